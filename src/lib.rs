@@ -1,4 +1,5 @@
 //! tollgate: a synthetic load prober that holds a deploy to its latency budget.
 
+pub mod record;
 pub mod target;
 pub mod units;

@@ -89,7 +89,11 @@ impl FromStr for Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 >= 1.0 { write!(f, "{}/s", trimmed(self.0)) } else { write!(f, "{}/min", trimmed(self.0 * 60.0)) }
+        if self.0 >= 1.0 {
+            write!(f, "{}/s", trimmed(self.0))
+        } else {
+            write!(f, "{}/min", trimmed(self.0 * 60.0))
+        }
     }
 }
 
@@ -202,7 +206,11 @@ impl FromStr for Quantile {
             .ok_or_else(|| unknown("write `p50`, `p95`, `p99` or `p99.9`".to_owned()))?;
         let percent: f64 =
             digits.parse().map_err(|_| unknown("write `p50`, `p95`, `p99` or `p99.9`".to_owned()))?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked in the next line")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked in the next line"
+        )]
         let millionths = (percent * 10_000.0).round().clamp(0.0, 2e6) as u32;
         if millionths == 0 || millionths >= 1_000_000 {
             let remedy = match digits.split_at_checked(2) {

@@ -1,0 +1,234 @@
+//! Budgets: what must hold for a deploy to go out.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Dimension;
+use crate::units::{self, Quantile, Ratio, UnitError};
+
+/// One budget, written `p95 < 300ms`, `p99(first_byte) < 200ms`, `max < 1s`, `errors < 0.5%`, `errors = 0`,
+/// `dropped < 1%` or `dropped = 0`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Budget {
+    /// At most `1 − quantile` of the target's exchanges take `ceiling` or longer in `dimension`.
+    Quantile {
+        /// Which quantile is held below the ceiling.
+        quantile: Quantile,
+        /// Which part of an exchange is judged.
+        dimension: Dimension,
+        /// The first value that is too long.
+        ceiling: Duration,
+    },
+    /// Every exchange made took less than `ceiling` in `dimension`.
+    Max {
+        /// Which part of an exchange is judged.
+        dimension: Dimension,
+        /// The first value that is too long.
+        ceiling: Duration,
+    },
+    /// How many exchanges may fail, dropped ones included.
+    Errors(Limit),
+    /// How many arrivals may be dropped because every allowed connection was busy.
+    Dropped(Limit),
+}
+
+/// How many of something are allowed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// None among the exchanges made (`= 0`): a statement about the run.
+    None,
+    /// Less than this share of all the target's exchanges (`< 0.5%`): a statement about the target.
+    Below(Ratio),
+}
+
+impl Budget {
+    /// The dimension and ceiling whose exceedances must be counted for this budget, where it has one.
+    pub fn ceiling(&self) -> Option<(Dimension, Duration)> {
+        match *self {
+            Self::Quantile { dimension, ceiling, .. } | Self::Max { dimension, ceiling } => {
+                Some((dimension, ceiling))
+            }
+            Self::Errors(_) | Self::Dropped(_) => None,
+        }
+    }
+
+    /// The share of exchanges that may exceed it; `None` where not one may (`max`, `= 0`).
+    pub fn allowed(&self) -> Option<Ratio> {
+        match *self {
+            Self::Quantile { quantile, .. } => Some(quantile.allowed_exceedance()),
+            Self::Errors(Limit::Below(share)) | Self::Dropped(Limit::Below(share)) => Some(share),
+            Self::Max { .. } | Self::Errors(Limit::None) | Self::Dropped(Limit::None) => None,
+        }
+    }
+}
+
+const SPELLINGS: &str = "write `p95 < 300ms`, `p99(first_byte) < 200ms`, `max < 1s`, `errors < 0.5%`, `errors = 0` \
+                         or `dropped = 0`";
+
+impl FromStr for Budget {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let at = text
+            .find(['<', '=', '>'])
+            .ok_or_else(|| UnitError::new(format!("`{text}` is not a budget"), SPELLINGS))?;
+        let subject = text[..at].trim();
+        let (sign, limit) = (&text[at..=at], text[at + 1..].trim());
+        if sign == ">" || limit.starts_with('=') {
+            let problem =
+                format!("a budget has no sign `{}`", &text[at..=at + usize::from(limit.starts_with('='))]);
+            return Err(UnitError::new(problem, "write `<` for a ceiling or `= 0` for none"));
+        }
+        match subject {
+            "errors" => Ok(Self::Errors(limit_of(sign, limit)?)),
+            "dropped" => Ok(Self::Dropped(limit_of(sign, limit)?)),
+            "mean" | "avg" | "average" => Err(UnitError::new(
+                "there is no budget on a mean",
+                "a mean hides the slow requests: write `p50 < …` or `p95 < …`",
+            )),
+            _ if sign == "=" => Err(UnitError::new(
+                format!("`{subject}` cannot be held at one value"),
+                "write `<` for a ceiling",
+            )),
+            _ => timed(subject, limit),
+        }
+    }
+}
+
+fn limit_of(sign: &str, limit: &str) -> Result<Limit, UnitError> {
+    let remedy = "write `= 0` for none or `< 0.5%` for a share";
+    match (sign, limit) {
+        ("=", "0") => Ok(Limit::None),
+        ("=", other) => Err(UnitError::new(format!("`= {other}` is no limit"), remedy)),
+        _ => {
+            let share: Ratio = limit.parse()?;
+            if share == Ratio::ZERO || share == Ratio::ONE {
+                return Err(UnitError::new(format!("`< {limit}` can never be decided"), remedy));
+            }
+            Ok(Limit::Below(share))
+        }
+    }
+}
+
+fn timed(subject: &str, limit: &str) -> Result<Budget, UnitError> {
+    let (head, dimension) = match subject.split_once('(') {
+        None => (subject, Dimension::Latency),
+        Some((head, rest)) => {
+            let name = rest.strip_suffix(')').ok_or_else(|| {
+                UnitError::new(format!("`{subject}` lacks its closing bracket"), "write `p99(first_byte)`")
+            })?;
+            (head.trim(), name.trim().parse()?)
+        }
+    };
+    let ceiling = units::parse_duration(limit)?;
+    if ceiling.is_zero() {
+        return Err(UnitError::new(
+            "nothing takes less than 0 s",
+            "write a ceiling above zero, such as `300ms`",
+        ));
+    }
+    if head == "max" {
+        return Ok(Budget::Max { dimension, ceiling });
+    }
+    if !head.starts_with('p') {
+        return Err(UnitError::new(format!("unknown measure `{head}` in budget"), SPELLINGS));
+    }
+    Ok(Budget::Quantile { quantile: head.parse()?, dimension, ceiling })
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |dimension: Dimension| match dimension {
+            Dimension::Latency => String::new(),
+            other => format!("({other})"),
+        };
+        match *self {
+            Self::Quantile { quantile, dimension, ceiling } => {
+                write!(f, "{quantile}{} < {}", of(dimension), units::written(ceiling))
+            }
+            Self::Max { dimension, ceiling } => {
+                write!(f, "max{} < {}", of(dimension), units::written(ceiling))
+            }
+            Self::Errors(limit) => write!(f, "errors {limit}"),
+            Self::Dropped(limit) => write!(f, "dropped {limit}"),
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("= 0"),
+            Self::Below(share) => write!(f, "< {share}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Budget {
+    type Error = UnitError;
+
+    fn try_from(text: String) -> Result<Self, UnitError> {
+        text.parse()
+    }
+}
+
+impl From<Budget> for String {
+    fn from(budget: Budget) -> Self {
+        budget.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_is_read_and_written_back() {
+        for text in [
+            "p95 < 300ms",
+            "p99.9(first_byte) < 200ms",
+            "max < 1s",
+            "max(tls) < 50ms",
+            "errors < 0.5%",
+            "errors = 0",
+            "dropped < 1%",
+            "dropped = 0",
+        ] {
+            assert_eq!(text.parse::<Budget>().unwrap().to_string(), text);
+        }
+        assert_eq!("p95<300ms".parse::<Budget>().unwrap().to_string(), "p95 < 300ms");
+    }
+
+    #[test]
+    fn a_wrong_budget_is_refused_with_a_remedy_and_never_panics() {
+        for text in [
+            "",
+            "p95",
+            "<",
+            "=",
+            ">",
+            "p95 <= 300ms",
+            "p95 > 1s",
+            "p95 < 300",
+            "p999 < 1s",
+            "mean < 1s",
+            "errors < 0%",
+            "errors < 100%",
+            "errors = 3",
+            "p95 = 300ms",
+            "p95(first_byte < 1s",
+            "p95(é) < 1s",
+            "p95 < 0ms",
+            "q < 1s",
+            "max( < 1s",
+            "é < é",
+        ] {
+            let error = text.parse::<Budget>().expect_err(text);
+            assert!(!error.remedy.is_empty());
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The parts of time an exchange is measured in.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::UnitError;
+
+/// One measured part of an exchange.
+///
+/// `latency = lag + wait + setup + service` without rest, where `setup = dns + connect + tls` when a
+/// connection was opened for the exchange and nothing otherwise, and `service = first_byte + body`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dimension {
+    /// From due to done; what budgets judge unless they name another dimension.
+    Latency,
+    /// From due to dispatched: the prober's own lateness.
+    Lag,
+    /// From dispatched until a connection was free.
+    Wait,
+    /// Opening a connection for this exchange: name, TCP and TLS together.
+    Setup,
+    /// From the first byte handed to a ready connection to the last body byte.
+    Service,
+    /// Looking up the target's name.
+    Dns,
+    /// The TCP handshake.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+    /// From sent to the first byte of the answer.
+    FirstByte,
+    /// From the first byte of the answer to its last.
+    Body,
+}
+
+impl Dimension {
+    /// Every dimension, in the order of the declaration.
+    pub const ALL: [Self; 10] = [
+        Self::Latency,
+        Self::Lag,
+        Self::Wait,
+        Self::Setup,
+        Self::Service,
+        Self::Dns,
+        Self::Connect,
+        Self::Tls,
+        Self::FirstByte,
+        Self::Body,
+    ];
+
+    /// The five phases on the wire, in the order an exchange goes through them.
+    pub const PHASES: [Self; 5] = [Self::Dns, Self::Connect, Self::Tls, Self::FirstByte, Self::Body];
+
+    /// The four parts that add up to latency.
+    pub const BLAME: [Self; 4] = [Self::Lag, Self::Wait, Self::Setup, Self::Service];
+
+    /// The name used in files and budgets: `first_byte`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Latency => "latency",
+            Self::Lag => "lag",
+            Self::Wait => "wait",
+            Self::Setup => "setup",
+            Self::Service => "service",
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::FirstByte => "first_byte",
+            Self::Body => "body",
+        }
+    }
+
+    /// Whether an exchange enters this dimension only when a connection is opened for it.
+    pub fn needs_fresh_connection(self) -> bool {
+        matches!(self, Self::Setup | Self::Dns | Self::Connect | Self::Tls)
+    }
+}
+
+impl fmt::Display for Dimension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Dimension {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        Self::ALL.into_iter().find(|dimension| dimension.name() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join("`, `");
+            UnitError::new(format!("unknown dimension `{text}`"), format!("write one of `{names}`"))
+        })
+    }
+}

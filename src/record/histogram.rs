@@ -1,0 +1,298 @@
+//! HDR histograms of durations.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hdrhistogram::serialization::{Deserializer as HdrReader, Serializer as _, V2DeflateSerializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Actual, Dimension};
+use crate::units::Quantile;
+
+/// A histogram of durations in microseconds with three significant digits.
+///
+/// Values saturate at [`Histogram::CEILING`]; saturated ones are counted in [`Histogram::clipped`], so that a
+/// flat maximum is never mistaken for a measured one. In files it is HdrHistogram's V2 deflate encoding
+/// (<https://github.com/HdrHistogram/HdrHistogram>).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Histogram {
+    counts: hdrhistogram::Histogram<u64>,
+    clipped: u64,
+}
+
+/// Why bytes are not a histogram.
+#[derive(Debug, thiserror::Error)]
+#[error("not an HdrHistogram in V2 encoding: {0}")]
+pub struct HistogramError(String);
+
+impl Default for Histogram {
+    fn default() -> Self {
+        let mut counts =
+            hdrhistogram::Histogram::new(Self::DIGITS).unwrap_or_else(|_| unreachable!("3 is 0 to 5"));
+        counts.auto(true);
+        Self { counts, clipped: 0 }
+    }
+}
+
+impl Histogram {
+    /// The longest duration told apart: one hour.
+    pub const CEILING: Duration = Duration::from_hours(1);
+    const DIGITS: u8 = 3;
+
+    /// Counts one duration; fractions of a microsecond are rounded to the nearest.
+    pub fn record(&mut self, duration: Duration) {
+        self.clipped += u64::from(duration > Self::CEILING);
+        let nearest = duration.min(Self::CEILING) + Duration::from_nanos(500);
+        // Resizing is on, so that every value up to the ceiling is taken.
+        let _always_fits = self.counts.record(whole_micros(nearest));
+    }
+
+    /// Adds every value of another histogram.
+    pub fn add(&mut self, other: &Self) {
+        // Resizing is on, so that a histogram of any range can be added.
+        let _always_fits = self.counts.add(&other.counts);
+        self.clipped += other.clipped;
+    }
+
+    /// Forgets all values and keeps the memory.
+    pub fn clear(&mut self) {
+        self.counts.reset();
+        self.clipped = 0;
+    }
+
+    /// How many values were counted.
+    pub fn count(&self) -> u64 {
+        self.counts.len()
+    }
+
+    /// How many values were above [`Self::CEILING`].
+    pub fn clipped(&self) -> u64 {
+        self.clipped
+    }
+
+    /// The value at a quantile of the counted values; `None` where there are none.
+    pub fn quantile(&self, quantile: Quantile) -> Option<Duration> {
+        self.at_share(quantile.as_f64())
+    }
+
+    /// The value below or at which the given share (0 to 1) of the counted values lies.
+    pub fn at_share(&self, share: f64) -> Option<Duration> {
+        (self.count() > 0).then(|| Duration::from_micros(self.counts.value_at_quantile(share)))
+    }
+
+    /// The value of a rank, counted from 1, within the histogram's precision; `None` past the last.
+    pub fn at_rank(&self, rank: u64) -> Option<Duration> {
+        if rank == 0 || rank > self.count() {
+            return None;
+        }
+        let mut seen = 0;
+        self.counts.iter_recorded().find_map(|step| {
+            seen += step.count_since_last_iteration();
+            (seen >= rank)
+                .then(|| Duration::from_micros(self.counts.highest_equivalent(step.value_iterated_to())))
+        })
+    }
+
+    /// The value at a quantile where `failures` more values rank above all counted ones, at +∞.
+    pub fn quantile_with_failures(&self, quantile: Quantile, failures: u64) -> Actual {
+        let total = self.count() + failures;
+        if total == 0 {
+            return Actual::NoData;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a count fits"
+        )]
+        let rank = ((quantile.as_f64() * total as f64 - 1e-9).ceil() as u64).clamp(1, total);
+        self.at_rank(rank).map_or(Actual::Unbounded, Actual::At)
+    }
+
+    /// The longest value, within the histogram's precision; `None` where there are none.
+    pub fn max(&self) -> Option<Duration> {
+        (self.count() > 0).then(|| Duration::from_micros(self.counts.max()))
+    }
+
+    /// The shortest value, within the histogram's precision; `None` where there are none.
+    pub fn min(&self) -> Option<Duration> {
+        (self.count() > 0).then(|| Duration::from_micros(self.counts.min()))
+    }
+
+    /// The recorded values and their counts, in rising order.
+    pub fn steps(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
+        self.counts
+            .iter_recorded()
+            .map(|step| (Duration::from_micros(step.value_iterated_to()), step.count_since_last_iteration()))
+    }
+
+    /// The counts as the `hdrhistogram` crate knows them, for its log writer.
+    pub fn counts(&self) -> &hdrhistogram::Histogram<u64> {
+        &self.counts
+    }
+
+    /// A histogram from counts read elsewhere, all of them at or below the ceiling.
+    pub fn from_counts(counts: &hdrhistogram::Histogram<u64>) -> Self {
+        let mut histogram = Self::default();
+        let _always_fits = histogram.counts.add(counts);
+        histogram
+    }
+
+    /// HdrHistogram's V2 deflate encoding.
+    pub fn to_v2(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // Writing to a vector fails for no histogram whose counts fit into memory.
+        let _never_fails = V2DeflateSerializer::new().serialize(&self.counts, &mut bytes);
+        bytes
+    }
+
+    /// Reads HdrHistogram's V2 encoding, plain or deflated; `clipped` is not part of it.
+    pub fn from_v2(bytes: &[u8]) -> Result<Self, HistogramError> {
+        let counts: hdrhistogram::Histogram<u64> = HdrReader::new()
+            .deserialize(&mut std::io::Cursor::new(bytes))
+            .map_err(|error| HistogramError(error.to_string()))?;
+        Ok(Self::from_counts(&counts))
+    }
+}
+
+fn whole_micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A histogram in JSON: the figures people read, and the whole of it in `hdr`.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    count: u64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    min_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    p50_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    p95_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    p99_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    max_us: Option<u64>,
+    clipped: u64,
+    hdr: String,
+}
+
+impl Serialize for Histogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let micros = |duration: Option<Duration>| duration.map(whole_micros);
+        Written {
+            count: self.count(),
+            min_us: micros(self.min()),
+            p50_us: micros(self.quantile(Quantile::P50)),
+            p95_us: micros(self.quantile(Quantile::P95)),
+            p99_us: micros(self.quantile(Quantile::P99)),
+            max_us: micros(self.max()),
+            clipped: self.clipped,
+            hdr: BASE64.encode(self.to_v2()),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Histogram {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let written = Written::deserialize(deserializer)?;
+        let bytes = BASE64.decode(written.hdr).map_err(D::Error::custom)?;
+        let mut histogram = Self::from_v2(&bytes).map_err(D::Error::custom)?;
+        histogram.clipped = written.clipped;
+        Ok(histogram)
+    }
+}
+
+/// One histogram for each dimension that any exchange entered.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Series(BTreeMap<Dimension, Histogram>);
+
+impl Series {
+    /// The histogram of a dimension; `None` where no exchange entered it.
+    pub fn get(&self, dimension: Dimension) -> Option<&Histogram> {
+        self.0.get(&dimension)
+    }
+
+    /// Adds a histogram's values to those of a dimension.
+    pub fn add(&mut self, dimension: Dimension, histogram: &Histogram) {
+        self.0.entry(dimension).or_default().add(histogram);
+    }
+
+    /// Adds every value of another series.
+    pub fn merge(&mut self, other: &Self) {
+        other.0.iter().for_each(|(dimension, histogram)| self.add(*dimension, histogram));
+    }
+
+    /// The dimensions that were entered and their histograms, in the order of [`Dimension`].
+    pub fn iter(&self) -> impl Iterator<Item = (Dimension, &Histogram)> {
+        self.0.iter().map(|(dimension, histogram)| (*dimension, histogram))
+    }
+
+    /// A quantile of a dimension; `None` where no exchange entered it.
+    pub fn quantile(&self, dimension: Dimension, quantile: Quantile) -> Option<Duration> {
+        self.get(dimension)?.quantile(quantile)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(millis: impl IntoIterator<Item = u64>) -> Histogram {
+        let mut histogram = Histogram::default();
+        millis.into_iter().for_each(|value| histogram.record(Duration::from_millis(value)));
+        histogram
+    }
+
+    #[test]
+    fn a_histogram_comes_back_from_its_bytes_and_from_json_unchanged() {
+        let mut histogram = of((1..1500).map(|n| n * n));
+        histogram.record(Duration::ZERO);
+        histogram.record(Duration::from_secs(7200));
+        assert_eq!(Histogram::from_v2(&histogram.to_v2()).unwrap().counts(), histogram.counts());
+        let json = serde_json::to_string(&histogram).unwrap();
+        let back: Histogram = serde_json::from_str(&json).unwrap();
+        assert_eq!(back, histogram);
+        assert_eq!(back.clipped(), 1);
+    }
+
+    #[test]
+    fn damaged_bytes_are_an_error_and_no_panic() {
+        let good = of([1, 5, 900]).to_v2();
+        for cut in 0..good.len() / 2 {
+            assert!(Histogram::from_v2(&good[..cut]).is_err());
+        }
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 0x55;
+            let _either = Histogram::from_v2(&bad);
+        }
+    }
+
+    #[test]
+    fn failures_rank_above_every_success() {
+        let histogram = of(1..=95);
+        let close = |actual, millis: f64| match actual {
+            Actual::At(value) => {
+                assert!((value.as_secs_f64() * 1e3 - millis).abs() < millis * 0.002, "{value:?}")
+            }
+            other => panic!("{other:?}"),
+        };
+        close(histogram.quantile_with_failures(Quantile::P95, 5), 95.0);
+        close(histogram.quantile_with_failures(Quantile::P50, 5), 50.0);
+        assert_eq!(histogram.quantile_with_failures(Quantile::P95, 6), Actual::Unbounded);
+        assert_eq!(of([]).quantile_with_failures(Quantile::P50, 0), Actual::NoData);
+        assert_eq!(of([]).quantile_with_failures(Quantile::P50, 1), Actual::Unbounded);
+    }
+
+    #[test]
+    fn added_histograms_equal_the_histogram_of_all_values() {
+        let mut sum = of([1, 2, 3]);
+        sum.add(&of([4000, 90_000]));
+        assert_eq!(sum, of([1, 2, 3, 4000, 90_000]));
+    }
+}

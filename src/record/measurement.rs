@@ -1,0 +1,269 @@
+//! All that was measured in one run.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Dimension, EvidenceLog, Failure, Series, micros};
+
+/// The part of a run an exchange belongs to. Warm-up is cold and warm-up together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// In the warm-up, the first exchange of a connection: it pays for name, TCP and TLS.
+    Cold,
+    /// In the warm-up, the further exchanges of a connection.
+    Warmup,
+    /// In the measured phase, which alone is judged.
+    Measured,
+}
+
+impl Stage {
+    /// Every stage, in the order of a run.
+    pub const ALL: [Self; 3] = [Self::Cold, Self::Warmup, Self::Measured];
+
+    /// The name used in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cold => "cold",
+            Self::Warmup => "warmup",
+            Self::Measured => "measured",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A duration against which exceedances are counted exactly while the run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ceiling {
+    /// Which part of an exchange is compared.
+    pub dimension: Dimension,
+    /// The first value that exceeds.
+    #[serde(rename = "limit_us", with = "micros")]
+    pub limit: Duration,
+}
+
+/// How many exchanges exceeded a ceiling.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CeilingCount {
+    /// Exchanges that entered the dimension: those with a value, and those that failed in it or before it ended.
+    pub judged: u64,
+    /// Of these, the ones at or above the limit, and the failed ones.
+    pub exceeded: u64,
+    /// What `exceeded` would be if each exchange's lag were subtracted from its latency.
+    pub exceeded_without_lag: u64,
+}
+
+impl CeilingCount {
+    /// Adds another count.
+    pub fn add(&mut self, other: Self) {
+        self.judged += other.judged;
+        self.exceeded += other.exceeded;
+        self.exceeded_without_lag += other.exceeded_without_lag;
+    }
+}
+
+/// Counts of exchanges.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Exchanges that came to an end: ok, failed or dropped.
+    pub exchanges: u64,
+    /// Exchanges that met every expectation.
+    pub ok: u64,
+    /// Exchanges that failed, by the kind of failure.
+    pub failures: BTreeMap<Failure, u64>,
+    /// Exceedances, one count a ceiling of the request's plan and in its order.
+    pub ceilings: Vec<CeilingCount>,
+    /// Exchanges for which a connection was opened.
+    pub fresh: u64,
+    /// Body bytes received.
+    pub body_bytes: u64,
+}
+
+impl Tally {
+    /// Exchanges that failed or were dropped.
+    pub fn failed(&self) -> u64 {
+        self.exchanges - self.ok
+    }
+
+    /// Exchanges that failed in a given way.
+    pub fn failed_by(&self, failure: Failure) -> u64 {
+        self.failures.get(&failure).copied().unwrap_or(0)
+    }
+
+    /// Adds another tally of the same request.
+    pub fn add(&mut self, other: &Self) {
+        self.exchanges += other.exchanges;
+        self.ok += other.ok;
+        self.fresh += other.fresh;
+        self.body_bytes += other.body_bytes;
+        for (failure, count) in &other.failures {
+            *self.failures.entry(*failure).or_default() += count;
+        }
+        self.ceilings.resize(self.ceilings.len().max(other.ceilings.len()), CeilingCount::default());
+        for (mine, theirs) in self.ceilings.iter_mut().zip(&other.ceilings) {
+            mine.add(*theirs);
+        }
+    }
+}
+
+/// The exchanges of one request and stage that were due in one second.
+///
+/// It is settled: each of them is done, failed, dropped or timed out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The request's name.
+    pub request: String,
+    /// The stage of the run.
+    pub stage: Stage,
+    /// Where the second starts, counted from the start of the run.
+    #[serde(rename = "start_us", with = "micros")]
+    pub start: Duration,
+    /// How many exchanges, and how they ended.
+    pub tally: Tally,
+    /// Histograms of the ok exchanges by dimension; kept in the interval log, not beside the counts.
+    #[serde(skip)]
+    pub series: Series,
+}
+
+/// One stage of one request over the whole run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageMeasurement {
+    /// How many exchanges, and how they ended.
+    pub tally: Tally,
+    /// Histograms of the ok exchanges by dimension.
+    pub series: Series,
+    /// The failures seen.
+    pub evidence: EvidenceLog,
+}
+
+impl StageMeasurement {
+    /// Adds an interval's counts and histograms.
+    pub fn add(&mut self, interval: &Interval) {
+        self.tally.add(&interval.tally);
+        self.series.merge(&interval.series);
+    }
+}
+
+/// One request over the whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RequestMeasurement {
+    /// The request's name.
+    pub name: String,
+    /// The ceilings against which its exceedances were counted.
+    pub ceilings: Vec<Ceiling>,
+    /// The first exchange of each connection in the warm-up.
+    pub cold: StageMeasurement,
+    /// The further exchanges of the warm-up.
+    pub warmup: StageMeasurement,
+    /// The measured phase.
+    pub measured: StageMeasurement,
+}
+
+impl RequestMeasurement {
+    /// Nothing measured yet.
+    pub fn new(name: String, ceilings: Vec<Ceiling>) -> Self {
+        let [cold, warmup, measured] = [(); 3].map(|()| StageMeasurement::default());
+        Self { name, ceilings, cold, warmup, measured }
+    }
+
+    /// One stage of it.
+    pub fn stage(&self, stage: Stage) -> &StageMeasurement {
+        match stage {
+            Stage::Cold => &self.cold,
+            Stage::Warmup => &self.warmup,
+            Stage::Measured => &self.measured,
+        }
+    }
+
+    /// One stage of it, to be added to.
+    pub fn stage_mut(&mut self, stage: Stage) -> &mut StageMeasurement {
+        match stage {
+            Stage::Cold => &mut self.cold,
+            Stage::Warmup => &mut self.warmup,
+            Stage::Measured => &mut self.measured,
+        }
+    }
+}
+
+/// How many connections a scenario opened, and why.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connections {
+    /// Connections that were opened, all told.
+    pub opened: u64,
+    /// Of these, the ones opened because the target had closed an idle one.
+    pub reopened_after_idle_close: u64,
+    /// Attempts to open one that failed.
+    pub failed: u64,
+}
+
+/// One scenario over the whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioMeasurement {
+    /// The scenario's name.
+    pub name: String,
+    /// Its requests, in the order of the scenario file.
+    pub requests: Vec<RequestMeasurement>,
+    /// Arrivals the schedule holds up to the end of the measured phase; `None` in the closed model.
+    pub planned: Option<u64>,
+    /// Arrivals the prober released.
+    pub released: u64,
+    /// Arrivals that were due before the run ended and that the prober did not release: its own failure.
+    pub unreleased: u64,
+    /// Exchanges cut off by a second interruption: without outcome, in no count above.
+    pub abandoned: u64,
+    /// Connections opened.
+    pub connections: Connections,
+    /// What was spoken: `HTTP/1.1`, `HTTP/1.1 over TLSv1_3`; empty where no connection was made.
+    pub protocols: Vec<String>,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "ended", content = "why")]
+pub enum Ending {
+    /// Everything planned was carried out.
+    Complete,
+    /// A signal asked it to stop; what had been sent was waited for.
+    Interrupted,
+    /// The prober stopped because the target was clearly down; says how that was seen.
+    TargetDown(String),
+    /// The record was put together from a folder whose run did not finish writing.
+    Recovered,
+}
+
+/// All that was measured in one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// The scenarios, in the order of the command.
+    pub scenarios: Vec<ScenarioMeasurement>,
+    /// When the measured phase began, counted from the start of the run.
+    #[serde(rename = "measured_from_us", with = "micros")]
+    pub measured_from: Duration,
+    /// How long the run took, warm-up and draining included.
+    #[serde(rename = "elapsed_us", with = "micros")]
+    pub elapsed: Duration,
+    /// Why it ended.
+    pub ending: Ending,
+}
+
+/// A quantile in which failures rank at +∞.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "us")]
+pub enum Actual {
+    /// No exchange was judged.
+    NoData,
+    /// The quantile is the value of a success.
+    At(#[serde(with = "micros")] Duration),
+    /// The quantile falls among the failures.
+    Unbounded,
+}

@@ -1,0 +1,40 @@
+//! What was measured and decided, as data: the hinge between the engine and everything downstream.
+//!
+//! Stores, reports and histories read these types and nothing else. They hold no behaviour beyond what
+//! keeps them consistent (adding, counting, reading a quantile).
+
+mod budget;
+mod dimension;
+mod histogram;
+mod measurement;
+mod outcome;
+mod run;
+mod verdict;
+
+pub use budget::{Budget, Limit};
+pub use dimension::Dimension;
+pub use histogram::{Histogram, HistogramError, Series};
+pub use measurement::{
+    Actual, Ceiling, CeilingCount, Connections, Ending, Interval, Measurement, RequestMeasurement,
+    ScenarioMeasurement, Stage, StageMeasurement, Tally,
+};
+pub use outcome::{Evidence, EvidenceLog, Failure};
+pub use run::{FORMAT, Host, PlannedRequest, PlannedScenario, Provenance, RunRecord};
+pub use verdict::{BudgetVerdict, Decision, Reason, ScenarioVerdict, Verdict};
+
+/// Durations as whole microseconds in files, under field names that end in `_us`.
+pub mod micros {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes a duration as microseconds, saturating at `u64::MAX`.
+    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// Reads a duration from microseconds.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_micros)
+    }
+}

@@ -1,0 +1,154 @@
+//! How an exchange failed, typed, and the evidence kept of it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Dimension;
+
+/// Why an exchange was not ok. Failures never enter a latency quantile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// The answer's status was not an expected one.
+    Status,
+    /// The answer was a redirect that the scenario does not expect.
+    Redirected,
+    /// The answer broke an expectation about its final URL, headers or body.
+    Unexpected,
+    /// The target's name could not be resolved.
+    Dns,
+    /// Nothing listens at the target's address.
+    Refused,
+    /// The target could not be reached (no route, network down, no local port or descriptor left).
+    Unreachable,
+    /// The TLS handshake failed.
+    Tls,
+    /// The target reset the connection.
+    Reset,
+    /// The target closed the connection before its answer was complete.
+    Closed,
+    /// What the target sent is not HTTP.
+    Malformed,
+    /// A timeout of the scenario ran out.
+    TimedOut,
+    /// No connection became free within the timeout: the request was never sent.
+    Dropped,
+}
+
+impl Failure {
+    /// The words a person reads: `timed out`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Status => "unexpected status",
+            Self::Redirected => "redirected",
+            Self::Unexpected => "unexpected answer",
+            Self::Dns => "name not resolved",
+            Self::Refused => "connection refused",
+            Self::Unreachable => "unreachable",
+            Self::Tls => "TLS failed",
+            Self::Reset => "connection reset",
+            Self::Closed => "closed early",
+            Self::Malformed => "not HTTP",
+            Self::TimedOut => "timed out",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    /// Whether the target gave no answer at all, as opposed to a wrong one.
+    pub fn is_without_answer(self) -> bool {
+        !matches!(self, Self::Status | Self::Redirected | Self::Unexpected)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
+    }
+}
+
+/// One kind of failure seen, how often, and what was seen instead of what was expected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Which failure it was.
+    pub failure: Failure,
+    /// The phase in which it happened, where it has one.
+    pub phase: Option<Dimension>,
+    /// The expectation it broke, as the scenario writes it (`status = 200`); empty where none was reached.
+    pub expected: String,
+    /// What was seen instead (`302 to /auth/login`); never a secret, never a body.
+    pub seen: String,
+    /// How many exchanges failed in just this way.
+    pub count: u64,
+}
+
+/// The different failures seen, bounded, so that a hostile target cannot fill the memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EvidenceLog(Vec<Evidence>);
+
+impl EvidenceLog {
+    /// How many different failures are kept apart; later ones are counted under [`Self::OTHERS`].
+    pub const DISTINCT: usize = 32;
+    /// What stands in `seen` for failures beyond [`Self::DISTINCT`].
+    pub const OTHERS: &'static str = "(others)";
+
+    /// Counts a failure, with those that look the same.
+    pub fn add(&mut self, mut evidence: Evidence) {
+        if let Some(same) = self.0.iter_mut().find(|known| known.is_like(&evidence)) {
+            same.count += evidence.count;
+            return;
+        }
+        if self.0.len() >= Self::DISTINCT && evidence.seen != Self::OTHERS {
+            Self::OTHERS.clone_into(&mut evidence.seen);
+            evidence.expected.clear();
+            evidence.phase = None;
+            self.add(evidence);
+        } else {
+            self.0.push(evidence);
+        }
+    }
+
+    /// Adds all that another log holds.
+    pub fn merge(&mut self, other: &Self) {
+        other.0.iter().cloned().for_each(|evidence| self.add(evidence));
+    }
+
+    /// The failures seen, most frequent first.
+    pub fn by_count(&self) -> Vec<&Evidence> {
+        let mut sorted: Vec<&Evidence> = self.0.iter().collect();
+        sorted.sort_by_key(|evidence| std::cmp::Reverse(evidence.count));
+        sorted
+    }
+}
+
+impl Evidence {
+    fn is_like(&self, other: &Self) -> bool {
+        self.failure == other.failure
+            && self.phase == other.phase
+            && self.seen == other.seen
+            && self.expected == other.expected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_fails_differently_each_time_cannot_fill_the_log() {
+        let mut log = EvidenceLog::default();
+        for n in 0..10_000 {
+            log.add(Evidence {
+                failure: Failure::Status,
+                phase: None,
+                expected: "status = 200".to_owned(),
+                seen: n.to_string(),
+                count: 1,
+            });
+        }
+        let kept = log.by_count();
+        assert_eq!(kept.len(), EvidenceLog::DISTINCT + 1);
+        assert_eq!(kept.iter().map(|evidence| evidence.count).sum::<u64>(), 10_000);
+    }
+}

@@ -1,0 +1,97 @@
+//! The record of one run: what was planned, measured and decided, and where it came from.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Budget, Measurement, Verdict};
+
+/// The version of the RunRecord's format; raised when a field changes its meaning.
+pub const FORMAT: u32 = 1;
+
+/// Everything known about one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The version of this format: [`FORMAT`].
+    pub format: u32,
+    /// The run's id (UUID version 7), made by the prober.
+    pub id: Uuid,
+    /// When, where and by what it was carried out.
+    pub provenance: Provenance,
+    /// What was planned, without secrets, in the order of the command.
+    pub plan: Vec<PlannedScenario>,
+    /// What was measured.
+    pub measurement: Measurement,
+    /// What was decided.
+    pub verdict: Verdict,
+}
+
+impl RunRecord {
+    /// What was planned for a scenario.
+    pub fn planned(&self, scenario: &str) -> Option<&PlannedScenario> {
+        self.plan.iter().find(|planned| planned.name == scenario)
+    }
+}
+
+/// When, where and by what a run was carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// When the run started (RFC 3339, UTC).
+    #[serde(with = "time::serde::rfc3339")]
+    pub started: OffsetDateTime,
+    /// The version of tollgate.
+    pub tollgate: String,
+    /// The machine.
+    pub host: Host,
+    /// The command as typed, secrets replaced.
+    pub command: Vec<String>,
+    /// The git commit of the working directory, where it has one.
+    pub git_commit: Option<String>,
+}
+
+/// The machine a run was carried out on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// Its operating system: `linux`, `macos`.
+    pub os: String,
+    /// Its processor architecture: `x86_64`, `aarch64`.
+    pub arch: String,
+    /// Processors this process may use.
+    pub cores: usize,
+}
+
+/// One scenario as planned, in words and without secrets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedScenario {
+    /// The scenario's name.
+    pub name: String,
+    /// What it is for; may be empty.
+    pub description: String,
+    /// The file it was read from.
+    pub source: String,
+    /// The target's base URL, without user information and query.
+    pub base_url: String,
+    /// The load in one line: `open, 20/s constant for 40s, up to 16 connections`.
+    pub load: String,
+    /// The warm-up in one line: `8 connections, 32 requests`; `none`.
+    pub warmup: String,
+    /// Its requests.
+    pub requests: Vec<PlannedRequest>,
+}
+
+/// One request as planned, in words and without secrets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedRequest {
+    /// The request's name.
+    pub name: String,
+    /// Method and path: `GET /app?mock=1`; variables that are not public stand as written.
+    pub line: String,
+    /// Headers sent, variables as written: `X-Hotdash-Synthetic: ${SYNTHETIC_CHECK_TOKEN}`.
+    pub headers: Vec<String>,
+    /// What the answer must be, one expectation a line: `status = 200`.
+    pub expectations: Vec<String>,
+    /// The budgets it is judged by.
+    pub budgets: Vec<Budget>,
+}
