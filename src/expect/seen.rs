@@ -1,0 +1,89 @@
+//! What is said of an answer that is not the expected one: enough to act on, nothing that could be a secret.
+
+use http::{HeaderName, StatusCode, header};
+use url::Url;
+
+use super::Answer;
+use crate::record::Failure;
+
+/// The longest header value that is shown.
+const SHOWN: usize = 80;
+
+/// Headers that carry credentials.
+const HIDDEN: [HeaderName; 5] = [
+    header::SET_COOKIE,
+    header::COOKIE,
+    header::AUTHORIZATION,
+    header::PROXY_AUTHORIZATION,
+    header::WWW_AUTHENTICATE,
+];
+
+/// An unexpected status: a redirect, where the answer says where to, or else a status.
+pub(super) fn status(answer: &Answer<'_>) -> (Failure, String) {
+    match redirect(answer) {
+        Some(to) => (
+            Failure::Redirected,
+            format!("{} redirect to {}", answer.status.as_u16(), place(&to, answer.url)),
+        ),
+        None => (Failure::Status, words(answer.status)),
+    }
+}
+
+/// The URL that an answer came from, seen from the expected one.
+pub(super) fn url(found: &Url, expected: &Url) -> String {
+    let same_path = found.path() == expected.path() && found.origin() == expected.origin();
+    let place = place(found, expected);
+    if same_path { format!("{place} with another query") } else { place }
+}
+
+/// The value a header has instead.
+pub(super) fn header(answer: &Answer<'_>, name: &HeaderName) -> String {
+    let Some(value) = answer.headers.get(name) else {
+        return "no such header".to_owned();
+    };
+    if name == header::LOCATION {
+        return redirect_target(answer).map_or_else(|| "no URL".to_owned(), |to| place(&to, answer.url));
+    }
+    match value.to_str() {
+        Ok(text) if text.len() <= SHOWN && !HIDDEN.contains(name) => format!("`{text}`"),
+        _ => "another value".to_owned(),
+    }
+}
+
+/// A number of bytes as a person reads it: `2,345 bytes`.
+pub(super) fn bytes(count: usize) -> String {
+    let digits = count.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    if count == 1 { "1 byte".to_owned() } else { format!("{grouped} bytes") }
+}
+
+fn words(status: StatusCode) -> String {
+    match status.canonical_reason() {
+        Some(reason) => format!("{} {reason}", status.as_u16()),
+        None => status.as_u16().to_string(),
+    }
+}
+
+fn redirect(answer: &Answer<'_>) -> Option<Url> {
+    answer.status.is_redirection().then(|| redirect_target(answer))?
+}
+
+fn redirect_target(answer: &Answer<'_>) -> Option<Url> {
+    let location = answer.headers.get(header::LOCATION)?.to_str().ok()?;
+    answer.url.join(location).ok()
+}
+
+/// Where a URL leads, seen from another: its path, with the host where that differs; never its query.
+fn place(to: &Url, from: &Url) -> String {
+    if to.origin() == from.origin() {
+        return to.path().to_owned();
+    }
+    let port = to.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}{}", to.scheme(), to.host_str().unwrap_or_default(), to.path())
+}

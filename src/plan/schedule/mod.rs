@@ -1,0 +1,184 @@
+//! When arrivals are due: a pure function of their index, the same in every process that knows the plan.
+
+mod curve;
+mod poisson;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::units::{Rate, UnitError};
+use curve::Curve;
+use poisson::{Blocks, Draws};
+
+/// One stage of a ramping schedule: the rate changes linearly until it reaches `to` at the stage's end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ramp {
+    /// How long the stage takes; a stage of no length jumps to its rate.
+    pub duration: Duration,
+    /// The rate at its end; `None` is no arrivals at all.
+    pub to: Option<Rate>,
+}
+
+/// The part of a schedule that one worker carries out: every `of`-th arrival, beginning with `index`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// Which part, counted from 0.
+    pub index: u32,
+    /// How many parts there are; at least one.
+    pub of: u32,
+}
+
+impl Shard {
+    /// All of it.
+    pub const WHOLE: Self = Self { index: 0, of: 1 };
+
+    fn first(self) -> u64 {
+        u64::from(self.index)
+    }
+
+    fn step(self) -> u64 {
+        u64::from(self.of.max(1))
+    }
+}
+
+/// When each arrival is due, counted from the start of the measured phase. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    curve: Arc<Curve>,
+    blocks: Option<Arc<Blocks>>,
+}
+
+impl Schedule {
+    /// The longest schedule; what is asked for beyond it is cut off.
+    pub const MAX_DURATION: Duration = Duration::from_hours(24);
+
+    /// Exactly one arrival, due at once, in a phase of one second.
+    pub fn once() -> Self {
+        Self::of(Curve::constant(1.0, Duration::from_secs(1)))
+    }
+
+    /// Arrivals evenly spaced, the first at 0.
+    pub fn constant(rate: Rate, duration: Duration) -> Self {
+        Self::of(Curve::constant(rate.as_per_second(), duration.min(Self::MAX_DURATION)))
+    }
+
+    /// Arrivals at a rate that changes linearly in each stage: arrival `i` is due when the integral of the rate
+    /// reaches `i`. `start` is the rate at 0, `None` being no arrivals.
+    ///
+    /// The error says that no arrival would ever be due, or that the stages take longer than
+    /// [`Self::MAX_DURATION`].
+    pub fn ramping(start: Option<Rate>, stages: &[Ramp]) -> Result<Self, UnitError> {
+        let whole = stages.iter().fold(Duration::ZERO, |sum, stage| sum.saturating_add(stage.duration));
+        if whole > Self::MAX_DURATION {
+            return Err(UnitError::new("the stages take more than 24 h", "write shorter stages"));
+        }
+        let schedule = Self::of(Curve::ramping(start, stages));
+        if schedule.count() == 0 {
+            return Err(UnitError::new(
+                "the stages hold no arrivals",
+                "give a stage a rate above 0/s and a duration above 0s",
+            ));
+        }
+        Ok(schedule)
+    }
+
+    /// Arrivals at random with the rate of `over`: those of each second are drawn from their own generator,
+    /// seeded by `seed` and the second, so that any index can be found without drawing the ones before.
+    pub fn poisson(seed: u64, over: &Self) -> Self {
+        let blocks = Blocks::draw(seed, &over.curve);
+        Self { curve: Arc::clone(&over.curve), blocks: Some(Arc::new(blocks)) }
+    }
+
+    fn of(curve: Curve) -> Self {
+        Self { curve: Arc::new(curve), blocks: None }
+    }
+
+    /// Offset of arrival `index` from the start of the measured phase; `None` past the end.
+    ///
+    /// For a Poisson schedule this draws the arrivals of one second up to `index`; a worker goes through
+    /// [`Self::arrivals`].
+    pub fn due(&self, index: u64) -> Option<Duration> {
+        match &self.blocks {
+            None => (index < self.curve.count()).then(|| self.curve.due(index)),
+            Some(blocks) => {
+                let (block, rank) = blocks.locate(index)?;
+                blocks.draws(&self.curve, block).nth(rank)
+            }
+        }
+    }
+
+    /// The arrivals of one shard, in order, each with its index.
+    pub fn arrivals(&self, shard: Shard) -> Arrivals {
+        Arrivals { schedule: self.clone(), shard, next: shard.first(), at: None }
+    }
+
+    /// How many arrivals there are.
+    pub fn count(&self) -> u64 {
+        self.blocks.as_ref().map_or_else(|| self.curve.count(), |blocks| blocks.count())
+    }
+
+    /// How many arrivals are due before an offset.
+    pub fn count_before(&self, offset: Duration) -> u64 {
+        match &self.blocks {
+            None => self.curve.count_before(offset),
+            Some(blocks) => blocks.count_before(&self.curve, offset),
+        }
+    }
+
+    /// The length of the measured phase; every arrival is due before its end.
+    pub fn duration(&self) -> Duration {
+        self.curve.duration()
+    }
+
+    /// The highest rate planned; a Poisson schedule may exceed it in some seconds, as chance has it.
+    pub fn peak(&self) -> Rate {
+        self.curve.peak()
+    }
+}
+
+/// The arrivals of one shard, in order: `(index, due)`. Takes constant time for each arrival of the schedule.
+#[derive(Debug, Clone)]
+pub struct Arrivals {
+    schedule: Schedule,
+    shard: Shard,
+    next: u64,
+    /// Where a Poisson schedule has been drawn to.
+    at: Option<Position>,
+}
+
+/// A place in a Poisson schedule: its block, and the index of the arrival that `draws` yields next.
+#[derive(Debug, Clone)]
+struct Position {
+    block: usize,
+    index: u64,
+    draws: Draws,
+}
+
+impl Iterator for Arrivals {
+    type Item = (u64, Duration);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let index = self.next;
+        let due = match &self.schedule.blocks {
+            None => self.schedule.due(index)?,
+            Some(blocks) => drawn(&mut self.at, blocks, &self.schedule.curve, index)?,
+        };
+        self.next = index + self.shard.step();
+        Some((index, due))
+    }
+}
+
+/// Draws on from where `at` stands up to arrival `index`.
+fn drawn(at: &mut Option<Position>, blocks: &Blocks, curve: &Arc<Curve>, index: u64) -> Option<Duration> {
+    let (block, _) = blocks.locate(index)?;
+    if at.as_ref().is_none_or(|at| at.block != block) {
+        *at = Some(Position { block, index: blocks.first_of(block), draws: blocks.draws(curve, block) });
+    }
+    let at = at.as_mut()?;
+    let skipped = usize::try_from(index - at.index).ok()?;
+    at.index = index + 1;
+    at.draws.nth(skipped)
+}
+
+#[cfg(test)]
+mod tests;
