@@ -1,0 +1,100 @@
+//! One exchange as it was measured.
+
+use std::time::Duration;
+
+use crate::record::{Dimension, Evidence, Failure};
+
+/// What became of one part of an exchange.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Part {
+    /// The exchange did not enter it.
+    #[default]
+    Skipped,
+    /// It was entered and took this long.
+    Took(Duration),
+    /// It was entered, and the exchange failed in it or in what it led to.
+    Died,
+}
+
+/// Each part of an exchange, by dimension.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Parts([Part; Dimension::ALL.len()]);
+
+impl Parts {
+    /// One part.
+    pub fn get(&self, dimension: Dimension) -> Part {
+        self.0[dimension as usize]
+    }
+
+    /// Notes how long a part took.
+    pub fn took(&mut self, dimension: Dimension, duration: Duration) {
+        self.0[dimension as usize] = Part::Took(duration);
+    }
+
+    /// Notes that the exchange failed in a part.
+    pub fn died(&mut self, dimension: Dimension) {
+        self.0[dimension as usize] = Part::Died;
+    }
+
+    /// Notes how long a part took, or with `None` that the exchange failed in it.
+    pub fn note(&mut self, dimension: Dimension, took: Option<Duration>) {
+        self.0[dimension as usize] = took.map_or(Part::Died, Part::Took);
+    }
+
+    /// How long a part took; nothing where it was skipped or not survived.
+    pub fn duration(&self, dimension: Dimension) -> Duration {
+        match self.get(dimension) {
+            Part::Took(duration) => duration,
+            Part::Skipped | Part::Died => Duration::ZERO,
+        }
+    }
+
+    /// Turns every part of the answer that was entered into one not survived: a wrong answer, however
+    /// fast, enters no quantile and exceeds every ceiling on it.
+    pub fn fail_answer(&mut self) {
+        for dimension in [Dimension::FirstByte, Dimension::Body, Dimension::Service] {
+            if self.get(dimension) != Part::Skipped {
+                self.died(dimension);
+            }
+        }
+        self.died(Dimension::Latency);
+    }
+}
+
+/// How an exchange failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// The kind of failure.
+    pub failure: Failure,
+    /// The phase it happened in, where it has one.
+    pub phase: Option<Dimension>,
+    /// The expectation it broke, as written; empty where none was reached.
+    pub expected: String,
+    /// What was seen instead.
+    pub seen: String,
+}
+
+impl Failed {
+    /// A failure in a phase, with what was seen.
+    pub fn in_phase(failure: Failure, phase: Dimension, seen: impl Into<String>) -> Self {
+        Self { failure, phase: Some(phase), expected: String::new(), seen: seen.into() }
+    }
+
+    pub(super) fn into_evidence(self) -> Evidence {
+        let Self { failure, phase, expected, seen } = self;
+        Evidence { failure, phase, expected, seen, count: 1 }
+    }
+}
+
+/// One exchange that came to an end.
+#[derive(Debug)]
+pub struct Exchange {
+    /// How long each part took.
+    pub parts: Parts,
+    /// How it failed; `None` where it met every expectation.
+    pub failed: Option<Box<Failed>>,
+    /// Whether a connection was opened for it.
+    pub fresh: bool,
+    /// Body bytes received.
+    pub body_bytes: u64,
+}

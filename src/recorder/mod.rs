@@ -1,0 +1,198 @@
+//! A lane's own histograms and counts, kept by the second in which exchanges were due.
+//!
+//! Nothing here is shared between threads: each lane owns a [`Recorder`], hands over the seconds that are
+//! settled, and the conductor adds those of all lanes.
+
+mod exchange;
+mod slot;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::record::{Ceiling, Stage};
+
+pub use exchange::{Exchange, Failed, Part, Parts};
+pub use slot::Slot;
+
+/// One second of one lane, settled: every exchange due in it came to an end.
+#[derive(Debug)]
+pub struct Settled {
+    /// Which second, counted from the start of the phase (warm-up or measured).
+    pub second: u64,
+    /// What was recorded, for each request and stage that had any exchange.
+    pub slots: Vec<SettledSlot>,
+}
+
+/// One request and stage of a settled second.
+#[derive(Debug)]
+pub struct SettledSlot {
+    /// The request's place in the scenario.
+    pub request: usize,
+    /// The stage of the run.
+    pub stage: Stage,
+    /// Counts and histograms.
+    pub slot: Slot,
+}
+
+/// Records exchanges by the second of the arrival they belong to.
+///
+/// An exchange later in an arrival's sequence may be due in a later second; it is kept with its own second,
+/// and a second counts as settled only when no arrival of it or of an earlier one is under way.
+#[derive(Debug)]
+pub struct Recorder {
+    ceilings: Vec<Vec<Ceiling>>,
+    first: u64,
+    seconds: VecDeque<Second>,
+}
+
+#[derive(Debug, Default)]
+struct Second {
+    under_way: u64,
+    slots: Vec<SettledSlot>,
+}
+
+impl Recorder {
+    /// A recorder for a scenario whose requests have these ceilings.
+    pub fn new(ceilings: Vec<Vec<Ceiling>>) -> Self {
+        Self { ceilings, first: 0, seconds: VecDeque::new() }
+    }
+
+    /// Notes that an arrival due at `due`, counted from the start of the phase, is under way.
+    pub fn begin(&mut self, due: Duration) {
+        self.second(due.as_secs()).under_way += 1;
+    }
+
+    /// Notes that an arrival came to an end, all its exchanges recorded.
+    pub fn end(&mut self, due: Duration) {
+        let second = self.second(due.as_secs());
+        second.under_way = second.under_way.saturating_sub(1);
+    }
+
+    /// Counts one exchange that was due at `due`, counted from the start of the phase.
+    pub fn record(&mut self, request: usize, stage: Stage, due: Duration, exchange: Exchange) {
+        let ceilings = std::mem::take(&mut self.ceilings);
+        let second = self.second(due.as_secs());
+        second.slot(request, stage).record(&ceilings[request], exchange);
+        self.ceilings = ceilings;
+    }
+
+    /// Hands over, in order, the seconds that ended by `frontier` and in which nothing is under way.
+    ///
+    /// `frontier` is how far the lane's arrivals have been released, counted from the start of the phase.
+    pub fn settle(&mut self, frontier: Duration) -> Vec<Settled> {
+        let mut settled = Vec::new();
+        while self.first < frontier.as_secs()
+            && self.seconds.front().is_none_or(|second| second.under_way == 0)
+        {
+            let slots = self.seconds.pop_front().map(|second| second.slots).unwrap_or_default();
+            if !slots.is_empty() {
+                settled.push(Settled { second: self.first, slots });
+            }
+            self.first += 1;
+            if self.seconds.is_empty() {
+                self.first = frontier.as_secs();
+            }
+        }
+        settled
+    }
+
+    /// Hands over all that was recorded, settled or not, and starts over at second zero.
+    pub fn finish(&mut self) -> Vec<Settled> {
+        let first = std::mem::take(&mut self.first);
+        let seconds = std::mem::take(&mut self.seconds);
+        (first..)
+            .zip(seconds)
+            .filter(|(_, second)| !second.slots.is_empty())
+            .map(|(second, Second { slots, .. })| Settled { second, slots })
+            .collect()
+    }
+
+    /// The first second that is not settled yet.
+    pub fn watermark(&self) -> u64 {
+        self.first
+    }
+
+    fn second(&mut self, second: u64) -> &mut Second {
+        let at = usize::try_from(second.saturating_sub(self.first)).unwrap_or(usize::MAX - 1);
+        while self.seconds.len() <= at {
+            self.seconds.push_back(Second::default());
+        }
+        &mut self.seconds[at]
+    }
+}
+
+impl Second {
+    fn slot(&mut self, request: usize, stage: Stage) -> &mut Slot {
+        let known = self.slots.iter().position(|slot| slot.request == request && slot.stage == stage);
+        let at = known.unwrap_or_else(|| {
+            self.slots.push(SettledSlot { request, stage, slot: Slot::default() });
+            self.slots.len() - 1
+        });
+        &mut self.slots[at].slot
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Dimension;
+
+    fn recorder() -> Recorder {
+        Recorder::new(vec![vec![Ceiling {
+            dimension: Dimension::Latency,
+            limit: Duration::from_millis(300),
+        }]])
+    }
+
+    fn took(millis: u64) -> Exchange {
+        let mut parts = Parts::default();
+        parts.took(Dimension::Latency, Duration::from_millis(millis));
+        Exchange { parts, failed: None, fresh: false, body_bytes: 0 }
+    }
+
+    fn at(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_second_is_settled_only_when_its_slowest_exchange_is_done() {
+        let mut recorder = recorder();
+        recorder.begin(at(100));
+        recorder.begin(at(900));
+        recorder.begin(at(1_500));
+        recorder.record(0, Stage::Measured, at(900), took(5));
+        recorder.end(at(900));
+        recorder.record(0, Stage::Measured, at(1_500), took(5));
+        recorder.end(at(1_500));
+        assert!(recorder.settle(at(3_000)).is_empty());
+
+        recorder.record(0, Stage::Measured, at(100), took(2_500));
+        recorder.end(at(100));
+        let settled = recorder.settle(at(3_000));
+        assert_eq!(settled.iter().map(|second| second.second).collect::<Vec<_>>(), [0, 1]);
+        let tally = &settled[0].slots[0].slot.tally;
+        assert_eq!((tally.exchanges, tally.ceilings[0].exceeded), (2, 1));
+        assert_eq!(recorder.watermark(), 3);
+    }
+
+    #[test]
+    fn a_second_that_may_still_get_arrivals_is_not_settled() {
+        let mut recorder = recorder();
+        recorder.begin(at(100));
+        recorder.record(0, Stage::Measured, at(100), took(5));
+        recorder.end(at(100));
+        assert!(recorder.settle(at(999)).is_empty());
+        assert_eq!(recorder.settle(at(1_000)).len(), 1);
+    }
+
+    #[test]
+    fn a_long_silence_costs_no_memory_and_no_interval() {
+        let mut recorder = recorder();
+        assert!(recorder.settle(Duration::from_hours(24)).is_empty());
+        recorder.begin(Duration::from_hours(24));
+        recorder.record(0, Stage::Measured, Duration::from_hours(24), took(1));
+        recorder.end(Duration::from_hours(24));
+        assert_eq!(recorder.seconds.len(), 1);
+        assert_eq!(recorder.finish()[0].second, 24 * 3600);
+    }
+}

@@ -1,0 +1,151 @@
+//! The counts and histograms of one second, request and stage.
+
+use crate::record::{
+    Ceiling, CeilingCount, Dimension, EvidenceLog, Histogram, Interval, Series, StageMeasurement, Tally,
+};
+
+use super::{Exchange, Part, Parts};
+
+/// What was recorded of one request and stage in one second.
+#[derive(Debug, Default)]
+pub struct Slot {
+    /// How many exchanges, and how they ended.
+    pub tally: Tally,
+    /// The failures seen.
+    pub evidence: EvidenceLog,
+    histograms: [Option<Box<Histogram>>; Dimension::ALL.len()],
+}
+
+impl Slot {
+    /// Counts one exchange against its request's ceilings.
+    pub fn record(&mut self, ceilings: &[Ceiling], exchange: Exchange) {
+        self.count_ceilings(ceilings, &exchange.parts);
+        for dimension in Dimension::ALL {
+            if let Part::Took(duration) = exchange.parts.get(dimension) {
+                self.histograms[dimension as usize].get_or_insert_default().record(duration);
+            }
+        }
+        self.tally.exchanges += 1;
+        self.tally.fresh += u64::from(exchange.fresh);
+        self.tally.body_bytes += exchange.body_bytes;
+        match exchange.failed {
+            None => self.tally.ok += 1,
+            Some(failed) => {
+                *self.tally.failures.entry(failed.failure).or_default() += 1;
+                self.evidence.add(failed.into_evidence());
+            }
+        }
+    }
+
+    /// Adds what another lane recorded of the same second, request and stage.
+    pub fn merge(&mut self, other: &Self) {
+        self.tally.add(&other.tally);
+        self.evidence.merge(&other.evidence);
+        for (mine, theirs) in self.histograms.iter_mut().zip(&other.histograms) {
+            if let Some(theirs) = theirs {
+                mine.get_or_insert_default().add(theirs);
+            }
+        }
+    }
+
+    /// The histograms by dimension.
+    pub fn series(&self) -> Series {
+        let mut series = Series::default();
+        for dimension in Dimension::ALL {
+            if let Some(histogram) = &self.histograms[dimension as usize] {
+                series.add(dimension, histogram);
+            }
+        }
+        series
+    }
+
+    /// Adds it to the totals of its stage, with the histograms and counts of the interval made from it.
+    pub fn add_to(&self, totals: &mut StageMeasurement, interval: &Interval) {
+        totals.add(interval);
+        totals.evidence.merge(&self.evidence);
+    }
+
+    fn count_ceilings(&mut self, ceilings: &[Ceiling], parts: &Parts) {
+        self.tally.ceilings.resize(ceilings.len(), CeilingCount::default());
+        for (count, ceiling) in self.tally.ceilings.iter_mut().zip(ceilings) {
+            count.add(judge(ceiling, parts));
+        }
+    }
+}
+
+fn judge(ceiling: &Ceiling, parts: &Parts) -> CeilingCount {
+    let (exceeded, exceeded_without_lag) = match parts.get(ceiling.dimension) {
+        Part::Skipped => return CeilingCount::default(),
+        Part::Died => (true, true),
+        Part::Took(duration) => {
+            let ours = match ceiling.dimension {
+                Dimension::Latency => parts.duration(Dimension::Lag),
+                _ => std::time::Duration::ZERO,
+            };
+            (duration >= ceiling.limit, duration.saturating_sub(ours) >= ceiling.limit)
+        }
+    };
+    CeilingCount {
+        judged: 1,
+        exceeded: u64::from(exceeded),
+        exceeded_without_lag: u64::from(exceeded_without_lag),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::Failed;
+    use super::*;
+    use crate::record::Failure;
+
+    const AT_300: Ceiling = Ceiling { dimension: Dimension::Latency, limit: Duration::from_millis(300) };
+
+    fn exchange(parts: &[(Dimension, u64)]) -> Exchange {
+        let mut made = Parts::default();
+        for (dimension, millis) in parts {
+            made.took(*dimension, Duration::from_millis(*millis));
+        }
+        Exchange { parts: made, failed: None, fresh: false, body_bytes: 0 }
+    }
+
+    #[test]
+    fn a_latency_of_just_the_ceiling_exceeds_it() {
+        let mut slot = Slot::default();
+        slot.record(&[AT_300], exchange(&[(Dimension::Latency, 300)]));
+        slot.record(&[AT_300], exchange(&[(Dimension::Latency, 299)]));
+        assert_eq!(slot.tally.ceilings, [CeilingCount { judged: 2, exceeded: 1, exceeded_without_lag: 1 }]);
+    }
+
+    #[test]
+    fn an_exceedance_that_is_the_probers_own_lag_is_told_apart() {
+        let mut slot = Slot::default();
+        slot.record(&[AT_300], exchange(&[(Dimension::Latency, 350), (Dimension::Lag, 100)]));
+        assert_eq!(slot.tally.ceilings, [CeilingCount { judged: 1, exceeded: 1, exceeded_without_lag: 0 }]);
+    }
+
+    #[test]
+    fn a_failed_exchange_exceeds_the_ceiling_and_enters_no_latency_quantile() {
+        let mut failed = exchange(&[(Dimension::Latency, 1), (Dimension::FirstByte, 1), (Dimension::Lag, 0)]);
+        failed.parts.fail_answer();
+        failed.failed = Some(Box::new(Failed::in_phase(Failure::Reset, Dimension::FirstByte, "")));
+        let mut slot = Slot::default();
+        slot.record(&[AT_300], failed);
+        assert_eq!(slot.tally.ceilings[0].exceeded, 1);
+        assert_eq!(slot.tally.failed_by(Failure::Reset), 1);
+        let series = slot.series();
+        assert!(series.get(Dimension::Latency).is_none());
+        assert!(series.get(Dimension::FirstByte).is_none());
+        assert_eq!(series.get(Dimension::Lag).map(Histogram::count), Some(1));
+    }
+
+    #[test]
+    fn a_phase_ceiling_judges_only_the_exchanges_that_entered_the_phase() {
+        let tls = Ceiling { dimension: Dimension::Tls, limit: Duration::from_millis(50) };
+        let mut slot = Slot::default();
+        slot.record(&[tls], exchange(&[(Dimension::Latency, 400)]));
+        slot.record(&[tls], exchange(&[(Dimension::Latency, 400), (Dimension::Tls, 20)]));
+        assert_eq!(slot.tally.ceilings, [CeilingCount { judged: 1, exceeded: 0, exceeded_without_lag: 0 }]);
+    }
+}
