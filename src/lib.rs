@@ -1,7 +1,9 @@
 //! tollgate: a synthetic load prober that holds a deploy to its latency budget.
 
+pub mod engine;
 pub mod expect;
 pub mod plan;
 pub mod record;
+pub mod recorder;
 pub mod target;
 pub mod units;

@@ -74,8 +74,8 @@ pub struct Timeouts {
     pub tls: Duration,
     /// From sent to the first byte of the answer.
     pub first_byte: Duration,
-    /// From dispatched to done, waiting for a connection included. An arrival that waited this long in vain
-    /// is dropped.
+    /// From the moment a connection takes the arrival to done, opening the connection included. An arrival that
+    /// waited this long for a connection in vain is dropped.
     pub whole: Duration,
 }
 

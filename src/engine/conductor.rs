@@ -1,0 +1,286 @@
+//! Conducts the lanes through a run and adds up what they record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::clock::{self, Instant};
+use super::lane::{Command, Counters, LaneProgress, Report};
+use super::stop::{Stop, Urgency};
+use super::{EngineError, Flow, Observer, Progress, ScenarioProgress};
+use crate::plan::{Load, Plan, ScenarioPlan};
+use crate::record::{
+    Connections, Dimension, Ending, Interval, Measurement, RequestMeasurement, ScenarioMeasurement,
+};
+use crate::recorder::{Settled, SettledSlot};
+
+/// How long before the measured phase lanes are told when it starts.
+const LEAD: Duration = Duration::from_millis(20);
+
+/// Conducts one run.
+pub(super) struct Conductor<'a> {
+    run_start: Instant,
+    measured_from: Option<Duration>,
+    scenarios: Vec<ScenarioTotals>,
+    lanes: Vec<LaneView>,
+    ending: Ending,
+    commands: watch::Sender<Command>,
+    observer: &'a mut dyn Observer,
+}
+
+/// What the conductor knows of a lane.
+struct LaneView {
+    scenario: usize,
+    progress: LaneProgress,
+    watermark: u64,
+    counters: Counters,
+}
+
+/// A scenario's seconds still open in some lane, and its totals.
+struct ScenarioTotals {
+    name: String,
+    planned: Option<u64>,
+    duration: Duration,
+    pending: BTreeMap<u64, Vec<SettledSlot>>,
+    requests: Vec<RequestMeasurement>,
+}
+
+impl<'a> Conductor<'a> {
+    /// A conductor for lanes that belong to these scenarios of the plan.
+    pub(super) fn new(
+        plan: &Plan,
+        lane_scenarios: &[usize],
+        run_start: Instant,
+        commands: watch::Sender<Command>,
+        observer: &'a mut dyn Observer,
+    ) -> Self {
+        let lane = |&scenario: &usize| LaneView {
+            scenario,
+            progress: LaneProgress::WarmingUp,
+            watermark: 0,
+            counters: Counters::default(),
+        };
+        Self {
+            run_start,
+            measured_from: None,
+            scenarios: plan.scenarios.iter().map(ScenarioTotals::new).collect(),
+            lanes: lane_scenarios.iter().map(lane).collect(),
+            ending: Ending::Complete,
+            commands,
+            observer,
+        }
+    }
+
+    /// Takes in reports until every lane is finished, then sums up.
+    pub(super) async fn conduct(
+        mut self,
+        mut reports: mpsc::Receiver<Result<Report, EngineError>>,
+        mut stop: Stop,
+    ) -> Result<Measurement, EngineError> {
+        let mut shown = clock::now();
+        while self.lanes.iter().any(|lane| lane.progress < LaneProgress::Finished) {
+            tokio::select! {
+                report = reports.recv() => self.take_in(report.ok_or(EngineError::WorkerLost)??)?,
+                urgency = stop.asked() => self.stop(urgency),
+            }
+            if clock::now() - shown >= Duration::from_millis(200) {
+                shown = clock::now();
+                self.show_progress();
+            }
+        }
+        self.show_progress();
+        Ok(self.sum_up())
+    }
+
+    fn take_in(&mut self, report: Report) -> Result<(), EngineError> {
+        let lane = &mut self.lanes[report.lane];
+        let scenario = lane.scenario;
+        lane.progress = report.progress;
+        lane.counters = report.counters;
+        lane.watermark = match report.progress {
+            LaneProgress::WarmedUp | LaneProgress::Finished => u64::MAX,
+            LaneProgress::WarmingUp | LaneProgress::Measuring => report.watermark,
+        };
+        self.scenarios[scenario].hold(report.settled);
+        self.settle(scenario)?;
+        if self.measured_from.is_none()
+            && self.lanes.iter().all(|lane| lane.progress >= LaneProgress::WarmedUp)
+        {
+            self.start_measuring();
+        }
+        Ok(())
+    }
+
+    /// Starts the measured phase at the same instant in every lane, unless the run is being stopped.
+    fn start_measuring(&mut self) {
+        let start = clock::now() + LEAD;
+        self.measured_from = Some(start - self.run_start);
+        self.lanes.iter_mut().for_each(|lane| lane.watermark = 0);
+        self.commands.send_if_modified(|command| {
+            let waiting = *command == Command::WarmUp;
+            if waiting {
+                *command = Command::Measure(start);
+            }
+            waiting
+        });
+    }
+
+    /// Hands on, in order, the seconds of a scenario that are settled in all its lanes.
+    fn settle(&mut self, scenario: usize) -> Result<(), EngineError> {
+        let lanes = self.lanes.iter().filter(|lane| lane.scenario == scenario);
+        let settled_up_to = lanes.map(|lane| lane.watermark).min().unwrap_or(0);
+        let phase_start = self.measured_from.unwrap_or_default();
+        let totals = &mut self.scenarios[scenario];
+        for interval in totals.settle(settled_up_to, phase_start) {
+            match self.observer.settled(&interval).map_err(EngineError::Observer)? {
+                Flow::Stop(why) if self.ending == Ending::Complete => {
+                    self.ending = Ending::TargetDown(why);
+                    self.commands.send_replace(Command::Drain);
+                }
+                Flow::Continue | Flow::Stop(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, urgency: Urgency) {
+        if self.ending == Ending::Complete {
+            self.ending = Ending::Interrupted;
+        }
+        self.commands.send_replace(match urgency {
+            Urgency::Drain => Command::Drain,
+            Urgency::Abort => Command::Abort,
+        });
+    }
+
+    fn show_progress(&mut self) {
+        let now = clock::now() - self.run_start;
+        let measured = self.measured_from.map(|from| now.saturating_sub(from));
+        let scenarios = self.scenarios.iter().enumerate().map(|(index, totals)| {
+            let mut progress = totals.progress();
+            for lane in self.lanes.iter().filter(|lane| lane.scenario == index) {
+                progress.released += lane.counters.released;
+                progress.done += lane.counters.done;
+                progress.failed += lane.counters.failed;
+                progress.in_flight += lane.counters.in_flight + lane.counters.waiting;
+            }
+            progress
+        });
+        self.observer.progress(&Progress { measured, scenarios: scenarios.collect() });
+    }
+
+    fn sum_up(self) -> Measurement {
+        let Self { lanes, scenarios, run_start, measured_from, ending, .. } = self;
+        let elapsed = clock::now() - run_start;
+        let scenarios = scenarios.into_iter().enumerate().map(|(index, totals)| {
+            totals.sum_up(lanes.iter().filter(|lane| lane.scenario == index).map(|lane| &lane.counters))
+        });
+        Measurement {
+            scenarios: scenarios.collect(),
+            measured_from: measured_from.unwrap_or(elapsed),
+            elapsed,
+            ending,
+        }
+    }
+}
+
+impl ScenarioTotals {
+    fn new(plan: &ScenarioPlan) -> Self {
+        let names = plan.shown.requests.iter().map(|request| request.name.clone());
+        let ceilings = plan.requests.iter().map(|request| request.ceilings.clone());
+        Self {
+            name: plan.shown.name.clone(),
+            planned: match &plan.load {
+                Load::Open { schedule, .. } => Some(schedule.count()),
+                Load::Closed { .. } => None,
+            },
+            duration: plan.load.duration(),
+            pending: BTreeMap::new(),
+            requests: names.zip(ceilings).map(|(name, own)| RequestMeasurement::new(name, own)).collect(),
+        }
+    }
+
+    /// Adds what one lane has settled to what other lanes settled of the same seconds.
+    fn hold(&mut self, settled: Vec<Settled>) {
+        for Settled { second, slots } in settled {
+            let held = self.pending.entry(second).or_default();
+            for slot in slots {
+                match held.iter_mut().find(|known| known.request == slot.request && known.stage == slot.stage)
+                {
+                    Some(known) => known.slot.merge(&slot.slot),
+                    None => held.push(slot),
+                }
+            }
+        }
+    }
+
+    /// Turns the seconds before `up_to` into intervals and adds them to the totals.
+    fn settle(&mut self, up_to: u64, phase_start: Duration) -> Vec<Interval> {
+        let later = self.pending.split_off(&up_to);
+        let mut intervals = Vec::new();
+        for (second, mut slots) in std::mem::replace(&mut self.pending, later) {
+            slots.sort_by_key(|slot| (slot.request, slot.stage));
+            for SettledSlot { request, stage, slot } in slots {
+                let totals = &mut self.requests[request];
+                let interval = Interval {
+                    scenario: self.name.clone(),
+                    request: totals.name.clone(),
+                    stage,
+                    start: phase_start + Duration::from_secs(second),
+                    tally: slot.tally.clone(),
+                    series: slot.series(),
+                };
+                slot.add_to(totals.stage_mut(stage), &interval);
+                intervals.push(interval);
+            }
+        }
+        intervals
+    }
+
+    fn progress(&self) -> ScenarioProgress {
+        let latency =
+            self.requests.iter().filter_map(|request| request.measured.series.get(Dimension::Latency));
+        let latency = latency.fold(crate::record::Histogram::default(), |mut all, histogram| {
+            all.add(histogram);
+            all
+        });
+        ScenarioProgress {
+            name: self.name.clone(),
+            duration: self.duration,
+            planned: self.planned,
+            released: 0,
+            done: 0,
+            failed: 0,
+            in_flight: 0,
+            latency,
+        }
+    }
+
+    fn sum_up<'a>(self, lanes: impl Iterator<Item = &'a Counters>) -> ScenarioMeasurement {
+        let mut connections = Connections::default();
+        let (mut released, mut unreleased, mut abandoned) = (0, 0, 0);
+        let mut protocols = BTreeSet::new();
+        for lane in lanes {
+            released += lane.released;
+            unreleased += lane.unreleased;
+            abandoned += lane.abandoned;
+            connections.opened += lane.connections.opened;
+            connections.reopened_after_idle_close += lane.connections.reopened_after_idle_close;
+            connections.failed += lane.connections.failed;
+            protocols.extend(lane.protocols.iter().cloned());
+        }
+        let Self { name, planned, requests, .. } = self;
+        let protocols = protocols.into_iter().collect();
+        ScenarioMeasurement {
+            name,
+            requests,
+            planned,
+            released,
+            unreleased,
+            abandoned,
+            connections,
+            protocols,
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! One scenario's work on one thread: its share of the arrivals, its connections, its recorder.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout_at;
+
+use super::EngineError;
+use super::carrier::Carrier;
+use super::clock::{self, Alarm, Instant};
+use super::desk::{Arrival, Desk};
+use super::dial::{Dial, timed_out};
+use super::http::{Channel, Prepared};
+use crate::plan::{Load, Reuse, ScenarioPlan, Shard, Timeouts};
+use crate::record::{Connections, Dimension, Failure, Stage};
+use crate::recorder::{Exchange, Failed, Parts, Recorder, Settled};
+
+/// How often a lane reports what is settled.
+const REPORT_EVERY: Duration = Duration::from_millis(100);
+
+/// What the conductor tells every lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Command {
+    /// Warm up, then wait.
+    WarmUp,
+    /// Measure, with the schedule starting at this instant.
+    Measure(Instant),
+    /// Release nothing more and finish what is under way.
+    Drain,
+    /// Drop everything.
+    Abort,
+}
+
+/// What a lane tells the conductor.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// Which lane it is from.
+    pub(super) lane: usize,
+    /// How far the lane is.
+    pub(super) progress: LaneProgress,
+    /// Seconds settled since the last report.
+    pub(super) settled: Vec<Settled>,
+    /// The first second of the present phase that is not settled.
+    pub(super) watermark: u64,
+    /// Counts since the start of the run.
+    pub(super) counters: Counters,
+}
+
+/// How far a lane is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum LaneProgress {
+    WarmingUp,
+    WarmedUp,
+    Measuring,
+    Finished,
+}
+
+/// Counts of one lane since the start of the run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counters {
+    /// Arrivals released in the measured phase.
+    pub(super) released: u64,
+    /// Arrivals that were due and not released.
+    pub(super) unreleased: u64,
+    /// Arrivals under way.
+    pub(super) in_flight: u64,
+    /// Arrivals released and waiting for a connection.
+    pub(super) waiting: u64,
+    /// Arrivals cut off by an abort.
+    pub(super) abandoned: u64,
+    /// Exchanges of the measured phase that came to an end.
+    pub(super) done: u64,
+    /// Of these, the ones that failed.
+    pub(super) failed: u64,
+    /// Connections opened.
+    pub(super) connections: Connections,
+    /// What was spoken.
+    pub(super) protocols: BTreeSet<String>,
+}
+
+/// One scenario's work on one thread.
+pub(super) struct Lane {
+    plan: ScenarioPlan,
+    shard: Shard,
+    connections: u32,
+    dial: Box<dyn Dial>,
+    prepared: Vec<Prepared>,
+    recorder: RefCell<Recorder>,
+    counters: RefCell<Counters>,
+    /// When the present phase began: due times in the recorder count from here.
+    phase_start: Cell<Instant>,
+    /// How far arrivals have been released, from the start of the phase; `None` in the closed model.
+    released_up_to: Cell<Option<Duration>>,
+}
+
+impl Lane {
+    /// Prepares a share of a scenario: the arrivals of `shard` over `connections` connections.
+    pub(super) fn new(
+        plan: ScenarioPlan,
+        shard: Shard,
+        dial: Box<dyn Dial>,
+        run_start: Instant,
+    ) -> Result<Self, EngineError> {
+        let prepared = plan.requests.iter().map(Prepared::new).collect::<Result<_, _>>()?;
+        let ceilings = plan.requests.iter().map(|request| request.ceilings.clone()).collect();
+        let connections = share(u64::from(plan.load.connections()), shard);
+        Ok(Self {
+            connections: u32::try_from(connections).unwrap_or(u32::MAX),
+            plan,
+            shard,
+            dial,
+            prepared,
+            recorder: RefCell::new(Recorder::new(ceilings)),
+            counters: RefCell::default(),
+            phase_start: Cell::new(run_start),
+            released_up_to: Cell::new(None),
+        })
+    }
+
+    /// Warms up, measures and reports until everything planned is done or the conductor ends it.
+    pub(super) async fn run(self: Rc<Self>, alarm: Alarm, mut line: Line) {
+        let carriers = (0..self.connections).map(|_| Carrier::new(Rc::clone(&self))).collect();
+        let carriers = self.warm_up(carriers, &mut line).await;
+        let rest = self.recorder.borrow_mut().finish();
+        line.report(LaneProgress::WarmedUp, &self, rest).await;
+        if let Some(start) = line.measure_from().await {
+            self.measure(carriers, start, alarm, &mut line).await;
+        }
+        let rest = self.recorder.borrow_mut().finish();
+        line.report(LaneProgress::Finished, &self, rest).await;
+    }
+
+    async fn warm_up(self: &Rc<Self>, mut carriers: Vec<Carrier>, line: &mut Line) -> Vec<Carrier> {
+        let warmup = self.plan.warmup;
+        let connections = share(u64::from(warmup.connections), self.shard).min(u64::from(self.connections));
+        let further = share(warmup.requests, self.shard).saturating_sub(connections);
+        let desk = Rc::new(Desk::closed(None, further));
+        let mut crew = JoinSet::new();
+        for carrier in carriers.drain(..usize::try_from(connections).unwrap_or(0)) {
+            crew.spawn_local(carrier.warm_up(Rc::clone(&desk)));
+        }
+        carriers.extend(self.attend(crew, &desk, LaneProgress::WarmingUp, line).await);
+        carriers
+    }
+
+    async fn measure(self: &Rc<Self>, carriers: Vec<Carrier>, start: Instant, alarm: Alarm, line: &mut Line) {
+        self.phase_start.set(start);
+        alarm.until(start).await;
+        let desk = Rc::new(self.desk(start));
+        let mut crew = JoinSet::new();
+        for carrier in carriers {
+            crew.spawn_local(carrier.serve(Rc::clone(&desk)));
+        }
+        let dispatcher = tokio::task::spawn_local(Rc::clone(self).dispatch(Rc::clone(&desk), alarm, start));
+        self.attend(crew, &desk, LaneProgress::Measuring, line).await;
+        dispatcher.abort();
+        let mut counters = self.counters.borrow_mut();
+        counters.abandoned = std::mem::take(&mut counters.in_flight) + desk.waiting();
+    }
+
+    fn desk(&self, start: Instant) -> Desk {
+        match &self.plan.load {
+            Load::Open { .. } => Desk::open(),
+            Load::Closed { until, iterations, .. } => {
+                let left = iterations.map_or(u64::MAX, |all| share(all, self.shard));
+                Desk::closed(Some(start + *until), left)
+            }
+        }
+    }
+
+    /// Releases each arrival of the lane's share when it is due, then lets no more in.
+    async fn dispatch(self: Rc<Self>, desk: Rc<Desk>, alarm: Alarm, start: Instant) {
+        let Load::Open { schedule, .. } = &self.plan.load else { return };
+        for (_, due) in schedule.arrivals(self.shard) {
+            self.released_up_to.set(Some(due));
+            alarm.until(start + due).await;
+            if desk.is_closed() {
+                return;
+            }
+            self.counters.borrow_mut().released += 1;
+            desk.release(start + due);
+        }
+        self.released_up_to.set(Some(Duration::MAX));
+        alarm.until(start + schedule.duration()).await;
+        desk.close();
+    }
+
+    /// Waits for the carriers, reporting what is settled meanwhile, and obeys the conductor.
+    async fn attend(
+        self: &Rc<Self>,
+        mut crew: JoinSet<Carrier>,
+        desk: &Rc<Desk>,
+        progress: LaneProgress,
+        line: &mut Line,
+    ) -> Vec<Carrier> {
+        let mut back = Vec::new();
+        let mut tick = tokio::time::interval(REPORT_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                joined = crew.join_next() => match joined {
+                    None => return back,
+                    Some(Ok(carrier)) => back.push(carrier),
+                    Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                    Some(Err(_aborted)) => {}
+                },
+                _ = tick.tick() => {
+                    self.drop_expired(desk);
+                    self.look_at(desk);
+                    let settled = self.settle(desk);
+                    line.report(progress, self, settled).await;
+                }
+                command = line.stopped() => match command {
+                    Command::WarmUp | Command::Measure(_) => {}
+                    Command::Drain => self.drain(desk, progress),
+                    Command::Abort => crew.abort_all(),
+                }
+            }
+        }
+    }
+
+    /// Lets no more arrivals in, and counts what was due by now and had not been released: the prober's failure.
+    fn drain(&self, desk: &Desk, progress: LaneProgress) {
+        if let (Load::Open { schedule, .. }, LaneProgress::Measuring) = (&self.plan.load, progress) {
+            let mut counters = self.counters.borrow_mut();
+            let due = share(schedule.count_before(self.since_phase_start(clock::now())), self.shard);
+            counters.unreleased = due.saturating_sub(counters.released);
+            self.released_up_to.set(Some(Duration::MAX));
+        }
+        desk.close();
+    }
+
+    fn look_at(&self, desk: &Desk) {
+        let mut counters = self.counters.borrow_mut();
+        counters.waiting = desk.waiting();
+        if let (Load::Closed { .. }, None) = (&self.plan.load, self.released_up_to.get()) {
+            counters.released = desk.claimed();
+        }
+    }
+
+    fn settle(&self, desk: &Desk) -> Vec<Settled> {
+        let elapsed = self.since_phase_start(clock::now());
+        let released = self.released_up_to.get().unwrap_or(elapsed);
+        let waiting = desk.oldest_due().map(|due| self.since_phase_start(due));
+        self.recorder.borrow_mut().settle(released.min(elapsed).min(waiting.unwrap_or(Duration::MAX)))
+    }
+
+    fn drop_expired(&self, desk: &Desk) {
+        while let Some(arrival) = desk.expired(self.timeouts().whole) {
+            self.drop_arrival(&arrival);
+        }
+    }
+
+    /// Records an arrival that no connection took in time: its first request was due and never sent.
+    pub(super) fn drop_arrival(&self, arrival: &Arrival) {
+        let mut parts = Parts::default();
+        let dispatched = arrival.dispatched(clock::now());
+        parts.took(Dimension::Lag, dispatched.saturating_duration_since(arrival.due));
+        parts.died(Dimension::Wait);
+        parts.fail_answer();
+        let seen = format!("no connection free within {}", crate::units::show(self.timeouts().whole));
+        let failed = Some(Box::new(Failed::in_phase(Failure::Dropped, Dimension::Wait, seen)));
+        self.begin(arrival.due);
+        self.record(0, Stage::Measured, arrival.due, Exchange { parts, failed, fresh: false, body_bytes: 0 });
+        self.end(arrival.due);
+    }
+
+    /// Opens a connection by `deadline`; `lost` says that the target had closed the one before.
+    pub(super) async fn open(
+        &self,
+        lost: bool,
+        deadline: Instant,
+        parts: &mut Parts,
+    ) -> Result<Channel, Box<Failed>> {
+        let opened = timeout_at(deadline, async {
+            let dialled = self.dial.dial(parts).await?;
+            let protocol = dialled.protocol.clone();
+            Ok((Channel::open(dialled).await?, protocol))
+        })
+        .await;
+        let opened = opened.unwrap_or_else(|_| Err(timed_out(Dimension::Setup, self.timeouts().whole)));
+        let mut counters = self.counters.borrow_mut();
+        match opened {
+            Ok((channel, protocol)) => {
+                counters.connections.opened += 1;
+                counters.connections.reopened_after_idle_close += u64::from(lost);
+                if !counters.protocols.contains(&protocol) {
+                    counters.protocols.insert(protocol);
+                }
+                Ok(channel)
+            }
+            Err(failed) => {
+                counters.connections.failed += 1;
+                Err(Box::new(failed))
+            }
+        }
+    }
+
+    /// Notes that an arrival is under way.
+    pub(super) fn begin(&self, due: Instant) {
+        self.recorder.borrow_mut().begin(self.since_phase_start(due));
+        self.counters.borrow_mut().in_flight += 1;
+    }
+
+    /// Notes that an arrival came to an end.
+    pub(super) fn end(&self, due: Instant) {
+        self.recorder.borrow_mut().end(self.since_phase_start(due));
+        self.counters.borrow_mut().in_flight -= 1;
+    }
+
+    /// Counts one exchange that was due at `due`.
+    pub(super) fn record(&self, request: usize, stage: Stage, due: Instant, exchange: Exchange) {
+        if stage == Stage::Measured {
+            let mut counters = self.counters.borrow_mut();
+            counters.done += 1;
+            counters.failed += u64::from(exchange.failed.is_some());
+        }
+        self.recorder.borrow_mut().record(request, stage, self.since_phase_start(due), exchange);
+    }
+
+    pub(super) fn requests(&self) -> usize {
+        self.prepared.len()
+    }
+
+    pub(super) fn prepared(&self, request: usize) -> &Prepared {
+        &self.prepared[request]
+    }
+
+    pub(super) fn timeouts(&self) -> &Timeouts {
+        &self.plan.target.timeouts
+    }
+
+    pub(super) fn reuse(&self) -> Reuse {
+        self.plan.reuse
+    }
+
+    fn since_phase_start(&self, instant: Instant) -> Duration {
+        instant.saturating_duration_since(self.phase_start.get())
+    }
+}
+
+/// How many of `all` things fall to a shard when they are dealt out in turn.
+fn share(all: u64, shard: Shard) -> u64 {
+    let (index, of) = (u64::from(shard.index), u64::from(shard.of));
+    all / of + u64::from(index < all % of)
+}
+
+/// A lane's line to the conductor.
+pub(super) struct Line {
+    pub(super) lane: usize,
+    pub(super) commands: watch::Receiver<Command>,
+    pub(super) reports: mpsc::Sender<Result<Report, EngineError>>,
+}
+
+impl Line {
+    async fn report(&self, progress: LaneProgress, lane: &Lane, settled: Vec<Settled>) {
+        let watermark = lane.recorder.borrow().watermark();
+        let counters = lane.counters.borrow().clone();
+        let report = Report { lane: self.lane, progress, settled, watermark, counters };
+        // The conductor is gone only when the run has failed already.
+        let _gone = self.reports.send(Ok(report)).await;
+    }
+
+    /// Waits for the measured phase; `None` where the run ends before it.
+    async fn measure_from(&mut self) -> Option<Instant> {
+        loop {
+            match *self.commands.borrow_and_update() {
+                Command::WarmUp => {}
+                Command::Measure(start) => return Some(start),
+                Command::Drain | Command::Abort => return None,
+            }
+            self.commands.changed().await.ok()?;
+        }
+    }
+
+    /// Waits until the conductor changes its command; a conductor that is gone means abort.
+    async fn stopped(&mut self) -> Command {
+        if self.commands.changed().await.is_err() {
+            return Command::Abort;
+        }
+        *self.commands.borrow_and_update()
+    }
+}

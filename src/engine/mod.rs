@@ -1,0 +1,234 @@
+//! Carries out a plan: one driver for every load model.
+//!
+//! A run's scenarios are dealt out as *lanes*: a lane is a share of one scenario's arrivals and connections, and
+//! lives on one thread with a runtime of its own. Lanes share nothing; they report settled seconds to the
+//! conductor, which adds them and hands them to the [`Observer`] in order.
+
+mod carrier;
+pub mod clock;
+mod conductor;
+mod desk;
+mod dial;
+mod http;
+mod lane;
+mod stop;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+
+use crate::plan::{Load, Plan, ScenarioPlan, Shard};
+use crate::record::{Histogram, Interval, Measurement};
+use clock::{Alarm, Instant};
+use conductor::Conductor;
+use dial::TcpDial;
+use lane::{Command, Lane, Line};
+
+pub use stop::{Stop, Stopper, Urgency, stopper};
+
+/// Why a run could not be carried out; none of it is the target's doing.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The target cannot be addressed as planned.
+    #[error("{0}")]
+    Target(String),
+    /// The file of trusted certificates cannot be used.
+    #[error("{}: {why}; `tls_ca` names a PEM file with at least one certificate", path.display())]
+    Trust {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The system gave no thread or runtime.
+    #[error("the machine cannot start a worker: {0}")]
+    Worker(std::io::Error),
+    /// A worker died: a defect of tollgate.
+    #[error("a worker ended before its work did; this is a defect of tollgate")]
+    WorkerLost,
+    /// What watched the run could not go on (a full disk, for instance).
+    #[error(transparent)]
+    Observer(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Whether a run goes on after an interval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Flow {
+    /// It goes on.
+    Continue,
+    /// It ends because the target is clearly down; says how that was seen.
+    Stop(String),
+}
+
+/// Watches a run while it goes on.
+pub trait Observer {
+    /// Takes in one settled interval; those of a scenario come in order. An error ends the run at once.
+    fn settled(&mut self, interval: &Interval) -> Result<Flow, Box<dyn std::error::Error + Send + Sync>>;
+
+    /// Shows how far the run is, about five times a second.
+    fn progress(&mut self, progress: &Progress);
+}
+
+/// How far a run is.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// How long the measured phase has lasted; `None` while warming up.
+    pub measured: Option<Duration>,
+    /// Each scenario, in the order of the plan.
+    pub scenarios: Vec<ScenarioProgress>,
+}
+
+/// How far one scenario is; counts are of the measured phase.
+#[derive(Debug, Clone)]
+pub struct ScenarioProgress {
+    /// Its name.
+    pub name: String,
+    /// How long its measured phase is planned to last.
+    pub duration: Duration,
+    /// Arrivals planned; `None` in the closed model.
+    pub planned: Option<u64>,
+    /// Arrivals released.
+    pub released: u64,
+    /// Exchanges that came to an end.
+    pub done: u64,
+    /// Of these, the ones that failed.
+    pub failed: u64,
+    /// Arrivals under way or waiting for a connection.
+    pub in_flight: u64,
+    /// Latency of the settled seconds.
+    pub latency: Histogram,
+}
+
+/// Carries out a plan and returns all that was measured.
+///
+/// Blocks until every arrival came to an end, or `stop` or the observer ended the run early.
+pub fn run(plan: &Plan, observer: &mut dyn Observer, stop: Stop) -> Result<Measurement, EngineError> {
+    let assignments = deal(plan, cores());
+    let runtime = runtime()?;
+    let run_start = clock::now();
+    let (commands, listen) = watch::channel(Command::WarmUp);
+    let (reports, inbox) = mpsc::channel(64);
+    let lanes: Vec<usize> = assignments.iter().map(|assignment| assignment.scenario).collect();
+    let mut workers = Vec::new();
+    for (worker, crew) in crews(&assignments, cores()).into_iter().enumerate() {
+        let crew =
+            crew.into_iter().map(|lane| prepare(plan, lane, &assignments[lane])).collect::<Result<_, _>>()?;
+        let (commands, reports) = (listen.clone(), reports.clone());
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{worker}"))
+            .spawn(move || watched(&reports, || work(crew, run_start, &commands, &reports)));
+        workers.push(thread.map_err(EngineError::Worker)?);
+    }
+    drop((listen, reports));
+    let conductor = Conductor::new(plan, &lanes, run_start, commands, observer);
+    let measured = runtime.block_on(conductor.conduct(inbox, stop));
+    for worker in workers {
+        worker.join().map_err(|_| EngineError::WorkerLost)?;
+    }
+    measured
+}
+
+/// A share of a scenario, to be carried out on one thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Assignment {
+    scenario: usize,
+    shard: Shard,
+}
+
+/// All a thread needs to set up one lane.
+struct Berth {
+    lane: usize,
+    plan: ScenarioPlan,
+    shard: Shard,
+    dial: TcpDial,
+}
+
+fn prepare(plan: &Plan, lane: usize, assignment: &Assignment) -> Result<Berth, EngineError> {
+    let scenario = plan.scenarios[assignment.scenario].clone();
+    let dial = TcpDial::new(&scenario.target)?;
+    Ok(Berth { lane, plan: scenario, shard: assignment.shard, dial })
+}
+
+type Reports = mpsc::Sender<Result<lane::Report, EngineError>>;
+
+/// Tells the conductor of a worker that failed or panicked, which would wait for its lanes for ever.
+fn watched(reports: &Reports, work: impl FnOnce() -> Result<(), EngineError>) {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    if let Err(error) = outcome.unwrap_or(Err(EngineError::WorkerLost)) {
+        // The conductor is gone only when the run has failed already.
+        let _gone = reports.blocking_send(Err(error));
+    }
+}
+
+/// One worker: a thread with its own runtime, running its lanes side by side.
+fn work(
+    crew: Vec<Berth>,
+    run_start: Instant,
+    commands: &watch::Receiver<Command>,
+    reports: &Reports,
+) -> Result<(), EngineError> {
+    let runtime = runtime()?;
+    let local = LocalSet::new();
+    for Berth { lane, plan, shard, dial } in crew {
+        let line = Line { lane, commands: commands.clone(), reports: reports.clone() };
+        let work = Rc::new(Lane::new(plan, shard, Box::new(dial), run_start)?);
+        let alarm = {
+            let _timers_need_a_runtime = runtime.enter();
+            Alarm::precise()
+        };
+        local.spawn_local(work.run(alarm, line));
+    }
+    runtime.block_on(local);
+    Ok(())
+}
+
+fn runtime() -> Result<Runtime, EngineError> {
+    Builder::new_current_thread().enable_all().build().map_err(EngineError::Worker)
+}
+
+/// Processors this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Deals each scenario out in as few lanes as can carry it, so that splitting makes no wait of its own.
+fn deal(plan: &Plan, cores: usize) -> Vec<Assignment> {
+    let mut assignments = Vec::new();
+    for (scenario, plan) in plan.scenarios.iter().enumerate() {
+        let of = u32::try_from(lanes_for(&plan.load, cores)).unwrap_or(1);
+        assignments.extend((0..of).map(|index| Assignment { scenario, shard: Shard { index, of } }));
+    }
+    assignments
+}
+
+/// A lane carries about 10,000 exchanges a second with ease, and a free connection in another lane is of no use
+/// to an arrival: only high rates over many connections are split.
+fn lanes_for(load: &Load, cores: usize) -> usize {
+    const ARRIVALS_A_LANE: f64 = 10_000.0;
+    const CONNECTIONS_A_LANE: usize = 32;
+    let connections = usize::try_from(load.connections()).unwrap_or(usize::MAX);
+    let wanted = match load {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small positive number"
+        )]
+        Load::Open { schedule, .. } => (schedule.peak().as_per_second() / ARRIVALS_A_LANE).ceil() as usize,
+        Load::Closed { .. } => cores,
+    };
+    wanted.min(connections / CONNECTIONS_A_LANE).clamp(1, cores)
+}
+
+/// Which lanes each worker carries: in turn, on no more workers than there are cores.
+fn crews(assignments: &[Assignment], cores: usize) -> Vec<Vec<usize>> {
+    let workers = cores.min(assignments.len()).max(1);
+    (0..workers).map(|worker| (worker..assignments.len()).step_by(workers).collect()).collect()
+}

@@ -1,0 +1,277 @@
+//! A run against a scripted server, over in-memory streams and under paused time.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+use url::Url;
+
+use super::super::clock::{self, Alarm};
+use super::super::conductor::Conductor;
+use super::super::dial::{Dial, Dialled, Dialling};
+use super::super::lane::{Command, Lane, Line};
+use super::super::{EngineError, Flow, Observer, Progress, Stop, stopper};
+use crate::expect::Expectations;
+use crate::plan::{
+    Load, Plan, RequestPlan, Reuse, ScenarioPlan, Schedule, Secrets, Shard, TargetPlan, Timeouts, Trust,
+    Warmup,
+};
+use crate::record::{
+    Ceiling, Dimension, Failure, Interval, Measurement, PlannedRequest, PlannedScenario, ScenarioMeasurement,
+};
+use crate::recorder::{Failed, Parts};
+use crate::units::Rate;
+
+/// What the scripted server does with one request of a connection.
+#[derive(Debug, Clone)]
+pub(super) enum Turn {
+    /// Answers 200 after a delay.
+    Answer(Duration),
+    /// Sends these bytes after a delay.
+    Raw(Duration, &'static str),
+    /// Sends the head, then one byte of the body every so often.
+    Trickle { bytes: usize, every: Duration },
+    /// Sends these bytes and closes.
+    RawThenClose(&'static str),
+    /// Answers, and closes the connection some time later, while it is idle.
+    AnswerThenCloseIdle(Duration),
+    /// Closes without an answer once the request is read.
+    Close,
+    /// Never answers.
+    Hang,
+}
+
+/// What the server does: a connection's turns, the last repeated; the last connection's repeated too.
+#[derive(Debug, Clone)]
+pub(super) struct Script(pub(super) Vec<Vec<Turn>>);
+
+impl Script {
+    pub(super) fn always(turn: Turn) -> Self {
+        Self(vec![vec![turn]])
+    }
+}
+
+/// Dials the scripted server; each connection takes 5 ms to open.
+pub(super) struct ScriptedDial {
+    script: RefCell<VecDeque<Vec<Turn>>>,
+    refuses: bool,
+    pub(super) requests: Rc<RefCell<Vec<String>>>,
+}
+
+pub(super) const CONNECT: Duration = Duration::from_millis(5);
+
+impl ScriptedDial {
+    pub(super) fn new(script: Script) -> Self {
+        Self { script: RefCell::new(script.0.into()), refuses: false, requests: Rc::default() }
+    }
+
+    pub(super) fn refusing() -> Self {
+        Self { script: RefCell::default(), refuses: true, requests: Rc::default() }
+    }
+
+    async fn connect(&self, parts: &mut Parts) -> Result<Dialled, Failed> {
+        if self.refuses {
+            parts.died(Dimension::Connect);
+            return Err(Failed::in_phase(Failure::Refused, Dimension::Connect, "connection refused"));
+        }
+        tokio::time::sleep(CONNECT).await;
+        parts.took(Dimension::Connect, CONNECT);
+        let turns = {
+            let mut script = self.script.borrow_mut();
+            if script.len() > 1 { script.pop_front().unwrap() } else { script[0].clone() }
+        };
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        tokio::task::spawn_local(serve(theirs, turns, Rc::clone(&self.requests)));
+        Ok(Dialled { stream: Box::new(ours), protocol: "HTTP/1.1".to_owned() })
+    }
+}
+
+impl Dial for ScriptedDial {
+    fn dial<'a>(&'a self, parts: &'a mut Parts) -> Dialling<'a> {
+        Box::pin(self.connect(parts))
+    }
+}
+
+const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
+
+async fn serve(mut stream: DuplexStream, turns: Vec<Turn>, requests: Rc<RefCell<Vec<String>>>) {
+    let mut turns = turns.into_iter().peekable();
+    while let Some(request) = read_request(&mut stream).await {
+        requests.borrow_mut().push(request);
+        let turn = turns.next().unwrap();
+        if turns.peek().is_none() {
+            turns = vec![turn.clone()].into_iter().peekable();
+        }
+        if answer(&mut stream, turn).await.is_none() {
+            return;
+        }
+    }
+}
+
+async fn read_request(stream: &mut DuplexStream) -> Option<String> {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(stream.read_u8().await.ok()?);
+    }
+    String::from_utf8(request).ok()
+}
+
+/// Takes one turn; `None` where the connection ends with it.
+async fn answer(stream: &mut DuplexStream, turn: Turn) -> Option<()> {
+    match turn {
+        Turn::Answer(after) => {
+            tokio::time::sleep(after).await;
+            stream.write_all(format!("{HEAD}hello").as_bytes()).await.ok()
+        }
+        Turn::Raw(after, bytes) => {
+            tokio::time::sleep(after).await;
+            stream.write_all(bytes.as_bytes()).await.ok()
+        }
+        Turn::Trickle { bytes, every } => {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.ok()?;
+            for _ in 0..bytes {
+                tokio::time::sleep(every).await;
+                stream.write_all(b"x").await.ok()?;
+            }
+            Some(())
+        }
+        Turn::RawThenClose(bytes) => {
+            stream.write_all(bytes.as_bytes()).await.ok()?;
+            None
+        }
+        Turn::AnswerThenCloseIdle(after) => {
+            stream.write_all(format!("{HEAD}hello").as_bytes()).await.ok()?;
+            tokio::time::sleep(after).await;
+            None
+        }
+        Turn::Close => None,
+        Turn::Hang => {
+            tokio::time::sleep(Duration::from_hours(1)).await;
+            None
+        }
+    }
+}
+
+/// Keeps all intervals; stops the run where told to.
+#[derive(Default)]
+pub(super) struct Watcher {
+    pub(super) intervals: Vec<Interval>,
+    pub(super) stop_after: Option<usize>,
+}
+
+impl Observer for Watcher {
+    fn settled(&mut self, interval: &Interval) -> Result<Flow, Box<dyn std::error::Error + Send + Sync>> {
+        self.intervals.push(interval.clone());
+        Ok(match self.stop_after {
+            Some(after) if self.intervals.len() >= after => Flow::Stop("told to".to_owned()),
+            _ => Flow::Continue,
+        })
+    }
+
+    fn progress(&mut self, _: &Progress) {}
+}
+
+pub(super) fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// An open-model scenario of one request with a latency ceiling of 300 ms and no warm-up.
+pub(super) fn open(per_second: f64, seconds: u64, connections: u32) -> ScenarioPlan {
+    let schedule = Schedule::constant(Rate::per_second(per_second).unwrap(), Duration::from_secs(seconds));
+    scenario(Load::Open { schedule, connections })
+}
+
+pub(super) fn scenario(load: Load) -> ScenarioPlan {
+    let base_url = Url::parse("http://target.test/").unwrap();
+    let second = Duration::from_secs(1);
+    let timeouts =
+        Timeouts { dns: second, connect: second, tls: second, first_byte: 5 * second, whole: 5 * second };
+    ScenarioPlan {
+        shown: shown(),
+        target: TargetPlan { base_url: base_url.clone(), trust: Trust::System, timeouts },
+        requests: vec![RequestPlan {
+            method: http::Method::GET,
+            url: base_url,
+            headers: http::HeaderMap::new(),
+            body: Bytes::new(),
+            expectations: Expectations::default(),
+            ceilings: vec![Ceiling { dimension: Dimension::Latency, limit: millis(300) }],
+        }],
+        load,
+        reuse: Reuse::Keep,
+        warmup: Warmup { connections: 0, requests: 0 },
+    }
+}
+
+fn shown() -> PlannedScenario {
+    let request = PlannedRequest {
+        name: "page".to_owned(),
+        line: "GET /".to_owned(),
+        headers: Vec::new(),
+        expectations: Vec::new(),
+        budgets: Vec::new(),
+    };
+    PlannedScenario {
+        name: "scripted".to_owned(),
+        description: String::new(),
+        source: String::new(),
+        base_url: "http://target.test/".to_owned(),
+        load: String::new(),
+        warmup: String::new(),
+        requests: vec![request],
+    }
+}
+
+/// Measures a scenario against a scripted server under paused time, in one lane.
+pub(super) fn measure(scenario: ScenarioPlan, script: Script) -> ScenarioMeasurement {
+    let (measurement, _) =
+        watch_run(scenario, vec![ScriptedDial::new(script)], Watcher::default(), stopper().1);
+    measurement.scenarios.into_iter().next().unwrap()
+}
+
+/// Measures a scenario with one lane a dial.
+pub(super) fn watch_run(
+    scenario: ScenarioPlan,
+    dials: Vec<ScriptedDial>,
+    mut watcher: Watcher,
+    stop: Stop,
+) -> (Measurement, Watcher) {
+    let measurement = paused(conduct(scenario, dials, &mut watcher, stop)).unwrap();
+    (measurement, watcher)
+}
+
+/// Runs a future to its end on a runtime whose time is advanced, not slept.
+pub(super) fn paused<T>(work: impl Future<Output = T>) -> T {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(LocalSet::new().run_until(work))
+}
+
+pub(super) async fn conduct(
+    scenario: ScenarioPlan,
+    dials: Vec<ScriptedDial>,
+    watcher: &mut Watcher,
+    stop: Stop,
+) -> Result<Measurement, EngineError> {
+    let run_start = clock::now();
+    let of = u32::try_from(dials.len()).unwrap();
+    let (commands, listen) = watch::channel(Command::WarmUp);
+    let (reports, inbox) = mpsc::channel(64);
+    for (lane, dial) in dials.into_iter().enumerate() {
+        let shard = Shard { index: u32::try_from(lane).unwrap(), of };
+        let line = Line { lane, commands: listen.clone(), reports: reports.clone() };
+        let lane = Rc::new(Lane::new(scenario.clone(), shard, Box::new(dial), run_start)?);
+        tokio::task::spawn_local(lane.run(Alarm::tokio(), line));
+    }
+    drop(reports);
+    let plan = Plan { scenarios: vec![scenario], secrets: Secrets::default() };
+    let lanes = vec![0; of as usize];
+    Conductor::new(&plan, &lanes, run_start, commands, watcher).conduct(inbox, stop).await
+}

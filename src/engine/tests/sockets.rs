@@ -1,0 +1,85 @@
+//! The engine over real sockets: what in-memory streams cannot show.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use super::harness::{Watcher, millis, open};
+use crate::engine::{run, stopper};
+use crate::plan::{Plan, ScenarioPlan, Secrets};
+use crate::record::{Dimension, Failure, Measurement};
+
+fn against(mut scenario: ScenarioPlan, address: SocketAddr) -> Measurement {
+    let url = url::Url::parse(&format!("http://{address}/")).unwrap();
+    scenario.target.base_url = url.clone();
+    for request in &mut scenario.requests {
+        request.url = url.clone();
+    }
+    let plan = Plan { scenarios: vec![scenario], secrets: Secrets::default() };
+    run(&plan, &mut Watcher::default(), stopper().1).unwrap()
+}
+
+/// A server on a thread that reads each connection's first bytes and hands it to `answer`.
+fn serve(answer: impl Fn(std::net::TcpStream) + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = [0; 1024];
+            if stream.read(&mut request).is_ok_and(|read| read > 0) {
+                answer(stream);
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn a_reset_is_told_apart_from_a_close() {
+    let resetting = serve(|stream| {
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    });
+    let measurement = against(open(20.0, 1, 2), resetting);
+    assert_eq!(measurement.scenarios[0].requests[0].measured.tally.failed_by(Failure::Reset), 20);
+}
+
+#[test]
+fn a_port_without_listener_refuses() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let measurement = against(open(20.0, 1, 2), free);
+    let tally = &measurement.scenarios[0].requests[0].measured.tally;
+    assert_eq!(tally.failed_by(Failure::Refused), 20);
+}
+
+#[test]
+fn https_against_a_plain_server_fails_in_tls() {
+    let plain = serve(|mut stream| {
+        let _gone = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+    });
+    let mut scenario = open(5.0, 1, 1);
+    let url = url::Url::parse(&format!("https://{plain}/")).unwrap();
+    scenario.target.base_url = url.clone();
+    scenario.requests[0].url = url;
+    let plan = Plan { scenarios: vec![scenario], secrets: Secrets::default() };
+    let measurement = run(&plan, &mut Watcher::default(), stopper().1).unwrap();
+    let stage = &measurement.scenarios[0].requests[0].measured;
+    assert_eq!(stage.tally.failed_by(Failure::Tls), 5);
+    assert_eq!(stage.evidence.by_count()[0].phase, Some(Dimension::Tls));
+}
+
+#[test]
+fn the_first_byte_is_stamped_at_the_socket_before_the_head_is_complete() {
+    let slow_head = serve(|mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n");
+        std::thread::sleep(millis(60));
+        let _ = stream.write_all(b"\r\nok");
+    });
+    let mut scenario = open(4.0, 1, 1);
+    scenario.reuse = crate::plan::Reuse::Fresh;
+    let measurement = against(scenario, slow_head);
+    let stage = &measurement.scenarios[0].requests[0].measured;
+    assert_eq!(stage.tally.ok, 4);
+    assert!(stage.series.get(Dimension::Body).unwrap().min().unwrap() >= millis(50));
+}
