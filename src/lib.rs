@@ -5,5 +5,6 @@ pub mod expect;
 pub mod plan;
 pub mod record;
 pub mod recorder;
+pub mod store;
 pub mod target;
 pub mod units;

@@ -256,6 +256,18 @@ pub struct Measurement {
     pub ending: Ending,
 }
 
+impl Measurement {
+    /// Adds a settled interval to the totals of its request; one of an unknown request is left out.
+    pub fn add(&mut self, interval: &Interval) {
+        let scenario = self.scenarios.iter_mut().find(|scenario| scenario.name == interval.scenario);
+        let requests = scenario.map(|scenario| &mut scenario.requests).into_iter().flatten();
+        for request in requests.filter(|request| request.name == interval.request) {
+            request.stage_mut(interval.stage).add(interval);
+        }
+        self.elapsed = self.elapsed.max(interval.start + Duration::from_secs(1));
+    }
+}
+
 /// A quantile in which failures rank at +∞.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "us")]

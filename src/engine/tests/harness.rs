@@ -267,8 +267,8 @@ pub(super) async fn conduct(
     for (lane, dial) in dials.into_iter().enumerate() {
         let shard = Shard { index: u32::try_from(lane).unwrap(), of };
         let line = Line { lane, commands: listen.clone(), reports: reports.clone() };
-        let lane = Rc::new(Lane::new(scenario.clone(), shard, Box::new(dial), run_start)?);
-        tokio::task::spawn_local(lane.run(Alarm::tokio(), line));
+        let work = Rc::new(Lane::new(scenario.clone(), shard, Box::new(dial), run_start)?);
+        tokio::task::spawn_local(work.run(Alarm::tokio(), line));
     }
     drop(reports);
     let plan = Plan { scenarios: vec![scenario], secrets: Secrets::default() };

@@ -55,11 +55,11 @@ fn a_port_without_listener_refuses() {
 
 #[test]
 fn https_against_a_plain_server_fails_in_tls() {
-    let plain = serve(|mut stream| {
+    let server = serve(|mut stream| {
         let _gone = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
     });
     let mut scenario = open(5.0, 1, 1);
-    let url = url::Url::parse(&format!("https://{plain}/")).unwrap();
+    let url = url::Url::parse(&format!("https://{server}/")).unwrap();
     scenario.target.base_url = url.clone();
     scenario.requests[0].url = url;
     let plan = Plan { scenarios: vec![scenario], secrets: Secrets::default() };

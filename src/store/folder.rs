@@ -1,0 +1,189 @@
+//! One run's folder, written while the run goes on.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::hlog::{self, Log};
+use super::{StoreError, folder_name};
+use crate::record::{FORMAT, Interval, Measurement, PlannedScenario, Provenance, RunRecord, Stage};
+
+const RUN: &str = "run.json";
+const PARTIAL: &str = "run.partial.json";
+const INTERVALS: &str = "intervals.jsonl";
+const HISTOGRAMS: &str = "intervals.hlog";
+
+/// What is known of a run when it starts: a record without verdict whose measurement is still empty.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Draft {
+    /// The version of the record's format.
+    pub format: u32,
+    /// The run's id.
+    pub id: Uuid,
+    /// When, where and by what it is carried out.
+    pub provenance: Provenance,
+    /// What is planned, without secrets.
+    pub plan: Vec<PlannedScenario>,
+    /// The scenarios and requests, with nothing measured yet.
+    pub measurement: Measurement,
+}
+
+/// A run as read from its folder.
+#[derive(Debug)]
+pub enum Stored {
+    /// The run was finished.
+    Complete(Box<RunRecord>, Vec<Interval>),
+    /// The run was not finished; its measurement is put together from the intervals that were written.
+    HalfWritten(Box<Draft>, Vec<Interval>),
+}
+
+/// A run folder that is being written.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    intervals: File,
+    histograms: File,
+}
+
+impl RunFolder {
+    /// Makes the folder below `root` and writes what is known so far.
+    pub fn create(root: &Path, draft: &Draft) -> Result<Self, StoreError> {
+        let path = root.join(folder_name(draft));
+        fs::create_dir_all(&path).map_err(StoreError::write(&path))?;
+        write_json(&path, PARTIAL, draft)?;
+        let open = |name: &str| {
+            let file = path.join(name);
+            File::create(&file).map_err(StoreError::write(&file))
+        };
+        let mut folder = Self { intervals: open(INTERVALS)?, histograms: open(HISTOGRAMS)?, path };
+        let header = hlog::header(draft.provenance.started);
+        folder
+            .histograms
+            .write_all(header.as_bytes())
+            .map_err(StoreError::write(&folder.path.join(HISTOGRAMS)))?;
+        Ok(folder)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes one settled interval: its histograms first, so that a line of counts has all it needs.
+    pub fn add(&mut self, interval: &Interval) -> Result<(), StoreError> {
+        let path = |name| self.path.join(name);
+        let histograms = hlog::lines(interval);
+        self.histograms.write_all(histograms.as_bytes()).map_err(StoreError::write(&path(HISTOGRAMS)))?;
+        let mut line =
+            serde_json::to_vec(interval).map_err(|error| StoreError::damaged(&path(INTERVALS), error))?;
+        line.push(b'\n');
+        self.intervals.write_all(&line).map_err(StoreError::write(&path(INTERVALS)))
+    }
+
+    /// Writes the record and with it ends the run: from here on the folder is complete.
+    pub fn finish(&mut self, record: &RunRecord) -> Result<(), StoreError> {
+        for (file, name) in [(&self.intervals, INTERVALS), (&self.histograms, HISTOGRAMS)] {
+            file.sync_all().map_err(StoreError::write(&self.path.join(name)))?;
+        }
+        complete(&self.path, record)
+    }
+}
+
+/// Writes a run's record into its folder and takes the mark of a half-written one away.
+pub fn complete(folder: &Path, record: &RunRecord) -> Result<(), StoreError> {
+    write_json(folder, RUN, record)?;
+    let partial = folder.join(PARTIAL);
+    match fs::remove_file(&partial) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StoreError::write(&partial)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn write_json(folder: &Path, name: &str, content: &impl Serialize) -> Result<(), StoreError> {
+    let json =
+        serde_json::to_vec_pretty(content).map_err(|error| StoreError::damaged(&folder.join(name), error))?;
+    write_atomically(folder, name, &json)
+}
+
+/// Writes a file so that it is there whole or not at all, also after a loss of power.
+pub fn write_atomically(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    let path = folder.join(name);
+    let written = || {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        readable_by_all(file.as_file())?;
+        file.as_file().sync_all()?;
+        file.persist(&path)?;
+        File::open(folder)?.sync_all()
+    };
+    written().map_err(StoreError::write(&path))
+}
+
+/// Temporary files are made for their owner alone; a report is made to be shown.
+fn readable_by_all(file: &File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+/// Reads a run from its folder.
+pub fn read(folder: &Path) -> Result<Stored, StoreError> {
+    if let Some(record) = json::<RunRecord>(folder, RUN)? {
+        return Ok(Stored::Complete(Box::new(record), intervals(folder)?));
+    }
+    let mut draft: Draft =
+        json(folder, PARTIAL)?.ok_or_else(|| StoreError::NoRun { path: folder.to_owned() })?;
+    let intervals = intervals(folder)?;
+    for interval in &intervals {
+        draft.measurement.add(interval);
+    }
+    let measured = intervals.iter().filter(|interval| interval.stage == Stage::Measured);
+    draft.measurement.measured_from = measured.map(|interval| interval.start).min().unwrap_or_default();
+    Ok(Stored::HalfWritten(Box::new(draft), intervals))
+}
+
+/// The one field that every version of the format has.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
+/// The file's content; `None` where there is no such file.
+fn json<T: serde::de::DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<T>, StoreError> {
+    let path = folder.join(name);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::read(&path)(error)),
+    };
+    let damaged = |error: serde_json::Error| StoreError::damaged(&path, error);
+    let Format { format: found } = serde_json::from_slice(&bytes).map_err(damaged)?;
+    if found > FORMAT {
+        return Err(StoreError::Newer { path, found });
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+}
+
+/// The intervals written so far; a last line that was cut off is left out.
+fn intervals(folder: &Path) -> Result<Vec<Interval>, StoreError> {
+    let path = folder.join(INTERVALS);
+    let counts = fs::read(&path).map_err(StoreError::read(&path))?;
+    let histograms = folder.join(HISTOGRAMS);
+    let log = Log::read(&fs::read(&histograms).map_err(StoreError::read(&histograms))?);
+    let complete = counts.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let lines = counts[..complete].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines
+        .enumerate()
+        .map(|(number, line)| {
+            let mut interval: Interval = serde_json::from_slice(line)
+                .map_err(|error| StoreError::damaged(&path, format!("line {}: {error}", number + 1)))?;
+            interval.series = log.series(&interval);
+            Ok(interval)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

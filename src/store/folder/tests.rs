@@ -1,0 +1,173 @@
+use std::time::Duration;
+
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use time::macros::datetime;
+
+use super::*;
+use crate::record::{
+    Decision, Dimension, Ending, Evidence, EvidenceLog, Failure, Histogram, Host, RequestMeasurement,
+    ScenarioMeasurement, Series, Tally, Verdict,
+};
+use crate::units::Ratio;
+
+const NAME: &str = "tile, loader/ü\n";
+
+fn interval(second: u64, stage: Stage) -> Interval {
+    let mut latency = Histogram::default();
+    (1..=20).for_each(|n| latency.record(Duration::from_micros(n * (second + 1) * 1_117)));
+    let mut series = Series::default();
+    series.add(Dimension::Latency, &latency);
+    series.add(Dimension::Lag, &latency);
+    let tally =
+        Tally { exchanges: 21, ok: 20, failures: [(Failure::TimedOut, 1)].into(), ..Tally::default() };
+    let start = Duration::from_micros(1_234_567) + Duration::from_secs(second);
+    Interval { scenario: NAME.to_owned(), request: "page".to_owned(), stage, start, tally, series }
+}
+
+fn draft() -> Draft {
+    let scenario = ScenarioMeasurement {
+        name: NAME.to_owned(),
+        requests: vec![RequestMeasurement::new("page".to_owned(), Vec::new())],
+        planned: Some(40),
+        released: 0,
+        unreleased: 0,
+        abandoned: 0,
+        connections: crate::record::Connections::default(),
+        protocols: Vec::new(),
+    };
+    Draft {
+        format: FORMAT,
+        id: Uuid::from_u128(0x0193_5a7e_7d9c_7c3e_8000_0123_4567_89ab),
+        provenance: Provenance {
+            started: datetime!(2026-11-23 18:00:00.125 UTC),
+            tollgate: "0.1.0".to_owned(),
+            host: Host { name: "h".to_owned(), os: "linux".to_owned(), arch: "x86_64".to_owned(), cores: 2 },
+            command: vec!["tollgate".to_owned()],
+            git_commit: None,
+        },
+        plan: Vec::new(),
+        measurement: Measurement {
+            scenarios: vec![scenario],
+            measured_from: Duration::ZERO,
+            elapsed: Duration::ZERO,
+            ending: Ending::Recovered,
+        },
+    }
+}
+
+fn record_of(draft: Draft, intervals: &[Interval]) -> RunRecord {
+    let mut measurement = draft.measurement;
+    intervals.iter().for_each(|interval| measurement.add(interval));
+    let evidence = Evidence {
+        failure: Failure::TimedOut,
+        phase: Some(Dimension::FirstByte),
+        expected: String::new(),
+        seen: "no first_byte within 5 s".to_owned(),
+        count: 2,
+    };
+    let log: &mut EvidenceLog = &mut measurement.scenarios[0].requests[0].measured.evidence;
+    log.add(evidence);
+    measurement.measured_from = Duration::from_micros(1_234_567);
+    RunRecord {
+        format: draft.format,
+        id: draft.id,
+        provenance: draft.provenance,
+        plan: draft.plan,
+        measurement,
+        verdict: Verdict {
+            decision: Decision::Inconclusive,
+            rule: "exact binomial".to_owned(),
+            confidence: Ratio::new(0.95).unwrap(),
+            scenarios: Vec::new(),
+        },
+    }
+}
+
+fn written(root: &Path, finish: bool) -> (PathBuf, Vec<Interval>) {
+    let mut folder = RunFolder::create(root, &draft()).unwrap();
+    let intervals =
+        vec![interval(0, Stage::Cold), interval(0, Stage::Measured), interval(1, Stage::Measured)];
+    intervals.iter().for_each(|interval| folder.add(interval).unwrap());
+    if finish {
+        folder.finish(&record_of(draft(), &intervals)).unwrap();
+    }
+    (folder.path().to_owned(), intervals)
+}
+
+#[test]
+fn a_run_comes_back_from_its_folder_unchanged() {
+    let root = tempfile::tempdir().unwrap();
+    let (path, intervals) = written(root.path(), true);
+    assert_eq!(path.file_name().unwrap(), "2026-11-23T18-00-00Z-456789ab");
+    let Stored::Complete(record, read) = read(&path).unwrap() else { panic!("not complete") };
+    assert_eq!(*record, record_of(draft(), &intervals));
+    assert_eq!(read, intervals);
+    assert!(!path.join(PARTIAL).exists());
+}
+
+#[test]
+fn a_half_written_folder_is_recognised_and_its_intervals_are_recovered() {
+    let root = tempfile::tempdir().unwrap();
+    let (path, intervals) = written(root.path(), false);
+    let Stored::HalfWritten(draft, read) = read(&path).unwrap() else { panic!("not half-written") };
+    assert_eq!(read, intervals);
+    let measured = &draft.measurement.scenarios[0].requests[0].measured;
+    assert_eq!(measured.tally.exchanges, 42);
+    assert_eq!(measured.series.get(Dimension::Latency).unwrap().count(), 40);
+    assert_eq!(draft.measurement.ending, Ending::Recovered);
+    assert_eq!(draft.measurement.measured_from, Duration::from_micros(1_234_567));
+}
+
+#[test]
+fn wherever_a_kill_cut_the_files_off_only_the_last_interval_is_lost() {
+    let root = tempfile::tempdir().unwrap();
+    let (path, _) = written(root.path(), false);
+    let whole = fs::read(path.join(INTERVALS)).unwrap();
+    let last_line = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    for cut in last_line..whole.len() {
+        fs::write(path.join(INTERVALS), &whole[..cut]).unwrap();
+        let Stored::HalfWritten(_, read) = read(&path).unwrap() else { panic!("not half-written") };
+        assert_eq!(read.len(), 2, "cut at {cut}");
+        assert!(read.iter().all(|interval| interval.series.get(Dimension::Latency).is_some()));
+    }
+}
+
+#[test]
+fn a_damaged_line_is_named_with_its_number() {
+    let root = tempfile::tempdir().unwrap();
+    let (path, _) = written(root.path(), true);
+    let mut lines = fs::read_to_string(path.join(INTERVALS)).unwrap();
+    lines.push_str("{\"scenario\":3}\n");
+    fs::write(path.join(INTERVALS), lines).unwrap();
+    let error = read(&path).unwrap_err().to_string();
+    assert!(error.contains("intervals.jsonl: line 4"), "{error}");
+}
+
+#[test]
+fn a_folder_without_a_run_and_one_of_a_later_format_are_told_apart() {
+    let root = tempfile::tempdir().unwrap();
+    assert!(matches!(read(root.path()), Err(StoreError::NoRun { .. })));
+    fs::write(root.path().join(RUN), r#"{"format": 9999}"#).unwrap();
+    assert!(matches!(read(root.path()), Err(StoreError::Newer { found: 9999, .. })));
+    fs::write(root.path().join(RUN), "{").unwrap();
+    assert!(matches!(read(root.path()), Err(StoreError::Damaged { .. })));
+}
+
+#[test]
+fn the_log_is_one_that_other_readers_of_the_format_understand() {
+    let root = tempfile::tempdir().unwrap();
+    let (path, _) = written(root.path(), true);
+    let bytes = fs::read(path.join(HISTOGRAMS)).unwrap();
+    let entries: Vec<LogEntry> = IntervalLogIterator::new(&bytes).collect::<Result<_, _>>().unwrap();
+    let tags: Vec<&str> = entries
+        .iter()
+        .filter_map(|entry| match entry {
+            LogEntry::Interval(interval) => interval.tag().map(|tag| tag.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(tags.len(), 6);
+    assert_eq!(tags[0], "tile%2C%20loader%2F%C3%BC%0A/page/cold/latency");
+    let starts = entries.iter().any(|entry| matches!(entry, LogEntry::StartTime(_)));
+    assert!(starts);
+}
