@@ -95,18 +95,24 @@ impl Histogram {
         })
     }
 
+    /// The rank, counted from 1, of the value at a quantile of `total` values; 1 where there are none.
+    pub fn rank_of(quantile: Quantile, total: u64) -> u64 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a count fits"
+        )]
+        let rank = (quantile.as_f64() * total as f64 - 1e-9).ceil() as u64;
+        rank.clamp(1, total.max(1))
+    }
+
     /// The value at a quantile where `failures` more values rank above all counted ones, at +∞.
     pub fn quantile_with_failures(&self, quantile: Quantile, failures: u64) -> Actual {
         let total = self.count() + failures;
         if total == 0 {
             return Actual::NoData;
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of a count fits"
-        )]
-        let rank = ((quantile.as_f64() * total as f64 - 1e-9).ceil() as u64).clamp(1, total);
+        let rank = Self::rank_of(quantile, total);
         self.at_rank(rank).map_or(Actual::Unbounded, Actual::At)
     }
 
