@@ -8,3 +8,4 @@ pub mod recorder;
 pub mod store;
 pub mod target;
 pub mod units;
+pub mod verdict;

@@ -1,0 +1,280 @@
+//! What a number of exceedances says about the target: exact binomial tests, intervals and ranks.
+//!
+//! All of it takes the exchanges for independent of each other and equally likely to exceed. Where the target
+//! slows down for a while, they are not quite, and the stated error rate is too good by as much.
+
+mod tails;
+
+use self::tails::Binomial;
+use crate::units::Ratio;
+
+/// The error rate of one side of a test.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Alpha(f64);
+
+impl Alpha {
+    /// The error rate every verdict states: 5 %.
+    pub const STATED: Self = Self(0.05);
+
+    /// The error rate of each of several tests, so that all together err no more often than this (Bonferroni).
+    #[must_use]
+    pub fn shared_by(self, tests: usize) -> Self {
+        Self(self.0 / tests.max(1) as f64)
+    }
+
+    /// One minus the error rate.
+    pub fn confidence(self) -> Ratio {
+        ratio(1.0 - self.0)
+    }
+
+    /// Whether data as unlikely as this are evidence. What equals the error rate is, however it was rounded.
+    fn convinced_by(self, tail: f64) -> bool {
+        tail <= self.0 * (1.0 + 1e-9)
+    }
+}
+
+/// How many exchanges exceeded a limit, of how many that were judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Exchanges over the limit.
+    pub over: u64,
+    /// Exchanges judged.
+    pub of: u64,
+}
+
+impl Exceeded {
+    /// Whether the target's exceedance is proven to be below `allowed`: so few over the limit would be as
+    /// unlikely as `alpha` if it were `allowed` or more.
+    pub fn proves_below(self, allowed: Ratio, alpha: Alpha) -> bool {
+        self.of > 0 && alpha.convinced_by(self.if_share_were(allowed.as_f64()).at_most(self.over))
+    }
+
+    /// Whether the target's exceedance is proven to be above `allowed`: so many over the limit would be as
+    /// unlikely as `alpha` if it were `allowed` or less.
+    pub fn proves_above(self, allowed: Ratio, alpha: Alpha) -> bool {
+        self.of > 0 && alpha.convinced_by(self.if_share_were(allowed.as_f64()).at_least(self.over))
+    }
+
+    /// The interval of the target's exceedance that leaves out `alpha` on each side; 0 to 1 where nothing was
+    /// judged. It lies below `allowed` exactly where [`Self::proves_below`] holds.
+    ///
+    /// C. J. Clopper and E. S. Pearson, *The use of confidence or fiducial limits illustrated in the case of the
+    /// binomial* (1934); the shares are found by bisection.
+    pub fn interval(self, alpha: Alpha) -> (Ratio, Ratio) {
+        let seen = if self.of == 0 { 0.5 } else { self.over as f64 / self.of as f64 };
+        let low = if self.over == 0 {
+            0.0
+        } else {
+            first_share(0.0, seen, |share| self.if_share_were(share).at_least(self.over) > alpha.0)
+        };
+        let high = if self.over >= self.of {
+            1.0
+        } else {
+            first_share(seen, 1.0, |share| self.if_share_were(share).at_most(self.over) <= alpha.0)
+        };
+        (ratio(low), ratio(high))
+    }
+
+    /// About how many more exchanges, exceeding as often as those seen, would prove the exceedance to be below
+    /// `allowed`; `None` where neither ten million nor a hundred times as many would.
+    pub fn more_to_prove_below(self, allowed: Ratio, alpha: Alpha) -> Option<u64> {
+        self.more(|longer| longer.proves_below(allowed, alpha), u128::div_ceil)
+    }
+
+    /// About how many more exchanges, exceeding as often as those seen, would prove the exceedance to be above
+    /// `allowed`; `None` where neither ten million nor a hundred times as many would.
+    pub fn more_to_prove_above(self, allowed: Ratio, alpha: Alpha) -> Option<u64> {
+        self.more(|longer| longer.proves_above(allowed, alpha), |product, of| product / of)
+    }
+
+    fn more(self, proves: impl Fn(Self) -> bool, divide: impl Fn(u128, u128) -> u128) -> Option<u64> {
+        if self.of == 0 {
+            return None;
+        }
+        let longer = |of: u64| {
+            let over = divide(u128::from(self.over) * u128::from(of), u128::from(self.of));
+            Self { over: u64::try_from(over).unwrap_or(of).min(of), of }
+        };
+        let most = self.of.saturating_mul(100).max(10_000_000);
+        first_above(self.of, most, |of| proves(longer(of))).map(|of| of - self.of)
+    }
+
+    fn if_share_were(self, share: f64) -> Binomial {
+        Binomial { trials: self.of, share }
+    }
+}
+
+/// The fewest exchanges that can prove a share below `allowed`, if none of them exceeds: 59 for p95.
+///
+/// `None` where a billion would not do.
+pub fn needed(allowed: Ratio) -> Option<u64> {
+    first_above(0, 1_000_000_000, |of| Exceeded { over: 0, of }.proves_below(allowed, Alpha::STATED))
+}
+
+/// The rank, counted from 1 in rising order, of the value that bounds a quantile from above: the target's
+/// quantile is proven to be below a ceiling exactly where this value is.
+///
+/// `allowed` is the share allowed above the quantile. `None` where `of` values are too few for a bound.
+/// H. A. David and H. N. Nagaraja, *Order Statistics* (3rd ed. 2003), §7.1.
+pub fn upper_rank(of: u64, allowed: Ratio, alpha: Alpha) -> Option<u64> {
+    let too_many = first_count(0, of, |over| !Exceeded { over, of }.proves_below(allowed, alpha));
+    (too_many > 0).then(|| of - too_many + 1)
+}
+
+/// The rank, counted from 1 in rising order, of the value that bounds a quantile from below: the target's
+/// quantile is proven to be at or above a ceiling exactly where this value is.
+///
+/// `allowed` is the share allowed above the quantile. `None` where `of` values are too few for a bound.
+pub fn lower_rank(of: u64, allowed: Ratio, alpha: Alpha) -> Option<u64> {
+    let enough = first_count(1, of + 1, |over| Exceeded { over, of }.proves_above(allowed, alpha));
+    (enough <= of).then(|| of - enough + 1)
+}
+
+/// The first count from `low` on that meets a condition which, once met, stays so; `high` where none before it does.
+fn first_count(mut low: u64, mut high: u64, holds: impl Fn(u64) -> bool) -> u64 {
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if holds(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
+}
+
+/// The first count above `start` that meets a condition, looked for in growing steps up to `most` or just past it.
+fn first_above(start: u64, most: u64, holds: impl Fn(u64) -> bool) -> Option<u64> {
+    let mut below = start;
+    let mut step = 1;
+    loop {
+        let next = start.saturating_add(step);
+        if holds(next) {
+            return Some(first_count(below + 1, next, holds));
+        }
+        if next >= most {
+            return None;
+        }
+        (below, step) = (next, step * 2);
+    }
+}
+
+/// The first share from `low` on that meets a condition which, once met, stays so.
+fn first_share(mut low: f64, mut high: f64, holds: impl Fn(f64) -> bool) -> f64 {
+    for _ in 0..64 {
+        let middle = low.midpoint(high);
+        if holds(middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    high
+}
+
+fn ratio(share: f64) -> Ratio {
+    Ratio::new(share.clamp(0.0, 1.0)).unwrap_or(Ratio::ONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::units::Quantile;
+
+    fn share(value: f64) -> Ratio {
+        Ratio::new(value).unwrap()
+    }
+
+    #[test]
+    fn the_fewest_requests_for_a_pass_are_those_the_documentation_names() {
+        let quantile = |text: &str| needed(text.parse::<Quantile>().unwrap().allowed_exceedance());
+        assert_eq!(quantile("p90"), Some(29));
+        assert_eq!(quantile("p95"), Some(59));
+        assert_eq!(quantile("p99"), Some(299));
+        assert_eq!(quantile("p99.9"), Some(2995));
+        assert_eq!(needed(share(0.005)), Some(598));
+        assert_eq!(needed(share(1e-12)), None);
+        assert_eq!(needed(Ratio::ZERO), None);
+    }
+
+    /// The right shares were found by bisection over exact fractions.
+    #[test]
+    fn the_interval_is_that_of_clopper_and_pearson() {
+        for (over, of, low, high) in [
+            (0, 59, 0.0, 0.049_507_609_888_227),
+            (2, 59, 0.006_056_389_597_943, 0.102_889_162_709_954),
+            (10, 200, 0.027_374_253_525_114, 0.083_335_151_066_372),
+            (61, 190, 0.265_104_794_835_866, 0.381_237_417_478_827),
+            (59, 59, 0.950_492_390_111_773, 1.0),
+            (0, 0, 0.0, 1.0),
+        ] {
+            let (found_low, found_high) = Exceeded { over, of }.interval(Alpha::STATED);
+            assert!((found_low.as_f64() - low).abs() < 1e-12, "{over} of {of}: {found_low:?}");
+            assert!((found_high.as_f64() - high).abs() < 1e-12, "{over} of {of}: {found_high:?}");
+        }
+    }
+
+    #[test]
+    fn the_interval_of_a_billion_exchanges_is_narrow_and_found() {
+        let (low, high) = Exceeded { over: 50_000_000, of: 1_000_000_000 }.interval(Alpha::STATED);
+        let deviation = (0.05 * 0.95 / 1e9_f64).sqrt() * 1.644_853_626_951_472_7;
+        assert!((low.as_f64() - (0.05 - deviation)).abs() < 1e-8);
+        assert!((high.as_f64() - (0.05 + deviation)).abs() < 1e-8);
+    }
+
+    /// The right ranks follow from sums of exact fractions.
+    #[test]
+    fn the_ranks_that_bound_a_quantile_are_the_exact_ones() {
+        for (of, allowed, upper, lower) in [
+            (1, 0.05, None, Some(1)),
+            (10, 0.5, Some(9), Some(2)),
+            (58, 0.05, None, Some(52)),
+            (59, 0.05, Some(59), Some(53)),
+            (100, 0.01, None, Some(97)),
+            (190, 0.05, Some(186), Some(175)),
+            (200, 0.05, Some(196), Some(185)),
+            (2000, 0.01, Some(1988), Some(1972)),
+            (0, 0.05, None, None),
+            (1, 0.5, None, None),
+        ] {
+            assert_eq!(upper_rank(of, share(allowed), Alpha::STATED), upper, "{allowed} of {of}");
+            assert_eq!(lower_rank(of, share(allowed), Alpha::STATED), lower, "{allowed} of {of}");
+        }
+    }
+
+    #[test]
+    fn the_number_that_settles_it_does_settle_it() {
+        let (allowed, alpha) = (share(0.05), Alpha::STATED);
+        assert_eq!(Exceeded { over: 0, of: 58 }.more_to_prove_below(allowed, alpha), Some(1));
+        assert_eq!(Exceeded { over: 2, of: 2 }.more_to_prove_above(allowed, alpha.shared_by(100)), Some(1));
+        let few = Exceeded { over: 6, of: 200 };
+        assert!(!few.proves_below(allowed, alpha));
+        let more = few.more_to_prove_below(allowed, alpha).unwrap();
+        assert!((50..400).contains(&more), "{more}");
+        let of = 200 + more;
+        assert!(Exceeded { over: (6 * of).div_ceil(200), of }.proves_below(allowed, alpha));
+        assert_eq!(few.more_to_prove_above(allowed, alpha), None);
+    }
+
+    #[test]
+    fn no_number_settles_an_exceedance_that_is_the_allowed_one() {
+        let even = Exceeded { over: 10, of: 200 };
+        assert_eq!(even.more_to_prove_below(share(0.05), Alpha::STATED), None);
+        assert_eq!(even.more_to_prove_above(share(0.05), Alpha::STATED), None);
+        assert_eq!(Exceeded { over: 0, of: 0 }.more_to_prove_below(share(0.05), Alpha::STATED), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_interval_lies_on_the_side_that_the_test_proves(
+            of in 1_u64..2000, part in 0_u64..=100, allowed in 0.001..0.6_f64,
+        ) {
+            let seen = Exceeded { over: of * part * part / 10_000, of };
+            let (low, high) = seen.interval(Alpha::STATED);
+            prop_assert_eq!(seen.proves_below(share(allowed), Alpha::STATED), high.as_f64() <= allowed);
+            prop_assert_eq!(seen.proves_above(share(allowed), Alpha::STATED), low.as_f64() >= allowed);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! From what was planned and measured to a decision, purely.
+
+pub mod binomial;
