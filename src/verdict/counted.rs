@@ -1,0 +1,153 @@
+//! Judges a budget on a number of failures: `errors < 0.5%`, `dropped = 0`.
+
+use super::binomial::{Alpha, Exceeded};
+use super::failures::{self, Leading};
+use super::finding::Finding;
+use super::rule::Rule;
+use super::words::{part, percent};
+use crate::record::{Budget, BudgetVerdict, Failure, Limit, Reason, RequestMeasurement};
+use crate::units::Ratio;
+
+/// Which failures are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// All of them, drops included.
+    Errors,
+    /// Arrivals for which no connection became free.
+    Dropped,
+}
+
+/// Judges how many of a request's exchanges failed.
+pub(super) fn judge(
+    budget: Budget,
+    counted: Counted,
+    limit: Limit,
+    request: &RequestMeasurement,
+    rule: Rule,
+) -> BudgetVerdict {
+    let seen = counted.among(request);
+    let (allowed, finding) = match limit {
+        Limit::None => (None, Rule::describe(seen)),
+        Limit::Below(share) => (Some(share), rule.test(seen, share)),
+    };
+    let exceedance = allowed.map(|_| seen.interval(Alpha::STATED));
+    let what = counted.sentence(seen, allowed, exceedance);
+    let reason = match finding {
+        Finding::NoData => no_data(),
+        Finding::Holds => Reason { what, next: String::new() },
+        Finding::Breached => counted.blame(what, request),
+        Finding::Undecided | Finding::Late { .. } => {
+            let next = allowed.map(|allowed| rule.settled_by(seen, seen, allowed)).unwrap_or_default();
+            Reason { what: format!("{what}: too close to tell"), next }
+        }
+    };
+    BudgetVerdict {
+        request: request.name.clone(),
+        budget,
+        decision: finding.decision(),
+        judged: seen.of,
+        exceeded: seen.over,
+        allowed,
+        exceedance,
+        actual: None,
+        interval: None,
+        of_successes: None,
+        reason,
+    }
+}
+
+impl Counted {
+    fn among(self, request: &RequestMeasurement) -> Exceeded {
+        let tally = &request.measured.tally;
+        let over = match self {
+            Self::Errors => tally.failed(),
+            Self::Dropped => tally.failed_by(Failure::Dropped),
+        };
+        Exceeded { over, of: tally.exchanges }
+    }
+
+    fn sentence(self, seen: Exceeded, allowed: Option<Ratio>, exceedance: Option<(Ratio, Ratio)>) -> String {
+        let words = match self {
+            Self::Errors => "failed",
+            Self::Dropped => "were dropped",
+        };
+        let counted = format!("{} {words}", part(seen.over, seen.of));
+        match (allowed, exceedance) {
+            (Some(allowed), Some((low, high))) => {
+                format!("{counted} ({} to {}), less than {allowed} may", percent(low), percent(high))
+            }
+            _ => counted,
+        }
+    }
+
+    /// Adds what failed most.
+    fn blame(self, what: String, request: &RequestMeasurement) -> Reason {
+        match (self, Leading::of(&request.measured)) {
+            (Self::Errors, Some(leading)) => {
+                Reason { what: format!("{what}; {}", leading.words()), next: leading.remedy().to_owned() }
+            }
+            _ => Reason { what, next: failures::remedy(Failure::Dropped).to_owned() },
+        }
+    }
+}
+
+/// That nothing was there to judge, as a reason.
+pub(super) fn no_data() -> Reason {
+    Reason {
+        what: "no exchange was judged".to_owned(),
+        next: "check that the run reached its measured phase and that the plan sends this request".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::record::Decision;
+    use crate::verdict::fixture::{Request, one_budget};
+
+    const FAST: u64 = 100_000;
+
+    #[test]
+    fn a_share_of_errors_needs_598_clean_requests() {
+        let clean = |count| one_budget(Request::new("app", &["errors < 0.5%"]).took(&vec![FAST; count]));
+        let short = clean(597);
+        assert_eq!(short.decision, Decision::Inconclusive);
+        assert_eq!(short.reason.next, "1 more request with none over would prove that it holds");
+        let enough = clean(598);
+        assert_eq!(enough.decision, Decision::Pass);
+        assert_eq!(enough.reason.what, "none of 598 requests failed (0% to 0.5%), less than 0.5% may");
+    }
+
+    #[test]
+    fn a_share_of_errors_that_is_proven_too_high_fails_and_names_the_failure() {
+        let verdict =
+            one_budget(Request::new("app", &["errors < 0.5%"]).took(&vec![FAST; 590]).redirected(10));
+        assert_eq!(verdict.decision, Decision::Fail);
+        assert_eq!(
+            verdict.reason.what,
+            "10 of 600 requests failed (0.907% to 2.81%), less than 0.5% may; 10 of 10 failures: \
+             redirected, 302 to /auth/login instead of status = 200"
+        );
+    }
+
+    #[test]
+    fn none_allowed_is_decided_by_any_number_of_requests_without_confidence() {
+        let one = one_budget(Request::new("app", &["errors = 0"]).took(&[FAST]));
+        assert_eq!((one.decision, one.allowed, one.exceedance), (Decision::Pass, None, None));
+        let bad = one_budget(Request::new("app", &["errors = 0"]).took(&[FAST; 500]).refused(1));
+        assert_eq!((bad.decision, bad.exceeded), (Decision::Fail, 1));
+        let none = one_budget(Request::new("app", &["errors = 0"]));
+        assert_eq!(
+            (none.decision, none.reason.what.as_str()),
+            (Decision::Inconclusive, "no exchange was judged")
+        );
+    }
+
+    #[test]
+    fn only_drops_count_against_a_budget_on_drops() {
+        let refused = one_budget(Request::new("app", &["dropped = 0"]).took(&[FAST; 5]).refused(3));
+        assert_eq!((refused.decision, refused.judged, refused.exceeded), (Decision::Pass, 8, 0));
+        let dropped = one_budget(Request::new("app", &["dropped < 1%"]).took(&[FAST; 40]).dropped(10));
+        assert_eq!((dropped.decision, dropped.exceeded), (Decision::Fail, 10));
+        assert!(dropped.reason.next.contains("held every allowed connection"));
+    }
+}

@@ -1,0 +1,153 @@
+//! What failed most, in words, and what to do about it.
+
+use super::words::{part, requests};
+use crate::record::{Evidence, Failure, Reason, StageMeasurement};
+
+/// The failures of a stage as a reason: how many, what the most frequent one was, and what to look at.
+///
+/// `None` where nothing failed.
+pub(super) fn reason(stage: &StageMeasurement) -> Option<Reason> {
+    let leading = Leading::of(stage)?;
+    Some(Reason {
+        what: format!("{} failed; {}", part(leading.failed, stage.tally.exchanges), leading.words()),
+        next: leading.remedy().to_owned(),
+    })
+}
+
+/// That a target gave no answer to any of its exchanges, as a reason; `None` where it gave one or had none to give.
+pub(super) fn never_answered(all: &StageMeasurement) -> Option<Reason> {
+    let unanswered = |(failure, count): (&Failure, &u64)| failure.is_without_answer().then_some(*count);
+    let silent: u64 = all.tally.failures.iter().filter_map(unanswered).sum();
+    if all.tally.exchanges == 0 || silent < all.tally.exchanges {
+        return None;
+    }
+    let leading = Leading::of(all)?;
+    let what = format!(
+        "the target never answered: {}, {} of {}",
+        leading.seen,
+        leading.count,
+        requests(all.tally.exchanges)
+    );
+    Some(Reason { what, next: leading.remedy().to_owned() })
+}
+
+/// The most frequent failure.
+pub(super) struct Leading {
+    failure: Failure,
+    seen: String,
+    count: u64,
+    failed: u64,
+}
+
+impl Leading {
+    /// By the evidence where there is some, else by the counts; `None` where nothing failed.
+    pub(super) fn of(stage: &StageMeasurement) -> Option<Self> {
+        let failed = stage.tally.failed();
+        let by_evidence = stage.evidence.by_count().first().map(|evidence| Self {
+            failure: evidence.failure,
+            seen: sighting(evidence),
+            count: evidence.count,
+            failed,
+        });
+        let most = stage.tally.failures.iter().max_by_key(|(_, count)| **count);
+        let by_count = most.map(|(failure, count)| Self {
+            failure: *failure,
+            seen: failure.words().to_owned(),
+            count: *count,
+            failed,
+        });
+        by_evidence.or(by_count).filter(|_| failed > 0)
+    }
+
+    /// `8 of 12 failures: redirected, 302 to /auth/login instead of status = 200`.
+    pub(super) fn words(&self) -> String {
+        format!("{} of {} failures: {}", self.count, self.failed, self.seen)
+    }
+
+    /// Where to look.
+    pub(super) fn remedy(&self) -> &'static str {
+        remedy(self.failure)
+    }
+}
+
+/// `redirected, 302 to /auth/login instead of status = 200`.
+fn sighting(evidence: &Evidence) -> String {
+    let mut text = evidence.failure.words().to_owned();
+    if let Some(phase) = evidence.phase.filter(|_| evidence.failure.is_without_answer()) {
+        text = format!("{text} in {phase}");
+    }
+    if !evidence.seen.is_empty() {
+        text = format!("{text}, {}", evidence.seen);
+    }
+    if !evidence.expected.is_empty() {
+        text = format!("{text} instead of {}", evidence.expected);
+    }
+    text
+}
+
+/// Where to look when exchanges fail in a given way.
+pub(super) fn remedy(failure: Failure) -> &'static str {
+    match failure {
+        Failure::Status => "read the target's log of the time of the run: it knows why it answered so",
+        Failure::Redirected => {
+            "check the credentials if it leads to a login page; if it is right, expect it in the scenario"
+        }
+        Failure::Unexpected => "request it once by hand and compare the answer with the expectation",
+        Failure::Dns => "check the host name in the base URL, and the resolver of this machine",
+        Failure::Refused => "check that the target runs and listens at this address and port",
+        Failure::Unreachable => {
+            "check the route and the firewall, and this machine's limits on ports and open files"
+        }
+        Failure::Tls => "check the target's certificate, its names and its date",
+        Failure::Reset | Failure::Closed => {
+            "look for crashes, restarts and connection limits of the target and the proxies before it"
+        }
+        Failure::Malformed => "check that the address speaks HTTP, and whether it wants TLS",
+        Failure::TimedOut => {
+            "the phases table says where the time went; the target's log says what it waited for"
+        }
+        Failure::Dropped => {
+            "the target held every allowed connection: make it faster, or allow more connections"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::fixture::Request;
+
+    #[test]
+    fn the_failure_seen_most_speaks_for_all() {
+        let request = Request::new("app", &[]).took(&[90_000; 7]).redirected(8).refused(4).measured();
+        let reason = reason(&request.measured).unwrap();
+        assert_eq!(
+            reason.what,
+            "12 of 19 requests failed; 8 of 12 failures: redirected, 302 to /auth/login instead of status = 200"
+        );
+        assert!(reason.next.contains("credentials"));
+    }
+
+    #[test]
+    fn a_target_that_answers_wrongly_did_answer() {
+        let wrong = Request::new("app", &[]).redirected(1).refused(40).measured();
+        assert_eq!(never_answered(&wrong.measured), None);
+        let silent = Request::new("app", &[]).refused(12).measured();
+        assert_eq!(
+            never_answered(&silent.measured).unwrap().what,
+            "the target never answered: connection refused in connect, 12 of 12 requests"
+        );
+        assert_eq!(never_answered(&Request::new("app", &[]).measured().measured), None);
+    }
+
+    #[test]
+    fn counts_speak_where_no_evidence_was_kept() {
+        let mut request = Request::new("app", &[]).took(&[90_000; 7]).measured();
+        request.measured.tally.exchanges += 3;
+        request.measured.tally.failures.insert(Failure::Dropped, 3);
+        assert_eq!(
+            reason(&request.measured).unwrap().what,
+            "3 of 10 requests failed; 3 of 3 failures: dropped"
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! Measurements written down in one line, for tests.
+
+use std::time::Duration;
+
+use super::judge;
+use crate::record::{
+    Budget, BudgetVerdict, Ceiling, CeilingCount, Connections, Dimension, Ending, Evidence, Failure,
+    Histogram, Measurement, PlannedRequest, PlannedScenario, RequestMeasurement, ScenarioMeasurement,
+};
+
+/// A request with budgets, and what its exchanges did.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    name: &'static str,
+    budgets: Vec<Budget>,
+    took: Vec<u64>,
+    failed: Vec<(Failure, u64)>,
+    by_lag: u64,
+}
+
+impl Request {
+    pub(super) fn new(name: &'static str, budgets: &[&str]) -> Self {
+        let budgets = budgets.iter().map(|text| text.parse().unwrap()).collect();
+        Self { name, budgets, took: Vec::new(), failed: Vec::new(), by_lag: 0 }
+    }
+
+    /// Successes with these latencies in microseconds.
+    pub(super) fn took(mut self, micros: &[u64]) -> Self {
+        self.took.extend(micros);
+        self
+    }
+
+    pub(super) fn refused(self, count: u64) -> Self {
+        self.failed(Failure::Refused, count)
+    }
+
+    pub(super) fn redirected(self, count: u64) -> Self {
+        self.failed(Failure::Redirected, count)
+    }
+
+    pub(super) fn dropped(self, count: u64) -> Self {
+        self.failed(Failure::Dropped, count)
+    }
+
+    /// How many of the exceedances would be none without the prober's lag.
+    pub(super) fn of_which_lag_explains(mut self, count: u64) -> Self {
+        self.by_lag = count;
+        self
+    }
+
+    fn failed(mut self, failure: Failure, count: u64) -> Self {
+        self.failed.push((failure, count));
+        self
+    }
+
+    fn planned(&self) -> PlannedRequest {
+        PlannedRequest {
+            name: self.name.to_owned(),
+            line: "GET /".to_owned(),
+            headers: Vec::new(),
+            expectations: vec!["status = 200".to_owned()],
+            budgets: self.budgets.clone(),
+        }
+    }
+
+    /// What the recorder would have made of it.
+    pub(super) fn measured(&self) -> RequestMeasurement {
+        let failures: u64 = self.failed.iter().map(|(_, count)| count).sum();
+        let ok = self.took.len() as u64;
+        let ceilings: Vec<_> = self.budgets.iter().filter_map(Budget::ceiling).collect();
+        let as_ceiling = |&(dimension, limit): &(Dimension, Duration)| Ceiling { dimension, limit };
+        let mut request =
+            RequestMeasurement::new(self.name.to_owned(), ceilings.iter().map(as_ceiling).collect());
+        let measured = &mut request.measured;
+        measured.tally.exchanges = ok + failures;
+        measured.tally.ok = ok;
+        measured.tally.ceilings =
+            ceilings.iter().map(|(dimension, limit)| self.count(*dimension, *limit, failures)).collect();
+        for (failure, count) in self.failed.iter().filter(|(_, count)| *count > 0) {
+            *measured.tally.failures.entry(*failure).or_default() += count;
+            measured.evidence.add(evidence(*failure, *count));
+        }
+        let mut latency = Histogram::default();
+        self.took.iter().for_each(|micros| latency.record(Duration::from_micros(*micros)));
+        measured.series.add(Dimension::Latency, &latency);
+        let mut lag = Histogram::default();
+        (0..ok).for_each(|n| lag.record(Duration::from_millis(if n < self.by_lag { 400 } else { 0 })));
+        measured.series.add(Dimension::Lag, &lag);
+        request
+    }
+
+    /// Nothing enters another dimension than the latency here.
+    fn count(&self, dimension: Dimension, limit: Duration, failures: u64) -> CeilingCount {
+        if dimension != Dimension::Latency {
+            return CeilingCount::default();
+        }
+        let slow = self.took.iter().filter(|micros| Duration::from_micros(**micros) >= limit).count() as u64;
+        CeilingCount {
+            judged: self.took.len() as u64 + failures,
+            exceeded: slow + failures,
+            exceeded_without_lag: slow.saturating_sub(self.by_lag) + failures,
+        }
+    }
+}
+
+fn evidence(failure: Failure, count: u64) -> Evidence {
+    let (phase, expected, seen) = match failure {
+        Failure::Redirected => (None, "status = 200", "302 to /auth/login"),
+        Failure::Refused => (Some(Dimension::Connect), "", ""),
+        _ => (None, "", ""),
+    };
+    Evidence { failure, phase, expected: expected.to_owned(), seen: seen.to_owned(), count }
+}
+
+/// One scenario, planned and measured.
+pub(super) fn scenario(name: &str, requests: &[Request]) -> (PlannedScenario, ScenarioMeasurement) {
+    let measured: Vec<_> = requests.iter().map(Request::measured).collect();
+    let released = measured.iter().map(|request| request.measured.tally.exchanges).sum();
+    let planned = PlannedScenario {
+        name: name.to_owned(),
+        description: String::new(),
+        source: format!("{name}.toml"),
+        base_url: "http://tiles.test".to_owned(),
+        load: "open, 20/s constant for 10s".to_owned(),
+        warmup: "none".to_owned(),
+        requests: requests.iter().map(Request::planned).collect(),
+    };
+    let measured = ScenarioMeasurement {
+        name: name.to_owned(),
+        requests: measured,
+        planned: Some(released),
+        released,
+        unreleased: 0,
+        abandoned: 0,
+        connections: Connections::default(),
+        protocols: vec!["HTTP/1.1".to_owned()],
+    };
+    (planned, measured)
+}
+
+/// A run of scenarios that was carried out to its end.
+pub(super) fn run(
+    scenarios: Vec<(PlannedScenario, ScenarioMeasurement)>,
+) -> (Vec<PlannedScenario>, Measurement) {
+    let (plan, scenarios) = scenarios.into_iter().unzip();
+    let measurement = Measurement {
+        scenarios,
+        measured_from: Duration::ZERO,
+        elapsed: Duration::from_secs(12),
+        ending: Ending::Complete,
+    };
+    (plan, measurement)
+}
+
+/// The verdict on the one budget of one request.
+pub(super) fn one_budget(request: Request) -> BudgetVerdict {
+    let (plan, measurement) = run(vec![scenario("tiles", &[request])]);
+    judge(&plan, &measurement).scenarios.remove(0).budgets.remove(0)
+}

@@ -1,0 +1,172 @@
+//! The durations of one budget's exchanges in rising order, failures at +∞.
+
+use std::time::Duration;
+
+use super::binomial::{Alpha, Exceeded, lower_rank, upper_rank};
+use crate::record::{Actual, CeilingCount, Dimension, Histogram, RequestMeasurement};
+use crate::units::Quantile;
+
+/// What was measured of a request against one ceiling.
+///
+/// Ranks come from the histogram of the successes, whose buckets are 0.1 % wide; the ceiling's own count is
+/// exact. Where a bucket reaches across the ceiling, the value read is moved to the side on which the count puts
+/// it, so that what is printed never contradicts what was decided.
+pub(super) struct Ranked<'a> {
+    dimension: Dimension,
+    ceiling: Duration,
+    count: CeilingCount,
+    successes: Option<&'a Histogram>,
+}
+
+impl<'a> Ranked<'a> {
+    /// What the measured phase of a request holds against a ceiling; nothing where it was not counted.
+    pub(super) fn of(request: &'a RequestMeasurement, dimension: Dimension, ceiling: Duration) -> Self {
+        let measured = &request.measured;
+        let mut counted = request.ceilings.iter().zip(&measured.tally.ceilings);
+        let found = counted.find(|(known, _)| (known.dimension, known.limit) == (dimension, ceiling));
+        let count = found.map(|(_, count)| *count).unwrap_or_default();
+        Self { dimension, ceiling, count, successes: measured.series.get(dimension) }
+    }
+
+    /// The exchanges at or above the ceiling, failures among them.
+    pub(super) fn exceeded(&self) -> Exceeded {
+        Exceeded { over: self.count.exceeded, of: self.count.judged }
+    }
+
+    /// What would have exceeded, had the prober not been late; of a budget on the lag itself nothing is left.
+    pub(super) fn without_lag(&self) -> Exceeded {
+        let is_lag = self.dimension == Dimension::Lag;
+        Exceeded { over: if is_lag { 0 } else { self.count.exceeded_without_lag }, of: self.count.judged }
+    }
+
+    /// The exchanges judged that failed.
+    pub(super) fn failures(&self) -> u64 {
+        self.count.judged.saturating_sub(self.successes.map_or(0, Histogram::count))
+    }
+
+    /// The quantile of all exchanges.
+    pub(super) fn quantile(&self, quantile: Quantile) -> Actual {
+        self.at(Histogram::rank_of(quantile, self.count.judged))
+    }
+
+    /// The longest of all exchanges.
+    pub(super) fn max(&self) -> Actual {
+        self.at(self.count.judged)
+    }
+
+    /// A figure of the successes alone, where there are failures to tell them from.
+    pub(super) fn of_successes(&self, figure: impl Fn(&Histogram) -> Option<Duration>) -> Option<Duration> {
+        self.successes.filter(|_| self.failures() > 0).and_then(figure)
+    }
+
+    /// The interval of the target's quantile that leaves out the stated error rate on each side.
+    ///
+    /// The budget holds exactly where its upper end is below the ceiling. Where the exchanges are too few for an
+    /// end, that end excludes nothing: the lower one is zero, the upper one unbounded.
+    pub(super) fn interval(&self, quantile: Quantile) -> (Actual, Actual) {
+        let (of, allowed) = (self.count.judged, quantile.allowed_exceedance());
+        if of == 0 {
+            return (Actual::NoData, Actual::NoData);
+        }
+        let low = lower_rank(of, allowed, Alpha::STATED);
+        let high = upper_rank(of, allowed, Alpha::STATED);
+        (
+            low.map_or(Actual::At(Duration::ZERO), |rank| self.at(rank)),
+            high.map_or(Actual::Unbounded, |rank| self.at(rank)),
+        )
+    }
+
+    /// The value of a rank, counted from 1.
+    fn at(&self, rank: u64) -> Actual {
+        if self.count.judged == 0 {
+            return Actual::NoData;
+        }
+        let is_below = rank <= self.count.judged.saturating_sub(self.count.exceeded);
+        match self.successes.and_then(|histogram| histogram.at_rank(rank)) {
+            Some(read) if is_below => Actual::At(read.min(self.just_below())),
+            Some(read) => Actual::At(read.max(self.ceiling)),
+            None => Actual::Unbounded,
+        }
+    }
+
+    fn just_below(&self) -> Duration {
+        self.ceiling.saturating_sub(Duration::from_micros(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::Decision;
+    use crate::units::Ratio;
+    use crate::verdict::fixture::{Request, one_budget};
+
+    const LIMIT: Duration = Duration::from_millis(300);
+
+    #[test]
+    fn a_value_in_the_ceilings_own_bucket_is_read_on_the_side_the_count_puts_it() {
+        let just_under = Request::new("tile", &["max < 300ms"]).took(&[299_999]).measured();
+        assert_eq!(
+            Ranked::of(&just_under, Dimension::Latency, LIMIT).max(),
+            Actual::At(Duration::from_micros(299_999))
+        );
+        let just_at = Request::new("tile", &["max < 300ms"]).took(&[300_000]).measured();
+        let Actual::At(read) = Ranked::of(&just_at, Dimension::Latency, LIMIT).max() else { panic!() };
+        assert!(read >= LIMIT);
+    }
+
+    #[test]
+    fn failures_rank_above_every_success() {
+        let ninety = vec![100_000; 90];
+        let request = Request::new("tile", &["p95 < 300ms"]).took(&ninety).refused(10).measured();
+        let ranked = Ranked::of(&request, Dimension::Latency, LIMIT);
+        assert_eq!(ranked.failures(), 10);
+        assert_eq!(ranked.quantile(Quantile::P95), Actual::Unbounded);
+        assert!(matches!(ranked.quantile(Quantile::P90), Actual::At(_)));
+        assert_eq!(ranked.max(), Actual::Unbounded);
+        assert!(ranked.of_successes(|histogram| histogram.quantile(Quantile::P95)).is_some());
+        let (low, high) = ranked.interval(Quantile::P95);
+        assert_eq!((low, high), (Actual::Unbounded, Actual::Unbounded));
+    }
+
+    #[test]
+    fn an_end_for_which_the_data_are_too_few_excludes_nothing() {
+        let three = Request::new("tile", &["p50 < 300ms"]).took(&[100_000; 3]).measured();
+        assert_eq!(
+            Ranked::of(&three, Dimension::Latency, LIMIT).interval(Quantile::P50),
+            (Actual::At(Duration::ZERO), Actual::Unbounded)
+        );
+    }
+
+    #[test]
+    fn a_ceiling_that_was_not_counted_has_no_data() {
+        let request = Request::new("tile", &["p95 < 300ms"]).took(&[100_000; 100]).measured();
+        let other = Ranked::of(&request, Dimension::Latency, Duration::from_millis(200));
+        assert_eq!((other.exceeded().of, other.max()), (0, Actual::NoData));
+    }
+
+    proptest! {
+        /// The interval and the test read the same data two ways, and must not contradict each other.
+        #[test]
+        fn a_budget_holds_exactly_where_its_interval_ends_below_the_ceiling(
+            micros in prop::collection::vec(prop_oneof![4 => 290_000_u64..301_000, 1 => 1_u64..2_000_000], 0..400),
+            refused in 0_u64..12,
+            quantile in prop::sample::select(vec!["p50", "p90", "p95", "p99"]),
+        ) {
+            let budget = format!("{quantile} < 300ms");
+            let verdict = one_budget(Request::new("tile", &[&budget]).took(&micros).refused(refused));
+            let (low, high) = verdict.interval.unwrap();
+            let is_below = |actual| matches!(actual, Actual::At(value) if value < LIMIT);
+            let has_data = low != Actual::NoData;
+            prop_assert_eq!(verdict.decision == Decision::Pass, is_below(high));
+            prop_assert_eq!(verdict.decision == Decision::Fail, has_data && !is_below(low));
+            let (least, most) = verdict.exceedance.unwrap();
+            let allowed = verdict.allowed.unwrap().as_f64();
+            prop_assert_eq!(verdict.decision == Decision::Pass, has_data && most.as_f64() <= allowed);
+            prop_assert_eq!(verdict.decision == Decision::Fail, least.as_f64() >= allowed);
+            prop_assert!(least <= Ratio::of(verdict.exceeded, verdict.judged) || verdict.judged == 0);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Judges one scenario: its budgets, the expectations of what has no budget, and whether to believe the data.
+
+use std::borrow::Cow;
+
+use super::counted::{self, Counted};
+use super::rule::Rule;
+use super::timed::Timed;
+use super::words::requests;
+use super::{failures, void};
+use crate::record::{
+    Budget, BudgetVerdict, Decision, Measurement, PlannedRequest, PlannedScenario, Reason,
+    RequestMeasurement, ScenarioMeasurement, ScenarioVerdict, StageMeasurement,
+};
+
+/// Judges a scenario by what was measured of it; one that was not measured is inconclusive.
+pub(super) fn judge(planned: &PlannedScenario, run: &Measurement, rule: Rule) -> ScenarioVerdict {
+    let measured = run.scenarios.iter().find(|scenario| scenario.name == planned.name);
+    let pairs: Vec<_> = planned.requests.iter().map(|request| Pair::of(request, measured)).collect();
+    let grounds = void::grounds(measured, run);
+    let budgets: Vec<_> = pairs
+        .iter()
+        .flat_map(|pair| pair.budgets(rule))
+        .map(|verdict| void::apply(verdict, &grounds))
+        .collect();
+    let silent = failures::never_answered(&all_measured(&pairs));
+    let is_down = silent.is_some() || void::target_is_down(measured, run);
+
+    let decisions = budgets
+        .iter()
+        .map(|budget| budget.decision)
+        .chain(pairs.iter().filter_map(Pair::by_expectations))
+        .chain(is_down.then_some(Decision::Fail))
+        .chain(grounds.first().map(|_| Decision::Inconclusive));
+    let decision = Decision::over(decisions);
+    let of_requests = match silent {
+        Some(silent) => vec![silent],
+        None => pairs.iter().filter_map(Pair::reason).collect(),
+    };
+    ScenarioVerdict {
+        scenario: planned.name.clone(),
+        decision,
+        budgets,
+        reasons: grounds.into_iter().chain(of_requests).collect(),
+    }
+}
+
+/// The measured phase of all requests together.
+fn all_measured(pairs: &[Pair<'_>]) -> StageMeasurement {
+    let mut all = StageMeasurement::default();
+    for pair in pairs {
+        all.tally.add(&pair.measured.measured.tally);
+        all.evidence.merge(&pair.measured.measured.evidence);
+    }
+    all
+}
+
+/// A request as planned and as measured.
+struct Pair<'a> {
+    planned: &'a PlannedRequest,
+    measured: Cow<'a, RequestMeasurement>,
+}
+
+impl<'a> Pair<'a> {
+    /// A planned request and its measurement; an empty one where there is none.
+    fn of(planned: &'a PlannedRequest, scenario: Option<&'a ScenarioMeasurement>) -> Self {
+        let found = scenario
+            .and_then(|scenario| scenario.requests.iter().find(|request| request.name == planned.name));
+        let nothing = || RequestMeasurement::new(planned.name.clone(), Vec::new());
+        Self { planned, measured: found.map_or_else(|| Cow::Owned(nothing()), Cow::Borrowed) }
+    }
+
+    fn budgets(&self, rule: Rule) -> impl Iterator<Item = BudgetVerdict> {
+        self.planned.budgets.iter().map(move |budget| judge_budget(*budget, &self.measured, rule))
+    }
+
+    /// The decision on a request without a budget, which is held to its expectations as by `errors = 0`; `None`
+    /// for one with budgets, which say themselves how many exchanges may fail.
+    fn by_expectations(&self) -> Option<Decision> {
+        let tally = &self.measured.measured.tally;
+        self.planned.budgets.is_empty().then_some(match (tally.exchanges, tally.failed()) {
+            (0, _) => Decision::Inconclusive,
+            (_, 0) => Decision::Pass,
+            _ => Decision::Fail,
+        })
+    }
+
+    /// What is to be said of the request beside its budgets: its failures, or why it needs no budget.
+    fn reason(&self) -> Option<Reason> {
+        let name = &self.planned.name;
+        let decided_here = self.by_expectations();
+        if let Some(failures) = failures::reason(&self.measured.measured) {
+            let rule =
+                if decided_here.is_some() { " has no budget, so that one failure fails it" } else { "" };
+            return Some(Reason { what: format!("`{name}`{rule}: {}", failures.what), ..failures });
+        }
+        decided_here.map(|decision| match decision {
+            Decision::Inconclusive => {
+                let no_data = counted::no_data();
+                Reason { what: format!("`{name}`: {}", no_data.what), ..no_data }
+            }
+            _ => Reason {
+                what: format!("`{name}` has no budget: every expectation held in {}", self.made()),
+                next: String::new(),
+            },
+        })
+    }
+
+    fn made(&self) -> String {
+        requests(self.measured.measured.tally.exchanges)
+    }
+}
+
+fn judge_budget(budget: Budget, request: &RequestMeasurement, rule: Rule) -> BudgetVerdict {
+    match budget {
+        Budget::Quantile { quantile, dimension, ceiling } => {
+            Timed::new(budget, Some(quantile), (dimension, ceiling), request).judge(rule)
+        }
+        Budget::Max { dimension, ceiling } => {
+            Timed::new(budget, None, (dimension, ceiling), request).judge(rule)
+        }
+        Budget::Errors(limit) => counted::judge(budget, Counted::Errors, limit, request, rule),
+        Budget::Dropped(limit) => counted::judge(budget, Counted::Dropped, limit, request, rule),
+    }
+}

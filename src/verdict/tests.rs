@@ -1,0 +1,180 @@
+use super::fixture::{Request, run, scenario};
+use super::*;
+use crate::record::{Ending, ScenarioVerdict};
+
+const FAST: u64 = 100_000;
+const SLOW: u64 = 400_000;
+
+fn tile(fast: usize, slow: usize) -> Request {
+    Request::new("tile", &["p95 < 300ms"]).took(&[vec![FAST; fast], vec![SLOW; slow]].concat())
+}
+
+/// The verdict on one scenario, its measurement changed beforehand.
+fn judged(requests: &[Request], change: impl Fn(&mut Measurement)) -> ScenarioVerdict {
+    let (plan, mut measurement) = run(vec![scenario("tiles", requests)]);
+    change(&mut measurement);
+    let mut verdict = judge(&plan, &measurement);
+    assert_eq!(verdict.decision, verdict.scenarios[0].decision);
+    verdict.scenarios.remove(0)
+}
+
+fn said(verdict: &ScenarioVerdict) -> Vec<&str> {
+    verdict.reasons.iter().map(|reason| reason.what.as_str()).collect()
+}
+
+#[test]
+fn a_verdict_names_its_rule_and_its_confidence() {
+    let (plan, measurement) = run(vec![scenario("tiles", &[tile(100, 0)])]);
+    let verdict = judge(&plan, &measurement);
+    assert_eq!(verdict.decision, Decision::Pass);
+    assert_eq!((verdict.rule.as_str(), verdict.confidence.to_string().as_str()), ("exact binomial", "95%"));
+    assert!(verdict.scenarios[0].reasons.is_empty());
+}
+
+#[test]
+fn one_scenario_that_fails_fails_the_run() {
+    let (plan, measurement) = run(vec![scenario("tiles", &[tile(100, 0)]), scenario("app", &[tile(50, 50)])]);
+    let verdict = judge(&plan, &measurement);
+    assert_eq!(verdict.decision, Decision::Fail);
+    let each: Vec<_> = verdict.scenarios.iter().map(|scenario| scenario.decision).collect();
+    assert_eq!(each, [Decision::Pass, Decision::Fail]);
+}
+
+/// `P(K ≥ 16 | 200, 5 %)` is 4.4 % and `P(K ≥ 19 | 200, 5 %)` 0.58 %: exact fractions.
+#[test]
+fn the_error_rate_of_a_fail_is_shared_by_the_budgets_that_test_something() {
+    let one = judged(&[tile(184, 16)], |_| {});
+    assert_eq!(one.decision, Decision::Fail);
+    let with_descriptive = [tile(184, 16), Request::new("app", &["max < 1s", "errors = 0"]).took(&[FAST; 9])];
+    assert_eq!(judged(&with_descriptive, |_| {}).decision, Decision::Fail);
+    let with_tested = |slow| {
+        let other = Request::new("app", &["p50 < 1s", "p95 < 1s", "p99 < 1s", "errors < 5%"]);
+        judged(&[tile(200 - slow, slow), other.took(&[FAST; 500])], |_| {})
+    };
+    assert_eq!(with_tested(16).decision, Decision::Inconclusive);
+    assert_eq!(with_tested(19).decision, Decision::Fail);
+}
+
+#[test]
+fn the_budgets_of_every_scenario_share_the_error_rate() {
+    let (plan, measurement) =
+        run(vec![scenario("tiles", &[tile(184, 16)]), scenario("app", &[tile(100, 0)])]);
+    assert_eq!(judge(&plan, &measurement).scenarios[0].decision, Decision::Inconclusive);
+}
+
+#[test]
+fn an_interrupted_run_takes_back_a_pass_but_not_a_fail() {
+    let interrupt = |measurement: &mut Measurement| measurement.ending = Ending::Interrupted;
+    let pass = judged(&[tile(100, 0)], interrupt);
+    assert_eq!((pass.decision, pass.budgets[0].decision), (Decision::Inconclusive, Decision::Inconclusive));
+    assert_eq!(said(&pass), ["the run was interrupted after 12 s"]);
+    assert!(pass.budgets[0].reason.what.ends_with("5% may; but the run was interrupted after 12 s"));
+    assert_eq!(judged(&[tile(100, 100)], interrupt).decision, Decision::Fail);
+}
+
+#[test]
+fn an_interrupted_closed_model_is_no_pass_either() {
+    let verdict = judged(&[tile(100, 0)], |measurement| {
+        measurement.scenarios[0].planned = None;
+        measurement.ending = Ending::Interrupted;
+    });
+    assert_eq!(verdict.decision, Decision::Inconclusive);
+}
+
+#[test]
+fn what_the_prober_could_not_release_voids_a_pass_but_not_a_fail() {
+    let behind = |measurement: &mut Measurement| measurement.scenarios[0].unreleased = 20;
+    let pass = judged(&[tile(100, 0)], behind);
+    assert_eq!(pass.decision, Decision::Inconclusive);
+    assert_eq!(said(&pass), ["the prober could not release 20 of 120 arrivals that were due"]);
+    assert_eq!(judged(&[tile(100, 100)], behind).decision, Decision::Fail);
+}
+
+#[test]
+fn abandoned_recovered_and_missing_data_void_a_pass() {
+    let abandoned = judged(&[tile(100, 0)], |run| run.scenarios[0].abandoned = 3);
+    assert_eq!(said(&abandoned), ["3 exchanges were cut off by a second interruption"]);
+    let recovered = judged(&[tile(100, 0)], |run| run.ending = Ending::Recovered);
+    let missing = judged(&[tile(100, 0)], |run| run.scenarios[0].planned = Some(200));
+    assert_eq!(said(&missing), ["100 of 200 planned arrivals are missing from the measurement"]);
+    let unmeasured = judged(&[tile(100, 0)], |run| run.scenarios.clear());
+    assert_eq!(said(&unmeasured), ["the run holds no measurement of this scenario"]);
+    for verdict in [abandoned, recovered, missing, unmeasured] {
+        assert_eq!(verdict.decision, Decision::Inconclusive);
+    }
+}
+
+#[test]
+fn a_target_that_is_clearly_down_is_a_fail_however_little_was_measured() {
+    let verdict = judged(&[tile(0, 0)], |run| run.ending = Ending::TargetDown("8 of 8 refused".to_owned()));
+    assert_eq!(verdict.decision, Decision::Fail);
+    assert_eq!(said(&verdict), ["the run was stopped because the target was clearly down: 8 of 8 refused"]);
+}
+
+#[test]
+fn a_scenario_whose_target_was_up_is_not_blamed_for_the_one_that_was_down() {
+    let down = Request::new("app", &["p95 < 300ms"]).took(&[FAST; 3]).refused(4);
+    let (plan, mut measurement) =
+        run(vec![scenario("tiles", &[tile(100, 0).redirected(1)]), scenario("app", &[down])]);
+    measurement.ending = Ending::TargetDown("4 in a row refused".to_owned());
+    let verdict = judge(&plan, &measurement);
+    let each: Vec<_> = verdict.scenarios.iter().map(|scenario| scenario.decision).collect();
+    assert_eq!(each, [Decision::Inconclusive, Decision::Fail]);
+}
+
+#[test]
+fn a_target_that_never_answered_fails_even_where_nothing_could_be_proven() {
+    let silent = Request::new("app", &["p50 < 300ms"]).refused(1);
+    let verdict = judged(&[silent], |_| {});
+    assert_eq!(verdict.budgets[0].decision, Decision::Inconclusive);
+    assert_eq!(verdict.decision, Decision::Fail);
+    assert_eq!(said(&verdict), ["the target never answered: connection refused in connect, 1 of 1 request"]);
+}
+
+#[test]
+fn failures_are_named_even_where_every_budget_holds() {
+    let verdict = judged(&[Request::new("app", &["p50 < 300ms"]).took(&[FAST; 100]).redirected(3)], |_| {});
+    assert_eq!(verdict.decision, Decision::Pass);
+    assert_eq!(
+        said(&verdict),
+        ["`app`: 3 of 103 requests failed; 3 of 3 failures: redirected, 302 to /auth/login instead of \
+          status = 200"]
+    );
+}
+
+#[test]
+fn expectations_decide_where_there_is_no_budget() {
+    let health = || Request::new("health", &[]);
+    let held = judged(&[health().took(&[FAST; 3])], |_| {});
+    assert_eq!(held.decision, Decision::Pass);
+    assert_eq!(said(&held), ["`health` has no budget: every expectation held in 3 requests"]);
+    let broken = judged(&[health().took(&[FAST; 3]).redirected(1)], |_| {});
+    assert_eq!(broken.decision, Decision::Fail);
+    assert!(
+        said(&broken)[0]
+            .starts_with("`health` has no budget, so that one failure fails it: 1 of 4 requests failed")
+    );
+    let beside_a_budget = judged(&[tile(100, 0), health().took(&[FAST; 3]).redirected(1)], |_| {});
+    assert_eq!(beside_a_budget.decision, Decision::Fail);
+}
+
+#[test]
+fn no_data_at_all_is_inconclusive() {
+    let without_budget = judged(&[Request::new("health", &[])], |_| {});
+    assert_eq!(without_budget.decision, Decision::Inconclusive);
+    assert_eq!(said(&without_budget), ["`health`: no exchange was judged"]);
+    assert_eq!(judged(&[tile(0, 0)], |_| {}).decision, Decision::Inconclusive);
+    assert_eq!(judged(&[], |_| {}).decision, Decision::Inconclusive);
+    let (plan, measurement) = run(Vec::new());
+    assert_eq!(judge(&plan, &measurement).decision, Decision::Inconclusive);
+}
+
+#[test]
+fn only_the_measured_phase_is_judged() {
+    let verdict = judged(&[tile(100, 0)], |run| {
+        let request = &mut run.scenarios[0].requests[0];
+        request.warmup = tile(0, 500).measured().measured;
+        request.cold = Request::new("tile", &["p95 < 300ms"]).refused(9).measured().measured;
+    });
+    assert_eq!((verdict.decision, verdict.budgets[0].judged), (Decision::Pass, 100));
+}

@@ -1,0 +1,97 @@
+//! What speaks against believing the data: it turns a pass into inconclusive, and never excuses a proven fail.
+
+use crate::record::{BudgetVerdict, Decision, Ending, Measurement, Reason, ScenarioMeasurement, Stage};
+use crate::units::show;
+
+/// Why a scenario's data must not be believed as a pass; empty where nothing speaks against it.
+pub(super) fn grounds(scenario: Option<&ScenarioMeasurement>, run: &Measurement) -> Vec<Reason> {
+    let of_scenario = match scenario {
+        Some(scenario) => [unreleased(scenario), missing(scenario, &run.ending), abandoned(scenario)],
+        None => [Some(unmeasured()), None, None],
+    };
+    of_scenario.into_iter().chain([cut_short(run)]).flatten().collect()
+}
+
+/// Takes a pass back where there are grounds to; its reason then names the first of them.
+pub(super) fn apply(mut verdict: BudgetVerdict, grounds: &[Reason]) -> BudgetVerdict {
+    if let (Decision::Pass, Some(ground)) = (verdict.decision, grounds.first()) {
+        verdict.decision = Decision::Inconclusive;
+        verdict.reason = Reason {
+            what: format!("{}; but {}", verdict.reason.what, ground.what),
+            next: ground.next.clone(),
+        };
+    }
+    verdict
+}
+
+/// Whether the prober stopped because this scenario's target was down, which is a fail.
+///
+/// Where several scenarios ran, those that left an exchange unanswered are meant; all of them where none did.
+pub(super) fn target_is_down(scenario: Option<&ScenarioMeasurement>, run: &Measurement) -> bool {
+    matches!(run.ending, Ending::TargetDown(_))
+        && (scenario.is_none_or(met_silence) || !run.scenarios.iter().any(met_silence))
+}
+
+fn met_silence(scenario: &ScenarioMeasurement) -> bool {
+    let stages = scenario.requests.iter().flat_map(|request| Stage::ALL.map(|stage| request.stage(stage)));
+    stages
+        .flat_map(|stage| &stage.tally.failures)
+        .any(|(failure, count)| failure.is_without_answer() && *count > 0)
+}
+
+fn unmeasured() -> Reason {
+    reason("the run holds no measurement of this scenario".to_owned(), "run it again")
+}
+
+fn unreleased(scenario: &ScenarioMeasurement) -> Option<Reason> {
+    (scenario.unreleased > 0).then(|| {
+        let due = scenario.released + scenario.unreleased;
+        reason(
+            format!("the prober could not release {} of {due} arrivals that were due", scenario.unreleased),
+            "run it again from a machine with idle cores, or at a lower rate",
+        )
+    })
+}
+
+/// Arrivals of a complete run that nobody accounts for: a shard is missing.
+fn missing(scenario: &ScenarioMeasurement, ending: &Ending) -> Option<Reason> {
+    let planned = scenario.planned.filter(|_| *ending == Ending::Complete)?;
+    let missing = planned.saturating_sub(scenario.released + scenario.unreleased);
+    (missing > 0).then(|| {
+        reason(
+            format!("{missing} of {planned} planned arrivals are missing from the measurement"),
+            "run it again; where several machines shared the run, add the missing one",
+        )
+    })
+}
+
+fn abandoned(scenario: &ScenarioMeasurement) -> Option<Reason> {
+    (scenario.abandoned > 0).then(|| {
+        reason(
+            format!("{} exchanges were cut off by a second interruption", scenario.abandoned),
+            "run it again, to its end",
+        )
+    })
+}
+
+fn cut_short(run: &Measurement) -> Option<Reason> {
+    match &run.ending {
+        Ending::Complete => None,
+        Ending::Interrupted => Some(reason(
+            format!("the run was interrupted after {}", show(run.elapsed)),
+            "run it again, to its end",
+        )),
+        Ending::TargetDown(why) => Some(reason(
+            format!("the run was stopped because the target was clearly down: {why}"),
+            "check that the target runs and is reachable from here, then run it again",
+        )),
+        Ending::Recovered => Some(reason(
+            "the record was recovered from a run that did not finish writing".to_owned(),
+            "run it again, to its end",
+        )),
+    }
+}
+
+fn reason(what: String, next: &str) -> Reason {
+    Reason { what, next: next.to_owned() }
+}

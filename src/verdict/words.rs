@@ -1,0 +1,83 @@
+//! Figures as a person reads them, for the sentences of a verdict.
+
+use std::time::Duration;
+
+use crate::record::{Actual, Dimension};
+use crate::units::{Ratio, show};
+
+/// `1 request`, `12 requests`.
+pub(super) fn requests(count: u64) -> String {
+    if count == 1 { "1 request".to_owned() } else { format!("{count} requests") }
+}
+
+/// `3 of 12 requests`, `none of 12 requests`.
+pub(super) fn part(count: u64, of: u64) -> String {
+    if count == 0 { format!("none of {}", requests(of)) } else { format!("{count} of {}", requests(of)) }
+}
+
+/// `is 412 ms`; `falls among the failures` where it is not the duration of a success.
+pub(super) fn actual(actual: Actual) -> String {
+    match actual {
+        Actual::NoData => "is unknown".to_owned(),
+        Actual::At(duration) => format!("is {}", show(duration)),
+        Actual::Unbounded => "falls among the failures".to_owned(),
+    }
+}
+
+/// `398 ms to 430 ms`, `at least 398 ms`, `at most 430 ms`; `None` where neither end excludes anything.
+pub(super) fn interval((low, high): (Actual, Actual)) -> Option<String> {
+    match (low, high) {
+        (Actual::At(Duration::ZERO), Actual::At(high)) => Some(format!("at most {}", show(high))),
+        (Actual::At(Duration::ZERO), _) => None,
+        (Actual::At(low), Actual::At(high)) => Some(format!("{} to {}", show(low), show(high))),
+        (Actual::At(low), _) => Some(format!("at least {}", show(low))),
+        _ => None,
+    }
+}
+
+/// A measured share with three digits: `32.1%`, `0.254%`.
+pub(super) fn percent(share: Ratio) -> String {
+    let percent = share.as_f64() * 100.0;
+    let decimals = match percent {
+        p if p >= 9.995 => 1,
+        p if p >= 0.9995 => 2,
+        p if p >= 0.0995 => 3,
+        _ => 4,
+    };
+    let text = format!("{percent:.decimals$}");
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// What an exchange over a ceiling did: `took 300 ms or longer`, `spent 300 ms or longer in first_byte`.
+pub(super) fn overrun(dimension: Dimension, ceiling: Duration) -> String {
+    match dimension {
+        Dimension::Latency => format!("took {} or longer", show(ceiling)),
+        other => format!("spent {} or longer in {other}", show(ceiling)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_read_with_three_digits() {
+        let read = |share| percent(Ratio::new(share).unwrap());
+        assert_eq!(read(0.0), "0%");
+        assert_eq!(read(0.321_05), "32.1%");
+        assert_eq!(read(0.05), "5%");
+        assert_eq!(read(0.002_54), "0.254%");
+        assert_eq!(read(0.000_001), "0.0001%");
+        assert_eq!(read(1.0), "100%");
+    }
+
+    #[test]
+    fn an_interval_names_the_ends_it_has() {
+        let at = |millis| Actual::At(Duration::from_millis(millis));
+        assert_eq!(interval((at(398), at(430))).unwrap(), "398 ms to 430 ms");
+        assert_eq!(interval((at(0), at(430))).unwrap(), "at most 430 ms");
+        assert_eq!(interval((at(398), Actual::Unbounded)).unwrap(), "at least 398 ms");
+        assert_eq!(interval((at(0), Actual::Unbounded)), None);
+        assert_eq!(interval((Actual::Unbounded, Actual::Unbounded)), None);
+    }
+}
