@@ -5,6 +5,7 @@ pub mod expect;
 pub mod plan;
 pub mod record;
 pub mod recorder;
+pub mod scenario;
 pub mod store;
 pub mod target;
 pub mod units;

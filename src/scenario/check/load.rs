@@ -1,0 +1,203 @@
+//! The load: which keys stand together, and what they ask for.
+
+use std::time::Duration;
+
+use super::super::complaint::{Complaint, Complaints};
+use super::super::field::{Broken, Field, Place};
+use super::super::file::{File, Load, Stage};
+use super::super::leaf::Connections;
+use super::super::load::{Arrivals, LoadShape};
+use super::require;
+
+const MODELS: &str = "write `arrival_rate = \"20/s\"` (open), `connections = 16` (closed) or `once = true`";
+
+pub(super) fn shape(file: &File, complaints: &mut Complaints) -> Option<LoadShape> {
+    match &file.load {
+        Field::Absent => Some(LoadShape::once(!file.warmup.is_written())),
+        Field::Broken => None,
+        Field::Given(place, load) => of_section(file, place, load, complaints),
+    }
+}
+
+fn of_section(file: &File, place: &Place, load: &Load, complaints: &mut Complaints) -> Option<LoadShape> {
+    if load.once.is_written() {
+        return once(file, load, complaints);
+    }
+    let open = load.arrival_rate.is_written() || load.stages.is_written();
+    let arrivals = if load.arrival_rate.is_written() {
+        constant(place, load, complaints)
+    } else if open {
+        ramping(load, complaints)
+    } else if load.connections.is_written() || load.iterations.is_written() || load.duration.is_written() {
+        closed(place, load, complaints)
+    } else {
+        complaints.add(Complaint::new(
+            place.key.clone(),
+            "`load` does not say when requests are sent",
+            MODELS,
+        ));
+        None
+    };
+    let connections = connections(place, load, open, complaints);
+    let (connections, fresh) = connections?;
+    Some(LoadShape { arrivals: arrivals?, connections, fresh })
+}
+
+fn once(file: &File, load: &Load, complaints: &mut Complaints) -> Option<LoadShape> {
+    let (place, &once) = load.once.placed()?;
+    if !once {
+        complaints.add(Complaint::new(place.value.clone(), "`once = false` says nothing", "leave it out"));
+        return None;
+    }
+    let rest =
+        load.places().into_iter().filter(|(key, _)| *key != "once").map(|(key, _)| key).collect::<Vec<_>>();
+    forbid(load, "once", &rest, "a single arrival needs no other key: leave one of the two out", complaints);
+    Some(LoadShape::once(!file.warmup.is_written()))
+}
+
+fn constant(place: &Place, load: &Load, complaints: &mut Complaints) -> Option<Arrivals> {
+    forbid(load, "arrival_rate", &["stages"], "leave one of the two out", complaints);
+    forbid(
+        load,
+        "arrival_rate",
+        &["start_rate"],
+        "it belongs to `stages`: leave one of the two out",
+        complaints,
+    );
+    forbid(load, "arrival_rate", &["iterations"], "`duration` ends an open load: leave this out", complaints);
+    require(&load.duration, "duration", "\"40s\"", place.key.clone(), complaints);
+    let seed = seed(load, complaints);
+    let duration = duration(&load.duration, complaints);
+    Some(Arrivals::Constant { rate: *load.arrival_rate.given()?, duration: duration?, seed: seed.ok()? })
+}
+
+fn ramping(load: &Load, complaints: &mut Complaints) -> Option<Arrivals> {
+    forbid(load, "stages", &["duration"], "the stages say how long: leave it out", complaints);
+    forbid(load, "stages", &["iterations"], "the stages say how many: leave it out", complaints);
+    let seed = seed(load, complaints);
+    let (place, stages) = load.stages.placed()?;
+    if stages.is_empty() {
+        let remedy = "write `stages = [{ duration = \"30s\", rate = \"100/s\" }]`";
+        complaints.add(Complaint::new(place.value.clone(), "no stage is given", remedy));
+        return None;
+    }
+    let stages: Vec<_> = stages.iter().map(|field| stage(field, complaints)).collect();
+    let stages: Vec<_> = stages.into_iter().collect::<Option<_>>()?;
+    let start = load.start_rate.optional().ok()?.and_then(|rate| rate.0);
+    Some(Arrivals::Ramping { start, stages, seed: seed.ok()? })
+}
+
+fn stage(
+    field: &Field<Stage>,
+    complaints: &mut Complaints,
+) -> Option<(Duration, Option<crate::units::Rate>)> {
+    let (place, stage) = field.placed()?;
+    require(&stage.duration, "duration", "\"30s\"", place.key.clone(), complaints);
+    require(&stage.rate, "rate", "\"100/s\"", place.key.clone(), complaints);
+    Some((*stage.duration.given()?, stage.rate.given()?.0))
+}
+
+fn closed(place: &Place, load: &Load, complaints: &mut Complaints) -> Option<Arrivals> {
+    for (key, field) in load.places() {
+        if let ("start_rate" | "poisson", Some(place)) = (key, field) {
+            let problem = format!("`{key}` stands without a rate");
+            complaints.add(Complaint::new(place.key.clone(), problem, "add `arrival_rate` or `stages`"));
+        }
+    }
+    if !load.duration.is_written() && !load.iterations.is_written() {
+        let problem = "`load` does not say when it ends";
+        let remedy = "write `duration = \"40s\"`, `iterations = 100`, or both";
+        complaints.add(Complaint::new(place.key.clone(), problem, remedy));
+        return None;
+    }
+    if let Some((place, 0)) = load.iterations.placed() {
+        complaints.add(Complaint::new(place.value.clone(), "no arrival is asked for", "write 1 or more"));
+    }
+    let duration =
+        if load.duration.is_written() { Some(duration(&load.duration, complaints)?) } else { None };
+    let iterations = load.iterations.optional().ok()?.copied();
+    Some(Arrivals::Closed { duration, iterations })
+}
+
+fn duration(field: &Field<Duration>, complaints: &mut Complaints) -> Option<Duration> {
+    let (place, &duration) = field.placed()?;
+    let problem = match duration {
+        Duration::ZERO => "nothing can be sent in no time",
+        duration if duration > LoadShape::MAX_DURATION => "a run lasts 24h at most",
+        duration => return Some(duration),
+    };
+    complaints.add(Complaint::new(place.value.clone(), problem, "write a duration up to `\"24h\"`"));
+    None
+}
+
+/// The seed, if arrivals are random.
+fn seed(load: &Load, complaints: &mut Complaints) -> Result<Option<u64>, Broken> {
+    let Some(poisson) = load.poisson.optional()? else { return Ok(None) };
+    let at = load.poisson.place().map_or(0..0, |place| place.key.clone());
+    require(&poisson.seed, "seed", "1", at, complaints);
+    poisson.seed.given().map(|&seed| Some(seed)).ok_or(Broken)
+}
+
+/// How many connections there are, and whether each arrival opens its own.
+fn connections(place: &Place, load: &Load, open: bool, complaints: &mut Complaints) -> Option<(u32, bool)> {
+    let asked = load.connections.optional().ok()?.copied();
+    let max = load.max_connections.optional().ok()?.copied();
+    let fresh = asked == Some(Connections::Fresh);
+    if let (Some(max), false) = (load.max_connections.place(), fresh) {
+        let problem = "`max_connections` stands without `connections = \"fresh\"`";
+        complaints.add(Complaint::new(max.key.clone(), problem, "write `connections = …` instead"));
+    }
+    let number = match asked {
+        Some(Connections::Kept(number)) => number,
+        Some(Connections::Fresh) | None => match max {
+            Some(max) => max,
+            None if open => LoadShape::DEFAULT_CONNECTIONS,
+            None => return no_senders(place, load, fresh, complaints),
+        },
+    };
+    if number == 0 || number > LoadShape::MAX_CONNECTIONS {
+        let at = if fresh { load.max_connections.place() } else { load.connections.place() };
+        let problem = format!("`{number}` connections cannot send");
+        let remedy = format!("write 1 to {}", LoadShape::MAX_CONNECTIONS);
+        complaints.add(Complaint::new(at?.value.clone(), problem, remedy));
+        return None;
+    }
+    Some((number, fresh))
+}
+
+/// Complains about a closed load without connections, unless the load was complained about as a whole.
+fn no_senders<T>(place: &Place, load: &Load, fresh: bool, complaints: &mut Complaints) -> Option<T> {
+    if load.places().iter().any(|(_, place)| place.is_some()) {
+        let open = "write `connections = 16` or `arrival_rate = \"20/s\"`";
+        let remedy = if fresh { "write `max_connections = 16`" } else { open };
+        let problem = "`load` does not say how many connections send";
+        complaints.add(Complaint::new(place.key.clone(), problem, remedy));
+    }
+    None
+}
+
+/// Complains about each of `keys` that is written beside `with`.
+fn forbid(load: &Load, with: &str, keys: &[&str], remedy: &str, complaints: &mut Complaints) {
+    for (key, place) in load.places() {
+        if let (true, Some(place)) = (keys.contains(&key), place) {
+            let problem = format!("`{key}` cannot stand with `{with}`");
+            complaints.add(Complaint::new(place.key.clone(), problem, remedy));
+        }
+    }
+}
+
+impl Load {
+    fn places(&self) -> [(&'static str, Option<&Place>); 9] {
+        [
+            ("arrival_rate", self.arrival_rate.place()),
+            ("start_rate", self.start_rate.place()),
+            ("stages", self.stages.place()),
+            ("poisson", self.poisson.place()),
+            ("connections", self.connections.place()),
+            ("max_connections", self.max_connections.place()),
+            ("duration", self.duration.place()),
+            ("iterations", self.iterations.place()),
+            ("once", self.once.place()),
+        ]
+    }
+}

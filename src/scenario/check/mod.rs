@@ -1,0 +1,181 @@
+//! What the values of a file mean together: what is missing, what cannot be, what could never be decided.
+
+mod budgets;
+mod load;
+mod request;
+mod warmup;
+
+use http::HeaderName;
+
+use super::complaint::{Complaint, Complaints, Span};
+use super::field::{Entries, Field, nearest};
+use super::file::{Expect, File, Request, Target};
+use super::leaf::Words;
+use super::load::{LoadShape, WarmupShape};
+use super::template::Template;
+
+/// Names of scenarios and requests end up in files, tables and file names.
+const LONGEST_NAME: usize = 80;
+
+/// Headers that follow from the request itself.
+const OWN_HEADERS: [&str; 7] =
+    ["host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te"];
+
+/// Complains about all that does not make sense in a file whose values are well written each; returns what its load
+/// and warm-up ask for.
+pub(super) fn file(file: &File, complaints: &mut Complaints) -> Option<(LoadShape, WarmupShape)> {
+    name(&file.name, "the scenario", 0..0, complaints);
+    target(file, complaints);
+    if let Some(entries) = file.headers.given() {
+        headers(entries, complaints);
+    }
+    request::all(file, complaints);
+    public(file, complaints);
+    let load = load::shape(file, complaints);
+    budgets::all(file, load.as_ref(), complaints);
+    let load = load?;
+    let warmup = warmup::shape(&file.warmup, &load, complaints)?;
+    Some((load, warmup))
+}
+
+/// Complains about a key that is not written; `at` is the section it belongs to.
+fn require<T>(field: &Field<T>, key: &str, example: &str, at: Span, complaints: &mut Complaints) {
+    if !field.is_written() {
+        complaints.add(Complaint::new(
+            at,
+            format!("no `{key}` is given"),
+            format!("write `{key} = {example}`"),
+        ));
+    }
+}
+
+fn name(field: &Field<Words>, of: &str, at: Span, complaints: &mut Complaints) {
+    require(field, "name", "\"…\"", at, complaints);
+    let Some((place, name)) = field.placed() else { return };
+    let name = name.as_str();
+    let remedy = format!("write a name of 1 to {LONGEST_NAME} characters without control characters");
+    let problem = match name {
+        "" => format!("{of} has an empty name"),
+        name if name.chars().count() > LONGEST_NAME => format!("the name of {of} is too long"),
+        name if name.chars().any(char::is_control) => format!("the name of {of} has control characters"),
+        name if name.trim() != name => format!("the name of {of} has blanks around it"),
+        _ => return,
+    };
+    complaints.add(Complaint::new(place.value.clone(), problem, remedy));
+}
+
+fn target(file: &File, complaints: &mut Complaints) {
+    let example = "\"https://…\"` or `base_url = \"${TOLLGATE_TARGET}\"";
+    match &file.target {
+        Field::Absent => {
+            complaints.add(Complaint::new(
+                0..0,
+                "no `[target]` is given",
+                format!("write the section `[target]` with `base_url = {example}`"),
+            ));
+        }
+        Field::Broken => {}
+        Field::Given(place, target) => {
+            require(&target.base_url, "base_url", example, place.key.clone(), complaints);
+            timeouts(target, complaints);
+        }
+    }
+}
+
+fn timeouts(target: &Target, complaints: &mut Complaints) {
+    for (name, field) in target.timeouts() {
+        let Some((place, &timeout)) = field.placed() else { continue };
+        if timeout.is_zero() || timeout > LoadShape::MAX_DURATION {
+            let problem = format!("`{name}` leaves no time or no end");
+            complaints.add(Complaint::new(place.value.clone(), problem, "write a duration up to 24h"));
+        } else if timeout > target.whole_timeout() {
+            let whole = crate::units::written(target.whole_timeout());
+            complaints.add(Complaint::new(
+                place.value.clone(),
+                format!("`{name}` can never run out: the exchange as a whole may take {whole}"),
+                "write less, or raise `timeout`",
+            ));
+        }
+    }
+}
+
+/// Complains about names that no header has, that the prober sets itself, or that stand twice.
+fn headers(entries: &Entries<Template>, complaints: &mut Complaints) {
+    let mut seen: Vec<String> = Vec::new();
+    for (name, field) in entries {
+        let Some(place) = field.place() else { continue };
+        let lower = name.to_ascii_lowercase();
+        let (problem, remedy) = if HeaderName::from_bytes(name.as_bytes()).is_err() {
+            ("is no name of a header", "write letters, digits and `-`")
+        } else if OWN_HEADERS.contains(&lower.as_str()) {
+            ("is set by the prober", "leave it out")
+        } else if seen.contains(&lower) {
+            ("stands twice: names of headers are equal in upper and lower case", "leave one out")
+        } else {
+            seen.push(lower);
+            continue;
+        };
+        complaints.add(Complaint::new(place.key.clone(), format!("`{name}` {problem}"), remedy));
+    }
+}
+
+/// Complains about public variables that stand nowhere: most likely they are misspelt, and a secret stays one.
+fn public(file: &File, complaints: &mut Complaints) {
+    let used = variables(file);
+    let used: Vec<&str> = used.iter().map(String::as_str).collect();
+    for (place, name) in file.public.given().into_iter().flatten().filter_map(Field::placed) {
+        let name = name.as_str();
+        if !used.contains(&name) {
+            let remedy = match nearest(name, &used) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "leave it out".to_owned(),
+            };
+            let problem = format!("no variable `{name}` is used in this file");
+            complaints.add(Complaint::new(place.value.clone(), problem, remedy));
+        }
+    }
+}
+
+fn variables(file: &File) -> Vec<String> {
+    let mut templates: Vec<&Template> = Vec::new();
+    templates.extend(file.target.given().and_then(|target| target.base_url.given()));
+    templates.extend(texts(&file.headers));
+    let mut names = Vec::new();
+    for request in file.requests() {
+        templates.extend(request.path.given());
+        templates.extend(request.body.given());
+        templates.extend(texts(&request.headers));
+        if let Some(expect) = request.expect.given() {
+            templates.extend(expect.final_url.given());
+            templates.extend(texts(&expect.headers));
+            templates.extend(expect.texts());
+            names.extend(json_variables(expect));
+        }
+    }
+    names.extend(templates.into_iter().flat_map(Template::variables).map(str::to_owned));
+    names
+}
+
+fn texts(entries: &Field<Entries<Template>>) -> impl Iterator<Item = &Template> {
+    entries.given().into_iter().flatten().filter_map(|(_, field)| field.given())
+}
+
+fn json_variables(expect: &Expect) -> Vec<String> {
+    let values = expect.json.given().into_iter().flatten().filter_map(|(_, field)| field.given());
+    let templates = values.flat_map(super::JsonTemplate::templates);
+    templates.flat_map(|template| template.variables().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+impl File {
+    /// The requests that are well written.
+    pub fn requests(&self) -> impl Iterator<Item = &Request> {
+        self.request.given().into_iter().flatten().filter_map(Field::given)
+    }
+}
+
+impl Expect {
+    fn texts(&self) -> impl Iterator<Item = &Template> {
+        let lists = [&self.body_contains, &self.body_lacks];
+        lists.into_iter().filter_map(Field::given).flatten().filter_map(Field::given)
+    }
+}

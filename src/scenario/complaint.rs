@@ -1,0 +1,143 @@
+//! What is wrong with a scenario file, where, and what to write instead.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Source;
+use super::render::{Colour, Severity, render};
+use crate::units::UnitError;
+
+/// A range of bytes in a scenario's text.
+pub type Span = Range<usize>;
+
+/// One mistake or doubt: where, what, and what next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Complaint {
+    /// Its place; `None` for a file that cannot be read at all.
+    pub(super) span: Option<Span>,
+    pub(super) problem: String,
+    pub(super) remedy: String,
+}
+
+impl Complaint {
+    pub(crate) fn new(span: Span, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { span: Some(span), problem: problem.into(), remedy: remedy.into() }
+    }
+
+    /// A complaint about a value that is not of its unit.
+    pub(crate) fn of_unit(span: Span, error: UnitError) -> Self {
+        Self::new(span, error.problem, error.remedy)
+    }
+
+    pub(super) fn of_file(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { span: None, problem: problem.into(), remedy: remedy.into() }
+    }
+
+    pub(super) fn syntax(mistake: &toml::de::Error) -> Self {
+        let problem = mistake.message().lines().map(str::trim).collect::<Vec<_>>().join("; ");
+        let remedy = match problem.as_str() {
+            "duplicate key" => "leave one of the two out",
+            _ => "https://toml.io shows how TOML is written",
+        };
+        Self::new(mistake.span().unwrap_or(0..0), problem, remedy)
+    }
+}
+
+/// The complaints found so far.
+#[derive(Debug, Default)]
+pub(crate) struct Complaints(Vec<Complaint>);
+
+impl Complaints {
+    pub(crate) fn add(&mut self, complaint: Complaint) {
+        self.0.push(complaint);
+    }
+
+    pub(crate) fn add_all(&mut self, complaints: impl IntoIterator<Item = Complaint>) {
+        self.0.extend(complaints);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn into_inner(self) -> Vec<Complaint> {
+        self.0
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Report {
+    source: Arc<Source>,
+    complaint: Complaint,
+}
+
+/// Every mistake found in one or more scenario files, at least one.
+///
+/// `Display` shows each as `file:line:column: what is wrong`, the line, and under it the place with the remedy,
+/// without colour.
+#[derive(Debug, Clone)]
+pub struct ScenarioErrors(Vec<Report>);
+
+impl ScenarioErrors {
+    pub(crate) fn of(source: &Arc<Source>, mut complaints: Vec<Complaint>) -> Self {
+        complaints.sort_by_key(|complaint| complaint.span.as_ref().map_or(0, |span| span.start));
+        let report = |complaint| Report { source: Arc::clone(source), complaint };
+        Self(complaints.into_iter().map(report).collect())
+    }
+
+    /// All the values, or all the errors of those that are none.
+    pub(crate) fn gather<T>(results: impl IntoIterator<Item = Result<T, Self>>) -> Result<Vec<T>, Self> {
+        let mut errors = Self(Vec::new());
+        let mut values = Vec::new();
+        for result in results {
+            match result {
+                Ok(value) => values.push(value),
+                Err(more) => errors.0.extend(more.0),
+            }
+        }
+        if errors.0.is_empty() { Ok(values) } else { Err(errors) }
+    }
+
+    /// How many mistakes there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Every mistake as a person reads it, one after the other; with terminal colours where asked for.
+    pub fn render(&self, colour: bool) -> String {
+        let colour = Colour(colour);
+        let all =
+            self.0.iter().map(|report| render(&report.source, &report.complaint, Severity::Error, colour));
+        all.collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl fmt::Display for ScenarioErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.render(false).trim_end())
+    }
+}
+
+impl std::error::Error for ScenarioErrors {}
+
+/// Something in a scenario that can be carried out, but hardly as it was meant.
+#[derive(Debug, Clone)]
+pub struct Warning(Report);
+
+impl Warning {
+    pub(crate) fn of(source: &Arc<Source>, complaint: Complaint) -> Self {
+        Self(Report { source: Arc::clone(source), complaint })
+    }
+
+    /// The warning as a person reads it; with terminal colours where asked for.
+    pub fn render(&self, colour: bool) -> String {
+        render(&self.0.source, &self.0.complaint, Severity::Warning, Colour(colour))
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.render(false).trim_end())
+    }
+}

@@ -1,0 +1,205 @@
+//! Reading a table of known keys, so that every mistake in it is found at once.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::complaint::{Complaint, Complaints, Span};
+use super::file::SECTIONS;
+
+/// Where a key and its value stand in the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The key; for an element of a list, the element.
+    pub key: Span,
+    /// The value.
+    pub value: Span,
+}
+
+/// What stands under a key.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Field<T> {
+    /// The key is not written.
+    #[default]
+    Absent,
+    /// It is written, but not as it must be; that was complained about.
+    Broken,
+    /// It is written.
+    Given(Place, T),
+}
+
+/// A value that was complained about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Broken;
+
+impl<T> Field<T> {
+    /// Whether the key is written at all.
+    pub fn is_written(&self) -> bool {
+        !matches!(self, Self::Absent)
+    }
+
+    /// The value.
+    pub fn given(&self) -> Option<&T> {
+        match self {
+            Self::Given(_, value) => Some(value),
+            Self::Absent | Self::Broken => None,
+        }
+    }
+
+    /// The value, nothing where the key is not written, an error where it was complained about.
+    pub(super) fn optional(&self) -> Result<Option<&T>, Broken> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::Broken => Err(Broken),
+            Self::Given(_, value) => Ok(Some(value)),
+        }
+    }
+
+    /// The place and the value.
+    pub fn placed(&self) -> Option<(&Place, &T)> {
+        match self {
+            Self::Given(place, value) => Some((place, value)),
+            Self::Absent | Self::Broken => None,
+        }
+    }
+
+    /// Where it is written.
+    pub fn place(&self) -> Option<&Place> {
+        self.placed().map(|(place, _)| place)
+    }
+
+    pub(super) fn read(key: Span, value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Self
+    where
+        T: Read,
+    {
+        T::read(value, complaints)
+            .map_or(Self::Broken, |read| Self::Given(Place { key, value: value.span() }, read))
+    }
+}
+
+/// What can be read from a value of a file.
+pub(super) trait Read: Sized {
+    /// The value, or complaints about it.
+    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self>;
+}
+
+/// Keys of the file's own choosing, such as names of headers, with their values, in the order of the file.
+pub type Entries<T> = Vec<(String, Field<T>)>;
+
+/// A wrong type: what was found, what is wanted, and how to write it.
+pub(super) fn wrong_type(value: &Spanned<DeValue<'_>>, wanted: &str, remedy: impl Into<String>) -> Complaint {
+    let found = match value.get_ref() {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    };
+    Complaint::new(value.span(), format!("expected {wanted}, found {found}"), remedy)
+}
+
+impl<T: Read> Read for Vec<Field<T>> {
+    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
+        let Some(list) = value.get_ref().as_array() else {
+            let remedy = match value.get_ref() {
+                DeValue::Table(_) => "write its header in double brackets: `[[…]]`",
+                _ => "put it in square brackets: `[…]`",
+            };
+            complaints.add(wrong_type(value, "a list", remedy));
+            return None;
+        };
+        Some(list.iter().map(|element| Field::read(element.span(), element, complaints)).collect())
+    }
+}
+
+impl<T: Read> Read for Entries<T> {
+    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
+        let table = table_of(value, "write `{ name = \"value\" }`", complaints)?;
+        Some(
+            in_order(table)
+                .map(|(key, value)| {
+                    (key.get_ref().clone().into_owned(), Field::read(key.span(), value, complaints))
+                })
+                .collect(),
+        )
+    }
+}
+
+/// A table with known keys.
+pub(super) struct Section<'a, 'i> {
+    table: &'a DeTable<'i>,
+    /// Keys that unknown ones were most likely meant to be.
+    meant: Vec<&'a str>,
+}
+
+impl<'a, 'i> Section<'a, 'i> {
+    /// The table of section `name`, after complaining about every key that is not one of `keys`.
+    pub(super) fn open(
+        name: &str,
+        keys: &[&'a str],
+        value: &'a Spanned<DeValue<'i>>,
+        complaints: &mut Complaints,
+    ) -> Option<Self> {
+        let table = table_of(value, &format!("write it as the section {name}"), complaints)?;
+        let mut meant = Vec::new();
+        for (key, _) in in_order(table).filter(|(key, _)| !keys.contains(&key.get_ref().as_ref())) {
+            let near = nearest(key.get_ref(), keys);
+            complaints.add(unknown(key, name, keys, near));
+            meant.extend(near);
+        }
+        Some(Self { table, meant })
+    }
+
+    /// What stands under a key. A misspelt key counts as written, so that it is not also called missing.
+    pub(super) fn field<T: Read>(&self, name: &str, complaints: &mut Complaints) -> Field<T> {
+        match self.table.iter().find(|(key, _)| key.get_ref() == name) {
+            Some((key, value)) => Field::read(key.span(), value, complaints),
+            None if self.meant.contains(&name) => Field::Broken,
+            None => Field::Absent,
+        }
+    }
+}
+
+fn table_of<'a, 'i>(
+    value: &'a Spanned<DeValue<'i>>,
+    remedy: &str,
+    complaints: &mut Complaints,
+) -> Option<&'a DeTable<'i>> {
+    let table = value.get_ref().as_table();
+    if table.is_none() {
+        complaints.add(wrong_type(value, "a table", remedy));
+    }
+    table
+}
+
+pub(super) type KeyValue<'a, 'i> = (&'a Spanned<std::borrow::Cow<'i, str>>, &'a Spanned<DeValue<'i>>);
+
+pub(super) fn in_order<'a, 'i>(table: &'a DeTable<'i>) -> impl Iterator<Item = KeyValue<'a, 'i>> {
+    let mut entries: Vec<KeyValue<'a, 'i>> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries.into_iter()
+}
+
+fn unknown(
+    key: &Spanned<std::borrow::Cow<'_, str>>,
+    section: &str,
+    keys: &[&str],
+    near: Option<&str>,
+) -> Complaint {
+    let written = key.get_ref().as_ref();
+    let elsewhere = SECTIONS.iter().find(|(_, keys)| keys.contains(&written)).map(|(section, _)| section);
+    let remedy = match (near, elsewhere) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, Some(section)) => format!("it belongs to {section}"),
+        (None, None) => format!("the keys here are `{}`", keys.join("`, `")),
+    };
+    Complaint::new(key.span(), format!("unknown key `{written}` in {section}"), remedy)
+}
+
+/// The word most like `written`, where one is near enough to be meant.
+pub(super) fn nearest<'a>(written: &str, words: &[&'a str]) -> Option<&'a str> {
+    let distance = |word: &str| strsim::damerau_levenshtein(written, word);
+    let near = words.iter().copied().min_by_key(|word| distance(word))?;
+    (distance(near) <= (near.len() / 3).max(1)).then_some(near)
+}

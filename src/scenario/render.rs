@@ -1,0 +1,93 @@
+//! A complaint as a person reads it.
+//!
+//! Drawn by hand: the first line is `file:line:column: message`, which editors and CI jump to, and no handler of
+//! miette's begins with it.
+
+use super::complaint::{Complaint, Span};
+use super::source::Source;
+
+/// How much of a long line is shown, in characters.
+const WIDTH: usize = 120;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Severity {
+    Error,
+    Warning,
+}
+
+impl Severity {
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Error => "",
+            Self::Warning => "warning: ",
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::Error => "31",
+            Self::Warning => "33",
+        }
+    }
+}
+
+/// Whether terminal colours are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Colour(pub(super) bool);
+
+impl Colour {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// The complaint with its place underlined; ends with a line end.
+pub(super) fn render(source: &Source, complaint: &Complaint, severity: Severity, colour: Colour) -> String {
+    let Complaint { span, problem, remedy } = complaint;
+    let message = colour.paint("1", &format!("{}{problem}", severity.prefix()));
+    let Some(span) = span else {
+        return format!("{}: {message}\n  {remedy}\n", source.name());
+    };
+    let span = source.narrow(span, problem);
+    let (line, column) = source.position(span.start);
+    let gutter = " ".repeat(line.to_string().len());
+    let window = Window::around(source, &span);
+    let underline = format!("{} {remedy}", "^".repeat(window.length));
+    format!(
+        "{}:{line}:{column}: {message}\n  {line} │ {}\n  {gutter} │ {}{}\n",
+        source.name(),
+        window.text,
+        " ".repeat(window.before),
+        colour.paint(severity.code(), &underline),
+    )
+}
+
+/// The part of a line that is shown, and where in it the place lies; all in characters.
+struct Window {
+    text: String,
+    before: usize,
+    length: usize,
+}
+
+impl Window {
+    fn around(source: &Source, span: &Span) -> Self {
+        let (start, line) = source.line(span.start);
+        let at = (source.boundary(span.start) - start).min(line.len());
+        let end = (source.boundary(span.end).max(start) - start).clamp(at, line.len());
+        let column = line[..at].chars().count();
+        let skipped = if line.chars().count() > WIDTH { column.saturating_sub(WIDTH / 3) } else { 0 };
+        let text: String = line.chars().skip(skipped).take(WIDTH).map(visible).collect();
+        let before = column - skipped;
+        let room = text.chars().count().saturating_sub(before).max(1);
+        Self { before, length: line[at..end].chars().count().clamp(1, room), text }
+    }
+}
+
+/// Control characters would move the text away from its underline, or do worse to a terminal.
+fn visible(c: char) -> char {
+    match c {
+        '\t' => ' ',
+        c if c.is_control() => '·',
+        c => c,
+    }
+}

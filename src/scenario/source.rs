@@ -1,0 +1,105 @@
+//! A scenario's text and where it came from.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::complaint::{Complaint, ScenarioErrors, Span};
+
+/// The largest scenario file read, in bytes.
+const MAX_SIZE: u64 = 1 << 20;
+
+/// A scenario's text and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    name: String,
+    text: String,
+}
+
+impl Source {
+    /// Text that stands for a file of that name.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), text: text.into() }
+    }
+
+    /// The name that errors show: the path as it was given.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// A path as the file writes it, seen from the file's own folder.
+    pub fn resolve(&self, path: &str) -> PathBuf {
+        Path::new(&self.name).parent().unwrap_or_else(|| Path::new("")).join(path)
+    }
+
+    pub(super) fn read(path: &Path) -> Result<Self, ScenarioErrors> {
+        let name = path.display().to_string();
+        let failed = |problem: String, remedy: &str| {
+            let source = Arc::new(Self::new(&*name, ""));
+            ScenarioErrors::of(&source, vec![Complaint::of_file(problem, remedy)])
+        };
+        let bytes = bytes_of(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => failed("no such file".to_owned(), "name a scenario file that exists"),
+            io::ErrorKind::IsADirectory => {
+                failed("this is a directory".to_owned(), "name a scenario file in it")
+            }
+            io::ErrorKind::FileTooLarge => {
+                failed("more than 1 MiB is no scenario".to_owned(), "name a scenario file")
+            }
+            _ => failed(format!("cannot be read: {error}"), "make the file readable"),
+        })?;
+        String::from_utf8(bytes).map(|text| Self::new(&*name, text)).map_err(|error| {
+            let valid = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let source = Arc::new(Self::new(&*name, text));
+            let place = valid..valid + 1;
+            let complaint = Complaint::new(place, "this is not UTF-8", "save the file as UTF-8");
+            ScenarioErrors::of(&source, vec![complaint])
+        })
+    }
+
+    /// The line and column of a place, both counted from 1, columns in characters.
+    pub(super) fn position(&self, offset: usize) -> (usize, usize) {
+        let before = &self.text[..self.boundary(offset)];
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
+    }
+
+    /// The line that holds a place, without its end, and where it begins.
+    pub(super) fn line(&self, offset: usize) -> (usize, &str) {
+        let offset = self.boundary(offset);
+        let start = self.text[..offset].rfind('\n').map_or(0, |at| at + 1);
+        let end = self.text[offset..].find('\n').map_or(self.text.len(), |at| offset + at);
+        (start, self.text[start..end].trim_end_matches('\r'))
+    }
+
+    /// The part of a place that a problem quotes first in backticks, where the place holds it on one line.
+    pub(super) fn narrow(&self, span: &Span, problem: &str) -> Span {
+        let written = self.text.get(span.clone()).unwrap_or_default();
+        let quoted = problem.split('`').nth(1).filter(|quoted| !quoted.is_empty());
+        match quoted.and_then(|quoted| written.find(quoted).map(|at| (at, quoted.len()))) {
+            Some((at, length)) if !written.contains('\n') => span.start + at..span.start + at + length,
+            _ => span.clone(),
+        }
+    }
+
+    pub(super) fn boundary(&self, offset: usize) -> usize {
+        self.text.floor_char_boundary(offset)
+    }
+}
+
+fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let mut bytes = Vec::new();
+    // What has no end, such as a device, must not fill the memory.
+    fs::File::open(path)?.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_SIZE { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}

@@ -1,0 +1,126 @@
+//! Text with variables: `${NAME}` and `${NAME:-default}`; `$${` stands for `${` itself.
+
+use crate::units::UnitError;
+
+/// Text in which variables stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Template(Vec<Part>);
+
+/// A piece of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Text that stands for itself.
+    Literal(String),
+    /// A variable of the environment.
+    Variable {
+        /// Its name.
+        name: String,
+        /// What stands for it where it is not set or empty.
+        default: Option<String>,
+    },
+}
+
+impl Template {
+    /// Reads text; the error says which variable is not well written.
+    pub fn parse(text: &str) -> Result<Self, UnitError> {
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find("${") {
+            let (before, from) = rest.split_at(at);
+            if let Some(before) = before.strip_suffix('$') {
+                literal.push_str(before);
+                literal.push_str("${");
+                rest = &from[2..];
+                continue;
+            }
+            literal.push_str(before);
+            let (variable, after) = variable(from)?;
+            parts.push(Part::Literal(std::mem::take(&mut literal)));
+            parts.push(variable);
+            rest = after;
+        }
+        literal.push_str(rest);
+        parts.push(Part::Literal(literal));
+        parts.retain(|part| !matches!(part, Part::Literal(text) if text.is_empty()));
+        Ok(Self(parts))
+    }
+
+    /// The pieces in order.
+    pub fn parts(&self) -> &[Part] {
+        &self.0
+    }
+
+    /// The names of its variables, in order.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Variable { name, .. } => Some(name.as_str()),
+            Part::Literal(_) => None,
+        })
+    }
+
+    /// The text, with a value for each variable: `value(name, default)`.
+    pub fn fill(&self, mut value: impl FnMut(&str, Option<&str>) -> String) -> String {
+        let part = |part: &Part| match part {
+            Part::Literal(text) => text.clone(),
+            Part::Variable { name, default } => value(name, default.as_deref()),
+        };
+        self.0.iter().map(part).collect()
+    }
+}
+
+/// Reads the variable that `text` begins with; returns it and what follows.
+fn variable(text: &str) -> Result<(Part, &str), UnitError> {
+    let remedy = "write `${NAME}` or `${NAME:-default}`; `$${` stands for `${` itself";
+    let end =
+        text.find('}').ok_or_else(|| UnitError::new(format!("`{}` is not closed", excerpt(text)), remedy))?;
+    let (inner, after) = (&text[2..end], &text[end + 1..]);
+    let (name, default) = match inner.split_once(":-") {
+        Some((name, default)) => (name, Some(default.to_owned())),
+        None => (inner, None),
+    };
+    let nested = default.as_ref().is_some_and(|default| default.contains("${"));
+    if nested || !is_name(name) {
+        return Err(UnitError::new(format!("`{}` is not a variable", &text[..=end]), remedy));
+    }
+    Ok((Part::Variable { name: name.to_owned(), default }, after))
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars().take_while(|c| !c.is_whitespace()).take(40).collect()
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(text: &str) -> String {
+        let template = Template::parse(text).unwrap();
+        template.fill(|name, default| format!("<{name}|{}>", default.unwrap_or("none")))
+    }
+
+    #[test]
+    fn variables_and_defaults_are_told_from_text() {
+        assert_eq!(filled("a${B}c${D:-e f}"), "a<B|none>c<D|e f>");
+        assert_eq!(filled("${A}${A:-}"), "<A|none><A|>");
+        assert_eq!(filled("plain $5 } {"), "plain $5 } {");
+    }
+
+    #[test]
+    fn a_doubled_dollar_sign_stands_for_itself() {
+        assert_eq!(filled("$${A} and ${B}"), "${A} and <B|none>");
+    }
+
+    #[test]
+    fn a_variable_that_is_not_well_written_is_refused() {
+        for text in ["${A", "${}", "${1A}", "${A-b}", "${A:-${B}}", "${ä}", "x${", "${A B}"] {
+            assert!(Template::parse(text).is_err(), "{text}");
+        }
+    }
+}
