@@ -1,5 +1,12 @@
 //! What will happen: a scenario with its environment read, its secrets wrapped and its defaults gone.
 
+mod doubts;
+mod environment;
+mod expectation;
+mod filling;
+mod load;
+mod request;
+mod resolve;
 mod schedule;
 mod secrets;
 
@@ -14,6 +21,8 @@ use url::Url;
 use crate::expect::Expectations;
 use crate::record::{Ceiling, PlannedScenario};
 
+pub use environment::Environment;
+pub use resolve::Overrides;
 pub use schedule::{Arrivals, Ramp, Schedule, Shard};
 pub use secrets::Secrets;
 

@@ -1,0 +1,76 @@
+//! What can be carried out, but hardly as it was meant: budgets that no run of this plan can ever pass.
+
+use super::{Load, ScenarioPlan};
+use crate::record::Budget;
+use crate::scenario::{Complaint, Field, Scenario};
+use crate::units::Ratio;
+
+/// The risk of a wrong verdict on either side.
+const ALPHA: f64 = 0.05;
+
+pub(super) fn of(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Complaint> {
+    let own = scenario.file.requests().map(|request| &request.budgets);
+    let placed: Vec<_> = std::iter::once(&scenario.file.budgets)
+        .chain(own)
+        .flat_map(|budgets| budgets.given().into_iter().flatten())
+        .filter_map(Field::placed)
+        .collect();
+    if placed.is_empty() {
+        let at = scenario.file.name.place().map_or(0..0, |place| place.value.clone());
+        let remedy = "add `budgets = [\"p95 < 300ms\"]`, or `errors = 0` for a smoke check";
+        return vec![Complaint::new(at, "no budget is given: there is nothing to pass", remedy)];
+    }
+    let Some(arrivals) = arrivals(&plan.load) else { return Vec::new() };
+    placed
+        .into_iter()
+        .filter_map(|(place, budget)| Some((place, budget, needed(budget.allowed()?))))
+        .filter(|&(.., needed)| needed > arrivals)
+        .map(|(place, budget, needed)| {
+            let problem = format!(
+                "`{}` needs at least {needed} requests to pass; this plan sends {arrivals}",
+                head(budget)
+            );
+            Complaint::new(place.value.clone(), problem, remedy(budget))
+        })
+        .collect()
+}
+
+/// How many arrivals a plan has; `None` where the target's speed decides.
+fn arrivals(load: &Load) -> Option<u64> {
+    match load {
+        Load::Open { schedule, .. } => Some(schedule.count()),
+        Load::Closed { iterations, .. } => *iterations,
+    }
+}
+
+/// The fewest requests, none of them over, that are unlikely enough at the allowed share: `(1 − allowed)ⁿ ≤ α`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "allowed is above 0 and below 1")]
+fn needed(allowed: Ratio) -> u64 {
+    (ALPHA.ln() / (-allowed.as_f64()).ln_1p()).ceil() as u64
+}
+
+fn head(budget: &Budget) -> String {
+    let text = budget.to_string();
+    text.split(" <").next().unwrap_or_default().to_owned()
+}
+
+fn remedy(budget: &Budget) -> String {
+    match budget {
+        Budget::Quantile { .. } | Budget::Max { .. } => {
+            "send more, or judge this run alone by `max < …`".to_owned()
+        }
+        Budget::Errors(_) | Budget::Dropped(_) => format!("send more, or write `{} = 0`", head(budget)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fewest_requests_are_those_of_the_exact_test() {
+        for (allowed, fewest) in [(0.1, 29), (0.05, 59), (0.01, 299), (0.001, 2_995), (0.005, 598)] {
+            assert_eq!(needed(Ratio::new(allowed).unwrap()), fewest);
+        }
+    }
+}

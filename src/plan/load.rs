@@ -1,0 +1,124 @@
+//! From what a load asks for to when its arrivals are due, and both in words.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::filling::Filler;
+use super::resolve::span_of;
+use super::{Load, Overrides, Ramp, Schedule};
+use crate::scenario::{Arrivals, LoadShape, Scenario, WarmupShape};
+use crate::units::{Rate, UnitError, written};
+
+/// When arrivals are due; nothing where something is wrong.
+pub(super) fn resolve(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'_>) -> Option<Load> {
+    let connections = scenario.load.connections;
+    let asked = overrides.duration;
+    let schedule = match &scenario.load.arrivals {
+        Arrivals::Once | Arrivals::Ramping { .. } if asked.is_some() => {
+            let at = load_key(scenario);
+            return filler.complain(
+                &at,
+                "this load has no duration that could be changed",
+                "leave `--duration` out",
+            );
+        }
+        Arrivals::Once => Ok(Schedule::once()),
+        Arrivals::Constant { rate, duration, seed } => {
+            Ok(seeded(*seed, Schedule::constant(*rate, asked.unwrap_or(*duration))))
+        }
+        Arrivals::Ramping { start, stages, seed } => ramping(*start, stages).map(|ramp| seeded(*seed, ramp)),
+        Arrivals::Closed { duration, iterations } => {
+            let until = asked.or(*duration).unwrap_or(LoadShape::MAX_DURATION);
+            return Some(Load::Closed { connections, until, iterations: *iterations });
+        }
+    };
+    match schedule {
+        Ok(schedule) => Some(Load::Open { schedule, connections }),
+        Err(UnitError { problem, remedy }) => {
+            let stages = scenario.file.load.given().map_or(0..0, |load| span_of(&load.stages));
+            filler.complain(&stages, problem, remedy)
+        }
+    }
+}
+
+fn load_key(scenario: &Scenario) -> std::ops::Range<usize> {
+    scenario.file.load.place().map_or(0..0, |place| place.key.clone())
+}
+
+fn ramping(start: Option<Rate>, stages: &[(Duration, Option<Rate>)]) -> Result<Schedule, UnitError> {
+    let ramps: Vec<Ramp> = stages.iter().map(|&(duration, to)| Ramp { duration, to }).collect();
+    Schedule::ramping(start, &ramps)
+}
+
+fn seeded(seed: Option<u64>, schedule: Schedule) -> Schedule {
+    match seed {
+        Some(seed) => Schedule::poisson(seed, &schedule),
+        None => schedule,
+    }
+}
+
+/// The load in one line: `open, 20/s constant for 40s, up to 16 connections`.
+pub(super) fn words(scenario: &Scenario, load: &Load) -> String {
+    let LoadShape { arrivals, connections, fresh } = &scenario.load;
+    let connections = plural(u64::from(*connections), "connection");
+    let over = if *fresh {
+        format!("each over its own of up to {connections}")
+    } else {
+        format!("up to {connections}")
+    };
+    match arrivals {
+        Arrivals::Once => "once".to_owned(),
+        Arrivals::Constant { rate, seed, .. } => {
+            format!("open, {rate} {} for {}, {over}", law(*seed, "constant"), written(load.duration()))
+        }
+        Arrivals::Ramping { start, stages, seed } => format!(
+            "open, {}{}, {over}",
+            ramp_words(*start, stages),
+            match seed {
+                Some(_) => format!(", {}", law(*seed, "")),
+                None => String::new(),
+            }
+        ),
+        Arrivals::Closed { duration, iterations } => {
+            let mut line = format!("closed, {connections}");
+            if *fresh {
+                line.push_str(", a fresh one for each arrival");
+            }
+            if duration.is_some() {
+                let _ = write!(line, " for {}", written(load.duration()));
+            }
+            if let Some(iterations) = iterations {
+                let _ = write!(line, ", {}", plural(*iterations, "arrival"));
+            }
+            line
+        }
+    }
+}
+
+fn law(seed: Option<u64>, regular: &str) -> String {
+    seed.map_or_else(|| regular.to_owned(), |seed| format!("Poisson with seed {seed}"))
+}
+
+fn ramp_words(start: Option<Rate>, stages: &[(Duration, Option<Rate>)]) -> String {
+    let shown = |rate: Option<Rate>| rate.map_or_else(|| "0/s".to_owned(), |rate| rate.to_string());
+    let mut line = format!("from {}", shown(start));
+    for (at, (duration, to)) in stages.iter().enumerate() {
+        let comma = if at == 0 { "" } else { "," };
+        let _ = write!(line, "{comma} to {} over {}", shown(*to), written(*duration));
+    }
+    line
+}
+
+/// The warm-up in one line: `8 connections, 32 requests`; `none`.
+pub(super) fn warmup_words(warmup: WarmupShape) -> String {
+    match warmup {
+        WarmupShape { requests: 0, .. } => "none".to_owned(),
+        WarmupShape { connections, requests } => {
+            format!("{}, {}", plural(u64::from(connections), "connection"), plural(requests, "request"))
+        }
+    }
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
