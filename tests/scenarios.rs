@@ -1,0 +1,352 @@
+//! Scenario files as a user writes them: the shipped ones, those of the reference page, and wrong ones.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tollgate::expect::Answer;
+use tollgate::plan::{Environment, Load, Overrides, Plan, Reuse};
+use tollgate::record::Failure;
+use tollgate::scenario::{Scenario, ScenarioErrors, Warning};
+
+const CANARY: &str = "canary/7f3a \"q\"";
+
+fn environment() -> Environment {
+    let variables = [
+        ("TOLLGATE_TARGET", "https://example.org"),
+        ("SYNTHETIC_CHECK_TOKEN", CANARY),
+        ("TOKEN", CANARY),
+        ("EMPTY", ""),
+        ("LINES", "one\ntwo"),
+        ("REGION", "ord"),
+        ("PASSWORD_URL", "https://user:canary@example.org"),
+        ("NO_URL", "canary"),
+    ];
+    Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())))
+}
+
+fn plan(scenario: Scenario) -> Result<(Plan, Vec<Warning>), ScenarioErrors> {
+    Plan::resolve(&[scenario], &environment(), &Overrides::default())
+}
+
+fn shipped(name: &str) -> (Plan, Vec<Warning>) {
+    plan(Scenario::read(Path::new(name)).unwrap_or_else(|errors| panic!("{errors}"))).unwrap()
+}
+
+fn parsed(text: &str) -> Plan {
+    plan(Scenario::parse("test.toml", text).unwrap_or_else(|errors| panic!("{errors}"))).unwrap().0
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    files
+}
+
+#[test]
+fn every_wrong_scenario_is_refused_with_its_place_and_a_remedy() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("bad_scenarios");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    for path in files("tests/bad_scenarios") {
+        let said = match Scenario::read(&path).and_then(plan) {
+            Err(errors) => errors.render(false),
+            Ok((_, warnings)) => warnings.iter().map(|warning| warning.render(false)).collect(),
+        };
+        assert!(!said.is_empty(), "{} is not complained about", path.display());
+        assert!(!said.contains("canary"), "a secret is shown:\n{said}");
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        settings.bind(|| insta::assert_snapshot!(name, said));
+    }
+}
+
+#[test]
+fn every_example_of_the_reference_page_is_a_scenario() {
+    let page = fs::read_to_string("docs/scenario.md").unwrap();
+    let examples: Vec<&str> =
+        page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() > 5);
+    for example in examples {
+        let head = "name = \"example\"\n";
+        let target = "\n[target]\nbase_url = \"${TOLLGATE_TARGET}\"\n";
+        let request = "\n[[request]]\nname = \"home\"\npath = \"/\"\n";
+        let mut text = String::new();
+        // A section alone is completed by what every scenario has, so that the page need not repeat it.
+        if !example.contains("name = \"") || example.starts_with("[[request]]") {
+            text.push_str(head);
+        }
+        text.push_str(example);
+        if !example.contains("[target]") {
+            text.push_str(target);
+        }
+        if !example.contains("[[request]]") {
+            text.push_str(request);
+        }
+        let scenario = Scenario::parse("docs/scenario.md", &text).unwrap_or_else(|errors| panic!("{errors}"));
+        plan(scenario).unwrap_or_else(|errors| panic!("{errors}"));
+    }
+}
+
+#[test]
+fn the_live_scenario_sends_as_few_requests_as_decide() {
+    let (plan, warnings) = shipped("scenarios/tile-loader-live.toml");
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let Load::Open { schedule, .. } = &plan.scenarios[0].load else { panic!("not open") };
+    assert_eq!(schedule.count(), 185);
+    assert!(binomial(4, 185, 0.05) <= 0.05, "four over are a pass");
+    assert!(binomial(5, 185, 0.05) > 0.05, "five over are not");
+    assert!(binomial(4, 185, 0.01) >= 0.95);
+}
+
+#[test]
+fn the_mock_scenario_sends_enough_to_decide_on_its_errors() {
+    let (plan, warnings) = shipped("scenarios/tile-loader-mock.toml");
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let Load::Open { schedule, .. } = &plan.scenarios[0].load else { panic!("not open") };
+    assert_eq!(schedule.count(), 920);
+    assert!(binomial(4, 920, 0.01) <= 0.05);
+    assert!(binomial(4, 920, 0.002) >= 0.95);
+}
+
+/// The chance of at most `k` among `n` at the share `p`.
+fn binomial(k: u64, n: u64, p: f64) -> f64 {
+    let mut term = (n as f64 * (-p).ln_1p()).exp();
+    let mut sum = term;
+    for i in 0..k {
+        term *= (n - i) as f64 / (i + 1) as f64 * p / (1.0 - p);
+        sum += term;
+    }
+    sum
+}
+
+#[test]
+fn both_shipped_scenarios_run_together_and_are_over_within_a_minute() {
+    let scenarios = Scenario::read_all(&files("scenarios")).unwrap();
+    let (plan, _) = Plan::resolve(&scenarios, &environment(), &Overrides::default()).unwrap();
+    assert_eq!(plan.scenarios.len(), 2);
+    for scenario in &plan.scenarios {
+        assert!(scenario.load.duration() <= Duration::from_secs(40));
+        assert_eq!(scenario.reuse, Reuse::Keep);
+    }
+}
+
+#[test]
+fn a_redirect_to_the_login_page_is_reported_as_exactly_that() {
+    let (plan, _) = shipped("scenarios/tile-loader-live.toml");
+    let request = &plan.scenarios[0].requests[0];
+    let mut headers = http::HeaderMap::new();
+    headers.insert("location", http::HeaderValue::from_static("/auth/login?shop=a.myshopify.com&token=x"));
+    let answer = Answer { status: http::StatusCode::FOUND, url: &request.url, headers: &headers, body: b"" };
+    let unmet = request.expectations.judge(&answer).unwrap_err();
+    assert_eq!(unmet.failure, Failure::Redirected);
+    assert_eq!(unmet.expected, "status = 200");
+    assert_eq!(unmet.seen, "302 redirect to /auth/login");
+}
+
+const CANARIES: &str = r#"
+name = "canaries"
+budgets = ["max < 1s"]
+public = ["REGION"]
+[target]
+base_url = "https://example.org/api/"
+[headers]
+Authorization = "Bearer ${TOKEN}"
+X-Default = "${UNSET:-staging}"
+X-Region = "${REGION}"
+Cookie = "literal=1"
+[[request]]
+name = "one"
+path = "/secret?token=${TOKEN}&b=1"
+body = "${TOKEN}"
+[request.expect]
+final_url = "/secret?token=${TOKEN}&b=1"
+headers = { x-echo = "${TOKEN}" }
+body_contains = ["say ${TOKEN}"]
+body_lacks = ["${TOKEN}!"]
+json = { "/a" = { b = ["${TOKEN}", 1] } }
+"#;
+
+#[test]
+fn a_secret_appears_in_nothing_that_is_shown() {
+    let scenario = Scenario::parse("canaries.toml", CANARIES).unwrap();
+    let environment = environment();
+    let (plan, _) =
+        Plan::resolve(std::slice::from_ref(&scenario), &environment, &Overrides::default()).unwrap();
+    let shown = format!("{plan:#?} {plan:?} {scenario:?} {environment:?}");
+    for form in [CANARY, "canary", "7f3a", "canary%2F7f3a%20%22q%22", "canary\\/"] {
+        assert!(!shown.contains(form), "{form} in {shown}");
+    }
+    let request = &plan.scenarios[0].requests[0];
+    assert!(request.headers["authorization"].is_sensitive());
+    assert_eq!(request.headers["authorization"], format!("Bearer {CANARY}").as_str());
+    assert_eq!(plan.secrets.blot(request.url.as_str()), "https://example.org/api/secret?token=•••&b=1");
+    insta::assert_snapshot!(
+        "planned_without_secrets",
+        serde_json::to_string_pretty(&plan.scenarios[0].shown).unwrap()
+    );
+}
+
+#[test]
+fn a_missing_variable_is_a_warning_when_a_scenario_is_only_checked() {
+    let scenarios = Scenario::read_all(&files("scenarios")).unwrap();
+    let nothing = Environment::for_check([]);
+    let (plan, warnings) = Plan::resolve(&scenarios, &nothing, &Overrides::default()).unwrap();
+    assert_eq!(warnings.len(), 2);
+    assert!(warnings[0].to_string().contains("warning: variable `TOLLGATE_TARGET` is not set"));
+    assert_eq!(plan.scenarios[0].shown.base_url, "${TOLLGATE_TARGET}");
+    assert!(Plan::resolve(&scenarios, &Environment::new([]), &Overrides::default()).is_err());
+}
+
+#[test]
+fn the_mistakes_of_several_files_are_shown_together() {
+    let files = [Path::new("scenarios/none.toml"), Path::new("tests/bad_scenarios"), Path::new("/dev/zero")];
+    let errors = Scenario::read_all(&files).unwrap_err();
+    assert_eq!(errors.count(), 3);
+    insta::assert_snapshot!("unreadable_files", errors.render(false));
+}
+
+#[test]
+fn a_file_that_is_not_utf8_is_refused_at_its_first_wrong_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("latin.toml");
+    fs::write(&path, b"name = \"ok\"\ndescription = \"caf\xe9\"\n").unwrap();
+    let said = Scenario::read(&path).unwrap_err().to_string();
+    assert!(said.contains("latin.toml:2:19: this is not UTF-8"), "{said}");
+}
+
+#[test]
+fn two_scenarios_of_one_name_cannot_run_together() {
+    let twice = ["a.toml", "b.toml"].map(|name| Scenario::parse(name, CANARIES).unwrap());
+    let errors = Plan::resolve(&twice, &environment(), &Overrides::default()).unwrap_err();
+    assert!(
+        errors.to_string().starts_with("b.toml:2:9: two scenarios of this run are named `canaries`"),
+        "{errors}"
+    );
+}
+
+fn load(text: &str) -> Plan {
+    let base = "name = \"n\"\nbudgets = [\"max < 1s\"]\n[target]\nbase_url = \"http://localhost\"\n[[request]]\nname = \"r\"\npath = \"/\"\n";
+    parsed(&format!("{base}{text}"))
+}
+
+#[test]
+fn loads_and_warm_ups_are_said_in_a_line() {
+    for (text, load_words, warmup_words) in [
+        ("", "once", "none"),
+        ("[load]\nonce = true\n[warmup]\nrequests = 3", "once", "1 connection, 3 requests"),
+        (
+            "[load]\narrival_rate = \"20/s\"\nduration = \"40s\"",
+            "open, 20/s constant for 40s, up to 16 connections",
+            "16 connections, 16 requests",
+        ),
+        (
+            "[load]\narrival_rate = \"90/min\"\npoisson = { seed = 7 }\nduration = \"1m\"\nconnections = \"fresh\"\nmax_connections = 4",
+            "open, 1.5/s Poisson with seed 7 for 1m, each over its own of up to 4 connections",
+            "none",
+        ),
+        (
+            "[load]\nstages = [{ duration = \"30s\", rate = \"100/s\" }, { duration = \"0s\", rate = \"0/s\" }]\nconnections = 1\n[warmup]\nrequests = 0",
+            "open, from 0/s to 100/s over 30s, to 0/s over 0s, up to 1 connection",
+            "none",
+        ),
+        (
+            "[load]\nconnections = 8\nduration = \"10s\"\niterations = 100\n[warmup]\nconnections = 2\nrequests = 9",
+            "closed, 8 connections for 10s, 100 arrivals",
+            "2 connections, 9 requests",
+        ),
+    ] {
+        let plan = load(text);
+        let shown = &plan.scenarios[0].shown;
+        assert_eq!((shown.load.as_str(), shown.warmup.as_str()), (load_words, warmup_words));
+    }
+}
+
+#[test]
+fn a_single_arrival_opens_its_own_connection_unless_it_is_warmed_up() {
+    assert_eq!(load("").scenarios[0].reuse, Reuse::Fresh);
+    assert_eq!(load("[warmup]\nrequests = 1").scenarios[0].reuse, Reuse::Keep);
+}
+
+#[test]
+fn the_command_line_changes_the_duration_of_a_constant_load_alone() {
+    let base =
+        "name = \"n\"\n[target]\nbase_url = \"http://localhost\"\n[[request]]\nname = \"r\"\npath = \"/\"\n";
+    let shorter = Overrides { duration: Some(Duration::from_secs(2)) };
+    let resolve = |load: &str| {
+        let scenario = Scenario::parse("test.toml", &format!("{base}{load}")).unwrap();
+        Plan::resolve(&[scenario], &environment(), &shorter)
+    };
+    let (plan, _) = resolve("[load]\narrival_rate = \"5/s\"\nduration = \"1h\"").unwrap();
+    assert_eq!(plan.scenarios[0].load.duration(), Duration::from_secs(2));
+    assert_eq!(plan.scenarios[0].shown.load, "open, 5/s constant for 2s, up to 16 connections");
+    assert!(resolve("[load]\nonce = true").is_err());
+}
+
+#[test]
+fn a_base_url_with_a_path_is_prefixed_to_paths_and_final_urls() {
+    let plan = parsed(CANARIES);
+    assert_eq!(plan.scenarios[0].shown.base_url, "https://example.org/api");
+    assert_eq!(plan.scenarios[0].requests[0].url.path(), "/api/secret");
+}
+
+#[test]
+fn the_budgets_of_a_scenario_on_connecting_judge_its_first_request_alone() {
+    let text = "name = \"n\"\nbudgets = [\"max(connect) < 1s\", \"p50 < 1s\"]\n[target]\nbase_url = \"http://localhost\"\n\
+                [[request]]\nname = \"a\"\npath = \"/\"\n[[request]]\nname = \"b\"\npath = \"/\"\nbudgets = [\"p50 < 1s\"]\n";
+    let plan = parsed(text);
+    let budgets = plan.scenarios[0].shown.requests.iter().map(|request| request.budgets.len());
+    assert_eq!(budgets.collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(plan.scenarios[0].requests[1].ceilings.len(), 1);
+}
+
+/// A scenario with most keys in it, to be mutilated.
+fn whole_text() -> String {
+    fs::read_to_string("scenarios/tile-loader-live.toml").unwrap()
+        + CANARIES.split_once("[[request]]").unwrap().1
+        + "stages = [{ duration = \"30s\", rate = \"1/s\" }]\npoisson = { seed = 1 }\nmax_connections = 3\n"
+}
+
+fn mutilated(text: &str, cuts: &[(usize, usize, String)]) -> String {
+    let mut text = text.to_owned();
+    for (at, length, put) in cuts {
+        let start = text.floor_char_boundary(at % (text.len() + 1));
+        let end = text.floor_char_boundary((start + length).min(text.len()));
+        text.replace_range(start..end.max(start), put);
+    }
+    text
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_makes_the_reader_panic(
+        cuts in prop::collection::vec((any::<usize>(), 0_usize..40, "[\\PC\n]{0,6}|[0-9.\"'\\[\\]{}=$/%<>\n\t-]{0,6}"), 1..6)
+    ) {
+        let text = mutilated(&whole_text(), &cuts);
+        let said = match Scenario::parse("test.toml", &text).and_then(plan) {
+            Err(errors) => errors.render(true),
+            Ok((_, warnings)) => warnings.iter().map(|warning| warning.render(true)).collect(),
+        };
+        prop_assert!(!said.contains("canary/"));
+    }
+
+    #[test]
+    fn no_value_under_any_key_makes_the_reader_panic(line in 0_usize..80, value in "[\\PC]{0,12}|\"[^\"\\\\\\PC]{0,12}\"|-?[0-9]{1,25}|\\[.{0,5}\\]|\\$\\{.{0,5}\\}") {
+        let whole = whole_text();
+        let mut lines: Vec<String> = whole.lines().map(str::to_owned).collect();
+        let at = line % lines.len();
+        if let Some((key, _)) = lines[at].clone().split_once(" = ") {
+            lines[at] = format!("{key} = {value}");
+        }
+        if let Err(errors) = Scenario::parse("test.toml", &lines.join("\n")).and_then(plan) {
+            prop_assert!(errors.count() > 0);
+            prop_assert!(errors.to_string().starts_with("test.toml:"));
+        }
+    }
+}
