@@ -211,3 +211,6 @@ impl Check {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

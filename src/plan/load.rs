@@ -6,28 +6,23 @@ use std::time::Duration;
 use super::filling::Filler;
 use super::resolve::span_of;
 use super::{Load, Overrides, Ramp, Schedule};
-use crate::scenario::{Arrivals, LoadShape, Scenario, WarmupShape};
+use crate::scenario::{LoadShape, Model, Scenario, WarmupShape};
 use crate::units::{Rate, UnitError, written};
 
 /// When arrivals are due; nothing where something is wrong.
 pub(super) fn resolve(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'_>) -> Option<Load> {
     let connections = scenario.load.connections;
     let asked = overrides.duration;
-    let schedule = match &scenario.load.arrivals {
-        Arrivals::Once | Arrivals::Ramping { .. } if asked.is_some() => {
-            let at = load_key(scenario);
-            return filler.complain(
-                &at,
-                "this load has no duration that could be changed",
-                "leave `--duration` out",
-            );
-        }
-        Arrivals::Once => Ok(Schedule::once()),
-        Arrivals::Constant { rate, duration, seed } => {
+    if let Some((problem, remedy)) = asked.and_then(|asked| refusal(asked, &scenario.load.model)) {
+        return filler.complain(&load_key(scenario), problem, remedy);
+    }
+    let schedule = match &scenario.load.model {
+        Model::Once => Ok(Schedule::once()),
+        Model::Constant { rate, duration, seed } => {
             Ok(seeded(*seed, Schedule::constant(*rate, asked.unwrap_or(*duration))))
         }
-        Arrivals::Ramping { start, stages, seed } => ramping(*start, stages).map(|ramp| seeded(*seed, ramp)),
-        Arrivals::Closed { duration, iterations } => {
+        Model::Ramping { start, stages, seed } => ramping(*start, stages).map(|ramp| seeded(*seed, ramp)),
+        Model::Closed { duration, iterations } => {
             let until = asked.or(*duration).unwrap_or(LoadShape::MAX_DURATION);
             return Some(Load::Closed { connections, until, iterations: *iterations });
         }
@@ -39,6 +34,15 @@ pub(super) fn resolve(scenario: &Scenario, overrides: &Overrides, filler: &mut F
             filler.complain(&stages, problem, remedy)
         }
     }
+}
+
+/// Why a load cannot take the duration asked for on the command line, and the remedy.
+fn refusal(asked: Duration, model: &Model) -> Option<(&'static str, &'static str)> {
+    if asked.is_zero() || asked > LoadShape::MAX_DURATION {
+        return Some(("the duration asked for is nothing, or more than 24h", "ask for a duration up to 24h"));
+    }
+    matches!(model, Model::Once | Model::Ramping { .. })
+        .then_some(("this load has no duration that could be changed", "leave `--duration` out"))
 }
 
 fn load_key(scenario: &Scenario) -> std::ops::Range<usize> {
@@ -59,19 +63,19 @@ fn seeded(seed: Option<u64>, schedule: Schedule) -> Schedule {
 
 /// The load in one line: `open, 20/s constant for 40s, up to 16 connections`.
 pub(super) fn words(scenario: &Scenario, load: &Load) -> String {
-    let LoadShape { arrivals, connections, fresh } = &scenario.load;
+    let LoadShape { model, connections, fresh } = &scenario.load;
     let connections = plural(u64::from(*connections), "connection");
     let over = if *fresh {
         format!("each over its own of up to {connections}")
     } else {
         format!("up to {connections}")
     };
-    match arrivals {
-        Arrivals::Once => "once".to_owned(),
-        Arrivals::Constant { rate, seed, .. } => {
+    match model {
+        Model::Once => "once".to_owned(),
+        Model::Constant { rate, seed, .. } => {
             format!("open, {rate} {} for {}, {over}", law(*seed, "constant"), written(load.duration()))
         }
-        Arrivals::Ramping { start, stages, seed } => format!(
+        Model::Ramping { start, stages, seed } => format!(
             "open, {}{}, {over}",
             ramp_words(*start, stages),
             match seed {
@@ -79,7 +83,7 @@ pub(super) fn words(scenario: &Scenario, load: &Load) -> String {
                 None => String::new(),
             }
         ),
-        Arrivals::Closed { duration, iterations } => {
+        Model::Closed { duration, iterations } => {
             let mut line = format!("closed, {connections}");
             if *fresh {
                 line.push_str(", a fresh one for each arrival");

@@ -8,7 +8,7 @@ use crate::units::Rate;
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadShape {
     /// When requests are sent.
-    pub arrivals: Arrivals,
+    pub model: Model,
     /// The most connections open at once, or those that send.
     pub connections: u32,
     /// Whether every arrival opens a connection of its own.
@@ -17,7 +17,7 @@ pub struct LoadShape {
 
 /// When requests are sent.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Arrivals {
+pub enum Model {
     /// One arrival.
     Once,
     /// Arrivals at one rate.
@@ -66,7 +66,7 @@ impl LoadShape {
 
     /// One arrival over a connection of its own.
     pub(super) fn once(fresh: bool) -> Self {
-        Self { arrivals: Arrivals::Once, connections: 1, fresh }
+        Self { model: Model::Once, connections: 1, fresh }
     }
 
     /// What is sent before measuring unless the scenario says otherwise: one arrival over each connection; nothing

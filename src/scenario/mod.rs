@@ -27,7 +27,7 @@ use file::File;
 pub use complaint::{ScenarioErrors, Span, Warning};
 pub use field::{Entries, Field, Place};
 pub use leaf::{Connections, JsonTemplate, RampRate, Statuses, Words};
-pub use load::{Arrivals, LoadShape, WarmupShape};
+pub use load::{LoadShape, Model, WarmupShape};
 pub use source::Source;
 pub use template::{Part, Template};
 

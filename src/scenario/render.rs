@@ -44,7 +44,9 @@ impl Colour {
 /// The complaint with its place underlined; ends with a line end.
 pub(super) fn render(source: &Source, complaint: &Complaint, severity: Severity, colour: Colour) -> String {
     let Complaint { span, problem, remedy } = complaint;
-    let message = colour.paint("1", &format!("{}{problem}", severity.prefix()));
+    let plain = |text: &str| text.chars().map(visible).collect::<String>();
+    let message = colour.paint("1", &format!("{}{}", severity.prefix(), plain(problem)));
+    let remedy = plain(remedy);
     let Some(span) = span else {
         return format!("{}: {message}\n  {remedy}\n", source.name());
     };

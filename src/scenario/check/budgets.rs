@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::complaint::{Complaint, Complaints};
 use super::super::field::{Field, Place};
 use super::super::file::{File, Target};
-use super::super::load::{Arrivals, LoadShape};
+use super::super::load::{LoadShape, Model};
 use crate::record::{Budget, Dimension};
 use crate::units;
 
@@ -48,8 +48,8 @@ fn never_entered(budget: &Budget, load: &LoadShape, request: usize) -> Option<Pr
         return None;
     }
     if !load.fresh {
-        let remedy = match load.arrivals {
-            Arrivals::Once => "leave out `[warmup]`, or judge `first_byte`",
+        let remedy = match load.model {
+            Model::Once => "leave out `[warmup]`, or judge `first_byte`",
             _ => "write `connections = \"fresh\"`, or judge `first_byte`",
         };
         return Some((

@@ -6,7 +6,7 @@ use super::super::complaint::{Complaint, Complaints};
 use super::super::field::{Broken, Field, Place};
 use super::super::file::{File, Load, Stage};
 use super::super::leaf::Connections;
-use super::super::load::{Arrivals, LoadShape};
+use super::super::load::{LoadShape, Model};
 use super::require;
 
 const MODELS: &str = "write `arrival_rate = \"20/s\"` (open), `connections = 16` (closed) or `once = true`";
@@ -24,7 +24,7 @@ fn of_section(file: &File, place: &Place, load: &Load, complaints: &mut Complain
         return once(file, load, complaints);
     }
     let open = load.arrival_rate.is_written() || load.stages.is_written();
-    let arrivals = if load.arrival_rate.is_written() {
+    let model = if load.arrival_rate.is_written() {
         constant(place, load, complaints)
     } else if open {
         ramping(load, complaints)
@@ -40,7 +40,7 @@ fn of_section(file: &File, place: &Place, load: &Load, complaints: &mut Complain
     };
     let connections = connections(place, load, open, complaints);
     let (connections, fresh) = connections?;
-    Some(LoadShape { arrivals: arrivals?, connections, fresh })
+    Some(LoadShape { model: model?, connections, fresh })
 }
 
 fn once(file: &File, load: &Load, complaints: &mut Complaints) -> Option<LoadShape> {
@@ -55,7 +55,7 @@ fn once(file: &File, load: &Load, complaints: &mut Complaints) -> Option<LoadSha
     Some(LoadShape::once(!file.warmup.is_written()))
 }
 
-fn constant(place: &Place, load: &Load, complaints: &mut Complaints) -> Option<Arrivals> {
+fn constant(place: &Place, load: &Load, complaints: &mut Complaints) -> Option<Model> {
     forbid(load, "arrival_rate", &["stages"], "leave one of the two out", complaints);
     forbid(
         load,
@@ -68,10 +68,10 @@ fn constant(place: &Place, load: &Load, complaints: &mut Complaints) -> Option<A
     require(&load.duration, "duration", "\"40s\"", place.key.clone(), complaints);
     let seed = seed(load, complaints);
     let duration = duration(&load.duration, complaints);
-    Some(Arrivals::Constant { rate: *load.arrival_rate.given()?, duration: duration?, seed: seed.ok()? })
+    Some(Model::Constant { rate: *load.arrival_rate.given()?, duration: duration?, seed: seed.ok()? })
 }
 
-fn ramping(load: &Load, complaints: &mut Complaints) -> Option<Arrivals> {
+fn ramping(load: &Load, complaints: &mut Complaints) -> Option<Model> {
     forbid(load, "stages", &["duration"], "the stages say how long: leave it out", complaints);
     forbid(load, "stages", &["iterations"], "the stages say how many: leave it out", complaints);
     let seed = seed(load, complaints);
@@ -84,7 +84,7 @@ fn ramping(load: &Load, complaints: &mut Complaints) -> Option<Arrivals> {
     let stages: Vec<_> = stages.iter().map(|field| stage(field, complaints)).collect();
     let stages: Vec<_> = stages.into_iter().collect::<Option<_>>()?;
     let start = load.start_rate.optional().ok()?.and_then(|rate| rate.0);
-    Some(Arrivals::Ramping { start, stages, seed: seed.ok()? })
+    Some(Model::Ramping { start, stages, seed: seed.ok()? })
 }
 
 fn stage(
@@ -97,7 +97,7 @@ fn stage(
     Some((*stage.duration.given()?, stage.rate.given()?.0))
 }
 
-fn closed(place: &Place, load: &Load, complaints: &mut Complaints) -> Option<Arrivals> {
+fn closed(place: &Place, load: &Load, complaints: &mut Complaints) -> Option<Model> {
     for (key, field) in load.places() {
         if let ("start_rate" | "poisson", Some(place)) = (key, field) {
             let problem = format!("`{key}` stands without a rate");
@@ -116,7 +116,7 @@ fn closed(place: &Place, load: &Load, complaints: &mut Complaints) -> Option<Arr
     let duration =
         if load.duration.is_written() { Some(duration(&load.duration, complaints)?) } else { None };
     let iterations = load.iterations.optional().ok()?.copied();
-    Some(Arrivals::Closed { duration, iterations })
+    Some(Model::Closed { duration, iterations })
 }
 
 fn duration(field: &Field<Duration>, complaints: &mut Complaints) -> Option<Duration> {
