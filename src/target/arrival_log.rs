@@ -1,0 +1,145 @@
+//! The server's own record of when requests arrived, for whoever has to check a prober's figures.
+//!
+//! The first line tells what is needed to place the rest in time; every other line is one request, in the order of
+//! arrival, its fields separated by tabs:
+//!
+//! ```text
+//! # start_unix_ns=1760000000000000000 stall_us=1000000 every_us=10000000
+//! 1204    1    /app?mock=1    41873
+//! ```
+//!
+//! The fields are the arrival (µs since the start, monotonic, stamped when the request's head has been read), the
+//! connection's number from 1 in the order of their acceptance, path and query, and the planned delay in µs: boot and
+//! page latency together, without the stalls, whose windows are `[every·k − stall, every·k)` for k = 1, 2, … after
+//! the start. Both stall settings are 0 where the server does not stall.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::Error;
+use super::stall::Stalls;
+
+/// Bytes that are gathered before they are handed to the writing thread.
+const CHUNK: usize = 64 * 1024;
+
+/// Chunks that may wait for a slow disk before serving has to wait for it too.
+const CHUNKS_IN_FLIGHT: usize = 256;
+
+/// One request, as it is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival<'a> {
+    /// Since the server's start.
+    pub(super) at: Duration,
+    pub(super) connection: u64,
+    pub(super) target: &'a str,
+    /// From the arrival to the answer, without stalls.
+    pub(super) delay: Duration,
+}
+
+/// Gathers lines and leaves the file to a thread of its own, so that a slow disk does not slow the server.
+#[derive(Debug)]
+pub(super) struct ArrivalLog {
+    path: PathBuf,
+    gathered: Vec<u8>,
+    chunks: SyncSender<Vec<u8>>,
+    writer: JoinHandle<io::Result<()>>,
+}
+
+impl ArrivalLog {
+    /// Creates or empties the file at `path` and writes its first line.
+    pub(super) fn create(path: &Path, unix_start: Duration, stalls: Option<&Stalls>) -> Result<Self, Error> {
+        let failed = |source| Error::Write { path: path.to_owned(), source };
+        let mut file = File::create(path).map_err(failed)?;
+        file.write_all(first_line(unix_start, stalls).as_bytes()).map_err(failed)?;
+        let (chunks, to_write) = sync_channel(CHUNKS_IN_FLIGHT);
+        let writer = std::thread::Builder::new()
+            .name("arrival-log".to_owned())
+            .spawn(move || write_chunks(file, &to_write))
+            .map_err(Error::Runtime)?;
+        Ok(Self { path: path.to_owned(), gathered: Vec::with_capacity(CHUNK), chunks, writer })
+    }
+
+    /// Adds a line.
+    pub(super) fn note(&mut self, arrival: Arrival<'_>) {
+        // Writing to a vector cannot fail.
+        let _ = writeln!(
+            self.gathered,
+            "{}\t{}\t{}\t{}",
+            arrival.at.as_micros(),
+            arrival.connection,
+            arrival.target,
+            arrival.delay.as_micros(),
+        );
+        if self.gathered.len() >= CHUNK {
+            self.flush();
+        }
+    }
+
+    /// Sends what was gathered on its way to the file.
+    pub(super) fn flush(&mut self) {
+        if !self.gathered.is_empty() {
+            let chunk = std::mem::replace(&mut self.gathered, Vec::with_capacity(CHUNK));
+            // A writer that is gone has failed, and `close` says why.
+            let _ = self.chunks.send(chunk);
+        }
+    }
+
+    /// Writes the rest and reports whether every line reached the file.
+    pub(super) fn close(mut self) -> Result<(), Error> {
+        self.flush();
+        drop(self.chunks);
+        let written = self.writer.join().map_err(|_| Error::Panicked)?;
+        written.map_err(|source| Error::Write { path: self.path, source })
+    }
+}
+
+fn first_line(unix_start: Duration, stalls: Option<&Stalls>) -> String {
+    let (stall, every) = stalls.map_or_else(Default::default, |stalls| (stalls.stall(), stalls.every()));
+    format!(
+        "# start_unix_ns={} stall_us={} every_us={}\n",
+        unix_start.as_nanos(),
+        stall.as_micros(),
+        every.as_micros(),
+    )
+}
+
+fn write_chunks(mut file: File, chunks: &Receiver<Vec<u8>>) -> io::Result<()> {
+    for chunk in chunks {
+        file.write_all(&chunk)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_reaches_the_file_in_order() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let stalls = Stalls::new(Duration::from_secs(1), Duration::from_secs(10)).unwrap();
+        let mut log = ArrivalLog::create(file.path(), Duration::from_secs(5), Some(&stalls)).unwrap();
+        for micros in 0..10_000 {
+            let at = Duration::from_micros(micros);
+            log.note(Arrival { at, connection: 7, target: "/app?mock=1", delay: Duration::from_millis(40) });
+        }
+        log.close().unwrap();
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some("# start_unix_ns=5000000000 stall_us=1000000 every_us=10000000"));
+        for (micros, line) in (0..10_000).zip(lines.by_ref()) {
+            assert_eq!(line, format!("{micros}\t7\t/app?mock=1\t40000"));
+        }
+        assert_eq!(lines.next(), None);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named() {
+        let error = ArrivalLog::create(Path::new("/no/such/folder/log"), Duration::ZERO, None).unwrap_err();
+        assert!(error.to_string().contains("/no/such/folder/log"), "{error}");
+    }
+}

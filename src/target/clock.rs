@@ -1,0 +1,36 @@
+//! The server's one reading of time: all moments are offsets from the start.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+/// Counts from the moment the server was bound.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    start: Instant,
+    unix_start: Duration,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    #[expect(clippy::disallowed_methods, reason = "the target is a process of its own: this is its clock")]
+    pub(super) fn start() -> Self {
+        let unix_start = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { start: Instant::now(), unix_start }
+    }
+
+    /// Wall time of the start, as an offset from the Unix epoch.
+    pub(super) fn unix_start(&self) -> Duration {
+        self.unix_start
+    }
+
+    /// Time since the start; monotonic.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Waits until `moment` after the start: never less, and up to about 2 ms more (tokio's timer counts in ms).
+    pub(super) async fn sleep_until(&self, moment: Duration) {
+        tokio::time::sleep_until(self.start + moment).await;
+    }
+}

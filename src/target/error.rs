@@ -1,0 +1,63 @@
+//! What can keep the rehearsal target from serving.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::units::written;
+
+/// Why the rehearsal target does not serve, or did not do all it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An address that other machines may reach was not asked for twice.
+    #[error("{0} can be reached from other machines; add --listen-anywhere if that is meant")]
+    NotLoopback(SocketAddr),
+    /// A stall that does not fit its period.
+    #[error(
+        "--stall {} does not fit --every {}; write a stall above 0 and shorter than its period",
+        written(*stall),
+        written(*every)
+    )]
+    Stall {
+        /// Length of the stall asked for.
+        stall: Duration,
+        /// Length of its period.
+        every: Duration,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}; name a free port, or port 0 for any")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The certificate could not be made.
+    #[error("cannot make a certificate")]
+    Certificate(#[from] rcgen::Error),
+    /// The certificate could not be put to use.
+    #[error("cannot serve TLS with the certificate made")]
+    Tls(#[from] rustls::Error),
+    /// The authority's certificate or the arrival log could not be written.
+    #[error("cannot write {}; name a file in a folder that exists and has room", path.display())]
+    Write {
+        /// The file asked for.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The thread or runtime to serve from could not be started.
+    #[error("cannot start the server's runtime")]
+    Runtime(#[source] io::Error),
+    /// The server's own thread panicked; only [`super::Background`] reports this.
+    #[error("the rehearsal target ended by an internal fault")]
+    Panicked,
+}
+
+impl Error {
+    /// Whether another way of asking would have avoided it.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::NotLoopback(_) | Self::Stall { .. })
+    }
+}

@@ -1,0 +1,208 @@
+//! What can be asked of the rehearsal target: its flags, their help and their checks.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Command, FromArgMatches, ValueEnum};
+use secrecy::SecretString;
+
+use super::Error;
+use super::latency::{Latency, parse_wait};
+use super::stall::Stalls;
+use super::warmth::{ColdStart, Warming, Warmth};
+use crate::units::{Ratio, UnitError};
+
+/// Flags of the rehearsal target.
+///
+/// Fields that depend on each other are checked by [`super::Server::bind`].
+#[derive(Debug, Clone, Args)]
+pub struct Settings {
+    /// Address and port to listen on; port 0 takes any free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+
+    /// Allow --listen to name an address that other machines can reach.
+    #[arg(long)]
+    pub listen_anywhere: bool,
+
+    /// Serve HTTPS, with a certificate for localhost, 127.0.0.1 and ::1 made at start.
+    #[arg(long)]
+    pub tls: bool,
+
+    /// Write the certificate (PEM) of the authority that signed the server's, for a prober to trust.
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub tls_ca_out: Option<PathBuf>,
+
+    /// Latency of the sample page, /app?mock=1: constant:20ms, normal:40ms,8ms (mean, deviation),
+    /// lognormal:40ms,0.35 (median, sigma) or bimodal:40ms,400ms,5% (fast, slow, share of slow).
+    #[arg(long, value_name = "DIST", default_value = "lognormal:40ms,0.25")]
+    pub mock_latency: Latency,
+
+    /// Latency of each of the six upstream calls that the live page, /app?mock=0, makes one after the other;
+    /// written like --mock-latency.
+    #[arg(long, value_name = "DIST", default_value = "lognormal:25ms,0.35")]
+    pub upstream_latency: Latency,
+
+    /// Seed of everything that is drawn; the same requests in the same order then get the same latencies and errors.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Hold every answer for the last part of each period: with --stall 1s --every 10s none leaves from 9 s to 10 s
+    /// after the start, from 19 s to 20 s, and so on; all held ones leave at the end.
+    #[arg(long, value_name = "DURATION", requires = "every", value_parser = parse_wait)]
+    pub stall: Option<Duration>,
+
+    /// Period of the stalls, counted from the start.
+    #[arg(long, value_name = "DURATION", requires = "stall", value_parser = parse_wait)]
+    pub every: Option<Duration>,
+
+    /// Go cold when no request came for this long; the server also starts cold.
+    #[arg(long, value_name = "IDLE", requires = "cold_start", value_parser = parse_wait)]
+    pub cold_after: Option<Duration>,
+
+    /// Boot time of a cold server: requests that find it cold or booting wait for the end of its boot.
+    #[arg(long, value_name = "DURATION", requires = "cold_after", value_parser = parse_wait)]
+    pub cold_start: Option<Duration>,
+
+    /// Pages after a cold start (or the start) over which latency falls to the usual in a straight line.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub warming: u64,
+
+    /// Latency of the first page after a cold start, as a multiple of the usual.
+    #[arg(long, value_name = "FACTOR", default_value_t = 3.0, requires = "warming", value_parser = parse_factor)]
+    pub warming_factor: f64,
+
+    /// Share of pages that fail with status 500, such as 0.5%.
+    #[arg(long, value_name = "SHARE", default_value = "0%")]
+    pub error_rate: Ratio,
+
+    /// Token that a request for the live page has to carry in the header X-Hotdash-Synthetic.
+    #[arg(
+        long,
+        value_name = "VALUE",
+        env = "SYNTHETIC_CHECK_TOKEN",
+        default_value = "staging",
+        hide_env_values = true
+    )]
+    pub token: SecretString,
+
+    /// Who gets the live page; everyone else is redirected to /auth/login.
+    #[arg(long, value_name = "RULE", value_enum, default_value_t = Auth::Contract)]
+    pub auth: Auth,
+
+    /// State that all six tiles show; the status stays 200.
+    #[arg(long, value_name = "STATE", value_enum, default_value_t = TileState::Ok)]
+    pub tile_state: TileState,
+
+    /// Write the moment of every request's arrival, its connection, path and planned delay.
+    #[arg(long, value_name = "FILE")]
+    pub arrival_log: Option<PathBuf>,
+}
+
+/// Who gets the live page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Auth {
+    /// A request that carries the synthetic token.
+    Contract,
+    /// Nobody without a session: the app of today does not know the token.
+    Today,
+}
+
+/// What a tile says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TileState {
+    /// `Healthy`.
+    Ok,
+    /// `Attention needed`.
+    Error,
+    /// `Configuration required`.
+    Unconfigured,
+}
+
+impl Settings {
+    /// The settings that `flags` ask for, as they would be typed; for use inside a program or a test.
+    ///
+    /// The token's environment variable counts here too. An error is what clap would print.
+    pub fn from_flags(flags: &[&str]) -> Result<Self, clap::Error> {
+        let command = Self::augment_args(Command::new("target").no_binary_name(true));
+        Self::from_arg_matches(&command.try_get_matches_from(flags)?)
+    }
+
+    pub(super) fn stalls(&self) -> Result<Option<Stalls>, Error> {
+        self.stall.zip(self.every).map(|(stall, every)| Stalls::new(stall, every)).transpose()
+    }
+
+    pub(super) fn warmth(&self) -> Warmth {
+        let cold_start =
+            self.cold_after.zip(self.cold_start).map(|(after_idle, boot)| ColdStart { after_idle, boot });
+        let warming =
+            (self.warming > 0).then_some(Warming { requests: self.warming, factor: self.warming_factor });
+        Warmth::new(cold_start, warming)
+    }
+
+    pub(super) fn check_listen(&self) -> Result<(), Error> {
+        if self.listen.ip().is_loopback() || self.listen_anywhere {
+            Ok(())
+        } else {
+            Err(Error::NotLoopback(self.listen))
+        }
+    }
+}
+
+fn parse_factor(text: &str) -> Result<f64, UnitError> {
+    text.parse().ok().filter(|factor| (1.0..=1000.0).contains(factor)).ok_or_else(|| {
+        UnitError::new(format!("`{text}` is not a warming factor"), "write a number from 1 to 1000: `3`")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(flags: &[&str]) -> String {
+        Settings::from_flags(flags).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn without_flags_it_listens_on_loopback_and_does_no_harm() {
+        let settings = Settings::from_flags(&[]).unwrap();
+        assert!(settings.listen.ip().is_loopback() && settings.listen.port() == 0);
+        assert_eq!(settings.error_rate, Ratio::ZERO);
+        assert_eq!(settings.stalls().unwrap(), None);
+    }
+
+    #[test]
+    fn flags_that_need_each_other_say_so() {
+        assert!(refusal(&["--stall", "1s"]).contains("--every"));
+        assert!(refusal(&["--every", "1s"]).contains("--stall"));
+        assert!(refusal(&["--cold-after", "1s"]).contains("--cold-start"));
+        assert!(refusal(&["--warming-factor", "2"]).contains("--warming"));
+        assert!(refusal(&["--tls-ca-out", "ca.pem"]).contains("--tls"));
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused_with_the_remedy() {
+        assert!(refusal(&["--mock-latency", "20ms"]).contains("write `constant:20ms`"));
+        assert!(refusal(&["--stall", "1", "--every", "2s"]).contains("without a unit"));
+        assert!(refusal(&["--error-rate", "200%"]).contains("write `0.5%`"));
+        assert!(refusal(&["--warming-factor", "0.5", "--warming", "1"]).contains("from 1 to 1000"));
+    }
+
+    #[test]
+    fn an_address_that_others_can_reach_has_to_be_asked_for_twice() {
+        let open = Settings::from_flags(&["--listen", "0.0.0.0:0"]).unwrap();
+        let message = open.check_listen().unwrap_err().to_string();
+        assert!(message.contains("--listen-anywhere"), "{message}");
+        let meant = Settings::from_flags(&["--listen", "0.0.0.0:0", "--listen-anywhere"]).unwrap();
+        assert!(meant.check_listen().is_ok());
+    }
+
+    #[test]
+    fn the_token_shows_neither_in_debug_nor_in_help() {
+        let settings = Settings::from_flags(&["--token", "a-secret-value"]).unwrap();
+        assert!(!format!("{settings:?}").contains("a-secret-value"));
+        let help = Settings::augment_args(Command::new("target")).render_long_help().to_string();
+        assert!(help.contains("[env: SYNTHETIC_CHECK_TOKEN]"), "{help}");
+    }
+}
