@@ -1,15 +1,19 @@
 //! How many requests for its 1 KiB page the rehearsal target answers in a second on one core.
 //!
 //! `cargo bench --bench target_plain` pins the server to core 1 and drives it from core 0 with `wrk -t1 -c50`, which
-//! has to be installed. A bare server that reads no request and repeats one canned answer goes first and last: what
-//! wrk reaches against it is the floor of this machine at this hour.
+//! has to be installed. A bare server that parses no request and repeats one canned answer goes first and last: what
+//! wrk reaches against it is the floor of this machine at this hour. Where wrk is the one that cannot go faster, its
+//! figure says nothing of the server; so the server's CPU time for each request is printed beside it, and the rate
+//! that this would allow on a core that does nothing else.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
 
 use std::error::Error;
 use std::net::SocketAddr;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tollgate::target::{Background, Settings};
@@ -40,12 +44,35 @@ fn main() -> Result<()> {
 }
 
 fn report(what: &str, url: &str) -> Result<()> {
+    let before = cpu_time();
     let output = Command::new("taskset")
         .args(["-c", CLIENT_CORE, "wrk", "-t1", "-c50", "-d", SECONDS, "--latency", url])
         .output()
         .map_err(|error| format!("cannot run `taskset -c {CLIENT_CORE} wrk`: {error}; install both"))?;
-    println!("== {what}\n{}{}", text(&output.stdout), text(&output.stderr));
+    let busy = cpu_time().saturating_sub(before);
+    let printed = text(&output.stdout);
+    println!("== {what}\n{printed}{}", text(&output.stderr));
+    if let Some(requests) = answered(&printed) {
+        let each = busy.as_secs_f64() / requests;
+        println!(
+            "server CPU: {:.2} µs/request, so at most {:.0} requests/s on one core\n",
+            each * 1e6,
+            1.0 / each
+        );
+    }
     Ok(())
+}
+
+/// CPU time of this process so far, of all its threads, in user and kernel; wrk is a process of its own.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// The number of requests in wrk's line `490123 requests in 5.00s, 560.00MB read`.
+fn answered(printed: &str) -> Option<f64> {
+    let line = printed.lines().find(|line| line.contains(" requests in "))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 fn text(bytes: &[u8]) -> String {

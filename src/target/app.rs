@@ -7,23 +7,18 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, LOCATION};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use secrecy::SecretString;
 
+use super::Error;
 use super::arrival_log::{Arrival, ArrivalLog};
 use super::clock::Clock;
-use super::latency::{Latency, happens, scaled};
+use super::dice::Dice;
+use super::latency::scaled;
 use super::pages::Pages;
 use super::settings::{Auth, Settings};
 use super::stall::Stalls;
 use super::visitor::{carries_token, is_bot};
 use super::warmth::Warmth;
-use super::Error;
-use crate::units::Ratio;
-
-/// Upstream calls that the live page awaits one after the other.
-const UPSTREAM_CALLS: usize = 6;
 
 const TILE_SOURCE: HeaderName = HeaderName::from_static("x-tile-source");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -44,10 +39,12 @@ enum Route {
     NotFound,
 }
 
-/// An answer and the moment it may leave, stalls aside; the moment counts from the server's start.
+/// A request that has arrived, its answer, and how long that takes. The arrival counts from the server's start.
 #[derive(Debug)]
 pub(super) struct Visit {
-    pub(super) ready: Duration,
+    arrival: Duration,
+    /// Boot and latency together, stalls aside.
+    delay: Duration,
     pub(super) response: Response<Full<Bytes>>,
 }
 
@@ -95,26 +92,26 @@ impl App {
     /// Takes a request that has just been read: notes its arrival and decides its answer.
     pub(super) fn receive<B>(&self, connection: u64, request: &Request<B>) -> Visit {
         let arrival = self.clock.elapsed();
-        let up = self.warmth.borrow_mut().wake(arrival);
+        let boot = self.warmth.borrow_mut().wake(arrival);
         let route = self.route(request);
         let (latency, failed) = self.work(route);
-        let ready = up + latency;
+        let delay = boot + latency;
         if let Some(log) = self.log.borrow_mut().as_mut() {
             let target = request.uri().path_and_query().map_or("*", http::uri::PathAndQuery::as_str);
-            log.note(Arrival { at: arrival, connection, target, delay: ready - arrival });
+            log.note(Arrival { at: arrival, connection, target, delay });
         }
-        Visit { ready, response: if failed { failure() } else { self.respond(route) } }
+        Visit { arrival, delay, response: if failed { failure() } else { self.respond(route) } }
     }
 
-    /// Waits until an answer that is `ready` may leave: not before that moment, and never during a stall.
-    pub(super) async fn hold_until(&self, ready: Duration) {
-        loop {
-            let now = self.clock.elapsed();
-            let earliest = now.max(ready);
-            let release = self.stalls.map_or(earliest, |stalls| stalls.release(earliest));
-            if release <= now {
-                return;
-            }
+    /// Waits until the visit's answer may leave: when it is ready, or at the end of the stall that has begun by then.
+    pub(super) async fn hold(&self, visit: &Visit) {
+        let mut now = visit.arrival;
+        if visit.delay > Duration::ZERO {
+            self.clock.sleep_until(visit.arrival + visit.delay).await;
+            now = self.clock.elapsed();
+        }
+        let release = self.stalls.map_or(now, |stalls| stalls.release(now));
+        if release > now {
             self.clock.sleep_until(release).await;
         }
     }
@@ -191,45 +188,6 @@ impl App {
     }
 }
 
-/// Whatever is drawn by chance, from the seed.
-///
-/// Sample latencies, upstream latencies and errors are three streams (0, 1, 2) of one ChaCha8 generator, so that the
-/// n-th sample page gets the same latency however many live pages came between. Each live page takes six draws of
-/// the second stream, each page of either kind one of the third; nothing else draws.
-#[derive(Debug)]
-struct Dice {
-    sample: (Latency, ChaCha8Rng),
-    upstream: (Latency, ChaCha8Rng),
-    error: (Ratio, ChaCha8Rng),
-}
-
-impl Dice {
-    fn new(settings: &Settings) -> Self {
-        let stream = |number| {
-            let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
-            rng.set_stream(number);
-            rng
-        };
-        Self {
-            sample: (settings.mock_latency, stream(0)),
-            upstream: (settings.upstream_latency, stream(1)),
-            error: (settings.error_rate, stream(2)),
-        }
-    }
-
-    fn sample_latency(&mut self) -> Duration {
-        self.sample.0.draw(&mut self.sample.1)
-    }
-
-    fn live_latency(&mut self) -> Duration {
-        (0..UPSTREAM_CALLS).map(|_| self.upstream.0.draw(&mut self.upstream.1)).sum()
-    }
-
-    fn fails(&mut self) -> bool {
-        happens(self.error.0, &mut self.error.1)
-    }
-}
-
 /// Whether the query's first `mock` is `1`.
 fn asks_for_sample(query: Option<&str>) -> bool {
     let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
@@ -253,4 +211,77 @@ fn with_header(
 ) -> Response<Full<Bytes>> {
     response.headers_mut().insert(name, value);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app(flags: &[&str]) -> App {
+        App::new(&Settings::from_flags(flags).unwrap(), Clock::start()).unwrap()
+    }
+
+    fn sample_request() -> Request<()> {
+        Request::get("/app?mock=1").body(()).unwrap()
+    }
+
+    fn sample_delays(app: &App, count: usize) -> Vec<Duration> {
+        (0..count).map(|_| app.receive(1, &sample_request()).delay).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_answer_leaves_during_a_stall_and_none_before_it_is_ready() {
+        let app = app(&["--stall", "1s", "--every", "10s", "--mock-latency", "normal:500ms,200ms"]);
+        for _ in 0..500 {
+            let visit = app.receive(1, &sample_request());
+            app.hold(&visit).await;
+            let left = app.clock.elapsed();
+            assert!(left >= visit.arrival + visit.delay);
+            assert!(left.as_millis() % 10_000 < 9_000, "left at {left:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_open_part_shorter_than_the_timers_grain_starves_nobody() {
+        let app = app(&["--stall", "299999us", "--every", "300ms", "--mock-latency", "constant:1ms"]);
+        let visit = app.receive(1, &sample_request());
+        app.hold(&visit).await;
+        assert!(app.clock.elapsed() >= Duration::from_millis(300));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sample_page_draws_the_same_latency_however_many_live_pages_came_between() {
+        let flags = ["--token", "t", "--seed", "5"];
+        let alone = sample_delays(&app(&flags), 3);
+        let mixed = app(&flags);
+        let mut delays = sample_delays(&mixed, 1);
+        let live = Request::get("/app").header("x-hotdash-synthetic", "t").body(()).unwrap();
+        assert_eq!(mixed.receive(1, &live).response.headers()[TILE_SOURCE], "live");
+        delays.extend(sample_delays(&mixed, 2));
+        assert_eq!(delays, alone);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_live_page_waits_for_six_upstream_calls_and_a_warming_one_for_more() {
+        let flags = ["--token", "t", "--upstream-latency", "constant:10ms", "--warming", "1"];
+        let app = app(&flags);
+        let live = Request::get("/app?mock=0").header("x-hotdash-synthetic", "t").body(()).unwrap();
+        for expected in [180, 60] {
+            assert_eq!(app.receive(1, &live).delay.as_millis(), expected);
+        }
+    }
+
+    #[test]
+    fn the_first_mock_of_a_query_decides() {
+        for (query, sample) in [
+            ("mock=1", true),
+            ("a=b&mock=1", true),
+            ("mock=0&mock=1", false),
+            ("mock", false),
+            ("mock=10", false),
+        ] {
+            assert_eq!(asks_for_sample(Some(query)), sample, "{query}");
+        }
+        assert!(!asks_for_sample(None));
+    }
 }

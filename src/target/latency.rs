@@ -10,7 +10,7 @@ use rand_distr::StandardNormal;
 use crate::units::{Ratio, UnitError, parse_duration, written};
 
 /// The longest wait that can be asked for or drawn.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// Log-normal spread of either hump of a bimodal latency: about ±10 %.
 const HUMP_SIGMA: f64 = 0.1;
@@ -126,7 +126,10 @@ impl FromStr for Latency {
 
 fn parse_sigma(text: &str) -> Result<f64, UnitError> {
     text.parse().ok().filter(|sigma| (0.0..=WIDEST_SIGMA).contains(sigma)).ok_or_else(|| {
-        UnitError::new(format!("`{text}` is not a sigma"), "write a number from 0 to 5 without a unit: `0.35`")
+        UnitError::new(
+            format!("`{text}` is not a sigma"),
+            "write a number from 0 to 5 without a unit: `0.35`",
+        )
     })
 }
 

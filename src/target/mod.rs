@@ -19,6 +19,7 @@ mod app;
 mod arrival_log;
 mod background;
 mod clock;
+mod dice;
 mod error;
 mod latency;
 mod pages;

@@ -16,11 +16,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, spawn_local};
 use tokio_rustls::TlsAcceptor;
 
+use super::Error;
 use super::app::App;
 use super::clock::Clock;
 use super::settings::Settings;
 use super::tls::Identity;
-use super::Error;
 
 /// Connections that may wait to be accepted, so that a burst of them does not look like a slow server.
 const BACKLOG: i32 = 4096;
@@ -149,11 +149,12 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, app: Rc<App>, numbe
         let visit = app.receive(number, &request);
         let app = &app;
         async move {
-            app.hold_until(visit.ready).await;
+            app.hold(&visit).await;
             Ok::<_, Infallible>(visit.response)
         }
     });
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    // One buffer for head and body: copying a small page costs less than the kernel's gathering of two pieces.
+    let connection = http1::Builder::new().writev(false).serve_connection(TokioIo::new(stream), service);
     let _ = pin!(connection).await;
 }
 

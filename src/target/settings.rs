@@ -26,7 +26,7 @@ pub struct Settings {
     #[arg(long)]
     pub listen_anywhere: bool,
 
-    /// Serve HTTPS, with a certificate for localhost, 127.0.0.1 and ::1 made at start.
+    /// Serve HTTPS, with a certificate for localhost and the loopback addresses made at start.
     #[arg(long)]
     pub tls: bool,
 

@@ -8,6 +8,7 @@ use super::Error;
 ///
 /// Counting from the server's start, `--stall 1s --every 10s` holds the answers that would leave in [9 s, 10 s),
 /// [19 s, 20 s) and so on, and lets all of them go at 10 s, 20 s and so on. Requests are still read meanwhile.
+/// A held answer leaves at its window's end and up to 2 ms later, the grain of the timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stalls {
     stall: Duration,
@@ -36,7 +37,7 @@ impl Stalls {
 
     /// The earliest moment, not before `ready`, at which an answer may leave. Both count from the server's start.
     pub(super) fn release(&self, ready: Duration) -> Duration {
-        let left = self.every - into_period(ready, self.every);
+        let left = self.every.saturating_sub(into_period(ready, self.every));
         if left <= self.stall { ready + left } else { ready }
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Makes an authority and has it sign a certificate for localhost, 127.0.0.1, ::1 and the address listened on.
+    /// Makes an authority and has it sign a certificate for localhost, 127.0.0.1, `::1` and the address listened on.
     pub(super) fn make(listen: IpAddr) -> Result<Self, Error> {
         let authority = make_authority()?;
         let key = KeyPair::generate()?;

@@ -58,10 +58,12 @@ mod tests {
 
     #[test]
     fn programs_are_bots_and_the_synthetic_check_is_not() {
-        for agent in ["Googlebot/2.1", "curl/8.5.0", "Mozilla/5.0 HeadlessChrome/126", "python-requests/2.31"] {
+        for agent in ["Googlebot/2.1", "curl/8.5.0", "Mozilla/5.0 HeadlessChrome/126", "python-requests/2.31"]
+        {
             assert!(is_bot(&headers("user-agent", agent)), "{agent}");
         }
-        for agent in ["Shopify POS/HotDashSyntheticCheck", "Shopify POS/9 bot", "Mozilla/5.0 Firefox/128", ""] {
+        for agent in ["Shopify POS/HotDashSyntheticCheck", "Shopify POS/9 bot", "Mozilla/5.0 Firefox/128", ""]
+        {
             assert!(!is_bot(&headers("user-agent", agent)), "{agent}");
         }
         assert!(!is_bot(&HeaderMap::new()));

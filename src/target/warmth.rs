@@ -49,17 +49,16 @@ impl Warmth {
         Self { cold_start, warming, busy_until: None, booted: Duration::ZERO, served: 0 }
     }
 
-    /// Takes note of a request that arrived at `now` and says when the machine is up to work on it: `now` unless it
-    /// is still booting. Both are offsets from the server's start.
+    /// Takes note of a request that arrived at `now`, counted from the server's start, and says how long the boot
+    /// still holds it: nothing unless the machine was cold or is booting.
     pub(super) fn wake(&mut self, now: Duration) -> Duration {
-        let Some(ColdStart { after_idle, boot }) = self.cold_start else { return now };
+        let Some(ColdStart { after_idle, boot }) = self.cold_start else { return Duration::ZERO };
         if self.busy_until.is_none_or(|busy_until| now >= busy_until + after_idle) {
             self.booted = now + boot;
             self.served = 0;
         }
-        let up = now.max(self.booted);
-        self.busy_until = Some(up);
-        up
+        self.busy_until = Some(now.max(self.booted));
+        self.booted.saturating_sub(now)
     }
 
     /// By how much to multiply the next page's latency; counts that page.
@@ -85,25 +84,29 @@ mod tests {
     fn a_machine_without_cold_starts_is_always_up() {
         let mut warmth = Warmth::new(None, None);
         assert_eq!(warmth.wake(seconds(0)), seconds(0));
-        assert_eq!(warmth.wake(seconds(1_000)), seconds(1_000));
+        assert_eq!(warmth.wake(seconds(1_000)), seconds(0));
     }
 
     #[test]
     fn every_request_during_the_boot_waits_for_its_end() {
         let mut warmth = Warmth::new(Some(COLD_START), None);
-        assert_eq!(warmth.wake(seconds(3)), seconds(20));
-        assert_eq!(warmth.wake(seconds(5)), seconds(20));
-        assert_eq!(warmth.wake(seconds(19)), seconds(20), "a boot longer than the idle time is not begun again");
-        assert_eq!(warmth.wake(seconds(21)), seconds(21));
+        assert_eq!(warmth.wake(seconds(3)), seconds(17));
+        assert_eq!(warmth.wake(seconds(5)), seconds(15));
+        assert_eq!(
+            warmth.wake(seconds(19)),
+            seconds(1),
+            "a boot longer than the idle time is not begun again"
+        );
+        assert_eq!(warmth.wake(seconds(21)), seconds(0));
     }
 
     #[test]
     fn an_idle_machine_boots_again_and_a_busy_one_does_not() {
         let mut warmth = Warmth::new(Some(COLD_START), None);
         warmth.wake(seconds(0));
-        assert_eq!(warmth.wake(seconds(26)), seconds(26), "idle is counted from the end of the boot");
-        assert_eq!(warmth.wake(seconds(35)), seconds(35));
-        assert_eq!(warmth.wake(seconds(45)), seconds(62));
+        assert_eq!(warmth.wake(seconds(26)), seconds(0), "idle is counted from the end of the boot");
+        assert_eq!(warmth.wake(seconds(35)), seconds(0));
+        assert_eq!(warmth.wake(seconds(45)), seconds(17));
     }
 
     #[test]

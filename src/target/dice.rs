@@ -1,0 +1,55 @@
+//! Chance, from a seed.
+
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::latency::{Latency, happens};
+use super::settings::Settings;
+use crate::units::Ratio;
+
+/// Upstream calls that the live page awaits one after the other.
+const UPSTREAM_CALLS: usize = 6;
+
+/// Whatever is drawn by chance, from the seed.
+///
+/// Sample latencies, upstream latencies and errors are three streams (0, 1, 2) of one `ChaCha8` generator, so that the
+/// n-th sample page gets the same latency however many live pages came between. Each live page takes six draws of
+/// the second stream, each page of either kind one of the third; nothing else draws.
+#[derive(Debug)]
+pub(super) struct Dice {
+    sample: (Latency, ChaCha8Rng),
+    upstream: (Latency, ChaCha8Rng),
+    error: (Ratio, ChaCha8Rng),
+}
+
+impl Dice {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let stream = |number| {
+            let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
+            rng.set_stream(number);
+            rng
+        };
+        Self {
+            sample: (settings.mock_latency, stream(0)),
+            upstream: (settings.upstream_latency, stream(1)),
+            error: (settings.error_rate, stream(2)),
+        }
+    }
+
+    /// Latency of the next sample page.
+    pub(super) fn sample_latency(&mut self) -> Duration {
+        self.sample.0.draw(&mut self.sample.1)
+    }
+
+    /// Latency of the next live page: its upstream calls' together, as each waits for the one before.
+    pub(super) fn live_latency(&mut self) -> Duration {
+        (0..UPSTREAM_CALLS).map(|_| self.upstream.0.draw(&mut self.upstream.1)).sum()
+    }
+
+    /// Whether the next page fails.
+    pub(super) fn fails(&mut self) -> bool {
+        happens(self.error.0, &mut self.error.1)
+    }
+}
