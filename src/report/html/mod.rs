@@ -1,0 +1,130 @@
+//! The report as a self-contained page: no script, no other file, readable on a phone.
+
+mod gate;
+mod plan;
+mod timing;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::model::{Fact, Finding, Model};
+use super::plot::{Sketch, sketches};
+use super::words;
+
+const STYLE: &str = include_str!("style.css");
+
+/// Nothing may be loaded and nothing may run; only the page's own styles apply.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+
+/// The report as one page that opens from disk and needs no script and no other file.
+///
+/// Plots that cannot be drawn are left out, with a line that says so.
+pub fn html(model: &Model) -> String {
+    let title = format!("{} — {}", model.decision.name().to_uppercase(), model.title);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="referrer" content="no-referrer";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body { main { (body(model)) } }
+        }
+    };
+    page.into_string()
+}
+
+fn body(model: &Model) -> Markup {
+    html! {
+        header {
+            h1 { (model.title) }
+            p.muted { (model.subtitle) }
+        }
+        (verdict(model))
+        (gate::table(model))
+        (failures(model))
+        (pictures(model))
+        (timing::tables(model))
+        (plan::sections(model))
+        section {
+            h2 { "Provenance" }
+            div.card { (facts(&model.provenance)) }
+        }
+        footer.muted.small {
+            p { strong { "Method. " } (model.method) }
+        }
+    }
+}
+
+fn verdict(model: &Model) -> Markup {
+    let listed = model.findings.iter().any(|finding| finding.in_one_line() != model.headline);
+    html! {
+        section.verdict.(model.decision.name()) {
+            p.word { (model.decision.name().to_uppercase()) }
+            p.why { (model.headline) }
+            @if listed {
+                ul { @for finding in &model.findings { li { (finding.in_one_line()) (next(finding)) } } }
+            } @else {
+                @for finding in &model.findings { p { (next(finding)) } }
+            }
+        }
+    }
+}
+
+fn next(finding: &Finding) -> Markup {
+    html! { @if !finding.next.is_empty() { span.next { "→ " (finding.next) } } }
+}
+
+fn failures(model: &Model) -> Markup {
+    let failing: Vec<_> = model.requests().filter(|(_, request)| !request.failures.is_empty()).collect();
+    html! {
+        @if !failing.is_empty() {
+            section {
+                h2 { "Failures" }
+                div.card {
+                    @for (scenario, request) in failing {
+                        h3 { (scenario.place(request)) }
+                        ul.plain {
+                            @for failure in &request.failures {
+                                li {
+                                    strong { (words::count(failure.count)) " ×" } " " (failure.what)
+                                    @if failure.in_warmup { span.muted { " (in the warm-up)" } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn pictures(model: &Model) -> Markup {
+    let sketches = sketches(model);
+    html! {
+        @if !sketches.is_empty() {
+            section {
+                h2 { "Plots" }
+                div.plots { @for sketch in &sketches { (figure(sketch)) } }
+            }
+        }
+    }
+}
+
+/// A picture inline; its texts were escaped when it was drawn.
+fn figure(sketch: &Sketch<'_>) -> Markup {
+    html! {
+        @match sketch.svg() {
+            Ok(svg) => figure id=(sketch.name) { div.scroll { (PreEscaped(svg)) } },
+            Err(error) => p.fail { "A plot is missing: " (error) },
+        }
+    }
+}
+
+fn facts(facts: &[Fact]) -> Markup {
+    html! { dl { @for fact in facts { dt { (fact.name) } dd { (fact.value) } } } }
+}

@@ -1,0 +1,60 @@
+//! Where the time goes, and cold against warm.
+
+use maud::{Markup, html};
+
+use crate::report::model::{Model, RequestView, ScenarioView, TimingRow, label, meaning};
+use crate::report::words;
+
+/// One table for each request that has ok exchanges.
+pub(super) fn tables(model: &Model) -> Markup {
+    let timed: Vec<_> = model.requests().filter(|(_, request)| !request.timing.rows.is_empty()).collect();
+    html! {
+        @if !timed.is_empty() {
+            section {
+                h2 { "Where the time goes, cold against warm" }
+                p.muted.small {
+                    "Cold is the first exchange of a connection in the warm-up; nothing of the warm-up is judged. "
+                    "Each figure is of the ok exchanges that entered the part; quantiles of parts need not add up to the quantile of the whole."
+                }
+                @for (scenario, request) in timed { (table(scenario, request)) }
+            }
+        }
+    }
+}
+
+fn table(scenario: &ScenarioView, request: &RequestView) -> Markup {
+    let timing = &request.timing;
+    html! {
+        div.card {
+            h3 { (scenario.place(request)) }
+            @if let Some(comparison) = &timing.comparison { p { (comparison) "." } }
+            div.scroll {
+                table {
+                    thead {
+                        tr {
+                            th { "part" }
+                            @for head in ["n", "p50", "p95"] { th.number { "cold " (head) } }
+                            @for head in ["n", "p50", "p95", "p99", "max"] { th.number { (timing.warm_name) " " (head) } }
+                        }
+                    }
+                    tbody { @for part in &timing.rows { (row(part)) } }
+                }
+            }
+        }
+    }
+}
+
+fn row(part: &TimingRow) -> Markup {
+    let (cold, warm) = (part.cold, part.warm);
+    html! {
+        tr {
+            td.(format!("depth-{}", part.depth)) {
+                (label(part.dimension)) " " span.meaning.muted.small { (meaning(part.dimension)) }
+            }
+            td.number { (words::count(cold.n)) }
+            @for time in [cold.p50, cold.p95] { td.number { (words::time(time)) } }
+            td.number { (words::count(warm.n)) }
+            @for time in [warm.p50, warm.p95, warm.p99, warm.max] { td.number { (words::time(time)) } }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Budgets and how they were decided.
+
+use std::time::Duration;
+
+use crate::record::{
+    Actual, Budget, BudgetVerdict, Decision, Dimension, Limit, PlannedRequest, Reason, ScenarioVerdict,
+};
+use crate::units::{Quantile, Ratio};
+
+use super::{finding, words};
+
+/// One budget and the decision on it.
+#[derive(Debug, Clone)]
+pub(in crate::report) struct BudgetRow {
+    /// The budget as a scenario writes it.
+    pub(in crate::report) budget: String,
+    /// What was measured: `243 ms`, `0.12 %`, `3 of 800`.
+    pub(in crate::report) actual: String,
+    /// The interval of what is true of the target; empty where no confidence is stated.
+    pub(in crate::report) interval: String,
+    /// The decision.
+    pub(in crate::report) decision: Decision,
+    /// Why, and what next.
+    pub(in crate::report) reason: Reason,
+    /// The budget's place in a plot of latency; `None` where it judges something else.
+    pub(in crate::report) mark: Option<Mark>,
+}
+
+/// A budget on latency as a plot shows it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::report) struct Mark {
+    /// The first latency that is too long.
+    pub(in crate::report) ceiling: Duration,
+    /// The quantile held below it; `None` for a maximum.
+    pub(in crate::report) quantile: Option<Quantile>,
+    /// The quantile seen.
+    pub(in crate::report) actual: Actual,
+    /// The interval of the target's quantile.
+    pub(in crate::report) interval: Option<(Actual, Actual)>,
+}
+
+/// The budgets of a request: those that were judged, and those that should have been.
+pub(super) fn rows(
+    request: &str,
+    planned: Option<&PlannedRequest>,
+    verdict: Option<&ScenarioVerdict>,
+) -> Vec<BudgetRow> {
+    let judged: Vec<&BudgetVerdict> = verdict
+        .map(|verdict| verdict.budgets.iter().filter(|budget| budget.request == request).collect())
+        .unwrap_or_default();
+    let missing = planned
+        .map(|plan| plan.budgets.as_slice())
+        .unwrap_or_default()
+        .iter()
+        .filter(|budget| !judged.iter().any(|verdict| verdict.budget == **budget));
+    judged.iter().map(|verdict| BudgetRow::new(verdict)).chain(missing.map(BudgetRow::unjudged)).collect()
+}
+
+impl BudgetRow {
+    fn new(verdict: &BudgetVerdict) -> Self {
+        Self {
+            budget: verdict.budget.to_string(),
+            actual: actual(verdict),
+            interval: interval(verdict),
+            decision: verdict.decision,
+            reason: finding::shown_one(&verdict.reason),
+            mark: Mark::new(verdict),
+        }
+    }
+
+    fn unjudged(budget: &Budget) -> Self {
+        Self {
+            budget: budget.to_string(),
+            actual: words::actual(Actual::NoData),
+            interval: String::new(),
+            decision: Decision::Inconclusive,
+            reason: Reason { what: "not judged".to_owned(), next: String::new() },
+            mark: None,
+        }
+    }
+
+    /// What was measured with its interval behind it: `243 ms (238 – 251 ms)`.
+    pub(in crate::report) fn actual_with_interval(&self) -> String {
+        if self.interval.is_empty() {
+            self.actual.clone()
+        } else {
+            format!("{} ({})", self.actual, self.interval)
+        }
+    }
+}
+
+impl Mark {
+    fn new(verdict: &BudgetVerdict) -> Option<Self> {
+        let (dimension, ceiling) = verdict.budget.ceiling()?;
+        let quantile = match verdict.budget {
+            Budget::Quantile { quantile, .. } => Some(quantile),
+            _ => None,
+        };
+        (dimension == Dimension::Latency).then(|| Self {
+            ceiling,
+            quantile,
+            actual: verdict.actual.unwrap_or(Actual::NoData),
+            interval: verdict.interval,
+        })
+    }
+}
+
+fn actual(verdict: &BudgetVerdict) -> String {
+    match (verdict.actual, verdict.of_successes) {
+        (Some(Actual::Unbounded), Some(successes)) => {
+            format!("∞, of the ok {}", words::time(Some(successes)))
+        }
+        (Some(value), _) => words::actual(value),
+        (None, _) if verdict.judged == 0 => words::actual(Actual::NoData),
+        (None, _) => counted(verdict),
+    }
+}
+
+fn counted(verdict: &BudgetVerdict) -> String {
+    match verdict.budget {
+        Budget::Errors(Limit::Below(_)) | Budget::Dropped(Limit::Below(_)) => {
+            words::share(Ratio::of(verdict.exceeded, verdict.judged))
+        }
+        _ => format!("{} of {}", words::count(verdict.exceeded), words::count(verdict.judged)),
+    }
+}
+
+/// For a budget on time the interval of the quantile, for one on a count the interval of the share.
+fn interval(verdict: &BudgetVerdict) -> String {
+    match (verdict.actual, verdict.interval, verdict.exceedance) {
+        (Some(Actual::NoData), ..) | (_, Some((Actual::Unbounded, _)), _) => String::new(),
+        (Some(_), Some((low, high)), _) => words::range(low, high),
+        (None, _, Some((low, high))) if verdict.judged > 0 => words::shares(low, high),
+        _ => String::new(),
+    }
+}

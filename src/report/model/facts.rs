@@ -1,0 +1,122 @@
+//! The plan, the provenance and the method in words.
+
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+use crate::record::{Connections, Ending, PlannedScenario, RunRecord, ScenarioMeasurement, Verdict};
+use crate::units;
+
+use super::words;
+
+/// One thing known about a run or a scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::report) struct Fact {
+    /// What it is: `host`.
+    pub(in crate::report) name: &'static str,
+    /// What it is in this run.
+    pub(in crate::report) value: String,
+}
+
+fn fact(name: &'static str, value: &str) -> Fact {
+    Fact { name, value: words::display(value, words::LINE) }
+}
+
+const MINUTE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+const SECOND: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+
+fn started(record: &RunRecord, format: &[BorrowedFormatItem<'_>]) -> String {
+    let utc = record.provenance.started.to_offset(time::UtcOffset::UTC);
+    utc.format(format).unwrap_or_else(|_| utc.to_string())
+}
+
+/// When a run started and how long it took.
+pub(super) fn subtitle(record: &RunRecord) -> String {
+    format!("{} · {}", started(record, MINUTE), units::show(record.measurement.elapsed))
+}
+
+/// Where a record comes from.
+pub(super) fn provenance(record: &RunRecord) -> Vec<Fact> {
+    let from = &record.provenance;
+    let host = &from.host;
+    let machine =
+        format!("{} ({} {}, {})", host.name, host.os, host.arch, words::counted(host.cores as u64, "core"));
+    let mut facts = vec![
+        fact("run", &record.id.to_string()),
+        fact("started", &started(record, SECOND)),
+        fact("took", &units::show(record.measurement.elapsed)),
+        fact("ended", &ending(&record.measurement.ending)),
+        fact("command", &from.command.join(" ")),
+        fact("host", &machine),
+        fact("tollgate", &format!("{}, record format {}", from.tollgate, record.format)),
+    ];
+    facts.extend(from.git_commit.as_deref().map(|commit| fact("commit", commit)));
+    facts
+}
+
+fn ending(ending: &Ending) -> String {
+    match ending {
+        Ending::Complete => "complete".to_owned(),
+        Ending::Interrupted => "interrupted: what had been sent was waited for".to_owned(),
+        Ending::TargetDown(why) => format!("stopped, the target is down: {why}"),
+        Ending::Recovered => "recovered from a run that did not finish writing".to_owned(),
+    }
+}
+
+/// Target, load, warm-up and connections of a scenario.
+pub(super) fn of_scenario(
+    planned: Option<&PlannedScenario>,
+    measured: Option<&ScenarioMeasurement>,
+) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    if let Some(plan) = planned {
+        facts.push(fact("target", &plan.base_url));
+        facts.push(fact("load", &plan.load));
+        facts.push(fact("warm-up", &plan.warmup));
+        facts.push(fact("file", &plan.source));
+    }
+    if let Some(scenario) = measured {
+        facts.push(fact("arrivals", &arrivals(scenario)));
+        facts.push(fact("connections", &connections(scenario.connections)));
+        facts
+            .extend((!scenario.protocols.is_empty()).then(|| fact("spoken", &scenario.protocols.join(", "))));
+    }
+    facts
+}
+
+fn arrivals(scenario: &ScenarioMeasurement) -> String {
+    let mut parts = Vec::new();
+    parts.extend(scenario.planned.map(|planned| format!("{} planned", words::count(planned))));
+    parts.push(format!("{} released", words::count(scenario.released)));
+    let late = (scenario.unreleased > 0)
+        .then(|| format!("{} never released by the prober", words::count(scenario.unreleased)));
+    let cut = (scenario.abandoned > 0).then(|| format!("{} cut off", words::count(scenario.abandoned)));
+    parts.extend(late.into_iter().chain(cut));
+    parts.join(", ")
+}
+
+fn connections(connections: Connections) -> String {
+    let mut text = format!("{} opened", words::count(connections.opened));
+    if connections.reopened_after_idle_close > 0 {
+        text += &format!(
+            ", {} because the target closed an idle one",
+            words::count(connections.reopened_after_idle_close)
+        );
+    }
+    if connections.failed > 0 {
+        text += &format!(", {} could not be opened", words::count(connections.failed));
+    }
+    text
+}
+
+/// How the figures came about.
+pub(super) fn method(verdict: &Verdict) -> String {
+    format!(
+        "Latency counts from the moment a request was due, so that a stall is charged to every request it delayed; \
+         failures rank above every latency, and quantiles in the columns p50 to max are of the ok exchanges. \
+         Budgets are decided by the rule “{}” at {} confidence on each side, the intervals shown are the matching \
+         90 % ones, and both assume that requests are independent of one another.",
+        words::display(&verdict.rule, words::NAME),
+        words::share(verdict.confidence),
+    )
+}

@@ -1,0 +1,98 @@
+//! What keeps a run from a pass, and the one line that says so.
+
+use crate::record::{Decision, Reason};
+use crate::units::Ratio;
+
+use super::{ScenarioView, words};
+
+/// One thing that keeps a run from a pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::report) struct Finding {
+    /// How grave it is.
+    pub(in crate::report) decision: Decision,
+    /// Where: `tile-loader · mock · p95 < 300ms`.
+    pub(in crate::report) place: String,
+    /// What is the case.
+    pub(in crate::report) what: String,
+    /// What to do next; may be empty.
+    pub(in crate::report) next: String,
+}
+
+/// Every budget and reason that keeps the run from a pass; the fails first.
+pub(super) fn all(scenarios: &[ScenarioView]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = scenarios.iter().flat_map(of_scenario).collect();
+    findings.sort_by_key(|finding| finding.decision != Decision::Fail);
+    findings
+}
+
+fn of_scenario(scenario: &ScenarioView) -> Vec<Finding> {
+    let reasons =
+        scenario.reasons.iter().map(|reason| Finding::new(scenario.decision, scenario.name.clone(), reason));
+    let budgets = scenario.requests.iter().flat_map(|request| {
+        request.budgets.iter().filter(|row| row.decision != Decision::Pass).map(move |row| {
+            Finding::new(row.decision, format!("{} · {}", scenario.place(request), row.budget), &row.reason)
+        })
+    });
+    budgets.chain(reasons.filter(|_| scenario.decision != Decision::Pass)).collect()
+}
+
+impl Finding {
+    /// Place and fact in one line.
+    pub(in crate::report) fn in_one_line(&self) -> String {
+        format!("{}: {}", self.place, self.what)
+    }
+
+    fn new(decision: Decision, place: String, reason: &Reason) -> Self {
+        Self { decision, place, what: reason.what.clone(), next: reason.next.clone() }
+    }
+}
+
+/// The reason for the decision on the run, in one line; `budgets` are the decisions on all of them.
+pub(super) fn headline(
+    decision: Decision,
+    findings: &[Finding],
+    budgets: &[Decision],
+    confidence: Ratio,
+) -> String {
+    let grave: Vec<&Finding> = findings.iter().filter(|finding| finding.decision == decision).collect();
+    match (decision, grave.as_slice()) {
+        (Decision::Pass, _) => holds(budgets.len(), confidence),
+        (_, []) => "nothing was judged".to_owned(),
+        (_, [one]) => one.in_one_line(),
+        (_, [first, ..]) => counted(budgets).unwrap_or_else(|| first.in_one_line()),
+    }
+}
+
+fn holds(budgets: usize, confidence: Ratio) -> String {
+    let stated = format!("at {} confidence", words::share(confidence));
+    if budgets == 1 {
+        format!("the one budget holds, {stated}")
+    } else {
+        format!("all {budgets} budgets hold, {stated}")
+    }
+}
+
+/// How many budgets do not hold and how many cannot be decided; `None` where all hold.
+fn counted(budgets: &[Decision]) -> Option<String> {
+    let count = |decision| budgets.iter().filter(|budget| **budget == decision).count();
+    let all = words::counted(budgets.len() as u64, "budget");
+    match (count(Decision::Fail), count(Decision::Inconclusive)) {
+        (0, 0) => None,
+        (0, open) => Some(format!("{open} of {all} cannot be decided")),
+        (broken, 0) => Some(format!("{broken} of {all} breached")),
+        (broken, open) => Some(format!("{broken} of {all} breached, {open} cannot be decided")),
+    }
+}
+
+/// Reasons made fit to be shown.
+pub(super) fn shown(reasons: &[Reason]) -> Vec<Reason> {
+    reasons.iter().map(shown_one).collect()
+}
+
+/// A reason made fit to be shown.
+pub(super) fn shown_one(reason: &Reason) -> Reason {
+    Reason {
+        what: words::display(&reason.what, words::LINE),
+        next: words::display(&reason.next, words::LINE),
+    }
+}

@@ -1,0 +1,153 @@
+//! Everything a report shows.
+
+mod budget;
+mod curve;
+mod facts;
+mod finding;
+mod request;
+mod timeline;
+mod timing;
+
+use std::collections::HashMap;
+
+use crate::record::{Decision, Interval, Reason, RunRecord};
+
+use super::words;
+pub(super) use budget::{BudgetRow, Mark};
+pub(super) use curve::{Curve, tail};
+pub(super) use facts::Fact;
+pub(super) use finding::Finding;
+pub(super) use request::{FailureRow, RequestView};
+pub(super) use timeline::{Point, Timeline};
+pub(super) use timing::{Quantiles, Timing, TimingRow, label, meaning};
+
+/// Everything the renderers show of one run, in words and numbers.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The names of the scenarios.
+    pub(super) title: String,
+    /// When the run started, and how long it took.
+    pub(super) subtitle: String,
+    /// The decision on the run.
+    pub(super) decision: Decision,
+    /// The reason for the decision, in one line.
+    pub(super) headline: String,
+    /// Each scenario, in the order of the command.
+    pub(super) scenarios: Vec<ScenarioView>,
+    /// What keeps the run from a pass, and what to do about it; the gravest first.
+    pub(super) findings: Vec<Finding>,
+    /// Where the record comes from.
+    pub(super) provenance: Vec<Fact>,
+    /// How the figures came about, in two sentences.
+    pub(super) method: String,
+}
+
+/// What is shown of one scenario.
+#[derive(Debug, Clone)]
+pub(super) struct ScenarioView {
+    /// Its name, fit to be shown.
+    pub(super) name: String,
+    /// What it is for; may be empty.
+    pub(super) description: String,
+    /// The decision on it.
+    pub(super) decision: Decision,
+    /// Target, load, warm-up, connections.
+    pub(super) facts: Vec<Fact>,
+    /// What speaks against believing the data, or what failed beside the budgets.
+    pub(super) reasons: Vec<Reason>,
+    /// Its requests, in the order of the scenario file.
+    pub(super) requests: Vec<RequestView>,
+}
+
+impl Model {
+    /// What there is to show of a record and the seconds it was measured in.
+    ///
+    /// Only the curves over time need `intervals`; without them a report lacks those and nothing else.
+    pub fn new(record: &RunRecord, intervals: &[Interval]) -> Self {
+        let seconds = by_request(intervals);
+        let scenarios: Vec<ScenarioView> =
+            names(record).into_iter().map(|name| ScenarioView::new(record, name, &seconds)).collect();
+        let findings = finding::all(&scenarios);
+        let rows =
+            scenarios.iter().flat_map(|scenario| &scenario.requests).flat_map(|request| &request.budgets);
+        let budgets: Vec<Decision> = rows.map(|row| row.decision).collect();
+        let verdict = &record.verdict;
+        Self {
+            title: title(&scenarios),
+            subtitle: facts::subtitle(record),
+            decision: verdict.decision,
+            headline: finding::headline(verdict.decision, &findings, &budgets, verdict.confidence),
+            findings,
+            scenarios,
+            provenance: facts::provenance(record),
+            method: facts::method(verdict),
+        }
+    }
+
+    /// Every request, each with its scenario.
+    pub(super) fn requests(&self) -> impl Iterator<Item = (&ScenarioView, &RequestView)> {
+        self.scenarios
+            .iter()
+            .flat_map(|scenario| scenario.requests.iter().map(move |request| (scenario, request)))
+    }
+}
+
+impl ScenarioView {
+    fn new(record: &RunRecord, name: &str, seconds: &Seconds<'_>) -> Self {
+        let planned = record.planned(name);
+        let measured = record.measurement.scenarios.iter().find(|scenario| scenario.name == name);
+        let verdict = record.verdict.scenarios.iter().find(|scenario| scenario.scenario == name);
+        Self {
+            name: words::name(name),
+            description: planned
+                .map(|plan| words::display(&plan.description, words::LINE))
+                .unwrap_or_default(),
+            decision: verdict.map_or(Decision::Inconclusive, |verdict| verdict.decision),
+            facts: facts::of_scenario(planned, measured),
+            reasons: verdict.map(|verdict| finding::shown(&verdict.reasons)).unwrap_or_default(),
+            requests: request::all(planned, measured, verdict, |request| {
+                let seconds = seconds.get(&(name, request)).map_or(&[][..], Vec::as_slice);
+                Timeline::new(seconds, record.measurement.measured_from)
+            }),
+        }
+    }
+
+    /// How a request is called where scenarios stand side by side: `tile-loader · mock`.
+    pub(super) fn place(&self, request: &RequestView) -> String {
+        format!("{} · {}", self.name, request.name)
+    }
+}
+
+/// The intervals of each scenario and request.
+type Seconds<'a> = HashMap<(&'a str, &'a str), Vec<&'a Interval>>;
+
+fn by_request(intervals: &[Interval]) -> Seconds<'_> {
+    let mut seconds = Seconds::new();
+    for interval in intervals {
+        seconds.entry((&interval.scenario, &interval.request)).or_default().push(interval);
+    }
+    seconds
+}
+
+/// The scenarios of a record in the order of the plan, with those that only a later part of it knows.
+fn names(record: &RunRecord) -> Vec<&str> {
+    let planned = record.plan.iter().map(|scenario| scenario.name.as_str());
+    let measured = record.measurement.scenarios.iter().map(|scenario| scenario.name.as_str());
+    let judged = record.verdict.scenarios.iter().map(|scenario| scenario.scenario.as_str());
+    let mut names = Vec::new();
+    for name in planned.chain(measured).chain(judged) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn title(scenarios: &[ScenarioView]) -> String {
+    let names: Vec<&str> = scenarios.iter().map(|scenario| scenario.name.as_str()).take(4).collect();
+    match scenarios.len() - names.len() {
+        0 if names.is_empty() => "no scenario".to_owned(),
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}

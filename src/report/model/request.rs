@@ -1,0 +1,130 @@
+//! One request of a scenario.
+
+use crate::record::{
+    Evidence, EvidenceLog, PlannedRequest, PlannedScenario, RequestMeasurement, ScenarioMeasurement,
+    ScenarioVerdict,
+};
+
+use super::{BudgetRow, Curve, Quantiles, Timeline, Timing, budget, words};
+
+/// What is shown of one request.
+#[derive(Debug, Clone)]
+pub(in crate::report) struct RequestView {
+    /// Its name, fit to be shown.
+    pub(in crate::report) name: String,
+    /// Method and path.
+    pub(in crate::report) line: String,
+    /// Headers sent, secrets as variables.
+    pub(in crate::report) headers: Vec<String>,
+    /// What the answer must be.
+    pub(in crate::report) expectations: Vec<String>,
+    /// Exchanges of the measured phase.
+    pub(in crate::report) n: u64,
+    /// Of these, the ones that failed or were dropped.
+    pub(in crate::report) failed: u64,
+    /// Latency of the ok exchanges of the measured phase.
+    pub(in crate::report) latency: Quantiles,
+    /// Latencies above what a histogram tells apart.
+    pub(in crate::report) clipped: u64,
+    /// Its budgets.
+    pub(in crate::report) budgets: Vec<BudgetRow>,
+    /// How it failed, most frequent first, the measured phase before the warm-up.
+    pub(in crate::report) failures: Vec<FailureRow>,
+    /// Where the time went.
+    pub(in crate::report) timing: Timing,
+    /// Latency by percentile.
+    pub(in crate::report) curve: Curve,
+    /// Latency over time.
+    pub(in crate::report) timeline: Timeline,
+}
+
+/// One way in which a request failed.
+#[derive(Debug, Clone)]
+pub(in crate::report) struct FailureRow {
+    /// How many exchanges failed so.
+    pub(in crate::report) count: u64,
+    /// Whether they belong to the warm-up, which is not judged.
+    pub(in crate::report) in_warmup: bool,
+    /// What happened: `redirected: 302 redirect to /auth/login, wanted status = 200`.
+    pub(in crate::report) what: String,
+}
+
+/// The requests of a scenario in the order of its plan, with those that only the measurement knows.
+pub(super) fn all(
+    planned: Option<&PlannedScenario>,
+    measured: Option<&ScenarioMeasurement>,
+    verdict: Option<&ScenarioVerdict>,
+    timeline: impl Fn(&str) -> Timeline,
+) -> Vec<RequestView> {
+    let plans = planned.map(|plan| plan.requests.as_slice()).unwrap_or_default();
+    let measurements = measured.map(|scenario| scenario.requests.as_slice()).unwrap_or_default();
+    let mut names: Vec<&str> = plans.iter().map(|plan| plan.name.as_str()).collect();
+    let unplanned = measurements.iter().map(|request| request.name.as_str());
+    names.extend(unplanned.filter(|name| !plans.iter().any(|plan| plan.name == *name)));
+    let view = |name: &str| {
+        let plan = plans.iter().find(|plan| plan.name == name);
+        let nothing = RequestMeasurement::new(name.to_owned(), Vec::new());
+        let measured = measurements.iter().find(|request| request.name == name).unwrap_or(&nothing);
+        RequestView::new(plan, measured, budget::rows(name, plan, verdict), timeline(name))
+    };
+    names.into_iter().map(view).collect()
+}
+
+impl RequestView {
+    fn new(
+        plan: Option<&PlannedRequest>,
+        request: &RequestMeasurement,
+        budgets: Vec<BudgetRow>,
+        timeline: Timeline,
+    ) -> Self {
+        let lines = |lines: &[String]| lines.iter().map(|line| words::display(line, words::LINE)).collect();
+        let curve = Curve::new(&request.measured);
+        Self {
+            name: words::name(&request.name),
+            line: plan.map(|plan| words::display(&plan.line, words::LINE)).unwrap_or_default(),
+            headers: plan.map(|plan| lines(&plan.headers)).unwrap_or_default(),
+            expectations: plan.map(|plan| lines(&plan.expectations)).unwrap_or_default(),
+            n: request.measured.tally.exchanges,
+            failed: request.measured.tally.failed(),
+            latency: curve.quantiles,
+            clipped: curve.clipped,
+            budgets,
+            failures: failures(request),
+            timing: Timing::new(request),
+            curve,
+            timeline,
+        }
+    }
+
+    /// How many exchanges failed, and what share that is: `3 (0.38 %)`.
+    pub(in crate::report) fn errors(&self) -> String {
+        let share = words::share(crate::units::Ratio::of(self.failed, self.n));
+        if self.failed == 0 { "0".to_owned() } else { format!("{} ({share})", words::count(self.failed)) }
+    }
+}
+
+fn failures(request: &RequestMeasurement) -> Vec<FailureRow> {
+    let mut warmup = EvidenceLog::default();
+    warmup.merge(&request.cold.evidence);
+    warmup.merge(&request.warmup.evidence);
+    let rows = |log: &EvidenceLog, in_warmup| -> Vec<FailureRow> {
+        log.by_count().into_iter().map(|evidence| FailureRow::new(evidence, in_warmup)).collect()
+    };
+    [rows(&request.measured.evidence, false), rows(&warmup, true)].concat()
+}
+
+impl FailureRow {
+    fn new(evidence: &Evidence, in_warmup: bool) -> Self {
+        let mut what = evidence.failure.words().to_owned();
+        if let Some(phase) = evidence.phase {
+            what += &format!(" in {}", super::timing::label(phase));
+        }
+        if !evidence.seen.is_empty() {
+            what += &format!(": {}", words::display(&evidence.seen, words::LINE));
+        }
+        if !evidence.expected.is_empty() {
+            what += &format!(", wanted {}", words::display(&evidence.expected, words::LINE));
+        }
+        Self { count: evidence.count, in_warmup, what }
+    }
+}

@@ -1,0 +1,150 @@
+//! Where the time of an exchange goes, cold against warm.
+
+use std::time::Duration;
+
+use crate::record::{Dimension, Histogram, RequestMeasurement, StageMeasurement};
+use crate::units::{Quantile, Ratio};
+
+use super::words;
+
+/// Quantiles of one dimension over the ok exchanges that entered it; `None` where there are none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::report) struct Quantiles {
+    /// How many exchanges they are of.
+    pub(in crate::report) n: u64,
+    /// The median.
+    pub(in crate::report) p50: Option<Duration>,
+    /// The 95th percentile.
+    pub(in crate::report) p95: Option<Duration>,
+    /// The 99th percentile.
+    pub(in crate::report) p99: Option<Duration>,
+    /// The longest.
+    pub(in crate::report) max: Option<Duration>,
+}
+
+impl Quantiles {
+    /// The quantiles of a histogram.
+    pub(super) fn of(histogram: Option<&Histogram>) -> Self {
+        let at = |quantile| histogram.and_then(|histogram| histogram.quantile(quantile));
+        Self {
+            n: histogram.map_or(0, Histogram::count),
+            p50: at(Quantile::P50),
+            p95: at(Quantile::P95),
+            p99: at(Quantile::P99),
+            max: histogram.and_then(Histogram::max),
+        }
+    }
+}
+
+/// Where the time of a request goes.
+#[derive(Debug, Clone)]
+pub(in crate::report) struct Timing {
+    /// What the measured phase is called beside the cold figures: `warm`, or `fresh` where it opens connections.
+    pub(in crate::report) warm_name: &'static str,
+    /// One row a part that any exchange entered, latency first.
+    pub(in crate::report) rows: Vec<TimingRow>,
+    /// Cold against warm in one sentence; `None` where one of them is missing.
+    pub(in crate::report) comparison: Option<String>,
+}
+
+/// One part of latency.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::report) struct TimingRow {
+    /// Which part.
+    pub(in crate::report) dimension: Dimension,
+    /// How deep it lies in the tree of parts: latency 0, service 1, body 2.
+    pub(in crate::report) depth: usize,
+    /// In the first exchange of each warm-up connection.
+    pub(in crate::report) cold: Quantiles,
+    /// In the measured phase.
+    pub(in crate::report) warm: Quantiles,
+}
+
+/// The parts of latency as a tree, written from the top.
+const TREE: [(Dimension, usize); 10] = [
+    (Dimension::Latency, 0),
+    (Dimension::Lag, 1),
+    (Dimension::Wait, 1),
+    (Dimension::Setup, 1),
+    (Dimension::Dns, 2),
+    (Dimension::Connect, 2),
+    (Dimension::Tls, 2),
+    (Dimension::Service, 1),
+    (Dimension::FirstByte, 2),
+    (Dimension::Body, 2),
+];
+
+impl Timing {
+    /// Where the time of a request went.
+    pub(super) fn new(request: &RequestMeasurement) -> Self {
+        let quantiles = |stage: &StageMeasurement, dimension| Quantiles::of(stage.series.get(dimension));
+        let rows: Vec<TimingRow> = TREE
+            .into_iter()
+            .map(|(dimension, depth)| TimingRow {
+                dimension,
+                depth,
+                cold: quantiles(&request.cold, dimension),
+                warm: quantiles(&request.measured, dimension),
+            })
+            .filter(|row| row.cold.n + row.warm.n > 0)
+            .collect();
+        let mostly_fresh =
+            Ratio::of(request.measured.tally.fresh, request.measured.tally.exchanges).as_f64() > 0.5;
+        let warm_name = if mostly_fresh { "fresh" } else { "warm" };
+        let comparison = comparison(&rows, warm_name);
+        Self { warm_name, rows, comparison }
+    }
+
+    /// Latency itself.
+    pub(in crate::report) fn latency(&self) -> Option<&TimingRow> {
+        self.rows.first().filter(|row| row.dimension == Dimension::Latency)
+    }
+}
+
+fn comparison(rows: &[TimingRow], warm_name: &str) -> Option<String> {
+    let latency = rows.first().filter(|row| row.dimension == Dimension::Latency)?;
+    let (cold, warm) = (latency.cold.p50?, latency.warm.p50?);
+    let shown = |duration| words::time(Some(duration));
+    let figures = format!("median latency {} cold, {} {warm_name}", shown(cold), shown(warm));
+    Some(match words::times(cold, warm) {
+        Some(times) if cold > warm => {
+            format!(
+                "{figures}: the first exchange of a connection takes {} longer ({times})",
+                shown(cold.saturating_sub(warm))
+            )
+        }
+        _ => format!("{figures}: the first exchange of a connection is not slower"),
+    })
+}
+
+/// The words for a dimension in tables and plots: `first byte`.
+pub(in crate::report) fn label(dimension: Dimension) -> &'static str {
+    match dimension {
+        Dimension::Latency => "latency",
+        Dimension::Lag => "lag",
+        Dimension::Wait => "wait",
+        Dimension::Setup => "setup",
+        Dimension::Service => "service",
+        Dimension::Dns => "dns",
+        Dimension::Connect => "connect",
+        Dimension::Tls => "tls",
+        Dimension::FirstByte => "first byte",
+        Dimension::Body => "body",
+    }
+}
+
+/// What a dimension is, for readers who meet it for the first time.
+pub(in crate::report) fn meaning(dimension: Dimension) -> &'static str {
+    match dimension {
+        Dimension::Latency => "from due to done",
+        Dimension::Lag => "the prober's own lateness",
+        Dimension::Wait => "for a free connection",
+        Dimension::Setup => "opening a connection",
+        Dimension::Service => "from sent to done",
+        Dimension::Dns => "looking up the name",
+        Dimension::Connect => "TCP handshake",
+        Dimension::Tls => "TLS handshake",
+        Dimension::FirstByte => "until the answer begins",
+        Dimension::Body => "until the answer ends",
+    }
+}

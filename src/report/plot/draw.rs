@@ -1,0 +1,202 @@
+//! Scenes to bytes, by plotters.
+
+use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
+use plotters::coord::Shift;
+use plotters::drawing::{DrawingArea, IntoDrawingArea};
+use plotters::element::{Circle, PathElement, Polygon, Text};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle};
+
+use super::font::Fonts;
+use super::scene::{Scene, Shape, Side, Spot};
+use super::style::{Colour, Face};
+
+/// Pixels of a PNG to one of the SVG.
+pub(super) const PIXELS: usize = 2;
+/// Samples to a pixel of a PNG in each direction: plotters' bitmaps have hard edges.
+const SAMPLES: usize = 2;
+/// Units of the SVG's own coordinates to one of its pixels: plotters rounds to whole units.
+const UNITS: f64 = 10.0;
+/// plotters divides the size of a font by this before it writes it into an SVG.
+const PLOTTERS_FONT_SIZE: f64 = 1.24;
+/// How far below its spot plotters puts the baseline of a text anchored at the top, in ems.
+const TOP_TO_BASELINE: f64 = 0.76;
+/// Fonts about as wide as the embedded one, for SVGs, which carry none.
+const FAMILY: FontFamily<'static> =
+    FontFamily::Name("Roboto, Helvetica Neue, Arial, Liberation Sans, sans-serif");
+
+/// The scene as SVG, of its own size where nothing else gives it one.
+pub(super) fn svg(scene: &Scene, title: &str, alt: &str) -> Result<String, String> {
+    let mut svg = String::new();
+    let size = (units(scene.width * UNITS).unsigned_abs(), units(scene.height * UNITS).unsigned_abs());
+    {
+        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        shapes(&area, scene, UNITS)?;
+        for shape in &scene.shapes {
+            if let Shape::Text { .. } = shape {
+                svg_text(&area, shape)?;
+            }
+        }
+        area.present().map_err(|error| error.to_string())?;
+    }
+    Ok(with_title(&svg, scene, title, alt))
+}
+
+/// The SVG with the size of its scene, a role, a title and a description.
+fn with_title(svg: &str, scene: &Scene, title: &str, alt: &str) -> String {
+    let view = format!("viewBox=\"0 0 {} {}\"", scene.width * UNITS, scene.height * UNITS);
+    let body = svg.split_once('>').map_or("", |(_, body)| body);
+    let words = maud::html! { title { (title) } desc { (alt) } }.into_string();
+    let (width, height) = (scene.width, scene.height);
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" {view} role=\"img\">\n\
+         {words}{body}"
+    )
+}
+
+/// The scene as PNG.
+pub(super) fn png(scene: &Scene, fonts: &Fonts) -> Result<Vec<u8>, String> {
+    let zoom = PIXELS * SAMPLES;
+    let (width, height) = (pixels(scene.width, zoom), pixels(scene.height, zoom));
+    let mut samples = vec![255_u8; width * height * 3];
+    {
+        let size = (u32_of(width)?, u32_of(height)?);
+        let area = BitMapBackend::with_buffer(&mut samples, size).into_drawing_area();
+        shapes(&area, scene, zoom as f64)?;
+        area.present().map_err(|error| error.to_string())?;
+    }
+    for shape in &scene.shapes {
+        if let Shape::Text { left, baseline, text, face, .. } = shape {
+            let zoom = zoom as f64;
+            fonts.set(text, *face, zoom, (left * zoom, baseline * zoom), |x, y, covered| {
+                blend(&mut samples, width, (x, y), face.colour, covered);
+            });
+        }
+    }
+    encoded(&halved(&samples, width), u32_of(width / SAMPLES)?, u32_of(height / SAMPLES)?)
+}
+
+fn blend(samples: &mut [u8], width: usize, (x, y): (i64, i64), colour: Colour, covered: f32) {
+    let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return };
+    let at = (y * width + x) * 3;
+    if x >= width || at + 3 > samples.len() {
+        return;
+    }
+    for (sample, ink) in samples[at..at + 3].iter_mut().zip([colour.0, colour.1, colour.2]) {
+        let mixed = f32::from(*sample) + (f32::from(ink) - f32::from(*sample)) * covered.clamp(0.0, 1.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between two bytes")]
+        let mixed = mixed.round() as u8;
+        *sample = mixed;
+    }
+}
+
+/// Each pixel as the mean of the four samples it covers.
+fn halved(samples: &[u8], width: usize) -> Vec<u8> {
+    let row = width * 3;
+    let mut pixels = Vec::with_capacity(samples.len() / 4);
+    for rows in samples.chunks_exact(row * 2) {
+        let (upper, lower) = rows.split_at(row);
+        let mut at = 0;
+        while at + 3 < row {
+            pixels.push(mean(upper[at], upper[at + 3], lower[at], lower[at + 3]));
+            // The next channel, or past the two samples that are done.
+            at += if at % 6 == 2 { 4 } else { 1 };
+        }
+    }
+    pixels
+}
+
+fn mean(a: u8, b: u8, c: u8, d: u8) -> u8 {
+    let sum = u16::from(a) + u16::from(b) + u16::from(c) + u16::from(d);
+    #[expect(clippy::cast_possible_truncation, reason = "the mean of bytes is a byte")]
+    let mean = ((sum + 2) / 4) as u8;
+    mean
+}
+
+fn encoded(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    // Flat areas repeat from row to row: no filter leaves them to the compressor.
+    encoder.set_filter(png::FilterType::NoFilter);
+    encoder.set_compression(png::Compression::Default);
+    let mut writer = encoder.write_header().map_err(|error| error.to_string())?;
+    writer.write_image_data(pixels).map_err(|error| error.to_string())?;
+    writer.finish().map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
+/// Draws all shapes but the texts, which each format sets in its own way and which lie above all others.
+fn shapes<B: DrawingBackend>(area: &DrawingArea<B, Shift>, scene: &Scene, zoom: f64) -> Result<(), String> {
+    let at = |spot: &Spot| (units(spot.0 * zoom), units(spot.1 * zoom));
+    let all = |points: &[Spot]| points.iter().map(at).collect::<Vec<_>>();
+    for shape in &scene.shapes {
+        let drawn = match shape {
+            Shape::Line { points, width, colour } => {
+                let style =
+                    ShapeStyle { stroke_width: units(width * zoom).unsigned_abs(), ..filled(*colour, 1.0) };
+                area.draw(&PathElement::new(all(points), style))
+            }
+            Shape::Area { points, colour, opacity } => {
+                area.draw(&Polygon::new(all(points), filled(*colour, *opacity)))
+            }
+            Shape::Disc { centre, radius, colour } => {
+                area.draw(&Circle::new(at(centre), units(radius * zoom), filled(*colour, 1.0)))
+            }
+            Shape::Text { .. } => Ok(()),
+        };
+        drawn.map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+fn svg_text<B: DrawingBackend>(area: &DrawingArea<B, Shift>, shape: &Shape) -> Result<(), String> {
+    let Shape::Text { left, baseline, width, text, face, side } = shape else { return Ok(()) };
+    let (x, anchor) = match side {
+        Side::Start => (*left, HPos::Left),
+        Side::Middle => (left + width / 2.0, HPos::Center),
+        Side::End => (left + width, HPos::Right),
+    };
+    let top = baseline - TOP_TO_BASELINE * face.size;
+    let spot = (units(x * UNITS), units(top * UNITS));
+    let style = svg_style(*face).pos(Pos::new(anchor, VPos::Top));
+    area.draw(&Text::new(text.as_str(), spot, style)).map_err(|error| error.to_string())
+}
+
+fn svg_style(face: Face) -> TextStyle<'static> {
+    let weight = if face.bold { FontStyle::Bold } else { FontStyle::Normal };
+    let size = face.size * UNITS * PLOTTERS_FONT_SIZE;
+    let mut style = TextStyle::from(FontDesc::new(FAMILY, size, weight));
+    style.color = rgb(face.colour).to_backend_color();
+    style
+}
+
+fn filled(colour: Colour, opacity: f64) -> ShapeStyle {
+    rgb(colour).mix(opacity).filled()
+}
+
+fn rgb((red, green, blue): Colour) -> RGBColor {
+    RGBColor(red, green, blue)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "places on a plot fit; saturation is what is wanted otherwise"
+)]
+fn units(value: f64) -> i32 {
+    value.round() as i32
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the size of a plot is a small number"
+)]
+fn pixels(length: f64, zoom: usize) -> usize {
+    length.round() as usize * zoom
+}
+
+fn u32_of(value: usize) -> Result<u32, String> {
+    u32::try_from(value).map_err(|error| error.to_string())
+}

@@ -1,0 +1,248 @@
+//! Latency by percentile on an axis that stretches the tail, with budgets as the area a curve must stay out of.
+
+use std::time::Duration;
+
+use crate::record::Actual;
+use crate::report::model::{Curve, Mark as Budget, RequestView, ScenarioView, tail};
+use crate::report::words;
+
+use super::axis::{Durations, Frame, heading};
+use super::font::Fonts;
+use super::scene::{Mark, Scene, Side};
+use super::style::{ALARM, Colour, Face, HEIGHT, LABEL, SERIES, STRONG, WARNING, WIDTH};
+
+const FRAME: Frame = Frame { left: 78.0, right: 758.0, top: 110.0, bottom: 392.0 };
+
+/// The figure in words.
+pub(super) fn alt(scenario: &ScenarioView) -> String {
+    let words = |request: &RequestView| {
+        let latency = request.latency;
+        let failed =
+            if request.failed > 0 { format!(", {} failed", request.errors()) } else { String::new() };
+        format!(
+            "{}: p50 {}, p95 {}, p99 {}, longest {}, of {} exchanges{failed}",
+            request.name,
+            words::time(latency.p50),
+            words::time(latency.p95),
+            words::time(latency.p99),
+            words::time(latency.max),
+            words::count(request.n),
+        )
+    };
+    drawn(scenario).iter().map(|request| words(request)).collect::<Vec<_>>().join("; ")
+}
+
+/// The requests that have a curve, as many as colours tell apart.
+fn drawn(scenario: &ScenarioView) -> Vec<&RequestView> {
+    scenario.requests.iter().filter(|request| request.curve.total > 0).take(SERIES.len()).collect()
+}
+
+/// The figure.
+pub(super) fn scene(scenario: &ScenarioView, title: &str, fonts: &'static Fonts) -> Scene {
+    let requests = drawn(scenario);
+    let figure = Figure::new(&requests);
+    let mut scene = Scene::new(WIDTH, HEIGHT, fonts);
+    heading(&mut scene, title, &(subtitle(scenario, &requests) + figure.heights.note()));
+    figure.heights.grid(&mut scene, &FRAME);
+    figure.budgets(&mut scene, &requests);
+    FRAME.floor(&mut scene, &figure.ticks(), "share of the requests that were at least as fast");
+    for (request, colour) in requests.iter().zip(SERIES) {
+        figure.stair(&mut scene, &request.curve, colour);
+    }
+    let mut highest_first: Vec<(&&RequestView, Colour)> = requests.iter().zip(SERIES).collect();
+    highest_first.sort_by_key(|(request, _)| std::cmp::Reverse(request.latency.p95));
+    for (request, colour) in highest_first {
+        figure.quantiles(&mut scene, request, colour);
+    }
+    figure.failures(&mut scene, &requests);
+    legend(&mut scene, &requests);
+    scene
+}
+
+fn subtitle(scenario: &ScenarioView, requests: &[&RequestView]) -> String {
+    let n: u64 = requests.iter().map(|request| request.curve.total).sum();
+    let hidden = scenario.requests.iter().filter(|request| request.curve.total > 0).count() - requests.len();
+    let more = if hidden > 0 { format!(" · {hidden} more requests in the table") } else { String::new() };
+    format!("measured phase, n {}, from due to done; failures rank above all{more}", words::count(n))
+}
+
+fn legend(scene: &mut Scene, requests: &[&RequestView]) {
+    let names: Vec<String> =
+        requests.iter().map(|request| scene.fitted(&request.name, 92.0, LABEL)).collect();
+    let mut entries: Vec<(Mark, &str)> =
+        names.iter().zip(SERIES).map(|(name, colour)| (Mark::Line(colour), name.as_str())).collect();
+    if requests.len() <= 3 && requests.iter().any(|request| marks(request).next().is_some()) {
+        entries.push((Mark::Tint(ALARM), "where a budget is breached"));
+        let known =
+            requests.iter().flat_map(|request| marks(request)).any(|budget| budget.interval.is_some());
+        entries.extend(known.then_some((Mark::Whisker, "90 % interval")));
+    }
+    scene.legend((FRAME.left - 4.0, 82.0), &entries);
+}
+
+/// Where things lie.
+struct Figure {
+    /// The tenfolds of the tail that the axis shows.
+    tenfolds: f64,
+    heights: Durations,
+    /// Whether there is more than one curve.
+    several: bool,
+}
+
+impl Figure {
+    fn new(requests: &[&RequestView]) -> Self {
+        let most = requests.iter().map(|request| request.curve.total).max().unwrap_or(1);
+        let values = requests.iter().flat_map(|request| {
+            let ceilings = marks(request).map(|budget| budget.ceiling);
+            ceilings.chain(request.latency.max)
+        });
+        let lowest =
+            requests.iter().filter_map(|request| request.curve.steps.first()).map(|(_, value)| *value);
+        let low =
+            lowest.chain(requests.iter().flat_map(|request| marks(request)).map(|budget| budget.ceiling));
+        let judged = requests.iter().flat_map(|request| marks(request)).filter_map(|budget| budget.quantile);
+        let deepest = judged.map(|quantile| tail(quantile.as_f64())).fold(1.0, f64::max);
+        Self {
+            tenfolds: (most as f64).log10().max(deepest) + 0.18,
+            heights: Durations::over(values, low),
+            several: requests.len() > 1,
+        }
+    }
+
+    fn x(&self, share: f64) -> f64 {
+        FRAME.across(tail(share) / self.tenfolds)
+    }
+
+    fn y(&self, latency: Duration) -> f64 {
+        FRAME.up(self.heights.share(latency))
+    }
+
+    fn ticks(&self) -> Vec<(f64, String)> {
+        let mut shares = vec![(0.0, "0 %".to_owned()), (0.5, "50 %".to_owned())];
+        shares.extend([(0.75, "75 %".to_owned()), (0.95, "95 %".to_owned())]);
+        for nines in 1..=9_u8 {
+            let decimals = usize::from(nines.saturating_sub(2));
+            let share = 1.0 - 10_f64.powi(-i32::from(nines));
+            shares.push((share, format!("{:.decimals$} %", share * 100.0)));
+        }
+        let shown = shares.into_iter().filter(|(share, _)| tail(*share) < self.tenfolds);
+        shown.map(|(share, label)| (self.x(share), label)).collect()
+    }
+
+    /// The area each budget forbids, its ceiling as a line, and its words.
+    fn budgets(&self, scene: &mut Scene, requests: &[&RequestView]) {
+        let mut budgets: Vec<&Budget> = requests.iter().flat_map(|request| marks(request)).collect();
+        budgets.sort_by_key(|budget| (budget.ceiling, budget.quantile));
+        budgets.dedup_by_key(|budget| (budget.ceiling, budget.quantile));
+        let mut left = FRAME.left + 8.0;
+        let mut last = f64::INFINITY;
+        for budget in budgets {
+            let y = self.y(budget.ceiling);
+            let end = budget.quantile.map_or(FRAME.right, |quantile| self.x(quantile.as_f64()));
+            scene.rect((FRAME.left, FRAME.top), (end, y), ALARM, 0.06);
+            scene.dashed((FRAME.left, y), (FRAME.right, y), 1.5, ALARM);
+            scene.dashed((end, FRAME.top), (end, y), 1.0, ALARM);
+            if (last - y).abs() > 18.0 {
+                left = FRAME.left + 8.0;
+            }
+            let words = budget_words(budget);
+            let room = FRAME.right - left;
+            scene.tag((left, y - 11.0), Side::Start, &words, WARNING);
+            left += (scene.measure(&words, WARNING) + 18.0).min(room);
+            last = y;
+        }
+    }
+
+    /// The distribution as a stair that leaves the plot at its top where the failures begin.
+    fn stair(&self, scene: &mut Scene, curve: &Curve, colour: Colour) {
+        let mut points = Vec::with_capacity(curve.steps.len() * 2 + 1);
+        let mut last = None;
+        for (share, value) in &curve.steps {
+            let (x, y) = (self.x(*share), self.y(*value));
+            points.extend(last.map(|last| (x, last)));
+            points.push((x, y));
+            last = Some(y);
+        }
+        let Some(last) = last else { return };
+        if curve.ok < curve.total {
+            let x = self.x(curve.ok as f64 / curve.total as f64);
+            points.extend([(x, last), (x, FRAME.top)]);
+            scene.arrow_up((x, FRAME.top - 5.0), colour);
+        } else {
+            // Beyond the last request's share the longest is all that is known.
+            let x = FRAME.across((curve.total as f64).log10() / self.tenfolds);
+            points.push((x, last));
+            scene.dashed((x, last), (FRAME.right, last), 2.5, colour);
+        }
+        scene.line(points, 2.5, colour);
+    }
+
+    /// The quantiles that budgets judge, with their intervals, and the longest latency.
+    fn quantiles(&self, scene: &mut Scene, request: &RequestView, colour: Colour) {
+        for budget in marks(request) {
+            if let (Some(quantile), Actual::At(actual)) = (budget.quantile, budget.actual) {
+                let (x, y) = (self.x(quantile.as_f64()), self.y(actual));
+                self.whisker(scene, x, budget);
+                scene.disc((x, y), 4.5, colour);
+                let words = format!("{quantile} {}", words::time(Some(actual)));
+                let face = if self.several { Face { colour, ..STRONG } } else { STRONG };
+                scene.tag((x + 12.0, y + 15.0), Side::Start, &words, face);
+            }
+        }
+        if let (Some(max), true) = (request.latency.max, request.failed == 0 && !self.several) {
+            let words = format!("longest {}", words::time(Some(max)));
+            scene.tag((FRAME.right - 2.0, self.y(max) - 13.0), Side::End, &words, LABEL);
+        }
+    }
+
+    /// The interval of the target's quantile.
+    fn whisker(&self, scene: &mut Scene, x: f64, budget: &Budget) {
+        let Some((Actual::At(low), high)) = budget.interval else { return };
+        let bottom = self.y(low);
+        let top = if let Actual::At(high) = high { self.y(high) } else { FRAME.top };
+        scene.whisker(x, top, bottom);
+    }
+
+    /// Where failures begin, in words.
+    fn failures(&self, scene: &mut Scene, requests: &[&RequestView]) {
+        let failing =
+            requests.iter().zip(SERIES).filter(|(request, _)| request.curve.ok < request.curve.total);
+        for (request, colour) in failing {
+            let words = self.failure_words(scene, request);
+            let face = if self.several { Face { colour, ..WARNING } } else { WARNING };
+            if request.curve.ok == 0 {
+                let middle = (f64::midpoint(FRAME.left, FRAME.right), f64::midpoint(FRAME.top, FRAME.bottom));
+                scene.tag(middle, Side::Middle, &format!("{words}: there is no latency to show"), face);
+                continue;
+            }
+            let x = self.x(request.curve.ok as f64 / request.curve.total as f64);
+            let room_right = scene.width - x - 22.0 > scene.measure(&words, face);
+            let (side, at) = if room_right { (Side::Start, x + 10.0) } else { (Side::End, x - 10.0) };
+            scene.tag((at, FRAME.top + 12.0), side, &words, face);
+        }
+    }
+
+    fn failure_words(&self, scene: &Scene, request: &RequestView) -> String {
+        let curve = &request.curve;
+        let failed =
+            format!("{} of {} failed", words::count(curve.total - curve.ok), words::count(curve.total));
+        if self.several {
+            format!("{}: {failed}", scene.fitted(&request.name, 160.0, WARNING))
+        } else {
+            failed
+        }
+    }
+}
+
+/// The budgets of a request that judge its latency.
+fn marks(request: &RequestView) -> impl Iterator<Item = &Budget> {
+    request.budgets.iter().filter_map(|row| row.mark.as_ref())
+}
+
+fn budget_words(budget: &Budget) -> String {
+    let ceiling = words::time(Some(budget.ceiling));
+    match budget.quantile {
+        Some(quantile) => format!("budget {quantile} < {ceiling}"),
+        None => format!("budget max < {ceiling}"),
+    }
+}

@@ -1,0 +1,211 @@
+//! A picture as a list of shapes: figures compose it, [`super::draw`] hands it to plotters.
+
+use super::font::Fonts;
+use super::style::{Colour, Face, LABEL, PAPER};
+
+/// A place on the paper, from its top left corner.
+pub(super) type Spot = (f64, f64);
+
+/// One thing to draw.
+#[derive(Debug, Clone)]
+pub(super) enum Shape {
+    /// A line through points.
+    Line { points: Vec<Spot>, width: f64, colour: Colour },
+    /// A filled area.
+    Area { points: Vec<Spot>, colour: Colour, opacity: f64 },
+    /// A filled disc with a rim of paper.
+    Disc { centre: Spot, radius: f64, colour: Colour },
+    /// A text whose first letter starts at `left` on the baseline.
+    Text { left: f64, baseline: f64, width: f64, text: String, face: Face, side: Side },
+}
+
+/// Which end of a text stays where it is when another font sets it wider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The text starts at its spot.
+    Start,
+    /// The text is centred at its spot.
+    Middle,
+    /// The text ends at its spot.
+    End,
+}
+
+/// A picture.
+pub(super) struct Scene {
+    /// Its width.
+    pub(super) width: f64,
+    /// Its height.
+    pub(super) height: f64,
+    /// What is on it, the lowest first.
+    pub(super) shapes: Vec<Shape>,
+    /// Where tags lie: left, right and middle.
+    tags: Vec<(f64, f64, f64)>,
+    fonts: &'static Fonts,
+}
+
+impl Scene {
+    /// Blank paper.
+    pub(super) fn new(width: f64, height: f64, fonts: &'static Fonts) -> Self {
+        Self { width, height, shapes: Vec::new(), tags: Vec::new(), fonts }
+    }
+
+    /// A line through points; a single point draws nothing.
+    pub(super) fn line(&mut self, points: Vec<Spot>, width: f64, colour: Colour) {
+        if points.len() > 1 {
+            self.shapes.push(Shape::Line { points, width, colour });
+        }
+    }
+
+    /// A dashed line between two points.
+    pub(super) fn dashed(&mut self, from: Spot, to: Spot, width: f64, colour: Colour) {
+        const DASH: f64 = 6.0;
+        const GAP: f64 = 4.0;
+        let length = (to.0 - from.0).hypot(to.1 - from.1).max(f64::EPSILON);
+        let at =
+            |way: f64| (from.0 + (to.0 - from.0) * way / length, from.1 + (to.1 - from.1) * way / length);
+        let mut way = 0.0;
+        while way < length {
+            self.line(vec![at(way), at((way + DASH).min(length))], width, colour);
+            way += DASH + GAP;
+        }
+    }
+
+    /// A filled rectangle between two corners.
+    pub(super) fn rect(&mut self, (x0, y0): Spot, (x1, y1): Spot, colour: Colour, opacity: f64) {
+        self.area(vec![(x0, y0), (x1, y0), (x1, y1), (x0, y1)], colour, opacity);
+    }
+
+    /// A filled area within points.
+    pub(super) fn area(&mut self, points: Vec<Spot>, colour: Colour, opacity: f64) {
+        self.shapes.push(Shape::Area { points, colour, opacity });
+    }
+
+    /// A disc that stands out from the lines below it.
+    pub(super) fn disc(&mut self, centre: Spot, radius: f64, colour: Colour) {
+        self.shapes.push(Shape::Disc { centre, radius: radius + 1.5, colour: PAPER });
+        self.shapes.push(Shape::Disc { centre, radius, colour });
+    }
+
+    /// A small disc without a rim.
+    pub(super) fn dot(&mut self, centre: Spot, radius: f64, colour: Colour) {
+        self.shapes.push(Shape::Disc { centre, radius, colour });
+    }
+
+    /// A text, centred on the height of `spot`; returns where it ends.
+    pub(super) fn text(&mut self, spot: Spot, side: Side, text: &str, face: Face) -> f64 {
+        let width = self.fonts.width(text, face);
+        let left = match side {
+            Side::Start => spot.0,
+            Side::Middle => spot.0 - width / 2.0,
+            Side::End => spot.0 - width,
+        };
+        // Half the height of a capital letter of Roboto.
+        let baseline = spot.1 + 0.355 * face.size;
+        self.shapes.push(Shape::Text { left, baseline, width, text: text.to_owned(), face, side });
+        left + width
+    }
+
+    /// A text on a patch of paper, so that it can be read above lines; it is pushed inwards from the edges and down
+    /// from other tags.
+    pub(super) fn tag(&mut self, spot: Spot, side: Side, text: &str, face: Face) {
+        let width = self.fonts.width(text, face);
+        let left = match side {
+            Side::Start => spot.0,
+            Side::Middle => spot.0 - width / 2.0,
+            Side::End => spot.0 - width,
+        };
+        let left = left.min(self.width - width - 8.0).max(8.0);
+        let half = face.size * 0.62;
+        let middle = self.free_height((left - 4.0, left + width + 4.0), spot.1, half * 2.0 + 1.0);
+        self.tags.push((left, left + width, middle));
+        self.rect((left - 3.0, middle - half), (left + width + 3.0, middle + half), PAPER, 0.82);
+        self.text((left, middle), Side::Start, text, face);
+    }
+
+    /// The first height from `middle` downwards at which no tag is in the way.
+    fn free_height(&self, (left, right): (f64, f64), middle: f64, height: f64) -> f64 {
+        let taken = |middle: f64| {
+            let over = |tag: &&(f64, f64, f64)| {
+                tag.0 < right && tag.1 > left && (tag.2 - middle).abs() < height - 0.5
+            };
+            self.tags.iter().find(over).map(|tag| tag.2)
+        };
+        let mut free = middle;
+        while let Some(other) = taken(free) {
+            free = other + height;
+        }
+        free
+    }
+
+    /// How wide a text is.
+    pub(super) fn measure(&self, text: &str, face: Face) -> f64 {
+        self.fonts.width(text, face)
+    }
+
+    /// Text cut to a width, an ellipsis at its end where something is missing.
+    ///
+    /// A twelfth of the width is left free for fonts that run wider than the embedded one.
+    pub(super) fn fitted(&self, text: &str, width: f64, face: Face) -> String {
+        let fits = |text: &str| self.fonts.width(text, face) * 13.0 / 12.0 <= width;
+        if fits(text) {
+            return text.to_owned();
+        }
+        let mut kept: String = text.to_owned();
+        while kept.pop().is_some() && !fits(&format!("{kept}…")) {}
+        kept + "…"
+    }
+
+    /// An interval from `top` to `bottom`.
+    pub(super) fn whisker(&mut self, x: f64, top: f64, bottom: f64) {
+        self.line(vec![(x, top), (x, bottom)], 1.5, LABEL.colour);
+        for y in [top, bottom] {
+            self.line(vec![(x - 5.0, y), (x + 5.0, y)], 1.5, LABEL.colour);
+        }
+    }
+
+    /// An arrow head at `tip`, pointing up.
+    pub(super) fn arrow_up(&mut self, tip: Spot, colour: Colour) {
+        self.area(vec![tip, (tip.0 + 5.0, tip.1 + 9.0), (tip.0 - 5.0, tip.1 + 9.0)], colour, 1.0);
+    }
+
+    /// Entries of a legend from left to right, each a mark and its words.
+    pub(super) fn legend(&mut self, (mut left, middle): Spot, entries: &[(Mark, &str)]) {
+        for (mark, words) in entries {
+            mark.draw(self, (left, middle));
+            self.text((left + 26.0, middle), Side::Start, words, LABEL);
+            // Room for fonts that run wider than the embedded one.
+            left += 26.0 + self.measure(words, LABEL) * 1.06 + 16.0;
+        }
+    }
+}
+
+/// The mark of an entry in a legend.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Mark {
+    /// A line.
+    Line(Colour),
+    /// A dot.
+    Dot(Colour),
+    /// A filled box.
+    Box(Colour),
+    /// An interval.
+    Whisker,
+    /// A box of paper with a tint of the colour.
+    Tint(Colour),
+}
+
+impl Mark {
+    fn draw(self, scene: &mut Scene, (left, middle): Spot) {
+        match self {
+            Self::Line(colour) => scene.line(vec![(left, middle), (left + 20.0, middle)], 2.5, colour),
+            Self::Dot(colour) => scene.dot((left + 10.0, middle), 3.0, colour),
+            Self::Box(colour) => {
+                scene.rect((left + 4.0, middle - 6.0), (left + 18.0, middle + 6.0), colour, 1.0);
+            }
+            Self::Whisker => scene.whisker(left + 12.0, middle - 6.0, middle + 6.0),
+            Self::Tint(colour) => {
+                scene.rect((left + 4.0, middle - 6.0), (left + 18.0, middle + 6.0), colour, 0.12);
+            }
+        }
+    }
+}

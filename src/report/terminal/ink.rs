@@ -1,0 +1,55 @@
+//! Weight and colour by ANSI escapes, or none at all.
+
+use crate::record::Decision;
+
+use super::word;
+
+/// Writes text in a weight or a colour, where the terminal has them.
+pub(super) struct Ink {
+    colour: bool,
+}
+
+impl Ink {
+    /// An ink with colours or without.
+    pub(super) fn new(colour: bool) -> Self {
+        Self { colour }
+    }
+
+    /// Text that leads.
+    pub(super) fn bold(&self, text: &str) -> String {
+        self.with("1", text)
+    }
+
+    /// Text that stands back.
+    pub(super) fn dim(&self, text: &str) -> String {
+        self.with("2", text)
+    }
+
+    /// A decision in its colour.
+    pub(super) fn decision(&self, decision: Decision) -> String {
+        let code = match decision {
+            Decision::Pass => "1;32",
+            Decision::Fail => "1;31",
+            Decision::Inconclusive => "1;33",
+        };
+        self.with(code, &word(decision))
+    }
+
+    /// A decision as a block of its colour.
+    pub(super) fn badge(&self, decision: Decision) -> String {
+        let code = match decision {
+            Decision::Pass => "1;30;42",
+            Decision::Fail => "1;97;41",
+            Decision::Inconclusive => "1;30;43",
+        };
+        self.with(code, &format!(" {} ", word(decision)))
+    }
+
+    fn with(&self, code: &str, text: &str) -> String {
+        if self.colour && !text.is_empty() {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Text laid out in columns, counted as a terminal counts them.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// To which side the cells of a column lean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Align {
+    /// Words.
+    Left,
+    /// Figures.
+    Right,
+}
+
+/// Space between two columns.
+const GAP: usize = 2;
+
+/// Rows of cells in columns as wide as their widest cell.
+pub(super) struct Grid {
+    columns: Vec<(Align, usize)>,
+    rows: Vec<Row>,
+}
+
+enum Row {
+    Cells(Vec<String>),
+    Rule,
+}
+
+impl Grid {
+    /// A grid without rows.
+    pub(super) fn new(columns: impl IntoIterator<Item = Align>) -> Self {
+        Self { columns: columns.into_iter().map(|align| (align, 0)).collect(), rows: Vec::new() }
+    }
+
+    /// Adds a row; a cell may hold ANSI escapes.
+    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        let cells: Vec<String> = cells.into_iter().collect();
+        for ((_, width), cell) in self.columns.iter_mut().zip(&cells) {
+            *width = (*width).max(columns(cell));
+        }
+        self.rows.push(Row::Cells(cells));
+    }
+
+    /// Adds a line across all columns.
+    pub(super) fn rule(&mut self) {
+        self.rows.push(Row::Rule);
+    }
+
+    /// How wide its widest line is.
+    pub(super) fn width(&self) -> usize {
+        let cells: usize = self.columns.iter().map(|(_, width)| width).sum();
+        cells + GAP * self.columns.len().saturating_sub(1)
+    }
+
+    /// Its lines, each cut at `most` columns and without space at the end.
+    pub(super) fn lines(&self, most: usize) -> Vec<String> {
+        self.rows.iter().map(|row| cut(self.line(row).trim_end(), most)).collect()
+    }
+
+    /// Its lines as text.
+    pub(super) fn text(&self, most: usize) -> String {
+        self.lines(most).into_iter().map(|line| line + "\n").collect()
+    }
+
+    fn line(&self, row: &Row) -> String {
+        match row {
+            Row::Rule => "─".repeat(self.width()),
+            Row::Cells(cells) => {
+                let padded =
+                    self.columns.iter().zip(cells).map(|((align, width), cell)| pad(cell, *align, *width));
+                padded.collect::<Vec<_>>().join(&" ".repeat(GAP))
+            }
+        }
+    }
+}
+
+fn pad(cell: &str, align: Align, width: usize) -> String {
+    let space = " ".repeat(width.saturating_sub(columns(cell)));
+    match align {
+        Align::Left => format!("{cell}{space}"),
+        Align::Right => format!("{space}{cell}"),
+    }
+}
+
+/// How many columns a text takes; ANSI escapes take none.
+fn columns(text: &str) -> usize {
+    let mut parts = text.split('\u{1b}');
+    let plain = parts.next().unwrap_or_default().width();
+    plain + parts.map(|part| part.split_once('m').map_or("", |(_, rest)| rest).width()).sum::<usize>()
+}
+
+/// Text cut to a number of columns, an ellipsis at its end where something is missing; ANSI escapes are kept.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    if columns(text) <= most {
+        return text.to_owned();
+    }
+    let (mut kept, mut used, mut in_escape, mut escaped) = (String::new(), 0, false, false);
+    for c in text.chars() {
+        in_escape = in_escape || c == '\u{1b}';
+        escaped = escaped || in_escape;
+        let wide = if in_escape { 0 } else { c.width().unwrap_or(0) };
+        if used + wide > most.saturating_sub(1) {
+            break;
+        }
+        used += wide;
+        kept.push(c);
+        in_escape = in_escape && c != 'm';
+    }
+    kept.push('…');
+    if escaped { kept + "\u{1b}[0m" } else { kept }
+}
+
+/// Text broken into lines at its spaces, each behind `indent` columns; a word too long for a line is cut.
+pub(super) fn wrapped(text: &str, width: usize, indent: usize) -> String {
+    let room = width.saturating_sub(indent).max(20);
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let word = cut(word, room);
+        match lines.last_mut() {
+            Some(line) if columns(line) + 1 + columns(&word) <= room => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            _ => lines.push(word),
+        }
+    }
+    lines.into_iter().map(|line| format!("{}{line}\n", " ".repeat(indent))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_counted_as_a_terminal_counts_them() {
+        assert_eq!(columns("µs – ∞"), 6);
+        assert_eq!(columns("漢字"), 4);
+        assert_eq!(columns("\u{1b}[1;32mPASS\u{1b}[0m"), 4);
+    }
+
+    #[test]
+    fn a_cut_text_keeps_its_escapes_and_ends_them() {
+        assert_eq!(cut("tile-loader", 5), "tile…");
+        assert_eq!(cut("\u{1b}[1mtile-loader\u{1b}[0m", 5), "\u{1b}[1mtile…\u{1b}[0m");
+    }
+
+    #[test]
+    fn a_text_is_broken_at_spaces_behind_its_indent() {
+        assert_eq!(wrapped("one two three four", 24, 4), "    one two three four\n");
+        assert_eq!(wrapped("aaaaaaaaaa bbbbbbbbbb cccc", 24, 4), "    aaaaaaaaaa\n    bbbbbbbbbb cccc\n");
+    }
+}

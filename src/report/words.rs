@@ -1,0 +1,137 @@
+//! Figures and foreign text as a person reads them; every renderer takes its words from here.
+
+use std::time::Duration;
+
+use crate::record::Actual;
+use crate::units::{self, Ratio};
+
+/// How long a name may be shown; the rest is cut off.
+pub(super) const NAME: usize = 48;
+/// How long a line of a plan or a piece of evidence may be shown.
+pub(super) const LINE: usize = 240;
+
+/// Foreign text made fit for a screen: on one line, without control or direction characters, at most `most`
+/// characters long.
+pub(super) fn display(text: &str, most: usize) -> String {
+    let mut shown: String =
+        text.chars().take(most + 1).map(|c| if is_harmful(c) { '\u{FFFD}' } else { c }).collect();
+    if shown.chars().count() > most {
+        let end = shown.char_indices().nth(most.saturating_sub(1)).map_or(shown.len(), |(at, _)| at);
+        shown.truncate(end);
+        shown.push('…');
+    }
+    shown
+}
+
+/// A name fit to be shown, even where there is none.
+pub(super) fn name(name: &str) -> String {
+    if name.is_empty() { "(no name)".to_owned() } else { display(name, NAME) }
+}
+
+/// Whether a character could steer a terminal, break a line or turn the reading direction of what follows.
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}')
+}
+
+/// A count with its thousands set apart: `12,400`.
+pub(super) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count with its noun, which is given in the singular and takes an s: `1 budget`, `3 budgets`.
+pub(super) fn counted(value: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(value), if value == 1 { "" } else { "s" })
+}
+
+/// A share in percent with three significant digits: `0.37 %`.
+pub(super) fn share(ratio: Ratio) -> String {
+    format!("{} %", percent(ratio))
+}
+
+/// A range of shares: `0 – 0.37 %`.
+pub(super) fn shares(low: Ratio, high: Ratio) -> String {
+    format!("{} – {} %", percent(low), percent(high))
+}
+
+fn percent(ratio: Ratio) -> String {
+    let value = ratio.as_f64() * 100.0;
+    let decimals = match value {
+        v if v <= 0.0 || v >= 100.0 => 0,
+        v if v < 0.095 => 3,
+        v if v < 9.95 => 2,
+        _ => 1,
+    };
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// A duration, or a dash where there is none.
+pub(super) fn time(duration: Option<Duration>) -> String {
+    duration.map_or_else(|| "–".to_owned(), units::show)
+}
+
+/// A quantile in which failures rank at +∞.
+pub(super) fn actual(value: Actual) -> String {
+    match value {
+        Actual::NoData => "no data".to_owned(),
+        Actual::At(duration) => units::show(duration),
+        Actual::Unbounded => "∞".to_owned(),
+    }
+}
+
+/// A range of quantiles; the unit is written once where both ends share it: `238 – 251 ms`.
+pub(super) fn range(low: Actual, high: Actual) -> String {
+    let (low, high) = (actual(low), actual(high));
+    match (low.split_once(' '), high.split_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} – {high}"),
+        _ => format!("{low} – {high}"),
+    }
+}
+
+/// How many times as long: `1.9×`; `None` where it cannot be said.
+pub(super) fn times(longer: Duration, shorter: Duration) -> Option<String> {
+    let ratio = longer.as_secs_f64() / shorter.as_secs_f64();
+    ratio.is_finite().then(|| if ratio < 9.95 { format!("{ratio:.1}×") } else { format!("{ratio:.0}×") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_cannot_steer_a_terminal_or_fill_a_page() {
+        assert_eq!(display("a\u{1b}[31mb\nc\u{202e}d", 40), "a\u{FFFD}[31mb\u{FFFD}c\u{FFFD}d");
+        assert_eq!(display("tile-loader", 11), "tile-loader");
+        assert_eq!(display("tile-loader", 5), "tile…");
+        assert_eq!(display(&"x".repeat(10_000), NAME).chars().count(), NAME);
+    }
+
+    #[test]
+    fn counts_and_shares_are_short_and_exact() {
+        assert_eq!(
+            [count(0), count(999), count(1_000), count(1_234_567)],
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        let of = |part, whole| share(Ratio::of(part, whole));
+        assert_eq!([of(0, 9), of(3, 800), of(1, 3), of(9, 9)], ["0 %", "0.38 %", "33.3 %", "100 %"]);
+        assert_eq!(share(Ratio::of(1, 20_000)), "0.005 %");
+        assert_eq!(counted(1, "budget"), "1 budget");
+    }
+
+    #[test]
+    fn a_range_names_a_shared_unit_once() {
+        let at = |millis| Actual::At(Duration::from_millis(millis));
+        assert_eq!(range(at(238), at(251)), "238 – 251 ms");
+        assert_eq!(range(at(900), at(1_200)), "900 ms – 1.2 s");
+        assert_eq!(range(at(238), Actual::Unbounded), "238 ms – ∞");
+    }
+}
