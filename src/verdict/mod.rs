@@ -7,6 +7,7 @@
 
 pub mod binomial;
 
+mod breaker;
 mod counted;
 mod failures;
 mod finding;
@@ -21,6 +22,8 @@ mod words;
 mod fixture;
 #[cfg(test)]
 mod tests;
+
+pub use self::breaker::Breaker;
 
 use self::binomial::Alpha;
 use self::rule::Rule;

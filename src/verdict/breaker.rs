@@ -1,0 +1,102 @@
+//! When a run is stopped because its target is clearly down.
+
+use std::collections::HashMap;
+
+use crate::record::{Interval, Stage};
+
+/// Watches settled intervals for a target that gives no answer at all.
+///
+/// A scenario's target is clearly down when its last [`Breaker::EXCHANGES`] or more measured exchanges, over at
+/// least [`Breaker::SECONDS`] settled seconds, all failed without an answer. A wrong answer is an answer.
+#[derive(Debug, Default)]
+pub struct Breaker {
+    silent: HashMap<String, Silence>,
+}
+
+#[derive(Debug, Default)]
+struct Silence {
+    seconds: u64,
+    exchanges: u64,
+}
+
+impl Breaker {
+    /// How many exchanges in a row must go unanswered.
+    pub const EXCHANGES: u64 = 20;
+    /// Over how many seconds in which exchanges were due.
+    pub const SECONDS: u64 = 3;
+
+    /// Takes in the next interval; says how the target is down, if it is.
+    pub fn settled(&mut self, interval: &Interval) -> Option<String> {
+        if interval.stage != Stage::Measured {
+            return None;
+        }
+        let tally = &interval.tally;
+        let unanswered: u64 = tally
+            .failures
+            .iter()
+            .filter(|(failure, _)| failure.is_without_answer())
+            .map(|(_, count)| count)
+            .sum();
+        let silence = self.silent.entry(interval.scenario.clone()).or_default();
+        if unanswered < tally.exchanges {
+            *silence = Silence::default();
+            return None;
+        }
+        silence.seconds += 1;
+        silence.exchanges += tally.exchanges;
+        let down = silence.exchanges >= Self::EXCHANGES && silence.seconds >= Self::SECONDS;
+        let most = tally.failures.iter().max_by_key(|(_, count)| **count).filter(|_| down)?;
+        Some(format!(
+            "{}: no answer to the last {} requests, over {} s: {}",
+            interval.scenario, silence.exchanges, silence.seconds, most.0
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::record::{Failure, Series, Tally};
+
+    fn interval(failure: Option<Failure>, exchanges: u64) -> Interval {
+        let failures: std::collections::BTreeMap<_, _> =
+            failure.map(|kind| (kind, exchanges)).into_iter().collect();
+        let ok = if failure.is_some() { 0 } else { exchanges };
+        Interval {
+            scenario: "tile-loader".to_owned(),
+            request: "page".to_owned(),
+            stage: Stage::Measured,
+            start: Duration::ZERO,
+            tally: Tally { exchanges, ok, failures, ..Tally::default() },
+            series: Series::default(),
+        }
+    }
+
+    #[test]
+    fn a_target_that_stays_silent_is_down() {
+        let mut breaker = Breaker::default();
+        assert_eq!(breaker.settled(&interval(Some(Failure::Refused), 10)), None);
+        assert_eq!(breaker.settled(&interval(Some(Failure::Refused), 10)), None);
+        let down = breaker.settled(&interval(Some(Failure::Refused), 10)).unwrap();
+        assert_eq!(down, "tile-loader: no answer to the last 30 requests, over 3 s: connection refused");
+    }
+
+    #[test]
+    fn one_answer_however_wrong_starts_the_count_anew() {
+        let mut breaker = Breaker::default();
+        for _ in 0..10 {
+            assert_eq!(breaker.settled(&interval(Some(Failure::TimedOut), 15)), None);
+            assert_eq!(breaker.settled(&interval(Some(Failure::TimedOut), 15)), None);
+            assert_eq!(breaker.settled(&interval(Some(Failure::Status), 15)), None);
+        }
+    }
+
+    #[test]
+    fn a_few_failures_are_no_proof() {
+        let mut breaker = Breaker::default();
+        assert!((0..19).all(|_| breaker.settled(&interval(Some(Failure::Reset), 1)).is_none()));
+        assert!(breaker.settled(&interval(Some(Failure::Reset), 1)).is_some());
+    }
+}
