@@ -9,10 +9,8 @@ use super::clock::{self, Instant};
 use super::lane::{Command, Counters, LaneProgress, Report};
 use super::stop::{Stop, Urgency};
 use super::{EngineError, Flow, Observer, Progress, ScenarioProgress};
-use crate::plan::{Load, Plan, ScenarioPlan};
-use crate::record::{
-    Connections, Dimension, Ending, Interval, Measurement, RequestMeasurement, ScenarioMeasurement,
-};
+use crate::plan::Plan;
+use crate::record::{Dimension, Ending, Histogram, Interval, Measurement, ScenarioMeasurement};
 use crate::recorder::{Settled, SettledSlot};
 
 /// How long before the measured phase lanes are told when it starts.
@@ -39,11 +37,9 @@ struct LaneView {
 
 /// A scenario's seconds still open in some lane, and its totals.
 struct ScenarioTotals {
-    name: String,
-    planned: Option<u64>,
     duration: Duration,
     pending: BTreeMap<u64, Vec<SettledSlot>>,
-    requests: Vec<RequestMeasurement>,
+    totals: ScenarioMeasurement,
 }
 
 impl<'a> Conductor<'a> {
@@ -61,10 +57,14 @@ impl<'a> Conductor<'a> {
             watermark: 0,
             counters: Counters::default(),
         };
+        let durations = plan.scenarios.iter().map(|scenario| scenario.load.duration());
         Self {
             run_start,
             measured_from: None,
-            scenarios: plan.scenarios.iter().map(ScenarioTotals::new).collect(),
+            scenarios: durations
+                .zip(plan.nothing_measured().scenarios)
+                .map(|(duration, totals)| ScenarioTotals::new(duration, totals))
+                .collect(),
             lanes: lane_scenarios.iter().map(lane).collect(),
             ending: Ending::Complete,
             commands,
@@ -186,19 +186,8 @@ impl<'a> Conductor<'a> {
 }
 
 impl ScenarioTotals {
-    fn new(plan: &ScenarioPlan) -> Self {
-        let names = plan.shown.requests.iter().map(|request| request.name.clone());
-        let ceilings = plan.requests.iter().map(|request| request.ceilings.clone());
-        Self {
-            name: plan.shown.name.clone(),
-            planned: match &plan.load {
-                Load::Open { schedule, .. } => Some(schedule.count()),
-                Load::Closed { .. } => None,
-            },
-            duration: plan.load.duration(),
-            pending: BTreeMap::new(),
-            requests: names.zip(ceilings).map(|(name, own)| RequestMeasurement::new(name, own)).collect(),
-        }
+    fn new(duration: Duration, totals: ScenarioMeasurement) -> Self {
+        Self { duration, pending: BTreeMap::new(), totals }
     }
 
     /// Adds what one lane has settled to what other lanes settled of the same seconds.
@@ -222,9 +211,9 @@ impl ScenarioTotals {
         for (second, mut slots) in std::mem::replace(&mut self.pending, later) {
             slots.sort_by_key(|slot| (slot.request, slot.stage));
             for SettledSlot { request, stage, slot } in slots {
-                let totals = &mut self.requests[request];
+                let totals = &mut self.totals.requests[request];
                 let interval = Interval {
-                    scenario: self.name.clone(),
+                    scenario: self.totals.name.clone(),
                     request: totals.name.clone(),
                     stage,
                     start: phase_start + Duration::from_secs(second),
@@ -240,15 +229,15 @@ impl ScenarioTotals {
 
     fn progress(&self) -> ScenarioProgress {
         let latency =
-            self.requests.iter().filter_map(|request| request.measured.series.get(Dimension::Latency));
-        let latency = latency.fold(crate::record::Histogram::default(), |mut all, histogram| {
+            self.totals.requests.iter().filter_map(|request| request.measured.series.get(Dimension::Latency));
+        let latency = latency.fold(Histogram::default(), |mut all, histogram| {
             all.add(histogram);
             all
         });
         ScenarioProgress {
-            name: self.name.clone(),
+            name: self.totals.name.clone(),
             duration: self.duration,
-            planned: self.planned,
+            planned: self.totals.planned,
             released: 0,
             done: 0,
             failed: 0,
@@ -258,29 +247,16 @@ impl ScenarioTotals {
     }
 
     fn sum_up<'a>(self, lanes: impl Iterator<Item = &'a Counters>) -> ScenarioMeasurement {
-        let mut connections = Connections::default();
-        let (mut released, mut unreleased, mut abandoned) = (0, 0, 0);
+        let mut totals = self.totals;
         let mut protocols = BTreeSet::new();
         for lane in lanes {
-            released += lane.released;
-            unreleased += lane.unreleased;
-            abandoned += lane.abandoned;
-            connections.opened += lane.connections.opened;
-            connections.reopened_after_idle_close += lane.connections.reopened_after_idle_close;
-            connections.failed += lane.connections.failed;
+            totals.released += lane.released;
+            totals.unreleased += lane.unreleased;
+            totals.abandoned += lane.abandoned;
+            totals.connections.add(lane.connections);
             protocols.extend(lane.protocols.iter().cloned());
         }
-        let Self { name, planned, requests, .. } = self;
-        let protocols = protocols.into_iter().collect();
-        ScenarioMeasurement {
-            name,
-            requests,
-            planned,
-            released,
-            unreleased,
-            abandoned,
-            connections,
-            protocols,
-        }
+        totals.protocols = protocols.into_iter().collect();
+        totals
     }
 }

@@ -107,33 +107,52 @@ pub struct ScenarioProgress {
     pub latency: Histogram,
 }
 
-/// Carries out a plan and returns all that was measured.
-///
-/// Blocks until every arrival came to an end, or `stop` or the observer ended the run early.
-pub fn run(plan: &Plan, observer: &mut dyn Observer, stop: Stop) -> Result<Measurement, EngineError> {
-    let assignments = deal(plan, cores());
-    let runtime = runtime()?;
-    let run_start = clock::now();
-    let (commands, listen) = watch::channel(Command::WarmUp);
-    let (reports, inbox) = mpsc::channel(64);
-    let lanes: Vec<usize> = assignments.iter().map(|assignment| assignment.scenario).collect();
-    let mut workers = Vec::new();
-    for (worker, crew) in crews(&assignments, cores()).into_iter().enumerate() {
-        let crew =
-            crew.into_iter().map(|lane| prepare(plan, lane, &assignments[lane])).collect::<Result<_, _>>()?;
-        let (commands, reports) = (listen.clone(), reports.clone());
-        let thread = std::thread::Builder::new()
-            .name(format!("worker-{worker}"))
-            .spawn(move || watched(&reports, || work(crew, run_start, &commands, &reports)));
-        workers.push(thread.map_err(EngineError::Worker)?);
+/// A plan that is ready to be carried out: certificates read, requests put together, lanes dealt out.
+pub struct Engine<'a> {
+    plan: &'a Plan,
+    /// The scenario of each lane.
+    lanes: Vec<usize>,
+    /// The lanes of each worker.
+    crews: Vec<Vec<Berth>>,
+}
+
+impl<'a> Engine<'a> {
+    /// Prepares a plan without sending anything.
+    pub fn prepare(plan: &'a Plan) -> Result<Self, EngineError> {
+        let assignments = deal(plan, cores());
+        let berth = |lane: usize| prepare(plan, lane, &assignments[lane]);
+        let crews = crews(&assignments, cores())
+            .into_iter()
+            .map(|crew| crew.into_iter().map(berth).collect())
+            .collect::<Result<_, _>>()?;
+        let lanes = assignments.iter().map(|assignment| assignment.scenario).collect();
+        Ok(Self { plan, lanes, crews })
     }
-    drop((listen, reports));
-    let conductor = Conductor::new(plan, &lanes, run_start, commands, observer);
-    let measured = runtime.block_on(conductor.conduct(inbox, stop));
-    for worker in workers {
-        worker.join().map_err(|_| EngineError::WorkerLost)?;
+
+    /// Carries the plan out and returns all that was measured.
+    ///
+    /// Blocks until every arrival came to an end, or `stop` or the observer ended the run early.
+    pub fn run(self, observer: &mut dyn Observer, stop: Stop) -> Result<Measurement, EngineError> {
+        let runtime = runtime()?;
+        let run_start = clock::now();
+        let (commands, listen) = watch::channel(Command::WarmUp);
+        let (reports, inbox) = mpsc::channel(64);
+        let mut workers = Vec::new();
+        for (worker, crew) in self.crews.into_iter().enumerate() {
+            let (commands, reports) = (listen.clone(), reports.clone());
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{worker}"))
+                .spawn(move || watched(&reports, || work(crew, run_start, &commands, &reports)));
+            workers.push(thread.map_err(EngineError::Worker)?);
+        }
+        drop((listen, reports));
+        let conductor = Conductor::new(self.plan, &self.lanes, run_start, commands, observer);
+        let measured = runtime.block_on(conductor.conduct(inbox, stop));
+        for worker in workers {
+            worker.join().map_err(|_| EngineError::WorkerLost)?;
+        }
+        measured
     }
-    measured
 }
 
 /// A share of a scenario, to be carried out on one thread.

@@ -19,7 +19,9 @@ use http::{HeaderMap, Method};
 use url::Url;
 
 use crate::expect::Expectations;
-use crate::record::{Ceiling, PlannedScenario};
+use crate::record::{
+    Ceiling, Connections, Ending, Measurement, PlannedScenario, RequestMeasurement, ScenarioMeasurement,
+};
 
 pub use environment::Environment;
 pub use resolve::Overrides;
@@ -33,6 +35,18 @@ pub struct Plan {
     pub scenarios: Vec<ScenarioPlan>,
     /// The values that must never be shown, to be blotted out of anything a target or an error may echo.
     pub secrets: Secrets,
+}
+
+impl Plan {
+    /// The measurement of a run that has not begun: every scenario and request, and nothing counted.
+    pub fn nothing_measured(&self) -> Measurement {
+        Measurement {
+            scenarios: self.scenarios.iter().map(ScenarioPlan::nothing_measured).collect(),
+            measured_from: Duration::ZERO,
+            elapsed: Duration::ZERO,
+            ending: Ending::Recovered,
+        }
+    }
 }
 
 /// What one scenario will do.
@@ -50,6 +64,27 @@ pub struct ScenarioPlan {
     pub reuse: Reuse,
     /// What is sent before measuring.
     pub warmup: Warmup,
+}
+
+impl ScenarioPlan {
+    fn nothing_measured(&self) -> ScenarioMeasurement {
+        let requests = self.shown.requests.iter().zip(&self.requests);
+        ScenarioMeasurement {
+            name: self.shown.name.clone(),
+            requests: requests
+                .map(|(shown, request)| RequestMeasurement::new(shown.name.clone(), request.ceilings.clone()))
+                .collect(),
+            planned: match &self.load {
+                Load::Open { schedule, .. } => Some(schedule.count()),
+                Load::Closed { .. } => None,
+            },
+            released: 0,
+            unreleased: 0,
+            abandoned: 0,
+            connections: Connections::default(),
+            protocols: Vec::new(),
+        }
+    }
 }
 
 /// Where requests go, and on what terms.

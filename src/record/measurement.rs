@@ -206,6 +206,15 @@ pub struct Connections {
     pub failed: u64,
 }
 
+impl Connections {
+    /// Adds another count.
+    pub fn add(&mut self, other: Self) {
+        self.opened += other.opened;
+        self.reopened_after_idle_close += other.reopened_after_idle_close;
+        self.failed += other.failed;
+    }
+}
+
 /// One scenario over the whole run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScenarioMeasurement {
@@ -265,6 +274,16 @@ impl Measurement {
             request.stage_mut(interval.stage).add(interval);
         }
         self.elapsed = self.elapsed.max(interval.start + Duration::from_secs(1));
+    }
+
+    /// Rewrites every text that a target had a say in, to take out what must not be shown.
+    pub fn rewrite_evidence(&mut self, rewrite: impl Fn(&str) -> String) {
+        let requests = self.scenarios.iter_mut().flat_map(|scenario| &mut scenario.requests);
+        for request in requests {
+            for stage in Stage::ALL {
+                request.stage_mut(stage).evidence.rewrite(&rewrite);
+            }
+        }
     }
 }
 

@@ -114,6 +114,14 @@ impl EvidenceLog {
         other.0.iter().cloned().for_each(|evidence| self.add(evidence));
     }
 
+    /// Rewrites every text in it, to take out what must not be shown.
+    pub fn rewrite(&mut self, rewrite: impl Fn(&str) -> String) {
+        for evidence in &mut self.0 {
+            evidence.expected = rewrite(&evidence.expected);
+            evidence.seen = rewrite(&evidence.seen);
+        }
+    }
+
     /// The failures seen, most frequent first.
     pub fn by_count(&self) -> Vec<&Evidence> {
         let mut sorted: Vec<&Evidence> = self.0.iter().collect();

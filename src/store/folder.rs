@@ -78,7 +78,7 @@ impl RunFolder {
         let histograms = hlog::lines(interval);
         self.histograms.write_all(histograms.as_bytes()).map_err(StoreError::write(&path(HISTOGRAMS)))?;
         let mut line =
-            serde_json::to_vec(interval).map_err(|error| StoreError::damaged(&path(INTERVALS), error))?;
+            serde_json::to_vec(interval).map_err(|error| StoreError::damaged(&path(INTERVALS), &error))?;
         line.push(b'\n');
         self.intervals.write_all(&line).map_err(StoreError::write(&path(INTERVALS)))
     }
@@ -103,8 +103,8 @@ pub fn complete(folder: &Path, record: &RunRecord) -> Result<(), StoreError> {
 }
 
 fn write_json(folder: &Path, name: &str, content: &impl Serialize) -> Result<(), StoreError> {
-    let json =
-        serde_json::to_vec_pretty(content).map_err(|error| StoreError::damaged(&folder.join(name), error))?;
+    let json = serde_json::to_vec_pretty(content)
+        .map_err(|error| StoreError::damaged(&folder.join(name), &error))?;
     write_atomically(folder, name, &json)
 }
 
@@ -158,7 +158,7 @@ fn json<T: serde::de::DeserializeOwned>(folder: &Path, name: &str) -> Result<Opt
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StoreError::read(&path)(error)),
     };
-    let damaged = |error: serde_json::Error| StoreError::damaged(&path, error);
+    let damaged = |error: serde_json::Error| StoreError::damaged(&path, &error);
     let Format { format: found } = serde_json::from_slice(&bytes).map_err(damaged)?;
     if found > FORMAT {
         return Err(StoreError::Newer { path, found });
@@ -178,7 +178,7 @@ fn intervals(folder: &Path) -> Result<Vec<Interval>, StoreError> {
         .enumerate()
         .map(|(number, line)| {
             let mut interval: Interval = serde_json::from_slice(line)
-                .map_err(|error| StoreError::damaged(&path, format!("line {}: {error}", number + 1)))?;
+                .map_err(|error| StoreError::damaged(&path, &format!("line {}: {error}", number + 1)))?;
             interval.series = log.series(&interval);
             Ok(interval)
         })

@@ -72,7 +72,7 @@ impl StoreError {
         |source| Self::Read { path, source }
     }
 
-    fn damaged(path: &Path, why: impl ToString) -> Self {
+    fn damaged(path: &Path, why: &dyn std::fmt::Display) -> Self {
         Self::Damaged { path: path.to_owned(), why: why.to_string() }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::harness::{Watcher, millis, open};
-use crate::engine::{run, stopper};
+use crate::engine::{Engine, stopper};
 use crate::plan::{Plan, ScenarioPlan, Secrets};
 use crate::record::{Dimension, Failure, Measurement};
 
@@ -18,7 +18,7 @@ fn against(mut scenario: ScenarioPlan, address: SocketAddr) -> Measurement {
         request.url = url.clone();
     }
     let plan = Plan { scenarios: vec![scenario], secrets: Secrets::default() };
-    run(&plan, &mut Watcher::default(), stopper().1).unwrap()
+    Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap()
 }
 
 /// A server on a thread that reads each connection's first bytes and hands it to `answer`.
@@ -63,7 +63,7 @@ fn https_against_a_plain_server_fails_in_tls() {
     scenario.target.base_url = url.clone();
     scenario.requests[0].url = url;
     let plan = Plan { scenarios: vec![scenario], secrets: Secrets::default() };
-    let measurement = run(&plan, &mut Watcher::default(), stopper().1).unwrap();
+    let measurement = Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
     let stage = &measurement.scenarios[0].requests[0].measured;
     assert_eq!(stage.tally.failed_by(Failure::Tls), 5);
     assert_eq!(stage.evidence.by_count()[0].phase, Some(Dimension::Tls));

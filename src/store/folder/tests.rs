@@ -57,7 +57,9 @@ fn draft() -> Draft {
 
 fn record_of(draft: Draft, intervals: &[Interval]) -> RunRecord {
     let mut measurement = draft.measurement;
-    intervals.iter().for_each(|interval| measurement.add(interval));
+    for interval in intervals {
+        measurement.add(interval);
+    }
     let evidence = Evidence {
         failure: Failure::TimedOut,
         phase: Some(Dimension::FirstByte),
@@ -87,7 +89,9 @@ fn written(root: &Path, finish: bool) -> (PathBuf, Vec<Interval>) {
     let mut folder = RunFolder::create(root, &draft()).unwrap();
     let intervals =
         vec![interval(0, Stage::Cold), interval(0, Stage::Measured), interval(1, Stage::Measured)];
-    intervals.iter().for_each(|interval| folder.add(interval).unwrap());
+    for interval in &intervals {
+        folder.add(interval).unwrap();
+    }
     if finish {
         folder.finish(&record_of(draft(), &intervals)).unwrap();
     }

@@ -1,0 +1,82 @@
+//! Where text goes: results to stdout, all else to stderr.
+
+use std::io::{IsTerminal, Write};
+
+use clap::ValueEnum;
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// A verdict table for people
+    Text,
+    /// The RunRecord as JSON, alone on stdout
+    Json,
+}
+
+/// Where text goes and how it may look.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Console {
+    pub(super) output: Output,
+    pub(super) quiet: bool,
+}
+
+impl Console {
+    /// Prints results meant for people: to stdout, or to stderr where stdout is for JSON.
+    pub(super) fn result(self, text: &str) {
+        match self.output {
+            Output::Text => write(std::io::stdout(), text),
+            Output::Json => write(std::io::stderr(), text),
+        }
+    }
+
+    /// Prints the one thing that a program reads.
+    pub(super) fn json(text: &str) {
+        write(std::io::stdout(), text);
+    }
+
+    /// Tells what is going on, unless asked to be quiet.
+    pub(super) fn say(self, text: &str) {
+        if !self.quiet {
+            write(std::io::stderr(), text);
+        }
+    }
+
+    /// Tells what must not go unnoticed.
+    pub(super) fn warn(text: &str) {
+        write(std::io::stderr(), text);
+    }
+
+    /// Whether results may be coloured: they go to a terminal, and `NO_COLOR` (<https://no-color.org>) is not set.
+    pub(super) fn colours_results(self) -> bool {
+        let terminal = match self.output {
+            Output::Text => std::io::stdout().is_terminal(),
+            Output::Json => std::io::stderr().is_terminal(),
+        };
+        terminal && colour_allowed()
+    }
+
+    /// Columns that results may take.
+    pub(super) fn width(self) -> u16 {
+        const WITHOUT_TERMINAL: u16 = 120;
+        let (_, columns) = match self.output {
+            Output::Text => console::Term::stdout().size_checked(),
+            Output::Json => console::Term::stderr().size_checked(),
+        }
+        .unwrap_or((0, WITHOUT_TERMINAL));
+        columns
+    }
+}
+
+/// Whether text on stderr may be coloured.
+pub(super) fn colours_errors() -> bool {
+    std::io::stderr().is_terminal() && colour_allowed()
+}
+
+fn colour_allowed() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn write(mut to: impl Write, text: &str) {
+    // A closed pipe means that nobody reads any more; the exit code still tells.
+    let _closed = writeln!(to, "{}", text.trim_end());
+}

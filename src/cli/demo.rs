@@ -1,0 +1,130 @@
+//! `tollgate demo`
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use super::console::colours_errors;
+use super::exit::{Exit, Problem};
+use super::session::{self, Kept, Settings};
+use crate::plan::{Environment, Overrides, Plan};
+use crate::scenario::Scenario;
+
+/// Try tollgate out: both tile-loader scenarios against a rehearsal target on this machine
+///
+/// Starts the rehearsal target as a child process on a free port, runs `mock=1` and `mock=0` against it at the same
+/// time, and writes a run folder with a plotted report. Needs no network and no set-up; takes about 45 seconds.
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
+pub(super) struct Args {
+    #[command(flatten)]
+    settings: Settings,
+    /// Flags for the rehearsal target, after `--`; see `tollgate target --help`
+    #[arg(last = true, value_name = "TARGET FLAGS")]
+    target: Vec<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate demo
+  tollgate demo -- --stall 1s --every 10s    a target that freezes: fail
+  tollgate demo -- --auth today              a live page behind a login: fail, and why";
+
+const SCENARIOS: [(&str, &str); 2] = [
+    ("scenarios/tile-loader-mock.toml", include_str!("../../scenarios/tile-loader-mock.toml")),
+    ("scenarios/tile-loader-live.toml", include_str!("../../scenarios/tile-loader-live.toml")),
+];
+
+/// A page of about 40 ms and a live page of six waits of about 40 ms each, three times slower when cold.
+const TARGET: [&str; 8] = [
+    "--mock-latency",
+    "lognormal:40ms,0.35",
+    "--upstream-latency",
+    "lognormal:40ms,0.3",
+    "--warming",
+    "40",
+    "--warming-factor",
+    "3",
+];
+
+/// What the rehearsal target expects in `X-Hotdash-Synthetic`; made up, and good for nothing else.
+const TOKEN: &str = "rehearsal";
+
+pub(super) fn demo(args: &Args) -> Result<Exit, Problem> {
+    let console = args.settings.console();
+    let rehearsal = Rehearsal::start(&args.target)?;
+    console.say(&format!("Rehearsal target: {} (a process of its own, on this machine)", rehearsal.base_url));
+    let plan = plan(&rehearsal.base_url)?;
+    let kept = session::carry_out(&plan, &args.settings)?;
+    console.say(&next(&kept));
+    Ok(kept.exit())
+}
+
+fn plan(base_url: &str) -> Result<Plan, Problem> {
+    let variables = [("TOLLGATE_TARGET", base_url), ("SYNTHETIC_CHECK_TOKEN", TOKEN)];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let environment = Environment::new(variables);
+    let parsed: Result<Vec<_>, _> =
+        SCENARIOS.iter().map(|(name, text)| Scenario::parse(name, text)).collect();
+    let resolved =
+        parsed.and_then(|scenarios| Plan::resolve(&scenarios, &environment, &Overrides::default()));
+    let (plan, _) = resolved.map_err(|errors| Problem::usage(errors.render(colours_errors())))?;
+    Ok(plan)
+}
+
+fn next(kept: &Kept) -> String {
+    format!(
+        "\nNext\n  \
+         open {}/report.html\n  \
+         tollgate demo -- --stall 1s --every 10s\n      the same against a target that freezes a tenth of the time\n  \
+         TOLLGATE_TARGET=https://… tollgate run scenarios/tile-loader-mock.toml\n      the same against yours",
+        kept.folder.display()
+    )
+}
+
+/// The rehearsal target as a child process; ended when it is dropped.
+struct Rehearsal {
+    child: Child,
+    base_url: String,
+}
+
+impl Rehearsal {
+    fn start(flags: &[String]) -> Result<Self, Problem> {
+        let program = std::env::current_exe().map_err(Problem::internal)?;
+        let mut child = Command::new(program)
+            .args(["target", "--with-stdin"])
+            .args(TARGET)
+            .args(flags)
+            // A signal from the terminal is for the prober, which still waits for answers when it drains.
+            .process_group(0)
+            .env("SYNTHETIC_CHECK_TOKEN", TOKEN)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(Problem::internal)?;
+        let stdout = child.stdout.take();
+        // From here on the child is ended whatever happens.
+        let mut rehearsal = Self { child, base_url: String::new() };
+        let mut line = String::new();
+        if let Some(stdout) = stdout {
+            BufReader::new(stdout).read_line(&mut line).map_err(Problem::internal)?;
+        }
+        match line.trim().strip_prefix("listening on ") {
+            Some(base_url) => base_url.clone_into(&mut rehearsal.base_url),
+            None => {
+                return Err(Problem::usage(
+                    "error: the rehearsal target did not start; its own message is above",
+                ));
+            }
+        }
+        Ok(rehearsal)
+    }
+}
+
+impl Drop for Rehearsal {
+    fn drop(&mut self) {
+        // A child that has ended already cannot be ended again.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}

@@ -1,0 +1,96 @@
+//! Exit codes, and the errors that lead to them.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::engine::EngineError;
+use crate::record::Decision;
+use crate::store::StoreError;
+
+/// How the program ends; the numbers are part of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: every budget holds.
+    Pass = 0,
+    /// 1: a budget or an expectation does not hold.
+    Fail = 1,
+    /// 2: a flag or a scenario is wrong.
+    Usage = 2,
+    /// 3: the data cannot tell.
+    Inconclusive = 3,
+    /// 4: the prober could not do its job.
+    Internal = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl From<Decision> for Exit {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Pass => Self::Pass,
+            Decision::Fail => Self::Fail,
+            Decision::Inconclusive => Self::Inconclusive,
+        }
+    }
+}
+
+/// Why a command ended without doing what it was asked to.
+#[derive(Debug)]
+pub struct Problem {
+    exit: Exit,
+    message: String,
+}
+
+impl Problem {
+    /// What was typed or written in a file is wrong.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into() }
+    }
+
+    /// The prober could not do its job.
+    pub(super) fn internal(message: impl fmt::Display) -> Self {
+        Self { exit: Exit::Internal, message: format!("error: {message}") }
+    }
+
+    /// The code to end with.
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message.trim_end())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Target(_) | EngineError::Trust { .. } => Self::usage(format!("error: {error}")),
+            EngineError::Worker(_) | EngineError::WorkerLost | EngineError::Observer(_) => {
+                Self::internal(error)
+            }
+        }
+    }
+}
+
+/// Help and version are asked for and end well; anything else clap says is a usage error.
+pub(super) fn of_clap(error: &clap::Error) -> Result<Exit, Problem> {
+    if error.use_stderr() {
+        return Err(Problem::usage(error.render().ansi().to_string()));
+    }
+    // Where stdout is closed there is nobody to read the help.
+    let _closed = error.print();
+    Ok(Exit::Pass)
+}

@@ -1,0 +1,53 @@
+//! `tollgate target`
+
+use std::io::Read;
+
+use tokio::sync::oneshot;
+
+use super::console::{Console, Output};
+use super::exit::{Exit, Problem};
+use super::signals::EndSignals;
+use crate::target::{self, Settings};
+
+/// Serve the rehearsal target: a tile loader whose latencies, stalls and faults are known
+///
+/// It prints the address it listens on and serves until it gets Ctrl-C or SIGTERM. Of a flag given twice the last
+/// one counts.
+#[derive(Debug, clap::Args)]
+#[command(args_override_self = true)]
+pub(super) struct Args {
+    #[command(flatten)]
+    settings: Settings,
+    /// End when standard input is closed, so that no target outlives the program that started it
+    #[arg(long, hide = true)]
+    with_stdin: bool,
+}
+
+pub(super) fn target(args: &Args) -> Result<Exit, Problem> {
+    let console = Console { output: Output::Text, quiet: false };
+    let announce = |server: &target::Server| console.result(&format!("listening on {}", server.base_url()));
+    let until = until(args.with_stdin);
+    target::run_blocking(&args.settings, announce, until)
+        .map_err(|error| Problem::usage(format!("error: {error}")))?;
+    Ok(Exit::Pass)
+}
+
+/// Waits for a signal, or for the end of standard input where that counts.
+async fn until(with_stdin: bool) {
+    let (closed, stdin_closed) = oneshot::channel();
+    if with_stdin {
+        std::thread::spawn(move || {
+            // A read that fails ends it like one that finds the end.
+            let _end = std::io::stdin().read_to_end(&mut Vec::new());
+            let _gone = closed.send(());
+        });
+    }
+    let Ok(mut signals) = EndSignals::listen() else {
+        // Without a handler the system's default applies: a signal ends the program.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        () = signals.next() => {}
+        _ = stdin_closed, if with_stdin => {}
+    }
+}
