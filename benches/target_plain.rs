@@ -12,7 +12,6 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::thread::{CpuSet, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,9 +24,7 @@ const SECONDS: &str = "5s";
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
-    let mut core = CpuSet::new();
-    core.set(SERVER_CORE);
-    sched_setaffinity(None, &core)?;
+    pin_to(SERVER_CORE)?;
 
     let bare = start_bare()?;
     let target = Background::start(&Settings::from_flags(&[])?)?;
@@ -41,6 +38,19 @@ fn main() -> Result<()> {
     report("bare server again", &format!("http://{bare}/plain"))?;
     logging.stop()?;
     Ok(target.stop()?)
+}
+
+#[cfg(target_os = "linux")]
+fn pin_to(core: usize) -> Result<()> {
+    use rustix::thread::{CpuSet, sched_setaffinity};
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    Ok(sched_setaffinity(None, &cores)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn pin_to(core: usize) -> Result<()> {
+    Err(format!("this system cannot pin a process to core {core}; run it on Linux").into())
 }
 
 fn report(what: &str, url: &str) -> Result<()> {

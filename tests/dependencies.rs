@@ -1,0 +1,76 @@
+//! Licences of all dependencies, and crates that must never come in.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
+
+use std::process::Command;
+
+use serde_json::Value;
+use spdx::{Expression, LicenseReq};
+
+/// Licences that a program under `MIT OR Apache-2.0` can be shipped with.
+const ALLOWED: [&str; 12] = [
+    "MIT",
+    "MIT-0",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "0BSD",
+    "Unicode-3.0",
+    "CC0-1.0",
+    "BSL-1.0",
+    "CDLA-Permissive-2.0",
+];
+
+/// Crates that need a system library or a second TLS stack, or that no longer get repairs.
+const BANNED: [&str; 8] = [
+    "openssl-sys",
+    "native-tls",
+    "aws-lc-sys",
+    "libsqlite3-sys",
+    "yeslogic-fontconfig-sys",
+    "freetype-sys",
+    "serde_yaml",
+    "async-std",
+];
+
+fn packages() -> Vec<Value> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--filter-platform",
+            "x86_64-unknown-linux-gnu",
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+fn is_allowed(requirement: &LicenseReq) -> bool {
+    ALLOWED.contains(&requirement.license.to_string().as_str())
+}
+
+#[test]
+fn every_dependency_may_be_shipped_with_a_program_under_mit_or_apache() {
+    for package in packages() {
+        let name = package["name"].as_str().unwrap();
+        let licence = package["license"].as_str().unwrap_or_else(|| panic!("{name} names no licence"));
+        let expression = Expression::parse_mode(licence, spdx::ParseMode::LAX)
+            .unwrap_or_else(|error| panic!("{name}: {licence}: {error}"));
+        assert!(expression.evaluate(is_allowed), "{name} is under {licence}");
+    }
+}
+
+#[test]
+fn no_banned_crate_is_part_of_the_build() {
+    for package in packages() {
+        let name = package["name"].as_str().unwrap();
+        assert!(!BANNED.contains(&name), "{name} is banned");
+    }
+}

@@ -1,0 +1,98 @@
+//! Holds the arrows between rooms: which room may use which, and which must not see the async runtime.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Which rooms each room may use; `docs/architecture.md` says why.
+const ARROWS: [(&str, &[&str]); 12] = [
+    ("units", &[]),
+    ("record", &["units"]),
+    ("expect", &["units", "record"]),
+    ("scenario", &["units", "record"]),
+    ("plan", &["units", "record", "scenario", "expect"]),
+    ("recorder", &["record"]),
+    ("engine", &["units", "plan", "expect", "record", "recorder"]),
+    ("verdict", &["units", "record"]),
+    ("store", &["units", "record"]),
+    ("report", &["units", "record"]),
+    ("target", &["units"]),
+    ("cli", &["units", "record", "scenario", "plan", "engine", "verdict", "store", "report", "target"]),
+];
+
+/// Rooms that decide and render: pure functions of values.
+const WITHOUT_RUNTIME: [&str; 8] =
+    ["units", "record", "expect", "scenario", "plan", "recorder", "verdict", "report"];
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| match path.extension() {
+            _ if path.is_dir() => sources(&path),
+            Some(extension) if extension == "rs" => vec![path],
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+/// The room a file belongs to: its folder below `src`, or its own name.
+fn room(file: &Path) -> String {
+    let inside = file.strip_prefix(root()).unwrap();
+    let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The rooms named after `crate::` in a file, its comments and documentation left out.
+fn used(file: &Path) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let code =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    code.split("crate::")
+        .skip(1)
+        .map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect())
+        .collect()
+}
+
+#[test]
+fn every_room_uses_only_the_rooms_it_may() {
+    let arrows: BTreeMap<_, _> = ARROWS.into_iter().collect();
+    let mut broken = Vec::new();
+    for file in sources(&root()) {
+        let room = room(&file);
+        if room == "lib" || room == "main" {
+            continue;
+        }
+        let allowed = arrows.get(room.as_str()).unwrap_or_else(|| panic!("room `{room}` has no arrows yet"));
+        for target in used(&file) {
+            if target != room && !allowed.contains(&target.as_str()) {
+                broken.push(format!("{} uses crate::{target}", file.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn rooms_that_decide_and_render_do_not_see_the_async_runtime() {
+    for file in sources(&root()) {
+        if WITHOUT_RUNTIME.contains(&room(&file).as_str()) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            assert!(!text.contains("tokio::"), "{} names tokio", file.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_command_line_prints_and_only_main_ends_the_program() {
+    for file in sources(&root()) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let room = room(&file);
+        assert!(!text.contains("process::exit"), "{} ends the program", file.display());
+        let prints = text.contains("io::stdout()") || text.contains("io::stderr()");
+        assert!(!prints || room == "cli" || room == "main", "{} prints", file.display());
+    }
+}
