@@ -66,10 +66,21 @@ fn every_wrong_scenario_is_refused_with_its_place_and_a_remedy() {
 }
 
 #[test]
+fn the_example_of_the_readme_is_a_scenario_that_can_pass() {
+    let page = fs::read_to_string("README.md").unwrap();
+    let [example] = examples(&page)[..] else { panic!("one example") };
+    let (_, warnings) = plan(Scenario::parse("README.md", example).unwrap()).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+fn examples(page: &str) -> Vec<&str> {
+    page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+#[test]
 fn every_example_of_the_reference_page_is_a_scenario() {
     let page = fs::read_to_string("docs/scenario.md").unwrap();
-    let examples: Vec<&str> =
-        page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let examples = examples(&page);
     assert!(examples.len() > 5);
     for example in examples {
         let head = "name = \"example\"\n";

@@ -56,7 +56,7 @@ pub(super) fn demo(args: &Args) -> Result<Exit, Problem> {
     console.say(&format!("Rehearsal target: {} (a process of its own, on this machine)", rehearsal.base_url));
     let plan = plan(&rehearsal.base_url)?;
     let kept = session::carry_out(&plan, &args.settings)?;
-    console.say(&next(&kept));
+    console.say(&next(&kept, args.target.is_empty()));
     Ok(kept.exit())
 }
 
@@ -72,13 +72,15 @@ fn plan(base_url: &str) -> Result<Plan, Problem> {
     Ok(plan)
 }
 
-fn next(kept: &Kept) -> String {
+/// What to try next; freezes are not suggested to whoever has set the target up already.
+fn next(kept: &Kept, plain: bool) -> String {
+    let freeze = "  tollgate demo -- --stall 1s --every 10s\n      \
+                  the same against a target that freezes a tenth of the time\n";
     format!(
-        "\nNext\n  \
-         open {}/report.html\n  \
-         tollgate demo -- --stall 1s --every 10s\n      the same against a target that freezes a tenth of the time\n  \
+        "\nNext\n  open {}/report.html\n{}  \
          TOLLGATE_TARGET=https://… tollgate run scenarios/tile-loader-mock.toml\n      the same against yours",
-        kept.folder.display()
+        kept.folder.display(),
+        if plain { freeze } else { "" },
     )
 }
 

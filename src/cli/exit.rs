@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use super::console::colours_errors;
 use crate::engine::EngineError;
 use crate::record::Decision;
 use crate::store::StoreError;
@@ -88,7 +89,12 @@ impl From<EngineError> for Problem {
 /// Help and version are asked for and end well; anything else clap says is a usage error.
 pub(super) fn of_clap(error: &clap::Error) -> Result<Exit, Problem> {
     if error.use_stderr() {
-        return Err(Problem::usage(error.render().ansi().to_string()));
+        let text = error.render();
+        return Err(Problem::usage(if colours_errors() {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        }));
     }
     // Where stdout is closed there is nobody to read the help.
     let _closed = error.print();

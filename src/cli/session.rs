@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::FalseyValueParser;
 use uuid::Uuid;
 
 use super::console::{Console, Output};
@@ -22,7 +23,7 @@ pub(super) struct Settings {
     #[arg(long, value_enum, default_value = "text", env = "TOLLGATE_OUTPUT")]
     output: Output,
     /// Show no progress; the verdict is still printed
-    #[arg(long, short, env = "TOLLGATE_QUIET")]
+    #[arg(long, short, env = "TOLLGATE_QUIET", value_parser = FalseyValueParser::new())]
     quiet: bool,
     /// The folder that run folders are made in
     #[arg(long, value_name = "DIR", default_value = "reports/runs", env = "TOLLGATE_RUNS_DIR")]
@@ -31,7 +32,7 @@ pub(super) struct Settings {
     #[arg(long, value_name = "HASH", env = "TOLLGATE_GIT_COMMIT")]
     git_commit: Option<String>,
     /// Allow more than 100 requests a second to a host that is not this machine
-    #[arg(long, env = "TOLLGATE_YES_LOAD_THIS_HOST")]
+    #[arg(long, env = "TOLLGATE_YES_LOAD_THIS_HOST", value_parser = FalseyValueParser::new())]
     yes_load_this_host: bool,
 }
 
