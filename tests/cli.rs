@@ -209,6 +209,17 @@ fn heavy_load_on_a_foreign_host_must_be_asked_for() {
 }
 
 #[test]
+fn too_few_file_descriptors_are_said_before_the_run_and_not_blamed_on_the_target() {
+    let rest = PLAIN.replace("connections = 4", "connections = 200");
+    let bench = Bench::new("http://127.0.0.1:1", "budgets = [\"p95 < 1s\"]", &rest);
+    let limited =
+        format!("ulimit -n 100 && exec {} run {}", env!("CARGO_BIN_EXE_tollgate"), bench.scenario.display());
+    let output = Command::new("sh").args(["-c", &limited]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("ulimit -n 264"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn usage_errors_end_with_2_and_help_with_0() {
     let code = |words: &[&str]| tollgate().args(words).output().unwrap().status.code();
     assert_eq!(code(&["run"]), Some(2));

@@ -57,7 +57,8 @@ impl Console {
 
     /// Columns that results may take.
     pub(super) fn width(self) -> u16 {
-        const WITHOUT_TERMINAL: u16 = 120;
+        // Wide enough for a row a budget; logs do not wrap.
+        const WITHOUT_TERMINAL: u16 = 140;
         let (_, columns) = match self.output {
             Output::Text => console::Term::stdout().size_checked(),
             Output::Json => console::Term::stderr().size_checked(),

@@ -11,9 +11,9 @@ use super::live::Live;
 use super::{guard, provenance, signals};
 use crate::engine::{self, Engine};
 use crate::plan::Plan;
-use crate::record::{FORMAT, Interval, RunRecord};
+use crate::record::{FORMAT, RunRecord};
 use crate::report;
-use crate::store::{self, Draft, RunFolder, Stored};
+use crate::store::{self, Draft, RunFolder};
 use crate::verdict;
 
 /// How a run is to be carried out, beside its plan.
@@ -70,7 +70,7 @@ pub(super) fn carry_out(plan: &Plan, settings: &Settings) -> Result<Kept, Proble
     let record = RunRecord { format, id, provenance, plan, measurement, verdict };
     live.folder.finish(&record)?;
     let folder = live.folder.path().to_owned();
-    present(&record, &folder, console)?;
+    report_on(&record, &folder, console)?;
     Ok(Kept { record, folder })
 }
 
@@ -84,23 +84,17 @@ fn draft(plan: &Plan, settings: &Settings) -> Draft {
     }
 }
 
-/// Prints a finished run's verdict and writes its reports.
-fn present(record: &RunRecord, folder: &Path, console: Console) -> Result<(), Problem> {
-    // The intervals are read back from the folder, so that what is drawn is what was kept.
-    let intervals = match store::read(folder)? {
-        Stored::Complete(_, intervals) | Stored::HalfWritten(_, intervals) => intervals,
-    };
-    report_on(record, &intervals, folder, console)
-}
-
 /// Prints a run's verdict and writes its reports into its folder.
-pub(super) fn report_on(
-    record: &RunRecord,
-    intervals: &[Interval],
-    folder: &Path,
-    console: Console,
-) -> Result<(), Problem> {
+///
+/// The intervals are read back from the folder, so that what is drawn is what was kept.
+pub(super) fn report_on(record: &RunRecord, folder: &Path, console: Console) -> Result<(), Problem> {
+    let mut damaged = None;
+    let intervals =
+        store::intervals(folder)?.map_while(|interval| interval.map_err(|error| damaged = Some(error)).ok());
     let model = report::Model::new(record, intervals);
+    if let Some(error) = damaged {
+        return Err(error.into());
+    }
     console.result(&report::terminal(&model, console.width(), console.colours_results()));
     if console.output == Output::Json {
         Console::json(&serde_json::to_string_pretty(record).map_err(Problem::internal)?);

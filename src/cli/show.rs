@@ -25,17 +25,16 @@ pub(super) struct Args {
 
 pub(super) fn show(args: &Args) -> Result<Exit, Problem> {
     let console = Console { output: args.output, quiet: false };
-    let (record, intervals) =
-        match store::read(&args.folder).map_err(|error| Problem::usage(format!("error: {error}")))? {
-            Stored::Complete(record, intervals) => (*record, intervals),
-            Stored::HalfWritten(draft, intervals) => {
-                Console::warn("This run was cut off: it is shown as far as its intervals were written.");
-                let record = judged(*draft);
-                store::complete(&args.folder, &record)?;
-                (record, intervals)
-            }
-        };
-    session::report_on(&record, &intervals, &args.folder, console)?;
+    let record = match store::read(&args.folder).map_err(|error| Problem::usage(format!("error: {error}")))? {
+        Stored::Complete(record) => *record,
+        Stored::HalfWritten(draft) => {
+            Console::warn("This run was cut off: it is shown as far as its intervals were written.");
+            let record = judged(*draft);
+            store::complete(&args.folder, &record)?;
+            record
+        }
+    };
+    session::report_on(&record, &args.folder, console)?;
     Ok(record.verdict.decision.into())
 }
 

@@ -114,8 +114,11 @@ impl<'a> Conductor<'a> {
 
     /// Starts the measured phase at the same instant in every lane, unless the run is being stopped.
     fn start_measuring(&mut self) {
-        let start = clock::now() + LEAD;
-        self.measured_from = Some(start - self.run_start);
+        // A whole number of milliseconds, so that interval logs, which count in those, give it back unchanged.
+        let from = (clock::now() + LEAD - self.run_start).as_millis() + 1;
+        let from = Duration::from_millis(u64::try_from(from).unwrap_or(u64::MAX));
+        let start = self.run_start + from;
+        self.measured_from = Some(from);
         self.lanes.iter_mut().for_each(|lane| lane.watermark = 0);
         self.commands.send_if_modified(|command| {
             let waiting = *command == Command::WarmUp;

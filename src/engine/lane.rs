@@ -158,6 +158,7 @@ impl Lane {
         let dispatcher = tokio::task::spawn_local(Rc::clone(self).dispatch(Rc::clone(&desk), alarm, start));
         self.attend(crew, &desk, LaneProgress::Measuring, line).await;
         dispatcher.abort();
+        self.look_at(&desk);
         let mut counters = self.counters.borrow_mut();
         counters.abandoned = std::mem::take(&mut counters.in_flight) + desk.waiting();
     }

@@ -7,6 +7,7 @@
 mod carrier;
 pub mod clock;
 mod conductor;
+mod descriptors;
 mod desk;
 mod dial;
 mod http;
@@ -47,6 +48,19 @@ pub enum EngineError {
         path: PathBuf,
         /// What is wrong with it.
         why: String,
+    },
+    /// The plan needs more file descriptors than this process may have.
+    #[error(
+        "{connections} connections need {needed} file descriptors and this process may open {allowed}; plan fewer \
+         connections, or raise the limit with `ulimit -n {needed}`"
+    )]
+    Descriptors {
+        /// Connections planned, over all scenarios.
+        connections: u64,
+        /// Descriptors they need.
+        needed: u64,
+        /// Descriptors the system allows.
+        allowed: u64,
     },
     /// The system gave no thread or runtime.
     #[error("the machine cannot start a worker: {0}")]
@@ -119,6 +133,8 @@ pub struct Engine<'a> {
 impl<'a> Engine<'a> {
     /// Prepares a plan without sending anything.
     pub fn prepare(plan: &'a Plan) -> Result<Self, EngineError> {
+        let connections = plan.scenarios.iter().map(|scenario| u64::from(scenario.load.connections()));
+        descriptors::provide(connections.sum())?;
         let assignments = deal(plan, cores());
         let berth = |lane: usize| prepare(plan, lane, &assignments[lane]);
         let crews = crews(&assignments, cores())
@@ -206,6 +222,8 @@ fn work(
         local.spawn_local(work.run(alarm, line));
     }
     runtime.block_on(local);
+    // A name look-up that hangs in the system must not keep the run from ending.
+    runtime.shutdown_background();
     Ok(())
 }
 

@@ -1,13 +1,14 @@
 //! One run's folder, written while the run goes on.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::hlog::{self, Log};
+use super::hlog::{self, LogReader};
 use super::{StoreError, folder_name};
 use crate::record::{FORMAT, Interval, Measurement, PlannedScenario, Provenance, RunRecord, Stage};
 
@@ -35,9 +36,9 @@ pub struct Draft {
 #[derive(Debug)]
 pub enum Stored {
     /// The run was finished.
-    Complete(Box<RunRecord>, Vec<Interval>),
+    Complete(Box<RunRecord>),
     /// The run was not finished; its measurement is put together from the intervals that were written.
-    HalfWritten(Box<Draft>, Vec<Interval>),
+    HalfWritten(Box<Draft>),
 }
 
 /// A run folder that is being written.
@@ -128,20 +129,55 @@ fn readable_by_all(file: &File) -> std::io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(0o644))
 }
 
-/// Reads a run from its folder.
+/// Reads a run from its folder; [`intervals`] reads its intervals.
 pub fn read(folder: &Path) -> Result<Stored, StoreError> {
     if let Some(record) = json::<RunRecord>(folder, RUN)? {
-        return Ok(Stored::Complete(Box::new(record), intervals(folder)?));
+        return Ok(Stored::Complete(Box::new(record)));
     }
     let mut draft: Draft =
         json(folder, PARTIAL)?.ok_or_else(|| StoreError::NoRun { path: folder.to_owned() })?;
-    let intervals = intervals(folder)?;
-    for interval in &intervals {
-        draft.measurement.add(interval);
+    let mut measured_from = None;
+    for interval in intervals(folder)? {
+        let interval = interval?;
+        if interval.stage == Stage::Measured {
+            measured_from =
+                Some(measured_from.map_or(interval.start, |first: Duration| first.min(interval.start)));
+        }
+        draft.measurement.add(&interval);
     }
-    let measured = intervals.iter().filter(|interval| interval.stage == Stage::Measured);
-    draft.measurement.measured_from = measured.map(|interval| interval.start).min().unwrap_or_default();
-    Ok(Stored::HalfWritten(Box::new(draft), intervals))
+    draft.measurement.measured_from = measured_from.unwrap_or(draft.measurement.elapsed);
+    Ok(Stored::HalfWritten(Box::new(draft)))
+}
+
+/// A run's intervals, in the order they were settled, read one at a time: a long run has more than fit in memory.
+///
+/// A last line that was cut off ends them without an error.
+pub fn intervals(
+    folder: &Path,
+) -> Result<impl Iterator<Item = Result<Interval, StoreError>> + use<>, StoreError> {
+    let open = |path: &Path| File::open(path).map(BufReader::new).map_err(StoreError::read(path));
+    let path = folder.join(INTERVALS);
+    let mut counts = open(&path)?;
+    let mut log = LogReader::new(open(&folder.join(HISTOGRAMS))?);
+    let mut number = 0;
+    Ok(std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        number += 1;
+        match counts.read_until(b'\n', &mut line) {
+            Err(error) => Some(Err(StoreError::read(&path)(error))),
+            Ok(_) if !line.ends_with(b"\n") => None,
+            Ok(_) => Some(
+                parse(&line, &mut log)
+                    .map_err(|error| StoreError::damaged(&path, &format!("line {number}: {error}"))),
+            ),
+        }
+    }))
+}
+
+fn parse(line: &[u8], log: &mut LogReader<BufReader<File>>) -> Result<Interval, serde_json::Error> {
+    let mut interval: Interval = serde_json::from_slice(line)?;
+    interval.series = log.series(&interval);
+    Ok(interval)
 }
 
 /// The one field that every version of the format has.
@@ -164,25 +200,6 @@ fn json<T: serde::de::DeserializeOwned>(folder: &Path, name: &str) -> Result<Opt
         return Err(StoreError::Newer { path, found });
     }
     serde_json::from_slice(&bytes).map(Some).map_err(damaged)
-}
-
-/// The intervals written so far; a last line that was cut off is left out.
-fn intervals(folder: &Path) -> Result<Vec<Interval>, StoreError> {
-    let path = folder.join(INTERVALS);
-    let counts = fs::read(&path).map_err(StoreError::read(&path))?;
-    let histograms = folder.join(HISTOGRAMS);
-    let log = Log::read(&fs::read(&histograms).map_err(StoreError::read(&histograms))?);
-    let complete = counts.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let lines = counts[..complete].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    lines
-        .enumerate()
-        .map(|(number, line)| {
-            let mut interval: Interval = serde_json::from_slice(line)
-                .map_err(|error| StoreError::damaged(&path, &format!("line {}: {error}", number + 1)))?;
-            interval.series = log.series(&interval);
-            Ok(interval)
-        })
-        .collect()
 }
 
 #[cfg(test)]

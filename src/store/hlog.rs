@@ -4,13 +4,12 @@
 //! version 1.3. Values are microseconds, `Interval_Max` is in milliseconds, and each line is tagged
 //! `scenario/request/stage/dimension`, names percent-encoded.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::io::{BufRead, Lines};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use time::OffsetDateTime;
 
@@ -33,60 +32,78 @@ pub(super) fn header(started: OffsetDateTime) -> String {
 
 /// The lines of one interval.
 pub(super) fn lines(interval: &Interval) -> String {
+    let (tag, start) = (tag(interval), seconds(interval.start));
     let mut lines = String::new();
     for (dimension, histogram) in interval.series.iter() {
         let max = histogram.max().unwrap_or_default().as_secs_f64() * 1e3;
-        let start = interval.start.as_secs_f64();
         let bytes = BASE64.encode(histogram.to_v2());
         // Writing to a string cannot fail.
-        let _infallible =
-            writeln!(lines, "Tag={},{start:.3},1.000,{max:.3},{bytes}", tag(interval, dimension));
+        let _infallible = writeln!(lines, "Tag={tag}/{dimension},{start},1.000,{max:.3},{bytes}");
     }
     lines
 }
 
-/// The histograms of a log, by tag and start.
-#[derive(Debug, Default)]
-pub(super) struct Log(HashMap<(String, u64), Histogram>);
+/// The histograms of a log, read in the order they were written.
+#[derive(Debug)]
+pub(super) struct LogReader<R> {
+    lines: Lines<R>,
+    /// The next line's tag without its dimension, with what else it holds.
+    next: Option<Entry>,
+}
 
-impl Log {
-    /// Reads a log up to its end or to a line that was cut off.
-    pub(super) fn read(bytes: &[u8]) -> Self {
-        let mut log = HashMap::new();
-        for entry in IntervalLogIterator::new(bytes) {
-            let Ok(LogEntry::Interval(interval)) = entry else {
-                if entry.is_err() {
-                    break;
-                }
-                continue;
-            };
-            let Ok(encoded) = BASE64.decode(interval.encoded_histogram()) else { break };
-            let Ok(histogram) = Histogram::from_v2(&encoded) else { break };
-            let tag = interval.tag().map(|tag| tag.as_str().to_owned()).unwrap_or_default();
-            log.insert((tag, millis(interval.start_timestamp())), histogram);
-        }
-        Self(log)
+#[derive(Debug)]
+struct Entry {
+    of: String,
+    start: String,
+    dimension: Dimension,
+    histogram: Histogram,
+}
+
+impl<R: BufRead> LogReader<R> {
+    pub(super) fn new(log: R) -> Self {
+        let mut reader = Self { lines: log.lines(), next: None };
+        reader.next = reader.read();
+        reader
     }
 
-    /// The histograms of an interval.
-    pub(super) fn series(&self, interval: &Interval) -> Series {
+    /// The histograms of an interval; intervals must be asked for in the order they were written in.
+    pub(super) fn series(&mut self, interval: &Interval) -> Series {
+        let (of, start) = (tag(interval), seconds(interval.start));
         let mut series = Series::default();
-        for dimension in Dimension::ALL {
-            if let Some(histogram) = self.0.get(&(tag(interval, dimension), millis(interval.start))) {
-                series.add(dimension, histogram);
-            }
+        while let Some(entry) = self.next.take_if(|entry| entry.of == of && entry.start == start) {
+            series.add(entry.dimension, &entry.histogram);
+            self.next = self.read();
         }
         series
     }
+
+    /// The next entry; none at the end, or where a line was cut off.
+    fn read(&mut self) -> Option<Entry> {
+        loop {
+            let line = self.lines.next()?.ok()?;
+            if let Some(rest) = line.strip_prefix("Tag=") {
+                return Entry::parse(rest);
+            }
+        }
+    }
 }
 
-fn tag(interval: &Interval, dimension: Dimension) -> String {
+impl Entry {
+    fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.splitn(5, ',');
+        let (of, dimension) = fields.next()?.rsplit_once('/')?;
+        let start = fields.next()?.to_owned();
+        let histogram = Histogram::from_v2(&BASE64.decode(fields.nth(2)?).ok()?).ok()?;
+        Some(Self { of: of.to_owned(), start, dimension: dimension.parse().ok()?, histogram })
+    }
+}
+
+/// What the lines of an interval are tagged with, but for the dimension.
+fn tag(interval: &Interval) -> String {
     let encoded = |name| utf8_percent_encode(name, TAG);
-    format!("{}/{}/{}/{dimension}", encoded(&interval.scenario), encoded(&interval.request), interval.stage)
+    format!("{}/{}/{}", encoded(&interval.scenario), encoded(&interval.request), interval.stage)
 }
 
-/// Timestamps are written with three decimals; both sides are rounded alike.
-fn millis(start: Duration) -> u64 {
-    let text = format!("{:.3}", start.as_secs_f64());
-    text.replace('.', "").parse().unwrap_or(0)
+fn seconds(start: Duration) -> String {
+    format!("{:.3}", start.as_secs_f64())
 }

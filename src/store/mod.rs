@@ -12,7 +12,7 @@ mod hlog;
 
 use std::path::{Path, PathBuf};
 
-pub use folder::{Draft, RunFolder, Stored, complete, read, write_atomically};
+pub use folder::{Draft, RunFolder, Stored, complete, intervals, read, write_atomically};
 
 /// Why a run could not be kept or read.
 #[derive(Debug, thiserror::Error)]

@@ -164,11 +164,15 @@ async fn answer(stream: &mut DuplexStream, turn: Turn) -> Option<()> {
 pub(super) struct Watcher {
     pub(super) intervals: Vec<Interval>,
     pub(super) stop_after: Option<usize>,
+    pub(super) fail_after: Option<usize>,
 }
 
 impl Observer for Watcher {
     fn settled(&mut self, interval: &Interval) -> Result<Flow, Box<dyn std::error::Error + Send + Sync>> {
         self.intervals.push(interval.clone());
+        if self.fail_after.is_some_and(|after| self.intervals.len() >= after) {
+            return Err("the disk is full".into());
+        }
         Ok(match self.stop_after {
             Some(after) if self.intervals.len() >= after => Flow::Stop("told to".to_owned()),
             _ => Flow::Continue,

@@ -328,3 +328,12 @@ fn the_observer_can_end_a_run() {
     assert_eq!(measurement.ending, Ending::TargetDown("told to".to_owned()));
     assert!(measurement.elapsed < millis(4_000));
 }
+
+#[test]
+fn an_observer_that_cannot_go_on_ends_the_run_at_once() {
+    let mut watcher = Watcher { fail_after: Some(1), ..Watcher::default() };
+    let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(5))));
+    let error = paused(conduct(open(10.0, 60, 4), vec![dial], &mut watcher, stopper().1)).unwrap_err();
+    assert_eq!(error.to_string(), "the disk is full");
+    assert_eq!(watcher.intervals.len(), 1);
+}

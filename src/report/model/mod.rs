@@ -8,7 +8,9 @@ mod request;
 mod timeline;
 mod timing;
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::record::{Decision, Interval, Reason, RunRecord};
 
@@ -18,6 +20,7 @@ pub(super) use curve::{Curve, tail};
 pub(super) use facts::Fact;
 pub(super) use finding::Finding;
 pub(super) use request::{FailureRow, RequestView};
+use timeline::Gatherer;
 pub(super) use timeline::{Point, Timeline};
 pub(super) use timing::{Quantiles, Timing, TimingRow, label, meaning};
 
@@ -63,8 +66,8 @@ impl Model {
     /// What there is to show of a record and the seconds it was measured in.
     ///
     /// Only the curves over time need `intervals`; without them a report lacks those and nothing else.
-    pub fn new(record: &RunRecord, intervals: &[Interval]) -> Self {
-        let seconds = by_request(intervals);
+    pub fn new(record: &RunRecord, intervals: impl IntoIterator<Item = impl Borrow<Interval>>) -> Self {
+        let seconds = by_request(record.measurement.elapsed, intervals);
         let scenarios: Vec<ScenarioView> =
             names(record).into_iter().map(|name| ScenarioView::new(record, name, &seconds)).collect();
         let findings = finding::all(&scenarios);
@@ -93,7 +96,7 @@ impl Model {
 }
 
 impl ScenarioView {
-    fn new(record: &RunRecord, name: &str, seconds: &Seconds<'_>) -> Self {
+    fn new(record: &RunRecord, name: &str, seconds: &Seconds) -> Self {
         let planned = record.planned(name);
         let measured = record.measurement.scenarios.iter().find(|scenario| scenario.name == name);
         let verdict = record.verdict.scenarios.iter().find(|scenario| scenario.scenario == name);
@@ -106,8 +109,8 @@ impl ScenarioView {
             facts: facts::of_scenario(planned, measured),
             reasons: verdict.map(|verdict| finding::shown(&verdict.reasons)).unwrap_or_default(),
             requests: request::all(planned, measured, verdict, |request| {
-                let seconds = seconds.get(&(name, request)).map_or(&[][..], Vec::as_slice);
-                Timeline::new(seconds, record.measurement.measured_from)
+                let gathered = seconds.get(&(name.to_owned(), request.to_owned()));
+                gathered.map(|seconds| seconds.timeline(record.measurement.measured_from)).unwrap_or_default()
             }),
         }
     }
@@ -119,12 +122,14 @@ impl ScenarioView {
 }
 
 /// The intervals of each scenario and request.
-type Seconds<'a> = HashMap<(&'a str, &'a str), Vec<&'a Interval>>;
+type Seconds = HashMap<(String, String), Gatherer>;
 
-fn by_request(intervals: &[Interval]) -> Seconds<'_> {
+fn by_request(elapsed: Duration, intervals: impl IntoIterator<Item = impl Borrow<Interval>>) -> Seconds {
     let mut seconds = Seconds::new();
     for interval in intervals {
-        seconds.entry((&interval.scenario, &interval.request)).or_default().push(interval);
+        let interval = interval.borrow();
+        let request = (interval.scenario.clone(), interval.request.clone());
+        seconds.entry(request).or_insert_with(|| Gatherer::new(elapsed)).add(interval);
     }
     seconds
 }

@@ -42,24 +42,6 @@ impl Timeline {
     /// The most bins a plot shows.
     pub(in crate::report) const MOST_BINS: u64 = 300;
 
-    /// The timeline of one request's seconds.
-    ///
-    /// Seconds that share a bin have their histograms added, so that each point is a quantile of exchanges and
-    /// never an average of quantiles.
-    pub(super) fn new(seconds: &[&Interval], measured_from: Duration) -> Self {
-        let Some(last) = seconds.iter().map(|second| second.start.as_secs()).max() else {
-            return Self::default();
-        };
-        let width = width(last + 1);
-        Self {
-            bin: Duration::from_secs(width),
-            measured_from,
-            end: Duration::from_secs((last / width + 1) * width),
-            warmup: points(seconds.iter().filter(|second| second.stage != Stage::Measured), width),
-            measured: points(seconds.iter().filter(|second| second.stage == Stage::Measured), width),
-        }
-    }
-
     /// Whether there is anything to plot.
     pub(in crate::report) fn is_empty(&self) -> bool {
         self.warmup.is_empty() && self.measured.is_empty()
@@ -72,30 +54,68 @@ fn width(seconds: u64) -> u64 {
     WIDTHS.into_iter().find(fits).unwrap_or_else(|| seconds.div_ceil(Timeline::MOST_BINS))
 }
 
-#[derive(Default)]
+/// Gathers a request's seconds into bins, as they come.
+///
+/// Seconds that share a bin have their histograms added, so that each point is a quantile of exchanges and never an
+/// average of quantiles.
+#[derive(Debug)]
+pub(super) struct Gatherer {
+    /// The width of a bin in seconds.
+    width: u64,
+    warmup: BTreeMap<u64, Bin>,
+    measured: BTreeMap<u64, Bin>,
+}
+
+#[derive(Debug, Default)]
 struct Bin {
     n: u64,
     failed: u64,
     latency: Histogram,
 }
 
-fn points<'a>(seconds: impl Iterator<Item = &'a &'a Interval>, width: u64) -> Vec<Point> {
-    let mut bins: BTreeMap<u64, Bin> = BTreeMap::new();
-    for second in seconds {
-        let bin = bins.entry(second.start.as_secs() / width).or_default();
+impl Gatherer {
+    /// For a run that lasted `elapsed`.
+    pub(super) fn new(elapsed: Duration) -> Self {
+        Self { width: width(elapsed.as_secs() + 1), warmup: BTreeMap::new(), measured: BTreeMap::new() }
+    }
+
+    /// Adds a second.
+    pub(super) fn add(&mut self, second: &Interval) {
+        let bins = match second.stage {
+            Stage::Cold | Stage::Warmup => &mut self.warmup,
+            Stage::Measured => &mut self.measured,
+        };
+        let bin = bins.entry(second.start.as_secs() / self.width).or_default();
         bin.n += second.tally.exchanges;
         bin.failed += second.tally.failed();
         if let Some(latency) = second.series.get(Dimension::Latency) {
             bin.latency.add(latency);
         }
     }
-    let point = |(index, bin): (u64, Bin)| Point {
-        at: Duration::from_millis((index * 2 + 1) * width * 500),
-        n: bin.n,
-        failed: bin.failed,
-        latency: Quantiles::of((bin.latency.count() > 0).then_some(&bin.latency)),
-    };
-    bins.into_iter().map(point).collect()
+
+    /// The timeline of all seconds added.
+    pub(super) fn timeline(&self, measured_from: Duration) -> Timeline {
+        let Some(last) = self.warmup.keys().chain(self.measured.keys()).max() else {
+            return Timeline::default();
+        };
+        Timeline {
+            bin: Duration::from_secs(self.width),
+            measured_from,
+            end: Duration::from_secs((last + 1) * self.width),
+            warmup: self.points(&self.warmup),
+            measured: self.points(&self.measured),
+        }
+    }
+
+    fn points(&self, bins: &BTreeMap<u64, Bin>) -> Vec<Point> {
+        let point = |(index, bin): (&u64, &Bin)| Point {
+            at: Duration::from_millis((index * 2 + 1) * self.width * 500),
+            n: bin.n,
+            failed: bin.failed,
+            latency: Quantiles::of((bin.latency.count() > 0).then_some(&bin.latency)),
+        };
+        bins.iter().map(point).collect()
+    }
 }
 
 #[cfg(test)]
@@ -118,11 +138,18 @@ mod tests {
         }
     }
 
+    fn gathered(seconds: &[Interval], elapsed: Duration) -> Timeline {
+        let mut gatherer = Gatherer::new(elapsed);
+        for second in seconds {
+            gatherer.add(second);
+        }
+        gatherer.timeline(Duration::ZERO)
+    }
+
     #[test]
     fn a_long_run_is_shown_in_few_bins_that_add_their_histograms() {
         let seconds: Vec<Interval> = (0..10_000).map(|start| second(start, 1 + start % 60)).collect();
-        let refs: Vec<&Interval> = seconds.iter().collect();
-        let line = Timeline::new(&refs, Duration::ZERO);
+        let line = gathered(&seconds, Duration::from_secs(10_000));
         assert!(line.measured.len() as u64 <= Timeline::MOST_BINS);
         assert_eq!(line.bin, Duration::from_mins(1));
         assert_eq!(line.measured.iter().map(|point| point.n).sum::<u64>(), 10_000);
@@ -134,7 +161,7 @@ mod tests {
     #[test]
     fn a_short_run_keeps_its_seconds() {
         let seconds = [second(0, 5), second(2, 7)];
-        let line = Timeline::new(&seconds.iter().collect::<Vec<_>>(), Duration::ZERO);
+        let line = gathered(&seconds, Duration::from_secs(3));
         assert_eq!(line.bin, Duration::from_secs(1));
         assert_eq!(line.measured[1].at, Duration::from_millis(2_500));
         assert_eq!(line.end, Duration::from_secs(3));
