@@ -35,10 +35,10 @@ impl Carrier {
     ///
     /// A connection that got no answer takes no more: the target is asked for it again when measuring.
     pub(super) async fn warm_up(mut self, further: Rc<Desk>) -> Self {
-        self.carry_out(Arrival::immediate(), Stage::Warmup).await;
-        while self.channel.is_some() {
+        let mut answered = self.carry_out(Arrival::immediate(), Stage::Warmup).await;
+        while answered {
             let Some(arrival) = further.next().await else { break };
-            self.carry_out(arrival, Stage::Warmup).await;
+            answered = self.carry_out(arrival, Stage::Warmup).await;
         }
         self
     }
@@ -56,8 +56,9 @@ impl Carrier {
         self
     }
 
-    /// Carries out the scenario's requests, each due when the one before it was done.
-    async fn carry_out(&mut self, arrival: Arrival, stage: Stage) {
+    /// Carries out the scenario's requests, each due when the one before it was done; says whether the last of them
+    /// was answered.
+    async fn carry_out(&mut self, arrival: Arrival, stage: Stage) -> bool {
         let lane = Rc::clone(&self.lane);
         lane.begin(arrival.due);
         let mut taken = Taken { due: arrival.due, dispatched: arrival.dispatched(clock::now()) };
@@ -72,10 +73,13 @@ impl Carrier {
             lane.record(request, stage, due, exchange);
             taken = Taken { due: done, dispatched: clock::now() };
         }
+        // An exchange without an answer leaves no connection behind.
+        let answered = self.channel.is_some();
         if lane.reuse() == Reuse::Fresh {
             self.channel = None;
         }
         lane.end(arrival.due);
+        answered
     }
 
     async fn exchange(&mut self, request: usize, taken: Taken) -> (Exchange, Instant) {

@@ -19,8 +19,9 @@ pub fn wall_clock() -> OffsetDateTime {
 /// A timer that wakes its task at an instant, never early.
 ///
 /// On Linux it is a timer of the kernel with a resolution of nanoseconds, set [`Alarm::SPIN`] short of the
-/// instant; the rest is spun, because the kernel's wake-up alone is about 60 µs late. Elsewhere, and under
-/// tokio's paused time, it is tokio's timer with a resolution of a millisecond.
+/// instant, because the kernel's wake-up alone is about 60 µs late; the rest is passed by yielding, so that the
+/// thread's other tasks go on. Elsewhere, and under tokio's paused time, it is tokio's timer with a resolution of a
+/// millisecond.
 #[derive(Debug)]
 pub(super) struct Alarm(Kind);
 
@@ -32,7 +33,7 @@ enum Kind {
 }
 
 impl Alarm {
-    /// How long before an instant the timer fires and spinning begins. At 1,000 arrivals a second that is at
+    /// How long before an instant the timer fires and yielding begins. At 1,000 arrivals a second that is at
     /// most 8 % of a core.
     const SPIN: Duration = Duration::from_micros(80);
 
@@ -50,7 +51,7 @@ impl Alarm {
         Self(Kind::Tokio)
     }
 
-    /// Waits until `due`; returns at once where that has passed.
+    /// Waits until `due`; returns at once where that has passed, without giving other tasks a turn.
     pub(super) async fn until(&self, due: Instant) {
         match &self.0 {
             #[cfg(target_os = "linux")]
@@ -60,7 +61,7 @@ impl Alarm {
                     tokio::time::sleep_until(due).await;
                 }
                 while now() < due {
-                    std::hint::spin_loop();
+                    tokio::task::yield_now().await;
                 }
             }
             Kind::Tokio => tokio::time::sleep_until(due).await,
@@ -96,9 +97,53 @@ async fn sleep_in_kernel(
     }
 }
 
+/// Watches whether a dispatcher ever gets ahead of its schedule.
+///
+/// A dispatcher that never has to wait for a due time shares a thread that has more work than it can do. Whether a
+/// connection was free then says nothing of the target, since the prober did not get round to looking.
+#[derive(Debug)]
+pub(super) struct Slack {
+    since: Instant,
+    spare: Duration,
+    gone: bool,
+}
+
+impl Slack {
+    /// How long slack is gathered before it is judged.
+    const WINDOW: Duration = Duration::from_millis(10);
+    /// The share of a window that must be spare, as a divisor.
+    const ENOUGH: u32 = 20;
+
+    pub(super) fn new(now: Instant) -> Self {
+        Self { since: now, spare: Duration::ZERO, gone: false }
+    }
+
+    /// Notes that the dispatcher turns to an arrival due at `due`; says whether its thread is saturated.
+    pub(super) fn is_gone(&mut self, now: Instant, due: Instant) -> bool {
+        self.spare += due.saturating_duration_since(now);
+        let gathered = now.saturating_duration_since(self.since);
+        if gathered >= Self::WINDOW {
+            self.gone = self.spare < gathered / Self::ENOUGH;
+            (self.since, self.spare) = (now, Duration::ZERO);
+        }
+        self.gone
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dispatcher_that_never_gets_ahead_is_out_of_slack() {
+        let start = now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut slack = Slack::new(start);
+        assert!((0..10).all(|tick| !slack.is_gone(at(tick), at(tick))));
+        assert!(slack.is_gone(at(10), at(9)));
+        assert!((11..20).all(|tick| slack.is_gone(at(tick), at(tick + 1))));
+        assert!(!slack.is_gone(at(20), at(21)));
+    }
 
     #[tokio::test]
     async fn a_precise_alarm_never_goes_off_early() {

@@ -66,10 +66,13 @@ impl Desk {
     }
 
     /// Releases an arrival that was due at `due`; in the closed model nothing is released.
-    pub(super) fn release(&self, due: Instant) {
+    ///
+    /// Where the prober's thread is `saturated`, nobody can say that no connection was free: the time until one takes
+    /// the arrival is lag then, and never wait.
+    pub(super) fn release(&self, due: Instant, saturated: bool) {
         if let Source::Open { backlog } = &self.source {
             let mut backlog = backlog.borrow_mut();
-            let queued = (backlog.len() >= self.idle.get()).then(clock::now);
+            let queued = (!saturated && backlog.len() >= self.idle.get()).then(clock::now);
             backlog.push_back(Arrival { due, queued });
             drop(backlog);
             self.bell.notify_one();
@@ -103,6 +106,15 @@ impl Desk {
     pub(super) fn close(&self) {
         self.closed.set(true);
         self.bell.notify_waiters();
+    }
+
+    /// Lets no more arrivals in and takes back those in the queue; says how many there were.
+    pub(super) fn clear(&self) -> u64 {
+        self.close();
+        match &self.source {
+            Source::Open { backlog } => backlog.borrow_mut().drain(..).count() as u64,
+            Source::Closed { .. } => 0,
+        }
     }
 
     /// Whether no more arrivals are let in.
@@ -177,18 +189,29 @@ mod tests {
                 async move { desk.next().await.unwrap() }
             });
             tokio::task::yield_now().await;
-            desk.release(clock::now());
-            desk.release(clock::now());
+            desk.release(clock::now(), false);
+            desk.release(clock::now(), false);
             assert!(taker.await.unwrap().queued.is_none());
             assert!(desk.next().await.unwrap().queued.is_some());
         }));
     }
 
     #[test]
+    fn while_the_prober_is_saturated_nothing_counts_as_waiting_for_a_connection() {
+        paused().block_on(async {
+            let desk = Desk::open();
+            desk.release(clock::now(), true);
+            tokio::time::advance(Duration::from_secs(1)).await;
+            let arrival = desk.next().await.unwrap();
+            assert_eq!(arrival.dispatched(clock::now()) - arrival.due, Duration::from_secs(1));
+        });
+    }
+
+    #[test]
     fn a_closed_desk_hands_out_what_is_queued_and_then_nothing() {
         paused().block_on(async {
             let desk = Desk::open();
-            desk.release(clock::now());
+            desk.release(clock::now(), false);
             desk.close();
             assert!(desk.next().await.is_some());
             assert!(desk.next().await.is_none());
@@ -212,9 +235,9 @@ mod tests {
         paused().block_on(async {
             let desk = Desk::open();
             let limit = Duration::from_secs(10);
-            desk.release(clock::now());
+            desk.release(clock::now(), false);
             tokio::time::advance(Duration::from_secs(6)).await;
-            desk.release(clock::now());
+            desk.release(clock::now(), false);
             assert!(desk.expired(limit).is_none());
             tokio::time::advance(Duration::from_secs(4)).await;
             assert!(desk.expired(limit).is_some());

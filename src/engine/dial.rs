@@ -10,12 +10,12 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
 use super::EngineError;
-use super::clock;
+use super::clock::{self, Instant};
 use super::wire::Stream;
 use crate::plan::{TargetPlan, Timeouts, Trust};
 use crate::record::{Dimension, Failure};
@@ -31,9 +31,9 @@ pub(super) struct Dialled {
 /// What dialling comes to; the time of each phase is noted in the parts, also when it fails.
 pub(super) type Dialling<'a> = Pin<Box<dyn Future<Output = Result<Dialled, Failed>> + 'a>>;
 
-/// Opens connections to one target.
+/// Opens connections to one target, each by a deadline.
 pub(super) trait Dial {
-    fn dial<'a>(&'a self, parts: &'a mut Parts) -> Dialling<'a>;
+    fn dial<'a>(&'a self, parts: &'a mut Parts, deadline: Instant) -> Dialling<'a>;
 }
 
 /// Opens TCP connections, with TLS for `https`.
@@ -59,17 +59,17 @@ impl TcpDial {
         Ok(Self { host, port, tls, timeouts: target.timeouts })
     }
 
-    async fn connect(&self, parts: &mut Parts) -> Result<Dialled, Failed> {
-        let addresses = self.resolve(parts).await?;
-        let tcp = self.tcp(&addresses, parts).await?;
+    async fn connect(&self, phases: &mut Phases<'_>) -> Result<Dialled, Failed> {
+        let addresses = self.resolve(phases).await?;
+        let tcp = self.tcp(&addresses, phases).await?;
         match &self.tls {
             None => Ok(Dialled { stream: Box::new(tcp), protocol: "HTTP/1.1".to_owned() }),
-            Some((connector, name)) => self.tls(connector, name.clone(), tcp, parts).await,
+            Some((connector, name)) => self.tls(connector, name.clone(), tcp, phases).await,
         }
     }
 
     /// The target's addresses; an address in the URL needs no look-up and enters no `dns` phase.
-    async fn resolve(&self, parts: &mut Parts) -> Result<Vec<SocketAddr>, Failed> {
+    async fn resolve(&self, phases: &mut Phases<'_>) -> Result<Vec<SocketAddr>, Failed> {
         let name = match &self.host {
             Host::Ipv4(ip) => return Ok(vec![SocketAddr::new(IpAddr::V4(*ip), self.port)]),
             Host::Ipv6(ip) => return Ok(vec![SocketAddr::new(IpAddr::V6(*ip), self.port)]),
@@ -80,12 +80,12 @@ impl TcpDial {
             let addresses: Vec<_> = found.map_err(|error| dns_failed(&error.to_string()))?.collect();
             if addresses.is_empty() { Err(dns_failed("no address")) } else { Ok(addresses) }
         };
-        timed(parts, Dimension::Dns, self.timeouts.dns, looked_up).await
+        phases.timed(Dimension::Dns, self.timeouts.dns, looked_up).await
     }
 
-    async fn tcp(&self, addresses: &[SocketAddr], parts: &mut Parts) -> Result<TcpStream, Failed> {
+    async fn tcp(&self, addresses: &[SocketAddr], phases: &mut Phases<'_>) -> Result<TcpStream, Failed> {
         let connected = async {
-            let mut failed = connect_failed(&std::io::ErrorKind::AddrNotAvailable.into());
+            let mut failed = connect_failed(&std::io::ErrorKind::HostUnreachable.into());
             for address in addresses {
                 match TcpStream::connect(address).await {
                     Ok(stream) => return Ok(stream),
@@ -94,7 +94,7 @@ impl TcpDial {
             }
             Err(failed)
         };
-        let stream = timed(parts, Dimension::Connect, self.timeouts.connect, connected).await?;
+        let stream = phases.timed(Dimension::Connect, self.timeouts.connect, connected).await?;
         // Only a socket that is gone already refuses it, and then the first write says so.
         let _gone = stream.set_nodelay(true);
         Ok(stream)
@@ -105,7 +105,7 @@ impl TcpDial {
         connector: &TlsConnector,
         name: ServerName<'static>,
         tcp: TcpStream,
-        parts: &mut Parts,
+        phases: &mut Phases<'_>,
     ) -> Result<Dialled, Failed> {
         let shaken = async {
             connector
@@ -113,7 +113,7 @@ impl TcpDial {
                 .await
                 .map_err(|error| Failed::in_phase(Failure::Tls, Dimension::Tls, error.to_string()))
         };
-        let stream = timed(parts, Dimension::Tls, self.timeouts.tls, shaken).await?;
+        let stream = phases.timed(Dimension::Tls, self.timeouts.tls, shaken).await?;
         let version = stream.get_ref().1.protocol_version();
         let version = version.and_then(|version| version.as_str()).unwrap_or("TLS");
         Ok(Dialled { stream: Box::new(stream), protocol: format!("HTTP/1.1 over {version}") })
@@ -121,22 +121,31 @@ impl TcpDial {
 }
 
 impl Dial for TcpDial {
-    fn dial<'a>(&'a self, parts: &'a mut Parts) -> Dialling<'a> {
-        Box::pin(self.connect(parts))
+    fn dial<'a>(&'a self, parts: &'a mut Parts, deadline: Instant) -> Dialling<'a> {
+        Box::pin(async move { self.connect(&mut Phases { parts, deadline }).await })
     }
 }
 
-/// Runs one phase within its timeout and notes how long it took, or that it was not survived.
-async fn timed<T>(
-    parts: &mut Parts,
-    phase: Dimension,
-    limit: Duration,
-    work: impl Future<Output = Result<T, Failed>>,
-) -> Result<T, Failed> {
-    let started = clock::now();
-    let result = timeout(limit, work).await.unwrap_or_else(|_| Err(timed_out(phase, limit)));
-    parts.note(phase, result.is_ok().then(|| clock::now() - started));
-    result
+/// The phases of one connection: each has a timeout of its own, and none outlasts the exchange's.
+struct Phases<'a> {
+    parts: &'a mut Parts,
+    deadline: Instant,
+}
+
+impl Phases<'_> {
+    /// Runs one phase within its timeout and notes how long it took, or that it was not survived.
+    async fn timed<T>(
+        &mut self,
+        phase: Dimension,
+        limit: Duration,
+        work: impl Future<Output = Result<T, Failed>>,
+    ) -> Result<T, Failed> {
+        let started = clock::now();
+        let by = self.deadline.min(started + limit);
+        let result = timeout_at(by, work).await.unwrap_or_else(|_| Err(timed_out(phase, by - started)));
+        self.parts.note(phase, result.is_ok().then(|| clock::now() - started));
+        result
+    }
 }
 
 pub(super) fn timed_out(phase: Dimension, limit: Duration) -> Failed {
@@ -152,9 +161,17 @@ fn connect_failed(error: &std::io::Error) -> Failed {
         std::io::ErrorKind::ConnectionRefused => Failure::Refused,
         std::io::ErrorKind::ConnectionReset => Failure::Reset,
         std::io::ErrorKind::TimedOut => Failure::TimedOut,
+        _ if is_ours(error) => Failure::Prober,
         _ => Failure::Unreachable,
     };
     Failed::in_phase(failure, Dimension::Connect, error.to_string())
+}
+
+/// Whether this machine ran out of something (descriptors, local ports, buffers): no fault of the target.
+fn is_ours(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
+    Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))
 }
 
 fn server_name(url: &Url, host: &Host) -> Result<ServerName<'static>, EngineError> {
@@ -178,6 +195,8 @@ fn tls_config(trust: &Trust) -> Result<Arc<ClientConfig>, EngineError> {
         .map_err(|error| EngineError::Target(format!("TLS is not available: {error}")))?;
     let mut config = config.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // A resumed handshake is cheaper than the one a first visitor pays for; each of ours is a full one.
+    config.resumption = rustls::client::Resumption::disabled();
     Ok(Arc::new(config))
 }
 

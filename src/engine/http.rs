@@ -15,12 +15,15 @@ use tokio::time::timeout_at;
 
 use super::EngineError;
 use super::clock::{self, Instant};
-use super::dial::{Dialled, timed_out};
-use super::wire::{Stamps, Wire};
+use super::dial::timed_out;
+use super::wire::{Stamps, Stream, Wire};
 use crate::expect::{Answer, Expectations};
 use crate::plan::{RequestPlan, Timeouts};
 use crate::record::{Dimension, Failure};
 use crate::recorder::{Failed, Parts};
+
+/// The most memory for bodies that a connection keeps between exchanges.
+const BODY_KEPT: usize = 256 << 10;
 
 /// A request that only needs to be cloned to be sent, and what its answer must be.
 pub(super) struct Prepared {
@@ -76,9 +79,9 @@ pub(super) struct NotSent;
 
 impl Channel {
     /// Starts HTTP on a dialled stream.
-    pub(super) async fn open(dialled: Dialled) -> Result<Self, Failed> {
+    pub(super) async fn open(stream: Box<dyn Stream>) -> Result<Self, Failed> {
         let stamps = Rc::new(Stamps::default());
-        let wire = Wire::new(dialled.stream, Rc::clone(&stamps));
+        let wire = Wire::new(stream, Rc::clone(&stamps));
         let (sender, connection) =
             http1::handshake(TokioIo::new(wire)).await.map_err(|error| failed(&error, Dimension::Connect))?;
         // What ends a connection between exchanges is seen by `ready`, during one by the exchange itself.
@@ -105,6 +108,7 @@ impl Channel {
     ) -> Result<Served, NotSent> {
         self.stamps.reset();
         body.clear();
+        body.shrink_to(BODY_KEPT);
         let mut body_bytes = 0;
         let outcome = match self.head(request, sent, limits).await? {
             Err(failed) => Err(failed),

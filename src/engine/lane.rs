@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout_at;
 
 use super::EngineError;
 use super::carrier::Carrier;
-use super::clock::{self, Alarm, Instant};
+use super::clock::{self, Alarm, Instant, Slack};
 use super::desk::{Arrival, Desk};
-use super::dial::{Dial, timed_out};
+use super::dial::{Dial, Dialled};
 use super::http::{Channel, Prepared};
 use crate::plan::{Load, Reuse, ScenarioPlan, Shard, Timeouts};
 use crate::record::{Connections, Dimension, Failure, Stage};
@@ -21,6 +20,9 @@ use crate::recorder::{Exchange, Failed, Parts, Recorder, Settled};
 
 /// How often a lane reports what is settled.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
+
+/// How long a dispatcher that is behind releases arrivals before it gives the thread's other tasks a turn.
+const LONGEST_TURN: Duration = Duration::from_micros(50);
 
 /// What the conductor tells every lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,13 +66,13 @@ pub(super) enum LaneProgress {
 pub(super) struct Counters {
     /// Arrivals released in the measured phase.
     pub(super) released: u64,
-    /// Arrivals that were due and not released.
+    /// Arrivals that were due and that the prober did not release or could not carry out.
     pub(super) unreleased: u64,
     /// Arrivals under way.
     pub(super) in_flight: u64,
     /// Arrivals released and waiting for a connection.
     pub(super) waiting: u64,
-    /// Arrivals cut off by an abort.
+    /// Arrivals cut off by the end of the run, before they were sent or answered.
     pub(super) abandoned: u64,
     /// Exchanges of the measured phase that came to an end.
     pub(super) done: u64,
@@ -160,7 +162,7 @@ impl Lane {
         dispatcher.abort();
         self.look_at(&desk);
         let mut counters = self.counters.borrow_mut();
-        counters.abandoned = std::mem::take(&mut counters.in_flight) + desk.waiting();
+        counters.abandoned += std::mem::take(&mut counters.in_flight) + desk.clear();
     }
 
     fn desk(&self, start: Instant) -> Desk {
@@ -176,14 +178,24 @@ impl Lane {
     /// Releases each arrival of the lane's share when it is due, then lets no more in.
     async fn dispatch(self: Rc<Self>, desk: Rc<Desk>, alarm: Alarm, start: Instant) {
         let Load::Open { schedule, .. } = &self.plan.load else { return };
-        for (_, due) in schedule.arrivals(self.shard) {
-            self.released_up_to.set(Some(due));
-            alarm.until(start + due).await;
+        let mut slack = Slack::new(start);
+        let mut turn = clock::now();
+        for (_, offset) in schedule.arrivals(self.shard) {
+            self.released_up_to.set(Some(offset));
+            let (now, due) = (clock::now(), start + offset);
+            let saturated = slack.is_gone(now, due);
+            if due <= now && now - turn >= LONGEST_TURN {
+                tokio::task::yield_now().await;
+                turn = clock::now();
+            } else if due > now {
+                alarm.until(due).await;
+                turn = clock::now();
+            }
             if desk.is_closed() {
                 return;
             }
             self.counters.borrow_mut().released += 1;
-            desk.release(start + due);
+            desk.release(due, saturated);
         }
         self.released_up_to.set(Some(Duration::MAX));
         alarm.until(start + schedule.duration()).await;
@@ -225,14 +237,19 @@ impl Lane {
     }
 
     /// Lets no more arrivals in, and counts what was due by now and had not been released: the prober's failure.
+    ///
+    /// Arrivals that wait for a connection are not sent any more.
     fn drain(&self, desk: &Desk, progress: LaneProgress) {
+        if desk.is_closed() {
+            return;
+        }
         if let (Load::Open { schedule, .. }, LaneProgress::Measuring) = (&self.plan.load, progress) {
             let mut counters = self.counters.borrow_mut();
             let due = share(schedule.count_before(self.since_phase_start(clock::now())), self.shard);
-            counters.unreleased = due.saturating_sub(counters.released);
+            counters.unreleased += due.saturating_sub(counters.released);
             self.released_up_to.set(Some(Duration::MAX));
         }
-        desk.close();
+        self.counters.borrow_mut().abandoned += desk.clear();
     }
 
     fn look_at(&self, desk: &Desk) {
@@ -277,13 +294,12 @@ impl Lane {
         deadline: Instant,
         parts: &mut Parts,
     ) -> Result<Channel, Box<Failed>> {
-        let opened = timeout_at(deadline, async {
-            let dialled = self.dial.dial(parts).await?;
-            let protocol = dialled.protocol.clone();
-            Ok((Channel::open(dialled).await?, protocol))
-        })
-        .await;
-        let opened = opened.unwrap_or_else(|_| Err(timed_out(Dimension::Setup, self.timeouts().whole)));
+        let opened = match self.dial.dial(parts, deadline).await {
+            Ok(Dialled { stream, protocol }) => {
+                Channel::open(stream).await.map(|channel| (channel, protocol))
+            }
+            Err(failed) => Err(failed),
+        };
         let mut counters = self.counters.borrow_mut();
         match opened {
             Ok((channel, protocol)) => {
@@ -315,7 +331,12 @@ impl Lane {
 
     /// Counts one exchange that was due at `due`.
     pub(super) fn record(&self, request: usize, stage: Stage, due: Instant, exchange: Exchange) {
-        if stage == Stage::Measured {
+        let ours = exchange.failed.as_ref().is_some_and(|failed| failed.failure == Failure::Prober);
+        if stage == Stage::Measured && ours {
+            let mut counters = self.counters.borrow_mut();
+            counters.released = counters.released.saturating_sub(1);
+            counters.unreleased += 1;
+        } else if stage == Stage::Measured {
             let mut counters = self.counters.borrow_mut();
             counters.done += 1;
             counters.failed += u64::from(exchange.failed.is_some());

@@ -98,6 +98,16 @@ impl Tally {
         self.failures.get(&failure).copied().unwrap_or(0)
     }
 
+    /// Exchanges that were asked and got no answer at all.
+    pub fn unanswered(&self) -> u64 {
+        self.failures.iter().filter(|(failure, _)| failure.is_without_answer()).map(|(_, count)| count).sum()
+    }
+
+    /// Exchanges that got an answer, right or wrong.
+    pub fn answered(&self) -> u64 {
+        self.exchanges - self.unanswered() - self.failed_by(Failure::Dropped)
+    }
+
     /// Adds another tally of the same request.
     pub fn add(&mut self, other: &Self) {
         self.exchanges += other.exchanges;
@@ -130,7 +140,8 @@ pub struct Interval {
     pub start: Duration,
     /// How many exchanges, and how they ended.
     pub tally: Tally,
-    /// Histograms of the ok exchanges by dimension; kept in the interval log, not beside the counts.
+    /// Histograms by dimension, kept in the interval log and not beside the counts. Those of latency, service, first
+    /// byte and body are of the ok exchanges; the others also of exchanges that failed later.
     #[serde(skip)]
     pub series: Series,
 }
@@ -140,7 +151,8 @@ pub struct Interval {
 pub struct StageMeasurement {
     /// How many exchanges, and how they ended.
     pub tally: Tally,
-    /// Histograms of the ok exchanges by dimension.
+    /// Histograms by dimension. Those of latency, service, first byte and body are of the ok exchanges; the others
+    /// also of exchanges that failed later.
     pub series: Series,
     /// The failures seen.
     pub evidence: EvidenceLog,
@@ -226,9 +238,10 @@ pub struct ScenarioMeasurement {
     pub planned: Option<u64>,
     /// Arrivals the prober released.
     pub released: u64,
-    /// Arrivals that were due before the run ended and that the prober did not release: its own failure.
+    /// Arrivals that were due before the run ended and that the prober did not release or could not carry out: its
+    /// own failure.
     pub unreleased: u64,
-    /// Exchanges cut off by a second interruption: without outcome, in no count above.
+    /// Arrivals cut off by the end of the run before they were sent or answered: without outcome, in no tally.
     pub abandoned: u64,
     /// Connections opened.
     pub connections: Connections,

@@ -20,7 +20,7 @@ pub enum Failure {
     Dns,
     /// Nothing listens at the target's address.
     Refused,
-    /// The target could not be reached (no route, network down, no local port or descriptor left).
+    /// The target could not be reached (no route, network down).
     Unreachable,
     /// The TLS handshake failed.
     Tls,
@@ -34,6 +34,8 @@ pub enum Failure {
     TimedOut,
     /// No connection became free within the timeout: the request was never sent.
     Dropped,
+    /// The prober's machine had no descriptor, port or buffer left: no fault of the target, and not counted as one.
+    Prober,
 }
 
 impl Failure {
@@ -52,12 +54,13 @@ impl Failure {
             Self::Malformed => "not HTTP",
             Self::TimedOut => "timed out",
             Self::Dropped => "dropped",
+            Self::Prober => "prober out of resources",
         }
     }
 
-    /// Whether the target gave no answer at all, as opposed to a wrong one.
+    /// Whether the target was asked and gave no answer at all, as opposed to a wrong one.
     pub fn is_without_answer(self) -> bool {
-        !matches!(self, Self::Status | Self::Redirected | Self::Unexpected)
+        !matches!(self, Self::Status | Self::Redirected | Self::Unexpected | Self::Dropped | Self::Prober)
     }
 }
 

@@ -80,8 +80,8 @@ impl Failed {
         Self { failure, phase: Some(phase), expected: String::new(), seen: seen.into() }
     }
 
-    pub(super) fn into_evidence(self) -> Evidence {
-        let Self { failure, phase, expected, seen } = self;
+    pub(super) fn to_evidence(&self) -> Evidence {
+        let Self { failure, phase, expected, seen } = self.clone();
         Evidence { failure, phase, expected, seen, count: 1 }
     }
 }

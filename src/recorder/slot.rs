@@ -1,7 +1,8 @@
 //! The counts and histograms of one second, request and stage.
 
 use crate::record::{
-    Ceiling, CeilingCount, Dimension, EvidenceLog, Histogram, Interval, Series, StageMeasurement, Tally,
+    Ceiling, CeilingCount, Dimension, EvidenceLog, Failure, Histogram, Interval, Series, StageMeasurement,
+    Tally,
 };
 
 use super::{Exchange, Part, Parts};
@@ -18,7 +19,13 @@ pub struct Slot {
 
 impl Slot {
     /// Counts one exchange against its request's ceilings.
+    ///
+    /// One that the prober itself could not carry out is evidence, and says nothing of the target.
     pub fn record(&mut self, ceilings: &[Ceiling], exchange: Exchange) {
+        if let Some(ours) = exchange.failed.as_ref().filter(|failed| failed.failure == Failure::Prober) {
+            self.evidence.add(ours.to_evidence());
+            return;
+        }
         self.count_ceilings(ceilings, &exchange.parts);
         for dimension in Dimension::ALL {
             if let Part::Took(duration) = exchange.parts.get(dimension) {
@@ -32,7 +39,7 @@ impl Slot {
             None => self.tally.ok += 1,
             Some(failed) => {
                 *self.tally.failures.entry(failed.failure).or_default() += 1;
-                self.evidence.add(failed.into_evidence());
+                self.evidence.add(failed.to_evidence());
             }
         }
     }

@@ -1,13 +1,15 @@
 //! When a run is stopped because its target is clearly down.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::record::{Interval, Stage};
 
 /// Watches settled intervals for a target that gives no answer at all.
 ///
 /// A scenario's target is clearly down when its last [`Breaker::EXCHANGES`] or more measured exchanges, over at
-/// least [`Breaker::SECONDS`] settled seconds, all failed without an answer. A wrong answer is an answer.
+/// least [`Breaker::SECONDS`] settled seconds, all failed without an answer. A wrong answer is an answer; an arrival
+/// that was dropped was never sent and tells neither way.
 #[derive(Debug, Default)]
 pub struct Breaker {
     silent: HashMap<String, Silence>,
@@ -15,6 +17,8 @@ pub struct Breaker {
 
 #[derive(Debug, Default)]
 struct Silence {
+    /// Where the last silent second started.
+    last: Option<Duration>,
     seconds: u64,
     exchanges: u64,
 }
@@ -31,19 +35,15 @@ impl Breaker {
             return None;
         }
         let tally = &interval.tally;
-        let unanswered: u64 = tally
-            .failures
-            .iter()
-            .filter(|(failure, _)| failure.is_without_answer())
-            .map(|(_, count)| count)
-            .sum();
         let silence = self.silent.entry(interval.scenario.clone()).or_default();
-        if unanswered < tally.exchanges {
+        if tally.answered() > 0 {
             *silence = Silence::default();
             return None;
         }
-        silence.seconds += 1;
-        silence.exchanges += tally.exchanges;
+        silence.exchanges += tally.unanswered();
+        if silence.last.replace(interval.start) != Some(interval.start) {
+            silence.seconds += 1;
+        }
         let down = silence.exchanges >= Self::EXCHANGES && silence.seconds >= Self::SECONDS;
         let most = tally.failures.iter().max_by_key(|(_, count)| **count).filter(|_| down)?;
         Some(format!(
@@ -55,12 +55,10 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::record::{Failure, Series, Tally};
 
-    fn interval(failure: Option<Failure>, exchanges: u64) -> Interval {
+    fn interval(second: u64, failure: Option<Failure>, exchanges: u64) -> Interval {
         let failures: std::collections::BTreeMap<_, _> =
             failure.map(|kind| (kind, exchanges)).into_iter().collect();
         let ok = if failure.is_some() { 0 } else { exchanges };
@@ -68,7 +66,7 @@ mod tests {
             scenario: "tile-loader".to_owned(),
             request: "page".to_owned(),
             stage: Stage::Measured,
-            start: Duration::ZERO,
+            start: Duration::from_secs(second),
             tally: Tally { exchanges, ok, failures, ..Tally::default() },
             series: Series::default(),
         }
@@ -77,26 +75,40 @@ mod tests {
     #[test]
     fn a_target_that_stays_silent_is_down() {
         let mut breaker = Breaker::default();
-        assert_eq!(breaker.settled(&interval(Some(Failure::Refused), 10)), None);
-        assert_eq!(breaker.settled(&interval(Some(Failure::Refused), 10)), None);
-        let down = breaker.settled(&interval(Some(Failure::Refused), 10)).unwrap();
+        assert_eq!(breaker.settled(&interval(0, Some(Failure::Refused), 10)), None);
+        assert_eq!(breaker.settled(&interval(1, Some(Failure::Refused), 10)), None);
+        let down = breaker.settled(&interval(2, Some(Failure::Refused), 10)).unwrap();
         assert_eq!(down, "tile-loader: no answer to the last 30 requests, over 3 s: connection refused");
+    }
+
+    #[test]
+    fn many_requests_in_one_second_are_one_second() {
+        let mut breaker = Breaker::default();
+        assert!((0..10).all(|_| breaker.settled(&interval(7, Some(Failure::Closed), 20)).is_none()));
     }
 
     #[test]
     fn one_answer_however_wrong_starts_the_count_anew() {
         let mut breaker = Breaker::default();
-        for _ in 0..10 {
-            assert_eq!(breaker.settled(&interval(Some(Failure::TimedOut), 15)), None);
-            assert_eq!(breaker.settled(&interval(Some(Failure::TimedOut), 15)), None);
-            assert_eq!(breaker.settled(&interval(Some(Failure::Status), 15)), None);
+        for second in 0..10 {
+            assert_eq!(breaker.settled(&interval(3 * second, Some(Failure::TimedOut), 15)), None);
+            assert_eq!(breaker.settled(&interval(3 * second + 1, Some(Failure::TimedOut), 15)), None);
+            assert_eq!(breaker.settled(&interval(3 * second + 2, Some(Failure::Status), 15)), None);
         }
+    }
+
+    #[test]
+    fn dropped_arrivals_were_never_asked_and_prove_nothing() {
+        let mut breaker = Breaker::default();
+        assert!(
+            (0..60).all(|second| breaker.settled(&interval(second, Some(Failure::Dropped), 40)).is_none())
+        );
     }
 
     #[test]
     fn a_few_failures_are_no_proof() {
         let mut breaker = Breaker::default();
-        assert!((0..19).all(|_| breaker.settled(&interval(Some(Failure::Reset), 1)).is_none()));
-        assert!(breaker.settled(&interval(Some(Failure::Reset), 1)).is_some());
+        assert!((0..19).all(|second| breaker.settled(&interval(second, Some(Failure::Reset), 1)).is_none()));
+        assert!(breaker.settled(&interval(19, Some(Failure::Reset), 1)).is_some());
     }
 }

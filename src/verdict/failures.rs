@@ -16,9 +16,7 @@ pub(super) fn reason(stage: &StageMeasurement) -> Option<Reason> {
 
 /// That a target gave no answer to any of its exchanges, as a reason; `None` where it gave one or had none to give.
 pub(super) fn never_answered(all: &StageMeasurement) -> Option<Reason> {
-    let unanswered = |(failure, count): (&Failure, &u64)| failure.is_without_answer().then_some(*count);
-    let silent: u64 = all.tally.failures.iter().filter_map(unanswered).sum();
-    if all.tally.exchanges == 0 || silent < all.tally.exchanges {
+    if all.tally.unanswered() == 0 || all.tally.answered() > 0 {
         return None;
     }
     let leading = Leading::of(all)?;
@@ -95,9 +93,7 @@ pub(super) fn remedy(failure: Failure) -> &'static str {
         Failure::Unexpected => "request it once by hand and compare the answer with the expectation",
         Failure::Dns => "check the host name in the base URL, and the resolver of this machine",
         Failure::Refused => "check that the target runs and listens at this address and port",
-        Failure::Unreachable => {
-            "check the route and the firewall, and this machine's limits on ports and open files"
-        }
+        Failure::Unreachable => "check the route and the firewall",
         Failure::Tls => "check the target's certificate, its names and its date",
         Failure::Reset | Failure::Closed => {
             "look for crashes, restarts and connection limits of the target and the proxies before it"
@@ -109,6 +105,7 @@ pub(super) fn remedy(failure: Failure) -> &'static str {
         Failure::Dropped => {
             "the target held every allowed connection: make it faster, or allow more connections"
         }
+        Failure::Prober => "raise this machine's limits on open files and ports, or plan fewer connections",
     }
 }
 

@@ -86,14 +86,17 @@ fn what_the_prober_could_not_release_voids_a_pass_but_not_a_fail() {
     let behind = |measurement: &mut Measurement| measurement.scenarios[0].unreleased = 20;
     let pass = judged(&[tile(100, 0)], behind);
     assert_eq!(pass.decision, Decision::Inconclusive);
-    assert_eq!(said(&pass), ["the prober could not release 20 of 120 arrivals that were due"]);
+    assert_eq!(said(&pass), ["the prober could not carry out 20 of 120 arrivals that were due"]);
     assert_eq!(judged(&[tile(100, 100)], behind).decision, Decision::Fail);
 }
 
 #[test]
 fn abandoned_recovered_and_missing_data_void_a_pass() {
     let abandoned = judged(&[tile(100, 0)], |run| run.scenarios[0].abandoned = 3);
-    assert_eq!(said(&abandoned), ["3 exchanges were cut off by a second interruption"]);
+    assert_eq!(
+        said(&abandoned),
+        ["3 arrivals were cut off by the end of the run, before they were sent or answered"]
+    );
     let recovered = judged(&[tile(100, 0)], |run| run.ending = Ending::Recovered);
     let missing = judged(&[tile(100, 0)], |run| run.scenarios[0].planned = Some(200));
     assert_eq!(said(&missing), ["100 of 200 planned arrivals are missing from the measurement"]);

@@ -47,7 +47,7 @@ fn unreleased(scenario: &ScenarioMeasurement) -> Option<Reason> {
     (scenario.unreleased > 0).then(|| {
         let due = scenario.released + scenario.unreleased;
         reason(
-            format!("the prober could not release {} of {due} arrivals that were due", scenario.unreleased),
+            format!("the prober could not carry out {} of {due} arrivals that were due", scenario.unreleased),
             "run it again from a machine with idle cores, or at a lower rate",
         )
     })
@@ -68,7 +68,10 @@ fn missing(scenario: &ScenarioMeasurement, ending: &Ending) -> Option<Reason> {
 fn abandoned(scenario: &ScenarioMeasurement) -> Option<Reason> {
     (scenario.abandoned > 0).then(|| {
         reason(
-            format!("{} exchanges were cut off by a second interruption", scenario.abandoned),
+            format!(
+                "{} arrivals were cut off by the end of the run, before they were sent or answered",
+                scenario.abandoned
+            ),
             "run it again, to its end",
         )
     })

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use url::Url;
 
-use super::super::clock::{self, Alarm};
+use super::super::clock::{self, Alarm, Instant};
 use super::super::conductor::Conductor;
 use super::super::dial::{Dial, Dialled, Dialling};
 use super::super::lane::{Command, Lane, Line};
@@ -93,7 +93,7 @@ impl ScriptedDial {
 }
 
 impl Dial for ScriptedDial {
-    fn dial<'a>(&'a self, parts: &'a mut Parts) -> Dialling<'a> {
+    fn dial<'a>(&'a self, parts: &'a mut Parts, _: Instant) -> Dialling<'a> {
         Box::pin(self.connect(parts))
     }
 }

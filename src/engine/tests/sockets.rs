@@ -7,9 +7,9 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::harness::{Watcher, millis, open};
-use crate::engine::{Engine, stopper};
+use crate::engine::{Engine, Flow, Observer, Progress, Stopper, stopper};
 use crate::plan::{Plan, ScenarioPlan, Secrets};
-use crate::record::{Dimension, Failure, Measurement};
+use crate::record::{Ceiling, Dimension, Failure, Interval, Measurement};
 
 fn against(mut scenario: ScenarioPlan, address: SocketAddr) -> Measurement {
     let url = url::Url::parse(&format!("http://{address}/")).unwrap();
@@ -82,4 +82,67 @@ fn the_first_byte_is_stamped_at_the_socket_before_the_head_is_complete() {
     let stage = &measurement.scenarios[0].requests[0].measured;
     assert_eq!(stage.tally.ok, 4);
     assert!(stage.series.get(Dimension::Body).unwrap().min().unwrap() >= millis(50));
+}
+
+#[test]
+fn a_handshake_that_hangs_counts_against_the_budget_on_the_handshake() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut scenario = open(10.0, 1, 2);
+    let url = url::Url::parse(&format!("https://{}/", silent.local_addr().unwrap())).unwrap();
+    scenario.target.base_url = url.clone();
+    scenario.requests[0].url = url;
+    scenario.requests[0].ceilings = vec![Ceiling { dimension: Dimension::Tls, limit: millis(100) }];
+    // The phase may take longer than the exchange as a whole: the exchange's end comes first.
+    scenario.target.timeouts.whole = millis(150);
+    let plan = Plan { scenarios: vec![scenario], secrets: Secrets::default() };
+    let measurement = Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
+    let tally = &measurement.scenarios[0].requests[0].measured.tally;
+    assert_eq!(tally.exchanges, 10);
+    let hung = tally.failed_by(Failure::TimedOut);
+    assert_eq!((tally.ceilings[0].judged, tally.ceilings[0].exceeded), (hung, hung));
+    assert!(hung > 0);
+}
+
+#[test]
+fn arrivals_faster_than_anything_can_be_sent_still_let_answers_and_a_stop_through() {
+    let answering = serve(|mut stream| {
+        let mut request = [0; 1024];
+        while stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").is_ok() {
+            if !stream.read(&mut request).is_ok_and(|read| read > 0) {
+                return;
+            }
+        }
+    });
+    let (stopper, stop) = stopper();
+    let mut scenario = open(300_000.0, 30, 1);
+    let url = url::Url::parse(&format!("http://{answering}/")).unwrap();
+    scenario.target.base_url = url.clone();
+    scenario.requests[0].url = url;
+    let plan = Plan { scenarios: vec![scenario], secrets: Secrets::default() };
+    let mut watcher = StopAfterAnswers { stopper, answers: 2_000 };
+    let measurement = Engine::prepare(&plan).unwrap().run(&mut watcher, stop).unwrap();
+    // Exchanges were carried out while arrivals were being released, and the stop came through: the schedule alone
+    // would have taken 30 s.
+    assert!(measurement.elapsed < Duration::from_secs(20), "{:?}", measurement.elapsed);
+    let scenario = &measurement.scenarios[0];
+    assert!(scenario.abandoned + scenario.unreleased > 0);
+}
+
+/// Asks for the end once so many exchanges are done.
+struct StopAfterAnswers {
+    stopper: Stopper,
+    answers: u64,
+}
+
+impl Observer for StopAfterAnswers {
+    fn settled(&mut self, _: &Interval) -> Result<Flow, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Flow::Continue)
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        if progress.scenarios[0].done >= self.answers {
+            self.answers = u64::MAX;
+            self.stopper.ask();
+        }
+    }
 }
