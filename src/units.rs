@@ -180,8 +180,6 @@ impl Quantile {
     pub const P95: Self = Self { millionths: 950_000 };
     /// The 99th percentile.
     pub const P99: Self = Self { millionths: 990_000 };
-    /// The 99.9th percentile.
-    pub const P999: Self = Self { millionths: 999_000 };
 
     /// The share of values at or below this quantile.
     pub fn as_f64(self) -> f64 {

@@ -28,7 +28,9 @@ pub(super) fn check(args: &Args) -> Result<Exit, Problem> {
         Console::warn(&warning.render(colours_errors()));
     }
     let console = Console { output: Output::Text, quiet: false };
-    plan.scenarios.iter().for_each(|scenario| console.result(&summary(&scenario.shown)));
+    for scenario in &plan.scenarios {
+        console.result(&summary(&scenario.shown))?;
+    }
     Ok(Exit::Pass)
 }
 

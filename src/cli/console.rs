@@ -1,8 +1,10 @@
 //! Where text goes: results to stdout, all else to stderr.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 
 use clap::ValueEnum;
+
+use super::exit::Problem;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -22,7 +24,7 @@ pub(super) struct Console {
 
 impl Console {
     /// Prints results meant for people: to stdout, or to stderr where stdout is for JSON.
-    pub(super) fn result(self, text: &str) {
+    pub(super) fn result(self, text: &str) -> Result<(), Problem> {
         match self.output {
             Output::Text => write(std::io::stdout(), text),
             Output::Json => write(std::io::stderr(), text),
@@ -30,20 +32,21 @@ impl Console {
     }
 
     /// Prints the one thing that a program reads.
-    pub(super) fn json(text: &str) {
-        write(std::io::stdout(), text);
+    pub(super) fn json(text: &str) -> Result<(), Problem> {
+        write(std::io::stdout(), text)
     }
 
     /// Tells what is going on, unless asked to be quiet.
     pub(super) fn say(self, text: &str) {
         if !self.quiet {
-            write(std::io::stderr(), text);
+            Self::warn(text);
         }
     }
 
     /// Tells what must not go unnoticed.
     pub(super) fn warn(text: &str) {
-        write(std::io::stderr(), text);
+        // Where stderr cannot be written there is nobody to tell; results and the exit code do not depend on it.
+        let _unheard = write(std::io::stderr(), text);
     }
 
     /// Whether results may be coloured: they go to a terminal, and `NO_COLOR` (<https://no-color.org>) is not set.
@@ -77,7 +80,12 @@ fn colour_allowed() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-fn write(mut to: impl Write, text: &str) {
-    // A closed pipe means that nobody reads any more; the exit code still tells.
-    let _closed = writeln!(to, "{}", text.trim_end());
+/// A closed pipe means that nobody reads any more, and is no error; a full disk is one.
+fn write(mut to: impl Write, text: &str) -> Result<(), Problem> {
+    match writeln!(to, "{}", text.trim_end()).and_then(|()| to.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Problem::internal(format!("cannot print the results: {error}")))
+        }
+        _ => Ok(()),
+    }
 }

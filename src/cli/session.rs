@@ -16,6 +16,9 @@ use crate::report;
 use crate::store::{self, Draft, RunFolder};
 use crate::verdict;
 
+/// The most characters of evidence that are kept, once secrets are blotted out.
+const EVIDENCE_SHOWN: usize = 200;
+
 /// How a run is to be carried out, beside its plan.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Settings {
@@ -64,7 +67,7 @@ pub(super) fn carry_out(plan: &Plan, settings: &Settings) -> Result<Kept, Proble
     let measured = engine.run(&mut live, stop);
     live.clear();
     let mut measurement = measured?;
-    measurement.rewrite_evidence(|text| plan.secrets.blot(text).into_owned());
+    measurement.rewrite_evidence(|text| plan.secrets.blot(text).chars().take(EVIDENCE_SHOWN).collect());
     let verdict = verdict::judge(&draft.plan, &measurement);
     let Draft { format, id, provenance, plan, .. } = draft;
     let record = RunRecord { format, id, provenance, plan, measurement, verdict };
@@ -78,7 +81,10 @@ fn draft(plan: &Plan, settings: &Settings) -> Draft {
     Draft {
         format: FORMAT,
         id: Uuid::now_v7(),
-        provenance: provenance::now(settings.git_commit.clone(), &plan.secrets),
+        provenance: provenance::now(
+            settings.git_commit.clone().filter(|commit| !commit.is_empty()),
+            &plan.secrets,
+        ),
         plan: plan.scenarios.iter().map(|scenario| scenario.shown.clone()).collect(),
         measurement: plan.nothing_measured(),
     }
@@ -95,9 +101,9 @@ pub(super) fn report_on(record: &RunRecord, folder: &Path, console: Console) -> 
     if let Some(error) = damaged {
         return Err(error.into());
     }
-    console.result(&report::terminal(&model, console.width(), console.colours_results()));
+    console.result(&report::terminal(&model, console.width(), console.colours_results()))?;
     if console.output == Output::Json {
-        Console::json(&serde_json::to_string_pretty(record).map_err(Problem::internal)?);
+        Console::json(&serde_json::to_string_pretty(record).map_err(Problem::internal)?)?;
     }
     let plots = report::plots(&model).map_err(Problem::internal)?;
     for plot in &plots {
@@ -106,8 +112,7 @@ pub(super) fn report_on(record: &RunRecord, folder: &Path, console: Console) -> 
     }
     store::write_atomically(folder, "report.html", report::html(&model).as_bytes())?;
     store::write_atomically(folder, "report.md", report::markdown(&model).as_bytes())?;
-    console.result(&written(folder, plots.len()));
-    Ok(())
+    console.result(&written(folder, plots.len()))
 }
 
 fn written(folder: &Path, plots: usize) -> String {

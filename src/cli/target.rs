@@ -1,5 +1,6 @@
 //! `tollgate target`
 
+use std::error::Error as _;
 use std::io::Read;
 
 use tokio::sync::oneshot;
@@ -25,11 +26,24 @@ pub(super) struct Args {
 
 pub(super) fn target(args: &Args) -> Result<Exit, Problem> {
     let console = Console { output: Output::Text, quiet: false };
-    let announce = |server: &target::Server| console.result(&format!("listening on {}", server.base_url()));
-    let until = until(args.with_stdin);
-    target::run_blocking(&args.settings, announce, until)
-        .map_err(|error| Problem::usage(format!("error: {error}")))?;
+    let mut announced = Ok(());
+    let announce = |server: &target::Server| {
+        announced = console.result(&format!("listening on {}", server.base_url()));
+    };
+    let served = target::run_blocking(&args.settings, announce, until(args.with_stdin));
+    announced?;
+    served.map_err(|error| problem(&error))?;
     Ok(Exit::Pass)
+}
+
+/// What kept the target from serving, with what the system said of it.
+fn problem(error: &target::Error) -> Problem {
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    if error.is_usage() {
+        Problem::usage(format!("error: {error}{cause}"))
+    } else {
+        Problem::internal(format!("{error}{cause}"))
+    }
 }
 
 /// Waits for a signal, or for the end of standard input where that counts.

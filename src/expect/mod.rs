@@ -35,13 +35,15 @@ pub struct Unmet {
     pub failure: Failure,
     /// The expectation, as the scenario writes it: `status = 200`.
     pub expected: String,
-    /// What was seen instead, at most [`Unmet::SEEN_LIMIT`] characters, without query strings or bodies.
+    /// What was seen instead, at most [`Unmet::SEEN_LIMIT`] characters, without query strings or bodies. It may
+    /// echo a secret: blot it before it is shown, and cut it only then.
     pub seen: String,
 }
 
 impl Unmet {
-    /// The most characters that `seen` holds.
-    pub const SEEN_LIMIT: usize = 200;
+    /// The most characters that `seen` holds. More than is ever shown, so that no secret is cut in two before it can
+    /// be recognised.
+    pub const SEEN_LIMIT: usize = 16 << 10;
 
     fn new(failure: Failure, expected: &str, seen: &str) -> Self {
         let seen =
@@ -116,7 +118,7 @@ impl fmt::Debug for Expectations {
 
 impl Expectations {
     /// The largest body read unless the scenario says otherwise.
-    pub const DEFAULT_MAX_BODY: ByteSize = ByteSize(16 << 20);
+    pub const DEFAULT_MAX_BODY: ByteSize = ByteSize(4 << 20);
 
     /// Expectations, judged status first, then in the order given. Without one on the status, any 2xx will do.
     pub fn new(mut all: Vec<Expectation>, max_body: ByteSize) -> Self {

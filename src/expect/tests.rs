@@ -152,7 +152,7 @@ fn a_body_beyond_the_limit_is_an_expectation_not_met() {
         (unmet.expected.as_str(), unmet.seen.as_str()),
         ("max_body = \"1 KiB\"", "a body of more than 1 KiB")
     );
-    assert_eq!(Expectations::default().max_body(), ByteSize(16 << 20));
+    assert_eq!(Expectations::default().max_body(), ByteSize(4 << 20));
 }
 
 #[test]

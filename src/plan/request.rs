@@ -136,8 +136,9 @@ pub(super) fn value(
     };
     let credential = CREDENTIALS.contains(name);
     value.set_sensitive(text.secret || credential);
-    let literal = template.variables().next().is_none();
-    Some((value, if credential && literal { "•••".to_owned() } else { text.shown }))
+    let shown =
+        if credential && !names_its_secret_alone(&text.shown) { "•••".to_owned() } else { text.shown };
+    Some((value, shown))
 }
 
 /// The scenario's budgets and the request's own, each once. Only the first request of an arrival opens a connection,
@@ -190,4 +191,13 @@ fn reachable(scenario: &Scenario, request: &Request, base: &Base, filler: &mut F
             filler.complain::<()>(&place.value, problem, "leave this budget out");
         }
     }
+}
+
+/// Whether a credential is shown as a scheme and a variable and nothing else: `Bearer ${TOKEN}`.
+fn names_its_secret_alone(shown: &str) -> bool {
+    let (scheme, variable) = shown.split_once("${").unwrap_or((shown, ""));
+    let name = variable.strip_suffix('}').unwrap_or_default();
+    scheme.trim_end().bytes().all(|byte| byte.is_ascii_alphabetic())
+        && !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// What stands where a secret stood.
@@ -11,16 +10,6 @@ const BLOT: &str = "•••";
 
 /// Values shorter than this are only blotted out as whole words: a secret `1` would otherwise eat every figure.
 const SHORT: usize = 4;
-
-/// What a URL may hold as it is (RFC 3986, 2.3).
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// What the URL standard leaves as it is in a query (<https://url.spec.whatwg.org/#query-percent-encode-set>).
-const QUERY: &AsciiSet =
-    &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\'');
-
-/// The same for a path.
-const PATH: &AsciiSet = &QUERY.remove(b'\'').add(b'?').add(b'^').add(b'`').add(b'{').add(b'}');
 
 /// Values that must never be shown, in every form they may be echoed in; neither `Debug` nor anything else
 /// prints them.
@@ -37,8 +26,9 @@ impl Secrets {
         Self(forms.into_iter().filter(|form| !form.is_empty()).map(SecretString::from).collect())
     }
 
-    /// The text with every secret replaced by `•••`, whether it stands as it is, percent-encoded, or escaped as in
-    /// JSON. A secret of fewer than four characters is replaced only where letters or digits do not touch it.
+    /// The text with every secret replaced by `•••`: as it is, percent-encoded in whatever way, escaped as in JSON,
+    /// and in upper or lower case, since hosts and paths may come back so. A secret of fewer than four characters is
+    /// replaced only where letters or digits do not touch it.
     pub fn blot<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.0.iter().fold(Cow::Borrowed(text), |text, secret| blot_one(text, secret.expose_secret()))
     }
@@ -50,46 +40,80 @@ impl fmt::Debug for Secrets {
     }
 }
 
-fn forms(value: String) -> [String; 7] {
-    let encoded = |set| utf8_percent_encode(&value, set).to_string();
+/// The value as it is, as in a form's query, and as in JSON; other escapes are undone before comparing.
+fn forms(value: String) -> [String; 3] {
     let json = serde_json::to_string(&value).unwrap_or_default();
     let quoted = json.trim_start_matches('"');
-    [
-        encoded(NON_ALPHANUMERIC),
-        encoded(UNRESERVED),
-        encoded(UNRESERVED).replace("%20", "+"),
-        encoded(QUERY),
-        encoded(PATH),
-        quoted.strip_suffix('"').unwrap_or(quoted).to_owned(),
-        value,
-    ]
+    [value.replace(' ', "+"), quoted.strip_suffix('"').unwrap_or(quoted).to_owned(), value]
 }
 
 fn blot_one<'a>(text: Cow<'a, str>, secret: &str) -> Cow<'a, str> {
-    if !text.contains(secret) {
+    let plain = Plain::of(&text);
+    let secret = Plain::of(secret);
+    let short = secret.bytes.len() < SHORT;
+    let mut blotted = String::new();
+    let mut copied = 0;
+    for at in memchr::memmem::find_iter(&plain.bytes, &secret.bytes) {
+        let end = at + secret.bytes.len();
+        let (from, to) = (plain.starts[at], plain.starts[end]);
+        if from < copied || short && plain.touches_word(at, end) {
+            continue;
+        }
+        blotted.push_str(&text[copied..from]);
+        blotted.push_str(BLOT);
+        copied = to;
+    }
+    if copied == 0 {
         return text;
     }
-    if secret.chars().count() >= SHORT {
-        return Cow::Owned(text.replace(secret, BLOT));
-    }
-    Cow::Owned(blot_words(&text, secret))
+    blotted.push_str(&text[copied..]);
+    Cow::Owned(blotted)
 }
 
-fn blot_words(text: &str, secret: &str) -> String {
-    let mut blotted = String::with_capacity(text.len());
-    let mut copied = 0;
-    for (at, _) in text.match_indices(secret) {
-        let end = at + secret.len();
-        let touches = text[..at].chars().next_back().is_some_and(char::is_alphanumeric)
-            || text[end..].chars().next().is_some_and(char::is_alphanumeric);
-        if !touches {
-            blotted.push_str(&text[copied..at]);
-            blotted.push_str(BLOT);
-            copied = end;
+/// A text percent-decoded and in lower case, and where each of its bytes stands in the text.
+struct Plain {
+    bytes: Vec<u8>,
+    /// One more than there are bytes: the last is the end of the text. All are character boundaries.
+    starts: Vec<usize>,
+}
+
+impl Plain {
+    fn of(text: &str) -> Self {
+        let mut plain = Self { bytes: Vec::new(), starts: Vec::new() };
+        let mut at = 0;
+        while let Some(character) = text[at..].chars().next() {
+            let (byte, width) = match escaped(&text.as_bytes()[at..]) {
+                Some(byte) => (byte, 3),
+                None => (text.as_bytes()[at], character.len_utf8()),
+            };
+            plain.push(at, byte);
+            // The rest of a longer character belongs to the place where it starts.
+            text.as_bytes()[at + 1..at + width].iter().filter(|byte| !byte.is_ascii()).for_each(|&byte| {
+                plain.push(at, byte);
+            });
+            at += width;
         }
+        plain.starts.push(text.len());
+        plain
     }
-    blotted.push_str(&text[copied..]);
-    blotted
+
+    fn push(&mut self, at: usize, byte: u8) {
+        self.bytes.push(byte.to_ascii_lowercase());
+        self.starts.push(at);
+    }
+
+    fn touches_word(&self, at: usize, end: usize) -> bool {
+        let word =
+            |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
+        word(at.checked_sub(1).and_then(|before| self.bytes.get(before))) || word(self.bytes.get(end))
+    }
+}
+
+/// The byte that a percent sign and two hexadecimal digits stand for.
+fn escaped(bytes: &[u8]) -> Option<u8> {
+    let [b'%', high, low, ..] = bytes else { return None };
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(high)? * 16 + digit(low)?)
 }
 
 #[cfg(test)]
@@ -114,6 +138,19 @@ mod tests {
             assert_eq!(secrets.blot(&format!("<{echoed}>")), "<•••>", "{echoed}");
         }
         assert_eq!(format!("{secrets:?}"), "Secrets(•••)");
+    }
+
+    #[test]
+    fn neither_case_nor_needless_escapes_hide_a_secret() {
+        let secrets = secrets(&["S3cretTökenVALUE"]);
+        for echoed in [
+            "s3crettökenvalue",
+            "S3CRETTöKENVALUE",
+            "%53%33cretT%c3%b6kenVALUE",
+            "%73%33%63%72%65%74%74%C3%B6%6b%65%6e%76%61%6c%75%65",
+        ] {
+            assert_eq!(secrets.blot(&format!("/ü/{echoed}/x%2")), "/ü/•••/x%2", "{echoed}");
+        }
     }
 
     #[test]

@@ -51,9 +51,6 @@ impl Dimension {
         Self::Body,
     ];
 
-    /// The five phases on the wire, in the order an exchange goes through them.
-    pub const PHASES: [Self; 5] = [Self::Dns, Self::Connect, Self::Tls, Self::FirstByte, Self::Body];
-
     /// The four parts that add up to latency.
     pub const BLAME: [Self; 4] = [Self::Lag, Self::Wait, Self::Setup, Self::Service];
 

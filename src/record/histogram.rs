@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hdrhistogram::serialization::{Deserializer as HdrReader, Serializer as _, V2DeflateSerializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Actual, Dimension};
+use super::Dimension;
 use crate::units::Quantile;
 
 /// A histogram of durations in microseconds with three significant digits.
@@ -56,12 +56,6 @@ impl Histogram {
         self.clipped += other.clipped;
     }
 
-    /// Forgets all values and keeps the memory.
-    pub fn clear(&mut self) {
-        self.counts.reset();
-        self.clipped = 0;
-    }
-
     /// How many values were counted.
     pub fn count(&self) -> u64 {
         self.counts.len()
@@ -104,16 +98,6 @@ impl Histogram {
         )]
         let rank = (quantile.as_f64() * total as f64 - 1e-9).ceil() as u64;
         rank.clamp(1, total.max(1))
-    }
-
-    /// The value at a quantile where `failures` more values rank above all counted ones, at +∞.
-    pub fn quantile_with_failures(&self, quantile: Quantile, failures: u64) -> Actual {
-        let total = self.count() + failures;
-        if total == 0 {
-            return Actual::NoData;
-        }
-        let rank = Self::rank_of(quantile, total);
-        self.at_rank(rank).map_or(Actual::Unbounded, Actual::At)
     }
 
     /// The longest value, within the histogram's precision; `None` where there are none.
@@ -277,22 +261,6 @@ mod tests {
             bad[at] ^= 0x55;
             let _either = Histogram::from_v2(&bad);
         }
-    }
-
-    #[test]
-    fn failures_rank_above_every_success() {
-        let histogram = of(1..=95);
-        let close = |actual, millis: f64| match actual {
-            Actual::At(value) => {
-                assert!((value.as_secs_f64() * 1e3 - millis).abs() < millis * 0.002, "{value:?}");
-            }
-            other => panic!("{other:?}"),
-        };
-        close(histogram.quantile_with_failures(Quantile::P95, 5), 95.0);
-        close(histogram.quantile_with_failures(Quantile::P50, 5), 50.0);
-        assert_eq!(histogram.quantile_with_failures(Quantile::P95, 6), Actual::Unbounded);
-        assert_eq!(of([]).quantile_with_failures(Quantile::P50, 0), Actual::NoData);
-        assert_eq!(of([]).quantile_with_failures(Quantile::P50, 1), Actual::Unbounded);
     }
 
     #[test]

@@ -249,13 +249,18 @@ fn judged(script: &Script, measured: &RequestMeasurement) -> Vec<BudgetVerdict> 
     script.budgets.iter().map(|text| budget_verdict(text.parse().unwrap(), measured)).collect()
 }
 
+/// The value of a rank, failures above all.
+fn ranked(histogram: &Histogram, rank: u64) -> Actual {
+    histogram.at_rank(rank).map_or(Actual::Unbounded, Actual::At)
+}
+
 /// A verdict that looks like a true one; the rule that decides it is none.
 fn budget_verdict(budget: Budget, request: &RequestMeasurement) -> BudgetVerdict {
     let tally = &request.measured.tally;
     let histogram = request.measured.series.get(Dimension::Latency).cloned().unwrap_or_default();
     let (actual, exceeded) = match budget {
         Budget::Quantile { quantile, ceiling, .. } => (
-            Some(histogram.quantile_with_failures(quantile, tally.failed())),
+            Some(ranked(&histogram, Histogram::rank_of(quantile, histogram.count() + tally.failed()))),
             over(&histogram, ceiling) + tally.failed(),
         ),
         Budget::Max { ceiling, .. } => {

@@ -104,13 +104,6 @@ impl Exceeded {
     }
 }
 
-/// The fewest exchanges that can prove a share below `allowed`, if none of them exceeds: 59 for p95.
-///
-/// `None` where a billion would not do.
-pub fn needed(allowed: Ratio) -> Option<u64> {
-    first_above(0, 1_000_000_000, |of| Exceeded { over: 0, of }.proves_below(allowed, Alpha::STATED))
-}
-
 /// The rank, counted from 1 in rising order, of the value that bounds a quantile from above: the target's
 /// quantile is proven to be below a ceiling exactly where this value is.
 ///
@@ -181,7 +174,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::units::Quantile;
 
     fn share(value: f64) -> Ratio {
         Ratio::new(value).unwrap()
@@ -189,14 +181,10 @@ mod tests {
 
     #[test]
     fn the_fewest_requests_for_a_pass_are_those_the_documentation_names() {
-        let quantile = |text: &str| needed(text.parse::<Quantile>().unwrap().allowed_exceedance());
-        assert_eq!(quantile("p90"), Some(29));
-        assert_eq!(quantile("p95"), Some(59));
-        assert_eq!(quantile("p99"), Some(299));
-        assert_eq!(quantile("p99.9"), Some(2995));
-        assert_eq!(needed(share(0.005)), Some(598));
-        assert_eq!(needed(share(1e-12)), None);
-        assert_eq!(needed(Ratio::ZERO), None);
+        for (allowed, fewest) in [(0.1, 29), (0.05, 59), (0.01, 299), (0.001, 2995), (0.005, 598)] {
+            let clean = |of| Exceeded { over: 0, of }.proves_below(share(allowed), Alpha::STATED);
+            assert!(clean(fewest) && !clean(fewest - 1), "{allowed}");
+        }
     }
 
     /// The right shares were found by bisection over exact fractions.
