@@ -289,7 +289,7 @@ impl fmt::Display for ByteSize {
 /// Reads a duration with its unit: `300ms`, `1s`, `1m 30s`.
 pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     humantime::parse_duration(text.trim()).map_err(|_| {
-        let remedy = "write a number and its unit: `300ms`, `1.5s` is `1s 500ms`, `2m`";
+        let remedy = "write a number and its unit: `300ms`, `1.5s`, `2m`";
         if !text.trim().is_empty() && text.trim().bytes().all(|b| b.is_ascii_digit() || b == b'.') {
             UnitError::new(format!("`{text}` is a duration without a unit"), remedy)
         } else {

@@ -74,13 +74,16 @@ fn plan(base_url: &str) -> Result<Plan, Problem> {
 
 /// What to try next; freezes are not suggested to whoever has set the target up already.
 fn next(kept: &Kept, plain: bool) -> String {
-    let freeze = "  tollgate demo -- --stall 1s --every 10s\n      \
-                  the same against a target that freezes a tenth of the time\n";
+    let program = std::env::args_os().next().unwrap_or_else(|| "tollgate".into());
+    let program = program.to_string_lossy();
+    let freeze = format!(
+        "  {program} demo -- --stall 1s --every 10s\n      the same against a target that freezes a tenth of the time\n"
+    );
     format!(
-        "\nNext\n  open {}/report.html\n{}  \
-         TOLLGATE_TARGET=https://… tollgate run scenarios/tile-loader-mock.toml\n      the same against yours",
+        "\nNext\n  open {}/report.html\n{}  TOLLGATE_TARGET=https://… {program} run scenarios/tile-loader-mock.toml\n      \
+         the same scenario (in tollgate's repository) against yours",
         kept.folder.display(),
-        if plain { freeze } else { "" },
+        if plain { freeze.as_str() } else { "" },
     )
 }
 

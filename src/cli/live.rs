@@ -1,10 +1,10 @@
 //! What is seen and kept of a run while it goes on.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::console::Console;
@@ -27,6 +27,9 @@ enum Display {
     Lines { next: Duration },
     Nothing,
 }
+
+/// Columns of a bar; its template says the same.
+const BAR: usize = 16;
 
 /// How often a plain line is printed.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -62,7 +65,9 @@ impl Observer for Live {
             Display::Bars(bars) => {
                 for (bar, scenario) in bars.iter().zip(&progress.scenarios) {
                     bar.set_position(millis(progress.measured.unwrap_or_default().min(scenario.duration)));
-                    bar.set_message(line(progress.measured, scenario));
+                    let beside = bar.prefix().chars().count() + BAR + 2;
+                    let width = usize::from(Term::stderr().size().1).saturating_sub(beside);
+                    bar.set_message(line(progress.measured, scenario, width));
                 }
             }
             Display::Lines { next } => {
@@ -72,7 +77,7 @@ impl Observer for Live {
                         self.console.say(&format!(
                             "{}  {}",
                             scenario.name,
-                            line(progress.measured, scenario)
+                            line(progress.measured, scenario, usize::MAX)
                         ));
                     }
                 }
@@ -99,24 +104,66 @@ impl Display {
     }
 }
 
-fn line(measured: Option<Duration>, scenario: &ScenarioProgress) -> String {
+/// Progress in one line of at most `width` columns: what matters least is left out first, whole.
+fn line(measured: Option<Duration>, scenario: &ScenarioProgress, width: usize) -> String {
     let Some(measured) = measured else { return "warming up".to_owned() };
     let elapsed = measured.min(scenario.duration);
     let rate = scenario.released as f64 / elapsed.as_secs_f64().max(1.0);
-    let mut line = format!(
-        "{}/{}s  {rate:.0}/s  {} in flight",
-        elapsed.as_secs(),
-        scenario.duration.as_secs(),
-        scenario.in_flight
-    );
-    for quantile in [Quantile::P50, Quantile::P95, Quantile::P99] {
+    let quantile = |quantile| {
         let value = scenario.latency.quantile(quantile).map_or("–".to_owned(), show);
-        // Writing to a string cannot fail.
-        let _infallible = write!(line, "  {quantile} {value}");
+        format!("{quantile} {value}")
+    };
+    let mut fields = vec![
+        (0, format!("{}/{}s", elapsed.as_secs(), scenario.duration.as_secs())),
+        (3, format!("{rate:.0}/s")),
+        (4, format!("{} in flight", scenario.in_flight)),
+        (6, quantile(Quantile::P50)),
+        (2, quantile(Quantile::P95)),
+        (5, quantile(Quantile::P99)),
+        (1, format!("{} of {} failed", scenario.failed, scenario.done)),
+    ];
+    let text = |fields: &[(u8, String)]| {
+        fields.iter().map(|(_, field)| field.as_str()).collect::<Vec<_>>().join("  ")
+    };
+    for least in (1..=6).rev() {
+        if text(&fields).chars().count() <= width {
+            break;
+        }
+        fields.retain(|(rank, _)| *rank != least);
     }
-    format!("{line}  {} of {} failed", scenario.failed, scenario.done)
+    text(&fields)
 }
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Histogram;
+
+    #[test]
+    fn a_narrow_terminal_loses_whole_fields_and_the_failures_last() {
+        let mut latency = Histogram::default();
+        latency.record(Duration::from_millis(498));
+        let scenario = ScenarioProgress {
+            name: "s".to_owned(),
+            duration: Duration::from_secs(40),
+            planned: None,
+            released: 920,
+            done: 900,
+            failed: 3,
+            in_flight: 20,
+            latency,
+        };
+        let at = |width| line(Some(Duration::from_secs(38)), &scenario, width);
+        assert_eq!(
+            at(200),
+            "38/40s  24/s  20 in flight  p50 498 ms  p95 498 ms  p99 498 ms  3 of 900 failed"
+        );
+        assert_eq!(at(60), "38/40s  24/s  20 in flight  p95 498 ms  3 of 900 failed");
+        assert_eq!(at(30), "38/40s  3 of 900 failed");
+        assert_eq!(at(3), "38/40s");
+    }
 }

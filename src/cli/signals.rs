@@ -41,7 +41,8 @@ pub(super) fn drain_on_signal(stopper: Stopper, console: Console) -> Result<(), 
             "Stopping at once: what is under way is dropped",
         ] {
             signals.next().await;
-            console.say(told);
+            // A progress bar may stand on the line.
+            console.say(&format!("\n{told}"));
             stopper.ask();
         }
         // Later signals change nothing; the run is ending.

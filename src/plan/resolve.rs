@@ -132,6 +132,11 @@ fn base_url(target: &Target, filler: &mut Filler<'_>) -> Option<Base> {
             let (problem, remedy) = mistake(&url)?;
             filler.complain(&place.value, problem, remedy)
         }
+        Err(url::ParseError::RelativeUrlWithoutBase) => filler.complain(
+            &place.value,
+            "the base URL has no scheme",
+            "begin it with `https://` or `http://`",
+        ),
         Err(error) => filler.complain(
             &place.value,
             format!("the base URL cannot be read: {error}"),

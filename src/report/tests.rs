@@ -46,7 +46,7 @@ fn markdown_has_the_gate_first_and_names_its_pictures() {
 fn a_passing_run_ends_with_its_verdict() {
     let (record, intervals) = fixture::run(&[Script::default()]);
     let text = terminal(&Model::new(&record, &intervals), 100, false);
-    assert_eq!(text.lines().last().unwrap(), " PASS   all 2 budgets hold, at 95 % confidence");
+    assert_eq!(text.lines().last().unwrap(), " PASS   both budgets hold, at 95 % confidence");
 }
 
 #[test]

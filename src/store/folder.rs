@@ -1,6 +1,6 @@
 //! One run's folder, written while the run goes on.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,6 +37,8 @@ pub struct Draft {
 pub enum Stored {
     /// The run was finished.
     Complete(Box<RunRecord>),
+    /// The run is going on: its folder is being written.
+    StillWritten,
     /// The run was not finished; its measurement is put together from the intervals that were written.
     HalfWritten(Box<Draft>),
 }
@@ -60,6 +62,8 @@ impl RunFolder {
             File::create(&file).map_err(StoreError::write(&file))
         };
         let mut folder = Self { intervals: open(INTERVALS)?, histograms: open(HISTOGRAMS)?, path };
+        // Where the file system knows no locks, a reader cannot tell a run that goes on from one that was cut off.
+        let _unknown = folder.intervals.try_lock();
         let header = hlog::header(draft.provenance.started);
         folder
             .histograms
@@ -136,6 +140,9 @@ pub fn read(folder: &Path) -> Result<Stored, StoreError> {
     }
     let mut draft: Draft =
         json(folder, PARTIAL)?.ok_or_else(|| StoreError::NoRun { path: folder.to_owned() })?;
+    if is_being_written(folder) {
+        return Ok(Stored::StillWritten);
+    }
     let mut measured_from = None;
     for interval in intervals(folder)? {
         let interval = interval?;
@@ -147,6 +154,12 @@ pub fn read(folder: &Path) -> Result<Stored, StoreError> {
     }
     draft.measurement.measured_from = measured_from.unwrap_or(draft.measurement.elapsed);
     Ok(Stored::HalfWritten(Box::new(draft)))
+}
+
+/// Whether a process holds the lock of a run that goes on; it ends with that process, however it ends.
+fn is_being_written(folder: &Path) -> bool {
+    let held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    File::open(folder.join(INTERVALS)).is_ok_and(held)
 }
 
 /// A run's intervals, in the order they were settled, read one at a time: a long run has more than fit in memory.

@@ -14,7 +14,7 @@ pub(super) fn tables(model: &Model) -> Markup {
                 h2 { "Where the time goes, cold against warm" }
                 p.muted.small {
                     "Cold is the first exchange of a connection in the warm-up; nothing of the warm-up is judged. "
-                    "Each figure is of the ok exchanges that entered the part; quantiles of parts need not add up to the quantile of the whole."
+                    "Each figure is of the ok exchanges that entered the part; lag, wait and set-up are also of exchanges that failed later. Quantiles of parts need not add up to the quantile of the whole."
                 }
                 @for (scenario, request) in timed { (table(scenario, request)) }
             }

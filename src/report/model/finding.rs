@@ -1,5 +1,7 @@
 //! What keeps a run from a pass, and the one line that says so.
 
+use std::collections::HashSet;
+
 use crate::record::{Decision, Reason};
 use crate::units::Ratio;
 
@@ -22,7 +24,17 @@ pub(in crate::report) struct Finding {
 pub(super) fn all(scenarios: &[ScenarioView]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = scenarios.iter().flat_map(of_scenario).collect();
     findings.sort_by_key(|finding| finding.decision != Decision::Fail);
+    say_each_advice_once(&mut findings);
     findings
+}
+
+fn say_each_advice_once(findings: &mut [Finding]) {
+    let mut said = HashSet::new();
+    for finding in findings {
+        if !said.insert(finding.next.clone()) {
+            finding.next.clear();
+        }
+    }
 }
 
 fn of_scenario(scenario: &ScenarioView) -> Vec<Finding> {
@@ -47,12 +59,13 @@ impl Finding {
     }
 }
 
-/// The reason for the decision on the run, in one line; `budgets` are the decisions on all of them.
+/// The reason for the decision on the run, in one line; `budgets` are the decisions on all of them, and `confidence` is
+/// given where it was stated for any.
 pub(super) fn headline(
     decision: Decision,
     findings: &[Finding],
     budgets: &[Decision],
-    confidence: Ratio,
+    confidence: Option<Ratio>,
 ) -> String {
     let grave: Vec<&Finding> = findings.iter().filter(|finding| finding.decision == decision).collect();
     match (decision, grave.as_slice()) {
@@ -63,12 +76,14 @@ pub(super) fn headline(
     }
 }
 
-fn holds(budgets: usize, confidence: Ratio) -> String {
-    let stated = format!("at {} confidence", words::share(confidence));
-    if budgets == 1 {
-        format!("the one budget holds, {stated}")
-    } else {
-        format!("all {budgets} budgets hold, {stated}")
+fn holds(budgets: usize, confidence: Option<Ratio>) -> String {
+    let stated = confidence.map(|confidence| format!(", at {} confidence", words::share(confidence)));
+    let stated = stated.unwrap_or_default();
+    match budgets {
+        0 => "no budget was given; every answer met its expectations".to_owned(),
+        1 => format!("the one budget holds{stated}"),
+        2 => format!("both budgets hold{stated}"),
+        _ => format!("all {budgets} budgets hold{stated}"),
     }
 }
 

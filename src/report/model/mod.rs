@@ -10,9 +10,9 @@ mod timing;
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::time::Duration;
 
-use crate::record::{Decision, Interval, Reason, RunRecord};
+use crate::record::{Decision, Interval, Measurement, Reason, RunRecord, Verdict};
+use crate::units::Ratio;
 
 use super::words;
 pub(super) use budget::{BudgetRow, Mark};
@@ -67,7 +67,7 @@ impl Model {
     ///
     /// Only the curves over time need `intervals`; without them a report lacks those and nothing else.
     pub fn new(record: &RunRecord, intervals: impl IntoIterator<Item = impl Borrow<Interval>>) -> Self {
-        let seconds = by_request(record.measurement.elapsed, intervals);
+        let seconds = by_request(&record.measurement, intervals);
         let scenarios: Vec<ScenarioView> =
             names(record).into_iter().map(|name| ScenarioView::new(record, name, &seconds)).collect();
         let findings = finding::all(&scenarios);
@@ -79,7 +79,7 @@ impl Model {
             title: title(&scenarios),
             subtitle: facts::subtitle(record),
             decision: verdict.decision,
-            headline: finding::headline(verdict.decision, &findings, &budgets, verdict.confidence),
+            headline: finding::headline(verdict.decision, &findings, &budgets, confidence(verdict)),
             findings,
             scenarios,
             provenance: facts::provenance(record),
@@ -110,7 +110,7 @@ impl ScenarioView {
             reasons: verdict.map(|verdict| finding::shown(&verdict.reasons)).unwrap_or_default(),
             requests: request::all(planned, measured, verdict, |request| {
                 let gathered = seconds.get(&(name.to_owned(), request.to_owned()));
-                gathered.map(|seconds| seconds.timeline(record.measurement.measured_from)).unwrap_or_default()
+                gathered.map(Gatherer::timeline).unwrap_or_default()
             }),
         }
     }
@@ -124,14 +124,20 @@ impl ScenarioView {
 /// The intervals of each scenario and request.
 type Seconds = HashMap<(String, String), Gatherer>;
 
-fn by_request(elapsed: Duration, intervals: impl IntoIterator<Item = impl Borrow<Interval>>) -> Seconds {
+fn by_request(run: &Measurement, intervals: impl IntoIterator<Item = impl Borrow<Interval>>) -> Seconds {
     let mut seconds = Seconds::new();
     for interval in intervals {
         let interval = interval.borrow();
         let request = (interval.scenario.clone(), interval.request.clone());
-        seconds.entry(request).or_insert_with(|| Gatherer::new(elapsed)).add(interval);
+        seconds.entry(request).or_insert_with(|| Gatherer::new(run.elapsed, run.measured_from)).add(interval);
     }
     seconds
+}
+
+/// The confidence, where a budget was decided with one.
+fn confidence(verdict: &Verdict) -> Option<Ratio> {
+    let mut budgets = verdict.scenarios.iter().flat_map(|scenario| &scenario.budgets);
+    budgets.any(|budget| budget.allowed.is_some()).then_some(verdict.confidence)
 }
 
 /// The scenarios of a record in the order of the plan, with those that only a later part of it knows.

@@ -62,6 +62,8 @@ fn width(seconds: u64) -> u64 {
 pub(super) struct Gatherer {
     /// The width of a bin in seconds.
     width: u64,
+    /// Bins of the measured phase are counted from here, those of the warm-up from the start.
+    measured_from: Duration,
     warmup: BTreeMap<u64, Bin>,
     measured: BTreeMap<u64, Bin>,
 }
@@ -74,18 +76,19 @@ struct Bin {
 }
 
 impl Gatherer {
-    /// For a run that lasted `elapsed`.
-    pub(super) fn new(elapsed: Duration) -> Self {
-        Self { width: width(elapsed.as_secs() + 1), warmup: BTreeMap::new(), measured: BTreeMap::new() }
+    /// For a run that lasted `elapsed` and measured from `measured_from`.
+    pub(super) fn new(elapsed: Duration, measured_from: Duration) -> Self {
+        let width = width(elapsed.as_secs() + 1);
+        Self { width, measured_from, warmup: BTreeMap::new(), measured: BTreeMap::new() }
     }
 
     /// Adds a second.
     pub(super) fn add(&mut self, second: &Interval) {
-        let bins = match second.stage {
-            Stage::Cold | Stage::Warmup => &mut self.warmup,
-            Stage::Measured => &mut self.measured,
+        let (bins, from) = match second.stage {
+            Stage::Cold | Stage::Warmup => (&mut self.warmup, Duration::ZERO),
+            Stage::Measured => (&mut self.measured, self.measured_from),
         };
-        let bin = bins.entry(second.start.as_secs() / self.width).or_default();
+        let bin = bins.entry(second.start.saturating_sub(from).as_secs() / self.width).or_default();
         bin.n += second.tally.exchanges;
         bin.failed += second.tally.failed();
         if let Some(latency) = second.series.get(Dimension::Latency) {
@@ -94,22 +97,25 @@ impl Gatherer {
     }
 
     /// The timeline of all seconds added.
-    pub(super) fn timeline(&self, measured_from: Duration) -> Timeline {
-        let Some(last) = self.warmup.keys().chain(self.measured.keys()).max() else {
+    pub(super) fn timeline(&self) -> Timeline {
+        let end = |bins: &BTreeMap<u64, Bin>, from: Duration| {
+            bins.keys().next_back().map(|last| from + Duration::from_secs((last + 1) * self.width))
+        };
+        let Some(end) = end(&self.measured, self.measured_from).max(end(&self.warmup, Duration::ZERO)) else {
             return Timeline::default();
         };
         Timeline {
             bin: Duration::from_secs(self.width),
-            measured_from,
-            end: Duration::from_secs((last + 1) * self.width),
-            warmup: self.points(&self.warmup),
-            measured: self.points(&self.measured),
+            measured_from: self.measured_from,
+            end,
+            warmup: self.points(&self.warmup, Duration::ZERO),
+            measured: self.points(&self.measured, self.measured_from),
         }
     }
 
-    fn points(&self, bins: &BTreeMap<u64, Bin>) -> Vec<Point> {
+    fn points(&self, bins: &BTreeMap<u64, Bin>, from: Duration) -> Vec<Point> {
         let point = |(index, bin): (&u64, &Bin)| Point {
-            at: Duration::from_millis((index * 2 + 1) * self.width * 500),
+            at: from + Duration::from_millis((index * 2 + 1) * self.width * 500),
             n: bin.n,
             failed: bin.failed,
             latency: Quantiles::of((bin.latency.count() > 0).then_some(&bin.latency)),
@@ -139,11 +145,11 @@ mod tests {
     }
 
     fn gathered(seconds: &[Interval], elapsed: Duration) -> Timeline {
-        let mut gatherer = Gatherer::new(elapsed);
+        let mut gatherer = Gatherer::new(elapsed, Duration::ZERO);
         for second in seconds {
             gatherer.add(second);
         }
-        gatherer.timeline(Duration::ZERO)
+        gatherer.timeline()
     }
 
     #[test]

@@ -32,10 +32,15 @@ fn complaint(place: &Place, (problem, remedy): Problem) -> Complaint {
 fn beyond_timeout(budget: &Budget, target: &Target) -> Option<Problem> {
     let (dimension, ceiling) = budget.ceiling()?;
     let (key, timeout) = target.timeout_of(dimension)?;
-    (ceiling >= timeout).then(|| {
+    // An arrival may wait as long for a connection as its exchange may then take.
+    let (longest, parts) = match dimension {
+        Dimension::Latency => (timeout * 2, "waiting and answering each end after"),
+        _ => (timeout, "it ends after"),
+    };
+    (ceiling >= longest).then(|| {
         let (ceiling, timeout) = (units::written(ceiling), units::written(timeout));
         (
-            format!("no answer takes {ceiling}: `{key}` ends it after {timeout}"),
+            format!("`{dimension}` never reaches {ceiling}: {parts} the `{key}` of {timeout}"),
             "lower the ceiling or raise the timeout",
         )
     })

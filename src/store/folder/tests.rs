@@ -179,3 +179,13 @@ fn the_log_is_one_that_other_readers_of_the_format_understand() {
     let starts = entries.iter().any(|entry| matches!(entry, LogEntry::StartTime(_)));
     assert!(starts);
 }
+
+#[test]
+fn a_run_that_goes_on_is_not_taken_for_one_that_was_cut_off() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(root.path(), &draft()).unwrap();
+    assert!(matches!(read(folder.path()), Ok(Stored::StillWritten)));
+    let path = folder.path().to_owned();
+    drop(folder);
+    assert!(matches!(read(&path), Ok(Stored::HalfWritten(_))));
+}
