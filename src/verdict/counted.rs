@@ -4,7 +4,7 @@ use super::binomial::{Alpha, Exceeded};
 use super::failures::{self, Leading};
 use super::finding::Finding;
 use super::rule::Rule;
-use super::words::{part, percent};
+use super::words::{part, percent, undecided};
 use crate::record::{Budget, BudgetVerdict, Failure, Limit, Reason, RequestMeasurement};
 use crate::units::Ratio;
 
@@ -38,7 +38,7 @@ pub(super) fn judge(
         Finding::Breached => counted.blame(what, request),
         Finding::Undecided | Finding::Late { .. } => {
             let next = allowed.map(|allowed| rule.settled_by(seen, seen, allowed)).unwrap_or_default();
-            Reason { what: format!("{what}: too close to tell"), next }
+            Reason { what: format!("{what}: {}", undecided(seen)), next }
         }
     };
     BudgetVerdict {

@@ -8,7 +8,7 @@ use super::failures::Leading;
 use super::finding::Finding;
 use super::ranked::Ranked;
 use super::rule::Rule;
-use super::words::{self, overrun, part};
+use super::words::{self, overrun, part, undecided};
 use crate::record::{
     Actual, Budget, BudgetVerdict, Dimension, Histogram, Reason, RequestMeasurement, StageMeasurement,
 };
@@ -86,9 +86,10 @@ impl<'a> Timed<'a> {
             Finding::NoData => no_data(),
             Finding::Holds => Reason { what, next: String::new() },
             Finding::Breached => self.blame(what),
-            Finding::Undecided => {
-                Reason { what: format!("{what}: too close to tell"), next: self.settled_by(rule) }
-            }
+            Finding::Undecided => Reason {
+                what: format!("{what}: {}", undecided(self.ranked.exceeded())),
+                next: self.settled_by(rule),
+            },
             Finding::Late { would_hold } => late(&what, would_hold, &self.request.measured),
         }
     }
@@ -121,6 +122,7 @@ impl<'a> Timed<'a> {
         let overrun = overrun(self.dimension, self.ceiling);
         match self.ranked.failures().min(over) {
             0 => format!("{} {overrun}", part(over, of)),
+            failed if failed == over => format!("{} failed", part(over, of)),
             failed => format!("{} failed ({failed}) or {overrun} ({})", part(over, of), over - failed),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::binomial::Exceeded;
 use crate::record::{Actual, Dimension};
 use crate::units::{Ratio, show};
 
@@ -54,6 +55,11 @@ pub(super) fn overrun(dimension: Dimension, ceiling: Duration) -> String {
         Dimension::Latency => format!("took {} or longer", show(ceiling)),
         other => format!("spent {} or longer in {other}", show(ceiling)),
     }
+}
+
+/// Why neither side is proven.
+pub(super) fn undecided(seen: Exceeded) -> &'static str {
+    if seen.over == 0 { "too few to tell" } else { "too close to tell" }
 }
 
 #[cfg(test)]
