@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::clock::{self, Instant};
-use super::lane::{Command, Counters, LaneProgress, Report};
+use super::line::{Command, Counters, LaneProgress, News, Report};
 use super::stop::{Stop, Urgency};
 use super::{EngineError, Flow, Observer, Progress, ScenarioProgress};
 use crate::plan::Plan;
@@ -94,15 +94,16 @@ impl<'a> Conductor<'a> {
     }
 
     fn take_in(&mut self, report: Report) -> Result<(), EngineError> {
-        let lane = &mut self.lanes[report.lane];
+        let Report { lane, news: News { progress, settled, watermark, counters } } = report;
+        let lane = &mut self.lanes[lane];
         let scenario = lane.scenario;
-        lane.progress = report.progress;
-        lane.counters = report.counters;
-        lane.watermark = match report.progress {
+        lane.progress = progress;
+        lane.counters = counters;
+        lane.watermark = match progress {
             LaneProgress::WarmedUp | LaneProgress::Finished => u64::MAX,
-            LaneProgress::WarmingUp | LaneProgress::Measuring => report.watermark,
+            LaneProgress::WarmingUp | LaneProgress::Measuring => watermark,
         };
-        self.scenarios[scenario].hold(report.settled);
+        self.scenarios[scenario].hold(settled);
         self.settle(scenario)?;
         if self.measured_from.is_none()
             && self.lanes.iter().all(|lane| lane.progress >= LaneProgress::WarmedUp)

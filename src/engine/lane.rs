@@ -1,11 +1,9 @@
 //! One scenario's work on one thread: its share of the arrivals, its connections, its recorder.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::EngineError;
@@ -14,8 +12,9 @@ use super::clock::{self, Alarm, Instant, Slack};
 use super::desk::{Arrival, Desk};
 use super::dial::{Dial, Dialled};
 use super::http::{Channel, Prepared};
+use super::line::{Command, Counters, LaneProgress, Line, News};
 use crate::plan::{Load, Reuse, ScenarioPlan, Shard, Timeouts};
-use crate::record::{Connections, Dimension, Failure, Stage};
+use crate::record::{Dimension, Failure, Stage};
 use crate::recorder::{Exchange, Failed, Parts, Recorder, Settled};
 
 /// How often a lane reports what is settled.
@@ -23,66 +22,6 @@ const REPORT_EVERY: Duration = Duration::from_millis(100);
 
 /// How long a dispatcher that is behind releases arrivals before it gives the thread's other tasks a turn.
 const LONGEST_TURN: Duration = Duration::from_micros(50);
-
-/// What the conductor tells every lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Command {
-    /// Warm up, then wait.
-    WarmUp,
-    /// Measure, with the schedule starting at this instant.
-    Measure(Instant),
-    /// Release nothing more and finish what is under way.
-    Drain,
-    /// Drop everything.
-    Abort,
-}
-
-/// What a lane tells the conductor.
-#[derive(Debug)]
-pub(super) struct Report {
-    /// Which lane it is from.
-    pub(super) lane: usize,
-    /// How far the lane is.
-    pub(super) progress: LaneProgress,
-    /// Seconds settled since the last report.
-    pub(super) settled: Vec<Settled>,
-    /// The first second of the present phase that is not settled.
-    pub(super) watermark: u64,
-    /// Counts since the start of the run.
-    pub(super) counters: Counters,
-}
-
-/// How far a lane is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum LaneProgress {
-    WarmingUp,
-    WarmedUp,
-    Measuring,
-    Finished,
-}
-
-/// Counts of one lane since the start of the run.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Counters {
-    /// Arrivals released in the measured phase.
-    pub(super) released: u64,
-    /// Arrivals that were due and that the prober did not release or could not carry out.
-    pub(super) unreleased: u64,
-    /// Arrivals under way.
-    pub(super) in_flight: u64,
-    /// Arrivals released and waiting for a connection.
-    pub(super) waiting: u64,
-    /// Arrivals cut off by the end of the run, before they were sent or answered.
-    pub(super) abandoned: u64,
-    /// Exchanges of the measured phase that came to an end.
-    pub(super) done: u64,
-    /// Of these, the ones that failed.
-    pub(super) failed: u64,
-    /// Connections opened.
-    pub(super) connections: Connections,
-    /// What was spoken.
-    pub(super) protocols: BTreeSet<String>,
-}
 
 /// One scenario's work on one thread.
 pub(super) struct Lane {
@@ -128,12 +67,12 @@ impl Lane {
         let carriers = (0..self.connections).map(|_| Carrier::new(Rc::clone(&self))).collect();
         let carriers = self.warm_up(carriers, &mut line).await;
         let rest = self.recorder.borrow_mut().finish();
-        line.report(LaneProgress::WarmedUp, &self, rest).await;
+        line.report(self.news(LaneProgress::WarmedUp, rest)).await;
         if let Some(start) = line.measure_from().await {
             self.measure(carriers, start, alarm, &mut line).await;
         }
         let rest = self.recorder.borrow_mut().finish();
-        line.report(LaneProgress::Finished, &self, rest).await;
+        line.report(self.news(LaneProgress::Finished, rest)).await;
     }
 
     async fn warm_up(self: &Rc<Self>, mut carriers: Vec<Carrier>, line: &mut Line) -> Vec<Carrier> {
@@ -225,7 +164,7 @@ impl Lane {
                     self.drop_expired(desk);
                     self.look_at(desk);
                     let settled = self.settle(desk);
-                    line.report(progress, self, settled).await;
+                    line.report(self.news(progress, settled)).await;
                 }
                 command = line.stopped() => match command {
                     Command::WarmUp | Command::Measure(_) => {}
@@ -271,6 +210,11 @@ impl Lane {
         while let Some(arrival) = desk.expired(self.timeouts().whole) {
             self.drop_arrival(&arrival);
         }
+    }
+
+    fn news(&self, progress: LaneProgress, settled: Vec<Settled>) -> News {
+        let watermark = self.recorder.borrow().watermark();
+        News { progress, settled, watermark, counters: self.counters.borrow().clone() }
     }
 
     /// Records an arrival that no connection took in time: its first request was due and never sent.
@@ -369,41 +313,4 @@ impl Lane {
 fn share(all: u64, shard: Shard) -> u64 {
     let (index, of) = (u64::from(shard.index), u64::from(shard.of));
     all / of + u64::from(index < all % of)
-}
-
-/// A lane's line to the conductor.
-pub(super) struct Line {
-    pub(super) lane: usize,
-    pub(super) commands: watch::Receiver<Command>,
-    pub(super) reports: mpsc::Sender<Result<Report, EngineError>>,
-}
-
-impl Line {
-    async fn report(&self, progress: LaneProgress, lane: &Lane, settled: Vec<Settled>) {
-        let watermark = lane.recorder.borrow().watermark();
-        let counters = lane.counters.borrow().clone();
-        let report = Report { lane: self.lane, progress, settled, watermark, counters };
-        // The conductor is gone only when the run has failed already.
-        let _gone = self.reports.send(Ok(report)).await;
-    }
-
-    /// Waits for the measured phase; `None` where the run ends before it.
-    async fn measure_from(&mut self) -> Option<Instant> {
-        loop {
-            match *self.commands.borrow_and_update() {
-                Command::WarmUp => {}
-                Command::Measure(start) => return Some(start),
-                Command::Drain | Command::Abort => return None,
-            }
-            self.commands.changed().await.ok()?;
-        }
-    }
-
-    /// Waits until the conductor changes its command; a conductor that is gone means abort.
-    async fn stopped(&mut self) -> Command {
-        if self.commands.changed().await.is_err() {
-            return Command::Abort;
-        }
-        *self.commands.borrow_and_update()
-    }
 }

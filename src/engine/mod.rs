@@ -12,6 +12,7 @@ mod desk;
 mod dial;
 mod http;
 mod lane;
+mod line;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,8 @@ use crate::record::{Histogram, Interval, Measurement};
 use clock::{Alarm, Instant};
 use conductor::Conductor;
 use dial::TcpDial;
-use lane::{Command, Lane, Line};
+use lane::Lane;
+use line::{Command, Line};
 
 pub use stop::{Stop, Stopper, Urgency, stopper};
 
@@ -192,7 +194,7 @@ fn prepare(plan: &Plan, lane: usize, assignment: &Assignment) -> Result<Berth, E
     Ok(Berth { lane, plan: scenario, shard: assignment.shard, dial })
 }
 
-type Reports = mpsc::Sender<Result<lane::Report, EngineError>>;
+type Reports = mpsc::Sender<Result<line::Report, EngineError>>;
 
 /// Tells the conductor of a worker that failed or panicked, which would wait for its lanes for ever.
 fn watched(reports: &Reports, work: impl FnOnce() -> Result<(), EngineError>) {

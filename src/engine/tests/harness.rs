@@ -15,7 +15,8 @@ use url::Url;
 use super::super::clock::{self, Alarm, Instant};
 use super::super::conductor::Conductor;
 use super::super::dial::{Dial, Dialled, Dialling};
-use super::super::lane::{Command, Lane, Line};
+use super::super::lane::Lane;
+use super::super::line::{Command, Line};
 use super::super::{EngineError, Flow, Observer, Progress, Stop, stopper};
 use crate::expect::Expectations;
 use crate::plan::{
