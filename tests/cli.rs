@@ -294,7 +294,7 @@ fn a_run_is_shown_again_with_the_same_figures() {
 
 #[test]
 fn a_secret_never_reaches_a_file_or_a_message() {
-    const CANARY: &str = "Canary/7f3a9c51";
+    const CANARY: &str = "Zebra/7f3a9c51";
     let echo = echoing_server();
     let rest = r#"X-Token = "${CANARY_TOKEN}"
         [[request]]
@@ -323,9 +323,14 @@ fn a_secret_never_reaches_a_file_or_a_message() {
     }
 }
 
-/// Whether bytes hold the canary's tail, which every way of writing it has.
+/// Whether bytes hold either half of the canary, in whatever case, escaped or not.
 fn tells(bytes: &[u8]) -> bool {
-    text(bytes).to_lowercase().contains("7f3a9c5")
+    let text = text(bytes).to_lowercase();
+    ["zebra", "7f3a9c5"].iter().any(|half| text.contains(half) || text.contains(&escaped(half)))
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02x}"))
 }
 
 /// A server that puts what it is told into its headers and redirects, in one way of writing it after another.
@@ -342,7 +347,7 @@ fn echoing_server() -> String {
 
 fn echo_in_turns(mut stream: std::net::TcpStream) -> Option<()> {
     let mut read = BufReader::new(stream.try_clone().ok()?);
-    for turn in 0.. {
+    for turn in 0..1_000 {
         let (mut token, mut redirects, mut line) = (String::new(), false, String::new());
         while read.read_line(&mut line).ok()? > 2 {
             if let Some((_, value)) =
@@ -353,13 +358,13 @@ fn echo_in_turns(mut stream: std::net::TcpStream) -> Option<()> {
             redirects |= line.starts_with("GET /redirect");
             line.clear();
         }
-        let escaped = token.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02x}"));
         let written = match turn % 5 {
             0 => token.clone(),
             1 => token.to_uppercase(),
             2 => token.replace('/', "%2f"),
-            3 => escaped,
-            _ => format!("{}{token}", "x".repeat(195)),
+            3 => escaped(&token),
+            // Wherever evidence is cut off, the cut goes through the canary in some turn.
+            _ => format!("{}{token}", "x".repeat(130 + turn)),
         };
         let head = if redirects {
             format!("302 Found\r\nlocation: http://h/login/{written}?next={token}")

@@ -179,10 +179,10 @@ impl Lane {
     ///
     /// Arrivals that wait for a connection are not sent any more.
     fn drain(&self, desk: &Desk, progress: LaneProgress) {
-        if desk.is_closed() {
-            return;
-        }
-        if let (Load::Open { schedule, .. }, LaneProgress::Measuring) = (&self.plan.load, progress) {
+        let first = !desk.is_closed();
+        if let (Load::Open { schedule, .. }, LaneProgress::Measuring, true) =
+            (&self.plan.load, progress, first)
+        {
             let mut counters = self.counters.borrow_mut();
             let due = share(schedule.count_before(self.since_phase_start(clock::now())), self.shard);
             counters.unreleased += due.saturating_sub(counters.released);

@@ -285,6 +285,27 @@ fn an_interrupted_run_finishes_what_is_under_way_and_says_so() {
 }
 
 #[test]
+fn a_stop_after_the_schedule_has_ended_sends_no_more_of_what_is_queued() {
+    let (stopper, stop) = stopper();
+    let mut watcher = Watcher::default();
+    let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(400))));
+    let sent = Rc::clone(&dial.requests);
+    let measurement = paused(async {
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(millis(1_500)).await;
+            stopper.ask();
+            std::future::pending::<()>().await;
+        });
+        conduct(open(20.0, 1, 1), vec![dial], &mut watcher, stop).await.unwrap()
+    });
+    let scenario = &measurement.scenarios[0];
+    assert!(sent.borrow().len() <= 5, "{}", sent.borrow().len());
+    assert_eq!(measured(scenario).tally.exchanges, sent.borrow().len() as u64);
+    assert_eq!((scenario.released, scenario.unreleased), (20, 0));
+    assert_eq!(scenario.abandoned, 20 - sent.borrow().len() as u64);
+}
+
+#[test]
 fn a_second_interruption_drops_what_is_under_way_and_counts_it() {
     let (stopper, stop) = stopper();
     let mut watcher = Watcher::default();
