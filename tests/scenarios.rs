@@ -287,7 +287,7 @@ fn a_single_arrival_opens_its_own_connection_unless_it_is_warmed_up() {
 fn the_command_line_changes_the_duration_of_a_constant_load_alone() {
     let base =
         "name = \"n\"\n[target]\nbase_url = \"http://localhost\"\n[[request]]\nname = \"r\"\npath = \"/\"\n";
-    let shorter = Overrides { duration: Some(Duration::from_secs(2)) };
+    let shorter = Overrides { duration: Some(Duration::from_secs(2)), ..Overrides::default() };
     let resolve = |load: &str| {
         let scenario = Scenario::parse("test.toml", &format!("{base}{load}")).unwrap();
         Plan::resolve(&[scenario], &environment(), &shorter)

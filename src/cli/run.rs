@@ -33,7 +33,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Exit, Problem> {
     let environment = Environment::new(variables::of_process());
-    let overrides = Overrides { duration: args.duration };
+    let overrides = Overrides { duration: args.duration, ..Overrides::default() };
     let resolved = Scenario::read_all(&args.files)
         .and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));
     let (plan, warnings) = resolved.map_err(|errors| Problem::usage(errors.render(colours_errors())))?;

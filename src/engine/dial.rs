@@ -188,6 +188,7 @@ fn tls_config(trust: &Trust) -> Result<Arc<ClientConfig>, EngineError> {
     let roots = match trust {
         Trust::System => system_roots(),
         Trust::File(path) => file_roots(path)?,
+        Trust::Anything => RootCertStore::empty(),
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)

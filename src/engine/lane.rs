@@ -47,7 +47,7 @@ impl Lane {
         run_start: Instant,
     ) -> Result<Self, EngineError> {
         let prepared = plan.requests.iter().map(Prepared::new).collect::<Result<_, _>>()?;
-        let ceilings = plan.requests.iter().map(|request| request.ceilings.clone()).collect();
+        let ceilings = plan.ceilings();
         let connections = share(u64::from(plan.load.connections()), shard);
         Ok(Self {
             connections: u32::try_from(connections).unwrap_or(u32::MAX),

@@ -11,6 +11,7 @@ mod schedule;
 mod secrets;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Plan {
     pub scenarios: Vec<ScenarioPlan>,
     /// The values that must never be shown, to be blotted out of anything a target or an error may echo.
     pub secrets: Secrets,
+    /// How often the whole is repeated, each time as a run of its own; `None` for one run.
+    pub every: Option<Duration>,
 }
 
 impl Plan {
@@ -60,6 +63,8 @@ pub struct ScenarioPlan {
     pub requests: Vec<RequestPlan>,
     /// When arrivals are due.
     pub load: Load,
+    /// How many exchanges may be under way on one connection at once; 1 but for HTTP/2.
+    pub streams: u32,
     /// Whether a connection carries more than one arrival.
     pub reuse: Reuse,
     /// What is sent before measuring.
@@ -67,12 +72,22 @@ pub struct ScenarioPlan {
 }
 
 impl ScenarioPlan {
+    /// The ceilings of each measured request, in their order; hops have none.
+    pub fn ceilings(&self) -> Vec<Vec<Ceiling>> {
+        let mut ceilings = vec![Vec::new(); self.shown.requests.len()];
+        for request in &self.requests {
+            ceilings[request.place].clone_from(&request.ceilings);
+        }
+        ceilings
+    }
+
     fn nothing_measured(&self) -> ScenarioMeasurement {
-        let requests = self.shown.requests.iter().zip(&self.requests);
+        let names = self.shown.requests.iter().map(|request| request.name.clone());
         ScenarioMeasurement {
             name: self.shown.name.clone(),
-            requests: requests
-                .map(|(shown, request)| RequestMeasurement::new(shown.name.clone(), request.ceilings.clone()))
+            requests: names
+                .zip(self.ceilings())
+                .map(|(name, ceilings)| RequestMeasurement::new(name, ceilings))
                 .collect(),
             planned: match &self.load {
                 Load::Open { schedule, .. } => Some(schedule.count()),
@@ -92,10 +107,31 @@ impl ScenarioPlan {
 pub struct TargetPlan {
     /// Scheme, host and port, with a path that requests are appended to; no user information.
     pub base_url: Url,
+    /// Which version of HTTP is spoken.
+    pub protocol: Protocol,
     /// Which certificates are believed.
     pub trust: Trust,
+    /// The certificate that the prober shows, where the target asks for one.
+    pub identity: Option<ClientIdentity>,
+    /// Which addresses of a name are used.
+    pub family: Family,
+    /// Names whose addresses are given here and not looked up; the first that fits counts.
+    pub resolve: Vec<Resolve>,
+    /// Further hosts that redirects may lead to, lower case; the base URL's own is always allowed.
+    pub allowed_hosts: Vec<String>,
     /// How long each phase, and an exchange as a whole, may take.
     pub timeouts: Timeouts,
+}
+
+/// Which version of HTTP is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Over TLS what the target chooses by ALPN (HTTP/2 is offered first), else HTTP/1.1.
+    Negotiated,
+    /// HTTP/1.1 alone.
+    Http1,
+    /// HTTP/2 alone: over TLS by ALPN, else with prior knowledge. A target that does not speak it fails.
+    Http2,
 }
 
 /// Which certificates are believed.
@@ -105,6 +141,39 @@ pub enum Trust {
     System,
     /// The certificates of a PEM file and no others.
     File(PathBuf),
+    /// Any certificate: nobody knows who answers.
+    Anything,
+}
+
+/// The certificate and key that the prober shows to a target that asks for one: PEM files, the chain leaf first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// The certificate, and those that lead to its authority.
+    pub certificate: PathBuf,
+    /// Its private key; may be the same file.
+    pub key: PathBuf,
+}
+
+/// Which addresses of a name are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// All of them, in the order of the resolver.
+    Any,
+    /// IPv4 alone.
+    V4,
+    /// IPv6 alone.
+    V6,
+}
+
+/// The addresses of one host and port, given instead of looked up, as by curl's `--resolve`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolve {
+    /// The name, lower case.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The addresses, at least one.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// How long an exchange and its phases may take.
@@ -138,6 +207,11 @@ pub struct RequestPlan {
     pub expectations: Expectations,
     /// The ceilings of its budgets, each once; exceedances are counted against them.
     pub ceilings: Vec<Ceiling>,
+    /// How many redirects are followed.
+    pub redirects: u32,
+    /// Its place among the scenario's shown and measured requests. Where redirects are followed, its hops have the
+    /// `redirects + 1` places after it.
+    pub place: usize,
 }
 
 /// Shows no URL, header or body, as these may hold secrets.

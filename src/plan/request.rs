@@ -59,10 +59,13 @@ fn one(
         headers: headers.shown(),
         expectations: lines,
         budgets: budgets.clone(),
+        hop_of: None,
     };
     let ceilings = ceilings(&budgets);
     let headers = headers.into_map();
-    Some((shown, RequestPlan { method, url, headers, body: Bytes::from(body), expectations, ceilings }))
+    let body = Bytes::from(body);
+    let (redirects, place) = (0, at);
+    Some((shown, RequestPlan { method, url, headers, body, expectations, ceilings, redirects, place }))
 }
 
 /// The path as it is shown, and the full URL.

@@ -7,18 +7,30 @@ use url::Url;
 
 use super::filling::Filler;
 use super::{
-    Environment, Plan, Reuse, ScenarioPlan, Secrets, TargetPlan, Timeouts, Trust, Warmup, doubts, load,
-    request,
+    Environment, Family, Plan, Protocol, Resolve, Reuse, ScenarioPlan, Secrets, TargetPlan, Timeouts, Trust,
+    Warmup, doubts, load, request,
 };
 use crate::record::{Dimension, PlannedScenario};
 use crate::scenario::file::Target;
 use crate::scenario::{Complaint, Field, Scenario, ScenarioErrors, Span, Template, Warning, Words};
 
 /// What the command line changes in a plan.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// Another length of the measured phase; stages and single arrivals have none to change.
     pub duration: Option<Duration>,
+    /// Another period of repetition.
+    pub every: Option<Duration>,
+    /// Another version of HTTP.
+    pub protocol: Option<Protocol>,
+    /// Another choice of addresses.
+    pub family: Option<Family>,
+    /// Given addresses, looked at before the scenarios' own.
+    pub resolve: Vec<Resolve>,
+    /// Hosts that redirects may lead to, beside the scenarios' own.
+    pub allowed_hosts: Vec<String>,
+    /// Whether any certificate is believed.
+    pub insecure: bool,
 }
 
 impl Plan {
@@ -45,7 +57,7 @@ impl Plan {
             }
         });
         let scenarios = ScenarioErrors::gather(plans.collect::<Vec<_>>())?;
-        Ok((Self { scenarios, secrets: Secrets::new(secrets) }, warnings))
+        Ok((Self { scenarios, secrets: Secrets::new(secrets), every: None }, warnings))
     }
 }
 
@@ -87,11 +99,22 @@ fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'
             base_url: base.shown,
             load: load::words(scenario, &load),
             warmup: load::warmup_words(warmup),
+            caveats: Vec::new(),
             requests: shown,
         },
-        target: TargetPlan { base_url: base.url, trust, timeouts: timeouts(target) },
+        target: TargetPlan {
+            base_url: base.url,
+            protocol: Protocol::Http1,
+            trust,
+            identity: None,
+            family: Family::Any,
+            resolve: Vec::new(),
+            allowed_hosts: Vec::new(),
+            timeouts: timeouts(target),
+        },
         requests,
         load,
+        streams: 1,
         reuse: if scenario.load.fresh { Reuse::Fresh } else { Reuse::Keep },
         warmup: Warmup { connections: warmup.connections, requests: warmup.requests },
     };

@@ -30,6 +30,8 @@ pub enum Failure {
     Closed,
     /// What the target sent is not HTTP.
     Malformed,
+    /// The target does not speak the version of HTTP that was asked for.
+    Protocol,
     /// A timeout of the scenario ran out.
     TimedOut,
     /// No connection became free within the timeout: the request was never sent.
@@ -52,6 +54,7 @@ impl Failure {
             Self::Reset => "connection reset",
             Self::Closed => "closed early",
             Self::Malformed => "not HTTP",
+            Self::Protocol => "other protocol",
             Self::TimedOut => "timed out",
             Self::Dropped => "dropped",
             Self::Prober => "prober out of resources",

@@ -77,7 +77,11 @@ pub struct PlannedScenario {
     pub load: String,
     /// The warm-up in one line: `8 connections, 32 requests`; `none`.
     pub warmup: String,
-    /// Its requests.
+    /// What a reader of its figures must know, one sentence each, shown in every output: that certificates are not
+    /// verified, for instance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<String>,
+    /// Its requests; one whose redirects are followed has its hops after it.
     pub requests: Vec<PlannedRequest>,
 }
 
@@ -94,4 +98,8 @@ pub struct PlannedRequest {
     pub expectations: Vec<String>,
     /// The budgets it is judged by.
     pub budgets: Vec<Budget>,
+    /// For one hop of a request whose redirects are followed, the name of that request. A hop is measured on its
+    /// own, and only when there was a redirect to follow; it is never judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hop_of: Option<String>,
 }

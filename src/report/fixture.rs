@@ -335,6 +335,7 @@ fn planned(script: &Script) -> PlannedScenario {
         base_url: "https://operators.example.com".to_owned(),
         load: format!("open, {}/s constant for {}s, up to 16 connections", script.per_second, script.seconds),
         warmup: format!("{} connections, {} requests", script.connections, script.connections * WARMUP),
+        caveats: Vec::new(),
         requests: vec![planned_request(script)],
     }
 }
@@ -349,6 +350,7 @@ fn planned_request(script: &Script) -> PlannedRequest {
         ],
         expectations: vec!["status = 200".to_owned(), "body contains \"tile-sales-pulse\"".to_owned()],
         budgets: script.budgets.iter().map(|text| text.parse().unwrap()).collect(),
+        hop_of: None,
     }
 }
 

@@ -98,6 +98,7 @@ pub(super) fn remedy(failure: Failure) -> &'static str {
         Failure::Reset | Failure::Closed => {
             "look for crashes, restarts and connection limits of the target and the proxies before it"
         }
+        Failure::Protocol => "ask for the version of HTTP that the target speaks, or let it choose",
         Failure::Malformed => "check that the address speaks HTTP, and whether it wants TLS",
         Failure::TimedOut => {
             "the phases table says where the time went; the target's log says what it waited for"

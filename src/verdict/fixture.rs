@@ -60,6 +60,7 @@ impl Request {
             headers: Vec::new(),
             expectations: vec!["status = 200".to_owned()],
             budgets: self.budgets.clone(),
+            hop_of: None,
         }
     }
 
@@ -123,6 +124,7 @@ pub(super) fn scenario(name: &str, requests: &[Request]) -> (PlannedScenario, Sc
         base_url: "http://tiles.test".to_owned(),
         load: "open, 20/s constant for 10s".to_owned(),
         warmup: "none".to_owned(),
+        caveats: Vec::new(),
         requests: requests.iter().map(Request::planned).collect(),
     };
     let measured = ScenarioMeasurement {

@@ -15,7 +15,8 @@ use crate::record::{
 /// Judges a scenario by what was measured of it; one that was not measured is inconclusive.
 pub(super) fn judge(planned: &PlannedScenario, run: &Measurement, rule: Rule) -> ScenarioVerdict {
     let measured = run.scenarios.iter().find(|scenario| scenario.name == planned.name);
-    let pairs: Vec<_> = planned.requests.iter().map(|request| Pair::of(request, measured)).collect();
+    let judged = planned.requests.iter().filter(|request| request.hop_of.is_none());
+    let pairs: Vec<_> = judged.map(|request| Pair::of(request, measured)).collect();
     let grounds = void::grounds(measured, run);
     let budgets: Vec<_> = pairs
         .iter()

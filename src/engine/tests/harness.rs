@@ -20,8 +20,8 @@ use super::super::line::{Command, Line};
 use super::super::{EngineError, Flow, Observer, Progress, Stop, stopper};
 use crate::expect::Expectations;
 use crate::plan::{
-    Load, Plan, RequestPlan, Reuse, ScenarioPlan, Schedule, Secrets, Shard, TargetPlan, Timeouts, Trust,
-    Warmup,
+    Family, Load, Plan, Protocol, RequestPlan, Reuse, ScenarioPlan, Schedule, Secrets, Shard, TargetPlan,
+    Timeouts, Trust, Warmup,
 };
 use crate::record::{
     Ceiling, Dimension, Failure, Interval, Measurement, PlannedRequest, PlannedScenario, ScenarioMeasurement,
@@ -200,7 +200,16 @@ pub(super) fn scenario(load: Load) -> ScenarioPlan {
         Timeouts { dns: second, connect: second, tls: second, first_byte: 5 * second, whole: 5 * second };
     ScenarioPlan {
         shown: shown(),
-        target: TargetPlan { base_url: base_url.clone(), trust: Trust::System, timeouts },
+        target: TargetPlan {
+            base_url: base_url.clone(),
+            protocol: Protocol::Http1,
+            trust: Trust::System,
+            identity: None,
+            family: Family::Any,
+            resolve: Vec::new(),
+            allowed_hosts: Vec::new(),
+            timeouts,
+        },
         requests: vec![RequestPlan {
             method: http::Method::GET,
             url: base_url,
@@ -208,8 +217,11 @@ pub(super) fn scenario(load: Load) -> ScenarioPlan {
             body: Bytes::new(),
             expectations: Expectations::default(),
             ceilings: vec![Ceiling { dimension: Dimension::Latency, limit: millis(300) }],
+            redirects: 0,
+            place: 0,
         }],
         load,
+        streams: 1,
         reuse: Reuse::Keep,
         warmup: Warmup { connections: 0, requests: 0 },
     }
@@ -222,6 +234,7 @@ fn shown() -> PlannedScenario {
         headers: Vec::new(),
         expectations: Vec::new(),
         budgets: Vec::new(),
+        hop_of: None,
     };
     PlannedScenario {
         name: "scripted".to_owned(),
@@ -230,6 +243,7 @@ fn shown() -> PlannedScenario {
         base_url: "http://target.test/".to_owned(),
         load: String::new(),
         warmup: String::new(),
+        caveats: Vec::new(),
         requests: vec![request],
     }
 }
@@ -276,7 +290,7 @@ pub(super) async fn conduct(
         tokio::task::spawn_local(work.run(Alarm::tokio(), line));
     }
     drop(reports);
-    let plan = Plan { scenarios: vec![scenario], secrets: Secrets::default() };
+    let plan = Plan { scenarios: vec![scenario], secrets: Secrets::default(), every: None };
     let lanes = vec![0; of as usize];
     Conductor::new(&plan, &lanes, run_start, commands, watcher).conduct(inbox, stop).await
 }
