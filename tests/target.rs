@@ -208,12 +208,19 @@ fn the_arrival_log_has_a_line_for_every_request_in_order() {
     let text = std::fs::read_to_string(path).unwrap();
     let (head, lines) = text.split_once('\n').unwrap();
     assert!(
-        head.starts_with("# start_unix_ns=") && head.ends_with(" stall_us=1000 every_us=3600000000"),
+        head.starts_with("# format=2 start_unix_ns=") && head.ends_with(" stall_us=1000 every_us=3600000000"),
         "{head}"
     );
     let lines: Vec<Vec<&str>> = lines.lines().map(|line| line.split('\t').collect()).collect();
     let rest: Vec<&[&str]> = lines.iter().map(|fields| &fields[1..]).collect();
-    assert_eq!(rest, [["1", "/app?mock=1", "2000"], ["2", "/app?mock=0", "6000"], ["1", "/plain?a=b", "0"]]);
+    assert_eq!(
+        rest,
+        [
+            ["1", "/app?mock=1", "2000", "1.1"],
+            ["2", "/app?mock=0", "6000", "1.1"],
+            ["1", "/plain?a=b", "0", "1.1"]
+        ]
+    );
     let arrivals: Vec<u64> = lines.iter().map(|fields| fields[0].parse().unwrap()).collect();
     assert!(arrivals[1] >= arrivals[0] + 2_000 && arrivals[2] >= arrivals[1] + 6_000, "{arrivals:?}");
 }

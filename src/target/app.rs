@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, LOCATION};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
 use secrecy::SecretString;
 
 use super::Error;
@@ -14,11 +13,13 @@ use super::arrival_log::{Arrival, ArrivalLog};
 use super::clock::Clock;
 use super::dice::Dice;
 use super::latency::scaled;
+use super::page::{Asked, Methods, Page, Reply, with_header};
 use super::pages::Pages;
-use super::settings::{Auth, Settings};
+use super::settings::{Auth, Farewell, Settings};
 use super::stall::Stalls;
 use super::visitor::{carries_token, is_bot};
 use super::warmth::Warmth;
+use super::{faults, good};
 
 const TILE_SOURCE: HeaderName = HeaderName::from_static("x-tile-source");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -26,7 +27,7 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What a request comes to be, before any latency is drawn for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum Route {
     Sample,
     Live,
@@ -35,8 +36,26 @@ enum Route {
     Login,
     Health,
     Plain,
+    Beside(&'static Page),
     WrongMethod,
     NotFound,
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
+    /// The connection's number, from 1.
+    pub(super) connection: u64,
+    /// The stream's number; 0 in HTTP/1.1.
+    pub(super) stream: u32,
+}
+
+/// What chance makes of a page.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Fine,
+    Failed,
+    Spoilt(&'static Page),
 }
 
 /// A request that has arrived, its answer, and how long that takes. The arrival counts from the server's start.
@@ -45,7 +64,7 @@ pub(super) struct Visit {
     arrival: Duration,
     /// Boot and latency together, stalls aside.
     delay: Duration,
-    pub(super) response: Response<Full<Bytes>>,
+    pub(super) reply: Reply,
 }
 
 /// The state of the server: one thread's, shared by its connections.
@@ -56,6 +75,8 @@ pub(super) struct App {
     token: SecretString,
     auth: Auth,
     stalls: Option<Stalls>,
+    fault: Option<&'static Page>,
+    farewell: Option<(u64, Farewell)>,
     dice: RefCell<Dice>,
     warmth: RefCell<Warmth>,
     log: RefCell<Option<ArrivalLog>>,
@@ -76,6 +97,8 @@ impl App {
             token: settings.token.clone(),
             auth: settings.auth,
             stalls,
+            fault: settings.fault,
+            farewell: settings.farewell(),
             dice: RefCell::new(Dice::new(settings)),
             warmth: RefCell::new(settings.warmth()),
             log: RefCell::new(log),
@@ -90,17 +113,30 @@ impl App {
     }
 
     /// Takes a request that has just been read: notes its arrival and decides its answer.
-    pub(super) fn receive<B>(&self, connection: u64, request: &Request<B>) -> Visit {
+    pub(super) fn receive<B>(&self, origin: Origin, request: &Request<B>) -> Visit {
         let arrival = self.clock.elapsed();
         let boot = self.warmth.borrow_mut().wake(arrival);
         let route = self.route(request);
-        let (latency, failed) = self.work(route);
+        let (latency, fate) = self.work(route);
         let delay = boot + latency;
         if let Some(log) = self.log.borrow_mut().as_mut() {
             let target = request.uri().path_and_query().map_or("*", http::uri::PathAndQuery::as_str);
-            log.note(Arrival { at: arrival, connection, target, delay });
+            let Origin { connection, .. } = origin;
+            log.note(Arrival { at: arrival, connection, target, delay, version: request.version() });
         }
-        Visit { arrival, delay, response: if failed { failure() } else { self.respond(route) } }
+        let asked = |query| Asked { query, version: request.version(), stream: origin.stream };
+        let reply = match (fate, route) {
+            (Fate::Spoilt(fault), _) => fault.answer(&asked("")),
+            (Fate::Failed, _) => Reply::Whole(failure()),
+            (Fate::Fine, Route::Beside(page)) => page.answer(&asked(request.uri().query().unwrap_or(""))),
+            (Fate::Fine, _) => Reply::Whole(self.respond(route)),
+        };
+        Visit { arrival, delay, reply: to_method(reply, request.method()) }
+    }
+
+    /// How the connection ends with its `nth` answer, counted from 1, if it does.
+    pub(super) fn farewell(&self, nth: u64) -> Option<Farewell> {
+        self.farewell.and_then(|(last, farewell)| (nth >= last).then_some(farewell))
     }
 
     /// Waits until the visit's answer may leave: when it is ready, or at the end of the stall that has begun by then.
@@ -136,7 +172,7 @@ impl App {
             "/app" => self.route_app(request),
             "/auth/login" => Route::Login,
             "/health" => Route::Health,
-            _ => Route::NotFound,
+            path => route_beside(path, request.method()),
         }
     }
 
@@ -152,18 +188,24 @@ impl App {
         }
     }
 
-    /// How long the work on a page takes, and whether it fails.
-    fn work(&self, route: Route) -> (Duration, bool) {
+    /// How long the work on a page takes, and what becomes of it.
+    fn work(&self, route: Route) -> (Duration, Fate) {
         if !matches!(route, Route::Sample | Route::Live) {
-            return (Duration::ZERO, false);
+            return (Duration::ZERO, Fate::Fine);
         }
         let factor = self.warmth.borrow_mut().next_factor();
         let mut dice = self.dice.borrow_mut();
-        let latency = if route == Route::Live { dice.live_latency() } else { dice.sample_latency() };
-        (scaled(latency, factor), dice.fails())
+        let latency = if matches!(route, Route::Live) { dice.live_latency() } else { dice.sample_latency() };
+        let failed = dice.fails();
+        let fate = match self.fault.filter(|_| dice.spoils()) {
+            Some(fault) => Fate::Spoilt(fault),
+            None if failed => Fate::Failed,
+            None => Fate::Fine,
+        };
+        (scaled(latency, factor), fate)
     }
 
-    fn respond(&self, route: Route) -> Response<Full<Bytes>> {
+    fn respond(&self, route: Route) -> Response<Bytes> {
         match route {
             Route::Plain => answer(StatusCode::OK, TEXT, self.pages.plain.clone()),
             Route::Sample => answer(StatusCode::OK, HTML, self.pages.sample.clone()),
@@ -178,7 +220,9 @@ impl App {
                 with_header(found, LOCATION, HeaderValue::from_static("/auth/login"))
             }
             Route::Bot => answer(StatusCode::GONE, TEXT, Bytes::from_static(b"Gone\n")),
-            Route::NotFound => answer(StatusCode::NOT_FOUND, TEXT, Bytes::from_static(b"Not Found\n")),
+            Route::NotFound | Route::Beside(_) => {
+                answer(StatusCode::NOT_FOUND, TEXT, Bytes::from_static(b"Not Found\n"))
+            }
             Route::WrongMethod => {
                 let refusal = Bytes::from_static(b"Method Not Allowed\n");
                 let refused = answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, refusal);
@@ -194,23 +238,35 @@ fn asks_for_sample(query: Option<&str>) -> bool {
     pairs.find(|(name, _)| *name == "mock").is_some_and(|(_, value)| value == "1")
 }
 
-fn failure() -> Response<Full<Bytes>> {
+/// One of the pages beside the tile loader.
+fn route_beside(path: &str, method: &Method) -> Route {
+    let Some(page) = faults::ALL.iter().chain(&good::ALL).find(|page| page.path == path) else {
+        return Route::NotFound;
+    };
+    match page.methods {
+        Methods::Any => Route::Beside(page),
+        Methods::Get | Methods::GetAndHead if *method == Method::GET => Route::Beside(page),
+        Methods::GetAndHead if *method == Method::HEAD => Route::Beside(page),
+        Methods::Get | Methods::GetAndHead => Route::WrongMethod,
+    }
+}
+
+/// The reply as the method wants it: an answer in steps has to leave out its body by itself.
+fn to_method(reply: Reply, method: &Method) -> Reply {
+    match reply {
+        Reply::Steps(script) if method == Method::HEAD => Reply::Steps(script.without_body()),
+        reply => reply,
+    }
+}
+
+fn failure() -> Response<Bytes> {
     answer(StatusCode::INTERNAL_SERVER_ERROR, TEXT, Bytes::from_static(b"Internal Server Error\n"))
 }
 
-fn answer(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
+fn answer(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     with_header(response, CONTENT_TYPE, content_type)
-}
-
-fn with_header(
-    mut response: Response<Full<Bytes>>,
-    name: HeaderName,
-    value: HeaderValue,
-) -> Response<Full<Bytes>> {
-    response.headers_mut().insert(name, value);
-    response
 }
 
 #[cfg(test)]
@@ -221,19 +277,26 @@ mod tests {
         App::new(&Settings::from_flags(flags).unwrap(), Clock::start()).unwrap()
     }
 
+    const ORIGIN: Origin = Origin { connection: 1, stream: 0 };
+
     fn sample_request() -> Request<()> {
         Request::get("/app?mock=1").body(()).unwrap()
     }
 
     fn sample_delays(app: &App, count: usize) -> Vec<Duration> {
-        (0..count).map(|_| app.receive(1, &sample_request()).delay).collect()
+        (0..count).map(|_| app.receive(ORIGIN, &sample_request()).delay).collect()
+    }
+
+    fn source(reply: Reply) -> HeaderValue {
+        let Reply::Whole(page) = reply else { panic!("not a whole page") };
+        page.headers()[TILE_SOURCE].clone()
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_answer_leaves_during_a_stall_and_none_before_it_is_ready() {
         let app = app(&["--stall", "1s", "--every", "10s", "--mock-latency", "normal:500ms,200ms"]);
         for _ in 0..500 {
-            let visit = app.receive(1, &sample_request());
+            let visit = app.receive(ORIGIN, &sample_request());
             app.hold(&visit).await;
             let left = app.clock.elapsed();
             assert!(left >= visit.arrival + visit.delay);
@@ -244,7 +307,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_open_part_shorter_than_the_timers_grain_starves_nobody() {
         let app = app(&["--stall", "299999us", "--every", "300ms", "--mock-latency", "constant:1ms"]);
-        let visit = app.receive(1, &sample_request());
+        let visit = app.receive(ORIGIN, &sample_request());
         app.hold(&visit).await;
         assert!(app.clock.elapsed() >= Duration::from_millis(300));
     }
@@ -256,7 +319,7 @@ mod tests {
         let mixed = app(&flags);
         let mut delays = sample_delays(&mixed, 1);
         let live = Request::get("/app").header("x-hotdash-synthetic", "t").body(()).unwrap();
-        assert_eq!(mixed.receive(1, &live).response.headers()[TILE_SOURCE], "live");
+        assert_eq!(source(mixed.receive(ORIGIN, &live).reply), "live");
         delays.extend(sample_delays(&mixed, 2));
         assert_eq!(delays, alone);
     }
@@ -267,7 +330,7 @@ mod tests {
         let app = app(&flags);
         let live = Request::get("/app?mock=0").header("x-hotdash-synthetic", "t").body(()).unwrap();
         for expected in [180, 60] {
-            assert_eq!(app.receive(1, &live).delay.as_millis(), expected);
+            assert_eq!(app.receive(ORIGIN, &live).delay.as_millis(), expected);
         }
     }
 

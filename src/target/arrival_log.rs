@@ -4,14 +4,15 @@
 //! arrival, its fields separated by tabs:
 //!
 //! ```text
-//! # start_unix_ns=1760000000000000000 stall_us=1000000 every_us=10000000
-//! 1204    1    /app?mock=1    41873
+//! # format=2 start_unix_ns=1760000000000000000 stall_us=1000000 every_us=10000000
+//! 1204    1    /app?mock=1    41873    1.1
 //! ```
 //!
 //! The fields are the arrival (µs since the start, monotonic, stamped when the request's head has been read), the
-//! connection's number from 1 in the order of their acceptance, path and query, and the planned delay in µs: boot and
+//! connection's number from 1 in the order of their acceptance, path and query, the planned delay in µs (boot and
 //! page latency together, without the stalls, whose windows are `[every·k − stall, every·k)` for k = 1, 2, … after
-//! the start. Both stall settings are 0 where the server does not stall.
+//! the start), and the version of HTTP: `1.0`, `1.1` or `2`. Both stall settings are 0 where the server does not
+//! stall. Format 1 had no version of HTTP and did not name its format.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -19,6 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use http::Version;
 
 use super::Error;
 use super::stall::Stalls;
@@ -38,6 +41,7 @@ pub(super) struct Arrival<'a> {
     pub(super) target: &'a str,
     /// From the arrival to the answer, without stalls.
     pub(super) delay: Duration,
+    pub(super) version: Version,
 }
 
 /// Gathers lines and leaves the file to a thread of its own, so that a slow disk does not slow the server.
@@ -68,11 +72,12 @@ impl ArrivalLog {
         // Writing to a vector cannot fail.
         let _ = writeln!(
             self.gathered,
-            "{}\t{}\t{}\t{}",
+            "{}\t{}\t{}\t{}\t{}",
             arrival.at.as_micros(),
             arrival.connection,
             arrival.target,
             arrival.delay.as_micros(),
+            name(arrival.version),
         );
         if self.gathered.len() >= CHUNK {
             self.flush();
@@ -100,11 +105,19 @@ impl ArrivalLog {
 fn first_line(unix_start: Duration, stalls: Option<&Stalls>) -> String {
     let (stall, every) = stalls.map_or_else(Default::default, |stalls| (stalls.stall(), stalls.every()));
     format!(
-        "# start_unix_ns={} stall_us={} every_us={}\n",
+        "# format=2 start_unix_ns={} stall_us={} every_us={}\n",
         unix_start.as_nanos(),
         stall.as_micros(),
         every.as_micros(),
     )
+}
+
+fn name(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "2",
+        Version::HTTP_10 => "1.0",
+        _ => "1.1",
+    }
 }
 
 fn write_chunks(mut file: File, chunks: &Receiver<Vec<u8>>) -> io::Result<()> {
@@ -125,14 +138,18 @@ mod tests {
         let mut log = ArrivalLog::create(file.path(), Duration::from_secs(5), Some(&stalls)).unwrap();
         for micros in 0..10_000 {
             let at = Duration::from_micros(micros);
-            log.note(Arrival { at, connection: 7, target: "/app?mock=1", delay: Duration::from_millis(40) });
+            let delay = Duration::from_millis(40);
+            log.note(Arrival { at, connection: 7, target: "/app?mock=1", delay, version: Version::HTTP_2 });
         }
         log.close().unwrap();
         let text = std::fs::read_to_string(file.path()).unwrap();
         let mut lines = text.lines();
-        assert_eq!(lines.next(), Some("# start_unix_ns=5000000000 stall_us=1000000 every_us=10000000"));
+        assert_eq!(
+            lines.next(),
+            Some("# format=2 start_unix_ns=5000000000 stall_us=1000000 every_us=10000000")
+        );
         for (micros, line) in (0..10_000).zip(lines.by_ref()) {
-            assert_eq!(line, format!("{micros}\t7\t/app?mock=1\t40000"));
+            assert_eq!(line, format!("{micros}\t7\t/app?mock=1\t40000\t2"));
         }
         assert_eq!(lines.next(), None);
     }

@@ -14,14 +14,16 @@ const UPSTREAM_CALLS: usize = 6;
 
 /// Whatever is drawn by chance, from the seed.
 ///
-/// Sample latencies, upstream latencies and errors are three streams (0, 1, 2) of one `ChaCha8` generator, so that the
-/// n-th sample page gets the same latency however many live pages came between. Each live page takes six draws of
-/// the second stream, each page of either kind one of the third; nothing else draws.
+/// Sample latencies, upstream latencies, errors and faults are four streams (0 to 3) of one `ChaCha8` generator, so
+/// that the n-th sample page gets the same latency however many live pages came between. Each live page takes six
+/// draws of the second stream, each page of either kind one of the third, and one of the fourth where there is a
+/// fault to apply; nothing else draws.
 #[derive(Debug)]
 pub(super) struct Dice {
     sample: (Latency, ChaCha8Rng),
     upstream: (Latency, ChaCha8Rng),
     error: (Ratio, ChaCha8Rng),
+    fault: (Ratio, ChaCha8Rng),
 }
 
 impl Dice {
@@ -35,6 +37,7 @@ impl Dice {
             sample: (settings.mock_latency, stream(0)),
             upstream: (settings.upstream_latency, stream(1)),
             error: (settings.error_rate, stream(2)),
+            fault: (settings.fault_rate, stream(3)),
         }
     }
 
@@ -51,5 +54,10 @@ impl Dice {
     /// Whether the next page fails.
     pub(super) fn fails(&mut self) -> bool {
         happens(self.error.0, &mut self.error.1)
+    }
+
+    /// Whether the fault that was asked for is applied to the next page.
+    pub(super) fn spoils(&mut self) -> bool {
+        happens(self.fault.0, &mut self.fault.1)
     }
 }

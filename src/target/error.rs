@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Over;
 use crate::units::written;
 
 /// Why the rehearsal target does not serve, or did not do all it was asked to.
@@ -25,6 +26,24 @@ pub enum Error {
         /// Length of its period.
         every: Duration,
     },
+    /// A fault of one version of HTTP, where another may be spoken.
+    #[error("--fault {fault} exists in {over} alone; add --http {flag}")]
+    FaultProtocol {
+        /// The fault asked for.
+        fault: &'static str,
+        /// The version it needs.
+        over: Over,
+        /// What `--http` has to say.
+        flag: &'static str,
+    },
+    /// The file of client authorities cannot be used.
+    #[error("{}: {why}; --tls-client-ca names a PEM file with at least one certificate", path.display())]
+    ClientAuthority {
+        /// The file asked for.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}; name a free port, or port 0 for any")]
     Listen {
@@ -39,7 +58,7 @@ pub enum Error {
     /// The certificate could not be put to use.
     #[error("cannot serve TLS with the certificate made")]
     Tls(#[from] rustls::Error),
-    /// The authority's certificate or the arrival log could not be written.
+    /// A certificate or the arrival log could not be written.
     #[error("cannot write {}; name a file in a folder that exists and has room", path.display())]
     Write {
         /// The file asked for.
@@ -58,6 +77,12 @@ pub enum Error {
 impl Error {
     /// Whether another way of asking would have avoided it.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::NotLoopback(_) | Self::Stall { .. })
+        matches!(
+            self,
+            Self::NotLoopback(_)
+                | Self::Stall { .. }
+                | Self::FaultProtocol { .. }
+                | Self::ClientAuthority { .. }
+        )
     }
 }

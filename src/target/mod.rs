@@ -1,31 +1,38 @@
 //! The rehearsal target: an HTTP server that plays the tile loader, with latencies, errors, cold starts and stalls
 //! that are known, so that a prober's figures can be checked against what really happened.
 //!
-//! | path | answer |
-//! |---|---|
-//! | `/app?mock=1` | 200, the six tiles with sample data, after one draw of the sample latency |
-//! | `/app`, `/app?mock=0` | live: 200 with `X-Tile-Source: live` after six upstream draws, or 302 to `/auth/login` |
-//! | `/auth/login` | 200, a login form |
-//! | `/health` | 200, `{"status":"ok"}` |
-//! | `/plain` | 200, 1 KiB without latency: the floor that shows what the server itself costs |
-//! | anything else | 404 |
+//! `docs/target.md` lists its paths, flags and faults.
 //!
-//! `/app` answers 410 to user agents that look like a program. Stalls and boots hold every path.
-//!
-//! A request's life: [`Server`] accepts its connection, `App` stamps its arrival and decides answer and delay at once,
-//! then the answer waits: first for its own delay, then for the end of a stall. All of it happens on one thread.
+//! A request's life: [`Server`] accepts its connection, `front` finds out what it speaks, `http1` or `http2` reads the
+//! request. `App` stamps its arrival and decides answer and delay at once, then the answer waits: first for its own
+//! delay, then for the end of a stall. A whole answer is sent by hyper or h2. One in steps (`script`), which most faults
+//! are, is written by hand: in HTTP/1.1 hyper is told to let go of the connection, in HTTP/2 only where the fault
+//! concerns more than its stream. All of it happens on one thread.
 
+mod acts;
 mod app;
 mod arrival_log;
 mod background;
+mod by_hand;
 mod clock;
 mod dice;
+mod encoded;
 mod error;
+mod faults;
+mod frames;
+mod front;
+mod good;
+mod http1;
+mod http2;
 mod latency;
+mod page;
 mod pages;
+mod script;
 mod server;
 mod settings;
+mod socket;
 mod stall;
+mod stream;
 mod tls;
 mod visitor;
 mod warmth;
@@ -33,5 +40,23 @@ mod warmth;
 pub use background::{Background, run_blocking};
 pub use error::Error;
 pub use latency::Latency;
+pub use page::{Over, Page};
 pub use server::Server;
-pub use settings::{Auth, Settings, TileState};
+pub use settings::{Auth, HttpVersions, Settings, TileState, TlsFault};
+
+/// The pages of the tile loader itself: path and answer.
+pub const TILE_LOADER: [(&str, &str); 5] = [
+    ("/app?mock=1", "the six tiles with sample data, after one draw of the sample latency"),
+    (
+        "/app",
+        "live: the six tiles after six upstream draws, for who shows the token; others go to /auth/login",
+    ),
+    ("/auth/login", "a login form"),
+    ("/health", "`{\"status\":\"ok\"}`"),
+    ("/plain", "1 KiB without latency: the floor that shows what the server itself costs"),
+];
+
+/// The pages beside those of the tile loader, good ones first, then the faults.
+pub fn pages() -> impl Iterator<Item = &'static Page> {
+    good::ALL.into_iter().chain(faults::ALL)
+}

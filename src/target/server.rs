@@ -1,26 +1,23 @@
 //! Listening, accepting and serving: the only place of the rehearsal target that touches sockets.
 
-use std::convert::Infallible;
-use std::io;
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdListener};
-use std::pin::pin;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use socket2::{Domain, Socket, Type};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, spawn_local};
-use tokio_rustls::TlsAcceptor;
 
-use super::Error;
 use super::app::App;
 use super::clock::Clock;
+use super::front::{Front, Opened, Spoken};
 use super::settings::Settings;
+use super::socket::Transport;
 use super::tls::Identity;
+use super::{Error, http1, http2};
 
 /// Connections that may wait to be accepted, so that a burst of them does not look like a slow server.
 const BACKLOG: i32 = 4096;
@@ -37,28 +34,32 @@ const LOG_FLUSH: Duration = Duration::from_millis(500);
 pub struct Server {
     listener: StdListener,
     address: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    front: Front,
+    max_streams: u32,
     app: App,
 }
 
 impl Server {
-    /// Listens as `settings` say, and writes the authority's certificate and the arrival log's first line where they
-    /// ask for these. Needs no runtime.
+    /// Listens as `settings` say, and writes the certificates and the arrival log's first line where they ask for
+    /// these. Needs no runtime.
     ///
     /// An error means that a setting does not fit ([`Error::is_usage`]), that the address is taken, or that a file
     /// cannot be written.
     pub fn bind(settings: &Settings) -> Result<Self, Error> {
         settings.check_listen()?;
-        let tls = settings.tls.then(|| Identity::make(settings.listen.ip())).transpose()?;
-        if let (Some(path), Some(identity)) = (&settings.tls_ca_out, &tls) {
-            std::fs::write(path, &identity.authority)
-                .map_err(|source| Error::Write { path: path.clone(), source })?;
+        settings.check_fault()?;
+        let tls = settings.tls.then(|| Identity::make(settings)).transpose()?;
+        if let Some(identity) = &tls {
+            write(settings.tls_ca_out.as_deref(), &identity.authority)?;
+            write(settings.tls_client_out.as_deref(), &identity.client)?;
         }
         let listen_failed = |source| Error::Listen { address: settings.listen, source };
         let listener = listen(settings.listen).map_err(listen_failed)?;
         let address = listener.local_addr().map_err(listen_failed)?;
         let app = App::new(settings, Clock::start())?;
-        Ok(Self { listener, address, tls: tls.map(|identity| identity.acceptor), app })
+        let tls = tls.map(|identity| identity.acceptor);
+        let front = Front { http: settings.http, tls, tls_fault: settings.tls_fault };
+        Ok(Self { listener, address, front, max_streams: settings.max_streams, app })
     }
 
     /// The address it listens on, its port never 0.
@@ -70,7 +71,7 @@ impl Server {
     ///
     /// A server that listens on every address is named by loopback.
     pub fn base_url(&self) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let scheme = if self.front.tls.is_some() { "https" } else { "http" };
         let host = match self.address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -86,13 +87,13 @@ impl Server {
     pub async fn run(self, until: impl Future<Output = ()>) -> Result<(), Error> {
         let listen_failed = |source| Error::Listen { address: self.address, source };
         let listener = TcpListener::from_std(self.listener).map_err(listen_failed)?;
-        let app = Rc::new(self.app);
+        let (front, app, max_streams) = (Rc::new(self.front), Rc::new(self.app), self.max_streams);
         let connections = LocalSet::new();
         connections
             .run_until(async {
                 tokio::select! {
                     () = until => {}
-                    () = accept(&listener, self.tls, &app) => {}
+                    () = accept(&listener, &front, &app, max_streams) => {}
                     () = flush_now_and_then(&app) => {}
                 }
             })
@@ -111,12 +112,25 @@ fn listen(address: SocketAddr) -> io::Result<StdListener> {
     Ok(socket.into())
 }
 
-async fn accept(listener: &TcpListener, tls: Option<TlsAcceptor>, app: &Rc<App>) {
+/// Writes a PEM file where one was asked for; only its owner may read it, as it may hold a key.
+fn write(path: Option<&Path>, pem: &str) -> Result<(), Error> {
+    let Some(path) = path else { return Ok(()) };
+    let written = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(pem.as_bytes()));
+    written.map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+async fn accept(listener: &TcpListener, front: &Rc<Front>, app: &Rc<App>, max_streams: u32) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let number = app.next_connection();
-                spawn_local(converse(stream, tls.clone(), Rc::clone(app), number));
+                spawn_local(converse(stream, Rc::clone(front), Rc::clone(app), number, max_streams));
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -130,32 +144,19 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 }
 
 /// One connection from its acceptance to its end. Whatever breaks it concerns its client alone, who sees it.
-async fn converse(stream: TcpStream, tls: Option<TlsAcceptor>, app: Rc<App>, number: u64) {
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    match tls {
-        None => serve(stream, app, number).await,
-        Some(tls) => {
-            if let Ok(stream) = tls.accept(stream).await {
-                serve(stream, app, number).await;
-            }
-        }
+async fn converse(stream: TcpStream, front: Rc<Front>, app: Rc<App>, number: u64, max_streams: u32) {
+    match front.open(stream).await {
+        None => {}
+        Some((Opened::Plain(stream), spoken)) => serve(stream, spoken, &app, number, max_streams).await,
+        Some((Opened::Tls(stream), spoken)) => serve(*stream, spoken, &app, number, max_streams).await,
     }
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, app: Rc<App>, number: u64) {
-    let service = service_fn(|request| {
-        let visit = app.receive(number, &request);
-        let app = &app;
-        async move {
-            app.hold(&visit).await;
-            Ok::<_, Infallible>(visit.response)
-        }
-    });
-    // One buffer for head and body: copying a small page costs less than the kernel's gathering of two pieces.
-    let connection = http1::Builder::new().writev(false).serve_connection(TokioIo::new(stream), service);
-    let _ = pin!(connection).await;
+async fn serve(stream: impl Transport, spoken: Spoken, app: &Rc<App>, number: u64, max_streams: u32) {
+    match spoken {
+        Spoken::Http1 => http1::serve(stream, app, number).await,
+        Spoken::Http2 => http2::serve(stream, app, number, max_streams).await,
+    }
 }
 
 async fn flush_now_and_then(app: &App) {

@@ -4,14 +4,22 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Command, FromArgMatches, ValueEnum};
 use secrecy::SecretString;
 
-use super::Error;
 use super::latency::{Latency, parse_wait};
+use super::page::{Over, Page};
 use super::stall::Stalls;
 use super::warmth::{ColdStart, Warming, Warmth};
+use super::{Error, faults};
 use crate::units::{Ratio, UnitError};
+
+const CONNECTIONS: &str = "Connections";
+const TLS: &str = "TLS";
+const PAGES: &str = "Tile loader pages";
+const TIMES: &str = "Stalls and cold starts";
+const FAULTS: &str = "Faults";
 
 /// Flags of the rehearsal target.
 ///
@@ -19,67 +27,117 @@ use crate::units::{Ratio, UnitError};
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
     /// Address and port to listen on; port 0 takes any free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", help_heading = CONNECTIONS)]
     pub listen: SocketAddr,
 
     /// Allow --listen to name an address that other machines can reach.
-    #[arg(long)]
+    #[arg(long, help_heading = CONNECTIONS)]
     pub listen_anywhere: bool,
 
+    /// Versions of HTTP to speak: over TLS what the client chooses of them, else what it begins with.
+    #[arg(long, value_name = "VERSIONS", value_enum, default_value_t = HttpVersions::Both, help_heading = CONNECTIONS)]
+    pub http: HttpVersions,
+
+    /// Exchanges that may be under way at once on one connection (HTTP/2).
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 128,
+        value_parser = clap::value_parser!(u32).range(1..),
+        help_heading = CONNECTIONS
+    )]
+    pub max_streams: u32,
+
+    /// End each connection with its N-th answer, and say so: `Connection: close`, or a graceful GOAWAY.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..),
+        help_heading = CONNECTIONS
+    )]
+    pub close_every: Option<u64>,
+
+    /// Do not say so: just close.
+    #[arg(long, requires = "close_every", help_heading = CONNECTIONS)]
+    pub close_silently: bool,
+
     /// Serve HTTPS, with a certificate for localhost and the loopback addresses made at start.
-    #[arg(long)]
+    #[arg(long, help_heading = TLS)]
     pub tls: bool,
 
     /// Write the certificate (PEM) of the authority that signed the server's, for a prober to trust.
-    #[arg(long, value_name = "FILE", requires = "tls")]
+    #[arg(long, value_name = "FILE", requires = "tls", help_heading = TLS)]
     pub tls_ca_out: Option<PathBuf>,
+
+    /// Write a certificate and its key (PEM, one file) for a prober to show, and serve nobody who does not show it or
+    /// one of --tls-client-ca.
+    #[arg(long, value_name = "FILE", requires = "tls", help_heading = TLS)]
+    pub tls_client_out: Option<PathBuf>,
+
+    /// Serve nobody who does not show a certificate of the authorities in this PEM file.
+    #[arg(long, value_name = "FILE", requires = "tls", help_heading = TLS)]
+    pub tls_client_ca: Option<PathBuf>,
+
+    /// Spoil the certificate or the handshake of every connection.
+    #[arg(long, value_name = "NAME", value_enum, requires = "tls", help_heading = TLS)]
+    pub tls_fault: Option<TlsFault>,
 
     /// Latency of the sample page, /app?mock=1: constant:20ms, normal:40ms,8ms (mean, deviation),
     /// lognormal:40ms,0.35 (median, sigma) or bimodal:40ms,400ms,5% (fast, slow, share of slow).
-    #[arg(long, value_name = "DIST", default_value = "lognormal:40ms,0.25")]
+    #[arg(long, value_name = "DIST", default_value = "lognormal:40ms,0.25", help_heading = PAGES)]
     pub mock_latency: Latency,
 
     /// Latency of each of the six upstream calls that the live page, /app?mock=0, makes one after the other;
     /// written like --mock-latency.
-    #[arg(long, value_name = "DIST", default_value = "lognormal:25ms,0.35")]
+    #[arg(long, value_name = "DIST", default_value = "lognormal:25ms,0.35", help_heading = PAGES)]
     pub upstream_latency: Latency,
 
     /// Seed of everything that is drawn; the same requests in the same order then get the same latencies and errors.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = PAGES)]
     pub seed: u64,
 
     /// Hold every answer for the last part of each period: with --stall 1s --every 10s none leaves from 9 s to 10 s
     /// after the start, from 19 s to 20 s, and so on; all held ones leave at the end.
-    #[arg(long, value_name = "DURATION", requires = "every", value_parser = parse_wait)]
+    #[arg(long, value_name = "DURATION", requires = "every", value_parser = parse_wait, help_heading = TIMES)]
     pub stall: Option<Duration>,
 
     /// Period of the stalls, counted from the start.
-    #[arg(long, value_name = "DURATION", requires = "stall", value_parser = parse_wait)]
+    #[arg(long, value_name = "DURATION", requires = "stall", value_parser = parse_wait, help_heading = TIMES)]
     pub every: Option<Duration>,
 
     /// Go cold when no request came for this long; the server also starts cold.
-    #[arg(long, value_name = "IDLE", requires = "cold_start", value_parser = parse_wait)]
+    #[arg(long, value_name = "IDLE", requires = "cold_start", value_parser = parse_wait, help_heading = TIMES)]
     pub cold_after: Option<Duration>,
 
     /// Boot time of a cold server: requests that find it cold or booting wait for the end of its boot.
-    #[arg(long, value_name = "DURATION", requires = "cold_after", value_parser = parse_wait)]
+    #[arg(long, value_name = "DURATION", requires = "cold_after", value_parser = parse_wait, help_heading = TIMES)]
     pub cold_start: Option<Duration>,
 
     /// Pages after a cold start (or the start) over which latency falls to the usual in a straight line.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = TIMES)]
     pub warming: u64,
 
     /// Latency of the first page after a cold start, as a multiple of the usual.
-    #[arg(long, value_name = "FACTOR", default_value_t = 3.0, requires = "warming", value_parser = parse_factor)]
+    #[arg(long, value_name = "FACTOR", default_value_t = 3.0, requires = "warming", value_parser = parse_factor, help_heading = TIMES)]
     pub warming_factor: f64,
 
     /// Share of pages that fail with status 500, such as 0.5%.
-    #[arg(long, value_name = "SHARE", default_value = "0%")]
+    #[arg(long, value_name = "SHARE", default_value = "0%", help_heading = FAULTS)]
     pub error_rate: Ratio,
+
+    /// Apply this fault to a share of the tile loader's pages, in place of their answer; also to be had by path, see
+    /// below.
+    #[arg(long, value_name = "NAME", value_parser = fault_parser(), help_heading = FAULTS)]
+    pub fault: Option<&'static Page>,
+
+    /// Share of pages that --fault is applied to.
+    #[arg(long, value_name = "SHARE", default_value = "100%", requires = "fault", help_heading = FAULTS)]
+    pub fault_rate: Ratio,
 
     /// Token that a request for the live page has to carry in the header X-Hotdash-Synthetic.
     #[arg(
         long,
+        help_heading = PAGES,
         value_name = "VALUE",
         env = "SYNTHETIC_CHECK_TOKEN",
         default_value = "staging",
@@ -88,16 +146,61 @@ pub struct Settings {
     pub token: SecretString,
 
     /// Who gets the live page; everyone else is redirected to /auth/login.
-    #[arg(long, value_name = "RULE", value_enum, default_value_t = Auth::Contract)]
+    #[arg(long, value_name = "RULE", value_enum, default_value_t = Auth::Contract, help_heading = PAGES)]
     pub auth: Auth,
 
     /// State that all six tiles show; the status stays 200.
-    #[arg(long, value_name = "STATE", value_enum, default_value_t = TileState::Ok)]
+    #[arg(long, value_name = "STATE", value_enum, default_value_t = TileState::Ok, help_heading = PAGES)]
     pub tile_state: TileState,
 
     /// Write the moment of every request's arrival, its connection, path and planned delay.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = CONNECTIONS)]
     pub arrival_log: Option<PathBuf>,
+}
+
+/// Which versions of HTTP are spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HttpVersions {
+    /// HTTP/1.1 alone.
+    #[value(name = "1.1")]
+    Http1,
+    /// HTTP/2 alone.
+    #[value(name = "2")]
+    Http2,
+    /// HTTP/1.1 and HTTP/2.
+    Both,
+}
+
+/// What is wrong with a TLS connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TlsFault {
+    /// The certificate is no longer valid.
+    Expired,
+    /// The certificate is not valid yet.
+    NotYetValid,
+    /// The certificate is for another name.
+    WrongName,
+    /// The certificate was signed by another authority than the one written by --tls-ca-out.
+    Untrusted,
+    /// The connection is closed in the handshake.
+    HandshakeClose,
+    /// The connection is reset in the handshake.
+    HandshakeReset,
+    /// The handshake is never answered.
+    HandshakeHang,
+    /// The server knows nothing newer than TLS 1.0.
+    OldVersion,
+    /// The server does not negotiate a protocol, and speaks HTTP/1.1 (with --http 2: HTTP/2).
+    NoAlpn,
+    /// The server insists on a protocol that nobody speaks.
+    OtherAlpn,
+}
+
+/// How a connection ends with its last answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Farewell {
+    Polite,
+    Silent,
 }
 
 /// Who gets the live page.
@@ -141,6 +244,22 @@ impl Settings {
         Warmth::new(cold_start, warming)
     }
 
+    /// After how many answers a connection ends, and how.
+    pub(super) fn farewell(&self) -> Option<(u64, Farewell)> {
+        let how = if self.close_silently { Farewell::Silent } else { Farewell::Polite };
+        self.close_every.map(|answers| (answers, how))
+    }
+
+    pub(super) fn check_fault(&self) -> Result<(), Error> {
+        let Some(fault) = self.fault else { return Ok(()) };
+        let flag = match (fault.over, self.http) {
+            (Over::Http1, HttpVersions::Http2 | HttpVersions::Both) => "1.1",
+            (Over::Http2, HttpVersions::Http1 | HttpVersions::Both) => "2",
+            _ => return Ok(()),
+        };
+        Err(Error::FaultProtocol { fault: fault.name(), over: fault.over, flag })
+    }
+
     pub(super) fn check_listen(&self) -> Result<(), Error> {
         if self.listen.ip().is_loopback() || self.listen_anywhere {
             Ok(())
@@ -148,6 +267,11 @@ impl Settings {
             Err(Error::NotLoopback(self.listen))
         }
     }
+}
+
+fn fault_parser() -> impl TypedValueParser<Value = &'static Page> {
+    PossibleValuesParser::new(faults::ALL.iter().map(|fault| fault.name()))
+        .try_map(|name| faults::ALL.iter().find(|fault| fault.name() == name).copied().ok_or("no such fault"))
 }
 
 fn parse_factor(text: &str) -> Result<f64, UnitError> {

@@ -1,0 +1,80 @@
+//! Answers that end too early, or not where they said.
+
+use bytes::Bytes;
+
+use super::super::page::{Methods, Over, Page, Reply};
+use super::super::script::{Ending, Framing, Script, Step};
+
+/// Length that a cut answer announces, in bytes; half of it is sent.
+const ANNOUNCED: u64 = 1024;
+const HALF: &[u8] = &[b'.'; 512];
+
+/// What a client that reads past an answer's length would take for the next answer.
+const SURPLUS: &[u8] = b"HTTP/1.1 500 Surplus\r\ncontent-length: 0\r\n\r\n";
+
+pub(super) static RESET: Page = Page {
+    path: "/fault/reset",
+    over: Over::Any,
+    does: "resets the connection (RST) once the request is read",
+    outcome: "connection reset, before the first byte",
+    methods: Methods::Get,
+    reply: |_| Ok(Reply::Steps(Script::only(Ending::Reset))),
+};
+
+pub(super) static RESET_BODY: Page = Page {
+    path: "/fault/reset-body",
+    over: Over::Any,
+    does: "resets the connection (RST) in the middle of the body",
+    outcome: "connection reset, in the body",
+    methods: Methods::Get,
+    reply: |_| Ok(half(Framing::Length(ANNOUNCED), Ending::Reset)),
+};
+
+pub(super) static CLOSE: Page = Page {
+    path: "/fault/close",
+    over: Over::Any,
+    does: "closes the connection without an answer",
+    outcome: "closed early, before the first byte; never sent again on its own account",
+    methods: Methods::Get,
+    reply: |_| Ok(Reply::Steps(Script::only(Ending::Close))),
+};
+
+pub(super) static TRUNCATED: Page = Page {
+    path: "/fault/truncated",
+    over: Over::Any,
+    does: "sends chunks (HTTP/2: DATA) and closes without the last one (END_STREAM)",
+    outcome: "closed early, in the body",
+    methods: Methods::Get,
+    reply: |_| Ok(half(Framing::Chunked, Ending::Close)),
+};
+
+pub(super) static SHORT: Page = Page {
+    path: "/fault/short",
+    over: Over::Any,
+    does: "sends half of what Content-Length announces, then closes (HTTP/2: ends the stream)",
+    outcome: "closed early, in the body; HTTP/2: not HTTP",
+    methods: Methods::Get,
+    reply: |asked| {
+        let ending = if asked.is_http2() { Ending::Complete } else { Ending::Close };
+        Ok(half(Framing::Length(ANNOUNCED), ending))
+    },
+};
+
+pub(super) static LONG: Page = Page {
+    path: "/fault/long",
+    over: Over::Any,
+    does: "sends more than Content-Length announces: on HTTP/1.1 what looks like another answer, a 500",
+    outcome: "HTTP/1.1: the announced part is an answer; the connection is given up, and the surplus is never taken \
+              for the next answer. HTTP/2: not HTTP",
+    methods: Methods::Get,
+    reply: |_| {
+        let pieces = [&b"hello"[..], SURPLUS].concat();
+        let steps = vec![Step::Head(Framing::Length(5)), Step::Piece(Bytes::from(pieces))];
+        Ok(Reply::Steps(Script { steps, ending: Ending::Complete }))
+    },
+};
+
+fn half(framing: Framing, ending: Ending) -> Reply {
+    let steps = vec![Step::Head(framing), Step::Piece(Bytes::from_static(HALF))];
+    Reply::Steps(Script { steps, ending })
+}

@@ -1,0 +1,53 @@
+//! Answers that take their time, or never come.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::super::acts::Act;
+use super::super::page::{Methods, Over, Page, Reply};
+use super::super::script::{Ending, Framing, Script, Step};
+
+/// The longest body that can be asked to trickle, in bytes.
+const LONGEST: u32 = 1 << 20;
+
+/// A head that takes 30 s at the usual pace.
+const HEAD: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 0\r\n\r\n";
+
+pub(super) static HANG: Page = Page {
+    path: "/fault/hang",
+    over: Over::Any,
+    does: "never answers, and keeps the connection open",
+    outcome: "timed out, before the first byte",
+    methods: Methods::Get,
+    reply: |_| Ok(Reply::Steps(Script::only(Ending::Hang))),
+};
+
+pub(super) static HEADERS: Page = Page {
+    path: "/fault/slow-headers",
+    over: Over::Http1,
+    does: "sends the head byte by byte, one each `?every=` (default 400ms)",
+    outcome: "timed out, after the first byte; ok where the timeout is longer",
+    methods: Methods::Get,
+    reply: |asked| {
+        let every = asked.duration("every", Duration::from_millis(400))?;
+        let steps = vec![Step::Wire(Act::Trickle(Bytes::from_static(HEAD), every))];
+        Ok(Reply::Steps(Script { steps, ending: Ending::Complete }))
+    },
+};
+
+pub(super) static BODY: Page = Page {
+    path: "/fault/slow-body",
+    over: Over::Any,
+    does: "sends a body of `?bytes=` (default 64, at most 1048576) byte by byte, one each `?every=` (default 500ms)",
+    outcome: "timed out, in the body; ok where the timeout is longer",
+    methods: Methods::Get,
+    reply: |asked| {
+        let count = asked.number("bytes", 64, LONGEST)?;
+        let every = asked.duration("every", Duration::from_millis(500))?;
+        let bytes = Bytes::from(vec![b'.'; count as usize]);
+        let steps = vec![Step::Head(Framing::Length(count.into())), Step::Trickle { bytes, every }];
+        Ok(Reply::Steps(Script { steps, ending: Ending::Complete }))
+    },
+};

@@ -1,0 +1,73 @@
+//! Answers that are HTTP, and wrong all the same.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, LOCATION};
+use http::{HeaderValue, StatusCode};
+
+use super::super::encoded::bomb;
+use super::super::page::{Methods, Over, Page, Reply, text_page, with_header};
+
+static BOMB: LazyLock<Bytes> = LazyLock::new(bomb);
+
+pub(super) static STATUS: Page = Page {
+    path: "/fault/wrong-status",
+    over: Over::Any,
+    does: "answers 500 with the body of a good page",
+    outcome: "unexpected status",
+    methods: Methods::Get,
+    reply: |_| Ok(Reply::Whole(text_page(StatusCode::INTERNAL_SERVER_ERROR, "All is well.\n"))),
+};
+
+pub(super) static GZIP: Page = Page {
+    path: "/fault/bad-gzip",
+    over: Over::Any,
+    does: "sends a body that claims to be gzip and is not",
+    outcome: "unexpected answer, where the body matters",
+    methods: Methods::Get,
+    reply: |_| Ok(zipped(Bytes::from_static(b"this is no gzip, whatever the header says"))),
+};
+
+pub(super) static BOMB_PAGE: Page = Page {
+    path: "/fault/bomb",
+    over: Over::Any,
+    does: "sends 256 MiB of zeros as 256 KiB of gzip",
+    outcome: "unexpected answer, where the body matters: larger than `max_body`, with no more memory used",
+    methods: Methods::Get,
+    reply: |_| Ok(zipped(BOMB.clone())),
+};
+
+pub(super) static LOOP: Page = Page {
+    path: "/fault/redirect-loop",
+    over: Over::Any,
+    does: "redirects to itself, for ever",
+    outcome: "redirected, after as many redirects as the scenario follows",
+    methods: Methods::Any,
+    reply: |_| Ok(redirect("/fault/redirect-loop")),
+};
+
+pub(super) static AWAY: Page = Page {
+    path: "/fault/redirect-away",
+    over: Over::Any,
+    does: "redirects to `http://elsewhere.invalid/`, which no scenario should follow",
+    outcome: "redirected, and nothing is sent there",
+    methods: Methods::Any,
+    reply: |_| Ok(redirect("http://elsewhere.invalid/secret?token=none")),
+};
+
+fn zipped(body: Bytes) -> Reply {
+    Reply::Whole(with_header(
+        text_page(StatusCode::OK, body),
+        CONTENT_ENCODING,
+        HeaderValue::from_static("gzip"),
+    ))
+}
+
+fn redirect(to: &'static str) -> Reply {
+    Reply::Whole(with_header(
+        text_page(StatusCode::FOUND, Bytes::new()),
+        LOCATION,
+        HeaderValue::from_static(to),
+    ))
+}

@@ -1,0 +1,116 @@
+//! A connection before HTTP: which version will be spoken, and the handshake before it where there is TLS.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::acts::{Act, End, Performance, perform};
+use super::settings::{HttpVersions, TlsFault};
+
+/// How the first line of HTTP/2 begins (RFC 9113, section 3.4); no method of HTTP/1.1 does.
+const PREFACE: &[u8] = b"PRI ";
+
+/// Pause before another look at a first line of which less than that has come.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// Takes connections as far as HTTP.
+#[derive(Clone)]
+pub(super) struct Front {
+    pub(super) http: HttpVersions,
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls_fault: Option<TlsFault>,
+}
+
+/// A stream that is ready for HTTP.
+pub(super) enum Opened {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spoken {
+    Http1,
+    Http2,
+}
+
+impl Front {
+    /// Brings a connection to where HTTP begins; `None` where it does not get there.
+    pub(super) async fn open(&self, mut stream: TcpStream) -> Option<(Opened, Spoken)> {
+        stream.set_nodelay(true).ok()?;
+        let Some(acceptor) = &self.tls else {
+            let spoken = self.first_line(&stream).await?;
+            return Some((Opened::Plain(stream), spoken));
+        };
+        if let Some(instead) = self.tls_fault.and_then(instead_of_handshake) {
+            hear_hello(&mut stream).await?;
+            perform(&mut stream, instead).await;
+            return None;
+        }
+        let stream = acceptor.accept(stream).await.ok()?;
+        let spoken = self.negotiated(stream.get_ref().1.alpn_protocol());
+        Some((Opened::Tls(Box::new(stream)), spoken))
+    }
+
+    /// What a plain connection speaks: what its first bytes say, where there is a choice.
+    async fn first_line(&self, stream: &TcpStream) -> Option<Spoken> {
+        match self.http {
+            HttpVersions::Http1 => return Some(Spoken::Http1),
+            HttpVersions::Http2 => return Some(Spoken::Http2),
+            HttpVersions::Both => {}
+        }
+        let mut first = [0; PREFACE.len()];
+        loop {
+            let seen = stream.peek(&mut first).await.ok()?;
+            match &first[..seen] {
+                b"" => return None,
+                PREFACE => return Some(Spoken::Http2),
+                begun if PREFACE.starts_with(begun) => tokio::time::sleep(LOOK_AGAIN).await,
+                _ => return Some(Spoken::Http1),
+            }
+        }
+    }
+
+    /// What a TLS connection speaks. A client that names no protocol gets HTTP/1.1 wherever that is spoken.
+    fn negotiated(&self, alpn: Option<&[u8]>) -> Spoken {
+        match (alpn, self.http) {
+            (Some(b"h2"), _) | (None, HttpVersions::Http2) => Spoken::Http2,
+            _ => Spoken::Http1,
+        }
+    }
+}
+
+/// Reads the client's hello, which is one segment: bytes left unread would turn a close into a reset.
+async fn hear_hello(stream: &mut TcpStream) -> Option<()> {
+    stream.read(&mut [0; 16 << 10]).await.ok().filter(|read| *read > 0).map(drop)
+}
+
+/// What the server does in place of its part of the handshake.
+fn instead_of_handshake(fault: TlsFault) -> Option<Performance> {
+    let (acts, end) = match fault {
+        TlsFault::HandshakeClose => (Vec::new(), End::Close),
+        TlsFault::HandshakeReset => (Vec::new(), End::Reset),
+        TlsFault::HandshakeHang => (Vec::new(), End::Hang),
+        TlsFault::OldVersion => (vec![Act::Send(old_hello())], End::Hang),
+        _ => return None,
+    };
+    Some(Performance { acts, end })
+}
+
+/// The hello of a server that knows nothing newer than TLS 1.0 (RFC 2246, section 7.4.1.3).
+fn old_hello() -> Bytes {
+    const TLS_1_0: [u8; 2] = [3, 1];
+    const RSA_WITH_AES_128_CBC_SHA: [u8; 2] = [0x00, 0x2f];
+    let mut hello = TLS_1_0.to_vec();
+    hello.extend([7; 32]);
+    hello.push(0);
+    hello.extend(RSA_WITH_AES_128_CBC_SHA);
+    hello.push(0);
+    let length = u8::try_from(hello.len()).unwrap_or_default();
+    let handshake = [&[22][..], &TLS_1_0, &[0, length + 4], &[2, 0, 0, length], &hello].concat();
+    Bytes::from(handshake)
+}

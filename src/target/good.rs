@@ -1,0 +1,130 @@
+//! Good pages in every dress that HTTP has for them, for a prober to show that it takes them for good.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, LOCATION};
+use http::{HeaderValue, StatusCode};
+
+use super::encoded;
+use super::page::{Asked, Methods, Over, Page, Reply, text_page, with_header};
+use super::script::{Ending, Framing, Script, Step};
+use crate::units::UnitError;
+
+/// How many such pages there are.
+const COUNT: usize = 10;
+
+/// The longest chain of redirects.
+const LONGEST_CHAIN: u32 = 100;
+
+/// Every such page, in the order in which they are listed.
+pub(super) static ALL: [&Page; COUNT] = [
+    &CHUNKED,
+    &UNTIL_CLOSE,
+    &EARLY_HINTS,
+    &TRAILERS,
+    &NO_CONTENT,
+    &GZIP,
+    &DEFLATE,
+    &RAW_DEFLATE,
+    &REDIRECT,
+    &GOODBYE,
+];
+
+static CHUNKED: Page = good(
+    "/chunked",
+    Over::Any,
+    "sends its body in three chunks (HTTP/2: DATA frames), without Content-Length",
+    |_| Ok(steps(vec![Step::Head(Framing::Chunked), piece("one, "), piece("two, "), piece("three\n")])),
+);
+
+static UNTIL_CLOSE: Page =
+    good("/until-close", Over::Http1, "sends a body that ends with the connection, as HTTP/1.0 did", |_| {
+        Ok(steps(vec![Step::Head(Framing::UntilClose), piece("until the connection ends\n")]))
+    });
+
+static EARLY_HINTS: Page = good("/early-hints", Over::Any, "sends 103 Early Hints, then the answer", |_| {
+    Ok(steps(vec![Step::Interim, Step::Head(Framing::Length(10)), piece("and a 200\n")]))
+});
+
+static TRAILERS: Page =
+    good("/trailers", Over::Any, "sends a header after the body: `x-checked: yes`", |_| {
+        Ok(steps(vec![Step::Head(Framing::Chunked), piece("and a trailer\n"), Step::Trailers]))
+    });
+
+static NO_CONTENT: Page = good("/no-content", Over::Any, "answers 204, which has no body", |_| {
+    Ok(Reply::Whole(text_page(StatusCode::NO_CONTENT, Bytes::new())))
+});
+
+static GZIP: Page = good("/gzip", Over::Any, "sends gzip, whatever was asked for", |_| {
+    static BODY: LazyLock<Bytes> = LazyLock::new(encoded::gzip);
+    Ok(packed("gzip", &BODY))
+});
+
+static DEFLATE: Page =
+    good("/deflate", Over::Any, "sends deflate in zlib's wrapping, as it is meant", |_| {
+        static BODY: LazyLock<Bytes> = LazyLock::new(encoded::zlib);
+        Ok(packed("deflate", &BODY))
+    });
+
+static RAW_DEFLATE: Page =
+    good("/deflate-raw", Over::Any, "sends deflate without a wrapping, as many servers do", |_| {
+        static BODY: LazyLock<Bytes> = LazyLock::new(encoded::raw_deflate);
+        Ok(packed("deflate", &BODY))
+    });
+
+static REDIRECT: Page = Page {
+    path: "/redirect",
+    over: Over::Any,
+    does: "redirects `?n=` times (default 1, at most 100) with `?status=` (default 302), then answers 200",
+    outcome: "redirected, or ok where the scenario follows as many",
+    methods: Methods::Any,
+    reply: redirect,
+};
+
+static GOODBYE: Page = good(
+    "/goodbye",
+    Over::Any,
+    "answers, and announces the connection's end: `Connection: close`, or a graceful GOAWAY",
+    |_| {
+        let steps = vec![Step::Head(Framing::Length(4)), piece("bye\n")];
+        Ok(Reply::Steps(Script { steps, ending: Ending::Goodbye }))
+    },
+);
+
+const fn good(
+    path: &'static str,
+    over: Over,
+    does: &'static str,
+    reply: fn(&Asked<'_>) -> Result<Reply, UnitError>,
+) -> Page {
+    Page { path, over, does, outcome: "ok", methods: Methods::GetAndHead, reply }
+}
+
+fn steps(steps: Vec<Step>) -> Reply {
+    Reply::Steps(Script { steps, ending: Ending::Complete })
+}
+
+fn piece(text: &'static str) -> Step {
+    Step::Piece(Bytes::from_static(text.as_bytes()))
+}
+
+fn packed(encoding: &'static str, body: &Bytes) -> Reply {
+    let page = text_page(StatusCode::OK, body.clone());
+    Reply::Whole(with_header(page, CONTENT_ENCODING, HeaderValue::from_static(encoding)))
+}
+
+fn redirect(asked: &Asked<'_>) -> Result<Reply, UnitError> {
+    let left = asked.number("n", 1, LONGEST_CHAIN)?;
+    let status = asked.number("status", 302, 399)?;
+    let redirects = u16::try_from(status).ok().filter(|status| matches!(status, 301..=303 | 307 | 308));
+    let status = redirects.and_then(|status| StatusCode::from_u16(status).ok()).ok_or_else(|| {
+        UnitError::new(format!("status={status} will not do"), "write 301, 302, 303, 307 or 308")
+    })?;
+    if left == 0 {
+        return Ok(Reply::Whole(text_page(StatusCode::OK, "arrived\n")));
+    }
+    let next = format!("/redirect?n={}&status={}", left - 1, status.as_u16());
+    let location = HeaderValue::from_str(&next).unwrap_or(HeaderValue::from_static("/"));
+    Ok(Reply::Whole(with_header(text_page(status, Bytes::new()), LOCATION, location)))
+}

@@ -1,0 +1,149 @@
+//! Pages beside the tile loader: what each is called, does and should make a prober report.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
+
+use super::latency::parse_wait;
+use super::script::Script;
+use crate::units::UnitError;
+
+/// What `/fault/…` paths begin with.
+const FAULT: &str = "/fault/";
+
+/// A path of the rehearsal target beside those of the tile loader.
+#[derive(Debug)]
+pub struct Page {
+    /// Where it is, without its query.
+    pub path: &'static str,
+    /// Over which versions of HTTP it can be had.
+    pub over: Over,
+    /// What it answers.
+    pub does: &'static str,
+    /// What a good prober makes of it.
+    pub outcome: &'static str,
+    pub(super) methods: Methods,
+    pub(super) reply: fn(&Asked<'_>) -> Result<Reply, UnitError>,
+}
+
+/// Over which versions of HTTP something can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// HTTP/1.1 and HTTP/2.
+    Any,
+    /// HTTP/1.1 alone.
+    Http1,
+    /// HTTP/2 alone.
+    Http2,
+}
+
+/// Which methods a page answers; others get 405.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Methods {
+    Get,
+    GetAndHead,
+    Any,
+}
+
+/// What a page is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) query: &'a str,
+    pub(super) version: Version,
+    /// The stream's number; 0 in HTTP/1.1.
+    pub(super) stream: u32,
+}
+
+/// What a request gets.
+#[derive(Debug, Clone)]
+pub(super) enum Reply {
+    /// An answer made at once.
+    Whole(Response<Bytes>),
+    /// An answer in steps.
+    Steps(Script),
+}
+
+impl Page {
+    /// Whether it is a fault, which `--fault` can apply to the tile loader's pages.
+    pub fn is_fault(&self) -> bool {
+        self.path.starts_with(FAULT)
+    }
+
+    /// A fault's name: `reset` for `/fault/reset`. Another page's path without its first slash.
+    pub fn name(&self) -> &'static str {
+        self.path.trim_start_matches(FAULT).trim_start_matches('/')
+    }
+
+    /// What it answers; 404 over a version of HTTP that cannot carry it, 400 where the query is wrong.
+    pub(super) fn answer(&self, asked: &Asked<'_>) -> Reply {
+        if !self.over.carries(asked.version) {
+            let text = format!("{} can be had over {} alone.\n", self.path, self.over);
+            return Reply::Whole(text_page(StatusCode::NOT_FOUND, text));
+        }
+        (self.reply)(asked)
+            .unwrap_or_else(|error| Reply::Whole(text_page(StatusCode::BAD_REQUEST, format!("{error}\n"))))
+    }
+}
+
+impl Over {
+    pub(super) fn carries(self, version: Version) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Http1 => version != Version::HTTP_2,
+            Self::Http2 => version == Version::HTTP_2,
+        }
+    }
+}
+
+impl std::fmt::Display for Over {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Any => "both",
+            Self::Http1 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2",
+        })
+    }
+}
+
+impl Asked<'_> {
+    pub(super) fn is_http2(&self) -> bool {
+        self.version == Version::HTTP_2
+    }
+
+    fn parameter(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// A whole number of the query, at most `most`.
+    pub(super) fn number(&self, name: &str, default: u32, most: u32) -> Result<u32, UnitError> {
+        let Some(text) = self.parameter(name) else { return Ok(default) };
+        text.parse().ok().filter(|number| *number <= most).ok_or_else(|| {
+            UnitError::new(format!("{name}={text} will not do"), format!("write a number from 0 to {most}"))
+        })
+    }
+
+    /// A duration of the query, at most a day.
+    pub(super) fn duration(&self, name: &str, default: Duration) -> Result<Duration, UnitError> {
+        self.parameter(name).map_or(Ok(default), parse_wait)
+    }
+}
+
+/// A page of plain text.
+pub(super) fn text_page(status: StatusCode, text: impl Into<Bytes>) -> Response<Bytes> {
+    let mut page = Response::new(text.into());
+    *page.status_mut() = status;
+    with_header(page, CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))
+}
+
+/// The page with one header more.
+pub(super) fn with_header(
+    mut page: Response<Bytes>,
+    name: HeaderName,
+    value: HeaderValue,
+) -> Response<Bytes> {
+    page.headers_mut().insert(name, value);
+    page
+}

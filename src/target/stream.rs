@@ -1,0 +1,225 @@
+//! One exchange on an HTTP/2 stream.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{RecvStream, SendStream};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LINK};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use tokio::sync::mpsc::Sender;
+
+use super::acts::{Act, End, Performance};
+use super::app::{App, Origin};
+use super::http2::{Command, LEAVE};
+use super::page::Reply;
+use super::script::{Ending, Framing, Script, Step};
+use super::settings::Farewell;
+
+/// What an exchange needs to know of its connection.
+pub(super) struct Stream {
+    pub(super) app: Rc<App>,
+    pub(super) connection: u64,
+    /// Whether the connection ends with this exchange, and how.
+    pub(super) farewell: Option<Farewell>,
+    pub(super) commands: Sender<Command>,
+}
+
+type Answered = Result<(), h2::Error>;
+
+impl Stream {
+    /// Answers a request. Whatever breaks the exchange concerns its client alone, who sees it.
+    pub(super) async fn answer(self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+        let stream = respond.stream_id().as_u32();
+        let visit = self.app.receive(Origin { connection: self.connection, stream }, &request);
+        let (head, mut body) = request.into_parts();
+        let gone = poll_fn(|cx| respond.poll_reset(cx));
+        tokio::select! {
+            biased;
+            () = self.app.hold(&visit) => {}
+            _ = gone => return,
+        }
+        let answered = match visit.reply {
+            Reply::Whole(page) => self.whole(page, &head.method, &mut body, &mut respond).await,
+            Reply::Steps(script) => self.steps(script, &mut body, &mut respond).await,
+        };
+        drop(answered);
+    }
+
+    async fn whole(
+        &self,
+        page: Response<Bytes>,
+        method: &Method,
+        body: &mut RecvStream,
+        respond: &mut SendResponse<Bytes>,
+    ) -> Answered {
+        drain(body).await?;
+        let (mut head, bytes) = page.into_parts();
+        if head.status != StatusCode::NO_CONTENT {
+            head.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        }
+        let without_body = bytes.is_empty() || *method == Method::HEAD;
+        let mut send = respond.send_response(Response::from_parts(head, ()), without_body)?;
+        if !without_body {
+            // h2 keeps what the window does not take yet, and a whole page is small.
+            send.send_data(bytes, true)?;
+        }
+        self.part().await;
+        Ok(())
+    }
+
+    async fn steps(
+        &self,
+        script: Script,
+        body: &mut RecvStream,
+        respond: &mut SendResponse<Bytes>,
+    ) -> Answered {
+        let Script { steps, ending } = script;
+        if ending != Ending::Hang {
+            drain(body).await?;
+        }
+        let (on_stream, on_socket) = parted(steps);
+        let to_end = matches!(ending, Ending::Complete | Ending::Goodbye) && on_socket.is_empty();
+        let send = play(on_stream, to_end, respond).await?;
+        match (ending, send) {
+            (Ending::ResetStream(reason), Some(mut send)) => {
+                // h2 throws away what is still to be sent when a stream is reset.
+                tokio::time::sleep(LEAVE).await;
+                send.send_reset(reason);
+            }
+            (Ending::ResetStream(reason), None) => respond.send_reset(reason),
+            (Ending::Complete, _) => self.part().await,
+            (Ending::Hang, None) if on_socket.is_empty() => {
+                poll_fn(|cx| respond.poll_reset(cx)).await?;
+            }
+            // The stream must not be dropped before its connection: h2 would reset it.
+            (ending, _kept) => self.end(ending, on_socket).await,
+        }
+        Ok(())
+    }
+
+    /// Ends the connection where it ends with this exchange.
+    async fn part(&self) {
+        match self.farewell {
+            Some(Farewell::Polite) => self.end(Ending::Goodbye, Vec::new()).await,
+            Some(Farewell::Silent) => self.end(Ending::Close, Vec::new()).await,
+            None => {}
+        }
+    }
+
+    /// Ends the connection, where the ending is one of a connection.
+    async fn end(&self, ending: Ending, acts: Vec<Act>) {
+        let end = match ending {
+            Ending::Close => End::Close,
+            Ending::Reset => End::Reset,
+            Ending::Hang => End::Hang,
+            Ending::Goodbye => return drop(self.commands.send(Command::Goodbye).await),
+            Ending::Complete | Ending::ResetStream(_) => return,
+        };
+        let seized = self.commands.send(Command::Seize(Performance { acts, end })).await;
+        if seized.is_ok() {
+            self.commands.closed().await;
+        }
+    }
+}
+
+/// Reads the request's body to its end, and forgets it.
+async fn drain(body: &mut RecvStream) -> Answered {
+    while let Some(bytes) = body.data().await {
+        let length = bytes?.len();
+        body.flow_control().release_capacity(length)?;
+    }
+    Ok(())
+}
+
+/// What is said on the stream, and what is done to the socket after it.
+fn parted(steps: Vec<Step>) -> (Vec<Step>, Vec<Act>) {
+    let (mut on_stream, mut on_socket) = (Vec::new(), Vec::new());
+    for step in steps {
+        match step {
+            Step::Wire(act) => on_socket.push(act),
+            step => on_stream.push(step),
+        }
+    }
+    (on_stream, on_socket)
+}
+
+/// Sends what a script says on its stream; with `to_end` the last part of it ends the stream.
+async fn play(
+    steps: Vec<Step>,
+    to_end: bool,
+    respond: &mut SendResponse<Bytes>,
+) -> Result<Option<SendStream<Bytes>>, h2::Error> {
+    let mut send = None;
+    let mut left = steps.len();
+    for step in steps {
+        left -= 1;
+        let last = to_end && left == 0;
+        match (step, &mut send) {
+            (Step::Interim, _) => respond.send_informational(interim())?,
+            (Step::Head(framing), _) => send = Some(respond.send_response(head(framing), last)?),
+            (Step::Piece(bytes), Some(send)) => send.send_data(bytes, last)?,
+            (Step::Trickle { bytes, every }, Some(send)) => {
+                let mut left = bytes.len();
+                for byte in bytes {
+                    tokio::time::sleep(every).await;
+                    left -= 1;
+                    send.send_data(Bytes::copy_from_slice(&[byte]), last && left == 0)?;
+                }
+            }
+            (Step::Forever { piece, every }, Some(send)) => loop {
+                send_when_wanted(send, piece.clone()).await?;
+                pause(every).await;
+            },
+            (Step::Trailers, Some(send)) => send.send_trailers(trailers())?,
+            // Nothing of a body comes before its head, and what is done to the socket was parted off.
+            (_, None) | (Step::Wire(_), _) => {}
+        }
+    }
+    Ok(send)
+}
+
+/// Sends a piece as the client's window lets it, so that an endless body does not gather here.
+async fn send_when_wanted(send: &mut SendStream<Bytes>, mut piece: Bytes) -> Answered {
+    while !piece.is_empty() {
+        send.reserve_capacity(piece.len());
+        // The end of capacities is the end of the stream.
+        let Some(room) = poll_fn(|cx| send.poll_capacity(cx)).await else {
+            return Err(h2::Reason::CANCEL.into());
+        };
+        let part = piece.split_to(room?.min(piece.len()));
+        send.send_data(part, false)?;
+    }
+    Ok(())
+}
+
+async fn pause(every: Duration) {
+    if every > Duration::ZERO {
+        tokio::time::sleep(every).await;
+    } else {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn interim() -> Response<()> {
+    let mut interim = Response::new(());
+    *interim.status_mut() = StatusCode::EARLY_HINTS;
+    interim.headers_mut().insert(LINK, HeaderValue::from_static("</style.css>; rel=preload"));
+    interim
+}
+
+fn head(framing: Framing) -> Response<()> {
+    let mut head = Response::new(());
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    head.headers_mut().insert(CONTENT_TYPE, text);
+    if let Framing::Length(length) = framing {
+        head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    head
+}
+
+fn trailers() -> HeaderMap {
+    HeaderMap::from_iter([(HeaderName::from_static("x-checked"), HeaderValue::from_static("yes"))])
+}
