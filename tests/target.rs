@@ -1,6 +1,13 @@
 //! The rehearsal target over real sockets, spoken to byte by byte.
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails by panicking, as the tests do")]
 
+#[path = "target/by_hand.rs"]
+mod by_hand;
+#[path = "target/http2.rs"]
+mod http2;
+#[path = "target/tls.rs"]
+mod tls;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;

@@ -86,7 +86,7 @@ impl Front {
 
 /// Reads the client's hello, which is one segment: bytes left unread would turn a close into a reset.
 async fn hear_hello(stream: &mut TcpStream) -> Option<()> {
-    stream.read(&mut [0; 16 << 10]).await.ok().filter(|read| *read > 0).map(drop)
+    stream.read(&mut vec![0; 16 << 10]).await.ok().filter(|read| *read > 0).map(drop)
 }
 
 /// What the server does in place of its part of the handshake.
