@@ -3,6 +3,8 @@
 
 #[path = "target/by_hand.rs"]
 mod by_hand;
+#[path = "target/docs.rs"]
+mod docs;
 #[path = "target/http2.rs"]
 mod http2;
 #[path = "target/tls.rs"]

@@ -13,9 +13,9 @@ use crate::target::{self, Settings};
 /// Serve the rehearsal target: a tile loader whose latencies, stalls and faults are known
 ///
 /// It prints the address it listens on and serves until it gets Ctrl-C or SIGTERM. Of a flag given twice the last
-/// one counts. Below are its paths; docs/target.md says more, and what a prober should make of each.
+/// one counts. docs/target.md says what a prober should make of each path.
 #[derive(Debug, clap::Args)]
-#[command(args_override_self = true, after_help = after_help())]
+#[command(args_override_self = true, after_help = EXAMPLES, after_long_help = paths_and_examples())]
 pub(super) struct Args {
     #[command(flatten)]
     settings: Box<Settings>,
@@ -28,7 +28,7 @@ const EXAMPLES: &str = "\
 Examples:
   tollgate target --listen 127.0.0.1:8080
   tollgate target --stall 1s --every 10s              freezes for a tenth of the time
-  tollgate target --tls --tls-ca-out ca.pem           HTTPS; a scenario trusts it by tls_ca = \"ca.pem\"
+  tollgate target --tls --tls-ca-out ca.pem           HTTPS; ca.pem is for a scenario's tls_ca
   tollgate target --fault truncated --fault-rate 2%   one page in fifty is cut off";
 
 const EXIT_CODES: &str = "\
@@ -38,15 +38,16 @@ Exit codes:
   4  it could not serve (address taken, file not written)";
 
 /// The target's paths, examples and exit codes.
-fn after_help() -> String {
+fn paths_and_examples() -> String {
     let (faults, good): (Vec<_>, Vec<_>) =
         target::pages().map(|page| (page.path, page.does, page.is_fault())).partition(|page| page.2);
     let lines = |pages: &[(&str, &str, bool)]| -> String {
-        pages.iter().map(|(path, does, _)| format!("  {path:<26} {does}\n")).collect()
+        let lines: Vec<String> = pages.iter().map(|(path, does, _)| format!("  {path:<26}{does}")).collect();
+        lines.join("\n")
     };
     let loader = target::TILE_LOADER.map(|(path, does)| (path, does, false));
     format!(
-        "Tile loader:\n{}\nGood pages:\n{}\nFaults, also by --fault NAME:\n{}\n{EXAMPLES}\n\n{EXIT_CODES}",
+        "Tile loader:\n{}\n\nGood pages:\n{}\n\nFaults, also by --fault NAME:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}",
         lines(&loader),
         lines(&good),
         lines(&faults)

@@ -31,12 +31,10 @@ pub(super) static ALL: [&Page; COUNT] = [
     &GOODBYE,
 ];
 
-static CHUNKED: Page = good(
-    "/chunked",
-    Over::Any,
-    "sends its body in three chunks (HTTP/2: DATA frames), without Content-Length",
-    |_| Ok(steps(vec![Step::Head(Framing::Chunked), piece("one, "), piece("two, "), piece("three\n")])),
-);
+static CHUNKED: Page =
+    good("/chunked", Over::Any, "sends its body in three chunks (HTTP/2: DATA frames)", |_| {
+        Ok(steps(vec![Step::Head(Framing::Chunked), piece("one, "), piece("two, "), piece("three\n")]))
+    });
 
 static UNTIL_CLOSE: Page =
     good("/until-close", Over::Http1, "sends a body that ends with the connection, as HTTP/1.0 did", |_| {
@@ -76,21 +74,17 @@ static RAW_DEFLATE: Page =
 static REDIRECT: Page = Page {
     path: "/redirect",
     over: Over::Any,
-    does: "redirects `?n=` times (default 1, at most 100) with `?status=` (default 302), then answers 200",
+    does: "redirects `?n=` times (1) by `?status=` (302), then answers 200",
     outcome: "redirected, or ok where the scenario follows as many",
     methods: Methods::Any,
     reply: redirect,
 };
 
-static GOODBYE: Page = good(
-    "/goodbye",
-    Over::Any,
-    "answers, and announces the connection's end: `Connection: close`, or a graceful GOAWAY",
-    |_| {
+static GOODBYE: Page =
+    good("/goodbye", Over::Any, "answers, and announces the connection's end (close, GOAWAY)", |_| {
         let steps = vec![Step::Head(Framing::Length(4)), piece("bye\n")];
         Ok(Reply::Steps(Script { steps, ending: Ending::Goodbye }))
-    },
-);
+    });
 
 const fn good(
     path: &'static str,

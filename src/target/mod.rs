@@ -46,14 +46,11 @@ pub use settings::{Auth, HttpVersions, Settings, TileState, TlsFault};
 
 /// The pages of the tile loader itself: path and answer.
 pub const TILE_LOADER: [(&str, &str); 5] = [
-    ("/app?mock=1", "the six tiles with sample data, after one draw of the sample latency"),
-    (
-        "/app",
-        "live: the six tiles after six upstream draws, for who shows the token; others go to /auth/login",
-    ),
+    ("/app?mock=1", "six tiles of sample data, after one draw of the sample latency"),
+    ("/app", "live tiles, after six upstream draws; without the token, a redirect"),
     ("/auth/login", "a login form"),
     ("/health", "`{\"status\":\"ok\"}`"),
-    ("/plain", "1 KiB without latency: the floor that shows what the server itself costs"),
+    ("/plain", "1 KiB without latency: what the server itself costs"),
 ];
 
 /// The pages beside those of the tile loader, good ones first, then the faults.

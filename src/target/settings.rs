@@ -125,8 +125,7 @@ pub struct Settings {
     #[arg(long, value_name = "SHARE", default_value = "0%", help_heading = FAULTS)]
     pub error_rate: Ratio,
 
-    /// Apply this fault to a share of the tile loader's pages, in place of their answer; also to be had by path, see
-    /// below.
+    /// Apply this fault to a share of the tile loader's pages, in place of their answer; every fault can also be had by path.
     #[arg(long, value_name = "NAME", value_parser = fault_parser(), help_heading = FAULTS)]
     pub fault: Option<&'static Page>,
 
@@ -153,7 +152,7 @@ pub struct Settings {
     #[arg(long, value_name = "STATE", value_enum, default_value_t = TileState::Ok, help_heading = PAGES)]
     pub tile_state: TileState,
 
-    /// Write the moment of every request's arrival, its connection, path and planned delay.
+    /// Write the moment of every request's arrival, its connection, path, planned delay and version of HTTP.
     #[arg(long, value_name = "FILE", help_heading = CONNECTIONS)]
     pub arrival_log: Option<PathBuf>,
 }

@@ -34,7 +34,7 @@ pub(super) static CLOSE: Page = Page {
     path: "/fault/close",
     over: Over::Any,
     does: "closes the connection without an answer",
-    outcome: "closed early, before the first byte; never sent again on its own account",
+    outcome: "closed early, before the first byte; never silently sent again",
     methods: Methods::Get,
     reply: |_| Ok(Reply::Steps(Script::only(Ending::Close))),
 };
@@ -42,7 +42,7 @@ pub(super) static CLOSE: Page = Page {
 pub(super) static TRUNCATED: Page = Page {
     path: "/fault/truncated",
     over: Over::Any,
-    does: "sends chunks (HTTP/2: DATA) and closes without the last one (END_STREAM)",
+    does: "sends chunks (HTTP/2: DATA), and closes without the last one",
     outcome: "closed early, in the body",
     methods: Methods::Get,
     reply: |_| Ok(half(Framing::Chunked, Ending::Close)),
@@ -51,7 +51,7 @@ pub(super) static TRUNCATED: Page = Page {
 pub(super) static SHORT: Page = Page {
     path: "/fault/short",
     over: Over::Any,
-    does: "sends half of what Content-Length announces, then closes (HTTP/2: ends the stream)",
+    does: "sends half of the Content-Length, then closes (HTTP/2: ends)",
     outcome: "closed early, in the body; HTTP/2: not HTTP",
     methods: Methods::Get,
     reply: |asked| {
@@ -63,9 +63,8 @@ pub(super) static SHORT: Page = Page {
 pub(super) static LONG: Page = Page {
     path: "/fault/long",
     over: Over::Any,
-    does: "sends more than Content-Length announces: on HTTP/1.1 what looks like another answer, a 500",
-    outcome: "HTTP/1.1: the announced part is an answer; the connection is given up, and the surplus is never taken \
-              for the next answer. HTTP/2: not HTTP",
+    does: "sends more than the Content-Length: what looks like a second answer",
+    outcome: "HTTP/1.1: ok as far as announced, and the surplus is never taken for the next answer; HTTP/2: not HTTP",
     methods: Methods::Get,
     reply: |_| {
         let pieces = [&b"hello"[..], SURPLUS].concat();

@@ -14,7 +14,7 @@ const PIECE: &[u8] = &[b'.'; 1024];
 pub(super) static BODY: Page = Page {
     path: "/fault/endless",
     over: Over::Any,
-    does: "sends a body that never ends, as fast as it is read or 1 KiB each `?every=`",
+    does: "sends a body without end, as it is read or 1 KiB each `?every=`",
     outcome: "unexpected answer: larger than `max_body`; slow ones time out",
     methods: Methods::Get,
     reply: |asked| {
@@ -28,7 +28,7 @@ pub(super) static BODY: Page = Page {
 pub(super) static HEADERS: Page = Page {
     path: "/fault/endless-headers",
     over: Over::Any,
-    does: "sends a head that never ends (HTTP/2: CONTINUATION without end)",
+    does: "sends a head without end (HTTP/2: CONTINUATION)",
     outcome: "not HTTP",
     methods: Methods::Get,
     reply: |asked| {

@@ -11,7 +11,7 @@ use super::super::script::{Ending, Framing, Script, Step};
 pub(super) static RESET_STREAM: Page = Page {
     path: "/fault/reset-stream",
     over: Over::Http2,
-    does: "resets the stream (RST_STREAM, INTERNAL_ERROR) without an answer",
+    does: "resets the stream (RST_STREAM) without an answer",
     outcome: "connection reset, before the first byte; the connection carries other streams on",
     methods: Methods::Get,
     reply: |_| Ok(Reply::Steps(Script::only(Ending::ResetStream(Reason::INTERNAL_ERROR)))),
@@ -29,7 +29,7 @@ pub(super) static RESET_STREAM_BODY: Page = Page {
 pub(super) static REFUSED_STREAM: Page = Page {
     path: "/fault/refused-stream",
     over: Over::Http2,
-    does: "refuses the stream (REFUSED_STREAM), which says that nothing was done",
+    does: "refuses the stream (REFUSED_STREAM): nothing was done",
     outcome: "connection reset, before the first byte; never silently sent again",
     methods: Methods::Get,
     reply: |_| Ok(Reply::Steps(Script::only(Ending::ResetStream(Reason::REFUSED_STREAM)))),
@@ -38,7 +38,7 @@ pub(super) static REFUSED_STREAM: Page = Page {
 pub(super) static GOAWAY: Page = Page {
     path: "/fault/goaway",
     over: Over::Http2,
-    does: "sends GOAWAY (INTERNAL_ERROR, no stream processed) without an answer, then closes",
+    does: "sends GOAWAY with an error and no answer, then closes",
     outcome: "closed early, before the first byte",
     methods: Methods::Get,
     reply: |_| Ok(Reply::Steps(going_away(Script::only(Ending::Close), 0))),
@@ -47,7 +47,7 @@ pub(super) static GOAWAY: Page = Page {
 pub(super) static GOAWAY_BODY: Page = Page {
     path: "/fault/goaway-body",
     over: Over::Http2,
-    does: "sends GOAWAY (INTERNAL_ERROR) in the middle of the body, then closes",
+    does: "sends GOAWAY with an error in the middle of the body, then closes",
     outcome: "closed early, in the body",
     methods: Methods::Get,
     reply: |asked| Ok(Reply::Steps(going_away(begun(Ending::Close), asked.stream))),
@@ -68,7 +68,7 @@ pub(super) static PROTOCOL_ERROR: Page = Page {
 pub(super) static NO_WINDOW: Page = Page {
     path: "/fault/no-window",
     over: Over::Http2,
-    does: "reads nothing of the request's body and opens no window for it, so that one above 64 KiB hangs; never answers",
+    does: "opens no window: a request body above 64 KiB hangs; never answers",
     outcome: "timed out, before the first byte",
     methods: Methods::Any,
     reply: |_| Ok(Reply::Steps(Script::only(Ending::Hang))),

@@ -27,7 +27,7 @@ pub(super) static HANG: Page = Page {
 pub(super) static HEADERS: Page = Page {
     path: "/fault/slow-headers",
     over: Over::Http1,
-    does: "sends the head byte by byte, one each `?every=` (default 400ms)",
+    does: "sends the head byte by byte, each after `?every=` (400ms)",
     outcome: "timed out, after the first byte; ok where the timeout is longer",
     methods: Methods::Get,
     reply: |asked| {
@@ -40,7 +40,7 @@ pub(super) static HEADERS: Page = Page {
 pub(super) static BODY: Page = Page {
     path: "/fault/slow-body",
     over: Over::Any,
-    does: "sends a body of `?bytes=` (default 64, at most 1048576) byte by byte, one each `?every=` (default 500ms)",
+    does: "sends `?bytes=` (64) byte by byte, each after `?every=` (500ms)",
     outcome: "timed out, in the body; ok where the timeout is longer",
     methods: Methods::Get,
     reply: |asked| {

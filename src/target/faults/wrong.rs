@@ -33,7 +33,7 @@ pub(super) static BOMB_PAGE: Page = Page {
     path: "/fault/bomb",
     over: Over::Any,
     does: "sends 256 MiB of zeros as 256 KiB of gzip",
-    outcome: "unexpected answer, where the body matters: larger than `max_body`, with no more memory used",
+    outcome: "unexpected answer, where the body matters: larger than `max_body`",
     methods: Methods::Get,
     reply: |_| Ok(zipped(BOMB.clone())),
 };
@@ -50,7 +50,7 @@ pub(super) static LOOP: Page = Page {
 pub(super) static AWAY: Page = Page {
     path: "/fault/redirect-away",
     over: Over::Any,
-    does: "redirects to `http://elsewhere.invalid/`, which no scenario should follow",
+    does: "redirects to `http://elsewhere.invalid/`, which is not allowed",
     outcome: "redirected, and nothing is sent there",
     methods: Methods::Any,
     reply: |_| Ok(redirect("http://elsewhere.invalid/secret?token=none")),

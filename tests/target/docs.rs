@@ -1,0 +1,75 @@
+//! `docs/target.md` against what it describes.
+
+use clap::Args as _;
+use tollgate::plan::{Environment, Overrides, Plan};
+use tollgate::scenario::Scenario;
+use tollgate::target::{Settings, TILE_LOADER, pages};
+
+fn text() -> String {
+    std::fs::read_to_string("docs/target.md").unwrap()
+}
+
+#[test]
+fn it_lists_every_path_with_what_it_does_and_should_come_to() {
+    let text = text();
+    let loader = TILE_LOADER.map(|(path, does)| format!("| `{path}` | {does} |"));
+    let beside =
+        pages().map(|page| format!("| `{}` | {} | {} | {} |", page.path, page.over, page.does, page.outcome));
+    let missing: Vec<String> =
+        loader.into_iter().chain(beside).filter(|line| !text.lines().any(|found| found == line)).collect();
+    assert!(missing.is_empty(), "docs/target.md lacks:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn it_names_no_path_that_there_is_not() {
+    let text = text();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `/")?.split_once('`'));
+    for (path, _) in rows {
+        let path = format!("/{path}");
+        let known =
+            TILE_LOADER.iter().any(|(known, _)| *known == path) || pages().any(|page| page.path == path);
+        assert!(known, "{path}");
+    }
+}
+
+#[test]
+fn it_lists_every_flag_and_every_value_that_can_be_chosen() {
+    let text = text();
+    let command = Settings::augment_args(clap::Command::new("target"));
+    for flag in command.get_arguments() {
+        let name = flag.get_long().unwrap();
+        let begins = [format!("| `--{name}`"), format!("| `--{name} ")];
+        let row = text.lines().find(|line| begins.iter().any(|begin| line.starts_with(begin)));
+        let row = row.unwrap_or_else(|| panic!("docs/target.md lacks --{name}"));
+        if !flag.get_action().takes_values() {
+            continue;
+        }
+        // The faults have tables of their own.
+        for value in flag.get_possible_values().iter().filter(|_| !["fault", "tls-fault"].contains(&name)) {
+            assert!(row.contains(&format!("`{}`", value.get_name())), "{} of --{name}", value.get_name());
+        }
+        if name == "tls-fault" {
+            for value in flag.get_possible_values() {
+                assert!(text.contains(&format!("\n| `{}` |", value.get_name())), "{}", value.get_name());
+            }
+        }
+    }
+}
+
+#[test]
+fn its_scenarios_are_scenarios() {
+    let text = text();
+    let examples: Vec<&str> =
+        text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(!examples.is_empty());
+    let folder = tempfile::tempdir().unwrap();
+    for example in examples {
+        // The authority's file is there once the target of the example runs.
+        std::fs::write(folder.path().join("ca.pem"), "").unwrap();
+        let file = folder.path().join("example.toml");
+        std::fs::write(&file, example).unwrap();
+        let scenario = Scenario::read(&file).unwrap_or_else(|errors| panic!("{errors}"));
+        Plan::resolve(&[scenario], &Environment::new([]), &Overrides::default())
+            .unwrap_or_else(|errors| panic!("{errors}"));
+    }
+}
