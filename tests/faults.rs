@@ -233,7 +233,8 @@ fn hold(rows: &[Row], after: impl Fn(&Row) -> String) {
     let mut wrong = Vec::new();
     for (row, scenario) in rows.iter().zip(&measurement.scenarios) {
         let what = format!("{:?} {} {}", row.flags, row.target, row.request.replace('\n', ", "));
-        let [fault, next] = [0, 1].map(|request| &scenario.requests[request].measured);
+        let [fault, next] = ["fault", "after"]
+            .map(|name| &scenario.requests.iter().find(|request| request.name == name).unwrap().measured);
         for (which, expected, stage) in
             [("", stated(row.outcome), fault), (", the request after it", after(row), next)]
         {
