@@ -100,3 +100,17 @@ fn a_chain_of_redirects_has_the_length_and_status_asked_for() {
     assert_eq!((hops, landed.body.as_str()), (3, "arrived\n"));
     assert_eq!(client.get("/redirect?status=200").status, 400);
 }
+
+#[test]
+fn a_first_line_in_pieces_is_waited_for_before_a_version_is_chosen() {
+    let target = start(&[]);
+    for (first, second) in [("P", "OST /health"), ("PR", "OPFIND /health"), ("G", "ET /health")] {
+        let mut stream = TcpStream::connect(host(&target)).unwrap();
+        stream.write_all(first.as_bytes()).unwrap();
+        let rest = format!("{second} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(rest.as_bytes()).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 "), "{first}{second}: {text}");
+    }
+}

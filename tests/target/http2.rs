@@ -247,3 +247,19 @@ fn a_fault_of_one_version_by_flag_has_to_name_that_version() {
     assert!(refusal(&["--fault", "bad-chunk", "--http", "2"]).contains("add --http 1.1"));
     start(&["--fault", "goaway", "--http", "2"]).stop().unwrap();
 }
+
+#[tokio::test]
+async fn boots_and_stalls_hold_every_stream_alike() {
+    let started = super::now();
+    let flags = ["--stall", "299999us", "--every", "300ms", "--cold-after", "1h", "--cold-start", "50ms"];
+    let target = start(&flags);
+    let (client, _connection) = connect(&target).await;
+    let asked = ["/plain", "/app?mock=1", "/chunked"].map(|path| {
+        let client = client.clone();
+        tokio::spawn(async move { get(&client, path).await.unwrap().0 })
+    });
+    for answer in asked {
+        assert_eq!(answer.await.unwrap(), 200);
+        assert!(started.elapsed() >= std::time::Duration::from_millis(299));
+    }
+}
