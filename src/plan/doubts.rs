@@ -1,14 +1,37 @@
-//! What can be carried out, but hardly as it was meant: budgets that no run of this plan can ever pass.
+//! What can be carried out, but hardly as it was meant.
 
 use super::{Load, ScenarioPlan};
 use crate::record::Budget;
 use crate::scenario::{Complaint, Field, Scenario};
-use crate::units::Ratio;
+use crate::units::{Ratio, written};
 
 /// The risk of a wrong verdict on either side.
 const ALPHA: f64 = 0.05;
 
 pub(super) fn of(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Complaint> {
+    let mut doubts = undecidable(scenario, plan);
+    doubts.extend(overlapping(scenario, plan));
+    doubts
+}
+
+/// A run that is not over when the next one is due.
+fn overlapping(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Complaint> {
+    let place = scenario.file.load.given()?.every.place()?;
+    let period = scenario.load.every?;
+    let takes = match &plan.load {
+        Load::Open { schedule, .. } if schedule.count() > 1 => schedule.duration(),
+        Load::Closed { until, iterations: None, .. } => *until,
+        // How long these take is for the target to say.
+        Load::Open { .. } | Load::Closed { .. } => return None,
+    };
+    (takes >= period).then(|| {
+        let problem = format!("a run takes {} and more, so that some periods are left out", written(takes));
+        Complaint::new(place.value.clone(), problem, "write a longer period, or a shorter load")
+    })
+}
+
+/// Budgets that no run of this plan can ever pass.
+fn undecidable(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Complaint> {
     let own = scenario.file.requests().map(|request| &request.budgets);
     let placed: Vec<_> = std::iter::once(&scenario.file.budgets)
         .chain(own)

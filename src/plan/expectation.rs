@@ -6,7 +6,7 @@ use toml::Value as Toml;
 
 use super::filling::Filler;
 use super::request;
-use super::resolve::{Base, url_of};
+use super::target::{Base, url_of};
 use crate::expect::{Check, Expectation, Expectations, JsonExpectation};
 use crate::scenario::file::Expect;
 use crate::scenario::{Field, JsonTemplate, Statuses, Template};
@@ -92,15 +92,8 @@ fn texts(
 
 fn json(pointer: &str, field: &Field<JsonTemplate>, filler: &mut Filler<'_>) -> Option<Expectation> {
     let (place, template) = field.placed()?;
-    let mut complete = true;
-    let mut fill = |part: &Template, show: bool| {
-        let text = filler.fill(&place.value, part);
-        complete &= text.is_some();
-        text.map_or_else(String::new, |text| if show { text.shown } else { text.value })
-    };
-    let value = template.fill(|part| fill(part, false));
-    let shown = template.fill(|part| fill(part, true));
-    complete.then(|| Expectation {
+    let (value, shown) = filler.fill_json(&place.value, template)?;
+    Some(Expectation {
         written: format!("json.{} = {}", quoted(pointer), line(&shown)),
         check: Check::Json(JsonExpectation { pointer: pointer.to_owned(), value }),
     })

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::Environment;
-use crate::scenario::{Complaint, Part, Span, Template};
+use crate::scenario::{Complaint, JsonTemplate, Part, Span, Template};
 
 /// What stands for a missing variable while checking.
 const PLACEHOLDER: &str = "placeholder";
@@ -50,6 +52,11 @@ impl<'a> Filler<'a> {
         None
     }
 
+    /// Notes what can be carried out, but hardly as it was meant.
+    pub(super) fn doubt(&mut self, at: &Span, problem: impl Into<String>, remedy: impl Into<String>) {
+        self.doubts.push(Complaint::new(at.clone(), problem, remedy));
+    }
+
     /// The text with its variables; nothing where one is missing that must not be.
     pub(super) fn fill(&mut self, at: &Span, template: &Template) -> Option<Filled> {
         let mut filled = Filled { value: String::new(), shown: String::new(), secret: false, guessed: false };
@@ -66,6 +73,20 @@ impl<'a> Filler<'a> {
             }
         }
         complete.then_some(filled)
+    }
+
+    /// A JSON value with the variables of its texts, and how it is shown; nothing where one is missing that must not
+    /// be.
+    pub(super) fn fill_json(&mut self, at: &Span, template: &JsonTemplate) -> Option<(Value, Value)> {
+        let mut complete = true;
+        let mut fill = |part: &Template, show: bool| {
+            let text = self.fill(at, part);
+            complete &= text.is_some();
+            text.map_or_else(String::new, |text| if show { text.shown } else { text.value })
+        };
+        let value = template.fill(|part| fill(part, false));
+        let shown = template.fill(|part| fill(part, true));
+        complete.then_some((value, shown))
     }
 
     /// Adds a variable to a text; whether it has a value.

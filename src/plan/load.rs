@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::filling::Filler;
 use super::resolve::span_of;
-use super::{Load, Overrides, Ramp, Schedule};
+use super::{Load, Overrides, Protocol, Ramp, Schedule};
 use crate::scenario::{LoadShape, Model, Scenario, WarmupShape};
 use crate::units::{Rate, UnitError, written};
 
@@ -45,6 +45,34 @@ fn refusal(asked: Duration, model: &Model) -> Option<(&'static str, &'static str
         .then_some(("this load has no duration that could be changed", "leave `--duration` out"))
 }
 
+/// Exchanges at once on one connection; nothing where the protocol carries one at a time.
+pub(super) fn streams(scenario: &Scenario, protocol: Protocol, filler: &mut Filler<'_>) -> Option<u32> {
+    let streams = scenario.load.streams;
+    if streams == 1 || protocol == Protocol::Http2 {
+        return Some(streams);
+    }
+    let place = scenario.file.load.given().and_then(|load| load.streams.place())?;
+    let remedy = "write it in `[target]`: HTTP/1.1 carries one exchange at a time";
+    filler.complain(&place.key, "`streams` stands without `http = \"2\"`", remedy)
+}
+
+/// Complains about a period of repetition that is not the one of the scenarios before.
+pub(super) fn same_period(before: &[Scenario], scenario: &Scenario, filler: &mut Filler<'_>) {
+    let Some(period) = scenario.load.every else { return };
+    let another = before.iter().find(|other| other.load.every.is_some_and(|every| every != period));
+    if let (Some(another), Some(load)) = (another, scenario.file.load.given()) {
+        let theirs = another.load.every.unwrap_or_default();
+        let problem = format!(
+            "`every` is {} here and {} in {}: a run has one period",
+            written(period),
+            written(theirs),
+            another.source.name()
+        );
+        let remedy = "write the same in both, or carry them out apart";
+        filler.complain::<()>(&span_of(&load.every), problem, remedy);
+    }
+}
+
 fn load_key(scenario: &Scenario) -> std::ops::Range<usize> {
     scenario.file.load.place().map_or(0..0, |place| place.key.clone())
 }
@@ -63,8 +91,11 @@ fn seeded(seed: Option<u64>, schedule: Schedule) -> Schedule {
 
 /// The load in one line: `open, 20/s constant for 40s, up to 16 connections`.
 pub(super) fn words(scenario: &Scenario, load: &Load) -> String {
-    let LoadShape { model, connections, fresh } = &scenario.load;
-    let connections = plural(u64::from(*connections), "connection");
+    let LoadShape { model, connections, fresh, streams, .. } = &scenario.load;
+    let mut connections = plural(u64::from(*connections), "connection");
+    if *streams > 1 {
+        let _ = write!(connections, " of {streams} streams each");
+    }
     let over = if *fresh {
         format!("each over its own of up to {connections}")
     } else {

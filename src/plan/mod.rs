@@ -1,14 +1,17 @@
 //! What will happen: a scenario with its environment read, its secrets wrapped and its defaults gone.
 
+mod body;
 mod doubts;
 mod environment;
 mod expectation;
 mod filling;
+mod given;
 mod load;
 mod request;
 mod resolve;
 mod schedule;
 mod secrets;
+mod target;
 
 use std::fmt;
 use std::net::IpAddr;

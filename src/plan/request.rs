@@ -1,11 +1,10 @@
 //! One request: its URL, headers, body, budgets.
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::filling::Filler;
-use super::resolve::{Base, url_of};
-use super::{RequestPlan, expectation};
+use super::target::{Base, url_of};
+use super::{RequestPlan, body, expectation};
 use crate::record::{Budget, Ceiling, Dimension, PlannedRequest};
 use crate::scenario::file::Request;
 use crate::scenario::{Entries, Field, Scenario, Template};
@@ -16,7 +15,8 @@ const CREDENTIALS: [HeaderName; 3] = [header::AUTHORIZATION, header::PROXY_AUTHO
 /// What is sent where the scenario names no user agent.
 const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
 
-type Planned = (PlannedRequest, RequestPlan);
+/// A request to show, to send, and the names of its hops.
+type Planned = (PlannedRequest, RequestPlan, Vec<String>);
 
 /// Every request of a scenario, to show and to send; nothing where one is wrong.
 pub(super) fn resolve(scenario: &Scenario, base: &Base, filler: &mut Filler<'_>) -> Option<Vec<Planned>> {
@@ -31,6 +31,35 @@ pub(super) fn resolve(scenario: &Scenario, base: &Base, filler: &mut Filler<'_>)
     requests.into_iter().collect()
 }
 
+/// The requests to show, each with its hops after it, and those to send, each with its place among the former.
+pub(super) fn with_hops(requests: Vec<Planned>) -> (Vec<PlannedRequest>, Vec<RequestPlan>) {
+    let (mut all_shown, mut plans) = (Vec::new(), Vec::new());
+    for (shown, mut plan, hop_names) in requests {
+        plan.place = all_shown.len();
+        let hops: Vec<_> = hop_names.into_iter().enumerate().map(|(at, name)| hop(&shown, at, name)).collect();
+        all_shown.push(shown);
+        all_shown.extend(hops);
+        plans.push(plan);
+    }
+    (all_shown, plans)
+}
+
+/// What is shown of a request's hop; where it leads is the target's to say.
+fn hop(request: &PlannedRequest, at: usize, name: String) -> PlannedRequest {
+    let line = match at {
+        0 => request.line.clone(),
+        redirect => format!("{}, redirect {redirect}", request.line),
+    };
+    PlannedRequest {
+        name,
+        line,
+        headers: Vec::new(),
+        expectations: Vec::new(),
+        budgets: Vec::new(),
+        hop_of: Some(request.name.clone()),
+    }
+}
+
 fn one(
     scenario: &Scenario,
     at: usize,
@@ -42,17 +71,17 @@ fn one(
     if let Some(entries) = request.headers.given() {
         headers.replace(of_entries(entries, filler));
     }
-    headers.add_user_agent();
     let method = request.method.given().cloned().unwrap_or(Method::GET);
     let path = path(request, base, filler);
-    let body = request
-        .body
-        .placed()
-        .map_or(Some(String::new()), |(place, body)| filler.fill(&place.value, body).map(|text| text.value));
+    let body = body::resolve(scenario, request, filler);
     let expectations = expectation::resolve(request.expect.given(), base, filler);
     let budgets = budgets(scenario, at, request);
     reachable(scenario, request, base, filler);
     let ((shown_path, url), body, (lines, expectations)) = (path?, body?, expectations?);
+    if body.is_json {
+        headers.add_unless_written(header::CONTENT_TYPE, "Content-Type", "application/json");
+    }
+    headers.add_unless_written(header::USER_AGENT, "User-Agent", USER_AGENT);
     let shown = PlannedRequest {
         name: request.name().to_owned(),
         line: format!("{method} {shown_path}"),
@@ -61,11 +90,17 @@ fn one(
         budgets: budgets.clone(),
         hop_of: None,
     };
-    let ceilings = ceilings(&budgets);
-    let headers = headers.into_map();
-    let body = Bytes::from(body);
-    let (redirects, place) = (0, at);
-    Some((shown, RequestPlan { method, url, headers, body, expectations, ceilings, redirects, place }))
+    let plan = RequestPlan {
+        method,
+        url,
+        headers: headers.into_map(),
+        body: body.bytes,
+        expectations,
+        ceilings: ceilings(&budgets),
+        redirects: request.redirects(),
+        place: at,
+    };
+    Some((shown, plan, request.hop_names()))
 }
 
 /// The path as it is shown, and the full URL.
@@ -99,10 +134,9 @@ impl Headers {
         self.0.extend(own.0);
     }
 
-    fn add_user_agent(&mut self) {
-        if self.0.iter().all(|(name, ..)| name != header::USER_AGENT) {
-            let line = format!("User-Agent: {USER_AGENT}");
-            self.0.push((header::USER_AGENT, HeaderValue::from_static(USER_AGENT), line));
+    fn add_unless_written(&mut self, name: HeaderName, shown: &str, value: &'static str) {
+        if self.0.iter().all(|(written, ..)| *written != name) {
+            self.0.push((name, HeaderValue::from_static(value), format!("{shown}: {value}")));
         }
     }
 
@@ -173,9 +207,10 @@ fn ceilings(budgets: &[Budget]) -> Vec<Ceiling> {
     ceilings
 }
 
-/// Complains about budgets on phases that the target's URL has not: TLS over http, a name that is an address.
+/// Complains about budgets on phases that the target's URL has not: TLS over http, looking up what is known. A redirect
+/// may lead to another origin, which has them.
 fn reachable(scenario: &Scenario, request: &Request, base: &Base, filler: &mut Filler<'_>) {
-    if base.guessed {
+    if base.guessed || request.redirects() > 0 {
         return;
     }
     let is_first = scenario.file.requests().next().is_some_and(|first| std::ptr::eq(first, request));
@@ -188,6 +223,9 @@ fn reachable(scenario: &Scenario, request: &Request, base: &Base, filler: &mut F
                 }
                 Some((Dimension::Dns, _)) if !matches!(base.url.host(), Some(url::Host::Domain(_))) => {
                     "`dns` is never entered: the target is an address, no name"
+                }
+                Some((Dimension::Dns, _)) if base.given => {
+                    "`dns` is never entered: the target's addresses are given by `resolve`"
                 }
                 _ => continue,
             };

@@ -3,15 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use url::Url;
-
 use super::filling::Filler;
+use super::target::{self, Base};
 use super::{
-    Environment, Family, Plan, Protocol, Resolve, Reuse, ScenarioPlan, Secrets, TargetPlan, Timeouts, Trust,
-    Warmup, doubts, load, request,
+    Environment, Family, Plan, Protocol, Resolve, Reuse, ScenarioPlan, Secrets, Warmup, doubts, load, request,
 };
-use crate::record::{Dimension, PlannedScenario};
-use crate::scenario::file::Target;
+use crate::record::PlannedScenario;
 use crate::scenario::{Complaint, Field, Scenario, ScenarioErrors, Span, Template, Warning, Words};
 
 /// What the command line changes in a plan.
@@ -48,6 +45,9 @@ impl Plan {
         let plans = scenarios.iter().enumerate().map(|(at, scenario)| {
             let mut filler = Filler::new(environment, &public);
             unique_name(&scenarios[..at], scenario, &mut filler);
+            if overrides.every.is_none() {
+                load::same_period(&scenarios[..at], scenario, &mut filler);
+            }
             let plan = resolve_one(scenario, overrides, &mut filler);
             secrets.append(&mut filler.secrets);
             warnings.extend(filler.doubts.drain(..).map(|doubt| Warning::of(&scenario.source, doubt)));
@@ -56,8 +56,9 @@ impl Plan {
                 _ => Err(ScenarioErrors::of(&scenario.source, filler.complaints)),
             }
         });
-        let scenarios = ScenarioErrors::gather(plans.collect::<Vec<_>>())?;
-        Ok((Self { scenarios, secrets: Secrets::new(secrets), every: None }, warnings))
+        let plans = ScenarioErrors::gather(plans.collect::<Vec<_>>())?;
+        let every = overrides.every.or_else(|| scenarios.iter().find_map(|scenario| scenario.load.every));
+        Ok((Self { scenarios: plans, secrets: Secrets::new(secrets), every }, warnings))
     }
 }
 
@@ -84,13 +85,18 @@ fn unique_name(before: &[Scenario], scenario: &Scenario, filler: &mut Filler<'_>
 }
 
 fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'_>) -> Option<ScenarioPlan> {
-    let target = scenario.file.target.given()?;
+    let written = scenario.file.target.given()?;
     let load = load::resolve(scenario, overrides, filler);
-    let base = base_url(target, filler)?;
-    let trust = trust(scenario, target, filler);
-    let pairs = request::resolve(scenario, &base, filler);
-    let (load, trust, (shown, requests)) = (load?, trust?, pairs?.into_iter().unzip());
+    let base = target::base_url(written, filler);
+    // Where the base URL is wrong, the requests are looked at all the same.
+    let (base_url, is_wrong) = base.map_or_else(|| (Base::placeholder(), true), |base| (Some(base), false));
+    let mut base = base_url?;
+    let target = target::resolve(scenario, &mut base, overrides, filler);
+    let requests = request::resolve(scenario, &base, filler);
+    let (load, target, requests) = (load?, target?, requests?);
+    let streams = load::streams(scenario, target.protocol, filler)?;
     let warmup = scenario.warmup;
+    let (shown, requests) = request::with_hops(requests);
     let plan = ScenarioPlan {
         shown: PlannedScenario {
             name: scenario.name().to_owned(),
@@ -99,112 +105,21 @@ fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'
             base_url: base.shown,
             load: load::words(scenario, &load),
             warmup: load::warmup_words(warmup),
-            caveats: Vec::new(),
+            caveats: target::caveats(&target),
             requests: shown,
         },
-        target: TargetPlan {
-            base_url: base.url,
-            protocol: Protocol::Http1,
-            trust,
-            identity: None,
-            family: Family::Any,
-            resolve: Vec::new(),
-            allowed_hosts: Vec::new(),
-            timeouts: timeouts(target),
-        },
+        target,
         requests,
         load,
-        streams: 1,
+        streams,
         reuse: if scenario.load.fresh { Reuse::Fresh } else { Reuse::Keep },
         warmup: Warmup { connections: warmup.connections, requests: warmup.requests },
     };
+    if is_wrong {
+        return None;
+    }
     filler.doubts.extend(doubts::of(scenario, &plan));
     Some(plan)
-}
-
-/// A base URL and how it is shown.
-pub(super) struct Base {
-    pub(super) url: Url,
-    shown: String,
-    /// Whether variables are missing, so that the URL is made up.
-    pub(super) guessed: bool,
-}
-
-impl Base {
-    /// The URL of a path that begins with `/`.
-    pub(super) fn join(&self, path: &str) -> Result<Url, url::ParseError> {
-        Url::parse(&format!("{}{path}", self.url.as_str().trim_end_matches('/')))
-    }
-}
-
-fn base_url(target: &Target, filler: &mut Filler<'_>) -> Option<Base> {
-    let (place, template) = target.base_url.placed()?;
-    let text = filler.fill(&place.value, template)?;
-    let mistake = |url: &Url| base_url_mistake(url);
-    match Url::parse(&text.value) {
-        Ok(url) if mistake(&url).is_none() => {
-            let shown = if text.guessed { text.shown } else { url.as_str().trim_end_matches('/').to_owned() };
-            Some(Base { url, shown, guessed: text.guessed })
-        }
-        _ if text.guessed => {
-            let url = Url::parse("http://placeholder.invalid").ok()?;
-            Some(Base { url, shown: text.shown, guessed: true })
-        }
-        // What was found is never shown: it may hold a password.
-        Ok(url) => {
-            let (problem, remedy) = mistake(&url)?;
-            filler.complain(&place.value, problem, remedy)
-        }
-        Err(url::ParseError::RelativeUrlWithoutBase) => filler.complain(
-            &place.value,
-            "the base URL has no scheme",
-            "begin it with `https://` or `http://`",
-        ),
-        Err(error) => filler.complain(
-            &place.value,
-            format!("the base URL cannot be read: {error}"),
-            "write a URL such as `https://example.org`",
-        ),
-    }
-}
-
-fn base_url_mistake(url: &Url) -> Option<(&'static str, &'static str)> {
-    let plain = "write scheme, host and perhaps port and path: `https://example.org`";
-    if !matches!(url.scheme(), "http" | "https") {
-        return Some(("the base URL is neither http nor https", "begin it with `http://` or `https://`"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Some(("the base URL holds a user name or password", "send credentials in `[headers]`"));
-    }
-    (url.query().is_some() || url.fragment().is_some())
-        .then_some(("the base URL holds a query or fragment", plain))
-}
-
-fn trust(scenario: &Scenario, target: &Target, filler: &mut Filler<'_>) -> Option<Trust> {
-    let Some((place, path)) = target.tls_ca.placed() else { return Some(Trust::System) };
-    let path = scenario.source.resolve(path.as_str());
-    if path.is_file() {
-        return Some(Trust::File(path));
-    }
-    let problem = format!("there is no file {}", path.display());
-    filler.complain(&place.value, problem, "name a PEM file, seen from the scenario's folder")
-}
-
-fn timeouts(target: &Target) -> Timeouts {
-    let of = |dimension| target.timeout_of(dimension).map_or(target.whole_timeout(), |(_, timeout)| timeout);
-    Timeouts {
-        dns: of(Dimension::Dns),
-        connect: of(Dimension::Connect),
-        tls: of(Dimension::Tls),
-        first_byte: of(Dimension::FirstByte),
-        whole: target.whole_timeout(),
-    }
-}
-
-/// A URL from a path or from a whole URL; the error is a problem and its remedy.
-pub(super) fn url_of(text: &str, base: &Base) -> Result<Url, (String, &'static str)> {
-    let url = if text.starts_with('/') { base.join(text) } else { Url::parse(text) };
-    url.map_err(|error| (format!("this is no URL: {error}"), "write a path such as `/app?mock=1`"))
 }
 
 /// The place of a value that is known to be written.

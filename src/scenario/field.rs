@@ -1,5 +1,8 @@
 //! Reading a table of known keys, so that every mistake in it is found at once.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -80,6 +83,24 @@ impl<T> Field<T> {
 pub(super) trait Read: Sized {
     /// The value, or complaints about it.
     fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self>;
+
+    /// What an editor needs to know of such a value.
+    fn schema(generator: &mut SchemaGenerator) -> Schema;
+}
+
+/// What stands under a key is described as its value is.
+impl<T: Read> JsonSchema for Field<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        std::any::type_name::<T>().into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::schema(generator)
+    }
 }
 
 /// Keys of the file's own choosing, such as names of headers, with their values, in the order of the file.
@@ -111,6 +132,10 @@ impl<T: Read> Read for Vec<Field<T>> {
         };
         Some(list.iter().map(|element| Field::read(element.span(), element, complaints)).collect())
     }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "array", "items": generator.subschema_for::<Field<T>>() })
+    }
 }
 
 impl<T: Read> Read for Entries<T> {
@@ -123,6 +148,10 @@ impl<T: Read> Read for Entries<T> {
                 })
                 .collect(),
         )
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "additionalProperties": generator.subschema_for::<Field<T>>() })
     }
 }
 
@@ -173,7 +202,7 @@ fn table_of<'a, 'i>(
     table
 }
 
-pub(super) type KeyValue<'a, 'i> = (&'a Spanned<std::borrow::Cow<'i, str>>, &'a Spanned<DeValue<'i>>);
+pub(super) type KeyValue<'a, 'i> = (&'a Spanned<Cow<'i, str>>, &'a Spanned<DeValue<'i>>);
 
 pub(super) fn in_order<'a, 'i>(table: &'a DeTable<'i>) -> impl Iterator<Item = KeyValue<'a, 'i>> {
     let mut entries: Vec<KeyValue<'a, 'i>> = table.iter().collect();
@@ -182,7 +211,7 @@ pub(super) fn in_order<'a, 'i>(table: &'a DeTable<'i>) -> impl Iterator<Item = K
 }
 
 fn unknown(
-    key: &Spanned<std::borrow::Cow<'_, str>>,
+    key: &Spanned<Cow<'_, str>>,
     section: &str,
     keys: &[&str],
     near: Option<&str>,

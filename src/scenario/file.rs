@@ -1,24 +1,36 @@
 //! The sections of a scenario file and their keys, as `docs/scenario.md` explains them.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::Method;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::complaint::Complaints;
 use super::field::{Entries, Field, Read, Section};
-use super::leaf::{Connections, JsonTemplate, RampRate, Statuses, Words};
+use super::leaf::{
+    Connections, GivenAddresses, Host, HttpVersion, IpFamily, JsonTemplate, RampRate, Statuses, Words,
+};
+use super::schema;
 use super::template::Template;
 use crate::record::Budget;
 use crate::units::{ByteSize, Rate};
 
-/// Declares a section: its fields are its keys, each with the type of its value.
+/// What stands behind a key that every such section has.
+const REQUIRED: bool = true;
+
+/// Declares a section: its fields are its keys, each with the type of its value. What is said of them here is what
+/// editors show.
 macro_rules! section {
-    ($(#[$about:meta])* $title:literal $name:ident { $($(#[$doc:meta])* $key:ident: $kind:ty,)* }) => {
-        $(#[$about])*
+    (
+        $(#[doc = $about:literal])* $title:literal
+        $name:ident { $($(#[doc = $doc:literal])* $key:ident: $kind:ty $(= $required:ident)?,)* }
+    ) => {
+        $(#[doc = $about])*
         #[derive(Debug, Clone, Default, PartialEq)]
-        pub struct $name { $($(#[$doc])* pub $key: Field<$kind>,)* }
+        pub struct $name { $($(#[doc = $doc])* pub $key: Field<$kind>,)* }
 
         impl $name {
             const KEYS: &[&str] = &[$(stringify!($key)),*];
@@ -29,30 +41,50 @@ macro_rules! section {
                 let section = Section::open($title, Self::KEYS, value, complaints)?;
                 Some(Self { $($key: section.field(stringify!($key), complaints),)* })
             }
+
+            fn schema(generator: &mut SchemaGenerator) -> Schema {
+                Self::json_schema(generator)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                schema::section(concat!($($about),*), [$(schema::Key {
+                    name: stringify!($key),
+                    about: concat!($($doc),*),
+                    is_required: false $(|| $required)?,
+                    value: generator.subschema_for::<Field<$kind>>(),
+                }),*])
+            }
         }
     };
 }
 
 section! {
-    /// The file as a whole.
+    /// What is sent where and when, what the answers must be, and by what the result is judged.
     "the file" File {
-        /// The scenario's name.
-        name: Words,
+        /// The scenario's name: 1 to 80 characters; the scenarios of one run have different names.
+        name: Words = REQUIRED,
         /// What it is for.
         description: Words,
-        /// Budgets that each request is judged by.
+        /// What must hold for each request: `p95 < 300ms`, `p99(first_byte) < 200ms`, `max < 1s`, `errors < 0.5%`,
+        /// `errors = 0`, `dropped = 0`.
         budgets: Vec<Field<Budget>>,
-        /// Variables whose values may be shown.
+        /// Variables whose values may be shown; those of all others are secrets.
         public: Vec<Field<Words>>,
-        /// Where requests go.
-        target: Target,
+        /// Where requests go, and on what terms.
+        target: Target = REQUIRED,
         /// Headers of every request.
         headers: Entries<Template>,
-        /// The requests of one arrival, in order.
-        request: Vec<Field<Request>>,
-        /// When requests are sent.
+        /// The requests of one arrival, in order, over one connection.
+        request: Vec<Field<Request>> = REQUIRED,
+        /// When requests are sent; exactly once unless written.
         load: Load,
-        /// What is sent before measuring.
+        /// What is sent before measuring; one arrival over each connection unless written.
         warmup: Warmup,
     }
 }
@@ -60,19 +92,35 @@ section! {
 section! {
     /// Where requests go, and on what terms.
     "[target]" Target {
-        /// Scheme, host and perhaps a port and a path.
-        base_url: Template,
-        /// A PEM file of the certificates to believe, beside the scenario file.
+        /// Scheme, host and perhaps a port and a path; without user name, query and fragment.
+        base_url: Template = REQUIRED,
+        /// The version of HTTP. `auto` (the default): over TLS what the target chooses, HTTP/2 first; plain HTTP/1.1.
+        /// A target that does not speak what is asked for fails.
+        http: HttpVersion,
+        /// A PEM file, seen from the scenario's folder, of the only certificates to believe. Default: the system's.
         tls_ca: Words,
-        /// How long an exchange may take.
+        /// Whether any certificate is believed; said loudly in every output. Default: false.
+        insecure: bool,
+        /// A PEM file, seen from the scenario's folder: the certificate that the prober shows, with its chain.
+        /// Needs `tls_key`.
+        tls_cert: Words,
+        /// A PEM file, seen from the scenario's folder: the private key of `tls_cert`; may be the same file.
+        tls_key: Words,
+        /// Use addresses of this version of IP alone. Default: both.
+        ip: IpFamily,
+        /// Addresses of names, given instead of looked up, in curl's notation: `HOST:PORT:ADDRESS[,ADDRESS]`.
+        resolve: Vec<Field<GivenAddresses>>,
+        /// Hosts that redirects may lead to, beside that of the base URL.
+        allow_hosts: Vec<Field<Host>>,
+        /// How long an exchange may take, opening a connection included. Default: 10s.
         timeout: Duration,
-        /// How long looking up the name may take.
+        /// How long looking up the name may take. Default: `timeout`.
         dns_timeout: Duration,
-        /// How long the TCP handshake may take.
+        /// How long the TCP handshake may take. Default: `timeout`.
         connect_timeout: Duration,
-        /// How long the TLS handshake may take.
+        /// How long the TLS handshake may take. Default: `timeout`.
         tls_timeout: Duration,
-        /// How long the answer's first byte may take.
+        /// How long the answer's first byte may take. Default: `timeout`.
         first_byte_timeout: Duration,
     }
 }
@@ -80,19 +128,25 @@ section! {
 section! {
     /// One request of an arrival.
     "[[request]]" Request {
-        /// Its name; those of one scenario differ.
-        name: Words,
-        /// Its method; `GET` unless written.
+        /// Its name; different from the others of the scenario.
+        name: Words = REQUIRED,
+        /// Its method. Default: GET.
         method: Method,
-        /// Path and query, appended to the base URL.
-        path: Template,
-        /// Its own headers; they replace the scenario's of the same name.
+        /// Path and perhaps query, appended to the base URL; begins with `/`.
+        path: Template = REQUIRED,
+        /// Its own headers; they replace those of `[headers]` that have the same name.
         headers: Entries<Template>,
-        /// Its body.
+        /// Its body, as it is.
         body: Template,
-        /// Budgets that this request alone is judged by.
+        /// Its body as JSON; sends `Content-Type: application/json` unless that header is written.
+        body_json: JsonTemplate,
+        /// Its body, from a file seen from the scenario's folder, as it is.
+        body_file: Words,
+        /// How many redirects are followed, at most 20. Default: none.
+        redirects: u32,
+        /// Budgets that this request alone is judged by, beside those at the top.
         budgets: Vec<Field<Budget>>,
-        /// What its answer must be.
+        /// What its answer must be; any status of 2xx will do unless written.
         expect: Expect,
     }
 }
@@ -100,71 +154,76 @@ section! {
 section! {
     /// What an answer must be.
     "[request.expect]" Expect {
-        /// The status, or a list of statuses; any 2xx unless written.
+        /// One status, or a list of statuses. Default: any 2xx.
         status: Statuses,
-        /// The URL that the answer comes from.
+        /// The URL that the answer comes from: a path, taken like a request's, or a whole URL.
         final_url: Template,
         /// Headers and their exact values.
         headers: Entries<Template>,
-        /// Texts that the body contains.
+        /// Texts that the body contains, byte by byte.
         body_contains: Vec<Field<Template>>,
         /// Texts that the body does not contain.
         body_lacks: Vec<Field<Template>>,
-        /// Values of a JSON body by their JSON pointers.
+        /// Values of a JSON body by their JSON pointers (RFC 6901).
         json: Entries<JsonTemplate>,
-        /// The largest body that will do.
+        /// The largest body that will do, as it is sent and as it is decoded. Default: 4 MiB.
         max_body: ByteSize,
     }
 }
 
 section! {
-    /// When requests are sent.
+    /// When requests are sent: `arrival_rate` or `stages` (open), `connections` alone (closed), or `once`.
     "[load]" Load {
-        /// Arrivals at a constant rate.
+        /// Arrivals at a constant rate; needs `duration`.
         arrival_rate: Rate,
-        /// The rate at which `stages` begin; `0/s` unless written.
+        /// The rate at which `stages` begin. Default: 0/s.
         start_rate: RampRate,
-        /// Arrivals at a rate that changes in stages.
+        /// Arrivals at a rate that changes linearly from stage to stage.
         stages: Vec<Field<Stage>>,
         /// Arrivals at random, at the rates given.
         poisson: Poisson,
-        /// The connections: how many at most, how many senders, or `"fresh"`.
+        /// The most connections open at once (default 16), those that send where no rate is given, or `fresh`: each
+        /// arrival opens its own.
         connections: Connections,
-        /// How many fresh connections are open at once.
+        /// With `connections = "fresh"`: how many are open at once. Default: 16.
         max_connections: u32,
+        /// Exchanges at once on one connection; needs `http = "2"`. Default: 1.
+        streams: u32,
         /// How long requests are sent.
         duration: Duration,
         /// How many arrivals there are, where connections send again when answered.
         iterations: u64,
-        /// Exactly one arrival.
+        /// Exactly one arrival; what a scenario without `[load]` does.
         once: bool,
+        /// Repeats the run at this period, 1s to 24h; each is a run of its own.
+        every: Duration,
     }
 }
 
 section! {
     /// One stage of a changing rate.
     "a stage" Stage {
-        /// How long the rate takes to change.
-        duration: Duration,
+        /// How long the rate takes to change; `0s` jumps.
+        duration: Duration = REQUIRED,
         /// The rate at the stage's end.
-        rate: RampRate,
+        rate: RampRate = REQUIRED,
     }
 }
 
 section! {
-    /// Arrivals at random.
+    /// Arrivals at random (Poisson).
     "poisson" Poisson {
         /// What the arrivals are drawn from; the same seed gives the same arrivals.
-        seed: u64,
+        seed: u64 = REQUIRED,
     }
 }
 
 section! {
-    /// What is sent before measuring.
+    /// What is sent before measuring; it is recorded apart and never judged.
     "[warmup]" Warmup {
-        /// How many connections are opened.
+        /// How many connections are opened. Default: those of the load.
         connections: u32,
-        /// How many arrivals are carried out over them.
+        /// How many arrivals are carried out over them; 0 for no warm-up. Default: one a connection.
         requests: u64,
     }
 }

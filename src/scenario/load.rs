@@ -13,6 +13,10 @@ pub struct LoadShape {
     pub connections: u32,
     /// Whether every arrival opens a connection of its own.
     pub fresh: bool,
+    /// Exchanges at once on one connection.
+    pub streams: u32,
+    /// How often the run is repeated.
+    pub every: Option<Duration>,
 }
 
 /// When requests are sent.
@@ -61,12 +65,16 @@ impl LoadShape {
     pub const MAX_CONNECTIONS: u32 = 60_000;
     /// The most connections open at once where the scenario does not say.
     pub const DEFAULT_CONNECTIONS: u32 = 16;
-    /// The longest load.
+    /// The longest load, and the longest period of repetition.
     pub const MAX_DURATION: Duration = Duration::from_hours(24);
+    /// The most exchanges at once on one connection; servers seldom allow more than a few hundred.
+    pub const MAX_STREAMS: u32 = 1_000;
+    /// The shortest period of repetition.
+    pub const MIN_PERIOD: Duration = Duration::from_secs(1);
 
     /// One arrival over a connection of its own.
     pub(super) fn once(fresh: bool) -> Self {
-        Self { model: Model::Once, connections: 1, fresh }
+        Self { model: Model::Once, connections: 1, fresh, streams: 1, every: None }
     }
 
     /// What is sent before measuring unless the scenario says otherwise: one arrival over each connection; nothing

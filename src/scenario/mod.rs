@@ -10,6 +10,7 @@ mod field;
 mod leaf;
 mod load;
 mod render;
+mod schema;
 mod source;
 mod template;
 
@@ -26,8 +27,11 @@ use file::File;
 
 pub use complaint::{ScenarioErrors, Span, Warning};
 pub use field::{Entries, Field, Place};
-pub use leaf::{Connections, JsonTemplate, RampRate, Statuses, Words};
+pub use leaf::{
+    Connections, GivenAddresses, Host, HttpVersion, IpFamily, JsonTemplate, RampRate, Statuses, Words,
+};
 pub use load::{LoadShape, Model, WarmupShape};
+pub use schema::schema;
 pub use source::Source;
 pub use template::{Part, Template};
 

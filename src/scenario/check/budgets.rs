@@ -13,10 +13,12 @@ pub(super) fn all(file: &File, load: Option<&LoadShape>, complaints: &mut Compla
     let defaults = Target::default();
     let target = file.target.given().unwrap_or(&defaults);
     let own = file.requests().enumerate().map(|(at, request)| (at, &request.budgets));
+    let redirected = |at| file.requests().nth(at).is_some_and(|request| request.redirects() > 0);
     for (at, budgets) in std::iter::once((0, &file.budgets)).chain(own) {
         for (place, budget) in budgets.given().into_iter().flatten().filter_map(Field::placed) {
             let problem = beyond_timeout(budget, target)
-                .or_else(|| load.and_then(|load| never_entered(budget, load, at)));
+                // A redirect may lead to another origin, and a connection is opened for it.
+                .or_else(|| load.filter(|_| !redirected(at)).and_then(|load| never_entered(budget, load, at)));
             complaints.add_all(problem.map(|problem| complaint(place, problem)));
         }
     }

@@ -20,8 +20,13 @@ pub(super) fn shape(file: &File, complaints: &mut Complaints) -> Option<LoadShap
 }
 
 fn of_section(file: &File, place: &Place, load: &Load, complaints: &mut Complaints) -> Option<LoadShape> {
+    let every = every(load, complaints);
     if load.once.is_written() {
-        return once(file, load, complaints);
+        let shape = once(file, load, complaints)?;
+        return Some(LoadShape { every: every.ok()?, ..shape });
+    }
+    if load.every.is_written() && load.places().iter().filter(|(_, place)| place.is_some()).count() <= 1 {
+        return Some(LoadShape { every: every.ok()?, ..LoadShape::once(!file.warmup.is_written()) });
     }
     let open = load.arrival_rate.is_written() || load.stages.is_written();
     let model = if load.arrival_rate.is_written() {
@@ -39,8 +44,9 @@ fn of_section(file: &File, place: &Place, load: &Load, complaints: &mut Complain
         None
     };
     let connections = connections(place, load, open, complaints);
+    let streams = streams(load, complaints);
     let (connections, fresh) = connections?;
-    Some(LoadShape { model: model?, connections, fresh })
+    Some(LoadShape { model: model?, connections, fresh, streams: streams.ok()?, every: every.ok()? })
 }
 
 fn once(file: &File, load: &Load, complaints: &mut Complaints) -> Option<LoadShape> {
@@ -49,8 +55,8 @@ fn once(file: &File, load: &Load, complaints: &mut Complaints) -> Option<LoadSha
         complaints.add(Complaint::new(place.value.clone(), "`once = false` says nothing", "leave it out"));
         return None;
     }
-    let rest =
-        load.places().into_iter().filter(|(key, _)| *key != "once").map(|(key, _)| key).collect::<Vec<_>>();
+    let keys = load.places().into_iter().map(|(key, _)| key);
+    let rest: Vec<_> = keys.filter(|key| !matches!(*key, "once" | "every")).collect();
     forbid(load, "once", &rest, "a single arrival needs no other key: leave one of the two out", complaints);
     Some(LoadShape::once(!file.warmup.is_written()))
 }
@@ -130,6 +136,36 @@ fn duration(field: &Field<Duration>, complaints: &mut Complaints) -> Option<Dura
     None
 }
 
+/// How often the run is repeated.
+fn every(load: &Load, complaints: &mut Complaints) -> Result<Option<Duration>, Broken> {
+    let Some(&period) = load.every.optional()? else { return Ok(None) };
+    if (LoadShape::MIN_PERIOD..=LoadShape::MAX_DURATION).contains(&period) {
+        return Ok(Some(period));
+    }
+    let at = load.every.place().map_or(0..0, |place| place.value.clone());
+    let remedy = "write a duration from `\"1s\"` to `\"24h\"`";
+    complaints.add(Complaint::new(at, "a run is repeated once a second at most and once a day at least", remedy));
+    Err(Broken)
+}
+
+/// Exchanges at once on one connection.
+fn streams(load: &Load, complaints: &mut Complaints) -> Result<u32, Broken> {
+    let Some(&streams) = load.streams.optional()? else { return Ok(1) };
+    let Some(place) = load.streams.place() else { return Err(Broken) };
+    if streams == 0 || streams > LoadShape::MAX_STREAMS {
+        let problem = format!("`{streams}` exchanges at once cannot share a connection");
+        let remedy = format!("write 1 to {}", LoadShape::MAX_STREAMS);
+        complaints.add(Complaint::new(place.value.clone(), problem, remedy));
+        return Err(Broken);
+    }
+    if load.connections.given() == Some(&Connections::Fresh) {
+        let problem = "`streams` cannot stand with `connections = \"fresh\"`";
+        let remedy = "each arrival opens a connection of its own: leave one of the two out";
+        complaints.add(Complaint::new(place.key.clone(), problem, remedy));
+    }
+    Ok(streams)
+}
+
 /// The seed, if arrivals are random.
 fn seed(load: &Load, complaints: &mut Complaints) -> Result<Option<u64>, Broken> {
     let Some(poisson) = load.poisson.optional()? else { return Ok(None) };
@@ -187,7 +223,7 @@ fn forbid(load: &Load, with: &str, keys: &[&str], remedy: &str, complaints: &mut
 }
 
 impl Load {
-    fn places(&self) -> [(&'static str, Option<&Place>); 9] {
+    fn places(&self) -> [(&'static str, Option<&Place>); 11] {
         [
             ("arrival_rate", self.arrival_rate.place()),
             ("start_rate", self.start_rate.place()),
@@ -195,9 +231,11 @@ impl Load {
             ("poisson", self.poisson.place()),
             ("connections", self.connections.place()),
             ("max_connections", self.max_connections.place()),
+            ("streams", self.streams.place()),
             ("duration", self.duration.place()),
             ("iterations", self.iterations.place()),
             ("once", self.once.place()),
+            ("every", self.every.place()),
         ]
     }
 }

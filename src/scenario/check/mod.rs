@@ -3,14 +3,15 @@
 mod budgets;
 mod load;
 mod request;
+mod target;
 mod warmup;
 
 use http::HeaderName;
 
 use super::complaint::{Complaint, Complaints, Span};
 use super::field::{Entries, Field, nearest};
-use super::file::{Expect, File, Request, Target};
-use super::leaf::Words;
+use super::file::{Expect, File, Request};
+use super::leaf::{JsonTemplate, Words};
 use super::load::{LoadShape, WarmupShape};
 use super::template::Template;
 
@@ -25,7 +26,7 @@ const OWN_HEADERS: [&str; 7] =
 /// and warm-up ask for.
 pub(super) fn file(file: &File, complaints: &mut Complaints) -> Option<(LoadShape, WarmupShape)> {
     name(&file.name, "the scenario", 0..0, complaints);
-    target(file, complaints);
+    target::all(file, complaints);
     if let Some(entries) = file.headers.given() {
         headers(entries, complaints);
     }
@@ -62,41 +63,6 @@ fn name(field: &Field<Words>, of: &str, at: Span, complaints: &mut Complaints) {
         _ => return,
     };
     complaints.add(Complaint::new(place.value.clone(), problem, remedy));
-}
-
-fn target(file: &File, complaints: &mut Complaints) {
-    let example = "\"https://…\"` or `base_url = \"${TOLLGATE_TARGET}\"";
-    match &file.target {
-        Field::Absent => {
-            complaints.add(Complaint::new(
-                0..0,
-                "no `[target]` is given",
-                format!("write the section `[target]` with `base_url = {example}`"),
-            ));
-        }
-        Field::Broken => {}
-        Field::Given(place, target) => {
-            require(&target.base_url, "base_url", example, place.key.clone(), complaints);
-            timeouts(target, complaints);
-        }
-    }
-}
-
-fn timeouts(target: &Target, complaints: &mut Complaints) {
-    for (name, field) in target.timeouts() {
-        let Some((place, &timeout)) = field.placed() else { continue };
-        if timeout.is_zero() || timeout > LoadShape::MAX_DURATION {
-            let problem = format!("`{name}` leaves no time or no end");
-            complaints.add(Complaint::new(place.value.clone(), problem, "write a duration up to 24h"));
-        } else if timeout > target.whole_timeout() {
-            let whole = crate::units::written(target.whole_timeout());
-            complaints.add(Complaint::new(
-                place.value.clone(),
-                format!("`{name}` can never run out: the exchange as a whole may take {whole}"),
-                "write less, or raise `timeout`",
-            ));
-        }
-    }
 }
 
 /// Complains about names that no header has, that the prober sets itself, or that stand twice.
@@ -144,12 +110,13 @@ fn variables(file: &File) -> Vec<String> {
     for request in file.requests() {
         templates.extend(request.path.given());
         templates.extend(request.body.given());
+        names.extend(request.body_json.given().into_iter().flat_map(JsonTemplate::variables));
         templates.extend(texts(&request.headers));
         if let Some(expect) = request.expect.given() {
             templates.extend(expect.final_url.given());
             templates.extend(texts(&expect.headers));
             templates.extend(expect.texts());
-            names.extend(json_variables(expect));
+            names.extend(values(&expect.json).flat_map(JsonTemplate::variables));
         }
     }
     names.extend(templates.into_iter().flat_map(Template::variables).map(str::to_owned));
@@ -160,10 +127,8 @@ fn texts(entries: &Field<Entries<Template>>) -> impl Iterator<Item = &Template> 
     entries.given().into_iter().flatten().filter_map(|(_, field)| field.given())
 }
 
-fn json_variables(expect: &Expect) -> Vec<String> {
-    let values = expect.json.given().into_iter().flatten().filter_map(|(_, field)| field.given());
-    let templates = values.flat_map(super::JsonTemplate::templates);
-    templates.flat_map(|template| template.variables().map(str::to_owned).collect::<Vec<_>>()).collect()
+fn values(entries: &Field<Entries<JsonTemplate>>) -> impl Iterator<Item = &JsonTemplate> {
+    entries.given().into_iter().flatten().filter_map(|(_, field)| field.given())
 }
 
 impl File {

@@ -13,6 +13,9 @@ use crate::units::ByteSize;
 /// Bodies are held in memory, one for each connection.
 const LARGEST_BODY: ByteSize = ByteSize(1 << 30);
 
+/// What browsers follow before they call it a loop.
+const MOST_REDIRECTS: u32 = 20;
+
 pub(super) fn all(file: &File, complaints: &mut Complaints) {
     let missing = match &file.request {
         Field::Absent => Some(0..0),
@@ -23,16 +26,27 @@ pub(super) fn all(file: &File, complaints: &mut Complaints) {
         let remedy = "write the section `[[request]]` with a `name` and a `path`";
         complaints.add(Complaint::new(at, "no request is given", remedy));
     }
-    let mut names: Vec<&str> = Vec::new();
     for (place, request) in file.request.given().into_iter().flatten().filter_map(Field::placed) {
         one(place, request, complaints);
-        if let Some((place, name)) = request.name.placed().map(|(place, name)| (place, name.as_str())) {
-            if names.contains(&name) {
-                let problem = format!("two requests are named `{name}`");
-                complaints.add(Complaint::new(place.value.clone(), problem, "give each a name of its own"));
-            }
+    }
+    names(file, complaints);
+}
+
+/// Complains about names that stand twice, those that hops are going to have among them.
+fn names(file: &File, complaints: &mut Complaints) {
+    let mut names: Vec<&str> = Vec::new();
+    let hops: Vec<String> = file.requests().flat_map(Request::hop_names).collect();
+    for (place, name) in file.requests().filter_map(|request| request.name.placed()) {
+        let name = name.as_str();
+        let problem = if names.contains(&name) {
+            format!("two requests are named `{name}`")
+        } else if hops.iter().any(|hop| hop == name) {
+            format!("`{name}` is the name of a redirect that another request follows")
+        } else {
             names.push(name);
-        }
+            continue;
+        };
+        complaints.add(Complaint::new(place.value.clone(), problem, "give each a name of its own"));
     }
 }
 
@@ -42,11 +56,36 @@ fn one(place: &Place, request: &Request, complaints: &mut Complaints) {
     if let Some(entries) = request.headers.given() {
         headers(entries, complaints);
     }
+    one_body(request, complaints);
+    if let Some((place, &redirects)) = request.redirects.placed()
+        && redirects > MOST_REDIRECTS
+    {
+        let problem = format!("`{redirects}` redirects are more than any browser follows");
+        complaints.add(Complaint::new(
+            place.value.clone(),
+            problem,
+            format!("write at most {MOST_REDIRECTS}"),
+        ));
+    }
     if let Some(expect) = request.expect.given() {
         expectations(expect, complaints);
         if request.method.given() == Some(&Method::HEAD) {
             no_body(expect, complaints);
         }
+    }
+}
+
+fn one_body(request: &Request, complaints: &mut Complaints) {
+    let bodies = [
+        ("body", request.body.place()),
+        ("body_json", request.body_json.place()),
+        ("body_file", request.body_file.place()),
+    ];
+    let mut written = bodies.into_iter().filter_map(|(key, place)| Some((key, place?)));
+    let Some((first, _)) = written.next() else { return };
+    for (key, place) in written {
+        let problem = format!("`{key}` cannot stand with `{first}`");
+        complaints.add(Complaint::new(place.key.clone(), problem, "a request has one body: leave one out"));
     }
 }
 
@@ -128,5 +167,18 @@ impl Request {
     /// Its name; empty where it has none.
     pub fn name(&self) -> &str {
         self.name.given().map_or("", Words::as_str)
+    }
+
+    /// How many redirects are followed.
+    pub fn redirects(&self) -> u32 {
+        self.redirects.given().copied().unwrap_or_default().min(MOST_REDIRECTS)
+    }
+
+    /// The names of its hops, which are recorded where redirects are followed: one more than there are redirects.
+    pub fn hop_names(&self) -> Vec<String> {
+        match self.redirects() {
+            0 => Vec::new(),
+            redirects => (1..=redirects + 1).map(|hop| format!("{}, hop {hop}", self.name())).collect(),
+        }
     }
 }

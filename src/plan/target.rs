@@ -1,0 +1,258 @@
+//! Where requests go, and on what terms: what the scenario says, unless the command line says otherwise.
+
+use std::path::PathBuf;
+
+use url::{Host, Url};
+
+use super::filling::Filler;
+use super::resolve::span_of;
+use super::{ClientIdentity, Family, Overrides, Protocol, Resolve, TargetPlan, Timeouts, Trust};
+use crate::record::Dimension;
+use crate::scenario::file::Target;
+use crate::scenario::{Field, HttpVersion, IpFamily, Scenario, Span, Words};
+
+/// Where requests go, and on what terms; nothing where something is wrong. Notes in `base` whether its name is looked
+/// up.
+pub(super) fn resolve(
+    scenario: &Scenario,
+    base: &mut Base,
+    overrides: &Overrides,
+    filler: &mut Filler<'_>,
+) -> Option<TargetPlan> {
+    let target = scenario.file.target.given()?;
+    let trust = trust(scenario, target, overrides, filler);
+    let identity = identity(scenario, target, filler);
+    let resolve = given_addresses(target, overrides);
+    let family = family(target, overrides);
+    base.given = resolve.iter().any(|given| given.is_of(&base.url));
+    let allowed_hosts = allowed_hosts(target, overrides);
+    if !base.guessed {
+        reachable(target, &base.url, family, &resolve, filler);
+        looked_up(target, &base.url, &allowed_hosts, filler);
+    }
+    Some(TargetPlan {
+        base_url: base.url.clone(),
+        protocol: protocol(target, overrides),
+        trust: trust?,
+        identity: identity.ok()?,
+        family,
+        resolve,
+        allowed_hosts,
+        timeouts: timeouts(target),
+    })
+}
+
+/// What a reader of the figures must know, one sentence each.
+pub(super) fn caveats(target: &TargetPlan) -> Vec<String> {
+    let insecure = (target.trust == Trust::Anything)
+        .then(|| "TLS certificates are not verified (`insecure`)".to_owned());
+    let given = target.resolve.iter().map(|Resolve { host, port, addresses }| {
+        let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        format!("{host}:{port} is not looked up, but taken to be at {} (`resolve`)", addresses.join(", "))
+    });
+    insecure.into_iter().chain(given).collect()
+}
+
+fn protocol(target: &Target, overrides: &Overrides) -> Protocol {
+    let written = target.http.given().map_or(Protocol::Negotiated, |version| match version {
+        HttpVersion::Auto => Protocol::Negotiated,
+        HttpVersion::One => Protocol::Http1,
+        HttpVersion::Two => Protocol::Http2,
+    });
+    overrides.protocol.unwrap_or(written)
+}
+
+fn family(target: &Target, overrides: &Overrides) -> Family {
+    let written = target.ip.given().map_or(Family::Any, |ip| match ip {
+        IpFamily::V4 => Family::V4,
+        IpFamily::V6 => Family::V6,
+    });
+    overrides.family.unwrap_or(written)
+}
+
+fn trust(
+    scenario: &Scenario,
+    target: &Target,
+    overrides: &Overrides,
+    filler: &mut Filler<'_>,
+) -> Option<Trust> {
+    let file = pem_file(scenario, &target.tls_ca, filler);
+    if overrides.insecure || target.insecure.given() == Some(&true) {
+        return Some(Trust::Anything);
+    }
+    file.map(|file| file.map_or(Trust::System, Trust::File)).ok()
+}
+
+fn identity(
+    scenario: &Scenario,
+    target: &Target,
+    filler: &mut Filler<'_>,
+) -> Result<Option<ClientIdentity>, Wrong> {
+    let certificate = pem_file(scenario, &target.tls_cert, filler);
+    let key = pem_file(scenario, &target.tls_key, filler);
+    let pair = certificate?.zip(key?);
+    Ok(pair.map(|(certificate, key)| ClientIdentity { certificate, key }))
+}
+
+/// The command line's addresses, then the scenario's, each name once.
+fn given_addresses(target: &Target, overrides: &Overrides) -> Vec<Resolve> {
+    let written = target.resolve.given().into_iter().flatten().filter_map(Field::given);
+    let mut all: Vec<Resolve> = Vec::new();
+    for given in overrides.resolve.iter().cloned().chain(written.map(Resolve::from)) {
+        if all.iter().all(|known| (&known.host, known.port) != (&given.host, given.port)) {
+            all.push(given);
+        }
+    }
+    all
+}
+
+/// The scenario's hosts and the command line's, each once.
+fn allowed_hosts(target: &Target, overrides: &Overrides) -> Vec<String> {
+    let written = target.allow_hosts.given().into_iter().flatten().filter_map(Field::given);
+    let mut all: Vec<String> = Vec::new();
+    let typed = overrides.allowed_hosts.iter().map(|host| host.to_ascii_lowercase());
+    for host in written.map(|host| host.as_str().to_owned()).chain(typed) {
+        if !all.contains(&host) {
+            all.push(host);
+        }
+    }
+    all
+}
+
+/// Complains where the addresses that are known are none of those that may be used.
+fn reachable(target: &Target, base: &Url, family: Family, given: &[Resolve], filler: &mut Filler<'_>) {
+    let fits = |is_v4: bool| match family {
+        Family::Any => true,
+        Family::V4 => is_v4,
+        Family::V6 => !is_v4,
+    };
+    let (what, reachable) = match (base.host(), given.iter().find(|given| given.is_of(base))) {
+        (Some(Host::Ipv4(_)), _) => ("the target is an IPv4 address", fits(true)),
+        (Some(Host::Ipv6(_)), _) => ("the target is an IPv6 address", fits(false)),
+        (_, Some(given)) => (
+            "the addresses given for the target are of the other version",
+            given.addresses.iter().any(|address| fits(address.is_ipv4())),
+        ),
+        (_, None) => return,
+    };
+    if !reachable {
+        let version = if family == Family::V4 { 4 } else { 6 };
+        let at: Span = target.ip.place().map_or_else(|| span_of(&target.base_url), |ip| ip.value.clone());
+        let problem = format!("only IPv{version} may be used, but {what}");
+        filler.complain::<()>(&at, problem, "allow the other version of IP, or name another address");
+    }
+}
+
+/// Doubts addresses of names that nothing leads to: most likely one of the two is misspelt.
+fn looked_up(target: &Target, base: &Url, allowed_hosts: &[String], filler: &mut Filler<'_>) {
+    for (place, given) in target.resolve.given().into_iter().flatten().filter_map(Field::placed) {
+        let given = Resolve::from(given);
+        if !given.is_of(base) && !allowed_hosts.contains(&given.host) {
+            let home = base.host_str().unwrap_or_default();
+            let port = base.port_or_known_default().unwrap_or_default();
+            let problem = format!("`{}:{}` is never asked for", given.host, given.port);
+            let remedy = format!("the target is `{home}:{port}`, and `allow_hosts` names no such host");
+            filler.doubt(&place.value, problem, remedy);
+        }
+    }
+}
+
+/// Something was complained about.
+struct Wrong;
+
+/// The PEM file that a key names, if it is written.
+fn pem_file(
+    scenario: &Scenario,
+    field: &Field<Words>,
+    filler: &mut Filler<'_>,
+) -> Result<Option<PathBuf>, Wrong> {
+    let Some((place, path)) = field.placed() else { return Ok(None) };
+    let path = scenario.source.resolve(path.as_str());
+    if path.is_file() {
+        return Ok(Some(path));
+    }
+    let problem = format!("there is no file {}", path.display());
+    filler.complain::<()>(&place.value, problem, "name a PEM file, seen from the scenario's folder");
+    Err(Wrong)
+}
+
+/// A base URL and how it is shown.
+pub(super) struct Base {
+    pub(super) url: Url,
+    pub(super) shown: String,
+    /// Whether variables are missing or wrong, so that the URL is made up.
+    pub(super) guessed: bool,
+    /// Whether its name is never looked up, as its addresses are given.
+    pub(super) given: bool,
+}
+
+impl Base {
+    /// What stands for a base URL that is not known.
+    pub(super) fn placeholder() -> Option<Self> {
+        let url = Url::parse("http://placeholder.invalid").ok()?;
+        Some(Self { url, shown: String::new(), guessed: true, given: false })
+    }
+
+    /// The URL of a path that begins with `/`.
+    pub(super) fn join(&self, path: &str) -> Result<Url, url::ParseError> {
+        Url::parse(&format!("{}{path}", self.url.as_str().trim_end_matches('/')))
+    }
+}
+
+/// The base URL; nothing where it is wrong.
+pub(super) fn base_url(target: &Target, filler: &mut Filler<'_>) -> Option<Base> {
+    let (place, template) = target.base_url.placed()?;
+    let text = filler.fill(&place.value, template)?;
+    let mistake = |url: &Url| base_url_mistake(url);
+    match Url::parse(&text.value) {
+        Ok(url) if mistake(&url).is_none() => {
+            let shown = if text.guessed { text.shown } else { url.as_str().trim_end_matches('/').to_owned() };
+            Some(Base { url, shown, guessed: text.guessed, given: false })
+        }
+        _ if text.guessed => Base::placeholder().map(|base| Base { shown: text.shown, ..base }),
+        // What was found is never shown: it may hold a password.
+        Ok(url) => {
+            let (problem, remedy) = mistake(&url)?;
+            filler.complain(&place.value, problem, remedy)
+        }
+        Err(url::ParseError::RelativeUrlWithoutBase) => filler.complain(
+            &place.value,
+            "the base URL has no scheme",
+            "begin it with `https://` or `http://`",
+        ),
+        Err(error) => filler.complain(
+            &place.value,
+            format!("the base URL cannot be read: {error}"),
+            "write a URL such as `https://example.org`",
+        ),
+    }
+}
+
+fn base_url_mistake(url: &Url) -> Option<(&'static str, &'static str)> {
+    let plain = "write scheme, host and perhaps port and path: `https://example.org`";
+    if !matches!(url.scheme(), "http" | "https") {
+        return Some(("the base URL is neither http nor https", "begin it with `http://` or `https://`"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Some(("the base URL holds a user name or password", "send credentials in `[headers]`"));
+    }
+    (url.query().is_some() || url.fragment().is_some())
+        .then_some(("the base URL holds a query or fragment", plain))
+}
+
+fn timeouts(target: &Target) -> Timeouts {
+    let of = |dimension| target.timeout_of(dimension).map_or(target.whole_timeout(), |(_, timeout)| timeout);
+    Timeouts {
+        dns: of(Dimension::Dns),
+        connect: of(Dimension::Connect),
+        tls: of(Dimension::Tls),
+        first_byte: of(Dimension::FirstByte),
+        whole: target.whole_timeout(),
+    }
+}
+
+/// A URL from a path or from a whole URL; the error is a problem and its remedy.
+pub(super) fn url_of(text: &str, base: &Base) -> Result<Url, (String, &'static str)> {
+    let url = if text.starts_with('/') { base.join(text) } else { Url::parse(text) };
+    url.map_err(|error| (format!("this is no URL: {error}"), "write a path such as `/app?mock=1`"))
+}

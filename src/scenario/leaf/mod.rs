@@ -1,0 +1,42 @@
+//! Values that stand alone under a key, and how each is read.
+
+mod json;
+mod network;
+mod number;
+mod pattern;
+mod text;
+
+use http::StatusCode;
+
+use crate::units::Rate;
+
+pub use json::JsonTemplate;
+pub use network::{GivenAddresses, Host, HttpVersion, IpFamily};
+
+/// Text in which no variable may stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words(String);
+
+impl Words {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A rate that may be zero: `0/s`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RampRate(pub Option<Rate>);
+
+/// What `connections` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connections {
+    /// That many, used again and again.
+    Kept(u32),
+    /// Each arrival opens its own.
+    Fresh,
+}
+
+/// The statuses of which one is expected; at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statuses(pub Vec<StatusCode>);

@@ -1,0 +1,129 @@
+//! Numbers, and what is written with them: counts, statuses, connections; and truth.
+
+use http::StatusCode;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use toml::Spanned;
+use toml::de::{DeInteger, DeValue};
+
+use super::{Connections, Statuses};
+use crate::scenario::complaint::{Complaint, Complaints};
+use crate::scenario::field::{Read, wrong_type};
+
+macro_rules! counts {
+    ($($kind:ty),*) => {$(
+        impl Read for $kind {
+            fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
+                let count = whole(value, complaints)?;
+                let fits = <$kind>::try_from(count).ok();
+                if fits.is_none() {
+                    let problem = format!("{count} is too many");
+                    complaints.add(Complaint::new(value.span(), problem, format!("write at most {}", <$kind>::MAX)));
+                }
+                fits
+            }
+
+            fn schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "integer", "minimum": 0, "maximum": <$kind>::MAX })
+            }
+        }
+    )*};
+}
+
+counts!(u32, u64);
+
+/// An integer of zero or more.
+fn whole(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<u64> {
+    let number = value.get_ref().as_integer().and_then(signed);
+    let count = number.and_then(|number| u64::try_from(number).ok());
+    if count.is_none() {
+        let remedy = "write an integer such as `16`";
+        complaints.add(match value.get_ref() {
+            DeValue::Integer(number) => {
+                Complaint::new(value.span(), format!("{number} is out of range"), remedy)
+            }
+            _ => wrong_type(value, "an integer", remedy),
+        });
+    }
+    count
+}
+
+pub(super) fn signed(number: &DeInteger<'_>) -> Option<i128> {
+    i128::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+impl Read for bool {
+    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
+        let truth = value.get_ref().as_bool();
+        if truth.is_none() {
+            complaints.add(wrong_type(value, "true or false", "write `true`"));
+        }
+        truth
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "boolean" })
+    }
+}
+
+impl Read for Connections {
+    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::String(text) if text == "fresh" => Some(Self::Fresh),
+            DeValue::Integer(_) => u32::read(value, complaints).map(Self::Kept),
+            _ => {
+                let remedy = "write a number such as `16`, or `\"fresh\"` for one connection an arrival";
+                complaints.add(Complaint::new(value.span(), "this is no number of connections", remedy));
+                None
+            }
+        }
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [{ "type": "integer", "minimum": 1, "maximum": u32::MAX }, { "const": "fresh" }],
+            "examples": [16, "fresh"],
+        })
+    }
+}
+
+impl Read for Statuses {
+    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
+        let list = match value.get_ref() {
+            DeValue::Array(list) => list.iter().map(|element| status(element, complaints)).collect(),
+            _ => status(value, complaints).map(|status| vec![status]),
+        };
+        if list.as_ref().is_some_and(Vec::is_empty) {
+            complaints.add(Complaint::new(
+                value.span(),
+                "no status is expected",
+                "write `200` or `[200, 204]`",
+            ));
+        }
+        list.map(Self)
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                { "type": "integer", "minimum": 200, "maximum": 599 },
+                { "type": "array", "items": { "type": "integer", "minimum": 200, "maximum": 599 }, "minItems": 1 },
+            ],
+            "examples": [200, [200, 204]],
+        })
+    }
+}
+
+fn status(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<StatusCode> {
+    let remedy = "write a status from 200 to 599, such as `200`";
+    let Some(number) = value.get_ref().as_integer() else {
+        complaints.add(wrong_type(value, "a status", remedy));
+        return None;
+    };
+    let code = signed(number)
+        .filter(|code| (200..600).contains(code))
+        .and_then(|code| StatusCode::from_u16(u16::try_from(code).ok()?).ok());
+    if code.is_none() {
+        complaints.add(Complaint::new(value.span(), format!("{number} is no status"), remedy));
+    }
+    code
+}

@@ -1,0 +1,189 @@
+//! Values that are written as text.
+
+use std::time::Duration;
+
+use http::Method;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::network::{GivenAddresses, Host, HttpVersion, IpFamily};
+use super::{RampRate, Words, pattern};
+use crate::record::Budget;
+use crate::scenario::complaint::{Complaint, Complaints};
+use crate::scenario::field::{Read, wrong_type};
+use crate::scenario::template::Template;
+use crate::units::{self, ByteSize, Rate, UnitError};
+
+/// A value that is written as text.
+pub(super) trait Text: Sized {
+    /// How such values are written; all of them where [`Self::IS_CHOICE`] is true.
+    const EXAMPLES: &[&str];
+    /// Whether there are no others than [`Self::EXAMPLES`].
+    const IS_CHOICE: bool = false;
+    /// Whether variables may stand in it.
+    const HOLDS_VARIABLES: bool = false;
+
+    /// A regular expression that every such text matches.
+    fn pattern() -> Option<String> {
+        None
+    }
+
+    /// Reads one.
+    fn from_text(text: &str) -> Result<Self, UnitError>;
+}
+
+/// Reads a value that is written as text.
+fn text<T: Text>(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<T> {
+    let Some(text) = value.get_ref().as_str() else {
+        let examples: Vec<_> = T::EXAMPLES.iter().map(|example| format!("`\"{example}\"`")).collect();
+        let remedy = format!("write it like {}", examples.join(" or "));
+        complaints.add(wrong_type(value, "a text in quotes", remedy));
+        return None;
+    };
+    let read = if !T::HOLDS_VARIABLES && text.contains("${") {
+        Err(UnitError::new(
+            "no variable can stand here",
+            "variables fill what is sent or compared: URL, path, headers, body, expectations",
+        ))
+    } else {
+        T::from_text(text)
+    };
+    read.map_err(|error| complaints.add(Complaint::of_unit(value.span(), error))).ok()
+}
+
+fn schema<T: Text>() -> Schema {
+    if T::IS_CHOICE {
+        return json_schema!({ "type": "string", "enum": T::EXAMPLES });
+    }
+    let mut schema = json_schema!({ "type": "string", "examples": T::EXAMPLES });
+    if let Some(pattern) = T::pattern() {
+        schema.insert("pattern".to_owned(), pattern.into());
+    }
+    schema
+}
+
+macro_rules! texts {
+    ($($kind:ty),*) => {$(
+        impl Read for $kind {
+            fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
+                text(value, complaints)
+            }
+
+            fn schema(_: &mut SchemaGenerator) -> Schema {
+                schema::<Self>()
+            }
+        }
+    )*};
+}
+
+texts!(Words, Template, Rate, RampRate, Duration, ByteSize, Budget, Method);
+texts!(HttpVersion, IpFamily, GivenAddresses, Host);
+
+impl Text for Words {
+    const EXAMPLES: &[&str] = &["words"];
+
+    fn pattern() -> Option<String> {
+        Some(pattern::WORDS.to_owned())
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Text for Template {
+    const EXAMPLES: &[&str] = &["words and ${VARIABLE}"];
+    const HOLDS_VARIABLES: bool = true;
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        Self::parse(text)
+    }
+}
+
+impl Text for Rate {
+    const EXAMPLES: &[&str] = &["20/s"];
+
+    fn pattern() -> Option<String> {
+        Some(pattern::rate())
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        text.parse()
+    }
+}
+
+impl Text for RampRate {
+    const EXAMPLES: &[&str] = &["20/s"];
+
+    fn pattern() -> Option<String> {
+        Some(pattern::rate())
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        let is_zero = |number: &str| number.trim().parse() == Ok(0.0);
+        match text.split_once('/') {
+            // The unit is judged by the rate of one of it.
+            Some((number, unit)) if is_zero(number) => {
+                format!("1/{unit}").parse::<Rate>().map(|_| Self(None))
+            }
+            _ => text.parse().map(|rate| Self(Some(rate))),
+        }
+    }
+}
+
+impl Text for Duration {
+    const EXAMPLES: &[&str] = &["10s", "300ms"];
+
+    fn pattern() -> Option<String> {
+        Some(pattern::duration())
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        units::parse_duration(text)
+    }
+}
+
+impl Text for ByteSize {
+    const EXAMPLES: &[&str] = &["64 KiB"];
+
+    fn pattern() -> Option<String> {
+        Some(pattern::SIZE.to_owned())
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        text.parse()
+    }
+}
+
+impl Text for Budget {
+    const EXAMPLES: &[&str] = &["p95 < 300ms"];
+
+    fn pattern() -> Option<String> {
+        Some(pattern::budget())
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        text.parse().map_err(|UnitError { problem, remedy }| {
+            let place = if problem.contains("budget") { "" } else { " in budget" };
+            UnitError::new(format!("{problem}{place}"), remedy)
+        })
+    }
+}
+
+impl Text for Method {
+    const EXAMPLES: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    const IS_CHOICE: bool = true;
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        let unknown = |remedy: String| UnitError::new(format!("unknown method `{text}`"), remedy);
+        let upper = text.to_uppercase();
+        if !Self::EXAMPLES.contains(&upper.as_str()) {
+            return Err(unknown(format!("write one of `{}`", Self::EXAMPLES.join("`, `"))));
+        }
+        if upper != text {
+            return Err(unknown(format!("write `{upper}`")));
+        }
+        Self::from_bytes(text.as_bytes()).map_err(|_| unknown("write `GET`".to_owned()))
+    }
+}
