@@ -78,9 +78,10 @@ impl From<StoreError> for Problem {
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         match error {
-            EngineError::Target(_) | EngineError::Trust { .. } | EngineError::Descriptors { .. } => {
-                Self::usage(format!("error: {error}"))
-            }
+            EngineError::Target(_)
+            | EngineError::Trust { .. }
+            | EngineError::Identity { .. }
+            | EngineError::Descriptors { .. } => Self::usage(format!("error: {error}")),
             EngineError::Worker(_) | EngineError::WorkerLost | EngineError::Observer(_) => {
                 Self::internal(error)
             }

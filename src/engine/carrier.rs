@@ -1,34 +1,60 @@
-//! One connection's life: it takes an arrival, carries out its requests, and asks for the next.
+//! One place for exchanges: it takes an arrival, carries out its requests, and asks for the next.
 
 use std::rc::Rc;
 
-use tokio::time::timeout_at;
+use http::response;
 
+use super::channels::Channels;
 use super::clock::{self, Instant};
 use super::desk::{Arrival, Desk};
-use super::http::{Channel, Limits, Served};
+use super::hop::{Hop, Sending};
+use super::http::{Basket, Limits, Unsendable, unmet};
 use super::lane::Lane;
+use super::prepared::{Ask, Prepared};
+use super::redirect::{self, Next};
+use super::trunk::Trunk;
+use crate::expect::Answer;
 use crate::plan::Reuse;
 use crate::record::{Dimension, Failure, Stage};
 use crate::recorder::{Exchange, Failed, Parts};
 
-/// One of a lane's connections, open or not.
+/// One of a lane's places for exchanges, with its connections.
 pub(super) struct Carrier {
     lane: Rc<Lane>,
-    channel: Option<Channel>,
+    channels: Channels,
     body: Vec<u8>,
 }
 
-/// The instants at which an exchange was due, released, and taken by a connection.
+/// The instants at which an exchange was due and released.
 #[derive(Clone, Copy)]
 struct Taken {
     due: Instant,
     dispatched: Instant,
 }
 
+/// An exchange under way: its first request and the redirects that followed.
+struct Chain {
+    taken: Taken,
+    stage: Stage,
+    /// Sums over the hops.
+    exchange: Exchange,
+    /// When the last hop was done.
+    done: Instant,
+    /// How many redirects were followed.
+    followed: u32,
+    limits: Option<Limits>,
+}
+
+/// What comes after a hop.
+enum Turn {
+    Follow(Box<Ask>),
+    End(Option<Box<Failed>>),
+}
+
 impl Carrier {
-    pub(super) fn new(lane: Rc<Lane>) -> Self {
-        Self { lane, channel: None, body: Vec::new() }
+    /// A place on a connection of its own, or on one that it shares.
+    pub(super) fn new(lane: Rc<Lane>, trunk: Option<Rc<Trunk>>) -> Self {
+        Self { lane, channels: Channels::new(trunk), body: Vec::new() }
     }
 
     /// Opens the connection with a first arrival, then takes its share of the further warm-up arrivals.
@@ -62,99 +88,141 @@ impl Carrier {
         let lane = Rc::clone(&self.lane);
         lane.begin(arrival.due);
         let mut taken = Taken { due: arrival.due, dispatched: arrival.dispatched(clock::now()) };
-        for request in 0..lane.requests() {
-            let due = taken.due;
-            let (exchange, done) = self.exchange(request, taken).await;
-            let stage = match stage {
-                Stage::Measured => Stage::Measured,
-                Stage::Cold | Stage::Warmup if exchange.fresh => Stage::Cold,
-                Stage::Cold | Stage::Warmup => Stage::Warmup,
-            };
-            lane.record(request, stage, due, exchange);
-            taken = Taken { due: done, dispatched: clock::now() };
+        let mut answered = false;
+        for prepared in lane.requests() {
+            let mut chain = Chain::new(taken, stage);
+            answered = self.exchange(prepared, &mut chain).await;
+            let stage = chain.stage_of(&chain.exchange);
+            lane.record(prepared.place, stage, taken.due, chain.exchange);
+            taken = Taken { due: chain.done, dispatched: clock::now() };
         }
-        // An exchange without an answer leaves no connection behind.
-        let answered = self.channel.is_some();
         if lane.reuse() == Reuse::Fresh {
-            self.channel = None;
+            self.channels.clear();
         }
         lane.end(arrival.due);
         answered
     }
 
-    async fn exchange(&mut self, request: usize, taken: Taken) -> (Exchange, Instant) {
+    /// Carries out one request with the redirects that follow, and records each hop where there was a redirect; says
+    /// whether there was an answer in the end, right or wrong.
+    async fn exchange(&mut self, prepared: &Prepared, chain: &mut Chain) -> bool {
+        let mut next: Option<Box<Ask>> = None;
+        loop {
+            let ask = next.as_deref().unwrap_or(&prepared.first);
+            let hop = self.hop(ask, prepared, chain).await;
+            let answered = hop.answer.is_ok();
+            let turn = match &hop.answer {
+                Ok(head) => self.turn(prepared, ask, head, chain.followed),
+                Err(failed) => Turn::End(Some(failed.clone())),
+            };
+            chain.add(&hop);
+            match turn {
+                Turn::Follow(ask) => {
+                    self.record_hop(prepared, chain, &hop, None);
+                    chain.followed += 1;
+                    next = Some(ask);
+                }
+                Turn::End(failed) => {
+                    if chain.followed > 0 {
+                        self.record_hop(prepared, chain, &hop, failed.clone());
+                    }
+                    chain.end(failed);
+                    return answered;
+                }
+            }
+        }
+    }
+
+    async fn hop(&mut self, ask: &Ask, prepared: &Prepared, chain: &mut Chain) -> Hop {
+        let since = chain.next_hop_since();
+        let lane = Rc::clone(&self.lane);
+        let mut basket = Basket::new(&prepared.expectations, &mut self.body);
+        let channels = &mut self.channels;
+        let sending = Sending { lane: &lane, channels, ask, since, limits: &mut chain.limits };
+        sending.carry_out(&mut basket).await
+    }
+
+    /// Decides what comes after an answer: another request, or the answer's judgement.
+    fn turn(&self, prepared: &Prepared, ask: &Ask, head: &response::Parts, followed: u32) -> Turn {
+        if prepared.redirects > 0 {
+            let counts = (followed, prepared.redirects);
+            match redirect::next(&ask.asked, head.status, &head.headers, self.lane.rules(), counts) {
+                Next::Final => {}
+                Next::Refused(failed) => return Turn::End(Some(Box::new(failed))),
+                Next::Follow(asked) => {
+                    return match Ask::new(*asked, self.lane.home()) {
+                        Ok(ask) => Turn::Follow(Box::new(ask)),
+                        Err(Unsendable(what)) => Turn::End(Some(Box::new(unsendable(what)))),
+                    };
+                }
+            }
+        }
+        let (url, headers) = (&ask.asked.url, &head.headers);
+        let answer = Answer { status: head.status, url, headers, body: &self.body };
+        Turn::End(prepared.expectations.judge(&answer).err().map(|broken| Box::new(unmet(broken))))
+    }
+
+    fn record_hop(&self, prepared: &Prepared, chain: &Chain, hop: &Hop, failed: Option<Box<Failed>>) {
+        let mut parts = hop.parts;
+        parts.took(Dimension::Lag, std::time::Duration::ZERO);
+        parts.took(Dimension::Wait, std::time::Duration::ZERO);
+        if failed.is_some() {
+            parts.fail_answer();
+        } else {
+            let took = parts.duration(Dimension::Setup) + parts.duration(Dimension::Service);
+            parts.took(Dimension::Latency, took);
+        }
+        let exchange = Exchange { parts, failed, fresh: hop.fresh, body_bytes: hop.body_bytes };
+        let place = prepared.place + 1 + chain.followed as usize;
+        let stage = chain.stage_of(&exchange);
+        self.lane.record_hop(place, stage, chain.taken.due, exchange);
+    }
+}
+
+impl Chain {
+    fn new(taken: Taken, stage: Stage) -> Self {
         let mut parts = Parts::default();
         parts.took(Dimension::Lag, taken.dispatched - taken.due);
-        let limits = Limits::new(self.lane.timeouts(), clock::now());
-        let lost = self.drop_if_closed(limits.deadline).await;
-        let ready = clock::now();
-        parts.took(Dimension::Wait, ready - taken.dispatched);
-        let fresh = self.channel.is_none();
-        let mut exchange = Exchange { parts, failed: None, fresh, body_bytes: 0 };
-        let served = self.send(request, ready, limits, lost, &mut exchange).await;
-        let done = match served {
-            Err(failed) => {
-                exchange.failed = Some(failed);
-                clock::now()
-            }
-            Ok(served) => {
-                exchange.body_bytes = served.body_bytes;
-                exchange.failed = served.failed;
-                served.done
-            }
-        };
-        if exchange.failed.is_some() {
-            exchange.parts.fail_answer();
-        } else {
-            exchange.parts.took(Dimension::Latency, done - taken.due);
-        }
-        (exchange, done)
+        let exchange = Exchange { parts, failed: None, fresh: false, body_bytes: 0 };
+        Self { taken, stage, exchange, done: taken.dispatched, followed: 0, limits: None }
     }
 
-    /// Sends on the open connection, or on a new one where there is none or it turns out to be closed.
-    async fn send(
-        &mut self,
-        request: usize,
-        ready: Instant,
-        limits: Limits,
-        mut lost: bool,
-        exchange: &mut Exchange,
-    ) -> Result<Served, Box<Failed>> {
-        let lane = Rc::clone(&self.lane);
-        let mut sent = ready;
-        // A second closed connection in a row was opened just now: that is no idle close but a failure.
-        for _ in 0..2 {
-            let mut channel = if let Some(channel) = self.channel.take() {
-                channel
-            } else {
-                exchange.fresh = true;
-                let opened = lane.open(lost, limits.deadline, &mut exchange.parts).await;
-                sent = clock::now();
-                exchange.parts.note(Dimension::Setup, opened.is_ok().then(|| sent - ready));
-                opened?
-            };
-            let prepared = lane.prepared(request);
-            let exchanged =
-                channel.exchange(prepared, sent, limits, &mut exchange.parts, &mut self.body).await;
-            if let Ok(served) = exchanged {
-                exchange.parts.took(Dimension::Service, served.done - sent);
-                self.channel = served.reusable.then_some(channel);
-                return Ok(served);
-            }
-            lost = true;
+    /// Since when the next hop waits for a connection. What passed between the hops is the prober's own.
+    fn next_hop_since(&mut self) -> Instant {
+        if self.followed == 0 {
+            return self.taken.dispatched;
         }
-        exchange.parts.died(Dimension::FirstByte);
-        let seen = "the target closed a new connection before taking a request";
-        Err(Box::new(Failed::in_phase(Failure::Closed, Dimension::FirstByte, seen)))
+        let now = clock::now();
+        self.exchange.parts.add(Dimension::Lag, now - self.done);
+        now
     }
 
-    /// Lets go of a connection that the target has closed while it was idle; says whether it did.
-    async fn drop_if_closed(&mut self, deadline: Instant) -> bool {
-        let Some(channel) = &mut self.channel else { return false };
-        let closed = !timeout_at(deadline, channel.ready()).await.unwrap_or(false);
-        if closed {
-            self.channel = None;
-        }
-        closed
+    fn add(&mut self, hop: &Hop) {
+        self.exchange.parts.add_hop(&hop.parts);
+        self.exchange.fresh |= hop.fresh;
+        self.exchange.body_bytes += hop.body_bytes;
+        self.done = hop.done;
     }
+
+    fn end(&mut self, failed: Option<Box<Failed>>) {
+        match failed {
+            Some(_) => self.exchange.parts.fail_answer(),
+            None => self.exchange.parts.took(Dimension::Latency, self.done - self.taken.due),
+        }
+        self.exchange.failed = failed;
+    }
+
+    /// In the warm-up, what opened a connection is cold.
+    fn stage_of(&self, exchange: &Exchange) -> Stage {
+        match self.stage {
+            Stage::Measured => Stage::Measured,
+            Stage::Cold | Stage::Warmup if exchange.fresh => Stage::Cold,
+            Stage::Cold | Stage::Warmup => Stage::Warmup,
+        }
+    }
+}
+
+fn unsendable(what: &str) -> Failed {
+    let seen = format!("{what} in the redirect cannot be sent in a request");
+    Failed { failure: Failure::Redirected, phase: None, expected: String::new(), seen }
 }

@@ -258,9 +258,9 @@ impl ScenarioTotals {
             totals.unreleased += lane.unreleased;
             totals.abandoned += lane.abandoned;
             totals.connections.add(lane.connections);
-            protocols.extend(lane.protocols.iter().cloned());
+            protocols.extend(lane.protocols.iter().copied());
         }
-        totals.protocols = protocols.into_iter().collect();
+        totals.protocols = protocols.iter().map(ToString::to_string).collect();
         totals
     }
 }

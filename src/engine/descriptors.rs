@@ -2,10 +2,25 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::EngineError;
+use super::channels::Channels;
+use super::{EngineError, places};
+use crate::plan::{Plan, ScenarioPlan};
 
 /// Descriptors a run needs beside its connections: runtimes, timers, files, standard streams.
 const BESIDES: u64 = 64;
+
+/// How many connections a plan may hold open at once.
+///
+/// Where redirects are followed, each place for an exchange may keep some to other origins.
+pub(super) fn connections(plan: &Plan) -> u64 {
+    let of = |scenario: &ScenarioPlan| {
+        let followed = scenario.requests.iter().any(|request| request.redirects > 0);
+        let elsewhere = if followed { Channels::ELSEWHERE as u64 } else { 0 };
+        let connections = u64::from(scenario.load.connections());
+        connections.saturating_add(places(scenario).saturating_mul(elsewhere))
+    };
+    plan.scenarios.iter().map(of).fold(0, u64::saturating_add)
+}
 
 /// Raises the process's limit as far as `connections` need and the system allows.
 ///
@@ -22,4 +37,24 @@ pub(super) fn provide(connections: u64) -> Result<(), EngineError> {
         return Ok(());
     }
     Err(EngineError::Descriptors { connections, needed, allowed: maximum.or(current).unwrap_or(0) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::harness;
+    use super::*;
+    use crate::plan::{Protocol, Secrets};
+
+    #[test]
+    fn every_place_that_may_be_redirected_counts_its_further_connections() {
+        let mut scenario = harness::open(1.0, 1, 10);
+        (scenario.target.protocol, scenario.streams) = (Protocol::Http2, 4);
+        let count = |scenario: &ScenarioPlan| {
+            let scenarios = vec![scenario.clone(), harness::open(1.0, 1, 3)];
+            connections(&Plan { scenarios, secrets: Secrets::default(), every: None })
+        };
+        assert_eq!(count(&scenario), 13);
+        scenario.requests[0].redirects = 1;
+        assert_eq!(count(&scenario), 10 + 40 * 2 + 3);
+    }
 }

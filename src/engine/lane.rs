@@ -8,11 +8,16 @@ use tokio::task::JoinSet;
 
 use super::EngineError;
 use super::carrier::Carrier;
+use super::channels::Place;
 use super::clock::{self, Alarm, Instant, Slack};
 use super::desk::{Arrival, Desk};
-use super::dial::{Dial, Dialled};
-use super::http::{Channel, Prepared};
+use super::dial::{Dial, Origin};
+use super::http::Channel;
 use super::line::{Command, Counters, LaneProgress, Line, News};
+use super::prepared::Prepared;
+use super::redirect::Rules;
+use super::streams;
+use super::trunk::Trunk;
 use crate::plan::{Load, Reuse, ScenarioPlan, Shard, Timeouts};
 use crate::record::{Dimension, Failure, Stage};
 use crate::recorder::{Exchange, Failed, Parts, Recorder, Settled};
@@ -28,6 +33,9 @@ pub(super) struct Lane {
     plan: ScenarioPlan,
     shard: Shard,
     connections: u32,
+    /// The origin of the base URL.
+    home: Origin,
+    rules: Rules,
     dial: Box<dyn Dial>,
     prepared: Vec<Prepared>,
     recorder: RefCell<Recorder>,
@@ -46,11 +54,17 @@ impl Lane {
         dial: Box<dyn Dial>,
         run_start: Instant,
     ) -> Result<Self, EngineError> {
-        let prepared = plan.requests.iter().map(Prepared::new).collect::<Result<_, _>>()?;
+        let base_url = &plan.target.base_url;
+        let home = Origin::of(base_url)
+            .ok_or_else(|| EngineError::Target(format!("{base_url} names no host and port")))?;
+        let prepared = plan.requests.iter().map(|request| Prepared::new(request, &home));
+        let prepared = prepared.collect::<Result<_, _>>()?;
         let ceilings = plan.ceilings();
         let connections = share(u64::from(plan.load.connections()), shard);
         Ok(Self {
             connections: u32::try_from(connections).unwrap_or(u32::MAX),
+            rules: Rules::of(&plan.target),
+            home,
             plan,
             shard,
             dial,
@@ -64,8 +78,7 @@ impl Lane {
 
     /// Warms up, measures and reports until everything planned is done or the conductor ends it.
     pub(super) async fn run(self: Rc<Self>, alarm: Alarm, mut line: Line) {
-        let carriers = (0..self.connections).map(|_| Carrier::new(Rc::clone(&self))).collect();
-        let carriers = self.warm_up(carriers, &mut line).await;
+        let carriers = self.warm_up(self.carriers(), &mut line).await;
         let rest = self.recorder.borrow_mut().finish();
         line.report(self.news(LaneProgress::WarmedUp, rest)).await;
         if let Some(start) = line.measure_from().await {
@@ -73,6 +86,16 @@ impl Lane {
         }
         let rest = self.recorder.borrow_mut().finish();
         line.report(self.news(LaneProgress::Finished, rest)).await;
+    }
+
+    /// One carrier a place; those of one connection stand apart, so that each of the first is on a connection of its
+    /// own and opens it.
+    fn carriers(self: &Rc<Self>) -> Vec<Carrier> {
+        let streams = streams(&self.plan);
+        let trunks: Vec<_> =
+            (0..self.connections).map(|_| (streams > 1).then(|| Rc::new(Trunk::default()))).collect();
+        let rounds = (0..streams).flat_map(|_| trunks.iter().cloned());
+        rounds.map(|trunk| Carrier::new(Rc::clone(self), trunk)).collect()
     }
 
     async fn warm_up(self: &Rc<Self>, mut carriers: Vec<Carrier>, line: &mut Line) -> Vec<Carrier> {
@@ -227,38 +250,47 @@ impl Lane {
         let seen = format!("no connection free within {}", crate::units::show(self.timeouts().whole));
         let failed = Some(Box::new(Failed::in_phase(Failure::Dropped, Dimension::Wait, seen)));
         self.begin(arrival.due);
-        self.record(0, Stage::Measured, arrival.due, Exchange { parts, failed, fresh: false, body_bytes: 0 });
+        let place = self.prepared.first().map_or(0, |first| first.place);
+        self.record(
+            place,
+            Stage::Measured,
+            arrival.due,
+            Exchange { parts, failed, fresh: false, body_bytes: 0 },
+        );
         self.end(arrival.due);
     }
 
-    /// Opens a connection by `deadline`; `lost` says that the target had closed the one before.
+    /// Opens a connection to a place by `deadline`; `lost` says that the target had closed the one before.
     pub(super) async fn open(
         &self,
+        place: Place<'_>,
         lost: bool,
         deadline: Instant,
         parts: &mut Parts,
     ) -> Result<Channel, Box<Failed>> {
-        let opened = match self.dial.dial(parts, deadline).await {
-            Ok(Dialled { stream, protocol }) => {
-                Channel::open(stream).await.map(|channel| (channel, protocol))
-            }
+        let origin = match place {
+            Place::Home => &self.home,
+            Place::Elsewhere(origin) => origin,
+        };
+        let opened = match self.dial.dial(origin, parts, deadline).await {
+            Ok(dialled) => Channel::open(dialled, deadline).await,
             Err(failed) => Err(failed),
         };
         let mut counters = self.counters.borrow_mut();
-        match opened {
-            Ok((channel, protocol)) => {
+        match &opened {
+            Ok(channel) => {
                 counters.connections.opened += 1;
                 counters.connections.reopened_after_idle_close += u64::from(lost);
-                if !counters.protocols.contains(&protocol) {
-                    counters.protocols.insert(protocol);
-                }
-                Ok(channel)
+                counters.protocols.extend(channel.spoken());
             }
-            Err(failed) => {
-                counters.connections.failed += 1;
-                Err(Box::new(failed))
-            }
+            Err(_) => counters.connections.failed += 1,
         }
+        opened.map_err(Box::new)
+    }
+
+    /// Notes what is spoken on a connection, once a first exchange on it has shown that.
+    pub(super) fn note_spoken(&self, channel: &Channel) {
+        self.counters.borrow_mut().protocols.extend(channel.spoken());
     }
 
     /// Notes that an arrival is under way.
@@ -273,8 +305,8 @@ impl Lane {
         self.counters.borrow_mut().in_flight -= 1;
     }
 
-    /// Counts one exchange that was due at `due`.
-    pub(super) fn record(&self, request: usize, stage: Stage, due: Instant, exchange: Exchange) {
+    /// Counts one exchange that was due at `due`, of the request with this place.
+    pub(super) fn record(&self, place: usize, stage: Stage, due: Instant, exchange: Exchange) {
         let ours = exchange.failed.as_ref().is_some_and(|failed| failed.failure == Failure::Prober);
         if stage == Stage::Measured && ours {
             let mut counters = self.counters.borrow_mut();
@@ -285,15 +317,27 @@ impl Lane {
             counters.done += 1;
             counters.failed += u64::from(exchange.failed.is_some());
         }
-        self.recorder.borrow_mut().record(request, stage, self.since_phase_start(due), exchange);
+        self.recorder.borrow_mut().record(place, stage, self.since_phase_start(due), exchange);
     }
 
-    pub(super) fn requests(&self) -> usize {
-        self.prepared.len()
+    /// Counts one hop of an exchange that was due at `due`, beside the exchange itself.
+    pub(super) fn record_hop(&self, place: usize, stage: Stage, due: Instant, hop: Exchange) {
+        self.recorder.borrow_mut().record(place, stage, self.since_phase_start(due), hop);
     }
 
-    pub(super) fn prepared(&self, request: usize) -> &Prepared {
-        &self.prepared[request]
+    /// The requests that each arrival carries out, in order.
+    pub(super) fn requests(&self) -> &[Prepared] {
+        &self.prepared
+    }
+
+    /// The origin of the base URL.
+    pub(super) fn home(&self) -> &Origin {
+        &self.home
+    }
+
+    /// How far redirects are followed.
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     pub(super) fn timeouts(&self) -> &Timeouts {

@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::EngineError;
 use super::clock::Instant;
+use super::dial::Spoken;
 use crate::record::Connections;
 use crate::recorder::Settled;
 
@@ -71,8 +72,8 @@ pub(super) struct Counters {
     pub(super) failed: u64,
     /// Connections opened.
     pub(super) connections: Connections,
-    /// What was spoken.
-    pub(super) protocols: BTreeSet<String>,
+    /// What was spoken, on any connection.
+    pub(super) protocols: BTreeSet<Spoken>,
 }
 
 /// A lane's line to the conductor.

@@ -3,19 +3,28 @@
 //! A run's scenarios are dealt out as *lanes*: a lane is a share of one scenario's arrivals and connections, and
 //! lives on one thread with a runtime of its own. Lanes share nothing; they report settled seconds to the
 //! conductor, which adds them and hands them to the [`Observer`] in order.
+//!
+//! A lane has as many *places* for exchanges as it has connections times streams: on HTTP/1.1 a connection carries one
+//! exchange at a time, on HTTP/2 as many as the scenario says. Each place is filled by a carrier, and those that share
+//! a connection share a trunk.
 
 mod carrier;
+mod channels;
 pub mod clock;
 mod conductor;
 mod descriptors;
 mod desk;
 mod dial;
+mod hop;
 mod http;
 mod lane;
 mod line;
+mod prepared;
+mod redirect;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod trunk;
 mod wire;
 
 use std::num::NonZero;
@@ -27,7 +36,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
-use crate::plan::{Load, Plan, ScenarioPlan, Shard};
+use crate::plan::{Load, Plan, Protocol, Reuse, ScenarioPlan, Shard};
 use crate::record::{Histogram, Interval, Measurement};
 use clock::{Alarm, Instant};
 use conductor::Conductor;
@@ -46,6 +55,18 @@ pub enum EngineError {
     /// The file of trusted certificates cannot be used.
     #[error("{}: {why}; `tls_ca` names a PEM file with at least one certificate", path.display())]
     Trust {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The client certificate or its key cannot be used.
+    #[error(
+        "{}: {why}; `tls_cert` and `tls_key` name PEM files, the first with the client certificate and those that lead \
+         to its authority, the second with its private key",
+        path.display()
+    )]
+    Identity {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -135,14 +156,15 @@ pub struct Engine<'a> {
 impl<'a> Engine<'a> {
     /// Prepares a plan without sending anything.
     pub fn prepare(plan: &'a Plan) -> Result<Self, EngineError> {
-        let connections = plan.scenarios.iter().map(|scenario| u64::from(scenario.load.connections()));
-        descriptors::provide(connections.sum())?;
+        descriptors::provide(descriptors::connections(plan))?;
+        let dials = plan.scenarios.iter().map(dial_of).collect::<Result<Vec<_>, _>>()?;
         let assignments = deal(plan, cores());
-        let berth = |lane: usize| prepare(plan, lane, &assignments[lane]);
-        let crews = crews(&assignments, cores())
-            .into_iter()
-            .map(|crew| crew.into_iter().map(berth).collect())
-            .collect::<Result<_, _>>()?;
+        let berth = |lane: usize| {
+            let Assignment { scenario, shard } = assignments[lane];
+            Berth { lane, plan: plan.scenarios[scenario].clone(), shard, dial: dials[scenario].clone() }
+        };
+        let crews = crews(&assignments, cores());
+        let crews = crews.into_iter().map(|crew| crew.into_iter().map(berth).collect()).collect();
         let lanes = assignments.iter().map(|assignment| assignment.scenario).collect();
         Ok(Self { plan, lanes, crews })
     }
@@ -188,10 +210,9 @@ struct Berth {
     dial: TcpDial,
 }
 
-fn prepare(plan: &Plan, lane: usize, assignment: &Assignment) -> Result<Berth, EngineError> {
-    let scenario = plan.scenarios[assignment.scenario].clone();
-    let dial = TcpDial::new(&scenario.target)?;
-    Ok(Berth { lane, plan: scenario, shard: assignment.shard, dial })
+fn dial_of(scenario: &ScenarioPlan) -> Result<TcpDial, EngineError> {
+    let followed = scenario.requests.iter().any(|request| request.redirects > 0);
+    TcpDial::new(&scenario.target, followed)
 }
 
 type Reports = mpsc::Sender<Result<line::Report, EngineError>>;
@@ -242,28 +263,43 @@ pub fn cores() -> usize {
 fn deal(plan: &Plan, cores: usize) -> Vec<Assignment> {
     let mut assignments = Vec::new();
     for (scenario, plan) in plan.scenarios.iter().enumerate() {
-        let of = u32::try_from(lanes_for(&plan.load, cores)).unwrap_or(1);
+        let of = u32::try_from(lanes_for(plan, cores)).unwrap_or(1);
         assignments.extend((0..of).map(|index| Assignment { scenario, shard: Shard { index, of } }));
     }
     assignments
 }
 
-/// A lane carries about 10,000 exchanges a second with ease, and a free connection in another lane is of no use
-/// to an arrival: only high rates over many connections are split.
-fn lanes_for(load: &Load, cores: usize) -> usize {
+/// How many exchanges may be under way on one connection at once.
+///
+/// Only HTTP/2 that is asked for carries more than one, and a connection opened for each arrival carries that alone.
+fn streams(plan: &ScenarioPlan) -> u32 {
+    match (plan.target.protocol, plan.reuse) {
+        (Protocol::Http2, Reuse::Keep) => plan.streams.max(1),
+        (Protocol::Negotiated | Protocol::Http1, _) | (_, Reuse::Fresh) => 1,
+    }
+}
+
+/// How many exchanges of a scenario may be under way at once.
+fn places(plan: &ScenarioPlan) -> u64 {
+    u64::from(plan.load.connections()) * u64::from(streams(plan))
+}
+
+/// A lane carries about 10,000 exchanges a second with ease, and a free place in another lane is of no use to an
+/// arrival: only high rates over many places are split, and no connection is.
+fn lanes_for(plan: &ScenarioPlan, cores: usize) -> usize {
     const ARRIVALS_A_LANE: f64 = 10_000.0;
-    const CONNECTIONS_A_LANE: usize = 32;
-    let connections = usize::try_from(load.connections()).unwrap_or(usize::MAX);
-    let wanted = match load {
+    const PLACES_A_LANE: u64 = 32;
+    let wanted = match &plan.load {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a small positive number"
         )]
-        Load::Open { schedule, .. } => (schedule.peak().as_per_second() / ARRIVALS_A_LANE).ceil() as usize,
-        Load::Closed { .. } => cores,
+        Load::Open { schedule, .. } => (schedule.peak().as_per_second() / ARRIVALS_A_LANE).ceil() as u64,
+        Load::Closed { .. } => cores as u64,
     };
-    wanted.min(connections / CONNECTIONS_A_LANE).clamp(1, cores)
+    let filled = (places(plan) / PLACES_A_LANE).min(u64::from(plan.load.connections()));
+    usize::try_from(wanted.min(filled)).unwrap_or(cores).clamp(1, cores)
 }
 
 /// Which lanes each worker carries: in turn, on no more workers than there are cores.

@@ -13,20 +13,27 @@ use super::clock::{self, Instant};
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
 
-/// When bytes of an answer came in.
+/// How many of a connection's first bytes are remembered: a frame's head in HTTP/2.
+const GREETING: usize = 9;
+
+/// When bytes came in and how many went out.
 #[derive(Debug, Default)]
 pub(super) struct Stamps {
     first_read: Cell<Option<Instant>>,
     last_read: Cell<Option<Instant>>,
-    wrote: Cell<bool>,
+    /// Bytes written since the connection was opened.
+    written: Cell<u64>,
+    /// Whether the target has closed its side.
+    ended: Cell<bool>,
+    greeting: Cell<[u8; GREETING]>,
+    greeted: Cell<usize>,
 }
 
 impl Stamps {
-    /// Forgets the stamps of the exchange before.
+    /// Forgets when bytes came in for the exchange before.
     pub(super) fn reset(&self) {
         self.first_read.set(None);
         self.last_read.set(None);
-        self.wrote.set(false);
     }
 
     /// When the first byte since the last reset came in.
@@ -34,22 +41,66 @@ impl Stamps {
         self.first_read.get()
     }
 
-    /// When the last byte so far came in.
+    /// When the last byte so far came in, or the end of the stream was seen.
     pub(super) fn last_read(&self) -> Option<Instant> {
         self.last_read.get()
     }
 
-    /// Whether any byte went out since the last reset.
-    pub(super) fn wrote(&self) -> bool {
-        self.wrote.get()
+    /// Bytes written since the connection was opened.
+    pub(super) fn written(&self) -> u64 {
+        self.written.get()
     }
 
-    fn read(&self) {
+    /// Whether the target has closed its side.
+    pub(super) fn ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    /// Whether the first bytes the target sent are the head of a SETTINGS frame, with which every HTTP/2 server begins
+    /// (RFC 9113, section 3.4): its type is 4, and its stream 0.
+    pub(super) fn greeted_in_http2(&self) -> bool {
+        let greeting = self.greeting.get();
+        self.greeted.get() == GREETING && greeting[3] == 4 && greeting[5..] == [0; 4]
+    }
+
+    /// Whether what the target sent first begins with these bytes; only the first [`GREETING`] are known.
+    pub(super) fn greeted(&self, with: &[u8]) -> bool {
+        self.greeting.get()[..self.greeted.get()].starts_with(with)
+    }
+
+    /// Whether the target has sent anything at all.
+    pub(super) fn heard(&self) -> bool {
+        self.greeted.get() > 0
+    }
+
+    fn read(&self, bytes: &[u8]) {
         let now = clock::now();
         if self.first_read.get().is_none() {
             self.first_read.set(Some(now));
         }
         self.last_read.set(Some(now));
+        let known = self.greeted.get();
+        if known < GREETING {
+            let more = bytes.len().min(GREETING - known);
+            let mut greeting = self.greeting.get();
+            greeting[known..known + more].copy_from_slice(&bytes[..more]);
+            self.greeting.set(greeting);
+            self.greeted.set(known + more);
+        }
+    }
+
+    /// The end of a stream ends a body without a length: its time counts.
+    fn end(&self) {
+        self.ended.set(true);
+        if self.first_read.get().is_some() {
+            self.last_read.set(Some(clock::now()));
+        }
+    }
+
+    fn wrote(&self, polled: &Poll<std::io::Result<usize>>) {
+        if let Poll::Ready(Ok(written)) = polled {
+            self.written.set(self.written.get() + *written as u64);
+        }
     }
 }
 
@@ -73,8 +124,10 @@ impl AsyncRead for Wire {
     ) -> Poll<std::io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.stamps.read();
+        match &buf.filled()[before..] {
+            [] if matches!(polled, Poll::Ready(Ok(()))) => self.stamps.end(),
+            [] => {}
+            bytes => self.stamps.read(bytes),
         }
         polled
     }
@@ -87,9 +140,7 @@ impl AsyncWrite for Wire {
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        if matches!(polled, Poll::Ready(Ok(written)) if written > 0) {
-            self.stamps.wrote.set(true);
-        }
+        self.stamps.wrote(&polled);
         polled
     }
 
@@ -111,9 +162,7 @@ impl AsyncWrite for Wire {
         slices: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        if matches!(polled, Poll::Ready(Ok(written)) if written > 0) {
-            self.stamps.wrote.set(true);
-        }
+        self.stamps.wrote(&polled);
         polled
     }
 }

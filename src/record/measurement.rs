@@ -245,7 +245,7 @@ pub struct ScenarioMeasurement {
     pub abandoned: u64,
     /// Connections opened.
     pub connections: Connections,
-    /// What was spoken: `HTTP/1.1`, `HTTP/1.1 over TLSv1_3`; empty where no connection was made.
+    /// What was spoken: `HTTP/1.1`, `HTTP/2 over TLS 1.3`; empty where no connection was made.
     pub protocols: Vec<String>,
 }
 

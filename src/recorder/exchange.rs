@@ -16,6 +16,17 @@ pub enum Part {
     Died,
 }
 
+impl Part {
+    /// What became of a part that was entered twice.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Died, _) | (_, Self::Died) => Self::Died,
+            (Self::Skipped, part) | (part, Self::Skipped) => part,
+            (Self::Took(first), Self::Took(second)) => Self::Took(first + second),
+        }
+    }
+}
+
 /// Each part of an exchange, by dimension.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Parts([Part; Dimension::ALL.len()]);
@@ -39,6 +50,19 @@ impl Parts {
     /// Notes how long a part took, or with `None` that the exchange failed in it.
     pub fn note(&mut self, dimension: Dimension, took: Option<Duration>) {
         self.0[dimension as usize] = took.map_or(Part::Died, Part::Took);
+    }
+
+    /// Adds a time to a part; one in which the exchange failed stays so.
+    pub fn add(&mut self, dimension: Dimension, duration: Duration) {
+        let part = &mut self.0[dimension as usize];
+        *part = part.and(Part::Took(duration));
+    }
+
+    /// Adds the parts of one hop to those of the exchange it belongs to.
+    pub fn add_hop(&mut self, hop: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(hop.0) {
+            *mine = mine.and(theirs);
+        }
     }
 
     /// How long a part took; nothing where it was skipped or not survived.
@@ -97,4 +121,27 @@ pub struct Exchange {
     pub fresh: bool,
     /// Body bytes received.
     pub body_bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_hops_add_up_and_one_that_was_not_survived_stays_so() {
+        let millis = Duration::from_millis;
+        let (mut whole, mut first, mut second) = (Parts::default(), Parts::default(), Parts::default());
+        first.took(Dimension::FirstByte, millis(20));
+        first.took(Dimension::Dns, millis(3));
+        second.took(Dimension::FirstByte, millis(30));
+        second.died(Dimension::Connect);
+        whole.add_hop(&first);
+        whole.add_hop(&second);
+        assert_eq!(whole.get(Dimension::FirstByte), Part::Took(millis(50)));
+        assert_eq!(whole.get(Dimension::Dns), Part::Took(millis(3)));
+        assert_eq!(whole.get(Dimension::Connect), Part::Died);
+        assert_eq!(whole.get(Dimension::Tls), Part::Skipped);
+        whole.add(Dimension::Connect, millis(1));
+        assert_eq!(whole.get(Dimension::Connect), Part::Died);
+    }
 }

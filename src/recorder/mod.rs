@@ -26,7 +26,7 @@ pub struct Settled {
 /// One request and stage of a settled second.
 #[derive(Debug)]
 pub struct SettledSlot {
-    /// The request's place in the scenario.
+    /// The request's place among what is measured.
     pub request: usize,
     /// The stage of the run.
     pub stage: Stage,

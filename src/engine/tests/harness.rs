@@ -14,7 +14,7 @@ use url::Url;
 
 use super::super::clock::{self, Alarm, Instant};
 use super::super::conductor::Conductor;
-use super::super::dial::{Dial, Dialled, Dialling};
+use super::super::dial::{Dial, Dialled, Dialling, Origin, Spoken, Version};
 use super::super::lane::Lane;
 use super::super::line::{Command, Line};
 use super::super::{EngineError, Flow, Observer, Progress, Stop, stopper};
@@ -89,12 +89,12 @@ impl ScriptedDial {
         };
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         tokio::task::spawn_local(serve(theirs, turns, Rc::clone(&self.requests)));
-        Ok(Dialled { stream: Box::new(ours), protocol: "HTTP/1.1".to_owned() })
+        Ok(Dialled { stream: Box::new(ours), spoken: Spoken { version: Version::Http1, tls: None } })
     }
 }
 
 impl Dial for ScriptedDial {
-    fn dial<'a>(&'a self, parts: &'a mut Parts, _: Instant) -> Dialling<'a> {
+    fn dial<'a>(&'a self, _: &'a Origin, parts: &'a mut Parts, _: Instant) -> Dialling<'a> {
         Box::pin(self.connect(parts))
     }
 }
@@ -188,7 +188,7 @@ pub(super) fn millis(millis: u64) -> Duration {
 }
 
 /// An open-model scenario of one request with a latency ceiling of 300 ms and no warm-up.
-pub(super) fn open(per_second: f64, seconds: u64, connections: u32) -> ScenarioPlan {
+pub(in crate::engine) fn open(per_second: f64, seconds: u64, connections: u32) -> ScenarioPlan {
     let schedule = Schedule::constant(Rate::per_second(per_second).unwrap(), Duration::from_secs(seconds));
     scenario(Load::Open { schedule, connections })
 }

@@ -1,6 +1,6 @@
 //! The engine against a scripted server, under paused time.
 
-mod harness;
+pub(in crate::engine) mod harness;
 mod sockets;
 
 use std::rc::Rc;
@@ -223,6 +223,7 @@ fn the_closed_model_sends_again_when_answered_and_minds_its_iterations() {
 fn the_requests_of_an_arrival_follow_one_another_each_due_when_the_last_was_done() {
     let mut plan = open(2.0, 2, 1);
     plan.requests.push(plan.requests[0].clone());
+    plan.requests[1].place = 1;
     plan.shown.requests.push(plan.shown.requests[0].clone());
     let scenario = measure(plan, Script::always(Turn::Answer(millis(100))));
     for request in &scenario.requests {

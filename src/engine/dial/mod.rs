@@ -1,0 +1,204 @@
+//! Opening a connection: name, TCP and TLS, each timed.
+
+mod names;
+mod tls;
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout_at;
+
+use super::EngineError;
+use super::clock::{self, Instant};
+use super::wire::Stream;
+use crate::plan::{Protocol, TargetPlan, Timeouts};
+use crate::record::{Dimension, Failure};
+use crate::recorder::{Failed, Parts};
+use names::{Addresses, Names};
+use tls::Tls;
+
+pub(super) use names::Origin;
+
+/// The version of HTTP spoken on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Version {
+    Http1,
+    Http2,
+}
+
+/// The version of TLS below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum TlsVersion {
+    Tls12,
+    Tls13,
+}
+
+/// What is spoken on a connection, as it was agreed on; shown as `HTTP/2 over TLS 1.3`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spoken {
+    pub(super) version: Version,
+    pub(super) tls: Option<TlsVersion>,
+}
+
+impl fmt::Display for Spoken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.version {
+            Version::Http1 => "HTTP/1.1",
+            Version::Http2 => "HTTP/2",
+        })?;
+        f.write_str(match self.tls {
+            None => "",
+            Some(TlsVersion::Tls12) => " over TLS 1.2",
+            Some(TlsVersion::Tls13) => " over TLS 1.3",
+        })
+    }
+}
+
+/// A connected stream and what is spoken on it.
+pub(super) struct Dialled {
+    pub(super) stream: Box<dyn Stream>,
+    pub(super) spoken: Spoken,
+}
+
+/// What dialling comes to; the time of each phase is noted in the parts, also when it fails.
+pub(super) type Dialling<'a> = Pin<Box<dyn Future<Output = Result<Dialled, Failed>> + 'a>>;
+
+/// Opens connections, each by a deadline.
+pub(super) trait Dial {
+    fn dial<'a>(&'a self, origin: &'a Origin, parts: &'a mut Parts, deadline: Instant) -> Dialling<'a>;
+}
+
+/// Opens TCP connections, with TLS for `https`.
+#[derive(Clone)]
+pub(super) struct TcpDial {
+    names: Names,
+    /// Prepared where an `https` origin can be met.
+    tls: Option<Tls>,
+    protocol: Protocol,
+    timeouts: Timeouts,
+}
+
+impl TcpDial {
+    /// Reads the certificates and prepares TLS; fails where they cannot be read, or where the base URL has no address
+    /// that may be used. Where redirects are `followed`, they may lead to `https`.
+    pub(super) fn new(target: &TargetPlan, followed: bool) -> Result<Self, EngineError> {
+        let url = &target.base_url;
+        let bad_url = || EngineError::Target(format!("{url} names no host and port"));
+        let home = Origin::of(url).ok_or_else(bad_url)?;
+        let names = Names::new(target);
+        names.addresses(&home).map_err(|why| EngineError::Target(format!("{url}: {why}")))?;
+        if home.secure {
+            tls::server_name(&home.host).map_err(|why| EngineError::Target(format!("{url}: {why}")))?;
+        }
+        let tls = (home.secure || followed).then(|| Tls::new(target)).transpose()?;
+        Ok(Self { names, tls, protocol: target.protocol, timeouts: target.timeouts })
+    }
+
+    async fn connect(&self, origin: &Origin, phases: &mut Phases<'_>) -> Result<Dialled, Failed> {
+        let addresses = self.addresses(origin, phases).await?;
+        let tcp = self.tcp(&addresses, phases).await?;
+        match &self.tls {
+            Some(tls) if origin.secure => {
+                phases.timed(Dimension::Tls, self.timeouts.tls, tls.shake_hands(&origin.host, tcp)).await
+            }
+            _ => Ok(Dialled { stream: Box::new(tcp), spoken: self.spoken_in_plain() }),
+        }
+    }
+
+    fn spoken_in_plain(&self) -> Spoken {
+        let version = match self.protocol {
+            Protocol::Http2 => Version::Http2,
+            Protocol::Negotiated | Protocol::Http1 => Version::Http1,
+        };
+        Spoken { version, tls: None }
+    }
+
+    /// The origin's addresses; only a name that is looked up enters the phase `dns`.
+    async fn addresses(&self, origin: &Origin, phases: &mut Phases<'_>) -> Result<Vec<SocketAddr>, Failed> {
+        let name = match self.names.addresses(origin) {
+            Ok(Addresses::Known(addresses)) => return Ok(addresses),
+            Ok(Addresses::LookUp(name)) => name,
+            Err(why) => return Err(dns_failed(why)),
+        };
+        let looked_up = async {
+            let found = tokio::net::lookup_host((name, origin.port)).await;
+            self.names.usable(name, found.map_err(|error| dns_failed(error.to_string()))?).map_err(dns_failed)
+        };
+        phases.timed(Dimension::Dns, self.timeouts.dns, looked_up).await
+    }
+
+    async fn tcp(&self, addresses: &[SocketAddr], phases: &mut Phases<'_>) -> Result<TcpStream, Failed> {
+        let connected = async {
+            let mut failed = connect_failed(&std::io::ErrorKind::HostUnreachable.into());
+            for address in addresses {
+                match TcpStream::connect(address).await {
+                    Ok(stream) => return Ok(stream),
+                    Err(error) => failed = connect_failed(&error),
+                }
+            }
+            Err(failed)
+        };
+        let stream = phases.timed(Dimension::Connect, self.timeouts.connect, connected).await?;
+        // Only a socket that is gone already refuses it, and then the first write says so.
+        let _gone = stream.set_nodelay(true);
+        Ok(stream)
+    }
+}
+
+impl Dial for TcpDial {
+    fn dial<'a>(&'a self, origin: &'a Origin, parts: &'a mut Parts, deadline: Instant) -> Dialling<'a> {
+        Box::pin(async move { self.connect(origin, &mut Phases { parts, deadline }).await })
+    }
+}
+
+/// The phases of one connection: each has a timeout of its own, and none outlasts the exchange's.
+struct Phases<'a> {
+    parts: &'a mut Parts,
+    deadline: Instant,
+}
+
+impl Phases<'_> {
+    /// Runs one phase within its timeout and notes how long it took, or that it was not survived.
+    async fn timed<T>(
+        &mut self,
+        phase: Dimension,
+        limit: Duration,
+        work: impl Future<Output = Result<T, Failed>>,
+    ) -> Result<T, Failed> {
+        let started = clock::now();
+        let by = self.deadline.min(started + limit);
+        let result = timeout_at(by, work).await.unwrap_or_else(|_| Err(timed_out(phase, by - started)));
+        self.parts.note(phase, result.is_ok().then(|| clock::now() - started));
+        result
+    }
+}
+
+pub(super) fn timed_out(phase: Dimension, limit: Duration) -> Failed {
+    Failed::in_phase(Failure::TimedOut, phase, format!("no {phase} within {}", crate::units::show(limit)))
+}
+
+fn dns_failed(seen: String) -> Failed {
+    Failed::in_phase(Failure::Dns, Dimension::Dns, seen)
+}
+
+fn connect_failed(error: &std::io::Error) -> Failed {
+    let failure = match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => Failure::Refused,
+        std::io::ErrorKind::ConnectionReset => Failure::Reset,
+        std::io::ErrorKind::TimedOut => Failure::TimedOut,
+        _ if is_ours(error) => Failure::Prober,
+        _ => Failure::Unreachable,
+    };
+    Failed::in_phase(failure, Dimension::Connect, error.to_string())
+}
+
+/// Whether this machine ran out of something (descriptors, local ports, buffers): no fault of the target.
+fn is_ours(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
+    Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))
+}

@@ -1,0 +1,227 @@
+//! The TLS handshake: whom to believe, who we are, and which version of HTTP is agreed on.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    AlertDescription, ClientConfig, DigitallySignedStruct, PeerMisbehaved, ProtocolVersion, RootCertStore,
+    SignatureScheme,
+};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use url::Host;
+
+use super::{Dialled, Spoken, TlsVersion, Version};
+use crate::engine::EngineError;
+use crate::plan::{ClientIdentity, Protocol, TargetPlan, Trust};
+use crate::record::{Dimension, Failure};
+use crate::recorder::Failed;
+
+/// The names of the versions of HTTP in ALPN.
+const H2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
+
+/// What is needed for a handshake, read once.
+#[derive(Clone)]
+pub(super) struct Tls {
+    connector: TlsConnector,
+    protocol: Protocol,
+}
+
+impl Tls {
+    /// Reads the certificates; fails where they cannot be read.
+    pub(super) fn new(target: &TargetPlan) -> Result<Self, EngineError> {
+        let config = config(target)?;
+        Ok(Self { connector: TlsConnector::from(Arc::new(config)), protocol: target.protocol })
+    }
+
+    /// Shakes hands with a host over a connected stream.
+    pub(super) async fn shake_hands(&self, host: &Host, tcp: TcpStream) -> Result<Dialled, Failed> {
+        let name = server_name(host).map_err(|why| failed(Failure::Tls, why))?;
+        let shaken = self.connector.connect(name, tcp).await;
+        let stream = shaken.map_err(|error| handshake_failed(&error, self.protocol))?;
+        let session = stream.get_ref().1;
+        let version = match (self.protocol, session.alpn_protocol()) {
+            (_, Some(H2)) => Version::Http2,
+            (Protocol::Http2, Some(_)) => return Err(other_protocol("the target chose HTTP/1.1")),
+            (Protocol::Http2, None) => {
+                return Err(other_protocol("the target agreed on no protocol, so HTTP/1.1 at best"));
+            }
+            (Protocol::Negotiated | Protocol::Http1, _) => Version::Http1,
+        };
+        let tls = match session.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
+            _ => TlsVersion::Tls13,
+        };
+        Ok(Dialled { stream: Box::new(stream), spoken: Spoken { version, tls: Some(tls) } })
+    }
+}
+
+/// A host as a certificate names it; the error says why none could.
+pub(super) fn server_name(host: &Host) -> Result<ServerName<'static>, String> {
+    match host {
+        Host::Ipv4(ip) => Ok(ServerName::from(std::net::IpAddr::V4(*ip))),
+        Host::Ipv6(ip) => Ok(ServerName::from(std::net::IpAddr::V6(*ip))),
+        Host::Domain(name) => ServerName::try_from(name.clone())
+            .map_err(|_| format!("{name} is no name that a certificate could hold")),
+    }
+}
+
+fn failed(failure: Failure, seen: impl Into<String>) -> Failed {
+    Failed::in_phase(failure, Dimension::Tls, seen)
+}
+
+fn other_protocol(seen: impl Into<String>) -> Failed {
+    failed(Failure::Protocol, seen)
+}
+
+fn handshake_failed(error: &io::Error, protocol: Protocol) -> Failed {
+    use rustls::Error::{AlertReceived, PeerMisbehaved as Misbehaved};
+    let asked = match protocol {
+        Protocol::Http1 => "HTTP/1.1",
+        Protocol::Http2 => "HTTP/2",
+        Protocol::Negotiated => "HTTP/2 or HTTP/1.1",
+    };
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(AlertReceived(alert @ AlertDescription::NoApplicationProtocol)) => {
+            other_protocol(format!("the target does not speak {asked} (TLS alert {alert:?})"))
+        }
+        Some(Misbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol)) => {
+            other_protocol(format!("the target chose another protocol than {asked}"))
+        }
+        _ => failed(Failure::Tls, error.to_string()),
+    }
+}
+
+fn config(target: &TargetPlan) -> Result<ClientConfig, EngineError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let unavailable = |error: &dyn std::fmt::Display| EngineError::Target(format!("no TLS: {error}"));
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unavailable(&error))?;
+    let verifier: Arc<dyn ServerCertVerifier> = match &target.trust {
+        Trust::Anything => Arc::new(AnyCertificate(Arc::clone(&provider))),
+        trust => {
+            let roots = match trust {
+                Trust::File(path) => file_roots(path)?,
+                Trust::System | Trust::Anything => system_roots(),
+            };
+            let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.build().map_err(|error| unavailable(&error))?
+        }
+    };
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+    let mut config = match &target.identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let (chain, key) = read_identity(identity)?;
+            let unfit = |error: rustls::Error| EngineError::Identity {
+                path: identity.key.clone(),
+                why: format!("this key does not go with {}: {error}", identity.certificate.display()),
+            };
+            builder.with_client_auth_cert(chain, key).map_err(unfit)?
+        }
+    };
+    config.alpn_protocols = offered(target.protocol);
+    // A resumed handshake is cheaper than the one a first visitor pays for; each of ours is a full one.
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(config)
+}
+
+fn offered(protocol: Protocol) -> Vec<Vec<u8>> {
+    let offered: &[&[u8]] = match protocol {
+        Protocol::Negotiated => &[H2, HTTP1],
+        Protocol::Http1 => &[HTTP1],
+        Protocol::Http2 => &[H2],
+    };
+    offered.iter().map(|name| name.to_vec()).collect()
+}
+
+/// The system's roots, or Mozilla's where the system has none (a bare container).
+fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
+}
+
+fn file_roots(path: &Path) -> Result<RootCertStore, EngineError> {
+    let bad = |why: String| EngineError::Trust { path: path.to_owned(), why };
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path).map_err(bad)? {
+        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
+    }
+    Ok(roots)
+}
+
+fn read_identity(
+    identity: &ClientIdentity,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), EngineError> {
+    let bad = |path: &Path, why: String| EngineError::Identity { path: path.to_owned(), why };
+    let chain = certificates(&identity.certificate).map_err(|why| bad(&identity.certificate, why))?;
+    let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(|error| {
+        let why = match error {
+            rustls::pki_types::pem::Error::NoItemsFound => "it holds no private key".to_owned(),
+            error => error.to_string(),
+        };
+        bad(&identity.key, why)
+    })?;
+    Ok((chain, key))
+}
+
+/// The certificates of a PEM file, at least one; the error says what is wrong with it.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match read {
+        Ok(certificates) if certificates.is_empty() => Err("it holds no certificate".to_owned()),
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Believes any certificate; that the target holds its key is still checked.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

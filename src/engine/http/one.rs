@@ -1,0 +1,146 @@
+//! One connection of HTTP/1.1.
+
+use std::error::Error as _;
+use std::io;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::response;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::task::AbortHandle;
+use tokio::time::timeout_at;
+
+use super::{Basket, Limits, Message, NotSent, Pieces, Served, note_phases, phase, read};
+use crate::engine::clock::{self, Instant};
+use crate::engine::dial::Spoken;
+use crate::engine::wire::{Stamps, Stream, Wire};
+use crate::record::{Dimension, Failure};
+use crate::recorder::{Failed, Parts};
+
+/// One connection, kept open between exchanges.
+pub(in crate::engine) struct Channel {
+    sender: SendRequest<Full<Bytes>>,
+    stamps: Rc<Stamps>,
+    spoken: Spoken,
+    driver: AbortHandle,
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Channel {
+    pub(super) async fn open(stream: Box<dyn Stream>, spoken: Spoken) -> Result<Self, Failed> {
+        let stamps = Rc::new(Stamps::default());
+        let wire = Wire::new(stream, Rc::clone(&stamps));
+        let (sender, connection) = http1::handshake(TokioIo::new(wire))
+            .await
+            .map_err(|error| failed(&error, &stamps, Dimension::Setup))?;
+        // What ends a connection between exchanges is seen by `ready`, during one by the exchange itself.
+        let driver = tokio::task::spawn_local(async move { drop(connection.await) }).abort_handle();
+        Ok(Self { sender, stamps, spoken, driver })
+    }
+
+    pub(super) async fn ready(&mut self) -> bool {
+        self.sender.ready().await.is_ok()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
+    pub(super) fn spoken(&self) -> Spoken {
+        self.spoken
+    }
+
+    /// The first byte is the first byte of anything that the target sends: a 103 before the answer counts.
+    pub(super) async fn exchange(
+        &mut self,
+        message: &Message,
+        sent: Instant,
+        limits: Limits,
+        parts: &mut Parts,
+        basket: &mut Basket<'_>,
+    ) -> Result<Served, NotSent> {
+        self.stamps.reset();
+        let answer = match self.head(message, sent, limits).await? {
+            Err(failed) => Err(failed),
+            Ok((head, body)) => {
+                read(Body { body, stamps: &self.stamps }, limits, basket).await.map(|()| head)
+            }
+        };
+        let done = match &answer {
+            Ok(_) => self.stamps.last_read().unwrap_or_else(clock::now),
+            Err(_) => clock::now(),
+        };
+        note_phases(parts, sent, self.stamps.first_read(), done, answer.is_ok());
+        Ok(Served { done, reusable: answer.is_ok(), answer: answer.map_err(Box::new) })
+    }
+
+    async fn head(
+        &mut self,
+        message: &Message,
+        sent: Instant,
+        limits: Limits,
+    ) -> Result<Result<(response::Parts, Incoming), Failed>, NotSent> {
+        let written = self.stamps.written();
+        let mut answered = std::pin::pin!(self.sender.try_send_request(message.one()));
+        let mut head = timeout_at(limits.first_byte_by(sent), answered.as_mut()).await;
+        if head.is_err() && self.stamps.first_read().is_some() {
+            head = timeout_at(limits.deadline, answered).await;
+        }
+        let phase = phase(self.stamps.first_read().is_some());
+        match head {
+            Ok(Ok(response)) => Ok(Ok(response.into_parts())),
+            Ok(Err(mut error)) => match error.take_message() {
+                Some(_handed_back) if self.stamps.written() == written => {
+                    let seen = "the target closed a new connection before taking a request";
+                    Err(NotSent(Box::new(Failed::in_phase(Failure::Closed, Dimension::FirstByte, seen))))
+                }
+                _ => Ok(Err(failed(error.error(), &self.stamps, phase))),
+            },
+            Err(_elapsed) => Ok(Err(limits.ran_out(phase))),
+        }
+    }
+}
+
+struct Body<'a> {
+    body: Incoming,
+    stamps: &'a Stamps,
+}
+
+impl Pieces for Body<'_> {
+    async fn next(&mut self) -> Option<Result<Bytes, Failed>> {
+        loop {
+            match self.body.frame().await? {
+                Err(error) => return Some(Err(failed(&error, self.stamps, Dimension::Body))),
+                Ok(frame) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Some(Ok(data));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn failed(error: &hyper::Error, stamps: &Stamps, phase: Dimension) -> Failed {
+    let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    let failure = match io.map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => Failure::Reset,
+        Some(io::ErrorKind::InvalidData) => Failure::Tls,
+        _ if stamps.greeted_in_http2() => {
+            let seen = "the target answered in HTTP/2";
+            return Failed::in_phase(Failure::Protocol, phase, seen);
+        }
+        _ if error.is_parse() || error.is_parse_too_large() => Failure::Malformed,
+        _ => Failure::Closed,
+    };
+    let seen = io.map_or_else(|| error.to_string(), ToString::to_string);
+    Failed::in_phase(failure, phase, seen)
+}

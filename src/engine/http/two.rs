@@ -1,0 +1,302 @@
+//! One connection of HTTP/2, and a way onto it for each of those who share it.
+//!
+//! It stands on `h2` itself and not on hyper's client over it: that one queues a request beyond the target's number
+//! of streams where nobody can see how long it waits, spawns a task for each, and does not tell a request that the
+//! target refused to take from one that it took.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use h2::client::{Builder, Connection, ResponseFuture, SendRequest};
+use h2::{Reason, RecvStream};
+use http::response;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
+use tokio::time::timeout_at;
+
+use super::{Basket, Limits, Message, NotSent, Pieces, Served, note_phases, phase, read};
+use crate::engine::clock::{self, Instant};
+use crate::engine::dial::{Spoken, timed_out};
+use crate::engine::wire::{Stamps, Stream, Wire};
+use crate::record::{Dimension, Failure};
+use crate::recorder::{Failed, Parts};
+
+/// How much of one body, and of all on a connection, may be under way: enough that no window slows a big body down.
+const STREAM_WINDOW: u32 = 8 << 20;
+const CONNECTION_WINDOW: u32 = 64 << 20;
+
+/// The largest head of an answer that is read.
+const HEAD_LIMIT: u32 = 256 << 10;
+
+/// More streams than are ever wanted at once.
+const STREAMS: usize = 1 << 16;
+
+/// A way onto a connection, for one exchange at a time.
+pub(in crate::engine) struct Channel {
+    sender: SendRequest<Bytes>,
+    line: Rc<Line>,
+    /// The right to one stream, held from ready to the end of the exchange.
+    stream: Option<OwnedSemaphorePermit>,
+}
+
+/// What those who share a connection know of it.
+struct Line {
+    stamps: Rc<Stamps>,
+    spoken: Spoken,
+    /// One permit a stream that the target allows; closed when the connection is.
+    streams: Arc<Semaphore>,
+    /// No more is sent on it: it was silent for the whole of an exchange that timed out.
+    retired: Cell<bool>,
+    /// It ended while an exchange was on it.
+    broken: Cell<bool>,
+    driver: AbortHandle,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Channel {
+    /// Sends the connection's preface; the target's own is not waited for.
+    pub(super) async fn open(
+        stream: Box<dyn Stream>,
+        spoken: Spoken,
+        deadline: Instant,
+    ) -> Result<Self, Failed> {
+        let stamps = Rc::new(Stamps::default());
+        let wire = Wire::new(stream, Rc::clone(&stamps));
+        let begun = clock::now();
+        let (sender, connection) = timeout_at(deadline, builder().handshake(wire))
+            .await
+            .map_err(|_elapsed| timed_out(Dimension::Setup, deadline - begun))?
+            .map_err(|error| failed(&error, &stamps, spoken, Dimension::Setup))?;
+        let streams = Arc::new(Semaphore::new(1));
+        let stream = Arc::clone(&streams).try_acquire_owned().ok();
+        let driver = tokio::task::spawn_local(drive(connection, Arc::clone(&streams))).abort_handle();
+        let (retired, broken) = (Cell::new(false), Cell::new(false));
+        let line = Rc::new(Line { stamps, spoken, streams, retired, broken, driver });
+        Ok(Self { sender, line, stream })
+    }
+
+    /// Waits for a stream; false where the connection is closed or about to be.
+    pub(super) async fn ready(&mut self) -> bool {
+        if self.stream.is_none() && self.is_open() {
+            self.stream = Arc::clone(&self.line.streams).acquire_owned().await.ok();
+        }
+        self.stream.is_some() && self.is_open()
+    }
+
+    pub(super) fn share(&self) -> Self {
+        Self { sender: self.sender.clone(), line: Rc::clone(&self.line), stream: None }
+    }
+
+    /// False after a GOAWAY, at the end of the stream of bytes, and when the numbers for streams are used up.
+    pub(super) fn is_open(&mut self) -> bool {
+        let mut nobody = Context::from_waker(Waker::noop());
+        !self.line.retired.get()
+            && !self.line.streams.is_closed()
+            && matches!(self.sender.poll_ready(&mut nobody), Poll::Ready(Ok(())))
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.line.broken.get() || self.line.retired.get()
+    }
+
+    /// With prior knowledge only the target's own preface shows that it speaks HTTP/2.
+    pub(super) fn spoken(&self) -> Option<Spoken> {
+        let Line { spoken, stamps, .. } = &*self.line;
+        (spoken.tls.is_some() || stamps.greeted_in_http2()).then_some(*spoken)
+    }
+
+    /// The first byte is the first head that the target sends, that of a 103 before the answer included.
+    pub(super) async fn exchange(
+        &mut self,
+        message: &Message,
+        sent: Instant,
+        limits: Limits,
+        parts: &mut Parts,
+        basket: &mut Basket<'_>,
+    ) -> Result<Served, NotSent> {
+        let _held_until_the_end = self.stream.take();
+        let first = Cell::new(None);
+        let answer = match self.head(message, sent, limits, &first).await? {
+            Err(failed) => Err(failed),
+            Ok((head, body)) => read(Body { body, line: &self.line }, limits, basket).await.map(|()| head),
+        };
+        let done = clock::now();
+        note_phases(parts, sent, first.get(), done, answer.is_ok());
+        if let Err(failed) = &answer {
+            self.look_after(failed, sent);
+        }
+        Ok(Served { done, reusable: self.is_open(), answer: answer.map_err(Box::new) })
+    }
+
+    async fn head(
+        &mut self,
+        message: &Message,
+        sent: Instant,
+        limits: Limits,
+        first: &Cell<Option<Instant>>,
+    ) -> Result<Result<(response::Parts, RecvStream), Failed>, NotSent> {
+        let stamps = &self.line.stamps;
+        let written = stamps.written();
+        let answer = match self.sender.send_request(message.two(), message.body().is_empty()) {
+            Ok((answer, mut upload)) => {
+                // The body is taken whole and goes out as the target's windows allow.
+                if !message.body().is_empty() && upload.send_data(message.body().clone(), true).is_err() {
+                    upload.send_reset(Reason::INTERNAL_ERROR);
+                }
+                answer
+            }
+            Err(error) => return Err(NotSent(Box::new(self.failed(&error, Dimension::FirstByte)))),
+        };
+        let mut answered = std::pin::pin!(head_of(answer, first));
+        let mut head = timeout_at(limits.first_byte_by(sent), answered.as_mut()).await;
+        if head.is_err() && first.get().is_some() {
+            head = timeout_at(limits.deadline, answered).await;
+        }
+        let phase = phase(first.get().is_some());
+        match head {
+            Ok(Ok(answer)) => Ok(Ok(answer)),
+            Ok(Err(error)) if stamps.written() == written || was_left_out(&error) => {
+                Err(NotSent(Box::new(self.failed(&error, phase))))
+            }
+            Ok(Err(error)) => Ok(Err(self.failed(&error, phase))),
+            Err(_elapsed) => Ok(Err(limits.ran_out(phase))),
+        }
+    }
+
+    /// Decides what a failed exchange, sent at `sent`, says of its connection.
+    ///
+    /// A timeout ends its stream alone. But where nothing at all came in meanwhile, nobody can tell a slow target
+    /// from a dead connection, and as on HTTP/1.1 the next exchange gets a new one.
+    fn look_after(&mut self, failed: &Failed, sent: Instant) {
+        let silent = self.line.stamps.last_read().is_none_or(|read| read < sent);
+        if failed.failure == Failure::TimedOut && silent {
+            self.line.retired.set(true);
+        }
+        if !self.is_open() {
+            self.line.broken.set(true);
+        }
+    }
+
+    fn failed(&self, error: &h2::Error, phase: Dimension) -> Failed {
+        failed(error, &self.line.stamps, self.line.spoken, phase)
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(HEAD_LIMIT)
+        .enable_push(false)
+        // Until the target has said how many streams it allows there is one, so that it never has to refuse any.
+        .initial_max_send_streams(1);
+    builder
+}
+
+/// Moves the connection's frames until it ends, and lets in as many exchanges as the target allows.
+async fn drive(mut connection: Connection<Wire, Bytes>, streams: Arc<Semaphore>) {
+    let mut allowed = 1;
+    poll_fn(|cx| {
+        let polled = Pin::new(&mut connection).poll(cx);
+        let allows = connection.max_concurrent_send_streams().min(STREAMS);
+        if allows > allowed {
+            streams.add_permits(allows - allowed);
+        } else if allows < allowed {
+            streams.forget_permits(allowed - allows);
+        }
+        allowed = allows;
+        polled.map(drop)
+    })
+    .await;
+    streams.close();
+}
+
+async fn head_of(
+    mut answer: ResponseFuture,
+    first: &Cell<Option<Instant>>,
+) -> Result<(response::Parts, RecvStream), h2::Error> {
+    let stamp = || first.set(first.get().or_else(|| Some(clock::now())));
+    let response = poll_fn(|cx| {
+        while let Poll::Ready(Some(Ok(_informational))) = answer.poll_informational(cx) {
+            stamp();
+        }
+        Pin::new(&mut answer).poll(cx)
+    })
+    .await?;
+    stamp();
+    Ok(response.into_parts())
+}
+
+/// Whether a GOAWAY said that the target has not taken the request and will not (RFC 9113, section 6.8): only the
+/// streams beyond its last are ended with it.
+fn was_left_out(error: &h2::Error) -> bool {
+    error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR)
+}
+
+struct Body<'a> {
+    body: RecvStream,
+    line: &'a Line,
+}
+
+impl Pieces for Body<'_> {
+    async fn next(&mut self) -> Option<Result<Bytes, Failed>> {
+        let Line { stamps, spoken, .. } = self.line;
+        let piece = self.body.data().await?;
+        // Releasing what has just been counted cannot fail; if it did, the body would stall and time out.
+        let _counted =
+            piece.as_ref().is_ok_and(|data| self.body.flow_control().release_capacity(data.len()).is_ok());
+        Some(piece.map_err(|error| failed(&error, stamps, *spoken, Dimension::Body)))
+    }
+}
+
+fn failed(error: &h2::Error, stamps: &Stamps, spoken: Spoken, phase: Dimension) -> Failed {
+    if spoken.tls.is_none() && !stamps.greeted_in_http2() {
+        return Failed::in_phase(Failure::Protocol, phase, instead_of_http2(stamps));
+    }
+    let reason = error.reason().unwrap_or(Reason::INTERNAL_ERROR);
+    let (failure, seen) = match error.get_io().map(io::Error::kind) {
+        Some(_) if stamps.ended() => (Failure::Closed, "the target closed the connection".to_owned()),
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
+            (Failure::Reset, error.to_string())
+        }
+        Some(io::ErrorKind::InvalidData) => (Failure::Tls, error.to_string()),
+        Some(_) => (Failure::Closed, error.to_string()),
+        None if error.is_remote() && reason == Reason::HTTP_1_1_REQUIRED => {
+            (Failure::Protocol, format!("the target asks for HTTP/1.1 ({reason:?})"))
+        }
+        None if error.is_remote() && error.is_go_away() => {
+            (Failure::Closed, format!("the target ended the connection ({reason:?}: {reason})"))
+        }
+        None if error.is_remote() => {
+            (Failure::Reset, format!("the target reset the stream ({reason:?}: {reason})"))
+        }
+        None if error.is_library() => {
+            (Failure::Malformed, format!("the target broke the rules of HTTP/2 ({reason:?}: {reason})"))
+        }
+        None => (Failure::Malformed, error.to_string()),
+    };
+    Failed::in_phase(failure, phase, seen)
+}
+
+/// What a target did that was asked in HTTP/2 with prior knowledge and does not speak it.
+fn instead_of_http2(stamps: &Stamps) -> &'static str {
+    if stamps.greeted(b"HTTP/1.") {
+        "the target answered in HTTP/1.1"
+    } else if stamps.heard() {
+        "the target answered in something else than HTTP/2"
+    } else {
+        "the target closed the connection without a word of HTTP/2"
+    }
+}

@@ -1,0 +1,271 @@
+//! What becomes of an answer that leads elsewhere: the next request, or why there is none.
+
+use bytes::Bytes;
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, COOKIE, LOCATION,
+    PROXY_AUTHORIZATION,
+};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
+use url::Url;
+
+use super::http::Asked;
+use crate::plan::TargetPlan;
+use crate::record::Failure;
+use crate::recorder::Failed;
+
+/// Headers that no other origin may see.
+const CREDENTIALS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
+
+/// Headers that speak of a body, and go with it.
+const OF_A_BODY: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION];
+
+/// How far redirects are followed.
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    /// Hosts that may be led to, lower case.
+    hosts: Vec<String>,
+}
+
+impl Rules {
+    /// The base URL's host and those that are allowed beside it.
+    pub(super) fn of(target: &TargetPlan) -> Self {
+        let home = target.base_url.host_str().map(str::to_ascii_lowercase);
+        let allowed = target.allowed_hosts.iter().map(|host| host.to_ascii_lowercase());
+        Self { hosts: home.into_iter().chain(allowed).collect() }
+    }
+
+    fn allow(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        self.hosts.iter().any(|allowed| allowed == host || allowed == bare)
+    }
+}
+
+/// What follows from an answer.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// It is the final one, to be judged.
+    Final,
+    /// This is asked next.
+    Follow(Box<Asked>),
+    /// It leads where the prober does not go.
+    Refused(Failed),
+}
+
+/// Decides what follows from the answer to what was `asked`; `followed` of at most `limit` redirects were followed.
+///
+/// An answer whose `Location` is missing or unreadable is final.
+pub(super) fn next(
+    asked: &Asked,
+    status: StatusCode,
+    answer: &HeaderMap,
+    rules: &Rules,
+    (followed, limit): (u32, u32),
+) -> Next {
+    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Next::Final;
+    }
+    let Some(to) = location(&asked.url, answer) else { return Next::Final };
+    let refused = |expected: String, why: &str| {
+        let seen = format!("{} redirect to {}{why}", status.as_u16(), shown(&to));
+        Next::Refused(Failed { failure: Failure::Redirected, phase: None, expected, seen })
+    };
+    if followed >= limit {
+        return refused(format!("redirects = {limit}"), "");
+    }
+    if !matches!(to.scheme(), "http" | "https") || to.host().is_none() {
+        return refused(String::new(), ", neither http nor https");
+    }
+    if !rules.allow(&to) {
+        return refused(String::new(), ", a host that `allow_hosts` does not name");
+    }
+    Next::Follow(Box::new(follow(asked, status, to)))
+}
+
+/// Where an answer leads, without what is never sent: user name, password and fragment.
+fn location(from: &Url, answer: &HeaderMap) -> Option<Url> {
+    let written = std::str::from_utf8(answer.get(LOCATION)?.as_bytes()).ok()?;
+    let mut to = from.join(written.trim()).ok()?;
+    to.set_fragment(None);
+    if to.has_host() {
+        to.set_username("").ok()?;
+        to.set_password(None).ok()?;
+    }
+    Some(to)
+}
+
+fn follow(asked: &Asked, status: StatusCode, to: Url) -> Asked {
+    let becomes_get = match status.as_u16() {
+        301 | 302 => asked.method == Method::POST,
+        303 => asked.method != Method::HEAD && asked.method != Method::GET,
+        _ => false,
+    };
+    let mut headers = asked.headers.clone();
+    if to.origin() != asked.url.origin() {
+        headers = headers
+            .iter()
+            .filter(|(name, value)| !value.is_sensitive() && !CREDENTIALS.contains(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+    }
+    let (method, body) = if becomes_get {
+        for name in &OF_A_BODY {
+            headers.remove(name);
+        }
+        (Method::GET, Bytes::new())
+    } else {
+        (asked.method.clone(), asked.body.clone())
+    };
+    Asked { method, url: to, headers, body }
+}
+
+/// A URL as a message shows it: never its query, which may hold a secret.
+fn shown(url: &Url) -> String {
+    let Some(host) = url.host_str() else { return format!("a URL of `{}`", url.scheme()) };
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{host}{port}{}", url.scheme(), url.path())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn asked(method: Method) -> Asked {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-plain", HeaderValue::from_static("1"));
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
+        headers.insert(COOKIE, HeaderValue::from_static("a=b"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut secret = HeaderValue::from_static("hidden");
+        secret.set_sensitive(true);
+        headers.insert("x-secret", secret);
+        let url = Url::parse("https://example.org/app/start?token=1").unwrap();
+        Asked { method, url, headers, body: Bytes::from_static(b"{}") }
+    }
+
+    fn after(method: Method, status: u16, location: Option<&[u8]>, (followed, limit): (u32, u32)) -> Next {
+        let mut answer = HeaderMap::new();
+        if let Some(location) = location {
+            answer.insert(LOCATION, HeaderValue::from_bytes(location).unwrap());
+        }
+        let rules =
+            Rules { hosts: vec!["example.org".to_owned(), "login.test".to_owned(), "::1".to_owned()] };
+        let status = StatusCode::from_u16(status).unwrap();
+        next(&asked(method), status, &answer, &rules, (followed, limit))
+    }
+
+    fn followed(method: Method, status: u16, location: &str) -> Asked {
+        match after(method, status, Some(location.as_bytes()), (0, 3)) {
+            Next::Follow(asked) => *asked,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refused(location: &str, counts: (u32, u32)) -> Failed {
+        match after(Method::GET, 302, Some(location.as_bytes()), counts) {
+            Next::Refused(failed) => failed,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn names(asked: &Asked) -> Vec<&str> {
+        let mut names: Vec<_> = asked.headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn each_status_keeps_or_changes_the_method_and_body_as_browsers_do() {
+        for (status, method, becomes) in [
+            (301, Method::POST, Method::GET),
+            (302, Method::POST, Method::GET),
+            (303, Method::POST, Method::GET),
+            (307, Method::POST, Method::POST),
+            (308, Method::POST, Method::POST),
+            (301, Method::PUT, Method::PUT),
+            (302, Method::DELETE, Method::DELETE),
+            (303, Method::PUT, Method::GET),
+            (303, Method::HEAD, Method::HEAD),
+            (302, Method::HEAD, Method::HEAD),
+            (308, Method::GET, Method::GET),
+        ] {
+            let next = followed(method.clone(), status, "/next");
+            assert_eq!(next.method, becomes, "{method} {status}");
+            let changed = method != becomes;
+            assert_eq!(next.body.is_empty(), changed, "{method} {status}");
+            assert_eq!(next.headers.contains_key(CONTENT_TYPE), !changed, "{method} {status}");
+        }
+    }
+
+    #[test]
+    fn a_location_is_read_relative_to_what_was_asked() {
+        for (location, leads_to) in [
+            ("next", "https://example.org/app/next"),
+            ("/next?a=b", "https://example.org/next?a=b"),
+            ("?c", "https://example.org/app/start?c"),
+            ("//login.test/in", "https://login.test/in"),
+            (" https://LOGIN.test:8443/in ", "https://login.test:8443/in"),
+            ("http://user:password@login.test/in#top", "http://login.test/in"),
+            ("http://[::1]:8080/", "http://[::1]:8080/"),
+            ("/ä", "https://example.org/%C3%A4"),
+        ] {
+            assert_eq!(followed(Method::GET, 302, location).url.as_str(), leads_to, "{location}");
+        }
+    }
+
+    #[test]
+    fn another_origin_sees_no_credentials_and_the_same_sees_all() {
+        let same = ["authorization", "content-type", "cookie", "x-plain", "x-secret"];
+        assert_eq!(names(&followed(Method::GET, 302, "/next")), same);
+        let other = ["content-type", "x-plain"];
+        for location in ["https://login.test/", "http://example.org/", "https://example.org:8443/"] {
+            assert_eq!(names(&followed(Method::GET, 302, location)), other, "{location}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_redirect_or_leads_nowhere_is_final() {
+        for (status, location) in [
+            (200, Some(b"/next".as_slice())),
+            (304, Some(b"/next")),
+            (300, Some(b"/next")),
+            (302, None),
+            (302, Some(b"http://")),
+            (302, Some(b"https://exa mple.org/")),
+            (302, Some(b"/\xff")),
+        ] {
+            let next = after(Method::GET, status, location, (0, 3));
+            assert!(matches!(next, Next::Final), "{status} {location:?}: {next:?}");
+        }
+    }
+
+    #[test]
+    fn beyond_the_limit_the_exchange_fails_and_says_where_it_would_have_led() {
+        let failed = refused("/next?token=2", (3, 3));
+        assert_eq!(failed.failure, Failure::Redirected);
+        assert_eq!(failed.expected, "redirects = 3");
+        assert_eq!(failed.seen, "302 redirect to https://example.org/next");
+    }
+
+    #[test]
+    fn hosts_that_are_not_allowed_and_other_schemes_are_refused_without_their_query() {
+        for (location, seen) in [
+            (
+                "https://evil.test/in?token=2",
+                "302 redirect to https://evil.test/in, a host that `allow_hosts` does not name",
+            ),
+            (
+                "https://example.org.evil.test/",
+                "302 redirect to https://example.org.evil.test/, a host that `allow_hosts` does not name",
+            ),
+            ("ftp://example.org/a", "302 redirect to ftp://example.org/a, neither http nor https"),
+            ("javascript:alert(1)", "302 redirect to a URL of `javascript`, neither http nor https"),
+            ("data:text/html,x", "302 redirect to a URL of `data`, neither http nor https"),
+        ] {
+            let failed = refused(location, (0, 3));
+            assert_eq!((failed.failure, failed.seen.as_str()), (Failure::Redirected, seen));
+        }
+    }
+}
