@@ -130,17 +130,27 @@ impl Pieces for Body<'_> {
 }
 
 fn failed(error: &hyper::Error, stamps: &Stamps, phase: Dimension) -> Failed {
+    if stamps.greeted_in_http2() {
+        return Failed::in_phase(Failure::Protocol, phase, "the target answered in HTTP/2");
+    }
     let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    let failure = match io.map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => Failure::Reset,
-        Some(io::ErrorKind::InvalidData) => Failure::Tls,
-        _ if stamps.greeted_in_http2() => {
-            let seen = "the target answered in HTTP/2";
-            return Failed::in_phase(Failure::Protocol, phase, seen);
-        }
-        _ if error.is_parse() || error.is_parse_too_large() => Failure::Malformed,
-        _ => Failure::Closed,
+    let failure = match io {
+        Some(io) => of_io(io),
+        None if error.is_parse() || error.is_parse_too_large() => Failure::Malformed,
+        None => Failure::Closed,
     };
     let seen = io.map_or_else(|| error.to_string(), ToString::to_string);
     Failed::in_phase(failure, phase, seen)
+}
+
+/// What an error of the stream, or of a chunked body in it, says.
+fn of_io(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Failure::Reset,
+        _ if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) => {
+            Failure::Tls
+        }
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => Failure::Malformed,
+        _ => Failure::Closed,
+    }
 }

@@ -4,7 +4,7 @@
 //! of streams where nobody can see how long it waits, spawns a task for each, and does not tell a request that the
 //! target refused to take from one that it took.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -47,8 +47,7 @@ pub(in crate::engine) struct Channel {
 
 /// What those who share a connection know of it.
 struct Line {
-    stamps: Rc<Stamps>,
-    spoken: Spoken,
+    traits: Rc<Traits>,
     /// One permit a stream that the target allows; closed when the connection is.
     streams: Arc<Semaphore>,
     /// No more is sent on it: it was silent for the whole of an exchange that timed out.
@@ -56,6 +55,14 @@ struct Line {
     /// It ended while an exchange was on it.
     broken: Cell<bool>,
     driver: AbortHandle,
+}
+
+/// What a failure on a connection is explained by.
+struct Traits {
+    stamps: Rc<Stamps>,
+    spoken: Spoken,
+    /// What the stream of bytes ended with, which `h2` does not hand on to those who were waiting.
+    end: OnceCell<io::Error>,
 }
 
 impl Drop for Line {
@@ -73,16 +80,18 @@ impl Channel {
     ) -> Result<Self, Failed> {
         let stamps = Rc::new(Stamps::default());
         let wire = Wire::new(stream, Rc::clone(&stamps));
+        let traits = Rc::new(Traits { stamps, spoken, end: OnceCell::new() });
         let begun = clock::now();
         let (sender, connection) = timeout_at(deadline, builder().handshake(wire))
             .await
             .map_err(|_elapsed| timed_out(Dimension::Setup, deadline - begun))?
-            .map_err(|error| failed(&error, &stamps, spoken, Dimension::Setup))?;
+            .map_err(|error| traits.failed(&error, Dimension::Setup))?;
         let streams = Arc::new(Semaphore::new(1));
         let stream = Arc::clone(&streams).try_acquire_owned().ok();
-        let driver = tokio::task::spawn_local(drive(connection, Arc::clone(&streams))).abort_handle();
+        let driving = drive(connection, Arc::clone(&streams), Rc::clone(&traits));
+        let driver = tokio::task::spawn_local(driving).abort_handle();
         let (retired, broken) = (Cell::new(false), Cell::new(false));
-        let line = Rc::new(Line { stamps, spoken, streams, retired, broken, driver });
+        let line = Rc::new(Line { traits, streams, retired, broken, driver });
         Ok(Self { sender, line, stream })
     }
 
@@ -112,7 +121,7 @@ impl Channel {
 
     /// With prior knowledge only the target's own preface shows that it speaks HTTP/2.
     pub(super) fn spoken(&self) -> Option<Spoken> {
-        let Line { spoken, stamps, .. } = &*self.line;
+        let Traits { spoken, stamps, .. } = &*self.line.traits;
         (spoken.tls.is_some() || stamps.greeted_in_http2()).then_some(*spoken)
     }
 
@@ -129,7 +138,9 @@ impl Channel {
         let first = Cell::new(None);
         let answer = match self.head(message, sent, limits, &first).await? {
             Err(failed) => Err(failed),
-            Ok((head, body)) => read(Body { body, line: &self.line }, limits, basket).await.map(|()| head),
+            Ok((head, body)) => {
+                read(Body { body, traits: &self.line.traits }, limits, basket).await.map(|()| head)
+            }
         };
         let done = clock::now();
         note_phases(parts, sent, first.get(), done, answer.is_ok());
@@ -146,7 +157,7 @@ impl Channel {
         limits: Limits,
         first: &Cell<Option<Instant>>,
     ) -> Result<Result<(response::Parts, RecvStream), Failed>, NotSent> {
-        let stamps = &self.line.stamps;
+        let stamps = &self.line.traits.stamps;
         let written = stamps.written();
         let answer = match self.sender.send_request(message.two(), message.body().is_empty()) {
             Ok((answer, mut upload)) => {
@@ -179,7 +190,7 @@ impl Channel {
     /// A timeout ends its stream alone. But where nothing at all came in meanwhile, nobody can tell a slow target
     /// from a dead connection, and as on HTTP/1.1 the next exchange gets a new one.
     fn look_after(&mut self, failed: &Failed, sent: Instant) {
-        let silent = self.line.stamps.last_read().is_none_or(|read| read < sent);
+        let silent = self.line.traits.stamps.last_read().is_none_or(|read| read < sent);
         if failed.failure == Failure::TimedOut && silent {
             self.line.retired.set(true);
         }
@@ -189,7 +200,7 @@ impl Channel {
     }
 
     fn failed(&self, error: &h2::Error, phase: Dimension) -> Failed {
-        failed(error, &self.line.stamps, self.line.spoken, phase)
+        self.line.traits.failed(error, phase)
     }
 }
 
@@ -206,9 +217,9 @@ fn builder() -> Builder {
 }
 
 /// Moves the connection's frames until it ends, and lets in as many exchanges as the target allows.
-async fn drive(mut connection: Connection<Wire, Bytes>, streams: Arc<Semaphore>) {
+async fn drive(mut connection: Connection<Wire, Bytes>, streams: Arc<Semaphore>, traits: Rc<Traits>) {
     let mut allowed = 1;
-    poll_fn(|cx| {
+    let ended = poll_fn(|cx| {
         let polled = Pin::new(&mut connection).poll(cx);
         let allows = connection.max_concurrent_send_streams().min(STREAMS);
         if allows > allowed {
@@ -217,9 +228,13 @@ async fn drive(mut connection: Connection<Wire, Bytes>, streams: Arc<Semaphore>)
             streams.forget_permits(allowed - allows);
         }
         allowed = allows;
-        polled.map(drop)
+        polled
     })
     .await;
+    // Dropping the connection tells those who wait, so that its end has to be known before.
+    if let Some(end) = ended.err().and_then(h2::Error::into_io) {
+        let _first = traits.end.set(end);
+    }
     streams.close();
 }
 
@@ -247,47 +262,57 @@ fn was_left_out(error: &h2::Error) -> bool {
 
 struct Body<'a> {
     body: RecvStream,
-    line: &'a Line,
+    traits: &'a Traits,
 }
 
 impl Pieces for Body<'_> {
     async fn next(&mut self) -> Option<Result<Bytes, Failed>> {
-        let Line { stamps, spoken, .. } = self.line;
         let piece = self.body.data().await?;
         // Releasing what has just been counted cannot fail; if it did, the body would stall and time out.
         let _counted =
             piece.as_ref().is_ok_and(|data| self.body.flow_control().release_capacity(data.len()).is_ok());
-        Some(piece.map_err(|error| failed(&error, stamps, *spoken, Dimension::Body)))
+        Some(piece.map_err(|error| self.traits.failed(&error, Dimension::Body)))
     }
 }
 
-fn failed(error: &h2::Error, stamps: &Stamps, spoken: Spoken, phase: Dimension) -> Failed {
-    if spoken.tls.is_none() && !stamps.greeted_in_http2() {
-        return Failed::in_phase(Failure::Protocol, phase, instead_of_http2(stamps));
+impl Traits {
+    /// What an error says of an exchange in a phase.
+    fn failed(&self, error: &h2::Error, phase: Dimension) -> Failed {
+        let (failure, seen) = if self.spoken.tls.is_none() && !self.stamps.greeted_in_http2() {
+            (Failure::Protocol, instead_of_http2(&self.stamps).to_owned())
+        } else if let Some(end) = error.get_io() {
+            self.of_end(self.end.get().unwrap_or(end))
+        } else {
+            of_frame(error)
+        };
+        Failed::in_phase(failure, phase, seen)
     }
+
+    fn of_end(&self, end: &io::Error) -> (Failure, String) {
+        let failure = match end.kind() {
+            _ if self.stamps.ended() => {
+                return (Failure::Closed, "the target closed the connection".to_owned());
+            }
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Failure::Reset,
+            // Only TLS finds fault with the bytes themselves; `h2` keeps no more of it than this.
+            io::ErrorKind::InvalidData if self.spoken.tls.is_some() => Failure::Tls,
+            _ => Failure::Closed,
+        };
+        (failure, end.to_string())
+    }
+}
+
+/// What a frame of the target, or one that breaks the rules, says.
+fn of_frame(error: &h2::Error) -> (Failure, String) {
     let reason = error.reason().unwrap_or(Reason::INTERNAL_ERROR);
-    let (failure, seen) = match error.get_io().map(io::Error::kind) {
-        Some(_) if stamps.ended() => (Failure::Closed, "the target closed the connection".to_owned()),
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
-            (Failure::Reset, error.to_string())
-        }
-        Some(io::ErrorKind::InvalidData) => (Failure::Tls, error.to_string()),
-        Some(_) => (Failure::Closed, error.to_string()),
-        None if error.is_remote() && reason == Reason::HTTP_1_1_REQUIRED => {
-            (Failure::Protocol, format!("the target asks for HTTP/1.1 ({reason:?})"))
-        }
-        None if error.is_remote() && error.is_go_away() => {
-            (Failure::Closed, format!("the target ended the connection ({reason:?}: {reason})"))
-        }
-        None if error.is_remote() => {
-            (Failure::Reset, format!("the target reset the stream ({reason:?}: {reason})"))
-        }
-        None if error.is_library() => {
-            (Failure::Malformed, format!("the target broke the rules of HTTP/2 ({reason:?}: {reason})"))
-        }
-        None => (Failure::Malformed, error.to_string()),
-    };
-    Failed::in_phase(failure, phase, seen)
+    let words = |what: &str| format!("the target {what} ({reason:?}: {reason})");
+    match (error.is_remote(), error.is_library()) {
+        (true, _) if reason == Reason::HTTP_1_1_REQUIRED => (Failure::Protocol, words("asks for HTTP/1.1")),
+        (true, _) if error.is_go_away() => (Failure::Closed, words("ended the connection")),
+        (true, _) => (Failure::Reset, words("reset the stream")),
+        (_, true) => (Failure::Malformed, words("broke the rules of HTTP/2")),
+        _ => (Failure::Malformed, error.to_string()),
+    }
 }
 
 /// What a target did that was asked in HTTP/2 with prior knowledge and does not speak it.

@@ -24,13 +24,14 @@ use crate::plan::{
     Timeouts, Trust, Warmup,
 };
 use crate::record::{
-    Ceiling, Dimension, Failure, Interval, Measurement, PlannedRequest, PlannedScenario, ScenarioMeasurement,
+    Ceiling, Dimension, Failure, Histogram, Interval, Measurement, PlannedRequest, PlannedScenario,
+    ScenarioMeasurement, StageMeasurement,
 };
 use crate::recorder::{Failed, Parts};
 use crate::units::Rate;
 
 /// What the scripted server does with one request of a connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Turn {
     /// Answers 200 after a delay.
     Answer(Duration),
@@ -40,6 +41,10 @@ pub(super) enum Turn {
     Trickle { bytes: usize, every: Duration },
     /// Sends these bytes and closes.
     RawThenClose(&'static str),
+    /// Sends an answer and, at once or some time apart, bytes that do not belong to it.
+    Rest { answer: &'static str, apart: Duration, rest: &'static str },
+    /// Sends these bytes and closes some time later.
+    Late { head: &'static str, close: Duration },
     /// Answers, and closes the connection some time later, while it is idle.
     AnswerThenCloseIdle(Duration),
     /// Closes without an answer once the request is read.
@@ -63,20 +68,24 @@ pub(super) struct ScriptedDial {
     script: RefCell<VecDeque<Vec<Turn>>>,
     refuses: bool,
     pub(super) requests: Rc<RefCell<Vec<String>>>,
+    /// The host and port that each connection was opened to.
+    pub(super) dialled: Rc<RefCell<Vec<String>>>,
 }
 
 pub(super) const CONNECT: Duration = Duration::from_millis(5);
 
 impl ScriptedDial {
     pub(super) fn new(script: Script) -> Self {
-        Self { script: RefCell::new(script.0.into()), refuses: false, requests: Rc::default() }
+        let (requests, dialled) = (Rc::default(), Rc::default());
+        Self { script: RefCell::new(script.0.into()), refuses: false, requests, dialled }
     }
 
     pub(super) fn refusing() -> Self {
-        Self { script: RefCell::default(), refuses: true, requests: Rc::default() }
+        Self { refuses: true, ..Self::new(Script(Vec::new())) }
     }
 
-    async fn connect(&self, parts: &mut Parts) -> Result<Dialled, Failed> {
+    async fn connect(&self, origin: &Origin, parts: &mut Parts) -> Result<Dialled, Failed> {
+        self.dialled.borrow_mut().push(format!("{}:{}", origin.host, origin.port));
         if self.refuses {
             parts.died(Dimension::Connect);
             return Err(Failed::in_phase(Failure::Refused, Dimension::Connect, "connection refused"));
@@ -94,8 +103,8 @@ impl ScriptedDial {
 }
 
 impl Dial for ScriptedDial {
-    fn dial<'a>(&'a self, _: &'a Origin, parts: &'a mut Parts, _: Instant) -> Dialling<'a> {
-        Box::pin(self.connect(parts))
+    fn dial<'a>(&'a self, origin: &'a Origin, parts: &'a mut Parts, _: Instant) -> Dialling<'a> {
+        Box::pin(self.connect(origin, parts))
     }
 }
 
@@ -107,7 +116,7 @@ async fn serve(mut stream: DuplexStream, turns: Vec<Turn>, requests: Rc<RefCell<
         requests.borrow_mut().push(request);
         let turn = turns.next().unwrap();
         if turns.peek().is_none() {
-            turns = vec![turn.clone()].into_iter().peekable();
+            turns = vec![turn].into_iter().peekable();
         }
         if answer(&mut stream, turn).await.is_none() {
             return;
@@ -142,6 +151,19 @@ async fn answer(stream: &mut DuplexStream, turn: Turn) -> Option<()> {
                 stream.write_all(b"x").await.ok()?;
             }
             Some(())
+        }
+        Turn::Rest { answer, apart, rest } if apart.is_zero() => {
+            stream.write_all([answer, rest].concat().as_bytes()).await.ok()
+        }
+        Turn::Rest { answer, apart, rest } => {
+            stream.write_all(answer.as_bytes()).await.ok()?;
+            tokio::time::sleep(apart).await;
+            stream.write_all(rest.as_bytes()).await.ok()
+        }
+        Turn::Late { head, close } => {
+            stream.write_all(head.as_bytes()).await.ok()?;
+            tokio::time::sleep(close).await;
+            None
         }
         Turn::RawThenClose(bytes) => {
             stream.write_all(bytes.as_bytes()).await.ok()?;
@@ -227,6 +249,36 @@ pub(super) fn scenario(load: Load) -> ScenarioPlan {
     }
 }
 
+/// Follows redirects of the first request, whose hops then have the places after it.
+pub(super) fn following(mut scenario: ScenarioPlan, redirects: u32) -> ScenarioPlan {
+    scenario.requests[0].redirects = redirects;
+    for hop in 0..=redirects {
+        let mut shown = scenario.shown.requests[0].clone();
+        (shown.hop_of, shown.name) = (Some(shown.name.clone()), format!("{}, hop {}", shown.name, hop + 1));
+        scenario.shown.requests.push(shown);
+    }
+    scenario
+}
+
+/// The sum of all values of a dimension, as exact as its histogram.
+pub(super) fn sum(stage: &StageMeasurement, dimension: Dimension) -> Duration {
+    let steps = stage.series.get(dimension).into_iter().flat_map(Histogram::steps);
+    steps.map(|(value, count)| value * u32::try_from(count).unwrap()).sum()
+}
+
+/// Holds latency against lag, wait, setup and service, which must add up to it without rest.
+pub(super) fn assert_nothing_is_lost(stage: &StageMeasurement) {
+    let parts: Duration = Dimension::BLAME.into_iter().map(|dimension| sum(stage, dimension)).sum();
+    let latency = sum(stage, Dimension::Latency);
+    assert!(latency > Duration::ZERO);
+    assert!(latency.abs_diff(parts) <= latency / 200, "{latency:?} and {parts:?}");
+    let opening: Duration =
+        [Dimension::Dns, Dimension::Connect, Dimension::Tls].map(|phase| sum(stage, phase)).into_iter().sum();
+    assert!(sum(stage, Dimension::Setup).abs_diff(opening) <= latency / 200);
+    let answering = sum(stage, Dimension::FirstByte) + sum(stage, Dimension::Body);
+    assert!(sum(stage, Dimension::Service).abs_diff(answering) <= latency / 200);
+}
+
 fn shown() -> PlannedScenario {
     let request = PlannedRequest {
         name: "page".to_owned(),
@@ -256,9 +308,9 @@ pub(super) fn measure(scenario: ScenarioPlan, script: Script) -> ScenarioMeasure
 }
 
 /// Measures a scenario with one lane a dial.
-pub(super) fn watch_run(
+pub(super) fn watch_run<D: Dial + 'static>(
     scenario: ScenarioPlan,
-    dials: Vec<ScriptedDial>,
+    dials: Vec<D>,
     mut watcher: Watcher,
     stop: Stop,
 ) -> (Measurement, Watcher) {
@@ -273,9 +325,9 @@ pub(super) fn paused<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(LocalSet::new().run_until(work))
 }
 
-pub(super) async fn conduct(
+pub(super) async fn conduct<D: Dial + 'static>(
     scenario: ScenarioPlan,
-    dials: Vec<ScriptedDial>,
+    dials: Vec<D>,
     watcher: &mut Watcher,
     stop: Stop,
 ) -> Result<Measurement, EngineError> {

@@ -1,13 +1,18 @@
 //! The engine against a scripted server, under paused time.
 
+mod answers;
 pub(in crate::engine) mod harness;
+mod http2;
+mod redirects;
 mod sockets;
+mod tls;
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use harness::{
-    CONNECT, Script, ScriptedDial, Turn, Watcher, conduct, measure, millis, open, paused, scenario, watch_run,
+    CONNECT, Script, ScriptedDial, Turn, Watcher, assert_nothing_is_lost, conduct, measure, millis, open,
+    paused, scenario, watch_run,
 };
 
 use super::stopper;
@@ -57,16 +62,7 @@ fn one_stall_is_charged_to_every_request_it_delayed() {
 fn latency_is_lag_wait_setup_and_service_without_rest() {
     let script = Script(vec![vec![Turn::Answer(millis(700)), Turn::Answer(millis(3))]]);
     let scenario = measure(open(7.0, 3, 1), script);
-    let stage = measured(&scenario);
-    let sum = |dimension| {
-        histogram(stage, dimension)
-            .steps()
-            .map(|(value, count)| value * u32::try_from(count).unwrap())
-            .sum::<Duration>()
-    };
-    let parts: Duration = Dimension::BLAME.into_iter().map(sum).sum();
-    let latency = sum(Dimension::Latency);
-    assert!(latency.abs_diff(parts) <= latency / 200, "{latency:?} and {parts:?}");
+    assert_nothing_is_lost(measured(&scenario));
 }
 
 #[test]
