@@ -1,6 +1,5 @@
 //! The command line: parse, run, exit code. The only place where the process ends and an error is printed.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -9,8 +8,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(problem)) => {
-            // Where stderr is closed there is nobody to tell.
-            let _closed = writeln!(std::io::stderr(), "{problem}");
+            problem.tell();
             problem.exit().into()
         }
         Err(_) => tollgate::cli::Exit::Internal.into(),

@@ -1,33 +1,51 @@
 //! `tollgate check`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::connection::{self, Addresses, Connection};
 use super::console::{Console, Output, colours_errors};
 use super::exit::{Exit, Problem};
 use super::variables;
-use crate::plan::{Environment, Overrides, Plan};
+use crate::plan::{Environment, Plan};
 use crate::record::PlannedScenario;
 use crate::scenario::Scenario;
+use crate::units::parse_duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate check scenarios/*.toml
+  tollgate check scenarios/shop.toml --duration 5m      whether it can be run for so long";
 
 /// Validate scenario files without sending anything
 ///
 /// Reports all errors of all files at once. A variable that is not set is a warning here and an error on `run`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
     /// Scenario files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Check with another length of the measured phase, as `run` would be given it
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Load")]
+    duration: Option<Duration>,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    addresses: Addresses,
 }
 
 pub(super) fn check(args: &Args) -> Result<Exit, Problem> {
     let environment = Environment::for_check(variables::of_process());
+    let overrides = args.connection.overrides(&args.addresses, args.duration);
     let checked = Scenario::read_all(&args.files)
-        .and_then(|scenarios| Plan::resolve(&scenarios, &environment, &Overrides::default()));
+        .and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));
     let (plan, warnings) = checked.map_err(|errors| Problem::usage(errors.render(colours_errors())))?;
     for warning in warnings {
-        Console::warn(&warning.render(colours_errors()));
+        tracing::warn!("{}", warning.render(colours_errors()));
     }
-    let console = Console { output: Output::Text, quiet: false };
+    connection::tell_caveats(&plan);
+    let console = Console { output: Output::Text };
     for scenario in &plan.scenarios {
         console.result(&summary(&scenario.shown))?;
     }

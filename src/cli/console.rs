@@ -1,10 +1,11 @@
-//! Where text goes: results to stdout, all else to stderr.
+//! Where results go: to stdout. All else is told on stderr, see [`log`](super::log).
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
 use clap::ValueEnum;
 
 use super::exit::Problem;
+use super::log;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -19,34 +20,22 @@ pub(super) enum Output {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Console {
     pub(super) output: Output,
-    pub(super) quiet: bool,
 }
 
 impl Console {
-    /// Prints results meant for people: to stdout, or to stderr where stdout is for JSON.
+    /// Prints results meant for people: to stdout, or to stderr where stdout is for JSON; nowhere where both are for
+    /// programs.
     pub(super) fn result(self, text: &str) -> Result<(), Problem> {
         match self.output {
             Output::Text => write(std::io::stdout(), text),
+            Output::Json if log::for_programs() => Ok(()),
             Output::Json => write(std::io::stderr(), text),
         }
     }
 
-    /// Prints the one thing that a program reads.
-    pub(super) fn json(text: &str) -> Result<(), Problem> {
+    /// Prints what was made to be read by a program, or kept in a file.
+    pub(super) fn plain(text: &str) -> Result<(), Problem> {
         write(std::io::stdout(), text)
-    }
-
-    /// Tells what is going on, unless asked to be quiet.
-    pub(super) fn say(self, text: &str) {
-        if !self.quiet {
-            Self::warn(text);
-        }
-    }
-
-    /// Tells what must not go unnoticed.
-    pub(super) fn warn(text: &str) {
-        // Where stderr cannot be written there is nobody to tell; results and the exit code do not depend on it.
-        let _unheard = write(std::io::stderr(), text);
     }
 
     /// Whether results may be coloured: they go to a terminal, and `NO_COLOR` (<https://no-color.org>) is not set.
@@ -73,7 +62,7 @@ impl Console {
 
 /// Whether text on stderr may be coloured.
 pub(super) fn colours_errors() -> bool {
-    std::io::stderr().is_terminal() && colour_allowed()
+    log::may_draw() && colour_allowed()
 }
 
 fn colour_allowed() -> bool {

@@ -4,10 +4,17 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
+use clap::Args as _;
+
+use super::connection::{Addresses, Connection};
 use super::console::colours_errors;
-use super::exit::{Exit, Problem};
+use super::exit::{self, Exit, Problem};
+use super::log::{self, SCREEN};
+use super::reporting::{self, Form};
 use super::session::{self, Kept, Settings};
-use crate::plan::{Environment, Overrides, Plan};
+use super::signals::Signals;
+use super::{environment, target};
+use crate::plan::{Environment, Plan};
 use crate::scenario::Scenario;
 
 /// Try tollgate out: both tile-loader scenarios against a rehearsal target on this machine
@@ -17,6 +24,8 @@ use crate::scenario::Scenario;
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
+    #[command(flatten)]
+    connection: Connection,
     #[command(flatten)]
     settings: Settings,
     /// Flags for the rehearsal target, after `--`; see `tollgate target --help`
@@ -51,24 +60,38 @@ const TARGET: [&str; 8] = [
 const TOKEN: &str = "rehearsal";
 
 pub(super) fn demo(args: &Args) -> Result<Exit, Problem> {
-    let console = args.settings.console();
+    if let Err(error) = understood(&args.target) {
+        return exit::of_clap(&error);
+    }
+    let signals = Signals::listen()?;
     let rehearsal = Rehearsal::start(&args.target)?;
-    console.say(&format!("Rehearsal target: {} (a process of its own, on this machine)", rehearsal.base_url));
-    let plan = plan(&rehearsal.base_url)?;
-    let kept = session::carry_out(&plan, &args.settings)?;
-    console.say(&next(&kept, args.target.is_empty()));
+    let url = &rehearsal.base_url;
+    tracing::info!(url, "Rehearsal target: {url} (a process of its own, on this machine)");
+    let plan = plan(url, &args.connection)?;
+    let kept = session::carry_out(&plan, &args.settings, &signals)?;
+    reporting::report_on(&kept.record, &kept.folder, args.settings.console(), Form::Whole)?;
+    tracing::info!(target: SCREEN, "{}", next(&kept, args.target.is_empty()));
     Ok(kept.exit())
 }
 
-fn plan(base_url: &str) -> Result<Plan, Problem> {
+/// Whether the target will understand its flags; told here, its own message would speak of flags nobody typed.
+fn understood(flags: &[String]) -> Result<(), clap::Error> {
+    let command = target::Args::augment_args(clap::Command::new("target").no_binary_name(true));
+    let command = environment::name_flags_of(command, "target");
+    let usage = "tollgate demo [OPTIONS] -- [TARGET FLAGS]\n       tollgate target --help";
+    command.override_usage(usage).try_get_matches_from(flags).map(drop)
+}
+
+fn plan(base_url: &str, connection: &Connection) -> Result<Plan, Problem> {
     let variables = [("TOLLGATE_TARGET", base_url), ("SYNTHETIC_CHECK_TOKEN", TOKEN)];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let environment = Environment::new(variables);
+    let overrides = connection.overrides(&Addresses::default(), None);
     let parsed: Result<Vec<_>, _> =
         SCENARIOS.iter().map(|(name, text)| Scenario::parse(name, text)).collect();
-    let resolved =
-        parsed.and_then(|scenarios| Plan::resolve(&scenarios, &environment, &Overrides::default()));
+    let resolved = parsed.and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));
     let (plan, _) = resolved.map_err(|errors| Problem::usage(errors.render(colours_errors())))?;
+    super::connection::tell_caveats(&plan);
     Ok(plan)
 }
 
@@ -97,7 +120,7 @@ impl Rehearsal {
     fn start(flags: &[String]) -> Result<Self, Problem> {
         let program = std::env::current_exe().map_err(Problem::internal)?;
         let mut child = Command::new(program)
-            .args(["target", "--with-stdin"])
+            .args(["target", "--with-stdin", "--log-format", log::format_name()])
             .args(TARGET)
             .args(flags)
             // A signal from the terminal is for the prober, which still waits for answers when it drains.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use super::console::colours_errors;
+use super::log;
 use crate::engine::EngineError;
 use crate::record::Decision;
 use crate::store::StoreError;
@@ -60,6 +61,16 @@ impl Problem {
     /// The code to end with.
     pub fn exit(&self) -> Exit {
         self.exit
+    }
+
+    /// Tells it on stderr, in the format that was asked for.
+    pub fn tell(&self) {
+        log::fatal(self);
+    }
+
+    /// Whose doing it is, for programs.
+    pub(super) fn kind(&self) -> &'static str {
+        if self.exit == Exit::Usage { "usage" } else { "internal" }
     }
 }
 

@@ -1,22 +1,32 @@
 //! Load that is heavy enough to hurt goes to a foreign host only when that is asked for.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use url::Host;
 
 use super::exit::Problem;
-use crate::plan::{Load, Plan, ScenarioPlan};
+use crate::plan::{Load, Plan, ScenarioPlan, TargetPlan};
 use crate::units::Rate;
 
 /// The most requests a second, and the most in a burst, that a host which is not this machine gets unasked.
 const UNASKED: f64 = 100.0;
 
 /// Refuses a plan that loads a foreign host beyond what may go there unasked.
+///
+/// A host that redirects may lead to is counted as if every request that follows them were led there.
 pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), Problem> {
     let mut hosts: BTreeMap<String, f64> = BTreeMap::new();
-    for scenario in plan.scenarios.iter().filter(|scenario| !is_loopback(scenario)) {
-        let host = scenario.target.base_url.host_str().unwrap_or_default().to_owned();
-        *hosts.entry(host).or_default() += weight(scenario);
+    for scenario in &plan.scenarios {
+        let target = &scenario.target;
+        let own = target.base_url.host_str().unwrap_or_default();
+        let following = scenario.requests.iter().filter(|request| request.redirects > 0).count();
+        let further = target.allowed_hosts.iter().map(|host| (host.as_str(), following));
+        for (host, requests) in std::iter::once((own, scenario.requests.len())).chain(further) {
+            if requests > 0 && !is_loopback(host, target) {
+                *hosts.entry(host.to_owned()).or_default() += weight(scenario) * requests as f64;
+            }
+        }
     }
     let heaviest =
         hosts.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, weight)| *weight > UNASKED);
@@ -32,20 +42,85 @@ pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), Problem> {
     )))
 }
 
-/// The most requests a second, or in the burst of a warm-up; without bound in a closed model that only time ends.
+/// The most arrivals a second, or in the burst of a warm-up; without bound in a closed model that only time ends.
 fn weight(scenario: &ScenarioPlan) -> f64 {
     let measured = match &scenario.load {
         Load::Open { schedule, .. } => Rate::as_per_second(schedule.peak()).min(schedule.count() as f64),
         Load::Closed { iterations, .. } => iterations.map_or(f64::INFINITY, |all| all as f64),
     };
-    measured.max(scenario.warmup.requests as f64) * scenario.requests.len() as f64
+    measured.max(scenario.warmup.requests as f64)
 }
 
-fn is_loopback(scenario: &ScenarioPlan) -> bool {
-    match scenario.target.base_url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
+/// Whether a host is this machine: by the addresses given for the base URL's port, else by its name. One given address
+/// that leads elsewhere is enough to ask.
+fn is_loopback(host: &str, target: &TargetPlan) -> bool {
+    let given: Vec<_> = target.resolve.iter().filter(|given| given.host.eq_ignore_ascii_case(host)).collect();
+    let port = target.base_url.port_or_known_default();
+    let local = given.iter().all(|given| given.addresses.iter().all(IpAddr::is_loopback));
+    local && (known(host) || given.iter().any(|given| Some(given.port) == port))
+}
+
+fn known(host: &str) -> bool {
+    match Host::parse(host) {
+        Ok(Host::Ipv4(ip)) => ip.is_loopback(),
+        Ok(Host::Ipv6(ip)) => ip.is_loopback(),
+        Ok(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Environment, Overrides, Resolve};
+    use crate::scenario::Scenario;
+
+    /// Whether a plan of 60 requests a second to `base_url` may go out unasked, once `change` was made to it.
+    fn goes_out(base_url: &str, change: impl Fn(&mut ScenarioPlan)) -> bool {
+        let text = format!(
+            "name = \"s\"\nbudgets = [\"errors = 0\"]\n[target]\nbase_url = \"{base_url}\"\n\
+             [[request]]\nname = \"a\"\npath = \"/\"\n[load]\narrival_rate = \"60/s\"\nduration = \"9s\"\n"
+        );
+        let scenario = Scenario::parse("s.toml", &text).unwrap();
+        let environment = Environment::new([]);
+        let (mut plan, _) = Plan::resolve(&[scenario], &environment, &Overrides::default()).unwrap();
+        change(&mut plan.scenarios[0]);
+        check(&plan, false).is_ok()
+    }
+
+    fn given(text: &str) -> Vec<Resolve> {
+        vec![text.parse().unwrap()]
+    }
+
+    #[test]
+    fn a_host_is_this_machine_only_where_its_addresses_are() {
+        let fast = |plan: &mut ScenarioPlan| plan.warmup.requests = 500;
+        assert!(goes_out("http://localhost", fast));
+        assert!(!goes_out("http://foreign.example", fast));
+        for (base_url, resolve, local) in [
+            ("http://foreign.example", "foreign.example:80:127.0.0.1,[::1]", true),
+            ("http://foreign.example", "foreign.example:81:127.0.0.1", false),
+            ("http://foreign.example", "foreign.example:80:127.0.0.1,192.0.2.1", false),
+            ("http://localhost", "localhost:80:192.0.2.1", false),
+        ] {
+            let change = |plan: &mut ScenarioPlan| {
+                fast(plan);
+                plan.target.resolve = given(resolve);
+            };
+            assert_eq!(goes_out(base_url, change), local, "{resolve}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_redirects_may_lead_to_is_counted_like_the_targets_own() {
+        let redirecting = |redirects| {
+            move |plan: &mut ScenarioPlan| {
+                plan.target.allowed_hosts = vec!["login.example".to_owned()];
+                plan.requests[0].redirects = redirects;
+                plan.requests.push(plan.requests[0].clone());
+            }
+        };
+        assert!(goes_out("http://localhost", redirecting(0)));
+        assert!(!goes_out("http://localhost", redirecting(1)), "2 × 60/s may be led to login.example");
     }
 }

@@ -1,14 +1,14 @@
 //! What is seen and kept of a run while it goes on.
 
 use std::error::Error;
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::console::Console;
+use super::log::{self, LIFE};
 use crate::engine::{Flow, Observer, Progress, ScenarioProgress};
+use crate::plan::{Plan, ScenarioPlan};
 use crate::record::Interval;
 use crate::store::RunFolder;
 use crate::units::{Quantile, show};
@@ -19,7 +19,8 @@ pub(super) struct Live {
     pub(super) folder: RunFolder,
     breaker: Breaker,
     display: Display,
-    console: Console,
+    /// Whether the measured phase has begun.
+    measuring: bool,
 }
 
 enum Display {
@@ -35,14 +36,14 @@ const BAR: usize = 16;
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 impl Live {
-    /// Progress of scenarios with these names and durations: bars on a terminal, lines elsewhere.
-    pub(super) fn new(folder: RunFolder, console: Console, scenarios: &[(String, Duration)]) -> Self {
-        let display = match (console.quiet, std::io::stderr().is_terminal()) {
-            (true, _) => Display::Nothing,
-            (false, false) => Display::Lines { next: LINE_EVERY },
-            (false, true) => Display::bars(scenarios),
+    /// Progress of a plan's scenarios: bars on a terminal, lines elsewhere.
+    pub(super) fn new(folder: RunFolder, plan: &Plan) -> Self {
+        let display = match (log::shows_progress(), log::may_draw()) {
+            (false, _) => Display::Nothing,
+            (true, false) => Display::Lines { next: LINE_EVERY },
+            (true, true) => Display::bars(plan),
         };
-        Self { folder, breaker: Breaker::default(), display, console }
+        Self { folder, breaker: Breaker::default(), display, measuring: false }
     }
 
     /// Takes the bars off the screen; the verdict takes their place.
@@ -56,10 +57,28 @@ impl Live {
 impl Observer for Live {
     fn settled(&mut self, interval: &Interval) -> Result<Flow, Box<dyn Error + Send + Sync>> {
         self.folder.add(interval)?;
-        Ok(self.breaker.settled(interval).map_or(Flow::Continue, Flow::Stop))
+        tracing::debug!(
+            target: LIFE,
+            scenario = interval.scenario,
+            request = interval.request,
+            stage = interval.stage.name(),
+            second = interval.start.as_secs(),
+            ok = interval.tally.ok,
+            failed = interval.tally.failed(),
+            "settled"
+        );
+        let down = self.breaker.settled(interval);
+        if let Some(why) = &down {
+            tracing::warn!(target: LIFE, scenario = interval.scenario, "the target is down: {why}");
+        }
+        Ok(down.map_or(Flow::Continue, Flow::Stop))
     }
 
     fn progress(&mut self, progress: &Progress) {
+        if !self.measuring && progress.measured.is_some() {
+            self.measuring = true;
+            tracing::info!(target: LIFE, "warm-up done; measuring");
+        }
         match &mut self.display {
             Display::Nothing => {}
             Display::Bars(bars) => {
@@ -73,34 +92,49 @@ impl Observer for Live {
             Display::Lines { next } => {
                 if progress.measured.is_some_and(|measured| measured >= *next) {
                     *next += LINE_EVERY;
-                    for scenario in &progress.scenarios {
-                        self.console.say(&format!(
-                            "{}  {}",
-                            scenario.name,
-                            line(progress.measured, scenario, usize::MAX)
-                        ));
-                    }
+                    progress.scenarios.iter().for_each(|scenario| tell(progress.measured, scenario));
                 }
             }
         }
     }
 }
 
+/// Tells how far a scenario is.
+fn tell(measured: Option<Duration>, scenario: &ScenarioProgress) {
+    let millis =
+        |quantile| scenario.latency.quantile(quantile).map(|latency| latency.as_micros() as f64 / 1e3);
+    tracing::info!(
+        scenario = scenario.name,
+        measured_s = measured.unwrap_or_default().min(scenario.duration).as_secs(),
+        planned_s = scenario.duration.as_secs(),
+        released = scenario.released,
+        done = scenario.done,
+        failed = scenario.failed,
+        in_flight = scenario.in_flight,
+        p50_ms = millis(Quantile::P50),
+        p95_ms = millis(Quantile::P95),
+        "{}  {}",
+        scenario.name,
+        line(measured, scenario, usize::MAX)
+    );
+}
+
 impl Display {
-    fn bars(scenarios: &[(String, Duration)]) -> Self {
+    fn bars(plan: &Plan) -> Self {
+        let names = plan.scenarios.iter().map(|scenario| scenario.shown.name.as_str());
+        let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8));
-        let width = scenarios.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
         let style = ProgressStyle::with_template("{prefix:.bold} {bar:16.cyan/dim} {wide_msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("━━─");
-        let bar = |(name, duration): &(String, Duration)| {
-            let bar = all.add(ProgressBar::new(millis(*duration)));
+        let bar = |scenario: &ScenarioPlan| {
+            let bar = all.add(ProgressBar::new(millis(scenario.load.duration())));
             bar.set_style(style.clone());
-            bar.set_prefix(format!("{name:width$}"));
+            bar.set_prefix(format!("{:width$}", scenario.shown.name));
             bar.set_message("warming up");
             bar
         };
-        Self::Bars(scenarios.iter().map(bar).collect())
+        Self::Bars(plan.scenarios.iter().map(bar).collect())
     }
 }
 

@@ -1,22 +1,34 @@
 //! What can be typed: one file a command, and what they share.
 
 mod check;
+mod completions;
+mod connection;
 mod console;
 mod demo;
+mod environment;
 mod exit;
 mod guard;
+mod help;
 mod live;
+mod log;
+mod man;
+mod next;
 mod provenance;
+mod quick;
+mod reporting;
 mod run;
 mod session;
 mod show;
 mod signals;
 mod target;
+#[cfg(test)]
+mod tests;
+mod ticks;
 mod variables;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use exit::{Exit, Problem};
 
@@ -33,37 +45,50 @@ Exit codes:
 /// Runs scenarios against a target at a planned rate, counts latency from the moment each request was due, and
 /// decides pass, fail or inconclusive with a stated error rate.
 #[derive(Debug, Parser)]
-#[command(name = "tollgate", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "tollgate", version, max_term_width = 100)]
+#[command(after_help = format!("{}\n\n{EXIT_CODES}", help::EXAMPLES))]
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    log: log::Flags,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Try tollgate out: both tile-loader scenarios against a rehearsal target on this machine
     Demo(demo::Args),
-    /// Carry out scenarios at the same time and decide whether their budgets hold
     Run(run::Args),
-    /// Validate scenario files without sending anything
     Check(check::Args),
-    /// Show a run again from its folder, and write its reports anew
     Show(show::Args),
-    /// Serve the rehearsal target: a tile loader whose latencies, stalls and faults are known
     Target(target::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// All that can be typed.
+fn command() -> clap::Command {
+    help::grouped(environment::name_flags(Cli::command()))
 }
 
 /// Carries out what was typed.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Result<Exit, Problem> {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let parsed = command().try_get_matches_from(&arguments).and_then(|typed| Cli::from_arg_matches(&typed));
+    let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return exit::of_clap(&error),
+        Err(error) => {
+            log::start(log::Flags::glimpsed(&arguments));
+            return exit::of_clap(&error);
+        }
     };
+    log::start(cli.log);
     match cli.command {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Show(args) => show::show(&args),
         Command::Target(args) => target::target(&args),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => man::man(&args),
     }
 }

@@ -8,7 +8,7 @@ use crate::record::{Host, Provenance};
 
 /// The provenance of a run that starts now.
 pub(super) fn now(commit: Option<String>, secrets: &Secrets) -> Provenance {
-    let command = std::env::args_os().map(|word| secrets.blot(&word.to_string_lossy()).into_owned());
+    let command = typed().into_iter().map(|word| secrets.blot(&word).into_owned());
     Provenance {
         started: clock::wall_clock(),
         tollgate: env!("CARGO_PKG_VERSION").to_owned(),
@@ -23,6 +23,24 @@ pub(super) fn now(commit: Option<String>, secrets: &Secrets) -> Provenance {
     }
 }
 
+/// The command as typed, but for the body of a request, which may hold anything.
+fn typed() -> Vec<String> {
+    without_body(std::env::args_os().map(|word| word.to_string_lossy().into_owned()))
+}
+
+fn without_body(words: impl Iterator<Item = String>) -> Vec<String> {
+    let mut is_body = false;
+    let shown = |word: String| {
+        let hidden = std::mem::replace(&mut is_body, word == "--body");
+        match word.strip_prefix("--body=") {
+            _ if hidden => "•••".to_owned(),
+            Some(_) => "--body=•••".to_owned(),
+            None => word,
+        }
+    };
+    words.map(shown).collect()
+}
+
 /// The commit checked out in the working directory, if git knows one.
 fn checked_out() -> Option<String> {
     let git =
@@ -30,4 +48,16 @@ fn checked_out() -> Option<String> {
     let output = git.ok().filter(|output| output.status.success())?;
     let commit = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     (!commit.is_empty() && commit.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(commit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_typed_on_the_command_line_is_not_shown() {
+        let words = ["tollgate", "run", "--body", "pass=1", "--body=pass=1", "--rate", "2/s"];
+        let shown = without_body(words.into_iter().map(str::to_owned));
+        assert_eq!(shown, ["tollgate", "run", "--body", "•••", "--body=•••", "--rate", "2/s"]);
+    }
 }

@@ -1,44 +1,145 @@
 //! `tollgate run`
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
+use super::connection::{self, Addresses, Connection, parse_period};
 use super::console::{Console, colours_errors};
 use super::exit::{Exit, Problem};
+use super::next;
+use super::quick::{self, Around, Quick};
+use super::reporting::{self, Form};
 use super::session::{self, Settings};
-use super::variables;
-use crate::plan::{Environment, Overrides, Plan};
-use crate::scenario::Scenario;
+use super::signals::Signals;
+use super::{log, ticks, variables};
+use crate::plan::{Environment, Overrides, Plan, Secrets};
+use crate::scenario::{Scenario, ScenarioErrors};
 use crate::units::parse_duration;
 
 const EXAMPLES: &str = "\
 Examples:
-  tollgate check scenarios/tile-loader-mock.toml
+  tollgate run https://staging.example/shop
+  tollgate run https://staging.example/shop --budget 'p95 < 300ms' --rate 20/s --duration 60s
+  tollgate run https://api.example/orders -H 'Authorization: Bearer ${TOKEN}' --expect-status 200
+  tollgate run https://staging.example/shop --print-scenario > scenarios/shop.toml
   TOLLGATE_TARGET=https://staging.example tollgate run scenarios/tile-loader-mock.toml
-  tollgate run scenarios/*.toml --output json > run.json";
+  tollgate run scenarios/*.toml --output json > run.json
+  tollgate run scenarios/smoke.toml --every 5m --times 12
 
-/// Carry out scenarios at the same time and decide whether their budgets hold
+Load is sent at the planned rate whether or not it is answered, so that a stall is charged to every request it delays.
+With --every each tick is a run of its own: a line a tick on stdout, or with --output json a record a line.
+Every flag can be set in the environment; one that may be repeated takes one value a line there.";
+
+/// Measure URLs or carry out scenarios, all at the same time, and decide whether their budgets hold
+///
+/// A URL is measured with sensible defaults: 20 requests a second for 30 s, held to 'errors < 1%'. A scenario file says
+/// all of this itself.
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
+#[command(after_long_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
-    /// Scenario files; those named together are carried out at the same time
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// Another length of the measured phase, such as `10s`; stages keep theirs
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, env = "TOLLGATE_DURATION")]
+    /// URLs (http:// or https://) and scenario files; those named together are carried out at the same time
+    #[arg(required = true, value_name = "URL|FILE")]
+    sources: Vec<OsString>,
+    /// The length of the measured phase, such as `10s` [default: what the file says; 30s for URLs]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Load")]
     duration: Option<Duration>,
+    /// Repeat the whole this often, each time as a run of its own, until Ctrl-C or --times
+    #[arg(long, value_name = "DURATION", value_parser = parse_period, help_heading = "Load")]
+    every: Option<Duration>,
+    /// End after so many runs; only where they are repeated
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Load")]
+    times: Option<u64>,
+    #[command(flatten)]
+    quick: quick::Flags,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    addresses: Addresses,
     #[command(flatten)]
     settings: Settings,
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Problem> {
-    let environment = Environment::new(variables::of_process());
-    let overrides = Overrides { duration: args.duration, ..Overrides::default() };
-    let resolved = Scenario::read_all(&args.files)
-        .and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));
+    let environment: BTreeMap<String, String> = variables::of_process().collect();
+    let quick = compose(args, &environment)?;
+    log::hide(&Secrets::new(quick.variables.values().cloned()));
+    if args.quick.print_scenario {
+        return print_scenario(&quick);
+    }
+    let environment = Environment::new(environment.into_iter().chain(quick.variables.clone()));
+    let plan = plan(args, &quick, &environment)?;
+    // What a file says of repetition is in the plan already.
+    match args.every.or(plan.every) {
+        Some(period) => ticks::repeat(&plan, &args.settings, period, args.times),
+        None if args.times.is_some() => Err(Problem::usage(
+            "error: --times says how often a run is repeated; add --every, such as `--every 5m`",
+        )),
+        None => once(args, &quick, &plan),
+    }
+}
+
+fn once(args: &Args, quick: &Quick, plan: &Plan) -> Result<Exit, Problem> {
+    let kept = session::carry_out(plan, &args.settings, &Signals::listen()?)?;
+    reporting::report_on(&kept.record, &kept.folder, args.settings.console(), Form::Whole)?;
+    if !quick.scenarios.is_empty() {
+        next::tell(&kept, args.quick.without_latency());
+    }
+    Ok(kept.exit())
+}
+
+/// The scenarios of the URLs named.
+fn compose(args: &Args, environment: &BTreeMap<String, String>) -> Result<Quick, Problem> {
+    let urls = args.sources.iter().filter(|source| quick::is_url(source));
+    let urls: Vec<String> = urls.map(|url| url.to_string_lossy().into_owned()).collect();
+    // Overrides change a plan; a file to be kept must say the same itself.
+    let printed = args.quick.print_scenario;
+    let around = Around {
+        duration: args.duration,
+        every: args.every.filter(|_| printed),
+        target: if printed { args.connection.keys(&args.addresses) } else { Vec::new() },
+        taken: if urls.is_empty() { BTreeSet::new() } else { names(&args.sources) },
+        variables: environment,
+    };
+    args.quick.compose(&urls, &around)
+}
+
+/// The names of the scenario files that can be read; the others are complained about when all are.
+fn names(sources: &[OsString]) -> BTreeSet<String> {
+    let files = sources.iter().filter(|source| !quick::is_url(source));
+    files.filter_map(|file| Scenario::read(Path::new(file)).ok()).map(|file| file.name().to_owned()).collect()
+}
+
+/// The plan of all that was named, in the order of the command, its warnings told.
+fn plan(args: &Args, quick: &Quick, environment: &Environment) -> Result<Plan, Problem> {
+    let overrides =
+        Overrides { every: args.every, ..args.connection.overrides(&args.addresses, args.duration) };
+    let mut composed = quick.scenarios.iter();
+    let read = args.sources.iter().map(|source| {
+        let composed = if quick::is_url(source) { composed.next() } else { None };
+        composed.map_or_else(|| Scenario::read(Path::new(source)), quick::Composed::parse)
+    });
+    let read: Vec<_> = read.collect();
+    let resolved =
+        ScenarioErrors::gather(read).and_then(|scenarios| Plan::resolve(&scenarios, environment, &overrides));
     let (plan, warnings) = resolved.map_err(|errors| Problem::usage(errors.render(colours_errors())))?;
     for warning in warnings {
-        Console::warn(&warning.render(colours_errors()));
+        tracing::warn!("{}", warning.render(colours_errors()));
     }
-    Ok(session::carry_out(&plan, &args.settings)?.exit())
+    connection::tell_caveats(&plan);
+    Ok(plan)
+}
+
+fn print_scenario(quick: &Quick) -> Result<Exit, Problem> {
+    for name in quick.variables.keys() {
+        tracing::warn!(
+            variable = name,
+            "The value typed for {name} is not in the file; set the variable when running it"
+        );
+    }
+    for scenario in &quick.scenarios {
+        Console::plain(&scenario.text)?;
+    }
+    Ok(Exit::Pass)
 }

@@ -1,8 +1,10 @@
 //! Ctrl-C and SIGTERM ask a run to drain; asked again, it ends at once.
 
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::console::Console;
 use super::exit::Problem;
 use crate::engine::Stopper;
 
@@ -27,28 +29,103 @@ impl EndSignals {
     }
 }
 
-/// Listens on a thread of its own until the program ends.
-pub(super) fn drain_on_signal(stopper: Stopper, console: Console) -> Result<(), Problem> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Problem::internal)?;
-    let mut signals = {
-        let _signals_need_a_runtime = runtime.enter();
-        EndSignals::listen().map_err(Problem::internal)?
-    };
-    let listen = async move {
-        for told in [
-            "Stopping: waiting for what has been sent (once more to end at once)",
-            "Stopping at once: what is under way is dropped",
-        ] {
-            signals.next().await;
-            // A progress bar may stand on the line.
-            console.say(&format!("\n{told}"));
-            stopper.ask();
+/// What has been heard, shared by the thread that listens and the one that carries out runs.
+#[derive(Default)]
+struct Heard {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// How often an end was asked for.
+    asked: u32,
+    /// The run that is going on.
+    run: Option<Stopper>,
+}
+
+/// The end signals of the whole program: one listener, however many runs there are.
+pub(super) struct Signals(Arc<Heard>);
+
+impl Signals {
+    /// Listens on a thread of its own until the program ends.
+    pub(super) fn listen() -> Result<Self, Problem> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Problem::internal)?;
+        let mut signals = {
+            let _signals_need_a_runtime = runtime.enter();
+            EndSignals::listen().map_err(Problem::internal)?
+        };
+        let heard = Arc::new(Heard::default());
+        let told = Arc::clone(&heard);
+        let listen = async move {
+            loop {
+                signals.next().await;
+                told.hear();
+            }
+        };
+        let thread = std::thread::Builder::new().name("signals".to_owned());
+        thread.spawn(move || runtime.block_on(listen)).map_err(Problem::internal)?;
+        Ok(Self(heard))
+    }
+
+    /// Carries out a run that signals may end; one that was asked to end before it begins drains at once.
+    pub(super) fn during<T>(&self, stopper: Stopper, run: impl FnOnce() -> T) -> T {
+        {
+            let mut state = self.0.lock();
+            if state.asked > 0 {
+                stopper.ask();
+            }
+            state.run = Some(stopper);
         }
-        // Later signals change nothing; the run is ending.
-        std::future::pending::<()>().await;
-    };
-    let thread = std::thread::Builder::new().name("signals".to_owned());
-    thread.spawn(move || runtime.block_on(listen)).map_err(Problem::internal)?;
-    Ok(())
+        let result = run();
+        self.0.lock().run = None;
+        result
+    }
+
+    /// Waits so long, or until an end is asked for; whether it was.
+    pub(super) fn asked_within(&self, wait: Duration) -> bool {
+        let state = self.0.lock();
+        let waited = self.0.changed.wait_timeout_while(state, wait, |state| state.asked == 0);
+        waited.unwrap_or_else(PoisonError::into_inner).0.asked > 0
+    }
+}
+
+impl Heard {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&self) {
+        let mut state = self.lock();
+        state.asked += 1;
+        let told = match (state.asked, &state.run) {
+            (1, Some(_)) => "Stopping: waiting for what has been sent (once more to end at once)",
+            (1, None) => "Stopping: there will be no further run",
+            (2, Some(_)) => "Stopping at once: what is under way is dropped",
+            // Later signals change nothing; the program is ending.
+            _ => return,
+        };
+        // A progress bar may stand on the line.
+        tracing::info!(asked = state.asked, "\n{told}");
+        state.run.as_ref().inspect(|run| run.ask());
+        self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine;
+
+    #[test]
+    fn a_signal_between_runs_ends_the_wait_and_drains_a_run_that_begins_nevertheless() {
+        let signals = Signals(Arc::default());
+        assert!(!signals.asked_within(Duration::ZERO));
+        signals.0.hear();
+        assert!(signals.asked_within(Duration::from_secs(3600)));
+        let (stopper, _stop) = engine::stopper();
+        assert_eq!(signals.during(stopper, || 7), 7);
+        assert!(signals.0.lock().run.is_none());
+    }
 }

@@ -1,0 +1,131 @@
+//! Flags that change how a target is reached, whatever scenario says so.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::plan::{Family, Overrides, Plan, Protocol, Resolve};
+use crate::units::{UnitError, parse_duration};
+
+/// How the target is spoken to.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Connection")]
+pub(super) struct Connection {
+    /// The version of HTTP; a target that does not speak it fails, never a fallback [default: what the scenario says,
+    /// else auto]
+    #[arg(long, value_enum, value_name = "VERSION")]
+    http: Option<Http>,
+    /// Believe any TLS certificate: nobody knows who answers; said loudly in every output
+    #[arg(long)]
+    insecure: bool,
+}
+
+/// Which addresses a target has.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Connection")]
+pub(super) struct Addresses {
+    /// Use IPv4 addresses alone
+    #[arg(long, short = '4', conflicts_with = "ipv6")]
+    ipv4: bool,
+    /// Use IPv6 addresses alone
+    #[arg(long, short = '6')]
+    ipv6: bool,
+    /// Give a name's addresses instead of looking them up, as curl does; may be repeated
+    #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS]", value_parser = str::parse::<Resolve>)]
+    resolve: Vec<Resolve>,
+    /// A further host that redirects may lead to; may be repeated
+    #[arg(long, value_name = "HOST", value_parser = parse_host)]
+    allow_host: Vec<String>,
+}
+
+/// A version of HTTP, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Http {
+    /// HTTP/2 where the target offers it by TLS, else HTTP/1.1
+    Auto,
+    /// HTTP/1.1 alone
+    #[value(name = "1.1")]
+    One,
+    /// HTTP/2 alone; without TLS with prior knowledge
+    #[value(name = "2")]
+    Two,
+}
+
+impl Connection {
+    /// The overrides that the flags ask for, the addresses' included.
+    pub(super) fn overrides(&self, addresses: &Addresses, duration: Option<Duration>) -> Overrides {
+        let Addresses { ipv4, ipv6, resolve, allow_host } = addresses;
+        Overrides {
+            duration,
+            protocol: self.http.map(|http| match http {
+                Http::Auto => Protocol::Negotiated,
+                Http::One => Protocol::Http1,
+                Http::Two => Protocol::Http2,
+            }),
+            family: match (ipv4, ipv6) {
+                (true, _) => Some(Family::V4),
+                (_, true) => Some(Family::V6),
+                _ => None,
+            },
+            resolve: resolve.clone(),
+            allowed_hosts: allow_host.clone(),
+            insecure: self.insecure,
+            every: None,
+        }
+    }
+
+    /// The same as a scenario's `[target]` writes it: key and value in TOML.
+    pub(super) fn keys(&self, addresses: &Addresses) -> Vec<(&'static str, toml::Value)> {
+        let list = |texts: Vec<String>| toml::Value::Array(texts.into_iter().map(Into::into).collect());
+        let mut keys: Vec<(&'static str, toml::Value)> = Vec::new();
+        if let Some(version) = self.http.and_then(|http| http.to_possible_value()) {
+            keys.push(("http", version.get_name().into()));
+        }
+        match (addresses.ipv4, addresses.ipv6) {
+            (true, _) => keys.push(("ip", "4".into())),
+            (_, true) => keys.push(("ip", "6".into())),
+            _ => {}
+        }
+        if !addresses.resolve.is_empty() {
+            keys.push(("resolve", list(addresses.resolve.iter().map(in_curls_notation).collect())));
+        }
+        if !addresses.allow_host.is_empty() {
+            keys.push(("allow_hosts", list(addresses.allow_host.clone())));
+        }
+        if self.insecure {
+            keys.push(("insecure", true.into()));
+        }
+        keys
+    }
+}
+
+/// Says loudly what a reader of the plan's figures must know.
+pub(super) fn tell_caveats(plan: &Plan) {
+    for scenario in &plan.scenarios {
+        for caveat in &scenario.shown.caveats {
+            tracing::warn!(scenario = scenario.shown.name, "WARNING: {}: {caveat}", scenario.shown.name);
+        }
+    }
+}
+
+fn in_curls_notation(resolve: &Resolve) -> String {
+    let Resolve { host, port, addresses } = resolve;
+    let addresses = addresses.iter().map(|ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
+    format!("{host}:{port}:{}", addresses.collect::<Vec<_>>().join(","))
+}
+
+fn parse_host(text: &str) -> Result<String, UnitError> {
+    let host = url::Host::parse(text).map_err(|_| {
+        UnitError::new(format!("`{text}` is no host"), "write a name or address alone: `login.example.org`")
+    })?;
+    Ok(host.to_string())
+}
+
+/// A period of repetition; above zero.
+pub(super) fn parse_period(text: &str) -> Result<Duration, UnitError> {
+    let period = parse_duration(text)?;
+    if period.is_zero() {
+        return Err(UnitError::new("a period of nothing never ends", "write a period such as `5m`"));
+    }
+    Ok(period)
+}

@@ -1,0 +1,67 @@
+//! Every flag can be set in the environment, by one rule and without a word at the flag itself.
+
+use std::ffi::OsStr;
+
+use clap::builder::{FalseyValueParser, OsStr as Name, Resettable, StyledStr};
+use clap::{Arg, ArgAction, Command};
+
+/// Commands that share their flags and so their variables: `TOLLGATE_RUNS_DIR` is meant for `run` and for `show`. The
+/// others have variables of their own: `TOLLGATE_TARGET_SEED`.
+const SHARING: [&str; 4] = ["demo", "run", "check", "show"];
+
+/// Gives each flag of a command, and of the commands below it, its variable.
+///
+/// A variable that is empty counts as not set, and so does one that says no (`0`, `false`, `no`, `off`) to a flag
+/// without a value. A flag that may be repeated takes one value a line. Help shows names and no values.
+pub(super) fn name_flags(command: Command) -> Command {
+    let own = command.mut_args(|arg| named(arg, "TOLLGATE"));
+    own.mut_subcommands(|command| {
+        let prefix = match command.get_name() {
+            shared if SHARING.contains(&shared) => "TOLLGATE".to_owned(),
+            name => format!("TOLLGATE_{}", upper(name)),
+        };
+        command.mut_args(|arg| named(arg, &prefix))
+    })
+}
+
+/// The flags of one command, as [`name_flags`] names them.
+pub(super) fn name_flags_of(command: Command, name: &str) -> Command {
+    command.mut_args(|arg| named(arg, &format!("TOLLGATE_{}", upper(name))))
+}
+
+fn named(arg: Arg, prefix: &str) -> Arg {
+    let takes = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append | ArgAction::SetTrue);
+    let Some(long) = arg.get_long().filter(|_| takes && !arg.is_hide_set()) else { return arg };
+    let name = match arg.get_env() {
+        Some(own) => own.to_string_lossy().into_owned(),
+        None => format!("{prefix}_{}", upper(long)),
+    };
+    let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
+    let repeats = matches!(arg.get_action(), ArgAction::Append);
+    let arg = if is_switch { arg.value_parser(FalseyValueParser::new()) } else { arg };
+    let arg = if repeats { arg.value_delimiter('\n') } else { arg };
+    if std::env::var_os(&name).is_none_or(|value| counts(&value, is_switch)) {
+        arg.env(Name::from(name)).hide_env_values(true)
+    } else {
+        mentioning(arg.env(Resettable::<Name>::Reset), &name)
+    }
+}
+
+fn upper(name: &str) -> String {
+    name.replace('-', "_").to_ascii_uppercase()
+}
+
+/// Whether a variable's value sets a flag.
+fn counts(value: &OsStr, is_switch: bool) -> bool {
+    let says_no =
+        |value: &str| ["0", "false", "f", "no", "n", "off"].contains(&value.to_ascii_lowercase().as_str());
+    !(value.is_empty() || is_switch && value.to_str().is_some_and(says_no))
+}
+
+/// Help that shows a variable's name where clap must not read it.
+fn mentioning(arg: Arg, name: &str) -> Arg {
+    let with = |help: Option<&StyledStr>| help.map(|help| format!("{help} [env: {name}]"));
+    let (short, long) = (with(arg.get_help()), with(arg.get_long_help()));
+    let arg = short.into_iter().fold(arg, Arg::help);
+    long.into_iter().fold(arg, Arg::long_help)
+}

@@ -1,0 +1,52 @@
+//! The first page of help: commands in groups, by what one wants to do.
+
+use std::fmt::Write as _;
+
+use clap::Command;
+
+/// The commands by what they are for, in the order of a first day.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("Measure", &["demo", "run"]),
+    ("Write scenarios", &["init", "check", "schema"]),
+    ("Look back", &["show"]),
+    ("Rehearse", &["target"]),
+    ("Shell", &["completions", "man"]),
+];
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  tollgate demo                                             see a run and its report, without any set-up
+  tollgate run https://staging.example/                     measure a URL
+  tollgate run https://staging.example/ --budget 'p95 < 300ms'
+  tollgate run scenarios/shop.toml                          carry out a scenario file
+  tollgate run --help                                       all flags, with examples";
+
+/// The command with its commands in groups on its page of help.
+pub(super) fn grouped(command: Command) -> Command {
+    let groups = groups(&command);
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}Options:\n{{options}}{{after-help}}"
+    );
+    command.help_template(template)
+}
+
+fn groups(command: &Command) -> String {
+    let width = command.get_subcommands().map(|command| command.get_name().len()).max().unwrap_or(0);
+    let known = |name: &str| GROUPS.iter().any(|(_, names)| names.contains(&name));
+    let others = command.get_subcommands().map(Command::get_name).filter(|name| !known(name)).collect();
+    let groups = GROUPS.iter().map(|(heading, names)| (*heading, names.to_vec()));
+    let mut text = String::new();
+    for (heading, names) in groups.chain([("Other", others)]) {
+        let found: Vec<_> = names.iter().filter_map(|name| command.find_subcommand(name)).collect();
+        if found.is_empty() {
+            continue;
+        }
+        let _ = writeln!(text, "{heading}:");
+        for command in found {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(text, "  {:width$}  {about}", command.get_name());
+        }
+        text.push('\n');
+    }
+    text
+}

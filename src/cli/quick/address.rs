@@ -1,0 +1,118 @@
+//! A URL as it is typed, taken apart as a scenario file writes it.
+
+use std::collections::BTreeSet;
+
+use url::Url;
+
+use super::super::exit::Problem;
+
+/// The most characters of a scenario's name.
+const NAME: usize = 80;
+
+/// A URL as it is typed: variables stand in it as `${NAME}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Address {
+    /// Scheme, host and port.
+    pub(super) base_url: String,
+    /// What follows, from `/` on, with its query and without fragment.
+    pub(super) path: String,
+}
+
+impl Address {
+    /// Takes a URL apart. Errors never show it: it may hold a password.
+    pub(super) fn read(typed: &str) -> Result<Self, Problem> {
+        let wrong = |why: String| Problem::usage(format!("error: a URL on the command line {why}"));
+        let typed = typed.split_once('#').map_or(typed, |(before, _)| before);
+        // Variables may hold anything; a stand-in is as good as its value to see where the parts are.
+        let plain = without_variables(typed);
+        let url = Url::parse(&plain).map_err(|error| {
+            wrong(format!("cannot be read: {error}; write one such as `https://example.org/shop?page=1`"))
+        })?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(wrong(
+                "holds a user name or password; leave them out and send \
+                 --header 'Authorization: Basic ${CREDENTIALS}'"
+                    .to_owned(),
+            ));
+        }
+        let after_scheme = typed.find("://").map_or(0, |at| at + 3);
+        let end = typed[after_scheme..].find(['/', '?', '\\']).map_or(typed.len(), |at| after_scheme + at);
+        let (base_url, path) = typed.split_at(end);
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        Ok(Self { base_url: base_url.to_owned(), path: format!("{slash}{path}") })
+    }
+
+    /// The URL without its query, for errors and names of places.
+    pub(super) fn shown(&self) -> String {
+        let path = self.path.split('?').next().unwrap_or_default();
+        format!("{}{path}", self.base_url)
+    }
+
+    /// A name made of host and path that none of `taken` is.
+    pub(super) fn name(&self, taken: &BTreeSet<String>) -> String {
+        let shown = without_variables(&self.shown());
+        let bare = shown.split_once("://").map_or(shown.as_str(), |(_, rest)| rest).trim_end_matches('/');
+        let clean: String = bare.chars().filter(|c| !c.is_control()).take(NAME - 5).collect();
+        let numbered = (2..).map(|number| format!("{clean} {number}"));
+        let mut names = std::iter::once(clean.clone()).chain(numbered);
+        names.find(|name| !taken.contains(name)).unwrap_or(clean)
+    }
+}
+
+/// The text with each `${NAME}` replaced by `NAME`.
+fn without_variables(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, from)) = rest.split_once("${") {
+        plain.push_str(before);
+        let (variable, after) = from.split_once('}').unwrap_or((from, ""));
+        plain.push_str(variable.split(":-").next().unwrap_or_default());
+        rest = after;
+    }
+    plain + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(typed: &str) -> (String, String) {
+        let Address { base_url, path } = Address::read(typed).unwrap();
+        (base_url, path)
+    }
+
+    fn parts(base_url: &str, path: &str) -> (String, String) {
+        (base_url.to_owned(), path.to_owned())
+    }
+
+    #[test]
+    fn a_url_is_taken_apart_where_its_path_begins() {
+        assert_eq!(read("https://example.org"), parts("https://example.org", "/"));
+        assert_eq!(read("http://[::1]:80/a/b?c=/d#e"), parts("http://[::1]:80", "/a/b?c=/d"));
+        assert_eq!(read("HTTPS://example.org?a=b"), parts("HTTPS://example.org", "/?a=b"));
+        assert_eq!(read("http://${HOST}:81/x?t=${TOKEN}"), parts("http://${HOST}:81", "/x?t=${TOKEN}"));
+    }
+
+    #[test]
+    fn a_url_with_credentials_is_refused_without_showing_them() {
+        for typed in
+            ["https://user:hunter2@example.org/", "https://hunter2@example.org", "https://a:hunter2@/"]
+        {
+            let message = Address::read(typed).unwrap_err().to_string();
+            assert!(!message.contains("hunter2"), "{message}");
+        }
+        assert!(Address::read("http://").is_err());
+    }
+
+    #[test]
+    fn names_are_made_of_host_and_path_and_differ() {
+        let name = |typed: &str, taken: &[&str]| {
+            let taken = taken.iter().map(|&name| name.to_owned()).collect();
+            Address::read(typed).unwrap().name(&taken)
+        };
+        assert_eq!(name("https://example.org/shop/?key=1", &[]), "example.org/shop");
+        assert_eq!(name("https://example.org/", &["example.org", "example.org 2"]), "example.org 3");
+        assert_eq!(name("https://example.org/${TENANT}/x", &[]), "example.org/TENANT/x");
+        assert!(name(&format!("https://example.org/{}", "ä".repeat(200)), &[]).chars().count() <= 80);
+    }
+}

@@ -1,0 +1,192 @@
+//! `tollgate run URL`: a scenario from flags alone.
+//!
+//! The flags are composed to a scenario's text, and that is parsed like any file: there is one way from text to plan.
+
+mod address;
+mod compose;
+mod header;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+
+use crate::record::Budget;
+use crate::scenario::{Scenario, ScenarioErrors};
+use crate::units::{Rate, UnitError, parse_duration};
+
+use super::exit::Problem;
+use address::Address;
+use header::{BodyParser, Header, HeaderParser};
+
+/// How long a URL is measured unless `--duration` says otherwise.
+const DURATION: Duration = Duration::from_secs(30);
+
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// What is sent to a URL, and how it is judged.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Flags {
+    /// What must hold, such as 'p95 < 300ms', 'p99(service) < 200ms', 'max < 1s' or 'errors < 0.5%'; may be repeated
+    /// [default: 'errors < 1%']
+    #[arg(long, value_name = "BUDGET", value_parser = str::parse::<Budget>, help_heading = "Budgets (of URLs)")]
+    budget: Vec<Budget>,
+    /// The status that an answer must have; may be repeated [default: any 2xx]
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..=599))]
+    #[arg(help_heading = "Budgets (of URLs)")]
+    expect_status: Vec<u16>,
+    /// A text that an answer's body must hold; may be repeated
+    #[arg(long, value_name = "TEXT", help_heading = "Budgets (of URLs)")]
+    expect_body: Vec<String>,
+    /// Requests a second, whether or not they are answered: 20/s, 90/min [default: 20/s]
+    #[arg(long, value_name = "RATE", value_parser = str::parse::<Rate>, help_heading = "Load (of URLs)")]
+    rate: Option<Rate>,
+    /// The most connections open at once; with --closed, how many send [default: 16]
+    #[arg(long, short = 'c', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    #[arg(help_heading = "Load (of URLs)")]
+    connections: Option<u32>,
+    /// Send again when answered, as oha, k6 and wrk do, instead of at a rate: finds what a target can bear, and hides
+    /// its stalls
+    #[arg(long, conflicts_with = "rate", help_heading = "Load (of URLs)")]
+    closed: bool,
+    /// The request's method [default: GET, or POST with --body]
+    #[arg(long, short = 'X', value_name = "METHOD", ignore_case = true, help_heading = "Request (of URLs)")]
+    #[arg(value_parser = PossibleValuesParser::new(METHODS).map(|method| method.to_uppercase()))]
+    method: Option<String>,
+    /// A header, such as 'Authorization: Bearer ${TOKEN}' in single quotes; may be repeated. ${NAME} is read from the
+    /// environment; what is typed here in place of a variable is shown and kept nowhere
+    #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = HeaderParser)]
+    #[arg(help_heading = "Request (of URLs)")]
+    header: Vec<Header>,
+    /// The request's body; ${NAME} is read from the environment
+    #[arg(long, value_name = "TEXT", value_parser = BodyParser, help_heading = "Request (of URLs)")]
+    body: Option<String>,
+    /// Follow up to so many redirects [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=20))]
+    #[arg(help_heading = "Request (of URLs)")]
+    redirects: Option<u32>,
+    /// How long an exchange may take as a whole [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout, help_heading = "Request (of URLs)")]
+    timeout: Option<Duration>,
+    /// Send nothing; print the scenario file that does the same, to be kept
+    #[arg(long, help_heading = "Output")]
+    pub(super) print_scenario: bool,
+}
+
+/// A scenario made from flags.
+pub(super) struct Composed {
+    /// The URL as it was typed: what errors name.
+    source: String,
+    /// The scenario file.
+    pub(super) text: String,
+}
+
+/// What flags amount to: a scenario a URL, and the variables that hold what must not stand in them.
+pub(super) struct Quick {
+    pub(super) scenarios: Vec<Composed>,
+    /// Values typed in place of variables, by the names they have in the scenarios.
+    pub(super) variables: BTreeMap<String, String>,
+}
+
+/// What composing needs beside the flags for URLs.
+pub(super) struct Around<'a> {
+    /// `--duration`.
+    pub(super) duration: Option<Duration>,
+    /// `--every`.
+    pub(super) every: Option<Duration>,
+    /// Further keys of `[target]`.
+    pub(super) target: Vec<(&'static str, toml::Value)>,
+    /// Scenario names that are taken.
+    pub(super) taken: BTreeSet<String>,
+    /// The environment's variables.
+    pub(super) variables: &'a BTreeMap<String, String>,
+}
+
+/// Whether a word of the command line is a URL and no file.
+pub(super) fn is_url(word: &OsStr) -> bool {
+    let word = word.as_encoded_bytes();
+    let begins =
+        |scheme: &[u8]| word.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    begins(b"http://") || begins(b"https://")
+}
+
+impl Flags {
+    /// Composes a scenario for each URL.
+    pub(super) fn compose(&self, urls: &[String], around: &Around<'_>) -> Result<Quick, Problem> {
+        self.check_use(urls)?;
+        let mut taken = around.taken.clone();
+        let mut variables = BTreeMap::new();
+        let headers: Vec<_> =
+            self.header.iter().map(|header| header.kept_apart(around.variables, &mut variables)).collect();
+        let mut scenarios = Vec::new();
+        for url in urls {
+            let address = Address::read(url)?;
+            let name = address.name(&taken);
+            let text = compose::text(self, &address, &name, &headers, around);
+            taken.insert(name);
+            scenarios.push(Composed { source: address.shown(), text });
+        }
+        Ok(Quick { scenarios, variables })
+    }
+
+    /// The flags to which a budget on a latency could be added: the default budgets that it would replace; `None`
+    /// where there is one.
+    pub(super) fn without_latency(&self) -> Option<String> {
+        match self.budget.as_slice() {
+            [] => Some(format!("--budget '{}' ", compose::BUDGET)),
+            budgets => budgets.iter().all(|budget| budget.ceiling().is_none()).then(String::new),
+        }
+    }
+
+    /// Refuses flags that would change nothing.
+    fn check_use(&self, urls: &[String]) -> Result<(), Problem> {
+        let given = self.given();
+        if urls.is_empty() && !given.is_empty() {
+            return Err(Problem::usage(format!(
+                "error: {} {} to URLs, and none is named: a scenario file says this itself\n\n\
+                 Name a URL that begins with http:// or https://, or write it into the file (see docs/scenario.md).",
+                given.join(", "),
+                if given.len() == 1 { "belongs" } else { "belong" },
+            )));
+        }
+        if self.print_scenario && urls.len() != 1 {
+            return Err(Problem::usage("error: --print-scenario prints one file: name one URL at a time"));
+        }
+        Ok(())
+    }
+
+    /// The flags that were given, by name.
+    fn given(&self) -> Vec<&'static str> {
+        let flags = [
+            ("--budget", !self.budget.is_empty()),
+            ("--expect-status", !self.expect_status.is_empty()),
+            ("--expect-body", !self.expect_body.is_empty()),
+            ("--rate", self.rate.is_some()),
+            ("--connections", self.connections.is_some()),
+            ("--closed", self.closed),
+            ("--method", self.method.is_some()),
+            ("--header", !self.header.is_empty()),
+            ("--body", self.body.is_some()),
+            ("--redirects", self.redirects.is_some()),
+            ("--timeout", self.timeout.is_some()),
+            ("--print-scenario", self.print_scenario),
+        ];
+        flags.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+    }
+}
+
+impl Composed {
+    /// Parses it like a file.
+    pub(super) fn parse(&self) -> Result<Scenario, ScenarioErrors> {
+        Scenario::parse(&self.source, &self.text)
+    }
+}
+
+fn parse_timeout(text: &str) -> Result<Duration, UnitError> {
+    let timeout = parse_duration(text)?;
+    if timeout.is_zero() {
+        return Err(UnitError::new("nothing is answered within no time", "write a timeout such as `10s`"));
+    }
+    Ok(timeout)
+}

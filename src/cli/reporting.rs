@@ -1,0 +1,123 @@
+//! What is shown and written of a run that was kept.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::console::{Console, Output};
+use super::exit::Problem;
+use super::log::LIFE;
+use crate::record::{Decision, Dimension, RunRecord, ScenarioMeasurement, StageMeasurement};
+use crate::report;
+use crate::store;
+use crate::units::{Quantile, show};
+
+/// How much of a run is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The verdict's table, or the record over many lines.
+    Whole,
+    /// One line, as for one run of many.
+    Line,
+}
+
+/// Prints a run's verdict and writes its reports into its folder.
+///
+/// The intervals are read back from the folder, so that what is drawn is what was kept.
+pub(super) fn report_on(
+    record: &RunRecord,
+    folder: &Path,
+    console: Console,
+    form: Form,
+) -> Result<(), Problem> {
+    let mut damaged = None;
+    let intervals =
+        store::intervals(folder)?.map_while(|interval| interval.map_err(|error| damaged = Some(error)).ok());
+    let model = report::Model::new(record, intervals);
+    if let Some(error) = damaged {
+        return Err(error.into());
+    }
+    match form {
+        Form::Whole => {
+            console.result(&report::terminal(&model, console.width(), console.colours_results()))?;
+        }
+        Form::Line => console.result(&line(record, folder))?,
+    }
+    if console.output == Output::Json {
+        Console::plain(&json(record, form)?)?;
+    }
+    let plots = write_reports(&model, folder)?;
+    if form == Form::Whole {
+        console.result(&written(folder, plots))?;
+    }
+    tracing::info!(target: LIFE, run = %record.id, folder = %folder.display(), plots, "written");
+    Ok(())
+}
+
+fn json(record: &RunRecord, form: Form) -> Result<String, Problem> {
+    let text = match form {
+        Form::Whole => serde_json::to_string_pretty(record),
+        Form::Line => serde_json::to_string(record),
+    };
+    text.map_err(Problem::internal)
+}
+
+/// Writes plots and pages; returns how many plots there are.
+fn write_reports(model: &report::Model, folder: &Path) -> Result<usize, Problem> {
+    let plots = report::plots(model).map_err(Problem::internal)?;
+    for plot in &plots {
+        store::write_atomically(folder, &format!("{}.svg", plot.name), plot.svg.as_bytes())?;
+        store::write_atomically(folder, &format!("{}.png", plot.name), &plot.png)?;
+    }
+    store::write_atomically(folder, "report.html", report::html(model).as_bytes())?;
+    store::write_atomically(folder, "report.md", report::markdown(model).as_bytes())?;
+    Ok(plots.len())
+}
+
+fn written(folder: &Path, plots: usize) -> String {
+    format!(
+        "Wrote {}/\n  report.html  report.md  {plots} plots (.svg, .png)  run.json  intervals.jsonl  intervals.hlog",
+        folder.display()
+    )
+}
+
+/// A run in one line: when, the verdict, each scenario's figures, the budgets that do not hold, the folder.
+fn line(record: &RunRecord, folder: &Path) -> String {
+    let format = time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    let started = record.provenance.started.format(format).unwrap_or_default();
+    let verdict = record.verdict.decision.name().to_uppercase();
+    let mut line = format!("{started}  {verdict:12}");
+    for scenario in &record.measurement.scenarios {
+        let _ = write!(line, "  {}: {}", scenario.name, in_words(record, scenario));
+    }
+    for scenario in &record.verdict.scenarios {
+        for budget in scenario.budgets.iter().filter(|budget| budget.decision != Decision::Pass) {
+            let _ = write!(line, "  [{}: {}]", budget.budget, budget.decision);
+        }
+    }
+    let _ = write!(line, "  {}/", folder.display());
+    line.replace(char::is_control, " ")
+}
+
+/// A scenario's measured phase: `600 requests, none failed, p50 41 ms, p95 72 ms`.
+pub(super) fn in_words(record: &RunRecord, scenario: &ScenarioMeasurement) -> String {
+    let planned = record.planned(&scenario.name);
+    let is_hop = |request: &str| {
+        let shown = planned.and_then(|plan| plan.requests.iter().find(|shown| shown.name == request));
+        shown.is_some_and(|shown| shown.hop_of.is_some())
+    };
+    let mut all = StageMeasurement::default();
+    for request in scenario.requests.iter().filter(|request| !is_hop(&request.name)) {
+        all.tally.add(&request.measured.tally);
+        all.series.merge(&request.measured.series);
+    }
+    let failed = all.tally.failed();
+    let requests = all.tally.ok + failed;
+    let failed = if failed == 0 { "none".to_owned() } else { failed.to_string() };
+    let mut words = format!("{requests} requests, {failed} failed");
+    for quantile in [Quantile::P50, Quantile::P95] {
+        if let Some(latency) = all.series.quantile(Dimension::Latency, quantile) {
+            let _ = write!(words, ", {quantile} {}", show(latency));
+        }
+    }
+    words
+}

@@ -1,0 +1,1 @@
+//! All that can be typed, as a whole.
