@@ -24,6 +24,18 @@ cargo fmt --check
 step "lints"
 cargo clippy --locked --all-targets -- -D warnings
 
+step "pino-pretty"
+# The JSON lines on stderr are tried with the program that people read them with; without it their shape alone is tested.
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+  echo "no node and npm here: the test with the real pino-pretty will be left out"
+elif [ -x target/pino/node_modules/.bin/pino-pretty ]; then
+  echo "found in target/pino"
+elif npm install --silent --no-audit --no-fund --prefix target/pino pino-pretty@13; then
+  echo "installed in target/pino"
+else
+  echo "npm could not install it (no way to its registry?): the test with the real pino-pretty will be left out"
+fi
+
 step "tests"
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --locked --no-fail-fast

@@ -17,20 +17,20 @@ use super::{environment, target};
 use crate::plan::{Environment, Plan};
 use crate::scenario::Scenario;
 
-/// Try tollgate out: both tile-loader scenarios against a rehearsal target on this machine
+/// Try tollgate out against a rehearsal target on this machine, without any set-up
 ///
-/// Starts the rehearsal target as a child process on a free port, runs `mock=1` and `mock=0` against it at the same
-/// time, and writes a run folder with a plotted report. Needs no network and no set-up; takes about 45 seconds.
+/// Starts the rehearsal target as a child process on a free port, runs both tile-loader scenarios against it at the
+/// same time, and writes a run folder with a plotted report. Needs no network and no set-up; takes about 45 seconds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
+    /// Flags for the rehearsal target, after `--`; see `tollgate target --help`
+    #[arg(last = true, value_name = "TARGET FLAGS")]
+    target: Vec<String>,
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
     settings: Settings,
-    /// Flags for the rehearsal target, after `--`; see `tollgate target --help`
-    #[arg(last = true, value_name = "TARGET FLAGS")]
-    target: Vec<String>,
 }
 
 const EXAMPLES: &str = "\
@@ -63,8 +63,8 @@ pub(super) fn demo(args: &Args) -> Result<Exit, Problem> {
     if let Err(error) = understood(&args.target) {
         return exit::of_clap(&error);
     }
-    let signals = Signals::listen()?;
     let rehearsal = Rehearsal::start(&args.target)?;
+    let signals = Signals::listen()?;
     let url = &rehearsal.base_url;
     tracing::info!(url, "Rehearsal target: {url} (a process of its own, on this machine)");
     let plan = plan(url, &args.connection)?;

@@ -15,11 +15,14 @@ const GROUPS: [(&str, &[&str]); 5] = [
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  tollgate demo                                             see a run and its report, without any set-up
-  tollgate run https://staging.example/                     measure a URL
-  tollgate run https://staging.example/ --budget 'p95 < 300ms'
-  tollgate run scenarios/shop.toml                          carry out a scenario file
-  tollgate run --help                                       all flags, with examples";
+  tollgate demo                              see a run and its report
+  tollgate run https://staging.example/      measure a URL
+  tollgate run https://staging.example/ --budget 'p95 < 300ms' --rate 20/s --duration 60s
+  tollgate run scenarios/shop.toml           carry out a scenario file
+  tollgate run --help                        all flags of a command, with examples
+
+Every flag can be set in the environment: --runs-dir by TOLLGATE_RUNS_DIR, and those of the rehearsal
+target by names such as TOLLGATE_TARGET_SEED. An empty variable counts as not set.";
 
 /// The command with its commands in groups on its page of help.
 pub(super) fn grouped(command: Command) -> Command {

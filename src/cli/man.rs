@@ -45,7 +45,7 @@ fn write(command: &Command, dir: &Path) -> Result<(), Problem> {
 }
 
 /// The name of a command's page, and the page.
-fn page(command: &Command) -> Result<(String, Vec<u8>), Problem> {
+pub(super) fn page(command: &Command) -> Result<(String, Vec<u8>), Problem> {
     let man = Man::new(command.clone());
     let mut page = Vec::new();
     man.render(&mut page).map_err(Problem::internal)?;

@@ -32,8 +32,9 @@ Load is sent at the planned rate whether or not it is answered, so that a stall 
 With --every each tick is a run of its own: a line a tick on stdout, or with --output json a record a line.
 Every flag can be set in the environment; one that may be repeated takes one value a line there.";
 
-/// Measure URLs or carry out scenarios, all at the same time, and decide whether their budgets hold
+/// Measure URLs or carry out scenario files, and decide whether their budgets hold
 ///
+/// What is named together is carried out at the same time.
 /// A URL is measured with sensible defaults: 20 requests a second for 30 s, held to 'errors < 1%'. A scenario file says
 /// all of this itself.
 #[derive(Debug, clap::Args)]

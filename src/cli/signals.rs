@@ -123,7 +123,7 @@ mod tests {
         let signals = Signals(Arc::default());
         assert!(!signals.asked_within(Duration::ZERO));
         signals.0.hear();
-        assert!(signals.asked_within(Duration::from_secs(3600)));
+        assert!(signals.asked_within(Duration::from_hours(1)));
         let (stopper, _stop) = engine::stopper();
         assert_eq!(signals.during(stopper, || 7), 7);
         assert!(signals.0.lock().run.is_none());

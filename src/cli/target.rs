@@ -10,12 +10,6 @@ use super::exit::{Exit, Problem};
 use super::signals::EndSignals;
 use crate::target::{self, Settings};
 
-const EXAMPLES: &str = "\
-Examples:
-  tollgate target --listen 127.0.0.1:8080
-  tollgate target --stall 1s --every 10s         freezes for a tenth of the time
-  tollgate target --tls --tls-ca-out ca.pem      a scenario trusts it by tls_ca = \"ca.pem\"";
-
 /// Serve the rehearsal target: a tile loader whose latencies, stalls and faults are known
 ///
 /// It prints the address it listens on and serves until it gets Ctrl-C or SIGTERM. Of a flag given twice the last

@@ -51,7 +51,7 @@ pub(super) enum Detail {
 
 /// What is told on stderr, and how.
 #[derive(Debug, Clone, Copy, clap::Args)]
-#[command(next_help_heading = "Output")]
+#[command(next_help_heading = "Messages")]
 pub(super) struct Flags {
     /// How stderr is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "human", global = true)]

@@ -1,0 +1,167 @@
+//! The program, the rehearsal target and a folder to work in.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use tempfile::TempDir;
+use tollgate::record::RunRecord;
+
+/// The rehearsal target as a process of its own, ended when dropped.
+pub(crate) struct Target {
+    pub(crate) child: Child,
+    pub(crate) base_url: String,
+}
+
+impl Target {
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        let mut child = tollgate()
+            .args(["target", "--token", "known"])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let base_url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        Self { child, base_url }
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// A folder with one scenario file and room for runs.
+pub(crate) struct Bench {
+    pub(crate) folder: TempDir,
+    pub(crate) scenario: PathBuf,
+}
+
+impl Bench {
+    /// A scenario against `base_url`; `rest` is appended, `top` stands before the tables.
+    pub(crate) fn new(base_url: &str, top: &str, rest: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let scenario = folder.path().join("scenario.toml");
+        let text = format!(
+            "name = \"trial\"\n{top}\n[target]\nbase_url = \"{base_url}\"\ntimeout = \"2s\"\n\
+             [headers]\nUser-Agent = \"Shopify POS/HotDashSyntheticCheck\"\n{rest}\n"
+        );
+        std::fs::write(&scenario, text).unwrap();
+        Self { folder, scenario }
+    }
+
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.folder.path().join("runs")
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let mut command = tollgate();
+        command.arg("run").arg(&self.scenario).arg("--runs-dir").arg(self.runs());
+        command
+    }
+
+    pub(crate) fn run(&self) -> Output {
+        self.command().output().unwrap()
+    }
+
+    /// Every run folder there is.
+    pub(crate) fn run_folders(&self) -> Vec<PathBuf> {
+        std::fs::read_dir(self.runs()).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// The only run folder there is.
+    pub(crate) fn run_folder(&self) -> PathBuf {
+        let mut folders = std::fs::read_dir(self.runs()).unwrap().map(|entry| entry.unwrap().path());
+        let folder = folders.next().unwrap();
+        assert!(folders.next().is_none());
+        folder
+    }
+
+    pub(crate) fn record(&self) -> RunRecord {
+        serde_json::from_slice(&std::fs::read(self.run_folder().join("run.json")).unwrap()).unwrap()
+    }
+}
+
+pub(crate) fn tollgate() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TOLLGATE_") || name == "SYNTHETIC_CHECK_TOKEN" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+pub(crate) const PLAIN: &str = "[[request]]\nname = \"plain\"\npath = \"/plain\"\n\
+                     [load]\narrival_rate = \"100/s\"\nduration = \"1s\"\nconnections = 4\n";
+
+pub(crate) fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Waits until a run has written so many intervals.
+pub(crate) fn wait_for_intervals(bench: &Bench, count: usize) {
+    for _ in 0..400 {
+        let written = if bench.runs().exists() { lines(&bench.runs()) } else { 0 };
+        if written >= count {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("no {count} intervals within 20 s");
+}
+
+pub(crate) fn lines(runs: &Path) -> usize {
+    let folders = std::fs::read_dir(runs).unwrap().flatten();
+    let mut text = String::new();
+    for folder in folders {
+        if let Ok(mut file) = std::fs::File::open(folder.path().join("intervals.jsonl")) {
+            let _torn = file.read_to_string(&mut text);
+        }
+    }
+    text.lines().count()
+}
+
+/// A server that answers 200 to everything, and what it was sent: each request's head and body.
+pub(crate) fn recording_server() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&requests);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let kept = Arc::clone(&kept);
+            std::thread::spawn(move || record(stream, &kept));
+        }
+    });
+    (base_url, requests)
+}
+
+fn record(mut stream: TcpStream, requests: &Mutex<Vec<String>>) -> Option<()> {
+    let mut read = BufReader::new(stream.try_clone().ok()?);
+    loop {
+        let (mut request, mut length) = (String::new(), 0);
+        while read.read_line(&mut request).ok().filter(|&read| read > 0)? > 2 {
+            let line = request.lines().last()?.to_ascii_lowercase();
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.trim().parse().ok()?;
+            }
+        }
+        let mut body = vec![0; length];
+        read.read_exact(&mut body).ok()?;
+        request += &text(&body);
+        requests.lock().unwrap().push(request);
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").ok()?;
+    }
+}

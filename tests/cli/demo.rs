@@ -1,0 +1,27 @@
+//! `tollgate demo`.
+
+use crate::bench::{text, tollgate};
+
+#[test]
+fn the_demo_passes_and_leaves_nothing_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = tollgate().args(["demo", "--runs-dir"]).arg(folder.path()).output().unwrap();
+    let all = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{all}");
+    for word in ["tile-loader-mock", "tile-loader-live", "PASS", "report.html"] {
+        assert!(all.contains(word), "{word} in {all}");
+    }
+    let url = all.split("Rehearsal target: http://").nth(1).unwrap().split_whitespace().next().unwrap();
+    assert!(std::net::TcpStream::connect(url).is_err(), "the rehearsal target still listens");
+}
+
+#[test]
+fn a_flag_that_the_target_does_not_know_is_refused_without_naming_flags_nobody_typed() {
+    let output = tollgate().args(["demo", "--", "--bogus"]).output().unwrap();
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(message.contains("'--bogus'") && message.contains("tollgate target --help"), "{message}");
+    for word in ["--with-stdin", "--mock-latency", "did not start"] {
+        assert!(!message.contains(word), "{word} in {message}");
+    }
+}

@@ -1,0 +1,113 @@
+//! `--every`: each tick is a run of its own.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+
+use tollgate::record::{Decision, RunRecord};
+
+use crate::bench::{Bench, PLAIN, Target, signal, text, wait_for_intervals};
+
+const ONCE: &str = "[[request]]\nname = \"plain\"\npath = \"/plain\"\n[load]\nonce = true\n";
+
+fn bench(target: &Target, rest: &str) -> Bench {
+    Bench::new(&target.base_url, "budgets = [\"errors = 0\"]", rest)
+}
+
+#[test]
+fn each_tick_is_a_run_of_its_own_with_one_line_and_its_reports() {
+    let target = Target::start(&[]);
+    let bench = bench(&target, ONCE);
+    let output = bench.command().args(["--every", "100ms", "--times", "2"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let stdout = text(&output.stdout);
+    assert_eq!(stdout.lines().count(), 2, "{stdout}");
+    let mut folders = bench.run_folders();
+    assert_eq!(folders.len(), 2);
+    folders.sort();
+    for folder in folders {
+        let line = stdout.lines().find(|line| line.contains(folder.to_str().unwrap())).unwrap();
+        assert!(line.contains("PASS") && line.contains("trial: 1 requests, none failed, p50 "), "{line}");
+        assert!(folder.join("run.json").exists() && folder.join("report.html").exists());
+    }
+}
+
+#[test]
+fn with_json_each_tick_is_a_record_in_one_line_and_the_exit_is_the_worst() {
+    let target = Target::start(&["--error-rate", "99%"]);
+    let bench = bench(&target, &ONCE.replace("/plain", "/app?mock=1"));
+    let flags = ["--every", "100ms", "--times", "2", "--output", "json", "--log-format", "pino"];
+    let output = bench.command().args(flags).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let records: Vec<RunRecord> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records.len(), 2);
+    assert_ne!(records[0].id, records[1].id);
+    assert!(records.iter().any(|record| record.verdict.decision == Decision::Fail));
+}
+
+#[test]
+fn ticks_that_a_run_overlaps_are_skipped_and_that_is_said() {
+    let target = Target::start(&[]);
+    let bench = bench(&target, &PLAIN.replace("\"1s\"", "\"300ms\""));
+    let output = bench.command().args(["--every", "100ms", "--times", "2"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let told = text(&output.stderr);
+    assert!(told.contains("The run took longer than its period of 100ms: skipped "), "{told}");
+}
+
+#[test]
+fn a_signal_between_ticks_ends_at_once_with_what_was_decided_so_far() {
+    let target = Target::start(&[]);
+    let bench = bench(&target, ONCE);
+    let (mut child, mut lines) = start(&bench, "1h");
+    assert!(lines.next().unwrap().unwrap().contains("PASS"));
+    signal(&child, "TERM");
+    assert!(lines.next().is_none());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_signal_in_a_run_drains_it_and_there_is_no_further_one() {
+    let target = Target::start(&[]);
+    let bench = bench(&target, &PLAIN.replace("\"1s\"", "\"60s\""));
+    let (mut child, mut lines) = start(&bench, "2m");
+    wait_for_intervals(&bench, 2);
+    signal(&child, "INT");
+    assert!(lines.next().unwrap().unwrap().contains("INCONCLUSIVE"));
+    assert!(lines.next().is_none());
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+}
+
+#[test]
+fn no_thread_and_no_descriptor_is_left_behind_by_a_tick() {
+    if !std::path::Path::new("/proc/self/task").exists() {
+        return;
+    }
+    let target = Target::start(&[]);
+    let bench = bench(&target, ONCE);
+    let (mut child, mut lines) = start(&bench, "100ms");
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        lines.next().unwrap().unwrap();
+        seen.push((open(&child, "task"), open(&child, "fd")));
+    }
+    let ((threads, descriptors), (threads_later, descriptors_later)) = (seen[1], seen[4]);
+    assert!(threads_later <= threads, "{seen:?}");
+    // A report may be in the middle of being written.
+    assert!(descriptors_later <= descriptors + 2, "{seen:?}");
+    signal(&child, "TERM");
+    lines.for_each(drop);
+    child.wait().unwrap();
+}
+
+fn start(bench: &Bench, every: &str) -> (Child, impl Iterator<Item = std::io::Result<String>> + use<>) {
+    let mut command = bench.command();
+    command.args(["--every", every]).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    (child, lines)
+}
+
+fn open(child: &Child, kind: &str) -> usize {
+    std::fs::read_dir(format!("/proc/{}/{kind}", child.id())).unwrap().count()
+}

@@ -1,0 +1,73 @@
+//! Usage errors, help, and flags set in the environment.
+
+use crate::bench::{Bench, PLAIN, Target, text, tollgate};
+
+#[test]
+fn usage_errors_end_with_2_and_help_with_0() {
+    let code = |words: &[&str]| tollgate().args(words).output().unwrap().status.code();
+    assert_eq!(code(&["run"]), Some(2));
+    assert_eq!(code(&["run", "--no-such-flag", "x"]), Some(2));
+    assert_eq!(code(&["run", "no-such-file.toml"]), Some(2));
+    assert_eq!(code(&["show", "no-such-folder"]), Some(2));
+    assert_eq!(code(&["--help"]), Some(0));
+    assert_eq!(code(&["run", "--help"]), Some(0));
+}
+
+#[test]
+fn without_a_word_the_first_page_of_help_is_shown() {
+    let output = tollgate().output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let page = text(&output.stderr);
+    for word in ["Measure:", "Write scenarios:", "tollgate run https://", "Exit codes:"] {
+        assert!(page.contains(word), "{word} in {page}");
+    }
+}
+
+#[test]
+fn a_flag_is_set_in_the_environment_and_the_command_line_outranks_it() {
+    let target = Target::start(&[]);
+    let url = format!("{}/plain", target.base_url);
+    let printed = |variables: &[(&str, &str)], flags: &[&str]| {
+        let mut command = tollgate();
+        command.args(["run", &url, "--print-scenario"]).args(flags).envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let two = printed(&[("TOLLGATE_RATE", "7/s"), ("TOLLGATE_BUDGET", "p95 < 1s\nerrors = 0")], &[]);
+    assert!(two.contains(r#"arrival_rate = "7/s""#), "{two}");
+    assert!(two.contains(r#"budgets = ["p95 < 1s", "errors = 0"]"#), "{two}");
+    let typed = printed(&[("TOLLGATE_RATE", "7/s")], &["--rate", "9/s"]);
+    assert!(typed.contains(r#"arrival_rate = "9/s""#), "{typed}");
+    // What is empty, or says no to a switch, is not there at all: `--closed` does not go with `--rate`.
+    let unset = [("TOLLGATE_RATE", ""), ("TOLLGATE_CLOSED", "0"), ("TOLLGATE_DURATION", "")];
+    assert_eq!(printed(&unset, &["--rate", "20/s"]), printed(&[], &[]));
+    assert!(!printed(&[("TOLLGATE_CLOSED", "1")], &[]).contains("arrival_rate"));
+}
+
+#[test]
+fn the_targets_variables_are_its_own_and_an_empty_one_is_not_set() {
+    let command = |name: &str, value: &str| {
+        let mut command = tollgate();
+        command.args(["target", "--listen", "192.0.2.1:1"]).env(name, value);
+        text(&command.output().unwrap().stderr)
+    };
+    assert!(command("TOLLGATE_TARGET_STALL", "1s").contains("--every"));
+    assert!(command("TOLLGATE_TARGET_STALL", "").contains("--listen-anywhere"));
+    assert!(command("TOLLGATE_EVERY", "nonsense").contains("--listen-anywhere"));
+}
+
+#[test]
+fn a_flag_that_would_change_nothing_is_refused() {
+    let bench = Bench::new("http://127.0.0.1:1", "budgets = [\"p95 < 1s\"]", PLAIN);
+    for (flags, told) in [
+        (&["--rate", "9/s", "-H", "Accept: a"][..], "--rate, --header belong to URLs"),
+        (&["--print-scenario"], "--print-scenario belongs to URLs"),
+        (&["--times", "3"], "add --every"),
+    ] {
+        let output = bench.command().args(flags).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{flags:?}");
+        assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
+        assert!(!bench.runs().exists());
+    }
+}

@@ -1,0 +1,211 @@
+//! `tollgate run FILE`, `check` and `show`: verdicts, folders, signals.
+
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+
+use tollgate::record::{Decision, Ending, RunRecord};
+
+use crate::bench::{Bench, PLAIN, Target, signal, text, tollgate, wait_for_intervals};
+
+#[test]
+fn a_target_within_its_budget_passes_and_the_run_is_kept() {
+    let target = Target::start(&[]);
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("PASS"), "{}", text(&output.stdout));
+    for file in ["run.json", "intervals.jsonl", "intervals.hlog", "report.html", "report.md"] {
+        assert!(bench.run_folder().join(file).metadata().unwrap().len() > 0, "{file}");
+    }
+    assert!(!bench.run_folder().join("run.partial.json").exists());
+    let record = bench.record();
+    assert_eq!(record.measurement.ending, Ending::Complete);
+    assert_eq!(record.measurement.scenarios[0].requests[0].measured.tally.ok, 100);
+}
+
+#[test]
+fn too_few_requests_are_inconclusive() {
+    let target = Target::start(&[]);
+    let rest = PLAIN.replace("100/s", "20/s");
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", &rest);
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("INCONCLUSIVE"));
+}
+
+#[test]
+fn a_slow_target_fails() {
+    let target = Target::start(&["--mock-latency", "constant:60ms"]);
+    let rest = PLAIN.replace("/plain", "/app?mock=1");
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 50ms\"]", &rest);
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("FAIL"));
+}
+
+#[test]
+fn a_live_page_behind_a_login_is_reported_as_exactly_that() {
+    let target = Target::start(&["--auth", "today"]);
+    let rest = PLAIN.replace("/plain", "/app?mock=0");
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", &rest);
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("302 redirect to /auth/login"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn a_target_that_is_down_fails_and_the_run_stops_early() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let rest = PLAIN.replace("\"1s\"", "\"300s\"");
+    let bench = Bench::new(&format!("http://{closed}"), "budgets = [\"p95 < 1s\"]", &rest);
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("connection refused"), "{}", text(&output.stdout));
+    assert!(matches!(bench.record().measurement.ending, Ending::TargetDown(_)));
+}
+
+#[test]
+fn a_wrong_scenario_is_refused_with_its_place_and_nothing_is_written() {
+    let bench = Bench::new("http://127.0.0.1:1", "budgets = [\"p999 < 1s\"]", PLAIN);
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(2));
+    let message = text(&output.stderr);
+    assert!(message.contains("scenario.toml:2:") && message.contains("p99.9"), "{message}");
+    assert!(!bench.runs().exists());
+}
+
+#[test]
+fn a_missing_variable_is_an_error_on_run_and_a_warning_on_check() {
+    let bench = Bench::new("${TOLLGATE_TARGET}", "budgets = [\"p95 < 1s\"]", PLAIN);
+    let run = bench.run();
+    assert_eq!(run.status.code(), Some(2));
+    assert!(text(&run.stderr).contains("TOLLGATE_TARGET"), "{}", text(&run.stderr));
+    let check = tollgate().arg("check").arg(&bench.scenario).output().unwrap();
+    assert_eq!(check.status.code(), Some(0), "{}", text(&check.stderr));
+    assert!(text(&check.stderr).contains("TOLLGATE_TARGET"));
+}
+
+#[test]
+fn json_output_is_the_run_record_alone() {
+    let target = Target::start(&[]);
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
+    let output = bench.command().args(["--output", "json"]).output().unwrap();
+    let record: RunRecord = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(record, bench.record());
+    assert_eq!(record.verdict.decision, Decision::Pass);
+    assert!(text(&output.stderr).contains("PASS"));
+}
+
+#[test]
+fn results_that_cannot_be_kept_end_with_4_before_anything_is_sent() {
+    let bench = Bench::new("http://127.0.0.1:1", "budgets = [\"p95 < 1s\"]", PLAIN);
+    std::fs::write(bench.runs(), "a file where a folder should be").unwrap();
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(text(&output.stderr).contains("cannot write"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn results_that_cannot_be_printed_end_with_4_though_they_are_kept() {
+    let target = Target::start(&[]);
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let Ok(full) = full else { return };
+    let status =
+        bench.command().args(["--output", "json"]).stdout(full).stderr(Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(4));
+    assert_eq!(bench.record().verdict.decision, Decision::Pass);
+}
+
+#[test]
+fn heavy_load_on_a_foreign_host_must_be_asked_for() {
+    let closed = PLAIN.replace("arrival_rate = \"100/s\"\n", "");
+    let warm = format!("{PLAIN}[warmup]\nconnections = 4\nrequests = 101\n");
+    for rest in [&PLAIN.replace("100/s", "101/s"), &closed, &warm] {
+        let bench = Bench::new("http://192.0.2.1", "budgets = [\"p95 < 1s\"]", rest);
+        let output = bench.run();
+        assert_eq!(output.status.code(), Some(2), "{rest}");
+        assert!(text(&output.stderr).contains("--yes-load-this-host"), "{}", text(&output.stderr));
+        assert!(!bench.runs().exists());
+    }
+}
+
+#[test]
+fn too_few_file_descriptors_are_said_before_the_run_and_not_blamed_on_the_target() {
+    let rest = PLAIN.replace("connections = 4", "connections = 200");
+    let bench = Bench::new("http://127.0.0.1:1", "budgets = [\"p95 < 1s\"]", &rest);
+    let limited =
+        format!("ulimit -n 100 && exec {} run {}", env!("CARGO_BIN_EXE_tollgate"), bench.scenario.display());
+    let output = Command::new("sh").args(["-c", &limited]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("ulimit -n 264"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn sigterm_drains_keeps_what_was_measured_and_is_inconclusive() {
+    let target = Target::start(&[]);
+    let rest = PLAIN.replace("\"1s\"", "\"60s\"");
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", &rest);
+    let child = bench.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for_intervals(&bench, 2);
+    signal(&child, "TERM");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
+    let record = bench.record();
+    assert_eq!(record.measurement.ending, Ending::Interrupted);
+    let scenario = &record.measurement.scenarios[0];
+    assert_eq!(scenario.requests[0].measured.tally.ok, scenario.released);
+}
+
+#[test]
+fn a_killed_run_is_recognised_and_shown_as_far_as_it_went() {
+    let target = Target::start(&[]);
+    let rest = PLAIN.replace("\"1s\"", "\"60s\"");
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", &rest);
+    let mut child = bench.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for_intervals(&bench, 2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(bench.run_folder().join("run.partial.json").exists());
+
+    let show = tollgate().arg("show").arg(bench.run_folder()).output().unwrap();
+    assert_eq!(show.status.code(), Some(3), "{}", text(&show.stderr));
+    assert!(text(&show.stderr).contains("cut off"));
+    let record = bench.record();
+    assert_eq!(record.measurement.ending, Ending::Recovered);
+    assert!(record.measurement.scenarios[0].requests[0].measured.tally.ok >= 100);
+}
+
+#[test]
+fn a_run_is_shown_again_with_the_same_figures() {
+    let target = Target::start(&[]);
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
+    let run = bench.run();
+    let before = std::fs::read_to_string(bench.run_folder().join("report.html")).unwrap();
+    let show = tollgate().arg("show").arg(bench.run_folder()).output().unwrap();
+    assert_eq!(show.status.code(), Some(0));
+    assert_eq!(text(&show.stdout), text(&run.stdout));
+    assert_eq!(std::fs::read_to_string(bench.run_folder().join("report.html")).unwrap(), before);
+}
+
+#[test]
+fn a_run_over_tls_trusts_the_named_certificate_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    let target = Target::start(&["--tls", "--tls-ca-out", ca.to_str().unwrap()]);
+    let trusting = format!("[target]\nbase_url = \"{}\"\ntls_ca = \"{}\"", target.base_url, ca.display());
+    let mut bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
+    let strict = bench.run();
+    assert_eq!(strict.status.code(), Some(1), "{}", text(&strict.stdout));
+    assert!(text(&strict.stdout).contains("TLS"), "{}", text(&strict.stdout));
+
+    let written = std::fs::read_to_string(&bench.scenario).unwrap();
+    let before = format!("[target]\nbase_url = \"{}\"", target.base_url);
+    bench.folder = tempfile::tempdir().unwrap();
+    bench.scenario = bench.folder.path().join("scenario.toml");
+    std::fs::write(&bench.scenario, written.replace(&before, &trusting)).unwrap();
+    let trusted = bench.run();
+    assert_eq!(trusted.status.code(), Some(0), "{}{}", text(&trusted.stdout), text(&trusted.stderr));
+    let protocols = &bench.record().measurement.scenarios[0].protocols;
+    assert_eq!(protocols, &["HTTP/1.1 over TLS 1.3"]);
+}

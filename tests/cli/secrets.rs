@@ -1,0 +1,173 @@
+//! Canaries: a secret reaches no file and no message, whatever the target makes of it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Output;
+
+use crate::bench::{Bench, text, tollgate};
+
+const CANARY: &str = "Zebra/7f3a9c51";
+
+#[test]
+fn a_secret_never_reaches_a_file_or_a_message() {
+    let echo = echoing_server();
+    let rest = r#"X-Token = "${CANARY_TOKEN}"
+        [[request]]
+        name = "page"
+        path = "/x?key=${CANARY_TOKEN}"
+        expect = { headers = { x-echo = "other" } }
+        [[request]]
+        name = "redirect"
+        path = "/redirect"
+        [load]
+        arrival_rate = "20/s"
+        duration = "1s"
+        connections = 1"#;
+    let bench = Bench::new(&echo, "budgets = [\"p95 < 1s\"]", rest);
+    for flags in FORMS {
+        let output = bench.command().args(flags).env("CANARY_TOKEN", CANARY).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        assert_untold(&output);
+    }
+    assert_kept_clean(&bench.runs(), FORMS.len());
+}
+
+/// Every way in which output can look.
+const FORMS: [&[&str]; 5] = [
+    &[],
+    &["--output", "json"],
+    &["--log-level", "debug"],
+    &["--log-format", "pino", "--log-level", "debug"],
+    &["--every", "1s", "--times", "1", "--log-format", "pino", "--log-level", "debug", "--output", "json"],
+];
+
+#[test]
+fn a_credential_typed_on_the_command_line_never_reaches_a_file_or_a_message() {
+    let echo = echoing_server();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |flags: &[&str]| {
+        let mut command = tollgate();
+        command
+            .args(["run", &format!("{echo}/redirect"), "--duration", "1s", "--rate", "20/s", "-c", "1"])
+            .args(["-H", &format!("X-Token: {CANARY}"), "-H", &format!("Authorization: Bearer {CANARY}")])
+            .args([
+                &format!("--header=Cookie: sid={CANARY}; other=${{OTHER}}"),
+                "--body",
+                &body(),
+                "--runs-dir",
+            ])
+            .arg(folder.path())
+            .env("OTHER", "nothing")
+            .args(flags);
+        command.output().unwrap()
+    };
+    for flags in FORMS {
+        let output = run(flags);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        assert_untold(&output);
+    }
+    assert_kept_clean(folder.path(), FORMS.len());
+}
+
+fn body() -> String {
+    format!("{{\"password\": \"{CANARY}\"}}")
+}
+
+#[test]
+fn a_credential_is_in_no_error_and_in_no_file_that_is_printed() {
+    let header = format!("X-Token: {CANARY}");
+    let password = format!("http://probe:{CANARY}@127.0.0.1:1/");
+    for (words, code) in [
+        (&["run", "http://127.0.0.1:1", "--print-scenario", "-H", &header][..], 0),
+        (&["run", &password], 2),
+        (&["run", "http://127.0.0.1:1", "-H", CANARY], 2),
+        (&["run", "http://127.0.0.1:1", "-H", &format!("X Token: {CANARY}")], 2),
+        (&["run", "http://127.0.0.1:1", "-H", &format!("X-Token: {CANARY}${{")], 2),
+        (&["run", "http://127.0.0.1:1", "--body", &format!("{CANARY}${{")], 2),
+        (&["run", "http://127.0.0.1:1", "-H", &header, "--budget", "p95 < 30s"], 2),
+    ] {
+        let output = tollgate().args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+        assert_untold(&output);
+        let variable = tollgate().args(["run", "http://127.0.0.1:1"]).env("TOLLGATE_HEADER", CANARY).output();
+        assert_untold(&variable.unwrap());
+    }
+    let help = tollgate().args(["run", "--help"]).env("TOLLGATE_HEADER", &header).output().unwrap();
+    assert_untold(&help);
+}
+
+fn assert_untold(output: &Output) {
+    assert!(!tells(&output.stdout), "{}", text(&output.stdout));
+    assert!(!tells(&output.stderr), "{}", text(&output.stderr));
+}
+
+fn assert_kept_clean(runs: &Path, count: usize) {
+    let mut folders = 0;
+    for folder in std::fs::read_dir(runs).unwrap() {
+        folders += 1;
+        for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            assert!(!tells(&std::fs::read(&path).unwrap()), "{}", path.display());
+        }
+    }
+    assert_eq!(folders, count);
+}
+
+/// Whether bytes hold either half of the canary, in whatever case, escaped or not.
+fn tells(bytes: &[u8]) -> bool {
+    let text = text(bytes).to_lowercase();
+    ["zebra", "7f3a9c5"].iter().any(|half| text.contains(half) || text.contains(&escaped(half)))
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02x}"))
+}
+
+/// A server that puts what it is told into its headers and redirects, in one way of writing it after another.
+fn echoing_server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || echo_in_turns(stream));
+        }
+    });
+    base_url
+}
+
+fn echo_in_turns(mut stream: std::net::TcpStream) -> Option<()> {
+    let mut read = BufReader::new(stream.try_clone().ok()?);
+    for turn in 0..1_000 {
+        let (mut token, mut length, mut redirects, mut line) = (String::new(), 0, false, String::new());
+        while read.read_line(&mut line).ok()? > 2 {
+            if let Some((_, value)) =
+                line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("x-token"))
+            {
+                value.trim().clone_into(&mut token);
+            }
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+                length = value.trim().parse().ok()?;
+            }
+            redirects |= line.contains(" /redirect");
+            line.clear();
+        }
+        read.read_exact(&mut vec![0; length]).ok()?;
+        let written = match turn % 5 {
+            0 => token.clone(),
+            1 => token.to_uppercase(),
+            2 => token.replace('/', "%2f"),
+            3 => escaped(&token),
+            // Wherever evidence is cut off, the cut goes through the canary in some turn.
+            _ => format!("{}{token}", "x".repeat(130 + turn)),
+        };
+        let head = if redirects {
+            format!("302 Found\r\nlocation: http://h/login/{written}?next={token}")
+        } else {
+            format!("200 OK\r\nx-echo: {written}")
+        };
+        let answer = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n{token}", token.len());
+        stream.write_all(answer.as_bytes()).ok()?;
+    }
+    None
+}
