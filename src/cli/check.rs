@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::connection::{self, Addresses, Connection};
 use super::console::{Console, Output, colours_errors};
 use super::exit::{Exit, Problem};
-use super::variables;
+use super::{quick, variables};
 use crate::plan::{Environment, Plan};
 use crate::record::PlannedScenario;
 use crate::scenario::Scenario;
@@ -36,6 +36,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn check(args: &Args) -> Result<Exit, Problem> {
+    if args.files.iter().any(|file| quick::is_url(file.as_os_str())) {
+        return Err(Problem::usage(
+            "error: `check` reads scenario files; `tollgate run URL --print-scenario` shows what a URL amounts to",
+        ));
+    }
     let environment = Environment::for_check(variables::of_process());
     let overrides = args.connection.overrides(&args.addresses, args.duration);
     let checked = Scenario::read_all(&args.files)

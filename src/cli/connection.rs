@@ -129,3 +129,56 @@ pub(super) fn parse_period(text: &str) -> Result<Duration, UnitError> {
     }
     Ok(period)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    #[command(no_binary_name = true)]
+    struct Typed {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(flatten)]
+        addresses: Addresses,
+    }
+
+    fn typed(words: &str) -> Typed {
+        Typed::try_parse_from(words.split_whitespace()).unwrap()
+    }
+
+    #[test]
+    fn flags_become_overrides_and_the_keys_that_say_the_same() {
+        let Typed { connection, addresses } = typed(
+            "--http 2 --insecure -6 --resolve Example.org:443:127.0.0.1,[::1] --allow-host LOGIN.example.org",
+        );
+        let overrides = connection.overrides(&addresses, Some(Duration::from_secs(7)));
+        assert_eq!(overrides.protocol, Some(Protocol::Http2));
+        assert_eq!(overrides.family, Some(Family::V6));
+        assert_eq!(overrides.duration, Some(Duration::from_secs(7)));
+        assert_eq!(overrides.resolve, ["example.org:443:127.0.0.1,::1".parse::<Resolve>().unwrap()]);
+        assert_eq!(overrides.allowed_hosts, ["login.example.org"]);
+        assert!(overrides.insecure);
+        let keys = connection.keys(&addresses).into_iter().map(|(key, value)| format!("{key} = {value}"));
+        assert_eq!(
+            keys.collect::<Vec<_>>(),
+            [
+                r#"http = "2""#,
+                r#"ip = "6""#,
+                r#"resolve = ["example.org:443:127.0.0.1,[::1]"]"#,
+                r#"allow_hosts = ["login.example.org"]"#,
+                "insecure = true",
+            ]
+        );
+    }
+
+    #[test]
+    fn without_flags_nothing_is_overridden() {
+        let Typed { connection, addresses } = typed("");
+        let overrides = connection.overrides(&addresses, None);
+        assert!(overrides.protocol.is_none() && overrides.family.is_none() && overrides.duration.is_none());
+        assert!(overrides.resolve.is_empty() && overrides.allowed_hosts.is_empty() && !overrides.insecure);
+        assert!(connection.keys(&addresses).is_empty());
+    }
+}

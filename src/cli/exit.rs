@@ -4,7 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use super::console::colours_errors;
-use super::log;
+use super::{log, tips};
 use crate::engine::EngineError;
 use crate::record::Decision;
 use crate::store::StoreError;
@@ -104,11 +104,9 @@ impl From<EngineError> for Problem {
 pub(super) fn of_clap(error: &clap::Error) -> Result<Exit, Problem> {
     if error.use_stderr() {
         let text = error.render();
-        return Err(Problem::usage(if colours_errors() {
-            text.ansi().to_string()
-        } else {
-            text.to_string()
-        }));
+        let text = if colours_errors() { text.ansi().to_string() } else { text.to_string() };
+        let tip = tips::of(error).map(|tip| format!("\n  tip: {tip}\n")).unwrap_or_default();
+        return Err(Problem::usage(format!("{}{tip}", text.trim_end())));
     }
     // Where stdout is closed there is nobody to read the help.
     let _closed = error.print();

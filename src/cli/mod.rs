@@ -24,6 +24,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod ticks;
+mod tips;
 mod variables;
 
 use std::ffi::OsString;

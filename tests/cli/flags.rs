@@ -71,3 +71,16 @@ fn a_flag_that_would_change_nothing_is_refused() {
         assert!(!bench.runs().exists());
     }
 }
+
+#[test]
+fn a_flag_of_another_tool_is_answered_with_the_one_to_write() {
+    for (typed, told) in [("--vus", "--closed --connections"), ("-z", "--duration"), ("-k", "--insecure")] {
+        let output = tollgate().args(["run", "http://127.0.0.1:1", typed, "8"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{typed}");
+        let message = text(&output.stderr);
+        assert!(message.contains("tip: write") && message.contains(told), "{message}");
+    }
+    let output = tollgate().args(["check", "http://127.0.0.1:1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--print-scenario"), "{}", text(&output.stderr));
+}

@@ -102,3 +102,51 @@ fn key(name: &str) -> String {
     let bare = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     if bare { name.to_owned() } else { Value::from(name).to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::time::Duration;
+
+    const MEANT: &str = r#"
+        name = "a name"
+        budgets = ["p95 < 300ms", "errors = 0"]
+        target = { base_url = "https://example.org", timeout = "5s", http = "2", insecure = true }
+        headers = { Accept = '"x"', "X!" = "${Y}" }
+        load = { arrival_rate = "1.5/s", duration = "1m", connections = 16, every = "5m" }
+        [[request]]
+        name = "PUT"
+        method = "PUT"
+        path = "/a?b=c"
+        body = "'''\u0001\\"
+        redirects = 3
+        expect = { status = [200, 201], body_contains = ["\"it's\"\n${B}"] }
+    "#;
+
+    #[test]
+    fn all_that_can_be_asked_for_stands_in_the_file() {
+        let flags = Flags {
+            budget: vec!["p95 < 300ms".parse().unwrap(), "errors = 0".parse().unwrap()],
+            expect_status: vec![200, 201],
+            expect_body: vec!["\"it's\"\n${B}".to_owned()],
+            rate: Some("90/min".parse().unwrap()),
+            method: Some("PUT".to_owned()),
+            body: Some("'''\u{1}\\".to_owned()),
+            redirects: Some(3),
+            timeout: Some(Duration::from_secs(5)),
+            ..Flags::default()
+        };
+        let around = Around {
+            duration: Some(Duration::from_mins(1)),
+            every: Some(Duration::from_mins(5)),
+            target: vec![("http", "2".into()), ("insecure", true.into())],
+            taken: BTreeSet::new(),
+            variables: &BTreeMap::new(),
+        };
+        let address = Address::read("https://example.org/a?b=c").unwrap();
+        let headers = [("Accept".to_owned(), "\"x\"".to_owned()), ("X!".to_owned(), "${Y}".to_owned())];
+        let written = text(&flags, &address, "a name", &headers, &around);
+        assert_eq!(written.parse::<toml::Table>().unwrap(), MEANT.parse().unwrap());
+    }
+}
