@@ -7,7 +7,7 @@ use super::{plot, words};
 
 /// The report as markdown; it shows the plots by their file names beside it.
 pub fn markdown(model: &Model) -> String {
-    let mut parts = vec![verdict(model), gate(model), findings(model), requests(model)];
+    let mut parts = vec![caveats(model), verdict(model), gate(model), findings(model), requests(model)];
     parts.extend(model.requests().map(|(scenario, request)| timing(scenario, request)));
     parts.push(failures(model));
     parts.push(pictures(model));
@@ -16,6 +16,16 @@ pub fn markdown(model: &Model) -> String {
     parts.push(format!("_{}_\n", escaped(&model.method)));
     parts.retain(|part| !part.is_empty());
     parts.join("\n")
+}
+
+/// What a reader must know before any figure, as a block that code hosts draw as a warning.
+fn caveats(model: &Model) -> String {
+    let lines = model
+        .caveats
+        .iter()
+        .map(|caveat| format!("> **{}**: {}  \n", escaped(&caveat.scenario), escaped(&caveat.what)));
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("> [!WARNING]\n{lines}") }
 }
 
 fn verdict(model: &Model) -> String {
@@ -77,7 +87,9 @@ fn requests(model: &Model) -> String {
     let rows = model.requests().map(|(scenario, request)| {
         let latency = request.latency;
         let [p50, p95, p99, max] = [latency.p50, latency.p95, latency.p99, latency.max].map(words::time);
-        [escaped(&scenario.place(request)), words::count(request.n), p50, p95, p99, max, request.errors()]
+        let name = escaped(&request.row_name(scenario.place(request)));
+        let indent = if request.hop.is_some() { "&emsp;" } else { "" };
+        [format!("{indent}{name}"), words::count(request.n), p50, p95, p99, max, request.errors()]
     });
     format!(
         "### Latency of the ok exchanges\n\n{}",
@@ -129,7 +141,7 @@ fn failures(model: &Model) -> String {
 fn pictures(model: &Model) -> String {
     let pictures: String = plot::sketches(model)
         .iter()
-        .map(|plot| format!("\n![{}]({}.png)\n", escaped(&plot.title), plot.name))
+        .map(|plot| format!("\n![{}. {}]({}.png)\n", escaped(&plot.title), escaped(&plot.alt), plot.name))
         .collect();
     if pictures.is_empty() { pictures } else { format!("### Plots\n{pictures}") }
 }
@@ -141,7 +153,9 @@ fn plan(scenario: &ScenarioView) -> String {
     }
     text += &facts(&scenario.facts);
     for request in &scenario.requests {
-        text += &format!("- {}: {}\n", escaped(&request.name), code(&request.line));
+        let indent = if request.hop.is_some() { "&emsp;" } else { "" };
+        let name = escaped(&request.row_name(request.name.clone()));
+        text += &format!("- {indent}{name}: {}\n", code(&request.line));
         let nested = request.headers.iter().chain(&request.expectations);
         nested.for_each(|line| text += &format!("  - {}\n", code(line)));
     }
@@ -169,7 +183,7 @@ fn escaped(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '@' => escaped.push_str("&#64;"),
             '`' => escaped.push_str("&#96;"),
-            '\\' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => {
+            '\\' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' | '$' => {
                 escaped.push('\\');
                 escaped.push(c);
             }

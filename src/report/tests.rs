@@ -112,7 +112,7 @@ fn names_that_mean_harm_do_none() {
 fn every_svg_is_well_formed_scales_and_says_what_it_shows() {
     for model in models() {
         for sketch in super::plot::sketches(&model) {
-            let svg = sketch.svg().unwrap();
+            let svg = sketch.svg(super::plot::Paper::WIDE).unwrap();
             let document = roxmltree::Document::parse(&svg).unwrap();
             let root = document.root_element();
             assert_eq!(root.attribute("role"), Some("img"));

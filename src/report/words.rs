@@ -31,6 +31,7 @@ pub(super) fn name(name: &str) -> String {
 /// Whether a character could steer a terminal, break a line or turn the reading direction of what follows.
 fn is_harmful(c: char) -> bool {
     c.is_control()
+        || matches!(c, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
         || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}')
 }
 

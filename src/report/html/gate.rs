@@ -37,7 +37,7 @@ fn rows(scenario: &ScenarioView, request: &RequestView) -> Markup {
         tbody {
             tr {
                 (figures(scenario, request))
-                @if let Some(first) = request.budgets.first() { (budget(first)) } @else { (no_budget()) }
+                @if let Some(first) = request.budgets.first() { (budget(first)) } @else { (no_budget(request)) }
             }
             @for row in request.budgets.iter().skip(1) {
                 tr { @for _ in 0..7 { td.empty {} } (budget(row)) }
@@ -50,7 +50,7 @@ fn figures(scenario: &ScenarioView, request: &RequestView) -> Markup {
     let latency = request.latency;
     let times = [("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99), ("max", latency.max)];
     html! {
-        td.words.place { (scenario.place(request)) }
+        td.words.place.hop[request.hop.is_some()] { (request.row_name(scenario.place(request))) }
         td.number.figure data-label="n" { (words::count(request.n)) }
         @for (name, time) in times { td.number.figure data-label=(name) { (words::time(time)) } }
         td.number.figure data-label="errors" { (request.errors()) }
@@ -68,8 +68,9 @@ fn budget(row: &BudgetRow) -> Markup {
     }
 }
 
-fn no_budget() -> Markup {
-    html! { td.budget { "none" } td.empty {} td.empty {} }
+fn no_budget(request: &RequestView) -> Markup {
+    let words = if request.hop.is_some() { "not judged" } else { "none" };
+    html! { td.budget { (words) } td.empty {} td.empty {} }
 }
 
 fn clipped(scenario: &ScenarioView, request: &RequestView) -> Markup {

@@ -1,5 +1,6 @@
 //! The report as a self-contained page: no script, no other file, readable on a phone.
 
+mod figure;
 mod gate;
 mod plan;
 mod timing;
@@ -7,7 +8,7 @@ mod timing;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::model::{Fact, Finding, Model};
-use super::plot::{Sketch, sketches};
+use super::plot::dark_rules;
 use super::words;
 
 const STYLE: &str = include_str!("style.css");
@@ -29,8 +30,9 @@ pub fn html(model: &Model) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="referrer" content="no-referrer";
+                meta name="color-scheme" content="light dark";
                 title { (title) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) (PreEscaped(dark_rules("figure svg "))) }
             }
             body { main { (body(model)) } }
         }
@@ -40,6 +42,7 @@ pub fn html(model: &Model) -> String {
 
 fn body(model: &Model) -> Markup {
     html! {
+        (caveats(model))
         header {
             h1 { (model.title) }
             p.muted { (model.subtitle) }
@@ -47,7 +50,7 @@ fn body(model: &Model) -> Markup {
         (verdict(model))
         (gate::table(model))
         (failures(model))
-        (pictures(model))
+        (figure::section(model))
         (timing::tables(model))
         (plan::sections(model))
         section {
@@ -56,6 +59,18 @@ fn body(model: &Model) -> Markup {
         }
         footer.muted.small {
             p { strong { "Method. " } (model.method) }
+        }
+    }
+}
+
+/// What a reader must know before any figure, where nobody can miss it.
+fn caveats(model: &Model) -> Markup {
+    html! {
+        @if !model.caveats.is_empty() {
+            aside.caveats {
+                p.word { "Warning" }
+                ul { @for caveat in &model.caveats { li { strong { (caveat.scenario) ": " } (caveat.what) } } }
+            }
         }
     }
 }
@@ -99,28 +114,6 @@ fn failures(model: &Model) -> Markup {
                     }
                 }
             }
-        }
-    }
-}
-
-fn pictures(model: &Model) -> Markup {
-    let sketches = sketches(model);
-    html! {
-        @if !sketches.is_empty() {
-            section {
-                h2 { "Plots" }
-                div.plots { @for sketch in &sketches { (figure(sketch)) } }
-            }
-        }
-    }
-}
-
-/// A picture inline; its texts were escaped when it was drawn.
-fn figure(sketch: &Sketch<'_>) -> Markup {
-    html! {
-        @match sketch.svg() {
-            Ok(svg) => figure id=(sketch.name) { div.scroll { (PreEscaped(svg)) } },
-            Err(error) => p.fail { "A plot is missing: " (error) },
         }
     }
 }

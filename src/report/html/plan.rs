@@ -33,7 +33,7 @@ fn section(scenario: &ScenarioView) -> Markup {
 
 fn planned(request: &RequestView) -> Markup {
     html! {
-        h3 { (request.name) }
+        h3.hop[request.hop.is_some()] { (request.row_name(request.name.clone())) }
         @if !request.line.is_empty() { p { code { (request.line) } } }
         (lines("Headers sent", &request.headers))
         (lines("The answer must be", &request.expectations))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::{Dimension, StageMeasurement};
+use crate::record::{Actual, Dimension, StageMeasurement};
 
 use super::Quantiles;
 
@@ -44,6 +44,17 @@ impl Curve {
         curve
     }
 
+    /// The value of a share of the exchanges, failures ranked above all; within what a plot can show.
+    pub(in crate::report) fn at(&self, share: f64) -> Actual {
+        // The step that begins right at the share is the first beyond it.
+        let after = self.steps.partition_point(|(start, _)| *start < share - 1e-12);
+        match after.checked_sub(1).and_then(|at| self.steps.get(at)) {
+            _ if self.total == 0 => Actual::NoData,
+            Some((_, value)) if share <= self.ok as f64 / self.total as f64 + 1e-12 => Actual::At(*value),
+            _ => Actual::Unbounded,
+        }
+    }
+
     /// Adds a step; one that cannot be told from the last in a plot raises the last instead.
     fn push(&mut self, share: f64, value: Duration) {
         match self.steps.last_mut() {
@@ -56,4 +67,29 @@ impl Curve {
 /// The place of a share on the axis of percentiles: the tenfolds of the tail beyond it (0 % at 0, 90 % at 1, 99 % at 2).
 pub(in crate::report) fn tail(share: f64) -> f64 {
     -(1.0 - share).max(1e-12).log10()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Failure, Histogram};
+
+    #[test]
+    fn a_share_among_the_failures_has_no_bound() {
+        let mut stage = StageMeasurement::default();
+        let mut latency = Histogram::default();
+        (1..=90).for_each(|millis| latency.record(Duration::from_millis(millis)));
+        stage.series.add(Dimension::Latency, &latency);
+        stage.tally.exchanges = 100;
+        stage.tally.ok = 90;
+        stage.tally.failures.insert(Failure::Reset, 10);
+        let curve = Curve::new(&stage);
+        let near = |share| match curve.at(share) {
+            Actual::At(value) => value.as_millis(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([near(0.5), near(0.9)], [50, 90]);
+        assert_eq!(curve.at(0.95), Actual::Unbounded);
+        assert_eq!(Curve::default().at(0.5), Actual::NoData);
+    }
 }

@@ -5,13 +5,14 @@ mod curve;
 mod facts;
 mod finding;
 mod request;
+mod sparse;
 mod timeline;
 mod timing;
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
 
-use crate::record::{Decision, Interval, Measurement, Reason, RunRecord, Verdict};
+use crate::record::{Decision, Interval, Measurement, PlannedScenario, Reason, RunRecord, Verdict};
 use crate::units::Ratio;
 
 use super::words;
@@ -20,6 +21,7 @@ pub(super) use curve::{Curve, tail};
 pub(super) use facts::Fact;
 pub(super) use finding::Finding;
 pub(super) use request::{FailureRow, RequestView};
+use sparse::Sparse;
 use timeline::Gatherer;
 pub(super) use timeline::{Point, Timeline};
 pub(super) use timing::{Quantiles, Timing, TimingRow, label, meaning};
@@ -37,12 +39,23 @@ pub struct Model {
     pub(super) headline: String,
     /// Each scenario, in the order of the command.
     pub(super) scenarios: Vec<ScenarioView>,
+    /// What a reader must know before any figure, each with its scenario.
+    pub(super) caveats: Vec<Caveat>,
     /// What keeps the run from a pass, and what to do about it; the gravest first.
     pub(super) findings: Vec<Finding>,
     /// Where the record comes from.
     pub(super) provenance: Vec<Fact>,
     /// How the figures came about, in two sentences.
     pub(super) method: String,
+}
+
+/// Something that a reader must know before any figure of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Caveat {
+    /// The scenario's name, fit to be shown.
+    pub(super) scenario: String,
+    /// What is the case, in a sentence.
+    pub(super) what: String,
 }
 
 /// What is shown of one scenario.
@@ -54,12 +67,16 @@ pub(super) struct ScenarioView {
     pub(super) description: String,
     /// The decision on it.
     pub(super) decision: Decision,
+    /// What a reader must know before its figures; stands in every plot.
+    pub(super) caveats: Vec<String>,
     /// Target, load, warm-up, connections.
     pub(super) facts: Vec<Fact>,
     /// What speaks against believing the data, or what failed beside the budgets.
     pub(super) reasons: Vec<Reason>,
-    /// Its requests, in the order of the scenario file.
+    /// Its requests, in the order of the scenario file, each with the hops it was redirected by after it.
     pub(super) requests: Vec<RequestView>,
+    /// All its requests over time, hops left out.
+    pub(super) timeline: Timeline,
 }
 
 impl Model {
@@ -81,6 +98,7 @@ impl Model {
             decision: verdict.decision,
             headline: finding::headline(verdict.decision, &findings, &budgets, confidence(verdict)),
             findings,
+            caveats: scenarios.iter().flat_map(ScenarioView::caveats).collect(),
             scenarios,
             provenance: facts::provenance(record),
             method: facts::method(verdict),
@@ -100,6 +118,11 @@ impl ScenarioView {
         let planned = record.planned(name);
         let measured = record.measurement.scenarios.iter().find(|scenario| scenario.name == name);
         let verdict = record.verdict.scenarios.iter().find(|scenario| scenario.scenario == name);
+        let of = |request: &str| seconds.get(&(name.to_owned(), request.to_owned()));
+        let requests = request::all(planned, measured, verdict, |request| {
+            of(request).map(Gatherer::timeline).unwrap_or_default()
+        });
+        let hops = request::hops(planned);
         Self {
             name: words::name(name),
             description: planned
@@ -108,11 +131,21 @@ impl ScenarioView {
             decision: verdict.map_or(Decision::Inconclusive, |verdict| verdict.decision),
             facts: facts::of_scenario(planned, measured),
             reasons: verdict.map(|verdict| finding::shown(&verdict.reasons)).unwrap_or_default(),
-            requests: request::all(planned, measured, verdict, |request| {
-                let gathered = seconds.get(&(name.to_owned(), request.to_owned()));
-                gathered.map(Gatherer::timeline).unwrap_or_default()
+            caveats: planned.map(caveats).unwrap_or_default(),
+            timeline: together(record, seconds, |scenario, request| {
+                scenario == name && !hops.contains(&request)
             }),
+            requests,
         }
+    }
+
+    fn caveats(&self) -> impl Iterator<Item = Caveat> {
+        self.caveats.iter().map(|what| Caveat { scenario: self.name.clone(), what: what.clone() })
+    }
+
+    /// Its requests without the hops.
+    pub(super) fn own_requests(&self) -> impl Iterator<Item = &RequestView> {
+        self.requests.iter().filter(|request| request.hop.is_none())
     }
 
     /// How a request is called where scenarios stand side by side: `tile-loader · mock`.
@@ -132,6 +165,19 @@ fn by_request(run: &Measurement, intervals: impl IntoIterator<Item = impl Borrow
         seconds.entry(request).or_insert_with(|| Gatherer::new(run.elapsed, run.measured_from)).add(interval);
     }
     seconds
+}
+
+/// The requests that are `wanted`, as one timeline.
+fn together(record: &RunRecord, seconds: &Seconds, wanted: impl Fn(&str, &str) -> bool) -> Timeline {
+    let run = &record.measurement;
+    let mut all = Gatherer::new(run.elapsed, run.measured_from);
+    let parts = seconds.iter().filter(|((scenario, request), _)| wanted(scenario, request));
+    parts.for_each(|(_, part)| all.merge(part));
+    all.timeline()
+}
+
+fn caveats(plan: &PlannedScenario) -> Vec<String> {
+    plan.caveats.iter().map(|caveat| words::display(caveat, words::LINE)).collect()
 }
 
 /// The confidence, where a budget was decided with one.

@@ -2,22 +2,33 @@
 
 use crate::record::{
     Evidence, EvidenceLog, PlannedRequest, PlannedScenario, RequestMeasurement, ScenarioMeasurement,
-    ScenarioVerdict,
+    ScenarioVerdict, Stage,
 };
 
 use super::{BudgetRow, Curve, Quantiles, Timeline, Timing, budget, words};
+
+/// One hop of a request whose redirects are followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::report) struct Hop {
+    /// What it is called below its request: `hop 1`.
+    pub(in crate::report) label: String,
+}
 
 /// What is shown of one request.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct RequestView {
     /// Its name, fit to be shown.
     pub(in crate::report) name: String,
+    /// What it is called below its request, where it is a hop of one; a hop is never judged.
+    pub(in crate::report) hop: Option<Hop>,
     /// Method and path.
     pub(in crate::report) line: String,
     /// Headers sent, secrets as variables.
     pub(in crate::report) headers: Vec<String>,
     /// What the answer must be.
     pub(in crate::report) expectations: Vec<String>,
+    /// Whether it was carried out at all, in the warm-up or later.
+    pub(in crate::report) happened: bool,
     /// Exchanges of the measured phase.
     pub(in crate::report) n: u64,
     /// Of these, the ones that failed or were dropped.
@@ -67,7 +78,21 @@ pub(super) fn all(
         let measured = measurements.iter().find(|request| request.name == name).unwrap_or(&nothing);
         RequestView::new(plan, measured, budget::rows(name, plan, verdict), timeline(name))
     };
-    names.into_iter().map(view).collect()
+    names.into_iter().map(view).filter(|request| request.hop.is_none() || request.happened).collect()
+}
+
+/// The names of the hops of a scenario.
+pub(super) fn hops(planned: Option<&PlannedScenario>) -> Vec<&str> {
+    let requests = planned.map(|plan| plan.requests.as_slice()).unwrap_or_default();
+    requests.iter().filter(|request| request.hop_of.is_some()).map(|request| request.name.as_str()).collect()
+}
+
+impl Hop {
+    fn new(plan: &PlannedRequest) -> Option<Self> {
+        let of = plan.hop_of.as_deref()?;
+        let label = plan.name.strip_prefix(of).map_or(plan.name.as_str(), |rest| rest.trim_start_matches([',', ' ']));
+        Some(Self { label: words::name(label) })
+    }
 }
 
 impl RequestView {
@@ -81,6 +106,8 @@ impl RequestView {
         let curve = Curve::new(&request.measured);
         Self {
             name: words::name(&request.name),
+            hop: plan.and_then(Hop::new),
+            happened: Stage::ALL.into_iter().any(|stage| request.stage(stage).tally.exchanges > 0),
             line: plan.map(|plan| words::display(&plan.line, words::LINE)).unwrap_or_default(),
             headers: plan.map(|plan| lines(&plan.headers)).unwrap_or_default(),
             expectations: plan.map(|plan| lines(&plan.expectations)).unwrap_or_default(),
@@ -94,6 +121,11 @@ impl RequestView {
             curve,
             timeline,
         }
+    }
+
+    /// What stands in a table's first column: a hop is named below its request.
+    pub(in crate::report) fn row_name(&self, place: String) -> String {
+        self.hop.as_ref().map_or(place, |hop| format!("↳ {}", hop.label))
     }
 
     /// How many exchanges failed, and what share that is: `3 (0.38 %)`.

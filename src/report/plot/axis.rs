@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::units;
 
 use super::scene::{Scene, Side, Spot};
-use super::style::{AXIS, GRID, TICK};
+use super::style::{AXIS, Face, GRID, INK, SUBTITLE, TICK, WARNING};
 
 /// The part of the paper within the axes.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +21,18 @@ pub(super) struct Frame {
 }
 
 impl Frame {
+    /// Room for the labels below a frame and the name of its axis.
+    const FLOOR: f64 = 54.0;
+
+    /// A frame that begins at a height and takes `share` of the depth that the paper is meant for; the scene is made
+    /// high enough for it and its floor.
+    pub(super) fn below(scene: &mut Scene, top: f64, share: f64) -> Self {
+        let paper = scene.paper;
+        let bottom = top + paper.depth * share;
+        scene.height = scene.height.max(bottom + Self::FLOOR);
+        Self { left: paper.left, right: paper.width - paper.right, top, bottom }
+    }
+
     /// The place of a share of the width, from the left.
     pub(super) fn across(&self, share: f64) -> f64 {
         self.left + (self.right - self.left) * share.clamp(0.0, 1.0)
@@ -31,12 +43,32 @@ impl Frame {
         self.bottom - (self.bottom - self.top) * share.clamp(0.0, 1.0)
     }
 
-    /// The line under the plot, with a tick and its label at each place.
+    /// Spots for words about a horizontal line: above and below it, at the right, the left and in the middle.
+    pub(super) fn beside(&self, y: f64) -> Vec<(Spot, Side)> {
+        let places = [
+            (self.right, Side::End),
+            (self.left + 4.0, Side::Start),
+            (self.across(0.5), Side::Middle),
+            (self.across(0.3), Side::Middle),
+            (self.across(0.7), Side::Middle),
+        ];
+        let above = places.map(|(x, side)| ((x, y - 11.0), side));
+        let below = places.map(|(x, side)| ((x, y + 12.0), side));
+        above.into_iter().filter(|_| y > self.top + 18.0).chain(below).collect()
+    }
+
+    /// The line under the plot, with a tick and its label at each place; of labels that would touch, the one that comes
+    /// first in `ticks` stays.
     pub(super) fn floor(&self, scene: &mut Scene, ticks: &[(f64, String)], name: &str) {
         scene.line(vec![(self.left, self.bottom), (self.right, self.bottom)], 1.0, AXIS);
+        let mut taken: Vec<(f64, f64)> = Vec::new();
         for (x, label) in ticks {
             scene.line(vec![(*x, self.bottom), (*x, self.bottom + 5.0)], 1.0, AXIS);
-            scene.text((*x, self.bottom + 16.0), Side::Middle, label, TICK);
+            let half = scene.measure(label, TICK) * 0.54 + 3.0;
+            if taken.iter().all(|(left, right)| x + half < *left || x - half > *right) {
+                scene.text((*x, self.bottom + 16.0), Side::Middle, label, TICK);
+                taken.push((x - half, x + half));
+            }
         }
         scene.text((f64::midpoint(self.left, self.right), self.bottom + 36.0), Side::Middle, name, TICK);
     }
@@ -67,6 +99,14 @@ impl Durations {
         Self { low: 0.0, high: high * 1.14, tenfold: false }
     }
 
+    /// An axis of tenfolds that shows all of `values`.
+    pub(super) fn tenfolds(values: impl Iterator<Item = Duration> + Clone) -> Self {
+        let seconds = values.map(|value| value.as_secs_f64().max(1e-6));
+        let low = (seconds.clone().fold(f64::INFINITY, f64::min).min(4e3) * 0.8).log10();
+        let high = (seconds.fold(1e-6, f64::max) * 1.25).log10();
+        Self { low, high: high.max(low + 1.0), tenfold: true }
+    }
+
     /// The height of a value as a share of the axis.
     pub(super) fn share(&self, value: Duration) -> f64 {
         let seconds = value.as_secs_f64();
@@ -89,7 +129,8 @@ impl Durations {
         }
     }
 
-    fn ticks(&self) -> Vec<Duration> {
+    /// The values that the axis names.
+    pub(super) fn ticks(&self) -> Vec<Duration> {
         if self.tenfold { self.tenfold_ticks() } else { self.even_ticks() }
     }
 
@@ -113,6 +154,51 @@ impl Durations {
     }
 }
 
+/// The vertical axis of numbers, from zero.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Numbers {
+    high: f64,
+    /// How many steps it should have at most.
+    steps: f64,
+}
+
+impl Numbers {
+    /// An axis that shows all of `values` in about `steps` steps.
+    pub(super) fn over(values: impl Iterator<Item = f64>, steps: f64) -> Self {
+        Self { high: values.fold(f64::MIN_POSITIVE, f64::max) * 1.12, steps }
+    }
+
+    /// The height of a value as a share of the axis.
+    pub(super) fn share(&self, value: f64) -> f64 {
+        value / self.high
+    }
+
+    /// The grid behind a plot, with its labels at the left.
+    pub(super) fn grid(&self, scene: &mut Scene, frame: &Frame) {
+        let step = nice(self.high / self.steps);
+        let ticks = (0..12).map(|n| f64::from(n) * step).take_while(|value| *value <= self.high);
+        for value in ticks {
+            let y = frame.up(self.share(value));
+            scene.line(vec![(frame.left, y), (frame.right, y)], 1.0, GRID);
+            scene.text((frame.left - 8.0, y), Side::End, &rate(value), TICK);
+        }
+    }
+}
+
+/// A number of things by the second, short: `20`, `0.5`, `12k`.
+pub(super) fn rate(value: f64) -> String {
+    let short = |value: f64, decimals: usize| {
+        let text = format!("{value:.decimals$}");
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    };
+    match value {
+        value if value >= 10_000.0 => short(value / 1_000.0, 1) + "k",
+        value if value >= 99.5 => short(value, 0),
+        value if value >= 0.1 => short(value, 1),
+        value => short(value, 3),
+    }
+}
+
 /// The least of 1, 2, 2.5, 5 times a power of ten that is not below a value.
 fn nice(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
@@ -123,12 +209,12 @@ fn nice(value: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
-/// The ticks of an axis of time from zero, each at its share of the width.
-pub(super) fn clock(end: Duration) -> Vec<(f64, String)> {
+/// The ticks of an axis of time from zero, `most` at most beside the zero, each at its share of the width.
+pub(super) fn clock(end: Duration, most: u64) -> Vec<(f64, String)> {
     const STEPS: [u64; 16] =
         [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 21_600, 86_400];
     let seconds = end.as_secs().max(1);
-    let step = STEPS.into_iter().find(|step| seconds / step <= 9).unwrap_or(seconds.div_ceil(9));
+    let step = STEPS.into_iter().find(|step| seconds / step <= most).unwrap_or(seconds.div_ceil(most));
     let ticks = (0..=seconds / step).map(|n| n * step);
     ticks.map(|at| (at as f64 / seconds as f64, clock_label(at, step))).collect()
 }
@@ -142,14 +228,26 @@ fn clock_label(at: u64, step: u64) -> String {
     }
 }
 
-/// The heading of a plot: its title and the line below it.
-pub(super) fn heading(scene: &mut Scene, title: &str, subtitle: &str) {
-    use super::style::{EDGE, SUBTITLE, TITLE};
-    let room = scene.width - 2.0 * EDGE;
-    let (title, subtitle) = (scene.fitted(title, room, TITLE), scene.fitted(subtitle, room, SUBTITLE));
-    scene.text((EDGE, 30.0), Side::Start, &title, TITLE);
-    let spot: Spot = (EDGE, 53.0);
-    scene.text(spot, Side::Start, &subtitle, SUBTITLE);
+/// What stands above every plot.
+pub(super) struct Heading<'a> {
+    /// What one sees.
+    pub(super) title: &'a str,
+    /// What the figures are of.
+    pub(super) subtitle: &'a str,
+    /// What a reader must know before the figures.
+    pub(super) caveats: &'a [String],
+}
+
+impl Heading<'_> {
+    /// Draws it at the top of the paper; returns the height of the line that would follow.
+    pub(super) fn draw(&self, scene: &mut Scene) -> f64 {
+        let title = Face { size: scene.paper.title, bold: true, colour: INK };
+        let mut below = scene.paragraph(30.0, self.title, title, 3);
+        if !self.caveats.is_empty() {
+            below = scene.paragraph(below, &format!("! {}", self.caveats.join("; ")), WARNING, 3);
+        }
+        scene.paragraph(below, self.subtitle, SUBTITLE, 4) + 9.0
+    }
 }
 
 #[cfg(test)]
@@ -178,12 +276,18 @@ mod tests {
 
     #[test]
     fn an_axis_of_time_has_few_ticks_of_a_unit() {
-        let labels = |seconds| clock(Duration::from_secs(seconds)).into_iter().map(|(_, label)| label);
+        let labels = |seconds| clock(Duration::from_secs(seconds), 9).into_iter().map(|(_, label)| label);
         assert_eq!(
             labels(44).collect::<Vec<_>>(),
             ["0", "5 s", "10 s", "15 s", "20 s", "25 s", "30 s", "35 s", "40 s"]
         );
         assert_eq!(labels(10_020).next_back().unwrap(), "160 min");
         assert_eq!(labels(1).next_back().unwrap(), "1 s");
+        assert!((1..4_000).all(|seconds| clock(Duration::from_secs(seconds), 4).len() <= 5));
+    }
+
+    #[test]
+    fn rates_are_short() {
+        assert_eq!([0.0, 0.05, 2.5, 20.0, 12_500.0].map(rate), ["0", "0.05", "2.5", "20", "12.5k"]);
     }
 }

@@ -3,13 +3,14 @@
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
-use plotters::element::{Circle, PathElement, Polygon, Text};
+use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle};
 
 use super::font::Fonts;
+use super::raster::Raster;
 use super::scene::{Scene, Shape, Side, Spot};
-use super::style::{Colour, Face};
+use super::style::{Colour, Face, PAPER, dark_rules, hex};
 
 /// Pixels of a PNG to one of the SVG.
 pub(super) const PIXELS: usize = 2;
@@ -25,33 +26,56 @@ const TOP_TO_BASELINE: f64 = 0.76;
 const FAMILY: FontFamily<'static> =
     FontFamily::Name("Roboto, Helvetica Neue, Arial, Liberation Sans, sans-serif");
 
-/// The scene as SVG, of its own size where nothing else gives it one.
-pub(super) fn svg(scene: &Scene, title: &str, alt: &str) -> Result<String, String> {
+/// The scene as SVG; on its own it brings its paper and its colours for dark screens, inside a page the page does.
+pub(super) fn svg(scene: &Scene, words: &Words<'_>, on_its_own: bool) -> Result<String, String> {
+    let mut body = String::new();
+    if on_its_own {
+        let (paper, rules) = (hex(PAPER), dark_rules(""));
+        body += &format!("<style>{rules}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"{paper}\"/>\n");
+    }
+    // plotters cannot embed a picture: it draws what lies below and above each, piece by piece.
+    for piece in scene.shapes.split_inclusive(|shape| matches!(shape, Shape::Cells(_))) {
+        body += &drawn(piece, scene)?;
+        if let Some(Shape::Cells(raster)) = piece.last() {
+            body += &raster.elements(UNITS)?;
+        }
+    }
+    Ok(with_words(&body, scene, words))
+}
+
+/// Some shapes of a scene as the elements of an SVG, texts above the others.
+fn drawn(piece: &[Shape], scene: &Scene) -> Result<String, String> {
     let mut svg = String::new();
     let size = (units(scene.width * UNITS).unsigned_abs(), units(scene.height * UNITS).unsigned_abs());
     {
         let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        shapes(&area, scene, UNITS)?;
-        for shape in &scene.shapes {
-            if let Shape::Text { .. } = shape {
-                svg_text(&area, shape)?;
-            }
-        }
+        shapes(&area, piece, UNITS)?;
+        piece.iter().try_for_each(|shape| svg_text(&area, shape))?;
         area.present().map_err(|error| error.to_string())?;
     }
-    Ok(with_title(&svg, scene, title, alt))
+    let body = svg.split_once('>').map_or("", |(_, body)| body);
+    Ok(body.trim_end().strip_suffix("</svg>").unwrap_or(body).trim_start().to_owned())
 }
 
-/// The SVG with the size of its scene, a role, a title and a description.
-fn with_title(svg: &str, scene: &Scene, title: &str, alt: &str) -> String {
-    let view = format!("viewBox=\"0 0 {} {}\"", scene.width * UNITS, scene.height * UNITS);
-    let body = svg.split_once('>').map_or("", |(_, body)| body);
-    let words = maud::html! { title { (title) } desc { (alt) } }.into_string();
+/// What a picture is called and what one who cannot see it should know.
+pub(super) struct Words<'a> {
+    pub(super) title: &'a str,
+    pub(super) alt: &'a str,
+}
+
+/// The SVG with the size of its scene, a role, a name and a description.
+fn with_words(body: &str, scene: &Scene, words: &Words<'_>) -> String {
     let (width, height) = (scene.width, scene.height);
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" {view} role=\"img\">\n\
-         {words}{body}"
-    )
+    let view = format!("0 0 {} {}", width * UNITS, height * UNITS);
+    let label = format!("{}. {}", words.title, words.alt);
+    maud::html! {
+        svg xmlns="http://www.w3.org/2000/svg" width=(width) height=(height) viewBox=(view) role="img" aria-label=(label) {
+            title { (words.title) }
+            desc { (words.alt) }
+            (maud::PreEscaped(body))
+        }
+    }
+    .into_string()
 }
 
 /// The scene as PNG.
@@ -62,7 +86,12 @@ pub(super) fn png(scene: &Scene, fonts: &Fonts) -> Result<Vec<u8>, String> {
     {
         let size = (u32_of(width)?, u32_of(height)?);
         let area = BitMapBackend::with_buffer(&mut samples, size).into_drawing_area();
-        shapes(&area, scene, zoom as f64)?;
+        for piece in scene.shapes.split_inclusive(|shape| matches!(shape, Shape::Cells(_))) {
+            shapes(&area, piece, zoom as f64)?;
+            if let Some(Shape::Cells(raster)) = piece.last() {
+                cells(&area, raster, zoom as f64)?;
+            }
+        }
         area.present().map_err(|error| error.to_string())?;
     }
     for shape in &scene.shapes {
@@ -127,11 +156,28 @@ fn encoded(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Draws all shapes but the texts, which each format sets in its own way and which lie above all others.
-fn shapes<B: DrawingBackend>(area: &DrawingArea<B, Shift>, scene: &Scene, zoom: f64) -> Result<(), String> {
+fn cells<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    raster: &Raster,
+    zoom: f64,
+) -> Result<(), String> {
+    let mut drawn = Ok(());
+    raster.cells(zoom, |corners, colour| {
+        let cell = Rectangle::new(corners, filled(colour, 1.0));
+        drawn = drawn.clone().and_then(|()| area.draw(&cell).map_err(|error| error.to_string()));
+    });
+    drawn
+}
+
+/// Draws the shapes but texts and cells, which each format sets in its own way.
+fn shapes<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    piece: &[Shape],
+    zoom: f64,
+) -> Result<(), String> {
     let at = |spot: &Spot| (units(spot.0 * zoom), units(spot.1 * zoom));
     let all = |points: &[Spot]| points.iter().map(at).collect::<Vec<_>>();
-    for shape in &scene.shapes {
+    for shape in piece {
         let drawn = match shape {
             Shape::Line { points, width, colour } => {
                 let style =
@@ -144,7 +190,7 @@ fn shapes<B: DrawingBackend>(area: &DrawingArea<B, Shift>, scene: &Scene, zoom: 
             Shape::Disc { centre, radius, colour } => {
                 area.draw(&Circle::new(at(centre), units(radius * zoom), filled(*colour, 1.0)))
             }
-            Shape::Text { .. } => Ok(()),
+            Shape::Text { .. } | Shape::Cells(_) => Ok(()),
         };
         drawn.map_err(|error| error.to_string())?;
     }

@@ -1,13 +1,19 @@
 //! Plots: figures compose scenes of shapes, plotters draws each scene as SVG and as PNG.
 
 mod axis;
+mod blame;
+mod clock;
 mod draw;
 mod font;
+mod heat;
+mod load;
 mod over_time;
 mod percentile;
 mod phases;
+mod raster;
 mod scene;
 mod style;
+mod table;
 
 use std::collections::HashSet;
 
@@ -15,8 +21,11 @@ use plotters::style::{FontStyle, register_font};
 
 use super::model::{Model, RequestView, ScenarioView};
 use super::words;
+use draw::Words;
 use font::Fonts;
 use scene::Scene;
+pub(super) use style::{Paper, dark_rules};
+pub(super) use table::Table;
 
 /// One picture of a run.
 #[derive(Debug, Clone)]
@@ -49,7 +58,8 @@ pub enum PlotError {
     },
 }
 
-/// The plots of a run: for each scenario latency by percentile, over time, and by phase.
+/// The plots of a run: for each scenario latency by percentile, the load, lag and wait, and latency by phase; for each of
+/// its requests latency over time as a heat map and as quantiles.
 ///
 /// What was not measured has no plot; a run without exchanges has none at all.
 pub fn plots(model: &Model) -> Result<Vec<Plot>, PlotError> {
@@ -68,75 +78,132 @@ pub(super) struct Sketch<'a> {
     figure: Figure<'a>,
 }
 
+#[derive(Clone, Copy)]
 enum Figure<'a> {
     Percentile(&'a ScenarioView),
-    OverTime(&'a RequestView),
+    Heat(&'a ScenarioView, &'a RequestView),
+    OverTime(&'a ScenarioView, &'a RequestView),
+    Load(&'a ScenarioView),
+    Blame(&'a ScenarioView),
     Phases(&'a ScenarioView),
 }
 
-/// The plots that a model has, without drawing them: by percentile, then over time, then by phase.
+/// The plots that a model has, without drawing them, those of a kind beside one another.
 pub(super) fn sketches(model: &Model) -> Vec<Sketch<'_>> {
+    let scenarios = || model.scenarios.iter();
+    let requests = || model.requests().filter(|(_, request)| request.hop.is_none());
+    let mut figures: Vec<Figure<'_>> = scenarios().map(Figure::Percentile).collect();
+    figures.extend(requests().map(|(scenario, request)| Figure::Heat(scenario, request)));
+    figures.extend(requests().map(|(scenario, request)| Figure::OverTime(scenario, request)));
+    figures.extend(scenarios().map(Figure::Load));
+    figures.extend(scenarios().map(Figure::Blame));
+    figures.extend(scenarios().map(Figure::Phases));
     let mut names = Names::default();
-    let percentiles = model.scenarios.iter().filter_map(|scenario| by_percentile(scenario, &mut names));
-    let mut sketches: Vec<Sketch<'_>> = percentiles.collect();
-    sketches
-        .extend(model.requests().filter_map(|(scenario, request)| over_time(scenario, request, &mut names)));
-    sketches.extend(model.scenarios.iter().filter_map(|scenario| by_phase(scenario, &mut names)));
-    sketches
+    let drawn = figures.into_iter().filter(Figure::has_something_to_show);
+    drawn.map(|figure| Sketch::new(figure, &mut names)).collect()
 }
 
-fn by_percentile<'a>(scenario: &'a ScenarioView, names: &mut Names) -> Option<Sketch<'a>> {
-    scenario.requests.iter().any(|request| request.curve.total > 0).then(|| Sketch {
-        name: names.unique(&["percentiles", &scenario.name]),
-        title: format!("Latency by percentile: {}", scenario.name),
-        alt: percentile::alt(scenario),
-        figure: Figure::Percentile(scenario),
-    })
-}
-
-fn over_time<'a>(scenario: &ScenarioView, request: &'a RequestView, names: &mut Names) -> Option<Sketch<'a>> {
-    (!request.timeline.is_empty()).then(|| Sketch {
-        name: names.unique(&["over-time", &scenario.name, &request.name]),
-        title: format!("Latency over time: {}", scenario.place(request)),
-        alt: over_time::alt(request),
-        figure: Figure::OverTime(request),
-    })
-}
-
-fn by_phase<'a>(scenario: &'a ScenarioView, names: &mut Names) -> Option<Sketch<'a>> {
-    scenario.requests.iter().any(|request| !phases::bars(request).is_empty()).then(|| Sketch {
-        name: names.unique(&["phases", &scenario.name]),
-        title: format!("Where the time goes: {}", scenario.name),
-        alt: phases::alt(scenario),
-        figure: Figure::Phases(scenario),
-    })
-}
-
-impl Sketch<'_> {
-    fn scene(&self, fonts: &'static Fonts) -> Scene {
-        match self.figure {
-            Figure::Percentile(scenario) => percentile::scene(scenario, &self.title, fonts),
-            Figure::OverTime(request) => over_time::scene(request, &self.title, fonts),
-            Figure::Phases(scenario) => phases::scene(scenario, &self.title, fonts),
+impl Figure<'_> {
+    fn has_something_to_show(&self) -> bool {
+        match self {
+            Self::Percentile(scenario) => scenario.own_requests().any(|request| request.curve.total > 0),
+            Self::Heat(_, request) => heat::is_drawn(request),
+            Self::OverTime(_, request) => !request.timeline.is_empty(),
+            Self::Load(scenario) => !scenario.timeline.is_empty(),
+            Self::Blame(scenario) => blame::is_drawn(scenario),
+            Self::Phases(scenario) => {
+                scenario.own_requests().any(|request| !phases::bars(request).is_empty())
+            }
         }
     }
 
-    /// The picture as SVG alone, which takes a hundredth of the time of both.
-    pub(super) fn svg(&self) -> Result<String, PlotError> {
-        self.vector(&self.scene(fonts()?))
+    /// The stem of its file name, and its title, each without what it is about.
+    fn kind(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Percentile(_) => ("percentiles", "Latency by percentile"),
+            Self::Heat(..) => ("heat-map", "Latency over time, every exchange"),
+            Self::OverTime(..) => ("over-time", "Latency over time"),
+            Self::Load(_) => ("load", "Asked and answered"),
+            Self::Blame(_) => ("lag-and-wait", "Lag and wait beside latency"),
+            Self::Phases(_) => ("phases", "Where the time goes"),
+        }
     }
 
-    fn vector(&self, scene: &Scene) -> Result<String, PlotError> {
-        draw::svg(scene, &self.title, &self.alt).map_err(|why| self.failed(why))
+    fn about(&self) -> (&ScenarioView, Option<&RequestView>) {
+        match self {
+            Self::Heat(scenario, request) | Self::OverTime(scenario, request) => (scenario, Some(request)),
+            Self::Percentile(scenario)
+            | Self::Load(scenario)
+            | Self::Blame(scenario)
+            | Self::Phases(scenario) => (scenario, None),
+        }
+    }
+
+    fn alt(&self) -> String {
+        let alt = match self {
+            Self::Percentile(scenario) => percentile::alt(scenario),
+            Self::Heat(_, request) => heat::alt(request),
+            Self::OverTime(_, request) => over_time::alt(request),
+            Self::Load(scenario) => load::alt(scenario),
+            Self::Blame(scenario) => blame::alt(scenario),
+            Self::Phases(scenario) => phases::alt(scenario),
+        };
+        let caveats = &self.about().0.caveats;
+        if caveats.is_empty() { alt } else { format!("{alt}. Note: {}", caveats.join("; ")) }
+    }
+}
+
+impl<'a> Sketch<'a> {
+    fn new(figure: Figure<'a>, names: &mut Names) -> Self {
+        let (stem, title) = figure.kind();
+        let (scenario, request) = figure.about();
+        let place = request.map_or_else(|| scenario.name.clone(), |request| scenario.place(request));
+        let parts: Vec<&str> =
+            [stem, &scenario.name].into_iter().chain(request.map(|request| request.name.as_str())).collect();
+        Self { name: names.unique(&parts), title: format!("{title}: {place}"), alt: figure.alt(), figure }
+    }
+
+    fn scene(&self, paper: Paper, fonts: &'static Fonts) -> Scene {
+        let title = self.title.as_str();
+        match self.figure {
+            Figure::Percentile(scenario) => percentile::scene(scenario, title, paper, fonts),
+            Figure::Heat(scenario, request) => heat::scene((scenario, request), title, paper, fonts),
+            Figure::OverTime(scenario, request) => over_time::scene((scenario, request), title, paper, fonts),
+            Figure::Load(scenario) => load::scene(scenario, title, paper, fonts),
+            Figure::Blame(scenario) => blame::scene(scenario, title, paper, fonts),
+            Figure::Phases(scenario) => phases::scene(scenario, title, paper, fonts),
+        }
+    }
+
+    /// The figures it is drawn from.
+    pub(super) fn table(&self) -> Table {
+        match self.figure {
+            Figure::Percentile(scenario) => percentile::table(scenario),
+            Figure::Heat(_, request) => heat::table(request),
+            Figure::OverTime(_, request) => over_time::table(request),
+            Figure::Load(scenario) => load::table(scenario),
+            Figure::Blame(scenario) => blame::table(scenario),
+            Figure::Phases(scenario) => phases::table(scenario),
+        }
+    }
+
+    /// The picture as SVG for a page that brings [`dark_rules`]; it takes a hundredth of the time of a PNG.
+    pub(super) fn svg(&self, paper: Paper) -> Result<String, PlotError> {
+        self.vector(&self.scene(paper, fonts()?), false)
+    }
+
+    fn vector(&self, scene: &Scene, on_its_own: bool) -> Result<String, PlotError> {
+        let words = Words { title: &self.title, alt: &self.alt };
+        draw::svg(scene, &words, on_its_own).map_err(|why| self.failed(why))
     }
 
     fn drawn(&self, fonts: &'static Fonts) -> Result<Plot, PlotError> {
-        let scene = self.scene(fonts);
+        let scene = self.scene(Paper::WIDE, fonts);
         Ok(Plot {
             name: self.name.clone(),
             title: self.title.clone(),
             alt: self.alt.clone(),
-            svg: self.vector(&scene)?,
+            svg: self.vector(&scene, true)?,
             png: draw::png(&scene, fonts).map_err(|why| self.failed(why))?,
         })
     }
@@ -197,11 +264,13 @@ mod tests {
         for (record, intervals) in fixture::all() {
             let model = Model::new(&record, &intervals);
             for sketch in sketches(&model) {
-                let scene = sketch.scene(fonts().unwrap());
-                for shape in &scene.shapes {
-                    if let Shape::Text { left, width, baseline, text, .. } = shape {
-                        let inside = *left >= 0.0 && left + width <= scene.width && *baseline < scene.height;
-                        assert!(inside, "{}: {text}", sketch.name);
+                for paper in [Paper::WIDE, Paper::NARROW] {
+                    let scene = sketch.scene(paper, fonts().unwrap());
+                    for shape in &scene.shapes {
+                        if let Shape::Text { left, width, baseline, text, .. } = shape {
+                            let inside = *left >= 0.0 && left + width <= scene.width && *baseline < scene.height;
+                            assert!(inside, "{} on {}: {text}", sketch.name, paper.width);
+                        }
                     }
                 }
             }
@@ -218,7 +287,7 @@ mod tests {
 
     #[test]
     fn tags_at_one_spot_are_set_below_one_another() {
-        let mut scene = Scene::new(400.0, 300.0, fonts().unwrap());
+        let mut scene = Scene::new(Paper::WIDE, fonts().unwrap());
         (0..3).for_each(|_| scene.tag((50.0, 50.0), scene::Side::Start, "p95", style::LABEL));
         let heights: Vec<f64> = scene
             .shapes

@@ -6,12 +6,11 @@ use crate::record::Actual;
 use crate::report::model::{Curve, Mark as Budget, RequestView, ScenarioView, tail};
 use crate::report::words;
 
-use super::axis::{Durations, Frame, heading};
+use super::axis::{Durations, Frame, Heading};
 use super::font::Fonts;
 use super::scene::{Mark, Scene, Side};
-use super::style::{ALARM, Colour, Face, HEIGHT, LABEL, SERIES, STRONG, WARNING, WIDTH};
-
-const FRAME: Frame = Frame { left: 78.0, right: 758.0, top: 110.0, bottom: 392.0 };
+use super::style::{ALARM, Colour, LABEL, Paper, SERIES, STRONG, WARNING};
+use super::table::Table;
 
 /// The figure in words.
 pub(super) fn alt(scenario: &ScenarioView) -> String {
@@ -34,18 +33,44 @@ pub(super) fn alt(scenario: &ScenarioView) -> String {
 
 /// The requests that have a curve, as many as colours tell apart.
 fn drawn(scenario: &ScenarioView) -> Vec<&RequestView> {
-    scenario.requests.iter().filter(|request| request.curve.total > 0).take(SERIES.len()).collect()
+    scenario.own_requests().filter(|request| request.curve.total > 0).take(SERIES.len()).collect()
+}
+
+/// The figure in figures: one column a request, failures ranked above all.
+pub(super) fn table(scenario: &ScenarioView) -> Table {
+    const SHARES: [(f64, &str); 8] = [
+        (0.25, "25 %"),
+        (0.5, "50 %"),
+        (0.75, "75 %"),
+        (0.9, "90 %"),
+        (0.95, "95 %"),
+        (0.99, "99 %"),
+        (0.999, "99.9 %"),
+        (1.0, "100 %"),
+    ];
+    let requests = drawn(scenario);
+    let names = requests.iter().map(|request| request.name.as_str());
+    let mut table = Table::new(std::iter::once("share of the requests").chain(names));
+    for (share, name) in SHARES {
+        let cells = requests.iter().map(|request| words::actual(request.curve.at(share)));
+        table.rows.push(std::iter::once(name.to_owned()).chain(cells).collect());
+    }
+    table
 }
 
 /// The figure.
-pub(super) fn scene(scenario: &ScenarioView, title: &str, fonts: &'static Fonts) -> Scene {
+pub(super) fn scene(scenario: &ScenarioView, title: &str, paper: Paper, fonts: &'static Fonts) -> Scene {
     let requests = drawn(scenario);
-    let figure = Figure::new(&requests);
-    let mut scene = Scene::new(WIDTH, HEIGHT, fonts);
-    heading(&mut scene, title, &(subtitle(scenario, &requests) + figure.heights.note()));
-    figure.heights.grid(&mut scene, &FRAME);
+    let mut scene = Scene::new(paper, fonts);
+    let heights = heights(&requests);
+    let subtitle = subtitle(scenario, &requests) + heights.note();
+    let below = Heading { title, subtitle: &subtitle, caveats: &scenario.caveats }.draw(&mut scene);
+    let below = legend(&mut scene, below, &requests);
+    let frame = Frame::below(&mut scene, below + 8.0, 1.0);
+    let figure = Figure { tenfolds: tenfolds(&requests), heights, several: requests.len() > 1, frame };
+    figure.heights.grid(&mut scene, &frame);
     figure.budgets(&mut scene, &requests);
-    FRAME.floor(&mut scene, &figure.ticks(), "share of the requests that were at least as fast");
+    frame.floor(&mut scene, &figure.ticks(), "share of the requests that were at least as fast");
     for (request, colour) in requests.iter().zip(SERIES) {
         figure.stair(&mut scene, &request.curve, colour);
     }
@@ -55,18 +80,17 @@ pub(super) fn scene(scenario: &ScenarioView, title: &str, fonts: &'static Fonts)
         figure.quantiles(&mut scene, request, colour);
     }
     figure.failures(&mut scene, &requests);
-    legend(&mut scene, &requests);
     scene
 }
 
 fn subtitle(scenario: &ScenarioView, requests: &[&RequestView]) -> String {
     let n: u64 = requests.iter().map(|request| request.curve.total).sum();
-    let hidden = scenario.requests.iter().filter(|request| request.curve.total > 0).count() - requests.len();
+    let hidden = scenario.own_requests().filter(|request| request.curve.total > 0).count() - requests.len();
     let more = if hidden > 0 { format!(" · {hidden} more requests in the table") } else { String::new() };
     format!("measured phase, n {}, from due to done; failures rank above all{more}", words::count(n))
 }
 
-fn legend(scene: &mut Scene, requests: &[&RequestView]) {
+fn legend(scene: &mut Scene, top: f64, requests: &[&RequestView]) -> f64 {
     let names: Vec<String> =
         requests.iter().map(|request| scene.fitted(&request.name, 92.0, LABEL)).collect();
     let mut entries: Vec<(Mark, &str)> =
@@ -77,7 +101,25 @@ fn legend(scene: &mut Scene, requests: &[&RequestView]) {
             requests.iter().flat_map(|request| marks(request)).any(|budget| budget.interval.is_some());
         entries.extend(known.then_some((Mark::Whisker, "90 % interval")));
     }
-    scene.legend((FRAME.left - 4.0, 82.0), &entries);
+    scene.legend(top, &entries)
+}
+
+fn heights(requests: &[&RequestView]) -> Durations {
+    let values = requests.iter().flat_map(|request| {
+        let ceilings = marks(request).map(|budget| budget.ceiling);
+        ceilings.chain(request.latency.max)
+    });
+    let lowest = requests.iter().filter_map(|request| request.curve.steps.first()).map(|(_, value)| *value);
+    let low = lowest.chain(requests.iter().flat_map(|request| marks(request)).map(|budget| budget.ceiling));
+    Durations::over(values, low)
+}
+
+/// The tenfolds of the tail that the axis shows.
+fn tenfolds(requests: &[&RequestView]) -> f64 {
+    let most = requests.iter().map(|request| request.curve.total).max().unwrap_or(1);
+    let judged = requests.iter().flat_map(|request| marks(request)).filter_map(|budget| budget.quantile);
+    let deepest = judged.map(|quantile| tail(quantile.as_f64())).fold(1.0, f64::max);
+    (most as f64).log10().max(deepest) + 0.18
 }
 
 /// Where things lie.
@@ -87,44 +129,27 @@ struct Figure {
     heights: Durations,
     /// Whether there is more than one curve.
     several: bool,
+    frame: Frame,
 }
 
 impl Figure {
-    fn new(requests: &[&RequestView]) -> Self {
-        let most = requests.iter().map(|request| request.curve.total).max().unwrap_or(1);
-        let values = requests.iter().flat_map(|request| {
-            let ceilings = marks(request).map(|budget| budget.ceiling);
-            ceilings.chain(request.latency.max)
-        });
-        let lowest =
-            requests.iter().filter_map(|request| request.curve.steps.first()).map(|(_, value)| *value);
-        let low =
-            lowest.chain(requests.iter().flat_map(|request| marks(request)).map(|budget| budget.ceiling));
-        let judged = requests.iter().flat_map(|request| marks(request)).filter_map(|budget| budget.quantile);
-        let deepest = judged.map(|quantile| tail(quantile.as_f64())).fold(1.0, f64::max);
-        Self {
-            tenfolds: (most as f64).log10().max(deepest) + 0.18,
-            heights: Durations::over(values, low),
-            several: requests.len() > 1,
-        }
-    }
-
     fn x(&self, share: f64) -> f64 {
-        FRAME.across(tail(share) / self.tenfolds)
+        self.frame.across(tail(share) / self.tenfolds)
     }
 
     fn y(&self, latency: Duration) -> f64 {
-        FRAME.up(self.heights.share(latency))
+        self.frame.up(self.heights.share(latency))
     }
 
+    /// The ticks, those that matter most first.
     fn ticks(&self) -> Vec<(f64, String)> {
-        let mut shares = vec![(0.0, "0 %".to_owned()), (0.5, "50 %".to_owned())];
-        shares.extend([(0.75, "75 %".to_owned()), (0.95, "95 %".to_owned())]);
+        let mut shares = vec![(0.95, "95 %".to_owned()), (0.5, "50 %".to_owned())];
         for nines in 1..=9_u8 {
             let decimals = usize::from(nines.saturating_sub(2));
             let share = 1.0 - 10_f64.powi(-i32::from(nines));
             shares.push((share, format!("{:.decimals$} %", share * 100.0)));
         }
+        shares.extend([(0.0, "0 %".to_owned()), (0.75, "75 %".to_owned())]);
         let shown = shares.into_iter().filter(|(share, _)| tail(*share) < self.tenfolds);
         shown.map(|(share, label)| (self.x(share), label)).collect()
     }
@@ -134,19 +159,19 @@ impl Figure {
         let mut budgets: Vec<&Budget> = requests.iter().flat_map(|request| marks(request)).collect();
         budgets.sort_by_key(|budget| (budget.ceiling, budget.quantile));
         budgets.dedup_by_key(|budget| (budget.ceiling, budget.quantile));
-        let mut left = FRAME.left + 8.0;
+        let mut left = self.frame.left + 8.0;
         let mut last = f64::INFINITY;
         for budget in budgets {
             let y = self.y(budget.ceiling);
-            let end = budget.quantile.map_or(FRAME.right, |quantile| self.x(quantile.as_f64()));
-            scene.rect((FRAME.left, FRAME.top), (end, y), ALARM, 0.06);
-            scene.dashed((FRAME.left, y), (FRAME.right, y), 1.5, ALARM);
-            scene.dashed((end, FRAME.top), (end, y), 1.0, ALARM);
+            let end = budget.quantile.map_or(self.frame.right, |quantile| self.x(quantile.as_f64()));
+            scene.rect((self.frame.left, self.frame.top), (end, y), ALARM, 0.06);
+            scene.dashed((self.frame.left, y), (self.frame.right, y), 1.5, ALARM);
+            scene.dashed((end, self.frame.top), (end, y), 1.0, ALARM);
             if (last - y).abs() > 18.0 {
-                left = FRAME.left + 8.0;
+                left = self.frame.left + 8.0;
             }
             let words = budget_words(budget);
-            let room = FRAME.right - left;
+            let room = self.frame.right - left;
             scene.tag((left, y - 11.0), Side::Start, &words, WARNING);
             left += (scene.measure(&words, WARNING) + 18.0).min(room);
             last = y;
@@ -166,13 +191,13 @@ impl Figure {
         let Some(last) = last else { return };
         if curve.ok < curve.total {
             let x = self.x(curve.ok as f64 / curve.total as f64);
-            points.extend([(x, last), (x, FRAME.top)]);
-            scene.arrow_up((x, FRAME.top - 5.0), colour);
+            points.extend([(x, last), (x, self.frame.top)]);
+            scene.arrow_up((x, self.frame.top - 5.0), colour);
         } else {
             // Beyond the last request's share the longest is all that is known.
-            let x = FRAME.across((curve.total as f64).log10() / self.tenfolds);
+            let x = self.frame.across((curve.total as f64).log10() / self.tenfolds);
             points.push((x, last));
-            scene.dashed((x, last), (FRAME.right, last), 2.5, colour);
+            scene.dashed((x, last), (self.frame.right, last), 2.5, colour);
         }
         scene.line(points, 2.5, colour);
     }
@@ -184,14 +209,14 @@ impl Figure {
                 let (x, y) = (self.x(quantile.as_f64()), self.y(actual));
                 self.whisker(scene, x, budget);
                 scene.disc((x, y), 4.5, colour);
-                let words = format!("{quantile} {}", words::time(Some(actual)));
-                let face = if self.several { Face { colour, ..STRONG } } else { STRONG };
-                scene.tag((x + 12.0, y + 15.0), Side::Start, &words, face);
+                let whose = if self.several { scene.fitted(&request.name, 120.0, STRONG) + " " } else { String::new() };
+                let words = format!("{whose}{quantile} {}", words::time(Some(actual)));
+                scene.tag((x + 12.0, y + 15.0), Side::Start, &words, STRONG);
             }
         }
         if let (Some(max), true) = (request.latency.max, request.failed == 0 && !self.several) {
             let words = format!("longest {}", words::time(Some(max)));
-            scene.tag((FRAME.right - 2.0, self.y(max) - 13.0), Side::End, &words, LABEL);
+            scene.tag((self.frame.right - 2.0, self.y(max) - 13.0), Side::End, &words, LABEL);
         }
     }
 
@@ -199,26 +224,24 @@ impl Figure {
     fn whisker(&self, scene: &mut Scene, x: f64, budget: &Budget) {
         let Some((Actual::At(low), high)) = budget.interval else { return };
         let bottom = self.y(low);
-        let top = if let Actual::At(high) = high { self.y(high) } else { FRAME.top };
+        let top = if let Actual::At(high) = high { self.y(high) } else { self.frame.top };
         scene.whisker(x, top, bottom);
     }
 
     /// Where failures begin, in words.
     fn failures(&self, scene: &mut Scene, requests: &[&RequestView]) {
-        let failing =
-            requests.iter().zip(SERIES).filter(|(request, _)| request.curve.ok < request.curve.total);
-        for (request, colour) in failing {
+        let face = WARNING;
+        for request in requests.iter().filter(|request| request.curve.ok < request.curve.total) {
             let words = self.failure_words(scene, request);
-            let face = if self.several { Face { colour, ..WARNING } } else { WARNING };
             if request.curve.ok == 0 {
-                let middle = (f64::midpoint(FRAME.left, FRAME.right), f64::midpoint(FRAME.top, FRAME.bottom));
+                let middle = (f64::midpoint(self.frame.left, self.frame.right), f64::midpoint(self.frame.top, self.frame.bottom));
                 scene.tag(middle, Side::Middle, &format!("{words}: there is no latency to show"), face);
                 continue;
             }
             let x = self.x(request.curve.ok as f64 / request.curve.total as f64);
             let room_right = scene.width - x - 22.0 > scene.measure(&words, face);
             let (side, at) = if room_right { (Side::Start, x + 10.0) } else { (Side::End, x - 10.0) };
-            scene.tag((at, FRAME.top + 12.0), side, &words, face);
+            scene.tag((at, self.frame.top + 12.0), side, &words, face);
         }
     }
 

@@ -6,10 +6,11 @@ use crate::record::Dimension;
 use crate::report::model::{Quantiles, RequestView, ScenarioView, TimingRow, label};
 use crate::report::words;
 
-use super::axis::heading;
+use super::axis::Heading;
 use super::font::Fonts;
 use super::scene::{Scene, Side};
-use super::style::{self, EDGE, LABEL, STRONG, SUBTITLE, TICK, WIDTH};
+use super::style::{self, AXIS, LABEL, MUTED, Paper, STRONG, TICK};
+use super::table::Table;
 
 /// The parts that add up to latency, in the order an exchange goes through them.
 const PARTS: [Dimension; 7] = [
@@ -24,12 +25,10 @@ const PARTS: [Dimension; 7] = [
 
 /// The most requests a plot shows.
 const MOST: usize = 5;
-const TOP: f64 = 76.0;
 const HEADING: f64 = 26.0;
 const BAR: f64 = 26.0;
-const ROW: f64 = 68.0;
-const LEFT: f64 = 96.0;
-const RIGHT: f64 = WIDTH - 110.0;
+/// From a row of keys to the next bar.
+const GAP: f64 = 16.0;
 
 /// One bar: a stage of a request.
 pub(super) struct Bar {
@@ -82,70 +81,90 @@ pub(super) fn alt(scenario: &ScenarioView) -> String {
 }
 
 fn drawn(scenario: &ScenarioView) -> Vec<&RequestView> {
-    scenario.requests.iter().filter(|request| !bars(request).is_empty()).take(MOST).collect()
+    scenario.own_requests().filter(|request| !bars(request).is_empty()).take(MOST).collect()
+}
+
+/// The figure in figures.
+pub(super) fn table(scenario: &ScenarioView) -> Table {
+    let heads = PARTS.iter().map(|part| label(*part));
+    let mut table = Table::new(["median of", "n"].into_iter().chain(heads).chain(["latency"]));
+    for request in drawn(scenario) {
+        for bar in bars(request) {
+            let part = |part: &Dimension| bar.parts.iter().find(|(of, _)| of == part).map(|(_, value)| *value);
+            let name = format!("{}, {}", request.name, bar.name);
+            let cells = PARTS.iter().map(|of| words::time(part(of)));
+            let n = words::count(bar.latency.n);
+            table.rows.push([name, n].into_iter().chain(cells).chain([words::time(bar.latency.p50)]).collect());
+        }
+    }
+    table
 }
 
 /// The figure.
-pub(super) fn scene(scenario: &ScenarioView, title: &str, fonts: &'static Fonts) -> Scene {
+pub(super) fn scene(scenario: &ScenarioView, title: &str, paper: Paper, fonts: &'static Fonts) -> Scene {
     let groups: Vec<(&RequestView, Vec<Bar>)> =
         drawn(scenario).into_iter().map(|request| (request, bars(request))).collect();
-    let rows: usize = groups.iter().map(|(_, bars)| bars.len()).sum();
-    let named = if scenario.requests.len() > 1 { HEADING } else { 0.0 };
-    let height = TOP + groups.len() as f64 * named + rows as f64 * ROW + 44.0;
     let longest = groups.iter().flat_map(|(_, bars)| bars).map(Bar::total).max().unwrap_or_default();
-    let mut scene = Scene::new(WIDTH, height, fonts);
-    heading(
-        &mut scene,
-        title,
-        "median of each part of an exchange, cold (first on its connection) against the measured phase",
-    );
-    let mut y = TOP;
+    let mut scene = Scene::new(paper, fonts);
+    let subtitle =
+        "median of each part of an exchange, cold (first on its connection) against the measured phase";
+    let mut y = Heading { title, subtitle, caveats: &scenario.caveats }.draw(&mut scene);
     for (request, bars) in &groups {
-        if named > 0.0 {
-            let name = scene.fitted(&request.name, WIDTH - 2.0 * EDGE, STRONG);
-            scene.text((EDGE, y + 10.0), Side::Start, &name, STRONG);
-            y += named;
+        if scenario.own_requests().count() > 1 {
+            let name = scene.fitted(&request.name, paper.width - 2.0 * paper.edge, STRONG);
+            scene.text((paper.edge, y + 10.0), Side::Start, &name, STRONG);
+            y += HEADING;
         }
         for bar in bars {
-            draw(&mut scene, bar, y, longest);
-            y += ROW;
+            y = draw(&mut scene, bar, y, longest);
         }
     }
-    scene.text((EDGE, height - 22.0), Side::Start, &note(scenario, groups.len()), TICK);
+    let below = scene.paragraph(y + 8.0, &note(scenario, groups.len()), TICK, 3);
+    scene.height = below + 6.0;
     scene
 }
 
 fn note(scenario: &ScenarioView, shown: usize) -> String {
-    let all = scenario.requests.iter().filter(|request| !bars(request).is_empty()).count();
+    let all = scenario.own_requests().filter(|request| !bars(request).is_empty()).count();
     let more =
         if all > shown { format!(" · {} more requests in the table", all - shown) } else { String::new() };
     format!("Medians of the parts need not add up to the median of the whole.{more}")
 }
 
-fn draw(scene: &mut Scene, bar: &Bar, y: f64, longest: Duration) {
+/// Draws a bar at a height; returns the height of the next one.
+fn draw(scene: &mut Scene, bar: &Bar, y: f64, longest: Duration) -> f64 {
     let middle = y + BAR / 2.0;
-    scene.text((EDGE, middle - 7.0), Side::Start, &bar.name, STRONG);
-    scene.text((EDGE, middle + 8.0), Side::Start, &format!("n {}", words::count(bar.latency.n)), TICK);
-    let scale = (RIGHT - LEFT) / longest.as_secs_f64().max(1e-9);
-    let mut x = LEFT;
+    let edge = scene.paper.edge;
+    // Room for a count with its thousands at the left and for a time at the right.
+    let (left, right) = (edge + 66.0, scene.width - edge - 76.0);
+    scene.text((edge, middle - 7.0), Side::Start, &bar.name, STRONG);
+    scene.text((edge, middle + 8.0), Side::Start, &format!("n {}", words::count(bar.latency.n)), TICK);
+    let scale = (right - left) / longest.as_secs_f64().max(1e-9);
+    let mut x = left;
     for (part, value) in &bar.parts {
         let end = x + value.as_secs_f64() * scale;
         scene.rect((x, y), (end, y + BAR), style::part(*part), 1.0);
         x = end;
     }
-    scene.text((x + 10.0, middle), Side::Start, &words::time(bar.latency.p50), STRONG);
-    key(scene, bar, y + BAR + 13.0);
+    scene.line(vec![(left, y), (left, y + BAR)], 1.0, AXIS);
+    scene.text((x + 8.0, middle), Side::Start, &words::time(bar.latency.p50), STRONG);
+    key(scene, bar, left, y + BAR + 13.0) + GAP
 }
 
-/// The parts of a bar below it, each with its colour and value.
-fn key(scene: &mut Scene, bar: &Bar, y: f64) {
-    let face = style::Face { size: 12.5, ..LABEL };
-    let mut x = LEFT;
+/// The parts of a bar below it, each with its colour and value, in as many rows as they need; returns where they end.
+fn key(scene: &mut Scene, bar: &Bar, left: f64, y: f64) -> f64 {
+    const ROW: f64 = 17.0;
+    let face = style::Face { size: 12.5, colour: MUTED, ..LABEL };
+    let (mut x, mut y) = (left, y);
     for (part, value) in &bar.parts {
-        scene.rect((x, y - 4.5), (x + 9.0, y + 4.5), style::part(*part), 1.0);
         let words = format!("{} {}", label(*part), words::time(Some(*value)));
-        let end =
-            scene.text((x + 13.0, y), Side::Start, &words, style::Face { colour: SUBTITLE.colour, ..face });
-        x = end + 12.0;
+        let width = 13.0 + scene.measure(&words, face) * 1.06;
+        if x > left && x + width > scene.width - scene.paper.edge {
+            (x, y) = (left, y + ROW);
+        }
+        scene.rect((x, y - 4.5), (x + 9.0, y + 4.5), style::part(*part), 1.0);
+        scene.text((x + 13.0, y), Side::Start, &words, face);
+        x += width + 12.0;
     }
+    y + ROW / 2.0
 }

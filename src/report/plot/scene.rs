@@ -1,7 +1,8 @@
 //! A picture as a list of shapes: figures compose it, [`super::draw`] hands it to plotters.
 
 use super::font::Fonts;
-use super::style::{Colour, Face, LABEL, PAPER};
+use super::raster::Raster;
+use super::style::{Colour, Face, LABEL, PAPER, Paper};
 
 /// A place on the paper, from its top left corner.
 pub(super) type Spot = (f64, f64);
@@ -15,6 +16,8 @@ pub(super) enum Shape {
     Area { points: Vec<Spot>, colour: Colour, opacity: f64 },
     /// A filled disc with a rim of paper.
     Disc { centre: Spot, radius: f64, colour: Colour },
+    /// Cells of colour.
+    Cells(Raster),
     /// A text whose first letter starts at `left` on the baseline.
     Text { left: f64, baseline: f64, width: f64, text: String, face: Face, side: Side },
 }
@@ -32,9 +35,11 @@ pub(super) enum Side {
 
 /// A picture.
 pub(super) struct Scene {
+    /// How much room it has.
+    pub(super) paper: Paper,
     /// Its width.
     pub(super) width: f64,
-    /// Its height.
+    /// Its height; a figure sets it when it knows how much it needs.
     pub(super) height: f64,
     /// What is on it, the lowest first.
     pub(super) shapes: Vec<Shape>,
@@ -45,8 +50,8 @@ pub(super) struct Scene {
 
 impl Scene {
     /// Blank paper.
-    pub(super) fn new(width: f64, height: f64, fonts: &'static Fonts) -> Self {
-        Self { width, height, shapes: Vec::new(), tags: Vec::new(), fonts }
+    pub(super) fn new(paper: Paper, fonts: &'static Fonts) -> Self {
+        Self { paper, width: paper.width, height: 0.0, shapes: Vec::new(), tags: Vec::new(), fonts }
     }
 
     /// A line through points; a single point draws nothing.
@@ -80,6 +85,19 @@ impl Scene {
         self.shapes.push(Shape::Area { points, colour, opacity });
     }
 
+    /// Cells of colour.
+    pub(super) fn cells(&mut self, raster: Raster) {
+        self.shapes.push(Shape::Cells(raster));
+    }
+
+    /// A line, or a dot where there is only one point.
+    pub(super) fn line_or_dot(&mut self, points: Vec<Spot>, width: f64, colour: Colour) {
+        match points.as_slice() {
+            [alone] => self.dot(*alone, width / 2.0 + 1.6, colour),
+            _ => self.line(points, width, colour),
+        }
+    }
+
     /// A disc that stands out from the lines below it.
     pub(super) fn disc(&mut self, centre: Spot, radius: f64, colour: Colour) {
         self.shapes.push(Shape::Disc { centre, radius: radius + 1.5, colour: PAPER });
@@ -108,18 +126,72 @@ impl Scene {
     /// A text on a patch of paper, so that it can be read above lines; it is pushed inwards from the edges and down
     /// from other tags.
     pub(super) fn tag(&mut self, spot: Spot, side: Side, text: &str, face: Face) {
+        let text = &self.fitted(text, self.width - 12.0, face);
+        let (left, right) = self.extent(spot, side, text, face);
+        let half = face.size * 0.62;
+        let middle = self.free_height((left - 4.0, right + 4.0), spot.1, half * 2.0 + 1.0);
+        self.tags.push((left, right, middle));
+        self.rect((left - 3.0, middle - half), (right + 3.0, middle + half), PAPER, 0.82);
+        self.text((left, middle), Side::Start, text, face);
+    }
+
+    /// From where to where a tag at a spot reaches.
+    fn extent(&self, spot: Spot, side: Side, text: &str, face: Face) -> (f64, f64) {
         let width = self.fonts.width(text, face);
         let left = match side {
             Side::Start => spot.0,
             Side::Middle => spot.0 - width / 2.0,
             Side::End => spot.0 - width,
         };
-        let left = left.min(self.width - width - 8.0).max(8.0);
-        let half = face.size * 0.62;
-        let middle = self.free_height((left - 4.0, left + width + 4.0), spot.1, half * 2.0 + 1.0);
-        self.tags.push((left, left + width, middle));
-        self.rect((left - 3.0, middle - half), (left + width + 3.0, middle + half), PAPER, 0.82);
-        self.text((left, middle), Side::Start, text, face);
+        let left = left.min(self.width - width - 8.0).max(4.0);
+        (left, left + width)
+    }
+
+    /// A tag at that of several spots where it covers the fewest of `others`; the first of those that cover as few.
+    pub(super) fn tag_where_free(
+        &mut self,
+        spots: &[(Spot, Side)],
+        text: &str,
+        face: Face,
+        others: &[Spot],
+    ) {
+        let half = face.size * 0.9;
+        let covered = |(spot, side): &(Spot, Side)| {
+            let (left, right) = self.extent(*spot, *side, text, face);
+            let within = |other: &&Spot| {
+                (left - 6.0..right + 6.0).contains(&other.0) && (other.1 - spot.1).abs() < half
+            };
+            let beside = self.tags.iter().any(|tag| {
+                tag.0 < right + 4.0 && tag.1 > left - 4.0 && (tag.2 - spot.1).abs() < half * 1.4
+            });
+            others.iter().filter(within).count() + if beside { 10_000 } else { 0 }
+        };
+        if let Some((spot, side)) = spots.iter().min_by_key(|spot| covered(spot)) {
+            self.tag(*spot, *side, text, face);
+        }
+    }
+
+    /// A text broken into at most `most` lines between the edges, the first centred on the height of `top`; returns the
+    /// height of the line that would follow. What does not fit is cut off.
+    pub(super) fn paragraph(&mut self, top: f64, text: &str, face: Face, most: usize) -> f64 {
+        let (edge, room) = (self.paper.edge, self.width - 2.0 * self.paper.edge);
+        let mut lines: Vec<String> = Vec::new();
+        for word in text.split_whitespace() {
+            let full = lines.len() >= most;
+            match lines.last_mut() {
+                Some(line) if full || self.fits(&format!("{line} {word}"), room, face) => {
+                    line.push(' ');
+                    line.push_str(word);
+                }
+                _ => lines.push(word.to_owned()),
+            }
+        }
+        let step = face.size * 1.32;
+        for (at, line) in lines.iter().enumerate() {
+            let line = self.fitted(line, room, face);
+            self.text((edge, top + at as f64 * step), Side::Start, &line, face);
+        }
+        top + lines.len() as f64 * step
     }
 
     /// The first height from `middle` downwards at which no tag is in the way.
@@ -146,13 +218,16 @@ impl Scene {
     ///
     /// A twelfth of the width is left free for fonts that run wider than the embedded one.
     pub(super) fn fitted(&self, text: &str, width: f64, face: Face) -> String {
-        let fits = |text: &str| self.fonts.width(text, face) * 13.0 / 12.0 <= width;
-        if fits(text) {
+        if self.fits(text, width, face) {
             return text.to_owned();
         }
         let mut kept: String = text.to_owned();
-        while kept.pop().is_some() && !fits(&format!("{kept}…")) {}
+        while kept.pop().is_some() && !self.fits(&format!("{kept}…"), width, face) {}
         kept + "…"
+    }
+
+    fn fits(&self, text: &str, width: f64, face: Face) -> bool {
+        self.fonts.width(text, face) * 13.0 / 12.0 <= width
     }
 
     /// An interval from `top` to `bottom`.
@@ -168,14 +243,24 @@ impl Scene {
         self.area(vec![tip, (tip.0 + 5.0, tip.1 + 9.0), (tip.0 - 5.0, tip.1 + 9.0)], colour, 1.0);
     }
 
-    /// Entries of a legend from left to right, each a mark and its words.
-    pub(super) fn legend(&mut self, (mut left, middle): Spot, entries: &[(Mark, &str)]) {
+    /// Entries of a legend, each a mark and its words, in as many rows as they need; the first row is centred on the
+    /// height of `top`. Returns the height of the row that would follow.
+    pub(super) fn legend(&mut self, top: f64, entries: &[(Mark, &str)]) -> f64 {
+        const ROW: f64 = 20.0;
+        let edge = self.paper.edge;
+        let (mut left, mut middle) = (edge, top);
         for (mark, words) in entries {
-            mark.draw(self, (left, middle));
-            self.text((left + 26.0, middle), Side::Start, words, LABEL);
+            let words = self.fitted(words, self.width - 2.0 * edge - 26.0, LABEL);
             // Room for fonts that run wider than the embedded one.
-            left += 26.0 + self.measure(words, LABEL) * 1.06 + 16.0;
+            let width = 26.0 + self.measure(&words, LABEL) * 1.06;
+            if left > edge && left + width > self.width - edge {
+                (left, middle) = (edge, middle + ROW);
+            }
+            mark.draw(self, (left, middle));
+            self.text((left + 26.0, middle), Side::Start, &words, LABEL);
+            left += width + 16.0;
         }
+        middle + ROW
     }
 }
 

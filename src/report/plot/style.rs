@@ -14,46 +14,112 @@ pub(super) const MUTED: Colour = (96, 104, 114);
 /// Lines of the grid.
 pub(super) const GRID: Colour = (229, 232, 236);
 /// The line under a plot.
-pub(super) const AXIS: Colour = (150, 157, 166);
+pub(super) const AXIS: Colour = (128, 135, 145);
 /// Time that is not judged.
 pub(super) const SHADE: Colour = (240, 241, 244);
 /// Budgets and failures: vermillion.
-pub(super) const ALARM: Colour = (196, 70, 0);
+pub(super) const ALARM: Colour = (190, 66, 0);
 
-/// Colours that stay apart for colour-blind readers (Okabe and Ito, <https://jfly.uni-koeln.de/color/>), the ones
-/// first that also stay apart from [`ALARM`] and from paper.
+/// Colours that stay apart for colour-blind readers (after Okabe and Ito, <https://jfly.uni-koeln.de/color/>, darkened
+/// until each has a contrast of 3 to paper), the ones first that also stay apart from [`ALARM`].
 pub(super) const SERIES: [Colour; 6] =
-    [(0, 114, 178), (0, 158, 115), (204, 121, 167), (86, 180, 233), (230, 159, 0), (90, 90, 90)];
+    [(0, 114, 178), (0, 145, 105), (190, 95, 150), (40, 145, 205), (190, 120, 0), (90, 90, 90)];
 
 /// The median over time.
 pub(super) const P50: Colour = SERIES[0];
 /// The 95th percentile over time.
-pub(super) const P95: Colour = (230, 159, 0);
+pub(super) const P95: Colour = SERIES[4];
 /// The 99th percentile over time.
-pub(super) const P99: Colour = (204, 121, 167);
+pub(super) const P99: Colour = SERIES[2];
 /// The longest over time.
-pub(super) const MAX: Colour = (150, 157, 166);
+pub(super) const MAX: Colour = AXIS;
+/// Arrivals that were dropped.
+pub(super) const DROPPED: Colour = SERIES[2];
+
+const LAG: Colour = (60, 60, 60);
+const WAIT: Colour = (213, 94, 0);
 
 /// The colour of a part of latency.
 pub(super) fn part(dimension: Dimension) -> Colour {
     match dimension {
-        Dimension::Lag => (60, 60, 60),
-        Dimension::Wait => (213, 94, 0),
-        Dimension::Dns => (240, 228, 66),
-        Dimension::Connect => (230, 159, 0),
-        Dimension::Tls => (204, 121, 167),
-        Dimension::FirstByte => (0, 114, 178),
-        Dimension::Body => (86, 180, 233),
+        Dimension::Lag => LAG,
+        Dimension::Wait => WAIT,
+        Dimension::Dns => SERIES[1],
+        Dimension::Connect => SERIES[4],
+        Dimension::Tls => SERIES[2],
+        Dimension::FirstByte => SERIES[0],
+        Dimension::Body => SERIES[3],
         _ => MUTED,
     }
 }
 
-/// The width of every plot.
-pub(super) const WIDTH: f64 = 800.0;
-/// The height of a plot with two axes.
-pub(super) const HEIGHT: f64 = 450.0;
-/// Space at the left and right edge of the paper.
-pub(super) const EDGE: f64 = 24.0;
+/// Each colour and what it becomes on a dark screen.
+const DARK: [(Colour, Colour); 15] = [
+    (PAPER, (26, 30, 36)),
+    (INK, (233, 236, 240)),
+    (MUTED, (163, 172, 184)),
+    (GRID, (52, 58, 67)),
+    (AXIS, (125, 134, 146)),
+    (SHADE, (38, 43, 51)),
+    (ALARM, (255, 143, 82)),
+    (SERIES[0], (88, 171, 232)),
+    (SERIES[1], (53, 189, 146)),
+    (SERIES[2], (229, 156, 198)),
+    (SERIES[3], (124, 200, 242)),
+    (SERIES[4], (233, 168, 32)),
+    (SERIES[5], (182, 188, 196)),
+    (LAG, (205, 210, 216)),
+    (WAIT, (240, 122, 40)),
+];
+
+/// Style rules that give every plot below `scope` (empty, or a selector and a space) its colours for a dark screen.
+///
+/// Where a renderer knows no media queries the light ones stay.
+pub(in crate::report) fn dark_rules(scope: &str) -> String {
+    let rules: String = DARK
+        .iter()
+        .map(|(light, dark)| {
+            let (light, dark) = (hex(*light), hex(*dark));
+            format!("{scope}[fill=\"{light}\"]{{fill:{dark}}}{scope}[stroke=\"{light}\"]{{stroke:{dark}}}")
+        })
+        .collect();
+    format!(
+        "@media screen and (prefers-color-scheme:dark){{{rules}{scope}.light{{display:none}}{scope}.dark{{display:inline}}}}"
+    )
+}
+
+/// A colour as plotters writes it: `#1C2026`.
+pub(super) fn hex(colour: Colour) -> String {
+    format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2)
+}
+
+/// How much room a plot has.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::report) struct Paper {
+    /// The whole width.
+    pub(super) width: f64,
+    /// Space at the left and right edge.
+    pub(super) edge: f64,
+    /// Where the area within the axes begins, from the left.
+    pub(super) left: f64,
+    /// Where it ends, from the right.
+    pub(super) right: f64,
+    /// How high it is.
+    pub(super) depth: f64,
+    /// The most ticks of an axis of time.
+    pub(super) ticks: u64,
+    /// The size of a title.
+    pub(super) title: f64,
+}
+
+impl Paper {
+    /// For a screen or a page.
+    pub(in crate::report) const WIDE: Self =
+        Self { width: 800.0, edge: 24.0, left: 78.0, right: 42.0, depth: 282.0, ticks: 9, title: 19.0 };
+    /// For a telephone.
+    pub(in crate::report) const NARROW: Self =
+        Self { width: 380.0, edge: 12.0, left: 64.0, right: 20.0, depth: 230.0, ticks: 4, title: 16.0 };
+}
 
 /// How a text is set.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,8 +132,6 @@ pub(super) struct Face {
     pub(super) colour: Colour,
 }
 
-/// The title of a plot.
-pub(super) const TITLE: Face = Face { size: 19.0, bold: true, colour: INK };
 /// The line below the title.
 pub(super) const SUBTITLE: Face = Face { size: 14.0, bold: false, colour: MUTED };
 /// Labels of ticks.
@@ -78,3 +142,42 @@ pub(super) const LABEL: Face = Face { size: 13.5, bold: false, colour: INK };
 pub(super) const STRONG: Face = Face { size: 13.5, bold: true, colour: INK };
 /// Words about budgets and failures.
 pub(super) const WARNING: Face = Face { size: 13.5, bold: true, colour: ALARM };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The contrast of two colours (<https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio>).
+    fn contrast(one: Colour, other: Colour) -> f64 {
+        let part = |byte: u8| {
+            let share = f64::from(byte) / 255.0;
+            if share <= 0.040_45 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
+        };
+        let luminance = |(r, g, b): Colour| 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+        let (a, b) = (luminance(one), luminance(other));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    fn dark(light: Colour) -> Colour {
+        DARK.iter().find(|(from, _)| *from == light).unwrap().1
+    }
+
+    #[test]
+    fn words_and_lines_can_be_read_on_light_and_dark_paper_and_where_it_is_shaded() {
+        let least = [(INK, 4.5), (MUTED, 4.5), (ALARM, 4.5), (AXIS, 3.0), (LAG, 3.0), (WAIT, 3.0)];
+        for (colour, least) in least.into_iter().chain(SERIES.map(|colour| (colour, 3.0))) {
+            for ground in [PAPER, SHADE] {
+                assert!(contrast(colour, ground) >= least, "{colour:?} on {ground:?}");
+                assert!(contrast(dark(colour), dark(ground)) >= least, "dark {colour:?} on {ground:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_colour_has_one_dark_one() {
+        let mut light: Vec<Colour> = DARK.iter().map(|(light, _)| *light).collect();
+        light.sort_unstable();
+        light.dedup();
+        assert_eq!(light.len(), DARK.len());
+    }
+}

@@ -45,6 +45,11 @@ impl Ink {
         self.with(code, &format!(" {} ", word(decision)))
     }
 
+    /// Words that must not be missed.
+    pub(super) fn warning(&self, text: &str) -> String {
+        self.with("1;30;43", text)
+    }
+
     fn with(&self, code: &str, text: &str) -> String {
         if self.colour && !text.is_empty() {
             format!("\u{1b}[{code}m{text}\u{1b}[0m")

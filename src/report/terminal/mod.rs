@@ -18,7 +18,8 @@ use lay::{Align, Grid, wrapped};
 /// unless that is below 60.
 pub fn terminal(model: &Model, width: u16, colour: bool) -> String {
     let page = Page { width: usize::from(width).max(60), ink: Ink::new(colour) };
-    let mut parts = vec![page.gate(model)];
+    let mut parts: Vec<String> = page.caveats(model).into_iter().collect();
+    parts.push(page.gate(model));
     parts.extend(model.requests().filter_map(|(scenario, request)| page.timing(scenario, request)));
     parts.extend(page.failures(model));
     parts.push(page.verdict(model));
@@ -35,6 +36,17 @@ struct Page {
 }
 
 impl Page {
+    /// What a reader must know before any figure; nothing where there is nothing.
+    fn caveats(&self, model: &Model) -> Option<String> {
+        const INDENT: usize = 10;
+        let lines = model.caveats.iter().map(|caveat| {
+            let text = wrapped(&format!("{}: {}", caveat.scenario, caveat.what), self.width, INDENT);
+            format!("{}  {}", self.ink.warning(" WARN "), text.trim_start())
+        });
+        let text: String = lines.collect();
+        (!text.is_empty()).then_some(text)
+    }
+
     /// The table of budgets: one row a budget where the terminal is wide enough, else a block a request.
     fn gate(&self, model: &Model) -> String {
         let table = self.wide_gate(model);
@@ -75,9 +87,11 @@ impl Page {
         grid.rule();
         for (scenario, request) in model.requests() {
             let mut figures = figures(scenario, request);
-            figures[0] = self.ink.bold(&figures[0]);
+            if request.hop.is_none() {
+                figures[0] = self.ink.bold(&figures[0]);
+            }
             for at in 0..request.budgets.len().max(1) {
-                let row = request.budgets.get(at).map_or_else(no_budget, |row| self.budget(row));
+                let row = request.budgets.get(at).map_or_else(|| no_budget(request), |row| self.budget(row));
                 let lead = if at == 0 { figures.clone() } else { Default::default() };
                 grid.row(lead.into_iter().chain(row));
             }
@@ -102,11 +116,15 @@ impl Page {
         let mut budgets = budgets.iter();
         let mut text = String::new();
         for ((scenario, request), figures) in model.requests().zip(figures) {
+            let name = lay::cut(&row_name(scenario, request), self.width);
+            if request.hop.is_some() {
+                text += &format!("{name}\n  {figures}\n");
+                continue;
+            }
             if !text.is_empty() {
                 text.push('\n');
             }
-            text +=
-                &format!("{}\n  {figures}\n", self.ink.bold(&lay::cut(&scenario.place(request), self.width)));
+            text += &format!("{}\n  {figures}\n", self.ink.bold(&name));
             budgets.by_ref().take(request.budgets.len()).for_each(|line| text += &format!("    {line}\n"));
         }
         text
@@ -191,11 +209,18 @@ fn figures(scenario: &ScenarioView, request: &RequestView) -> [String; 7] {
     let latency = request.latency;
     let times = [latency.p50, latency.p95, latency.p99, latency.max].map(words::time);
     let [p50, p95, p99, max] = times;
-    [scenario.place(request), words::count(request.n), p50, p95, p99, max, request.errors()]
+    [row_name(scenario, request), words::count(request.n), p50, p95, p99, max, request.errors()]
 }
 
-fn no_budget() -> [String; 3] {
-    ["none".to_owned(), String::new(), String::new()]
+/// A hop stands below its request, a little to the right.
+fn row_name(scenario: &ScenarioView, request: &RequestView) -> String {
+    let name = request.row_name(scenario.place(request));
+    if request.hop.is_some() { format!("  {name}") } else { name }
+}
+
+fn no_budget(request: &RequestView) -> [String; 3] {
+    let words = if request.hop.is_some() { "not judged" } else { "none" };
+    [words.to_owned(), String::new(), String::new()]
 }
 
 /// A bar as long as the part's share of the median latency, or how few exchanges entered the part.

@@ -1,0 +1,231 @@
+//! Intervals gathered into bins, as they come.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::record::{Dimension, Failure, Interval, Stage};
+
+use super::{Point, Sparse, Timeline};
+
+/// Widths of a bin in seconds that read well under an axis.
+const WIDTHS: [u64; 13] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600];
+
+/// The narrowest bin that keeps a run within the most that a plot shows.
+fn width(seconds: u64) -> u64 {
+    let fits = |width: &u64| seconds.div_ceil(*width) <= Timeline::MOST_BINS;
+    WIDTHS.into_iter().find(fits).unwrap_or_else(|| seconds.div_ceil(Timeline::MOST_BINS))
+}
+
+/// Gathers seconds into bins, as they come.
+///
+/// Seconds that share a bin have their histograms added, so that each point is a quantile of exchanges and never an
+/// average of quantiles.
+#[derive(Debug)]
+pub(in crate::report::model) struct Gatherer {
+    /// The width of a bin in seconds.
+    width: u64,
+    /// Bins of the measured phase are counted from here, those of the warm-up from the start.
+    measured_from: Duration,
+    warmup: Bins,
+    measured: Bins,
+}
+
+type Bins = BTreeMap<u64, Bin>;
+
+#[derive(Debug, Default, Clone)]
+struct Bin {
+    n: u64,
+    failed: u64,
+    dropped: u64,
+    /// Where the last second with exchanges ends.
+    end: Duration,
+    latency: Sparse,
+    lag: Sparse,
+    wait: Sparse,
+}
+
+impl Bin {
+    fn add(&mut self, second: &Interval) {
+        self.n += second.tally.exchanges;
+        self.failed += second.tally.failed();
+        self.dropped += second.tally.failed_by(Failure::Dropped);
+        self.end = self.end.max(second.start + Duration::from_secs(1));
+        let parts = [
+            (Dimension::Latency, &mut self.latency),
+            (Dimension::Lag, &mut self.lag),
+            (Dimension::Wait, &mut self.wait),
+        ];
+        for (dimension, part) in parts {
+            second.series.get(dimension).into_iter().for_each(|histogram| part.add(histogram));
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.n += other.n;
+        self.failed += other.failed;
+        self.dropped += other.dropped;
+        self.end = self.end.max(other.end);
+        self.latency.merge(&other.latency);
+        self.lag.merge(&other.lag);
+        self.wait.merge(&other.wait);
+    }
+}
+
+impl Gatherer {
+    /// For a run that lasted `elapsed` and measured from `measured_from`.
+    pub(in crate::report::model) fn new(elapsed: Duration, measured_from: Duration) -> Self {
+        let width = width(elapsed.as_secs() + 1);
+        Self { width, measured_from, warmup: Bins::new(), measured: Bins::new() }
+    }
+
+    /// Adds a second.
+    pub(in crate::report::model) fn add(&mut self, second: &Interval) {
+        let (bins, from) = match second.stage {
+            Stage::Cold | Stage::Warmup => (&mut self.warmup, Duration::ZERO),
+            Stage::Measured => (&mut self.measured, self.measured_from),
+        };
+        bins.entry(second.start.saturating_sub(from).as_secs() / self.width).or_default().add(second);
+    }
+
+    /// Adds all that another one of the same run has gathered.
+    pub(in crate::report::model) fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in [(&mut self.warmup, &other.warmup), (&mut self.measured, &other.measured)] {
+            theirs.iter().for_each(|(index, bin)| mine.entry(*index).or_default().merge(bin));
+        }
+    }
+
+    /// The timeline of all seconds added.
+    pub(in crate::report::model) fn timeline(&self) -> Timeline {
+        let end = |bins: &Bins, from: Duration| {
+            bins.keys().next_back().map(|last| from + Duration::from_secs((last + 1) * self.width))
+        };
+        let Some(end) = end(&self.measured, self.measured_from).max(end(&self.warmup, Duration::ZERO)) else {
+            return Timeline::default();
+        };
+        let [warmup, measured] = self.points(1);
+        Timeline {
+            bin: Duration::from_secs(self.width),
+            measured_from: self.measured_from,
+            end,
+            warmup,
+            measured,
+            rows: self.points(self.bins_to_a_row()).concat(),
+        }
+    }
+
+    /// How many bins share a row, so that a table stays short.
+    fn bins_to_a_row(&self) -> u64 {
+        let bins: u64 = [&self.warmup, &self.measured]
+            .into_iter()
+            .filter_map(|bins| bins.keys().next_back().map(|last| last + 1))
+            .sum();
+        bins.div_ceil(Timeline::MOST_ROWS - 2).max(1)
+    }
+
+    /// The points of the warm-up and of the measured phase, of `bins_each` bins each.
+    fn points(&self, bins_each: u64) -> [Vec<Point>; 2] {
+        [(&self.warmup, Duration::ZERO, true), (&self.measured, self.measured_from, false)].map(
+            |(bins, from, in_warmup)| {
+                let mut wide = Bins::new();
+                for (index, bin) in bins {
+                    wide.entry(index / bins_each).or_default().merge(bin);
+                }
+                let width = self.width * bins_each;
+                wide.iter().map(|(index, bin)| point(*index, width, from, bin, in_warmup)).collect()
+            },
+        )
+    }
+}
+
+/// The point of the bin of `width` seconds at `index`, counted from `origin`.
+fn point(index: u64, width: u64, origin: Duration, bin: &Bin, in_warmup: bool) -> Point {
+    let from = origin + Duration::from_secs(index * width);
+    let whole = from + Duration::from_secs(width);
+    Point {
+        from,
+        to: bin.end.clamp(from + Duration::from_secs(1), whole),
+        in_warmup,
+        n: bin.n,
+        failed: bin.failed,
+        dropped: bin.dropped,
+        latency: bin.latency.quantiles(),
+        lag: bin.lag.quantiles(),
+        wait: bin.wait.quantiles(),
+        spread: bin.latency.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Histogram, Series, Tally};
+
+    fn second(start: u64, millis: u64) -> Interval {
+        let mut latency = Histogram::default();
+        latency.record(Duration::from_millis(millis));
+        let mut series = Series::default();
+        series.add(Dimension::Latency, &latency);
+        Interval {
+            scenario: "s".to_owned(),
+            request: "r".to_owned(),
+            stage: Stage::Measured,
+            start: Duration::from_secs(start),
+            tally: Tally { exchanges: 1, ok: 1, ..Tally::default() },
+            series,
+        }
+    }
+
+    fn gathered(seconds: &[Interval], elapsed: Duration) -> Gatherer {
+        let mut gatherer = Gatherer::new(elapsed, Duration::ZERO);
+        for second in seconds {
+            gatherer.add(second);
+        }
+        gatherer
+    }
+
+    #[test]
+    fn a_long_run_is_shown_in_few_bins_that_add_their_histograms() {
+        let seconds: Vec<Interval> = (0..10_000).map(|start| second(start, 1 + start % 60)).collect();
+        let line = gathered(&seconds, Duration::from_secs(10_000)).timeline();
+        assert!(line.measured.len() as u64 <= Timeline::MOST_BINS);
+        assert_eq!(line.bin, Duration::from_mins(1));
+        assert_eq!(line.measured.iter().map(|point| point.n).sum::<u64>(), 10_000);
+        // Each full bin holds 1 to 60 ms once: the median of all is 30 ms, whatever the median of a second is.
+        let median = line.measured[3].latency.p50.unwrap();
+        assert!((29..=31).contains(&median.as_millis()), "{median:?}");
+    }
+
+    #[test]
+    fn a_table_of_a_long_run_has_few_rows_that_hold_every_exchange() {
+        let seconds: Vec<Interval> = (0..86_400).step_by(7).map(|start| second(start, 5)).collect();
+        let line = gathered(&seconds, Duration::from_hours(24)).timeline();
+        assert!(line.rows.len() as u64 <= Timeline::MOST_ROWS, "{}", line.rows.len());
+        assert_eq!(line.rows.iter().map(|row| row.n).sum::<u64>(), seconds.len() as u64);
+    }
+
+    #[test]
+    fn a_short_run_keeps_its_seconds() {
+        let line = gathered(&[second(0, 5), second(2, 7)], Duration::from_secs(3)).timeline();
+        assert_eq!(line.bin, Duration::from_secs(1));
+        assert_eq!(line.measured[1].at(), Duration::from_millis(2_500));
+        assert_eq!(line.end, Duration::from_secs(3));
+    }
+
+    #[test]
+    fn the_last_bin_is_as_wide_as_what_was_measured_of_it() {
+        let seconds: Vec<Interval> = (0..301).map(|start| second(start, 5)).collect();
+        let line = gathered(&seconds, Duration::from_secs(301)).timeline();
+        assert_eq!(line.bin, Duration::from_secs(2));
+        let last = line.measured.last().unwrap();
+        assert!((last.per_second(last.n) - 1.0).abs() < 1e-9, "{last:?}");
+    }
+
+    #[test]
+    fn requests_of_one_scenario_are_added_bin_by_bin() {
+        let mut all = gathered(&[second(0, 5), second(1, 5)], Duration::from_secs(3));
+        all.merge(&gathered(&[second(1, 500), second(2, 7)], Duration::from_secs(3)));
+        let line = all.timeline();
+        assert_eq!(line.measured.iter().map(|point| point.n).collect::<Vec<_>>(), [1, 2, 1]);
+        assert_eq!(line.measured[1].latency.max.unwrap().as_millis(), 500);
+    }
+}

@@ -1,0 +1,88 @@
+//! What all plots over time share: the axis, the shaded warm-up, the strip of failures.
+
+use std::time::Duration;
+
+use crate::report::model::{Point, Timeline};
+
+use super::axis::{Frame, clock};
+use super::scene::{Scene, Spot};
+use super::style::{ALARM, SHADE};
+
+/// How high the strip of failures above a plot is.
+pub(super) const STRIP: f64 = 18.0;
+
+/// A frame whose width is the time of a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock<'a> {
+    /// What happened.
+    pub(super) line: &'a Timeline,
+    /// Where it is drawn.
+    pub(super) frame: Frame,
+}
+
+impl Clock<'_> {
+    /// The place of a moment.
+    pub(super) fn x(&self, at: Duration) -> f64 {
+        self.frame.across(at.as_secs_f64() / self.line.end.as_secs_f64().max(1.0))
+    }
+
+    /// Shades the warm-up, which is not judged, up to `above` over the frame.
+    pub(super) fn shade(&self, scene: &mut Scene, above: f64) {
+        if !self.line.warmup.is_empty() {
+            let end = self.x(self.line.measured_from.max(Duration::from_millis(1)));
+            scene.rect((self.frame.left, self.frame.top - above), (end, self.frame.bottom), SHADE, 1.0);
+        }
+    }
+
+    /// The axis.
+    pub(super) fn floor(&self, scene: &mut Scene) {
+        let ticks = clock(self.line.end, scene.paper.ticks);
+        let ticks: Vec<_> =
+            ticks.into_iter().map(|(share, label)| (self.frame.across(share), label)).collect();
+        self.frame.floor(scene, &ticks, "time since the start of the run");
+    }
+
+    /// Failures of each bin as a strip above the frame, as high as their share.
+    pub(super) fn failures(&self, scene: &mut Scene) {
+        let half = self.bar();
+        for point in self.line.points().filter(|point| point.failed > 0) {
+            let share = point.failed as f64 / point.n.max(1) as f64;
+            let (x, base) = (self.x(point.at()), self.frame.top - 2.0);
+            let height = 3.0 + (STRIP - 5.0) * share;
+            scene.rect((x - half, base - height), (x + half, base), ALARM, 1.0);
+        }
+    }
+
+    /// Half the width of a bar that stands for a bin.
+    pub(super) fn bar(&self) -> f64 {
+        let width = self.frame.right - self.frame.left;
+        let bin = width * self.line.bin.as_secs_f64() / self.line.end.as_secs_f64().max(1.0);
+        (bin / 2.0 - 0.5).clamp(1.0, 8.0)
+    }
+
+    /// The points as runs of spots, broken where a bin has no value; `height` is a value's place.
+    pub(super) fn runs(&self, points: &[Point], height: impl Fn(&Point) -> Option<f64>) -> Vec<Vec<Spot>> {
+        let gap = self.line.bin + self.line.bin / 2;
+        let mut runs: Vec<Vec<Spot>> = Vec::new();
+        let mut last: Option<Duration> = None;
+        for point in points {
+            let Some(y) = height(point) else { continue };
+            let spot = (self.x(point.at()), y);
+            match runs.last_mut().filter(|_| last.is_some_and(|last| point.at() <= last + gap)) {
+                Some(run) => run.push(spot),
+                None => runs.push(vec![spot]),
+            }
+            last = Some(point.at());
+        }
+        runs
+    }
+
+    /// What a bin is, for a subtitle: `each second`, `every 5 min`.
+    pub(super) fn each(line: &Timeline) -> String {
+        if line.bin == Duration::from_secs(1) {
+            "each second".to_owned()
+        } else {
+            format!("every {}", crate::units::show(line.bin))
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! How many exchanges took how long, over the run: time against latency, colour for how many.
+
+use std::time::Duration;
+
+use crate::report::model::{Point, RequestView, ScenarioView, Timeline};
+use crate::report::words;
+
+use super::axis::{Durations, Frame, Heading};
+use super::clock::{Clock, STRIP};
+use super::font::Fonts;
+use super::raster::{Raster, level};
+use super::scene::{Mark, Scene, Side, Spot};
+use super::style::{ALARM, LABEL, Paper, SHADE, WARNING};
+use super::table::Table;
+
+/// How high a cell is, roughly.
+const CELL: f64 = 6.0;
+
+/// Whether there is anything to draw.
+pub(super) fn is_drawn(request: &RequestView) -> bool {
+    request.timeline.points().any(|point| point.latency.n > 0)
+}
+
+/// The figure in words.
+pub(super) fn alt(request: &RequestView) -> String {
+    let line = &request.timeline;
+    let shortest = line.points().filter_map(|point| point.spread.steps().next()).map(|(value, _)| value).min();
+    let n: u64 = line.points().map(|point| point.latency.n).sum();
+    let latency = request.latency;
+    format!(
+        "{} ok exchanges over {}, warm-up included, took {} to {}; in the measured phase half took {} or less, and one \
+         in twenty {} or more",
+        words::count(n),
+        words::time(Some(line.end)),
+        words::time(shortest),
+        words::time(line.points().filter_map(|point| point.latency.max).max()),
+        words::time(latency.p50),
+        words::time(latency.p95),
+    )
+}
+
+/// The figure in figures: the rows are time, the columns bands of latency.
+pub(super) fn table(request: &RequestView) -> Table {
+    let edges = heights(&request.timeline).ticks();
+    let shown = |edge: &Duration| words::time(Some(*edge));
+    let mut heads: Vec<String> = edges.first().map(|first| format!("< {}", shown(first))).into_iter().collect();
+    heads.extend(edges.windows(2).map(|pair| format!("{} – {}", shown(&pair[0]), shown(&pair[1]))));
+    heads.extend(edges.last().map(|last| format!("≥ {}", shown(last))));
+    heads.push("failed".to_owned());
+    Table::over_time(&request.timeline, heads.iter().map(String::as_str), |point| {
+        let mut counts = vec![0; edges.len() + 1];
+        for (value, count) in point.spread.steps() {
+            counts[edges.partition_point(|edge| *edge <= value)] += count;
+        }
+        counts.push(point.failed);
+        counts.into_iter().map(words::count).collect()
+    })
+}
+
+/// The figure.
+pub(super) fn scene(
+    (scenario, request): (&ScenarioView, &RequestView),
+    title: &str,
+    paper: Paper,
+    fonts: &'static Fonts,
+) -> Scene {
+    let line = &request.timeline;
+    let mut scene = Scene::new(paper, fonts);
+    let subtitle =
+        format!("ok exchanges {} in which they were due, by latency · logarithmic heights", in_each(line));
+    let below = Heading { title, subtitle: &subtitle, caveats: &scenario.caveats }.draw(&mut scene);
+    let below = scale(&mut scene, below, most(line, &heights(line), rows(paper)));
+    let below = legend(&mut scene, below, line);
+    let frame = Frame::below(&mut scene, below + STRIP, 1.0);
+    let figure = Figure { clock: Clock { line, frame }, heights: heights(line), rows: rows(paper) };
+    figure.clock.shade(&mut scene, STRIP);
+    figure.heights.grid(&mut scene, &frame);
+    figure.cells(&mut scene);
+    figure.clock.floor(&mut scene);
+    figure.clock.failures(&mut scene);
+    figure.budgets(&mut scene, request);
+    scene
+}
+
+fn in_each(line: &Timeline) -> String {
+    format!("of {}", Clock::each(line))
+}
+
+fn heights(line: &Timeline) -> Durations {
+    let ends = |point: &Point| [point.spread.steps().next().map(|(value, _)| value), point.latency.max];
+    Durations::tenfolds(line.points().flat_map(ends).flatten())
+}
+
+fn rows(paper: Paper) -> usize {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few dozen")]
+    let rows = (paper.depth / CELL).round() as usize;
+    rows.max(1)
+}
+
+/// How many exchanges of a bin lie in each row, from above.
+fn column(point: &Point, heights: &Durations, rows: usize) -> Vec<u64> {
+    let mut counts = vec![0; rows];
+    for (value, count) in point.spread.steps() {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a row's number")]
+        let from_below = (heights.share(value).clamp(0.0, 1.0) * rows as f64) as usize;
+        counts[rows - 1 - from_below.min(rows - 1)] += count;
+    }
+    counts
+}
+
+/// How many exchanges lie in the fullest cell.
+fn most(line: &Timeline, heights: &Durations, rows: usize) -> u64 {
+    line.points().flat_map(|point| column(point, heights, rows)).max().unwrap_or(1)
+}
+
+/// The colours and what they stand for.
+fn scale(scene: &mut Scene, middle: f64, most: u64) -> f64 {
+    const LENGTH: f64 = 120.0;
+    let words = "exchanges in a cell";
+    let mut x = scene.text((scene.paper.edge, middle), Side::Start, words, LABEL) + 12.0;
+    x = scene.text((x, middle), Side::Start, "1", LABEL) + 7.0;
+    let length = if most > 1 { LENGTH } else { 14.0 };
+    let levels: Vec<u8> = if most > 1 { (0..=50).map(|step| 1 + step * 5).collect() } else { vec![1] };
+    scene.cells(Raster {
+        from: (x, middle - 6.0),
+        to: (x + length, middle + 6.0),
+        columns: levels.len(),
+        levels,
+    });
+    if most > 1 {
+        scene.text((x + length + 7.0, middle), Side::Start, &words::count(most), LABEL);
+    }
+    middle + 20.0
+}
+
+fn legend(scene: &mut Scene, top: f64, line: &Timeline) -> f64 {
+    let failed = line.points().any(|point| point.failed > 0);
+    let mut entries = Vec::new();
+    entries.extend((!line.warmup.is_empty()).then_some((Mark::Box(SHADE), "warm-up, not judged")));
+    entries.extend(failed.then_some((Mark::Box(ALARM), "share that failed, above the plot")));
+    if entries.is_empty() { top } else { scene.legend(top, &entries) }
+}
+
+/// Where things lie.
+struct Figure<'a> {
+    clock: Clock<'a>,
+    heights: Durations,
+    rows: usize,
+}
+
+impl Figure<'_> {
+    /// The cells of the warm-up and of the measured phase, whose bins need not meet.
+    fn cells(&self, scene: &mut Scene) {
+        let line = self.clock.line;
+        let most = most(line, &self.heights, self.rows);
+        for (points, from) in [(&line.warmup, Duration::ZERO), (&line.measured, line.measured_from)] {
+            let Some(last) = points.last() else { continue };
+            let index = |point: &Point| bins(point.from.saturating_sub(from), line.bin);
+            let columns = index(last) + 1;
+            let mut levels = vec![0; columns * self.rows];
+            for point in points {
+                for (row, count) in column(point, &self.heights, self.rows).into_iter().enumerate() {
+                    levels[row * columns + index(point)] = level(count, most);
+                }
+            }
+            let mut end = from + line.bin * u32::try_from(columns).unwrap_or(u32::MAX);
+            if last.in_warmup && !line.measured.is_empty() {
+                // The last bin of the warm-up may reach into the measured phase, where it must cover nothing.
+                end = end.min(line.measured_from);
+            }
+            let (top, bottom) = (self.clock.frame.top, self.clock.frame.bottom);
+            let (from, to) = ((self.clock.x(from), top), (self.clock.x(end), bottom));
+            scene.cells(Raster { from, to, columns, levels });
+        }
+    }
+
+    fn budgets(&self, scene: &mut Scene, request: &RequestView) {
+        let frame = &self.clock.frame;
+        let taken = self.taken();
+        for (ceiling, row) in request.budgets.iter().filter_map(|row| row.mark.map(|mark| (mark.ceiling, row))) {
+            let share = self.heights.share(ceiling);
+            let words = format!("budget {}", row.budget);
+            if !(0.0..=1.0).contains(&share) {
+                let away = if share > 1.0 { "above" } else { "below" };
+                let y = if share > 1.0 { frame.top + 10.0 } else { frame.bottom - 10.0 };
+                scene.tag((frame.right, y), Side::End, &format!("{words} lies {away}"), WARNING);
+                continue;
+            }
+            let y = frame.up(share);
+            scene.dashed((frame.left, y), (frame.right, y), 1.5, ALARM);
+            scene.tag_where_free(&frame.beside(y), &words, WARNING, &taken);
+        }
+    }
+
+    /// The middles of the cells that are not empty.
+    fn taken(&self) -> Vec<Spot> {
+        let frame = &self.clock.frame;
+        let step = (frame.bottom - frame.top) / self.rows as f64;
+        let mut spots = Vec::new();
+        for point in self.clock.line.points() {
+            let x = self.clock.x(point.at());
+            let counts = column(point, &self.heights, self.rows).into_iter().enumerate();
+            spots.extend(
+                counts.filter(|(_, n)| *n > 0).map(|(row, _)| (x, frame.top + (row as f64 + 0.5) * step)),
+            );
+        }
+        spots
+    }
+}
+
+fn bins(time: Duration, bin: Duration) -> usize {
+    usize::try_from(time.as_millis() / bin.as_millis().max(1)).unwrap_or(0)
+}

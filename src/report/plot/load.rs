@@ -1,0 +1,122 @@
+//! What was asked by the second and what was answered; failures and drops below it on the same axis of time.
+
+use crate::report::model::{Point, ScenarioView, Timeline};
+use crate::report::words;
+
+use super::axis::{Frame, Heading, Numbers, rate};
+use super::clock::Clock;
+use super::font::Fonts;
+use super::scene::{Mark, Scene, Side};
+use super::style::{ALARM, Colour, DROPPED, LABEL, MAX, P50, Paper, SHADE};
+use super::table::Table;
+
+/// The figure in words.
+pub(super) fn alt(scenario: &ScenarioView) -> String {
+    let line = &scenario.timeline;
+    let total = |of: fn(&Point) -> u64| words::count(line.measured.iter().map(of).sum());
+    let rates = |of: fn(&Point) -> u64| {
+        let rates = line.measured.iter().map(|point| point.per_second(of(point)));
+        let (low, high) =
+            rates.fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
+        if low > high { "none".to_owned() } else { format!("{} to {}", rate(low), rate(high)) }
+    };
+    format!(
+        "In the measured phase {} requests were due, {} a second, and {} of them were answered as expected, {} a \
+         second; {} failed and {} were dropped",
+        total(|point| point.n),
+        rates(|point| point.n),
+        total(ok),
+        rates(ok),
+        total(errors),
+        total(|point| point.dropped),
+    )
+}
+
+/// The figure in figures.
+pub(super) fn table(scenario: &ScenarioView) -> Table {
+    Table::over_time(&scenario.timeline, ["due /s", "ok /s", "failed /s", "dropped /s"], |point| {
+        let counts = [point.n, ok(point), errors(point), point.dropped];
+        counts.map(|count| rate(point.per_second(count))).to_vec()
+    })
+}
+
+fn ok(point: &Point) -> u64 {
+    point.n - point.failed
+}
+
+/// Failures but for drops, which are shown apart.
+fn errors(point: &Point) -> u64 {
+    point.failed - point.dropped.min(point.failed)
+}
+
+/// The figure.
+pub(super) fn scene(scenario: &ScenarioView, title: &str, paper: Paper, fonts: &'static Fonts) -> Scene {
+    let line = &scenario.timeline;
+    let failing = line.points().any(|point| point.failed > 0);
+    let mut scene = Scene::new(paper, fonts);
+    let subtitle = format!(
+        "requests by the second in which they were due, a point {}{}",
+        Clock::each(line),
+        if failing { "" } else { " · none failed, none was dropped" }
+    );
+    let below = Heading { title, subtitle: &subtitle, caveats: &scenario.caveats }.draw(&mut scene);
+    let below = legend(&mut scene, below, line);
+    let upper = Frame::below(&mut scene, below + 2.0, if failing { 0.62 } else { 0.8 });
+    let asked = Clock { line, frame: upper };
+    throughput(&mut scene, &asked);
+    if failing {
+        let lower = Frame::below(&mut scene, upper.bottom + 34.0, 0.34);
+        let failed = Clock { line, frame: lower };
+        failures(&mut scene, &failed);
+        failed.floor(&mut scene);
+    } else {
+        asked.floor(&mut scene);
+    }
+    scene
+}
+
+fn legend(scene: &mut Scene, top: f64, line: &Timeline) -> f64 {
+    let mut entries =
+        vec![(Mark::Line(MAX), "due: what was asked"), (Mark::Line(P50), "ok: answered as expected")];
+    entries.extend(line.points().any(|point| errors(point) > 0).then_some((Mark::Box(ALARM), "failed")));
+    let dropped = line.points().any(|point| point.dropped > 0);
+    entries.extend(dropped.then_some((Mark::Box(DROPPED), "dropped, no connection was free")));
+    entries.extend((!line.warmup.is_empty()).then_some((Mark::Box(SHADE), "warm-up, not judged")));
+    scene.legend(top, &entries)
+}
+
+fn throughput(scene: &mut Scene, clock: &Clock<'_>) {
+    let heights = Numbers::over(clock.line.points().map(|point| point.per_second(point.n)), 4.0);
+    clock.shade(scene, 0.0);
+    heights.grid(scene, &clock.frame);
+    let lines: [(Colour, f64, fn(&Point) -> u64); 2] = [(MAX, 5.0, |point| point.n), (P50, 2.0, ok)];
+    for (colour, width, of) in lines {
+        for points in [&clock.line.warmup, &clock.line.measured] {
+            let height = |point: &Point| Some(clock.frame.up(heights.share(point.per_second(of(point)))));
+            for run in clock.runs(points, height) {
+                scene.line_or_dot(run, width, colour);
+            }
+        }
+    }
+}
+
+/// Failures and above them drops, as bars.
+fn failures(scene: &mut Scene, clock: &Clock<'_>) {
+    let frame = &clock.frame;
+    let heights = Numbers::over(clock.line.points().map(|point| point.per_second(point.failed)), 2.0);
+    clock.shade(scene, 0.0);
+    heights.grid(scene, frame);
+    scene.text((frame.left, frame.top - 12.0), Side::Start, "failed and dropped by the second", LABEL);
+    let half = clock.bar();
+    for point in clock.line.points().filter(|point| point.failed > 0) {
+        let x = clock.x(point.at());
+        let at = |count: u64| frame.up(heights.share(point.per_second(count)));
+        let (first, second) = (at(errors(point)), at(point.failed));
+        if first < frame.bottom {
+            scene.rect((x - half, first), (x + half, frame.bottom), ALARM, 1.0);
+        }
+        if second < first {
+            scene.rect((x - half, second), (x + half, first), DROPPED, 1.0);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Cells of colour: how many of something lie in each, from few to many.
+//!
+//! The colours are those of viridis (<https://bids.github.io/colormap/>), even in brightness and told apart by
+//! colour-blind readers. Many is dark on light paper and bright on a dark screen; empty cells are left out.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::scene::Spot;
+use super::style::Colour;
+
+/// A grid of cells, stretched over a part of the paper.
+#[derive(Debug, Clone)]
+pub(super) struct Raster {
+    /// Its upper left corner.
+    pub(super) from: Spot,
+    /// Its lower right corner.
+    pub(super) to: Spot,
+    /// How many cells lie in a row; at least one.
+    pub(super) columns: usize,
+    /// The level of each cell, row by row from above: 0 is empty, 1 few, 255 most.
+    pub(super) levels: Vec<u8>,
+}
+
+/// The screen a raster is coloured for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Screen {
+    Light,
+    Dark,
+}
+
+/// Viridis in nine even steps.
+const VIRIDIS: [Colour; 9] = [
+    (68, 1, 84),
+    (71, 44, 122),
+    (59, 81, 139),
+    (44, 113, 142),
+    (33, 144, 141),
+    (39, 173, 129),
+    (92, 200, 99),
+    (170, 220, 50),
+    (253, 231, 37),
+];
+
+/// The level of a count among counts of which `most` is the highest: tenfolds are equally far apart.
+pub(super) fn level(count: u64, most: u64) -> u8 {
+    if count == 0 {
+        return 0;
+    }
+    let share = if most <= 1 { 0.0 } else { (count as f64).ln() / (most as f64).ln() };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 255")]
+    let level = (1.0 + share.min(1.0) * 254.0).round() as u8;
+    level
+}
+
+/// The colour of a level on light paper; none for an empty cell.
+pub(super) fn colour(level: u8) -> Option<Colour> {
+    (level > 0).then(|| on(Screen::Light, level))
+}
+
+/// A level's place on the map: the end that does not stand out from the ground is left out.
+fn on(screen: Screen, level: u8) -> Colour {
+    let share = f64::from(level.max(1) - 1) / 254.0;
+    let place = match screen {
+        Screen::Light => 0.80 * (1.0 - share),
+        Screen::Dark => 0.24 + 0.76 * share,
+    } * (VIRIDIS.len() - 1) as f64;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 8")]
+    let below = (place.floor() as usize).min(VIRIDIS.len() - 2);
+    let (a, b, way) = (VIRIDIS[below], VIRIDIS[below + 1], place - below as f64);
+    (between(a.0, b.0, way), between(a.1, b.1, way), between(a.2, b.2, way))
+}
+
+fn between(a: u8, b: u8, way: f64) -> u8 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between two bytes")]
+    let mixed = (f64::from(a) + (f64::from(b) - f64::from(a)) * way).round() as u8;
+    mixed
+}
+
+impl Raster {
+    /// The raster as elements of an SVG whose coordinates are `units` to one of the paper: a picture for light paper and
+    /// one for dark screens, of which one is shown.
+    pub(super) fn elements(&self, units: f64) -> Result<String, String> {
+        let (x, y) = (self.from.0 * units, self.from.1 * units);
+        let (width, height) = ((self.to.0 - self.from.0) * units, (self.to.1 - self.from.1) * units);
+        let image = |screen: Screen| -> Result<String, String> {
+            let (class, display) = match screen {
+                Screen::Light => ("light", "inline"),
+                Screen::Dark => ("dark", "none"),
+            };
+            let bytes = BASE64.encode(self.encoded(screen)?);
+            Ok(format!(
+                "<image class=\"{class}\" display=\"{display}\" x=\"{x:.0}\" y=\"{y:.0}\" width=\"{width:.0}\" \
+                 height=\"{height:.0}\" preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" \
+                 href=\"data:image/png;base64,{bytes}\"/>\n"
+            ))
+        };
+        Ok(image(Screen::Light)? + &image(Screen::Dark)?)
+    }
+
+    fn encoded(&self, screen: Screen) -> Result<Vec<u8>, String> {
+        let size = |length: usize| u32::try_from(length).map_err(|error| error.to_string());
+        let mut bytes = Vec::new();
+        let mut encoder =
+            png::Encoder::new(&mut bytes, size(self.columns)?, size(self.levels.len() / self.columns)?);
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_depth(png::BitDepth::Eight);
+        let colours = (0..=u8::MAX).map(|level| on(screen, level));
+        encoder.set_palette(colours.flat_map(|(r, g, b)| [r, g, b]).collect::<Vec<u8>>());
+        encoder.set_trns(vec![0_u8]);
+        encoder.set_compression(png::Compression::Best);
+        let mut writer = encoder.write_header().map_err(|error| error.to_string())?;
+        writer.write_image_data(&self.levels).map_err(|error| error.to_string())?;
+        writer.finish().map_err(|error| error.to_string())?;
+        Ok(bytes)
+    }
+
+    /// Calls `paint` with the corners in pixels, `zoom` to one of the paper, of each cell that is not empty, and with its
+    /// colour on light paper.
+    pub(super) fn cells(&self, zoom: f64, mut paint: impl FnMut([(i32, i32); 2], Colour)) {
+        let rows = self.levels.len() / self.columns;
+        let edge = |from: f64, to: f64, share: f64| pixel((from + (to - from) * share) * zoom);
+        for (at, level) in self.levels.iter().enumerate() {
+            let Some(colour) = colour(*level) else { continue };
+            let (row, column) = (at / self.columns, at % self.columns);
+            let across = |column: usize| edge(self.from.0, self.to.0, column as f64 / self.columns as f64);
+            let down = |row: usize| edge(self.from.1, self.to.1, row as f64 / rows as f64);
+            paint([(across(column), down(row)), (across(column + 1) - 1, down(row + 1) - 1)], colour);
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "pixels of a plot fit")]
+fn pixel(place: f64) -> i32 {
+    place.round() as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_exchange_is_seen_and_the_most_stand_out() {
+        assert_eq!([level(0, 9), level(1, 9), level(9, 9), level(1, 1)], [0, 1, 255, 1]);
+        assert!(level(3, 9) > level(2, 9));
+        assert_eq!(colour(0), None);
+    }
+
+    #[test]
+    fn more_is_darker_on_paper_and_brighter_on_a_dark_screen() {
+        let brightness = |(r, g, b): Colour| 3 * u32::from(r) + 6 * u32::from(g) + u32::from(b);
+        for level in 1..u8::MAX {
+            let step = |screen| (brightness(on(screen, level)), brightness(on(screen, level + 1)));
+            let ((paper, more_on_paper), (dark, more_on_dark)) = (step(Screen::Light), step(Screen::Dark));
+            assert!(more_on_paper <= paper && more_on_dark >= dark, "{level}");
+        }
+    }
+}

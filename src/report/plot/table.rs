@@ -1,0 +1,53 @@
+//! The figures a plot is drawn from, as a table.
+
+use std::time::Duration;
+
+use crate::report::model::{Point, Timeline};
+use crate::units;
+
+/// A table of few rows.
+#[derive(Debug, Clone, Default)]
+pub(in crate::report) struct Table {
+    /// What its columns hold.
+    pub(in crate::report) heads: Vec<String>,
+    /// One cell a column; the first one names the row.
+    pub(in crate::report) rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with given columns.
+    pub(super) fn new<'a>(heads: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { heads: heads.into_iter().map(str::to_owned).collect(), rows: Vec::new() }
+    }
+
+    /// One row for each of a timeline's rows; `cells` are those after its time.
+    pub(super) fn over_time<'a>(
+        line: &Timeline,
+        heads: impl IntoIterator<Item = &'a str>,
+        cells: impl Fn(&Point) -> Vec<String>,
+    ) -> Self {
+        let mut table = Self::new(std::iter::once("due").chain(heads));
+        for point in &line.rows {
+            table.rows.push(std::iter::once(span(point)).chain(cells(point)).collect());
+        }
+        table
+    }
+}
+
+/// The time of a bin in words: `12 – 13 s`, `0 – 1 s, warm-up`.
+fn span(point: &Point) -> String {
+    let seconds = |at: Duration| {
+        let rounded = (at.as_secs_f64() * 10.0).round() / 10.0;
+        rounded.to_string()
+    };
+    let span = if point.to < Duration::from_secs(600) {
+        format!("{} – {} s", seconds(point.from), seconds(point.to))
+    } else {
+        format!("{} – {}", units::written(whole(point.from)), units::written(whole(point.to)))
+    };
+    if point.in_warmup { span + ", warm-up" } else { span }
+}
+
+fn whole(at: Duration) -> Duration {
+    Duration::from_secs(at.as_secs())
+}
