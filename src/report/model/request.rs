@@ -90,7 +90,8 @@ pub(super) fn hops(planned: Option<&PlannedScenario>) -> Vec<&str> {
 impl Hop {
     fn new(plan: &PlannedRequest) -> Option<Self> {
         let of = plan.hop_of.as_deref()?;
-        let label = plan.name.strip_prefix(of).map_or(plan.name.as_str(), |rest| rest.trim_start_matches([',', ' ']));
+        let label =
+            plan.name.strip_prefix(of).map_or(plan.name.as_str(), |rest| rest.trim_start_matches([',', ' ']));
         Some(Self { label: words::name(label) })
     }
 }

@@ -216,7 +216,7 @@ pub(super) fn clock(end: Duration, most: u64) -> Vec<(f64, String)> {
     let seconds = end.as_secs().max(1);
     let step = STEPS.into_iter().find(|step| seconds / step <= most).unwrap_or(seconds.div_ceil(most));
     let ticks = (0..=seconds / step).map(|n| n * step);
-    ticks.map(|at| (at as f64 / seconds as f64, clock_label(at, step))).collect()
+    ticks.map(|at| (at as f64 / end.as_secs_f64().max(1.0), clock_label(at, step))).collect()
 }
 
 fn clock_label(at: u64, step: u64) -> String {
@@ -283,6 +283,8 @@ mod tests {
         );
         assert_eq!(labels(10_020).next_back().unwrap(), "160 min");
         assert_eq!(labels(1).next_back().unwrap(), "1 s");
+        let (share, _) = clock(Duration::from_millis(40_800), 9).pop().unwrap();
+        assert!((share - 40.0 / 40.8).abs() < 1e-9, "the last tick is not the end");
         assert!((1..4_000).all(|seconds| clock(Duration::from_secs(seconds), 4).len() <= 5));
     }
 

@@ -112,8 +112,7 @@ pub(super) fn scene(scenario: &ScenarioView, title: &str, paper: Paper, fonts: &
     clock.floor(&mut scene);
     for part in parts.iter().rev() {
         for points in [&line.warmup, &line.measured] {
-            let height =
-                |point: &Point| Some(frame.up(heights.share((measure.of)((part.of)(point))?)));
+            let height = |point: &Point| Some(frame.up(heights.share((measure.of)((part.of)(point))?)));
             for run in clock.runs(points, height) {
                 scene.line_or_dot(run, part.width, part.colour);
             }

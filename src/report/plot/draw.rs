@@ -156,11 +156,7 @@ fn encoded(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn cells<B: DrawingBackend>(
-    area: &DrawingArea<B, Shift>,
-    raster: &Raster,
-    zoom: f64,
-) -> Result<(), String> {
+fn cells<B: DrawingBackend>(area: &DrawingArea<B, Shift>, raster: &Raster, zoom: f64) -> Result<(), String> {
     let mut drawn = Ok(());
     raster.cells(zoom, |corners, colour| {
         let cell = Rectangle::new(corners, filled(colour, 1.0));
@@ -170,11 +166,7 @@ fn cells<B: DrawingBackend>(
 }
 
 /// Draws the shapes but texts and cells, which each format sets in its own way.
-fn shapes<B: DrawingBackend>(
-    area: &DrawingArea<B, Shift>,
-    piece: &[Shape],
-    zoom: f64,
-) -> Result<(), String> {
+fn shapes<B: DrawingBackend>(area: &DrawingArea<B, Shift>, piece: &[Shape], zoom: f64) -> Result<(), String> {
     let at = |spot: &Spot| (units(spot.0 * zoom), units(spot.1 * zoom));
     let all = |points: &[Spot]| points.iter().map(at).collect::<Vec<_>>();
     for shape in piece {

@@ -24,7 +24,8 @@ pub(super) fn is_drawn(request: &RequestView) -> bool {
 /// The figure in words.
 pub(super) fn alt(request: &RequestView) -> String {
     let line = &request.timeline;
-    let shortest = line.points().filter_map(|point| point.spread.steps().next()).map(|(value, _)| value).min();
+    let shortest =
+        line.points().filter_map(|point| point.spread.steps().next()).map(|(value, _)| value).min();
     let n: u64 = line.points().map(|point| point.latency.n).sum();
     let latency = request.latency;
     format!(
@@ -43,7 +44,8 @@ pub(super) fn alt(request: &RequestView) -> String {
 pub(super) fn table(request: &RequestView) -> Table {
     let edges = heights(&request.timeline).ticks();
     let shown = |edge: &Duration| words::time(Some(*edge));
-    let mut heads: Vec<String> = edges.first().map(|first| format!("< {}", shown(first))).into_iter().collect();
+    let mut heads: Vec<String> =
+        edges.first().map(|first| format!("< {}", shown(first))).into_iter().collect();
     heads.extend(edges.windows(2).map(|pair| format!("{} – {}", shown(&pair[0]), shown(&pair[1]))));
     heads.extend(edges.last().map(|last| format!("≥ {}", shown(last))));
     heads.push("failed".to_owned());
@@ -69,8 +71,8 @@ pub(super) fn scene(
     let subtitle =
         format!("ok exchanges {} in which they were due, by latency · logarithmic heights", in_each(line));
     let below = Heading { title, subtitle: &subtitle, caveats: &scenario.caveats }.draw(&mut scene);
-    let below = scale(&mut scene, below, most(line, &heights(line), rows(paper)));
-    let below = legend(&mut scene, below, line);
+    let right = scale(&mut scene, below, most(line, &heights(line), rows(paper)));
+    let below = legend(&mut scene, (right + 18.0, below), line);
     let frame = Frame::below(&mut scene, below + STRIP, 1.0);
     let figure = Figure { clock: Clock { line, frame }, heights: heights(line), rows: rows(paper) };
     figure.clock.shade(&mut scene, STRIP);
@@ -113,7 +115,7 @@ fn most(line: &Timeline, heights: &Durations, rows: usize) -> u64 {
     line.points().flat_map(|point| column(point, heights, rows)).max().unwrap_or(1)
 }
 
-/// The colours and what they stand for.
+/// The colours and what they stand for; returns where it ends at the right.
 fn scale(scene: &mut Scene, middle: f64, most: u64) -> f64 {
     const LENGTH: f64 = 120.0;
     let words = "exchanges in a cell";
@@ -127,18 +129,16 @@ fn scale(scene: &mut Scene, middle: f64, most: u64) -> f64 {
         columns: levels.len(),
         levels,
     });
-    if most > 1 {
-        scene.text((x + length + 7.0, middle), Side::Start, &words::count(most), LABEL);
-    }
-    middle + 20.0
+    let end = x + length;
+    if most > 1 { scene.text((end + 7.0, middle), Side::Start, &words::count(most), LABEL) } else { end }
 }
 
-fn legend(scene: &mut Scene, top: f64, line: &Timeline) -> f64 {
+fn legend(scene: &mut Scene, (left, top): Spot, line: &Timeline) -> f64 {
     let failed = line.points().any(|point| point.failed > 0);
     let mut entries = Vec::new();
     entries.extend((!line.warmup.is_empty()).then_some((Mark::Box(SHADE), "warm-up, not judged")));
     entries.extend(failed.then_some((Mark::Box(ALARM), "share that failed, above the plot")));
-    if entries.is_empty() { top } else { scene.legend(top, &entries) }
+    scene.legend_from(left, top, &entries)
 }
 
 /// Where things lie.
@@ -177,7 +177,9 @@ impl Figure<'_> {
     fn budgets(&self, scene: &mut Scene, request: &RequestView) {
         let frame = &self.clock.frame;
         let taken = self.taken();
-        for (ceiling, row) in request.budgets.iter().filter_map(|row| row.mark.map(|mark| (mark.ceiling, row))) {
+        for (ceiling, row) in
+            request.budgets.iter().filter_map(|row| row.mark.map(|mark| (mark.ceiling, row)))
+        {
             let share = self.heights.share(ceiling);
             let words = format!("budget {}", row.budget);
             if !(0.0..=1.0).contains(&share) {

@@ -268,7 +268,8 @@ mod tests {
                     let scene = sketch.scene(paper, fonts().unwrap());
                     for shape in &scene.shapes {
                         if let Shape::Text { left, width, baseline, text, .. } = shape {
-                            let inside = *left >= 0.0 && left + width <= scene.width && *baseline < scene.height;
+                            let inside =
+                                *left >= 0.0 && left + width <= scene.width && *baseline < scene.height;
                             assert!(inside, "{} on {}: {text}", sketch.name, paper.width);
                         }
                     }

@@ -209,7 +209,11 @@ impl Figure {
                 let (x, y) = (self.x(quantile.as_f64()), self.y(actual));
                 self.whisker(scene, x, budget);
                 scene.disc((x, y), 4.5, colour);
-                let whose = if self.several { scene.fitted(&request.name, 120.0, STRONG) + " " } else { String::new() };
+                let whose = if self.several {
+                    scene.fitted(&request.name, 120.0, STRONG) + " "
+                } else {
+                    String::new()
+                };
                 let words = format!("{whose}{quantile} {}", words::time(Some(actual)));
                 scene.tag((x + 12.0, y + 15.0), Side::Start, &words, STRONG);
             }
@@ -234,7 +238,10 @@ impl Figure {
         for request in requests.iter().filter(|request| request.curve.ok < request.curve.total) {
             let words = self.failure_words(scene, request);
             if request.curve.ok == 0 {
-                let middle = (f64::midpoint(self.frame.left, self.frame.right), f64::midpoint(self.frame.top, self.frame.bottom));
+                let middle = (
+                    f64::midpoint(self.frame.left, self.frame.right),
+                    f64::midpoint(self.frame.top, self.frame.bottom),
+                );
                 scene.tag(middle, Side::Middle, &format!("{words}: there is no latency to show"), face);
                 continue;
             }

@@ -90,11 +90,14 @@ pub(super) fn table(scenario: &ScenarioView) -> Table {
     let mut table = Table::new(["median of", "n"].into_iter().chain(heads).chain(["latency"]));
     for request in drawn(scenario) {
         for bar in bars(request) {
-            let part = |part: &Dimension| bar.parts.iter().find(|(of, _)| of == part).map(|(_, value)| *value);
+            let part =
+                |part: &Dimension| bar.parts.iter().find(|(of, _)| of == part).map(|(_, value)| *value);
             let name = format!("{}, {}", request.name, bar.name);
             let cells = PARTS.iter().map(|of| words::time(part(of)));
             let n = words::count(bar.latency.n);
-            table.rows.push([name, n].into_iter().chain(cells).chain([words::time(bar.latency.p50)]).collect());
+            table
+                .rows
+                .push([name, n].into_iter().chain(cells).chain([words::time(bar.latency.p50)]).collect());
         }
     }
     table

@@ -3,6 +3,8 @@
 //! The colours are those of viridis (<https://bids.github.io/colormap/>), even in brightness and told apart by
 //! colour-blind readers. Many is dark on light paper and bright on a dark screen; empty cells are left out.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
@@ -105,12 +107,16 @@ impl Raster {
             png::Encoder::new(&mut bytes, size(self.columns)?, size(self.levels.len() / self.columns)?);
         encoder.set_color(png::ColorType::Indexed);
         encoder.set_depth(png::BitDepth::Eight);
-        let colours = (0..=u8::MAX).map(|level| on(screen, level));
+        // Few levels occur: only those are named, the empty one first.
+        let used: BTreeSet<u8> = self.levels.iter().copied().chain([0]).collect();
+        let colours = used.iter().map(|level| on(screen, *level));
         encoder.set_palette(colours.flat_map(|(r, g, b)| [r, g, b]).collect::<Vec<u8>>());
         encoder.set_trns(vec![0_u8]);
         encoder.set_compression(png::Compression::Best);
         let mut writer = encoder.write_header().map_err(|error| error.to_string())?;
-        writer.write_image_data(&self.levels).map_err(|error| error.to_string())?;
+        let place = |level: &u8| u8::try_from(used.range(..level).count()).unwrap_or(u8::MAX);
+        let pixels: Vec<u8> = self.levels.iter().map(place).collect();
+        writer.write_image_data(&pixels).map_err(|error| error.to_string())?;
         writer.finish().map_err(|error| error.to_string())?;
         Ok(bytes)
     }
@@ -125,7 +131,7 @@ impl Raster {
             let (row, column) = (at / self.columns, at % self.columns);
             let across = |column: usize| edge(self.from.0, self.to.0, column as f64 / self.columns as f64);
             let down = |row: usize| edge(self.from.1, self.to.1, row as f64 / rows as f64);
-            paint([(across(column), down(row)), (across(column + 1) - 1, down(row + 1) - 1)], colour);
+            paint([(across(column), down(row)), (across(column + 1), down(row + 1))], colour);
         }
     }
 }

@@ -148,22 +148,17 @@ impl Scene {
     }
 
     /// A tag at that of several spots where it covers the fewest of `others`; the first of those that cover as few.
-    pub(super) fn tag_where_free(
-        &mut self,
-        spots: &[(Spot, Side)],
-        text: &str,
-        face: Face,
-        others: &[Spot],
-    ) {
+    pub(super) fn tag_where_free(&mut self, spots: &[(Spot, Side)], text: &str, face: Face, others: &[Spot]) {
         let half = face.size * 0.9;
         let covered = |(spot, side): &(Spot, Side)| {
             let (left, right) = self.extent(*spot, *side, text, face);
             let within = |other: &&Spot| {
                 (left - 6.0..right + 6.0).contains(&other.0) && (other.1 - spot.1).abs() < half
             };
-            let beside = self.tags.iter().any(|tag| {
-                tag.0 < right + 4.0 && tag.1 > left - 4.0 && (tag.2 - spot.1).abs() < half * 1.4
-            });
+            let beside = self
+                .tags
+                .iter()
+                .any(|tag| tag.0 < right + 4.0 && tag.1 > left - 4.0 && (tag.2 - spot.1).abs() < half * 1.4);
             others.iter().filter(within).count() + if beside { 10_000 } else { 0 }
         };
         if let Some((spot, side)) = spots.iter().min_by_key(|spot| covered(spot)) {
@@ -246,9 +241,14 @@ impl Scene {
     /// Entries of a legend, each a mark and its words, in as many rows as they need; the first row is centred on the
     /// height of `top`. Returns the height of the row that would follow.
     pub(super) fn legend(&mut self, top: f64, entries: &[(Mark, &str)]) -> f64 {
+        self.legend_from(self.paper.edge, top, entries)
+    }
+
+    /// The same, behind what stands in the first row already.
+    pub(super) fn legend_from(&mut self, left: f64, top: f64, entries: &[(Mark, &str)]) -> f64 {
         const ROW: f64 = 20.0;
         let edge = self.paper.edge;
-        let (mut left, mut middle) = (edge, top);
+        let (mut left, mut middle) = (left, top);
         for (mark, words) in entries {
             let words = self.fitted(words, self.width - 2.0 * edge - 26.0, LABEL);
             // Room for fonts that run wider than the embedded one.

@@ -1,0 +1,248 @@
+//! Reports in a real browser: nothing runs, nothing is loaded, nothing sticks out, light and dark.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
+#![allow(clippy::print_stdout, reason = "a test that was left out must say so")]
+
+#[path = "browser/devtools.rs"]
+mod devtools;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use devtools::Browser;
+use serde_json::{Value, json};
+use tollgate::record::{Evidence, Failure, Interval, Reason, RunRecord, Stage};
+use tollgate::report;
+
+/// Widths of a telephone and of a desk.
+const WIDTHS: [u32; 2] = [360, 1440];
+
+/// What is looked at in a page; sizes are in its pixels.
+const LOOK: &str = r"(() => {
+  const figures = [...document.querySelectorAll('figure')].map(figure => {
+    const shown = [...figure.querySelectorAll('svg')].filter(svg => svg.getClientRects().length > 0);
+    const boxes = shown.map(svg => svg.getBoundingClientRect());
+    return {
+      id: figure.id, shown: shown.length, rows: figure.querySelectorAll('details tbody tr').length,
+      column: figure.getBoundingClientRect().right, right: Math.max(...boxes.map(box => box.right)),
+      paper: shown.length && getComputedStyle(shown[0].querySelector('text')).fill,
+    };
+  });
+  const handlers = [...document.querySelectorAll('*')]
+    .flatMap(element => element.getAttributeNames()).filter(name => name.startsWith('on'));
+  return {
+    figures, handlers, room: innerWidth, needed: document.documentElement.scrollWidth,
+    hacked: typeof window.__hacked, scripts: document.scripts.length, links: document.links.length,
+    frames: window.frames.length, background: getComputedStyle(document.body).backgroundColor,
+    title: document.title,
+  };
+})()";
+
+/// The browser; `None` where the test may go without one.
+fn browser() -> Option<Browser> {
+    if let Some(program) = devtools::installed() {
+        return Some(Browser::start(&program));
+    }
+    println!("left out: no Chromium or Chrome was found, so no report was opened");
+    assert!(
+        std::env::var_os("TOLLGATE_TESTS_WITHOUT_BROWSER").is_some_and(|set| !set.is_empty()),
+        "no Chromium or Chrome was found; install it (Debian: apt-get install chromium), name it in \
+         TOLLGATE_BROWSER, or set TOLLGATE_TESTS_WITHOUT_BROWSER=1 to go without this test"
+    );
+    None
+}
+
+fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/sample")
+}
+
+fn sample_record() -> RunRecord {
+    serde_json::from_slice(&std::fs::read(sample().join("run.json")).unwrap()).unwrap()
+}
+
+/// What a scenario, a target or a machine might be called by somebody who means harm.
+const HOSTILE: [&str; 8] = [
+    "<script>window.__hacked = 1</script>",
+    "\"><img src=x onerror=\"window.__hacked = 2\">",
+    "</title></style></svg><svg onload=window.__hacked=3>",
+    "]]><script>window.__hacked = 4</script>",
+    "javascript:window.__hacked=5",
+    "' onmouseover='window.__hacked=6' autofocus onfocus='window.__hacked=7",
+    "\u{202e}gnp.exe\u{1b}[31m\u{0}\u{2028}&lt;b&gt;<iframe src=//example.org>",
+    "<link rel=stylesheet href=//example.org/x.css><base href=//example.org>@import url(//example.org)",
+];
+
+/// The sample's record with a hostile text wherever a text comes from outside, and intervals made from its totals.
+fn hostile() -> (RunRecord, Vec<Interval>) {
+    let mut record = sample_record();
+    let mut texts =
+        HOSTILE.into_iter().map(str::to_owned).chain([format!("<b>{}", "W".repeat(5_000))]).cycle();
+    let mut next = || texts.next().unwrap();
+    let mut intervals = Vec::new();
+    for at in 0..record.plan.len() {
+        let (plan, measured) = (&mut record.plan[at], &mut record.measurement.scenarios[at]);
+        let verdict = &mut record.verdict.scenarios[at];
+        let name = next();
+        (plan.name, measured.name, verdict.scenario) = (name.clone(), name.clone(), name.clone());
+        (plan.description, plan.source, plan.base_url) = (next(), next(), next());
+        plan.caveats = vec![next(), next()];
+        measured.protocols = vec![next()];
+        verdict.reasons.push(Reason { what: next(), next: next() });
+        for (request, planned) in measured.requests.iter_mut().zip(&mut plan.requests) {
+            let name = next();
+            verdict.budgets.iter_mut().filter(|budget| budget.request == request.name).for_each(|budget| {
+                budget.request.clone_from(&name);
+                budget.reason = Reason { what: next(), next: next() };
+            });
+            (request.name, planned.name) = (name.clone(), name.clone());
+            (planned.line, planned.headers, planned.expectations) =
+                (next(), vec![next()], vec![next(), next()]);
+            let seen = Evidence {
+                failure: Failure::Unexpected,
+                phase: None,
+                expected: next(),
+                seen: next(),
+                count: 3,
+            };
+            request.measured.evidence.add(seen);
+            request.measured.tally.exchanges += 3;
+            request.measured.tally.failures.insert(Failure::Unexpected, 3);
+            intervals.extend((0..12).map(|second| Interval {
+                scenario: measured.name.clone(),
+                request: name.clone(),
+                stage: if second < 2 { Stage::Cold } else { Stage::Measured },
+                start: record.measurement.measured_from + Duration::from_secs(second),
+                tally: request.measured.tally.clone(),
+                series: request.measured.series.clone(),
+            }));
+        }
+    }
+    let from = &mut record.provenance;
+    (from.command, from.host.name, from.git_commit) = (vec![next(), next()], next(), Some(next()));
+    record.verdict.rule = next();
+    (record, intervals)
+}
+
+/// Looks at a page in both widths and both colours.
+fn inspect(browser: &mut Browser, page: &Path) {
+    for width in WIDTHS {
+        let backgrounds = ["light", "dark"].map(|scheme| {
+            let size =
+                json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
+            browser.call("Emulation.setDeviceMetricsOverride", &size);
+            let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+            browser.call("Emulation.setEmulatedMedia", &media);
+            browser.open(page);
+            let place = format!("{} at {width} px, {scheme}", page.display());
+            let closed = browser.evaluate(LOOK);
+            fits(&closed, &place);
+            browser
+                .evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })");
+            fits(&browser.evaluate(LOOK), &format!("{place}, all figures open"));
+            every_plot_has_a_name(browser, closed["figures"].as_array().unwrap().len(), &place);
+            nothing_ran_or_was_loaded(browser, &closed, page, &place);
+            keep_picture(browser, page, width, scheme);
+            [closed["background"].clone(), closed["figures"][0]["paper"].clone()]
+        });
+        assert_ne!(backgrounds[0][0], backgrounds[1][0], "the page is as dark as it is light");
+        assert_ne!(backgrounds[0][1], backgrounds[1][1], "the words of a plot are as light as they are dark");
+    }
+}
+
+/// Nothing is wider than what it stands in, and each plot is there once with its table.
+fn fits(seen: &Value, place: &str) {
+    assert!(
+        seen["needed"].as_f64() <= seen["room"].as_f64(),
+        "{place}: {} > {}",
+        seen["needed"],
+        seen["room"]
+    );
+    let figures = seen["figures"].as_array().unwrap();
+    assert!(!figures.is_empty(), "{place}: no plot");
+    for figure in figures {
+        assert_eq!(figure["shown"], 1, "{place}: {figure}");
+        assert!(figure["right"].as_f64() <= figure["column"].as_f64(), "{place}: {figure}");
+        assert!(figure["rows"].as_u64() > Some(0), "{place}: {figure}");
+    }
+}
+
+/// The accessibility tree holds each plot as an image with a name that says more than what kind of plot it is.
+fn every_plot_has_a_name(browser: &mut Browser, plots: usize, place: &str) {
+    let tree = browser.call("Accessibility.getFullAXTree", &json!({}));
+    let nodes = tree["nodes"].as_array().unwrap();
+    let images = nodes.iter().filter(|node| {
+        let role = node["role"]["value"].as_str().unwrap_or_default();
+        node["ignored"] == json!(false) && ["img", "image"].contains(&role)
+    });
+    let names: Vec<&str> = images.map(|node| node["name"]["value"].as_str().unwrap_or_default()).collect();
+    assert_eq!(names.len(), plots, "{place}: {names:#?}");
+    for name in names {
+        assert!(name.len() > 60 && name.contains(|c: char| c.is_ascii_digit()), "{place}: {name}");
+    }
+}
+
+fn nothing_ran_or_was_loaded(browser: &Browser, seen: &Value, page: &Path, place: &str) {
+    assert_eq!(seen["hacked"], "undefined", "{place}");
+    for banned in ["scripts", "links", "frames"] {
+        assert_eq!(seen[banned], 0, "{place}: {banned}");
+    }
+    assert_eq!(seen["handlers"], json!([]), "{place}");
+    for complaint in ["Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"] {
+        assert!(browser.events(complaint).is_empty(), "{place}: {:#?}", browser.events(complaint));
+    }
+    let own = url::Url::from_file_path(page).unwrap();
+    let asked = browser.events("Network.requestWillBeSent");
+    assert!(!asked.is_empty(), "{place}: not even the page was seen to be loaded");
+    for request in asked {
+        let url = request["request"]["url"].as_str().unwrap();
+        assert!(url == own.as_str() || url.starts_with("data:image/png;base64,"), "{place}: {url}");
+    }
+}
+
+/// Where `TOLLGATE_TESTS_PICTURES` names a folder, what was seen is kept there.
+fn keep_picture(browser: &mut Browser, page: &Path, width: u32, scheme: &str) {
+    use base64::Engine as _;
+    let Some(folder) = std::env::var_os("TOLLGATE_TESTS_PICTURES") else { return };
+    browser.evaluate("document.querySelectorAll('details').forEach(details => { details.open = false })");
+    let picture = browser.call("Page.captureScreenshot", &json!({ "captureBeyondViewport": true }));
+    let bytes = base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+    let stem = page.parent().and_then(Path::file_name).unwrap().to_string_lossy();
+    std::fs::write(Path::new(&folder).join(format!("{stem}-{width}-{scheme}.png")), bytes).unwrap();
+}
+
+#[test]
+fn the_sample_opens_without_a_complaint_and_fits_every_screen() {
+    let Some(mut browser) = browser() else { return };
+    inspect(&mut browser, &sample().join("report.html"));
+}
+
+#[test]
+fn hostile_names_and_evidence_do_no_harm_in_a_browser() {
+    let Some(mut browser) = browser() else { return };
+    let (record, intervals) = hostile();
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("hostile/report.html");
+    std::fs::create_dir(page.parent().unwrap()).unwrap();
+    let model = report::Model::new(&record, &intervals);
+    std::fs::write(&page, report::html(&model)).unwrap();
+    inspect(&mut browser, &page);
+}
+
+#[test]
+fn hostile_plots_do_no_harm_as_files_of_their_own() {
+    let Some(mut browser) = browser() else { return };
+    let (record, intervals) = hostile();
+    let folder = tempfile::tempdir().unwrap();
+    let plots = report::plots(&report::Model::new(&record, &intervals)).unwrap();
+    assert!(plots.len() >= 6, "{}", plots.len());
+    for plot in plots {
+        let file = folder.path().join(format!("{}.svg", plot.name));
+        std::fs::write(&file, plot.svg).unwrap();
+        browser.open(&file);
+        let seen = browser.evaluate(
+            "({ hacked: typeof window.__hacked, scripts: document.getElementsByTagName('script').length, \
+             root: document.documentElement.tagName })",
+        );
+        assert_eq!(seen, json!({ "hacked": "undefined", "scripts": 0, "root": "svg" }), "{}", file.display());
+        assert!(browser.events("Runtime.exceptionThrown").is_empty(), "{}", file.display());
+    }
+}

@@ -1,0 +1,169 @@
+//! A headless browser, driven over the DevTools protocol (<https://chromedevtools.github.io/devtools-protocol/>).
+
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tungstenite::{Message, WebSocket};
+
+/// How long the browser may take to start, and to answer anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const NAMES: [&str; 6] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome-headless-shell",
+    "microsoft-edge",
+];
+const PLACES_ON_MACOS: [&str; 3] = [
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
+];
+
+/// The browser named by `TOLLGATE_BROWSER`, or the first one that is installed.
+pub(crate) fn installed() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("TOLLGATE_BROWSER").filter(|named| !named.is_empty()) {
+        return Some(named.into());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).flat_map(|folder| NAMES.map(|name| folder.join(name)));
+    on_path.chain(PLACES_ON_MACOS.map(PathBuf::from)).find(|program| program.is_file())
+}
+
+/// A browser with one page; it is ended with all its processes when dropped.
+pub(crate) struct Browser {
+    child: Child,
+    _profile: TempDir,
+    /// `None` until the browser listens.
+    socket: Option<WebSocket<TcpStream>>,
+    session: Option<String>,
+    calls: u64,
+    /// What the browser told unasked, since the last look.
+    events: Vec<Value>,
+}
+
+impl Browser {
+    pub(crate) fn start(program: &Path) -> Self {
+        let profile = tempfile::tempdir().unwrap();
+        let child = Command::new(program)
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
+            .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+            .args(["--hide-scrollbars", "--remote-debugging-port=0"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg("about:blank")
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let port = profile.path().join("DevToolsActivePort");
+        // From here on the browser is ended whatever happens.
+        let mut browser =
+            Self { child, _profile: profile, socket: None, session: None, calls: 0, events: Vec::new() };
+        let (port, path) = browser.address(&port);
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (socket, _) = tungstenite::client(format!("ws://127.0.0.1:{port}{path}"), stream).unwrap();
+        browser.socket = Some(socket);
+        browser.open_page();
+        browser
+    }
+
+    /// Where the browser listens, which it writes into its profile.
+    fn address(&mut self, file: &Path) -> (u16, String) {
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            if let Some((port, path)) = text.split_once('\n').filter(|(_, path)| !path.is_empty()) {
+                return (port.parse().unwrap(), path.trim().to_owned());
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the browser ended at once, {status}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("the browser did not listen within {PATIENCE:?}")
+    }
+
+    fn open_page(&mut self) {
+        let target = self.call("Target.createTarget", &json!({ "url": "about:blank" }))["targetId"].clone();
+        let attached = self.call("Target.attachToTarget", &json!({ "targetId": target, "flatten": true }));
+        self.session = attached["sessionId"].as_str().map(str::to_owned);
+        for domain in ["Page", "Runtime", "Log", "Network", "Accessibility"] {
+            self.call(&format!("{domain}.enable"), &json!({}));
+        }
+    }
+
+    /// Asks for something and waits for the answer.
+    pub(crate) fn call(&mut self, method: &str, params: &Value) -> Value {
+        self.calls += 1;
+        let id = self.calls;
+        let mut message = json!({ "id": id, "method": method, "params": params });
+        if let Some(session) = &self.session {
+            message["sessionId"] = json!(session);
+        }
+        self.socket.as_mut().unwrap().send(Message::text(message.to_string())).unwrap();
+        let answer = self.receive(|message| message["id"] == json!(id));
+        assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
+        answer["result"].clone()
+    }
+
+    /// The next message that is `wanted`; others are kept as events.
+    fn receive(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            let message = self.socket.as_mut().unwrap().read().unwrap();
+            let Ok(text) = message.to_text() else { continue };
+            let Ok(message) = serde_json::from_str::<Value>(text) else { continue };
+            if wanted(&message) {
+                return message;
+            }
+            self.events.push(message);
+        }
+        panic!("the browser did not answer within {PATIENCE:?}")
+    }
+
+    /// Opens a file and waits until it is loaded and painted.
+    pub(crate) fn open(&mut self, file: &Path) {
+        let url = url::Url::from_file_path(file).unwrap();
+        self.events.clear();
+        self.call("Page.navigate", &json!({ "url": url.as_str() }));
+        let loaded = |event: &Value| event["method"] == "Page.loadEventFired";
+        if !self.events.iter().any(loaded) {
+            self.receive(loaded);
+        }
+        self.evaluate(
+            "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(0))))",
+        );
+    }
+
+    /// The value of an expression in the page.
+    pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
+        let how = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
+        let answer = self.call("Runtime.evaluate", &how);
+        assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
+        answer["result"]["value"].clone()
+    }
+
+    /// The events of a kind since the last page was opened.
+    pub(crate) fn events(&self, method: &str) -> Vec<&Value> {
+        self.events.iter().filter(|event| event["method"] == method).map(|event| &event["params"]).collect()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let group = rustix::process::Pid::from_child(&self.child);
+        // What has ended already cannot be ended again.
+        let _ended = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        let _reaped = self.child.wait();
+    }
+}
