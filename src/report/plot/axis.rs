@@ -29,7 +29,7 @@ impl Frame {
     pub(super) fn below(scene: &mut Scene, top: f64, share: f64) -> Self {
         let paper = scene.paper;
         let bottom = top + paper.depth * share;
-        scene.height = scene.height.max(bottom + Self::FLOOR);
+        scene.height = scene.height.max(bottom + Self::FLOOR).ceil();
         Self { left: paper.left, right: paper.width - paper.right, top, bottom }
     }
 

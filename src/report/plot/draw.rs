@@ -8,6 +8,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle};
 
 use super::font::Fonts;
+use super::palette::Palette;
 use super::raster::Raster;
 use super::scene::{Scene, Shape, Side, Spot};
 use super::style::{Colour, Face, PAPER, dark_rules, hex};
@@ -54,7 +55,9 @@ fn drawn(piece: &[Shape], scene: &Scene) -> Result<String, String> {
         area.present().map_err(|error| error.to_string())?;
     }
     let body = svg.split_once('>').map_or("", |(_, body)| body);
-    Ok(body.trim_end().strip_suffix("</svg>").unwrap_or(body).trim_start().to_owned())
+    let body = body.trim_end().strip_suffix("</svg>").unwrap_or(body).trim_start();
+    // Quotes within texts are escaped, so that only attributes look like these, which say nothing.
+    Ok(body.replace(" opacity=\"1\"", "").replace(" stroke=\"none\" stroke-width=\"10\"", ""))
 }
 
 /// What a picture is called and what one who cannot see it should know.
@@ -142,16 +145,18 @@ fn mean(a: u8, b: u8, c: u8, d: u8) -> u8 {
     mean
 }
 
-fn encoded(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
+fn encoded(picture: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(png::ColorType::Rgb);
+    let Palette { colours, pixels } = Palette::of(picture);
+    encoder.set_color(png::ColorType::Indexed);
     encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_palette(colours.iter().flat_map(|(r, g, b)| [*r, *g, *b]).collect::<Vec<u8>>());
     // Flat areas repeat from row to row: no filter leaves them to the compressor.
     encoder.set_filter(png::FilterType::NoFilter);
     encoder.set_compression(png::Compression::Default);
     let mut writer = encoder.write_header().map_err(|error| error.to_string())?;
-    writer.write_image_data(pixels).map_err(|error| error.to_string())?;
+    writer.write_image_data(&pixels).map_err(|error| error.to_string())?;
     writer.finish().map_err(|error| error.to_string())?;
     Ok(bytes)
 }

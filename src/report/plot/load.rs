@@ -18,7 +18,11 @@ pub(super) fn alt(scenario: &ScenarioView) -> String {
         let rates = line.measured.iter().map(|point| point.per_second(of(point)));
         let (low, high) =
             rates.fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
-        if low > high { "none".to_owned() } else { format!("{} to {}", rate(low), rate(high)) }
+        match (rate(low), rate(high)) {
+            _ if low > high => "none".to_owned(),
+            (low, high) if low == high => low,
+            (low, high) => format!("{low} to {high}"),
+        }
     };
     format!(
         "In the measured phase {} requests were due, {} a second, and {} of them were answered as expected, {} a \

@@ -8,6 +8,7 @@ mod font;
 mod heat;
 mod load;
 mod over_time;
+mod palette;
 mod percentile;
 mod phases;
 mod raster;

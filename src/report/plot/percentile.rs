@@ -8,7 +8,7 @@ use crate::report::words;
 
 use super::axis::{Durations, Frame, Heading};
 use super::font::Fonts;
-use super::scene::{Mark, Scene, Side};
+use super::scene::{Mark, Scene, Side, Spot};
 use super::style::{ALARM, Colour, LABEL, Paper, SERIES, STRONG, WARNING};
 use super::table::Table;
 
@@ -74,6 +74,7 @@ pub(super) fn scene(scenario: &ScenarioView, title: &str, paper: Paper, fonts: &
     for (request, colour) in requests.iter().zip(SERIES) {
         figure.stair(&mut scene, &request.curve, colour);
     }
+    figure.budget_words(&mut scene, &requests);
     let mut highest_first: Vec<(&&RequestView, Colour)> = requests.iter().zip(SERIES).collect();
     highest_first.sort_by_key(|(request, _)| std::cmp::Reverse(request.latency.p95));
     for (request, colour) in highest_first {
@@ -154,41 +155,31 @@ impl Figure {
         shown.map(|(share, label)| (self.x(share), label)).collect()
     }
 
-    /// The area each budget forbids, its ceiling as a line, and its words.
+    /// The area each budget forbids, and its ceiling as a line.
     fn budgets(&self, scene: &mut Scene, requests: &[&RequestView]) {
-        let mut budgets: Vec<&Budget> = requests.iter().flat_map(|request| marks(request)).collect();
-        budgets.sort_by_key(|budget| (budget.ceiling, budget.quantile));
-        budgets.dedup_by_key(|budget| (budget.ceiling, budget.quantile));
-        let mut left = self.frame.left + 8.0;
-        let mut last = f64::INFINITY;
-        for budget in budgets {
+        for budget in budgets(requests) {
             let y = self.y(budget.ceiling);
             let end = budget.quantile.map_or(self.frame.right, |quantile| self.x(quantile.as_f64()));
             scene.rect((self.frame.left, self.frame.top), (end, y), ALARM, 0.06);
             scene.dashed((self.frame.left, y), (self.frame.right, y), 1.5, ALARM);
             scene.dashed((end, self.frame.top), (end, y), 1.0, ALARM);
-            if (last - y).abs() > 18.0 {
-                left = self.frame.left + 8.0;
-            }
-            let words = budget_words(budget);
-            let room = self.frame.right - left;
-            scene.tag((left, y - 11.0), Side::Start, &words, WARNING);
-            left += (scene.measure(&words, WARNING) + 18.0).min(room);
-            last = y;
+        }
+    }
+
+    /// The words of the budgets beside their lines, where they hide the least of the curves.
+    fn budget_words(&self, scene: &mut Scene, requests: &[&RequestView]) {
+        let taken: Vec<Spot> = requests.iter().flat_map(|request| self.corners(&request.curve)).collect();
+        for budget in budgets(requests) {
+            let mut spots = vec![((self.frame.left + 8.0, self.y(budget.ceiling) - 11.0), Side::Start)];
+            spots.extend(self.frame.beside(self.y(budget.ceiling)));
+            scene.tag_where_free(&spots, &budget_words(budget), WARNING, &taken);
         }
     }
 
     /// The distribution as a stair that leaves the plot at its top where the failures begin.
     fn stair(&self, scene: &mut Scene, curve: &Curve, colour: Colour) {
-        let mut points = Vec::with_capacity(curve.steps.len() * 2 + 1);
-        let mut last = None;
-        for (share, value) in &curve.steps {
-            let (x, y) = (self.x(*share), self.y(*value));
-            points.extend(last.map(|last| (x, last)));
-            points.push((x, y));
-            last = Some(y);
-        }
-        let Some(last) = last else { return };
+        let mut points = self.corners(curve);
+        let Some((_, last)) = points.last().copied() else { return };
         if curve.ok < curve.total {
             let x = self.x(curve.ok as f64 / curve.total as f64);
             points.extend([(x, last), (x, self.frame.top)]);
@@ -200,6 +191,19 @@ impl Figure {
             scene.dashed((x, last), (self.frame.right, last), 2.5, colour);
         }
         scene.line(points, 2.5, colour);
+    }
+
+    /// The corners of the stair.
+    fn corners(&self, curve: &Curve) -> Vec<Spot> {
+        let mut corners = Vec::with_capacity(curve.steps.len() * 2 + 2);
+        let mut last = None;
+        for (share, value) in &curve.steps {
+            let (x, y) = (self.x(*share), self.y(*value));
+            corners.extend(last.map(|last| (x, last)));
+            corners.push((x, y));
+            last = Some(y);
+        }
+        corners
     }
 
     /// The quantiles that budgets judge, with their intervals, and the longest latency.
@@ -262,6 +266,14 @@ impl Figure {
             failed
         }
     }
+}
+
+/// The different budgets of requests that judge their latency, the lowest first.
+fn budgets<'a>(requests: &[&'a RequestView]) -> Vec<&'a Budget> {
+    let mut budgets: Vec<&Budget> = requests.iter().flat_map(|request| marks(request)).collect();
+    budgets.sort_by_key(|budget| (budget.ceiling, budget.quantile));
+    budgets.dedup_by_key(|budget| (budget.ceiling, budget.quantile));
+    budgets
 }
 
 /// The budgets of a request that judge its latency.

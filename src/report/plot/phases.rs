@@ -123,7 +123,7 @@ pub(super) fn scene(scenario: &ScenarioView, title: &str, paper: Paper, fonts: &
         }
     }
     let below = scene.paragraph(y + 8.0, &note(scenario, groups.len()), TICK, 3);
-    scene.height = below + 6.0;
+    scene.height = (below + 6.0).ceil();
     scene
 }
 

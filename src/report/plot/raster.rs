@@ -154,11 +154,14 @@ mod tests {
 
     #[test]
     fn more_is_darker_on_paper_and_brighter_on_a_dark_screen() {
-        let brightness = |(r, g, b): Colour| 3 * u32::from(r) + 6 * u32::from(g) + u32::from(b);
-        for level in 1..u8::MAX {
-            let step = |screen| (brightness(on(screen, level)), brightness(on(screen, level + 1)));
-            let ((paper, more_on_paper), (dark, more_on_dark)) = (step(Screen::Light), step(Screen::Dark));
-            assert!(more_on_paper <= paper && more_on_dark >= dark, "{level}");
+        let brightness = |screen, level| {
+            let (r, g, b) = on(screen, level);
+            0.2126 * f64::from(r).powi(2) + 0.7152 * f64::from(g).powi(2) + 0.0722 * f64::from(b).powi(2)
+        };
+        for (few, more) in (1..240).step_by(15).map(|level| (level, level + 15)) {
+            let of = |screen| (brightness(screen, few), brightness(screen, more));
+            let ((few_on_paper, on_paper), (few_on_dark, on_dark)) = (of(Screen::Light), of(Screen::Dark));
+            assert!(on_paper < few_on_paper && on_dark > few_on_dark, "{few}");
         }
     }
 }
