@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change lands: formatting, lints, all tests, documentation.
 # Needs a Rust toolchain and a C compiler; the tests start their own servers on free loopback ports and end them.
+# Reports are opened in Chromium or Chrome, which is installed where it is missing and may be (root on Debian);
+# TOLLGATE_TESTS_WITHOUT_BROWSER=1 goes without, TOLLGATE_BROWSER names another one.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -14,6 +16,29 @@ for component in rustfmt clippy; do
     rustup component add "$component" ||
     fail "the toolchain lacks $component, and rustup could not add it"
 done
+
+# The names and places that tests/browser looks for.
+browser() {
+  local candidate
+  for candidate in "${TOLLGATE_BROWSER:-}" chromium chromium-browser google-chrome google-chrome-stable \
+    chrome-headless-shell microsoft-edge \
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" \
+    "/Applications/Chromium.app/Contents/MacOS/Chromium" \
+    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge"; do
+    [ -n "$candidate" ] && command -v "$candidate" >/dev/null && return 0
+  done
+  return 1
+}
+if [ -z "${TOLLGATE_TESTS_WITHOUT_BROWSER:-}" ] && ! browser; then
+  without="or set TOLLGATE_TESTS_WITHOUT_BROWSER=1 to leave the reports unopened"
+  [ "$(uname)" != Darwin ] || fail "no browser to open reports in; install Google Chrome or Chromium, $without"
+  command -v apt-get >/dev/null || fail "no browser to open reports in, and no apt-get; install Chromium, $without"
+  [ "$(id -u)" = 0 ] ||
+    fail "no browser to open reports in, and only root may install one: sudo apt-get install chromium, $without"
+  step "installing chromium"
+  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium; } ||
+    fail "apt-get could not install chromium; install it by hand, $without"
+fi
 
 # A snapshot that differs is a failure here, never a file to be looked at later.
 export INSTA_UPDATE=no

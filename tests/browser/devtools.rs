@@ -1,4 +1,5 @@
-//! A headless browser, driven over the DevTools protocol (<https://chromedevtools.github.io/devtools-protocol/>).
+//! A headless browser, driven over the `DevTools` protocol (<https://chromedevtools.github.io/devtools-protocol/>).
+#![allow(clippy::disallowed_methods, reason = "a browser does not wait for a clock that is advanced")]
 
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
 
 /// How long the browser may take to start, and to answer anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const NAMES: [&str; 6] = [
     "chromium",

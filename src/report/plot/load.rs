@@ -7,14 +7,14 @@ use super::axis::{Frame, Heading, Numbers, rate};
 use super::clock::Clock;
 use super::font::Fonts;
 use super::scene::{Mark, Scene, Side};
-use super::style::{ALARM, Colour, DROPPED, LABEL, MAX, P50, Paper, SHADE};
+use super::style::{ALARM, DROPPED, LABEL, MAX, P50, Paper, SHADE};
 use super::table::Table;
 
 /// The figure in words.
 pub(super) fn alt(scenario: &ScenarioView) -> String {
     let line = &scenario.timeline;
-    let total = |of: fn(&Point) -> u64| words::count(line.measured.iter().map(of).sum());
-    let rates = |of: fn(&Point) -> u64| {
+    let total = |of: Count| words::count(line.measured.iter().map(of).sum());
+    let rates = |of: Count| {
         let rates = line.measured.iter().map(|point| point.per_second(of(point)));
         let (low, high) =
             rates.fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
@@ -43,6 +43,9 @@ pub(super) fn table(scenario: &ScenarioView) -> Table {
         counts.map(|count| rate(point.per_second(count))).to_vec()
     })
 }
+
+/// One of the counts of a bin.
+type Count = fn(&Point) -> u64;
 
 fn ok(point: &Point) -> u64 {
     point.n - point.failed
@@ -93,8 +96,8 @@ fn throughput(scene: &mut Scene, clock: &Clock<'_>) {
     let heights = Numbers::over(clock.line.points().map(|point| point.per_second(point.n)), 4.0);
     clock.shade(scene, 0.0);
     heights.grid(scene, &clock.frame);
-    let lines: [(Colour, f64, fn(&Point) -> u64); 2] = [(MAX, 5.0, |point| point.n), (P50, 2.0, ok)];
-    for (colour, width, of) in lines {
+    let due: Count = |point| point.n;
+    for (colour, width, of) in [(MAX, 5.0, due), (P50, 2.0, ok)] {
         for points in [&clock.line.warmup, &clock.line.measured] {
             let height = |point: &Point| Some(clock.frame.up(heights.share(point.per_second(of(point)))));
             for run in clock.runs(points, height) {

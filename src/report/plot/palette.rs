@@ -18,7 +18,9 @@ impl Palette {
     pub(super) fn of(picture: &[u8]) -> Self {
         let runs = runs(picture);
         let mut counts: HashMap<Colour, usize> = HashMap::new();
-        runs.iter().for_each(|(colour, length)| *counts.entry(*colour).or_default() += length);
+        for (colour, length) in &runs {
+            *counts.entry(*colour).or_default() += length;
+        }
         let mut ranked: Vec<(Colour, usize)> = counts.into_iter().collect();
         ranked.sort_unstable_by_key(|(colour, count)| (std::cmp::Reverse(*count), *colour));
         let kept: Vec<Colour> = ranked.iter().take(256).map(|(colour, _)| *colour).collect();

@@ -40,7 +40,7 @@ fn span(point: &Point) -> String {
         let rounded = (at.as_secs_f64() * 10.0).round() / 10.0;
         rounded.to_string()
     };
-    let span = if point.to < Duration::from_secs(600) {
+    let span = if point.to < Duration::from_mins(10) {
         format!("{} – {} s", seconds(point.from), seconds(point.to))
     } else {
         format!("{} – {}", units::written(whole(point.from)), units::written(whole(point.to)))

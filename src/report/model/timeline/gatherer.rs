@@ -90,7 +90,9 @@ impl Gatherer {
     /// Adds all that another one of the same run has gathered.
     pub(in crate::report::model) fn merge(&mut self, other: &Self) {
         for (mine, theirs) in [(&mut self.warmup, &other.warmup), (&mut self.measured, &other.measured)] {
-            theirs.iter().for_each(|(index, bin)| mine.entry(*index).or_default().merge(bin));
+            for (index, bin) in theirs {
+                mine.entry(*index).or_default().merge(bin);
+            }
         }
     }
 

@@ -77,11 +77,11 @@ impl Timeline {
 impl Point {
     /// The middle of the bin.
     pub(in crate::report) fn at(&self) -> Duration {
-        self.from + (self.to - self.from) / 2
+        self.from + self.to.saturating_sub(self.from) / 2
     }
 
     /// A count of this bin by the second.
     pub(in crate::report) fn per_second(&self, count: u64) -> f64 {
-        count as f64 / (self.to - self.from).as_secs_f64().max(1e-3)
+        count as f64 / self.to.saturating_sub(self.from).as_secs_f64().max(1e-3)
     }
 }
