@@ -179,10 +179,8 @@ impl Figure {
     /// The distribution as a stair that leaves the plot at its top where the failures begin.
     fn stair(&self, scene: &mut Scene, curve: &Curve, colour: Colour) {
         let mut points = self.corners(curve);
-        let Some((_, last)) = points.last().copied() else { return };
+        let Some((x, last)) = points.last().copied() else { return };
         if curve.ok < curve.total {
-            let x = self.x(curve.ok as f64 / curve.total as f64);
-            points.extend([(x, last), (x, self.frame.top)]);
             scene.arrow_up((x, self.frame.top - 5.0), colour);
         } else {
             // Beyond the last request's share the longest is all that is known.
@@ -193,7 +191,7 @@ impl Figure {
         scene.line(points, 2.5, colour);
     }
 
-    /// The corners of the stair.
+    /// The corners of the stair, and places along its rise to the failures.
     fn corners(&self, curve: &Curve) -> Vec<Spot> {
         let mut corners = Vec::with_capacity(curve.steps.len() * 2 + 2);
         let mut last = None;
@@ -202,6 +200,10 @@ impl Figure {
             corners.extend(last.map(|last| (x, last)));
             corners.push((x, y));
             last = Some(y);
+        }
+        if let Some(last) = last.filter(|_| curve.ok < curve.total) {
+            let x = self.x(curve.ok as f64 / curve.total as f64);
+            corners.extend((0..=20).map(|step| (x, last + (self.frame.top - last) * f64::from(step) / 20.0)));
         }
         corners
     }
@@ -238,21 +240,24 @@ impl Figure {
 
     /// Where failures begin, in words.
     fn failures(&self, scene: &mut Scene, requests: &[&RequestView]) {
-        let face = WARNING;
+        let taken: Vec<Spot> = requests.iter().flat_map(|request| self.corners(&request.curve)).collect();
         for request in requests.iter().filter(|request| request.curve.ok < request.curve.total) {
-            let words = self.failure_words(scene, request);
-            if request.curve.ok == 0 {
-                let middle = (
-                    f64::midpoint(self.frame.left, self.frame.right),
-                    f64::midpoint(self.frame.top, self.frame.bottom),
-                );
-                scene.tag(middle, Side::Middle, &format!("{words}: there is no latency to show"), face);
-                continue;
-            }
-            let x = self.x(request.curve.ok as f64 / request.curve.total as f64);
-            let room_right = scene.width - x - 22.0 > scene.measure(&words, face);
-            let (side, at) = if room_right { (Side::Start, x + 10.0) } else { (Side::End, x - 10.0) };
-            scene.tag((at, self.frame.top + 12.0), side, &words, face);
+            let mut words = self.failure_words(scene, request);
+            let spots = if request.curve.ok == 0 {
+                words += ": there is no latency to show";
+                let middle = f64::midpoint(self.frame.left, self.frame.right);
+                [0.5, 0.65, 0.35, 0.8, 0.2]
+                    .map(|share| ((middle, self.frame.up(share)), Side::Middle))
+                    .to_vec()
+            } else {
+                let x = self.x(request.curve.ok as f64 / request.curve.total as f64);
+                let room_right = scene.width - x - 22.0 > scene.measure(&words, WARNING);
+                let sides = [(x + 10.0, Side::Start), (x - 10.0, Side::End)];
+                let sides = &sides[usize::from(!room_right)..];
+                let at = |down: f64| sides.iter().map(move |(x, side)| ((*x, self.frame.top + down), *side));
+                at(12.0).chain(at(32.0)).chain(at(52.0)).collect()
+            };
+            scene.tag_where_free(&spots, &words, WARNING, &taken);
         }
     }
 

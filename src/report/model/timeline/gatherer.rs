@@ -133,20 +133,22 @@ impl Gatherer {
                     wide.entry(index / bins_each).or_default().merge(bin);
                 }
                 let width = self.width * bins_each;
-                wide.iter().map(|(index, bin)| point(*index, width, from, bin, in_warmup)).collect()
+                // Where the measured phase begins within a second, the warm-up has ended.
+                let end = if in_warmup { self.measured_from } else { Duration::MAX };
+                wide.iter().map(|(index, bin)| point(*index, width, from, end, bin)).collect()
             },
         )
     }
 }
 
-/// The point of the bin of `width` seconds at `index`, counted from `origin`.
-fn point(index: u64, width: u64, origin: Duration, bin: &Bin, in_warmup: bool) -> Point {
+/// The point of the bin of `width` seconds at `index`, counted from `origin`, of a stage that ends at `end`.
+fn point(index: u64, width: u64, origin: Duration, end: Duration, bin: &Bin) -> Point {
     let from = origin + Duration::from_secs(index * width);
     let whole = from + Duration::from_secs(width);
     Point {
         from,
-        to: bin.end.clamp(from + Duration::from_secs(1), whole),
-        in_warmup,
+        to: bin.end.clamp(from + Duration::from_secs(1), whole).min(end.max(from + Duration::from_millis(1))),
+        in_warmup: end < Duration::MAX,
         n: bin.n,
         failed: bin.failed,
         dropped: bin.dropped,
@@ -220,6 +222,21 @@ mod tests {
         assert_eq!(line.bin, Duration::from_secs(2));
         let last = line.measured.last().unwrap();
         assert!((last.per_second(last.n) - 1.0).abs() < 1e-9, "{last:?}");
+    }
+
+    #[test]
+    fn a_short_warm_up_ends_where_the_measured_phase_begins() {
+        let mut gatherer = Gatherer::new(Duration::from_secs(3), Duration::from_millis(100));
+        gatherer.add(&Interval { stage: Stage::Cold, ..second(0, 5) });
+        gatherer.add(&Interval { start: Duration::from_millis(100), ..second(0, 5) });
+        let line = gatherer.timeline();
+        let warmup = &line.warmup[0];
+        assert_eq!(
+            (warmup.to, line.measured[0].from),
+            (Duration::from_millis(100), Duration::from_millis(100))
+        );
+        assert!(warmup.in_warmup && !line.measured[0].in_warmup);
+        assert!((warmup.per_second(12) - 12.0).abs() < 1e-9);
     }
 
     #[test]

@@ -80,8 +80,8 @@ impl Point {
         self.from + self.to.saturating_sub(self.from) / 2
     }
 
-    /// A count of this bin by the second.
+    /// A count of this bin by the second; a warm-up shorter than a second counts as one.
     pub(in crate::report) fn per_second(&self, count: u64) -> f64 {
-        count as f64 / self.to.saturating_sub(self.from).as_secs_f64().max(1e-3)
+        count as f64 / self.to.saturating_sub(self.from).as_secs_f64().max(1.0)
     }
 }
