@@ -130,7 +130,7 @@ const TLS: [Row; 12] = [
         outcome: Failed(Failure::TimedOut, Some(Tls)),
     },
     shaken(&["--tls", "--tls-fault", "old-version"], NO_TLS),
-    shaken(&["--tls", "--tls-fault", "other-alpn"], NO_TLS),
+    shaken(&["--tls", "--tls-fault", "other-alpn"], Failed(Failure::Protocol, Some(Tls))),
     shaken(&["--tls", "--tls-fault", "no-alpn"], Good),
     shaken(&["--tls"], Good),
     // Under TLS 1.3 the handshake is over for the client before the target finds no certificate.
@@ -184,7 +184,8 @@ impl Targets {
         let at = self.position(row).unwrap();
         let base_url = self.started[at].1.base_url();
         let ca = self.file(at, "ca");
-        let trust = if base_url.starts_with("https") { format!("tls_ca = '{ca}'\n") } else { String::new() };
+        let believes = base_url.starts_with("https") && !row.target.contains("insecure");
+        let trust = if believes { format!("tls_ca = '{ca}'\n") } else { String::new() };
         let target = row.target.replace("CLIENT", &self.file(at, "client"));
         let request = row.request.replace("LARGE", &"x".repeat(TWICE_THE_WINDOW));
         let text = format!(
