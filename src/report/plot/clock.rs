@@ -44,20 +44,20 @@ impl Clock<'_> {
 
     /// Failures of each bin as a strip above the frame, as high as their share.
     pub(super) fn failures(&self, scene: &mut Scene) {
-        let half = self.bar();
         for point in self.line.points().filter(|point| point.failed > 0) {
             let share = point.failed as f64 / point.n.max(1) as f64;
-            let (x, base) = (self.x(point.at()), self.frame.top - 2.0);
+            let ((left, right), base) = (self.bar(point), self.frame.top - 2.0);
             let height = 3.0 + (STRIP - 5.0) * share;
-            scene.rect((x - half, base - height), (x + half, base), ALARM, 1.0);
+            scene.rect((left, base - height), (right, base), ALARM, 1.0);
         }
     }
 
-    /// Half the width of a bar that stands for a bin.
-    pub(super) fn bar(&self) -> f64 {
+    /// From where to where the bar of a bin reaches.
+    pub(super) fn bar(&self, point: &Point) -> (f64, f64) {
         let width = self.frame.right - self.frame.left;
         let bin = width * self.line.bin.as_secs_f64() / self.line.end.as_secs_f64().max(1.0);
-        (bin / 2.0 - 0.5).clamp(1.0, 8.0)
+        let (x, half) = (self.x(point.at()), (bin / 2.0 - 0.5).clamp(1.0, 8.0));
+        ((x - half).max(self.frame.left), (x + half).min(self.frame.right))
     }
 
     /// The points as runs of spots, broken where a bin has no value; `height` is a value's place.

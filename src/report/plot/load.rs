@@ -114,16 +114,15 @@ fn failures(scene: &mut Scene, clock: &Clock<'_>) {
     clock.shade(scene, 0.0);
     heights.grid(scene, frame);
     scene.text((frame.left, frame.top - 12.0), Side::Start, "failed and dropped by the second", LABEL);
-    let half = clock.bar();
     for point in clock.line.points().filter(|point| point.failed > 0) {
-        let x = clock.x(point.at());
+        let (left, right) = clock.bar(point);
         let at = |count: u64| frame.up(heights.share(point.per_second(count)));
         let (first, second) = (at(errors(point)), at(point.failed));
         if first < frame.bottom {
-            scene.rect((x - half, first), (x + half, frame.bottom), ALARM, 1.0);
+            scene.rect((left, first), (right, frame.bottom), ALARM, 1.0);
         }
         if second < first {
-            scene.rect((x - half, second), (x + half, first), DROPPED, 1.0);
+            scene.rect((left, second), (right, first), DROPPED, 1.0);
         }
     }
 }

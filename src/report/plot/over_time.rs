@@ -8,7 +8,7 @@ use crate::report::words;
 use super::axis::{Durations, Frame, Heading};
 use super::clock::{Clock, STRIP};
 use super::font::Fonts;
-use super::scene::{Mark, Scene, Spot};
+use super::scene::{Mark, Scene, Spot, along};
 use super::style::{ALARM, Colour, MAX, P50, P95, P99, Paper, SHADE, WARNING};
 use super::table::Table;
 
@@ -175,21 +175,13 @@ impl Figure<'_> {
 
     /// Places along all lines and dots.
     fn taken(&self) -> Vec<Spot> {
-        const BETWEEN: u32 = 8;
         let mut spots = Vec::new();
         for points in [&self.clock.line.warmup, &self.clock.line.measured] {
             let dot = |point: &Point| Some((self.clock.x(point.at()), self.y(point.latency.max?)));
             spots.extend(points.iter().filter_map(dot));
             for line in lines(self.clock.line) {
                 let runs = self.clock.runs(points, |point| line.value(point).map(|value| self.y(value)));
-                for pair in runs.iter().flat_map(|run| run.windows(2)) {
-                    let along = |step| {
-                        let way = f64::from(step) / f64::from(BETWEEN);
-                        let [from, to] = [pair[0], pair[1]];
-                        (from.0 + (to.0 - from.0) * way, from.1 + (to.1 - from.1) * way)
-                    };
-                    spots.extend((0..=BETWEEN).map(along));
-                }
+                spots.extend(runs.iter().flat_map(|run| along(run)));
             }
         }
         spots

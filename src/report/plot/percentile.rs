@@ -8,7 +8,7 @@ use crate::report::words;
 
 use super::axis::{Durations, Frame, Heading};
 use super::font::Fonts;
-use super::scene::{Mark, Scene, Side, Spot};
+use super::scene::{Mark, Scene, Side, Spot, along};
 use super::style::{ALARM, Colour, LABEL, Paper, SERIES, STRONG, WARNING};
 use super::table::Table;
 
@@ -168,7 +168,7 @@ impl Figure {
 
     /// The words of the budgets beside their lines, where they hide the least of the curves.
     fn budget_words(&self, scene: &mut Scene, requests: &[&RequestView]) {
-        let taken: Vec<Spot> = requests.iter().flat_map(|request| self.corners(&request.curve)).collect();
+        let taken = self.taken(requests);
         for budget in budgets(requests) {
             let mut spots = vec![((self.frame.left + 8.0, self.y(budget.ceiling) - 11.0), Side::Start)];
             spots.extend(self.frame.beside(self.y(budget.ceiling)));
@@ -191,7 +191,7 @@ impl Figure {
         scene.line(points, 2.5, colour);
     }
 
-    /// The corners of the stair, and places along its rise to the failures.
+    /// The corners of the stair, its rise to the failures included.
     fn corners(&self, curve: &Curve) -> Vec<Spot> {
         let mut corners = Vec::with_capacity(curve.steps.len() * 2 + 2);
         let mut last = None;
@@ -203,9 +203,14 @@ impl Figure {
         }
         if let Some(last) = last.filter(|_| curve.ok < curve.total) {
             let x = self.x(curve.ok as f64 / curve.total as f64);
-            corners.extend((0..=20).map(|step| (x, last + (self.frame.top - last) * f64::from(step) / 20.0)));
+            corners.extend([(x, last), (x, self.frame.top)]);
         }
         corners
+    }
+
+    /// Places along all stairs.
+    fn taken(&self, requests: &[&RequestView]) -> Vec<Spot> {
+        requests.iter().flat_map(|request| along(&self.corners(&request.curve))).collect()
     }
 
     /// The quantiles that budgets judge, with their intervals, and the longest latency.
@@ -240,7 +245,7 @@ impl Figure {
 
     /// Where failures begin, in words.
     fn failures(&self, scene: &mut Scene, requests: &[&RequestView]) {
-        let taken: Vec<Spot> = requests.iter().flat_map(|request| self.corners(&request.curve)).collect();
+        let taken = self.taken(requests);
         for request in requests.iter().filter(|request| request.curve.ok < request.curve.total) {
             let mut words = self.failure_words(scene, request);
             let spots = if request.curve.ok == 0 {
@@ -251,11 +256,13 @@ impl Figure {
                     .to_vec()
             } else {
                 let x = self.x(request.curve.ok as f64 / request.curve.total as f64);
-                let room_right = scene.width - x - 22.0 > scene.measure(&words, WARNING);
-                let sides = [(x + 10.0, Side::Start), (x - 10.0, Side::End)];
-                let sides = &sides[usize::from(!room_right)..];
-                let at = |down: f64| sides.iter().map(move |(x, side)| ((*x, self.frame.top + down), *side));
-                at(12.0).chain(at(32.0)).chain(at(52.0)).collect()
+                let width = scene.measure(&words, WARNING) + 22.0;
+                let right = (x + width < scene.width).then_some((x + 10.0, Side::Start));
+                let left = (right.is_none() || x - width > self.frame.left).then_some((x - 10.0, Side::End));
+                let at = |down: f64| {
+                    right.into_iter().chain(left).map(move |(x, side)| ((x, self.frame.top + down), side))
+                };
+                at(12.0).chain(at(34.0)).chain(at(56.0)).collect()
             };
             scene.tag_where_free(&spots, &words, WARNING, &taken);
         }

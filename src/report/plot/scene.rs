@@ -264,6 +264,23 @@ impl Scene {
     }
 }
 
+/// Places along a line through points, close enough to one another that no words fit between.
+pub(super) fn along(points: &[Spot]) -> Vec<Spot> {
+    const APART: f64 = 6.0;
+    let mut spots = points.to_vec();
+    for pair in points.windows(2) {
+        let [from, to] = [pair[0], pair[1]];
+        let length = (to.0 - from.0).hypot(to.1 - from.1);
+        let mut way = APART;
+        while way < length {
+            let share = way / length;
+            spots.push((from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share));
+            way += APART;
+        }
+    }
+    spots
+}
+
 /// The mark of an entry in a legend.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Mark {
