@@ -207,5 +207,5 @@ fn a_run_over_tls_trusts_the_named_certificate_and_no_other() {
     let trusted = bench.run();
     assert_eq!(trusted.status.code(), Some(0), "{}{}", text(&trusted.stdout), text(&trusted.stderr));
     let protocols = &bench.record().measurement.scenarios[0].protocols;
-    assert_eq!(protocols, &["HTTP/1.1 over TLS 1.3"]);
+    assert_eq!(protocols, &["HTTP/2 over TLS 1.3"]);
 }
