@@ -1,8 +1,10 @@
 //! What an answer must be: expectations as pure functions of a response.
 
+mod content;
 mod json;
 mod seen;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -13,6 +15,8 @@ use url::Url;
 use crate::record::Failure;
 use crate::units::ByteSize;
 
+use content::Undecoded;
+
 pub use json::JsonExpectation;
 
 /// An answer as expectations see it.
@@ -20,11 +24,11 @@ pub use json::JsonExpectation;
 pub struct Answer<'a> {
     /// Its status.
     pub status: StatusCode,
-    /// The URL it came from: the request's own, as redirects are not followed.
+    /// The URL it came from: where redirects were followed, the last one's.
     pub url: &'a Url,
     /// Its headers.
     pub headers: &'a HeaderMap,
-    /// Its body, complete; empty where [`Expectations::needs_body`] is false.
+    /// Its body, complete and as it came, encoded or not; empty where [`Expectations::needs_body`] is false.
     pub body: &'a [u8],
 }
 
@@ -136,12 +140,16 @@ impl Expectations {
     }
 
     /// Whether the answer is an expected one; the error is the first expectation it does not meet.
+    ///
+    /// A body is decoded as its `Content-Encoding` says when the first expectation looks at it, up to
+    /// [`Self::max_body`]; one that cannot be decoded does not meet that expectation.
     pub fn judge(&self, answer: &Answer<'_>) -> Result<(), Unmet> {
-        let mut document = Document::Unread;
+        let mut body = Body::new(answer, self.max_body);
         for Expectation { written, check } in &self.all {
-            check
-                .judge(answer, &mut document)
-                .map_err(|(failure, seen)| Unmet::new(failure, written, &seen))?;
+            check.judge(answer, &mut body).map_err(|wrong| match wrong {
+                Wrong::TooLarge => self.too_large(),
+                Wrong::Seen(failure, seen) => Unmet::new(failure, written, &seen),
+            })?;
         }
         Ok(())
     }
@@ -168,50 +176,84 @@ impl Expectations {
     }
 }
 
-/// The body as JSON, read when the first expectation asks for it.
-enum Document {
-    Unread,
-    Read(Value),
-    Unreadable,
+/// What an answer does not meet an expectation by.
+enum Wrong {
+    /// The body, decoded, is larger than it may be.
+    TooLarge,
+    /// A failure, and what was seen.
+    Seen(Failure, String),
 }
 
-impl Document {
-    fn of(&mut self, body: &[u8]) -> Option<&Value> {
-        if matches!(self, Self::Unread) {
-            *self = serde_json::from_slice(body).map_or(Self::Unreadable, Self::Read);
-        }
-        match self {
-            Self::Read(value) => Some(value),
-            Self::Unread | Self::Unreadable => None,
-        }
+fn unexpected(seen: String) -> Wrong {
+    Wrong::Seen(Failure::Unexpected, seen)
+}
+
+/// The body, decoded and read as JSON when the first expectation asks for it.
+struct Body<'a> {
+    answer: Answer<'a>,
+    limit: ByteSize,
+    content: Option<Cow<'a, [u8]>>,
+    document: Option<Result<Value, NotJson>>,
+}
+
+/// The content is no JSON document.
+#[derive(Clone, Copy)]
+struct NotJson;
+
+impl<'a> Body<'a> {
+    fn new(answer: &Answer<'a>, limit: ByteSize) -> Self {
+        Self { answer: *answer, limit, content: None, document: None }
+    }
+
+    fn content(&mut self) -> Result<&[u8], Wrong> {
+        let content = match self.content.take() {
+            Some(content) => content,
+            None => content::of(&self.answer, self.limit).map_err(|undecoded| match undecoded {
+                Undecoded::TooLarge => Wrong::TooLarge,
+                Undecoded::Wrong(seen) => unexpected(seen),
+            })?,
+        };
+        Ok(self.content.insert(content))
+    }
+
+    fn document(&mut self) -> Result<&Value, Wrong> {
+        let document = match self.document.take() {
+            Some(document) => document,
+            None => serde_json::from_slice(self.content()?).map_err(|_| NotJson),
+        };
+        let size = self.content()?.len();
+        let document = self.document.insert(document).as_ref();
+        document.map_err(|NotJson| unexpected(format!("{} that are not JSON", seen::bytes(size))))
     }
 }
 
 impl Check {
-    fn judge(&self, answer: &Answer<'_>, document: &mut Document) -> Result<(), (Failure, String)> {
-        let body = answer.body;
-        let unexpected = |seen: String| Err((Failure::Unexpected, seen));
+    fn judge(&self, answer: &Answer<'_>, body: &mut Body<'_>) -> Result<(), Wrong> {
         match self {
             Self::Status(expected) if expected.contains(&answer.status) => Ok(()),
-            Self::Status(_) => Err(seen::status(answer)),
+            Self::Status(_) => {
+                let (failure, seen) = seen::status(answer);
+                Err(Wrong::Seen(failure, seen))
+            }
             Self::FinalUrl(expected) if expected == answer.url => Ok(()),
-            Self::FinalUrl(expected) => unexpected(seen::url(answer.url, expected)),
+            Self::FinalUrl(expected) => Err(unexpected(seen::url(answer.url, expected))),
             Self::Header(name, value) if answer.headers.get_all(name).iter().any(|found| found == value) => {
                 Ok(())
             }
-            Self::Header(name, _) => unexpected(seen::header(answer, name)),
-            Self::Contains(text) if text.find(body).is_some() => Ok(()),
-            Self::Contains(_) => unexpected(format!("not in the {} of the body", seen::bytes(body.len()))),
-            Self::Lacks(text) => match text.find(body) {
-                None => Ok(()),
-                Some(_) => unexpected(format!("in the {} of the body", seen::bytes(body.len()))),
-            },
-            Self::Json(expectation) => match document.of(body) {
-                Some(value) => expectation.judge(value).or_else(unexpected),
-                None => unexpected(format!("{} that are not JSON", seen::bytes(body.len()))),
-            },
+            Self::Header(name, _) => Err(unexpected(seen::header(answer, name))),
+            Self::Contains(text) => text_in(body.content()?, text, true),
+            Self::Lacks(text) => text_in(body.content()?, text, false),
+            Self::Json(expectation) => expectation.judge(body.document()?).map_err(unexpected),
         }
     }
+}
+
+fn text_in(content: &[u8], text: &Finder<'_>, wanted: bool) -> Result<(), Wrong> {
+    if text.find(content).is_some() == wanted {
+        return Ok(());
+    }
+    let found = if wanted { "not in" } else { "in" };
+    Err(unexpected(format!("{found} the {} of the body", seen::bytes(content.len()))))
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ pub(super) fn with_hops(requests: Vec<Planned>) -> (Vec<PlannedRequest>, Vec<Req
     let (mut all_shown, mut plans) = (Vec::new(), Vec::new());
     for (shown, mut plan, hop_names) in requests {
         plan.place = all_shown.len();
-        let hops: Vec<_> = hop_names.into_iter().enumerate().map(|(at, name)| hop(&shown, at, name)).collect();
+        let hops: Vec<_> =
+            hop_names.into_iter().enumerate().map(|(at, name)| hop(&shown, at, name)).collect();
         all_shown.push(shown);
         all_shown.extend(hops);
         plans.push(plan);

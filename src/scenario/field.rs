@@ -210,12 +210,7 @@ pub(super) fn in_order<'a, 'i>(table: &'a DeTable<'i>) -> impl Iterator<Item = K
     entries.into_iter()
 }
 
-fn unknown(
-    key: &Spanned<Cow<'_, str>>,
-    section: &str,
-    keys: &[&str],
-    near: Option<&str>,
-) -> Complaint {
+fn unknown(key: &Spanned<Cow<'_, str>>, section: &str, keys: &[&str], near: Option<&str>) -> Complaint {
     let written = key.get_ref().as_ref();
     let elsewhere = SECTIONS.iter().find(|(_, keys)| keys.contains(&written)).map(|(section, _)| section);
     let remedy = match (near, elsewhere) {

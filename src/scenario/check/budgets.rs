@@ -18,7 +18,9 @@ pub(super) fn all(file: &File, load: Option<&LoadShape>, complaints: &mut Compla
         for (place, budget) in budgets.given().into_iter().flatten().filter_map(Field::placed) {
             let problem = beyond_timeout(budget, target)
                 // A redirect may lead to another origin, and a connection is opened for it.
-                .or_else(|| load.filter(|_| !redirected(at)).and_then(|load| never_entered(budget, load, at)));
+                .or_else(|| {
+                    load.filter(|_| !redirected(at)).and_then(|load| never_entered(budget, load, at))
+                });
             complaints.add_all(problem.map(|problem| complaint(place, problem)));
         }
     }

@@ -144,7 +144,11 @@ fn every(load: &Load, complaints: &mut Complaints) -> Result<Option<Duration>, B
     }
     let at = load.every.place().map_or(0..0, |place| place.value.clone());
     let remedy = "write a duration from `\"1s\"` to `\"24h\"`";
-    complaints.add(Complaint::new(at, "a run is repeated once a second at most and once a day at least", remedy));
+    complaints.add(Complaint::new(
+        at,
+        "a run is repeated once a second at most and once a day at least",
+        remedy,
+    ));
     Err(Broken)
 }
 

@@ -27,10 +27,9 @@ impl Text for HttpVersion {
             "auto" => Ok(Self::Auto),
             "1.1" => Ok(Self::One),
             "2" => Ok(Self::Two),
-            _ => Err(UnitError::new(
-                format!("unknown version of HTTP `{text}`"),
-                "write `auto`, `1.1` or `2`",
-            )),
+            _ => {
+                Err(UnitError::new(format!("unknown version of HTTP `{text}`"), "write `auto`, `1.1` or `2`"))
+            }
         }
     }
 }
@@ -127,7 +126,10 @@ impl FromStr for GivenAddresses {
     /// Reads `example.org:443:127.0.0.1,[::1]`: a host, a port and one address or more.
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let wrong = |problem: String| {
-            UnitError::new(problem, "write `HOST:PORT:ADDRESS[,ADDRESS]`, such as `example.org:443:127.0.0.1`")
+            UnitError::new(
+                problem,
+                "write `HOST:PORT:ADDRESS[,ADDRESS]`, such as `example.org:443:127.0.0.1`",
+            )
         };
         let (host, rest) =
             host_and_rest(text).ok_or_else(|| wrong(format!("`{text}` names no host and port")))?;
@@ -175,8 +177,21 @@ mod tests {
     #[test]
     fn any_other_notation_is_refused_with_the_right_one() {
         for text in [
-            "", "a", "a:80", "a:80:", ":80:::1", "a:x:::1", "a:80:b", "a:80:1.2.3.4,", "a:99999:::1", "[::1]",
-            "a:+80:::1", "a:0:::1", "*:80:::1", "+a:80", "-a:80",
+            "",
+            "a",
+            "a:80",
+            "a:80:",
+            ":80:::1",
+            "a:x:::1",
+            "a:80:b",
+            "a:80:1.2.3.4,",
+            "a:99999:::1",
+            "[::1]",
+            "a:+80:::1",
+            "a:0:::1",
+            "*:80:::1",
+            "+a:80",
+            "-a:80",
         ] {
             let error = text.parse::<GivenAddresses>().unwrap_err();
             assert!(error.remedy.contains("example.org:443:127.0.0.1"), "{text}");

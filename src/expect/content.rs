@@ -1,0 +1,149 @@
+//! The content of an answer: its body, decoded as `Content-Encoding` says (RFC 9110, section 8.4).
+
+use std::borrow::Cow;
+use std::io::Read as _;
+
+use flate2::bufread::MultiGzDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
+use http::header::CONTENT_ENCODING;
+
+use super::Answer;
+use crate::units::ByteSize;
+
+/// How many encodings, one over the other, are undone. Each costs the work of a whole body, and nobody means more.
+const MOST_ENCODINGS: usize = 5;
+
+/// The first and the largest room that is added to what a body has been decoded to, in bytes.
+const ROOM: (usize, usize) = (16 << 10, 1 << 20);
+
+/// The longest name of an encoding that is shown.
+const SHOWN: usize = 40;
+
+/// Why a body has no content to judge.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Undecoded {
+    /// It is larger than it may be.
+    TooLarge,
+    /// What is wrong with it, for a person.
+    Wrong(String),
+}
+
+/// The content of an answer, of at most `limit`; memory is bounded by three times that.
+pub(super) fn of<'a>(answer: &Answer<'a>, limit: ByteSize) -> Result<Cow<'a, [u8]>, Undecoded> {
+    let mut content = Cow::Borrowed(answer.body);
+    // An answer without content, such as one to `HEAD`, has nothing to decode.
+    if content.is_empty() {
+        return Ok(content);
+    }
+    let limit = usize::try_from(limit.0).unwrap_or(usize::MAX - 1);
+    for encoding in encodings(answer)?.iter().rev() {
+        content = Cow::Owned(encoding.undo(&content, limit)?);
+    }
+    Ok(content)
+}
+
+/// An encoding that can be undone.
+#[derive(Debug, Clone, Copy)]
+enum Encoding {
+    Gzip,
+    Deflate,
+}
+
+/// The encodings of an answer, in the order they were applied in.
+fn encodings(answer: &Answer<'_>) -> Result<Vec<Encoding>, Undecoded> {
+    let mut encodings = Vec::new();
+    for value in answer.headers.get_all(CONTENT_ENCODING) {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        for name in value.split(',').map(str::trim) {
+            match name.to_ascii_lowercase().as_str() {
+                "" | "identity" => {}
+                "gzip" | "x-gzip" => encodings.push(Encoding::Gzip),
+                "deflate" => encodings.push(Encoding::Deflate),
+                _ => return Err(unknown(name)),
+            }
+        }
+    }
+    if encodings.len() > MOST_ENCODINGS {
+        return Err(Undecoded::Wrong(format!("a body encoded more than {MOST_ENCODINGS} times over")));
+    }
+    Ok(encodings)
+}
+
+fn unknown(name: &str) -> Undecoded {
+    let shown: String = name.chars().take(SHOWN).collect();
+    Undecoded::Wrong(format!(
+        "the body's encoding `{shown}` cannot be decoded; `Accept-Encoding` may ask for gzip and deflate"
+    ))
+}
+
+impl Encoding {
+    fn undo(self, body: &[u8], limit: usize) -> Result<Vec<u8>, Undecoded> {
+        match self {
+            Self::Gzip => gunzip(body, limit),
+            // Meant is zlib's wrapping (RFC 9110, section 8.4.1.2), but many servers send none.
+            Self::Deflate => match inflate(body, true, limit) {
+                Err(Undecoded::Wrong(_)) => inflate(body, false, limit),
+                decoded => decoded,
+            },
+        }
+    }
+}
+
+fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, Undecoded> {
+    let mut decoder = MultiGzDecoder::new(body);
+    let mut content: Vec<u8> = Vec::new();
+    loop {
+        let filled = content.len();
+        let room = room(filled, limit)?;
+        content.reserve_exact(room);
+        content.resize(filled + room, 0);
+        match decoder.read(&mut content[filled..]) {
+            Ok(0) => {
+                content.truncate(filled);
+                return Ok(content);
+            }
+            Ok(read) => content.truncate(filled + read),
+            Err(_) => return Err(damaged("gzip", body)),
+        }
+    }
+}
+
+/// Undoes deflate. Not by flate2's readers, which take a stream that was cut off for a whole one.
+fn inflate(body: &[u8], wrapped: bool, limit: usize) -> Result<Vec<u8>, Undecoded> {
+    let mut state = Decompress::new(wrapped);
+    let mut content = Vec::new();
+    loop {
+        let filled = content.len();
+        content.reserve_exact(room(filled, limit)?);
+        let taken = usize::try_from(state.total_in()).unwrap_or(body.len());
+        let rest = &body[taken.min(body.len())..];
+        let status = state.decompress_vec(rest, &mut content, FlushDecompress::None);
+        let stuck = content.len() == filled && state.total_in() == taken as u64;
+        match status {
+            Ok(Status::StreamEnd) if state.total_in() == body.len() as u64 => return within(content, limit),
+            Ok(Status::Ok | Status::BufError) if !stuck => {}
+            _ => return Err(damaged("deflate", body)),
+        }
+    }
+}
+
+/// How much may be decoded next, one byte beyond the limit included: that byte tells a body that is too large.
+fn room(filled: usize, limit: usize) -> Result<usize, Undecoded> {
+    let (first, largest) = ROOM;
+    match (limit + 1).saturating_sub(filled) {
+        0 => Err(Undecoded::TooLarge),
+        left => Ok(left.min(filled.clamp(first, largest))),
+    }
+}
+
+fn within(content: Vec<u8>, limit: usize) -> Result<Vec<u8>, Undecoded> {
+    if content.len() > limit { Err(Undecoded::TooLarge) } else { Ok(content) }
+}
+
+fn damaged(encoding: &str, body: &[u8]) -> Undecoded {
+    let bytes = super::seen::bytes(body.len());
+    Undecoded::Wrong(format!("{bytes} that are not whole {encoding}, as `Content-Encoding` says"))
+}
+
+#[cfg(test)]
+mod tests;
