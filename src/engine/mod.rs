@@ -78,7 +78,7 @@ pub enum EngineError {
          connections, or raise the limit with `ulimit -n {needed}`"
     )]
     Descriptors {
-        /// Connections planned, over all scenarios.
+        /// Connections that may be open at once, over all scenarios and with those that redirects lead to.
         connections: u64,
         /// Descriptors they need.
         needed: u64,

@@ -15,8 +15,8 @@ use harness::{
     paused, scenario, watch_run,
 };
 
-use super::stopper;
-use crate::plan::{Load, Reuse, Warmup};
+use super::{lanes_for, places, stopper};
+use crate::plan::{Load, Protocol, Reuse, Warmup};
 use crate::record::{Dimension, Ending, Failure, Histogram, ScenarioMeasurement, StageMeasurement};
 use crate::units::Quantile;
 
@@ -354,4 +354,17 @@ fn an_observer_that_cannot_go_on_ends_the_run_at_once() {
     let error = paused(conduct(open(10.0, 60, 4), vec![dial], &mut watcher, stopper().1)).unwrap_err();
     assert_eq!(error.to_string(), "the disk is full");
     assert_eq!(watcher.intervals.len(), 1);
+}
+
+#[test]
+fn lanes_are_filled_with_places_and_no_connection_is_split() {
+    let mut plan = open(40_000.0, 1, 16);
+    (plan.target.protocol, plan.streams) = (Protocol::Negotiated, 8);
+    assert_eq!((places(&plan), lanes_for(&plan, 8)), (16, 1));
+    plan.target.protocol = Protocol::Http2;
+    assert_eq!((places(&plan), lanes_for(&plan, 8)), (128, 4));
+    (plan.load, plan.streams) = (open(40_000.0, 1, 1).load, 200);
+    assert_eq!((places(&plan), lanes_for(&plan, 8)), (200, 1));
+    plan.reuse = Reuse::Fresh;
+    assert_eq!(places(&plan), 1);
 }

@@ -8,7 +8,7 @@ use socket2::SockRef;
 
 use super::harness::{Watcher, millis, open};
 use crate::engine::{Engine, Flow, Observer, Progress, Stopper, stopper};
-use crate::plan::{Plan, ScenarioPlan, Secrets};
+use crate::plan::{Plan, Protocol, ScenarioPlan, Secrets};
 use crate::record::{Ceiling, Dimension, Failure, Interval, Measurement};
 
 fn against(mut scenario: ScenarioPlan, address: SocketAddr) -> Measurement {
@@ -67,6 +67,25 @@ fn https_against_a_plain_server_fails_in_tls() {
     let stage = &measurement.scenarios[0].requests[0].measured;
     assert_eq!(stage.tally.failed_by(Failure::Tls), 5);
     assert_eq!(stage.evidence.by_count()[0].phase, Some(Dimension::Tls));
+}
+
+#[test]
+fn http_2_against_a_server_of_http_1_is_another_protocol() {
+    let answering = serve(|mut stream| {
+        let _gone = stream.write_all(b"HTTP/1.1 505 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    });
+    let silent = serve(drop);
+    let resetting = serve(|stream| {
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    });
+    for server in [answering, silent, resetting] {
+        let mut scenario = open(20.0, 1, 2);
+        (scenario.target.protocol, scenario.streams) = (Protocol::Http2, 2);
+        let scenario = &against(scenario, server).scenarios[0];
+        let tally = &scenario.requests[0].measured.tally;
+        assert_eq!((tally.failed_by(Failure::Protocol), tally.exchanges), (20, 20), "{tally:?}");
+        assert!(scenario.protocols.is_empty());
+    }
 }
 
 #[test]

@@ -15,9 +15,11 @@ use rustls::server::WebPkiClientVerifier;
 use tempfile::TempDir;
 use tokio_rustls::TlsAcceptor;
 
-use super::harness::{Watcher, following, millis, open};
+use super::harness::{Watcher, following, millis, open, scenario};
 use crate::engine::{Engine, EngineError, stopper};
-use crate::plan::{ClientIdentity, Family, Plan, Protocol, Resolve, Reuse, ScenarioPlan, Secrets, Trust};
+use crate::plan::{
+    ClientIdentity, Family, Load, Plan, Protocol, Resolve, Reuse, ScenarioPlan, Secrets, Trust,
+};
 use crate::record::{Dimension, Failure, ScenarioMeasurement};
 
 /// What the server offers by ALPN; with nothing it takes no part in it.
@@ -134,7 +136,8 @@ async fn hello(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, std:
 
 /// A scenario against the server, its address given and its authority believed.
 fn against(served: &Served, protocol: Protocol) -> ScenarioPlan {
-    let mut scenario = open(20.0, 1, 2);
+    let load = Load::Closed { connections: 2, until: millis(60_000), iterations: Some(20) };
+    let mut scenario = scenario(load);
     let url = url::Url::parse(&format!("https://tollgate.test:{}/", served.port)).unwrap();
     scenario.target.base_url = url.clone();
     scenario.requests[0].url = url;

@@ -1,0 +1,154 @@
+//! What only bytes written by hand can show.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use super::super::harness::{Watcher, assert_nothing_is_lost, millis, open, watch_run};
+use super::super::measured;
+use super::server::{Act, Http2Dial, plain_http2};
+use super::{always, http2, seen};
+use crate::engine::clock::Instant;
+use crate::engine::dial::{Dial, Dialling, Origin};
+use crate::engine::stopper;
+use crate::record::{Dimension, Failure, ScenarioMeasurement};
+use crate::recorder::Parts;
+
+/// Dials a server that reads and sends bytes as they are told.
+struct RawDial {
+    /// What is sent once anything was read, if not nothing.
+    says: &'static [u8],
+    /// Whether it then closes.
+    closes: bool,
+}
+
+impl Dial for RawDial {
+    fn dial<'a>(&'a self, _: &'a Origin, parts: &'a mut Parts, _: Instant) -> Dialling<'a> {
+        Box::pin(async {
+            parts.took(Dimension::Connect, Duration::ZERO);
+            let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+            let (says, closes) = (self.says, self.closes);
+            tokio::task::spawn_local(async move {
+                let mut read = [0; 4096];
+                let mut told = false;
+                while theirs.read(&mut read).await.is_ok_and(|read| read > 0) {
+                    tokio::time::sleep(millis(2)).await;
+                    if !told && theirs.write_all(says).await.is_err() || closes {
+                        return;
+                    }
+                    told = true;
+                }
+            });
+            Ok(plain_http2(ours))
+        })
+    }
+}
+
+fn against_bytes(says: &'static [u8], closes: bool) -> ScenarioMeasurement {
+    let dials = vec![RawDial { says, closes }];
+    let mut plan = http2(open(4.0, 1, 1), 2);
+    plan.target.timeouts.whole = millis(900);
+    watch_run(plan, dials, Watcher::default(), stopper().1).0.scenarios.remove(0)
+}
+
+/// An empty SETTINGS frame, with which a server begins.
+const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+
+#[test]
+fn a_target_without_http_2_is_another_protocol_and_never_ok() {
+    let answers = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n".as_slice();
+    for (says, closes, why) in [
+        (answers, false, "the target answered in HTTP/1.1"),
+        (answers, true, "the target answered in HTTP/1.1"),
+        (b"", true, "the target closed the connection without a word of HTTP/2"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", false, "the target answered in something else than HTTP/2"),
+    ] {
+        let scenario = against_bytes(says, closes);
+        let tally = &measured(&scenario).tally;
+        assert_eq!((tally.failed_by(Failure::Protocol), tally.exchanges), (4, 4), "{says:?} {tally:?}");
+        assert_eq!(seen(&scenario).2, why);
+        assert!(scenario.protocols.is_empty());
+    }
+}
+
+#[test]
+fn a_target_that_says_nothing_times_out() {
+    let scenario = against_bytes(b"", false);
+    let tally = &measured(&scenario).tally;
+    assert_eq!(tally.failed_by(Failure::TimedOut) + tally.failed_by(Failure::Dropped), 4);
+    assert!(tally.failed_by(Failure::TimedOut) > 0);
+}
+
+#[test]
+fn frames_that_break_the_rules_are_malformed_and_never_hang() {
+    let data_on_stream_zero = b"\0\0\x01\0\0\0\0\0\0x".as_slice();
+    let headers_of_garbage = b"\0\0\x03\x01\x05\0\0\0\x01\xff\xff\xff";
+    let too_long = b"\xff\xff\xff\0\0\0\0\0\x01";
+    for frames in [data_on_stream_zero, headers_of_garbage, too_long] {
+        let bytes: &'static [u8] = Box::leak([SETTINGS, frames].concat().into_boxed_slice());
+        let scenario = against_bytes(bytes, false);
+        let tally = &measured(&scenario).tally;
+        assert_eq!(tally.failed_by(Failure::Malformed), 4, "{frames:?} {tally:?} {}", seen(&scenario).2);
+        assert_eq!(scenario.protocols, ["HTTP/2"]);
+    }
+}
+
+/// Dials a server that at first leaves requests out by a GOAWAY, and then one that takes them.
+struct LeavingOut {
+    first: Cell<bool>,
+    then: Http2Dial,
+}
+
+impl Dial for LeavingOut {
+    fn dial<'a>(&'a self, origin: &'a Origin, parts: &'a mut Parts, by: Instant) -> Dialling<'a> {
+        if !self.first.replace(false) {
+            return self.then.dial(origin, parts, by);
+        }
+        // A first answer (`:status: 200`, the end of its stream), so that the connection counts as one that works; then
+        // a GOAWAY that takes no stream beyond the first.
+        let answer = b"\0\0\x01\x01\x05\0\0\0\x01\x88".as_slice();
+        let go_away = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0".as_slice();
+        Box::pin(async move {
+            parts.took(Dimension::Connect, Duration::ZERO);
+            let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+            tokio::task::spawn_local(async move {
+                theirs.write_all(SETTINGS).await.unwrap();
+                wait_for_headers(&mut theirs, 1).await;
+                theirs.write_all(answer).await.unwrap();
+                wait_for_headers(&mut theirs, 3).await;
+                theirs.write_all(go_away).await.unwrap();
+                tokio::time::sleep(Duration::from_hours(1)).await;
+            });
+            Ok(plain_http2(ours))
+        })
+    }
+}
+
+/// Reads frames up to the HEADERS of a stream.
+async fn wait_for_headers(stream: &mut DuplexStream, id: u8) {
+    if id == 1 {
+        stream.read_exact(&mut [0; 24]).await.unwrap();
+    }
+    let mut head = [0; 9];
+    while (head[3], head[8]) != (1, id) {
+        stream.read_exact(&mut head).await.unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        stream.read_exact(&mut vec![0; length as usize]).await.unwrap();
+    }
+}
+
+#[test]
+fn a_request_that_a_graceful_end_left_out_goes_to_a_new_connection() {
+    let then = always(Act::Answer(millis(5)));
+    let log = Rc::clone(&then.log);
+    let dial = LeavingOut { first: Cell::new(true), then };
+    let plan = http2(open(4.0, 1, 1), 2);
+    let (measurement, _) = watch_run(plan, vec![dial], Watcher::default(), stopper().1);
+    let scenario = &measurement.scenarios[0];
+    assert_eq!((measured(scenario).tally.ok, measured(scenario).tally.exchanges), (4, 4));
+    assert_eq!((scenario.connections.opened, scenario.connections.reopened_after_idle_close), (2, 1));
+    assert_eq!(log.requests.borrow().len(), 3);
+    assert_nothing_is_lost(measured(scenario));
+}

@@ -1,0 +1,274 @@
+//! HTTP/2 against a scripted server, over in-memory streams and under paused time.
+
+mod bytes;
+mod server;
+
+use std::rc::Rc;
+
+use ::bytes::Bytes;
+use h2::Reason;
+
+use super::harness::{CONNECT, Watcher, assert_nothing_is_lost, millis, open, scenario, sum, watch_run};
+use super::{assert_close, measured};
+use crate::engine::stopper;
+use crate::expect::Expectations;
+use crate::plan::{Load, Protocol, Reuse, ScenarioPlan, Warmup};
+use crate::record::{Dimension, Failure, ScenarioMeasurement};
+use crate::units::{ByteSize, Quantile};
+use server::{Act, Http2Dial, Log};
+
+/// A scenario in HTTP/2 alone.
+fn http2(mut scenario: ScenarioPlan, streams: u32) -> ScenarioPlan {
+    (scenario.target.protocol, scenario.streams) = (Protocol::Http2, streams);
+    scenario
+}
+
+fn run(scenario: ScenarioPlan, dial: Http2Dial) -> (ScenarioMeasurement, Rc<Log>) {
+    let log = Rc::clone(&dial.log);
+    let (measurement, _) = watch_run(scenario, vec![dial], Watcher::default(), stopper().1);
+    (measurement.scenarios.into_iter().next().unwrap(), log)
+}
+
+fn always(act: Act) -> Http2Dial {
+    Http2Dial::new(vec![vec![act]])
+}
+
+/// What was seen of the most frequent failure.
+fn seen(scenario: &ScenarioMeasurement) -> (Failure, Option<Dimension>, String) {
+    let evidence = measured(scenario).evidence.by_count()[0].clone();
+    (evidence.failure, evidence.phase, evidence.seen)
+}
+
+#[test]
+fn exchanges_are_carried_out_and_the_protocol_is_named() {
+    let (scenario, log) = run(http2(open(20.0, 2, 2), 1), always(Act::Answer(millis(40))));
+    let stage = measured(&scenario);
+    assert_eq!((stage.tally.ok, stage.tally.body_bytes), (40, 200));
+    assert_eq!(scenario.protocols, ["HTTP/2"]);
+    assert_close(stage.series.quantile(Dimension::FirstByte, Quantile::P50), millis(40));
+    let request = &log.requests.borrow()[0];
+    assert_eq!(request.uri(), "http://target.test/");
+    assert!(request.headers().get("host").is_none());
+}
+
+#[test]
+fn several_exchanges_share_one_connection() {
+    let (scenario, log) = run(http2(open(40.0, 2, 1), 4), always(Act::Answer(millis(100))));
+    assert_eq!(measured(&scenario).tally.ok, 80);
+    assert_eq!((log.connections.get(), scenario.connections.opened), (1, 1));
+    assert_eq!(log.most_under_way.get(), 4);
+    assert_eq!(measured(&scenario).tally.fresh, 1);
+}
+
+#[test]
+fn while_one_opens_the_shared_connection_the_others_wait_for_it() {
+    let (scenario, log) = run(http2(open(1_000.0, 1, 1), 8), always(Act::Answer(millis(1))));
+    let stage = measured(&scenario);
+    assert_eq!((stage.tally.ok, log.connections.get()), (1_000, 1));
+    assert_eq!(stage.series.get(Dimension::Setup).unwrap().count(), 1);
+    let waited = stage.series.get(Dimension::Wait).unwrap().max().unwrap();
+    assert!(waited >= millis(2) && waited <= millis(8), "{waited:?}");
+}
+
+#[test]
+fn a_target_that_allows_fewer_streams_makes_exchanges_wait_and_none_fail() {
+    let mut dial = always(Act::Answer(millis(100)));
+    dial.allowed = Some(2);
+    let (scenario, log) = run(http2(open(30.0, 2, 1), 8), dial);
+    let stage = measured(&scenario);
+    assert_eq!((stage.tally.exchanges, stage.tally.ok), (60, 60));
+    assert_eq!(log.most_under_way.get(), 2);
+    assert_close(stage.series.quantile(Dimension::Service, Quantile::P99), millis(100));
+    assert!(stage.series.get(Dimension::Wait).unwrap().max().unwrap() > millis(300));
+    assert_nothing_is_lost(stage);
+}
+
+#[test]
+fn a_target_that_allows_no_stream_at_all_fails_every_exchange_and_gets_none() {
+    let mut dial = always(Act::Answer(millis(1)));
+    dial.allowed = Some(0);
+    let mut plan = http2(open(2.0, 2, 1), 4);
+    plan.target.timeouts.whole = millis(700);
+    let (scenario, log) = run(plan, dial);
+    let tally = &measured(&scenario).tally;
+    assert_eq!((tally.exchanges, tally.ok), (4, 0));
+    assert!(log.requests.borrow().is_empty());
+}
+
+#[test]
+fn latency_is_lag_wait_setup_and_service_without_rest() {
+    for (allowed, streams, acts) in [
+        (None, 1, vec![Act::Answer(millis(700)), Act::Answer(millis(3))]),
+        (Some(3), 6, vec![Act::Answer(millis(400)), Act::Answer(millis(30))]),
+        (None, 4, vec![Act::Answer(millis(30)), Act::LastAnswer]),
+        (None, 4, vec![Act::Big(3 << 20), Act::Hint(millis(20), millis(50)), Act::Answer(millis(9))]),
+    ] {
+        let mut dial = Http2Dial::new(vec![acts]);
+        dial.allowed = allowed;
+        let (scenario, _) = run(http2(open(17.0, 3, 1), streams), dial);
+        assert_eq!(measured(&scenario).tally.ok, 51);
+        assert_nothing_is_lost(measured(&scenario));
+    }
+}
+
+#[test]
+fn a_connection_that_ends_gracefully_is_opened_again_without_an_error() {
+    let script = vec![vec![Act::Answer(millis(5)), Act::Answer(millis(5)), Act::LastAnswer]];
+    let (scenario, log) = run(http2(open(20.0, 2, 1), 4), Http2Dial::new(script));
+    let tally = &measured(&scenario).tally;
+    assert_eq!((tally.ok, tally.failed()), (40, 0));
+    assert!(log.connections.get() > 3, "{}", log.connections.get());
+    assert_eq!(scenario.connections.opened, log.connections.get());
+    assert_eq!(scenario.connections.reopened_after_idle_close, log.connections.get() - 1);
+    assert_eq!(log.requests.borrow().len(), 40);
+}
+
+#[test]
+fn a_connection_ended_in_the_middle_fails_what_was_on_it_and_nothing_is_sent_twice() {
+    for reason in [Reason::ENHANCE_YOUR_CALM, Reason::NO_ERROR, Reason::INTERNAL_ERROR] {
+        let script = vec![vec![Act::Answer(millis(5)), Act::GoAway(reason)]];
+        let (scenario, log) = run(http2(open(20.0, 1, 1), 2), Http2Dial::new(script));
+        let tally = &measured(&scenario).tally;
+        assert_eq!((tally.ok, tally.failed_by(Failure::Closed)), (10, 10), "{reason:?} {tally:?}");
+        assert_eq!(log.requests.borrow().len(), 20, "{reason:?}");
+    }
+}
+
+#[test]
+fn a_reset_stream_is_a_failure_with_its_reason_and_leaves_the_connection_alone() {
+    let acts = vec![Act::Answer(millis(5)), Act::Reset(Reason::REFUSED_STREAM), Act::Answer(millis(5))];
+    let (scenario, log) = run(http2(open(20.0, 1, 1), 4), Http2Dial::new(vec![acts]));
+    assert_eq!((measured(&scenario).tally.ok, log.connections.get()), (19, 1));
+    let (failure, phase, seen) = seen(&scenario);
+    assert_eq!((failure, phase), (Failure::Reset, Some(Dimension::FirstByte)));
+    assert!(seen.starts_with("the target reset the stream (REFUSED_STREAM"), "{seen}");
+    assert_eq!(log.requests.borrow().len(), 20);
+}
+
+#[test]
+fn a_stream_reset_in_its_body_fails_in_the_body_whatever_the_reason() {
+    for reason in [Reason::INTERNAL_ERROR, Reason::NO_ERROR, Reason::CANCEL] {
+        let (scenario, log) = run(http2(open(5.0, 1, 1), 2), always(Act::ResetInBody(reason)));
+        assert_eq!(measured(&scenario).tally.failed_by(Failure::Reset), 5, "{reason:?}");
+        assert_eq!(seen(&scenario).1, Some(Dimension::Body));
+        assert_eq!(log.connections.get(), 1);
+    }
+}
+
+#[test]
+fn a_target_that_asks_for_http_1_speaks_another_protocol() {
+    let (scenario, _) = run(http2(open(5.0, 1, 1), 1), always(Act::Reset(Reason::HTTP_1_1_REQUIRED)));
+    assert_eq!(measured(&scenario).tally.failed_by(Failure::Protocol), 5);
+}
+
+#[test]
+fn a_stalled_stream_times_out_alone_and_the_others_go_on() {
+    let acts = vec![Act::Answer(millis(5)), Act::Hang, Act::Answer(millis(5))];
+    let mut plan = http2(open(20.0, 3, 1), 3);
+    plan.target.timeouts.whole = millis(1_500);
+    let (scenario, log) = run(plan, Http2Dial::new(vec![acts]));
+    let tally = &measured(&scenario).tally;
+    assert_eq!((tally.ok, tally.failed_by(Failure::TimedOut)), (59, 1));
+    assert_eq!((log.connections.get(), log.cancelled.get()), (1, 1));
+}
+
+#[test]
+fn a_connection_that_is_silent_through_a_timeout_is_not_used_again() {
+    let script = vec![vec![Act::Hang], vec![Act::Answer(millis(5))]];
+    let mut plan = http2(open(10.0, 2, 1), 2);
+    plan.target.timeouts.whole = millis(500);
+    let (scenario, log) = run(plan, Http2Dial::new(script));
+    let tally = &measured(&scenario).tally;
+    assert_eq!((tally.ok + tally.failed_by(Failure::TimedOut), log.connections.get()), (20, 2));
+    assert!(tally.ok > 10, "{tally:?}");
+    assert_eq!(scenario.connections.reopened_after_idle_close, 0);
+}
+
+#[test]
+fn a_connection_cut_in_a_body_is_closed_early() {
+    let (scenario, _) = run(http2(open(5.0, 1, 1), 1), always(Act::Cut));
+    assert_eq!(measured(&scenario).tally.failed_by(Failure::Closed), 5);
+    assert_eq!(seen(&scenario).1, Some(Dimension::Body));
+}
+
+#[test]
+fn a_body_of_another_length_than_stated_is_malformed() {
+    let (scenario, _) = run(http2(open(5.0, 1, 1), 1), always(Act::Short));
+    assert_eq!(measured(&scenario).tally.failed_by(Failure::Malformed), 5);
+}
+
+#[test]
+fn a_body_that_is_too_large_ends_its_stream_alone() {
+    let acts = vec![Act::Big(2_000_000), Act::Answer(millis(5))];
+    let mut plan = http2(open(10.0, 1, 1), 2);
+    plan.requests[0].expectations = Expectations::new(Vec::new(), ByteSize(1_000_000));
+    let (scenario, log) = run(plan, Http2Dial::new(vec![acts]));
+    let tally = &measured(&scenario).tally;
+    assert_eq!((tally.ok, tally.failed_by(Failure::Unexpected), log.connections.get()), (9, 1, 1));
+}
+
+#[test]
+fn early_hints_are_the_first_byte_of_an_answer() {
+    let (scenario, _) = run(http2(open(5.0, 1, 1), 1), always(Act::Hint(millis(20), millis(60))));
+    let stage = measured(&scenario);
+    assert_eq!(stage.tally.ok, 5);
+    assert_close(stage.series.quantile(Dimension::FirstByte, Quantile::P50), millis(20));
+    assert_close(stage.series.quantile(Dimension::Body, Quantile::P50), millis(60));
+}
+
+#[test]
+fn a_big_request_body_arrives_whole() {
+    let mut plan = http2(open(2.0, 1, 1), 1);
+    plan.requests[0].method = http::Method::POST;
+    plan.requests[0].body = Bytes::from(vec![b'x'; 300_000]);
+    let (scenario, log) = run(plan, always(Act::Echo));
+    assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.body_bytes), (2, 600_000));
+    assert_eq!(log.requests.borrow()[0].headers()["content-length"], "300000");
+}
+
+#[test]
+fn a_fresh_connection_for_each_arrival_works_in_http_2_too() {
+    let mut plan = http2(open(5.0, 1, 2), 4);
+    plan.reuse = Reuse::Fresh;
+    let (scenario, log) = run(plan, always(Act::Answer(millis(10))));
+    assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.fresh), (5, 5));
+    assert_eq!(log.connections.get(), 5);
+    assert_close(Some(sum(measured(&scenario), Dimension::Connect)), CONNECT * 5);
+}
+
+#[test]
+fn warm_up_opens_each_shared_connection_once() {
+    let mut plan = http2(open(40.0, 1, 2), 4);
+    plan.warmup = Warmup { connections: 2, requests: 10 };
+    let (scenario, log) = run(plan, always(Act::Answer(millis(50))));
+    let request = &scenario.requests[0];
+    assert_eq!((request.cold.tally.ok, request.warmup.tally.ok), (2, 8));
+    assert_eq!((request.measured.tally.ok, request.measured.tally.fresh), (40, 0));
+    assert_eq!(log.connections.get(), 2);
+}
+
+#[test]
+fn the_closed_model_keeps_every_stream_busy() {
+    let load = Load::Closed { connections: 2, until: millis(1_000), iterations: None };
+    let (measurement, log) = run(http2(scenario(load), 3), always(Act::Answer(millis(100))));
+    assert_eq!((log.most_under_way.get(), log.connections.get()), (6, 2));
+    assert!((54..=66).contains(&measured(&measurement).tally.ok), "{}", measured(&measurement).tally.ok);
+}
+
+#[test]
+fn a_connection_closed_while_idle_costs_a_counted_reconnect_and_no_error() {
+    for streams in [1, 3] {
+        let (scenario, log) = run(http2(open(5.0, 2, 1), streams), always(Act::Vanish));
+        assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.failed()), (10, 0));
+        assert_eq!((scenario.connections.opened, scenario.connections.reopened_after_idle_close), (10, 9));
+        assert_eq!(log.requests.borrow().len(), 10);
+    }
+}
+
+#[test]
+fn a_body_larger_than_any_window_is_read_to_its_end() {
+    let mut plan = http2(open(2.0, 1, 1), 2);
+    plan.requests[0].expectations = Expectations::new(Vec::new(), ByteSize(100 << 20));
+    let (scenario, _) = run(plan, always(Act::Big(40 << 20)));
+    assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.body_bytes), (2, 80 << 20));
+}
