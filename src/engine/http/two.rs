@@ -142,7 +142,10 @@ impl Channel {
                 read(Body { body, traits: &self.line.traits }, limits, basket).await.map(|()| head)
             }
         };
-        let done = clock::now();
+        let done = match &answer {
+            Ok(_) => self.line.traits.read_by(sent),
+            Err(_) => clock::now(),
+        };
         note_phases(parts, sent, first.get(), done, answer.is_ok());
         if let Err(failed) = &answer {
             self.look_after(failed, sent);
@@ -169,7 +172,8 @@ impl Channel {
             }
             Err(error) => return Err(NotSent(Box::new(self.failed(&error, Dimension::FirstByte)))),
         };
-        let mut answered = std::pin::pin!(head_of(answer, first));
+        let stamp = || first.set(first.get().or_else(|| Some(self.line.traits.read_by(sent))));
+        let mut answered = std::pin::pin!(head_of(answer, stamp));
         let mut head = timeout_at(limits.first_byte_by(sent), answered.as_mut()).await;
         if head.is_err() && first.get().is_some() {
             head = timeout_at(limits.deadline, answered).await;
@@ -238,11 +242,11 @@ async fn drive(mut connection: Connection<Wire, Bytes>, streams: Arc<Semaphore>,
     streams.close();
 }
 
+/// Waits for the head of an answer; each head, and those of informational answers before it, is stamped.
 async fn head_of(
     mut answer: ResponseFuture,
-    first: &Cell<Option<Instant>>,
+    stamp: impl Fn(),
 ) -> Result<(response::Parts, RecvStream), h2::Error> {
-    let stamp = || first.set(first.get().or_else(|| Some(clock::now())));
     let response = poll_fn(|cx| {
         while let Poll::Ready(Some(Ok(_informational))) = answer.poll_informational(cx) {
             stamp();
@@ -276,6 +280,11 @@ impl Pieces for Body<'_> {
 }
 
 impl Traits {
+    /// When what was just taken from the connection, for an exchange sent at `sent`, had come in at the latest.
+    fn read_by(&self, sent: Instant) -> Instant {
+        self.stamps.last_read().unwrap_or_else(clock::now).max(sent)
+    }
+
     /// What an error says of an exchange in a phase.
     fn failed(&self, error: &h2::Error, phase: Dimension) -> Failed {
         let (failure, seen) = if self.spoken.tls.is_none() && !self.stamps.greeted_in_http2() {

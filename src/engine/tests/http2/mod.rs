@@ -8,7 +8,9 @@ use std::rc::Rc;
 use ::bytes::Bytes;
 use h2::Reason;
 
-use super::harness::{CONNECT, Watcher, assert_nothing_is_lost, millis, open, scenario, sum, watch_run};
+use super::harness::{
+    CONNECT, Watcher, assert_nothing_is_lost, following, millis, open, scenario, sum, watch_run,
+};
 use super::{assert_close, measured};
 use crate::engine::stopper;
 use crate::expect::Expectations;
@@ -263,6 +265,27 @@ fn a_connection_closed_while_idle_costs_a_counted_reconnect_and_no_error() {
         assert_eq!((scenario.connections.opened, scenario.connections.reopened_after_idle_close), (10, 9));
         assert_eq!(log.requests.borrow().len(), 10);
     }
+}
+
+#[test]
+fn redirects_are_followed_on_a_shared_connection_that_may_end_between_the_hops() {
+    let acts = vec![
+        Act::To("/b", millis(20)),
+        Act::LastAnswer,
+        Act::To("/b", millis(20)),
+        Act::To("/c", millis(20)),
+        Act::Answer(millis(30)),
+    ];
+    let mut dial = Http2Dial::new(vec![acts]);
+    dial.allowed = Some(2);
+    let plan = following(http2(open(20.0, 2, 1), 4), 3);
+    let (scenario, log) = run(plan, dial);
+    assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.failed()), (40, 0));
+    assert!(log.connections.get() > 1);
+    assert_nothing_is_lost(measured(&scenario));
+    let hops: Vec<_> = scenario.requests[1..].iter().map(|hop| hop.measured.tally.ok).collect();
+    assert_eq!(hops.iter().sum::<u64>() + 40 - hops[0], log.requests.borrow().len() as u64, "{hops:?}");
+    assert!(hops[0] > 0 && hops[0] == hops[1], "{hops:?}");
 }
 
 #[test]

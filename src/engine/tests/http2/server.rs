@@ -36,6 +36,8 @@ pub(super) enum Act {
     LastAnswer,
     /// Ends the connection with this reason, the stream having been taken.
     GoAway(Reason),
+    /// Redirects to this place after a delay.
+    To(&'static str, Duration),
     /// Answers, and closes the connection a little later without a word.
     Vanish,
     /// Sends the head and a part of the body, and cuts the connection.
@@ -156,6 +158,11 @@ async fn take(act: Act, mut body: RecvStream, mut answer: SendResponse<Bytes>, l
             answer.send_informational(hints).unwrap();
             tokio::time::sleep(after).await;
             full(&mut answer, Bytes::from_static(b"hello"));
+        }
+        Act::To(place, after) => {
+            tokio::time::sleep(after).await;
+            let head = Response::builder().status(302).header("location", place);
+            answer.send_response(head.body(()).unwrap(), true).unwrap();
         }
         Act::Big(bytes) => full(&mut answer, Bytes::from(vec![b'x'; bytes])),
         Act::Short => {
