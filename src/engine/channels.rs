@@ -83,12 +83,7 @@ impl Channels {
             (Place::Home, Home::Own(own)) => *own = Some(channel),
             // The trunk has its own way onto it.
             (Place::Home, Home::Shared(_)) => {}
-            (Place::Elsewhere(origin), _) => {
-                if self.elsewhere.len() >= Self::ELSEWHERE {
-                    self.elsewhere.remove(0);
-                }
-                self.elsewhere.push((origin.clone(), channel));
-            }
+            (Place::Elsewhere(origin), _) => self.elsewhere.push((origin.clone(), channel)),
         }
     }
 
