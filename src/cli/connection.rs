@@ -121,11 +121,12 @@ fn parse_host(text: &str) -> Result<String, UnitError> {
     Ok(host.to_string())
 }
 
-/// A period of repetition; above zero.
+/// A period of repetition, as a scenario file may have it: from a second to a day.
 pub(super) fn parse_period(text: &str) -> Result<Duration, UnitError> {
     let period = parse_duration(text)?;
-    if period.is_zero() {
-        return Err(UnitError::new("a period of nothing never ends", "write a period such as `5m`"));
+    if period < Duration::from_secs(1) || period > Duration::from_hours(24) {
+        let remedy = "write a period from `1s` to `24h`, such as `5m`";
+        return Err(UnitError::new(format!("`{text}` is no period of repetition"), remedy));
     }
     Ok(period)
 }

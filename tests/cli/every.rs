@@ -17,7 +17,7 @@ fn bench(target: &Target, rest: &str) -> Bench {
 fn each_tick_is_a_run_of_its_own_with_one_line_and_its_reports() {
     let target = Target::start(&[]);
     let bench = bench(&target, ONCE);
-    let output = bench.command().args(["--every", "100ms", "--times", "2"]).output().unwrap();
+    let output = bench.command().args(["--every", "1s", "--times", "2"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let stdout = text(&output.stdout);
     assert_eq!(stdout.lines().count(), 2, "{stdout}");
@@ -35,7 +35,7 @@ fn each_tick_is_a_run_of_its_own_with_one_line_and_its_reports() {
 fn with_json_each_tick_is_a_record_in_one_line_and_the_exit_is_the_worst() {
     let target = Target::start(&["--error-rate", "99%"]);
     let bench = bench(&target, &ONCE.replace("/plain", "/app?mock=1"));
-    let flags = ["--every", "100ms", "--times", "2", "--output", "json", "--log-format", "pino"];
+    let flags = ["--every", "1s", "--times", "2", "--output", "json", "--log-format", "pino"];
     let output = bench.command().args(flags).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let records: Vec<RunRecord> =
@@ -48,11 +48,11 @@ fn with_json_each_tick_is_a_record_in_one_line_and_the_exit_is_the_worst() {
 #[test]
 fn ticks_that_a_run_overlaps_are_skipped_and_that_is_said() {
     let target = Target::start(&[]);
-    let bench = bench(&target, &PLAIN.replace("\"1s\"", "\"300ms\""));
-    let output = bench.command().args(["--every", "100ms", "--times", "2"]).output().unwrap();
+    let bench = bench(&target, PLAIN);
+    let output = bench.command().args(["--every", "1s", "--times", "2"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let told = text(&output.stderr);
-    assert!(told.contains("The run took longer than its period of 100ms: skipped "), "{told}");
+    assert!(told.contains("The run took longer than its period of 1s: skipped "), "{told}");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn no_thread_and_no_descriptor_is_left_behind_by_a_tick() {
     }
     let target = Target::start(&[]);
     let bench = bench(&target, ONCE);
-    let (mut child, mut lines) = start(&bench, "100ms");
+    let (mut child, mut lines) = start(&bench, "1s");
     let mut seen = Vec::new();
     for _ in 0..5 {
         lines.next().unwrap().unwrap();
