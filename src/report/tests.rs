@@ -223,7 +223,7 @@ fn a_caveat_stands_before_every_figure_and_in_every_plot() {
 fn what_was_spoken_is_told_with_the_plan() {
     let model = failing();
     for text in [markdown(&model), html(&model)] {
-        assert!(text.contains("HTTP/1.1 over TLSv1") && text.contains("spoken"));
+        assert!(text.contains("HTTP/1.1 over TLS 1") && text.contains("spoken"));
     }
 }
 
