@@ -2,6 +2,11 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "scenarios/keys.rs"]
+mod keys;
+#[path = "scenarios/schema.rs"]
+mod schema;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -83,24 +88,30 @@ fn every_example_of_the_reference_page_is_a_scenario() {
     let examples = examples(&page);
     assert!(examples.len() > 5);
     for example in examples {
-        let head = "name = \"example\"\n";
-        let target = "\n[target]\nbase_url = \"${TOLLGATE_TARGET}\"\n";
-        let request = "\n[[request]]\nname = \"home\"\npath = \"/\"\n";
-        let mut text = String::new();
-        // A section alone is completed by what every scenario has, so that the page need not repeat it.
-        if !example.contains("name = \"") || example.starts_with("[[request]]") {
-            text.push_str(head);
-        }
-        text.push_str(example);
-        if !example.contains("[target]") {
-            text.push_str(target);
-        }
-        if !example.contains("[[request]]") {
-            text.push_str(request);
-        }
+        let text = completed(example);
         let scenario = Scenario::parse("docs/scenario.md", &text).unwrap_or_else(|errors| panic!("{errors}"));
         plan(scenario).unwrap_or_else(|errors| panic!("{errors}"));
     }
+}
+
+/// An example of the reference page as a whole file: a section alone is completed by what every scenario has, so that
+/// the page need not repeat it. Files that it names are there.
+fn completed(example: &str) -> String {
+    let head = "name = \"example\"\n";
+    let target = "\n[target]\nbase_url = \"${TOLLGATE_TARGET}\"\n";
+    let request = "\n[[request]]\nname = \"home\"\npath = \"/\"\n";
+    let mut text = String::new();
+    if !example.contains("name = \"") || example.starts_with("[[request]]") {
+        text.push_str(head);
+    }
+    text.push_str(example);
+    if !example.contains("[target]") {
+        text.push_str(target);
+    }
+    if !example.contains("[[request]]") {
+        text.push_str(request);
+    }
+    text
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod environment;
 mod exit;
 mod guard;
 mod help;
+mod init;
 mod live;
 mod log;
 mod man;
@@ -17,6 +18,7 @@ mod provenance;
 mod quick;
 mod reporting;
 mod run;
+mod schema;
 mod session;
 mod show;
 mod signals;
@@ -61,6 +63,8 @@ enum Command {
     Run(run::Args),
     Check(check::Args),
     Show(show::Args),
+    Init(init::Args),
+    Schema(schema::Args),
     Target(target::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -88,6 +92,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Result<Exit, Probl
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Show(args) => show::show(&args),
+        Command::Init(args) => init::init(&args),
+        Command::Schema(args) => schema::schema(&args),
         Command::Target(args) => target::target(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => man::man(&args),

@@ -8,6 +8,7 @@ use toml::de::{DeInteger, DeValue};
 use super::{Connections, Statuses};
 use crate::scenario::complaint::{Complaint, Complaints};
 use crate::scenario::field::{Read, wrong_type};
+use crate::scenario::load::LoadShape;
 
 macro_rules! counts {
     ($($kind:ty),*) => {$(
@@ -23,7 +24,11 @@ macro_rules! counts {
             }
 
             fn schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "integer", "minimum": 0, "maximum": <$kind>::MAX })
+                // The largest of 64 bits is no number that JSON holds everywhere.
+                match u64::from(<$kind>::MAX) {
+                    u64::MAX => json_schema!({ "type": "integer", "minimum": 0 }),
+                    most => json_schema!({ "type": "integer", "minimum": 0, "maximum": most }),
+                }
             }
         }
     )*};
@@ -80,7 +85,7 @@ impl Read for Connections {
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "anyOf": [{ "type": "integer", "minimum": 1, "maximum": u32::MAX }, { "const": "fresh" }],
+            "anyOf": [{ "type": "integer", "minimum": 1, "maximum": LoadShape::MAX_CONNECTIONS }, { "const": "fresh" }],
             "examples": [16, "fresh"],
         })
     }

@@ -21,6 +21,8 @@ pub(super) trait Text: Sized {
     const EXAMPLES: &[&str];
     /// Whether there are no others than [`Self::EXAMPLES`].
     const IS_CHOICE: bool = false;
+    /// Whether any words will do, so that an example tells an editor's user nothing.
+    const IS_FREE: bool = false;
     /// Whether variables may stand in it.
     const HOLDS_VARIABLES: bool = false;
 
@@ -56,7 +58,10 @@ fn schema<T: Text>() -> Schema {
     if T::IS_CHOICE {
         return json_schema!({ "type": "string", "enum": T::EXAMPLES });
     }
-    let mut schema = json_schema!({ "type": "string", "examples": T::EXAMPLES });
+    let mut schema = json_schema!({ "type": "string" });
+    if !T::IS_FREE {
+        schema.insert("examples".to_owned(), T::EXAMPLES.into());
+    }
     if let Some(pattern) = T::pattern() {
         schema.insert("pattern".to_owned(), pattern.into());
     }
@@ -82,6 +87,7 @@ texts!(HttpVersion, IpFamily, GivenAddresses, Host);
 
 impl Text for Words {
     const EXAMPLES: &[&str] = &["words"];
+    const IS_FREE: bool = true;
 
     fn pattern() -> Option<String> {
         Some(pattern::WORDS.to_owned())
@@ -94,6 +100,7 @@ impl Text for Words {
 
 impl Text for Template {
     const EXAMPLES: &[&str] = &["words and ${VARIABLE}"];
+    const IS_FREE: bool = true;
     const HOLDS_VARIABLES: bool = true;
 
     fn from_text(text: &str) -> Result<Self, UnitError> {

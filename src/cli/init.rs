@@ -1,0 +1,207 @@
+//! `tollgate init`
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use url::{Host, Position, Url};
+
+use super::console::{Console, Output, colours_errors};
+use super::exit::{Exit, Problem};
+use crate::plan::{Environment, Overrides, Plan};
+use crate::scenario::Scenario;
+
+/// The starter, for a target that only a variable names.
+const STARTER: &str = include_str!("starter.toml");
+
+/// What stands in the starter where a URL says otherwise.
+const NAME: &str = "name = \"starter\"";
+const BASE_URL: &str = "base_url = \"${TOLLGATE_TARGET}\"";
+const WHERE_FROM: &str = "# The variable is read when the scenario is carried out; `https://staging.example.org` would do as well.\n";
+const PATH: &str = "path = \"/\"";
+const ORIGIN: &str = "staging.example.org:443";
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate init
+  tollgate init checkout.toml --url https://staging.example.org/checkout?step=1
+  tollgate init - > scenarios/home.toml";
+
+/// Write a starter scenario, its keys explained, to be changed and kept
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
+pub(super) struct Args {
+    /// The file to write; `-` prints it instead
+    #[arg(value_name = "FILE", default_value = "scenario.toml")]
+    file: PathBuf,
+    /// What is to be probed; fills the base URL and the path
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Overwrite the file where it exists
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) fn init(args: &Args) -> Result<Exit, Problem> {
+    let url = args.url.as_deref().map(target).transpose()?;
+    let text = url.as_ref().map_or_else(|| STARTER.to_owned(), starter);
+    validate(&args.file, &text)?;
+    if args.file == Path::new("-") {
+        Console::json(&text)?;
+    } else {
+        write(&args.file, &text, args.force)?;
+        let console = Console { output: Output::Text };
+        console.result(&next(&args.file, url.is_some()))?;
+    }
+    Ok(Exit::Pass)
+}
+
+/// A URL that a scenario can probe. The error never shows it: it may hold a password.
+fn target(typed: &str) -> Result<Url, Problem> {
+    let wrong = |why: &str| Err(Problem::usage(format!("error: the URL {why}")));
+    if typed.contains("${") {
+        return wrong("holds a variable; leave it out here, and write it into the file");
+    }
+    let Ok(url) = Url::parse(typed) else {
+        return wrong("cannot be read; write one such as `https://example.org/shop?page=1`");
+    };
+    if !matches!(url.scheme(), "http" | "https") {
+        return wrong("is neither http nor https; begin it with `https://` or `http://`");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return wrong("holds a user name or password; leave them out, and send them in `[headers]`");
+    }
+    if url.fragment().is_some() {
+        return wrong("holds a fragment, which is never sent; leave out `#` and what follows");
+    }
+    Ok(url)
+}
+
+/// The starter for a URL: its host names the scenario, its origin is the base URL, the rest the path.
+fn starter(url: &Url) -> String {
+    let quoted = |text: &str| toml::Value::from(text).to_string();
+    let line = |key: &str, text: &str| format!("{key} = {}", quoted(text));
+    let path = &url[Position::BeforePath..Position::AfterQuery];
+    let mut text = STARTER
+        .replacen(NAME, &line("name", url.host_str().unwrap_or_default()), 1)
+        .replacen(WHERE_FROM, "", 1)
+        .replacen(BASE_URL, &line("base_url", &url[..Position::BeforePath]), 1)
+        .replacen(PATH, &line("path", path), 1);
+    if let (Some(Host::Domain(host)), Some(port)) = (url.host(), url.port_or_known_default()) {
+        text = text.replacen(ORIGIN, &format!("{host}:{port}"), 1);
+    }
+    text
+}
+
+/// Nothing is written that `tollgate check` would refuse.
+fn validate(file: &Path, text: &str) -> Result<(), Problem> {
+    let nothing_set = Environment::for_check([]);
+    Scenario::parse(&file.display().to_string(), text)
+        .and_then(|scenario| Plan::resolve(&[scenario], &nothing_set, &Overrides::default()))
+        .map(drop)
+        .map_err(|errors| Problem::usage(errors.render(colours_errors())))
+}
+
+/// Writes the file whole or not at all, and only over one that may be lost.
+fn write(path: &Path, text: &str, force: bool) -> Result<(), Problem> {
+    let shown = path.display();
+    if path.is_dir() {
+        return Err(Problem::usage(format!("error: {shown} is a directory; name a file in it")));
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let written = || {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        readable_by_all(file.as_file())?;
+        file.as_file().sync_all()?;
+        if force {
+            file.persist(path)?
+        } else {
+            file.persist_noclobber(path)?
+        };
+        Ok(())
+    };
+    written().map_err(|error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Problem::usage(format!(
+            "error: {shown} exists already and was left as it is; name another file, or overwrite it with --force"
+        )),
+        io::ErrorKind::NotFound => {
+            Problem::usage(format!("error: there is no folder {}; make it first", folder.display()))
+        }
+        _ => Problem::internal(format!("cannot write {shown}: {error}")),
+    })
+}
+
+/// Temporary files are made for their owner alone; a scenario is made to be shared.
+fn readable_by_all(file: &std::fs::File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+fn next(file: &Path, knows_target: bool) -> String {
+    let file = quoted_for_a_shell(&file.display().to_string());
+    let target = if knows_target { "" } else { "TOLLGATE_TARGET=https://… " };
+    format!("Wrote {file}\n\nNext\n  tollgate check {file}\n  {target}tollgate run {file}")
+}
+
+fn quoted_for_a_shell(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./".contains(c);
+    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_split_where_its_path_begins() {
+        for (url, name, base_url, path) in [
+            ("https://example.org", "example.org", "https://example.org", "/"),
+            ("http://127.0.0.1:8080/a/b?c=/d&e", "127.0.0.1", "http://127.0.0.1:8080", "/a/b?c=/d&e"),
+            ("https://Example.ORG:443?q", "example.org", "https://example.org", "/?q"),
+            ("http://[::1]:81/\"x\"", "[::1]", "http://[::1]:81", "/%22x%22"),
+        ] {
+            let text = starter(&target(url).unwrap());
+            for (key, value) in [("name", name), ("base_url", base_url), ("path", path)] {
+                let line = format!("\n{key} = \"{value}\"\n");
+                assert!(text.contains(&line), "{line} for {url} in\n{text}");
+            }
+            validate(Path::new("test.toml"), &text).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_line_that_a_url_fills_stands_in_the_starter_once() {
+        for line in [NAME, BASE_URL, WHERE_FROM, PATH, ORIGIN] {
+            assert_eq!(STARTER.matches(line).count(), 1, "{line}");
+        }
+        let text = starter(&target("https://example.net/x").unwrap());
+        assert!(text.contains("#resolve = [\"example.net:443:127.0.0.1\"]"));
+        assert!(!text.contains("TOLLGATE_TARGET") && !text.contains("starter"));
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_probed_is_refused_without_being_shown() {
+        for url in [
+            "example.org/canary",
+            "ftp://canary.example.org/",
+            "https://user:canary@example.org/",
+            "https://example.org/#canary",
+            "https://example.org/${canary}",
+            "https://",
+        ] {
+            let problem = target(url).unwrap_err();
+            assert_eq!(problem.exit(), Exit::Usage);
+            assert!(!problem.to_string().contains("canary"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn names_of_files_are_shown_as_a_shell_reads_them() {
+        for (name, shown) in [("a/b.toml", "a/b.toml"), ("my file", "'my file'"), ("it's", r"'it'\''s'")] {
+            assert_eq!(quoted_for_a_shell(name), shown);
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What the keys of a scenario, and flags before them, come to in the plan.
+
+use std::fs;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tollgate::plan::{ClientIdentity, Family, Overrides, Plan, Protocol, Resolve, Trust};
+use tollgate::scenario::{Scenario, ScenarioErrors, Warning};
+
+use super::{CANARY, environment};
+
+/// A scenario with further keys of `[target]`, of its request, and further sections.
+fn text(target: &str, request: &str, rest: &str) -> String {
+    format!(
+        "name = \"n\"\nbudgets = [\"max < 1s\"]\n[target]\nbase_url = \"https://example.org\"\n{target}\n\
+         [[request]]\nname = \"home\"\npath = \"/a?b=c\"\n{request}\n{rest}\n"
+    )
+}
+
+fn resolved(text: &str, overrides: &Overrides) -> Result<(Plan, Vec<Warning>), ScenarioErrors> {
+    Plan::resolve(&[Scenario::parse("test.toml", text)?], &environment(), overrides)
+}
+
+fn planned(target: &str, request: &str, rest: &str) -> Plan {
+    let (plan, warnings) = resolved(&text(target, request, rest), &Overrides::default())
+        .unwrap_or_else(|errors| panic!("{errors}"));
+    assert!(warnings.is_empty(), "{warnings:?}");
+    plan
+}
+
+fn given(text: &str) -> Resolve {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_scenario_that_says_nothing_speaks_what_the_target_chooses_and_trusts_the_system() {
+    let plan = planned("", "", "");
+    let (scenario, target) = (&plan.scenarios[0], &plan.scenarios[0].target);
+    assert_eq!((target.protocol, target.family, scenario.streams), (Protocol::Negotiated, Family::Any, 1));
+    assert_eq!((&target.trust, &target.identity), (&Trust::System, &None));
+    assert!(
+        target.resolve.is_empty() && target.allowed_hosts.is_empty() && scenario.shown.caveats.is_empty()
+    );
+    assert_eq!((scenario.requests[0].redirects, plan.every), (0, None));
+}
+
+#[test]
+fn what_a_target_is_reached_by_is_read_from_its_keys() {
+    let plan = planned(
+        "http = \"2\"\nip = \"6\"\nresolve = [\"Example.org:443:127.0.0.1,[::1]\"]\n\
+         allow_hosts = [\"Login.example.org\", \"::1\"]\ninsecure = true",
+        "",
+        "",
+    );
+    let target = &plan.scenarios[0].target;
+    assert_eq!((target.protocol, target.family), (Protocol::Http2, Family::V6));
+    assert_eq!(target.resolve, [given("example.org:443:127.0.0.1,[::1]")]);
+    assert_eq!(target.allowed_hosts, ["login.example.org", "[::1]"]);
+    assert_eq!(target.trust, Trust::Anything);
+    assert_eq!(
+        plan.scenarios[0].shown.caveats,
+        [
+            "TLS certificates are not verified (`insecure`)",
+            "example.org:443 is not looked up, but taken to be at 127.0.0.1, ::1 (`resolve`)",
+        ]
+    );
+}
+
+#[test]
+fn flags_come_before_the_keys_of_the_file() {
+    let flags = Overrides {
+        protocol: Some(Protocol::Negotiated),
+        family: Some(Family::V4),
+        resolve: vec![given("example.org:443:127.0.0.2")],
+        allowed_hosts: vec!["Other.example.org".to_owned(), "login.example.org".to_owned()],
+        insecure: true,
+        every: Some(Duration::from_secs(10)),
+        duration: None,
+    };
+    let file = text(
+        "http = \"2\"\nip = \"6\"\nresolve = [\"example.org:443:127.0.0.1,::1\", \"login.example.org:443:127.0.0.1\"]\n\
+         allow_hosts = [\"login.example.org\"]",
+        "redirects = 1",
+        "[load]\nevery = \"1h\"",
+    );
+    let (plan, warnings) = resolved(&file, &flags).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let target = &plan.scenarios[0].target;
+    assert_eq!((target.protocol, target.family), (Protocol::Negotiated, Family::V4));
+    assert_eq!(
+        target.resolve,
+        [given("example.org:443:127.0.0.2"), given("login.example.org:443:127.0.0.1")]
+    );
+    assert_eq!(target.allowed_hosts, ["login.example.org", "other.example.org"]);
+    assert_eq!((&target.trust, plan.every), (&Trust::Anything, Some(Duration::from_secs(10))));
+    assert_eq!(plan.scenarios[0].shown.caveats.len(), 3);
+}
+
+#[test]
+fn given_addresses_are_of_one_host_and_port_alone() {
+    let Resolve { host, port, addresses } = given("example.org:443:127.0.0.1");
+    let localhost: IpAddr = "127.0.0.1".parse().unwrap();
+    assert_eq!((host.as_str(), port, addresses), ("example.org", 443, vec![localhost]));
+    let other_port = text("resolve = [\"example.org:80:127.0.0.1\"]", "", "");
+    let (_, warnings) = resolved(&other_port, &Overrides::default()).unwrap();
+    assert!(warnings[0].to_string().contains("`example.org:80` is never asked for"), "{warnings:?}");
+}
+
+#[test]
+fn certificates_and_bodies_lie_beside_the_scenario() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in
+        [("probe.pem", b"pem".as_slice()), ("probe.key", b"key"), ("body.bin", b"\x00\xff${TOKEN}")]
+    {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let path = folder.path().join("scenario.toml");
+    let target = "tls_ca = \"probe.pem\"\ntls_cert = \"probe.pem\"\ntls_key = \"probe.key\"";
+    fs::write(&path, text(target, "method = \"POST\"\nbody_file = \"body.bin\"", "")).unwrap();
+    let scenario = Scenario::read(&path).unwrap();
+    let (plan, _) = Plan::resolve(&[scenario], &environment(), &Overrides::default()).unwrap();
+    let target = &plan.scenarios[0].target;
+    let beside = |name: &str| folder.path().join(name);
+    assert_eq!(target.trust, Trust::File(beside("probe.pem")));
+    let identity = ClientIdentity { certificate: beside("probe.pem"), key: beside("probe.key") };
+    assert_eq!(target.identity, Some(identity));
+    let request = &plan.scenarios[0].requests[0];
+    assert_eq!(request.body.as_ref(), b"\x00\xff${TOKEN}");
+    assert!(!request.headers.contains_key("content-type"));
+}
+
+#[test]
+fn a_json_body_is_filled_and_says_what_it_is_unless_the_scenario_does() {
+    let json = "method = \"POST\"\nbody_json = { token = \"${TOKEN}\", list = [1, 2.5, true, \"$${x}\"] }";
+    let plan = planned("", json, "");
+    let request = &plan.scenarios[0].requests[0];
+    let sent: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+    assert_eq!(sent, serde_json::json!({ "token": CANARY, "list": [1, 2.5, true, "${x}"] }));
+    assert_eq!(request.headers["content-type"], "application/json");
+    let shown = format!("{plan:?}");
+    assert!(!shown.contains("canary"), "{shown}");
+    assert!(
+        plan.scenarios[0].shown.requests[0].headers.contains(&"Content-Type: application/json".to_owned())
+    );
+
+    for (own, common) in [
+        ("headers = { content-type = \"application/ld+json\" }", ""),
+        ("", "[headers]\nContent-Type = \"application/ld+json\""),
+    ] {
+        let plan = planned("", &format!("{json}\n{own}"), common);
+        let types: Vec<_> = plan.scenarios[0].requests[0].headers.get_all("content-type").iter().collect();
+        assert_eq!(types, ["application/ld+json"]);
+    }
+    // A variable in a JSON body is one that can be called public.
+    let public = text("", json, "").replacen("budgets", "public = [\"TOKEN\"]\nbudgets", 1);
+    resolved(&public, &Overrides::default()).unwrap();
+}
+
+#[test]
+fn a_request_whose_redirects_are_followed_is_followed_by_its_hops() {
+    let more = "redirects = 2\nbudgets = [\"max < 2s\"]\n[[request]]\nname = \"plain\"\npath = \"/\"\n\
+                [[request]]\nname = \"last\"\npath = \"/\"\nredirects = 1";
+    let plan = planned("", more, "");
+    let scenario = &plan.scenarios[0];
+    let shown: Vec<_> = scenario
+        .shown
+        .requests
+        .iter()
+        .map(|request| {
+            (request.name.as_str(), request.line.as_str(), request.hop_of.as_deref(), request.budgets.len())
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("home", "GET /a?b=c", None, 2),
+            ("home, hop 1", "GET /a?b=c", Some("home"), 0),
+            ("home, hop 2", "GET /a?b=c, redirect 1", Some("home"), 0),
+            ("home, hop 3", "GET /a?b=c, redirect 2", Some("home"), 0),
+            ("plain", "GET /", None, 1),
+            ("last", "GET /", None, 1),
+            ("last, hop 1", "GET /", Some("last"), 0),
+            ("last, hop 2", "GET /, redirect 1", Some("last"), 0),
+        ]
+    );
+    let places: Vec<_> = scenario.requests.iter().map(|request| (request.redirects, request.place)).collect();
+    assert_eq!(places, [(2, 0), (0, 4), (1, 5)]);
+    let ceilings: Vec<_> = scenario.ceilings().iter().map(Vec::len).collect();
+    assert_eq!(ceilings, [2, 0, 0, 0, 1, 1, 0, 0]);
+    assert_eq!(plan.nothing_measured().scenarios[0].requests.len(), 8);
+}
+
+#[test]
+fn streams_are_shown_with_the_connections_that_carry_them() {
+    for (load, words) in [
+        (
+            "arrival_rate = \"20/s\"\nduration = \"5s\"\nconnections = 4",
+            "open, 20/s constant for 5s, up to 4 connections of 8 streams each",
+        ),
+        ("connections = 1\nduration = \"5s\"", "closed, 1 connection of 8 streams each for 5s"),
+    ] {
+        let rest = format!("[load]\nstreams = 8\n{load}");
+        let plan = planned("http = \"2\"", "", &rest);
+        assert_eq!(plan.scenarios[0].streams, 8);
+        assert_eq!(plan.scenarios[0].shown.load, words);
+        let flags = |protocol| Overrides { protocol: Some(protocol), ..Overrides::default() };
+        assert!(resolved(&text("http = \"2\"", "", &rest), &flags(Protocol::Http1)).is_err());
+        assert!(resolved(&text("", "", &rest), &flags(Protocol::Http2)).is_ok());
+    }
+}
+
+#[test]
+fn a_load_is_repeated_with_any_model_and_alone() {
+    for (load, words) in [
+        ("every = \"5m\"", "once"),
+        ("every = \"5m\"\nonce = true", "once"),
+        ("every = \"5m\"\nconnections = 2\niterations = 3", "closed, 2 connections, 3 arrivals"),
+    ] {
+        let plan = planned("", "", &format!("[load]\n{load}"));
+        assert_eq!(plan.every, Some(Duration::from_secs(300)));
+        assert_eq!(plan.scenarios[0].shown.load, words);
+    }
+}
+
+#[test]
+fn scenarios_that_run_together_are_repeated_together() {
+    let scenario = |name: &str, every: &str| {
+        let text = text("", "", every).replacen("\"n\"", &format!("\"{name}\""), 1);
+        Scenario::parse(&format!("{name}.toml"), &text).unwrap()
+    };
+    let resolve = |periods: [&str; 3], overrides: &Overrides| {
+        let loads = periods.map(|period| match period {
+            "" => String::new(),
+            period => format!("[load]\nevery = \"{period}\""),
+        });
+        let all = [scenario("a", &loads[0]), scenario("b", &loads[1]), scenario("c", &loads[2])];
+        Plan::resolve(&all, &environment(), overrides).map(|(plan, _)| plan.every)
+    };
+    let none = Overrides::default();
+    assert_eq!(resolve(["", "5m", "300s"], &none).unwrap(), Some(Duration::from_secs(300)));
+    let error = resolve(["", "5m", "10m"], &none).unwrap_err().to_string();
+    assert!(
+        error.starts_with("c.toml:11:9: `every` is 10m here and 5m in b.toml: a run has one period"),
+        "{error}"
+    );
+    let flag = Overrides { every: Some(Duration::from_secs(7)), ..none };
+    assert_eq!(resolve(["1m", "5m", "10m"], &flag).unwrap(), Some(Duration::from_secs(7)));
+}
+
+#[test]
+fn a_redirect_may_enter_phases_that_the_request_itself_never_enters() {
+    let kept = "[load]\narrival_rate = \"20/s\"\nduration = \"5s\"";
+    let budgets = "budgets = [\"max(connect) < 1s\", \"max(dns) < 1s\"]";
+    let given = "resolve = [\"example.org:443:127.0.0.1\"]";
+    for (target, load) in [("", kept), (given, ""), (given, kept)] {
+        let asked = |request: &str| resolved(&text(target, request, load), &Overrides::default());
+        assert!(asked(budgets).is_err(), "{target} {load}");
+        assert!(asked(&format!("redirects = 1\n{budgets}")).is_ok(), "{target} {load}");
+    }
+}
