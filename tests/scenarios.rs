@@ -6,6 +6,8 @@
 mod keys;
 #[path = "scenarios/schema.rs"]
 mod schema;
+#[path = "scenarios/starter.rs"]
+mod starter;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,7 @@ fn environment() -> Environment {
         ("TOLLGATE_TARGET", "https://example.org"),
         ("SYNTHETIC_CHECK_TOKEN", CANARY),
         ("TOKEN", CANARY),
+        ("PASSWORD", CANARY),
         ("EMPTY", ""),
         ("LINES", "one\ntwo"),
         ("REGION", "ord"),
@@ -87,21 +90,27 @@ fn every_example_of_the_reference_page_is_a_scenario() {
     let page = fs::read_to_string("docs/scenario.md").unwrap();
     let examples = examples(&page);
     assert!(examples.len() > 5);
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["ca.pem", "probe.pem", "probe.key", "payload.bin"] {
+        fs::write(folder.path().join(name), "").unwrap();
+    }
+    let name = folder.path().join("scenario.toml");
     for example in examples {
         let text = completed(example);
-        let scenario = Scenario::parse("docs/scenario.md", &text).unwrap_or_else(|errors| panic!("{errors}"));
-        plan(scenario).unwrap_or_else(|errors| panic!("{errors}"));
+        let scenario = Scenario::parse(name.to_str().unwrap(), &text);
+        scenario.and_then(plan).unwrap_or_else(|errors| panic!("{errors}\nin\n{example}"));
     }
 }
 
 /// An example of the reference page as a whole file: a section alone is completed by what every scenario has, so that
-/// the page need not repeat it. Files that it names are there.
+/// the page need not repeat it.
 fn completed(example: &str) -> String {
     let head = "name = \"example\"\n";
     let target = "\n[target]\nbase_url = \"${TOLLGATE_TARGET}\"\n";
     let request = "\n[[request]]\nname = \"home\"\npath = \"/\"\n";
     let mut text = String::new();
-    if !example.contains("name = \"") || example.starts_with("[[request]]") {
+    let top = if example.starts_with('[') { "" } else { example.split("\n[").next().unwrap() };
+    if !top.contains("name = \"") {
         text.push_str(head);
     }
     text.push_str(example);
