@@ -46,7 +46,7 @@ pub(super) fn init(args: &Args) -> Result<Exit, Problem> {
     let text = url.as_ref().map_or_else(|| STARTER.to_owned(), starter);
     validate(&args.file, &text)?;
     if args.file == Path::new("-") {
-        Console::json(&text)?;
+        Console::plain(&text)?;
     } else {
         write(&args.file, &text, args.force)?;
         let console = Console { output: Output::Text };

@@ -60,7 +60,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Args),
-    Run(run::Args),
+    Run(Box<run::Args>),
     Check(check::Args),
     Show(show::Args),
     Init(init::Args),

@@ -17,6 +17,6 @@ pub(super) struct Args {}
 
 pub(super) fn schema(Args {}: &Args) -> Result<Exit, Problem> {
     let schema = serde_json::to_string_pretty(&scenario::schema()).map_err(Problem::internal)?;
-    Console::json(&schema)?;
+    Console::plain(&schema)?;
     Ok(Exit::Pass)
 }

@@ -217,7 +217,7 @@ fn a_load_is_repeated_with_any_model_and_alone() {
         ("every = \"5m\"\nconnections = 2\niterations = 3", "closed, 2 connections, 3 arrivals"),
     ] {
         let plan = planned("", "", &format!("[load]\n{load}"));
-        assert_eq!(plan.every, Some(Duration::from_secs(300)));
+        assert_eq!(plan.every, Some(Duration::from_mins(5)));
         assert_eq!(plan.scenarios[0].shown.load, words);
     }
 }
@@ -237,7 +237,7 @@ fn scenarios_that_run_together_are_repeated_together() {
         Plan::resolve(&all, &environment(), overrides).map(|(plan, _)| plan.every)
     };
     let none = Overrides::default();
-    assert_eq!(resolve(["", "5m", "300s"], &none).unwrap(), Some(Duration::from_secs(300)));
+    assert_eq!(resolve(["", "5m", "300s"], &none).unwrap(), Some(Duration::from_mins(5)));
     let error = resolve(["", "5m", "10m"], &none).unwrap_err().to_string();
     assert!(
         error.starts_with("c.toml:11:9: `every` is 10m here and 5m in b.toml: a run has one period"),
