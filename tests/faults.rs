@@ -69,7 +69,7 @@ const HTTP1: [Row; 31] = [
     row("path = '/fault/truncated'", Failed(Failure::Closed, Some(Body))),
     row("path = '/fault/short'", Failed(Failure::Closed, Some(Body))),
     // By its length the answer is whole; that the surplus is not the next answer, the request after it shows.
-    row("path = '/fault/long'", Good),
+    row("path = '/fault/long'", Failed(Failure::Malformed, Some(Body))),
     slow("path = '/fault/hang'", FirstByte),
     slow("path = '/fault/slow-headers'", Body),
     slow("path = '/fault/slow-body'", Body),

@@ -1,9 +1,13 @@
 //! The bytes under an exchange, stamped as they pass.
 
 use std::cell::Cell;
+use std::io::{
+    self,
+    ErrorKind::{BrokenPipe, ConnectionReset},
+};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -25,6 +29,8 @@ pub(super) struct Stamps {
     written: Cell<u64>,
     /// Whether the target has closed its side.
     ended: Cell<bool>,
+    /// Whether the target has sent more than its answer.
+    surplus: Cell<bool>,
     greeting: Cell<[u8; GREETING]>,
     greeted: Cell<usize>,
 }
@@ -54,6 +60,16 @@ impl Stamps {
     /// Whether the target has closed its side.
     pub(super) fn ended(&self) -> bool {
         self.ended.get()
+    }
+
+    /// Notes that the target sent more than its answer.
+    pub(super) fn note_surplus(&self) {
+        self.surplus.set(true);
+    }
+
+    /// Whether the target has sent more than its answer.
+    pub(super) fn has_surplus(&self) -> bool {
+        self.surplus.get()
     }
 
     /// Whether the first bytes the target sent are the head of a SETTINGS frame, with which every HTTP/2 server begins
@@ -97,10 +113,8 @@ impl Stamps {
         }
     }
 
-    fn wrote(&self, polled: &Poll<std::io::Result<usize>>) {
-        if let Poll::Ready(Ok(written)) = polled {
-            self.written.set(self.written.get() + *written as u64);
-        }
+    fn wrote(&self, written: usize) {
+        self.written.set(self.written.get() + written as u64);
     }
 }
 
@@ -108,11 +122,34 @@ impl Stamps {
 pub(super) struct Wire {
     stream: Box<dyn Stream>,
     stamps: Rc<Stamps>,
+    /// What a write came to on a connection that the target has broken, until it is known why.
+    broken: Option<io::Error>,
 }
 
 impl Wire {
     pub(super) fn new(stream: Box<dyn Stream>, stamps: Rc<Stamps>) -> Self {
-        Self { stream, stamps }
+        Self { stream, stamps, broken: None }
+    }
+
+    /// What came of writing. A target that refuses over TLS says why in an alert and closes, so that a write may find the
+    /// connection broken before the alert is read: then the alert is waited for, and told.
+    fn written<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match polled {
+            Poll::Ready(Err(error)) if matches!(error.kind(), BrokenPipe | ConnectionReset) => {
+                self.broken = Some(error);
+                self.why_broken(cx)
+            }
+            polled => polled,
+        }
+    }
+
+    /// Why the connection is broken, as far as the target has told; a broken connection is always readable in the end.
+    fn why_broken<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let mut unread = [0; 512];
+        let told = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut unread)));
+        let alert = told.err().filter(|error| error.kind() == io::ErrorKind::InvalidData);
+        let broken = self.broken.take().unwrap_or_else(|| BrokenPipe.into());
+        Poll::Ready(Err(alert.unwrap_or(broken)))
     }
 }
 
@@ -121,7 +158,7 @@ impl AsyncRead for Wire {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         match &buf.filled()[before..] {
@@ -134,21 +171,26 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.broken.is_some() {
+            return self.why_broken(cx);
+        }
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.stamps.wrote(&polled);
-        polled
+        if let Poll::Ready(Ok(written)) = polled {
+            self.stamps.wrote(written);
+        }
+        self.written(cx, polled)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.broken.is_some() {
+            return self.why_broken(cx);
+        }
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.written(cx, polled)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
@@ -159,10 +201,15 @@ impl AsyncWrite for Wire {
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        slices: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.broken.is_some() {
+            return self.why_broken(cx);
+        }
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.stamps.wrote(&polled);
-        polled
+        if let Poll::Ready(Ok(written)) = polled {
+            self.stamps.wrote(written);
+        }
+        self.written(cx, polled)
     }
 }

@@ -42,7 +42,13 @@ impl Channel {
             .await
             .map_err(|error| failed(&error, &stamps, Dimension::Setup))?;
         // What ends a connection between exchanges is seen by `ready`, during one by the exchange itself.
-        let driver = tokio::task::spawn_local(async move { drop(connection.await) }).abort_handle();
+        let seen = Rc::clone(&stamps);
+        let drive = async move {
+            if connection.await.is_err_and(|error| is_surplus(&error)) {
+                seen.note_surplus();
+            }
+        };
+        let driver = tokio::task::spawn_local(drive).abort_handle();
         Ok(Self { sender, stamps, spoken, driver })
     }
 
@@ -71,7 +77,8 @@ impl Channel {
         let answer = match self.head(message, sent, limits).await? {
             Err(failed) => Err(failed),
             Ok((head, body)) => {
-                read(Body { body, stamps: &self.stamps }, limits, basket).await.map(|()| head)
+                let whole = read(Body { body, stamps: &self.stamps }, limits, basket).await;
+                whole.and_then(|()| self.nothing_more()).map(|()| head)
             }
         };
         let done = match &answer {
@@ -80,6 +87,15 @@ impl Channel {
         };
         note_phases(parts, sent, self.stamps.first_read(), done, answer.is_ok());
         Ok(Served { done, reusable: answer.is_ok(), answer: answer.map_err(Box::new) })
+    }
+
+    /// That the target sent its answer and no more: hyper sees bytes beyond it before it hands over the answer's end.
+    fn nothing_more(&self) -> Result<(), Failed> {
+        if self.stamps.has_surplus() {
+            let seen = "the target sent more than the length it had announced";
+            return Err(Failed::in_phase(Failure::Malformed, Dimension::Body, seen));
+        }
+        Ok(())
     }
 
     async fn head(
@@ -127,6 +143,14 @@ impl Pieces for Body<'_> {
             }
         }
     }
+}
+
+/// Whether a connection ended because something was read that belongs to no answer; hyper has no name for it, but has
+/// one for everything else.
+fn is_surplus(error: &hyper::Error) -> bool {
+    error.source().is_none()
+        && !(error.is_closed() || error.is_canceled() || error.is_incomplete_message() || error.is_shutdown())
+        && !(error.is_parse() || error.is_user() || error.is_timeout() || error.is_body_write_aborted())
 }
 
 fn failed(error: &hyper::Error, stamps: &Stamps, phase: Dimension) -> Failed {
