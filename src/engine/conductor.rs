@@ -9,7 +9,7 @@ use super::clock::{self, Instant};
 use super::line::{Command, Counters, LaneProgress, News, Report};
 use super::stop::{Stop, Urgency};
 use super::{EngineError, Flow, Observer, Progress, ScenarioProgress};
-use crate::plan::Plan;
+use crate::plan::{Plan, ScenarioPlan};
 use crate::record::{Dimension, Ending, Histogram, Interval, Measurement, ScenarioMeasurement};
 use crate::recorder::{Settled, SettledSlot};
 
@@ -38,6 +38,8 @@ struct LaneView {
 /// A scenario's seconds still open in some lane, and its totals.
 struct ScenarioTotals {
     duration: Duration,
+    /// The places of what was asked for, which the hops beside it are not.
+    requests: Vec<usize>,
     pending: BTreeMap<u64, Vec<SettledSlot>>,
     totals: ScenarioMeasurement,
 }
@@ -57,13 +59,12 @@ impl<'a> Conductor<'a> {
             watermark: 0,
             counters: Counters::default(),
         };
-        let durations = plan.scenarios.iter().map(|scenario| scenario.load.duration());
         Self {
             run_start,
             measured_from: None,
-            scenarios: durations
+            scenarios: (plan.scenarios.iter())
                 .zip(plan.nothing_measured().scenarios)
-                .map(|(duration, totals)| ScenarioTotals::new(duration, totals))
+                .map(|(plan, totals)| ScenarioTotals::new(plan, totals))
                 .collect(),
             lanes: lane_scenarios.iter().map(lane).collect(),
             ending: Ending::Complete,
@@ -190,8 +191,9 @@ impl<'a> Conductor<'a> {
 }
 
 impl ScenarioTotals {
-    fn new(duration: Duration, totals: ScenarioMeasurement) -> Self {
-        Self { duration, pending: BTreeMap::new(), totals }
+    fn new(plan: &ScenarioPlan, totals: ScenarioMeasurement) -> Self {
+        let requests = plan.requests.iter().map(|request| request.place).collect();
+        Self { duration: plan.load.duration(), requests, pending: BTreeMap::new(), totals }
     }
 
     /// Adds what one lane has settled to what other lanes settled of the same seconds.
@@ -232,8 +234,8 @@ impl ScenarioTotals {
     }
 
     fn progress(&self) -> ScenarioProgress {
-        let latency =
-            self.totals.requests.iter().filter_map(|request| request.measured.series.get(Dimension::Latency));
+        let measured = self.requests.iter().map(|&place| &self.totals.requests[place].measured);
+        let latency = measured.filter_map(|measured| measured.series.get(Dimension::Latency));
         let latency = latency.fold(Histogram::default(), |mut all, histogram| {
             all.add(histogram);
             all
