@@ -14,17 +14,17 @@ const UNASKED: f64 = 100.0;
 
 /// Refuses a plan that loads a foreign host beyond what may go there unasked.
 ///
-/// A host that redirects may lead to is counted as if every request that follows them were led there.
+/// Every redirect that may be followed is counted, at the target's own host and at each host that they may lead to.
 pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), Problem> {
     let mut hosts: BTreeMap<String, f64> = BTreeMap::new();
     for scenario in &plan.scenarios {
         let target = &scenario.target;
         let own = target.base_url.host_str().unwrap_or_default();
-        let following = scenario.requests.iter().filter(|request| request.redirects > 0).count();
-        let further = target.allowed_hosts.iter().map(|host| (host.as_str(), following));
-        for (host, requests) in std::iter::once((own, scenario.requests.len())).chain(further) {
-            if requests > 0 && !is_loopback(host, target) {
-                *hosts.entry(host.to_owned()).or_default() += weight(scenario) * requests as f64;
+        let hops: f64 = scenario.requests.iter().map(|request| f64::from(request.redirects)).sum();
+        let further = target.allowed_hosts.iter().map(|host| (host.as_str(), hops));
+        for (host, requests) in std::iter::once((own, scenario.requests.len() as f64 + hops)).chain(further) {
+            if requests > 0.0 && !is_loopback(host, target) {
+                *hosts.entry(host.to_owned()).or_default() += weight(scenario) * requests;
             }
         }
     }

@@ -91,7 +91,11 @@ impl Carrier {
         let mut answered = false;
         for prepared in lane.requests() {
             let mut chain = Chain::new(taken, stage);
-            answered = self.exchange(prepared, &mut chain).await;
+            let Some(ended) = self.exchange(prepared, &mut chain).await else {
+                lane.abandon(arrival.due);
+                return false;
+            };
+            answered = ended;
             let stage = chain.stage_of(&chain.exchange);
             lane.record(prepared.place, stage, taken.due, chain.exchange);
             taken = Taken { due: chain.done, dispatched: clock::now() };
@@ -104,12 +108,12 @@ impl Carrier {
     }
 
     /// Carries out one request with the redirects that follow, and records each hop where there was a redirect; says
-    /// whether there was an answer in the end, right or wrong.
-    async fn exchange(&mut self, prepared: &Prepared, chain: &mut Chain) -> bool {
+    /// whether there was an answer in the end, right or wrong. `None` where the run was asked to end before it was sent.
+    async fn exchange(&mut self, prepared: &Prepared, chain: &mut Chain) -> Option<bool> {
         let mut next: Option<Box<Ask>> = None;
         loop {
             let ask = next.as_deref().unwrap_or(&prepared.first);
-            let hop = self.hop(ask, prepared, chain).await;
+            let hop = self.hop(ask, prepared, chain).await?;
             let answered = hop.answer.is_ok();
             let turn = match &hop.answer {
                 Ok(head) => self.turn(prepared, ask, head, chain.followed),
@@ -127,13 +131,13 @@ impl Carrier {
                         self.record_hop(prepared, chain, &hop, failed.clone());
                     }
                     chain.end(failed);
-                    return answered;
+                    return Some(answered);
                 }
             }
         }
     }
 
-    async fn hop(&mut self, ask: &Ask, prepared: &Prepared, chain: &mut Chain) -> Hop {
+    async fn hop(&mut self, ask: &Ask, prepared: &Prepared, chain: &mut Chain) -> Option<Hop> {
         let since = chain.next_hop_since();
         let lane = Rc::clone(&self.lane);
         let mut basket = Basket::new(&prepared.expectations, &mut self.body);

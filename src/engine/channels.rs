@@ -44,8 +44,13 @@ pub(super) enum Access {
     },
 }
 
-/// No connection, or no stream on the shared one, became free in time.
-pub(super) struct NoneFree;
+/// Why no connection, or no stream on the shared one, became free in time.
+pub(super) enum NoneFree {
+    /// Others have them all.
+    Taken,
+    /// The shared connection is still being opened, or the target has not said a word on it.
+    Silent,
+}
 
 impl Channels {
     /// How many connections to other origins are kept; the one not used for longest makes room.
@@ -62,7 +67,8 @@ impl Channels {
             (Place::Home, Home::Own(channel)) => channel.take(),
             (Place::Home, Home::Shared(trunk)) => {
                 let trunk = Rc::clone(trunk);
-                return timeout_at(by, shared(&trunk)).await.map_err(|_elapsed| NoneFree);
+                let taken = timeout_at(by, shared(&trunk)).await;
+                return taken.map_err(|_| if trunk.was_heard() { NoneFree::Taken } else { NoneFree::Silent });
             }
             (Place::Elsewhere(origin), _) => {
                 let at = self.elsewhere.iter().position(|(known, _)| known == origin);
@@ -73,7 +79,7 @@ impl Channels {
         match timeout_at(by, channel.ready()).await {
             Ok(true) => Ok(Access::Ready(channel)),
             Ok(false) => Ok(Access::Missing { lost: !channel.is_broken(), opening: None }),
-            Err(_elapsed) => Err(NoneFree),
+            Err(_elapsed) => Err(NoneFree::Taken),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use http::response;
 
-use super::channels::{Access, Channels};
+use super::channels::{Access, Channels, NoneFree};
 use super::clock::{self, Instant};
 use super::http::{Basket, Channel, Limits, NotSent, Served};
 use super::lane::Lane;
@@ -27,6 +27,14 @@ pub(super) struct Hop {
     pub(super) answer: Result<response::Parts, Box<Failed>>,
 }
 
+/// Why a message got no answer.
+enum End {
+    /// It failed.
+    Failed(Box<Failed>),
+    /// The run was asked to end while it waited to be sent.
+    Stopped,
+}
+
 /// What a message is sent with.
 pub(super) struct Sending<'a> {
     pub(super) lane: &'a Lane,
@@ -46,18 +54,19 @@ struct Notes {
 }
 
 impl Sending<'_> {
-    /// Sends the message and reads its answer.
-    pub(super) async fn carry_out(mut self, basket: &mut Basket<'_>) -> Hop {
+    /// Sends the message and reads its answer; `None` where the run was asked to end before it was sent.
+    pub(super) async fn carry_out(mut self, basket: &mut Basket<'_>) -> Option<Hop> {
         let mut notes = Notes::default();
         let (done, answer) = match self.send(&mut notes, basket).await {
             Ok(Served { done, answer, .. }) => (done, answer),
-            Err(failed) => (clock::now(), Err(failed)),
+            Err(End::Failed(failed)) => (clock::now(), Err(failed)),
+            Err(End::Stopped) => return None,
         };
-        Hop { parts: notes.parts, fresh: notes.fresh, body_bytes: basket.received, done, answer }
+        Some(Hop { parts: notes.parts, fresh: notes.fresh, body_bytes: basket.received, done, answer })
     }
 
     /// Sends on the connection that is there, or on a new one where there is none or it turns out to be closed.
-    async fn send(&mut self, notes: &mut Notes, basket: &mut Basket<'_>) -> Result<Served, Box<Failed>> {
+    async fn send(&mut self, notes: &mut Notes, basket: &mut Basket<'_>) -> Result<Served, End> {
         let (mut lost, mut attempts) = (false, 0);
         loop {
             attempts += 1;
@@ -66,7 +75,8 @@ impl Sending<'_> {
                 Access::Ready(channel) => (channel, false),
                 Access::Missing { lost: closed, opening } => {
                     notes.fresh = true;
-                    let channel = self.open(lost || closed, limits, &mut notes.parts).await?;
+                    let channel =
+                        self.open(lost || closed, limits, &mut notes.parts).await.map_err(End::Failed)?;
                     if let Some(opening) = opening {
                         opening.done(&channel);
                     }
@@ -82,23 +92,28 @@ impl Sending<'_> {
                 }
                 Err(NotSent(failed)) if is_new || attempts == ATTEMPTS => {
                     notes.parts.died(Dimension::FirstByte);
-                    return Err(failed);
+                    return Err(End::Failed(failed));
                 }
                 Err(NotSent(_)) => lost = true,
             }
         }
     }
 
-    /// A connection, or the word that there is none; an exchange's limits begin when it first gets that far.
-    async fn access(&mut self, parts: &mut Parts) -> Result<(Access, Limits), Box<Failed>> {
+    /// A connection, or the word that there is none; an exchange's limits begin when it first gets that far. Until then
+    /// a run that is asked to end ends its waiting.
+    async fn access(&mut self, parts: &mut Parts) -> Result<(Access, Limits), End> {
         let timeouts = self.lane.timeouts();
-        let by = self.limits.map_or_else(|| clock::now() + timeouts.whole, |limits| limits.deadline);
-        let taken = self.channels.take(self.ask.place(), by).await;
-        let now = clock::now();
-        let Ok(access) = taken else {
-            parts.died(Dimension::Wait);
-            return Err(Box::new(self.none_free()));
+        let by = self.limits.map_or_else(|| self.since + timeouts.whole, |limits| limits.deadline);
+        let taken = tokio::select! {
+            biased;
+            taken = self.channels.take(self.ask.place(), by) => taken,
+            () = self.lane.draining(), if self.limits.is_none() => return Err(End::Stopped),
         };
+        let now = clock::now();
+        let access = taken.map_err(|why| {
+            parts.died(Dimension::Wait);
+            End::Failed(Box::new(self.none_free(&why)))
+        })?;
         parts.add(Dimension::Wait, now - self.since);
         self.since = now;
         Ok((access, *self.limits.get_or_insert_with(|| Limits::new(timeouts, now))))
@@ -123,10 +138,19 @@ impl Sending<'_> {
         }
     }
 
-    /// No connection became free: at first nothing of the exchange was sent, later on its time has run out.
-    fn none_free(&self) -> Failed {
-        let failure = if self.limits.is_some() { Failure::TimedOut } else { Failure::Dropped };
+    /// No connection became free: at first nothing of the exchange was sent, later on its time has run out. A target
+    /// that has not said a word does not hold its streams; it is silent.
+    fn none_free(&self, why: &NoneFree) -> Failed {
         let whole = crate::units::show(self.lane.timeouts().whole);
-        Failed::in_phase(failure, Dimension::Wait, format!("no stream free within {whole}"))
+        let (failure, seen) = match why {
+            NoneFree::Silent => {
+                (Failure::TimedOut, format!("no word on the shared connection within {whole}"))
+            }
+            NoneFree::Taken if self.limits.is_some() => {
+                (Failure::TimedOut, format!("no stream free within {whole}"))
+            }
+            NoneFree::Taken => (Failure::Dropped, format!("no stream free within {whole}")),
+        };
+        Failed::in_phase(failure, Dimension::Wait, seen)
     }
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::EngineError;
@@ -44,6 +45,9 @@ pub(super) struct Lane {
     phase_start: Cell<Instant>,
     /// How far arrivals have been released, from the start of the phase; `None` in the closed model.
     released_up_to: Cell<Option<Duration>>,
+    /// Whether the run is asked to end; the bell tells those who wait to send.
+    is_draining: Cell<bool>,
+    drain_bell: Notify,
 }
 
 impl Lane {
@@ -73,6 +77,8 @@ impl Lane {
             counters: RefCell::default(),
             phase_start: Cell::new(run_start),
             released_up_to: Cell::new(None),
+            is_draining: Cell::new(false),
+            drain_bell: Notify::new(),
         })
     }
 
@@ -200,7 +206,7 @@ impl Lane {
 
     /// Lets no more arrivals in, and counts what was due by now and had not been released: the prober's failure.
     ///
-    /// Arrivals that wait for a connection are not sent any more.
+    /// Arrivals that wait for a connection, or for a stream on one, are not sent any more.
     fn drain(&self, desk: &Desk, progress: LaneProgress) {
         let first = !desk.is_closed();
         if let (Load::Open { schedule, .. }, LaneProgress::Measuring, true) =
@@ -212,6 +218,8 @@ impl Lane {
             self.released_up_to.set(Some(Duration::MAX));
         }
         self.counters.borrow_mut().abandoned += desk.clear();
+        self.is_draining.set(true);
+        self.drain_bell.notify_waiters();
     }
 
     fn look_at(&self, desk: &Desk) {
@@ -297,6 +305,19 @@ impl Lane {
     pub(super) fn begin(&self, due: Instant) {
         self.recorder.borrow_mut().begin(self.since_phase_start(due));
         self.counters.borrow_mut().in_flight += 1;
+    }
+
+    /// Notes that an arrival was given up because the run is asked to end.
+    pub(super) fn abandon(&self, due: Instant) {
+        self.end(due);
+        self.counters.borrow_mut().abandoned += 1;
+    }
+
+    /// Waits until the run is asked to end.
+    pub(super) async fn draining(&self) {
+        while !self.is_draining.get() {
+            self.drain_bell.notified().await;
+        }
     }
 
     /// Notes that an arrival came to an end.

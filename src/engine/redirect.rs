@@ -1,20 +1,15 @@
 //! What becomes of an answer that leads elsewhere: the next request, or why there is none.
 
 use bytes::Bytes;
-use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, COOKIE, LOCATION,
-    PROXY_AUTHORIZATION,
-};
+use http::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use url::Url;
 
 use super::http::Asked;
+use crate::expect::Unmet;
 use crate::plan::TargetPlan;
 use crate::record::Failure;
 use crate::recorder::Failed;
-
-/// Headers that no other origin may see.
-const CREDENTIALS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
 
 /// Headers that speak of a body, and go with it.
 const OF_A_BODY: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION];
@@ -79,7 +74,12 @@ pub(super) fn next(
     if !rules.allow(&to) {
         return refused(String::new(), ", a host that `allow_hosts` does not name");
     }
-    Next::Follow(Box::new(follow(asked, status, to)))
+    let next = follow(asked, status, to.clone());
+    // A body may hold a secret, and where it came from cannot be seen in its bytes.
+    if !next.body.is_empty() && to.origin() != asked.url.origin() {
+        return refused(String::new(), ", another origin, which does not get the body");
+    }
+    Next::Follow(Box::new(next))
 }
 
 /// Where an answer leads, without what is never sent: user name, password and fragment.
@@ -94,6 +94,7 @@ fn location(from: &Url, answer: &HeaderMap) -> Option<Url> {
     Some(to)
 }
 
+/// What is asked next. Headers marked sensitive, as every credential is, stay with their origin.
 fn follow(asked: &Asked, status: StatusCode, to: Url) -> Asked {
     let becomes_get = match status.as_u16() {
         301 | 302 => asked.method == Method::POST,
@@ -104,7 +105,7 @@ fn follow(asked: &Asked, status: StatusCode, to: Url) -> Asked {
     if to.origin() != asked.url.origin() {
         headers = headers
             .iter()
-            .filter(|(name, value)| !value.is_sensitive() && !CREDENTIALS.contains(name))
+            .filter(|(_, value)| !value.is_sensitive())
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
     }
@@ -123,7 +124,8 @@ fn follow(asked: &Asked, status: StatusCode, to: Url) -> Asked {
 fn shown(url: &Url) -> String {
     let Some(host) = url.host_str() else { return format!("a URL of `{}`", url.scheme()) };
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{host}{port}{}", url.scheme(), url.path())
+    let place = format!("{}://{host}{port}{}", url.scheme(), url.path());
+    place.chars().take(Unmet::SEEN_LIMIT).collect()
 }
 
 #[cfg(test)]
@@ -135,14 +137,13 @@ mod tests {
     fn asked(method: Method) -> Asked {
         let mut headers = HeaderMap::new();
         headers.insert("x-plain", HeaderValue::from_static("1"));
-        headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
-        headers.insert(COOKIE, HeaderValue::from_static("a=b"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let mut secret = HeaderValue::from_static("hidden");
         secret.set_sensitive(true);
         headers.insert("x-secret", secret);
         let url = Url::parse("https://example.org/app/start?token=1").unwrap();
-        Asked { method, url, headers, body: Bytes::from_static(b"{}") }
+        let body = if method == Method::GET { Bytes::new() } else { Bytes::from_static(b"{}") };
+        Asked { method, url, headers, body }
     }
 
     fn after(method: Method, status: u16, location: Option<&[u8]>, (followed, limit): (u32, u32)) -> Next {
@@ -194,7 +195,7 @@ mod tests {
             let next = followed(method.clone(), status, "/next");
             assert_eq!(next.method, becomes, "{method} {status}");
             let changed = method != becomes;
-            assert_eq!(next.body.is_empty(), changed, "{method} {status}");
+            assert_eq!(next.body.is_empty(), changed || method == Method::GET, "{method} {status}");
             assert_eq!(next.headers.contains_key(CONTENT_TYPE), !changed, "{method} {status}");
         }
     }
@@ -217,11 +218,20 @@ mod tests {
 
     #[test]
     fn another_origin_sees_no_credentials_and_the_same_sees_all() {
-        let same = ["authorization", "content-type", "cookie", "x-plain", "x-secret"];
+        let same = ["content-type", "x-plain", "x-secret"];
         assert_eq!(names(&followed(Method::GET, 302, "/next")), same);
         let other = ["content-type", "x-plain"];
         for location in ["https://login.test/", "http://example.org/", "https://example.org:8443/"] {
             assert_eq!(names(&followed(Method::GET, 302, location)), other, "{location}");
+        }
+    }
+
+    #[test]
+    fn a_body_goes_to_its_own_origin_alone() {
+        for location in ["https://login.test/", "http://example.org/", "https://example.org:8443/"] {
+            let next = after(Method::POST, 307, Some(location.as_bytes()), (0, 3));
+            assert!(matches!(next, Next::Refused(_)), "{location}: {next:?}");
+            assert!(followed(Method::POST, 302, location).body.is_empty());
         }
     }
 

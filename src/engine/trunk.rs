@@ -50,6 +50,11 @@ impl Trunk {
         }
     }
 
+    /// Whether the target has said anything on the open connection.
+    pub(super) fn was_heard(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Open(channel) if channel.was_heard())
+    }
+
     fn try_claim(self: &Rc<Self>) -> Option<Claim> {
         let mut state = self.state.borrow_mut();
         let lost = match &mut *state {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::Read as _;
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
 use http::header::CONTENT_ENCODING;
 
@@ -12,6 +12,9 @@ use crate::units::ByteSize;
 
 /// How many encodings, one over the other, are undone. Each costs the work of a whole body, and nobody means more.
 const MOST_ENCODINGS: usize = 5;
+
+/// How many members of gzip make a body. Each costs a new decoder, and whoever serves pages sends one.
+const MOST_MEMBERS: usize = 64;
 
 /// The first and the largest room that is added to what a body has been decoded to, in bytes.
 const ROOM: (usize, usize) = (16 << 10, 1 << 20);
@@ -89,23 +92,23 @@ impl Encoding {
     }
 }
 
+/// Undoes gzip, whose members follow one another (RFC 1952, section 2.2).
 fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, Undecoded> {
-    let mut decoder = MultiGzDecoder::new(body);
-    let mut content: Vec<u8> = Vec::new();
-    loop {
-        let filled = content.len();
-        let room = room(filled, limit)?;
-        content.reserve_exact(room);
-        content.resize(filled + room, 0);
-        match decoder.read(&mut content[filled..]) {
-            Ok(0) => {
-                content.truncate(filled);
-                return Ok(content);
-            }
-            Ok(read) => content.truncate(filled + read),
-            Err(_) => return Err(damaged("gzip", body)),
+    let (mut content, mut rest) = (Vec::new(), body);
+    for _ in 0..MOST_MEMBERS {
+        let mut member = GzDecoder::new(rest);
+        let left = (limit + 1 - content.len()) as u64;
+        let read = member.by_ref().take(left).read_to_end(&mut content);
+        read.map_err(|_| damaged("gzip", body))?;
+        if content.len() > limit {
+            return Err(Undecoded::TooLarge);
+        }
+        rest = member.into_inner();
+        if rest.is_empty() {
+            return Ok(content);
         }
     }
+    Err(Undecoded::Wrong(format!("a body of more than {MOST_MEMBERS} gzip members")))
 }
 
 /// Undoes deflate. Not by flate2's readers, which take a stream that was cut off for a whole one.

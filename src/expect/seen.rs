@@ -75,8 +75,8 @@ fn redirect(answer: &Answer<'_>) -> Option<Url> {
 }
 
 fn redirect_target(answer: &Answer<'_>) -> Option<Url> {
-    let location = answer.headers.get(header::LOCATION)?.to_str().ok()?;
-    answer.url.join(location).ok()
+    let location = std::str::from_utf8(answer.headers.get(header::LOCATION)?.as_bytes()).ok()?;
+    answer.url.join(location.trim()).ok()
 }
 
 /// Where a URL leads, seen from another: its path, with the host where that differs; never its query.

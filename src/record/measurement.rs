@@ -212,7 +212,8 @@ impl RequestMeasurement {
 pub struct Connections {
     /// Connections that were opened, all told.
     pub opened: u64,
-    /// Of these, the ones opened because the target had closed an idle one.
+    /// Of these, the ones opened because the target had closed the one before while no exchange was on it, or left an
+    /// exchange out as it closed it (a GOAWAY without error).
     pub reopened_after_idle_close: u64,
     /// Attempts to open one that failed.
     pub failed: u64,

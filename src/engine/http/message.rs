@@ -1,5 +1,7 @@
 //! A request put together once, so that sending it only needs a copy.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
@@ -19,13 +21,20 @@ const HOP_BY_HOP: [HeaderName; 7] = [
 ];
 
 /// What is asked for, whatever version of HTTP carries it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(in crate::engine) struct Asked {
     pub(in crate::engine) method: Method,
     pub(in crate::engine) url: Url,
     /// Every header but `host` and `content-length`; secret values are marked sensitive.
     pub(in crate::engine) headers: HeaderMap,
     pub(in crate::engine) body: Bytes,
+}
+
+/// Shows no URL, header or body, as these may hold secrets.
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asked").field("method", &self.method).finish_non_exhaustive()
+    }
 }
 
 /// A part of what is asked for that no request can hold: the path or the host.

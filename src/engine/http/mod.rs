@@ -73,6 +73,14 @@ impl Channel {
         }
     }
 
+    /// Whether the target has said anything on the connection.
+    pub(super) fn was_heard(&self) -> bool {
+        match self {
+            Self::One(_) => true,
+            Self::Two(channel) => channel.was_heard(),
+        }
+    }
+
     /// Whether the connection was closed while an exchange was on it.
     pub(super) fn is_broken(&self) -> bool {
         match self {

@@ -42,7 +42,23 @@ pub(in crate::engine) struct Channel {
     sender: SendRequest<Bytes>,
     line: Rc<Line>,
     /// The right to one stream, held from ready to the end of the exchange.
-    stream: Option<OwnedSemaphorePermit>,
+    stream: Option<Right>,
+}
+
+/// The right to one stream; given up for good where the target has come to allow fewer than are taken.
+struct Right {
+    permit: Option<OwnedSemaphorePermit>,
+    owed: Rc<Cell<usize>>,
+}
+
+impl Drop for Right {
+    fn drop(&mut self) {
+        let owed = self.owed.get();
+        if let Some(permit) = self.permit.take().filter(|_| owed > 0) {
+            self.owed.set(owed - 1);
+            permit.forget();
+        }
+    }
 }
 
 /// What those who share a connection know of it.
@@ -50,6 +66,8 @@ struct Line {
     traits: Rc<Traits>,
     /// One permit a stream that the target allows; closed when the connection is.
     streams: Arc<Semaphore>,
+    /// How many permits are to be given up as they come back.
+    owed: Rc<Cell<usize>>,
     /// No more is sent on it: it was silent for the whole of an exchange that timed out.
     retired: Cell<bool>,
     /// It ended while an exchange was on it.
@@ -87,18 +105,22 @@ impl Channel {
             .map_err(|_elapsed| timed_out(Dimension::Setup, deadline - begun))?
             .map_err(|error| traits.failed(&error, Dimension::Setup))?;
         let streams = Arc::new(Semaphore::new(1));
-        let stream = Arc::clone(&streams).try_acquire_owned().ok();
-        let driving = drive(connection, Arc::clone(&streams), Rc::clone(&traits));
+        let owed = Rc::new(Cell::new(0));
+        let first = Arc::clone(&streams).try_acquire_owned().ok();
+        let stream = first.map(|permit| Right { permit: Some(permit), owed: Rc::clone(&owed) });
+        let driving = drive(connection, (Arc::clone(&streams), Rc::clone(&owed)), Rc::clone(&traits));
         let driver = tokio::task::spawn_local(driving).abort_handle();
         let (retired, broken) = (Cell::new(false), Cell::new(false));
-        let line = Rc::new(Line { traits, streams, retired, broken, driver });
+        let line = Rc::new(Line { traits, streams, owed, retired, broken, driver });
         Ok(Self { sender, line, stream })
     }
 
     /// Waits for a stream; false where the connection is closed or about to be.
     pub(super) async fn ready(&mut self) -> bool {
         if self.stream.is_none() && self.is_open() {
-            self.stream = Arc::clone(&self.line.streams).acquire_owned().await.ok();
+            let permit = Arc::clone(&self.line.streams).acquire_owned().await.ok();
+            self.stream =
+                permit.map(|permit| Right { permit: Some(permit), owed: Rc::clone(&self.line.owed) });
         }
         self.stream.is_some() && self.is_open()
     }
@@ -113,6 +135,11 @@ impl Channel {
         !self.line.retired.get()
             && !self.line.streams.is_closed()
             && matches!(self.sender.poll_ready(&mut nobody), Poll::Ready(Ok(())))
+    }
+
+    /// Whether the target has said anything on it.
+    pub(super) fn was_heard(&self) -> bool {
+        self.line.traits.stamps.heard()
     }
 
     pub(super) fn is_broken(&self) -> bool {
@@ -221,15 +248,22 @@ fn builder() -> Builder {
 }
 
 /// Moves the connection's frames until it ends, and lets in as many exchanges as the target allows.
-async fn drive(mut connection: Connection<Wire, Bytes>, streams: Arc<Semaphore>, traits: Rc<Traits>) {
+async fn drive(
+    mut connection: Connection<Wire, Bytes>,
+    (streams, owed): (Arc<Semaphore>, Rc<Cell<usize>>),
+    traits: Rc<Traits>,
+) {
     let mut allowed = 1;
     let ended = poll_fn(|cx| {
         let polled = Pin::new(&mut connection).poll(cx);
         let allows = connection.max_concurrent_send_streams().min(STREAMS);
         if allows > allowed {
-            streams.add_permits(allows - allowed);
+            let kept = owed.get().min(allows - allowed);
+            owed.set(owed.get() - kept);
+            streams.add_permits(allows - allowed - kept);
         } else if allows < allowed {
-            streams.forget_permits(allowed - allows);
+            let forgotten = streams.forget_permits(allowed - allows);
+            owed.set(owed.get() + allowed - allows - forgotten);
         }
         allowed = allows;
         polled

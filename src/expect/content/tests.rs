@@ -76,6 +76,13 @@ fn gzip_files_one_after_the_other_are_one_body() {
 }
 
 #[test]
+fn gzip_of_more_members_than_anybody_sends_is_refused() {
+    let member = encoded("gzip", b"x");
+    assert_eq!(decoded(&["gzip"], &member.repeat(64), 1_000).unwrap().len(), 64);
+    assert!(wrong(&["gzip"], &member.repeat(65)).contains("more than 64 gzip members"));
+}
+
+#[test]
 fn no_body_has_no_content_whatever_its_encoding() {
     assert_eq!(decoded(&["gzip"], b"", 10).unwrap(), b"");
     assert_eq!(decoded(&["br"], b"", 10).unwrap(), b"");

@@ -45,8 +45,9 @@ fn of_section(file: &File, place: &Place, load: &Load, complaints: &mut Complain
     };
     let connections = connections(place, load, open, complaints);
     let streams = streams(load, complaints);
-    let (connections, fresh) = connections?;
-    Some(LoadShape { model: model?, connections, fresh, streams: streams.ok()?, every: every.ok()? })
+    let ((connections, fresh), streams) = (connections?, streams.ok()?);
+    places(load, connections, streams, complaints)?;
+    Some(LoadShape { model: model?, connections, fresh, streams, every: every.ok()? })
 }
 
 fn once(file: &File, load: &Load, complaints: &mut Complaints) -> Option<LoadShape> {
@@ -168,6 +169,19 @@ fn streams(load: &Load, complaints: &mut Complaints) -> Result<u32, Broken> {
         complaints.add(Complaint::new(place.key.clone(), problem, remedy));
     }
     Ok(streams)
+}
+
+/// Complains about more exchanges at once than a prober can hold.
+fn places(load: &Load, connections: u32, streams: u32, complaints: &mut Complaints) -> Option<()> {
+    let places = u64::from(connections) * u64::from(streams);
+    if places <= u64::from(LoadShape::MAX_CONNECTIONS) {
+        return Some(());
+    }
+    let at = load.streams.place().or(load.connections.place())?.value.clone();
+    let problem = format!("{connections} connections of {streams} streams are {places} exchanges at once");
+    let remedy = format!("write numbers whose product is at most {}", LoadShape::MAX_CONNECTIONS);
+    complaints.add(Complaint::new(at, problem, remedy));
+    None
 }
 
 /// The seed, if arrivals are random.

@@ -10,7 +10,7 @@ use super::super::template::Template;
 use super::{headers, name, require};
 use crate::units::ByteSize;
 
-/// Bodies are held in memory, one for each connection.
+/// Bodies are held in memory, one for each exchange under way.
 const LARGEST_BODY: ByteSize = ByteSize(1 << 30);
 
 /// What browsers follow before they call it a loop.

@@ -86,6 +86,33 @@ fn a_target_that_allows_fewer_streams_makes_exchanges_wait_and_none_fail() {
 }
 
 #[test]
+fn a_stop_sends_nothing_more_of_what_waits_for_a_stream() {
+    let mut dial = always(Act::Answer(millis(500)));
+    dial.allowed = Some(1);
+    let log = Rc::clone(&dial.log);
+    let watcher = Watcher { stop_after: Some(1), ..Watcher::default() };
+    let plan = http2(open(4.0, 10, 1), 8);
+    let (measurement, _) = watch_run(plan, vec![dial], watcher, stopper().1);
+    let scenario = &measurement.scenarios[0];
+    let tally = &measured(scenario).tally;
+    assert_eq!(tally.exchanges, log.requests.borrow().len() as u64);
+    assert!(scenario.abandoned > 0);
+    assert_eq!(tally.exchanges + scenario.abandoned, scenario.released);
+}
+
+#[test]
+fn no_arrival_waits_for_longer_than_the_timeout() {
+    let mut dial = always(Act::Answer(millis(300)));
+    dial.allowed = Some(1);
+    let mut plan = http2(open(20.0, 2, 1), 4);
+    plan.target.timeouts.whole = millis(1_000);
+    let (scenario, _) = run(plan, dial);
+    let stage = measured(&scenario);
+    assert!(stage.tally.failed_by(Failure::Dropped) > 0);
+    assert!(stage.series.get(Dimension::Wait).unwrap().max().unwrap() <= millis(1_001));
+}
+
+#[test]
 fn a_target_that_allows_no_stream_at_all_fails_every_exchange_and_gets_none() {
     let mut dial = always(Act::Answer(millis(1)));
     dial.allowed = Some(0);
