@@ -43,7 +43,8 @@ impl Live {
             (true, false) => Display::Lines { next: LINE_EVERY },
             (true, true) => Display::bars(plan),
         };
-        Self { folder, breaker: Breaker::default(), display, measuring: false }
+        let breaker = Breaker::of(plan.scenarios.iter().map(|scenario| &scenario.shown));
+        Self { folder, breaker, display, measuring: false }
     }
 
     /// Takes the bars off the screen; the verdict takes their place.

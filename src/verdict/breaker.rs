@@ -1,9 +1,9 @@
 //! When a run is stopped because its target is clearly down.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use crate::record::{Interval, Stage};
+use crate::record::{Interval, PlannedScenario, Stage};
 
 /// Watches settled intervals for a target that gives no answer at all.
 ///
@@ -12,6 +12,8 @@ use crate::record::{Interval, Stage};
 /// that was dropped was never sent and tells neither way.
 #[derive(Debug, Default)]
 pub struct Breaker {
+    /// Scenario and name of each hop, which is part of another exchange and tells nothing besides it.
+    hops: HashSet<(String, String)>,
     silent: HashMap<String, Silence>,
 }
 
@@ -29,9 +31,20 @@ impl Breaker {
     /// Over how many seconds in which exchanges were due.
     pub const SECONDS: u64 = 3;
 
+    /// A breaker for these scenarios. A redirect that was answered does not make up for one whose end never was: it is the
+    /// whole exchange that counts.
+    pub fn of<'a>(plan: impl IntoIterator<Item = &'a PlannedScenario>) -> Self {
+        let hops = plan.into_iter().flat_map(|scenario| {
+            let hops = scenario.requests.iter().filter(|request| request.hop_of.is_some());
+            hops.map(|hop| (scenario.name.clone(), hop.name.clone()))
+        });
+        Self { hops: hops.collect(), ..Self::default() }
+    }
+
     /// Takes in the next interval; says how the target is down, if it is.
     pub fn settled(&mut self, interval: &Interval) -> Option<String> {
-        if interval.stage != Stage::Measured {
+        let is_hop = || self.hops.contains(&(interval.scenario.clone(), interval.request.clone()));
+        if interval.stage != Stage::Measured || (!self.hops.is_empty() && is_hop()) {
             return None;
         }
         let tally = &interval.tally;
@@ -79,6 +92,21 @@ mod tests {
         assert_eq!(breaker.settled(&interval(1, Some(Failure::Refused), 10)), None);
         let down = breaker.settled(&interval(2, Some(Failure::Refused), 10)).unwrap();
         assert_eq!(down, "tile-loader: no answer to the last 30 requests, over 3 s: connection refused");
+    }
+
+    #[test]
+    fn a_redirect_that_is_answered_does_not_make_up_for_an_end_that_never_is() {
+        let (mut planned, _) = crate::verdict::fixture::scenario("tile-loader", &[]);
+        let mut hop = crate::verdict::fixture::Request::new("page, hop 1", &[]).planned();
+        hop.hop_of = Some("page".to_owned());
+        planned.requests.push(hop);
+        let mut breaker = Breaker::of([&planned]);
+        let down = (0..3).any(|second| {
+            let answered = Interval { request: "page, hop 1".to_owned(), ..interval(second, None, 10) };
+            breaker.settled(&answered);
+            breaker.settled(&interval(second, Some(Failure::Refused), 10)).is_some()
+        });
+        assert!(down);
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Request {
         self
     }
 
-    fn planned(&self) -> PlannedRequest {
+    pub(super) fn planned(&self) -> PlannedRequest {
         PlannedRequest {
             name: self.name.to_owned(),
             line: "GET /".to_owned(),
