@@ -6,6 +6,11 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
+# What the caller's environment sets for runs must not change what is tested.
+for name in $(compgen -v TOLLGATE_ || true); do
+  case $name in TOLLGATE_TESTS_* | TOLLGATE_BROWSER) ;; *) unset "$name" ;; esac
+done
+
 step() { printf '\n== %s\n' "$*"; }
 fail() { printf 'test.sh: %s\n' "$*" >&2; exit 1; }
 
@@ -29,14 +34,19 @@ browser() {
   done
   return 1
 }
+if [ -n "${TOLLGATE_BROWSER:-}" ] && ! command -v "$TOLLGATE_BROWSER" >/dev/null; then
+  fail "TOLLGATE_BROWSER names $TOLLGATE_BROWSER, which is no program here"
+fi
 if [ -z "${TOLLGATE_TESTS_WITHOUT_BROWSER:-}" ] && ! browser; then
   without="or set TOLLGATE_TESTS_WITHOUT_BROWSER=1 to leave the reports unopened"
   [ "$(uname)" != Darwin ] || fail "no browser to open reports in; install Google Chrome or Chromium, $without"
   command -v apt-get >/dev/null || fail "no browser to open reports in, and no apt-get; install Chromium, $without"
-  [ "$(id -u)" = 0 ] ||
+  as_root=""
+  [ "$(id -u)" = 0 ] || { sudo -n true 2>/dev/null && as_root="sudo"; } ||
     fail "no browser to open reports in, and only root may install one: sudo apt-get install chromium, $without"
   step "installing chromium"
-  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium; } ||
+  { $as_root apt-get update &&
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium; } ||
     fail "apt-get could not install chromium; install it by hand, $without"
 fi
 

@@ -1,6 +1,6 @@
 //! Every flag can be set in the environment, by one rule and without a word at the flag itself.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use clap::builder::{FalseyValueParser, OsStr as Name, Resettable, StyledStr};
 use clap::{Arg, ArgAction, Command};
@@ -39,12 +39,19 @@ fn named(arg: Arg, prefix: &str) -> Arg {
     let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
     let repeats = matches!(arg.get_action(), ArgAction::Append);
     let arg = if is_switch { arg.value_parser(FalseyValueParser::new()) } else { arg };
-    let arg = if repeats { arg.value_delimiter('\n') } else { arg };
+    // A variable holds one value a line; what is typed may hold lines of its own.
+    let has_lines = std::env::var_os(&name).is_some_and(|value| value.as_encoded_bytes().contains(&b'\n'));
+    let arg = if repeats && has_lines { arg.value_delimiter('\n') } else { arg };
     if std::env::var_os(&name).is_none_or(|value| counts(&value, is_switch)) {
         arg.env(Name::from(name)).hide_env_values(true)
     } else {
         mentioning(arg.env(Resettable::<Name>::Reset), &name)
     }
+}
+
+/// What the environment says for a flag of those that commands share, such as `--budget`.
+pub(super) fn variable_of(flag: &str) -> Option<OsString> {
+    std::env::var_os(format!("TOLLGATE_{}", upper(flag.trim_start_matches('-'))))
 }
 
 fn upper(name: &str) -> String {

@@ -108,7 +108,11 @@ pub(super) fn of_clap(error: &clap::Error) -> Result<Exit, Problem> {
         let tip = tips::of(error).map(|tip| format!("\n  tip: {tip}\n")).unwrap_or_default();
         return Err(Problem::usage(format!("{}{tip}", text.trim_end())));
     }
-    // Where stdout is closed there is nobody to read the help.
-    let _closed = error.print();
-    Ok(Exit::Pass)
+    match error.print() {
+        // Where stdout is closed there is nobody to read the help.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Problem::internal(format!("the help could not be printed: {error}")))
+        }
+        _ => Ok(Exit::Pass),
+    }
 }

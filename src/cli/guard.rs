@@ -24,7 +24,8 @@ pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), Problem> {
         let further = target.allowed_hosts.iter().map(|host| (host.as_str(), hops));
         for (host, requests) in std::iter::once((own, scenario.requests.len() as f64 + hops)).chain(further) {
             if requests > 0.0 && !is_loopback(host, target) {
-                *hosts.entry(host.to_owned()).or_default() += weight(scenario) * requests;
+                *hosts.entry(host.trim_end_matches('.').to_owned()).or_default() +=
+                    weight(scenario) * requests;
             }
         }
     }

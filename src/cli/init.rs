@@ -7,6 +7,7 @@ use url::{Host, Position, Url};
 
 use super::console::{Console, Output, colours_errors};
 use super::exit::{Exit, Problem};
+use super::next::quoted;
 use crate::plan::{Environment, Overrides, Plan};
 use crate::scenario::Scenario;
 
@@ -141,14 +142,9 @@ fn readable_by_all(file: &std::fs::File) -> io::Result<()> {
 }
 
 fn next(file: &Path, knows_target: bool) -> String {
-    let file = quoted_for_a_shell(&file.display().to_string());
+    let file = quoted(&file.display().to_string());
     let target = if knows_target { "" } else { "TOLLGATE_TARGET=https://… " };
     format!("Wrote {file}\n\nNext\n  tollgate check {file}\n  {target}tollgate run {file}")
-}
-
-fn quoted_for_a_shell(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "_-./".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]
@@ -201,7 +197,7 @@ mod tests {
     #[test]
     fn names_of_files_are_shown_as_a_shell_reads_them() {
         for (name, shown) in [("a/b.toml", "a/b.toml"), ("my file", "'my file'"), ("it's", r"'it'\''s'")] {
-            assert_eq!(quoted_for_a_shell(name), shown);
+            assert_eq!(quoted(name), shown);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use super::quick;
 use crate::engine::{clock, cores};
 use crate::plan::Secrets;
 use crate::record::{Host, Provenance};
@@ -23,20 +24,42 @@ pub(super) fn now(commit: Option<String>, secrets: &Secrets) -> Provenance {
     }
 }
 
-/// The command as typed, but for the body of a request, which may hold anything.
+/// The command as typed, but for what may hold anything: bodies, tokens, and headers that are not known to be harmless.
 fn typed() -> Vec<String> {
-    without_body(std::env::args_os().map(|word| word.to_string_lossy().into_owned()))
+    without_secrets(std::env::args_os().map(|word| word.to_string_lossy().into_owned()))
 }
 
-fn without_body(words: impl Iterator<Item = String>) -> Vec<String> {
-    let mut is_body = false;
+const HIDDEN: &str = "•••";
+
+/// How the value of a flag is shown, where not as it was typed.
+fn shown_value(flag: &str) -> Option<fn(&str) -> String> {
+    match flag {
+        "--body" | "--token" => Some(|_| HIDDEN.to_owned()),
+        "--header" | "-H" => Some(quick::shown_header),
+        _ => None,
+    }
+}
+
+fn without_secrets(words: impl Iterator<Item = String>) -> Vec<String> {
+    let mut before: Option<fn(&str) -> String> = None;
     let shown = |word: String| {
-        let hidden = std::mem::replace(&mut is_body, word == "--body");
-        match word.strip_prefix("--body=") {
-            _ if hidden => "•••".to_owned(),
-            Some(_) => "--body=•••".to_owned(),
-            None => word,
+        if let Some(show) = before.take() {
+            return show(&word);
         }
+        before = shown_value(&word);
+        if before.is_some() {
+            return word;
+        }
+        let attached = word.strip_prefix("-H").map(|value| ("-H", "", value));
+        let Some((flag, sign, value)) = word
+            .split_once('=')
+            .map(|(f, v)| (f, "=", v))
+            .filter(|(f, ..)| shown_value(f).is_some())
+            .or(attached)
+        else {
+            return word;
+        };
+        shown_value(flag).map_or_else(|| word.clone(), |show| format!("{flag}{sign}{}", show(value)))
     };
     words.map(shown).collect()
 }
@@ -55,9 +78,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_typed_on_the_command_line_is_not_shown() {
-        let words = ["tollgate", "run", "--body", "pass=1", "--body=pass=1", "--rate", "2/s"];
-        let shown = without_body(words.into_iter().map(str::to_owned));
-        assert_eq!(shown, ["tollgate", "run", "--body", "•••", "--body=•••", "--rate", "2/s"]);
+    fn what_is_typed_as_a_body_a_token_or_a_header_is_not_shown() {
+        for (typed, shown) in [
+            (&["--body", "pass=1"][..], &["--body", "•••"][..]),
+            (&["--body=pass=1", "--rate", "2/s"], &["--body=•••", "--rate", "2/s"]),
+            (&["--token", "x", "--token=x"], &["--token", "•••", "--token=•••"]),
+            (&["-H", "X-Key: a$${b"], &["-H", "X-Key: •••"]),
+            (&["-HX-Key: a", "--header=X-Key: a"], &["-HX-Key: •••", "--header=X-Key: •••"]),
+            (&["-H", "X-Key: secret ${HOME}"], &["-H", "X-Key: •••"]),
+            (&["-H", "X-Key: ${KEY:-secret}"], &["-H", "X-Key: •••"]),
+            (&["-H", "Authorization: Bearer ${T}"], &["-H", "Authorization: Bearer ${T}"]),
+            (&["-H", "Accept: text/html"], &["-H", "Accept: text/html"]),
+            (&["-H", "no colon"], &["-H", "•••"]),
+        ] {
+            assert_eq!(without_secrets(typed.iter().map(|&word| word.to_owned())), shown, "{typed:?}");
+        }
     }
 }

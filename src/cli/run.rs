@@ -40,7 +40,8 @@ Every flag can be set in the environment; one that may be repeated takes one val
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
-    /// URLs (http:// or https://) and scenario files; those named together are carried out at the same time
+    /// URLs (http:// or https://) and scenario files; those named together are carried out at the same time. A URL's
+    /// query is shown and kept as it is typed: write '?key=${KEY}' for a secret
     #[arg(required = true, value_name = "URL|FILE")]
     sources: Vec<OsString>,
     /// The length of the measured phase, such as `10s` [default: what the file says; 30s for URLs]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::exit::Problem;
+use super::exit::{Exit, Problem};
 use crate::engine::Stopper;
 
 /// The signals that ask the program to end.
@@ -61,7 +61,7 @@ impl Signals {
         let listen = async move {
             loop {
                 signals.next().await;
-                told.hear();
+                told.hear().answer();
             }
         };
         let thread = std::thread::Builder::new().name("signals".to_owned());
@@ -96,21 +96,51 @@ impl Heard {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hear(&self) {
+    /// Takes in a signal and says what it comes to, to be told when nothing is locked: whoever reads stderr may not.
+    fn hear(&self) -> Asked {
         let mut state = self.lock();
         state.asked += 1;
-        let told = match (state.asked, &state.run) {
-            (1, Some(_)) => "Stopping: waiting for what has been sent (once more to end at once)",
-            (1, None) => "Stopping: there will be no further run",
-            (2, Some(_)) => "Stopping at once: what is under way is dropped",
-            // Later signals change nothing; the program is ending.
-            _ => return,
-        };
-        // A progress bar may stand on the line.
-        tracing::info!(asked = state.asked, "\n{told}");
         state.run.as_ref().inspect(|run| run.ask());
         self.changed.notify_all();
+        let told = match (state.asked, &state.run) {
+            (1, Some(_)) => "Stopping: waiting for what has been sent (once more to end at once)",
+            (1, None) => "Stopping: nothing more will be run (once more to end at once)",
+            _ => "Stopping at once: what is under way is dropped",
+        };
+        Asked { times: state.asked, told }
     }
+}
+
+/// What a signal comes to.
+struct Asked {
+    times: u32,
+    told: &'static str,
+}
+
+impl Asked {
+    /// How long a program that is asked a second time has to end of itself.
+    const GRACE: Duration = Duration::from_secs(5);
+
+    /// Tells it and sees to it that a second time ends the program, even where a pipe that nobody reads holds it up.
+    fn answer(self) {
+        let Self { times, told } = self;
+        // A progress bar may stand on the line.
+        std::thread::spawn(move || tracing::info!(asked = times, "\n{told}"));
+        match times {
+            1 => {}
+            2 => drop(std::thread::spawn(|| {
+                std::thread::sleep(Self::GRACE);
+                end();
+            })),
+            _ => end(),
+        }
+    }
+}
+
+/// Ends the program as interrupted: the one way out beside `main`, for when that is not reached.
+#[expect(clippy::exit, reason = "what is stuck cannot return")]
+fn end() {
+    std::process::exit(Exit::Inconclusive as i32);
 }
 
 #[cfg(test)]
@@ -122,7 +152,7 @@ mod tests {
     fn a_signal_between_runs_ends_the_wait_and_drains_a_run_that_begins_nevertheless() {
         let signals = Signals(Arc::default());
         assert!(!signals.asked_within(Duration::ZERO));
-        signals.0.hear();
+        assert_eq!(signals.0.hear().times, 1);
         assert!(signals.asked_within(Duration::from_hours(1)));
         let (stopper, _stop) = engine::stopper();
         assert_eq!(signals.during(stopper, || 7), 7);

@@ -14,6 +14,9 @@ use super::settings::{HttpVersions, TlsFault};
 /// How the first line of HTTP/2 begins (RFC 9113, section 3.4); no method of HTTP/1.1 does.
 const PREFACE: &[u8] = b"PRI ";
 
+/// How long a client may take to show what it speaks.
+const FIRST_LINE: Duration = Duration::from_secs(5);
+
 /// Pause before another look at a first line of which less than that has come.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
@@ -43,7 +46,8 @@ impl Front {
     pub(super) async fn open(&self, mut stream: TcpStream) -> Option<(Opened, Spoken)> {
         stream.set_nodelay(true).ok()?;
         let Some(acceptor) = &self.tls else {
-            let spoken = self.first_line(&stream).await?;
+            // A client that begins a preface and says no more would be looked at for ever.
+            let spoken = tokio::time::timeout(FIRST_LINE, self.first_line(&stream)).await.ok()??;
             return Some((Opened::Plain(stream), spoken));
         };
         if let Some(instead) = self.tls_fault.and_then(instead_of_handshake) {

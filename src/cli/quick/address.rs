@@ -59,14 +59,14 @@ impl Address {
     }
 }
 
-/// The text with each `${NAME}` replaced by `NAME`.
+/// The text with each `${NAME}` replaced by `NAME`, and each `${NAME:-default}` by its default.
 fn without_variables(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;
     while let Some((before, from)) = rest.split_once("${") {
         plain.push_str(before);
         let (variable, after) = from.split_once('}').unwrap_or((from, ""));
-        plain.push_str(variable.split(":-").next().unwrap_or_default());
+        plain.push_str(variable.split_once(":-").map_or(variable, |(_, default)| default));
         rest = after;
     }
     plain + rest

@@ -77,7 +77,7 @@ impl Header {
         let mut value = String::new();
         for part in template.parts() {
             match part {
-                Part::Literal(text) if is_frame(text, template.parts().len()) => {
+                Part::Literal(text) if is_frame(&self.name, text, template.parts().len()) => {
                     value.push_str(&escaped(text));
                 }
                 Part::Literal(text) => {
@@ -88,10 +88,10 @@ impl Header {
                     value.push_str(&keep(&self.name, secret, environment, variables));
                     value.push('}');
                 }
-                Part::Variable { name, default: None } => value.extend(["${", name, "}"]),
-                Part::Variable { name, default: Some(default) } => {
-                    value.extend(["${", name, ":-", default, "}"]);
+                Part::Variable { name, default: Some(default) } if is_unset(name, environment) => {
+                    value.extend(["${", &keep(&self.name, default, environment, variables), "}"]);
                 }
+                Part::Variable { name, .. } => value.extend(["${", name, "}"]),
             }
         }
         (self.name.clone(), value)
@@ -118,18 +118,49 @@ fn keep(
     name
 }
 
-/// Whether a text beside variables is what surrounds a value, such as `Bearer ` or `; sid=`: one word and signs.
-fn is_frame(text: &str, parts: usize) -> bool {
-    let word = text.trim_matches(|c: char| " ,;=\"".contains(c));
-    parts > 1
-        && word.len() <= 16
-        && word.bytes().all(|byte| byte.is_ascii_alphabetic() || b"-_".contains(&byte))
+/// Whether a text beside variables is what surrounds a value: a scheme such as `Bearer `, signs, or a cookie's `; sid=`.
+fn is_frame(header: &str, text: &str, parts: usize) -> bool {
+    let name_of_a_cookie = || {
+        let name = text.trim_matches([' ', ';', '=']);
+        header.eq_ignore_ascii_case("cookie")
+            && text.ends_with('=')
+            && name.len() <= 16
+            && name.bytes().all(|byte| byte.is_ascii_alphabetic() || b"-_".contains(&byte))
+    };
+    let signs_alone = || text.chars().all(|c| " ,;=\"".contains(c));
+    parts > 1 && (signs_alone() || is_scheme(text) || name_of_a_cookie())
+}
+
+/// Whether a variable leaves its place to the default.
+fn is_unset(name: &str, environment: &BTreeMap<String, String>) -> bool {
+    environment.get(name).is_none_or(String::is_empty)
+}
+
+/// A header as it was typed, or its name alone where something stands in it that may be a secret.
+pub(in crate::cli) fn shown_header(typed: &str) -> String {
+    let Ok(header) = Header::read(typed) else { return "•••".to_owned() };
+    let parts = Template::parse(&header.value).map(|value| value.parts().to_vec()).unwrap_or_default();
+    let is_open = |part: &Part| match part {
+        Part::Literal(text) => is_frame(&header.name, text, parts.len()),
+        Part::Variable { default, .. } => default.is_none(),
+    };
+    let is_harmless = HARMLESS.contains(&header.name.to_ascii_lowercase().as_str());
+    if is_harmless || parts.iter().all(is_open) {
+        typed.to_owned()
+    } else {
+        format!("{}: •••", header.name)
+    }
+}
+
+const SCHEMES: [&str; 4] = ["bearer ", "basic ", "token ", "digest "];
+
+fn is_scheme(text: &str) -> bool {
+    SCHEMES.iter().any(|scheme| text.eq_ignore_ascii_case(scheme))
 }
 
 /// An authentication scheme with its blank, and the rest.
 fn scheme(text: &str) -> (&str, &str) {
-    let known = ["bearer ", "basic ", "token ", "digest "];
-    let found = known
+    let found = SCHEMES
         .iter()
         .find(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
     match found {
@@ -205,6 +236,8 @@ mod tests {
             ),
             ("X-Key: k-1", &["HEADER_X_KEY"], "${HEADER_X_KEY_2}", &[("HEADER_X_KEY_2", "k-1")]),
             ("X-Key: k$${1}", &[], "${HEADER_X_KEY}", &[("HEADER_X_KEY", "k${1}")]),
+            ("Cookie: sid=${SID:-none}", &[], "sid=${HEADER_COOKIE}", &[("HEADER_COOKIE", "none")]),
+            ("X-Auth: secret ${A}", &[], "${HEADER_X_AUTH}${A}", &[("HEADER_X_AUTH", "secret ")]),
             (
                 "Cookie: sid=${SID}; k-1=${B}",
                 &[],
@@ -221,7 +254,7 @@ mod tests {
         for (typed, value) in [
             ("Accept: text/html", "text/html"),
             ("Authorization: Bearer ${TOKEN}", "Bearer ${TOKEN}"),
-            ("Cookie: sid=${SID:-none}", "sid=${SID:-none}"),
+            ("Cookie: sid=${SID}; theme=${THEME}", "sid=${SID}; theme=${THEME}"),
         ] {
             assert_eq!(kept(typed, &[]), (value.to_owned(), Vec::new()), "{typed}");
         }

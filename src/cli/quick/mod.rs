@@ -20,6 +20,8 @@ use super::exit::Problem;
 use address::Address;
 use header::{BodyParser, Header, HeaderParser};
 
+pub(super) use header::shown_header;
+
 /// How long a URL is measured unless `--duration` says otherwise.
 const DURATION: Duration = Duration::from_secs(30);
 
@@ -108,7 +110,8 @@ pub(super) fn is_url(word: &OsStr) -> bool {
     let word = word.as_encoded_bytes();
     let begins =
         |scheme: &[u8]| word.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-    begins(b"http://") || begins(b"https://")
+    // One slash too few is still no file, and may hold a password that no message should show.
+    begins(b"http:/") || begins(b"https:/")
 }
 
 impl Flags {
@@ -156,7 +159,7 @@ impl Flags {
         Ok(())
     }
 
-    /// The flags that were given, by name.
+    /// The flags that were given on the command line, by name; one whose variable is set may stand there for other runs.
     fn given(&self) -> Vec<&'static str> {
         let flags = [
             ("--budget", !self.budget.is_empty()),
@@ -172,7 +175,9 @@ impl Flags {
             ("--timeout", self.timeout.is_some()),
             ("--print-scenario", self.print_scenario),
         ];
-        flags.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+        let is_set =
+            |flag: &str| super::environment::variable_of(flag).is_some_and(|value| !value.is_empty());
+        flags.into_iter().filter(|(name, given)| *given && !is_set(name)).map(|(name, _)| name).collect()
     }
 }
 
