@@ -19,7 +19,7 @@ Examples:
 
 /// Validate scenario files without sending anything
 ///
-/// Reports all errors of all files at once. A variable that is not set is a warning here and an error on `run`.
+/// Reports the errors of all files at once. A variable that is not set is a warning here and an error on `run`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {

@@ -143,7 +143,7 @@ impl Display {
 fn line(measured: Option<Duration>, scenario: &ScenarioProgress, width: usize) -> String {
     let Some(measured) = measured else { return "warming up".to_owned() };
     let elapsed = measured.min(scenario.duration);
-    let rate = scenario.released as f64 / elapsed.as_secs_f64().max(1.0);
+    let rate = scenario.released as f64 / elapsed.as_secs_f64().max(0.2);
     let quantile = |quantile| {
         let value = scenario.latency.quantile(quantile).map_or("–".to_owned(), show);
         format!("{quantile} {value}")

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::filling::Filler;
 use super::target::{self, Base};
 use super::{
-    Environment, Family, Plan, Protocol, Resolve, Reuse, ScenarioPlan, Secrets, Warmup, doubts, load, request,
+    Environment, Family, Load, Plan, Protocol, Resolve, Reuse, ScenarioPlan, Secrets, Warmup, doubts, load,
+    request,
 };
 use crate::record::PlannedScenario;
 use crate::scenario::{Complaint, Field, Scenario, ScenarioErrors, Span, Template, Warning, Words};
@@ -75,6 +76,14 @@ fn public_variables(scenarios: &[Scenario]) -> BTreeSet<String> {
     scenarios.iter().flat_map(|scenario| [listed(scenario), shown(scenario)].concat()).collect()
 }
 
+/// What a reader of a closed load's figures must know.
+fn closed(load: &Load) -> Option<String> {
+    matches!(load, Load::Closed { .. }).then(|| {
+        "the load is closed: a target that stalls is asked less often, so that the quantiles understate its stalls"
+            .to_owned()
+    })
+}
+
 fn unique_name(before: &[Scenario], scenario: &Scenario, filler: &mut Filler<'_>) {
     let Some(place) = scenario.file.name.place() else { return };
     if let Some(same) = before.iter().find(|other| other.name() == scenario.name()) {
@@ -105,7 +114,7 @@ fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'
             base_url: base.shown,
             load: load::words(scenario, &load),
             warmup: load::warmup_words(warmup),
-            caveats: target::caveats(&target),
+            caveats: target::caveats(&target).into_iter().chain(closed(&load)).collect(),
             requests: shown,
         },
         target,

@@ -88,13 +88,16 @@ pub(super) fn remedy(failure: Failure) -> &'static str {
     match failure {
         Failure::Status => "read the target's log of the time of the run: it knows why it answered so",
         Failure::Redirected => {
-            "check the credentials if it leads to a login page; if it is right, expect it in the scenario"
+            "check the credentials if it leads to a login page; if it is right, expect it, or have it followed: \
+             raise `redirects`, and name another host in `allow_hosts`"
         }
         Failure::Unexpected => "request it once by hand and compare the answer with the expectation",
         Failure::Dns => "check the host name in the base URL, and the resolver of this machine",
         Failure::Refused => "check that the target runs and listens at this address and port",
         Failure::Unreachable => "check the route and the firewall",
-        Failure::Tls => "check the target's certificate, its names and its date",
+        Failure::Tls => {
+            "check the target's certificate, its names and its date; an authority of your own is trusted by `tls_ca`"
+        }
         Failure::Reset | Failure::Closed => {
             "look for crashes, restarts and connection limits of the target and the proxies before it"
         }

@@ -112,7 +112,7 @@ fn connections(connections: Connections) -> String {
 /// How the figures came about.
 pub(super) fn method(verdict: &Verdict) -> String {
     format!(
-        "Latency counts from the moment a request was due, so that a stall is charged to every request it delayed; \
+        "Latency counts from the moment a request was due, so that a stall of an open load is charged to every request it delayed; \
          failures rank above every latency, and quantiles in the columns p50 to max are of the ok exchanges. \
          Budgets are decided by the rule “{}” at {} confidence on each side, the intervals shown are the matching \
          90 % ones, and both assume that requests are independent of one another.",
