@@ -91,7 +91,7 @@ fn only_the_command_line_prints_and_only_main_ends_the_program() {
     for file in sources(&root()) {
         let text = std::fs::read_to_string(&file).unwrap();
         let room = room(&file);
-        assert!(!text.contains("process::exit"), "{} ends the program", file.display());
+        assert!(!text.contains("process::exit") || room == "main", "{} ends the program", file.display());
         let prints = text.contains("io::stdout()") || text.contains("io::stderr()");
         assert!(!prints || room == "cli" || room == "main", "{} prints", file.display());
     }

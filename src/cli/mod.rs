@@ -76,7 +76,10 @@ fn command() -> clap::Command {
 }
 
 /// Carries out what was typed.
-pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Result<Exit, Problem> {
+///
+/// `end` ends the program at once; it is called only where a second signal finds no way back to here.
+pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Result<Exit, Problem> {
+    signals::end_by(end);
     let arguments: Vec<_> = arguments.into_iter().collect();
     let parsed = command().try_get_matches_from(&arguments).and_then(|typed| Cli::from_arg_matches(&typed));
     let cli = match parsed {

@@ -1,6 +1,6 @@
 //! Ctrl-C and SIGTERM ask a run to drain; asked again, it ends at once.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -137,10 +137,18 @@ impl Asked {
     }
 }
 
-/// Ends the program as interrupted: the one way out beside `main`, for when that is not reached.
-#[expect(clippy::exit, reason = "what is stuck cannot return")]
+/// How the program is ended where `main` is not reached; signals concern all of it, and so does this.
+static END: OnceLock<fn(Exit)> = OnceLock::new();
+
+/// Says how the program is ended where `main` is not reached; the first word counts.
+pub(super) fn end_by(end: fn(Exit)) {
+    let _known = END.set(end);
+}
+
 fn end() {
-    std::process::exit(Exit::Inconclusive as i32);
+    if let Some(end) = END.get() {
+        end(Exit::Inconclusive);
+    }
 }
 
 #[cfg(test)]
