@@ -113,6 +113,7 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
                 start: record.measurement.measured_from + Duration::from_secs(second),
                 tally: request.measured.tally.clone(),
                 series: request.measured.series.clone(),
+                server_timings: request.measured.server_timings.clone(),
             }));
         }
     }

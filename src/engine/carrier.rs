@@ -176,7 +176,8 @@ impl Carrier {
             let took = parts.duration(Dimension::Setup) + parts.duration(Dimension::Service);
             parts.took(Dimension::Latency, took);
         }
-        let exchange = Exchange { parts, failed, fresh: hop.fresh, body_bytes: hop.body_bytes };
+        let exchange =
+            Exchange { parts, failed, fresh: hop.fresh, body_bytes: hop.body_bytes, ..Exchange::default() };
         let place = prepared.place + 1 + chain.followed as usize;
         let stage = chain.stage_of(&exchange);
         self.lane.record_hop(place, stage, chain.taken.due, exchange);
@@ -187,7 +188,7 @@ impl Chain {
     fn new(taken: Taken, stage: Stage) -> Self {
         let mut parts = Parts::default();
         parts.took(Dimension::Lag, taken.dispatched - taken.due);
-        let exchange = Exchange { parts, failed: None, fresh: false, body_bytes: 0 };
+        let exchange = Exchange { parts, ..Exchange::default() };
         Self { taken, stage, exchange, done: taken.dispatched, followed: 0, limits: None }
     }
 

@@ -10,7 +10,7 @@ use super::line::{Command, Counters, LaneProgress, News, Report};
 use super::stop::{Stop, Urgency};
 use super::{EngineError, Flow, Observer, Progress, ScenarioProgress};
 use crate::plan::{Plan, ScenarioPlan};
-use crate::record::{Dimension, Ending, Histogram, Interval, Measurement, ScenarioMeasurement};
+use crate::record::{Dimension, Ending, Histogram, Interval, Measurement, Prober, ScenarioMeasurement};
 use crate::recorder::{Settled, SettledSlot};
 
 /// How long before the measured phase lanes are told when it starts.
@@ -186,6 +186,8 @@ impl<'a> Conductor<'a> {
             measured_from: measured_from.unwrap_or(elapsed),
             elapsed,
             ending,
+            prober: Prober::default(),
+            sharing: None,
         }
     }
 }
@@ -225,6 +227,7 @@ impl ScenarioTotals {
                     start: phase_start + Duration::from_secs(second),
                     tally: slot.tally.clone(),
                     series: slot.series(),
+                    server_timings: slot.server_timings.clone(),
                 };
                 slot.add_to(totals.stage_mut(stage), &interval);
                 intervals.push(interval);

@@ -43,7 +43,7 @@ pub(super) fn provide(connections: u64) -> Result<(), EngineError> {
 mod tests {
     use super::super::tests::harness;
     use super::*;
-    use crate::plan::{Protocol, Secrets};
+    use crate::plan::Protocol;
 
     #[test]
     fn every_place_that_may_be_redirected_counts_its_further_connections() {
@@ -51,7 +51,7 @@ mod tests {
         (scenario.target.protocol, scenario.streams) = (Protocol::Http2, 4);
         let count = |scenario: &ScenarioPlan| {
             let scenarios = vec![scenario.clone(), harness::open(1.0, 1, 3)];
-            connections(&Plan { scenarios, secrets: Secrets::default(), every: None })
+            connections(&Plan::of(scenarios))
         };
         assert_eq!(count(&scenario), 13);
         scenario.requests[0].redirects = 1;

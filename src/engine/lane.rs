@@ -259,12 +259,7 @@ impl Lane {
         let failed = Some(Box::new(Failed::in_phase(Failure::Dropped, Dimension::Wait, seen)));
         self.begin(arrival.due);
         let place = self.prepared.first().map_or(0, |first| first.place);
-        self.record(
-            place,
-            Stage::Measured,
-            arrival.due,
-            Exchange { parts, failed, fresh: false, body_bytes: 0 },
-        );
+        self.record(place, Stage::Measured, arrival.due, Exchange { parts, failed, ..Exchange::default() });
         self.end(arrival.due);
     }
 

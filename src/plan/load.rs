@@ -28,7 +28,7 @@ pub(super) fn resolve(scenario: &Scenario, overrides: &Overrides, filler: &mut F
         }
     };
     match schedule {
-        Ok(schedule) => Some(Load::Open { schedule, connections }),
+        Ok(schedule) => Some(Load::Open { schedule, connections, max_connections: connections }),
         Err(UnitError { problem, remedy }) => {
             let stages = scenario.file.load.given().map_or(0..0, |load| span_of(&load.stages));
             filler.complain(&stages, problem, remedy)

@@ -20,12 +20,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use time::OffsetDateTime;
 use url::Url;
 
 use crate::expect::Expectations;
-use crate::record::{
-    Ceiling, Connections, Ending, Measurement, PlannedScenario, RequestMeasurement, ScenarioMeasurement,
-};
+use crate::record::{Ceiling, Ending, Measurement, PlannedScenario, RequestMeasurement, ScenarioMeasurement};
 
 pub use environment::Environment;
 pub use resolve::Overrides;
@@ -33,7 +32,7 @@ pub use schedule::{Arrivals, Ramp, Schedule, Shard};
 pub use secrets::Secrets;
 
 /// Everything one run will do: its scenarios, carried out at the same time.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// The scenarios, in the order of the command; their names differ.
     pub scenarios: Vec<ScenarioPlan>,
@@ -41,17 +40,41 @@ pub struct Plan {
     pub secrets: Secrets,
     /// How often the whole is repeated, each time as a run of its own; `None` for one run.
     pub every: Option<Duration>,
+    /// How the prober waits for due times.
+    pub pacing: Pacing,
+    /// The part of the run that this prober carries out; `None` for the whole.
+    pub part: Option<PlannedPart>,
+}
+
+/// How the prober waits for due times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pacing {
+    /// By a timer set short of the due time, and by spinning for the rest, within a bound.
+    #[default]
+    Spin,
+    /// By a timer alone.
+    Sleep,
+}
+
+/// The part of a run that one of several probers carries out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedPart {
+    /// Which arrivals of each schedule.
+    pub shard: Shard,
+    /// When the measured phase starts, on the calendar.
+    pub start: OffsetDateTime,
 }
 
 impl Plan {
+    /// A plan of these scenarios, to be carried out once and whole, that knows no secrets.
+    pub fn of(scenarios: Vec<ScenarioPlan>) -> Self {
+        Self { scenarios, ..Self::default() }
+    }
+
     /// The measurement of a run that has not begun: every scenario and request, and nothing counted.
     pub fn nothing_measured(&self) -> Measurement {
-        Measurement {
-            scenarios: self.scenarios.iter().map(ScenarioPlan::nothing_measured).collect(),
-            measured_from: Duration::ZERO,
-            elapsed: Duration::ZERO,
-            ending: Ending::Recovered,
-        }
+        let scenarios = self.scenarios.iter().map(ScenarioPlan::nothing_measured);
+        Measurement::of(scenarios.collect(), Ending::Recovered)
     }
 }
 
@@ -86,21 +109,15 @@ impl ScenarioPlan {
 
     fn nothing_measured(&self) -> ScenarioMeasurement {
         let names = self.shown.requests.iter().map(|request| request.name.clone());
+        let requests = names.zip(self.ceilings());
+        let requests = requests.map(|(name, ceilings)| RequestMeasurement::new(name, ceilings));
+        let planned = match &self.load {
+            Load::Open { schedule, .. } => Some(schedule.count()),
+            Load::Closed { .. } => None,
+        };
         ScenarioMeasurement {
-            name: self.shown.name.clone(),
-            requests: names
-                .zip(self.ceilings())
-                .map(|(name, ceilings)| RequestMeasurement::new(name, ceilings))
-                .collect(),
-            planned: match &self.load {
-                Load::Open { schedule, .. } => Some(schedule.count()),
-                Load::Closed { .. } => None,
-            },
-            released: 0,
-            unreleased: 0,
-            abandoned: 0,
-            connections: Connections::default(),
-            protocols: Vec::new(),
+            planned,
+            ..ScenarioMeasurement::new(self.shown.name.clone(), requests.collect())
         }
     }
 }
@@ -122,6 +139,11 @@ pub struct TargetPlan {
     pub resolve: Vec<Resolve>,
     /// Further hosts that redirects may lead to, lower case; the base URL's own is always allowed.
     pub allowed_hosts: Vec<String>,
+    /// How old the addresses found for a name may be before they are looked up again; zero looks them up for each
+    /// connection.
+    pub dns_refresh: Duration,
+    /// Whether TLS sessions are resumed; each handshake is a full one otherwise.
+    pub tls_resumption: bool,
     /// How long each phase, and an exchange as a whole, may take.
     pub timeouts: Timeouts,
 }
@@ -235,8 +257,10 @@ pub enum Load {
     Open {
         /// When each arrival is due.
         schedule: Schedule,
-        /// How many connections may be open at once.
+        /// How many connections arrivals are waited with; they are the ones that are warmed up.
         connections: u32,
+        /// How many may be open at once: where those above are all taken, an arrival opens another one up to here.
+        max_connections: u32,
     },
     /// Each connection sends again when it is answered.
     Closed {
@@ -250,10 +274,18 @@ pub enum Load {
 }
 
 impl Load {
-    /// How many connections may be open at once.
+    /// How many connections there are to begin with.
     pub fn connections(&self) -> u32 {
         match self {
             Self::Open { connections, .. } | Self::Closed { connections, .. } => *connections,
+        }
+    }
+
+    /// How many connections may be open at once.
+    pub fn max_connections(&self) -> u32 {
+        match self {
+            Self::Open { max_connections, .. } => *max_connections,
+            Self::Closed { connections, .. } => *connections,
         }
     }
 

@@ -59,7 +59,8 @@ impl Plan {
         });
         let plans = ScenarioErrors::gather(plans.collect::<Vec<_>>())?;
         let every = overrides.every.or_else(|| scenarios.iter().find_map(|scenario| scenario.load.every));
-        Ok((Self { scenarios: plans, secrets: Secrets::new(secrets), every }, warnings))
+        let plan = Self { secrets: Secrets::new(secrets), every, ..Self::of(plans) };
+        Ok((plan, warnings))
     }
 }
 
@@ -115,6 +116,7 @@ fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'
             load: load::words(scenario, &load),
             warmup: load::warmup_words(warmup),
             caveats: target::caveats(&target).into_iter().chain(closed(&load)).collect(),
+            capacity: None,
             requests: shown,
         },
         target,

@@ -10,12 +10,17 @@ use crate::units::UnitError;
 /// One measured part of an exchange.
 ///
 /// `latency = lag + wait + setup + service` without rest, where `setup = dns + connect + tls` when a
-/// connection was opened for the exchange and nothing otherwise, and `service = first_byte + body`.
+/// connection was opened for the exchange and nothing otherwise, and `service = first_byte + body`. `fresh` and `reused`
+/// split the exchanges, not their time: each enters one of the two with its whole latency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dimension {
     /// From due to done; what budgets judge unless they name another dimension.
     Latency,
+    /// The latency of an exchange for which a connection was opened.
+    Fresh,
+    /// The latency of an exchange over a connection that was open already.
+    Reused,
     /// From due to dispatched: the prober's own lateness.
     Lag,
     /// From dispatched until a connection was free.
@@ -30,6 +35,10 @@ pub enum Dimension {
     Connect,
     /// The TLS handshake.
     Tls,
+    /// The TLS handshake, where it was a full one.
+    TlsFull,
+    /// The TLS handshake, where it resumed an earlier session.
+    TlsResumed,
     /// From sent to the first byte of the answer.
     FirstByte,
     /// From the first byte of the answer to its last.
@@ -38,8 +47,10 @@ pub enum Dimension {
 
 impl Dimension {
     /// Every dimension, in the order of the declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Latency,
+        Self::Fresh,
+        Self::Reused,
         Self::Lag,
         Self::Wait,
         Self::Setup,
@@ -47,6 +58,8 @@ impl Dimension {
         Self::Dns,
         Self::Connect,
         Self::Tls,
+        Self::TlsFull,
+        Self::TlsResumed,
         Self::FirstByte,
         Self::Body,
     ];
@@ -58,6 +71,8 @@ impl Dimension {
     pub fn name(self) -> &'static str {
         match self {
             Self::Latency => "latency",
+            Self::Fresh => "fresh",
+            Self::Reused => "reused",
             Self::Lag => "lag",
             Self::Wait => "wait",
             Self::Setup => "setup",
@@ -65,6 +80,8 @@ impl Dimension {
             Self::Dns => "dns",
             Self::Connect => "connect",
             Self::Tls => "tls",
+            Self::TlsFull => "tls_full",
+            Self::TlsResumed => "tls_resumed",
             Self::FirstByte => "first_byte",
             Self::Body => "body",
         }
@@ -72,7 +89,16 @@ impl Dimension {
 
     /// Whether an exchange enters this dimension only when a connection is opened for it.
     pub fn needs_fresh_connection(self) -> bool {
-        matches!(self, Self::Setup | Self::Dns | Self::Connect | Self::Tls)
+        matches!(
+            self,
+            Self::Fresh
+                | Self::Setup
+                | Self::Dns
+                | Self::Connect
+                | Self::Tls
+                | Self::TlsFull
+                | Self::TlsResumed
+        )
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dimension, EvidenceLog, Failure, Series, micros};
+use super::{Dimension, EvidenceLog, Failure, Histogram, Prober, Series, ServerTimings, Sharing, micros};
 
 /// The part of a run an exchange belongs to. Warm-up is cold and warm-up together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -57,8 +57,12 @@ pub struct CeilingCount {
     pub judged: u64,
     /// Of these, the ones at or above the limit, and the failed ones.
     pub exceeded: u64,
-    /// What `exceeded` would be if each exchange's lag were subtracted from its latency.
+    /// What `exceeded` would be if what the prober itself may have added were subtracted: the exchange's lag, and the
+    /// time that the prober stood still meanwhile.
     pub exceeded_without_lag: u64,
+    /// What `exceeded` would be if each exchange's wait for a connection were subtracted from its latency.
+    #[serde(default)]
+    pub exceeded_without_wait: u64,
 }
 
 impl CeilingCount {
@@ -67,6 +71,7 @@ impl CeilingCount {
         self.judged += other.judged;
         self.exceeded += other.exceeded;
         self.exceeded_without_lag += other.exceeded_without_lag;
+        self.exceeded_without_wait += other.exceeded_without_wait;
     }
 }
 
@@ -144,6 +149,9 @@ pub struct Interval {
     /// byte and body are of the ok exchanges; the others also of exchanges that failed later.
     #[serde(skip)]
     pub series: Series,
+    /// What the target told of its own time, kept in the interval log too.
+    #[serde(skip)]
+    pub server_timings: ServerTimings,
 }
 
 /// One stage of one request over the whole run.
@@ -154,6 +162,9 @@ pub struct StageMeasurement {
     /// Histograms by dimension. Those of latency, service, first byte and body are of the ok exchanges; the others
     /// also of exchanges that failed later.
     pub series: Series,
+    /// What the target told of its own time in the answers of the ok exchanges.
+    #[serde(default, skip_serializing_if = "ServerTimings::is_empty")]
+    pub server_timings: ServerTimings,
     /// The failures seen.
     pub evidence: EvidenceLog,
 }
@@ -163,6 +174,7 @@ impl StageMeasurement {
     pub fn add(&mut self, interval: &Interval) {
         self.tally.add(&interval.tally);
         self.series.merge(&interval.series);
+        self.server_timings.merge(&interval.server_timings);
     }
 }
 
@@ -248,6 +260,53 @@ pub struct ScenarioMeasurement {
     pub connections: Connections,
     /// What was spoken: `HTTP/1.1`, `HTTP/2 over TLS 1.3`; empty where no connection was made.
     pub protocols: Vec<String>,
+    /// How many connections were opened to each address, as `192.0.2.1:443`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub addresses: BTreeMap<String, u64>,
+    /// How long it took to look the target's names up, in the background or on an exchange's way; nothing where
+    /// addresses were given.
+    #[serde(default, skip_serializing_if = "Lookups::is_empty")]
+    pub lookups: Lookups,
+}
+
+impl ScenarioMeasurement {
+    /// Nothing counted yet of these requests.
+    pub fn new(name: String, requests: Vec<RequestMeasurement>) -> Self {
+        Self {
+            name,
+            requests,
+            planned: None,
+            released: 0,
+            unreleased: 0,
+            abandoned: 0,
+            connections: Connections::default(),
+            protocols: Vec::new(),
+            addresses: BTreeMap::new(),
+            lookups: Lookups::default(),
+        }
+    }
+}
+
+/// Look-ups of the target's names.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lookups {
+    /// How long those took that found an address.
+    pub took: Histogram,
+    /// How many found none.
+    pub failed: u64,
+}
+
+impl Lookups {
+    /// Whether nothing was looked up.
+    pub fn is_empty(&self) -> bool {
+        self.took.count() == 0 && self.failed == 0
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
+        self.took.add(&other.took);
+        self.failed += other.failed;
+    }
 }
 
 /// Why a run ended.
@@ -277,9 +336,27 @@ pub struct Measurement {
     pub elapsed: Duration,
     /// Why it ended.
     pub ending: Ending,
+    /// How the prober itself fared.
+    #[serde(default)]
+    pub prober: Prober,
+    /// How the run was shared out; `None` where one prober carried it out alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<Sharing>,
 }
 
 impl Measurement {
+    /// What was measured of these scenarios in a run that one prober carried out and that ended so.
+    pub fn of(scenarios: Vec<ScenarioMeasurement>, ending: Ending) -> Self {
+        Self {
+            scenarios,
+            measured_from: Duration::ZERO,
+            elapsed: Duration::ZERO,
+            ending,
+            prober: Prober::default(),
+            sharing: None,
+        }
+    }
+
     /// Adds a settled interval to the totals of its request; one of an unknown request is left out.
     pub fn add(&mut self, interval: &Interval) {
         let scenario = self.scenarios.iter_mut().find(|scenario| scenario.name == interval.scenario);
@@ -295,7 +372,9 @@ impl Measurement {
         let requests = self.scenarios.iter_mut().flat_map(|scenario| &mut scenario.requests);
         for request in requests {
             for stage in Stage::ALL {
-                request.stage_mut(stage).evidence.rewrite(&rewrite);
+                let stage = request.stage_mut(stage);
+                stage.evidence.rewrite(&rewrite);
+                stage.server_timings.rewrite(&rewrite);
             }
         }
     }

@@ -8,18 +8,24 @@ mod dimension;
 mod histogram;
 mod measurement;
 mod outcome;
+mod prober;
 mod run;
+mod server_timings;
+mod sharing;
 mod verdict;
 
 pub use budget::{Budget, Limit};
 pub use dimension::Dimension;
 pub use histogram::{Histogram, HistogramError, Series};
 pub use measurement::{
-    Actual, Ceiling, CeilingCount, Connections, Ending, Interval, Measurement, RequestMeasurement,
+    Actual, Ceiling, CeilingCount, Connections, Ending, Interval, Lookups, Measurement, RequestMeasurement,
     ScenarioMeasurement, Stage, StageMeasurement, Tally,
 };
 pub use outcome::{Evidence, EvidenceLog, Failure};
-pub use run::{FORMAT, Host, PlannedRequest, PlannedScenario, Provenance, RunRecord};
+pub use prober::Prober;
+pub use run::{Capacity, FORMAT, Host, PlannedRequest, PlannedScenario, Provenance, RunRecord};
+pub use server_timings::ServerTimings;
+pub use sharing::{Part, Sharing};
 pub use verdict::{BudgetVerdict, Decision, Reason, ScenarioVerdict, Verdict};
 
 /// Durations as whole microseconds in files, under field names that end in `_us`.

@@ -81,8 +81,21 @@ pub struct PlannedScenario {
     /// verified, for instance.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub caveats: Vec<String>,
+    /// How many exchanges it may have under way, beside how many its budgets want; `None` in the closed model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
     /// Its requests; one whose redirects are followed has its hops after it.
     pub requests: Vec<PlannedRequest>,
+}
+
+/// How many exchanges a scenario in the open model may have under way at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// Connections times streams: beyond this, arrivals wait.
+    pub places: u64,
+    /// Peak rate × the longest an arrival may take by its budgets on quantiles (Little's law): with so many places a
+    /// target that just holds its budgets makes no arrival wait. `None` without such a budget.
+    pub wanted: Option<u64>,
 }
 
 /// One request as planned, in words and without secrets.

@@ -73,6 +73,14 @@ impl Parts {
         }
     }
 
+    /// Files the latency under the kind of connection the exchange was made on as well; one that was dropped had none.
+    pub(super) fn tell_connection(&mut self, is_fresh: bool) {
+        let kind = if is_fresh { Dimension::Fresh } else { Dimension::Reused };
+        if self.get(Dimension::Wait) != Part::Died {
+            self.0[kind as usize] = self.get(Dimension::Latency);
+        }
+    }
+
     /// Turns every part of the answer that was entered into one not survived: a wrong answer, however
     /// fast, enters no quantile and exceeds every ceiling on it.
     pub fn fail_answer(&mut self) {
@@ -111,7 +119,7 @@ impl Failed {
 }
 
 /// One exchange that came to an end.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Exchange {
     /// How long each part took.
     pub parts: Parts,
@@ -121,6 +129,11 @@ pub struct Exchange {
     pub fresh: bool,
     /// Body bytes received.
     pub body_bytes: u64,
+    /// How long the prober itself stood still between the exchange's dispatch and its end: so much of its latency the
+    /// target may not have caused.
+    pub stood_still: Duration,
+    /// What the target told of its own time: metrics and their durations.
+    pub server_timings: Vec<(String, Duration)>,
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ mod tests {
     fn took(millis: u64) -> Exchange {
         let mut parts = Parts::default();
         parts.took(Dimension::Latency, Duration::from_millis(millis));
-        Exchange { parts, failed: None, fresh: false, body_bytes: 0 }
+        Exchange { parts, ..Exchange::default() }
     }
 
     fn at(millis: u64) -> Duration {

@@ -1,11 +1,13 @@
 //! The counts and histograms of one second, request and stage.
 
+use std::time::Duration;
+
 use crate::record::{
-    Ceiling, CeilingCount, Dimension, EvidenceLog, Failure, Histogram, Interval, Series, StageMeasurement,
-    Tally,
+    Ceiling, CeilingCount, Dimension, EvidenceLog, Failure, Histogram, Interval, Series, ServerTimings,
+    StageMeasurement, Tally,
 };
 
-use super::{Exchange, Part, Parts};
+use super::{Exchange, Part};
 
 /// What was recorded of one request and stage in one second.
 #[derive(Debug, Default)]
@@ -14,6 +16,8 @@ pub struct Slot {
     pub tally: Tally,
     /// The failures seen.
     pub evidence: EvidenceLog,
+    /// What the target told of its own time in the answers of the ok exchanges.
+    pub server_timings: ServerTimings,
     histograms: [Option<Box<Histogram>>; Dimension::ALL.len()],
 }
 
@@ -21,12 +25,13 @@ impl Slot {
     /// Counts one exchange against its request's ceilings.
     ///
     /// One that the prober itself could not carry out is evidence, and says nothing of the target.
-    pub fn record(&mut self, ceilings: &[Ceiling], exchange: Exchange) {
+    pub fn record(&mut self, ceilings: &[Ceiling], mut exchange: Exchange) {
         if let Some(ours) = exchange.failed.as_ref().filter(|failed| failed.failure == Failure::Prober) {
             self.evidence.add(ours.to_evidence());
             return;
         }
-        self.count_ceilings(ceilings, &exchange.parts);
+        exchange.parts.tell_connection(exchange.fresh);
+        self.count_ceilings(ceilings, &exchange);
         for dimension in Dimension::ALL {
             if let Part::Took(duration) = exchange.parts.get(dimension) {
                 self.histograms[dimension as usize].get_or_insert_default().record(duration);
@@ -36,7 +41,12 @@ impl Slot {
         self.tally.fresh += u64::from(exchange.fresh);
         self.tally.body_bytes += exchange.body_bytes;
         match exchange.failed {
-            None => self.tally.ok += 1,
+            None => {
+                self.tally.ok += 1;
+                for (metric, duration) in &exchange.server_timings {
+                    self.server_timings.record(metric, *duration);
+                }
+            }
             Some(failed) => {
                 *self.tally.failures.entry(failed.failure).or_default() += 1;
                 self.evidence.add(failed.to_evidence());
@@ -48,6 +58,7 @@ impl Slot {
     pub fn merge(&mut self, other: &Self) {
         self.tally.add(&other.tally);
         self.evidence.merge(&other.evidence);
+        self.server_timings.merge(&other.server_timings);
         for (mine, theirs) in self.histograms.iter_mut().zip(&other.histograms) {
             if let Some(theirs) = theirs {
                 mine.get_or_insert_default().add(theirs);
@@ -72,38 +83,45 @@ impl Slot {
         totals.evidence.merge(&self.evidence);
     }
 
-    fn count_ceilings(&mut self, ceilings: &[Ceiling], parts: &Parts) {
+    fn count_ceilings(&mut self, ceilings: &[Ceiling], exchange: &Exchange) {
         self.tally.ceilings.resize(ceilings.len(), CeilingCount::default());
         for (count, ceiling) in self.tally.ceilings.iter_mut().zip(ceilings) {
-            count.add(judge(ceiling, parts));
+            count.add(judge(ceiling, exchange));
         }
     }
 }
 
-fn judge(ceiling: &Ceiling, parts: &Parts) -> CeilingCount {
-    let (exceeded, exceeded_without_lag) = match parts.get(ceiling.dimension) {
+fn judge(ceiling: &Ceiling, exchange: &Exchange) -> CeilingCount {
+    use Dimension::{Fresh, Lag, Latency, Reused, Wait};
+    let Exchange { parts, stood_still, .. } = exchange;
+    let duration = match parts.get(ceiling.dimension) {
         Part::Skipped => return CeilingCount::default(),
-        Part::Died => (true, true),
-        Part::Took(duration) => {
-            let ours = match ceiling.dimension {
-                Dimension::Latency => parts.duration(Dimension::Lag),
-                _ => std::time::Duration::ZERO,
+        Part::Died => {
+            return CeilingCount {
+                judged: 1,
+                exceeded: 1,
+                exceeded_without_lag: 1,
+                exceeded_without_wait: 1,
             };
-            (duration >= ceiling.limit, duration.saturating_sub(ours) >= ceiling.limit)
         }
+        Part::Took(duration) => duration,
     };
+    let of_latency = |part| match ceiling.dimension {
+        Latency | Fresh | Reused => parts.duration(part),
+        _ => Duration::ZERO,
+    };
+    let exceeds = |taken_off: Duration| u64::from(duration.saturating_sub(taken_off) >= ceiling.limit);
     CeilingCount {
         judged: 1,
-        exceeded: u64::from(exceeded),
-        exceeded_without_lag: u64::from(exceeded_without_lag),
+        exceeded: exceeds(Duration::ZERO),
+        exceeded_without_lag: exceeds(of_latency(Lag) + *stood_still),
+        exceeded_without_wait: exceeds(of_latency(Wait)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::super::Failed;
+    use super::super::{Failed, Parts};
     use super::*;
     use crate::record::Failure;
 
@@ -114,7 +132,18 @@ mod tests {
         for (dimension, millis) in parts {
             made.took(*dimension, Duration::from_millis(*millis));
         }
-        Exchange { parts: made, failed: None, fresh: false, body_bytes: 0 }
+        Exchange { parts: made, ..Exchange::default() }
+    }
+
+    /// Exchanges judged and exceeded, and exceeded without lag and without wait, by ceiling.
+    fn counts(slot: &Slot) -> Vec<(u64, u64, u64, u64)> {
+        let counts = slot.tally.ceilings.iter();
+        counts
+            .map(|count| {
+                let CeilingCount { judged, exceeded, exceeded_without_lag, exceeded_without_wait } = *count;
+                (judged, exceeded, exceeded_without_lag, exceeded_without_wait)
+            })
+            .collect()
     }
 
     #[test]
@@ -122,14 +151,40 @@ mod tests {
         let mut slot = Slot::default();
         slot.record(&[AT_300], exchange(&[(Dimension::Latency, 300)]));
         slot.record(&[AT_300], exchange(&[(Dimension::Latency, 299)]));
-        assert_eq!(slot.tally.ceilings, [CeilingCount { judged: 2, exceeded: 1, exceeded_without_lag: 1 }]);
+        assert_eq!(counts(&slot), [(2, 1, 1, 1)]);
     }
 
     #[test]
     fn an_exceedance_that_is_the_probers_own_lag_is_told_apart() {
         let mut slot = Slot::default();
         slot.record(&[AT_300], exchange(&[(Dimension::Latency, 350), (Dimension::Lag, 100)]));
-        assert_eq!(slot.tally.ceilings, [CeilingCount { judged: 1, exceeded: 1, exceeded_without_lag: 0 }]);
+        assert_eq!(counts(&slot), [(1, 1, 0, 1)]);
+    }
+
+    #[test]
+    fn an_exceedance_while_the_prober_stood_still_is_told_apart() {
+        let mut slot = Slot::default();
+        let late = exchange(&[(Dimension::Latency, 350), (Dimension::Service, 350)]);
+        slot.record(&[AT_300], Exchange { stood_still: Duration::from_millis(100), ..late });
+        assert_eq!(counts(&slot), [(1, 1, 0, 1)]);
+    }
+
+    #[test]
+    fn an_exceedance_that_is_all_wait_for_a_connection_is_told_apart() {
+        let mut slot = Slot::default();
+        slot.record(&[AT_300], exchange(&[(Dimension::Latency, 350), (Dimension::Wait, 340)]));
+        assert_eq!(counts(&slot), [(1, 1, 1, 0)]);
+    }
+
+    #[test]
+    fn latencies_over_fresh_and_over_reused_connections_are_kept_apart() {
+        let mut slot = Slot::default();
+        slot.record(&[], Exchange { fresh: true, ..exchange(&[(Dimension::Latency, 90)]) });
+        slot.record(&[], exchange(&[(Dimension::Latency, 10)]));
+        let series = slot.series();
+        let longest = |dimension| series.get(dimension).and_then(Histogram::max).map(|max| max.as_millis());
+        assert_eq!((longest(Dimension::Fresh), longest(Dimension::Reused)), (Some(90), Some(10)));
+        assert_eq!(series.get(Dimension::Latency).map(Histogram::count), Some(2));
     }
 
     #[test]
@@ -153,6 +208,6 @@ mod tests {
         let mut slot = Slot::default();
         slot.record(&[tls], exchange(&[(Dimension::Latency, 400)]));
         slot.record(&[tls], exchange(&[(Dimension::Latency, 400), (Dimension::Tls, 20)]));
-        assert_eq!(slot.tally.ceilings, [CeilingCount { judged: 1, exceeded: 0, exceeded_without_lag: 0 }]);
+        assert_eq!(counts(&slot), [(1, 0, 0, 0)]);
     }
 }

@@ -69,7 +69,7 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Failure, Series, Tally};
+    use crate::record::{Failure, Series, ServerTimings, Tally};
 
     fn interval(second: u64, failure: Option<Failure>, exchanges: u64) -> Interval {
         let failures: std::collections::BTreeMap<_, _> =
@@ -82,6 +82,7 @@ mod tests {
             start: Duration::from_secs(second),
             tally: Tally { exchanges, ok, failures, ..Tally::default() },
             series: Series::default(),
+            server_timings: ServerTimings::default(),
         }
     }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::judge;
 use crate::record::{
-    Budget, BudgetVerdict, Ceiling, CeilingCount, Connections, Dimension, Ending, Evidence, Failure,
-    Histogram, Measurement, PlannedRequest, PlannedScenario, RequestMeasurement, ScenarioMeasurement,
+    Budget, BudgetVerdict, Ceiling, CeilingCount, Dimension, Ending, Evidence, Failure, Histogram,
+    Measurement, PlannedRequest, PlannedScenario, RequestMeasurement, ScenarioMeasurement,
 };
 
 /// A request with budgets, and what its exchanges did.
@@ -100,6 +100,7 @@ impl Request {
             judged: self.took.len() as u64 + failures,
             exceeded: slow + failures,
             exceeded_without_lag: slow.saturating_sub(self.by_lag) + failures,
+            exceeded_without_wait: slow + failures,
         }
     }
 }
@@ -125,17 +126,14 @@ pub(super) fn scenario(name: &str, requests: &[Request]) -> (PlannedScenario, Sc
         load: "open, 20/s constant for 10s".to_owned(),
         warmup: "none".to_owned(),
         caveats: Vec::new(),
+        capacity: None,
         requests: requests.iter().map(Request::planned).collect(),
     };
     let measured = ScenarioMeasurement {
-        name: name.to_owned(),
-        requests: measured,
         planned: Some(released),
         released,
-        unreleased: 0,
-        abandoned: 0,
-        connections: Connections::default(),
         protocols: vec!["HTTP/1.1".to_owned()],
+        ..ScenarioMeasurement::new(name.to_owned(), measured)
     };
     (planned, measured)
 }
@@ -145,12 +143,8 @@ pub(super) fn run(
     scenarios: Vec<(PlannedScenario, ScenarioMeasurement)>,
 ) -> (Vec<PlannedScenario>, Measurement) {
     let (plan, scenarios) = scenarios.into_iter().unzip();
-    let measurement = Measurement {
-        scenarios,
-        measured_from: Duration::ZERO,
-        elapsed: Duration::from_secs(12),
-        ending: Ending::Complete,
-    };
+    let elapsed = Duration::from_secs(12);
+    let measurement = Measurement { elapsed, ..Measurement::of(scenarios, Ending::Complete) };
     (plan, measurement)
 }
 

@@ -52,7 +52,9 @@ pub(super) fn percent(share: Ratio) -> String {
 /// What an exchange over a ceiling did: `took 300 ms or longer`, `spent 300 ms or longer in first_byte`.
 pub(super) fn overrun(dimension: Dimension, ceiling: Duration) -> String {
     match dimension {
-        Dimension::Latency => format!("took {} or longer", show(ceiling)),
+        Dimension::Latency | Dimension::Fresh | Dimension::Reused => {
+            format!("took {} or longer", show(ceiling))
+        }
         other => format!("spent {} or longer in {other}", show(ceiling)),
     }
 }

@@ -20,8 +20,8 @@ use super::super::line::{Command, Line};
 use super::super::{EngineError, Flow, Observer, Progress, Stop, stopper};
 use crate::expect::Expectations;
 use crate::plan::{
-    Family, Load, Plan, Protocol, RequestPlan, Reuse, ScenarioPlan, Schedule, Secrets, Shard, TargetPlan,
-    Timeouts, Trust, Warmup,
+    Family, Load, Plan, Protocol, RequestPlan, Reuse, ScenarioPlan, Schedule, Shard, TargetPlan, Timeouts,
+    Trust, Warmup,
 };
 use crate::record::{
     Ceiling, Dimension, Failure, Histogram, Interval, Measurement, PlannedRequest, PlannedScenario,
@@ -212,7 +212,7 @@ pub(super) fn millis(millis: u64) -> Duration {
 /// An open-model scenario of one request with a latency ceiling of 300 ms and no warm-up.
 pub(in crate::engine) fn open(per_second: f64, seconds: u64, connections: u32) -> ScenarioPlan {
     let schedule = Schedule::constant(Rate::per_second(per_second).unwrap(), Duration::from_secs(seconds));
-    scenario(Load::Open { schedule, connections })
+    scenario(Load::Open { schedule, connections, max_connections: connections })
 }
 
 pub(super) fn scenario(load: Load) -> ScenarioPlan {
@@ -230,6 +230,8 @@ pub(super) fn scenario(load: Load) -> ScenarioPlan {
             family: Family::Any,
             resolve: Vec::new(),
             allowed_hosts: Vec::new(),
+            dns_refresh: Duration::from_secs(30),
+            tls_resumption: false,
             timeouts,
         },
         requests: vec![RequestPlan {
@@ -296,6 +298,7 @@ fn shown() -> PlannedScenario {
         load: String::new(),
         warmup: String::new(),
         caveats: Vec::new(),
+        capacity: None,
         requests: vec![request],
     }
 }
@@ -342,7 +345,7 @@ pub(super) async fn conduct<D: Dial + 'static>(
         tokio::task::spawn_local(work.run(Alarm::tokio(), line));
     }
     drop(reports);
-    let plan = Plan { scenarios: vec![scenario], secrets: Secrets::default(), every: None };
+    let plan = Plan::of(vec![scenario]);
     let lanes = vec![0; of as usize];
     Conductor::new(&plan, &lanes, run_start, commands, watcher).conduct(inbox, stop).await
 }

@@ -8,7 +8,7 @@ use socket2::SockRef;
 
 use super::harness::{Watcher, millis, open};
 use crate::engine::{Engine, Flow, Observer, Progress, Stopper, stopper};
-use crate::plan::{Plan, Protocol, ScenarioPlan, Secrets};
+use crate::plan::{Plan, Protocol, ScenarioPlan};
 use crate::record::{Ceiling, Dimension, Failure, Interval, Measurement};
 
 fn against(mut scenario: ScenarioPlan, address: SocketAddr) -> Measurement {
@@ -17,7 +17,7 @@ fn against(mut scenario: ScenarioPlan, address: SocketAddr) -> Measurement {
     for request in &mut scenario.requests {
         request.url = url.clone();
     }
-    let plan = Plan { scenarios: vec![scenario], secrets: Secrets::default(), every: None };
+    let plan = Plan::of(vec![scenario]);
     Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap()
 }
 
@@ -62,7 +62,7 @@ fn https_against_a_plain_server_fails_in_tls() {
     let url = url::Url::parse(&format!("https://{server}/")).unwrap();
     scenario.target.base_url = url.clone();
     scenario.requests[0].url = url;
-    let plan = Plan { scenarios: vec![scenario], secrets: Secrets::default(), every: None };
+    let plan = Plan::of(vec![scenario]);
     let measurement = Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
     let stage = &measurement.scenarios[0].requests[0].measured;
     assert_eq!(stage.tally.failed_by(Failure::Tls), 5);
@@ -113,7 +113,7 @@ fn a_handshake_that_hangs_counts_against_the_budget_on_the_handshake() {
     scenario.requests[0].ceilings = vec![Ceiling { dimension: Dimension::Tls, limit: millis(100) }];
     // The phase may take longer than the exchange as a whole: the exchange's end comes first.
     scenario.target.timeouts.whole = millis(150);
-    let plan = Plan { scenarios: vec![scenario], secrets: Secrets::default(), every: None };
+    let plan = Plan::of(vec![scenario]);
     let measurement = Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
     let tally = &measurement.scenarios[0].requests[0].measured.tally;
     assert_eq!(tally.exchanges, 10);
@@ -137,7 +137,7 @@ fn arrivals_faster_than_anything_can_be_sent_still_let_answers_and_a_stop_throug
     let url = url::Url::parse(&format!("http://{answering}/")).unwrap();
     scenario.target.base_url = url.clone();
     scenario.requests[0].url = url;
-    let plan = Plan { scenarios: vec![scenario], secrets: Secrets::default(), every: None };
+    let plan = Plan::of(vec![scenario]);
     let mut watcher = StopAfterAnswers { stopper, answers: 2_000 };
     let measurement = Engine::prepare(&plan).unwrap().run(&mut watcher, stop).unwrap();
     // Exchanges were carried out while arrivals were being released, and the stop came through: the schedule alone

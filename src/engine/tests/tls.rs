@@ -17,9 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::harness::{Watcher, following, millis, open, scenario};
 use crate::engine::{Engine, EngineError, stopper};
-use crate::plan::{
-    ClientIdentity, Family, Load, Plan, Protocol, Resolve, Reuse, ScenarioPlan, Secrets, Trust,
-};
+use crate::plan::{ClientIdentity, Family, Load, Plan, Protocol, Resolve, Reuse, ScenarioPlan, Trust};
 use crate::record::{Dimension, Failure, ScenarioMeasurement};
 
 /// What the server offers by ALPN; with nothing it takes no part in it.
@@ -152,7 +150,7 @@ fn against(served: &Served, protocol: Protocol) -> ScenarioPlan {
 }
 
 fn plan(scenario: ScenarioPlan) -> Plan {
-    Plan { scenarios: vec![scenario], secrets: Secrets::default(), every: None }
+    Plan::of(vec![scenario])
 }
 
 fn run(scenario: ScenarioPlan) -> ScenarioMeasurement {

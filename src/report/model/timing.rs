@@ -121,6 +121,8 @@ fn comparison(rows: &[TimingRow], warm_name: &str) -> Option<String> {
 pub(in crate::report) fn label(dimension: Dimension) -> &'static str {
     match dimension {
         Dimension::Latency => "latency",
+        Dimension::Fresh => "fresh",
+        Dimension::Reused => "reused",
         Dimension::Lag => "lag",
         Dimension::Wait => "wait",
         Dimension::Setup => "setup",
@@ -128,6 +130,8 @@ pub(in crate::report) fn label(dimension: Dimension) -> &'static str {
         Dimension::Dns => "dns",
         Dimension::Connect => "connect",
         Dimension::Tls => "tls",
+        Dimension::TlsFull => "full tls",
+        Dimension::TlsResumed => "resumed tls",
         Dimension::FirstByte => "first byte",
         Dimension::Body => "body",
     }
@@ -137,6 +141,8 @@ pub(in crate::report) fn label(dimension: Dimension) -> &'static str {
 pub(in crate::report) fn meaning(dimension: Dimension) -> &'static str {
     match dimension {
         Dimension::Latency => "from due to done",
+        Dimension::Fresh => "latency where a connection was opened",
+        Dimension::Reused => "latency over a connection that was open",
         Dimension::Lag => "the prober's own lateness",
         Dimension::Wait => "for a free connection",
         Dimension::Setup => "opening a connection",
@@ -144,6 +150,8 @@ pub(in crate::report) fn meaning(dimension: Dimension) -> &'static str {
         Dimension::Dns => "looking up the name",
         Dimension::Connect => "TCP handshake",
         Dimension::Tls => "TLS handshake",
+        Dimension::TlsFull => "TLS handshake from nothing",
+        Dimension::TlsResumed => "TLS handshake that resumed a session",
         Dimension::FirstByte => "until the answer begins",
         Dimension::Body => "until the answer ends",
     }

@@ -38,7 +38,9 @@ fn beyond_timeout(budget: &Budget, target: &Target) -> Option<Problem> {
     let (key, timeout) = target.timeout_of(dimension)?;
     // An arrival may wait as long for a connection as its exchange may then take.
     let (longest, parts) = match dimension {
-        Dimension::Latency => (timeout * 2, "waiting and answering each end after"),
+        Dimension::Latency | Dimension::Fresh | Dimension::Reused => {
+            (timeout * 2, "waiting and answering each end after")
+        }
         _ => (timeout, "it ends after"),
     };
     (ceiling >= longest).then(|| {
@@ -87,9 +89,11 @@ impl Target {
             Dimension::Lag => return None,
             Dimension::Dns => ("dns_timeout", &self.dns_timeout),
             Dimension::Connect => ("connect_timeout", &self.connect_timeout),
-            Dimension::Tls => ("tls_timeout", &self.tls_timeout),
+            Dimension::Tls | Dimension::TlsFull | Dimension::TlsResumed => ("tls_timeout", &self.tls_timeout),
             Dimension::FirstByte => ("first_byte_timeout", &self.first_byte_timeout),
             Dimension::Latency
+            | Dimension::Fresh
+            | Dimension::Reused
             | Dimension::Wait
             | Dimension::Setup
             | Dimension::Service

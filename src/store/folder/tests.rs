@@ -6,7 +6,7 @@ use time::macros::datetime;
 use super::*;
 use crate::record::{
     Decision, Dimension, Ending, Evidence, EvidenceLog, Failure, Histogram, Host, RequestMeasurement,
-    ScenarioMeasurement, Series, Tally, Verdict,
+    ScenarioMeasurement, Series, ServerTimings, Tally, Verdict,
 };
 use crate::units::Ratio;
 
@@ -21,19 +21,18 @@ fn interval(second: u64, stage: Stage) -> Interval {
     let tally =
         Tally { exchanges: 21, ok: 20, failures: [(Failure::TimedOut, 1)].into(), ..Tally::default() };
     let start = Duration::from_micros(1_234_567) + Duration::from_secs(second);
-    Interval { scenario: NAME.to_owned(), request: "page".to_owned(), stage, start, tally, series }
+    let server_timings = ServerTimings::default();
+    let request = "page".to_owned();
+    Interval { scenario: NAME.to_owned(), request, stage, start, tally, series, server_timings }
 }
 
 fn draft() -> Draft {
     let scenario = ScenarioMeasurement {
-        name: NAME.to_owned(),
-        requests: vec![RequestMeasurement::new("page".to_owned(), Vec::new())],
         planned: Some(40),
-        released: 0,
-        unreleased: 0,
-        abandoned: 0,
-        connections: crate::record::Connections::default(),
-        protocols: Vec::new(),
+        ..ScenarioMeasurement::new(
+            NAME.to_owned(),
+            vec![RequestMeasurement::new("page".to_owned(), Vec::new())],
+        )
     };
     Draft {
         format: FORMAT,
@@ -46,12 +45,7 @@ fn draft() -> Draft {
             git_commit: None,
         },
         plan: Vec::new(),
-        measurement: Measurement {
-            scenarios: vec![scenario],
-            measured_from: Duration::ZERO,
-            elapsed: Duration::ZERO,
-            ending: Ending::Recovered,
-        },
+        measurement: Measurement::of(vec![scenario], Ending::Recovered),
     }
 }
 

@@ -162,7 +162,7 @@ fn point(index: u64, width: u64, origin: Duration, end: Duration, bin: &Bin) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Histogram, Series, Tally};
+    use crate::record::{Histogram, Series, ServerTimings, Tally};
 
     fn second(start: u64, millis: u64) -> Interval {
         let mut latency = Histogram::default();
@@ -176,6 +176,7 @@ mod tests {
             start: Duration::from_secs(start),
             tally: Tally { exchanges: 1, ok: 1, ..Tally::default() },
             series,
+            server_timings: ServerTimings::default(),
         }
     }
 
