@@ -31,38 +31,42 @@ fn typed() -> Vec<String> {
 
 const HIDDEN: &str = "•••";
 
-/// How the value of a flag is shown, where not as it was typed.
-fn shown_value(flag: &str) -> Option<fn(&str) -> String> {
-    match flag {
-        "--body" | "--token" => Some(|_| HIDDEN.to_owned()),
-        "--header" | "-H" => Some(quick::shown_header),
-        _ => None,
-    }
-}
+/// How a value is shown, where not as it was typed.
+type Shown = fn(&str) -> String;
 
 fn without_secrets(words: impl Iterator<Item = String>) -> Vec<String> {
-    let mut before: Option<fn(&str) -> String> = None;
-    let shown = |word: String| {
-        if let Some(show) = before.take() {
-            return show(&word);
+    let mut announced: Option<Shown> = None;
+    let shown = |word: String| match (announced.take(), hidden_value(&word)) {
+        (Some(show), _) => show(&word),
+        (None, None) => word,
+        (None, Some((at, show))) if at == word.len() => {
+            announced = Some(show);
+            word
         }
-        before = shown_value(&word);
-        if before.is_some() {
-            return word;
-        }
-        let attached = word.strip_prefix("-H").map(|value| ("-H", "", value));
-        let Some((flag, sign, value)) = word
-            .split_once('=')
-            .map(|(f, v)| (f, "=", v))
-            .filter(|(f, ..)| shown_value(f).is_some())
-            .or(attached)
-        else {
-            return word;
-        };
-        shown_value(flag).map_or_else(|| word.clone(), |show| format!("{flag}{sign}{}", show(value)))
+        (None, Some((at, show))) => format!("{}{}", &word[..at], show(&word[at..])),
     };
     words.map(shown).collect()
 }
+
+/// Where in a word a value begins that may hold anything, and how it is shown; at the word's end it is the next word.
+fn hidden_value(word: &str) -> Option<(usize, Shown)> {
+    let hide: Shown = |_| HIDDEN.to_owned();
+    for (flag, show) in [("--body", hide), ("--token", hide), ("--header", quick::shown_header)] {
+        match word.strip_prefix(flag) {
+            Some("") => return Some((word.len(), show)),
+            Some(rest) if rest.starts_with('=') => return Some((flag.len() + 1, show)),
+            _ => {}
+        }
+    }
+    let letters = word.strip_prefix('-').filter(|letters| !letters.starts_with('-'))?;
+    let header =
+        letters.find('H').filter(|&at| letters[..at].chars().all(|letter| WITHOUT_VALUE.contains(letter)))?;
+    let sign = usize::from(letters[header + 1..].starts_with('='));
+    Some((header + 2 + sign, quick::shown_header))
+}
+
+/// The short flags that take no value, which others may follow in one word.
+const WITHOUT_VALUE: &str = "46hqvV";
 
 /// The commit checked out in the working directory, if git knows one.
 fn checked_out() -> Option<String> {
@@ -90,6 +94,11 @@ mod tests {
             (&["-H", "Authorization: Bearer ${T}"], &["-H", "Authorization: Bearer ${T}"]),
             (&["-H", "Accept: text/html"], &["-H", "Accept: text/html"]),
             (&["-H", "no colon"], &["-H", "•••"]),
+            (
+                &["-4H", "X-Key: a", "-6vHX-Key: a", "-H=X-Key: a"],
+                &["-4H", "X-Key: •••", "-6vHX-Key: •••", "-H=X-Key: •••"],
+            ),
+            (&["-x", "--rate=H: a", "-"], &["-x", "--rate=H: a", "-"]),
         ] {
             assert_eq!(without_secrets(typed.iter().map(|&word| word.to_owned())), shown, "{typed:?}");
         }

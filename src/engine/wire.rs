@@ -1,10 +1,7 @@
 //! The bytes under an exchange, stamped as they pass.
 
 use std::cell::Cell;
-use std::io::{
-    self,
-    ErrorKind::{BrokenPipe, ConnectionReset},
-};
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -135,7 +132,9 @@ impl Wire {
     /// connection broken before the alert is read: then the alert is waited for, and told.
     fn written<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match polled {
-            Poll::Ready(Err(error)) if matches!(error.kind(), BrokenPipe | ConnectionReset) => {
+            Poll::Ready(Err(error))
+                if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) =>
+            {
                 self.broken = Some(error);
                 self.why_broken(cx)
             }
@@ -147,8 +146,8 @@ impl Wire {
     fn why_broken<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         let mut unread = [0; 512];
         let told = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut unread)));
-        let alert = told.err().filter(|error| error.kind() == io::ErrorKind::InvalidData);
-        let broken = self.broken.take().unwrap_or_else(|| BrokenPipe.into());
+        let alert = told.err().filter(|error| error.kind() == ErrorKind::InvalidData);
+        let broken = self.broken.take().unwrap_or_else(|| ErrorKind::BrokenPipe.into());
         Poll::Ready(Err(alert.unwrap_or(broken)))
     }
 }
