@@ -21,8 +21,8 @@ Examples:
   tollgate run scenarios/shop.toml           carry out a scenario file
   tollgate run --help                        all flags of a command, with examples
 
-Every flag can be set in the environment: --runs-dir by TOLLGATE_RUNS_DIR, and those of the rehearsal
-target by names such as TOLLGATE_TARGET_SEED. An empty variable counts as not set.";
+Every flag can be set in the environment: --runs-dir by TOLLGATE_RUNS_DIR, those of the
+rehearsal target by names such as TOLLGATE_TARGET_SEED. An empty variable counts as not set.";
 
 /// The command with its commands in groups on its page of help.
 pub(super) fn grouped(command: Command) -> Command {

@@ -26,8 +26,8 @@ fn text(kept: &Kept, budget_after: Option<String>) -> String {
         let ceiling = written(roomy(p95));
         let _ = write!(
             text,
-            "  {again} {flags}--budget 'p95 < {ceiling}'\n      hold it to a latency: above what was \
-             seen now by half\n"
+            "  {again} {flags}--budget 'p95 < {ceiling}'\n      hold it to a latency: the p95 seen now \
+             and half as much again\n"
         );
     }
     let _ = write!(
