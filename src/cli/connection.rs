@@ -71,6 +71,7 @@ impl Connection {
             allowed_hosts: allow_host.clone(),
             insecure: self.insecure,
             every: None,
+            part: None,
         }
     }
 

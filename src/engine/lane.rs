@@ -371,6 +371,5 @@ impl Lane {
 
 /// How many of `all` things fall to a shard when they are dealt out in turn.
 fn share(all: u64, shard: Shard) -> u64 {
-    let (index, of) = (u64::from(shard.index), u64::from(shard.of));
-    all / of + u64::from(index < all % of)
+    shard.share(all)
 }

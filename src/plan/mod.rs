@@ -7,6 +7,7 @@ mod expectation;
 mod filling;
 mod given;
 mod load;
+mod part;
 mod request;
 mod resolve;
 mod schedule;
@@ -71,9 +72,10 @@ impl Plan {
         Self { scenarios, ..Self::default() }
     }
 
-    /// The measurement of a run that has not begun: every scenario and request, and nothing counted.
+    /// The measurement of a run that has not begun: every scenario and request, and nothing counted. Where the run is
+    /// shared out, as many arrivals are planned as fall to this prober.
     pub fn nothing_measured(&self) -> Measurement {
-        let scenarios = self.scenarios.iter().map(ScenarioPlan::nothing_measured);
+        let scenarios = self.scenarios.iter().map(|scenario| scenario.nothing_measured(self.shard()));
         Measurement::of(scenarios.collect(), Ending::Recovered)
     }
 }
@@ -107,12 +109,12 @@ impl ScenarioPlan {
         ceilings
     }
 
-    fn nothing_measured(&self) -> ScenarioMeasurement {
+    fn nothing_measured(&self, shard: Shard) -> ScenarioMeasurement {
         let names = self.shown.requests.iter().map(|request| request.name.clone());
         let requests = names.zip(self.ceilings());
         let requests = requests.map(|(name, ceilings)| RequestMeasurement::new(name, ceilings));
         let planned = match &self.load {
-            Load::Open { schedule, .. } => Some(schedule.count()),
+            Load::Open { schedule, .. } => Some(shard.share(schedule.count())),
             Load::Closed { .. } => None,
         };
         ScenarioMeasurement {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::filling::Filler;
 use super::target::{self, Base};
 use super::{
-    Environment, Family, Load, Plan, Protocol, Resolve, Reuse, ScenarioPlan, Secrets, Warmup, doubts, load,
-    request,
+    Environment, Family, Load, Plan, PlannedPart, Protocol, Resolve, Reuse, ScenarioPlan, Secrets, Warmup,
+    doubts, load, part, request,
 };
 use crate::record::PlannedScenario;
 use crate::scenario::{Complaint, Field, Scenario, ScenarioErrors, Span, Template, Warning, Words};
@@ -19,6 +19,8 @@ pub struct Overrides {
     pub duration: Option<Duration>,
     /// Another period of repetition.
     pub every: Option<Duration>,
+    /// The part of the run that is to be carried out; the whole where there is none.
+    pub part: Option<PlannedPart>,
     /// Another version of HTTP.
     pub protocol: Option<Protocol>,
     /// Another choice of addresses.
@@ -59,7 +61,7 @@ impl Plan {
         });
         let plans = ScenarioErrors::gather(plans.collect::<Vec<_>>())?;
         let every = overrides.every.or_else(|| scenarios.iter().find_map(|scenario| scenario.load.every));
-        let plan = Self { secrets: Secrets::new(secrets), every, ..Self::of(plans) };
+        let plan = Self { secrets: Secrets::new(secrets), every, part: overrides.part, ..Self::of(plans) };
         Ok((plan, warnings))
     }
 }
@@ -97,6 +99,9 @@ fn unique_name(before: &[Scenario], scenario: &Scenario, filler: &mut Filler<'_>
 fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'_>) -> Option<ScenarioPlan> {
     let written = scenario.file.target.given()?;
     let load = load::resolve(scenario, overrides, filler);
+    if let Some(part) = overrides.part {
+        part::look_at(scenario, part.shard, filler);
+    }
     let base = target::base_url(written, filler);
     // Where the base URL is wrong, the requests are looked at all the same.
     let (base_url, is_wrong) = base.map_or_else(|| (Base::placeholder(), true), |base| (Some(base), false));

@@ -76,6 +76,7 @@ fn flags_come_before_the_keys_of_the_file() {
         insecure: true,
         every: Some(Duration::from_secs(10)),
         duration: None,
+        part: None,
     };
     let file = text(
         "http = \"2\"\nip = \"6\"\nresolve = [\"example.org:443:127.0.0.1,::1\", \"login.example.org:443:127.0.0.1\"]\n\

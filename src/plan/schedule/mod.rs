@@ -19,7 +19,7 @@ pub struct Ramp {
     pub to: Option<Rate>,
 }
 
-/// The part of a schedule that one worker carries out: every `of`-th arrival, beginning with `index`.
+/// The part of a schedule that one worker, or one of several probers, carries out: every `of`-th arrival, beginning with `index`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     /// Which part, counted from 0.
@@ -31,6 +31,17 @@ pub struct Shard {
 impl Shard {
     /// All of it.
     pub const WHOLE: Self = Self { index: 0, of: 1 };
+
+    /// The part `inner` of this part.
+    #[must_use]
+    pub fn then(self, inner: Self) -> Self {
+        Self { index: self.index + self.of * inner.index, of: self.of * inner.of }
+    }
+
+    /// How many of `all` things fall to this part when they are dealt out in turn.
+    pub fn share(self, all: u64) -> u64 {
+        all / self.step() + u64::from(self.first() < all % self.step())
+    }
 
     fn first(self) -> u64 {
         u64::from(self.index)

@@ -1,0 +1,131 @@
+//! Sharing a run out over several probers: what falls to one of them, and what cannot be shared out.
+
+use super::filling::Filler;
+use super::resolve::span_of;
+use super::{Load, Plan, ScenarioPlan, Shard};
+use crate::scenario::{LoadShape, Model, Scenario, Span};
+
+impl Plan {
+    /// Which arrivals of each schedule this prober carries out.
+    pub fn shard(&self) -> Shard {
+        self.part.map_or(Shard::WHOLE, |part| part.shard)
+    }
+}
+
+impl ScenarioPlan {
+    /// The same with the connections that fall to one prober. Schedule and warm-up stay whole: they are dealt out by
+    /// index.
+    #[must_use]
+    pub fn with_connections_of(mut self, shard: Shard) -> Self {
+        let of = |all: u32| u32::try_from(shard.share(u64::from(all))).unwrap_or(all);
+        match &mut self.load {
+            Load::Open { connections, max_connections, .. } => {
+                (*connections, *max_connections) = (of(*connections), of(*max_connections));
+            }
+            Load::Closed { connections, .. } => *connections = of(*connections),
+        }
+        self
+    }
+}
+
+/// Complains about a scenario of which no prober can carry out a part alone.
+pub(super) fn look_at(scenario: &Scenario, shard: Shard, filler: &mut Filler<'_>) {
+    let obstacles = [without_schedule(scenario), repeated(scenario), too_few(scenario, shard)];
+    for Obstacle { at, problem, remedy } in obstacles.into_iter().flatten() {
+        filler.complain::<()>(&at, problem, remedy);
+    }
+}
+
+/// What keeps a scenario from being shared out.
+struct Obstacle {
+    at: Span,
+    problem: String,
+    remedy: String,
+}
+
+fn without_schedule(scenario: &Scenario) -> Option<Obstacle> {
+    let problem = match scenario.load.model {
+        Model::Once => "a single arrival cannot be shared out over several machines",
+        Model::Closed { .. } => {
+            "a closed load cannot be shared out over several machines: it has no schedule to take a part of"
+        }
+        Model::Constant { .. } | Model::Ramping { .. } => return None,
+    };
+    let remedy = "write `arrival_rate`, or leave `--shard` out".to_owned();
+    Some(Obstacle { at: load_key(scenario), problem: problem.to_owned(), remedy })
+}
+
+fn repeated(scenario: &Scenario) -> Option<Obstacle> {
+    let at = span_of(&scenario.file.load.given()?.every);
+    scenario.load.every.map(|_| Obstacle {
+        at,
+        problem: "a run that is repeated cannot be shared out over several machines".to_owned(),
+        remedy: "take `every` out, or leave `--shard` out".to_owned(),
+    })
+}
+
+fn too_few(scenario: &Scenario, shard: Shard) -> Option<Obstacle> {
+    let LoadShape { connections, fresh, .. } = scenario.load;
+    let of = shard.of;
+    (without_schedule(scenario).is_none() && connections < shard.of).then(|| Obstacle {
+        at: load_key(scenario),
+        problem: format!("{connections} connections cannot be shared out over {of} machines: each needs one"),
+        remedy: format!("write `{} = {of}` or more", if fresh { "max_connections" } else { "connections" }),
+    })
+}
+
+fn load_key(scenario: &Scenario) -> Span {
+    scenario.file.load.place().map_or(0..0, |place| place.key.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::plan::{Environment, Overrides, PlannedPart};
+
+    /// The plan of a part of a scenario with this load, or what is said against it.
+    fn plan(load: &str, shard: Shard) -> Result<Plan, String> {
+        let text = format!(
+            "name = \"s\"\nbudgets = [\"errors = 0\"]\n[target]\nbase_url = \"http://localhost\"\n\
+             [[request]]\nname = \"a\"\npath = \"/\"\n[load]\n{load}\n"
+        );
+        let scenario = Scenario::parse("s.toml", &text).unwrap();
+        let part = Some(PlannedPart { shard, start: datetime!(2026-11-24 15:00 UTC) });
+        let overrides = Overrides { part, ..Overrides::default() };
+        let resolved = Plan::resolve(&[scenario], &Environment::new([]), &overrides);
+        resolved.map(|(plan, _)| plan).map_err(|errors| errors.render(false))
+    }
+
+    #[test]
+    fn what_has_no_schedule_or_too_few_connections_is_refused_with_its_place() {
+        for (load, told) in [
+            ("connections = 8\nduration = \"9s\"", "s.toml:8:2: a closed load"),
+            ("once = true", "s.toml:8:2: a single arrival"),
+            (
+                "arrival_rate = \"9/s\"\nduration = \"9s\"\nevery = \"1m\"",
+                "s.toml:11:9: a run that is repeated",
+            ),
+            ("arrival_rate = \"9/s\"\nduration = \"9s\"\nconnections = 2", "write `connections = 3` or more"),
+        ] {
+            let error = plan(load, Shard { index: 0, of: 3 }).unwrap_err();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_plan_add_up_to_the_whole() {
+        let load = "arrival_rate = \"9/s\"\nduration = \"9s\"\nconnections = 8";
+        let parts: Vec<_> = (0..3).map(|index| plan(load, Shard { index, of: 3 }).unwrap()).collect();
+        let planned = parts.iter().map(|plan| plan.nothing_measured().scenarios[0].planned.unwrap());
+        assert_eq!(planned.collect::<Vec<_>>(), [27, 27, 27]);
+        let own = parts.iter().map(|plan| plan.scenarios[0].clone().with_connections_of(plan.shard()).load);
+        assert_eq!(own.map(|load| load.connections()).collect::<Vec<_>>(), [3, 3, 2]);
+        let whole = &parts[0].scenarios[0];
+        assert_eq!((whole.load.connections(), whole.load.duration()), (8, Duration::from_secs(9)));
+        assert!(parts.iter().all(|plan| plan.scenarios[0].shown == whole.shown));
+    }
+}
