@@ -7,6 +7,7 @@ mod budget;
 mod dimension;
 mod histogram;
 mod measurement;
+mod merge;
 mod outcome;
 mod prober;
 mod run;
@@ -21,6 +22,7 @@ pub use measurement::{
     Actual, Ceiling, CeilingCount, Connections, Ending, Interval, Lookups, Measurement, RequestMeasurement,
     ScenarioMeasurement, Stage, StageMeasurement, Tally,
 };
+pub use merge::difference;
 pub use outcome::{Evidence, EvidenceLog, Failure};
 pub use prober::Prober;
 pub use run::{Capacity, FORMAT, Host, PlannedRequest, PlannedScenario, Provenance, RunRecord};

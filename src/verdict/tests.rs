@@ -1,6 +1,9 @@
+use time::OffsetDateTime;
+use uuid::Uuid;
+
 use super::fixture::{Request, run, scenario};
 use super::*;
-use crate::record::{Ending, ScenarioVerdict};
+use crate::record::{Ending, Part, ScenarioVerdict, Sharing};
 
 const FAST: u64 = 100_000;
 const SLOW: u64 = 400_000;
@@ -180,4 +183,44 @@ fn only_the_measured_phase_is_judged() {
         request.cold = Request::new("tile", &["p95 < 300ms"]).refused(9).measured().measured;
     });
     assert_eq!((verdict.decision, verdict.budgets[0].judged), (Decision::Pass, 100));
+}
+
+/// A run over so many machines, of which these shards are in the record.
+fn shared(shards: &[u32], of: u32) -> Sharing {
+    let part =
+        |&shard: &u32| Part { shard, run: Uuid::from_u128(u128::from(shard)), host: "machine".to_owned() };
+    let start = OffsetDateTime::UNIX_EPOCH;
+    Sharing { of, start, parts: shards.iter().map(part).collect() }
+}
+
+#[test]
+fn a_record_of_every_shard_is_believed() {
+    let verdict = judged(&[tile(100, 0)], |run| run.sharing = Some(shared(&[3, 1, 2], 3)));
+    assert_eq!(verdict.decision, Decision::Pass);
+    assert!(verdict.reasons.is_empty());
+}
+
+#[test]
+fn a_shard_that_is_missing_or_there_more_than_once_voids_a_pass_and_is_named() {
+    for (shards, of, said_first) in [
+        (&[1][..], 3, "shards 2 and 3 of 3 are missing"),
+        (&[3, 1], 3, "shard 2 of 3 is missing"),
+        (&[1, 2, 1, 3], 3, "shard 1 of 3 is there twice"),
+        (&[1, 2, 2, 2, 3, 3, 4, 4], 4, "shard 2 of 4 is there 3 times, and 2 more are repeated"),
+        (&[2], 1_000, "shards 1, 3, 4, 5, 6, 7, 8, 9 and 991 more of 1000 are missing"),
+    ] {
+        let verdict = judged(&[tile(100, 0)], |run| run.sharing = Some(shared(shards, of)));
+        assert_eq!(verdict.decision, Decision::Inconclusive, "{shards:?}");
+        assert_eq!(said(&verdict), [said_first]);
+        assert!(verdict.reasons[0].next.contains("tollgate merge"));
+        assert!(verdict.budgets[0].reason.what.ends_with(said_first), "{}", verdict.budgets[0].reason.what);
+    }
+    let both = judged(&[tile(100, 0)], |run| run.sharing = Some(shared(&[1, 1], 2)));
+    assert_eq!(said(&both), ["shard 2 of 2 is missing", "shard 1 of 2 is there twice"]);
+}
+
+#[test]
+fn a_proven_fail_stands_though_a_shard_is_missing() {
+    let verdict = judged(&[tile(50, 50)], |run| run.sharing = Some(shared(&[1], 3)));
+    assert_eq!(verdict.decision, Decision::Fail);
 }

@@ -1,15 +1,18 @@
 //! What speaks against believing the data: it turns a pass into inconclusive, and never excuses a proven fail.
 
-use crate::record::{BudgetVerdict, Decision, Ending, Measurement, Reason, ScenarioMeasurement, Stage};
+use crate::record::{
+    BudgetVerdict, Decision, Ending, Measurement, Reason, ScenarioMeasurement, Sharing, Stage,
+};
 use crate::units::show;
 
 /// Why a scenario's data must not be believed as a pass; empty where nothing speaks against it.
 pub(super) fn grounds(scenario: Option<&ScenarioMeasurement>, run: &Measurement) -> Vec<Reason> {
+    let shared = run.sharing.iter().flat_map(|sharing| [absent(sharing), repeated(sharing)]);
     let of_scenario = match scenario {
         Some(scenario) => [unreleased(scenario), missing(scenario, &run.ending), abandoned(scenario)],
         None => [Some(unmeasured()), None, None],
     };
-    of_scenario.into_iter().chain([cut_short(run)]).flatten().collect()
+    shared.chain(of_scenario).chain([cut_short(run)]).flatten().collect()
 }
 
 /// Takes a pass back where there are grounds to; its reason then names the first of them.
@@ -37,6 +40,47 @@ fn met_silence(scenario: &ScenarioMeasurement) -> bool {
     stages
         .flat_map(|stage| &stage.tally.failures)
         .any(|(failure, count)| failure.is_without_answer() && *count > 0)
+}
+
+/// Shards of a run that several probers shared and that are not in the record.
+fn absent(sharing: &Sharing) -> Option<Reason> {
+    let missing = sharing.missing();
+    let (shards, are) = if missing.len() == 1 { ("shard", "is") } else { ("shards", "are") };
+    (!missing.is_empty()).then(|| {
+        reason(
+            format!("{shards} {} of {} {are} missing", listed(&missing), sharing.of),
+            "merge the runs of all shards: `tollgate merge RUN RUN…`",
+        )
+    })
+}
+
+/// Shards that are named more than once: of the copies only one was counted, and who can say whether it was the right one.
+fn repeated(sharing: &Sharing) -> Option<Reason> {
+    let times = |times: &usize| if *times == 2 { "twice".to_owned() } else { format!("{times} times") };
+    let repeated = sharing.repeated();
+    let (shard, often) = repeated.first()?;
+    let more = match repeated.len() - 1 {
+        0 => String::new(),
+        1 => ", and 1 more is repeated".to_owned(),
+        more => format!(", and {more} more are repeated"),
+    };
+    Some(reason(
+        format!("shard {shard} of {} is there {}{more}", sharing.of, times(often)),
+        "merge one run of each shard: `tollgate merge RUN RUN…`",
+    ))
+}
+
+/// `2`, `2 and 3`, `2, 3 and 4`; of many the first few and how many more.
+fn listed(shards: &[u32]) -> String {
+    const SHOWN: usize = 8;
+    let (shown, more) = shards.split_at(shards.len().min(SHOWN));
+    let mut names: Vec<_> = shown.iter().map(ToString::to_string).collect();
+    names.extend((!more.is_empty()).then(|| format!("{} more", more.len())));
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    }
 }
 
 fn unmeasured() -> Reason {

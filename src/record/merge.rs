@@ -1,0 +1,193 @@
+//! Adding the parts of a run that several probers shared.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Ending, Interval, Measurement, PlannedScenario, RequestMeasurement, RunRecord, ScenarioMeasurement,
+    Sharing, Stage, StageMeasurement,
+};
+
+impl Measurement {
+    /// The same scenarios, requests and ceilings with nothing measured, for a sum that is yet to be made.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        let request = |request: &RequestMeasurement| {
+            RequestMeasurement::new(request.name.clone(), request.ceilings.clone())
+        };
+        let scenario = |scenario: &ScenarioMeasurement| {
+            let requests = scenario.requests.iter().map(request).collect();
+            ScenarioMeasurement::new(scenario.name.clone(), requests)
+        };
+        Self::of(self.scenarios.iter().map(scenario).collect(), Ending::Complete)
+    }
+
+    /// Adds what another prober measured of its part of the same run.
+    ///
+    /// All that is counted is added. The measured phase, which is one for all, begins with the latest of the parts'
+    /// runs, the run ends with the last of them, and [`Ending::worse`] says how. `sharing` is left as it is.
+    pub fn merge(&mut self, other: &Self) {
+        for theirs in &other.scenarios {
+            if let Some(mine) = self.scenarios.iter_mut().find(|mine| mine.name == theirs.name) {
+                mine.merge(theirs);
+            }
+        }
+        let after = |run: &Self| run.elapsed.saturating_sub(run.measured_from);
+        let longest = after(self).max(after(other));
+        self.measured_from = self.measured_from.max(other.measured_from);
+        self.elapsed = self.measured_from + longest;
+        self.prober.add(&other.prober);
+        let ending = std::mem::replace(&mut self.ending, Ending::Complete);
+        self.ending = ending.worse(other.ending.clone());
+    }
+}
+
+impl ScenarioMeasurement {
+    /// Adds what another prober measured of the same scenario.
+    fn merge(&mut self, other: &Self) {
+        for theirs in &other.requests {
+            for mine in self.requests.iter_mut().filter(|mine| mine.name == theirs.name) {
+                for stage in Stage::ALL {
+                    mine.stage_mut(stage).merge(theirs.stage(stage));
+                }
+            }
+        }
+        self.planned = match (self.planned, other.planned) {
+            (Some(mine), Some(theirs)) => Some(mine + theirs),
+            (mine, theirs) => mine.or(theirs),
+        };
+        self.released += other.released;
+        self.unreleased += other.unreleased;
+        self.abandoned += other.abandoned;
+        self.connections.add(other.connections);
+        let protocols: BTreeSet<_> =
+            self.protocols.drain(..).chain(other.protocols.iter().cloned()).collect();
+        self.protocols = protocols.into_iter().collect();
+        for (address, opened) in &other.addresses {
+            *self.addresses.entry(address.clone()).or_default() += opened;
+        }
+        self.lookups.add(&other.lookups);
+    }
+}
+
+impl StageMeasurement {
+    fn merge(&mut self, other: &Self) {
+        self.tally.add(&other.tally);
+        self.series.merge(&other.series);
+        self.server_timings.merge(&other.server_timings);
+        self.evidence.merge(&other.evidence);
+    }
+}
+
+impl Interval {
+    /// Adds what another prober measured in the same second.
+    pub fn merge(&mut self, other: &Self) {
+        self.tally.add(&other.tally);
+        self.series.merge(&other.series);
+        self.server_timings.merge(&other.server_timings);
+    }
+}
+
+impl Ending {
+    /// The ending of a run whose parts ended in these two ways: a target that was down outranks a record that had to be
+    /// recovered, that an interruption, and that a complete run; of two that are alike the first.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        if other.rank() > self.rank() { other } else { self }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Complete => 0,
+            Self::Interrupted => 1,
+            Self::Recovered => 2,
+            Self::TargetDown(_) => 3,
+        }
+    }
+}
+
+/// What keeps two records from being parts of one run, as a sentence's end; `None` where they are.
+///
+/// The file that a plan was read from may have another name on another machine.
+pub fn difference(one: &RunRecord, other: &RunRecord) -> Option<String> {
+    let format = (one.format != other.format)
+        .then(|| format!("the format of their records differs: {} and {}", one.format, other.format));
+    let sharing = || sharings_differ(one.measurement.sharing.as_ref()?, other.measurement.sharing.as_ref()?);
+    format.or_else(sharing).or_else(|| plans_differ(&one.plan, &other.plan))
+}
+
+fn sharings_differ(one: &Sharing, other: &Sharing) -> Option<String> {
+    if one.of != other.of {
+        return Some(format!("one is of {} shards and the other of {}", one.of, other.of));
+    }
+    (one.start != other.start).then(|| {
+        format!("their measured phases started at {} and {}", one.start_shown(), other.start_shown())
+    })
+}
+
+fn plans_differ(one: &[PlannedScenario], other: &[PlannedScenario]) -> Option<String> {
+    let names = |plan: &[PlannedScenario]| {
+        plan.iter().map(|scenario| format!("`{}`", scenario.name)).collect::<Vec<_>>().join(", ")
+    };
+    if names(one) != names(other) {
+        return Some(format!("their scenarios differ: {} and {}", names(one), names(other)));
+    }
+    one.iter().zip(other).find_map(|(one, other)| {
+        let what = scenarios_differ(one, other)?;
+        Some(format!("scenario `{}` differs in its {what}", one.name))
+    })
+}
+
+fn scenarios_differ(one: &PlannedScenario, other: &PlannedScenario) -> Option<String> {
+    let lines = [
+        ("base URL", &one.base_url, &other.base_url),
+        ("load", &one.load, &other.load),
+        ("warm-up", &one.warmup, &other.warmup),
+    ];
+    if let Some((what, one, other)) = lines.into_iter().find(|(_, one, other)| one != other) {
+        return Some(format!("{what}: {one}, and {other}"));
+    }
+    if one.requests != other.requests {
+        return Some("requests, expectations or budgets".to_owned());
+    }
+    let source = one.source.clone();
+    (*one != PlannedScenario { source, ..other.clone() })
+        .then(|| "description, caveats or capacity".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn ended(ending: Ending, measured_from: u64, elapsed: u64) -> Measurement {
+        let seconds = Duration::from_secs;
+        Measurement {
+            measured_from: seconds(measured_from),
+            elapsed: seconds(elapsed),
+            ..Measurement::of(Vec::new(), ending)
+        }
+    }
+
+    #[test]
+    fn the_measured_phase_is_one_and_lasts_as_long_as_the_longest_of_its_parts() {
+        let mut merged = ended(Ending::Complete, 0, 0);
+        for part in [ended(Ending::Complete, 3, 45), ended(Ending::Complete, 9, 50)] {
+            merged.merge(&part);
+        }
+        assert_eq!((merged.measured_from.as_secs(), merged.elapsed.as_secs()), (9, 51));
+    }
+
+    #[test]
+    fn the_worst_ending_of_the_parts_is_that_of_the_whole() {
+        let down = |why: &str| Ending::TargetDown(why.to_owned());
+        for (endings, worst) in [
+            (vec![Ending::Complete, Ending::Interrupted], Ending::Interrupted),
+            (vec![Ending::Recovered, Ending::Interrupted, Ending::Complete], Ending::Recovered),
+            (vec![Ending::Recovered, down("a"), down("b")], down("a")),
+            (vec![Ending::Complete; 2], Ending::Complete),
+        ] {
+            assert_eq!(endings.into_iter().fold(Ending::Complete, Ending::worse), worst);
+        }
+    }
+}

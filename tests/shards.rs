@@ -1,0 +1,159 @@
+//! Several recorders that share a schedule count what one counts.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tollgate::plan::{Ramp, Schedule, Shard};
+use tollgate::record::{
+    Ceiling, Dimension, Ending, Failure, Interval, Measurement, RequestMeasurement, ScenarioMeasurement,
+    Stage,
+};
+use tollgate::recorder::{Exchange, Failed, Parts, Recorder, Settled, SettledSlot};
+use tollgate::units::Rate;
+
+/// What becomes of an arrival.
+#[derive(Debug, Clone)]
+struct Outcome {
+    lag: u64,
+    wait: u64,
+    service: u64,
+    fresh: bool,
+    failure: Option<Failure>,
+    metric: Option<(String, u64)>,
+}
+
+impl Outcome {
+    fn exchange(&self) -> Exchange {
+        let micros = Duration::from_micros;
+        let mut parts = Parts::default();
+        parts.took(Dimension::Lag, micros(self.lag));
+        parts.took(Dimension::Wait, micros(self.wait));
+        parts.took(Dimension::Service, micros(self.service));
+        parts.took(Dimension::Latency, micros(self.lag + self.wait + self.service));
+        let failed = self.failure.map(|failure| {
+            parts.fail_answer();
+            Box::new(Failed::in_phase(failure, Dimension::FirstByte, format!("{failure}")))
+        });
+        Exchange {
+            parts,
+            failed,
+            fresh: self.fresh,
+            body_bytes: self.service % 1_000,
+            stood_still: micros(self.wait / 2),
+            server_timings: self.metric.iter().map(|(name, took)| (name.clone(), micros(*took))).collect(),
+        }
+    }
+}
+
+fn outcomes() -> impl Strategy<Value = Outcome> {
+    let failure = prop::option::weighted(
+        0.2,
+        prop::sample::select(vec![
+            Failure::Status,
+            Failure::TimedOut,
+            Failure::Reset,
+            Failure::Dropped,
+            Failure::Prober,
+        ]),
+    );
+    let metric = prop::option::of(("[ab]", 0_u64..100_000));
+    let micros = || prop_oneof![Just(0_u64), 0_u64..5_000, 0_u64..4_000_000];
+    (micros(), micros(), 1_u64..60_000_000, any::<bool>(), failure, metric).prop_map(
+        |(lag, wait, service, fresh, failure, metric)| Outcome { lag, wait, service, fresh, failure, metric },
+    )
+}
+
+fn schedules() -> impl Strategy<Value = Schedule> {
+    let rate = |per_second: u32| Rate::per_second(f64::from(per_second)).unwrap();
+    let constant = (1_u32..200, 1_u64..4_000).prop_map(move |(per_second, millis)| {
+        Schedule::constant(rate(per_second), Duration::from_millis(millis))
+    });
+    let ramping = (1_u32..100, 1_u32..200, 100_u64..4_000).prop_filter_map(
+        "no arrivals",
+        move |(start, to, millis)| {
+            let stage = Ramp { duration: Duration::from_millis(millis), to: Some(rate(to)) };
+            Schedule::ramping(Some(rate(start)), &[stage]).ok()
+        },
+    );
+    let regular = prop_oneof![constant, ramping];
+    (regular, prop::option::of(any::<u64>())).prop_map(|(regular, seed)| match seed {
+        Some(seed) => Schedule::poisson(seed, &regular),
+        None => regular,
+    })
+}
+
+fn ceilings() -> Vec<Ceiling> {
+    let of = |dimension, millis| Ceiling { dimension, limit: Duration::from_millis(millis) };
+    vec![of(Dimension::Latency, 900), of(Dimension::Service, 40), of(Dimension::Latency, 3_000)]
+}
+
+fn nothing() -> Measurement {
+    let request = RequestMeasurement::new("page".to_owned(), ceilings());
+    Measurement::of(vec![ScenarioMeasurement::new("shop".to_owned(), vec![request])], Ending::Complete)
+}
+
+/// What one recorder makes of its share of the arrivals, by the second and as a whole.
+fn measured(schedule: &Schedule, shard: Shard, outcomes: &[Outcome]) -> (Vec<Interval>, Measurement) {
+    let mut recorder = Recorder::new(vec![ceilings()]);
+    for (index, due) in schedule.arrivals(shard) {
+        let outcome = &outcomes[usize::try_from(index).unwrap() % outcomes.len()];
+        recorder.record(0, Stage::Measured, due, outcome.exchange());
+    }
+    let (mut intervals, mut measurement) = (Vec::new(), nothing());
+    measurement.scenarios[0].planned = Some(shard.share(schedule.count()));
+    for Settled { second, slots } in recorder.finish() {
+        for SettledSlot { stage, slot, .. } in slots {
+            let interval = Interval {
+                scenario: "shop".to_owned(),
+                request: "page".to_owned(),
+                stage,
+                start: Duration::from_secs(second),
+                tally: slot.tally.clone(),
+                series: slot.series(),
+                server_timings: slot.server_timings.clone(),
+            };
+            slot.add_to(measurement.scenarios[0].requests[0].stage_mut(stage), &interval);
+            intervals.push(interval);
+        }
+    }
+    (intervals, measurement)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn shards_that_are_merged_are_exactly_the_single_run(
+        schedule in schedules(),
+        outcomes in prop::collection::vec(outcomes(), 1..40),
+        of in 1_u32..=5,
+    ) {
+        let (intervals, whole) = measured(&schedule, Shard::WHOLE, &outcomes);
+        let mut merged = nothing();
+        let mut seconds: BTreeMap<Duration, Interval> = BTreeMap::new();
+        for index in 0..of {
+            let (intervals, part) = measured(&schedule, Shard { index, of }, &outcomes);
+            merged.merge(&part);
+            for interval in intervals {
+                let known = seconds.get_mut(&interval.start).map(|known| known.merge(&interval));
+                if known.is_none() {
+                    seconds.insert(interval.start, interval);
+                }
+            }
+        }
+        prop_assert_eq!(merged.scenarios[0].planned, Some(schedule.count()));
+        prop_assert!(seconds.into_values().eq(intervals));
+        let (merged, whole) = (&merged.scenarios[0].requests[0], &whole.scenarios[0].requests[0]);
+        prop_assert_eq!(&merged.measured.tally, &whole.measured.tally);
+        prop_assert_eq!(&merged.measured.series, &whole.measured.series);
+        prop_assert_eq!(&merged.measured.server_timings, &whole.measured.server_timings);
+        // Which of two equally frequent failures was seen first is not the same.
+        let evidence = |request: &RequestMeasurement| {
+            let seen = request.measured.evidence.by_count().into_iter().cloned();
+            seen.map(|evidence| (evidence.failure, evidence.count)).collect::<BTreeMap<_, _>>()
+        };
+        prop_assert_eq!(evidence(merged), evidence(whole));
+    }
+}
