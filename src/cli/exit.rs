@@ -93,9 +93,10 @@ impl From<EngineError> for Problem {
             | EngineError::Trust { .. }
             | EngineError::Identity { .. }
             | EngineError::Descriptors { .. } => Self::usage(format!("error: {error}")),
-            EngineError::Worker(_) | EngineError::WorkerLost | EngineError::Observer(_) => {
-                Self::internal(error)
-            }
+            EngineError::TooLate { .. }
+            | EngineError::Worker(_)
+            | EngineError::WorkerLost
+            | EngineError::Observer(_) => Self::internal(error),
         }
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::clock::{self, Instant};
+use super::clock;
 use super::line::{Command, Counters, LaneProgress, News, Report};
+use super::start::{Appointment, Start};
 use super::stop::{Stop, Urgency};
 use super::{EngineError, Flow, Observer, Progress, ScenarioProgress};
 use crate::plan::{Plan, ScenarioPlan};
@@ -18,7 +19,7 @@ const LEAD: Duration = Duration::from_millis(20);
 
 /// Conducts one run.
 pub(super) struct Conductor<'a> {
-    run_start: Instant,
+    start: Start,
     measured_from: Option<Duration>,
     scenarios: Vec<ScenarioTotals>,
     lanes: Vec<LaneView>,
@@ -49,7 +50,7 @@ impl<'a> Conductor<'a> {
     pub(super) fn new(
         plan: &Plan,
         lane_scenarios: &[usize],
-        run_start: Instant,
+        start: Start,
         commands: watch::Sender<Command>,
         observer: &'a mut dyn Observer,
     ) -> Self {
@@ -60,7 +61,7 @@ impl<'a> Conductor<'a> {
             counters: Counters::default(),
         };
         Self {
-            run_start,
+            start,
             measured_from: None,
             scenarios: (plan.scenarios.iter())
                 .zip(plan.nothing_measured().scenarios)
@@ -84,6 +85,7 @@ impl<'a> Conductor<'a> {
             tokio::select! {
                 report = reports.recv() => self.take_in(report.ok_or(EngineError::WorkerLost)??)?,
                 urgency = stop.asked() => self.stop(urgency),
+                appointment = reached(self.start), if self.is_waiting() => self.keep(appointment)?,
             }
             if clock::now() - shown >= Duration::from_millis(200) {
                 shown = clock::now();
@@ -106,20 +108,35 @@ impl<'a> Conductor<'a> {
         };
         self.scenarios[scenario].hold(settled);
         self.settle(scenario)?;
-        if self.measured_from.is_none()
-            && self.lanes.iter().all(|lane| lane.progress >= LaneProgress::WarmedUp)
-        {
-            self.start_measuring();
+        if self.measured_from.is_none() && self.start.measured.is_none() && self.is_warmed_up() {
+            // A whole number of milliseconds, so that interval logs, which count in those, give it back unchanged.
+            let from = (clock::now() + LEAD - self.start.run).as_millis() + 1;
+            self.start_measuring(Duration::from_millis(u64::try_from(from).unwrap_or(u64::MAX)));
         }
         Ok(())
     }
 
+    fn is_warmed_up(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.progress >= LaneProgress::WarmedUp)
+    }
+
+    /// Whether the measured phase has an appointed start that is yet to come; a run that is being stopped waits no more.
+    fn is_waiting(&self) -> bool {
+        self.start.measured.is_some() && self.measured_from.is_none() && self.ending == Ending::Complete
+    }
+
+    /// Starts the measured phase when other probers do, or not at all.
+    fn keep(&mut self, Appointment { from, at }: Appointment) -> Result<(), EngineError> {
+        if !self.is_warmed_up() {
+            return Err(EngineError::TooLate { start: at });
+        }
+        self.start_measuring(from);
+        Ok(())
+    }
+
     /// Starts the measured phase at the same instant in every lane, unless the run is being stopped.
-    fn start_measuring(&mut self) {
-        // A whole number of milliseconds, so that interval logs, which count in those, give it back unchanged.
-        let from = (clock::now() + LEAD - self.run_start).as_millis() + 1;
-        let from = Duration::from_millis(u64::try_from(from).unwrap_or(u64::MAX));
-        let start = self.run_start + from;
+    fn start_measuring(&mut self, from: Duration) {
+        let start = self.start.run + from;
         self.measured_from = Some(from);
         self.lanes.iter_mut().for_each(|lane| lane.watermark = 0);
         self.commands.send_if_modified(|command| {
@@ -160,7 +177,7 @@ impl<'a> Conductor<'a> {
     }
 
     fn show_progress(&mut self) {
-        let now = clock::now() - self.run_start;
+        let now = clock::now() - self.start.run;
         let measured = self.measured_from.map(|from| now.saturating_sub(from));
         let scenarios = self.scenarios.iter().enumerate().map(|(index, totals)| {
             let mut progress = totals.progress();
@@ -176,8 +193,8 @@ impl<'a> Conductor<'a> {
     }
 
     fn sum_up(self) -> Measurement {
-        let Self { lanes, scenarios, run_start, measured_from, ending, .. } = self;
-        let elapsed = clock::now() - run_start;
+        let Self { lanes, scenarios, start, measured_from, ending, .. } = self;
+        let elapsed = clock::now() - start.run;
         let scenarios = scenarios.into_iter().enumerate().map(|(index, totals)| {
             totals.sum_up(lanes.iter().filter(|lane| lane.scenario == index).map(|lane| &lane.counters))
         });
@@ -190,6 +207,13 @@ impl<'a> Conductor<'a> {
             sharing: None,
         }
     }
+}
+
+/// Waits until lanes must be told of an appointed start; for ever where there is none.
+async fn reached(start: Start) -> Appointment {
+    let Some(appointment) = start.measured else { return std::future::pending().await };
+    tokio::time::sleep_until(start.run + appointment.from.saturating_sub(LEAD)).await;
+    appointment
 }
 
 impl ScenarioTotals {

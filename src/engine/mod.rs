@@ -21,6 +21,7 @@ mod lane;
 mod line;
 mod prepared;
 mod redirect;
+mod start;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
@@ -43,6 +46,7 @@ use conductor::Conductor;
 use dial::TcpDial;
 use lane::Lane;
 use line::{Command, Line};
+use start::Start;
 
 pub use stop::{Stop, Stopper, Urgency, stopper};
 
@@ -84,6 +88,16 @@ pub enum EngineError {
         needed: u64,
         /// Descriptors the system allows.
         allowed: u64,
+    },
+    /// It was not ready when the measured phase had to start together with the other parts of a shared run.
+    #[error(
+        "the warm-up was not over at {}, when the measured phase had to start together with the other shards; nothing \
+         was measured: give all of them a later `--start-at`, or a smaller warm-up",
+        start.format(&Rfc3339).unwrap_or_else(|_| start.to_string())
+    )]
+    TooLate {
+        /// When it had to start.
+        start: OffsetDateTime,
     },
     /// The system gave no thread or runtime.
     #[error("the machine cannot start a worker: {0}")]
@@ -156,9 +170,10 @@ pub struct Engine<'a> {
 impl<'a> Engine<'a> {
     /// Prepares a plan without sending anything.
     pub fn prepare(plan: &'a Plan) -> Result<Self, EngineError> {
-        descriptors::provide(descriptors::connections(plan))?;
+        let own = own_part(plan);
+        descriptors::provide(descriptors::connections(&own))?;
         let dials = plan.scenarios.iter().map(dial_of).collect::<Result<Vec<_>, _>>()?;
-        let assignments = deal(plan, cores());
+        let assignments = deal(&own, cores());
         let berth = |lane: usize| {
             let Assignment { scenario, shard } = assignments[lane];
             Berth { lane, plan: plan.scenarios[scenario].clone(), shard, dial: dials[scenario].clone() }
@@ -174,7 +189,7 @@ impl<'a> Engine<'a> {
     /// Blocks until every arrival came to an end, or `stop` or the observer ended the run early.
     pub fn run(self, observer: &mut dyn Observer, stop: Stop) -> Result<Measurement, EngineError> {
         let runtime = runtime()?;
-        let run_start = clock::now();
+        let start = Start::now(self.plan)?;
         let (commands, listen) = watch::channel(Command::WarmUp);
         let (reports, inbox) = mpsc::channel(64);
         let mut workers = Vec::new();
@@ -182,11 +197,11 @@ impl<'a> Engine<'a> {
             let (commands, reports) = (listen.clone(), reports.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{worker}"))
-                .spawn(move || watched(&reports, || work(crew, run_start, &commands, &reports)));
+                .spawn(move || watched(&reports, || work(crew, start.run, &commands, &reports)));
             workers.push(thread.map_err(EngineError::Worker)?);
         }
         drop((listen, reports));
-        let conductor = Conductor::new(self.plan, &self.lanes, run_start, commands, observer);
+        let conductor = Conductor::new(self.plan, &self.lanes, start, commands, observer);
         let measured = runtime.block_on(conductor.conduct(inbox, stop));
         for worker in workers {
             worker.join().map_err(|_| EngineError::WorkerLost)?;
@@ -259,12 +274,20 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Deals each scenario out in as few lanes as can carry it, so that splitting makes no wait of its own.
+/// The plan with the connections of this prober's part alone.
+fn own_part(plan: &Plan) -> Plan {
+    let own = |scenario: &ScenarioPlan| scenario.clone().with_connections_of(plan.shard());
+    Plan { scenarios: plan.scenarios.iter().map(own).collect(), ..plan.clone() }
+}
+
+/// Deals each scenario's part out in as few lanes as can carry it, so that splitting makes no wait of its own.
 fn deal(plan: &Plan, cores: usize) -> Vec<Assignment> {
+    let part = plan.shard();
     let mut assignments = Vec::new();
     for (scenario, plan) in plan.scenarios.iter().enumerate() {
-        let of = u32::try_from(lanes_for(plan, cores)).unwrap_or(1);
-        assignments.extend((0..of).map(|index| Assignment { scenario, shard: Shard { index, of } }));
+        let of = u32::try_from(lanes_for(plan, part, cores)).unwrap_or(1);
+        let shard = |index| part.then(Shard { index, of });
+        assignments.extend((0..of).map(|index| Assignment { scenario, shard: shard(index) }));
     }
     assignments
 }
@@ -286,7 +309,9 @@ fn places(plan: &ScenarioPlan) -> u64 {
 
 /// A lane carries about 10,000 exchanges a second with ease, and a free place in another lane is of no use to an
 /// arrival: only high rates over many places are split, and no connection is.
-fn lanes_for(plan: &ScenarioPlan, cores: usize) -> usize {
+///
+/// `part` says how much of the rate falls to this prober; the plan has its connections alone.
+fn lanes_for(plan: &ScenarioPlan, part: Shard, cores: usize) -> usize {
     const ARRIVALS_A_LANE: f64 = 10_000.0;
     const PLACES_A_LANE: u64 = 32;
     let wanted = match &plan.load {
@@ -295,7 +320,9 @@ fn lanes_for(plan: &ScenarioPlan, cores: usize) -> usize {
             clippy::cast_sign_loss,
             reason = "a small positive number"
         )]
-        Load::Open { schedule, .. } => (schedule.peak().as_per_second() / ARRIVALS_A_LANE).ceil() as u64,
+        Load::Open { schedule, .. } => {
+            (schedule.peak().as_per_second() / f64::from(part.of) / ARRIVALS_A_LANE).ceil() as u64
+        }
         Load::Closed { .. } => cores as u64,
     };
     let filled = (places(plan) / PLACES_A_LANE).min(u64::from(plan.load.connections()));

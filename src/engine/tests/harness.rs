@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use time::OffsetDateTime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
@@ -17,6 +18,7 @@ use super::super::conductor::Conductor;
 use super::super::dial::{Dial, Dialled, Dialling, Origin, Spoken, Version};
 use super::super::lane::Lane;
 use super::super::line::{Command, Line};
+use super::super::start::{Appointment, Start};
 use super::super::{EngineError, Flow, Observer, Progress, Stop, stopper};
 use crate::expect::Expectations;
 use crate::plan::{
@@ -334,18 +336,29 @@ pub(super) async fn conduct<D: Dial + 'static>(
     watcher: &mut Watcher,
     stop: Stop,
 ) -> Result<Measurement, EngineError> {
-    let run_start = clock::now();
+    conduct_part(Plan::of(vec![scenario]), None, dials, watcher, stop).await
+}
+
+/// Carries out a plan of one scenario, or a prober's part of it, that measures from an appointed time on.
+pub(super) async fn conduct_part<D: Dial + 'static>(
+    plan: Plan,
+    appointed: Option<Duration>,
+    dials: Vec<D>,
+    watcher: &mut Watcher,
+    stop: Stop,
+) -> Result<Measurement, EngineError> {
+    let at = OffsetDateTime::UNIX_EPOCH;
+    let start = Start { run: clock::now(), measured: appointed.map(|from| Appointment { from, at }) };
     let of = u32::try_from(dials.len()).unwrap();
     let (commands, listen) = watch::channel(Command::WarmUp);
     let (reports, inbox) = mpsc::channel(64);
     for (lane, dial) in dials.into_iter().enumerate() {
-        let shard = Shard { index: u32::try_from(lane).unwrap(), of };
+        let shard = plan.shard().then(Shard { index: u32::try_from(lane).unwrap(), of });
         let line = Line { lane, commands: listen.clone(), reports: reports.clone() };
-        let work = Rc::new(Lane::new(scenario.clone(), shard, Box::new(dial), run_start)?);
+        let work = Rc::new(Lane::new(plan.scenarios[0].clone(), shard, Box::new(dial), start.run)?);
         tokio::task::spawn_local(work.run(Alarm::tokio(), line));
     }
     drop(reports);
-    let plan = Plan::of(vec![scenario]);
     let lanes = vec![0; of as usize];
-    Conductor::new(&plan, &lanes, run_start, commands, watcher).conduct(inbox, stop).await
+    Conductor::new(&plan, &lanes, start, commands, watcher).conduct(inbox, stop).await
 }

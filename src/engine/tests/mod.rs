@@ -4,6 +4,7 @@ mod answers;
 pub(in crate::engine) mod harness;
 mod http2;
 mod redirects;
+mod shards;
 mod sockets;
 mod tls;
 
@@ -16,7 +17,7 @@ use harness::{
 };
 
 use super::{lanes_for, places, stopper};
-use crate::plan::{Load, Protocol, Reuse, Warmup};
+use crate::plan::{Load, Protocol, Reuse, Shard, Warmup};
 use crate::record::{Dimension, Ending, Failure, Histogram, ScenarioMeasurement, StageMeasurement};
 use crate::units::Quantile;
 
@@ -360,11 +361,11 @@ fn an_observer_that_cannot_go_on_ends_the_run_at_once() {
 fn lanes_are_filled_with_places_and_no_connection_is_split() {
     let mut plan = open(40_000.0, 1, 16);
     (plan.target.protocol, plan.streams) = (Protocol::Negotiated, 8);
-    assert_eq!((places(&plan), lanes_for(&plan, 8)), (16, 1));
+    assert_eq!((places(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (16, 1));
     plan.target.protocol = Protocol::Http2;
-    assert_eq!((places(&plan), lanes_for(&plan, 8)), (128, 4));
+    assert_eq!((places(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (128, 4));
     (plan.load, plan.streams) = (open(40_000.0, 1, 1).load, 200);
-    assert_eq!((places(&plan), lanes_for(&plan, 8)), (200, 1));
+    assert_eq!((places(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (200, 1));
     plan.reuse = Reuse::Fresh;
     assert_eq!(places(&plan), 1);
 }
