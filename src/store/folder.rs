@@ -152,8 +152,19 @@ pub fn read(folder: &Path) -> Result<Stored, StoreError> {
         }
         draft.measurement.add(&interval);
     }
+    let measured_from = measured_from.map(|first| first.saturating_sub(silent_before(first, &draft)));
     draft.measurement.measured_from = measured_from.unwrap_or(draft.measurement.elapsed);
     Ok(Stored::HalfWritten(Box::new(draft)))
+}
+
+/// How many seconds of the measured phase passed before the first in which an exchange was due. It is known where the
+/// phase had an appointed start: a part of a shared run may have nothing to send at first.
+fn silent_before(first: Duration, draft: &Draft) -> Duration {
+    let appointed =
+        draft.measurement.sharing.as_ref().map(|sharing| sharing.start - draft.provenance.started);
+    let planned = appointed.and_then(|ahead| Duration::try_from(ahead).ok());
+    let silent = planned.map_or(0.0, |planned| first.saturating_sub(planned).as_secs_f64().round());
+    Duration::from_secs_f64(silent)
 }
 
 /// Whether a process holds the lock of a run that goes on; it ends with that process, however it ends.

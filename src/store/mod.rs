@@ -9,10 +9,12 @@
 
 mod folder;
 mod hlog;
+mod merging;
 
 use std::path::{Path, PathBuf};
 
 pub use folder::{Draft, RunFolder, Stored, complete, intervals, read, write_atomically};
+pub use merging::Merging;
 
 /// Why a run could not be kept or read.
 #[derive(Debug, thiserror::Error)]

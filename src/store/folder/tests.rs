@@ -6,7 +6,7 @@ use time::macros::datetime;
 use super::*;
 use crate::record::{
     Decision, Dimension, Ending, Evidence, EvidenceLog, Failure, Histogram, Host, RequestMeasurement,
-    ScenarioMeasurement, Series, ServerTimings, Tally, Verdict,
+    ScenarioMeasurement, Series, ServerTimings, Sharing, Tally, Verdict,
 };
 use crate::units::Ratio;
 
@@ -182,4 +182,21 @@ fn a_run_that_goes_on_is_not_taken_for_one_that_was_cut_off() {
     let path = folder.path().to_owned();
     drop(folder);
     assert!(matches!(read(&path), Ok(Stored::HalfWritten(_))));
+}
+
+#[test]
+fn a_recovered_part_of_a_shared_run_measures_from_its_appointed_start_though_it_had_nothing_to_send_at_first()
+{
+    let root = tempfile::tempdir().unwrap();
+    let mut draft = draft();
+    let start = draft.provenance.started + Duration::from_millis(1_300);
+    draft.measurement.sharing = Some(Sharing { of: 9, start, parts: Vec::new() });
+    let mut folder = RunFolder::create(root.path(), &draft).unwrap();
+    for interval in [interval(4, Stage::Measured), interval(7, Stage::Measured)] {
+        folder.add(&interval).unwrap();
+    }
+    let path = folder.path().to_owned();
+    drop(folder);
+    let Stored::HalfWritten(draft) = read(&path).unwrap() else { panic!("not half-written") };
+    assert_eq!(draft.measurement.measured_from, Duration::from_micros(1_234_567));
 }

@@ -1,0 +1,232 @@
+//! Adding the intervals of runs that are parts of one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{StoreError, intervals};
+use crate::record::{Interval, Measurement, Stage};
+
+/// The intervals of several runs, added second by second of the measured phase and handed out one at a time, those of a
+/// scenario in order.
+///
+/// Seconds are counted from the start of the measured phase, which is one for all runs. Those of a warm-up stay apart
+/// where they do not begin at the same time. What is held is as much as the runs' folders are apart in what they have
+/// written of a scenario, a second or two where their machines kept up: a long run has more than fits in memory.
+pub struct Merging {
+    names: Vec<Names>,
+    measured_from: Duration,
+    sources: Vec<Source>,
+    pending: BTreeMap<Key, Interval>,
+    /// How far each scenario may be handed out: no source has anything before.
+    settled: Vec<Duration>,
+}
+
+/// A scenario, a start, a request and a stage, so that what sorts first is handed out first.
+type Key = (usize, Duration, usize, Stage);
+
+type Intervals = Box<dyn Iterator<Item = Result<Interval, StoreError>>>;
+
+/// The names of a scenario and of its requests.
+struct Names {
+    scenario: String,
+    requests: Vec<String>,
+}
+
+/// One run's intervals.
+struct Source {
+    intervals: Intervals,
+    measured_from: Duration,
+    /// The latest start read of each scenario: what is still to come starts no earlier.
+    reached: Vec<Duration>,
+}
+
+impl Source {
+    fn furthest(&self) -> Duration {
+        self.reached.iter().copied().max().unwrap_or_default()
+    }
+}
+
+impl Merging {
+    /// The intervals of the runs in these folders, each with when its measured phase began, put into the time of a run
+    /// that holds `whole` and began to measure when that did.
+    pub fn of<'a>(
+        whole: &Measurement,
+        folders: impl IntoIterator<Item = (&'a Path, Duration)>,
+    ) -> Result<Self, StoreError> {
+        let mut merging = Self::empty(whole);
+        for (folder, measured_from) in folders {
+            merging.add(measured_from, Box::new(intervals(folder)?));
+        }
+        Ok(merging)
+    }
+
+    fn empty(whole: &Measurement) -> Self {
+        let names = whole.scenarios.iter().map(|scenario| Names {
+            scenario: scenario.name.clone(),
+            requests: scenario.requests.iter().map(|request| request.name.clone()).collect(),
+        });
+        let settled = vec![Duration::ZERO; whole.scenarios.len()];
+        let measured_from = whole.measured_from;
+        Self { names: names.collect(), measured_from, sources: Vec::new(), pending: BTreeMap::new(), settled }
+    }
+
+    fn add(&mut self, measured_from: Duration, intervals: Intervals) {
+        let reached = vec![Duration::ZERO; self.names.len()];
+        self.sources.push(Source { intervals, measured_from, reached });
+    }
+
+    /// Reads one interval of the run that is furthest behind.
+    fn read_on(&mut self) -> Result<(), StoreError> {
+        let furthest_behind = self.sources.iter().enumerate().min_by_key(|(_, source)| source.furthest());
+        let Some((at, _)) = furthest_behind else { return Ok(()) };
+        match self.sources[at].intervals.next() {
+            None => drop(self.sources.swap_remove(at)),
+            Some(interval) => self.hold(at, interval?),
+        }
+        for (scenario, settled) in self.settled.iter_mut().enumerate() {
+            let reached = self.sources.iter().map(|source| source.reached[scenario]);
+            *settled = reached.min().unwrap_or(Duration::MAX);
+        }
+        Ok(())
+    }
+
+    /// Adds an interval to those of the same second; one of an unknown request is left out, as everywhere.
+    fn hold(&mut self, source: usize, mut interval: Interval) {
+        let Some((scenario, request)) = self.place(&interval) else { return };
+        let source = &mut self.sources[source];
+        let later = self.measured_from.saturating_sub(source.measured_from);
+        interval.start += later;
+        source.reached[scenario] = source.reached[scenario].max(interval.start);
+        let key = (scenario, interval.start, request, interval.stage);
+        match self.pending.get_mut(&key) {
+            Some(held) => held.merge(&interval),
+            None => drop(self.pending.insert(key, interval)),
+        }
+    }
+
+    fn place(&self, interval: &Interval) -> Option<(usize, usize)> {
+        let scenario = self.names.iter().position(|names| names.scenario == interval.scenario)?;
+        let request = self.names[scenario].requests.iter().position(|name| *name == interval.request)?;
+        Some((scenario, request))
+    }
+
+    /// The first interval that no run can add to any more.
+    fn settled(&mut self) -> Option<Interval> {
+        let first = self.settled.iter().enumerate().find_map(|(scenario, settled)| {
+            let mut held = self.pending.range((scenario, Duration::ZERO, 0, Stage::Cold)..);
+            let first = *held.next()?.0;
+            (first.0 == scenario && first.1 < *settled).then_some(first)
+        });
+        first.and_then(|key| self.pending.remove(&key))
+    }
+}
+
+impl Iterator for Merging {
+    type Item = Result<Interval, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(interval) = self.settled() {
+                return Some(Ok(interval));
+            }
+            if self.sources.is_empty() {
+                return None;
+            }
+            if let Err(error) = self.read_on() {
+                self.sources.clear();
+                self.pending.clear();
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{
+        Dimension, Ending, Histogram, RequestMeasurement, ScenarioMeasurement, Series, ServerTimings, Tally,
+    };
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// An interval with so many exchanges of its own number of milliseconds.
+    fn interval(scenario: &str, stage: Stage, start: u64, exchanges: u64) -> Interval {
+        let mut latency = Histogram::default();
+        (0..exchanges).for_each(|_| latency.record(Duration::from_millis(exchanges)));
+        let mut series = Series::default();
+        series.add(Dimension::Latency, &latency);
+        Interval {
+            scenario: scenario.to_owned(),
+            request: "page".to_owned(),
+            stage,
+            start: seconds(start),
+            tally: Tally { exchanges, ok: exchanges, ..Tally::default() },
+            series,
+            server_timings: ServerTimings::default(),
+        }
+    }
+
+    /// Runs of the scenarios `a` and `b`, each with the second in which it began to measure.
+    fn merging(runs: Vec<(u64, Vec<Interval>)>) -> Merging {
+        let request = || vec![RequestMeasurement::new("page".to_owned(), Vec::new())];
+        let scenarios = ["a", "b"].map(|name| ScenarioMeasurement::new(name.to_owned(), request()));
+        let mut whole = Measurement::of(scenarios.into(), Ending::Complete);
+        whole.measured_from = seconds(runs.iter().map(|(from, _)| *from).max().unwrap());
+        let mut merging = Merging::empty(&whole);
+        for (from, intervals) in runs {
+            merging.add(seconds(from), Box::new(intervals.into_iter().map(Ok)));
+        }
+        merging
+    }
+
+    #[test]
+    fn seconds_are_added_from_the_start_of_the_measured_phase_on_and_warm_ups_stay_apart() {
+        use Stage::{Cold, Measured};
+        let early =
+            vec![interval("a", Cold, 0, 1), interval("a", Measured, 5, 2), interval("a", Measured, 7, 3)];
+        let late =
+            vec![interval("a", Cold, 0, 4), interval("a", Measured, 2, 5), interval("a", Measured, 3, 6)];
+        let merged = merging(vec![(2, late), (5, early)]);
+        let merged: Vec<_> = merged.map(Result::unwrap).collect();
+        let shown =
+            merged.iter().map(|interval| (interval.stage, interval.start.as_secs(), interval.tally.ok));
+        assert_eq!(
+            shown.collect::<Vec<_>>(),
+            [(Cold, 0, 1), (Cold, 3, 4), (Measured, 5, 7), (Measured, 6, 6), (Measured, 7, 3)]
+        );
+        let latency = merged[2].series.get(Dimension::Latency).unwrap();
+        let steps: Vec<_> = latency.steps().map(|(value, count)| (value.as_millis(), count)).collect();
+        assert_eq!(steps, [(2, 2), (5, 5)]);
+    }
+
+    #[test]
+    fn only_what_another_run_may_add_to_is_held() {
+        let run = || {
+            (0..1_000).flat_map(|second| ["a", "b"].map(|name| interval(name, Stage::Measured, second, 1)))
+        };
+        let mut merging = merging(vec![(0, run().collect()), (0, run().collect()), (0, run().collect())]);
+        let mut last = [None; 2];
+        while let Some(interval) = merging.next() {
+            let interval = interval.unwrap();
+            assert_eq!(interval.tally.ok, 3);
+            let of = usize::from(interval.scenario == "b");
+            assert!(last[of].replace(interval.start) < Some(interval.start));
+            assert!(merging.pending.len() <= 8, "{} held", merging.pending.len());
+        }
+        assert_eq!(last, [Some(seconds(999)); 2]);
+    }
+
+    #[test]
+    fn a_damaged_run_ends_the_merging_with_its_error() {
+        let mut merging = merging(vec![(0, vec![interval("a", Stage::Measured, 0, 1)])]);
+        let why = "cut".to_owned();
+        let damaged = StoreError::Damaged { path: "intervals.jsonl".into(), why };
+        merging.add(Duration::ZERO, Box::new(std::iter::once(Err(damaged))));
+        assert!(merging.next().unwrap().is_err());
+        assert!(merging.next().is_none());
+    }
+}
