@@ -13,7 +13,9 @@ mod init;
 mod live;
 mod log;
 mod man;
+mod merge;
 mod next;
+mod part;
 mod provenance;
 mod quick;
 mod reporting;
@@ -40,7 +42,7 @@ Exit codes:
   0  pass: every budget holds, with the stated confidence
   1  fail: a budget or an expectation does not hold, or the target never answers
   2  usage: a flag or a scenario file is wrong; nothing was sent
-  3  inconclusive: too few requests, an interrupted run, or a prober that was late
+  3  inconclusive: too few requests, an interrupted run, a prober that was late, or a missing shard
   4  internal: the prober could not do its job (results not written, a defect)";
 
 /// Holds a deploy to its latency budget.
@@ -61,6 +63,7 @@ struct Cli {
 enum Command {
     Demo(demo::Args),
     Run(Box<run::Args>),
+    Merge(merge::Args),
     Check(check::Args),
     Show(show::Args),
     Init(init::Args),
@@ -93,6 +96,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Res
     match cli.command {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(&args),
+        Command::Merge(args) => merge::merge(&args),
         Command::Check(args) => check::check(&args),
         Command::Show(args) => show::show(&args),
         Command::Init(args) => init::init(&args),

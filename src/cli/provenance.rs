@@ -7,8 +7,13 @@ use crate::engine::{clock, cores};
 use crate::plan::Secrets;
 use crate::record::{Host, Provenance};
 
-/// The provenance of a run that starts now.
+/// The provenance of a run that starts now; without a commit, of the one checked out here.
 pub(super) fn now(commit: Option<String>, secrets: &Secrets) -> Provenance {
+    here(commit.or_else(checked_out), secrets)
+}
+
+/// The provenance of what this command makes of a commit.
+pub(super) fn here(git_commit: Option<String>, secrets: &Secrets) -> Provenance {
     let command = typed().into_iter().map(|word| secrets.blot(&word).into_owned());
     Provenance {
         started: clock::wall_clock(),
@@ -20,7 +25,7 @@ pub(super) fn now(commit: Option<String>, secrets: &Secrets) -> Provenance {
             cores: cores(),
         },
         command: command.collect(),
-        git_commit: commit.or_else(checked_out),
+        git_commit,
     }
 }
 

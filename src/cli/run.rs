@@ -13,8 +13,8 @@ use super::quick::{self, Around, Quick};
 use super::reporting::{self, Form};
 use super::session::{self, Settings};
 use super::signals::Signals;
-use super::{log, ticks, variables};
-use crate::plan::{Environment, Overrides, Plan, Secrets};
+use super::{log, part, ticks, variables};
+use crate::plan::{Environment, Overrides, Plan, PlannedPart, Secrets};
 use crate::scenario::{Scenario, ScenarioErrors};
 use crate::units::parse_duration;
 
@@ -60,19 +60,22 @@ pub(super) struct Args {
     #[command(flatten)]
     addresses: Addresses,
     #[command(flatten)]
+    part: part::Flags,
+    #[command(flatten)]
     settings: Settings,
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Problem> {
     let environment: BTreeMap<String, String> = variables::of_process().collect();
+    let part = part(args)?;
     let quick = compose(args, &environment)?;
     log::hide(&Secrets::new(quick.variables.values().cloned()));
     if args.quick.print_scenario {
         return print_scenario(&quick);
     }
     let environment = Environment::new(environment.into_iter().chain(quick.variables.clone()));
-    let plan = plan(args, &quick, &environment)?;
-    // What a file says of repetition is in the plan already.
+    let plan = plan(args, &quick, &environment, part)?;
+    // What a file says of repetition is in the plan already; one that is shared out has none.
     match args.every.or(plan.every) {
         Some(period) => ticks::repeat(&plan, &args.settings, period, args.times),
         None if args.times.is_some() => Err(Problem::usage(
@@ -85,10 +88,21 @@ pub(super) fn run(args: &Args) -> Result<Exit, Problem> {
 fn once(args: &Args, quick: &Quick, plan: &Plan) -> Result<Exit, Problem> {
     let kept = session::carry_out(plan, &args.settings, &Signals::listen()?)?;
     reporting::report_on(&kept.record, &kept.folder, args.settings.console(), Form::Whole)?;
-    if !quick.scenarios.is_empty() {
+    if !quick.scenarios.is_empty() && plan.part.is_none() {
         next::tell(&kept, args.quick.without_latency());
     }
     Ok(kept.exit())
+}
+
+/// The part that is to be carried out, if it goes with what else was asked for.
+fn part(args: &Args) -> Result<Option<PlannedPart>, Problem> {
+    let other = [("--every", args.every.is_some()), ("--print-scenario", args.quick.print_scenario)];
+    if let Some((flag, _)) = other.into_iter().find(|&(_, given)| given && args.part.is_given()) {
+        return Err(Problem::usage(format!(
+            "error: --shard and {flag} do not go together: several machines share one run; leave one of them out"
+        )));
+    }
+    args.part.part()
 }
 
 /// The scenarios of the URLs named.
@@ -114,9 +128,14 @@ fn names(sources: &[OsString]) -> BTreeSet<String> {
 }
 
 /// The plan of all that was named, in the order of the command, its warnings told.
-fn plan(args: &Args, quick: &Quick, environment: &Environment) -> Result<Plan, Problem> {
+fn plan(
+    args: &Args,
+    quick: &Quick,
+    environment: &Environment,
+    part: Option<PlannedPart>,
+) -> Result<Plan, Problem> {
     let overrides =
-        Overrides { every: args.every, ..args.connection.overrides(&args.addresses, args.duration) };
+        Overrides { every: args.every, part, ..args.connection.overrides(&args.addresses, args.duration) };
     let mut composed = quick.scenarios.iter();
     let read = args.sources.iter().map(|source| {
         let composed = if quick::is_url(source) { composed.next() } else { None };

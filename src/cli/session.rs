@@ -11,8 +11,8 @@ use super::log::{self, LIFE};
 use super::signals::Signals;
 use super::{guard, provenance};
 use crate::engine::{self, Engine};
-use crate::plan::{Plan, Secrets};
-use crate::record::{FORMAT, Measurement, RunRecord};
+use crate::plan::{Plan, PlannedPart, Secrets};
+use crate::record::{FORMAT, Measurement, Part, RunRecord, Sharing};
 use crate::store::{Draft, RunFolder};
 use crate::verdict;
 
@@ -62,7 +62,7 @@ pub(super) fn carry_out(plan: &Plan, settings: &Settings, signals: &Signals) -> 
     let (stopper, stop) = engine::stopper();
     let measured = signals.during(stopper, || engine.run(&mut live, stop));
     live.clear();
-    let record = judged(draft, measured?, &plan.secrets);
+    let record = judged(draft, cleaned(measured?, &plan.secrets));
     live.folder.finish(&record)?;
     let folder = live.folder.path().to_owned();
     tell_verdict(&record, &folder);
@@ -70,22 +70,33 @@ pub(super) fn carry_out(plan: &Plan, settings: &Settings, signals: &Signals) -> 
 }
 
 fn draft(plan: &Plan, settings: &Settings) -> Draft {
+    let id = Uuid::now_v7();
+    let commit = settings.git_commit.clone().filter(|commit| !commit.is_empty());
+    let provenance = provenance::now(commit, &plan.secrets);
+    let sharing = plan.part.map(|PlannedPart { shard, start }| {
+        let host = provenance.host.name.clone();
+        Sharing { of: shard.of, start, parts: vec![Part { shard: shard.index + 1, run: id, host }] }
+    });
     Draft {
         format: FORMAT,
-        id: Uuid::now_v7(),
-        provenance: provenance::now(
-            settings.git_commit.clone().filter(|commit| !commit.is_empty()),
-            &plan.secrets,
-        ),
+        id,
+        provenance,
         plan: plan.scenarios.iter().map(|scenario| scenario.shown.clone()).collect(),
-        measurement: plan.nothing_measured(),
+        measurement: Measurement { sharing, ..plan.nothing_measured() },
     }
 }
 
-fn judged(draft: Draft, mut measurement: Measurement, secrets: &Secrets) -> RunRecord {
+/// Takes out of a measurement what must not be shown.
+fn cleaned(mut measurement: Measurement, secrets: &Secrets) -> Measurement {
     measurement.rewrite_evidence(|text| secrets.blot(text).chars().take(EVIDENCE_SHOWN).collect());
-    let verdict = verdict::judge(&draft.plan, &measurement);
-    let Draft { format, id, provenance, plan, .. } = draft;
+    measurement
+}
+
+/// The record of a run, with its verdict; how it was shared is known from its draft.
+pub(super) fn judged(draft: Draft, measurement: Measurement) -> RunRecord {
+    let Draft { format, id, provenance, plan, measurement: Measurement { sharing, .. } } = draft;
+    let measurement = Measurement { sharing, ..measurement };
+    let verdict = verdict::judge(&plan, &measurement);
     RunRecord { format, id, provenance, plan, measurement, verdict }
 }
 
@@ -103,9 +114,20 @@ fn tell_start(draft: &Draft, folder: &Path) {
             "run started"
         );
     }
+    if let Some(sharing) = &draft.measurement.sharing {
+        let shards: Vec<_> = sharing.parts.iter().map(|part| part.shard.to_string()).collect();
+        let (shard, of, start) = (shards.join(", "), sharing.of, sharing.start_shown());
+        tracing::info!(
+            run,
+            shard,
+            of,
+            start,
+            "Shard {shard} of {of}: warming up; measuring starts at {start}"
+        );
+    }
 }
 
-fn tell_verdict(record: &RunRecord, folder: &Path) {
+pub(super) fn tell_verdict(record: &RunRecord, folder: &Path) {
     let run = record.id.to_string();
     for scenario in &record.verdict.scenarios {
         for budget in &scenario.budgets {

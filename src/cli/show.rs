@@ -1,13 +1,12 @@
 //! `tollgate show`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::console::{Console, Output};
 use super::exit::{Exit, Problem};
 use super::reporting::{self, Form};
-use crate::record::RunRecord;
-use crate::store::{self, Draft, Stored};
-use crate::verdict;
+use super::session;
+use crate::store::{self, Stored};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,7 +32,7 @@ pub(super) struct Args {
 
 pub(super) fn show(args: &Args) -> Result<Exit, Problem> {
     let console = Console { output: args.output };
-    let folder = folder(args);
+    let folder = folder(&args.run, &args.runs_dir);
     let record = match store::read(&folder).map_err(|error| Problem::usage(format!("error: {error}")))? {
         Stored::Complete(record) => *record,
         Stored::StillWritten => {
@@ -41,7 +40,8 @@ pub(super) fn show(args: &Args) -> Result<Exit, Problem> {
         }
         Stored::HalfWritten(draft) => {
             tracing::warn!("This run was cut off: it is shown as far as its intervals were written.");
-            let record = judged(*draft);
+            let measurement = draft.measurement.clone();
+            let record = session::judged(*draft, measurement);
             store::complete(&folder, &record)?;
             record
         }
@@ -51,15 +51,8 @@ pub(super) fn show(args: &Args) -> Result<Exit, Problem> {
 }
 
 /// The folder named as such, by its name alone, or by its `run.json`.
-fn folder(args: &Args) -> PathBuf {
-    let named =
-        if args.run.is_file() { args.run.parent().unwrap_or(&args.run).to_owned() } else { args.run.clone() };
-    let below = args.runs_dir.join(&named);
-    if !named.exists() && below.is_dir() { below } else { named }
-}
-
-fn judged(draft: Draft) -> RunRecord {
-    let Draft { format, id, provenance, plan, measurement } = draft;
-    let verdict = verdict::judge(&plan, &measurement);
-    RunRecord { format, id, provenance, plan, measurement, verdict }
+pub(super) fn folder(run: &Path, runs_dir: &Path) -> PathBuf {
+    let named = if run.is_file() { run.parent().unwrap_or(run) } else { run };
+    let below = runs_dir.join(named);
+    if !named.exists() && below.is_dir() { below } else { named.to_owned() }
 }

@@ -8,5 +8,6 @@ mod flags;
 mod logs;
 mod runs;
 mod secrets;
+mod shards;
 mod shell;
 mod url;

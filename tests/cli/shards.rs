@@ -1,0 +1,218 @@
+//! Several processes that share a run, and `tollgate merge`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tollgate::record::{Decision, Interval, RunRecord, Stage};
+
+use crate::bench::{Bench, PLAIN, Target, signal, text, tollgate};
+
+const BUDGET: &str = "budgets = [\"p95 < 2s\"]";
+
+/// 60 arrivals a second for three seconds: so many that one shard's would decide the budget, were no others missing.
+fn load() -> String {
+    PLAIN.replace("\"100/s\"", "\"60/s\"").replace("\"1s\"", "\"3s\"").replace("= 4", "= 7")
+}
+
+/// A start that leaves a busy machine time to warm up.
+fn soon() -> String {
+    (OffsetDateTime::now_utc() + time::Duration::seconds(6)).format(&Rfc3339).unwrap()
+}
+
+/// Starts one part of a run, with a folder of its own for what it keeps.
+fn shard(bench: &Bench, shard: &str, start: &str) -> (Child, PathBuf) {
+    let runs = bench.folder.path().join(shard.replace('/', "-of-"));
+    let mut command = tollgate();
+    command
+        .arg("run")
+        .arg(&bench.scenario)
+        .args(["--shard", shard, "--start-at", start])
+        .arg("--runs-dir")
+        .arg(&runs);
+    (command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), runs)
+}
+
+fn only_folder_in(runs: &Path) -> PathBuf {
+    let mut folders = std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().path());
+    let folder = folders.next().unwrap();
+    assert!(folders.next().is_none());
+    folder
+}
+
+/// Merges runs into a folder of their own; what is printed, and the record if there is one.
+fn merge(bench: &Bench, name: &str, runs: &[&PathBuf]) -> (Output, Option<RunRecord>, PathBuf) {
+    let merged = bench.folder.path().join(name);
+    let output = tollgate().arg("merge").args(runs).arg("--runs-dir").arg(&merged).output().unwrap();
+    let kept = merged.exists().then(|| {
+        let json = std::fs::read(only_folder_in(&merged).join("run.json")).unwrap();
+        serde_json::from_slice(&json).unwrap()
+    });
+    (output, kept, merged)
+}
+
+/// What the only scenario's only request came to in the measured phase: exchanges, ok, and latencies counted.
+fn counted(record: &RunRecord) -> (u64, u64, u64) {
+    let measured = &record.measurement.scenarios[0].requests[0].measured;
+    let latency = measured.series.get(tollgate::record::Dimension::Latency).unwrap();
+    (measured.tally.exchanges, measured.tally.ok, latency.count())
+}
+
+#[test]
+fn three_processes_share_a_run_and_are_judged_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("arrivals.tsv");
+    let mut target = Target::start(&["--arrival-log", log.to_str().unwrap()]);
+    let bench = Bench::new(&target.base_url, BUDGET, &load());
+    let start = soon();
+    let parts = ["1/3", "2/3", "3/3"].map(|part| shard(&bench, part, &start));
+    let folders = parts.map(|(child, runs)| {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{}{}", text(&output.stdout), text(&output.stderr));
+        assert!(text(&output.stdout).contains("of 3 are missing"), "{}", text(&output.stdout));
+        only_folder_in(&runs)
+    });
+    let [a, b, c] = &folders;
+
+    let (output, record, merged) = merge(&bench, "whole", &[c, a, b]);
+    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(text(&output.stdout).contains("PASS"), "{}", text(&output.stdout));
+    let record = record.unwrap();
+    assert_eq!(counted(&record), (180, 180, 180));
+    let scenario = &record.measurement.scenarios[0];
+    assert_eq!((scenario.planned, scenario.released, scenario.connections.opened), (Some(180), 180, 7));
+    let cold = &scenario.requests[0].cold.tally;
+    assert_eq!((cold.exchanges, cold.fresh), (7, 7));
+    let sharing = record.measurement.sharing.as_ref().unwrap();
+    assert_eq!(sharing.parts.iter().map(|part| part.shard).collect::<Vec<_>>(), [3, 1, 2]);
+    assert_eq!(sharing.start_shown(), start);
+    assert_every_second_is_whole(&only_folder_in(&merged), &record);
+    for file in ["report.html", "report.md", "intervals.hlog"] {
+        assert!(only_folder_in(&merged).join(file).metadata().unwrap().len() > 0, "{file}");
+    }
+
+    let (output, _, _) = merge(&bench, "two", &[a, c]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("shard 2 of 3 is missing"), "{}", text(&output.stdout));
+
+    let (output, record, _) = merge(&bench, "doubled", &[a, b, c, a]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("shard 1 of 3 is there twice"), "{}", text(&output.stdout));
+    assert_eq!(counted(&record.unwrap()), (180, 180, 180));
+
+    let again = only_folder_in(&merged);
+    let (output, _, _) = merge(&bench, "again", &[&again, a]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("is merged already"), "{}", text(&output.stderr));
+
+    // What arrived: one warm-up request a connection, and the schedule once.
+    signal(&target.child, "TERM");
+    target.child.wait().unwrap();
+    let arrived = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(arrived.lines().filter(|line| line.contains("/plain")).count(), 7 + 180);
+}
+
+/// Holds the merged intervals against the schedule, second by second, and against the totals.
+fn assert_every_second_is_whole(folder: &Path, record: &RunRecord) {
+    let intervals: Vec<Interval> = tollgate::store::intervals(folder).unwrap().map(Result::unwrap).collect();
+    let measured: Vec<_> = intervals.iter().filter(|interval| interval.stage == Stage::Measured).collect();
+    let seconds = measured.iter().map(|interval| {
+        let second = interval.start.checked_sub(record.measurement.measured_from).unwrap();
+        (second.as_millis(), interval.tally.exchanges)
+    });
+    assert_eq!(seconds.collect::<Vec<_>>(), [(0, 60), (1_000, 60), (2_000, 60)]);
+    let mut sum = record.measurement.emptied();
+    for interval in &intervals {
+        sum.add(interval);
+    }
+    let request = |run: &tollgate::record::Measurement| run.scenarios[0].requests[0].clone();
+    for stage in Stage::ALL {
+        let (sum, whole) = (request(&sum), request(&record.measurement));
+        assert_eq!(sum.stage(stage).tally, whole.stage(stage).tally);
+        assert_eq!(sum.stage(stage).series, whole.stage(stage).series);
+    }
+}
+
+#[test]
+fn a_shard_that_fails_fails_alone() {
+    let target = Target::start(&["--mock-latency", "constant:60ms"]);
+    let load = load().replace("/plain", "/app?mock=1");
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 50ms\"]", &load);
+    let (child, runs) = shard(&bench, "2/2", &soon());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}{}", text(&output.stdout), text(&output.stderr));
+    let (output, record, _) = merge(&bench, "merged", &[&only_folder_in(&runs)]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    assert_eq!(record.unwrap().verdict.decision, Decision::Fail);
+}
+
+#[test]
+fn runs_that_are_no_parts_of_one_are_refused_and_both_are_named() {
+    let target = Target::start(&[]);
+    let bench = Bench::new(&target.base_url, BUDGET, &load().replace("\"3s\"", "\"1s\""));
+    let start = soon();
+    let (one, one_runs) = shard(&bench, "1/2", &start);
+    let other_bench = Bench::new(&target.base_url, BUDGET, &load().replace("\"3s\"", "\"2s\""));
+    let (other, other_runs) = shard(&other_bench, "2/2", &start);
+    for child in [one, other] {
+        assert_eq!(child.wait_with_output().unwrap().status.code(), Some(3));
+    }
+    let (one, other) = (only_folder_in(&one_runs), only_folder_in(&other_runs));
+    let (output, record, _) = merge(&bench, "merged", &[&one, &other]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(record.is_none());
+    let message = text(&output.stderr);
+    for told in [one.to_str().unwrap(), other.to_str().unwrap(), "scenario `trial` differs in its load"] {
+        assert!(message.contains(told), "{message}");
+    }
+}
+
+#[test]
+fn a_run_that_was_not_shared_or_is_not_there_cannot_be_merged() {
+    let target = Target::start(&[]);
+    let bench = Bench::new(&target.base_url, BUDGET, PLAIN);
+    assert_eq!(bench.run().status.code(), Some(0));
+    let (output, record, _) = merge(&bench, "merged", &[&bench.run_folder()]);
+    assert_eq!((output.status.code(), record.is_none()), (Some(2), true));
+    assert!(text(&output.stderr).contains("is a run of its own"), "{}", text(&output.stderr));
+    let (output, _, _) = merge(&bench, "merged", &[&PathBuf::from("no-such-run")]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+}
+
+#[test]
+fn what_cannot_be_shared_is_refused_and_nothing_is_sent() {
+    let open = Bench::new("http://127.0.0.1:1", BUDGET, PLAIN);
+    let closed = Bench::new("http://127.0.0.1:1", BUDGET, &PLAIN.replace("arrival_rate = \"100/s\"\n", ""));
+    let soon = soon();
+    for (bench, flags, told) in [
+        (&open, &["--shard", "1/3"][..], "add the same --start-at"),
+        (&open, &["--start-at", &soon], "add `--shard 1/3`"),
+        (&open, &["--shard", "4/3", "--start-at", &soon], "`4/3` is no shard"),
+        (&open, &["--shard", "1/3", "--start-at", "noon"], "no time to start at"),
+        (&open, &["--shard", "1/3", "--start-at", "2020-01-01T00:00:00Z"], "is over since"),
+        (&open, &["--shard", "1/3", "--start-at", "2999-01-01T00:00:00Z"], "within 24h"),
+        (&open, &["--shard", "1/5", "--start-at", &soon], "write `connections = 5` or more"),
+        (&open, &["--shard", "1/3", "--start-at", &soon, "--every", "1m"], "do not go together"),
+        (&closed, &["--shard", "1/3", "--start-at", &soon], "a closed load cannot be shared out"),
+    ] {
+        let output = bench.command().args(flags).output().unwrap();
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {message}");
+        assert!(message.contains(told), "{message}");
+        assert!(!bench.runs().exists());
+    }
+}
+
+#[test]
+fn a_shard_that_is_not_warmed_up_in_time_measures_nothing_and_ends_with_4() {
+    let target = Target::start(&[]);
+    let warmup = "[warmup]\nconnections = 1\nrequests = 1_000_000\n";
+    let bench = Bench::new(&target.base_url, BUDGET, &format!("{}{warmup}", load()));
+    let start = (OffsetDateTime::now_utc() + time::Duration::seconds(4)).format(&Rfc3339).unwrap();
+    let (child, _) = shard(&bench, "1/2", &start);
+    let output = child.wait_with_output().unwrap();
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{message}");
+    assert!(message.contains(&format!("the warm-up was not over at {start}")), "{message}");
+}
