@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::clock;
+use super::dial::Reached;
 use super::line::{Command, Counters, LaneProgress, News, Report};
 use super::start::{Appointment, Start};
 use super::stop::{Stop, Urgency};
@@ -281,14 +282,17 @@ impl ScenarioTotals {
 
     fn sum_up<'a>(self, lanes: impl Iterator<Item = &'a Counters>) -> ScenarioMeasurement {
         let mut totals = self.totals;
-        let mut protocols = BTreeSet::new();
+        let (mut protocols, mut reached) = (BTreeSet::new(), Reached::default());
         for lane in lanes {
             totals.released += lane.released;
             totals.unreleased += lane.unreleased;
             totals.abandoned += lane.abandoned;
             totals.connections.add(lane.connections);
+            totals.lookups.add(&lane.lookups);
             protocols.extend(lane.protocols.iter().copied());
+            reached.add(&lane.reached);
         }
+        totals.addresses = reached.named();
         totals.protocols = protocols.iter().map(ToString::to_string).collect();
         totals
     }

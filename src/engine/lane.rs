@@ -245,7 +245,8 @@ impl Lane {
 
     fn news(&self, progress: LaneProgress, settled: Vec<Settled>) -> News {
         let watermark = self.recorder.borrow().watermark();
-        News { progress, settled, watermark, counters: self.counters.borrow().clone() }
+        let counters = Counters { lookups: self.dial.lookups(), ..self.counters.borrow().clone() };
+        News { progress, settled, watermark, counters }
     }
 
     /// Records an arrival that no connection took in time: its first request was due and never sent.
@@ -275,13 +276,17 @@ impl Lane {
             Place::Home => &self.home,
             Place::Elsewhere(origin) => origin,
         };
-        let opened = match self.dial.dial(origin, parts, deadline).await {
-            Ok(dialled) => Channel::open(dialled, deadline).await,
-            Err(failed) => Err(failed),
+        let (opened, address) = match self.dial.dial(origin, parts, deadline).await {
+            Ok(dialled) => {
+                let address = dialled.address;
+                (Channel::open(dialled, deadline).await, address)
+            }
+            Err(failed) => (Err(failed), None),
         };
         let mut counters = self.counters.borrow_mut();
         match &opened {
             Ok(channel) => {
+                address.into_iter().for_each(|address| counters.reached.count(address, 1));
                 counters.connections.opened += 1;
                 counters.connections.reopened_after_idle_close += u64::from(lost);
                 counters.protocols.extend(channel.spoken());

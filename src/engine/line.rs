@@ -6,8 +6,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::EngineError;
 use super::clock::Instant;
-use super::dial::Spoken;
-use crate::record::Connections;
+use super::dial::{Reached, Spoken};
+use crate::record::{Connections, Lookups};
 use crate::recorder::Settled;
 
 /// What the conductor tells every lane.
@@ -74,6 +74,10 @@ pub(super) struct Counters {
     pub(super) connections: Connections,
     /// What was spoken, on any connection.
     pub(super) protocols: BTreeSet<Spoken>,
+    /// Connections opened, by address.
+    pub(super) reached: Reached,
+    /// How look-ups of names went.
+    pub(super) lookups: Lookups,
 }
 
 /// A lane's line to the conductor.

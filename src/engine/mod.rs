@@ -43,7 +43,7 @@ use crate::plan::{Load, Plan, Protocol, Reuse, ScenarioPlan, Shard};
 use crate::record::{Histogram, Interval, Measurement};
 use clock::{Alarm, Instant};
 use conductor::Conductor;
-use dial::TcpDial;
+use dial::{SystemResolver, TcpDial, Terms};
 use lane::Lane;
 use line::{Command, Line};
 use start::Start;
@@ -172,11 +172,11 @@ impl<'a> Engine<'a> {
     pub fn prepare(plan: &'a Plan) -> Result<Self, EngineError> {
         let own = own_part(plan);
         descriptors::provide(descriptors::connections(&own))?;
-        let dials = plan.scenarios.iter().map(dial_of).collect::<Result<Vec<_>, _>>()?;
+        let terms = plan.scenarios.iter().map(terms_of).collect::<Result<Vec<_>, _>>()?;
         let assignments = deal(&own, cores());
         let berth = |lane: usize| {
             let Assignment { scenario, shard } = assignments[lane];
-            Berth { lane, plan: plan.scenarios[scenario].clone(), shard, dial: dials[scenario].clone() }
+            Berth { lane, plan: plan.scenarios[scenario].clone(), shard, terms: terms[scenario].clone() }
         };
         let crews = crews(&assignments, cores());
         let crews = crews.into_iter().map(|crew| crew.into_iter().map(berth).collect()).collect();
@@ -222,12 +222,12 @@ struct Berth {
     lane: usize,
     plan: ScenarioPlan,
     shard: Shard,
-    dial: TcpDial,
+    terms: Terms,
 }
 
-fn dial_of(scenario: &ScenarioPlan) -> Result<TcpDial, EngineError> {
+fn terms_of(scenario: &ScenarioPlan) -> Result<Terms, EngineError> {
     let followed = scenario.requests.iter().any(|request| request.redirects > 0);
-    TcpDial::new(&scenario.target, followed)
+    Terms::new(&scenario.target, followed)
 }
 
 type Reports = mpsc::Sender<Result<line::Report, EngineError>>;
@@ -250,8 +250,9 @@ fn work(
 ) -> Result<(), EngineError> {
     let runtime = runtime()?;
     let local = LocalSet::new();
-    for Berth { lane, plan, shard, dial } in crew {
+    for Berth { lane, plan, shard, terms } in crew {
         let line = Line { lane, commands: commands.clone(), reports: reports.clone() };
+        let dial = TcpDial::new(terms, shard.index, Box::new(SystemResolver));
         let work = Rc::new(Lane::new(plan, shard, Box::new(dial), run_start)?);
         let alarm = {
             let _timers_need_a_runtime = runtime.enter();

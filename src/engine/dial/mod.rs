@@ -1,12 +1,16 @@
 //! Opening a connection: name, TCP and TLS, each timed.
 
+mod lookup;
 mod names;
+mod reached;
 mod tls;
+mod turns;
 
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -16,12 +20,18 @@ use super::EngineError;
 use super::clock::{self, Instant};
 use super::wire::Stream;
 use crate::plan::{Protocol, TargetPlan, Timeouts};
-use crate::record::{Dimension, Failure};
+use crate::record::{Dimension, Failure, Lookups};
 use crate::recorder::{Failed, Parts};
+use lookup::Directory;
 use names::{Addresses, Names};
 use tls::Tls;
+use turns::Turns;
 
+#[cfg(test)]
+pub(super) use lookup::Finding;
+pub(super) use lookup::{Resolver, SystemResolver};
 pub(super) use names::Origin;
+pub(super) use reached::Reached;
 
 /// The version of HTTP spoken on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +72,8 @@ impl fmt::Display for Spoken {
 pub(super) struct Dialled {
     pub(super) stream: Box<dyn Stream>,
     pub(super) spoken: Spoken,
+    /// Where it leads; a stream within the process has no address.
+    pub(super) address: Option<SocketAddr>,
 }
 
 /// What dialling comes to; the time of each phase is noted in the parts, also when it fails.
@@ -70,43 +82,76 @@ pub(super) type Dialling<'a> = Pin<Box<dyn Future<Output = Result<Dialled, Faile
 /// Opens connections, each by a deadline.
 pub(super) trait Dial {
     fn dial<'a>(&'a self, origin: &'a Origin, parts: &'a mut Parts, deadline: Instant) -> Dialling<'a>;
+
+    /// How the look-ups of names went so far.
+    fn lookups(&self) -> Lookups {
+        Lookups::default()
+    }
 }
 
-/// Opens TCP connections, with TLS for `https`.
+/// On what terms a scenario's connections are opened, read once for all its lanes.
 #[derive(Clone)]
-pub(super) struct TcpDial {
-    names: Names,
+pub(super) struct Terms {
+    target: TargetPlan,
     /// Prepared where an `https` origin can be met.
     tls: Option<Tls>,
-    protocol: Protocol,
-    timeouts: Timeouts,
 }
 
-impl TcpDial {
+impl Terms {
     /// Reads the certificates and prepares TLS; fails where they cannot be read, or where the base URL has no address
     /// that may be used. Where redirects are `followed`, they may lead to `https`.
     pub(super) fn new(target: &TargetPlan, followed: bool) -> Result<Self, EngineError> {
         let url = &target.base_url;
         let bad_url = || EngineError::Target(format!("{url} names no host and port"));
         let home = Origin::of(url).ok_or_else(bad_url)?;
-        let names = Names::new(target);
-        names.addresses(&home).map_err(|why| EngineError::Target(format!("{url}: {why}")))?;
+        Names::new(target).addresses(&home).map_err(|why| EngineError::Target(format!("{url}: {why}")))?;
         if home.secure {
             tls::server_name(&home.host).map_err(|why| EngineError::Target(format!("{url}: {why}")))?;
         }
         let tls = (home.secure || followed).then(|| Tls::new(target)).transpose()?;
-        Ok(Self { names, tls, protocol: target.protocol, timeouts: target.timeouts })
+        Ok(Self { target: target.clone(), tls })
+    }
+}
+
+/// Opens TCP connections, with TLS for `https`.
+pub(super) struct TcpDial {
+    names: Names,
+    directory: Directory,
+    turns: Turns,
+    tls: Option<Tls>,
+    protocol: Protocol,
+    timeouts: Timeouts,
+}
+
+impl TcpDial {
+    /// How long an address that could not be connected to is tried last where names are looked up for each connection.
+    const PENALTY: Duration = Duration::from_secs(30);
+
+    /// Opens the connections of one lane, whose first use the addresses from `turn` on.
+    pub(super) fn new(terms: Terms, turn: u32, resolver: Box<dyn Resolver>) -> Self {
+        let Terms { target, tls } = terms;
+        let penalty = if target.dns_refresh.is_zero() { Self::PENALTY } else { target.dns_refresh };
+        Self {
+            names: Names::new(&target),
+            directory: Directory::new(&target, resolver),
+            turns: Turns::new(usize::try_from(turn).unwrap_or(0), penalty),
+            tls,
+            protocol: target.protocol,
+            timeouts: target.timeouts,
+        }
     }
 
     async fn connect(&self, origin: &Origin, phases: &mut Phases<'_>) -> Result<Dialled, Failed> {
         let addresses = self.addresses(origin, phases).await?;
-        let tcp = self.tcp(&addresses, phases).await?;
-        match &self.tls {
-            Some(tls) if origin.secure => {
-                phases.timed(Dimension::Tls, self.timeouts.tls, tls.shake_hands(&origin.host, tcp)).await
-            }
-            _ => Ok(Dialled { stream: Box::new(tcp), spoken: self.spoken_in_plain() }),
-        }
+        let (tcp, address) = self.tcp(origin, &addresses, phases).await?;
+        let address = Some(address);
+        let Some(tls) = self.tls.as_ref().filter(|_| origin.secure) else {
+            return Ok(Dialled { stream: Box::new(tcp), spoken: self.spoken_in_plain(), address });
+        };
+        let shaking = tls.shake_hands(&origin.host, tcp);
+        let shaken = phases.timed(Dimension::Tls, self.timeouts.tls, shaking).await?;
+        phases.tell_handshake(shaken.resumed);
+        Ok(Dialled { stream: Box::new(shaken.stream), spoken: shaken.spoken, address })
     }
 
     fn spoken_in_plain(&self) -> Spoken {
@@ -117,41 +162,64 @@ impl TcpDial {
         Spoken { version, tls: None }
     }
 
-    /// The origin's addresses; only a name that is looked up enters the phase `dns`.
-    async fn addresses(&self, origin: &Origin, phases: &mut Phases<'_>) -> Result<Vec<SocketAddr>, Failed> {
+    /// The origin's addresses; only the wait for a look-up enters the phase `dns`.
+    async fn addresses(&self, origin: &Origin, phases: &mut Phases<'_>) -> Result<Rc<[SocketAddr]>, Failed> {
         let name = match self.names.addresses(origin) {
-            Ok(Addresses::Known(addresses)) => return Ok(addresses),
+            Ok(Addresses::Known(addresses)) => return Ok(addresses.into()),
             Ok(Addresses::LookUp(name)) => name,
             Err(why) => return Err(dns_failed(why)),
         };
-        let looked_up = async {
-            let found = tokio::net::lookup_host((name, origin.port)).await;
-            self.names.usable(name, found.map_err(|error| dns_failed(error.to_string()))?).map_err(dns_failed)
-        };
-        phases.timed(Dimension::Dns, self.timeouts.dns, looked_up).await
+        if let Some(known) = self.directory.known(name, origin.port) {
+            return Ok(known);
+        }
+        let found = async { self.directory.find(name, origin.port).await.map_err(dns_failed) };
+        phases.timed(Dimension::Dns, self.timeouts.dns, found).await
     }
 
-    async fn tcp(&self, addresses: &[SocketAddr], phases: &mut Phases<'_>) -> Result<TcpStream, Failed> {
+    /// Connects to the first address that can be reached.
+    async fn tcp(
+        &self,
+        origin: &Origin,
+        addresses: &[SocketAddr],
+        phases: &mut Phases<'_>,
+    ) -> Result<(TcpStream, SocketAddr), Failed> {
         let connected = async {
-            let mut failed = connect_failed(&std::io::ErrorKind::HostUnreachable.into());
-            for address in addresses {
+            let mut failed = None;
+            for address in self.turns.order(&origin.host, origin.port, addresses) {
+                let attempt = self.turns.attempt(address);
                 match TcpStream::connect(address).await {
-                    Ok(stream) => return Ok(stream),
-                    Err(error) => failed = connect_failed(&error),
+                    Ok(stream) => {
+                        attempt.reached();
+                        return Ok((stream, address));
+                    }
+                    Err(error) => failed = Some(worse(failed, connect_failed(&error))),
                 }
             }
-            Err(failed)
+            Err(failed.unwrap_or_else(|| connect_failed(&std::io::ErrorKind::HostUnreachable.into())))
         };
-        let stream = phases.timed(Dimension::Connect, self.timeouts.connect, connected).await?;
+        let (stream, address) = phases.timed(Dimension::Connect, self.timeouts.connect, connected).await?;
         // Only a socket that is gone already refuses it, and then the first write says so.
         let _gone = stream.set_nodelay(true);
-        Ok(stream)
+        Ok((stream, address))
+    }
+}
+
+/// What is told of two addresses that could not be connected to: rather what the target did than what this machine
+/// lacked, for which no target is blamed.
+fn worse(before: Option<Failed>, failed: Failed) -> Failed {
+    match before {
+        Some(before) if failed.failure == Failure::Prober => before,
+        _ => failed,
     }
 }
 
 impl Dial for TcpDial {
     fn dial<'a>(&'a self, origin: &'a Origin, parts: &'a mut Parts, deadline: Instant) -> Dialling<'a> {
         Box::pin(async move { self.connect(origin, &mut Phases { parts, deadline }).await })
+    }
+
+    fn lookups(&self) -> Lookups {
+        self.directory.lookups()
     }
 }
 
@@ -174,6 +242,12 @@ impl Phases<'_> {
         let result = timeout_at(by, work).await.unwrap_or_else(|_| Err(timed_out(phase, by - started)));
         self.parts.note(phase, result.is_ok().then(|| clock::now() - started));
         result
+    }
+
+    /// Files the handshake just done under its kind as well.
+    fn tell_handshake(&mut self, resumed: bool) {
+        let kind = if resumed { Dimension::TlsResumed } else { Dimension::TlsFull };
+        self.parts.took(kind, self.parts.duration(Dimension::Tls));
     }
 }
 

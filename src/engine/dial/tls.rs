@@ -4,20 +4,21 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    AlertDescription, ClientConfig, DigitallySignedStruct, PeerMisbehaved, ProtocolVersion, RootCertStore,
+    AlertDescription, ClientConfig, DigitallySignedStruct, HandshakeKind, PeerMisbehaved, ProtocolVersion, RootCertStore,
     SignatureScheme,
 };
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use url::Host;
 
-use super::{Dialled, Spoken, TlsVersion, Version};
+use super::{Spoken, TlsVersion, Version};
 use crate::engine::EngineError;
 use crate::plan::{ClientIdentity, Protocol, TargetPlan, Trust};
 use crate::record::{Dimension, Failure};
@@ -27,11 +28,22 @@ use crate::recorder::Failed;
 const H2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
+/// How many sessions are kept to be resumed: rustls keeps the last eight of each host.
+const SESSIONS: usize = 256;
+
 /// What is needed for a handshake, read once.
 #[derive(Clone)]
 pub(super) struct Tls {
     connector: TlsConnector,
     protocol: Protocol,
+}
+
+/// A stream on which hands were shaken.
+pub(super) struct Shaken {
+    pub(super) stream: TlsStream<TcpStream>,
+    pub(super) spoken: Spoken,
+    /// Whether an earlier session was resumed.
+    pub(super) resumed: bool,
 }
 
 impl Tls {
@@ -42,7 +54,7 @@ impl Tls {
     }
 
     /// Shakes hands with a host over a connected stream.
-    pub(super) async fn shake_hands(&self, host: &Host, tcp: TcpStream) -> Result<Dialled, Failed> {
+    pub(super) async fn shake_hands(&self, host: &Host, tcp: TcpStream) -> Result<Shaken, Failed> {
         let name = server_name(host).map_err(|why| failed(Failure::Tls, why))?;
         let shaken = self.connector.connect(name, tcp).await;
         let stream = shaken.map_err(|error| handshake_failed(&error, self.protocol))?;
@@ -59,7 +71,8 @@ impl Tls {
             Some(ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
             _ => TlsVersion::Tls13,
         };
-        Ok(Dialled { stream: Box::new(stream), spoken: Spoken { version, tls: Some(tls) } })
+        let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
+        Ok(Shaken { stream, spoken: Spoken { version, tls: Some(tls) }, resumed })
     }
 }
 
@@ -129,8 +142,9 @@ fn config(target: &TargetPlan) -> Result<ClientConfig, EngineError> {
         }
     };
     config.alpn_protocols = offered(target.protocol);
-    // A resumed handshake is cheaper than the one a first visitor pays for; each of ours is a full one.
-    config.resumption = rustls::client::Resumption::disabled();
+    // A resumed handshake is cheaper than the one a first visitor pays for: only asked for is one resumed.
+    config.resumption =
+        if target.tls_resumption { Resumption::in_memory_sessions(SESSIONS) } else { Resumption::disabled() };
     Ok(config)
 }
 

@@ -42,7 +42,7 @@ pub(super) struct NotSent(pub(super) Box<Failed>);
 impl Channel {
     /// Starts HTTP on a dialled stream by a deadline; ready for a first exchange.
     pub(super) async fn open(dialled: Dialled, deadline: Instant) -> Result<Self, Failed> {
-        let Dialled { stream, spoken } = dialled;
+        let Dialled { stream, spoken, .. } = dialled;
         match spoken.version {
             Version::Http1 => one::Channel::open(stream, spoken).await.map(Self::One),
             Version::Http2 => two::Channel::open(stream, spoken, deadline).await.map(Self::Two),

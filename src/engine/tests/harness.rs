@@ -100,7 +100,7 @@ impl ScriptedDial {
         };
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         tokio::task::spawn_local(serve(theirs, turns, Rc::clone(&self.requests)));
-        Ok(Dialled { stream: Box::new(ours), spoken: Spoken { version: Version::Http1, tls: None } })
+        Ok(Dialled { stream: Box::new(ours), spoken: Spoken { version: Version::Http1, tls: None }, address: None })
     }
 }
 
@@ -207,7 +207,7 @@ impl Observer for Watcher {
     fn progress(&mut self, _: &Progress) {}
 }
 
-pub(super) fn millis(millis: u64) -> Duration {
+pub(in crate::engine) fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
@@ -324,7 +324,7 @@ pub(super) fn watch_run<D: Dial + 'static>(
 }
 
 /// Runs a future to its end on a runtime whose time is advanced, not slept.
-pub(super) fn paused<T>(work: impl Future<Output = T>) -> T {
+pub(in crate::engine) fn paused<T>(work: impl Future<Output = T>) -> T {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(LocalSet::new().run_until(work))

@@ -1,5 +1,6 @@
 //! The engine against a scripted server, under paused time.
 
+mod addresses;
 mod answers;
 pub(in crate::engine) mod harness;
 mod http2;

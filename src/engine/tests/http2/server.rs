@@ -92,7 +92,7 @@ impl Dial for Http2Dial {
 }
 
 pub(super) fn plain_http2(stream: DuplexStream) -> Dialled {
-    Dialled { stream: Box::new(stream), spoken: Spoken { version: Version::Http2, tls: None } }
+    Dialled { stream: Box::new(stream), spoken: Spoken { version: Version::Http2, tls: None }, address: None }
 }
 
 async fn serve(stream: DuplexStream, acts: Vec<Act>, allowed: Option<u32>, log: Rc<Log>) {

@@ -1,0 +1,180 @@
+//! Names and several addresses, over real sockets.
+#![cfg(target_os = "linux")] // All of 127.0.0.0/8 is this machine.
+
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
+
+use socket2::{Domain, Socket, Type};
+use tokio::task::LocalSet;
+
+use super::harness::{Watcher, conduct, millis, open, scenario};
+use crate::engine::dial::{Finding, Resolver, TcpDial, Terms};
+use crate::engine::{Engine, stopper};
+use crate::plan::{Load, Plan, Resolve, Reuse, ScenarioPlan};
+use crate::record::{Dimension, Failure, ScenarioMeasurement};
+
+fn ip(last: u8) -> IpAddr {
+    Ipv4Addr::new(127, 0, 0, last).into()
+}
+
+/// Servers at 127.0.0.1 and 127.0.0.2, on the port that is returned; no other address has one there.
+fn serve() -> u16 {
+    let first = TcpListener::bind((ip(1), 0)).unwrap();
+    let port = first.local_addr().unwrap().port();
+    let second = TcpListener::bind((ip(2), port)).unwrap();
+    for listener in [first, second] {
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                std::thread::spawn(move || answer(stream));
+            }
+        });
+    }
+    port
+}
+
+fn answer(mut stream: TcpStream) {
+    let mut request = [0; 1024];
+    while stream.read(&mut request).is_ok_and(|read| read > 0) {
+        if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").is_err() {
+            return;
+        }
+    }
+}
+
+/// A scenario of 40 arrivals, each over a connection of its own, one after the other.
+fn fresh(port: u16) -> ScenarioPlan {
+    let mut scenario =
+        scenario(Load::Closed { connections: 1, until: millis(60_000), iterations: Some(40) });
+    let url = url::Url::parse(&format!("http://several.test:{port}/")).unwrap();
+    (scenario.target.base_url, scenario.requests[0].url) = (url.clone(), url);
+    scenario.reuse = Reuse::Fresh;
+    scenario
+}
+
+fn given(port: u16, last: &[u8]) -> ScenarioPlan {
+    let mut scenario = fresh(port);
+    let addresses = last.iter().map(|&last| ip(last)).collect();
+    scenario.target.resolve = vec![Resolve { host: "several.test".to_owned(), port, addresses }];
+    scenario
+}
+
+fn run(scenario: ScenarioPlan) -> ScenarioMeasurement {
+    let plan = Plan::of(vec![scenario]);
+    let measurement = Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
+    measurement.scenarios.into_iter().next().unwrap()
+}
+
+fn opened(scenario: &ScenarioMeasurement, port: u16) -> [u64; 3] {
+    [1, 2, 3].map(|last| scenario.addresses.get(&format!("{}:{port}", ip(last))).copied().unwrap_or(0))
+}
+
+/// Always finds the same addresses, and counts how often it is asked.
+struct Finds {
+    last: &'static [u8],
+    asked: Rc<Cell<u64>>,
+}
+
+impl Resolver for Finds {
+    fn look_up(&self, _: &str, port: u16) -> Finding {
+        self.asked.set(self.asked.get() + 1);
+        let found = self.last.iter().map(|&last| SocketAddr::new(ip(last), port)).collect();
+        Box::pin(async move { Ok(found) })
+    }
+}
+
+/// Carries a scenario out in two lanes that look names up here; returns how often they did.
+fn looking_up(scenario: ScenarioPlan, last: &'static [u8]) -> (ScenarioMeasurement, u64) {
+    let asked = Rc::new(Cell::new(0));
+    let lane = |turn| {
+        let terms = Terms::new(&scenario.target, false).unwrap();
+        TcpDial::new(terms, turn, Box::new(Finds { last, asked: Rc::clone(&asked) }))
+    };
+    let dials = vec![lane(0), lane(1)];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut watcher = Watcher::default();
+    let work = conduct(scenario, dials, &mut watcher, stopper().1);
+    let measurement = runtime.block_on(LocalSet::new().run_until(work)).unwrap();
+    (measurement.scenarios.into_iter().next().unwrap(), asked.get())
+}
+
+#[test]
+fn given_addresses_are_used_in_turn() {
+    let port = serve();
+    let scenario = run(given(port, &[1, 2]));
+    assert_eq!(scenario.requests[0].measured.tally.ok, 40);
+    assert_eq!(opened(&scenario, port), [20, 20, 0]);
+    assert!(scenario.lookups.is_empty());
+}
+
+#[test]
+fn an_address_that_refuses_costs_no_exchange_and_is_tried_last() {
+    let port = serve();
+    let scenario = run(given(port, &[3, 1, 2]));
+    let tally = &scenario.requests[0].measured.tally;
+    assert_eq!((tally.ok, scenario.connections.failed), (40, 0), "{tally:?}");
+    let [first, second, dead] = opened(&scenario, port);
+    assert_eq!((first + second, dead), (40, 0));
+    assert!(first.abs_diff(second) <= 2, "{first} and {second}");
+}
+
+#[test]
+fn an_address_that_swallows_everything_takes_the_time_of_one_connection_and_not_of_all() {
+    let port = serve();
+    // Where nobody takes what is waiting in its queue of one, Linux answers no further connection.
+    let hole = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    hole.bind(&SocketAddr::new(ip(3), port).into()).unwrap();
+    hole.listen(0).unwrap();
+    let _in_the_queue = TcpStream::connect((ip(3), port)).unwrap();
+    let mut scenario = given(port, &[3, 1, 2]);
+    scenario.target.timeouts.connect = millis(300);
+    let scenario = run(scenario);
+    let tally = &scenario.requests[0].measured.tally;
+    assert_eq!((tally.ok, tally.failed_by(Failure::TimedOut)), (39, 1), "{tally:?}");
+    assert_eq!(opened(&scenario, port)[2], 0);
+}
+
+#[test]
+fn a_name_is_looked_up_once_a_lane_and_is_on_the_way_of_the_first_connection_alone() {
+    let port = serve();
+    let (scenario, asked) = looking_up(two_senders(port), &[1, 2]);
+    let stage = &scenario.requests[0].measured;
+    assert_eq!((stage.tally.ok, asked, scenario.lookups.took.count()), (40, 2, 2));
+    assert_eq!(stage.series.get(Dimension::Dns).unwrap().count(), 2);
+    // The second lane begins with the second address.
+    assert_eq!(opened(&scenario, port).iter().sum::<u64>(), 40);
+    assert!(opened(&scenario, port)[..2].iter().all(|&opened| (15..=25).contains(&opened)));
+}
+
+#[test]
+fn without_a_time_to_keep_them_addresses_are_looked_up_on_the_way_of_each_connection() {
+    let port = serve();
+    let mut scenario = two_senders(port);
+    scenario.target.dns_refresh = millis(0);
+    let (scenario, asked) = looking_up(scenario, &[1, 3]);
+    let stage = &scenario.requests[0].measured;
+    assert_eq!((stage.tally.ok, asked, scenario.lookups.took.count()), (40, 40, 40));
+    assert_eq!(stage.series.get(Dimension::Dns).unwrap().count(), 40);
+    assert_eq!(opened(&scenario, port), [40, 0, 0]);
+}
+
+#[test]
+fn the_systems_resolver_is_asked_once_and_what_it_took_is_recorded() {
+    let port = serve();
+    let mut scenario = open(40.0, 1, 2);
+    let url = url::Url::parse(&format!("http://localhost:{port}/")).unwrap();
+    (scenario.target.base_url, scenario.requests[0].url) = (url.clone(), url);
+    scenario.target.family = crate::plan::Family::V4;
+    scenario.reuse = Reuse::Fresh;
+    let scenario = run(scenario);
+    assert_eq!(scenario.requests[0].measured.tally.ok, 40);
+    assert_eq!((scenario.lookups.took.count(), scenario.lookups.failed), (1, 0));
+    assert_eq!(opened(&scenario, port), [40, 0, 0]);
+}
+
+fn two_senders(port: u16) -> ScenarioPlan {
+    let mut scenario = fresh(port);
+    scenario.load = Load::Closed { connections: 2, until: millis(60_000), iterations: Some(40) };
+    scenario
+}
