@@ -218,18 +218,20 @@ fn reachable(scenario: &Scenario, request: &Request, base: &Base, filler: &mut F
     let shared = is_first.then_some(&scenario.file.budgets);
     for field in shared.into_iter().chain([&request.budgets]) {
         for (place, budget) in field.given().into_iter().flatten().filter_map(Field::placed) {
-            let problem = match budget.ceiling() {
-                Some((Dimension::Tls, _)) if base.url.scheme() == "http" => {
-                    "`tls` is never entered: the target is http"
+            let Some((dimension, _)) = budget.ceiling() else { continue };
+            let why = match dimension {
+                Dimension::Tls | Dimension::TlsFull | Dimension::TlsResumed
+                    if base.url.scheme() == "http" =>
+                {
+                    "the target is http"
                 }
-                Some((Dimension::Dns, _)) if !matches!(base.url.host(), Some(url::Host::Domain(_))) => {
-                    "`dns` is never entered: the target is an address, no name"
+                Dimension::Dns if !matches!(base.url.host(), Some(url::Host::Domain(_))) => {
+                    "the target is an address, no name"
                 }
-                Some((Dimension::Dns, _)) if base.given => {
-                    "`dns` is never entered: the target's addresses are given by `resolve`"
-                }
+                Dimension::Dns if base.given => "the target's addresses are given by `resolve`",
                 _ => continue,
             };
+            let problem = format!("`{dimension}` is never entered: {why}");
             filler.complain::<()>(&place.value, problem, "leave this budget out");
         }
     }

@@ -1,7 +1,6 @@
 //! Where requests go, and on what terms: what the scenario says, unless the command line says otherwise.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use url::{Host, Url};
 
@@ -11,9 +10,6 @@ use super::{ClientIdentity, Family, Overrides, Protocol, Resolve, TargetPlan, Ti
 use crate::record::Dimension;
 use crate::scenario::file::Target;
 use crate::scenario::{Field, HttpVersion, IpFamily, Scenario, Span, Words};
-
-/// How old the addresses found for a name may be where the scenario does not say.
-const DNS_REFRESH: Duration = Duration::from_secs(30);
 
 /// Where requests go, and on what terms; nothing where something is wrong. Notes in `base` whether its name is looked
 /// up.
@@ -42,8 +38,8 @@ pub(super) fn resolve(
         family,
         resolve,
         allowed_hosts,
-        dns_refresh: DNS_REFRESH,
-        tls_resumption: false,
+        dns_refresh: target.dns_refresh(),
+        tls_resumption: target.is_resuming(),
         timeouts: timeouts(target),
     })
 }

@@ -110,6 +110,11 @@ section! {
         ip: IpFamily,
         /// Addresses of names, given instead of looked up, in curl's notation: `HOST:PORT:ADDRESS[,ADDRESS]`.
         resolve: Vec<Field<GivenAddresses>>,
+        /// How old the addresses found for a name may be before it is looked up again, in the background; `0s` looks it
+        /// up for each connection, on its way. Default: 30s.
+        dns_refresh: Duration,
+        /// Whether TLS sessions are resumed; each handshake is a full one otherwise. Default: false.
+        tls_resumption: bool,
         /// Hosts that redirects may lead to, beside that of the base URL.
         allow_hosts: Vec<Field<Host>>,
         /// How long an exchange may take, opening a connection included. Default: 10s.

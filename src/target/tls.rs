@@ -151,5 +151,8 @@ fn server_config(
         Some(verifier) => config.with_client_cert_verifier(verifier),
         None => config.with_no_client_auth(),
     };
-    config.with_single_cert(vec![certificate], key)
+    let mut config = config.with_single_cert(vec![certificate], key)?;
+    // Sessions are kept by the clients: what rustls keeps on this side is soon pushed out by other connections'.
+    config.ticketer = ring::Ticketer::new()?;
+    Ok(config)
 }

@@ -42,13 +42,15 @@ fn a_scenario_that_says_nothing_speaks_what_the_target_chooses_and_trusts_the_sy
         target.resolve.is_empty() && target.allowed_hosts.is_empty() && scenario.shown.caveats.is_empty()
     );
     assert_eq!((scenario.requests[0].redirects, plan.every), (0, None));
+    assert_eq!((target.dns_refresh, target.tls_resumption), (Duration::from_secs(30), false));
 }
 
 #[test]
 fn what_a_target_is_reached_by_is_read_from_its_keys() {
     let plan = planned(
         "http = \"2\"\nip = \"6\"\nresolve = [\"Example.org:443:127.0.0.1,[::1]\"]\n\
-         allow_hosts = [\"Login.example.org\", \"::1\"]\ninsecure = true",
+         allow_hosts = [\"Login.example.org\", \"::1\"]\ninsecure = true\ndns_refresh = \"0s\"\n\
+         tls_resumption = true",
         "",
         "",
     );
@@ -57,6 +59,7 @@ fn what_a_target_is_reached_by_is_read_from_its_keys() {
     assert_eq!(target.resolve, [given("example.org:443:127.0.0.1,[::1]")]);
     assert_eq!(target.allowed_hosts, ["login.example.org", "[::1]"]);
     assert_eq!(target.trust, Trust::Anything);
+    assert_eq!((target.dns_refresh, target.tls_resumption), (Duration::ZERO, true));
     assert_eq!(
         plan.scenarios[0].shown.caveats,
         [
@@ -252,8 +255,9 @@ fn scenarios_that_run_together_are_repeated_together() {
 fn a_redirect_may_enter_phases_that_the_request_itself_never_enters() {
     let kept = "[load]\narrival_rate = \"20/s\"\nduration = \"5s\"";
     let budgets = "budgets = [\"max(connect) < 1s\", \"max(dns) < 1s\"]";
-    let given = "resolve = [\"example.org:443:127.0.0.1\"]";
-    for (target, load) in [("", kept), (given, ""), (given, kept)] {
+    let looked_up = "dns_refresh = \"0s\"";
+    let given = "dns_refresh = \"0s\"\nresolve = [\"example.org:443:127.0.0.1\"]";
+    for (target, load) in [(looked_up, kept), (given, ""), (given, kept)] {
         let asked = |request: &str| resolved(&text(target, request, load), &Overrides::default());
         assert!(asked(budgets).is_err(), "{target} {load}");
         assert!(asked(&format!("redirects = 1\n{budgets}")).is_ok(), "{target} {load}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -35,13 +35,8 @@ fn serve(flags: &[&str]) -> (Background, Files) {
     (start(&all), files)
 }
 
-/// Shakes hands, offering these protocols and showing this certificate.
-async fn shake(
-    target: &Background,
-    files: &Files,
-    offered: &[&str],
-    client: Option<&Path>,
-) -> std::io::Result<TlsStream<TcpStream>> {
+/// A visitor who trusts the target, offers these protocols and shows this certificate.
+fn visitor(files: &Files, offered: &[&str], client: Option<&Path>) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(files.path("ca.pem")).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -55,8 +50,22 @@ async fn shake(
         }
     };
     config.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
+    TlsConnector::from(Arc::new(config))
+}
+
+async fn shake_as(visitor: &TlsConnector, target: &Background) -> std::io::Result<TlsStream<TcpStream>> {
     let tcp = TcpStream::connect(host(target)).await.unwrap();
-    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("127.0.0.1").unwrap(), tcp).await
+    visitor.connect(ServerName::try_from("127.0.0.1").unwrap(), tcp).await
+}
+
+/// Shakes hands, offering these protocols and showing this certificate.
+async fn shake(
+    target: &Background,
+    files: &Files,
+    offered: &[&str],
+    client: Option<&Path>,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    shake_as(&visitor(files, offered, client), target).await
 }
 
 /// The status of `/plain` over HTTP/2, or what kept it from coming.
@@ -90,6 +99,21 @@ async fn what_is_spoken_is_negotiated_and_http_2_is_preferred() {
     }
     let (target, files) = serve(&["--http", "2"]);
     assert!(shake(&target, &files, &["http/1.1"], None).await.is_err());
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_however_many_visitors_came_in_between() {
+    let (target, files) = serve(&[]);
+    let returning = visitor(&files, &["h2"], None);
+    // What a session is resumed by comes with the first answer.
+    assert_eq!(plain(shake_as(&returning, &target).await.unwrap()).await.unwrap(), 200);
+    let others = visitor(&files, &["h2"], None);
+    for _ in 0..300 {
+        shake_as(&others, &target).await.unwrap();
+    }
+    let resumed = shake_as(&returning, &target).await.unwrap();
+    assert_eq!(resumed.get_ref().1.handshake_kind(), Some(HandshakeKind::Resumed));
+    assert_eq!(plain(resumed).await.unwrap(), 200);
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ impl Names {
         self.usable(&written, known).map(Addresses::Known)
     }
 
-    /// Those of a host's addresses that may be used; the error says that none may.
+    /// Those of a host's addresses that may be used, each once; the error says that none may.
     pub(super) fn usable(
         &self,
         host: &str,
@@ -74,7 +74,12 @@ impl Names {
             Family::V4 => ("IPv4 ", SocketAddr::is_ipv4),
             Family::V6 => ("IPv6 ", SocketAddr::is_ipv6),
         };
-        let usable: Vec<_> = found.filter(fits).collect();
+        let mut usable: Vec<SocketAddr> = Vec::new();
+        for address in found.filter(fits) {
+            if !usable.contains(&address) {
+                usable.push(address);
+            }
+        }
         if usable.is_empty() { Err(format!("no {family}address in {host}")) } else { Ok(usable) }
     }
 }
@@ -96,7 +101,7 @@ mod tests {
         Names {
             family,
             given: vec![
-                given("example.org", &["127.0.0.1", "::1"]),
+                given("example.org", &["127.0.0.1", "::1", "127.0.0.1"]),
                 given("example.org", &["127.0.0.9"]),
                 given("four.test", &["127.0.0.4"]),
             ],

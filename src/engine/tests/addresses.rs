@@ -45,8 +45,7 @@ fn answer(mut stream: TcpStream) {
 
 /// A scenario of 40 arrivals, each over a connection of its own, one after the other.
 fn fresh(port: u16) -> ScenarioPlan {
-    let mut scenario =
-        scenario(Load::Closed { connections: 1, until: millis(60_000), iterations: Some(40) });
+    let mut scenario = scenario(Load::Closed { connections: 1, until: millis(60_000), iterations: Some(40) });
     let url = url::Url::parse(&format!("http://several.test:{port}/")).unwrap();
     (scenario.target.base_url, scenario.requests[0].url) = (url.clone(), url);
     scenario.reuse = Reuse::Fresh;

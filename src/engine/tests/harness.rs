@@ -100,7 +100,11 @@ impl ScriptedDial {
         };
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         tokio::task::spawn_local(serve(theirs, turns, Rc::clone(&self.requests)));
-        Ok(Dialled { stream: Box::new(ours), spoken: Spoken { version: Version::Http1, tls: None }, address: None })
+        Ok(Dialled {
+            stream: Box::new(ours),
+            spoken: Spoken { version: Version::Http1, tls: None },
+            address: None,
+        })
     }
 }
 

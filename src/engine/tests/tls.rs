@@ -10,15 +10,16 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, body::Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair};
-use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 use tempfile::TempDir;
 use tokio_rustls::TlsAcceptor;
 
 use super::harness::{Watcher, following, millis, open, scenario};
 use crate::engine::{Engine, EngineError, stopper};
 use crate::plan::{ClientIdentity, Family, Load, Plan, Protocol, Resolve, Reuse, ScenarioPlan, Trust};
-use crate::record::{Dimension, Failure, ScenarioMeasurement};
+use crate::record::{Ceiling, Dimension, Failure, Histogram, ScenarioMeasurement};
 
 /// What the server offers by ALPN; with nothing it takes no part in it.
 #[derive(Clone, Copy)]
@@ -43,14 +44,21 @@ impl Served {
 }
 
 fn serve(offer: Offer, asks_for_identity: bool) -> Served {
+    serve_over(rustls::DEFAULT_VERSIONS, offer, asks_for_identity)
+}
+
+fn serve_over(
+    versions: &[&'static SupportedProtocolVersion],
+    offer: Offer,
+    asks_for_identity: bool,
+) -> Served {
     let folder = TempDir::new().unwrap();
     let authority = authority(folder.path(), "ca.pem");
     leaf(&authority, folder.path(), "client");
     let (chain, key) = leaf(&authority, folder.path(), "server");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .unwrap();
+    let builder =
+        ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions).unwrap();
     let builder = if asks_for_identity {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(authority.der().clone()).unwrap();
@@ -323,12 +331,64 @@ fn a_redirect_to_another_origin_names_what_is_spoken_there_too() {
     assert_eq!(scenario.connections.opened, opened);
 }
 
+/// How many handshakes of the measured phase there were: all, full ones, resumed ones.
+fn handshakes(scenario: &ScenarioMeasurement) -> [u64; 3] {
+    let series = &scenario.requests[0].measured.series;
+    [Dimension::Tls, Dimension::TlsFull, Dimension::TlsResumed]
+        .map(|kind| series.get(kind).map_or(0, Histogram::count))
+}
+
 #[test]
 fn a_fresh_handshake_for_each_arrival_is_a_full_one() {
     let served = serve(BOTH, false);
     let mut scenario = against(&served, Protocol::Http2);
     scenario.reuse = Reuse::Fresh;
     let scenario = run(scenario);
-    assert_eq!(scenario.requests[0].measured.series.get(Dimension::Tls).unwrap().count(), 20);
+    assert_eq!(handshakes(&scenario), [20, 20, 0]);
     assert_eq!(served.connections.load(Ordering::Relaxed), 20);
+}
+
+#[test]
+fn sessions_are_resumed_where_that_is_asked_for_and_told_apart() {
+    for version in [&TLS12, &TLS13] {
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            let served = serve_over(&[version], BOTH, false);
+            let mut scenario = against(&served, protocol);
+            scenario.load = Load::Closed { connections: 1, until: millis(60_000), iterations: Some(20) };
+            (scenario.reuse, scenario.target.tls_resumption) = (Reuse::Fresh, true);
+            let scenario = run(scenario);
+            assert_eq!(scenario.requests[0].measured.tally.ok, 20);
+            assert_eq!(handshakes(&scenario), [20, 1, 19], "{:?}", scenario.protocols);
+            assert_eq!(served.connections.load(Ordering::Relaxed), 20);
+        }
+    }
+}
+
+#[test]
+fn scenarios_resume_no_sessions_of_one_another() {
+    let served = serve(BOTH, false);
+    let mut resuming = against(&served, Protocol::Http1);
+    resuming.load = Load::Closed { connections: 1, until: millis(60_000), iterations: Some(5) };
+    (resuming.reuse, resuming.target.tls_resumption) = (Reuse::Fresh, true);
+    let mut other = resuming.clone();
+    "other".clone_into(&mut other.shown.name);
+    let plan = Plan::of(vec![resuming, other]);
+    let measurement = Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
+    for scenario in &measurement.scenarios {
+        assert_eq!(handshakes(scenario), [5, 1, 4]);
+    }
+}
+
+#[test]
+fn a_handshake_that_fails_is_neither_full_nor_resumed() {
+    let served = serve(BOTH, false);
+    authority(served.folder.path(), "other.pem");
+    let mut scenario = against(&served, Protocol::Negotiated);
+    scenario.target.trust = Trust::File(served.path("other.pem"));
+    let limit = millis(500);
+    scenario.requests[0].ceilings = [Dimension::Tls, Dimension::TlsFull, Dimension::TlsResumed]
+        .map(|dimension| Ceiling { dimension, limit })
+        .to_vec();
+    let tally = &run(scenario).requests[0].measured.tally;
+    assert_eq!([0, 1, 2].map(|at| tally.ceilings[at].judged), [20, 0, 0]);
 }

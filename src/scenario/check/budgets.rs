@@ -14,13 +14,17 @@ pub(super) fn all(file: &File, load: Option<&LoadShape>, complaints: &mut Compla
     let target = file.target.given().unwrap_or(&defaults);
     let own = file.requests().enumerate().map(|(at, request)| (at, &request.budgets));
     let redirected = |at| file.requests().nth(at).is_some_and(|request| request.redirects() > 0);
-    for (at, budgets) in std::iter::once((0, &file.budgets)).chain(own) {
+    let is_alone = file.requests().count() == 1;
+    let shared = (0, &file.budgets);
+    for (at, budgets) in std::iter::once(shared).chain(own) {
+        let is_of_first = at == 0 && (is_alone || !std::ptr::eq(budgets, shared.1));
         for (place, budget) in budgets.given().into_iter().flatten().filter_map(Field::placed) {
+            // A redirect may lead to another origin, and a connection is opened for it.
+            let unredirected = load.filter(|_| !redirected(at));
             let problem = beyond_timeout(budget, target)
-                // A redirect may lead to another origin, and a connection is opened for it.
-                .or_else(|| {
-                    load.filter(|_| !redirected(at)).and_then(|load| never_entered(budget, load, at))
-                });
+                .or_else(|| unredirected.and_then(|load| never_entered(budget, load, at)))
+                .or_else(|| unredirected.filter(|_| is_of_first).and_then(|load| never_reused(budget, load)))
+                .or_else(|| load.and_then(|load| never_by_target(budget, load, target)));
             complaints.add_all(problem.map(|problem| complaint(place, problem)));
         }
     }
@@ -74,7 +78,52 @@ fn never_entered(budget: &Budget, load: &LoadShape, request: usize) -> Option<Pr
     })
 }
 
+/// Reuse where every arrival opens a connection; this is of an arrival's first request alone.
+fn never_reused(budget: &Budget, load: &LoadShape) -> Option<Problem> {
+    let (Dimension::Reused, true) = (budget.ceiling()?.0, load.fresh) else { return None };
+    Some((
+        "`reused` is never entered: every arrival opens a connection".to_owned(),
+        match load.model {
+            Model::Once => "write a `[warmup]`, which opens it, or judge `fresh`",
+            _ => "write how many `connections` are kept instead of `fresh`, or judge `fresh`",
+        },
+    ))
+}
+
+/// A phase that no connection goes through on the target's terms.
+fn never_by_target(budget: &Budget, load: &LoadShape, target: &Target) -> Option<Problem> {
+    let is_once = load.model == Model::Once;
+    match budget.ceiling()?.0 {
+        Dimension::TlsResumed if !target.is_resuming() => Some((
+            "`tls_resumed` is never entered: no session is resumed".to_owned(),
+            "write `tls_resumption = true` in `[target]`, or judge `tls_full`",
+        )),
+        Dimension::TlsResumed if is_once => Some((
+            "`tls_resumed` is never entered: a first connection has no session to resume".to_owned(),
+            "judge `tls_full`, or send more than once",
+        )),
+        Dimension::Dns if !is_once && !target.dns_refresh().is_zero() => Some((
+            "`dns` is hardly ever entered: only the first connections wait for a look-up".to_owned(),
+            "write `dns_refresh = \"0s\"` in `[target]`, which looks the name up for each connection",
+        )),
+        _ => None,
+    }
+}
+
 impl Target {
+    /// How old the addresses found for a name may be where the scenario does not say.
+    const DNS_REFRESH: Duration = Duration::from_secs(30);
+
+    /// How old the addresses found for a name may be.
+    pub fn dns_refresh(&self) -> Duration {
+        self.dns_refresh.given().copied().unwrap_or(Self::DNS_REFRESH)
+    }
+
+    /// Whether TLS sessions are resumed.
+    pub fn is_resuming(&self) -> bool {
+        self.tls_resumption.given() == Some(&true)
+    }
+
     /// How long an exchange as a whole may take unless the scenario says otherwise.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 

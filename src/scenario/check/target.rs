@@ -20,6 +20,7 @@ pub(super) fn all(file: &File, complaints: &mut Complaints) {
         Field::Given(place, target) => {
             require(&target.base_url, "base_url", example, place.key.clone(), complaints);
             timeouts(target, complaints);
+            refresh(target, complaints);
             identities(target, complaints);
             given_addresses(target, complaints);
         }
@@ -40,6 +41,14 @@ fn timeouts(target: &Target, complaints: &mut Complaints) {
                 "write less, or raise `timeout`",
             ));
         }
+    }
+}
+
+fn refresh(target: &Target, complaints: &mut Complaints) {
+    let Some((place, &refresh)) = target.dns_refresh.placed() else { return };
+    if refresh > LoadShape::MAX_DURATION {
+        let problem = "`dns_refresh` is longer than any run";
+        complaints.add(Complaint::new(place.value.clone(), problem, "write a duration up to 24h"));
     }
 }
 
