@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::engine;
 use crate::plan::{Family, Overrides, Plan, Protocol, Resolve};
 use crate::units::{UnitError, parse_duration};
 
@@ -106,6 +107,13 @@ pub(super) fn tell_caveats(plan: &Plan) {
         for caveat in &scenario.shown.caveats {
             tracing::warn!(scenario = scenario.shown.name, "WARNING: {}: {caveat}", scenario.shown.name);
         }
+    }
+}
+
+/// Says what this machine may run out of while it carries the plan out.
+pub(super) fn tell_doubts(plan: &Plan) {
+    for doubt in engine::doubts(plan) {
+        tracing::warn!("WARNING: {doubt}");
     }
 }
 

@@ -92,7 +92,8 @@ impl From<EngineError> for Problem {
             EngineError::Target(_)
             | EngineError::Trust { .. }
             | EngineError::Identity { .. }
-            | EngineError::Descriptors { .. } => Self::usage(format!("error: {error}")),
+            | EngineError::Descriptors { .. }
+            | EngineError::Ports { .. } => Self::usage(format!("error: {error}")),
             EngineError::TooLate { .. }
             | EngineError::Worker(_)
             | EngineError::WorkerLost

@@ -149,6 +149,7 @@ fn plan(
         tracing::warn!("{}", warning.render(colours_errors()));
     }
     connection::tell_caveats(&plan);
+    connection::tell_doubts(&plan);
     Ok(plan)
 }
 

@@ -286,7 +286,9 @@ impl Lane {
         let mut counters = self.counters.borrow_mut();
         match &opened {
             Ok(channel) => {
-                address.into_iter().for_each(|address| counters.reached.count(address, 1));
+                if let Some(address) = address {
+                    counters.reached.count(address, 1);
+                }
                 counters.connections.opened += 1;
                 counters.connections.reopened_after_idle_close += u64::from(lost);
                 counters.protocols.extend(channel.spoken());

@@ -19,6 +19,7 @@ mod hop;
 mod http;
 mod lane;
 mod line;
+mod ports;
 mod prepared;
 mod redirect;
 mod start;
@@ -99,6 +100,20 @@ pub enum EngineError {
         /// When it had to start.
         start: OffsetDateTime,
     },
+    /// The plan needs more local ports than this machine lends.
+    #[error(
+        "{connections} connections to {address} need as many local ports and this machine has {free}; plan fewer \
+         connections, give the target more addresses with `resolve`, or allow more with `sysctl -w \
+         net.ipv4.ip_local_port_range=\"1024 65535\"`"
+    )]
+    Ports {
+        /// Connections to one address that may be open at once, over all scenarios.
+        connections: u64,
+        /// The address, with its port.
+        address: String,
+        /// Ports that connections to one address may have.
+        free: u64,
+    },
     /// The system gave no thread or runtime.
     #[error("the machine cannot start a worker: {0}")]
     Worker(std::io::Error),
@@ -172,6 +187,7 @@ impl<'a> Engine<'a> {
     pub fn prepare(plan: &'a Plan) -> Result<Self, EngineError> {
         let own = own_part(plan);
         descriptors::provide(descriptors::connections(&own))?;
+        ports::provide(&own)?;
         let terms = plan.scenarios.iter().map(terms_of).collect::<Result<Vec<_>, _>>()?;
         let assignments = deal(&own, cores());
         let berth = |lane: usize| {
@@ -268,6 +284,12 @@ fn work(
 
 fn runtime() -> Result<Runtime, EngineError> {
     Builder::new_current_thread().enable_all().build().map_err(EngineError::Worker)
+}
+
+/// What this machine may run out of in the middle of a plan, depending on what only the run will show; one sentence
+/// each, with its remedy.
+pub fn doubts(plan: &Plan) -> Vec<String> {
+    ports::doubts(&own_part(plan))
 }
 
 /// Processors this process may use.

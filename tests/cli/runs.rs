@@ -141,6 +141,20 @@ fn too_few_file_descriptors_are_said_before_the_run_and_not_blamed_on_the_target
     assert!(text(&output.stderr).contains("ulimit -n 264"), "{}", text(&output.stderr));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn ports_that_may_run_out_are_told_with_the_remedy_before_anything_is_sent() {
+    let rest = PLAIN.replace("100/s", "70000/s").replace("\"1s\"", "\"2m\"");
+    let rest = rest.replace("connections = 4", "connections = \"fresh\"");
+    let bench = Bench::new("http://192.0.2.1", "budgets = [\"p95 < 1s\"]", &rest);
+    let output = bench.run();
+    // So much load on a foreign host is refused, so that nothing was sent at all.
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    let said = text(&output.stderr);
+    assert!(said.contains("connections to 192.0.2.1:80 are closed within"), "{said}");
+    assert!(said.contains("net.ipv4.ip_local_port_range"), "{said}");
+}
+
 #[test]
 fn sigterm_drains_keeps_what_was_measured_and_is_inconclusive() {
     let target = Target::start(&[]);

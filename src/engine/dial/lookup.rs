@@ -52,10 +52,13 @@ pub(super) struct Directory {
     resolver: Box<dyn Resolver>,
     refresh: Duration,
     limit: Duration,
-    pages: RefCell<HashMap<(String, u16), Rc<RefCell<Page>>>>,
+    pages: RefCell<HashMap<(String, u16), Shared>>,
     lookups: Rc<RefCell<Lookups>>,
     under_way: RefCell<JoinSet<()>>,
 }
+
+/// A page and the look-up that will turn it.
+type Shared = Rc<RefCell<Page>>;
 
 /// What is known of one name.
 #[derive(Default)]
@@ -133,7 +136,7 @@ impl Directory {
     }
 
     /// The page of a name; one of its own for each look-up where nothing is kept.
-    fn page(&self, name: &str, port: u16) -> Rc<RefCell<Page>> {
+    fn page(&self, name: &str, port: u16) -> Shared {
         if self.refresh.is_zero() {
             return Rc::default();
         }
@@ -146,7 +149,7 @@ impl Directory {
     }
 
     /// Starts a look-up that goes on whoever waits for it, until the directory is gone.
-    fn start(&self, name: &str, port: u16, page: &Rc<RefCell<Page>>) -> Outcome {
+    fn start(&self, name: &str, port: u16, page: &Shared) -> Outcome {
         let (tell, outcome) = watch::channel(None);
         page.borrow_mut().under_way = Some(outcome.clone());
         let (finding, limit) = (self.resolver.look_up(name, port), self.limit);

@@ -89,6 +89,14 @@ pub(super) trait Dial {
     }
 }
 
+/// An origin's addresses where they are known without a look-up; none otherwise.
+pub(super) fn known_addresses(target: &TargetPlan, origin: &Origin) -> Vec<SocketAddr> {
+    match Names::new(target).addresses(origin) {
+        Ok(Addresses::Known(addresses)) => addresses,
+        Ok(Addresses::LookUp(_)) | Err(_) => Vec::new(),
+    }
+}
+
 /// On what terms a scenario's connections are opened, read once for all its lanes.
 #[derive(Clone)]
 pub(super) struct Terms {
