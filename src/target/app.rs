@@ -152,6 +152,11 @@ impl App {
         }
     }
 
+    /// Ends what [`Self::hold`] holds when it is due; has to be polled for as long as answers are held.
+    pub(super) async fn keep_ringing(&self) {
+        self.clock.keep_ringing().await;
+    }
+
     /// Sends the arrivals noted so far on their way to the file.
     pub(super) fn flush_log(&self) {
         if let Some(log) = self.log.borrow_mut().as_mut() {

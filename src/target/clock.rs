@@ -4,11 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use super::timer::Timer;
+
 /// Counts from the moment the server was bound.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Clock {
     start: Instant,
     unix_start: Duration,
+    timer: Timer,
 }
 
 impl Clock {
@@ -16,7 +19,7 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the target is a process of its own: this is its clock")]
     pub(super) fn start() -> Self {
         let unix_start = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { start: Instant::now(), unix_start }
+        Self { start: Instant::now(), unix_start, timer: Timer::default() }
     }
 
     /// Wall time of the start, as an offset from the Unix epoch.
@@ -29,8 +32,14 @@ impl Clock {
         self.start.elapsed()
     }
 
-    /// Waits until `moment` after the start: never less, and up to about 2 ms more (tokio's timer counts in ms).
+    /// Waits until `moment` after the start, and never less: some tens of microseconds more where the kernel's timers
+    /// are used and [`Self::keep_ringing`] is polled, else up to about 2 ms.
     pub(super) async fn sleep_until(&self, moment: Duration) {
-        tokio::time::sleep_until(self.start + moment).await;
+        self.timer.sleep_until(self.start + moment).await;
+    }
+
+    /// Ends waits when they should; never comes to an end itself.
+    pub(super) async fn keep_ringing(&self) {
+        self.timer.drive().await;
     }
 }

@@ -33,6 +33,7 @@ mod settings;
 mod socket;
 mod stall;
 mod stream;
+mod timer;
 mod tls;
 mod visitor;
 mod warmth;

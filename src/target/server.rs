@@ -95,6 +95,7 @@ impl Server {
                     () = until => {}
                     () = accept(&listener, &front, &app, max_streams) => {}
                     () = flush_now_and_then(&app) => {}
+                    () = app.keep_ringing() => {}
                 }
             })
             .await;

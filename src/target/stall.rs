@@ -8,7 +8,8 @@ use super::Error;
 ///
 /// Counting from the server's start, `--stall 1s --every 10s` holds the answers that would leave in [9 s, 10 s),
 /// [19 s, 20 s) and so on, and lets all of them go at 10 s, 20 s and so on. Requests are still read meanwhile.
-/// A held answer leaves at its window's end and up to 2 ms later, the grain of the timer.
+/// A held answer leaves at its window's end and some tens of microseconds later; up to 2 ms where there are none of
+/// the kernel's timers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stalls {
     stall: Duration,
