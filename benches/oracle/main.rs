@@ -1,0 +1,85 @@
+//! Is what tollgate reports what happened? Its figures beside an oracle's, over a target that freezes.
+//!
+//! Every cell of a matrix (schedule × connections × version of HTTP × TLS) is a run of the real programs: `tollgate target`,
+//! frozen for 1 s in every 10 s, as one process, `tollgate run` with about 200 arrivals a second for 40 s as another. The
+//! oracle ([`truth`]) then simulates schedule, connection limit, planned delay and freezes from the schedule and the
+//! target's own log of arrivals. Other load generators that are installed go the same way, to be read beside it.
+//!
+//! `cargo bench --bench oracle`, 8 to 10 minutes; `cargo bench --bench oracle -- poisson-50 peers` runs the cells whose
+//! names hold one of these words, and the peers if that is one of them. A cell of which p95 or p99 is off by more than 2 %
+//! and 10 ms is run once more, alone; ends with 1 where it still is.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints what it found")]
+
+mod cell;
+mod matrix;
+mod peers;
+mod processes;
+mod truth;
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use cell::Cell;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Result<T> = std::result::Result<T, Error>;
+
+/// How many pairs of prober and target run side by side. Each takes a few per cent of a core.
+const AT_ONCE: usize = 4;
+
+/// By how much later than its neighbour each of them starts, so that their freezes do not end together.
+const APART: Duration = Duration::from_millis(2_300);
+
+fn main() -> ExitCode {
+    // `cargo test --benches` and the like ask for a list or a quick pass; minutes are neither.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str()));
+
+    let cells: Vec<Cell> = cell::all().into_iter().filter(|cell| is_wanted(&cell.name())).collect();
+    let rows = side_by_side(AT_ONCE, &cells, matrix::run);
+    let again = |(cell, row)| matrix::run_again_if_off(cell, row);
+    let rows: Vec<_> = cells.iter().zip(rows).map(again).collect();
+    let is_right = matrix::print(&cells, &rows);
+    if is_wanted("peers") {
+        peers::run_and_print();
+    }
+    if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Does all jobs, up to `at_once` of them at a time; results are in the order of the jobs.
+fn side_by_side<J: Sync, R: Send>(at_once: usize, jobs: &[J], act: impl Fn(&J) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for worker in 0..at_once.min(jobs.len()) {
+            let (next, results, act) = (&next, &results, &act);
+            scope.spawn(move || {
+                thread::sleep(APART * u32::try_from(worker).unwrap_or_default());
+                while let Some((index, job)) = take(jobs, next) {
+                    let result = act(job);
+                    lock(results).push((index, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    results.sort_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+fn take<'a, J>(jobs: &'a [J], next: &AtomicUsize) -> Option<(usize, &'a J)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    jobs.get(index).map(|job| (index, job))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
