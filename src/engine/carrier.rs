@@ -130,6 +130,9 @@ impl Carrier {
                     if chain.followed > 0 {
                         self.record_hop(prepared, chain, &hop, failed.clone());
                     }
+                    if let Ok(head) = &hop.answer {
+                        chain.exchange.server_timings = self.lane.account().of(&head.headers);
+                    }
                     chain.end(failed);
                     return Some(answered);
                 }

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::EngineError;
+use super::account::Account;
 use super::carrier::Carrier;
 use super::channels::Place;
 use super::clock::{self, Alarm, Instant, Slack};
@@ -39,6 +40,7 @@ pub(super) struct Lane {
     rules: Rules,
     dial: Box<dyn Dial>,
     prepared: Vec<Prepared>,
+    account: Account,
     recorder: RefCell<Recorder>,
     counters: RefCell<Counters>,
     /// When the present phase began: due times in the recorder count from here.
@@ -69,6 +71,7 @@ impl Lane {
             connections: u32::try_from(connections).unwrap_or(u32::MAX),
             rules: Rules::of(&plan.target),
             home,
+            account: Account::new(plan.secrets.clone()),
             plan,
             shard,
             dial,
@@ -351,6 +354,11 @@ impl Lane {
     /// The requests that each arrival carries out, in order.
     pub(super) fn requests(&self) -> &[Prepared] {
         &self.prepared
+    }
+
+    /// The target's own account of its time.
+    pub(super) fn account(&self) -> &Account {
+        &self.account
     }
 
     /// The origin of the base URL.

@@ -8,6 +8,7 @@
 //! exchange at a time, on HTTP/2 as many as the scenario says. Each place is filled by a carrier, and those that share
 //! a connection share a trunk.
 
+mod account;
 mod carrier;
 mod channels;
 pub mod clock;

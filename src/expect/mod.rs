@@ -3,6 +3,7 @@
 mod content;
 mod json;
 mod seen;
+mod server_timing;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,6 +19,7 @@ use crate::units::ByteSize;
 use content::Undecoded;
 
 pub use json::JsonExpectation;
+pub use server_timing::{Metric, SERVER_TIMING, server_timings};
 
 /// An answer as expectations see it.
 #[derive(Debug, Clone, Copy)]

@@ -97,6 +97,8 @@ pub struct ScenarioPlan {
     pub reuse: Reuse,
     /// What is sent before measuring.
     pub warmup: Warmup,
+    /// The run's secrets: a target may echo those of any scenario.
+    pub secrets: Secrets,
 }
 
 impl ScenarioPlan {

@@ -59,9 +59,11 @@ impl Plan {
                 _ => Err(ScenarioErrors::of(&scenario.source, filler.complaints)),
             }
         });
-        let plans = ScenarioErrors::gather(plans.collect::<Vec<_>>())?;
+        let mut plans = ScenarioErrors::gather(plans.collect::<Vec<_>>())?;
+        let secrets = Secrets::new(secrets);
+        plans.iter_mut().for_each(|plan| plan.secrets = secrets.clone());
         let every = overrides.every.or_else(|| scenarios.iter().find_map(|scenario| scenario.load.every));
-        let plan = Self { secrets: Secrets::new(secrets), every, part: overrides.part, ..Self::of(plans) };
+        let plan = Self { secrets, every, part: overrides.part, ..Self::of(plans) };
         Ok((plan, warnings))
     }
 }
@@ -130,6 +132,7 @@ fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'
         streams,
         reuse: if scenario.load.fresh { Reuse::Fresh } else { Reuse::Keep },
         warmup: Warmup { connections: warmup.connections, requests: warmup.requests },
+        secrets: Secrets::default(),
     };
     if is_wrong {
         return None;

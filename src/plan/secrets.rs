@@ -26,6 +26,11 @@ impl Secrets {
         Self(forms.into_iter().filter(|form| !form.is_empty()).map(SecretString::from).collect())
     }
 
+    /// Whether a text echoes a secret, in any form that [`Self::blot`] replaces.
+    pub fn are_in(&self, text: &str) -> bool {
+        matches!(self.blot(text), Cow::Owned(_))
+    }
+
     /// The text with every secret replaced by `•••`: as it is, percent-encoded in whatever way, escaped as in JSON,
     /// and in upper or lower case, since hosts and paths may come back so. A secret of fewer than four characters is
     /// replaced only where letters or digits do not touch it.

@@ -55,7 +55,8 @@ impl ServerTimings {
     }
 
     fn of(&mut self, metric: &str) -> &mut Histogram {
-        let is_one_too_many = !self.0.contains_key(metric) && self.0.len() >= Self::DISTINCT;
+        let told_apart = self.0.len() - usize::from(self.0.contains_key(Self::OTHERS));
+        let is_one_too_many = !self.0.contains_key(metric) && told_apart >= Self::DISTINCT;
         let metric = if is_one_too_many { Self::OTHERS } else { metric };
         if !self.0.contains_key(metric) {
             self.0.insert(metric.to_owned(), Histogram::default());
@@ -77,5 +78,8 @@ mod tests {
         assert_eq!(timings.iter().count(), ServerTimings::DISTINCT + 1);
         let counted: u64 = timings.iter().map(|(_, histogram)| histogram.count()).sum();
         assert_eq!(counted, 1_000);
+        let mut copied = ServerTimings::default();
+        copied.merge(&timings);
+        assert_eq!(copied, timings);
     }
 }

@@ -200,7 +200,7 @@ pub fn intervals(
 
 fn parse(line: &[u8], log: &mut LogReader<BufReader<File>>) -> Result<Interval, serde_json::Error> {
     let mut interval: Interval = serde_json::from_slice(line)?;
-    interval.series = log.series(&interval);
+    log.fill(&mut interval);
     Ok(interval)
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Format: <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/HistogramLogWriter.java>,
 //! version 1.3. Values are microseconds, `Interval_Max` is in milliseconds, and each line is tagged
-//! `scenario/request/stage/dimension`, names percent-encoded.
+//! `scenario/request/stage/dimension`, or `scenario/request/stage/server-timing:METRIC` for the target's own account;
+//! names are percent-encoded.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, Lines};
@@ -10,19 +11,22 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use time::OffsetDateTime;
 
-use crate::record::{Dimension, Histogram, Interval, Series};
+use crate::record::{Dimension, Histogram, Interval};
 
 /// What a tag may hold as it is; commas, blanks and line breaks would end it, a slash would split it.
 const TAG: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// What stands before a metric of the target's own account where a dimension stands else.
+const SERVER_TIMING: &str = "server-timing:";
 
 /// The lines before the first interval.
 pub(super) fn header(started: OffsetDateTime) -> String {
     let seconds = started.unix_timestamp_nanos() as f64 / 1e9;
     format!(
-        "#[tollgate: values in microseconds, one tag a scenario/request/stage/dimension]\n\
+        "#[tollgate: values in microseconds, one tag a scenario/request/stage/dimension, or server-timing:METRIC for a dimension]\n\
          #[Histogram log format version 1.3]\n\
          #[StartTime: {seconds:.3} (seconds since epoch), {started}]\n\
          #[BaseTime: {seconds:.3} (seconds since epoch)]\n\
@@ -34,11 +38,14 @@ pub(super) fn header(started: OffsetDateTime) -> String {
 pub(super) fn lines(interval: &Interval) -> String {
     let (tag, start) = (tag(interval), seconds(interval.start));
     let mut lines = String::new();
-    for (dimension, histogram) in interval.series.iter() {
+    let series = interval.series.iter().map(|(dimension, histogram)| (dimension.to_string(), histogram));
+    let told = interval.server_timings.iter();
+    let told = told.map(|(metric, histogram)| (format!("{SERVER_TIMING}{}", encoded(metric)), histogram));
+    for (what, histogram) in series.chain(told) {
         let max = histogram.max().unwrap_or_default().as_secs_f64() * 1e3;
         let bytes = BASE64.encode(histogram.to_v2());
         // Writing to a string cannot fail.
-        let _infallible = writeln!(lines, "Tag={tag}/{dimension},{start},1.000,{max:.3},{bytes}");
+        let _infallible = writeln!(lines, "Tag={tag}/{what},{start},1.000,{max:.3},{bytes}");
     }
     lines
 }
@@ -47,7 +54,7 @@ pub(super) fn lines(interval: &Interval) -> String {
 #[derive(Debug)]
 pub(super) struct LogReader<R> {
     lines: Lines<R>,
-    /// The next line's tag without its dimension, with what else it holds.
+    /// The next line's tag without what it is of, with all else it holds.
     next: Option<Entry>,
 }
 
@@ -55,8 +62,16 @@ pub(super) struct LogReader<R> {
 struct Entry {
     of: String,
     start: String,
-    dimension: Dimension,
+    what: What,
     histogram: Histogram,
+}
+
+/// What a line's histogram is of.
+#[derive(Debug)]
+enum What {
+    Dimension(Dimension),
+    /// A metric of the target's own account.
+    ServerTiming(String),
 }
 
 impl<R: BufRead> LogReader<R> {
@@ -66,23 +81,24 @@ impl<R: BufRead> LogReader<R> {
         reader
     }
 
-    /// The histograms of an interval; intervals must be asked for in the order they were written in.
-    pub(super) fn series(&mut self, interval: &Interval) -> Series {
+    /// Adds an interval's histograms to it; intervals must be asked for in the order they were written in.
+    pub(super) fn fill(&mut self, interval: &mut Interval) {
         let (of, start) = (tag(interval), seconds(interval.start));
-        let mut series = Series::default();
         while let Some(entry) = self.next.take_if(|entry| entry.of == of && entry.start == start) {
-            series.add(entry.dimension, &entry.histogram);
+            match &entry.what {
+                What::Dimension(dimension) => interval.series.add(*dimension, &entry.histogram),
+                What::ServerTiming(metric) => interval.server_timings.add(metric, &entry.histogram),
+            }
             self.next = self.read();
         }
-        series
     }
 
-    /// The next entry; none at the end, or where a line was cut off.
+    /// The next entry that can be read: a last line may be cut off, and a later version may tag lines otherwise.
     fn read(&mut self) -> Option<Entry> {
         loop {
             let line = self.lines.next()?.ok()?;
-            if let Some(rest) = line.strip_prefix("Tag=") {
-                return Entry::parse(rest);
+            if let Some(entry) = line.strip_prefix("Tag=").and_then(Entry::parse) {
+                return Some(entry);
             }
         }
     }
@@ -91,16 +107,31 @@ impl<R: BufRead> LogReader<R> {
 impl Entry {
     fn parse(line: &str) -> Option<Self> {
         let mut fields = line.splitn(5, ',');
-        let (of, dimension) = fields.next()?.rsplit_once('/')?;
+        let (of, what) = fields.next()?.rsplit_once('/')?;
         let start = fields.next()?.to_owned();
         let histogram = Histogram::from_v2(&BASE64.decode(fields.nth(2)?).ok()?).ok()?;
-        Some(Self { of: of.to_owned(), start, dimension: dimension.parse().ok()?, histogram })
+        Some(Self { of: of.to_owned(), start, what: What::parse(what)?, histogram })
     }
 }
 
-/// What the lines of an interval are tagged with, but for the dimension.
+impl What {
+    fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix(SERVER_TIMING) {
+            None => text.parse().ok().map(Self::Dimension),
+            Some(metric) => percent_decode_str(metric)
+                .decode_utf8()
+                .ok()
+                .map(|metric| Self::ServerTiming(metric.into_owned())),
+        }
+    }
+}
+
+fn encoded(name: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(name, TAG)
+}
+
+/// What the lines of an interval are tagged with, but for what each is of.
 fn tag(interval: &Interval) -> String {
-    let encoded = |name| utf8_percent_encode(name, TAG);
     format!("{}/{}/{}", encoded(&interval.scenario), encoded(&interval.request), interval.stage)
 }
 

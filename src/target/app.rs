@@ -21,6 +21,7 @@ use super::visitor::{carries_token, is_bot};
 use super::warmth::Warmth;
 use super::{faults, good};
 
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const TILE_SOURCE: HeaderName = HeaderName::from_static("x-tile-source");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -64,6 +65,8 @@ pub(super) struct Visit {
     arrival: Duration,
     /// Boot and latency together, stalls aside.
     delay: Duration,
+    /// Whether the answer tells how long the app worked on it.
+    tells_time: bool,
     pub(super) reply: Reply,
 }
 
@@ -131,7 +134,8 @@ impl App {
             (Fate::Fine, Route::Beside(page)) => page.answer(&asked(request.uri().query().unwrap_or(""))),
             (Fate::Fine, _) => Reply::Whole(self.respond(route)),
         };
-        Visit { arrival, delay, reply: to_method(reply, request.method()) }
+        let tells_time = request.uri().path() == "/app";
+        Visit { arrival, delay, tells_time, reply: to_method(reply, request.method()) }
     }
 
     /// How the connection ends with its `nth` answer, counted from 1, if it does.
@@ -140,12 +144,15 @@ impl App {
     }
 
     /// Waits until the visit's answer may leave: when it is ready, or at the end of the stall that has begun by then.
-    pub(super) async fn hold(&self, visit: &Visit) {
+    ///
+    /// The app tells how long it worked on the answer, and not of a stall: a process that stands still does not know it.
+    pub(super) async fn hold(&self, visit: &mut Visit) {
         let mut now = visit.arrival;
         if visit.delay > Duration::ZERO {
             self.clock.sleep_until(visit.arrival + visit.delay).await;
             now = self.clock.elapsed();
         }
+        visit.tell(now - visit.arrival);
         let release = self.stalls.map_or(now, |stalls| stalls.release(now));
         if release > now {
             self.clock.sleep_until(release).await;
@@ -237,6 +244,16 @@ impl App {
     }
 }
 
+impl Visit {
+    /// Says in the answer's head how long the app worked on it, where it tells that.
+    fn tell(&mut self, worked: Duration) {
+        if let (true, Reply::Whole(page)) = (self.tells_time, &mut self.reply) {
+            let told = format!("app;dur={:.3}", worked.as_secs_f64() * 1e3);
+            page.headers_mut().extend(HeaderValue::from_str(&told).ok().map(|told| (SERVER_TIMING, told)));
+        }
+    }
+}
+
 /// Whether the query's first `mock` is `1`.
 fn asks_for_sample(query: Option<&str>) -> bool {
     let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
@@ -292,6 +309,11 @@ mod tests {
         (0..count).map(|_| app.receive(ORIGIN, &sample_request()).delay).collect()
     }
 
+    fn told(reply: Reply) -> Option<HeaderValue> {
+        let Reply::Whole(page) = reply else { panic!("not a whole page") };
+        page.headers().get(SERVER_TIMING).cloned()
+    }
+
     fn source(reply: Reply) -> HeaderValue {
         let Reply::Whole(page) = reply else { panic!("not a whole page") };
         page.headers()[TILE_SOURCE].clone()
@@ -301,8 +323,8 @@ mod tests {
     async fn no_answer_leaves_during_a_stall_and_none_before_it_is_ready() {
         let app = app(&["--stall", "1s", "--every", "10s", "--mock-latency", "normal:500ms,200ms"]);
         for _ in 0..500 {
-            let visit = app.receive(ORIGIN, &sample_request());
-            app.hold(&visit).await;
+            let mut visit = app.receive(ORIGIN, &sample_request());
+            app.hold(&mut visit).await;
             let left = app.clock.elapsed();
             assert!(left >= visit.arrival + visit.delay);
             assert!(left.as_millis() % 10_000 < 9_000, "left at {left:?}");
@@ -312,9 +334,22 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_open_part_shorter_than_the_timers_grain_starves_nobody() {
         let app = app(&["--stall", "299999us", "--every", "300ms", "--mock-latency", "constant:1ms"]);
-        let visit = app.receive(ORIGIN, &sample_request());
-        app.hold(&visit).await;
+        let mut visit = app.receive(ORIGIN, &sample_request());
+        app.hold(&mut visit).await;
         assert!(app.clock.elapsed() >= Duration::from_millis(300));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_app_tells_how_long_it_worked_and_not_of_a_stall() {
+        let app = app(&["--stall", "1s", "--every", "1050ms", "--mock-latency", "constant:100ms"]);
+        let mut visit = app.receive(ORIGIN, &sample_request());
+        app.hold(&mut visit).await;
+        assert_eq!(app.clock.elapsed().as_millis(), 1_050);
+        assert_eq!(told(visit.reply).unwrap(), "app;dur=100.000");
+
+        let mut plain = app.receive(ORIGIN, &Request::get("/plain").body(()).unwrap());
+        app.hold(&mut plain).await;
+        assert_eq!(told(plain.reply), None);
     }
 
     #[tokio::test(start_paused = true)]

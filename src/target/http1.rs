@@ -45,10 +45,10 @@ async fn serve_whole<S: Transport>(
     let service = service_fn(|request: Request<_>| {
         answers.set(answers.get() + 1);
         let farewell = app.farewell(answers.get());
-        let visit = app.receive(Origin { connection, stream: 0 }, &request);
+        let mut visit = app.receive(Origin { connection, stream: 0 }, &request);
         let (by_hand, method) = (&by_hand, request.method().clone());
         async move {
-            app.hold(&visit).await;
+            app.hold(&mut visit).await;
             whole(visit.reply, farewell, &method).map_err(|performance| {
                 by_hand.set(Some(performance));
                 ByHand

@@ -33,12 +33,12 @@ impl Stream {
     /// Answers a request. Whatever breaks the exchange concerns its client alone, who sees it.
     pub(super) async fn answer(self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
         let stream = respond.stream_id().as_u32();
-        let visit = self.app.receive(Origin { connection: self.connection, stream }, &request);
+        let mut visit = self.app.receive(Origin { connection: self.connection, stream }, &request);
         let (head, mut body) = request.into_parts();
         let gone = poll_fn(|cx| respond.poll_reset(cx));
         tokio::select! {
             biased;
-            () = self.app.hold(&visit) => {}
+            () = self.app.hold(&mut visit) => {}
             _ = gone => return,
         }
         let answered = match visit.reply {

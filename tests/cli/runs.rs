@@ -223,3 +223,21 @@ fn a_run_over_tls_trusts_the_named_certificate_and_no_other() {
     let protocols = &bench.record().measurement.scenarios[0].protocols;
     assert_eq!(protocols, &["HTTP/2 over TLS 1.3"]);
 }
+
+#[test]
+fn what_the_target_tells_of_its_time_is_in_the_record_and_the_reports_over_both_versions_of_http() {
+    let target = Target::start(&["--mock-latency", "constant:20ms"]);
+    for flags in [["--http", "1.1"], ["--http", "2"]] {
+        let bench =
+            Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", &PLAIN.replace("/plain", "/app?mock=1"));
+        let output = bench.command().args(flags).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let record = bench.record();
+        let measured = &record.measurement.scenarios[0].requests[0].measured;
+        let [("app", told)] = measured.server_timings.iter().collect::<Vec<_>>()[..] else {
+            panic!("one metric")
+        };
+        assert_eq!(told.count(), 100);
+        assert!((20..1_000).contains(&told.min().unwrap().as_millis()), "{:?}", told.min());
+    }
+}

@@ -20,6 +20,9 @@ fn a_secret_never_reaches_a_file_or_a_message() {
         [[request]]
         name = "redirect"
         path = "/redirect"
+        [[request]]
+        name = "told"
+        path = "/told"
         [load]
         arrival_rate = "20/s"
         duration = "1s"
@@ -31,6 +34,10 @@ fn a_secret_never_reaches_a_file_or_a_message() {
         assert_untold(&output);
     }
     assert_kept_clean(&bench.runs(), FORMS.len());
+    for folder in std::fs::read_dir(bench.runs()).unwrap() {
+        let log = std::fs::read_to_string(folder.unwrap().path().join("intervals.hlog")).unwrap();
+        assert!(log.contains("/told/measured/server-timing:app,"), "{log}");
+    }
 }
 
 /// Every way in which output can look.
@@ -164,7 +171,9 @@ fn echo_in_turns(mut stream: std::net::TcpStream) -> Option<()> {
         let head = if redirects {
             format!("302 Found\r\nlocation: http://h/login/{written}?next={token}")
         } else {
-            format!("200 OK\r\nx-echo: {written}")
+            let told =
+                format!("server-timing: {written};dur=1, x;desc=\"{token}\";dur=2, y-{written}-{turn};dur=3");
+            format!("200 OK\r\nx-echo: {written}\r\nserver-timing: app;dur=4\r\n{told}")
         };
         let answer = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n{token}", token.len());
         stream.write_all(answer.as_bytes()).ok()?;

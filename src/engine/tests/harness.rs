@@ -22,8 +22,8 @@ use super::super::start::{Appointment, Start};
 use super::super::{EngineError, Flow, Observer, Progress, Stop, stopper};
 use crate::expect::Expectations;
 use crate::plan::{
-    Family, Load, Plan, Protocol, RequestPlan, Reuse, ScenarioPlan, Schedule, Shard, TargetPlan, Timeouts,
-    Trust, Warmup,
+    Family, Load, Plan, Protocol, RequestPlan, Reuse, ScenarioPlan, Schedule, Secrets, Shard, TargetPlan,
+    Timeouts, Trust, Warmup,
 };
 use crate::record::{
     Ceiling, Dimension, Failure, Histogram, Interval, Measurement, PlannedRequest, PlannedScenario,
@@ -254,6 +254,7 @@ pub(super) fn scenario(load: Load) -> ScenarioPlan {
         streams: 1,
         reuse: Reuse::Keep,
         warmup: Warmup { connections: 0, requests: 0 },
+        secrets: Secrets::default(),
     }
 }
 

@@ -115,6 +115,20 @@ fn an_arrival_that_no_connection_takes_within_the_timeout_is_dropped_and_never_s
 }
 
 #[test]
+fn what_the_target_tells_of_its_own_time_is_kept_beside_what_was_measured() {
+    const TOLD: &str = "HTTP/1.1 200 OK\r\nserver-timing: app;dur=31, db;desc=x\r\nServer-Timing: Cache;Dur=.5\r\n\
+                        content-length: 0\r\n\r\n";
+    const WRONG: &str = "HTTP/1.1 500 No\r\nserver-timing: app;dur=31\r\ncontent-length: 0\r\n\r\n";
+    let turns = vec![Turn::Raw(millis(40), TOLD), Turn::Answer(millis(40)), Turn::Raw(millis(40), WRONG)];
+    let scenario = measure(open(5.0, 1, 1), Script(vec![turns]));
+    let stage = measured(&scenario);
+    assert_eq!((stage.tally.exchanges, stage.tally.ok), (5, 2));
+    let told = stage.server_timings.iter().map(|(metric, took)| (metric, took.count(), took.max().unwrap()));
+    let [("Cache", 1, cache), ("app", 1, app)] = told.collect::<Vec<_>>()[..] else { panic!("two metrics") };
+    assert_eq!((cache.as_micros(), app.as_millis()), (500, 31));
+}
+
+#[test]
 fn a_slow_body_is_told_apart_from_a_slow_first_byte() {
     let script = Script::always(Turn::Trickle { bytes: 10, every: millis(20) });
     let scenario = measure(open(2.0, 1, 2), script);

@@ -75,6 +75,17 @@ fn a_redirect_is_followed_and_its_hops_are_timed_beside_the_whole() {
 }
 
 #[test]
+fn the_last_answer_alone_tells_of_the_targets_time() {
+    const ON: &str =
+        "HTTP/1.1 302 Found\r\nlocation: /b\r\nserver-timing: gate;dur=1\r\ncontent-length: 0\r\n\r\n";
+    const AT_LAST: &str = "HTTP/1.1 200 OK\r\nserver-timing: app;dur=2\r\ncontent-length: 0\r\n\r\n";
+    let script = vec![vec![raw(20, ON), raw(20, AT_LAST)]];
+    let Followed { scenario, .. } = follow(following(open(1.0, 1, 1), 2), script);
+    let told: Vec<_> = measured(&scenario).server_timings.iter().map(|(metric, _)| metric).collect();
+    assert_eq!(told, ["app"]);
+}
+
+#[test]
 fn without_a_redirect_no_hop_is_recorded() {
     let Followed { scenario, .. } =
         follow(following(open(5.0, 1, 1), 2), vec![vec![Turn::Answer(millis(5))]]);

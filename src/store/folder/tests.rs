@@ -11,6 +11,9 @@ use crate::record::{
 use crate::units::Ratio;
 
 const NAME: &str = "tile, loader/ü\n";
+/// One more than are told apart, in an order of their own.
+const METRICS: [&str; 17] =
+    ["total", "app", "%,/+ =", "db", "!", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
 
 fn interval(second: u64, stage: Stage) -> Interval {
     let mut latency = Histogram::default();
@@ -21,7 +24,8 @@ fn interval(second: u64, stage: Stage) -> Interval {
     let tally =
         Tally { exchanges: 21, ok: 20, failures: [(Failure::TimedOut, 1)].into(), ..Tally::default() };
     let start = Duration::from_micros(1_234_567) + Duration::from_secs(second);
-    let server_timings = ServerTimings::default();
+    let mut server_timings = ServerTimings::default();
+    METRICS.iter().for_each(|metric| server_timings.add(metric, &latency));
     let request = "page".to_owned();
     Interval { scenario: NAME.to_owned(), request, stage, start, tally, series, server_timings }
 }
@@ -116,6 +120,9 @@ fn a_half_written_folder_is_recognised_and_its_intervals_are_recovered() {
     let measured = &draft.measurement.scenarios[0].requests[0].measured;
     assert_eq!(measured.tally.exchanges, 42);
     assert_eq!(measured.series.get(Dimension::Latency).unwrap().count(), 40);
+    let told: Vec<_> = measured.server_timings.iter().map(|(metric, took)| (metric, took.count())).collect();
+    assert_eq!(told.len(), 17);
+    assert!(told.contains(&("%,/+ =", 40)) && told.contains(&(ServerTimings::OTHERS, 40)), "{told:?}");
     assert_eq!(draft.measurement.ending, Ending::Recovered);
     assert_eq!(draft.measurement.measured_from, Duration::from_micros(1_234_567));
 }
@@ -132,6 +139,16 @@ fn wherever_a_kill_cut_the_files_off_only_the_last_interval_is_lost() {
         assert_eq!(kept.len(), 2, "cut at {cut}");
         assert!(kept.iter().all(|interval| interval.series.get(Dimension::Latency).is_some()));
     }
+}
+
+#[test]
+fn a_line_of_the_log_that_cannot_be_read_costs_no_other_line() {
+    let root = tempfile::tempdir().unwrap();
+    let (path, intervals) = written(root.path(), false);
+    let log = fs::read_to_string(path.join(HISTOGRAMS)).unwrap();
+    let unknown = log.replacen("Tag=", "Tag=a/b/measured/unheard_of,0.000,1.000,0.000,x\nTag=", 1);
+    fs::write(path.join(HISTOGRAMS), unknown).unwrap();
+    assert_eq!(all(&path), intervals);
 }
 
 #[test]
@@ -168,8 +185,9 @@ fn the_log_is_one_that_other_readers_of_the_format_understand() {
             _ => None,
         })
         .collect();
-    assert_eq!(tags.len(), 6);
+    assert_eq!(tags.len(), 3 * (2 + METRICS.len()));
     assert_eq!(tags[0], "tile%2C%20loader%2F%C3%BC%0A/page/cold/latency");
+    assert!(tags.contains(&"tile%2C%20loader%2F%C3%BC%0A/page/cold/server-timing:%25%2C%2F%2B%20%3D"));
     let starts = entries.iter().any(|entry| matches!(entry, LogEntry::StartTime(_)));
     assert!(starts);
 }

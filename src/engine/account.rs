@@ -1,0 +1,96 @@
+//! The target's own account of its time, taken from its answers without what must not be kept.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use crate::expect::{Metric, SERVER_TIMING, server_timings};
+use crate::plan::Secrets;
+
+/// How many characters of a metric's name are kept.
+const NAME: usize = 40;
+
+/// How many names are remembered; where a target invents more, each of them is looked at each time.
+const REMEMBERED: usize = 64;
+
+/// Reads what a target tells of its own time.
+///
+/// The names of its metrics go to files before the run ends. A line that echoes a secret is therefore left out here,
+/// and whole, for a comma in a secret would cut it in two. A name that was seen without one is not looked at again.
+#[derive(Debug)]
+pub(super) struct Account {
+    secrets: Secrets,
+    harmless: RefCell<HashSet<String>>,
+}
+
+impl Account {
+    pub(super) fn new(secrets: Secrets) -> Self {
+        Self { secrets, harmless: RefCell::default() }
+    }
+
+    /// The metrics that an answer names, and their durations.
+    pub(super) fn of(&self, headers: &HeaderMap) -> Vec<(String, Duration)> {
+        if !headers.contains_key(SERVER_TIMING) {
+            return Vec::new();
+        }
+        let kept = server_timings(headers).filter(|metric| self.is_harmless(metric));
+        kept.map(|metric| (metric.name.chars().take(NAME).collect(), metric.duration)).collect()
+    }
+
+    fn is_harmless(&self, metric: &Metric<'_>) -> bool {
+        let mut harmless = self.harmless.borrow_mut();
+        if harmless.contains(metric.name) {
+            return true;
+        }
+        let is_new_and_harmless = !self.secrets.are_in(metric.line);
+        if is_new_and_harmless && harmless.len() < REMEMBERED {
+            harmless.insert(metric.name.to_owned());
+        }
+        is_new_and_harmless
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(account: &Account, line: &str) -> Vec<String> {
+        let headers = HeaderMap::from_iter([(SERVER_TIMING, line.parse().unwrap())]);
+        account.of(&headers).into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn hiding(secret: &str) -> Account {
+        Account::new(Secrets::new([secret.to_owned()]))
+    }
+
+    #[test]
+    fn a_line_that_echoes_a_secret_is_left_out_whole() {
+        for secret in ["zebra-7f3a", "zebra,7f3a", "zebra;7f3a", "zebra, 7f3a"] {
+            let account = hiding(secret);
+            for line in [format!("{secret};dur=1"), format!("x{}{secret}y;dur=1, b;dur=2", "x".repeat(36))] {
+                assert!(told(&account, &line).is_empty(), "{line}");
+            }
+            assert_eq!(told(&account, "db;dur=1, app;dur=2"), ["db", "app"]);
+            assert_eq!(told(&account, &format!("db;dur=1, {secret};dur=2")), ["db"]);
+        }
+    }
+
+    #[test]
+    fn a_duration_that_equals_a_secret_hides_no_metric_that_is_known() {
+        let account = hiding("12");
+        assert_eq!(told(&account, "app;dur=11"), ["app"]);
+        assert_eq!(told(&account, "app;dur=12"), ["app"]);
+    }
+
+    #[test]
+    fn a_target_that_invents_names_fills_no_memory() {
+        let account = hiding("secret");
+        for at in 0..1_000 {
+            assert_eq!(told(&account, &format!("{at}{};dur=1", "x".repeat(100)))[0].len(), NAME);
+        }
+        assert_eq!(account.harmless.borrow().len(), REMEMBERED);
+        assert!(told(&account, "secret;dur=1").is_empty());
+    }
+}

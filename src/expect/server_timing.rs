@@ -1,0 +1,228 @@
+//! The target's own account of its time: `Server-Timing` headers (<https://www.w3.org/TR/server-timing/>).
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName};
+
+/// The header's name.
+pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// How many metrics of one answer are looked at.
+const METRICS: usize = 16;
+
+/// The longest name of a metric, in characters; longer ones are no names. Only what is shown is cut shorter, once
+/// secrets are out of it, for a secret that was cut in two is not recognised.
+const LONGEST_NAME: usize = 1 << 10;
+
+/// The longest duration that is believed: what a histogram can hold.
+const LONGEST: Duration = Duration::from_hours(1);
+
+/// One metric that an answer names with a duration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric<'a> {
+    /// Its name, a token of RFC 9110.
+    pub name: &'a str,
+    /// Its `dur`, which is in milliseconds.
+    pub duration: Duration,
+    /// The header's whole line.
+    pub line: &'a str,
+}
+
+/// The metrics with a duration that an answer's headers name, in their order, of the first 16 metrics there are.
+///
+/// As the specification asks, the first of several `dur` counts, and parameters that are not known mean nothing. A
+/// metric is left out where it has no `dur`, or one that is no number, negative or above an hour; so is a line that is
+/// no UTF-8. What is not well formed ends its metric: the next one begins at the next comma.
+pub fn server_timings(headers: &HeaderMap) -> impl Iterator<Item = Metric<'_>> {
+    let lines = headers
+        .get_all(SERVER_TIMING)
+        .into_iter()
+        .filter_map(|line| std::str::from_utf8(line.as_bytes()).ok());
+    let metrics = lines.flat_map(|line| split(line, ',').map(move |metric| (line, metric)));
+    let named = metrics.filter(|(_, metric)| !blank_trimmed(metric).is_empty());
+    named.take(METRICS).filter_map(|(line, metric)| {
+        let (name, duration) = read(metric)?;
+        Some(Metric { name, duration, line })
+    })
+}
+
+/// The name and the duration of one metric.
+fn read(metric: &str) -> Option<(&str, Duration)> {
+    let mut parts = split(metric, ';').map(blank_trimmed);
+    let name = parts.next().filter(|name| is_token(name) && name.len() <= LONGEST_NAME)?;
+    let value = parts.find_map(|parameter| {
+        let (key, value) = parameter.split_once('=')?;
+        blank_trimmed(key).eq_ignore_ascii_case("dur").then(|| blank_trimmed(value))
+    })?;
+    Some((name, milliseconds(&unquoted(value)?)?))
+}
+
+/// A duration written as a number of milliseconds.
+fn milliseconds(text: &str) -> Option<Duration> {
+    let number: f64 = text.parse().ok()?;
+    Duration::try_from_secs_f64(number / 1e3).ok().filter(|duration| *duration <= LONGEST)
+}
+
+/// The text split at a character wherever that is not within quotes; quotes that do not end hold all the rest.
+fn split(text: &str, at: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |c| {
+        if std::mem::take(&mut escaped) {
+            return false;
+        }
+        match c {
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => return c == at && !quoted,
+        }
+        false
+    })
+}
+
+/// A token as it is, or what a quoted string says; `None` where it is neither.
+fn unquoted(value: &str) -> Option<String> {
+    let Some(rest) = value.strip_prefix('"') else { return Some(value.to_owned()) };
+    let mut said = String::new();
+    let mut characters = rest.chars();
+    loop {
+        match characters.next()? {
+            '"' => return characters.next().is_none().then_some(said),
+            '\\' => said.push(characters.next()?),
+            c => said.push(c),
+        }
+    }
+}
+
+fn blank_trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+/// Whether a text is a token (RFC 9110, section 5.6.2).
+fn is_token(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn told(lines: &[&str]) -> Vec<(String, u64)> {
+        let lines = lines.iter().map(|line| (SERVER_TIMING, HeaderValue::from_str(line).unwrap()));
+        let headers: HeaderMap = lines.collect();
+        let micros = |metric: Metric| u64::try_from(metric.duration.as_micros()).unwrap();
+        server_timings(&headers).map(|metric| (metric.name.to_owned(), micros(metric))).collect()
+    }
+
+    fn one(line: &str) -> Option<u64> {
+        told(&[line]).first().map(|(_, micros)| *micros)
+    }
+
+    #[test]
+    fn several_lines_hold_several_metrics_each() {
+        let lines = ["db;dur=53, app;dur=47.2", "cache;desc=\"Cache Read\";dur=.5,total;dur=123"];
+        let all = [("db", 53_000), ("app", 47_200), ("cache", 500), ("total", 123_000)];
+        assert_eq!(told(&lines), all.map(|(name, micros)| (name.to_owned(), micros)));
+    }
+
+    #[test]
+    fn parameters_come_in_any_order_and_case_and_the_first_dur_counts() {
+        for line in [
+            "app;dur=2",
+            "app ; DUR = 2",
+            "\tapp;desc=x;dur=2;dur=9",
+            "app;x;dur=\"2\"",
+            "app;dur=2.000;desc=\"\"",
+            "app;desc=\"für\";dur=2",
+            "app;desc=dur;dur=2e0",
+        ] {
+            assert_eq!(one(line), Some(2_000), "{line}");
+        }
+    }
+
+    #[test]
+    fn quoted_descriptions_hold_commas_semicolons_quotes_and_backslashes() {
+        let line = r#"a;desc="x, y;dur=1; \"z\", \\";dur=2, b;dur=3"#;
+        assert_eq!(told(&[line]), [("a".to_owned(), 2_000), ("b".to_owned(), 3_000)]);
+    }
+
+    #[test]
+    fn a_metric_without_a_believable_duration_is_left_out_and_the_next_one_is_not() {
+        for metric in [
+            "miss",
+            "app;desc=x",
+            "app;dur",
+            "app;dur=",
+            "app;dur=-1",
+            "app;dur=NaN",
+            "app;dur=inf",
+            "app;dur=1e300",
+            "app;dur=3600001",
+            "app;dur=1ms",
+            "app;dur=\"1",
+            "app;dur=\"1\"2",
+            "a b;dur=1",
+            "a/b;dur=1",
+            ";dur=1",
+            "\"app\";dur=1",
+        ] {
+            assert_eq!(one(metric), None, "{metric}");
+            let behind = told(&[metric, "next;dur=4"]);
+            assert_eq!(behind, [("next".to_owned(), 4_000)], "{metric}");
+        }
+        assert_eq!(one(", ,a/b;dur=1,,next;dur=4,"), Some(4_000));
+    }
+
+    #[test]
+    fn of_many_metrics_the_first_sixteen_are_looked_at() {
+        let many: String = (0..400).map(|at| format!("m{at};dur={at},")).collect();
+        assert_eq!(told(&["none", &many]).len(), METRICS - 1);
+        assert_eq!(told(&[&format!("{};dur=1", "x".repeat(LONGEST_NAME + 1))]), []);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn whatever_bytes_come_in_nothing_but_metrics_come_out(
+            lines in proptest::collection::vec(proptest::collection::vec(0_u8.., 0..200), 0..6),
+        ) {
+            let lines = lines.iter().filter_map(|line| HeaderValue::from_bytes(line).ok());
+            let headers: HeaderMap = lines.map(|line| (SERVER_TIMING, line)).collect();
+            well_formed(&headers)?;
+        }
+
+        #[test]
+        fn whatever_looks_like_metrics_is_read_within_its_bounds(
+            lines in proptest::collection::vec("([a-z]{0,3}|;|,|=|\"|\\\\|dur|desc|[0-9.eE+-]{1,5}| |\t){0,60}", 0..6),
+        ) {
+            let lines = lines.iter().map(|line| HeaderValue::from_str(line).unwrap());
+            let headers: HeaderMap = lines.map(|line| (SERVER_TIMING, line)).collect();
+            well_formed(&headers)?;
+        }
+
+        #[test]
+        fn what_is_written_well_is_read_as_it_was_written(
+            metrics in proptest::collection::vec(("[!#a-zA-Z0-9_.-]{1,40}", 0_u32..3_600_000, "\\PC{0,20}"), 1..16),
+        ) {
+            let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+            let line = metrics.iter().map(|(name, millis, description)| {
+                format!("{name};desc=\"{}\";dur={millis}", escaped(description))
+            });
+            let line = line.collect::<Vec<_>>().join(", ");
+            let written = metrics.iter().map(|(name, millis, _)| (name.clone(), u64::from(*millis) * 1_000));
+            proptest::prop_assert_eq!(told(&[&line]), written.collect::<Vec<_>>());
+        }
+    }
+
+    fn well_formed(headers: &HeaderMap) -> Result<(), proptest::test_runner::TestCaseError> {
+        let metrics: Vec<_> = server_timings(headers).collect();
+        proptest::prop_assert!(metrics.len() <= METRICS);
+        for Metric { name, duration, line } in metrics {
+            proptest::prop_assert!(is_token(name) && duration <= LONGEST && line.contains(name));
+        }
+        Ok(())
+    }
+}
