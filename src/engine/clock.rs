@@ -8,7 +8,10 @@ pub use tokio::time::Instant;
 /// The present, on the monotonic clock; follows tokio's paused time in tests.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub fn now() -> Instant {
-    Instant::now()
+    let now = Instant::now();
+    #[cfg(test)]
+    let now = now + super::restless::ahead();
+    now
 }
 
 /// The present, on the calendar (UTC).

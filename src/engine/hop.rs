@@ -92,6 +92,7 @@ impl Sending<'_> {
                 }
                 Err(NotSent(failed)) if is_new || attempts == ATTEMPTS => {
                     notes.parts.died(Dimension::FirstByte);
+                    notes.parts.died(Dimension::Service);
                     return Err(End::Failed(failed));
                 }
                 Err(NotSent(_)) => lost = true,
@@ -124,7 +125,10 @@ impl Sending<'_> {
         self.channels.make_room(place);
         let opened = self.lane.open(place, lost, limits.deadline, parts).await;
         let ready = clock::now();
-        parts.note(Dimension::Setup, opened.is_ok().then(|| ready - self.since));
+        match &opened {
+            Ok(_) => parts.opened_in(ready - self.since),
+            Err(_) => parts.died(Dimension::Setup),
+        }
         self.since = ready;
         opened
     }

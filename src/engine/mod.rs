@@ -23,6 +23,8 @@ mod line;
 mod ports;
 mod prepared;
 mod redirect;
+#[cfg(test)]
+mod restless;
 mod start;
 mod stop;
 #[cfg(test)]

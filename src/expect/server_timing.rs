@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn of_many_metrics_the_first_sixteen_are_looked_at() {
-        let many: String = (0..400).map(|at| format!("m{at};dur={at},")).collect();
+        let many = "m;dur=1,".repeat(400);
         assert_eq!(told(&["none", &many]).len(), METRICS - 1);
         assert_eq!(told(&[&format!("{};dur=1", "x".repeat(LONGEST_NAME + 1))]), []);
     }

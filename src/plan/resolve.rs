@@ -61,7 +61,9 @@ impl Plan {
         });
         let mut plans = ScenarioErrors::gather(plans.collect::<Vec<_>>())?;
         let secrets = Secrets::new(secrets);
-        plans.iter_mut().for_each(|plan| plan.secrets = secrets.clone());
+        for plan in &mut plans {
+            plan.secrets = secrets.clone();
+        }
         let every = overrides.every.or_else(|| scenarios.iter().find_map(|scenario| scenario.load.every));
         let plan = Self { secrets, every, part: overrides.part, ..Self::of(plans) };
         Ok((plan, warnings))

@@ -67,6 +67,12 @@ impl Dimension {
     /// The four parts that add up to latency.
     pub const BLAME: [Self; 4] = [Self::Lag, Self::Wait, Self::Setup, Self::Service];
 
+    /// The parts that add up to setup.
+    pub const SETUP: [Self; 3] = [Self::Dns, Self::Connect, Self::Tls];
+
+    /// The parts that add up to service.
+    pub const SERVICE: [Self; 2] = [Self::FirstByte, Self::Body];
+
     /// The name used in files and budgets: `first_byte`.
     pub fn name(self) -> &'static str {
         match self {

@@ -81,6 +81,39 @@ impl Parts {
         }
     }
 
+    /// Notes how long opening a connection took. What passed between its phases and in HTTP's first steps belongs to the
+    /// last of them, so that they add up to it without rest.
+    pub fn opened_in(&mut self, setup: Duration) {
+        use Dimension::{Connect, Setup, Tls, TlsFull, TlsResumed};
+        let last = if self.get(Tls) == Part::Skipped { Connect } else { Tls };
+        let rest = setup.saturating_sub(self.sum(Dimension::SETUP));
+        for dimension in [last, TlsFull, TlsResumed] {
+            if dimension == last || self.get(dimension) != Part::Skipped {
+                self.add(dimension, rest);
+            }
+        }
+        self.took(Setup, setup);
+    }
+
+    /// Whether each whole that was survived is the sum of its parts, to the nanosecond: latency, setup and service.
+    pub fn split_without_rest(&self) -> bool {
+        let splits = |whole, parts: &[Dimension]| match self.get(whole) {
+            Part::Died => true,
+            Part::Skipped => parts.iter().all(|&part| self.get(part) == Part::Skipped),
+            Part::Took(duration) => {
+                duration == self.sum(parts.iter().copied())
+                    && parts.iter().all(|&part| self.get(part) != Part::Died)
+            }
+        };
+        splits(Dimension::Latency, &Dimension::BLAME)
+            && splits(Dimension::Setup, &Dimension::SETUP)
+            && splits(Dimension::Service, &Dimension::SERVICE)
+    }
+
+    fn sum(&self, parts: impl IntoIterator<Item = Dimension>) -> Duration {
+        parts.into_iter().map(|part| self.duration(part)).sum()
+    }
+
     /// Turns every part of the answer that was entered into one not survived: a wrong answer, however
     /// fast, enters no quantile and exceeds every ceiling on it.
     pub fn fail_answer(&mut self) {

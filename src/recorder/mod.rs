@@ -5,6 +5,8 @@
 
 mod exchange;
 mod slot;
+#[cfg(test)]
+pub(crate) mod tap;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -70,6 +72,9 @@ impl Recorder {
 
     /// Counts one exchange that was due at `due`, counted from the start of the phase.
     pub fn record(&mut self, request: usize, stage: Stage, due: Duration, exchange: Exchange) {
+        debug_assert!(exchange.parts.split_without_rest(), "a rest is left: {exchange:?}");
+        #[cfg(test)]
+        tap::pass(&exchange);
         let ceilings = std::mem::take(&mut self.ceilings);
         let second = self.second(due.as_secs());
         second.slot(request, stage).record(&ceilings[request], exchange);
@@ -146,7 +151,9 @@ mod tests {
 
     fn took(millis: u64) -> Exchange {
         let mut parts = Parts::default();
-        parts.took(Dimension::Latency, Duration::from_millis(millis));
+        for dimension in [Dimension::Latency, Dimension::Service, Dimension::FirstByte] {
+            parts.took(dimension, Duration::from_millis(millis));
+        }
         Exchange { parts, ..Exchange::default() }
     }
 

@@ -152,7 +152,7 @@ impl App {
             self.clock.sleep_until(visit.arrival + visit.delay).await;
             now = self.clock.elapsed();
         }
-        visit.tell(now - visit.arrival);
+        visit.tell(now.saturating_sub(visit.arrival));
         let release = self.stalls.map_or(now, |stalls| stalls.release(now));
         if release > now {
             self.clock.sleep_until(release).await;

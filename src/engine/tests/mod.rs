@@ -2,6 +2,7 @@
 
 mod addresses;
 mod answers;
+mod blame;
 pub(in crate::engine) mod harness;
 mod http2;
 mod redirects;

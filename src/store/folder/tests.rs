@@ -25,7 +25,9 @@ fn interval(second: u64, stage: Stage) -> Interval {
         Tally { exchanges: 21, ok: 20, failures: [(Failure::TimedOut, 1)].into(), ..Tally::default() };
     let start = Duration::from_micros(1_234_567) + Duration::from_secs(second);
     let mut server_timings = ServerTimings::default();
-    METRICS.iter().for_each(|metric| server_timings.add(metric, &latency));
+    for metric in METRICS {
+        server_timings.add(metric, &latency);
+    }
     let request = "page".to_owned();
     Interval { scenario: NAME.to_owned(), request, stage, start, tally, series, server_timings }
 }

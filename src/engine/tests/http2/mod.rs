@@ -17,6 +17,7 @@ use crate::expect::Expectations;
 use crate::plan::{Load, Protocol, Reuse, ScenarioPlan, Warmup};
 use crate::record::{Dimension, Failure, ScenarioMeasurement};
 use crate::units::{ByteSize, Quantile};
+use proptest::prelude::*;
 use server::{Act, Http2Dial, Log};
 
 /// A scenario in HTTP/2 alone.
@@ -321,4 +322,40 @@ fn a_body_larger_than_any_window_is_read_to_its_end() {
     plan.requests[0].expectations = Expectations::new(Vec::new(), ByteSize(100 << 20));
     let (scenario, _) = run(plan, always(Act::Big(40 << 20)));
     assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.body_bytes), (2, 80 << 20));
+}
+
+fn acts() -> impl Strategy<Value = Act> {
+    let delay = || (0_u64..300).prop_map(millis);
+    prop_oneof![
+        6 => delay().prop_map(Act::Answer),
+        2 => (delay(), delay()).prop_map(|(hint, after)| Act::Hint(hint, after)),
+        1 => Just(Act::Big(100_000)),
+        1 => Just(Act::Short),
+        2 => delay().prop_map(|after| Act::To("/b", after)),
+        1 => Just(Act::Reset(Reason::REFUSED_STREAM)),
+        1 => Just(Act::ResetInBody(Reason::INTERNAL_ERROR)),
+        1 => Just(Act::LastAnswer),
+        1 => prop::sample::select(vec![Reason::NO_ERROR, Reason::INTERNAL_ERROR]).prop_map(Act::GoAway),
+        1 => Just(Act::Vanish),
+        1 => Just(Act::Cut),
+        1 => Just(Act::Hang),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    #[test]
+    fn every_exchange_on_a_stream_is_blamed_without_rest(
+        load in super::blame::loads(),
+        streams in 1_u32..4,
+        redirects in 0_u32..3,
+        script in prop::collection::vec(prop::collection::vec(acts(), 1..6), 1..5),
+        allowed in prop::option::of(1_u32..3),
+    ) {
+        let mut dial = Http2Dial::new(script);
+        dial.allowed = allowed;
+        let plan = http2(scenario(load), streams);
+        super::blame::hold(if redirects > 0 { following(plan, redirects) } else { plan }, dial)?;
+    }
 }
