@@ -286,6 +286,11 @@ fn loads_and_warm_ups_are_said_in_a_line() {
             "none",
         ),
         (
+            "[load]\narrival_rate = \"20/s\"\nduration = \"40s\"\nconnections = 4\nmax_connections = 64",
+            "open, 20/s constant for 40s, up to 4 connections, then new ones up to 64",
+            "4 connections, 4 requests",
+        ),
+        (
             "[load]\nconnections = 8\nduration = \"10s\"\niterations = 100\n[warmup]\nconnections = 2\nrequests = 9",
             "closed, 8 connections for 10s, 100 arrivals",
             "2 connections, 9 requests",

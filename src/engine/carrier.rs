@@ -6,7 +6,7 @@ use http::response;
 
 use super::channels::Channels;
 use super::clock::{self, Instant};
-use super::desk::{Arrival, Desk};
+use super::desk::{Arrival, Desk, Rank};
 use super::hop::{Hop, Sending};
 use super::http::{Basket, Limits, Unsendable, unmet};
 use super::lane::Lane;
@@ -21,6 +21,8 @@ use crate::recorder::{Exchange, Failed, Parts};
 /// One of a lane's places for exchanges, with its connections.
 pub(super) struct Carrier {
     lane: Rc<Lane>,
+    /// Its rank while its connection is not open.
+    rank: Rank,
     channels: Channels,
     body: Vec<u8>,
 }
@@ -52,9 +54,9 @@ enum Turn {
 }
 
 impl Carrier {
-    /// A place on a connection of its own, or on one that it shares.
-    pub(super) fn new(lane: Rc<Lane>, trunk: Option<Rc<Trunk>>) -> Self {
-        Self { lane, channels: Channels::new(trunk), body: Vec::new() }
+    /// A place on a connection of its own, or on one that it shares, and its rank while that is not open.
+    pub(super) fn new(lane: Rc<Lane>, rank: Rank, trunk: Option<Rc<Trunk>>) -> Self {
+        Self { lane, rank, channels: Channels::new(trunk), body: Vec::new() }
     }
 
     /// Opens the connection with a first arrival, then takes its share of the further warm-up arrivals.
@@ -63,7 +65,7 @@ impl Carrier {
     pub(super) async fn warm_up(mut self, further: Rc<Desk>) -> Self {
         let mut answered = self.carry_out(Arrival::immediate(), Stage::Warmup).await;
         while answered {
-            let Some(arrival) = further.next().await else { break };
+            let Some(arrival) = further.next(|| self.rank()).await else { break };
             answered = self.carry_out(arrival, Stage::Warmup).await;
         }
         self
@@ -71,7 +73,7 @@ impl Carrier {
 
     /// Carries out arrivals until there are no more.
     pub(super) async fn serve(mut self, desk: Rc<Desk>) -> Self {
-        while let Some(arrival) = desk.next().await {
+        while let Some(arrival) = desk.next(|| self.rank()).await {
             let claimed = clock::now();
             if claimed - arrival.dispatched(claimed) >= self.lane.timeouts().whole {
                 self.lane.drop_arrival(&arrival);
@@ -80,6 +82,14 @@ impl Carrier {
             }
         }
         self
+    }
+
+    fn rank(&mut self) -> Rank {
+        match self.rank {
+            Rank::Base => Rank::Base,
+            Rank::Open | Rank::Closed(_) if self.channels.is_open() => Rank::Open,
+            rank => rank,
+        }
     }
 
     /// Carries out the scenario's requests, each due when the one before it was done; says whether the last of them
@@ -142,10 +152,9 @@ impl Carrier {
 
     async fn hop(&mut self, ask: &Ask, prepared: &Prepared, chain: &mut Chain) -> Option<Hop> {
         let since = chain.next_hop_since();
-        let lane = Rc::clone(&self.lane);
-        let mut basket = Basket::new(&prepared.expectations, &mut self.body);
-        let channels = &mut self.channels;
-        let sending = Sending { lane: &lane, channels, ask, since, limits: &mut chain.limits };
+        let Self { lane, channels, body, .. } = self;
+        let mut basket = Basket::new(&prepared.expectations, body);
+        let sending = Sending { lane, channels, ask, since, limits: &mut chain.limits };
         sending.carry_out(&mut basket).await
     }
 

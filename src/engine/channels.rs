@@ -83,6 +83,14 @@ impl Channels {
         }
     }
 
+    /// Whether the connection to the base URL's origin is open, as far as is known.
+    pub(super) fn is_open(&mut self) -> bool {
+        match &mut self.home {
+            Home::Own(own) => own.as_mut().is_some_and(Channel::is_open),
+            Home::Shared(trunk) => trunk.is_open(),
+        }
+    }
+
     /// Keeps a connection for the next exchange.
     pub(super) fn put_back(&mut self, place: Place<'_>, channel: Channel) {
         match (place, &mut self.home) {

@@ -16,7 +16,7 @@ pub(super) fn connections(plan: &Plan) -> u64 {
     let of = |scenario: &ScenarioPlan| {
         let followed = scenario.requests.iter().any(|request| request.redirects > 0);
         let elsewhere = if followed { Channels::ELSEWHERE as u64 } else { 0 };
-        let connections = u64::from(scenario.load.connections());
+        let connections = u64::from(scenario.load.max_connections());
         connections.saturating_add(places(scenario).saturating_mul(elsewhere))
     };
     plan.scenarios.iter().map(of).fold(0, u64::saturating_add)
@@ -43,7 +43,16 @@ pub(super) fn provide(connections: u64) -> Result<(), EngineError> {
 mod tests {
     use super::super::tests::harness;
     use super::*;
-    use crate::plan::Protocol;
+    use crate::plan::{Load, Protocol};
+
+    #[test]
+    fn every_connection_that_may_be_opened_is_counted() {
+        let mut scenario = harness::open(1.0, 1, 10);
+        if let Load::Open { max_connections, .. } = &mut scenario.load {
+            *max_connections = 64;
+        }
+        assert_eq!(connections(&Plan::of(vec![scenario])), 64);
+    }
 
     #[test]
     fn every_place_that_may_be_redirected_counts_its_further_connections() {

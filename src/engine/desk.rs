@@ -1,10 +1,10 @@
 //! Where arrivals are handed to connections.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-
-use tokio::sync::Notify;
 
 use super::clock::{self, Instant};
 
@@ -31,18 +31,36 @@ impl Arrival {
     }
 }
 
-/// Hands arrivals to the connections of one lane, first come, first served on both sides.
+/// Which of those who wait for an arrival is called first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// A place of the connections that arrivals are waited with, open or lost.
+    Base,
+    /// A further place, on a connection that is open.
+    Open,
+    /// The n-th of the further places, not on an open connection. The lowest is called first, so that the places of
+    /// one connection are filled before another one is opened.
+    Closed(u64),
+}
+
+/// Hands arrivals to the places of one lane: first come, first served among arrivals and among places of one rank.
 ///
 /// Load models differ here and nowhere else: in the open model the dispatcher releases arrivals at their due
 /// times, in the closed model a connection that asks gets one at once.
 #[derive(Debug)]
 pub(super) struct Desk {
     source: Source,
-    /// How many connections are waiting for an arrival.
-    idle: Cell<usize>,
+    /// Those who wait for an arrival, in the order in which they are called.
+    waiting: RefCell<BTreeMap<Ticket, Waker>>,
+    /// How many tickets were drawn.
+    drawn: Cell<u64>,
+    /// How many were called and have not looked yet.
+    called: Cell<usize>,
     closed: Cell<bool>,
-    bell: Notify,
 }
+
+/// Rank, then order of coming.
+type Ticket = (Rank, u64);
 
 #[derive(Debug)]
 enum Source {
@@ -62,7 +80,13 @@ impl Desk {
     }
 
     fn new(source: Source) -> Self {
-        Self { source, idle: Cell::new(0), closed: Cell::new(false), bell: Notify::new() }
+        Self {
+            source,
+            waiting: RefCell::default(),
+            drawn: Cell::new(0),
+            called: Cell::new(0),
+            closed: Cell::new(false),
+        }
     }
 
     /// Releases an arrival that was due at `due`; in the closed model nothing is released.
@@ -72,10 +96,11 @@ impl Desk {
     pub(super) fn release(&self, due: Instant, saturated: bool) {
         if let Source::Open { backlog } = &self.source {
             let mut backlog = backlog.borrow_mut();
-            let queued = (!saturated && backlog.len() >= self.idle.get()).then(clock::now);
+            let free = self.waiting.borrow().len() + self.called.get();
+            let queued = (!saturated && backlog.len() >= free).then(clock::now);
             backlog.push_back(Arrival { due, queued });
             drop(backlog);
-            self.bell.notify_one();
+            self.call();
         }
     }
 
@@ -87,25 +112,70 @@ impl Desk {
         if clock::now() - oldest < limit { None } else { backlog.pop_front() }
     }
 
-    /// The next arrival for a connection; `None` when there will be no more.
-    pub(super) async fn next(&self) -> Option<Arrival> {
+    /// The next arrival for a place; `None` when there will be no more. Its rank is asked for whenever it counts: a
+    /// connection may be lost while its place waits.
+    pub(super) async fn next(&self, mut rank: impl FnMut() -> Rank) -> Option<Arrival> {
+        let mut was_called = false;
         loop {
-            if let Some(arrival) = self.take() {
-                return Some(arrival);
+            let rank = rank();
+            let taken = if self.may_take(rank, was_called) { self.take() } else { None };
+            if taken.is_some() {
+                return taken;
+            }
+            if was_called {
+                self.call();
             }
             if self.is_exhausted() {
                 return None;
             }
-            self.idle.set(self.idle.get() + 1);
-            self.bell.notified().await;
-            self.idle.set(self.idle.get() - 1);
+            self.turn(rank).await;
+            was_called = true;
+        }
+    }
+
+    /// Whether a place takes what is there, or leaves it to a better one.
+    ///
+    /// One on an open connection takes it even where another was called: it is quicker, and that one may be about to
+    /// open a connection.
+    fn may_take(&self, rank: Rank, was_called: bool) -> bool {
+        if was_called {
+            return self.waiting.borrow().first_key_value().is_none_or(|((best, _), _)| *best >= rank);
+        }
+        !matches!(rank, Rank::Closed(_)) || self.has_unclaimed()
+    }
+
+    /// Waits to be called.
+    async fn turn(&self, rank: Rank) {
+        let ticket = (rank, self.drawn.get());
+        self.drawn.set(ticket.1 + 1);
+        let seat = Seat { desk: self, ticket, came: Cell::new(false) };
+        self.waiting.borrow_mut().insert(ticket, Waker::noop().clone());
+        poll_fn(|cx| seat.poll(cx)).await;
+    }
+
+    /// Whether there are arrivals that nobody was called for.
+    fn has_unclaimed(&self) -> bool {
+        match &self.source {
+            Source::Open { backlog } => backlog.borrow().len() > self.called.get(),
+            Source::Closed { .. } => true,
+        }
+    }
+
+    /// Calls one for each arrival that nobody was called for.
+    fn call(&self) {
+        while self.has_unclaimed() {
+            let Some((_, waker)) = self.waiting.borrow_mut().pop_first() else { return };
+            self.called.set(self.called.get() + 1);
+            waker.wake();
         }
     }
 
     /// Lets no more arrivals in. Those in the queue are still handed out.
     pub(super) fn close(&self) {
         self.closed.set(true);
-        self.bell.notify_waiters();
+        let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
+        self.called.set(self.called.get() + waiting.len());
+        waiting.into_values().for_each(Waker::wake);
     }
 
     /// Lets no more arrivals in and takes back those in the queue; says how many there were.
@@ -170,6 +240,35 @@ impl Desk {
     }
 }
 
+/// One who waits. Who was called and does not come leaves the call to another.
+struct Seat<'a> {
+    desk: &'a Desk,
+    ticket: Ticket,
+    came: Cell<bool>,
+}
+
+impl Seat<'_> {
+    fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        if let Some(waker) = self.desk.waiting.borrow_mut().get_mut(&self.ticket) {
+            waker.clone_from(cx.waker());
+            return Poll::Pending;
+        }
+        self.came.set(true);
+        self.desk.called.set(self.desk.called.get() - 1);
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let was_waiting = self.desk.waiting.borrow_mut().remove(&self.ticket).is_some();
+        if !was_waiting && !self.came.get() {
+            self.desk.called.set(self.desk.called.get() - 1);
+            self.desk.call();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::rc::Rc;
@@ -186,13 +285,115 @@ mod tests {
             let desk = Rc::new(Desk::open());
             let taker = tokio::task::spawn_local({
                 let desk = Rc::clone(&desk);
-                async move { desk.next().await.unwrap() }
+                async move { desk.next(|| Rank::Base).await.unwrap() }
             });
             tokio::task::yield_now().await;
             desk.release(clock::now(), false);
             desk.release(clock::now(), false);
             assert!(taker.await.unwrap().queued.is_none());
-            assert!(desk.next().await.unwrap().queued.is_some());
+            assert!(desk.next(|| Rank::Base).await.unwrap().queued.is_some());
+        }));
+    }
+
+    /// The ranks in the order in which arrivals released one after the other are taken.
+    async fn taken_by(desk: &Rc<Desk>, ranks: &[Rank]) -> Vec<Rank> {
+        let order = Rc::new(RefCell::default());
+        for &rank in ranks {
+            let (desk, order) = (Rc::clone(desk), Rc::clone(&order));
+            tokio::task::spawn_local(async move {
+                desk.next(|| rank).await.unwrap();
+                RefCell::<Vec<_>>::borrow_mut(&order).push(rank);
+                std::future::pending::<()>().await;
+            });
+        }
+        tokio::task::yield_now().await;
+        for _ in ranks {
+            desk.release(clock::now(), false);
+            tokio::task::yield_now().await;
+        }
+        order.take()
+    }
+
+    #[test]
+    fn places_on_open_connections_are_called_before_those_that_would_open_one() {
+        paused().block_on(tokio::task::LocalSet::new().run_until(async {
+            let [base, open, third, fourth] = [Rank::Base, Rank::Open, Rank::Closed(3), Rank::Closed(4)];
+            let desk = Rc::new(Desk::open());
+            let taken = taken_by(&desk, &[fourth, open, base, third, open, base]).await;
+            assert_eq!(taken, [base, base, open, open, third, fourth]);
+        }));
+    }
+
+    #[test]
+    fn a_place_that_becomes_free_is_quicker_than_one_that_was_called_to_open_a_connection() {
+        paused().block_on(tokio::task::LocalSet::new().run_until(async {
+            let desk = Rc::new(Desk::open());
+            let further = tokio::task::spawn_local({
+                let desk = Rc::clone(&desk);
+                async move { desk.next(|| Rank::Closed(0)).await.unwrap().due }
+            });
+            tokio::task::yield_now().await;
+            let first = clock::now();
+            desk.release(first, false);
+            assert_eq!(desk.next(|| Rank::Base).await.unwrap().due, first);
+            tokio::time::advance(Duration::from_millis(1)).await;
+            let second = clock::now();
+            desk.release(second, false);
+            assert_eq!(further.await.unwrap(), second);
+        }));
+    }
+
+    #[test]
+    fn who_was_called_and_has_lost_its_connection_leaves_the_arrival_to_one_that_has_one() {
+        paused().block_on(tokio::task::LocalSet::new().run_until(async {
+            let desk = Rc::new(Desk::open());
+            let held = Rc::new(Cell::new(Rank::Open));
+            let place = |held: &Rc<Cell<Rank>>| {
+                let (desk, held) = (Rc::clone(&desk), Rc::clone(held));
+                tokio::task::spawn_local(async move { desk.next(|| held.get()).await.is_some() })
+            };
+            let (lost, kept) = (place(&held), place(&Rc::new(Cell::new(Rank::Open))));
+            tokio::task::yield_now().await;
+            held.set(Rank::Closed(0));
+            desk.release(clock::now(), false);
+            assert!(kept.await.unwrap());
+            assert!(!lost.is_finished());
+            desk.release(clock::now(), false);
+            assert!(lost.await.unwrap());
+        }));
+    }
+
+    #[test]
+    fn a_place_without_connection_leaves_alone_what_another_was_called_for() {
+        paused().block_on(tokio::task::LocalSet::new().run_until(async {
+            let desk = Rc::new(Desk::open());
+            let base = tokio::task::spawn_local({
+                let desk = Rc::clone(&desk);
+                async move { desk.next(|| Rank::Base).await.is_some() }
+            });
+            tokio::task::yield_now().await;
+            desk.release(clock::now(), false);
+            let mut further = std::pin::pin!(desk.next(|| Rank::Closed(0)));
+            assert!(further.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            assert!(base.await.unwrap());
+        }));
+    }
+
+    #[test]
+    fn who_was_called_and_is_gone_leaves_the_arrival_to_another() {
+        paused().block_on(tokio::task::LocalSet::new().run_until(async {
+            let desk = Rc::new(Desk::open());
+            let place = || {
+                let desk = Rc::clone(&desk);
+                tokio::task::spawn_local(async move { desk.next(|| Rank::Base).await.is_some() })
+            };
+            let (gone, other) = (place(), place());
+            tokio::task::yield_now().await;
+            desk.release(clock::now(), false);
+            gone.abort();
+            assert!(other.await.unwrap());
+            assert!(gone.await.unwrap_err().is_cancelled());
+            assert_eq!(desk.called.get(), 0);
         }));
     }
 
@@ -202,7 +403,7 @@ mod tests {
             let desk = Desk::open();
             desk.release(clock::now(), true);
             tokio::time::advance(Duration::from_secs(1)).await;
-            let arrival = desk.next().await.unwrap();
+            let arrival = desk.next(|| Rank::Base).await.unwrap();
             assert_eq!(arrival.dispatched(clock::now()) - arrival.due, Duration::from_secs(1));
         });
     }
@@ -213,8 +414,8 @@ mod tests {
             let desk = Desk::open();
             desk.release(clock::now(), false);
             desk.close();
-            assert!(desk.next().await.is_some());
-            assert!(desk.next().await.is_none());
+            assert!(desk.next(|| Rank::Base).await.is_some());
+            assert!(desk.next(|| Rank::Base).await.is_none());
         });
     }
 
@@ -222,10 +423,10 @@ mod tests {
     fn the_closed_model_counts_its_arrivals_and_minds_its_end() {
         paused().block_on(async {
             let desk = Desk::closed(Some(clock::now() + Duration::from_secs(1)), 3);
-            assert!(desk.next().await.is_some());
-            assert!(desk.next().await.is_some());
+            assert!(desk.next(|| Rank::Base).await.is_some());
+            assert!(desk.next(|| Rank::Base).await.is_some());
             tokio::time::advance(Duration::from_secs(1)).await;
-            assert!(desk.next().await.is_none());
+            assert!(desk.next(|| Rank::Base).await.is_none());
             assert_eq!(desk.claimed(), 2);
         });
     }

@@ -12,7 +12,7 @@ use super::account::Account;
 use super::carrier::Carrier;
 use super::channels::Place;
 use super::clock::{self, Alarm, Instant, Slack};
-use super::desk::{Arrival, Desk};
+use super::desk::{Arrival, Desk, Rank};
 use super::dial::{Dial, Origin};
 use super::http::Channel;
 use super::line::{Command, Counters, LaneProgress, Line, News};
@@ -34,7 +34,9 @@ const LONGEST_TURN: Duration = Duration::from_micros(50);
 pub(super) struct Lane {
     plan: ScenarioPlan,
     shard: Shard,
-    connections: u32,
+    /// Connections that arrivals are waited with, and how many there may be.
+    connections: u64,
+    max_connections: u64,
     /// The origin of the base URL.
     home: Origin,
     rules: Rules,
@@ -66,9 +68,9 @@ impl Lane {
         let prepared = plan.requests.iter().map(|request| Prepared::new(request, &home));
         let prepared = prepared.collect::<Result<_, _>>()?;
         let ceilings = plan.ceilings();
-        let connections = share(u64::from(plan.load.connections()), shard);
         Ok(Self {
-            connections: u32::try_from(connections).unwrap_or(u32::MAX),
+            connections: share(u64::from(plan.load.connections()), shard),
+            max_connections: share(u64::from(plan.load.max_connections()), shard),
             rules: Rules::of(&plan.target),
             home,
             account: Account::new(plan.secrets.clone()),
@@ -97,19 +99,26 @@ impl Lane {
         line.report(self.news(LaneProgress::Finished, rest)).await;
     }
 
-    /// One carrier a place; those of one connection stand apart, so that each of the first is on a connection of its
-    /// own and opens it.
+    /// One carrier a place, those of the connections that are warmed up first.
+    ///
+    /// There, the places of one connection stand apart, so that each of the first is on a connection of its own and
+    /// opens it. Further connections are opened one after the other, as they are needed.
     fn carriers(self: &Rc<Self>) -> Vec<Carrier> {
-        let streams = streams(&self.plan);
-        let trunks: Vec<_> =
-            (0..self.connections).map(|_| (streams > 1).then(|| Rc::new(Trunk::default()))).collect();
-        let rounds = (0..streams).flat_map(|_| trunks.iter().cloned());
-        rounds.map(|trunk| Carrier::new(Rc::clone(self), trunk)).collect()
+        let streams = u64::from(streams(&self.plan));
+        let trunk = || (streams > 1).then(|| Rc::new(Trunk::default()));
+        let carrier = |rank, trunk: &Option<_>| Carrier::new(Rc::clone(self), rank, trunk.clone());
+        let base: Vec<_> = (0..self.connections).map(|_| trunk()).collect();
+        let rounds = (0..streams).flat_map(|_| &base).map(|trunk| carrier(Rank::Base, trunk));
+        let further = (0..self.max_connections.saturating_sub(self.connections)).flat_map(|at| {
+            let trunk = trunk();
+            (at * streams..(at + 1) * streams).map(move |place| carrier(Rank::Closed(place), &trunk))
+        });
+        rounds.chain(further).collect()
     }
 
     async fn warm_up(self: &Rc<Self>, mut carriers: Vec<Carrier>, line: &mut Line) -> Vec<Carrier> {
         let warmup = self.plan.warmup;
-        let connections = share(u64::from(warmup.connections), self.shard).min(u64::from(self.connections));
+        let connections = share(u64::from(warmup.connections), self.shard).min(self.connections);
         let further = share(warmup.requests, self.shard).saturating_sub(connections);
         let desk = Rc::new(Desk::closed(None, further));
         let mut crew = JoinSet::new();

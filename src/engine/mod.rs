@@ -330,7 +330,7 @@ fn streams(plan: &ScenarioPlan) -> u32 {
 
 /// How many exchanges of a scenario may be under way at once.
 fn places(plan: &ScenarioPlan) -> u64 {
-    u64::from(plan.load.connections()) * u64::from(streams(plan))
+    u64::from(plan.load.max_connections()) * u64::from(streams(plan))
 }
 
 /// A lane carries about 10,000 exchanges a second with ease, and a free place in another lane is of no use to an
@@ -351,7 +351,9 @@ fn lanes_for(plan: &ScenarioPlan, part: Shard, cores: usize) -> usize {
         }
         Load::Closed { .. } => cores as u64,
     };
-    let filled = (places(plan) / PLACES_A_LANE).min(u64::from(plan.load.connections()));
+    // Further connections are for the worst case; what is shared out is what carries the load.
+    let connections = u64::from(plan.load.connections());
+    let filled = (connections * u64::from(streams(plan)) / PLACES_A_LANE).min(connections);
     usize::try_from(wanted.min(filled)).unwrap_or(cores).clamp(1, cores)
 }
 

@@ -50,6 +50,14 @@ impl Trunk {
         }
     }
 
+    /// Whether there is an open connection.
+    pub(super) fn is_open(&self) -> bool {
+        match &mut *self.state.borrow_mut() {
+            State::Open(channel) => channel.is_open(),
+            State::Closed | State::Opening => false,
+        }
+    }
+
     /// Whether the target has said anything on the open connection.
     pub(super) fn was_heard(&self) -> bool {
         matches!(&*self.state.borrow(), State::Open(channel) if channel.was_heard())

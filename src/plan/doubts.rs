@@ -1,8 +1,9 @@
 //! What can be carried out, but hardly as it was meant.
 
-use super::{Load, ScenarioPlan};
-use crate::record::Budget;
-use crate::scenario::{Complaint, Field, Scenario};
+use super::load::load_key;
+use super::{Load, Reuse, ScenarioPlan, capacity};
+use crate::record::{Budget, Capacity};
+use crate::scenario::{Complaint, Field, LoadShape, Scenario};
 use crate::units::{Ratio, written};
 
 /// The risk of a wrong verdict on either side.
@@ -11,7 +12,41 @@ const ALPHA: f64 = 0.05;
 pub(super) fn of(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Complaint> {
     let mut doubts = undecidable(scenario, plan);
     doubts.extend(overlapping(scenario, plan));
+    doubts.extend(crowded(scenario, plan));
     doubts
+}
+
+/// Fewer places than a target that just holds its budgets fills.
+fn crowded(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Complaint> {
+    let Capacity { places, wanted: Some(wanted) } = plan.shown.capacity? else { return None };
+    let Load::Open { schedule, max_connections, .. } = &plan.load else { return None };
+    let load = scenario.file.load.given().filter(|_| places < wanted)?;
+    let longest = written(capacity::longest(&plan.shown.requests)?);
+    let have = match plan.streams {
+        1 if places == 1 => "1 connection is".to_owned(),
+        1 => format!("{places} connections are"),
+        streams => format!("{max_connections} × {streams} = {places} streams are"),
+    };
+    let at_once = match schedule.count() {
+        all if all == wanted => format!("all {all} arrivals"),
+        _ => format!("{} × {longest} = {wanted} arrivals", schedule.peak()),
+    };
+    let problem =
+        format!("{have} too few for {at_once} at once: some may wait though the target holds its budgets");
+    let limit = load.max_connections.place();
+    let at =
+        limit.or(load.connections.place()).map_or_else(|| load_key(scenario), |place| place.value.clone());
+    let is_limit = limit.is_some() || plan.reuse == Reuse::Fresh;
+    let key = if is_limit { "max_connections" } else { "connections" };
+    Some(Complaint::new(at, problem, more(key, wanted.div_ceil(u64::from(plan.streams)))))
+}
+
+fn more(key: &str, connections: u64) -> String {
+    if connections > u64::from(LoadShape::MAX_CONNECTIONS) {
+        "lower the rate or the ceiling: no prober holds as many connections".to_owned()
+    } else {
+        format!("write `{key} = {connections}`")
+    }
 }
 
 /// A run that is not over when the next one is due.

@@ -11,7 +11,7 @@ use crate::units::{Rate, UnitError, written};
 
 /// When arrivals are due; nothing where something is wrong.
 pub(super) fn resolve(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'_>) -> Option<Load> {
-    let connections = scenario.load.connections;
+    let LoadShape { connections, max_connections, .. } = scenario.load;
     let asked = overrides.duration;
     if let Some((problem, remedy)) = asked.and_then(|asked| refusal(asked, &scenario.load.model)) {
         return filler.complain(&load_key(scenario), problem, remedy);
@@ -28,7 +28,7 @@ pub(super) fn resolve(scenario: &Scenario, overrides: &Overrides, filler: &mut F
         }
     };
     match schedule {
-        Ok(schedule) => Some(Load::Open { schedule, connections, max_connections: connections }),
+        Ok(schedule) => Some(Load::Open { schedule, connections, max_connections }),
         Err(UnitError { problem, remedy }) => {
             let stages = scenario.file.load.given().map_or(0..0, |load| span_of(&load.stages));
             filler.complain(&stages, problem, remedy)
@@ -73,7 +73,8 @@ pub(super) fn same_period(before: &[Scenario], scenario: &Scenario, filler: &mut
     }
 }
 
-fn load_key(scenario: &Scenario) -> std::ops::Range<usize> {
+/// The place of the load's name.
+pub(super) fn load_key(scenario: &Scenario) -> std::ops::Range<usize> {
     scenario.file.load.place().map_or(0..0, |place| place.key.clone())
 }
 
@@ -91,10 +92,13 @@ fn seeded(seed: Option<u64>, schedule: Schedule) -> Schedule {
 
 /// The load in one line: `open, 20/s constant for 40s, up to 16 connections`.
 pub(super) fn words(scenario: &Scenario, load: &Load) -> String {
-    let LoadShape { model, connections, fresh, streams, .. } = &scenario.load;
-    let mut connections = plural(u64::from(*connections), "connection");
+    let LoadShape { model, connections: number, max_connections, fresh, streams, .. } = &scenario.load;
+    let mut connections = plural(u64::from(*number), "connection");
     if *streams > 1 {
         let _ = write!(connections, " of {streams} streams each");
+    }
+    if max_connections > number {
+        let _ = write!(connections, ", then new ones up to {max_connections}");
     }
     let over = if *fresh {
         format!("each over its own of up to {connections}")

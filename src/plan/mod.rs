@@ -1,6 +1,7 @@
 //! What will happen: a scenario with its environment read, its secrets wrapped and its defaults gone.
 
 mod body;
+pub(crate) mod capacity;
 mod doubts;
 mod environment;
 mod expectation;

@@ -7,7 +7,7 @@ use super::filling::Filler;
 use super::target::{self, Base};
 use super::{
     Environment, Family, Load, Plan, PlannedPart, Protocol, Resolve, Reuse, ScenarioPlan, Secrets, Warmup,
-    doubts, load, part, request,
+    capacity, doubts, load, part, request,
 };
 use crate::record::PlannedScenario;
 use crate::scenario::{Complaint, Field, Scenario, ScenarioErrors, Span, Template, Warning, Words};
@@ -125,7 +125,7 @@ fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'
             load: load::words(scenario, &load),
             warmup: load::warmup_words(warmup),
             caveats: target::caveats(&target).into_iter().chain(closed(&load)).collect(),
-            capacity: None,
+            capacity: capacity::of(&load, streams, &shown),
             requests: shown,
         },
         target,

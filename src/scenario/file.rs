@@ -187,10 +187,11 @@ section! {
         stages: Vec<Field<Stage>>,
         /// Arrivals at random, at the rates given.
         poisson: Poisson,
-        /// The most connections open at once (default 16), those that send where no rate is given, or `fresh`: each
+        /// The connections open from the start (default 16), those that send where no rate is given, or `fresh`: each
         /// arrival opens its own.
         connections: Connections,
-        /// With `connections = "fresh"`: how many are open at once. Default: 16.
+        /// The most connections open at once: where all others are taken, an arrival opens one. Default: as many as
+        /// `connections`, so that arrivals wait. With `connections = "fresh"`, default: 16.
         max_connections: u32,
         /// Exchanges at once on one connection; needs `http = "2"`. Default: 1.
         streams: u32,

@@ -9,8 +9,10 @@ use crate::units::Rate;
 pub struct LoadShape {
     /// When requests are sent.
     pub model: Model,
-    /// The most connections open at once, or those that send.
+    /// The connections that arrivals are waited with, or those that send.
     pub connections: u32,
+    /// The most connections open at once.
+    pub max_connections: u32,
     /// Whether every arrival opens a connection of its own.
     pub fresh: bool,
     /// Exchanges at once on one connection.
@@ -63,7 +65,7 @@ pub struct WarmupShape {
 impl LoadShape {
     /// The most connections a scenario may ask for; one client address has no more ports towards a target.
     pub const MAX_CONNECTIONS: u32 = 60_000;
-    /// The most connections open at once where the scenario does not say.
+    /// The connections that arrivals are waited with where the scenario does not say.
     pub const DEFAULT_CONNECTIONS: u32 = 16;
     /// The longest load, and the longest period of repetition.
     pub const MAX_DURATION: Duration = Duration::from_hours(24);
@@ -74,7 +76,7 @@ impl LoadShape {
 
     /// One arrival over a connection of its own.
     pub(super) fn once(fresh: bool) -> Self {
-        Self { model: Model::Once, connections: 1, fresh, streams: 1, every: None }
+        Self { model: Model::Once, connections: 1, max_connections: 1, fresh, streams: 1, every: None }
     }
 
     /// What is sent before measuring unless the scenario says otherwise: one arrival over each connection; nothing

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tollgate::plan::{ClientIdentity, Family, Overrides, Plan, Protocol, Resolve, Trust};
+use tollgate::plan::{ClientIdentity, Family, Overrides, Plan, Protocol, Resolve, Reuse, Trust};
 use tollgate::scenario::{Scenario, ScenarioErrors, Warning};
 
 use super::{CANARY, environment};
@@ -211,6 +211,32 @@ fn streams_are_shown_with_the_connections_that_carry_them() {
         assert!(resolved(&text("http = \"2\"", "", &rest), &flags(Protocol::Http1)).is_err());
         assert!(resolved(&text("", "", &rest), &flags(Protocol::Http2)).is_ok());
     }
+}
+
+#[test]
+fn a_load_may_open_further_connections_and_judge_how_they_are_opened() {
+    let load = "[load]\narrival_rate = \"20/s\"\nduration = \"30s\"\nconnections = 2\nmax_connections = 9";
+    let text = text("", "", load).replacen("max < 1s", "p95(connect) < 1s", 1);
+    let (plan, _) = resolved(&text, &Overrides::default()).unwrap();
+    let scenario = &plan.scenarios[0];
+    assert_eq!((scenario.load.connections(), scenario.load.max_connections()), (2, 9));
+    assert_eq!((scenario.warmup.connections, scenario.reuse), (2, Reuse::Keep));
+}
+
+#[test]
+fn the_capacity_of_an_open_load_stands_beside_what_its_budgets_want() {
+    let capacity = |budgets: &str, load: &str| {
+        let text = text("http = \"2\"", "budgets = [\"p99 < 500ms\"]", load).replacen("max < 1s", budgets, 1);
+        let (plan, _) = resolved(&text, &Overrides::default()).unwrap();
+        plan.scenarios[0].shown.capacity.map(|capacity| (capacity.places, capacity.wanted))
+    };
+    let open = "[load]\narrival_rate = \"20/s\"\nduration = \"30s\"";
+    assert_eq!(capacity("p95 < 300ms", open), Some((16, Some(10))));
+    assert_eq!(capacity("p95 < 700ms", &format!("{open}\nstreams = 3")), Some((48, Some(14))));
+    let second = "[[request]]\nname = \"second\"\npath = \"/\"\n";
+    assert_eq!(capacity("p95 < 700ms", &format!("{second}{open}")), Some((16, Some(28))));
+    assert_eq!(capacity("p95 < 700ms", "[load]\nonce = true"), Some((1, Some(1))));
+    assert_eq!(capacity("p95 < 700ms", "[load]\nconnections = 1\nduration = \"9s\""), None);
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! The scenario file that does what flags ask for.
 
+use std::ops::RangeInclusive;
+
 use toml::Value;
 
 use super::address::Address;
 use super::{Around, DURATION, Flags};
+use crate::plan::capacity;
+use crate::scenario::LoadShape;
 use crate::units::written;
 
 /// Requests a second unless `--rate` says otherwise.
@@ -12,8 +16,9 @@ const RATE: &str = "20/s";
 /// What must hold unless `--budget` says otherwise: an answer of the right kind, nearly always.
 pub(super) const BUDGET: &str = "errors < 1%";
 
-/// Connections unless `--connections` says otherwise; what a scenario file has by default too.
-const CONNECTIONS: u32 = 16;
+/// Connections that are opened from the start unless `--connections` says otherwise: at least what a scenario file has
+/// by default too, and at most so many that warming them up is no burst. More are opened as they are needed.
+const CONNECTIONS: RangeInclusive<u32> = LoadShape::DEFAULT_CONNECTIONS..=100;
 
 /// The file's text; `headers` are names and values with variables in them.
 pub(super) fn text(
@@ -69,8 +74,28 @@ fn load(file: &mut File, flags: &Flags, around: &Around<'_>) {
         file.line("arrival_rate", flags.rate.map_or(RATE.to_owned(), |rate| rate.to_string()));
     }
     file.line("duration", written(around.duration.unwrap_or(DURATION)));
-    file.line("connections", i64::from(flags.connections.unwrap_or(CONNECTIONS)));
+    let (connections, max_connections) = connections(flags);
+    file.line("connections", i64::from(connections));
+    file.optional("max_connections", max_connections.map(i64::from));
     file.optional("every", around.every.map(written));
+}
+
+/// How many connections are opened from the start, and the limit for further ones.
+///
+/// By default there are as many as requests are under way where each takes as long as the largest ceiling, so that no
+/// request has to wait for one while the target holds its budgets.
+fn connections(flags: &Flags) -> (u32, Option<u32>) {
+    let (asked, limit) = (flags.connections, flags.max_connections);
+    if flags.closed || asked.is_some() {
+        return (asked.unwrap_or(*CONNECTIONS.start()), limit);
+    }
+    let rate = flags.rate.or_else(|| RATE.parse().ok());
+    let wanted = rate.zip(capacity::ceiling(&flags.budget)).map_or(0, |(rate, longest)| {
+        capacity::wanted(rate, longest).min(u64::from(LoadShape::MAX_CONNECTIONS))
+    });
+    let wanted = u32::try_from(wanted).unwrap_or(LoadShape::MAX_CONNECTIONS);
+    let connections = wanted.clamp(*CONNECTIONS.start(), *CONNECTIONS.end()).min(limit.unwrap_or(u32::MAX));
+    (connections, limit.or((wanted > connections).then_some(wanted)))
 }
 
 /// A TOML file, written line by line.
@@ -148,5 +173,23 @@ mod tests {
         let headers = [("Accept".to_owned(), "\"x\"".to_owned()), ("X!".to_owned(), "${Y}".to_owned())];
         let written = text(&flags, &address, "a name", &headers, &around);
         assert_eq!(written.parse::<toml::Table>().unwrap(), MEANT.parse().unwrap());
+    }
+
+    #[test]
+    fn there_are_as_many_connections_as_rate_and_ceiling_want_but_no_burst_to_warm_them_up() {
+        let of = |rate: &str, budget: &str, connections, max_connections| {
+            let (rate, budget) = (rate.parse().ok(), vec![budget.parse().unwrap()]);
+            super::connections(&Flags { rate, budget, connections, max_connections, ..Flags::default() })
+        };
+        assert_eq!(of("20/s", "errors = 0", None, None), (16, None));
+        assert_eq!(of("20/s", "p95 < 300ms", None, None), (16, None));
+        assert_eq!(of("100/s", "p95 < 300ms", None, None), (30, None));
+        assert_eq!(of("1000/s", "p95 < 300ms", None, None), (100, Some(300)));
+        assert_eq!(of("1000000/s", "p95 < 10s", None, None), (100, Some(60_000)));
+        assert_eq!(of("1000/s", "p95 < 300ms", Some(4), None), (4, None));
+        assert_eq!(of("1000/s", "p95 < 300ms", Some(4), Some(8)), (4, Some(8)));
+        assert_eq!(of("20/s", "p95 < 300ms", None, Some(4)), (4, Some(4)));
+        let closed = Flags { closed: true, ..Flags::default() };
+        assert_eq!(connections(&closed), (16, None));
     }
 }

@@ -44,10 +44,16 @@ pub(super) struct Flags {
     /// Requests a second, whether or not they are answered: 20/s, 90/min [default: 20/s]
     #[arg(long, value_name = "RATE", value_parser = str::parse::<Rate>, help_heading = "Load (of URLs)")]
     rate: Option<Rate>,
-    /// The most connections open at once; with --closed, how many send [default: 16]
+    /// Connections opened from the start; with --closed, how many send [default: 16, or as many as --rate and the
+    /// largest ceiling of a quantile want, up to 100]
     #[arg(long, short = 'c', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     #[arg(help_heading = "Load (of URLs)")]
     connections: Option<u32>,
+    /// The most connections open at once: where all others are taken, a request opens a further one [default: as many
+    /// as --connections, or as the rate and the largest ceiling want]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    #[arg(conflicts_with = "closed", help_heading = "Load (of URLs)")]
+    max_connections: Option<u32>,
     /// Send again when answered, as oha, k6 and wrk do, instead of at a rate: finds what a target can bear, and hides
     /// its stalls
     #[arg(long, conflicts_with = "rate", help_heading = "Load (of URLs)")]
@@ -167,6 +173,7 @@ impl Flags {
             ("--expect-body", !self.expect_body.is_empty()),
             ("--rate", self.rate.is_some()),
             ("--connections", self.connections.is_some()),
+            ("--max-connections", self.max_connections.is_some()),
             ("--closed", self.closed),
             ("--method", self.method.is_some()),
             ("--header", !self.header.is_empty()),

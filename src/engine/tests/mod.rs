@@ -3,6 +3,7 @@
 mod addresses;
 mod answers;
 mod blame;
+mod further;
 pub(in crate::engine) mod harness;
 mod http2;
 mod redirects;
@@ -384,4 +385,9 @@ fn lanes_are_filled_with_places_and_no_connection_is_split() {
     assert_eq!((places(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (200, 1));
     plan.reuse = Reuse::Fresh;
     assert_eq!(places(&plan), 1);
+    let mut plan = open(40_000.0, 1, 32);
+    if let Load::Open { max_connections, .. } = &mut plan.load {
+        *max_connections = 6_400;
+    }
+    assert_eq!((places(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (6_400, 1));
 }

@@ -62,7 +62,7 @@ fn never_entered(budget: &Budget, load: &LoadShape, request: usize) -> Option<Pr
     if !dimension.needs_fresh_connection() {
         return None;
     }
-    if !load.fresh {
+    if !load.fresh && load.max_connections == load.connections {
         let remedy = match load.model {
             Model::Once => "leave out `[warmup]`, or judge `first_byte`",
             _ => "write `connections = \"fresh\"`, or judge `first_byte`",

@@ -45,9 +45,9 @@ fn of_section(file: &File, place: &Place, load: &Load, complaints: &mut Complain
     };
     let connections = connections(place, load, open, complaints);
     let streams = streams(load, complaints);
-    let ((connections, fresh), streams) = (connections?, streams.ok()?);
-    places(load, connections, streams, complaints)?;
-    Some(LoadShape { model: model?, connections, fresh, streams, every: every.ok()? })
+    let (Senders { connections, max_connections, fresh }, streams) = (connections?, streams.ok()?);
+    places(load, max_connections, streams, complaints)?;
+    Some(LoadShape { model: model?, connections, max_connections, fresh, streams, every: every.ok()? })
 }
 
 fn once(file: &File, load: &Load, complaints: &mut Complaints) -> Option<LoadShape> {
@@ -172,15 +172,16 @@ fn streams(load: &Load, complaints: &mut Complaints) -> Result<u32, Broken> {
 }
 
 /// Complains about more exchanges at once than a prober can hold.
-fn places(load: &Load, connections: u32, streams: u32, complaints: &mut Complaints) -> Option<()> {
-    let places = u64::from(connections) * u64::from(streams);
+fn places(load: &Load, max_connections: u32, streams: u32, complaints: &mut Complaints) -> Option<()> {
+    let places = u64::from(max_connections) * u64::from(streams);
     if places <= u64::from(LoadShape::MAX_CONNECTIONS) {
         return Some(());
     }
-    let at = load.streams.place().or(load.connections.place())?.value.clone();
-    let problem = format!("{connections} connections of {streams} streams are {places} exchanges at once");
+    let at = load.streams.place().or(load.max_connections.place()).or(load.connections.place())?;
+    let problem =
+        format!("{max_connections} connections of {streams} streams are {places} exchanges at once");
     let remedy = format!("write numbers whose product is at most {}", LoadShape::MAX_CONNECTIONS);
-    complaints.add(Complaint::new(at, problem, remedy));
+    complaints.add(Complaint::new(at.value.clone(), problem, remedy));
     None
 }
 
@@ -192,31 +193,56 @@ fn seed(load: &Load, complaints: &mut Complaints) -> Result<Option<u64>, Broken>
     poisson.seed.given().map(|&seed| Some(seed)).ok_or(Broken)
 }
 
-/// How many connections there are, and whether each arrival opens its own.
-fn connections(place: &Place, load: &Load, open: bool, complaints: &mut Complaints) -> Option<(u32, bool)> {
+/// How many connections there are from the start, how many there may be, and whether each arrival opens its own.
+struct Senders {
+    connections: u32,
+    max_connections: u32,
+    fresh: bool,
+}
+
+fn connections(place: &Place, load: &Load, open: bool, complaints: &mut Complaints) -> Option<Senders> {
     let asked = load.connections.optional().ok()?.copied();
     let max = load.max_connections.optional().ok()?.copied();
     let fresh = asked == Some(Connections::Fresh);
-    if let (Some(max), false) = (load.max_connections.place(), fresh) {
-        let problem = "`max_connections` stands without `connections = \"fresh\"`";
-        complaints.add(Complaint::new(max.key.clone(), problem, "write `connections = …` instead"));
-    }
-    let number = match asked {
-        Some(Connections::Kept(number)) => number,
-        Some(Connections::Fresh) | None => match max {
-            Some(max) => max,
-            None if open => LoadShape::DEFAULT_CONNECTIONS,
-            None => return no_senders(place, load, fresh, complaints),
-        },
+    let connections = match (asked, max) {
+        (Some(Connections::Kept(number)), _) | (Some(Connections::Fresh), Some(number)) => number,
+        _ if open => LoadShape::DEFAULT_CONNECTIONS,
+        _ => return no_senders(place, load, fresh, complaints),
     };
-    if number == 0 || number > LoadShape::MAX_CONNECTIONS {
-        let at = if fresh { load.max_connections.place() } else { load.connections.place() };
+    let max_connections = max.unwrap_or(connections);
+    let given = [(max_connections, load.max_connections.place()), (connections, load.connections.place())];
+    let sends = |number| (1..=LoadShape::MAX_CONNECTIONS).contains(&number);
+    if let Some((number, at)) = given.into_iter().find(|(number, at)| at.is_some() && !sends(*number)) {
         let problem = format!("`{number}` connections cannot send");
         let remedy = format!("write 1 to {}", LoadShape::MAX_CONNECTIONS);
         complaints.add(Complaint::new(at?.value.clone(), problem, remedy));
         return None;
     }
-    Some((number, fresh))
+    if let (Some(place), false) = (load.max_connections.place(), fresh) {
+        further(place, (connections, max_connections), open, complaints)?;
+    }
+    Some(Senders { connections, max_connections, fresh })
+}
+
+/// Complains about a limit for further connections that can never be reached.
+fn further(
+    place: &Place,
+    (connections, max): (u32, u32),
+    open: bool,
+    complaints: &mut Complaints,
+) -> Option<()> {
+    let (at, problem, remedy) = if !open {
+        let problem = "`max_connections` stands in a closed load, in which no arrival waits for a connection";
+        (&place.key, problem.to_owned(), "write `connections = …` alone, or add `arrival_rate`".to_owned())
+    } else if max < connections {
+        let problem =
+            format!("`max_connections` is {max}, but {connections} connections are open from the start");
+        (&place.value, problem, format!("write {connections} or more, or fewer `connections`"))
+    } else {
+        return Some(());
+    };
+    complaints.add(Complaint::new(at.clone(), problem, remedy));
+    None
 }
 
 /// Complains about a closed load without connections, unless the load was complained about as a whole.

@@ -74,6 +74,21 @@ fn while_one_opens_the_shared_connection_the_others_wait_for_it() {
 }
 
 #[test]
+fn a_further_connection_is_opened_only_where_every_stream_of_the_others_is_taken() {
+    // 30 arrivals a second that take 300 ms: nine at a time, over three connections of four streams.
+    let mut plan = http2(open(30.0, 3, 1), 4);
+    plan.warmup = Warmup { connections: 1, requests: 1 };
+    if let Load::Open { max_connections, .. } = &mut plan.load {
+        *max_connections = 8;
+    }
+    let (scenario, log) = run(plan, always(Act::Answer(millis(300))));
+    let stage = measured(&scenario);
+    assert_eq!((stage.tally.ok, stage.tally.fresh, log.connections.get()), (90, 2, 3));
+    assert!((9..=10).contains(&log.most_under_way.get()), "{}", log.most_under_way.get());
+    assert_nothing_is_lost(stage);
+}
+
+#[test]
 fn a_target_that_allows_fewer_streams_makes_exchanges_wait_and_none_fail() {
     let mut dial = always(Act::Answer(millis(100)));
     dial.allowed = Some(2);

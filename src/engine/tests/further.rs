@@ -1,0 +1,92 @@
+//! Further connections: opened where all others are taken, up to a limit.
+
+use std::rc::Rc;
+
+use super::harness::{
+    CONNECT, Script, ScriptedDial, Turn, Watcher, assert_nothing_is_lost, measure, millis, open, watch_run,
+};
+use super::{assert_close, measured};
+use crate::engine::stopper;
+use crate::plan::{Load, ScenarioPlan, Warmup};
+use crate::record::{Dimension, Histogram};
+
+/// An open-model scenario that warms up its connections and may open further ones.
+fn further(per_second: f64, seconds: u64, connections: u32, limit: u32) -> ScenarioPlan {
+    let mut plan = open(per_second, seconds, connections);
+    plan.warmup = Warmup { connections, requests: connections.into() };
+    if let Load::Open { max_connections, .. } = &mut plan.load {
+        *max_connections = limit;
+    }
+    plan
+}
+
+#[test]
+fn an_arrival_that_finds_every_connection_taken_opens_one_and_pays_for_it() {
+    // 20 arrivals a second that take 300 ms: six are under way at a time.
+    let scenario = measure(further(20.0, 3, 2, 16), Script::always(Turn::Answer(millis(300))));
+    let (request, stage) = (&scenario.requests[0], measured(&scenario));
+    assert_eq!((stage.tally.ok, request.cold.tally.exchanges), (60, 2));
+    assert!((6..=8).contains(&scenario.connections.opened), "{}", scenario.connections.opened);
+    assert_eq!(stage.tally.fresh, scenario.connections.opened - 2);
+    assert_close(stage.series.get(Dimension::Wait).and_then(Histogram::max), millis(0));
+    assert_close(stage.series.get(Dimension::Fresh).and_then(Histogram::max), CONNECT + millis(300));
+    assert_close(stage.series.get(Dimension::Reused).and_then(Histogram::max), millis(300));
+    assert_nothing_is_lost(stage);
+}
+
+#[test]
+fn beyond_the_limit_arrivals_wait() {
+    let scenario = measure(further(20.0, 3, 2, 4), Script::always(Turn::Answer(millis(300))));
+    let stage = measured(&scenario);
+    assert_eq!((stage.tally.ok, stage.tally.fresh, scenario.connections.opened), (60, 2, 4));
+    assert!(stage.series.get(Dimension::Wait).and_then(Histogram::max) > Some(millis(1_000)));
+    assert_nothing_is_lost(stage);
+}
+
+#[test]
+fn a_connection_that_is_open_and_free_is_taken_before_another_is_opened() {
+    // The connection that is warmed up hangs for a second; the nine arrivals meanwhile need one further.
+    let script = Script(vec![
+        vec![Turn::Answer(millis(1)), Turn::Answer(millis(1_000)), Turn::Answer(millis(1))],
+        vec![Turn::Answer(millis(1))],
+    ]);
+    let scenario = measure(further(10.0, 2, 1, 8), script);
+    assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.fresh), (20, 1));
+    assert_eq!(scenario.connections.opened, 2);
+}
+
+#[test]
+fn a_further_connection_that_the_target_closed_is_opened_again_only_where_no_other_is_open() {
+    // Two arrivals at a time beside the one that hangs: one over each further connection. The first is then closed, and
+    // the arrivals that follow, one at a time, go to the second.
+    let hanging = vec![Turn::Answer(millis(1)), Turn::Answer(millis(1_900)), Turn::Answer(millis(1))];
+    let closed = vec![Turn::AnswerThenCloseIdle(millis(20))];
+    let kept = vec![Turn::Answer(millis(150)), Turn::Answer(millis(1))];
+    let scenario = measure(further(10.0, 2, 1, 8), Script(vec![hanging, kept.clone(), closed, kept]));
+    assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.failed()), (20, 0));
+    assert_eq!((measured(&scenario).tally.fresh, scenario.connections.opened), (2, 3));
+}
+
+#[test]
+fn a_base_connection_that_was_lost_is_opened_again_and_counted() {
+    let lost = Turn::AnswerThenCloseIdle(millis(50));
+    let script = Script(vec![vec![Turn::Answer(millis(1)), lost], vec![lost]]);
+    let dial = ScriptedDial::new(script);
+    let sent = Rc::clone(&dial.requests);
+    let (measurement, _) = watch_run(further(5.0, 2, 1, 4), vec![dial], Watcher::default(), stopper().1);
+    let scenario = &measurement.scenarios[0];
+    assert_eq!((measured(scenario).tally.ok, sent.borrow().len()), (10, 11));
+    let connections = &scenario.connections;
+    assert_eq!((connections.opened, connections.reopened_after_idle_close), (10, 9));
+}
+
+#[test]
+fn lanes_share_the_further_connections_between_them() {
+    let dials: Vec<_> =
+        (0..3).map(|_| ScriptedDial::new(Script::always(Turn::Answer(millis(500))))).collect();
+    let dialled: Vec<_> = dials.iter().map(|dial| Rc::clone(&dial.dialled)).collect();
+    let (measurement, _) = watch_run(further(60.0, 2, 4, 11), dials, Watcher::default(), stopper().1);
+    assert_eq!(measured(&measurement.scenarios[0]).tally.ok, 120);
+    let opened: Vec<_> = dialled.iter().map(|dialled| dialled.borrow().len()).collect();
+    assert_eq!(opened, [4, 4, 3]);
+}

@@ -1,0 +1,65 @@
+//! How many exchanges may be under way at once, beside how many the budgets want.
+
+use std::time::Duration;
+
+use super::Load;
+use crate::record::{Budget, Capacity, Dimension, PlannedRequest};
+use crate::units::Rate;
+
+/// The capacity of a load in the open model.
+pub(super) fn of(load: &Load, streams: u32, requests: &[PlannedRequest]) -> Option<Capacity> {
+    let Load::Open { schedule, max_connections, .. } = load else { return None };
+    let places = u64::from(*max_connections) * u64::from(streams);
+    let wanted = longest(requests).map(|longest| wanted(schedule.peak(), longest).min(schedule.count()));
+    Some(Capacity { places, wanted })
+}
+
+/// The longest that an arrival may take by its budgets on quantiles of the latency: the largest ceiling of each request,
+/// one after the other. `None` where there is no such budget.
+pub(super) fn longest(requests: &[PlannedRequest]) -> Option<Duration> {
+    requests.iter().filter_map(|request| ceiling(&request.budgets)).reduce(Duration::saturating_add)
+}
+
+/// The largest ceiling of budgets on quantiles of the latency.
+pub(crate) fn ceiling(budgets: &[Budget]) -> Option<Duration> {
+    let ceilings = budgets.iter().filter_map(|budget| match *budget {
+        Budget::Quantile { dimension: Dimension::Latency, ceiling, .. } => Some(ceiling),
+        _ => None,
+    });
+    ceilings.max()
+}
+
+/// How many are under way at once where each takes this long (Little's law).
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and saturates")]
+pub(crate) fn wanted(peak: Rate, longest: Duration) -> u64 {
+    // What a product of decimals is off by must not ask for one more: 100/s × 0.3 s are 30.
+    (peak.as_per_second() * longest.as_secs_f64() - 1e-6).ceil() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_places_are_wanted_as_are_taken_where_each_arrival_just_holds_its_ceiling() {
+        for (rate, millis, places) in [
+            ("100/s", 300, 30),
+            ("20/s", 300, 6),
+            ("23/s", 300, 7),
+            ("90/min", 10, 1),
+            ("1000000/s", 60_000, 60_000_000),
+        ] {
+            assert_eq!(wanted(rate.parse().unwrap(), Duration::from_millis(millis)), places, "{rate}");
+        }
+    }
+
+    #[test]
+    fn the_largest_ceiling_on_a_quantile_of_the_latency_counts() {
+        let budgets: Vec<Budget> =
+            ["p95 < 300ms", "p99 < 1s", "p99(service) < 5s", "max < 9s", "errors < 1%"]
+                .map(|text| text.parse().unwrap())
+                .into();
+        assert_eq!(ceiling(&budgets), Some(Duration::from_secs(1)));
+        assert_eq!(ceiling(&budgets[2..]), None);
+    }
+}
