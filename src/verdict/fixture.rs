@@ -16,12 +16,13 @@ pub(super) struct Request {
     took: Vec<u64>,
     failed: Vec<(Failure, u64)>,
     by_lag: u64,
+    by_wait: u64,
 }
 
 impl Request {
     pub(super) fn new(name: &'static str, budgets: &[&str]) -> Self {
         let budgets = budgets.iter().map(|text| text.parse().unwrap()).collect();
-        Self { name, budgets, took: Vec::new(), failed: Vec::new(), by_lag: 0 }
+        Self { name, budgets, took: Vec::new(), failed: Vec::new(), by_lag: 0, by_wait: 0 }
     }
 
     /// Successes with these latencies in microseconds.
@@ -45,6 +46,12 @@ impl Request {
     /// How many of the exceedances would be none without the prober's lag.
     pub(super) fn of_which_lag_explains(mut self, count: u64) -> Self {
         self.by_lag = count;
+        self
+    }
+
+    /// How many of the exceedances would be none without waiting for a connection.
+    pub(super) fn of_which_wait_explains(mut self, count: u64) -> Self {
+        self.by_wait = count;
         self
     }
 
@@ -100,7 +107,7 @@ impl Request {
             judged: self.took.len() as u64 + failures,
             exceeded: slow + failures,
             exceeded_without_lag: slow.saturating_sub(self.by_lag) + failures,
-            exceeded_without_wait: slow + failures,
+            exceeded_without_wait: slow.saturating_sub(self.by_wait) + failures,
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod binomial;
 
 mod breaker;
 mod counted;
+mod crowding;
 mod failures;
 mod finding;
 mod ranked;

@@ -39,6 +39,11 @@ impl<'a> Ranked<'a> {
         Exceeded { over: if is_lag { 0 } else { self.count.exceeded_without_lag }, of: self.count.judged }
     }
 
+    /// What was counted against the ceiling.
+    pub(super) fn count(&self) -> CeilingCount {
+        self.count
+    }
+
     /// The exchanges judged that failed.
     pub(super) fn failures(&self) -> u64 {
         self.count.judged.saturating_sub(self.successes.map_or(0, Histogram::count))

@@ -8,7 +8,7 @@ use super::timed::Timed;
 use super::words::requests;
 use super::{failures, void};
 use crate::record::{
-    Budget, BudgetVerdict, Decision, Measurement, PlannedRequest, PlannedScenario, Reason,
+    Budget, BudgetVerdict, Capacity, Decision, Measurement, PlannedRequest, PlannedScenario, Reason,
     RequestMeasurement, ScenarioMeasurement, ScenarioVerdict, StageMeasurement,
 };
 
@@ -20,7 +20,7 @@ pub(super) fn judge(planned: &PlannedScenario, run: &Measurement, rule: Rule) ->
     let grounds = void::grounds(measured, run);
     let budgets: Vec<_> = pairs
         .iter()
-        .flat_map(|pair| pair.budgets(rule))
+        .flat_map(|pair| pair.budgets(rule, planned.capacity))
         .map(|verdict| void::apply(verdict, &grounds))
         .collect();
     let silent = failures::never_answered(&all_measured(&pairs));
@@ -70,8 +70,8 @@ impl<'a> Pair<'a> {
         Self { planned, measured: found.map_or_else(|| Cow::Owned(nothing()), Cow::Borrowed) }
     }
 
-    fn budgets(&self, rule: Rule) -> impl Iterator<Item = BudgetVerdict> {
-        self.planned.budgets.iter().map(move |budget| judge_budget(*budget, &self.measured, rule))
+    fn budgets(&self, rule: Rule, capacity: Option<Capacity>) -> impl Iterator<Item = BudgetVerdict> {
+        self.planned.budgets.iter().map(move |budget| judge_budget(*budget, &self.measured, capacity, rule))
     }
 
     /// The decision on a request without a budget, which is held to its expectations as by `errors = 0`; `None`
@@ -111,13 +111,18 @@ impl<'a> Pair<'a> {
     }
 }
 
-fn judge_budget(budget: Budget, request: &RequestMeasurement, rule: Rule) -> BudgetVerdict {
+fn judge_budget(
+    budget: Budget,
+    request: &RequestMeasurement,
+    capacity: Option<Capacity>,
+    rule: Rule,
+) -> BudgetVerdict {
     match budget {
         Budget::Quantile { quantile, dimension, ceiling } => {
-            Timed::new(budget, Some(quantile), (dimension, ceiling), request).judge(rule)
+            Timed::new(budget, Some(quantile), (dimension, ceiling), request, capacity).judge(rule)
         }
         Budget::Max { dimension, ceiling } => {
-            Timed::new(budget, None, (dimension, ceiling), request).judge(rule)
+            Timed::new(budget, None, (dimension, ceiling), request, capacity).judge(rule)
         }
         Budget::Errors(limit) => counted::judge(budget, Counted::Errors, limit, request, rule),
         Budget::Dropped(limit) => counted::judge(budget, Counted::Dropped, limit, request, rule),

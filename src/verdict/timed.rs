@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use super::binomial::Alpha;
 use super::counted::no_data;
+use super::crowding::Crowding;
 use super::failures::Leading;
 use super::finding::Finding;
 use super::ranked::Ranked;
 use super::rule::Rule;
 use super::words::{self, overrun, part, undecided};
 use crate::record::{
-    Actual, Budget, BudgetVerdict, Dimension, Histogram, Reason, RequestMeasurement, StageMeasurement,
+    Actual, Budget, BudgetVerdict, Capacity, Dimension, Histogram, Reason, RequestMeasurement,
+    StageMeasurement,
 };
 use crate::units::{Quantile, show};
 
@@ -23,6 +25,8 @@ pub(super) struct Timed<'a> {
     ceiling: Duration,
     request: &'a RequestMeasurement,
     ranked: Ranked<'a>,
+    /// Where waiting for a connection is most of what exceeds.
+    crowding: Option<Crowding>,
 }
 
 impl<'a> Timed<'a> {
@@ -32,9 +36,11 @@ impl<'a> Timed<'a> {
         quantile: Option<Quantile>,
         (dimension, ceiling): (Dimension, Duration),
         request: &'a RequestMeasurement,
+        capacity: Option<Capacity>,
     ) -> Self {
         let ranked = Ranked::of(request, dimension, ceiling);
-        Self { budget, quantile, dimension, ceiling, request, ranked }
+        let crowding = Crowding::of(ranked.count(), capacity);
+        Self { budget, quantile, dimension, ceiling, request, ranked, crowding }
     }
 
     /// Judges it.
@@ -84,12 +90,12 @@ impl<'a> Timed<'a> {
         let what = self.sentence();
         match finding {
             Finding::NoData => no_data(),
-            Finding::Holds => Reason { what, next: String::new() },
-            Finding::Breached => self.blame(what),
-            Finding::Undecided => Reason {
+            Finding::Holds => self.crowded(Reason { what, next: String::new() }),
+            Finding::Breached => self.crowded(self.blame(what)),
+            Finding::Undecided => self.crowded(Reason {
                 what: format!("{what}: {}", undecided(self.ranked.exceeded())),
                 next: self.settled_by(rule),
-            },
+            }),
             Finding::Late { would_hold } => late(&what, would_hold, &self.request.measured),
         }
     }
@@ -139,6 +145,18 @@ impl<'a> Timed<'a> {
                 Reason { what: format!("{what}; {}", leading.words()), next: next.to_owned() }
             }
         }
+    }
+
+    /// Adds how much of it is waiting for a connection, and first of all what to do where the limit is too low.
+    fn crowded(&self, reason: Reason) -> Reason {
+        let Some(crowding) = &self.crowding else { return reason };
+        let what = format!("{}; {}", reason.what, crowding.words());
+        let next = match crowding.remedy() {
+            None => reason.next,
+            Some(remedy) if reason.next.is_empty() => remedy,
+            Some(remedy) => format!("{remedy}; {}", reason.next),
+        };
+        Reason { what, next }
     }
 
     fn settled_by(&self, rule: Rule) -> String {

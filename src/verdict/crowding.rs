@@ -1,0 +1,137 @@
+//! How much of a budget's exceedances is waiting for a connection, and who is to blame for it.
+//!
+//! Nothing here changes a decision: waiting counts against the target, which holds the connections. But who reads that a
+//! tail is all wait needs to know whether the limit on connections made it.
+
+use crate::record::{Capacity, CeilingCount};
+
+/// Exceedances that would largely have been none, had a connection been free at once.
+pub(super) struct Crowding {
+    over: u64,
+    by_wait: u64,
+    capacity: Option<Capacity>,
+}
+
+impl Crowding {
+    /// The crowding behind what was counted against a ceiling; `None` where waiting is less than half of it.
+    pub(super) fn of(count: CeilingCount, capacity: Option<Capacity>) -> Option<Self> {
+        let CeilingCount { exceeded: over, exceeded_without_wait, .. } = count;
+        let by_wait = over.saturating_sub(exceeded_without_wait);
+        (by_wait > 0 && by_wait * 2 >= over).then_some(Self { over, by_wait, capacity })
+    }
+
+    /// `60 of the 74 would not have been over, had a connection been free at once; the target held all 16 places`.
+    pub(super) fn words(&self) -> String {
+        let spared = match (self.by_wait, self.over) {
+            (all, over) if all == over => "none would have been over".to_owned(),
+            (some, over) => format!("{some} of the {over} would not have been over"),
+        };
+        format!("{spared}, had a connection been free at once{}", self.places())
+    }
+
+    fn places(&self) -> String {
+        let held = |places| match places {
+            1 => "the one place".to_owned(),
+            places => format!("all {places} places"),
+        };
+        match (self.capacity, self.wanted()) {
+            (None, _) => String::new(),
+            (Some(Capacity { places, .. }), None) => format!("; the target held {}", held(places)),
+            (Some(Capacity { places, .. }), Some(wanted)) => {
+                let are = if places == 1 { "1 place is".to_owned() } else { format!("{places} places are") };
+                format!(
+                    "; {are} too few for the {wanted} that peak rate × ceiling want: the limit shaped this, not the \
+                     target alone"
+                )
+            }
+        }
+    }
+
+    /// What to do where the limit is too low.
+    pub(super) fn remedy(&self) -> Option<String> {
+        let wanted = self.wanted()?;
+        Some(format!("write `connections = {wanted}`, or as many in connections × streams, and run it again"))
+    }
+
+    /// How many places are wanted, where there are fewer.
+    fn wanted(&self) -> Option<u64> {
+        let Capacity { places, wanted } = self.capacity?;
+        wanted.filter(|&wanted| wanted > places)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::record::{BudgetVerdict, Capacity, Decision};
+    use crate::verdict::fixture::{Request, run, scenario};
+    use crate::verdict::judge;
+
+    /// The verdict on `p95 < 300ms` of 200 requests, of which `slow` took longer, `by_wait` only by waiting.
+    fn verdict(slow: usize, by_wait: u64, capacity: Option<Capacity>) -> BudgetVerdict {
+        let took = [vec![100_000; 200 - slow], vec![412_000; slow]].concat();
+        let request = Request::new("tile", &["p95 < 300ms"]).took(&took).of_which_wait_explains(by_wait);
+        let (mut planned, measured) = scenario("tiles", &[request]);
+        planned.capacity = capacity;
+        let (plan, measurement) = run(vec![(planned, measured)]);
+        judge(&plan, &measurement).scenarios.remove(0).budgets.remove(0)
+    }
+
+    fn capacity(places: u64, wanted: Option<u64>) -> Option<Capacity> {
+        Some(Capacity { places, wanted })
+    }
+
+    #[test]
+    fn a_limit_below_what_the_budgets_want_is_named_with_its_remedy_and_decides_nothing() {
+        let verdict = verdict(74, 60, capacity(16, Some(30)));
+        assert_eq!(verdict.decision, Decision::Fail);
+        assert!(
+            verdict.reason.what.ends_with(
+                "; 60 of the 74 would not have been over, had a connection been free at once; 16 places are too few for \
+                 the 30 that peak rate × ceiling want: the limit shaped this, not the target alone"
+            ),
+            "{}",
+            verdict.reason.what
+        );
+        assert!(verdict.reason.next.starts_with("write `connections = 30`"), "{}", verdict.reason.next);
+    }
+
+    #[test]
+    fn a_target_that_holds_places_enough_is_blamed() {
+        for wanted in [None, Some(16), Some(3)] {
+            let verdict = verdict(74, 74, capacity(16, wanted));
+            assert!(
+                verdict.reason.what.ends_with(
+                    "; none would have been over, had a connection been free at once; the target held all 16 places"
+                ),
+                "{}",
+                verdict.reason.what
+            );
+            assert!(verdict.reason.next.starts_with("compare with a run before the change"));
+        }
+    }
+
+    #[test]
+    fn an_undecided_budget_says_it_and_what_would_settle_it() {
+        let verdict = verdict(13, 9, capacity(8, Some(9)));
+        assert_eq!(verdict.decision, Decision::Inconclusive);
+        assert!(verdict.reason.what.contains("8 places are too few for the 9"), "{}", verdict.reason.what);
+        assert!(verdict.reason.next.starts_with("write `connections = 9`"), "{}", verdict.reason.next);
+        assert!(verdict.reason.next.contains("more requests"), "{}", verdict.reason.next);
+    }
+
+    #[test]
+    fn a_pass_says_it_and_needs_no_remedy_unless_the_limit_is_too_low() {
+        let held = verdict(3, 3, capacity(16, Some(6)));
+        assert_eq!((held.decision, held.reason.next.as_str()), (Decision::Pass, ""));
+        assert!(held.reason.what.ends_with("the target held all 16 places"), "{}", held.reason.what);
+        assert_ne!(verdict(3, 3, capacity(4, Some(6))).reason.next, "");
+    }
+
+    #[test]
+    fn waiting_that_explains_less_than_half_is_not_mentioned() {
+        let verdict = verdict(74, 36, capacity(1, Some(30)));
+        assert!(!verdict.reason.what.contains("connection"), "{}", verdict.reason.what);
+        let closed = self::verdict(74, 37, None);
+        assert!(closed.reason.what.ends_with("had a connection been free at once"), "{}", closed.reason.what);
+    }
+}
