@@ -48,8 +48,21 @@ pub(super) enum Access {
 pub(super) enum NoneFree {
     /// Others have them all.
     Taken,
+    /// The target allows none.
+    Forbidden,
     /// The shared connection is still being opened, or the target has not said a word on it.
     Silent,
+}
+
+impl NoneFree {
+    /// Why no stream became free on an open connection.
+    pub(super) fn on(channel: &Channel) -> Self {
+        match (channel.was_heard(), channel.allows_no_stream()) {
+            (false, _) => Self::Silent,
+            (true, true) => Self::Forbidden,
+            (true, false) => Self::Taken,
+        }
+    }
 }
 
 impl Channels {
@@ -68,7 +81,7 @@ impl Channels {
             (Place::Home, Home::Shared(trunk)) => {
                 let trunk = Rc::clone(trunk);
                 let taken = timeout_at(by, shared(&trunk)).await;
-                return taken.map_err(|_| if trunk.was_heard() { NoneFree::Taken } else { NoneFree::Silent });
+                return taken.map_err(|_elapsed| trunk.none_free());
             }
             (Place::Elsewhere(origin), _) => {
                 let at = self.elsewhere.iter().position(|(known, _)| known == origin);
@@ -79,7 +92,7 @@ impl Channels {
         match timeout_at(by, channel.ready()).await {
             Ok(true) => Ok(Access::Ready(channel)),
             Ok(false) => Ok(Access::Missing { lost: !channel.is_broken(), opening: None }),
-            Err(_elapsed) => Err(NoneFree::Taken),
+            Err(_elapsed) => Err(NoneFree::on(&channel)),
         }
     }
 

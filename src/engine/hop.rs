@@ -4,7 +4,7 @@ use http::response;
 
 use super::channels::{Access, Channels, NoneFree};
 use super::clock::{self, Instant};
-use super::http::{Basket, Channel, Limits, NotSent, Served};
+use super::http::{Basket, Channel, Limits, NO_STREAM, NotSent, Served};
 use super::lane::Lane;
 use super::prepared::Ask;
 use crate::record::{Dimension, Failure};
@@ -142,18 +142,20 @@ impl Sending<'_> {
         }
     }
 
-    /// No connection became free: at first nothing of the exchange was sent, later on its time has run out. A target
-    /// that has not said a word does not hold its streams; it is silent.
+    /// What waiting too long comes to: at first nothing of the exchange was sent, later on its time has run out.
+    fn late(&self) -> Failure {
+        if self.limits.is_some() { Failure::TimedOut } else { Failure::Dropped }
+    }
+
+    /// No connection became free. A target that has not said a word does not hold its streams; it is silent.
     fn none_free(&self, why: &NoneFree) -> Failed {
         let whole = crate::units::show(self.lane.timeouts().whole);
         let (failure, seen) = match why {
             NoneFree::Silent => {
                 (Failure::TimedOut, format!("no word on the shared connection within {whole}"))
             }
-            NoneFree::Taken if self.limits.is_some() => {
-                (Failure::TimedOut, format!("no stream free within {whole}"))
-            }
-            NoneFree::Taken => (Failure::Dropped, format!("no stream free within {whole}")),
+            NoneFree::Forbidden => (self.late(), NO_STREAM.to_owned()),
+            NoneFree::Taken => (self.late(), format!("no stream free within {whole}")),
         };
         Failed::in_phase(failure, Dimension::Wait, seen)
     }

@@ -20,6 +20,7 @@ mod hop;
 mod http;
 mod lane;
 mod line;
+mod liveness;
 mod ports;
 mod prepared;
 mod redirect;

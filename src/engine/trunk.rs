@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 
+use super::channels::NoneFree;
 use super::http::Channel;
 
 /// A connection that several carriers of one lane share.
@@ -58,9 +59,12 @@ impl Trunk {
         }
     }
 
-    /// Whether the target has said anything on the open connection.
-    pub(super) fn was_heard(&self) -> bool {
-        matches!(&*self.state.borrow(), State::Open(channel) if channel.was_heard())
+    /// Why those who wait for a stream have none.
+    pub(super) fn none_free(&self) -> NoneFree {
+        match &*self.state.borrow() {
+            State::Open(channel) => NoneFree::on(channel),
+            State::Closed | State::Opening => NoneFree::Silent,
+        }
     }
 
     fn try_claim(self: &Rc<Self>) -> Option<Claim> {

@@ -7,12 +7,33 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::client::TlsStream;
 
 use super::clock::{self, Instant};
+use super::liveness::{Tap, Tapped};
 
 /// A connected byte stream: TCP, TLS over it, or a test's own.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {
+    /// A look into its socket, where it has one.
+    fn tap(&self) -> Option<Tap> {
+        None
+    }
+}
+
+impl Stream for Tapped {
+    fn tap(&self) -> Option<Tap> {
+        Some(Self::tap(self, false))
+    }
+}
+
+impl Stream for TlsStream<Tapped> {
+    fn tap(&self) -> Option<Tap> {
+        Some(self.get_ref().0.tap(true))
+    }
+}
+
+#[cfg(test)]
+impl Stream for tokio::io::DuplexStream {}
 
 /// How many of a connection's first bytes are remembered: a frame's head in HTTP/2.
 const GREETING: usize = 9;

@@ -179,7 +179,7 @@ mod tests {
     fn there_are_as_many_connections_as_rate_and_ceiling_want_but_no_burst_to_warm_them_up() {
         let of = |rate: &str, budget: &str, connections, max_connections| {
             let (rate, budget) = (rate.parse().ok(), vec![budget.parse().unwrap()]);
-            super::connections(&Flags { rate, budget, connections, max_connections, ..Flags::default() })
+            super::connections(&Flags { budget, rate, connections, max_connections, ..Flags::default() })
         };
         assert_eq!(of("20/s", "errors = 0", None, None), (16, None));
         assert_eq!(of("20/s", "p95 < 300ms", None, None), (16, None));

@@ -18,6 +18,7 @@ use tokio::time::timeout_at;
 
 use super::EngineError;
 use super::clock::{self, Instant};
+use super::liveness::Tapped;
 use super::wire::Stream;
 use crate::plan::{Protocol, TargetPlan, Timeouts};
 use crate::record::{Dimension, Failure, Lookups};
@@ -190,7 +191,7 @@ impl TcpDial {
         origin: &Origin,
         addresses: &[SocketAddr],
         phases: &mut Phases<'_>,
-    ) -> Result<(TcpStream, SocketAddr), Failed> {
+    ) -> Result<(Tapped, SocketAddr), Failed> {
         let connected = async {
             let mut failed = None;
             for address in self.turns.order(&origin.host, origin.port, addresses) {
@@ -208,7 +209,7 @@ impl TcpDial {
         let (stream, address) = phases.timed(Dimension::Connect, self.timeouts.connect, connected).await?;
         // Only a socket that is gone already refuses it, and then the first write says so.
         let _gone = stream.set_nodelay(true);
-        Ok((stream, address))
+        Ok((Tapped::new(stream), address))
     }
 }
 

@@ -13,13 +13,13 @@ use rustls::{
     AlertDescription, ClientConfig, DigitallySignedStruct, HandshakeKind, PeerMisbehaved, ProtocolVersion,
     RootCertStore, SignatureScheme,
 };
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Host;
 
 use super::{Spoken, TlsVersion, Version};
 use crate::engine::EngineError;
+use crate::engine::liveness::Tapped;
 use crate::plan::{ClientIdentity, Protocol, TargetPlan, Trust};
 use crate::record::{Dimension, Failure};
 use crate::recorder::Failed;
@@ -40,7 +40,7 @@ pub(super) struct Tls {
 
 /// A stream on which hands were shaken.
 pub(super) struct Shaken {
-    pub(super) stream: TlsStream<TcpStream>,
+    pub(super) stream: TlsStream<Tapped>,
     pub(super) spoken: Spoken,
     /// Whether an earlier session was resumed.
     pub(super) resumed: bool,
@@ -54,7 +54,7 @@ impl Tls {
     }
 
     /// Shakes hands with a host over a connected stream.
-    pub(super) async fn shake_hands(&self, host: &Host, tcp: TcpStream) -> Result<Shaken, Failed> {
+    pub(super) async fn shake_hands(&self, host: &Host, tcp: Tapped) -> Result<Shaken, Failed> {
         let name = server_name(host).map_err(|why| failed(Failure::Tls, why))?;
         let shaken = self.connector.connect(name, tcp).await;
         let stream = shaken.map_err(|error| handshake_failed(&error, self.protocol))?;

@@ -18,6 +18,7 @@ use crate::record::Dimension;
 use crate::recorder::{Failed, Parts};
 
 pub(super) use message::{Asked, Message, Unsendable};
+pub(super) use two::NO_STREAM;
 
 /// An open connection: the whole of it on HTTP/1.1, one stream at a time of it on HTTP/2.
 pub(super) enum Channel {
@@ -78,6 +79,14 @@ impl Channel {
         match self {
             Self::One(_) => true,
             Self::Two(channel) => channel.was_heard(),
+        }
+    }
+
+    /// Whether the target lets nothing be sent on the connection.
+    pub(super) fn allows_no_stream(&self) -> bool {
+        match self {
+            Self::One(_) => false,
+            Self::Two(channel) => channel.allows_no_stream(),
         }
     }
 

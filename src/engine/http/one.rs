@@ -16,6 +16,7 @@ use tokio::time::timeout_at;
 use super::{Basket, Limits, Message, NotSent, Pieces, Served, note_phases, phase, read};
 use crate::engine::clock::{self, Instant};
 use crate::engine::dial::Spoken;
+use crate::engine::liveness::Tap;
 use crate::engine::wire::{Stamps, Stream, Wire};
 use crate::record::{Dimension, Failure};
 use crate::recorder::{Failed, Parts};
@@ -25,6 +26,7 @@ pub(in crate::engine) struct Channel {
     sender: SendRequest<Full<Bytes>>,
     stamps: Rc<Stamps>,
     spoken: Spoken,
+    tap: Option<Tap>,
     driver: AbortHandle,
 }
 
@@ -37,6 +39,7 @@ impl Drop for Channel {
 impl Channel {
     pub(super) async fn open(stream: Box<dyn Stream>, spoken: Spoken) -> Result<Self, Failed> {
         let stamps = Rc::new(Stamps::default());
+        let tap = stream.tap();
         let wire = Wire::new(stream, Rc::clone(&stamps));
         let (sender, connection) = http1::handshake(TokioIo::new(wire))
             .await
@@ -49,11 +52,18 @@ impl Channel {
             }
         };
         let driver = tokio::task::spawn_local(drive).abort_handle();
-        Ok(Self { sender, stamps, spoken, driver })
+        Ok(Self { sender, stamps, spoken, tap, driver })
     }
 
+    /// Waits until it can take a request; false where the target has closed it, read or not.
     pub(super) async fn ready(&mut self) -> bool {
-        self.sender.ready().await.is_ok()
+        if self.sender.ready().await.is_err() {
+            return false;
+        }
+        match &self.tap {
+            Some(tap) => tap.is_quiet(|| self.is_open()).await,
+            None => true,
+        }
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -23,6 +23,7 @@ use tokio::time::timeout_at;
 use super::{Basket, Limits, Message, NotSent, Pieces, Served, note_phases, phase, read};
 use crate::engine::clock::{self, Instant};
 use crate::engine::dial::{Spoken, timed_out};
+use crate::engine::liveness::{Tap, Unread};
 use crate::engine::wire::{Stamps, Stream, Wire};
 use crate::record::{Dimension, Failure};
 use crate::recorder::{Failed, Parts};
@@ -36,6 +37,10 @@ const HEAD_LIMIT: u32 = 256 << 10;
 
 /// More streams than are ever wanted at once.
 const STREAMS: usize = 1 << 16;
+
+/// What a target that never takes a request does.
+pub(in crate::engine) const NO_STREAM: &str =
+    "the target allows no stream (SETTINGS_MAX_CONCURRENT_STREAMS is 0)";
 
 /// A way onto a connection, for one exchange at a time.
 pub(in crate::engine) struct Channel {
@@ -68,6 +73,11 @@ struct Line {
     streams: Arc<Semaphore>,
     /// How many permits are to be given up as they come back.
     owed: Rc<Cell<usize>>,
+    /// How many streams the target allows; one until it has said.
+    allowed: Rc<Cell<usize>>,
+    /// A look into its socket, where it has one, and whether its end was seen there before the driver read it.
+    tap: Option<Tap>,
+    ended: Cell<bool>,
     /// No more is sent on it: it was silent for the whole of an exchange that timed out.
     retired: Cell<bool>,
     /// It ended while an exchange was on it.
@@ -97,6 +107,7 @@ impl Channel {
         deadline: Instant,
     ) -> Result<Self, Failed> {
         let stamps = Rc::new(Stamps::default());
+        let tap = stream.tap();
         let wire = Wire::new(stream, Rc::clone(&stamps));
         let traits = Rc::new(Traits { stamps, spoken, end: OnceCell::new() });
         let begun = clock::now();
@@ -105,13 +116,14 @@ impl Channel {
             .map_err(|_elapsed| timed_out(Dimension::Setup, deadline - begun))?
             .map_err(|error| traits.failed(&error, Dimension::Setup))?;
         let streams = Arc::new(Semaphore::new(1));
-        let owed = Rc::new(Cell::new(0));
+        let (owed, allowed) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(1)));
         let first = Arc::clone(&streams).try_acquire_owned().ok();
         let stream = first.map(|permit| Right { permit: Some(permit), owed: Rc::clone(&owed) });
-        let driving = drive(connection, (Arc::clone(&streams), Rc::clone(&owed)), Rc::clone(&traits));
+        let permits = (Arc::clone(&streams), Rc::clone(&owed), Rc::clone(&allowed));
+        let driving = drive(connection, permits, Rc::clone(&traits));
         let driver = tokio::task::spawn_local(driving).abort_handle();
-        let (retired, broken) = (Cell::new(false), Cell::new(false));
-        let line = Rc::new(Line { traits, streams, owed, retired, broken, driver });
+        let [ended, retired, broken] = [(); 3].map(|()| Cell::new(false));
+        let line = Rc::new(Line { traits, streams, owed, allowed, tap, ended, retired, broken, driver });
         Ok(Self { sender, line, stream })
     }
 
@@ -121,6 +133,10 @@ impl Channel {
             let permit = Arc::clone(&self.line.streams).acquire_owned().await.ok();
             self.stream =
                 permit.map(|permit| Right { permit: Some(permit), owed: Rc::clone(&self.line.owed) });
+        }
+        // Bytes are nothing to go by: they may belong to any stream.
+        if self.line.tap.as_ref().is_some_and(|tap| tap.look() == Unread::End) {
+            self.line.ended.set(true);
         }
         self.stream.is_some() && self.is_open()
     }
@@ -133,6 +149,7 @@ impl Channel {
     pub(super) fn is_open(&mut self) -> bool {
         let mut nobody = Context::from_waker(Waker::noop());
         !self.line.retired.get()
+            && !self.line.ended.get()
             && !self.line.streams.is_closed()
             && matches!(self.sender.poll_ready(&mut nobody), Poll::Ready(Ok(())))
     }
@@ -140,6 +157,11 @@ impl Channel {
     /// Whether the target has said anything on it.
     pub(super) fn was_heard(&self) -> bool {
         self.line.traits.stamps.heard()
+    }
+
+    /// Whether the target lets nothing be sent at all.
+    pub(super) fn allows_no_stream(&self) -> bool {
+        self.line.allowed.get() == 0
     }
 
     pub(super) fn is_broken(&self) -> bool {
@@ -212,6 +234,9 @@ impl Channel {
                 Err(NotSent(Box::new(self.failed(&error, phase))))
             }
             Ok(Err(error)) => Ok(Err(self.failed(&error, phase))),
+            Err(_elapsed) if self.allows_no_stream() => {
+                Ok(Err(Failed::in_phase(Failure::TimedOut, phase, NO_STREAM)))
+            }
             Err(_elapsed) => Ok(Err(limits.ran_out(phase))),
         }
     }
@@ -250,22 +275,21 @@ fn builder() -> Builder {
 /// Moves the connection's frames until it ends, and lets in as many exchanges as the target allows.
 async fn drive(
     mut connection: Connection<Wire, Bytes>,
-    (streams, owed): (Arc<Semaphore>, Rc<Cell<usize>>),
+    (streams, owed, allowed): (Arc<Semaphore>, Rc<Cell<usize>>, Rc<Cell<usize>>),
     traits: Rc<Traits>,
 ) {
-    let mut allowed = 1;
     let ended = poll_fn(|cx| {
         let polled = Pin::new(&mut connection).poll(cx);
-        let allows = connection.max_concurrent_send_streams().min(STREAMS);
-        if allows > allowed {
-            let kept = owed.get().min(allows - allowed);
+        let (before, allows) = (allowed.get(), connection.max_concurrent_send_streams().min(STREAMS));
+        if allows > before {
+            let kept = owed.get().min(allows - before);
             owed.set(owed.get() - kept);
-            streams.add_permits(allows - allowed - kept);
-        } else if allows < allowed {
-            let forgotten = streams.forget_permits(allowed - allows);
-            owed.set(owed.get() + allowed - allows - forgotten);
+            streams.add_permits(allows - before - kept);
+        } else if allows < before {
+            let forgotten = streams.forget_permits(before - allows);
+            owed.set(owed.get() + before - allows - forgotten);
         }
-        allowed = allows;
+        allowed.set(allows);
         polled
     })
     .await;

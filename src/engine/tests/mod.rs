@@ -7,6 +7,7 @@ mod further;
 pub(in crate::engine) mod harness;
 mod http2;
 mod redirects;
+mod reuse;
 mod shards;
 mod sockets;
 mod tls;

@@ -4,9 +4,11 @@ mod bytes;
 mod server;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use ::bytes::Bytes;
 use h2::Reason;
+use proptest::prelude::*;
 
 use super::harness::{
     CONNECT, Watcher, assert_nothing_is_lost, following, millis, open, scenario, sum, watch_run,
@@ -17,7 +19,6 @@ use crate::expect::Expectations;
 use crate::plan::{Load, Protocol, Reuse, ScenarioPlan, Warmup};
 use crate::record::{Dimension, Failure, ScenarioMeasurement};
 use crate::units::{ByteSize, Quantile};
-use proptest::prelude::*;
 use server::{Act, Http2Dial, Log};
 
 /// A scenario in HTTP/2 alone.
@@ -138,6 +139,9 @@ fn a_target_that_allows_no_stream_at_all_fails_every_exchange_and_gets_none() {
     let tally = &measured(&scenario).tally;
     assert_eq!((tally.exchanges, tally.ok), (4, 0));
     assert!(log.requests.borrow().is_empty());
+    for evidence in measured(&scenario).evidence.by_count() {
+        assert!(evidence.seen.starts_with("the target allows no stream"), "{}", evidence.seen);
+    }
 }
 
 #[test]
@@ -166,6 +170,36 @@ fn a_connection_that_ends_gracefully_is_opened_again_without_an_error() {
     assert_eq!(scenario.connections.opened, log.connections.get());
     assert_eq!(scenario.connections.reopened_after_idle_close, log.connections.get() - 1);
     assert_eq!(log.requests.borrow().len(), 40);
+}
+
+#[test]
+fn a_proxy_that_ends_the_connection_every_few_requests_costs_no_error_under_back_to_back_load() {
+    for streams in [1, 4] {
+        let load = Load::Closed { connections: 2, until: Duration::from_mins(1), iterations: Some(300) };
+        let script = vec![vec![Act::Answer(millis(5)), Act::Answer(millis(5)), Act::LastAnswer]];
+        let (scenario, log) = run(http2(scenario(load), streams), Http2Dial::new(script));
+        let tally = &measured(&scenario).tally;
+        assert_eq!((tally.ok, tally.failed()), (300, 0), "{streams}");
+        assert_eq!(log.requests.borrow().len(), 300);
+        assert!(scenario.connections.opened >= 30, "{}", scenario.connections.opened);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_is_sent_twice_however_streams_and_connections_end(
+        script in prop::collection::vec(prop::collection::vec(acts(), 1..5), 1..5),
+        streams in 1_u32..5,
+        allowed in prop::option::of(1_u32..4),
+    ) {
+        let mut dial = Http2Dial::new(script);
+        dial.allowed = allowed;
+        let (scenario, log) = run(http2(open(40.0, 1, 2), streams), dial);
+        let (tally, seen) = (&measured(&scenario).tally, log.requests.borrow().len() as u64);
+        prop_assert!(tally.ok <= seen && seen <= tally.exchanges, "{seen} of {tally:?}");
+    }
 }
 
 #[test]

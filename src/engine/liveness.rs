@@ -1,0 +1,177 @@
+//! Looking into a socket before something is sent on a connection that was used before.
+//!
+//! A target that closes an idle connection is seen once the socket is read, and nobody reads it before the runtime has
+//! told that there is something. In between, a request would be written to a connection that is known to be closed by
+//! the kernel alone: it would be lost, and the loss counted as the target's failure.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use rustix::net::{RecvFlags, recv};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A TCP stream that can be looked into while another reads and writes it.
+pub(super) struct Tapped(Rc<RefCell<TcpStream>>);
+
+/// A look into a TCP stream.
+pub(super) struct Tap {
+    tcp: Rc<RefCell<TcpStream>>,
+    /// Whether bytes may come in that are no part of an answer.
+    is_encrypted: bool,
+}
+
+/// What lies in a socket and has not been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    Nothing,
+    Bytes,
+    /// The target has closed or broken the connection.
+    End,
+}
+
+impl Tapped {
+    pub(super) fn new(tcp: TcpStream) -> Self {
+        Self(Rc::new(RefCell::new(tcp)))
+    }
+
+    /// A look into it; where it `is_encrypted`, what comes in is for the session above it to judge.
+    pub(super) fn tap(&self, is_encrypted: bool) -> Tap {
+        Tap { tcp: Rc::clone(&self.0), is_encrypted }
+    }
+}
+
+impl Tap {
+    /// How often the connection's driver gets the chance to read what came in.
+    const LOOKS: usize = 8;
+
+    pub(super) fn look(&self) -> Unread {
+        match recv(&*self.tcp.borrow(), &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => Unread::Nothing,
+            Ok((_, 0)) | Err(_) => Unread::End,
+            Ok(_) => Unread::Bytes,
+        }
+    }
+
+    /// Whether a connection on which no answer is awaited can take a request, as far as this machine can know.
+    ///
+    /// Bytes in plain text belong to no request, and only their sender knows to which one they would be taken for the
+    /// answer. Within TLS they may be a session ticket or the word that the target closes: the driver reads them, and
+    /// `is_open` says what became of it.
+    pub(super) async fn is_quiet(&self, is_open: impl Fn() -> bool) -> bool {
+        for _ in 0..Self::LOOKS {
+            match self.look() {
+                _ if !is_open() => return false,
+                Unread::Nothing => return true,
+                Unread::Bytes if self.is_encrypted => tokio::task::yield_now().await,
+                Unread::Bytes | Unread::End => return false,
+            }
+        }
+        is_open()
+    }
+}
+
+impl AsyncRead for Tapped {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Tapped {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.borrow().is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_write_vectored(cx, slices)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A tapped stream and its other end.
+    async fn pair() -> (Tapped, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (Tapped::new(ours), listener.accept().unwrap().0)
+    }
+
+    fn run(work: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+    }
+
+    fn await_unread(tap: &Tap) {
+        while tap.look() == Unread::Nothing {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn what_was_not_read_is_seen_and_left_where_it_is() {
+        run(async {
+            let (ours, mut theirs) = pair().await;
+            let tap = ours.tap(false);
+            assert_eq!(tap.look(), Unread::Nothing);
+            theirs.write_all(b"x").unwrap();
+            await_unread(&tap);
+            assert_eq!((tap.look(), tap.look()), (Unread::Bytes, Unread::Bytes));
+            assert!(!tap.is_quiet(|| true).await);
+            drop(theirs);
+            let mut ours = ours;
+            let mut read = [0; 8];
+            assert_eq!(tokio::io::AsyncReadExt::read(&mut ours, &mut read).await.unwrap(), 1);
+            await_unread(&tap);
+            assert_eq!(tap.look(), Unread::End);
+            assert!(!tap.is_quiet(|| true).await);
+        });
+    }
+
+    #[test]
+    fn what_comes_in_over_tls_is_for_the_driver_to_judge() {
+        run(async {
+            let (ours, mut theirs) = pair().await;
+            let tap = ours.tap(true);
+            assert!(tap.is_quiet(|| true).await);
+            theirs.write_all(b"ticket").unwrap();
+            await_unread(&tap);
+            let looks = Cell::new(0);
+            let closes_after = |last| {
+                looks.set(0);
+                let looks = &looks;
+                move || {
+                    looks.set(looks.get() + 1);
+                    looks.get() <= last
+                }
+            };
+            assert!(!tap.is_quiet(closes_after(2)).await, "the driver found a close");
+            assert_eq!(looks.get(), 3);
+            assert!(tap.is_quiet(closes_after(usize::MAX)).await, "what nobody reads is no close");
+            assert_eq!(looks.get(), Tap::LOOKS + 1);
+        });
+    }
+}

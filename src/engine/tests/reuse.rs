@@ -1,0 +1,171 @@
+//! Connections that are used again, and targets that close them: what can be known costs a counted reconnect, what
+//! cannot is an error, and nothing is ever sent twice.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tokio::net::TcpStream;
+use tokio::task::LocalSet;
+
+use super::harness::{Script, ScriptedDial, Turn, Watcher, millis, open, scenario, watch_run};
+use super::measured;
+use crate::engine::clock;
+use crate::engine::dial::{Dialled, Spoken, Version};
+use crate::engine::http::Channel;
+use crate::engine::liveness::{Tapped, Unread};
+use crate::engine::stopper;
+use crate::plan::{Load, ScenarioPlan};
+use crate::record::{Failure, ScenarioMeasurement};
+
+const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+const LAST_ANSWER: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
+
+/// Connections that send again as soon as they are answered.
+fn back_to_back(connections: u32, arrivals: u64) -> ScenarioPlan {
+    scenario(Load::Closed { connections, until: Duration::from_mins(1), iterations: Some(arrivals) })
+}
+
+/// What was measured, and how many requests the server read.
+fn run(scenario: ScenarioPlan, script: Vec<Vec<Turn>>) -> (ScenarioMeasurement, u64) {
+    let dial = ScriptedDial::new(Script(script));
+    let seen = Rc::clone(&dial.requests);
+    let (measurement, _) = watch_run(scenario, vec![dial], Watcher::default(), stopper().1);
+    (measurement.scenarios.into_iter().next().unwrap(), seen.borrow().len() as u64)
+}
+
+#[test]
+fn a_proxy_that_closes_every_few_requests_and_says_so_costs_reconnects_and_no_error() {
+    let last = [Turn::Raw(millis(1), LAST_ANSWER), Turn::RawThenClose(LAST_ANSWER)];
+    for last in last {
+        let turns = vec![Turn::Answer(millis(1)), Turn::Answer(millis(1)), last];
+        let (scenario, seen) = run(back_to_back(4, 300), vec![turns]);
+        assert_eq!((measured(&scenario).tally.ok, seen), (300, 300), "{last:?}");
+        // Some of the last connections are not needed to their end.
+        assert!((100..=103).contains(&scenario.connections.opened), "{}", scenario.connections.opened);
+    }
+}
+
+#[test]
+fn a_proxy_that_closes_every_few_requests_without_a_word_costs_reconnects_and_no_error() {
+    let turns = vec![Turn::Answer(millis(1)), Turn::Answer(millis(1)), Turn::RawThenClose(ANSWER)];
+    let (scenario, seen) = run(back_to_back(4, 300), vec![turns]);
+    assert_eq!((measured(&scenario).tally.ok, seen), (300, 300));
+    let connections = &scenario.connections;
+    assert_eq!(connections.reopened_after_idle_close, connections.opened - 4);
+}
+
+#[test]
+fn a_request_that_meets_a_close_on_its_way_is_an_error_and_is_not_sent_again() {
+    // The server has stopped reading and closes a little later, which nobody can know.
+    let (scenario, seen) = run(back_to_back(1, 10), vec![vec![Turn::AnswerThenCloseIdle(millis(20))]]);
+    let tally = &measured(&scenario).tally;
+    assert_eq!((tally.ok, tally.failed_by(Failure::Closed), seen), (5, 5, 5));
+    assert_eq!(scenario.connections.reopened_after_idle_close, 0);
+}
+
+#[test]
+fn a_close_that_nobody_has_read_yet_is_known_before_a_request_is_sent() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(LocalSet::new().run_until(async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let tcp = Tapped::new(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+        let (theirs, _) = listener.accept().unwrap();
+        let tap = tcp.tap(false);
+        let spoken = Spoken { version: Version::Http1, tls: None };
+        let dialled = Dialled { stream: Box::new(tcp), spoken, address: None };
+        let mut channel = Channel::open(dialled, clock::now() + Duration::from_secs(9)).await.unwrap();
+        assert!(channel.ready().await);
+        drop(theirs);
+        // The runtime does not run meanwhile, as while another task is busy.
+        while tap.look() != Unread::End {
+            std::thread::yield_now();
+        }
+        assert!(channel.is_open(), "the connection's driver does not know yet");
+        assert!(!channel.ready().await);
+    }));
+}
+
+/// The end of the stream comes with the answer's last byte, so that it is known whenever the answer is.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_that_closes_with_every_answer_meets_no_request_on_a_closed_connection() {
+    const ARRIVALS: u64 = 400;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = url::Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+    let server = std::thread::spawn(move || {
+        let mut seen = 0;
+        for mut stream in listener.incoming().flatten().take(ARRIVALS as usize) {
+            rustix::net::sockopt::set_tcp_cork(&stream, true).unwrap();
+            if stream.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {
+                seen += 1;
+                stream.write_all(ANSWER.as_bytes()).unwrap();
+            }
+        }
+        seen
+    });
+    let mut plan = back_to_back(1, ARRIVALS);
+    (plan.target.base_url, plan.requests[0].url) = (url.clone(), url);
+    let plan = crate::plan::Plan::of(vec![plan]);
+    let engine = crate::engine::Engine::prepare(&plan).unwrap();
+    let measurement = engine.run(&mut Watcher::default(), stopper().1).unwrap();
+    let scenario = &measurement.scenarios[0];
+    assert_eq!((measured(scenario).tally.ok, server.join().unwrap()), (ARRIVALS, ARRIVALS));
+    assert_eq!(scenario.connections.reopened_after_idle_close, ARRIVALS - 1);
+}
+
+/// Turns after which the server has read all that was sent before it closed.
+fn tidy() -> impl Strategy<Value = Turn> {
+    prop_oneof![
+        Just(Turn::Answer(millis(3))),
+        Just(Turn::Raw(millis(1), LAST_ANSWER)),
+        Just(Turn::RawThenClose(LAST_ANSWER)),
+        Just(Turn::RawThenClose(ANSWER)),
+        Just(Turn::RawThenClose("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello")),
+        Just(Turn::RawThenClose("SSH-2.0\r\n\r\n")),
+        Just(Turn::Rest { answer: ANSWER, apart: millis(0), rest: "x" }),
+        Just(Turn::Close),
+        Just(Turn::Hang),
+    ]
+}
+
+/// Turns that close while a request may be on its way.
+fn untidy() -> impl Strategy<Value = Turn> {
+    prop_oneof![
+        tidy(),
+        Just(Turn::AnswerThenCloseIdle(millis(4))),
+        Just(Turn::Late { head: ANSWER, close: millis(4) }),
+        Just(Turn::Rest { answer: ANSWER, apart: millis(3), rest: "x" }),
+    ]
+}
+
+fn scripts(turn: impl Strategy<Value = Turn>) -> impl Strategy<Value = Vec<Vec<Turn>>> {
+    prop::collection::vec(prop::collection::vec(turn, 1..5), 1..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_exchange_is_sent_just_once_where_the_server_reads_what_is_sent(
+        script in scripts(tidy()), connections in 1_u32..4,
+    ) {
+        for plan in [back_to_back(connections, 30), open(40.0, 1, 40)] {
+            let (scenario, seen) = run(plan, script.clone());
+            let tally = &measured(&scenario).tally;
+            prop_assert_eq!(tally.failed_by(Failure::Dropped), 0);
+            prop_assert_eq!(tally.exchanges, seen, "{:?}", tally);
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_twice_however_connections_end(script in scripts(untidy()), connections in 1_u32..4) {
+        for plan in [back_to_back(connections, 30), open(40.0, 1, connections)] {
+            let (scenario, seen) = run(plan, script.clone());
+            let tally = &measured(&scenario).tally;
+            prop_assert!(tally.ok <= seen && seen <= tally.exchanges, "{seen} of {tally:?}");
+        }
+    }
+}
