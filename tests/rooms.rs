@@ -11,7 +11,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("expect", &["units", "record"]),
     ("scenario", &["units", "record"]),
     ("plan", &["units", "record", "scenario", "expect"]),
-    ("recorder", &["record"]),
+    ("recorder", &["units", "record"]),
     ("engine", &["units", "plan", "expect", "record", "recorder"]),
     ("verdict", &["units", "record"]),
     ("store", &["units", "record"]),

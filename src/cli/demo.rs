@@ -67,7 +67,7 @@ pub(super) fn demo(args: &Args) -> Result<Exit, Problem> {
     let signals = Signals::listen()?;
     let url = &rehearsal.base_url;
     tracing::info!(url, "Rehearsal target: {url} (a process of its own, on this machine)");
-    let plan = plan(url, &args.connection)?;
+    let plan = Plan { pacing: args.settings.pacing(), ..plan(url, &args.connection)? };
     let kept = session::carry_out(&plan, &args.settings, &signals)?;
     reporting::report_on(&kept.record, &kept.folder, args.settings.console(), Form::Whole)?;
     tracing::info!(target: SCREEN, "{}", next(&kept, args.target.is_empty()));

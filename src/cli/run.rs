@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Problem> {
         return print_scenario(&quick);
     }
     let environment = Environment::new(environment.into_iter().chain(quick.variables.clone()));
-    let plan = plan(args, &quick, &environment, part)?;
+    let plan = Plan { pacing: args.settings.pacing(), ..plan(args, &quick, &environment, part)? };
     // What a file says of repetition is in the plan already; one that is shared out has none.
     match args.every.or(plan.every) {
         Some(period) => ticks::repeat(&plan, &args.settings, period, args.times),

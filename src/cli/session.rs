@@ -11,7 +11,7 @@ use super::log::{self, LIFE};
 use super::signals::Signals;
 use super::{guard, provenance};
 use crate::engine::{self, Engine};
-use crate::plan::{Plan, PlannedPart, Secrets};
+use crate::plan::{Pacing, Plan, PlannedPart, Secrets};
 use crate::record::{FORMAT, Measurement, Part, RunRecord, Sharing};
 use crate::store::{Draft, RunFolder};
 use crate::verdict;
@@ -35,12 +35,21 @@ pub(super) struct Settings {
     /// Allow more than 100 requests a second to a host that is not this machine
     #[arg(long, help_heading = "Load")]
     yes_load_this_host: bool,
+    /// Wait for due times by timers alone, without spinning: saves up to 6 % of a core for each thread that sends, and
+    /// sends some tens of microseconds later
+    #[arg(long, help_heading = "Load")]
+    no_spin: bool,
 }
 
 impl Settings {
     /// Where results go.
     pub(super) fn console(&self) -> Console {
         Console { output: self.output }
+    }
+
+    /// How due times are waited for.
+    pub(super) fn pacing(&self) -> Pacing {
+        if self.no_spin { Pacing::Sleep } else { Pacing::Spin }
     }
 }
 

@@ -1,6 +1,7 @@
 //! One place for exchanges: it takes an arrival, carries out its requests, and asks for the next.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::response;
 
@@ -27,11 +28,13 @@ pub(super) struct Carrier {
     body: Vec<u8>,
 }
 
-/// The instants at which an exchange was due and released.
+/// When an exchange was due and released.
 #[derive(Clone, Copy)]
 struct Taken {
     due: Instant,
     dispatched: Instant,
+    /// How long the prober had stood still by then.
+    stood_still: Duration,
 }
 
 /// An exchange under way: its first request and the redirects that followed.
@@ -97,7 +100,12 @@ impl Carrier {
     async fn carry_out(&mut self, arrival: Arrival, stage: Stage) -> bool {
         let lane = Rc::clone(&self.lane);
         lane.begin(arrival.due);
-        let mut taken = Taken { due: arrival.due, dispatched: arrival.dispatched(clock::now()) };
+        let claimed = clock::now();
+        let mut taken = Taken {
+            due: arrival.due,
+            dispatched: arrival.dispatched(claimed),
+            stood_still: arrival.stood_still_before(lane.stood_still_by(claimed)),
+        };
         let mut answered = false;
         for prepared in lane.requests() {
             let mut chain = Chain::new(taken, stage);
@@ -106,9 +114,11 @@ impl Carrier {
                 return false;
             };
             answered = ended;
+            chain.allow_for_standstill(lane.stood_still_by(chain.done));
             let stage = chain.stage_of(&chain.exchange);
             lane.record(prepared.place, stage, taken.due, chain.exchange);
-            taken = Taken { due: chain.done, dispatched: clock::now() };
+            let dispatched = clock::now();
+            taken = Taken { due: chain.done, dispatched, stood_still: lane.stood_still_by(dispatched) };
         }
         if lane.reuse() == Reuse::Fresh {
             self.channels.clear();
@@ -180,8 +190,8 @@ impl Carrier {
 
     fn record_hop(&self, prepared: &Prepared, chain: &Chain, hop: &Hop, failed: Option<Box<Failed>>) {
         let mut parts = hop.parts;
-        parts.took(Dimension::Lag, std::time::Duration::ZERO);
-        parts.took(Dimension::Wait, std::time::Duration::ZERO);
+        parts.took(Dimension::Lag, Duration::ZERO);
+        parts.took(Dimension::Wait, Duration::ZERO);
         if failed.is_some() {
             parts.fail_answer();
         } else {
@@ -227,6 +237,12 @@ impl Chain {
             None => self.exchange.parts.took(Dimension::Latency, self.done - self.taken.due),
         }
         self.exchange.failed = failed;
+    }
+
+    /// What of it the prober may have caused, which had stood still for `stood_still` when it was done.
+    fn allow_for_standstill(&mut self, stood_still: Duration) {
+        let meanwhile = stood_still.saturating_sub(self.taken.stood_still);
+        self.exchange.allow_for_standstill(meanwhile, self.done - self.taken.dispatched);
     }
 
     /// In the warm-up, what opened a connection is cold.

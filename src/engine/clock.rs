@@ -1,9 +1,12 @@
 //! The one place where time is read, and the timers that release arrivals.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
 pub use tokio::time::Instant;
+
+use super::spin::Spin;
 
 /// The present, on the monotonic clock; follows tokio's paused time in tests.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
@@ -21,31 +24,30 @@ pub fn wall_clock() -> OffsetDateTime {
 
 /// A timer that wakes its task at an instant, never early.
 ///
-/// On Linux it is a timer of the kernel with a resolution of nanoseconds, set [`Alarm::SPIN`] short of the
-/// instant, because the kernel's wake-up alone is about 60 µs late; the rest is passed by yielding, so that the
-/// thread's other tasks go on. Elsewhere, and under tokio's paused time, it is tokio's timer with a resolution of a
-/// millisecond.
+/// On Linux it is a timer of the kernel with a resolution of nanoseconds, set short of the instant by as much as
+/// [`Spin`] gives leave to; the rest is passed by looking at the clock and yielding, so that the thread's other tasks
+/// go on. Elsewhere, and under tokio's paused time, it is tokio's timer with a resolution of a millisecond.
 #[derive(Debug)]
 pub(super) struct Alarm(Kind);
 
 #[derive(Debug)]
 enum Kind {
     #[cfg(target_os = "linux")]
-    Kernel(tokio::io::unix::AsyncFd<rustix::fd::OwnedFd>),
+    Kernel {
+        timer: tokio::io::unix::AsyncFd<rustix::fd::OwnedFd>,
+        spin: Rc<Spin>,
+    },
     Tokio,
 }
 
 impl Alarm {
-    /// How long before an instant the timer fires and yielding begins. At 1,000 arrivals a second that is at
-    /// most 8 % of a core.
-    const SPIN: Duration = Duration::from_micros(80);
-
-    /// The most precise timer there is; tokio's where the kernel gives none.
-    pub(super) fn precise() -> Self {
+    /// The most precise timer there is, which spins within the bound of `spin`; tokio's where the kernel gives none.
+    pub(super) fn precise(spin: Rc<Spin>) -> Self {
         #[cfg(target_os = "linux")]
-        if let Ok(fd) = kernel_timer() {
-            return Self(Kind::Kernel(fd));
+        if let Ok(timer) = kernel_timer() {
+            return Self(Kind::Kernel { timer, spin });
         }
+        drop(spin);
         Self::tokio()
     }
 
@@ -58,18 +60,33 @@ impl Alarm {
     pub(super) async fn until(&self, due: Instant) {
         match &self.0 {
             #[cfg(target_os = "linux")]
-            Kind::Kernel(fd) => {
-                let sleep = due.saturating_duration_since(now()).saturating_sub(Self::SPIN);
-                if !sleep.is_zero() && sleep_in_kernel(fd, sleep).await.is_err() {
-                    tokio::time::sleep_until(due).await;
-                }
-                while now() < due {
-                    tokio::task::yield_now().await;
-                }
-            }
+            Kind::Kernel { timer, spin } => wait(timer, spin, due).await,
             Kind::Tokio => tokio::time::sleep_until(due).await,
         }
     }
+}
+
+/// Sleeps until shortly before `due`, and yields until it has come.
+#[cfg(target_os = "linux")]
+async fn wait(timer: &tokio::io::unix::AsyncFd<rustix::fd::OwnedFd>, spin: &Spin, due: Instant) {
+    let asked = now();
+    if asked >= due {
+        return;
+    }
+    let leave = spin.ask(asked);
+    let sleep = (due - asked).saturating_sub(leave.margin());
+    let mut awake = asked;
+    if !sleep.is_zero() {
+        if sleep_in_kernel(timer, sleep).await.is_err() {
+            tokio::time::sleep_until(due).await;
+        }
+        awake = now();
+        spin.learn(awake - (asked + sleep));
+    }
+    while now() < due {
+        tokio::task::yield_now().await;
+    }
+    spin.spent(leave, due.saturating_duration_since(awake));
 }
 
 #[cfg(target_os = "linux")]
@@ -136,6 +153,7 @@ impl Slack {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Pacing;
 
     #[tokio::test(start_paused = true)]
     async fn a_dispatcher_that_never_gets_ahead_is_out_of_slack() {
@@ -149,12 +167,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_precise_alarm_never_goes_off_early() {
-        let alarm = Alarm::precise();
-        for micros in [0, 50, 300, 2_500, 10] {
-            let due = now() + Duration::from_micros(micros);
-            alarm.until(due).await;
-            assert!(now() >= due);
+    async fn a_precise_alarm_never_goes_off_early_with_or_without_spinning() {
+        for pacing in [Pacing::Spin, Pacing::Sleep] {
+            let alarm = Alarm::precise(Rc::new(Spin::new(pacing, now())));
+            for micros in [0, 50, 300, 2_500, 10] {
+                let due = now() + Duration::from_micros(micros);
+                alarm.until(due).await;
+                assert!(now() >= due);
+            }
         }
+    }
+
+    #[tokio::test]
+    async fn an_alarm_that_was_given_up_and_went_off_meanwhile_is_not_early_the_next_time() {
+        let pacing = || Rc::new(Spin::new(Pacing::Spin, now()));
+        let (alarm, other) = (Alarm::precise(pacing()), Alarm::precise(pacing()));
+        let soon = now() + Duration::from_millis(5);
+        tokio::select! {
+            biased;
+            () = alarm.until(soon) => {}
+            () = std::future::ready(()) => {}
+        }
+        other.until(soon + Duration::from_millis(1)).await;
+        let due = now() + Duration::from_millis(5);
+        alarm.until(due).await;
+        assert!(now() >= due);
     }
 }

@@ -25,6 +25,7 @@ pub(super) struct Conductor<'a> {
     scenarios: Vec<ScenarioTotals>,
     lanes: Vec<LaneView>,
     ending: Ending,
+    prober: Prober,
     commands: watch::Sender<Command>,
     observer: &'a mut dyn Observer,
 }
@@ -70,6 +71,7 @@ impl<'a> Conductor<'a> {
                 .collect(),
             lanes: lane_scenarios.iter().map(lane).collect(),
             ending: Ending::Complete,
+            prober: Prober::default(),
             commands,
             observer,
         }
@@ -98,7 +100,9 @@ impl<'a> Conductor<'a> {
     }
 
     fn take_in(&mut self, report: Report) -> Result<(), EngineError> {
-        let Report { lane, news: News { progress, settled, watermark, counters } } = report;
+        let Report { lane, news } = report;
+        let News { progress, settled, watermark, counters, prober } = news;
+        self.prober.add(&prober);
         let lane = &mut self.lanes[lane];
         let scenario = lane.scenario;
         lane.progress = progress;
@@ -194,7 +198,7 @@ impl<'a> Conductor<'a> {
     }
 
     fn sum_up(self) -> Measurement {
-        let Self { lanes, scenarios, start, measured_from, ending, .. } = self;
+        let Self { lanes, scenarios, start, measured_from, ending, prober, .. } = self;
         let elapsed = clock::now() - start.run;
         let scenarios = scenarios.into_iter().enumerate().map(|(index, totals)| {
             totals.sum_up(lanes.iter().filter(|lane| lane.scenario == index).map(|lane| &lane.counters))
@@ -204,7 +208,7 @@ impl<'a> Conductor<'a> {
             measured_from: measured_from.unwrap_or(elapsed),
             elapsed,
             ending,
-            prober: Prober::default(),
+            prober,
             sharing: None,
         }
     }

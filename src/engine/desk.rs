@@ -13,8 +13,15 @@ use super::clock::{self, Instant};
 pub(super) struct Arrival {
     /// Its planned start.
     pub(super) due: Instant,
-    /// When the prober released it, if no connection was free just then.
-    queued: Option<Instant>,
+    /// Its release, if no connection was free just then.
+    queued: Option<Queued>,
+}
+
+/// When the prober released an arrival, and how long it had stood still by then.
+#[derive(Debug, Clone, Copy)]
+struct Queued {
+    at: Instant,
+    stood_still: Duration,
 }
 
 impl Arrival {
@@ -27,7 +34,13 @@ impl Arrival {
     ///
     /// With a free connection the way from the timer to the connection is the prober's own, and so is lag.
     pub(super) fn dispatched(&self, claimed: Instant) -> Instant {
-        self.queued.unwrap_or(claimed)
+        self.queued.map_or(claimed, |queued| queued.at)
+    }
+
+    /// How long the prober had stood still when it released it, seen from the connection that took it when that was
+    /// `claimed`.
+    pub(super) fn stood_still_before(&self, claimed: Duration) -> Duration {
+        self.queued.map_or(claimed, |queued| queued.stood_still)
     }
 }
 
@@ -93,11 +106,12 @@ impl Desk {
     ///
     /// Where the prober's thread is `saturated`, nobody can say that no connection was free: the time until one takes
     /// the arrival is lag then, and never wait.
-    pub(super) fn release(&self, due: Instant, saturated: bool) {
+    pub(super) fn release(&self, due: Instant, saturated: bool, stood_still: impl FnOnce() -> Duration) {
         if let Source::Open { backlog } = &self.source {
             let mut backlog = backlog.borrow_mut();
             let free = self.waiting.borrow().len() + self.called.get();
-            let queued = (!saturated && backlog.len() >= free).then(clock::now);
+            let is_queued = !saturated && backlog.len() >= free;
+            let queued = is_queued.then(|| Queued { at: clock::now(), stood_still: stood_still() });
             backlog.push_back(Arrival { due, queued });
             drop(backlog);
             self.call();
@@ -109,7 +123,7 @@ impl Desk {
         let Source::Open { backlog } = &self.source else { return None };
         let mut backlog = backlog.borrow_mut();
         let oldest = backlog.front()?.queued?;
-        if clock::now() - oldest < limit { None } else { backlog.pop_front() }
+        if clock::now() - oldest.at < limit { None } else { backlog.pop_front() }
     }
 
     /// The next arrival for a place; `None` when there will be no more. Its rank is asked for whenever it counts: a
@@ -288,8 +302,8 @@ mod tests {
                 async move { desk.next(|| Rank::Base).await.unwrap() }
             });
             tokio::task::yield_now().await;
-            desk.release(clock::now(), false);
-            desk.release(clock::now(), false);
+            desk.release(clock::now(), false, Duration::default);
+            desk.release(clock::now(), false, Duration::default);
             assert!(taker.await.unwrap().queued.is_none());
             assert!(desk.next(|| Rank::Base).await.unwrap().queued.is_some());
         }));
@@ -308,7 +322,7 @@ mod tests {
         }
         tokio::task::yield_now().await;
         for _ in ranks {
-            desk.release(clock::now(), false);
+            desk.release(clock::now(), false, Duration::default);
             tokio::task::yield_now().await;
         }
         order.take()
@@ -334,11 +348,11 @@ mod tests {
             });
             tokio::task::yield_now().await;
             let first = clock::now();
-            desk.release(first, false);
+            desk.release(first, false, Duration::default);
             assert_eq!(desk.next(|| Rank::Base).await.unwrap().due, first);
             tokio::time::advance(Duration::from_millis(1)).await;
             let second = clock::now();
-            desk.release(second, false);
+            desk.release(second, false, Duration::default);
             assert_eq!(further.await.unwrap(), second);
         }));
     }
@@ -355,10 +369,10 @@ mod tests {
             let (lost, kept) = (place(&held), place(&Rc::new(Cell::new(Rank::Open))));
             tokio::task::yield_now().await;
             held.set(Rank::Closed(0));
-            desk.release(clock::now(), false);
+            desk.release(clock::now(), false, Duration::default);
             assert!(kept.await.unwrap());
             assert!(!lost.is_finished());
-            desk.release(clock::now(), false);
+            desk.release(clock::now(), false, Duration::default);
             assert!(lost.await.unwrap());
         }));
     }
@@ -372,7 +386,7 @@ mod tests {
                 async move { desk.next(|| Rank::Base).await.is_some() }
             });
             tokio::task::yield_now().await;
-            desk.release(clock::now(), false);
+            desk.release(clock::now(), false, Duration::default);
             let mut further = std::pin::pin!(desk.next(|| Rank::Closed(0)));
             assert!(further.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             assert!(base.await.unwrap());
@@ -389,7 +403,7 @@ mod tests {
             };
             let (gone, other) = (place(), place());
             tokio::task::yield_now().await;
-            desk.release(clock::now(), false);
+            desk.release(clock::now(), false, Duration::default);
             gone.abort();
             assert!(other.await.unwrap());
             assert!(gone.await.unwrap_err().is_cancelled());
@@ -401,7 +415,7 @@ mod tests {
     fn while_the_prober_is_saturated_nothing_counts_as_waiting_for_a_connection() {
         paused().block_on(async {
             let desk = Desk::open();
-            desk.release(clock::now(), true);
+            desk.release(clock::now(), true, Duration::default);
             tokio::time::advance(Duration::from_secs(1)).await;
             let arrival = desk.next(|| Rank::Base).await.unwrap();
             assert_eq!(arrival.dispatched(clock::now()) - arrival.due, Duration::from_secs(1));
@@ -412,7 +426,7 @@ mod tests {
     fn a_closed_desk_hands_out_what_is_queued_and_then_nothing() {
         paused().block_on(async {
             let desk = Desk::open();
-            desk.release(clock::now(), false);
+            desk.release(clock::now(), false, Duration::default);
             desk.close();
             assert!(desk.next(|| Rank::Base).await.is_some());
             assert!(desk.next(|| Rank::Base).await.is_none());
@@ -436,9 +450,9 @@ mod tests {
         paused().block_on(async {
             let desk = Desk::open();
             let limit = Duration::from_secs(10);
-            desk.release(clock::now(), false);
+            desk.release(clock::now(), false, Duration::default);
             tokio::time::advance(Duration::from_secs(6)).await;
-            desk.release(clock::now(), false);
+            desk.release(clock::now(), false, Duration::default);
             assert!(desk.expired(limit).is_none());
             tokio::time::advance(Duration::from_secs(4)).await;
             assert!(desk.expired(limit).is_some());

@@ -20,6 +20,7 @@ use super::prepared::Prepared;
 use super::redirect::Rules;
 use super::streams;
 use super::trunk::Trunk;
+use super::worker::Worker;
 use crate::plan::{Load, Reuse, ScenarioPlan, Shard, Timeouts};
 use crate::record::{Dimension, Failure, Stage};
 use crate::recorder::{Exchange, Failed, Parts, Recorder, Settled};
@@ -41,6 +42,7 @@ pub(super) struct Lane {
     home: Origin,
     rules: Rules,
     dial: Box<dyn Dial>,
+    worker: Rc<Worker>,
     prepared: Vec<Prepared>,
     account: Account,
     recorder: RefCell<Recorder>,
@@ -60,6 +62,7 @@ impl Lane {
         plan: ScenarioPlan,
         shard: Shard,
         dial: Box<dyn Dial>,
+        worker: Rc<Worker>,
         run_start: Instant,
     ) -> Result<Self, EngineError> {
         let base_url = &plan.target.base_url;
@@ -77,6 +80,7 @@ impl Lane {
             plan,
             shard,
             dial,
+            worker,
             prepared,
             recorder: RefCell::new(Recorder::new(ceilings)),
             counters: RefCell::default(),
@@ -131,6 +135,7 @@ impl Lane {
 
     async fn measure(self: &Rc<Self>, carriers: Vec<Carrier>, start: Instant, alarm: Alarm, line: &mut Line) {
         self.phase_start.set(start);
+        self.worker.hiccups.measure_from(start);
         alarm.until(start).await;
         let desk = Rc::new(self.desk(start));
         let mut crew = JoinSet::new();
@@ -175,7 +180,7 @@ impl Lane {
                 return;
             }
             self.counters.borrow_mut().released += 1;
-            desk.release(due, saturated);
+            desk.release(due, saturated, || self.stood_still_by(clock::now()));
         }
         self.released_up_to.set(Some(Duration::MAX));
         alarm.until(start + schedule.duration()).await;
@@ -258,21 +263,26 @@ impl Lane {
     fn news(&self, progress: LaneProgress, settled: Vec<Settled>) -> News {
         let watermark = self.recorder.borrow().watermark();
         let counters = Counters { lookups: self.dial.lookups(), ..self.counters.borrow().clone() };
-        News { progress, settled, watermark, counters }
+        News { progress, settled, watermark, counters, prober: self.worker.take() }
     }
 
     /// Records an arrival that no connection took in time: its first request was due and never sent.
     pub(super) fn drop_arrival(&self, arrival: &Arrival) {
         let mut parts = Parts::default();
-        let dispatched = arrival.dispatched(clock::now());
+        let now = clock::now();
+        let dispatched = arrival.dispatched(now);
         parts.took(Dimension::Lag, dispatched.saturating_duration_since(arrival.due));
         parts.died(Dimension::Wait);
         parts.fail_answer();
         let seen = format!("no connection free within {}", crate::units::show(self.timeouts().whole));
         let failed = Some(Box::new(Failed::in_phase(Failure::Dropped, Dimension::Wait, seen)));
+        let mut exchange = Exchange { parts, failed, ..Exchange::default() };
+        let stood_still = self.stood_still_by(now);
+        let meanwhile = stood_still.saturating_sub(arrival.stood_still_before(stood_still));
+        exchange.allow_for_standstill(meanwhile, now - dispatched);
         self.begin(arrival.due);
         let place = self.prepared.first().map_or(0, |first| first.place);
-        self.record(place, Stage::Measured, arrival.due, Exchange { parts, failed, ..Exchange::default() });
+        self.record(place, Stage::Measured, arrival.due, exchange);
         self.end(arrival.due);
     }
 
@@ -308,6 +318,11 @@ impl Lane {
             Err(_) => counters.connections.failed += 1,
         }
         opened.map_err(Box::new)
+    }
+
+    /// How long the prober has stood still up to an instant; the difference between two counts.
+    pub(super) fn stood_still_by(&self, at: Instant) -> Duration {
+        self.worker.hiccups.stood_still_by(at)
     }
 
     /// Notes what is spoken on a connection, once a first exchange on it has shown that.

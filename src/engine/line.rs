@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use super::EngineError;
 use super::clock::Instant;
 use super::dial::{Reached, Spoken};
-use crate::record::{Connections, Lookups};
+use crate::record::{Connections, Lookups, Prober};
 use crate::recorder::Settled;
 
 /// What the conductor tells every lane.
@@ -42,6 +42,8 @@ pub(super) struct News {
     pub(super) watermark: u64,
     /// Counts since the start of the run.
     pub(super) counters: Counters,
+    /// How the lane's worker fared since one of its lanes last told.
+    pub(super) prober: Prober,
 }
 
 /// How far a lane is.

@@ -16,6 +16,7 @@ mod conductor;
 mod descriptors;
 mod desk;
 mod dial;
+mod hiccups;
 mod hop;
 mod http;
 mod lane;
@@ -26,12 +27,14 @@ mod prepared;
 mod redirect;
 #[cfg(test)]
 mod restless;
+mod spin;
 mod start;
 mod stop;
 #[cfg(test)]
 mod tests;
 mod trunk;
 mod wire;
+mod worker;
 
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -44,14 +47,17 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
-use crate::plan::{Load, Plan, Protocol, Reuse, ScenarioPlan, Shard};
+use crate::plan::{Load, Pacing, Plan, Protocol, Reuse, ScenarioPlan, Shard};
 use crate::record::{Histogram, Interval, Measurement};
 use clock::{Alarm, Instant};
 use conductor::Conductor;
 use dial::{SystemResolver, TcpDial, Terms};
+use hiccups::Hiccups;
 use lane::Lane;
 use line::{Command, Line};
+use spin::Spin;
 use start::Start;
+use worker::Worker;
 
 pub use stop::{Stop, Stopper, Urgency, stopper};
 
@@ -214,10 +220,10 @@ impl<'a> Engine<'a> {
         let (reports, inbox) = mpsc::channel(64);
         let mut workers = Vec::new();
         for (worker, crew) in self.crews.into_iter().enumerate() {
-            let (commands, reports) = (listen.clone(), reports.clone());
+            let (commands, reports, pacing) = (listen.clone(), reports.clone(), self.plan.pacing);
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{worker}"))
-                .spawn(move || watched(&reports, || work(crew, start.run, &commands, &reports)));
+                .spawn(move || watched(&reports, || work(crew, pacing, start.run, &commands, &reports)));
             workers.push(thread.map_err(EngineError::Worker)?);
         }
         drop((listen, reports));
@@ -264,22 +270,25 @@ fn watched(reports: &Reports, work: impl FnOnce() -> Result<(), EngineError>) {
 /// One worker: a thread with its own runtime, running its lanes side by side.
 fn work(
     crew: Vec<Berth>,
+    pacing: Pacing,
     run_start: Instant,
     commands: &watch::Receiver<Command>,
     reports: &Reports,
 ) -> Result<(), EngineError> {
     let runtime = runtime()?;
     let local = LocalSet::new();
+    let timers_need_a_runtime = runtime.enter();
+    let worker = Rc::new(Worker::new(pacing, clock::now()));
     for Berth { lane, plan, shard, terms } in crew {
         let line = Line { lane, commands: commands.clone(), reports: reports.clone() };
         let dial = TcpDial::new(terms, shard.index, Box::new(SystemResolver));
-        let work = Rc::new(Lane::new(plan, shard, Box::new(dial), run_start)?);
-        let alarm = {
-            let _timers_need_a_runtime = runtime.enter();
-            Alarm::precise()
-        };
-        local.spawn_local(work.run(alarm, line));
+        let work = Rc::new(Lane::new(plan, shard, Box::new(dial), Rc::clone(&worker), run_start)?);
+        local.spawn_local(work.run(Alarm::precise(Rc::clone(&worker.spin)), line));
     }
+    let unspun = Alarm::precise(Rc::new(Spin::new(Pacing::Sleep, run_start)));
+    local.spawn_local(Hiccups::watch(Rc::downgrade(&worker), unspun, run_start));
+    // The meter ends with the lanes.
+    drop((worker, timers_need_a_runtime));
     runtime.block_on(local);
     // A name look-up that hangs in the system must not keep the run from ending.
     runtime.shutdown_background();

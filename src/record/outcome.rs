@@ -36,7 +36,8 @@ pub enum Failure {
     TimedOut,
     /// No connection became free within the timeout: the request was never sent.
     Dropped,
-    /// The prober's machine had no descriptor, port or buffer left: no fault of the target, and not counted as one.
+    /// The prober's machine had no descriptor, port or buffer left, or it stood still while the exchange ran out of time:
+    /// no fault of the target, and not counted as one.
     Prober,
 }
 
@@ -57,7 +58,7 @@ impl Failure {
             Self::Protocol => "other protocol",
             Self::TimedOut => "timed out",
             Self::Dropped => "dropped",
-            Self::Prober => "prober out of resources",
+            Self::Prober => "prober at fault",
         }
     }
 

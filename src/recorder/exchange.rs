@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::record::{Dimension, Evidence, Failure};
+use crate::units::show;
 
 /// What became of one part of an exchange.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -145,6 +146,10 @@ impl Failed {
         Self { failure, phase: Some(phase), expected: String::new(), seen: seen.into() }
     }
 
+    fn ran_out_of_time(&self) -> bool {
+        matches!(self.failure, Failure::TimedOut | Failure::Dropped)
+    }
+
     pub(super) fn to_evidence(&self) -> Evidence {
         let Self { failure, phase, expected, seen } = self.clone();
         Evidence { failure, phase, expected, seen, count: 1 }
@@ -169,9 +174,57 @@ pub struct Exchange {
     pub server_timings: Vec<(String, Duration)>,
 }
 
+impl Exchange {
+    /// The share of an exchange for which the prober must have stood still before a timeout is its own, as a divisor.
+    const STANDSTILL: u32 = 4;
+
+    /// Notes for how long of the time `since` its dispatch the prober stood still.
+    ///
+    /// Where that is a quarter or more and the exchange ran out of time, a target that answers well within its timeout
+    /// may have been cut off: the failure is the prober's own then and says nothing of the target.
+    pub fn allow_for_standstill(&mut self, stood_still: Duration, since: Duration) {
+        self.stood_still = stood_still;
+        let is_ours = !stood_still.is_zero() && stood_still * Self::STANDSTILL >= since;
+        if let Some(failed) = self.failed.as_deref_mut().filter(|failed| is_ours && failed.ran_out_of_time())
+        {
+            let for_so_long = show(stood_still);
+            failed.seen = format!("{} while the prober itself stood still for {for_so_long}", failed.failure);
+            failed.failure = Failure::Prober;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn ran_out(failure: Failure, stood_still: u64, since: u64) -> Failed {
+        let failed = Failed::in_phase(failure, Dimension::FirstByte, "no answer within 2 s");
+        let mut exchange = Exchange { failed: Some(Box::new(failed)), ..Exchange::default() };
+        exchange.allow_for_standstill(Duration::from_millis(stood_still), Duration::from_millis(since));
+        assert_eq!(exchange.stood_still, Duration::from_millis(stood_still));
+        *exchange.failed.unwrap()
+    }
+
+    #[test]
+    fn a_timeout_is_the_probers_own_where_it_stood_still_for_a_good_part_of_it() {
+        let failed = ran_out(Failure::TimedOut, 500, 2_000);
+        assert_eq!(failed.failure, Failure::Prober);
+        assert_eq!(failed.seen, "timed out while the prober itself stood still for 500 ms");
+        assert_eq!(ran_out(Failure::Dropped, 500, 2_000).failure, Failure::Prober);
+    }
+
+    #[test]
+    fn a_timeout_is_the_targets_where_the_prober_hardly_stood_still() {
+        assert_eq!(ran_out(Failure::TimedOut, 499, 2_000).failure, Failure::TimedOut);
+        assert_eq!(ran_out(Failure::TimedOut, 0, 0).failure, Failure::TimedOut);
+        assert_eq!(ran_out(Failure::TimedOut, 0, 2_000).seen, "no answer within 2 s");
+    }
+
+    #[test]
+    fn what_failed_in_another_way_stays_as_it_is_however_long_the_prober_stood_still() {
+        assert_eq!(ran_out(Failure::Reset, 1_900, 2_000).failure, Failure::Reset);
+    }
 
     #[test]
     fn the_parts_of_hops_add_up_and_one_that_was_not_survived_stays_so() {

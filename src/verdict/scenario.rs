@@ -8,7 +8,7 @@ use super::timed::Timed;
 use super::words::requests;
 use super::{failures, void};
 use crate::record::{
-    Budget, BudgetVerdict, Capacity, Decision, Measurement, PlannedRequest, PlannedScenario, Reason,
+    Budget, BudgetVerdict, Capacity, Decision, Measurement, PlannedRequest, PlannedScenario, Prober, Reason,
     RequestMeasurement, ScenarioMeasurement, ScenarioVerdict, StageMeasurement,
 };
 
@@ -18,9 +18,10 @@ pub(super) fn judge(planned: &PlannedScenario, run: &Measurement, rule: Rule) ->
     let judged = planned.requests.iter().filter(|request| request.hop_of.is_none());
     let pairs: Vec<_> = judged.map(|request| Pair::of(request, measured)).collect();
     let grounds = void::grounds(measured, run);
+    let circumstances = Circumstances { prober: &run.prober, capacity: planned.capacity };
     let budgets: Vec<_> = pairs
         .iter()
-        .flat_map(|pair| pair.budgets(rule, planned.capacity))
+        .flat_map(|pair| pair.budgets(rule, circumstances))
         .map(|verdict| void::apply(verdict, &grounds))
         .collect();
     let silent = failures::never_answered(&all_measured(&pairs));
@@ -70,8 +71,9 @@ impl<'a> Pair<'a> {
         Self { planned, measured: found.map_or_else(|| Cow::Owned(nothing()), Cow::Borrowed) }
     }
 
-    fn budgets(&self, rule: Rule, capacity: Option<Capacity>) -> impl Iterator<Item = BudgetVerdict> {
-        self.planned.budgets.iter().map(move |budget| judge_budget(*budget, &self.measured, capacity, rule))
+    fn budgets(&self, rule: Rule, circumstances: Circumstances<'_>) -> impl Iterator<Item = BudgetVerdict> {
+        let judge = move |budget: &Budget| judge_budget(*budget, &self.measured, circumstances, rule);
+        self.planned.budgets.iter().map(judge)
     }
 
     /// The decision on a request without a budget, which is held to its expectations as by `errors = 0`; `None`
@@ -111,18 +113,27 @@ impl<'a> Pair<'a> {
     }
 }
 
+/// What a budget was measured in.
+#[derive(Clone, Copy)]
+pub(super) struct Circumstances<'a> {
+    /// How the prober itself fared.
+    pub(super) prober: &'a Prober,
+    /// How many exchanges might be under way.
+    pub(super) capacity: Option<Capacity>,
+}
+
 fn judge_budget(
     budget: Budget,
     request: &RequestMeasurement,
-    capacity: Option<Capacity>,
+    circumstances: Circumstances<'_>,
     rule: Rule,
 ) -> BudgetVerdict {
     match budget {
         Budget::Quantile { quantile, dimension, ceiling } => {
-            Timed::new(budget, Some(quantile), (dimension, ceiling), request, capacity).judge(rule)
+            Timed::new(budget, Some(quantile), (dimension, ceiling), request, circumstances).judge(rule)
         }
         Budget::Max { dimension, ceiling } => {
-            Timed::new(budget, None, (dimension, ceiling), request, capacity).judge(rule)
+            Timed::new(budget, None, (dimension, ceiling), request, circumstances).judge(rule)
         }
         Budget::Errors(limit) => counted::judge(budget, Counted::Errors, limit, request, rule),
         Budget::Dropped(limit) => counted::judge(budget, Counted::Dropped, limit, request, rule),

@@ -9,10 +9,10 @@ use super::failures::Leading;
 use super::finding::Finding;
 use super::ranked::Ranked;
 use super::rule::Rule;
+use super::scenario::Circumstances;
 use super::words::{self, overrun, part, undecided};
 use crate::record::{
-    Actual, Budget, BudgetVerdict, Capacity, Dimension, Histogram, Reason, RequestMeasurement,
-    StageMeasurement,
+    Actual, Budget, BudgetVerdict, Dimension, Histogram, Prober, Reason, RequestMeasurement, StageMeasurement,
 };
 use crate::units::{Quantile, show};
 
@@ -24,23 +24,25 @@ pub(super) struct Timed<'a> {
     dimension: Dimension,
     ceiling: Duration,
     request: &'a RequestMeasurement,
+    prober: &'a Prober,
     ranked: Ranked<'a>,
     /// Where waiting for a connection is most of what exceeds.
     crowding: Option<Crowding>,
 }
 
 impl<'a> Timed<'a> {
-    /// A budget on a quantile, or on the maximum where there is none, of a request's measured phase.
+    /// A budget on a quantile, or on the maximum where there is none, of a request's measured phase, and
+    /// how the prober fared meanwhile.
     pub(super) fn new(
         budget: Budget,
         quantile: Option<Quantile>,
         (dimension, ceiling): (Dimension, Duration),
         request: &'a RequestMeasurement,
-        capacity: Option<Capacity>,
+        Circumstances { prober, capacity }: Circumstances<'a>,
     ) -> Self {
         let ranked = Ranked::of(request, dimension, ceiling);
         let crowding = Crowding::of(ranked.count(), capacity);
-        Self { budget, quantile, dimension, ceiling, request, ranked, crowding }
+        Self { budget, quantile, dimension, ceiling, request, prober, ranked, crowding }
     }
 
     /// Judges it.
@@ -96,7 +98,7 @@ impl<'a> Timed<'a> {
                 what: format!("{what}: {}", undecided(self.ranked.exceeded())),
                 next: self.settled_by(rule),
             }),
-            Finding::Late { would_hold } => late(&what, would_hold, &self.request.measured),
+            Finding::Late { would_hold } => late(&what, would_hold, &self.request.measured, self.prober),
         }
     }
 
@@ -166,13 +168,23 @@ impl<'a> Timed<'a> {
     }
 }
 
+/// From here on the prober stood still, and was not only as late as timers are.
+const STANDSTILL: Duration = Duration::from_millis(10);
+
 /// That the prober was too late for its figures to be held against the target, as a reason.
-fn late(what: &str, would_hold: bool, measured: &StageMeasurement) -> Reason {
+///
+/// It is late where it sends late, which its lag shows, and where it stands still while answers come in.
+fn late(what: &str, would_hold: bool, measured: &StageMeasurement, prober: &Prober) -> Reason {
     let lag = measured.series.quantile(Dimension::Lag, Quantile::P99);
-    let lag = lag.map(|lag| format!(": lag p99 {}", show(lag))).unwrap_or_default();
+    let lag = lag.map(|lag| format!("lag p99 {}", show(lag)));
+    let standstill = prober.hiccups.max().filter(|longest| *longest >= STANDSTILL);
+    let standstill = standstill.map(|longest| format!("it stood still for up to {}", show(longest)));
+    let ours = if standstill.is_some() { "that" } else { "its lag" };
+    let seen: Vec<_> = lag.into_iter().chain(standstill).collect();
+    let seen = if seen.is_empty() { String::new() } else { format!(": {}", seen.join(", ")) };
     let without = if would_hold { "the budget would hold" } else { "the breach would not be proven" };
     Reason {
-        what: format!("{what}; but the prober was late{lag}, and without its lag {without}"),
+        what: format!("{what}; but the prober was late{seen}, and without {ours} {without}"),
         next: "run it again from a machine with idle cores, or at a lower rate".to_owned(),
     }
 }

@@ -16,14 +16,16 @@ use url::Url;
 use super::super::clock::{self, Alarm, Instant};
 use super::super::conductor::Conductor;
 use super::super::dial::{Dial, Dialled, Dialling, Origin, Spoken, Version};
+use super::super::hiccups::Hiccups;
 use super::super::lane::Lane;
 use super::super::line::{Command, Line};
 use super::super::start::{Appointment, Start};
+use super::super::worker::Worker;
 use super::super::{EngineError, Flow, Observer, Progress, Stop, stopper};
 use crate::expect::Expectations;
 use crate::plan::{
-    Family, Load, Plan, Protocol, RequestPlan, Reuse, ScenarioPlan, Schedule, Secrets, Shard, TargetPlan,
-    Timeouts, Trust, Warmup,
+    Family, Load, Pacing, Plan, Protocol, RequestPlan, Reuse, ScenarioPlan, Schedule, Secrets, Shard,
+    TargetPlan, Timeouts, Trust, Warmup,
 };
 use crate::record::{
     Ceiling, Dimension, Failure, Histogram, Interval, Measurement, PlannedRequest, PlannedScenario,
@@ -344,10 +346,33 @@ pub(super) async fn conduct<D: Dial + 'static>(
     conduct_part(Plan::of(vec![scenario]), None, dials, watcher, stop).await
 }
 
+/// As [`conduct`], with a meter of standstills for each lane.
+pub(super) async fn conduct_metered<D: Dial + 'static>(
+    scenario: ScenarioPlan,
+    dials: Vec<D>,
+) -> Result<Measurement, EngineError> {
+    let metered = |now| {
+        let worker = Rc::new(Worker::new(Pacing::Sleep, now));
+        tokio::task::spawn_local(Hiccups::watch(Rc::downgrade(&worker), Alarm::tokio(), now));
+        worker
+    };
+    conduct_on(metered, (Plan::of(vec![scenario]), None), dials, &mut Watcher::default(), stopper().1).await
+}
+
 /// Carries out a plan of one scenario, or a prober's part of it, that measures from an appointed time on.
 pub(super) async fn conduct_part<D: Dial + 'static>(
     plan: Plan,
     appointed: Option<Duration>,
+    dials: Vec<D>,
+    watcher: &mut Watcher,
+    stop: Stop,
+) -> Result<Measurement, EngineError> {
+    conduct_on(|now| Rc::new(Worker::new(Pacing::Sleep, now)), (plan, appointed), dials, watcher, stop).await
+}
+
+async fn conduct_on<D: Dial + 'static>(
+    worker: impl Fn(Instant) -> Rc<Worker>,
+    (plan, appointed): (Plan, Option<Duration>),
     dials: Vec<D>,
     watcher: &mut Watcher,
     stop: Stop,
@@ -360,7 +385,8 @@ pub(super) async fn conduct_part<D: Dial + 'static>(
     for (lane, dial) in dials.into_iter().enumerate() {
         let shard = plan.shard().then(Shard { index: u32::try_from(lane).unwrap(), of });
         let line = Line { lane, commands: listen.clone(), reports: reports.clone() };
-        let work = Rc::new(Lane::new(plan.scenarios[0].clone(), shard, Box::new(dial), start.run)?);
+        let worker = worker(start.run);
+        let work = Rc::new(Lane::new(plan.scenarios[0].clone(), shard, Box::new(dial), worker, start.run)?);
         tokio::task::spawn_local(work.run(Alarm::tokio(), line));
     }
     drop(reports);

@@ -10,6 +10,7 @@ mod redirects;
 mod reuse;
 mod shards;
 mod sockets;
+mod standstill;
 mod tls;
 
 use std::rc::Rc;

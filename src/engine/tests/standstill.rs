@@ -1,0 +1,76 @@
+//! A prober that stands still: the clock goes on and nothing on its thread gets a turn.
+
+use std::time::Duration;
+
+use super::harness::{Script, ScriptedDial, Turn, conduct_metered, millis, open, paused, scenario};
+use super::{histogram, measured};
+use crate::plan::{Load, ScenarioPlan};
+use crate::record::{Dimension, Failure, Measurement};
+
+/// Measures a scenario whose prober stands still once, 1.05 s after the start of the run.
+fn standing_still(still: Duration, scenario: ScenarioPlan, turn: Turn) -> Measurement {
+    paused(async {
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(millis(1_050)).await;
+            tokio::time::advance(still).await;
+        });
+        let dial = ScriptedDial::new(Script::always(turn));
+        conduct_metered(scenario, vec![dial]).await.unwrap()
+    })
+}
+
+#[test]
+fn what_was_under_way_while_the_prober_stood_still_may_be_late_by_its_fault() {
+    let load = Load::Closed { connections: 2, until: millis(3_000), iterations: None };
+    let run = standing_still(millis(300), scenario(load), Turn::Answer(millis(200)));
+    let measured = measured(&run.scenarios[0]);
+    let count = measured.tally.ceilings[0];
+    assert_eq!((count.exceeded, count.exceeded_without_lag), (2, 0));
+    assert!(histogram(measured, Dimension::Lag).max().unwrap() < millis(5));
+    assert!(run.prober.hiccups.max().unwrap() >= millis(299));
+}
+
+#[test]
+fn an_exchange_that_is_late_beyond_the_standstill_is_the_targets() {
+    let load = Load::Closed { connections: 2, until: millis(3_000), iterations: None };
+    let run = standing_still(millis(300), scenario(load), Turn::Answer(millis(900)));
+    let count = measured(&run.scenarios[0]).tally.ceilings[0];
+    assert_eq!(count.exceeded, count.exceeded_without_lag);
+}
+
+#[test]
+fn arrivals_due_while_the_prober_stood_still_are_lag_and_nothing_is_taken_off_twice() {
+    let run = standing_still(millis(300), open(100.0, 3, 100), Turn::Answer(millis(200)));
+    let measured = measured(&run.scenarios[0]);
+    let count = measured.tally.ceilings[0];
+    assert!(count.exceeded > 20 && count.exceeded_without_lag == 0, "{count:?}");
+    assert!(histogram(measured, Dimension::Lag).max().unwrap() >= millis(280));
+}
+
+#[test]
+fn a_timeout_while_the_prober_stood_still_counts_against_nobody_and_voids_a_pass() {
+    let mut scenario = scenario(Load::Closed { connections: 2, until: millis(1_200), iterations: Some(2) });
+    scenario.target.timeouts.whole = millis(1_100);
+    scenario.target.timeouts.first_byte = millis(1_100);
+    let run = standing_still(millis(500), scenario, Turn::Hang);
+    let scenario = &run.scenarios[0];
+    let measured = measured(scenario);
+    assert_eq!((measured.tally.exchanges, scenario.unreleased), (0, 2));
+    let evidence = measured.evidence.by_count()[0];
+    assert_eq!(evidence.failure, Failure::Prober);
+    assert!(
+        evidence.seen.starts_with("timed out while the prober itself stood still for 500 ms"),
+        "{}",
+        evidence.seen
+    );
+}
+
+#[test]
+fn a_prober_that_keeps_going_has_hiccups_of_less_than_a_standstill_alone() {
+    let load = Load::Closed { connections: 2, until: millis(1_000), iterations: None };
+    let dials = vec![ScriptedDial::new(Script::always(Turn::Answer(millis(50))))];
+    let run = paused(conduct_metered(scenario(load), dials)).unwrap();
+    let hiccups = run.prober.hiccups;
+    assert!((990..=1_060).contains(&hiccups.count()), "{}", hiccups.count());
+    assert!(hiccups.max().unwrap() < millis(1));
+}
