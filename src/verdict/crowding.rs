@@ -67,17 +67,17 @@ mod tests {
     use crate::verdict::judge;
 
     /// The verdict on `p95 < 300ms` of 200 requests, of which `slow` took longer, `by_wait` only by waiting.
-    fn verdict(slow: usize, by_wait: u64, capacity: Option<Capacity>) -> BudgetVerdict {
+    fn verdict(slow: usize, by_wait: u64, capacity: impl Into<Option<Capacity>>) -> BudgetVerdict {
         let took = [vec![100_000; 200 - slow], vec![412_000; slow]].concat();
         let request = Request::new("tile", &["p95 < 300ms"]).took(&took).of_which_wait_explains(by_wait);
         let (mut planned, measured) = scenario("tiles", &[request]);
-        planned.capacity = capacity;
+        planned.capacity = capacity.into();
         let (plan, measurement) = run(vec![(planned, measured)]);
         judge(&plan, &measurement).scenarios.remove(0).budgets.remove(0)
     }
 
-    fn capacity(places: u64, wanted: Option<u64>) -> Option<Capacity> {
-        Some(Capacity { places, wanted })
+    fn capacity(places: u64, wanted: Option<u64>) -> Capacity {
+        Capacity { places, wanted }
     }
 
     #[test]

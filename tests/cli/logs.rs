@@ -71,7 +71,7 @@ fn an_error_is_one_fatal_line_whatever_is_wrong() {
 fn quiet_and_the_log_level_leave_out_what_is_less_grave() {
     let target = Target::start(&[]);
     // Too few requests for its budget: a warning.
-    let bench = Bench::new(&target.base_url, "budgets = [\"p99 < 1s\"]", PLAIN);
+    let bench = Bench::new(&target.base_url, "budgets = [\"p99(service) < 1s\"]", PLAIN);
     for flags in [&["--quiet"][..], &["--log-level", "warn"]] {
         let pino = bench.command().args(["--log-format", "pino"]).args(flags).output().unwrap();
         let levels: Vec<_> = lines(&pino.stderr).iter().map(|line| line["level"].clone()).collect();
@@ -85,7 +85,7 @@ fn quiet_and_the_log_level_leave_out_what_is_less_grave() {
 #[test]
 fn people_who_ask_for_more_see_the_life_of_a_run_too() {
     let target = Target::start(&[]);
-    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95(service) < 1s\"]", PLAIN);
     assert_eq!(text(&bench.run().stderr), "");
     let told = text(&bench.command().args(["--log-level", "debug"]).output().unwrap().stderr);
     assert!(told.contains("debug: verdict  run=") && told.contains("verdict=pass"), "{told}");

@@ -68,31 +68,33 @@ fn a_request_that_meets_a_close_on_its_way_is_an_error_and_is_not_sent_again() {
 
 #[test]
 fn a_close_that_nobody_has_read_yet_is_known_before_a_request_is_sent() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(LocalSet::new().run_until(async {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let tcp = Tapped::new(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
-        let (theirs, _) = listener.accept().unwrap();
-        let tap = tcp.tap(false);
-        let spoken = Spoken { version: Version::Http1, tls: None };
-        let dialled = Dialled { stream: Box::new(tcp), spoken, address: None };
-        let mut channel = Channel::open(dialled, clock::now() + Duration::from_secs(9)).await.unwrap();
-        assert!(channel.ready().await);
-        drop(theirs);
-        // The runtime does not run meanwhile, as while another task is busy.
-        while tap.look() != Unread::End {
-            std::thread::yield_now();
-        }
-        assert!(channel.is_open(), "the connection's driver does not know yet");
-        assert!(!channel.ready().await);
-    }));
+    for version in [Version::Http1, Version::Http2] {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(LocalSet::new().run_until(async {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let tcp = Tapped::new(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+            let (theirs, _) = listener.accept().unwrap();
+            let tap = tcp.tap(false);
+            let spoken = Spoken { version, tls: None };
+            let dialled = Dialled { stream: Box::new(tcp), spoken, address: None };
+            let mut channel = Channel::open(dialled, clock::now() + Duration::from_secs(9)).await.unwrap();
+            assert!(channel.ready().await);
+            drop(theirs);
+            // The runtime does not run meanwhile, as while another task is busy.
+            while tap.look() != Unread::End {
+                std::thread::yield_now();
+            }
+            assert!(channel.is_open(), "the connection's driver does not know yet");
+            assert!(!channel.ready().await);
+        }));
+    }
 }
 
 /// The end of the stream comes with the answer's last byte, so that it is known whenever the answer is.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_server_that_closes_with_every_answer_meets_no_request_on_a_closed_connection() {
-    const ARRIVALS: u64 = 400;
+    const ARRIVALS: u32 = 400;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = url::Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
     let server = std::thread::spawn(move || {
@@ -106,14 +108,14 @@ fn a_server_that_closes_with_every_answer_meets_no_request_on_a_closed_connectio
         }
         seen
     });
-    let mut plan = back_to_back(1, ARRIVALS);
+    let mut plan = back_to_back(1, ARRIVALS.into());
     (plan.target.base_url, plan.requests[0].url) = (url.clone(), url);
     let plan = crate::plan::Plan::of(vec![plan]);
     let engine = crate::engine::Engine::prepare(&plan).unwrap();
     let measurement = engine.run(&mut Watcher::default(), stopper().1).unwrap();
     let scenario = &measurement.scenarios[0];
-    assert_eq!((measured(scenario).tally.ok, server.join().unwrap()), (ARRIVALS, ARRIVALS));
-    assert_eq!(scenario.connections.reopened_after_idle_close, ARRIVALS - 1);
+    assert_eq!((measured(scenario).tally.ok, server.join().unwrap()), (ARRIVALS.into(), ARRIVALS));
+    assert_eq!(scenario.connections.reopened_after_idle_close, u64::from(ARRIVALS) - 1);
 }
 
 /// Turns after which the server has read all that was sent before it closed.
