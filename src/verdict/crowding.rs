@@ -5,7 +5,7 @@
 
 use crate::record::{Capacity, CeilingCount};
 
-/// Exceedances that would largely have been none, had a connection been free at once.
+/// Exceedances that are largely over by waiting for a connection alone.
 pub(super) struct Crowding {
     over: u64,
     by_wait: u64,
@@ -20,13 +20,15 @@ impl Crowding {
         (by_wait > 0 && by_wait * 2 >= over).then_some(Self { over, by_wait, capacity })
     }
 
-    /// `60 of the 74 would not have been over, had a connection been free at once; the target held all 16 places`.
+    /// `60 of the 74 only by waiting for a connection: the target held all 16 places`.
+    ///
+    /// That they would have been quicker over more connections is not said: a target that stalls stalls on all of them.
     pub(super) fn words(&self) -> String {
-        let spared = match (self.by_wait, self.over) {
-            (all, over) if all == over => "none would have been over".to_owned(),
-            (some, over) => format!("{some} of the {over} would not have been over"),
+        let waited = match (self.by_wait, self.over) {
+            (all, over) if all == over => "all of them".to_owned(),
+            (some, over) => format!("{some} of the {over}"),
         };
-        format!("{spared}, had a connection been free at once{}", self.places())
+        format!("{waited} only by waiting for a connection{}", self.places())
     }
 
     fn places(&self) -> String {
@@ -36,12 +38,12 @@ impl Crowding {
         };
         match (self.capacity, self.wanted()) {
             (None, _) => String::new(),
-            (Some(Capacity { places, .. }), None) => format!("; the target held {}", held(places)),
+            (Some(Capacity { places, .. }), None) => format!(": the target held {}", held(places)),
             (Some(Capacity { places, .. }), Some(wanted)) => {
                 let are = if places == 1 { "1 place is".to_owned() } else { format!("{places} places are") };
                 format!(
-                    "; {are} too few for the {wanted} that peak rate × ceiling want: the limit shaped this, not the \
-                     target alone"
+                    ": {are} too few where peak rate × ceiling want {wanted}, so the limit shaped this, not the target \
+                     alone"
                 )
             }
         }
@@ -86,8 +88,8 @@ mod tests {
         assert_eq!(verdict.decision, Decision::Fail);
         assert!(
             verdict.reason.what.ends_with(
-                "; 60 of the 74 would not have been over, had a connection been free at once; 16 places are too few for \
-                 the 30 that peak rate × ceiling want: the limit shaped this, not the target alone"
+                "; 60 of the 74 only by waiting for a connection: 16 places are too few where peak rate × ceiling want \
+                 30, so the limit shaped this, not the target alone"
             ),
             "{}",
             verdict.reason.what
@@ -101,7 +103,7 @@ mod tests {
             let verdict = verdict(74, 74, capacity(16, wanted));
             assert!(
                 verdict.reason.what.ends_with(
-                    "; none would have been over, had a connection been free at once; the target held all 16 places"
+                    "; all of them only by waiting for a connection: the target held all 16 places"
                 ),
                 "{}",
                 verdict.reason.what
@@ -114,7 +116,11 @@ mod tests {
     fn an_undecided_budget_says_it_and_what_would_settle_it() {
         let verdict = verdict(13, 9, capacity(8, Some(9)));
         assert_eq!(verdict.decision, Decision::Inconclusive);
-        assert!(verdict.reason.what.contains("8 places are too few for the 9"), "{}", verdict.reason.what);
+        assert!(
+            verdict.reason.what.contains("8 places are too few where peak rate × ceiling want 9"),
+            "{}",
+            verdict.reason.what
+        );
         assert!(verdict.reason.next.starts_with("write `connections = 9`"), "{}", verdict.reason.next);
         assert!(verdict.reason.next.contains("more requests"), "{}", verdict.reason.next);
     }
@@ -132,6 +138,10 @@ mod tests {
         let verdict = verdict(74, 36, capacity(1, Some(30)));
         assert!(!verdict.reason.what.contains("connection"), "{}", verdict.reason.what);
         let closed = self::verdict(74, 37, None);
-        assert!(closed.reason.what.ends_with("had a connection been free at once"), "{}", closed.reason.what);
+        assert!(
+            closed.reason.what.ends_with("37 of the 74 only by waiting for a connection"),
+            "{}",
+            closed.reason.what
+        );
     }
 }
