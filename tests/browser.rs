@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use devtools::Browser;
 use serde_json::{Value, json};
-use tollgate::record::{Evidence, Failure, Interval, Reason, RunRecord, Stage};
+use tollgate::record::{Dimension, Evidence, Failure, Interval, Part, Reason, RunRecord, Sharing, Stage};
 use tollgate::report;
 
 /// Widths of a telephone and of a desk.
@@ -86,6 +86,7 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
         (plan.description, plan.source, plan.base_url) = (next(), next(), next());
         plan.caveats = vec![next(), next()];
         measured.protocols = vec![next()];
+        measured.addresses = [(next(), 3), (next(), 2)].into();
         verdict.reasons.push(Reason { what: next(), next: next() });
         for (request, planned) in measured.requests.iter_mut().zip(&mut plan.requests) {
             let name = next();
@@ -104,6 +105,11 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
                 count: 3,
             };
             request.measured.evidence.add(seen);
+            let latency = request.measured.series.get(Dimension::Latency).unwrap().clone();
+            for kind in [Dimension::Fresh, Dimension::Reused, Dimension::TlsFull, Dimension::TlsResumed] {
+                request.measured.series.add(kind, &latency);
+            }
+            (0..3).for_each(|_| request.measured.server_timings.add(&next(), &latency));
             request.measured.tally.exchanges += 3;
             request.measured.tally.failures.insert(Failure::Unexpected, 3);
             intervals.extend((0..12).map(|second| Interval {
@@ -120,6 +126,8 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
     let from = &mut record.provenance;
     (from.command, from.host.name, from.git_commit) = (vec![next(), next()], next(), Some(next()));
     record.verdict.rule = next();
+    let parts = (1..=3).map(|shard| Part { shard, run: record.id, host: next() }).collect();
+    record.measurement.sharing = Some(Sharing { of: 3, start: from.started, parts });
     (record, intervals)
 }
 

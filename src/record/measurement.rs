@@ -357,6 +357,11 @@ impl Measurement {
         }
     }
 
+    /// Whether the run ended in its warm-up, before anything that is judged.
+    pub fn ended_in_warmup(&self) -> bool {
+        self.measured_from >= self.elapsed
+    }
+
     /// Adds a settled interval to the totals of its request; one of an unknown request is left out.
     pub fn add(&mut self, interval: &Interval) {
         let scenario = self.scenarios.iter_mut().find(|scenario| scenario.name == interval.scenario);

@@ -2,16 +2,21 @@
 
 use crate::record::Decision;
 
-use super::model::{Fact, Model, RequestView, ScenarioView, TimingRow, label};
+use super::model::{
+    ACCOUNT_NOTE, AccountRow, Fact, Model, ProberView, RequestView, ScenarioView, TimingRow, label,
+};
 use super::{plot, words};
 
 /// The report as markdown; it shows the plots by their file names beside it.
 pub fn markdown(model: &Model) -> String {
     let mut parts = vec![caveats(model), verdict(model), gate(model), findings(model), requests(model)];
-    parts.extend(model.requests().map(|(scenario, request)| timing(scenario, request)));
+    for (scenario, request) in model.requests() {
+        parts.extend([timing(scenario, request), account(scenario, request)]);
+    }
     parts.push(failures(model));
     parts.push(pictures(model));
     parts.extend(model.scenarios.iter().map(plan));
+    parts.extend(model.prober.as_ref().map(prober));
     parts.push(format!("### Provenance\n\n{}", facts(&model.provenance)));
     parts.push(format!("_{}_\n", escaped(&model.method)));
     parts.retain(|part| !part.is_empty());
@@ -29,13 +34,15 @@ fn caveats(model: &Model) -> String {
 }
 
 fn verdict(model: &Model) -> String {
+    let sharing = model.sharing.as_ref().map(|sharing| format!("\n{}\n", escaped(sharing)));
     format!(
-        "## {} {} — {}\n\n**{}**\n\n{}\n",
+        "## {} {} — {}\n\n**{}**\n\n{}\n{}",
         sign(model.decision),
         word(model.decision),
         escaped(&model.title),
         escaped(&model.headline),
         escaped(&model.subtitle),
+        sharing.unwrap_or_default(),
     )
 }
 
@@ -108,6 +115,30 @@ fn timing(scenario: &ScenarioView, request: &RequestView) -> String {
     let comparison =
         timing.comparison.as_ref().map(|text| format!("\n{}\n", escaped(text))).unwrap_or_default();
     format!("### Where the time goes: {}\n\n{table}{comparison}", escaped(&scenario.place(request)))
+}
+
+/// What the target told of its own time.
+fn account(scenario: &ScenarioView, request: &RequestView) -> String {
+    let rows = &request.account.rows;
+    if rows.is_empty() {
+        return String::new();
+    }
+    let warm = |quantile: &str| format!("{} {quantile}", request.timing.warm_name);
+    let heads = ["", "cold n", "cold p50", &warm("n"), &warm("p50"), &warm("p95"), &warm("p99")];
+    let table = table(heads, rows.iter().map(account_row));
+    let heading = format!("### The target's own account: {}", escaped(&scenario.place(request)));
+    format!("{heading}\n\n{table}\n{ACCOUNT_NOTE}\n")
+}
+
+fn account_row(row: &AccountRow) -> [String; 7] {
+    let name = if row.is_ours { format!("_{}_", row.name) } else { escaped(&row.name) };
+    let (cold, warm) = (row.cold, row.warm);
+    let [p50, p95, p99] = [warm.p50, warm.p95, warm.p99].map(words::time);
+    [name, words::count(cold.n), words::time(cold.p50), words::count(warm.n), p50, p95, p99]
+}
+
+fn prober(prober: &ProberView) -> String {
+    format!("### Prober\n\n{}\n\n{}", escaped(&prober.sentence), facts(&prober.facts))
 }
 
 fn timing_row(row: &TimingRow) -> [String; 7] {

@@ -76,6 +76,17 @@ fn an_interrupted_run_takes_back_a_pass_but_not_a_fail() {
 }
 
 #[test]
+fn a_run_that_was_cut_off_in_its_warm_up_says_so() {
+    for ending in [Ending::Interrupted, Ending::Recovered] {
+        let verdict = judged(&[tile(0, 0)], |measurement| {
+            (measurement.ending, measurement.measured_from) = (ending.clone(), measurement.elapsed);
+        });
+        let what = said(&verdict)[0];
+        assert!(what.ends_with(", in its warm-up: nothing was measured that could be judged"), "{what}");
+    }
+}
+
+#[test]
 fn an_interrupted_closed_model_is_no_pass_either() {
     let verdict = judged(&[tile(100, 0)], |measurement| {
         measurement.scenarios[0].planned = None;

@@ -125,7 +125,7 @@ fn cut_short(run: &Measurement) -> Option<Reason> {
     match &run.ending {
         Ending::Complete => None,
         Ending::Interrupted => Some(reason(
-            format!("the run was interrupted after {}", show(run.elapsed)),
+            format!("the run was interrupted after {}{}", show(run.elapsed), in_warmup(run)),
             "run it again, to its end",
         )),
         Ending::TargetDown(why) => Some(reason(
@@ -133,10 +133,15 @@ fn cut_short(run: &Measurement) -> Option<Reason> {
             "check that the target runs and is reachable from here, then run it again",
         )),
         Ending::Recovered => Some(reason(
-            "the record was recovered from a run that did not finish writing".to_owned(),
+            format!("the record was recovered from a run that did not finish writing{}", in_warmup(run)),
             "run it again, to its end",
         )),
     }
+}
+
+/// What to add where a run was cut off before anything that is judged.
+fn in_warmup(run: &Measurement) -> &'static str {
+    if run.ended_in_warmup() { ", in its warm-up: nothing was measured that could be judged" } else { "" }
 }
 
 fn reason(what: String, next: &str) -> Reason {

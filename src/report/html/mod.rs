@@ -1,5 +1,6 @@
 //! The report as a self-contained page: no script, no other file, readable on a phone.
 
+mod account;
 mod figure;
 mod gate;
 mod plan;
@@ -46,13 +47,16 @@ fn body(model: &Model) -> Markup {
         header {
             h1 { (model.title) }
             p.muted { (model.subtitle) }
+            @if let Some(sharing) = &model.sharing { p { strong { (sharing) } } }
         }
         (verdict(model))
         (gate::table(model))
         (failures(model))
         (figure::section(model))
         (timing::tables(model))
+        (account::tables(model))
         (plan::sections(model))
+        (prober(model))
         section {
             h2 { "Provenance" }
             div.card { (facts(&model.provenance)) }
@@ -76,15 +80,15 @@ fn caveats(model: &Model) -> Markup {
 }
 
 fn verdict(model: &Model) -> Markup {
-    let listed = model.findings.iter().any(|finding| finding.in_one_line() != model.headline);
+    let (said, further): (Vec<&Finding>, Vec<&Finding>) =
+        model.findings.iter().partition(|finding| finding.in_one_line() == model.headline);
     html! {
         section.verdict.(model.decision.name()) {
             p.word { (model.decision.name().to_uppercase()) }
             p.why { (model.headline) }
-            @if listed {
-                ul { @for finding in &model.findings { li { (finding.in_one_line()) (next(finding)) } } }
-            } @else {
-                @for finding in &model.findings { p { (next(finding)) } }
+            @for finding in said { p { (next(finding)) } }
+            @if !further.is_empty() {
+                ul { @for finding in further { li { (finding.in_one_line()) (next(finding)) } } }
             }
         }
     }
@@ -112,6 +116,21 @@ fn failures(model: &Model) -> Markup {
                             }
                         }
                     }
+                }
+            }
+        }
+    }
+}
+
+/// How the prober itself fared.
+fn prober(model: &Model) -> Markup {
+    html! {
+        @if let Some(prober) = &model.prober {
+            section {
+                h2 { "Prober" }
+                div.card {
+                    p { (prober.sentence) }
+                    (facts(&prober.facts))
                 }
             }
         }

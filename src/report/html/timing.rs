@@ -16,6 +16,11 @@ pub(super) fn tables(model: &Model) -> Markup {
                     "Cold is the first exchange of a connection in the warm-up; nothing of the warm-up is judged. "
                     "Each figure is of the ok exchanges that entered the part; lag, wait and set-up are also of exchanges that failed later. Quantiles of parts need not add up to the quantile of the whole."
                 }
+                @if model.requests().any(|(_, request)| request.timing.has_kinds()) {
+                    p.muted.small {
+                        "Rows that begin with “if” tell kinds of connections and handshakes apart: they divide the exchanges, not their time."
+                    }
+                }
                 @for (scenario, request) in timed { (table(scenario, request)) }
             }
         }

@@ -3,10 +3,13 @@
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-use crate::record::{Connections, Ending, PlannedScenario, RunRecord, ScenarioMeasurement, Verdict};
+use crate::record::{Connections, Ending, Lookups, PlannedScenario, RunRecord, ScenarioMeasurement, Verdict};
 use crate::units;
 
-use super::words;
+use super::{Quantiles, sharing, words};
+
+/// How many addresses are named.
+const ADDRESSES: usize = 8;
 
 /// One thing known about a run or a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +54,7 @@ pub(super) fn provenance(record: &RunRecord) -> Vec<Fact> {
         fact("tollgate", &format!("{}, record format {}", from.tollgate, record.format)),
     ];
     facts.extend(from.git_commit.as_deref().map(|commit| fact("commit", commit)));
+    facts.extend(sharing::facts(record.measurement.sharing.as_ref()));
     facts
 }
 
@@ -80,6 +84,8 @@ pub(super) fn of_scenario(
         facts.push(fact("connections", &connections(scenario.connections)));
         facts
             .extend((!scenario.protocols.is_empty()).then(|| fact("spoken", &scenario.protocols.join(", "))));
+        facts.extend((scenario.addresses.len() > 1).then(|| fact("addresses", &addresses(scenario))));
+        facts.extend((!scenario.lookups.is_empty()).then(|| fact("look-ups", &lookups(&scenario.lookups))));
     }
     facts
 }
@@ -107,6 +113,39 @@ fn connections(connections: Connections) -> String {
         text += &format!(", {} could not be opened", words::count(connections.failed));
     }
     text
+}
+
+/// Connections by address, the most used first.
+fn addresses(scenario: &ScenarioMeasurement) -> String {
+    let mut all: Vec<(&String, &u64)> = scenario.addresses.iter().collect();
+    all.sort_by_key(|(_, connections)| std::cmp::Reverse(**connections));
+    let named = all.iter().take(ADDRESSES).map(|(address, connections)| {
+        format!("{} ({})", words::name(address), words::counted(**connections, "connection"))
+    });
+    let named: Vec<String> = named.collect();
+    match all.len() - named.len() {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+fn lookups(lookups: &Lookups) -> String {
+    let took = Quantiles::of(Some(&lookups.took));
+    let mut parts = vec![words::count(took.n)];
+    if took.n > 0 {
+        parts.push(format!("p50 {}, max {}", words::time(took.p50), words::time(took.max)));
+    }
+    parts.extend((lookups.failed > 0).then(|| format!("{} more failed", words::count(lookups.failed))));
+    parts.join(", ")
+}
+
+/// Addresses and look-ups in one line, where there is more to tell than that the one address was used.
+pub(super) fn several_addresses(scenario: &ScenarioMeasurement) -> Option<String> {
+    let mut parts = Vec::new();
+    parts.extend((scenario.addresses.len() > 1).then(|| addresses(scenario)));
+    let told = !scenario.lookups.is_empty() && (!parts.is_empty() || scenario.lookups.failed > 0);
+    parts.extend(told.then(|| format!("look-ups: {}", lookups(&scenario.lookups))));
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// How the figures came about.

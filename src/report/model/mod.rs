@@ -1,10 +1,13 @@
 //! Everything a report shows.
 
+mod account;
 mod budget;
 mod curve;
 mod facts;
 mod finding;
+mod prober;
 mod request;
+mod sharing;
 mod sparse;
 mod timeline;
 mod timing;
@@ -16,10 +19,12 @@ use crate::record::{Decision, Interval, Measurement, PlannedScenario, Reason, Ru
 use crate::units::Ratio;
 
 use super::words;
+pub(super) use account::{AccountRow, NOTE as ACCOUNT_NOTE};
 pub(super) use budget::{BudgetRow, Mark};
 pub(super) use curve::{Curve, tail};
 pub(super) use facts::Fact;
 pub(super) use finding::Finding;
+pub(super) use prober::ProberView;
 pub(super) use request::{FailureRow, RequestView};
 use sparse::Sparse;
 use timeline::Gatherer;
@@ -33,6 +38,8 @@ pub struct Model {
     pub(super) title: String,
     /// When the run started, and how long it took.
     pub(super) subtitle: String,
+    /// How it was shared out over several probers, in a sentence.
+    pub(super) sharing: Option<String>,
     /// The decision on the run.
     pub(super) decision: Decision,
     /// The reason for the decision, in one line.
@@ -43,6 +50,8 @@ pub struct Model {
     pub(super) caveats: Vec<Caveat>,
     /// What keeps the run from a pass, and what to do about it; the gravest first.
     pub(super) findings: Vec<Finding>,
+    /// How the prober itself fared.
+    pub(super) prober: Option<ProberView>,
     /// Where the record comes from.
     pub(super) provenance: Vec<Fact>,
     /// How the figures came about, in two sentences.
@@ -73,6 +82,9 @@ pub(super) struct ScenarioView {
     pub(super) facts: Vec<Fact>,
     /// What speaks against believing the data, or what failed beside the budgets.
     pub(super) reasons: Vec<Reason>,
+    /// To which addresses connections were opened, and look-ups that failed, in one line; `None` where there was one
+    /// address and no such failure.
+    pub(super) addresses: Option<String>,
     /// Its requests, in the order of the scenario file, each with the hops it was redirected by after it.
     pub(super) requests: Vec<RequestView>,
     /// All its requests over time, hops left out.
@@ -96,7 +108,9 @@ impl Model {
             title: title(&scenarios),
             subtitle: facts::subtitle(record),
             decision: verdict.decision,
-            headline: finding::headline(verdict.decision, &findings, &budgets, confidence(verdict)),
+            headline: headline(record, &findings, &budgets),
+            sharing: sharing::words(record),
+            prober: ProberView::of(record),
             findings,
             caveats: scenarios.iter().flat_map(ScenarioView::caveats).collect(),
             scenarios,
@@ -130,6 +144,7 @@ impl ScenarioView {
                 .unwrap_or_default(),
             decision: verdict.map_or(Decision::Inconclusive, |verdict| verdict.decision),
             facts: facts::of_scenario(planned, measured),
+            addresses: measured.and_then(facts::several_addresses),
             reasons: verdict.map(|verdict| finding::shown(&verdict.reasons)).unwrap_or_default(),
             caveats: planned.map(caveats).unwrap_or_default(),
             timeline: together(record, seconds, |scenario, request| {
@@ -178,6 +193,14 @@ fn together(record: &RunRecord, seconds: &Seconds, wanted: impl Fn(&str, &str) -
 
 fn caveats(plan: &PlannedScenario) -> Vec<String> {
     plan.caveats.iter().map(|caveat| words::display(caveat, words::LINE)).collect()
+}
+
+fn headline(record: &RunRecord, findings: &[Finding], budgets: &[Decision]) -> String {
+    let verdict = &record.verdict;
+    if verdict.decision == Decision::Inconclusive && record.measurement.ended_in_warmup() {
+        return "the run ended in its warm-up: nothing was measured that could be judged".to_owned();
+    }
+    finding::headline(verdict.decision, findings, budgets, confidence(verdict))
 }
 
 /// The confidence, where a budget was decided with one.

@@ -5,6 +5,7 @@ use crate::record::{
     ScenarioVerdict, Stage,
 };
 
+use super::account::Account;
 use super::{BudgetRow, Curve, Quantiles, Timeline, Timing, budget, words};
 
 /// One hop of a request whose redirects are followed.
@@ -43,6 +44,8 @@ pub(in crate::report) struct RequestView {
     pub(in crate::report) failures: Vec<FailureRow>,
     /// Where the time went.
     pub(in crate::report) timing: Timing,
+    /// What the target told of its own time.
+    pub(in crate::report) account: Account,
     /// Latency by percentile.
     pub(in crate::report) curve: Curve,
     /// Latency over time.
@@ -119,6 +122,7 @@ impl RequestView {
             budgets,
             failures: failures(request),
             timing: Timing::new(request),
+            account: Account::new(request),
             curve,
             timeline,
         }

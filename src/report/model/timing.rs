@@ -61,14 +61,18 @@ pub(in crate::report) struct TimingRow {
 }
 
 /// The parts of latency as a tree, written from the top.
-const TREE: [(Dimension, usize); 10] = [
+const TREE: [(Dimension, usize); 14] = [
     (Dimension::Latency, 0),
+    (Dimension::Fresh, 1),
+    (Dimension::Reused, 1),
     (Dimension::Lag, 1),
     (Dimension::Wait, 1),
     (Dimension::Setup, 1),
     (Dimension::Dns, 2),
     (Dimension::Connect, 2),
     (Dimension::Tls, 2),
+    (Dimension::TlsFull, 3),
+    (Dimension::TlsResumed, 3),
     (Dimension::Service, 1),
     (Dimension::FirstByte, 2),
     (Dimension::Body, 2),
@@ -86,7 +90,7 @@ impl Timing {
                 cold: quantiles(&request.cold, dimension),
                 warm: quantiles(&request.measured, dimension),
             })
-            .filter(|row| row.cold.n + row.warm.n > 0)
+            .filter(|row| row.cold.n + row.warm.n > 0 && tells_something(row.dimension, request))
             .collect();
         let mostly_fresh =
             Ratio::of(request.measured.tally.fresh, request.measured.tally.exchanges).as_f64() > 0.5;
@@ -95,9 +99,30 @@ impl Timing {
         Self { warm_name, rows, comparison }
     }
 
+    /// Whether kinds of connections or handshakes are told apart.
+    pub(in crate::report) fn has_kinds(&self) -> bool {
+        use Dimension::{Fresh, Reused, TlsFull, TlsResumed};
+        self.rows.iter().any(|row| [Fresh, Reused, TlsFull, TlsResumed].contains(&row.dimension))
+    }
+
     /// Latency itself.
     pub(in crate::report) fn latency(&self) -> Option<&TimingRow> {
         self.rows.first().filter(|row| row.dimension == Dimension::Latency)
+    }
+}
+
+/// Whether a row shows more than the one above it does: kinds of connections where the measured phase saw both, kinds of
+/// handshakes where any session was resumed.
+fn tells_something(dimension: Dimension, request: &RequestMeasurement) -> bool {
+    let met = |stage: &StageMeasurement, dimension| stage.series.get(dimension).is_some();
+    match dimension {
+        Dimension::Fresh | Dimension::Reused => {
+            [Dimension::Fresh, Dimension::Reused].iter().all(|&kind| met(&request.measured, kind))
+        }
+        Dimension::TlsFull | Dimension::TlsResumed => {
+            [&request.cold, &request.measured].iter().any(|stage| met(stage, Dimension::TlsResumed))
+        }
+        _ => true,
     }
 }
 
@@ -121,8 +146,8 @@ fn comparison(rows: &[TimingRow], warm_name: &str) -> Option<String> {
 pub(in crate::report) fn label(dimension: Dimension) -> &'static str {
     match dimension {
         Dimension::Latency => "latency",
-        Dimension::Fresh => "fresh",
-        Dimension::Reused => "reused",
+        Dimension::Fresh => "if fresh",
+        Dimension::Reused => "if reused",
         Dimension::Lag => "lag",
         Dimension::Wait => "wait",
         Dimension::Setup => "setup",
@@ -130,8 +155,8 @@ pub(in crate::report) fn label(dimension: Dimension) -> &'static str {
         Dimension::Dns => "dns",
         Dimension::Connect => "connect",
         Dimension::Tls => "tls",
-        Dimension::TlsFull => "full tls",
-        Dimension::TlsResumed => "resumed tls",
+        Dimension::TlsFull => "if full",
+        Dimension::TlsResumed => "if resumed",
         Dimension::FirstByte => "first byte",
         Dimension::Body => "body",
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::units;
 
 use super::scene::{Scene, Side, Spot};
-use super::style::{AXIS, Face, GRID, INK, SUBTITLE, TICK, WARNING};
+use super::style::{AXIS, GRID, TICK};
 
 /// The part of the paper within the axes.
 #[derive(Debug, Clone, Copy)]
@@ -225,28 +225,6 @@ fn clock_label(at: u64, step: u64) -> String {
         (at, step) if step % 3_600 == 0 => format!("{} h", at / 3_600),
         (at, step) if step % 60 == 0 => format!("{} min", at / 60),
         (at, _) => format!("{at} s"),
-    }
-}
-
-/// What stands above every plot.
-pub(super) struct Heading<'a> {
-    /// What one sees.
-    pub(super) title: &'a str,
-    /// What the figures are of.
-    pub(super) subtitle: &'a str,
-    /// What a reader must know before the figures.
-    pub(super) caveats: &'a [String],
-}
-
-impl Heading<'_> {
-    /// Draws it at the top of the paper; returns the height of the line that would follow.
-    pub(super) fn draw(&self, scene: &mut Scene) -> f64 {
-        let title = Face { size: scene.paper.title, bold: true, colour: INK };
-        let mut below = scene.paragraph(30.0, self.title, title, 3);
-        if !self.caveats.is_empty() {
-            below = scene.paragraph(below, &format!("! {}", self.caveats.join("; ")), WARNING, 3);
-        }
-        scene.paragraph(below, self.subtitle, SUBTITLE, 4) + 9.0
     }
 }
 

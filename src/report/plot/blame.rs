@@ -6,11 +6,11 @@ use crate::record::Dimension;
 use crate::report::model::{Point, Quantiles, ScenarioView, Timeline};
 use crate::report::words;
 
-use super::axis::{Durations, Frame, Heading};
+use super::axis::{Durations, Frame};
 use super::clock::Clock;
-use super::font::Fonts;
 use super::scene::{Mark, Scene};
-use super::style::{Colour, P50, Paper, SHADE, part};
+use super::sheet::Sheet;
+use super::style::{Colour, P50, SHADE, part};
 use super::table::Table;
 
 /// The quantile that is compared.
@@ -51,7 +51,7 @@ fn parts() -> [Part; 3] {
 
 /// Whether there is anything to draw.
 pub(super) fn is_drawn(scenario: &ScenarioView) -> bool {
-    scenario.timeline.points().any(|point| point.wait.n + point.lag.n > 0)
+    scenario.timeline.measured.iter().any(|point| point.wait.n + point.lag.n > 0)
 }
 
 /// The figure in words.
@@ -89,12 +89,11 @@ pub(super) fn table(scenario: &ScenarioView) -> Table {
 }
 
 /// The figure.
-pub(super) fn scene(scenario: &ScenarioView, title: &str, paper: Paper, fonts: &'static Fonts) -> Scene {
+pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
     let line = &scenario.timeline;
     let measure = measure(line);
-    let mut scene = Scene::new(paper, fonts);
     let subtitle = format!("{} {} · logarithmic heights", measure.name, in_each(line));
-    let below = Heading { title, subtitle: &subtitle, caveats: &scenario.caveats }.draw(&mut scene);
+    let (mut scene, below) = sheet.headed(&subtitle, scenario);
     let parts = parts();
     let mut entries: Vec<(Mark, &str)> =
         parts.iter().map(|part| (Mark::Line(part.colour), part.name)).collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::report::model::{Point, Timeline};
 
 use super::axis::{Frame, clock};
-use super::scene::{Scene, Spot};
+use super::scene::{Mark, Scene, Spot};
 use super::style::{ALARM, SHADE};
 
 /// How high the strip of failures above a plot is.
@@ -75,6 +75,14 @@ impl Clock<'_> {
             last = Some(point.at());
         }
         runs
+    }
+
+    /// What the shade and the strip stand for, where they are there.
+    pub(super) fn signs(line: &Timeline) -> impl Iterator<Item = (Mark, &'static str)> {
+        let shade = (!line.warmup.is_empty()).then_some((Mark::Box(SHADE), "warm-up, not judged"));
+        let failed = line.points().any(|point| point.failed > 0);
+        let strip = failed.then_some((Mark::Box(ALARM), "share that failed, above the plot"));
+        shade.into_iter().chain(strip)
     }
 
     /// What a bin is, for a subtitle: `each second`, `every 5 min`.

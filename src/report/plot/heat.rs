@@ -5,12 +5,12 @@ use std::time::Duration;
 use crate::report::model::{Point, RequestView, ScenarioView, Timeline};
 use crate::report::words;
 
-use super::axis::{Durations, Frame, Heading};
+use super::axis::{Durations, Frame};
 use super::clock::{Clock, STRIP};
-use super::font::Fonts;
 use super::raster::{Raster, level};
-use super::scene::{Mark, Scene, Side, Spot};
-use super::style::{ALARM, LABEL, Paper, SHADE, WARNING};
+use super::scene::{Scene, Side, Spot};
+use super::sheet::Sheet;
+use super::style::{ALARM, LABEL, Paper, WARNING};
 use super::table::Table;
 
 /// How high a cell is, roughly.
@@ -28,15 +28,18 @@ pub(super) fn alt(request: &RequestView) -> String {
         line.points().filter_map(|point| point.spread.steps().next()).map(|(value, _)| value).min();
     let n: u64 = line.points().map(|point| point.latency.n).sum();
     let latency = request.latency;
+    let phase = if line.reached_the_measured_phase() {
+        let (half, most) = (words::time(latency.p50), words::time(latency.p95));
+        format!("in the measured phase half took {half} or less, and one in twenty {most} or more")
+    } else {
+        "all of them belong to the warm-up, in which the run ended".to_owned()
+    };
     format!(
-        "{} ok exchanges over {}, warm-up included, took {} to {}; in the measured phase half took {} or less, and one \
-         in twenty {} or more",
+        "{} ok exchanges over {}, warm-up included, took {} to {}; {phase}",
         words::count(n),
         words::time(Some(line.end)),
         words::time(shortest),
         words::time(line.points().filter_map(|point| point.latency.max).max()),
-        words::time(latency.p50),
-        words::time(latency.p95),
     )
 }
 
@@ -60,21 +63,15 @@ pub(super) fn table(request: &RequestView) -> Table {
 }
 
 /// The figure.
-pub(super) fn scene(
-    (scenario, request): (&ScenarioView, &RequestView),
-    title: &str,
-    paper: Paper,
-    fonts: &'static Fonts,
-) -> Scene {
+pub(super) fn scene((scenario, request): (&ScenarioView, &RequestView), sheet: Sheet<'_>) -> Scene {
     let line = &request.timeline;
-    let mut scene = Scene::new(paper, fonts);
     let subtitle =
         format!("ok exchanges {} in which they were due, by latency · logarithmic heights", in_each(line));
-    let below = Heading { title, subtitle: &subtitle, caveats: &scenario.caveats }.draw(&mut scene);
-    let right = scale(&mut scene, below, most(line, &heights(line), rows(paper)));
+    let (mut scene, below) = sheet.headed(&subtitle, scenario);
+    let right = scale(&mut scene, below, most(line, &heights(line), rows(sheet.paper)));
     let below = legend(&mut scene, (right + 18.0, below), line);
     let frame = Frame::below(&mut scene, below + STRIP, 1.0);
-    let figure = Figure { clock: Clock { line, frame }, heights: heights(line), rows: rows(paper) };
+    let figure = Figure { clock: Clock { line, frame }, heights: heights(line), rows: rows(sheet.paper) };
     figure.clock.shade(&mut scene, STRIP);
     figure.heights.grid(&mut scene, &frame);
     figure.cells(&mut scene);
@@ -134,11 +131,7 @@ fn scale(scene: &mut Scene, middle: f64, most: u64) -> f64 {
 }
 
 fn legend(scene: &mut Scene, (left, top): Spot, line: &Timeline) -> f64 {
-    let failed = line.points().any(|point| point.failed > 0);
-    let mut entries = Vec::new();
-    entries.extend((!line.warmup.is_empty()).then_some((Mark::Box(SHADE), "warm-up, not judged")));
-    entries.extend(failed.then_some((Mark::Box(ALARM), "share that failed, above the plot")));
-    scene.legend_from(left, top, &entries)
+    scene.legend_from(left, top, &Clock::signs(line).collect::<Vec<_>>())
 }
 
 /// Where things lie.

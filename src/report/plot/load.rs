@@ -3,11 +3,11 @@
 use crate::report::model::{Point, ScenarioView, Timeline};
 use crate::report::words;
 
-use super::axis::{Frame, Heading, Numbers, rate};
+use super::axis::{Frame, Numbers, rate};
 use super::clock::Clock;
-use super::font::Fonts;
 use super::scene::{Mark, Scene, Side};
-use super::style::{ALARM, DROPPED, LABEL, MAX, P50, Paper, SHADE};
+use super::sheet::Sheet;
+use super::style::{ALARM, DROPPED, LABEL, MAX, P50, SHADE};
 use super::table::Table;
 
 /// The figure in words.
@@ -57,16 +57,15 @@ fn errors(point: &Point) -> u64 {
 }
 
 /// The figure.
-pub(super) fn scene(scenario: &ScenarioView, title: &str, paper: Paper, fonts: &'static Fonts) -> Scene {
+pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
     let line = &scenario.timeline;
     let failing = line.points().any(|point| point.failed > 0);
-    let mut scene = Scene::new(paper, fonts);
     let subtitle = format!(
         "requests by the second in which they were due, a point {}{}",
         Clock::each(line),
         if failing { "" } else { " · none failed, none was dropped" }
     );
-    let below = Heading { title, subtitle: &subtitle, caveats: &scenario.caveats }.draw(&mut scene);
+    let (mut scene, below) = sheet.headed(&subtitle, scenario);
     let below = legend(&mut scene, below, line);
     let upper = Frame::below(&mut scene, below + 2.0, if failing { 0.62 } else { 0.8 });
     let asked = Clock { line, frame: upper };

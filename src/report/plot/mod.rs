@@ -13,6 +13,7 @@ mod percentile;
 mod phases;
 mod raster;
 mod scene;
+mod sheet;
 mod style;
 mod table;
 
@@ -25,6 +26,7 @@ use super::words;
 use draw::Words;
 use font::Fonts;
 use scene::Scene;
+use sheet::Sheet;
 pub(super) use style::{Paper, dark_rules};
 pub(super) use table::Table;
 
@@ -109,8 +111,8 @@ impl Figure<'_> {
         match self {
             Self::Percentile(scenario) => scenario.own_requests().any(|request| request.curve.total > 0),
             Self::Heat(_, request) => heat::is_drawn(request),
-            Self::OverTime(_, request) => !request.timeline.is_empty(),
-            Self::Load(scenario) => !scenario.timeline.is_empty(),
+            Self::OverTime(_, request) => request.timeline.reached_the_measured_phase(),
+            Self::Load(scenario) => scenario.timeline.reached_the_measured_phase(),
             Self::Blame(scenario) => blame::is_drawn(scenario),
             Self::Phases(scenario) => {
                 scenario.own_requests().any(|request| !phases::bars(request).is_empty())
@@ -165,14 +167,14 @@ impl<'a> Sketch<'a> {
     }
 
     fn scene(&self, paper: Paper, fonts: &'static Fonts) -> Scene {
-        let title = self.title.as_str();
+        let sheet = Sheet { title: &self.title, paper, fonts };
         match self.figure {
-            Figure::Percentile(scenario) => percentile::scene(scenario, title, paper, fonts),
-            Figure::Heat(scenario, request) => heat::scene((scenario, request), title, paper, fonts),
-            Figure::OverTime(scenario, request) => over_time::scene((scenario, request), title, paper, fonts),
-            Figure::Load(scenario) => load::scene(scenario, title, paper, fonts),
-            Figure::Blame(scenario) => blame::scene(scenario, title, paper, fonts),
-            Figure::Phases(scenario) => phases::scene(scenario, title, paper, fonts),
+            Figure::Percentile(scenario) => percentile::scene(scenario, sheet),
+            Figure::Heat(scenario, request) => heat::scene((scenario, request), sheet),
+            Figure::OverTime(scenario, request) => over_time::scene((scenario, request), sheet),
+            Figure::Load(scenario) => load::scene(scenario, sheet),
+            Figure::Blame(scenario) => blame::scene(scenario, sheet),
+            Figure::Phases(scenario) => phases::scene(scenario, sheet),
         }
     }
 

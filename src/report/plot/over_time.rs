@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::report::model::{Point, Quantiles, RequestView, ScenarioView, Timeline};
 use crate::report::words;
 
-use super::axis::{Durations, Frame, Heading};
+use super::axis::{Durations, Frame};
 use super::clock::{Clock, STRIP};
-use super::font::Fonts;
 use super::scene::{Mark, Scene, Spot, along};
-use super::style::{ALARM, Colour, MAX, P50, P95, P99, Paper, SHADE, WARNING};
+use super::sheet::Sheet;
+use super::style::{ALARM, Colour, MAX, P50, P95, P99, WARNING};
 use super::table::Table;
 
 /// One quantile as a line.
@@ -70,17 +70,11 @@ pub(super) fn table(request: &RequestView) -> Table {
 }
 
 /// The figure.
-pub(super) fn scene(
-    (scenario, request): (&ScenarioView, &RequestView),
-    title: &str,
-    paper: Paper,
-    fonts: &'static Fonts,
-) -> Scene {
+pub(super) fn scene((scenario, request): (&ScenarioView, &RequestView), sheet: Sheet<'_>) -> Scene {
     let line = &request.timeline;
     let heights = heights(request);
-    let mut scene = Scene::new(paper, fonts);
     let subtitle = subtitle(line) + heights.note();
-    let below = Heading { title, subtitle: &subtitle, caveats: &scenario.caveats }.draw(&mut scene);
+    let (mut scene, below) = sheet.headed(&subtitle, scenario);
     let below = legend(&mut scene, below, line);
     let frame = Frame::below(&mut scene, below + STRIP, 1.0);
     let figure = Figure { clock: Clock { line, frame }, heights };
@@ -119,9 +113,7 @@ fn legend(scene: &mut Scene, top: f64, line: &Timeline) -> f64 {
     let mut entries: Vec<(Mark, &str)> =
         lines(line).rev().map(|quantile| (Mark::Line(quantile.colour), quantile.name)).collect();
     entries.push((Mark::Dot(MAX), "longest"));
-    entries.extend((!line.warmup.is_empty()).then_some((Mark::Box(SHADE), "warm-up, not judged")));
-    let failed = line.points().any(|point| point.failed > 0);
-    entries.extend(failed.then_some((Mark::Box(ALARM), "share that failed, above the plot")));
+    entries.extend(Clock::signs(line));
     scene.legend(top, &entries)
 }
 

@@ -6,10 +6,10 @@ use crate::record::Actual;
 use crate::report::model::{Curve, Mark as Budget, RequestView, ScenarioView, tail};
 use crate::report::words;
 
-use super::axis::{Durations, Frame, Heading};
-use super::font::Fonts;
+use super::axis::{Durations, Frame};
 use super::scene::{Mark, Scene, Side, Spot, along};
-use super::style::{ALARM, Colour, LABEL, Paper, SERIES, STRONG, WARNING};
+use super::sheet::Sheet;
+use super::style::{ALARM, Colour, LABEL, SERIES, STRONG, WARNING};
 use super::table::Table;
 
 /// The figure in words.
@@ -59,12 +59,11 @@ pub(super) fn table(scenario: &ScenarioView) -> Table {
 }
 
 /// The figure.
-pub(super) fn scene(scenario: &ScenarioView, title: &str, paper: Paper, fonts: &'static Fonts) -> Scene {
+pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
     let requests = drawn(scenario);
-    let mut scene = Scene::new(paper, fonts);
     let heights = heights(&requests);
     let subtitle = subtitle(scenario, &requests) + heights.note();
-    let below = Heading { title, subtitle: &subtitle, caveats: &scenario.caveats }.draw(&mut scene);
+    let (mut scene, below) = sheet.headed(&subtitle, scenario);
     let below = legend(&mut scene, below, &requests);
     let frame = Frame::below(&mut scene, below + 8.0, 1.0);
     let figure = Figure { tenfolds: tenfolds(&requests), heights, several: requests.len() > 1, frame };

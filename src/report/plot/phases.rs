@@ -6,10 +6,9 @@ use crate::record::Dimension;
 use crate::report::model::{Quantiles, RequestView, ScenarioView, TimingRow, label};
 use crate::report::words;
 
-use super::axis::Heading;
-use super::font::Fonts;
 use super::scene::{Scene, Side};
-use super::style::{self, AXIS, LABEL, MUTED, Paper, STRONG, TICK};
+use super::sheet::Sheet;
+use super::style::{self, AXIS, LABEL, MUTED, STRONG, TICK};
 use super::table::Table;
 
 /// The parts that add up to latency, in the order an exchange goes through them.
@@ -104,18 +103,17 @@ pub(super) fn table(scenario: &ScenarioView) -> Table {
 }
 
 /// The figure.
-pub(super) fn scene(scenario: &ScenarioView, title: &str, paper: Paper, fonts: &'static Fonts) -> Scene {
+pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
     let groups: Vec<(&RequestView, Vec<Bar>)> =
         drawn(scenario).into_iter().map(|request| (request, bars(request))).collect();
     let longest = groups.iter().flat_map(|(_, bars)| bars).map(Bar::total).max().unwrap_or_default();
-    let mut scene = Scene::new(paper, fonts);
     let subtitle =
         "median of each part of an exchange, cold (first on its connection) against the measured phase";
-    let mut y = Heading { title, subtitle, caveats: &scenario.caveats }.draw(&mut scene);
+    let (mut scene, mut y) = sheet.headed(subtitle, scenario);
     for (request, bars) in &groups {
         if scenario.own_requests().count() > 1 {
-            let name = scene.fitted(&request.name, paper.width - 2.0 * paper.edge, STRONG);
-            scene.text((paper.edge, y + 10.0), Side::Start, &name, STRONG);
+            let name = scene.fitted(&request.name, scene.paper.width - 2.0 * scene.paper.edge, STRONG);
+            scene.text((scene.paper.edge, y + 10.0), Side::Start, &name, STRONG);
             y += HEADING;
         }
         for bar in bars {

@@ -6,7 +6,8 @@ mod lay;
 use crate::record::{Decision, Dimension};
 
 use super::model::{
-    BudgetRow, FailureRow, Model, Quantiles, RequestView, ScenarioView, Timing, TimingRow, label,
+    ACCOUNT_NOTE, AccountRow, BudgetRow, FailureRow, Model, Quantiles, RequestView, ScenarioView, Timing,
+    TimingRow, label,
 };
 use super::words;
 use ink::Ink;
@@ -19,9 +20,14 @@ use lay::{Align, Grid, wrapped};
 pub fn terminal(model: &Model, width: u16, colour: bool) -> String {
     let page = Page { width: usize::from(width).max(60), ink: Ink::new(colour) };
     let mut parts: Vec<String> = page.caveats(model).into_iter().collect();
+    parts.extend(model.sharing.as_ref().map(|sharing| wrapped(sharing, page.width, 0)));
     parts.push(page.gate(model));
-    parts.extend(model.requests().filter_map(|(scenario, request)| page.timing(scenario, request)));
+    for (scenario, request) in model.requests() {
+        parts.extend(page.timing(scenario, request));
+        parts.extend(page.account(scenario, request));
+    }
     parts.extend(page.failures(model));
+    parts.extend(page.conditions(model));
     parts.push(page.verdict(model));
     parts.join("\n")
 }
@@ -154,6 +160,56 @@ impl Page {
         Some(text)
     }
 
+    /// What the target told of its own time; nothing where it told nothing.
+    fn account(&self, scenario: &ScenarioView, request: &RequestView) -> Option<String> {
+        let rows = &request.account.rows;
+        let mut grid = Grid::new([Align::Left].into_iter().chain([Align::Right; 5]));
+        let warm = format!("{} p50", request.timing.warm_name);
+        grid.row(["", "cold p50", &warm, "p95", "p99", "n"].map(|head| self.ink.dim(head)));
+        for row in rows {
+            grid.row(self.account_row(row));
+        }
+        let heading = format!("the target's own account · {}", scenario.place(request));
+        let mut text = format!("{}\n", self.ink.bold(&lay::cut(&heading, self.width)));
+        grid.lines(self.width - 2).iter().for_each(|line| text += &format!("  {line}\n"));
+        text += &self.dimmed(&wrapped(ACCOUNT_NOTE, self.width, 2));
+        (!rows.is_empty()).then_some(text)
+    }
+
+    fn account_row(&self, row: &AccountRow) -> [String; 6] {
+        const NAME: usize = 28;
+        let name = lay::cut(&row.name, NAME);
+        [
+            if row.is_ours { self.ink.dim(&name) } else { name },
+            words::time(row.cold.p50),
+            words::time(row.warm.p50),
+            words::time(row.warm.p95),
+            words::time(row.warm.p99),
+            words::count(row.warm.n),
+        ]
+    }
+
+    /// Under which conditions the figures came about: the prober's own health, and addresses where there were several.
+    /// What is as it should be does not stand out.
+    fn conditions(&self, model: &Model) -> Option<String> {
+        let mut text = String::new();
+        if let Some(prober) = &model.prober {
+            let line = wrapped(&prober.in_one_line(), self.width, 0);
+            text += &if prober.is_punctual { self.dimmed(&line) } else { line };
+        }
+        for (scenario, addresses) in
+            model.scenarios.iter().filter_map(|scenario| Some((scenario, scenario.addresses.as_ref()?)))
+        {
+            let line = format!("connections · {}: {addresses}", scenario.name);
+            text += &self.dimmed(&wrapped(&line, self.width, 0));
+        }
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn dimmed(&self, lines: &str) -> String {
+        lines.lines().map(|line| self.ink.dim(line) + "\n").collect()
+    }
+
     fn counts(timing: &Timing) -> String {
         let n = |quantiles: fn(&TimingRow) -> Quantiles| {
             words::count(timing.latency().map_or(0, |row| quantiles(row).n))
@@ -225,7 +281,7 @@ fn no_budget(request: &RequestView) -> [String; 3] {
 
 /// A bar as long as the part's share of the median latency, or how few exchanges entered the part.
 fn beside(row: &TimingRow, latency: &TimingRow) -> String {
-    const LONGEST: f64 = 24.0;
+    const LONGEST: f64 = 20.0;
     if row.warm.n < latency.warm.n {
         return if row.warm.n == 0 {
             "only cold".to_owned()
@@ -235,7 +291,7 @@ fn beside(row: &TimingRow, latency: &TimingRow) -> String {
     }
     let (Some(part), Some(whole)) = (row.warm.p50, latency.warm.p50) else { return String::new() };
     let share = (part.as_secs_f64() / whole.as_secs_f64().max(1e-9)).min(1.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 24")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 20")]
     let length = (share * LONGEST).round() as usize;
     "━".repeat(length)
 }

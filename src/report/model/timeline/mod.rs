@@ -55,9 +55,9 @@ impl Timeline {
     /// The most rows a table shows.
     pub(in crate::report) const MOST_ROWS: u64 = 50;
 
-    /// Whether there is anything to plot.
-    pub(in crate::report) fn is_empty(&self) -> bool {
-        self.warmup.is_empty() && self.measured.is_empty()
+    /// Whether anything was measured that is judged.
+    pub(in crate::report) fn reached_the_measured_phase(&self) -> bool {
+        !self.measured.is_empty()
     }
 
     /// Every bin, the warm-up's first.

@@ -1,0 +1,54 @@
+//! What the target told of its own time, beside what was measured here.
+
+use maud::{Markup, html};
+
+use crate::report::model::{ACCOUNT_NOTE, AccountRow, Model, RequestView, ScenarioView};
+use crate::report::words;
+
+/// One table for each request whose answers told anything.
+pub(super) fn tables(model: &Model) -> Markup {
+    let told: Vec<_> = model.requests().filter(|(_, request)| !request.account.rows.is_empty()).collect();
+    html! {
+        @if !told.is_empty() {
+            section {
+                h2 { "The target's own account" }
+                p.muted.small { (ACCOUNT_NOTE) }
+                @for (scenario, request) in told { (table(scenario, request)) }
+            }
+        }
+    }
+}
+
+fn table(scenario: &ScenarioView, request: &RequestView) -> Markup {
+    let warm = request.timing.warm_name;
+    html! {
+        div.card {
+            h3 { (scenario.place(request)) }
+            div.scroll {
+                table {
+                    thead {
+                        tr {
+                            th { "metric" }
+                            @for head in ["n", "p50", "p95"] { th.number { "cold " (head) } }
+                            @for head in ["n", "p50", "p95", "p99"] { th.number { (warm) " " (head) } }
+                        }
+                    }
+                    tbody { @for metric in &request.account.rows { (row(metric)) } }
+                }
+            }
+        }
+    }
+}
+
+fn row(metric: &AccountRow) -> Markup {
+    let (cold, warm) = (metric.cold, metric.warm);
+    html! {
+        tr {
+            td.muted[metric.is_ours] { (metric.name) }
+            td.number { (words::count(cold.n)) }
+            @for time in [cold.p50, cold.p95] { td.number { (words::time(time)) } }
+            td.number { (words::count(warm.n)) }
+            @for time in [warm.p50, warm.p95, warm.p99] { td.number { (words::time(time)) } }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! How the prober itself fared: what its figures are to be believed.
+
+use std::time::Duration;
+
+use crate::record::{Dimension, Histogram, Measurement, RunRecord};
+use crate::units::Ratio;
+
+use super::{Fact, Quantiles, request, words};
+
+/// From which lag on, met by one arrival in a hundred, the prober counts as late.
+const LATE: Duration = Duration::from_millis(1);
+/// From which lag on a single arrival is worth a word.
+const STUMBLE: Duration = Duration::from_millis(10);
+
+/// What a late prober means for a verdict.
+const MEANS: &str = "A breach that lag could explain is inconclusive, not a fail.";
+
+/// How the prober itself fared in the measured phase.
+#[derive(Debug, Clone)]
+pub(in crate::report) struct ProberView {
+    /// Whether it kept its schedule throughout.
+    pub(in crate::report) is_punctual: bool,
+    /// Whether it kept its schedule and, where it did not, what that means.
+    pub(in crate::report) sentence: String,
+    /// Lag, hiccups and the time spent spinning.
+    pub(in crate::report) facts: Vec<Fact>,
+}
+
+impl ProberView {
+    /// How the prober fared in a run; `None` where nothing was released that could show it.
+    pub(super) fn of(record: &RunRecord) -> Option<Self> {
+        let run = &record.measurement;
+        let lag = Quantiles::of(Some(&lag(record)));
+        let unreleased: u64 = run.scenarios.iter().map(|scenario| scenario.unreleased).sum();
+        if lag.n == 0 && unreleased == 0 {
+            return None;
+        }
+        let hiccups = Quantiles::of(Some(&run.prober.hiccups));
+        let (is_punctual, sentence) = judged(&lag, &hiccups, unreleased);
+        Some(Self { is_punctual, sentence, facts: facts(run, &lag, &hiccups) })
+    }
+
+    /// All of it in one line.
+    pub(in crate::report) fn in_one_line(&self) -> String {
+        let facts: Vec<String> =
+            self.facts.iter().map(|fact| format!("{}: {}", fact.name, fact.value)).collect();
+        format!("{} Its {}.", self.sentence, facts.join("; "))
+    }
+}
+
+/// Lag of every arrival; hops have none of their own.
+fn lag(record: &RunRecord) -> Histogram {
+    let mut all = Histogram::default();
+    for scenario in &record.measurement.scenarios {
+        let hops = request::hops(record.planned(&scenario.name));
+        let own = scenario.requests.iter().filter(|request| !hops.contains(&request.name.as_str()));
+        own.filter_map(|request| request.measured.series.get(Dimension::Lag)).for_each(|lag| all.add(lag));
+    }
+    all
+}
+
+fn judged(lag: &Quantiles, hiccups: &Quantiles, unreleased: u64) -> (bool, String) {
+    let [p99, max] = [lag.p99, lag.max].map(Option::unwrap_or_default);
+    let [most, longest] = [p99, max].map(|lag| words::time(Some(lag)));
+    let stood_still = hiccups.max.unwrap_or_default();
+    if unreleased > 0 {
+        let never = words::counted(unreleased, "arrival");
+        return (
+            false,
+            format!("The prober did not keep its schedule: {never} never went out, which voids a pass."),
+        );
+    }
+    if p99 >= LATE {
+        let what = format!("one arrival in a hundred went out {most} or more after it was due");
+        return (false, format!("The prober was late: {what}. {MEANS}"));
+    }
+    let kept = format!("99 % of the arrivals went out within {most} of their due times");
+    if max.max(stood_still) < STUMBLE {
+        return (true, format!("The prober kept its schedule: {kept}."));
+    }
+    let worst = if max >= stood_still {
+        format!("the latest {longest} after it was due")
+    } else {
+        format!("but it once stood still for {}", words::time(Some(stood_still)))
+    };
+    (false, format!("The prober kept its schedule but for moments: {kept}, {worst}. {MEANS}"))
+}
+
+fn facts(run: &Measurement, lag: &Quantiles, hiccups: &Quantiles) -> Vec<Fact> {
+    let fact = |name, value| Fact { name, value };
+    let mut facts = vec![fact("lag", figures(lag))];
+    if hiccups.n > 0 {
+        facts.push(fact("hiccups", figures(hiccups)));
+        facts.push(fact("spinning", format!("{} of a core", words::share(spun(run)))));
+    }
+    facts
+}
+
+fn figures(quantiles: &Quantiles) -> String {
+    let [p50, p99, max] = [quantiles.p50, quantiles.p99, quantiles.max].map(words::time);
+    format!("p50 {p50}, p99 {p99}, max {max}")
+}
+
+/// The share of a core that spinning took on each machine that took part.
+fn spun(run: &Measurement) -> Ratio {
+    let machines = run.sharing.as_ref().map_or(1, |sharing| sharing.parts.len().max(1));
+    let measured = run.elapsed.saturating_sub(run.measured_from).as_nanos() * machines as u128;
+    let of = |nanos: u128| u64::try_from(nanos / 1_000).unwrap_or(u64::MAX);
+    Ratio::of(of(run.prober.spun.as_nanos()), of(measured).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    fn seen(alter: impl FnOnce(&mut RunRecord)) -> ProberView {
+        let (mut record, _) = fixture::rehearsal();
+        alter(&mut record);
+        ProberView::of(&record).unwrap()
+    }
+
+    fn lagging(millis: u64, count: u64) -> impl FnOnce(&mut RunRecord) {
+        move |record| {
+            let mut lag = Histogram::default();
+            (0..count).for_each(|_| lag.record(Duration::from_millis(millis)));
+            record.measurement.scenarios[0].requests[0].measured.series.add(Dimension::Lag, &lag);
+        }
+    }
+
+    #[test]
+    fn a_prober_that_keeps_its_schedule_says_so_in_one_sentence() {
+        let punctual = seen(|_| {});
+        assert!(punctual.is_punctual);
+        assert_eq!(
+            punctual.sentence,
+            "The prober kept its schedule: 99 % of the arrivals went out within 43 µs of their due times."
+        );
+        let names: Vec<&str> = punctual.facts.iter().map(|fact| fact.name).collect();
+        assert_eq!(names, ["lag", "hiccups", "spinning"]);
+        assert_eq!(punctual.facts[2].value, "3.1 % of a core");
+    }
+
+    #[test]
+    fn a_late_prober_says_what_its_lag_means() {
+        let late = seen(lagging(20, 50));
+        assert!(!late.is_punctual);
+        assert!(late.sentence.starts_with("The prober was late: one arrival in a hundred went out 20 ms"));
+        assert!(late.sentence.ends_with(MEANS));
+        let stumbled = seen(lagging(20, 1));
+        assert!(stumbled.sentence.contains("but for moments") && stumbled.sentence.contains("20 ms after"));
+        let froze = seen(|record| record.measurement.prober.hiccups.record(Duration::from_millis(300)));
+        assert!(froze.sentence.contains("it once stood still for 300 ms"), "{}", froze.sentence);
+        let dropped = seen(|record| record.measurement.scenarios[0].unreleased = 3);
+        assert!(dropped.sentence.contains("3 arrivals never went out"), "{}", dropped.sentence);
+    }
+
+    #[test]
+    fn a_record_that_knows_no_hiccups_tells_of_its_lag_alone() {
+        let old = seen(|record| record.measurement.prober = crate::record::Prober::default());
+        assert!(old.is_punctual);
+        assert_eq!(old.facts.len(), 1);
+        assert!(ProberView::of(&fixture::empty().0).is_none());
+    }
+
+    #[test]
+    fn spinning_on_several_machines_is_shared_out_over_them() {
+        let shared = seen(|record| {
+            let (sharing, spun) = (fixture::sharing(3, 1..=3), record.measurement.prober.spun * 3);
+            (record.measurement.sharing, record.measurement.prober.spun) = (Some(sharing), spun);
+        });
+        assert_eq!(shared.facts[2].value, "3.1 % of a core");
+    }
+}

@@ -1,0 +1,33 @@
+//! What every plot begins with.
+
+use crate::report::model::ScenarioView;
+
+use super::font::Fonts;
+use super::scene::Scene;
+use super::style::{Face, INK, Paper, SUBTITLE, WARNING};
+
+/// The empty sheet that a plot is drawn on.
+#[derive(Clone, Copy)]
+pub(super) struct Sheet<'a> {
+    /// What one sees.
+    pub(super) title: &'a str,
+    /// How large it is.
+    pub(super) paper: Paper,
+    /// What its words are measured in.
+    pub(super) fonts: &'static Fonts,
+}
+
+impl Sheet<'_> {
+    /// A drawing headed by its title, by what a reader must know before the figures, and by what these are of, with the
+    /// height of the line that would follow.
+    pub(super) fn headed(&self, subtitle: &str, scenario: &ScenarioView) -> (Scene, f64) {
+        let mut scene = Scene::new(self.paper, self.fonts);
+        let title = Face { size: self.paper.title, bold: true, colour: INK };
+        let mut below = scene.paragraph(30.0, self.title, title, 3);
+        if !scenario.caveats.is_empty() {
+            below = scene.paragraph(below, &format!("! {}", scenario.caveats.join("; ")), WARNING, 3);
+        }
+        let below = scene.paragraph(below, subtitle, SUBTITLE, 4) + 9.0;
+        (scene, below)
+    }
+}
