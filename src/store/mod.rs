@@ -4,7 +4,7 @@
 //! - `run.json`: the [`RunRecord`](crate::record::RunRecord), written last and at once; a folder without it is half-written,
 //! - `run.partial.json`: what was known when the run started, until `run.json` is there,
 //! - `intervals.jsonl`: one settled interval a line, with its counts,
-//! - `intervals.hlog`: the intervals' histograms, an `HdrHistogram` log of version 1.3,
+//! - `intervals.hlog`: the intervals' histograms and the target's own account, an `HdrHistogram` log of version 1.3,
 //! - reports and plots.
 
 mod folder;

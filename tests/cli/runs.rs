@@ -225,7 +225,7 @@ fn a_run_over_tls_trusts_the_named_certificate_and_no_other() {
 }
 
 #[test]
-fn what_the_target_tells_of_its_time_is_in_the_record_and_the_reports_over_both_versions_of_http() {
+fn what_the_target_tells_of_its_time_is_in_the_record_and_the_report_over_both_versions_of_http() {
     let target = Target::start(&["--mock-latency", "constant:20ms"]);
     for flags in [["--http", "1.1"], ["--http", "2"]] {
         let bench =
@@ -238,6 +238,7 @@ fn what_the_target_tells_of_its_time_is_in_the_record_and_the_reports_over_both_
             panic!("one metric")
         };
         assert_eq!(told.count(), 100);
+        assert!(text(&output.stdout).contains("the target's own account"), "{}", text(&output.stdout));
         assert!((20..1_000).contains(&told.min().unwrap().as_millis()), "{:?}", told.min());
     }
 }

@@ -1,0 +1,92 @@
+//! What a report tells beside budgets and latency, and where it keeps silent.
+
+use super::failing;
+use crate::report::fixture::{self, Script};
+use crate::report::{Model, html, markdown, terminal};
+
+/// The report in every form, of the text formats.
+fn every_form(model: &Model) -> [String; 3] {
+    [terminal(model, 140, false), markdown(model), html(model)]
+}
+
+#[test]
+fn every_form_tells_how_the_prober_fared_and_what_was_told_fresh_reused_and_resumed() {
+    for text in every_form(&failing()) {
+        for part in [
+            "The prober kept its schedule",
+            "p50 99 µs, p99 144 µs, max 144 µs",
+            "3.1 % of a core",
+            "The target's own account",
+            "our first byte",
+            "if reused",
+            "if resumed",
+            "192.0.2.10:443 (2 connections), 192.0.2.11:443 (2 connections)",
+            "3, p50 1.7 ms, max 9.01 ms, 1 more failed",
+        ] {
+            assert!(text.to_lowercase().contains(&part.to_lowercase()), "{part}: {text}");
+        }
+    }
+}
+
+#[test]
+fn what_tells_nothing_has_no_row_and_no_section() {
+    let quiet = Script { told: &[], reopens: 0, ..Script::default() };
+    let (record, intervals) = fixture::run(&[quiet]);
+    for text in every_form(&Model::new(&record, &intervals)) {
+        for part in ["own account", "if fresh", "if reused", "if full", "if resumed", "192.0.2.10:443"] {
+            assert!(!text.contains(part), "{part}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_record_of_an_earlier_version_is_shown_without_what_it_does_not_know() {
+    let model = Model::new(&fixture::old(), Vec::<crate::record::Interval>::new());
+    for text in every_form(&model) {
+        assert!(text.contains("The prober was late") && text.contains("FAIL"), "{text}");
+        for part in ["hiccups", "of a core", "own account", "if fresh", "look-ups", "shard"] {
+            assert!(!text.contains(part), "{part}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_shard_says_that_it_is_a_part_and_a_merged_run_of_what() {
+    let of = |(record, intervals): (_, Vec<_>)| every_form(&Model::new(&record, &intervals));
+    for text in of(fixture::shared(3, [2])) {
+        assert!(text.contains("Shard 2 of 3") && text.contains("tollgate merge"), "{text}");
+    }
+    for text in of(fixture::shared(3, 1..=3)) {
+        assert!(text.contains("Merged from all of 3 shards: probe-1, probe-2, probe-3."), "{text}");
+    }
+    for text in of(fixture::shared(3, [1, 3])) {
+        assert!(text.contains("Merged from 2 of 3 shards: probe-1, probe-3."), "{text}");
+    }
+    let page = html(&Model::new(&fixture::shared(3, 1..=3).0, Vec::<crate::record::Interval>::new()));
+    assert!(page.contains("3 of 3 on probe-3, run 0199d1f0-7a3c-7000-8000-000000000013"), "{page}");
+}
+
+#[test]
+fn a_run_cut_off_in_its_warm_up_says_so_and_counts_no_requests_as_measured() {
+    let (record, intervals) = fixture::cut_off_in_warmup();
+    let model = Model::new(&record, &intervals);
+    assert!(model.headline.contains("ended in its warm-up"), "{}", model.headline);
+    let sketches = crate::report::plot::sketches(&model);
+    let names: Vec<&str> = sketches.iter().map(|sketch| sketch.name.as_str()).collect();
+    assert_eq!(names, ["heat-map-tile-loader-mock", "phases-tile-loader"]);
+    assert!(sketches[0].alt.ends_with("all of them belong to the warm-up, in which the run ended"));
+    for text in every_form(&model) {
+        assert!(!text.contains("0 requests"), "{text}");
+    }
+}
+
+#[test]
+fn a_page_says_its_headline_once() {
+    let (record, intervals) = fixture::run(&[Script { budgets: vec!["p95 < 30ms"], ..Script::default() }]);
+    let model = Model::new(&record, &intervals);
+    assert_eq!((model.findings.len(), model.headline.as_str()), (1, &*model.findings[0].in_one_line()));
+    let page = html(&model);
+    let verdict = &page[page.find("class=\"verdict").unwrap()..page.find("<h2>Budgets").unwrap()];
+    assert_eq!(verdict.matches("exceeded it").count(), 1, "{verdict}");
+    assert!(verdict.contains("class=\"next\""), "{verdict}");
+}
