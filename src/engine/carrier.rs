@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::response;
+use tokio::sync::Semaphore;
 
 use super::channels::Channels;
 use super::clock::{self, Instant};
@@ -62,11 +63,23 @@ impl Carrier {
         Self { lane, rank, channels: Channels::new(trunk), body: Vec::new() }
     }
 
-    /// Opens the connection with a first arrival, then takes its share of the further warm-up arrivals.
+    /// Opens the connection with a first arrival when it is let through the gate, then takes its share of the further
+    /// warm-up arrivals.
     ///
-    /// A connection that got no answer takes no more: the target is asked for it again when measuring.
-    pub(super) async fn warm_up(mut self, further: Rc<Desk>) -> Self {
+    /// A connection that got no answer takes no more: the target is asked for it again when measuring. Then nobody has to
+    /// wait for his turn any more either.
+    pub(super) async fn warm_up(mut self, gate: Rc<Semaphore>, further: Rc<Desk>) -> Self {
+        let lane = Rc::clone(&self.lane);
+        let turn = tokio::select! {
+            biased;
+            turn = gate.acquire() => turn,
+            () = lane.draining() => return self,
+        };
         let mut answered = self.carry_out(Arrival::immediate(), Stage::Warmup).await;
+        if !answered {
+            gate.close();
+        }
+        drop(turn);
         while answered {
             let Some(arrival) = further.next(|| self.rank()).await else { break };
             answered = self.carry_out(arrival, Stage::Warmup).await;

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
 use super::EngineError;
@@ -27,6 +27,10 @@ use crate::recorder::{Exchange, Failed, Parts, Recorder, Settled};
 
 /// How often a lane reports what is settled.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
+
+/// How many connections the warm-up opens at once. Thousands would overrun the target's queue of those to be accepted, which
+/// no first visitor does, and would take the memory of as many handshakes.
+const OPENED_AT_ONCE: usize = 256;
 
 /// How long a dispatcher that is behind releases arrivals before it gives the thread's other tasks a turn.
 const LONGEST_TURN: Duration = Duration::from_micros(50);
@@ -125,9 +129,10 @@ impl Lane {
         let connections = share(u64::from(warmup.connections), self.shard).min(self.connections);
         let further = share(warmup.requests, self.shard).saturating_sub(connections);
         let desk = Rc::new(Desk::closed(None, further));
+        let gate = Rc::new(Semaphore::new(OPENED_AT_ONCE));
         let mut crew = JoinSet::new();
         for carrier in carriers.drain(..usize::try_from(connections).unwrap_or(0)) {
-            crew.spawn_local(carrier.warm_up(Rc::clone(&desk)));
+            crew.spawn_local(carrier.warm_up(Rc::clone(&gate), Rc::clone(&desk)));
         }
         carriers.extend(self.attend(crew, &desk, LaneProgress::WarmingUp, line).await);
         carriers

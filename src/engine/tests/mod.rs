@@ -12,6 +12,7 @@ mod shards;
 mod sockets;
 mod standstill;
 mod tls;
+mod warmup;
 
 use std::rc::Rc;
 use std::time::Duration;

@@ -1,0 +1,222 @@
+//! How much memory a run takes: the same for many requests as for few, and bounded for many connections.
+//!
+//! Runs the real program against servers of its own on the loopback interface and watches its peak resident size
+//! (`VmHWM`). First a closed load over 32 connections, 100,000 requests and then 10 million; the peaks must be within
+//! 8 MiB of each other. Then 10,000 connections, all opened by the warm-up, in each version of HTTP, plain and over TLS; each
+//! must fit in 400 MiB.
+//!
+//! `cargo bench --bench endurance` takes some ten minutes; `cargo bench --bench endurance -- 1000000` sends a million
+//! requests instead of ten. Prints markdown and ends with 1 where a bound is broken. Linux alone.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
+
+use std::error::Error;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::LocalSet;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const FEW: u64 = 100_000;
+const MANY: u64 = 10_000_000;
+/// By how much the peaks of few and many requests may differ.
+const ALIKE_MIB: f64 = 8.0;
+
+const CONNECTIONS: u64 = 10_000;
+/// What so many connections may take.
+const BOUND_MIB: f64 = 400.0;
+
+/// How often the peak is read; the kernel keeps it, so that only what comes after the last look is missed.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+fn main() -> Result<ExitCode> {
+    // `cargo test --benches` and the like ask for a list or a quick pass; this takes minutes.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let many = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(MANY);
+    let folder = tempfile::tempdir()?;
+    let requests = few_and_many(folder.path(), many)?;
+    let connections = connections(folder.path())?;
+    Ok(if requests && connections { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether many requests take as much memory as few.
+fn few_and_many(folder: &Path, many: u64) -> Result<bool> {
+    let server = start_bare()?;
+    println!("| requests over 32 connections | took, s | peak, MiB |\n|---|--:|--:|");
+    let mut peaks = Vec::new();
+    for requests in [FEW, many] {
+        let load = format!("connections = 32\niterations = {requests}\n");
+        let run = carry_out(folder, &scenario(&format!("http://{server}"), "", &load), requests)?;
+        println!("| {requests} | {:.0} | {:.1} |", run.took.as_secs_f64(), run.peak_mib);
+        peaks.push(run.peak_mib);
+    }
+    let apart = (peaks[1] - peaks[0]).abs();
+    println!("\n{apart:.1} MiB apart; {ALIKE_MIB} are allowed.\n");
+    Ok(apart <= ALIKE_MIB)
+}
+
+/// Whether so many connections fit, whatever is spoken on them.
+fn connections(folder: &Path) -> Result<bool> {
+    println!("| {CONNECTIONS} connections | peak, MiB | KiB each |\n|---|--:|--:|");
+    let mut fit = true;
+    for (version, tls) in [("1.1", false), ("1.1", true), ("2", false), ("2", true)] {
+        let (target, authority) = Target::start(folder, tls)?;
+        let terms = format!("http = \"{version}\"\ntimeout = \"60s\"\n{authority}");
+        let load = format!("arrival_rate = \"1000/s\"\nduration = \"10s\"\nconnections = {CONNECTIONS}\n");
+        let run = carry_out(folder, &scenario(&target.base_url, &terms, &load), CONNECTIONS)?;
+        target.stop()?;
+        let each = run.peak_mib * 1024.0 / CONNECTIONS as f64;
+        let over = if tls { " over TLS" } else { "" };
+        println!("| HTTP/{version}{over} | {:.1} | {each:.1} |", run.peak_mib);
+        fit &= run.peak_mib <= BOUND_MIB;
+        if run.opened != CONNECTIONS {
+            return Err(format!("{} connections were opened", run.opened).into());
+        }
+    }
+    println!("\n{BOUND_MIB} MiB are allowed.");
+    Ok(fit)
+}
+
+fn scenario(base_url: &str, terms: &str, load: &str) -> String {
+    format!(
+        "name = \"endurance\"\nbudgets = [\"errors = 0\"]\n[target]\nbase_url = \"{base_url}\"\n{terms}\n\
+         [[request]]\nname = \"plain\"\npath = \"/plain\"\n[load]\n{load}"
+    )
+}
+
+/// What came of one run.
+struct Run {
+    took: Duration,
+    peak_mib: f64,
+    opened: u64,
+}
+
+/// Carries out a scenario of so many requests, each of which must be answered.
+fn carry_out(folder: &Path, scenario: &str, requests: u64) -> Result<Run> {
+    let file = folder.join("endurance.toml");
+    std::fs::write(&file, scenario)?;
+    let mut prober = limitless(&["run", "--output", "json", "--yes-load-this-host", "--runs-dir"])
+        .arg(folder.join("runs"))
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let said = read_aside(prober.stdout.take());
+    let complained = read_aside(prober.stderr.take());
+    let peak_mib = watch(&mut prober)?;
+    let record = said.join().map_err(|_| "stdout was not read")?;
+    let complaint = || String::from_utf8_lossy(&complained.join().unwrap_or_default()).into_owned();
+    let Ok(record) = serde_json::from_slice::<Value>(&record) else { return Err(complaint().into()) };
+    let measurement = &record["measurement"];
+    let scenario = &measurement["scenarios"][0];
+    let tally = &scenario["requests"][0]["measured"]["tally"];
+    if tally["ok"] != requests {
+        return Err(format!("not every request was answered: {tally}").into());
+    }
+    let took = measurement["elapsed_us"].as_u64().ok_or("no duration in the record")?;
+    let opened = scenario["connections"]["opened"].as_u64().ok_or("no connections in the record")?;
+    Ok(Run { took: Duration::from_micros(took), peak_mib, opened })
+}
+
+/// The program, with as many descriptors as this system allows.
+fn limitless(arguments: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n \"$(ulimit -Hn)\"; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tollgate")]);
+    command.args(arguments);
+    command
+}
+
+fn read_aside(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // What was read before an error is shown.
+            let _cut = pipe.read_to_end(&mut bytes);
+        }
+        bytes
+    })
+}
+
+/// The peak resident size of a process that is watched until it ends, in MiB.
+fn watch(process: &mut Child) -> Result<f64> {
+    let mut peak = 0.0_f64;
+    while process.try_wait()?.is_none() {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib: Option<f64> = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        peak = peak.max(kib.unwrap_or(0.0) / 1024.0);
+        std::thread::sleep(LOOK_EVERY);
+    }
+    if peak > 0.0 {
+        Ok(peak)
+    } else {
+        Err("this system does not tell the peak of a process; run it on Linux".into())
+    }
+}
+
+/// A rehearsal target in a process of its own, which ends when its standard input is closed.
+struct Target {
+    process: Child,
+    held_open: Option<ChildStdin>,
+    base_url: String,
+}
+
+impl Target {
+    /// Starts it; returns the line of a scenario that believes it too.
+    fn start(folder: &Path, tls: bool) -> Result<(Self, String)> {
+        let authority = folder.join("ca.pem");
+        let mut command = limitless(&["target", "--with-stdin"]);
+        if tls {
+            command.args(["--tls", "--tls-ca-out"]).arg(&authority);
+        }
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().ok_or("no pipe")?).read_line(&mut line)?;
+        let base_url = line.trim().trim_start_matches("listening on ").to_owned();
+        let believed = if tls { format!("tls_ca = \"{}\"\n", authority.display()) } else { String::new() };
+        Ok((Self { held_open: process.stdin.take(), process, base_url }, believed))
+    }
+
+    fn stop(mut self) -> Result<()> {
+        drop(self.held_open.take());
+        self.process.wait()?;
+        Ok(())
+    }
+}
+
+/// Starts a server that parses nothing and repeats one answer, on a thread of its own.
+fn start_bare() -> Result<SocketAddr> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    std::thread::spawn(move || LocalSet::new().block_on(&runtime, accept(listener)));
+    Ok(address)
+}
+
+async fn accept(listener: std::net::TcpListener) -> std::io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        tokio::task::spawn_local(repeat(stream));
+    }
+}
+
+async fn repeat(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 1024\r\n\r\n{}", ".".repeat(1024));
+    let mut request = vec![0; 8192];
+    while stream.read(&mut request).await? > 0 {
+        stream.write_all(answer.as_bytes()).await?;
+    }
+    Ok(())
+}
