@@ -31,6 +31,8 @@ impl Outcome {
         parts.took(Dimension::Lag, micros(self.lag));
         parts.took(Dimension::Wait, micros(self.wait));
         parts.took(Dimension::Service, micros(self.service));
+        parts.took(Dimension::FirstByte, micros(self.service / 3));
+        parts.took(Dimension::Body, micros(self.service - self.service / 3));
         parts.took(Dimension::Latency, micros(self.lag + self.wait + self.service));
         let failed = self.failure.map(|failure| {
             parts.fail_answer();
