@@ -44,6 +44,10 @@ fn main() -> ExitCode {
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str()));
 
     let cells: Vec<Cell> = cell::all().into_iter().filter(|cell| is_wanted(&cell.name())).collect();
+    if cells.is_empty() && !is_wanted("peers") {
+        println!("no cell has one of these words in its name: {}", wanted.join(" "));
+        return ExitCode::FAILURE;
+    }
     let rows = side_by_side(AT_ONCE, &cells, matrix::run);
     let again = |(cell, row)| matrix::run_again_if_off(cell, row);
     let rows: Vec<_> = cells.iter().zip(rows).map(again).collect();

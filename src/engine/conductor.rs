@@ -86,6 +86,8 @@ impl<'a> Conductor<'a> {
         let mut shown = clock::now();
         while self.lanes.iter().any(|lane| lane.progress < LaneProgress::Finished) {
             tokio::select! {
+                // That the last lane is ready counts before it is too late.
+                biased;
                 report = reports.recv() => self.take_in(report.ok_or(EngineError::WorkerLost)??)?,
                 urgency = stop.asked() => self.stop(urgency),
                 appointment = reached(self.start), if self.is_waiting() => self.keep(appointment)?,
@@ -287,6 +289,7 @@ impl ScenarioTotals {
     fn sum_up<'a>(self, lanes: impl Iterator<Item = &'a Counters>) -> ScenarioMeasurement {
         let mut totals = self.totals;
         let (mut protocols, mut reached) = (BTreeSet::new(), Reached::default());
+        let mut unreached = Reached::default();
         for lane in lanes {
             totals.released += lane.released;
             totals.unreleased += lane.unreleased;
@@ -295,8 +298,10 @@ impl ScenarioTotals {
             totals.lookups.add(&lane.lookups);
             protocols.extend(lane.protocols.iter().copied());
             reached.add(&lane.reached);
+            unreached.add(&lane.unreached);
         }
         totals.addresses = reached.named();
+        totals.unreached = unreached.named();
         totals.protocols = protocols.iter().map(ToString::to_string).collect();
         totals
     }

@@ -105,7 +105,7 @@ impl Desk {
     /// Releases an arrival that was due at `due`; in the closed model nothing is released.
     ///
     /// Where the prober's thread is `saturated`, nobody can say that no connection was free: the time until one takes
-    /// the arrival is lag then, and never wait.
+    /// the arrival is lag then, and never wait, and no further connection is opened for it.
     pub(super) fn release(&self, due: Instant, saturated: bool, stood_still: impl FnOnce() -> Duration) {
         if let Source::Open { backlog } = &self.source {
             let mut backlog = backlog.borrow_mut();
@@ -114,7 +114,7 @@ impl Desk {
             let queued = is_queued.then(|| Queued { at: clock::now(), stood_still: stood_still() });
             backlog.push_back(Arrival { due, queued });
             drop(backlog);
-            self.call();
+            self.call_up_to(if saturated { Rank::Open } else { Rank::Closed(u64::MAX) });
         }
     }
 
@@ -177,10 +177,16 @@ impl Desk {
 
     /// Calls one for each arrival that nobody was called for.
     fn call(&self) {
+        self.call_up_to(Rank::Closed(u64::MAX));
+    }
+
+    /// As [`Self::call`], but nobody of a worse rank.
+    fn call_up_to(&self, worst: Rank) {
         while self.has_unclaimed() {
-            let Some((_, waker)) = self.waiting.borrow_mut().pop_first() else { return };
+            let waiting = &mut *self.waiting.borrow_mut();
+            let Some(best) = waiting.first_entry().filter(|best| best.key().0 <= worst) else { return };
             self.called.set(self.called.get() + 1);
-            waker.wake();
+            best.remove().wake();
         }
     }
 
@@ -335,6 +341,24 @@ mod tests {
             let desk = Rc::new(Desk::open());
             let taken = taken_by(&desk, &[fourth, open, base, third, open, base]).await;
             assert_eq!(taken, [base, base, open, open, third, fourth]);
+        }));
+    }
+
+    #[test]
+    fn while_the_prober_is_saturated_no_further_connection_is_opened() {
+        paused().block_on(tokio::task::LocalSet::new().run_until(async {
+            let desk = Rc::new(Desk::open());
+            let further = tokio::task::spawn_local({
+                let desk = Rc::clone(&desk);
+                async move { desk.next(|| Rank::Closed(0)).await.is_some() }
+            });
+            tokio::task::yield_now().await;
+            desk.release(clock::now(), true, Duration::default);
+            tokio::task::yield_now().await;
+            assert!(!further.is_finished());
+            assert!(desk.next(|| Rank::Base).await.is_some());
+            desk.release(clock::now(), false, Duration::default);
+            assert!(further.await.unwrap());
         }));
     }
 

@@ -76,8 +76,8 @@ impl Lane {
         let prepared = prepared.collect::<Result<_, _>>()?;
         let ceilings = plan.ceilings();
         Ok(Self {
-            connections: share(u64::from(plan.load.connections()), shard),
-            max_connections: share(u64::from(plan.load.max_connections()), shard),
+            connections: shard.share(u64::from(plan.load.connections())),
+            max_connections: shard.share(u64::from(plan.load.max_connections())),
             rules: Rules::of(&plan.target),
             home,
             account: Account::new(plan.secrets.clone()),
@@ -126,8 +126,8 @@ impl Lane {
 
     async fn warm_up(self: &Rc<Self>, mut carriers: Vec<Carrier>, line: &mut Line) -> Vec<Carrier> {
         let warmup = self.plan.warmup;
-        let connections = share(u64::from(warmup.connections), self.shard).min(self.connections);
-        let further = share(warmup.requests, self.shard).saturating_sub(connections);
+        let connections = self.shard.share(u64::from(warmup.connections)).min(self.connections);
+        let further = self.shard.share(warmup.requests).saturating_sub(connections);
         let desk = Rc::new(Desk::closed(None, further));
         let gate = Rc::new(Semaphore::new(OPENED_AT_ONCE));
         let mut crew = JoinSet::new();
@@ -159,7 +159,7 @@ impl Lane {
         match &self.plan.load {
             Load::Open { .. } => Desk::open(),
             Load::Closed { until, iterations, .. } => {
-                let left = iterations.map_or(u64::MAX, |all| share(all, self.shard));
+                let left = iterations.map_or(u64::MAX, |all| self.shard.share(all));
                 Desk::closed(Some(start + *until), left)
             }
         }
@@ -235,7 +235,7 @@ impl Lane {
             (&self.plan.load, progress, first)
         {
             let mut counters = self.counters.borrow_mut();
-            let due = share(schedule.count_before(self.since_phase_start(clock::now())), self.shard);
+            let due = self.shard.share(schedule.count_before(self.since_phase_start(clock::now())));
             counters.unreleased += due.saturating_sub(counters.released);
             self.released_up_to.set(Some(Duration::MAX));
         }
@@ -267,7 +267,8 @@ impl Lane {
 
     fn news(&self, progress: LaneProgress, settled: Vec<Settled>) -> News {
         let watermark = self.recorder.borrow().watermark();
-        let counters = Counters { lookups: self.dial.lookups(), ..self.counters.borrow().clone() };
+        let (lookups, unreached) = (self.dial.lookups(), self.dial.unreached());
+        let counters = Counters { unreached, lookups, ..self.counters.borrow().clone() };
         News { progress, settled, watermark, counters, prober: self.worker.take() }
     }
 
@@ -411,9 +412,4 @@ impl Lane {
     fn since_phase_start(&self, instant: Instant) -> Duration {
         instant.saturating_duration_since(self.phase_start.get())
     }
-}
-
-/// How many of `all` things fall to a shard when they are dealt out in turn.
-fn share(all: u64, shard: Shard) -> u64 {
-    shard.share(all)
 }

@@ -78,6 +78,8 @@ pub(super) struct Counters {
     pub(super) protocols: BTreeSet<Spoken>,
     /// Connections opened, by address.
     pub(super) reached: Reached,
+    /// Attempts to connect that failed, by address.
+    pub(super) unreached: Reached,
     /// How look-ups of names went.
     pub(super) lookups: Lookups,
 }

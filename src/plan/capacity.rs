@@ -2,16 +2,33 @@
 
 use std::time::Duration;
 
-use super::Load;
+use super::{Load, Reuse};
 use crate::record::{Budget, Capacity, Dimension, PlannedRequest};
+use crate::scenario::LoadShape;
 use crate::units::Rate;
 
 /// The capacity of a load in the open model.
-pub(super) fn of(load: &Load, streams: u32, requests: &[PlannedRequest]) -> Option<Capacity> {
-    let Load::Open { schedule, max_connections, .. } = load else { return None };
-    let places = u64::from(*max_connections) * u64::from(streams);
+pub(super) fn of(load: &Load, streams: u32, reuse: Reuse, requests: &[PlannedRequest]) -> Option<Capacity> {
+    let &Load::Open { ref schedule, connections, max_connections } = load else { return None };
+    let places = u64::from(max_connections) * u64::from(streams);
     let wanted = longest(requests).map(|longest| wanted(schedule.peak(), longest).min(schedule.count()));
-    Some(Capacity { places, wanted })
+    let key = if max_connections > connections || reuse == Reuse::Fresh {
+        "max_connections"
+    } else {
+        "connections"
+    };
+    let short = wanted.filter(|&wanted| wanted > places);
+    let remedy = short.map(|wanted| more(key, wanted.div_ceil(u64::from(streams))));
+    Some(Capacity { places, wanted, remedy })
+}
+
+/// What to write where there are too few connections.
+fn more(key: &str, connections: u64) -> String {
+    if connections > u64::from(LoadShape::MAX_CONNECTIONS) {
+        "lower the rate or the ceiling: no prober holds as many connections".to_owned()
+    } else {
+        format!("write `{key} = {connections}`")
+    }
 }
 
 /// The longest that an arrival may take by its budgets on quantiles of the latency: the largest ceiling of each request,

@@ -1,9 +1,9 @@
 //! What can be carried out, but hardly as it was meant.
 
 use super::load::load_key;
-use super::{Load, Reuse, ScenarioPlan, capacity};
+use super::{Load, ScenarioPlan, capacity};
 use crate::record::{Budget, Capacity};
-use crate::scenario::{Complaint, Field, LoadShape, Scenario};
+use crate::scenario::{Complaint, Field, Scenario};
 use crate::units::{Ratio, written};
 
 /// The risk of a wrong verdict on either side.
@@ -18,9 +18,10 @@ pub(super) fn of(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Complaint> {
 
 /// Fewer places than a target that just holds its budgets fills.
 fn crowded(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Complaint> {
-    let Capacity { places, wanted: Some(wanted) } = plan.shown.capacity? else { return None };
+    let capacity = plan.shown.capacity.as_ref()?;
+    let &Capacity { places, wanted: Some(wanted), remedy: Some(ref remedy) } = capacity else { return None };
     let Load::Open { schedule, max_connections, .. } = &plan.load else { return None };
-    let load = scenario.file.load.given().filter(|_| places < wanted)?;
+    let load = scenario.file.load.given()?;
     let longest = written(capacity::longest(&plan.shown.requests)?);
     let have = match plan.streams {
         1 if places == 1 => "1 connection is".to_owned(),
@@ -36,17 +37,7 @@ fn crowded(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Complaint> {
     let limit = load.max_connections.place();
     let at =
         limit.or(load.connections.place()).map_or_else(|| load_key(scenario), |place| place.value.clone());
-    let is_limit = limit.is_some() || plan.reuse == Reuse::Fresh;
-    let key = if is_limit { "max_connections" } else { "connections" };
-    Some(Complaint::new(at, problem, more(key, wanted.div_ceil(u64::from(plan.streams)))))
-}
-
-fn more(key: &str, connections: u64) -> String {
-    if connections > u64::from(LoadShape::MAX_CONNECTIONS) {
-        "lower the rate or the ceiling: no prober holds as many connections".to_owned()
-    } else {
-        format!("write `{key} = {connections}`")
-    }
+    Some(Complaint::new(at, problem, remedy.clone()))
 }
 
 /// A run that is not over when the next one is due.

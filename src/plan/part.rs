@@ -1,6 +1,7 @@
 //! Sharing a run out over several probers: what falls to one of them, and what cannot be shared out.
 
 use super::filling::Filler;
+use super::load::load_key;
 use super::resolve::span_of;
 use super::{Load, Plan, ScenarioPlan, Shard};
 use crate::scenario::{LoadShape, Model, Scenario, Span};
@@ -72,10 +73,6 @@ fn too_few(scenario: &Scenario, shard: Shard) -> Option<Obstacle> {
         problem: format!("{connections} connections cannot be shared out over {of} machines: each needs one"),
         remedy: format!("write `{} = {of}` or more", if fresh { "max_connections" } else { "connections" }),
     })
-}
-
-fn load_key(scenario: &Scenario) -> Span {
-    scenario.file.load.place().map_or(0..0, |place| place.key.clone())
 }
 
 #[cfg(test)]

@@ -116,6 +116,7 @@ fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'
     let streams = load::streams(scenario, target.protocol, filler)?;
     let warmup = scenario.warmup;
     let (shown, requests) = request::with_hops(requests);
+    let reuse = if scenario.load.fresh { Reuse::Fresh } else { Reuse::Keep };
     let plan = ScenarioPlan {
         shown: PlannedScenario {
             name: scenario.name().to_owned(),
@@ -125,14 +126,14 @@ fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'
             load: load::words(scenario, &load),
             warmup: load::warmup_words(warmup),
             caveats: target::caveats(&target).into_iter().chain(closed(&load)).collect(),
-            capacity: capacity::of(&load, streams, &shown),
+            capacity: capacity::of(&load, streams, reuse, &shown),
             requests: shown,
         },
         target,
         requests,
         load,
         streams,
-        reuse: if scenario.load.fresh { Reuse::Fresh } else { Reuse::Keep },
+        reuse,
         warmup: Warmup { connections: warmup.connections, requests: warmup.requests },
         secrets: Secrets::default(),
     };

@@ -60,7 +60,8 @@ pub struct CeilingCount {
     /// What `exceeded` would be if what the prober itself may have added were subtracted: the exchange's lag, and the
     /// time that the prober stood still meanwhile.
     pub exceeded_without_lag: u64,
-    /// What `exceeded` would be if each exchange's wait for a connection were subtracted from its latency.
+    /// What `exceeded` would be if each exchange's wait for a connection were subtracted from its latency; a dropped
+    /// one did nothing but wait.
     #[serde(default)]
     pub exceeded_without_wait: u64,
 }
@@ -263,6 +264,9 @@ pub struct ScenarioMeasurement {
     /// How many connections were opened to each address, as `192.0.2.1:443`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub addresses: BTreeMap<String, u64>,
+    /// How many attempts to connect to each address failed, also where another address answered then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unreached: BTreeMap<String, u64>,
     /// How long it took to look the target's names up, in the background or on an exchange's way; nothing where
     /// addresses were given.
     #[serde(default, skip_serializing_if = "Lookups::is_empty")]
@@ -282,6 +286,7 @@ impl ScenarioMeasurement {
             connections: Connections::default(),
             protocols: Vec::new(),
             addresses: BTreeMap::new(),
+            unreached: BTreeMap::new(),
             lookups: Lookups::default(),
         }
     }

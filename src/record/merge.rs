@@ -62,8 +62,12 @@ impl ScenarioMeasurement {
         let protocols: BTreeSet<_> =
             self.protocols.drain(..).chain(other.protocols.iter().cloned()).collect();
         self.protocols = protocols.into_iter().collect();
-        for (address, opened) in &other.addresses {
-            *self.addresses.entry(address.clone()).or_default() += opened;
+        for (mine, theirs) in
+            [(&mut self.addresses, &other.addresses), (&mut self.unreached, &other.unreached)]
+        {
+            for (address, count) in theirs {
+                *mine.entry(address.clone()).or_default() += count;
+            }
         }
         self.lookups.add(&other.lookups);
     }

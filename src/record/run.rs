@@ -89,13 +89,16 @@ pub struct PlannedScenario {
 }
 
 /// How many exchanges a scenario in the open model may have under way at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capacity {
     /// Connections times streams: beyond this, arrivals wait.
     pub places: u64,
     /// Peak rate × the longest an arrival may take by its budgets on quantiles (Little's law): with so many places a
     /// target that just holds its budgets makes no arrival wait. `None` without such a budget.
     pub wanted: Option<u64>,
+    /// What to write in the scenario where the places are fewer than those wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
 }
 
 /// One request as planned, in words and without secrets.

@@ -93,15 +93,16 @@ impl Slot {
 
 fn judge(ceiling: &Ceiling, exchange: &Exchange) -> CeilingCount {
     use Dimension::{Fresh, Lag, Latency, Reused, Wait};
-    let Exchange { parts, stood_still, .. } = exchange;
+    let Exchange { parts, stood_still, failed, .. } = exchange;
     let duration = match parts.get(ceiling.dimension) {
         Part::Skipped => return CeilingCount::default(),
         Part::Died => {
+            let is_all_wait = failed.as_ref().is_some_and(|failed| failed.failure == Failure::Dropped);
             return CeilingCount {
                 judged: 1,
                 exceeded: 1,
                 exceeded_without_lag: 1,
-                exceeded_without_wait: 1,
+                exceeded_without_wait: u64::from(!is_all_wait),
             };
         }
         Part::Took(duration) => duration,
@@ -173,6 +174,17 @@ mod tests {
     fn an_exceedance_that_is_all_wait_for_a_connection_is_told_apart() {
         let mut slot = Slot::default();
         slot.record(&[AT_300], exchange(&[(Dimension::Latency, 350), (Dimension::Wait, 340)]));
+        assert_eq!(counts(&slot), [(1, 1, 1, 0)]);
+    }
+
+    #[test]
+    fn an_arrival_that_was_dropped_did_nothing_but_wait() {
+        let mut slot = Slot::default();
+        let mut dropped = exchange(&[(Dimension::Lag, 0)]);
+        dropped.parts.died(Dimension::Wait);
+        dropped.parts.fail_answer();
+        let failed = Some(Box::new(Failed::in_phase(Failure::Dropped, Dimension::Wait, "")));
+        slot.record(&[AT_300], Exchange { failed, ..dropped });
         assert_eq!(counts(&slot), [(1, 1, 1, 0)]);
     }
 

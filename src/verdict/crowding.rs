@@ -6,59 +6,44 @@
 use crate::record::{Capacity, CeilingCount};
 
 /// Exceedances that are largely over by waiting for a connection alone.
-pub(super) struct Crowding {
+pub(super) struct Crowding<'a> {
     over: u64,
     by_wait: u64,
-    capacity: Option<Capacity>,
+    capacity: Option<&'a Capacity>,
 }
 
-impl Crowding {
+impl<'a> Crowding<'a> {
     /// The crowding behind what was counted against a ceiling; `None` where waiting is less than half of it.
-    pub(super) fn of(count: CeilingCount, capacity: Option<Capacity>) -> Option<Self> {
+    pub(super) fn of(count: CeilingCount, capacity: Option<&'a Capacity>) -> Option<Self> {
         let CeilingCount { exceeded: over, exceeded_without_wait, .. } = count;
         let by_wait = over.saturating_sub(exceeded_without_wait);
         (by_wait > 0 && by_wait * 2 >= over).then_some(Self { over, by_wait, capacity })
     }
 
-    /// `60 of the 74 only by waiting for a connection: the target held all 16 places`.
+    /// `60 of the 74 only by waiting: the limit of 16 places (30 wanted) made this, not the target alone`.
     ///
     /// That they would have been quicker over more connections is not said: a target that stalls stalls on all of them.
     pub(super) fn words(&self) -> String {
-        let waited = match (self.by_wait, self.over) {
+        let share = match (self.by_wait, self.over) {
             (all, over) if all == over => "all of them".to_owned(),
             (some, over) => format!("{some} of the {over}"),
         };
-        format!("{waited} only by waiting for a connection{}", self.places())
-    }
-
-    fn places(&self) -> String {
-        let held = |places| match places {
-            1 => "the one place".to_owned(),
-            places => format!("all {places} places"),
-        };
-        match (self.capacity, self.wanted()) {
-            (None, _) => String::new(),
-            (Some(Capacity { places, .. }), None) => format!(": the target held {}", held(places)),
-            (Some(Capacity { places, .. }), Some(wanted)) => {
-                let are = if places == 1 { "1 place is".to_owned() } else { format!("{places} places are") };
-                format!(
-                    ": {are} too few where peak rate × ceiling want {wanted}, so the limit shaped this, not the target \
-                     alone"
-                )
+        let places = |places| if places == 1 { "1 place".to_owned() } else { format!("{places} places") };
+        match self.capacity {
+            None => format!("{share} only by waiting for a connection"),
+            Some(Capacity { places: limit, wanted: Some(wanted), .. }) if wanted > limit => format!(
+                "{share} only by waiting: the limit of {} ({wanted} wanted) made this, not the target alone",
+                places(*limit)
+            ),
+            Some(Capacity { places: limit, .. }) => {
+                format!("{share} only by waiting for one of up to {}", places(*limit))
             }
         }
     }
 
     /// What to do where the limit is too low.
     pub(super) fn remedy(&self) -> Option<String> {
-        let wanted = self.wanted()?;
-        Some(format!("write `connections = {wanted}`, or as many in connections × streams, and run it again"))
-    }
-
-    /// How many places are wanted, where there are fewer.
-    fn wanted(&self) -> Option<u64> {
-        let Capacity { places, wanted } = self.capacity?;
-        wanted.filter(|&wanted| wanted > places)
+        Some(format!("{}, and run it again", self.capacity?.remedy.as_ref()?))
     }
 }
 
@@ -79,7 +64,8 @@ mod tests {
     }
 
     fn capacity(places: u64, wanted: Option<u64>) -> Capacity {
-        Capacity { places, wanted }
+        let short = wanted.filter(|&wanted| wanted > places);
+        Capacity { places, wanted, remedy: short.map(|wanted| format!("write `connections = {wanted}`")) }
     }
 
     #[test]
@@ -88,8 +74,7 @@ mod tests {
         assert_eq!(verdict.decision, Decision::Fail);
         assert!(
             verdict.reason.what.ends_with(
-                "; 60 of the 74 only by waiting for a connection: 16 places are too few where peak rate × ceiling want \
-                 30, so the limit shaped this, not the target alone"
+                "; 60 of the 74 only by waiting: the limit of 16 places (30 wanted) made this, not the target alone"
             ),
             "{}",
             verdict.reason.what
@@ -98,13 +83,11 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_holds_places_enough_is_blamed() {
+    fn of_places_enough_only_the_waiting_is_told() {
         for wanted in [None, Some(16), Some(3)] {
             let verdict = verdict(74, 74, capacity(16, wanted));
             assert!(
-                verdict.reason.what.ends_with(
-                    "; all of them only by waiting for a connection: the target held all 16 places"
-                ),
+                verdict.reason.what.ends_with("; all of them only by waiting for one of up to 16 places"),
                 "{}",
                 verdict.reason.what
             );
@@ -117,7 +100,7 @@ mod tests {
         let verdict = verdict(13, 9, capacity(8, Some(9)));
         assert_eq!(verdict.decision, Decision::Inconclusive);
         assert!(
-            verdict.reason.what.contains("8 places are too few where peak rate × ceiling want 9"),
+            verdict.reason.what.contains("the limit of 8 places (9 wanted) made this"),
             "{}",
             verdict.reason.what
         );
@@ -129,8 +112,19 @@ mod tests {
     fn a_pass_says_it_and_needs_no_remedy_unless_the_limit_is_too_low() {
         let held = verdict(3, 3, capacity(16, Some(6)));
         assert_eq!((held.decision, held.reason.next.as_str()), (Decision::Pass, ""));
-        assert!(held.reason.what.ends_with("the target held all 16 places"), "{}", held.reason.what);
+        assert!(held.reason.what.ends_with("waiting for one of up to 16 places"), "{}", held.reason.what);
         assert_ne!(verdict(3, 3, capacity(4, Some(6))).reason.next, "");
+    }
+
+    #[test]
+    fn drops_are_nothing_but_waiting() {
+        let request = Request::new("tile", &["p95 < 300ms"]).took(&[100_000; 100]).dropped(40);
+        let (mut planned, measured) = scenario("tiles", &[request]);
+        planned.capacity = Some(capacity(2, Some(60)));
+        let (plan, measurement) = run(vec![(planned, measured)]);
+        let reason = judge(&plan, &measurement).scenarios.remove(0).budgets.remove(0).reason;
+        assert!(reason.what.contains("the limit of 2 places (60 wanted) made this"), "{}", reason.what);
+        assert!(reason.next.starts_with("write `connections = 60`"), "{}", reason.next);
     }
 
     #[test]

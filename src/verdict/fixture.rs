@@ -103,11 +103,13 @@ impl Request {
             return CeilingCount::default();
         }
         let slow = self.took.iter().filter(|micros| Duration::from_micros(**micros) >= limit).count() as u64;
+        let dropped = self.failed.iter().filter(|(failure, _)| *failure == Failure::Dropped);
+        let dropped: u64 = dropped.map(|(_, count)| count).sum();
         CeilingCount {
             judged: self.took.len() as u64 + failures,
             exceeded: slow + failures,
             exceeded_without_lag: slow.saturating_sub(self.by_lag) + failures,
-            exceeded_without_wait: slow.saturating_sub(self.by_wait) + failures,
+            exceeded_without_wait: slow.saturating_sub(self.by_wait) + failures - dropped,
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn judge(planned: &PlannedScenario, run: &Measurement, rule: Rule) ->
     let judged = planned.requests.iter().filter(|request| request.hop_of.is_none());
     let pairs: Vec<_> = judged.map(|request| Pair::of(request, measured)).collect();
     let grounds = void::grounds(measured, run);
-    let circumstances = Circumstances { prober: &run.prober, capacity: planned.capacity };
+    let circumstances = Circumstances { prober: &run.prober, capacity: planned.capacity.as_ref() };
     let budgets: Vec<_> = pairs
         .iter()
         .flat_map(|pair| pair.budgets(rule, circumstances))
@@ -119,7 +119,7 @@ pub(super) struct Circumstances<'a> {
     /// How the prober itself fared.
     pub(super) prober: &'a Prober,
     /// How many exchanges might be under way.
-    pub(super) capacity: Option<Capacity>,
+    pub(super) capacity: Option<&'a Capacity>,
 }
 
 fn judge_budget(

@@ -27,7 +27,7 @@ pub(super) struct Timed<'a> {
     prober: &'a Prober,
     ranked: Ranked<'a>,
     /// Where waiting for a connection is most of what exceeds.
-    crowding: Option<Crowding>,
+    crowding: Option<Crowding<'a>>,
 }
 
 impl<'a> Timed<'a> {

@@ -228,7 +228,7 @@ fn the_capacity_of_an_open_load_stands_beside_what_its_budgets_want() {
     let capacity = |budgets: &str, load: &str| {
         let text = text("http = \"2\"", "budgets = [\"p99 < 500ms\"]", load).replacen("max < 1s", budgets, 1);
         let (plan, _) = resolved(&text, &Overrides::default()).unwrap();
-        plan.scenarios[0].shown.capacity.map(|capacity| (capacity.places, capacity.wanted))
+        plan.scenarios[0].shown.capacity.as_ref().map(|capacity| (capacity.places, capacity.wanted))
     };
     let open = "[load]\narrival_rate = \"20/s\"\nduration = \"30s\"";
     assert_eq!(capacity("p95 < 300ms", open), Some((16, Some(10))));

@@ -117,6 +117,13 @@ impl Directory {
         Some(addresses)
     }
 
+    /// Forgets what was found for a name: none of its addresses could be connected to.
+    pub(super) fn forget(&self, name: &str, port: u16) {
+        if let Some(page) = self.pages.borrow().get(&(name.to_owned(), port)) {
+            page.borrow_mut().found = None;
+        }
+    }
+
     /// Looks up a name of which nothing is known.
     pub(super) async fn find(&self, name: &str, port: u16) -> Answer {
         let page = self.page(name, port);
@@ -295,6 +302,20 @@ mod tests {
             pass(millis(10)).await;
             assert_eq!(known(&directory).as_deref(), Some("10.0.0.2"));
             assert_eq!((directory.lookups().took.count(), directory.lookups().failed), (2, 2));
+        });
+    }
+
+    #[test]
+    fn what_led_nowhere_is_looked_up_again_by_the_next_who_needs_it() {
+        paused(async {
+            let turns = [(millis(5), Ok("10.0.0.1")), (millis(5), Ok("10.0.0.2"))];
+            let (directory, asked) = directory(millis(30_000), &turns);
+            directory.find("name", 80).await.unwrap();
+            directory.forget("name", 80);
+            directory.forget("other", 80);
+            assert_eq!(known(&directory), None);
+            assert_eq!(directory.find("name", 80).await.unwrap()[0].to_string(), "10.0.0.2:80");
+            assert_eq!(asked.get(), 2);
         });
     }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
+use url::Host;
 
 use super::EngineError;
 use super::clock::{self, Instant};
@@ -88,6 +89,11 @@ pub(super) trait Dial {
     fn lookups(&self) -> Lookups {
         Lookups::default()
     }
+
+    /// How many attempts to connect to each address failed so far.
+    fn unreached(&self) -> Reached {
+        Reached::default()
+    }
 }
 
 /// An origin's addresses where they are known without a look-up; none otherwise.
@@ -133,17 +139,16 @@ pub(super) struct TcpDial {
 }
 
 impl TcpDial {
-    /// How long an address that could not be connected to is tried last where names are looked up for each connection.
+    /// How long an address that could not be connected to is tried last.
     const PENALTY: Duration = Duration::from_secs(30);
 
     /// Opens the connections of one lane, whose first use the addresses from `turn` on.
     pub(super) fn new(terms: Terms, turn: u32, resolver: Box<dyn Resolver>) -> Self {
         let Terms { target, tls } = terms;
-        let penalty = if target.dns_refresh.is_zero() { Self::PENALTY } else { target.dns_refresh };
         Self {
             names: Names::new(&target),
             directory: Directory::new(&target, resolver),
-            turns: Turns::new(usize::try_from(turn).unwrap_or(0), penalty),
+            turns: Turns::new(usize::try_from(turn).unwrap_or(0), Self::PENALTY),
             tls,
             protocol: target.protocol,
             timeouts: target.timeouts,
@@ -195,21 +200,41 @@ impl TcpDial {
         let connected = async {
             let mut failed = None;
             for address in self.turns.order(&origin.host, origin.port, addresses) {
-                let attempt = self.turns.attempt(address);
-                match TcpStream::connect(address).await {
-                    Ok(stream) => {
-                        attempt.reached();
-                        return Ok((stream, address));
-                    }
-                    Err(error) => failed = Some(worse(failed, connect_failed(&error))),
+                match self.attempt(address).await {
+                    Ok(stream) => return Ok((stream, address)),
+                    Err(error) => failed = Some(worse(failed, error)),
                 }
             }
             Err(failed.unwrap_or_else(|| connect_failed(&std::io::ErrorKind::HostUnreachable.into())))
         };
-        let (stream, address) = phases.timed(Dimension::Connect, self.timeouts.connect, connected).await?;
+        let connected = phases.timed(Dimension::Connect, self.timeouts.connect, connected).await;
+        if let (Err(_), Host::Domain(name)) = (&connected, &origin.host) {
+            // Its addresses may have changed: whoever needs it next is not sent to the old ones.
+            self.directory.forget(name, origin.port);
+        }
+        let (stream, address) = connected?;
         // Only a socket that is gone already refuses it, and then the first write says so.
         let _gone = stream.set_nodelay(true);
         Ok((Tapped::new(stream), address))
+    }
+}
+
+impl TcpDial {
+    /// Connects to one address; one that is not reached, but by the prober's own fault, is counted and tried last for a
+    /// while.
+    async fn attempt(&self, address: SocketAddr) -> Result<TcpStream, Failed> {
+        let attempt = self.turns.attempt(address);
+        let error = match TcpStream::connect(address).await {
+            Ok(stream) => {
+                attempt.reached();
+                return Ok(stream);
+            }
+            Err(error) => connect_failed(&error),
+        };
+        if error.failure == Failure::Prober {
+            attempt.excused();
+        }
+        Err(error)
     }
 }
 
@@ -229,6 +254,10 @@ impl Dial for TcpDial {
 
     fn lookups(&self) -> Lookups {
         self.directory.lookups()
+    }
+
+    fn unreached(&self) -> Reached {
+        self.turns.unreached()
     }
 }
 

@@ -1,4 +1,4 @@
-//! How many connections were opened to each address.
+//! How many connections were opened to each address, or could not be.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

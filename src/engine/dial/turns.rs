@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use url::Host;
 
+use super::reached::Reached;
 use crate::engine::clock::{self, Instant};
 
 /// The turns of a lane's connections over the addresses of each host.
@@ -21,6 +22,8 @@ pub(super) struct Turns {
     next: RefCell<HashMap<(Host, u16), usize>>,
     /// Until when an address is tried last.
     shunned: RefCell<HashMap<SocketAddr, Instant>>,
+    /// Attempts that failed, by address.
+    unreached: RefCell<Reached>,
 }
 
 /// An attempt to connect to an address; dropped before it was reached, the address is tried last from then on.
@@ -37,7 +40,13 @@ impl Turns {
 
     /// Lanes that carry out a scenario together begin at different turns.
     pub(super) fn new(first: usize, penalty: Duration) -> Self {
-        Self { first, penalty, next: RefCell::default(), shunned: RefCell::default() }
+        Self {
+            first,
+            penalty,
+            next: RefCell::default(),
+            shunned: RefCell::default(),
+            unreached: RefCell::default(),
+        }
     }
 
     /// The addresses of a host in the order in which the next connection tries them.
@@ -46,6 +55,7 @@ impl Turns {
             return vec![*only];
         }
         let turn = self.take(host, port);
+        self.forgive_if_all(addresses);
         let (now, shunned) = (clock::now(), self.shunned.borrow());
         let is_shunned = |address: &SocketAddr| shunned.get(address).is_some_and(|&until| now < until);
         let (last, mut order): (Vec<_>, Vec<_>) = addresses.iter().copied().partition(is_shunned);
@@ -53,6 +63,11 @@ impl Turns {
         order.rotate_left(first);
         order.extend(last);
         order
+    }
+
+    /// How many attempts to connect to each address failed so far.
+    pub(super) fn unreached(&self) -> Reached {
+        self.unreached.borrow().clone()
     }
 
     /// Begins to connect to an address.
@@ -70,6 +85,14 @@ impl Turns {
         std::mem::replace(next, next.wrapping_add(1))
     }
 
+    /// Where every address of a host has failed, the target was down rather than one of them: all have their turns again.
+    fn forgive_if_all(&self, addresses: &[SocketAddr]) {
+        let (now, mut shunned) = (clock::now(), self.shunned.borrow_mut());
+        if addresses.iter().all(|address| shunned.get(address).is_some_and(|&until| now < until)) {
+            shunned.retain(|address, _| !addresses.contains(address));
+        }
+    }
+
     fn shun(&self, address: SocketAddr) {
         let mut shunned = self.shunned.borrow_mut();
         if shunned.len() >= Self::REMEMBERED {
@@ -85,12 +108,18 @@ impl Attempt<'_> {
         self.reached = true;
         self.turns.shunned.borrow_mut().remove(&self.address);
     }
+
+    /// Notes that the address was not at fault.
+    pub(super) fn excused(mut self) {
+        self.reached = true;
+    }
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if !self.reached {
             self.turns.shun(self.address);
+            self.turns.unreached.borrow_mut().count(self.address, 1);
         }
     }
 }
@@ -138,6 +167,33 @@ mod tests {
             drop(turns.attempt(addresses()[1]));
             turns.attempt(addresses()[1]).reached();
             assert_eq!(order(&turns), [2, 3, 1]);
+        });
+    }
+
+    #[test]
+    fn where_all_addresses_failed_all_have_their_turns_again() {
+        paused(async {
+            let turns = Turns::new(0, millis(1_000));
+            for address in addresses() {
+                drop(turns.attempt(address));
+            }
+            assert_eq!(order(&turns), [1, 2, 3]);
+            turns.attempt(addresses()[0]).reached();
+            assert_eq!([order(&turns), order(&turns)], [[2, 3, 1], [3, 1, 2]]);
+        });
+    }
+
+    #[test]
+    fn an_attempt_that_the_prober_spoilt_is_not_held_against_the_address() {
+        paused(async {
+            let turns = Turns::new(0, millis(1_000));
+            turns.attempt(addresses()[0]).excused();
+            drop(turns.attempt(addresses()[1]));
+            assert_eq!(order(&turns), [1, 3, 2]);
+            assert_eq!(
+                turns.unreached().named().into_iter().collect::<Vec<_>>(),
+                [("10.0.0.2:80".to_owned(), 1)]
+            );
         });
     }
 

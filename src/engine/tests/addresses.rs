@@ -116,6 +116,8 @@ fn an_address_that_refuses_costs_no_exchange_and_is_tried_last() {
     let [first, second, dead] = opened(&scenario, port);
     assert_eq!((first + second, dead), (40, 0));
     assert!(first.abs_diff(second) <= 2, "{first} and {second}");
+    // That one of the addresses is dead is told all the same.
+    assert_eq!(scenario.unreached.into_iter().collect::<Vec<_>>(), [(format!("127.0.0.3:{port}"), 1)]);
 }
 
 #[test]
@@ -132,6 +134,7 @@ fn an_address_that_swallows_everything_takes_the_time_of_one_connection_and_not_
     let tally = &scenario.requests[0].measured.tally;
     assert_eq!((tally.ok, tally.failed_by(Failure::TimedOut)), (39, 1), "{tally:?}");
     assert_eq!(opened(&scenario, port)[2], 0);
+    assert_eq!(scenario.unreached.values().sum::<u64>(), 1);
 }
 
 #[test]

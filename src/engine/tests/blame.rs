@@ -82,10 +82,10 @@ pub(super) fn loads() -> impl Strategy<Value = Load> {
         },
     );
     prop_oneof![
-        3 => (constant, 1_u32..5).prop_map(|(schedule, connections)| Load::Open {
+        3 => (constant, 1_u32..5, 0_u32..4).prop_map(|(schedule, connections, further)| Load::Open {
             schedule,
             connections,
-            max_connections: connections,
+            max_connections: connections + further,
         }),
         1 => (1_u32..5, 1_u64..60).prop_map(|(connections, iterations)| Load::Closed {
             connections,

@@ -1,5 +1,7 @@
 //! The plan, the provenance and the method in words.
 
+use std::collections::BTreeMap;
+
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
@@ -84,7 +86,7 @@ pub(super) fn of_scenario(
         facts.push(fact("connections", &connections(scenario.connections)));
         facts
             .extend((!scenario.protocols.is_empty()).then(|| fact("spoken", &scenario.protocols.join(", "))));
-        facts.extend((scenario.addresses.len() > 1).then(|| fact("addresses", &addresses(scenario))));
+        facts.extend(tells_addresses(scenario).then(|| fact("addresses", &addresses(scenario))));
         facts.extend((!scenario.lookups.is_empty()).then(|| fact("look-ups", &lookups(&scenario.lookups))));
     }
     facts
@@ -115,18 +117,33 @@ fn connections(connections: Connections) -> String {
     text
 }
 
-/// Connections by address, the most used first.
+/// Connections, and attempts that failed, by address.
 fn addresses(scenario: &ScenarioMeasurement) -> String {
-    let mut all: Vec<(&String, &u64)> = scenario.addresses.iter().collect();
-    all.sort_by_key(|(_, connections)| std::cmp::Reverse(**connections));
-    let named = all.iter().take(ADDRESSES).map(|(address, connections)| {
-        format!("{} ({})", words::name(address), words::counted(**connections, "connection"))
-    });
+    let opened = by_address(&scenario.addresses, "connection");
+    let failed = (!scenario.unreached.is_empty())
+        .then(|| format!("not reached: {}", by_address(&scenario.unreached, "attempt")));
+    [opened].into_iter().filter(|opened| !opened.is_empty()).chain(failed).collect::<Vec<_>>().join("; ")
+}
+
+/// Counts by address, the highest first.
+fn by_address(counts: &BTreeMap<String, u64>, noun: &str) -> String {
+    let mut all: Vec<(&String, &u64)> = counts.iter().collect();
+    all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let named = all
+        .iter()
+        .take(ADDRESSES)
+        .map(|(address, count)| format!("{} ({})", words::name(address), words::counted(**count, noun)));
     let named: Vec<String> = named.collect();
     match all.len() - named.len() {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),
     }
+}
+
+/// Whether there is more to tell of addresses than that the one was used.
+fn tells_addresses(scenario: &ScenarioMeasurement) -> bool {
+    let failed_beside = !scenario.unreached.is_empty() && !scenario.addresses.is_empty();
+    scenario.addresses.len() > 1 || failed_beside
 }
 
 fn lookups(lookups: &Lookups) -> String {
@@ -142,7 +159,7 @@ fn lookups(lookups: &Lookups) -> String {
 /// Addresses and look-ups in one line, where there is more to tell than that the one address was used.
 pub(super) fn several_addresses(scenario: &ScenarioMeasurement) -> Option<String> {
     let mut parts = Vec::new();
-    parts.extend((scenario.addresses.len() > 1).then(|| addresses(scenario)));
+    parts.extend(tells_addresses(scenario).then(|| addresses(scenario)));
     let told = !scenario.lookups.is_empty() && (!parts.is_empty() || scenario.lookups.failed > 0);
     parts.extend(told.then(|| format!("look-ups: {}", lookups(&scenario.lookups))));
     (!parts.is_empty()).then(|| parts.join("; "))

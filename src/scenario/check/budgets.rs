@@ -102,10 +102,12 @@ fn never_by_target(budget: &Budget, load: &LoadShape, target: &Target) -> Option
             "`tls_resumed` is never entered: a first connection has no session to resume".to_owned(),
             "judge `tls_full`, or send more than once",
         )),
-        Dimension::Dns if !is_once && !target.dns_refresh().is_zero() => Some((
-            "`dns` is hardly ever entered: only the first connections wait for a look-up".to_owned(),
-            "write `dns_refresh = \"0s\"` in `[target]`, which looks the name up for each connection",
-        )),
+        Dimension::Dns if !is_once && budget.allowed().is_some() && !target.dns_refresh().is_zero() => {
+            Some((
+                "`dns` is hardly ever entered: only the first connections wait for a look-up".to_owned(),
+                "write `dns_refresh = \"0s\"` in `[target]`, which looks the name up for each connection",
+            ))
+        }
         _ => None,
     }
 }
