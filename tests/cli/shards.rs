@@ -190,7 +190,7 @@ fn what_cannot_be_shared_is_refused_and_nothing_is_sent() {
         (&open, &["--start-at", &soon], "add `--shard 1/3`"),
         (&open, &["--shard", "4/3", "--start-at", &soon], "`4/3` is no shard"),
         (&open, &["--shard", "1/3", "--start-at", "noon"], "no time to start at"),
-        (&open, &["--shard", "1/3", "--start-at", "2020-01-01T00:00:00Z"], "is over since"),
+        (&open, &["--shard", "1/3", "--start-at", "2020-01-01T00:00:00Z"], "is over: it is "),
         (&open, &["--shard", "1/3", "--start-at", "2999-01-01T00:00:00Z"], "within 24h"),
         (&open, &["--shard", "1/5", "--start-at", &soon], "write `connections = 5` or more"),
         (&open, &["--shard", "1/3", "--start-at", &soon, "--every", "1m"], "do not go together"),
