@@ -125,6 +125,7 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
     }
     let from = &mut record.provenance;
     (from.command, from.host.name, from.git_commit) = (vec![next(), next()], next(), Some(next()));
+    from.tags.insert(next(), next());
     record.verdict.rule = next();
     let parts = (1..=3).map(|shard| Part { shard, run: record.id, host: next() }).collect();
     record.measurement.sharing = Some(Sharing { of: 3, start: from.started, parts });

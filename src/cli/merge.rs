@@ -1,6 +1,6 @@
 //! `tollgate merge`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use super::console::{Console, Output};
 use super::exit::{Exit, Problem};
 use super::log::LIFE;
 use super::reporting::{self, Form};
-use super::{provenance, session, show};
+use super::{provenance, session, show, tags};
 use crate::plan::Secrets;
 use crate::record::{Ending, Measurement, Part, Provenance, RunRecord, Sharing, difference};
 use crate::store::{self, Draft, Merging, RunFolder, Stored};
@@ -44,6 +44,8 @@ pub(super) struct Args {
     /// The commit of what was probed [default: the one that all the runs name]
     #[arg(long, value_name = "HASH")]
     git_commit: Option<String>,
+    #[command(flatten)]
+    tags: tags::Flags,
 }
 
 /// What one machine measured.
@@ -139,5 +141,17 @@ fn provenance(args: &Args, runs: &[Run]) -> Provenance {
     let agreed = if of_runs.len() == 1 { of_runs.into_iter().next().cloned().flatten() } else { None };
     let here = provenance::here(given.or(agreed), &Secrets::default());
     let started = runs.iter().map(|run| run.record.provenance.started).min();
-    Provenance { started: started.unwrap_or(here.started), ..here }
+    let mut tags = agreed_tags(runs);
+    tags.extend(args.tags.tags());
+    Provenance { started: started.unwrap_or(here.started), tags, ..here }
+}
+
+/// The tags that all the runs have alike.
+fn agreed_tags(runs: &[Run]) -> BTreeMap<String, String> {
+    let Some((first, others)) = runs.split_first() else { return BTreeMap::new() };
+    let agreed = |(key, value): &(&String, &String)| {
+        others.iter().all(|run| run.record.provenance.tags.get(*key) == Some(*value))
+    };
+    let tags = first.record.provenance.tags.iter().filter(agreed);
+    tags.map(|(key, value)| (key.clone(), value.clone())).collect()
 }

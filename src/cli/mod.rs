@@ -24,6 +24,7 @@ mod schema;
 mod session;
 mod show;
 mod signals;
+mod tags;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! When, where and by what a run is carried out.
 
+use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 use super::quick;
@@ -26,6 +27,7 @@ pub(super) fn here(git_commit: Option<String>, secrets: &Secrets) -> Provenance 
         },
         command: command.collect(),
         git_commit,
+        tags: BTreeMap::new(),
     }
 }
 

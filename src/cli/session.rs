@@ -9,10 +9,10 @@ use super::exit::{Exit, Problem};
 use super::live::Live;
 use super::log::{self, LIFE};
 use super::signals::Signals;
-use super::{guard, provenance};
+use super::{guard, provenance, tags};
 use crate::engine::{self, Engine};
 use crate::plan::{Pacing, Plan, PlannedPart, Secrets};
-use crate::record::{FORMAT, Measurement, Part, RunRecord, Sharing};
+use crate::record::{FORMAT, Measurement, Part, Provenance, RunRecord, Sharing};
 use crate::store::{Draft, RunFolder};
 use crate::verdict;
 
@@ -32,6 +32,8 @@ pub(super) struct Settings {
     /// The commit of what is probed [default: the one checked out here]
     #[arg(long, value_name = "HASH")]
     git_commit: Option<String>,
+    #[command(flatten)]
+    tags: tags::Flags,
     /// Allow more than 100 requests a second to a host that is not this machine
     #[arg(long, help_heading = "Load")]
     yes_load_this_host: bool,
@@ -81,7 +83,9 @@ pub(super) fn carry_out(plan: &Plan, settings: &Settings, signals: &Signals) -> 
 fn draft(plan: &Plan, settings: &Settings) -> Draft {
     let id = Uuid::now_v7();
     let commit = settings.git_commit.clone().filter(|commit| !commit.is_empty());
-    let provenance = provenance::now(commit, &plan.secrets);
+    let shown = |(key, value): (String, String)| (key, plan.secrets.blot(&value).into_owned());
+    let tags = settings.tags.tags().into_iter().map(shown).collect();
+    let provenance = Provenance { tags, ..provenance::now(commit, &plan.secrets) };
     let sharing = plan.part.map(|PlannedPart { shard, start }| {
         let host = provenance.host.name.clone();
         Sharing { of: shard.of, start, parts: vec![Part { shard: shard.index + 1, run: id, host }] }

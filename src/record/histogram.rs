@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use hdrhistogram::serialization::{Deserializer as HdrReader, Serializer as _, V2DeflateSerializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Dimension;
+use super::{Dimension, Packed};
 use crate::units::Quantile;
 
 /// A histogram of durations in microseconds with three significant digits.
@@ -137,6 +135,12 @@ impl Histogram {
         bytes
     }
 
+    /// The same histogram with so many values said to have been above [`Self::CEILING`].
+    #[must_use]
+    pub fn with_clipped(self, clipped: u64) -> Self {
+        Self { clipped, ..self }
+    }
+
     /// Reads HdrHistogram's V2 encoding, plain or deflated; `clipped` is not part of it.
     pub fn from_v2(bytes: &[u8]) -> Result<Self, HistogramError> {
         let counts: hdrhistogram::Histogram<u64> = HdrReader::new()
@@ -150,49 +154,15 @@ fn whole_micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// A histogram in JSON: the figures people read, and the whole of it in `hdr`.
-#[derive(Serialize, Deserialize)]
-struct Written {
-    count: u64,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    min_us: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    p50_us: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    p95_us: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    p99_us: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    max_us: Option<u64>,
-    clipped: u64,
-    hdr: String,
-}
-
 impl Serialize for Histogram {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let micros = |duration: Option<Duration>| duration.map(whole_micros);
-        Written {
-            count: self.count(),
-            min_us: micros(self.min()),
-            p50_us: micros(self.quantile(Quantile::P50)),
-            p95_us: micros(self.quantile(Quantile::P95)),
-            p99_us: micros(self.quantile(Quantile::P99)),
-            max_us: micros(self.max()),
-            clipped: self.clipped,
-            hdr: BASE64.encode(self.to_v2()),
-        }
-        .serialize(serializer)
+        Packed::of(self).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Histogram {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error;
-        let written = Written::deserialize(deserializer)?;
-        let bytes = BASE64.decode(written.hdr).map_err(D::Error::custom)?;
-        let mut histogram = Self::from_v2(&bytes).map_err(D::Error::custom)?;
-        histogram.clipped = written.clipped;
-        Ok(histogram)
+        Packed::deserialize(deserializer)?.unpack().map_err(serde::de::Error::custom)
     }
 }
 

@@ -326,6 +326,8 @@ pub enum Ending {
     TargetDown(String),
     /// The record was put together from a folder whose run did not finish writing.
     Recovered,
+    /// The record was made from another tool's files; says what they do not tell.
+    Imported(String),
 }
 
 /// All that was measured in one run.

@@ -92,8 +92,9 @@ impl Interval {
 }
 
 impl Ending {
-    /// The ending of a run whose parts ended in these two ways: a target that was down outranks a record that had to be
-    /// recovered, that an interruption, and that a complete run; of two that are alike the first.
+    /// The ending of a run whose parts ended in these two ways: a record of another tool's outranks a target that was down,
+    /// that a record that had to be recovered, that an interruption, and that a complete run; of two that are alike the
+    /// first.
     #[must_use]
     pub fn worse(self, other: Self) -> Self {
         if other.rank() > self.rank() { other } else { self }
@@ -105,6 +106,7 @@ impl Ending {
             Self::Interrupted => 1,
             Self::Recovered => 2,
             Self::TargetDown(_) => 3,
+            Self::Imported(_) => 4,
         }
     }
 }

@@ -9,10 +9,12 @@ mod histogram;
 mod measurement;
 mod merge;
 mod outcome;
+mod packed;
 mod prober;
 mod run;
 mod server_timings;
 mod sharing;
+mod summary;
 mod verdict;
 
 pub use budget::{Budget, Limit};
@@ -24,10 +26,12 @@ pub use measurement::{
 };
 pub use merge::difference;
 pub use outcome::{Evidence, EvidenceLog, Failure};
+pub use packed::Packed;
 pub use prober::Prober;
 pub use run::{Capacity, FORMAT, Host, PlannedRequest, PlannedScenario, Provenance, RunRecord};
 pub use server_timings::ServerTimings;
 pub use sharing::{Part, Sharing};
+pub use summary::{RequestSummary, RunSummary};
 pub use verdict::{BudgetVerdict, Decision, Reason, ScenarioVerdict, Verdict};
 
 /// Durations as whole microseconds in files, under field names that end in `_us`.

@@ -1,5 +1,7 @@
 //! The record of one run: what was planned, measured and decided, and where it came from.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -47,6 +49,9 @@ pub struct Provenance {
     pub command: Vec<String>,
     /// The git commit of the working directory, where it has one.
     pub git_commit: Option<String>,
+    /// What the run was tagged with, to be found again by: `environment`, `deploy`, and whatever else.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// The machine a run was carried out on.

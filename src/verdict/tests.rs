@@ -105,18 +105,21 @@ fn what_the_prober_could_not_release_voids_a_pass_but_not_a_fail() {
 }
 
 #[test]
-fn abandoned_recovered_and_missing_data_void_a_pass() {
+fn abandoned_recovered_imported_and_missing_data_void_a_pass() {
     let abandoned = judged(&[tile(100, 0)], |run| run.scenarios[0].abandoned = 3);
     assert_eq!(
         said(&abandoned),
         ["3 arrivals were cut off by the end of the run, before they were sent or answered"]
     );
     let recovered = judged(&[tile(100, 0)], |run| run.ending = Ending::Recovered);
+    let imported =
+        judged(&[tile(100, 0)], |run| run.ending = Ending::Imported("it tells nothing".to_owned()));
+    assert_eq!(said(&imported), ["the record was imported, and it tells nothing"]);
     let missing = judged(&[tile(100, 0)], |run| run.scenarios[0].planned = Some(200));
     assert_eq!(said(&missing), ["100 of 200 planned arrivals are missing from the measurement"]);
     let unmeasured = judged(&[tile(100, 0)], |run| run.scenarios.clear());
     assert_eq!(said(&unmeasured), ["the run holds no measurement of this scenario"]);
-    for verdict in [abandoned, recovered, missing, unmeasured] {
+    for verdict in [abandoned, recovered, imported, missing, unmeasured] {
         assert_eq!(verdict.decision, Decision::Inconclusive);
     }
 }

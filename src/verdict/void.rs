@@ -136,6 +136,10 @@ fn cut_short(run: &Measurement) -> Option<Reason> {
             format!("the record was recovered from a run that did not finish writing{}", in_warmup(run)),
             "run it again, to its end",
         )),
+        Ending::Imported(untold) => Some(reason(
+            format!("the record was imported, and {untold}"),
+            "measure it with tollgate: `tollgate run`",
+        )),
     }
 }
 

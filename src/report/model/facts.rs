@@ -56,8 +56,13 @@ pub(super) fn provenance(record: &RunRecord) -> Vec<Fact> {
         fact("tollgate", &format!("{}, record format {}", from.tollgate, record.format)),
     ];
     facts.extend(from.git_commit.as_deref().map(|commit| fact("commit", commit)));
+    facts.extend((!from.tags.is_empty()).then(|| fact("tags", &tags(&from.tags))));
     facts.extend(sharing::facts(record.measurement.sharing.as_ref()));
     facts
+}
+
+fn tags(tags: &BTreeMap<String, String>) -> String {
+    tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
 }
 
 fn ending(ending: &Ending) -> String {
@@ -66,6 +71,7 @@ fn ending(ending: &Ending) -> String {
         Ending::Interrupted => "interrupted: what had been sent was waited for".to_owned(),
         Ending::TargetDown(why) => format!("stopped, the target is down: {why}"),
         Ending::Recovered => "recovered from a run that did not finish writing".to_owned(),
+        Ending::Imported(untold) => format!("imported from another tool's files: {untold}"),
     }
 }
 

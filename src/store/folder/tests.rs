@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -49,6 +50,7 @@ fn draft() -> Draft {
             host: Host { name: "h".to_owned(), os: "linux".to_owned(), arch: "x86_64".to_owned(), cores: 2 },
             command: vec!["tollgate".to_owned()],
             git_commit: None,
+            tags: BTreeMap::new(),
         },
         plan: Vec::new(),
         measurement: Measurement::of(vec![scenario], Ending::Recovered),

@@ -1,0 +1,74 @@
+//! What a run is tagged with, to be found again by.
+
+use std::collections::BTreeMap;
+
+/// The keys that have flags of their own.
+const ENVIRONMENT: &str = "environment";
+const DEPLOY: &str = "deploy";
+
+/// How a run is tagged.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Tags")]
+pub(super) struct Flags {
+    /// The environment that is probed, such as `staging`; kept as the tag `environment`
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
+    /// The deploy that is probed, such as a release or an image; kept as the tag `deploy`
+    #[arg(long, value_name = "NAME")]
+    deploy: Option<String>,
+    /// Keep a tag with the run, to find it again by; may be repeated. Tags are shown, and no place for secrets
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse)]
+    tags: Vec<(String, String)>,
+}
+
+impl Flags {
+    /// All tags by key; of one key the last counts, and a flag of its own before `--tag`.
+    pub(super) fn tags(&self) -> BTreeMap<String, String> {
+        let own = [(ENVIRONMENT, &self.environment), (DEPLOY, &self.deploy)];
+        let own = own.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)));
+        self.tags.iter().cloned().chain(own).filter(|(_, value)| !value.is_empty()).collect()
+    }
+}
+
+/// A tag as it is typed: `team=checkout`.
+pub(super) fn parse(text: &str) -> Result<(String, String), String> {
+    let remedy = "write it as `team=checkout`";
+    let (key, value) =
+        text.split_once('=').ok_or_else(|| format!("a tag has a key and a value: {remedy}"))?;
+    let plain = |character: char| character.is_alphanumeric() || "-_.".contains(character);
+    if key.is_empty() || !key.chars().all(plain) {
+        return Err(format!("a tag's key is of letters, digits, `-`, `_` and `.`: {remedy}"));
+    }
+    if value.chars().any(char::is_control) {
+        return Err("a tag's value stands on one line, without control characters".to_owned());
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_a_key_and_a_value_and_anything_else_is_refused_with_the_remedy() {
+        assert_eq!(parse("team=a=b"), Ok(("team".to_owned(), "a=b".to_owned())));
+        for wrong in ["team", "=x", "a b=c", "a=b\nc"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_flag_of_its_own_outranks_a_tag_of_the_same_key() {
+        let flags = Flags {
+            environment: Some("staging".to_owned()),
+            deploy: Some(String::new()),
+            tags: vec![
+                parse("environment=other").unwrap(),
+                parse("team=a").unwrap(),
+                parse("team=b").unwrap(),
+            ],
+        };
+        let expected = [("environment", "staging"), ("team", "b")];
+        assert_eq!(flags.tags(), expected.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+    }
+}

@@ -1,0 +1,74 @@
+//! Histograms as bytes, beside the figures that people look for.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Histogram, HistogramError};
+use crate::units::Quantile;
+
+/// A histogram in V2 deflate encoding, beside the figures that lists and queries show of it: what files and databases
+/// keep, and small enough to hold thousands of.
+///
+/// Figures are microseconds; they are missing where nothing was counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packed {
+    /// How many values were counted.
+    pub count: u64,
+    /// The shortest.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub min_us: Option<u64>,
+    /// The median.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub p50_us: Option<u64>,
+    /// The 95th percentile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub p95_us: Option<u64>,
+    /// The 99th percentile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub p99_us: Option<u64>,
+    /// The longest.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub max_us: Option<u64>,
+    /// How many values were above [`Histogram::CEILING`].
+    pub clipped: u64,
+    /// The whole of it; in JSON as base64.
+    #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
+    pub hdr: Vec<u8>,
+}
+
+impl Packed {
+    /// A histogram with its figures.
+    pub fn of(histogram: &Histogram) -> Self {
+        let micros = |duration: Option<Duration>| {
+            duration.map(|duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+        };
+        let at = |quantile| micros(histogram.quantile(quantile));
+        Self {
+            count: histogram.count(),
+            min_us: micros(histogram.min()),
+            p50_us: at(Quantile::P50),
+            p95_us: at(Quantile::P95),
+            p99_us: at(Quantile::P99),
+            max_us: micros(histogram.max()),
+            clipped: histogram.clipped(),
+            hdr: histogram.to_v2(),
+        }
+    }
+
+    /// The histogram; an error where the bytes are none.
+    pub fn unpack(&self) -> Result<Histogram, HistogramError> {
+        Histogram::from_v2(&self.hdr).map(|histogram| histogram.with_clipped(self.clipped))
+    }
+}
+
+fn to_base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&BASE64.encode(bytes))
+}
+
+fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+    BASE64.decode(text.as_bytes()).map_err(serde::de::Error::custom)
+}

@@ -1,0 +1,93 @@
+//! What lists and histories show of a run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Decision, Dimension, Packed, RunRecord};
+
+/// The part of a [`RunRecord`] that lists and histories show: small, so that thousands can be held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunSummary {
+    /// The run's id.
+    pub id: Uuid,
+    /// When it started (UTC).
+    pub started: OffsetDateTime,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// The machine's name.
+    pub host: String,
+    /// The git commit that was probed, where it is known.
+    pub git_commit: Option<String>,
+    /// What it was tagged with.
+    pub tags: BTreeMap<String, String>,
+    /// The decision on the whole run.
+    pub decision: Decision,
+    /// Its requests, without hops, in the order of the command and of the files.
+    pub requests: Vec<RequestSummary>,
+}
+
+/// The measured phase of one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestSummary {
+    /// The scenario it belongs to.
+    pub scenario: String,
+    /// Its name.
+    pub request: String,
+    /// The decision on its scenario.
+    pub decision: Decision,
+    /// Exchanges that came to an end.
+    pub exchanges: u64,
+    /// Of these, the ones that met every expectation.
+    pub ok: u64,
+    /// The latency of the ok ones; empty where there is none.
+    pub latency: Packed,
+}
+
+impl RunSummary {
+    /// What a list shows of a record.
+    pub fn of(record: &RunRecord) -> Self {
+        let from = &record.provenance;
+        Self {
+            id: record.id,
+            started: from.started,
+            elapsed: record.measurement.elapsed,
+            host: from.host.name.clone(),
+            git_commit: from.git_commit.clone(),
+            tags: from.tags.clone(),
+            decision: record.verdict.decision,
+            requests: requests(record),
+        }
+    }
+}
+
+impl RequestSummary {
+    /// Exchanges that failed or were dropped.
+    pub fn failed(&self) -> u64 {
+        self.exchanges.saturating_sub(self.ok)
+    }
+}
+
+fn requests(record: &RunRecord) -> Vec<RequestSummary> {
+    let mut requests = Vec::new();
+    for scenario in &record.measurement.scenarios {
+        let judged = record.verdict.scenarios.iter().find(|judged| judged.scenario == scenario.name);
+        let hops = record.planned(&scenario.name).map(|planned| &planned.requests);
+        let is_hop =
+            |name: &str| hops.into_iter().flatten().any(|hop| hop.name == name && hop.hop_of.is_some());
+        for request in scenario.requests.iter().filter(|request| !is_hop(&request.name)) {
+            let measured = &request.measured;
+            requests.push(RequestSummary {
+                scenario: scenario.name.clone(),
+                request: request.name.clone(),
+                decision: judged.map_or(Decision::Inconclusive, |judged| judged.decision),
+                exchanges: measured.tally.exchanges,
+                ok: measured.tally.ok,
+                latency: measured.series.get(Dimension::Latency).map(Packed::of).unwrap_or_default(),
+            });
+        }
+    }
+    requests
+}
