@@ -12,6 +12,7 @@ pub mod cli;
 pub mod engine;
 pub mod expect;
 pub mod plan;
+pub mod postgres;
 pub mod record;
 pub mod recorder;
 pub mod report;

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use clap::Command;
 
 /// The commands by what they are for, in the order of a first day.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("Measure", &["demo", "run", "merge"]),
     ("Write scenarios", &["init", "check", "schema"]),
     ("Look back", &["show"]),
+    ("Keep", &["sync", "db"]),
     ("Rehearse", &["target"]),
     ("Shell", &["completions", "man"]),
 ];

@@ -4,12 +4,14 @@ mod check;
 mod completions;
 mod connection;
 mod console;
+mod db;
 mod demo;
 mod environment;
 mod exit;
 mod guard;
 mod help;
 mod init;
+mod keeping;
 mod live;
 mod log;
 mod man;
@@ -24,6 +26,7 @@ mod schema;
 mod session;
 mod show;
 mod signals;
+mod sync;
 mod tags;
 mod target;
 #[cfg(test)]
@@ -67,6 +70,8 @@ enum Command {
     Merge(merge::Args),
     Check(check::Args),
     Show(show::Args),
+    Sync(sync::Args),
+    Db(db::Args),
     Init(init::Args),
     Schema(schema::Args),
     Target(target::Args),
@@ -100,6 +105,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Res
         Command::Merge(args) => merge::merge(&args),
         Command::Check(args) => check::check(&args),
         Command::Show(args) => show::show(&args),
+        Command::Sync(args) => sync::sync(&args),
+        Command::Db(args) => db::db(&args),
         Command::Init(args) => init::init(&args),
         Command::Schema(args) => schema::schema(&args),
         Command::Target(args) => target::target(&args),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::connection::{self, Addresses, Connection, parse_period};
 use super::console::{Console, colours_errors};
 use super::exit::{Exit, Problem};
+use super::keeping::{self, Keeper};
 use super::next;
 use super::quick::{self, Around, Quick};
 use super::reporting::{self, Form};
@@ -63,11 +64,14 @@ pub(super) struct Args {
     part: part::Flags,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    keeping: keeping::Flags,
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Problem> {
     let environment: BTreeMap<String, String> = variables::of_process().collect();
     let part = part(args)?;
+    let keeper = args.keeping.keeper()?;
     let quick = compose(args, &environment)?;
     log::hide(&Secrets::new(quick.variables.values().cloned()));
     if args.quick.print_scenario {
@@ -77,21 +81,21 @@ pub(super) fn run(args: &Args) -> Result<Exit, Problem> {
     let plan = Plan { pacing: args.settings.pacing(), ..plan(args, &quick, &environment, part)? };
     // What a file says of repetition is in the plan already; one that is shared out has none.
     match args.every.or(plan.every) {
-        Some(period) => ticks::repeat(&plan, &args.settings, period, args.times),
+        Some(period) => ticks::repeat(&plan, &args.settings, &keeper, period, args.times),
         None if args.times.is_some() => Err(Problem::usage(
             "error: --times says how often a run is repeated; add --every, such as `--every 5m`",
         )),
-        None => once(args, &quick, &plan),
+        None => once(args, &quick, &plan, &keeper),
     }
 }
 
-fn once(args: &Args, quick: &Quick, plan: &Plan) -> Result<Exit, Problem> {
+fn once(args: &Args, quick: &Quick, plan: &Plan, keeper: &Keeper) -> Result<Exit, Problem> {
     let kept = session::carry_out(plan, &args.settings, &Signals::listen()?)?;
     reporting::report_on(&kept.record, &kept.folder, args.settings.console(), Form::Whole)?;
     if !quick.scenarios.is_empty() && plan.part.is_none() {
         next::tell(&kept, args.quick.without_latency());
     }
-    Ok(kept.exit())
+    keeper.keep(&kept)
 }
 
 /// The part that is to be carried out, if it goes with what else was asked for.

@@ -40,10 +40,7 @@ pub(super) fn show(args: &Args) -> Result<Exit, Problem> {
         }
         Stored::HalfWritten(draft) => {
             tracing::warn!("This run was cut off: it is shown as far as its intervals were written.");
-            let measurement = draft.measurement.clone();
-            let record = session::judged(*draft, measurement);
-            store::complete(&folder, &record)?;
-            record
+            session::completed(&folder, *draft)?
         }
     };
     reporting::report_on(&record, &folder, console, Form::Whole)?;

@@ -167,6 +167,31 @@ fn silent_before(first: Duration, draft: &Draft) -> Duration {
     Duration::from_secs_f64(silent)
 }
 
+/// The folders below `root`, in the order of their names, which is that in which their runs started.
+pub fn folders(root: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let entries = fs::read_dir(root).map_err(StoreError::read(root))?;
+    let paths: Vec<PathBuf> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(StoreError::read(root))?;
+    let mut folders: Vec<PathBuf> = paths.into_iter().filter(|path| holds_a_run(path)).collect();
+    folders.sort();
+    Ok(folders)
+}
+
+fn holds_a_run(folder: &Path) -> bool {
+    folder.join(RUN).is_file() || folder.join(PARTIAL).is_file()
+}
+
+/// The id of a run whose record is there; `None` of one that is still without.
+pub fn id(folder: &Path) -> Result<Option<Uuid>, StoreError> {
+    #[derive(Deserialize)]
+    struct Named {
+        id: Uuid,
+    }
+    Ok(json::<Named>(folder, RUN)?.map(|named| named.id))
+}
+
 /// Whether a process holds the lock of a run that goes on; it ends with that process, however it ends.
 fn is_being_written(folder: &Path) -> bool {
     let held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
