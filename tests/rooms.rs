@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Which rooms each room may use; `docs/architecture.md` says why.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("units", &[]),
     ("record", &["units"]),
     ("expect", &["units", "record"]),
@@ -14,10 +14,17 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("recorder", &["units", "record"]),
     ("engine", &["units", "plan", "expect", "record", "recorder"]),
     ("verdict", &["units", "record"]),
-    ("store", &["units", "record"]),
+    ("postgres", &[]),
+    ("store", &["units", "record", "postgres"]),
     ("report", &["units", "record"]),
     ("target", &["units"]),
-    ("cli", &["units", "record", "scenario", "plan", "engine", "verdict", "store", "report", "target"]),
+    (
+        "cli",
+        &[
+            "units", "record", "scenario", "plan", "engine", "verdict", "postgres", "store", "report",
+            "target",
+        ],
+    ),
 ];
 
 /// Rooms that decide and render: pure functions of values.

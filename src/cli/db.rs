@@ -6,7 +6,7 @@ use super::console::{Console, Output};
 use super::exit::{Exit, Problem};
 use super::keeping::Store;
 use crate::postgres::{Address, Pooler, Tls};
-use crate::store::{Database, Pruned, Standing};
+use crate::store::{Database, Pruned, Right, Standing};
 use crate::units::{ByteSize, parse_duration, written};
 
 const EXAMPLES: &str = "\
@@ -117,7 +117,7 @@ fn lines(address: &Address, standing: &Standing) -> Vec<String> {
         line("connection", connection(address, standing)),
         line("schema", schema(standing)),
     ];
-    if standing.version.is_none() && !standing.rights.versions {
+    if standing.version.is_none() && !standing.rights.contains(&Right::Version) {
         return lines;
     }
     lines.push(line("rights", rights(standing)));
@@ -146,7 +146,9 @@ fn connection(address: &Address, standing: &Standing) -> String {
 fn schema(standing: &Standing) -> String {
     let needed = standing.needed;
     match standing.version {
-        None if standing.rights.versions => "empty: `tollgate db migrate` fills it".to_owned(),
+        None if standing.rights.contains(&Right::Version) => {
+            "empty: `tollgate db migrate` fills it".to_owned()
+        }
         None => "there is none, or this user may not see it: `tollgate db migrate` makes it".to_owned(),
         Some(version) if version == needed => format!("version {version}, up to date"),
         Some(version) if version < needed => {
@@ -159,9 +161,9 @@ fn schema(standing: &Standing) -> String {
 }
 
 fn rights(standing: &Standing) -> String {
-    let rights = standing.rights;
-    let may = [(rights.store, "store runs"), (rights.read, "read them"), (rights.own, "change the schema")];
-    let held: Vec<_> = may.into_iter().filter(|(held, _)| *held).map(|(_, what)| what).collect();
+    let may = [(Right::Store, "store runs"), (Right::Read, "read them"), (Right::Own, "change the schema")];
+    let held = may.into_iter().filter(|(right, _)| standing.rights.contains(right));
+    let held: Vec<_> = held.map(|(_, what)| what).collect();
     match held[..] {
         [] => "none: `grant tollgate_writer to …` or `tollgate_reader`, as the schema's owner".to_owned(),
         _ => held.join(", "),

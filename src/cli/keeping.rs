@@ -16,7 +16,7 @@ use crate::store::{Database, DatabaseError, Mark, Sent};
 #[group(skip)]
 pub(super) struct Store {
     /// The Postgres database that runs are kept in, as `postgresql://user:password@host:port/database`; `none` for none
-    /// [default: DATABASE_URL]
+    /// [default: `DATABASE_URL`]
     #[arg(long, value_name = "URL", env = "TOLLGATE_STORE", hide_env_values = true)]
     store: Option<String>,
 }

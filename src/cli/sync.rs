@@ -1,6 +1,7 @@
 //! `tollgate sync`
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -88,7 +89,8 @@ fn folders(args: &Args) -> Result<Vec<PathBuf>, Problem> {
             Err(Problem::usage(format!("error: there is no run folder {}", folder.display())))
         });
     }
-    let missing = |error| format!("error: {error}\n  `--runs-dir` names the folder of runs; `tollgate run` makes it");
+    let missing =
+        |error| format!("error: {error}\n  `--runs-dir` names the folder of runs; `tollgate run` makes it");
     store::folders(&args.runs_dir).map_err(|error| Problem::usage(missing(error)))
 }
 
@@ -179,10 +181,10 @@ fn tell(count: &Count, at: &str) {
     let runs = if *sent == 1 { "run" } else { "runs" };
     let mut line = format!("{sent} {runs} sent to {at}, {there} there already");
     if *going_on > 0 {
-        line += &format!(", {going_on} still going on");
+        let _ = write!(line, ", {going_on} still going on");
     }
     if *unreadable > 0 {
-        line += &format!(", {unreadable} not readable");
+        let _ = write!(line, ", {unreadable} not readable");
     }
     tracing::info!(sent, there, going_on, unreadable, "{line}");
 }

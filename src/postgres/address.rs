@@ -110,7 +110,7 @@ impl Address {
     ///
     /// One that is the user's or the database's name, as a local Supabase's, hides nothing and is left out.
     pub fn secret(&self) -> Option<&str> {
-        let password = self.password.as_ref().map(|password| password.expose_secret());
+        let password = self.password.as_ref().map(SecretString::expose_secret);
         let told = [Some(self.options.get_username()), self.options.get_database()];
         password.filter(|password| !told.contains(&Some(password)))
     }
@@ -208,12 +208,11 @@ impl Settings {
     /// A server that is not this machine is verified, unless the URL says what to go without.
     fn tls(&self, is_here: bool) -> Result<Tls, AddressError> {
         match self.mode {
-            None if is_here => Ok(Tls::WhereOffered),
+            None | Some(PgSslMode::Prefer | PgSslMode::Allow) if is_here => Ok(Tls::WhereOffered),
             None | Some(PgSslMode::VerifyFull) => Ok(Tls::VerifyFull),
             Some(PgSslMode::VerifyCa) => Ok(Tls::VerifyCa),
             Some(PgSslMode::Require) => Ok(Tls::Unverified),
             Some(PgSslMode::Disable) => Ok(Tls::Plaintext),
-            Some(PgSslMode::Prefer | PgSslMode::Allow) if is_here => Ok(Tls::WhereOffered),
             Some(PgSslMode::Prefer | PgSslMode::Allow) => Err(AddressError {
                 problem: "`sslmode=prefer` and `allow` may send the password in plain text".to_owned(),
                 remedy: "leave sslmode out for `verify-full`, or write `require` or `disable`",

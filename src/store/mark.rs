@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_damaged_mark_says_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(MARK), "{\"stored\": 3").unwrap();
+        fs::write(folder.path().join(MARK), "{\"stored\": 3").unwrap();
         assert_eq!(Mark::read(folder.path()), Mark::default());
     }
 }

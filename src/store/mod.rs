@@ -16,7 +16,7 @@ mod merging;
 
 use std::path::{Path, PathBuf};
 
-pub use database::{Database, DatabaseError, Fetched, Pruned, Rights, Sent, Standing, Unprotected, Wanted};
+pub use database::{Database, DatabaseError, Fetched, Pruned, Right, Sent, Standing, Unprotected, Wanted};
 pub use folder::{Draft, RunFolder, Stored, complete, folders, id, intervals, read, write_atomically};
 pub use mark::{Mark, Since, Unsynced};
 pub use merging::Merging;

@@ -130,15 +130,12 @@ async fn histograms(
         let histogram = Histogram::from_v2(transaction.value(row, "hdr")?)?;
         let (series, told) = all.entry(transaction.value(row, "interval")?).or_default();
         let dimension: &str = transaction.value(row, "dimension")?;
-        match dimension.strip_prefix(SERVER_TIMING) {
-            Some(metric) => told.add(metric, &histogram),
-            None => {
-                let known = dimension
-                    .parse()
-                    .map_err(|_| damaged(run, at, &format!("`{dimension}` is no dimension")))?;
-                series.add(known, &histogram);
-            }
+        if let Some(metric) = dimension.strip_prefix(SERVER_TIMING) {
+            told.add(metric, &histogram);
+            continue;
         }
+        let unknown = |_| damaged(run, at, &format!("`{dimension}` is no dimension"));
+        series.add(dimension.parse().map_err(unknown)?, &histogram);
     }
     Ok(all)
 }

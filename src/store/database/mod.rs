@@ -23,7 +23,7 @@ pub use error::DatabaseError;
 pub use fetch::Fetched;
 pub use list::Wanted;
 pub use prune::Pruned;
-pub use schema::{Rights, Standing, Unprotected};
+pub use schema::{Right, Standing, Unprotected};
 
 use crate::postgres::{Address, Mode, Session};
 use crate::record::{RunRecord, RunSummary};

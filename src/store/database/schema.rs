@@ -1,5 +1,7 @@
 //! The schema `tollgate`: its migrations, and how it stands.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -40,7 +42,7 @@ const LOCK: i64 = 0x746f_6c6c_6761_7465;
 
 impl Migration {
     fn sha256(&self) -> String {
-        Sha256::digest(self.sql.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:x}", Sha256::digest(self.sql.as_bytes()))
     }
 }
 
@@ -135,7 +137,7 @@ pub struct Standing {
     /// The version that is needed.
     pub needed: i32,
     /// What the user may do.
-    pub rights: Rights,
+    pub rights: BTreeSet<Right>,
     /// Tables of the schema that are not protected as they should be.
     pub unprotected: Vec<Unprotected>,
     /// How many runs are there; `None` where the user may not read that.
@@ -144,17 +146,17 @@ pub struct Standing {
     pub bytes: Option<i64>,
 }
 
-/// What the user may do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rights {
+/// Something that a user may do or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// Read which version the schema has; who may store or read runs may.
+    Version,
     /// Store runs.
-    pub store: bool,
+    Store,
     /// Read runs.
-    pub read: bool,
-    /// Read which version the schema has; who may store runs may.
-    pub versions: bool,
+    Read,
     /// Migrate, prune and expose: the schema's owner may.
-    pub own: bool,
+    Own,
 }
 
 /// A table that is not protected as it should be.
@@ -178,7 +180,7 @@ pub(super) async fn standing(session: &mut Session) -> Result<Standing, Database
         encrypted: None,
         version: None,
         needed: NEEDED,
-        rights: Rights::default(),
+        rights: BTreeSet::new(),
         unprotected: Vec::new(),
         runs: None,
         bytes: None,
@@ -194,21 +196,22 @@ pub(super) async fn standing(session: &mut Session) -> Result<Standing, Database
     Ok(standing)
 }
 
-async fn rights(transaction: &mut Transaction<'_>) -> Result<Rights, PgError> {
+async fn rights(transaction: &mut Transaction<'_>) -> Result<BTreeSet<Right>, PgError> {
     let sql = "select has_schema_privilege('tollgate', 'usage') as usage, \
+               has_table_privilege('tollgate.migrations', 'select') as version, \
                has_table_privilege('tollgate.runs', 'insert') as store, \
                has_table_privilege('tollgate.runs', 'select') as read, \
-               has_table_privilege('tollgate.migrations', 'select') as versions, \
                pg_has_role(nspowner, 'usage') as own from pg_namespace where nspname = 'tollgate'";
     let rows = transaction.rows(sql, |query| query).await?;
-    let Some(row) = rows.first() else { return Ok(Rights::default()) };
+    let Some(row) = rows.first() else { return Ok(BTreeSet::new()) };
     let usage: bool = transaction.value(row, "usage")?;
-    Ok(Rights {
-        store: usage && transaction.value(row, "store")?,
-        read: usage && transaction.value(row, "read")?,
-        versions: usage && transaction.value(row, "versions")?,
-        own: transaction.value(row, "own")?,
-    })
+    let columns =
+        [("version", Right::Version), ("store", Right::Store), ("read", Right::Read), ("own", Right::Own)];
+    let mut held = BTreeSet::new();
+    for (column, right) in columns.into_iter().filter(|_| usage) {
+        held.extend(transaction.value::<bool>(row, column)?.then_some(right));
+    }
+    Ok(held)
 }
 
 /// Tables without row level security, without a policy, or that everybody has a right to.
@@ -237,13 +240,13 @@ async fn unprotected(transaction: &mut Transaction<'_>) -> Result<Vec<Unprotecte
 
 /// What only a user with the right to read it learns.
 async fn fill(standing: &mut Standing, transaction: &mut Transaction<'_>) -> Result<(), PgError> {
-    if standing.rights.versions {
+    if standing.rights.contains(&Right::Version) {
         let rows = transaction
             .rows("select max(version) as version from tollgate.migrations", |query| query)
             .await?;
         standing.version = rows.first().map_or(Ok(None), |row| transaction.value(row, "version"))?;
     }
-    if standing.rights.read {
+    if standing.rights.contains(&Right::Read) {
         let sql = "select count(*) as runs, (select sum(pg_total_relation_size(oid))::bigint from pg_class \
                    where relnamespace = 'tollgate'::regnamespace and relkind = 'r') as bytes from tollgate.runs";
         let rows = transaction.rows(sql, |query| query).await?;
