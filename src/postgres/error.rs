@@ -135,6 +135,11 @@ impl PgError {
         Self { trouble, at: at.to_owned(), said: said(error) }
     }
 
+    /// TLS could not be begun.
+    pub(super) fn tls(at: &str, said: String) -> Self {
+        Self { trouble: Trouble::Tls, at: at.to_owned(), said }
+    }
+
     /// It did not answer in time.
     pub(super) fn timed_out(at: &str, said: String) -> Self {
         Self { trouble: Trouble::TimedOut, at: at.to_owned(), said }

@@ -1,6 +1,7 @@
 //! A connection, and the transactions that every query belongs to.
 
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
@@ -43,6 +44,7 @@ impl Session {
     /// Opens a connection.
     pub async fn connect(address: &Address) -> Result<Self, PgError> {
         let at = address.shown();
+        address.ca().map_or(Ok(()), |ca| readable(ca, &at))?;
         let limit = address.connect_timeout();
         let opening = PgConnection::connect_with(address.options());
         match tokio::time::timeout(limit, opening).await {
@@ -118,6 +120,12 @@ impl Transaction<'_> {
         use sqlx::Row as _;
         row.try_get(column).map_err(|error| PgError::of(self.at, &error))
     }
+}
+
+/// A file that is missing would be taken for a host that is.
+fn readable(ca: &Path, at: &str) -> Result<(), PgError> {
+    let said = |error| format!("cannot read sslrootcert {}: {error}", ca.display());
+    std::fs::File::open(ca).map(|_| ()).map_err(|error| PgError::tls(at, said(error)))
 }
 
 /// A statement without a name, whatever was asked of it before: a named one would stay behind on a connection that the

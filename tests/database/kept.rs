@@ -61,10 +61,13 @@ fn the_database_lists_the_runs_that_are_wanted() {
     assert_eq!(starts(Wanted { since, until, ..Wanted::default() }), [10, 20, 30]);
     assert_eq!(starts(Wanted { tags: tag("environment", "staging"), ..Wanted::default() }), [0, 20, 40]);
     assert_eq!(starts(Wanted { tags: tag("team", "checkout ü"), ..Wanted::default() }).len(), 6);
-    assert_eq!(starts(Wanted { tags: tag("team", "x'; drop schema tollgate; --"), ..Wanted::default() }), []);
+    assert_eq!(
+        starts(Wanted { tags: tag("team", "x'; drop schema tollgate; --"), ..Wanted::default() }).len(),
+        0
+    );
     let scenario = |name: &str| Wanted { scenario: Some(name.to_owned()), ..Wanted::default() };
     assert_eq!(starts(scenario("tile-loader-live")).len(), 6);
-    assert_eq!(starts(scenario("other")), []);
+    assert_eq!(starts(scenario("other")).len(), 0);
 }
 
 #[test]

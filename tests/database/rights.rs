@@ -63,7 +63,8 @@ fn exposed_views_of_the_database_are_read_only_and_for_the_named_roles_alone() {
     for (view, rows) in
         [("runs", "1"), ("requests", "2"), ("seconds", "60"), ("verdicts", "4"), ("failures", "2")]
     {
-        let count = format!("select count(*) from tollgate_api.{view}");
+        let budgets = if view == "verdicts" { " where budget is not null" } else { "" };
+        let count = format!("select count(*) from tollgate_api.{view}{budgets}");
         assert_eq!(read("authenticated", &count).unwrap(), rows, "{view}");
         assert!(read("anon", &count).unwrap_err().contains("permission denied"), "{view}");
         assert!(read("service_role", &count).unwrap_err().contains("permission denied"), "{view}");

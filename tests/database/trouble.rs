@@ -95,18 +95,18 @@ fn a_database_whose_disk_is_full_in_the_middle_of_a_run_keeps_none_of_it() {
     // As PostgreSQL says it, in the last of a run's tables.
     cluster.sql(
         "store",
-        "create function tollgate.full() returns trigger language plpgsql as \
+        "create function tollgate.refuse() returns trigger language plpgsql as \
                 $$ begin raise exception 'could not extend file \"base/5/16384\": No space left on device' \
                 using errcode = '53100'; end $$",
     );
     cluster.sql(
         "store",
-        "create trigger full before insert on tollgate.interval_histograms execute function tollgate.full()",
+        "create trigger refuse before insert on tollgate.interval_histograms execute function tollgate.refuse()",
     );
     let said = refused(runs.path(), &url);
     assert!(said.contains("has no room left on its disk") && said.contains("tollgate db prune"), "{said}");
     assert_eq!(cluster.sql("store", "select count(*) from tollgate.runs")[0], ["0"]);
-    cluster.sql("store", "drop trigger full on tollgate.interval_histograms");
+    cluster.sql("store", "drop trigger refuse on tollgate.interval_histograms");
     let output = sync(runs.path(), &url).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
 }

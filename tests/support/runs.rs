@@ -107,7 +107,7 @@ fn record(draft: Draft, mut measurement: Measurement, seed: u64) -> RunRecord {
 
 fn draft(seed: u64, shape: Shape) -> Draft {
     let names: Vec<String> = (0..shape.scenarios).map(scenario_name).collect();
-    let ceilings = budgets().iter().filter_map(Budget::ceiling);
+    let ceilings = budgets().into_iter().filter_map(|budget| budget.ceiling());
     let ceilings: Vec<Ceiling> = ceilings.map(|(dimension, limit)| Ceiling { dimension, limit }).collect();
     let measured = |name: &String| {
         ScenarioMeasurement::new(

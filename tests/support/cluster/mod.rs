@@ -3,7 +3,7 @@
 //! A test crate takes it in with `#[path = "support/cluster/mod.rs"] mod cluster;`. A test that needs it begins with
 //! `if cluster::is_left_out() { return; }`.
 //!
-//! What is started listens on a free loopback port, keeps its files in a folder of its own below the temporary folder,
+//! What is started listens on a free loopback port, keeps its files in a folder of its own in memory or below the temporary folder,
 //! and is ended with that folder when dropped, or when the process ends in whatever way (see [`keeper`]).
 #![allow(dead_code, unused_imports, reason = "each test crate needs another part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
