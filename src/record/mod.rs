@@ -3,6 +3,7 @@
 //! Stores, reports and histories read these types and nothing else. They hold no behaviour beyond what
 //! keeps them consistent (adding, counting, reading a quantile).
 
+mod adder;
 mod budget;
 mod dimension;
 mod histogram;
@@ -17,6 +18,7 @@ mod sharing;
 mod summary;
 mod verdict;
 
+pub use adder::Adder;
 pub use budget::{Budget, Limit};
 pub use dimension::Dimension;
 pub use histogram::{Histogram, HistogramError, Series};
@@ -28,7 +30,7 @@ pub use merge::difference;
 pub use outcome::{Evidence, EvidenceLog, Failure};
 pub use packed::Packed;
 pub use prober::Prober;
-pub use run::{Capacity, FORMAT, Host, PlannedRequest, PlannedScenario, Provenance, RunRecord};
+pub use run::{Capacity, FORMAT, Host, PlannedRequest, PlannedScenario, Provenance, RunRecord, run_name};
 pub use server_timings::ServerTimings;
 pub use sharing::{Part, Sharing};
 pub use summary::{RequestSummary, RunSummary};

@@ -8,12 +8,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::StoreError;
 use super::hlog::{self, LogReader};
-use super::{StoreError, folder_name};
-use crate::record::{FORMAT, Interval, Measurement, PlannedScenario, Provenance, RunRecord, Stage};
+use crate::record::{FORMAT, Interval, Measurement, PlannedScenario, Provenance, RunRecord, Stage, run_name};
 
-const RUN: &str = "run.json";
-const PARTIAL: &str = "run.partial.json";
+pub(super) const RUN: &str = "run.json";
+pub(super) const PARTIAL: &str = "run.partial.json";
 const INTERVALS: &str = "intervals.jsonl";
 const HISTOGRAMS: &str = "intervals.hlog";
 
@@ -54,7 +54,7 @@ pub struct RunFolder {
 impl RunFolder {
     /// Makes the folder below `root` and writes what is known so far.
     pub fn create(root: &Path, draft: &Draft) -> Result<Self, StoreError> {
-        let path = root.join(folder_name(draft));
+        let path = root.join(run_name(draft.provenance.started, draft.id));
         fs::create_dir_all(&path).map_err(StoreError::write(&path))?;
         write_json(&path, PARTIAL, draft)?;
         let open = |name: &str| {
@@ -210,6 +210,11 @@ struct Format {
     format: u32,
 }
 
+/// The version of the format that a file is written in.
+pub(super) fn format(bytes: &[u8]) -> Result<u32, serde_json::Error> {
+    serde_json::from_slice(bytes).map(|Format { format }| format)
+}
+
 /// The file's content; `None` where there is no such file.
 fn json<T: serde::de::DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<T>, StoreError> {
     let path = folder.join(name);
@@ -219,7 +224,7 @@ fn json<T: serde::de::DeserializeOwned>(folder: &Path, name: &str) -> Result<Opt
         Err(error) => return Err(StoreError::read(&path)(error)),
     };
     let damaged = |error: serde_json::Error| StoreError::damaged(&path, &error);
-    let Format { format: found } = serde_json::from_slice(&bytes).map_err(damaged)?;
+    let found = format(&bytes).map_err(damaged)?;
     if found > FORMAT {
         return Err(StoreError::Newer { path, found });
     }
