@@ -1,6 +1,7 @@
 //! What can be typed: one file a command, and what they share.
 
 mod check;
+mod compare;
 mod completions;
 mod connection;
 mod console;
@@ -9,6 +10,7 @@ mod environment;
 mod exit;
 mod guard;
 mod help;
+mod history;
 mod init;
 mod live;
 mod log;
@@ -24,6 +26,7 @@ mod schema;
 mod session;
 mod show;
 mod signals;
+mod source;
 mod tags;
 mod target;
 #[cfg(test)]
@@ -67,6 +70,8 @@ enum Command {
     Merge(merge::Args),
     Check(check::Args),
     Show(show::Args),
+    History(history::Args),
+    Compare(compare::Args),
     Init(init::Args),
     Schema(schema::Args),
     Target(target::Args),
@@ -100,6 +105,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Res
         Command::Merge(args) => merge::merge(&args),
         Command::Check(args) => check::check(&args),
         Command::Show(args) => show::show(&args),
+        Command::History(args) => history::history(&args),
+        Command::Compare(args) => compare::compare(&args),
         Command::Init(args) => init::init(&args),
         Command::Schema(args) => schema::schema(&args),
         Command::Target(args) => target::target(&args),

@@ -55,16 +55,18 @@ impl Adder {
         else {
             return Ok(false);
         };
-        self.encoded.clear();
-        self.encoded.reserve(MOST_BYTES);
+        self.encoded.resize(MOST_BYTES, 0);
         self.inflate.reset(true);
-        match self.inflate.decompress_vec(deflated, &mut self.encoded, FlushDecompress::Finish) {
+        let inflated = self.inflate.decompress(deflated, &mut self.encoded, FlushDecompress::Finish);
+        let length = usize::try_from(self.inflate.total_out()).unwrap_or(MOST_BYTES);
+        match inflated {
             Ok(Status::StreamEnd) => {}
-            Ok(_) if self.encoded.len() >= MOST_BYTES => return Ok(false),
+            Ok(_) if length >= MOST_BYTES => return Ok(false),
             _ => return Err(HistogramError::undeflatable()),
         }
         self.buckets.clear();
-        let read = payload(&self.encoded).and_then(|payload| read_buckets(payload, &mut self.buckets));
+        let read =
+            payload(&self.encoded[..length]).and_then(|payload| read_buckets(payload, &mut self.buckets));
         Ok(read.is_some())
     }
 }

@@ -5,6 +5,7 @@
 
 mod adder;
 mod budget;
+mod comparison;
 mod dimension;
 mod histogram;
 mod measurement;
@@ -20,13 +21,17 @@ mod verdict;
 
 pub use adder::Adder;
 pub use budget::{Budget, Limit};
+pub use comparison::{
+    BudgetChange, Change, Compared, Comparison, Difference, PartChange, ProberHealth, QuantileChange,
+    RequestComparison, ShareChange, Sides,
+};
 pub use dimension::Dimension;
 pub use histogram::{Histogram, HistogramError, Series};
 pub use measurement::{
     Actual, Ceiling, CeilingCount, Connections, Ending, Interval, Lookups, Measurement, RequestMeasurement,
     ScenarioMeasurement, Stage, StageMeasurement, Tally,
 };
-pub use merge::difference;
+pub use merge::{difference, told_differences};
 pub use outcome::{Evidence, EvidenceLog, Failure};
 pub use packed::Packed;
 pub use prober::Prober;

@@ -40,9 +40,13 @@ pub(super) fn folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(StoreError::read(runs_dir))?,
     };
-    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
-    let paths: Vec<PathBuf> = paths.collect::<Result<_, _>>().map_err(StoreError::read(runs_dir))?;
-    let mut folders: Vec<PathBuf> = paths.into_iter().filter(|path| path.is_dir()).collect();
+    let mut folders = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(StoreError::read(runs_dir))?;
+        // A link says that it is one; what it leads to must be looked at.
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir()) || entry.path().is_dir();
+        folders.extend(is_folder.then(|| entry.path()));
+    }
     folders.sort_unstable();
     Ok(folders)
 }
