@@ -24,6 +24,7 @@ create table tollgate.runs (
     environment text generated always as (tags ->> 'environment') stored,
     deploy text generated always as (tags ->> 'deploy') stored,
     git_commit text,
+    parts uuid[] not null,
     host text not null,
     tollgate text not null,
     command text[] not null,
@@ -45,6 +46,7 @@ comment on column tollgate.runs.tags is 'What the run was tagged with: environme
 comment on column tollgate.runs.environment is 'The tag of this name.';
 comment on column tollgate.runs.deploy is 'The tag of this name.';
 comment on column tollgate.runs.git_commit is 'The commit that was probed, where it is known.';
+comment on column tollgate.runs.parts is 'The runs of other machines that it was merged from; empty for a run that was carried out as it is.';
 comment on column tollgate.runs.host is 'The name of the prober''s machine.';
 comment on column tollgate.runs.tollgate is 'The version of tollgate.';
 comment on column tollgate.runs.command is 'The command as typed, secrets replaced.';

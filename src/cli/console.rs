@@ -38,6 +38,12 @@ impl Console {
         write(std::io::stdout(), text)
     }
 
+    /// Prints a file's content as it is, to its last line break.
+    pub(super) fn exactly(text: &str) -> Result<(), Problem> {
+        let mut to = std::io::stdout();
+        printed(to.write_all(text.as_bytes()).and_then(|()| to.flush()))
+    }
+
     /// Whether results may be coloured: they go to a terminal, and `NO_COLOR` (<https://no-color.org>) is not set.
     pub(super) fn colours_results(self) -> bool {
         let terminal = match self.output {
@@ -69,9 +75,13 @@ fn colour_allowed() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// A closed pipe means that nobody reads any more, and is no error; a full disk is one.
 fn write(mut to: impl Write, text: &str) -> Result<(), Problem> {
-    match writeln!(to, "{}", text.trim_end()).and_then(|()| to.flush()) {
+    printed(writeln!(to, "{}", text.trim_end()).and_then(|()| to.flush()))
+}
+
+/// A closed pipe means that nobody reads any more, and is no error; a full disk is one.
+fn printed(written: std::io::Result<()>) -> Result<(), Problem> {
+    match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Problem::internal(format!("cannot print the results: {error}")))
         }

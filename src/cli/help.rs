@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use clap::Command;
 
 /// The commands by what they are for, in the order of a first day.
-const GROUPS: [(&str, &[&str]); 6] = [
+const GROUPS: &[(&str, &[&str])] = &[
     ("Measure", &["demo", "run", "merge"]),
     ("Write scenarios", &["init", "check", "schema"]),
-    ("Look back", &["show"]),
+    ("Look back", &["show", "history", "compare"]),
     ("Keep", &["sync", "db"]),
     ("Rehearse", &["target"]),
     ("Shell", &["completions", "man"]),

@@ -10,7 +10,7 @@ use super::exit::{Exit, Problem};
 use super::log::LIFE;
 use super::reporting::{self, Form};
 use super::session::Kept;
-use super::{keeping, provenance, session, show, tags};
+use super::{keeping, provenance, session, source, tags};
 use crate::plan::Secrets;
 use crate::record::{Ending, Measurement, Part, Provenance, RunRecord, Sharing, difference};
 use crate::store::{self, Draft, Merging, RunFolder, Stored};
@@ -33,7 +33,7 @@ all the same.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
-    /// The runs' folders, or their names below the folder of runs; one a shard
+    /// The runs: their folders, their names below the folder of runs, or their ids; one a shard
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// The folder that the merged run's folder is made in
@@ -60,7 +60,7 @@ struct Run {
 
 pub(super) fn merge(args: &Args) -> Result<Exit, Problem> {
     let keeper = args.keeping.keeper()?;
-    let runs = args.runs.iter().map(|run| read(show::folder(run, &args.runs_dir)));
+    let runs = args.runs.iter().map(|run| read(source::folder(run, &args.runs_dir)?));
     let runs = runs.collect::<Result<Vec<_>, _>>()?;
     are_of_one(&runs)?;
     let counted = first_of_each_shard(&runs);

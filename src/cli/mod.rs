@@ -1,6 +1,7 @@
 //! What can be typed: one file a command, and what they share.
 
 mod check;
+mod compare;
 mod completions;
 mod connection;
 mod console;
@@ -10,6 +11,7 @@ mod environment;
 mod exit;
 mod guard;
 mod help;
+mod history;
 mod init;
 mod keeping;
 mod live;
@@ -26,6 +28,7 @@ mod schema;
 mod session;
 mod show;
 mod signals;
+mod source;
 mod sync;
 mod tags;
 mod target;
@@ -72,6 +75,8 @@ enum Command {
     Show(show::Args),
     Sync(sync::Args),
     Db(db::Args),
+    History(history::Args),
+    Compare(compare::Args),
     Init(init::Args),
     Schema(schema::Args),
     Target(target::Args),
@@ -107,6 +112,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Res
         Command::Show(args) => show::show(&args),
         Command::Sync(args) => sync::sync(&args),
         Command::Db(args) => db::db(&args),
+        Command::History(args) => history::history(&args),
+        Command::Compare(args) => compare::compare(&args),
         Command::Init(args) => init::init(&args),
         Command::Schema(args) => schema::schema(&args),
         Command::Target(args) => target::target(&args),

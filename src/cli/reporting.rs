@@ -6,7 +6,7 @@ use std::path::Path;
 use super::console::{Console, Output};
 use super::exit::Problem;
 use super::log::LIFE;
-use crate::record::{Decision, Dimension, RunRecord, ScenarioMeasurement, StageMeasurement};
+use crate::record::{Decision, Dimension, Interval, RunRecord, ScenarioMeasurement, StageMeasurement};
 use crate::report;
 use crate::store;
 use crate::units::{Quantile, show};
@@ -33,19 +33,40 @@ pub(super) fn report_on(
     let intervals =
         store::intervals(folder)?.map_while(|interval| interval.map_err(|error| damaged = Some(error)).ok());
     let model = report::Model::new(record, intervals);
-    if let Some(error) = damaged {
-        return Err(error.into());
+    match damaged {
+        Some(error) => Err(error.into()),
+        None => put_out(record, &model, folder, console, form),
     }
+}
+
+/// The same of a run whose intervals are at hand.
+pub(super) fn report(
+    record: &RunRecord,
+    intervals: Vec<Interval>,
+    folder: &Path,
+    console: Console,
+    form: Form,
+) -> Result<(), Problem> {
+    put_out(record, &report::Model::new(record, intervals), folder, console, form)
+}
+
+fn put_out(
+    record: &RunRecord,
+    model: &report::Model,
+    folder: &Path,
+    console: Console,
+    form: Form,
+) -> Result<(), Problem> {
     match form {
         Form::Whole => {
-            console.result(&report::terminal(&model, console.width(), console.colours_results()))?;
+            console.result(&report::terminal(model, console.width(), console.colours_results()))?;
         }
         Form::Line => console.result(&line(record, folder))?,
     }
     if console.output == Output::Json {
         Console::plain(&json(record, form)?)?;
     }
-    let plots = write_reports(&model, folder)?;
+    let plots = write_reports(model, folder)?;
     if form == Form::Whole {
         console.result(&written(folder, plots))?;
     }

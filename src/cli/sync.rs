@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::exit::{Exit, Problem};
 use super::keeping::Store;
-use super::{log, session, show};
+use super::{log, session, source};
 use crate::engine::clock;
 use crate::store::{self, Database, DatabaseError, Mark, Sent, Stored};
 
@@ -83,15 +83,15 @@ pub(super) fn sync(args: &Args) -> Result<Exit, Problem> {
 /// The folders named, or all below the folder of runs, oldest first.
 fn folders(args: &Args) -> Result<Vec<PathBuf>, Problem> {
     if !args.runs.is_empty() {
-        let named = args.runs.iter().map(|run| show::folder(run, &args.runs_dir));
-        let missing = named.clone().find(|folder| !folder.is_dir());
-        return missing.map_or(Ok(named.collect()), |folder| {
-            Err(Problem::usage(format!("error: there is no run folder {}", folder.display())))
-        });
+        return args.runs.iter().map(|run| source::folder(run, &args.runs_dir)).collect();
     }
-    let missing =
-        |error| format!("error: {error}\n  `--runs-dir` names the folder of runs; `tollgate run` makes it");
-    store::folders(&args.runs_dir).map_err(|error| Problem::usage(missing(error)))
+    if !args.runs_dir.is_dir() {
+        return Err(Problem::usage(format!(
+            "error: there is no folder of runs {}: name it with `--runs-dir`; `tollgate run` makes it",
+            args.runs_dir.display()
+        )));
+    }
+    store::run_folders(&args.runs_dir).map_err(source::wrong)
 }
 
 /// A run that can be sent; one that was cut off is completed first, and what cannot be read is told and counted.

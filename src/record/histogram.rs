@@ -22,8 +22,20 @@ pub struct Histogram {
 
 /// Why bytes are not a histogram.
 #[derive(Debug, thiserror::Error)]
-#[error("not an HdrHistogram in V2 encoding: {0}")]
+#[error("{0}")]
 pub struct HistogramError(String);
+
+impl HistogramError {
+    /// The bytes are cut off, or do not have their checksum.
+    pub(super) fn undeflatable() -> Self {
+        Self("an HdrHistogram whose deflated bytes are damaged".to_owned())
+    }
+
+    /// The bytes hold another number of values than is said beside them.
+    pub(super) fn miscounted(said: u64) -> Self {
+        Self(format!("an HdrHistogram that does not hold the {said} values it is said to hold"))
+    }
+}
 
 impl Default for Histogram {
     fn default() -> Self {
@@ -45,6 +57,17 @@ impl Histogram {
         let nearest = duration.min(Self::CEILING) + Duration::from_nanos(500);
         // Resizing is on, so that every value up to the ceiling is taken.
         let _always_fits = self.counts.record(whole_micros(nearest));
+    }
+
+    /// Counts a whole bucket of another histogram of the same precision, told by one of its values in microseconds.
+    pub(super) fn record_micros(&mut self, micros: u64, count: u64) {
+        // Resizing is on, so that every value is taken.
+        let _always_fits = self.counts.record_n(micros, count);
+    }
+
+    /// Counts values that were above [`Self::CEILING`] and are among those recorded.
+    pub(super) fn note_clipped(&mut self, clipped: u64) {
+        self.clipped = self.clipped.saturating_add(clipped);
     }
 
     /// Adds every value of another histogram.
@@ -145,7 +168,7 @@ impl Histogram {
     pub fn from_v2(bytes: &[u8]) -> Result<Self, HistogramError> {
         let counts: hdrhistogram::Histogram<u64> = HdrReader::new()
             .deserialize(&mut std::io::Cursor::new(bytes))
-            .map_err(|error| HistogramError(error.to_string()))?;
+            .map_err(|error| HistogramError(format!("not an HdrHistogram in V2 encoding: {error}")))?;
         Ok(Self::from_counts(&counts))
     }
 }

@@ -143,14 +143,21 @@ fn plans_differ(one: &[PlannedScenario], other: &[PlannedScenario]) -> Option<St
     })
 }
 
-fn scenarios_differ(one: &PlannedScenario, other: &PlannedScenario) -> Option<String> {
+/// Where the plans of a scenario differ in what is told of them in a line: target, load, warm-up.
+pub fn told_differences(one: &PlannedScenario, other: &PlannedScenario) -> Vec<String> {
     let lines = [
         ("base URL", &one.base_url, &other.base_url),
         ("load", &one.load, &other.load),
         ("warm-up", &one.warmup, &other.warmup),
     ];
-    if let Some((what, one, other)) = lines.into_iter().find(|(_, one, other)| one != other) {
-        return Some(format!("{what}: {one}, and {other}"));
+    let differing = lines.into_iter().filter(|(_, one, other)| one != other);
+    differing.map(|(what, one, other)| format!("{what}: {one}, and {other}")).collect()
+}
+
+fn scenarios_differ(one: &PlannedScenario, other: &PlannedScenario) -> Option<String> {
+    let told = told_differences(one, other).into_iter().next();
+    if told.is_some() {
+        return told;
     }
     if one.requests != other.requests {
         return Some("requests, expectations or budgets".to_owned());

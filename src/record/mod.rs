@@ -3,7 +3,9 @@
 //! Stores, reports and histories read these types and nothing else. They hold no behaviour beyond what
 //! keeps them consistent (adding, counting, reading a quantile).
 
+mod adder;
 mod budget;
+mod comparison;
 mod dimension;
 mod histogram;
 mod measurement;
@@ -17,18 +19,23 @@ mod sharing;
 mod summary;
 mod verdict;
 
+pub use adder::Adder;
 pub use budget::{Budget, Limit};
+pub use comparison::{
+    BudgetChange, Change, Compared, Comparison, Difference, PartChange, ProberHealth, QuantileChange,
+    RequestComparison, ShareChange, Sides,
+};
 pub use dimension::Dimension;
 pub use histogram::{Histogram, HistogramError, Series};
 pub use measurement::{
     Actual, Ceiling, CeilingCount, Connections, Ending, Interval, Lookups, Measurement, RequestMeasurement,
     ScenarioMeasurement, Stage, StageMeasurement, Tally,
 };
-pub use merge::difference;
+pub use merge::{difference, told_differences};
 pub use outcome::{Evidence, EvidenceLog, Failure};
 pub use packed::Packed;
 pub use prober::Prober;
-pub use run::{Capacity, FORMAT, Host, PlannedRequest, PlannedScenario, Provenance, RunRecord};
+pub use run::{Capacity, FORMAT, Host, PlannedRequest, PlannedScenario, Provenance, RunRecord, run_name};
 pub use server_timings::ServerTimings;
 pub use sharing::{Part, Sharing};
 pub use summary::{RequestSummary, RunSummary};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Decision, Dimension, Packed, RunRecord};
+use super::{Decision, Dimension, Packed, RunRecord, run_name};
 
 /// The part of a [`RunRecord`] that lists and histories show: small, so that thousands can be held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct RunSummary {
     pub git_commit: Option<String>,
     /// What it was tagged with.
     pub tags: BTreeMap<String, String>,
+    /// The runs of other machines that it was merged from; empty for a run that was carried out as it is.
+    pub parts: Vec<Uuid>,
     /// The decision on the whole run.
     pub decision: Decision,
     /// Its requests, without hops, in the order of the command and of the files.
@@ -57,9 +59,21 @@ impl RunSummary {
             host: from.host.name.clone(),
             git_commit: from.git_commit.clone(),
             tags: from.tags.clone(),
+            parts: Self::parts_of(record),
             decision: record.verdict.decision,
             requests: requests(record),
         }
+    }
+
+    /// The runs that one was merged from. A shard's own record names itself as its only part.
+    pub fn parts_of(record: &RunRecord) -> Vec<Uuid> {
+        let parts = record.measurement.sharing.iter().flat_map(|sharing| &sharing.parts);
+        parts.map(|part| part.run).filter(|part| *part != record.id).collect()
+    }
+
+    /// How it is called; see [`run_name`].
+    pub fn name(&self) -> String {
+        run_name(self.started, self.id)
     }
 }
 

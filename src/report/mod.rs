@@ -1,4 +1,5 @@
-//! Reports of a run: terminal text, markdown, a self-contained page, and plots.
+//! Reports of a run: terminal text, markdown, a self-contained page, and plots. Many runs and two runs: terminal text, and
+//! for many also JSON and CSV.
 //!
 //! A [`Model`] holds everything that is shown, in words and numbers; the renderers arrange it and decide nothing.
 //! Nothing here reads or writes a file, so that every byte of a report can be tested.
@@ -13,6 +14,7 @@
 )]
 
 mod html;
+mod listing;
 mod markdown;
 mod model;
 mod plot;
@@ -25,7 +27,8 @@ mod fixture;
 mod tests;
 
 pub use html::html;
+pub use listing::{csv, json};
 pub use markdown::markdown;
 pub use model::Model;
 pub use plot::{Plot, PlotError, plots};
-pub use terminal::terminal;
+pub use terminal::{comparison, history, terminal};

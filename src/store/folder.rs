@@ -8,12 +8,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::StoreError;
 use super::hlog::{self, LogReader};
-use super::{StoreError, folder_name};
-use crate::record::{FORMAT, Interval, Measurement, PlannedScenario, Provenance, RunRecord, Stage};
+use crate::record::{FORMAT, Interval, Measurement, PlannedScenario, Provenance, RunRecord, Stage, run_name};
 
-const RUN: &str = "run.json";
-const PARTIAL: &str = "run.partial.json";
+pub(super) const RUN: &str = "run.json";
+pub(super) const PARTIAL: &str = "run.partial.json";
 const INTERVALS: &str = "intervals.jsonl";
 const HISTOGRAMS: &str = "intervals.hlog";
 
@@ -54,7 +54,7 @@ pub struct RunFolder {
 impl RunFolder {
     /// Makes the folder below `root` and writes what is known so far.
     pub fn create(root: &Path, draft: &Draft) -> Result<Self, StoreError> {
-        let path = root.join(folder_name(draft));
+        let path = root.join(run_name(draft.provenance.started, draft.id));
         fs::create_dir_all(&path).map_err(StoreError::write(&path))?;
         write_json(&path, PARTIAL, draft)?;
         let open = |name: &str| {
@@ -95,6 +95,27 @@ impl RunFolder {
         }
         complete(&self.path, record)
     }
+}
+
+/// Gives a run its folder back below `root`, from its record and intervals; one that is complete is left as it is.
+pub fn restore(root: &Path, record: &RunRecord, intervals: &[Interval]) -> Result<PathBuf, StoreError> {
+    let draft = Draft {
+        format: record.format,
+        id: record.id,
+        provenance: record.provenance.clone(),
+        plan: record.plan.clone(),
+        measurement: record.measurement.emptied(),
+    };
+    let path = root.join(run_name(record.provenance.started, record.id));
+    if path.join(RUN).is_file() {
+        return Ok(path);
+    }
+    let mut folder = RunFolder::create(root, &draft)?;
+    for interval in intervals {
+        folder.add(interval)?;
+    }
+    folder.finish(record)?;
+    Ok(path)
 }
 
 /// Writes a run's record into its folder and takes the mark of a half-written one away.
@@ -167,22 +188,6 @@ fn silent_before(first: Duration, draft: &Draft) -> Duration {
     Duration::from_secs_f64(silent)
 }
 
-/// The folders below `root`, in the order of their names, which is that in which their runs started.
-pub fn folders(root: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let entries = fs::read_dir(root).map_err(StoreError::read(root))?;
-    let paths: Vec<PathBuf> = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()
-        .map_err(StoreError::read(root))?;
-    let mut folders: Vec<PathBuf> = paths.into_iter().filter(|path| holds_a_run(path)).collect();
-    folders.sort();
-    Ok(folders)
-}
-
-fn holds_a_run(folder: &Path) -> bool {
-    folder.join(RUN).is_file() || folder.join(PARTIAL).is_file()
-}
-
 /// The id of a run whose record is there; `None` of one that is still without.
 pub fn id(folder: &Path) -> Result<Option<Uuid>, StoreError> {
     #[derive(Deserialize)]
@@ -235,6 +240,11 @@ struct Format {
     format: u32,
 }
 
+/// The version of the format that a file is written in.
+pub(super) fn format(bytes: &[u8]) -> Result<u32, serde_json::Error> {
+    serde_json::from_slice(bytes).map(|Format { format }| format)
+}
+
 /// The file's content; `None` where there is no such file.
 fn json<T: serde::de::DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<T>, StoreError> {
     let path = folder.join(name);
@@ -244,7 +254,7 @@ fn json<T: serde::de::DeserializeOwned>(folder: &Path, name: &str) -> Result<Opt
         Err(error) => return Err(StoreError::read(&path)(error)),
     };
     let damaged = |error: serde_json::Error| StoreError::damaged(&path, &error);
-    let Format { format: found } = serde_json::from_slice(&bytes).map_err(damaged)?;
+    let found = format(&bytes).map_err(damaged)?;
     if found > FORMAT {
         return Err(StoreError::Newer { path, found });
     }

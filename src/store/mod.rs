@@ -8,16 +8,21 @@
 //! - `store.json`: which databases have the run, and why the last attempt to store it failed,
 //! - reports and plots.
 
+mod brief;
 mod database;
+mod finding;
 mod folder;
 mod hlog;
+mod listing;
 mod mark;
 mod merging;
 
 use std::path::{Path, PathBuf};
 
-pub use database::{Database, DatabaseError, Fetched, Pruned, Right, Sent, Standing, Unprotected, Wanted};
-pub use folder::{Draft, RunFolder, Stored, complete, folders, id, intervals, read, write_atomically};
+pub use database::{Database, DatabaseError, Fetched, Pruned, Right, Sent, Standing, Unprotected};
+pub use finding::find;
+pub use folder::{Draft, RunFolder, Stored, complete, id, intervals, read, restore, write_atomically};
+pub use listing::{run_folders, summaries};
 pub use mark::{Mark, Since, Unsynced};
 pub use merging::Merging;
 
@@ -45,6 +50,35 @@ pub enum StoreError {
     NoRun {
         /// The folder.
         path: PathBuf,
+    },
+    /// The run was not finished: it is going on, or was cut off.
+    #[error(
+        "the run in {} is not finished; where it was cut off, `tollgate show` completes it",
+        path.display()
+    )]
+    Unfinished {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// No folder goes by a run's name.
+    #[error(
+        "there is no run `{}`, neither here nor below {}; `tollgate history` lists the runs",
+        run.display(),
+        runs_dir.display()
+    )]
+    Unknown {
+        /// The run as it was named.
+        run: PathBuf,
+        /// Where it was looked for.
+        runs_dir: PathBuf,
+    },
+    /// Several folders go by a run's name.
+    #[error("several runs go by `{}`: {}; name one in full", run.display(), listed(found))]
+    Ambiguous {
+        /// The run as it was named.
+        run: PathBuf,
+        /// The folders.
+        found: Vec<PathBuf>,
     },
     /// A file is damaged.
     #[error("{}: {why}", path.display())]
@@ -84,10 +118,14 @@ impl StoreError {
     }
 }
 
-/// The name of a run's folder: when it started and the random part of its id.
-fn folder_name(record: &Draft) -> String {
-    let format = time::macros::format_description!("[year]-[month]-[day]T[hour]-[minute]-[second]Z");
-    let started = record.provenance.started.format(format).unwrap_or_else(|_| "run".to_owned());
-    let id = record.id.simple().to_string();
-    format!("{started}-{}", &id[id.len() - 8..])
+/// Folders by their names, as many as can be read at a glance.
+fn listed(folders: &[PathBuf]) -> String {
+    const MOST: usize = 5;
+    let name = |folder: &PathBuf| {
+        folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    let mut names: Vec<String> = folders.iter().take(MOST).map(name).collect();
+    let more = folders.len() - names.len();
+    names.extend((more > 0).then(|| format!("{more} more")));
+    names.join(", ")
 }

@@ -8,6 +8,7 @@
 pub mod binomial;
 
 mod breaker;
+mod compare;
 mod counted;
 mod crowding;
 mod failures;
@@ -25,6 +26,7 @@ mod fixture;
 mod tests;
 
 pub use self::breaker::Breaker;
+pub use self::compare::compare;
 
 use self::binomial::Alpha;
 use self::rule::Rule;

@@ -1,8 +1,9 @@
 //! A run comes back from the database as it was, and is there once.
 
 use time::macros::datetime;
+use tollgate::history::Filter;
 use tollgate::record::{Interval, RunSummary};
-use tollgate::store::{self, DatabaseError, Sent, Wanted};
+use tollgate::store::{self, DatabaseError, Sent};
 
 use crate::bench::{contents, keep, migrated, open, record};
 use crate::cluster::{self, Cluster};
@@ -32,7 +33,7 @@ fn a_run_comes_back_from_the_database_to_the_letter() {
             assert!(!fetched.pruned);
         }
     }
-    let summaries = database.summaries(&Wanted::default()).unwrap();
+    let summaries = database.summaries(&Filter::default()).unwrap();
     assert_eq!(summaries, paths.map(|path| RunSummary::of(&record(&path))));
     for unknown in ["2026-01-01T00-00-00Z-00000000", "nothing", "", "00000000-0000-7000-8000-000000000000"] {
         assert!(matches!(database.fetch(unknown), Err(DatabaseError::NoRun { .. })), "{unknown}");
@@ -49,23 +50,23 @@ fn the_database_lists_the_runs_that_are_wanted() {
     for seed in 0..6 {
         keep(&mut database, &runs::write(folder.path(), seed, SMALL));
     }
-    let mut starts = |wanted: Wanted| {
+    let mut starts = |wanted: Filter| {
         let runs = database.summaries(&wanted).unwrap();
         runs.iter()
             .map(|run| (run.started - datetime!(2026-01-01 00:00 UTC)).whole_minutes())
             .collect::<Vec<_>>()
     };
     let tag = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
-    assert_eq!(starts(Wanted::default()), [0, 10, 20, 30, 40, 50]);
+    assert_eq!(starts(Filter::default()), [0, 10, 20, 30, 40, 50]);
     let (since, until) = (Some(datetime!(2026-01-01 00:10 UTC)), Some(datetime!(2026-01-01 00:40 UTC)));
-    assert_eq!(starts(Wanted { since, until, ..Wanted::default() }), [10, 20, 30]);
-    assert_eq!(starts(Wanted { tags: tag("environment", "staging"), ..Wanted::default() }), [0, 20, 40]);
-    assert_eq!(starts(Wanted { tags: tag("team", "checkout ü"), ..Wanted::default() }).len(), 6);
+    assert_eq!(starts(Filter { since, until, ..Filter::default() }), [10, 20, 30]);
+    assert_eq!(starts(Filter { tags: tag("environment", "staging"), ..Filter::default() }), [0, 20, 40]);
+    assert_eq!(starts(Filter { tags: tag("team", "checkout ü"), ..Filter::default() }).len(), 6);
     assert_eq!(
-        starts(Wanted { tags: tag("team", "x'; drop schema tollgate; --"), ..Wanted::default() }).len(),
+        starts(Filter { tags: tag("team", "x'; drop schema tollgate; --"), ..Filter::default() }).len(),
         0
     );
-    let scenario = |name: &str| Wanted { scenario: Some(name.to_owned()), ..Wanted::default() };
+    let scenario = |name: &str| Filter { scenario: Some(name.to_owned()), ..Filter::default() };
     assert_eq!(starts(scenario("tile-loader-live")).len(), 6);
     assert_eq!(starts(scenario("other")).len(), 0);
 }
@@ -104,7 +105,7 @@ fn pruning_the_database_drops_old_seconds_and_no_figure_that_was_shown() {
         keep(&mut database, path);
     }
     cluster.sql("pruned", "update tollgate.runs set started = now() where started > '2026-01-01 00:15+00'");
-    let shown = database.summaries(&Wanted::default()).unwrap();
+    let shown = database.summaries(&Filter::default()).unwrap();
     let keep_for = std::time::Duration::from_hours(1);
     let would = database.prune(keep_for, true).unwrap();
     assert_eq!((would.runs, would.intervals), (1, 62));
@@ -112,7 +113,7 @@ fn pruning_the_database_drops_old_seconds_and_no_figure_that_was_shown() {
     assert_eq!(done, would);
     let again = database.prune(keep_for, false).unwrap();
     assert_eq!((again.runs, again.intervals), (0, 0));
-    assert_eq!(database.summaries(&Wanted::default()).unwrap(), shown);
+    assert_eq!(database.summaries(&Filter::default()).unwrap(), shown);
     let pruned = database.fetch(&record(&old).id.to_string()).unwrap();
     assert_eq!((pruned.record, pruned.intervals.len(), pruned.pruned), (Box::new(record(&old)), 0, true));
     let whole = database.fetch(&record(&new).id.to_string()).unwrap();

@@ -154,7 +154,7 @@ fn run(target: &Target, runs: &Path, url: &str, duration: &str) -> Command {
 }
 
 fn only_folder(runs: &Path) -> PathBuf {
-    let folders = store::folders(runs).unwrap();
+    let folders = store::run_folders(runs).unwrap();
     assert_eq!(folders.len(), 1);
     folders.into_iter().next().unwrap()
 }
@@ -240,7 +240,7 @@ fn a_prober_that_is_killed_in_the_middle_of_a_run_loses_nothing_that_the_databas
 /// Waits until a run that goes on has written so many seconds.
 fn wait_for_seconds(runs: &Path, count: usize) {
     for _ in 0..400 {
-        let folders = store::folders(runs).unwrap_or_default();
+        let folders = store::run_folders(runs).unwrap_or_default();
         let written = folders.first().map_or(0, |folder| {
             std::fs::read_to_string(folder.join("intervals.jsonl")).unwrap_or_default().lines().count()
         });

@@ -1,8 +1,9 @@
 //! Behind a pooler in transaction mode no answer is another query's.
 
+use tollgate::history::Filter;
 use tollgate::postgres::{Address, Mode, PgError, Session};
 use tollgate::record::RunSummary;
-use tollgate::store::{Sent, Wanted};
+use tollgate::store::Sent;
 
 use crate::bench::{contents, keep, open, record};
 use crate::cluster::{self, Cluster, PgBouncer};
@@ -85,7 +86,7 @@ fn all_that_is_done_with_a_database_can_be_done_behind_a_pooler() {
         assert_eq!(senders.map(|sender| sender.join().unwrap()), [Sent::Added; 4]);
         let mut database = open(&url);
         let records = paths.each_ref().map(|path| record(path));
-        assert_eq!(database.summaries(&Wanted::default()).unwrap(), records.each_ref().map(RunSummary::of));
+        assert_eq!(database.summaries(&Filter::default()).unwrap(), records.each_ref().map(RunSummary::of));
         for record in records {
             assert_eq!(*database.fetch(&record.id.to_string()).unwrap().record, record);
         }

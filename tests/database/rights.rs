@@ -1,7 +1,8 @@
 //! Who may read and write the runs, with the roles that Supabase has.
 
+use tollgate::history::Filter;
 use tollgate::record::RunSummary;
-use tollgate::store::{Right, Sent, Wanted};
+use tollgate::store::{Right, Sent};
 
 use crate::bench::{TABLES, keep, open, record};
 use crate::cluster::{self, Cluster, Supabase};
@@ -139,7 +140,7 @@ fn the_writer_of_the_database_stores_runs_and_reads_and_changes_none() {
         }
     }
     assert!(cluster.sql_as(&writer, "create table tollgate.more ()").is_err());
-    assert!(database.summaries(&Wanted::default()).is_err());
+    assert!(database.summaries(&Filter::default()).is_err());
 }
 
 #[test]
@@ -154,7 +155,7 @@ fn the_reader_of_the_database_reads_runs_and_changes_none() {
     let path = runs::write(folder.path(), 1, SMALL);
     let stored = record(&path);
     assert_eq!(*database.fetch(&stored.id.to_string()).unwrap().record, stored);
-    assert_eq!(database.summaries(&Wanted::default()).unwrap(), [RunSummary::of(&stored)]);
+    assert_eq!(database.summaries(&Filter::default()).unwrap(), [RunSummary::of(&stored)]);
     assert_eq!(database.which(&[stored.id]).unwrap(), Some(vec![stored.id]));
     assert_eq!(database.standing().unwrap().rights, [Right::Version, Right::Read].into());
     let refused = database.keep(&stored, &path).unwrap_err().to_string();

@@ -35,6 +35,16 @@ impl Ink {
         self.with(code, &word(decision))
     }
 
+    /// Words for what got better.
+    pub(super) fn good(&self, text: &str) -> String {
+        self.with("1;32", text)
+    }
+
+    /// Words for what got worse.
+    pub(super) fn bad(&self, text: &str) -> String {
+        self.with("1;31", text)
+    }
+
     /// A decision as a block of its colour.
     pub(super) fn badge(&self, decision: Decision) -> String {
         let code = match decision {

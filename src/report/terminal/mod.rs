@@ -1,7 +1,10 @@
 //! The report in a terminal: figures first, the verdict last, where the eye is when a run has ended.
 
+mod comparison;
+mod history;
 mod ink;
 mod lay;
+mod table;
 
 use crate::record::{Decision, Dimension};
 
@@ -10,15 +13,20 @@ use super::model::{
     TimingRow, label,
 };
 use super::words;
+pub use comparison::comparison;
+pub use history::history;
 use ink::Ink;
 use lay::{Align, Grid, wrapped};
+
+/// The fewest columns that text is laid out for.
+const MOST_NARROW: usize = 60;
 
 /// The report as text for a terminal `width` columns wide, with ANSI colours where `colour` says so.
 ///
 /// It ends with the verdict and what to do next; each line ends with a line feed, and none is wider than `width`
 /// unless that is below 60.
 pub fn terminal(model: &Model, width: u16, colour: bool) -> String {
-    let page = Page { width: usize::from(width).max(60), ink: Ink::new(colour) };
+    let page = Page { width: usize::from(width).max(MOST_NARROW), ink: Ink::new(colour) };
     let mut parts: Vec<String> = page.caveats(model).into_iter().collect();
     parts.extend(model.sharing.as_ref().map(|sharing| wrapped(sharing, page.width, 0)));
     parts.push(page.gate(model));

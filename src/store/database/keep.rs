@@ -7,7 +7,7 @@ use super::numbering::Numbering;
 use super::rows::{Histograms, place, text, texts, whole};
 use super::{DatabaseError, Sent, schema};
 use crate::postgres::{Mode, Session, Transaction};
-use crate::record::{Actual, Decision, Ending, Interval, RunRecord, Stage};
+use crate::record::{Actual, Decision, Ending, Interval, RunRecord, RunSummary, Stage};
 
 /// How many histograms are sent at once: some MB, so that neither side holds a long run whole.
 const BATCH: usize = 8_192;
@@ -50,8 +50,8 @@ async fn run(transaction: &mut Transaction<'_>, record: &RunRecord, at: &str) ->
     let tags =
         serde_json::to_string(&clean.collect::<std::collections::BTreeMap<_, _>>()).map_err(damaged)?;
     let sql = "insert into tollgate.runs (id, format, started, elapsed_us, measured_from_us, ending, decision, rule, \
-               confidence, tags, git_commit, host, tollgate, command, record) \
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::jsonb, $11, $12, $13, $14, $15::text::json) \
+               confidence, tags, git_commit, parts, host, tollgate, command, record) \
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::jsonb, $11, $12, $13, $14, $15, $16::text::json) \
                on conflict do nothing";
     let added = transaction.execute(sql, |query| {
         query
@@ -66,6 +66,7 @@ async fn run(transaction: &mut Transaction<'_>, record: &RunRecord, at: &str) ->
             .bind(verdict.confidence.as_f64())
             .bind(tags)
             .bind(from.git_commit.as_deref().map(|commit| text(commit).into_owned()))
+            .bind(RunSummary::parts_of(record))
             .bind(text(&from.host.name).into_owned())
             .bind(text(&from.tollgate).into_owned())
             .bind(texts(&from.command))

@@ -1,27 +1,13 @@
 //! Lists of runs: what histories show, read without any record.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{DatabaseError, schema};
+use crate::history::Filter;
 use crate::postgres::{Mode, PgError, PgRow, Session, Transaction, Trouble};
 use crate::record::{Decision, Packed, RequestSummary, RunSummary};
-
-/// Which runs are wanted; what is empty or `None` asks for nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// Those that started then or later.
-    pub since: Option<OffsetDateTime>,
-    /// Those that started before.
-    pub until: Option<OffsetDateTime>,
-    /// Those that have all of these tags.
-    pub tags: BTreeMap<String, String>,
-    /// Those with this scenario.
-    pub scenario: Option<String>,
-}
 
 /// Which of these runs are there; `None` where the user may not read that.
 pub(super) async fn which(session: &mut Session, ids: &[Uuid]) -> Result<Option<Vec<Uuid>>, DatabaseError> {
@@ -38,15 +24,15 @@ pub(super) async fn which(session: &mut Session, ids: &[Uuid]) -> Result<Option<
     }
 }
 
-/// What lists show of the runs that are wanted, oldest first.
+/// What lists show of the runs in which there may be something that a filter takes, oldest first.
 pub(super) async fn summaries(
     session: &mut Session,
     at: &str,
-    wanted: &Wanted,
+    filter: &Filter,
 ) -> Result<Vec<RunSummary>, DatabaseError> {
     let mut transaction = session.begin(Mode::ReadOnly).await?;
     schema::identity(&mut transaction, at).await?;
-    let sql = "select r.id, r.started, r.elapsed_us, r.host, r.git_commit, r.tags::text as tags, r.decision, \
+    let sql = "select r.id, r.started, r.elapsed_us, r.host, r.git_commit, r.tags::text as tags, r.parts, r.decision, \
                s.name as scenario, s.decision as judged, q.name as request, t.exchanges, t.ok, \
                h.count, h.clipped, h.min_us, h.p50_us, h.p95_us, h.p99_us, h.max_us, h.hdr \
                from tollgate.runs r \
@@ -61,10 +47,10 @@ pub(super) async fn summaries(
                and ($4::text is null or exists \
                    (select from tollgate.scenarios w where w.run_id = r.id and w.name = $4)) \
                order by r.started, r.id, q.position";
-    let tags = serde_json::to_string(&wanted.tags).unwrap_or_else(|_| "{}".to_owned());
+    let tags = serde_json::to_string(&filter.tags).unwrap_or_else(|_| "{}".to_owned());
     let rows = transaction
         .rows(sql, |query| {
-            query.bind(wanted.since).bind(wanted.until).bind(tags).bind(wanted.scenario.clone())
+            query.bind(filter.since).bind(filter.until).bind(tags).bind(filter.scenario.clone())
         })
         .await?;
     let mut runs: Vec<RunSummary> = Vec::new();
@@ -91,6 +77,7 @@ fn run(transaction: &Transaction<'_>, row: &PgRow, at: &str) -> Result<RunSummar
         host: transaction.value(row, "host")?,
         git_commit: transaction.value(row, "git_commit")?,
         tags: serde_json::from_str(&tags).map_err(damaged)?,
+        parts: transaction.value(row, "parts")?,
         decision: decision(transaction.value(row, "decision")?, id, at)?,
         requests: Vec::new(),
     })

@@ -21,10 +21,10 @@ use uuid::Uuid;
 
 pub use error::DatabaseError;
 pub use fetch::Fetched;
-pub use list::Wanted;
 pub use prune::Pruned;
 pub use schema::{Right, Standing, Unprotected};
 
+use crate::history::Filter;
 use crate::postgres::{Address, Mode, Session};
 use crate::record::{RunRecord, RunSummary};
 
@@ -86,10 +86,10 @@ impl Database {
         runtime.block_on(list::which(session, ids))
     }
 
-    /// What lists show of the runs that are wanted, oldest first.
-    pub fn summaries(&mut self, wanted: &Wanted) -> Result<Vec<RunSummary>, DatabaseError> {
+    /// What lists show of the runs in which there may be something that a filter takes, oldest first.
+    pub fn summaries(&mut self, filter: &Filter) -> Result<Vec<RunSummary>, DatabaseError> {
         let Self { runtime, session, at } = self;
-        runtime.block_on(list::summaries(session, at, wanted))
+        runtime.block_on(list::summaries(session, at, filter))
     }
 
     /// A run by its id, by its folder's name, or by the last eight digits of the id.

@@ -1,0 +1,181 @@
+//! How latency has moved over many runs, purely.
+//!
+//! Quantiles over a range of runs come from their added histograms, never from averages of theirs.
+
+mod filter;
+mod sparkline;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::rc::Rc;
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub use self::filter::{ENVIRONMENT, Filter};
+pub use self::sparkline::{GAP, sparkline};
+use crate::record::{Adder, Decision, Histogram, Packed, RequestSummary, RunSummary};
+
+/// Many runs, by what was requested in them.
+#[derive(Debug, Default)]
+pub struct History {
+    /// The requests, in the order in which the oldest run has them.
+    pub trends: Vec<Trend>,
+    /// What is left out, one sentence each: histograms that are damaged.
+    pub left_out: Vec<String>,
+}
+
+/// One request over all the runs that had it.
+#[derive(Debug)]
+pub struct Trend {
+    /// The scenario it belongs to.
+    pub scenario: String,
+    /// Its name.
+    pub request: String,
+    /// What each run measured, the newest last.
+    pub rows: Vec<Row>,
+    /// Exchanges that came to an end, in all of them.
+    pub exchanges: u64,
+    /// Of these, the ones that met every expectation.
+    pub ok: u64,
+    /// The latency of the ok exchanges of all runs: their histograms added.
+    pub latency: Packed,
+}
+
+/// What one run measured of one request.
+#[derive(Debug)]
+pub struct Row {
+    /// The run.
+    pub run: Rc<Run>,
+    /// The decision on the request's scenario.
+    pub decision: Decision,
+    /// Exchanges that came to an end.
+    pub exchanges: u64,
+    /// Of these, the ones that met every expectation.
+    pub ok: u64,
+    /// The latency of the ok exchanges in figures; without bytes, which are in the sum.
+    pub latency: Packed,
+}
+
+/// One run.
+#[derive(Debug)]
+pub struct Run {
+    /// How it is called.
+    pub name: String,
+    /// Its id.
+    pub id: Uuid,
+    /// When it started (UTC).
+    pub started: OffsetDateTime,
+    /// The machine's name.
+    pub host: String,
+    /// The git commit that was probed, where it is known.
+    pub git_commit: Option<String>,
+    /// What it was tagged with.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl History {
+    /// The history of those runs that a filter takes.
+    ///
+    /// A run that is there twice counts once, and one that a merged run is made of only as part of that.
+    pub fn of(runs: impl IntoIterator<Item = RunSummary>, filter: &Filter) -> Self {
+        let mut runs: Vec<RunSummary> = runs.into_iter().filter(|run| filter.takes_run(run)).collect();
+        runs.sort_by_key(|run| (run.started, run.id));
+        let mut counted: HashSet<Uuid> = runs.iter().flat_map(|run| run.parts.iter().copied()).collect();
+        runs.retain(|run| counted.insert(run.id));
+        let (mut adder, mut left_out) = (Adder::default(), Vec::new());
+        let trends = by_request(runs, filter)
+            .into_iter()
+            .map(|found| Trend::of(found, &mut adder, &mut left_out))
+            .filter(|trend| !trend.rows.is_empty())
+            .collect();
+        Self { trends, left_out }
+    }
+
+    /// How many runs are in it.
+    pub fn runs(&self) -> usize {
+        let rows = self.trends.iter().flat_map(|trend| &trend.rows);
+        rows.map(|row| row.run.id).collect::<HashSet<_>>().len()
+    }
+}
+
+/// What was found of one request: in each run its summary.
+type Found = Vec<(Rc<Run>, RequestSummary)>;
+
+/// The requests that a filter takes, in the order in which they are met.
+fn by_request(runs: Vec<RunSummary>, filter: &Filter) -> Vec<Found> {
+    let mut places: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+    let mut all: Vec<Found> = Vec::new();
+    for mut run in runs {
+        let requests = std::mem::take(&mut run.requests);
+        let run = Rc::new(Run::of(run));
+        for request in requests.into_iter().filter(|request| filter.takes(request)) {
+            let known = places.get(&request.scenario).and_then(|names| names.get(&request.request)).copied();
+            let place = known.unwrap_or_else(|| {
+                let names = places.entry(request.scenario.clone()).or_default();
+                names.insert(request.request.clone(), all.len());
+                all.push(Vec::new());
+                all.len() - 1
+            });
+            all[place].push((Rc::clone(&run), request));
+        }
+    }
+    all
+}
+
+impl Trend {
+    fn of(found: Found, adder: &mut Adder, left_out: &mut Vec<String>) -> Self {
+        let first = found.first().map(|(_, first)| (first.scenario.clone(), first.request.clone()));
+        let (scenario, request) = first.unwrap_or_default();
+        let (mut sum, mut rows) = (Histogram::default(), Vec::with_capacity(found.len()));
+        for (run, summary) in found {
+            match adder.add(&summary.latency, &mut sum) {
+                Ok(()) => rows.push(Row::of(run, summary)),
+                Err(error) => {
+                    left_out.push(format!("{}: the latency of {scenario} · {request} is {error}", run.name));
+                }
+            }
+        }
+        let (exchanges, ok) = rows.iter().fold((0_u64, 0_u64), |(exchanges, ok), row| {
+            (exchanges.saturating_add(row.exchanges), ok.saturating_add(row.ok))
+        });
+        Self { scenario, request, rows, exchanges, ok, latency: Packed::of(&sum) }
+    }
+
+    /// Exchanges that failed or were dropped.
+    pub fn failed(&self) -> u64 {
+        self.exchanges.saturating_sub(self.ok)
+    }
+
+    /// The environments that the runs are tagged with.
+    pub fn environments(&self) -> BTreeSet<&str> {
+        self.rows.iter().filter_map(|row| row.run.environment()).collect()
+    }
+}
+
+impl Row {
+    fn of(run: Rc<Run>, summary: RequestSummary) -> Self {
+        let RequestSummary { decision, exchanges, ok, latency, .. } = summary;
+        Self { run, decision, exchanges, ok, latency: Packed { hdr: Vec::new(), ..latency } }
+    }
+
+    /// Exchanges that failed or were dropped.
+    pub fn failed(&self) -> u64 {
+        self.exchanges.saturating_sub(self.ok)
+    }
+}
+
+impl Run {
+    fn of(run: RunSummary) -> Self {
+        let name = run.name();
+        let RunSummary { id, started, host, git_commit, tags, .. } = run;
+        Self { name, id, started, host, git_commit, tags }
+    }
+
+    /// The environment that was probed, where the run is tagged with one.
+    pub fn environment(&self) -> Option<&str> {
+        self.tags.get(ENVIRONMENT).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests;

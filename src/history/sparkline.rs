@@ -1,0 +1,43 @@
+//! A row of bars in the height of a letter.
+
+use std::time::Duration;
+
+/// What stands where there is no value.
+pub const GAP: char = '·';
+
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// One bar a value, as high as its share of the highest, so that what is twice as long is twice as high; [`GAP`] where
+/// there is none.
+pub fn sparkline(values: impl IntoIterator<Item = Option<Duration>>) -> String {
+    let values: Vec<Option<Duration>> = values.into_iter().collect();
+    let highest = values.iter().flatten().max().map_or(0, Duration::as_nanos).max(1);
+    let bar = |value: Duration| {
+        let height = (value.as_nanos() * BARS.len() as u128).div_ceil(highest);
+        BARS[usize::try_from(height).unwrap_or(BARS.len()).clamp(1, BARS.len()) - 1]
+    };
+    values.into_iter().map(|value| value.map_or(GAP, bar)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(millis: &[u64]) -> String {
+        sparkline(millis.iter().map(|&millis| (millis > 0).then(|| Duration::from_millis(millis))))
+    }
+
+    #[test]
+    fn a_bar_is_as_high_as_its_share_of_the_highest() {
+        assert_eq!(of(&[100, 200, 300, 400, 500, 600, 700, 800]), "▁▂▃▄▅▆▇█");
+        assert_eq!(of(&[41, 43, 42]), "███");
+        assert_eq!(of(&[1, 1_000]), "▁█");
+    }
+
+    #[test]
+    fn a_run_without_value_is_a_gap() {
+        assert_eq!(of(&[0, 400, 0, 800]), "·▄·█");
+        assert_eq!((of(&[0]), of(&[])), ("·".to_owned(), String::new()));
+        assert_eq!(sparkline([Some(Duration::ZERO)]), "▁");
+    }
+}

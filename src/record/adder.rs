@@ -1,0 +1,240 @@
+//! Adding histograms straight from their bytes.
+
+use std::fmt;
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::{Histogram, HistogramError, Packed};
+
+/// Adds packed histograms to others: each is read once, its buckets go straight into the sum, and the memory they are read
+/// in is used again. Thousands are added in a fraction of a second.
+pub struct Adder {
+    inflate: Decompress,
+    encoded: Vec<u8>,
+    buckets: Vec<(u64, u64)>,
+}
+
+impl Default for Adder {
+    fn default() -> Self {
+        Self { inflate: Decompress::new(true), encoded: Vec::new(), buckets: Vec::new() }
+    }
+}
+
+impl fmt::Debug for Adder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Adder").finish_non_exhaustive()
+    }
+}
+
+impl Adder {
+    /// Adds every value of a packed histogram to a sum; one that counts nothing may have no bytes.
+    ///
+    /// Bytes that are no histogram, or that hold another number of values than is said beside them, are an error, and
+    /// then nothing is added.
+    pub fn add(&mut self, packed: &Packed, sum: &mut Histogram) -> Result<(), HistogramError> {
+        if packed.count == 0 && packed.hdr.is_empty() {
+            return Ok(());
+        }
+        if !self.read(&packed.hdr)? {
+            let unpacked = packed.unpack()?;
+            is_as_said(Some(unpacked.count()), packed)?;
+            sum.add(&unpacked);
+            return Ok(());
+        }
+        let counted = self.buckets.iter().try_fold(0_u64, |sum, (_, count)| sum.checked_add(*count));
+        is_as_said(counted, packed)?;
+        self.buckets.iter().for_each(|&(micros, count)| sum.record_micros(micros, count));
+        sum.note_clipped(packed.clipped);
+        Ok(())
+    }
+
+    /// Reads the buckets of bytes in our own form: V2, deflated, three digits from one microsecond on. Whether they are;
+    /// an error where they are cut off or do not have their checksum.
+    fn read(&mut self, bytes: &[u8]) -> Result<bool, HistogramError> {
+        let Some((_, deflated)) = bytes.strip_prefix(&DEFLATED).and_then(<[u8]>::split_first_chunk::<4>)
+        else {
+            return Ok(false);
+        };
+        self.encoded.resize(MOST_BYTES, 0);
+        self.inflate.reset(true);
+        let inflated = self.inflate.decompress(deflated, &mut self.encoded, FlushDecompress::Finish);
+        let length = usize::try_from(self.inflate.total_out()).unwrap_or(MOST_BYTES);
+        match inflated {
+            Ok(Status::StreamEnd) => {}
+            Ok(_) if length >= MOST_BYTES => return Ok(false),
+            _ => return Err(HistogramError::undeflatable()),
+        }
+        self.buckets.clear();
+        let read =
+            payload(&self.encoded[..length]).and_then(|payload| read_buckets(payload, &mut self.buckets));
+        Ok(read.is_some())
+    }
+}
+
+fn is_as_said(counted: Option<u64>, packed: &Packed) -> Result<(), HistogramError> {
+    if counted == Some(packed.count) && packed.clipped <= packed.count {
+        Ok(())
+    } else {
+        Err(HistogramError::miscounted(packed.count))
+    }
+}
+
+/// The format's marks and layout: `AbstractHistogram.encodeIntoCompressedByteBuffer` and `encodeIntoByteBuffer` in
+/// <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/AbstractHistogram.java>.
+const DEFLATED: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
+const PLAIN: [u8; 4] = 0x1c84_9313_u32.to_be_bytes();
+/// More than every bucket of our form can take.
+const MOST_BYTES: usize = 512 * 1024;
+/// Buckets of the first power of two; each further one halves the resolution and adds half as many.
+const SUB_BUCKETS: u64 = 2048;
+
+/// The counts of an encoded histogram of our form, behind its header: mark, length, normalizing offset, digits, lowest
+/// and highest value, ratio.
+fn payload(encoded: &[u8]) -> Option<&[u8]> {
+    let rest = encoded.strip_prefix(&PLAIN)?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let rest = rest.strip_prefix(&[0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1])?;
+    let (_highest, rest) = rest.split_first_chunk::<8>()?;
+    let payload = rest.strip_prefix(&1.0_f64.to_be_bytes())?;
+    (payload.len() == usize::try_from(u32::from_be_bytes(*length)).ok()?).then_some(payload)
+}
+
+/// Each bucket that holds something: its lowest value and its count.
+fn read_buckets(payload: &[u8], buckets: &mut Vec<(u64, u64)>) -> Option<()> {
+    let mut bytes = payload.iter();
+    let mut index = 0_u64;
+    while !bytes.as_slice().is_empty() {
+        let number = zig_zag(varint(&mut bytes)?);
+        match u64::try_from(number) {
+            Ok(0) => index += 1,
+            Ok(count) => {
+                buckets.push((lowest(index)?, count));
+                index += 1;
+            }
+            // So many buckets are empty.
+            Err(_) => index = index.checked_add(number.unsigned_abs())?,
+        }
+    }
+    Some(())
+}
+
+/// The lowest value of a bucket; `None` for one that no histogram has.
+fn lowest(index: u64) -> Option<u64> {
+    const HALF: u64 = SUB_BUCKETS / 2;
+    let doublings = (index / HALF).saturating_sub(1);
+    if index < SUB_BUCKETS {
+        return Some(index);
+    }
+    (doublings <= 52).then(|| (index % HALF + HALF) << doublings)
+}
+
+/// LEB128 of at most nine bytes, the ninth with all its bits.
+fn varint<'a>(bytes: &mut impl Iterator<Item = &'a u8>) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..56).step_by(7) {
+        let byte = *bytes.next()?;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    Some(value | u64::from(*bytes.next()?) << 56)
+}
+
+fn zig_zag(encoded: u64) -> i64 {
+    (encoded >> 1).cast_signed() ^ -((encoded & 1).cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hdrhistogram::serialization::{Serializer as _, V2Serializer};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::units::Quantile;
+
+    fn of(micros: &[u64]) -> Histogram {
+        let mut histogram = Histogram::default();
+        micros.iter().for_each(|&micros| histogram.record(Duration::from_micros(micros)));
+        histogram
+    }
+
+    fn added<'a>(parts: impl IntoIterator<Item = &'a Histogram>) -> Histogram {
+        let (mut adder, mut sum) = (Adder::default(), Histogram::default());
+        parts.into_iter().for_each(|part| adder.add(&Packed::of(part), &mut sum).unwrap());
+        sum
+    }
+
+    #[test]
+    fn values_above_the_ceiling_stay_counted_in_a_sum() {
+        let hours = of(&[7_200_000_000, 5]);
+        let sum = added([&hours, &hours]);
+        assert_eq!((sum.count(), sum.clipped()), (4, 2));
+    }
+
+    #[test]
+    fn a_packed_histogram_without_values_needs_no_bytes() {
+        assert!(Adder::default().add(&Packed::default(), &mut Histogram::default()).is_ok());
+    }
+
+    #[test]
+    fn bytes_that_are_damaged_or_hold_other_values_than_is_said_add_nothing() {
+        let good = Packed::of(&of(&[3, 9_000, 70_000, 70_001, 4_000_000]));
+        let (mut adder, mut sum) = (Adder::default(), Histogram::default());
+        for at in 0..good.hdr.len() {
+            let cut = Packed { hdr: good.hdr[..at].to_vec(), ..good.clone() };
+            assert!(adder.add(&cut, &mut sum).is_err(), "cut at {at}");
+            let mut flipped = good.clone();
+            flipped.hdr[at] ^= 0x55;
+            // The length that stands behind the mark is not needed.
+            assert_eq!(adder.add(&flipped, &mut sum).is_ok(), (4..8).contains(&at), "flipped at {at}");
+            sum = if (4..8).contains(&at) { Histogram::default() } else { sum };
+        }
+        assert!(adder.add(&Packed { count: 6, ..good.clone() }, &mut sum).is_err());
+        assert_eq!(sum, Histogram::default());
+        adder.add(&good, &mut sum).unwrap();
+        assert_eq!(sum, good.unpack().unwrap());
+    }
+
+    #[test]
+    fn histograms_of_another_precision_are_added_too() {
+        let mut foreign = hdrhistogram::Histogram::<u64>::new_with_bounds(1, 1 << 40, 2).unwrap();
+        foreign.record_n(5_000, 7).unwrap();
+        let mut hdr = Vec::new();
+        let mut writer = V2Serializer::new();
+        writer.serialize(&foreign, &mut hdr).unwrap();
+        let mut sum = Histogram::default();
+        Adder::default().add(&Packed { count: 7, hdr, ..Packed::default() }, &mut sum).unwrap();
+        assert_eq!(sum.count(), 7);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        /// Runs of a few exchanges each, from microseconds to above an hour.
+        #[test]
+        fn quantiles_of_added_histograms_are_those_of_all_samples_together_within_their_precision(
+            runs in prop::collection::vec(
+                prop::collection::vec(prop_oneof![1_u64..5_000, 1_000_u64..900_000, 1_u64..3_600_000_000], 0..60),
+                1..12,
+            ),
+            quantile in prop::sample::select(vec!["p50", "p90", "p95", "p99", "p99.9"]),
+        ) {
+            let parts: Vec<_> = runs.iter().map(|run| of(run)).collect();
+            let merged = added(&parts);
+            let mut samples: Vec<u64> = runs.concat();
+            samples.sort_unstable();
+            prop_assert_eq!(&merged, &of(&samples));
+            prop_assert_eq!(merged.count(), samples.len() as u64);
+            if samples.is_empty() {
+                return Ok(());
+            }
+            let quantile: Quantile = quantile.parse().unwrap();
+            let rank = Histogram::rank_of(quantile, merged.count());
+            let exact = samples[usize::try_from(rank).unwrap() - 1] as f64;
+            let read = merged.quantile(quantile).unwrap().as_micros() as f64;
+            prop_assert!((read - exact).abs() <= exact / 1_000.0 + 1.0, "{read} for {exact}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! A history as JSON.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::history::{History, Row, Trend};
+use crate::record::{Decision, Packed};
+
+/// The version of the form; raised when a field changes its meaning.
+const FORMAT: u32 = 1;
+
+/// The history as JSON over many lines: of each request the figures of all runs with their added histogram, and the newest
+/// `most` runs one by one, the newest last. `docs/history.md` says what each field is.
+///
+/// An error where it cannot be written as JSON, which is a defect.
+pub fn json(history: &History, most: usize) -> Result<String, serde_json::Error> {
+    let requests = history.trends.iter().map(|trend| Request::of(trend, most)).collect();
+    serde_json::to_string_pretty(&Document { format: FORMAT, runs: history.runs(), requests })
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    format: u32,
+    runs: usize,
+    requests: Vec<Request<'a>>,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    scenario: &'a str,
+    request: &'a str,
+    runs: usize,
+    exchanges: u64,
+    failed: u64,
+    ok_latency: &'a Packed,
+    newest: Vec<Run<'a>>,
+}
+
+#[derive(Serialize)]
+struct Run<'a> {
+    run: &'a str,
+    id: Uuid,
+    #[serde(with = "time::serde::rfc3339")]
+    started: OffsetDateTime,
+    host: &'a str,
+    git_commit: Option<&'a str>,
+    tags: &'a BTreeMap<String, String>,
+    verdict: Decision,
+    exchanges: u64,
+    failed: u64,
+    ok_latency: Figures,
+}
+
+/// Figures of the ok exchanges in microseconds; `null` where nothing succeeded.
+#[derive(Serialize)]
+struct Figures {
+    count: u64,
+    min_us: Option<u64>,
+    p50_us: Option<u64>,
+    p95_us: Option<u64>,
+    p99_us: Option<u64>,
+    max_us: Option<u64>,
+    clipped: u64,
+}
+
+impl<'a> Request<'a> {
+    fn of(trend: &'a Trend, most: usize) -> Self {
+        let newest = &trend.rows[trend.rows.len().saturating_sub(most)..];
+        Self {
+            scenario: &trend.scenario,
+            request: &trend.request,
+            runs: trend.rows.len(),
+            exchanges: trend.exchanges,
+            failed: trend.failed(),
+            ok_latency: &trend.latency,
+            newest: newest.iter().map(Run::of).collect(),
+        }
+    }
+}
+
+impl<'a> Run<'a> {
+    fn of(row: &'a Row) -> Self {
+        let run = &row.run;
+        Self {
+            run: &run.name,
+            id: run.id,
+            started: run.started,
+            host: &run.host,
+            git_commit: run.git_commit.as_deref(),
+            tags: &run.tags,
+            verdict: row.decision,
+            exchanges: row.exchanges,
+            failed: row.failed(),
+            ok_latency: Figures::of(&row.latency),
+        }
+    }
+}
+
+impl Figures {
+    fn of(packed: &Packed) -> Self {
+        let &Packed { count, min_us, p50_us, p95_us, p99_us, max_us, clipped, .. } = packed;
+        Self { count, min_us, p50_us, p95_us, p99_us, max_us, clipped }
+    }
+}

@@ -1,0 +1,223 @@
+//! What changed between two runs, for a terminal.
+
+use std::time::Duration;
+
+use super::ink::Ink;
+use super::lay::{cut, wrapped};
+use super::table::{Column, fitted};
+use super::{MOST_NARROW, words};
+use crate::record::{
+    Actual, Change, Compared, Comparison, Decision, Difference, PartChange, ProberHealth, QuantileChange,
+    RequestComparison, Sides,
+};
+use crate::units::{self, Ratio};
+
+/// A comparison as text for a terminal `width` columns wide, with ANSI colours where `colour` says so.
+///
+/// Columns for which there is no room are left out whole; no line is wider than `width` unless that is below 60.
+pub fn comparison(comparison: &Comparison, width: u16, colour: bool) -> String {
+    let page = Page { width: usize::from(width).max(MOST_NARROW), ink: Ink::new(colour) };
+    let mut parts = vec![page.runs(&comparison.runs)];
+    parts.extend(page.unlike(&comparison.unlike));
+    for request in &comparison.requests {
+        parts.push(page.request(request));
+    }
+    parts.extend(page.only(&comparison.only));
+    parts.push(page.method(comparison));
+    parts.join("\n")
+}
+
+struct Page {
+    width: usize,
+    ink: Ink,
+}
+
+impl Page {
+    fn runs(&self, runs: &Sides<Compared>) -> String {
+        let columns = [
+            Column::left("", 0),
+            Column::left("run", 0),
+            Column::left("commit", 3),
+            Column::left("tags", 4),
+            Column::left("verdict", 0),
+            Column::right("lag p99", 1),
+            Column::right("lag max", 2),
+            Column::right("standstill", 2),
+        ];
+        let rows = [("before", &runs.before), ("after", &runs.after)].map(|(which, run)| {
+            let tags: Vec<String> = run.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let commit = run.git_commit.as_deref().unwrap_or_default();
+            let ProberHealth { lag_p99, lag_max, hiccup_max, .. } = run.prober;
+            let lead = [which.to_owned(), run.run.clone(), words::display(commit, 8)];
+            let prober = [lag_p99, lag_max, hiccup_max].map(words::time);
+            let verdict = [words::display(&tags.join(", "), words::NAME), self.ink.decision(run.verdict)];
+            lead.into_iter().chain(verdict).chain(prober).collect()
+        });
+        fitted(&columns, &rows, self.width, &self.ink).text(self.width)
+    }
+
+    /// What a reader must know before any figure.
+    fn unlike(&self, unlike: &[String]) -> Option<String> {
+        const INDENT: usize = 8;
+        let lines = unlike.iter().map(|what| {
+            let text = wrapped(&words::display(what, 2 * words::LINE), self.width, INDENT);
+            format!("{}  {}", self.ink.warning(" NOTE "), text.trim_start())
+        });
+        let text: String = lines.collect();
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn request(&self, request: &RequestComparison) -> String {
+        let name = format!("{} · {}", words::name(&request.scenario), words::name(&request.request));
+        let mut text = format!("{}\n", self.ink.bold(&cut(&name, self.width)));
+        text += &self.inset(&figure_columns(), &self.figures(request));
+        if !request.parts.is_empty() {
+            let parts: Vec<Vec<String>> = request.parts.iter().map(part).collect();
+            text += &format!("\n{}", self.inset(&part_columns(), &parts));
+        }
+        if !request.budgets.is_empty() {
+            let columns = [Column::left("budget", 0), Column::left("before", 0), Column::left("after", 0)];
+            let decided = |decision: Option<Decision>| {
+                decision.map_or_else(|| "not judged".to_owned(), |decision| self.ink.decision(decision))
+            };
+            let rows = request.budgets.iter().map(|budget| {
+                let Sides { before, after } = budget.decision;
+                vec![budget.budget.to_string(), decided(before), decided(after)]
+            });
+            text += &format!("\n{}", self.inset(&columns, &rows.collect::<Vec<_>>()));
+        }
+        text
+    }
+
+    fn inset(&self, columns: &[Column], rows: &[Vec<String>]) -> String {
+        let lines = fitted(columns, rows, self.width - 2, &self.ink).lines(self.width - 2);
+        lines.into_iter().map(|line| format!("  {line}\n")).collect()
+    }
+
+    fn figures(&self, request: &RequestComparison) -> Vec<Vec<String>> {
+        let blank = String::new;
+        let Sides { before, after } = request.exchanges.map(|count| words::count(*count));
+        let mut rows = vec![vec!["n".to_owned(), before, blank(), after]];
+        let failed = &request.failed;
+        let count = |count: u64, share: Ratio| format!("{} ({})", words::count(count), words::share(share));
+        let shares = failed.interval.map(|(low, high)| words::shares(*low, *high));
+        let points = (failed.share.after.as_f64() - failed.share.before.as_f64()) * 100.0;
+        rows.push(vec![
+            "failed".to_owned(),
+            count(failed.count.before, failed.share.before),
+            shares.before,
+            count(failed.count.after, failed.share.after),
+            shares.after,
+            if points == 0.0 { blank() } else { format!("{points:+.2} points") },
+            blank(),
+            self.change(failed.change, ["fails more often", "fails less often"]),
+        ]);
+        rows.extend(request.latency.iter().map(|figure| self.quantile(figure)));
+        let Sides { before, after } = request.max;
+        let [difference, share] = moved(Difference::between(before, after));
+        rows.push(vec![
+            "max".to_owned(),
+            words::actual(before),
+            blank(),
+            words::actual(after),
+            blank(),
+            difference,
+            share,
+        ]);
+        rows
+    }
+
+    fn quantile(&self, figure: &QuantileChange) -> Vec<String> {
+        let actual = figure.actual.map(|actual| words::actual(*actual));
+        let interval = figure.interval.map(|(low, high)| words::range(*low, *high));
+        let [difference, share] = moved(figure.difference);
+        vec![
+            figure.quantile.to_string(),
+            actual.before,
+            interval.before,
+            actual.after,
+            interval.after,
+            difference,
+            share,
+            self.change(figure.change, ["slower", "faster"]),
+        ]
+    }
+
+    fn change(&self, change: Change, [more, less]: [&str; 2]) -> String {
+        match change {
+            Change::More => self.ink.bad(more),
+            Change::Less => self.ink.good(less),
+            Change::NoneShown => "no difference shown".to_owned(),
+            Change::NoData => "no data".to_owned(),
+        }
+    }
+
+    fn only(&self, only: &Sides<Vec<String>>) -> Option<String> {
+        let sides = [("before", &only.before), ("after", &only.after)];
+        let lines = sides.into_iter().filter(|(_, names)| !names.is_empty()).map(|(which, names)| {
+            let names: Vec<String> = names.iter().map(|name| words::display(name, words::LINE)).collect();
+            wrapped(&format!("only in the run {which}: {}", names.join(", ")), self.width, 0)
+        });
+        let text: String = lines.collect();
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn method(&self, comparison: &Comparison) -> String {
+        let confidence = words::share(comparison.confidence);
+        let told = format!(
+            "Quantiles are of all exchanges, failures ranked above every latency; the figures of parts are of those that \
+             entered them. A change is said to be one where the {confidence} intervals of the two runs do not overlap: each \
+             such word is wrong at most 1 time in 20. Where no difference is shown there may be one all the same."
+        );
+        let lines = wrapped(&told, self.width, 0);
+        lines.lines().map(|line| self.ink.dim(line) + "\n").collect()
+    }
+}
+
+fn figure_columns() -> [Column; 8] {
+    [
+        Column::left("latency", 0),
+        Column::right("before", 0),
+        Column::left("interval", 3),
+        Column::right("after", 0),
+        Column::left("interval", 3),
+        Column::right("difference", 1),
+        Column::right("", 2),
+        Column::left("more than chance?", 0),
+    ]
+}
+
+fn part_columns() -> [Column; 7] {
+    [
+        Column::left("of which", 0),
+        Column::right("p50 before", 0),
+        Column::right("after", 0),
+        Column::right("difference", 2),
+        Column::right("p95 before", 0),
+        Column::right("after", 0),
+        Column::right("difference", 1),
+    ]
+}
+
+fn part(change: &PartChange) -> Vec<String> {
+    let figures = [change.p50, change.p95].map(|Sides { before, after }| {
+        let [difference, _] = moved(Difference::between(before, after));
+        [actual(before), actual(after), difference]
+    });
+    std::iter::once(change.part.to_string()).chain(figures.concat()).collect()
+}
+
+fn actual(actual: Actual) -> String {
+    if actual == Actual::NoData { words::time(None) } else { words::actual(actual) }
+}
+
+/// A difference in time and in percent, each with its sign.
+fn moved(difference: Option<Difference>) -> [String; 2] {
+    let Some(Difference { micros, share }) = difference.filter(|difference| difference.micros != 0) else {
+        return Default::default();
+    };
+    let sign = if micros < 0 { '−' } else { '+' };
+    let time = units::show(Duration::from_micros(micros.unsigned_abs()));
+    let share = share.map(|share| format!("{sign}{:.0} %", share.abs() * 100.0));
+    [format!("{sign}{time}"), share.unwrap_or_default()]
+}

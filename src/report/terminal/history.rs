@@ -1,0 +1,141 @@
+//! How latency has moved over many runs, for a terminal.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::ink::Ink;
+use super::lay::{cut, wrapped};
+use super::table::{Column, fitted};
+use super::{MOST_NARROW, words};
+use crate::history::{History, Row, Trend, sparkline};
+use crate::record::Packed;
+use crate::units::Ratio;
+
+/// The most runs that a sparkline has bars for.
+const BARS: usize = 60;
+/// How much of a commit is shown.
+const COMMIT: usize = 8;
+/// How much of the name of an environment is shown.
+const ENVIRONMENT: usize = 16;
+
+/// The history as text for a terminal `width` columns wide, with ANSI colours where `colour` says so: of each request the
+/// figures of all runs, and the newest `most` runs one by one.
+///
+/// Columns for which there is no room are left out whole; no line is wider than `width` unless that is below 60.
+pub fn history(history: &History, most: usize, width: u16, colour: bool) -> String {
+    let page = Page { width: usize::from(width).max(MOST_NARROW), ink: Ink::new(colour), most };
+    let parts: Vec<String> = history.trends.iter().map(|trend| page.trend(trend)).collect();
+    parts.join("\n")
+}
+
+struct Page {
+    width: usize,
+    ink: Ink,
+    most: usize,
+}
+
+impl Page {
+    fn trend(&self, trend: &Trend) -> String {
+        let name = format!("{} · {}", words::name(&trend.scenario), words::name(&trend.request));
+        let mut text = format!("{}\n", self.ink.bold(&cut(&name, self.width)));
+        text += &format!("  {}\n", cut(&self.bars(trend), self.width - 2));
+        text += &wrapped(&figures(trend), self.width, 2);
+        text += &environments(trend).map(|line| wrapped(&line, self.width, 2)).unwrap_or_default();
+        let shown = &trend.rows[trend.rows.len().saturating_sub(self.most)..];
+        let rows: Vec<Vec<String>> = shown.iter().map(|row| self.row(row)).collect();
+        let table = fitted(&columns(), &rows, self.width - 2, &self.ink);
+        table.lines(self.width - 2).iter().for_each(|line| text += &format!("  {line}\n"));
+        let earlier = trend.rows.len() - shown.len();
+        if earlier > 0 {
+            let told = format!("and {} before; `--limit` shows more", words::counted(earlier as u64, "run"));
+            text += &format!("  {}\n", self.ink.dim(&told));
+        }
+        text
+    }
+
+    /// One bar a run, of its p95.
+    fn bars(&self, trend: &Trend) -> String {
+        let shown = &trend.rows[trend.rows.len().saturating_sub(BARS.min(self.width - 40))..];
+        let p95 = |row: &Row| row.latency.p95_us.map(Duration::from_micros);
+        let highest = shown.iter().filter_map(p95).max();
+        let of = if shown.len() < trend.rows.len() { "of the newest " } else { "of " };
+        let runs = words::counted(shown.len() as u64, "run");
+        let told = format!("p95 {of}{runs}, █ {}", words::time(highest));
+        format!("{}  {}", sparkline(shown.iter().map(p95)), self.ink.dim(&told))
+    }
+
+    fn row(&self, row: &Row) -> Vec<String> {
+        let run = &row.run;
+        let Packed { p50_us, p95_us, p99_us, max_us, .. } = row.latency;
+        let times = [p50_us, p95_us, p99_us, max_us].map(time);
+        let environment = run.environment().map(|name| cut(&words::name(name), ENVIRONMENT));
+        let commit = run.git_commit.as_deref().map(|commit| words::display(commit, words::NAME));
+        let mut cells = vec![
+            started(run.started),
+            run.name.clone(),
+            environment.unwrap_or_default(),
+            commit.map(|commit| commit.chars().take(COMMIT).collect()).unwrap_or_default(),
+            words::count(row.exchanges),
+            words::count(row.failed()),
+        ];
+        cells.extend(times);
+        cells.push(self.ink.decision(row.decision));
+        cells
+    }
+}
+
+fn columns() -> [Column; 11] {
+    [
+        Column::left("started (UTC)", 7),
+        Column::left("run", 0),
+        Column::left("environment", 4),
+        Column::left("commit", 5),
+        Column::right("n", 2),
+        Column::right("failed", 1),
+        Column::right("p50", 3),
+        Column::right("p95", 0),
+        Column::right("p99", 1),
+        Column::right("max", 6),
+        Column::left("verdict", 0),
+    ]
+}
+
+/// The figures of all runs together.
+fn figures(trend: &Trend) -> String {
+    let of = &trend.latency;
+    let [p50, p95, p99, max] = [of.p50_us, of.p95_us, of.p99_us, of.max_us].map(time);
+    let failed = match trend.failed() {
+        0 => "none failed".to_owned(),
+        failed => {
+            let share = words::share(Ratio::of(failed, trend.exchanges));
+            format!("{} of {} failed ({share})", words::count(failed), words::count(trend.exchanges))
+        }
+    };
+    let ok = words::counted(trend.ok, "ok exchange");
+    format!(
+        "{}, {ok}: p50 {p50}, p95 {p95}, p99 {p99}, max {max}; {failed}",
+        words::counted(trend.rows.len() as u64, "run")
+    )
+}
+
+/// A word where figures of several environments are added.
+fn environments(trend: &Trend) -> Option<String> {
+    let names = trend.environments();
+    let untagged = trend.rows.iter().any(|row| row.run.environment().is_none());
+    let mut shown: Vec<String> = names.iter().take(4).map(|name| words::name(name)).collect();
+    shown.extend((names.len() > 4).then(|| format!("{} more", names.len() - 4)));
+    shown.extend((untagged && !names.is_empty()).then(|| "untagged ones".to_owned()));
+    (names.len() + usize::from(untagged) > 1)
+        .then(|| format!("of several environments: {}; `--environment` picks one", shown.join(", ")))
+}
+
+fn time(micros: Option<u64>) -> String {
+    words::time(micros.map(Duration::from_micros))
+}
+
+fn started(started: OffsetDateTime) -> String {
+    let utc = started.to_offset(time::UtcOffset::UTC);
+    utc.format(format_description!("[year]-[month]-[day] [hour]:[minute]")).unwrap_or_default()
+}

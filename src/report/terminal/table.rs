@@ -1,0 +1,73 @@
+//! A table that leaves columns out whole where there is no room for all.
+
+use super::ink::Ink;
+use super::lay::{Align, Grid};
+
+/// One column of a table.
+pub(super) struct Column {
+    pub(super) head: &'static str,
+    pub(super) align: Align,
+    /// How soon it is left out: the highest first, and never where it is 0.
+    pub(super) spare: u8,
+}
+
+impl Column {
+    pub(super) fn left(head: &'static str, spare: u8) -> Self {
+        Self { head, align: Align::Left, spare }
+    }
+
+    pub(super) fn right(head: &'static str, spare: u8) -> Self {
+        Self { head, align: Align::Right, spare }
+    }
+}
+
+/// The widest table of these columns that fits `width`. A column of which no row says anything is left out first.
+pub(super) fn fitted(columns: &[Column], rows: &[Vec<String>], width: usize, ink: &Ink) -> Grid {
+    let says = |at: usize| rows.iter().any(|row| row.get(at).is_some_and(|cell| !cell.is_empty()));
+    let mut kept: Vec<usize> = (0..columns.len()).filter(|&at| columns[at].spare == 0 || says(at)).collect();
+    loop {
+        let grid = grid(columns, rows, &kept, ink);
+        let spare =
+            kept.iter().copied().filter(|&at| columns[at].spare > 0).max_by_key(|&at| columns[at].spare);
+        match spare {
+            Some(spare) if grid.width() > width => kept.retain(|&at| at != spare),
+            _ => return grid,
+        }
+    }
+}
+
+fn grid(columns: &[Column], rows: &[Vec<String>], kept: &[usize], ink: &Ink) -> Grid {
+    let mut grid = Grid::new(kept.iter().map(|&at| columns[at].align));
+    grid.row(kept.iter().map(|&at| ink.dim(columns[at].head)));
+    for row in rows {
+        grid.row(kept.iter().map(|&at| row.get(at).cloned().unwrap_or_default()));
+    }
+    grid
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_room_is_short_columns_go_whole_and_those_that_matter_stay() {
+        let columns = [
+            Column::left("run", 0),
+            Column::left("commit", 2),
+            Column::right("p95", 0),
+            Column::right("n", 1),
+        ];
+        let rows = [["a-run", "3bb6c035", "41 ms", "920"].map(str::to_owned).to_vec()];
+        let text = |width| fitted(&columns, &rows, width, &Ink::new(false)).text(width);
+        assert_eq!(text(40), "run    commit      p95    n\na-run  3bb6c035  41 ms  920\n");
+        assert_eq!(text(20), "run      p95    n\na-run  41 ms  920\n");
+        assert_eq!(text(12), "run      p95\na-run  41 ms\n");
+    }
+
+    #[test]
+    fn a_column_of_which_no_row_says_anything_is_left_out() {
+        let columns = [Column::left("run", 0), Column::left("commit", 2)];
+        let rows = [["a", ""].map(str::to_owned).to_vec()];
+        assert_eq!(fitted(&columns, &rows, 80, &Ink::new(false)).text(80), "run\na\n");
+    }
+}

@@ -1,0 +1,93 @@
+//! What lists show of every run below a folder, read without reading the runs whole.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use super::StoreError;
+use super::brief::Brief;
+use super::folder::{PARTIAL, RUN};
+use crate::record::{FORMAT, RunSummary};
+
+/// The summaries of the runs whose folders are in `runs_dir`, the newest last, after what stands there and is no run that
+/// was finished: one [`StoreError`] a folder.
+///
+/// Each is what [`RunSummary::of`] says of the whole record, but of a `run.json` no more is read than that. All processors
+/// take part. Where there is no such folder there are no runs; one that cannot be read is an error.
+pub fn summaries(
+    runs_dir: &Path,
+) -> Result<impl Iterator<Item = Result<RunSummary, StoreError>> + use<>, StoreError> {
+    let folders = folders(runs_dir)?;
+    let share = folders.len().div_ceil(thread::available_parallelism().map_or(1, NonZero::get)).max(1);
+    let mut read = thread::scope(|scope| {
+        let readers: Vec<_> =
+            folders.chunks(share).map(|folders| scope.spawn(|| read_all(folders))).collect();
+        // A reader that panics has found a defect, and ends the program as any defect does.
+        let shares = readers
+            .into_iter()
+            .map(|reader| reader.join().unwrap_or_else(|defect| std::panic::resume_unwind(defect)));
+        shares.flatten().collect::<Vec<_>>()
+    });
+    read.sort_by_key(|run| run.as_ref().ok().map(|run| (run.started, run.id)));
+    Ok(read.into_iter())
+}
+
+/// The folders in a folder, by name.
+pub(super) fn folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let entries = match fs::read_dir(runs_dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(StoreError::read(runs_dir))?,
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(StoreError::read(runs_dir))?;
+        // A link says that it is one; what it leads to must be looked at.
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir()) || entry.path().is_dir();
+        folders.extend(is_folder.then(|| entry.path()));
+    }
+    folders.sort_unstable();
+    Ok(folders)
+}
+
+/// The folders in `runs_dir` that hold a run, finished or not, in the order in which their runs started.
+///
+/// Where there is no such folder there are none; one that cannot be read is an error.
+pub fn run_folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let holds_a_run = |folder: &PathBuf| [RUN, PARTIAL].iter().any(|file| folder.join(file).is_file());
+    Ok(folders(runs_dir)?.into_iter().filter(holds_a_run).collect())
+}
+
+fn read_all(folders: &[PathBuf]) -> Vec<Result<RunSummary, StoreError>> {
+    let mut bytes = Vec::new();
+    folders.iter().map(|folder| summary(folder, &mut bytes)).collect()
+}
+
+/// The summary of one run; `bytes` is room to read in.
+fn summary(folder: &Path, bytes: &mut Vec<u8>) -> Result<RunSummary, StoreError> {
+    let path = folder.join(RUN);
+    bytes.clear();
+    match File::open(&path).and_then(|mut file| file.read_to_end(bytes)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(unfinished(folder)),
+        read => read.map_err(StoreError::read(&path))?,
+    };
+    let damaged = |error: serde_json::Error| StoreError::damaged(&path, &error);
+    match serde_json::from_slice::<Brief<'_>>(bytes) {
+        Ok(brief) if brief.format <= FORMAT => Ok(brief.into()),
+        Ok(Brief { format: found, .. }) => Err(StoreError::Newer { path, found }),
+        // A later format may lack what this one has.
+        Err(error) => match super::folder::format(bytes).map_err(damaged)? {
+            found if found > FORMAT => Err(StoreError::Newer { path, found }),
+            _ => Err(damaged(error)),
+        },
+    }
+}
+
+fn unfinished(folder: &Path) -> StoreError {
+    let path = folder.to_owned();
+    if folder.join(PARTIAL).exists() { StoreError::Unfinished { path } } else { StoreError::NoRun { path } }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+use std::path::Path;
+
+use time::macros::datetime;
+use uuid::Uuid;
+
+use super::*;
+use crate::record::{RunRecord, RunSummary};
+use crate::store::complete;
+
+fn sample() -> RunRecord {
+    serde_json::from_str(include_str!("../../../reports/sample/run.json")).unwrap()
+}
+
+fn keep(runs: &Path, name: &str, record: &RunRecord) {
+    let folder = runs.join(name);
+    fs::create_dir(&folder).unwrap();
+    complete(&folder, record).unwrap();
+}
+
+fn listed(runs: &Path) -> (Vec<RunSummary>, Vec<StoreError>) {
+    let (mut runs_found, mut others) = (Vec::new(), Vec::new());
+    for run in summaries(runs).unwrap() {
+        match run {
+            Ok(run) => runs_found.push(run),
+            Err(error) => others.push(error),
+        }
+    }
+    (runs_found, others)
+}
+
+#[test]
+fn a_summary_read_in_part_is_that_of_the_whole_record() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut record = sample();
+    record.provenance.git_commit = Some("3bb6c035\u{e9}\"\n".to_owned());
+    record.provenance.tags = [("environment".to_owned(), "st\u{e4}ging \"1\"".to_owned())].into();
+    record.measurement.scenarios[1].requests[0].measured.series = Default::default();
+    let mut hop = record.plan[0].requests[0].clone();
+    (hop.name, hop.hop_of) = ("hop 1".to_owned(), Some(hop.name));
+    let mut measured = record.measurement.scenarios[0].requests[0].clone();
+    measured.name = "hop 1".to_owned();
+    record.plan[0].requests.push(hop);
+    record.measurement.scenarios[0].requests.push(measured);
+    record.verdict.scenarios.pop();
+    keep(runs.path(), "a", &record);
+    let (listed, _) = listed(runs.path());
+    let written = fs::read(runs.path().join("a/run.json")).unwrap();
+    let whole: RunRecord = serde_json::from_slice(&written).unwrap();
+    assert_eq!(listed, [RunSummary::of(&whole)]);
+    assert_eq!(listed[0].requests.len(), 2);
+}
+
+#[test]
+fn a_merged_run_names_its_parts_and_a_shard_does_not_name_itself() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut record = sample();
+    let part = |run| crate::record::Part { shard: 1, run, host: "h".to_owned() };
+    let parts = vec![part(record.id), part(Uuid::from_u128(7))];
+    record.measurement.sharing =
+        Some(crate::record::Sharing { of: 2, start: datetime!(2026-11-23 18:00 UTC), parts });
+    keep(runs.path(), "a", &record);
+    let (listed, _) = listed(runs.path());
+    assert_eq!(listed[0].parts, [Uuid::from_u128(7)]);
+    assert_eq!(listed[0], RunSummary::of(&record));
+}
+
+#[test]
+fn the_newest_run_comes_last_whatever_its_folder_is_called() {
+    let runs = tempfile::tempdir().unwrap();
+    for (name, started) in [
+        ("c", datetime!(2026-11-23 18:00 UTC)),
+        ("a", datetime!(2026-11-25 19:00 +2)),
+        ("b", datetime!(2026-11-24 18:00 UTC)),
+    ] {
+        let mut record = sample();
+        record.provenance.started = started;
+        keep(runs.path(), name, &record);
+    }
+    let days: Vec<u8> = listed(runs.path()).0.iter().map(|run| run.started.day()).collect();
+    assert_eq!(days, [23, 24, 25]);
+}
+
+#[test]
+fn what_is_no_finished_run_is_told_and_skipped() {
+    let runs = tempfile::tempdir().unwrap();
+    keep(runs.path(), "good", &sample());
+    let put = |name: &str, file: &str, text: &[u8]| {
+        fs::create_dir(runs.path().join(name)).unwrap();
+        fs::write(runs.path().join(name).join(file), text).unwrap();
+    };
+    let whole = serde_json::to_vec(&sample()).unwrap();
+    put("cut", "run.json", &whole[..whole.len() / 2]);
+    put("going on", "run.partial.json", b"{}");
+    put("later", "run.json", b"{\"format\": 9999, \"other\": []}");
+    put("foreign", "notes.txt", b"");
+    put("binary", "run.json", &[0xff; 300]);
+    fs::write(runs.path().join("a file"), "").unwrap();
+    let (good, others) = listed(runs.path());
+    assert_eq!(good, [RunSummary::of(&sample())]);
+    let count = |of: fn(&StoreError) -> bool| others.iter().filter(|error| of(error)).count();
+    assert_eq!(count(|error| matches!(error, StoreError::Damaged { .. })), 2);
+    assert_eq!(count(|error| matches!(error, StoreError::Unfinished { .. })), 1);
+    assert_eq!(count(|error| matches!(error, StoreError::Newer { found: 9999, .. })), 1);
+    assert_eq!(count(|error| matches!(error, StoreError::NoRun { .. })), 1);
+    assert_eq!(others.len(), 5);
+}
+
+#[test]
+fn a_folder_that_is_not_there_holds_no_runs_and_a_file_is_an_error() {
+    let runs = tempfile::tempdir().unwrap();
+    assert_eq!(summaries(&runs.path().join("nothing")).unwrap().count(), 0);
+    fs::write(runs.path().join("file"), "").unwrap();
+    assert!(summaries(&runs.path().join("file")).is_err());
+}

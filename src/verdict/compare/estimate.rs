@@ -1,0 +1,75 @@
+//! Quantiles of one run's latency, failures at +∞, with the intervals of the target's.
+
+use std::time::Duration;
+
+use crate::record::{Actual, Change, Dimension, Histogram, Sides, StageMeasurement};
+use crate::units::Quantile;
+use crate::verdict::binomial::{Alpha, lower_rank, upper_rank};
+
+/// The latencies of one request in one run, in rising order.
+///
+/// Ranks are read off the histogram of the ok exchanges, whose buckets are 0.1 % wide: values that share one count as equal.
+pub(super) struct Estimate<'a> {
+    of: u64,
+    successes: Option<&'a Histogram>,
+}
+
+impl<'a> Estimate<'a> {
+    /// Of the exchanges of one stage.
+    pub(super) fn of(stage: &'a StageMeasurement) -> Self {
+        Self { of: stage.tally.exchanges, successes: stage.series.get(Dimension::Latency) }
+    }
+
+    /// The quantile seen.
+    pub(super) fn quantile(&self, quantile: Quantile) -> Actual {
+        self.at(Histogram::rank_of(quantile, self.of))
+    }
+
+    /// The longest.
+    pub(super) fn max(&self) -> Actual {
+        self.at(self.of)
+    }
+
+    /// The interval of the target's quantile that leaves out half the stated error rate on each side. An end for which the
+    /// exchanges are too few excludes nothing.
+    pub(super) fn interval(&self, quantile: Quantile) -> (Actual, Actual) {
+        if self.of == 0 {
+            return (Actual::NoData, Actual::NoData);
+        }
+        let (allowed, alpha) = (quantile.allowed_exceedance(), Alpha::STATED.shared_by(2));
+        let low =
+            lower_rank(self.of, allowed, alpha).map_or(Actual::At(Duration::ZERO), |rank| self.at(rank));
+        let high = upper_rank(self.of, allowed, alpha).map_or(Actual::Unbounded, |rank| self.at(rank));
+        (low, high)
+    }
+
+    /// The value of a rank, counted from 1.
+    fn at(&self, rank: u64) -> Actual {
+        if self.of == 0 {
+            return Actual::NoData;
+        }
+        self.successes.and_then(|histogram| histogram.at_rank(rank)).map_or(Actual::Unbounded, Actual::At)
+    }
+}
+
+/// What two intervals show: a change where they do not overlap.
+pub(super) fn change(interval: Sides<(Actual, Actual)>) -> Change {
+    let Sides { before, after } = interval;
+    if before.0 == Actual::NoData || after.0 == Actual::NoData {
+        Change::NoData
+    } else if is_below(before.1, after.0) {
+        Change::More
+    } else if is_below(after.1, before.0) {
+        Change::Less
+    } else {
+        Change::NoneShown
+    }
+}
+
+fn is_below(one: Actual, other: Actual) -> bool {
+    match (one, other) {
+        (Actual::At(one), Actual::At(other)) => one < other,
+        (Actual::At(_), Actual::Unbounded) => true,
+        _ => false,
+    }
+}

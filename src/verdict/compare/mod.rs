@@ -1,0 +1,179 @@
+//! What changed between two runs, and whether it is more than chance.
+//!
+//! Of each run the interval of a figure leaves out half the stated error rate on each side. Where the two intervals do not
+//! overlap, the target has changed: to say so wrongly, one of two ends must be wrong, so that a *slower*, and likewise a
+//! *faster*, is said wrongly no more often than the stated rate (the union bound). Where they overlap, nothing is shown,
+//! and least of all that nothing changed.
+
+mod conditions;
+mod estimate;
+
+use std::time::Duration;
+
+use self::estimate::Estimate;
+use super::binomial::{Alpha, Exceeded};
+use crate::record::{
+    Actual, BudgetChange, Change, Compared, Comparison, Difference, Dimension, Histogram, PartChange,
+    ProberHealth, QuantileChange, RequestComparison, RequestMeasurement, RunRecord, ScenarioMeasurement,
+    ShareChange, Sides, StageMeasurement,
+};
+use crate::units::{Quantile, Ratio};
+
+const QUANTILES: [Quantile; 4] = [Quantile::P50, Quantile::P90, Quantile::P95, Quantile::P99];
+
+/// What changed from one run to another in the measured phases of the requests that both have.
+pub fn compare(before: &RunRecord, after: &RunRecord) -> Comparison {
+    let runs = Sides { before, after };
+    let requests = runs.map(|record| own_requests(record));
+    let shared = requests.before.iter().filter_map(|(scenario, one)| {
+        let found = |(name, other): &&Measured<'_>| name == scenario && other.name == one.name;
+        let (_, other) = requests.after.iter().find(found)?;
+        Some(request(scenario, runs, Sides { before: one, after: other }))
+    });
+    let shared: Vec<_> = shared.collect();
+    let only = requests.map(|all| {
+        let is_shared = |name: &str, request: &str| {
+            shared.iter().any(|both| both.scenario == name && both.request == request)
+        };
+        let lone = all.iter().filter(|(scenario, request)| !is_shared(scenario, &request.name));
+        lone.map(|(scenario, request)| format!("{scenario} · {}", request.name)).collect()
+    });
+    Comparison {
+        runs: runs.map(|record| compared(record)),
+        confidence: Alpha::STATED.confidence(),
+        unlike: conditions::unlike(runs, &shared),
+        requests: shared,
+        only,
+    }
+}
+
+/// A request with its scenario's name.
+type Measured<'a> = (&'a str, &'a RequestMeasurement);
+
+fn own_requests(record: &RunRecord) -> Vec<Measured<'_>> {
+    let scenarios = record.measurement.scenarios.iter();
+    scenarios
+        .flat_map(|scenario| own(record, scenario).map(|request| (scenario.name.as_str(), request)))
+        .collect()
+}
+
+/// The requests of a scenario, hops left out.
+fn own<'a>(
+    record: &'a RunRecord,
+    scenario: &'a ScenarioMeasurement,
+) -> impl Iterator<Item = &'a RequestMeasurement> {
+    let planned = record.planned(&scenario.name);
+    scenario.requests.iter().filter(move |request| {
+        let mut hops = planned.into_iter().flat_map(|planned| &planned.requests);
+        !hops.any(|hop| hop.hop_of.is_some() && hop.name == request.name)
+    })
+}
+
+fn compared(record: &RunRecord) -> Compared {
+    let from = &record.provenance;
+    Compared {
+        run: record.name(),
+        id: record.id,
+        started: from.started,
+        git_commit: from.git_commit.clone(),
+        tags: from.tags.clone(),
+        verdict: record.verdict.decision,
+        prober: health(record),
+    }
+}
+
+fn health(record: &RunRecord) -> ProberHealth {
+    let run = &record.measurement;
+    let mut lag = Histogram::default();
+    for (_, request) in own_requests(record) {
+        request.measured.series.get(Dimension::Lag).into_iter().for_each(|part| lag.add(part));
+    }
+    ProberHealth {
+        lag_p99: lag.quantile(Quantile::P99),
+        lag_max: lag.max(),
+        hiccup_max: run.prober.hiccups.max(),
+        unreleased: run.scenarios.iter().map(|scenario| scenario.unreleased).sum(),
+    }
+}
+
+fn request(
+    scenario: &str,
+    runs: Sides<&RunRecord>,
+    requests: Sides<&RequestMeasurement>,
+) -> RequestComparison {
+    let stages = requests.map(|request| &request.measured);
+    let estimates = stages.map(|stage| Estimate::of(stage));
+    RequestComparison {
+        scenario: scenario.to_owned(),
+        request: requests.before.name.clone(),
+        exchanges: stages.map(|stage| stage.tally.exchanges),
+        failed: failures(stages),
+        latency: QUANTILES.map(|quantile| at(quantile, &estimates)).to_vec(),
+        max: estimates.map(Estimate::max),
+        parts: Dimension::BLAME.into_iter().filter_map(|part| moved(part, stages)).collect(),
+        budgets: budgets(scenario, &requests.before.name, runs),
+    }
+}
+
+fn failures(stages: Sides<&StageMeasurement>) -> ShareChange {
+    let seen = stages.map(|stage| Exceeded { over: stage.tally.failed(), of: stage.tally.exchanges });
+    let interval = seen.map(|seen| seen.interval(Alpha::STATED.shared_by(2)));
+    let change = if seen.before.of == 0 || seen.after.of == 0 {
+        Change::NoData
+    } else if interval.before.1 < interval.after.0 {
+        Change::More
+    } else if interval.after.1 < interval.before.0 {
+        Change::Less
+    } else {
+        Change::NoneShown
+    };
+    let share = seen.map(|seen| Ratio::of(seen.over, seen.of));
+    ShareChange { count: seen.map(|seen| seen.over), share, interval, change }
+}
+
+fn at(quantile: Quantile, estimates: &Sides<Estimate<'_>>) -> QuantileChange {
+    let actual = estimates.map(|estimate| estimate.quantile(quantile));
+    let interval = estimates.map(|estimate| estimate.interval(quantile));
+    QuantileChange {
+        quantile,
+        actual,
+        interval,
+        difference: Difference::between(actual.before, actual.after),
+        change: estimate::change(interval),
+    }
+}
+
+/// Where a part of latency moved; `None` where neither run entered it.
+fn moved(part: Dimension, stages: Sides<&StageMeasurement>) -> Option<PartChange> {
+    let histograms = stages.map(|stage| stage.series.get(part));
+    let at = |quantile| {
+        let read =
+            |histogram: &Option<&Histogram>| histogram.and_then(|histogram| histogram.quantile(quantile));
+        histograms.map(|histogram| read(histogram).map_or(Actual::NoData, |took: Duration| Actual::At(took)))
+    };
+    let count = histograms.map(|histogram| histogram.map_or(0, Histogram::count));
+    let entered = count.before + count.after > 0;
+    entered.then(|| PartChange { part, count, p50: at(Quantile::P50), p95: at(Quantile::P95) })
+}
+
+/// The budgets that either run has for a request.
+fn budgets(scenario: &str, request: &str, runs: Sides<&RunRecord>) -> Vec<BudgetChange> {
+    let judged = runs.map(|record| {
+        let scenarios = record.verdict.scenarios.iter().filter(|judged| judged.scenario == scenario);
+        let budgets = scenarios.flat_map(|judged| &judged.budgets);
+        budgets.filter(|budget| budget.request == request).collect::<Vec<_>>()
+    });
+    let mut changes: Vec<BudgetChange> = Vec::new();
+    for verdict in judged.before.iter().chain(&judged.after) {
+        if changes.iter().all(|known| known.budget != verdict.budget) {
+            let decision = judged.map(|judged| {
+                judged.iter().find(|other| other.budget == verdict.budget).map(|other| other.decision)
+            });
+            changes.push(BudgetChange { budget: verdict.budget, decision });
+        }
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests;

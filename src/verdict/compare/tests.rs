@@ -1,0 +1,151 @@
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, LogNormal};
+use time::macros::datetime;
+use uuid::Uuid;
+
+use super::*;
+use crate::record::{Decision, Ending, FORMAT, Host, Provenance};
+use crate::verdict::fixture::{Request, run, scenario};
+use crate::verdict::judge;
+
+fn record(requests: &[Request]) -> RunRecord {
+    let (plan, measurement) = run(vec![scenario("tiles", requests)]);
+    let verdict = judge(&plan, &measurement);
+    let host = Host { name: "h".to_owned(), os: "linux".to_owned(), arch: "x86_64".to_owned(), cores: 2 };
+    let provenance = Provenance {
+        started: datetime!(2026-11-23 18:00 UTC),
+        tollgate: "0.1.0".to_owned(),
+        host,
+        command: Vec::new(),
+        git_commit: None,
+        tags: Default::default(),
+    };
+    RunRecord { format: FORMAT, id: Uuid::from_u128(1), provenance, plan, measurement, verdict }
+}
+
+fn page(micros: &[u64], refused: u64) -> Request {
+    Request::new("page", &["p95 < 300ms"]).took(micros).refused(refused)
+}
+
+fn compared(before: Request, after: Request) -> RequestComparison {
+    compare(&record(&[before]), &record(&[after])).requests.remove(0)
+}
+
+fn changes(request: &RequestComparison) -> Vec<Change> {
+    request.latency.iter().map(|figure| figure.change).chain([request.failed.change]).collect()
+}
+
+/// Exchanges spread evenly around a median.
+fn around(micros: u64, count: u64) -> Vec<u64> {
+    (0..count).map(|n| micros * (500 + 1_000 * n / count) / 1_000).collect()
+}
+
+#[test]
+fn a_target_that_takes_twice_as_long_is_slower_and_the_other_way_round_faster() {
+    let (quick, slow) = (around(100_000, 400), around(200_000, 400));
+    let slower = compared(page(&quick, 0), page(&slow, 0));
+    let difference = slower.latency[0].difference.unwrap();
+    assert_eq!((slower.latency[0].change, slower.latency[3].change), (Change::More, Change::More));
+    assert!((99_000..101_000).contains(&difference.micros), "{difference:?}");
+    assert!((difference.share.unwrap() - 1.0).abs() < 0.01, "{difference:?}");
+    assert_eq!(slower.failed.change, Change::NoneShown);
+    let faster = compared(page(&slow, 0), page(&quick, 0));
+    assert!(faster.latency.iter().all(|figure| figure.change == Change::Less));
+    assert_eq!(faster.latency[0].difference.unwrap().micros, -difference.micros);
+}
+
+#[test]
+fn few_exchanges_show_nothing_however_far_apart_they_are() {
+    let request = compared(page(&[100_000; 3], 0), page(&[900_000; 3], 0));
+    assert_eq!(changes(&request), [Change::NoneShown; 5]);
+}
+
+#[test]
+fn failures_rank_above_every_latency_and_are_compared_apart() {
+    let well = around(100_000, 400);
+    let request = compared(page(&well, 0), page(&well[..200], 200));
+    assert_eq!(request.failed.change, Change::More);
+    let p99 = &request.latency[3];
+    assert_eq!((p99.actual.after, p99.change, p99.difference), (Actual::Unbounded, Change::More, None));
+    assert_eq!(request.max.after, Actual::Unbounded);
+    let both_fail = compared(page(&[], 300), page(&[], 300));
+    assert_eq!(changes(&both_fail), [Change::NoneShown; 5]);
+}
+
+#[test]
+fn a_run_without_exchanges_has_no_data_to_compare() {
+    let request = compared(page(&around(100_000, 400), 0), page(&[], 0));
+    assert_eq!(changes(&request), [Change::NoData; 5]);
+}
+
+#[test]
+fn requests_that_only_one_run_has_are_named_and_compared_with_nothing() {
+    let (one, other) = (Request::new("one", &[]), Request::new("other", &[]));
+    let comparison = compare(&record(&[page(&[5], 0), one]), &record(&[other, page(&[6], 0)]));
+    assert_eq!(comparison.requests.len(), 1);
+    assert_eq!(
+        comparison.only,
+        Sides { before: vec!["tiles · one".into()], after: vec!["tiles · other".into()] }
+    );
+}
+
+#[test]
+fn budgets_and_parts_are_shown_of_both_runs() {
+    let after = Request::new("page", &["p95 < 50ms", "errors < 5%"]).took(&around(100_000, 400));
+    let request = compared(page(&around(100_000, 400), 0), after);
+    let decisions: Vec<_> = request.budgets.iter().map(|budget| budget.decision).collect();
+    let only = |before, after| Sides { before, after };
+    let (pass, fail) = (Some(Decision::Pass), Some(Decision::Fail));
+    assert_eq!(decisions, [only(pass, None), only(None, fail), only(None, pass)]);
+    assert_eq!(request.parts.iter().map(|part| part.part).collect::<Vec<_>>(), [Dimension::Lag]);
+}
+
+#[test]
+fn what_makes_a_comparison_unfair_is_told() {
+    let one = record(&[page(&[5], 0)]);
+    assert_eq!(compare(&one, &one).unlike, Vec::<String>::new());
+    let mut other = one.clone();
+    other.plan[0].load = "open, 40/s constant for 10s".to_owned();
+    other.plan[0].caveats.push("certificates are not verified".to_owned());
+    other.plan[0].requests[0].line = "GET /other".to_owned();
+    other.provenance.host.name = "g".to_owned();
+    other.measurement.ending = Ending::Interrupted;
+    other.measurement.scenarios[0].unreleased = 3;
+    assert_eq!(
+        compare(&one, &other).unlike,
+        [
+            "tiles: another load: open, 20/s constant for 10s, and open, 40/s constant for 10s",
+            "tiles: only the run after says: certificates are not verified",
+            "tiles: `page` asks for GET /, and GET /other",
+            "measured on other machines: h, and g",
+            "the run after was interrupted",
+            "the run after lacks 3 arrivals that the prober never released",
+        ]
+    );
+}
+
+/// Two runs of one target differ by chance alone; the seed is fixed, so that this always holds or never.
+#[test]
+fn runs_of_one_target_are_seldom_said_to_differ_in_anything() {
+    const PAIRS: usize = 200;
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let latency = LogNormal::new(11.0, 0.6).unwrap();
+    let failed = rand_distr::Binomial::new(250, 0.03).unwrap();
+    let mut measured = || {
+        let failed = failed.sample(&mut random);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some hundred thousand")]
+        let micros: Vec<u64> = (failed..250).map(|_| latency.sample(&mut random) as u64).collect();
+        page(&micros, failed).measured().measured
+    };
+    let mut differ = || {
+        let (before, after) = (measured(), measured());
+        let stages = Sides { before: &before, after: &after };
+        let estimates = stages.map(|stage| Estimate::of(stage));
+        let quantiles = QUANTILES.map(|quantile| at(quantile, &estimates).change);
+        let all = quantiles.into_iter().chain([failures(stages).change]);
+        all.filter(|change| matches!(change, Change::More | Change::Less)).count() > 0
+    };
+    let alarms = (0..PAIRS).filter(|_| differ()).count();
+    assert!(alarms * 20 <= PAIRS, "{alarms} of {PAIRS}");
+}
