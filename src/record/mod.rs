@@ -4,6 +4,7 @@
 //! keeps them consistent (adding, counting, reading a quantile).
 
 mod budget;
+pub mod checkup;
 mod dimension;
 mod histogram;
 mod measurement;

@@ -28,4 +28,4 @@ pub use html::html;
 pub use markdown::markdown;
 pub use model::Model;
 pub use plot::{Plot, PlotError, plots};
-pub use terminal::terminal;
+pub use terminal::{checkup, terminal};

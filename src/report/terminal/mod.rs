@@ -1,5 +1,6 @@
 //! The report in a terminal: figures first, the verdict last, where the eye is when a run has ended.
 
+mod checkup;
 mod ink;
 mod lay;
 
@@ -10,6 +11,7 @@ use super::model::{
     TimingRow, label,
 };
 use super::words;
+pub use checkup::checkup;
 use ink::Ink;
 use lay::{Align, Grid, wrapped};
 
