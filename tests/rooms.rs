@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Which rooms each room may use; `docs/architecture.md` says why.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("units", &[]),
     ("record", &["units"]),
     ("expect", &["units", "record"]),
@@ -16,8 +16,12 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("verdict", &["units", "record"]),
     ("store", &["units", "record"]),
     ("report", &["units", "record"]),
+    ("doctor", &["units", "record", "scenario", "plan", "engine"]),
     ("target", &["units"]),
-    ("cli", &["units", "record", "scenario", "plan", "engine", "verdict", "store", "report", "target"]),
+    (
+        "cli",
+        &["units", "record", "scenario", "plan", "engine", "verdict", "store", "report", "doctor", "target"],
+    ),
 ];
 
 /// Rooms that decide and render: pure functions of values.

@@ -5,6 +5,7 @@ mod completions;
 mod connection;
 mod console;
 mod demo;
+mod doctor;
 mod environment;
 mod exit;
 mod guard;
@@ -66,6 +67,7 @@ enum Command {
     Run(Box<run::Args>),
     Merge(merge::Args),
     Check(check::Args),
+    Doctor(Box<doctor::Args>),
     Show(show::Args),
     Init(init::Args),
     Schema(schema::Args),
@@ -99,6 +101,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Res
         Command::Run(args) => run::run(&args),
         Command::Merge(args) => merge::merge(&args),
         Command::Check(args) => check::check(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         Command::Show(args) => show::show(&args),
         Command::Init(args) => init::init(&args),
         Command::Schema(args) => schema::schema(&args),
