@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(told, [(State::Fail, "variables"), (State::Warn, "doubts")]);
         assert_eq!(findings[0].what, "s.toml:4:15: variable `HOST` is not set");
         assert!(
-            findings[1].what.starts_with("s.toml:2:12: `p99` needs at least 299"),
+            findings[1].what.starts_with("s.toml:2:13: `p99` needs at least 299"),
             "{}",
             findings[1].what
         );

@@ -125,7 +125,7 @@ fn what_a_target_does_wrong_in_the_handshake_is_told_with_its_remedy() {
         ("handshake-close", "handshake eof", "openssl"),
         ("handshake-reset", "reset", "openssl"),
         ("handshake-hang", "no tls within 300 ms", "never answers"),
-        ("old-version", "ProtocolVersion", "TLS 1.2 or 1.3"),
+        ("old-version", "incompatible", "TLS 1.2 or 1.3"),
         ("other-alpn", "does not speak", "--http auto"),
     ];
     std::thread::scope(|scope| {
