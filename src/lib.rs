@@ -6,9 +6,11 @@
 //! - [`engine`]: carries a plan out; [`expect`]: judges an answer; [`recorder`]: counts it
 //! - [`record`]: all that was measured and decided, as data: the hinge
 //! - [`verdict`]: decides; [`store`]: keeps; [`history`]: looks back over many runs; [`report`]: shows
+//! - [`doctor`]: whether this machine can do the job; [`postgres`]: the one way to talk to Postgres
 //! - [`target`]: the rehearsal target; [`units`]: numbers with their units; [`cli`]: what can be typed
 
 pub mod cli;
+pub mod doctor;
 pub mod engine;
 pub mod expect;
 pub mod history;

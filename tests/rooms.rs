@@ -18,12 +18,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["units", "record", "postgres", "history"]),
     ("history", &["units", "record"]),
     ("report", &["units", "record", "history"]),
+    ("doctor", &["units", "record", "scenario", "plan", "engine"]),
     ("target", &["units"]),
     (
         "cli",
         &[
             "units", "record", "scenario", "plan", "engine", "verdict", "postgres", "store", "history",
-            "report", "target",
+            "report", "doctor", "target",
         ],
     ),
 ];

@@ -7,6 +7,7 @@ mod connection;
 mod console;
 mod db;
 mod demo;
+mod doctor;
 mod environment;
 mod exit;
 mod guard;
@@ -72,6 +73,7 @@ enum Command {
     Run(Box<run::Args>),
     Merge(merge::Args),
     Check(check::Args),
+    Doctor(Box<doctor::Args>),
     Show(show::Args),
     Sync(sync::Args),
     Db(db::Args),
@@ -109,6 +111,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Res
         Command::Run(args) => run::run(&args),
         Command::Merge(args) => merge::merge(&args),
         Command::Check(args) => check::check(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         Command::Show(args) => show::show(&args),
         Command::Sync(args) => sync::sync(&args),
         Command::Db(args) => db::db(&args),

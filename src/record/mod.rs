@@ -5,6 +5,7 @@
 
 mod adder;
 mod budget;
+pub mod checkup;
 mod comparison;
 mod dimension;
 mod histogram;

@@ -3,6 +3,7 @@
 
 mod bench;
 mod demo;
+mod doctor;
 mod every;
 mod flags;
 mod late;
