@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hdrhistogram::serialization::{Deserializer as HdrReader, Serializer as _, V2DeflateSerializer};
+use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Dimension, Packed};
+use super::{Dimension, Packed, encoded};
 use crate::units::Quantile;
 
 /// A histogram of durations in microseconds with three significant digits.
@@ -25,6 +25,13 @@ pub struct Histogram {
 #[error("not an HdrHistogram in V2 encoding: {0}")]
 pub struct HistogramError(String);
 
+impl HistogramError {
+    /// Says why.
+    pub fn new(why: &dyn std::fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+}
+
 impl Default for Histogram {
     fn default() -> Self {
         let mut counts =
@@ -41,10 +48,15 @@ impl Histogram {
 
     /// Counts one duration; fractions of a microsecond are rounded to the nearest.
     pub fn record(&mut self, duration: Duration) {
-        self.clipped += u64::from(duration > Self::CEILING);
+        self.record_many(duration, 1);
+    }
+
+    /// Counts a duration so many times.
+    pub fn record_many(&mut self, duration: Duration, times: u64) {
+        self.clipped += if duration > Self::CEILING { times } else { 0 };
         let nearest = duration.min(Self::CEILING) + Duration::from_nanos(500);
         // Resizing is on, so that every value up to the ceiling is taken.
-        let _always_fits = self.counts.record(whole_micros(nearest));
+        let _always_fits = self.counts.record_n(whole_micros(nearest), times);
     }
 
     /// Adds every value of another histogram.
@@ -143,10 +155,12 @@ impl Histogram {
 
     /// Reads HdrHistogram's V2 encoding, plain or deflated; `clipped` is not part of it.
     pub fn from_v2(bytes: &[u8]) -> Result<Self, HistogramError> {
-        let counts: hdrhistogram::Histogram<u64> = HdrReader::new()
-            .deserialize(&mut std::io::Cursor::new(bytes))
-            .map_err(|error| HistogramError(error.to_string()))?;
-        Ok(Self::from_counts(&counts))
+        Self::counts_of_v2(bytes).map(|counts| Self::from_counts(&counts))
+    }
+
+    /// The counts in HdrHistogram's V2 encoding as another tool recorded them, in whatever unit and precision.
+    pub fn counts_of_v2(bytes: &[u8]) -> Result<hdrhistogram::Histogram<u64>, HistogramError> {
+        encoded::counts(bytes)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod budget;
 mod dimension;
+mod encoded;
 mod histogram;
 mod measurement;
 mod merge;
