@@ -5,12 +5,13 @@
 //! - [`scenario`]: the file as written; [`plan`]: what will happen, with its schedule as a pure function
 //! - [`engine`]: carries a plan out; [`expect`]: judges an answer; [`recorder`]: counts it
 //! - [`record`]: all that was measured and decided, as data: the hinge
-//! - [`verdict`]: decides; [`store`]: keeps; [`report`]: shows
+//! - [`verdict`]: decides; [`store`]: keeps, with [`hlog`] for histograms; [`report`]: shows
 //! - [`target`]: the rehearsal target; [`units`]: numbers with their units; [`cli`]: what can be typed
 
 pub mod cli;
 pub mod engine;
 pub mod expect;
+pub mod hlog;
 pub mod plan;
 pub mod record;
 pub mod recorder;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Which rooms each room may use; `docs/architecture.md` says why.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("units", &[]),
     ("record", &["units"]),
     ("expect", &["units", "record"]),
@@ -14,15 +14,19 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("recorder", &["units", "record"]),
     ("engine", &["units", "plan", "expect", "record", "recorder"]),
     ("verdict", &["units", "record"]),
-    ("store", &["units", "record"]),
+    ("hlog", &["record"]),
+    ("store", &["units", "record", "hlog"]),
     ("report", &["units", "record"]),
     ("target", &["units"]),
-    ("cli", &["units", "record", "scenario", "plan", "engine", "verdict", "store", "report", "target"]),
+    (
+        "cli",
+        &["units", "record", "scenario", "plan", "engine", "verdict", "store", "report", "target"],
+    ),
 ];
 
 /// Rooms that decide and render: pure functions of values.
-const WITHOUT_RUNTIME: [&str; 8] =
-    ["units", "record", "expect", "scenario", "plan", "recorder", "verdict", "report"];
+const WITHOUT_RUNTIME: [&str; 9] =
+    ["units", "record", "expect", "scenario", "plan", "recorder", "verdict", "hlog", "report"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

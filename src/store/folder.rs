@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::hlog::{self, LogReader};
 use super::{StoreError, folder_name};
+use crate::hlog::{self, LogReader};
 use crate::record::{FORMAT, Interval, Measurement, PlannedScenario, Provenance, RunRecord, Stage};
 
 const RUN: &str = "run.json";
@@ -54,7 +54,7 @@ pub struct RunFolder {
 impl RunFolder {
     /// Makes the folder below `root` and writes what is known so far.
     pub fn create(root: &Path, draft: &Draft) -> Result<Self, StoreError> {
-        let path = root.join(folder_name(draft));
+        let path = Self::path_of(root, draft);
         fs::create_dir_all(&path).map_err(StoreError::write(&path))?;
         write_json(&path, PARTIAL, draft)?;
         let open = |name: &str| {
@@ -70,6 +70,11 @@ impl RunFolder {
             .write_all(header.as_bytes())
             .map_err(StoreError::write(&folder.path.join(HISTOGRAMS)))?;
         Ok(folder)
+    }
+
+    /// Where the folder of a run is made below `root`.
+    pub fn path_of(root: &Path, draft: &Draft) -> PathBuf {
+        root.join(folder_name(draft))
     }
 
     /// Where it is.

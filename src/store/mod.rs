@@ -8,7 +8,6 @@
 //! - reports and plots.
 
 mod folder;
-mod hlog;
 mod merging;
 
 use std::path::{Path, PathBuf};
