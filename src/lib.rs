@@ -6,12 +6,14 @@
 //! - [`engine`]: carries a plan out; [`expect`]: judges an answer; [`recorder`]: counts it
 //! - [`record`]: all that was measured and decided, as data: the hinge
 //! - [`verdict`]: decides; [`store`]: keeps, with [`hlog`] for histograms; [`report`]: shows
+//! - [`import`]: makes a run of what another tool kept
 //! - [`target`]: the rehearsal target; [`units`]: numbers with their units; [`cli`]: what can be typed
 
 pub mod cli;
 pub mod engine;
 pub mod expect;
 pub mod hlog;
+pub mod import;
 pub mod plan;
 pub mod record;
 pub mod recorder;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Which rooms each room may use; `docs/architecture.md` says why.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("units", &[]),
     ("record", &["units"]),
     ("expect", &["units", "record"]),
@@ -15,18 +15,19 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("engine", &["units", "plan", "expect", "record", "recorder"]),
     ("verdict", &["units", "record"]),
     ("hlog", &["record"]),
+    ("import", &["units", "record", "verdict", "hlog"]),
     ("store", &["units", "record", "hlog"]),
     ("report", &["units", "record"]),
     ("target", &["units"]),
     (
         "cli",
-        &["units", "record", "scenario", "plan", "engine", "verdict", "store", "report", "target"],
+        &["units", "record", "scenario", "plan", "engine", "verdict", "store", "import", "report", "target"],
     ),
 ];
 
 /// Rooms that decide and render: pure functions of values.
-const WITHOUT_RUNTIME: [&str; 9] =
-    ["units", "record", "expect", "scenario", "plan", "recorder", "verdict", "hlog", "report"];
+const WITHOUT_RUNTIME: [&str; 10] =
+    ["units", "record", "expect", "scenario", "plan", "recorder", "verdict", "hlog", "import", "report"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
