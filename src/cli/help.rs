@@ -8,7 +8,7 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Measure", &["demo", "run", "merge"]),
     ("Write scenarios", &["init", "check", "schema"]),
-    ("Look back", &["show"]),
+    ("Look back", &["show", "import"]),
     ("Rehearse", &["target"]),
     ("Shell", &["completions", "man"]),
 ];

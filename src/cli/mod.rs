@@ -9,6 +9,7 @@ mod environment;
 mod exit;
 mod guard;
 mod help;
+mod import;
 mod init;
 mod live;
 mod log;
@@ -67,6 +68,7 @@ enum Command {
     Merge(merge::Args),
     Check(check::Args),
     Show(show::Args),
+    Import(import::Args),
     Init(init::Args),
     Schema(schema::Args),
     Target(target::Args),
@@ -100,6 +102,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Res
         Command::Merge(args) => merge::merge(&args),
         Command::Check(args) => check::check(&args),
         Command::Show(args) => show::show(&args),
+        Command::Import(args) => import::import(&args),
         Command::Init(args) => init::init(&args),
         Command::Schema(args) => schema::schema(&args),
         Command::Target(args) => target::target(&args),
