@@ -15,8 +15,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["units", "plan", "expect", "record", "recorder"]),
     ("verdict", &["units", "record"]),
     ("postgres", &[]),
-    ("store", &["units", "record", "postgres", "history"]),
+    ("hlog", &["record"]),
+    ("store", &["units", "record", "hlog", "postgres", "history"]),
     ("history", &["units", "record"]),
+    ("import", &["units", "record", "verdict", "hlog"]),
     ("report", &["units", "record", "history"]),
     ("doctor", &["units", "record", "scenario", "plan", "engine"]),
     ("target", &["units"]),
@@ -24,14 +26,16 @@ const ARROWS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "units", "record", "scenario", "plan", "engine", "verdict", "postgres", "store", "history",
-            "report", "doctor", "target",
+            "import", "report", "doctor", "target",
         ],
     ),
 ];
 
 /// Rooms that decide and render: pure functions of values.
-const WITHOUT_RUNTIME: &[&str] =
-    &["units", "record", "expect", "scenario", "plan", "recorder", "verdict", "history", "report"];
+const WITHOUT_RUNTIME: &[&str] = &[
+    "units", "record", "expect", "scenario", "plan", "recorder", "verdict", "hlog", "history", "import",
+    "report",
+];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

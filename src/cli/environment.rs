@@ -20,7 +20,16 @@ pub(super) fn name_flags(command: Command) -> Command {
             shared if SHARING.contains(&shared) => "TOLLGATE".to_owned(),
             name => format!("TOLLGATE_{}", upper(name)),
         };
-        command.mut_args(|arg| named(arg, &prefix))
+        named_below(command, &prefix)
+    })
+}
+
+/// Names the flags of a command, and those of the commands below it after both: `TOLLGATE_IMPORT_HLOG_UNIT`.
+fn named_below(command: Command, prefix: &str) -> Command {
+    let own = command.mut_args(|arg| named(arg, prefix));
+    own.mut_subcommands(|command| {
+        let prefix = format!("{prefix}_{}", upper(command.get_name()));
+        named_below(command, &prefix)
     })
 }
 

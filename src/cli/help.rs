@@ -8,7 +8,7 @@ use clap::Command;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Measure", &["demo", "doctor", "run", "merge"]),
     ("Write scenarios", &["init", "check", "schema"]),
-    ("Look back", &["show", "history", "compare"]),
+    ("Look back", &["show", "history", "compare", "import"]),
     ("Keep", &["sync", "db"]),
     ("Rehearse", &["target"]),
     ("Shell", &["completions", "man"]),

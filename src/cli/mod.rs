@@ -13,6 +13,7 @@ mod exit;
 mod guard;
 mod help;
 mod history;
+mod import;
 mod init;
 mod keeping;
 mod live;
@@ -79,6 +80,7 @@ enum Command {
     Db(db::Args),
     History(history::Args),
     Compare(compare::Args),
+    Import(import::Args),
     Init(init::Args),
     Schema(schema::Args),
     Target(target::Args),
@@ -117,6 +119,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Res
         Command::Db(args) => db::db(&args),
         Command::History(args) => history::history(&args),
         Command::Compare(args) => compare::compare(&args),
+        Command::Import(args) => import::import(&args),
         Command::Init(args) => init::init(&args),
         Command::Schema(args) => schema::schema(&args),
         Command::Target(args) => target::target(&args),

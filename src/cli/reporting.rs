@@ -102,7 +102,7 @@ fn written(folder: &Path, plots: usize) -> String {
 }
 
 /// A run in one line: when, the verdict, each scenario's figures, the budgets that do not hold, the folder.
-fn line(record: &RunRecord, folder: &Path) -> String {
+pub(super) fn line(record: &RunRecord, folder: &Path) -> String {
     let format = time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     let started = record.provenance.started.format(format).unwrap_or_default();
     let verdict = record.verdict.decision.name().to_uppercase();
@@ -134,7 +134,14 @@ pub(super) fn in_words(record: &RunRecord, scenario: &ScenarioMeasurement) -> St
     let failed = all.tally.failed();
     let requests = all.tally.ok + failed;
     let failed = if failed == 0 { "none".to_owned() } else { failed.to_string() };
-    let mut words = format!("{requests} requests, {failed} failed");
+    let noun = if requests == 1 { "request" } else { "requests" };
+    let mut words = format!("{requests} {noun}, {failed} failed");
+    if all.tally.ok == 1 {
+        let latency = all.series.get(Dimension::Latency).and_then(crate::record::Histogram::max);
+        let _ =
+            write!(words, "{}", latency.map(|latency| format!(", {}", show(latency))).unwrap_or_default());
+        return words;
+    }
     for quantile in [Quantile::P50, Quantile::P95] {
         if let Some(latency) = all.series.quantile(Dimension::Latency, quantile) {
             let _ = write!(words, ", {quantile} {}", show(latency));

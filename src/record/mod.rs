@@ -8,6 +8,7 @@ mod budget;
 pub mod checkup;
 mod comparison;
 mod dimension;
+mod encoded;
 mod histogram;
 mod measurement;
 mod merge;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::StoreError;
-use super::hlog::{self, LogReader};
+use crate::hlog::{self, LogReader};
 use crate::record::{FORMAT, Interval, Measurement, PlannedScenario, Provenance, RunRecord, Stage, run_name};
 
 pub(super) const RUN: &str = "run.json";
@@ -54,7 +54,7 @@ pub struct RunFolder {
 impl RunFolder {
     /// Makes the folder below `root` and writes what is known so far.
     pub fn create(root: &Path, draft: &Draft) -> Result<Self, StoreError> {
-        let path = root.join(run_name(draft.provenance.started, draft.id));
+        let path = Self::path_of(root, draft);
         fs::create_dir_all(&path).map_err(StoreError::write(&path))?;
         write_json(&path, PARTIAL, draft)?;
         let open = |name: &str| {
@@ -70,6 +70,11 @@ impl RunFolder {
             .write_all(header.as_bytes())
             .map_err(StoreError::write(&folder.path.join(HISTOGRAMS)))?;
         Ok(folder)
+    }
+
+    /// Where the folder of a run is made below `root`.
+    pub fn path_of(root: &Path, draft: &Draft) -> PathBuf {
+        root.join(run_name(draft.provenance.started, draft.id))
     }
 
     /// Where it is.
@@ -106,7 +111,7 @@ pub fn restore(root: &Path, record: &RunRecord, intervals: &[Interval]) -> Resul
         plan: record.plan.clone(),
         measurement: record.measurement.emptied(),
     };
-    let path = root.join(run_name(record.provenance.started, record.id));
+    let path = RunFolder::path_of(root, &draft);
     if path.join(RUN).is_file() {
         return Ok(path);
     }

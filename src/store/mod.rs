@@ -12,7 +12,6 @@ mod brief;
 mod database;
 mod finding;
 mod folder;
-mod hlog;
 mod listing;
 mod mark;
 mod merging;
