@@ -5,6 +5,7 @@ mod bench;
 mod demo;
 mod every;
 mod flags;
+mod history;
 mod late;
 mod logs;
 mod runs;
