@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change lands: formatting, lints, all tests, documentation.
 # Needs a Rust toolchain and a C compiler; the tests start their own servers on free loopback ports and end them.
-# Reports are opened in Chromium or Chrome, which is installed where it is missing and may be (root on Debian);
-# TOLLGATE_TESTS_WITHOUT_BROWSER=1 goes without, TOLLGATE_BROWSER names another one.
+# Three more programs are installed where they are missing and may be (root on Debian):
+# - Chromium or Chrome, in which reports are opened; TOLLGATE_TESTS_WITHOUT_BROWSER=1 goes without, TOLLGATE_BROWSER names
+#   another one.
+# - PostgreSQL and PgBouncer, which tests start for themselves and end; TOLLGATE_TESTS_WITHOUT_DATABASE=1 goes without,
+#   TOLLGATE_TESTS_PG_BIN names the folder of other server programs.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -10,6 +13,7 @@ cd "$(dirname "$0")"
 for name in $(compgen -v TOLLGATE_ || true); do
   case $name in TOLLGATE_TESTS_* | TOLLGATE_BROWSER) ;; *) unset "$name" ;; esac
 done
+for name in DATABASE_URL $(compgen -v PG || true); do unset "$name"; done
 
 step() { printf '\n== %s\n' "$*"; }
 fail() { printf 'test.sh: %s\n' "$*" >&2; exit 1; }
@@ -37,17 +41,69 @@ browser() {
 if [ -n "${TOLLGATE_BROWSER:-}" ] && ! command -v "$TOLLGATE_BROWSER" >/dev/null; then
   fail "TOLLGATE_BROWSER names $TOLLGATE_BROWSER, which is no program here"
 fi
+
+# The places that tests/support/cluster looks in.
+has_postgres() {
+  local folder
+  [ -z "${TOLLGATE_TESTS_PG_BIN:-}" ] || { [ -x "$TOLLGATE_TESTS_PG_BIN/postgres" ]; return; }
+  for folder in "$(pg_config --bindir 2>/dev/null)" /usr/lib/postgresql/*/bin {/opt/homebrew,/usr/local}/opt/postgresql*/bin; do
+    [ -x "$folder/postgres" ] && return 0
+  done
+  command -v postgres >/dev/null
+}
+has_pgbouncer() {
+  local place
+  for place in pgbouncer {/usr/sbin,/opt/homebrew/opt/pgbouncer/bin,/usr/local/opt/pgbouncer/bin}/pgbouncer; do
+    command -v "$place" >/dev/null && return 0
+  done
+  return 1
+}
+if [ -n "${TOLLGATE_TESTS_PG_BIN:-}" ] && ! has_postgres; then
+  fail "TOLLGATE_TESTS_PG_BIN names $TOLLGATE_TESTS_PG_BIN, which holds no postgres"
+fi
+
+missing=() remedies=()
 if [ -z "${TOLLGATE_TESTS_WITHOUT_BROWSER:-}" ] && ! browser; then
-  without="or set TOLLGATE_TESTS_WITHOUT_BROWSER=1 to leave the reports unopened"
-  [ "$(uname)" != Darwin ] || fail "no browser to open reports in; install Google Chrome or Chromium, $without"
-  command -v apt-get >/dev/null || fail "no browser to open reports in, and no apt-get; install Chromium, $without"
+  missing+=(chromium)
+  remedies+=("TOLLGATE_TESTS_WITHOUT_BROWSER=1 to leave the reports unopened")
+fi
+if [ -z "${TOLLGATE_TESTS_WITHOUT_DATABASE:-}" ]; then
+  before=${#missing[@]}
+  has_postgres || missing+=(postgresql)
+  has_pgbouncer || missing+=(pgbouncer)
+  [ ${#missing[@]} = "$before" ] || remedies+=("TOLLGATE_TESTS_WITHOUT_DATABASE=1 to leave the database untested")
+fi
+
+# Debian makes a cluster for the system when its server is installed, and starts that and PgBouncer. The tests need the
+# programs alone: nothing is started now or with the machine. What says so to the packages is taken away again.
+as_debian_root='
+  set -eu
+  clusters=/etc/postgresql-common/createcluster.d policy=/usr/sbin/policy-rc.d
+  trap "exit 1" HUP INT TERM
+  made="$clusters/tollgate-tests.conf"
+  trap "rm -f \$made; rmdir $clusters 2>/dev/null || true" EXIT
+  mkdir -p $clusters
+  echo "create_main_cluster = false" >$made
+  if [ ! -e $policy ]; then
+    made="$made $policy"
+    printf "#!/bin/sh\nexit 101\n" >$policy
+    chmod 755 $policy
+  fi
+  apt-get update
+  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+  case " $* " in *" pgbouncer "*) update-rc.d pgbouncer disable ;; esac'
+
+if [ ${#missing[@]} != 0 ]; then
+  printf -v or ', or set %s' "${remedies[@]}"
+  [ "$(uname)" != Darwin ] ||
+    fail "not found: ${missing[*]}; install them by Homebrew (as --cask google-chrome, postgresql@17, pgbouncer)$or"
+  command -v apt-get >/dev/null || fail "not found: ${missing[*]}, and there is no apt-get; install them by hand$or"
   as_root=""
-  [ "$(id -u)" = 0 ] || { sudo -n true 2>/dev/null && as_root="sudo"; } ||
-    fail "no browser to open reports in, and only root may install one: sudo apt-get install chromium, $without"
-  step "installing chromium"
-  { $as_root apt-get update &&
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium; } ||
-    fail "apt-get could not install chromium; install it by hand, $without"
+  [ "$(id -u)" = 0 ] || { sudo -n true 2>/dev/null && as_root="sudo -n"; } ||
+    fail "not found: ${missing[*]}, and only root may install them: sudo apt-get install ${missing[*]}$or"
+  step "installing ${missing[*]}"
+  $as_root sh -c "$as_debian_root" install "${missing[@]}" </dev/null ||
+    fail "apt-get could not install ${missing[*]}; install them by hand$or"
 fi
 
 # A snapshot that differs is a failure here, never a file to be looked at later.
@@ -72,6 +128,8 @@ else
 fi
 
 step "tests"
+[ -z "${TOLLGATE_TESTS_WITHOUT_BROWSER:-}" ] || echo "left out, as asked: opening reports in a browser"
+[ -z "${TOLLGATE_TESTS_WITHOUT_DATABASE:-}" ] || echo "left out, as asked: everything that needs PostgreSQL or PgBouncer"
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --locked --no-fail-fast
 else

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::console::{Console, Output};
 use super::exit::{Exit, Problem};
-use super::source::Source;
+use super::source;
 use crate::record::{Comparison, Sides};
 use crate::report;
 use crate::verdict;
@@ -22,7 +22,7 @@ is none. Budgets gate a deploy, not this: a run that is slower ends with 0 all t
 Exit codes:
   0  the runs were compared, whichever is better
   2  usage: a run is not there or not finished, or the two have no request in common
-  4  internal: the comparison could not be printed, or a defect";
+  4  internal: the database does not answer, the comparison could not be printed, or a defect";
 
 /// Compare two runs: what changed, and whether it is more than chance
 ///
@@ -37,17 +37,16 @@ pub(super) struct Args {
     /// The run after
     #[arg(value_name = "RUN")]
     after: PathBuf,
-    /// The folder that run folders are in
-    #[arg(long, value_name = "DIR", default_value = "reports/runs")]
-    runs_dir: PathBuf,
+    #[command(flatten)]
+    from: source::Flags,
     /// What is printed on stdout
     #[arg(long, value_enum, default_value = "text")]
     output: Output,
 }
 
 pub(super) fn compare(args: &Args) -> Result<Exit, Problem> {
-    let source = Source::Folders(args.runs_dir.clone());
-    let (before, after) = (source.fetch(&args.before)?, source.fetch(&args.after)?);
+    let source = args.from.source()?;
+    let (before, after) = (source.record(&args.before)?, source.record(&args.after)?);
     let comparison = verdict::compare(&before, &after);
     if comparison.requests.is_empty() {
         return Err(nothing_in_common(&comparison));

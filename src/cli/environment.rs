@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Command};
 
 /// Commands that share their flags and so their variables: `TOLLGATE_RUNS_DIR` is meant for `run` and for `show`. The
 /// others have variables of their own: `TOLLGATE_TARGET_SEED`.
-const SHARING: [&str; 6] = ["demo", "run", "merge", "check", "show", "compare"];
+const SHARING: &[&str] = &["demo", "doctor", "run", "merge", "check", "show", "compare", "sync"];
 
 /// Gives each flag of a command, and of the commands below it, its variable.
 ///
@@ -20,7 +20,16 @@ pub(super) fn name_flags(command: Command) -> Command {
             shared if SHARING.contains(&shared) => "TOLLGATE".to_owned(),
             name => format!("TOLLGATE_{}", upper(name)),
         };
-        command.mut_args(|arg| named(arg, &prefix))
+        named_below(command, &prefix)
+    })
+}
+
+/// Names the flags of a command, and those of the commands below it after both: `TOLLGATE_IMPORT_HLOG_UNIT`.
+fn named_below(command: Command, prefix: &str) -> Command {
+    let own = command.mut_args(|arg| named(arg, prefix));
+    own.mut_subcommands(|command| {
+        let prefix = format!("{prefix}_{}", upper(command.get_name()));
+        named_below(command, &prefix)
     })
 }
 

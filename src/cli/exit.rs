@@ -7,7 +7,7 @@ use super::console::colours_errors;
 use super::{log, tips};
 use crate::engine::EngineError;
 use crate::record::Decision;
-use crate::store::StoreError;
+use crate::store::{DatabaseError, StoreError};
 
 /// How the program ends; the numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +82,12 @@ impl fmt::Display for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<DatabaseError> for Problem {
+    fn from(error: DatabaseError) -> Self {
         Self::internal(error)
     }
 }

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use clap::Command;
 
 /// The commands by what they are for, in the order of a first day.
-const GROUPS: [(&str, &[&str]); 5] = [
-    ("Measure", &["demo", "run", "merge"]),
+const GROUPS: &[(&str, &[&str])] = &[
+    ("Measure", &["demo", "doctor", "run", "merge"]),
     ("Write scenarios", &["init", "check", "schema"]),
-    ("Look back", &["show", "history", "compare"]),
+    ("Look back", &["show", "history", "compare", "import"]),
+    ("Keep", &["sync", "db"]),
     ("Rehearse", &["target"]),
     ("Shell", &["completions", "man"]),
 ];

@@ -1,7 +1,6 @@
 //! `tollgate history`
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use time::{Date, OffsetDateTime};
 use super::console::{Console, Output};
 use super::exit::{Exit, Problem};
 use super::source::{Source, tell_left_out};
-use super::tags;
+use super::{source, tags};
 use crate::engine::clock;
 use crate::history::{ENVIRONMENT, Filter, History};
 use crate::record::Decision;
@@ -26,6 +25,7 @@ Examples:
   tollgate history --scenario tile-loader-mock --environment staging --since 7d
   tollgate history --verdict fail --limit 5
   tollgate history --since 2026-11-01 --output csv > november.csv
+  tollgate history --from database --environment production
 
 Quantiles over many runs are those of their added histograms, never averages. They are of the ok
 exchanges; how many failed stands beside them. A run counts once, however often it is there, and
@@ -33,8 +33,8 @@ the parts of a merged run count in that alone.
 
 Exit codes:
   0  runs were listed, or there is none to list
-  2  usage: a flag is wrong, or the folder cannot be read
-  4  internal: the list could not be printed, or a defect";
+  2  usage: a flag or the database's URL is wrong, or the folder cannot be read
+  4  internal: the database does not answer, the list could not be printed, or a defect";
 
 /// How many runs of a request are shown as text, unless a limit is given.
 const SHOWN: usize = 20;
@@ -68,9 +68,8 @@ pub(super) struct Args {
     /// together are of all all the same
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// The folder that run folders are in
-    #[arg(long, value_name = "DIR", default_value = "reports/runs", env = "TOLLGATE_RUNS_DIR")]
-    runs_dir: PathBuf,
+    #[command(flatten)]
+    from: source::Flags,
     /// What is printed on stdout
     #[arg(long, value_enum, default_value = "text")]
     output: Form,
@@ -107,7 +106,7 @@ enum When {
 }
 
 pub(super) fn history(args: &Args) -> Result<Exit, Problem> {
-    let source = Source::Folders(args.runs_dir.clone());
+    let source = args.from.source()?;
     let filter = args.filter();
     let history = History::of(source.summaries(&filter)?, &filter);
     tell_left_out(&history.left_out);

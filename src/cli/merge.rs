@@ -9,7 +9,8 @@ use super::console::{Console, Output};
 use super::exit::{Exit, Problem};
 use super::log::LIFE;
 use super::reporting::{self, Form};
-use super::{provenance, session, source, tags};
+use super::session::Kept;
+use super::{keeping, provenance, session, source, tags};
 use crate::plan::Secrets;
 use crate::record::{Ending, Measurement, Part, Provenance, RunRecord, Sharing, difference};
 use crate::store::{self, Draft, Merging, RunFolder, Stored};
@@ -46,6 +47,8 @@ pub(super) struct Args {
     git_commit: Option<String>,
     #[command(flatten)]
     tags: tags::Flags,
+    #[command(flatten)]
+    keeping: keeping::Flags,
 }
 
 /// What one machine measured.
@@ -56,6 +59,7 @@ struct Run {
 }
 
 pub(super) fn merge(args: &Args) -> Result<Exit, Problem> {
+    let keeper = args.keeping.keeper()?;
     let runs = args.runs.iter().map(|run| read(source::folder(run, &args.runs_dir)?));
     let runs = runs.collect::<Result<Vec<_>, _>>()?;
     are_of_one(&runs)?;
@@ -74,8 +78,9 @@ pub(super) fn merge(args: &Args) -> Result<Exit, Problem> {
     folder.finish(&record)?;
     tracing::info!(target: LIFE, run = %record.id, parts = runs.len(), folder = %folder.path().display(), "merged");
     session::tell_verdict(&record, folder.path());
-    reporting::report_on(&record, folder.path(), Console { output: args.output }, Form::Whole)?;
-    Ok(record.verdict.decision.into())
+    let kept = Kept { record, folder: folder.path().to_owned() };
+    reporting::report_on(&kept.record, &kept.folder, Console { output: args.output }, Form::Whole)?;
+    keeper.keep(&kept)
 }
 
 /// A run that is whole and the part of one machine.

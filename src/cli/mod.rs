@@ -5,13 +5,17 @@ mod compare;
 mod completions;
 mod connection;
 mod console;
+mod db;
 mod demo;
+mod doctor;
 mod environment;
 mod exit;
 mod guard;
 mod help;
 mod history;
+mod import;
 mod init;
+mod keeping;
 mod live;
 mod log;
 mod man;
@@ -27,6 +31,7 @@ mod session;
 mod show;
 mod signals;
 mod source;
+mod sync;
 mod tags;
 mod target;
 #[cfg(test)]
@@ -69,9 +74,13 @@ enum Command {
     Run(Box<run::Args>),
     Merge(merge::Args),
     Check(check::Args),
+    Doctor(Box<doctor::Args>),
     Show(show::Args),
+    Sync(sync::Args),
+    Db(db::Args),
     History(history::Args),
     Compare(compare::Args),
+    Import(import::Args),
     Init(init::Args),
     Schema(schema::Args),
     Target(target::Args),
@@ -104,9 +113,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Res
         Command::Run(args) => run::run(&args),
         Command::Merge(args) => merge::merge(&args),
         Command::Check(args) => check::check(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         Command::Show(args) => show::show(&args),
+        Command::Sync(args) => sync::sync(&args),
+        Command::Db(args) => db::db(&args),
         Command::History(args) => history::history(&args),
         Command::Compare(args) => compare::compare(&args),
+        Command::Import(args) => import::import(&args),
         Command::Init(args) => init::init(&args),
         Command::Schema(args) => schema::schema(&args),
         Command::Target(args) => target::target(&args),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
-use super::quick;
+use super::{keeping, quick};
 use crate::engine::{clock, cores};
 use crate::plan::Secrets;
 use crate::record::{Host, Provenance};
@@ -58,7 +58,9 @@ fn without_secrets(words: impl Iterator<Item = String>) -> Vec<String> {
 /// Where in a word a value begins that may hold anything, and how it is shown; at the word's end it is the next word.
 fn hidden_value(word: &str) -> Option<(usize, Shown)> {
     let hide: Shown = |_| HIDDEN.to_owned();
-    for (flag, show) in [("--body", hide), ("--token", hide), ("--header", quick::shown_header)] {
+    for (flag, show) in
+        [("--body", hide), ("--token", hide), ("--header", quick::shown_header), ("--store", keeping::shown)]
+    {
         match word.strip_prefix(flag) {
             Some("") => return Some((word.len(), show)),
             Some(rest) if rest.starts_with('=') => return Some((flag.len() + 1, show)),
@@ -94,6 +96,8 @@ mod tests {
             (&["--body", "pass=1"][..], &["--body", "•••"][..]),
             (&["--body=pass=1", "--rate", "2/s"], &["--body=•••", "--rate", "2/s"]),
             (&["--token", "x", "--token=x"], &["--token", "•••", "--token=•••"]),
+            (&["--store", "postgres://u:p@h/x"], &["--store", "postgresql://u@h:5432/x"]),
+            (&["--store=p", "--store", "none"], &["--store=•••", "--store", "none"]),
             (&["-H", "X-Key: a$${b"], &["-H", "X-Key: •••"]),
             (&["-HX-Key: a", "--header=X-Key: a"], &["-HX-Key: •••", "--header=X-Key: •••"]),
             (&["-H", "X-Key: secret ${HOME}"], &["-H", "X-Key: •••"]),

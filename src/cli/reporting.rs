@@ -6,7 +6,7 @@ use std::path::Path;
 use super::console::{Console, Output};
 use super::exit::Problem;
 use super::log::LIFE;
-use crate::record::{Decision, Dimension, RunRecord, ScenarioMeasurement, StageMeasurement};
+use crate::record::{Decision, Dimension, Interval, RunRecord, ScenarioMeasurement, StageMeasurement};
 use crate::report;
 use crate::store;
 use crate::units::{Quantile, show};
@@ -33,19 +33,40 @@ pub(super) fn report_on(
     let intervals =
         store::intervals(folder)?.map_while(|interval| interval.map_err(|error| damaged = Some(error)).ok());
     let model = report::Model::new(record, intervals);
-    if let Some(error) = damaged {
-        return Err(error.into());
+    match damaged {
+        Some(error) => Err(error.into()),
+        None => put_out(record, &model, folder, console, form),
     }
+}
+
+/// The same of a run whose intervals are at hand.
+pub(super) fn report(
+    record: &RunRecord,
+    intervals: Vec<Interval>,
+    folder: &Path,
+    console: Console,
+    form: Form,
+) -> Result<(), Problem> {
+    put_out(record, &report::Model::new(record, intervals), folder, console, form)
+}
+
+fn put_out(
+    record: &RunRecord,
+    model: &report::Model,
+    folder: &Path,
+    console: Console,
+    form: Form,
+) -> Result<(), Problem> {
     match form {
         Form::Whole => {
-            console.result(&report::terminal(&model, console.width(), console.colours_results()))?;
+            console.result(&report::terminal(model, console.width(), console.colours_results()))?;
         }
         Form::Line => console.result(&line(record, folder))?,
     }
     if console.output == Output::Json {
         Console::plain(&json(record, form)?)?;
     }
-    let plots = write_reports(&model, folder)?;
+    let plots = write_reports(model, folder)?;
     if form == Form::Whole {
         console.result(&written(folder, plots))?;
     }
@@ -81,7 +102,7 @@ fn written(folder: &Path, plots: usize) -> String {
 }
 
 /// A run in one line: when, the verdict, each scenario's figures, the budgets that do not hold, the folder.
-fn line(record: &RunRecord, folder: &Path) -> String {
+pub(super) fn line(record: &RunRecord, folder: &Path) -> String {
     let format = time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     let started = record.provenance.started.format(format).unwrap_or_default();
     let verdict = record.verdict.decision.name().to_uppercase();
@@ -113,7 +134,14 @@ pub(super) fn in_words(record: &RunRecord, scenario: &ScenarioMeasurement) -> St
     let failed = all.tally.failed();
     let requests = all.tally.ok + failed;
     let failed = if failed == 0 { "none".to_owned() } else { failed.to_string() };
-    let mut words = format!("{requests} requests, {failed} failed");
+    let noun = if requests == 1 { "request" } else { "requests" };
+    let mut words = format!("{requests} {noun}, {failed} failed");
+    if all.tally.ok == 1 {
+        let latency = all.series.get(Dimension::Latency).and_then(crate::record::Histogram::max);
+        let _ =
+            write!(words, "{}", latency.map(|latency| format!(", {}", show(latency))).unwrap_or_default());
+        return words;
+    }
     for quantile in [Quantile::P50, Quantile::P95] {
         if let Some(latency) = all.series.quantile(Dimension::Latency, quantile) {
             let _ = write!(words, ", {quantile} {}", show(latency));

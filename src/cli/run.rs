@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::path::Path;
 use std::time::Duration;
 
 use super::connection::{self, Addresses, Connection, parse_period};
 use super::console::{Console, colours_errors};
 use super::exit::{Exit, Problem};
+use super::keeping::{self, Keeper};
 use super::next;
 use super::quick::{self, Around, Quick};
 use super::reporting::{self, Form};
@@ -15,7 +15,6 @@ use super::session::{self, Settings};
 use super::signals::Signals;
 use super::{log, part, ticks, variables};
 use crate::plan::{Environment, Overrides, Plan, PlannedPart, Secrets};
-use crate::scenario::{Scenario, ScenarioErrors};
 use crate::units::parse_duration;
 
 const EXAMPLES: &str = "\
@@ -63,11 +62,14 @@ pub(super) struct Args {
     part: part::Flags,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    keeping: keeping::Flags,
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Problem> {
     let environment: BTreeMap<String, String> = variables::of_process().collect();
     let part = part(args)?;
+    let keeper = args.keeping.keeper()?;
     let quick = compose(args, &environment)?;
     log::hide(&Secrets::new(quick.variables.values().cloned()));
     if args.quick.print_scenario {
@@ -77,21 +79,21 @@ pub(super) fn run(args: &Args) -> Result<Exit, Problem> {
     let plan = Plan { pacing: args.settings.pacing(), ..plan(args, &quick, &environment, part)? };
     // What a file says of repetition is in the plan already; one that is shared out has none.
     match args.every.or(plan.every) {
-        Some(period) => ticks::repeat(&plan, &args.settings, period, args.times),
+        Some(period) => ticks::repeat(&plan, &args.settings, &keeper, period, args.times),
         None if args.times.is_some() => Err(Problem::usage(
             "error: --times says how often a run is repeated; add --every, such as `--every 5m`",
         )),
-        None => once(args, &quick, &plan),
+        None => once(args, &quick, &plan, &keeper),
     }
 }
 
-fn once(args: &Args, quick: &Quick, plan: &Plan) -> Result<Exit, Problem> {
+fn once(args: &Args, quick: &Quick, plan: &Plan, keeper: &Keeper) -> Result<Exit, Problem> {
     let kept = session::carry_out(plan, &args.settings, &Signals::listen()?)?;
     reporting::report_on(&kept.record, &kept.folder, args.settings.console(), Form::Whole)?;
     if !quick.scenarios.is_empty() && plan.part.is_none() {
         next::tell(&kept, args.quick.without_latency());
     }
-    Ok(kept.exit())
+    keeper.keep(&kept)
 }
 
 /// The part that is to be carried out, if it goes with what else was asked for.
@@ -107,24 +109,17 @@ fn part(args: &Args) -> Result<Option<PlannedPart>, Problem> {
 
 /// The scenarios of the URLs named.
 fn compose(args: &Args, environment: &BTreeMap<String, String>) -> Result<Quick, Problem> {
-    let urls = args.sources.iter().filter(|source| quick::is_url(source));
-    let urls: Vec<String> = urls.map(|url| url.to_string_lossy().into_owned()).collect();
+    let urls = quick::urls(&args.sources);
     // Overrides change a plan; a file to be kept must say the same itself.
     let printed = args.quick.print_scenario;
     let around = Around {
         duration: args.duration,
         every: args.every.filter(|_| printed),
         target: if printed { args.connection.keys(&args.addresses) } else { Vec::new() },
-        taken: if urls.is_empty() { BTreeSet::new() } else { names(&args.sources) },
+        taken: if urls.is_empty() { BTreeSet::new() } else { quick::names(&args.sources) },
         variables: environment,
     };
     args.quick.compose(&urls, &around)
-}
-
-/// The names of the scenario files that can be read; the others are complained about when all are.
-fn names(sources: &[OsString]) -> BTreeSet<String> {
-    let files = sources.iter().filter(|source| !quick::is_url(source));
-    files.filter_map(|file| Scenario::read(Path::new(file)).ok()).map(|file| file.name().to_owned()).collect()
 }
 
 /// The plan of all that was named, in the order of the command, its warnings told.
@@ -136,14 +131,8 @@ fn plan(
 ) -> Result<Plan, Problem> {
     let overrides =
         Overrides { every: args.every, part, ..args.connection.overrides(&args.addresses, args.duration) };
-    let mut composed = quick.scenarios.iter();
-    let read = args.sources.iter().map(|source| {
-        let composed = if quick::is_url(source) { composed.next() } else { None };
-        composed.map_or_else(|| Scenario::read(Path::new(source)), quick::Composed::parse)
-    });
-    let read: Vec<_> = read.collect();
     let resolved =
-        ScenarioErrors::gather(read).and_then(|scenarios| Plan::resolve(&scenarios, environment, &overrides));
+        quick.read(&args.sources).and_then(|scenarios| Plan::resolve(&scenarios, environment, &overrides));
     let (plan, warnings) = resolved.map_err(|errors| Problem::usage(errors.render(colours_errors())))?;
     for warning in warnings {
         tracing::warn!("{}", warning.render(colours_errors()));

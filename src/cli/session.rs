@@ -13,7 +13,7 @@ use super::{guard, provenance, tags};
 use crate::engine::{self, Engine};
 use crate::plan::{Pacing, Plan, PlannedPart, Secrets};
 use crate::record::{FORMAT, Measurement, Part, Provenance, RunRecord, Sharing};
-use crate::store::{Draft, RunFolder};
+use crate::store::{self, Draft, RunFolder};
 use crate::verdict;
 
 /// The most characters of evidence that are kept, once secrets are blotted out.
@@ -111,6 +111,14 @@ pub(super) fn judged(draft: Draft, measurement: Measurement) -> RunRecord {
     let measurement = Measurement { sharing, ..measurement };
     let verdict = verdict::judge(&plan, &measurement);
     RunRecord { format, id, provenance, plan, measurement, verdict }
+}
+
+/// Completes the folder of a run that was cut off, as far as its intervals were written.
+pub(super) fn completed(folder: &Path, draft: Draft) -> Result<RunRecord, Problem> {
+    let measurement = draft.measurement.clone();
+    let record = judged(draft, measurement);
+    store::complete(folder, &record)?;
+    Ok(record)
 }
 
 fn tell_start(draft: &Draft, folder: &Path) {

@@ -1,31 +1,34 @@
 //! `tollgate show`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::console::{Console, Output};
 use super::exit::{Exit, Problem};
 use super::reporting::{self, Form};
+use super::source::Found;
 use super::{session, source};
-use crate::store::{self, Stored};
+use crate::engine::clock;
+use crate::store::{self, Fetched, Mark, Stored};
 
 const EXAMPLES: &str = "\
 Examples:
   tollgate show 2026-11-23T18-47-06Z-3bb6c035
   tollgate show 3bb6c035
-  tollgate show reports/runs/2026-11-23T18-47-06Z-3bb6c035 --output json";
+  tollgate show reports/runs/2026-11-23T18-47-06Z-3bb6c035 --output json
+  tollgate show 3bb6c035 --from database";
 
-/// Show a run again from its folder, and write its reports anew
+/// Show a run again, and write its reports anew
 ///
-/// A folder whose run was cut off is completed from the intervals it holds; its verdict is never a pass.
+/// A folder whose run was cut off is completed from the intervals it holds; its verdict is never a pass. A run that has no
+/// folder here, but is in the database, gets one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
     /// A run: its folder, its name below the folder of runs or the beginning of one, or its id
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// The folder that run folders are in
-    #[arg(long, value_name = "DIR", default_value = "reports/runs")]
-    runs_dir: PathBuf,
+    #[command(flatten)]
+    from: source::Flags,
     /// What is printed on stdout
     #[arg(long, value_enum, default_value = "text")]
     output: Output,
@@ -33,20 +36,35 @@ pub(super) struct Args {
 
 pub(super) fn show(args: &Args) -> Result<Exit, Problem> {
     let console = Console { output: args.output };
-    let folder = source::folder(&args.run, &args.runs_dir)?;
-    let record = match store::read(&folder).map_err(|error| Problem::usage(format!("error: {error}")))? {
+    match args.from.source()?.find(&args.run)? {
+        Found::Folder(folder) => of_folder(&folder, console),
+        Found::Database(fetched) => of_database(*fetched, args.from.runs_dir(), console),
+    }
+}
+
+fn of_folder(folder: &Path, console: Console) -> Result<Exit, Problem> {
+    let record = match store::read(folder).map_err(source::wrong)? {
         Stored::Complete(record) => *record,
-        Stored::StillWritten => {
-            return Err(source::still_going_on(&folder));
-        }
+        Stored::StillWritten => return Err(source::still_going_on(folder)),
         Stored::HalfWritten(draft) => {
             tracing::warn!("This run was cut off: it is shown as far as its intervals were written.");
-            let measurement = draft.measurement.clone();
-            let record = session::judged(*draft, measurement);
-            store::complete(&folder, &record)?;
-            record
+            session::completed(folder, *draft)?
         }
     };
-    reporting::report_on(&record, &folder, console, Form::Whole)?;
+    reporting::report_on(&record, folder, console, Form::Whole)?;
+    Ok(record.verdict.decision.into())
+}
+
+/// A run of the database gets its folder back, so that its reports have a place and what reads folders can read it.
+fn of_database(fetched: Fetched, runs_dir: &Path, console: Console) -> Result<Exit, Problem> {
+    let Fetched { identity, record, intervals, pruned } = fetched;
+    let folder = store::restore(runs_dir, &record, &intervals)?;
+    Mark::stored(&folder, identity, clock::wall_clock())?;
+    if pruned {
+        tracing::warn!(
+            "The seconds of this run were pruned: its figures are what they were, without plots over time."
+        );
+    }
+    reporting::report(&record, intervals, &folder, console, Form::Whole)?;
     Ok(record.verdict.decision.into())
 }

@@ -1,49 +1,144 @@
-//! Where runs are read from.
+//! Where runs are read from: their folders, or the database.
 
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
+
 use super::exit::Problem;
+use super::keeping::Store;
 use crate::history::Filter;
+use crate::postgres::Address;
 use crate::record::{RunRecord, RunSummary};
-use crate::store::{self, StoreError, Stored};
+use crate::store::{self, Database, DatabaseError, Fetched, StoreError, Stored};
+
+/// Where runs are to be read from.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub(super) struct Flags {
+    /// The folder that run folders are in
+    #[arg(long, value_name = "DIR", default_value = "reports/runs", env = "TOLLGATE_RUNS_DIR")]
+    runs_dir: PathBuf,
+    /// Where runs are read from [default: lists come from the database where one is named, a single run from its folder
+    /// where there is one]
+    #[arg(long, value_enum, help_heading = "Store")]
+    from: Option<Place>,
+    #[command(flatten)]
+    store: Store,
+}
+
+/// A place that runs are kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Place {
+    /// Their folders, below the folder of runs
+    Folders,
+    /// The database
+    Database,
+}
 
 /// Where runs are read from.
-pub(super) enum Source {
-    /// Their folders, in the folder of runs.
-    Folders(PathBuf),
+pub(super) struct Source {
+    /// The folder of runs; `None` where folders are not to be looked at.
+    runs_dir: Option<PathBuf>,
+    /// The database; `None` where there is none, or it is not to be looked at.
+    database: Option<Address>,
+}
+
+/// A run that was found.
+pub(super) enum Found {
+    /// In its folder.
+    Folder(PathBuf),
+    /// In the database.
+    Database(Box<Fetched>),
+}
+
+impl Flags {
+    /// The places that may be looked at.
+    pub(super) fn source(&self) -> Result<Source, Problem> {
+        let runs_dir = (self.from != Some(Place::Database)).then(|| self.runs_dir.clone());
+        let database = match self.from {
+            Some(Place::Folders) => None,
+            Some(Place::Database) => Some(self.store.needed()?),
+            None => self.store.address()?,
+        };
+        Ok(Source { runs_dir, database })
+    }
+
+    /// The folder that run folders are in.
+    pub(super) fn runs_dir(&self) -> &Path {
+        &self.runs_dir
+    }
 }
 
 impl Source {
     /// The summaries of those runs that a filter may take. What cannot be read is told and left out.
     pub(super) fn summaries(&self, filter: &Filter) -> Result<Vec<RunSummary>, Problem> {
-        let Self::Folders(runs_dir) = self;
-        let (mut runs, mut unread) = (Vec::new(), Vec::new());
-        for run in store::summaries(runs_dir).map_err(wrong)? {
-            match run {
-                Ok(run) if filter.takes_run(&run) => runs.push(run),
-                Ok(_) => {}
-                Err(error) => unread.push(error.to_string()),
-            }
+        match (&self.database, &self.runs_dir) {
+            (Some(address), _) => Ok(Database::open(address)?.summaries(filter)?),
+            (None, Some(runs_dir)) => summaries(runs_dir, filter),
+            (None, None) => Ok(Vec::new()),
         }
-        tell_left_out(&unread);
-        Ok(runs)
+    }
+
+    /// A run by any of its names: its folder where there is one, else what the database has.
+    pub(super) fn find(&self, run: &Path) -> Result<Found, Problem> {
+        let folder = self.runs_dir.as_ref().map(|runs_dir| store::find(run, runs_dir));
+        match (folder, &self.database) {
+            (Some(Ok(folder)), _) => Ok(Found::Folder(folder)),
+            (None | Some(Err(StoreError::Unknown { .. })), Some(address)) => {
+                Ok(Found::Database(Box::new(fetch(address, run)?)))
+            }
+            (Some(Err(error)), _) => Err(wrong(error)),
+            (None, None) => Err(Problem::usage("error: there is nowhere to look for a run")),
+        }
     }
 
     /// The whole record of a run, by any of its names.
-    pub(super) fn fetch(&self, run: &Path) -> Result<RunRecord, Problem> {
-        let Self::Folders(runs_dir) = self;
-        let folder = folder(run, runs_dir)?;
-        match store::read(&folder).map_err(wrong)? {
-            Stored::Complete(record) => Ok(*record),
-            Stored::StillWritten => Err(still_going_on(&folder)),
-            Stored::HalfWritten(_) => Err(wrong(StoreError::Unfinished { path: folder })),
+    pub(super) fn record(&self, run: &Path) -> Result<RunRecord, Problem> {
+        match self.find(run)? {
+            Found::Folder(folder) => record(folder),
+            Found::Database(fetched) => Ok(*fetched.record),
         }
     }
 
     /// Where that is, in words.
     pub(super) fn place(&self) -> String {
-        let Self::Folders(runs_dir) = self;
-        format!("below {}", runs_dir.display())
+        match (&self.database, &self.runs_dir) {
+            (Some(address), _) => format!("in the database {}", address.shown()),
+            (None, Some(runs_dir)) => format!("below {}", runs_dir.display()),
+            (None, None) => "anywhere".to_owned(),
+        }
+    }
+}
+
+fn summaries(runs_dir: &Path, filter: &Filter) -> Result<Vec<RunSummary>, Problem> {
+    let (mut runs, mut unread) = (Vec::new(), Vec::new());
+    for run in store::summaries(runs_dir).map_err(wrong)? {
+        match run {
+            Ok(run) if filter.takes_run(&run) => runs.push(run),
+            Ok(_) => {}
+            Err(error) => unread.push(error.to_string()),
+        }
+    }
+    tell_left_out(&unread);
+    Ok(runs)
+}
+
+fn fetch(address: &Address, run: &Path) -> Result<Fetched, Problem> {
+    // A folder's path may have been typed of a run that is here no longer.
+    let name = run.file_name().unwrap_or(run.as_os_str()).to_string_lossy();
+    Database::open(address)?.fetch(&name).map_err(|error| match error {
+        DatabaseError::NoRun { .. } | DatabaseError::Ambiguous { .. } => {
+            Problem::usage(format!("error: {error}"))
+        }
+        other => other.into(),
+    })
+}
+
+fn record(folder: PathBuf) -> Result<RunRecord, Problem> {
+    match store::read(&folder).map_err(wrong)? {
+        Stored::Complete(record) => Ok(*record),
+        Stored::StillWritten => Err(still_going_on(&folder)),
+        Stored::HalfWritten(_) => Err(wrong(StoreError::Unfinished { path: folder })),
     }
 }
 
@@ -58,7 +153,7 @@ pub(super) fn still_going_on(folder: &Path) -> Problem {
 
 /// What was typed names nothing that can be read.
 #[expect(clippy::needless_pass_by_value, reason = "it is handed over by `map_err`")]
-fn wrong(error: StoreError) -> Problem {
+pub(super) fn wrong(error: StoreError) -> Problem {
     Problem::usage(format!("error: {error}"))
 }
 

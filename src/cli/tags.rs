@@ -9,6 +9,7 @@ const DEPLOY: &str = "deploy";
 /// How a run is tagged.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Tags")]
+#[group(skip)]
 pub(super) struct Flags {
     /// The environment that is probed, such as `staging`; kept as the tag `environment`
     #[arg(long, value_name = "NAME")]

@@ -8,9 +8,13 @@ use clap::{ArgAction, Command};
 fn commands() -> Vec<(String, Command)> {
     let mut first = super::command().term_width(100);
     first.build();
-    let below = first.get_subcommands().filter(|command| command.get_name() != "help").cloned();
-    let below = below.map(|command| (format!("tollgate {}", command.get_name()), command));
-    std::iter::once(("tollgate".to_owned(), first.clone())).chain(below.collect::<Vec<_>>()).collect()
+    with_those_below("tollgate", &first)
+}
+
+fn with_those_below(typed: &str, command: &Command) -> Vec<(String, Command)> {
+    let below = command.get_subcommands().filter(|command| command.get_name() != "help");
+    let below = below.flat_map(|below| with_those_below(&format!("{typed} {}", below.get_name()), below));
+    std::iter::once((typed.to_owned(), command.clone())).chain(below).collect()
 }
 
 /// The flags of a command that its help shows, but for help and version.
@@ -38,7 +42,12 @@ fn every_flag_has_a_variable_and_two_flags_share_one_only_where_they_mean_the_sa
             // The one variable that scenario files are free to use.
             assert_ne!(variable, "TOLLGATE_TARGET");
             let of_target = typed == "tollgate target" && !flag.is_global_set();
-            let place = if of_target { "target" } else { "" };
+            let place = match typed.as_str() {
+                _ if of_target => "target",
+                // Values that are counted in a unit are no run's; its budgets are not those of what is probed now.
+                "tollgate import hlog" if ["budget", "unit"].contains(&long) => "import hlog",
+                _ => "",
+            };
             let meaning = format!("{place} --{long}");
             let other = meanings.insert(variable.clone(), meaning.clone());
             assert!(other.as_ref().is_none_or(|other| *other == meaning), "{variable}: {meaning}, {other:?}");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::exit::{Exit, Problem};
+use super::keeping::Keeper;
 use super::log::LIFE;
 use super::reporting::{self, Form};
 use super::session::{self, Settings};
@@ -14,10 +15,12 @@ use crate::units::written;
 
 /// Carries the plan out every `period`, so many times or until a signal comes; the exit is the worst of the ticks.
 ///
-/// A run that cannot be carried out or kept ends the whole at once.
+/// A run that cannot be carried out, or kept in its folder, ends the whole at once. One that could not be stored in the
+/// database does not: it is marked, and `tollgate sync` sends it.
 pub(super) fn repeat(
     plan: &Plan,
     settings: &Settings,
+    keeper: &Keeper,
     period: Duration,
     times: Option<u64>,
 ) -> Result<Exit, Problem> {
@@ -29,7 +32,7 @@ pub(super) fn repeat(
         tracing::info!(target: LIFE, tick, "tick");
         let kept = session::carry_out(plan, settings, &signals)?;
         reporting::report_on(&kept.record, &kept.folder, settings.console(), Form::Line)?;
-        worst = worse(worst, kept.exit());
+        worst = worse(worst, keeper.keep(&kept)?);
         runs += 1;
         if times.is_some_and(|times| runs >= times) || kept.record.measurement.ending == Ending::Interrupted {
             return Ok(worst);
@@ -54,9 +57,11 @@ fn tell_skipped(skipped: u64, period: Duration) {
     }
 }
 
-/// A fail is worse than what is inconclusive, and that is worse than a pass.
+/// A run that was to be stored and is not is worse than a fail, that is worse than what is inconclusive, and that is worse
+/// than a pass.
 fn worse(one: Exit, other: Exit) -> Exit {
     match (one, other) {
+        (Exit::Internal, _) | (_, Exit::Internal) => Exit::Internal,
         (Exit::Fail, _) | (_, Exit::Fail) => Exit::Fail,
         (Exit::Inconclusive, _) | (_, Exit::Inconclusive) => Exit::Inconclusive,
         (one, _) => one,
@@ -109,6 +114,7 @@ mod tests {
             (vec![Pass, Inconclusive, Pass], Inconclusive),
             (vec![Inconclusive, Fail, Pass], Fail),
             (vec![Fail, Inconclusive], Fail),
+            (vec![Fail, Exit::Internal, Pass], Exit::Internal),
         ] {
             assert_eq!(exits.into_iter().fold(Pass, worse), worst);
         }

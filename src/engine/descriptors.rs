@@ -22,6 +22,24 @@ pub(super) fn connections(plan: &Plan) -> u64 {
     plan.scenarios.iter().map(of).fold(0, u64::saturating_add)
 }
 
+/// The file descriptors that a plan needs with its connections, beside what this process may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Descriptors {
+    /// Connections that may be open at once.
+    pub connections: u64,
+    /// Descriptors that are needed for them and for all else.
+    pub needed: u64,
+    /// Up to how many the process's limit can be raised; `None` where there is no limit.
+    pub allowed: Option<u64>,
+}
+
+/// What a plan needs, and what there is.
+pub(super) fn look_at(plan: &Plan) -> Descriptors {
+    let connections = connections(plan);
+    let allowed = getrlimit(Resource::Nofile).maximum;
+    Descriptors { connections, needed: connections.saturating_add(BESIDES), allowed }
+}
+
 /// Raises the process's limit as far as `connections` need and the system allows.
 ///
 /// Running out of descriptors in the middle of a run would look like a target that cannot be reached.

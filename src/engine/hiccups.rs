@@ -27,7 +27,8 @@ pub(super) struct Hiccups {
 impl Hiccups {
     const PERIOD: Duration = Duration::from_millis(1);
     /// From here on a hiccup is a standstill; timers alone are late by less.
-    const STANDSTILL: Duration = Duration::from_millis(if cfg!(target_os = "linux") { 1 } else { 3 });
+    pub(super) const STANDSTILL: Duration =
+        Duration::from_millis(if cfg!(target_os = "linux") { 1 } else { 3 });
 
     /// A meter that does not run yet.
     pub(super) fn new() -> Self {

@@ -24,6 +24,7 @@ mod line;
 mod liveness;
 mod ports;
 mod prepared;
+pub mod probe;
 mod redirect;
 #[cfg(test)]
 mod restless;
@@ -59,6 +60,7 @@ use spin::Spin;
 use start::Start;
 use worker::Worker;
 
+pub use ports::Doubt;
 pub use stop::{Stop, Stopper, Urgency, stopper};
 
 /// Why a run could not be carried out; none of it is the target's doing.
@@ -299,9 +301,8 @@ fn runtime() -> Result<Runtime, EngineError> {
     Builder::new_current_thread().enable_all().build().map_err(EngineError::Worker)
 }
 
-/// What this machine may run out of in the middle of a plan, depending on what only the run will show; one sentence
-/// each, with its remedy.
-pub fn doubts(plan: &Plan) -> Vec<String> {
+/// What this machine may run out of in the middle of a plan, depending on what only the run will show.
+pub fn doubts(plan: &Plan) -> Vec<Doubt> {
     ports::doubts(&own_part(plan))
 }
 
@@ -343,12 +344,14 @@ fn places(plan: &ScenarioPlan) -> u64 {
     u64::from(plan.load.max_connections()) * u64::from(streams(plan))
 }
 
-/// A lane carries about 10,000 exchanges a second with ease, and a free place in another lane is of no use to an
+/// Arrivals a second that a lane carries with ease.
+const ARRIVALS_A_LANE: f64 = 10_000.0;
+
+/// A lane carries about [`ARRIVALS_A_LANE`] with ease, and a free place in another lane is of no use to an
 /// arrival: only high rates over many places are split, and no connection is.
 ///
 /// `part` says how much of the rate falls to this prober; the plan has its connections alone.
 fn lanes_for(plan: &ScenarioPlan, part: Shard, cores: usize) -> usize {
-    const ARRIVALS_A_LANE: f64 = 10_000.0;
     const PLACES_A_LANE: u64 = 32;
     let wanted = match &plan.load {
         #[expect(

@@ -4,6 +4,7 @@
 //! Only Linux says how many there are in a way that is read here.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -13,6 +14,21 @@ use crate::plan::{Load, Plan, Reuse, ScenarioPlan};
 use crate::units;
 
 const ALLOW_MORE: &str = "allow more with `sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"`";
+
+/// What a machine may run out of in the middle of a plan, depending on what only the run will show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// What is doubted, with its figures.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.what, self.remedy)
+    }
+}
 
 /// The local ports that this machine lends to connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +67,13 @@ pub(super) fn provide(plan: &Plan) -> Result<(), EngineError> {
 }
 
 /// Where a plan may run out of ports, depending on what only the run will show.
-pub(super) fn doubts(plan: &Plan) -> Vec<String> {
+pub(super) fn doubts(plan: &Plan) -> Vec<Doubt> {
     Ports::of_system().map(|ports| ports.doubts(plan)).unwrap_or_default()
+}
+
+/// How many ports there are towards one address; `None` where the system does not say.
+pub(super) fn free() -> Option<u64> {
+    Ports::of_system().map(|ports| ports.free)
 }
 
 impl Ports {
@@ -107,27 +128,31 @@ impl Ports {
         }
     }
 
-    fn doubts(self, plan: &Plan) -> Vec<String> {
+    fn doubts(self, plan: &Plan) -> Vec<Doubt> {
         let wanted = self.wanted(plan).into_iter();
         wanted.filter_map(|(destination, wanted)| self.doubt(&destination, &wanted)).collect()
     }
 
-    fn doubt(self, destination: &str, wanted: &Wanted) -> Option<String> {
+    fn doubt(self, destination: &str, wanted: &Wanted) -> Option<Doubt> {
         let &Wanted { open, held, hold, is_name } = wanted;
         let free = self.free;
         let one = if is_name { " if it has one address," } else { "" };
         if is_name && open > free {
-            Some(format!(
-                "{open} connections to {destination} need as many local ports{one} and this machine has {free}; plan \
-                 fewer connections, or {ALLOW_MORE}"
-            ))
+            Some(Doubt {
+                what: format!(
+                    "{open} connections to {destination} need as many local ports{one} and this machine has {free}"
+                ),
+                remedy: format!("plan fewer connections, or {ALLOW_MORE}"),
+            })
         } else if open.saturating_add(held) > free {
             let hold = units::written(hold);
-            Some(format!(
-                "{held} connections to {destination} are closed within {hold}; unless the target closes them, each \
-                 holds its local port for as long,{one} and this machine has {free}; send fewer, keep connections, or \
-                 {ALLOW_MORE}"
-            ))
+            Some(Doubt {
+                what: format!(
+                    "{held} connections to {destination} are closed within {hold}; unless the target closes them, \
+                     each holds its local port for as long,{one} and this machine has {free}"
+                ),
+                remedy: format!("send fewer, keep connections, or {ALLOW_MORE}"),
+            })
         } else {
             None
         }
@@ -221,7 +246,7 @@ mod tests {
     }
 
     fn doubts(scenario: ScenarioPlan) -> Vec<String> {
-        PORTS.doubts(&Plan::of(vec![scenario]))
+        PORTS.doubts(&Plan::of(vec![scenario])).iter().map(ToString::to_string).collect()
     }
 
     #[test]

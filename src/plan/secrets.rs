@@ -20,10 +20,16 @@ impl Secrets {
     /// Keeps each value and its escaped forms; empty values are no secrets.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
         let mut forms: Vec<String> = values.into_iter().flat_map(forms).collect();
-        // The longest first, so that a secret within another does not leave the rest of that one.
-        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        forms.sort_by(|a, b| longest_first(a, b));
         forms.dedup();
         Self(forms.into_iter().filter(|form| !form.is_empty()).map(SecretString::from).collect())
+    }
+
+    /// Takes in others.
+    pub fn extend(&mut self, others: &Self) {
+        self.0.extend(others.0.iter().cloned());
+        self.0.sort_by(|a, b| longest_first(a.expose_secret(), b.expose_secret()));
+        self.0.dedup_by(|a, b| a.expose_secret() == b.expose_secret());
     }
 
     /// Whether a text echoes a secret, in any form that [`Self::blot`] replaces.
@@ -43,6 +49,11 @@ impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secrets(•••)")
     }
+}
+
+/// The longest first, so that a secret within another does not leave the rest of that one.
+fn longest_first(a: &str, b: &str) -> std::cmp::Ordering {
+    b.len().cmp(&a.len()).then_with(|| a.cmp(b))
 }
 
 /// The value as it is, as in a form's query, and as in JSON; other escapes are undone before comparing.

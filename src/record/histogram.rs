@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hdrhistogram::serialization::{Deserializer as HdrReader, Serializer as _, V2DeflateSerializer};
+use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Dimension, Packed};
+use super::{Dimension, Packed, encoded};
 use crate::units::Quantile;
 
 /// A histogram of durations in microseconds with three significant digits.
@@ -26,6 +26,11 @@ pub struct Histogram {
 pub struct HistogramError(String);
 
 impl HistogramError {
+    /// Says why bytes are none.
+    pub fn new(why: &dyn std::fmt::Display) -> Self {
+        Self(format!("not an HdrHistogram in V2 encoding: {why}"))
+    }
+
     /// The bytes are cut off, or do not have their checksum.
     pub(super) fn undeflatable() -> Self {
         Self("an HdrHistogram whose deflated bytes are damaged".to_owned())
@@ -53,10 +58,15 @@ impl Histogram {
 
     /// Counts one duration; fractions of a microsecond are rounded to the nearest.
     pub fn record(&mut self, duration: Duration) {
-        self.clipped += u64::from(duration > Self::CEILING);
+        self.record_many(duration, 1);
+    }
+
+    /// Counts a duration so many times.
+    pub fn record_many(&mut self, duration: Duration, times: u64) {
+        self.clipped += if duration > Self::CEILING { times } else { 0 };
         let nearest = duration.min(Self::CEILING) + Duration::from_nanos(500);
         // Resizing is on, so that every value up to the ceiling is taken.
-        let _always_fits = self.counts.record(whole_micros(nearest));
+        let _always_fits = self.counts.record_n(whole_micros(nearest), times);
     }
 
     /// Counts a whole bucket of another histogram of the same precision, told by one of its values in microseconds.
@@ -166,10 +176,12 @@ impl Histogram {
 
     /// Reads HdrHistogram's V2 encoding, plain or deflated; `clipped` is not part of it.
     pub fn from_v2(bytes: &[u8]) -> Result<Self, HistogramError> {
-        let counts: hdrhistogram::Histogram<u64> = HdrReader::new()
-            .deserialize(&mut std::io::Cursor::new(bytes))
-            .map_err(|error| HistogramError(format!("not an HdrHistogram in V2 encoding: {error}")))?;
-        Ok(Self::from_counts(&counts))
+        Self::counts_of_v2(bytes).map(|counts| Self::from_counts(&counts))
+    }
+
+    /// The counts in HdrHistogram's V2 encoding as another tool recorded them, in whatever unit and precision.
+    pub fn counts_of_v2(bytes: &[u8]) -> Result<hdrhistogram::Histogram<u64>, HistogramError> {
+        encoded::counts(bytes)
     }
 }
 

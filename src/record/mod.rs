@@ -5,8 +5,10 @@
 
 mod adder;
 mod budget;
+pub mod checkup;
 mod comparison;
 mod dimension;
+mod encoded;
 mod histogram;
 mod measurement;
 mod merge;

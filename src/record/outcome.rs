@@ -42,6 +42,26 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The name used in files and tables: `timed_out`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Redirected => "redirected",
+            Self::Unexpected => "unexpected",
+            Self::Dns => "dns",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Tls => "tls",
+            Self::Reset => "reset",
+            Self::Closed => "closed",
+            Self::Malformed => "malformed",
+            Self::Protocol => "protocol",
+            Self::TimedOut => "timed_out",
+            Self::Dropped => "dropped",
+            Self::Prober => "prober",
+        }
+    }
+
     /// The words a person reads: `timed out`.
     pub fn words(self) -> &'static str {
         match self {

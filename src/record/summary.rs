@@ -6,7 +6,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Decision, Dimension, Packed, RunRecord, Sharing, run_name};
+use super::{Decision, Dimension, Packed, RunRecord, run_name};
 
 /// The part of a [`RunRecord`] that lists and histories show: small, so that thousands can be held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,22 +59,22 @@ impl RunSummary {
             host: from.host.name.clone(),
             git_commit: from.git_commit.clone(),
             tags: from.tags.clone(),
-            parts: merged_from(record.id, record.measurement.sharing.as_ref()),
+            parts: Self::parts_of(record),
             decision: record.verdict.decision,
             requests: requests(record),
         }
+    }
+
+    /// The runs that one was merged from. A shard's own record names itself as its only part.
+    pub fn parts_of(record: &RunRecord) -> Vec<Uuid> {
+        let parts = record.measurement.sharing.iter().flat_map(|sharing| &sharing.parts);
+        parts.map(|part| part.run).filter(|part| *part != record.id).collect()
     }
 
     /// How it is called; see [`run_name`].
     pub fn name(&self) -> String {
         run_name(self.started, self.id)
     }
-}
-
-/// The runs that one was merged from. A shard's own record names itself as its only part.
-fn merged_from(id: Uuid, sharing: Option<&Sharing>) -> Vec<Uuid> {
-    let parts = sharing.into_iter().flat_map(|sharing| &sharing.parts);
-    parts.map(|part| part.run).filter(|part| *part != id).collect()
 }
 
 impl RequestSummary {

@@ -31,4 +31,4 @@ pub use listing::{csv, json};
 pub use markdown::markdown;
 pub use model::Model;
 pub use plot::{Plot, PlotError, plots};
-pub use terminal::{comparison, history, terminal};
+pub use terminal::{checkup, comparison, history, terminal};

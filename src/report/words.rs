@@ -6,7 +6,7 @@ use crate::record::Actual;
 use crate::units::{self, Ratio};
 
 /// How long a name may be shown; the rest is cut off.
-pub(super) const NAME: usize = 48;
+pub(super) const NAME: usize = 56;
 /// How long a line of a plan or a piece of evidence may be shown.
 pub(super) const LINE: usize = 240;
 

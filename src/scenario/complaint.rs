@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Source;
-use super::render::{Colour, Severity, render};
+use super::render::{Colour, Severity, place, render};
 use crate::units::UnitError;
 
 /// A range of bytes in a scenario's text.
@@ -72,6 +72,28 @@ struct Report {
     complaint: Complaint,
 }
 
+impl Report {
+    fn point(&self) -> Point {
+        let Complaint { span, problem, remedy } = &self.complaint;
+        Point {
+            place: place(&self.source, span.as_ref(), problem),
+            problem: problem.clone(),
+            remedy: remedy.clone(),
+        }
+    }
+}
+
+/// A mistake or a doubt in its parts, for those who lay it out themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Point {
+    /// `file:line:column`, or the file alone.
+    pub place: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to write instead.
+    pub remedy: String,
+}
+
 /// Every mistake found in one or more scenario files, at least one.
 ///
 /// `Display` shows each as `file:line:column: what is wrong`, the line, and under it the place with the remedy,
@@ -104,6 +126,11 @@ impl ScenarioErrors {
         self.0.len()
     }
 
+    /// Every mistake in its parts.
+    pub fn points(&self) -> impl Iterator<Item = Point> {
+        self.0.iter().map(Report::point)
+    }
+
     /// Every mistake as a person reads it, one after the other; with terminal colours where asked for.
     pub fn render(&self, colour: bool) -> String {
         let colour = Colour(colour);
@@ -128,6 +155,11 @@ pub struct Warning(Report);
 impl Warning {
     pub(crate) fn of(source: &Arc<Source>, complaint: Complaint) -> Self {
         Self(Report { source: Arc::clone(source), complaint })
+    }
+
+    /// The warning in its parts.
+    pub fn point(&self) -> Point {
+        self.0.point()
     }
 
     /// The warning as a person reads it; with terminal colours where asked for.

@@ -25,7 +25,7 @@ use complaint::Complaints;
 use field::Read as _;
 use file::File;
 
-pub use complaint::{ScenarioErrors, Span, Warning};
+pub use complaint::{Point, ScenarioErrors, Span, Warning};
 pub use field::{Entries, Field, Place};
 pub use leaf::{
     Connections, GivenAddresses, Host, HttpVersion, IpFamily, JsonTemplate, RampRate, Statuses, Words,

@@ -64,6 +64,13 @@ pub(super) fn render(source: &Source, complaint: &Complaint, severity: Severity,
     )
 }
 
+/// Where a complaint is: `file:line:column`, or the file alone where it has no place in it.
+pub(super) fn place(source: &Source, span: Option<&Span>, problem: &str) -> String {
+    let Some(span) = span else { return source.name().to_owned() };
+    let (line, column) = source.position(source.narrow(span, problem).start);
+    format!("{}:{line}:{column}", source.name())
+}
+
 /// The part of a line that is shown, and where in it the place lies; all in characters.
 struct Window {
     text: String,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::StoreError;
-use super::hlog::{self, LogReader};
+use crate::hlog::{self, LogReader};
 use crate::record::{FORMAT, Interval, Measurement, PlannedScenario, Provenance, RunRecord, Stage, run_name};
 
 pub(super) const RUN: &str = "run.json";
@@ -54,7 +54,7 @@ pub struct RunFolder {
 impl RunFolder {
     /// Makes the folder below `root` and writes what is known so far.
     pub fn create(root: &Path, draft: &Draft) -> Result<Self, StoreError> {
-        let path = root.join(run_name(draft.provenance.started, draft.id));
+        let path = Self::path_of(root, draft);
         fs::create_dir_all(&path).map_err(StoreError::write(&path))?;
         write_json(&path, PARTIAL, draft)?;
         let open = |name: &str| {
@@ -70,6 +70,11 @@ impl RunFolder {
             .write_all(header.as_bytes())
             .map_err(StoreError::write(&folder.path.join(HISTOGRAMS)))?;
         Ok(folder)
+    }
+
+    /// Where the folder of a run is made below `root`.
+    pub fn path_of(root: &Path, draft: &Draft) -> PathBuf {
+        root.join(run_name(draft.provenance.started, draft.id))
     }
 
     /// Where it is.
@@ -95,6 +100,27 @@ impl RunFolder {
         }
         complete(&self.path, record)
     }
+}
+
+/// Gives a run its folder back below `root`, from its record and intervals; one that is complete is left as it is.
+pub fn restore(root: &Path, record: &RunRecord, intervals: &[Interval]) -> Result<PathBuf, StoreError> {
+    let draft = Draft {
+        format: record.format,
+        id: record.id,
+        provenance: record.provenance.clone(),
+        plan: record.plan.clone(),
+        measurement: record.measurement.emptied(),
+    };
+    let path = RunFolder::path_of(root, &draft);
+    if path.join(RUN).is_file() {
+        return Ok(path);
+    }
+    let mut folder = RunFolder::create(root, &draft)?;
+    for interval in intervals {
+        folder.add(interval)?;
+    }
+    folder.finish(record)?;
+    Ok(path)
 }
 
 /// Writes a run's record into its folder and takes the mark of a half-written one away.
@@ -165,6 +191,15 @@ fn silent_before(first: Duration, draft: &Draft) -> Duration {
     let planned = appointed.and_then(|ahead| Duration::try_from(ahead).ok());
     let silent = planned.map_or(0.0, |planned| first.saturating_sub(planned).as_secs_f64().round());
     Duration::from_secs_f64(silent)
+}
+
+/// The id of a run whose record is there; `None` of one that is still without.
+pub fn id(folder: &Path) -> Result<Option<Uuid>, StoreError> {
+    #[derive(Deserialize)]
+    struct Named {
+        id: Uuid,
+    }
+    Ok(json::<Named>(folder, RUN)?.map(|named| named.id))
 }
 
 /// Whether a process holds the lock of a run that goes on; it ends with that process, however it ends.

@@ -51,6 +51,14 @@ pub(super) fn folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(folders)
 }
 
+/// The folders in `runs_dir` that hold a run, finished or not, in the order in which their runs started.
+///
+/// Where there is no such folder there are none; one that cannot be read is an error.
+pub fn run_folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let holds_a_run = |folder: &PathBuf| [RUN, PARTIAL].iter().any(|file| folder.join(file).is_file());
+    Ok(folders(runs_dir)?.into_iter().filter(holds_a_run).collect())
+}
+
 fn read_all(folders: &[PathBuf]) -> Vec<Result<RunSummary, StoreError>> {
     let mut bytes = Vec::new();
     folders.iter().map(|folder| summary(folder, &mut bytes)).collect()

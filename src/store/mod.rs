@@ -1,24 +1,28 @@
-//! Keeping runs: the run folder, complete without any database.
+//! Keeping runs: the run folder, complete without any database, and Supabase's Postgres beside it.
 //!
 //! `reports/runs/<started>-<id>/` holds
 //! - `run.json`: the [`RunRecord`](crate::record::RunRecord), written last and at once; a folder without it is half-written,
 //! - `run.partial.json`: what was known when the run started, until `run.json` is there,
 //! - `intervals.jsonl`: one settled interval a line, with its counts,
 //! - `intervals.hlog`: the intervals' histograms and the target's own account, an `HdrHistogram` log of version 1.3,
+//! - `store.json`: which databases have the run, and why the last attempt to store it failed,
 //! - reports and plots.
 
 mod brief;
+mod database;
 mod finding;
 mod folder;
-mod hlog;
 mod listing;
+mod mark;
 mod merging;
 
 use std::path::{Path, PathBuf};
 
+pub use database::{Database, DatabaseError, Fetched, Pruned, Right, Sent, Standing, Unprotected};
 pub use finding::find;
-pub use folder::{Draft, RunFolder, Stored, complete, intervals, read, write_atomically};
-pub use listing::summaries;
+pub use folder::{Draft, RunFolder, Stored, complete, id, intervals, read, restore, write_atomically};
+pub use listing::{run_folders, summaries};
+pub use mark::{Mark, Since, Unsynced};
 pub use merging::Merging;
 
 /// Why a run could not be kept or read.

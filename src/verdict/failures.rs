@@ -57,8 +57,11 @@ impl Leading {
         by_evidence.or(by_count).filter(|_| failed > 0)
     }
 
-    /// `8 of 12 failures: redirected, 302 to /auth/login instead of status = 200`.
+    /// `8 of 12 failures: redirected, 302 to /auth/login instead of status = 200`; of one failure what it was.
     pub(super) fn words(&self) -> String {
+        if self.failed == 1 {
+            return self.seen.clone();
+        }
         format!("{} of {} failures: {}", self.count, self.failed, self.seen)
     }
 

@@ -101,6 +101,10 @@ impl<'a> Pair<'a> {
                 let no_data = counted::no_data();
                 Reason { what: format!("`{name}`: {}", no_data.what), ..no_data }
             }
+            _ if self.planned.expectations.is_empty() => Reason {
+                what: format!("`{name}` has no budget and expects nothing of {}", self.made()),
+                next: String::new(),
+            },
             _ => Reason {
                 what: format!("`{name}` has no budget: every expectation held in {}", self.made()),
                 next: String::new(),

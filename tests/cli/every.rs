@@ -26,7 +26,7 @@ fn each_tick_is_a_run_of_its_own_with_one_line_and_its_reports() {
     folders.sort();
     for folder in folders {
         let line = stdout.lines().find(|line| line.contains(folder.to_str().unwrap())).unwrap();
-        assert!(line.contains("PASS") && line.contains("trial: 1 requests, none failed, p50 "), "{line}");
+        assert!(line.contains("PASS") && line.contains("trial: 1 request, none failed, "), "{line}");
         assert!(folder.join("run.json").exists() && folder.join("report.html").exists());
     }
 }

@@ -3,9 +3,11 @@
 
 mod bench;
 mod demo;
+mod doctor;
 mod every;
 mod flags;
 mod history;
+mod import;
 mod late;
 mod logs;
 mod runs;

@@ -116,9 +116,14 @@ pub(super) fn start(flags: Flags) {
     }
 }
 
-/// Blots these values out of every event from here on.
+/// Blots these values, too, out of every event from here on.
 pub(super) fn hide(secrets: &Secrets) {
-    secrets.clone_into(&mut HIDDEN.write().unwrap_or_else(PoisonError::into_inner));
+    HIDDEN.write().unwrap_or_else(PoisonError::into_inner).extend(secrets);
+}
+
+/// A text without the values that no event may show.
+pub(super) fn clean(text: &str) -> String {
+    HIDDEN.read().unwrap_or_else(PoisonError::into_inner).blot(text).into_owned()
 }
 
 /// Whether stderr is for a program: nothing but events may be written there.

@@ -7,7 +7,8 @@ mod compose;
 mod header;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -120,6 +121,30 @@ pub(super) fn is_url(word: &OsStr) -> bool {
     begins(b"http:/") || begins(b"https:/")
 }
 
+/// The URLs among what was named.
+pub(super) fn urls(sources: &[OsString]) -> Vec<String> {
+    let urls = sources.iter().filter(|source| is_url(source));
+    urls.map(|url| url.to_string_lossy().into_owned()).collect()
+}
+
+/// The names of the scenario files that can be read; the others are complained about when all are.
+pub(super) fn names(sources: &[OsString]) -> BTreeSet<String> {
+    let files = sources.iter().filter(|source| !is_url(source));
+    files.filter_map(|file| Scenario::read(Path::new(file)).ok()).map(|file| file.name().to_owned()).collect()
+}
+
+impl Quick {
+    /// The scenarios of all that was named, in the order of the command.
+    pub(super) fn read(&self, sources: &[OsString]) -> Result<Vec<Scenario>, ScenarioErrors> {
+        let mut composed = self.scenarios.iter();
+        let read = sources.iter().map(|source| {
+            let composed = if is_url(source) { composed.next() } else { None };
+            composed.map_or_else(|| Scenario::read(Path::new(source)), Composed::parse)
+        });
+        ScenarioErrors::gather(read.collect::<Vec<_>>())
+    }
+}
+
 impl Flags {
     /// Composes a scenario for each URL.
     pub(super) fn compose(&self, urls: &[String], around: &Around<'_>) -> Result<Quick, Problem> {
@@ -190,7 +215,7 @@ impl Flags {
 
 impl Composed {
     /// Parses it like a file.
-    pub(super) fn parse(&self) -> Result<Scenario, ScenarioErrors> {
+    fn parse(&self) -> Result<Scenario, ScenarioErrors> {
         Scenario::parse(&self.source, &self.text)
     }
 }

@@ -3,12 +3,14 @@
 mod lookup;
 mod names;
 mod reached;
+mod roots;
 mod tls;
+mod trouble;
 mod turns;
 
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -21,7 +23,7 @@ use super::EngineError;
 use super::clock::{self, Instant};
 use super::liveness::Tapped;
 use super::wire::Stream;
-use crate::plan::{Protocol, TargetPlan, Timeouts};
+use crate::plan::{Protocol, Resolve, TargetPlan, Timeouts, Trust};
 use crate::record::{Dimension, Failure, Lookups};
 use crate::recorder::{Failed, Parts};
 use lookup::Directory;
@@ -34,6 +36,7 @@ pub(super) use lookup::Finding;
 pub(super) use lookup::{Resolver, SystemResolver};
 pub(super) use names::Origin;
 pub(super) use reached::Reached;
+pub use trouble::HandshakeTrouble;
 
 /// The version of HTTP spoken on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,6 +107,42 @@ pub(super) fn known_addresses(target: &TargetPlan, origin: &Origin) -> Vec<Socke
     }
 }
 
+/// Those of the addresses found for a host that a target's connections may lead to, each once; the error says that
+/// none may.
+pub(super) fn usable_addresses(
+    target: &TargetPlan,
+    host: &str,
+    found: &[SocketAddr],
+) -> Result<Vec<SocketAddr>, String> {
+    Names::new(target).usable(host, found.iter().copied())
+}
+
+/// The certificates that a handshake begins from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roots {
+    /// How many there are.
+    pub count: usize,
+    /// Whether they are Mozilla's, built in, since the system has none.
+    pub are_built_in: bool,
+    /// What kept some of the system's from being read.
+    pub unread: Vec<String>,
+}
+
+/// The certificates that are believed; `None` where any is.
+pub(super) fn roots(trust: &Trust) -> Result<Option<Roots>, EngineError> {
+    Ok(match trust {
+        Trust::Anything => None,
+        Trust::File(path) => {
+            let count = roots::of_file(path)?.len();
+            Some(Roots { count, are_built_in: false, unread: Vec::new() })
+        }
+        Trust::System => {
+            let roots::SystemRoots { store, are_built_in, unread } = roots::of_system();
+            Some(Roots { count: store.len(), are_built_in, unread })
+        }
+    })
+}
+
 /// On what terms a scenario's connections are opened, read once for all its lanes.
 #[derive(Clone)]
 pub(super) struct Terms {
@@ -125,6 +164,18 @@ impl Terms {
         }
         let tls = (home.secure || followed).then(|| Tls::new(target)).transpose()?;
         Ok(Self { target: target.clone(), tls })
+    }
+
+    /// The same terms for connections to one address of an origin alone, each phase within a limit.
+    pub(super) fn to_one(&self, origin: &Origin, address: IpAddr, limit: Duration) -> Self {
+        let mut terms = self.clone();
+        let Timeouts { connect, tls, .. } = &mut terms.target.timeouts;
+        (*connect, *tls) = ((*connect).min(limit), (*tls).min(limit));
+        if let Host::Domain(name) = &origin.host {
+            let only = Resolve { host: name.clone(), port: origin.port, addresses: vec![address] };
+            terms.target.resolve.insert(0, only);
+        }
+        terms
     }
 }
 
@@ -153,6 +204,11 @@ impl TcpDial {
             protocol: target.protocol,
             timeouts: target.timeouts,
         }
+    }
+
+    /// What the last TLS handshake that failed met with; `None` where that is not known.
+    pub(super) fn trouble(&self) -> Option<HandshakeTrouble> {
+        self.tls.as_ref().and_then(Tls::trouble)
     }
 
     async fn connect(&self, origin: &Origin, phases: &mut Phases<'_>) -> Result<Dialled, Failed> {

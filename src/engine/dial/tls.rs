@@ -1,5 +1,6 @@
 //! The TLS handshake: whom to believe, who we are, and which version of HTTP is agreed on.
 
+use std::cell::Cell;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,13 +12,14 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     AlertDescription, ClientConfig, DigitallySignedStruct, HandshakeKind, PeerMisbehaved, ProtocolVersion,
-    RootCertStore, SignatureScheme,
+    SignatureScheme,
 };
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Host;
 
-use super::{Spoken, TlsVersion, Version};
+use super::trouble::HandshakeTrouble;
+use super::{Spoken, TlsVersion, Version, roots};
 use crate::engine::EngineError;
 use crate::engine::liveness::Tapped;
 use crate::plan::{ClientIdentity, Protocol, TargetPlan, Trust};
@@ -36,6 +38,8 @@ const SESSIONS: usize = 256;
 pub(super) struct Tls {
     connector: TlsConnector,
     protocol: Protocol,
+    /// What the last handshake that failed met with, where that is known.
+    trouble: Cell<Option<HandshakeTrouble>>,
 }
 
 /// A stream on which hands were shaken.
@@ -50,14 +54,26 @@ impl Tls {
     /// Reads the certificates; fails where they cannot be read.
     pub(super) fn new(target: &TargetPlan) -> Result<Self, EngineError> {
         let config = config(target)?;
-        Ok(Self { connector: TlsConnector::from(Arc::new(config)), protocol: target.protocol })
+        Ok(Self {
+            connector: TlsConnector::from(Arc::new(config)),
+            protocol: target.protocol,
+            trouble: Cell::default(),
+        })
+    }
+
+    /// What the last handshake that failed met with; `None` where that is not known.
+    pub(super) fn trouble(&self) -> Option<HandshakeTrouble> {
+        self.trouble.get()
     }
 
     /// Shakes hands with a host over a connected stream.
     pub(super) async fn shake_hands(&self, host: &Host, tcp: Tapped) -> Result<Shaken, Failed> {
         let name = server_name(host).map_err(|why| failed(Failure::Tls, why))?;
         let shaken = self.connector.connect(name, tcp).await;
-        let stream = shaken.map_err(|error| handshake_failed(&error, self.protocol))?;
+        let stream = shaken.map_err(|error| {
+            self.trouble.set(HandshakeTrouble::of(&error));
+            handshake_failed(&error, self.protocol)
+        })?;
         let session = stream.get_ref().1;
         let version = match (self.protocol, session.alpn_protocol()) {
             (_, Some(H2)) => Version::Http2,
@@ -121,11 +137,11 @@ fn config(target: &TargetPlan) -> Result<ClientConfig, EngineError> {
     let verifier: Arc<dyn ServerCertVerifier> = match &target.trust {
         Trust::Anything => Arc::new(AnyCertificate(Arc::clone(&provider))),
         trust => {
-            let roots = match trust {
-                Trust::File(path) => file_roots(path)?,
-                Trust::System | Trust::Anything => system_roots(),
+            let believed = match trust {
+                Trust::File(path) => roots::of_file(path)?,
+                Trust::System | Trust::Anything => roots::of_system().store,
             };
-            let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+            let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(believed), provider);
             builder.build().map_err(|error| unavailable(&error))?
         }
     };
@@ -157,30 +173,11 @@ fn offered(protocol: Protocol) -> Vec<Vec<u8>> {
     offered.iter().map(|name| name.to_vec()).collect()
 }
 
-/// The system's roots, or Mozilla's where the system has none (a bare container).
-fn system_roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    roots
-}
-
-fn file_roots(path: &Path) -> Result<RootCertStore, EngineError> {
-    let bad = |why: String| EngineError::Trust { path: path.to_owned(), why };
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(path).map_err(bad)? {
-        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
-    }
-    Ok(roots)
-}
-
 fn read_identity(
     identity: &ClientIdentity,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), EngineError> {
     let bad = |path: &Path, why: String| EngineError::Identity { path: path.to_owned(), why };
-    let chain = certificates(&identity.certificate).map_err(|why| bad(&identity.certificate, why))?;
+    let chain = roots::certificates(&identity.certificate).map_err(|why| bad(&identity.certificate, why))?;
     let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(|error| {
         let why = match error {
             rustls::pki_types::pem::Error::NoItemsFound => "it holds no private key".to_owned(),
@@ -189,16 +186,6 @@ fn read_identity(
         bad(&identity.key, why)
     })?;
     Ok((chain, key))
-}
-
-/// The certificates of a PEM file, at least one; the error says what is wrong with it.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    match read {
-        Ok(certificates) if certificates.is_empty() => Err("it holds no certificate".to_owned()),
-        Ok(certificates) => Ok(certificates),
-        Err(error) => Err(error.to_string()),
-    }
 }
 
 /// Believes any certificate; that the target holds its key is still checked.

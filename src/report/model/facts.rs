@@ -44,8 +44,11 @@ pub(super) fn subtitle(record: &RunRecord) -> String {
 pub(super) fn provenance(record: &RunRecord) -> Vec<Fact> {
     let from = &record.provenance;
     let host = &from.host;
-    let machine =
-        format!("{} ({} {}, {})", host.name, host.os, host.arch, words::counted(host.cores as u64, "core"));
+    let machine = match host.cores as u64 {
+        // Another tool measured, on a machine that it did not name.
+        0 => host.name.clone(),
+        cores => format!("{} ({} {}, {})", host.name, host.os, host.arch, words::counted(cores, "core")),
+    };
     let mut facts = vec![
         fact("run", &record.id.to_string()),
         fact("started", &started(record, SECOND)),

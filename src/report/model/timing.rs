@@ -41,7 +41,7 @@ impl Quantiles {
 pub(in crate::report) struct Timing {
     /// What the measured phase is called beside the cold figures: `warm`, or `fresh` where it opens connections.
     pub(in crate::report) warm_name: &'static str,
-    /// One row a part that any exchange entered, latency first.
+    /// One row a part that any exchange entered, latency first; none where its parts are not known.
     pub(in crate::report) rows: Vec<TimingRow>,
     /// Cold against warm in one sentence; `None` where one of them is missing.
     pub(in crate::report) comparison: Option<String>,
@@ -92,6 +92,9 @@ impl Timing {
             })
             .filter(|row| row.cold.n + row.warm.n > 0 && tells_something(row.dimension, request))
             .collect();
+        // Of a request that another tool measured, there may be nothing but the whole.
+        let has_parts = rows.iter().any(|row| row.depth > 0);
+        let rows = if has_parts { rows } else { Vec::new() };
         let mostly_fresh =
             Ratio::of(request.measured.tally.fresh, request.measured.tally.exchanges).as_f64() > 0.5;
         let warm_name = if mostly_fresh { "fresh" } else { "warm" };

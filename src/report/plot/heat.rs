@@ -35,8 +35,8 @@ pub(super) fn alt(request: &RequestView) -> String {
         "all of them belong to the warm-up, in which the run ended".to_owned()
     };
     format!(
-        "{} ok exchanges over {}, warm-up included, took {} to {}; {phase}",
-        words::count(n),
+        "{} over {}, warm-up included, took {} to {}; {phase}",
+        words::counted(n, "ok exchange"),
         words::time(Some(line.end)),
         words::time(shortest),
         words::time(line.points().filter_map(|point| point.latency.max).max()),

@@ -51,8 +51,8 @@ pub(super) fn alt(request: &RequestView) -> String {
     };
     let failing = line.measured.iter().filter(|point| point.failed > 0).count();
     format!(
-        "In {} points of {} each, p50 moves from {} and the longest from {}; {failing} of the points hold failures",
-        line.measured.len(),
+        "In {} of {} each, p50 moves from {} and the longest from {}; {failing} of the points hold failures",
+        words::counted(line.measured.len() as u64, "point"),
         crate::units::show(line.bin),
         range(|point| point.latency.p50),
         range(|point| point.latency.max),

@@ -19,13 +19,13 @@ pub(super) fn alt(scenario: &ScenarioView) -> String {
         let failed =
             if request.failed > 0 { format!(", {} failed", request.errors()) } else { String::new() };
         format!(
-            "{}: p50 {}, p95 {}, p99 {}, longest {}, of {} exchanges{failed}",
+            "{}: p50 {}, p95 {}, p99 {}, longest {}, of {}{failed}",
             request.name,
             words::time(latency.p50),
             words::time(latency.p95),
             words::time(latency.p99),
             words::time(latency.max),
-            words::count(request.n),
+            words::counted(request.n, "exchange"),
         )
     };
     drawn(scenario).iter().map(|request| words(request)).collect::<Vec<_>>().join("; ")

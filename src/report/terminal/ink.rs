@@ -1,6 +1,7 @@
 //! Weight and colour by ANSI escapes, or none at all.
 
 use crate::record::Decision;
+use crate::record::checkup::State;
 
 use super::word;
 
@@ -53,6 +54,16 @@ impl Ink {
             Decision::Inconclusive => "1;30;43",
         };
         self.with(code, &format!(" {} ", word(decision)))
+    }
+
+    /// How a thing was found to be, in its colour.
+    pub(super) fn state(&self, state: State) -> String {
+        let code = match state {
+            State::Ok => "1;32",
+            State::Warn => "1;33",
+            State::Fail => "1;31",
+        };
+        self.with(code, state.name())
     }
 
     /// Words that must not be missed.

@@ -1,5 +1,6 @@
 //! The report in a terminal: figures first, the verdict last, where the eye is when a run has ended.
 
+mod checkup;
 mod comparison;
 mod history;
 mod ink;
@@ -13,6 +14,7 @@ use super::model::{
     TimingRow, label,
 };
 use super::words;
+pub use checkup::checkup;
 pub use comparison::comparison;
 pub use history::history;
 use ink::Ink;

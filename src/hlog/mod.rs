@@ -1,9 +1,11 @@
-//! The intervals' histograms as an `HdrHistogram` log.
+//! The intervals' histograms as an `HdrHistogram` log: written, read back, and read where another tool wrote it.
 //!
 //! Format: <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/HistogramLogWriter.java>,
 //! version 1.3. Values are microseconds, `Interval_Max` is in milliseconds, and each line is tagged
 //! `scenario/request/stage/dimension`, or `scenario/request/stage/server-timing:METRIC` for the target's own account;
 //! names are percent-encoded.
+
+mod line;
 
 use std::fmt::Write as _;
 use std::io::{BufRead, Lines};
@@ -14,7 +16,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use time::OffsetDateTime;
 
-use crate::record::{Dimension, Histogram, Interval};
+pub use line::{Fields, Line};
+
+use crate::record::{Dimension, Histogram, Interval, Stage};
 
 /// What a tag may hold as it is; commas, blanks and line breaks would end it, a slash would split it.
 const TAG: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -23,7 +27,7 @@ const TAG: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').
 const SERVER_TIMING: &str = "server-timing:";
 
 /// The lines before the first interval.
-pub(super) fn header(started: OffsetDateTime) -> String {
+pub fn header(started: OffsetDateTime) -> String {
     let seconds = started.unix_timestamp_nanos() as f64 / 1e9;
     format!(
         "#[tollgate: values in microseconds, one tag a scenario/request/stage/dimension, or server-timing:METRIC for a dimension]\n\
@@ -35,7 +39,7 @@ pub(super) fn header(started: OffsetDateTime) -> String {
 }
 
 /// The lines of one interval.
-pub(super) fn lines(interval: &Interval) -> String {
+pub fn lines(interval: &Interval) -> String {
     let (tag, start) = (tag(interval), seconds(interval.start));
     let mut lines = String::new();
     let series = interval.series.iter().map(|(dimension, histogram)| (dimension.to_string(), histogram));
@@ -52,7 +56,7 @@ pub(super) fn lines(interval: &Interval) -> String {
 
 /// The histograms of a log, read in the order they were written.
 #[derive(Debug)]
-pub(super) struct LogReader<R> {
+pub struct LogReader<R> {
     lines: Lines<R>,
     /// The next line's tag without what it is of, with all else it holds.
     next: Option<Entry>,
@@ -67,22 +71,24 @@ struct Entry {
 }
 
 /// What a line's histogram is of.
-#[derive(Debug)]
-enum What {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A part of an exchange.
     Dimension(Dimension),
     /// A metric of the target's own account.
     ServerTiming(String),
 }
 
 impl<R: BufRead> LogReader<R> {
-    pub(super) fn new(log: R) -> Self {
+    /// Reads from a log's first line on.
+    pub fn new(log: R) -> Self {
         let mut reader = Self { lines: log.lines(), next: None };
         reader.next = reader.read();
         reader
     }
 
     /// Adds an interval's histograms to it; intervals must be asked for in the order they were written in.
-    pub(super) fn fill(&mut self, interval: &mut Interval) {
+    pub fn fill(&mut self, interval: &mut Interval) {
         let (of, start) = (tag(interval), seconds(interval.start));
         while let Some(entry) = self.next.take_if(|entry| entry.of == of && entry.start == start) {
             match &entry.what {
@@ -97,7 +103,7 @@ impl<R: BufRead> LogReader<R> {
     fn read(&mut self) -> Option<Entry> {
         loop {
             let line = self.lines.next()?.ok()?;
-            if let Some(entry) = line.strip_prefix("Tag=").and_then(Entry::parse) {
+            if let Some(entry) = Fields::of(&line).and_then(Entry::read) {
                 return Some(entry);
             }
         }
@@ -105,12 +111,40 @@ impl<R: BufRead> LogReader<R> {
 }
 
 impl Entry {
-    fn parse(line: &str) -> Option<Self> {
-        let mut fields = line.splitn(5, ',');
-        let (of, what) = fields.next()?.rsplit_once('/')?;
-        let start = fields.next()?.to_owned();
-        let histogram = Histogram::from_v2(&BASE64.decode(fields.nth(2)?).ok()?).ok()?;
-        Some(Self { of: of.to_owned(), start, what: What::parse(what)?, histogram })
+    fn read(fields: Fields<'_>) -> Option<Self> {
+        let (of, what) = fields.tag?.rsplit_once('/')?;
+        let histogram = Histogram::from_counts(&fields.counts().ok()?);
+        Some(Self { of: of.to_owned(), start: fields.start.to_owned(), what: What::parse(what)?, histogram })
+    }
+}
+
+/// A tag as this program writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The request's name.
+    pub request: String,
+    /// The stage of the run.
+    pub stage: Stage,
+    /// What the histogram is of.
+    pub what: What,
+}
+
+impl Tag {
+    /// Reads a tag; `None` where another tool wrote it.
+    pub fn parse(tag: &str) -> Option<Self> {
+        let mut parts = tag.split('/');
+        let mut next = || parts.next();
+        let (scenario, request, stage, what) = (next()?, next()?, next()?, next()?);
+        let stage = Stage::ALL.into_iter().find(|known| known.name() == stage)?;
+        let tag = Self {
+            scenario: decoded(scenario)?,
+            request: decoded(request)?,
+            stage,
+            what: What::parse(what)?,
+        };
+        next().is_none().then_some(tag)
     }
 }
 
@@ -118,12 +152,13 @@ impl What {
     fn parse(text: &str) -> Option<Self> {
         match text.strip_prefix(SERVER_TIMING) {
             None => text.parse().ok().map(Self::Dimension),
-            Some(metric) => percent_decode_str(metric)
-                .decode_utf8()
-                .ok()
-                .map(|metric| Self::ServerTiming(metric.into_owned())),
+            Some(metric) => decoded(metric).map(Self::ServerTiming),
         }
     }
+}
+
+fn decoded(name: &str) -> Option<String> {
+    percent_decode_str(name).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }
 
 fn encoded(name: &str) -> impl std::fmt::Display {

@@ -1,0 +1,227 @@
+//! `tollgate db`: the schema that runs are stored in.
+
+use std::time::Duration;
+
+use super::console::{Console, Output};
+use super::exit::{Exit, Problem};
+use super::keeping::Store;
+use crate::postgres::{Address, Pooler, Tls};
+use crate::store::{Database, Pruned, Right, Standing};
+use crate::units::{ByteSize, parse_duration, written};
+
+const EXAMPLES: &str = "\
+Examples:
+  export DATABASE_URL=postgresql://postgres:postgres@127.0.0.1:54322/postgres
+  tollgate db migrate                 make the schema `tollgate`, or bring it up to date
+  tollgate db status                  version, rights, row level security, size
+  tollgate db prune --keep 180d       drop the seconds of older runs; their totals stay
+  tollgate db expose                  read-only views for Supabase's API
+
+Exit codes: 0 done, or all is well; 1 `status` found the schema missing, old or unprotected;
+2 a wrong flag or URL; 4 the database could not do it.";
+
+/// Make, examine and tend the database that runs are stored in
+///
+/// Runs are kept in a schema of their own, `tollgate`, in Supabase's Postgres or any other of version 14 or later.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Make the schema, or bring it up to date
+    ///
+    /// All migrations are applied in one transaction, or none. It makes the roles `tollgate_writer`, which may store runs and
+    /// read none, and `tollgate_reader`, which may read them. So it is for the database's owner, such as Supabase's `postgres`.
+    Migrate(Store),
+    /// Say how the schema and this user's rights stand
+    Status(Store),
+    /// Drop the seconds of old runs
+    ///
+    /// Their totals stay, with their histograms, so that no figure that was shown changes; reports lack the plots over time.
+    Prune(Prune),
+    /// Make read-only views for Supabase's API
+    ///
+    /// The views stand in a schema of their own, which has to be added to the schemas that the API exposes (Project settings,
+    /// API). They read with the rights of whoever asks, past no row level security.
+    Expose(Expose),
+}
+
+#[derive(Debug, clap::Args)]
+struct Prune {
+    #[command(flatten)]
+    store: Store,
+    /// How long seconds are kept, such as `180d`
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    keep: Duration,
+    /// Say what would be dropped, and drop nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Expose {
+    #[command(flatten)]
+    store: Store,
+    /// The schema of the views
+    #[arg(long, value_name = "NAME", default_value = "tollgate_api")]
+    schema: String,
+    /// A role that may read them; may be repeated
+    #[arg(long = "to", value_name = "ROLE", default_values = ["authenticated", "service_role"])]
+    roles: Vec<String>,
+    /// Take the views and the rights to them away
+    #[arg(long, conflicts_with = "roles")]
+    hide: bool,
+}
+
+pub(super) fn db(args: &Args) -> Result<Exit, Problem> {
+    match &args.command {
+        Command::Migrate(store) => migrate(store),
+        Command::Status(store) => status(store),
+        Command::Prune(args) => prune(args),
+        Command::Expose(args) => expose(args),
+    }
+}
+
+fn say(text: &str) -> Result<(), Problem> {
+    Console { output: Output::Text }.result(text)
+}
+
+fn migrate(store: &Store) -> Result<Exit, Problem> {
+    let address = store.needed()?;
+    let applied = Database::open(&address)?.migrate()?;
+    let shown = address.shown();
+    say(&match applied[..] {
+        [] => format!("The schema `tollgate` in {shown} is up to date."),
+        _ => format!("Applied {} in {shown}: the schema `tollgate` is up to date.", applied.join(", ")),
+    })?;
+    Ok(Exit::Pass)
+}
+
+fn status(store: &Store) -> Result<Exit, Problem> {
+    let address = store.needed()?;
+    let standing = Database::open(&address)?.standing()?;
+    say(&lines(&address, &standing).join("\n"))?;
+    let is_well = standing.version == Some(standing.needed) && standing.unprotected.is_empty();
+    Ok(if is_well { Exit::Pass } else { Exit::Fail })
+}
+
+/// How a database stands, one thing a line.
+fn lines(address: &Address, standing: &Standing) -> Vec<String> {
+    let line = |name: &str, what: String| format!("{name:11}{what}");
+    let mut lines = vec![
+        line("database", format!("{}, PostgreSQL {}", address.shown(), standing.server)),
+        line("connection", connection(address, standing)),
+        line("schema", schema(standing)),
+    ];
+    if standing.version.is_none() && !standing.rights.contains(&Right::Version) {
+        return lines;
+    }
+    lines.push(line("rights", rights(standing)));
+    lines.push(line("security", security(standing)));
+    if let (Some(runs), Some(bytes)) = (standing.runs, standing.bytes) {
+        let size = ByteSize(u64::try_from(bytes).unwrap_or(0));
+        lines.push(line("runs", format!("{runs}, {size} with all that belongs to them")));
+    }
+    lines
+}
+
+fn connection(address: &Address, standing: &Standing) -> String {
+    let protected = match (address.tls(), standing.encrypted) {
+        (Tls::VerifyFull, _) => "encrypted, the server's certificate verified",
+        (Tls::VerifyCa, _) => "encrypted, the certificate verified but for its name",
+        (Tls::Unverified, _) => "encrypted, the server not verified",
+        (_, Some(true)) => "encrypted, the server not verified (this machine)",
+        _ => "not encrypted",
+    };
+    match address.pooler() {
+        Pooler::Transaction => format!("{protected}, through a pooler in transaction mode"),
+        Pooler::None => protected.to_owned(),
+    }
+}
+
+fn schema(standing: &Standing) -> String {
+    let needed = standing.needed;
+    match standing.version {
+        None if standing.rights.contains(&Right::Version) => {
+            "empty: `tollgate db migrate` fills it".to_owned()
+        }
+        None => "there is none, or this user may not see it: `tollgate db migrate` makes it".to_owned(),
+        Some(version) if version == needed => format!("version {version}, up to date"),
+        Some(version) if version < needed => {
+            format!("version {version}, and {needed} is needed: `tollgate db migrate` brings it up to date")
+        }
+        Some(version) => {
+            format!("version {version}, later than this tollgate knows ({needed}): use a newer one")
+        }
+    }
+}
+
+fn rights(standing: &Standing) -> String {
+    let may = [(Right::Store, "store runs"), (Right::Read, "read them"), (Right::Own, "change the schema")];
+    let held = may.into_iter().filter(|(right, _)| standing.rights.contains(right));
+    let held: Vec<_> = held.map(|(_, what)| what).collect();
+    match held[..] {
+        [] => "none: `grant tollgate_writer to …` or `tollgate_reader`, as the schema's owner".to_owned(),
+        _ => held.join(", "),
+    }
+}
+
+fn security(standing: &Standing) -> String {
+    match standing.unprotected.first() {
+        None => "row level security is on for every table".to_owned(),
+        Some(first) => {
+            let more = match standing.unprotected.len() - 1 {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            };
+            format!("WARNING: tollgate.{}: {}{more}", first.table, first.what)
+        }
+    }
+}
+
+fn prune(args: &Prune) -> Result<Exit, Problem> {
+    let address = args.store.needed()?;
+    let Pruned { runs, intervals } = Database::open(&address)?.prune(args.keep, args.dry_run)?;
+    let (would, keep) = (if args.dry_run { "Would drop" } else { "Dropped" }, in_days(args.keep));
+    say(&format!(
+        "{would} {intervals} seconds of {runs} runs that started more than {keep} ago; their totals stay."
+    ))?;
+    Ok(Exit::Pass)
+}
+
+/// Whole days as such: humans keep things for 180 days, and not for five months, 27 days and 19 hours.
+fn in_days(duration: Duration) -> String {
+    const DAY: u64 = 24 * 60 * 60;
+    match duration.as_secs() {
+        DAY => "a day".to_owned(),
+        seconds if seconds > 0 && seconds % DAY == 0 => format!("{} days", seconds / DAY),
+        _ => written(duration),
+    }
+}
+
+fn expose(args: &Expose) -> Result<Exit, Problem> {
+    let address = args.store.needed()?;
+    let mut database = Database::open(&address)?;
+    if args.hide {
+        database.hide(&args.schema)?;
+        say(&format!(
+            "The views in `{}` are gone, and so are the rights to read through them.",
+            args.schema
+        ))?;
+        return Ok(Exit::Pass);
+    }
+    database.expose(&args.schema, &args.roles)?;
+    if args.roles.iter().any(|role| role == "anon") {
+        tracing::warn!("WARNING: whoever has the API's public key can read the runs now");
+    }
+    let (schema, roles) = (&args.schema, args.roles.join(", "));
+    say(&format!(
+        "{roles} may read the views runs, requests, seconds, verdicts and failures in the schema `{schema}`.\n\
+         Add `{schema}` to the API's exposed schemas (Supabase: Project settings, API) to reach them over REST."
+    ))?;
+    Ok(Exit::Pass)
+}

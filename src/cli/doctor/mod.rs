@@ -1,0 +1,94 @@
+//! `tollgate doctor`
+
+mod look;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::connection::{Addresses, Connection};
+use super::console::{Console, Output};
+use super::exit::{Exit, Problem};
+use super::quick;
+use crate::record::checkup::{Finding, State};
+use crate::report;
+use crate::units::parse_duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate doctor                                         this machine alone
+  tollgate doctor scenarios/shop.toml                     and what the scenario needs of it, and its target
+  tollgate doctor https://staging.example/ --rate 500/s   the same for a URL, with the flags of `tollgate run`
+  tollgate doctor scenarios/*.toml --output json
+
+Nothing is sent to a target but what opens a connection: TCP, and TLS where the URL begins with https://.";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  no line fails; there may be warnings
+  1  a line fails: a run could not do its job
+  2  usage: a flag or a scenario file is wrong; nothing was looked at
+  4  internal: the machine could not be looked at (a defect, or no thread to be had)";
+
+/// Find out whether this machine, with these settings, can do the job
+///
+/// Looks at processors, timers, limits, clock, certificates and the folder of runs; with scenario files or URLs also at
+/// what their plan needs, and at their targets: names, each address, certificates, and what is spoken. Each line is ok,
+/// warn or fail, with what to do about it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(mut_arg("print_scenario", |arg| arg.hide(true)))]
+pub(super) struct Args {
+    /// URLs (http:// or https://) and scenario files, as for `tollgate run` [default: none: this machine alone]
+    #[arg(value_name = "URL|FILE")]
+    sources: Vec<OsString>,
+    /// The length of the measured phase, as `run` would be given it
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Load")]
+    duration: Option<Duration>,
+    #[command(flatten)]
+    quick: quick::Flags,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    addresses: Addresses,
+    /// The folder that run folders would be made in
+    #[arg(long, value_name = "DIR", default_value = "reports/runs", help_heading = "Output")]
+    runs_dir: PathBuf,
+    /// What is printed on stdout: `text`, a table for people, or `json`, one object with every finding
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    #[arg(help_heading = "Output")]
+    output: Output,
+}
+
+pub(super) fn doctor(args: &Args) -> Result<Exit, Problem> {
+    let findings = look::look(args)?;
+    let console = Console { output: args.output };
+    match args.output {
+        Output::Text => {
+            console.result(&report::checkup(&findings, console.width(), console.colours_results()))?;
+        }
+        Output::Json => Console::plain(&json(&findings)?)?,
+    }
+    Ok(if worst(&findings) == State::Fail { Exit::Fail } else { Exit::Pass })
+}
+
+/// How the worst line is.
+fn worst(findings: &[Finding]) -> State {
+    findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok)
+}
+
+/// All that was found, for programs.
+#[derive(Serialize)]
+struct Told<'a> {
+    tollgate: &'a str,
+    /// How the worst line is.
+    state: State,
+    findings: &'a [Finding],
+}
+
+fn json(findings: &[Finding]) -> Result<String, Problem> {
+    let told = Told { tollgate: env!("CARGO_PKG_VERSION"), state: worst(findings), findings };
+    serde_json::to_string_pretty(&told).map_err(Problem::internal)
+}

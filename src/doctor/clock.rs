@@ -1,0 +1,108 @@
+//! Signs that the clock on the wall is off: certificates are judged by it, and shards start by it.
+
+use std::time::{Duration, SystemTime};
+
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::MACHINE;
+use crate::engine::clock::{self, Instant};
+use crate::record::checkup::Finding;
+use crate::units::show;
+
+/// A clock that gains or loses as much on the monotonic one in half a second was set meanwhile; one that is slewed
+/// changes by a quarter of a millisecond at most.
+const STEP: Duration = Duration::from_millis(10);
+
+/// How far in the future this program's file may have been written: file systems have clocks of their own.
+const AHEAD: Duration = Duration::from_mins(1);
+
+/// Both clocks at one moment.
+#[derive(Debug, Clone, Copy)]
+struct Stamp {
+    monotonic: Instant,
+    wall: OffsetDateTime,
+    /// How long it took to read them.
+    blur: Duration,
+}
+
+impl Stamp {
+    fn now() -> Self {
+        let (monotonic, wall) = (clock::now(), clock::wall_clock());
+        Self { monotonic, wall, blur: clock::now() - monotonic }
+    }
+}
+
+/// The clocks, watched from some moment on.
+pub(super) struct Watch(Stamp);
+
+impl Watch {
+    pub(super) fn start() -> Self {
+        Self(Stamp::now())
+    }
+
+    pub(super) fn stop(self) -> Clocks {
+        let (before, after) = (self.0, Stamp::now());
+        let wall = Duration::try_from(after.wall - before.wall).unwrap_or_default();
+        let moved = wall.abs_diff(after.monotonic - before.monotonic);
+        let moved = moved.saturating_sub(before.blur + after.blur);
+        Clocks { now: after.wall, moved, program: program_written() }
+    }
+}
+
+/// When this program's file was written.
+fn program_written() -> Option<OffsetDateTime> {
+    let file = std::env::current_exe().and_then(std::fs::metadata);
+    file.and_then(|file| file.modified()).ok().map(|written: SystemTime| written.into())
+}
+
+/// What was seen of the clocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clocks {
+    now: OffsetDateTime,
+    /// By how much the wall's clock moved against the monotonic one.
+    moved: Duration,
+    /// When this program's file was written.
+    program: Option<OffsetDateTime>,
+}
+
+impl Clocks {
+    pub(super) fn finding(&self) -> Finding {
+        let shown = |at: OffsetDateTime| {
+            let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+            at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_else(|_| at.to_string())
+        };
+        let now = shown(self.now);
+        let found = |what| Finding::ok(MACHINE, "clock", what);
+        let remedy = "let it be synchronised (chrony, systemd-timesyncd)";
+        if let Some(program) = self.program.filter(|program| *program > self.now + AHEAD) {
+            return found(format!("{now}, but this program was written at {}", shown(program))).warn(remedy);
+        }
+        if self.moved >= STEP {
+            return found(format!("{now}; it was set by {} while it was watched", show(self.moved)))
+                .warn(remedy);
+        }
+        found(format!("{now}; it kept step with the monotonic clock (no server was asked for the time)"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::record::checkup::State;
+
+    fn seen(moved: u64, program: Option<OffsetDateTime>) -> State {
+        let now = datetime!(2026-11-24 15:00 UTC);
+        Clocks { now, moved: Duration::from_millis(moved), program }.finding().state
+    }
+
+    #[test]
+    fn a_clock_that_is_set_or_behind_its_own_program_is_doubted() {
+        assert_eq!(seen(0, None), State::Ok);
+        assert_eq!(seen(9, Some(datetime!(2026-11-24 15:00:59 UTC))), State::Ok);
+        assert_eq!(seen(10, None), State::Warn);
+        assert_eq!(seen(0, Some(datetime!(2026-11-24 15:02 UTC))), State::Warn);
+    }
+}

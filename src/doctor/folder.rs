@@ -1,0 +1,122 @@
+//! Whether run folders can be made and filled.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::MACHINE;
+use crate::plan::Plan;
+use crate::record::checkup::Finding;
+
+/// What a run folder takes at most for one scenario's reports and plots: 0.4 to 0.5 MB were measured.
+const REPORTS: u64 = 1_000_000;
+
+/// What a second of one request takes at most in the interval files: 1.6 kB at 20 requests a second and 2.8 kB at 500
+/// were measured.
+const SECOND: u64 = 4_000;
+
+/// Free space should be so many times what a run takes: it is not the only one that writes there.
+const ROOMY: u64 = 10;
+
+/// What is to be said of the folder that run folders are made in.
+pub(super) fn findings(runs_dir: &Path, plan: &Plan) -> Vec<Finding> {
+    let home = existing(runs_dir);
+    let mut findings = vec![judge_writing(runs_dir, &home, try_out(&home))];
+    if let Ok(space) = rustix::fs::statvfs(&home) {
+        findings.push(judge_space(&home, space.f_bavail.saturating_mul(space.f_frsize), taken(plan)));
+    }
+    findings
+}
+
+/// The folder itself, or the nearest above it that exists: the others are made by a run.
+fn existing(runs_dir: &Path) -> PathBuf {
+    let above = runs_dir
+        .ancestors()
+        .map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    above.into_iter().find(|folder| folder.exists()).unwrap_or(Path::new(".")).to_owned()
+}
+
+/// Makes a folder, as a run does, and takes it away again.
+fn try_out(home: &Path) -> io::Result<()> {
+    tempfile::Builder::new().prefix(".tollgate-doctor-").tempdir_in(home)?.close()
+}
+
+fn judge_writing(runs_dir: &Path, home: &Path, tried: io::Result<()>) -> Finding {
+    let found = |what| Finding::ok(MACHINE, "runs folder", what);
+    let shown = runs_dir.display();
+    match tried {
+        Ok(()) if home == runs_dir => found(format!("{shown} can be written")),
+        Ok(()) => found(format!("{shown} does not exist yet and can be made in {}", home.display())),
+        Err(error) => found(format!("{shown}: nothing can be made in {}: {error}", home.display()))
+            .fail("name a folder that may be written with `--runs-dir`, or change its rights"),
+    }
+}
+
+/// What a run of a plan takes at most on the disk, in bytes; an estimate.
+fn taken(plan: &Plan) -> u64 {
+    let scenarios = plan.scenarios.iter().map(|scenario| {
+        let seconds = scenario.load.duration().as_secs() + 1;
+        let requests = scenario.shown.requests.len() as u64;
+        REPORTS + seconds.saturating_mul(requests).saturating_mul(SECOND)
+    });
+    scenarios.fold(0, u64::saturating_add).max(REPORTS)
+}
+
+fn judge_space(home: &Path, free: u64, taken: u64) -> Finding {
+    let what = format!("{} in {}; a run takes up to about {}", bytes(free), home.display(), bytes(taken));
+    let found = Finding::ok(MACHINE, "free space", what);
+    let remedy = "make room, or name a folder elsewhere with `--runs-dir`";
+    if free < taken {
+        found.fail(remedy)
+    } else if free < taken.saturating_mul(ROOMY) {
+        found.warn(remedy)
+    } else {
+        found
+    }
+}
+
+/// A number of bytes as people read it: `12.3 GB`.
+fn bytes(bytes: u64) -> String {
+    let bytes = bytes as f64;
+    let (value, unit) = match bytes {
+        b if b >= 1e9 => (b / 1e9, "GB"),
+        b if b >= 1e6 => (b / 1e6, "MB"),
+        b => (b / 1e3, "kB"),
+    };
+    if value < 10.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::checkup::State;
+
+    #[test]
+    fn a_folder_is_tried_out_where_it_will_be_made_and_nothing_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = folder.path().join("reports/runs");
+        let findings = findings(&runs, &Plan::default());
+        assert_eq!(findings[0].state, State::Ok);
+        assert!(findings[0].what.contains("does not exist yet"), "{}", findings[0].what);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let findings = findings(&file.join("runs"), &Plan::default());
+        assert_eq!(findings[0].state, State::Fail, "{}", findings[0].what);
+        assert_eq!(existing(Path::new("no-such-folder/runs")), Path::new("."));
+    }
+
+    #[test]
+    fn free_space_is_judged_by_what_a_run_takes() {
+        let state = |free| judge_space(Path::new("runs"), free, 1_500_000).state;
+        assert_eq!(
+            [state(1_499_999), state(14_999_999), state(15_000_000)],
+            [State::Fail, State::Warn, State::Ok]
+        );
+        assert_eq!([bytes(12_345_678_901), bytes(1_500_000), bytes(0)], ["12 GB", "1.5 MB", "0.0 kB"]);
+    }
+}

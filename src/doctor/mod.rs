@@ -1,0 +1,67 @@
+//! Whether this machine can do the job: what a run will lean on, looked at before it.
+//!
+//! Each subject has a function that reads or measures and one or more that judge, purely, what was read: limits to
+//! [`Finding`]s. Whoever wants another subject examined adds a function that returns its findings.
+
+mod clock;
+mod folder;
+mod processors;
+mod scenario;
+mod sockets;
+mod target;
+mod timers;
+mod trust;
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::engine::{EngineError, probe};
+use crate::plan::Plan;
+use crate::record::Budget;
+use crate::record::checkup::Finding;
+
+pub use scenario::scenarios;
+pub use target::targets;
+
+/// The group of this machine's findings.
+const MACHINE: &str = "this machine";
+
+/// For how long timers, processors and clocks are watched.
+const WATCHED: Duration = Duration::from_millis(500);
+
+/// Looks at this machine beside what a plan wants of it; takes half a second.
+///
+/// `runs_dir` is where run folders are to be made. Nothing is left there. The error says that the machine gave no
+/// thread or timer to measure with.
+pub fn machine(plan: &Plan, runs_dir: &Path) -> Result<Vec<Finding>, EngineError> {
+    let (clocks, busy) = (clock::Watch::start(), processors::Watch::start());
+    let timers = probe::timers(plan.pacing, WATCHED)?;
+    let (clocks, busy) = (clocks.stop(), busy.and_then(processors::Watch::stop));
+    let mut findings = vec![processors::cores(plan)];
+    findings.extend(busy.iter().flat_map(processors::Use::findings));
+    findings.extend(timers::findings(&timers, tightest(plan)));
+    findings.push(sockets::descriptors(probe::descriptors(plan)));
+    findings.extend(sockets::ports(plan));
+    findings.push(clocks.finding());
+    findings.push(trust::system());
+    findings.extend(folder::findings(runs_dir, plan));
+    Ok(findings)
+}
+
+/// The lowest ceiling of a plan's budgets.
+fn tightest(plan: &Plan) -> Option<Duration> {
+    let requests = plan.scenarios.iter().flat_map(|scenario| &scenario.shown.requests);
+    let ceilings = requests.flat_map(|request| &request.budgets).filter_map(Budget::ceiling);
+    ceilings.map(|(_, ceiling)| ceiling).min()
+}
+
+/// `1 connection`, `2 connections`.
+fn plural(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// A share (0 to 1) in percent: `0.3 %`.
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent == 0.0 { "0 %".to_owned() } else { format!("{percent:.1} %") }
+}

@@ -1,0 +1,93 @@
+//! What a plan's scenarios leave open: variables that are not set, and what can hardly be carried out as it was meant.
+
+use crate::record::checkup::Finding;
+use crate::scenario::{Point, ScenarioErrors, Warning};
+
+/// The group of these findings.
+const SCENARIOS: &str = "scenarios";
+
+/// How many places of the same mistake are named.
+const PLACES: usize = 3;
+
+/// What is to be said of scenarios that could be read.
+///
+/// `missing` are the errors of a plan that would run, where one that is only looked at has none: they are about
+/// variables without a value. `warnings` are those of the plan.
+pub fn scenarios(missing: Option<&ScenarioErrors>, warnings: &[Warning]) -> Vec<Finding> {
+    let missing = missing.into_iter().flat_map(ScenarioErrors::points).collect::<Vec<_>>();
+    judge(&missing, warnings.iter().map(Warning::point))
+}
+
+fn judge(missing: &[Point], warnings: impl Iterator<Item = Point>) -> Vec<Finding> {
+    // Where a plan is only looked at, the same variables are warned of as well.
+    let others: Vec<_> = warnings.filter(|warning| !missing.contains(warning)).collect();
+    let missing = gathered(missing).into_iter().map(|(what, remedy)| found("variables", what).fail(remedy));
+    missing
+        .chain(gathered(&others).into_iter().map(|(what, remedy)| found("doubts", what).warn(remedy)))
+        .collect()
+}
+
+fn found(name: &str, what: String) -> Finding {
+    Finding::ok(SCENARIOS, name, what)
+}
+
+/// What is wrong in several places is told once, with its places; each with its remedy.
+fn gathered(points: &[Point]) -> Vec<(String, &str)> {
+    let mut gathered: Vec<(&Point, Vec<&str>)> = Vec::new();
+    for point in points {
+        match gathered
+            .iter_mut()
+            .find(|(same, _)| (&same.problem, &same.remedy) == (&point.problem, &point.remedy))
+        {
+            Some((_, places)) => places.push(&point.place),
+            None => gathered.push((point, vec![&point.place])),
+        }
+    }
+    let told = |(point, places): (&'_ Point, Vec<&str>)| {
+        let more = places.len().saturating_sub(PLACES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let places: Vec<_> = places.into_iter().take(PLACES).collect();
+        format!("{}{more}: {}", places.join(", "), point.problem)
+    };
+    gathered.into_iter().map(|(point, places)| (told((point, places)), point.remedy.as_str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Environment, Overrides, Plan};
+    use crate::record::checkup::State;
+    use crate::scenario::Scenario;
+
+    #[test]
+    fn a_variable_without_a_value_fails_once_and_a_doubt_is_a_warning() {
+        let text = "name = \"s\"\nbudgets = [\"p99 < 1s\"]\n[target]\nbase_url = \"${HOST}\"\n\
+                    [[request]]\nname = \"a\"\npath = \"/?${HOST}\"\n[load]\narrival_rate = \"60/s\"\nduration = \"1s\"\nconnections = 60\n";
+        let scenario = [Scenario::parse("s.toml", text).unwrap()];
+        let resolve = |environment| Plan::resolve(&scenario, &environment, &Overrides::default());
+        let missing = resolve(Environment::new([])).unwrap_err();
+        let (_, warnings) = resolve(Environment::for_check([])).unwrap();
+        let findings = scenarios(Some(&missing), &warnings);
+        let told: Vec<_> = findings.iter().map(|found| (found.state, found.name.as_str())).collect();
+        assert_eq!(told, [(State::Fail, "variables"), (State::Warn, "doubts")]);
+        assert_eq!(findings[0].what, "s.toml:4:15: variable `HOST` is not set");
+        assert!(
+            findings[1].what.starts_with("s.toml:2:13: `p99` needs at least 299"),
+            "{}",
+            findings[1].what
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_in_many_places_is_told_once() {
+        let point = |place: usize, problem: &str| Point {
+            place: format!("{place}.toml:1:1"),
+            problem: problem.to_owned(),
+            remedy: "set it".to_owned(),
+        };
+        let missing =
+            vec![point(1, "a"), point(1, "b"), point(2, "a"), point(3, "a"), point(4, "a"), point(5, "a")];
+        let told: Vec<_> = judge(&missing, [].into_iter()).into_iter().map(|finding| finding.what).collect();
+        assert_eq!(told, ["1.toml:1:1, 2.toml:1:1, 3.toml:1:1 and 2 more: a", "1.toml:1:1: b"]);
+    }
+}

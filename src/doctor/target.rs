@@ -1,0 +1,259 @@
+//! Whether a plan's targets can be reached, at which addresses, and what they speak.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::trust;
+use crate::engine::EngineError;
+use crate::engine::probe::{self, Door, Found, HandshakeTrouble, Names, Reach, Refused, Spoke};
+use crate::plan::{Plan, ScenarioPlan, TargetPlan};
+use crate::record::checkup::Finding;
+use crate::record::{Dimension, Failure};
+use crate::units::show;
+
+/// A look-up from here on waits for a name server that does not answer.
+const SLOW_LOOKUP: Duration = Duration::from_secs(1);
+
+/// How many addresses are named.
+const NAMED: usize = 6;
+
+/// Looks at every target of a plan, all at the same time: its name, and a connection to each of its addresses. No
+/// request is sent. A look-up and a connection may take `limit` each, or less where the plan's timeouts are shorter.
+pub fn targets(plan: &Plan, limit: Duration) -> Vec<Finding> {
+    let targets = distinct(plan);
+    std::thread::scope(|scope| {
+        let look =
+            |scenario: &ScenarioPlan| (!is_guessed(scenario)).then(|| probe::reach(&scenario.target, limit));
+        let looks: Vec<_> =
+            targets.iter().map(|target| target[0]).map(|first| scope.spawn(move || look(first))).collect();
+        let seen = looks.into_iter().map(|look| look.join().unwrap_or(Some(Err(EngineError::WorkerLost))));
+        targets.iter().zip(seen).flat_map(|(scenarios, seen)| judge(scenarios, seen)).collect()
+    })
+}
+
+/// The scenarios of each target that are reached on the same terms; at least one each.
+fn distinct(plan: &Plan) -> Vec<Vec<&ScenarioPlan>> {
+    let terms = |scenario: &ScenarioPlan| {
+        let TargetPlan { base_url, protocol, trust, identity, family, resolve, .. } = scenario.target.clone();
+        (base_url.origin(), protocol, trust, identity, family, resolve)
+    };
+    let mut distinct: Vec<Vec<&ScenarioPlan>> = Vec::new();
+    for scenario in &plan.scenarios {
+        match distinct.iter_mut().find(|known| terms(known[0]) == terms(scenario)) {
+            Some(known) => known.push(scenario),
+            None => distinct.push(vec![scenario]),
+        }
+    }
+    distinct
+}
+
+/// Whether variables of the base URL have no value: what stands for them leads nowhere.
+fn is_guessed(scenario: &ScenarioPlan) -> bool {
+    scenario.shown.base_url.contains("${")
+}
+
+fn judge(scenarios: &[&ScenarioPlan], seen: Option<Result<Reach, EngineError>>) -> Vec<Finding> {
+    let (scenario, target) = (scenarios[0], &scenarios[0].target);
+    let names: Vec<_> = scenarios.iter().map(|scenario| scenario.shown.name.as_str()).collect();
+    let group = format!("target {} ({})", place(scenario), names.join(", "));
+    let reach = match seen {
+        None => {
+            let unknown =
+                Finding::ok(&group, "address", "not known: a variable of the base URL has no value");
+            return vec![unknown.warn("set the variable and examine it again")];
+        }
+        Some(Err(error)) => return vec![trust::failed(&error, &group)],
+        Some(Ok(reach)) => reach,
+    };
+    let is_secure = target.base_url.scheme() == "https";
+    let mut findings: Vec<_> = trust::of(&target.trust, &group).filter(|_| is_secure).into_iter().collect();
+    findings.push(addresses(&reach.names, &group));
+    findings.extend(doors(&reach.doors, &group));
+    findings
+}
+
+/// A target as it is named: scheme, host and port.
+fn place(scenario: &ScenarioPlan) -> String {
+    if is_guessed(scenario) {
+        return scenario.shown.base_url.clone();
+    }
+    let url = &scenario.target.base_url;
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+}
+
+fn addresses(names: &Result<Names, String>, group: &str) -> Finding {
+    let found = |what| Finding::ok(group, "name", what);
+    let Names { found: how, all, usable } = match names {
+        Ok(names) => names,
+        Err(why) => {
+            return found(format!("not resolved: {why}")).fail(
+                "look at the name and at this machine's resolver (/etc/resolv.conf), or give addresses with `--resolve \
+                 HOST:PORT:ADDRESS`",
+            );
+        }
+    };
+    let what = match how {
+        Found::Written => format!("no look-up is needed: {}", listed(all)),
+        Found::Given => format!("no look-up is needed: {} by `resolve`", listed(all)),
+        Found::LookedUp(took) => format!("{} in {}: {}", families(all), show(*took), listed(all)),
+    };
+    match (usable, how) {
+        (Err(why), _) => {
+            found(format!("{what}; {why}")).fail("allow the other version of IP, or give addresses")
+        }
+        (Ok(_), Found::LookedUp(took)) if *took >= SLOW_LOOKUP => {
+            found(what).warn("look at the name servers (/etc/resolv.conf): the first may not answer")
+        }
+        (Ok(_), _) => found(what),
+    }
+}
+
+fn families(all: &[SocketAddr]) -> String {
+    let v4 = all.iter().filter(|address| address.is_ipv4()).count();
+    format!("{v4} IPv4 and {} IPv6 addresses", all.len() - v4)
+}
+
+fn listed(all: &[SocketAddr]) -> String {
+    let named: Vec<_> = all.iter().take(NAMED).map(|address| address.ip().to_string()).collect();
+    let more = if all.len() > NAMED { format!(" and {} more", all.len() - NAMED) } else { String::new() };
+    format!("{}{more}", named.join(", "))
+}
+
+/// One line for each address that was tried.
+fn doors(doors: &[Door], group: &str) -> Vec<Finding> {
+    let some_open = doors.iter().any(|door| door.opened.is_ok());
+    doors.iter().map(|door| judge_door(door, some_open, group)).collect()
+}
+
+fn judge_door(door: &Door, some_open: bool, group: &str) -> Finding {
+    let found = |what: String| Finding::ok(group, "connection", format!("{}: {what}", door.address));
+    match &door.opened {
+        Ok(Spoke { connect, tls, spoken }) => found(match (tls, spoken) {
+            (Some(tls), Some(spoken)) => format!("{spoken}; TCP {}, TLS {}", show(*connect), show(*tls)),
+            _ => format!("open; TCP {} (what it speaks shows in a request; none was sent)", show(*connect)),
+        }),
+        Err(refused) => {
+            let found = found(seen(refused));
+            // A run goes on to the next address where one cannot be connected to, and only there.
+            if some_open && refused.phase == Some(Dimension::Connect) {
+                found.warn(format!("another address answers and is used; {}", remedy(refused)))
+            } else {
+                found.fail(remedy(refused))
+            }
+        }
+    }
+}
+
+/// The kind of failure and what was seen, but nothing twice.
+fn seen(refused: &Refused) -> String {
+    let Refused { failure, seen, .. } = refused;
+    let kind = failure.words();
+    if seen.to_lowercase().starts_with(kind) { seen.clone() } else { format!("{kind}: {seen}") }
+}
+
+fn remedy(refused: &Refused) -> &'static str {
+    match (refused.trouble, refused.failure) {
+        (Some(trouble), _) => remedy_of_handshake(trouble),
+        (None, Failure::Refused) => "start the target, or correct the port: nothing listens there",
+        (None, Failure::TimedOut) if refused.phase == Some(Dimension::Tls) => {
+            "look at the target: it takes the connection and never answers the TLS handshake"
+        }
+        (None, Failure::TimedOut) => "look whether a firewall is in between, or whether the target is down",
+        (None, Failure::Unreachable) => {
+            "look at this machine's routes; `--ipv4` or `--ipv6` leaves the other version of IP out"
+        }
+        (None, Failure::Reset | Failure::Closed) => {
+            "look at the target's log, and at what stands before it: a proxy without a backend closes so"
+        }
+        (None, Failure::Protocol) => {
+            "ask for a version it speaks (`--http auto`), or let the target speak this one"
+        }
+        (None, Failure::Malformed) => "look at the port: this is another service's",
+        (None, Failure::Prober) => "this machine lacks descriptors, ports or memory: see above",
+        (None, _) => "look at the target's log: `openssl s_client -connect HOST:PORT` shows the handshake",
+    }
+}
+
+fn remedy_of_handshake(trouble: HandshakeTrouble) -> &'static str {
+    match trouble {
+        HandshakeTrouble::Expired => "renew the target's certificate, or look at this machine's clock",
+        HandshakeTrouble::NotYetValid => {
+            "look at this machine's clock, or at when the certificate begins to be valid"
+        }
+        HandshakeTrouble::OtherName => {
+            "ask for a name that the certificate holds (`--resolve HOST:PORT:ADDRESS` leads it here), or renew it"
+        }
+        HandshakeTrouble::UnknownAuthority => {
+            "name the authority's certificate by `tls_ca`, or let the target send the chain that leads to a known one"
+        }
+        HandshakeTrouble::BadCertificate => "look at the target's certificate, or renew it",
+        HandshakeTrouble::WantsCertificate => {
+            "name a certificate that the target accepts, and its key, by `tls_cert` and `tls_key`"
+        }
+        HandshakeTrouble::NothingInCommon => "let the target speak TLS 1.2 or 1.3",
+        HandshakeTrouble::UnknownName => "look at the host's name: the target does not serve it",
+        HandshakeTrouble::NotTls => "write `http://`, or correct the port: TLS is not spoken there",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::checkup::State;
+
+    fn door(address: &str, opened: Result<Spoke, Refused>) -> Door {
+        Door { address: address.parse().unwrap(), opened }
+    }
+
+    fn refused(failure: Failure, phase: Dimension, trouble: Option<HandshakeTrouble>) -> Refused {
+        Refused { failure, phase: Some(phase), seen: "Connection refused (os error 111)".to_owned(), trouble }
+    }
+
+    fn open() -> Spoke {
+        let took = Duration::from_millis(2);
+        Spoke { connect: took, tls: Some(took), spoken: Some("HTTP/2 over TLS 1.3".to_owned()) }
+    }
+
+    fn states(all: &[Door]) -> Vec<State> {
+        doors(all, "t").iter().map(|finding| finding.state).collect()
+    }
+
+    #[test]
+    fn an_address_that_a_run_passes_over_is_a_warning_where_another_one_answers() {
+        let closed = || Err(refused(Failure::Refused, Dimension::Connect, None));
+        let (one, other) = ("192.0.2.1:443", "[2001:db8::1]:443");
+        assert_eq!(states(&[door(one, Ok(open())), door(other, closed())]), [State::Ok, State::Warn]);
+        assert_eq!(states(&[door(one, closed()), door(other, closed())]), [State::Fail, State::Fail]);
+        // A handshake that fails makes a run's exchanges fail, whichever other address there is.
+        let expired = Err(refused(Failure::Tls, Dimension::Tls, Some(HandshakeTrouble::Expired)));
+        assert_eq!(states(&[door(one, Ok(open())), door(other, expired)]), [State::Ok, State::Fail]);
+    }
+
+    #[test]
+    fn a_connection_says_what_is_spoken_or_why_not_and_nothing_twice() {
+        let told = |opened| judge_door(&door("192.0.2.1:443", opened), false, "t").what;
+        assert_eq!(told(Ok(open())), "192.0.2.1:443: HTTP/2 over TLS 1.3; TCP 2 ms, TLS 2 ms");
+        let closed = refused(Failure::Refused, Dimension::Connect, None);
+        assert_eq!(told(Err(closed.clone())), "192.0.2.1:443: Connection refused (os error 111)");
+        let reset = Refused { failure: Failure::Reset, seen: "by peer".to_owned(), ..closed };
+        assert_eq!(told(Err(reset)), "192.0.2.1:443: connection reset: by peer");
+    }
+
+    #[test]
+    fn a_name_tells_its_addresses_and_what_keeps_them_from_being_used() {
+        let all: Vec<SocketAddr> = ["192.0.2.1:80", "[2001:db8::1]:80"].map(|at| at.parse().unwrap()).into();
+        let names = |millis, usable: Result<(), &str>| {
+            let usable = usable.map(|()| all.clone()).map_err(str::to_owned);
+            let found = Found::LookedUp(Duration::from_millis(millis));
+            addresses(&Ok(Names { found, all: all.clone(), usable }), "t")
+        };
+        let found = names(3, Ok(()));
+        assert_eq!(found.what, "1 IPv4 and 1 IPv6 addresses in 3 ms: 192.0.2.1, 2001:db8::1");
+        assert_eq!([found.state, names(1_000, Ok(())).state], [State::Ok, State::Warn]);
+        assert_eq!(names(3, Err("no IPv6 address in a")).state, State::Fail);
+        assert_eq!(addresses(&Err("no answer within 5 s".to_owned()), "t").state, State::Fail);
+        let many: Vec<SocketAddr> = (1..=9).map(|last| SocketAddr::from(([192, 0, 2, last], 80))).collect();
+        assert!(listed(&many).ends_with("192.0.2.6 and 3 more"));
+    }
+}

@@ -1,0 +1,128 @@
+//! How late timers go off, and whether this machine stands still.
+
+use std::time::Duration;
+
+use super::{MACHINE, percent};
+use crate::engine::probe::{STANDSTILL, Timers};
+use crate::record::Histogram;
+use crate::record::checkup::Finding;
+use crate::units::show;
+
+/// What spoils figures where no plan says how exact they must be: a tenth of a ceiling of 100 ms.
+const SPOILS: Duration = Duration::from_millis(10);
+
+/// The part of a ceiling that the prober's own lateness may not reach, as a divisor: more could decide a verdict by
+/// itself.
+const PART_OF_CEILING: u32 = 10;
+
+/// The share of the time from which on standstills touch a p99, and from which on a p90.
+const TOUCHES_P99: f64 = 0.01;
+const TOUCHES_P90: f64 = 0.1;
+
+const REMEDY: &str = "stop what else runs here, or probe from a machine of its own";
+
+/// What is to be said of timers beside the tightest ceiling of a plan.
+pub(super) fn findings(timers: &Timers, tightest: Option<Duration>) -> [Finding; 2] {
+    [lag(&timers.lag, tightest), standstills(&timers.hiccups, tightest)]
+}
+
+/// The lateness that spoils figures.
+fn spoiling(tightest: Option<Duration>) -> Duration {
+    tightest.map_or(SPOILS, |ceiling| (ceiling / PART_OF_CEILING).max(STANDSTILL))
+}
+
+fn lag(lag: &Histogram, tightest: Option<Duration>) -> Finding {
+    let at = |share| lag.at_share(share).unwrap_or_default();
+    let (p50, p99, max) = (at(0.5), at(0.99), lag.max().unwrap_or_default());
+    let what =
+        format!("p50 {}, p99 {}, max {} late, over {} timers", show(p50), show(p99), show(max), lag.count());
+    let found = |what| Finding::ok(MACHINE, "timer lag", what);
+    if p99 >= spoiling(tightest) {
+        let beside = tightest.map_or(String::new(), |ceiling| {
+            format!("; that is a tenth and more of the tightest ceiling, {}", show(ceiling))
+        });
+        found(format!("{what}{beside}")).fail(REMEDY)
+    } else if p99 >= STANDSTILL {
+        found(format!("{what}; each request is sent as late as that")).warn(REMEDY)
+    } else {
+        found(what)
+    }
+}
+
+fn standstills(hiccups: &Histogram, tightest: Option<Duration>) -> Finding {
+    let found = |what| Finding::ok(MACHINE, "standstills", what);
+    let watched = super::WATCHED;
+    let (count, share) = standing(hiccups, STANDSTILL);
+    if count == 0 {
+        return found(format!("none of {} and longer in {}", show(STANDSTILL), show(watched)));
+    }
+    let what = format!(
+        "{count} of {} and longer, {} at most, {} of {}",
+        show(STANDSTILL),
+        show(hiccups.max().unwrap_or_default()),
+        percent(share),
+        show(watched)
+    );
+    let stamped = || format!("{what}; what comes in meanwhile is stamped late");
+    if standing(hiccups, spoiling(tightest)).1 >= TOUCHES_P90 {
+        found(stamped()).fail(REMEDY)
+    } else if share >= TOUCHES_P99 {
+        found(stamped()).warn(REMEDY)
+    } else {
+        found(what)
+    }
+}
+
+/// How many hiccups were at least so long, and which share of the time they took together.
+fn standing(hiccups: &Histogram, least: Duration) -> (u64, f64) {
+    let long = || hiccups.steps().filter(|(late, _)| *late >= least);
+    let stood: f64 = long().map(|(late, count)| late.as_secs_f64() * count as f64).sum();
+    (long().map(|(_, count)| count).sum(), stood / super::WATCHED.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::checkup::State;
+
+    fn all_late(millis: f64, count: u32) -> Histogram {
+        let mut histogram = Histogram::default();
+        (0..count).for_each(|_| histogram.record(Duration::from_secs_f64(millis / 1e3)));
+        histogram
+    }
+
+    #[test]
+    fn lag_is_judged_beside_the_tightest_ceiling() {
+        for (millis, tightest, state) in [
+            (0.2, None, State::Ok),
+            (3.5, None, State::Warn),
+            (10.5, None, State::Fail),
+            (10.5, Some(300), State::Warn),
+            (31.0, Some(300), State::Fail),
+            (0.9, Some(5), State::Ok),
+            (3.5, Some(5), State::Fail),
+        ] {
+            let finding = lag(&all_late(millis, 100), tightest.map(Duration::from_millis));
+            assert_eq!(finding.state, state, "{millis} ms beside {tightest:?}");
+            assert_eq!(finding.remedy.is_none(), state == State::Ok);
+        }
+    }
+
+    #[test]
+    fn standstills_are_judged_by_their_share_of_the_time_and_short_ones_beside_the_tightest_ceiling() {
+        for (millis, count, tightest, state) in [
+            (0.9, 500, None, State::Ok),
+            (4.0, 1, None, State::Ok),
+            (6.0, 1, None, State::Warn),
+            (8.0, 40, None, State::Warn),
+            (8.0, 40, Some(60), State::Fail),
+            (60.0, 1, None, State::Fail),
+            (60.0, 1, Some(1_000), State::Warn),
+        ] {
+            let finding = standstills(&all_late(millis, count), tightest.map(Duration::from_millis));
+            assert_eq!(finding.state, state, "{count} of {millis} ms beside {tightest:?}");
+        }
+        let told = standstills(&all_late(60.0, 1), None).what;
+        assert!(told.starts_with("1 of ") && told.contains("60 ms at most, 12.0 % of 500 ms"), "{told}");
+    }
+}

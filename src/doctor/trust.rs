@@ -1,0 +1,94 @@
+//! The certificates that TLS begins from.
+
+use super::{MACHINE, plural};
+use crate::engine::EngineError;
+use crate::engine::probe::{self, Roots};
+use crate::plan::Trust;
+use crate::record::checkup::Finding;
+
+/// What is to be said of this machine's own roots.
+pub(super) fn system() -> Finding {
+    judge_system(probe::roots(&Trust::System))
+}
+
+fn judge_system(read: Result<Option<Roots>, EngineError>) -> Finding {
+    let found = |what: String| Finding::ok(MACHINE, "TLS roots", what);
+    let remedy = "install the system's certificates (ca-certificates), or name a file by `tls_ca`";
+    match read {
+        Ok(Some(Roots { count, are_built_in: false, unread })) => {
+            let what = format!("{count} in the system's store");
+            match unread.first() {
+                Some(first) => found(format!("{what}; some were not read: {first}")).warn(remedy),
+                None => found(what),
+            }
+        }
+        Ok(Some(Roots { count, .. })) => {
+            found(format!("{count} of Mozilla's that are built in, as the system has none"))
+        }
+        Ok(None) => found("none are needed".to_owned()),
+        Err(error) => found(error.to_string()).fail(remedy),
+    }
+}
+
+/// What is to be said of what a target is believed by; nothing where that is the system's roots.
+pub(super) fn of(trust: &Trust, group: &str) -> Option<Finding> {
+    let found = |what| Finding::ok(group, "certificates", what);
+    match trust {
+        Trust::System => None,
+        Trust::Anything => Some(
+            found("any is believed (`insecure`): nobody knows who answers".to_owned())
+                .warn("leave `insecure` out; a private authority is named by `tls_ca`"),
+        ),
+        Trust::File(path) => Some(match probe::roots(trust) {
+            Ok(roots) => {
+                let count = roots.map_or(0, |roots| roots.count);
+                found(format!("{} in {} (`tls_ca`)", plural(count as u64, "root"), path.display()))
+            }
+            Err(error) => failed(&error, group),
+        }),
+    }
+}
+
+/// What keeps a target's connections from being tried at all.
+pub(super) fn failed(error: &EngineError, group: &str) -> Finding {
+    let found = |name, what| Finding::ok(group, name, what);
+    match error {
+        EngineError::Trust { path, why } => found("certificates", format!("{}: {why}", path.display()))
+            .fail("name a PEM file with at least one certificate by `tls_ca`"),
+        EngineError::Identity { path, why } => {
+            found("client certificate", format!("{}: {why}", path.display())).fail(
+                "name PEM files by `tls_cert` and `tls_key`: the certificate with its chain, and its key",
+            )
+        }
+        error => found("set-up", error.to_string()).fail("correct the scenario's `[target]`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::record::checkup::State;
+
+    #[test]
+    fn roots_that_are_built_in_do_and_those_that_cannot_be_read_are_told() {
+        let roots = |are_built_in, unread: &[&str]| {
+            let unread = unread.iter().map(|&unread| unread.to_owned()).collect();
+            judge_system(Ok(Some(Roots { count: 142, are_built_in, unread })))
+        };
+        assert_eq!(roots(false, &[]).what, "142 in the system's store");
+        assert_eq!(roots(true, &["no folder"]).state, State::Ok);
+        let some = roots(false, &["no folder"]);
+        assert_eq!((some.state, some.what.contains("no folder")), (State::Warn, true));
+    }
+
+    #[test]
+    fn a_target_that_anybody_may_play_is_warned_of_and_an_unreadable_file_fails() {
+        assert_eq!(of(&Trust::System, "t"), None);
+        assert_eq!(of(&Trust::Anything, "t").unwrap().state, State::Warn);
+        let missing = of(&Trust::File(PathBuf::from("no/such.pem")), "t").unwrap();
+        assert_eq!(missing.state, State::Fail);
+        assert!(missing.what.starts_with("no/such.pem: "), "{}", missing.what);
+    }
+}

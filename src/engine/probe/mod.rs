@@ -1,0 +1,47 @@
+//! Looks at this machine and at targets as a run would meet them, without sending a request.
+//!
+//! Each function measures or reads one thing now, by the parts that carry runs out; what to make of it is for others to
+//! say. None of them blocks for longer than it is told.
+
+mod reach;
+mod timers;
+
+use std::time::Duration;
+
+use super::dial;
+use super::{EngineError, descriptors, own_part, ports};
+use crate::plan::{Plan, Trust};
+
+pub use super::descriptors::Descriptors;
+pub use super::dial::{HandshakeTrouble, Roots};
+pub use reach::{Door, Found, Names, Reach, Refused, Spoke, reach};
+pub use timers::{Timers, timers};
+
+/// From here on a hiccup is a standstill; timers alone are late by less.
+pub const STANDSTILL: Duration = super::hiccups::Hiccups::STANDSTILL;
+
+/// Arrivals a second that one thread sends with ease.
+pub const ARRIVALS_A_CORE: f64 = super::ARRIVALS_A_LANE;
+
+/// What a plan needs of file descriptors and what this process may have; the limit is raised as far as is needed, as a
+/// run raises it.
+///
+/// The error says that it cannot be raised so far.
+pub fn descriptors(plan: &Plan) -> Result<Descriptors, EngineError> {
+    let seen = descriptors::look_at(&own_part(plan));
+    descriptors::provide(seen.connections)?;
+    Ok(seen)
+}
+
+/// How many local ports this machine lends to connections towards one address; `None` where it does not say.
+///
+/// The error says that a plan needs more. What depends on the run is in [`super::doubts`].
+pub fn ports(plan: &Plan) -> Result<Option<u64>, EngineError> {
+    ports::provide(&own_part(plan))?;
+    Ok(ports::free())
+}
+
+/// The certificates that a handshake begins from; `None` where any certificate is believed.
+pub fn roots(trust: &Trust) -> Result<Option<Roots>, EngineError> {
+    dial::roots(trust)
+}

@@ -1,0 +1,103 @@
+//! One line of a log.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use crate::record::{Histogram, HistogramError};
+
+/// What a line of a log says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Line<'a> {
+    /// When the log started, in seconds since 1970.
+    StartTime(f64),
+    /// What starts of intervals count from, in seconds since 1970.
+    BaseTime(f64),
+    /// A comment, a heading or nothing.
+    Said(&'a str),
+    /// One histogram.
+    Interval(Fields<'a>),
+}
+
+/// A line with a histogram, each field as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fields<'a> {
+    /// What the histogram is of.
+    pub tag: Option<&'a str>,
+    /// When the interval starts, in seconds.
+    pub start: &'a str,
+    /// How long it is, in seconds.
+    pub length: &'a str,
+    /// Its greatest value, by custom in milliseconds.
+    pub max: &'a str,
+    /// Its histogram, encoded.
+    pub histogram: &'a str,
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line; `None` where it is none of a log.
+    pub fn parse(line: &'a str) -> Option<Self> {
+        let line = line.trim();
+        let seconds = |text: &str| {
+            let word = text.split([' ', ']']).find(|word| !word.is_empty())?;
+            word.parse().ok().filter(|seconds: &f64| seconds.is_finite())
+        };
+        if let Some(rest) = line.strip_prefix("#[StartTime:") {
+            return seconds(rest).map(Self::StartTime);
+        }
+        if let Some(rest) = line.strip_prefix("#[BaseTime:") {
+            return seconds(rest).map(Self::BaseTime);
+        }
+        if line.is_empty() || line.starts_with('#') || line.starts_with("\"StartTimestamp\"") {
+            return Some(Self::Said(line));
+        }
+        Fields::of(line).map(Self::Interval)
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// Takes a line apart; `None` where it has other fields.
+    pub fn of(line: &'a str) -> Option<Self> {
+        let (tag, rest) = match line.strip_prefix("Tag=") {
+            None => (None, line),
+            Some(rest) => rest.split_once(',').map(|(tag, rest)| (Some(tag), rest))?,
+        };
+        let mut fields = rest.split(',').map(str::trim);
+        let mut next = || fields.next();
+        let (start, length, max, histogram) = (next()?, next()?, next()?, next()?);
+        next().is_none().then_some(Self { tag, start, length, max, histogram })
+    }
+
+    /// The histogram as it was recorded; an error where it is damaged or in another encoding.
+    pub fn counts(&self) -> Result<hdrhistogram::Histogram<u64>, HistogramError> {
+        let bytes = BASE64.decode(self.histogram).map_err(|error| HistogramError::new(&error))?;
+        Histogram::counts_of_v2(&bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_that_other_tools_write_are_told_apart() {
+        let parsed = Line::parse;
+        assert_eq!(
+            parsed("#[StartTime: 1441812279.474 (seconds since epoch), Wed Sep 09 08:24:39 PDT 2015]"),
+            Some(Line::StartTime(1_441_812_279.474))
+        );
+        assert_eq!(parsed("#[BaseTime: 0.0 (seconds since epoch)]"), Some(Line::BaseTime(0.0)));
+        for said in ["#[Histogram log format version 1.2]", "\"StartTimestamp\",\"Interval_Length\"", ""] {
+            assert_eq!(parsed(said), Some(Line::Said(said)));
+        }
+        let fields =
+            Fields { tag: Some("a"), start: "0.127", length: "1.007", max: "2.769", histogram: "HISTFAAA" };
+        assert_eq!(parsed("Tag=a,0.127,1.007,2.769,HISTFAAA\r"), Some(Line::Interval(fields)));
+        assert_eq!(
+            parsed("0.127, 1.007, 2.769, HISTFAAA"),
+            Some(Line::Interval(Fields { tag: None, ..fields }))
+        );
+        for wrong in ["Tag=a", "1,2,3", "1,2,3,4,5", "#[StartTime: soon]", "#[BaseTime: NaN]", "noise"] {
+            assert_eq!(parsed(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! A log's lines, put together to intervals.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram as Counts;
+
+use super::super::Mistake;
+use super::lines::{self, Numbered};
+use super::start::{Clock, length};
+use super::{Options, Unit};
+use crate::hlog::{Fields, Line, Tag, What};
+use crate::record::{
+    Ceiling, CeilingCount, Dimension, Histogram, Interval, Series, ServerTimings, Stage, Tally,
+};
+
+/// The most values of one histogram, so that no sum of them overflows.
+const MOST_VALUES: u64 = 1 << 40;
+/// The most characters of a name.
+const MOST_OF_NAME: usize = 200;
+
+/// The intervals of a log in its order, and the mistakes in it.
+pub(super) struct Intervals<'a> {
+    lines: Box<dyn Iterator<Item = Numbered<'a>> + 'a>,
+    clock: Clock,
+    unit: Unit,
+    options: &'a Options,
+    ceilings: &'a [Ceiling],
+    pending: Option<Interval>,
+    /// What is told of the lines that have been read.
+    pub(super) seen: Seen,
+}
+
+/// What lines tell beside their histograms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// The shortest and the longest interval.
+    pub(super) lengths: Option<(Duration, Duration)>,
+    /// When the last interval ended.
+    pub(super) end: Duration,
+    /// Lines that another tool wrote.
+    pub(super) foreign: u64,
+    /// The last line, where it is cut off and was left out.
+    pub(super) cut: Option<usize>,
+}
+
+/// One line: what its histogram is of.
+struct Piece {
+    tag: Tag,
+    start: Duration,
+    counts: Counts<u64>,
+}
+
+impl<'a> Intervals<'a> {
+    pub(super) fn new(
+        bytes: &'a [u8],
+        clock: Clock,
+        unit: Unit,
+        options: &'a Options,
+        ceilings: &'a [Ceiling],
+    ) -> Self {
+        let lines = Box::new(lines::of(bytes));
+        Self { lines, clock, unit, options, ceilings, pending: None, seen: Seen::default() }
+    }
+
+    /// Adds a line to the interval that it belongs to; hands out the one before where it is another.
+    fn take(&mut self, piece: Piece) -> Option<Interval> {
+        let Piece { tag, start, counts } = piece;
+        let belongs = self.pending.as_ref().is_some_and(|pending| {
+            pending.scenario == tag.scenario
+                && pending.request == tag.request
+                && pending.stage == tag.stage
+                && pending.start == start
+        });
+        let done = if belongs { None } else { self.finish() };
+        let interval = self.pending.get_or_insert_with(|| Interval {
+            scenario: tag.scenario,
+            request: tag.request,
+            stage: tag.stage,
+            start,
+            tally: Tally { ceilings: vec![CeilingCount::default(); self.ceilings.len()], ..Tally::default() },
+            series: Series::default(),
+            server_timings: ServerTimings::default(),
+        });
+        add(interval, &tag.what, &counts, self.unit, self.ceilings);
+        done
+    }
+
+    /// The interval that no line adds to any more.
+    fn finish(&mut self) -> Option<Interval> {
+        let mut interval = self.pending.take()?;
+        without_lag(&mut interval, self.ceilings);
+        Some(interval)
+    }
+
+    fn piece(&mut self, fields: Fields<'_>) -> Result<Piece, String> {
+        let start = self.clock.offset(fields.start)?;
+        let length = length(fields.length)?;
+        let tag = self.tag(fields.tag)?;
+        let counts = fields.counts().map_err(|error| error.to_string())?;
+        if counts.len() > MOST_VALUES {
+            return Err("it holds more values than can have been measured".to_owned());
+        }
+        let (shortest, longest) = self.seen.lengths.unwrap_or((length, length));
+        self.seen.lengths = Some((shortest.min(length), longest.max(length)));
+        self.seen.end = self.seen.end.max(start + length);
+        Ok(Piece { tag, start, counts })
+    }
+
+    /// What a line is of; one of another tool is the latency of the request that its tag names.
+    fn tag(&mut self, tag: Option<&str>) -> Result<Tag, String> {
+        let tag = tag.and_then(Tag::parse).unwrap_or_else(|| {
+            self.seen.foreign += 1;
+            Tag {
+                scenario: self.options.scenario.clone(),
+                request: tag.unwrap_or(&self.options.request).to_owned(),
+                stage: Stage::Measured,
+                what: What::Dimension(Dimension::Latency),
+            }
+        });
+        let is_name = |name: &String| {
+            !name.is_empty() && !name.contains(char::is_control) && name.chars().count() <= MOST_OF_NAME
+        };
+        let metric = match &tag.what {
+            What::ServerTiming(metric) => metric,
+            What::Dimension(_) => &tag.request,
+        };
+        if [&tag.scenario, &tag.request, metric].into_iter().all(is_name) {
+            Ok(tag)
+        } else {
+            Err("its tag is no name".to_owned())
+        }
+    }
+}
+
+impl Iterator for Intervals<'_> {
+    type Item = Result<Interval, Mistake>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Some(Numbered { number, is_torn, line }) = self.lines.next() {
+            let read = match line {
+                Some(Line::Interval(fields)) => self.piece(fields),
+                Some(head) => {
+                    self.clock.hear(head);
+                    continue;
+                }
+                None => Err("it is no line of an HdrHistogram log".to_owned()),
+            };
+            match read {
+                Ok(piece) => {
+                    if let Some(done) = self.take(piece) {
+                        return Some(Ok(done));
+                    }
+                }
+                Err(_) if is_torn => self.seen.cut = Some(number),
+                Err(why) => return Some(Err(Mistake::at(number, why))),
+            }
+        }
+        self.finish().map(Ok)
+    }
+}
+
+/// Adds a histogram to an interval, and counts what in it exceeds for sure.
+fn add(interval: &mut Interval, what: &What, counts: &Counts<u64>, unit: Unit, ceilings: &[Ceiling]) {
+    let histogram = converted(counts, unit);
+    let dimension = match what {
+        What::Dimension(dimension) => *dimension,
+        What::ServerTiming(metric) => return interval.server_timings.add(metric, &histogram),
+    };
+    let tally = &mut interval.tally;
+    match dimension {
+        Dimension::Latency => {
+            tally.exchanges += counts.len();
+            tally.ok += counts.len();
+        }
+        Dimension::Fresh => tally.fresh += counts.len(),
+        _ => {}
+    }
+    let of_dimension = ceilings.iter().zip(&mut tally.ceilings);
+    for (ceiling, count) in of_dimension.filter(|(ceiling, _)| ceiling.dimension == dimension) {
+        let exceeded = exceeding(counts, unit, ceiling.limit);
+        count.add(CeilingCount {
+            judged: counts.len(),
+            exceeded,
+            exceeded_without_lag: exceeded,
+            exceeded_without_wait: exceeded,
+        });
+    }
+    interval.series.add(dimension, &histogram);
+}
+
+/// Values in the middle of their bucket: a bucket of the same width takes in the same values, one of another width is
+/// wrong by half of it at most.
+fn converted(counts: &Counts<u64>, unit: Unit) -> Histogram {
+    let mut histogram = Histogram::default();
+    for step in counts.iter_recorded() {
+        let middle = counts.median_equivalent(step.value_iterated_to());
+        histogram.record_many(unit.times(middle), step.count_at_value());
+    }
+    histogram
+}
+
+/// How many values are at or above a limit wherever in their buckets they lie.
+fn exceeding(counts: &Counts<u64>, unit: Unit, limit: Duration) -> u64 {
+    let steps = counts.iter_recorded();
+    let over = steps.filter(|step| unit.times(counts.lowest_equivalent(step.value_iterated_to())) >= limit);
+    over.map(|step| step.count_at_value()).sum()
+}
+
+/// Which exchange was how late is not told: a latency that exceeds by less than the greatest lag of its interval may do
+/// so by its lag.
+fn without_lag(interval: &mut Interval, ceilings: &[Ceiling]) {
+    let Some(lag) = interval.series.get(Dimension::Lag).and_then(Histogram::max) else { return };
+    let holds_lag = |dimension| {
+        matches!(dimension, Dimension::Latency | Dimension::Fresh | Dimension::Reused | Dimension::Lag)
+    };
+    let counts = ceilings.iter().zip(&mut interval.tally.ceilings);
+    for (ceiling, count) in counts.filter(|(ceiling, _)| holds_lag(ceiling.dimension)) {
+        let Some(histogram) = interval.series.get(ceiling.dimension) else { continue };
+        let sure = exceeding(histogram.counts(), Unit::Micros, ceiling.limit + lag);
+        count.exceeded_without_lag = sure.min(count.exceeded);
+    }
+}

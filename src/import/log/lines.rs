@@ -1,0 +1,28 @@
+//! A log's lines, counted.
+
+use crate::hlog::Line;
+
+/// One line of a log.
+pub(super) struct Numbered<'a> {
+    /// Counted from 1.
+    pub(super) number: usize,
+    /// Whether the log ends in it, without an end of line.
+    pub(super) is_torn: bool,
+    /// What it says; `None` where it is no line of a log.
+    pub(super) line: Option<Line<'a>>,
+}
+
+/// All lines of a log, whatever they hold.
+pub(super) fn of(bytes: &[u8]) -> impl Iterator<Item = Numbered<'_>> {
+    let mut rest = bytes;
+    (1..).map_while(move |number| {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', rest);
+        let (line, after) = end.map_or((rest, &[][..]), |end| (&rest[..end], &rest[end + 1..]));
+        rest = after;
+        let line = std::str::from_utf8(line).ok().and_then(Line::parse);
+        Some(Numbered { number, is_torn: end.is_none(), line })
+    })
+}

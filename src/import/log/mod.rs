@@ -1,0 +1,154 @@
+//! HdrHistogram's interval logs (`.hlog`), of other tools and of this one.
+//!
+//! A log of this program has its scenarios, requests, stages and dimensions back; of another's, each line is latency
+//! of the request that its tag names. What an interval log cannot tell is how many exchanges failed.
+
+mod gathered;
+mod intervals;
+mod lines;
+mod start;
+mod told;
+mod unit;
+
+use std::time::Duration;
+
+pub use unit::Unit;
+
+use self::gathered::Gathered;
+use self::intervals::Intervals;
+use self::start::Clock;
+use crate::record::{
+    Budget, Ceiling, Ending, Interval, Measurement, PlannedRequest, PlannedScenario, RunRecord,
+    ScenarioMeasurement,
+};
+
+use super::{Mistake, identity, judged, provenance};
+
+/// How a log is to be read where it leaves that open.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// The scenario of lines that name none.
+    pub scenario: String,
+    /// The request of lines without a tag.
+    pub request: String,
+    /// What values count; found out where it is `None`.
+    pub unit: Option<Unit>,
+    /// What each request is held to, on durations alone.
+    pub budgets: Vec<Budget>,
+}
+
+/// A log that was found to be sound, and the run that it tells of.
+#[derive(Debug)]
+pub struct Log {
+    options: Options,
+    ceilings: Vec<Ceiling>,
+    clock: Clock,
+    unit: Unit,
+    content: [u8; 32],
+    record: RunRecord,
+}
+
+impl Log {
+    /// The most bytes that a log may have.
+    pub const MOST_BYTES: u64 = 256 << 20;
+
+    /// Reads a log whole, or says all that is wrong with it. What it takes is the sum of its histograms, not each of them.
+    pub fn read(bytes: &[u8], options: &Options) -> Result<Self, Vec<Mistake>> {
+        let clock = Clock::of(bytes).map_err(|mistake| vec![mistake])?;
+        let (unit, told_by) = unit::of(bytes, options.unit).map_err(|mistake| vec![mistake])?;
+        let ceilings = ceilings(&options.budgets);
+        let gathered = Gathered::of(Intervals::new(bytes, clock, unit, options, &ceilings))?;
+        let caveats = told::caveats(&gathered, clock, (unit, told_by));
+        let content = identity::hash(&[bytes]);
+        let record = record(gathered, (options, &ceilings), &caveats, (clock, unit, &content));
+        Ok(Self { options: options.clone(), ceilings, clock, unit, content, record })
+    }
+
+    /// The run.
+    pub fn record(&self) -> &RunRecord {
+        &self.record
+    }
+
+    /// The run's intervals in the order of the log, of the same bytes; `None` where they are not the same any more.
+    pub fn intervals<'a>(&'a self, bytes: &'a [u8]) -> Option<impl Iterator<Item = Interval> + use<'a>> {
+        let intervals = || Intervals::new(bytes, self.clock, self.unit, &self.options, &self.ceilings);
+        (identity::hash(&[bytes]) == self.content).then(|| intervals().flatten())
+    }
+}
+
+fn ceilings(budgets: &[Budget]) -> Vec<Ceiling> {
+    let mut ceilings: Vec<Ceiling> = Vec::new();
+    for (dimension, limit) in budgets.iter().filter_map(Budget::ceiling) {
+        let ceiling = Ceiling { dimension, limit };
+        if !ceilings.contains(&ceiling) {
+            ceilings.push(ceiling);
+        }
+    }
+    ceilings
+}
+
+/// The record of what a log holds.
+fn record(
+    gathered: Gathered,
+    (options, ceilings): (&Options, &[Ceiling]),
+    caveats: &[String],
+    (clock, unit, content): (Clock, Unit, &[u8]),
+) -> RunRecord {
+    let started = clock.started();
+    let budgets: Vec<_> = options.budgets.iter().map(ToString::to_string).collect();
+    let budgets = budgets.join("\n");
+    let (scenario, request) = (options.scenario.as_bytes(), options.request.as_bytes());
+    let id = identity::id(
+        started,
+        &[b"hlog", content, scenario, request, unit.name().as_bytes(), budgets.as_bytes()],
+    );
+    let maker = if gathered.seen.foreign == 0 { "tollgate" } else { "unknown" };
+    let plan =
+        gathered.scenarios.iter().map(|scenario| planned(scenario, &options.budgets, caveats)).collect();
+    // What was measured took some time; a run without a measured phase began none before it ended.
+    let instant = Duration::from_millis(1);
+    let elapsed = gathered.seen.end.max(gathered.measured_from.unwrap_or_default() + instant);
+    let measured_from = gathered.measured_from.unwrap_or(elapsed);
+    let scenarios = gathered.scenarios.into_iter().map(|scenario| counted(scenario, ceilings)).collect();
+    let measurement = Measurement {
+        measured_from,
+        elapsed,
+        ..Measurement::of(scenarios, Ending::Imported(told::UNTOLD.to_owned()))
+    };
+    judged(id, provenance(started, "hlog", vec![maker.to_owned()]), plan, measurement)
+}
+
+/// A scenario with what its requests were counted against, and how many exchanges are known to have been.
+fn counted(mut scenario: ScenarioMeasurement, ceilings: &[Ceiling]) -> ScenarioMeasurement {
+    for request in &mut scenario.requests {
+        request.ceilings = ceilings.to_vec();
+        scenario.released += request.measured.tally.exchanges;
+    }
+    scenario
+}
+
+fn planned(measured: &ScenarioMeasurement, budgets: &[Budget], caveats: &[String]) -> PlannedScenario {
+    let unknown = || "unknown".to_owned();
+    let requests = measured.requests.iter().map(|request| PlannedRequest {
+        name: request.name.clone(),
+        line: request.name.clone(),
+        headers: Vec::new(),
+        expectations: Vec::new(),
+        budgets: budgets.to_vec(),
+        hop_of: None,
+    });
+    PlannedScenario {
+        name: measured.name.clone(),
+        description: String::new(),
+        source: "an HdrHistogram interval log".to_owned(),
+        base_url: unknown(),
+        load: unknown(),
+        warmup: unknown(),
+        caveats: caveats.to_vec(),
+        capacity: None,
+        requests: requests.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

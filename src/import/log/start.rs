@@ -1,0 +1,100 @@
+//! When a log and its intervals started.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::super::Mistake;
+use super::lines;
+use crate::hlog::Line;
+
+/// How far behind the log's start an interval may start.
+const LONGEST: f64 = 366.0 * 86_400.0;
+/// How far before the log's start an interval may start, for clocks that were read at different moments.
+const EARLY: f64 = 1.0;
+/// Starts that lie so far before the log's start are not of the calendar but count from there, as in HdrHistogram's own reader
+/// (<https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/HistogramLogReader.java>).
+const YEAR: f64 = 365.0 * 86_400.0;
+/// The end of the year 9999, in seconds since 1970.
+const LAST: f64 = 253_402_300_799.0;
+
+/// What starts of intervals count from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Clock {
+    /// When the log started, in seconds since 1970.
+    started: f64,
+    /// Whether the log says so.
+    pub(super) is_told: bool,
+    start: Option<f64>,
+    base: Option<f64>,
+}
+
+impl Clock {
+    /// The clock of a log before its first line: it started when its head says so, or with its first interval.
+    pub(super) fn of(bytes: &[u8]) -> Result<Self, Mistake> {
+        let mut clock = Self { started: 0.0, is_told: false, start: None, base: None };
+        for line in lines::of(bytes) {
+            let Some(said) = line.line else { continue };
+            clock.hear(said);
+            let Line::Interval(fields) = said else { continue };
+            let first = fields.start.parse().ok().map(|start| clock.absolute(start));
+            let started = first.map(|first| clock.start.map_or(first, |start| start.min(first)));
+            let started = started.filter(|started| (0.0..=LAST).contains(started));
+            let started =
+                started.ok_or_else(|| Mistake::at(line.number, "the log starts at no time of a calendar"))?;
+            return Ok(Self { started, is_told: started >= YEAR, start: None, base: None });
+        }
+        Err(Mistake::of_file(
+            "holds no interval: it is no HdrHistogram log, or one that was never written to",
+        ))
+    }
+
+    /// When the log started.
+    pub(super) fn started(self) -> OffsetDateTime {
+        let millis = Duration::try_from_secs_f64(self.started).unwrap_or_default().as_secs_f64() * 1e3;
+        #[expect(clippy::cast_possible_truncation, reason = "it is before the year 10000")]
+        let nanos = millis.round() as i128 * 1_000_000;
+        OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+
+    /// Takes up what the head of a log says; one that was put together of several has several heads.
+    pub(super) fn hear(&mut self, line: Line<'_>) {
+        match line {
+            Line::StartTime(seconds) => (self.start, self.base) = (Some(seconds), None),
+            Line::BaseTime(seconds) => self.base = Some(seconds),
+            Line::Said(_) | Line::Interval(_) => {}
+        }
+    }
+
+    /// Where an interval starts, counted from the log's start, to the millisecond in which logs count.
+    pub(super) fn offset(&self, start: &str) -> Result<Duration, String> {
+        let seconds: f64 = start.parse().map_err(|_| format!("`{}` is no start", shortened(start)))?;
+        let offset = self.absolute(seconds) - self.started;
+        if !(-EARLY..=LONGEST).contains(&offset) {
+            return Err(format!(
+                "it starts at {seconds} s, which is before the log does or more than a year later"
+            ));
+        }
+        Ok(Duration::from_secs_f64((offset.max(0.0) * 1e3).round() / 1e3))
+    }
+
+    fn absolute(&self, seconds: f64) -> f64 {
+        match (self.base, self.start) {
+            (Some(base), _) => base + seconds,
+            (None, Some(start)) if seconds < start - YEAR => start + seconds,
+            _ => seconds,
+        }
+    }
+}
+
+/// How long an interval is.
+pub(super) fn length(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..=LONGEST).contains(seconds));
+    seconds
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| format!("`{}` is no length in seconds", shortened(text)))
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(40).collect()
+}

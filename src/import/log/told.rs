@@ -1,0 +1,60 @@
+//! What an interval log can and cannot say, in sentences.
+
+use std::time::Duration;
+
+use super::gathered::Gathered;
+use super::start::Clock;
+use super::unit::{ToldBy, Unit};
+use crate::units::show;
+
+/// What follows “the record was imported, and”.
+pub(super) const UNTOLD: &str = "an interval log does not tell which exchanges failed";
+
+/// What a reader of the figures must know, one sentence each.
+pub(super) fn caveats(gathered: &Gathered, clock: Clock, (unit, told_by): (Unit, ToldBy)) -> Vec<String> {
+    let seen = gathered.seen;
+    let mut caveats = vec![failures(gathered.failed())];
+    caveats.extend((seen.foreign > 0).then(|| {
+        "it is not told whether times count from when a request was due or from when it was sent, so that a stall may be \
+         hidden"
+            .to_owned()
+    }));
+    caveats.extend(counted(unit, told_by));
+    caveats.extend(seen.lengths.and_then(lengths));
+    caveats.extend((!clock.is_told).then(|| "the log does not tell when it was made".to_owned()));
+    caveats.extend(seen.cut.map(|line| format!("line {line} of the log, its last, is cut off and left out")));
+    caveats
+}
+
+fn failures(failed: u64) -> String {
+    let how_many = match failed {
+        0 => String::new(),
+        1 => "; 1 exchange has a lag and no latency, and so failed".to_owned(),
+        more => format!("; {more} exchanges have a lag and no latency, and so failed"),
+    };
+    format!("an interval log tells of no failures: all figures are of what was answered{how_many}")
+}
+
+fn counted(unit: Unit, told_by: ToldBy) -> Option<String> {
+    let unit = unit.name();
+    match told_by {
+        ToldBy::Head => None,
+        ToldBy::Flag => Some(format!("values are taken for {unit}, as asked for")),
+        ToldBy::Max => Some(format!(
+            "values are taken for {unit}: then the log's own maxima are in milliseconds, as is the custom"
+        )),
+    }
+}
+
+/// That an interval is not the second in which it is shown.
+fn lengths((shortest, longest): (Duration, Duration)) -> Option<String> {
+    let second = Duration::from_millis(950)..=Duration::from_millis(1_050);
+    let long = match (show(shortest), show(longest)) {
+        (one, other) if one == other => one,
+        (one, other) => format!("{one} to {other}"),
+    };
+    let are_seconds = second.contains(&longest);
+    (!are_seconds).then(|| {
+        format!("its intervals are {long} long; over time, each is shown in the second of its start")
+    })
+}

@@ -1,0 +1,95 @@
+//! What the values of a log count.
+
+use std::time::Duration;
+
+use super::super::Mistake;
+use super::lines;
+use crate::hlog::{Fields, Line};
+
+/// What a value counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Nanoseconds.
+    Nanos,
+    /// Microseconds.
+    Micros,
+    /// Milliseconds.
+    Millis,
+}
+
+/// Whose word it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ToldBy {
+    /// The one who imports it.
+    Flag,
+    /// The log's head.
+    Head,
+    /// The log's column of greatest values.
+    Max,
+}
+
+/// What stands in the head of a log of this program.
+const OURS: &str = "#[tollgate: values in microseconds";
+
+impl Unit {
+    /// So many of it.
+    pub(super) fn times(self, count: u64) -> Duration {
+        let nanos = u64::try_from(u128::from(count) * self.nanos());
+        Duration::from_nanos(nanos.unwrap_or(u64::MAX))
+    }
+
+    fn nanos(self) -> u128 {
+        match self {
+            Self::Nanos => 1,
+            Self::Micros => 1_000,
+            Self::Millis => 1_000_000,
+        }
+    }
+
+    /// Its name in sentences.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Nanos => "nanoseconds",
+            Self::Micros => "microseconds",
+            Self::Millis => "milliseconds",
+        }
+    }
+}
+
+/// What the values of a log count, and who says so.
+///
+/// A log has no field for it. By custom the column `Interval_Max` is in milliseconds, so that it tells nanoseconds and
+/// microseconds: HdrHistogram's writer divides nanoseconds by a million. Where it is just the greatest value it tells nothing.
+pub(super) fn of(bytes: &[u8], given: Option<Unit>) -> Result<(Unit, ToldBy), Mistake> {
+    if let Some(unit) = given {
+        return Ok((unit, ToldBy::Flag));
+    }
+    let mut greatest: Option<(f64, Fields<'_>)> = None;
+    for line in lines::of(bytes) {
+        match line.line {
+            Some(Line::Said(text)) if text.starts_with(OURS) => return Ok((Unit::Micros, ToldBy::Head)),
+            Some(Line::Interval(fields)) => {
+                let max = fields.max.parse().ok().filter(|max: &f64| max.is_finite());
+                greatest = match (greatest, max) {
+                    (Some((known, _)), Some(max)) if max > known => Some((max, fields)),
+                    (None, Some(max)) => Some((max, fields)),
+                    (known, _) => known,
+                };
+            }
+            _ => {}
+        }
+    }
+    let unit = greatest.and_then(|(max, fields)| by_max(max, fields));
+    unit.map(|unit| (unit, ToldBy::Max)).ok_or_else(|| {
+        Mistake::of_file("does not tell what its values count; add --unit ns, --unit us or --unit ms")
+    })
+}
+
+fn by_max(millis: f64, fields: Fields<'_>) -> Option<Unit> {
+    let ratio = fields.counts().ok()?.max() as f64 / millis;
+    match ratio {
+        5e2..=2e3 => Some(Unit::Micros),
+        5e5..=2e6 => Some(Unit::Nanos),
+        _ => None,
+    }
+}

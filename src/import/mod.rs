@@ -1,0 +1,99 @@
+//! From what another tool kept to a run, purely: bytes → [`RunRecord`] and its intervals.
+//!
+//! A record says nothing that its file does not say; what it cannot say stands in its caveats, and its
+//! [`Ending::Imported`] takes a pass back. Nothing in it depends on when, where or under which name a file is imported,
+//! the run's id least of all: who imports a file twice gets the same run.
+
+mod identity;
+mod log;
+mod synthetic_check;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub use log::{Log, Options, Unit};
+pub use synthetic_check::{Answer, Artifact};
+
+use crate::record::{
+    Ending, FORMAT, Host, Measurement, PlannedScenario, Provenance, RunRecord, ScenarioMeasurement,
+};
+use crate::verdict;
+
+/// What is wrong with a file, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The line, counted from 1, and the column where it is known; `None` where it is the file as a whole.
+    pub place: Option<(usize, Option<usize>)>,
+    /// What is wrong, and what to do about it.
+    pub what: String,
+}
+
+impl Mistake {
+    fn of_file(what: impl Into<String>) -> Self {
+        Self { place: None, what: what.into() }
+    }
+
+    fn at(line: usize, what: impl Into<String>) -> Self {
+        Self { place: Some((line, None)), what: what.into() }
+    }
+}
+
+/// `14:7: expected a number`, to be put behind the file's name and a colon.
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            None => f.write_str(" ")?,
+            Some((line, None)) => write!(f, "{line}: ")?,
+            Some((line, Some(column))) => write!(f, "{line}:{column}: ")?,
+        }
+        f.write_str(&self.what)
+    }
+}
+
+/// Where a record comes from.
+struct Origin {
+    id: Uuid,
+    started: OffsetDateTime,
+    /// What is imported, kept as the tag `imported`.
+    kind: &'static str,
+    /// What made the file.
+    command: Vec<String>,
+    /// What the file does not tell, for [`Ending::Imported`].
+    untold: String,
+}
+
+/// The record of scenarios that another tool measured, with its verdict.
+fn record(
+    origin: Origin,
+    scenarios: Vec<(PlannedScenario, ScenarioMeasurement)>,
+    elapsed: std::time::Duration,
+) -> RunRecord {
+    let (plan, scenarios): (Vec<_>, _) = scenarios.into_iter().unzip();
+    let measurement = Measurement { elapsed, ..Measurement::of(scenarios, Ending::Imported(origin.untold)) };
+    judged(origin.id, provenance(origin.started, origin.kind, origin.command), plan, measurement)
+}
+
+fn judged(
+    id: Uuid,
+    provenance: Provenance,
+    plan: Vec<PlannedScenario>,
+    measurement: Measurement,
+) -> RunRecord {
+    let verdict = verdict::judge(&plan, &measurement);
+    RunRecord { format: FORMAT, id, provenance, plan, measurement, verdict }
+}
+
+fn provenance(started: OffsetDateTime, kind: &str, command: Vec<String>) -> Provenance {
+    let unknown = || "unknown".to_owned();
+    Provenance {
+        started,
+        tollgate: env!("CARGO_PKG_VERSION").to_owned(),
+        host: Host { name: unknown(), os: unknown(), arch: unknown(), cores: 0 },
+        command,
+        git_commit: None,
+        tags: BTreeMap::from([("imported".to_owned(), kind.to_owned())]),
+    }
+}

@@ -1,0 +1,183 @@
+//! An artifact as it is written, checked.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
+use url::{Position, Url};
+use uuid::Uuid;
+
+use super::super::{Mistake, identity};
+use super::withheld::without_credentials;
+
+/// The longest that one request, or its budget, may take.
+const LONGEST: Duration = Duration::from_hours(24);
+/// The most bytes of an artifact; they have some 200.
+const MOST_BYTES: usize = 1 << 20;
+/// The most characters of a target.
+const MOST_OF_TARGET: usize = 2_000;
+
+/// What one artifact of `synthetic-check` tells.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Artifact {
+    /// Its time, taken for the start of the request (UTC).
+    pub(super) started: OffsetDateTime,
+    /// What was asked for, without user name, password and fragment.
+    pub(super) target: Url,
+    /// The longest that was to do.
+    pub(super) budget: Duration,
+    /// From the start to the answer's headers, or to the failure.
+    pub(super) took: Duration,
+    /// What came back.
+    pub(super) answer: Answer,
+    /// What went wrong, in the words of the check.
+    pub(super) error: Option<String>,
+}
+
+/// What came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// An answer with this status.
+    Status(u16),
+    /// Nothing.
+    None,
+}
+
+/// The file's fields; others are left alone.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Written {
+    timestamp: String,
+    target: String,
+    budget_ms: f64,
+    duration_ms: f64,
+    #[serde(deserialize_with = "may_be_null")]
+    status: Option<u16>,
+    ok: bool,
+    #[serde(deserialize_with = "may_be_null")]
+    error: Option<String>,
+}
+
+/// Something that must be there though it may be `null`.
+fn may_be_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(from)
+}
+
+impl Artifact {
+    /// Reads an artifact, or says all that is wrong with it. User name and password of its target are in neither.
+    pub fn read(bytes: &[u8]) -> Result<Self, Vec<Mistake>> {
+        if bytes.len() > MOST_BYTES {
+            return Err(vec![Mistake::of_file("is larger than 1 MiB, and no artifact of synthetic-check")]);
+        }
+        let written: Written = serde_json::from_slice(bytes).map_err(|error| vec![unreadable(&error)])?;
+        written.checked()
+    }
+
+    /// What came back.
+    pub fn answer(&self) -> Answer {
+        self.answer
+    }
+
+    /// The run's id: of what the artifact says, not of how it is written.
+    pub(super) fn id(&self) -> Uuid {
+        let status = match self.answer {
+            Answer::Status(status) => status,
+            Answer::None => 0,
+        };
+        let error = self.error.as_ref().map_or("null".to_owned(), |error| format!("{error:?}"));
+        let content = format!(
+            "{} {} {} {} {status} {error}",
+            self.started.unix_timestamp_nanos(),
+            self.target,
+            self.budget.as_nanos(),
+            self.took.as_nanos(),
+        );
+        identity::id(self.started, &[b"synthetic-check", content.as_bytes()])
+    }
+
+    /// Scheme, host and port of the target.
+    pub(super) fn base_url(&self) -> String {
+        self.target[..Position::BeforePath].to_owned()
+    }
+
+    /// What follows, with its query.
+    pub(super) fn path(&self) -> &str {
+        &self.target[Position::BeforePath..]
+    }
+}
+
+impl Written {
+    fn checked(self) -> Result<Artifact, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let mut note = |field: &str, why: String| mistakes.push(Mistake::of_file(format!("`{field}` {why}")));
+        let started = timestamp(&self.timestamp).map_err(|why| note("timestamp", why)).ok();
+        let target = target(&self.target).map_err(|why| note("target", why)).ok();
+        let budget = budget(self.budget_ms).map_err(|why| note("budgetMs", why)).ok();
+        let took = duration(self.duration_ms).map_err(|why| note("durationMs", why)).ok();
+        let answer = answer(self.status, self.ok).map_err(|why| note("status", why)).ok();
+        let all = (started, target, budget, took, answer);
+        let (Some(started), Some(target), Some(budget), Some(took), Some(answer)) = all else {
+            return Err(mistakes);
+        };
+        let error = self.error.map(|error| without_credentials(&error, &self.target));
+        Ok(Artifact { started, target, budget, took, answer, error })
+    }
+}
+
+fn unreadable(error: &serde_json::Error) -> Mistake {
+    let text = error.to_string();
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    let what = without_credentials(what, "");
+    let place = (error.line() > 0).then(|| (error.line(), Some(error.column())));
+    let what = match error.classify() {
+        serde_json::error::Category::Data => format!("not an artifact of synthetic-check: {what}"),
+        _ => format!("not JSON: {what}"),
+    };
+    Mistake { place, what }
+}
+
+fn timestamp(text: &str) -> Result<OffsetDateTime, String> {
+    let remedy = "it is written as 2025-10-10T02:50:25.442Z";
+    let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| format!("is no time; {remedy}"))?;
+    let time = time.to_offset(UtcOffset::UTC);
+    if time < OffsetDateTime::UNIX_EPOCH { Err(format!("is before 1970; {remedy}")) } else { Ok(time) }
+}
+
+/// The target without what must not be kept. An error never shows it.
+fn target(text: &str) -> Result<Url, String> {
+    let remedy = "it is written as https://example.org/app?mock=1";
+    if text.len() > MOST_OF_TARGET {
+        return Err(format!("is longer than {MOST_OF_TARGET} bytes"));
+    }
+    let mut url = Url::parse(text).map_err(|error| format!("is no URL: {error}; {remedy}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("is a URL of another scheme than http and https; {remedy}"));
+    }
+    url.set_fragment(None);
+    let cleared = url.set_username("").and_then(|()| url.set_password(None));
+    cleared.map(|()| url).map_err(|()| format!("has no host; {remedy}"))
+}
+
+fn budget(millis: f64) -> Result<Duration, String> {
+    match duration(millis)? {
+        budget if budget < Duration::from_micros(1) => Err("is less than a microsecond".to_owned()),
+        budget => Ok(budget),
+    }
+}
+
+fn duration(millis: f64) -> Result<Duration, String> {
+    let duration = Duration::try_from_secs_f64(millis / 1e3).ok().filter(|duration| *duration <= LONGEST);
+    duration.ok_or_else(|| format!("is {millis}; it is a number of milliseconds from 0 to 24 hours"))
+}
+
+/// What came back, where the status agrees with whether it was found to be one of success.
+fn answer(status: Option<u16>, ok: bool) -> Result<Answer, String> {
+    match status {
+        None if ok => Err("is null though `ok` is true; an answer has a status".to_owned()),
+        None => Ok(Answer::None),
+        Some(status @ 100..=599) if ok == (200..=299).contains(&status) => Ok(Answer::Status(status)),
+        Some(status @ 100..=599) => Err(format!("is {status} though `ok` is {ok}")),
+        Some(status) => Err(format!("is {status}; it is a number from 100 to 599, or null")),
+    }
+}

@@ -1,0 +1,146 @@
+//! The artifacts of `synthetic-check`, each one request.
+//!
+//! `{timestamp, target, budgetMs, durationMs, status|null, ok, error|null}`. The check made one GET on a connection that it
+//! opened for it, followed redirects, and stopped its clock when the answer's headers were there; without an answer it
+//! noted `fetch failed`. It let a duration pass that is just its budget, which exceeds here: durations have two decimals,
+//! so that this is rare.
+
+mod artifact;
+mod told;
+mod withheld;
+
+pub use artifact::{Answer, Artifact};
+
+use std::time::Duration;
+
+use crate::record::{
+    Budget, Ceiling, CeilingCount, Connections, Dimension, Evidence, Failure, Histogram, Interval, Limit,
+    PlannedRequest, PlannedScenario, RequestMeasurement, RunRecord, ScenarioMeasurement, Series,
+    ServerTimings, Stage, Tally,
+};
+
+use super::{Origin, record};
+
+/// What the check held an answer to.
+const EXPECTED: &str = "status = 2xx";
+
+impl Artifact {
+    /// The run that this artifact tells of, and the one second that it has.
+    pub fn run(&self) -> (RunRecord, Interval) {
+        let second = self.second();
+        let mut request = RequestMeasurement::new(self.line(), vec![self.ceiling()]);
+        request.measured.add(&second);
+        self.evidence().into_iter().for_each(|evidence| request.measured.evidence.add(evidence));
+        let opened = u64::from(self.answer != Answer::None);
+        let measured = ScenarioMeasurement {
+            planned: Some(1),
+            released: 1,
+            connections: Connections { opened, failed: 1 - opened, ..Connections::default() },
+            ..ScenarioMeasurement::new(self.scenario(), vec![request])
+        };
+        let origin = Origin {
+            id: self.id(),
+            started: self.started,
+            kind: "synthetic-check",
+            command: vec!["synthetic-check.mjs".to_owned()],
+            untold: told::untold(self.answer).to_owned(),
+        };
+        // A run that took no time at all would have had no measured phase.
+        let elapsed = self.took.max(Duration::from_micros(1));
+        (record(origin, vec![(self.planned(), measured)], elapsed), second)
+    }
+
+    /// The scenario's name, from which the runs of one target are told: `synthetic-check shop.example/app?mock=1`.
+    fn scenario(&self) -> String {
+        let origin = self.base_url();
+        let host = origin.split_once("://").map_or(origin.as_str(), |(_, host)| host);
+        format!("synthetic-check {host}{}", self.path())
+    }
+
+    /// The request as it is shown: `GET /app?mock=1`.
+    fn line(&self) -> String {
+        format!("GET {}", self.path())
+    }
+
+    fn planned(&self) -> PlannedScenario {
+        PlannedScenario {
+            name: self.scenario(),
+            description: String::new(),
+            source: "an artifact of synthetic-check".to_owned(),
+            base_url: self.base_url(),
+            load: "one request".to_owned(),
+            warmup: "none".to_owned(),
+            caveats: told::caveats(self),
+            capacity: None,
+            requests: vec![PlannedRequest {
+                name: self.line(),
+                line: self.line(),
+                headers: Vec::new(),
+                expectations: vec![EXPECTED.to_owned()],
+                budgets: vec![
+                    Budget::Max { dimension: Dimension::Latency, ceiling: self.budget },
+                    Budget::Errors(Limit::None),
+                ],
+                hop_of: None,
+            }],
+        }
+    }
+
+    fn ceiling(&self) -> Ceiling {
+        Ceiling { dimension: Dimension::Latency, limit: self.budget }
+    }
+
+    fn second(&self) -> Interval {
+        let failure = self.failure();
+        let exceeded = u64::from(failure.is_some() || self.took >= self.budget);
+        let mut series = Series::default();
+        if failure.is_none() {
+            let mut latency = Histogram::default();
+            latency.record(self.took);
+            series.add(Dimension::Latency, &latency);
+            series.add(Dimension::Fresh, &latency);
+        }
+        Interval {
+            scenario: self.scenario(),
+            request: self.line(),
+            stage: Stage::Measured,
+            start: Duration::ZERO,
+            tally: Tally {
+                exchanges: 1,
+                ok: u64::from(failure.is_none()),
+                failures: failure.map(|failure| (failure, 1)).into_iter().collect(),
+                ceilings: vec![CeilingCount {
+                    judged: 1,
+                    exceeded,
+                    exceeded_without_lag: exceeded,
+                    exceeded_without_wait: exceeded,
+                }],
+                fresh: u64::from(self.answer != Answer::None),
+                body_bytes: 0,
+            },
+            series,
+            server_timings: ServerTimings::default(),
+        }
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        match self.answer {
+            Answer::Status(200..=299) => None,
+            Answer::Status(_) => Some(Failure::Status),
+            // Whether name, address or handshake failed is not told; that the target was not reached is all that is.
+            Answer::None => Some(Failure::Unreachable),
+        }
+    }
+
+    fn evidence(&self) -> Option<Evidence> {
+        let failure = self.failure()?;
+        let (expected, seen) = match self.answer {
+            Answer::Status(status) => (EXPECTED.to_owned(), status.to_string()),
+            Answer::None => (String::new(), told::no_answer(self)),
+        };
+        Some(Evidence { failure, phase: None, expected, seen, count: 1 })
+    }
+}
+
+#[cfg(test)]
+mod tests;

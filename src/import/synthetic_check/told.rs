@@ -1,0 +1,52 @@
+//! What an artifact can and cannot say, in sentences.
+
+use std::time::Duration;
+
+use crate::units::written;
+
+use super::{Answer, Artifact};
+
+/// The budgets that the two kinds of the page are meant to hold, by what stands in the query.
+const MEANT: [(&str, Duration); 2] =
+    [("mock=1", Duration::from_millis(300)), ("mock=0", Duration::from_millis(800))];
+
+/// What a reader of the figures must know, one sentence each.
+pub(super) fn caveats(artifact: &Artifact) -> Vec<String> {
+    let of_answer = match artifact.answer {
+        Answer::Status(_) => vec![
+            "the time ends with the answer's headers, and holds the connection's opening and all redirects".to_owned(),
+            "redirects were followed unseen: it may be another page's answer, such as a login's".to_owned(),
+            "nothing but the status was looked at".to_owned(),
+            "one request, on a new connection".to_owned(),
+        ],
+        Answer::None => vec![
+            "no answer came, and the artifact does not say why: its time is the failure's, and enters no quantile"
+                .to_owned(),
+        ],
+    };
+    misfit(artifact).into_iter().chain(of_answer).collect()
+}
+
+/// That the check was held to the budget of the other kind of page.
+fn misfit(artifact: &Artifact) -> Option<String> {
+    let query = artifact.target.query()?;
+    let (kind, meant) = MEANT.into_iter().find(|(kind, _)| query.split('&').any(|pair| pair == *kind))?;
+    (artifact.budget != meant).then(|| {
+        let (judged, meant) = (written(artifact.budget), written(meant));
+        format!("it is judged at {judged}, as the check was set, though {meant} is meant for `{kind}`")
+    })
+}
+
+/// What follows “the record was imported, and”.
+pub(super) fn untold(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Status(_) => "it does not tell where redirects led or what the page held",
+        Answer::None => "it does not tell why no answer came",
+    }
+}
+
+/// What is known of a request without an answer: `fetch failed after 59.5 ms`.
+pub(super) fn no_answer(artifact: &Artifact) -> String {
+    let error = artifact.error.as_deref().filter(|error| !error.trim().is_empty());
+    format!("`{}` after {}", error.unwrap_or("no error noted"), crate::units::show(artifact.took))
+}

@@ -1,0 +1,397 @@
+//! Where a database is and how it is spoken to, as its URL says.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use url::Url;
+
+/// Where a database is and how it is spoken to.
+///
+/// Written as libpq's URL: `postgresql://user:password@host:port/database?sslmode=verify-full&sslrootcert=ca.crt`
+/// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>). What the URL leaves out comes from
+/// `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLROOTCERT` and the passfile, as with psql. Nothing here prints the password.
+#[derive(Clone)]
+pub struct Address {
+    options: PgConnectOptions,
+    password: Option<SecretString>,
+    /// The host, `localhost` for a socket of this machine.
+    host: String,
+    tls: Tls,
+    ca: Option<PathBuf>,
+    pooler: Pooler,
+    connect_timeout: Duration,
+}
+
+/// How the connection is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// Not at all: to this machine, or because `sslmode=disable` asks for it.
+    Plaintext,
+    /// On this machine, encrypted where the server offers it.
+    WhereOffered,
+    /// Encrypted, but anybody may be at the other end (`sslmode=require`).
+    Unverified,
+    /// Encrypted, with a certificate of a known authority for whatever name (`sslmode=verify-ca`).
+    VerifyCa,
+    /// Encrypted, with a certificate of a known authority for this host (`sslmode=verify-full`).
+    VerifyFull,
+}
+
+/// What stands between the prober and the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooler {
+    /// Nothing, or a pooler that keeps a server connection for a session.
+    None,
+    /// A pooler in transaction mode: each transaction may be carried out over another server connection.
+    Transaction,
+}
+
+/// Why a text is no address of a database; it never holds the text itself, which may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}: {remedy}")]
+pub struct AddressError {
+    /// What is wrong.
+    pub problem: String,
+    /// What to write instead.
+    pub remedy: &'static str,
+}
+
+/// How long a connection may take to be opened, unless `connect_timeout` says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Where Supabase's poolers listen in transaction mode.
+const POOLED_PORT: u16 = 6543;
+
+const FORM: &str = "write `postgresql://user:password@host:port/database`; in the password `#`, `@`, `/`, `?` and `%` are \
+                    written `%23`, `%40`, `%2F`, `%3F` and `%25`";
+
+impl Address {
+    /// Reads a URL.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let url = Url::parse(text.trim()).map_err(|_| malformed())?;
+        if !["postgres", "postgresql"].contains(&url.scheme()) || url.fragment().is_some() {
+            return Err(malformed());
+        }
+        let settings = Settings::of(&url)?;
+        let host = decoded(url.host_str().unwrap_or_default())?;
+        let is_here = settings.socket.is_some() || host.is_empty() || is_loopback(&host);
+        let tls = settings.tls(is_here)?;
+        let mut plain = url.clone();
+        plain.set_query(None);
+        let options = PgConnectOptions::from_url(&plain).map_err(|_| malformed())?;
+        let pooler = match settings.pooler {
+            None if options.get_port() == POOLED_PORT => Pooler::Transaction,
+            given => given.unwrap_or(Pooler::None),
+        };
+        Ok(Self {
+            password: password(&url)?,
+            options: settings.apply(options, tls),
+            host: if host.is_empty() { "localhost".to_owned() } else { host },
+            tls,
+            ca: settings.ca,
+            pooler,
+            connect_timeout: settings.connect_timeout,
+        })
+    }
+
+    /// How it is shown: `postgres@127.0.0.1:54322/postgres`, never with a password.
+    pub fn shown(&self) -> String {
+        let database = self.options.get_database().unwrap_or(self.options.get_username());
+        let (user, port) = (self.options.get_username(), self.options.get_port());
+        format!("{user}@{}:{port}/{database}", self.host)
+    }
+
+    /// The password, where the URL or `PGPASSWORD` has one, so that it can be kept out of everything that is shown.
+    ///
+    /// One that is the user's or the database's name, as a local Supabase's, hides nothing and is left out.
+    pub fn secret(&self) -> Option<&str> {
+        let password = self.password.as_ref().map(SecretString::expose_secret);
+        let told = [Some(self.options.get_username()), self.options.get_database()];
+        password.filter(|password| !told.contains(&Some(password)))
+    }
+
+    /// The user's name.
+    pub fn user(&self) -> &str {
+        self.options.get_username()
+    }
+
+    /// The host's name or address.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// How the connection is protected.
+    pub fn tls(&self) -> Tls {
+        self.tls
+    }
+
+    /// The file of authorities that certificates are checked against, beside Mozilla's.
+    pub fn ca(&self) -> Option<&Path> {
+        self.ca.as_deref()
+    }
+
+    /// What stands between the prober and the server.
+    pub fn pooler(&self) -> Pooler {
+        self.pooler
+    }
+
+    /// How long a connection may take to be opened.
+    pub(super) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    /// The options for sqlx; their own `Debug` prints the password.
+    pub(super) fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({}, {:?}, {:?})", self.shown(), self.tls, self.pooler)
+    }
+}
+
+/// What a URL says after its question mark.
+struct Settings {
+    mode: Option<PgSslMode>,
+    ca: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    socket: Option<PathBuf>,
+    application: String,
+    pooler: Option<Pooler>,
+    connect_timeout: Duration,
+}
+
+impl Settings {
+    fn of(url: &Url) -> Result<Self, AddressError> {
+        let mut settings = Self {
+            mode: None,
+            ca: std::env::var_os("PGSSLROOTCERT").filter(|file| !file.is_empty()).map(PathBuf::from),
+            certificate: None,
+            key: None,
+            socket: None,
+            application: concat!("tollgate ", env!("CARGO_PKG_VERSION")).to_owned(),
+            pooler: None,
+            connect_timeout: CONNECT_TIMEOUT,
+        };
+        for (key, value) in url.query_pairs() {
+            settings.set(&key, &value)?;
+        }
+        Ok(settings)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), AddressError> {
+        match key {
+            "sslmode" => self.mode = Some(mode(value)?),
+            "sslrootcert" => self.ca = Some(value.into()),
+            "sslcert" => self.certificate = Some(value.into()),
+            "sslkey" => self.key = Some(value.into()),
+            "host" if value.starts_with('/') => self.socket = Some(value.into()),
+            "application_name" => value.clone_into(&mut self.application),
+            "pooler" => self.pooler = Some(pooler(value)?),
+            "pgbouncer" if value == "true" => self.pooler = Some(Pooler::Transaction),
+            "connect_timeout" => self.connect_timeout = timeout(value)?,
+            // What other programs read from the same variable.
+            "pgbouncer" | "connection_limit" | "pool_timeout" | "schema" => {}
+            _ => return Err(unknown(key)),
+        }
+        Ok(())
+    }
+
+    /// A server that is not this machine is verified, unless the URL says what to go without.
+    fn tls(&self, is_here: bool) -> Result<Tls, AddressError> {
+        match self.mode {
+            None | Some(PgSslMode::Prefer | PgSslMode::Allow) if is_here => Ok(Tls::WhereOffered),
+            None | Some(PgSslMode::VerifyFull) => Ok(Tls::VerifyFull),
+            Some(PgSslMode::VerifyCa) => Ok(Tls::VerifyCa),
+            Some(PgSslMode::Require) => Ok(Tls::Unverified),
+            Some(PgSslMode::Disable) => Ok(Tls::Plaintext),
+            Some(PgSslMode::Prefer | PgSslMode::Allow) => Err(AddressError {
+                problem: "`sslmode=prefer` and `allow` may send the password in plain text".to_owned(),
+                remedy: "leave sslmode out for `verify-full`, or write `require` or `disable`",
+            }),
+        }
+    }
+
+    fn apply(&self, options: PgConnectOptions, tls: Tls) -> PgConnectOptions {
+        let mut options = options
+            .ssl_mode(tls.mode())
+            .statement_cache_capacity(0)
+            // PgBouncer refuses connections that set it.
+            .extra_float_digits(None)
+            .application_name(&self.application)
+            .disable_statement_logging();
+        if let Some(ca) = &self.ca {
+            options = options.ssl_root_cert(ca);
+        }
+        if let (Some(certificate), Some(key)) = (&self.certificate, &self.key) {
+            options = options.ssl_client_cert(certificate).ssl_client_key(key);
+        }
+        match &self.socket {
+            Some(folder) => options.socket(folder),
+            None => options,
+        }
+    }
+}
+
+impl Tls {
+    fn mode(self) -> PgSslMode {
+        match self {
+            Self::Plaintext => PgSslMode::Disable,
+            Self::WhereOffered => PgSslMode::Prefer,
+            Self::Unverified => PgSslMode::Require,
+            Self::VerifyCa => PgSslMode::VerifyCa,
+            Self::VerifyFull => PgSslMode::VerifyFull,
+        }
+    }
+}
+
+fn malformed() -> AddressError {
+    AddressError { problem: "this is no URL of a Postgres database".to_owned(), remedy: FORM }
+}
+
+fn unknown(key: &str) -> AddressError {
+    // A password with a question mark in it may have come to stand here.
+    let known = key.len() <= 32 && key.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    let key = if known { format!(" `{key}`") } else { String::new() };
+    AddressError {
+        problem: format!("the database's URL has an unknown setting{key}"),
+        remedy: "known are sslmode, sslrootcert, sslcert, sslkey, host (a socket's folder), connect_timeout, \
+                 application_name and pooler",
+    }
+}
+
+fn mode(value: &str) -> Result<PgSslMode, AddressError> {
+    value.parse().map_err(|_| AddressError {
+        problem: "the database's URL has an unknown sslmode".to_owned(),
+        remedy: "write verify-full, verify-ca, require or disable",
+    })
+}
+
+fn pooler(value: &str) -> Result<Pooler, AddressError> {
+    match value {
+        "transaction" => Ok(Pooler::Transaction),
+        "session" | "none" => Ok(Pooler::None),
+        _ => Err(AddressError {
+            problem: "the database's URL has an unknown pooler".to_owned(),
+            remedy: "write `pooler=transaction`, `session` or `none`",
+        }),
+    }
+}
+
+/// libpq's seconds, of which 0 means no limit; an hour is taken for that.
+fn timeout(value: &str) -> Result<Duration, AddressError> {
+    let seconds: u64 = value.parse().map_err(|_| AddressError {
+        problem: "connect_timeout in the database's URL is no number".to_owned(),
+        remedy: "write whole seconds: `connect_timeout=10`",
+    })?;
+    Ok(Duration::from_secs(if seconds == 0 { 3600 } else { seconds.min(3600) }))
+}
+
+fn password(url: &Url) -> Result<Option<SecretString>, AddressError> {
+    let given = url.password().map(decoded).transpose()?;
+    let password = given.or_else(|| std::env::var("PGPASSWORD").ok());
+    Ok(password.filter(|password| !password.is_empty()).map(SecretString::from))
+}
+
+fn decoded(text: &str) -> Result<String, AddressError> {
+    percent_decode_str(text).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| malformed())
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let name = host.to_ascii_lowercase();
+    address.is_ok_and(|address| address.is_loopback())
+        || name == "localhost"
+        || name.ends_with(".localhost")
+        || host.starts_with('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CANARY: &str = "Zebra7f3a";
+
+    #[test]
+    fn a_local_supabase_is_reached_by_its_url_as_it_is() {
+        let local = Address::parse("postgresql://postgres:postgres@127.0.0.1:54322/postgres").unwrap();
+        assert_eq!(local.shown(), "postgres@127.0.0.1:54322/postgres");
+        assert_eq!((local.tls(), local.pooler()), (Tls::WhereOffered, Pooler::None));
+        assert_eq!(local.secret(), None);
+    }
+
+    #[test]
+    fn a_host_that_is_not_this_machine_is_verified_unless_the_url_says_otherwise() {
+        let tls =
+            |rest: &str| Address::parse(&format!("postgres://u:p@db.example/{rest}")).map(|it| it.tls());
+        assert_eq!(tls("x"), Ok(Tls::VerifyFull));
+        assert_eq!(tls("x?sslrootcert=ca.crt"), Ok(Tls::VerifyFull));
+        assert_eq!(tls("x?sslmode=verify-ca"), Ok(Tls::VerifyCa));
+        assert_eq!(tls("x?sslmode=require"), Ok(Tls::Unverified));
+        assert_eq!(tls("x?sslmode=disable"), Ok(Tls::Plaintext));
+        for wrong in ["x?sslmode=prefer", "x?sslmode=allow", "x?sslmode=perhaps"] {
+            assert!(tls(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_known_by_whatever_name() {
+        for here in ["127.0.0.1", "127.8.8.8", "[::1]", "localhost", "LOCALHOST", "db.localhost", ""] {
+            let url = format!("postgres://{}{here}/x", if here.is_empty() { "" } else { "u@" });
+            assert_eq!(Address::parse(&url).map(|it| it.tls()), Ok(Tls::WhereOffered), "{here}");
+        }
+        let socket = Address::parse("postgres:///x?host=/var/run/postgresql").unwrap();
+        assert_eq!(socket.tls(), Tls::WhereOffered);
+        for away in ["10.0.0.1", "localhost.example", "[2001:db8::1]"] {
+            let url = format!("postgres://u@{away}/x");
+            assert_eq!(Address::parse(&url).map(|it| it.tls()), Ok(Tls::VerifyFull), "{away}");
+        }
+    }
+
+    #[test]
+    fn a_pooler_is_known_by_its_port_or_by_what_the_url_says() {
+        let pooler = |text: &str| Address::parse(text).map(|it| it.pooler());
+        assert_eq!(pooler("postgres://u@h:6543/x"), Ok(Pooler::Transaction));
+        assert_eq!(pooler("postgres://u@h:6543/x?pooler=session"), Ok(Pooler::None));
+        assert_eq!(pooler("postgres://u@h/x?pooler=transaction"), Ok(Pooler::Transaction));
+        let pasted = "postgres://u@h/x?pgbouncer=true&connection_limit=1";
+        assert_eq!(pooler(pasted), Ok(Pooler::Transaction));
+        assert!(pooler("postgres://u@h/x?pooler=yes").is_err());
+    }
+
+    #[test]
+    fn a_password_is_in_no_debug_output_and_in_no_error() {
+        let good = format!("postgres://u:{CANARY}@h/x");
+        assert!(!format!("{:?}", Address::parse(&good)).contains(CANARY));
+        for wrong in [
+            format!("mysql://u:{CANARY}@h/x"),
+            format!("postgres://u:{CANARY}#@h/x"),
+            format!("postgres://u:a/{CANARY}@h/x"),
+            format!("postgres://u:a?{CANARY}@h/x"),
+            format!("postgres://u:{CANARY}@h:port/x"),
+            format!("postgres://u:{CANARY}%ff@h/x"),
+            format!("postgres://u:p@h/x?sslmode={CANARY}"),
+            format!("postgres://u:p@h/x?connect_timeout={CANARY}"),
+            format!("postgres://u:p@h/x?pooler={CANARY}"),
+            CANARY.to_owned(),
+        ] {
+            let error = Address::parse(&wrong).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains(CANARY), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_percent_decoded() {
+        let address = Address::parse("postgres://u:a%23%40%2F@h/x").unwrap();
+        assert_eq!(address.secret(), Some("a#@/"));
+        assert_eq!(address.shown(), "u@h:5432/x");
+    }
+}

@@ -1,0 +1,208 @@
+//! What goes wrong with a database, and what to do about it.
+
+use sqlx::Error;
+
+/// What went wrong with a database, with the remedy; never with a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PgError {
+    /// What kind of trouble it is.
+    pub trouble: Trouble,
+    /// The database, as [`Address::shown`](super::Address::shown) shows it.
+    pub at: String,
+    /// What the server or the system said.
+    pub said: String,
+}
+
+/// The kinds of trouble with a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing answers there.
+    Unreachable,
+    /// It did not answer in time.
+    TimedOut,
+    /// The connection broke off, or the server is going down or coming up.
+    Lost,
+    /// User name or password are wrong.
+    Password,
+    /// A pooler knows no such user.
+    Tenant,
+    /// There is no such database.
+    NoDatabase,
+    /// TLS failed.
+    Tls,
+    /// The schema, or a part of it, is not there.
+    NoSchema,
+    /// The user may not do this.
+    Rights,
+    /// The server takes no writes.
+    ReadOnly,
+    /// The server's disk is full.
+    DiskFull,
+    /// The server takes no further connections.
+    TooMany,
+    /// Anything else.
+    Other,
+}
+
+impl Trouble {
+    /// What is the case, as the beginning of a sentence's end.
+    fn what(self) -> &'static str {
+        match self {
+            Self::Unreachable => "cannot be reached",
+            Self::TimedOut => "did not answer in time",
+            Self::Lost => "broke the connection off",
+            Self::Password => "refuses user name or password",
+            Self::Tenant => "is a pooler that does not know the user",
+            Self::NoDatabase => "has no such database",
+            Self::Tls => "could not be spoken to over TLS",
+            Self::NoSchema => "lacks the schema `tollgate`, or a part of it",
+            Self::Rights => "does not allow this user to do that",
+            Self::ReadOnly => "takes no writes",
+            Self::DiskFull => "has no room left on its disk",
+            Self::TooMany => "takes no further connections",
+            Self::Other => "gave an error",
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Unreachable => {
+                "check host and port of the URL and whether the database runs; Supabase's direct host is reached over \
+                 IPv6 alone, its pooler over IPv4 too"
+            }
+            Self::TimedOut => "try again; `connect_timeout=30` in the URL waits longer for a connection",
+            Self::Lost => "try again when the server is up",
+            Self::Password => {
+                "check user name and password in the URL; special characters are percent-encoded"
+            }
+            Self::Tenant => "the user of Supabase's pooler is written `postgres.<project>`",
+            Self::NoDatabase => "check the name after the last `/` of the URL; Supabase's is `postgres`",
+            Self::Tls => {
+                "give the server's authority with `sslrootcert=FILE` in the URL (Supabase: Database settings, SSL), and the \
+                 host name that its certificate is for"
+            }
+            Self::NoSchema => "`tollgate db migrate` makes it",
+            Self::Rights => {
+                "as the schema's owner: `grant tollgate_writer to …` lets a user store runs, `grant tollgate_reader to …` \
+                 lets it read them"
+            }
+            Self::ReadOnly => "use the URL of the primary server, or end its read-only mode",
+            Self::DiskFull => {
+                "make room or enlarge the disk; `tollgate db prune --keep 90d` drops old seconds"
+            }
+            Self::TooMany => "close connections, or use the pooler's URL (port 6543)",
+            Self::Other => "`tollgate doctor` looks at the connection, the schema and the rights",
+        }
+    }
+
+    /// The trouble that an SQLSTATE tells of: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    fn of_state(state: &str, message: &str) -> Self {
+        match state {
+            "28P01" | "28000" => Self::Password,
+            "3D000" => Self::NoDatabase,
+            "3F000" | "42P01" | "42703" | "42883" => Self::NoSchema,
+            "42501" => Self::Rights,
+            "25006" => Self::ReadOnly,
+            "53100" => Self::DiskFull,
+            "53300" | "53400" => Self::TooMany,
+            "57014" | "55P03" => Self::TimedOut,
+            "57P01" | "57P02" | "57P03" | "57P05" => Self::Lost,
+            // PgBouncer's and Supavisor's own words; both have few states.
+            _ if message.contains("Tenant or user not found") => Self::Tenant,
+            _ if message.contains("no such user") || message.contains("auth failed") => Self::Password,
+            _ if message.contains("no more connections") || message.contains("max client conn") => {
+                Self::TooMany
+            }
+            _ if state.starts_with("08") => Self::Lost,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl PgError {
+    /// What sqlx tells of a database.
+    pub(super) fn of(at: &str, error: &Error) -> Self {
+        let trouble = match error {
+            Error::Database(database) => {
+                Trouble::of_state(database.code().as_deref().unwrap_or_default(), database.message())
+            }
+            Error::Io(io) => of_io(io),
+            Error::Tls(_) => Trouble::Tls,
+            Error::Protocol(_) | Error::WorkerCrashed | Error::BeginFailed => Trouble::Lost,
+            _ => Trouble::Other,
+        };
+        Self { trouble, at: at.to_owned(), said: said(error) }
+    }
+
+    /// TLS could not be begun.
+    pub(super) fn tls(at: &str, said: String) -> Self {
+        Self { trouble: Trouble::Tls, at: at.to_owned(), said }
+    }
+
+    /// It did not answer in time.
+    pub(super) fn timed_out(at: &str, said: String) -> Self {
+        Self { trouble: Trouble::TimedOut, at: at.to_owned(), said }
+    }
+}
+
+impl std::fmt::Display for PgError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { trouble, at, said } = self;
+        write!(f, "the database {at} {} ({said}): {}", trouble.what(), trouble.remedy())
+    }
+}
+
+impl std::error::Error for PgError {}
+
+fn of_io(io: &std::io::Error) -> Trouble {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
+    match io.kind() {
+        ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof => Trouble::Lost,
+        TimedOut => Trouble::TimedOut,
+        // rustls tells of certificates as of invalid data.
+        std::io::ErrorKind::InvalidData => Trouble::Tls,
+        _ => Trouble::Unreachable,
+    }
+}
+
+/// What was said, on one line.
+fn said(error: &Error) -> String {
+    let said = match error {
+        Error::Database(database) => database.message().to_owned(),
+        Error::Io(io) => io.to_string(),
+        Error::Tls(tls) => tls.to_string(),
+        other => other.to_string(),
+    };
+    said.chars().map(|character| if character.is_control() { ' ' } else { character }).take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_state_of_the_server_has_a_remedy_of_its_own() {
+        for (state, trouble) in [
+            ("28P01", Trouble::Password),
+            ("3F000", Trouble::NoSchema),
+            ("42501", Trouble::Rights),
+            ("25006", Trouble::ReadOnly),
+            ("53100", Trouble::DiskFull),
+            ("57P03", Trouble::Lost),
+            ("08006", Trouble::Lost),
+            ("22012", Trouble::Other),
+        ] {
+            assert_eq!(Trouble::of_state(state, ""), trouble, "{state}");
+        }
+        assert_eq!(Trouble::of_state("XX000", "Tenant or user not found"), Trouble::Tenant);
+    }
+
+    #[test]
+    fn what_a_server_says_stands_on_one_line_and_is_bounded() {
+        let error = Error::Protocol(format!("a\nb\u{1b}[31m{}", "x".repeat(1_000)));
+        let shown = PgError::of("u@h:5432/x", &error).to_string();
+        assert!(!shown.contains(char::is_control) && shown.len() < 600, "{shown}");
+        assert!(shown.ends_with("try again when the server is up"), "{shown}");
+    }
+}

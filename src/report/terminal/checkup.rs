@@ -1,0 +1,129 @@
+//! What was found before a run, in a terminal: a table by group, each remedy below its line, and the sum at the end.
+
+use super::ink::Ink;
+use super::lay::wrapped;
+use crate::record::checkup::{Finding, State};
+
+/// How wide a state is.
+const STATE: usize = 4;
+
+/// The findings as text for a terminal `width` columns wide, with ANSI colours where `colour` says so. Those of one
+/// group stand together, in the order of the first of each.
+///
+/// It ends with one line that sums up.
+pub fn checkup(findings: &[Finding], width: u16, colour: bool) -> String {
+    let ink = Ink::new(colour);
+    let names = findings.iter().map(|finding| finding.name.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for group in groups(findings) {
+        text += &format!("{}\n", ink.bold(group));
+        for finding in findings.iter().filter(|finding| finding.group == group) {
+            text += &line(finding, names, usize::from(width), &ink);
+        }
+        text.push('\n');
+    }
+    text + &sum(findings, &ink) + "\n"
+}
+
+/// Each group once.
+fn groups(findings: &[Finding]) -> Vec<&str> {
+    let mut groups: Vec<&str> = Vec::new();
+    for finding in findings {
+        if !groups.contains(&finding.group.as_str()) {
+            groups.push(&finding.group);
+        }
+    }
+    groups
+}
+
+fn line(finding: &Finding, names: usize, width: usize, ink: &Ink) -> String {
+    let Finding { name, state, what, remedy, .. } = finding;
+    let indent = 2 + STATE + 2 + names + 2;
+    let mark = format!("{}{}", ink.state(*state), " ".repeat(STATE - state.name().len()));
+    let what = wrapped(what, width, indent);
+    let mut text = format!("  {mark}  {name:names$}  {}", what.trim_start());
+    if let Some(remedy) = remedy {
+        let remedy = wrapped(remedy, width, indent + 2);
+        text += &format!("{}→ {}", " ".repeat(indent), remedy.trim_start());
+    }
+    text
+}
+
+/// How many lines are how, and what that means.
+fn sum(findings: &[Finding], ink: &Ink) -> String {
+    let count = |state| findings.iter().filter(|finding| finding.state == state).count();
+    let (warnings, failures) = (count(State::Warn), count(State::Fail));
+    let worst = findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok);
+    let told = match (failures, warnings) {
+        (0, 0) => format!("all {} lines are ok: this machine can do the job", findings.len()),
+        (0, 1) => "1 warning: this machine can do the job, but look at it first".to_owned(),
+        (0, _) => format!("{warnings} warnings: this machine can do the job, but look at them first"),
+        (1, 0) => "1 line fails: a run could not do its job".to_owned(),
+        (_, 0) => format!("{failures} lines fail: a run could not do its job"),
+        (_, _) => format!(
+            "{failures} {}, {warnings} {}: a run could not do its job",
+            if failures == 1 { "line fails" } else { "lines fail" },
+            if warnings == 1 { "warning" } else { "warnings" },
+        ),
+    };
+    format!("{}  {told}", ink.state(worst))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::State::{Fail, Ok, Warn};
+    use super::*;
+
+    fn some() -> Vec<Finding> {
+        let long = "203.0.113.7:443: TLS failed: invalid peer certificate: certificate expired: verification time \
+                    1795546800 (UNIX), but certificate is not valid after 1500000000";
+        vec![
+            Finding::ok("this machine", "processors", "2 processors for this process"),
+            Finding::ok("target https://a", "connection", long)
+                .fail("renew the certificate, or look at the clock"),
+            Finding::ok("this machine", "other load", "others kept 1.4 of 2 busy")
+                .warn("stop what else runs here"),
+        ]
+    }
+
+    #[test]
+    fn groups_stand_together_and_each_remedy_below_its_line() {
+        assert_eq!(
+            checkup(&some(), 80, false),
+            "this machine\n  \
+               ok    processors  2 processors for this process\n  \
+               warn  other load  others kept 1.4 of 2 busy\n                    \
+                     → stop what else runs here\n\n\
+             target https://a\n  \
+               fail  connection  203.0.113.7:443: TLS failed: invalid peer certificate:\n                    \
+                     certificate expired: verification time 1795546800 (UNIX),\n                    \
+                     but certificate is not valid after 1500000000\n                    \
+                     → renew the certificate, or look at the clock\n\n\
+             fail  1 line fails, 1 warning: a run could not do its job\n"
+        );
+    }
+
+    #[test]
+    fn colours_change_nothing_but_colours() {
+        let coloured = checkup(&some(), 80, true);
+        assert!(coloured.contains("\u{1b}[1;31mfail\u{1b}[0m"), "{coloured}");
+        let mut parts = coloured.split('\u{1b}');
+        let mut plain = parts.next().unwrap().to_owned();
+        parts.for_each(|part| plain += part.split_once('m').unwrap().1);
+        assert_eq!(plain, checkup(&some(), 80, false));
+    }
+
+    #[test]
+    fn the_last_line_sums_up() {
+        let last = |states: &[State]| {
+            let findings = states.iter().map(|&state| Finding { state, ..Finding::ok("g", "n", "w") });
+            let text = checkup(&findings.collect::<Vec<_>>(), 80, false);
+            text.lines().last().unwrap().to_owned()
+        };
+        assert_eq!(last(&[Ok, Ok]), "ok  all 2 lines are ok: this machine can do the job");
+        assert_eq!(last(&[Ok, Warn]), "warn  1 warning: this machine can do the job, but look at it first");
+        assert!(last(&[Warn, Warn]).starts_with("warn  2 warnings: "));
+        assert!(last(&[Fail, Ok]).starts_with("fail  1 line fails: "));
+        assert!(last(&[Fail, Warn, Fail, Warn]).starts_with("fail  2 lines fail, 2 warnings: "));
+    }
+}

@@ -1,0 +1,136 @@
+//! Lists of runs: what histories show, read without any record.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{DatabaseError, schema};
+use crate::history::Filter;
+use crate::postgres::{Mode, PgError, PgRow, Session, Transaction, Trouble};
+use crate::record::{Decision, Packed, RequestSummary, RunSummary};
+
+/// Which of these runs are there; `None` where the user may not read that.
+pub(super) async fn which(session: &mut Session, ids: &[Uuid]) -> Result<Option<Vec<Uuid>>, DatabaseError> {
+    let mut transaction = session.begin(Mode::ReadOnly).await?;
+    let found =
+        transaction.rows("select id from tollgate.runs where id = any($1)", |query| query.bind(ids)).await;
+    match found {
+        Ok(rows) => {
+            let ids = rows.iter().map(|row| transaction.value(row, "id"));
+            Ok(Some(ids.collect::<Result<_, _>>()?))
+        }
+        Err(PgError { trouble: Trouble::Rights, .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What lists show of the runs in which there may be something that a filter takes, oldest first.
+pub(super) async fn summaries(
+    session: &mut Session,
+    at: &str,
+    filter: &Filter,
+) -> Result<Vec<RunSummary>, DatabaseError> {
+    let mut transaction = session.begin(Mode::ReadOnly).await?;
+    schema::identity(&mut transaction, at).await?;
+    let sql = "select r.id, r.started, r.elapsed_us, r.host, r.git_commit, r.tags::text as tags, r.parts, r.decision, \
+               s.name as scenario, s.decision as judged, q.name as request, t.exchanges, t.ok, \
+               h.count, h.clipped, h.min_us, h.p50_us, h.p95_us, h.p99_us, h.max_us, h.hdr \
+               from tollgate.runs r \
+               left join (tollgate.requests q \
+                   join tollgate.scenarios s on s.run_id = q.run_id and s.position = q.scenario \
+                   left join tollgate.totals t on t.run_id = q.run_id and t.request = q.position and t.stage = 'measured' \
+                   left join tollgate.total_histograms h on h.run_id = q.run_id and h.request = q.position \
+                       and h.stage = 'measured' and h.dimension = 'latency') \
+                   on q.run_id = r.id and q.hop_of is null \
+               where ($1::timestamptz is null or r.started >= $1) and ($2::timestamptz is null or r.started < $2) \
+               and r.tags @> $3::text::jsonb \
+               and ($4::text is null or exists \
+                   (select from tollgate.scenarios w where w.run_id = r.id and w.name = $4)) \
+               order by r.started, r.id, q.position";
+    let tags = serde_json::to_string(&filter.tags).unwrap_or_else(|_| "{}".to_owned());
+    let rows = transaction
+        .rows(sql, |query| {
+            query.bind(filter.since).bind(filter.until).bind(tags).bind(filter.scenario.clone())
+        })
+        .await?;
+    let mut runs: Vec<RunSummary> = Vec::new();
+    for row in &rows {
+        let id: Uuid = transaction.value(row, "id")?;
+        if runs.last().is_none_or(|last| last.id != id) {
+            runs.push(run(&transaction, row, at)?);
+        }
+        if let (Some(run), Some(request)) = (runs.last_mut(), request(&transaction, row, at)?) {
+            run.requests.push(request);
+        }
+    }
+    Ok(runs)
+}
+
+fn run(transaction: &Transaction<'_>, row: &PgRow, at: &str) -> Result<RunSummary, DatabaseError> {
+    let id: Uuid = transaction.value(row, "id")?;
+    let tags: String = transaction.value(row, "tags")?;
+    let damaged = |error: serde_json::Error| damaged(id, at, &error);
+    Ok(RunSummary {
+        id,
+        started: transaction.value(row, "started")?,
+        elapsed: micros(transaction.value(row, "elapsed_us")?),
+        host: transaction.value(row, "host")?,
+        git_commit: transaction.value(row, "git_commit")?,
+        tags: serde_json::from_str(&tags).map_err(damaged)?,
+        parts: transaction.value(row, "parts")?,
+        decision: decision(transaction.value(row, "decision")?, id, at)?,
+        requests: Vec::new(),
+    })
+}
+
+/// The request of a row; a run may have none.
+fn request(
+    transaction: &Transaction<'_>,
+    row: &PgRow,
+    at: &str,
+) -> Result<Option<RequestSummary>, DatabaseError> {
+    let id: Uuid = transaction.value(row, "id")?;
+    let Some(name) = transaction.value(row, "request")? else { return Ok(None) };
+    let count = |column| transaction.value::<Option<i64>>(row, column).map(|count| count.map_or(0, unsigned));
+    Ok(Some(RequestSummary {
+        scenario: transaction.value(row, "scenario")?,
+        request: name,
+        decision: decision(transaction.value(row, "judged")?, id, at)?,
+        exchanges: count("exchanges")?,
+        ok: count("ok")?,
+        latency: packed(transaction, row)?,
+    }))
+}
+
+fn packed(transaction: &Transaction<'_>, row: &PgRow) -> Result<Packed, DatabaseError> {
+    let figure = |column| transaction.value::<Option<i64>>(row, column).map(|value| value.map(unsigned));
+    Ok(Packed {
+        count: figure("count")?.unwrap_or(0),
+        min_us: figure("min_us")?,
+        p50_us: figure("p50_us")?,
+        p95_us: figure("p95_us")?,
+        p99_us: figure("p99_us")?,
+        max_us: figure("max_us")?,
+        clipped: figure("clipped")?.unwrap_or(0),
+        hdr: transaction.value::<Option<Vec<u8>>>(row, "hdr")?.unwrap_or_default(),
+    })
+}
+
+/// A count or microseconds; none of them is below zero.
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+pub(super) fn micros(number: i64) -> Duration {
+    Duration::from_micros(unsigned(number))
+}
+
+fn decision(name: &str, run: Uuid, at: &str) -> Result<Decision, DatabaseError> {
+    let all = [Decision::Pass, Decision::Fail, Decision::Inconclusive];
+    let known = all.into_iter().find(|decision| decision.name() == name);
+    known.ok_or_else(|| damaged(run, at, &format!("`{name}` is no decision")))
+}
+
+pub(super) fn damaged(run: Uuid, at: &str, why: &dyn std::fmt::Display) -> DatabaseError {
+    DatabaseError::Damaged { run: run.to_string(), at: at.to_owned(), why: why.to_string() }
+}

@@ -1,0 +1,124 @@
+//! Runs in Supabase's Postgres: the schema `tollgate`, written whole and once, read back to the letter.
+//!
+//! A run is one transaction: its row in `tollgate.runs` comes first, and where that is there already nothing else is sent.
+//! So a run may be sent again after any interruption, and by several at once, and the rows are the same.
+
+mod error;
+mod expose;
+mod fetch;
+mod keep;
+mod list;
+mod numbering;
+mod prune;
+mod rows;
+mod schema;
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use uuid::Uuid;
+
+pub use error::DatabaseError;
+pub use fetch::Fetched;
+pub use prune::Pruned;
+pub use schema::{Right, Standing, Unprotected};
+
+use crate::history::Filter;
+use crate::postgres::{Address, Mode, Session};
+use crate::record::{RunRecord, RunSummary};
+
+/// A connection to the store, for one caller that waits for each answer.
+#[derive(Debug)]
+pub struct Database {
+    runtime: Runtime,
+    session: Session,
+    at: String,
+}
+
+/// What became of a run that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It is there now.
+    Added,
+    /// It was there already, and nothing was changed.
+    WasThere,
+}
+
+impl Database {
+    /// Opens a connection; the schema is looked at when it is needed.
+    pub fn open(address: &Address) -> Result<Self, DatabaseError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let session = runtime.block_on(Session::connect(address))?;
+        Ok(Self { runtime, session, at: address.shown() })
+    }
+
+    /// Brings the schema up to what this version needs; returns the names of the migrations that were applied.
+    pub fn migrate(&mut self) -> Result<Vec<&'static str>, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(schema::migrate(session, at))
+    }
+
+    /// How the schema and the user's rights stand, whatever is wrong with them.
+    pub fn standing(&mut self) -> Result<Standing, DatabaseError> {
+        let Self { runtime, session, .. } = self;
+        runtime.block_on(schema::standing(session))
+    }
+
+    /// Which store this is; an error where the schema is not the one that this version needs.
+    pub fn identity(&mut self) -> Result<Uuid, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(async {
+            let mut transaction = session.begin(Mode::ReadOnly).await?;
+            schema::identity(&mut transaction, at).await
+        })
+    }
+
+    /// Stores a run from its record and its folder, in one transaction, unless it is there.
+    pub fn keep(&mut self, record: &RunRecord, folder: &Path) -> Result<Sent, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(keep::keep(session, at, record, super::intervals(folder)?))
+    }
+
+    /// Which of these runs are there; `None` where the user may not read that.
+    pub fn which(&mut self, ids: &[Uuid]) -> Result<Option<Vec<Uuid>>, DatabaseError> {
+        let Self { runtime, session, .. } = self;
+        runtime.block_on(list::which(session, ids))
+    }
+
+    /// What lists show of the runs in which there may be something that a filter takes, oldest first.
+    pub fn summaries(&mut self, filter: &Filter) -> Result<Vec<RunSummary>, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(list::summaries(session, at, filter))
+    }
+
+    /// A run by its id, by its folder's name, or by the last eight digits of the id.
+    pub fn fetch(&mut self, run: &str) -> Result<Fetched, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(fetch::fetch(session, at, run))
+    }
+
+    /// Drops the seconds of runs that started longer ago than `keep`; their totals stay, so that no shown figure changes.
+    pub fn prune(&mut self, keep: Duration, pretend: bool) -> Result<Pruned, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(prune::prune(session, at, keep, pretend))
+    }
+
+    /// Makes read-only views in a schema of their own and lets these roles read them.
+    pub fn expose(&mut self, schema: &str, roles: &[String]) -> Result<(), DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(expose::expose(session, at, schema, roles))
+    }
+
+    /// Takes the views and the roles' rights away again.
+    pub fn hide(&mut self, schema: &str) -> Result<(), DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(expose::hide(session, at, schema))
+    }
+
+    /// Says goodbye to the server.
+    pub fn close(self) {
+        let Self { runtime, session, .. } = self;
+        runtime.block_on(session.close());
+    }
+}

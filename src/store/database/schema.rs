@@ -1,0 +1,259 @@
+//! The schema `tollgate`: its migrations, and how it stands.
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::DatabaseError;
+use crate::postgres::{Mode, PgError, Session, Transaction, Trouble};
+
+/// One step of the schema's history.
+struct Migration {
+    version: i32,
+    name: &'static str,
+    sql: &'static str,
+}
+
+/// All steps, in order; one that has been released never changes.
+const MIGRATIONS: [Migration; 1] =
+    [Migration { version: 1, name: "0001_runs", sql: include_str!("../../../migrations/0001_runs.sql") }];
+
+/// The version that this program needs.
+const NEEDED: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
+
+/// What a migration's table is made by; it comes before the first of them.
+const LEDGER: &str = "\
+    create schema if not exists tollgate;
+    create table if not exists tollgate.migrations (
+        version integer primary key,
+        name text not null,
+        sha256 text not null,
+        applied timestamptz not null default now()
+    );
+    comment on table tollgate.migrations is 'The steps by which this schema was made.';
+    comment on column tollgate.migrations.version is 'The step''s number.';
+    comment on column tollgate.migrations.name is 'The file it came from.';
+    comment on column tollgate.migrations.sha256 is 'The digest of that file, hexadecimal.';
+    comment on column tollgate.migrations.applied is 'When it was applied.'";
+
+/// A number that no other program is likely to lock: the letters `tollgate`.
+const LOCK: i64 = 0x746f_6c6c_6761_7465;
+
+impl Migration {
+    fn sha256(&self) -> String {
+        format!("{:x}", Sha256::digest(self.sql.as_bytes()))
+    }
+}
+
+/// Applies the migrations that are not applied yet, all in one transaction: all of them or none.
+///
+/// The lock ends with the transaction, so that this works through a pooler too.
+pub(super) async fn migrate(session: &mut Session, at: &str) -> Result<Vec<&'static str>, DatabaseError> {
+    let mut transaction = session.begin(Mode::ReadWrite).await?;
+    transaction.execute("select pg_advisory_xact_lock($1)", |query| query.bind(LOCK)).await?;
+    if !exists(&mut transaction).await? {
+        transaction.script(LEDGER).await?;
+    }
+    let applied = applied(&mut transaction).await?;
+    are_known(&applied, at)?;
+    let missing =
+        MIGRATIONS.iter().filter(|known| applied.iter().all(|(version, _)| *version != known.version));
+    let mut done = Vec::new();
+    for migration in missing {
+        transaction.script(migration.sql).await?;
+        let insert = "insert into tollgate.migrations (version, name, sha256) values ($1, $2, $3)";
+        let (version, sha256) = (migration.version, migration.sha256());
+        transaction.execute(insert, |query| query.bind(version).bind(migration.name).bind(sha256)).await?;
+        done.push(migration.name);
+    }
+    transaction.commit().await?;
+    Ok(done)
+}
+
+/// Which store this is; an error where its schema is not the one that is needed.
+pub(super) async fn identity(transaction: &mut Transaction<'_>, at: &str) -> Result<Uuid, DatabaseError> {
+    let sql = "select (select max(version) from tollgate.migrations) as version, \
+               (select identity from tollgate.store) as identity";
+    let rows = transaction.rows(sql, |query| query).await.map_err(|error| without_schema(error, at))?;
+    let row = rows.first().ok_or_else(|| DatabaseError::NoSchema { at: at.to_owned() })?;
+    let found = transaction.value::<Option<i32>>(row, "version")?.unwrap_or(0);
+    let at = at.to_owned();
+    match transaction.value::<Option<Uuid>>(row, "identity")? {
+        _ if found > NEEDED => Err(DatabaseError::NewerSchema { at, found, known: NEEDED }),
+        Some(identity) if found == NEEDED => Ok(identity),
+        _ => Err(DatabaseError::OldSchema { at, found, needed: NEEDED }),
+    }
+}
+
+fn without_schema(error: PgError, at: &str) -> DatabaseError {
+    match error.trouble {
+        Trouble::NoSchema => DatabaseError::NoSchema { at: at.to_owned() },
+        _ => error.into(),
+    }
+}
+
+/// Refuses a schema in which other migrations were applied than those known here.
+fn are_known(applied: &[(i32, String)], at: &str) -> Result<(), DatabaseError> {
+    for (version, sha256) in applied {
+        let known = MIGRATIONS.iter().find(|known| known.version == *version);
+        match known {
+            None => {
+                return Err(DatabaseError::NewerSchema { at: at.to_owned(), found: *version, known: NEEDED });
+            }
+            Some(known) if known.sha256() != *sha256 => {
+                return Err(DatabaseError::OtherMigration { at: at.to_owned(), version: *version });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+async fn exists(transaction: &mut Transaction<'_>) -> Result<bool, PgError> {
+    let rows = transaction
+        .rows("select to_regclass('tollgate.migrations') is not null as there", |query| query)
+        .await?;
+    rows.first().map_or(Ok(false), |row| transaction.value(row, "there"))
+}
+
+async fn applied(transaction: &mut Transaction<'_>) -> Result<Vec<(i32, String)>, PgError> {
+    let rows = transaction
+        .rows("select version, sha256 from tollgate.migrations order by version", |query| query)
+        .await?;
+    let pair = |row| Ok((transaction.value(row, "version")?, transaction.value(row, "sha256")?));
+    rows.iter().map(pair).collect()
+}
+
+/// How the schema and the user's rights stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The server's version, as it says it.
+    pub server: String,
+    /// Whether the connection is encrypted, as the server sees it; `None` where it does not tell.
+    pub encrypted: Option<bool>,
+    /// The version of the schema; `None` where there is none.
+    pub version: Option<i32>,
+    /// The version that is needed.
+    pub needed: i32,
+    /// What the user may do.
+    pub rights: BTreeSet<Right>,
+    /// Tables of the schema that are not protected as they should be.
+    pub unprotected: Vec<Unprotected>,
+    /// How many runs are there; `None` where the user may not read that.
+    pub runs: Option<i64>,
+    /// What the whole schema takes, in bytes.
+    pub bytes: Option<i64>,
+}
+
+/// Something that a user may do or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// Read which version the schema has; who may store or read runs may.
+    Version,
+    /// Store runs.
+    Store,
+    /// Read runs.
+    Read,
+    /// Migrate, prune and expose: the schema's owner may.
+    Own,
+}
+
+/// A table that is not protected as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unprotected {
+    /// The table.
+    pub table: String,
+    /// What is missing.
+    pub what: &'static str,
+}
+
+/// Looks at the schema and the rights; whatever is wrong with them is in the answer and is no error.
+pub(super) async fn standing(session: &mut Session) -> Result<Standing, DatabaseError> {
+    let mut transaction = session.begin(Mode::ReadOnly).await?;
+    let server = "select current_setting('server_version') as server, \
+                  (select ssl from pg_stat_ssl where pid = pg_backend_pid()) as encrypted, \
+                  to_regclass('tollgate.migrations') is not null and to_regclass('tollgate.store') is not null as there";
+    let rows = transaction.rows(server, |query| query).await?;
+    let mut standing = Standing {
+        server: String::new(),
+        encrypted: None,
+        version: None,
+        needed: NEEDED,
+        rights: BTreeSet::new(),
+        unprotected: Vec::new(),
+        runs: None,
+        bytes: None,
+    };
+    let Some(row) = rows.first() else { return Ok(standing) };
+    standing.server = transaction.value(row, "server")?;
+    standing.encrypted = transaction.value(row, "encrypted")?;
+    if transaction.value(row, "there")? {
+        standing.rights = rights(&mut transaction).await?;
+        standing.unprotected = unprotected(&mut transaction).await?;
+        fill(&mut standing, &mut transaction).await?;
+    }
+    Ok(standing)
+}
+
+async fn rights(transaction: &mut Transaction<'_>) -> Result<BTreeSet<Right>, PgError> {
+    let sql = "select has_schema_privilege('tollgate', 'usage') as usage, \
+               has_table_privilege('tollgate.migrations', 'select') as version, \
+               has_table_privilege('tollgate.runs', 'insert') as store, \
+               has_table_privilege('tollgate.runs', 'select') as read, \
+               pg_has_role(nspowner, 'usage') as own from pg_namespace where nspname = 'tollgate'";
+    let rows = transaction.rows(sql, |query| query).await?;
+    let Some(row) = rows.first() else { return Ok(BTreeSet::new()) };
+    let usage: bool = transaction.value(row, "usage")?;
+    let columns =
+        [("version", Right::Version), ("store", Right::Store), ("read", Right::Read), ("own", Right::Own)];
+    let mut held = BTreeSet::new();
+    for (column, right) in columns.into_iter().filter(|_| usage) {
+        held.extend(transaction.value::<bool>(row, column)?.then_some(right));
+    }
+    Ok(held)
+}
+
+/// Tables without row level security, without a policy, or that everybody has a right to.
+async fn unprotected(transaction: &mut Transaction<'_>) -> Result<Vec<Unprotected>, PgError> {
+    let sql = "select relname::text as relation, relrowsecurity as secured, \
+               exists (select from pg_policy where polrelid = c.oid) as policed, \
+               exists (select from aclexplode(relacl) where grantee = 0) as public \
+               from pg_class c where relnamespace = 'tollgate'::regnamespace and relkind in ('r', 'p') order by 1";
+    let rows = transaction.rows(sql, |query| query).await?;
+    let mut found = Vec::new();
+    for row in &rows {
+        let table: String = transaction.value(row, "relation")?;
+        let what = [
+            (!transaction.value::<bool>(row, "secured")?, "row level security is off"),
+            (!transaction.value::<bool>(row, "policed")?, "it has no policy"),
+            (transaction.value(row, "public")?, "everybody has a right to it"),
+        ];
+        found.extend(
+            what.into_iter()
+                .filter(|(missing, _)| *missing)
+                .map(|(_, what)| Unprotected { table: table.clone(), what }),
+        );
+    }
+    Ok(found)
+}
+
+/// What only a user with the right to read it learns.
+async fn fill(standing: &mut Standing, transaction: &mut Transaction<'_>) -> Result<(), PgError> {
+    if standing.rights.contains(&Right::Version) {
+        let rows = transaction
+            .rows("select max(version) as version from tollgate.migrations", |query| query)
+            .await?;
+        standing.version = rows.first().map_or(Ok(None), |row| transaction.value(row, "version"))?;
+    }
+    if standing.rights.contains(&Right::Read) {
+        let sql = "select count(*) as runs, (select sum(pg_total_relation_size(oid))::bigint from pg_class \
+                   where relnamespace = 'tollgate'::regnamespace and relkind = 'r') as bytes from tollgate.runs";
+        let rows = transaction.rows(sql, |query| query).await?;
+        if let Some(row) = rows.first() {
+            standing.runs = transaction.value(row, "runs")?;
+            standing.bytes = transaction.value(row, "bytes")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Whether a run is in a database, as its folder says: `store.json`.
+//!
+//! The mark saves sending; the truth is in the database, where a run is stored once however often it is sent.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::serde::rfc3339;
+use uuid::Uuid;
+
+use super::{StoreError, write_atomically};
+
+const MARK: &str = "store.json";
+
+/// What a folder says of databases.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The stores that have the run, by their identity, and since when.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stored: BTreeMap<Uuid, Since>,
+    /// Why the last attempt to store it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsynced: Option<Unsynced>,
+}
+
+/// A moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Since(#[serde(with = "rfc3339")] pub OffsetDateTime);
+
+/// A run that is not stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsynced {
+    /// When it was tried (RFC 3339, UTC).
+    #[serde(with = "rfc3339")]
+    pub tried: OffsetDateTime,
+    /// Why it failed; never a password.
+    pub why: String,
+}
+
+impl Mark {
+    /// What a folder says; nothing where it says nothing that can be read.
+    pub fn read(folder: &Path) -> Self {
+        let bytes = fs::read(folder.join(MARK)).unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// Marks a run that is not stored.
+    pub fn unsynced(folder: &Path, tried: OffsetDateTime, why: String) -> Result<(), StoreError> {
+        Self { unsynced: Some(Unsynced { tried, why }), ..Self::read(folder) }.write(folder)
+    }
+
+    /// Marks a run that a store has.
+    pub fn stored(folder: &Path, identity: Uuid, since: OffsetDateTime) -> Result<(), StoreError> {
+        let mut mark = Self { unsynced: None, ..Self::read(folder) };
+        mark.stored.insert(identity, Since(since));
+        mark.write(folder)
+    }
+
+    fn write(&self, folder: &Path) -> Result<(), StoreError> {
+        let json = serde_json::to_vec_pretty(self)
+            .map_err(|error| StoreError::damaged(&folder.join(MARK), &error))?;
+        write_atomically(folder, MARK, &json)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const AT: OffsetDateTime = datetime!(2026-11-25 18:00 UTC);
+
+    #[test]
+    fn a_run_is_marked_for_each_store_that_has_it_and_unsynced_until_one_does() {
+        let folder = tempfile::tempdir().unwrap();
+        Mark::unsynced(folder.path(), AT, "away".to_owned()).unwrap();
+        assert_eq!(Mark::read(folder.path()).unsynced, Some(Unsynced { tried: AT, why: "away".to_owned() }));
+        let [one, other] = [1, 2].map(Uuid::from_u128);
+        Mark::stored(folder.path(), one, AT).unwrap();
+        Mark::unsynced(folder.path(), AT, "away".to_owned()).unwrap();
+        Mark::stored(folder.path(), other, AT).unwrap();
+        let mark = Mark::read(folder.path());
+        assert_eq!(mark, Mark { stored: [(one, Since(AT)), (other, Since(AT))].into(), unsynced: None });
+    }
+
+    #[test]
+    fn a_damaged_mark_says_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(MARK), "{\"stored\": 3").unwrap();
+        assert_eq!(Mark::read(folder.path()), Mark::default());
+    }
+}

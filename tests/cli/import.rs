@@ -1,0 +1,227 @@
+//! `tollgate import`: runs of what other tools kept.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tollgate::record::{Decision, RunRecord};
+
+use crate::bench::{Bench, PLAIN, Target, text, tollgate};
+
+/// A folder with the artifacts of an answer in time, one beyond its budget, a gone page and a fetch that failed.
+struct Artifacts {
+    folder: TempDir,
+}
+
+impl Artifacts {
+    fn new() -> Self {
+        let artifacts = Self { folder: tempfile::tempdir().unwrap() };
+        artifacts.write("a.json", 1, 242.98, "200", "null");
+        artifacts.write("b.json", 2, 369.91, "200", "null");
+        artifacts.write("c.json", 3, 266.46, "410", "null");
+        artifacts.write("d.json", 4, 59.54, "null", "\"fetch failed\"");
+        artifacts
+    }
+
+    fn write(&self, name: &str, second: u8, took: f64, status: &str, error: &str) {
+        let ok = status == "200";
+        let target = "https://probe:Zebra7f3a9c51@shop.example/app?mock=1";
+        let content = format!(
+            "{{\n  \"timestamp\": \"2025-10-10T02:56:0{second}.069Z\",\n  \"target\": \"{target}\",\n  \
+             \"budgetMs\": 300,\n  \"durationMs\": {took},\n  \"status\": {status},\n  \"ok\": {ok},\n  \
+             \"error\": {error}\n}}\n"
+        );
+        std::fs::write(self.path(name), content).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn runs(&self) -> PathBuf {
+        self.path("runs")
+    }
+
+    /// `tollgate import` of these kinds and files, into this folder's runs.
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = tollgate();
+        command.arg("import").args(words).env("TOLLGATE_RUNS_DIR", self.runs());
+        command.current_dir(self.folder.path());
+        command
+    }
+
+    fn import(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+}
+
+/// All files below a folder and what they hold.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                contents(&path)
+            } else {
+                [(path.clone(), std::fs::read(path).unwrap())].into()
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn artifacts_become_runs_with_their_verdicts_which_are_not_the_commands() {
+    let artifacts = Artifacts::new();
+    let output = artifacts.import(&["synthetic-check", "."]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let told = text(&output.stdout);
+    assert!(
+        told.ends_with(
+            "4 artifacts: 4 runs imported, 0 were there already; 2 answered 200, 1 answered 410, 1 never connected\n"
+        ),
+        "{told}"
+    );
+    let lines: Vec<_> = told.lines().map(|line| line.split_whitespace().nth(1).unwrap().to_owned()).collect();
+    assert_eq!(lines[..4], ["INCONCLUSIVE", "FAIL", "FAIL", "FAIL"]);
+    assert!(
+        told.contains("synthetic-check shop.example/app?mock=1: 1 request, none failed, 243 ms"),
+        "{told}"
+    );
+    for (path, content) in contents(&artifacts.runs()) {
+        assert!(!text(&content).contains("Zebra"), "{}", path.display());
+    }
+    assert!(!told.contains("Zebra") && !text(&output.stderr).contains("Zebra"));
+}
+
+#[test]
+fn importing_again_also_under_another_name_changes_nothing() {
+    let artifacts = Artifacts::new();
+    artifacts.import(&["synthetic-check", "."]);
+    let before = contents(&artifacts.runs());
+    assert_eq!(before.len(), 4 * 3);
+    std::fs::rename(artifacts.path("a.json"), artifacts.path("z.json")).unwrap();
+    std::fs::copy(artifacts.path("b.json"), artifacts.path("y.json")).unwrap();
+    let again = artifacts.import(&["synthetic-check", "."]);
+    assert!(
+        text(&again.stdout).contains("5 artifacts: 0 runs imported, 5 were there already"),
+        "{}",
+        text(&again.stdout)
+    );
+    assert_eq!(contents(&artifacts.runs()), before);
+}
+
+#[test]
+fn an_import_that_was_cut_off_is_completed_by_the_next() {
+    let artifacts = Artifacts::new();
+    artifacts.import(&["synthetic-check", "."]);
+    let before = contents(&artifacts.runs());
+    let folders: Vec<_> =
+        std::fs::read_dir(artifacts.runs()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // Cut off before anything was written, before the intervals were, and before the record was.
+    let partial =
+        |folder: &Path| std::fs::rename(folder.join("run.json"), folder.join("run.partial.json")).unwrap();
+    for file in std::fs::read_dir(&folders[0]).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    partial(&folders[1]);
+    std::fs::remove_file(folders[1].join("intervals.jsonl")).unwrap();
+    partial(&folders[2]);
+    let again = artifacts.import(&["synthetic-check", "."]);
+    assert!(text(&again.stdout).contains("3 runs imported, 1 were there"), "{}", text(&again.stdout));
+    assert_eq!(contents(&artifacts.runs()), before);
+}
+
+#[test]
+fn two_imports_at_once_make_each_run_once_and_whole() {
+    let artifacts = Artifacts::new();
+    let start = || artifacts.command(&["synthetic-check", "."]).stdout(Stdio::piped()).spawn().unwrap();
+    let both = [start(), start(), start()].map(|child| child.wait_with_output().unwrap());
+    let imported = |output: &Output| {
+        let told = text(&output.stdout);
+        told.split("artifacts: ").nth(1).unwrap().split(' ').next().unwrap().parse::<u32>().unwrap()
+    };
+    assert_eq!(both.iter().map(imported).sum::<u32>(), 4);
+    let after = contents(&artifacts.runs());
+    assert_eq!(after.len(), 4 * 3);
+    let alone = Artifacts::new();
+    alone.import(&["synthetic-check", "."]);
+    assert!(contents(&alone.runs()).into_values().eq(after.into_values()));
+}
+
+#[test]
+fn one_wrong_file_keeps_all_out_and_every_mistake_is_told() {
+    let artifacts = Artifacts::new();
+    std::fs::write(artifacts.path("bad.json"), "{\n  \"timestamp\": 7\n}").unwrap();
+    std::fs::write(artifacts.path("worse.json"), "noise").unwrap();
+    std::fs::create_dir(artifacts.path("empty")).unwrap();
+    let output = artifacts.import(&["synthetic-check", ".", "missing.json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = text(&output.stderr);
+    for place in
+        ["bad.json:2:16: not an artifact", "worse.json:1:2: not JSON", "missing.json: cannot be read"]
+    {
+        assert!(told.contains(place), "{place} in {told}");
+    }
+    assert!(told.contains("Nothing was imported.") && !artifacts.runs().exists(), "{told}");
+    for (path, why) in [("empty", "a folder without a *.json"), ("/dev/zero", "it is no file")] {
+        let output = artifacts.import(&["synthetic-check", path]);
+        assert_eq!(output.status.code(), Some(2), "{path}");
+        assert!(text(&output.stderr).contains(why), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn an_imported_run_is_shown_with_what_it_cannot_say() {
+    let artifacts = Artifacts::new();
+    let output = artifacts.import(&["synthetic-check", "c.json", "--output", "json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&told["imported"], &told["runs"][0]["verdict"]), (&1.into(), &"fail".into()));
+    let folder = told["runs"][0]["folder"].as_str().unwrap();
+    let shown = tollgate().args(["show", folder]).output().unwrap();
+    assert_eq!(shown.status.code(), Some(1), "{}", text(&shown.stderr));
+    let said = text(&shown.stdout) + &text(&shown.stderr);
+    for words in ["redirects were followed unseen", "unexpected status", "410", "GET /app?mock=1"] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
+    let before = contents(&artifacts.runs());
+    artifacts.import(&["synthetic-check", "c.json"]);
+    assert_eq!(contents(&artifacts.runs()), before);
+}
+
+#[test]
+fn the_interval_log_of_a_run_is_imported_with_the_figures_of_the_run() {
+    let target = Target::start(&[]);
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
+    bench.run();
+    let run = bench.record();
+    let artifacts = Artifacts::new();
+    let log = bench.run_folder().join("intervals.hlog");
+    let import = |flags: &[&str]| {
+        let mut words = vec!["hlog", log.to_str().unwrap(), "--output", "json"];
+        words.extend(flags);
+        let output = artifacts.import(&words);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["runs"][0].clone()
+    };
+    let told = import(&["--budget", "p95 < 1s"]);
+    let record = Path::new(told["folder"].as_str().unwrap()).join("run.json");
+    let record: RunRecord = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
+    let series = |record: &RunRecord| record.measurement.scenarios[0].requests[0].measured.series.clone();
+    assert_eq!(series(&record), series(&run));
+    assert_eq!((run.verdict.decision, record.verdict.decision), (Decision::Pass, Decision::Inconclusive));
+    assert_eq!(import(&["--budget", "p95 < 1s"])["imported"], false);
+    assert_eq!(import(&["--budget", "p95(service) < 1us"])["verdict"], "fail");
+}
+
+#[test]
+fn a_budget_that_a_log_cannot_be_held_to_is_refused() {
+    let artifacts = Artifacts::new();
+    let output = artifacts.import(&["hlog", "x.hlog", "--budget", "errors = 0"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("tells of no failures"), "{}", text(&output.stderr));
+    let typed =
+        artifacts.command(&["hlog", "x.hlog"]).env("TOLLGATE_IMPORT_HLOG_UNIT", "days").output().unwrap();
+    assert!(text(&typed.stderr).contains("--unit"), "{}", text(&typed.stderr));
+}

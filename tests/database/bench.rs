@@ -1,0 +1,85 @@
+//! What the tests share: the program, a database with its schema, and what all tables hold.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tollgate::postgres::Address;
+use tollgate::record::RunRecord;
+use tollgate::store::{self, Database, Stored};
+
+use crate::cluster::Cluster;
+
+/// Every table that a run has rows in, its own first.
+pub(crate) const TABLES: [&str; 9] = [
+    "runs",
+    "scenarios",
+    "requests",
+    "totals",
+    "total_histograms",
+    "intervals",
+    "interval_histograms",
+    "failures",
+    "verdicts",
+];
+
+pub(crate) fn open(url: &str) -> Database {
+    Database::open(&Address::parse(url).unwrap()).unwrap()
+}
+
+/// A database of its own with the schema in it, and its address.
+pub(crate) fn migrated(cluster: &Cluster, name: &str) -> String {
+    cluster.create_database(name);
+    let url = cluster.url_of(name);
+    open(&url).migrate().unwrap();
+    url
+}
+
+pub(crate) fn record(folder: &Path) -> RunRecord {
+    match store::read(folder).unwrap() {
+        Stored::Complete(record) => *record,
+        _ => panic!("{} is not complete", folder.display()),
+    }
+}
+
+pub(crate) fn keep(database: &mut Database, folder: &Path) -> store::Sent {
+    database.keep(&record(folder), folder).unwrap()
+}
+
+/// The program, with nothing of the caller's environment that would lead it to another database.
+pub(crate) fn tollgate() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("TOLLGATE_") || name.starts_with("PG") || name == "DATABASE_URL" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Sends what is below `runs` to a database.
+pub(crate) fn sync(runs: &Path, url: &str) -> Command {
+    let mut command = tollgate();
+    command.arg("sync").arg("--runs-dir").arg(runs).env("DATABASE_URL", url);
+    command
+}
+
+pub(crate) fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// A digest of every row of every table, but for when a run came in.
+pub(crate) fn contents(cluster: &Cluster, database: &str) -> Vec<(&'static str, String)> {
+    let digest = |table: &'static str| {
+        let row = if table == "runs" {
+            "(id, started, decision, tags, environment, deploy, git_commit, host, command, record::text)::text"
+        } else {
+            "t::text"
+        };
+        let sql = format!(
+            "select count(*) || ' ' || coalesce(md5(string_agg(md5({row}), '' order by md5({row}))), '') from tollgate.{table} t"
+        );
+        (table, cluster.sql(database, &sql)[0][0].clone())
+    };
+    TABLES.map(digest).to_vec()
+}

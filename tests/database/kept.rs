@@ -1,0 +1,143 @@
+//! A run comes back from the database as it was, and is there once.
+
+use time::macros::datetime;
+use tollgate::history::Filter;
+use tollgate::record::{Interval, RunSummary};
+use tollgate::store::{self, DatabaseError, Sent};
+
+use crate::bench::{contents, keep, migrated, open, record};
+use crate::cluster::{self, Cluster};
+use crate::runs::{self, SMALL};
+
+#[test]
+fn a_run_comes_back_from_the_database_to_the_letter() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, folder) = (Cluster::start(), tempfile::tempdir().unwrap());
+    let url = migrated(&cluster, "kept");
+    let mut database = open(&url);
+    let paths = [1, 2, 3].map(|seed| runs::write(folder.path(), seed, SMALL));
+    for path in &paths {
+        assert_eq!(keep(&mut database, path), Sent::Added);
+    }
+    for path in &paths {
+        let record = record(path);
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let digits = &record.id.simple().to_string()[24..];
+        for named in [name, digits, &record.id.to_string(), &record.id.simple().to_string()] {
+            let fetched = database.fetch(named).unwrap();
+            assert_eq!(*fetched.record, record, "{named}");
+            let intervals: Vec<Interval> = store::intervals(path).unwrap().map(Result::unwrap).collect();
+            assert_eq!(fetched.intervals, intervals, "{named}");
+            assert!(!fetched.pruned);
+        }
+    }
+    let summaries = database.summaries(&Filter::default()).unwrap();
+    assert_eq!(summaries, paths.map(|path| RunSummary::of(&record(&path))));
+    for unknown in ["2026-01-01T00-00-00Z-00000000", "nothing", "", "00000000-0000-7000-8000-000000000000"] {
+        assert!(matches!(database.fetch(unknown), Err(DatabaseError::NoRun { .. })), "{unknown}");
+    }
+}
+
+#[test]
+fn the_database_lists_the_runs_that_are_wanted() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, folder) = (Cluster::start(), tempfile::tempdir().unwrap());
+    let mut database = open(&migrated(&cluster, "listed"));
+    for seed in 0..6 {
+        keep(&mut database, &runs::write(folder.path(), seed, SMALL));
+    }
+    let mut starts = |wanted: Filter| {
+        let runs = database.summaries(&wanted).unwrap();
+        runs.iter()
+            .map(|run| (run.started - datetime!(2026-01-01 00:00 UTC)).whole_minutes())
+            .collect::<Vec<_>>()
+    };
+    let tag = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
+    assert_eq!(starts(Filter::default()), [0, 10, 20, 30, 40, 50]);
+    let (since, until) = (Some(datetime!(2026-01-01 00:10 UTC)), Some(datetime!(2026-01-01 00:40 UTC)));
+    assert_eq!(starts(Filter { since, until, ..Filter::default() }), [10, 20, 30]);
+    assert_eq!(starts(Filter { tags: tag("environment", "staging"), ..Filter::default() }), [0, 20, 40]);
+    assert_eq!(starts(Filter { tags: tag("team", "checkout ü"), ..Filter::default() }).len(), 6);
+    assert_eq!(
+        starts(Filter { tags: tag("team", "x'; drop schema tollgate; --"), ..Filter::default() }).len(),
+        0
+    );
+    let scenario = |name: &str| Filter { scenario: Some(name.to_owned()), ..Filter::default() };
+    assert_eq!(starts(scenario("tile-loader-live")).len(), 6);
+    assert_eq!(starts(scenario("other")).len(), 0);
+}
+
+#[test]
+fn a_run_that_is_sent_again_or_by_several_at_once_is_in_the_database_once() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, folder) = (Cluster::start(), tempfile::tempdir().unwrap());
+    let url = migrated(&cluster, "once");
+    let path = runs::write(folder.path(), 1, SMALL);
+    let senders: Vec<_> = (0..4)
+        .map(|_| {
+            let (url, path) = (url.clone(), path.clone());
+            std::thread::spawn(move || keep(&mut open(&url), &path))
+        })
+        .collect();
+    let sent: Vec<Sent> = senders.into_iter().map(|sender| sender.join().unwrap()).collect();
+    assert_eq!(sent.iter().filter(|&&sent| sent == Sent::Added).count(), 1, "{sent:?}");
+    let once = contents(&cluster, "once");
+    assert_eq!(once[0].1.split(' ').next(), Some("1"));
+    assert_eq!(keep(&mut open(&url), &path), Sent::WasThere);
+    assert_eq!(contents(&cluster, "once"), once);
+}
+
+#[test]
+fn pruning_the_database_drops_old_seconds_and_no_figure_that_was_shown() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, folder) = (Cluster::start(), tempfile::tempdir().unwrap());
+    let mut database = open(&migrated(&cluster, "pruned"));
+    let [old, new] = [1, 2].map(|seed| runs::write(folder.path(), seed, SMALL));
+    for path in [&old, &new] {
+        keep(&mut database, path);
+    }
+    cluster.sql("pruned", "update tollgate.runs set started = now() where started > '2026-01-01 00:15+00'");
+    let shown = database.summaries(&Filter::default()).unwrap();
+    let keep_for = std::time::Duration::from_hours(1);
+    let would = database.prune(keep_for, true).unwrap();
+    assert_eq!((would.runs, would.intervals), (1, 62));
+    let done = database.prune(keep_for, false).unwrap();
+    assert_eq!(done, would);
+    let again = database.prune(keep_for, false).unwrap();
+    assert_eq!((again.runs, again.intervals), (0, 0));
+    assert_eq!(database.summaries(&Filter::default()).unwrap(), shown);
+    let pruned = database.fetch(&record(&old).id.to_string()).unwrap();
+    assert_eq!((pruned.record, pruned.intervals.len(), pruned.pruned), (Box::new(record(&old)), 0, true));
+    let whole = database.fetch(&record(&new).id.to_string()).unwrap();
+    assert_eq!((whole.intervals.len(), whole.pruned), (62, false));
+    assert_eq!(
+        cluster.sql("pruned", "select count(distinct run_id) from tollgate.interval_histograms")[0],
+        ["1"]
+    );
+}
+
+#[test]
+fn everything_in_the_database_schema_has_a_comment_and_nothing_is_made_elsewhere() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    migrated(&cluster, "commented");
+    let silent = "select c.relname, a.attname from pg_class c \
+                  left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
+                  where c.relnamespace = 'tollgate'::regnamespace and c.relkind = 'r' \
+                  and (obj_description(c.oid, 'pg_class') is null or col_description(c.oid, a.attnum) is null)";
+    assert_eq!(cluster.sql("commented", silent), [] as [Vec<String>; 0]);
+    let others = "select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+                  where n.nspname not in ('tollgate', 'pg_catalog', 'information_schema', 'pg_toast')";
+    assert_eq!(cluster.sql("commented", others)[0], ["0"]);
+    assert_eq!(open(&cluster.url_of("commented")).migrate().unwrap(), [] as [&str; 0]);
+}

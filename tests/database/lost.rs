@@ -1,0 +1,274 @@
+//! Nothing is lost: whatever is killed and whenever, each run comes into the database once.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use tollgate::record::Decision;
+use tollgate::store::{self, Mark, Stored};
+
+use crate::bench::{contents, migrated, record, sync, told, tollgate};
+use crate::cluster::{self, Cluster};
+use crate::runs::{self, Shape};
+
+/// Long enough that a kill falls into it.
+const LARGE: Shape = Shape { scenarios: 1, seconds: 60, per_second: 6 };
+const RUNS: u64 = 6;
+const KILLS: u64 = 12;
+
+/// Runs, and what the tables hold when they were sent undisturbed to the database `expected`.
+fn expected(cluster: &Cluster) -> (tempfile::TempDir, Vec<(&'static str, String)>) {
+    let folder = tempfile::tempdir().unwrap();
+    for seed in 0..RUNS {
+        runs::write(folder.path(), seed, LARGE);
+    }
+    let output = sync(folder.path(), &migrated(cluster, "expected")).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    (folder, contents(cluster, "expected"))
+}
+
+/// Moments spread over what one undisturbed sending takes, and a little beyond.
+fn moments() -> impl Iterator<Item = Duration> {
+    (0..KILLS).map(|at| Duration::from_millis(at * at * 8))
+}
+
+#[test]
+fn a_prober_that_is_killed_while_it_sends_leaves_the_database_whole_and_every_run_comes_in_once() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let (folder, expected) = expected(&cluster);
+    let url = migrated(&cluster, "killed");
+    for moment in moments() {
+        let mut child = sync(folder.path(), &url).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(moment);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_runs_are_whole(&cluster, "killed");
+    }
+    let output = sync(folder.path(), &url).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_eq!(contents(&cluster, "killed"), expected);
+}
+
+#[test]
+fn a_database_that_crashes_while_runs_are_sent_gets_every_run_once() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let mut cluster = Cluster::start();
+    let (folder, expected) = expected(&cluster);
+    let url = migrated(&cluster, "crashed");
+    // What was committed must outlast a crash.
+    cluster.configure(&["fsync = on", "synchronous_commit = on", "full_page_writes = on"]);
+    cluster.restart();
+    for moment in moments() {
+        let child = sync(folder.path(), &url).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(moment);
+        cluster.stop_immediate();
+        let output = child.wait_with_output().unwrap();
+        assert!([Some(0), Some(4)].contains(&output.status.code()), "{}", told(&output));
+        cluster.restart();
+        assert_runs_are_whole(&cluster, "crashed");
+    }
+    let output = sync(folder.path(), &url).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_eq!(contents(&cluster, "crashed"), expected);
+}
+
+/// Of a run that is there at all, everything is.
+fn assert_runs_are_whole(cluster: &Cluster, database: &str) {
+    let torn = "select count(*) from tollgate.runs r where \
+                (select count(*) from tollgate.intervals i where i.run_id = r.id) <> 61 \
+                or (select count(*) from tollgate.verdicts v where v.run_id = r.id) = 0";
+    assert_eq!(cluster.sql(database, torn)[0], ["0"]);
+}
+
+#[test]
+fn two_that_send_the_same_runs_to_a_database_at_once_store_each_once() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let (folder, expected) = expected(&cluster);
+    let url = migrated(&cluster, "twice");
+    let both = [(); 2].map(|()| sync(folder.path(), &url).stderr(Stdio::piped()).spawn().unwrap());
+    for child in both {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    }
+    assert_eq!(contents(&cluster, "twice"), expected);
+}
+
+#[test]
+fn a_database_restored_without_the_latest_runs_gets_them_again() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let (folder, expected) = expected(&cluster);
+    let url = cluster.url_of("expected");
+    cluster.sql("expected", "delete from tollgate.runs where started > '2026-01-01 00:25+00'");
+    let output = sync(folder.path(), &url).output().unwrap();
+    assert!(
+        told(&output).contains("3 runs sent to") && told(&output).contains("3 there already"),
+        "{}",
+        told(&output)
+    );
+    assert_eq!(contents(&cluster, "expected"), expected);
+}
+
+/// The rehearsal target, ended when dropped.
+struct Target(Child, String);
+
+impl Target {
+    fn start() -> Self {
+        let mut child =
+            tollgate().args(["target", "--token", "known"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        Self(child, url)
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// A run against the target that passes, sent to a database.
+fn run(target: &Target, runs: &Path, url: &str, duration: &str) -> Command {
+    let mut command = tollgate();
+    command
+        .args(["run", &format!("{}/plain", target.1), "--rate", "50/s", "--duration", duration])
+        .args(["--budget", "errors = 0"])
+        .args(["--environment", "staging", "--runs-dir"])
+        .arg(runs)
+        .env("DATABASE_URL", url);
+    command
+}
+
+fn only_folder(runs: &Path) -> PathBuf {
+    let folders = store::run_folders(runs).unwrap();
+    assert_eq!(folders.len(), 1);
+    folders.into_iter().next().unwrap()
+}
+
+fn code(output: &Output) -> Option<i32> {
+    output.status.code()
+}
+
+#[test]
+fn a_run_is_stored_in_the_database_and_one_that_is_not_is_kept_marked_and_sent_later() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (mut cluster, target) = (Cluster::start(), Target::start());
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let url = migrated(&cluster, "store");
+
+    let output = run(&target, one.path(), &url, "1s").output().unwrap();
+    assert_eq!(code(&output), Some(0), "{}", told(&output));
+    assert!(told(&output).contains("Stored in postgres@127.0.0.1"), "{}", told(&output));
+    let mark = Mark::read(&only_folder(one.path()));
+    assert_eq!((mark.stored.len(), mark.unsynced), (1, None));
+
+    cluster.stop_immediate();
+    let output = run(&target, other.path(), &url, "1s").output().unwrap();
+    assert_eq!(code(&output), Some(0), "the verdict stands: {}", told(&output));
+    let said = told(&output);
+    assert!(
+        said.contains("WARNING: the run is not stored") && said.contains("`tollgate sync` sends it"),
+        "{said}"
+    );
+    let folder = only_folder(other.path());
+    assert!(Mark::read(&folder).unsynced.unwrap().why.contains("cannot be reached"));
+    for file in ["run.json", "report.html", "report.md", "intervals.hlog", "intervals.jsonl"] {
+        assert!(folder.join(file).is_file(), "{file}");
+    }
+
+    let required = run(&target, other.path(), &url, "1s").arg("--require-store").output().unwrap();
+    assert_eq!(code(&required), Some(4), "{}", told(&required));
+
+    cluster.restart();
+    let output = sync(other.path(), &url).output().unwrap();
+    assert!(told(&output).contains("2 runs sent to"), "{}", told(&output));
+    let mark = Mark::read(&folder);
+    assert_eq!((mark.stored.len(), mark.unsynced), (1, None));
+    let environments = cluster.sql("store", "select environment, decision from tollgate.runs");
+    assert_eq!(environments, [["staging", "pass"]; 3]);
+}
+
+#[test]
+fn a_prober_that_is_killed_in_the_middle_of_a_run_loses_nothing_that_the_database_could_have() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, target) = (Cluster::start(), Target::start());
+    let runs = tempfile::tempdir().unwrap();
+    let url = migrated(&cluster, "store");
+    let mut child =
+        run(&target, runs.path(), &url, "60s").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for_seconds(runs.path(), 3);
+    let busy = sync(runs.path(), &url).output().unwrap();
+    assert!(
+        told(&busy).contains("0 runs sent") && told(&busy).contains("1 still going on"),
+        "{}",
+        told(&busy)
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let output = sync(runs.path(), &url).output().unwrap();
+    assert_eq!(code(&output), Some(0), "{}", told(&output));
+    assert!(
+        told(&output).contains("was cut off") && told(&output).contains("1 run sent"),
+        "{}",
+        told(&output)
+    );
+    let record = record(&only_folder(runs.path()));
+    assert_ne!(record.verdict.decision, Decision::Pass);
+    let stored = cluster.sql("store", "select sum(ok) from tollgate.intervals where stage = 'measured'");
+    let ok: u64 = record.measurement.scenarios[0].requests[0].measured.tally.ok;
+    assert_eq!(stored[0], [ok.to_string()]);
+}
+
+/// Waits until a run that goes on has written so many seconds.
+fn wait_for_seconds(runs: &Path, count: usize) {
+    for _ in 0..400 {
+        let folders = store::run_folders(runs).unwrap_or_default();
+        let written = folders.first().map_or(0, |folder| {
+            std::fs::read_to_string(folder.join("intervals.jsonl")).unwrap_or_default().lines().count()
+        });
+        if written >= count {
+            assert!(matches!(store::read(&folders[0]), Ok(Stored::StillWritten)));
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("no {count} seconds were written within 20 s");
+}
+
+#[test]
+fn a_writer_who_may_not_read_the_database_goes_by_the_marks_in_the_folders() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, runs) = (Cluster::start(), tempfile::tempdir().unwrap());
+    migrated(&cluster, "store");
+    cluster.sql("store", "create role ci login password 'ci' in role tollgate_writer");
+    let url = cluster.url_as("ci", "ci", "store");
+    for seed in 0..3 {
+        runs::write(runs.path(), seed, runs::SMALL);
+    }
+    for said in ["3 runs sent", "0 runs sent", "0 runs sent"] {
+        let output = sync(runs.path(), &url).output().unwrap();
+        assert!(told(&output).contains(said), "{}", told(&output));
+    }
+    let all = sync(runs.path(), &url).arg("--all").output().unwrap();
+    assert!(told(&all).contains("0 runs sent") && told(&all).contains("3 there already"), "{}", told(&all));
+}

@@ -1,0 +1,16 @@
+//! Runs in a real Postgres: stored whole and once, read back to the letter, by those who may.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
+#![allow(clippy::disallowed_methods, reason = "other programs do not wait for a clock that is advanced")]
+
+#[path = "../support/cluster/mod.rs"]
+mod cluster;
+#[path = "../support/runs.rs"]
+mod runs;
+
+mod bench;
+mod kept;
+mod lost;
+mod pooled;
+mod rights;
+mod secured;
+mod trouble;

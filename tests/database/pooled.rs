@@ -1,0 +1,99 @@
+//! Behind a pooler in transaction mode no answer is another query's.
+
+use tollgate::history::Filter;
+use tollgate::postgres::{Address, Mode, PgError, Session};
+use tollgate::record::RunSummary;
+use tollgate::store::Sent;
+
+use crate::bench::{contents, keep, open, record};
+use crate::cluster::{self, Cluster, PgBouncer};
+use crate::runs::{self, SMALL};
+
+const CLIENTS: i64 = 8;
+const QUERIES: i64 = 1_000;
+
+/// Asks for what only this client asks for, by texts with parameters of equal shape that all clients use in turn.
+async fn ask(address: &Address, client: i64) -> Result<i64, PgError> {
+    let mut session = Session::connect(address).await?;
+    let mut wrong = 0;
+    for query in 0..QUERIES {
+        let asked = client * QUERIES + query;
+        let mut transaction = session.begin(Mode::ReadOnly).await?;
+        let sql = match query % 4 {
+            0 => "select $1::bigint + $2::bigint as answer",
+            1 => "select $1::bigint - $2::bigint as answer",
+            2 => "select $1::bigint * 2 + $2::bigint as answer",
+            _ => "select $1::bigint * 3 + $2::bigint as answer",
+        };
+        let expected = match query % 4 {
+            0 => asked + client,
+            1 => asked - client,
+            2 => asked * 2 + client,
+            _ => asked * 3 + client,
+        };
+        let rows = transaction.rows(sql, |statement| statement.bind(asked).bind(client)).await?;
+        let answer: i64 = transaction.value(&rows[0], "answer")?;
+        wrong += i64::from(rows.len() != 1 || answer != expected);
+        transaction.commit().await?;
+    }
+    session.close().await;
+    Ok(wrong)
+}
+
+/// How many answers of all clients at once were wrong.
+fn wrong_answers(url: &str) -> i64 {
+    let address = Address::parse(url).unwrap();
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let address = address.clone();
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(ask(&address, client)).unwrap()
+            })
+        })
+        .collect();
+    clients.into_iter().map(|client| client.join().unwrap()).sum()
+}
+
+#[test]
+fn eight_clients_of_a_database_get_their_own_answers_directly_and_behind_a_pooler() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    assert_eq!(wrong_answers(&cluster.url()), 0);
+    let bouncer = PgBouncer::start(&cluster, 4);
+    assert_eq!(wrong_answers(&bouncer.url_of("postgres")), 0);
+}
+
+#[test]
+fn all_that_is_done_with_a_database_can_be_done_behind_a_pooler() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, folder) = (Cluster::start(), tempfile::tempdir().unwrap());
+    for name in ["direct", "pooled"] {
+        cluster.create_database(name);
+    }
+    let bouncer = PgBouncer::start(&cluster, 4);
+    let paths = [1, 2, 3, 4].map(|seed| runs::write(folder.path(), seed, SMALL));
+    for url in [cluster.url_of("direct"), bouncer.url_of("pooled")] {
+        open(&url).migrate().unwrap();
+        let senders = paths.clone().map(|path| {
+            let url = url.clone();
+            std::thread::spawn(move || keep(&mut open(&url), &path))
+        });
+        assert_eq!(senders.map(|sender| sender.join().unwrap()), [Sent::Added; 4]);
+        let mut database = open(&url);
+        let records = paths.each_ref().map(|path| record(path));
+        assert_eq!(database.summaries(&Filter::default()).unwrap(), records.each_ref().map(RunSummary::of));
+        for record in records {
+            assert_eq!(*database.fetch(&record.id.to_string()).unwrap().record, record);
+        }
+        database.prune(std::time::Duration::from_hours(1), false).unwrap();
+        assert_eq!(database.standing().unwrap().runs, Some(4));
+    }
+    let without_time =
+        |name| contents(&cluster, name).into_iter().filter(|(table, _)| *table != "runs").collect::<Vec<_>>();
+    assert_eq!(without_time("pooled"), without_time("direct"));
+}

@@ -1,0 +1,64 @@
+//! Connections over TLS: the server is known, or nothing is sent.
+
+use tollgate::postgres::{Address, PgError, Session, Trouble};
+
+use crate::cluster::{self, Cluster};
+
+fn connect(url: &str) -> Result<(), PgError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        Session::connect(&Address::parse(url).unwrap()).await?.close().await;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_database_is_verified_by_the_authority_given_and_by_its_name() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::with_tls(&["log_connections = on"]);
+    let by_name = cluster.url().replace("127.0.0.1", "localhost");
+    let ca = cluster.ca().display();
+    connect(&format!("{by_name}?sslmode=verify-full&sslrootcert={ca}")).unwrap();
+    assert!(cluster.log().contains("SSL enabled"), "{}", cluster.log());
+    let is_tls = |url: &str| {
+        let error = connect(url).unwrap_err();
+        assert_eq!(error.trouble, Trouble::Tls, "{error}");
+        assert!(error.to_string().contains("sslrootcert=FILE"), "{error}");
+    };
+    is_tls(&format!("{by_name}?sslmode=verify-full"));
+    // The certificate is for `localhost` alone.
+    is_tls(&format!("{}?sslmode=verify-full&sslrootcert={ca}", cluster.url()));
+    connect(&format!("{}?sslmode=verify-ca&sslrootcert={ca}", cluster.url())).unwrap();
+    connect(&format!("{by_name}?sslmode=require")).unwrap();
+}
+
+#[test]
+fn a_database_that_speaks_no_tls_is_told_nothing_where_tls_is_asked_for() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let error = connect(&format!("{}?sslmode={mode}", cluster.url())).unwrap_err();
+        assert_eq!(error.trouble, Trouble::Tls, "{error}");
+    }
+}
+
+#[test]
+fn a_file_of_authorities_that_is_none_is_an_error_with_the_remedy() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::with_tls(&[]);
+    let by_name = cluster.url().replace("127.0.0.1", "localhost");
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.crt");
+    std::fs::write(&empty, "nothing").unwrap();
+    for file in [empty, folder.path().join("missing.crt")] {
+        let error =
+            connect(&format!("{by_name}?sslmode=verify-full&sslrootcert={}", file.display())).unwrap_err();
+        assert!(error.to_string().contains("sslrootcert"), "{error}");
+    }
+}

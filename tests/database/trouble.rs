@@ -1,0 +1,156 @@
+//! What is told when a database cannot do what it is asked to.
+
+use std::path::Path;
+
+use crate::bench::{migrated, sync, told, tollgate};
+use crate::cluster::{self, Cluster};
+use crate::runs::{self, SMALL};
+
+const CANARY: &str = "Zebra7f3a9c51";
+
+/// What `tollgate sync` of one run says; it must end with exit code 4.
+fn refused(runs: &Path, url: &str) -> String {
+    let output = sync(runs, url).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", told(&output));
+    told(&output)
+}
+
+fn one_run() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    runs::write(folder.path(), 1, SMALL);
+    folder
+}
+
+#[test]
+fn each_trouble_with_a_database_is_told_with_its_remedy_and_never_with_the_password() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, runs) = (Cluster::start(), one_run());
+    migrated(&cluster, "store");
+    cluster.create_database("empty");
+    cluster.sql("postgres", &format!("create role stranger login password '{CANARY}'"));
+    let stranger = |database: &str| cluster.url_as("stranger", CANARY, database);
+    let closed = stranger("store").replace(&cluster.port().to_string(), "1");
+    let told = [
+        (cluster.url_as("postgres", CANARY, "store"), "check user name and password"),
+        (stranger("nowhere"), "has no such database"),
+        (stranger("empty"), "`tollgate db migrate` makes it"),
+        (stranger("store"), "grant tollgate_writer to"),
+        (closed, "check host and port"),
+    ];
+    for (url, remedy) in told {
+        let said = refused(runs.path(), &url);
+        assert!(said.contains(remedy), "{said}");
+        assert!(!said.contains(CANARY), "{said}");
+    }
+}
+
+#[test]
+fn a_database_schema_of_another_version_is_told_with_what_brings_both_together() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, runs) = (Cluster::start(), one_run());
+    let url = migrated(&cluster, "store");
+    for (change, remedy) in [
+        ("update tollgate.migrations set version = 0", "`tollgate db migrate` brings it up to date"),
+        ("update tollgate.migrations set version = 99", "use a newer tollgate"),
+    ] {
+        cluster.sql("store", change);
+        let said = refused(runs.path(), &url);
+        assert!(said.contains(remedy), "{said}");
+    }
+    cluster.sql("store", "update tollgate.migrations set version = 1, sha256 = 'other'");
+    let output = tollgate().args(["db", "migrate"]).env("DATABASE_URL", &url).output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(told(&output).contains("is not the one that this tollgate knows"), "{}", told(&output));
+}
+
+#[test]
+fn a_database_that_takes_no_writes_is_told_as_such() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, runs) = (Cluster::start(), one_run());
+    let url = migrated(&cluster, "store");
+    // A standby server refuses with the same state; it cannot be asked for a transaction that writes.
+    cluster.sql("store", "create function tollgate.refuse() returns trigger language plpgsql as \
+                $$ begin raise exception 'cannot execute INSERT in a read-only transaction' using errcode = '25006'; end $$");
+    cluster.sql(
+        "store",
+        "create trigger refuse before insert on tollgate.runs execute function tollgate.refuse()",
+    );
+    let said = refused(runs.path(), &url);
+    assert!(said.contains("takes no writes") && said.contains("primary server"), "{said}");
+}
+
+#[test]
+fn a_database_whose_disk_is_full_in_the_middle_of_a_run_keeps_none_of_it() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, runs) = (Cluster::start(), one_run());
+    let url = migrated(&cluster, "store");
+    // As PostgreSQL says it, in the last of a run's tables.
+    cluster.sql(
+        "store",
+        "create function tollgate.refuse() returns trigger language plpgsql as \
+                $$ begin raise exception 'could not extend file \"base/5/16384\": No space left on device' \
+                using errcode = '53100'; end $$",
+    );
+    cluster.sql(
+        "store",
+        "create trigger refuse before insert on tollgate.interval_histograms execute function tollgate.refuse()",
+    );
+    let said = refused(runs.path(), &url);
+    assert!(said.contains("has no room left on its disk") && said.contains("tollgate db prune"), "{said}");
+    assert_eq!(cluster.sql("store", "select count(*) from tollgate.runs")[0], ["0"]);
+    cluster.sql("store", "drop trigger refuse on tollgate.interval_histograms");
+    let output = sync(runs.path(), &url).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+}
+
+#[test]
+fn a_database_that_hangs_is_given_up_and_the_run_is_kept() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, runs) = (Cluster::start(), one_run());
+    let url = migrated(&cluster, "store");
+    cluster.pause();
+    let said = refused(runs.path(), &format!("{url}?connect_timeout=1"));
+    cluster.resume();
+    assert!(said.contains("no connection within 1 s"), "{said}");
+    let output = sync(runs.path(), &url).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+}
+
+#[test]
+fn a_wrong_database_url_is_a_usage_error_before_anything_is_sent_and_never_shown() {
+    for url in [
+        format!("postgres://u:{CANARY}#1@127.0.0.1/x"),
+        format!("mysql://u:{CANARY}@127.0.0.1/x"),
+        format!("postgres://u:{CANARY}@127.0.0.1/x?sslmode=sometimes"),
+        format!("postgres://u:{CANARY}@db.example/x?sslmode=prefer"),
+    ] {
+        for words in [&["run", "http://127.0.0.1:1"][..], &["sync"], &["db", "status"]] {
+            for typed in [true, false] {
+                let mut command = tollgate();
+                command.args(words);
+                if typed {
+                    command.args(["--store", &url])
+                } else {
+                    command.env("DATABASE_URL", &url)
+                };
+                let output = command.output().unwrap();
+                assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+                assert!(!told(&output).contains(CANARY), "{}", told(&output));
+            }
+        }
+    }
+    let none = tollgate().args(["sync", "--store", "none"]).env("DATABASE_URL", "x").output().unwrap();
+    assert!(told(&none).contains("no database is named"), "{}", told(&none));
+    let required = tollgate().args(["run", "http://127.0.0.1:1", "--require-store"]).output().unwrap();
+    assert_eq!(required.status.code(), Some(2), "{}", told(&required));
+}

@@ -1,0 +1,51 @@
+//! A real PostgreSQL cluster, and a real `PgBouncer`, for one test or benchmark.
+//!
+//! A test crate takes it in with `#[path = "support/cluster/mod.rs"] mod cluster;`. A test that needs it begins with
+//! `if cluster::is_left_out() { return; }`.
+//!
+//! What is started listens on a free loopback port, keeps its files in a folder of its own in memory or below the temporary folder,
+//! and is ended with that folder when dropped, or when the process ends in whatever way (see [`keeper`]).
+#![allow(dead_code, unused_imports, reason = "each test crate needs another part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
+#![allow(clippy::disallowed_methods, reason = "other programs do not wait for a clock that is advanced")]
+#![allow(clippy::print_stdout, reason = "a test that was left out must say so")]
+
+mod bouncer;
+mod keeper;
+mod port;
+mod processes;
+mod programs;
+mod psql;
+mod server;
+mod supabase;
+mod template;
+mod tls;
+
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+
+pub(crate) use bouncer::PgBouncer;
+pub(crate) use server::Cluster;
+pub(crate) use supabase::Supabase;
+
+/// How long any of the programs may take to start, to end or to answer; a bound for what hangs, nothing to be measured.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Whether tests that need a database are left out, which `TOLLGATE_TESTS_WITHOUT_DATABASE` asks for. Says so.
+pub(crate) fn is_left_out() -> bool {
+    let left_out = std::env::var_os("TOLLGATE_TESTS_WITHOUT_DATABASE").is_some_and(|set| !set.is_empty());
+    if left_out {
+        println!("left out: TOLLGATE_TESTS_WITHOUT_DATABASE is set, so no PostgreSQL was started");
+    }
+    left_out
+}
+
+/// The address of a database, with whatever characters the names and the password have.
+fn url(host: &str, port: u16, user: &str, password: &str, database: &str) -> String {
+    let written = |text| percent_encoding::utf8_percent_encode(text, PLAIN).to_string();
+    format!("postgresql://{}:{}@{host}:{port}/{}", written(user), written(password), written(database))
+}
+
+/// Characters that stand for themselves in every part of an address (RFC 3986, unreserved).
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

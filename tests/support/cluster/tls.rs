@@ -1,0 +1,38 @@
+//! A certificate for `localhost` alone, by an authority of its own.
+
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
+use super::programs;
+
+/// The settings by which a server finds what [`place`] has put into its data folder.
+pub(super) const SETTINGS: [&str; 3] =
+    ["ssl = on", "ssl_cert_file = 'server.crt'", "ssl_key_file = 'server.key'"];
+
+/// Puts key and certificate into the data folder and the authority's certificate beside it; returns the latter's path.
+pub(super) fn place(data: &Path) -> PathBuf {
+    let authority = authority();
+    let key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    write(&data.join("server.key"), &key.serialize_pem());
+    write(&data.join("server.crt"), &leaf.pem());
+    let ca = data.with_file_name("ca.pem");
+    write(&ca, &authority.pem());
+    ca
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "tollgate's tests");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// PostgreSQL refuses a key that others may read.
+fn write(path: &Path, pem: &str) {
+    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).unwrap();
+    std::io::Write::write_all(&mut file, pem.as_bytes()).unwrap();
+    programs::give_to_owner(path);
+}
