@@ -64,8 +64,8 @@ pub(super) struct Args {
     /// Only runs that started before this time, written in the same ways
     #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
     until: Option<When>,
-    /// Show only the newest so many runs of each request [default: 20 as text, else all]; figures of all runs
-    /// together are of all all the same
+    /// Show only the newest so many runs of each request [default: 20 as text, else all]; the figures over all runs leave
+    /// none out
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     #[command(flatten)]

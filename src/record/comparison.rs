@@ -185,6 +185,7 @@ pub struct BudgetChange {
     pub decision: Sides<Option<Decision>>,
 }
 
+#[expect(clippy::ref_option, reason = "serde hands a field over by reference")]
 fn some_micros<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     match duration {
         Some(duration) => micros::serialize(duration, serializer),

@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::fixture::{self, Script, all, live};
 use super::{Model, html, markdown, plots, terminal};
 
+mod looking_back;
 mod told;
 
 fn models() -> impl Iterator<Item = Model> {

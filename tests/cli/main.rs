@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod every;
 mod flags;
+mod history;
 mod import;
 mod late;
 mod logs;

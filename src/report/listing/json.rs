@@ -17,7 +17,7 @@ const FORMAT: u32 = 1;
 ///
 /// An error where it cannot be written as JSON, which is a defect.
 pub fn json(history: &History, most: usize) -> Result<String, serde_json::Error> {
-    let requests = history.trends.iter().map(|trend| Request::of(trend, most)).collect();
+    let requests = history.trends.iter().map(|trend| Series::of(trend, most)).collect();
     serde_json::to_string_pretty(&Document { format: FORMAT, runs: history.runs(), requests })
 }
 
@@ -25,22 +25,22 @@ pub fn json(history: &History, most: usize) -> Result<String, serde_json::Error>
 struct Document<'a> {
     format: u32,
     runs: usize,
-    requests: Vec<Request<'a>>,
+    requests: Vec<Series<'a>>,
 }
 
 #[derive(Serialize)]
-struct Request<'a> {
+struct Series<'a> {
     scenario: &'a str,
     request: &'a str,
     runs: usize,
     exchanges: u64,
     failed: u64,
     ok_latency: &'a Packed,
-    newest: Vec<Run<'a>>,
+    newest: Vec<Listed<'a>>,
 }
 
 #[derive(Serialize)]
-struct Run<'a> {
+struct Listed<'a> {
     run: &'a str,
     id: Uuid,
     #[serde(with = "time::serde::rfc3339")]
@@ -66,7 +66,7 @@ struct Figures {
     clipped: u64,
 }
 
-impl<'a> Request<'a> {
+impl<'a> Series<'a> {
     fn of(trend: &'a Trend, most: usize) -> Self {
         let newest = &trend.rows[trend.rows.len().saturating_sub(most)..];
         Self {
@@ -76,12 +76,12 @@ impl<'a> Request<'a> {
             exchanges: trend.exchanges,
             failed: trend.failed(),
             ok_latency: &trend.latency,
-            newest: newest.iter().map(Run::of).collect(),
+            newest: newest.iter().map(Listed::of).collect(),
         }
     }
 }
 
-impl<'a> Run<'a> {
+impl<'a> Listed<'a> {
     fn of(row: &'a Row) -> Self {
         let run = &row.run;
         Self {

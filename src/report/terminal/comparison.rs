@@ -46,9 +46,9 @@ impl Page {
         ];
         let rows = [("before", &runs.before), ("after", &runs.after)].map(|(which, run)| {
             let tags: Vec<String> = run.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            let commit = run.git_commit.as_deref().unwrap_or_default();
+            let commit = words::display(run.git_commit.as_deref().unwrap_or_default(), words::NAME);
             let ProberHealth { lag_p99, lag_max, hiccup_max, .. } = run.prober;
-            let lead = [which.to_owned(), run.run.clone(), words::display(commit, 8)];
+            let lead = [which.to_owned(), run.run.clone(), commit.chars().take(8).collect()];
             let prober = [lag_p99, lag_max, hiccup_max].map(words::time);
             let verdict = [words::display(&tags.join(", "), words::NAME), self.ink.decision(run.verdict)];
             lead.into_iter().chain(verdict).chain(prober).collect()

@@ -15,6 +15,8 @@ use crate::units::Ratio;
 
 /// The most runs that a sparkline has bars for.
 const BARS: usize = 60;
+/// What the figures of a run leave out.
+const OF_THE_OK: &str = "p50 to max: of the ok exchanges alone";
 /// How much of a commit is shown.
 const COMMIT: usize = 8;
 /// How much of the name of an environment is shown.
@@ -47,6 +49,12 @@ impl Page {
         let rows: Vec<Vec<String>> = shown.iter().map(|row| self.row(row)).collect();
         let table = fitted(&columns(), &rows, self.width - 2, &self.ink);
         table.lines(self.width - 2).iter().for_each(|line| text += &format!("  {line}\n"));
+        if shown.iter().any(|row| row.failed() > 0) {
+            text += &wrapped(OF_THE_OK, self.width, 2)
+                .lines()
+                .map(|line| self.ink.dim(line) + "\n")
+                .collect::<String>();
+        }
         let earlier = trend.rows.len() - shown.len();
         if earlier > 0 {
             let told = format!("and {} before; `--limit` shows more", words::counted(earlier as u64, "run"));

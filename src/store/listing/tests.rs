@@ -4,7 +4,7 @@ use time::macros::datetime;
 use uuid::Uuid;
 
 use super::*;
-use crate::record::{RunRecord, RunSummary};
+use crate::record::{Part, RunRecord, RunSummary, Series, Sharing};
 use crate::store::complete;
 
 fn sample() -> RunRecord {
@@ -34,7 +34,7 @@ fn a_summary_read_in_part_is_that_of_the_whole_record() {
     let mut record = sample();
     record.provenance.git_commit = Some("3bb6c035\u{e9}\"\n".to_owned());
     record.provenance.tags = [("environment".to_owned(), "st\u{e4}ging \"1\"".to_owned())].into();
-    record.measurement.scenarios[1].requests[0].measured.series = Default::default();
+    record.measurement.scenarios[1].requests[0].measured.series = Series::default();
     let mut hop = record.plan[0].requests[0].clone();
     (hop.name, hop.hop_of) = ("hop 1".to_owned(), Some(hop.name));
     let mut measured = record.measurement.scenarios[0].requests[0].clone();
@@ -54,10 +54,9 @@ fn a_summary_read_in_part_is_that_of_the_whole_record() {
 fn a_merged_run_names_its_parts_and_a_shard_does_not_name_itself() {
     let runs = tempfile::tempdir().unwrap();
     let mut record = sample();
-    let part = |run| crate::record::Part { shard: 1, run, host: "h".to_owned() };
+    let part = |run| Part { shard: 1, run, host: "h".to_owned() };
     let parts = vec![part(record.id), part(Uuid::from_u128(7))];
-    record.measurement.sharing =
-        Some(crate::record::Sharing { of: 2, start: datetime!(2026-11-23 18:00 UTC), parts });
+    record.measurement.sharing = Some(Sharing { of: 2, start: datetime!(2026-11-23 18:00 UTC), parts });
     keep(runs.path(), "a", &record);
     let (listed, _) = listed(runs.path());
     assert_eq!(listed[0].parts, [Uuid::from_u128(7)]);

@@ -147,9 +147,10 @@ fn at(quantile: Quantile, estimates: &Sides<Estimate<'_>>) -> QuantileChange {
 fn moved(part: Dimension, stages: Sides<&StageMeasurement>) -> Option<PartChange> {
     let histograms = stages.map(|stage| stage.series.get(part));
     let at = |quantile| {
-        let read =
-            |histogram: &Option<&Histogram>| histogram.and_then(|histogram| histogram.quantile(quantile));
-        histograms.map(|histogram| read(histogram).map_or(Actual::NoData, |took: Duration| Actual::At(took)))
+        histograms.map(|histogram| {
+            let read: Option<Duration> = histogram.and_then(|histogram| histogram.quantile(quantile));
+            read.map_or(Actual::NoData, Actual::At)
+        })
     };
     let count = histograms.map(|histogram| histogram.map_or(0, Histogram::count));
     let entered = count.before + count.after > 0;

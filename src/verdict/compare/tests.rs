@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, LogNormal};
@@ -19,7 +21,7 @@ fn record(requests: &[Request]) -> RunRecord {
         host,
         command: Vec::new(),
         git_commit: None,
-        tags: Default::default(),
+        tags: BTreeMap::default(),
     };
     RunRecord { format: FORMAT, id: Uuid::from_u128(1), provenance, plan, measurement, verdict }
 }

@@ -1,0 +1,127 @@
+//! Many runs, and two, as a terminal shows them.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::history::{Filter, History};
+use crate::record::{
+    Actual, BudgetChange, Change, Compared, Comparison, Decision, Difference, Dimension, PartChange,
+    ProberHealth, QuantileChange, RequestComparison, RunRecord, RunSummary, Series, ShareChange, Sides,
+};
+use crate::report::{self, fixture};
+use crate::units::{Quantile, Ratio};
+
+/// Six runs, half a day apart, of which the fourth got no answer; the last two were of another environment.
+fn six_runs() -> Vec<RunRecord> {
+    let (record, _) = fixture::rehearsal();
+    let runs = (0_u32..6).map(|number| {
+        let mut run = record.clone();
+        run.id = Uuid::from_u128(record.id.as_u128() + u128::from(number));
+        run.provenance.started += Duration::from_hours(12) * number;
+        let environment = if number < 4 { "staging" } else { "live" };
+        run.provenance.tags.insert("environment".to_owned(), environment.to_owned());
+        run.provenance.git_commit = Some(format!("{number}f00ba4c0ffee"));
+        if number == 3 {
+            let measured = &mut run.measurement.scenarios[0].requests[0].measured;
+            measured.tally.ok = 0;
+            measured.series = Series::default();
+        }
+        run
+    });
+    runs.collect()
+}
+
+fn history() -> History {
+    History::of(six_runs().iter().map(RunSummary::of), &Filter::default())
+}
+
+#[test]
+fn a_history_has_figures_of_all_runs_over_a_table_of_the_newest() {
+    insta::assert_snapshot!(report::history(&history(), 4, 140, false));
+}
+
+#[test]
+fn no_line_of_a_history_is_wider_than_its_terminal_and_the_run_and_its_verdict_stay() {
+    for width in [60, 72, 80, 100, 120] {
+        let text = report::history(&history(), 20, width, false);
+        for line in text.lines() {
+            assert!(unicode_width::UnicodeWidthStr::width(line) <= usize::from(width), "{width}: {line}");
+        }
+        let rows = text.lines().filter(|line| line.contains("Z-"));
+        assert!(rows.clone().count() > 6 && rows.clone().all(|row| !row.contains('…')), "{text}");
+        assert!(text.contains("verdict") && text.contains("p95"), "{text}");
+    }
+}
+
+fn at(millis: u64) -> Actual {
+    Actual::At(Duration::from_millis(millis))
+}
+
+fn share(value: f64) -> Ratio {
+    Ratio::new(value).unwrap()
+}
+
+fn same<T: Copy>(value: T) -> Sides<T> {
+    Sides { before: value, after: value }
+}
+
+fn slower(quantile: Quantile, change: Change) -> QuantileChange {
+    let actual = Sides { before: at(240), after: at(302) };
+    let interval = Sides { before: (at(230), at(251)), after: (at(280), Actual::Unbounded) };
+    let difference = Difference::between(actual.before, actual.after);
+    QuantileChange { quantile, actual, interval, difference, change }
+}
+
+/// Made by hand, as deciding is not a report's business.
+fn comparison() -> Comparison {
+    let run = |record: &RunRecord| Compared {
+        run: record.name(),
+        id: record.id,
+        started: record.provenance.started,
+        git_commit: record.provenance.git_commit.clone(),
+        tags: record.provenance.tags.clone(),
+        verdict: record.verdict.decision,
+        prober: ProberHealth { lag_p99: Some(Duration::from_micros(80)), ..ProberHealth::default() },
+    };
+    let runs = six_runs();
+    let request = RequestComparison {
+        scenario: "tile-loader".to_owned(),
+        request: "mock\u{1b}[2J".to_owned(),
+        exchanges: Sides { before: 800, after: 780 },
+        failed: ShareChange {
+            count: Sides { before: 0, after: 12 },
+            share: Sides { before: share(0.0), after: share(0.0154) },
+            interval: Sides { before: (share(0.0), share(0.0046)), after: (share(0.008), share(0.0267)) },
+            change: Change::More,
+        },
+        latency: vec![slower(Quantile::P50, Change::NoneShown), slower(Quantile::P99, Change::More)],
+        max: Sides { before: at(410), after: Actual::Unbounded },
+        parts: vec![
+            PartChange { part: Dimension::Wait, count: same(800), p50: same(at(0)), p95: same(at(2)) },
+            PartChange {
+                part: Dimension::Service,
+                count: same(800),
+                p50: Sides { before: at(240), after: at(200) },
+                p95: Sides { before: Actual::NoData, after: at(300) },
+            },
+        ],
+        budgets: vec![BudgetChange {
+            budget: "p95 < 300ms".parse().unwrap(),
+            decision: Sides { before: Some(Decision::Pass), after: None },
+        }],
+    };
+    Comparison {
+        runs: Sides { before: run(&runs[0]), after: run(&runs[5]) },
+        confidence: share(0.95),
+        requests: vec![request],
+        only: Sides { before: Vec::new(), after: vec!["tile-loader · live".to_owned()] },
+        unlike: vec!["tile-loader: another load: 20/s, and 40/s".to_owned()],
+    }
+}
+
+#[test]
+fn a_comparison_has_what_is_unfair_first_and_says_what_is_more_than_chance() {
+    insta::assert_snapshot!(report::comparison(&comparison(), 140, false));
+    insta::assert_snapshot!(report::comparison(&comparison(), 80, false));
+}

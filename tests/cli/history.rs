@@ -1,0 +1,210 @@
+//! `tollgate history`, `tollgate compare`, and the names that runs go by.
+
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+
+use tollgate::record::{Decision, Ending, RunRecord};
+use tollgate::store;
+use uuid::Uuid;
+
+use crate::bench::{Bench, PLAIN, Target, text, tollgate};
+
+fn sample() -> RunRecord {
+    serde_json::from_str(include_str!("../../reports/sample/run.json")).unwrap()
+}
+
+/// Keeps the sample as a run of its own, so many days later and with what is altered; its name.
+fn keep(runs: &Path, days: u32, alter: impl FnOnce(&mut RunRecord)) -> String {
+    let mut record = sample();
+    record.id = Uuid::from_u128(record.id.as_u128() + u128::from(days));
+    record.provenance.started += Duration::from_hours(24) * days;
+    alter(&mut record);
+    let folder = runs.join(record.name());
+    std::fs::create_dir_all(&folder).unwrap();
+    store::complete(&folder, &record).unwrap();
+    record.name()
+}
+
+fn told(words: &[&str], runs: &Path) -> Output {
+    tollgate().args(words).arg("--runs-dir").arg(runs).output().unwrap()
+}
+
+fn tag(record: &mut RunRecord, environment: &str) {
+    record.provenance.tags.insert("environment".to_owned(), environment.to_owned());
+}
+
+#[test]
+fn runs_that_were_carried_out_are_listed_under_the_names_of_their_folders() {
+    let target = Target::start(&[]);
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
+    for environment in ["staging", "live"] {
+        let run = bench.command().args(["--environment", environment]).output().unwrap();
+        assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    }
+    let history = told(&["history"], &bench.runs());
+    assert_eq!(history.status.code(), Some(0), "{}", text(&history.stderr));
+    let shown = text(&history.stdout);
+    assert!(shown.contains("trial · plain") && shown.contains("2 runs, 200 ok exchanges"), "{shown}");
+    for folder in bench.run_folders() {
+        assert!(shown.contains(folder.file_name().unwrap().to_str().unwrap()), "{shown}");
+    }
+    let one = told(&["history", "--environment", "staging", "--output", "json"], &bench.runs());
+    let json: serde_json::Value = serde_json::from_slice(&one.stdout).unwrap();
+    assert_eq!((&json["runs"], &json["requests"][0]["ok_latency"]["count"]), (&1.into(), &100.into()));
+    assert_eq!(json["requests"][0]["newest"][0]["tags"]["environment"], "staging");
+
+    let names: Vec<_> = bench.run_folders().iter().map(|path| path.display().to_string()).collect();
+    let compared = told(&["compare", &names[0], &names[1]], &bench.runs());
+    assert_eq!(compared.status.code(), Some(0), "{}", text(&compared.stderr));
+    assert!(text(&compared.stdout).contains("more than chance?"), "{}", text(&compared.stdout));
+}
+
+#[test]
+fn figures_are_of_all_runs_that_match_though_fewer_are_shown() {
+    let runs = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..4).map(|days| keep(runs.path(), days, |_| {})).collect();
+    let shown = text(&told(&["history", "--limit", "1", "--request", "tile page"], runs.path()).stdout);
+    assert!(shown.contains("4 runs, 3,680 ok exchanges: p50 42.6 ms"), "{shown}");
+    assert!(shown.contains(&names[3]) && !shown.contains(&names[2]), "{shown}");
+    assert!(shown.contains("and 3 runs before"), "{shown}");
+}
+
+#[test]
+fn filters_pick_runs_by_scenario_verdict_tag_and_time() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut names = vec![keep(runs.path(), 0, |record| tag(record, "staging"))];
+    names.push(keep(runs.path(), 1, |record| tag(record, "live")));
+    names.push(keep(runs.path(), 2, |record| {
+        tag(record, "live");
+        record.verdict.scenarios[1].decision = Decision::Pass;
+    }));
+    for (words, expected) in [
+        (&["--scenario", "tile-loader-live"][..], &[0, 1, 2][..]),
+        (&["--environment", "live"], &[1, 2]),
+        (&["--tag", "environment=staging"], &[0]),
+        (&["--verdict", "pass"], &[2]),
+        (&["--verdict", "fail", "--since", "2026-11-25"], &[1, 2]),
+        (&["--until", "2026-11-25T00:00:00Z"], &[0]),
+        (&["--scenario", "none"], &[]),
+    ] {
+        let csv = told(&[&["history", "--output", "csv"], words].concat(), runs.path());
+        assert_eq!(csv.status.code(), Some(0), "{}", text(&csv.stderr));
+        let csv = text(&csv.stdout);
+        assert!(csv.starts_with("started,run,id,") && csv.ends_with("\r\n"), "{csv}");
+        let seen: Vec<usize> = (0..names.len()).filter(|&at| csv.contains(&names[at])).collect();
+        assert_eq!(seen, expected, "{words:?}");
+    }
+}
+
+#[test]
+fn where_there_is_no_run_it_is_said_what_to_type() {
+    let runs = tempfile::tempdir().unwrap();
+    let nothing = told(&["history"], &runs.path().join("none"));
+    assert_eq!(nothing.status.code(), Some(0));
+    assert!(text(&nothing.stdout).contains("`tollgate run"), "{}", text(&nothing.stdout));
+    let json = told(&["history", "--output", "json"], runs.path());
+    assert!(text(&json.stdout).contains("\"runs\": 0"), "{}", text(&json.stdout));
+    assert_eq!(told(&["history", "--since", "soon"], runs.path()).status.code(), Some(2));
+}
+
+#[test]
+fn folders_that_hold_no_finished_run_are_told_and_the_others_listed() {
+    let runs = tempfile::tempdir().unwrap();
+    let name = keep(runs.path(), 0, |_| {});
+    for (folder, file) in [("cut", "run.json"), ("going on", "run.partial.json"), ("foreign", "notes")] {
+        std::fs::create_dir(runs.path().join(folder)).unwrap();
+        std::fs::write(runs.path().join(folder).join(file), "{").unwrap();
+    }
+    let history = told(&["history"], runs.path());
+    assert_eq!(history.status.code(), Some(0));
+    assert!(text(&history.stdout).contains(&name));
+    assert_eq!(text(&history.stderr).matches("Left out: ").count(), 3, "{}", text(&history.stderr));
+}
+
+#[test]
+fn names_cannot_steer_a_terminal_nor_a_spreadsheet() {
+    const EVIL: &str = "=cmd|'/c calc'!A1\u{1b}[2J\u{9b}31m\r\n";
+    let runs = tempfile::tempdir().unwrap();
+    let rename = |record: &mut RunRecord| {
+        record.provenance.git_commit = Some(EVIL.to_owned());
+        record.provenance.host.name = EVIL.to_owned();
+        record.provenance.tags.insert("environment".to_owned(), EVIL.to_owned());
+        record.plan[0].name = EVIL.to_owned();
+        record.measurement.scenarios[0].name = EVIL.to_owned();
+        record.measurement.scenarios[0].requests[0].name = EVIL.to_owned();
+        record.measurement.ending = Ending::TargetDown(EVIL.to_owned());
+    };
+    let evil = keep(runs.path(), 0, rename);
+    let other = keep(runs.path(), 1, |record| {
+        rename(record);
+        record.plan[0].load = EVIL.to_owned();
+    });
+    let good = keep(runs.path(), 2, |record| drop(record.measurement.scenarios.remove(0)));
+    for words in [
+        &["history"][..],
+        &["history", "--output", "csv"],
+        &["compare", &evil, &other],
+        &["compare", &evil, &good],
+    ] {
+        let output = told(words, runs.path());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let shown = text(&output.stdout) + &text(&output.stderr);
+        let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\r');
+        assert!(!shown.contains(steers), "{shown:?}");
+        assert!(!shown.contains(",=") && !shown.contains("\"="), "{shown}");
+    }
+}
+
+#[test]
+fn a_run_is_shown_and_compared_by_its_id_and_by_the_beginning_of_its_name() {
+    let target = Target::start(&[]);
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
+    assert_eq!(bench.run().status.code(), Some(0));
+    let id = bench.record().id.to_string();
+    let folder = bench.run_folder();
+    let beginning = &folder.file_name().unwrap().to_str().unwrap()[..19];
+    for name in [id.as_str(), &id[id.len() - 8..], beginning] {
+        let show = told(&["show", name], &bench.runs());
+        assert_eq!(show.status.code(), Some(0), "{name}: {}", text(&show.stderr));
+        let compare = told(&["compare", name, folder.to_str().unwrap()], &bench.runs());
+        assert_eq!(compare.status.code(), Some(0), "{name}: {}", text(&compare.stderr));
+    }
+}
+
+#[test]
+fn a_comparison_tells_what_moved_and_a_slower_run_ends_with_0_all_the_same() {
+    let runs = tempfile::tempdir().unwrap();
+    let before = keep(runs.path(), 0, |_| {});
+    let after = keep(runs.path(), 1, |record| {
+        let live = record.measurement.scenarios[1].requests[0].measured.clone();
+        record.measurement.scenarios[0].requests[0].measured = live;
+        record.plan[0].base_url = "http://other.test".to_owned();
+    });
+    let output = told(&["compare", &before, &after], runs.path());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    for words in ["slower", "no difference shown", "another base URL", "p95 < 300ms", "service"] {
+        assert!(shown.contains(words), "{words} in {shown}");
+    }
+    let json = told(&["compare", &before, &after, "--output", "json"], runs.path());
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["requests"][0]["latency"][0]["change"], "more");
+    assert!(json["requests"][0]["latency"][0]["difference_us"].as_i64().unwrap() > 0);
+    assert_eq!(json["requests"][1]["latency"][0]["change"], "none_shown");
+}
+
+#[test]
+fn runs_without_a_common_request_or_that_are_not_there_end_with_2() {
+    let runs = tempfile::tempdir().unwrap();
+    let one = keep(runs.path(), 0, |record| drop(record.measurement.scenarios.pop()));
+    let other = keep(runs.path(), 1, |record| drop(record.measurement.scenarios.remove(0)));
+    let apart = told(&["compare", &one, &other], runs.path());
+    assert_eq!(apart.status.code(), Some(2));
+    let said = text(&apart.stderr);
+    assert!(said.contains("no request in common"), "{said}");
+    assert!(said.contains("tile-loader-mock · tile page") && said.contains("tile-loader-live"), "{said}");
+    let gone = told(&["compare", &one, "2031-01-01"], runs.path());
+    assert_eq!(gone.status.code(), Some(2));
+    assert!(text(&gone.stderr).contains("there is no run `2031-01-01`"), "{}", text(&gone.stderr));
+}
