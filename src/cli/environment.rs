@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Command};
 
 /// Commands that share their flags and so their variables: `TOLLGATE_RUNS_DIR` is meant for `run` and for `show`. The
 /// others have variables of their own: `TOLLGATE_TARGET_SEED`.
-const SHARING: &[&str] = &["demo", "doctor", "run", "merge", "check", "show", "compare", "sync"];
+const SHARING: &[&str] = &["demo", "doctor", "run", "merge", "check", "show", "compare"];
 
 /// Gives each flag of a command, and of the commands below it, its variable.
 ///

@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// The folder that run folders are in
-    #[arg(long, value_name = "DIR", default_value = "reports/runs")]
+    #[arg(long, value_name = "DIR", default_value = "reports/runs", env = "TOLLGATE_RUNS_DIR")]
     runs_dir: PathBuf,
     /// Send all runs, also those whose folders say that this database has them
     #[arg(long)]

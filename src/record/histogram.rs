@@ -269,7 +269,9 @@ mod tests {
         ) {
             let of = |micros: &[u64]| {
                 let mut histogram = Histogram::default();
-                micros.iter().for_each(|micros| histogram.record(Duration::from_micros(*micros)));
+                for micros in micros {
+                    histogram.record(Duration::from_micros(*micros));
+                }
                 histogram
             };
             let (mut rising, bytes) = (micros.clone(), of(&micros).to_v2());

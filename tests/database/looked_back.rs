@@ -27,7 +27,7 @@ fn command(words: &[&str], runs: &Path) -> Command {
 /// What is printed, but for the lines that name the folder.
 fn shown(output: &Output) -> String {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
-    text.lines().filter(|line| !line.starts_with("Wrote ")).map(|line| format!("{line}\n")).collect()
+    text.lines().filter(|line| !line.starts_with("Wrote ")).collect::<Vec<_>>().join("\n")
 }
 
 fn name(seed: u64) -> String {
@@ -188,7 +188,9 @@ fn a_password_of_the_database_is_in_no_file_and_in_nothing_that_is_told() {
     }
     let dump = ["select record::text from tollgate.runs", "select command::text from tollgate.runs"];
     assert_eq!(cluster.sql("store", dump[0]).len(), 2);
-    dump.map(|sql| assert_untold(&cluster.sql("store", sql).concat().join("\n")));
+    for sql in dump {
+        assert_untold(&cluster.sql("store", sql).concat().join("\n"));
+    }
     for folder in std::fs::read_dir(runs.path()).unwrap() {
         for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
             assert_untold(&String::from_utf8_lossy(&std::fs::read(file.unwrap().path()).unwrap()));
