@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("history", &["units", "record"]),
     ("import", &["units", "record", "verdict", "hlog"]),
     ("report", &["units", "record", "history"]),
-    ("doctor", &["units", "record", "scenario", "plan", "engine"]),
+    ("doctor", &["units", "record", "scenario", "plan", "engine", "postgres", "store"]),
     ("target", &["units"]),
     (
         "cli",

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use super::console::{Console, Output};
+use super::doctor::worst;
 use super::exit::{Exit, Problem};
 use super::keeping::Store;
-use crate::postgres::{Address, Pooler, Tls};
-use crate::store::{Database, Pruned, Right, Standing};
-use crate::units::{ByteSize, parse_duration, written};
+use crate::doctor;
+use crate::record::checkup::State;
+use crate::report;
+use crate::store::{Database, Pruned};
+use crate::units::{parse_duration, written};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,8 +20,9 @@ Examples:
   tollgate db prune --keep 180d       drop the seconds of older runs; their totals stay
   tollgate db expose                  read-only views for Supabase's API
 
-Exit codes: 0 done, or all is well; 1 `status` found the schema missing, old or unprotected;
-2 a wrong flag or URL; 4 the database could not do it.";
+Exit codes: 0 done, or no line of `status` fails; 1 one does: the database does not answer, its
+schema is missing, old or unprotected, or the user has no rights; 2 a wrong flag or URL; 4 the
+database could not do what it was asked to.";
 
 /// Make, examine and tend the database that runs are stored in
 ///
@@ -103,84 +107,11 @@ fn migrate(store: &Store) -> Result<Exit, Problem> {
 
 fn status(store: &Store) -> Result<Exit, Problem> {
     let address = store.needed()?;
-    let standing = Database::open(&address)?.standing()?;
-    say(&lines(&address, &standing).join("\n"))?;
-    let is_well = standing.version == Some(standing.needed) && standing.unprotected.is_empty();
-    Ok(if is_well { Exit::Pass } else { Exit::Fail })
-}
-
-/// How a database stands, one thing a line.
-fn lines(address: &Address, standing: &Standing) -> Vec<String> {
-    let line = |name: &str, what: String| format!("{name:11}{what}");
-    let mut lines = vec![
-        line("database", format!("{}, PostgreSQL {}", address.shown(), standing.server)),
-        line("connection", connection(address, standing)),
-        line("schema", schema(standing)),
-    ];
-    if standing.version.is_none() && !standing.rights.contains(&Right::Version) {
-        return lines;
-    }
-    lines.push(line("rights", rights(standing)));
-    lines.push(line("security", security(standing)));
-    if let (Some(runs), Some(bytes)) = (standing.runs, standing.bytes) {
-        let size = ByteSize(u64::try_from(bytes).unwrap_or(0));
-        lines.push(line("runs", format!("{runs}, {size} with all that belongs to them")));
-    }
-    lines
-}
-
-fn connection(address: &Address, standing: &Standing) -> String {
-    let protected = match (address.tls(), standing.encrypted) {
-        (Tls::VerifyFull, _) => "encrypted, the server's certificate verified",
-        (Tls::VerifyCa, _) => "encrypted, the certificate verified but for its name",
-        (Tls::Unverified, _) => "encrypted, the server not verified",
-        (_, Some(true)) => "encrypted, the server not verified (this machine)",
-        _ => "not encrypted",
-    };
-    match address.pooler() {
-        Pooler::Transaction => format!("{protected}, through a pooler in transaction mode"),
-        Pooler::None => protected.to_owned(),
-    }
-}
-
-fn schema(standing: &Standing) -> String {
-    let needed = standing.needed;
-    match standing.version {
-        None if standing.rights.contains(&Right::Version) => {
-            "empty: `tollgate db migrate` fills it".to_owned()
-        }
-        None => "there is none, or this user may not see it: `tollgate db migrate` makes it".to_owned(),
-        Some(version) if version == needed => format!("version {version}, up to date"),
-        Some(version) if version < needed => {
-            format!("version {version}, and {needed} is needed: `tollgate db migrate` brings it up to date")
-        }
-        Some(version) => {
-            format!("version {version}, later than this tollgate knows ({needed}): use a newer one")
-        }
-    }
-}
-
-fn rights(standing: &Standing) -> String {
-    let may = [(Right::Store, "store runs"), (Right::Read, "read them"), (Right::Own, "change the schema")];
-    let held = may.into_iter().filter(|(right, _)| standing.rights.contains(right));
-    let held: Vec<_> = held.map(|(_, what)| what).collect();
-    match held[..] {
-        [] => "none: `grant tollgate_writer to …` or `tollgate_reader`, as the schema's owner".to_owned(),
-        _ => held.join(", "),
-    }
-}
-
-fn security(standing: &Standing) -> String {
-    match standing.unprotected.first() {
-        None => "row level security is on for every table".to_owned(),
-        Some(first) => {
-            let more = match standing.unprotected.len() - 1 {
-                0 => String::new(),
-                more => format!(", and {more} more"),
-            };
-            format!("WARNING: tollgate.{}: {}{more}", first.table, first.what)
-        }
-    }
+    let findings: Vec<_> =
+        doctor::store(&address).into_iter().map(|finding| finding.rewritten(super::log::clean)).collect();
+    let console = Console { output: Output::Text };
+    say(&report::checkup(&findings, console.width(), console.colours_results()))?;
+    Ok(if worst(&findings) == State::Fail { Exit::Fail } else { Exit::Pass })
 }
 
 fn prune(args: &Prune) -> Result<Exit, Problem> {

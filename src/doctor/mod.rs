@@ -8,6 +8,7 @@ mod folder;
 mod processors;
 mod scenario;
 mod sockets;
+mod store;
 mod target;
 mod timers;
 mod trust;
@@ -21,6 +22,7 @@ use crate::record::Budget;
 use crate::record::checkup::Finding;
 
 pub use scenario::scenarios;
+pub use store::{store, without_store};
 pub use target::targets;
 
 /// The group of this machine's findings.

@@ -22,6 +22,8 @@ pub struct Address {
     password: Option<SecretString>,
     /// The host, `localhost` for a socket of this machine.
     host: String,
+    /// Whether that is this machine.
+    is_here: bool,
     tls: Tls,
     ca: Option<PathBuf>,
     pooler: Pooler,
@@ -92,6 +94,7 @@ impl Address {
             password: password(&url)?,
             options: settings.apply(options, tls),
             host: if host.is_empty() { "localhost".to_owned() } else { host },
+            is_here,
             tls,
             ca: settings.ca,
             pooler,
@@ -115,14 +118,9 @@ impl Address {
         password.filter(|password| !told.contains(&Some(password)))
     }
 
-    /// The user's name.
-    pub fn user(&self) -> &str {
-        self.options.get_username()
-    }
-
-    /// The host's name or address.
-    pub fn host(&self) -> &str {
-        &self.host
+    /// Whether it is on this machine.
+    pub fn is_here(&self) -> bool {
+        self.is_here
     }
 
     /// How the connection is protected.

@@ -121,6 +121,12 @@ impl Trouble {
 }
 
 impl PgError {
+    /// What is the case, without the remedy.
+    pub fn what(&self) -> String {
+        let Self { trouble, at, said } = self;
+        format!("the database {at} {} ({said})", trouble.what())
+    }
+
     /// What sqlx tells of a database.
     pub(super) fn of(at: &str, error: &Error) -> Self {
         let trouble = match error {
@@ -148,8 +154,7 @@ impl PgError {
 
 impl std::fmt::Display for PgError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { trouble, at, said } = self;
-        write!(f, "the database {at} {} ({said}): {}", trouble.what(), trouble.remedy())
+        write!(f, "{}: {}", self.what(), self.trouble.remedy())
     }
 }
 

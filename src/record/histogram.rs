@@ -55,6 +55,8 @@ impl Histogram {
     /// The longest duration told apart: one hour.
     pub const CEILING: Duration = Duration::from_hours(1);
     const DIGITS: u8 = 3;
+    /// The highest value of a histogram that has not grown yet, as its bytes tell it.
+    const UNGROWN: u64 = 2;
 
     /// Counts one duration; fractions of a microsecond are rounded to the nearest.
     pub fn record(&mut self, duration: Duration) {
@@ -160,11 +162,14 @@ impl Histogram {
         histogram
     }
 
-    /// HdrHistogram's V2 deflate encoding.
+    /// HdrHistogram's V2 deflate encoding: the same bytes for the same counts, however these came to be.
     pub fn to_v2(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
+        // The bytes tell the range too, which is as wide as the order of the values made it grow.
+        let grown_at_once = [Self::UNGROWN, self.counts.max()].contains(&self.counts.high());
+        let counts = if grown_at_once { &self.counts } else { &Self::from_counts(&self.counts).counts };
         // Writing to a vector fails for no histogram whose counts fit into memory.
-        let _never_fails = V2DeflateSerializer::new().serialize(&self.counts, &mut bytes);
+        let _never_fails = V2DeflateSerializer::new().serialize(counts, &mut bytes);
         bytes
     }
 
@@ -235,6 +240,8 @@ impl Series {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn of(millis: impl IntoIterator<Item = u64>) -> Histogram {
@@ -253,6 +260,27 @@ mod tests {
         let back: Histogram = serde_json::from_str(&json).unwrap();
         assert_eq!(back, histogram);
         assert_eq!(back.clipped(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn equal_counts_have_equal_bytes_however_they_came_to_be(
+            micros in prop::collection::vec(prop_oneof![0_u64..3_000, 0_u64..4_000_000_000], 0..40)
+        ) {
+            let of = |micros: &[u64]| {
+                let mut histogram = Histogram::default();
+                micros.iter().for_each(|micros| histogram.record(Duration::from_micros(*micros)));
+                histogram
+            };
+            let (mut rising, bytes) = (micros.clone(), of(&micros).to_v2());
+            rising.sort_unstable();
+            prop_assert_eq!(of(&rising).to_v2(), bytes.clone());
+            let (some, others) = micros.split_at(micros.len() / 2);
+            let mut sum = of(some);
+            sum.add(&of(others));
+            prop_assert_eq!(sum.to_v2(), bytes.clone());
+            prop_assert_eq!(Histogram::from_v2(&bytes).unwrap().to_v2(), bytes);
+        }
     }
 
     #[test]

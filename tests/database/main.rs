@@ -9,6 +9,7 @@ mod runs;
 
 mod bench;
 mod kept;
+mod looked_back;
 mod lost;
 mod pooled;
 mod rights;

@@ -29,10 +29,12 @@ struct Planned {
 pub(super) fn look(args: &Args) -> Result<Vec<Finding>, Problem> {
     let Planned { plan, warnings, missing } = planned(args)?;
     log::hide(&plan.secrets);
+    let database = args.store.address()?;
     let mut findings = doctor::machine(&plan, &args.runs_dir)?;
     findings.extend(doctor::scenarios(missing.as_ref(), &warnings));
     findings.extend(doctor::targets(&plan, LIMIT));
-    let shown = |text: &str| plan.secrets.blot(text).replace(char::is_control, " ");
+    findings.extend(database.as_ref().map_or_else(|| vec![doctor::without_store()], doctor::store));
+    let shown = |text: &str| log::clean(text).replace(char::is_control, " ");
     Ok(findings.into_iter().map(|finding| finding.rewritten(shown)).collect())
 }
 

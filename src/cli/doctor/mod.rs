@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::connection::{Addresses, Connection};
 use super::console::{Console, Output};
 use super::exit::{Exit, Problem};
+use super::keeping::Store;
 use super::quick;
 use crate::record::checkup::{Finding, State};
 use crate::report;
@@ -35,8 +36,8 @@ Exit codes:
 /// Find out whether this machine, with these settings, can do the job
 ///
 /// Looks at processors, timers, limits, clock, certificates and the folder of runs; with scenario files or URLs also at
-/// what their plan needs, and at their targets: names, each address, certificates, and what is spoken. Each line is ok,
-/// warn or fail, with what to do about it.
+/// what their plan needs, and at their targets: names, each address, certificates, and what is spoken; where a database is named,
+/// at its schema, rights and protection. Each line is ok, warn or fail, with what to do about it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 #[command(mut_arg("print_scenario", |arg| arg.hide(true)))]
@@ -53,6 +54,8 @@ pub(super) struct Args {
     connection: Connection,
     #[command(flatten)]
     addresses: Addresses,
+    #[command(flatten)]
+    store: Store,
     /// The folder that run folders would be made in
     #[arg(long, value_name = "DIR", default_value = "reports/runs", help_heading = "Output")]
     runs_dir: PathBuf,
@@ -75,7 +78,7 @@ pub(super) fn doctor(args: &Args) -> Result<Exit, Problem> {
 }
 
 /// How the worst line is.
-fn worst(findings: &[Finding]) -> State {
+pub(super) fn worst(findings: &[Finding]) -> State {
     findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok)
 }
 

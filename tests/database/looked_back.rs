@@ -1,0 +1,203 @@
+//! What is shown of a run is the same from its folder and from the database.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::bench::{migrated, sync, told, tollgate};
+use crate::cluster::{self, Cluster};
+use crate::runs::{self, SMALL};
+
+/// A database with three runs, and their folders.
+fn stored(cluster: &Cluster) -> (tempfile::TempDir, String) {
+    let (runs, url) = (tempfile::tempdir().unwrap(), migrated(cluster, "store"));
+    for seed in 1..=3 {
+        runs::write(runs.path(), seed, SMALL);
+    }
+    let output = sync(runs.path(), &url).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    (runs, url)
+}
+
+fn command(words: &[&str], runs: &Path) -> Command {
+    let mut command = tollgate();
+    command.args(words).arg("--runs-dir").arg(runs);
+    command
+}
+
+/// What is printed, but for the lines that name the folder.
+fn shown(output: &Output) -> String {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines().filter(|line| !line.starts_with("Wrote ")).map(|line| format!("{line}\n")).collect()
+}
+
+fn name(seed: u64) -> String {
+    let id = runs::id(seed).simple().to_string();
+    format!("2026-01-01T00-{seed}0-00Z-{}", &id[24..])
+}
+
+#[test]
+fn a_run_from_the_database_gets_the_folder_back_that_it_had() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let (runs, url) = stored(&cluster);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let here = command(&["show", &name(2)], runs.path()).output().unwrap();
+    let there =
+        command(&["show", &name(2)[21..]], elsewhere.path()).env("DATABASE_URL", &url).output().unwrap();
+    assert_eq!(there.status.code(), here.status.code(), "{}", told(&there));
+    assert_eq!(shown(&there), shown(&here));
+    let files = std::fs::read_dir(runs.path().join(name(2))).unwrap().map(|file| file.unwrap().file_name());
+    let files: Vec<_> = files.filter(|file| file != "store.json").collect();
+    assert!(files.len() > 10, "{files:?}");
+    for file in files {
+        let [one, other] =
+            [&runs, &elsewhere].map(|runs| std::fs::read(runs.path().join(name(2)).join(&file)).unwrap());
+        assert!(one == other, "{}", file.display());
+    }
+    let sent = sync(elsewhere.path(), &url).output().unwrap();
+    assert!(told(&sent).contains("0 runs sent"), "{}", told(&sent));
+}
+
+#[test]
+fn lists_and_comparisons_are_the_same_from_the_database() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let (runs, url) = stored(&cluster);
+    let nowhere = runs.path().join("nowhere");
+    let (one, other) = (name(1), name(3));
+    for words in [
+        &["history"][..],
+        &["history", "--output", "json"],
+        &["history", "--output", "csv"],
+        &["history", "--scenario", "tile-loader-live", "--environment", "production"],
+        &["history", "--verdict", "fail", "--since", "2026-01-01T00:15:00Z", "--tag", "team=checkout ü"],
+        &["compare", &one, &other],
+        &["compare", &one, &other, "--output", "json"],
+    ] {
+        let here = command(words, runs.path()).output().unwrap();
+        let there = command(words, &nowhere).env("DATABASE_URL", &url).output().unwrap();
+        assert_eq!(there.status.code(), Some(0), "{words:?}: {}", told(&there));
+        assert!(!here.stdout.is_empty(), "{words:?}");
+        assert_eq!(shown(&there), shown(&here), "{words:?}");
+    }
+    let folders =
+        command(&["history", "--from", "folders"], &nowhere).env("DATABASE_URL", &url).output().unwrap();
+    assert!(told(&folders).contains("There is no run below"), "{}", told(&folders));
+    let unknown = command(&["show", "00000000"], &nowhere).env("DATABASE_URL", &url).output().unwrap();
+    assert_eq!(unknown.status.code(), Some(2), "{}", told(&unknown));
+    assert!(told(&unknown).contains("there is no run 00000000 in postgres@127.0.0.1"), "{}", told(&unknown));
+}
+
+#[test]
+fn a_pruned_run_of_the_database_shows_the_figures_that_it_showed() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let (runs, url) = stored(&cluster);
+    let db = |words: &[&str]| tollgate().arg("db").args(words).env("DATABASE_URL", &url).output().unwrap();
+    let pretended = db(&["prune", "--keep", "1d", "--dry-run"]);
+    assert!(told(&pretended).contains("Would drop 186 seconds of 3 runs"), "{}", told(&pretended));
+    let pruned = db(&["prune", "--keep", "1d"]);
+    assert!(told(&pruned).contains("Dropped 186 seconds of 3 runs"), "{}", told(&pruned));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let here = command(&["show", &name(2)], runs.path()).output().unwrap();
+    let there = command(&["show", &name(2)], elsewhere.path()).env("DATABASE_URL", &url).output().unwrap();
+    assert!(told(&there).contains("were pruned"), "{}", told(&there));
+    let figures = |output| shown(output).lines().take(12).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(figures(&there), figures(&here));
+    let [one, other] =
+        [&runs, &elsewhere].map(|runs| std::fs::read(runs.path().join(name(2)).join("run.json")).unwrap());
+    assert!(one == other);
+}
+
+#[test]
+fn the_doctor_says_of_a_database_what_keeps_runs_from_being_stored() {
+    const CANARY: &str = "Zebra7f3a9c51";
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    migrated(&cluster, "store");
+    cluster.create_database("empty");
+    cluster.sql(
+        "store",
+        &format!(
+            "create role stranger login password '{CANARY}'; grant usage on schema tollgate to stranger"
+        ),
+    );
+    cluster.sql("store", &format!("create role ci login password '{CANARY}' in role tollgate_writer"));
+    let status = |url: &str| {
+        let output = tollgate().args(["db", "status"]).env("DATABASE_URL", url).output().unwrap();
+        assert!(!told(&output).contains(CANARY), "{}", told(&output));
+        (output.status.code(), told(&output))
+    };
+    let found = |url: &str, code: i32, words: &str| {
+        let (exit, told) = status(url);
+        assert!(exit == Some(code) && told.contains(words), "{exit:?}: {told}");
+    };
+    found(&cluster.url_of("store"), 0, "this user may store runs, read them, change the schema");
+    found(&cluster.url_as("ci", CANARY, "store"), 0, "this user may store runs");
+    found(&cluster.url_of("empty"), 1, "`tollgate db migrate` makes it");
+    found(&cluster.url_as("stranger", CANARY, "store"), 1, "there is none, or this user may not see it");
+    found(&cluster.url_as("nobody", CANARY, "store"), 1, "check user name and password");
+    cluster.sql("store", "alter table tollgate.runs disable row level security");
+    found(&cluster.url_of("store"), 1, "tollgate.runs: row level security is off");
+    let whole = tollgate()
+        .args(["doctor", "--output", "json"])
+        .env("DATABASE_URL", cluster.url_of("store"))
+        .output()
+        .unwrap();
+    assert_eq!(whole.status.code(), Some(1), "{}", told(&whole));
+    assert!(told(&whole).contains("\"row level security\""), "{}", told(&whole));
+}
+
+#[test]
+fn a_password_of_the_database_is_in_no_file_and_in_nothing_that_is_told() {
+    const CANARY: &str = "Zebra/7f3a#9c51";
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    migrated(&cluster, "store");
+    cluster.sql(
+        "store",
+        &format!("create role ci login password '{CANARY}' in role tollgate_writer, tollgate_reader"),
+    );
+    let url = cluster.url_as("ci", CANARY, "store");
+    let runs = tempfile::tempdir().unwrap();
+    let away = url.replace(&cluster.port().to_string(), "1");
+    for url in [&url, &away] {
+        for pino in [&[][..], &["--log-format", "pino", "--log-level", "debug"]] {
+            let run = ["run", "http://127.0.0.1:1", "--duration", "1s", "--store", url];
+            let commands = [&run[..], &["sync", "--store", url], &["history", "--store", url]];
+            for words in commands.into_iter().chain([&["db", "status", "--store", url][..]]) {
+                let mut command = tollgate();
+                command.args(words).args(pino);
+                if words[0] != "db" {
+                    command.arg("--runs-dir").arg(runs.path());
+                }
+                let output = command.output().unwrap();
+                assert_untold(&told(&output));
+            }
+        }
+    }
+    let dump = ["select record::text from tollgate.runs", "select command::text from tollgate.runs"];
+    assert_eq!(cluster.sql("store", dump[0]).len(), 2);
+    dump.map(|sql| assert_untold(&cluster.sql("store", sql).concat().join("\n")));
+    for folder in std::fs::read_dir(runs.path()).unwrap() {
+        for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+            assert_untold(&String::from_utf8_lossy(&std::fs::read(file.unwrap().path()).unwrap()));
+        }
+    }
+}
+
+fn assert_untold(text: &str) {
+    for form in ["Zebra/7f3a", "Zebra%2F7f3a", "7f3a#9c51", "7f3a%239c51"] {
+        assert!(!text.contains(form), "{text}");
+    }
+}
