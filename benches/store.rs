@@ -3,7 +3,7 @@
 //! Starts a cluster of its own. A run of 2 scenarios and 600 seconds is stored again and again; beside it, as the floor, the
 //! server copies the same rows into tables of the same shape, which is all of the work but making, sending and checking
 //! them. Then the database is filled up to 10,000 runs and their summaries are read, and all histograms of each request are
-//! added; the same from 10,000 folders. Bounds: a run is stored in 1 s, and 10,000 are listed and merged in 1 s.
+//! added; `--bench history` does the same with folders. Bounds: a run is stored in 1 s, and 10,000 are listed and merged in 1 s.
 //!
 //! `cargo bench --bench store` takes a minute or two, needs the programs of `PostgreSQL`, prints markdown, and ends with 1 where a bound is broken. The
 //! cluster's files are in memory where there is plenty, and `fsync` is off: what a disk takes to make a commit last comes on top.
@@ -24,14 +24,14 @@ use cluster::Cluster;
 use runs::Shape;
 use tollgate::history::{Filter, History};
 use tollgate::postgres::Address;
-use tollgate::record::{RunRecord, RunSummary};
+use tollgate::record::RunRecord;
 use tollgate::store::{self, Database, Sent, Stored};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const LONG: Shape = Shape { scenarios: 2, seconds: 600, per_second: 20 };
 const ROUNDS: u64 = 7;
-/// Runs that are generated; the database and the folders are filled up with copies of them.
+/// Runs that are generated; the database is filled up with copies of them.
 const BASE: u64 = 50;
 const MANY: u64 = 10_000;
 const BOUND: Duration = Duration::from_secs(1);
@@ -62,7 +62,6 @@ fn main() -> Result<ExitCode> {
     println!("| what | figure |\n|---|--:|");
     let stored = storing(&cluster, &mut database, folder.path())?;
     let listed = listing(&cluster, &mut database, folder.path())?;
-    folders(folder.path())?;
     let holds = [stored, listed].iter().all(|took| *took < BOUND);
     println!(
         "\nBounds: {} ms each for a run and for a list from the database: {}.",
@@ -190,32 +189,4 @@ fn assert_merged(history: &History) {
         assert_eq!(trend.rows.len() as u64, MANY);
         assert_eq!(trend.latency.count, trend.ok);
     }
-}
-
-/// Lists 10,000 folders, which are copies of some.
-fn folders(folder: &Path) -> Result<()> {
-    let runs = folder.join("runs");
-    let base = store::run_folders(&runs)?;
-    for (at, path) in (0..MANY - BASE).zip(base.iter().cycle()) {
-        let mut record = record(path)?;
-        record.id = uuid::Uuid::from_u128(record.id.as_u128() ^ u128::from(at + 1));
-        let copy = runs.join(format!("copy-{at}"));
-        std::fs::create_dir(&copy)?;
-        std::fs::write(copy.join("run.json"), serde_json::to_vec_pretty(&record)?)?;
-    }
-    let size = std::fs::metadata(base[0].join("run.json"))?.len();
-    let mut took = Vec::new();
-    for _ in 0..ROUNDS {
-        let (one, history) = timed(|| {
-            let read: std::result::Result<Vec<RunSummary>, _> = store::summaries(&runs)?.collect();
-            Ok(History::of(read?, &Filter::default()))
-        })?;
-        assert_merged(&history);
-        took.push(one);
-    }
-    row(
-        &format!("the same from 10,000 folders (run.json of {} kB, cached)", size / 1_000),
-        &millis(median(took)),
-    );
-    Ok(())
 }
