@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Dimension, Packed, encoded};
@@ -164,13 +163,13 @@ impl Histogram {
 
     /// HdrHistogram's V2 deflate encoding: the same bytes for the same counts, however these came to be.
     pub fn to_v2(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
         // The bytes tell the range too, which is as wide as the order of the values made it grow.
         let grown_at_once = [Self::UNGROWN, self.counts.max()].contains(&self.counts.high());
-        let counts = if grown_at_once { &self.counts } else { &Self::from_counts(&self.counts).counts };
-        // Writing to a vector fails for no histogram whose counts fit into memory.
-        let _never_fails = V2DeflateSerializer::new().serialize(counts, &mut bytes);
-        bytes
+        if grown_at_once {
+            encoded::bytes(&self.counts)
+        } else {
+            encoded::bytes(&Self::from_counts(&self.counts).counts)
+        }
     }
 
     /// The same histogram with so many values said to have been above [`Self::CEILING`].
