@@ -25,7 +25,7 @@ use runs::Shape;
 use tollgate::history::{Filter, History};
 use tollgate::postgres::Address;
 use tollgate::record::RunRecord;
-use tollgate::store::{self, Database, Sent, Stored};
+use tollgate::store::{self, Database, Stored};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -108,8 +108,8 @@ fn storing(cluster: &Cluster, database: &mut Database, folder: &Path) -> Result<
     for seed in 0..ROUNDS {
         let path = runs::write(&folder.join("long"), MANY + seed, LONG);
         let record = record(&path)?;
-        let (stored, sent) = timed(|| Ok(database.keep(&record, &path)?))?;
-        assert_eq!(sent, Sent::Added);
+        let (stored, sent) = timed(|| Ok(database.keep(&record, &path, Duration::from_mins(1))?))?;
+        assert!(sent.is_new);
         took.push(stored);
         floors.push(copied(cluster, &record.id.to_string())?);
     }
@@ -151,7 +151,7 @@ fn bytes(cluster: &Cluster) -> u64 {
 fn listing(cluster: &Cluster, database: &mut Database, folder: &Path) -> Result<Duration> {
     for seed in 0..BASE {
         let path = runs::write(&folder.join("runs"), seed, runs::SMALL);
-        database.keep(&record(&path)?, &path)?;
+        database.keep(&record(&path)?, &path, Duration::from_mins(1))?;
     }
     cluster.sql(DATABASE, "delete from tollgate.intervals");
     cluster.sql(DATABASE, &multiply());

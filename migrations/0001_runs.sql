@@ -164,8 +164,6 @@ comment on column tollgate.total_histograms.p95_us is 'The 95th percentile; micr
 comment on column tollgate.total_histograms.p99_us is 'The 99th percentile; microseconds.';
 comment on column tollgate.total_histograms.max_us is 'The longest; microseconds.';
 comment on column tollgate.total_histograms.hdr is 'HdrHistogram''s V2 deflate encoding; values are microseconds.';
-create index total_latencies on tollgate.total_histograms (run_id, request)
-    where stage = 'measured' and dimension = 'latency';
 
 create table tollgate.intervals (
     run_id uuid not null,
@@ -269,41 +267,4 @@ comment on column tollgate.verdicts.actual_us is 'The quantile or maximum seen, 
 comment on column tollgate.verdicts.what is 'What is the case.';
 comment on column tollgate.verdicts.next is 'What to do next; empty where nothing needs doing.';
 
--- Rights. The roles belong to the whole server; another database of it may have made them already.
-do $$
-declare
-    wanted text;
-begin
-    foreach wanted in array array['tollgate_writer', 'tollgate_reader'] loop
-        if not exists (select from pg_roles where rolname = wanted) then
-            execute format('create role %I nologin', wanted);
-        end if;
-    end loop;
-exception when duplicate_object or unique_violation then null; -- made by another at the same time
-end $$;
 comment on schema tollgate is 'Runs of tollgate: a synthetic load prober that holds deploys to their latency budgets.';
-
-revoke all on schema tollgate from public;
-grant usage on schema tollgate to tollgate_writer, tollgate_reader;
-grant select on tollgate.store, tollgate.migrations to tollgate_writer;
-grant insert on
-    tollgate.runs, tollgate.scenarios, tollgate.requests, tollgate.totals, tollgate.total_histograms,
-    tollgate.intervals, tollgate.interval_histograms, tollgate.failures, tollgate.verdicts
-    to tollgate_writer;
-grant select on all tables in schema tollgate to tollgate_reader;
-
--- A policy each: what a role may do with the rows of a table that it has a right to.
-do $$
-declare
-    relation text;
-begin
-    for relation in select tablename from pg_tables where schemaname = 'tollgate' loop
-        execute format('alter table tollgate.%I enable row level security', relation);
-        execute format('create policy reader_reads on tollgate.%I for select to tollgate_reader using (true)', relation);
-        if relation in ('store', 'migrations') then
-            execute format('create policy writer_reads on tollgate.%I for select to tollgate_writer using (true)', relation);
-        else
-            execute format('create policy writer_adds on tollgate.%I for insert to tollgate_writer with check (true)', relation);
-        end if;
-    end loop;
-end $$;

@@ -99,6 +99,15 @@ fn rooms_that_decide_and_render_do_not_see_the_async_runtime() {
     }
 }
 
+/// Queries that go past `postgres::Transaction` may get another client's answers.
+#[test]
+fn only_one_room_talks_to_postgres_by_the_library() {
+    for file in sources(&root()) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(room(&file) == "postgres" || !text.contains("sqlx::"), "{} names sqlx", file.display());
+    }
+}
+
 #[test]
 fn only_the_command_line_prints_and_only_main_ends_the_program() {
     for file in sources(&root()) {

@@ -17,7 +17,7 @@ Examples:
   export DATABASE_URL=postgresql://postgres:postgres@127.0.0.1:54322/postgres
   tollgate db migrate                 make the schema `tollgate`, or bring it up to date
   tollgate db status                  version, rights, row level security, size
-  tollgate db prune --keep 180d       drop the seconds of older runs; their totals stay
+  tollgate db prune --keep 180d       drop the intervals of older runs; their totals stay
   tollgate db expose                  read-only views for Supabase's API
 
 Exit codes: 0 done, or no line of `status` fails; 1 one does: the database does not answer, its
@@ -43,7 +43,7 @@ enum Command {
     Migrate(Store),
     /// Say how the schema and this user's rights stand
     Status(Store),
-    /// Drop the seconds of old runs
+    /// Drop the intervals of old runs
     ///
     /// Their totals stay, with their histograms, so that no figure that was shown changes; reports lack the plots over time.
     Prune(Prune),
@@ -58,7 +58,7 @@ enum Command {
 struct Prune {
     #[command(flatten)]
     store: Store,
-    /// How long seconds are kept, such as `180d`
+    /// How long intervals are kept, such as `180d`
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     keep: Duration,
     /// Say what would be dropped, and drop nothing
@@ -74,7 +74,7 @@ struct Expose {
     #[arg(long, value_name = "NAME", default_value = "tollgate_api")]
     schema: String,
     /// A role that may read them; may be repeated
-    #[arg(long = "to", value_name = "ROLE", default_values = ["authenticated", "service_role"])]
+    #[arg(long = "to", value_name = "ROLE", default_value = "service_role")]
     roles: Vec<String>,
     /// Take the views and the rights to them away
     #[arg(long, conflicts_with = "roles")]
@@ -117,9 +117,10 @@ fn status(store: &Store) -> Result<Exit, Problem> {
 fn prune(args: &Prune) -> Result<Exit, Problem> {
     let address = args.store.needed()?;
     let Pruned { runs, intervals } = Database::open(&address)?.prune(args.keep, args.dry_run)?;
+    let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
     let (would, keep) = (if args.dry_run { "Would drop" } else { "Dropped" }, in_days(args.keep));
     say(&format!(
-        "{would} {intervals} seconds of {runs} runs that started more than {keep} ago; their totals stay."
+        "{would} {intervals} intervals of {runs} that started more than {keep} ago; their totals stay."
     ))?;
     Ok(Exit::Pass)
 }
@@ -146,8 +147,14 @@ fn expose(args: &Expose) -> Result<Exit, Problem> {
         return Ok(Exit::Pass);
     }
     database.expose(&args.schema, &args.roles)?;
-    if args.roles.iter().any(|role| role == "anon") {
-        tracing::warn!("WARNING: whoever has the API's public key can read the runs now");
+    for (role, who) in
+        [("anon", "has the API's public key"), ("authenticated", "signs up to the project's application")]
+    {
+        if args.roles.iter().any(|named| named == role) {
+            tracing::warn!(
+                "WARNING: {role}: whoever {who} can read hosts, tags, commits and what was seen now"
+            );
+        }
     }
     let (schema, roles) = (&args.schema, args.roles.join(", "));
     say(&format!(

@@ -1,14 +1,18 @@
 //! The database that runs are kept in, beside their folders.
 
+use std::cell::Cell;
 use std::path::Path;
+use std::time::Duration;
+
+use uuid::Uuid;
 
 use super::exit::{Exit, Problem};
 use super::log::{self, LIFE};
 use super::session::Kept;
-use crate::engine::clock;
+use crate::engine::clock::{self, Instant};
 use crate::plan::Secrets;
 use crate::postgres::Address;
-use crate::store::{Database, DatabaseError, Mark, Sent};
+use crate::store::{Database, DatabaseError, Mark, Sent, StoreError};
 
 /// The database of a command.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -16,7 +20,7 @@ use crate::store::{Database, DatabaseError, Mark, Sent};
 #[group(skip)]
 pub(super) struct Store {
     /// The Postgres database that runs are kept in, as `postgresql://user:password@host:port/database`; `none` for none
-    /// [default: `DATABASE_URL`]
+    /// [default: `DATABASE_URL`]. Others on this machine can see what is typed; a variable they cannot
     #[arg(long, value_name = "URL", env = "TOLLGATE_STORE", hide_env_values = true)]
     store: Option<String>,
 }
@@ -37,6 +41,8 @@ pub(super) struct Flags {
 pub(super) struct Keeper {
     address: Option<Address>,
     required: bool,
+    /// When the database failed last, for repeated runs.
+    failed: Cell<Option<Instant>>,
 }
 
 impl Store {
@@ -54,6 +60,22 @@ impl Store {
             Address::parse(&url).map_err(|error| Problem::usage(format!("error: {from}: {error}")))?;
         log::hide(&Secrets::new(address.secret().map(str::to_owned)));
         Ok(Some(address))
+    }
+
+    /// The database that runs are to be stored in. `DATABASE_URL` may be another program's, and of another database: it is
+    /// passed over with a word.
+    fn address_for_runs(&self) -> Result<Option<Address>, Problem> {
+        let foreign = |url: &String| !url.is_empty() && !Address::is_meant(url);
+        let named = self.store.as_ref().is_some_and(|store| !store.is_empty());
+        match std::env::var("DATABASE_URL").ok().filter(foreign) {
+            Some(_) if !named => {
+                tracing::warn!(
+                    "WARNING: DATABASE_URL names no Postgres database: the run is kept in its folder alone"
+                );
+                Ok(None)
+            }
+            _ => self.address(),
+        }
     }
 
     /// The database that a command is about.
@@ -79,58 +101,78 @@ pub(super) fn shown(url: &str) -> String {
 impl Flags {
     /// Where runs are to go; an address that is wrong is told before anything is sent.
     pub(super) fn keeper(&self) -> Result<Keeper, Problem> {
-        let address = self.store.address()?;
+        let address = self.store.address_for_runs()?;
         if self.require_store && address.is_none() {
             return Err(Problem::usage(
                 "error: --require-store needs a database: set DATABASE_URL or give --store",
             ));
         }
-        Ok(Keeper { address, required: self.require_store })
+        Ok(Keeper { address, required: self.require_store, failed: Cell::new(None) })
     }
 }
+
+/// How long storing a run may take, all in all.
+pub(super) const STORING: Duration = Duration::from_secs(60);
+/// For how long a database that failed is left alone by later runs of the same command.
+const RESPITE: Duration = Duration::from_secs(60);
 
 impl Keeper {
     /// Stores a run whose folder is complete, and says how the program ends: the verdict stands whatever becomes of it,
     /// unless storing is required.
     ///
     /// The folder is marked before the database is tried, so that a prober that is killed meanwhile leaves the mark.
-    pub(super) fn keep(&self, kept: &Kept) -> Result<Exit, Problem> {
-        let Some(address) = &self.address else { return Ok(kept.exit()) };
-        Mark::unsynced(
-            &kept.folder,
-            clock::wall_clock(),
-            "the prober ended before it was stored".to_owned(),
-        )?;
-        match store(address, kept) {
-            Ok(_) => {
-                tracing::info!("Stored in {}", address.shown());
-                Ok(kept.exit())
-            }
-            Err(error) => {
-                tell_unstored(&kept.folder, &error)?;
-                Ok(if self.required { Exit::Internal } else { kept.exit() })
-            }
-        }
+    pub(super) fn keep(&self, kept: &Kept) -> Exit {
+        let Some(address) = &self.address else { return kept.exit() };
+        mark_unsynced(&kept.folder, "the prober ended before it was stored");
+        let error = match self.failed.get().filter(|failed| clock::now() - *failed < RESPITE) {
+            Some(_) => "the database failed less than a minute ago, and was not tried".to_owned(),
+            None => match store(address, kept) {
+                Ok(sent) => {
+                    mark_stored(&kept.folder, sent.store);
+                    tracing::debug!(target: LIFE, run = %kept.record.id, store = %sent.store, new = sent.is_new, "stored");
+                    tracing::info!("Stored in {}", address.shown());
+                    return kept.exit();
+                }
+                Err(error) => {
+                    self.failed.set(Some(clock::now()));
+                    log::clean(&error.to_string())
+                }
+            },
+        };
+        tell_unstored(&kept.folder, &error);
+        if self.required { Exit::Internal } else { kept.exit() }
     }
 }
 
 fn store(address: &Address, kept: &Kept) -> Result<Sent, DatabaseError> {
     let mut database = Database::open(address)?;
-    let identity = database.identity()?;
-    let sent = database.keep(&kept.record, &kept.folder)?;
+    let sent = database.keep(&kept.record, &kept.folder, STORING)?;
     database.close();
-    Mark::stored(&kept.folder, identity, clock::wall_clock())?;
-    tracing::debug!(target: LIFE, run = %kept.record.id, store = %identity, ?sent, "stored");
     Ok(sent)
 }
 
 /// Marks the folder and says what to do.
-fn tell_unstored(folder: &Path, error: &DatabaseError) -> Result<(), Problem> {
-    let why = log::clean(&error.to_string());
+fn tell_unstored(folder: &Path, why: &str) {
+    let shown = folder.display();
     tracing::warn!(
-        folder = %folder.display(),
-        "WARNING: the run is not stored: {why}\n  It is whole in {}/ and marked; `tollgate sync` sends it.",
-        folder.display()
+        folder = %shown,
+        "WARNING: the run is not stored: {why}\n  It is whole in {shown}/ and marked; `tollgate sync` sends it."
     );
-    Ok(Mark::unsynced(folder, clock::wall_clock(), why)?)
+    mark_unsynced(folder, why);
+}
+
+/// Marks a run that a store has. Where the mark cannot be written, the run is sent once more by the next sync, for nothing.
+pub(super) fn mark_stored(folder: &Path, store: Uuid) {
+    told(Mark::stored(folder, store, clock::wall_clock()));
+}
+
+/// Marks a run that is not stored, for those who look into its folder.
+pub(super) fn mark_unsynced(folder: &Path, why: &str) {
+    told(Mark::unsynced(folder, clock::wall_clock(), why.to_owned()));
+}
+
+fn told(marked: Result<(), StoreError>) {
+    if let Err(error) = marked {
+        tracing::warn!("WARNING: the folder could not be marked: {error}");
+    }
 }

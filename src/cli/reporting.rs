@@ -6,7 +6,7 @@ use std::path::Path;
 use super::console::{Console, Output};
 use super::exit::Problem;
 use super::log::LIFE;
-use crate::record::{Decision, Dimension, Interval, RunRecord, ScenarioMeasurement, StageMeasurement};
+use crate::record::{Decision, Dimension, RunRecord, ScenarioMeasurement, StageMeasurement};
 use crate::report;
 use crate::store;
 use crate::units::{Quantile, show};
@@ -37,17 +37,6 @@ pub(super) fn report_on(
         Some(error) => Err(error.into()),
         None => put_out(record, &model, folder, console, form),
     }
-}
-
-/// The same of a run whose intervals are at hand.
-pub(super) fn report(
-    record: &RunRecord,
-    intervals: Vec<Interval>,
-    folder: &Path,
-    console: Console,
-    form: Form,
-) -> Result<(), Problem> {
-    put_out(record, &report::Model::new(record, intervals), folder, console, form)
 }
 
 fn put_out(

@@ -93,7 +93,7 @@ fn once(args: &Args, quick: &Quick, plan: &Plan, keeper: &Keeper) -> Result<Exit
     if !quick.scenarios.is_empty() && plan.part.is_none() {
         next::tell(&kept, args.quick.without_latency());
     }
-    keeper.keep(&kept)
+    Ok(keeper.keep(&kept))
 }
 
 /// The part that is to be carried out, if it goes with what else was asked for.

@@ -8,7 +8,7 @@ use super::reporting::{self, Form};
 use super::source::Found;
 use super::{session, source};
 use crate::engine::clock;
-use crate::store::{self, Fetched, Mark, Stored};
+use crate::store::{self, Database, DatabaseError, Fetched, Mark, Stored};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,7 +38,7 @@ pub(super) fn show(args: &Args) -> Result<Exit, Problem> {
     let console = Console { output: args.output };
     match args.from.source()?.find(&args.run)? {
         Found::Folder(folder) => of_folder(&folder, console),
-        Found::Database(fetched) => of_database(*fetched, args.from.runs_dir(), console),
+        Found::Database(database, fetched) => of_database(database, &fetched, args.from.runs_dir(), console),
     }
 }
 
@@ -56,15 +56,23 @@ fn of_folder(folder: &Path, console: Console) -> Result<Exit, Problem> {
 }
 
 /// A run of the database gets its folder back, so that its reports have a place and what reads folders can read it.
-fn of_database(fetched: Fetched, runs_dir: &Path, console: Console) -> Result<Exit, Problem> {
-    let Fetched { identity, record, intervals, pruned } = fetched;
-    let folder = store::restore(runs_dir, &record, &intervals)?;
-    Mark::stored(&folder, identity, clock::wall_clock())?;
-    if pruned {
+fn of_database(
+    mut database: Database,
+    fetched: &Fetched,
+    runs_dir: &Path,
+    console: Console,
+) -> Result<Exit, Problem> {
+    let Fetched { identity, record, pruned } = fetched;
+    let folder = store::restore(runs_dir, record, |folder| {
+        database.intervals(record, |interval| Ok::<_, DatabaseError>(folder.add(&interval)?))
+    })?;
+    database.close();
+    Mark::stored(&folder, *identity, clock::wall_clock())?;
+    if *pruned {
         tracing::warn!(
-            "The seconds of this run were pruned: its figures are what they were, without plots over time."
+            "The intervals of this run were pruned: its figures are what they were, and plots over time may be missing."
         );
     }
-    reporting::report(&record, intervals, &folder, console, Form::Whole)?;
+    reporting::report_on(record, &folder, console, Form::Whole)?;
     Ok(record.verdict.decision.into())
 }

@@ -9,7 +9,7 @@ use super::keeping::Store;
 use crate::history::Filter;
 use crate::postgres::Address;
 use crate::record::{RunRecord, RunSummary};
-use crate::store::{self, Database, DatabaseError, Fetched, StoreError, Stored};
+use crate::store::{self, Database, DatabaseError, Fetched, Mark, StoreError, Stored};
 
 /// Where runs are to be read from.
 #[derive(Debug, Clone, clap::Args)]
@@ -47,8 +47,8 @@ pub(super) struct Source {
 pub(super) enum Found {
     /// In its folder.
     Folder(PathBuf),
-    /// In the database.
-    Database(Box<Fetched>),
+    /// In the database, which has its intervals too.
+    Database(Database, Fetched),
 }
 
 impl Flags {
@@ -73,7 +73,13 @@ impl Source {
     /// The summaries of those runs that a filter may take. What cannot be read is told and left out.
     pub(super) fn summaries(&self, filter: &Filter) -> Result<Vec<RunSummary>, Problem> {
         match (&self.database, &self.runs_dir) {
-            (Some(address), _) => Ok(Database::open(address)?.summaries(filter)?),
+            (Some(address), runs_dir) => {
+                let runs = Database::open(address)?.summaries(filter)?;
+                if let Some(runs_dir) = runs_dir {
+                    tell_unsynced(runs_dir);
+                }
+                Ok(runs)
+            }
             (None, Some(runs_dir)) => summaries(runs_dir, filter),
             (None, None) => Ok(Vec::new()),
         }
@@ -85,7 +91,9 @@ impl Source {
         match (folder, &self.database) {
             (Some(Ok(folder)), _) => Ok(Found::Folder(folder)),
             (None | Some(Err(StoreError::Unknown { .. })), Some(address)) => {
-                Ok(Found::Database(Box::new(fetch(address, run)?)))
+                let mut database = Database::open(address)?;
+                let fetched = fetch(&mut database, run)?;
+                Ok(Found::Database(database, fetched))
             }
             (Some(Err(error)), _) => Err(wrong(error)),
             (None, None) => Err(Problem::usage("error: there is nowhere to look for a run")),
@@ -96,7 +104,7 @@ impl Source {
     pub(super) fn record(&self, run: &Path) -> Result<RunRecord, Problem> {
         match self.find(run)? {
             Found::Folder(folder) => record(folder),
-            Found::Database(fetched) => Ok(*fetched.record),
+            Found::Database(_, fetched) => Ok(*fetched.record),
         }
     }
 
@@ -107,6 +115,19 @@ impl Source {
             (None, Some(runs_dir)) => format!("below {}", runs_dir.display()),
             (None, None) => "anywhere".to_owned(),
         }
+    }
+}
+
+/// Tells of runs that have a folder here and could not be stored: a list from the database lacks them.
+fn tell_unsynced(runs_dir: &Path) {
+    let folders = store::run_folders(runs_dir).unwrap_or_default();
+    let unsynced = folders.iter().filter(|folder| Mark::read(folder).unsynced.is_some()).count();
+    if unsynced > 0 {
+        let runs = if unsynced == 1 { "1 run is".to_owned() } else { format!("{unsynced} runs are") };
+        let below = runs_dir.display();
+        tracing::warn!(
+            "WARNING: {runs} below {below} and not in the database: `tollgate sync` sends what it lacks"
+        );
     }
 }
 
@@ -123,10 +144,10 @@ fn summaries(runs_dir: &Path, filter: &Filter) -> Result<Vec<RunSummary>, Proble
     Ok(runs)
 }
 
-fn fetch(address: &Address, run: &Path) -> Result<Fetched, Problem> {
+fn fetch(database: &mut Database, run: &Path) -> Result<Fetched, Problem> {
     // A folder's path may have been typed of a run that is here no longer.
     let name = run.file_name().unwrap_or(run.as_os_str()).to_string_lossy();
-    Database::open(address)?.fetch(&name).map_err(|error| match error {
+    database.fetch(&name).map_err(|error| match error {
         DatabaseError::NoRun { .. } | DatabaseError::Ambiguous { .. } => {
             Problem::usage(format!("error: {error}"))
         }

@@ -3,26 +3,26 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::exit::{Exit, Problem};
-use super::keeping::Store;
+use super::keeping::{Store, mark_stored, mark_unsynced};
 use super::{log, session, source};
-use crate::engine::clock;
 use crate::store::{self, Database, DatabaseError, Mark, Sent, Stored};
 
 const EXAMPLES: &str = "\
 Examples:
   tollgate sync                                         all runs below reports/runs
   tollgate sync 2026-11-23T18-47-06Z-3bb6c035           one run
-  tollgate sync --store \"$DATABASE_URL\" --runs-dir /var/lib/tollgate/runs
+  DATABASE_URL=… tollgate sync --runs-dir /var/lib/tollgate/runs
 
 A run is sent in one transaction and is there whole or not at all. Sending one again, after an
 interruption or by several at once, changes nothing.
 
-Exit codes: 0 all runs are in the database; 2 a wrong flag or URL; 4 some are not, and sync can be
-repeated.";
+Exit codes: 0 every run that is over is in the database; 2 a wrong flag or URL; 4 some are not, and
+sync can be repeated.";
 
 /// Send runs to the database that are not there yet
 ///
@@ -50,6 +50,9 @@ struct Whole {
     mark: Mark,
 }
 
+/// How long sending a run may take: nobody waits for a verdict.
+const SENDING: Duration = Duration::from_mins(10);
+
 /// What came of the runs.
 #[derive(Debug, Default)]
 struct Count {
@@ -70,7 +73,7 @@ pub(super) fn sync(args: &Args) -> Result<Exit, Problem> {
     for run in runs {
         if there.contains(&run.id) {
             count.there += 1;
-            mark(&run, identity)?;
+            mark(&run, identity);
         } else {
             send(&mut database, identity, &run, &mut count)?;
         }
@@ -145,35 +148,35 @@ fn there(
     Ok(marked.map(|run| run.id).collect())
 }
 
-fn mark(run: &Whole, identity: Uuid) -> Result<(), Problem> {
-    if run.mark.unsynced.is_none() && run.mark.stored.contains_key(&identity) {
-        return Ok(());
+fn mark(run: &Whole, identity: Uuid) {
+    if run.mark.unsynced.is_some() || !run.mark.stored.contains_key(&identity) {
+        mark_stored(&run.folder, identity);
     }
-    Ok(Mark::stored(&run.folder, identity, clock::wall_clock())?)
 }
 
 /// Sends a run. Where the database fails the rest need not be tried; a folder that is damaged is told and passed over.
 fn send(database: &mut Database, identity: Uuid, run: &Whole, count: &mut Count) -> Result<(), Problem> {
     let sent = match store::read(&run.folder) {
-        Ok(Stored::Complete(record)) => database.keep(&record, &run.folder),
+        Ok(Stored::Complete(record)) => database.keep(&record, &run.folder, SENDING),
         Ok(_) => return Ok(()),
         Err(error) => Err(error.into()),
     };
     match sent {
-        Ok(Sent::Added) => count.sent += 1,
-        Ok(Sent::WasThere) => count.there += 1,
+        Ok(Sent { is_new: true, .. }) => count.sent += 1,
+        Ok(_) => count.there += 1,
         Err(DatabaseError::Folder(error)) => {
             count.unreadable += 1;
             tracing::warn!("WARNING: {error}");
             return Ok(());
         }
         Err(error) => {
-            Mark::unsynced(&run.folder, clock::wall_clock(), log::clean(&error.to_string()))?;
+            mark_unsynced(&run.folder, &log::clean(&error.to_string()));
             let so_far = format!("{} sent before; `tollgate sync` sends the rest", count.sent);
             return Err(Problem::internal(format!("{error}\n  {so_far}")));
         }
     }
-    mark(run, identity)
+    mark(run, identity);
+    Ok(())
 }
 
 fn tell(count: &Count, at: &str) {

@@ -32,7 +32,7 @@ pub(super) fn repeat(
         tracing::info!(target: LIFE, tick, "tick");
         let kept = session::carry_out(plan, settings, &signals)?;
         reporting::report_on(&kept.record, &kept.folder, settings.console(), Form::Line)?;
-        worst = worse(worst, keeper.keep(&kept)?);
+        worst = worse(worst, keeper.keep(&kept));
         runs += 1;
         if times.is_some_and(|times| runs >= times) || kept.record.measurement.ending == Ending::Interrupted {
             return Ok(worst);

@@ -15,7 +15,9 @@ use url::Url;
 ///
 /// Written as libpq's URL: `postgresql://user:password@host:port/database?sslmode=verify-full&sslrootcert=ca.crt`
 /// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>). What the URL leaves out comes from
-/// `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLROOTCERT` and the passfile, as with psql. Nothing here prints the password.
+/// `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLROOTCERT`, `PGSSLCERT`, `PGSSLKEY`, `PGOPTIONS` and the passfile, as with psql;
+/// but a URL without a host means this machine, and one without a port 5432, whatever `PGHOST` and `PGPORT` say. Nothing here
+/// prints the password.
 #[derive(Clone)]
 pub struct Address {
     options: PgConnectOptions,
@@ -66,6 +68,7 @@ pub struct AddressError {
 
 /// How long a connection may take to be opened, unless `connect_timeout` says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const PORT: u16 = 5432;
 /// Where Supabase's poolers listen in transaction mode.
 const POOLED_PORT: u16 = 6543;
 
@@ -73,6 +76,12 @@ const FORM: &str = "write `postgresql://user:password@host:port/database`; in th
                     written `%23`, `%40`, `%2F`, `%3F` and `%25`";
 
 impl Address {
+    /// Whether a text is meant to be the URL of a Postgres database, rightly written or not.
+    pub fn is_meant(text: &str) -> bool {
+        let text = text.trim_start();
+        text.starts_with("postgres:") || text.starts_with("postgresql:")
+    }
+
     /// Reads a URL.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let url = Url::parse(text.trim()).map_err(|_| malformed())?;
@@ -86,6 +95,9 @@ impl Address {
         let mut plain = url.clone();
         plain.set_query(None);
         let options = PgConnectOptions::from_url(&plain).map_err(|_| malformed())?;
+        let host = if host.is_empty() { "localhost".to_owned() } else { host };
+        // An address of IPv6 stands in brackets in a URL alone.
+        let options = options.host(host.trim_matches(['[', ']'])).port(url.port().unwrap_or(PORT));
         let pooler = match settings.pooler {
             None if options.get_port() == POOLED_PORT => Pooler::Transaction,
             given => given.unwrap_or(Pooler::None),
@@ -93,7 +105,7 @@ impl Address {
         Ok(Self {
             password: password(&url)?,
             options: settings.apply(options, tls),
-            host: if host.is_empty() { "localhost".to_owned() } else { host },
+            host,
             is_here,
             tls,
             ca: settings.ca,
@@ -198,6 +210,13 @@ impl Settings {
             "connect_timeout" => self.connect_timeout = timeout(value)?,
             // What other programs read from the same variable.
             "pgbouncer" | "connection_limit" | "pool_timeout" | "schema" => {}
+            // What libpq reads and nothing here depends on.
+            "channel_binding"
+            | "gssencmode"
+            | "target_session_attrs"
+            | "tcp_user_timeout"
+            | "fallback_application_name" => {}
+            _ if key.starts_with("keepalives") => {}
             _ => return Err(unknown(key)),
         }
         Ok(())
@@ -306,10 +325,7 @@ fn decoded(text: &str) -> Result<String, AddressError> {
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
     let name = host.to_ascii_lowercase();
-    address.is_ok_and(|address| address.is_loopback())
-        || name == "localhost"
-        || name.ends_with(".localhost")
-        || host.starts_with('/')
+    address.is_ok_and(|address| address.is_loopback()) || name == "localhost" || host.starts_with('/')
 }
 
 #[cfg(test)]
@@ -342,13 +358,13 @@ mod tests {
 
     #[test]
     fn this_machine_is_known_by_whatever_name() {
-        for here in ["127.0.0.1", "127.8.8.8", "[::1]", "localhost", "LOCALHOST", "db.localhost", ""] {
+        for here in ["127.0.0.1", "127.8.8.8", "[::1]", "localhost", "LOCALHOST", ""] {
             let url = format!("postgres://{}{here}/x", if here.is_empty() { "" } else { "u@" });
             assert_eq!(Address::parse(&url).map(|it| it.tls()), Ok(Tls::WhereOffered), "{here}");
         }
         let socket = Address::parse("postgres:///x?host=/var/run/postgresql").unwrap();
         assert_eq!(socket.tls(), Tls::WhereOffered);
-        for away in ["10.0.0.1", "localhost.example", "[2001:db8::1]"] {
+        for away in ["10.0.0.1", "localhost.example", "db.localhost", "[2001:db8::1]"] {
             let url = format!("postgres://u@{away}/x");
             assert_eq!(Address::parse(&url).map(|it| it.tls()), Ok(Tls::VerifyFull), "{away}");
         }

@@ -20,10 +20,14 @@ pub enum Trouble {
     Unreachable,
     /// It did not answer in time.
     TimedOut,
+    /// It gave a statement up that took too long, or that others held up.
+    TooSlow,
     /// The connection broke off, or the server is going down or coming up.
     Lost,
     /// User name or password are wrong.
     Password,
+    /// The server's rules let nobody in like this (`pg_hba.conf`).
+    NotLetIn,
     /// A pooler knows no such user.
     Tenant,
     /// There is no such database.
@@ -50,8 +54,10 @@ impl Trouble {
         match self {
             Self::Unreachable => "cannot be reached",
             Self::TimedOut => "did not answer in time",
+            Self::TooSlow => "gave up what took longer than 30 s",
             Self::Lost => "broke the connection off",
             Self::Password => "refuses user name or password",
+            Self::NotLetIn => "lets this user not in from here",
             Self::Tenant => "is a pooler that does not know the user",
             Self::NoDatabase => "has no such database",
             Self::Tls => "could not be spoken to over TLS",
@@ -72,9 +78,13 @@ impl Trouble {
                  IPv6 alone, its pooler over IPv4 too"
             }
             Self::TimedOut => "try again; `connect_timeout=30` in the URL waits longer for a connection",
+            Self::TooSlow => "try again when it has less to do; another `tollgate sync` may be under way",
             Self::Lost => "try again when the server is up",
             Self::Password => {
                 "check user name and password in the URL; special characters are percent-encoded"
+            }
+            Self::NotLetIn => {
+                "where it asks for encryption, write `sslmode=verify-full` or `require` in the URL; else it is for its owner to allow"
             }
             Self::Tenant => "the user of Supabase's pooler is written `postgres.<project>`",
             Self::NoDatabase => "check the name after the last `/` of the URL; Supabase's is `postgres`",
@@ -85,28 +95,34 @@ impl Trouble {
             Self::NoSchema => "`tollgate db migrate` makes it",
             Self::Rights => {
                 "as the schema's owner: `grant tollgate_writer to …` lets a user store runs, `grant tollgate_reader to …` \
-                 lets it read them"
+                 lets it read them; to migrate, prune and expose is the owner's alone"
             }
-            Self::ReadOnly => "use the URL of the primary server, or end its read-only mode",
+            Self::ReadOnly => {
+                "use the URL of the primary server, or end its read-only mode; Supabase's begins when the disk is full, and \
+                 `tollgate db prune` makes room all the same"
+            }
             Self::DiskFull => {
                 "make room or enlarge the disk; `tollgate db prune --keep 90d` drops old seconds"
             }
             Self::TooMany => "close connections, or use the pooler's URL (port 6543)",
-            Self::Other => "`tollgate doctor` looks at the connection, the schema and the rights",
+            Self::Other => {
+                "is it PostgreSQL that answers there? `tollgate doctor` looks at connection, schema and rights"
+            }
         }
     }
 
     /// The trouble that an SQLSTATE tells of: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
     fn of_state(state: &str, message: &str) -> Self {
         match state {
-            "28P01" | "28000" => Self::Password,
+            "28P01" => Self::Password,
+            "28000" => Self::NotLetIn,
             "3D000" => Self::NoDatabase,
             "3F000" | "42P01" | "42703" | "42883" => Self::NoSchema,
             "42501" => Self::Rights,
             "25006" => Self::ReadOnly,
             "53100" => Self::DiskFull,
             "53300" | "53400" => Self::TooMany,
-            "57014" | "55P03" => Self::TimedOut,
+            "57014" | "55P03" => Self::TooSlow,
             "57P01" | "57P02" | "57P03" | "57P05" => Self::Lost,
             // PgBouncer's and Supavisor's own words; both have few states.
             _ if message.contains("Tenant or user not found") => Self::Tenant,
@@ -135,7 +151,7 @@ impl PgError {
             }
             Error::Io(io) => of_io(io),
             Error::Tls(_) => Trouble::Tls,
-            Error::Protocol(_) | Error::WorkerCrashed | Error::BeginFailed => Trouble::Lost,
+            Error::WorkerCrashed => Trouble::Lost,
             _ => Trouble::Other,
         };
         Self { trouble, at: at.to_owned(), said: said(error) }
@@ -147,7 +163,7 @@ impl PgError {
     }
 
     /// It did not answer in time.
-    pub(super) fn timed_out(at: &str, said: String) -> Self {
+    pub(crate) fn timed_out(at: &str, said: String) -> Self {
         Self { trouble: Trouble::TimedOut, at: at.to_owned(), said }
     }
 }
@@ -194,6 +210,8 @@ mod tests {
             ("42501", Trouble::Rights),
             ("25006", Trouble::ReadOnly),
             ("53100", Trouble::DiskFull),
+            ("57014", Trouble::TooSlow),
+            ("28000", Trouble::NotLetIn),
             ("57P03", Trouble::Lost),
             ("08006", Trouble::Lost),
             ("22012", Trouble::Other),
@@ -208,6 +226,6 @@ mod tests {
         let error = Error::Protocol(format!("a\nb\u{1b}[31m{}", "x".repeat(1_000)));
         let shown = PgError::of("u@h:5432/x", &error).to_string();
         assert!(!shown.contains(char::is_control) && shown.len() < 600, "{shown}");
-        assert!(shown.ends_with("try again when the server is up"), "{shown}");
+        assert!(shown.ends_with("connection, schema and rights"), "{shown}");
     }
 }

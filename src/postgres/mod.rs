@@ -14,4 +14,5 @@ mod session;
 pub use address::{Address, AddressError, Pooler, Tls};
 pub use error::{PgError, Trouble};
 pub use session::{Mode, Session, Transaction};
+pub use sqlx::AssertSqlSafe;
 pub use sqlx::postgres::PgRow;

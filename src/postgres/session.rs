@@ -26,8 +26,11 @@ pub struct Session {
 pub enum Mode {
     /// Read; the server refuses to write.
     ReadOnly,
-    /// Read and write.
+    /// Read and write, unless the server, the database or the user is set to read alone.
     ReadWrite,
+    /// Read and write where the database or the user is set to read alone, too, as Supabase sets it when the disk is full:
+    /// to make room.
+    Overriding,
 }
 
 /// A transaction: the only thing that a query can be sent through. Dropped, it is rolled back.
@@ -69,11 +72,19 @@ impl Session {
 }
 
 impl Mode {
-    /// The settings go with the transaction, as a pooler may give the connection to another client after it.
+    /// The settings go with the transaction, as a pooler may give the connection to another client after it. A server whose
+    /// client is gone without a word must not hold its rows for as long as TCP takes to notice.
     fn begin(self) -> &'static str {
         match self {
-            Self::ReadOnly => "begin read only; set local statement_timeout = '30s'",
-            Self::ReadWrite => "begin read write; set local statement_timeout = '30s'",
+            Self::ReadOnly => {
+                "begin read only; set local statement_timeout = '30s'; set local idle_in_transaction_session_timeout = '60s'"
+            }
+            Self::ReadWrite => {
+                "begin; set local statement_timeout = '30s'; set local idle_in_transaction_session_timeout = '60s'"
+            }
+            Self::Overriding => {
+                "begin read write; set local statement_timeout = '30s'; set local idle_in_transaction_session_timeout = '60s'"
+            }
         }
     }
 }

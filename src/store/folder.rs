@@ -10,7 +10,9 @@ use uuid::Uuid;
 
 use super::StoreError;
 use crate::hlog::{self, LogReader};
-use crate::record::{FORMAT, Interval, Measurement, PlannedScenario, Provenance, RunRecord, Stage, run_name};
+use crate::record::{
+    Ending, FORMAT, Interval, Measurement, PlannedScenario, Provenance, RunRecord, Stage, run_name,
+};
 
 pub(super) const RUN: &str = "run.json";
 pub(super) const PARTIAL: &str = "run.partial.json";
@@ -102,24 +104,32 @@ impl RunFolder {
     }
 }
 
-/// Gives a run its folder back below `root`, from its record and intervals; one that is complete is left as it is.
-pub fn restore(root: &Path, record: &RunRecord, intervals: &[Interval]) -> Result<PathBuf, StoreError> {
+/// Gives a run its folder back below `root`; `fill` writes its intervals. One that is complete is left as it is.
+///
+/// It is written aside and then moved, so that there is no half-written folder of a run that was finished.
+pub fn restore<E: From<StoreError>>(
+    root: &Path,
+    record: &RunRecord,
+    fill: impl FnOnce(&mut RunFolder) -> Result<(), E>,
+) -> Result<PathBuf, E> {
     let draft = Draft {
         format: record.format,
         id: record.id,
         provenance: record.provenance.clone(),
         plan: record.plan.clone(),
-        measurement: record.measurement.emptied(),
+        measurement: Measurement { ending: Ending::Recovered, ..record.measurement.emptied() },
     };
     let path = RunFolder::path_of(root, &draft);
     if path.join(RUN).is_file() {
         return Ok(path);
     }
-    let mut folder = RunFolder::create(root, &draft)?;
-    for interval in intervals {
-        folder.add(interval)?;
-    }
+    fs::create_dir_all(root).map_err(StoreError::write(root))?;
+    let aside =
+        tempfile::Builder::new().prefix(".restoring-").tempdir_in(root).map_err(StoreError::write(root))?;
+    let mut folder = RunFolder::create(aside.path(), &draft)?;
+    fill(&mut folder)?;
     folder.finish(record)?;
+    fs::rename(folder.path(), &path).map_err(StoreError::write(&path))?;
     Ok(path)
 }
 

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use tollgate::postgres::Address;
-use tollgate::record::RunRecord;
-use tollgate::store::{self, Database, Stored};
+use tollgate::record::{Interval, RunRecord};
+use tollgate::store::{self, Database, DatabaseError, Stored};
 
 use crate::cluster::Cluster;
 
@@ -41,8 +42,20 @@ pub(crate) fn record(folder: &Path) -> RunRecord {
     }
 }
 
-pub(crate) fn keep(database: &mut Database, folder: &Path) -> store::Sent {
-    database.keep(&record(folder), folder).unwrap()
+/// Stores a run; whether it is new.
+pub(crate) fn keep(database: &mut Database, folder: &Path) -> bool {
+    database.keep(&record(folder), folder, Duration::from_mins(1)).unwrap().is_new
+}
+
+/// A run's intervals as the database has them.
+pub(crate) fn intervals(database: &mut Database, record: &RunRecord) -> Vec<Interval> {
+    let mut all = Vec::new();
+    let read: Result<(), DatabaseError> = database.intervals(record, |interval| {
+        all.push(interval);
+        Ok(())
+    });
+    read.unwrap();
+    all
 }
 
 /// The program, with nothing of the caller's environment that would lead it to another database.

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::bench::{migrated, sync, told, tollgate};
+use tollgate::store::{self, DatabaseError};
+
+use crate::bench::{migrated, open, sync, told, tollgate};
 use crate::cluster::{self, Cluster};
 use crate::runs::{self, SMALL};
 
@@ -61,6 +63,33 @@ fn a_run_from_the_database_gets_the_folder_back_that_it_had() {
 }
 
 #[test]
+fn a_folder_that_was_not_given_back_whole_by_the_database_is_none() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let (_runs, url) = stored(&cluster);
+    let mut database = open(&url);
+    let fetched = database.fetch(&name(1)).unwrap();
+    for cut in [0, 1, 40] {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let mut left = cut;
+        let cut_off = store::restore(elsewhere.path(), &fetched.record, |folder| {
+            database.intervals(&fetched.record, |interval| {
+                left -= 1;
+                if left < 0 {
+                    Err(std::io::Error::other("cut off").into())
+                } else {
+                    Ok::<_, DatabaseError>(folder.add(&interval)?)
+                }
+            })
+        });
+        assert!(cut_off.is_err());
+        assert_eq!(store::run_folders(elsewhere.path()).unwrap(), [] as [std::path::PathBuf; 0], "{cut}");
+    }
+}
+
+#[test]
 fn lists_and_comparisons_are_the_same_from_the_database() {
     if cluster::is_left_out() {
         return;
@@ -101,9 +130,9 @@ fn a_pruned_run_of_the_database_shows_the_figures_that_it_showed() {
     let (runs, url) = stored(&cluster);
     let db = |words: &[&str]| tollgate().arg("db").args(words).env("DATABASE_URL", &url).output().unwrap();
     let pretended = db(&["prune", "--keep", "1d", "--dry-run"]);
-    assert!(told(&pretended).contains("Would drop 186 seconds of 3 runs"), "{}", told(&pretended));
+    assert!(told(&pretended).contains("Would drop 186 intervals of 3 runs"), "{}", told(&pretended));
     let pruned = db(&["prune", "--keep", "1d"]);
-    assert!(told(&pruned).contains("Dropped 186 seconds of 3 runs"), "{}", told(&pruned));
+    assert!(told(&pruned).contains("Dropped 186 intervals of 3 runs"), "{}", told(&pruned));
     let elsewhere = tempfile::tempdir().unwrap();
     let here = command(&["show", &name(2)], runs.path()).output().unwrap();
     let there = command(&["show", &name(2)], elsewhere.path()).env("DATABASE_URL", &url).output().unwrap();
@@ -124,12 +153,7 @@ fn the_doctor_says_of_a_database_what_keeps_runs_from_being_stored() {
     let cluster = Cluster::start();
     migrated(&cluster, "store");
     cluster.create_database("empty");
-    cluster.sql(
-        "store",
-        &format!(
-            "create role stranger login password '{CANARY}'; grant usage on schema tollgate to stranger"
-        ),
-    );
+    cluster.sql("store", &format!("create role stranger login password '{CANARY}'"));
     cluster.sql("store", &format!("create role ci login password '{CANARY}' in role tollgate_writer"));
     let status = |url: &str| {
         let output = tollgate().args(["db", "status"]).env("DATABASE_URL", url).output().unwrap();
@@ -144,6 +168,15 @@ fn the_doctor_says_of_a_database_what_keeps_runs_from_being_stored() {
     found(&cluster.url_as("ci", CANARY, "store"), 0, "this user may store runs");
     found(&cluster.url_of("empty"), 1, "`tollgate db migrate` makes it");
     found(&cluster.url_as("stranger", CANARY, "store"), 1, "there is none, or this user may not see it");
+    cluster.sql(
+        "store",
+        "grant usage on schema tollgate to stranger; grant select on tollgate.migrations to stranger",
+    );
+    cluster.sql(
+        "store",
+        "create policy stranger_reads on tollgate.migrations for select to stranger using (true)",
+    );
+    found(&cluster.url_as("stranger", CANARY, "store"), 1, "this user may neither store nor read runs");
     found(&cluster.url_as("nobody", CANARY, "store"), 1, "check user name and password");
     cluster.sql("store", "alter table tollgate.runs disable row level security");
     found(&cluster.url_of("store"), 1, "tollgate.runs: row level security is off");

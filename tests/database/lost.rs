@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tollgate::record::Decision;
 use tollgate::store::{self, Mark, Stored};
@@ -14,23 +14,47 @@ use crate::runs::{self, Shape};
 
 /// Long enough that a kill falls into it.
 const LARGE: Shape = Shape { scenarios: 1, seconds: 60, per_second: 6 };
-const RUNS: u64 = 6;
-const KILLS: u64 = 12;
+const RUNS: u64 = 4;
+const KILLS: u32 = 8;
 
-/// Runs, and what the tables hold when they were sent undisturbed to the database `expected`.
-fn expected(cluster: &Cluster) -> (tempfile::TempDir, Vec<(&'static str, String)>) {
+/// Runs, what the tables hold when they were sent undisturbed to the database `expected`, and how long that took.
+fn expected(cluster: &Cluster) -> (tempfile::TempDir, Vec<(&'static str, String)>, Duration) {
     let folder = tempfile::tempdir().unwrap();
     for seed in 0..RUNS {
         runs::write(folder.path(), seed, LARGE);
     }
-    let output = sync(folder.path(), &migrated(cluster, "expected")).output().unwrap();
+    let url = migrated(cluster, "expected");
+    let start = Instant::now();
+    let output = sync(folder.path(), &url).output().unwrap();
+    let took = start.elapsed();
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
-    (folder, contents(cluster, "expected"))
+    (folder, contents(cluster, "expected"), took)
 }
 
-/// Moments spread over what one undisturbed sending takes, and a little beyond.
-fn moments() -> impl Iterator<Item = Duration> {
-    (0..KILLS).map(|at| Duration::from_millis(at * at * 8))
+/// How many runs a database has; of each of them it has everything.
+fn whole_runs(cluster: &Cluster, database: &str) -> u64 {
+    assert_runs_are_whole(cluster, database);
+    cluster.sql(database, "select count(*) from tollgate.runs")[0][0].parse().unwrap()
+}
+
+/// Disturbs sendings at moments that are spread over what an undisturbed one takes, each to an empty database, and lets
+/// them be repeated. At least one must have been cut off in the middle.
+fn disturbed(cluster: &mut Cluster, disturb: fn(&mut Cluster, Child, &str)) {
+    let (folder, expected, took) = expected(cluster);
+    let mut in_the_middle = 0;
+    for kill in 0..KILLS {
+        let name = format!("disturbed_{kill}");
+        let url = migrated(cluster, &name);
+        let child = sync(folder.path(), &url).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(took * (2 * kill + 1) / (2 * KILLS));
+        disturb(cluster, child, &name);
+        let there = whole_runs(cluster, &name);
+        in_the_middle += u32::from(0 < there && there < RUNS);
+        let output = sync(folder.path(), &url).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+        assert_eq!(contents(cluster, &name), expected);
+    }
+    assert!(in_the_middle > 0, "no disturbance fell between the first run and the last");
 }
 
 #[test]
@@ -38,19 +62,10 @@ fn a_prober_that_is_killed_while_it_sends_leaves_the_database_whole_and_every_ru
     if cluster::is_left_out() {
         return;
     }
-    let cluster = Cluster::start();
-    let (folder, expected) = expected(&cluster);
-    let url = migrated(&cluster, "killed");
-    for moment in moments() {
-        let mut child = sync(folder.path(), &url).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(moment);
+    disturbed(&mut Cluster::start(), |_, mut child, _| {
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_runs_are_whole(&cluster, "killed");
-    }
-    let output = sync(folder.path(), &url).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
-    assert_eq!(contents(&cluster, "killed"), expected);
+    });
 }
 
 #[test]
@@ -58,24 +73,14 @@ fn a_database_that_crashes_while_runs_are_sent_gets_every_run_once() {
     if cluster::is_left_out() {
         return;
     }
-    let mut cluster = Cluster::start();
-    let (folder, expected) = expected(&cluster);
-    let url = migrated(&cluster, "crashed");
     // What was committed must outlast a crash.
-    cluster.configure(&["fsync = on", "synchronous_commit = on", "full_page_writes = on"]);
-    cluster.restart();
-    for moment in moments() {
-        let child = sync(folder.path(), &url).stderr(Stdio::piped()).spawn().unwrap();
-        std::thread::sleep(moment);
+    let settings = ["fsync = on", "synchronous_commit = on", "full_page_writes = on"];
+    disturbed(&mut Cluster::with_settings(&settings), |cluster, child, _| {
         cluster.stop_immediate();
         let output = child.wait_with_output().unwrap();
         assert!([Some(0), Some(4)].contains(&output.status.code()), "{}", told(&output));
         cluster.restart();
-        assert_runs_are_whole(&cluster, "crashed");
-    }
-    let output = sync(folder.path(), &url).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
-    assert_eq!(contents(&cluster, "crashed"), expected);
+    });
 }
 
 /// Of a run that is there at all, everything is.
@@ -92,7 +97,7 @@ fn two_that_send_the_same_runs_to_a_database_at_once_store_each_once() {
         return;
     }
     let cluster = Cluster::start();
-    let (folder, expected) = expected(&cluster);
+    let (folder, expected, _) = expected(&cluster);
     let url = migrated(&cluster, "twice");
     let both = [(); 2].map(|()| sync(folder.path(), &url).stderr(Stdio::piped()).spawn().unwrap());
     for child in both {
@@ -108,12 +113,12 @@ fn a_database_restored_without_the_latest_runs_gets_them_again() {
         return;
     }
     let cluster = Cluster::start();
-    let (folder, expected) = expected(&cluster);
+    let (folder, expected, _) = expected(&cluster);
     let url = cluster.url_of("expected");
     cluster.sql("expected", "delete from tollgate.runs where started > '2026-01-01 00:25+00'");
     let output = sync(folder.path(), &url).output().unwrap();
     assert!(
-        told(&output).contains("3 runs sent to") && told(&output).contains("3 there already"),
+        told(&output).contains("1 run sent to") && told(&output).contains("3 there already"),
         "{}",
         told(&output)
     );
@@ -271,4 +276,48 @@ fn a_writer_who_may_not_read_the_database_goes_by_the_marks_in_the_folders() {
     }
     let all = sync(runs.path(), &url).arg("--all").output().unwrap();
     assert!(told(&all).contains("0 runs sent") && told(&all).contains("3 there already"), "{}", told(&all));
+}
+
+#[test]
+fn a_prober_that_is_killed_while_it_stores_its_run_has_said_so_before() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, target) = (Cluster::start(), Target::start());
+    let runs = tempfile::tempdir().unwrap();
+    let url = migrated(&cluster, "store");
+    let lock = cluster.url_of("store");
+    std::thread::scope(|scope| {
+        scope.spawn(|| cluster.sql_as(&lock, "begin; lock table tollgate.runs; select pg_sleep(600)"));
+        wait_until(|| cluster.sql("postgres", LOCKED)[0] == ["1"]);
+        let mut child = run(&target, runs.path(), &url, "1s")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_until(|| cluster.sql("postgres", WAITING)[0] == ["1"]);
+        let folder = only_folder(runs.path());
+        assert!(folder.join("report.html").is_file() && folder.join("run.json").is_file());
+        assert!(Mark::read(&folder).unsynced.is_some());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        cluster.sql("postgres", "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()");
+    });
+    let output = sync(runs.path(), &url).output().unwrap();
+    assert!(told(&output).contains("1 run sent"), "{}", told(&output));
+    assert_eq!(Mark::read(&only_folder(runs.path())).unsynced, None);
+}
+
+const LOCKED: &str =
+    "select count(*) from pg_locks where relation is not null and mode = 'AccessExclusiveLock' and granted";
+const WAITING: &str = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
+
+fn wait_until(holds: impl Fn() -> bool) {
+    for _ in 0..600 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("what was waited for did not come within 30 s");
 }

@@ -62,3 +62,12 @@ fn a_file_of_authorities_that_is_none_is_an_error_with_the_remedy() {
         assert!(error.to_string().contains("sslrootcert"), "{error}");
     }
 }
+
+#[test]
+fn a_database_is_reached_by_an_address_of_ipv6_too() {
+    if cluster::is_left_out() || std::net::TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let cluster = Cluster::with_settings(&["listen_addresses = '127.0.0.1, ::1'"]);
+    connect(&cluster.url().replace("127.0.0.1", "[::1]")).unwrap();
+}

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use tollgate::postgres::{Address, Mode, Session, Trouble};
+
 use crate::bench::{migrated, sync, told, tollgate};
 use crate::cluster::{self, Cluster};
 use crate::runs::{self, SMALL};
@@ -68,21 +70,20 @@ fn a_database_schema_of_another_version_is_told_with_what_brings_both_together()
 }
 
 #[test]
-fn a_database_that_takes_no_writes_is_told_as_such() {
+fn a_database_that_is_set_to_read_alone_is_told_as_such_and_can_still_be_pruned() {
     if cluster::is_left_out() {
         return;
     }
     let (cluster, runs) = (Cluster::start(), one_run());
     let url = migrated(&cluster, "store");
-    // A standby server refuses with the same state; it cannot be asked for a transaction that writes.
-    cluster.sql("store", "create function tollgate.refuse() returns trigger language plpgsql as \
-                $$ begin raise exception 'cannot execute INSERT in a read-only transaction' using errcode = '25006'; end $$");
-    cluster.sql(
-        "store",
-        "create trigger refuse before insert on tollgate.runs execute function tollgate.refuse()",
-    );
+    assert_eq!(sync(runs.path(), &url).output().unwrap().status.code(), Some(0));
+    runs::write(runs.path(), 2, SMALL);
+    cluster.sql("store", "alter database store set default_transaction_read_only = on");
     let said = refused(runs.path(), &url);
     assert!(said.contains("takes no writes") && said.contains("primary server"), "{said}");
+    assert_eq!(cluster.sql("store", "select count(*) from tollgate.runs")[0], ["1"]);
+    let pruned = tollgate().args(["db", "prune", "--keep", "1d"]).env("DATABASE_URL", &url).output().unwrap();
+    assert!(told(&pruned).contains("Dropped 62 intervals of 1 run that"), "{}", told(&pruned));
 }
 
 #[test]
@@ -128,9 +129,10 @@ fn a_database_that_hangs_is_given_up_and_the_run_is_kept() {
 
 #[test]
 fn a_wrong_database_url_is_a_usage_error_before_anything_is_sent_and_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
     for url in [
         format!("postgres://u:{CANARY}#1@127.0.0.1/x"),
-        format!("mysql://u:{CANARY}@127.0.0.1/x"),
+        format!("postgresql://u:{CANARY}@127.0.0.1:port/x"),
         format!("postgres://u:{CANARY}@127.0.0.1/x?sslmode=sometimes"),
         format!("postgres://u:{CANARY}@db.example/x?sslmode=prefer"),
     ] {
@@ -149,8 +151,40 @@ fn a_wrong_database_url_is_a_usage_error_before_anything_is_sent_and_never_shown
             }
         }
     }
+    let foreign = tollgate()
+        .args(["run", "http://127.0.0.1:1", "--duration", "1s", "--runs-dir"])
+        .arg(&folder.path())
+        .env("DATABASE_URL", format!("mysql://u:{CANARY}@h/x"))
+        .output()
+        .unwrap();
+    assert_eq!(foreign.status.code(), Some(1), "{}", told(&foreign));
+    assert!(
+        told(&foreign).contains("names no Postgres database") && !told(&foreign).contains(CANARY),
+        "{}",
+        told(&foreign)
+    );
     let none = tollgate().args(["sync", "--store", "none"]).env("DATABASE_URL", "x").output().unwrap();
     assert!(told(&none).contains("no database is named"), "{}", told(&none));
     let required = tollgate().args(["run", "http://127.0.0.1:1", "--require-store"]).output().unwrap();
     assert_eq!(required.status.code(), Some(2), "{}", told(&required));
+}
+
+/// The clock is stopped once the transaction has begun, and goes on by itself where nobody has anything to do.
+#[test]
+fn a_database_that_hangs_in_the_middle_of_a_transaction_is_given_up() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let error = runtime.block_on(async {
+        let mut session = Session::connect(&Address::parse(&cluster.url()).unwrap()).await.unwrap();
+        let mut transaction = session.begin(Mode::ReadOnly).await.unwrap();
+        cluster.pause();
+        tokio::time::pause();
+        transaction.rows("select 1", |query| query).await.unwrap_err()
+    });
+    cluster.resume();
+    assert_eq!(error.trouble, Trouble::TimedOut, "{error}");
+    assert!(error.to_string().contains("no answer within 35 s"), "{error}");
 }

@@ -5,10 +5,8 @@
 
 use std::fmt::Write as _;
 
-use sqlx::AssertSqlSafe;
-
 use super::{DatabaseError, schema};
-use crate::postgres::{Mode, Session, Transaction};
+use crate::postgres::{AssertSqlSafe, Mode, Session, Transaction};
 
 /// What the schema of views is known by.
 const MARK: &str = "Read-only views of the runs of tollgate.";

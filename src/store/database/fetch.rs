@@ -18,9 +18,7 @@ pub struct Fetched {
     pub identity: Uuid,
     /// The run.
     pub record: Box<RunRecord>,
-    /// Its seconds, in the order they were settled; none where they were pruned.
-    pub intervals: Vec<Interval>,
-    /// Whether its seconds were dropped.
+    /// Whether its intervals were dropped.
     pub pruned: bool,
 }
 
@@ -40,8 +38,7 @@ pub(super) async fn fetch(session: &mut Session, at: &str, run: &str) -> Result<
     let json: &str = transaction.value(row, "record")?;
     let record: RunRecord = serde_json::from_str(json).map_err(|error| damaged(id, at, &error))?;
     let pruned = transaction.value(row, "pruned")?;
-    let intervals = intervals(&mut transaction, at, &record).await?;
-    Ok(Fetched { identity, record: Box::new(record), intervals, pruned })
+    Ok(Fetched { identity, record: Box::new(record), pruned })
 }
 
 /// The id of the run that is meant: an id whole, or by the eight digits that end it and its folder's name.
@@ -71,27 +68,51 @@ fn no_run(run: &str, at: &str) -> DatabaseError {
     DatabaseError::NoRun { run: run.to_owned(), at: at.to_owned() }
 }
 
-async fn intervals(
-    transaction: &mut Transaction<'_>,
+/// How many intervals are read at once: their histograms take up to a MB each when they are unpacked.
+const AT_ONCE: i32 = 64;
+
+/// Hands out a run's intervals in the order they were settled; none where they were pruned.
+pub(super) async fn intervals<E: From<DatabaseError>>(
+    session: &mut Session,
     at: &str,
     record: &RunRecord,
-) -> Result<Vec<Interval>, DatabaseError> {
-    let mut histograms = histograms(transaction, at, record.id).await?;
-    let sql = "select position, request, stage, start_us, tally::text as tally from tollgate.intervals \
-               where run_id = $1 order by position";
-    let rows = transaction.rows(sql, |query| query.bind(record.id)).await?;
-    let numbering = Numbering::of(record);
-    rows.iter()
-        .map(|row| {
-            let mut interval = interval(transaction, at, record.id, &numbering, row)?;
-            let position: i32 = transaction.value(row, "position")?;
-            (interval.series, interval.server_timings) = histograms.remove(&position).unwrap_or_default();
-            Ok(interval)
-        })
-        .collect()
+    mut each: impl FnMut(Interval) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut from = 0;
+    loop {
+        let some = some_intervals(session, at, record, from).await?;
+        let Some((last, _)) = some.last() else { return Ok(()) };
+        from = last.saturating_add(1);
+        some.into_iter().try_for_each(|(_, interval)| each(interval))?;
+    }
 }
 
-/// A second with its counts, without its histograms.
+/// The next intervals from a position on, with their positions.
+async fn some_intervals(
+    session: &mut Session,
+    at: &str,
+    record: &RunRecord,
+    from: i32,
+) -> Result<Vec<(i32, Interval)>, DatabaseError> {
+    let mut transaction = session.begin(Mode::ReadOnly).await?;
+    let sql = "select i.position, i.request, i.stage, i.start_us, i.tally::text as tally from tollgate.intervals i \
+               join tollgate.runs r on r.id = i.run_id and r.pruned is null \
+               where i.run_id = $1 and i.position >= $2 order by i.position limit $3";
+    let rows = transaction.rows(sql, |query| query.bind(record.id).bind(from).bind(AT_ONCE)).await?;
+    let positions = rows.iter().map(|row| transaction.value(row, "position"));
+    let positions = positions.collect::<Result<Vec<i32>, _>>()?;
+    let mut histograms = histograms(&mut transaction, at, record.id, &positions).await?;
+    let numbering = Numbering::of(record);
+    let mut intervals = Vec::with_capacity(rows.len());
+    for (row, position) in rows.iter().zip(positions) {
+        let mut interval = interval(&transaction, at, record.id, &numbering, row)?;
+        (interval.series, interval.server_timings) = histograms.remove(&position).unwrap_or_default();
+        intervals.push((position, interval));
+    }
+    Ok(intervals)
+}
+
+/// An interval with its counts, without its histograms.
 fn interval(
     transaction: &Transaction<'_>,
     at: &str,
@@ -117,14 +138,16 @@ fn interval(
     })
 }
 
-/// The histograms of each second, by its position.
+/// The histograms of intervals, by their positions.
 async fn histograms(
     transaction: &mut Transaction<'_>,
     at: &str,
     run: Uuid,
+    positions: &[i32],
 ) -> Result<HashMap<i32, (Series, ServerTimings)>, DatabaseError> {
-    let sql = "select interval, dimension, hdr from tollgate.interval_histograms where run_id = $1";
-    let rows = transaction.rows(sql, |query| query.bind(run)).await?;
+    let sql = "select interval, dimension, hdr from tollgate.interval_histograms \
+               where run_id = $1 and interval = any($2)";
+    let rows = transaction.rows(sql, |query| query.bind(run).bind(positions)).await?;
     let mut all: HashMap<i32, (Series, ServerTimings)> = HashMap::new();
     for row in &rows {
         let histogram = Histogram::from_v2(transaction.value(row, "hdr")?)?;

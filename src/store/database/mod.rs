@@ -25,8 +25,8 @@ pub use prune::Pruned;
 pub use schema::{Right, Standing, Unprotected};
 
 use crate::history::Filter;
-use crate::postgres::{Address, Mode, Session};
-use crate::record::{RunRecord, RunSummary};
+use crate::postgres::{Address, Mode, PgError, Session};
+use crate::record::{Interval, RunRecord, RunSummary};
 
 /// A connection to the store, for one caller that waits for each answer.
 #[derive(Debug)]
@@ -38,19 +38,25 @@ pub struct Database {
 
 /// What became of a run that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    /// It is there now.
-    Added,
-    /// It was there already, and nothing was changed.
-    WasThere,
+pub struct Sent {
+    /// The store that has it.
+    pub store: Uuid,
+    /// Whether it is new there; else it was there already, and nothing was changed.
+    pub is_new: bool,
 }
 
 impl Database {
     /// Opens a connection; the schema is looked at when it is needed.
     pub fn open(address: &Address) -> Result<Self, DatabaseError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let session = runtime.block_on(Session::connect(address))?;
-        Ok(Self { runtime, session, at: address.shown() })
+        match runtime.block_on(Session::connect(address)) {
+            Ok(session) => Ok(Self { runtime, session, at: address.shown() }),
+            Err(error) => {
+                // A look-up of the name may go on for as long as the resolver takes.
+                runtime.shutdown_background();
+                Err(error.into())
+            }
+        }
     }
 
     /// Brings the schema up to what this version needs; returns the names of the migrations that were applied.
@@ -74,10 +80,19 @@ impl Database {
         })
     }
 
-    /// Stores a run from its record and its folder, in one transaction, unless it is there.
-    pub fn keep(&mut self, record: &RunRecord, folder: &Path) -> Result<Sent, DatabaseError> {
+    /// Stores a run from its record and its folder, in one transaction, unless it is there; all within `limit`.
+    pub fn keep(
+        &mut self,
+        record: &RunRecord,
+        folder: &Path,
+        limit: Duration,
+    ) -> Result<Sent, DatabaseError> {
         let Self { runtime, session, at } = self;
-        runtime.block_on(keep::keep(session, at, record, super::intervals(folder)?))
+        let intervals = super::intervals(folder)?;
+        let kept = async { tokio::time::timeout(limit, keep::keep(session, at, record, intervals)).await };
+        runtime.block_on(kept).unwrap_or_else(|_| {
+            Err(PgError::timed_out(at, format!("not stored within {} s", limit.as_secs())).into())
+        })
     }
 
     /// Which of these runs are there; `None` where the user may not read that.
@@ -98,7 +113,17 @@ impl Database {
         runtime.block_on(fetch::fetch(session, at, run))
     }
 
-    /// Drops the seconds of runs that started longer ago than `keep`; their totals stay, so that no shown figure changes.
+    /// Hands out a run's intervals, in the order they were settled, a few held at a time; none where they were pruned.
+    pub fn intervals<E: From<DatabaseError>>(
+        &mut self,
+        record: &RunRecord,
+        each: impl FnMut(Interval) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(fetch::intervals(session, at, record, each))
+    }
+
+    /// Drops the intervals of runs that started longer ago than `keep`; their totals stay, so that no shown figure changes.
     pub fn prune(&mut self, keep: Duration, pretend: bool) -> Result<Pruned, DatabaseError> {
         let Self { runtime, session, at } = self;
         runtime.block_on(prune::prune(session, at, keep, pretend))

@@ -1,4 +1,4 @@
-//! Dropping the seconds of old runs.
+//! Dropping the intervals of old runs.
 
 use std::time::Duration;
 
@@ -7,63 +7,67 @@ use uuid::Uuid;
 use super::{DatabaseError, schema};
 use crate::postgres::{Mode, Session};
 
-/// How many runs are pruned in one transaction: it must end within a statement's time.
-const AT_ONCE: i64 = 64;
+/// How many intervals are dropped in one transaction, with their histograms: few enough for a small server and a
+/// statement's time.
+const AT_ONCE: i32 = 2_000;
 
 /// What was dropped, or would be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// Runs that lost their seconds.
+    /// Runs that lost intervals.
     pub runs: u64,
-    /// Those seconds.
+    /// Those intervals.
     pub intervals: u64,
 }
 
-/// Drops the seconds of runs that started longer ago than `keep`, some runs at a time, the oldest first.
+/// Drops the intervals of runs that started longer ago than `keep`, the oldest run first.
+///
+/// A run counts as pruned from its first slice on, and one that was begun is taken up again.
 pub(super) async fn prune(
     session: &mut Session,
     at: &str,
     keep: Duration,
     pretend: bool,
 ) -> Result<Pruned, DatabaseError> {
-    if pretend {
-        return would_be(session, at, keep).await;
+    let old = old(session, at, keep).await?;
+    let mut pruned = Pruned { runs: old.len() as u64, intervals: 0 };
+    for (run, intervals) in old {
+        pruned.intervals += if pretend { intervals } else { drop_all(session, run).await? };
     }
-    let mut pruned = Pruned::default();
-    loop {
-        let some = some(session, at, keep).await?;
-        pruned.runs += some.runs;
-        pruned.intervals += some.intervals;
-        if some.runs == 0 {
-            return Ok(pruned);
-        }
-    }
+    Ok(pruned)
 }
 
-async fn some(session: &mut Session, at: &str, keep: Duration) -> Result<Pruned, DatabaseError> {
-    let mut transaction = session.begin(Mode::ReadWrite).await?;
-    schema::identity(&mut transaction, at).await?;
-    let old = "update tollgate.runs set pruned = now() where id in (select id from tollgate.runs \
-               where pruned is null and started < now() - make_interval(secs => $1) \
-               order by started limit $2 for update) returning id";
-    let rows = transaction.rows(old, |query| query.bind(keep.as_secs_f64()).bind(AT_ONCE)).await?;
-    let ids = rows.iter().map(|row| transaction.value::<Uuid>(row, "id")).collect::<Result<Vec<_>, _>>()?;
-    let runs = ids.len() as u64;
-    // Their histograms go with them.
-    let drop = "delete from tollgate.intervals where run_id = any($1)";
-    let intervals = transaction.execute(drop, |query| query.bind(ids)).await?;
-    transaction.commit().await?;
-    Ok(Pruned { runs, intervals })
-}
-
-async fn would_be(session: &mut Session, at: &str, keep: Duration) -> Result<Pruned, DatabaseError> {
+/// The runs that are to lose their intervals, and how many they have.
+async fn old(session: &mut Session, at: &str, keep: Duration) -> Result<Vec<(Uuid, u64)>, DatabaseError> {
     let mut transaction = session.begin(Mode::ReadOnly).await?;
     schema::identity(&mut transaction, at).await?;
-    let sql = "select count(distinct r.id) as runs, count(i.run_id) as intervals from tollgate.runs r \
-               left join tollgate.intervals i on i.run_id = r.id \
-               where r.pruned is null and r.started < now() - make_interval(secs => $1)";
+    let sql = "select r.id, count(*) as intervals from tollgate.runs r join tollgate.intervals i on i.run_id = r.id \
+               where r.started < now() - make_interval(secs => $1) group by r.id order by r.started";
     let rows = transaction.rows(sql, |query| query.bind(keep.as_secs_f64())).await?;
-    let Some(row) = rows.first() else { return Ok(Pruned::default()) };
-    let count = |column| transaction.value::<i64>(row, column).map(super::list::unsigned);
-    Ok(Pruned { runs: count("runs")?, intervals: count("intervals")? })
+    let run = |row| {
+        let intervals = transaction.value::<i64>(row, "intervals")?;
+        Ok((transaction.value(row, "id")?, super::list::unsigned(intervals)))
+    };
+    rows.iter().map(run).collect()
+}
+
+/// Drops a run's intervals slice by slice; how many there were.
+async fn drop_all(session: &mut Session, run: Uuid) -> Result<u64, DatabaseError> {
+    let mut dropped = 0;
+    loop {
+        let mut transaction = session.begin(Mode::Overriding).await?;
+        let mark = "update tollgate.runs set pruned = coalesce(pruned, now()) where id = $1";
+        transaction.execute(mark, |query| query.bind(run)).await?;
+        let last = "select max(position) as last from (select position from tollgate.intervals \
+                    where run_id = $1 order by position limit $2) slice";
+        let rows = transaction.rows(last, |query| query.bind(run).bind(AT_ONCE)).await?;
+        let last = rows.first().map_or(Ok(None), |row| transaction.value::<Option<i32>>(row, "last"))?;
+        let Some(last) = last else { return Ok(dropped) };
+        // The histograms first, so that no interval looks for its own one by one.
+        let histograms = "delete from tollgate.interval_histograms where run_id = $1 and interval <= $2";
+        transaction.execute(histograms, |query| query.bind(run).bind(last)).await?;
+        let intervals = "delete from tollgate.intervals where run_id = $1 and position <= $2";
+        dropped += transaction.execute(intervals, |query| query.bind(run).bind(last)).await?;
+        transaction.commit().await?;
+    }
 }

@@ -37,6 +37,9 @@ const LEDGER: &str = "\
     comment on column tollgate.migrations.sha256 is 'The digest of that file, hexadecimal.';
     comment on column tollgate.migrations.applied is 'When it was applied.'";
 
+/// Roles, rights and policies: put right by every migration, as they may have been changed meanwhile.
+const RIGHTS: &str = include_str!("../../../migrations/rights.sql");
+
 /// A number that no other program is likely to lock: the letters `tollgate`.
 const LOCK: i64 = 0x746f_6c6c_6761_7465;
 
@@ -67,6 +70,7 @@ pub(super) async fn migrate(session: &mut Session, at: &str) -> Result<Vec<&'sta
         transaction.execute(insert, |query| query.bind(version).bind(migration.name).bind(sha256)).await?;
         done.push(migration.name);
     }
+    transaction.script(RIGHTS).await?;
     transaction.commit().await?;
     Ok(done)
 }
@@ -112,7 +116,11 @@ fn are_known(applied: &[(i32, String)], at: &str) -> Result<(), DatabaseError> {
 
 async fn exists(transaction: &mut Transaction<'_>) -> Result<bool, PgError> {
     let rows = transaction
-        .rows("select to_regclass('tollgate.migrations') is not null as there", |query| query)
+        .rows(
+            "select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+             where n.nspname = 'tollgate' and c.relname = 'migrations') as there",
+            |query| query,
+        )
         .await?;
     rows.first().map_or(Ok(false), |row| transaction.value(row, "there"))
 }
@@ -173,7 +181,8 @@ pub(super) async fn standing(session: &mut Session) -> Result<Standing, Database
     let mut transaction = session.begin(Mode::ReadOnly).await?;
     let server = "select current_setting('server_version') as server, \
                   (select ssl from pg_stat_ssl where pid = pg_backend_pid()) as encrypted, \
-                  to_regclass('tollgate.migrations') is not null and to_regclass('tollgate.store') is not null as there";
+                  exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+                      where n.nspname = 'tollgate' and c.relname = 'store') as there";
     let rows = transaction.rows(server, |query| query).await?;
     let mut standing = Standing {
         server: String::new(),
@@ -197,11 +206,12 @@ pub(super) async fn standing(session: &mut Session) -> Result<Standing, Database
 }
 
 async fn rights(transaction: &mut Transaction<'_>) -> Result<BTreeSet<Right>, PgError> {
-    let sql = "select has_schema_privilege('tollgate', 'usage') as usage, \
-               has_table_privilege('tollgate.migrations', 'select') as version, \
-               has_table_privilege('tollgate.runs', 'insert') as store, \
-               has_table_privilege('tollgate.runs', 'select') as read, \
-               pg_has_role(nspowner, 'usage') as own from pg_namespace where nspname = 'tollgate'";
+    // By their numbers: who may not use the schema may not ask by name.
+    let sql = "select has_schema_privilege(n.oid, 'usage') as usage, has_table_privilege(m.oid, 'select') as version, \
+               has_table_privilege(r.oid, 'insert') as store, has_table_privilege(r.oid, 'select') as read, \
+               pg_has_role(nspowner, 'usage') as own from pg_namespace n \
+               join pg_class m on m.relnamespace = n.oid and m.relname = 'migrations' \
+               join pg_class r on r.relnamespace = n.oid and r.relname = 'runs' where nspname = 'tollgate'";
     let rows = transaction.rows(sql, |query| query).await?;
     let Some(row) = rows.first() else { return Ok(BTreeSet::new()) };
     let usage: bool = transaction.value(row, "usage")?;
@@ -219,7 +229,8 @@ async fn unprotected(transaction: &mut Transaction<'_>) -> Result<Vec<Unprotecte
     let sql = "select relname::text as relation, relrowsecurity as secured, \
                exists (select from pg_policy where polrelid = c.oid) as policed, \
                exists (select from aclexplode(relacl) where grantee = 0) as public \
-               from pg_class c where relnamespace = 'tollgate'::regnamespace and relkind in ('r', 'p') order by 1";
+               from pg_class c join pg_namespace n on n.oid = relnamespace \
+               where nspname = 'tollgate' and relkind in ('r', 'p') order by 1";
     let rows = transaction.rows(sql, |query| query).await?;
     let mut found = Vec::new();
     for row in &rows {
