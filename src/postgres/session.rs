@@ -33,7 +33,8 @@ pub enum Mode {
     Overriding,
 }
 
-/// A transaction: the only thing that a query can be sent through. Dropped, it is rolled back.
+/// A transaction: the only thing that a query can be sent through. Dropped, it is rolled back with the session's next one, or
+/// its end; until then the server keeps it open, so that one that only reads is committed too.
 #[derive(Debug)]
 pub struct Transaction<'s> {
     inner: sqlx::Transaction<'s, Postgres>,

@@ -4,10 +4,8 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::io::Read as _;
 
-use flate2::read::ZlibDecoder;
-use flate2::{Compress, Compression, FlushCompress, Status};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use hdrhistogram::serialization::{Deserializer as HdrReader, Serializer as _, V2Serializer};
 
 use super::HistogramError;
@@ -74,16 +72,34 @@ pub(super) fn counts(bytes: &[u8]) -> Result<hdrhistogram::Histogram<u64>, Histo
     HdrReader::new().deserialize(&mut &*plain).map_err(|error| HistogramError::new(&error))
 }
 
+thread_local! {
+    static INFLATE: RefCell<Decompress> = RefCell::new(Decompress::new(true));
+}
+
 fn inflated(bytes: &[u8]) -> Result<Cow<'_, [u8]>, HistogramError> {
     let Some(deflated) = bytes.strip_prefix(&DEFLATED) else { return Ok(Cow::Borrowed(bytes)) };
     let stream = deflated.get(4..).ok_or_else(cut_off)?;
-    let mut plain = Vec::new();
-    let read = ZlibDecoder::new(stream).take(LONGEST + 1).read_to_end(&mut plain);
-    read.map_err(|error| HistogramError::new(&error))?;
-    if plain.len() as u64 > LONGEST {
-        return Err(HistogramError::new(&"it is longer than any histogram"));
+    INFLATE.with_borrow_mut(|inflate| inflate_with(inflate, stream)).map(Cow::Owned)
+}
+
+fn inflate_with(inflate: &mut Decompress, stream: &[u8]) -> Result<Vec<u8>, HistogramError> {
+    inflate.reset(true);
+    let mut plain = Vec::with_capacity(1024.max(4 * stream.len()));
+    loop {
+        let read = usize::try_from(inflate.total_in()).unwrap_or(usize::MAX);
+        let rest = stream.get(read..).unwrap_or_default();
+        let before = plain.len();
+        let status = inflate.decompress_vec(rest, &mut plain, FlushDecompress::None);
+        let status = status.map_err(|error| HistogramError::new(&error))?;
+        if plain.len() as u64 > LONGEST {
+            return Err(HistogramError::new(&"it is longer than any histogram"));
+        }
+        match status {
+            Status::StreamEnd => return Ok(plain),
+            _ if plain.len() == before && plain.len() < plain.capacity() => return Err(cut_off()),
+            _ => plain.reserve(plain.len()),
+        }
     }
-    Ok(Cow::Owned(plain))
 }
 
 fn sound(plain: &[u8]) -> Result<(), HistogramError> {
@@ -103,6 +119,8 @@ fn cut_off() -> HistogramError {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
     use proptest::prelude::*;
 

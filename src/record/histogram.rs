@@ -180,7 +180,12 @@ impl Histogram {
 
     /// Reads HdrHistogram's V2 encoding, plain or deflated; `clipped` is not part of it.
     pub fn from_v2(bytes: &[u8]) -> Result<Self, HistogramError> {
-        Self::counts_of_v2(bytes).map(|counts| Self::from_counts(&counts))
+        let mut counts = Self::counts_of_v2(bytes)?;
+        if (counts.low(), counts.sigfig()) != (1, Self::DIGITS) {
+            return Ok(Self::from_counts(&counts));
+        }
+        counts.auto(true);
+        Ok(Self { counts, clipped: 0 })
     }
 
     /// The counts in HdrHistogram's V2 encoding as another tool recorded them, in whatever unit and precision.

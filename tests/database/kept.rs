@@ -142,3 +142,40 @@ fn everything_in_the_database_schema_has_a_comment_and_nothing_is_made_elsewhere
     assert_eq!(cluster.sql("commented", others)[0], ["0"]);
     assert_eq!(open(&cluster.url_of("commented")).migrate().unwrap(), [] as [&str; 0]);
 }
+
+#[test]
+fn nothing_that_is_asked_leaves_a_transaction_of_the_database_open() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, folder) = (Cluster::start(), tempfile::tempdir().unwrap());
+    let mut database = open(&migrated(&cluster, "asked"));
+    let path = runs::write(folder.path(), 1, SMALL);
+    let record = record(&path);
+    let closed = |what: &str| {
+        let open = "select count(*) from pg_stat_activity where state like 'idle in transaction%'";
+        assert_eq!(cluster.sql("postgres", open)[0], ["0"], "{what}");
+    };
+    database.migrate().unwrap();
+    closed("migrate");
+    for what in ["stored", "there already"] {
+        keep(&mut database, &path);
+        closed(what);
+    }
+    database.identity().unwrap();
+    closed("identity");
+    database.standing().unwrap();
+    closed("standing");
+    database.which(&[record.id]).unwrap();
+    closed("which");
+    database.summaries(&Filter::default()).unwrap();
+    closed("summaries");
+    database.fetch(&record.id.to_string()).unwrap();
+    closed("fetch");
+    intervals(&mut database, &record);
+    closed("intervals");
+    for pretend in [true, false] {
+        database.prune(std::time::Duration::from_hours(1), pretend).unwrap();
+        closed("prune");
+    }
+}

@@ -38,6 +38,7 @@ pub(super) async fn fetch(session: &mut Session, at: &str, run: &str) -> Result<
     let json: &str = transaction.value(row, "record")?;
     let record: RunRecord = serde_json::from_str(json).map_err(|error| damaged(id, at, &error))?;
     let pruned = transaction.value(row, "pruned")?;
+    transaction.commit().await?;
     Ok(Fetched { identity, record: Box::new(record), pruned })
 }
 
@@ -109,6 +110,7 @@ async fn some_intervals(
         (interval.series, interval.server_timings) = histograms.remove(&position).unwrap_or_default();
         intervals.push((position, interval));
     }
+    transaction.commit().await?;
     Ok(intervals)
 }
 

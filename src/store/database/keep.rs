@@ -23,6 +23,7 @@ pub(super) async fn keep(
     let mut seconds = intervals.peekable();
     let pruned = seconds.peek().is_none() && has_exchanges(record);
     if !run(&mut transaction, record, pruned, at).await? {
+        transaction.commit().await?;
         return Ok(Sent { store, is_new: false });
     }
     let numbering = Numbering::of(record);

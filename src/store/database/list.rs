@@ -16,8 +16,9 @@ pub(super) async fn which(session: &mut Session, ids: &[Uuid]) -> Result<Option<
         transaction.rows("select id from tollgate.runs where id = any($1)", |query| query.bind(ids)).await;
     match found {
         Ok(rows) => {
-            let ids = rows.iter().map(|row| transaction.value(row, "id"));
-            Ok(Some(ids.collect::<Result<_, _>>()?))
+            let ids = rows.iter().map(|row| transaction.value(row, "id")).collect::<Result<_, _>>()?;
+            transaction.commit().await?;
+            Ok(Some(ids))
         }
         Err(PgError { trouble: Trouble::Rights, .. }) => Ok(None),
         Err(error) => Err(error.into()),
@@ -63,6 +64,7 @@ pub(super) async fn summaries(
             run.requests.push(request);
         }
     }
+    transaction.commit().await?;
     Ok(runs)
 }
 

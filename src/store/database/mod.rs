@@ -76,7 +76,9 @@ impl Database {
         let Self { runtime, session, at } = self;
         runtime.block_on(async {
             let mut transaction = session.begin(Mode::ReadOnly).await?;
-            schema::identity(&mut transaction, at).await
+            let identity = schema::identity(&mut transaction, at).await?;
+            transaction.commit().await?;
+            Ok(identity)
         })
     }
 

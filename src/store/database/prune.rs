@@ -48,7 +48,9 @@ async fn old(session: &mut Session, at: &str, keep: Duration) -> Result<Vec<(Uui
         let intervals = transaction.value::<i64>(row, "intervals")?;
         Ok((transaction.value(row, "id")?, super::list::unsigned(intervals)))
     };
-    rows.iter().map(run).collect()
+    let old = rows.iter().map(run).collect();
+    transaction.commit().await?;
+    old
 }
 
 /// Drops a run's intervals slice by slice; how many there were.
@@ -62,7 +64,10 @@ async fn drop_all(session: &mut Session, run: Uuid) -> Result<u64, DatabaseError
                     where run_id = $1 order by position limit $2) slice";
         let rows = transaction.rows(last, |query| query.bind(run).bind(AT_ONCE)).await?;
         let last = rows.first().map_or(Ok(None), |row| transaction.value::<Option<i32>>(row, "last"))?;
-        let Some(last) = last else { return Ok(dropped) };
+        let Some(last) = last else {
+            transaction.commit().await?;
+            return Ok(dropped);
+        };
         // The histograms first, so that no interval looks for its own one by one.
         let histograms = "delete from tollgate.interval_histograms where run_id = $1 and interval <= $2";
         transaction.execute(histograms, |query| query.bind(run).bind(last)).await?;

@@ -202,6 +202,7 @@ pub(super) async fn standing(session: &mut Session) -> Result<Standing, Database
         standing.unprotected = unprotected(&mut transaction).await?;
         fill(&mut standing, &mut transaction).await?;
     }
+    transaction.commit().await?;
     Ok(standing)
 }
 
