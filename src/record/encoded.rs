@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_inflates_without_end_is_refused() {
-        let mut deflated = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut deflated = flate2::write::ZlibEncoder::new(Vec::new(), Compression::fast());
         std::io::copy(&mut std::io::repeat(0).take(9 << 20), &mut deflated).unwrap();
         let bytes = [&DEFLATED[..], &[0; 4], &deflated.finish().unwrap()].concat();
         assert!(counts(&bytes).unwrap_err().to_string().contains("longer than any histogram"));
