@@ -1,5 +1,6 @@
 //! Where runs are read from: their folders, or the database.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -70,7 +71,9 @@ impl Flags {
 }
 
 impl Source {
-    /// The summaries of those runs that a filter may take. What cannot be read is told and left out.
+    /// The summaries of the runs that a history of this filter is made of. What cannot be read is told and left out.
+    ///
+    /// Folders are summed up whatever the filter: a merged run keeps its parts out of a history that it is not in itself.
     pub(super) fn summaries(&self, filter: &Filter) -> Result<Vec<RunSummary>, Problem> {
         match (&self.database, &self.runs_dir) {
             (Some(address), runs_dir) => {
@@ -80,7 +83,7 @@ impl Source {
                 }
                 Ok(runs)
             }
-            (None, Some(runs_dir)) => summaries(runs_dir, filter),
+            (None, Some(runs_dir)) => summaries(runs_dir),
             (None, None) => Ok(Vec::new()),
         }
     }
@@ -131,12 +134,11 @@ fn tell_unsynced(runs_dir: &Path) {
     }
 }
 
-fn summaries(runs_dir: &Path, filter: &Filter) -> Result<Vec<RunSummary>, Problem> {
+fn summaries(runs_dir: &Path) -> Result<Vec<RunSummary>, Problem> {
     let (mut runs, mut unread) = (Vec::new(), Vec::new());
     for run in store::summaries(runs_dir).map_err(wrong)? {
         match run {
-            Ok(run) if filter.takes_run(&run) => runs.push(run),
-            Ok(_) => {}
+            Ok(run) => runs.push(run),
             Err(error) => unread.push(error.to_string()),
         }
     }
@@ -145,14 +147,19 @@ fn summaries(runs_dir: &Path, filter: &Filter) -> Result<Vec<RunSummary>, Proble
 }
 
 fn fetch(database: &mut Database, run: &Path) -> Result<Fetched, Problem> {
-    // A folder's path may have been typed of a run that is here no longer.
-    let name = run.file_name().unwrap_or(run.as_os_str()).to_string_lossy();
-    database.fetch(&name).map_err(|error| match error {
+    database.fetch(&name_of(run)).map_err(|error| match error {
         DatabaseError::NoRun { .. } | DatabaseError::Ambiguous { .. } => {
             Problem::usage(format!("error: {error}"))
         }
         other => other.into(),
     })
+}
+
+/// The name of a run: the path of its folder or of a file there may have been typed of one that is here no longer.
+fn name_of(run: &Path) -> Cow<'_, str> {
+    let is_record = run.file_name().is_some_and(|file| file == "run.json");
+    let folder = run.parent().filter(|_| is_record).unwrap_or(run);
+    folder.file_name().unwrap_or(run.as_os_str()).to_string_lossy()
 }
 
 fn record(folder: PathBuf) -> Result<RunRecord, Problem> {

@@ -76,12 +76,13 @@ pub struct Run {
 impl History {
     /// The history of those runs that a filter takes.
     ///
-    /// A run that is there twice counts once, and one that a merged run is made of only as part of that.
+    /// A run that is there twice counts once, and one that a merged run is made of only as part of that, also where the
+    /// filter leaves the merged run out: it started when the first of its parts did, and has the tags that all of them have.
     pub fn of(runs: impl IntoIterator<Item = RunSummary>, filter: &Filter) -> Self {
-        let mut runs: Vec<RunSummary> = runs.into_iter().filter(|run| filter.takes_run(run)).collect();
+        let mut runs: Vec<RunSummary> = runs.into_iter().collect();
         runs.sort_by_key(|run| (run.started, run.id));
         let mut counted: HashSet<Uuid> = runs.iter().flat_map(|run| run.parts.iter().copied()).collect();
-        runs.retain(|run| counted.insert(run.id));
+        runs.retain(|run| counted.insert(run.id) && filter.takes_run(run));
         let (mut adder, mut left_out) = (Adder::default(), Vec::new());
         let trends = by_request(runs, filter)
             .into_iter()

@@ -74,6 +74,20 @@ fn a_run_that_is_there_twice_counts_once_and_a_part_only_in_the_run_it_was_merge
 }
 
 #[test]
+fn a_part_counts_only_in_the_merged_run_though_a_filter_leaves_that_out() {
+    let home = || vec![request("shop", "home", &[5_000, 6_000], 0)];
+    let tags = |name: &str| [(ENVIRONMENT.to_owned(), name.to_owned())].into();
+    let part = |hours| RunSummary { tags: tags("staging"), ..run(hours, home()) };
+    let merged = RunSummary { parts: vec![Uuid::from_u128(2), Uuid::from_u128(3)], ..run(0, home()) };
+    let runs = || vec![part(1), part(2), merged.clone(), part(3)];
+    let hours = |filter: Filter| hours(&History::of(runs(), &filter));
+    assert_eq!(hours(Filter::default()), [0, 3]);
+    assert_eq!(hours(Filter { tags: tags("staging"), ..Filter::default() }), [3]);
+    assert_eq!(hours(Filter { since: Some(part(1).started), ..Filter::default() }), [3]);
+    assert_eq!(hours(Filter { until: Some(part(1).started), ..Filter::default() }), [0]);
+}
+
+#[test]
 fn a_damaged_histogram_is_left_out_with_its_whole_row_and_told() {
     let mut damaged = request("shop", "home", &[5_000], 3);
     damaged.latency.hdr.truncate(9);

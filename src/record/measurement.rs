@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dimension, EvidenceLog, Failure, Histogram, Prober, Series, ServerTimings, Sharing, micros};
+use super::{Ceiling, EvidenceLog, Histogram, Prober, Series, ServerTimings, Sharing, Tally, micros};
 
 /// The part of a run an exchange belongs to. Warm-up is cold and warm-up together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -37,96 +37,6 @@ impl Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-/// A duration against which exceedances are counted exactly while the run goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ceiling {
-    /// Which part of an exchange is compared.
-    pub dimension: Dimension,
-    /// The first value that exceeds.
-    #[serde(rename = "limit_us", with = "micros")]
-    pub limit: Duration,
-}
-
-/// How many exchanges exceeded a ceiling.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CeilingCount {
-    /// Exchanges that entered the dimension: those with a value, and those that failed in it or before it ended.
-    pub judged: u64,
-    /// Of these, the ones at or above the limit, and the failed ones.
-    pub exceeded: u64,
-    /// What `exceeded` would be if what the prober itself may have added were subtracted: the exchange's lag, and the
-    /// time that the prober stood still meanwhile.
-    pub exceeded_without_lag: u64,
-    /// What `exceeded` would be if each exchange's wait for a connection were subtracted from its latency; a dropped
-    /// one did nothing but wait.
-    #[serde(default)]
-    pub exceeded_without_wait: u64,
-}
-
-impl CeilingCount {
-    /// Adds another count.
-    pub fn add(&mut self, other: Self) {
-        self.judged += other.judged;
-        self.exceeded += other.exceeded;
-        self.exceeded_without_lag += other.exceeded_without_lag;
-        self.exceeded_without_wait += other.exceeded_without_wait;
-    }
-}
-
-/// Counts of exchanges.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
-    /// Exchanges that came to an end: ok, failed or dropped.
-    pub exchanges: u64,
-    /// Exchanges that met every expectation.
-    pub ok: u64,
-    /// Exchanges that failed, by the kind of failure.
-    pub failures: BTreeMap<Failure, u64>,
-    /// Exceedances, one count a ceiling of the request's plan and in its order.
-    pub ceilings: Vec<CeilingCount>,
-    /// Exchanges for which a connection was opened.
-    pub fresh: u64,
-    /// Body bytes received.
-    pub body_bytes: u64,
-}
-
-impl Tally {
-    /// Exchanges that failed or were dropped.
-    pub fn failed(&self) -> u64 {
-        self.exchanges - self.ok
-    }
-
-    /// Exchanges that failed in a given way.
-    pub fn failed_by(&self, failure: Failure) -> u64 {
-        self.failures.get(&failure).copied().unwrap_or(0)
-    }
-
-    /// Exchanges that were asked and got no answer at all.
-    pub fn unanswered(&self) -> u64 {
-        self.failures.iter().filter(|(failure, _)| failure.is_without_answer()).map(|(_, count)| count).sum()
-    }
-
-    /// Exchanges that got an answer, right or wrong.
-    pub fn answered(&self) -> u64 {
-        self.exchanges - self.unanswered() - self.failed_by(Failure::Dropped)
-    }
-
-    /// Adds another tally of the same request.
-    pub fn add(&mut self, other: &Self) {
-        self.exchanges += other.exchanges;
-        self.ok += other.ok;
-        self.fresh += other.fresh;
-        self.body_bytes += other.body_bytes;
-        for (failure, count) in &other.failures {
-            *self.failures.entry(*failure).or_default() += count;
-        }
-        self.ceilings.resize(self.ceilings.len().max(other.ceilings.len()), CeilingCount::default());
-        for (mine, theirs) in self.ceilings.iter_mut().zip(&other.ceilings) {
-            mine.add(*theirs);
-        }
     }
 }
 

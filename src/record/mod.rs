@@ -19,6 +19,7 @@ mod run;
 mod server_timings;
 mod sharing;
 mod summary;
+mod tally;
 mod verdict;
 
 pub use adder::Adder;
@@ -30,8 +31,8 @@ pub use comparison::{
 pub use dimension::Dimension;
 pub use histogram::{Histogram, HistogramError, Series};
 pub use measurement::{
-    Actual, Ceiling, CeilingCount, Connections, Ending, Interval, Lookups, Measurement, RequestMeasurement,
-    ScenarioMeasurement, Stage, StageMeasurement, Tally,
+    Actual, Connections, Ending, Interval, Lookups, Measurement, RequestMeasurement, ScenarioMeasurement,
+    Stage, StageMeasurement,
 };
 pub use merge::{difference, told_differences};
 pub use outcome::{Evidence, EvidenceLog, Failure};
@@ -41,6 +42,7 @@ pub use run::{Capacity, FORMAT, Host, PlannedRequest, PlannedScenario, Provenanc
 pub use server_timings::ServerTimings;
 pub use sharing::{Part, Sharing};
 pub use summary::{RequestSummary, RunSummary};
+pub use tally::{Ceiling, CeilingCount, Tally};
 pub use verdict::{BudgetVerdict, Decision, Reason, ScenarioVerdict, Verdict};
 
 /// Durations as whole microseconds in files, under field names that end in `_us`.

@@ -34,6 +34,8 @@ pub enum Failure {
     Protocol,
     /// A timeout of the scenario ran out.
     TimedOut,
+    /// No answer came, and what the run was imported from does not tell why.
+    NoAnswer,
     /// No connection became free within the timeout: the request was never sent.
     Dropped,
     /// The prober's machine had no descriptor, port or buffer left, or it stood still while the exchange ran out of time:
@@ -57,6 +59,7 @@ impl Failure {
             Self::Malformed => "malformed",
             Self::Protocol => "protocol",
             Self::TimedOut => "timed_out",
+            Self::NoAnswer => "no_answer",
             Self::Dropped => "dropped",
             Self::Prober => "prober",
         }
@@ -77,6 +80,7 @@ impl Failure {
             Self::Malformed => "not HTTP",
             Self::Protocol => "other protocol",
             Self::TimedOut => "timed out",
+            Self::NoAnswer => "no answer",
             Self::Dropped => "dropped",
             Self::Prober => "prober at fault",
         }

@@ -34,7 +34,8 @@ pub fn summaries(
     Ok(read.into_iter())
 }
 
-/// The folders in a folder, by name.
+/// The folders in a folder, by name. Those whose names begin with a dot are passed over: what is still put together
+/// there, such as an imported run, is no run yet.
 pub(super) fn folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let entries = match fs::read_dir(runs_dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -43,6 +44,9 @@ pub(super) fn folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let mut folders = Vec::new();
     for entry in entries {
         let entry = entry.map_err(StoreError::read(runs_dir))?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
         // A link says that it is one; what it leads to must be looked at.
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir()) || entry.path().is_dir();
         folders.extend(is_folder.then(|| entry.path()));

@@ -109,6 +109,9 @@ pub(super) fn remedy(failure: Failure) -> &'static str {
         Failure::TimedOut => {
             "the phases table says where the time went; the target's log says what it waited for"
         }
+        Failure::NoAnswer => {
+            "the artifact does not say why: `tollgate doctor` tells a name, a connection and a TLS handshake that fail apart"
+        }
         Failure::Dropped => {
             "the target held every allowed connection: make it faster, or allow more connections"
         }

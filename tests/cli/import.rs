@@ -79,7 +79,7 @@ fn artifacts_become_runs_with_their_verdicts_which_are_not_the_commands() {
     let told = text(&output.stdout);
     assert!(
         told.ends_with(
-            "4 artifacts: 4 runs imported, 0 were there already; 2 answered 200, 1 answered 410, 1 never connected\n"
+            "4 artifacts: 4 runs imported, 0 were there already; 2 answered 200, 1 answered 410, 1 got no answer\n"
         ),
         "{told}"
     );

@@ -1,8 +1,8 @@
 //! A run comes back from the database as it was, and is there once.
 
 use time::macros::datetime;
-use tollgate::history::Filter;
-use tollgate::record::{Interval, RunSummary};
+use tollgate::history::{Filter, History};
+use tollgate::record::{Interval, Part, RunSummary, Sharing};
 use tollgate::store::{self, DatabaseError};
 
 use crate::bench::{contents, intervals, keep, migrated, open, record};
@@ -69,6 +69,74 @@ fn the_database_lists_the_runs_that_are_wanted() {
     let scenario = |name: &str| Filter { scenario: Some(name.to_owned()), ..Filter::default() };
     assert_eq!(starts(scenario("tile-loader-live")).len(), 6);
     assert_eq!(starts(scenario("other")).len(), 0);
+}
+
+#[test]
+fn a_part_is_listed_only_in_its_merged_run_from_the_database_and_from_folders_whatever_the_filter() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, folder) = (Cluster::start(), tempfile::tempdir().unwrap());
+    let mut database = open(&migrated(&cluster, "merged"));
+    // The merged run starts with the first of its parts, and has no environment: they do not agree on one.
+    let [merged, one, other, alone] = [0, 1, 2, 4].map(|seed| runs::write(folder.path(), seed, SMALL));
+    let mut record = record(&merged);
+    record.provenance.tags.remove("environment");
+    let parts = [1, 2].map(|shard| Part { shard, run: runs::id(u64::from(shard)), host: "probe".to_owned() });
+    let start = datetime!(2026-01-01 00:00 UTC);
+    record.measurement.sharing = Some(Sharing { of: 2, start, parts: parts.to_vec() });
+    store::complete(&merged, &record).unwrap();
+    for path in [&merged, &one, &other, &alone] {
+        keep(&mut database, path);
+    }
+    let staging = [("environment".to_owned(), "staging".to_owned())].into();
+    for (filter, minutes) in [
+        (Filter::default(), &[0, 40][..]),
+        (Filter { tags: staging, ..Filter::default() }, &[40]),
+        (Filter { since: Some(datetime!(2026-01-01 00:10 UTC)), ..Filter::default() }, &[40]),
+        (Filter { until: Some(datetime!(2026-01-01 00:10 UTC)), ..Filter::default() }, &[0]),
+        (Filter { until: Some(datetime!(2026-01-01 00:00 UTC)), ..Filter::default() }, &[]),
+    ] {
+        let of_folders = store::summaries(folder.path()).unwrap().map(Result::unwrap).collect::<Vec<_>>();
+        for runs in [database.summaries(&filter).unwrap(), of_folders] {
+            let history = History::of(runs, &filter);
+            let rows = history.trends.first().map_or(&[][..], |trend| &trend.rows);
+            let seen: Vec<_> = rows.iter().map(|row| (row.run.started - start).whole_minutes()).collect();
+            assert_eq!(seen, minutes, "{filter:?}");
+        }
+    }
+}
+
+#[test]
+fn a_run_of_the_database_goes_by_as_much_of_its_names_beginning_as_no_other_shares() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, folder) = (Cluster::start(), tempfile::tempdir().unwrap());
+    let mut database = open(&migrated(&cluster, "named"));
+    let paths = [1, 2].map(|seed| runs::write(folder.path(), seed, SMALL));
+    for path in &paths {
+        keep(&mut database, path);
+    }
+    // Names are of UTC wherever the server stands.
+    cluster.sql("named", "alter database named set timezone = 'Asia/Kolkata'");
+    let mut database = open(&cluster.url_of("named"));
+    for (path, lengths) in paths.iter().zip([15..=29, 15..=29]) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        for length in lengths {
+            let fetched = database.fetch(&name[..length]).unwrap();
+            assert_eq!(fetched.record.name(), name, "{length}");
+        }
+        let upper = name[21..].to_ascii_uppercase();
+        assert_eq!(database.fetch(&upper).unwrap().record.name(), name);
+    }
+    let several = database.fetch("2026-01-01T00-").unwrap_err().to_string();
+    for id in [1, 2].map(runs::id) {
+        assert!(several.contains(&id.to_string()), "{several}");
+    }
+    for unknown in ["2026-01-01T05-", "2026-01-0%", "2026_01-01T00-10", "%", "run.json", "x-00000000"] {
+        assert!(matches!(database.fetch(unknown), Err(DatabaseError::NoRun { .. })), "{unknown}");
+    }
 }
 
 #[test]

@@ -113,6 +113,11 @@ fn lists_and_comparisons_are_the_same_from_the_database() {
         assert!(!here.stdout.is_empty(), "{words:?}");
         assert_eq!(shown(&there), shown(&here), "{words:?}");
     }
+    let by_name = command(&["compare", &one, &other], runs.path()).output().unwrap();
+    let typed = [format!("gone/{one}/run.json"), format!("gone/{}", &other[..17])];
+    let by_path =
+        command(&["compare", &typed[0], &typed[1]], &nowhere).env("DATABASE_URL", &url).output().unwrap();
+    assert_eq!(shown(&by_path), shown(&by_name), "{}", told(&by_path));
     let folders =
         command(&["history", "--from", "folders"], &nowhere).env("DATABASE_URL", &url).output().unwrap();
     assert!(told(&folders).contains("There is no run below"), "{}", told(&folders));

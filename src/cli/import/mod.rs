@@ -1,6 +1,7 @@
 //! `tollgate import`
 
 mod files;
+mod held;
 mod keep;
 mod log;
 mod synthetic_check;

@@ -15,7 +15,8 @@ Examples:
   tollgate import synthetic-check artifacts/monitoring --output json | jq '.runs[].folder'
 
 The scenario of a run is named after its target, the budget is the artifact's own. An answer
-other than 2xx is an unexpected status; `fetch failed` is a failure and enters no quantile.";
+other than 2xx is an unexpected status; `fetch failed` is a failure of a
+cause that is not told, and enters no quantile.";
 
 /// The most bytes that are read of an artifact.
 const MOST_BYTES: u64 = 1 << 20;
@@ -52,15 +53,15 @@ pub(super) fn import(args: &Args) -> Result<Exit, Problem> {
 
 /// How many artifacts tell of each status, and how many of none.
 fn answers(answers: impl Iterator<Item = Answer>) -> Vec<(String, u64)> {
-    let (mut by_status, mut never) = (BTreeMap::new(), 0);
+    let (mut by_status, mut silent) = (BTreeMap::new(), 0);
     for answer in answers {
         match answer {
             Answer::Status(status) => *by_status.entry(status).or_default() += 1,
-            Answer::None => never += 1,
+            Answer::None => silent += 1,
         }
     }
     let mut counts: Vec<_> =
         by_status.into_iter().map(|(status, count)| (format!("answered {status}"), count)).collect();
-    counts.extend((never > 0).then(|| ("never connected".to_owned(), never)));
+    counts.extend((silent > 0).then(|| ("got no answer".to_owned(), silent)));
     counts
 }

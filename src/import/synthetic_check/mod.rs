@@ -2,8 +2,8 @@
 //!
 //! `{timestamp, target, budgetMs, durationMs, status|null, ok, error|null}`. The check made one GET on a connection that it
 //! opened for it, followed redirects, and stopped its clock when the answer's headers were there; without an answer it
-//! noted `fetch failed`. It let a duration pass that is just its budget, which exceeds here: durations have two decimals,
-//! so that this is rare.
+//! noted `fetch failed`, whether the name, the connection or TLS was the cause. It let a duration pass that is just its
+//! budget, which exceeds here: durations have two decimals, so that this is rare.
 
 mod artifact;
 mod told;
@@ -31,11 +31,12 @@ impl Artifact {
         let mut request = RequestMeasurement::new(self.line(), vec![self.ceiling()]);
         request.measured.add(&second);
         self.evidence().into_iter().for_each(|evidence| request.measured.evidence.add(evidence));
+        // Without an answer it is not told whether a connection was opened.
         let opened = u64::from(self.answer != Answer::None);
         let measured = ScenarioMeasurement {
             planned: Some(1),
             released: 1,
-            connections: Connections { opened, failed: 1 - opened, ..Connections::default() },
+            connections: Connections { opened, ..Connections::default() },
             ..ScenarioMeasurement::new(self.scenario(), vec![request])
         };
         let origin = Origin {
@@ -127,8 +128,7 @@ impl Artifact {
         match self.answer {
             Answer::Status(200..=299) => None,
             Answer::Status(_) => Some(Failure::Status),
-            // Whether name, address or handshake failed is not told; that the target was not reached is all that is.
-            Answer::None => Some(Failure::Unreachable),
+            Answer::None => Some(Failure::NoAnswer),
         }
     }
 

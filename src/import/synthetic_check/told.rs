@@ -20,7 +20,8 @@ pub(super) fn caveats(artifact: &Artifact) -> Vec<String> {
             "one request, on a new connection".to_owned(),
         ],
         Answer::None => vec![
-            "no answer came, and the artifact does not say why: its time is the failure's, and enters no quantile"
+            "no answer came, and the artifact does not say why (name, connection, TLS or any other cause): its time is the \
+             failure's, and enters no quantile"
                 .to_owned(),
         ],
     };

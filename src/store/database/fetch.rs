@@ -42,17 +42,19 @@ pub(super) async fn fetch(session: &mut Session, at: &str, run: &str) -> Result<
     Ok(Fetched { identity, record: Box::new(record), pruned })
 }
 
-/// The id of the run that is meant: an id whole, or by the eight digits that end it and its folder's name.
+/// The id of the run that is meant: by the whole id, its last eight digits, or a run's name or as much of its beginning as
+/// no other run shares; [`run_name`](crate::record::run_name) makes those names.
 async fn find(transaction: &mut Transaction<'_>, at: &str, run: &str) -> Result<Uuid, DatabaseError> {
     if let Ok(id) = Uuid::parse_str(run) {
         return Ok(id);
     }
-    let digits = run.rsplit('-').next().unwrap_or(run).to_ascii_lowercase();
-    if digits.len() != 8 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if run.is_empty() {
         return Err(no_run(run, at));
     }
-    let sql = "select id from tollgate.runs where right(id::text, 8) = $1 order by started limit 8";
-    let rows = transaction.rows(sql, |query| query.bind(digits)).await?;
+    let sql = "select id from tollgate.runs where right(id::text, 8) = lower($1) or starts_with( \
+                   to_char(started at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24-MI-SS\"Z-\"') || right(id::text, 8), $1) \
+               order by started, id limit 8";
+    let rows = transaction.rows(sql, |query| query.bind(run.to_owned())).await?;
     let ids = rows.iter().map(|row| transaction.value::<Uuid>(row, "id")).collect::<Result<Vec<_>, _>>()?;
     match ids[..] {
         [] => Err(no_run(run, at)),

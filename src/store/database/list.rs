@@ -25,7 +25,8 @@ pub(super) async fn which(session: &mut Session, ids: &[Uuid]) -> Result<Option<
     }
 }
 
-/// What lists show of the runs in which there may be something that a filter takes, oldest first.
+/// What lists show of the runs in which there may be something that a filter takes, oldest first. Parts of merged runs are
+/// not among them, whether or not the filter takes the merged run.
 pub(super) async fn summaries(
     session: &mut Session,
     at: &str,
@@ -47,6 +48,7 @@ pub(super) async fn summaries(
                and r.tags @> $3::text::jsonb \
                and ($4::text is null or exists \
                    (select from tollgate.scenarios w where w.run_id = r.id and w.name = $4)) \
+               and not exists (select from (select unnest(parts) as run from tollgate.runs) part where part.run = r.id) \
                order by r.started, r.id, q.position";
     let tags = serde_json::to_string(&filter.tags).unwrap_or_else(|_| "{}".to_owned());
     let rows = transaction

@@ -93,6 +93,7 @@ fn what_is_no_finished_run_is_told_and_skipped() {
     put("later", "run.json", b"{\"format\": 9999, \"other\": []}");
     put("foreign", "notes.txt", b"");
     put("binary", "run.json", &[0xff; 300]);
+    put(".import-x", "run.partial.json", b"{}");
     fs::write(runs.path().join("a file"), "").unwrap();
     let (good, others) = listed(runs.path());
     assert_eq!(good, [RunSummary::of(&sample())]);

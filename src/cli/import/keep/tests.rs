@@ -1,0 +1,109 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::import::Artifact;
+
+const ARTIFACT: &[u8] =
+    br#"{"timestamp": "2025-10-10T02:56:35.069Z", "target": "https://shop.example/app?mock=1",
+    "budgetMs": 300, "durationMs": 242.98, "status": 200, "ok": true, "error": null}"#;
+
+/// A run of three seconds, though an artifact has one.
+fn run() -> (RunRecord, Vec<Interval>) {
+    let (record, second) = Artifact::read(ARTIFACT).unwrap().run();
+    (record, vec![second; 3])
+}
+
+fn import(root: &Path) -> Kept {
+    let (record, intervals) = run();
+    Keeper::of(root).unwrap().keep(&record, intervals.into_iter()).unwrap()
+}
+
+/// All below a folder, by its path there; of files what they hold.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let mut all = BTreeMap::new();
+    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = PathBuf::from(path.file_name().unwrap());
+        if path.is_dir() {
+            all.extend(contents(&path).into_iter().map(|(below, content)| (name.join(below), content)));
+            all.insert(name, None);
+        } else {
+            all.insert(name, Some(std::fs::read(path).unwrap()));
+        }
+    }
+    all
+}
+
+/// Puts a folder back as it was.
+fn restore(folder: &Path, contents: &BTreeMap<PathBuf, Option<Vec<u8>>>) {
+    for (path, content) in contents {
+        match content {
+            None => std::fs::create_dir_all(folder.join(path)).unwrap(),
+            Some(bytes) => std::fs::write(folder.join(path), bytes).unwrap(),
+        }
+    }
+}
+
+/// What is on disk each time that an interval is asked for, and at the end.
+fn seen_while_importing(root: &Path) -> Vec<BTreeMap<PathBuf, Option<Vec<u8>>>> {
+    let (record, intervals) = run();
+    let mut seen = Vec::new();
+    let watched = intervals.into_iter().inspect(|_| seen.push(contents(root)));
+    Keeper::of(root).unwrap().keep(&record, watched).unwrap();
+    seen.push(contents(root));
+    seen
+}
+
+#[test]
+fn wherever_an_import_is_cut_off_there_is_no_run_and_the_next_makes_it_whole() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut seen = seen_while_importing(runs.path());
+    let whole = seen.pop().unwrap();
+    assert_eq!(whole.len(), 4, "{whole:?}");
+    assert_eq!(seen.len(), 3);
+    for left in seen {
+        assert!(left.keys().any(|path| path.ends_with(PARTIAL)), "{:?}", left.keys());
+        let cut = tempfile::tempdir().unwrap();
+        restore(cut.path(), &left);
+        assert_eq!(store::run_folders(cut.path()).unwrap(), [] as [PathBuf; 0]);
+        assert_eq!(store::summaries(cut.path()).unwrap().count(), 0);
+        assert!(import(cut.path()).is_new);
+        assert_eq!(contents(cut.path()), whole);
+        assert!(!import(cut.path()).is_new);
+    }
+}
+
+#[test]
+fn an_import_that_fails_leaves_nothing() {
+    let runs = tempfile::tempdir().unwrap();
+    let (record, intervals) = run();
+    let failing = intervals.into_iter().enumerate().map(|(at, interval)| {
+        assert!(at < 2, "the file ends");
+        interval
+    });
+    let keeper = Keeper::of(runs.path()).unwrap();
+    let kept = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| keeper.keep(&record, failing)));
+    assert!(kept.is_err());
+    assert_eq!(contents(runs.path()), BTreeMap::new());
+}
+
+#[test]
+fn a_folder_that_is_not_whole_gets_the_run_and_keeps_what_else_is_in_it() {
+    let (runs, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let folder = import(runs.path()).folder;
+    let before = contents(runs.path());
+    let mut record = run().0;
+    record.measurement.ending = Ending::Recovered;
+    store::complete(&folder, &record).unwrap();
+    std::fs::write(folder.join("notes"), "mine").unwrap();
+    assert!(import(runs.path()).is_new);
+    assert_eq!(std::fs::read(folder.join("notes")).unwrap(), b"mine");
+    std::fs::remove_file(folder.join("notes")).unwrap();
+    assert_eq!(contents(runs.path()), before);
+    record.id = uuid::Uuid::from_u128(1);
+    RunFolder::create(other.path(), &draft(&record)).unwrap();
+    let named = other.path().join(folder.file_name().unwrap());
+    std::fs::rename(RunFolder::path_of(other.path(), &draft(&record)), named).unwrap();
+    let (record, intervals) = run();
+    let kept = Keeper::of(other.path()).unwrap().keep(&record, intervals.into_iter());
+    assert!(kept.err().unwrap().to_string().contains("holds another run"));
+}
