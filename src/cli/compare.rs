@@ -39,8 +39,8 @@ pub(super) struct Args {
     after: PathBuf,
     #[command(flatten)]
     from: source::Flags,
-    /// What is printed on stdout
-    #[arg(long, value_enum, default_value = "text")]
+    /// What is printed on stdout: `text`, tables for people, or `json`, one object
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
     output: Output,
 }
 

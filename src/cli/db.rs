@@ -10,7 +10,7 @@ use crate::doctor;
 use crate::record::checkup::State;
 use crate::report;
 use crate::store::{Database, Pruned};
-use crate::units::{parse_duration, written};
+use crate::units::{UnitError, parse_duration, written};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,7 +50,7 @@ enum Command {
     /// Make read-only views for Supabase's API
     ///
     /// The views stand in a schema of their own, which has to be added to the schemas that the API exposes (Project settings,
-    /// API). They read with the rights of whoever asks, past no row level security.
+    /// API). They read with the rights of whoever asks, so that row level security holds.
     Expose(Expose),
 }
 
@@ -58,8 +58,8 @@ enum Command {
 struct Prune {
     #[command(flatten)]
     store: Store,
-    /// How long intervals are kept, such as `180d`
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    /// How long intervals are kept: a day or longer, such as `180d`
+    #[arg(long, value_name = "DURATION", value_parser = parse_keep)]
     keep: Duration,
     /// Say what would be dropped, and drop nothing
     #[arg(long)]
@@ -123,6 +123,18 @@ fn prune(args: &Prune) -> Result<Exit, Problem> {
         "{would} {intervals} intervals of {runs} that started more than {keep} ago; their totals stay."
     ))?;
     Ok(Exit::Pass)
+}
+
+/// How long intervals are kept. `6m` are six minutes, and seldom what is meant.
+fn parse_keep(text: &str) -> Result<Duration, UnitError> {
+    let keep = parse_duration(text)?;
+    if (Duration::from_hours(24)..=Duration::from_hours(24 * 36_500)).contains(&keep) {
+        return Ok(keep);
+    }
+    Err(UnitError::new(
+        format!("`{text}` is not from one day to a hundred years"),
+        "write days, such as `180d`",
+    ))
 }
 
 /// Whole days as such: humans keep things for 180 days, and not for five months, 27 days and 19 hours.

@@ -21,6 +21,7 @@ use crate::scenario::Scenario;
 ///
 /// Starts the rehearsal target as a child process on a free port, runs both tile-loader scenarios against it at the
 /// same time, and writes a run folder with a plotted report. Needs no network and no set-up; takes about 45 seconds.
+/// Nothing of it goes to a database, unless `tollgate sync` sends it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {

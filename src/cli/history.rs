@@ -11,6 +11,7 @@ use time::{Date, OffsetDateTime};
 
 use super::console::{Console, Output};
 use super::exit::{Exit, Problem};
+use super::log::SCREEN;
 use super::source::{Source, tell_left_out};
 use super::{source, tags};
 use crate::engine::clock;
@@ -117,6 +118,7 @@ pub(super) fn history(args: &Args) -> Result<Exit, Problem> {
         }
         Form::Text => {
             let console = Console { output: Output::Text };
+            tracing::info!(target: SCREEN, "Runs {}", source.place());
             let text = report::history(&history, most, console.width(), console.colours_results());
             console.result(&text)?;
         }

@@ -48,13 +48,18 @@ pub(super) struct Keeper {
 impl Store {
     /// The database that is meant; `None` where there is none.
     pub(super) fn address(&self) -> Result<Option<Address>, Problem> {
-        let given = self.store.clone().filter(|url| !url.is_empty());
-        let (url, from) = match (given, std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty())) {
-            (Some(none), _) if none == "none" => return Ok(None),
-            (Some(url), _) => (url, "--store"),
-            (None, Some(url)) => (url, "DATABASE_URL"),
-            (None, None) => return Ok(None),
-        };
+        if self.store.as_ref().is_some_and(String::is_empty) {
+            return Err(Problem::usage(
+                "error: --store is empty: name a database, `none` for none, or leave it out",
+            ));
+        }
+        let (url, from) =
+            match (self.store.clone(), std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty())) {
+                (Some(none), _) if none == "none" => return Ok(None),
+                (Some(url), _) => (url, "--store"),
+                (None, Some(url)) => (url, "DATABASE_URL"),
+                (None, None) => return Ok(None),
+            };
         // Whatever it is, it may hold a password.
         let address =
             Address::parse(&url).map_err(|error| Problem::usage(format!("error: {from}: {error}")))?;
@@ -66,7 +71,7 @@ impl Store {
     /// passed over with a word.
     fn address_for_runs(&self) -> Result<Option<Address>, Problem> {
         let foreign = |url: &String| !url.is_empty() && !Address::is_meant(url);
-        let named = self.store.as_ref().is_some_and(|store| !store.is_empty());
+        let named = self.store.is_some();
         match std::env::var("DATABASE_URL").ok().filter(foreign) {
             Some(_) if !named => {
                 tracing::warn!(
@@ -112,9 +117,9 @@ impl Flags {
 }
 
 /// How long storing a run may take, all in all.
-pub(super) const STORING: Duration = Duration::from_secs(60);
+pub(super) const STORING: Duration = Duration::from_mins(1);
 /// For how long a database that failed is left alone by later runs of the same command.
-const RESPITE: Duration = Duration::from_secs(60);
+const RESPITE: Duration = Duration::from_mins(1);
 
 impl Keeper {
     /// Stores a run whose folder is complete, and says how the program ends: the verdict stands whatever becomes of it,

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
+use time::OffsetDateTime;
+
 use super::{keeping, quick};
 use crate::engine::{clock, cores};
 use crate::plan::Secrets;
@@ -17,7 +19,7 @@ pub(super) fn now(commit: Option<String>, secrets: &Secrets) -> Provenance {
 pub(super) fn here(git_commit: Option<String>, secrets: &Secrets) -> Provenance {
     let command = typed().into_iter().map(|word| secrets.blot(&word).into_owned());
     Provenance {
-        started: clock::wall_clock(),
+        started: in_micros(clock::wall_clock()),
         tollgate: env!("CARGO_PKG_VERSION").to_owned(),
         host: Host {
             name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
@@ -29,6 +31,11 @@ pub(super) fn here(git_commit: Option<String>, secrets: &Secrets) -> Provenance 
         git_commit,
         tags: BTreeMap::new(),
     }
+}
+
+/// A moment as a database keeps it, so that it is the same from everywhere.
+fn in_micros(moment: OffsetDateTime) -> OffsetDateTime {
+    moment.replace_nanosecond(moment.microsecond() * 1_000).unwrap_or(moment)
 }
 
 /// The command as typed, but for what may hold anything: bodies, tokens, and headers that are not known to be harmless.

@@ -17,12 +17,20 @@ Examples:
   tollgate show reports/runs/2026-11-23T18-47-06Z-3bb6c035 --output json
   tollgate show 3bb6c035 --from database";
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  the run passed
+  1  it failed
+  2  usage: there is no such run, or a flag or the database's URL is wrong
+  3  it was inconclusive
+  4  internal: the database does not answer, the reports could not be written, or a defect";
+
 /// Show a run again, and write its reports anew
 ///
 /// A folder whose run was cut off is completed from the intervals it holds; its verdict is never a pass. A run that has no
 /// folder here, but is in the database, gets one.
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
+#[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(super) struct Args {
     /// A run: its folder, its name below the folder of runs or the beginning of one, or its id
     #[arg(value_name = "RUN")]

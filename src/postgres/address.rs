@@ -1,5 +1,6 @@
 //! Where a database is and how it is spoken to, as its URL says.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -84,8 +85,11 @@ impl Address {
 
     /// Reads a URL.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        let url = Url::parse(text.trim()).map_err(|_| malformed())?;
-        if !["postgres", "postgresql"].contains(&url.scheme()) || url.fragment().is_some() {
+        let url = Url::parse(&with_host(text.trim())).map_err(|_| malformed())?;
+        let is_postgres = ["postgres", "postgresql"].contains(&url.scheme());
+        // A password with a `/` or an `@` in it spills over into what is taken for the host or the database's name.
+        let database = url.path().trim_start_matches('/');
+        if !is_postgres || url.fragment().is_some() || database.contains(['/', '@', ':']) {
             return Err(malformed());
         }
         let settings = Settings::of(&url)?;
@@ -97,7 +101,8 @@ impl Address {
         let options = PgConnectOptions::from_url(&plain).map_err(|_| malformed())?;
         let host = if host.is_empty() { "localhost".to_owned() } else { host };
         // An address of IPv6 stands in brackets in a URL alone.
-        let options = options.host(host.trim_matches(['[', ']'])).port(url.port().unwrap_or(PORT));
+        let port = url.port().or(settings.port).unwrap_or(PORT);
+        let options = options.host(host.trim_matches(['[', ']'])).port(port);
         let pooler = match settings.pooler {
             None if options.get_port() == POOLED_PORT => Pooler::Transaction,
             given => given.unwrap_or(Pooler::None),
@@ -174,6 +179,7 @@ struct Settings {
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
     socket: Option<PathBuf>,
+    port: Option<u16>,
     application: String,
     pooler: Option<Pooler>,
     connect_timeout: Duration,
@@ -187,6 +193,7 @@ impl Settings {
             certificate: None,
             key: None,
             socket: None,
+            port: None,
             application: concat!("tollgate ", env!("CARGO_PKG_VERSION")).to_owned(),
             pooler: None,
             connect_timeout: CONNECT_TIMEOUT,
@@ -204,19 +211,12 @@ impl Settings {
             "sslcert" => self.certificate = Some(value.into()),
             "sslkey" => self.key = Some(value.into()),
             "host" if value.starts_with('/') => self.socket = Some(value.into()),
+            "port" => self.port = Some(value.parse().map_err(|_| malformed())?),
             "application_name" => value.clone_into(&mut self.application),
             "pooler" => self.pooler = Some(pooler(value)?),
             "pgbouncer" if value == "true" => self.pooler = Some(Pooler::Transaction),
             "connect_timeout" => self.connect_timeout = timeout(value)?,
-            // What other programs read from the same variable.
-            "pgbouncer" | "connection_limit" | "pool_timeout" | "schema" => {}
-            // What libpq reads and nothing here depends on.
-            "channel_binding"
-            | "gssencmode"
-            | "target_session_attrs"
-            | "tcp_user_timeout"
-            | "fallback_application_name" => {}
-            _ if key.starts_with("keepalives") => {}
+            _ if is_for_others(key) => {}
             _ => return Err(unknown(key)),
         }
         Ok(())
@@ -270,8 +270,35 @@ impl Tls {
     }
 }
 
+/// libpq's form without a host, `user@/database` or `user@:5432/database`, which is no URL to others: this machine's.
+fn with_host(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else { return Cow::Borrowed(text) };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let Some(at) = authority
+        .rfind('@')
+        .map(|at| at + 1)
+        .filter(|&at| authority[at..].is_empty() || authority[at..].starts_with(':'))
+    else {
+        return Cow::Borrowed(text);
+    };
+    Cow::Owned(format!("{scheme}://{}localhost{}", &rest[..at], &rest[at..]))
+}
+
 fn malformed() -> AddressError {
     AddressError { problem: "this is no URL of a Postgres database".to_owned(), remedy: FORM }
+}
+
+/// Settings of other programs that read the same variable, and those of libpq that nothing here depends on.
+fn is_for_others(key: &str) -> bool {
+    let prisma = ["pgbouncer", "connection_limit", "pool_timeout", "schema"];
+    let libpq = [
+        "channel_binding",
+        "gssencmode",
+        "target_session_attrs",
+        "tcp_user_timeout",
+        "fallback_application_name",
+    ];
+    prisma.contains(&key) || libpq.contains(&key) || key.starts_with("keepalives")
 }
 
 fn unknown(key: &str) -> AddressError {
@@ -319,7 +346,7 @@ fn password(url: &Url) -> Result<Option<SecretString>, AddressError> {
 }
 
 fn decoded(text: &str) -> Result<String, AddressError> {
-    percent_decode_str(text).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| malformed())
+    percent_decode_str(text).decode_utf8().map(Cow::into_owned).map_err(|_| malformed())
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -364,6 +391,10 @@ mod tests {
         }
         let socket = Address::parse("postgres:///x?host=/var/run/postgresql").unwrap();
         assert_eq!(socket.tls(), Tls::WhereOffered);
+        for url in ["postgres://u:p@/x?host=/tmp&port=25432", "postgres://u:p@:25432/x?host=/tmp"] {
+            let socket = Address::parse(url).unwrap();
+            assert_eq!((socket.tls(), socket.shown().as_str()), (Tls::WhereOffered, "u@localhost:25432/x"));
+        }
         for away in ["10.0.0.1", "localhost.example", "db.localhost", "[2001:db8::1]"] {
             let url = format!("postgres://u@{away}/x");
             assert_eq!(Address::parse(&url).map(|it| it.tls()), Ok(Tls::VerifyFull), "{away}");
@@ -389,6 +420,9 @@ mod tests {
             format!("mysql://u:{CANARY}@h/x"),
             format!("postgres://u:{CANARY}#@h/x"),
             format!("postgres://u:a/{CANARY}@h/x"),
+            format!("postgres://u:1/{CANARY}@h/x"),
+            format!("postgres://u:p@{CANARY}/x@h/x"),
+            format!("postgres://u:1/{CANARY}@h:1/x"),
             format!("postgres://u:a?{CANARY}@h/x"),
             format!("postgres://u:{CANARY}@h:port/x"),
             format!("postgres://u:{CANARY}%ff@h/x"),

@@ -77,7 +77,10 @@ impl Trouble {
                 "check host and port of the URL and whether the database runs; Supabase's direct host is reached over \
                  IPv6 alone, its pooler over IPv4 too"
             }
-            Self::TimedOut => "try again; `connect_timeout=30` in the URL waits longer for a connection",
+            Self::TimedOut => {
+                "see whether the server is up, and behind a pooler the database; `connect_timeout=30` in the URL waits longer \
+                 for a connection"
+            }
             Self::TooSlow => "try again when it has less to do; another `tollgate sync` may be under way",
             Self::Lost => "try again when the server is up",
             Self::Password => {

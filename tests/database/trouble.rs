@@ -153,7 +153,7 @@ fn a_wrong_database_url_is_a_usage_error_before_anything_is_sent_and_never_shown
     }
     let foreign = tollgate()
         .args(["run", "http://127.0.0.1:1", "--duration", "1s", "--runs-dir"])
-        .arg(&folder.path())
+        .arg(folder.path())
         .env("DATABASE_URL", format!("mysql://u:{CANARY}@h/x"))
         .output()
         .unwrap();

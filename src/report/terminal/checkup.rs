@@ -55,13 +55,13 @@ fn sum(findings: &[Finding], ink: &Ink) -> String {
     let (warnings, failures) = (count(State::Warn), count(State::Fail));
     let worst = findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok);
     let told = match (failures, warnings) {
-        (0, 0) => format!("all {} lines are ok: this machine can do the job", findings.len()),
-        (0, 1) => "1 warning: this machine can do the job, but look at it first".to_owned(),
-        (0, _) => format!("{warnings} warnings: this machine can do the job, but look at them first"),
-        (1, 0) => "1 line fails: a run could not do its job".to_owned(),
-        (_, 0) => format!("{failures} lines fail: a run could not do its job"),
+        (0, 0) => format!("all {} lines are ok", findings.len()),
+        (0, 1) => "1 warning: look at it first".to_owned(),
+        (0, _) => format!("{warnings} warnings: look at them first"),
+        (1, 0) => "1 line fails: see to it before a run".to_owned(),
+        (_, 0) => format!("{failures} lines fail: see to them before a run"),
         (_, _) => format!(
-            "{failures} {}, {warnings} {}: a run could not do its job",
+            "{failures} {}, {warnings} {}: see to them before a run",
             if failures == 1 { "line fails" } else { "lines fail" },
             if warnings == 1 { "warning" } else { "warnings" },
         ),
@@ -99,7 +99,7 @@ mod tests {
                      certificate expired: verification time 1795546800 (UNIX),\n                    \
                      but certificate is not valid after 1500000000\n                    \
                      → renew the certificate, or look at the clock\n\n\
-             fail  1 line fails, 1 warning: a run could not do its job\n"
+             fail  1 line fails, 1 warning: see to them before a run\n"
         );
     }
 
@@ -120,8 +120,8 @@ mod tests {
             let text = checkup(&findings.collect::<Vec<_>>(), 80, false);
             text.lines().last().unwrap().to_owned()
         };
-        assert_eq!(last(&[Ok, Ok]), "ok  all 2 lines are ok: this machine can do the job");
-        assert_eq!(last(&[Ok, Warn]), "warn  1 warning: this machine can do the job, but look at it first");
+        assert_eq!(last(&[Ok, Ok]), "ok  all 2 lines are ok");
+        assert_eq!(last(&[Ok, Warn]), "warn  1 warning: look at it first");
         assert!(last(&[Warn, Warn]).starts_with("warn  2 warnings: "));
         assert!(last(&[Fail, Ok]).starts_with("fail  1 line fails: "));
         assert!(last(&[Fail, Warn, Fail, Warn]).starts_with("fail  2 lines fail, 2 warnings: "));

@@ -98,7 +98,8 @@ pub(super) async fn totals(
                $7::bigint[], $8::bigint[])";
     let insert = transaction.execute(sql, |query| {
         let query = query.bind(run).bind(requests).bind(stages);
-        counts.into_iter().fold(query, |query, column| query.bind(column))
+        let [exchanges, ok, failed, fresh, body_bytes] = counts;
+        query.bind(exchanges).bind(ok).bind(failed).bind(fresh).bind(body_bytes)
     });
     insert.await?;
     total_histograms(transaction, run, histograms).await
