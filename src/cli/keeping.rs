@@ -117,7 +117,7 @@ impl Flags {
 }
 
 /// How long storing a run may take, all in all.
-pub(super) const STORING: Duration = Duration::from_mins(1);
+const STORING: Duration = Duration::from_mins(1);
 /// For how long a database that failed is left alone by later runs of the same command.
 const RESPITE: Duration = Duration::from_mins(1);
 

@@ -18,7 +18,7 @@ pub fn store(address: &Address) -> Vec<Finding> {
 
 /// What is to be said where no database is named.
 pub fn without_store() -> Finding {
-    found("address", "none is named (DATABASE_URL): runs are kept in their folders alone")
+    found("server", "none is named (DATABASE_URL): runs are kept in their folders alone")
 }
 
 fn found(name: &str, what: impl Into<String>) -> Finding {
@@ -28,15 +28,15 @@ fn found(name: &str, what: impl Into<String>) -> Finding {
 fn unreachable(error: &DatabaseError) -> Finding {
     match error {
         DatabaseError::Database(error @ PgError { trouble, .. }) => {
-            found("address", error.what()).fail(trouble.remedy())
+            found("server", error.what()).fail(trouble.remedy())
         }
-        other => found("address", other.to_string()).fail("try again"),
+        other => found("server", other.to_string()).fail("try again"),
     }
 }
 
 fn judge(address: &Address, standing: &Standing) -> Vec<Finding> {
     let server = format!("{}, PostgreSQL {}", address.shown(), standing.server);
-    let mut findings = vec![found("address", server), connection(address, standing), schema(standing)];
+    let mut findings = vec![found("server", server), connection(address, standing), schema(standing)];
     if standing.version.is_none() {
         return findings;
     }

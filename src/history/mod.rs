@@ -6,14 +6,16 @@ mod filter;
 mod sparkline;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::rc::Rc;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
 
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use self::filter::{ENVIRONMENT, Filter};
 pub use self::sparkline::{GAP, sparkline};
-use crate::record::{Adder, Decision, Histogram, Packed, RequestSummary, RunSummary};
+use crate::record::{Adder, Decision, Histogram, HistogramError, Packed, RequestSummary, RunSummary};
 
 /// Many runs, by what was requested in them.
 #[derive(Debug, Default)]
@@ -45,7 +47,7 @@ pub struct Trend {
 #[derive(Debug)]
 pub struct Row {
     /// The run.
-    pub run: Rc<Run>,
+    pub run: Arc<Run>,
     /// The decision on the request's scenario.
     pub decision: Decision,
     /// Exchanges that came to an end.
@@ -83,10 +85,10 @@ impl History {
         runs.sort_by_key(|run| (run.started, run.id));
         let mut counted: HashSet<Uuid> = runs.iter().flat_map(|run| run.parts.iter().copied()).collect();
         runs.retain(|run| counted.insert(run.id) && filter.takes_run(run));
-        let (mut adder, mut left_out) = (Adder::default(), Vec::new());
+        let mut left_out = Vec::new();
         let trends = by_request(runs, filter)
             .into_iter()
-            .map(|found| Trend::of(found, &mut adder, &mut left_out))
+            .map(|found| Trend::of(found, &mut left_out))
             .filter(|trend| !trend.rows.is_empty())
             .collect();
         Self { trends, left_out }
@@ -100,7 +102,7 @@ impl History {
 }
 
 /// What was found of one request: in each run its summary.
-type Found = Vec<(Rc<Run>, RequestSummary)>;
+type Found = Vec<(Arc<Run>, RequestSummary)>;
 
 /// The requests that a filter takes, in the order in which they are met.
 fn by_request(runs: Vec<RunSummary>, filter: &Filter) -> Vec<Found> {
@@ -108,7 +110,7 @@ fn by_request(runs: Vec<RunSummary>, filter: &Filter) -> Vec<Found> {
     let mut all: Vec<Found> = Vec::new();
     for mut run in runs {
         let requests = std::mem::take(&mut run.requests);
-        let run = Rc::new(Run::of(run));
+        let run = Arc::new(Run::of(run));
         for request in requests.into_iter().filter(|request| filter.takes(request)) {
             let known = places.get(&request.scenario).and_then(|names| names.get(&request.request)).copied();
             let place = known.unwrap_or_else(|| {
@@ -117,19 +119,49 @@ fn by_request(runs: Vec<RunSummary>, filter: &Filter) -> Vec<Found> {
                 all.push(Vec::new());
                 all.len() - 1
             });
-            all[place].push((Rc::clone(&run), request));
+            all[place].push((Arc::clone(&run), request));
         }
     }
     all
 }
 
+/// The latencies of one request in all runs, added, and whether each could be.
+type Added = (Histogram, Vec<Result<(), HistogramError>>);
+
+/// So many histograms are added by one thread before another is worth its start.
+const A_SHARE: usize = 512;
+
+/// Adds the latencies of all runs, on all processors where there are many; a sum is the same in whatever order.
+fn added(found: &[(Arc<Run>, RequestSummary)]) -> Added {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = found.len().div_ceil(processors).max(A_SHARE);
+    thread::scope(|scope| {
+        let adding: Vec<_> = found.chunks(share).map(|share| scope.spawn(|| added_here(share))).collect();
+        let mut all = (Histogram::default(), Vec::with_capacity(found.len()));
+        for share in adding {
+            // A thread that panics has found a defect, and ends the program as any defect does.
+            let (sum, added) = share.join().unwrap_or_else(|defect| std::panic::resume_unwind(defect));
+            all.0.add(&sum);
+            all.1.extend(added);
+        }
+        all
+    })
+}
+
+fn added_here(found: &[(Arc<Run>, RequestSummary)]) -> Added {
+    let (mut adder, mut sum) = (Adder::default(), Histogram::default());
+    let each = found.iter().map(|(_, summary)| adder.add(&summary.latency, &mut sum)).collect();
+    (sum, each)
+}
+
 impl Trend {
-    fn of(found: Found, adder: &mut Adder, left_out: &mut Vec<String>) -> Self {
+    fn of(found: Found, left_out: &mut Vec<String>) -> Self {
         let first = found.first().map(|(_, first)| (first.scenario.clone(), first.request.clone()));
         let (scenario, request) = first.unwrap_or_default();
-        let (mut sum, mut rows) = (Histogram::default(), Vec::with_capacity(found.len()));
-        for (run, summary) in found {
-            match adder.add(&summary.latency, &mut sum) {
+        let (sum, added) = added(&found);
+        let mut rows = Vec::with_capacity(found.len());
+        for ((run, summary), added) in found.into_iter().zip(added) {
+            match added {
                 Ok(()) => rows.push(Row::of(run, summary)),
                 Err(error) => {
                     left_out.push(format!("{}: the latency of {scenario} · {request} is {error}", run.name));
@@ -154,7 +186,7 @@ impl Trend {
 }
 
 impl Row {
-    fn of(run: Rc<Run>, summary: RequestSummary) -> Self {
+    fn of(run: Arc<Run>, summary: RequestSummary) -> Self {
         let RequestSummary { decision, exchanges, ok, latency, .. } = summary;
         Self { run, decision, exchanges, ok, latency: Packed { hdr: Vec::new(), ..latency } }
     }

@@ -11,7 +11,7 @@ use super::{DatabaseError, Sent, schema};
 use crate::postgres::{Mode, Session, Transaction};
 use crate::record::{Ending, Interval, RunRecord, RunSummary, Stage};
 
-/// Stores a run with its seconds, unless it is there.
+/// Stores a run with its intervals, unless it is there.
 pub(super) async fn keep(
     session: &mut Session,
     at: &str,
