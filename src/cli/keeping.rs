@@ -47,40 +47,32 @@ pub(super) struct Keeper {
 
 impl Store {
     /// The database that is meant; `None` where there is none.
+    ///
+    /// `DATABASE_URL` may be another program's, and of another kind of database: it is passed over with a word.
     pub(super) fn address(&self) -> Result<Option<Address>, Problem> {
-        if self.store.as_ref().is_some_and(String::is_empty) {
-            return Err(Problem::usage(
-                "error: --store is empty: name a database, `none` for none, or leave it out",
-            ));
-        }
-        let (url, from) =
-            match (self.store.clone(), std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty())) {
-                (Some(none), _) if none == "none" => return Ok(None),
-                (Some(url), _) => (url, "--store"),
-                (None, Some(url)) => (url, "DATABASE_URL"),
-                (None, None) => return Ok(None),
-            };
+        let variable = || std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
+        let (url, from) = match self.store.as_deref() {
+            Some("") => {
+                return Err(Problem::usage(
+                    "error: --store is empty: name a database, `none` for none, or leave it out",
+                ));
+            }
+            Some("none") => return Ok(None),
+            Some(url) => (url.to_owned(), "--store"),
+            None => match variable() {
+                None => return Ok(None),
+                Some(url) if Address::is_meant(&url) => (url, "DATABASE_URL"),
+                Some(_) => {
+                    tracing::warn!("WARNING: DATABASE_URL names no Postgres database and is passed over");
+                    return Ok(None);
+                }
+            },
+        };
         // Whatever it is, it may hold a password.
         let address =
             Address::parse(&url).map_err(|error| Problem::usage(format!("error: {from}: {error}")))?;
         log::hide(&Secrets::new(address.secret().map(str::to_owned)));
         Ok(Some(address))
-    }
-
-    /// The database that runs are to be stored in. `DATABASE_URL` may be another program's, and of another database: it is
-    /// passed over with a word.
-    fn address_for_runs(&self) -> Result<Option<Address>, Problem> {
-        let foreign = |url: &String| !url.is_empty() && !Address::is_meant(url);
-        let named = self.store.is_some();
-        match std::env::var("DATABASE_URL").ok().filter(foreign) {
-            Some(_) if !named => {
-                tracing::warn!(
-                    "WARNING: DATABASE_URL names no Postgres database: the run is kept in its folder alone"
-                );
-                Ok(None)
-            }
-            _ => self.address(),
-        }
     }
 
     /// The database that a command is about.
@@ -106,7 +98,7 @@ pub(super) fn shown(url: &str) -> String {
 impl Flags {
     /// Where runs are to go; an address that is wrong is told before anything is sent.
     pub(super) fn keeper(&self) -> Result<Keeper, Problem> {
-        let address = self.store.address_for_runs()?;
+        let address = self.store.address()?;
         if self.require_store && address.is_none() {
             return Err(Problem::usage(
                 "error: --require-store needs a database: set DATABASE_URL or give --store",

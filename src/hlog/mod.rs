@@ -24,7 +24,7 @@ use crate::record::{Dimension, Histogram, Interval, Stage};
 const TAG: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// What stands before a metric of the target's own account where a dimension stands else.
-const SERVER_TIMING: &str = "server-timing:";
+pub const SERVER_TIMING: &str = "server-timing:";
 
 /// The lines before the first interval.
 pub fn header(started: OffsetDateTime) -> String {

@@ -105,7 +105,7 @@ impl Trouble {
                  `tollgate db prune` makes room all the same"
             }
             Self::DiskFull => {
-                "make room or enlarge the disk; `tollgate db prune --keep 90d` drops old seconds"
+                "make room or enlarge the disk; `tollgate db prune --keep 90d` drops old intervals"
             }
             Self::TooMany => "close connections, or use the pooler's URL (port 6543)",
             Self::Other => {

@@ -172,12 +172,6 @@ impl Histogram {
         }
     }
 
-    /// The same histogram with so many values said to have been above [`Self::CEILING`].
-    #[must_use]
-    pub fn with_clipped(self, clipped: u64) -> Self {
-        Self { clipped, ..self }
-    }
-
     /// Reads HdrHistogram's V2 encoding, plain or deflated; `clipped` is not part of it.
     pub fn from_v2(bytes: &[u8]) -> Result<Self, HistogramError> {
         let mut counts = Self::counts_of_v2(bytes)?;

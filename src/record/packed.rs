@@ -60,7 +60,9 @@ impl Packed {
 
     /// The histogram; an error where the bytes are none.
     pub fn unpack(&self) -> Result<Histogram, HistogramError> {
-        Histogram::from_v2(&self.hdr).map(|histogram| histogram.with_clipped(self.clipped))
+        let mut histogram = Histogram::from_v2(&self.hdr)?;
+        histogram.note_clipped(self.clipped);
+        Ok(histogram)
     }
 }
 

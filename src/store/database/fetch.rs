@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::list::{damaged, micros};
 use super::numbering::Numbering;
-use super::rows::SERVER_TIMING;
 use super::{DatabaseError, schema};
+use crate::hlog::SERVER_TIMING;
 use crate::postgres::{Mode, PgRow, Session, Transaction};
 use crate::record::{FORMAT, Histogram, Interval, RunRecord, Series, ServerTimings, Stage};
 

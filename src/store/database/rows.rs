@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::hlog::SERVER_TIMING;
 use crate::record::{Packed, Series, ServerTimings, Stage};
-
-/// What stands before a metric of the target's own account where a dimension stands else; as in the interval log.
-pub(super) const SERVER_TIMING: &str = "server-timing:";
 
 /// Rows of `total_histograms` or of `interval_histograms`.
 #[derive(Debug, Default)]
