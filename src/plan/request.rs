@@ -58,6 +58,7 @@ fn hop(request: &PlannedRequest, at: usize, name: String) -> PlannedRequest {
         expectations: Vec::new(),
         budgets: Vec::new(),
         hop_of: Some(request.name.clone()),
+        accepts: Vec::new(),
     }
 }
 
@@ -90,6 +91,7 @@ fn one(
         expectations: lines,
         budgets: budgets.clone(),
         hop_of: None,
+        accepts: Vec::new(),
     };
     let plan = RequestPlan {
         method,

@@ -14,8 +14,12 @@ pub enum Failure {
     Status,
     /// The answer was a redirect that the scenario does not expect.
     Redirected,
-    /// The answer broke an expectation about its final URL, headers or body.
+    /// The answer broke an expectation about its final URL, headers, body or rows.
     Unexpected,
+    /// What had to be denied was not.
+    Admitted,
+    /// The database carried a statement not out.
+    Query,
     /// The target's name could not be resolved.
     Dns,
     /// Nothing listens at the target's address.
@@ -38,6 +42,12 @@ pub enum Failure {
     NoAnswer,
     /// No connection became free within the timeout: the request was never sent.
     Dropped,
+    /// What was asked for is not there, and the step says what that comes to: no fault of the target.
+    Absent,
+    /// The step was not carried out, as a variable that it needs is not set.
+    NotConfigured,
+    /// The step was not carried out, as an earlier one did not yield the value that it needs.
+    NotCaptured,
     /// The prober's machine had no descriptor, port or buffer left, or it stood still while the exchange ran out of time:
     /// no fault of the target, and not counted as one.
     Prober,
@@ -50,6 +60,8 @@ impl Failure {
             Self::Status => "status",
             Self::Redirected => "redirected",
             Self::Unexpected => "unexpected",
+            Self::Admitted => "admitted",
+            Self::Query => "query",
             Self::Dns => "dns",
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
@@ -61,6 +73,9 @@ impl Failure {
             Self::TimedOut => "timed_out",
             Self::NoAnswer => "no_answer",
             Self::Dropped => "dropped",
+            Self::Absent => "absent",
+            Self::NotConfigured => "not_configured",
+            Self::NotCaptured => "not_captured",
             Self::Prober => "prober",
         }
     }
@@ -71,6 +86,8 @@ impl Failure {
             Self::Status => "unexpected status",
             Self::Redirected => "redirected",
             Self::Unexpected => "unexpected answer",
+            Self::Admitted => "let in",
+            Self::Query => "query failed",
             Self::Dns => "name not resolved",
             Self::Refused => "connection refused",
             Self::Unreachable => "unreachable",
@@ -82,13 +99,23 @@ impl Failure {
             Self::TimedOut => "timed out",
             Self::NoAnswer => "no answer",
             Self::Dropped => "dropped",
+            Self::Absent => "absent",
+            Self::NotConfigured => "not configured",
+            Self::NotCaptured => "not captured",
             Self::Prober => "prober at fault",
         }
     }
 
     /// Whether the target was asked and gave no answer at all, as opposed to a wrong one.
     pub fn is_without_answer(self) -> bool {
-        !matches!(self, Self::Status | Self::Redirected | Self::Unexpected | Self::Dropped | Self::Prober)
+        let is_wrong_answer =
+            matches!(self, Self::Status | Self::Redirected | Self::Unexpected | Self::Admitted | Self::Query);
+        !is_wrong_answer && self != Self::Dropped && self.is_of_target()
+    }
+
+    /// Whether it counts as the target's; what does not is evidence alone, and nothing was measured.
+    pub fn is_of_target(self) -> bool {
+        !matches!(self, Self::Absent | Self::NotConfigured | Self::NotCaptured | Self::Prober)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Budget, Measurement, Verdict};
+use super::{Budget, Failure, Measurement, Verdict};
 
 /// The version of the RunRecord's format; raised when a field changes its meaning.
 pub const FORMAT: u32 = 1;
@@ -137,4 +137,7 @@ pub struct PlannedRequest {
     /// own, and only when there was a redirect to follow; it is never judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hop_of: Option<String>,
+    /// What it may come to without holding up a pass: absent, not configured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepts: Vec<Failure>,
 }

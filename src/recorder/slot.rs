@@ -24,10 +24,11 @@ pub struct Slot {
 impl Slot {
     /// Counts one exchange against its request's ceilings.
     ///
-    /// One that the prober itself could not carry out is evidence, and says nothing of the target.
+    /// One that the prober itself could not carry out, or that found nothing to judge, is evidence, and says nothing of the
+    /// target.
     pub fn record(&mut self, ceilings: &[Ceiling], mut exchange: Exchange) {
-        if let Some(ours) = exchange.failed.as_ref().filter(|failed| failed.failure == Failure::Prober) {
-            self.evidence.add(ours.to_evidence());
+        if let Some(failed) = exchange.failed.as_ref().filter(|failed| !failed.failure.is_of_target()) {
+            self.evidence.add(failed.to_evidence());
             return;
         }
         exchange.parts.tell_connection(exchange.fresh);

@@ -95,6 +95,13 @@ pub(super) fn remedy(failure: Failure) -> &'static str {
              raise `redirects`, and name another host in `allow_hosts`"
         }
         Failure::Unexpected => "request it once by hand and compare the answer with the expectation",
+        Failure::Admitted => "close the gap before anything else: whoever asks is let in",
+        Failure::Query => "carry the statement out once by hand, as the same user",
+        Failure::Absent => "make what is missing, or say `when_absent = \"accept\"` where it may be missing",
+        Failure::NotConfigured => {
+            "set the variable, or say `when_unconfigured = \"accept\"` where it may be missing"
+        }
+        Failure::NotCaptured => "see why the earlier step did not yield the value",
         Failure::Dns => "check the host name in the base URL, and the resolver of this machine",
         Failure::Refused => "check that the target runs and listens at this address and port",
         Failure::Unreachable => "check the route and the firewall",

@@ -68,6 +68,7 @@ impl Request {
             expectations: vec!["status = 200".to_owned()],
             budgets: self.budgets.clone(),
             hop_of: None,
+            accepts: Vec::new(),
         }
     }
 

@@ -159,6 +159,7 @@ fn planned(name: &str) -> PlannedScenario {
             expectations: vec!["status = 200".to_owned()],
             budgets: budgets(),
             hop_of: None,
+            accepts: Vec::new(),
         }],
     }
 }

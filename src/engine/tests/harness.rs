@@ -298,6 +298,7 @@ fn shown() -> PlannedScenario {
         expectations: Vec::new(),
         budgets: Vec::new(),
         hop_of: None,
+        accepts: Vec::new(),
     };
     PlannedScenario {
         name: "scripted".to_owned(),

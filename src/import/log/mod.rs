@@ -136,6 +136,7 @@ fn planned(measured: &ScenarioMeasurement, budgets: &[Budget], caveats: &[String
         expectations: Vec::new(),
         budgets: budgets.to_vec(),
         hop_of: None,
+        accepts: Vec::new(),
     });
     PlannedScenario {
         name: measured.name.clone(),

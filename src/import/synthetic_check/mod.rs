@@ -83,6 +83,7 @@ impl Artifact {
                     Budget::Errors(Limit::None),
                 ],
                 hop_of: None,
+                accepts: Vec::new(),
             }],
         }
     }
