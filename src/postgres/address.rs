@@ -135,6 +135,11 @@ impl Address {
         password.filter(|password| !told.contains(&Some(password)))
     }
 
+    /// The host, `localhost` for a socket of this machine.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Whether it is on this machine.
     pub fn is_here(&self) -> bool {
         self.is_here

@@ -1,5 +1,7 @@
 //! What goes wrong with a database, and what to do about it.
 
+use std::borrow::Cow;
+
 use sqlx::Error;
 
 /// What went wrong with a database, with the remedy; never with a password.
@@ -9,8 +11,10 @@ pub struct PgError {
     pub trouble: Trouble,
     /// The database, as [`Address::shown`](super::Address::shown) shows it.
     pub at: String,
-    /// What the server or the system said.
+    /// What the server or the system said: its message alone, on one line, without detail, hint and place.
     pub said: String,
+    /// The server's SQLSTATE, where it was the server that spoke.
+    pub state: Option<String>,
 }
 
 /// The kinds of trouble with a database.
@@ -44,13 +48,27 @@ pub enum Trouble {
     DiskFull,
     /// The server takes no further connections.
     TooMany,
+    /// What a statement from a file names is not there: a table, view, function or schema.
+    Absent,
+    /// The user may not do what a statement from a file does.
+    Denied,
+    /// A statement from a file took longer than it may.
+    GivenUp,
+    /// A statement from a file would write, and is meant only to read.
+    ReadsOnly,
+    /// A statement from a file writes, and does not return what it wrote.
+    NoReturning,
+    /// A statement from a file, or its values, are not right.
+    Statement,
+    /// A statement from a file returns more than can be kept.
+    TooMuch,
     /// Anything else.
     Other,
 }
 
 impl Trouble {
     /// What is the case, as the beginning of a sentence's end.
-    fn what(self) -> &'static str {
+    pub fn what(self) -> &'static str {
         match self {
             Self::Unreachable => "cannot be reached",
             Self::TimedOut => "did not answer in time",
@@ -66,6 +84,13 @@ impl Trouble {
             Self::ReadOnly => "takes no writes",
             Self::DiskFull => "has no room left on its disk",
             Self::TooMany => "takes no further connections",
+            Self::Absent => "has not what the statement names",
+            Self::Denied => "does not allow this user what the statement does",
+            Self::GivenUp => "gave the statement up, which took longer than it may",
+            Self::ReadsOnly => "does not let a statement write that is meant to read",
+            Self::NoReturning => "cannot tell what the statement wrote",
+            Self::Statement => "does not take the statement",
+            Self::TooMuch => "returned more than can be kept",
             Self::Other => "gave an error",
         }
     }
@@ -108,6 +133,19 @@ impl Trouble {
                 "make room or enlarge the disk; `tollgate db prune --keep 90d` drops old intervals"
             }
             Self::TooMany => "close connections, or use the pooler's URL (port 6543)",
+            Self::Absent => {
+                "correct the name, write it with its schema, or check that this is the database that is meant"
+            }
+            Self::Denied => {
+                "as the owner: `grant select on … to …` lets a user read a table, `grant usage on schema … to …` see it"
+            }
+            Self::GivenUp => {
+                "let it take longer, let it do less, or look in `pg_stat_activity` for what holds it up"
+            }
+            Self::ReadsOnly => "write a select, or say that the step writes",
+            Self::NoReturning => "put `returning *` at its end",
+            Self::Statement => "correct it; values are texts, of which `$1::bigint` makes another type",
+            Self::TooMuch => "let it name its columns, count or add up, or put `limit` at its end",
             Self::Other => {
                 "is it PostgreSQL that answers there? `tollgate doctor` looks at connection, schema and rights"
             }
@@ -142,32 +180,58 @@ impl Trouble {
 impl PgError {
     /// What is the case, without the remedy.
     pub fn what(&self) -> String {
-        let Self { trouble, at, said } = self;
+        let Self { trouble, at, said, .. } = self;
         format!("the database {at} {} ({said})", trouble.what())
+    }
+
+    /// Whether what a statement from a file names is not there: a table, view, function or schema. A column that is not there is a
+    /// mistake of the statement.
+    pub fn is_absent(&self) -> bool {
+        self.trouble == Trouble::Absent
+    }
+
+    /// Whether the user may not do it.
+    pub fn is_denied(&self) -> bool {
+        matches!(self.trouble, Trouble::Denied | Trouble::Rights)
     }
 
     /// What sqlx tells of a database.
     pub(super) fn of(at: &str, error: &Error) -> Self {
+        Self::hiding(at, error, str::to_owned)
+    }
+
+    /// What sqlx tells of a database, with something hidden of what was said.
+    pub(super) fn hiding(at: &str, error: &Error, hide: impl FnOnce(&str) -> String) -> Self {
+        let state = error.as_database_error().and_then(|database| database.code().map(Cow::into_owned));
         let trouble = match error {
             Error::Database(database) => {
-                Trouble::of_state(database.code().as_deref().unwrap_or_default(), database.message())
+                Trouble::of_state(state.as_deref().unwrap_or_default(), database.message())
             }
             Error::Io(io) => of_io(io),
             Error::Tls(_) => Trouble::Tls,
             Error::WorkerCrashed => Trouble::Lost,
             _ => Trouble::Other,
         };
-        Self { trouble, at: at.to_owned(), said: said(error) }
+        Self { trouble, at: at.to_owned(), said: on_one_line(&hide(&said(error))), state }
     }
 
     /// TLS could not be begun.
     pub(super) fn tls(at: &str, said: String) -> Self {
-        Self { trouble: Trouble::Tls, at: at.to_owned(), said }
+        Self::without_state(Trouble::Tls, at, said)
     }
 
     /// It did not answer in time.
     pub(crate) fn timed_out(at: &str, said: String) -> Self {
-        Self { trouble: Trouble::TimedOut, at: at.to_owned(), said }
+        Self::without_state(Trouble::TimedOut, at, said)
+    }
+
+    /// It returned too much.
+    pub(super) fn too_much(at: &str, said: String) -> Self {
+        Self::without_state(Trouble::TooMuch, at, said)
+    }
+
+    fn without_state(trouble: Trouble, at: &str, said: String) -> Self {
+        Self { trouble, at: at.to_owned(), said, state: None }
     }
 }
 
@@ -190,14 +254,16 @@ fn of_io(io: &std::io::Error) -> Trouble {
     }
 }
 
-/// What was said, on one line.
 fn said(error: &Error) -> String {
-    let said = match error {
+    match error {
         Error::Database(database) => database.message().to_owned(),
         Error::Io(io) => io.to_string(),
         Error::Tls(tls) => tls.to_string(),
         other => other.to_string(),
-    };
+    }
+}
+
+fn on_one_line(said: &str) -> String {
     said.chars().map(|character| if character.is_control() { ' ' } else { character }).take(300).collect()
 }
 

@@ -8,11 +8,16 @@
 //! (`clippy.toml` holds that).
 
 mod address;
+mod documents;
 mod error;
+mod pieces;
+mod refused;
 mod session;
+mod statement;
 
 pub use address::{Address, AddressError, Pooler, Tls};
 pub use error::{PgError, Trouble};
 pub use session::{Mode, Session, Transaction};
 pub use sqlx::AssertSqlSafe;
 pub use sqlx::postgres::PgRow;
+pub use statement::{Statement, StatementError};

@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
-use sqlx::{Connection as _, Postgres};
+use sqlx::{AssertSqlSafe, Connection as _, Postgres, SqlSafeStr};
 
-use super::{Address, PgError};
+use super::{Address, PgError, Statement, documents};
 
-/// How long an answer may take to arrive. The server ends a statement after 30 s; a server that is gone ends none.
-const ANSWER: Duration = Duration::from_secs(35);
+/// How long a statement may take, unless the caller says otherwise.
+const STATEMENT: Duration = Duration::from_secs(30);
+/// How much longer than a statement may take its answer is waited for: a server that is gone ends no statement.
+const GRACE: Duration = Duration::from_secs(5);
+/// The longest timeout that Postgres takes, in milliseconds: some 24 days.
+const LONGEST: u128 = i32::MAX as u128;
 
 /// A connection to a database.
 #[derive(Debug)]
@@ -39,10 +43,12 @@ pub enum Mode {
 pub struct Transaction<'s> {
     inner: sqlx::Transaction<'s, Postgres>,
     at: &'s str,
+    /// How long an answer may take to arrive.
+    answer: Duration,
 }
 
 /// A statement that values are bound to.
-type Statement<'q> = Query<'q, Postgres, PgArguments>;
+type Bound<'q> = Query<'q, Postgres, PgArguments>;
 
 impl Session {
     /// Opens a connection.
@@ -58,11 +64,19 @@ impl Session {
         }
     }
 
-    /// Begins a transaction.
+    /// Begins a transaction, each statement of which may take 30 s.
     pub async fn begin(&mut self, mode: Mode) -> Result<Transaction<'_>, PgError> {
+        self.begin_within(mode, STATEMENT).await
+    }
+
+    /// Begins a transaction, each statement of which may take as long as given, in whole milliseconds and at least one: the
+    /// server ends it then, and the session can be used on. An answer is waited for five seconds longer than that.
+    pub async fn begin_within(&mut self, mode: Mode, timeout: Duration) -> Result<Transaction<'_>, PgError> {
         let Self { connection, at } = self;
-        let inner = answered(at, connection.begin_with(mode.begin())).await?;
-        Ok(Transaction { inner, at })
+        let answer = timeout.saturating_add(GRACE);
+        let begin = AssertSqlSafe(mode.begin(timeout));
+        let inner = answered(at, answer, connection.begin_with(begin)).await?;
+        Ok(Transaction { inner, at, answer })
     }
 
     /// Says goodbye; a connection that is dropped is closed without.
@@ -75,18 +89,17 @@ impl Session {
 impl Mode {
     /// The settings go with the transaction, as a pooler may give the connection to another client after it. A server whose
     /// client is gone without a word must not hold its rows for as long as TCP takes to notice.
-    fn begin(self) -> &'static str {
-        match self {
-            Self::ReadOnly => {
-                "begin read only; set local statement_timeout = '30s'; set local idle_in_transaction_session_timeout = '60s'"
-            }
-            Self::ReadWrite => {
-                "begin; set local statement_timeout = '30s'; set local idle_in_transaction_session_timeout = '60s'"
-            }
-            Self::Overriding => {
-                "begin read write; set local statement_timeout = '30s'; set local idle_in_transaction_session_timeout = '60s'"
-            }
-        }
+    fn begin(self, timeout: Duration) -> String {
+        let begin = match self {
+            Self::ReadOnly => "begin read only",
+            Self::ReadWrite => "begin",
+            Self::Overriding => "begin read write",
+        };
+        // Zero would mean no limit.
+        let timeout = timeout.as_millis().clamp(1, LONGEST);
+        format!(
+            "{begin}; set local statement_timeout = {timeout}; set local idle_in_transaction_session_timeout = '60s'"
+        )
     }
 }
 
@@ -95,9 +108,9 @@ impl Transaction<'_> {
     pub async fn execute<'q>(
         &mut self,
         sql: &'static str,
-        bind: impl FnOnce(Statement<'q>) -> Statement<'q>,
+        bind: impl FnOnce(Bound<'q>) -> Bound<'q>,
     ) -> Result<u64, PgError> {
-        let done = answered(self.at, unnamed(sql, bind).execute(&mut *self.inner)).await?;
+        let done = answered(self.at, self.answer, unnamed(sql, bind).execute(&mut *self.inner)).await?;
         Ok(done.rows_affected())
     }
 
@@ -105,9 +118,30 @@ impl Transaction<'_> {
     pub async fn rows<'q>(
         &mut self,
         sql: &'static str,
-        bind: impl FnOnce(Statement<'q>) -> Statement<'q>,
+        bind: impl FnOnce(Bound<'q>) -> Bound<'q>,
     ) -> Result<Vec<PgRow>, PgError> {
-        answered(self.at, unnamed(sql, bind).fetch_all(&mut *self.inner)).await
+        answered(self.at, self.answer, unnamed(sql, bind).fetch_all(&mut *self.inner)).await
+    }
+
+    /// Carries out a statement whose text comes from a file, with its values, `None` being null; returns its rows in order, each as
+    /// an object of its columns with Postgres' own JSON types (see [`Statement`]).
+    ///
+    /// An error ends the transaction: nothing but [`Self::rollback`] is of use then. It never holds one of the values.
+    pub async fn documents(
+        &mut self,
+        statement: &Statement,
+        values: &[Option<String>],
+    ) -> Result<Vec<serde_json::Value>, PgError> {
+        let sql = AssertSqlSafe(statement.sql());
+        let query =
+            unnamed(sql, |query| values.iter().fold(query, |query, value| query.bind(value.as_deref())));
+        let answer = tokio::time::timeout(self.answer, query.fetch_all(&mut *self.inner)).await;
+        let rows = match answer {
+            Ok(rows) => rows.map_err(|error| PgError::of_statement(self.at, &error, statement, values))?,
+            Err(_) => return Err(late(self.at, self.answer)),
+        };
+        let documents = rows.iter().map(|row| self.value(row, "document")).collect::<Result<Vec<_>, _>>()?;
+        documents::read(&documents).map_err(|said| PgError::too_much(self.at, said))
     }
 
     /// Carries out several statements without values, such as a migration.
@@ -115,13 +149,18 @@ impl Transaction<'_> {
         clippy::disallowed_methods,
         reason = "within a transaction, and the simple protocol names no statement"
     )]
-    pub async fn script(&mut self, sql: impl sqlx::SqlSafeStr) -> Result<(), PgError> {
-        answered(self.at, sqlx::raw_sql(sql).execute(&mut *self.inner)).await.map(|_| ())
+    pub async fn script(&mut self, sql: impl SqlSafeStr) -> Result<(), PgError> {
+        answered(self.at, self.answer, sqlx::raw_sql(sql).execute(&mut *self.inner)).await.map(|_| ())
     }
 
     /// Makes it last. Where this fails, the server may have heard it or not.
     pub async fn commit(self) -> Result<(), PgError> {
-        answered(self.at, self.inner.commit()).await
+        answered(self.at, self.answer, self.inner.commit()).await
+    }
+
+    /// Undoes it at once; one that is dropped is undone no sooner than with the session's next one.
+    pub async fn rollback(self) -> Result<(), PgError> {
+        answered(self.at, self.answer, self.inner.rollback()).await
     }
 
     /// Takes a column's value out of a row.
@@ -143,13 +182,21 @@ fn readable(ca: &Path, at: &str) -> Result<(), PgError> {
 /// A statement without a name, whatever was asked of it before: a named one would stay behind on a connection that the
 /// pooler lends to others.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that queries go through")]
-fn unnamed<'q>(sql: &'static str, bind: impl FnOnce(Statement<'q>) -> Statement<'q>) -> Statement<'q> {
+fn unnamed<'q>(sql: impl SqlSafeStr, bind: impl FnOnce(Bound<'q>) -> Bound<'q>) -> Bound<'q> {
     bind(sqlx::query(sql)).persistent(false)
 }
 
-async fn answered<T>(at: &str, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, PgError> {
-    match tokio::time::timeout(ANSWER, answer).await {
+async fn answered<T>(
+    at: &str,
+    limit: Duration,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, PgError> {
+    match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer.map_err(|error| PgError::of(at, &error)),
-        Err(_) => Err(PgError::timed_out(at, format!("no answer within {} s", ANSWER.as_secs()))),
+        Err(_) => Err(late(at, limit)),
     }
+}
+
+fn late(at: &str, limit: Duration) -> PgError {
+    PgError::timed_out(at, format!("no answer within {} s", limit.as_secs()))
 }

@@ -14,4 +14,5 @@ mod lost;
 mod pooled;
 mod rights;
 mod secured;
+mod statements;
 mod trouble;

@@ -1,0 +1,98 @@
+//! What Postgres says about a statement whose text comes from a file.
+
+use sqlx::Error;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
+
+use super::{PgError, Statement, Trouble};
+
+/// What stands where a value stood.
+const HIDDEN: &str = "•••";
+/// Values with fewer characters are hidden only where they stand alone: a value `1` would eat every figure otherwise.
+const SHORT: usize = 4;
+
+impl PgError {
+    /// What sqlx tells of a statement from a file, without the values that were bound to it.
+    pub(super) fn of_statement(
+        at: &str,
+        error: &Error,
+        statement: &Statement,
+        values: &[Option<String>],
+    ) -> Self {
+        let hide = |said: &str| without(said, values);
+        let told = Self::hiding(at, error, hide);
+        match error.as_database_error() {
+            Some(database) => Self { trouble: trouble(database, statement, told.trouble), ..told },
+            None => told,
+        }
+    }
+}
+
+/// The trouble that an SQLSTATE tells of a statement, where it is not the trouble of the whole database.
+///
+/// One state stands for several mistakes, which the name of the server's routine tells apart; unlike the message it is in no
+/// language. A server that names none is believed.
+fn trouble(database: &dyn DatabaseError, statement: &Statement, general: Trouble) -> Trouble {
+    let code = database.code().unwrap_or_default();
+    let routine =
+        database.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine).unwrap_or_default();
+    match &*code {
+        // A table that is not in the statement's own `from`; an operator for other types.
+        "42P01" if ["errorMissingRTE", "errorMissingColumn"].contains(&routine) => Trouble::Statement,
+        "42883" if routine == "op_error" => Trouble::Statement,
+        "42P01" | "3F000" | "42883" => Trouble::Absent,
+        "42501" => Trouble::Denied,
+        "57014" | "55P03" => Trouble::GivenUp,
+        "25006" if !statement.writes() => Trouble::ReadsOnly,
+        "0A000" if routine == "addRangeTableEntryForCTE" => Trouble::NoReturning,
+        // Poolers give this state to much; the server alone to values that do not fit the statement.
+        "08P01" if routine == "exec_bind_message" => Trouble::Statement,
+        code if ["0A", "21", "22", "23", "42", "54", "P0"].iter().any(|class| code.starts_with(class)) => {
+            Trouble::Statement
+        }
+        _ => general,
+    }
+}
+
+/// What was said, with each value hidden that stands in it: `invalid input syntax for type bigint: "•••"`.
+fn without(said: &str, values: &[Option<String>]) -> String {
+    let mut values: Vec<&str> =
+        values.iter().flatten().map(String::as_str).filter(|value| !value.is_empty()).collect();
+    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    values.into_iter().fold(said.to_owned(), |said, value| hide(&said, value))
+}
+
+fn hide(said: &str, value: &str) -> String {
+    let is_short = value.chars().count() < SHORT;
+    let (mut hidden, mut copied) = (String::new(), 0);
+    for (at, _) in said.match_indices(value) {
+        let end = at + value.len();
+        let touched =
+            said[..at].ends_with(char::is_alphanumeric) || said[end..].starts_with(char::is_alphanumeric);
+        if !(is_short && touched) {
+            hidden.push_str(&said[copied..at]);
+            hidden.push_str(HIDDEN);
+            copied = end;
+        }
+    }
+    hidden + &said[copied..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_value_stands_in_what_was_said() {
+        let values =
+            |values: &[&str]| values.iter().map(|value| Some((*value).to_owned())).collect::<Vec<_>>();
+        for (said, bound, shown) in [
+            ("invalid input: \"Zebra\"", &["Zebra"][..], "invalid input: \"•••\""),
+            ("invalid input: \"Zebra7\"", &["Zebra", "Zebra7"], "invalid input: \"•••\""),
+            ("column 11 of 1", &["1"], "column 11 of •••"),
+            ("nothing of it", &["", "x"], "nothing of it"),
+        ] {
+            assert_eq!(without(said, &values(bound)), shown);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! A statement from a file gives its rows as JSON, or a reason that can be acted on, directly and behind a pooler.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tollgate::postgres::{Address, Mode, PgError, Session, Statement, Trouble};
+
+use crate::cluster::{self, Cluster, PgBouncer};
+
+const CANARY: &str = "Zebra7f3a9c51";
+const LONG: Duration = Duration::from_secs(30);
+
+const TABLES: &str = "create table orders (id bigint primary key, note text);\
+     insert into orders values (1, 'first'), (2, null), (3, 'third');\
+     create table answer (answer int);\
+     create sequence numbers;\
+     create role visitor login password 'visitor';";
+
+/// A session, and what it takes to use it where there is no runtime.
+struct Bench {
+    runtime: tokio::runtime::Runtime,
+    session: Session,
+}
+
+impl Bench {
+    fn open(url: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let session = runtime.block_on(Session::connect(&Address::parse(url).unwrap())).unwrap();
+        Self { runtime, session }
+    }
+
+    /// Carries a statement out in a transaction of its own, which is kept where it succeeds.
+    fn carry_out(
+        &mut self,
+        statement: &Statement,
+        values: &[&str],
+        timeout: Duration,
+    ) -> Result<Vec<Value>, PgError> {
+        let values: Vec<_> = values.iter().map(|value| Some((*value).to_owned())).collect();
+        let Self { runtime, session } = self;
+        runtime.block_on(async {
+            let mut transaction = session.begin_within(statement.mode(), timeout).await?;
+            let documents = transaction.documents(statement, &values).await?;
+            transaction.commit().await?;
+            Ok(documents)
+        })
+    }
+
+    fn read(&mut self, sql: &str) -> Result<Vec<Value>, PgError> {
+        self.carry_out(&Statement::reading(sql).unwrap(), &[], LONG)
+    }
+
+    fn read_with(&mut self, sql: &str, values: &[&str]) -> Result<Vec<Value>, PgError> {
+        self.carry_out(&Statement::reading(sql).unwrap(), values, LONG)
+    }
+
+    fn write(&mut self, sql: &str) -> Result<Vec<Value>, PgError> {
+        self.carry_out(&Statement::writing(sql).unwrap(), &[], LONG)
+    }
+}
+
+/// Does something with the database directly, and again behind a pooler that has one connection for all.
+fn both_ways(act: impl Fn(&Cluster, &mut Bench)) {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let bouncer = PgBouncer::start(&cluster, 1);
+    cluster.create_database("direct");
+    cluster.create_database("pooled");
+    cluster.sql("direct", TABLES);
+    cluster.sql("pooled", TABLES.split_once("create role").unwrap().0);
+    act(&cluster, &mut Bench::open(&cluster.url_of("direct")));
+    act(&cluster, &mut Bench::open(&bouncer.url_of("pooled")));
+}
+
+#[test]
+fn a_row_is_an_object_whose_values_have_the_types_that_postgres_gives_them() {
+    both_ways(|_, bench| {
+        let sql = "select 1::bigint as whole, 12.50::numeric as exact, 0.5::float8 as double, true as yes, null::int as nothing, \
+                   'x'::text as word, '2026-11-25 21:40:03+00'::timestamptz as moment, \
+                   '{\"a\": [1, null]}'::jsonb as document, array[1, 2] as list, \
+                   '018f3d5e-0000-7000-8000-000000000000'::uuid as id, 'NaN'::numeric as nan -- the end";
+        let rows = bench.read(sql).unwrap();
+        let moment = rows[0]["moment"].as_str().unwrap();
+        assert!(moment.starts_with("2026-11-25T") && moment.contains(":40:03"), "{moment}");
+        let expected = json!({
+            "whole": 1, "exact": 12.5, "double": 0.5, "yes": true, "nothing": null, "word": "x", "moment": moment,
+            "document": {"a": [1, null]}, "list": [1, 2], "id": "018f3d5e-0000-7000-8000-000000000000", "nan": "NaN",
+        });
+        assert_eq!(rows, [expected]);
+    });
+}
+
+#[test]
+fn rows_come_in_the_order_of_the_statement_and_a_column_may_be_named_as_anything() {
+    both_ways(|_, bench| {
+        let rows = bench.read("select id, note from orders order by id desc;").unwrap();
+        let ids: Vec<_> = rows.iter().map(|row| row["id"].as_i64().unwrap()).collect();
+        assert_eq!(ids, [3, 2, 1]);
+        assert_eq!(rows[1], json!({"id": 2, "note": null}));
+        assert_eq!(bench.read("select 42 as answer").unwrap(), [json!({"answer": 42})]);
+        assert_eq!(bench.read("select 1 as document, 2 as bytes, 3 as measured").unwrap().len(), 1);
+        assert_eq!(bench.read("table answer").unwrap(), [] as [Value; 0]);
+        assert_eq!(bench.read("values (1), (2)").unwrap()[1], json!({"column1": 2}));
+        let hundred = bench.read("select n from generate_series(10000, 1, -1) as n").unwrap();
+        assert!(
+            hundred.iter().zip((1..=10_000).rev()).all(|(row, n)| row["n"] == n) && hundred.len() == 10_000
+        );
+    });
+}
+
+#[test]
+fn values_are_texts_that_the_statement_makes_other_types_of() {
+    both_ways(|_, bench| {
+        let sql = "select id from orders where id = $1::bigint and note = $2";
+        assert_eq!(bench.read_with(sql, &["1", "first"]).unwrap(), [json!({"id": 1})]);
+        assert_eq!(bench.read_with(sql, &["1", "' or true --"]).unwrap(), [] as [Value; 0]);
+        let Bench { runtime, session } = bench;
+        let nulls = runtime.block_on(async {
+            let mut transaction = session.begin(Mode::ReadOnly).await.unwrap();
+            let statement = Statement::reading("select $1::int is null as nothing").unwrap();
+            transaction.documents(&statement, &[None]).await.unwrap()
+        });
+        assert_eq!(nulls, [json!({"nothing": true})]);
+    });
+}
+
+#[test]
+fn a_value_never_stands_in_an_error() {
+    both_ways(|_, bench| {
+        for (sql, values) in [
+            ("select $1::bigint as n", &[CANARY][..]),
+            ("select $1::timestamptz as t", &[CANARY]),
+            ("select $1::uuid as id", &[CANARY]),
+            ("select $1::jsonb as j", &[CANARY]),
+            ("select $1::regclass as r", &[CANARY]),
+            ("select $1 as a, $2 as b", &[CANARY]),
+            ("select a.b, $1 from orders", &[CANARY]),
+            ("select id from orders where id = $1", &[CANARY]),
+        ] {
+            let error = bench.read_with(sql, values).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains(CANARY), "{error}");
+            let absent = sql.contains("regclass");
+            assert_eq!(
+                (error.is_absent(), error.trouble == Trouble::Statement),
+                (absent, !absent),
+                "{sql}: {error}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_statement_that_is_meant_to_read_does_not_write() {
+    both_ways(|_, bench| {
+        for sql in ["select id from orders for update", "select nextval('numbers') as n"] {
+            let error = bench.read(sql).unwrap_err();
+            assert_eq!(
+                (error.trouble, error.state.as_deref()),
+                (Trouble::ReadsOnly, Some("25006")),
+                "{error}"
+            );
+        }
+        let error =
+            bench.read("with gone as (delete from orders returning id) select id from gone").unwrap_err();
+        assert_eq!(error.trouble, Trouble::Statement, "{error}");
+        assert_eq!(bench.read("select count(*) as n from orders").unwrap(), [json!({"n": 3})]);
+    });
+}
+
+#[test]
+fn a_statement_that_writes_tells_what_it_wrote() {
+    both_ways(|_, bench| {
+        let inserted =
+            bench.write("insert into orders values (4, 'x'), (5, null) returning id, note; -- two");
+        assert_eq!(inserted.unwrap(), [json!({"id": 4, "note": "x"}), json!({"id": 5, "note": null})]);
+        assert_eq!(bench.read("select count(*) as n from orders").unwrap(), [json!({"n": 5})]);
+        let error = bench.write("delete from orders").unwrap_err();
+        assert_eq!(error.trouble, Trouble::NoReturning, "{error}");
+        assert!(error.to_string().ends_with("put `returning *` at its end"), "{error}");
+        assert_eq!(bench.write("delete from orders where id > 3 returning id").unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn a_statement_that_takes_too_long_is_given_up_and_the_session_goes_on() {
+    both_ways(|_, bench| {
+        let slow = Statement::reading("select 1 as n from pg_sleep(60)").unwrap();
+        let error = bench.carry_out(&slow, &[], Duration::from_millis(1)).unwrap_err();
+        assert_eq!((error.trouble, error.state.as_deref()), (Trouble::GivenUp, Some("57014")), "{error}");
+        assert_eq!(bench.read("select 1 as n").unwrap(), [json!({"n": 1})]);
+        let error = bench.carry_out(&slow, &[], Duration::ZERO).unwrap_err();
+        assert_eq!(error.trouble, Trouble::GivenUp, "zero is no endless timeout: {error}");
+        let quick = Statement::reading("select current_setting('statement_timeout') as t").unwrap();
+        let longest = bench.carry_out(&quick, &[], Duration::MAX).unwrap();
+        assert_eq!(longest, [json!({"t": "2147483647ms"})]);
+    });
+}
+
+#[test]
+fn what_is_not_there_and_what_is_not_allowed_are_told_apart_from_a_mistake() {
+    both_ways(|_, bench| {
+        for sql in [
+            "select 1 from nowhere",
+            "select 1 from nowhere.orders",
+            "select nothing() as n",
+            "select nowhere.nothing() as n",
+        ] {
+            let error = bench.read(sql).unwrap_err();
+            assert!(error.is_absent() && !error.is_denied(), "{sql}: {error}");
+            assert!(
+                error.said.contains("does not exist") && !error.to_string().contains("migrate"),
+                "{error}"
+            );
+        }
+        for sql in [
+            "select nothing from orders",
+            "select x.id from orders",
+            "select 1 +",
+            "select id = 'x'::text from orders",
+        ] {
+            let error = bench.read(sql).unwrap_err();
+            assert_eq!(error.trouble, Trouble::Statement, "{sql}: {error}");
+        }
+    });
+}
+
+#[test]
+fn rights_that_lack_are_told_with_their_remedy() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    cluster.create_database("guarded");
+    cluster.sql("guarded", TABLES);
+    let bouncer = PgBouncer::start(&cluster, 1);
+    for url in
+        [cluster.url_as("visitor", "visitor", "guarded"), bouncer.url_as("visitor", "visitor", "guarded")]
+    {
+        let error = Bench::open(&url).read("select id from orders").unwrap_err();
+        assert!(error.is_denied() && !error.is_absent(), "{error}");
+        assert_eq!(error.state.as_deref(), Some("42501"));
+        assert!(error.to_string().contains("permission denied for table orders"), "{error}");
+        assert!(error.to_string().contains("grant select on"), "{error}");
+    }
+}
+
+#[test]
+fn an_answer_of_any_size_is_refused_without_being_kept() {
+    both_ways(|_, bench| {
+        for (sql, said) in [
+            ("select n from generate_series(1, 10001) as n", "more than 10000 rows"),
+            ("select generate_series(1, 1000000000) as n", "more than 10000 rows"),
+            ("select repeat('x', 100000) as x from generate_series(1, 1000)", "more than 16 MiB"),
+            ("select repeat('x', 100000000) as x", "more than 16 MiB"),
+        ] {
+            let error = bench.read(sql).unwrap_err();
+            assert_eq!((error.trouble, error.said.as_str()), (Trouble::TooMuch, said), "{sql}");
+        }
+        assert_eq!(
+            bench.read("select repeat('x', 1000000) as x from generate_series(1, 16)").unwrap().len(),
+            16
+        );
+    });
+}
+
+#[test]
+fn a_statement_that_leaves_its_brackets_does_no_more_than_it_could_within_them() {
+    both_ways(|_, bench| {
+        let sql = "select 1 as n) as answer; delete from orders; select * from (select 1 as n";
+        assert!(Statement::reading(sql).is_err());
+        let error = bench.read("select nextval('numbers') as n) as answer, (select 1 as m").unwrap_err();
+        assert_eq!(error.trouble, Trouble::Statement, "{error}");
+        // What looks like a text to a server that takes backslashes for escapes is several statements to it, which it refuses.
+        let split = r"select '\' as a; select '\' as b";
+        assert!(Statement::reading(split).is_err());
+        assert_eq!(bench.read("select count(*) as n from orders").unwrap(), [json!({"n": 3})]);
+    });
+}
