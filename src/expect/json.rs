@@ -1,49 +1,182 @@
-//! What one place of a JSON body must hold.
+//! What one place of a JSON document must hold.
 
-use serde_json::Value;
+mod difference;
+mod number;
+
+use std::cmp::Ordering;
+
+use serde_json::{Number, Value};
+
+use super::pattern::Pattern;
+use difference::Difference;
 
 /// The longest scalar that is shown when it is not the expected one.
 const SHOWN: usize = 60;
 
-/// One place of a JSON body, by its pointer (RFC 6901), and the value expected there.
-#[derive(Clone, PartialEq)]
+/// The longest pointer that is shown where an answer has its part in it.
+const LONGEST_PLACE: usize = 120;
+
+/// What is shown of a value where the answer is sensitive.
+const HIDDEN: &str = "another value (the answer is sensitive, and not shown)";
+
+/// One place of a JSON document, by its pointer (RFC 6901), and what is expected there.
+#[derive(Clone)]
 pub struct JsonExpectation {
-    /// Where to look: `/queues/0/name`; the empty pointer is the whole body.
+    /// Where to look: `/queues/0/name`; the empty pointer is the whole document.
     pub pointer: String,
-    /// What must stand there; numbers are equal by value, so that `1` is `1.0`.
-    pub value: Value,
+    /// What must stand there.
+    pub rule: JsonRule,
+}
+
+/// What a JSON value must be.
+#[derive(Clone)]
+pub enum JsonRule {
+    /// This value; numbers are equal by value, so that `1` is `1.0`.
+    Is(Value),
+    /// A text, number or truth that reads like this: what stands in a variable has no type.
+    Reads(String),
+    /// Any value but this one.
+    IsNot(Value),
+    /// A value of this type.
+    IsOf(JsonType),
+    /// A number that is not below this one.
+    AtLeast(Number),
+    /// A number that is not above this one.
+    AtMost(Number),
+    /// A text in which the pattern is found.
+    Matches(Pattern),
+}
+
+/// A type of JSON value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonType {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Boolean,
+    /// Any number.
+    Number,
+    /// A number without a fraction, however it is written: `1`, `1.0`.
+    Integer,
+    /// A text.
+    String,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
 }
 
 impl JsonExpectation {
-    /// Whether the document holds the value; the error says what was seen instead, without showing more than a
-    /// short scalar.
-    pub(super) fn judge(&self, document: &Value) -> Result<(), String> {
-        match document.pointer(&self.pointer) {
-            None => Err(format!("nothing at `{}`", self.pointer)),
-            Some(found) if same(found, &self.value) => Ok(()),
-            Some(found) => Err(shown(found)),
+    /// Whether the document holds what is expected; the error says what was seen instead, without showing more than a
+    /// short scalar, and no value at all where the answer is sensitive.
+    pub(super) fn judge(&self, document: &Value, is_sensitive: bool) -> Result<(), String> {
+        let Self { pointer, rule } = self;
+        let found = document.pointer(pointer).ok_or_else(|| nothing_at(pointer))?;
+        let shown = |found: &Value| shown(found, is_sensitive);
+        match rule {
+            JsonRule::Is(value) => match Difference::between(found, value) {
+                None => Ok(()),
+                Some(difference) => Err(said(pointer, &difference, is_sensitive)),
+            },
+            JsonRule::Reads(text) if reads(found, text) => Ok(()),
+            JsonRule::Reads(_) => Err(shown(found)),
+            JsonRule::IsNot(value) if Difference::between(found, value).is_some() => Ok(()),
+            JsonRule::IsNot(_) if is_sensitive => Err("that value".to_owned()),
+            JsonRule::IsNot(_) => Err(shown(found)),
+            JsonRule::IsOf(kind) if kind.is_of(found) => Ok(()),
+            JsonRule::IsOf(_) => Err(type_of(found).to_owned()),
+            JsonRule::AtLeast(least) => compared(found, least, Ordering::is_ge, shown),
+            JsonRule::AtMost(most) => compared(found, most, Ordering::is_le, shown),
+            JsonRule::Matches(pattern) => match found.as_str() {
+                Some(text) if pattern.is_in(text.as_bytes()) => Ok(()),
+                Some(_) => Err(shown(found)),
+                None => Err(format!("{}, no text", type_of(found))),
+            },
         }
     }
 }
 
-fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
-        (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+impl JsonType {
+    fn is_of(self, value: &Value) -> bool {
+        match self {
+            Self::Null => value.is_null(),
+            Self::Boolean => value.is_boolean(),
+            Self::Number => value.is_number(),
+            Self::Integer => value.as_number().is_some_and(number::is_whole),
+            Self::String => value.is_string(),
+            Self::Array => value.is_array(),
+            Self::Object => value.is_object(),
         }
-        _ => a == b,
     }
 }
 
-fn shown(found: &Value) -> String {
+/// What is said of a value that differs; of a sensitive one no key that is not the scenario's own.
+fn said(pointer: &str, difference: &Difference<'_>, is_sensitive: bool) -> String {
+    let Difference { below, found } = difference;
+    let place = || short(format!("{pointer}{below}"));
     match found {
-        Value::Array(_) => "an array".to_owned(),
-        Value::Object(_) => "an object".to_owned(),
+        None => nothing_at(&place()),
+        Some(found) if below.is_empty() || is_sensitive => shown(found, is_sensitive),
+        Some(found) => format!("{} at {}", shown(found, is_sensitive), place()),
+    }
+}
+
+/// Holds a number, or a text that is one, against another number.
+fn compared(
+    found: &Value,
+    limit: &Number,
+    holds: fn(Ordering) -> bool,
+    shown: impl Fn(&Value) -> String,
+) -> Result<(), String> {
+    match number::of(found) {
+        Some(number) if holds(number::order(&number, limit)) => Ok(()),
+        Some(_) => Err(shown(found)),
+        None if found.is_string() => Err(format!("{}, no number", shown(found))),
+        None => Err(format!("{}, no number", type_of(found))),
+    }
+}
+
+/// Whether a scalar reads like a text.
+fn reads(found: &Value, text: &str) -> bool {
+    match found {
+        Value::String(found) => found == text,
+        Value::Number(_) | Value::Bool(_) => found.to_string() == text,
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+/// What is said of a place that does not exist.
+pub(super) fn nothing_at(pointer: &str) -> String {
+    format!("nothing at {pointer}")
+}
+
+/// A pointer that fits; one that does not is not cut, since a secret of which a part is shown could not be recognised.
+fn short(pointer: String) -> String {
+    if pointer.chars().count() <= LONGEST_PLACE { pointer } else { "a deeper place".to_owned() }
+}
+
+fn shown(found: &Value, is_sensitive: bool) -> String {
+    match found {
+        _ if is_sensitive => HIDDEN.to_owned(),
+        Value::Array(_) | Value::Object(_) => type_of(found).to_owned(),
         scalar => {
             let text = scalar.to_string();
             if text.chars().count() <= SHOWN { text } else { "another, longer value".to_owned() }
         }
     }
 }
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(number) if number::is_whole(number) => "an integer",
+        Value::Number(_) => "a number with a fraction",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests;

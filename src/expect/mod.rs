@@ -1,24 +1,31 @@
-//! What an answer must be: expectations as pure functions of a response.
+//! What an answer must be and what is captured from it, as pure functions of a response or of a query's rows.
 
+mod capture;
+mod check;
 mod content;
+mod events;
 mod json;
+mod pattern;
+mod rows;
 mod seen;
 mod server_timing;
+mod subject;
 
-use std::borrow::Cow;
 use std::fmt;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use memchr::memmem::Finder;
+use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use url::Url;
 
 use crate::record::Failure;
 use crate::units::ByteSize;
 
-use content::Undecoded;
+use subject::{Subject, Wrong};
 
-pub use json::JsonExpectation;
+pub use capture::{Capture, CaptureSource, Captures};
+pub use check::Check;
+pub use json::{JsonExpectation, JsonRule, JsonType};
+pub use pattern::{Pattern, PatternError};
 pub use server_timing::{Metric, SERVER_TIMING, server_timings};
 
 /// An answer as expectations see it.
@@ -30,14 +37,15 @@ pub struct Answer<'a> {
     pub url: &'a Url,
     /// Its headers.
     pub headers: &'a HeaderMap,
-    /// Its body, complete and as it came, encoded or not; empty where [`Expectations::needs_body`] is false.
+    /// Its body, complete and as it came, encoded or not; empty where neither [`Expectations::needs_body`] nor
+    /// [`Captures::needs_body`] asks for it.
     pub body: &'a [u8],
 }
 
 /// The first expectation that an answer does not meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unmet {
-    /// What kind of failure it is: a status, a redirect, or another unexpected answer.
+    /// What kind of failure it is: a status, a redirect, one let in that must not be, or another unexpected answer.
     pub failure: Failure,
     /// The expectation, as the scenario writes it: `status = 200`.
     pub expected: String,
@@ -56,6 +64,19 @@ impl Unmet {
             seen.chars().map(|c| if c.is_control() { '·' } else { c }).take(Self::SEEN_LIMIT).collect();
         Self { failure, expected: expected.to_owned(), seen }
     }
+
+    /// What a body beyond a limit is.
+    fn too_large(limit: ByteSize) -> Self {
+        let expected = format!("max_body = \"{limit}\"");
+        Self::new(Failure::Unexpected, &expected, &format!("a body of more than {limit}"))
+    }
+
+    fn of(wrong: Wrong, written: &str, limit: ByteSize) -> Self {
+        match wrong {
+            Wrong::TooLarge => Self::too_large(limit),
+            Wrong::Seen(failure, seen) => Self::new(failure, written, &seen),
+        }
+    }
 }
 
 /// One expectation and how the scenario writes it.
@@ -67,45 +88,13 @@ pub struct Expectation {
     pub check: Check,
 }
 
-/// What one expectation checks.
-#[derive(Clone)]
-pub enum Check {
-    /// The status is one of these.
-    Status(Vec<StatusCode>),
-    /// The answer comes from this URL.
-    FinalUrl(Url),
-    /// A header has this value, byte by byte; of several with the name, one of them.
-    Header(HeaderName, HeaderValue),
-    /// The body contains the text.
-    Contains(Finder<'static>),
-    /// The body does not contain the text.
-    Lacks(Finder<'static>),
-    /// The body is JSON and holds a value at a place.
-    Json(JsonExpectation),
-}
-
-impl Check {
-    /// The body contains `text`.
-    pub fn contains(text: &str) -> Self {
-        Self::Contains(Finder::new(text).into_owned())
-    }
-
-    /// The body does not contain `text`.
-    pub fn lacks(text: &str) -> Self {
-        Self::Lacks(Finder::new(text).into_owned())
-    }
-
-    fn is_of_body(&self) -> bool {
-        matches!(self, Self::Contains(_) | Self::Lacks(_) | Self::Json(_))
-    }
-}
-
-/// All that is expected of the answers to one request.
+/// All that is expected of the answers to one request, or of the rows of one query.
 #[derive(Clone)]
 pub struct Expectations {
-    /// In the order they are judged in: status, URL, headers, body.
+    /// In the order they are judged in: status, URL, headers, number of rows, content.
     all: Vec<Expectation>,
     max_body: ByteSize,
+    is_sensitive: bool,
 }
 
 impl Default for Expectations {
@@ -128,17 +117,47 @@ impl Expectations {
 
     /// Expectations, judged status first, then in the order given. Without one on the status, any 2xx will do.
     pub fn new(mut all: Vec<Expectation>, max_body: ByteSize) -> Self {
-        if !all.iter().any(|expectation| matches!(expectation.check, Check::Status(_))) {
+        if !all.iter().any(|expectation| expectation.check.is_of_status()) {
             let success = (200..300).filter_map(|code| StatusCode::from_u16(code).ok()).collect();
             all.push(Expectation { written: "status = 2xx".to_owned(), check: Check::Status(success) });
         }
-        all.sort_by_key(|expectation| match expectation.check {
-            Check::Status(_) => 0,
-            Check::FinalUrl(_) => 1,
-            Check::Header(..) => 2,
-            _ => 3,
-        });
-        Self { all, max_body }
+        Self::in_order(all, max_body)
+    }
+
+    /// Expectations on the rows of a query, which have no status. Those on status, URL and headers are not met by
+    /// any rows.
+    pub fn of_rows(all: Vec<Expectation>) -> Self {
+        Self::in_order(all, Self::DEFAULT_MAX_BODY)
+    }
+
+    fn in_order(mut all: Vec<Expectation>, max_body: ByteSize) -> Self {
+        all.sort_by_key(|expectation| expectation.check.rank());
+        Self { all, max_body, is_sensitive: false }
+    }
+
+    /// The same, of answers of which nothing may be shown: what is seen of bodies and rows is then their size, types,
+    /// and places that the scenario names.
+    #[must_use]
+    pub fn sensitive(self, is_sensitive: bool) -> Self {
+        Self { is_sensitive, ..self }
+    }
+
+    /// The same with other checks in some places, counted in the order of judging, which is that of [`Self::lines`].
+    /// How they are written stays as it is, and so does their order.
+    #[must_use]
+    pub fn with(&self, replaced: impl IntoIterator<Item = (usize, Check)>) -> Self {
+        let mut replacing = self.clone();
+        for (at, check) in replaced {
+            if let Some(expectation) = replacing.all.get_mut(at) {
+                expectation.check = check;
+            }
+        }
+        replacing
+    }
+
+    /// The place of an expectation in the order of judging, by how it is written.
+    pub fn position(&self, written: &str) -> Option<usize> {
+        self.all.iter().position(|expectation| expectation.written == written)
     }
 
     /// Whether the answer is an expected one; the error is the first expectation it does not meet.
@@ -146,14 +165,24 @@ impl Expectations {
     /// A body is decoded as its `Content-Encoding` says when the first expectation looks at it, up to
     /// [`Self::max_body`]; one that cannot be decoded does not meet that expectation.
     pub fn judge(&self, answer: &Answer<'_>) -> Result<(), Unmet> {
-        let mut body = Body::new(answer, self.max_body);
-        for Expectation { written, check } in &self.all {
-            check.judge(answer, &mut body).map_err(|wrong| match wrong {
-                Wrong::TooLarge => self.too_large(),
-                Wrong::Seen(failure, seen) => Unmet::new(failure, written, &seen),
-            })?;
-        }
-        Ok(())
+        self.judged(&mut Subject::of_answer(answer, self.max_body))
+    }
+
+    /// Whether the rows of a query are expected ones; the error is the first expectation they do not meet. As a JSON
+    /// document they are an array of rows, and as a body that array's compact text.
+    pub fn judge_rows(&self, rows: &[Value]) -> Result<(), Unmet> {
+        self.judged(&mut Subject::of_rows(rows))
+    }
+
+    fn judged(&self, subject: &mut Subject<'_>) -> Result<(), Unmet> {
+        self.all.iter().try_for_each(|Expectation { written, check }| {
+            check.judge(subject, self.is_sensitive).map_err(|wrong| Unmet::of(wrong, written, self.max_body))
+        })
+    }
+
+    /// Whether what is asked for must be denied.
+    pub fn want_denial(&self) -> bool {
+        self.all.iter().any(|expectation| matches!(expectation.check, Check::Denied))
     }
 
     /// Whether an expectation looks at the body; where none does, the body need not be kept.
@@ -168,94 +197,13 @@ impl Expectations {
 
     /// What a body beyond [`Self::max_body`] is: an expectation not met.
     pub fn too_large(&self) -> Unmet {
-        let expected = format!("max_body = \"{}\"", self.max_body);
-        Unmet::new(Failure::Unexpected, &expected, &format!("a body of more than {}", self.max_body))
+        Unmet::too_large(self.max_body)
     }
 
     /// The expectations as the scenario writes them, in the order they are judged in.
     pub fn lines(&self) -> Vec<String> {
         self.all.iter().map(|expectation| expectation.written.clone()).collect()
     }
-}
-
-/// What an answer does not meet an expectation by.
-enum Wrong {
-    /// The body, decoded, is larger than it may be.
-    TooLarge,
-    /// A failure, and what was seen.
-    Seen(Failure, String),
-}
-
-fn unexpected(seen: String) -> Wrong {
-    Wrong::Seen(Failure::Unexpected, seen)
-}
-
-/// The body, decoded and read as JSON when the first expectation asks for it.
-struct Body<'a> {
-    answer: Answer<'a>,
-    limit: ByteSize,
-    content: Option<Cow<'a, [u8]>>,
-    document: Option<Result<Value, NotJson>>,
-}
-
-/// The content is no JSON document.
-#[derive(Clone, Copy)]
-struct NotJson;
-
-impl<'a> Body<'a> {
-    fn new(answer: &Answer<'a>, limit: ByteSize) -> Self {
-        Self { answer: *answer, limit, content: None, document: None }
-    }
-
-    fn content(&mut self) -> Result<&[u8], Wrong> {
-        let content = match self.content.take() {
-            Some(content) => content,
-            None => content::of(&self.answer, self.limit).map_err(|undecoded| match undecoded {
-                Undecoded::TooLarge => Wrong::TooLarge,
-                Undecoded::Wrong(seen) => unexpected(seen),
-            })?,
-        };
-        Ok(self.content.insert(content))
-    }
-
-    fn document(&mut self) -> Result<&Value, Wrong> {
-        let document = match self.document.take() {
-            Some(document) => document,
-            None => serde_json::from_slice(self.content()?).map_err(|_| NotJson),
-        };
-        let size = self.content()?.len();
-        let document = self.document.insert(document).as_ref();
-        document.map_err(|NotJson| unexpected(format!("{} that are not JSON", seen::bytes(size))))
-    }
-}
-
-impl Check {
-    fn judge(&self, answer: &Answer<'_>, body: &mut Body<'_>) -> Result<(), Wrong> {
-        match self {
-            Self::Status(expected) if expected.contains(&answer.status) => Ok(()),
-            Self::Status(_) => {
-                let (failure, seen) = seen::status(answer);
-                Err(Wrong::Seen(failure, seen))
-            }
-            Self::FinalUrl(expected) if expected == answer.url => Ok(()),
-            Self::FinalUrl(expected) => Err(unexpected(seen::url(answer.url, expected))),
-            Self::Header(name, value) if answer.headers.get_all(name).iter().any(|found| found == value) => {
-                Ok(())
-            }
-            Self::Header(name, _) => Err(unexpected(seen::header(answer, name))),
-            Self::Contains(text) => text_in(body.content()?, text, true),
-            Self::Lacks(text) => text_in(body.content()?, text, false),
-            Self::Json(expectation) => expectation.judge(body.document()?).map_err(unexpected),
-        }
-    }
-}
-
-fn text_in(content: &[u8], text: &Finder<'_>, wanted: bool) -> Result<(), Wrong> {
-    if text.find(content).is_some() == wanted {
-        return Ok(());
-    }
-    let found = if wanted { "not in" } else { "in" };
-    Err(unexpected(format!("{found} the {} of the body", seen::bytes(content.len()))))
 }
 
 #[cfg(test)]

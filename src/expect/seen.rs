@@ -52,6 +52,11 @@ pub(super) fn header(answer: &Answer<'_>, name: &HeaderName) -> String {
 
 /// A number of bytes as a person reads it: `2,345 bytes`.
 pub(super) fn bytes(count: usize) -> String {
+    if count == 1 { "1 byte".to_owned() } else { format!("{} bytes", grouped(count)) }
+}
+
+/// A count as a person reads it: `2,345`.
+pub(super) fn grouped(count: usize) -> String {
     let digits = count.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -60,7 +65,7 @@ pub(super) fn bytes(count: usize) -> String {
         }
         grouped.push(digit);
     }
-    if count == 1 { "1 byte".to_owned() } else { format!("{grouped} bytes") }
+    grouped
 }
 
 fn words(status: StatusCode) -> String {

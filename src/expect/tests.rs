@@ -1,4 +1,5 @@
 use http::header::{CONTENT_TYPE, LOCATION, SET_COOKIE};
+use http::{HeaderName, HeaderValue};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -117,32 +118,156 @@ fn markers_are_looked_for_and_the_body_is_never_shown() {
     assert!(expecting(Check::contains("x")).needs_body());
 }
 
+fn json(pointer: &str, rule: JsonRule) -> Check {
+    Check::Json(JsonExpectation { pointer: pointer.to_owned(), rule })
+}
+
+fn pattern(text: &str) -> Pattern {
+    Pattern::new(text).unwrap()
+}
+
 #[test]
-fn json_is_compared_by_value_and_only_short_scalars_are_shown() {
+fn a_place_of_a_json_body_is_judged_and_only_short_scalars_are_shown() {
     let body = json!({
         "status": "failing", "depth": 1.0, "list": [1, {"a": null}], "long": "s".repeat(61),
     })
     .to_string();
     let at = |pointer: &str, value: Value| {
-        seen(Check::Json(JsonExpectation { pointer: pointer.to_owned(), value }), 200, &[], &body)
-            .map(|(_, seen)| seen)
+        seen(json(pointer, JsonRule::Is(value)), 200, &[], &body).map(|(_, seen)| seen)
     };
-    for (pointer, value) in
-        [("/depth", json!(1)), ("/list", json!([1.0, {"a": null}])), ("/list/0", json!(1))]
-    {
-        assert_eq!(at(pointer, value), None, "{pointer}");
-    }
+    assert_eq!(at("/depth", json!(1)), None);
     for (pointer, shown) in [
         ("/status", "\"failing\""),
-        ("/none", "nothing at `/none`"),
+        ("/none", "nothing at /none"),
         ("/list", "an array"),
         ("", "an object"),
         ("/long", "another, longer value"),
     ] {
         assert_eq!(at(pointer, json!("ok")).as_deref(), Some(shown));
     }
-    let check = Check::Json(JsonExpectation { pointer: String::new(), value: json!(1) });
+    let check = json("", JsonRule::Is(json!(1)));
     assert_eq!(seen(check, 200, &[], "<html>").unwrap().1, "6 bytes that are not JSON");
+}
+
+#[test]
+fn the_document_of_an_event_stream_is_its_last_events_data() {
+    let of = |kind: &str, body: &str| {
+        let check = json("/result/ok", JsonRule::Is(json!(true)));
+        seen(check, 200, &[(CONTENT_TYPE, kind)], body).map(|(_, seen)| seen)
+    };
+    let stream = "data: {\"result\": null}\n\nevent: message\ndata: {\"result\":\ndata: {\"ok\": true}}\n\n";
+    assert_eq!(of("text/event-stream", stream), None);
+    assert_eq!(of("application/json", stream).unwrap(), "77 bytes that are not JSON");
+    assert_eq!(of("text/event-stream", "data: no\n\n").unwrap(), "2 bytes that are not JSON");
+    assert_eq!(of("text/event-stream", ":\n\n").unwrap(), "3 bytes of events that have no data");
+    // Texts are looked for in all of the stream.
+    let headers = [(CONTENT_TYPE, "text/event-stream")];
+    assert_eq!(seen(Check::contains("event: message"), 200, &headers, stream), None);
+}
+
+#[test]
+fn what_must_be_denied_is_let_in_where_it_is_not() {
+    let denied = || Check::Denied;
+    for code in [401, 403] {
+        assert_eq!(seen(denied(), code, &[], ""), None);
+    }
+    assert_eq!(seen(denied(), 200, &[], ""), Some((Failure::Admitted, "200".to_owned())));
+    assert_eq!(seen(denied(), 204, &[], ""), Some((Failure::Admitted, "204".to_owned())));
+    assert_eq!(seen(denied(), 404, &[], ""), Some((Failure::Status, "404 Not Found".to_owned())));
+    let redirect = seen(denied(), 302, &[(LOCATION, "/auth/login?shop=a")], "");
+    assert_eq!(redirect, Some((Failure::Redirected, "302 redirect to /auth/login".to_owned())));
+    assert_eq!(expecting(denied()).lines(), ["as written"]);
+}
+
+#[test]
+fn patterns_are_found_in_headers_and_bodies() {
+    let location = || Check::HeaderMatches(LOCATION, pattern("^/auth/login"));
+    let unexpected = |seen: &str| Some((Failure::Unexpected, seen.to_owned()));
+    let mut expectations = expecting(status(302));
+    expectations.all.push(Expectation { written: "location".to_owned(), check: location() });
+    assert_eq!(judged(&expectations, 302, &[(LOCATION, "/x"), (LOCATION, "/auth/login?a=b")], ""), Ok(()));
+    let unmet = judged(&expectations, 302, &[(LOCATION, "/home?token=secret")], "").unwrap_err();
+    assert_eq!((unmet.expected.as_str(), unmet.seen.as_str()), ("location", "/home"));
+    assert_eq!(seen(location(), 200, &[], ""), unexpected("no such header"));
+    let cookie = Check::HeaderMatches(SET_COOKIE, pattern("Secure"));
+    assert_eq!(seen(cookie, 200, &[(SET_COOKIE, "a=2")], ""), unexpected("another value"));
+
+    let check = || Check::BodyMatches(pattern("v[0-9]+"));
+    assert!(expecting(check()).needs_body());
+    assert_eq!(seen(check(), 200, &[], "at v12"), None);
+    assert_eq!(seen(check(), 200, &[], "at v"), unexpected("no match in the 4 bytes of the body"));
+}
+
+fn of_rows(check: Check, rows: &[Value]) -> Option<(Failure, String)> {
+    let all = vec![Expectation { written: "as written".to_owned(), check }];
+    Expectations::of_rows(all).judge_rows(rows).err().map(|unmet| (unmet.failure, unmet.seen))
+}
+
+#[test]
+fn rows_are_counted_and_judged_as_a_document_and_a_text() {
+    let rows = [json!({ "samples": "12", "table": "leads" }), json!({ "samples": "4", "table": "notes" })];
+    let unexpected = |seen: &str| Some((Failure::Unexpected, seen.to_owned()));
+    assert_eq!(Expectations::of_rows(Vec::new()).judge_rows(&rows), Ok(()));
+    assert_eq!(of_rows(Check::Rows(2), &rows), None);
+    assert_eq!(of_rows(Check::Rows(0), &[]), None);
+    assert_eq!(
+        of_rows(Check::Rows(0), &rows),
+        unexpected("2 rows: samples=12 table=leads; samples=4 table=notes")
+    );
+    assert_eq!(of_rows(Check::RowsAtLeast(2), &rows), None);
+    assert_eq!(of_rows(Check::RowsAtLeast(1), &[]), unexpected("no rows"));
+    let least = || JsonRule::AtLeast(5.into());
+    assert_eq!(of_rows(json("/0/samples", least()), &rows), None);
+    assert_eq!(of_rows(json("/1/samples", least()), &rows), unexpected("\"4\""));
+    assert_eq!(of_rows(json("/2/samples", least()), &rows), unexpected("nothing at /2/samples"));
+    assert_eq!(of_rows(Check::contains("\"samples\":\"12\""), &rows), None);
+    assert_eq!(of_rows(Check::lacks("leads"), &rows), unexpected("in the 66 bytes of the rows"));
+}
+
+#[test]
+fn what_is_not_there_to_be_judged_does_not_meet_an_expectation() {
+    let none = "rows, which have no status, URL and headers";
+    for check in [status(200), Check::FinalUrl(url(PAGE))] {
+        assert_eq!(of_rows(check, &[]), Some((Failure::Unexpected, none.to_owned())));
+    }
+    // A statement that had to be denied was not, whatever its rows.
+    let let_in = "the statement was carried out";
+    assert_eq!(of_rows(Check::Denied, &[]), Some((Failure::Admitted, let_in.to_owned())));
+    for check in [Check::Rows(0), Check::RowsAtLeast(0)] {
+        assert_eq!(seen(check, 200, &[], "[]").unwrap().1, "an answer over HTTP, which has no rows");
+    }
+}
+
+#[test]
+fn nothing_of_a_sensitive_body_is_shown_and_all_of_the_rest_is() {
+    let seen = |check: Check, headers: &[(HeaderName, &str)]| {
+        let expectations = expecting(check).sensitive(true);
+        judged(&expectations, 200, headers, r#"{"token": "canary"}"#).unwrap_err().seen
+    };
+    let hidden = "another value (the answer is sensitive, and not shown)";
+    assert_eq!(seen(json("/token", JsonRule::Is(json!("x"))), &[]), hidden);
+    assert_eq!(seen(json("/token", JsonRule::IsOf(JsonType::Array)), &[]), "a string");
+    assert_eq!(seen(json("/id", JsonRule::Is(json!(1))), &[]), "nothing at /id");
+    assert_eq!(seen(Check::contains("x"), &[]), "not in the 19 bytes of the body");
+    assert_eq!(seen(status(201), &[]), "200 OK");
+    let header = Check::Header(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    assert_eq!(seen(header, &[(CONTENT_TYPE, "text/plain")]), "`text/plain`");
+    let rows = Expectations::of_rows(vec![Expectation { written: String::new(), check: Check::Rows(0) }]);
+    let unmet = rows.sensitive(true).judge_rows(&[json!({ "token": "canary" })]).unwrap_err();
+    assert_eq!(unmet.seen, "1 row");
+}
+
+#[test]
+fn checks_are_replaced_in_the_order_of_judging() {
+    let written = |written: &str, check| Expectation { written: written.to_owned(), check };
+    let all = vec![written("text", Check::contains("placeholder")), written("status", status(200))];
+    let expectations = Expectations::new(all, ByteSize(1024));
+    assert_eq!(expectations.lines(), ["status", "text"]);
+    let at = expectations.position("text").unwrap();
+    let filled = expectations.with([(at, Check::contains("value")), (9, Check::Denied)]);
+    assert_eq!(judged(&filled, 200, &[], "a value"), Ok(()));
+    assert_eq!(judged(&filled, 200, &[], "a placeholder").unwrap_err().expected, "text");
+    assert_eq!(judged(&expectations, 200, &[], "a placeholder"), Ok(()));
 }
 
 #[test]
@@ -168,13 +293,55 @@ proptest! {
     fn no_answer_makes_the_judge_panic_or_say_more_than_fits(
         code in 100_u16..1000,
         location in "[\\x20-\\x7e]{0,300}",
-        body in "\\PC{0,50}",
+        kind in "(text/event-stream|application/json|[\\x20-\\x7e]{0,20})",
+        body in "(data: )?(\\PC{0,50}|\\{\"a\": ?(\\[?[0-9]{1,300}\\]?|\"\\PC{0,100}\"|\\{\"\\PC{0,300}\": 1\\})\\})",
     ) {
-        for check in [status(200), Check::contains("a"), Check::Header(LOCATION, HeaderValue::from_static("/"))] {
-            if let Err(unmet) = judged(&expecting(check), code, &[(LOCATION, &location)], &body) {
+        for check in checks() {
+            let headers = [(LOCATION, location.as_str()), (CONTENT_TYPE, kind.as_str())];
+            if let Err(unmet) = judged(&expecting(check), code, &headers, &body) {
                 prop_assert!(unmet.seen.chars().count() <= Unmet::SEEN_LIMIT);
-                prop_assert!(!unmet.seen.contains('?') || !location.contains('?'));
+                prop_assert!(!unmet.seen.contains('?') || !location.contains('?') || body.contains('?'));
             }
         }
     }
+
+    #[test]
+    fn no_rows_make_the_judge_panic_or_say_more_than_fits(
+        rows in prop::collection::vec(prop::collection::btree_map("[a-c]", "\\PC{0,200}", 0..3), 0..9),
+    ) {
+        let rows: Vec<Value> = rows.into_iter().map(|row| json!(row)).collect();
+        for check in checks() {
+            if let Some((_, seen)) = of_rows(check, &rows) {
+                prop_assert!(seen.chars().count() <= 200, "{}", seen);
+            }
+        }
+    }
+}
+
+/// One check of each kind.
+fn checks() -> Vec<Check> {
+    let rules = [
+        JsonRule::Is(json!({ "b": 1 })),
+        JsonRule::IsNot(json!(1)),
+        JsonRule::IsOf(JsonType::Null),
+        JsonRule::AtLeast(5.into()),
+        JsonRule::AtMost(5.into()),
+        JsonRule::Matches(pattern("^[a-z]*$")),
+    ];
+    let heads = [
+        status(200),
+        Check::Denied,
+        Check::FinalUrl(url("https://example.org/")),
+        Check::Header(LOCATION, HeaderValue::from_static("/")),
+        Check::HeaderMatches(LOCATION, pattern("^/auth/login")),
+    ];
+    let bodies = [
+        Check::contains("a"),
+        Check::lacks("a"),
+        Check::BodyMatches(pattern("^(a|b)*$")),
+        Check::Rows(9),
+        Check::RowsAtLeast(9),
+    ];
+    let at = rules.into_iter().flat_map(|rule| [json("/a", rule.clone()), json("", rule)]);
+    heads.into_iter().chain(bodies).chain(at).collect()
 }

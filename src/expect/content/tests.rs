@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
 use url::Url;
 
-use super::super::{Check, Expectation, Expectations};
+use super::super::{Check, Expectation, Expectations, JsonExpectation, JsonRule};
 use super::*;
 use crate::record::Failure;
 
@@ -168,7 +168,7 @@ fn expectations_look_at_the_content_and_name_what_they_could_not_look_at() {
         expectations.judge(&Answer { status: StatusCode::OK, url: &url, headers: &headers, body })
     };
     let page = encoded("gzip", br#"{"ready": true}"#);
-    let ready = || crate::expect::JsonExpectation { pointer: "/ready".to_owned(), value: true.into() };
+    let ready = || JsonExpectation { pointer: "/ready".to_owned(), rule: JsonRule::Is(true.into()) };
     assert_eq!(judge(Check::contains("ready"), "gzip", &page), Ok(()));
     assert_eq!(judge(Check::lacks("ready"), "gzip", &page).unwrap_err().seen, "in the 15 bytes of the body");
     assert_eq!(judge(Check::Json(ready()), "gzip", &page), Ok(()));

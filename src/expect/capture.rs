@@ -1,0 +1,255 @@
+//! What later steps take from an answer or from rows.
+
+use http::HeaderName;
+use serde_json::Value;
+
+use super::pattern::Pattern;
+use super::subject::{Subject, Wrong, unexpected};
+use super::{Answer, Unmet, json};
+use crate::units::ByteSize;
+
+/// A value that is taken from an answer, under a name.
+#[derive(Debug, Clone)]
+pub struct Capture {
+    /// The name that later steps know it by.
+    pub name: String,
+    /// Where it is found.
+    pub source: CaptureSource,
+    /// What stands for it where it is not found; without one that is a failure.
+    pub default: Option<String>,
+    /// As the scenario writes it: `capture.account = json "/accounts/0/id"`.
+    pub written: String,
+}
+
+/// Where a captured value is found.
+#[derive(Debug, Clone)]
+pub enum CaptureSource {
+    /// The first value of a header, as text.
+    Header(HeaderName),
+    /// A place of the JSON document, by its pointer (RFC 6901), of whatever type.
+    Json(String),
+    /// What the pattern's first group holds in the content, or all of what is found where it has none, as text.
+    Regex(Pattern),
+}
+
+/// All that is taken from the answers to one request, or from the rows of one query.
+#[derive(Debug, Clone, Default)]
+pub struct Captures(pub Vec<Capture>);
+
+impl Captures {
+    /// The values by their names, in the order of the scenario; the error is the first that is not found and has no
+    /// default.
+    ///
+    /// A body is decoded as for expectations, up to `max_body`; in one that cannot be decoded, or is not JSON where that
+    /// is asked for, nothing is found.
+    pub fn take(&self, answer: &Answer<'_>, max_body: ByteSize) -> Result<Vec<(String, Value)>, Unmet> {
+        self.taken(&mut Subject::of_answer(answer, max_body), max_body)
+    }
+
+    /// The same from rows: as a JSON document they are an array, as a body that array's compact text. They have no
+    /// headers.
+    pub fn take_from_rows(&self, rows: &[Value]) -> Result<Vec<(String, Value)>, Unmet> {
+        self.taken(&mut Subject::of_rows(rows), ByteSize(u64::MAX))
+    }
+
+    /// The names of the values, in the order of the scenario.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|capture| capture.name.as_str())
+    }
+
+    /// Whether nothing is taken.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether one looks at the body; where none does, the body need not be kept.
+    pub fn needs_body(&self) -> bool {
+        self.0.iter().any(|capture| !matches!(capture.source, CaptureSource::Header(_)))
+    }
+
+    fn taken(&self, subject: &mut Subject<'_>, max_body: ByteSize) -> Result<Vec<(String, Value)>, Unmet> {
+        let take = |capture: &Capture| {
+            let value = match (capture.source.find(subject), &capture.default) {
+                (Err(Wrong::Seen(..)), Some(default)) => Ok(Value::String(default.clone())),
+                (found, _) => found,
+            };
+            let value = value.map_err(|wrong| Unmet::of(wrong, &capture.written, max_body))?;
+            Ok((capture.name.clone(), value))
+        };
+        self.0.iter().map(take).collect()
+    }
+}
+
+impl CaptureSource {
+    fn find(&self, subject: &mut Subject<'_>) -> Result<Value, Wrong> {
+        match self {
+            Self::Header(name) => {
+                let value = subject.answer()?.headers.get(name);
+                value.map(|value| text(value.as_bytes())).ok_or_else(|| unexpected("no such header"))
+            }
+            Self::Json(pointer) => {
+                let value = subject.document()?.pointer(pointer);
+                value.cloned().ok_or_else(|| unexpected(json::nothing_at(pointer)))
+            }
+            Self::Regex(pattern) => match pattern.first_in(subject.content()?) {
+                Some(found) => Ok(text(found)),
+                None => Err(unexpected(format!("no match in {}", subject.size()?))),
+            },
+        }
+    }
+}
+
+/// Text of a target, which may be no UTF-8.
+fn text(bytes: &[u8]) -> Value {
+    Value::String(String::from_utf8_lossy(bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+    use http::{HeaderMap, HeaderValue, StatusCode};
+    use proptest::prelude::*;
+    use serde_json::json;
+    use url::Url;
+
+    use super::*;
+    use crate::record::Failure;
+
+    const LIMIT: ByteSize = ByteSize(1024);
+
+    fn capture(source: CaptureSource, default: Option<&str>) -> Captures {
+        let (name, written) = ("name".to_owned(), "as written".to_owned());
+        Captures(vec![Capture { name, source, default: default.map(str::to_owned), written }])
+    }
+
+    fn header(name: &'static str) -> CaptureSource {
+        CaptureSource::Header(HeaderName::from_static(name))
+    }
+
+    fn at(pointer: &str) -> CaptureSource {
+        CaptureSource::Json(pointer.to_owned())
+    }
+
+    fn regex(pattern: &str) -> CaptureSource {
+        CaptureSource::Regex(Pattern::new(pattern).unwrap())
+    }
+
+    fn take(captures: &Captures, headers: &HeaderMap, body: &[u8]) -> Result<Vec<(String, Value)>, Unmet> {
+        let url = Url::parse("https://example.org/").unwrap();
+        captures.take(&Answer { status: StatusCode::OK, url: &url, headers, body }, LIMIT)
+    }
+
+    fn taken(source: CaptureSource, body: &[u8]) -> Value {
+        let mut headers = HeaderMap::new();
+        headers.append("mcp-session-id", HeaderValue::from_bytes(b"7f\xff").unwrap());
+        headers.append("mcp-session-id", HeaderValue::from_static("second"));
+        let mut values = take(&capture(source, None), &headers, body).unwrap();
+        assert_eq!(values.len(), 1);
+        values.remove(0).1
+    }
+
+    fn missed(source: CaptureSource, body: &[u8]) -> String {
+        let headers = HeaderMap::new();
+        let unmet = take(&capture(source.clone(), None), &headers, body).unwrap_err();
+        assert_eq!((unmet.failure, unmet.expected.as_str()), (Failure::Unexpected, "as written"));
+        let defaulted = take(&capture(source, Some("instead")), &headers, body).unwrap();
+        assert_eq!(defaulted, [("name".to_owned(), json!("instead"))]);
+        unmet.seen
+    }
+
+    #[test]
+    fn values_are_taken_from_headers_documents_and_texts() {
+        assert_eq!(taken(header("mcp-session-id"), b""), json!("7f\u{fffd}"));
+        let body = br#"{"accounts": [{"id": 7, "tags": ["a"]}], "none": null}"#;
+        assert_eq!(taken(at("/accounts/0/id"), body), json!(7));
+        assert_eq!(taken(at("/accounts/0/tags"), body), json!(["a"]));
+        assert_eq!(taken(at("/none"), body), json!(null));
+        assert_eq!(taken(regex("\"id\": ([0-9]+)"), body), json!("7"));
+        assert_eq!(taken(regex("tag."), body), json!("tags"));
+    }
+
+    #[test]
+    fn what_is_not_found_is_said_without_the_body_unless_there_is_a_default() {
+        assert_eq!(missed(header("mcp-session-id"), b""), "no such header");
+        assert_eq!(missed(at("/accounts/0/id"), b"{\"accounts\": []}"), "nothing at /accounts/0/id");
+        assert_eq!(missed(at("/id"), b"<html>"), "6 bytes that are not JSON");
+        let page = "x".repeat(1_000);
+        assert_eq!(missed(regex("y"), page.as_bytes()), "no match in the 1,000 bytes of the body");
+    }
+
+    #[test]
+    fn all_are_taken_or_none() {
+        let both = |second: &str| {
+            let all = [capture(at("/a"), None), capture(at(second), None)];
+            take(
+                &Captures(all.into_iter().flat_map(|one| one.0).collect()),
+                &HeaderMap::new(),
+                br#"{"a":1,"b":2}"#,
+            )
+        };
+        assert_eq!(both("/b").unwrap(), [("name".to_owned(), json!(1)), ("name".to_owned(), json!(2))]);
+        assert_eq!(both("/c").unwrap_err().seen, "nothing at /c");
+    }
+
+    #[test]
+    fn an_event_stream_is_read_as_its_last_event() {
+        let headers: HeaderMap =
+            [(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"))].into_iter().collect();
+        let body = b"event: message\ndata: {\"result\":{\"tools\":[{\"name\":\"search\"}]}}\n\n";
+        let values = take(&capture(at("/result/tools/0/name"), None), &headers, body).unwrap();
+        assert_eq!(values[0].1, json!("search"));
+    }
+
+    #[test]
+    fn a_body_too_large_or_not_decodable_is_no_place_to_find_anything() {
+        let encoded = |encoding: &'static str| -> HeaderMap {
+            [(CONTENT_ENCODING, HeaderValue::from_static(encoding))].into_iter().collect()
+        };
+        let unmet = take(&capture(at("/a"), None), &encoded("br"), b"body").unwrap_err();
+        assert!(unmet.seen.contains("the body's encoding `br`"), "{}", unmet.seen);
+        let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut bomb, &[b' '; 2048]).unwrap();
+        let bomb = bomb.finish().unwrap();
+        // A default stands for what is not there, and not for what was not looked at.
+        let unmet = take(&capture(at("/a"), Some("instead")), &encoded("gzip"), &bomb).unwrap_err();
+        assert_eq!(unmet.expected, "max_body = \"1 KiB\"");
+    }
+
+    #[test]
+    fn rows_are_a_document_and_a_text_and_have_no_headers() {
+        let rows = [json!({ "id": 7, "name": "leads" })];
+        let take = |source| capture(source, None).take_from_rows(&rows).map(|values| values[0].1.clone());
+        assert_eq!(take(at("/0/id")), Ok(json!(7)));
+        assert_eq!(take(regex("\"name\":\"([^\"]*)\"")), Ok(json!("leads")));
+        assert_eq!(take(at("/1/id")).unwrap_err().seen, "nothing at /1/id");
+        assert_eq!(take(regex("x")).unwrap_err().seen, "no match in the 25 bytes of the rows");
+        assert_eq!(take(header("etag")).unwrap_err().seen, "rows, which have no status, URL and headers");
+    }
+
+    #[test]
+    fn a_body_is_kept_where_a_capture_looks_at_it() {
+        assert!(!Captures::default().needs_body());
+        assert!(!capture(header("etag"), None).needs_body());
+        assert!(capture(at(""), None).needs_body() && capture(regex("a"), None).needs_body());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_answer_makes_the_captures_panic_or_say_more_than_fits(
+            body in prop::collection::vec(any::<u8>(), 0..300),
+            kind in "(text/event-stream|application/json|[\\x20-\\x7e]{0,20})",
+            encoding in "(gzip|deflate|identity|br)?",
+        ) {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_str(&kind).unwrap());
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_str(&encoding).unwrap());
+            for source in [header("content-type"), header("etag"), at("/a"), at(""), regex("(a|b)(.*)"), regex("^.$")] {
+                if let Err(unmet) = take(&capture(source, None), &headers, &body) {
+                    prop_assert!(unmet.seen.chars().count() <= 160, "{}", unmet.seen);
+                }
+            }
+        }
+    }
+}

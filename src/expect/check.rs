@@ -1,0 +1,152 @@
+//! What one expectation checks.
+
+use http::{HeaderName, HeaderValue, StatusCode};
+use memchr::memmem::Finder;
+use url::Url;
+
+use super::json::JsonExpectation;
+use super::pattern::Pattern;
+use super::subject::{Subject, Wrong, unexpected};
+use super::{Answer, rows, seen};
+use crate::record::Failure;
+
+/// What one expectation checks.
+#[derive(Clone)]
+pub enum Check {
+    /// The status is one of these.
+    Status(Vec<StatusCode>),
+    /// The status is 401 or 403; one of 2xx is [`Failure::Admitted`].
+    Denied,
+    /// The answer comes from this URL.
+    FinalUrl(Url),
+    /// A header has this value, byte by byte; of several with the name, one of them.
+    Header(HeaderName, HeaderValue),
+    /// The pattern is found in a header's value; of several with the name, in one of them.
+    HeaderMatches(HeaderName, Pattern),
+    /// There are as many rows.
+    Rows(u64),
+    /// There are as many rows or more.
+    RowsAtLeast(u64),
+    /// The body contains the text.
+    Contains(Finder<'static>),
+    /// The body does not contain the text.
+    Lacks(Finder<'static>),
+    /// The pattern is found in the body.
+    BodyMatches(Pattern),
+    /// The body is JSON and holds what is expected at a place.
+    Json(JsonExpectation),
+}
+
+impl Check {
+    /// The body contains `text`.
+    pub fn contains(text: &str) -> Self {
+        Self::Contains(Finder::new(text).into_owned())
+    }
+
+    /// The body does not contain `text`.
+    pub fn lacks(text: &str) -> Self {
+        Self::Lacks(Finder::new(text).into_owned())
+    }
+
+    pub(super) fn is_of_status(&self) -> bool {
+        matches!(self, Self::Status(_) | Self::Denied)
+    }
+
+    pub(super) fn is_of_body(&self) -> bool {
+        matches!(self, Self::Contains(_) | Self::Lacks(_) | Self::BodyMatches(_) | Self::Json(_))
+    }
+
+    /// When it is judged: status, URL, headers, number of rows, content.
+    pub(super) fn rank(&self) -> u8 {
+        match self {
+            Self::Status(_) | Self::Denied => 0,
+            Self::FinalUrl(_) => 1,
+            Self::Header(..) | Self::HeaderMatches(..) => 2,
+            Self::Rows(_) | Self::RowsAtLeast(_) => 3,
+            Self::Contains(_) | Self::Lacks(_) | Self::BodyMatches(_) | Self::Json(_) => 4,
+        }
+    }
+
+    /// What the subject does not meet the check by. A check of what the subject has not is not met.
+    pub(super) fn judge(&self, subject: &mut Subject<'_>, is_sensitive: bool) -> Result<(), Wrong> {
+        match self {
+            Self::Status(expected) => status(subject.answer()?, expected),
+            Self::Denied if subject.rows().is_ok() => Err(let_in("the statement was carried out")),
+            Self::Denied => denied(subject.answer()?),
+            Self::FinalUrl(expected) => final_url(subject.answer()?, expected),
+            Self::Header(name, value) => header(subject.answer()?, name, |found| found == value),
+            Self::HeaderMatches(name, pattern) => {
+                header(subject.answer()?, name, |found| pattern.is_in(found.as_bytes()))
+            }
+            Self::Rows(count) => counted(subject, |rows| rows == *count, is_sensitive),
+            Self::RowsAtLeast(least) => counted(subject, |rows| rows >= *least, is_sensitive),
+            Self::Contains(text) => found(subject, |content| text.find(content).is_some(), "not in"),
+            Self::Lacks(text) => found(subject, |content| text.find(content).is_none(), "in"),
+            Self::BodyMatches(pattern) => found(subject, |content| pattern.is_in(content), "no match in"),
+            Self::Json(expectation) => {
+                expectation.judge(subject.document()?, is_sensitive).map_err(unexpected)
+            }
+        }
+    }
+}
+
+fn status(answer: &Answer<'_>, expected: &[StatusCode]) -> Result<(), Wrong> {
+    if expected.contains(&answer.status) {
+        return Ok(());
+    }
+    let (failure, seen) = seen::status(answer);
+    Err(Wrong::Seen(failure, seen))
+}
+
+fn denied(answer: &Answer<'_>) -> Result<(), Wrong> {
+    if answer.status.is_success() {
+        return Err(let_in(answer.status.as_str()));
+    }
+    status(answer, &[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN])
+}
+
+fn let_in(seen: &str) -> Wrong {
+    Wrong::Seen(Failure::Admitted, seen.to_owned())
+}
+
+fn final_url(answer: &Answer<'_>, expected: &Url) -> Result<(), Wrong> {
+    if answer.url == expected {
+        return Ok(());
+    }
+    Err(unexpected(seen::url(answer.url, expected)))
+}
+
+fn header(
+    answer: &Answer<'_>,
+    name: &HeaderName,
+    is_expected: impl Fn(&HeaderValue) -> bool,
+) -> Result<(), Wrong> {
+    if answer.headers.get_all(name).iter().any(is_expected) {
+        return Ok(());
+    }
+    Err(unexpected(seen::header(answer, name)))
+}
+
+fn counted(
+    subject: &Subject<'_>,
+    is_expected: impl Fn(u64) -> bool,
+    is_sensitive: bool,
+) -> Result<(), Wrong> {
+    let rows = subject.rows()?;
+    if is_expected(rows.len() as u64) {
+        return Ok(());
+    }
+    Err(unexpected(rows::seen(rows, is_sensitive)))
+}
+
+/// Holds the content against a condition; where it is not met, says that and how much there was to look at.
+fn found(
+    subject: &mut Subject<'_>,
+    is_expected: impl Fn(&[u8]) -> bool,
+    otherwise: &str,
+) -> Result<(), Wrong> {
+    if is_expected(subject.content()?) {
+        return Ok(());
+    }
+    Err(unexpected(format!("{otherwise} {}", subject.size()?)))
+}

@@ -1,0 +1,131 @@
+//! Event streams, by which servers that speak JSON-RPC answer too
+//! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>, section 9.2.6).
+
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// Whether an answer says that it is an event stream.
+pub(super) fn are_in(headers: &HeaderMap) -> bool {
+    let Some(Ok(written)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else { return false };
+    let essence = written.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case(EVENT_STREAM)
+}
+
+/// The data of a stream's last event that has any, its lines joined by line feeds, without those at its end.
+///
+/// Unlike a browser this takes a last event without the blank line that ends it: the answer ended it. An event whose data
+/// is blank has none: servers send such events as signs of life.
+pub(super) fn last_data(stream: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(stream);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let (mut last, mut data) = (None, String::new());
+    for line in lines(text).chain([""]) {
+        if line.is_empty() {
+            let whole = std::mem::take(&mut data);
+            last = (!whole.trim().is_empty()).then_some(whole).or(last);
+        } else if let ("data", value) = field(line) {
+            data.extend([value, "\n"]);
+        }
+    }
+    last.map(|data| data.trim_end_matches('\n').to_owned())
+}
+
+/// Lines, each ended by CR, LF, both, or the end of the text.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let Some(end) = memchr::memchr2(b'\r', b'\n', text.as_bytes()) else {
+            rest = None;
+            return Some(text);
+        };
+        let behind = &text[end..];
+        rest = behind.strip_prefix("\r\n").or(behind.get(1..));
+        Some(&text[..end])
+    })
+}
+
+/// A line's name and value; a comment has the empty name.
+fn field(line: &str) -> (&str, &str) {
+    let (name, value) = line.split_once(':').unwrap_or((line, ""));
+    (name, value.strip_prefix(' ').unwrap_or(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn last(stream: &str) -> Option<String> {
+        last_data(stream.as_bytes())
+    }
+
+    #[test]
+    fn the_last_event_that_has_data_is_taken() {
+        assert_eq!(last("data: 1\n\ndata: 2\n\nid: 3\n\n").as_deref(), Some("2"));
+        assert_eq!(last("event: message\ndata: {\"a\":1}\n\n").as_deref(), Some("{\"a\":1}"));
+        // As sign of life, MCP servers send an event of empty data.
+        assert_eq!(last("data: 1\n\ndata:\n\ndata\n\n").as_deref(), Some("1"));
+        for stream in ["", "\n\n", "id: 1\n\n", "data:\n\n", ": data: 1\n\n", "DATA: 1\n\n", " data: 1\n\n"] {
+            assert_eq!(last(stream), None, "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_without_a_blank_line_at_its_end_counts_too() {
+        for stream in ["data: 1\n\ndata: 2", "data: 1\n\ndata: 2\n", "data: 1\r\rdata: 2\r"] {
+            assert_eq!(last(stream).as_deref(), Some("2"), "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn several_lines_of_data_are_joined_and_lose_one_blank_each() {
+        for end in ["\n", "\r", "\r\n"] {
+            let stream = [": comment", "data: {", "id: 7", "data:  \"a\":", "data:1}", "", ""].join(end);
+            assert_eq!(last(&stream).as_deref(), Some("{\n \"a\":\n1}"));
+        }
+    }
+
+    #[test]
+    fn a_mark_of_byte_order_is_no_part_of_the_first_name() {
+        assert_eq!(last("\u{feff}data: 1\n\n").as_deref(), Some("1"));
+        assert_eq!(last_data(b"data: \xff\n\n").as_deref(), Some("\u{fffd}"));
+    }
+
+    #[test]
+    fn a_stream_is_known_by_its_type_whatever_its_case_and_parameters() {
+        for (written, is_stream) in [
+            ("text/event-stream", true),
+            ("Text/Event-Stream; charset=utf-8", true),
+            ("text/event-stream-2", false),
+            ("application/json", false),
+            ("", false),
+        ] {
+            let headers: HeaderMap =
+                [(CONTENT_TYPE, HeaderValue::from_static(written))].into_iter().collect();
+            assert_eq!(are_in(&headers), is_stream, "{written}");
+        }
+        assert!(!are_in(&HeaderMap::new()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_stream_makes_the_reader_panic(stream in "(data|id|:| |\r|\n|\u{feff}|x){0,40}") {
+            if let Some(data) = last(&stream) {
+                prop_assert!(!data.is_empty() && data.len() <= stream.len());
+            }
+        }
+
+        #[test]
+        fn what_is_sent_as_an_event_is_read_as_it_was(text in "[^\r\n]{0,20}(\n[^\r\n]{0,20}){0,4}x") {
+            let event = text.replace('\n', "\r\ndata: ");
+            prop_assert_eq!(last(&format!("data: before\n\ndata: {event}\r\n\r\n")), Some(text));
+        }
+    }
+}

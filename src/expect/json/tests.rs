@@ -1,0 +1,154 @@
+use serde_json::json;
+
+use super::*;
+
+fn judged(document: &Value, pointer: &str, rule: JsonRule, is_sensitive: bool) -> Option<String> {
+    JsonExpectation { pointer: pointer.to_owned(), rule }.judge(document, is_sensitive).err()
+}
+
+/// What is seen at the place `/at` that holds a value.
+fn seen(found: &Value, rule: JsonRule) -> Option<String> {
+    judged(&json!({ "at": found }), "/at", rule, false)
+}
+
+fn hidden(found: &Value, rule: JsonRule) -> Option<String> {
+    judged(&json!({ "at": found }), "/at", rule, true)
+}
+
+fn number(value: &Value) -> Number {
+    value.as_number().unwrap().clone()
+}
+
+fn matches(pattern: &str) -> JsonRule {
+    JsonRule::Matches(Pattern::new(pattern).unwrap())
+}
+
+#[test]
+fn values_are_equal_by_what_they_mean() {
+    for (found, value) in [
+        (json!(1.0), json!(1)),
+        (json!(-0.0), json!(0)),
+        (json!([1, { "a": null }]), json!([1.0, { "a": null }])),
+        (json!({ "a": 1, "b": 2 }), json!({ "b": 2, "a": 1 })),
+        (json!(u64::MAX), json!(u64::MAX)),
+    ] {
+        assert_eq!(seen(&found, JsonRule::Is(value.clone())), None, "{found}");
+        assert!(seen(&found, JsonRule::IsNot(value)).is_some(), "{found}");
+    }
+    // As floats these would be equal.
+    assert!(
+        seen(&json!(9_007_199_254_740_993_u64), JsonRule::Is(json!(9_007_199_254_740_992_u64))).is_some()
+    );
+}
+
+#[test]
+fn the_first_differing_place_of_a_larger_value_is_named() {
+    let expected = json!({ "counts": { "public.leads": 2, "a/b~c": 0 }, "list": [1, 2] });
+    let seen = |found: &Value| seen(found, JsonRule::Is(expected.clone())).unwrap();
+    for (found, said) in [
+        (
+            json!({ "counts": { "public.leads": 3, "a/b~c": 0 }, "list": [1, 2] }),
+            "3 at /at/counts/public.leads",
+        ),
+        (json!({ "counts": { "public.leads": 2 }, "list": [1, 2] }), "nothing at /at/counts/a~1b~0c"),
+        (
+            json!({ "counts": { "public.leads": 2, "a/b~c": [] }, "list": [1] }),
+            "an array at /at/counts/a~1b~0c",
+        ),
+        (json!({ "counts": { "public.leads": 2, "a/b~c": 0 }, "list": [1] }), "nothing at /at/list/1"),
+        (json!({ "counts": { "public.leads": 2, "a/b~c": 0 }, "list": [1, 2, "x"] }), "\"x\" at /at/list/2"),
+        (json!({ "counts": { "public.leads": 2, "a/b~c": 0 }, "list": [1, 2], "more": 1 }), "1 at /at/more"),
+        (json!([]), "an array"),
+        (json!("text"), "\"text\""),
+    ] {
+        assert_eq!(seen(&found), said, "{found}");
+    }
+    let long = "k".repeat(121);
+    let deep = json!({ "counts": expected["counts"], "list": [1, 2], long: 1 });
+    assert_eq!(seen(&deep), "1 at a deeper place");
+}
+
+#[test]
+fn another_value_must_be_there_and_be_another() {
+    let not = |value: Value| JsonRule::IsNot(value);
+    assert_eq!(seen(&json!("ok"), not(json!("failing"))), None);
+    assert_eq!(seen(&json!(null), not(json!("failing"))), None);
+    assert_eq!(seen(&json!("failing"), not(json!("failing"))), Some("\"failing\"".to_owned()));
+    assert_eq!(judged(&json!({}), "/at", not(json!(1)), false), Some("nothing at /at".to_owned()));
+}
+
+#[test]
+fn each_value_is_of_its_type_and_no_other() {
+    use JsonType::{Array, Boolean, Integer, Null, Number, Object, String};
+    let all = [Null, Boolean, Number, Integer, String, Array, Object];
+    for (found, types, said) in [
+        (json!(null), vec![Null], "null"),
+        (json!(true), vec![Boolean], "a boolean"),
+        (json!(1), vec![Number, Integer], "an integer"),
+        (json!(1e3), vec![Number, Integer], "an integer"),
+        (json!(1.5), vec![Number], "a number with a fraction"),
+        (json!("1"), vec![String], "a string"),
+        (json!([]), vec![Array], "an array"),
+        (json!({}), vec![Object], "an object"),
+    ] {
+        for kind in all {
+            let expected = if types.contains(&kind) { None } else { Some(said.to_owned()) };
+            assert_eq!(seen(&found, JsonRule::IsOf(kind)), expected, "{found} as {kind:?}");
+        }
+    }
+}
+
+#[test]
+fn numbers_are_compared_also_where_they_come_as_text() {
+    let least = |value: Value| JsonRule::AtLeast(number(&value));
+    let most = |value: Value| JsonRule::AtMost(number(&value));
+    for found in [json!(5), json!(5.0), json!("5"), json!("5.00"), json!("0.5e1"), json!("5e0")] {
+        assert_eq!(seen(&found, least(json!(5))), None, "{found}");
+        assert_eq!(seen(&found, most(json!(5.0))), None, "{found}");
+        assert_eq!(seen(&found, least(json!(6))), Some(found.to_string()));
+        assert_eq!(seen(&found, most(json!(4.9))), Some(found.to_string()));
+    }
+    assert_eq!(seen(&json!("123456789012345678901234567890.5"), least(json!(5))), None);
+    let near = json!(9_007_199_254_740_993_u64);
+    assert_eq!(seen(&near, most(json!(9_007_199_254_740_992_u64))), Some("9007199254740993".to_owned()));
+}
+
+#[test]
+fn what_is_no_number_is_not_compared() {
+    for text in ["abc", "", " 5", "5 ", "+5", "05", "5.", ".5", "0x5", "1e999", "NaN", "5 6"] {
+        let said = format!("{}, no number", json!(text));
+        assert_eq!(seen(&json!(text), JsonRule::AtLeast(0.into())), Some(said));
+    }
+    for (found, said) in [
+        (json!(null), "null, no number"),
+        (json!({}), "an object, no number"),
+        (json!(true), "a boolean, no number"),
+    ] {
+        assert_eq!(seen(&found, JsonRule::AtMost(9.into())), Some(said.to_owned()));
+    }
+}
+
+#[test]
+fn a_pattern_is_found_in_texts_alone() {
+    assert_eq!(seen(&json!("4.6.0"), matches(r"^4\.")), None);
+    assert_eq!(seen(&json!("3.4.0"), matches(r"^4\.")), Some("\"3.4.0\"".to_owned()));
+    assert_eq!(seen(&json!(4.5), matches(r"^4\.")), Some("a number with a fraction, no text".to_owned()));
+    assert_eq!(seen(&json!("s".repeat(61)), matches("^4")), Some("another, longer value".to_owned()));
+}
+
+#[test]
+fn of_a_sensitive_answer_types_and_missing_places_are_said_and_no_value() {
+    let hides = Some(HIDDEN.to_owned());
+    let secret = json!("canary");
+    let least = || JsonRule::AtLeast(5.into());
+    assert_eq!(hidden(&secret, JsonRule::Is(json!("x"))), hides);
+    assert_eq!(hidden(&json!({ "a": 1, "canary": 2 }), JsonRule::Is(json!({ "a": 1 }))), hides);
+    assert_eq!(hidden(&json!({ "b": 2 }), JsonRule::Is(json!({ "b": 1 }))), hides);
+    assert_eq!(hidden(&json!({}), JsonRule::Is(json!({ "b": 1 }))), Some("nothing at /at/b".to_owned()));
+    assert_eq!(hidden(&secret, JsonRule::IsNot(secret.clone())), Some("that value".to_owned()));
+    assert_eq!(hidden(&secret, JsonRule::IsOf(JsonType::Array)), Some("a string".to_owned()));
+    assert_eq!(hidden(&json!(1), least()), hides);
+    assert_eq!(hidden(&secret, least()), Some(format!("{HIDDEN}, no number")));
+    assert_eq!(hidden(&secret, matches("^x")), hides);
+    assert_eq!(hidden(&json!(1), matches("^x")), Some("an integer, no text".to_owned()));
+}

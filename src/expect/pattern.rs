@@ -1,0 +1,93 @@
+//! Regular expressions over what a target sends.
+
+use regex::bytes::{Regex, RegexBuilder};
+
+/// The most that a compiled pattern, and the automaton that grows while it is looked for, may take, in bytes.
+const LARGEST: usize = 1 << 20;
+
+/// A regular expression, as the crate `regex` knows them: the time it takes is linear in the text, whatever the text is.
+///
+/// It is looked for in bytes, so that a body that is no UTF-8 can be searched too.
+#[derive(Debug, Clone)]
+pub struct Pattern(Regex);
+
+/// Why a text is no pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// It is not well written; holds what is wrong.
+    #[error("{0}")]
+    Syntax(String),
+    /// Compiled, it takes more than 1 MiB.
+    #[error("it is too large")]
+    TooLarge,
+}
+
+impl Pattern {
+    /// Compiles a pattern.
+    pub fn new(text: &str) -> Result<Self, PatternError> {
+        let built = RegexBuilder::new(text).size_limit(LARGEST).dfa_size_limit(LARGEST).build();
+        built.map(Self).map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => PatternError::TooLarge,
+            error => PatternError::Syntax(last_line(&error.to_string())),
+        })
+    }
+
+    /// Whether it is found in a text.
+    pub(super) fn is_in(&self, text: &[u8]) -> bool {
+        self.0.is_match(text)
+    }
+
+    /// What its first group holds where it is first found, or the whole of what is found where it has no group.
+    pub(super) fn first_in<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
+        let group = usize::from(self.0.captures_len() > 1);
+        self.0.captures(text)?.get(group).map(|found| found.as_bytes())
+    }
+}
+
+/// The crate draws the pattern with a mark under its mistake, and says last what the mistake is.
+fn last_line(error: &str) -> String {
+    let last = error.lines().last().unwrap_or_default().trim();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(pattern: &str, text: &[u8]) -> Option<Vec<u8>> {
+        Pattern::new(pattern).unwrap().first_in(text).map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn the_first_group_is_taken_or_the_whole_where_there_is_none() {
+        assert_eq!(first("value=\"([^\"]+)\"", b"x value=\"7f\" y").unwrap(), b"7f");
+        assert_eq!(first("[0-9]+", b"a 12 34").unwrap(), b"12");
+        assert_eq!(first("(?:a|b)c", b"\xff\xfebc").unwrap(), b"bc");
+        // A group that has no part in what is found holds nothing.
+        assert_eq!(first("(a)|b", b"b"), None);
+        assert_eq!(first("a", b""), None);
+    }
+
+    #[test]
+    fn characters_are_those_of_unicode_in_whatever_case() {
+        assert!(Pattern::new("(?i)^ÄRGER$").unwrap().is_in("ärger".as_bytes()));
+        assert!(Pattern::new(r"^\w{5}$").unwrap().is_in("ärger".as_bytes()));
+    }
+
+    #[test]
+    fn a_wrong_pattern_says_in_a_line_what_is_wrong() {
+        let syntax = |text: &str| Pattern::new(text).unwrap_err().to_string();
+        assert_eq!(syntax("("), "unclosed group");
+        assert!(syntax("a(?=b)").contains("look-around"));
+        assert!(syntax(r"(a)\1").contains("backreferences are not supported"));
+        for text in ["[", "*", "(?P<a", "x{3", "a\n(\n"] {
+            assert!(!syntax(text).contains('\n'));
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_would_fill_the_memory_is_refused() {
+        assert_eq!(Pattern::new("((a{100}){100}){100}").unwrap_err(), PatternError::TooLarge);
+        assert!(Pattern::new(&"(".repeat(10_000)).is_err());
+    }
+}

@@ -1,0 +1,125 @@
+//! What is said of rows of which there are too many or too few.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::seen;
+
+/// The most characters that are said of rows.
+const LONGEST: usize = 160;
+
+/// The longest value of a column that is said. A longer one is left out as a whole: a secret of which a part is shown
+/// could no longer be recognised.
+const LONGEST_VALUE: usize = 60;
+
+/// Room for `; and 1,234,567,890 more`.
+const REST: usize = 25;
+
+/// How many rows there are and, unless the answer is sensitive, which: the columns of each by name, where there are
+/// several.
+pub(super) fn seen(rows: &[Value], is_sensitive: bool) -> String {
+    let mut said = match rows.len() {
+        0 => return "no rows".to_owned(),
+        1 => "1 row".to_owned(),
+        count => format!("{} rows", seen::grouped(count)),
+    };
+    if is_sensitive {
+        return said;
+    }
+    let mut named = 0;
+    for row in rows.iter().map(line) {
+        let separator = if named == 0 { ": " } else { "; " };
+        let is_last = named + 1 == rows.len();
+        let room = if is_last { LONGEST } else { LONGEST - REST };
+        if length(&said) + length(separator) + length(&row) > room {
+            break;
+        }
+        said.extend([separator, &row]);
+        named += 1;
+    }
+    if 0 < named && named < rows.len() {
+        // Writing to a text does not fail.
+        let _ = write!(said, "; and {} more", seen::grouped(rows.len() - named));
+    }
+    said
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+fn line(row: &Value) -> String {
+    match row {
+        Value::Object(columns) if columns.len() > 1 => {
+            let named = columns.iter().map(|(name, value)| format!("{name}={}", cell(value)));
+            named.collect::<Vec<_>>().join(" ")
+        }
+        Value::Object(columns) => columns.values().map(cell).collect(),
+        Value::Array(columns) => columns.iter().map(cell).collect::<Vec<_>>().join(" "),
+        value => cell(value),
+    }
+}
+
+fn cell(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    if length(&text) <= LONGEST_VALUE { text } else { "…".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn said(rows: &Value) -> String {
+        seen(rows.as_array().unwrap(), false)
+    }
+
+    #[test]
+    fn rows_are_named_by_their_columns() {
+        assert_eq!(said(&json!([])), "no rows");
+        assert_eq!(said(&json!([{ "a": "public.leads", "b": "off" }])), "1 row: a=public.leads b=off");
+        let rows = json!([{ "a": "public.leads", "b": null }, { "a": 1.5, "b": { "c": [true] } }]);
+        assert_eq!(said(&rows), "2 rows: a=public.leads b=null; a=1.5 b={\"c\":[true]}");
+    }
+
+    #[test]
+    fn of_many_rows_the_first_are_named_and_the_rest_are_counted() {
+        let rows: Vec<Value> =
+            (0..1_234).map(|n| json!({ "table": format!("public.table_{n:04}") })).collect();
+        let said = seen(&rows, false);
+        assert!(said.starts_with("1,234 rows: public.table_0000; public.table_0001; "), "{said}");
+        assert!(said.ends_with("; public.table_0005; and 1,228 more"), "{said}");
+    }
+
+    #[test]
+    fn a_long_value_is_left_out_as_a_whole() {
+        assert_eq!(said(&json!([{ "a": "x".repeat(61), "b": 1 }])), "1 row: a=… b=1");
+        let long: Vec<Value> = (0..9).map(|_| "x".repeat(60).into()).collect();
+        assert_eq!(said(&json!([long, { "b": 1 }])), "2 rows");
+    }
+
+    #[test]
+    fn sensitive_rows_are_counted_alone() {
+        assert_eq!(seen(&[json!({ "token": "s" })], true), "1 row");
+        assert_eq!(seen(&[], true), "no rows");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_rows_say_more_than_fits(
+            rows in prop::collection::vec(prop::collection::vec("\\PC{0,70}", 0..3), 0..9),
+        ) {
+            let rows: Vec<Value> = rows.into_iter().map(|row| json!(row)).collect();
+            let said = seen(&rows, false);
+            prop_assert!(length(&said) <= LONGEST, "{}", said);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What is judged and captured from: an answer, or a query's rows, decoded and read only when something looks at it.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::content::{self, Undecoded};
+use super::{Answer, events, seen};
+use crate::record::Failure;
+use crate::units::ByteSize;
+
+/// What does not meet an expectation.
+pub(super) enum Wrong {
+    /// The body, decoded, is larger than it may be.
+    TooLarge,
+    /// A failure, and what was seen.
+    Seen(Failure, String),
+}
+
+/// A failure about anything but the status.
+pub(super) fn unexpected(seen: impl Into<String>) -> Wrong {
+    Wrong::Seen(Failure::Unexpected, seen.into())
+}
+
+/// An answer, or rows, in whatever form is asked for.
+pub(super) struct Subject<'a> {
+    source: Source<'a>,
+    content: Option<Cow<'a, [u8]>>,
+    document: Option<Result<Value, String>>,
+}
+
+enum Source<'a> {
+    /// An answer whose content is at most that large.
+    Answer(Answer<'a>, ByteSize),
+    Rows(&'a [Value]),
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn of_answer(answer: &Answer<'a>, limit: ByteSize) -> Self {
+        Self { source: Source::Answer(*answer, limit), content: None, document: None }
+    }
+
+    pub(super) fn of_rows(rows: &'a [Value]) -> Self {
+        Self { source: Source::Rows(rows), content: None, document: None }
+    }
+
+    /// The answer, for what rows have not.
+    pub(super) fn answer(&self) -> Result<&Answer<'a>, Wrong> {
+        match &self.source {
+            Source::Answer(answer, _) => Ok(answer),
+            Source::Rows(_) => Err(unexpected("rows, which have no status, URL and headers")),
+        }
+    }
+
+    /// The rows, for what an answer has not.
+    pub(super) fn rows(&self) -> Result<&'a [Value], Wrong> {
+        match self.source {
+            Source::Answer(..) => Err(unexpected("an answer over HTTP, which has no rows")),
+            Source::Rows(rows) => Ok(rows),
+        }
+    }
+
+    /// The answer's content, or the rows as compact JSON.
+    pub(super) fn content(&mut self) -> Result<&[u8], Wrong> {
+        let content = match self.content.take() {
+            Some(content) => content,
+            None => self.source.content()?,
+        };
+        Ok(self.content.insert(content))
+    }
+
+    /// How large the content is: `the 2,345 bytes of the body`.
+    pub(super) fn size(&mut self) -> Result<String, Wrong> {
+        let of = match self.source {
+            Source::Answer(..) => "body",
+            Source::Rows(_) => "rows",
+        };
+        Ok(format!("the {} of the {of}", seen::bytes(self.content()?.len())))
+    }
+
+    /// The content as a JSON document: of an event stream, the last event's data; of rows, their array.
+    pub(super) fn document(&mut self) -> Result<&Value, Wrong> {
+        let document = match self.document.take() {
+            Some(document) => document,
+            None => self.parsed()?,
+        };
+        self.document.insert(document).as_ref().map_err(|seen| unexpected(seen.as_str()))
+    }
+
+    fn parsed(&mut self) -> Result<Result<Value, String>, Wrong> {
+        let is_stream = match &self.source {
+            Source::Rows(rows) => return Ok(Ok(Value::Array(rows.to_vec()))),
+            Source::Answer(answer, _) => events::are_in(answer.headers),
+        };
+        let content = self.content()?;
+        if !is_stream {
+            return Ok(parsed(content));
+        }
+        let size = seen::bytes(content.len());
+        let nothing = || format!("{size} of events that have no data");
+        Ok(events::last_data(content).ok_or_else(nothing).and_then(|data| parsed(data.as_bytes())))
+    }
+}
+
+impl<'a> Source<'a> {
+    fn content(&self) -> Result<Cow<'a, [u8]>, Wrong> {
+        match self {
+            Self::Answer(answer, limit) => content::of(answer, *limit).map_err(|undecoded| match undecoded {
+                Undecoded::TooLarge => Wrong::TooLarge,
+                Undecoded::Wrong(seen) => unexpected(seen),
+            }),
+            // A JSON value of text keys can always be written.
+            Self::Rows(rows) => Ok(Cow::Owned(serde_json::to_vec(rows).unwrap_or_default())),
+        }
+    }
+}
+
+fn parsed(text: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(text).map_err(|_| format!("{} that are not JSON", seen::bytes(text.len())))
+}
