@@ -3,10 +3,22 @@
 
 #[path = "target/by_hand.rs"]
 mod by_hand;
+#[path = "target/chatwoot.rs"]
+mod chatwoot;
+#[path = "support/cluster/mod.rs"]
+mod cluster;
 #[path = "target/docs.rs"]
 mod docs;
+#[path = "target/embed.rs"]
+mod embed;
 #[path = "target/http2.rs"]
 mod http2;
+#[path = "target/mcp.rs"]
+mod mcp;
+#[path = "target/occ_log.rs"]
+mod occ_log;
+#[path = "target/supabase.rs"]
+mod supabase;
 #[path = "target/tls.rs"]
 mod tls;
 
@@ -18,6 +30,7 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::Value;
 use tollgate::target::{Background, Error, Server, Settings};
 
 const FAST: [&str; 4] = ["--mock-latency", "constant:0ms", "--upstream-latency", "constant:0ms"];
@@ -38,6 +51,10 @@ struct Answer {
 }
 
 impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
     fn header(&self, name: &str) -> Option<&str> {
         self.head
             .lines()
@@ -63,6 +80,14 @@ impl<S: Read + Write> Client<S> {
 
     fn get_with(&mut self, path: &str, headers: &str) -> Answer {
         self.send(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n"));
+        self.answer(true)
+    }
+
+    fn post(&mut self, path: &str, headers: &str, body: &str) -> Answer {
+        let length = body.len();
+        self.send(&format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {length}\r\n\r\n{body}"
+        ));
         self.answer(true)
     }
 

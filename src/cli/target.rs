@@ -29,7 +29,8 @@ Examples:
   tollgate target --listen 127.0.0.1:8080
   tollgate target --stall 1s --every 10s              freezes for a tenth of the time
   tollgate target --tls --tls-ca-out ca.pem           HTTPS; ca.pem is for a scenario's tls_ca
-  tollgate target --fault truncated --fault-rate 2%   one page in fifty is cut off";
+  tollgate target --fault truncated --fault-rate 2%   one page in fifty is cut off
+  tollgate target --sick occ-log-lost --sick bots     the log loses lines, and bots get in";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -46,8 +47,9 @@ fn paths_and_examples() -> String {
         lines.join("\n")
     };
     let loader = target::TILE_LOADER.map(|(path, does)| (path, does, false));
+    let services = target::SERVICES.map(|(path, does)| format!("  {path}\n      {does}")).join("\n");
     format!(
-        "Tile loader:\n{}\n\nGood pages:\n{}\n\nFaults, also by --fault NAME:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}",
+        "Tile loader:\n{}\n\nServices, made wrong by --sick WHAT:\n{services}\n\nGood pages:\n{}\n\nFaults, also by --fault NAME:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}",
         lines(&loader),
         lines(&good),
         lines(&faults)

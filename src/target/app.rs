@@ -3,44 +3,22 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, LOCATION};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use secrecy::SecretString;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
 use super::Error;
 use super::arrival_log::{Arrival, ArrivalLog};
+use super::body::Body;
 use super::clock::Clock;
 use super::dice::Dice;
 use super::latency::scaled;
-use super::page::{Asked, Methods, Page, Reply, with_header};
-use super::pages::Pages;
-use super::settings::{Auth, Farewell, Settings};
+use super::page::{Asked, Page, Reply};
+use super::services::{Asking, Call};
+use super::settings::{Farewell, Settings};
+use super::site::{Route, Site};
 use super::stall::Stalls;
-use super::visitor::{carries_token, is_bot};
 use super::warmth::Warmth;
-use super::{faults, good};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-const TILE_SOURCE: HeaderName = HeaderName::from_static("x-tile-source");
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-/// What a request comes to be, before any latency is drawn for it.
-#[derive(Debug, Clone, Copy)]
-enum Route {
-    Sample,
-    Live,
-    Redirect,
-    Bot,
-    Login,
-    Health,
-    Plain,
-    Beside(&'static Page),
-    WrongMethod,
-    NotFound,
-}
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy)]
@@ -65,8 +43,12 @@ pub(super) struct Visit {
     arrival: Duration,
     /// Boot and latency together, stalls aside.
     delay: Duration,
+    /// When the answer was there, but for the delay.
+    made: Duration,
     /// Whether the answer tells how long the app worked on it.
     tells_time: bool,
+    /// What is asked for, where the answer depends on the request's body.
+    call: Option<Call>,
     pub(super) reply: Reply,
 }
 
@@ -74,9 +56,7 @@ pub(super) struct Visit {
 #[derive(Debug)]
 pub(super) struct App {
     clock: Clock,
-    pages: Pages,
-    token: SecretString,
-    auth: Auth,
+    site: Site,
     stalls: Option<Stalls>,
     fault: Option<&'static Page>,
     farewell: Option<(u64, Farewell)>,
@@ -96,9 +76,7 @@ impl App {
         };
         Ok(Self {
             clock,
-            pages: Pages::new(settings.tile_state),
-            token: settings.token.clone(),
-            auth: settings.auth,
+            site: Site::new(settings)?,
             stalls,
             fault: settings.fault,
             farewell: settings.farewell(),
@@ -115,11 +93,11 @@ impl App {
         self.connections.get()
     }
 
-    /// Takes a request that has just been read: notes its arrival and decides its answer.
+    /// Takes a request of which the head has just been read: notes its arrival and decides its answer.
     pub(super) fn receive<B>(&self, origin: Origin, request: &Request<B>) -> Visit {
         let arrival = self.clock.elapsed();
         let boot = self.warmth.borrow_mut().wake(arrival);
-        let route = self.route(request);
+        let route = self.site.route(request);
         let (latency, fate) = self.work(route);
         let delay = boot + latency;
         if let Some(log) = self.log.borrow_mut().as_mut() {
@@ -128,14 +106,30 @@ impl App {
             log.note(Arrival { at: arrival, connection, target, delay, version: request.version() });
         }
         let asked = |query| Asked { query, version: request.version(), stream: origin.stream };
-        let reply = match (fate, route) {
-            (Fate::Spoilt(fault), _) => fault.answer(&asked("")),
-            (Fate::Failed, _) => Reply::Whole(failure()),
-            (Fate::Fine, Route::Beside(page)) => page.answer(&asked(request.uri().query().unwrap_or(""))),
-            (Fate::Fine, _) => Reply::Whole(self.respond(route)),
+        let path = request.uri().path();
+        let reply = match fate {
+            Fate::Spoilt(fault) => fault.answer(&asked("")),
+            Fate::Failed => self.site.failure(),
+            Fate::Fine => {
+                let now = self.clock.unix_start() + arrival;
+                let asking = Asking { path, headers: request.headers(), now };
+                self.site.reply(route, &asked(request.uri().query().unwrap_or("")), &asking)
+            }
         };
-        let tells_time = request.uri().path() == "/app";
-        Visit { arrival, delay, tells_time, reply: to_method(reply, request.method()) }
+        let call = match route {
+            Route::Service(call) if call.is_of_body() => Some(call),
+            _ => None,
+        };
+        let reply = to_method(reply, request.method());
+        Visit { arrival, delay, made: arrival, tells_time: path == "/app", call, reply }
+    }
+
+    /// Takes the body that [`Visit::wants_body`], and decides the answer by it.
+    pub(super) async fn take_body(&self, visit: &mut Visit, headers: &HeaderMap, body: Body) {
+        if let Some(call) = visit.call {
+            visit.reply = self.site.take(call, headers, body).await;
+            visit.made = self.clock.elapsed();
+        }
     }
 
     /// How the connection ends with its `nth` answer, counted from 1, if it does.
@@ -147,7 +141,7 @@ impl App {
     ///
     /// The app tells how long it worked on the answer, and not of a stall: a process that stands still does not know it.
     pub(super) async fn hold(&self, visit: &mut Visit) {
-        let mut now = visit.arrival;
+        let mut now = visit.made;
         if visit.delay > Duration::ZERO {
             self.clock.sleep_until(visit.arrival + visit.delay).await;
             now = self.clock.elapsed();
@@ -176,30 +170,6 @@ impl App {
         self.log.take().map_or(Ok(()), ArrivalLog::close)
     }
 
-    fn route<B>(&self, request: &Request<B>) -> Route {
-        let readable = matches!(*request.method(), Method::GET | Method::HEAD);
-        match request.uri().path() {
-            "/plain" | "/app" | "/auth/login" | "/health" if !readable => Route::WrongMethod,
-            "/plain" => Route::Plain,
-            "/app" => self.route_app(request),
-            "/auth/login" => Route::Login,
-            "/health" => Route::Health,
-            path => route_beside(path, request.method()),
-        }
-    }
-
-    fn route_app<B>(&self, request: &Request<B>) -> Route {
-        if is_bot(request.headers()) {
-            Route::Bot
-        } else if asks_for_sample(request.uri().query()) {
-            Route::Sample
-        } else if self.auth == Auth::Contract && carries_token(request.headers(), &self.token) {
-            Route::Live
-        } else {
-            Route::Redirect
-        }
-    }
-
     /// How long the work on a page takes, and what becomes of it.
     fn work(&self, route: Route) -> (Duration, Fate) {
         if !matches!(route, Route::Sample | Route::Live) {
@@ -216,35 +186,14 @@ impl App {
         };
         (scaled(latency, factor), fate)
     }
-
-    fn respond(&self, route: Route) -> Response<Bytes> {
-        match route {
-            Route::Plain => answer(StatusCode::OK, TEXT, self.pages.plain.clone()),
-            Route::Sample => answer(StatusCode::OK, HTML, self.pages.sample.clone()),
-            Route::Live => {
-                let page = answer(StatusCode::OK, HTML, self.pages.live.clone());
-                with_header(page, TILE_SOURCE, HeaderValue::from_static("live"))
-            }
-            Route::Login => answer(StatusCode::OK, HTML, self.pages.login.clone()),
-            Route::Health => answer(StatusCode::OK, JSON, Bytes::from_static(br#"{"status":"ok"}"#)),
-            Route::Redirect => {
-                let found = answer(StatusCode::FOUND, TEXT, Bytes::new());
-                with_header(found, LOCATION, HeaderValue::from_static("/auth/login"))
-            }
-            Route::Bot => answer(StatusCode::GONE, TEXT, Bytes::from_static(b"Gone\n")),
-            Route::NotFound | Route::Beside(_) => {
-                answer(StatusCode::NOT_FOUND, TEXT, Bytes::from_static(b"Not Found\n"))
-            }
-            Route::WrongMethod => {
-                let refusal = Bytes::from_static(b"Method Not Allowed\n");
-                let refused = answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, refusal);
-                with_header(refused, ALLOW, HeaderValue::from_static("GET, HEAD"))
-            }
-        }
-    }
 }
 
 impl Visit {
+    /// Whether the answer depends on the request's body.
+    pub(super) fn wants_body(&self) -> bool {
+        self.call.is_some()
+    }
+
     /// Says in the answer's head how long the app worked on it, where it tells that.
     fn tell(&mut self, worked: Duration) {
         if let (true, Reply::Whole(page)) = (self.tells_time, &mut self.reply) {
@@ -254,41 +203,12 @@ impl Visit {
     }
 }
 
-/// Whether the query's first `mock` is `1`.
-fn asks_for_sample(query: Option<&str>) -> bool {
-    let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(name, _)| *name == "mock").is_some_and(|(_, value)| value == "1")
-}
-
-/// One of the pages beside the tile loader.
-fn route_beside(path: &str, method: &Method) -> Route {
-    let Some(page) = faults::ALL.iter().chain(&good::ALL).find(|page| page.path == path) else {
-        return Route::NotFound;
-    };
-    match page.methods {
-        Methods::Any => Route::Beside(page),
-        Methods::Get | Methods::GetAndHead if *method == Method::GET => Route::Beside(page),
-        Methods::GetAndHead if *method == Method::HEAD => Route::Beside(page),
-        Methods::Get | Methods::GetAndHead => Route::WrongMethod,
-    }
-}
-
 /// The reply as the method wants it: an answer in steps has to leave out its body by itself.
 fn to_method(reply: Reply, method: &Method) -> Reply {
     match reply {
         Reply::Steps(script) if method == Method::HEAD => Reply::Steps(script.without_body()),
         reply => reply,
     }
-}
-
-fn failure() -> Response<Bytes> {
-    answer(StatusCode::INTERNAL_SERVER_ERROR, TEXT, Bytes::from_static(b"Internal Server Error\n"))
-}
-
-fn answer(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Bytes> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    with_header(response, CONTENT_TYPE, content_type)
 }
 
 #[cfg(test)]
@@ -316,7 +236,7 @@ mod tests {
 
     fn source(reply: Reply) -> HeaderValue {
         let Reply::Whole(page) = reply else { panic!("not a whole page") };
-        page.headers()[TILE_SOURCE].clone()
+        page.headers()["x-tile-source"].clone()
     }
 
     #[tokio::test(start_paused = true)]
@@ -372,19 +292,5 @@ mod tests {
         for expected in [180, 60] {
             assert_eq!(app.receive(ORIGIN, &live).delay.as_millis(), expected);
         }
-    }
-
-    #[test]
-    fn the_first_mock_of_a_query_decides() {
-        for (query, sample) in [
-            ("mock=1", true),
-            ("a=b&mock=1", true),
-            ("mock=0&mock=1", false),
-            ("mock", false),
-            ("mock=10", false),
-        ] {
-            assert_eq!(asks_for_sample(Some(query)), sample, "{query}");
-        }
-        assert!(!asks_for_sample(None));
     }
 }

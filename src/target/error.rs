@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Over;
+use crate::postgres::AddressError;
 use crate::units::written;
 
 /// Why the rehearsal target does not serve, or did not do all it was asked to.
@@ -44,6 +45,9 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// The database for the lines of the log is written wrongly.
+    #[error("--occ-log-database: {0}")]
+    LogDatabase(AddressError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}; name a free port, or port 0 for any")]
     Listen {
@@ -83,6 +87,7 @@ impl Error {
                 | Self::Stall { .. }
                 | Self::FaultProtocol { .. }
                 | Self::ClientAuthority { .. }
+                | Self::LogDatabase(_)
         )
     }
 }

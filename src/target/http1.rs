@@ -7,13 +7,15 @@ use std::pin::pin;
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Method, Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use super::acts::{Performance, perform};
-use super::app::{App, Origin};
+use super::app::{App, Origin, Visit};
+use super::body::gather;
 use super::by_hand;
 use super::page::Reply;
 use super::script::Ending;
@@ -42,12 +44,17 @@ async fn serve_whole<S: Transport>(
     answers: &Cell<u64>,
 ) -> Option<Performance> {
     let by_hand = Cell::new(None);
-    let service = service_fn(|request: Request<_>| {
+    let service = service_fn(|request: Request<Incoming>| {
         answers.set(answers.get() + 1);
         let farewell = app.farewell(answers.get());
         let mut visit = app.receive(Origin { connection, stream: 0 }, &request);
         let (by_hand, method) = (&by_hand, request.method().clone());
+        let with_body = visit.wants_body().then(|| Box::new(request));
         async move {
+            if let Some(request) = with_body {
+                // In a box, so that what this may take makes no other exchange larger.
+                Box::pin(take_body(request, app, &mut visit)).await;
+            }
             app.hold(&mut visit).await;
             whole(visit.reply, farewell, &method).map_err(|performance| {
                 by_hand.set(Some(performance));
@@ -59,6 +66,22 @@ async fn serve_whole<S: Transport>(
     let served = http1::Builder::new().writev(false).serve_connection(TokioIo::new(stream), service);
     let _ = pin!(served).await;
     by_hand.take()
+}
+
+/// Reads the body and has the answer decided by it; where it breaks off, the connection is at its end anyway.
+async fn take_body(request: Box<Request<Incoming>>, app: &App, visit: &mut Visit) {
+    let (head, mut body) = request.into_parts();
+    let next = async || loop {
+        match body.frame().await?.map(hyper::body::Frame::into_data) {
+            Ok(Ok(piece)) => return Some(Ok(piece)),
+            // Trailers are not a part of the body.
+            Ok(Err(_)) => {}
+            Err(broken) => return Some(Err(broken)),
+        }
+    };
+    if let Ok(body) = gather(next).await {
+        app.take_body(visit, &head.headers, body).await;
+    }
 }
 
 /// The answer as hyper gives it; an error is one that has to be given by hand.

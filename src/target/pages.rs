@@ -66,6 +66,8 @@ pub(super) struct Pages {
     pub(super) sample: Bytes,
     pub(super) live: Bytes,
     pub(super) login: Bytes,
+    /// Every page behind the tile loader.
+    pub(super) inner: Bytes,
     pub(super) plain: Bytes,
 }
 
@@ -76,6 +78,7 @@ impl Pages {
             sample: bytes_of(dashboard(state, Some("Displaying sample data"))),
             live: bytes_of(dashboard(state, None)),
             login: bytes_of(login()),
+            inner: bytes_of(inner()),
             plain: Bytes::from(vec![b'.'; PLAIN_LENGTH]),
         }
     }
@@ -111,6 +114,10 @@ fn render_tile(tile: &Tile, state: TileState) -> Markup {
             }
         }
     }
+}
+
+fn inner() -> Markup {
+    page("Settings", &html! { header { h1 { "Settings" } } })
 }
 
 fn login() -> Markup {

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 
 use super::latency::{Latency, parse_wait};
 use super::page::{Over, Page};
+use super::services::ServiceSettings;
 use super::stall::Stalls;
 use super::warmth::{ColdStart, Warming, Warmth};
 use super::{Error, faults};
@@ -155,6 +156,10 @@ pub struct Settings {
     /// Write the moment of every request's arrival, its connection, path, planned delay and version of HTTP.
     #[arg(long, value_name = "FILE", help_heading = CONNECTIONS)]
     pub arrival_log: Option<PathBuf>,
+
+    /// Flags of the services beside the tile loader.
+    #[command(flatten)]
+    pub services: ServiceSettings,
 }
 
 /// Which versions of HTTP are spoken.
@@ -323,8 +328,16 @@ mod tests {
 
     #[test]
     fn the_token_shows_neither_in_debug_nor_in_help() {
-        let settings = Settings::from_flags(&["--token", "a-secret-value"]).unwrap();
-        assert!(!format!("{settings:?}").contains("a-secret-value"));
+        for flag in [
+            "--token",
+            "--chatwoot-token",
+            "--chatwoot-secret",
+            "--supabase-service-key",
+            "--occ-log-database",
+        ] {
+            let settings = Settings::from_flags(&[flag, "a-secret-value"]).unwrap();
+            assert!(!format!("{settings:?}").contains("a-secret-value"), "{flag}");
+        }
         let help = Settings::augment_args(Command::new("target")).render_long_help().to_string();
         assert!(help.contains("[env: SYNTHETIC_CHECK_TOKEN]"), "{help}");
     }

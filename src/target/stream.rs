@@ -12,7 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use tokio::sync::mpsc::Sender;
 
 use super::acts::{Act, End, Performance};
-use super::app::{App, Origin};
+use super::app::{App, Origin, Visit};
+use super::body::gather;
 use super::http2::{Command, LEAVE};
 use super::page::Reply;
 use super::script::{Ending, Framing, Script, Step};
@@ -38,7 +39,7 @@ impl Stream {
         let gone = poll_fn(|cx| respond.poll_reset(cx));
         tokio::select! {
             biased;
-            () = self.app.hold(&mut visit) => {}
+            () = self.work(&mut visit, &head.headers, &mut body) => {}
             _ = gone => return,
         }
         let answered = match visit.reply {
@@ -46,6 +47,22 @@ impl Stream {
             Reply::Steps(script) => self.steps(script, &mut body, &mut respond).await,
         };
         drop(answered);
+    }
+
+    /// Has the answer decided where that takes the request's body, and waits until it may leave.
+    async fn work(&self, visit: &mut Visit, headers: &HeaderMap, body: &mut RecvStream) {
+        if visit.wants_body() {
+            // In a box, so that what this may take makes no other exchange larger.
+            Box::pin(self.take_body(visit, headers, body)).await;
+        }
+        self.app.hold(visit).await;
+    }
+
+    /// Reads the body and has the answer decided by it; where it breaks off, the stream is at its end anyway.
+    async fn take_body(&self, visit: &mut Visit, headers: &HeaderMap, body: &mut RecvStream) {
+        if let Ok(body) = gather(async || next_piece(body).await).await {
+            self.app.take_body(visit, headers, body).await;
+        }
     }
 
     async fn whole(
@@ -127,11 +144,17 @@ impl Stream {
 
 /// Reads the request's body to its end, and forgets it.
 async fn drain(body: &mut RecvStream) -> Answered {
-    while let Some(bytes) = body.data().await {
-        let length = bytes?.len();
-        body.flow_control().release_capacity(length)?;
+    while let Some(piece) = next_piece(body).await {
+        piece?;
     }
     Ok(())
+}
+
+/// The next piece of a request's body, in place of which another may be sent.
+async fn next_piece(body: &mut RecvStream) -> Option<Result<Bytes, h2::Error>> {
+    let piece = body.data().await?;
+    let released = |piece: Bytes| body.flow_control().release_capacity(piece.len()).map(|()| piece);
+    Some(piece.and_then(released))
 }
 
 /// What is said on the stream, and what is done to the socket after it.

@@ -35,15 +35,17 @@ pub(super) fn is_bot(headers: &HeaderMap) -> bool {
     !PLATFORM_AGENTS.iter().any(has) && BOT_MARKS.iter().any(has)
 }
 
-/// Whether the request carries `token`; takes the same time for every wrong token of the right length.
+/// Whether the request carries the synthetic token.
 pub(super) fn carries_token(headers: &HeaderMap, token: &SecretString) -> bool {
-    let token = token.expose_secret().as_bytes();
-    !token.is_empty() && headers.get(SYNTHETIC_HEADER).is_some_and(|offered| same(offered.as_bytes(), token))
+    headers.get(SYNTHETIC_HEADER).is_some_and(|offered| is_secret(offered.as_bytes(), token))
 }
 
-fn same(offered: &[u8], token: &[u8]) -> bool {
-    let difference = offered.iter().zip(token).fold(0, |seen, (a, b)| std::hint::black_box(seen | (a ^ b)));
-    offered.len() == token.len() && difference == 0
+/// Whether `offered` is the secret; takes the same time for everything wrong of the right length. An empty secret is
+/// nobody's.
+pub(super) fn is_secret(offered: &[u8], secret: &SecretString) -> bool {
+    let secret = secret.expose_secret().as_bytes();
+    let difference = offered.iter().zip(secret).fold(0, |seen, (a, b)| std::hint::black_box(seen | (a ^ b)));
+    !secret.is_empty() && offered.len() == secret.len() && difference == 0
 }
 
 #[cfg(test)]

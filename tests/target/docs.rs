@@ -3,7 +3,7 @@
 use clap::Args as _;
 use tollgate::plan::{Environment, Overrides, Plan};
 use tollgate::scenario::Scenario;
-use tollgate::target::{Settings, TILE_LOADER, pages};
+use tollgate::target::{SERVICES, Settings, TILE_LOADER, pages};
 
 fn text() -> String {
     std::fs::read_to_string("docs/target.md").unwrap()
@@ -12,11 +12,12 @@ fn text() -> String {
 #[test]
 fn it_lists_every_path_with_what_it_does_and_should_come_to() {
     let text = text();
-    let loader = TILE_LOADER.map(|(path, does)| format!("| `{path}` | {does} |"));
+    let told = TILE_LOADER.into_iter().chain(SERVICES);
+    let told = told.map(|(path, does)| format!("| `{path}` | {does} |"));
     let beside =
         pages().map(|page| format!("| `{}` | {} | {} | {} |", page.path, page.over, page.does, page.outcome));
     let missing: Vec<String> =
-        loader.into_iter().chain(beside).filter(|line| !text.lines().any(|found| found == line)).collect();
+        told.chain(beside).filter(|line| !text.lines().any(|found| found == line)).collect();
     assert!(missing.is_empty(), "docs/target.md lacks:\n{}", missing.join("\n"));
 }
 
@@ -29,6 +30,10 @@ fn it_names_no_path_that_there_is_not() {
         let known =
             TILE_LOADER.iter().any(|(known, _)| *known == path) || pages().any(|page| page.path == path);
         assert!(known, "{path}");
+    }
+    let services = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    for (path, _) in services.filter(|(path, _)| path.starts_with("GET /") || path.starts_with("POST /")) {
+        assert!(SERVICES.iter().any(|(known, _)| *known == path), "{path}");
     }
 }
 
@@ -44,11 +49,12 @@ fn it_lists_every_flag_and_every_value_that_can_be_chosen() {
         if !flag.get_action().takes_values() {
             continue;
         }
-        // The faults have tables of their own.
-        for value in flag.get_possible_values().iter().filter(|_| !["fault", "tls-fault"].contains(&name)) {
+        // What can be wrong has tables of its own.
+        let has_table = ["fault", "tls-fault", "sick"].contains(&name);
+        for value in flag.get_possible_values().iter().filter(|_| !has_table) {
             assert!(row.contains(&format!("`{}`", value.get_name())), "{} of --{name}", value.get_name());
         }
-        if name == "tls-fault" {
+        if ["tls-fault", "sick"].contains(&name) {
             for value in flag.get_possible_values() {
                 assert!(text.contains(&format!("\n| `{}` |", value.get_name())), "{}", value.get_name());
             }

@@ -84,6 +84,43 @@ async fn one_connection_carries_every_good_page() {
     assert_eq!(ask(&client, "POST", "/app").await.unwrap().status(), 405);
 }
 
+/// Status and text of the answer to a body that is sent in pieces of at most 64 KiB.
+async fn post(client: &Client, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+    let mut client = client.clone().ready().await.unwrap();
+    let request = Request::post(format!("http://localhost{path}"));
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let (response, mut send) = client.send_request(request.body(()).unwrap(), false).unwrap();
+    let mut body = Bytes::copy_from_slice(body.as_bytes());
+    while !body.is_empty() {
+        send.reserve_capacity(body.len());
+        let room = poll_fn(|cx| send.poll_capacity(cx)).await.unwrap().unwrap();
+        send.send_data(body.split_to(room.min(body.len())), false).unwrap();
+    }
+    send.send_data(Bytes::new(), true).unwrap();
+    let (status, text, _) = read(response.await.unwrap()).await.unwrap();
+    (status, text)
+}
+
+#[tokio::test]
+async fn bodies_are_read_on_streams_too_where_they_count() {
+    let target = start(&[]);
+    let (client, _connection) = connect(&target).await;
+    let log = "/functions/v1/occ-log";
+    let bearer = [("authorization", "Bearer rehearsal-anon")];
+    let line = |length| format!(r#"{{"level":"info","message":"{}"}}"#, "x".repeat(length));
+    assert_eq!(post(&client, log, &bearer, &line(60_000)).await, (200, r#"{"ok":true}"#.to_owned()));
+    assert_eq!(post(&client, log, &bearer, "{").await.0, 400);
+    assert_eq!(post(&client, log, &bearer, &line(1 << 20)).await.0, 413);
+    assert_eq!(post(&client, log, &[], &line(1)).await.0, 401);
+    let both = [("accept", "application/json, text/event-stream")];
+    let (status, text) =
+        post(&client, "/mcp", &both, r#"{"jsonrpc":"2.0","id":1,"method":"initialize"}"#).await;
+    assert!(status == 200 && text.contains("2025-06-18"), "{status} {text}");
+    assert!(get(&client, "/api").await.unwrap().1.contains("4.6.0"));
+    assert_eq!(ask(&client, "GET", "/mcp").await.unwrap().headers()["allow"], "POST");
+    assert!(ask(&client, "GET", "/app").await.unwrap().headers().contains_key("content-security-policy"));
+}
+
 #[tokio::test]
 async fn a_spoilt_stream_leaves_the_others_of_its_connection_alone() {
     let target = start(&[]);

@@ -1,0 +1,87 @@
+//! The outer side of an app that is embedded in Shopify's admin: who may frame it, and what is shut to whom.
+
+use bytes::Bytes;
+use http::header::{
+    CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use serde_json::json;
+
+use super::settings::{ServiceSettings, Sickness};
+use super::{Sick, error, json_page};
+use crate::target::visitor::is_bot;
+
+/// What every page of the app is sent with, as Shopify asks of embedded apps.
+static HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("frame-ancestors https://*.myshopify.com https://admin.shopify.com;"),
+    ),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin")),
+    (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000")),
+];
+
+/// What the app makes of a visitor before it looks at what is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::target) enum Visitor {
+    Bot,
+    /// Someone with a session; nobody has one unless the app is sick.
+    Operator,
+    Stranger,
+}
+
+/// The app's outer side.
+#[derive(Debug)]
+pub(in crate::target) struct Embed {
+    secures: bool,
+    is_open: bool,
+    takes_bots: bool,
+}
+
+impl Embed {
+    pub(in crate::target) fn new(settings: &ServiceSettings) -> Self {
+        let sick = Sick::of(settings);
+        Self {
+            secures: !sick.with(Sickness::EmbedHeaders),
+            is_open: sick.with(Sickness::EmbedOpen),
+            takes_bots: sick.with(Sickness::Bots),
+        }
+    }
+
+    /// Who asks for the tile loader.
+    pub(in crate::target) fn visitor(&self, headers: &HeaderMap) -> Visitor {
+        match is_bot(headers) {
+            false => Visitor::Stranger,
+            true if self.takes_bots => Visitor::Operator,
+            true => Visitor::Bot,
+        }
+    }
+
+    /// Who asks for one of the pages behind the tile loader.
+    pub(in crate::target) fn inner_visitor(&self, headers: &HeaderMap) -> Visitor {
+        match self.visitor(headers) {
+            Visitor::Stranger if self.is_open => Visitor::Operator,
+            visitor => visitor,
+        }
+    }
+
+    /// Adds the security headers to a page of the app.
+    pub(in crate::target) fn secure(&self, page: &mut Response<Bytes>) {
+        if self.secures {
+            page.headers_mut().extend(HEADERS.iter().cloned());
+        }
+    }
+}
+
+/// The conversations that the app fetches from Chatwoot for its operators.
+pub(super) fn conversations(sick: &Sick) -> Response<Bytes> {
+    if sick.with(Sickness::OccList) {
+        return error(StatusCode::INTERNAL_SERVER_ERROR, "the conversations cannot be had");
+    }
+    let list = json!([
+        { "id": 101, "status": "open", "customer": "Customer A", "unread": 2 },
+        { "id": 102, "status": "pending", "customer": "Customer B", "unread": 0 },
+    ]);
+    json_page(StatusCode::OK, &json!({ "ok": true, "conversations": list }))
+}

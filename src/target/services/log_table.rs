@@ -1,0 +1,62 @@
+//! The table `public.observability_logs`, which lines of the log are written to.
+
+use tokio::sync::Mutex;
+
+use crate::postgres::{Address, Mode, PgError, Session, Transaction};
+
+/// One line of the log.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) level: String,
+    pub(super) message: String,
+    /// JSON.
+    pub(super) metadata: Option<String>,
+    pub(super) request_id: Option<String>,
+    pub(super) user_agent: Option<String>,
+}
+
+/// Where lines of the log go: one session of a database, opened when it is first needed and again where it was lost.
+#[derive(Debug)]
+pub(super) struct LogTable {
+    address: Option<Address>,
+    session: Mutex<Option<Session>>,
+}
+
+impl LogTable {
+    /// Without an address, lines are taken and forgotten.
+    pub(super) fn new(address: Option<Address>) -> Self {
+        Self { address, session: Mutex::new(None) }
+    }
+
+    /// Writes a line; lines that come meanwhile wait their turn.
+    ///
+    /// A session in which anything went wrong is given up. Only one that could not even begin is tried again in a new
+    /// one, so that no line is written twice.
+    pub(super) async fn write(&self, line: Line) -> Result<(), PgError> {
+        let Some(address) = &self.address else { return Ok(()) };
+        let mut kept = self.session.lock().await;
+        let mut session = match kept.take() {
+            Some(session) => session,
+            None => Session::connect(address).await?,
+        };
+        if let Ok(transaction) = session.begin(Mode::ReadWrite).await {
+            insert(transaction, line).await?;
+        } else {
+            session = Session::connect(address).await?;
+            insert(session.begin(Mode::ReadWrite).await?, line).await?;
+        }
+        *kept = Some(session);
+        Ok(())
+    }
+}
+
+async fn insert(mut transaction: Transaction<'_>, line: Line) -> Result<(), PgError> {
+    let Line { level, message, metadata, request_id, user_agent } = line;
+    let sql = "insert into public.observability_logs (level, message, metadata, request_id, user_agent) \
+               values ($1, $2, $3::text::jsonb, $4, $5)";
+    let bound = transaction.execute(sql, |query| {
+        query.bind(level).bind(message).bind(metadata).bind(request_id).bind(user_agent)
+    });
+    bound.await?;
+    transaction.commit().await
+}

@@ -1,0 +1,183 @@
+//! The services beside the tile loader: Chatwoot, Supabase, an MCP server, and the app's outer side.
+//!
+//! Each answers as the real one does, or wrongly where the settings ask for it ([`Sickness`]).
+
+mod chatwoot;
+mod embed;
+mod log_table;
+mod mcp;
+mod settings;
+mod supabase;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+use self::chatwoot::Chatwoot;
+pub(super) use self::embed::{Embed, Visitor};
+use self::mcp::Mcp;
+pub use self::settings::{ServiceSettings, Sickness};
+use self::supabase::Supabase;
+use super::Error;
+use super::body::Body;
+use super::page::with_header;
+
+/// The paths of the services: method and path, and the answer.
+pub const SERVICES: [(&str, &str); 12] = [
+    (
+        "GET /api",
+        "Chatwoot 4.6.0: version, time, and the state of its queue and its data; 200 whatever they are",
+    ),
+    (
+        "GET /api/v1/profile",
+        "Chatwoot: the token's user, with `access_token` and `pubsub_token`; 401 without the token",
+    ),
+    (
+        "GET /api/v1/accounts/{id}/conversations",
+        "Chatwoot: counts and no conversations; 401 without the token, 404 for another account",
+    ),
+    ("GET /occ/conversations", "the app: two conversations; without the synthetic token, a redirect"),
+    ("GET /rest/v1/", "Supabase: the description of its tables; 401 for all but `service_role`"),
+    ("GET /rest/v1/observability_logs", "Supabase: one row for `service_role`, none for `anon`"),
+    ("GET /rest/v1/decision_sync_events", "Supabase: one row for `service_role`, none for `anon`"),
+    ("GET /rest/v1/{table}", "Supabase: 404, for there is no other table"),
+    ("GET /auth/v1/health", "Supabase: version and name of GoTrue; 401 without a key"),
+    (
+        "POST /functions/v1/occ-log",
+        "Supabase: takes a line of the log, 400 for what is none; 401 without a key",
+    ),
+    ("POST /mcp", "an MCP server: `initialize`, `ping` and `tools/list` in a session, by JSON-RPC"),
+    ("GET /app/{page}", "the app's inner pages: a redirect to `/auth/login`, for nobody has a session"),
+];
+
+/// What a service is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    Chatwoot(chatwoot::Call),
+    Rest,
+    Auth,
+    OccLog,
+    OccList,
+    Mcp,
+}
+
+/// What a service knows of a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asking<'a> {
+    pub(super) path: &'a str,
+    pub(super) headers: &'a HeaderMap,
+    /// Since the Unix epoch.
+    pub(super) now: Duration,
+}
+
+/// The services: one thread's.
+#[derive(Debug)]
+pub(super) struct Services {
+    chatwoot: Chatwoot,
+    supabase: Supabase,
+    mcp: Mcp,
+    sick: Sick,
+}
+
+/// What is wrong with the services.
+#[derive(Debug, Clone)]
+pub(super) struct Sick(Vec<Sickness>);
+
+impl Sick {
+    pub(super) fn of(settings: &ServiceSettings) -> Self {
+        Self(settings.sick.clone())
+    }
+
+    /// Whether the services suffer from it.
+    pub(super) fn with(&self, sickness: Sickness) -> bool {
+        self.0.contains(&sickness)
+    }
+}
+
+impl Call {
+    /// What is asked for by a path, where it is a service's.
+    pub(super) fn at(path: &str) -> Option<Self> {
+        match path {
+            "/auth/v1/health" => Some(Self::Auth),
+            "/functions/v1/occ-log" => Some(Self::OccLog),
+            "/occ/conversations" => Some(Self::OccList),
+            "/mcp" => Some(Self::Mcp),
+            _ if path.starts_with(supabase::REST) => Some(Self::Rest),
+            _ if path.starts_with("/api") => chatwoot::Call::at(path).map(Self::Chatwoot),
+            _ => None,
+        }
+    }
+
+    /// Whether its answer depends on the request's body.
+    pub(super) fn is_of_body(self) -> bool {
+        matches!(self, Self::OccLog | Self::Mcp)
+    }
+
+    /// The methods that it answers, as `Allow` names them.
+    pub(super) fn methods(self) -> &'static str {
+        if self.is_of_body() { "POST" } else { "GET, HEAD" }
+    }
+
+    /// Whether it answers a method.
+    pub(super) fn answers(self, method: &Method) -> bool {
+        self.methods().split(", ").any(|name| name == method.as_str())
+    }
+}
+
+impl Services {
+    /// An error means that the log's database is written wrongly.
+    pub(super) fn new(settings: &ServiceSettings) -> Result<Self, Error> {
+        Ok(Self {
+            chatwoot: Chatwoot::new(settings),
+            supabase: Supabase::new(settings)?,
+            mcp: Mcp::new(settings),
+            sick: Sick::of(settings),
+        })
+    }
+
+    /// The answer to what needs no body.
+    pub(super) fn answer(&self, call: Call, asking: &Asking<'_>) -> Response<Bytes> {
+        match call {
+            Call::Chatwoot(call) => self.chatwoot.answer(call, asking),
+            Call::Rest => self.supabase.rest(asking),
+            Call::Auth => self.supabase.auth(asking),
+            Call::OccList => embed::conversations(&self.sick),
+            // What a request gets whose body never came to its end.
+            Call::OccLog | Call::Mcp => error(StatusCode::BAD_REQUEST, "the body is not complete"),
+        }
+    }
+
+    /// The answer to what depends on the body; comes once all is done that it speaks of.
+    pub(super) async fn take(&self, call: Call, headers: &HeaderMap, body: Body) -> Response<Bytes> {
+        let Body::Whole(body) = body else {
+            return error(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 64 KiB");
+        };
+        if call == Call::Mcp {
+            self.mcp.answer(headers, &body)
+        } else {
+            self.supabase.log(headers, &body).await
+        }
+    }
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// An answer of JSON.
+fn json_page(status: StatusCode, value: &Value) -> Response<Bytes> {
+    let mut page = Response::new(Bytes::from(value.to_string()));
+    *page.status_mut() = status;
+    with_header(page, CONTENT_TYPE, JSON)
+}
+
+/// An answer of JSON that names an error.
+fn error(status: StatusCode, text: &str) -> Response<Bytes> {
+    json_page(status, &json!({ "error": text }))
+}
+
+/// A header's value where it is text.
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -1,0 +1,210 @@
+//! Supabase, as far as it is probed: its REST API (`PostgREST` behind a gateway), its auth, and the function `occ-log`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, USER_AGENT};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::task::spawn_local;
+
+use super::log_table::{Line, LogTable};
+use super::settings::{ServiceSettings, Sickness};
+use super::{Asking, Sick, error, json_page, text};
+use crate::target::Error;
+use crate::target::visitor::is_secret;
+
+/// What the paths of the REST API begin with.
+pub(super) const REST: &str = "/rest/v1/";
+
+const API_KEY: HeaderName = HeaderName::from_static("apikey");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long after the answer a late row is written.
+const LATE: Duration = Duration::from_secs(8);
+
+/// Supabase with two tables and a function.
+#[derive(Debug)]
+pub(super) struct Supabase {
+    anon: SecretString,
+    service: SecretString,
+    log: Arc<LogTable>,
+    sick: Sick,
+}
+
+/// Whom a key lets in as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Anon,
+    Service,
+}
+
+/// What `occ-log` is sent.
+#[derive(Debug, Deserialize)]
+struct Entry {
+    level: String,
+    message: String,
+    metadata: Option<Map<String, Value>>,
+}
+
+impl Supabase {
+    /// An error means that the log's database is written wrongly.
+    pub(super) fn new(settings: &ServiceSettings) -> Result<Self, Error> {
+        Ok(Self {
+            anon: settings.supabase_anon_key.clone(),
+            service: settings.supabase_service_key.clone(),
+            log: Arc::new(LogTable::new(settings.log_database()?)),
+            sick: Sick::of(settings),
+        })
+    }
+
+    /// A table's rows, whatever the query asks of them, or the description of all.
+    pub(super) fn rest(&self, asking: &Asking<'_>) -> Response<Bytes> {
+        let role = match self.role(asking.headers) {
+            Ok(role) => role,
+            Err(why) => return unauthorized(&why),
+        };
+        match (asking.path.strip_prefix(REST).unwrap_or_default(), role) {
+            ("", Role::Service) => json_page(StatusCode::OK, &description()),
+            ("", Role::Anon) => not_for_anon(),
+            ("observability_logs", role) => self.rows(role, &log_row()),
+            ("decision_sync_events", role) => self.rows(role, &decision_row()),
+            (table, _) => no_table(table),
+        }
+    }
+
+    pub(super) fn auth(&self, asking: &Asking<'_>) -> Response<Bytes> {
+        if let Err(why) = self.role(asking.headers) {
+            return unauthorized(&why);
+        }
+        if self.sick.with(Sickness::NoAuth) {
+            let message = json!({ "message": "The upstream server is not available" });
+            return json_page(StatusCode::SERVICE_UNAVAILABLE, &message);
+        }
+        let about = "GoTrue is a user registration and authentication API";
+        json_page(StatusCode::OK, &json!({ "version": "v2.180.0", "name": "GoTrue", "description": about }))
+    }
+
+    /// Takes a line of the log, and answers once it is written.
+    pub(super) async fn log(&self, headers: &HeaderMap, body: &[u8]) -> Response<Bytes> {
+        if let Err(why) = self.bearer(headers) {
+            return unauthorized(&why);
+        }
+        let entry: Entry = match serde_json::from_slice(body) {
+            Ok(entry) => entry,
+            Err(_) if self.sick.with(Sickness::OccLogLax) => return taken(),
+            Err(wrong) => return error(StatusCode::BAD_REQUEST, &format!("no line of a log: {wrong}")),
+        };
+        if self.sick.with(Sickness::OccLogLost) {
+            return taken();
+        }
+        let line = Line {
+            level: entry.level,
+            message: entry.message,
+            metadata: entry.metadata.map(|metadata| Value::Object(metadata).to_string()),
+            request_id: text(headers, &REQUEST_ID).map(str::to_owned),
+            user_agent: text(headers, &USER_AGENT).map(str::to_owned),
+        };
+        if self.sick.with(Sickness::OccLogLate) {
+            spawn_local(write_late(Arc::clone(&self.log), line));
+            return taken();
+        }
+        match self.log.write(line).await {
+            Ok(()) => taken(),
+            Err(why) => error(StatusCode::INTERNAL_SERVER_ERROR, &format!("not stored: {}", why.said)),
+        }
+    }
+
+    fn rows(&self, role: Role, row: &Value) -> Response<Bytes> {
+        let sees = role == Role::Service || self.sick.with(Sickness::AnonReads);
+        json_page(StatusCode::OK, &if sees { json!([row]) } else { json!([]) })
+    }
+
+    /// Whom the gateway takes a request for; an error is why it takes it for nobody's.
+    fn role(&self, headers: &HeaderMap) -> Result<Role, Value> {
+        let Some(key) = headers.get(API_KEY) else {
+            return Err(json!({ "message": "No API key found in request" }));
+        };
+        self.role_of(key.as_bytes()).ok_or_else(|| json!({ "message": "Invalid API key" }))
+    }
+
+    /// Whom the functions' gateway takes a request for; an error is why it takes it for nobody's.
+    fn bearer(&self, headers: &HeaderMap) -> Result<Role, Value> {
+        let Some(authorization) = headers.get(AUTHORIZATION) else {
+            return Err(json!({ "msg": "Error: Missing authorization header" }));
+        };
+        let key = authorization.as_bytes().strip_prefix(b"Bearer ");
+        key.and_then(|key| self.role_of(key)).ok_or_else(|| json!({ "msg": "Invalid JWT" }))
+    }
+
+    fn role_of(&self, key: &[u8]) -> Option<Role> {
+        if is_secret(key, &self.service) {
+            Some(Role::Service)
+        } else {
+            is_secret(key, &self.anon).then_some(Role::Anon)
+        }
+    }
+}
+
+async fn write_late(log: Arc<LogTable>, line: Line) {
+    tokio::time::sleep(LATE).await;
+    // Whoever sent the line was told long ago that all is well.
+    let _ = log.write(line).await;
+}
+
+fn taken() -> Response<Bytes> {
+    json_page(StatusCode::OK, &json!({ "ok": true }))
+}
+
+fn unauthorized(why: &Value) -> Response<Bytes> {
+    json_page(StatusCode::UNAUTHORIZED, why)
+}
+
+/// What hosted projects have answered to `anon` at the root since spring 2026
+/// (<https://github.com/orgs/supabase/discussions/42949>, which announces another text).
+fn not_for_anon() -> Response<Bytes> {
+    let hint = "Only the `service_role` API key can be used for this endpoint.";
+    unauthorized(&json!({ "message": "Invalid API key", "hint": hint }))
+}
+
+/// What `PostgREST` says of a table that it does not know.
+fn no_table(table: &str) -> Response<Bytes> {
+    let message = format!("Could not find the table 'public.{table}' in the schema cache");
+    let body = json!({ "code": "PGRST205", "details": null, "hint": null, "message": message });
+    json_page(StatusCode::NOT_FOUND, &body)
+}
+
+fn description() -> Value {
+    json!({
+        "swagger": "2.0",
+        "info": { "title": "standard public schema", "version": "13.0.5" },
+        "paths": { "/": {}, "/observability_logs": {}, "/decision_sync_events": {} },
+    })
+}
+
+fn log_row() -> Value {
+    json!({
+        "id": 1,
+        "level": "info",
+        "message": "rehearsal",
+        "metadata": {},
+        "request_id": "rehearsal-1",
+        "user_agent": "rehearsal",
+        "created_at": "2025-10-10T06:18:00+00:00",
+    })
+}
+
+fn decision_row() -> Value {
+    json!({
+        "decisionId": "rehearsal-1",
+        "status": "success",
+        "durationMs": 412.5,
+        "errorCode": null,
+        "attempt": 1,
+        "timestamp": "2025-10-10T06:18:00+00:00",
+        "scope": "ops",
+    })
+}

@@ -1,0 +1,207 @@
+//! What is where: which request comes to which page, and what the page says when all goes well.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use secrecy::SecretString;
+
+use super::Error;
+use super::body::Body;
+use super::page::{Asked, Methods, Page, Reply, text_page, with_header};
+use super::pages::Pages;
+use super::services::{Asking, Call, Embed, Services, Visitor};
+use super::settings::{Auth, Settings};
+use super::visitor::carries_token;
+use super::{faults, good};
+
+const TILE_SOURCE: HeaderName = HeaderName::from_static("x-tile-source");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Methods of what can only be read.
+const READING: &str = "GET, HEAD";
+
+/// What a request comes to be, before any latency is drawn for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Route {
+    Sample,
+    Live,
+    Redirect,
+    Bot,
+    Login,
+    /// A page behind the tile loader, for someone with a session.
+    Inner,
+    Health,
+    Plain,
+    Beside(&'static Page),
+    Service(Call),
+    /// Names the methods that there are.
+    WrongMethod(&'static str),
+    NotFound,
+}
+
+/// All that can be had, and by whom.
+#[derive(Debug)]
+pub(super) struct Site {
+    pages: Pages,
+    token: SecretString,
+    auth: Auth,
+    embed: Embed,
+    services: Services,
+}
+
+impl Site {
+    /// The site that `settings` describe; an error means that one of them is written wrongly.
+    pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
+        Ok(Self {
+            pages: Pages::new(settings.tile_state),
+            token: settings.token.clone(),
+            auth: settings.auth,
+            embed: Embed::new(&settings.services),
+            services: Services::new(&settings.services)?,
+        })
+    }
+
+    pub(super) fn route<B>(&self, request: &Request<B>) -> Route {
+        let readable = matches!(*request.method(), Method::GET | Method::HEAD);
+        match request.uri().path() {
+            "/plain" | "/app" | "/auth/login" | "/health" if !readable => Route::WrongMethod(READING),
+            "/plain" => Route::Plain,
+            "/app" => self.route_app(request),
+            "/auth/login" => Route::Login,
+            "/health" => Route::Health,
+            path if path.starts_with("/app/") => self.route_inner(request.headers(), readable),
+            path => match Call::at(path) {
+                Some(call) => self.route_service(call, request),
+                None => route_beside(path, request.method()),
+            },
+        }
+    }
+
+    /// What a request gets that comes to `route`, when all goes well; of one whose body counts, while that is not read.
+    pub(super) fn reply(&self, route: Route, asked: &Asked<'_>, asking: &Asking<'_>) -> Reply {
+        match route {
+            Route::Beside(page) => page.answer(asked),
+            Route::Service(call) => Reply::Whole(self.services.answer(call, asking)),
+            Route::Health | Route::Plain | Route::NotFound | Route::WrongMethod(_) => {
+                Reply::Whole(self.respond(route))
+            }
+            _ => Reply::Whole(self.secured(self.respond(route))),
+        }
+    }
+
+    /// The answer to a request whose body counts; comes once all is done that it speaks of.
+    pub(super) async fn take(&self, call: Call, headers: &HeaderMap, body: Body) -> Reply {
+        Reply::Whole(self.services.take(call, headers, body).await)
+    }
+
+    /// A page of the app that could not be made.
+    pub(super) fn failure(&self) -> Reply {
+        Reply::Whole(self.secured(text_page(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")))
+    }
+
+    fn route_app<B>(&self, request: &Request<B>) -> Route {
+        match self.embed.visitor(request.headers()) {
+            Visitor::Bot => Route::Bot,
+            _ if asks_for_sample(request.uri().query()) => Route::Sample,
+            Visitor::Operator => Route::Live,
+            Visitor::Stranger if self.is_let_in(request.headers()) => Route::Live,
+            Visitor::Stranger => Route::Redirect,
+        }
+    }
+
+    fn route_inner(&self, headers: &HeaderMap, readable: bool) -> Route {
+        match self.embed.inner_visitor(headers) {
+            _ if !readable => Route::WrongMethod(READING),
+            Visitor::Bot => Route::Bot,
+            Visitor::Operator => Route::Inner,
+            Visitor::Stranger => Route::Redirect,
+        }
+    }
+
+    fn route_service<B>(&self, call: Call, request: &Request<B>) -> Route {
+        match call {
+            _ if !call.answers(request.method()) => Route::WrongMethod(call.methods()),
+            Call::OccList if !self.is_let_in(request.headers()) => Route::Redirect,
+            _ => Route::Service(call),
+        }
+    }
+
+    /// Whether the synthetic token is there and opens anything.
+    fn is_let_in(&self, headers: &HeaderMap) -> bool {
+        self.auth == Auth::Contract && carries_token(headers, &self.token)
+    }
+
+    fn secured(&self, mut page: Response<Bytes>) -> Response<Bytes> {
+        self.embed.secure(&mut page);
+        page
+    }
+
+    fn respond(&self, route: Route) -> Response<Bytes> {
+        match route {
+            Route::Plain => text_page(StatusCode::OK, self.pages.plain.clone()),
+            Route::Sample => page_of(HTML, self.pages.sample.clone()),
+            Route::Live => {
+                let page = page_of(HTML, self.pages.live.clone());
+                with_header(page, TILE_SOURCE, HeaderValue::from_static("live"))
+            }
+            Route::Login => page_of(HTML, self.pages.login.clone()),
+            Route::Inner => page_of(HTML, self.pages.inner.clone()),
+            Route::Health => page_of(JSON, Bytes::from_static(br#"{"status":"ok"}"#)),
+            Route::Redirect => {
+                let found = text_page(StatusCode::FOUND, Bytes::new());
+                with_header(found, LOCATION, HeaderValue::from_static("/auth/login"))
+            }
+            Route::Bot => text_page(StatusCode::GONE, "Gone\n"),
+            Route::NotFound | Route::Beside(_) | Route::Service(_) => {
+                text_page(StatusCode::NOT_FOUND, "Not Found\n")
+            }
+            Route::WrongMethod(allowed) => {
+                let refused = text_page(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n");
+                with_header(refused, ALLOW, HeaderValue::from_static(allowed))
+            }
+        }
+    }
+}
+
+/// Whether the query's first `mock` is `1`.
+fn asks_for_sample(query: Option<&str>) -> bool {
+    let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(name, _)| *name == "mock").is_some_and(|(_, value)| value == "1")
+}
+
+/// One of the pages beside the tile loader.
+fn route_beside(path: &str, method: &Method) -> Route {
+    let Some(page) = faults::ALL.iter().chain(&good::ALL).find(|page| page.path == path) else {
+        return Route::NotFound;
+    };
+    match page.methods {
+        Methods::Any => Route::Beside(page),
+        Methods::Get | Methods::GetAndHead if *method == Method::GET => Route::Beside(page),
+        Methods::GetAndHead if *method == Method::HEAD => Route::Beside(page),
+        Methods::Get | Methods::GetAndHead => Route::WrongMethod(READING),
+    }
+}
+
+fn page_of(content_type: HeaderValue, body: Bytes) -> Response<Bytes> {
+    with_header(Response::new(body), CONTENT_TYPE, content_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_mock_of_a_query_decides() {
+        for (query, sample) in [
+            ("mock=1", true),
+            ("a=b&mock=1", true),
+            ("mock=0&mock=1", false),
+            ("mock", false),
+            ("mock=10", false),
+        ] {
+            assert_eq!(asks_for_sample(Some(query)), sample, "{query}");
+        }
+        assert!(!asks_for_sample(None));
+    }
+}
