@@ -19,6 +19,8 @@ use tollgate::plan::{Environment, Load, Overrides, Plan, Reuse};
 use tollgate::record::Failure;
 use tollgate::scenario::{Scenario, ScenarioErrors, Warning};
 
+const TILE_LOADER: [&str; 2] = ["scenarios/tile-loader-live.toml", "scenarios/tile-loader-mock.toml"];
+
 const CANARY: &str = "canary/7f3a \"q\"";
 
 fn environment() -> Environment {
@@ -32,6 +34,7 @@ fn environment() -> Environment {
         ("REGION", "ord"),
         ("PASSWORD_URL", "https://user:canary@example.org"),
         ("NO_URL", "canary"),
+        ("DATABASE_URL", "postgresql://user:canary-pw@db.example.org/app"),
     ];
     Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())))
 }
@@ -156,8 +159,8 @@ fn binomial(k: u64, n: u64, p: f64) -> f64 {
 }
 
 #[test]
-fn both_shipped_scenarios_run_together_and_are_over_within_a_minute() {
-    let scenarios = Scenario::read_all(&files("scenarios")).unwrap();
+fn both_scenarios_of_the_tile_loader_run_together_and_are_over_within_a_minute() {
+    let scenarios = Scenario::read_all(&TILE_LOADER).unwrap();
     let (plan, _) = Plan::resolve(&scenarios, &environment(), &Overrides::default()).unwrap();
     assert_eq!(plan.scenarios.len(), 2);
     for scenario in &plan.scenarios {
@@ -172,7 +175,12 @@ fn a_redirect_to_the_login_page_is_reported_as_exactly_that() {
     let request = &plan.scenarios[0].requests[0];
     let mut headers = http::HeaderMap::new();
     headers.insert("location", http::HeaderValue::from_static("/auth/login?shop=a.myshopify.com&token=x"));
-    let answer = Answer { status: http::StatusCode::FOUND, url: &request.url, headers: &headers, body: b"" };
+    let answer = Answer {
+        status: http::StatusCode::FOUND,
+        url: &request.http().unwrap().url,
+        headers: &headers,
+        body: b"",
+    };
     let unmet = request.expectations.judge(&answer).unwrap_err();
     assert_eq!(unmet.failure, Failure::Redirected);
     assert_eq!(unmet.expected, "status = 200");
@@ -200,6 +208,7 @@ headers = { x-echo = "${TOKEN}" }
 body_contains = ["say ${TOKEN}"]
 body_lacks = ["${TOKEN}!"]
 json = { "/a" = { b = ["${TOKEN}", 1] } }
+json_not = { "/c" = "${TOKEN}" }
 "#;
 
 #[test]
@@ -213,9 +222,12 @@ fn a_secret_appears_in_nothing_that_is_shown() {
         assert!(!shown.contains(form), "{form} in {shown}");
     }
     let request = &plan.scenarios[0].requests[0];
-    assert!(request.headers["authorization"].is_sensitive());
-    assert_eq!(request.headers["authorization"], format!("Bearer {CANARY}").as_str());
-    assert_eq!(plan.secrets.blot(request.url.as_str()), "https://example.org/api/secret?token=•••&b=1");
+    assert!(request.http().unwrap().headers["authorization"].is_sensitive());
+    assert_eq!(request.http().unwrap().headers["authorization"], format!("Bearer {CANARY}").as_str());
+    assert_eq!(
+        plan.secrets.blot(request.http().unwrap().url.as_str()),
+        "https://example.org/api/secret?token=•••&b=1"
+    );
     insta::assert_snapshot!(
         "planned_without_secrets",
         serde_json::to_string_pretty(&plan.scenarios[0].shown).unwrap()
@@ -224,13 +236,28 @@ fn a_secret_appears_in_nothing_that_is_shown() {
 
 #[test]
 fn a_missing_variable_is_a_warning_when_a_scenario_is_only_checked() {
-    let scenarios = Scenario::read_all(&files("scenarios")).unwrap();
+    let scenarios = Scenario::read_all(&TILE_LOADER).unwrap();
     let nothing = Environment::for_check([]);
     let (plan, warnings) = Plan::resolve(&scenarios, &nothing, &Overrides::default()).unwrap();
     assert_eq!(warnings.len(), 2);
     assert!(warnings[0].to_string().contains("warning: variable `TOLLGATE_TARGET` is not set"));
     assert_eq!(plan.scenarios[0].shown.base_url, "${TOLLGATE_TARGET}");
     assert!(Plan::resolve(&scenarios, &Environment::new([]), &Overrides::default()).is_err());
+}
+
+#[test]
+fn every_shipped_scenario_is_checked_without_a_variable_and_names_each_that_it_needs() {
+    for file in files("scenarios") {
+        let scenario = Scenario::read(&file).unwrap_or_else(|errors| panic!("{errors}"));
+        let nothing = Environment::for_check([]);
+        let (plan, warnings) = Plan::resolve(&[scenario], &nothing, &Overrides::default())
+            .unwrap_or_else(|errors| panic!("{errors}"));
+        assert!(!plan.scenarios[0].shown.description.is_empty(), "{}", file.display());
+        for warning in warnings {
+            let said = warning.to_string();
+            assert!(said.contains("is not set"), "{said}");
+        }
+    }
 }
 
 #[test]
@@ -327,7 +354,7 @@ fn the_command_line_changes_the_duration_of_a_constant_load_alone() {
 fn a_base_url_with_a_path_is_prefixed_to_paths_and_final_urls() {
     let plan = parsed(CANARIES);
     assert_eq!(plan.scenarios[0].shown.base_url, "https://example.org/api");
-    assert_eq!(plan.scenarios[0].requests[0].url.path(), "/api/secret");
+    assert_eq!(plan.scenarios[0].requests[0].http().unwrap().url.path(), "/api/secret");
 }
 
 #[test]

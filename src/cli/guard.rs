@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use url::Host;
 
 use super::exit::Problem;
-use crate::plan::{Load, Plan, ScenarioPlan, TargetPlan};
+use crate::plan::{AskPlan, Load, Plan, ScenarioPlan, TargetPlan};
 use crate::units::Rate;
 
 /// The most requests a second, and the most in a burst, that a host which is not this machine gets unasked.
@@ -18,15 +18,8 @@ const UNASKED: f64 = 100.0;
 pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), Problem> {
     let mut hosts: BTreeMap<String, f64> = BTreeMap::new();
     for scenario in &plan.scenarios {
-        let target = &scenario.target;
-        let own = target.base_url.host_str().unwrap_or_default();
-        let hops: f64 = scenario.requests.iter().map(|request| f64::from(request.redirects)).sum();
-        let further = target.allowed_hosts.iter().map(|host| (host.as_str(), hops));
-        for (host, requests) in std::iter::once((own, scenario.requests.len() as f64 + hops)).chain(further) {
-            if requests > 0.0 && !is_loopback(host, target) {
-                *hosts.entry(host.trim_end_matches('.').to_owned()).or_default() +=
-                    weight(scenario) * requests;
-            }
+        for (host, requests) in foreign(scenario) {
+            *hosts.entry(host).or_default() += weight(scenario) * requests;
         }
     }
     let heaviest =
@@ -41,6 +34,29 @@ pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), Problem> {
         "error: this run would send {planned} to {host}, and more than {UNASKED:.0} to a host that is not this machine \
          must be asked for; add --yes-load-this-host if it may be loaded so"
     )))
+}
+
+/// How many requests of one arrival each host gets that is not this machine.
+fn foreign(scenario: &ScenarioPlan) -> Vec<(String, f64)> {
+    let target = &scenario.target;
+    let mut foreign = Vec::new();
+    for request in &scenario.requests {
+        let host = match &request.ask {
+            AskPlan::Http(http) => http.url.host_str().filter(|host| !is_loopback(host, target)),
+            AskPlan::Sql(sql) => {
+                foreign.extend((!sql.address.is_here()).then(|| (sql.address.host().to_owned(), 1.0)));
+                continue;
+            }
+        };
+        foreign.extend(host.map(|host| (host.to_owned(), 1.0)));
+        let hops = f64::from(request.redirects());
+        let own = target.base_url.host_str().into_iter();
+        let led_to = own.chain(target.allowed_hosts.iter().map(String::as_str));
+        let led_to = led_to.filter(|host| hops > 0.0 && !is_loopback(host, target));
+        foreign.extend(led_to.map(|host| (host.to_owned(), hops)));
+    }
+    foreign.iter_mut().for_each(|(host, _)| host.truncate(host.trim_end_matches('.').len()));
+    foreign
 }
 
 /// The most arrivals a second, or in the burst of a warm-up; without bound in a closed model that only time ends.
@@ -117,7 +133,7 @@ mod tests {
         let redirecting = |redirects| {
             move |plan: &mut ScenarioPlan| {
                 plan.target.allowed_hosts = vec!["login.example".to_owned()];
-                plan.requests[0].redirects = redirects;
+                plan.requests[0].http_mut().redirects = redirects;
                 plan.requests.push(plan.requests[0].clone());
             }
         };

@@ -38,7 +38,7 @@ fn distinct(plan: &Plan) -> Vec<Vec<&ScenarioPlan>> {
         (base_url.origin(), protocol, trust, identity, family, resolve)
     };
     let mut distinct: Vec<Vec<&ScenarioPlan>> = Vec::new();
-    for scenario in &plan.scenarios {
+    for scenario in plan.scenarios.iter().filter(|scenario| scenario.asks_over_http()) {
         match distinct.iter_mut().find(|known| terms(known[0]) == terms(scenario)) {
             Some(known) => known.push(scenario),
             None => distinct.push(vec![scenario]),

@@ -1,66 +1,48 @@
-//! One place for exchanges: it takes an arrival, carries out its requests, and asks for the next.
+//! One place for exchanges: it takes an arrival, carries out its steps, and asks for the next.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::response;
 use tokio::sync::Semaphore;
 
+use super::chain::{Chain, Taken};
 use super::channels::Channels;
 use super::clock::{self, Instant};
 use super::desk::{Arrival, Desk, Rank};
-use super::hop::{Hop, Sending};
-use super::http::{Basket, Limits, Unsendable, unmet};
+use super::flow::{Asking, Flow, Ready};
 use super::lane::Lane;
-use super::prepared::{Ask, Prepared};
-use super::redirect::{self, Next};
+use super::prepared::Prepared;
+use super::sql::Sessions;
+use super::tries::Trying;
 use super::trunk::Trunk;
-use crate::expect::Answer;
 use crate::plan::Reuse;
-use crate::record::{Dimension, Failure, Stage};
-use crate::recorder::{Exchange, Failed, Parts};
+use crate::record::Stage;
+use crate::recorder::{Exchange, Failed};
 
 /// One of a lane's places for exchanges, with its connections.
 pub(super) struct Carrier {
-    lane: Rc<Lane>,
+    pub(super) lane: Rc<Lane>,
     /// Its rank while its connection is not open.
     rank: Rank,
-    channels: Channels,
-    body: Vec<u8>,
+    pub(super) channels: Channels,
+    pub(super) sessions: Sessions,
+    pub(super) body: Vec<u8>,
 }
 
-/// When an exchange was due and released.
-#[derive(Clone, Copy)]
-struct Taken {
-    due: Instant,
-    dispatched: Instant,
-    /// How long the prober had stood still by then.
-    stood_still: Duration,
-}
-
-/// An exchange under way: its first request and the redirects that followed.
-struct Chain {
-    taken: Taken,
-    stage: Stage,
-    /// Sums over the hops.
+/// How a step ended.
+struct Ended {
     exchange: Exchange,
-    /// When the last hop was done.
+    stage: Stage,
     done: Instant,
-    /// How many redirects were followed.
-    followed: u32,
-    limits: Option<Limits>,
-}
-
-/// What comes after a hop.
-enum Turn {
-    Follow(Box<Ask>),
-    End(Option<Box<Failed>>),
+    /// Whether there was an answer in the end, right or wrong.
+    answered: bool,
 }
 
 impl Carrier {
     /// A place on a connection of its own, or on one that it shares, and its rank while that is not open.
     pub(super) fn new(lane: Rc<Lane>, rank: Rank, trunk: Option<Rc<Trunk>>) -> Self {
-        Self { lane, rank, channels: Channels::new(trunk), body: Vec::new() }
+        let (channels, sessions) = (Channels::new(trunk), Sessions::default());
+        Self { lane, rank, channels, sessions, body: Vec::new() }
     }
 
     /// Opens the connection with a first arrival when it is let through the gate, then takes its share of the further
@@ -108,8 +90,8 @@ impl Carrier {
         }
     }
 
-    /// Carries out the scenario's requests, each due when the one before it was done; says whether the last of them
-    /// was answered.
+    /// Carries out the scenario's steps, each due when the one before it was done; says whether the last of them was
+    /// answered.
     async fn carry_out(&mut self, arrival: Arrival, stage: Stage) -> bool {
         let lane = Rc::clone(&self.lane);
         lane.begin(arrival.due);
@@ -119,156 +101,102 @@ impl Carrier {
             dispatched: arrival.dispatched(claimed),
             stood_still: arrival.stood_still_before(lane.stood_still_by(claimed)),
         };
+        let mut flow = lane.has_flow().then(Flow::begin);
         let mut answered = false;
-        for prepared in lane.requests() {
-            let mut chain = Chain::new(taken, stage);
-            let Some(ended) = self.exchange(prepared, &mut chain).await else {
+        for prepared in lane.steps() {
+            let ready = match prepared.ready(flow.as_ref(), lane.home()) {
+                Ok(ready) => ready,
+                Err(failed) => {
+                    miss(&mut flow, prepared, &failed);
+                    let left_out = Exchange { failed: Some(failed), ..Exchange::default() };
+                    lane.record(prepared.place, stage, taken.due, left_out);
+                    continue;
+                }
+            };
+            let Some(ended) = self.step(&ready, taken, stage, &mut flow).await else {
                 lane.abandon(arrival.due);
                 return false;
             };
-            answered = ended;
-            chain.allow_for_standstill(lane.stood_still_by(chain.done));
-            let stage = chain.stage_of(&chain.exchange);
-            lane.record(prepared.place, stage, taken.due, chain.exchange);
+            answered = ended.answered;
+            if let Some(failed) = &ended.exchange.failed {
+                miss(&mut flow, prepared, failed);
+            }
+            lane.record(prepared.place, ended.stage, taken.due, ended.exchange);
             let dispatched = clock::now();
-            taken = Taken { due: chain.done, dispatched, stood_still: lane.stood_still_by(dispatched) };
+            taken = Taken { due: ended.done, dispatched, stood_still: lane.stood_still_by(dispatched) };
         }
         if lane.reuse() == Reuse::Fresh {
             self.channels.clear();
+            self.sessions.clear();
         }
         lane.end(arrival.due);
         answered
     }
 
-    /// Carries out one request with the redirects that follow, and records each hop where there was a redirect; says
-    /// whether there was an answer in the end, right or wrong. `None` where the run was asked to end before it was sent.
-    async fn exchange(&mut self, prepared: &Prepared, chain: &mut Chain) -> Option<bool> {
-        let mut next: Option<Box<Ask>> = None;
+    /// Carries out one step, as often as it is to be tried. `None` where the run was asked to end before it was sent, or
+    /// between two tries.
+    async fn step(
+        &mut self,
+        ready: &Ready<'_>,
+        first: Taken,
+        stage: Stage,
+        flow: &mut Option<Flow>,
+    ) -> Option<Ended> {
+        let lane = Rc::clone(&self.lane);
+        let mut trying = Trying::begin(ready.prepared.tries, first.dispatched);
+        let mut taken = first;
         loop {
-            let ask = next.as_deref().unwrap_or(&prepared.first);
-            let hop = self.hop(ask, prepared, chain).await?;
-            let answered = hop.answer.is_ok();
-            let turn = match &hop.answer {
-                Ok(head) => self.turn(prepared, ask, head, chain.followed),
-                Err(failed) => Turn::End(Some(failed.clone())),
+            let mut chain = Chain::new(taken, stage, trying.end());
+            let answered = self.attempt(ready, &mut chain, flow).await?;
+            chain.allow_for_standstill(lane.stood_still_by(chain.done));
+            if let (Some(failed), Some(flow)) = (&mut chain.exchange.failed, flow.as_ref()) {
+                flow.hide(failed);
+            }
+            if trying.are_several() {
+                let place = ready.prepared.place_of_tries;
+                let (stage, one) = (chain.stage_of(&chain.exchange), chain.exchange.clone());
+                lane.record_beside(place, stage, taken.due, one);
+            }
+            let again = chain.exchange.failed.is_some().then(|| trying.again(clock::now())).flatten();
+            let Some(pause) = again else {
+                if trying.are_several() {
+                    chain = chain.over_tries(first, trying.count);
+                }
+                let (stage, done) = (chain.stage_of(&chain.exchange), chain.done);
+                return Some(Ended { exchange: chain.exchange, stage, done, answered });
             };
-            chain.add(&hop);
-            match turn {
-                Turn::Follow(ask) => {
-                    self.record_hop(prepared, chain, &hop, None);
-                    chain.followed += 1;
-                    next = Some(ask);
-                }
-                Turn::End(failed) => {
-                    if chain.followed > 0 {
-                        self.record_hop(prepared, chain, &hop, failed.clone());
-                    }
-                    if let Ok(head) = &hop.answer {
-                        chain.exchange.server_timings = self.lane.account().of(&head.headers);
-                    }
-                    chain.end(failed);
-                    return Some(answered);
-                }
-            }
+            self.pause(pause).await?;
+            let now = clock::now();
+            taken = Taken { due: now, dispatched: now, stood_still: lane.stood_still_by(now) };
         }
     }
 
-    async fn hop(&mut self, ask: &Ask, prepared: &Prepared, chain: &mut Chain) -> Option<Hop> {
-        let since = chain.next_hop_since();
-        let Self { lane, channels, body, .. } = self;
-        let mut basket = Basket::new(&prepared.expectations, body);
-        let sending = Sending { lane, channels, ask, since, limits: &mut chain.limits };
-        sending.carry_out(&mut basket).await
-    }
-
-    /// Decides what comes after an answer: another request, or the answer's judgement.
-    fn turn(&self, prepared: &Prepared, ask: &Ask, head: &response::Parts, followed: u32) -> Turn {
-        if prepared.redirects > 0 {
-            let counts = (followed, prepared.redirects);
-            match redirect::next(&ask.asked, head.status, &head.headers, self.lane.rules(), counts) {
-                Next::Final => {}
-                Next::Refused(failed) => return Turn::End(Some(Box::new(failed))),
-                Next::Follow(asked) => {
-                    return match Ask::new(*asked, self.lane.home()) {
-                        Ok(ask) => Turn::Follow(Box::new(ask)),
-                        Err(Unsendable(what)) => Turn::End(Some(Box::new(unsendable(what)))),
-                    };
-                }
-            }
+    /// One try of a step, recorded in `chain`; says whether there was an answer.
+    async fn attempt(
+        &mut self,
+        ready: &Ready<'_>,
+        chain: &mut Chain,
+        flow: &mut Option<Flow>,
+    ) -> Option<bool> {
+        match &ready.asking {
+            Asking::Http(ask, redirects) => self.exchange(ready, (ask, *redirects), chain, flow).await,
+            Asking::Sql(plan, values) => Some(self.query(ready, (plan, values), chain, flow).await),
         }
-        let (url, headers) = (&ask.asked.url, &head.headers);
-        let answer = Answer { status: head.status, url, headers, body: &self.body };
-        Turn::End(prepared.expectations.judge(&answer).err().map(|broken| Box::new(unmet(broken))))
     }
 
-    fn record_hop(&self, prepared: &Prepared, chain: &Chain, hop: &Hop, failed: Option<Box<Failed>>) {
-        let mut parts = hop.parts;
-        parts.took(Dimension::Lag, Duration::ZERO);
-        parts.took(Dimension::Wait, Duration::ZERO);
-        if failed.is_some() {
-            parts.fail_answer();
-        } else {
-            let took = parts.duration(Dimension::Setup) + parts.duration(Dimension::Service);
-            parts.took(Dimension::Latency, took);
-        }
-        let exchange =
-            Exchange { parts, failed, fresh: hop.fresh, body_bytes: hop.body_bytes, ..Exchange::default() };
-        let place = prepared.place + 1 + chain.followed as usize;
-        let stage = chain.stage_of(&exchange);
-        self.lane.record_hop(place, stage, chain.taken.due, exchange);
-    }
-}
-
-impl Chain {
-    fn new(taken: Taken, stage: Stage) -> Self {
-        let mut parts = Parts::default();
-        parts.took(Dimension::Lag, taken.dispatched - taken.due);
-        let exchange = Exchange { parts, ..Exchange::default() };
-        Self { taken, stage, exchange, done: taken.dispatched, followed: 0, limits: None }
-    }
-
-    /// Since when the next hop waits for a connection. What passed between the hops is the prober's own.
-    fn next_hop_since(&mut self) -> Instant {
-        if self.followed == 0 {
-            return self.taken.dispatched;
-        }
-        let now = clock::now();
-        self.exchange.parts.add(Dimension::Lag, now - self.done);
-        now
-    }
-
-    fn add(&mut self, hop: &Hop) {
-        self.exchange.parts.add_hop(&hop.parts);
-        self.exchange.fresh |= hop.fresh;
-        self.exchange.body_bytes += hop.body_bytes;
-        self.done = hop.done;
-    }
-
-    fn end(&mut self, failed: Option<Box<Failed>>) {
-        match failed {
-            Some(_) => self.exchange.parts.fail_answer(),
-            None => self.exchange.parts.took(Dimension::Latency, self.done - self.taken.due),
-        }
-        self.exchange.failed = failed;
-    }
-
-    /// What of it the prober may have caused, which had stood still for `stood_still` when it was done.
-    fn allow_for_standstill(&mut self, stood_still: Duration) {
-        let meanwhile = stood_still.saturating_sub(self.taken.stood_still);
-        self.exchange.allow_for_standstill(meanwhile, self.done - self.taken.dispatched);
-    }
-
-    /// In the warm-up, what opened a connection is cold.
-    fn stage_of(&self, exchange: &Exchange) -> Stage {
-        match self.stage {
-            Stage::Measured => Stage::Measured,
-            Stage::Cold | Stage::Warmup if exchange.fresh => Stage::Cold,
-            Stage::Cold | Stage::Warmup => Stage::Warmup,
+    /// Lets time pass; `None` where the run is asked to end meanwhile.
+    async fn pause(&self, pause: Duration) -> Option<()> {
+        tokio::select! {
+            biased;
+            () = self.lane.draining() => None,
+            () = tokio::time::sleep(pause) => Some(()),
         }
     }
 }
 
-fn unsendable(what: &str) -> Failed {
-    let seen = format!("{what} in the redirect cannot be sent in a request");
-    Failed { failure: Failure::Redirected, phase: None, expected: String::new(), seen }
+/// Notes that a step yielded nothing for those that follow.
+fn miss(flow: &mut Option<Flow>, prepared: &Prepared, failed: &Failed) {
+    if let Some(flow) = flow {
+        flow.miss(prepared, failed.failure);
+    }
 }

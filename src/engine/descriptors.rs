@@ -11,13 +11,13 @@ const BESIDES: u64 = 64;
 
 /// How many connections a plan may hold open at once.
 ///
-/// Where redirects are followed, each place for an exchange may keep some to other origins.
+/// Each place for an exchange may keep some to other origins, and one to each database.
 pub(super) fn connections(plan: &Plan) -> u64 {
     let of = |scenario: &ScenarioPlan| {
-        let followed = scenario.requests.iter().any(|request| request.redirects > 0);
-        let elsewhere = if followed { Channels::ELSEWHERE as u64 } else { 0 };
+        let elsewhere = if scenario.goes_elsewhere() { Channels::ELSEWHERE as u64 } else { 0 };
+        let sessions = scenario.databases().len() as u64;
         let connections = u64::from(scenario.load.max_connections());
-        connections.saturating_add(places(scenario).saturating_mul(elsewhere))
+        connections.saturating_add(places(scenario).saturating_mul(elsewhere + sessions))
     };
     plan.scenarios.iter().map(of).fold(0, u64::saturating_add)
 }
@@ -81,7 +81,7 @@ mod tests {
             connections(&Plan::of(scenarios))
         };
         assert_eq!(count(&scenario), 13);
-        scenario.requests[0].redirects = 1;
+        scenario.requests[0].http_mut().redirects = 1;
         assert_eq!(count(&scenario), 10 + 40 * 2 + 3);
     }
 }

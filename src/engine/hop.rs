@@ -42,6 +42,8 @@ pub(super) struct Sending<'a> {
     pub(super) ask: &'a Ask,
     /// Since when a connection is waited for.
     pub(super) since: Instant,
+    /// When it must be over, beside its timeouts.
+    pub(super) end: Option<Instant>,
     /// Those of the whole exchange; set when a connection first takes it.
     pub(super) limits: &'a mut Option<Limits>,
 }
@@ -105,6 +107,7 @@ impl Sending<'_> {
     async fn access(&mut self, parts: &mut Parts) -> Result<(Access, Limits), End> {
         let timeouts = self.lane.timeouts();
         let by = self.limits.map_or_else(|| self.since + timeouts.whole, |limits| limits.deadline);
+        let by = self.end.map_or(by, |end| by.min(end));
         let taken = tokio::select! {
             biased;
             taken = self.channels.take(self.ask.place(), by) => taken,
@@ -117,7 +120,7 @@ impl Sending<'_> {
         })?;
         parts.add(Dimension::Wait, now - self.since);
         self.since = now;
-        Ok((access, *self.limits.get_or_insert_with(|| Limits::new(timeouts, now))))
+        Ok((access, *self.limits.get_or_insert_with(|| Limits::new(timeouts, now).until(self.end))))
     }
 
     async fn open(&mut self, lost: bool, limits: Limits, parts: &mut Parts) -> Result<Channel, Box<Failed>> {

@@ -21,7 +21,7 @@ use super::redirect::Rules;
 use super::streams;
 use super::trunk::Trunk;
 use super::worker::Worker;
-use crate::plan::{Load, Reuse, ScenarioPlan, Shard, Timeouts};
+use crate::plan::{Load, RequestPlan, Reuse, ScenarioPlan, Shard, Timeouts};
 use crate::record::{Dimension, Failure, Stage};
 use crate::recorder::{Exchange, Failed, Parts, Recorder, Settled};
 
@@ -48,6 +48,8 @@ pub(super) struct Lane {
     dial: Box<dyn Dial>,
     worker: Rc<Worker>,
     prepared: Vec<Prepared>,
+    /// Whether a step yields values or needs some.
+    has_flow: bool,
     account: Account,
     recorder: RefCell<Recorder>,
     counters: RefCell<Counters>,
@@ -72,19 +74,25 @@ impl Lane {
         let base_url = &plan.target.base_url;
         let home = Origin::of(base_url)
             .ok_or_else(|| EngineError::Target(format!("{base_url} names no host and port")))?;
-        let prepared = plan.requests.iter().map(|request| Prepared::new(request, &home));
-        let prepared = prepared.collect::<Result<_, _>>()?;
+        let name =
+            |request: &RequestPlan| plan.shown.requests.get(request.place).map(|shown| shown.name.as_str());
+        let prepared = plan
+            .requests
+            .iter()
+            .map(|request| Prepared::new(name(request).unwrap_or_default(), request, &home));
+        let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
         let ceilings = plan.ceilings();
         Ok(Self {
             connections: shard.share(u64::from(plan.load.connections())),
             max_connections: shard.share(u64::from(plan.load.max_connections())),
-            rules: Rules::of(&plan.target),
+            rules: Rules::of(&plan),
             home,
             account: Account::new(plan.secrets.clone()),
             plan,
             shard,
             dial,
             worker,
+            has_flow: prepared.iter().any(Prepared::is_of_a_flow),
             prepared,
             recorder: RefCell::new(Recorder::new(ceilings)),
             counters: RefCell::default(),
@@ -371,19 +379,25 @@ impl Lane {
         } else if stage == Stage::Measured {
             let mut counters = self.counters.borrow_mut();
             counters.done += 1;
-            counters.failed += u64::from(exchange.failed.is_some());
+            let is_of_target = |failed: &Failed| failed.failure.is_of_target();
+            counters.failed += u64::from(exchange.failed.as_deref().is_some_and(is_of_target));
         }
         self.recorder.borrow_mut().record(place, stage, self.since_phase_start(due), exchange);
     }
 
-    /// Counts one hop of an exchange that was due at `due`, beside the exchange itself.
-    pub(super) fn record_hop(&self, place: usize, stage: Stage, due: Instant, hop: Exchange) {
-        self.recorder.borrow_mut().record(place, stage, self.since_phase_start(due), hop);
+    /// Counts one hop or try that was due at `due`, beside the exchange it belongs to.
+    pub(super) fn record_beside(&self, place: usize, stage: Stage, due: Instant, part: Exchange) {
+        self.recorder.borrow_mut().record(place, stage, self.since_phase_start(due), part);
     }
 
-    /// The requests that each arrival carries out, in order.
-    pub(super) fn requests(&self) -> &[Prepared] {
+    /// The steps that each arrival carries out, in order.
+    pub(super) fn steps(&self) -> &[Prepared] {
         &self.prepared
+    }
+
+    /// Whether a step yields values or needs some.
+    pub(super) fn has_flow(&self) -> bool {
+        self.has_flow
     }
 
     /// The target's own account of its time.

@@ -10,12 +10,15 @@
 
 mod account;
 mod carrier;
+mod chain;
 mod channels;
 pub mod clock;
 mod conductor;
 mod descriptors;
 mod desk;
 mod dial;
+mod exchange;
+mod flow;
 mod hiccups;
 mod hop;
 mod http;
@@ -29,10 +32,12 @@ mod redirect;
 #[cfg(test)]
 mod restless;
 mod spin;
+mod sql;
 mod start;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod tries;
 mod trunk;
 mod wire;
 mod worker;
@@ -254,8 +259,7 @@ struct Berth {
 }
 
 fn terms_of(scenario: &ScenarioPlan) -> Result<Terms, EngineError> {
-    let followed = scenario.requests.iter().any(|request| request.redirects > 0);
-    Terms::new(&scenario.target, followed)
+    Terms::new(&scenario.target, scenario.goes_elsewhere())
 }
 
 type Reports = mpsc::Sender<Result<line::Report, EngineError>>;

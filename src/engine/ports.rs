@@ -162,7 +162,7 @@ impl Ports {
     fn wanted(self, plan: &Plan) -> BTreeMap<String, Wanted> {
         let mut all: BTreeMap<String, Wanted> = BTreeMap::new();
         let probers = u64::from(plan.part.map_or(1, |part| part.shard.of));
-        for scenario in &plan.scenarios {
+        for scenario in plan.scenarios.iter().filter(|scenario| scenario.asks_over_http()) {
             let destinations = Destinations::of(scenario);
             let among = destinations.names.len() as u64;
             let hold = self.hold(destinations.are_loopback);

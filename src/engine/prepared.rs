@@ -1,21 +1,43 @@
-//! A scenario's requests, ready to be sent.
+//! A scenario's steps, ready to be carried out.
 
 use super::EngineError;
 use super::channels::Place;
 use super::dial::Origin;
 use super::http::{Asked, Message, Unsendable};
-use crate::expect::Expectations;
-use crate::plan::RequestPlan;
+use crate::expect::{Captures, Expectations};
+use crate::plan::live::Live;
+use crate::plan::{AskPlan, RequestPlan, SqlPlan, Tries};
 
-/// A request that only needs to be copied to be sent, and what its answer must be.
+/// A step that only needs to be copied to be carried out, and what its answer must be.
 pub(super) struct Prepared {
-    /// What is asked first.
-    pub(super) first: Ask,
+    pub(super) name: String,
+    /// What is asked.
+    pub(super) what: What,
+    /// What of it is known only while running.
+    pub(super) live: Live,
     pub(super) expectations: Expectations,
-    /// How many redirects are followed.
-    pub(super) redirects: u32,
+    pub(super) captures: Captures,
+    pub(super) tries: Tries,
+    /// Whether what is asked for may be absent.
+    pub(super) may_be_absent: bool,
+    /// What it lacks to be carried out.
+    pub(super) lacks: Option<String>,
     /// Its place among what is measured; its hops have those after it.
     pub(super) place: usize,
+    pub(super) place_of_tries: usize,
+}
+
+/// What a step asks.
+pub(super) enum What {
+    /// A target.
+    Http {
+        /// What is asked first.
+        first: Ask,
+        /// How many redirects are followed.
+        redirects: u32,
+    },
+    /// A database.
+    Sql(SqlPlan),
 }
 
 /// One message on its way to an origin.
@@ -28,17 +50,40 @@ pub(super) struct Ask {
 
 impl Prepared {
     /// Puts the message together; fails where the URL's parts do not make one.
-    pub(super) fn new(plan: &RequestPlan, home: &Origin) -> Result<Self, EngineError> {
-        let asked = Asked {
-            method: plan.method.clone(),
-            url: plan.url.clone(),
-            headers: plan.headers.clone(),
-            body: plan.body.clone(),
+    pub(super) fn new(name: &str, plan: &RequestPlan, home: &Origin) -> Result<Self, EngineError> {
+        let what = match &plan.ask {
+            AskPlan::Http(http) => {
+                let asked = Asked {
+                    method: http.method.clone(),
+                    url: http.url.clone(),
+                    headers: http.headers.clone(),
+                    body: http.body.clone(),
+                };
+                let first = Ask::new(asked, home).map_err(|Unsendable(what)| {
+                    EngineError::Target(format!("{what} cannot be sent in a request"))
+                })?;
+                What::Http { first, redirects: http.redirects }
+            }
+            AskPlan::Sql(sql) => What::Sql(sql.clone()),
         };
-        let first = Ask::new(asked, home)
-            .map_err(|Unsendable(what)| EngineError::Target(format!("{what} cannot be sent in a request")))?;
-        let expectations = plan.expectations.clone();
-        Ok(Self { first, expectations, redirects: plan.redirects, place: plan.place })
+        Ok(Self {
+            name: name.to_owned(),
+            what,
+            live: plan.live.clone(),
+            expectations: plan.expectations.clone(),
+            captures: plan.captures.clone(),
+            tries: plan.tries,
+            may_be_absent: plan.may_be_absent,
+            lacks: plan.lacks.clone(),
+            place: plan.place,
+            place_of_tries: plan.place_of_tries(),
+        })
+    }
+
+    /// Whether it yields values or needs some.
+    pub(super) fn is_of_a_flow(&self) -> bool {
+        let has_values = matches!(&self.what, What::Sql(plan) if !plan.values.is_empty());
+        has_values || self.live.is_sent() || self.live.is_expected() || !self.captures.is_empty()
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::filling::Filler;
+use super::live::LiveBody;
 use crate::scenario::Scenario;
 use crate::scenario::file::Request;
 use crate::units::ByteSize;
@@ -20,22 +21,29 @@ pub(super) struct Body {
     pub(super) bytes: Bytes,
     /// Whether it was written as JSON, which its headers are to say.
     pub(super) is_json: bool,
+    /// It again, where it is known only while running.
+    pub(super) live: Option<LiveBody>,
 }
 
 /// The body of a request, empty where none is written; nothing where something is wrong.
 pub(super) fn resolve(scenario: &Scenario, request: &Request, filler: &mut Filler<'_>) -> Option<Body> {
     if let Some((place, text)) = request.body.placed() {
-        let text = filler.fill(&place.value, text)?;
-        return Some(Body { bytes: Bytes::from(text.value), is_json: false });
+        let text = filler.fill_live(&place.value, text)?;
+        let live = text.live.map(LiveBody::Text);
+        return Some(Body { bytes: Bytes::from(text.value), is_json: false, live });
     }
     if let Some((place, json)) = request.body_json.placed() {
-        let (value, _) = filler.fill_json(&place.value, json)?;
-        return Some(Body { bytes: Bytes::from(value.to_string()), is_json: true });
+        let (value, _) = filler.fill_live_json(&place.value, json)?;
+        let (bytes, live) = match value.fixed() {
+            Some(fixed) => (Bytes::from(fixed.to_string()), None),
+            None => (Bytes::new(), Some(LiveBody::Json(value))),
+        };
+        return Some(Body { bytes, is_json: true, live });
     }
     let Some((place, path)) = request.body_file.placed() else { return Some(Body::default()) };
     let path = scenario.source.resolve(path.as_str());
     match bytes_of(&path) {
-        Ok(bytes) => Some(Body { bytes: Bytes::from(bytes), is_json: false }),
+        Ok(bytes) => Some(Body { bytes: Bytes::from(bytes), ..Body::default() }),
         Err(error) => {
             let (problem, remedy) = wrong(&path, &error);
             filler.complain(&place.value, problem, remedy)

@@ -5,39 +5,119 @@ use serde_json::Value;
 use toml::Value as Toml;
 
 use super::filling::Filler;
-use super::request;
+use super::live::{LiveCheck, LiveText};
 use super::target::{Base, url_of};
-use crate::expect::{Check, Expectation, Expectations, JsonExpectation};
-use crate::scenario::file::Expect;
-use crate::scenario::{Field, JsonTemplate, Statuses, Template};
+use super::{pattern, request};
+use crate::expect::{Check, Expectation, Expectations, JsonExpectation, JsonRule, JsonType};
+use crate::scenario::file::{Expect, Request};
+use crate::scenario::{
+    Entries, Field, JsonNumber, JsonTemplate, JsonTypeName, PatternText, Statuses, Template,
+};
 
-/// What is expected of a request's answer, and the lines that are shown of it; nothing where something is wrong.
-pub(super) fn resolve(
-    expect: Option<&Expect>,
-    base: &Base,
-    filler: &mut Filler<'_>,
-) -> Option<(Vec<String>, Expectations)> {
-    let Some(expect) = expect else {
-        let default = Expectations::default();
-        return Some((default.lines(), default));
-    };
-    let mut all = vec![];
-    all.extend(expect.status.given().map(|statuses| Some(status(statuses))));
-    all.extend(expect.final_url.placed().map(|_| final_url(expect, base, filler)));
-    for (name, field) in expect.headers.given().into_iter().flatten() {
-        all.push(header(name, field, filler));
-    }
-    all.extend(texts("body_contains", &expect.body_contains, Check::contains, filler));
-    all.extend(texts("body_lacks", &expect.body_lacks, Check::lacks, filler));
-    for (pointer, field) in expect.json.given().into_iter().flatten() {
-        all.push(json(pointer, field, filler));
-    }
-    let max_body = expect.max_body.given().copied();
+/// What is expected of a request's answer, as it is shown and as it is judged.
+pub(super) struct Expected {
+    pub(super) lines: Vec<String>,
+    pub(super) expectations: Expectations,
+    /// Those in which values stand that are known only while running, by their place in the order of judging.
+    pub(super) live: Vec<(usize, LiveCheck)>,
+}
+
+/// Expectations in which values stand that are known only while running, by how they are written.
+type Live = Vec<(String, LiveCheck)>;
+
+/// What is expected of a request's answer; nothing where something is wrong. `base` is where paths are seen from; without
+/// it the answer is a query's rows.
+pub(super) fn resolve(request: &Request, base: Option<&Base>, filler: &mut Filler<'_>) -> Option<Expected> {
+    let nothing = Expect::default();
+    let expect = request.expect.given().unwrap_or(&nothing);
+    let mut live = Live::new();
+    let mut all: Vec<_> = denied(expect).map(Some).into_iter().collect();
+    all.extend(base.into_iter().flat_map(|base| of_head(expect, base, filler)));
+    all.extend(of_content(expect, &mut live, filler));
     let all = all.into_iter().collect::<Option<Vec<_>>>()?;
-    let expectations = Expectations::new(all, max_body.unwrap_or(Expectations::DEFAULT_MAX_BODY));
+    let max_body = expect.max_body.given().copied();
+    let expectations = match base {
+        Some(_) => Expectations::new(all, max_body.unwrap_or(Expectations::DEFAULT_MAX_BODY)),
+        None => Expectations::of_rows(all),
+    };
     let mut lines = expectations.lines();
     lines.extend(max_body.map(|_| expectations.too_large().expected));
-    Some((lines, expectations))
+    let is_sensitive = request.sensitive.given().is_some_and(|sensitive| *sensitive);
+    let live =
+        live.into_iter().filter_map(|(written, check)| Some((expectations.position(&written)?, check)));
+    let live = live.collect();
+    Some(Expected { lines, expectations: expectations.sensitive(is_sensitive), live })
+}
+
+/// That what is asked for is denied.
+fn denied(expect: &Expect) -> Option<Expectation> {
+    let denied = Expectation { written: "denied = true".to_owned(), check: Check::Denied };
+    expect.denied.given().filter(|denied| **denied).map(|_| denied)
+}
+
+/// What is expected of status, URL and headers.
+fn of_head(expect: &Expect, base: &Base, filler: &mut Filler<'_>) -> Vec<Option<Expectation>> {
+    let mut all = Vec::new();
+    all.extend(expect.status.given().map(|statuses| Some(status(statuses))));
+    all.extend(expect.final_url.placed().map(|_| final_url(expect, base, filler)));
+    for (name, field) in entries(&expect.headers) {
+        all.push(header(name, field, filler));
+    }
+    for (name, field) in entries(&expect.header_matches) {
+        all.push(header_matches(name, field, filler));
+    }
+    all
+}
+
+/// What is expected of the number of rows, of the body and of the JSON document in it.
+fn of_content(expect: &Expect, live: &mut Live, filler: &mut Filler<'_>) -> Vec<Option<Expectation>> {
+    let mut all = Vec::new();
+    all.extend(expect.rows.given().map(|rows| Some(counted("rows", *rows, Check::Rows))));
+    let least = |rows: &u64| Some(counted("rows_at_least", *rows, Check::RowsAtLeast));
+    all.extend(expect.rows_at_least.given().map(least));
+    all.extend(texts(
+        "body_contains",
+        &expect.body_contains,
+        (Check::contains, LiveCheck::Contains),
+        live,
+        filler,
+    ));
+    all.extend(texts("body_lacks", &expect.body_lacks, (Check::lacks, LiveCheck::Lacks), live, filler));
+    for field in expect.body_matches.given().into_iter().flatten() {
+        all.push(body_matches(field, filler));
+    }
+    for (pointer, field) in entries(&expect.json) {
+        all.push(json_value("json", pointer, field, (JsonRule::Is, live), filler));
+    }
+    for (pointer, field) in entries(&expect.json_not) {
+        all.push(json_value("json_not", pointer, field, (JsonRule::IsNot, live), filler));
+    }
+    all.extend(of_kind(expect));
+    for (pointer, field) in entries(&expect.json_matches) {
+        all.push(json_matches(pointer, field, filler));
+    }
+    all
+}
+
+/// What is expected of the types of JSON values, and of numbers; there is nothing to fill or compile.
+fn of_kind(expect: &Expect) -> impl Iterator<Item = Option<Expectation>> {
+    let types = entries(&expect.json_type).map(|(pointer, field)| {
+        let kind = *field.given()?;
+        Some(json("json_type", pointer, &quoted(kind.as_str()), JsonRule::IsOf(type_of(kind))))
+    });
+    let least = entries(&expect.json_at_least).map(|(pointer, field)| {
+        let JsonNumber(least) = field.given()?.clone();
+        Some(json("json_at_least", pointer, &least.to_string(), JsonRule::AtLeast(least)))
+    });
+    let most = entries(&expect.json_at_most).map(|(pointer, field)| {
+        let JsonNumber(most) = field.given()?.clone();
+        Some(json("json_at_most", pointer, &most.to_string(), JsonRule::AtMost(most)))
+    });
+    types.chain(least).chain(most)
+}
+
+fn entries<T>(entries: &Field<Entries<T>>) -> impl Iterator<Item = (&str, &Field<T>)> {
+    entries.given().into_iter().flatten().map(|(key, field)| (key.as_str(), field))
 }
 
 fn status(Statuses(statuses): &Statuses) -> Expectation {
@@ -72,12 +152,13 @@ fn header(written: &str, field: &Field<Template>, filler: &mut Filler<'_>) -> Op
 fn texts(
     key: &str,
     list: &Field<Vec<Field<Template>>>,
-    check: fn(&str) -> Check,
+    (check, live_check): (fn(&str) -> Check, fn(LiveText) -> LiveCheck),
+    live: &mut Live,
     filler: &mut Filler<'_>,
 ) -> Vec<Option<Expectation>> {
     let mut text = |field: &Field<Template>| {
         let (place, template) = field.placed()?;
-        let text = filler.fill(&place.value, template)?;
+        let text = filler.fill_live(&place.value, template)?;
         if text.value.is_empty() {
             return filler.complain(
                 &place.value,
@@ -85,18 +166,79 @@ fn texts(
                 "write the text to look for",
             );
         }
-        Some(Expectation { written: format!("{key} = {}", quoted(&text.shown)), check: check(&text.value) })
+        let written = format!("{key} = {}", quoted(&text.shown));
+        live.extend(text.live.map(|text| (written.clone(), live_check(text))));
+        Some(Expectation { written, check: check(&text.value) })
     };
     list.given().into_iter().flatten().map(&mut text).collect()
 }
 
-fn json(pointer: &str, field: &Field<JsonTemplate>, filler: &mut Filler<'_>) -> Option<Expectation> {
-    let (place, template) = field.placed()?;
-    let (value, shown) = filler.fill_json(&place.value, template)?;
+fn header_matches(written: &str, field: &Field<PatternText>, filler: &mut Filler<'_>) -> Option<Expectation> {
+    let name = HeaderName::from_bytes(written.as_bytes()).ok()?;
+    let pattern = pattern::resolve(field, filler)?;
     Some(Expectation {
-        written: format!("json.{} = {}", quoted(pointer), line(&shown)),
-        check: Check::Json(JsonExpectation { pointer: pointer.to_owned(), value }),
+        written: format!("header_matches.{written} = {}", quoted(field.given()?.as_str())),
+        check: Check::HeaderMatches(name, pattern),
     })
+}
+
+fn body_matches(field: &Field<PatternText>, filler: &mut Filler<'_>) -> Option<Expectation> {
+    let pattern = pattern::resolve(field, filler)?;
+    let written = format!("body_matches = {}", quoted(field.given()?.as_str()));
+    Some(Expectation { written, check: Check::BodyMatches(pattern) })
+}
+
+fn json_matches(pointer: &str, field: &Field<PatternText>, filler: &mut Filler<'_>) -> Option<Expectation> {
+    let pattern = pattern::resolve(field, filler)?;
+    let written = quoted(field.given()?.as_str());
+    Some(json("json_matches", pointer, &written, JsonRule::Matches(pattern)))
+}
+
+fn json_value(
+    key: &str,
+    pointer: &str,
+    field: &Field<JsonTemplate>,
+    (rule, live): (fn(Value) -> JsonRule, &mut Live),
+    filler: &mut Filler<'_>,
+) -> Option<Expectation> {
+    let (place, template) = field.placed()?;
+    let (value, shown) = filler.fill_live_json(&place.value, template)?;
+    let fixed = value.fixed();
+    let expectation = |rule| json(key, pointer, &line(&shown), rule);
+    Some(match fixed {
+        Some(Value::String(text)) if key == "json" && template.is_one_variable() => {
+            expectation(JsonRule::Reads(text))
+        }
+        Some(fixed) => expectation(rule(fixed)),
+        None => {
+            let expectation = expectation(rule(Value::Null));
+            live.push((expectation.written.clone(), LiveCheck::Json(pointer.to_owned(), value, rule)));
+            expectation
+        }
+    })
+}
+
+fn json(key: &str, pointer: &str, written: &str, rule: JsonRule) -> Expectation {
+    Expectation {
+        written: format!("{key}.{} = {written}", quoted(pointer)),
+        check: Check::Json(JsonExpectation { pointer: pointer.to_owned(), rule }),
+    }
+}
+
+fn counted(key: &str, rows: u64, check: fn(u64) -> Check) -> Expectation {
+    Expectation { written: format!("{key} = {rows}"), check: check(rows) }
+}
+
+fn type_of(name: JsonTypeName) -> JsonType {
+    match name {
+        JsonTypeName::Null => JsonType::Null,
+        JsonTypeName::Boolean => JsonType::Boolean,
+        JsonTypeName::Number => JsonType::Number,
+        JsonTypeName::Integer => JsonType::Integer,
+        JsonTypeName::String => JsonType::String,
+        JsonTypeName::Array => JsonType::Array,
+        JsonTypeName::Object => JsonType::Object,
+    }
 }
 
 fn line(value: &Value) -> String {
@@ -107,7 +249,7 @@ fn line(value: &Value) -> String {
 }
 
 /// Text as TOML writes it, on one line.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     if text.chars().any(char::is_control) {
         return format!("{text:?}");
     }

@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Environment;
+use super::live::{LiveJson, LiveText, Values};
 use crate::scenario::{Complaint, JsonTemplate, Part, Span, Template};
 
 /// What stands for a missing variable while checking.
 const PLACEHOLDER: &str = "placeholder";
 
 /// A filled template.
+#[derive(Default)]
 pub(super) struct Filled {
     /// The text to send or compare.
     pub(super) value: String,
@@ -18,8 +20,10 @@ pub(super) struct Filled {
     pub(super) shown: String,
     /// Whether a secret variable stands in it.
     pub(super) secret: bool,
-    /// Whether a placeholder stands for a missing variable.
+    /// Whether a placeholder stands for a missing variable, or for what is known only while running.
     pub(super) guessed: bool,
+    /// The text again, where values stand in it that are known only while running.
+    pub(super) live: Option<LiveText>,
 }
 
 /// Fills the templates of one scenario, and keeps what it finds on the way.
@@ -27,6 +31,10 @@ pub(super) struct Filler<'a> {
     environment: &'a Environment,
     public: &'a BTreeSet<String>,
     missing: BTreeSet<String>,
+    /// The live values that the step at hand may use.
+    known: BTreeSet<String>,
+    /// The step at hand may lack a variable; the first one that it lacks.
+    lacking: Option<Option<String>>,
     /// What is wrong.
     pub(super) complaints: Vec<Complaint>,
     /// What is doubtful.
@@ -37,8 +45,31 @@ pub(super) struct Filler<'a> {
 
 impl<'a> Filler<'a> {
     pub(super) fn new(environment: &'a Environment, public: &'a BTreeSet<String>) -> Self {
-        let missing = BTreeSet::new();
-        Self { environment, public, missing, complaints: Vec::new(), doubts: Vec::new(), secrets: Vec::new() }
+        Self {
+            environment,
+            public,
+            missing: BTreeSet::new(),
+            known: BTreeSet::from([Values::UUID.to_owned()]),
+            lacking: None,
+            complaints: Vec::new(),
+            doubts: Vec::new(),
+            secrets: Vec::new(),
+        }
+    }
+
+    /// Lets the steps that follow use values that a step captures.
+    pub(super) fn know<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
+        self.known.extend(names.into_iter().map(str::to_owned));
+    }
+
+    /// Begins a step that is left out where it lacks a variable.
+    pub(super) fn forgive(&mut self) {
+        self.lacking = Some(None);
+    }
+
+    /// Ends the step; what it lacks, where it may lack something: ``variable `X` is not set``.
+    pub(super) fn forgiven(&mut self) -> Option<String> {
+        self.lacking.take().flatten()
     }
 
     /// Complains, and yields nothing.
@@ -57,11 +88,26 @@ impl<'a> Filler<'a> {
         self.doubts.push(Complaint::new(at.clone(), problem, remedy));
     }
 
-    /// The text with its variables; nothing where one is missing that must not be.
+    /// The text with its variables; nothing where one is missing that must not be, or where something stands in it that
+    /// is known only while running.
     pub(super) fn fill(&mut self, at: &Span, template: &Template) -> Option<Filled> {
-        let mut filled = Filled { value: String::new(), shown: String::new(), secret: false, guessed: false };
+        if template.live().next().is_some() {
+            return self.complain(
+                at,
+                "no `${{…}}` can stand here: its value is known only while running",
+                "such values fill paths, headers, bodies, `values`, and what is expected of a body or of rows",
+            );
+        }
+        self.fill_live(at, template)
+    }
+
+    /// The same where values may stand in it that are known only while running.
+    pub(super) fn fill_live(&mut self, at: &Span, template: &Template) -> Option<Filled> {
+        let mut filled = Filled::default();
+        let mut live = LiveText::default();
         let mut complete = true;
         for part in template.parts() {
+            let filled_so_far = filled.value.len();
             match part {
                 Part::Literal(text) => {
                     filled.value.push_str(text);
@@ -70,23 +116,65 @@ impl<'a> Filler<'a> {
                 Part::Variable { name, default } => {
                     complete &= self.variable(at, name, default.as_deref(), &mut filled);
                 }
+                Part::Live(name) => {
+                    complete &= self.is_known(at, name);
+                    live.push_value(name);
+                    filled.value.push_str(PLACEHOLDER);
+                    filled.shown.extend(["${{", name, "}}"]);
+                    filled.guessed = true;
+                    continue;
+                }
             }
+            live.push(&filled.value[filled_so_far..]);
         }
+        filled.live = live.is_live().then_some(live);
         complete.then_some(filled)
     }
 
-    /// A JSON value with the variables of its texts, and how it is shown; nothing where one is missing that must not
-    /// be.
-    pub(super) fn fill_json(&mut self, at: &Span, template: &JsonTemplate) -> Option<(Value, Value)> {
-        let mut complete = true;
-        let mut fill = |part: &Template, show: bool| {
-            let text = self.fill(at, part);
-            complete &= text.is_some();
-            text.map_or_else(String::new, |text| if show { text.shown } else { text.value })
-        };
-        let value = template.fill(|part| fill(part, false));
-        let shown = template.fill(|part| fill(part, true));
-        complete.then_some((value, shown))
+    /// A JSON value with the variables of its texts, and how it is shown; nothing where one is missing that must not be.
+    pub(super) fn fill_live_json(&mut self, at: &Span, template: &JsonTemplate) -> Option<(LiveJson, Value)> {
+        self.json(at, template.written())
+    }
+
+    fn json(&mut self, at: &Span, written: &Value) -> Option<(LiveJson, Value)> {
+        Some(match written {
+            Value::String(text) => {
+                // Every text was read as a template when the file was.
+                let text = self.fill_live(at, &Template::parse(text).unwrap_or_default())?;
+                let value = match text.live {
+                    Some(live) => LiveJson::Text(live),
+                    None => LiveJson::Fixed(Value::String(text.value)),
+                };
+                (value, Value::String(text.shown))
+            }
+            Value::Array(list) => {
+                let pairs: Vec<_> = list.iter().map(|value| self.json(at, value)).collect();
+                let (values, shown) = pairs.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
+                (LiveJson::Array(values), Value::Array(shown))
+            }
+            Value::Object(table) => {
+                let entries: Vec<_> = table.iter().map(|(key, value)| (key, self.json(at, value))).collect();
+                let (mut values, mut all_shown) = (Vec::new(), serde_json::Map::new());
+                for (key, entry) in entries {
+                    let (value, shown) = entry?;
+                    values.push((key.clone(), value));
+                    all_shown.insert(key.clone(), shown);
+                }
+                (LiveJson::Object(values), Value::Object(all_shown))
+            }
+            scalar => (LiveJson::Fixed(scalar.clone()), scalar.clone()),
+        })
+    }
+
+    /// Whether a live value is known by the step at hand; complains where it is not.
+    fn is_known(&mut self, at: &Span, name: &str) -> bool {
+        if self.known.contains(name) {
+            return true;
+        }
+        let known: Vec<_> = self.known.iter().map(|name| format!("`${{{{{name}}}}}`")).collect();
+        let remedy = format!("capture it in an earlier step; known here: {}", known.join(", "));
+        self.complain::<()>(at, format!("no earlier step captures `{name}`"), remedy);
+        false
     }
 
     /// Adds a variable to a text; whether it has a value.
@@ -104,7 +192,7 @@ impl<'a> Filler<'a> {
             (None, Some(default)) => default,
             (None, None) => {
                 self.missing(at, name, value.is_some());
-                if !self.environment.is_lenient() {
+                if !self.environment.is_lenient() && self.lacking.is_none() {
                     return false;
                 }
                 filled.guessed = true;
@@ -123,11 +211,15 @@ impl<'a> Filler<'a> {
 
     /// Complains about a missing variable, once for each.
     fn missing(&mut self, at: &Span, name: &str, is_set: bool) {
+        let state = if is_set { "is empty" } else { "is not set" };
+        let problem = format!("variable `{name}` {state}");
+        if let Some(lacking) = &mut self.lacking {
+            lacking.get_or_insert(problem);
+            return;
+        }
         if !self.missing.insert(name.to_owned()) {
             return;
         }
-        let state = if is_set { "is empty" } else { "is not set" };
-        let problem = format!("variable `{name}` {state}");
         let remedy = format!("set it, or write `${{{name}:-default}}`");
         let complaint = Complaint::new(at.clone(), problem, remedy);
         if self.environment.is_lenient() {

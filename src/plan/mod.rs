@@ -2,36 +2,39 @@
 
 mod body;
 pub(crate) mod capacity;
+mod capture;
 mod doubts;
 mod environment;
 mod expectation;
 mod filling;
 mod given;
+pub mod live;
 mod load;
 mod part;
+mod pattern;
 mod request;
 mod resolve;
 mod schedule;
 mod secrets;
+mod sql;
+mod step;
+mod steps;
 mod target;
 
-use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, Method};
 use time::OffsetDateTime;
 use url::Url;
 
-use crate::expect::Expectations;
 use crate::record::{Ceiling, Ending, Measurement, PlannedScenario, RequestMeasurement, ScenarioMeasurement};
 
 pub use environment::Environment;
 pub use resolve::Overrides;
 pub use schedule::{Arrivals, Ramp, Schedule, Shard};
 pub use secrets::Secrets;
+pub use steps::{AskPlan, HttpPlan, RequestPlan, SqlPlan, Tries};
 
 /// Everything one run will do: its scenarios, carried out at the same time.
 #[derive(Debug, Clone, Default)]
@@ -112,6 +115,33 @@ impl ScenarioPlan {
         ceilings
     }
 
+    /// Whether a step goes to a target over HTTP; where none does, only the timeouts of [`Self::target`] mean anything.
+    pub fn asks_over_http(&self) -> bool {
+        self.requests.iter().any(|request| request.http().is_some())
+    }
+
+    /// The databases that its steps ask, each once.
+    pub fn databases(&self) -> Vec<&crate::postgres::Address> {
+        let mut databases: Vec<&crate::postgres::Address> = Vec::new();
+        for request in &self.requests {
+            if let AskPlan::Sql(SqlPlan { address, .. }) = &request.ask
+                && databases.iter().all(|known| known.shown() != address.shown())
+            {
+                databases.push(address);
+            }
+        }
+        databases
+    }
+
+    /// Whether an exchange may need a connection to another origin than the base URL's.
+    pub fn goes_elsewhere(&self) -> bool {
+        let home = self.target.base_url.origin();
+        self.requests
+            .iter()
+            .filter_map(RequestPlan::http)
+            .any(|http| http.redirects > 0 || http.url.origin() != home)
+    }
+
     fn nothing_measured(&self, shard: Shard) -> ScenarioMeasurement {
         let names = self.shown.requests.iter().map(|request| request.name.clone());
         let requests = names.zip(self.ceilings());
@@ -130,7 +160,8 @@ impl ScenarioPlan {
 /// Where requests go, and on what terms.
 #[derive(Debug, Clone)]
 pub struct TargetPlan {
-    /// Scheme, host and port, with a path that requests are appended to; no user information.
+    /// Scheme, host and port, with a path that requests are appended to; no user information. Where every request names a
+    /// whole URL, the first of these.
     pub base_url: Url,
     /// Which version of HTTP is spoken.
     pub protocol: Protocol,
@@ -220,39 +251,6 @@ pub struct Timeouts {
     /// From the moment a connection takes the arrival to done, opening the connection included. An arrival that
     /// waited this long for a connection in vain is dropped.
     pub whole: Duration,
-}
-
-/// One request, ready to be sent.
-#[derive(Clone)]
-pub struct RequestPlan {
-    /// Its method.
-    pub method: Method,
-    /// The full URL.
-    pub url: Url,
-    /// Every header but `host` and `content-length`; secret values are marked sensitive.
-    pub headers: HeaderMap,
-    /// Its body; may be empty.
-    pub body: Bytes,
-    /// What the answer must be.
-    pub expectations: Expectations,
-    /// The ceilings of its budgets, each once; exceedances are counted against them.
-    pub ceilings: Vec<Ceiling>,
-    /// How many redirects are followed.
-    pub redirects: u32,
-    /// Its place among the scenario's shown and measured requests. Where redirects are followed, its hops have the
-    /// `redirects + 1` places after it.
-    pub place: usize,
-}
-
-/// Shows no URL, header or body, as these may hold secrets.
-impl fmt::Debug for RequestPlan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestPlan")
-            .field("method", &self.method)
-            .field("expectations", &self.expectations)
-            .field("ceilings", &self.ceilings)
-            .finish_non_exhaustive()
-    }
 }
 
 /// When arrivals are due.

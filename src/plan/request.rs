@@ -2,12 +2,15 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
-use super::filling::Filler;
+use url::Url;
+
+use super::filling::{Filled, Filler};
+use super::live::{Live, LiveText};
 use super::target::{Base, url_of};
-use super::{RequestPlan, body, expectation};
+use super::{AskPlan, HttpPlan, RequestPlan, body, capture, expectation, sql, step};
 use crate::record::{Budget, Ceiling, Dimension, PlannedRequest};
 use crate::scenario::file::Request;
-use crate::scenario::{Entries, Field, Scenario, Template};
+use crate::scenario::{Entries, Field, Scenario, Span, Template};
 
 /// Headers whose values are credentials, variable or not.
 const CREDENTIALS: [HeaderName; 3] = [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE];
@@ -15,7 +18,7 @@ const CREDENTIALS: [HeaderName; 3] = [header::AUTHORIZATION, header::PROXY_AUTHO
 /// What is sent where the scenario names no user agent.
 const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
 
-/// A request to show, to send, and the names of its hops.
+/// A request to show, to send, and the names of what is recorded beside it.
 type Planned = (PlannedRequest, RequestPlan, Vec<String>);
 
 /// Every request of a scenario, to show and to send; nothing where one is wrong.
@@ -31,13 +34,15 @@ pub(super) fn resolve(scenario: &Scenario, base: &Base, filler: &mut Filler<'_>)
     requests.into_iter().collect()
 }
 
-/// The requests to show, each with its hops after it, and those to send, each with its place among the former.
-pub(super) fn with_hops(requests: Vec<Planned>) -> (Vec<PlannedRequest>, Vec<RequestPlan>) {
+/// The requests to show, each with its hops and tries after it, and those to send, each with its place among the former.
+pub(super) fn with_those_beside(requests: Vec<Planned>) -> (Vec<PlannedRequest>, Vec<RequestPlan>) {
     let (mut all_shown, mut plans) = (Vec::new(), Vec::new());
-    for (shown, mut plan, hop_names) in requests {
+    for (shown, mut plan, names) in requests {
         plan.place = all_shown.len();
+        let tries = plan.place_of_tries() - plan.place - 1;
+        let beside = names.into_iter().enumerate();
         let hops: Vec<_> =
-            hop_names.into_iter().enumerate().map(|(at, name)| hop(&shown, at, name)).collect();
+            beside.map(|(at, name)| hop(&shown, if at == tries { 0 } else { at }, name)).collect();
         all_shown.push(shown);
         all_shown.extend(hops);
         plans.push(plan);
@@ -45,7 +50,7 @@ pub(super) fn with_hops(requests: Vec<Planned>) -> (Vec<PlannedRequest>, Vec<Req
     (all_shown, plans)
 }
 
-/// What is shown of a request's hop; where it leads is the target's to say.
+/// What is shown of a request's hop, or of its tries; where a hop leads is the target's to say.
 fn hop(request: &PlannedRequest, at: usize, name: String) -> PlannedRequest {
     let line = match at {
         0 => request.line.clone(),
@@ -66,50 +71,101 @@ fn one(
     scenario: &Scenario,
     at: usize,
     request: &Request,
-    mut headers: Headers,
+    headers: Headers,
     base: &Base,
     filler: &mut Filler<'_>,
 ) -> Option<Planned> {
+    step::begin(request, filler);
+    let asked = if request.sql.is_written() {
+        sql::resolve(scenario, request, filler)
+    } else {
+        http(scenario, request, headers, base, filler)
+    };
+    let base_of_answer = (!request.sql.is_written()).then_some(base);
+    let expected = expectation::resolve(request, base_of_answer, filler);
+    let captures = capture::resolve(request, filler);
+    let lacks = step::end(request, filler);
+    filler.know(request.capture.given().into_iter().flatten().map(|(name, _)| name.as_str()));
+    let budgets = budgets(scenario, at, request);
+    reachable(scenario, request, base, filler);
+    let (Asking { line, headers, ask, mut live }, expected, captures) = (asked?, expected?, captures?);
+    live.checks = expected.live;
+    let shown = PlannedRequest {
+        name: request.name().to_owned(),
+        line,
+        headers,
+        expectations: expected.lines,
+        budgets: budgets.clone(),
+        hop_of: None,
+        accepts: step::accepts(request),
+    };
+    let plan = RequestPlan {
+        ask,
+        live,
+        expectations: expected.expectations,
+        captures,
+        ceilings: ceilings(&budgets),
+        tries: step::tries(request),
+        may_be_absent: request.when_absent.is_written(),
+        lacks,
+        place: at,
+    };
+    Some((shown, plan, request.beside_names()))
+}
+
+/// What a step asks, and what is shown of it.
+pub(super) struct Asking {
+    pub(super) line: String,
+    pub(super) headers: Vec<String>,
+    pub(super) ask: AskPlan,
+    pub(super) live: Live,
+}
+
+fn http(
+    scenario: &Scenario,
+    request: &Request,
+    mut headers: Headers,
+    base: &Base,
+    filler: &mut Filler<'_>,
+) -> Option<Asking> {
     if let Some(entries) = request.headers.given() {
         headers.replace(of_entries(entries, filler));
     }
     let method = request.method.given().cloned().unwrap_or(Method::GET);
     let path = path(request, base, filler);
     let body = body::resolve(scenario, request, filler);
-    let expectations = expectation::resolve(request.expect.given(), base, filler);
-    let budgets = budgets(scenario, at, request);
-    reachable(scenario, request, base, filler);
-    let ((shown_path, url), body, (lines, expectations)) = (path?, body?, expectations?);
+    let (Path { shown, url, live }, body) = (path?, body?);
     if body.is_json {
         headers.add_unless_written(header::CONTENT_TYPE, "Content-Type", "application/json");
     }
     headers.add_unless_written(header::USER_AGENT, "User-Agent", USER_AGENT);
-    let shown = PlannedRequest {
-        name: request.name().to_owned(),
-        line: format!("{method} {shown_path}"),
+    Some(Asking {
+        line: format!("{method} {shown}"),
         headers: headers.shown(),
-        expectations: lines,
-        budgets: budgets.clone(),
-        hop_of: None,
-        accepts: Vec::new(),
-    };
-    let plan = RequestPlan {
-        method,
-        url,
-        headers: headers.into_map(),
-        body: body.bytes,
-        expectations,
-        ceilings: ceilings(&budgets),
-        redirects: request.redirects(),
-        place: at,
-    };
-    Some((shown, plan, request.hop_names()))
+        live: Live { url: live, headers: headers.live(), body: body.live, checks: Vec::new() },
+        ask: AskPlan::Http(HttpPlan {
+            method,
+            url,
+            headers: headers.into_map(),
+            body: body.bytes,
+            redirects: request.redirects(),
+        }),
+    })
 }
 
-/// The path as it is shown, and the full URL.
-fn path(request: &Request, base: &Base, filler: &mut Filler<'_>) -> Option<(String, url::Url)> {
+/// Where a request goes: as it is shown, as a whole, and again where it is known only while running.
+struct Path {
+    shown: String,
+    url: Url,
+    live: Option<LiveText>,
+}
+
+fn path(request: &Request, base: &Base, filler: &mut Filler<'_>) -> Option<Path> {
+    if let Some((place, template)) = request.url.placed() {
+        return whole_url(&place.value, template, filler);
+    }
     let (place, template) = request.path.placed()?;
-    let text = filler.fill(&place.value, template)?;
+    let text = filler.fill_live(&place.value, template)?;
     if text.value.contains('#') {
         return filler.complain(&place.value, "a fragment is never sent", "leave out `#` and what follows");
     }
@@ -121,42 +177,91 @@ fn path(request: &Request, base: &Base, filler: &mut Filler<'_>) -> Option<(Stri
         );
     }
     let value = if text.value.starts_with('/') { text.value } else { "/".to_owned() };
+    let live = text.live.map(|live| live.after(base.url.as_str().trim_end_matches('/')));
     match url_of(&value, base) {
-        Ok(url) => Some((text.shown, url)),
+        Ok(url) => Some(Path { shown: text.shown, url, live }),
         Err((problem, remedy)) => filler.complain(&place.value, problem, remedy),
     }
 }
 
-/// Headers to send, each with its line to show.
+/// A URL of another origin than the base URL's, perhaps.
+fn whole_url(at: &Span, template: &Template, filler: &mut Filler<'_>) -> Option<Path> {
+    let text = filler.fill_live(at, template)?;
+    let url = match Url::parse(&text.value) {
+        Ok(url) => url,
+        Err(_) if text.guessed => Base::placeholder()?.url,
+        Err(error) => {
+            let problem = format!("the URL cannot be read: {error}");
+            return filler.complain(at, problem, "write a whole one, such as `https://example.org/health`");
+        }
+    };
+    let problem = if !matches!(url.scheme(), "http" | "https") {
+        "the URL is neither http nor https"
+    } else if !url.username().is_empty() || url.password().is_some() {
+        "the URL holds a user name or password"
+    } else if url.fragment().is_some() {
+        "the URL holds a fragment, which is never sent"
+    } else {
+        return Some(Path { shown: text.shown, url, live: text.live });
+    };
+    filler.complain(
+        at,
+        problem,
+        "write scheme, host, path and perhaps a query; send credentials in `headers`",
+    )
+}
+
+/// Headers to send.
 #[derive(Clone, Default)]
-struct Headers(Vec<(HeaderName, HeaderValue, String)>);
+struct Headers(Vec<Header>);
+
+/// One header, with its line to show.
+#[derive(Clone)]
+struct Header {
+    name: HeaderName,
+    value: HeaderValue,
+    line: String,
+    /// The value again, where it is known only while running.
+    live: Option<LiveText>,
+}
 
 impl Headers {
     fn replace(&mut self, own: Self) {
-        self.0.retain(|(name, ..)| own.0.iter().all(|(replaced, ..)| replaced != name));
+        self.0.retain(|header| own.0.iter().all(|replaced| replaced.name != header.name));
         self.0.extend(own.0);
     }
 
     fn add_unless_written(&mut self, name: HeaderName, shown: &str, value: &'static str) {
-        if self.0.iter().all(|(written, ..)| *written != name) {
-            self.0.push((name, HeaderValue::from_static(value), format!("{shown}: {value}")));
+        if self.0.iter().all(|header| header.name != name) {
+            let line = format!("{shown}: {value}");
+            self.0.push(Header { name, value: HeaderValue::from_static(value), line, live: None });
         }
     }
 
     fn shown(&self) -> Vec<String> {
-        self.0.iter().map(|(.., line)| line.clone()).collect()
+        self.0.iter().map(|header| header.line.clone()).collect()
+    }
+
+    fn live(&self) -> Vec<(HeaderName, LiveText)> {
+        self.0.iter().filter_map(|header| Some((header.name.clone(), header.live.clone()?))).collect()
     }
 
     fn into_map(self) -> HeaderMap {
-        self.0.into_iter().map(|(name, value, _)| (name, value)).collect()
+        self.0.into_iter().map(|Header { name, value, .. }| (name, value)).collect()
     }
 }
 
 fn of_entries(entries: &Entries<Template>, filler: &mut Filler<'_>) -> Headers {
     let headers = entries.iter().filter_map(|(written, field)| {
         let name = HeaderName::from_bytes(written.as_bytes()).ok()?;
-        let (value, shown) = value(written, &name, field, filler)?;
-        Some((name, value, format!("{written}: {shown}")))
+        let (place, template) = field.placed()?;
+        let text = filler.fill_live(&place.value, template)?;
+        if text.value.is_empty() && template.variables().next().is_some() {
+            return None;
+        }
+        let live = text.live.clone();
+        let (value, shown) = of_text(written, &name, &place.value, text, filler)?;
+        Some(Header { name, value, line: format!("{written}: {shown}"), live })
     });
     Headers(headers.collect())
 }
@@ -170,9 +275,19 @@ pub(super) fn value(
 ) -> Option<(HeaderValue, String)> {
     let (place, template) = field.placed()?;
     let text = filler.fill(&place.value, template)?;
+    of_text(written, name, &place.value, text, filler)
+}
+
+fn of_text(
+    written: &str,
+    name: &HeaderName,
+    at: &Span,
+    text: Filled,
+    filler: &mut Filler<'_>,
+) -> Option<(HeaderValue, String)> {
     let Ok(mut value) = HeaderValue::from_bytes(text.value.as_bytes()) else {
         let problem = format!("the value of `{written}` holds a character that no header may hold");
-        return filler.complain(&place.value, problem, "take line ends and control characters out of it");
+        return filler.complain(at, problem, "take line ends and control characters out of it");
     };
     let credential = CREDENTIALS.contains(name);
     value.set_sensitive(text.secret || credential);
@@ -213,7 +328,7 @@ fn ceilings(budgets: &[Budget]) -> Vec<Ceiling> {
 /// Complains about budgets on phases that the target's URL has not: TLS over http, looking up what is known. A redirect
 /// may lead to another origin, which has them.
 fn reachable(scenario: &Scenario, request: &Request, base: &Base, filler: &mut Filler<'_>) {
-    if base.guessed || request.redirects() > 0 {
+    if base.guessed || request.redirects() > 0 || !request.path.is_written() {
         return;
     }
     let is_first = scenario.file.requests().next().is_some_and(|first| std::ptr::eq(first, request));

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use url::Url;
+
 use super::filling::Filler;
 use super::target::{self, Base};
 use super::{
-    Environment, Family, Load, Plan, PlannedPart, Protocol, Resolve, Reuse, ScenarioPlan, Secrets, Warmup,
-    capacity, doubts, load, part, request,
+    AskPlan, Environment, Family, Load, Plan, PlannedPart, Protocol, RequestPlan, Resolve, Reuse,
+    ScenarioPlan, Secrets, Warmup, capacity, doubts, load, part, request,
 };
 use crate::record::PlannedScenario;
+use crate::scenario::file::Target;
 use crate::scenario::{Complaint, Field, Scenario, ScenarioErrors, Span, Template, Warning, Words};
 
 /// What the command line changes in a plan.
@@ -101,21 +104,28 @@ fn unique_name(before: &[Scenario], scenario: &Scenario, filler: &mut Filler<'_>
 }
 
 fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'_>) -> Option<ScenarioPlan> {
-    let written = scenario.file.target.given()?;
+    let unwritten = Target::default();
+    let written = scenario.file.target.given().unwrap_or(&unwritten);
     let load = load::resolve(scenario, overrides, filler);
     if let Some(part) = overrides.part {
         part::look_at(scenario, part.shard, filler);
     }
-    let base = target::base_url(written, filler);
+    let base = match written.base_url.placed() {
+        Some(_) => target::base_url(written, filler),
+        None => Base::placeholder(),
+    };
     // Where the base URL is wrong, the requests are looked at all the same.
     let (base_url, is_wrong) = base.map_or_else(|| (Base::placeholder(), true), |base| (Some(base), false));
     let mut base = base_url?;
     let target = target::resolve(scenario, &mut base, overrides, filler);
     let requests = request::resolve(scenario, &base, filler);
-    let (load, target, requests) = (load?, target?, requests?);
+    let (load, mut target, requests) = (load?, target?, requests?);
     let streams = load::streams(scenario, target.protocol, filler)?;
     let warmup = scenario.warmup;
-    let (shown, requests) = request::with_hops(requests);
+    let (shown, requests) = request::with_those_beside(requests);
+    if !written.base_url.is_written() {
+        (base.shown, target.base_url) = where_steps_go(&requests, base.url);
+    }
     let reuse = if scenario.load.fresh { Reuse::Fresh } else { Reuse::Keep };
     let plan = ScenarioPlan {
         shown: PlannedScenario {
@@ -142,6 +152,22 @@ fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'
     }
     filler.doubts.extend(doubts::of(scenario, &plan));
     Some(plan)
+}
+
+/// Where the steps of a scenario without a base URL go, in words, and the first URL among them.
+fn where_steps_go(requests: &[RequestPlan], otherwise: Url) -> (String, Url) {
+    let mut places: Vec<String> = Vec::new();
+    for request in requests {
+        let place = match &request.ask {
+            AskPlan::Http(http) => http.url.origin().ascii_serialization(),
+            AskPlan::Sql(sql) => sql.address.shown(),
+        };
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    let first = requests.iter().find_map(|request| request.http().map(|http| http.url.clone()));
+    (places.join(", "), first.unwrap_or(otherwise))
 }
 
 /// The place of a value that is known to be written.

@@ -19,7 +19,8 @@ pub(super) fn resolve(
     overrides: &Overrides,
     filler: &mut Filler<'_>,
 ) -> Option<TargetPlan> {
-    let target = scenario.file.target.given()?;
+    let unwritten = Target::default();
+    let target = scenario.file.target.given().unwrap_or(&unwritten);
     let trust = trust(scenario, target, overrides, filler);
     let identity = identity(scenario, target, filler);
     let resolve = given_addresses(target, overrides);

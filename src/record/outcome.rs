@@ -113,6 +113,11 @@ impl Failure {
         !is_wrong_answer && self != Self::Dropped && self.is_of_target()
     }
 
+    /// Whether a step came to nothing that could be judged: it was not carried out, or did not find what it asked for.
+    pub fn is_lapse(self) -> bool {
+        !self.is_of_target() && self != Self::Prober
+    }
+
     /// Whether it counts as the target's; what does not is evidence alone, and nothing was measured.
     pub fn is_of_target(self) -> bool {
         !matches!(self, Self::Absent | Self::NotConfigured | Self::NotCaptured | Self::Prober)

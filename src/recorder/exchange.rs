@@ -157,7 +157,7 @@ impl Failed {
 }
 
 /// One exchange that came to an end.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Exchange {
     /// How long each part took.
     pub parts: Parts,

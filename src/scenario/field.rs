@@ -40,6 +40,11 @@ impl<T> Field<T> {
         !matches!(self, Self::Absent)
     }
 
+    /// Whether the key is written, but not as it must be.
+    pub fn is_broken(&self) -> bool {
+        matches!(self, Self::Broken)
+    }
+
     /// The value.
     pub fn given(&self) -> Option<&T> {
         match self {
@@ -170,7 +175,11 @@ impl<'a, 'i> Section<'a, 'i> {
         value: &'a Spanned<DeValue<'i>>,
         complaints: &mut Complaints,
     ) -> Option<Self> {
-        let table = table_of(value, &format!("write it as the section {name}"), complaints)?;
+        let remedy = match keys {
+            [first, ..] if !name.starts_with('[') => format!("write it like `{{ {first} = … }}`"),
+            _ => format!("write it as the section {name}"),
+        };
+        let table = table_of(value, &remedy, complaints)?;
         let mut meant = Vec::new();
         for (key, _) in in_order(table).filter(|(key, _)| !keys.contains(&key.get_ref().as_ref())) {
             let near = nearest(key.get_ref(), keys);

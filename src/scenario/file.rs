@@ -11,7 +11,8 @@ use toml::de::DeValue;
 use super::complaint::Complaints;
 use super::field::{Entries, Field, Read, Section};
 use super::leaf::{
-    Connections, GivenAddresses, Host, HttpVersion, IpFamily, JsonTemplate, RampRate, Statuses, Words,
+    Connections, GivenAddresses, Host, HttpVersion, IpFamily, JsonNumber, JsonTemplate, JsonTypeName,
+    PatternText, RampRate, Sql, Statuses, When, Words,
 };
 use super::schema;
 use super::template::Template;
@@ -77,7 +78,9 @@ section! {
         /// Variables whose values may be shown; those of all others are secrets.
         public: Vec<Field<Words>>,
         /// Where requests go, and on what terms.
-        target: Target = REQUIRED,
+        target: Target,
+        /// Databases that `sql` steps ask, by name, each with its URL: `postgresql://user:password@host:port/database`.
+        databases: Entries<Template>,
         /// Headers of every request.
         headers: Entries<Template>,
         /// The requests of one arrival, in order, over one connection.
@@ -93,7 +96,7 @@ section! {
     /// Where requests go, and on what terms.
     "[target]" Target {
         /// Scheme, host and perhaps a port and a path; without user name, query and fragment.
-        base_url: Template = REQUIRED,
+        base_url: Template,
         /// The version of HTTP. `auto` (the default): over TLS what the target chooses, HTTP/2 first; plain HTTP/1.1.
         /// A target that does not speak what is asked for fails.
         http: HttpVersion,
@@ -138,7 +141,17 @@ section! {
         /// Its method. Default: GET.
         method: Method,
         /// Path and perhaps query, appended to the base URL; begins with `/`.
-        path: Template = REQUIRED,
+        path: Template,
+        /// A whole URL instead of a path, where the request goes elsewhere than to the base URL.
+        url: Template,
+        /// One SQL statement instead of a path, carried out in a transaction that only reads.
+        sql: Sql,
+        /// Which of `databases` carries the statement out. Default: the only one.
+        database: Words,
+        /// What stands for `$1`, `$2` … in the statement, as text: `$1::bigint` where another type is meant.
+        values: Vec<Field<Template>>,
+        /// Whether the statement may write; it then ends with `returning …`. Default: false.
+        writes: bool,
         /// Its own headers; they replace those of `[headers]` that have the same name.
         headers: Entries<Template>,
         /// Its body, as it is.
@@ -151,8 +164,42 @@ section! {
         redirects: u32,
         /// Budgets that this request alone is judged by, beside those at the top.
         budgets: Vec<Field<Budget>>,
+        /// Tries again after a failure.
+        retry: Retry,
+        /// Tries again and again until the answer is as expected.
+        poll: Poll,
+        /// What it comes to where the answer is not as expected because what was asked for is not there (404; no such
+        /// table, no row): `report` holds a pass up, `accept` does not. Default: a failure.
+        when_absent: When,
+        /// What it comes to where a variable that it needs is not set: `report` holds a pass up, `accept` does not. Default:
+        /// an error before anything is sent.
+        when_unconfigured: When,
         /// What its answer must be; any status of 2xx will do unless written.
         expect: Expect,
+        /// What is taken from its answer, by names that later requests know it by.
+        capture: Entries<Capture>,
+        /// Whether nothing of its answer's body may be shown where it is not the expected one. Default: false.
+        sensitive: bool,
+    }
+}
+
+section! {
+    /// Tries again after a failure.
+    "retry" Retry {
+        /// How often, at most.
+        times: u32 = REQUIRED,
+        /// The pause before each of them. Default: none.
+        after: Duration,
+    }
+}
+
+section! {
+    /// Tries again and again until the answer is as expected, or the time is over.
+    "poll" Poll {
+        /// The pause between two tries.
+        every: Duration = REQUIRED,
+        /// How long it may take in all.
+        within: Duration = REQUIRED,
     }
 }
 
@@ -161,18 +208,53 @@ section! {
     "[request.expect]" Expect {
         /// One status, or a list of statuses. Default: any 2xx.
         status: Statuses,
+        /// Whether the answer must be a denial, 401 or 403, in place of a status.
+        denied: bool,
         /// The URL that the answer comes from: a path, taken like a request's, or a whole URL.
         final_url: Template,
         /// Headers and their exact values.
         headers: Entries<Template>,
+        /// Headers and regular expressions that are found in their values.
+        header_matches: Entries<PatternText>,
         /// Texts that the body contains, byte by byte.
         body_contains: Vec<Field<Template>>,
         /// Texts that the body does not contain.
         body_lacks: Vec<Field<Template>>,
+        /// Regular expressions that are found in the body.
+        body_matches: Vec<Field<PatternText>>,
         /// Values of a JSON body by their JSON pointers (RFC 6901).
         json: Entries<JsonTemplate>,
+        /// Places of a JSON body that hold another value than this one.
+        json_not: Entries<JsonTemplate>,
+        /// Places of a JSON body and the types of their values.
+        json_type: Entries<JsonTypeName>,
+        /// Places of a JSON body that hold this number or a larger one; it may stand in a text.
+        json_at_least: Entries<JsonNumber>,
+        /// Places of a JSON body that hold this number or a smaller one; it may stand in a text.
+        json_at_most: Entries<JsonNumber>,
+        /// Places of a JSON body that hold texts, and regular expressions that are found in them.
+        json_matches: Entries<PatternText>,
+        /// How many rows a query yields.
+        rows: u64,
+        /// How many rows a query yields at least.
+        rows_at_least: u64,
         /// The largest body that will do, as it is sent and as it is decoded. Default: 4 MiB.
         max_body: ByteSize,
+    }
+}
+
+section! {
+    /// Where a value is found that is taken from an answer: exactly one of `header`, `json` and `regex`.
+    "a capture" Capture {
+        /// The header whose value is taken.
+        header: Words,
+        /// The place of a JSON body, by its JSON pointer (RFC 6901), whose value is taken.
+        json: Words,
+        /// The regular expression whose first group is taken, where it is first found in the body; all that is found
+        /// where it has no group.
+        regex: PatternText,
+        /// What stands for a value that is not found; without it the answer is not an expected one.
+        default: Words,
     }
 }
 
@@ -235,13 +317,16 @@ section! {
 }
 
 /// Every section and its keys, to say where a misplaced key belongs.
-pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
     ("the top of the file, above the first [section]", File::KEYS),
     ("[target]", Target::KEYS),
     ("[load]", Load::KEYS),
     ("[warmup]", Warmup::KEYS),
     ("[[request]]", Request::KEYS),
     ("[request.expect]", Expect::KEYS),
+    ("a capture", Capture::KEYS),
+    ("retry", Retry::KEYS),
+    ("poll", Poll::KEYS),
     ("a stage", Stage::KEYS),
     ("poisson", Poisson::KEYS),
 ];

@@ -1,4 +1,5 @@
-//! Text with variables: `${NAME}` and `${NAME:-default}`; `$${` stands for `${` itself.
+//! Text with variables: `${NAME}` and `${NAME:-default}`, and with values that are known only while running: `${{name}}`.
+//! `$${` stands for `${` itself.
 
 use crate::units::UnitError;
 
@@ -18,6 +19,9 @@ pub enum Part {
         /// What stands for it where it is not set or empty.
         default: Option<String>,
     },
+    /// A value that is known only while running, by its name: what an earlier step captured, or what is made for
+    /// each arrival.
+    Live(String),
 }
 
 impl Template {
@@ -35,9 +39,9 @@ impl Template {
                 continue;
             }
             literal.push_str(before);
-            let (variable, after) = variable(from)?;
+            let (part, after) = if from.starts_with(LIVE) { live(from)? } else { variable(from)? };
             parts.push(Part::Literal(std::mem::take(&mut literal)));
-            parts.push(variable);
+            parts.push(part);
             rest = after;
         }
         literal.push_str(rest);
@@ -55,18 +59,36 @@ impl Template {
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {
             Part::Variable { name, .. } => Some(name.as_str()),
-            Part::Literal(_) => None,
+            Part::Literal(_) | Part::Live(_) => None,
         })
     }
 
-    /// The text, with a value for each variable: `value(name, default)`.
-    pub fn fill(&self, mut value: impl FnMut(&str, Option<&str>) -> String) -> String {
-        let part = |part: &Part| match part {
-            Part::Literal(text) => text.clone(),
-            Part::Variable { name, default } => value(name, default.as_deref()),
-        };
-        self.0.iter().map(part).collect()
+    /// The values that are known only while running, by their names, in order.
+    pub fn live(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Live(name) => Some(name.as_str()),
+            Part::Literal(_) | Part::Variable { .. } => None,
+        })
     }
+}
+
+/// What a value that is known only while running begins with, and what it ends with.
+const LIVE: &str = "${{";
+const END_OF_LIVE: &str = "}}";
+
+/// Reads the live value that `text` begins with; returns it and what follows.
+fn live(text: &str) -> Result<(Part, &str), UnitError> {
+    let remedy = "write `${{name}}` for a value that an earlier step captured, or `${{uuid}}`";
+    let inner = &text[LIVE.len()..];
+    let end = inner
+        .find(END_OF_LIVE)
+        .ok_or_else(|| UnitError::new(format!("`{}` is not closed", excerpt(text)), remedy))?;
+    let name = inner[..end].trim();
+    if !is_name(name) {
+        let written = &text[..LIVE.len() + end + END_OF_LIVE.len()];
+        return Err(UnitError::new(format!("`{written}` names no value"), remedy));
+    }
+    Ok((Part::Live(name.to_owned()), &inner[end + END_OF_LIVE.len()..]))
 }
 
 /// Reads the variable that `text` begins with; returns it and what follows.
@@ -90,7 +112,8 @@ fn excerpt(text: &str) -> String {
     text.chars().take_while(|c| !c.is_whitespace()).take(40).collect()
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether a text is the name of a variable: letters, digits and `_`, and no digit first.
+pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with(|c: char| c.is_ascii_digit())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
@@ -102,7 +125,12 @@ mod tests {
 
     fn filled(text: &str) -> String {
         let template = Template::parse(text).unwrap();
-        template.fill(|name, default| format!("<{name}|{}>", default.unwrap_or("none")))
+        let part = |part: &Part| match part {
+            Part::Literal(text) => text.clone(),
+            Part::Variable { name, default } => format!("<{name}|{}>", default.as_deref().unwrap_or("none")),
+            Part::Live(name) => format!("<{{{name}}}>"),
+        };
+        template.parts().iter().map(part).collect()
     }
 
     #[test]
@@ -110,6 +138,16 @@ mod tests {
         assert_eq!(filled("a${B}c${D:-e f}"), "a<B|none>c<D|e f>");
         assert_eq!(filled("${A}${A:-}"), "<A|none><A|>");
         assert_eq!(filled("plain $5 } {"), "plain $5 } {");
+    }
+
+    #[test]
+    fn values_that_are_known_while_running_stand_in_two_braces() {
+        assert_eq!(filled("a${{id}}b${{ id }}${A}"), "a<{id}>b<{id}><A|none>");
+        assert_eq!(filled("$${{id}}"), "${{id}}");
+        assert_eq!(Template::parse("${{a}}${B}").unwrap().live().collect::<Vec<_>>(), ["a"]);
+        for text in ["${{", "${{a}", "${{}}", "${{1}}", "${{a b}}"] {
+            assert!(Template::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

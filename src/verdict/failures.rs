@@ -41,7 +41,9 @@ impl Leading {
     /// By the evidence where there is some, else by the counts; `None` where nothing failed.
     pub(super) fn of(stage: &StageMeasurement) -> Option<Self> {
         let failed = stage.tally.failed();
-        let by_evidence = stage.evidence.by_count().first().map(|evidence| Self {
+        let of_target =
+            stage.evidence.by_count().into_iter().find(|evidence| evidence.failure.is_of_target());
+        let by_evidence = of_target.map(|evidence| Self {
             failure: evidence.failure,
             seen: sighting(evidence),
             count: evidence.count,
@@ -72,7 +74,7 @@ impl Leading {
 }
 
 /// `redirected, 302 to /auth/login instead of status = 200`.
-fn sighting(evidence: &Evidence) -> String {
+pub(super) fn sighting(evidence: &Evidence) -> String {
     let mut text = evidence.failure.words().to_owned();
     if let Some(phase) = evidence.phase.filter(|_| evidence.failure.is_without_answer()) {
         text = format!("{text} in {phase}");

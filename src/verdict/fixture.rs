@@ -15,6 +15,8 @@ pub(super) struct Request {
     budgets: Vec<Budget>,
     took: Vec<u64>,
     failed: Vec<(Failure, u64)>,
+    lapsed: Vec<Failure>,
+    accepts: Vec<Failure>,
     by_lag: u64,
     by_wait: u64,
 }
@@ -22,7 +24,8 @@ pub(super) struct Request {
 impl Request {
     pub(super) fn new(name: &'static str, budgets: &[&str]) -> Self {
         let budgets = budgets.iter().map(|text| text.parse().unwrap()).collect();
-        Self { name, budgets, took: Vec::new(), failed: Vec::new(), by_lag: 0, by_wait: 0 }
+        let (took, failed, lapsed, accepts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { name, budgets, took, failed, lapsed, accepts, by_lag: 0, by_wait: 0 }
     }
 
     /// Successes with these latencies in microseconds.
@@ -41,6 +44,18 @@ impl Request {
 
     pub(super) fn dropped(self, count: u64) -> Self {
         self.failed(Failure::Dropped, count)
+    }
+
+    /// Once more, and then there was nothing to judge.
+    pub(super) fn lapsed(mut self, failure: Failure) -> Self {
+        self.lapsed.push(failure);
+        self
+    }
+
+    /// May come to this without holding up a pass.
+    pub(super) fn accepting(mut self, failure: Failure) -> Self {
+        self.accepts.push(failure);
+        self
     }
 
     /// How many of the exceedances would be none without the prober's lag.
@@ -68,7 +83,7 @@ impl Request {
             expectations: vec!["status = 200".to_owned()],
             budgets: self.budgets.clone(),
             hop_of: None,
-            accepts: Vec::new(),
+            accepts: self.accepts.clone(),
         }
     }
 
@@ -89,6 +104,7 @@ impl Request {
             *measured.tally.failures.entry(*failure).or_default() += count;
             measured.evidence.add(evidence(*failure, *count));
         }
+        self.lapsed.iter().for_each(|failure| measured.evidence.add(evidence(*failure, 1)));
         let mut latency = Histogram::default();
         self.took.iter().for_each(|micros| latency.record(Duration::from_micros(*micros)));
         measured.series.add(Dimension::Latency, &latency);
@@ -119,6 +135,8 @@ fn evidence(failure: Failure, count: u64) -> Evidence {
     let (phase, expected, seen) = match failure {
         Failure::Redirected => (None, "status = 200", "302 to /auth/login"),
         Failure::Refused => (Some(Dimension::Connect), "", ""),
+        Failure::Absent => (None, "status = 200", "404"),
+        Failure::NotConfigured => (None, "", "variable `KEY` is not set"),
         _ => (None, "", ""),
     };
     Evidence { failure, phase, expected: expected.to_owned(), seen: seen.to_owned(), count }

@@ -13,6 +13,7 @@ mod counted;
 mod crowding;
 mod failures;
 mod finding;
+mod lapsed;
 mod ranked;
 mod rule;
 mod scenario;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::counted::{self, Counted};
+use super::lapsed::Lapse;
 use super::rule::Rule;
 use super::timed::Timed;
 use super::words::requests;
@@ -34,8 +35,10 @@ pub(super) fn judge(planned: &PlannedScenario, run: &Measurement, rule: Rule) ->
         .chain(is_down.then_some(Decision::Fail))
         .chain(grounds.first().map(|_| Decision::Inconclusive));
     let decision = Decision::over(decisions);
-    let of_requests = match silent {
-        Some(silent) => vec![silent],
+    let of_requests: Vec<_> = match silent {
+        Some(silent) => {
+            std::iter::once(silent).chain(pairs.iter().filter_map(Pair::reason_of_lapse)).collect()
+        }
         None => pairs.iter().filter_map(Pair::reason).collect(),
     };
     ScenarioVerdict {
@@ -72,19 +75,29 @@ impl<'a> Pair<'a> {
     }
 
     fn budgets(&self, rule: Rule, circumstances: Circumstances<'_>) -> impl Iterator<Item = BudgetVerdict> {
+        let lapse = self.lapse();
         let judge = move |budget: &Budget| judge_budget(*budget, &self.measured, circumstances, rule);
-        self.planned.budgets.iter().map(judge)
+        self.planned.budgets.iter().map(judge).map(move |verdict| match &lapse {
+            Some(lapse) => lapse.apply(verdict),
+            None => verdict,
+        })
+    }
+
+    fn lapse(&self) -> Option<Lapse<'_>> {
+        Lapse::of(self.planned, &self.measured)
     }
 
     /// The decision on a request without a budget, which is held to its expectations as by `errors = 0`; `None`
     /// for one with budgets, which say themselves how many exchanges may fail.
     fn by_expectations(&self) -> Option<Decision> {
         let tally = &self.measured.measured.tally;
-        self.planned.budgets.is_empty().then_some(match (tally.exchanges, tally.failed()) {
+        let decision = match (tally.exchanges, tally.failed()) {
             (0, _) => Decision::Inconclusive,
             (_, 0) => Decision::Pass,
             _ => Decision::Fail,
-        })
+        };
+        let lapsed = self.lapse().map_or(decision, |lapse| lapse.over(decision));
+        self.planned.budgets.is_empty().then_some(lapsed)
     }
 
     /// What is to be said of the request beside its budgets: its failures, or why it needs no budget.
@@ -95,6 +108,9 @@ impl<'a> Pair<'a> {
             let rule =
                 if decided_here.is_some() { " has no budget, so that one failure fails it" } else { "" };
             return Some(Reason { what: format!("`{name}`{rule}: {}", failures.what), ..failures });
+        }
+        if let Some(reason) = self.reason_of_lapse() {
+            return Some(reason);
         }
         decided_here.map(|decision| match decision {
             Decision::Inconclusive => {
@@ -110,6 +126,12 @@ impl<'a> Pair<'a> {
                 next: String::new(),
             },
         })
+    }
+
+    /// Why the request came to nothing that could be judged, where it did.
+    fn reason_of_lapse(&self) -> Option<Reason> {
+        let reason = self.lapse()?.reason();
+        Some(Reason { what: format!("`{}`: {}", self.planned.name, reason.what), ..reason })
     }
 
     fn made(&self) -> String {

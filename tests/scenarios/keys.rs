@@ -4,6 +4,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use tollgate::expect::Answer;
 use tollgate::plan::{ClientIdentity, Family, Overrides, Plan, Protocol, Resolve, Reuse, Trust};
 use tollgate::scenario::{Scenario, ScenarioErrors, Warning};
 
@@ -41,7 +42,7 @@ fn a_scenario_that_says_nothing_speaks_what_the_target_chooses_and_trusts_the_sy
     assert!(
         target.resolve.is_empty() && target.allowed_hosts.is_empty() && scenario.shown.caveats.is_empty()
     );
-    assert_eq!((scenario.requests[0].redirects, plan.every), (0, None));
+    assert_eq!((scenario.requests[0].redirects(), plan.every), (0, None));
     assert_eq!((target.dns_refresh, target.tls_resumption), (Duration::from_secs(30), false));
 }
 
@@ -129,8 +130,8 @@ fn certificates_and_bodies_lie_beside_the_scenario() {
     let identity = ClientIdentity { certificate: beside("probe.pem"), key: beside("probe.key") };
     assert_eq!(target.identity, Some(identity));
     let request = &plan.scenarios[0].requests[0];
-    assert_eq!(request.body.as_ref(), b"\x00\xff${TOKEN}");
-    assert!(!request.headers.contains_key("content-type"));
+    assert_eq!(request.http().unwrap().body.as_ref(), b"\x00\xff${TOKEN}");
+    assert!(!request.http().unwrap().headers.contains_key("content-type"));
 }
 
 #[test]
@@ -138,9 +139,9 @@ fn a_json_body_is_filled_and_says_what_it_is_unless_the_scenario_does() {
     let json = "method = \"POST\"\nbody_json = { token = \"${TOKEN}\", list = [1, 2.5, true, \"$${x}\"] }";
     let plan = planned("", json, "");
     let request = &plan.scenarios[0].requests[0];
-    let sent: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+    let sent: serde_json::Value = serde_json::from_slice(&request.http().unwrap().body).unwrap();
     assert_eq!(sent, serde_json::json!({ "token": CANARY, "list": [1, 2.5, true, "${x}"] }));
-    assert_eq!(request.headers["content-type"], "application/json");
+    assert_eq!(request.http().unwrap().headers["content-type"], "application/json");
     let shown = format!("{plan:?}");
     assert!(!shown.contains("canary"), "{shown}");
     assert!(
@@ -152,7 +153,8 @@ fn a_json_body_is_filled_and_says_what_it_is_unless_the_scenario_does() {
         ("", "[headers]\nContent-Type = \"application/ld+json\""),
     ] {
         let plan = planned("", &format!("{json}\n{own}"), common);
-        let types: Vec<_> = plan.scenarios[0].requests[0].headers.get_all("content-type").iter().collect();
+        let types: Vec<_> =
+            plan.scenarios[0].requests[0].http().unwrap().headers.get_all("content-type").iter().collect();
         assert_eq!(types, ["application/ld+json"]);
     }
     // A variable in a JSON body is one that can be called public.
@@ -187,7 +189,8 @@ fn a_request_whose_redirects_are_followed_is_followed_by_its_hops() {
             ("last, hop 2", "GET /, redirect 1", Some("last"), 0),
         ]
     );
-    let places: Vec<_> = scenario.requests.iter().map(|request| (request.redirects, request.place)).collect();
+    let places: Vec<_> =
+        scenario.requests.iter().map(|request| (request.redirects(), request.place)).collect();
     assert_eq!(places, [(2, 0), (0, 4), (1, 5)]);
     let ceilings: Vec<_> = scenario.ceilings().iter().map(Vec::len).collect();
     assert_eq!(ceilings, [2, 0, 0, 0, 1, 1, 0, 0]);
@@ -288,4 +291,52 @@ fn a_redirect_may_enter_phases_that_the_request_itself_never_enters() {
         assert!(asked(budgets).is_err(), "{target} {load}");
         assert!(asked(&format!("redirects = 1\n{budgets}")).is_ok(), "{target} {load}");
     }
+}
+
+#[test]
+fn expectations_are_shown_as_they_are_written_in_the_order_they_are_judged_in() {
+    let expect = r#"
+sensitive = true
+[request.expect]
+json_at_most = { "/rate" = 0.1 }
+json_at_least = { "/samples" = 5 }
+json_matches = { "/version" = '^4\.' }
+json_type = { "/data" = "array" }
+json_not = { "/state" = "failing ${TOKEN}" }
+body_matches = ['v[0-9]']
+header_matches = { Location = "^/auth" }
+denied = true
+"#;
+    let plan = planned("", expect, "");
+    assert_eq!(
+        plan.scenarios[0].shown.requests[0].expectations,
+        [
+            "denied = true",
+            "header_matches.Location = \"^/auth\"",
+            "body_matches = \"v[0-9]\"",
+            "json_not.\"/state\" = \"failing ${TOKEN}\"",
+            "json_type.\"/data\" = \"array\"",
+            "json_at_least.\"/samples\" = 5",
+            "json_at_most.\"/rate\" = 0.1",
+            "json_matches.\"/version\" = '^4\\.'",
+        ]
+    );
+    let shown = format!("{plan:?}");
+    assert!(!shown.contains("canary"), "{shown}");
+    let public = text("", expect, "").replacen("budgets", "public = [\"TOKEN\"]\nbudgets", 1);
+    assert!(resolved(&public, &Overrides::default()).is_ok());
+}
+
+#[test]
+fn a_sensitive_answer_is_judged_without_being_shown() {
+    let request = "[request.expect]\njson = { \"/name\" = \"x\" }";
+    let unmet = |sensitive: &str| {
+        let plan = planned("", &format!("{sensitive}\n{request}"), "");
+        let request = &plan.scenarios[0].requests[0];
+        let (expectations, url) = (&request.expectations, &request.http().unwrap().url);
+        let (status, headers) = (http::StatusCode::OK, &http::HeaderMap::new());
+        expectations.judge(&Answer { status, url, headers, body: br#"{"name":"private"}"# }).unwrap_err().seen
+    };
+    assert_eq!(unmet("sensitive = false"), "\"private\"");
+    assert_eq!(unmet("sensitive = true"), "another value (the answer is sensitive, and not shown)");
 }

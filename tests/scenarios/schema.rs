@@ -102,14 +102,23 @@ name = "home"
 method = "POST"
 path = "/"
 redirects = 3
+retry = { times = 2 }
+when_absent = "report"
 body_json = { a = [1, "${B:-b}", { c = 1.5 }] }
 
 [request.expect]
 status = [200, 203]
 headers = { content-type = "text/html" }
 body_contains = ["</html>"]
+body_matches = ['v[0-9]']
+header_matches = { location = '^/auth' }
 json = { "/a" = { b = 1 } }
+json_type = { "/a" = "array" }
+json_at_least = { "/a" = 0.5 }
 max_body = "64 KiB"
+
+[request.capture]
+session = { header = "mcp-session-id", default = "" }
 
 [load]
 start_rate = "0/s"
@@ -135,8 +144,6 @@ fn what_the_reader_refuses_by_its_form_the_schema_refuses_too() {
     Scenario::parse("test.toml", WHOLE).unwrap_or_else(|errors| panic!("{errors}"));
     for (key, line) in [
         ("name", ""),
-        ("base_url", ""),
-        ("path", ""),
         ("stages", r#"stages = [{ duration = "10s" }]"#),
         ("poisson", "poisson = {}"),
         ("budgets", r#"budget = ["p95 < 300ms"]"#),
@@ -171,6 +178,16 @@ fn what_the_reader_refuses_by_its_form_the_schema_refuses_too() {
         ("resolve", r#"resolve = ["example.org:127.0.0.1"]"#),
         ("allow_hosts", r#"allow_hosts = ["https://login.example.org"]"#),
         ("name", r#"name = "${NAME}""#),
+        ("body_matches", r#"body_matches = ["${NAME}"]"#),
+        ("body_matches", r#"body_matches = "v[0-9]""#),
+        ("header_matches", "header_matches = { location = 1 }"),
+        ("json_type", r#"json_type = { "/a" = "list" }"#),
+        ("json_at_least", r#"json_at_least = { "/a" = "1" }"#),
+        ("session", r#"session = "mcp-session-id""#),
+        ("session", "session = { head = \"etag\" }"),
+        ("retry", r#"retry = { after = "1s" }"#),
+        ("retry", "retry = 3"),
+        ("when_absent", r#"when_absent = "pass""#),
     ] {
         let text = with(key, line);
         assert_ne!(text, with("", ""), "no line begins with {key}");

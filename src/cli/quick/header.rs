@@ -92,6 +92,7 @@ impl Header {
                     value.extend(["${", &keep(&self.name, default, environment, variables), "}"]);
                 }
                 Part::Variable { name, .. } => value.extend(["${", name, "}"]),
+                Part::Live(name) => value.extend(["${{", name, "}}"]),
             }
         }
         (self.name.clone(), value)
@@ -143,6 +144,7 @@ pub(in crate::cli) fn shown_header(typed: &str) -> String {
     let is_open = |part: &Part| match part {
         Part::Literal(text) => is_frame(&header.name, text, parts.len()),
         Part::Variable { default, .. } => default.is_none(),
+        Part::Live(_) => true,
     };
     let is_harmless = HARMLESS.contains(&header.name.to_ascii_lowercase().as_str());
     if is_harmless || parts.iter().all(is_open) {

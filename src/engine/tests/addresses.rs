@@ -47,7 +47,7 @@ fn answer(mut stream: TcpStream) {
 fn fresh(port: u16) -> ScenarioPlan {
     let mut scenario = scenario(Load::Closed { connections: 1, until: millis(60_000), iterations: Some(40) });
     let url = url::Url::parse(&format!("http://several.test:{port}/")).unwrap();
-    (scenario.target.base_url, scenario.requests[0].url) = (url.clone(), url);
+    (scenario.target.base_url, scenario.requests[0].http_mut().url) = (url.clone(), url);
     scenario.reuse = Reuse::Fresh;
     scenario
 }
@@ -166,7 +166,7 @@ fn the_systems_resolver_is_asked_once_and_what_it_took_is_recorded() {
     let port = serve();
     let mut scenario = open(40.0, 1, 2);
     let url = url::Url::parse(&format!("http://localhost:{port}/")).unwrap();
-    (scenario.target.base_url, scenario.requests[0].url) = (url.clone(), url);
+    (scenario.target.base_url, scenario.requests[0].http_mut().url) = (url.clone(), url);
     scenario.target.family = crate::plan::Family::V4;
     scenario.reuse = Reuse::Fresh;
     let scenario = run(scenario);

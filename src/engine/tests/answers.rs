@@ -26,7 +26,7 @@ fn answers_without_a_body_keep_the_connection() {
     {
         let status = http::StatusCode::from_u16(status).unwrap();
         let mut plan = expecting(open(10.0, 1, 1), Check::Status(vec![status]));
-        plan.requests[0].method = method.parse().unwrap();
+        plan.requests[0].http_mut().method = method.parse().unwrap();
         let scenario = measure(plan, Script::always(Turn::Raw(millis(5), answer)));
         assert_eq!((measured(&scenario).tally.ok, scenario.connections.opened), (10, 1), "{answer:?}");
         assert_eq!(measured(&scenario).tally.body_bytes, 0);

@@ -22,10 +22,11 @@ use super::super::line::{Command, Line};
 use super::super::start::{Appointment, Start};
 use super::super::worker::Worker;
 use super::super::{EngineError, Flow, Observer, Progress, Stop, stopper};
-use crate::expect::Expectations;
+use crate::expect::{Captures, Expectations};
+use crate::plan::live::Live;
 use crate::plan::{
-    Family, Load, Pacing, Plan, Protocol, RequestPlan, Reuse, ScenarioPlan, Schedule, Secrets, Shard,
-    TargetPlan, Timeouts, Trust, Warmup,
+    AskPlan, Family, HttpPlan, Load, Pacing, Plan, Protocol, RequestPlan, Reuse, ScenarioPlan, Schedule,
+    Secrets, Shard, TargetPlan, Timeouts, Tries, Trust, Warmup,
 };
 use crate::record::{
     Ceiling, Dimension, Failure, Histogram, Interval, Measurement, PlannedRequest, PlannedScenario,
@@ -243,13 +244,20 @@ pub(super) fn scenario(load: Load) -> ScenarioPlan {
             timeouts,
         },
         requests: vec![RequestPlan {
-            method: http::Method::GET,
-            url: base_url,
-            headers: http::HeaderMap::new(),
-            body: Bytes::new(),
+            ask: AskPlan::Http(HttpPlan {
+                method: http::Method::GET,
+                url: base_url,
+                headers: http::HeaderMap::new(),
+                body: Bytes::new(),
+                redirects: 0,
+            }),
+            live: Live::default(),
             expectations: Expectations::default(),
+            captures: Captures::default(),
             ceilings: vec![Ceiling { dimension: Dimension::Latency, limit: millis(300) }],
-            redirects: 0,
+            tries: Tries::One,
+            may_be_absent: false,
+            lacks: None,
             place: 0,
         }],
         load,
@@ -262,7 +270,7 @@ pub(super) fn scenario(load: Load) -> ScenarioPlan {
 
 /// Follows redirects of the first request, whose hops then have the places after it.
 pub(super) fn following(mut scenario: ScenarioPlan, redirects: u32) -> ScenarioPlan {
-    scenario.requests[0].redirects = redirects;
+    scenario.requests[0].http_mut().redirects = redirects;
     for hop in 0..=redirects {
         let mut shown = scenario.shown.requests[0].clone();
         (shown.hop_of, shown.name) = (Some(shown.name.clone()), format!("{}, hop {}", shown.name, hop + 1));

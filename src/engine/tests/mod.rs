@@ -12,6 +12,7 @@ mod shards;
 mod sockets;
 mod standstill;
 mod tls;
+mod tries;
 mod warmup;
 
 use std::rc::Rc;

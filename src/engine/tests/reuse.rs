@@ -109,7 +109,7 @@ fn a_server_that_closes_with_every_answer_meets_no_request_on_a_closed_connectio
         seen
     });
     let mut plan = back_to_back(1, ARRIVALS.into());
-    (plan.target.base_url, plan.requests[0].url) = (url.clone(), url);
+    (plan.target.base_url, plan.requests[0].http_mut().url) = (url.clone(), url);
     let plan = crate::plan::Plan::of(vec![plan]);
     let engine = crate::engine::Engine::prepare(&plan).unwrap();
     let measurement = engine.run(&mut Watcher::default(), stopper().1).unwrap();

@@ -15,7 +15,7 @@ fn against(mut scenario: ScenarioPlan, address: SocketAddr) -> Measurement {
     let url = url::Url::parse(&format!("http://{address}/")).unwrap();
     scenario.target.base_url = url.clone();
     for request in &mut scenario.requests {
-        request.url = url.clone();
+        request.http_mut().url = url.clone();
     }
     let plan = Plan::of(vec![scenario]);
     Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap()
@@ -61,7 +61,7 @@ fn https_against_a_plain_server_fails_in_tls() {
     let mut scenario = open(5.0, 1, 1);
     let url = url::Url::parse(&format!("https://{server}/")).unwrap();
     scenario.target.base_url = url.clone();
-    scenario.requests[0].url = url;
+    scenario.requests[0].http_mut().url = url;
     let plan = Plan::of(vec![scenario]);
     let measurement = Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
     let stage = &measurement.scenarios[0].requests[0].measured;
@@ -109,7 +109,7 @@ fn a_handshake_that_hangs_counts_against_the_budget_on_the_handshake() {
     let mut scenario = open(10.0, 1, 2);
     let url = url::Url::parse(&format!("https://{}/", silent.local_addr().unwrap())).unwrap();
     scenario.target.base_url = url.clone();
-    scenario.requests[0].url = url;
+    scenario.requests[0].http_mut().url = url;
     scenario.requests[0].ceilings = vec![Ceiling { dimension: Dimension::Tls, limit: millis(100) }];
     // The phase may take longer than the exchange as a whole: the exchange's end comes first.
     scenario.target.timeouts.whole = millis(150);
@@ -138,7 +138,7 @@ fn arrivals_faster_than_anything_can_be_sent_still_let_answers_and_a_stop_throug
     let mut scenario = open(300_000.0, 30, 1);
     let url = url::Url::parse(&format!("http://{answering}/")).unwrap();
     scenario.target.base_url = url.clone();
-    scenario.requests[0].url = url;
+    scenario.requests[0].http_mut().url = url;
     let plan = Plan::of(vec![scenario]);
     let mut watcher = StopAfterAnswers { stopper, answers: 2_000 };
     let measurement = Engine::prepare(&plan).unwrap().run(&mut watcher, stop).unwrap();

@@ -146,7 +146,7 @@ fn against(served: &Served, protocol: Protocol) -> ScenarioPlan {
     let mut scenario = scenario(load);
     let url = url::Url::parse(&format!("https://tollgate.test:{}/", served.port)).unwrap();
     scenario.target.base_url = url.clone();
-    scenario.requests[0].url = url;
+    scenario.requests[0].http_mut().url = url;
     scenario.target.protocol = protocol;
     scenario.target.trust = Trust::File(served.path("ca.pem"));
     scenario.target.resolve = vec![Resolve {
@@ -242,7 +242,7 @@ fn an_authority_that_is_not_known_is_not_believed_and_anything_believes_all() {
     assert_eq!(run(scenario.clone()).requests[0].measured.tally.ok, 20);
     // Not even the name has to be right.
     let url = url::Url::parse(&format!("https://other.test:{}/", served.port)).unwrap();
-    (scenario.target.base_url, scenario.requests[0].url) = (url.clone(), url);
+    (scenario.target.base_url, scenario.requests[0].http_mut().url) = (url.clone(), url);
     "other.test".clone_into(&mut scenario.target.resolve[0].host);
     assert_eq!(run(scenario).requests[0].measured.tally.ok, 20);
 }
@@ -303,7 +303,7 @@ fn a_family_that_the_target_has_no_address_in_is_refused_before_anything_is_sent
 fn a_name_without_an_address_of_the_family_is_not_resolved() {
     let mut scenario = open(5.0, 1, 1);
     let url = url::Url::parse("http://no-such-name.invalid/").unwrap();
-    (scenario.target.base_url, scenario.requests[0].url) = (url.clone(), url);
+    (scenario.target.base_url, scenario.requests[0].http_mut().url) = (url.clone(), url);
     let scenario = run(scenario);
     let stage = &scenario.requests[0].measured;
     assert_eq!(stage.tally.failed_by(Failure::Dns), 5);
@@ -321,9 +321,9 @@ fn a_redirect_to_another_origin_names_what_is_spoken_there_too() {
         port: to.port,
         addresses: vec!["127.0.0.1".parse().unwrap()],
     });
-    scenario.requests[0].url.set_path("/to");
+    scenario.requests[0].http_mut().url.set_path("/to");
     let there = format!("https://other.test:{}/", to.port);
-    scenario.requests[0].headers.insert("x-to", there.parse().unwrap());
+    scenario.requests[0].http_mut().headers.insert("x-to", there.parse().unwrap());
     let scenario = run(scenario);
     assert_eq!(scenario.requests[0].measured.tally.ok, 20, "{:?}", scenario.requests[0].measured.evidence);
     assert_eq!(scenario.protocols, ["HTTP/1.1 over TLS 1.3", "HTTP/2 over TLS 1.3"]);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::complaint::{Complaint, Complaints};
 use super::super::field::{Field, Place};
-use super::super::file::{File, Target};
+use super::super::file::{File, Request, Target};
 use super::super::load::{LoadShape, Model};
 use crate::record::{Budget, Dimension};
 use crate::units;
@@ -13,6 +13,11 @@ pub(super) fn all(file: &File, load: Option<&LoadShape>, complaints: &mut Compla
     let defaults = Target::default();
     let target = file.target.given().unwrap_or(&defaults);
     let own = file.requests().enumerate().map(|(at, request)| (at, &request.budgets));
+    // All tries of a step together may take longer than any timeout.
+    let repeated = |at: Option<usize>| match at {
+        Some(at) => file.requests().nth(at).is_some_and(Request::is_repeated),
+        None => file.requests().any(Request::is_repeated),
+    };
     let redirected = |at| file.requests().nth(at).is_some_and(|request| request.redirects() > 0);
     let is_alone = file.requests().count() == 1;
     let shared = (0, &file.budgets);
@@ -21,7 +26,10 @@ pub(super) fn all(file: &File, load: Option<&LoadShape>, complaints: &mut Compla
         for (place, budget) in budgets.given().into_iter().flatten().filter_map(Field::placed) {
             // A redirect may lead to another origin, and a connection is opened for it.
             let unredirected = load.filter(|_| !redirected(at));
-            let problem = beyond_timeout(budget, target)
+            let of = (!std::ptr::eq(budgets, shared.1)).then_some(at);
+            let problem = (!repeated(of))
+                .then(|| beyond_timeout(budget, target))
+                .flatten()
                 .or_else(|| unredirected.and_then(|load| never_entered(budget, load, at)))
                 .or_else(|| unredirected.filter(|_| is_of_first).and_then(|load| never_reused(budget, load)))
                 .or_else(|| load.and_then(|load| never_by_target(budget, load, target)));

@@ -1,8 +1,11 @@
 //! What the values of a file mean together: what is missing, what cannot be, what could never be decided.
 
 mod budgets;
+mod capture;
+mod expect;
 mod load;
 mod request;
+mod steps;
 mod target;
 mod warmup;
 
@@ -10,7 +13,7 @@ use http::HeaderName;
 
 use super::complaint::{Complaint, Complaints, Span};
 use super::field::{Entries, Field, nearest};
-use super::file::{Expect, File, Request};
+use super::file::{File, Request};
 use super::leaf::{JsonTemplate, Words};
 use super::load::{LoadShape, WarmupShape};
 use super::template::Template;
@@ -31,6 +34,7 @@ pub(super) fn file(file: &File, complaints: &mut Complaints) -> Option<(LoadShap
         headers(entries, complaints);
     }
     request::all(file, complaints);
+    steps::databases(file, complaints);
     public(file, complaints);
     let load = load::shape(file, complaints);
     budgets::all(file, load.as_ref(), complaints);
@@ -106,17 +110,18 @@ fn variables(file: &File) -> Vec<String> {
     let mut templates: Vec<&Template> = Vec::new();
     templates.extend(file.target.given().and_then(|target| target.base_url.given()));
     templates.extend(texts(&file.headers));
+    templates.extend(texts(&file.databases));
     let mut names = Vec::new();
     for request in file.requests() {
         templates.extend(request.path.given());
+        templates.extend(request.url.given());
+        templates.extend(request.values.given().into_iter().flatten().filter_map(Field::given));
         templates.extend(request.body.given());
         names.extend(request.body_json.given().into_iter().flat_map(JsonTemplate::variables));
         templates.extend(texts(&request.headers));
         if let Some(expect) = request.expect.given() {
-            templates.extend(expect.final_url.given());
-            templates.extend(texts(&expect.headers));
-            templates.extend(expect.texts());
-            names.extend(values(&expect.json).flat_map(JsonTemplate::variables));
+            templates.extend(expect.templates());
+            names.extend(expect.values().flat_map(JsonTemplate::variables));
         }
     }
     names.extend(templates.into_iter().flat_map(Template::variables).map(str::to_owned));
@@ -127,20 +132,9 @@ fn texts(entries: &Field<Entries<Template>>) -> impl Iterator<Item = &Template> 
     entries.given().into_iter().flatten().filter_map(|(_, field)| field.given())
 }
 
-fn values(entries: &Field<Entries<JsonTemplate>>) -> impl Iterator<Item = &JsonTemplate> {
-    entries.given().into_iter().flatten().filter_map(|(_, field)| field.given())
-}
-
 impl File {
     /// The requests that are well written.
     pub fn requests(&self) -> impl Iterator<Item = &Request> {
         self.request.given().into_iter().flatten().filter_map(Field::given)
-    }
-}
-
-impl Expect {
-    fn texts(&self) -> impl Iterator<Item = &Template> {
-        let lists = [&self.body_contains, &self.body_lacks];
-        lists.into_iter().filter_map(Field::given).flatten().filter_map(Field::given)
     }
 }

@@ -9,22 +9,31 @@ use super::require;
 pub(super) fn all(file: &File, complaints: &mut Complaints) {
     let example = "\"https://…\"` or `base_url = \"${TOLLGATE_TARGET}\"";
     match &file.target {
-        Field::Absent => {
+        Field::Absent if needs_base_url(file) => {
             complaints.add(Complaint::new(
                 0..0,
                 "no `[target]` is given",
                 format!("write the section `[target]` with `base_url = {example}`"),
             ));
         }
-        Field::Broken => {}
+        Field::Absent | Field::Broken => {}
         Field::Given(place, target) => {
-            require(&target.base_url, "base_url", example, place.key.clone(), complaints);
+            if needs_base_url(file) {
+                require(&target.base_url, "base_url", example, place.key.clone(), complaints);
+            }
             timeouts(target, complaints);
             refresh(target, complaints);
             identities(target, complaints);
             given_addresses(target, complaints);
         }
     }
+}
+
+/// Whether there is a request that goes to the base URL; a file without requests is taken to want one.
+fn needs_base_url(file: &File) -> bool {
+    let mut requests = file.requests().peekable();
+    requests.peek().is_none()
+        || requests.any(|request| !request.url.is_written() && !request.sql.is_written())
 }
 
 fn timeouts(target: &Target, complaints: &mut Complaints) {

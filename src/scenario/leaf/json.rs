@@ -1,14 +1,16 @@
-//! JSON values, written as TOML writes them.
+//! JSON values, written as TOML writes them, and what is said of such values.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
-use serde_json::Value;
+use serde_json::{Number, Value};
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::number::signed;
+use super::text::Text;
 use crate::scenario::complaint::{Complaint, Complaints};
-use crate::scenario::field::{Read, in_order};
-use crate::scenario::template::Template;
+use crate::scenario::field::{Read, in_order, wrong_type};
+use crate::scenario::template::{Part, Template};
+use crate::units::UnitError;
 
 /// A JSON value in whose texts variables may stand.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +20,17 @@ impl JsonTemplate {
     /// The value, with its texts filled by [`Template::fill`].
     pub fn fill(&self, mut fill: impl FnMut(&Template) -> String) -> Value {
         filled(&self.0, &mut fill)
+    }
+
+    /// The value, its texts as templates are written.
+    pub fn written(&self) -> &Value {
+        &self.0
+    }
+
+    /// Whether it is a text that is one variable and nothing else, whose value has no type of its own.
+    pub fn is_one_variable(&self) -> bool {
+        let text = self.0.as_str().and_then(|text| Template::parse(text).ok());
+        text.is_some_and(|text| matches!(text.parts(), [Part::Variable { .. }]))
     }
 
     /// The names of its variables.
@@ -54,6 +67,73 @@ impl Read for JsonTemplate {
     }
 }
 
+/// A number that JSON can hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JsonNumber(pub Number);
+
+impl Read for JsonNumber {
+    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
+        if matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_)) {
+            return number(value, complaints).map(Self);
+        }
+        complaints.add(wrong_type(value, "a number", "write a number such as `5` or `0.1`"));
+        None
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number" })
+    }
+}
+
+/// A type of JSON value, by its name in JSON Schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonTypeName {
+    /// `null`
+    Null,
+    /// `boolean`
+    Boolean,
+    /// `number`
+    Number,
+    /// `integer`: a number without a fraction.
+    Integer,
+    /// `string`
+    String,
+    /// `array`
+    Array,
+    /// `object`
+    Object,
+}
+
+impl JsonTypeName {
+    const ALL: [Self; 7] =
+        [Self::Null, Self::Boolean, Self::Number, Self::Integer, Self::String, Self::Array, Self::Object];
+
+    /// The name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean => "boolean",
+            Self::Number => "number",
+            Self::Integer => "integer",
+            Self::String => "string",
+            Self::Array => "array",
+            Self::Object => "object",
+        }
+    }
+}
+
+impl Text for JsonTypeName {
+    const EXAMPLES: &[&str] = &["null", "boolean", "number", "integer", "string", "array", "object"];
+    const IS_CHOICE: bool = true;
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
+            let choices = Self::EXAMPLES.join("`, `");
+            UnitError::new(format!("JSON has no type `{text}`"), format!("write one of `{choices}`"))
+        })
+    }
+}
+
 fn json(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Value> {
     match value.get_ref() {
         DeValue::String(text) => match Template::parse(text) {
@@ -64,7 +144,7 @@ fn json(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Val
             }
         },
         DeValue::Boolean(truth) => Some(Value::Bool(*truth)),
-        DeValue::Integer(_) | DeValue::Float(_) => number(value, complaints),
+        DeValue::Integer(_) | DeValue::Float(_) => number(value, complaints).map(Value::Number),
         DeValue::Datetime(date) => Some(Value::String(date.to_string())),
         DeValue::Array(list) => {
             list.iter().map(|element| json(element, complaints)).collect::<Option<_>>().map(Value::Array)
@@ -76,14 +156,14 @@ fn json(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Val
     }
 }
 
-fn number(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Value> {
+fn number(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Number> {
     let number = match value.get_ref() {
-        DeValue::Integer(integer) => signed(integer).and_then(serde_json::Number::from_i128),
-        DeValue::Float(float) => float.as_str().parse().ok().and_then(serde_json::Number::from_f64),
+        DeValue::Integer(integer) => signed(integer).and_then(Number::from_i128),
+        DeValue::Float(float) => float.as_str().parse().ok().and_then(Number::from_f64),
         _ => None,
     };
     if number.is_none() {
         complaints.add(Complaint::new(value.span(), "JSON has no such number", "write a finite number"));
     }
-    number.map(Value::Number)
+    number
 }

@@ -10,7 +10,7 @@ use http::StatusCode;
 
 use crate::units::Rate;
 
-pub use json::JsonTemplate;
+pub use json::{JsonNumber, JsonTemplate, JsonTypeName};
 pub use network::{GivenAddresses, Host, HttpVersion, IpFamily};
 
 /// Text in which no variable may stand.
@@ -22,6 +22,37 @@ impl Words {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// One SQL statement; its variables are `$1`, `$2` …
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sql(String);
+
+impl Sql {
+    /// The statement.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A regular expression as it is written, in which no variable may stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PatternText(String);
+
+impl PatternText {
+    /// The expression.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a step comes to that finds nothing to judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// It holds a pass up.
+    Report,
+    /// It is told, and holds nothing up.
+    Accept,
 }
 
 /// A rate that may be zero: `0/s`.

@@ -7,8 +7,9 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::json::JsonTypeName;
 use super::network::{GivenAddresses, Host, HttpVersion, IpFamily};
-use super::{RampRate, Words, pattern};
+use super::{PatternText, RampRate, Sql, When, Words, pattern};
 use crate::record::Budget;
 use crate::scenario::complaint::{Complaint, Complaints};
 use crate::scenario::field::{Read, wrong_type};
@@ -25,6 +26,9 @@ pub(super) trait Text: Sized {
     const IS_FREE: bool = false;
     /// Whether variables may stand in it.
     const HOLDS_VARIABLES: bool = false;
+    /// What is said to who writes a variable where none can stand.
+    const INSTEAD_OF_VARIABLES: &str =
+        "variables fill what is sent or compared: URL, path, headers, body, expectations";
 
     /// A regular expression that every such text matches.
     fn pattern() -> Option<String> {
@@ -44,10 +48,7 @@ fn text<T: Text>(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> O
         return None;
     };
     let read = if !T::HOLDS_VARIABLES && text.contains("${") {
-        Err(UnitError::new(
-            "no variable can stand here",
-            "variables fill what is sent or compared: URL, path, headers, body, expectations",
-        ))
+        Err(UnitError::new("no variable can stand here", T::INSTEAD_OF_VARIABLES))
     } else {
         T::from_text(text)
     };
@@ -83,7 +84,7 @@ macro_rules! texts {
 }
 
 texts!(Words, Template, Rate, RampRate, Duration, ByteSize, Budget, Method);
-texts!(HttpVersion, IpFamily, GivenAddresses, Host);
+texts!(HttpVersion, IpFamily, GivenAddresses, Host, PatternText, JsonTypeName, Sql, When);
 
 impl Text for Words {
     const EXAMPLES: &[&str] = &["words"];
@@ -95,6 +96,54 @@ impl Text for Words {
 
     fn from_text(text: &str) -> Result<Self, UnitError> {
         Ok(Self(text.to_owned()))
+    }
+}
+
+impl Text for Sql {
+    const EXAMPLES: &[&str] = &["select count(*) from orders where day = $1::date"];
+    const INSTEAD_OF_VARIABLES: &str = "write `$1` in the statement, and the variable in `values`";
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        if text.trim().is_empty() {
+            return Err(UnitError::new("the statement is empty", "write one, such as `select 1`"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Text for PatternText {
+    const EXAMPLES: &[&str] = &[r"^4\."];
+    const INSTEAD_OF_VARIABLES: &str =
+        r"variables fill `json`, `headers` and `body_contains`; the characters themselves are `\$\{`";
+
+    fn pattern() -> Option<String> {
+        Some(pattern::WORDS.to_owned())
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        if text.is_empty() {
+            return Err(UnitError::new(
+                "the empty pattern is found in every text",
+                "write the pattern to look for",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Text for When {
+    const EXAMPLES: &[&str] = &["report", "accept"];
+    const IS_CHOICE: bool = true;
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        match text {
+            "report" => Ok(Self::Report),
+            "accept" => Ok(Self::Accept),
+            _ => Err(UnitError::new(
+                format!("unknown word `{text}`"),
+                "write `report`, which holds a pass up, or `accept`",
+            )),
+        }
     }
 }
 

@@ -298,8 +298,8 @@ fn early_hints_are_the_first_byte_of_an_answer() {
 #[test]
 fn a_big_request_body_arrives_whole() {
     let mut plan = http2(open(2.0, 1, 1), 1);
-    plan.requests[0].method = http::Method::POST;
-    plan.requests[0].body = Bytes::from(vec![b'x'; 300_000]);
+    plan.requests[0].http_mut().method = http::Method::POST;
+    plan.requests[0].http_mut().body = Bytes::from(vec![b'x'; 300_000]);
     let (scenario, log) = run(plan, always(Act::Echo));
     assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.body_bytes), (2, 600_000));
     assert_eq!(log.requests.borrow()[0].headers()["content-length"], "300000");

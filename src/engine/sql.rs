@@ -1,0 +1,214 @@
+//! One SQL statement carried out: its session, its transaction, its rows.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::timeout_at;
+
+use super::clock::{self, Instant};
+use crate::plan::{SqlPlan, Timeouts};
+use crate::postgres::{Address, PgError, Session, Trouble};
+use crate::record::{Dimension, Failure};
+use crate::recorder::{Failed, Parts};
+use crate::units::show;
+
+/// A carrier's sessions, one a database.
+#[derive(Debug, Default)]
+pub(super) struct Sessions(Vec<(String, Session)>);
+
+/// How one statement fared.
+pub(super) struct Asked {
+    /// Setup and service, with their phases.
+    pub(super) parts: Parts,
+    /// Whether a session was opened for it.
+    pub(super) fresh: bool,
+    /// Bytes of JSON that its rows make.
+    pub(super) bytes: u64,
+    /// When its transaction was over, or when it failed.
+    pub(super) done: Instant,
+    /// Its rows, or how it failed.
+    pub(super) rows: Result<Vec<Value>, Refusal>,
+}
+
+/// Why a statement yielded no rows.
+pub(super) struct Refusal {
+    pub(super) failed: Box<Failed>,
+    /// Whether what it names is not there.
+    pub(super) is_absence: bool,
+    /// Whether the user may not do it.
+    pub(super) is_denial: bool,
+}
+
+impl Sessions {
+    /// Carries a statement out on the session that is there, or on a new one, by `deadline`.
+    pub(super) async fn ask(
+        &mut self,
+        plan: &SqlPlan,
+        values: &[Option<String>],
+        since: Instant,
+        deadline: Instant,
+    ) -> Asked {
+        let mut asked =
+            Asked { parts: Parts::default(), fresh: false, bytes: 0, done: since, rows: Ok(Vec::new()) };
+        asked.parts.took(Dimension::Wait, Duration::ZERO);
+        let session = match self.session(&plan.address, since, deadline, &mut asked).await {
+            Ok(session) => session,
+            Err(refusal) => return asked.refused(refusal),
+        };
+        let sent = if asked.fresh { clock::now() } else { since };
+        if asked.fresh {
+            asked.parts.opened_in(sent - since);
+        }
+        let limit = deadline.saturating_duration_since(sent);
+        match timeout_at(deadline + limit.min(GRACE), carry_out(session, plan, values, limit)).await {
+            Ok(Ok((rows, rows_at))) => asked.answered(rows, sent, rows_at),
+            Ok(Err(error)) => {
+                // A session that the server broke off is of no more use, and one whose transaction failed is.
+                if !is_of_statement(error.trouble) {
+                    self.forget(&plan.address);
+                }
+                let refusal = Refusal::of(&error, Dimension::FirstByte);
+                if refusal.failed.failure.is_without_answer() {
+                    asked.unanswered(refusal)
+                } else {
+                    // That it was refused is an answer, and may be the one that is wanted.
+                    let now = clock::now();
+                    Asked { rows: Err(refusal), ..asked.answered(Vec::new(), sent, now) }
+                }
+            }
+            Err(_elapsed) => {
+                self.forget(&plan.address);
+                asked.unanswered(Refusal::late(Dimension::FirstByte, limit))
+            }
+        }
+    }
+
+    /// The session with a database, opened where there is none.
+    async fn session(
+        &mut self,
+        address: &Address,
+        since: Instant,
+        deadline: Instant,
+        asked: &mut Asked,
+    ) -> Result<&mut Session, Refusal> {
+        let shown = address.shown();
+        if let Some(at) = self.0.iter().position(|(known, _)| *known == shown) {
+            return Ok(&mut self.0[at].1);
+        }
+        asked.fresh = true;
+        let opened = timeout_at(deadline, Session::connect(address)).await;
+        let opened = match opened {
+            Ok(opened) => opened.map_err(|error| Refusal::of(&error, Dimension::Connect)),
+            Err(_elapsed) => Err(Refusal::late(Dimension::Connect, deadline - since)),
+        };
+        let session = opened.inspect_err(|_| {
+            asked.parts.died(Dimension::Connect);
+            asked.parts.died(Dimension::Setup);
+        })?;
+        self.0.push((shown, session));
+        let last = self.0.len() - 1;
+        Ok(&mut self.0[last].1)
+    }
+
+    fn forget(&mut self, address: &Address) {
+        let shown = address.shown();
+        self.0.retain(|(known, _)| *known != shown);
+    }
+
+    /// Lets go of every session.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// How much longer than the statement may take its answer is waited for: the server ends it first, and the session stays
+/// of use.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Carries a statement out in a transaction of its own; the rows, and when they were there.
+async fn carry_out(
+    session: &mut Session,
+    plan: &SqlPlan,
+    values: &[Option<String>],
+    limit: Duration,
+) -> Result<(Vec<Value>, Instant), PgError> {
+    let mut transaction = session.begin_within(plan.statement.mode(), limit).await?;
+    match transaction.documents(&plan.statement, values).await {
+        Ok(rows) => {
+            let rows_at = clock::now();
+            transaction.commit().await?;
+            Ok((rows, rows_at))
+        }
+        Err(error) => {
+            // What went wrong first is what is told.
+            let _undone = transaction.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+impl Asked {
+    fn answered(mut self, rows: Vec<Value>, sent: Instant, rows_at: Instant) -> Self {
+        self.done = clock::now();
+        self.parts.took(Dimension::FirstByte, rows_at - sent);
+        self.parts.took(Dimension::Body, self.done - rows_at);
+        self.parts.took(Dimension::Service, self.done - sent);
+        self.bytes = rows.iter().map(|row| row.to_string().len() as u64).sum();
+        Self { rows: Ok(rows), ..self }
+    }
+
+    fn unanswered(mut self, refusal: Refusal) -> Self {
+        self.parts.died(Dimension::FirstByte);
+        self.parts.died(Dimension::Service);
+        self.refused(refusal)
+    }
+
+    fn refused(self, refusal: Refusal) -> Self {
+        Self { done: clock::now(), rows: Err(refusal), ..self }
+    }
+}
+
+impl Refusal {
+    fn of(error: &PgError, phase: Dimension) -> Self {
+        let failure = failure(error.trouble);
+        let phase = failure.is_without_answer().then_some(phase);
+        let seen = format!("{} {}: {}", error.at, error.trouble.what(), error.said);
+        Self {
+            failed: Box::new(Failed { failure, phase, expected: String::new(), seen }),
+            is_absence: error.is_absent(),
+            is_denial: error.is_denied(),
+        }
+    }
+
+    fn late(phase: Dimension, limit: Duration) -> Self {
+        let seen = format!("no answer of the database within {}", show(limit));
+        let failed = Box::new(Failed::in_phase(Failure::TimedOut, phase, seen));
+        Self { failed, is_absence: false, is_denial: false }
+    }
+}
+
+/// Whether the trouble is the statement's own, and the session as good as before.
+fn is_of_statement(trouble: Trouble) -> bool {
+    use Trouble::{Absent, Denied, GivenUp, NoReturning, ReadOnly, ReadsOnly, Rights, Statement, TooMuch};
+    matches!(
+        trouble,
+        Absent | Denied | GivenUp | NoReturning | ReadOnly | ReadsOnly | Rights | Statement | TooMuch
+    )
+}
+
+/// What trouble with a database is as a failure.
+fn failure(trouble: Trouble) -> Failure {
+    match trouble {
+        Trouble::Unreachable => Failure::Unreachable,
+        Trouble::TimedOut | Trouble::TooSlow | Trouble::GivenUp => Failure::TimedOut,
+        Trouble::Lost => Failure::Closed,
+        Trouble::Tls => Failure::Tls,
+        _ => Failure::Query,
+    }
+}
+
+/// The limits of one statement: `whole` from the moment it is taken, and no later than `end`.
+pub(super) fn deadline(timeouts: &Timeouts, taken: Instant, end: Option<Instant>) -> Instant {
+    let own = taken + timeouts.whole;
+    end.map_or(own, |end| own.min(end))
+}

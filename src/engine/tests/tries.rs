@@ -1,0 +1,120 @@
+//! Steps that are tried again, and steps that are not carried out.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::super::stopper;
+use super::harness::{
+    CONNECT, Script, ScriptedDial, Turn, Watcher, assert_nothing_is_lost, conduct, measure, millis, open,
+    paused,
+};
+use crate::plan::{ScenarioPlan, Tries};
+use crate::record::{Dimension, Failure, Histogram, StageMeasurement};
+
+const REFUSES: Turn = Turn::Raw(Duration::from_millis(20), "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n");
+
+/// One arrival whose step is tried several times.
+fn tried(tries: Tries) -> ScenarioPlan {
+    let mut plan = open(1.0, 1, 1);
+    plan.requests[0].tries = tries;
+    let mut shown = plan.shown.requests[0].clone();
+    (shown.hop_of, shown.name) = (Some(shown.name.clone()), format!("{}, each try", shown.name));
+    plan.shown.requests.push(shown);
+    plan
+}
+
+fn longest(stage: &StageMeasurement, dimension: Dimension) -> Duration {
+    stage.series.get(dimension).and_then(Histogram::max).unwrap()
+}
+
+#[test]
+fn a_step_that_is_answered_at_the_third_try_is_one_exchange_that_took_as_long_as_all_of_them() {
+    let plan = tried(Tries::Retry { times: 5, after: millis(100) });
+    let script = Script(vec![vec![REFUSES, REFUSES, Turn::Answer(millis(30))]]);
+    let scenario = measure(plan, script);
+    let (whole, each) = (&scenario.requests[0].measured, &scenario.requests[1].measured);
+    assert_eq!((whole.tally.exchanges, whole.tally.ok), (1, 1));
+    assert_eq!((each.tally.exchanges, each.tally.failed_by(Failure::Status)), (3, 2));
+    let all = CONNECT + millis(20 + 100 + 20 + 100 + 30);
+    assert!(longest(whole, Dimension::Latency).abs_diff(all) <= millis(1));
+    // The pauses and the tries before are time in which the target had no answer that would do.
+    assert!(longest(whole, Dimension::FirstByte).abs_diff(all) <= millis(1));
+    assert_nothing_is_lost(whole);
+    // A ceiling of 300 ms holds for all of it, and is not counted against a try.
+    assert_eq!((whole.tally.ceilings[0].judged, each.tally.ceilings.len()), (1, 0));
+}
+
+#[test]
+fn a_step_that_never_succeeds_says_how_often_it_was_tried() {
+    let scenario = measure(tried(Tries::Retry { times: 2, after: Duration::ZERO }), Script::always(REFUSES));
+    let measured = &scenario.requests[0].measured;
+    assert_eq!((measured.tally.exchanges, measured.tally.failed()), (1, 1));
+    let evidence = measured.evidence.by_count()[0].clone();
+    assert_eq!(evidence.failure, Failure::Status);
+    assert!(evidence.seen.ends_with("(3 tries in 65 ms)"), "{}", evidence.seen);
+}
+
+#[test]
+fn polling_gives_up_when_its_time_is_over_however_long_the_target_takes() {
+    let plan = tried(Tries::Poll { every: millis(200), within: millis(1_000) });
+    let script = Script(vec![vec![REFUSES, REFUSES, Turn::Hang]]);
+    let scenario = measure(plan, script);
+    let evidence = scenario.requests[0].measured.evidence.by_count()[0].clone();
+    assert_eq!(evidence.failure, Failure::TimedOut);
+    assert!(evidence.seen.ends_with("(3 tries in 1.2 s)"), "{}", evidence.seen);
+}
+
+#[test]
+fn a_run_that_is_asked_to_end_ends_between_two_tries() {
+    let plan = tried(Tries::Poll { every: Duration::from_secs(60), within: Duration::from_secs(600) });
+    let (stopper, stop) = stopper();
+    let dial = ScriptedDial::new(Script::always(REFUSES));
+    let asked = Rc::clone(&dial.requests);
+    let measurement = paused(async {
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            stopper.ask();
+        });
+        conduct(plan, vec![dial], &mut Watcher::default(), stop).await.unwrap()
+    });
+    assert_eq!((asked.borrow().len(), measurement.scenarios[0].abandoned), (1, 1));
+    assert!(measurement.elapsed < Duration::from_secs(10), "{:?}", measurement.elapsed);
+}
+
+#[test]
+fn a_step_that_lacks_a_variable_is_not_carried_out_and_those_around_it_are() {
+    let mut plan = open(1.0, 1, 1);
+    let mut second = plan.requests[0].clone();
+    (second.place, second.lacks) = (1, Some("variable `KEY` is not set".to_owned()));
+    let mut third = plan.requests[0].clone();
+    third.place = 2;
+    plan.requests.extend([second, third]);
+    for name in ["second", "third"] {
+        let mut shown = plan.shown.requests[0].clone();
+        name.clone_into(&mut shown.name);
+        plan.shown.requests.push(shown);
+    }
+    let scenario = measure(plan, Script::always(Turn::Answer(millis(10))));
+    let made = |at: usize| scenario.requests[at].measured.tally.exchanges;
+    assert_eq!((made(0), made(1), made(2)), (1, 0, 1));
+    let evidence = scenario.requests[1].measured.evidence.by_count()[0].clone();
+    assert_eq!(
+        (evidence.failure, evidence.seen.as_str()),
+        (Failure::NotConfigured, "variable `KEY` is not set")
+    );
+}
+
+#[test]
+fn a_page_that_may_be_absent_is_so_by_404_alone() {
+    for (answer, failure) in [
+        ("HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n", Failure::Absent),
+        ("HTTP/1.1 410 No\r\ncontent-length: 0\r\n\r\n", Failure::Status),
+    ] {
+        let mut plan = open(1.0, 1, 1);
+        plan.requests[0].may_be_absent = true;
+        let scenario = measure(plan, Script::always(Turn::Raw(millis(5), answer)));
+        let measured = &scenario.requests[0].measured;
+        assert_eq!(measured.evidence.by_count()[0].failure, failure);
+        assert_eq!(measured.tally.exchanges, u64::from(failure == Failure::Status));
+    }
+}

@@ -1,0 +1,325 @@
+//! What is known only while running: values that steps capture and that later steps send.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use url::Url;
+
+use crate::expect::{Check, JsonExpectation, JsonRule};
+
+/// What is left as it is where a value becomes a part of a URL (RFC 3986, section 2.3).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The values of one arrival, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Values(BTreeMap<String, Value>);
+
+/// A value that no earlier step yielded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown(pub String);
+
+/// Why a step cannot be put together from the values of its arrival.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unfit {
+    /// A value is not known.
+    Unknown(Unknown),
+    /// A value cannot stand where it belongs; says where that is.
+    Unsendable(&'static str),
+}
+
+impl From<Unknown> for Unfit {
+    fn from(unknown: Unknown) -> Self {
+        Self::Unknown(unknown)
+    }
+}
+
+impl Values {
+    /// The value that is made anew for each arrival: a random UUID.
+    pub const UUID: &'static str = "uuid";
+
+    /// The values that an arrival begins with.
+    pub fn of_arrival() -> Self {
+        let uuid = uuid::Uuid::new_v4().to_string();
+        Self(BTreeMap::from([(Self::UUID.to_owned(), Value::String(uuid))]))
+    }
+
+    /// Takes in what a step captured.
+    pub fn extend(&mut self, captured: impl IntoIterator<Item = (String, Value)>) {
+        self.0.extend(captured);
+    }
+
+    /// Every value as a text, to be kept out of what is shown.
+    pub fn texts(&self) -> impl Iterator<Item = String> {
+        let captured = self.0.iter().filter(|(name, _)| *name != Self::UUID);
+        captured.map(|(_, value)| text_of(value))
+    }
+
+    fn get(&self, name: &str) -> Result<&Value, Unknown> {
+        self.0.get(name).ok_or_else(|| Unknown(name.to_owned()))
+    }
+}
+
+/// A value as it stands in a text: a text as it is, anything else as JSON.
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A piece of a text.
+#[derive(Debug, Clone, PartialEq)]
+enum Bit {
+    Fixed(String),
+    Value(String),
+}
+
+/// A text in which live values stand.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LiveText(Vec<Bit>);
+
+impl LiveText {
+    pub(super) fn push(&mut self, fixed: &str) {
+        match self.0.last_mut() {
+            Some(Bit::Fixed(text)) => text.push_str(fixed),
+            _ => self.0.push(Bit::Fixed(fixed.to_owned())),
+        }
+    }
+
+    pub(super) fn push_value(&mut self, name: &str) {
+        self.0.push(Bit::Value(name.to_owned()));
+    }
+
+    /// The same text after another.
+    pub(super) fn after(mut self, text: &str) -> Self {
+        self.0.insert(0, Bit::Fixed(text.to_owned()));
+        self
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.0.iter().any(|bit| matches!(bit, Bit::Value(_)))
+    }
+
+    /// The text with its values.
+    pub fn fill(&self, values: &Values) -> Result<String, Unknown> {
+        self.fill_as(values, |text| text)
+    }
+
+    fn fill_as(&self, values: &Values, escape: impl Fn(String) -> String) -> Result<String, Unknown> {
+        let mut filled = String::new();
+        for bit in &self.0 {
+            match bit {
+                Bit::Fixed(text) => filled.push_str(text),
+                Bit::Value(name) => filled.push_str(&escape(text_of(values.get(name)?))),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// The value itself where the text is one alone, so that a number stays one; else the text.
+    fn fill_json(&self, values: &Values) -> Result<Value, Unknown> {
+        match self.0.as_slice() {
+            [Bit::Value(name)] => values.get(name).cloned(),
+            _ => self.fill(values).map(Value::String),
+        }
+    }
+}
+
+/// A JSON value in whose texts live values stand.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LiveJson {
+    /// None stand in it.
+    Fixed(Value),
+    /// A text; a value alone in it keeps its JSON type.
+    Text(LiveText),
+    /// A list.
+    Array(Vec<LiveJson>),
+    /// An object.
+    Object(Vec<(String, LiveJson)>),
+}
+
+impl LiveJson {
+    /// The value.
+    pub fn fill(&self, values: &Values) -> Result<Value, Unknown> {
+        match self {
+            Self::Fixed(value) => Ok(value.clone()),
+            Self::Text(text) => text.fill_json(values),
+            Self::Array(list) => list.iter().map(|value| value.fill(values)).collect(),
+            Self::Object(entries) => {
+                entries.iter().map(|(key, value)| Ok((key.clone(), value.fill(values)?))).collect()
+            }
+        }
+    }
+
+    /// The value, where no live one stands in it.
+    pub(super) fn fixed(&self) -> Option<Value> {
+        match self {
+            Self::Fixed(value) => Some(value.clone()),
+            Self::Text(_) => None,
+            Self::Array(list) => list.iter().map(Self::fixed).collect(),
+            Self::Object(entries) => {
+                entries.iter().map(|(key, value)| Some((key.clone(), value.fixed()?))).collect()
+            }
+        }
+    }
+}
+
+/// A body in which live values stand.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LiveBody {
+    /// As it is.
+    Text(LiveText),
+    /// As JSON.
+    Json(LiveJson),
+}
+
+/// An expectation in which live values stand.
+#[derive(Debug, Clone)]
+pub enum LiveCheck {
+    /// The body contains the text.
+    Contains(LiveText),
+    /// The body does not contain the text.
+    Lacks(LiveText),
+    /// What stands at a JSON pointer follows a rule about the value.
+    Json(String, LiveJson, fn(Value) -> JsonRule),
+}
+
+impl LiveCheck {
+    fn fill(&self, values: &Values) -> Result<Check, Unknown> {
+        Ok(match self {
+            Self::Contains(text) => Check::contains(&text.fill(values)?),
+            Self::Lacks(text) => Check::lacks(&text.fill(values)?),
+            Self::Json(pointer, value, rule) => {
+                Check::Json(JsonExpectation { pointer: pointer.clone(), rule: rule(value.fill(values)?) })
+            }
+        })
+    }
+}
+
+/// What of a step is put together anew for each arrival.
+#[derive(Debug, Clone, Default)]
+pub struct Live {
+    pub(super) url: Option<LiveText>,
+    pub(super) headers: Vec<(HeaderName, LiveText)>,
+    pub(super) body: Option<LiveBody>,
+    /// Expectations by their place in the order of judging.
+    pub(super) checks: Vec<(usize, LiveCheck)>,
+}
+
+impl Live {
+    /// Whether the message has to be put together anew.
+    pub fn is_sent(&self) -> bool {
+        self.url.is_some() || !self.headers.is_empty() || self.body.is_some()
+    }
+
+    /// Whether the expectations have to be put together anew.
+    pub fn is_expected(&self) -> bool {
+        !self.checks.is_empty()
+    }
+
+    /// The URL, where values stand in it; they are percent-encoded.
+    pub fn url(&self, values: &Values) -> Result<Option<Url>, Unfit> {
+        let Some(text) = &self.url else { return Ok(None) };
+        let filled = text.fill_as(values, |text| utf8_percent_encode(&text, UNRESERVED).to_string())?;
+        Url::parse(&filled).map(Some).map_err(|_| Unfit::Unsendable("the URL"))
+    }
+
+    /// Replaces the headers in which values stand; one that comes to nothing is left out.
+    pub fn fill_headers(&self, headers: &mut HeaderMap, values: &Values) -> Result<(), Unfit> {
+        for (name, text) in &self.headers {
+            let text = text.fill(values)?;
+            if text.is_empty() {
+                headers.remove(name);
+                continue;
+            }
+            let mut value =
+                HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Unfit::Unsendable("a header"))?;
+            value.set_sensitive(true);
+            headers.insert(name.clone(), value);
+        }
+        Ok(())
+    }
+
+    /// The body, where values stand in it.
+    pub fn body(&self, values: &Values) -> Result<Option<Bytes>, Unknown> {
+        Ok(match &self.body {
+            None => None,
+            Some(LiveBody::Text(text)) => Some(text.fill(values)?.into()),
+            Some(LiveBody::Json(json)) => Some(json.fill(values)?.to_string().into()),
+        })
+    }
+
+    /// The expectations in which values stand, by their place in the order of judging.
+    pub fn checks(&self, values: &Values) -> Result<Vec<(usize, Check)>, Unknown> {
+        self.checks.iter().map(|(at, check)| Ok((*at, check.fill(values)?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn values(captured: Value) -> Values {
+        let mut values = Values::of_arrival();
+        values.extend(captured.as_object().unwrap().clone());
+        values
+    }
+
+    fn text(bits: &[&str]) -> LiveText {
+        let mut text = LiveText::default();
+        for bit in bits {
+            match bit.strip_prefix('@') {
+                Some(name) => text.push_value(name),
+                None => text.push(bit),
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn a_value_alone_keeps_its_type_in_json_and_becomes_text_beside_text() {
+        let values = values(json!({ "id": 7, "tags": ["a"] }));
+        let json = LiveJson::Object(vec![
+            ("id".to_owned(), LiveJson::Text(text(&["@id"]))),
+            ("path".to_owned(), LiveJson::Text(text(&["/", "@id"]))),
+            ("tags".to_owned(), LiveJson::Array(vec![LiveJson::Text(text(&["@tags"]))])),
+        ]);
+        assert_eq!(json.fill(&values).unwrap(), json!({ "id": 7, "path": "/7", "tags": [["a"]] }));
+        assert_eq!(json.fixed(), None);
+    }
+
+    #[test]
+    fn a_value_never_leaves_its_segment_of_the_url() {
+        let values = values(json!({ "id": "a/b?c#d" }));
+        let url = Some(text(&["http://example.org/x/", "@id", "?y"]));
+        let live = Live { url, ..Live::default() };
+        assert_eq!(live.url(&values).unwrap().unwrap().as_str(), "http://example.org/x/a%2Fb%3Fc%23d?y");
+    }
+
+    #[test]
+    fn a_header_that_comes_to_nothing_is_not_sent_and_one_that_breaks_the_line_is_refused() {
+        let name = HeaderName::from_static("mcp-session-id");
+        let live = Live { headers: vec![(name.clone(), text(&["@id"]))], ..Live::default() };
+        let mut headers = HeaderMap::new();
+        live.fill_headers(&mut headers, &values(json!({ "id": "s-1" }))).unwrap();
+        assert!(headers[&name].is_sensitive() && headers[&name] == "s-1");
+        live.fill_headers(&mut headers, &values(json!({ "id": "" }))).unwrap();
+        assert!(headers.is_empty());
+        let broken = live.fill_headers(&mut headers, &values(json!({ "id": "a\r\nb: c" })));
+        assert_eq!(broken, Err(Unfit::Unsendable("a header")));
+    }
+
+    #[test]
+    fn what_no_step_yielded_is_named() {
+        let unknown = text(&["x", "@missing"]).fill(&Values::of_arrival());
+        assert_eq!(unknown, Err(Unknown("missing".to_owned())));
+    }
+
+    #[test]
+    fn each_arrival_has_a_uuid_of_its_own() {
+        let uuid = || text(&["@uuid"]).fill(&Values::of_arrival()).unwrap();
+        assert_ne!(uuid(), uuid());
+    }
+}

@@ -1,0 +1,67 @@
+//! One SQL step: its database, its statement, its values.
+
+use super::filling::{Filled, Filler};
+use super::live::{Live, LiveText};
+use super::request::Asking;
+use super::{AskPlan, SqlPlan};
+use crate::postgres::{Address, AddressError, Statement, StatementError};
+use crate::scenario::file::Request;
+use crate::scenario::{Field, Scenario, Template};
+
+/// How much of a statement is shown, in characters.
+const SHOWN: usize = 120;
+
+/// What a database is taken to be while a variable is missing: none that would ever be asked.
+const PLACEHOLDER: &str = "postgresql://placeholder@127.0.0.1:1/placeholder";
+
+/// The statement of a step; nothing where something is wrong.
+pub(super) fn resolve(scenario: &Scenario, request: &Request, filler: &mut Filler<'_>) -> Option<Asking> {
+    let (name, field) = scenario.file.database_of(request)?;
+    let address = address(field, filler);
+    let values: Vec<_> =
+        request.values.given().into_iter().flatten().map(|field| value(field, filler)).collect();
+    let (address, values) = (address?, values.into_iter().collect::<Option<_>>()?);
+    let (place, text) = request.sql.placed()?;
+    let writes = request.writes.given() == Some(&true);
+    let read = if writes { Statement::writing } else { Statement::reading };
+    let statement = match read(text.as_str()) {
+        Ok(statement) => statement,
+        Err(StatementError { problem, remedy }) => return filler.complain(&place.value, problem, remedy),
+    };
+    Some(Asking {
+        line: format!("SQL {name}: {}", shown(text.as_str())),
+        headers: Vec::new(),
+        ask: AskPlan::Sql(SqlPlan { address, statement, values }),
+        live: Live::default(),
+    })
+}
+
+/// Where a database is. Its URL is a secret, and the password in it another.
+fn address(field: &Field<Template>, filler: &mut Filler<'_>) -> Option<Address> {
+    let (place, template) = field.placed()?;
+    let text = filler.fill(&place.value, template)?;
+    let url = if text.guessed { PLACEHOLDER } else { text.value.trim() };
+    match Address::parse(url) {
+        Ok(address) => {
+            filler.secrets.extend(address.secret().map(str::to_owned));
+            Some(address)
+        }
+        Err(AddressError { problem, remedy }) => filler.complain(&place.value, problem, remedy),
+    }
+}
+
+fn value(field: &Field<Template>, filler: &mut Filler<'_>) -> Option<LiveText> {
+    let (place, template) = field.placed()?;
+    let Filled { value, live, .. } = filler.fill_live(&place.value, template)?;
+    Some(live.unwrap_or_else(|| LiveText::default().after(&value)))
+}
+
+/// A statement on one line, cut where it is long.
+fn shown(statement: &str) -> String {
+    let line = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= SHOWN {
+        return line;
+    }
+    let cut: String = line.chars().take(SHOWN).collect();
+    format!("{cut}…")
+}
