@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change lands: formatting, lints, all tests, documentation.
 # Needs a Rust toolchain and a C compiler; the tests start their own servers on free loopback ports and end them.
-# Three more programs are installed where they are missing and may be (root on Debian):
+# Four more programs are installed where they are missing and may be (root on Debian):
 # - Chromium or Chrome, in which reports are opened; TOLLGATE_TESTS_WITHOUT_BROWSER=1 goes without, TOLLGATE_BROWSER names
 #   another one.
 # - PostgreSQL and PgBouncer, which tests start for themselves and end; TOLLGATE_TESTS_WITHOUT_DATABASE=1 goes without,
 #   TOLLGATE_TESTS_PG_BIN names the folder of other server programs.
+# - Node.js, 18 or later, on whose `fetch` synthetic-check is checked; TOLLGATE_TESTS_WITHOUT_NODE=1 goes without.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -13,7 +14,7 @@ cd "$(dirname "$0")"
 for name in $(compgen -v TOLLGATE_ || true); do
   case $name in TOLLGATE_TESTS_* | TOLLGATE_BROWSER) ;; *) unset "$name" ;; esac
 done
-for name in DATABASE_URL $(compgen -v PG || true); do unset "$name"; done
+for name in DATABASE_URL $(compgen -v PG || true) $(compgen -v SYNTHETIC_CHECK_ || true); do unset "$name"; done
 
 step() { printf '\n== %s\n' "$*"; }
 fail() { printf 'test.sh: %s\n' "$*" >&2; exit 1; }
@@ -62,6 +63,13 @@ if [ -n "${TOLLGATE_TESTS_PG_BIN:-}" ] && ! has_postgres; then
   fail "TOLLGATE_TESTS_PG_BIN names $TOLLGATE_TESTS_PG_BIN, which holds no postgres"
 fi
 
+node_major() { node --version 2>/dev/null | sed -n 's/^v\([0-9]*\).*/\1/p'; }
+if [ -z "${TOLLGATE_TESTS_WITHOUT_NODE:-}" ] && command -v node >/dev/null; then
+  major=$(node_major)
+  [ "${major:-0}" -ge 18 ] ||
+    fail "node $(node --version) has no fetch; install 18 or later, or set TOLLGATE_TESTS_WITHOUT_NODE=1 to go without"
+fi
+
 missing=() remedies=()
 if [ -z "${TOLLGATE_TESTS_WITHOUT_BROWSER:-}" ] && ! browser; then
   missing+=(chromium)
@@ -72,6 +80,10 @@ if [ -z "${TOLLGATE_TESTS_WITHOUT_DATABASE:-}" ]; then
   has_postgres || missing+=(postgresql)
   has_pgbouncer || missing+=(pgbouncer)
   [ ${#missing[@]} = "$before" ] || remedies+=("TOLLGATE_TESTS_WITHOUT_DATABASE=1 to leave the database untested")
+fi
+if [ -z "${TOLLGATE_TESTS_WITHOUT_NODE:-}" ] && ! command -v node >/dev/null; then
+  missing+=(nodejs)
+  remedies+=("TOLLGATE_TESTS_WITHOUT_NODE=1 to compare synthetic-check with nothing")
 fi
 
 # Debian makes a cluster for the system when its server is installed, and starts that and PgBouncer. The tests need the
@@ -96,7 +108,7 @@ as_debian_root='
 if [ ${#missing[@]} != 0 ]; then
   printf -v or ', or set %s' "${remedies[@]}"
   [ "$(uname)" != Darwin ] ||
-    fail "not found: ${missing[*]}; install them by Homebrew (as --cask google-chrome, postgresql@17, pgbouncer)$or"
+    fail "not found: ${missing[*]}; install them by Homebrew (as --cask google-chrome, postgresql@17, pgbouncer, node)$or"
   command -v apt-get >/dev/null || fail "not found: ${missing[*]}, and there is no apt-get; install them by hand$or"
   as_root=""
   [ "$(id -u)" = 0 ] || { sudo -n true 2>/dev/null && as_root="sudo -n"; } ||
@@ -104,6 +116,10 @@ if [ ${#missing[@]} != 0 ]; then
   step "installing ${missing[*]}"
   $as_root sh -c "$as_debian_root" install "${missing[@]}" </dev/null ||
     fail "apt-get could not install ${missing[*]}; install them by hand$or"
+  if [[ " ${missing[*]} " = *" nodejs "* ]]; then
+    major=$(node_major)
+    [ "${major:-0}" -ge 18 ] || fail "the nodejs that apt-get installed is older than 18; install another by hand$or"
+  fi
 fi
 
 # A snapshot that differs is a failure here, never a file to be looked at later.
@@ -130,6 +146,7 @@ fi
 step "tests"
 [ -z "${TOLLGATE_TESTS_WITHOUT_BROWSER:-}" ] || echo "left out, as asked: opening reports in a browser"
 [ -z "${TOLLGATE_TESTS_WITHOUT_DATABASE:-}" ] || echo "left out, as asked: everything that needs PostgreSQL or PgBouncer"
+[ -z "${TOLLGATE_TESTS_WITHOUT_NODE:-}" ] || echo "left out, as asked: comparing synthetic-check with fetch of Node.js"
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --locked --no-fail-fast
 else

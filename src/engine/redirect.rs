@@ -7,7 +7,7 @@ use url::Url;
 
 use super::http::Asked;
 use crate::expect::Unmet;
-use crate::plan::TargetPlan;
+use crate::plan::ScenarioPlan;
 use crate::record::Failure;
 use crate::recorder::Failed;
 
@@ -16,23 +16,30 @@ const OF_A_BODY: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANG
 
 /// How far redirects are followed.
 #[derive(Debug, Clone)]
-pub(super) struct Rules {
-    /// Hosts that may be led to, lower case.
-    hosts: Vec<String>,
+pub(super) enum Rules {
+    /// To these hosts alone, lower case.
+    To(Vec<String>),
+    /// To any host.
+    Anywhere,
 }
 
 impl Rules {
-    /// The base URL's host and those that are allowed beside it.
-    pub(super) fn of(target: &TargetPlan) -> Self {
-        let home = target.base_url.host_str().map(str::to_ascii_lowercase);
-        let allowed = target.allowed_hosts.iter().map(|host| host.to_ascii_lowercase());
-        Self { hosts: home.into_iter().chain(allowed).collect() }
+    /// The hosts that the scenario's requests name, and those that are allowed beside them.
+    pub(super) fn of(plan: &ScenarioPlan) -> Self {
+        let named = plan.requests.iter().filter_map(|request| request.http()?.url.host_str());
+        let home = plan.target.base_url.host_str().into_iter();
+        let allowed = plan.target.allowed_hosts.iter().map(String::as_str);
+        let mut hosts: Vec<_> = home.chain(named).chain(allowed).map(str::to_ascii_lowercase).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        Self::To(hosts)
     }
 
     fn allow(&self, url: &Url) -> bool {
+        let Self::To(hosts) = self else { return true };
         let host = url.host_str().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        self.hosts.iter().any(|allowed| allowed == host || allowed == bare)
+        hosts.iter().any(|allowed| allowed == host || allowed == bare)
     }
 }
 
@@ -151,8 +158,7 @@ mod tests {
         if let Some(location) = location {
             answer.insert(LOCATION, HeaderValue::from_bytes(location).unwrap());
         }
-        let rules =
-            Rules { hosts: vec!["example.org".to_owned(), "login.test".to_owned(), "::1".to_owned()] };
+        let rules = Rules::To(vec!["example.org".to_owned(), "login.test".to_owned(), "::1".to_owned()]);
         let status = StatusCode::from_u16(status).unwrap();
         next(&asked(method), status, &answer, &rules, (followed, limit))
     }

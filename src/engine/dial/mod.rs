@@ -31,9 +31,7 @@ use names::{Addresses, Names};
 use tls::Tls;
 use turns::Turns;
 
-#[cfg(test)]
-pub(super) use lookup::Finding;
-pub(super) use lookup::{Resolver, SystemResolver};
+pub(super) use lookup::{Finding, Resolver, SystemResolver};
 pub(super) use names::Origin;
 pub(super) use reached::Reached;
 pub use trouble::HandshakeTrouble;

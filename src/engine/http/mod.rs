@@ -10,9 +10,9 @@ use bytes::Bytes;
 use http::response;
 use tokio::time::timeout_at;
 
-use super::clock::Instant;
+use super::clock::{self, Instant};
 use super::dial::{Dialled, Spoken, Version, timed_out};
-use crate::expect::{Expectations, Unmet};
+use crate::expect::{Captures, Expectations, Unmet};
 use crate::plan::Timeouts;
 use crate::record::Dimension;
 use crate::recorder::{Failed, Parts};
@@ -125,10 +125,20 @@ impl Channel {
     }
 }
 
+/// The head of an answer whose body may be still on its way, or never come to an end.
+pub(super) struct Head {
+    /// When all of it was there.
+    pub(super) at: Instant,
+    pub(super) parts: response::Parts,
+}
+
 /// Takes in the body of an answer.
 pub(super) struct Basket<'a> {
     expectations: &'a Expectations,
+    needs_body: bool,
     kept: &'a mut Vec<u8>,
+    /// Where the head is put before the body comes, if anybody asks for it.
+    head: Option<&'a mut Option<Head>>,
     /// Body bytes received.
     pub(super) received: u64,
 }
@@ -137,11 +147,23 @@ impl<'a> Basket<'a> {
     /// The most memory for bodies that is kept between exchanges.
     const MEMORY_KEPT: usize = 256 << 10;
 
-    /// A basket that keeps what the expectations look at; `kept` is only memory to be used again.
-    pub(super) fn new(expectations: &'a Expectations, kept: &'a mut Vec<u8>) -> Self {
+    /// A basket that keeps what expectations and captures look at; `kept` is only memory to be used again.
+    pub(super) fn new(expectations: &'a Expectations, captures: &Captures, kept: &'a mut Vec<u8>) -> Self {
         kept.clear();
         kept.shrink_to(Self::MEMORY_KEPT);
-        Self { expectations, kept, received: 0 }
+        let needs_body = expectations.needs_body() || captures.needs_body();
+        Self { expectations, needs_body, kept, head: None, received: 0 }
+    }
+
+    /// The same basket, which puts the head into `head` as soon as that is there.
+    pub(super) fn with_head(self, head: &'a mut Option<Head>) -> Self {
+        Self { head: Some(head), ..self }
+    }
+
+    fn see(&mut self, parts: &response::Parts) {
+        if let Some(head) = &mut self.head {
+            **head = Some(Head { at: clock::now(), parts: parts.clone() });
+        }
     }
 
     fn take(&mut self, data: &[u8]) -> Result<(), Failed> {
@@ -149,7 +171,7 @@ impl<'a> Basket<'a> {
         if self.received > self.expectations.max_body().0 {
             return Err(unmet(self.expectations.too_large()));
         }
-        if self.expectations.needs_body() {
+        if self.needs_body {
             self.kept.extend_from_slice(data);
         }
         Ok(())
@@ -201,6 +223,13 @@ impl Limits {
     pub(super) fn new(timeouts: &Timeouts, taken: Instant) -> Self {
         let Timeouts { first_byte, whole, .. } = *timeouts;
         Self { deadline: taken + whole, first_byte, whole }
+    }
+
+    /// The same, and over by `end`.
+    pub(super) fn until(self, end: Option<Instant>) -> Self {
+        let Some(end) = end.filter(|&end| end < self.deadline) else { return self };
+        let whole = self.whole.saturating_sub(self.deadline - end);
+        Self { deadline: end, whole, ..self }
     }
 
     /// When the first byte of the answer to what was sent at `sent` must have come in.

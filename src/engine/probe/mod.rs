@@ -1,8 +1,9 @@
-//! Looks at this machine and at targets as a run would meet them, without sending a request.
+//! Looks at this machine and at targets as a run would meet them; [`fetch`] alone sends a request.
 //!
 //! Each function measures or reads one thing now, by the parts that carry runs out; what to make of it is for others to
 //! say. None of them blocks for longer than it is told.
 
+mod fetch;
 mod reach;
 mod timers;
 
@@ -14,6 +15,7 @@ use crate::plan::{Plan, Trust};
 
 pub use super::descriptors::Descriptors;
 pub use super::dial::{HandshakeTrouble, Roots};
+pub use fetch::{Fetch, Fetched, HopSeen, Legs, Question, Unanswered, fetch};
 pub use reach::{Door, Found, Names, Reach, Refused, Spoke, reach};
 pub use timers::{Timers, timers};
 

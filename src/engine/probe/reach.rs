@@ -180,7 +180,7 @@ async fn knock(dial: &TcpDial, origin: &Origin, limit: Duration) -> Result<Spoke
 }
 
 impl Refused {
-    fn new(failed: Failed, trouble: Option<HandshakeTrouble>) -> Self {
+    pub(super) fn new(failed: Failed, trouble: Option<HandshakeTrouble>) -> Self {
         Self { failure: failed.failure, phase: failed.phase, seen: failed.seen, trouble }
     }
 

@@ -1,0 +1,309 @@
+//! One GET, carried out as `fetch` of browsers and Node.js would: redirects followed to wherever they lead, the time
+//! taken when the final answer's headers are there.
+//!
+//! It is not an exchange of a run: nothing is due, no expectation judges it, and its figure holds name, connections and
+//! redirects. What of it was what is told beside it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use tokio::task::LocalSet;
+use url::Url;
+
+use super::super::clock::{self, Instant};
+use super::super::dial::{
+    Dial as _, Finding, HandshakeTrouble, Origin, Resolver, SystemResolver, TcpDial, Terms,
+};
+use super::super::http::{Asked, Basket, Channel, Head, Limits, Message, NotSent, Served, Unsendable};
+use super::super::redirect::{self, Next, Rules};
+use super::super::{EngineError, runtime};
+use super::reach::Refused;
+use crate::expect::{Captures, Check, Expectation, Expectations};
+use crate::plan::{Family, Protocol, TargetPlan, Timeouts, Trust};
+use crate::record::{Dimension, Failure};
+use crate::recorder::{Failed, Parts};
+use crate::units::ByteSize;
+
+/// How many redirects are followed (<https://fetch.spec.whatwg.org/#http-redirect-fetch>).
+const MOST_REDIRECTS: u32 = 20;
+
+/// The most that is read of a body.
+const MOST_OF_BODY: ByteSize = ByteSize(1 << 20);
+
+/// What is asked for.
+#[derive(Clone)]
+pub struct Question {
+    /// A URL of `http` or `https`, without user information.
+    pub url: Url,
+    /// Every header but `host`. Those marked sensitive stay with the URL's origin.
+    pub headers: HeaderMap,
+    /// How long all of it may take, the body included.
+    pub timeout: Duration,
+}
+
+/// What came of a question.
+#[derive(Debug, Clone)]
+pub struct Fetch {
+    /// The redirects that were followed, in order.
+    pub hops: Vec<HopSeen>,
+    /// The final answer, or why there is none.
+    pub end: Result<Fetched, Unanswered>,
+}
+
+/// A redirect that was followed.
+#[derive(Debug, Clone)]
+pub struct HopSeen {
+    /// Its status.
+    pub status: StatusCode,
+    /// What was asked for.
+    pub from: Url,
+    /// Where it led.
+    pub to: Url,
+    /// What it took, up to its headers.
+    pub legs: Legs,
+    /// Whether sensitive headers were left out from here on, as it led to another origin.
+    pub left_credentials: bool,
+}
+
+/// The final answer.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// Its status.
+    pub status: StatusCode,
+    /// The URL it is of.
+    pub url: Url,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// What it took, up to its headers.
+    pub legs: Legs,
+    /// From the start to its headers, look-ups, connections and redirects included.
+    pub to_headers: Duration,
+    /// The first of its body as it came, at most 1 MiB.
+    pub body: Vec<u8>,
+    /// Why there is no more of the body than that; `None` where it is complete.
+    pub cut: Option<String>,
+}
+
+/// How one request's time passed; what was not entered took no time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Legs {
+    /// Looking the name up.
+    pub lookup: Duration,
+    /// The TCP handshake.
+    pub connect: Duration,
+    /// The TLS handshake.
+    pub tls: Duration,
+    /// From the request sent to the answer's headers.
+    pub answer: Duration,
+}
+
+/// Why there is no final answer.
+#[derive(Debug, Clone)]
+pub struct Unanswered {
+    /// The URL that was asked last.
+    pub url: Url,
+    /// What was met.
+    pub refused: Refused,
+    /// From the start to the failure.
+    pub after: Duration,
+}
+
+/// Asks, on new connections of HTTP/1.1, and follows redirects to any host, at most 20.
+///
+/// A name's IPv4 addresses are tried first. The error says that nothing could be sent.
+pub fn fetch(question: &Question) -> Result<Fetch, EngineError> {
+    let terms = Terms::new(&target(question), true)?;
+    let runtime = runtime()?;
+    let fetch = LocalSet::new().block_on(&runtime, async {
+        let asked = Asked {
+            method: Method::GET,
+            url: question.url.clone(),
+            headers: question.headers.clone(),
+            body: Bytes::new(),
+        };
+        Journey::begin(terms, &question.timeout).end(asked).await
+    });
+    // A name look-up that hangs in the system must not keep anybody waiting.
+    runtime.shutdown_background();
+    Ok(fetch)
+}
+
+fn target(question: &Question) -> TargetPlan {
+    TargetPlan {
+        base_url: question.url.clone(),
+        protocol: Protocol::Http1,
+        trust: Trust::System,
+        identity: None,
+        family: Family::Any,
+        resolve: Vec::new(),
+        allowed_hosts: Vec::new(),
+        dns_refresh: question.timeout,
+        tls_resumption: false,
+        timeouts: timeouts(question.timeout),
+    }
+}
+
+fn timeouts(whole: Duration) -> Timeouts {
+    Timeouts { dns: whole, connect: whole, tls: whole, first_byte: whole, whole }
+}
+
+/// A question on its way.
+struct Journey {
+    dial: TcpDial,
+    start: Instant,
+    limits: Limits,
+    /// Makes baskets keep what comes.
+    keeping: Expectations,
+    /// The connection of the request before.
+    kept: Option<(Origin, Channel)>,
+}
+
+/// One request that was answered.
+struct Leg {
+    head: Head,
+    legs: Legs,
+    body: Vec<u8>,
+    cut: Option<Failed>,
+}
+
+impl Journey {
+    fn begin(terms: Terms, timeout: &Duration) -> Self {
+        // An expectation that every body meets, for which it is kept.
+        let looks = Expectation { written: String::new(), check: Check::contains("") };
+        let start = clock::now();
+        Self {
+            dial: TcpDial::new(terms, 0, Box::new(V4First(SystemResolver))),
+            start,
+            limits: Limits::new(&timeouts(*timeout), start),
+            keeping: Expectations::new(vec![looks], MOST_OF_BODY),
+            kept: None,
+        }
+    }
+
+    /// Asks until an answer is no redirect.
+    async fn end(mut self, mut asked: Asked) -> Fetch {
+        let mut hops = Vec::new();
+        let mut followed = 0;
+        loop {
+            let leg = match self.leg(&asked).await {
+                Ok(leg) => leg,
+                Err(failed) => return Fetch { hops, end: Err(self.unanswered(asked.url, failed)) },
+            };
+            let (status, headers) = (leg.head.parts.status, &leg.head.parts.headers);
+            match redirect::next(&asked, status, headers, &Rules::Anywhere, (followed, MOST_REDIRECTS)) {
+                Next::Final => return Fetch { hops, end: Ok(self.fetched(asked.url, leg)) },
+                Next::Refused(failed) => {
+                    return Fetch { hops, end: Err(self.unanswered(asked.url, failed)) };
+                }
+                Next::Follow(next) => {
+                    hops.push(HopSeen {
+                        status,
+                        left_credentials: has_credentials(&asked) && !has_credentials(&next),
+                        from: asked.url,
+                        to: next.url.clone(),
+                        legs: leg.legs,
+                    });
+                    followed += 1;
+                    asked = *next;
+                }
+            }
+        }
+    }
+
+    /// Sends one request; it is answered when its answer's headers are there, whatever becomes of the body.
+    async fn leg(&mut self, asked: &Asked) -> Result<Leg, Failed> {
+        let message = Message::new(asked).map_err(unsendable)?;
+        let origin = Origin::of(&asked.url).ok_or_else(|| unsendable(Unsendable("the target's host")))?;
+        let (mut parts, mut body, mut head) = (Parts::default(), Vec::new(), None);
+        loop {
+            let (mut channel, is_new) = self.channel(&origin, &mut parts).await?;
+            let sent = clock::now();
+            let mut basket = Basket::new(&self.keeping, &Captures::default(), &mut body).with_head(&mut head);
+            match channel.exchange(&message, sent, self.limits, &mut parts, &mut basket).await {
+                Err(NotSent(failed)) if is_new => return Err(*failed),
+                Err(NotSent(_)) => {}
+                Ok(Served { answer, reusable, .. }) => {
+                    self.kept = reusable.then_some((origin, channel));
+                    let cut = answer.err().map(|failed| *failed);
+                    let Some(head) = head else { return Err(cut.unwrap_or_else(no_head)) };
+                    return Ok(Leg { legs: legs(&parts, head.at - sent), head, body, cut });
+                }
+            }
+        }
+    }
+
+    /// The connection of the request before where it leads there, or a new one.
+    async fn channel(&mut self, origin: &Origin, parts: &mut Parts) -> Result<(Channel, bool), Failed> {
+        if let Some((known, mut channel)) = self.kept.take()
+            && known == *origin
+            && channel.ready().await
+        {
+            return Ok((channel, false));
+        }
+        let dialled = self.dial.dial(origin, parts, self.limits.deadline).await?;
+        Ok((Channel::open(dialled, self.limits.deadline).await?, true))
+    }
+
+    fn fetched(&self, url: Url, leg: Leg) -> Fetched {
+        let Leg { head: Head { at, parts }, legs, body, cut } = leg;
+        Fetched {
+            status: parts.status,
+            url,
+            headers: parts.headers,
+            legs,
+            to_headers: at - self.start,
+            body,
+            cut: cut.map(|failed| failed.seen),
+        }
+    }
+
+    fn unanswered(&self, url: Url, failed: Failed) -> Unanswered {
+        let trouble: Option<HandshakeTrouble> =
+            self.dial.trouble().filter(|_| failed.failure == Failure::Tls);
+        Unanswered { url, refused: Refused::new(failed, trouble), after: clock::now() - self.start }
+    }
+}
+
+fn legs(parts: &Parts, answer: Duration) -> Legs {
+    let took = |dimension| parts.duration(dimension);
+    Legs {
+        lookup: took(Dimension::Dns),
+        connect: took(Dimension::Connect),
+        tls: took(Dimension::Tls),
+        answer,
+    }
+}
+
+fn has_credentials(asked: &Asked) -> bool {
+    asked.headers.values().any(http::HeaderValue::is_sensitive)
+}
+
+fn unsendable(Unsendable(what): Unsendable) -> Failed {
+    let seen = format!("{what} cannot be sent in a request");
+    Failed { failure: Failure::Redirected, phase: None, expected: String::new(), seen }
+}
+
+fn no_head() -> Failed {
+    Failed::in_phase(Failure::Prober, Dimension::FirstByte, "an answer without a head")
+}
+
+/// Puts IPv4 addresses before the others, each kind in the order in which it was found.
+struct V4First<R>(R);
+
+impl<R: Resolver> Resolver for V4First<R> {
+    fn look_up(&self, name: &str, port: u16) -> Finding {
+        let finding = self.0.look_up(name, port);
+        Box::pin(async move { Ok(v4_first(finding.await?)) as io::Result<_> })
+    }
+}
+
+fn v4_first(mut found: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    found.sort_by_key(SocketAddr::is_ipv6);
+    found
+}
+
+#[cfg(test)]
+mod tests;

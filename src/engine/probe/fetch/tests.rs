@@ -1,0 +1,111 @@
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use http::HeaderValue;
+
+use super::*;
+
+/// A server whose every connection is served by `serve`, and its URL.
+fn server(serve: impl Fn(TcpStream) + Send + 'static) -> Url {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || listener.incoming().flatten().for_each(serve));
+    url.parse().unwrap()
+}
+
+/// Reads the head of a request; nothing at the end of the stream.
+fn head_of(stream: &mut TcpStream) -> String {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read > 0) {
+        head.extend(byte);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+fn asked(url: &Url, timeout: Duration) -> Fetch {
+    let mut secret = HeaderValue::from_static("hidden");
+    secret.set_sensitive(true);
+    let headers = HeaderMap::from_iter([(http::HeaderName::from_static("x-secret"), secret)]);
+    fetch(&Question { url: url.clone(), headers, timeout }).unwrap()
+}
+
+const WIDE: Duration = Duration::from_secs(20);
+
+#[test]
+fn an_answer_counts_from_its_headers_on_whatever_becomes_of_its_body() {
+    let url = server(|mut stream| {
+        head_of(&mut stream);
+        stream.write_all(b"HTTP/1.1 503 Busy\r\ncontent-length: 50\r\n\r\nnot all").unwrap();
+    });
+    let fetched = asked(&url, WIDE).end.unwrap();
+    assert_eq!((fetched.status.as_u16(), fetched.body.as_slice()), (503, b"not all".as_slice()));
+    assert!(fetched.cut.is_some());
+    assert!(fetched.legs.answer <= fetched.to_headers);
+}
+
+#[test]
+fn a_body_without_end_is_cut_off_and_its_answer_stands() {
+    let url = server(|mut stream| {
+        head_of(&mut stream);
+        let _gone = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        while stream.write_all(&[b'x'; 4096]).is_ok() {}
+    });
+    let fetched = asked(&url, WIDE).end.unwrap();
+    assert!(fetched.body.len() as u64 <= MOST_OF_BODY.0);
+    assert!(fetched.cut.unwrap().contains("1 MiB"));
+}
+
+#[test]
+fn redirects_are_followed_anywhere_and_what_is_sensitive_stays_at_home() {
+    let elsewhere = server(|mut stream| {
+        let found = if head_of(&mut stream).contains("hidden") { 500 } else { 200 };
+        let answer = format!("HTTP/1.1 {found} x\r\ncontent-length: 0\r\n\r\n");
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    let leads_to = elsewhere.clone();
+    let url = server(move |mut stream| {
+        let mut head = head_of(&mut stream);
+        while !head.is_empty() {
+            let to = if head.starts_with("GET /next ") { leads_to.as_str() } else { "/next" };
+            let answer = format!("HTTP/1.1 302 x\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).unwrap();
+            head = head_of(&mut stream);
+        }
+    });
+    let Fetch { hops, end } = asked(&url, WIDE);
+    let fetched = end.unwrap();
+    assert_eq!((fetched.status.as_u16(), &fetched.url), (200, &elsewhere));
+    let seen: Vec<_> = hops.iter().map(|hop| (hop.to.path(), hop.left_credentials)).collect();
+    assert_eq!(seen, [("/next", false), ("/", true)]);
+    // The second request went over the connection of the first.
+    assert_eq!((hops[0].legs.connect > Duration::ZERO, hops[1].legs.connect), (true, Duration::ZERO));
+}
+
+#[test]
+fn a_circle_of_redirects_ends_without_an_answer() {
+    let url = server(|mut stream| {
+        head_of(&mut stream);
+        let _gone = stream.write_all(b"HTTP/1.1 302 x\r\nlocation: /\r\nconnection: close\r\n\r\n");
+    });
+    let Fetch { hops, end } = asked(&url, WIDE);
+    let unanswered = end.unwrap_err();
+    assert_eq!((hops.len(), unanswered.refused.failure), (20, Failure::Redirected));
+}
+
+#[test]
+fn what_does_not_answer_in_time_is_typed_and_has_its_time() {
+    let url = server(std::mem::forget);
+    let timeout = Duration::from_millis(60);
+    let unanswered = asked(&url, timeout).end.unwrap_err();
+    let refused = &unanswered.refused;
+    assert_eq!((refused.failure, refused.phase), (Failure::TimedOut, Some(Dimension::FirstByte)));
+    assert!(unanswered.after >= timeout);
+}
+
+#[test]
+fn addresses_of_ipv4_are_tried_first() {
+    let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+    let found = ["[2001:db8::2]:80", "192.0.2.9:80", "[2001:db8::1]:80", "192.0.2.1:80"].map(address);
+    let ordered = ["192.0.2.9:80", "192.0.2.1:80", "[2001:db8::2]:80", "[2001:db8::1]:80"].map(address);
+    assert_eq!(v4_first(found.to_vec()), ordered);
+}

@@ -1,0 +1,344 @@
+//! `tollgate synthetic-check`: the old check's contract, and what it hid.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::bench::{Target, recording_server, text, tollgate};
+
+const CANARY: &str = "Zebra/7f3a9c51";
+
+/// A folder to check in.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn command(&self, words: &[&str], variables: &[(&str, &str)]) -> Command {
+        let mut command = tollgate();
+        command.arg("synthetic-check").args(words).envs(variables.iter().copied());
+        command.current_dir(self.0.path());
+        command
+    }
+
+    fn check(&self, words: &[&str], variables: &[(&str, &str)]) -> Output {
+        self.command(words, variables).output().unwrap()
+    }
+
+    /// The artifacts where they are put unless one is asked for, by name.
+    fn artifacts(&self) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.0.path().join("artifacts/monitoring")) else {
+            return Vec::new();
+        };
+        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths
+    }
+
+    /// The one artifact's text.
+    fn artifact(&self) -> String {
+        let artifacts = self.artifacts();
+        assert_eq!(artifacts.len(), 1, "{artifacts:?}");
+        std::fs::read_to_string(&artifacts[0]).unwrap()
+    }
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+/// A target that is fast, and whose token is the known one.
+fn target(flags: &[&str]) -> Target {
+    let fast = ["--token", "staging", "--mock-latency", "constant:1ms", "--upstream-latency", "constant:1ms"];
+    Target::start(&[&fast[..], flags].concat())
+}
+
+/// An address at which nothing listens.
+fn nowhere() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}/app?mock=0", listener.local_addr().unwrap())
+}
+
+/// A server that gives every request this answer.
+fn answering(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = [0; 4096];
+            let _gone = stream.read(&mut head).and_then(|_| stream.write_all(answer.as_bytes()));
+        }
+    });
+    base_url
+}
+
+#[test]
+fn a_check_in_time_ends_with_0_prints_its_line_alone_and_leaves_its_artifact_alone() {
+    let (target, place) = (target(&[]), Place::new());
+    let url = format!("{}/app?mock=0", target.base_url);
+    let output = place.check(&[], &[("SYNTHETIC_CHECK_URL", &url), ("SYNTHETIC_CHECK_BUDGET_MS", "20000")]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let artifact = place.artifact();
+    let written: Value = serde_json::from_str(&artifact).unwrap();
+    let duration = &written["durationMs"];
+    let name = place.artifacts()[0].strip_prefix(place.0.path()).unwrap().display().to_string();
+    assert_eq!(
+        text(&output.stdout),
+        format!("[synthetic-check] {url} status=200 duration={duration}ms budget=20000ms artifact={name}\n")
+    );
+    let time = written["timestamp"].as_str().unwrap();
+    assert_eq!(name, format!("artifacts/monitoring/synthetic-check-{}.json", time.replace(':', "-")));
+    assert_eq!(
+        artifact,
+        format!(
+            "{{\n  \"timestamp\": \"{time}\",\n  \"target\": \"{url}\",\n  \"budgetMs\": 20000,\n  \"durationMs\": \
+             {duration},\n  \"status\": 200,\n  \"ok\": true,\n  \"error\": null\n}}"
+        )
+    );
+    assert_eq!(std::fs::read_dir(place.0.path()).unwrap().count(), 1);
+    let told = text(&output.stderr);
+    assert!(told.contains("the answer itself") && !told.contains("the old rule"), "{told}");
+}
+
+#[test]
+fn what_the_old_check_hid_is_told_and_its_verdict_stays() {
+    let target = target(&["--auth", "today"]);
+    let url = |path: &str| format!("{}{path}", target.base_url);
+    let agent = ("SYNTHETIC_CHECK_USER_AGENT", "curl/8.5.0");
+    for (url, variables, exit, status, told) in [
+        (url("/app?mock=0"), &[][..], 0, "200", "the old rule passes this; `tollgate run` would not"),
+        (url("/app?mock=0"), &[], 0, "200", "redirect followed: 302 /app?mock=0 → /auth/login"),
+        (url("/app?mock=0"), &[], 0, "200", "this is the login page"),
+        (url("/app?mock=1"), &[], 0, "200", "`--budget auto` chooses by the URL"),
+        (url("/app?mock=1"), &[agent], 1, "410", "this one was `curl/8.5.0`"),
+        (url("/fault/no-such-page"), &[], 1, "404", "status 404 is not 2xx"),
+        (nowhere(), &[], 1, "null", "connection refused"),
+        (url("/fault/reset"), &[], 1, "null", "connection reset"),
+    ] {
+        let place = Place::new();
+        let budget = ("SYNTHETIC_CHECK_BUDGET_MS", "20000");
+        let variables = [&[("SYNTHETIC_CHECK_URL", url.as_str()), budget], variables].concat();
+        let output = place.check(&[], &variables);
+        assert_eq!(code(&output), exit, "{url}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(told), "{told} in {}", text(&output.stderr));
+        assert!(text(&output.stdout).contains(&format!(" status={status} ")), "{}", text(&output.stdout));
+        let written: Value = serde_json::from_str(&place.artifact()).unwrap();
+        assert_eq!(written["error"], if status == "null" { "fetch failed".into() } else { Value::Null });
+    }
+}
+
+#[test]
+fn every_mistake_ends_with_1_and_leaves_no_artifact() {
+    let url = ("SYNTHETIC_CHECK_URL", "http://127.0.0.1:1/");
+    for (words, variables, told) in [
+        (&[][..], &[][..], "no URL to check"),
+        (&["--no-such-flag"], &[url], "--no-such-flag"),
+        (&["--samples", "0"], &[url], "--samples"),
+        (&["--log-format", "neither"], &[url], "--log-format"),
+        (&["--host", "shop.example"], &[], "--mode live"),
+        (&[], &[url, ("SYNTHETIC_CHECK_BUDGET_MS", "abc")], "SYNTHETIC_CHECK_BUDGET_MS is no budget"),
+        (&["--budget", "abc"], &[url], "is no budget"),
+        (&["--timeout", "9999999999years"], &[url], "--timeout"),
+        (&[], &[("SYNTHETIC_CHECK_URL", "/app?mock=0")], "SYNTHETIC_CHECK_URL is no URL"),
+        (&[], &[url, ("TOLLGATE_SYNTHETIC_CHECK_SAMPLES", "many")], "--samples"),
+    ] {
+        let place = Place::new();
+        let output = place.check(words, variables);
+        assert_eq!((code(&output), text(&output.stdout).as_str()), (1, ""), "{words:?}");
+        assert!(text(&output.stderr).contains(told), "{told} in {}", text(&output.stderr));
+        assert_eq!(std::fs::read_dir(place.0.path()).unwrap().count(), 0);
+    }
+    assert_eq!(code(&Place::new().check(&["--help"], &[])), 0);
+    // The kind of file that `import` reads has the same name, and the usual codes.
+    assert_eq!(tollgate().args(["import", "synthetic-check"]).output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn an_artifact_that_cannot_be_written_ends_with_1_and_says_why() {
+    let (target, place) = (target(&[]), Place::new());
+    let url = format!("{}/plain", target.base_url);
+    std::fs::write(place.0.path().join("file"), "").unwrap();
+    for out in ["file/artifact.json", ".."] {
+        let output = place.check(&["--url", &url, "--out", out], &[]);
+        assert_eq!((code(&output), text(&output.stdout).as_str()), (1, ""), "{out}");
+        assert!(text(&output.stderr).contains("cannot be written"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn the_flags_that_were_typed_in_vain_do_what_they_say() {
+    let (target, place) = (target(&[]), Place::new());
+    let host = format!("--host={}", target.base_url);
+    let words = [&host, "--mode=live", "--budget", "20s", "--samples", "3", "--json", "--out", "a/live.json"];
+    let output = place.check(&words, &[]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let printed: Vec<Value> =
+        serde_json::Deserializer::from_slice(&output.stdout).into_iter().map(Result::unwrap).collect();
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(place.0.path().join(name)).unwrap()).unwrap()
+    };
+    assert_eq!(printed, ["a/live.json", "a/live-2.json", "a/live-3.json"].map(read));
+    assert_eq!(printed[0]["target"], format!("{}/app?mock=0", target.base_url));
+    let told = text(&output.stderr);
+    assert!(told.contains("3 of 3 requests") && told.contains("tollgate run 'http"), "{told}");
+}
+
+#[test]
+fn of_several_requests_each_has_its_artifact_and_one_that_is_late_fails_all() {
+    let (target, place) = (target(&["--mock-latency", "constant:30ms"]), Place::new());
+    let url = format!("{}/app?mock=1", target.base_url);
+    let output = place.check(&["--url", &url, "--samples=4", "--budget=1"], &[]);
+    assert_eq!((code(&output), text(&output.stdout).lines().count()), (1, 4));
+    assert!(text(&output.stderr).contains("0 of 4 requests"), "{}", text(&output.stderr));
+    assert_eq!(place.artifacts().len(), 4);
+    let mut import = tollgate();
+    let import = import.args(["import", "synthetic-check", "artifacts/monitoring"]);
+    let imported = import.current_dir(place.0.path()).output().unwrap();
+    assert!(text(&imported.stdout).contains("4 runs imported"), "{}", text(&imported.stderr));
+}
+
+#[test]
+fn the_request_is_the_old_checks() {
+    let ((base_url, requests), place) = (recording_server(), Place::new());
+    let output = place.check(&["--url", &base_url], &[]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let requests = requests.lock().unwrap();
+    let request = requests[0].to_lowercase();
+    assert_eq!(requests.len(), 1);
+    assert!(request.starts_with("get / http/1.1\r\n"), "{request}");
+    for header in [
+        "accept: text/html,application/json\r\n",
+        "user-agent: shopify pos/hotdashsyntheticcheck\r\n",
+        "x-hotdash-synthetic: staging\r\n",
+    ] {
+        assert!(request.contains(header), "{header} in {request}");
+    }
+}
+
+#[test]
+fn neither_token_nor_password_reaches_output_or_artifact() {
+    let token = ("SYNTHETIC_CHECK_TOKEN", CANARY);
+    let echo = answering(
+        "HTTP/1.1 302 x\r\nlocation: /login/Zebra/7f3a9c51?t=Zebra%2F7f3a9c51\r\ncontent-length: 0\r\n\r\n",
+    );
+    let url = format!("{echo}/app?mock=0&key={CANARY}");
+    let password = format!("http://probe:{CANARY}@127.0.0.1:1/");
+    for (words, url) in [
+        (&[][..], url.as_str()),
+        (&["--json", "--log-format", "pino"], &url),
+        (&["--samples", "2", "--log-level", "debug"], &url),
+        (&["--out", &format!("{CANARY}.json")], &url),
+        (&[], &password),
+        (&[&password], &url),
+        (&["--budget", CANARY], &url),
+    ] {
+        let place = Place::new();
+        let output = place.check(words, &[token, ("SYNTHETIC_CHECK_URL", url)]);
+        assert_eq!(code(&output), 1);
+        // What is typed for a budget is shown again, as of any flag.
+        let typed = words.contains(&CANARY);
+        assert!(typed || !tells(&output.stderr), "{}", text(&output.stderr));
+        assert!(!tells(&output.stdout), "{}", text(&output.stdout));
+        for artifact in place.artifacts() {
+            assert!(!tells(&std::fs::read(&artifact).unwrap()), "{}", artifact.display());
+        }
+    }
+}
+
+fn tells(bytes: &[u8]) -> bool {
+    let text = text(bytes).to_lowercase();
+    text.contains("zebra") || text.contains("7f3a9c5")
+}
+
+/// Says why where there is no Node.js to compare with; only who asks for it goes without.
+fn node_is_left_out() -> bool {
+    if std::env::var_os("TOLLGATE_TESTS_WITHOUT_NODE").is_some_and(|value| !value.is_empty()) {
+        return true;
+    }
+    let version = Command::new("node").arg("--version").stderr(Stdio::inherit()).output();
+    let version = version.unwrap_or_else(|error| {
+        panic!("no node ({error}); ./test.sh installs it, TOLLGATE_TESTS_WITHOUT_NODE=1 goes without")
+    });
+    let version = text(&version.stdout);
+    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    assert!(major >= Some(18), "node {version} has no fetch; 18 or later is needed");
+    false
+}
+
+#[test]
+fn beside_a_check_on_nodes_own_fetch_status_exit_code_and_schema_agree() {
+    if node_is_left_out() {
+        return;
+    }
+    let contract = target(&["--mock-latency", "constant:30ms"]);
+    let today = target(&["--auth", "today"]);
+    let at = |target: &Target, path: &str| format!("{}{path}", target.base_url);
+    let broken = answering("HTTP/1.1 500 x\r\ncontent-length: 0\r\n\r\n");
+    let cut = answering("HTTP/1.1 200 x\r\ncontent-length: 99\r\n\r\nhalf");
+    let circle =
+        answering("HTTP/1.1 302 x\r\nlocation: /again\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let script = answering("HTTP/1.1 302 x\r\nlocation: javascript:alert(1)\r\ncontent-length: 0\r\n\r\n");
+    for (url, more, exit) in [
+        (at(&contract, "/app?mock=1"), None, 0),
+        (at(&contract, "/app?mock=0"), None, 0),
+        (at(&contract, "/app?mock=1"), Some(("SYNTHETIC_CHECK_BUDGET_MS", "1")), 1),
+        (at(&contract, "/app?mock=1"), Some(("SYNTHETIC_CHECK_USER_AGENT", "curl/8.5.0")), 1),
+        (at(&today, "/app?mock=0"), None, 0),
+        (at(&today, "/app?mock=0"), Some(("SYNTHETIC_CHECK_TOKEN", "wrong")), 0),
+        (broken, None, 1),
+        (cut, None, 0),
+        (circle, None, 1),
+        (script, None, 1),
+        (nowhere(), None, 1),
+        (at(&today, "/fault/reset"), None, 1),
+        (String::new(), None, 1),
+    ] {
+        let budget = ("SYNTHETIC_CHECK_BUDGET_MS", "20000");
+        let variables: Vec<_> =
+            [("SYNTHETIC_CHECK_URL", url.as_str()), budget].into_iter().chain(more).collect();
+        let (ours, theirs) = (Place::new(), Place::new());
+        let output = ours.check(&[], &variables);
+        let beside = by_node(&theirs, &variables);
+        assert_eq!((code(&output), code(&beside)), (exit, exit), "{url} {more:?}: {}", text(&output.stderr));
+        assert_eq!(masked(&output.stdout), masked(&beside.stdout), "{url} {more:?}");
+        let written = |place: &Place| place.artifacts().iter().map(|path| shape(path)).collect::<Vec<_>>();
+        assert_eq!(written(&ours), written(&theirs), "{url} {more:?}");
+        assert_eq!(written(&ours).len(), usize::from(!url.is_empty()), "{url}");
+    }
+}
+
+fn by_node(place: &Place, variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new("node");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/synthetic-check.mjs"));
+    for (name, _) in tollgate().get_envs() {
+        command.env_remove(name);
+    }
+    command.envs(variables.iter().copied()).current_dir(place.0.path()).output().unwrap()
+}
+
+/// A line with its digits alike, but for those of the status.
+fn masked(line: &[u8]) -> String {
+    let line = text(line);
+    let (status, rest) = line.split_once(" duration=").unwrap_or((&line, ""));
+    let mut masked = String::new();
+    for c in rest.chars().map(|c| if c.is_ascii_digit() || c == '.' { '9' } else { c }) {
+        if c != '9' || !masked.ends_with('9') {
+            masked.push(c);
+        }
+    }
+    format!("{status} duration={masked}")
+}
+
+/// An artifact's text without its time and duration.
+fn shape(path: &Path) -> Vec<String> {
+    let artifact = std::fs::read_to_string(path).unwrap();
+    let differs = |line: &str| line.contains("\"timestamp\"") || line.contains("\"durationMs\"");
+    let kept = |line: &str| if differs(line) { line.split(": ").next().unwrap() } else { line }.to_owned();
+    artifact.split('\n').map(kept).collect()
+}
