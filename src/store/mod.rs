@@ -13,6 +13,7 @@ mod database;
 mod finding;
 mod folder;
 mod listing;
+mod log;
 mod mark;
 mod merging;
 
@@ -22,6 +23,7 @@ pub use database::{Database, DatabaseError, Fetched, Pruned, Right, Sent, Standi
 pub use finding::find;
 pub use folder::{Draft, RunFolder, Stored, complete, id, intervals, read, restore, write_atomically};
 pub use listing::{run_folders, summaries};
+pub use log::{append, can_append};
 pub use mark::{Mark, Since, Unsynced};
 pub use merging::Merging;
 

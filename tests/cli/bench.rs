@@ -91,11 +91,19 @@ impl Bench {
 pub(crate) fn tollgate() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("TOLLGATE_") || name == "SYNTHETIC_CHECK_TOKEN" {
+        if is_read(&name.to_string_lossy()) {
             command.env_remove(name);
         }
     }
     command
+}
+
+/// Whether the program may read a variable of this process's environment.
+fn is_read(name: &str) -> bool {
+    let of_the_old_check =
+        ["STAGING_SMOKE_TEST_URL", "PRODUCTION_SMOKE_TEST_URL", "SHOPIFY_FLAG_ENVIRONMENT"];
+    ["TOLLGATE_", "SYNTHETIC_CHECK_"].iter().any(|prefix| name.starts_with(prefix))
+        || of_the_old_check.contains(&name)
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

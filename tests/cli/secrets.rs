@@ -29,7 +29,13 @@ fn a_secret_never_reaches_a_file_or_a_message() {
         connections = 1"#;
     let bench = Bench::new(&echo, "budgets = [\"p95 < 1s\"]", rest);
     for flags in FORMS {
-        let output = bench.command().args(flags).env("CANARY_TOKEN", CANARY).output().unwrap();
+        let log = bench.folder.path().join("log.md");
+        let note = format!("the token was {CANARY}");
+        let mut command = bench.command();
+        command.args(flags).arg("--evidence").arg(&log).args(["--evidence-note", &note]);
+        let output = command.env("CANARY_TOKEN", CANARY).output().unwrap();
+        let entries = std::fs::read(&log).unwrap();
+        assert!(text(&entries).contains("FAIL") && !tells(&entries), "{}", text(&entries));
         assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
         assert_untold(&output);
     }
@@ -94,9 +100,14 @@ fn a_credential_is_in_no_error_and_in_no_file_that_is_printed() {
         (&["run", "http://127.0.0.1:1", "--body", &format!("{CANARY}${{")], 2),
         (&["run", "http://127.0.0.1:1", "-H", &header, "--budget", "p95 < 30s"], 2),
     ] {
-        let output = tollgate().args(words).output().unwrap();
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let output = tollgate().args(words).arg("--evidence").arg(log.path()).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
         assert_untold(&output);
+        let entry = std::fs::read(log.path()).unwrap();
+        assert!(!tells(&entry), "{}", text(&entry));
+        // What cannot be read as a flag is told before it is known that there is a log.
+        assert!(words[1] != password || text(&entry).contains("•••@127.0.0.1:1"), "{}", text(&entry));
         let variable = tollgate().args(["run", "http://127.0.0.1:1"]).env("TOLLGATE_HEADER", CANARY).output();
         assert_untold(&variable.unwrap());
     }
