@@ -205,7 +205,7 @@ fn table<const N: usize>(heads: [&str; N], rows: impl Iterator<Item = [String; N
 }
 
 /// Text without meaning in markdown or HTML.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars() {
         match c {

@@ -13,6 +13,7 @@
     reason = "a report is put together once; that it reads well is worth an allocation a line"
 )]
 
+mod evidence;
 mod html;
 mod listing;
 mod markdown;
@@ -26,6 +27,7 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use evidence::{Artifact, Ended, Entry, evidence};
 pub use html::html;
 pub use listing::{csv, json};
 pub use markdown::markdown;

@@ -41,11 +41,21 @@ fn of_scenario(scenario: &ScenarioView) -> Vec<Finding> {
     let reasons =
         scenario.reasons.iter().map(|reason| Finding::new(scenario.decision, scenario.name.clone(), reason));
     let budgets = scenario.requests.iter().flat_map(|request| {
-        request.budgets.iter().filter(|row| row.decision != Decision::Pass).map(move |row| {
+        let open = request.budgets.iter().filter(|row| row.decision != Decision::Pass);
+        open.filter(|row| !is_said(scenario, &request.name, &row.reason)).map(move |row| {
             Finding::new(row.decision, format!("{} · {}", scenario.place(request), row.budget), &row.reason)
         })
     });
     budgets.chain(reasons.filter(|_| scenario.decision != Decision::Pass)).collect()
+}
+
+/// Whether a reason of the scenario says of a request what a budget's reason comes to.
+fn is_said(scenario: &ScenarioView, request: &str, of_budget: &Reason) -> bool {
+    let of_request = |reason: &Reason| {
+        let said = reason.what.strip_prefix('`').and_then(|rest| rest.strip_prefix(request));
+        said.and_then(|rest| rest.strip_prefix("`: ")).is_some_and(|said| of_budget.what.ends_with(said))
+    };
+    scenario.reasons.iter().any(of_request)
 }
 
 impl Finding {

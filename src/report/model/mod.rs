@@ -128,6 +128,12 @@ impl Model {
 }
 
 impl ScenarioView {
+    /// Whether it is several steps carried out once: what each came to is of interest, and hardly where its time went.
+    pub(super) fn is_list_of_checks(&self) -> bool {
+        let mut steps = self.requests.iter().filter(|request| request.hop.is_none());
+        self.requests.len() > 1 && steps.all(|request| request.n <= 1)
+    }
+
     fn new(record: &RunRecord, name: &str, seconds: &Seconds) -> Self {
         let planned = record.planned(name);
         let measured = record.measurement.scenarios.iter().find(|scenario| scenario.name == name);

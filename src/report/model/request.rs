@@ -59,6 +59,8 @@ pub(in crate::report) struct FailureRow {
     pub(in crate::report) count: u64,
     /// Whether they belong to the warm-up, which is not judged.
     pub(in crate::report) in_warmup: bool,
+    /// Whether there was nothing to judge: absent, not configured, not captured.
+    pub(in crate::report) is_left_out: bool,
     /// What happened: `redirected: 302 redirect to /auth/login, wanted status = 200`.
     pub(in crate::report) what: String,
 }
@@ -162,6 +164,7 @@ impl FailureRow {
         if !evidence.expected.is_empty() {
             what += &format!(", wanted {}", words::display(&evidence.expected, words::LINE));
         }
-        Self { count: evidence.count, in_warmup, what }
+        let is_left_out = evidence.failure.is_lapse();
+        Self { count: evidence.count, in_warmup, is_left_out, what }
     }
 }

@@ -153,7 +153,7 @@ impl Page {
     /// Where the time of a request goes, cold against warm; nothing where nothing was measured.
     fn timing(&self, scenario: &ScenarioView, request: &RequestView) -> Option<String> {
         let timing = &request.timing;
-        let latency = timing.latency()?;
+        let latency = timing.latency().filter(|_| !scenario.is_list_of_checks())?;
         let mut grid =
             Grid::new([Align::Left, Align::Right, Align::Right, Align::Right, Align::Right, Align::Left]);
         let warm = format!("{} p50", timing.warm_name);
@@ -243,7 +243,9 @@ impl Page {
     fn failures(&self, model: &Model) -> Option<String> {
         let mut text = String::new();
         for (scenario, request) in model.requests().filter(|(_, request)| !request.failures.is_empty()) {
-            let heading = format!("failures · {}", scenario.place(request));
+            let word =
+                if request.failures.iter().all(|row| row.is_left_out) { "left out" } else { "failures" };
+            let heading = format!("{word} · {}", scenario.place(request));
             text += &format!("{}\n", self.ink.bold(&lay::cut(&heading, self.width)));
             for failure in &request.failures {
                 text += &wrapped(&evidence(failure), self.width, 2);
