@@ -1,0 +1,154 @@
+//! The program carrying out one scenario, the rehearsal target, and what was said.
+
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+use tollgate::record::{Decision, RunRecord};
+use tollgate::store::{self, Stored};
+
+/// The rehearsal target as a process of its own, ended when dropped.
+pub(crate) struct Target {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Target {
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        let mut child = program().arg("target").args(flags).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        Self { child, url }
+    }
+
+    /// One that is sick.
+    pub(crate) fn sick(what: &str) -> Self {
+        Self::start(&["--sick", what])
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// What came of one run.
+pub(crate) struct Outcome {
+    pub(crate) exit: i32,
+    /// What was printed, stdout and stderr.
+    pub(crate) told: String,
+    pub(crate) record: RunRecord,
+    pub(crate) folder: TempDir,
+}
+
+impl Outcome {
+    pub(crate) fn decision(&self) -> Decision {
+        self.record.verdict.decision
+    }
+
+    /// The reasons of the verdict with what to do next, one a line.
+    pub(crate) fn reasons(&self) -> String {
+        let mut reasons = String::new();
+        for scenario in &self.record.verdict.scenarios {
+            for reason in &scenario.reasons {
+                writeln!(reasons, "{} → {}", reason.what, reason.next).unwrap();
+            }
+        }
+        reasons
+    }
+
+    /// That it passed.
+    pub(crate) fn passed(&self) {
+        assert_eq!((self.exit, self.decision()), (0, Decision::Pass), "{}\n{}", self.told, self.reasons());
+    }
+
+    /// That it failed, and said so in these words.
+    pub(crate) fn failed(&self, words: &[&str]) {
+        assert_eq!((self.exit, self.decision()), (1, Decision::Fail), "{}\n{}", self.told, self.reasons());
+        self.says(words);
+    }
+
+    /// That nothing failed, but something was left open, and what.
+    pub(crate) fn left_open(&self, words: &[&str]) {
+        assert_eq!(
+            (self.exit, self.decision()),
+            (3, Decision::Inconclusive),
+            "{}\n{}",
+            self.told,
+            self.reasons()
+        );
+        self.says(words);
+    }
+
+    fn says(&self, words: &[&str]) {
+        for word in words {
+            assert!(self.reasons().contains(word), "`{word}` is not in\n{}", self.reasons());
+        }
+    }
+
+    /// That a text stands in nothing that was printed or written.
+    pub(crate) fn hides(&self, secret: &str) {
+        assert!(!self.told.contains(secret), "printed: {}", self.told);
+        hidden_below(self.folder.path(), secret);
+    }
+}
+
+fn hidden_below(folder: &Path, secret: &str) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            hidden_below(&path, secret);
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            assert!(!String::from_utf8_lossy(&bytes).contains(secret), "in {}", path.display());
+        }
+    }
+}
+
+/// Carries a scenario of `scenarios/` out once.
+pub(crate) fn run(scenario: &str, variables: &[(&str, &str)]) -> Outcome {
+    run_file(Path::new(&format!("scenarios/{scenario}.toml")), variables)
+}
+
+/// Carries a scenario out once that is written here.
+pub(crate) fn run_text(text: &str, variables: &[(&str, &str)]) -> Outcome {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("scenario.toml");
+    std::fs::write(&file, text).unwrap();
+    run_file(&file, variables)
+}
+
+fn run_file(file: &Path, variables: &[(&str, &str)]) -> Outcome {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = program();
+    command.arg("run").arg(file).arg("--runs-dir").arg(folder.path());
+    if std::fs::read_to_string(file).unwrap().contains("\nevery = ") {
+        command.args(["--times", "1"]);
+    }
+    let output = command.args(["--store", "none"]).envs(variables.iter().copied()).output().unwrap();
+    let told =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let run = std::fs::read_dir(folder.path()).unwrap().next().unwrap_or_else(|| panic!("no run: {told}"));
+    let Stored::Complete(record) = store::read(&run.unwrap().path()).unwrap() else {
+        panic!("the run is not complete: {told}")
+    };
+    Outcome { exit: output.status.code().unwrap(), told, record: *record, folder }
+}
+
+/// The program, without variables that would change what is tested.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        let of = ["TOLLGATE_", "PG", "CHATWOOT_", "SUPABASE_", "MCP_", "OCC_", "SYNTHETIC_CHECK_"];
+        if of.iter().any(|of| name.starts_with(of)) || name.ends_with("DATABASE_URL") {
+            command.env_remove(name);
+        }
+    }
+    command
+}

@@ -1,0 +1,75 @@
+//! `scenarios/chatwoot-smoke.toml`
+
+use super::bench::{Outcome, Target, run};
+
+const TOKEN: &str = "token-canary-4f1d";
+
+fn smoke(target: &Target, changed: &[(&str, &str)]) -> Outcome {
+    let list = format!("{}/occ/conversations", target.url);
+    let mut variables = vec![
+        ("CHATWOOT_BASE_URL", target.url.as_str()),
+        ("CHATWOOT_API_TOKEN", TOKEN),
+        ("CHATWOOT_ACCOUNT_ID", "1"),
+        ("OCC_CONVERSATIONS_URL", &list),
+    ];
+    variables.retain(|(name, _)| changed.iter().all(|(changed, _)| changed != name));
+    variables.extend(changed.iter().filter(|(_, value)| !value.is_empty()));
+    run("chatwoot-smoke", &variables)
+}
+
+fn target(flags: &[&str]) -> Target {
+    Target::start(&[&["--chatwoot-token", TOKEN], flags].concat())
+}
+
+#[test]
+fn a_healthy_chatwoot_passes_and_what_its_profile_holds_is_nowhere_to_be_found() {
+    let target = target(&["--chatwoot-secret", "access-canary-77aa"]);
+    let outcome = smoke(&target, &[]);
+    outcome.passed();
+    for secret in [TOKEN, "access-canary-77aa", "rehearsal-pubsub-token"] {
+        outcome.hides(secret);
+    }
+}
+
+#[test]
+fn a_service_that_is_failing_behind_a_200_is_a_failure() {
+    for (sick, key) in [("chatwoot-queue", "/queue_services"), ("chatwoot-data", "/data_services")] {
+        let outcome = smoke(&target(&["--sick", sick]), &[]);
+        outcome.failed(&["`services`", "\"failing\" instead of json_not", key]);
+    }
+}
+
+#[test]
+fn a_chatwoot_that_lets_strangers_in_is_told_as_that() {
+    let outcome = smoke(&target(&["--sick", "chatwoot-open"]), &[]);
+    outcome.failed(&["`no token`", "`bad token`", "let in, 200", "close the gap"]);
+}
+
+#[test]
+fn another_account_than_the_one_meant_is_a_failure_that_shows_nothing_of_the_profile() {
+    let outcome = smoke(&target(&["--chatwoot-account", "2"]), &[]);
+    outcome.failed(&["`profile`", "another value", "/account_id\" = \"1\"", "`conversations`", "404"]);
+}
+
+#[test]
+fn a_wrong_token_is_refused_and_never_shown() {
+    let outcome = smoke(&target(&[]), &[("CHATWOOT_API_TOKEN", "wrong-canary-0000")]);
+    outcome.failed(&["`profile`", "401", "`conversations`"]);
+    outcome.hides("wrong-canary-0000");
+}
+
+#[test]
+fn conversations_of_another_shape_are_a_failure_that_names_the_place() {
+    let outcome = smoke(&target(&["--sick", "chatwoot-shape"]), &[]);
+    outcome.failed(&["`conversations`", "nothing at /data/meta/"]);
+}
+
+#[test]
+fn a_list_of_the_control_center_that_fails_is_told_apart_from_one_that_is_not_configured() {
+    smoke(&target(&["--sick", "occ-list"]), &[]).failed(&["`list of the control center`", "500"]);
+    let unset = smoke(&target(&[]), &[("OCC_CONVERSATIONS_URL", "")]);
+    unset.left_open(&[
+        "`list of the control center`",
+        "not configured, variable `OCC_CONVERSATIONS_URL` is not set",
+    ]);
+}

@@ -1,0 +1,26 @@
+//! A database with the tables that the smoke scenarios ask.
+
+use crate::cluster::Cluster;
+
+/// A database as the app, Chatwoot and pg_cron leave it, healthy, and its URL.
+pub(crate) fn healthy(cluster: &Cluster, name: &str) -> String {
+    cluster.create_database(name);
+    cluster.sql(name, include_str!("tables.sql"));
+    cluster.sql(name, &events(&[(120, 5), (300, 20), (95, 40), (180, 60), (640, 80), (210, 100)]));
+    cluster.url_of(name)
+}
+
+/// Events of the decision sync that succeeded: how long each took in ms, and how many minutes ago it was.
+pub(crate) fn events(events: &[(u32, u32)]) -> String {
+    let rows: Vec<_> = events
+        .iter()
+        .map(|(took, ago)| {
+            format!("('d-{took}', 'success', {took}, null, 1, 'orders', now() - interval '{ago} minutes')")
+        })
+        .collect();
+    format!(
+        "insert into public.decision_sync_event_logs \
+         (decision_id, status, duration_ms, error_code, attempt, scope, \"timestamp\") values {}",
+        rows.join(", ")
+    )
+}
