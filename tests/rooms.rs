@@ -10,9 +10,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("record", &["units"]),
     ("expect", &["units", "record"]),
     ("scenario", &["units", "record"]),
-    ("plan", &["units", "record", "scenario", "expect"]),
+    ("plan", &["units", "record", "scenario", "expect", "postgres"]),
     ("recorder", &["units", "record"]),
-    ("engine", &["units", "plan", "expect", "record", "recorder"]),
+    ("engine", &["units", "plan", "expect", "record", "recorder", "postgres"]),
     ("verdict", &["units", "record"]),
     ("postgres", &[]),
     ("hlog", &["record"]),
@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("import", &["units", "record", "verdict", "hlog"]),
     ("report", &["units", "record", "history"]),
     ("doctor", &["units", "record", "scenario", "plan", "engine", "postgres", "store"]),
-    ("target", &["units"]),
+    ("target", &["units", "postgres"]),
     (
         "cli",
         &[

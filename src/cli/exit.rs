@@ -44,18 +44,24 @@ impl From<Decision> for Exit {
 #[derive(Debug)]
 pub struct Problem {
     exit: Exit,
+    kind: &'static str,
     message: String,
 }
 
 impl Problem {
     /// What was typed or written in a file is wrong.
     pub(super) fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, message: message.into() }
+        Self { exit: Exit::Usage, kind: "usage", message: message.into() }
     }
 
     /// The prober could not do its job.
     pub(super) fn internal(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::Internal, message: format!("error: {message}") }
+        Self { exit: Exit::Internal, kind: "internal", message: format!("error: {message}") }
+    }
+
+    /// The same with the exit code 1, for the command that has no other for what goes wrong.
+    pub(super) fn into_failure(self) -> Self {
+        Self { exit: Exit::Fail, ..self }
     }
 
     /// The code to end with.
@@ -70,7 +76,7 @@ impl Problem {
 
     /// Whose doing it is, for programs.
     pub(super) fn kind(&self) -> &'static str {
-        if self.exit == Exit::Usage { "usage" } else { "internal" }
+        self.kind
     }
 }
 

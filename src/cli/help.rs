@@ -6,7 +6,7 @@ use clap::Command;
 
 /// The commands by what they are for, in the order of a first day.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Measure", &["demo", "doctor", "run", "merge"]),
+    ("Measure", &["demo", "doctor", "run", "merge", "synthetic-check"]),
     ("Write scenarios", &["init", "check", "schema"]),
     ("Look back", &["show", "history", "compare", "import"]),
     ("Keep", &["sync", "db"]),

@@ -108,6 +108,14 @@ impl Flags {
     }
 }
 
+/// What became of a run beside its folder.
+pub(super) struct Stored {
+    /// How the program ends.
+    pub(super) exit: Exit,
+    /// Where it is stored, or why not; `None` where no database is named.
+    pub(super) told: Option<String>,
+}
+
 /// How long storing a run may take, all in all.
 const STORING: Duration = Duration::from_mins(1);
 /// For how long a database that failed is left alone by later runs of the same command.
@@ -118,8 +126,8 @@ impl Keeper {
     /// unless storing is required.
     ///
     /// The folder is marked before the database is tried, so that a prober that is killed meanwhile leaves the mark.
-    pub(super) fn keep(&self, kept: &Kept) -> Exit {
-        let Some(address) = &self.address else { return kept.exit() };
+    pub(super) fn keep(&self, kept: &Kept) -> Stored {
+        let Some(address) = &self.address else { return Stored { exit: kept.exit(), told: None } };
         mark_unsynced(&kept.folder, "the prober ended before it was stored");
         let error = match self.failed.get().filter(|failed| clock::now() - *failed < RESPITE) {
             Some(_) => "the database failed less than a minute ago, and was not tried".to_owned(),
@@ -127,8 +135,9 @@ impl Keeper {
                 Ok(sent) => {
                     mark_stored(&kept.folder, sent.store);
                     tracing::debug!(target: LIFE, run = %kept.record.id, store = %sent.store, new = sent.is_new, "stored");
-                    tracing::info!("Stored in {}", address.shown());
-                    return kept.exit();
+                    let told = format!("Stored in {}", address.shown());
+                    tracing::info!("{told}");
+                    return Stored { exit: kept.exit(), told: Some(told) };
                 }
                 Err(error) => {
                     self.failed.set(Some(clock::now()));
@@ -137,7 +146,8 @@ impl Keeper {
             },
         };
         tell_unstored(&kept.folder, &error);
-        if self.required { Exit::Internal } else { kept.exit() }
+        let exit = if self.required { Exit::Internal } else { kept.exit() };
+        Stored { exit, told: Some(format!("Not stored: {error} → tollgate sync sends it")) }
     }
 }
 

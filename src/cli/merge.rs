@@ -80,7 +80,7 @@ pub(super) fn merge(args: &Args) -> Result<Exit, Problem> {
     session::tell_verdict(&record, folder.path());
     let kept = Kept { record, folder: folder.path().to_owned() };
     reporting::report_on(&kept.record, &kept.folder, Console { output: args.output }, Form::Whole)?;
-    Ok(keeper.keep(&kept))
+    Ok(keeper.keep(&kept).exit)
 }
 
 /// A run that is whole and the part of one machine.

@@ -9,6 +9,7 @@ mod db;
 mod demo;
 mod doctor;
 mod environment;
+mod evidence;
 mod exit;
 mod guard;
 mod help;
@@ -32,6 +33,7 @@ mod show;
 mod signals;
 mod source;
 mod sync;
+mod synthetic_check;
 mod tags;
 mod target;
 #[cfg(test)]
@@ -75,6 +77,7 @@ enum Command {
     Merge(merge::Args),
     Check(check::Args),
     Doctor(Box<doctor::Args>),
+    SyntheticCheck(synthetic_check::Args),
     Show(show::Args),
     Sync(sync::Args),
     Db(db::Args),
@@ -104,7 +107,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Res
         Ok(cli) => cli,
         Err(error) => {
             log::start(log::Flags::glimpsed(&arguments));
-            return exit::of_clap(&error);
+            let ended = exit::of_clap(&error);
+            return if is_synthetic_check(&arguments) { ended.map_err(Problem::into_failure) } else { ended };
         }
     };
     log::start(cli.log);
@@ -114,6 +118,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Res
         Command::Merge(args) => merge::merge(&args),
         Command::Check(args) => check::check(&args),
         Command::Doctor(args) => doctor::doctor(&args),
+        Command::SyntheticCheck(args) => synthetic_check::synthetic_check(&args),
         Command::Show(args) => show::show(&args),
         Command::Sync(args) => sync::sync(&args),
         Command::Db(args) => db::db(&args),
@@ -126,4 +131,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Res
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => man::man(&args),
     }
+}
+
+/// Whether words that cannot be read as a whole are meant for the one command with exit codes of its own.
+fn is_synthetic_check(arguments: &[OsString]) -> bool {
+    let lenient = command().ignore_errors(true).try_get_matches_from(arguments);
+    lenient.is_ok_and(|typed| typed.subcommand_name() == Some("synthetic-check"))
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 use super::console::{Console, Output};
 use super::exit::Problem;
 use super::log::LIFE;
-use crate::record::{Decision, Dimension, RunRecord, ScenarioMeasurement, StageMeasurement};
+use crate::record::{
+    BudgetVerdict, Decision, Dimension, RunRecord, ScenarioMeasurement, ScenarioVerdict, StageMeasurement,
+};
 use crate::report;
 use crate::store;
 use crate::units::{Quantile, show};
@@ -99,13 +101,27 @@ pub(super) fn line(record: &RunRecord, folder: &Path) -> String {
     for scenario in &record.measurement.scenarios {
         let _ = write!(line, "  {}: {}", scenario.name, in_words(record, scenario));
     }
-    for scenario in &record.verdict.scenarios {
-        for budget in scenario.budgets.iter().filter(|budget| budget.decision != Decision::Pass) {
-            let _ = write!(line, "  [{}: {}]", budget.budget, budget.decision);
-        }
+    for open in record.verdict.scenarios.iter().flat_map(open) {
+        let _ = write!(line, "  [{open}]");
     }
     let _ = write!(line, "  {}/", folder.display());
     line.replace(char::is_control, " ")
+}
+
+/// What of a scenario does not hold: of one request its budgets, of several the requests.
+fn open(scenario: &ScenarioVerdict) -> Vec<String> {
+    let open = scenario.budgets.iter().filter(|budget| budget.decision != Decision::Pass);
+    let has_several = scenario.budgets.iter().any(|budget| budget.request != scenario.budgets[0].request);
+    let words = |budget: &BudgetVerdict| {
+        if has_several {
+            format!("{}: {}", budget.request, budget.decision)
+        } else {
+            format!("{}: {}", budget.budget, budget.decision)
+        }
+    };
+    let mut open: Vec<_> = open.map(words).collect();
+    open.dedup();
+    open
 }
 
 /// A scenario's measured phase: `600 requests, none failed, p50 41 ms, p95 72 ms`.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::connection::{self, Addresses, Connection, parse_period};
 use super::console::{Console, colours_errors};
+use super::evidence::{self, Log};
 use super::exit::{Exit, Problem};
 use super::keeping::{self, Keeper};
 use super::next;
@@ -26,6 +27,7 @@ Examples:
   TOLLGATE_TARGET=https://staging.example tollgate run scenarios/tile-loader-mock.toml
   tollgate run scenarios/*.toml --output json > run.json
   tollgate run scenarios/smoke.toml --every 5m --times 12
+  tollgate run scenarios/smoke.toml --evidence feedback.md --evidence-note 'after the rollback'
 
 Load is sent at the planned rate whether or not it is answered, so that a stall is charged to every request it delays.
 With --every each tick is a run of its own: a line a tick on stdout, or with --output json a record a line.
@@ -64,9 +66,21 @@ pub(super) struct Args {
     settings: Settings,
     #[command(flatten)]
     keeping: keeping::Flags,
+    #[command(flatten)]
+    evidence: evidence::Flags,
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Problem> {
+    // Where nothing is carried out there is nothing to tell of.
+    let log = if args.quick.print_scenario {
+        Log::default()
+    } else {
+        args.evidence.log(&args.sources, args.settings.commit())?
+    };
+    carried_out(args, &log).map_err(|problem| log.of_problem(problem))
+}
+
+fn carried_out(args: &Args, log: &Log) -> Result<Exit, Problem> {
     let environment: BTreeMap<String, String> = variables::of_process().collect();
     let part = part(args)?;
     let keeper = args.keeping.keeper()?;
@@ -79,21 +93,22 @@ pub(super) fn run(args: &Args) -> Result<Exit, Problem> {
     let plan = Plan { pacing: args.settings.pacing(), ..plan(args, &quick, &environment, part)? };
     // What a file says of repetition is in the plan already; one that is shared out has none.
     match args.every.or(plan.every) {
-        Some(period) => ticks::repeat(&plan, &args.settings, &keeper, period, args.times),
+        Some(period) => ticks::repeat(&plan, &args.settings, &keeper, log, period, args.times),
         None if args.times.is_some() => Err(Problem::usage(
             "error: --times says how often a run is repeated; add --every, such as `--every 5m`",
         )),
-        None => once(args, &quick, &plan, &keeper),
+        None => once(args, &quick, &plan, &keeper, log),
     }
 }
 
-fn once(args: &Args, quick: &Quick, plan: &Plan, keeper: &Keeper) -> Result<Exit, Problem> {
+fn once(args: &Args, quick: &Quick, plan: &Plan, keeper: &Keeper, log: &Log) -> Result<Exit, Problem> {
     let kept = session::carry_out(plan, &args.settings, &Signals::listen()?)?;
-    reporting::report_on(&kept.record, &kept.folder, args.settings.console(), Form::Whole)?;
+    let reported = reporting::report_on(&kept.record, &kept.folder, args.settings.console(), Form::Whole);
+    log.reported(&kept, reported)?;
     if !quick.scenarios.is_empty() && plan.part.is_none() {
         next::tell(&kept, args.quick.without_latency());
     }
-    Ok(keeper.keep(&kept))
+    Ok(log.of_run(&kept, keeper.keep(&kept)))
 }
 
 /// The part that is to be carried out, if it goes with what else was asked for.

@@ -49,6 +49,11 @@ impl Settings {
         Console { output: self.output }
     }
 
+    /// The commit of what is probed, where it was given.
+    pub(super) fn commit(&self) -> Option<&str> {
+        self.git_commit.as_deref()
+    }
+
     /// How due times are waited for.
     pub(super) fn pacing(&self) -> Pacing {
         if self.no_spin { Pacing::Sleep } else { Pacing::Spin }

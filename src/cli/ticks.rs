@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::evidence::Log;
 use super::exit::{Exit, Problem};
 use super::keeping::Keeper;
 use super::log::LIFE;
@@ -21,6 +22,7 @@ pub(super) fn repeat(
     plan: &Plan,
     settings: &Settings,
     keeper: &Keeper,
+    log: &Log,
     period: Duration,
     times: Option<u64>,
 ) -> Result<Exit, Problem> {
@@ -31,8 +33,9 @@ pub(super) fn repeat(
     loop {
         tracing::info!(target: LIFE, tick, "tick");
         let kept = session::carry_out(plan, settings, &signals)?;
-        reporting::report_on(&kept.record, &kept.folder, settings.console(), Form::Line)?;
-        worst = worse(worst, keeper.keep(&kept));
+        let reported = reporting::report_on(&kept.record, &kept.folder, settings.console(), Form::Line);
+        log.reported(&kept, reported)?;
+        worst = worse(worst, log.of_run(&kept, keeper.keep(&kept)));
         runs += 1;
         if times.is_some_and(|times| runs >= times) || kept.record.measurement.ending == Ending::Interrupted {
             return Ok(worst);
