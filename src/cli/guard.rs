@@ -55,7 +55,9 @@ fn foreign(scenario: &ScenarioPlan) -> Vec<(String, f64)> {
         let led_to = led_to.filter(|host| hops > 0.0 && !is_loopback(host, target));
         foreign.extend(led_to.map(|host| (host.to_owned(), hops)));
     }
-    foreign.iter_mut().for_each(|(host, _)| host.truncate(host.trim_end_matches('.').len()));
+    for (host, _) in &mut foreign {
+        host.truncate(host.trim_end_matches('.').len());
+    }
     foreign
 }
 

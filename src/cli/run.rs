@@ -25,7 +25,7 @@ Examples:
   tollgate run https://api.example/orders -H 'Authorization: Bearer ${TOKEN}' --expect-status 200
   tollgate run https://staging.example/shop --print-scenario > scenarios/shop.toml
   TOLLGATE_TARGET=https://staging.example tollgate run scenarios/tile-loader-mock.toml
-  tollgate run scenarios/*.toml --output json > run.json
+  tollgate run scenarios/tile-loader-*.toml --output json > run.json
   tollgate run scenarios/smoke.toml --every 5m --times 12
   tollgate run scenarios/smoke.toml --evidence feedback.md --evidence-note 'after the rollback'
 

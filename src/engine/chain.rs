@@ -105,6 +105,6 @@ impl Chain {
 }
 
 /// A step that was not carried out, or found nothing to judge.
-pub(super) fn lapse(failure: Failure, seen: impl Into<String>) -> Box<Failed> {
-    Box::new(Failed { failure, phase: None, expected: String::new(), seen: seen.into() })
+pub(super) fn lapse(failure: Failure, seen: impl Into<String>) -> Failed {
+    Failed { failure, phase: None, expected: String::new(), seen: seen.into() }
 }

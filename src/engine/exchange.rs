@@ -96,7 +96,7 @@ impl Carrier {
         let (url, headers) = (&ask.asked.url, &head.headers);
         let answer = Answer { status: head.status, url, headers, body: &self.body };
         let is_absent = head.status == StatusCode::NOT_FOUND;
-        Turn::End(judged(ready, &answer, flow).err().map(|unmet| why(ready, unmet, is_absent)))
+        Turn::End(judged(ready, &answer, flow).err().map(|unmet| Box::new(why(ready, unmet, is_absent))))
     }
 
     /// What the target told of its own time, without lines that echo a captured value.
@@ -145,7 +145,7 @@ impl Carrier {
                 let judged = ready.expectations.judge_rows(&rows);
                 let judged = judged.and_then(|()| ready.prepared.captures.take_from_rows(&rows));
                 let kept = judged.map(|captured| keep(flow, captured));
-                (true, kept.err().map(|unmet| why(ready, unmet, rows.is_empty())))
+                (true, kept.err().map(|unmet| Box::new(why(ready, unmet, rows.is_empty()))))
             }
             Err(refusal) => {
                 let answered = !refusal.failed.failure.is_without_answer();
@@ -172,12 +172,12 @@ fn keep(flow: &mut Option<Flow>, captured: Vec<(String, serde_json::Value)>) {
 }
 
 /// What an answer that is not the expected one comes to.
-fn why(ready: &Ready<'_>, broken: Unmet, is_absent: bool) -> Box<Failed> {
+fn why(ready: &Ready<'_>, broken: Unmet, is_absent: bool) -> Failed {
     let mut failed = unmet(broken);
     if is_absent && ready.prepared.may_be_absent {
         failed.failure = Failure::Absent;
     }
-    Box::new(failed)
+    failed
 }
 
 /// What a statement that was refused comes to; `None` where it had to be denied.

@@ -83,7 +83,7 @@ impl Flow {
         Secrets::new(self.values.texts()).are_in(text)
     }
 
-    fn unfit(&self, unfit: Unfit) -> Box<Failed> {
+    fn unfit(&self, unfit: Unfit) -> Failed {
         let name = match unfit {
             Unfit::Unknown(Unknown(name)) => name,
             Unfit::Unsendable(what) => {
@@ -107,7 +107,7 @@ impl Prepared {
     /// The step as an arrival carries it out, or why it is left out.
     pub(super) fn ready<'p>(&'p self, flow: Option<&Flow>, home: &Origin) -> Result<Ready<'p>, Box<Failed>> {
         if let Some(lacks) = &self.lacks {
-            return Err(lapse(Failure::NotConfigured, lacks.clone()));
+            return Err(Box::new(lapse(Failure::NotConfigured, lacks.clone())));
         }
         let Some(flow) = flow else {
             let asking = match &self.what {
@@ -116,7 +116,7 @@ impl Prepared {
             };
             return Ok(Ready { prepared: self, asking, expectations: Cow::Borrowed(&self.expectations) });
         };
-        self.filled(&flow.values, home).map_err(|unfit| flow.unfit(unfit))
+        self.filled(&flow.values, home).map_err(|unfit| Box::new(flow.unfit(unfit)))
     }
 
     fn filled<'p>(&'p self, values: &Values, home: &Origin) -> Result<Ready<'p>, Unfit> {

@@ -32,12 +32,12 @@ pub(super) enum What {
     /// A target.
     Http {
         /// What is asked first.
-        first: Ask,
+        first: Box<Ask>,
         /// How many redirects are followed.
         redirects: u32,
     },
     /// A database.
-    Sql(SqlPlan),
+    Sql(Box<SqlPlan>),
 }
 
 /// One message on its way to an origin.
@@ -62,7 +62,7 @@ impl Prepared {
                 let first = Ask::new(asked, home).map_err(|Unsendable(what)| {
                     EngineError::Target(format!("{what} cannot be sent in a request"))
                 })?;
-                What::Http { first, redirects: http.redirects }
+                What::Http { first: Box::new(first), redirects: http.redirects }
             }
             AskPlan::Sql(sql) => What::Sql(sql.clone()),
         };

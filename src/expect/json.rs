@@ -79,10 +79,9 @@ impl JsonExpectation {
                 Some(difference) => Err(said(pointer, &difference, is_sensitive)),
             },
             JsonRule::Reads(text) if reads(found, text) => Ok(()),
-            JsonRule::Reads(_) => Err(shown(found)),
             JsonRule::IsNot(value) if Difference::between(found, value).is_some() => Ok(()),
             JsonRule::IsNot(_) if is_sensitive => Err("that value".to_owned()),
-            JsonRule::IsNot(_) => Err(shown(found)),
+            JsonRule::IsNot(_) | JsonRule::Reads(_) => Err(shown(found)),
             JsonRule::IsOf(kind) if kind.is_of(found) => Ok(()),
             JsonRule::IsOf(_) => Err(type_of(found).to_owned()),
             JsonRule::AtLeast(least) => compared(found, least, Ordering::is_ge, shown),
@@ -138,11 +137,13 @@ fn compared(
 
 /// Whether a scalar reads like a text.
 fn reads(found: &Value, text: &str) -> bool {
-    match found {
-        Value::String(found) => found == text,
-        Value::Number(_) | Value::Bool(_) => found.to_string() == text,
-        Value::Null | Value::Array(_) | Value::Object(_) => false,
-    }
+    let read = match found {
+        Value::String(found) => found.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Null | Value::Array(_) | Value::Object(_) => return false,
+    };
+    read == text
 }
 
 /// What is said of a place that does not exist.

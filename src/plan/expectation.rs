@@ -149,10 +149,13 @@ fn header(written: &str, field: &Field<Template>, filler: &mut Filler<'_>) -> Op
     })
 }
 
+/// What a text comes to, and one that is known only while running.
+type TextChecks = (fn(&str) -> Check, fn(LiveText) -> LiveCheck);
+
 fn texts(
     key: &str,
     list: &Field<Vec<Field<Template>>>,
-    (check, live_check): (fn(&str) -> Check, fn(LiveText) -> LiveCheck),
+    (check, live_check): TextChecks,
     live: &mut Live,
     filler: &mut Filler<'_>,
 ) -> Vec<Option<Expectation>> {

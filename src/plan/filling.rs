@@ -33,8 +33,9 @@ pub(super) struct Filler<'a> {
     missing: BTreeSet<String>,
     /// The live values that the step at hand may use.
     known: BTreeSet<String>,
-    /// The step at hand may lack a variable; the first one that it lacks.
-    lacking: Option<Option<String>>,
+    /// Whether the step at hand may lack a variable, and what it lacks first.
+    may_lack: bool,
+    lacks: Option<String>,
     /// What is wrong.
     pub(super) complaints: Vec<Complaint>,
     /// What is doubtful.
@@ -50,7 +51,8 @@ impl<'a> Filler<'a> {
             public,
             missing: BTreeSet::new(),
             known: BTreeSet::from([Values::UUID.to_owned()]),
-            lacking: None,
+            may_lack: false,
+            lacks: None,
             complaints: Vec::new(),
             doubts: Vec::new(),
             secrets: Vec::new(),
@@ -64,12 +66,13 @@ impl<'a> Filler<'a> {
 
     /// Begins a step that is left out where it lacks a variable.
     pub(super) fn forgive(&mut self) {
-        self.lacking = Some(None);
+        self.may_lack = true;
     }
 
     /// Ends the step; what it lacks, where it may lack something: ``variable `X` is not set``.
     pub(super) fn forgiven(&mut self) -> Option<String> {
-        self.lacking.take().flatten()
+        self.may_lack = false;
+        self.lacks.take()
     }
 
     /// Complains, and yields nothing.
@@ -192,7 +195,7 @@ impl<'a> Filler<'a> {
             (None, Some(default)) => default,
             (None, None) => {
                 self.missing(at, name, value.is_some());
-                if !self.environment.is_lenient() && self.lacking.is_none() {
+                if !self.environment.is_lenient() && !self.may_lack {
                     return false;
                 }
                 filled.guessed = true;
@@ -213,8 +216,8 @@ impl<'a> Filler<'a> {
     fn missing(&mut self, at: &Span, name: &str, is_set: bool) {
         let state = if is_set { "is empty" } else { "is not set" };
         let problem = format!("variable `{name}` {state}");
-        if let Some(lacking) = &mut self.lacking {
-            lacking.get_or_insert(problem);
+        if self.may_lack {
+            self.lacks.get_or_insert(problem);
             return;
         }
         if !self.missing.insert(name.to_owned()) {

@@ -261,7 +261,7 @@ mod tests {
 
     use super::*;
 
-    fn values(captured: Value) -> Values {
+    fn values(captured: &Value) -> Values {
         let mut values = Values::of_arrival();
         values.extend(captured.as_object().unwrap().clone());
         values
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_value_alone_keeps_its_type_in_json_and_becomes_text_beside_text() {
-        let values = values(json!({ "id": 7, "tags": ["a"] }));
+        let values = values(&json!({ "id": 7, "tags": ["a"] }));
         let json = LiveJson::Object(vec![
             ("id".to_owned(), LiveJson::Text(text(&["@id"]))),
             ("path".to_owned(), LiveJson::Text(text(&["/", "@id"]))),
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_value_never_leaves_its_segment_of_the_url() {
-        let values = values(json!({ "id": "a/b?c#d" }));
+        let values = values(&json!({ "id": "a/b?c#d" }));
         let url = Some(text(&["http://example.org/x/", "@id", "?y"]));
         let live = Live { url, ..Live::default() };
         assert_eq!(live.url(&values).unwrap().unwrap().as_str(), "http://example.org/x/a%2Fb%3Fc%23d?y");
@@ -303,11 +303,11 @@ mod tests {
         let name = HeaderName::from_static("mcp-session-id");
         let live = Live { headers: vec![(name.clone(), text(&["@id"]))], ..Live::default() };
         let mut headers = HeaderMap::new();
-        live.fill_headers(&mut headers, &values(json!({ "id": "s-1" }))).unwrap();
+        live.fill_headers(&mut headers, &values(&json!({ "id": "s-1" }))).unwrap();
         assert!(headers[&name].is_sensitive() && headers[&name] == "s-1");
-        live.fill_headers(&mut headers, &values(json!({ "id": "" }))).unwrap();
+        live.fill_headers(&mut headers, &values(&json!({ "id": "" }))).unwrap();
         assert!(headers.is_empty());
-        let broken = live.fill_headers(&mut headers, &values(json!({ "id": "a\r\nb: c" })));
+        let broken = live.fill_headers(&mut headers, &values(&json!({ "id": "a\r\nb: c" })));
         assert_eq!(broken, Err(Unfit::Unsendable("a header")));
     }
 

@@ -124,10 +124,10 @@ impl ScenarioPlan {
     pub fn databases(&self) -> Vec<&crate::postgres::Address> {
         let mut databases: Vec<&crate::postgres::Address> = Vec::new();
         for request in &self.requests {
-            if let AskPlan::Sql(SqlPlan { address, .. }) = &request.ask
-                && databases.iter().all(|known| known.shown() != address.shown())
+            if let AskPlan::Sql(sql) = &request.ask
+                && databases.iter().all(|known| known.shown() != sql.address.shown())
             {
-                databases.push(address);
+                databases.push(&sql.address);
             }
         }
         databases

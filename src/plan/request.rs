@@ -143,13 +143,13 @@ fn http(
         line: format!("{method} {shown}"),
         headers: headers.shown(),
         live: Live { url: live, headers: headers.live(), body: body.live, checks: Vec::new() },
-        ask: AskPlan::Http(HttpPlan {
+        ask: AskPlan::Http(Box::new(HttpPlan {
             method,
             url,
             headers: headers.into_map(),
             body: body.bytes,
             redirects: request.redirects(),
-        }),
+        })),
     })
 }
 

@@ -73,9 +73,9 @@ impl RequestPlan {
 #[derive(Debug, Clone)]
 pub enum AskPlan {
     /// A target, over HTTP.
-    Http(HttpPlan),
+    Http(Box<HttpPlan>),
     /// A database.
-    Sql(SqlPlan),
+    Sql(Box<SqlPlan>),
 }
 
 /// One HTTP request, ready to be sent.

@@ -2,7 +2,7 @@
 
 use crate::cluster::Cluster;
 
-/// A database as the app, Chatwoot and pg_cron leave it, healthy, and its URL.
+/// A database as the app, Chatwoot and `pg_cron` leave it, healthy, and its URL.
 pub(crate) fn healthy(cluster: &Cluster, name: &str) -> String {
     cluster.create_database(name);
     cluster.sql(name, include_str!("tables.sql"));

@@ -244,13 +244,13 @@ pub(super) fn scenario(load: Load) -> ScenarioPlan {
             timeouts,
         },
         requests: vec![RequestPlan {
-            ask: AskPlan::Http(HttpPlan {
+            ask: AskPlan::Http(Box::new(HttpPlan {
                 method: http::Method::GET,
                 url: base_url,
                 headers: http::HeaderMap::new(),
                 body: Bytes::new(),
                 redirects: 0,
-            }),
+            })),
             live: Live::default(),
             expectations: Expectations::default(),
             captures: Captures::default(),

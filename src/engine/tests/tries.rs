@@ -66,7 +66,7 @@ fn polling_gives_up_when_its_time_is_over_however_long_the_target_takes() {
 
 #[test]
 fn a_run_that_is_asked_to_end_ends_between_two_tries() {
-    let plan = tried(Tries::Poll { every: Duration::from_secs(60), within: Duration::from_secs(600) });
+    let plan = tried(Tries::Poll { every: Duration::from_mins(1), within: Duration::from_mins(10) });
     let (stopper, stop) = stopper();
     let dial = ScriptedDial::new(Script::always(REFUSES));
     let asked = Rc::clone(&dial.requests);

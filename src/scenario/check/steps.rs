@@ -131,8 +131,8 @@ fn too_long(place: &Place) -> Complaint {
 
 /// Complains about databases that no step asks, that steps ask and nobody names, or that are not told apart.
 pub(super) fn databases(file: &File, complaints: &mut Complaints) {
-    let named: Vec<_> = file.databases.given().into_iter().flatten().collect();
-    let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
+    let databases: Vec<_> = file.databases.given().into_iter().flatten().collect();
+    let names: Vec<&str> = databases.iter().map(|(name, _)| name.as_str()).collect();
     let mut asked = Vec::new();
     // A step that is wrong may be the one that asks.
     let mut is_known = file.requests().all(|request| !request.sql.is_broken());
@@ -165,7 +165,7 @@ pub(super) fn databases(file: &File, complaints: &mut Complaints) {
             }
         }
     }
-    for (name, field) in named.iter().filter(|(name, _)| is_known && !asked.contains(&name.as_str())) {
+    for (name, field) in databases.iter().filter(|(name, _)| is_known && !asked.contains(&name.as_str())) {
         if let Some(place) = field.place() {
             let problem = format!("no step asks the database `{name}`");
             complaints.add(Complaint::new(place.key.clone(), problem, "leave it out, or ask it by `sql`"));
