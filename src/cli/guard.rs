@@ -1,6 +1,6 @@
 //! Load that is heavy enough to hurt goes to a foreign host only when that is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use url::Host;
@@ -51,7 +51,10 @@ fn foreign(scenario: &ScenarioPlan) -> Vec<(String, f64)> {
         foreign.extend(host.map(|host| (host.to_owned(), 1.0)));
         let hops = f64::from(request.redirects());
         let own = target.base_url.host_str().into_iter();
-        let led_to = own.chain(target.allowed_hosts.iter().map(String::as_str));
+        let named = scenario.requests.iter().filter_map(|request| request.http()?.url.host_str());
+        let led_to: BTreeSet<&str> =
+            own.chain(named).chain(target.allowed_hosts.iter().map(String::as_str)).collect();
+        let led_to = led_to.into_iter();
         let led_to = led_to.filter(|host| hops > 0.0 && !is_loopback(host, target));
         foreign.extend(led_to.map(|host| (host.to_owned(), hops)));
     }

@@ -30,12 +30,13 @@ impl Account {
         Self { secrets, harmless: RefCell::default() }
     }
 
-    /// The metrics that an answer names, and their durations.
-    pub(super) fn of(&self, headers: &HeaderMap) -> Vec<(String, Duration)> {
+    /// The metrics that an answer names, and their durations; `captured` are secrets of its arrival alone.
+    pub(super) fn of(&self, headers: &HeaderMap, captured: Option<&Secrets>) -> Vec<(String, Duration)> {
         if !headers.contains_key(SERVER_TIMING) {
             return Vec::new();
         }
-        let kept = server_timings(headers).filter(|metric| self.is_harmless(metric));
+        let is_told = |metric: &Metric<'_>| captured.is_none_or(|captured| !captured.are_in(metric.line));
+        let kept = server_timings(headers).filter(|metric| is_told(metric) && self.is_harmless(metric));
         kept.map(|metric| (metric.name.chars().take(NAME).collect(), metric.duration)).collect()
     }
 
@@ -58,7 +59,7 @@ mod tests {
 
     fn told(account: &Account, line: &str) -> Vec<String> {
         let headers = HeaderMap::from_iter([(SERVER_TIMING, line.parse().unwrap())]);
-        account.of(&headers).into_iter().map(|(name, _)| name).collect()
+        account.of(&headers, None).into_iter().map(|(name, _)| name).collect()
     }
 
     fn hiding(secret: &str) -> Account {
@@ -75,6 +76,15 @@ mod tests {
             assert_eq!(told(&account, "db;dur=1, app;dur=2"), ["db", "app"]);
             assert_eq!(told(&account, &format!("db;dur=1, {secret};dur=2")), ["db"]);
         }
+    }
+
+    #[test]
+    fn a_line_that_echoes_a_captured_value_is_left_out_whole_however_long_that_is() {
+        let (account, long) = (hiding("zebra"), "x".repeat(58));
+        let captured = Secrets::new([long.clone()]);
+        let line = format!("{long};dur=1, app;dur=2");
+        let headers = HeaderMap::from_iter([(SERVER_TIMING, line.parse().unwrap())]);
+        assert_eq!(account.of(&headers, Some(&captured)), [("app".to_owned(), Duration::from_millis(2))]);
     }
 
     #[test]

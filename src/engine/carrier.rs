@@ -100,12 +100,17 @@ impl Carrier {
             due: arrival.due,
             dispatched: arrival.dispatched(claimed),
             stood_still: arrival.stood_still_before(lane.stood_still_by(claimed)),
+            built: Duration::ZERO,
         };
         let mut flow = lane.has_flow().then(Flow::begin);
         let mut answered = false;
         for prepared in lane.steps() {
+            let building = flow.is_some().then(clock::now);
             let ready = match prepared.ready(flow.as_ref(), lane.home()) {
-                Ok(ready) => ready,
+                Ok(ready) => {
+                    taken.built = building.map_or(Duration::ZERO, |since| clock::now() - since);
+                    ready
+                }
                 Err(failed) => {
                     miss(&mut flow, prepared, &failed);
                     let left_out = Exchange { failed: Some(failed), ..Exchange::default() };
@@ -123,7 +128,8 @@ impl Carrier {
             }
             lane.record(prepared.place, ended.stage, taken.due, ended.exchange);
             let dispatched = clock::now();
-            taken = Taken { due: ended.done, dispatched, stood_still: lane.stood_still_by(dispatched) };
+            let stood_still = lane.stood_still_by(dispatched);
+            taken = Taken { due: ended.done, dispatched, stood_still, built: Duration::ZERO };
         }
         if lane.reuse() == Reuse::Fresh {
             self.channels.clear();
@@ -149,25 +155,22 @@ impl Carrier {
             let mut chain = Chain::new(taken, stage, trying.end());
             let answered = self.attempt(ready, &mut chain, flow).await?;
             chain.allow_for_standstill(lane.stood_still_by(chain.done));
-            if let (Some(failed), Some(flow)) = (&mut chain.exchange.failed, flow.as_ref()) {
-                flow.hide(failed);
-            }
             if trying.are_several() {
                 let place = ready.prepared.place_of_tries;
                 let (stage, one) = (chain.stage_of(&chain.exchange), chain.exchange.clone());
                 lane.record_beside(place, stage, taken.due, one);
             }
-            let again = chain.exchange.failed.is_some().then(|| trying.again(clock::now())).flatten();
+            let has_failed = chain.exchange.failed.is_some();
+            let again = has_failed.then(|| trying.again(&chain.exchange, clock::now())).flatten();
             let Some(pause) = again else {
-                if trying.are_several() {
-                    chain = chain.over_tries(first, trying.count);
-                }
+                let chain = chain.over_tries(first, &trying);
                 let (stage, done) = (chain.stage_of(&chain.exchange), chain.done);
                 return Some(Ended { exchange: chain.exchange, stage, done, answered });
             };
             self.pause(pause).await?;
             let now = clock::now();
-            taken = Taken { due: now, dispatched: now, stood_still: lane.stood_still_by(now) };
+            let stood_still = lane.stood_still_by(now);
+            taken = Taken { due: now, dispatched: now, stood_still, built: Duration::ZERO };
         }
     }
 

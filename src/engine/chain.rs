@@ -1,10 +1,14 @@
 //! One exchange under way: its first message, the redirects that followed, and the tries before it.
 
+use std::time::Duration;
+
 use super::clock::{self, Instant};
 use super::hop::Hop;
 use super::http::Limits;
+use super::tries::Trying;
 use crate::record::{Dimension, Failure, Stage};
 use crate::recorder::{Exchange, Failed, Parts};
+use crate::units::show;
 
 /// When an exchange was due and released.
 #[derive(Clone, Copy)]
@@ -12,7 +16,9 @@ pub(super) struct Taken {
     pub(super) due: Instant,
     pub(super) dispatched: Instant,
     /// How long the prober had stood still by then.
-    pub(super) stood_still: std::time::Duration,
+    pub(super) stood_still: Duration,
+    /// How long it took since to put together what depends on earlier steps: the prober's own time.
+    pub(super) built: Duration,
 }
 
 /// An exchange under way.
@@ -33,7 +39,7 @@ pub(super) struct Chain {
 impl Chain {
     pub(super) fn new(taken: Taken, stage: Stage, end: Option<Instant>) -> Self {
         let mut parts = Parts::default();
-        parts.took(Dimension::Lag, taken.dispatched - taken.due);
+        parts.took(Dimension::Lag, taken.dispatched - taken.due + taken.built);
         let exchange = Exchange { parts, ..Exchange::default() };
         Self { taken, stage, exchange, done: taken.dispatched, followed: 0, limits: None, end }
     }
@@ -41,7 +47,7 @@ impl Chain {
     /// Since when the next hop waits for a connection. What passed between the hops is the prober's own.
     pub(super) fn next_hop_since(&mut self) -> Instant {
         if self.followed == 0 {
-            return self.taken.dispatched;
+            return self.taken.dispatched + self.taken.built;
         }
         let now = clock::now();
         self.exchange.parts.add(Dimension::Lag, now - self.done);
@@ -64,7 +70,7 @@ impl Chain {
     }
 
     /// What of it the prober may have caused, which had stood still for `stood_still` when it was done.
-    pub(super) fn allow_for_standstill(&mut self, stood_still: std::time::Duration) {
+    pub(super) fn allow_for_standstill(&mut self, stood_still: Duration) {
         let meanwhile = stood_still.saturating_sub(self.taken.stood_still);
         self.exchange.allow_for_standstill(meanwhile, self.done - self.taken.dispatched);
     }
@@ -80,25 +86,29 @@ impl Chain {
 
     /// The last of several tries as all of them together, the first having been taken at `first`.
     ///
-    /// What passed before the last try belongs to the time until its first byte: until then there was no answer that
-    /// would do.
-    pub(super) fn over_tries(mut self, first: Taken, tries: u32) -> Self {
-        let before = self.taken.dispatched - first.dispatched;
+    /// Connections that were opened for a try are set-up of the whole. What else passed before the last try belongs to the time
+    /// until its first byte: until then there was no answer that would do.
+    pub(super) fn over_tries(mut self, first: Taken, trying: &Trying) -> Self {
+        if trying.count == 1 {
+            return self;
+        }
+        let earlier = &trying.earlier;
+        let passed = self.taken.dispatched - first.dispatched - first.built;
+        let before = passed.saturating_sub(earlier.opened.duration(Dimension::Setup));
         let parts = &mut self.exchange.parts;
-        parts.took(Dimension::Lag, first.dispatched - first.due);
+        parts.add(Dimension::Lag, first.dispatched - first.due + first.built);
+        parts.add_hop(&earlier.opened);
+        self.exchange.fresh |= earlier.fresh;
+        self.exchange.body_bytes += earlier.body_bytes;
         self.exchange.stood_still += self.taken.stood_still.saturating_sub(first.stood_still);
         self.taken = first;
-        match &mut self.exchange.failed {
-            Some(failed) if tries > 1 => {
-                let took = crate::units::show(self.done - first.dispatched);
-                failed.seen = format!("{} ({tries} tries in {took})", failed.seen);
-            }
-            Some(_) => {}
-            None => {
-                parts.add(Dimension::FirstByte, before);
-                parts.add(Dimension::Service, before);
-                parts.took(Dimension::Latency, self.done - first.due);
-            }
+        if let Some(failed) = &mut self.exchange.failed {
+            let took = show(self.done - first.dispatched);
+            failed.seen = format!("{} ({} tries in {took})", failed.seen, trying.count);
+        } else {
+            parts.add(Dimension::FirstByte, before);
+            parts.add(Dimension::Service, before);
+            parts.took(Dimension::Latency, self.done - first.due);
         }
         self
     }

@@ -23,6 +23,16 @@ enum Turn {
     End(Option<Box<Failed>>),
 }
 
+impl Turn {
+    /// The same without captured values in what was seen; from here on it is recorded.
+    fn hiding(mut self, flow: Option<&Flow>) -> Self {
+        if let (Self::End(Some(failed)), Some(flow)) = (&mut self, flow) {
+            flow.hide(failed);
+        }
+        self
+    }
+}
+
 impl Carrier {
     /// Carries out one request with the redirects that follow, and records each hop where there was a redirect; says
     /// whether there was an answer in the end, right or wrong. `None` where the run was asked to end before it was sent.
@@ -43,7 +53,7 @@ impl Carrier {
                 Err(failed) => Turn::End(Some(failed.clone())),
             };
             chain.add(&hop);
-            match turn {
+            match turn.hiding(flow.as_ref()) {
                 Turn::Follow(ask) => {
                     self.record_hop(ready, chain, &hop, None);
                     chain.followed += 1;
@@ -101,11 +111,7 @@ impl Carrier {
 
     /// What the target told of its own time, without lines that echo a captured value.
     fn told(&self, head: &response::Parts, flow: Option<&Flow>) -> Vec<(String, Duration)> {
-        let mut told = self.lane.account().of(&head.headers);
-        if let Some(flow) = flow {
-            told.retain(|(name, _)| !flow.is_in(name));
-        }
-        told
+        self.lane.account().of(&head.headers, flow.and_then(Flow::secrets))
     }
 
     fn record_hop(&self, ready: &Ready<'_>, chain: &Chain, hop: &Hop, failed: Option<Box<Failed>>) {
@@ -140,11 +146,11 @@ impl Carrier {
         chain.exchange.fresh = asked.fresh;
         chain.exchange.body_bytes = asked.bytes;
         chain.done = asked.done;
-        let (answered, failed) = match asked.rows {
+        let (answered, mut failed) = match asked.rows {
             Ok(rows) => {
                 let judged = ready.expectations.judge_rows(&rows);
                 let judged = judged.and_then(|()| ready.prepared.captures.take_from_rows(&rows));
-                let kept = judged.map(|captured| keep(flow, captured));
+                let kept = judged.map(|captured| keep(flow, ready, captured));
                 (true, kept.err().map(|unmet| Box::new(why(ready, unmet, rows.is_empty()))))
             }
             Err(refusal) => {
@@ -152,6 +158,9 @@ impl Carrier {
                 (answered, refused(ready, refusal))
             }
         };
+        if let (Some(failed), Some(flow)) = (&mut failed, flow.as_ref()) {
+            flow.hide(failed);
+        }
         chain.end(failed);
         answered
     }
@@ -161,20 +170,21 @@ impl Carrier {
 fn judged(ready: &Ready<'_>, answer: &Answer<'_>, flow: &mut Option<Flow>) -> Result<(), Unmet> {
     ready.expectations.judge(answer)?;
     let captured = ready.prepared.captures.take(answer, ready.expectations.max_body())?;
-    keep(flow, captured);
+    keep(flow, ready, captured);
     Ok(())
 }
 
-fn keep(flow: &mut Option<Flow>, captured: Vec<(String, serde_json::Value)>) {
+fn keep(flow: &mut Option<Flow>, ready: &Ready<'_>, captured: Vec<(String, serde_json::Value)>) {
     if let Some(flow) = flow {
-        flow.keep(captured);
+        flow.keep(captured, &ready.prepared.captures);
     }
 }
 
 /// What an answer that is not the expected one comes to.
 fn why(ready: &Ready<'_>, broken: Unmet, is_absent: bool) -> Failed {
     let mut failed = unmet(broken);
-    if is_absent && ready.prepared.may_be_absent {
+    // That somebody was let in is never excused by there being nothing to see.
+    if is_absent && ready.prepared.may_be_absent && failed.failure != Failure::Admitted {
         failed.failure = Failure::Absent;
     }
     failed

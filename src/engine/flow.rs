@@ -1,6 +1,7 @@
 //! What the steps of one arrival have in common: values that earlier ones captured and later ones send.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -9,7 +10,7 @@ use super::chain::lapse;
 use super::dial::Origin;
 use super::http::Unsendable;
 use super::prepared::{Ask, Prepared, What};
-use crate::expect::Expectations;
+use crate::expect::{Captures, Expectations};
 use crate::plan::live::{Unfit, Unknown, Values};
 use crate::plan::{Secrets, SqlPlan};
 use crate::record::Failure;
@@ -21,6 +22,8 @@ pub(super) struct Flow {
     values: Values,
     /// The steps that yielded no value, by the value's name: the step's name, and what it came to.
     missing: BTreeMap<String, (String, Failure)>,
+    /// The values that must not be shown, made when they are first needed.
+    secrets: OnceCell<Secrets>,
 }
 
 /// A step as one arrival carries it out.
@@ -58,12 +61,15 @@ impl std::ops::Deref for Asked<'_> {
 impl Flow {
     /// The flow of a new arrival.
     pub(super) fn begin() -> Self {
-        Self { values: Values::of_arrival(), missing: BTreeMap::new() }
+        Self { values: Values::of_arrival(), ..Self::default() }
     }
 
     /// Takes in what a step captured.
-    pub(super) fn keep(&mut self, captured: Vec<(String, Value)>) {
-        self.values.extend(captured);
+    pub(super) fn keep(&mut self, captured: Vec<(String, Value)>, captures: &Captures) {
+        if !captured.is_empty() {
+            self.values.extend(captured, captures.public());
+            self.secrets = OnceCell::new();
+        }
     }
 
     /// Notes that a step came to something else than ok: what it was to capture is missing.
@@ -73,14 +79,17 @@ impl Flow {
         }
     }
 
-    /// Takes captured values out of what was seen.
-    pub(super) fn hide(&self, failed: &mut Failed) {
-        failed.seen = Secrets::new(self.values.texts()).blot(&failed.seen).into_owned();
+    /// The values that must not be shown; `None` where nothing was captured.
+    pub(super) fn secrets(&self) -> Option<&Secrets> {
+        let secrets = self.secrets.get_or_init(|| Secrets::new(self.values.secrets()));
+        (!secrets.are_none()).then_some(secrets)
     }
 
-    /// Whether a captured value is echoed in a text.
-    pub(super) fn is_in(&self, text: &str) -> bool {
-        Secrets::new(self.values.texts()).are_in(text)
+    /// Takes captured values out of what was seen.
+    pub(super) fn hide(&self, failed: &mut Failed) {
+        if let Some(secrets) = self.secrets() {
+            failed.seen = secrets.blot(&failed.seen).into_owned();
+        }
     }
 
     fn unfit(&self, unfit: Unfit) -> Failed {

@@ -7,12 +7,12 @@ use tokio::time::timeout_at;
 
 use super::clock::{self, Instant};
 use crate::plan::{SqlPlan, Timeouts};
-use crate::postgres::{Address, PgError, Session, Trouble};
+use crate::postgres::{PgError, Session, Trouble};
 use crate::record::{Dimension, Failure};
 use crate::recorder::{Failed, Parts};
 use crate::units::show;
 
-/// A carrier's sessions, one a database.
+/// A carrier's sessions, by the scenario's name of the database: two names may be one server on other terms.
 #[derive(Debug, Default)]
 pub(super) struct Sessions(Vec<(String, Session)>);
 
@@ -51,7 +51,7 @@ impl Sessions {
         let mut asked =
             Asked { parts: Parts::default(), fresh: false, bytes: 0, done: since, rows: Ok(Vec::new()) };
         asked.parts.took(Dimension::Wait, Duration::ZERO);
-        let session = match self.session(&plan.address, since, deadline, &mut asked).await {
+        let session = match self.session(plan, since, deadline, &mut asked).await {
             Ok(session) => session,
             Err(refusal) => return asked.refused(refusal),
         };
@@ -65,7 +65,7 @@ impl Sessions {
             Ok(Err(error)) => {
                 // A session that the server broke off is of no more use, and one whose transaction failed is.
                 if !is_of_statement(error.trouble) {
-                    self.forget(&plan.address);
+                    self.forget(plan);
                 }
                 let refusal = Refusal::of(&error, Dimension::FirstByte);
                 if refusal.failed.failure.is_without_answer() {
@@ -77,7 +77,7 @@ impl Sessions {
                 }
             }
             Err(_elapsed) => {
-                self.forget(&plan.address);
+                self.forget(plan);
                 asked.unanswered(Refusal::late(Dimension::FirstByte, limit))
             }
         }
@@ -86,13 +86,13 @@ impl Sessions {
     /// The session with a database, opened where there is none.
     async fn session(
         &mut self,
-        address: &Address,
+        plan: &SqlPlan,
         since: Instant,
         deadline: Instant,
         asked: &mut Asked,
     ) -> Result<&mut Session, Refusal> {
-        let shown = address.shown();
-        if let Some(at) = self.0.iter().position(|(known, _)| *known == shown) {
+        let SqlPlan { database, address, .. } = plan;
+        if let Some(at) = self.0.iter().position(|(known, _)| known == database) {
             return Ok(&mut self.0[at].1);
         }
         asked.fresh = true;
@@ -105,14 +105,13 @@ impl Sessions {
             asked.parts.died(Dimension::Connect);
             asked.parts.died(Dimension::Setup);
         })?;
-        self.0.push((shown, session));
+        self.0.push((database.clone(), session));
         let last = self.0.len() - 1;
         Ok(&mut self.0[last].1)
     }
 
-    fn forget(&mut self, address: &Address) {
-        let shown = address.shown();
-        self.0.retain(|(known, _)| *known != shown);
+    fn forget(&mut self, plan: &SqlPlan) {
+        self.0.retain(|(known, _)| *known != plan.database);
     }
 
     /// Lets go of every session.
@@ -171,12 +170,16 @@ impl Asked {
 impl Refusal {
     fn of(error: &PgError, phase: Dimension) -> Self {
         let failure = failure(error.trouble);
-        let phase = failure.is_without_answer().then_some(phase);
         let seen = format!("{} {}: {}", error.at, error.trouble.what(), error.said);
         Self {
-            failed: Box::new(Failed { failure, phase, expected: String::new(), seen }),
+            failed: Box::new(Failed {
+                failure,
+                phase: failure.is_without_answer().then_some(phase),
+                expected: String::new(),
+                seen,
+            }),
             is_absence: error.is_absent(),
-            is_denial: error.is_denied(),
+            is_denial: phase == Dimension::FirstByte && error.is_denied(),
         }
     }
 

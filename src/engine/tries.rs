@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::clock::Instant;
 use crate::plan::Tries;
+use crate::record::Dimension;
+use crate::recorder::{Exchange, Part, Parts};
 
 /// The tries of one step of one arrival.
 #[derive(Debug)]
@@ -12,12 +14,41 @@ pub(super) struct Trying {
     begun: Instant,
     /// How many there were.
     pub(super) count: u32,
+    /// What those before the last one add to all of them together.
+    pub(super) earlier: Earlier,
+}
+
+/// What tries add that were not the last one.
+#[derive(Debug, Default)]
+pub(super) struct Earlier {
+    /// Set-up of the connections that were opened, and its phases.
+    pub(super) opened: Parts,
+    /// Whether one was opened.
+    pub(super) fresh: bool,
+    /// Body bytes received.
+    pub(super) body_bytes: u64,
+}
+
+impl Earlier {
+    fn add(&mut self, exchange: &Exchange) {
+        use Dimension::{Setup, TlsFull, TlsResumed};
+        self.body_bytes += exchange.body_bytes;
+        if exchange.parts.get(Setup) == Part::Died {
+            return;
+        }
+        for dimension in Dimension::SETUP.into_iter().chain([Setup, TlsFull, TlsResumed]) {
+            if let Part::Took(took) = exchange.parts.get(dimension) {
+                self.opened.add(dimension, took);
+                self.fresh = true;
+            }
+        }
+    }
 }
 
 impl Trying {
     /// Begins with the first try.
     pub(super) fn begin(planned: Tries, now: Instant) -> Self {
-        Self { planned, begun: now, count: 1 }
+        Self { planned, begun: now, count: 1, earlier: Earlier::default() }
     }
 
     /// Whether each try is recorded beside all of them together.
@@ -35,7 +66,7 @@ impl Trying {
 
     /// The pause before another try after one that failed by `now`; `None` where there is no other. The last one of those
     /// that poll is made when the time is over, so that nothing that comes within it is missed.
-    pub(super) fn again(&mut self, now: Instant) -> Option<Duration> {
+    pub(super) fn again(&mut self, failed: &Exchange, now: Instant) -> Option<Duration> {
         let pause = match self.planned {
             Tries::One => None,
             Tries::Retry { times, after } => (self.count <= times).then_some(after),
@@ -44,7 +75,10 @@ impl Trying {
                 (!left.is_zero()).then_some(left.min(every))
             }
         };
-        self.count += u32::from(pause.is_some());
+        if pause.is_some() {
+            self.count += 1;
+            self.earlier.add(failed);
+        }
         pause
     }
 }
@@ -60,20 +94,20 @@ mod tests {
 
     #[test]
     fn a_step_is_tried_again_as_often_as_is_said() {
-        let now = clock::now();
+        let (now, failed) = (clock::now(), Exchange::default());
         let mut trying = Trying::begin(Tries::Retry { times: 2, after: millis(50) }, now);
-        assert_eq!([0, 1, 2].map(|_| trying.again(now)), [Some(millis(50)), Some(millis(50)), None]);
+        assert_eq!([0, 1, 2].map(|_| trying.again(&failed, now)), [Some(millis(50)), Some(millis(50)), None]);
         assert_eq!((trying.count, trying.end()), (3, None));
-        assert_eq!(Trying::begin(Tries::One, now).again(now), None);
+        assert_eq!(Trying::begin(Tries::One, now).again(&failed, now), None);
     }
 
     #[test]
     fn polling_ends_with_a_try_at_the_end_of_its_time() {
-        let now = clock::now();
+        let (now, failed) = (clock::now(), Exchange::default());
         let mut trying = Trying::begin(Tries::Poll { every: millis(200), within: millis(1_000) }, now);
-        assert_eq!(trying.again(now + millis(799)), Some(millis(200)));
-        assert_eq!(trying.again(now + millis(950)), Some(millis(50)));
-        assert_eq!(trying.again(now + millis(1_000)), None);
+        assert_eq!(trying.again(&failed, now + millis(799)), Some(millis(200)));
+        assert_eq!(trying.again(&failed, now + millis(950)), Some(millis(50)));
+        assert_eq!(trying.again(&failed, now + millis(1_000)), None);
         assert_eq!((trying.count, trying.end()), (3, Some(now + millis(1_200))));
     }
 }

@@ -17,6 +17,8 @@ pub struct Capture {
     pub source: CaptureSource,
     /// What stands for it where it is not found; without one that is a failure.
     pub default: Option<String>,
+    /// Whether it may be shown; it is a secret otherwise.
+    pub is_public: bool,
     /// As the scenario writes it: `capture.account = json "/accounts/0/id"`.
     pub written: String,
 }
@@ -55,6 +57,11 @@ impl Captures {
     /// The names of the values, in the order of the scenario.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|capture| capture.name.as_str())
+    }
+
+    /// The names of those that may be shown.
+    pub fn public(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|capture| capture.is_public).map(|capture| capture.name.as_str())
     }
 
     /// Whether nothing is taken.
@@ -119,7 +126,13 @@ mod tests {
 
     fn capture(source: CaptureSource, default: Option<&str>) -> Captures {
         let (name, written) = ("name".to_owned(), "as written".to_owned());
-        Captures(vec![Capture { name, source, default: default.map(str::to_owned), written }])
+        Captures(vec![Capture {
+            name,
+            source,
+            default: default.map(str::to_owned),
+            is_public: false,
+            written,
+        }])
     }
 
     fn header(name: &'static str) -> CaptureSource {

@@ -35,6 +35,8 @@ pub enum JsonRule {
     Is(Value),
     /// A text, number or truth that reads like this: what stands in a variable has no type.
     Reads(String),
+    /// Anything that does not read like this.
+    ReadsNot(String),
     /// Any value but this one.
     IsNot(Value),
     /// A value of this type.
@@ -79,9 +81,10 @@ impl JsonExpectation {
                 Some(difference) => Err(said(pointer, &difference, is_sensitive)),
             },
             JsonRule::Reads(text) if reads(found, text) => Ok(()),
+            JsonRule::ReadsNot(text) if !reads(found, text) => Ok(()),
             JsonRule::IsNot(value) if Difference::between(found, value).is_some() => Ok(()),
-            JsonRule::IsNot(_) if is_sensitive => Err("that value".to_owned()),
-            JsonRule::IsNot(_) | JsonRule::Reads(_) => Err(shown(found)),
+            JsonRule::IsNot(_) | JsonRule::ReadsNot(_) if is_sensitive => Err("that value".to_owned()),
+            JsonRule::IsNot(_) | JsonRule::Reads(_) | JsonRule::ReadsNot(_) => Err(shown(found)),
             JsonRule::IsOf(kind) if kind.is_of(found) => Ok(()),
             JsonRule::IsOf(_) => Err(type_of(found).to_owned()),
             JsonRule::AtLeast(least) => compared(found, least, Ordering::is_ge, shown),

@@ -23,6 +23,7 @@ fn one(name: &str, field: &Field<file::Capture>, filler: &mut Filler<'_>) -> Opt
         name: name.to_owned(),
         source,
         default: capture.default.given().map(|default| default.as_str().to_owned()),
+        is_public: capture.public.given() == Some(&true),
         written: format!("capture.{name} = {written}"),
     })
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use toml::Value as Toml;
 
 use super::filling::Filler;
-use super::live::{LiveCheck, LiveText};
+use super::live::{Equality, LiveCheck, LiveText};
 use super::target::{Base, url_of};
 use super::{pattern, request};
 use crate::expect::{Check, Expectation, Expectations, JsonExpectation, JsonRule, JsonType};
@@ -87,10 +87,10 @@ fn of_content(expect: &Expect, live: &mut Live, filler: &mut Filler<'_>) -> Vec<
         all.push(body_matches(field, filler));
     }
     for (pointer, field) in entries(&expect.json) {
-        all.push(json_value("json", pointer, field, (JsonRule::Is, live), filler));
+        all.push(json_value("json", pointer, field, (Equality::Is, live), filler));
     }
     for (pointer, field) in entries(&expect.json_not) {
-        all.push(json_value("json_not", pointer, field, (JsonRule::IsNot, live), filler));
+        all.push(json_value("json_not", pointer, field, (Equality::IsNot, live), filler));
     }
     all.extend(of_kind(expect));
     for (pointer, field) in entries(&expect.json_matches) {
@@ -201,24 +201,18 @@ fn json_value(
     key: &str,
     pointer: &str,
     field: &Field<JsonTemplate>,
-    (rule, live): (fn(Value) -> JsonRule, &mut Live),
+    (equality, live): (Equality, &mut Live),
     filler: &mut Filler<'_>,
 ) -> Option<Expectation> {
     let (place, template) = field.placed()?;
     let (value, shown) = filler.fill_live_json(&place.value, template)?;
     let fixed = value.fixed();
-    let expectation = |rule| json(key, pointer, &line(&shown), rule);
-    Some(match fixed {
-        Some(Value::String(text)) if key == "json" && template.is_one_variable() => {
-            expectation(JsonRule::Reads(text))
-        }
-        Some(fixed) => expectation(rule(fixed)),
-        None => {
-            let expectation = expectation(rule(Value::Null));
-            live.push((expectation.written.clone(), LiveCheck::Json(pointer.to_owned(), value, rule)));
-            expectation
-        }
-    })
+    let rule = equality.rule(fixed.clone().unwrap_or_default(), !template.is_one_variable());
+    let expectation = json(key, pointer, &line(&shown), rule);
+    if fixed.is_none() {
+        live.push((expectation.written.clone(), LiveCheck::Json(pointer.to_owned(), value, equality)));
+    }
+    Some(expectation)
 }
 
 fn json(key: &str, pointer: &str, written: &str, rule: JsonRule) -> Expectation {

@@ -1,6 +1,6 @@
 //! What is known only while running: values that steps capture and that later steps send.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -15,7 +15,11 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 
 /// The values of one arrival, by name.
 #[derive(Debug, Clone, Default)]
-pub struct Values(BTreeMap<String, Value>);
+pub struct Values {
+    all: BTreeMap<String, Value>,
+    /// The names of those that may be shown.
+    public: BTreeSet<String>,
+}
 
 /// A value that no earlier step yielded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,22 +47,45 @@ impl Values {
     /// The values that an arrival begins with.
     pub fn of_arrival() -> Self {
         let uuid = uuid::Uuid::new_v4().to_string();
-        Self(BTreeMap::from([(Self::UUID.to_owned(), Value::String(uuid))]))
+        Self {
+            all: BTreeMap::from([(Self::UUID.to_owned(), Value::String(uuid))]),
+            public: BTreeSet::from([Self::UUID.to_owned()]),
+        }
     }
 
-    /// Takes in what a step captured.
-    pub fn extend(&mut self, captured: impl IntoIterator<Item = (String, Value)>) {
-        self.0.extend(captured);
+    /// Takes in what a step captured; `public` are the names of what may be shown.
+    pub fn extend<'n>(
+        &mut self,
+        captured: impl IntoIterator<Item = (String, Value)>,
+        public: impl IntoIterator<Item = &'n str>,
+    ) {
+        self.all.extend(captured);
+        self.public.extend(public.into_iter().map(str::to_owned));
     }
 
-    /// Every value as a text, to be kept out of what is shown.
-    pub fn texts(&self) -> impl Iterator<Item = String> {
-        let captured = self.0.iter().filter(|(name, _)| *name != Self::UUID);
-        captured.map(|(_, value)| text_of(value))
+    /// The texts that must not be shown: what was captured and is not public, of lists and objects every text in them.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets = Vec::new();
+        for (_, value) in self.all.iter().filter(|(name, _)| !self.public.contains(*name)) {
+            match value {
+                Value::Array(_) | Value::Object(_) => texts_in(value, &mut secrets),
+                scalar => secrets.push(text_of(scalar)),
+            }
+        }
+        secrets
     }
 
     fn get(&self, name: &str) -> Result<&Value, Unknown> {
-        self.0.get(name).ok_or_else(|| Unknown(name.to_owned()))
+        self.all.get(name).ok_or_else(|| Unknown(name.to_owned()))
+    }
+}
+
+fn texts_in(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) => texts.push(text.clone()),
+        Value::Array(list) => list.iter().for_each(|value| texts_in(value, texts)),
+        Value::Object(entries) => entries.values().for_each(|value| texts_in(value, texts)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -98,6 +125,18 @@ impl LiveText {
 
     pub(super) fn is_live(&self) -> bool {
         self.0.iter().any(|bit| matches!(bit, Bit::Value(_)))
+    }
+
+    /// The fixed text that it begins with.
+    pub(super) fn beginning(&self) -> &str {
+        match self.0.first() {
+            Some(Bit::Fixed(text)) => text,
+            Some(Bit::Value(_)) | None => "",
+        }
+    }
+
+    fn is_one_value(&self) -> bool {
+        matches!(self.0.as_slice(), [Bit::Value(_)])
     }
 
     /// The text with its values.
@@ -173,6 +212,28 @@ pub enum LiveBody {
     Json(LiveJson),
 }
 
+/// Whether JSON must be a value or must not be it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Equality {
+    /// It must.
+    Is,
+    /// It must not.
+    IsNot,
+}
+
+impl Equality {
+    /// The rule about a value. One without a type, such as what stands in a variable or was found by a pattern, is compared by how it
+    /// reads.
+    pub(super) fn rule(self, value: Value, has_type: bool) -> JsonRule {
+        match (self, value) {
+            (Self::Is, Value::String(text)) if !has_type => JsonRule::Reads(text),
+            (Self::IsNot, Value::String(text)) if !has_type => JsonRule::ReadsNot(text),
+            (Self::Is, value) => JsonRule::Is(value),
+            (Self::IsNot, value) => JsonRule::IsNot(value),
+        }
+    }
+}
+
 /// An expectation in which live values stand.
 #[derive(Debug, Clone)]
 pub enum LiveCheck {
@@ -180,20 +241,28 @@ pub enum LiveCheck {
     Contains(LiveText),
     /// The body does not contain the text.
     Lacks(LiveText),
-    /// What stands at a JSON pointer follows a rule about the value.
-    Json(String, LiveJson, fn(Value) -> JsonRule),
+    /// What stands at a JSON pointer is the value, or is not.
+    Json(String, LiveJson, Equality),
 }
 
 impl LiveCheck {
-    fn fill(&self, values: &Values) -> Result<Check, Unknown> {
+    fn fill(&self, values: &Values) -> Result<Check, Unfit> {
         Ok(match self {
-            Self::Contains(text) => Check::contains(&text.fill(values)?),
-            Self::Lacks(text) => Check::lacks(&text.fill(values)?),
-            Self::Json(pointer, value, rule) => {
-                Check::Json(JsonExpectation { pointer: pointer.clone(), rule: rule(value.fill(values)?) })
+            Self::Contains(text) => Check::contains(&searched(text, values)?),
+            Self::Lacks(text) => Check::lacks(&searched(text, values)?),
+            Self::Json(pointer, value, equality) => {
+                let has_type = !matches!(value, LiveJson::Text(text) if text.is_one_value());
+                let rule = equality.rule(value.fill(values)?, has_type);
+                Check::Json(JsonExpectation { pointer: pointer.clone(), rule })
             }
         })
     }
+}
+
+/// A text to be looked for; every body contains the empty one.
+fn searched(text: &LiveText, values: &Values) -> Result<String, Unfit> {
+    let text = text.fill(values)?;
+    if text.is_empty() { Err(Unfit::Unsendable("an expectation, where it is empty")) } else { Ok(text) }
 }
 
 /// What of a step is put together anew for each arrival.
@@ -221,6 +290,11 @@ impl Live {
     pub fn url(&self, values: &Values) -> Result<Option<Url>, Unfit> {
         let Some(text) = &self.url else { return Ok(None) };
         let filled = text.fill_as(values, |text| utf8_percent_encode(&text, UNRESERVED).to_string())?;
+        let path = filled.split(['?', '#']).next().unwrap_or_default();
+        // Such a segment would lead out of the path that is written.
+        if path.split('/').any(|segment| [".", ".."].contains(&segment)) {
+            return Err(Unfit::Unsendable("the URL"));
+        }
         Url::parse(&filled).map(Some).map_err(|_| Unfit::Unsendable("the URL"))
     }
 
@@ -250,7 +324,7 @@ impl Live {
     }
 
     /// The expectations in which values stand, by their place in the order of judging.
-    pub fn checks(&self, values: &Values) -> Result<Vec<(usize, Check)>, Unknown> {
+    pub fn checks(&self, values: &Values) -> Result<Vec<(usize, Check)>, Unfit> {
         self.checks.iter().map(|(at, check)| Ok((*at, check.fill(values)?))).collect()
     }
 }
@@ -263,7 +337,7 @@ mod tests {
 
     fn values(captured: &Value) -> Values {
         let mut values = Values::of_arrival();
-        values.extend(captured.as_object().unwrap().clone());
+        values.extend(captured.as_object().unwrap().clone(), []);
         values
     }
 
@@ -296,6 +370,32 @@ mod tests {
         let url = Some(text(&["http://example.org/x/", "@id", "?y"]));
         let live = Live { url, ..Live::default() };
         assert_eq!(live.url(&values).unwrap().unwrap().as_str(), "http://example.org/x/a%2Fb%3Fc%23d?y");
+    }
+
+    #[test]
+    fn a_value_that_would_lead_out_of_its_path_is_refused() {
+        for (before, id) in
+            [("http://a.test/safe/", ".."), ("http://a.test/safe/.", "."), ("http://a.test/", ".")]
+        {
+            let live = Live { url: Some(text(&[before, "@id", "/x"])), ..Live::default() };
+            let filled = live.url(&values(&json!({ "id": id })));
+            assert_eq!(filled, Err(Unfit::Unsendable("the URL")), "{before}{id}");
+        }
+    }
+
+    #[test]
+    fn an_empty_value_is_no_text_to_look_for() {
+        let check = LiveCheck::Contains(text(&["@id"]));
+        assert!(matches!(check.fill(&values(&json!({ "id": "" }))), Err(Unfit::Unsendable(_))));
+        assert!(check.fill(&values(&json!({ "id": "x" }))).is_ok());
+    }
+
+    #[test]
+    fn what_was_captured_is_secret_to_its_last_text_unless_it_is_public() {
+        let mut values = Values::of_arrival();
+        let captured = json!({ "a": "one", "b": { "c": ["two", 3] }, "d": 4, "e": "shown" });
+        values.extend(captured.as_object().unwrap().clone(), ["e"]);
+        assert_eq!(values.secrets(), ["one", "two", "4"]);
     }
 
     #[test]

@@ -28,6 +28,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use url::Url;
 
+use crate::postgres::Address;
 use crate::record::{Ceiling, Ending, Measurement, PlannedScenario, RequestMeasurement, ScenarioMeasurement};
 
 pub use environment::Environment;
@@ -120,14 +121,14 @@ impl ScenarioPlan {
         self.requests.iter().any(|request| request.http().is_some())
     }
 
-    /// The databases that its steps ask, each once.
-    pub fn databases(&self) -> Vec<&crate::postgres::Address> {
-        let mut databases: Vec<&crate::postgres::Address> = Vec::new();
+    /// The databases that its steps ask, each once, by the scenario's names for them.
+    pub fn databases(&self) -> Vec<(&str, &Address)> {
+        let mut databases: Vec<(&str, &Address)> = Vec::new();
         for request in &self.requests {
             if let AskPlan::Sql(sql) = &request.ask
-                && databases.iter().all(|known| known.shown() != sql.address.shown())
+                && databases.iter().all(|(known, _)| *known != sql.database)
             {
-                databases.push(&sql.address);
+                databases.push((&sql.database, &sql.address));
             }
         }
         databases

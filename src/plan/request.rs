@@ -176,6 +176,13 @@ fn path(request: &Request, base: &Base, filler: &mut Filler<'_>) -> Option<Path>
             "write it like `/app?mock=1`",
         );
     }
+    if text.live.as_ref().is_some_and(|live| !live.beginning().starts_with('/')) {
+        return filler.complain(
+            &place.value,
+            LIVE_ORIGIN,
+            "begin the path with `/` and write the value after it",
+        );
+    }
     let value = if text.value.starts_with('/') { text.value } else { "/".to_owned() };
     let live = text.live.map(|live| live.after(base.url.as_str().trim_end_matches('/')));
     match url_of(&value, base) {
@@ -187,6 +194,9 @@ fn path(request: &Request, base: &Base, filler: &mut Filler<'_>) -> Option<Path>
 /// A URL of another origin than the base URL's, perhaps.
 fn whole_url(at: &Span, template: &Template, filler: &mut Filler<'_>) -> Option<Path> {
     let text = filler.fill_live(at, template)?;
+    if text.live.as_ref().is_some_and(|live| !names_its_origin(live.beginning())) {
+        return filler.complain(at, LIVE_ORIGIN, "write scheme, host and a `/` before the value");
+    }
     let url = match Url::parse(&text.value) {
         Ok(url) => url,
         Err(_) if text.guessed => Base::placeholder()?.url,
@@ -209,6 +219,14 @@ fn whole_url(at: &Span, template: &Template, filler: &mut Filler<'_>) -> Option<
         problem,
         "write scheme, host, path and perhaps a query; send credentials in `headers`",
     )
+}
+
+/// What is said where a captured value would say where a request goes, and its headers with it.
+const LIVE_ORIGIN: &str = "a value that is known only while running cannot say where a request goes";
+
+/// Whether scheme and host, and where its path begins, stand in a text.
+fn names_its_origin(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(_, rest)| rest.find('/').is_some_and(|at| at > 0))
 }
 
 /// Headers to send.

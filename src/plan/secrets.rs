@@ -32,6 +32,11 @@ impl Secrets {
         self.0.dedup_by(|a, b| a.expose_secret() == b.expose_secret());
     }
 
+    /// Whether there are none.
+    pub fn are_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether a text echoes a secret, in any form that [`Self::blot`] replaces.
     pub fn are_in(&self, text: &str) -> bool {
         matches!(self.blot(text), Cow::Owned(_))

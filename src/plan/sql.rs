@@ -31,7 +31,7 @@ pub(super) fn resolve(scenario: &Scenario, request: &Request, filler: &mut Fille
     Some(Asking {
         line: format!("SQL {name}: {}", shown(text.as_str())),
         headers: Vec::new(),
-        ask: AskPlan::Sql(Box::new(SqlPlan { address, statement, values })),
+        ask: AskPlan::Sql(Box::new(SqlPlan { database: name.clone(), address, statement, values })),
         live: Live::default(),
     })
 }

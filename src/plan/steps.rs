@@ -103,7 +103,9 @@ impl fmt::Debug for HttpPlan {
 /// One SQL statement, ready to be carried out.
 #[derive(Clone)]
 pub struct SqlPlan {
-    /// The database.
+    /// The database's name in the scenario.
+    pub database: String,
+    /// Where it is.
     pub address: Address,
     /// The statement.
     pub statement: Statement,

@@ -255,6 +255,8 @@ section! {
         regex: PatternText,
         /// What stands for a value that is not found; without it the answer is not an expected one.
         default: Words,
+        /// Whether it may be shown; captured values are secrets otherwise. Default: false.
+        public: bool,
     }
 }
 

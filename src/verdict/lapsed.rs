@@ -25,6 +25,11 @@ impl<'a> Lapse<'a> {
         Some(Self { evidence, is_accepted: accepts(evidence), is_all })
     }
 
+    /// Whether the step accepts it.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.is_accepted
+    }
+
     /// What it makes of a decision on what was measured beside it.
     pub(super) fn over(&self, decision: Decision) -> Decision {
         match decision {
@@ -100,6 +105,15 @@ mod tests {
             );
             assert!(verdict.budgets.iter().all(|budget| budget.decision == Decision::Pass));
         }
+    }
+
+    #[test]
+    fn a_run_of_which_every_step_was_left_out_is_no_pass() {
+        let step =
+            || Request::new("step", &[]).lapsed(Failure::NotConfigured).accepting(Failure::NotConfigured);
+        let verdict = judged(&[step()]);
+        assert_eq!(verdict.decision, Decision::Inconclusive);
+        assert_eq!(verdict.reasons[0].what, "every step was left out, and nothing was measured");
     }
 
     #[test]

@@ -28,11 +28,13 @@ pub(super) fn judge(planned: &PlannedScenario, run: &Measurement, rule: Rule) ->
     let silent = failures::never_answered(&all_measured(&pairs));
     let is_down = silent.is_some() || void::target_is_down(measured, run);
 
+    let nothing_made = nothing_made(&pairs);
     let decisions = budgets
         .iter()
         .map(|budget| budget.decision)
         .chain(pairs.iter().filter_map(Pair::by_expectations))
         .chain(is_down.then_some(Decision::Fail))
+        .chain(nothing_made.as_ref().map(|_| Decision::Inconclusive))
         .chain(grounds.first().map(|_| Decision::Inconclusive));
     let decision = Decision::over(decisions);
     let of_requests: Vec<_> = match silent {
@@ -45,8 +47,19 @@ pub(super) fn judge(planned: &PlannedScenario, run: &Measurement, rule: Rule) ->
         scenario: planned.name.clone(),
         decision,
         budgets,
-        reasons: grounds.into_iter().chain(of_requests).collect(),
+        reasons: grounds.into_iter().chain(nothing_made).chain(of_requests).collect(),
     }
+}
+
+/// That every step was left out, whatever each of them accepts: nothing was seen of the target, and no data is no pass.
+fn nothing_made(pairs: &[Pair<'_>]) -> Option<Reason> {
+    let is_left_out = |pair: &Pair<'_>| {
+        pair.measured.measured.tally.exchanges == 0 && pair.lapse().is_some_and(|lapse| lapse.is_accepted())
+    };
+    (!pairs.is_empty() && pairs.iter().all(is_left_out)).then(|| Reason {
+        what: "every step was left out, and nothing was measured".to_owned(),
+        next: "set what the steps need: at least one has to be carried out".to_owned(),
+    })
 }
 
 /// The measured phase of all requests together.

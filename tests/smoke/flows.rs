@@ -24,10 +24,24 @@ path = "/api/v1/accounts/${{account}}/conversations?echo=${{secret}}"
 headers = { api_access_token = "rehearsal", x-secret = "${{secret}}" }
 [[request]]
 name = "echo of a secret"
-path = "/redirect/${{secret}}"
+path = "/api/v1/profile"
+headers = { api_access_token = "rehearsal" }
+redirects = 1
+[request.expect]
+json = { "/access_token" = "other" }
+[[request]]
+name = "echo after a redirect"
+path = "/redirect?n=1&${{secret}}"
+redirects = 2
+[request.expect]
+final_url = "/redirect?n=7"
 "#;
     let outcome = run_text(text, &[("TOLLGATE_TARGET", &target.url)]);
-    outcome.failed(&["`echo of a secret`", "404"]);
+    outcome.failed(&[
+        "`echo of a secret`",
+        "\"•••\" instead of json.\"/access_token\"",
+        "`echo after a redirect`",
+    ]);
     outcome.hides("captured-canary-8812");
     assert_eq!(outcome.record.measurement.scenarios[0].requests[1].measured.tally.ok, 1);
 }
@@ -67,6 +81,57 @@ fn a_statement_that_must_be_denied_is_ok_where_it_is_and_let_in_where_it_is_not(
                 [[request]]\nname = \"strangers\"\nsql = \"select * from private\"\nexpect = { denied = true }\n";
     let stranger = cluster.url_as("stranger", "stranger", "denied");
     run_text(text, &[("DATABASE_URL", &stranger)]).passed();
-    let outcome = run_text(text, &[("DATABASE_URL", &cluster.url_of("denied"))]);
-    outcome.failed(&["`strangers`", "let in, the statement was carried out"]);
+    // The table is empty, and that is no excuse.
+    let excused = text.replace("expect =", "when_absent = \"accept\"\nexpect =");
+    for text in [text, &excused] {
+        let outcome = run_text(text, &[("DATABASE_URL", &cluster.url_of("denied"))]);
+        outcome.failed(&["`strangers`", "let in, the statement was carried out"]);
+    }
+    // Who cannot even connect was not denied by the statement.
+    cluster.sql("denied", "revoke connect on database denied from public");
+    run_text(text, &[("DATABASE_URL", &stranger)]).failed(&[
+        "`strangers`",
+        "query failed",
+        "permission denied for database",
+    ]);
+}
+
+#[test]
+fn two_names_of_one_server_are_asked_each_on_its_own_terms() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let url = cluster.url_of("postgres");
+    let verified = format!("{url}?sslmode=verify-full");
+    let text = "name = \"terms\"\nbudgets = [\"errors = 0\"]\n\
+                [databases]\nplain = \"${PLAIN_URL}\"\nverified = \"${VERIFIED_URL}\"\n\
+                [[request]]\nname = \"plain\"\ndatabase = \"plain\"\nsql = \"select 1 as one\"\n\
+                [[request]]\nname = \"verified\"\ndatabase = \"verified\"\nsql = \"select 1 as one\"\n";
+    let outcome = run_text(text, &[("PLAIN_URL", &url), ("VERIFIED_URL", &verified)]);
+    outcome.failed(&["`verified`", "TLS"]);
+    assert!(!outcome.reasons().contains("`plain`"), "{}", outcome.reasons());
+}
+
+#[test]
+fn what_stands_in_a_variable_or_was_found_by_a_pattern_is_compared_by_how_it_reads() {
+    let target = Target::start(&["--chatwoot-account", "7"]);
+    let profile = "path = \"/api/v1/profile\"\nheaders = { api_access_token = \"rehearsal\" }\n";
+    let text = |expect: &str| {
+        format!(
+            "name = \"reads\"\nbudgets = [\"errors = 0\"]\n[target]\nbase_url = \"${{TOLLGATE_TARGET}}\"\n\
+             [[request]]\nname = \"first\"\n{profile}capture = {{ id = {{ regex = '\"account_id\": ?([0-9]+)' }} }}\n\
+             [[request]]\nname = \"second\"\n{profile}expect = {{ {expect} }}\n"
+        )
+    };
+    let variables = [("TOLLGATE_TARGET", target.url.as_str()), ("ACCOUNT", "7")];
+    for (expect, holds) in [
+        ("json = { \"/account_id\" = \"${ACCOUNT}\" }", true),
+        ("json = { \"/account_id\" = \"${{id}}\" }", true),
+        ("json_not = { \"/account_id\" = \"${ACCOUNT}\" }", false),
+        ("json_not = { \"/account_id\" = \"${{id}}\" }", false),
+    ] {
+        let outcome = run_text(&text(expect), &variables);
+        assert_eq!(outcome.exit, i32::from(!holds), "{expect}: {}", outcome.reasons());
+    }
 }

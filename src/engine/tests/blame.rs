@@ -5,11 +5,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-use super::harness::{Script, ScriptedDial, Turn, Watcher, following, millis, open, scenario, watch_run};
+use super::harness::{
+    Script, ScriptedDial, Turn, Watcher, following, millis, open, scenario, tried, watch_run,
+};
 use crate::engine::clock::{self, Instant};
 use crate::engine::dial::{Dial, Dialling, Origin};
 use crate::engine::{restless, stopper};
-use crate::plan::{Load, Reuse, ScenarioPlan, Schedule, Warmup};
+use crate::plan::{Load, Reuse, ScenarioPlan, Schedule, Tries, Warmup};
 use crate::record::{Dimension, Failure, Stage};
 use crate::recorder::tap::{self, Seen};
 use crate::recorder::{Failed, Part, Parts};
@@ -97,14 +99,19 @@ pub(super) fn loads() -> impl Strategy<Value = Load> {
 
 fn plans() -> impl Strategy<Value = ScenarioPlan> {
     let timeouts = prop::sample::select(vec![(100_u64, 300_u64), (5_000, 1_000), (5_000, 5_000)]);
-    (loads(), any::<bool>(), 0_u32..3, (0_u32..5, 0_u64..9), timeouts).prop_map(
-        |(load, is_fresh, redirects, (connections, further), (first_byte, whole))| {
+    let tries = prop::option::weighted(0.4, (1_u32..4, 0_u64..200));
+    (loads(), any::<bool>(), 0_u32..3, (0_u32..5, 0_u64..9), timeouts, tries).prop_map(
+        |(load, is_fresh, redirects, (connections, further), (first_byte, whole), tries)| {
             let mut plan = scenario(load);
             plan.reuse = if is_fresh { Reuse::Fresh } else { Reuse::Keep };
             plan.warmup = Warmup { connections, requests: u64::from(connections) + further };
             let timeouts = &mut plan.target.timeouts;
             (timeouts.first_byte, timeouts.whole) = (millis(first_byte), millis(whole));
-            if redirects > 0 { following(plan, redirects) } else { plan }
+            let plan = if redirects > 0 { following(plan, redirects) } else { plan };
+            match tries {
+                Some((times, after)) => tried(plan, Tries::Retry { times, after: millis(after) }),
+                None => plan,
+            }
         },
     )
 }

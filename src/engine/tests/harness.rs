@@ -279,6 +279,15 @@ pub(super) fn following(mut scenario: ScenarioPlan, redirects: u32) -> ScenarioP
     scenario
 }
 
+/// Tries the first request again, and records its tries in the place after its hops.
+pub(super) fn tried(mut scenario: ScenarioPlan, tries: Tries) -> ScenarioPlan {
+    scenario.requests[0].tries = tries;
+    let mut shown = scenario.shown.requests[0].clone();
+    (shown.hop_of, shown.name) = (Some(shown.name.clone()), format!("{}, each try", shown.name));
+    scenario.shown.requests.push(shown);
+    scenario
+}
+
 /// The sum of all values of a dimension, as exact as its histogram.
 pub(super) fn sum(stage: &StageMeasurement, dimension: Dimension) -> Duration {
     let steps = stage.series.get(dimension).into_iter().flat_map(Histogram::steps);

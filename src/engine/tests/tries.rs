@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::stopper;
 use super::harness::{
     CONNECT, Script, ScriptedDial, Turn, Watcher, assert_nothing_is_lost, conduct, measure, millis, open,
-    paused,
+    paused, tried,
 };
 use crate::plan::{ScenarioPlan, Tries};
 use crate::record::{Dimension, Failure, Histogram, StageMeasurement};
@@ -14,13 +14,8 @@ use crate::record::{Dimension, Failure, Histogram, StageMeasurement};
 const REFUSES: Turn = Turn::Raw(Duration::from_millis(20), "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n");
 
 /// One arrival whose step is tried several times.
-fn tried(tries: Tries) -> ScenarioPlan {
-    let mut plan = open(1.0, 1, 1);
-    plan.requests[0].tries = tries;
-    let mut shown = plan.shown.requests[0].clone();
-    (shown.hop_of, shown.name) = (Some(shown.name.clone()), format!("{}, each try", shown.name));
-    plan.shown.requests.push(shown);
-    plan
+fn once(tries: Tries) -> ScenarioPlan {
+    tried(open(1.0, 1, 1), tries)
 }
 
 fn longest(stage: &StageMeasurement, dimension: Dimension) -> Duration {
@@ -29,7 +24,7 @@ fn longest(stage: &StageMeasurement, dimension: Dimension) -> Duration {
 
 #[test]
 fn a_step_that_is_answered_at_the_third_try_is_one_exchange_that_took_as_long_as_all_of_them() {
-    let plan = tried(Tries::Retry { times: 5, after: millis(100) });
+    let plan = once(Tries::Retry { times: 5, after: millis(100) });
     let script = Script(vec![vec![REFUSES, REFUSES, Turn::Answer(millis(30))]]);
     let scenario = measure(plan, script);
     let (whole, each) = (&scenario.requests[0].measured, &scenario.requests[1].measured);
@@ -38,15 +33,18 @@ fn a_step_that_is_answered_at_the_third_try_is_one_exchange_that_took_as_long_as
     let all = CONNECT + millis(20 + 100 + 20 + 100 + 30);
     assert!(longest(whole, Dimension::Latency).abs_diff(all) <= millis(1));
     // The pauses and the tries before are time in which the target had no answer that would do.
-    assert!(longest(whole, Dimension::FirstByte).abs_diff(all) <= millis(1));
+    assert!(longest(whole, Dimension::FirstByte).abs_diff(all - CONNECT) <= millis(1));
     assert_nothing_is_lost(whole);
+    // It opened a connection, whichever try that was for.
+    assert_eq!((whole.tally.fresh, each.tally.fresh), (1, 1));
+    assert!(longest(whole, Dimension::Setup).abs_diff(CONNECT) <= millis(1));
     // A ceiling of 300 ms holds for all of it, and is not counted against a try.
     assert_eq!((whole.tally.ceilings[0].judged, each.tally.ceilings.len()), (1, 0));
 }
 
 #[test]
 fn a_step_that_never_succeeds_says_how_often_it_was_tried() {
-    let scenario = measure(tried(Tries::Retry { times: 2, after: Duration::ZERO }), Script::always(REFUSES));
+    let scenario = measure(once(Tries::Retry { times: 2, after: Duration::ZERO }), Script::always(REFUSES));
     let measured = &scenario.requests[0].measured;
     assert_eq!((measured.tally.exchanges, measured.tally.failed()), (1, 1));
     let evidence = measured.evidence.by_count()[0].clone();
@@ -56,7 +54,7 @@ fn a_step_that_never_succeeds_says_how_often_it_was_tried() {
 
 #[test]
 fn polling_gives_up_when_its_time_is_over_however_long_the_target_takes() {
-    let plan = tried(Tries::Poll { every: millis(200), within: millis(1_000) });
+    let plan = once(Tries::Poll { every: millis(200), within: millis(1_000) });
     let script = Script(vec![vec![REFUSES, REFUSES, Turn::Hang]]);
     let scenario = measure(plan, script);
     let evidence = scenario.requests[0].measured.evidence.by_count()[0].clone();
@@ -66,7 +64,7 @@ fn polling_gives_up_when_its_time_is_over_however_long_the_target_takes() {
 
 #[test]
 fn a_run_that_is_asked_to_end_ends_between_two_tries() {
-    let plan = tried(Tries::Poll { every: Duration::from_mins(1), within: Duration::from_mins(10) });
+    let plan = once(Tries::Poll { every: Duration::from_mins(1), within: Duration::from_mins(10) });
     let (stopper, stop) = stopper();
     let dial = ScriptedDial::new(Script::always(REFUSES));
     let asked = Rc::clone(&dial.requests);

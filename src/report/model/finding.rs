@@ -76,13 +76,23 @@ pub(super) fn headline(
     findings: &[Finding],
     budgets: &[Decision],
     confidence: Option<Ratio>,
+    left_out: usize,
 ) -> String {
     let grave: Vec<&Finding> = findings.iter().filter(|finding| finding.decision == decision).collect();
     match (decision, grave.as_slice()) {
-        (Decision::Pass, _) => holds(budgets.len(), confidence),
+        (Decision::Pass, _) => holds(budgets.len(), confidence) + &but(left_out),
         (_, []) => "nothing was judged".to_owned(),
         (_, [one]) => one.in_one_line(),
         (_, [first, ..]) => counted(budgets).unwrap_or_else(|| first.in_one_line()),
+    }
+}
+
+/// What a pass does not speak of.
+fn but(left_out: usize) -> String {
+    match left_out {
+        0 => String::new(),
+        1 => "; 1 step was left out, which it accepts".to_owned(),
+        several => format!("; {several} steps were left out, which they accept"),
     }
 }
 

@@ -108,7 +108,7 @@ impl Model {
             title: title(&scenarios),
             subtitle: facts::subtitle(record),
             decision: verdict.decision,
-            headline: headline(record, &findings, &budgets),
+            headline: headline(record, &findings, &budgets, left_out(&scenarios)),
             sharing: sharing::words(record),
             prober: ProberView::of(record),
             findings,
@@ -201,12 +201,21 @@ fn caveats(plan: &PlannedScenario) -> Vec<String> {
     plan.caveats.iter().map(|caveat| words::display(caveat, words::LINE)).collect()
 }
 
-fn headline(record: &RunRecord, findings: &[Finding], budgets: &[Decision]) -> String {
+fn headline(record: &RunRecord, findings: &[Finding], budgets: &[Decision], left_out: usize) -> String {
     let verdict = &record.verdict;
     if verdict.decision == Decision::Inconclusive && record.measurement.ended_in_warmup() {
         return "the run ended in its warm-up: nothing was measured that could be judged".to_owned();
     }
-    finding::headline(verdict.decision, findings, budgets, confidence(verdict))
+    finding::headline(verdict.decision, findings, budgets, confidence(verdict), left_out)
+}
+
+/// How many steps came to nothing that could be judged.
+fn left_out(scenarios: &[ScenarioView]) -> usize {
+    let steps = scenarios.iter().flat_map(|scenario| &scenario.requests);
+    let is_left_out = |step: &&RequestView| {
+        step.hop.is_none() && step.n == 0 && step.failures.iter().any(|row| row.is_left_out)
+    };
+    steps.filter(is_left_out).count()
 }
 
 /// The confidence, where a budget was decided with one.

@@ -4,7 +4,7 @@ use http::Method;
 
 use super::super::complaint::{Complaint, Complaints};
 use super::super::field::Place;
-use super::super::file::{Capture, Request};
+use super::super::file::{Capture, File, Request};
 use super::super::template;
 use super::expect::{header_name, no_body, pointer};
 
@@ -28,6 +28,20 @@ pub(super) fn all(request: &Request, complaints: &mut Complaints) {
         if let Some((place, json)) = capture.json.placed() {
             pointer(json.as_str(), &place.value, complaints);
         }
+    }
+}
+
+/// Complains about names that two steps give: whose value a later step sends would depend on which of them failed.
+pub(super) fn names(file: &File, complaints: &mut Complaints) {
+    let mut known: Vec<&str> = Vec::new();
+    for (name, field) in file.requests().flat_map(|request| request.capture.given().into_iter().flatten()) {
+        if known.contains(&name.as_str())
+            && let Some(place) = field.place()
+        {
+            let problem = format!("another step captures `{name}` already");
+            complaints.add(Complaint::new(place.key.clone(), problem, "give each value a name of its own"));
+        }
+        known.push(name);
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) fn all(file: &File, complaints: &mut Complaints) {
         one(place, request, complaints);
     }
     names(file, complaints);
+    capture::names(file, complaints);
 }
 
 /// Complains about names that stand twice, those that hops are going to have among them.
