@@ -52,7 +52,12 @@ fn put_out(
         Form::Whole => {
             console.result(&report::terminal(model, console.width(), console.colours_results()))?;
         }
-        Form::Line => console.result(&line(record, folder))?,
+        Form::Line => {
+            console.result(&line(record, folder))?;
+            for why in model.in_the_way().take(REASONS) {
+                tracing::warn!("  {why}");
+            }
+        }
     }
     if console.output == Output::Json {
         Console::plain(&json(record, form)?)?;
@@ -64,6 +69,9 @@ fn put_out(
     tracing::info!(target: LIFE, run = %record.id, folder = %folder.display(), plots, "written");
     Ok(())
 }
+
+/// How many reasons stand below a run in one line; its report has them all.
+const REASONS: usize = 5;
 
 fn json(record: &RunRecord, form: Form) -> Result<String, Problem> {
     let text = match form {

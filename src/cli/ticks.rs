@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::console::Output;
 use super::evidence::Log;
 use super::exit::{Exit, Problem};
 use super::keeping::Keeper;
@@ -33,7 +34,9 @@ pub(super) fn repeat(
     loop {
         tracing::info!(target: LIFE, tick, "tick");
         let kept = session::carry_out(plan, settings, &signals)?;
-        let reported = reporting::report_on(&kept.record, &kept.folder, settings.console(), Form::Line);
+        let is_alone = times == Some(1) && settings.console().output == Output::Text;
+        let form = if is_alone { Form::Whole } else { Form::Line };
+        let reported = reporting::report_on(&kept.record, &kept.folder, settings.console(), form);
         log.reported(&kept, reported)?;
         worst = worse(worst, log.of_run(&kept, keeper.keep(&kept)));
         runs += 1;

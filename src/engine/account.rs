@@ -84,7 +84,8 @@ mod tests {
         let captured = Secrets::new([long.clone()]);
         let line = format!("{long};dur=1, app;dur=2");
         let headers = HeaderMap::from_iter([(SERVER_TIMING, line.parse().unwrap())]);
-        assert_eq!(account.of(&headers, Some(&captured)), [("app".to_owned(), Duration::from_millis(2))]);
+        assert!(account.of(&headers, Some(&captured)).is_empty());
+        assert_eq!(account.of(&headers, None).len(), 2);
     }
 
     #[test]

@@ -206,6 +206,9 @@ fn failure(trouble: Trouble) -> Failure {
         Trouble::TimedOut | Trouble::TooSlow | Trouble::GivenUp => Failure::TimedOut,
         Trouble::Lost => Failure::Closed,
         Trouble::Tls => Failure::Tls,
+        Trouble::Password | Trouble::NotLetIn | Trouble::Tenant | Trouble::NoDatabase | Trouble::TooMany => {
+            Failure::Session
+        }
         _ => Failure::Query,
     }
 }

@@ -223,7 +223,11 @@ impl<'a> Filler<'a> {
         if !self.missing.insert(name.to_owned()) {
             return;
         }
-        let remedy = format!("set it, or write `${{{name}:-default}}`");
+        let remedy = if self.known.contains(name) {
+            format!("write `${{{{{name}}}}}` for the value that an earlier step captures")
+        } else {
+            format!("set it, or write `${{{name}:-default}}`")
+        };
         let complaint = Complaint::new(at.clone(), problem, remedy);
         if self.environment.is_lenient() {
             self.doubts.push(complaint);

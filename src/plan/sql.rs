@@ -20,7 +20,7 @@ pub(super) fn resolve(scenario: &Scenario, request: &Request, filler: &mut Fille
     let address = address(field, filler);
     let values: Vec<_> =
         request.values.given().into_iter().flatten().map(|field| value(field, filler)).collect();
-    let (address, values) = (address?, values.into_iter().collect::<Option<_>>()?);
+    let (address, values): (_, Vec<LiveText>) = (address?, values.into_iter().collect::<Option<_>>()?);
     let (place, text) = request.sql.placed()?;
     let writes = request.writes.given() == Some(&true);
     let read = if writes { Statement::writing } else { Statement::reading };
@@ -28,6 +28,12 @@ pub(super) fn resolve(scenario: &Scenario, request: &Request, filler: &mut Fille
         Ok(statement) => statement,
         Err(StatementError { problem, remedy }) => return filler.complain(&place.value, problem, remedy),
     };
+    if statement.parameters() != values.len() {
+        let at = request.values.place().map_or(&place.value, |values| &values.value);
+        let (wanted, given) = (statement.parameters(), values.len());
+        let problem = format!("the statement takes {}, and {given} stand in `values`", values_of(wanted));
+        return filler.complain(at, problem, "write one for each of `$1`, `$2` …, and none beside them");
+    }
     Some(Asking {
         line: format!("SQL {name}: {}", shown(text.as_str())),
         headers: Vec::new(),
@@ -54,6 +60,14 @@ fn value(field: &Field<Template>, filler: &mut Filler<'_>) -> Option<LiveText> {
     let (place, template) = field.placed()?;
     let Filled { value, live, .. } = filler.fill_live(&place.value, template)?;
     Some(live.unwrap_or_else(|| LiveText::default().after(&value)))
+}
+
+fn values_of(count: usize) -> String {
+    match count {
+        0 => "no values".to_owned(),
+        1 => "1 value".to_owned(),
+        several => format!("{several} values"),
+    }
 }
 
 /// A statement on one line, cut where it is long.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::pieces::{Kind, pieces};
+use super::pieces::{Kind, Piece, pieces};
 use super::{Mode, documents};
 
 /// One statement whose text comes from a file, ready to be carried out by
@@ -16,6 +16,7 @@ use super::{Mode, documents};
 pub struct Statement {
     sql: Arc<str>,
     writes: bool,
+    parameters: usize,
 }
 
 /// Why a text is no statement that can be carried out.
@@ -49,6 +50,11 @@ impl Statement {
         self.writes
     }
 
+    /// How many values it takes: the largest `$n` in it.
+    pub fn parameters(&self) -> usize {
+        self.parameters
+    }
+
     /// The mode of the transaction that it needs.
     pub fn mode(&self) -> Mode {
         if self.writes { Mode::ReadWrite } else { Mode::ReadOnly }
@@ -65,10 +71,23 @@ impl Statement {
         if begin != "(" && !words.contains(&begin.to_ascii_lowercase().as_str()) {
             let problem =
                 format!("a statement that begins with `{begin}` returns no rows that can be looked at");
+            let may_write = WRITING.contains(&begin.to_ascii_lowercase().as_str());
+            let problem =
+                if may_write { format!("a statement that begins with `{begin}` writes") } else { problem };
+            let remedy = if may_write { SAY_THAT_IT_WRITES } else { remedy };
             return Err(StatementError { problem, remedy });
         }
-        Ok(Self { sql: documents::wrapped(text, writes).into(), writes })
+        Ok(Self { sql: documents::wrapped(text, writes).into(), writes, parameters: parameters(text) })
     }
+}
+
+const SAY_THAT_IT_WRITES: &str = "say `writes = true`, and end the statement with `returning …`";
+
+/// The largest number of a `$n` outside of texts and comments.
+fn parameters(text: &str) -> usize {
+    let pieces = pieces(text).unwrap_or_default();
+    let of = |pair: &[Piece<'_>]| (pair[0].text == "$").then(|| pair[1].text.parse().ok()).flatten();
+    pieces.windows(2).filter_map(of).max().unwrap_or(0)
 }
 
 /// The one statement of a text, without the `;` at its end and what stands around it.
@@ -122,6 +141,18 @@ mod tests {
             "with x as (select 1) table x",
         ] {
             assert!(Statement::reading(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn its_values_are_counted_outside_of_texts_and_comments() {
+        for (text, count) in [
+            ("select 1", 0),
+            ("select $1::int + $2", 2),
+            ("select $2, '$7', \"$8\" -- $9", 2),
+            ("select $tag$ $3 $tag$, a$4 from t", 0),
+        ] {
+            assert_eq!(Statement::reading(text).unwrap().parameters(), count, "{text}");
         }
     }
 

@@ -20,6 +20,8 @@ pub enum Failure {
     Admitted,
     /// The database carried a statement not out.
     Query,
+    /// The database let no session begin: it knows no such user, password or database, or takes no more sessions.
+    Session,
     /// The target's name could not be resolved.
     Dns,
     /// Nothing listens at the target's address.
@@ -62,6 +64,7 @@ impl Failure {
             Self::Unexpected => "unexpected",
             Self::Admitted => "admitted",
             Self::Query => "query",
+            Self::Session => "session",
             Self::Dns => "dns",
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
@@ -88,6 +91,7 @@ impl Failure {
             Self::Unexpected => "unexpected answer",
             Self::Admitted => "let in",
             Self::Query => "query failed",
+            Self::Session => "no session",
             Self::Dns => "name not resolved",
             Self::Refused => "connection refused",
             Self::Unreachable => "unreachable",
@@ -108,8 +112,10 @@ impl Failure {
 
     /// Whether the target was asked and gave no answer at all, as opposed to a wrong one.
     pub fn is_without_answer(self) -> bool {
-        let is_wrong_answer =
-            matches!(self, Self::Status | Self::Redirected | Self::Unexpected | Self::Admitted | Self::Query);
+        let is_wrong_answer = matches!(
+            self,
+            Self::Status | Self::Redirected | Self::Unexpected | Self::Admitted | Self::Query | Self::Session
+        );
         !is_wrong_answer && self != Self::Dropped && self.is_of_target()
     }
 
@@ -194,6 +200,17 @@ impl EvidenceLog {
 }
 
 impl Evidence {
+    /// What was seen and what was expected, in words: `404 instead of status = 200`. Where something must not be, it is what was seen that
+    /// breaks the rule.
+    pub fn in_words(&self) -> String {
+        let forbids = ["json_not", "body_lacks"].iter().any(|key| self.expected.starts_with(key));
+        match (self.seen.is_empty(), self.expected.is_empty()) {
+            (_, true) => self.seen.clone(),
+            (false, false) if forbids => format!("{}, against {}", self.seen, self.expected),
+            _ => format!("{} instead of {}", self.seen, self.expected),
+        }
+    }
+
     fn is_like(&self, other: &Self) -> bool {
         self.failure == other.failure
             && self.phase == other.phase

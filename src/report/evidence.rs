@@ -161,14 +161,7 @@ fn then(figures: &str) -> String {
 
 /// Why it was decided so, the gravest first, and what a reader must know before any figure.
 fn reasons(model: &Model) -> Vec<String> {
-    let mut reasons: Vec<String> = model
-        .findings
-        .iter()
-        .map(|finding| {
-            let next = if finding.next.is_empty() { String::new() } else { format!(" → {}", finding.next) };
-            finding.in_one_line() + &next
-        })
-        .collect();
+    let mut reasons: Vec<String> = model.in_the_way().collect();
     if reasons.is_empty() {
         reasons.push(model.headline.clone());
     }

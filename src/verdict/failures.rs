@@ -79,11 +79,9 @@ pub(super) fn sighting(evidence: &Evidence) -> String {
     if let Some(phase) = evidence.phase.filter(|_| evidence.failure.is_without_answer()) {
         text = format!("{text} in {phase}");
     }
-    if !evidence.seen.is_empty() {
-        text = format!("{text}, {}", evidence.seen);
-    }
-    if !evidence.expected.is_empty() {
-        text = format!("{text} instead of {}", evidence.expected);
+    let seen = evidence.in_words();
+    if !seen.is_empty() {
+        text = format!("{text}, {seen}");
     }
     text
 }
@@ -91,14 +89,19 @@ pub(super) fn sighting(evidence: &Evidence) -> String {
 /// Where to look when exchanges fail in a given way.
 pub(super) fn remedy(failure: Failure) -> &'static str {
     match failure {
-        Failure::Status => "read the target's log of the time of the run: it knows why it answered so",
+        Failure::Status => {
+            "read the target's log of the time of the run: it knows why it answered so; 401 and 403 ask for other credentials"
+        }
         Failure::Redirected => {
             "check the credentials if it leads to a login page; if it is right, expect it, or have it followed: \
              raise `redirects`, and name another host in `allow_hosts`"
         }
-        Failure::Unexpected => "request it once by hand and compare the answer with the expectation",
+        Failure::Unexpected => "ask the same once by hand and compare the answer with the expectation",
         Failure::Admitted => "close the gap before anything else: whoever asks is let in",
-        Failure::Query => "carry the statement out once by hand, as the same user",
+        Failure::Query => {
+            "read what the database said, and carry the statement out once by hand, as the same user"
+        }
+        Failure::Session => "correct the user, the password or the database's name in the URL",
         Failure::Absent => "make what is missing, or say `when_absent = \"accept\"` where it may be missing",
         Failure::NotConfigured => {
             "set the variable, or say `when_unconfigured = \"accept\"` where it may be missing"

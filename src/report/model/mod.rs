@@ -129,7 +129,7 @@ impl Model {
 
 impl ScenarioView {
     /// Whether it is several steps carried out once: what each came to is of interest, and hardly where its time went.
-    pub(super) fn is_list_of_checks(&self) -> bool {
+    pub(in crate::report) fn is_list_of_checks(&self) -> bool {
         let mut steps = self.requests.iter().filter(|request| request.hop.is_none());
         self.requests.len() > 1 && steps.all(|request| request.n <= 1)
     }
@@ -199,6 +199,16 @@ fn together(record: &RunRecord, seconds: &Seconds, wanted: impl Fn(&str, &str) -
 
 fn caveats(plan: &PlannedScenario) -> Vec<String> {
     plan.caveats.iter().map(|caveat| words::display(caveat, words::LINE)).collect()
+}
+
+impl Model {
+    /// What keeps the run from a pass, the gravest first, each with what to do next, in a line.
+    pub fn in_the_way(&self) -> impl Iterator<Item = String> {
+        self.findings.iter().map(|finding| {
+            let next = if finding.next.is_empty() { String::new() } else { format!(" → {}", finding.next) };
+            finding.in_one_line() + &next
+        })
+    }
 }
 
 fn headline(record: &RunRecord, findings: &[Finding], budgets: &[Decision], left_out: usize) -> String {

@@ -158,11 +158,9 @@ impl FailureRow {
         if let Some(phase) = evidence.phase {
             what += &format!(" in {}", super::timing::label(phase));
         }
-        if !evidence.seen.is_empty() {
-            what += &format!(": {}", words::display(&evidence.seen, words::LINE));
-        }
-        if !evidence.expected.is_empty() {
-            what += &format!(", wanted {}", words::display(&evidence.expected, words::LINE));
+        let seen = evidence.in_words();
+        if !seen.is_empty() {
+            what += &format!(": {}", words::display(&seen, words::LINE));
         }
         let is_left_out = evidence.failure.is_lapse();
         Self { count: evidence.count, in_warmup, is_left_out, what }

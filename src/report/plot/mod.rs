@@ -108,6 +108,10 @@ pub(super) fn sketches(model: &Model) -> Vec<Sketch<'_>> {
 
 impl Figure<'_> {
     fn has_something_to_show(&self) -> bool {
+        // Of steps that are carried out once each, one picture says where the time of all went; the others would be a dot each.
+        if self.about().0.is_list_of_checks() && !matches!(self, Self::Phases(_)) {
+            return false;
+        }
         match self {
             Self::Percentile(scenario) => scenario.own_requests().any(|request| request.curve.total > 0),
             Self::Heat(_, request) => heat::is_drawn(request),
