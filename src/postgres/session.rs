@@ -1,6 +1,7 @@
 //! A connection, and the transactions that every query belongs to.
 
 use std::future::Future;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ impl Session {
         let opening = PgConnection::connect_with(address.options());
         match tokio::time::timeout(limit, opening).await {
             Ok(Ok(connection)) => Ok(Self { connection, at }),
-            Ok(Err(error)) => Err(PgError::of(&at, &error)),
+            Ok(Err(error)) => Err(PgError::of_opening(&at, &error)),
             Err(_) => Err(PgError::timed_out(&at, format!("no connection within {} s", limit.as_secs()))),
         }
     }
@@ -175,8 +176,8 @@ impl Transaction<'_> {
 
 /// A file that is missing would be taken for a host that is.
 fn readable(ca: &Path, at: &str) -> Result<(), PgError> {
-    let said = |error| format!("cannot read sslrootcert {}: {error}", ca.display());
-    std::fs::File::open(ca).map(|_| ()).map_err(|error| PgError::tls(at, said(error)))
+    let said = |error: &io::Error| format!("cannot read sslrootcert {}: {error}", ca.display());
+    std::fs::File::open(ca).map(|_| ()).map_err(|error| PgError::unread(at, &error, said(&error)))
 }
 
 /// A statement without a name, whatever was asked of it before: a named one would stay behind on a connection that the

@@ -18,7 +18,7 @@ pub enum Failure {
     Unexpected,
     /// What had to be denied was not.
     Admitted,
-    /// The database carried a statement not out.
+    /// The database did not carry a statement out.
     Query,
     /// The target's name could not be resolved.
     Dns,
