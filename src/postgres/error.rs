@@ -250,6 +250,12 @@ impl PgError {
         Self::without_state(Trouble::TimedOut, at, said)
     }
 
+    /// Its last answer was not heard to its end.
+    pub(super) fn given_up(at: &str) -> Self {
+        let said = "this session was given up, as its last answer did not come to its end";
+        Self::without_state(Trouble::Lost, at, said.to_owned())
+    }
+
     /// It returned too much.
     pub(super) fn too_much(at: &str, said: String) -> Self {
         Self::without_state(Trouble::TooMuch, at, said)
