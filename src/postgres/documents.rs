@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::PgError;
+
 /// The most rows that are kept of an answer.
 pub(super) const MOST_ROWS: usize = 10_000;
 /// The most bytes of JSON that are kept of an answer: 16 MiB.
@@ -27,35 +29,100 @@ pub(super) fn wrapped(statement: &str, writes: bool) -> String {
     )
 }
 
-/// Reads the texts that a wrapped statement gave. An error says what an answer has too much of.
-pub(super) fn read(texts: &[Option<String>]) -> Result<Vec<Value>, String> {
-    if texts.len() > MOST_ROWS {
-        return Err(format!("more than {MOST_ROWS} rows"));
+/// The rows of a statement as they came, each a text of JSON that is not read yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Documents {
+    texts: Vec<String>,
+    bytes: usize,
+    /// The database, as it is shown.
+    at: String,
+}
+
+impl Documents {
+    /// How many bytes of JSON the rows are.
+    pub fn bytes(&self) -> u64 {
+        self.bytes as u64
     }
-    let texts: Option<Vec<&str>> = texts.iter().map(Option::as_deref).collect();
-    let texts = texts.ok_or_else(|| format!("more than {} MiB", MOST_BYTES >> 20))?;
-    let value = |(at, text): (usize, &&str)| {
-        serde_json::from_str(text)
-            .map_err(|error| format!("row {}: {error}; cast such a value to text", at + 1))
-    };
-    texts.iter().enumerate().map(value).collect()
+
+    /// Reads them, in their order. An error says which row holds a number that no reader of JSON holds.
+    pub fn parse(self) -> Result<Vec<Value>, PgError> {
+        let value = |(at, text): (usize, &String)| {
+            serde_json::from_str(text)
+                .map_err(|error| format!("row {}: {error}; cast such a value to text", at + 1))
+        };
+        let values: Result<Vec<_>, _> = self.texts.iter().enumerate().map(value).collect();
+        values.map_err(|said| PgError::too_much(&self.at, said))
+    }
+}
+
+/// The rows of a wrapped statement while they come, bounded whatever the server sends.
+#[derive(Debug, Default)]
+pub(super) struct Gathering {
+    texts: Vec<String>,
+    rows: usize,
+    bytes: usize,
+    /// Whether the server left a text out.
+    left_out: bool,
+}
+
+impl Gathering {
+    /// Takes a row's text; false where the server sends more than it was asked for, so that there may be no end to it.
+    pub(super) fn take(&mut self, text: Option<&str>) -> bool {
+        self.rows += 1;
+        self.left_out |= text.is_none();
+        self.bytes += text.map_or(0, str::len);
+        let fits = self.too_much().is_none();
+        self.texts.extend(text.filter(|_| fits).map(str::to_owned));
+        self.rows <= MOST_ROWS + 1 && self.bytes <= MOST_BYTES
+    }
+
+    /// All of them. An error says what an answer has too much of.
+    pub(super) fn done(self, at: &str) -> Result<Documents, PgError> {
+        match self.too_much() {
+            Some(said) => Err(PgError::too_much(at, said)),
+            None => Ok(Documents { texts: self.texts, bytes: self.bytes, at: at.to_owned() }),
+        }
+    }
+
+    fn too_much(&self) -> Option<String> {
+        if self.rows > MOST_ROWS {
+            return Some(format!("more than {MOST_ROWS} rows"));
+        }
+        (self.left_out || self.bytes > MOST_BYTES).then(|| format!("more than {} MiB", MOST_BYTES >> 20))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// What comes of rows, and whether more of them would be taken.
+    fn gathered<'a>(rows: impl IntoIterator<Item = Option<&'a str>>) -> (Result<Documents, String>, bool) {
+        let (mut gathering, mut goes_on) = (Gathering::default(), true);
+        for row in rows {
+            goes_on = gathering.take(row);
+        }
+        (gathering.done("u@h:5432/x").map_err(|error| error.said), goes_on)
+    }
+
     #[test]
     fn a_number_that_no_json_reader_holds_is_told_with_its_row() {
-        let error = read(&[Some("{}".to_owned()), Some("{\"n\": 1e999}".to_owned())]).unwrap_err();
+        let documents = gathered([Some("{}"), Some("{\"n\": 1e999}")]).0.unwrap();
+        assert_eq!(documents.bytes(), 14);
+        let error = documents.parse().unwrap_err().said;
         assert!(error.starts_with("row 2: number out of range") && error.ends_with("to text"), "{error}");
     }
 
     #[test]
-    fn rows_and_bytes_are_bounded() {
-        let rows = vec![Some("{}".to_owned()); MOST_ROWS];
-        assert_eq!(read(&rows).map(|rows| rows.len()), Ok(MOST_ROWS));
-        assert_eq!(read(&[rows, vec![None]].concat()), Err("more than 10000 rows".to_owned()));
-        assert_eq!(read(&[None]), Err("more than 16 MiB".to_owned()));
+    fn rows_and_bytes_are_bounded_and_a_server_that_sends_more_than_it_was_asked_for_is_not_heard_on() {
+        let rows = |count| std::iter::repeat_n(Some("{}"), count);
+        let (documents, _) = gathered(rows(MOST_ROWS));
+        assert_eq!(documents.unwrap().parse().map(|rows| rows.len()), Ok(MOST_ROWS));
+        let many = || Err("more than 10000 rows".to_owned());
+        assert_eq!(gathered(rows(MOST_ROWS).chain([None])), (many(), true));
+        assert_eq!(gathered(rows(MOST_ROWS + 2)), (many(), false));
+        let large = || Err("more than 16 MiB".to_owned());
+        assert_eq!(gathered([None]), (large(), true));
+        assert_eq!(gathered([Some(&*"x".repeat(MOST_BYTES + 1))]), (large(), false));
     }
 }

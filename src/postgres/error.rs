@@ -1,6 +1,7 @@
 //! What goes wrong with a database, and what to do about it.
 
 use std::borrow::Cow;
+use std::io;
 
 use sqlx::Error;
 
@@ -22,15 +23,19 @@ pub struct PgError {
 pub enum Trouble {
     /// Nothing answers there.
     Unreachable,
+    /// The host answers that nothing listens there.
+    Refused,
+    /// This machine lacks something that a connection takes: descriptors, local ports, memory, an address of that kind.
+    OwnLimits,
     /// It did not answer in time.
     TimedOut,
-    /// It gave a statement up that took too long, or that others held up.
+    /// It gave a statement up that took longer than its transaction lets it, or that others held up.
     TooSlow,
     /// The connection broke off, or the server is going down or coming up.
     Lost,
     /// User name or password are wrong.
     Password,
-    /// The server's rules let nobody in like this (`pg_hba.conf`).
+    /// The server's rules let nobody in like this (`pg_hba.conf`), or the user may not connect to the database.
     NotLetIn,
     /// A pooler knows no such user.
     Tenant,
@@ -50,7 +55,7 @@ pub enum Trouble {
     TooMany,
     /// What a statement from a file names is not there: a table, view, function or schema.
     Absent,
-    /// The user may not do what a statement from a file does.
+    /// The user may not do what a statement from a file does; never that it may not connect.
     Denied,
     /// A statement from a file took longer than it may.
     GivenUp,
@@ -71,8 +76,12 @@ impl Trouble {
     pub fn what(self) -> &'static str {
         match self {
             Self::Unreachable => "cannot be reached",
+            Self::Refused => "cannot be reached, as nothing listens there",
+            Self::OwnLimits => {
+                "could not be asked, as this machine has no descriptor, port or address left for it"
+            }
             Self::TimedOut => "did not answer in time",
-            Self::TooSlow => "gave up what took longer than 30 s",
+            Self::TooSlow => "gave up what took longer than it may",
             Self::Lost => "broke the connection off",
             Self::Password => "refuses user name or password",
             Self::NotLetIn => "lets this user not in from here",
@@ -102,6 +111,11 @@ impl Trouble {
                 "check host and port of the URL and whether the database runs; Supabase's direct host is reached over \
                  IPv6 alone, its pooler over IPv4 too"
             }
+            Self::Refused => "check that the database runs and listens at this host and port",
+            Self::OwnLimits => {
+                "open fewer connections at once, end what else holds them on this machine, or allow more by `ulimit -n`; a \
+                 machine without IPv6 reaches Supabase's pooler, and not its direct host"
+            }
             Self::TimedOut => {
                 "see whether the server is up, and behind a pooler the database; `connect_timeout=30` in the URL waits longer \
                  for a connection"
@@ -112,7 +126,8 @@ impl Trouble {
                 "check user name and password in the URL; special characters are percent-encoded"
             }
             Self::NotLetIn => {
-                "where it asks for encryption, write `sslmode=verify-full` or `require` in the URL; else it is for its owner to allow"
+                "where it asks for encryption, write `sslmode=verify-full` or `require` in the URL; else it is for its owner to allow, in \
+                 `pg_hba.conf` or by `grant connect on database … to …`"
             }
             Self::Tenant => "the user of Supabase's pooler is written `postgres.<project>`",
             Self::NoDatabase => "check the name after the last `/` of the URL; Supabase's is `postgres`",
@@ -190,9 +205,19 @@ impl PgError {
         self.trouble == Trouble::Absent
     }
 
-    /// Whether the user may not do it.
+    /// Whether the user may not do what a statement from a file does. That it may not connect, or begin, is no such answer: the
+    /// statement was not asked then.
     pub fn is_denied(&self) -> bool {
-        matches!(self.trouble, Trouble::Denied | Trouble::Rights)
+        self.trouble == Trouble::Denied
+    }
+
+    /// What sqlx tells while a connection is opened.
+    pub(super) fn of_opening(at: &str, error: &Error) -> Self {
+        let told = Self::of(at, error);
+        match told.trouble {
+            Trouble::Rights => Self { trouble: Trouble::NotLetIn, ..told },
+            _ => told,
+        }
     }
 
     /// What sqlx tells of a database.
@@ -215,14 +240,20 @@ impl PgError {
         Self { trouble, at: at.to_owned(), said: on_one_line(&hide(&said(error))), state }
     }
 
-    /// TLS could not be begun.
-    pub(super) fn tls(at: &str, said: String) -> Self {
-        Self::without_state(Trouble::Tls, at, said)
+    /// A file that TLS needs could not be read.
+    pub(super) fn unread(at: &str, error: &io::Error, said: String) -> Self {
+        Self::without_state(if is_ours(error) { Trouble::OwnLimits } else { Trouble::Tls }, at, said)
     }
 
     /// It did not answer in time.
     pub(crate) fn timed_out(at: &str, said: String) -> Self {
         Self::without_state(Trouble::TimedOut, at, said)
+    }
+
+    /// Its last answer was not heard to its end.
+    pub(super) fn given_up(at: &str) -> Self {
+        let said = "this session was given up, as its last answer did not come to its end";
+        Self::without_state(Trouble::Lost, at, said.to_owned())
     }
 
     /// It returned too much.
@@ -243,15 +274,28 @@ impl std::fmt::Display for PgError {
 
 impl std::error::Error for PgError {}
 
-fn of_io(io: &std::io::Error) -> Trouble {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
+fn of_io(io: &io::Error) -> Trouble {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidData, TimedOut,
+        UnexpectedEof,
+    };
     match io.kind() {
+        _ if is_ours(io) => Trouble::OwnLimits,
+        ConnectionRefused => Trouble::Refused,
         ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof => Trouble::Lost,
         TimedOut => Trouble::TimedOut,
         // rustls tells of certificates as of invalid data.
-        std::io::ErrorKind::InvalidData => Trouble::Tls,
+        InvalidData => Trouble::Tls,
         _ => Trouble::Unreachable,
     }
+}
+
+/// Whether this machine lacks something (descriptors, local ports, buffers): no fault of the database. A machine without IPv6 says
+/// `ADDRNOTAVAIL` to an address of it.
+fn is_ours(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
+    Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))
 }
 
 fn said(error: &Error) -> String {
@@ -288,6 +332,27 @@ mod tests {
             assert_eq!(Trouble::of_state(state, ""), trouble, "{state}");
         }
         assert_eq!(Trouble::of_state("XX000", "Tenant or user not found"), Trouble::Tenant);
+    }
+
+    #[test]
+    fn what_this_machine_lacks_and_a_port_that_nobody_listens_at_are_told_from_a_database_out_of_reach() {
+        use rustix::io::Errno;
+        for (errno, trouble) in [
+            (Errno::MFILE, Trouble::OwnLimits),
+            (Errno::NFILE, Trouble::OwnLimits),
+            (Errno::NOBUFS, Trouble::OwnLimits),
+            (Errno::ADDRNOTAVAIL, Trouble::OwnLimits),
+            (Errno::CONNREFUSED, Trouble::Refused),
+            (Errno::HOSTUNREACH, Trouble::Unreachable),
+            (Errno::NETUNREACH, Trouble::Unreachable),
+            (Errno::TIMEDOUT, Trouble::TimedOut),
+            (Errno::CONNRESET, Trouble::Lost),
+        ] {
+            let error = PgError::of_opening("u@h:5432/x", &Error::Io(errno.into()));
+            assert_eq!(error.trouble, trouble, "{error}");
+        }
+        let unread = |errno: Errno| PgError::unread("u@h:5432/x", &errno.into(), String::new()).trouble;
+        assert_eq!((unread(Errno::MFILE), unread(Errno::NOENT)), (Trouble::OwnLimits, Trouble::Tls));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod session;
 mod statement;
 
 pub use address::{Address, AddressError, Pooler, Tls};
+pub use documents::Documents;
 pub use error::{PgError, Trouble};
 pub use session::{Mode, Session, Transaction};
 pub use sqlx::AssertSqlSafe;

@@ -1,14 +1,17 @@
 //! A connection, and the transactions that every query belongs to.
 
 use std::future::Future;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::{Stream, TryStreamExt as _};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Connection as _, Postgres, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Connection as _, Postgres, Row as _, SqlSafeStr};
 
-use super::{Address, PgError, Statement, documents};
+use super::documents::{Documents, Gathering};
+use super::{Address, PgError, Statement};
 
 /// How long a statement may take, unless the caller says otherwise.
 const STATEMENT: Duration = Duration::from_secs(30);
@@ -23,6 +26,8 @@ pub struct Session {
     connection: PgConnection,
     /// The database, as it is shown.
     at: String,
+    /// Whether there may be no end to what the server sends.
+    given_up: bool,
 }
 
 /// What a transaction may do.
@@ -43,6 +48,7 @@ pub enum Mode {
 pub struct Transaction<'s> {
     inner: sqlx::Transaction<'s, Postgres>,
     at: &'s str,
+    given_up: &'s mut bool,
     /// How long an answer may take to arrive.
     answer: Duration,
 }
@@ -58,8 +64,8 @@ impl Session {
         let limit = address.connect_timeout();
         let opening = PgConnection::connect_with(address.options());
         match tokio::time::timeout(limit, opening).await {
-            Ok(Ok(connection)) => Ok(Self { connection, at }),
-            Ok(Err(error)) => Err(PgError::of(&at, &error)),
+            Ok(Ok(connection)) => Ok(Self { connection, at, given_up: false }),
+            Ok(Err(error)) => Err(PgError::of_opening(&at, &error)),
             Err(_) => Err(PgError::timed_out(&at, format!("no connection within {} s", limit.as_secs()))),
         }
     }
@@ -72,11 +78,19 @@ impl Session {
     /// Begins a transaction, each statement of which may take as long as given, in whole milliseconds and at least one: the
     /// server ends it then, and the session can be used on. An answer is waited for five seconds longer than that.
     pub async fn begin_within(&mut self, mode: Mode, timeout: Duration) -> Result<Transaction<'_>, PgError> {
-        let Self { connection, at } = self;
+        if self.given_up {
+            return Err(PgError::given_up(&self.at));
+        }
+        let Self { connection, at, given_up } = self;
         let answer = timeout.saturating_add(GRACE);
         let begin = AssertSqlSafe(mode.begin(timeout));
         let inner = answered(at, answer, connection.begin_with(begin)).await?;
-        Ok(Transaction { inner, at, answer })
+        Ok(Transaction { inner, at, given_up, answer })
+    }
+
+    /// Whether it was given up, as an answer did not come to its end: nothing can be begun on it, and it is to be dropped.
+    pub fn is_given_up(&self) -> bool {
+        self.given_up
     }
 
     /// Says goodbye; a connection that is dropped is closed without.
@@ -123,25 +137,40 @@ impl Transaction<'_> {
         answered(self.at, self.answer, unnamed(sql, bind).fetch_all(&mut *self.inner)).await
     }
 
-    /// Carries out a statement whose text comes from a file, with its values, `None` being null; returns its rows in order, each as
-    /// an object of its columns with Postgres' own JSON types (see [`Statement`]).
-    ///
-    /// An error ends the transaction: nothing but [`Self::rollback`] is of use then. It never holds one of the values.
+    /// Carries out a statement whose text comes from a file and reads its rows: [`Self::texts`] and [`Documents::parse`] in one.
     pub async fn documents(
         &mut self,
         statement: &Statement,
         values: &[Option<String>],
     ) -> Result<Vec<serde_json::Value>, PgError> {
+        self.texts(statement, values).await?.parse()
+    }
+
+    /// Carries out a statement whose text comes from a file, with its values, `None` being null; returns its rows in order, each as
+    /// an object of its columns with Postgres' own JSON types (see [`Statement`]), when the last has come and before one is read.
+    ///
+    /// An error ends the transaction: nothing but [`Self::rollback`] is of use then. It never holds one of the values. Where the
+    /// server sends more than it was asked for, or its answer does not come to its end, the session is given up.
+    pub async fn texts(
+        &mut self,
+        statement: &Statement,
+        values: &[Option<String>],
+    ) -> Result<Documents, PgError> {
         let sql = AssertSqlSafe(statement.sql());
         let query =
             unnamed(sql, |query| values.iter().fold(query, |query, value| query.bind(value.as_deref())));
-        let answer = tokio::time::timeout(self.answer, query.fetch_all(&mut *self.inner)).await;
-        let rows = match answer {
-            Ok(rows) => rows.map_err(|error| PgError::of_statement(self.at, &error, statement, values))?,
-            Err(_) => return Err(late(self.at, self.answer)),
-        };
-        let documents = rows.iter().map(|row| self.value(row, "document")).collect::<Result<Vec<_>, _>>()?;
-        documents::read(&documents).map_err(|said| PgError::too_much(self.at, said))
+        let mut gathering = Gathering::default();
+        let coming = gather(query.fetch(&mut *self.inner), &mut gathering);
+        // So it stays where the caller waits no longer.
+        *self.given_up = true;
+        let answer = tokio::time::timeout(self.answer, coming).await;
+        // After an error that the server tells its answer comes to an end; after any other, nobody knows what follows.
+        *self.given_up = !matches!(answer, Ok(Ok(true) | Err(sqlx::Error::Database(_))));
+        match answer {
+            Ok(Ok(_)) => gathering.done(self.at),
+            Ok(Err(error)) => Err(PgError::of_statement(self.at, &error, statement, values)),
+            Err(_) => Err(late(self.at, self.answer)),
+        }
     }
 
     /// Carries out several statements without values, such as a migration.
@@ -155,11 +184,18 @@ impl Transaction<'_> {
 
     /// Makes it last. Where this fails, the server may have heard it or not.
     pub async fn commit(self) -> Result<(), PgError> {
+        if *self.given_up {
+            return Err(PgError::given_up(self.at));
+        }
         answered(self.at, self.answer, self.inner.commit()).await
     }
 
-    /// Undoes it at once; one that is dropped is undone no sooner than with the session's next one.
+    /// Undoes it at once; one that is dropped is undone no sooner than with the session's next one. That of a session that was given up is
+    /// undone with the session's end, for which the rest of an answer is not waited for.
     pub async fn rollback(self) -> Result<(), PgError> {
+        if *self.given_up {
+            return Ok(());
+        }
         answered(self.at, self.answer, self.inner.rollback()).await
     }
 
@@ -168,15 +204,27 @@ impl Transaction<'_> {
     where
         T: sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,
     {
-        use sqlx::Row as _;
         row.try_get(column).map_err(|error| PgError::of(self.at, &error))
     }
 }
 
+/// Takes rows until there are no more; false where the server sends more than it was asked for.
+async fn gather<'e>(
+    mut rows: impl Stream<Item = Result<PgRow, sqlx::Error>> + Unpin + 'e,
+    gathering: &mut Gathering,
+) -> Result<bool, sqlx::Error> {
+    while let Some(row) = rows.try_next().await? {
+        if !gathering.take(row.try_get("document")?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// A file that is missing would be taken for a host that is.
 fn readable(ca: &Path, at: &str) -> Result<(), PgError> {
-    let said = |error| format!("cannot read sslrootcert {}: {error}", ca.display());
-    std::fs::File::open(ca).map(|_| ()).map_err(|error| PgError::tls(at, said(error)))
+    let said = |error: &io::Error| format!("cannot read sslrootcert {}: {error}", ca.display());
+    std::fs::File::open(ca).map(|_| ()).map_err(|error| PgError::unread(at, &error, said(&error)))
 }
 
 /// A statement without a name, whatever was asked of it before: a named one would stay behind on a connection that the

@@ -18,7 +18,7 @@ pub enum Failure {
     Unexpected,
     /// What had to be denied was not.
     Admitted,
-    /// The database carried a statement not out.
+    /// The database did not carry a statement out.
     Query,
     /// The database let no session begin: it knows no such user, password or database, or takes no more sessions.
     Session,

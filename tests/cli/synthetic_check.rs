@@ -1,7 +1,7 @@
 //! `tollgate synthetic-check`: the old check's contract, and what it hid.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -73,6 +73,30 @@ fn answering(answer: &'static str) -> String {
         for mut stream in listener.incoming().flatten() {
             let mut head = [0; 4096];
             let _gone = stream.read(&mut head).and_then(|_| stream.write_all(answer.as_bytes()));
+        }
+    });
+    base_url
+}
+
+/// A server that gives every request this answer and its rest again and again, until the other side is gone; where there is no rest,
+/// the connection stays open. Only `/there` is answered to the end.
+fn without_end(answer: &'static str, rest: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let serve = move |mut stream: TcpStream| {
+        let mut head = [0; 4096];
+        let read = stream.read(&mut head).unwrap_or(0);
+        if head[..read].starts_with(b"GET /there ") {
+            let _gone = stream.write_all(b"HTTP/1.1 200 x\r\ncontent-length: 2\r\n\r\nok");
+            return;
+        }
+        let _gone = stream.write_all(answer.as_bytes());
+        while !rest.is_empty() && stream.write_all(rest.as_bytes()).is_ok() {}
+        let _gone = stream.read(&mut head);
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || serve(stream));
         }
     });
     base_url
@@ -256,6 +280,17 @@ fn tells(bytes: &[u8]) -> bool {
     text.contains("zebra") || text.contains("7f3a9c5")
 }
 
+#[test]
+fn a_page_that_was_not_whole_is_told_and_its_verdict_stands() {
+    let page = without_end("HTTP/1.1 200 x\r\ncontent-length: 9999\r\n\r\nhalf", "");
+    let place = Place::new();
+    let words = ["--url", &format!("{page}/app?mock=0"), "--budget", "20s", "--timeout", "1h"];
+    let output = place.check(&words, &[]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let told = text(&output.stderr);
+    assert!(told.contains("did not come to its end (its end did not come within 2 s"), "{told}");
+}
+
 /// Says why where there is no Node.js to compare with; only who asks for it goes without.
 fn node_is_left_out() -> bool {
     if std::env::var_os("TOLLGATE_TESTS_WITHOUT_NODE").is_some_and(|value| !value.is_empty()) {
@@ -284,6 +319,9 @@ fn beside_a_check_on_nodes_own_fetch_status_exit_code_and_schema_agree() {
     let circle =
         answering("HTTP/1.1 302 x\r\nlocation: /again\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     let script = answering("HTTP/1.1 302 x\r\nlocation: javascript:alert(1)\r\ncontent-length: 0\r\n\r\n");
+    let chunked = "HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n";
+    let endless_hop = "HTTP/1.1 302 x\r\nlocation: /there\r\ntransfer-encoding: chunked\r\n\r\n";
+    let slow_hop = "HTTP/1.1 307 x\r\nlocation: /there\r\ncontent-length: 99\r\n\r\nhalf";
     for (url, more, exit) in [
         (at(&contract, "/app?mock=1"), None, 0),
         (at(&contract, "/app?mock=0"), None, 0),
@@ -295,6 +333,10 @@ fn beside_a_check_on_nodes_own_fetch_status_exit_code_and_schema_agree() {
         (cut, None, 0),
         (circle, None, 1),
         (script, None, 1),
+        (without_end(endless_hop, "1\r\nx\r\n"), None, 0),
+        (without_end(slow_hop, ""), None, 0),
+        (without_end(chunked, "1\r\nx\r\n"), None, 0),
+        (without_end(chunked, "") + "/app?mock=0", None, 0),
         (nowhere(), None, 1),
         (at(&today, "/fault/reset"), None, 1),
         (String::new(), None, 1),

@@ -8,6 +8,7 @@ mod cluster;
 mod runs;
 
 mod bench;
+mod flood;
 mod kept;
 mod looked_back;
 mod lost;

@@ -247,6 +247,22 @@ fn rights_that_lack_are_told_with_their_remedy() {
 }
 
 #[test]
+fn a_user_who_may_not_connect_is_not_let_in_and_no_statement_is_denied() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    cluster.create_database("closed");
+    cluster.sql("postgres", "create role visitor login password 'visitor'");
+    cluster.sql("postgres", "revoke connect on database closed from public");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let address = Address::parse(&cluster.url_as("visitor", "visitor", "closed")).unwrap();
+    let error = runtime.block_on(Session::connect(&address)).unwrap_err();
+    assert_eq!((error.trouble, error.state.as_deref()), (Trouble::NotLetIn, Some("42501")), "{error}");
+    assert!(!error.is_denied() && error.to_string().contains("grant connect on database"), "{error}");
+}
+
+#[test]
 fn an_answer_of_any_size_is_refused_without_being_kept() {
     both_ways(|_, bench| {
         for (sql, said) in [

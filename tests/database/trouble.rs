@@ -39,7 +39,7 @@ fn each_trouble_with_a_database_is_told_with_its_remedy_and_never_with_the_passw
         (stranger("nowhere"), "has no such database"),
         (stranger("empty"), "`tollgate db migrate` makes it"),
         (stranger("store"), "grant tollgate_writer to"),
-        (closed, "check host and port"),
+        (closed, "check that the database runs and listens at this host and port"),
     ];
     for (url, remedy) in told {
         let said = refused(runs.path(), &url);

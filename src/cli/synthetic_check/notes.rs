@@ -55,7 +55,7 @@ impl Told<'_> {
             )));
         }
         let of_page = self.page_faults(fetched);
-        notes.extend(of_page.iter().cloned().map(warning));
+        notes.extend(of_page.iter().cloned().chain(not_whole(fetched, &of_page)).map(warning));
         faults.extend(of_page);
         notes.extend(self.status(fetched.status).into_iter().chain(self.late()).map(warning));
         notes.push(Note { is_warning: false, text: split(fetched, &self.fetch.hops) });
@@ -116,6 +116,12 @@ impl Told<'_> {
         let Checked { took, budget, .. } = *self.checked;
         (hundredths(took) > budget).then(|| format!("over the budget: {} of {}", show(took), show(budget)))
     }
+}
+
+/// That no fault was found in a page of which there is more.
+fn not_whole(fetched: &Fetched, faults: &[String]) -> Option<String> {
+    let cut = fetched.cut.as_ref().filter(|_| faults.is_empty())?;
+    Some(format!("the page did not come to its end ({cut}): it is as it should be as far as it was read"))
 }
 
 fn warning(text: String) -> Note {
@@ -187,7 +193,7 @@ fn remedy(refused: &Refused) -> &'static str {
 }
 
 /// Whether a URL asks for the tile page, whose budgets and markers are known.
-fn is_tile_page(url: &Url) -> bool {
+pub(super) fn is_tile_page(url: &Url) -> bool {
     url.path().trim_end_matches('/') == "/app"
 }
 

@@ -11,6 +11,7 @@ use url::Url;
 use super::super::exit::Problem;
 use super::address::{Place, addressed};
 use super::budget::{Budget, LIVE, SAMPLE};
+use super::notes::is_tile_page;
 use super::{Args, Mode};
 use crate::engine::probe::Question;
 use crate::plan::Secrets;
@@ -60,7 +61,12 @@ impl Settings {
         Ok(Self {
             target,
             budget: budget.of(&url),
-            question: Question { headers: headers(&agent, &token)?, url, timeout: args.timeout },
+            question: Question {
+                headers: headers(&agent, &token)?,
+                looks_at_page: is_tile_page(&url),
+                url,
+                timeout: args.timeout,
+            },
             agent,
             artifact: args.out.clone().or_else(|| set(variables, ARTIFACT).map(PathBuf::from)),
             secrets,

@@ -132,13 +132,16 @@ pub(super) struct Head {
     pub(super) parts: response::Parts,
 }
 
+/// How long the body of an answer may take from its head on; with none, no more is waited for.
+pub(super) type Patience<'a> = &'a dyn Fn(&response::Parts) -> Duration;
+
 /// Takes in the body of an answer.
 pub(super) struct Basket<'a> {
     expectations: &'a Expectations,
     needs_body: bool,
     kept: &'a mut Vec<u8>,
-    /// Where the head is put before the body comes, if anybody asks for it.
-    head: Option<&'a mut Option<Head>>,
+    /// Where the head is put before the body comes, if anybody asks for it, and how long the body may take then.
+    head: Option<(&'a mut Option<Head>, Patience<'a>)>,
     /// Body bytes received.
     pub(super) received: u64,
 }
@@ -155,15 +158,17 @@ impl<'a> Basket<'a> {
         Self { expectations, needs_body, kept, head: None, received: 0 }
     }
 
-    /// The same basket, which puts the head into `head` as soon as that is there.
-    pub(super) fn with_head(self, head: &'a mut Option<Head>) -> Self {
-        Self { head: Some(head), ..self }
+    /// The same basket, which puts the head into `head` as soon as that is there, and has so much patience with the body.
+    pub(super) fn with_head(self, head: &'a mut Option<Head>, patience: Patience<'a>) -> Self {
+        Self { head: Some((head, patience)), ..self }
     }
 
-    fn see(&mut self, parts: &response::Parts) {
-        if let Some(head) = &mut self.head {
-            **head = Some(Head { at: clock::now(), parts: parts.clone() });
-        }
+    /// Sees the head; returns the limits of the body.
+    fn see(&mut self, parts: &response::Parts, limits: Limits) -> Limits {
+        let Some((head, patience)) = &mut self.head else { return limits };
+        let at = clock::now();
+        **head = Some(Head { at, parts: parts.clone() });
+        limits.until(Some(at + patience(parts)))
     }
 
     fn take(&mut self, data: &[u8]) -> Result<(), Failed> {

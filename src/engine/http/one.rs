@@ -87,7 +87,7 @@ impl Channel {
         let answer = match self.head(message, sent, limits).await? {
             Err(failed) => Err(failed),
             Ok((head, body)) => {
-                basket.see(&head);
+                let limits = basket.see(&head, limits);
                 let whole = read(Body { body, stamps: &self.stamps }, limits, basket).await;
                 whole.and_then(|()| self.nothing_more()).map(|()| head)
             }

@@ -188,7 +188,7 @@ impl Channel {
         let answer = match self.head(message, sent, limits, &first).await? {
             Err(failed) => Err(failed),
             Ok((head, body)) => {
-                basket.see(&head);
+                let limits = basket.see(&head, limits);
                 read(Body { body, traits: &self.line.traits }, limits, basket).await.map(|()| head)
             }
         };

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, response};
 use tokio::task::LocalSet;
 use url::Url;
 
@@ -25,13 +25,16 @@ use crate::expect::{Captures, Check, Expectation, Expectations};
 use crate::plan::{Family, Protocol, TargetPlan, Timeouts, Trust};
 use crate::record::{Dimension, Failure};
 use crate::recorder::{Failed, Parts};
-use crate::units::ByteSize;
+use crate::units::{ByteSize, show};
 
 /// How many redirects are followed (<https://fetch.spec.whatwg.org/#http-redirect-fetch>).
 const MOST_REDIRECTS: u32 = 20;
 
 /// The most that is read of a body.
 const MOST_OF_BODY: ByteSize = ByteSize(1 << 20);
+
+/// How long a body is read from its headers on: what an answer comes to is known by then.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is asked for.
 #[derive(Clone)]
@@ -40,6 +43,8 @@ pub struct Question {
     pub url: Url,
     /// Every header but `host`. Those marked sensitive stay with the URL's origin.
     pub headers: HeaderMap,
+    /// Whether the page is looked at; no body is read otherwise.
+    pub looks_at_page: bool,
     /// How long all of it may take, the body included.
     pub timeout: Duration,
 }
@@ -81,9 +86,10 @@ pub struct Fetched {
     pub legs: Legs,
     /// From the start to its headers, look-ups, connections and redirects included.
     pub to_headers: Duration,
-    /// The first of its body as it came, at most 1 MiB.
+    /// The first of its body as it came, at most 1 MiB and what was there 2 s after the headers; nothing of an answer that is not
+    /// 2xx or whose page is not looked at.
     pub body: Vec<u8>,
-    /// Why there is no more of the body than that; `None` where it is complete.
+    /// Why there is no more of the body than that; `None` where it is complete, or was not to be read.
     pub cut: Option<String>,
 }
 
@@ -111,7 +117,8 @@ pub struct Unanswered {
     pub after: Duration,
 }
 
-/// Asks, on new connections of HTTP/1.1, and follows redirects to any host, at most 20.
+/// Asks, each time on a new connection of HTTP/1.1, and follows redirects to any host, at most 20. A redirect's body is not
+/// read, and its connection is given up, so that a body without end holds nothing up.
 ///
 /// A name's IPv4 addresses are tried first. The error says that nothing could be sent.
 pub fn fetch(question: &Question) -> Result<Fetch, EngineError> {
@@ -124,7 +131,7 @@ pub fn fetch(question: &Question) -> Result<Fetch, EngineError> {
             headers: question.headers.clone(),
             body: Bytes::new(),
         };
-        Journey::begin(terms, &question.timeout).end(asked).await
+        Journey::begin(terms, question).end(asked).await
     });
     // A name look-up that hangs in the system must not keep anybody waiting.
     runtime.shutdown_background();
@@ -157,8 +164,7 @@ struct Journey {
     limits: Limits,
     /// Makes baskets keep what comes.
     keeping: Expectations,
-    /// The connection of the request before.
-    kept: Option<(Origin, Channel)>,
+    looks_at_page: bool,
 }
 
 /// One request that was answered.
@@ -166,25 +172,25 @@ struct Leg {
     head: Head,
     legs: Legs,
     body: Vec<u8>,
-    cut: Option<Failed>,
+    cut: Option<String>,
 }
 
 impl Journey {
-    fn begin(terms: Terms, timeout: &Duration) -> Self {
+    fn begin(terms: Terms, question: &Question) -> Self {
         // An expectation that every body meets, for which it is kept.
         let looks = Expectation { written: String::new(), check: Check::contains("") };
         let start = clock::now();
         Self {
             dial: TcpDial::new(terms, 0, Box::new(V4First(SystemResolver))),
             start,
-            limits: Limits::new(&timeouts(*timeout), start),
+            limits: Limits::new(&timeouts(question.timeout), start),
             keeping: Expectations::new(vec![looks], MOST_OF_BODY),
-            kept: None,
+            looks_at_page: question.looks_at_page,
         }
     }
 
     /// Asks until an answer is no redirect.
-    async fn end(mut self, mut asked: Asked) -> Fetch {
+    async fn end(self, mut asked: Asked) -> Fetch {
         let mut hops = Vec::new();
         let mut followed = 0;
         loop {
@@ -214,37 +220,40 @@ impl Journey {
     }
 
     /// Sends one request; it is answered when its answer's headers are there, whatever becomes of the body.
-    async fn leg(&mut self, asked: &Asked) -> Result<Leg, Failed> {
+    async fn leg(&self, asked: &Asked) -> Result<Leg, Failed> {
         let message = Message::new(asked).map_err(unsendable)?;
         let origin = Origin::of(&asked.url).ok_or_else(|| unsendable(Unsendable("the target's host")))?;
         let (mut parts, mut body, mut head) = (Parts::default(), Vec::new(), None);
-        loop {
-            let (mut channel, is_new) = self.channel(&origin, &mut parts).await?;
-            let sent = clock::now();
-            let mut basket = Basket::new(&self.keeping, &Captures::default(), &mut body).with_head(&mut head);
-            match channel.exchange(&message, sent, self.limits, &mut parts, &mut basket).await {
-                Err(NotSent(failed)) if is_new => return Err(*failed),
-                Err(NotSent(_)) => {}
-                Ok(Served { answer, reusable, .. }) => {
-                    self.kept = reusable.then_some((origin, channel));
-                    let cut = answer.err().map(|failed| *failed);
-                    let Some(head) = head else { return Err(cut.unwrap_or_else(no_head)) };
-                    return Ok(Leg { legs: legs(&parts, head.at - sent), head, body, cut });
-                }
-            }
-        }
+        let dialled = self.dial.dial(&origin, &mut parts, self.limits.deadline).await?;
+        let mut channel = Channel::open(dialled, self.limits.deadline).await?;
+        let sent = clock::now();
+        let patience =
+            |head: &response::Parts| if self.reads(head.status) { PATIENCE } else { Duration::ZERO };
+        let mut basket =
+            Basket::new(&self.keeping, &Captures::default(), &mut body).with_head(&mut head, &patience);
+        let served = channel.exchange(&message, sent, self.limits, &mut parts, &mut basket).await;
+        let failed = match served {
+            Err(NotSent(failed)) => return Err(*failed),
+            Ok(Served { answer, .. }) => answer.err().map(|failed| *failed),
+        };
+        let Some(head) = head else { return Err(failed.unwrap_or_else(no_head)) };
+        let reads = self.reads(head.parts.status);
+        let cut = failed.filter(|_| reads).map(|failed| self.why_cut(failed, &head));
+        body.truncate(if reads { body.len() } else { 0 });
+        Ok(Leg { legs: legs(&parts, head.at - sent), head, body, cut })
     }
 
-    /// The connection of the request before where it leads there, or a new one.
-    async fn channel(&mut self, origin: &Origin, parts: &mut Parts) -> Result<(Channel, bool), Failed> {
-        if let Some((known, mut channel)) = self.kept.take()
-            && known == *origin
-            && channel.ready().await
-        {
-            return Ok((channel, false));
+    /// Whether an answer's body is of interest.
+    fn reads(&self, status: StatusCode) -> bool {
+        self.looks_at_page && status.is_success()
+    }
+
+    fn why_cut(&self, failed: Failed, head: &Head) -> String {
+        if failed.failure != Failure::TimedOut {
+            return failed.seen;
         }
-        let dialled = self.dial.dial(origin, parts, self.limits.deadline).await?;
-        Ok((Channel::open(dialled, self.limits.deadline).await?, true))
+        let limit = PATIENCE.min(self.limits.deadline.saturating_duration_since(head.at));
+        format!("its end did not come within {} of its headers", show(limit))
     }
 
     fn fetched(&self, url: Url, leg: Leg) -> Fetched {
@@ -256,7 +265,7 @@ impl Journey {
             legs,
             to_headers: at - self.start,
             body,
-            cut: cut.map(|failed| failed.seen),
+            cut,
         }
     }
 

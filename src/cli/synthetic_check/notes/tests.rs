@@ -54,6 +54,9 @@ fn told(asked: &str, budget: u64, fetch: &Fetch) -> Vec<String> {
 
 const LIVE: &str = "https://shop.example/app?mock=0";
 const PLAIN: &str = "https://shop.example/health";
+const TILES: &str = r#"<div data-testid="tile-ops-metrics"><div data-testid="tile-sales-pulse">
+    <div data-testid="tile-fulfillment-health"><div data-testid="tile-inventory-heatmap">
+    <div data-testid="tile-cx-escalations"><div data-testid="tile-seo-content">"#;
 const SPLIT: &str = "of 100 ms: name 1 ms, TCP 2 ms, the answer itself 40 ms";
 
 #[test]
@@ -109,6 +112,15 @@ fn a_page_that_did_not_come_to_its_end_is_said_to_be_cut_and_not_to_lack_markers
     let mut fetch = answered(LIVE, 200, "half a pa");
     fetch.end.as_mut().unwrap().cut = Some("end of file".to_owned());
     assert!(told(LIVE, 800, &fetch)[0].contains("did not come to its end (end of file)"));
+    let mut whole = answered(LIVE, 200, TILES);
+    assert_eq!(told(LIVE, 800, &whole), [SPLIT]);
+    whole.end.as_mut().unwrap().cut = Some("a body of more than 1 MiB".to_owned());
+    let notes = told(LIVE, 800, &whole);
+    assert_eq!(
+        notes[0],
+        "!the page did not come to its end (a body of more than 1 MiB): it is as it should be as far as it was read"
+    );
+    assert!(!notes.concat().contains("the old rule"), "{notes:?}");
     fetch.end.as_mut().unwrap().headers.insert(CONTENT_ENCODING, "br".parse().unwrap());
     assert!(told(LIVE, 800, &fetch)[0].contains("compressed"));
 }

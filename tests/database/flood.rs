@@ -1,0 +1,101 @@
+//! A server, or a pooler before it, that sends more than it was asked for.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use tollgate::postgres::{Address, Mode, Session, Statement, Trouble};
+
+/// A message of the server's: <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 4).unwrap();
+    [&[kind][..], &length.to_be_bytes(), body].concat()
+}
+
+fn ready(state: u8) -> Vec<u8> {
+    message(b'Z', &[state])
+}
+
+/// A row with one column.
+fn row(text: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(text.len()).unwrap();
+    message(b'D', &[&1_u16.to_be_bytes()[..], &length.to_be_bytes(), text].concat())
+}
+
+/// The column `document`, a text: no table, no number, type 25, of any length, in no format yet.
+fn columns() -> Vec<u8> {
+    let of_text = [0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0];
+    message(b'T', &[&1_u16.to_be_bytes()[..], b"document\0", &of_text].concat())
+}
+
+/// Reads a message of the client's; the first has no kind.
+fn heard(stream: &mut TcpStream, has_kind: bool) -> io::Result<(u8, Vec<u8>)> {
+    let (mut kind, mut length) = ([0], [0; 4]);
+    if has_kind {
+        stream.read_exact(&mut kind)?;
+    }
+    stream.read_exact(&mut length)?;
+    let mut body = vec![0; u32::from_be_bytes(length) as usize - 4];
+    stream.read_exact(&mut body)?;
+    Ok((kind[0], body))
+}
+
+/// Answers every query with the same row, for as long as anybody listens.
+fn serve(stream: &mut TcpStream, text: &[u8]) -> io::Result<()> {
+    heard(stream, false)?;
+    stream.write_all(&[message(b'R', &[0; 4]), ready(b'I')].concat())?;
+    let (row, mut is_asked) = (row(text), false);
+    loop {
+        let (kind, body) = heard(stream, true)?;
+        let done = || message(b'C', b"DONE\0");
+        match kind {
+            b'Q' => {
+                let statements = body.split(|&byte| byte == b';').map(|_| done()).collect::<Vec<_>>();
+                stream.write_all(&[statements.concat(), ready(b'T')].concat())?;
+            }
+            b'B' => is_asked = true,
+            b'S' if is_asked => {
+                stream.write_all(&message(b'2', &[]))?;
+                loop {
+                    stream.write_all(&row)?;
+                }
+            }
+            b'S' => {
+                let prepared = [message(b'1', &[]), message(b't', &[0, 0]), columns(), ready(b'T')];
+                stream.write_all(&prepared.concat())?;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A server that floods every client, by its URL.
+fn flooding(text: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _gone = serve(&mut stream, &text);
+        }
+    });
+    format!("postgresql://u:p@{address}/x?sslmode=disable")
+}
+
+#[test]
+fn rows_without_end_of_statements_are_given_up_at_the_limit_and_their_session_with_them() {
+    let large = [b"\"", "x".repeat(1 << 20).as_bytes(), b"\""].concat();
+    for (text, said) in [(b"{}".to_vec(), "more than 10000 rows"), (large, "more than 16 MiB")] {
+        let address = Address::parse(&flooding(text)).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut session = Session::connect(&address).await.unwrap();
+            let statement = Statement::reading("select 1 as n").unwrap();
+            let mut transaction = session.begin(Mode::ReadOnly).await.unwrap();
+            let error = transaction.texts(&statement, &[]).await.unwrap_err();
+            assert_eq!((error.trouble, error.said.as_str()), (Trouble::TooMuch, said));
+            transaction.rollback().await.unwrap();
+            assert!(session.is_given_up());
+            let error = session.begin(Mode::ReadOnly).await.unwrap_err();
+            assert_eq!(error.trouble, Trouble::Lost, "{error}");
+        });
+    }
+}
