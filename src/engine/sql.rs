@@ -7,7 +7,7 @@ use tokio::time::timeout_at;
 
 use super::clock::{self, Instant};
 use crate::plan::{SqlPlan, Timeouts};
-use crate::postgres::{PgError, Session, Trouble};
+use crate::postgres::{Documents, PgError, Session, Trouble};
 use crate::record::{Dimension, Failure};
 use crate::recorder::{Failed, Parts};
 use crate::units::show;
@@ -61,10 +61,15 @@ impl Sessions {
         }
         let limit = deadline.saturating_duration_since(sent);
         match timeout_at(deadline + limit.min(GRACE), carry_out(session, plan, values, limit)).await {
-            Ok(Ok((rows, rows_at))) => asked.answered(rows, sent, rows_at),
+            Ok(Ok(Returned { documents, rows_at, done })) => {
+                asked.bytes = documents.bytes();
+                let asked = asked.answered(sent, rows_at, done);
+                let rows = documents.parse().map_err(|error| Refusal::of(&error, Dimension::FirstByte));
+                Asked { rows, ..asked }
+            }
             Ok(Err(error)) => {
                 // A session that the server broke off is of no more use, and one whose transaction failed is.
-                if !is_of_statement(error.trouble) {
+                if !is_of_statement(error.trouble) || self.is_given_up(plan) {
                     self.forget(plan);
                 }
                 let refusal = Refusal::of(&error, Dimension::FirstByte);
@@ -73,7 +78,7 @@ impl Sessions {
                 } else {
                     // That it was refused is an answer, and may be the one that is wanted.
                     let now = clock::now();
-                    Asked { rows: Err(refusal), ..asked.answered(Vec::new(), sent, now) }
+                    Asked { rows: Err(refusal), ..asked.answered(sent, now, now) }
                 }
             }
             Err(_elapsed) => {
@@ -110,6 +115,10 @@ impl Sessions {
         Ok(&mut self.0[last].1)
     }
 
+    fn is_given_up(&self, plan: &SqlPlan) -> bool {
+        self.0.iter().any(|(known, session)| *known == plan.database && session.is_given_up())
+    }
+
     fn forget(&mut self, plan: &SqlPlan) {
         self.0.retain(|(known, _)| *known != plan.database);
     }
@@ -124,19 +133,27 @@ impl Sessions {
 /// of use.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Carries a statement out in a transaction of its own; the rows, and when they were there.
+/// What a statement returned, when it was there, and when its transaction was over. It is read only after that, which is
+/// our own work.
+struct Returned {
+    documents: Documents,
+    rows_at: Instant,
+    done: Instant,
+}
+
+/// Carries a statement out in a transaction of its own.
 async fn carry_out(
     session: &mut Session,
     plan: &SqlPlan,
     values: &[Option<String>],
     limit: Duration,
-) -> Result<(Vec<Value>, Instant), PgError> {
+) -> Result<Returned, PgError> {
     let mut transaction = session.begin_within(plan.statement.mode(), limit).await?;
-    match transaction.documents(&plan.statement, values).await {
-        Ok(rows) => {
+    match transaction.texts(&plan.statement, values).await {
+        Ok(documents) => {
             let rows_at = clock::now();
             transaction.commit().await?;
-            Ok((rows, rows_at))
+            Ok(Returned { documents, rows_at, done: clock::now() })
         }
         Err(error) => {
             // What went wrong first is what is told.
@@ -147,13 +164,12 @@ async fn carry_out(
 }
 
 impl Asked {
-    fn answered(mut self, rows: Vec<Value>, sent: Instant, rows_at: Instant) -> Self {
-        self.done = clock::now();
+    fn answered(mut self, sent: Instant, rows_at: Instant, done: Instant) -> Self {
+        self.done = done;
         self.parts.took(Dimension::FirstByte, rows_at - sent);
-        self.parts.took(Dimension::Body, self.done - rows_at);
-        self.parts.took(Dimension::Service, self.done - sent);
-        self.bytes = rows.iter().map(|row| row.to_string().len() as u64).sum();
-        Self { rows: Ok(rows), ..self }
+        self.parts.took(Dimension::Body, done - rows_at);
+        self.parts.took(Dimension::Service, done - sent);
+        self
     }
 
     fn unanswered(mut self, refusal: Refusal) -> Self {
@@ -192,17 +208,16 @@ impl Refusal {
 
 /// Whether the trouble is the statement's own, and the session as good as before.
 fn is_of_statement(trouble: Trouble) -> bool {
-    use Trouble::{Absent, Denied, GivenUp, NoReturning, ReadOnly, ReadsOnly, Rights, Statement, TooMuch};
-    matches!(
-        trouble,
-        Absent | Denied | GivenUp | NoReturning | ReadOnly | ReadsOnly | Rights | Statement | TooMuch
-    )
+    use Trouble::{Absent, Denied, GivenUp, NoReturning, ReadOnly, ReadsOnly, Statement, TooMuch};
+    matches!(trouble, Absent | Denied | GivenUp | NoReturning | ReadOnly | ReadsOnly | Statement | TooMuch)
 }
 
 /// What trouble with a database is as a failure.
 fn failure(trouble: Trouble) -> Failure {
     match trouble {
         Trouble::Unreachable => Failure::Unreachable,
+        Trouble::Refused => Failure::Refused,
+        Trouble::OwnLimits => Failure::Prober,
         Trouble::TimedOut | Trouble::TooSlow | Trouble::GivenUp => Failure::TimedOut,
         Trouble::Lost => Failure::Closed,
         Trouble::Tls => Failure::Tls,
