@@ -1,6 +1,9 @@
 //! `scenarios/chatwoot-smoke.toml`
 
-use super::bench::{Outcome, Target, run};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+
+use super::bench::{Outcome, Target, program, run};
 
 const TOKEN: &str = "token-canary-4f1d";
 
@@ -67,9 +70,60 @@ fn conversations_of_another_shape_are_a_failure_that_names_the_place() {
 #[test]
 fn a_list_of_the_control_center_that_fails_is_told_apart_from_one_that_is_not_configured() {
     smoke(&target(&["--sick", "occ-list"]), &[]).failed(&["`list of the control center`", "500"]);
-    let unset = smoke(&target(&[]), &[("OCC_CONVERSATIONS_URL", "")]);
-    unset.left_open(&[
+    let target = target(&[]);
+    smoke(&target, &[("OCC_CONVERSATIONS_URL", "")]).left_open(&[
         "`list of the control center`",
         "not configured, variable `OCC_CONVERSATIONS_URL` is not set",
     ]);
+}
+
+/// Answers that come with the status 200, each to one request; the URL where they are had.
+fn in_turn(answers: [&'static str; 2]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/list", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let head = BufReader::new(&stream).lines();
+            assert!(head.map_while(Result::ok).any(|line| line.is_empty()), "the head has an end");
+            let length = answer.len();
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}"
+            )
+            .unwrap();
+        }
+    });
+    url
+}
+
+#[test]
+fn each_tick_has_an_entry_and_the_worst_of_them_is_the_exit() {
+    let target = target(&[]);
+    // An error is no list, whatever its status.
+    let list = in_turn([r#"{"error":"no session"}"#, r#"{"ok":true,"conversations":[]}"#]);
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("feedback.md");
+    let mut command = program();
+    command.args([
+        "run",
+        "scenarios/chatwoot-smoke.toml",
+        "--store",
+        "none",
+        "--every",
+        "1s",
+        "--times",
+        "2",
+    ]);
+    command.arg("--evidence").arg(&log).arg("--runs-dir").arg(folder.path().join("runs"));
+    command.env("CHATWOOT_BASE_URL", &target.url).env("CHATWOOT_API_TOKEN", TOKEN);
+    command.env("CHATWOOT_ACCOUNT_ID", "1").env("OCC_CONVERSATIONS_URL", list);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let log = std::fs::read_to_string(log).unwrap();
+    let headings: Vec<_> = log.lines().filter(|line| line.starts_with("## ")).collect();
+    assert_eq!(headings.len(), 2, "{log}");
+    assert!(headings[0].ends_with("— chatwoot-smoke: FAIL") && headings[1].ends_with(": PASS"), "{log}");
+    assert!(log.contains("'list of the control center': 1 of 1 request failed"), "{log}");
+    assert!(!log.contains(TOKEN), "{log}");
 }

@@ -1,6 +1,33 @@
-//! A database with the tables that the smoke scenarios ask.
+//! Databases with the tables that the smoke scenarios ask.
+
+use std::cell::Cell;
 
 use crate::cluster::Cluster;
+
+/// A cluster with one database that is healthy, which is copied for each case.
+pub(crate) struct Cases {
+    pub(crate) cluster: Cluster,
+    made: Cell<u32>,
+}
+
+impl Cases {
+    /// A cluster of its own, with Supabase's roles.
+    pub(crate) fn start() -> Self {
+        let cluster = Cluster::start();
+        cluster.like_supabase();
+        healthy(&cluster, "healthy");
+        Self { cluster, made: Cell::new(0) }
+    }
+
+    /// The name of a database that was healthy until these statements changed it.
+    pub(crate) fn after(&self, changes: &str) -> String {
+        self.made.set(self.made.get() + 1);
+        let name = format!("case_{}", self.made.get());
+        self.cluster.sql("postgres", &format!("create database {name} template healthy"));
+        self.cluster.sql(&name, changes);
+        name
+    }
+}
 
 /// A database as the app, Chatwoot and `pg_cron` leave it, healthy, and its URL.
 pub(crate) fn healthy(cluster: &Cluster, name: &str) -> String {
@@ -11,7 +38,7 @@ pub(crate) fn healthy(cluster: &Cluster, name: &str) -> String {
 }
 
 /// Events of the decision sync that succeeded: how long each took in ms, and how many minutes ago it was.
-pub(crate) fn events(events: &[(u32, u32)]) -> String {
+pub(crate) fn events(events: &[(u32, i32)]) -> String {
     let rows: Vec<_> = events
         .iter()
         .map(|(took, ago)| {

@@ -87,6 +87,29 @@ fn auth_tells_its_version_and_a_sick_one_is_503() {
 }
 
 #[test]
+fn a_rest_api_without_its_database_is_503_to_whoever_has_a_key() {
+    let target = start(&["--sick", "no-rest"]);
+    let mut client = Client::connect(&target);
+    for path in ["/rest/v1/", TABLES[0], "/rest/v1/other"] {
+        let down = client.get_with(path, SERVICE);
+        assert_eq!((down.status, &down.json()["code"]), (503, &json!("PGRST002")), "{path}");
+        assert_eq!(client.get(path).status, 401, "{path}");
+    }
+    assert_eq!(client.get_with("/auth/v1/health", ANON).status, 200);
+}
+
+#[test]
+fn an_occ_log_that_does_not_start_is_503_whatever_it_is_sent() {
+    let target = start(&["--sick", "occ-log-down"]);
+    let mut client = Client::connect(&target);
+    for body in [r#"{"level":"info","message":"hello"}"#, "{"] {
+        let down = client.post(OCC_LOG, BEARER, body);
+        assert_eq!((down.status, &down.json()["code"]), (503, &json!("BOOT_ERROR")), "{body}");
+    }
+    assert_eq!(client.post(OCC_LOG, "", "{").status, 401);
+}
+
+#[test]
 fn occ_log_takes_a_line_from_the_bearer_of_a_key_and_nothing_else() {
     let target = start(&[]);
     let mut client = Client::connect(&target);

@@ -58,6 +58,8 @@ pub enum Sickness {
     ChatwootShape,
     /// The app's list of conversations is 500.
     OccList,
+    /// occ-log is 503: it does not start.
+    OccLogDown,
     /// occ-log answers ok and writes no row.
     OccLogLost,
     /// occ-log writes its row 8 s after it has answered.
@@ -66,6 +68,8 @@ pub enum Sickness {
     OccLogLax,
     /// The role anon sees the rows that only `service_role` should see.
     AnonReads,
+    /// Supabase's REST API is 503.
+    NoRest,
     /// Supabase's auth is 503.
     NoAuth,
     /// The MCP server's list of tools is an error.

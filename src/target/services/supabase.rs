@@ -67,6 +67,9 @@ impl Supabase {
             Ok(role) => role,
             Err(why) => return unauthorized(&why),
         };
+        if self.sick.with(Sickness::NoRest) {
+            return no_schema_cache();
+        }
         match (asking.path.strip_prefix(REST).unwrap_or_default(), role) {
             ("", Role::Service) => json_page(StatusCode::OK, &description()),
             ("", Role::Anon) => not_for_anon(),
@@ -92,6 +95,9 @@ impl Supabase {
     pub(super) async fn log(&self, headers: &HeaderMap, body: &[u8]) -> Response<Bytes> {
         if let Err(why) = self.bearer(headers) {
             return unauthorized(&why);
+        }
+        if self.sick.with(Sickness::OccLogDown) {
+            return not_started();
         }
         let entry: Entry = match serde_json::from_slice(body) {
             Ok(entry) => entry,
@@ -159,6 +165,12 @@ fn taken() -> Response<Bytes> {
     json_page(StatusCode::OK, &json!({ "ok": true }))
 }
 
+/// What the edge runtime says of a function that fails before it takes a request.
+fn not_started() -> Response<Bytes> {
+    let body = json!({ "code": "BOOT_ERROR", "message": "Function failed to start (please check logs)" });
+    json_page(StatusCode::SERVICE_UNAVAILABLE, &body)
+}
+
 fn unauthorized(why: &Value) -> Response<Bytes> {
     json_page(StatusCode::UNAUTHORIZED, why)
 }
@@ -175,6 +187,13 @@ fn no_table(table: &str) -> Response<Bytes> {
     let message = format!("Could not find the table 'public.{table}' in the schema cache");
     let body = json!({ "code": "PGRST205", "details": null, "hint": null, "message": message });
     json_page(StatusCode::NOT_FOUND, &body)
+}
+
+/// What `PostgREST` says while it cannot ask its database.
+fn no_schema_cache() -> Response<Bytes> {
+    let message = "Could not query the database for the schema cache. Retrying.";
+    let body = json!({ "code": "PGRST002", "details": null, "hint": null, "message": message });
+    json_page(StatusCode::SERVICE_UNAVAILABLE, &body)
 }
 
 fn description() -> Value {
