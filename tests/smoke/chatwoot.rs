@@ -38,7 +38,7 @@ fn a_healthy_chatwoot_passes_and_what_its_profile_holds_is_nowhere_to_be_found()
 fn a_service_that_is_failing_behind_a_200_is_a_failure() {
     for (sick, key) in [("chatwoot-queue", "/queue_services"), ("chatwoot-data", "/data_services")] {
         let outcome = smoke(&target(&["--sick", sick]), &[]);
-        outcome.failed(&["`services`", "\"failing\" instead of json_not", key]);
+        outcome.failed(&["`services`", "\"failing\", against json_not", key]);
     }
 }
 

@@ -91,7 +91,7 @@ fn a_statement_that_must_be_denied_is_ok_where_it_is_and_let_in_where_it_is_not(
     cluster.sql("denied", "revoke connect on database denied from public");
     run_text(text, &[("DATABASE_URL", &stranger)]).failed(&[
         "`strangers`",
-        "query failed",
+        "no session",
         "permission denied for database",
     ]);
 }
