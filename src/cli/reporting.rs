@@ -94,8 +94,9 @@ fn write_reports(model: &report::Model, folder: &Path) -> Result<usize, Problem>
 }
 
 fn written(folder: &Path, plots: usize) -> String {
+    let noun = if plots == 1 { "plot" } else { "plots" };
     format!(
-        "Wrote {}/\n  report.html  report.md  {plots} plots (.svg, .png)  run.json  intervals.jsonl  intervals.hlog",
+        "Wrote {}/\n  report.html  report.md  {plots} {noun} (.svg, .png)  run.json  intervals.jsonl  intervals.hlog",
         folder.display()
     )
 }

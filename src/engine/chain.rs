@@ -93,7 +93,7 @@ impl Chain {
             return self;
         }
         let earlier = &trying.earlier;
-        let passed = self.taken.dispatched - first.dispatched - first.built;
+        let passed = self.taken.dispatched - (first.dispatched + first.built);
         let before = passed.saturating_sub(earlier.opened.duration(Dimension::Setup));
         let parts = &mut self.exchange.parts;
         parts.add(Dimension::Lag, first.dispatched - first.due + first.built);

@@ -65,9 +65,9 @@ impl Flow {
     }
 
     /// Takes in what a step captured.
-    pub(super) fn keep(&mut self, captured: Vec<(String, Value)>, captures: &Captures) {
-        if !captured.is_empty() {
-            self.values.extend(captured, captures.public());
+    pub(super) fn keep(&mut self, values: Vec<(String, Value)>, captures: &Captures) {
+        if !values.is_empty() {
+            self.values.extend(values, captures.public());
             self.secrets = OnceCell::new();
         }
     }

@@ -17,7 +17,7 @@ use crate::units::UnitError;
 pub struct JsonTemplate(Value);
 
 impl JsonTemplate {
-    /// The value, with its texts filled by [`Template::fill`].
+    /// The value, with each of its texts filled by `fill`.
     pub fn fill(&self, mut fill: impl FnMut(&Template) -> String) -> Value {
         filled(&self.0, &mut fill)
     }
