@@ -12,7 +12,8 @@ pub(super) fn grounds(scenario: Option<&ScenarioMeasurement>, run: &Measurement)
         Some(scenario) => [unreleased(scenario), missing(scenario, &run.ending), abandoned(scenario)],
         None => [Some(unmeasured()), None, None],
     };
-    shared.chain(of_scenario).chain([cut_short(run)]).flatten().collect()
+    // What follows from a run that was cut short is not the reason.
+    shared.chain([cut_short(run)]).chain(of_scenario).flatten().collect()
 }
 
 /// Takes a pass back where there are grounds to; its reason then names the first of them.

@@ -34,6 +34,26 @@ fn a_healthy_supabase_passes_and_the_line_that_was_logged_is_in_its_table() {
     outcome.hides(&url);
 }
 
+#[test]
+fn a_key_that_is_not_accepted_proves_nothing_of_what_anon_may_read() {
+    let target = Target::start(&[]);
+    let outcome = run(
+        "supabase-smoke",
+        &[
+            ("SUPABASE_URL", &target.url),
+            ("SUPABASE_ANON_KEY", "wrong-key-canary"),
+            ("SUPABASE_SERVICE_ROLE_KEY", "rehearsal-service"),
+            ("DATABASE_URL", "postgresql://postgres@127.0.0.1:1/postgres"),
+        ],
+    );
+    outcome.failed(&[
+        "`anon reads no logs`",
+        "`anon reads no decisions`",
+        "against body_lacks = \"API key\"",
+    ]);
+    outcome.hides("wrong-key-canary");
+}
+
 const NO_LINE: &[&str] = &["`the line arrives`", "no rows (", "tries in 5", "instead of rows = 1"];
 
 #[test]

@@ -2,9 +2,8 @@
 
 use std::rc::Rc;
 
-use super::harness::{
-    CONNECT, Script, ScriptedDial, Turn, Watcher, assert_nothing_is_lost, measure, millis, open, watch_run,
-};
+use super::harness::{CONNECT, Script, ScriptedDial, Turn, Watcher, measure, millis, open, watch_run};
+use super::sums::assert_nothing_is_lost;
 use super::{assert_close, measured};
 use crate::engine::stopper;
 use crate::plan::{Load, ScenarioPlan, Warmup};

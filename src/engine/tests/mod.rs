@@ -11,6 +11,7 @@ mod reuse;
 mod shards;
 mod sockets;
 mod standstill;
+mod sums;
 mod tls;
 mod tries;
 mod warmup;
@@ -19,9 +20,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use harness::{
-    CONNECT, Script, ScriptedDial, Turn, Watcher, assert_nothing_is_lost, conduct, measure, millis, open,
-    paused, scenario, watch_run,
+    CONNECT, Script, ScriptedDial, Turn, Watcher, conduct, measure, millis, open, paused, scenario, watch_run,
 };
+use sums::assert_nothing_is_lost;
 
 use super::{lanes_for, places, stopper};
 use crate::plan::{Load, Protocol, Reuse, Shard, Warmup};

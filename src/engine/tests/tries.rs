@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::super::stopper;
 use super::harness::{
-    CONNECT, Script, ScriptedDial, Turn, Watcher, assert_nothing_is_lost, conduct, measure, millis, open,
-    paused, tried,
+    CONNECT, Script, ScriptedDial, Turn, Watcher, conduct, measure, millis, open, paused, tried,
 };
+use super::sums::assert_nothing_is_lost;
 use crate::plan::{ScenarioPlan, Tries};
 use crate::record::{Dimension, Failure, Histogram, StageMeasurement};
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-use super::super::harness::{Watcher, assert_nothing_is_lost, millis, open, watch_run};
+use super::super::harness::{Watcher, millis, open, watch_run};
+use super::super::sums::assert_nothing_is_lost;
 use super::super::{assert_close, measured};
 use super::server::{Act, Http2Dial, plain_http2};
 use super::{always, http2, seen};

@@ -10,9 +10,8 @@ use ::bytes::Bytes;
 use h2::Reason;
 use proptest::prelude::*;
 
-use super::harness::{
-    CONNECT, Watcher, assert_nothing_is_lost, following, millis, open, scenario, sum, watch_run,
-};
+use super::harness::{CONNECT, Watcher, following, millis, open, scenario, watch_run};
+use super::sums::{assert_nothing_is_lost, sum};
 use super::{assert_close, measured};
 use crate::engine::stopper;
 use crate::expect::Expectations;
