@@ -40,7 +40,7 @@ pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), Problem> {
 fn foreign(scenario: &ScenarioPlan) -> Vec<(String, f64)> {
     let target = &scenario.target;
     let mut foreign = Vec::new();
-    for request in &scenario.requests {
+    for request in scenario.requests.iter().filter(|request| request.lacks.is_none()) {
         let host = match &request.ask {
             AskPlan::Http(http) => http.url.host_str().filter(|host| !is_loopback(host, target)),
             AskPlan::Sql(sql) => {

@@ -4,6 +4,7 @@
 //! [`Finding`]s. Whoever wants another subject examined adds a function that returns its findings.
 
 mod clock;
+mod database;
 mod folder;
 mod processors;
 mod scenario;
@@ -21,6 +22,7 @@ use crate::plan::Plan;
 use crate::record::Budget;
 use crate::record::checkup::Finding;
 
+pub use database::databases;
 pub use scenario::scenarios;
 pub use store::{store, without_store};
 pub use target::targets;

@@ -11,7 +11,7 @@ use super::{
     AskPlan, Environment, Family, Load, Plan, PlannedPart, Protocol, RequestPlan, Resolve, Reuse,
     ScenarioPlan, Secrets, Warmup, capacity, doubts, load, part, request,
 };
-use crate::record::PlannedScenario;
+use crate::record::{PlannedRequest, PlannedScenario};
 use crate::scenario::file::Target;
 use crate::scenario::{Complaint, Field, Scenario, ScenarioErrors, Span, Template, Warning, Words};
 
@@ -124,7 +124,7 @@ fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'
     let warmup = scenario.warmup;
     let (shown, requests) = request::with_those_beside(requests);
     if !written.base_url.is_written() {
-        (base.shown, target.base_url) = where_steps_go(&requests, base.url);
+        (base.shown, target.base_url) = where_steps_go(&shown, &requests, base.url);
     }
     let reuse = if scenario.load.fresh { Reuse::Fresh } else { Reuse::Keep };
     let plan = ScenarioPlan {
@@ -155,10 +155,15 @@ fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'
 }
 
 /// Where the steps of a scenario without a base URL go, in words, and the first URL among them.
-fn where_steps_go(requests: &[RequestPlan], otherwise: Url) -> (String, Url) {
+fn where_steps_go(shown: &[PlannedRequest], requests: &[RequestPlan], otherwise: Url) -> (String, Url) {
     let mut places: Vec<String> = Vec::new();
     for request in requests {
         let place = match &request.ask {
+            // What stands for a URL that is not known is nowhere: what is written is shown.
+            AskPlan::Http(http) if http.url.origin() == otherwise.origin() => {
+                let line = shown.get(request.place).map_or("", |shown| shown.line.as_str());
+                line.split_once(' ').map_or(line, |(_, url)| url).to_owned()
+            }
             AskPlan::Http(http) => http.url.origin().ascii_serialization(),
             AskPlan::Sql(sql) => sql.address.shown(),
         };

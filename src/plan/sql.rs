@@ -11,9 +11,6 @@ use crate::scenario::{Field, Scenario, Template};
 /// How much of a statement is shown, in characters.
 const SHOWN: usize = 120;
 
-/// What a database is taken to be while a variable is missing: none that would ever be asked.
-const PLACEHOLDER: &str = "postgresql://placeholder@127.0.0.1:1/placeholder";
-
 /// The statement of a step; nothing where something is wrong.
 pub(super) fn resolve(scenario: &Scenario, request: &Request, filler: &mut Filler<'_>) -> Option<Asking> {
     let (name, field) = scenario.file.database_of(request)?;
@@ -46,7 +43,7 @@ pub(super) fn resolve(scenario: &Scenario, request: &Request, filler: &mut Fille
 fn address(field: &Field<Template>, filler: &mut Filler<'_>) -> Option<Address> {
     let (place, template) = field.placed()?;
     let text = filler.fill(&place.value, template)?;
-    let url = if text.guessed { PLACEHOLDER } else { text.value.trim() };
+    let url = if text.guessed { Address::PLACEHOLDER } else { text.value.trim() };
     match Address::parse(url) {
         Ok(address) => {
             filler.secrets.extend(address.secret().map(str::to_owned));

@@ -77,6 +77,14 @@ const FORM: &str = "write `postgresql://user:password@host:port/database`; in th
                     written `%23`, `%40`, `%2F`, `%3F` and `%25`";
 
 impl Address {
+    /// What stands for a database whose URL is not known: none that would ever be asked.
+    pub const PLACEHOLDER: &str = "postgresql://placeholder@placeholder.invalid/placeholder";
+
+    /// Whether it stands for a database whose URL is not known.
+    pub fn is_placeholder(&self) -> bool {
+        self.host == "placeholder.invalid"
+    }
+
     /// Whether a text is meant to be the URL of a Postgres database, rightly written or not.
     pub fn is_meant(text: &str) -> bool {
         let text = text.trim_start();

@@ -293,3 +293,19 @@ fn serving(act: fn(&mut TcpStream) -> std::io::Result<()>) -> String {
     });
     url
 }
+
+#[test]
+fn a_database_that_steps_ask_is_looked_at_under_its_name_and_one_that_is_not_known_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("asks.toml");
+    let scenario = "name = \"asks\"\nbudgets = [\"errors = 0\"]\n[databases]\nmain = \"${ASKED_URL}\"\n\
+                    [[request]]\nname = \"one\"\nsql = \"select 1 as one\"\n";
+    std::fs::write(&file, scenario).unwrap();
+    let doctor = || doctor(&[file.to_str().unwrap(), "--store", "none"]);
+    let refused = Seen::by(doctor().env("ASKED_URL", "postgresql://user:canary-41@127.0.0.1:1/app"));
+    let (state, told) = refused.line("session");
+    assert!(state == "fail" && told.contains("user@127.0.0.1:1/app"), "{told}");
+    assert!(refused.exit == Some(1) && !refused.told.to_string().contains("canary-41"), "{:#}", refused.told);
+    let unknown = Seen::by(&mut doctor());
+    assert_eq!(unknown.line("session").0, "warn");
+}

@@ -33,6 +33,7 @@ pub(super) fn look(args: &Args) -> Result<Vec<Finding>, Problem> {
     let mut findings = doctor::machine(&plan, &args.runs_dir)?;
     findings.extend(doctor::scenarios(missing.as_ref(), &warnings));
     findings.extend(doctor::targets(&plan, LIMIT));
+    findings.extend(doctor::databases(&plan)?);
     findings.extend(database.as_ref().map_or_else(|| vec![doctor::without_store()], doctor::store));
     let shown = |text: &str| log::clean(text).replace(char::is_control, " ");
     Ok(findings.into_iter().map(|finding| finding.rewritten(shown)).collect())

@@ -5,6 +5,7 @@
 
 mod fetch;
 mod reach;
+mod session;
 mod timers;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub use super::descriptors::Descriptors;
 pub use super::dial::{HandshakeTrouble, Roots};
 pub use fetch::{Fetch, Fetched, HopSeen, Legs, Question, Unanswered, fetch};
 pub use reach::{Door, Found, Names, Reach, Refused, Spoke, reach};
+pub use session::session;
 pub use timers::{Timers, timers};
 
 /// From here on a hiccup is a standstill; timers alone are late by less.

@@ -1,0 +1,37 @@
+//! The databases that a plan's steps ask.
+
+use std::collections::BTreeMap;
+
+use crate::engine::EngineError;
+use crate::engine::probe;
+use crate::plan::Plan;
+use crate::postgres::Address;
+use crate::record::checkup::Finding;
+use crate::units::show;
+
+/// Looks whether a session can be opened with each database that a plan's steps ask; no statement is carried out.
+///
+/// The error says that the machine gave no runtime.
+pub fn databases(plan: &Plan) -> Result<Vec<Finding>, EngineError> {
+    let mut asked: BTreeMap<(&str, String), (&Address, Vec<&str>)> = BTreeMap::new();
+    for scenario in &plan.scenarios {
+        for (name, address) in scenario.databases() {
+            let (_, by) = asked.entry((name, address.shown())).or_insert((address, Vec::new()));
+            by.push(&scenario.shown.name);
+        }
+    }
+    asked.into_iter().map(|((name, shown), (address, by))| one(name, &shown, address, &by)).collect()
+}
+
+fn one(name: &str, shown: &str, address: &Address, by: &[&str]) -> Result<Finding, EngineError> {
+    let group = format!("database {name} ({})", by.join(", "));
+    let found = |what: String| Finding::ok(&group, "session", what);
+    if address.is_placeholder() {
+        let unknown = found("not known: a variable of its URL has no value".to_owned());
+        return Ok(unknown.warn("set the variable and examine it again"));
+    }
+    Ok(match probe::session(address)? {
+        Ok(took) => found(format!("{shown}, opened in {}", show(took))),
+        Err(error) => found(error.what()).fail(error.trouble.remedy()),
+    })
+}

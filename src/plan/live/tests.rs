@@ -1,0 +1,93 @@
+//! What is put together while running.
+
+use serde_json::json;
+
+use super::*;
+
+fn values(captured: &Value) -> Values {
+    let mut values = Values::of_arrival();
+    values.extend(captured.as_object().unwrap().clone(), []);
+    values
+}
+
+fn text(bits: &[&str]) -> LiveText {
+    let mut text = LiveText::default();
+    for bit in bits {
+        match bit.strip_prefix('@') {
+            Some(name) => text.push_value(name),
+            None => text.push(bit),
+        }
+    }
+    text
+}
+
+#[test]
+fn a_value_alone_keeps_its_type_in_json_and_becomes_text_beside_text() {
+    let values = values(&json!({ "id": 7, "tags": ["a"] }));
+    let json = LiveJson::Object(vec![
+        ("id".to_owned(), LiveJson::Text(text(&["@id"]))),
+        ("path".to_owned(), LiveJson::Text(text(&["/", "@id"]))),
+        ("tags".to_owned(), LiveJson::Array(vec![LiveJson::Text(text(&["@tags"]))])),
+    ]);
+    assert_eq!(json.fill(&values).unwrap(), json!({ "id": 7, "path": "/7", "tags": [["a"]] }));
+    assert_eq!(json.fixed(), None);
+}
+
+#[test]
+fn a_value_never_leaves_its_segment_of_the_url() {
+    let values = values(&json!({ "id": "a/b?c#d" }));
+    let url = Some(text(&["http://example.org/x/", "@id", "?y"]));
+    let live = Live { url, ..Live::default() };
+    assert_eq!(live.url(&values).unwrap().unwrap().as_str(), "http://example.org/x/a%2Fb%3Fc%23d?y");
+}
+
+#[test]
+fn a_value_that_would_lead_out_of_its_path_is_refused() {
+    for (before, id) in
+        [("http://a.test/safe/", ".."), ("http://a.test/safe/.", "."), ("http://a.test/", ".")]
+    {
+        let live = Live { url: Some(text(&[before, "@id", "/x"])), ..Live::default() };
+        let filled = live.url(&values(&json!({ "id": id })));
+        assert_eq!(filled, Err(Unfit::Unsendable("the URL")), "{before}{id}");
+    }
+}
+
+#[test]
+fn an_empty_value_is_no_text_to_look_for() {
+    let check = LiveCheck::Contains(text(&["@id"]));
+    assert!(matches!(check.fill(&values(&json!({ "id": "" }))), Err(Unfit::Unsendable(_))));
+    assert!(check.fill(&values(&json!({ "id": "x" }))).is_ok());
+}
+
+#[test]
+fn what_was_captured_is_secret_to_its_last_text_unless_it_is_public() {
+    let mut values = Values::of_arrival();
+    let captured = json!({ "a": "one", "b": { "c": ["two", 3] }, "d": 4, "e": "shown" });
+    values.extend(captured.as_object().unwrap().clone(), ["e"]);
+    assert_eq!(values.secrets(), ["one", "two", "4"]);
+}
+
+#[test]
+fn a_header_that_comes_to_nothing_is_not_sent_and_one_that_breaks_the_line_is_refused() {
+    let name = HeaderName::from_static("mcp-session-id");
+    let live = Live { headers: vec![(name.clone(), text(&["@id"]))], ..Live::default() };
+    let mut headers = HeaderMap::new();
+    live.fill_headers(&mut headers, &values(&json!({ "id": "s-1" }))).unwrap();
+    assert!(headers[&name].is_sensitive() && headers[&name] == "s-1");
+    live.fill_headers(&mut headers, &values(&json!({ "id": "" }))).unwrap();
+    assert!(headers.is_empty());
+    let broken = live.fill_headers(&mut headers, &values(&json!({ "id": "a\r\nb: c" })));
+    assert_eq!(broken, Err(Unfit::Unsendable("a header")));
+}
+
+#[test]
+fn what_no_step_yielded_is_named() {
+    let unknown = text(&["x", "@missing"]).fill(&Values::of_arrival());
+    assert_eq!(unknown, Err(Unknown("missing".to_owned())));
+}
+
+#[test]
+fn each_arrival_has_a_uuid_of_its_own() {
+    let uuid = || text(&["@uuid"]).fill(&Values::of_arrival()).unwrap();
+    assert_ne!(uuid(), uuid());
+}
