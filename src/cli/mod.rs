@@ -53,7 +53,8 @@ Exit codes:
   0  pass: every budget holds, with the stated confidence
   1  fail: a budget or an expectation does not hold, or the target never answers
   2  usage: a flag or a scenario file is wrong; nothing was sent
-  3  inconclusive: too few requests, an interrupted run, a prober that was late, or a missing shard
+  3  inconclusive: too few requests, an interrupted run, a step that is absent or not configured, a
+     prober that was late, or a missing shard
   4  internal: the prober could not do its job (results not written, a defect)";
 
 /// Holds a deploy to its latency budget.

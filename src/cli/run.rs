@@ -30,7 +30,8 @@ Examples:
   tollgate run scenarios/smoke.toml --evidence feedback.md --evidence-note 'after the rollback'
 
 Load is sent at the planned rate whether or not it is answered, so that a stall is charged to every request it delays.
-With --every each tick is a run of its own: a line a tick on stdout, or with --output json a record a line.
+With --every each tick is a run of its own: a line a tick on stdout, or with --output json a record a line; the reasons of
+one that is no pass go to stderr, and with --times 1 it is shown like any other run.
 Every flag can be set in the environment; one that may be repeated takes one value a line there.";
 
 /// Measure URLs or carry out scenario files, and decide whether their budgets hold

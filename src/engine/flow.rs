@@ -36,18 +36,18 @@ pub(super) struct Ready<'p> {
 /// What one arrival asks.
 pub(super) enum Asking<'p> {
     /// A target.
-    Http(Asked<'p>, u32),
+    Http(Outgoing<'p>, u32),
     /// A database, with the statement's values.
     Sql(&'p SqlPlan, Vec<Option<String>>),
 }
 
 /// A message as it was prepared, or put together for this arrival.
-pub(super) enum Asked<'p> {
+pub(super) enum Outgoing<'p> {
     Prepared(&'p Ask),
     Own(Box<Ask>),
 }
 
-impl std::ops::Deref for Asked<'_> {
+impl std::ops::Deref for Outgoing<'_> {
     type Target = Ask;
 
     fn deref(&self) -> &Ask {
@@ -120,7 +120,7 @@ impl Prepared {
         }
         let Some(flow) = flow else {
             let asking = match &self.what {
-                What::Http { first, redirects } => Asking::Http(Asked::Prepared(first), *redirects),
+                What::Http { first, redirects } => Asking::Http(Outgoing::Prepared(first), *redirects),
                 What::Sql(plan) => Asking::Sql(plan, Vec::new()),
             };
             return Ok(Ready { prepared: self, asking, expectations: Cow::Borrowed(&self.expectations) });
@@ -131,9 +131,9 @@ impl Prepared {
     fn filled<'p>(&'p self, values: &Values, home: &Origin) -> Result<Ready<'p>, Unfit> {
         let asking = match &self.what {
             What::Http { first, redirects } if self.live.is_sent() => {
-                Asking::Http(Asked::Own(Box::new(self.own(first, values, home)?)), *redirects)
+                Asking::Http(Outgoing::Own(Box::new(self.own(first, values, home)?)), *redirects)
             }
-            What::Http { first, redirects } => Asking::Http(Asked::Prepared(first), *redirects),
+            What::Http { first, redirects } => Asking::Http(Outgoing::Prepared(first), *redirects),
             What::Sql(plan) => {
                 let filled = plan.values.iter().map(|text| text.fill(values).map(Some));
                 Asking::Sql(plan, filled.collect::<Result<_, _>>()?)

@@ -17,7 +17,7 @@ use crate::units::show;
 pub(super) struct Sessions(Vec<(String, Session)>);
 
 /// How one statement fared.
-pub(super) struct Asked {
+pub(super) struct Fared {
     /// Setup and service, with their phases.
     pub(super) parts: Parts,
     /// Whether a session was opened for it.
@@ -47,25 +47,25 @@ impl Sessions {
         values: &[Option<String>],
         since: Instant,
         deadline: Instant,
-    ) -> Asked {
-        let mut asked =
-            Asked { parts: Parts::default(), fresh: false, bytes: 0, done: since, rows: Ok(Vec::new()) };
-        asked.parts.took(Dimension::Wait, Duration::ZERO);
-        let session = match self.session(plan, since, deadline, &mut asked).await {
+    ) -> Fared {
+        let mut fared =
+            Fared { parts: Parts::default(), fresh: false, bytes: 0, done: since, rows: Ok(Vec::new()) };
+        fared.parts.took(Dimension::Wait, Duration::ZERO);
+        let session = match self.session(plan, since, deadline, &mut fared).await {
             Ok(session) => session,
-            Err(refusal) => return asked.refused(refusal),
+            Err(refusal) => return fared.refused(refusal),
         };
-        let sent = if asked.fresh { clock::now() } else { since };
-        if asked.fresh {
-            asked.parts.opened_in(sent - since);
+        let sent = if fared.fresh { clock::now() } else { since };
+        if fared.fresh {
+            fared.parts.opened_in(sent - since);
         }
         let limit = deadline.saturating_duration_since(sent);
         match timeout_at(deadline + limit.min(GRACE), carry_out(session, plan, values, limit)).await {
             Ok(Ok(Returned { documents, rows_at, done })) => {
-                asked.bytes = documents.bytes();
-                let asked = asked.answered(sent, rows_at, done);
+                fared.bytes = documents.bytes();
+                let fared = fared.answered(sent, rows_at, done);
                 let rows = documents.parse().map_err(|error| Refusal::of(&error, Dimension::FirstByte));
-                Asked { rows, ..asked }
+                Fared { rows, ..fared }
             }
             Ok(Err(error)) => {
                 // A session that the server broke off is of no more use, and one whose transaction failed is.
@@ -74,16 +74,16 @@ impl Sessions {
                 }
                 let refusal = Refusal::of(&error, Dimension::FirstByte);
                 if refusal.failed.failure.is_without_answer() {
-                    asked.unanswered(refusal)
+                    fared.unanswered(refusal)
                 } else {
                     // That it was refused is an answer, and may be the one that is wanted.
                     let now = clock::now();
-                    Asked { rows: Err(refusal), ..asked.answered(sent, now, now) }
+                    Fared { rows: Err(refusal), ..fared.answered(sent, now, now) }
                 }
             }
             Err(_elapsed) => {
                 self.forget(plan);
-                asked.unanswered(Refusal::late(Dimension::FirstByte, limit))
+                fared.unanswered(Refusal::late(Dimension::FirstByte, limit))
             }
         }
     }
@@ -94,21 +94,21 @@ impl Sessions {
         plan: &SqlPlan,
         since: Instant,
         deadline: Instant,
-        asked: &mut Asked,
+        fared: &mut Fared,
     ) -> Result<&mut Session, Refusal> {
         let SqlPlan { database, address, .. } = plan;
         if let Some(at) = self.0.iter().position(|(known, _)| known == database) {
             return Ok(&mut self.0[at].1);
         }
-        asked.fresh = true;
+        fared.fresh = true;
         let opened = timeout_at(deadline, Session::connect(address)).await;
         let opened = match opened {
             Ok(opened) => opened.map_err(|error| Refusal::of(&error, Dimension::Connect)),
             Err(_elapsed) => Err(Refusal::late(Dimension::Connect, deadline - since)),
         };
         let session = opened.inspect_err(|_| {
-            asked.parts.died(Dimension::Connect);
-            asked.parts.died(Dimension::Setup);
+            fared.parts.died(Dimension::Connect);
+            fared.parts.died(Dimension::Setup);
         })?;
         self.0.push((database.clone(), session));
         let last = self.0.len() - 1;
@@ -163,7 +163,7 @@ async fn carry_out(
     }
 }
 
-impl Asked {
+impl Fared {
     fn answered(mut self, sent: Instant, rows_at: Instant, done: Instant) -> Self {
         self.done = done;
         self.parts.took(Dimension::FirstByte, rows_at - sent);

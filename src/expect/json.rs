@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use serde_json::{Number, Value};
 
 use super::pattern::Pattern;
+use crate::record::JsonType;
 use difference::Difference;
 
 /// The longest scalar that is shown when it is not the expected one.
@@ -47,25 +48,6 @@ pub enum JsonRule {
     AtMost(Number),
     /// A text in which the pattern is found.
     Matches(Pattern),
-}
-
-/// A type of JSON value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JsonType {
-    /// `null`
-    Null,
-    /// `true` or `false`
-    Boolean,
-    /// Any number.
-    Number,
-    /// A number without a fraction, however it is written: `1`, `1.0`.
-    Integer,
-    /// A text.
-    String,
-    /// An array.
-    Array,
-    /// An object.
-    Object,
 }
 
 impl JsonExpectation {

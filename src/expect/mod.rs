@@ -24,7 +24,7 @@ use subject::{Subject, Wrong};
 
 pub use capture::{Capture, CaptureSource, Captures};
 pub use check::Check;
-pub use json::{JsonExpectation, JsonRule, JsonType};
+pub use json::{JsonExpectation, JsonRule};
 pub use pattern::{Pattern, PatternError};
 pub use server_timing::{Metric, SERVER_TIMING, server_timings};
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::record::JsonType;
 
 const PAGE: &str = "https://example.org/app?mock=1";
 

@@ -8,11 +8,9 @@ use super::filling::Filler;
 use super::live::{Equality, LiveCheck, LiveText};
 use super::target::{Base, url_of};
 use super::{pattern, request};
-use crate::expect::{Check, Expectation, Expectations, JsonExpectation, JsonRule, JsonType};
+use crate::expect::{Check, Expectation, Expectations, JsonExpectation, JsonRule};
 use crate::scenario::file::{Expect, Request};
-use crate::scenario::{
-    Entries, Field, JsonNumber, JsonTemplate, JsonTypeName, PatternText, Statuses, Template,
-};
+use crate::scenario::{Entries, Field, JsonNumber, JsonTemplate, PatternText, Statuses, Template};
 
 /// What is expected of a request's answer, as it is shown and as it is judged.
 pub(super) struct Expected {
@@ -103,7 +101,7 @@ fn of_content(expect: &Expect, live: &mut Live, filler: &mut Filler<'_>) -> Vec<
 fn of_kind(expect: &Expect) -> impl Iterator<Item = Option<Expectation>> {
     let types = entries(&expect.json_type).map(|(pointer, field)| {
         let kind = *field.given()?;
-        Some(json("json_type", pointer, &quoted(kind.as_str()), JsonRule::IsOf(type_of(kind))))
+        Some(json("json_type", pointer, &quoted(kind.as_str()), JsonRule::IsOf(kind)))
     });
     let least = entries(&expect.json_at_least).map(|(pointer, field)| {
         let JsonNumber(least) = field.given()?.clone();
@@ -224,18 +222,6 @@ fn json(key: &str, pointer: &str, written: &str, rule: JsonRule) -> Expectation 
 
 fn counted(key: &str, rows: u64, check: fn(u64) -> Check) -> Expectation {
     Expectation { written: format!("{key} = {rows}"), check: check(rows) }
-}
-
-fn type_of(name: JsonTypeName) -> JsonType {
-    match name {
-        JsonTypeName::Null => JsonType::Null,
-        JsonTypeName::Boolean => JsonType::Boolean,
-        JsonTypeName::Number => JsonType::Number,
-        JsonTypeName::Integer => JsonType::Integer,
-        JsonTypeName::String => JsonType::String,
-        JsonTypeName::Array => JsonType::Array,
-        JsonTypeName::Object => JsonType::Object,
-    }
 }
 
 fn line(value: &Value) -> String {

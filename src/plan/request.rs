@@ -241,6 +241,8 @@ struct Header {
     line: String,
     /// The value again, where it is known only while running.
     live: Option<LiveText>,
+    /// Whether its variables come to nothing: it takes the place of another of its name, and is not sent.
+    is_left_out: bool,
 }
 
 impl Headers {
@@ -251,13 +253,13 @@ impl Headers {
 
     fn add_unless_written(&mut self, name: HeaderName, shown: &str, value: &'static str) {
         if self.0.iter().all(|header| header.name != name) {
-            let line = format!("{shown}: {value}");
-            self.0.push(Header { name, value: HeaderValue::from_static(value), line, live: None });
+            let (line, value) = (format!("{shown}: {value}"), HeaderValue::from_static(value));
+            self.0.push(Header { name, value, line, live: None, is_left_out: false });
         }
     }
 
     fn shown(&self) -> Vec<String> {
-        self.0.iter().map(|header| header.line.clone()).collect()
+        self.0.iter().filter(|header| !header.is_left_out).map(|header| header.line.clone()).collect()
     }
 
     fn live(&self) -> Vec<(HeaderName, LiveText)> {
@@ -265,7 +267,8 @@ impl Headers {
     }
 
     fn into_map(self) -> HeaderMap {
-        self.0.into_iter().map(|Header { name, value, .. }| (name, value)).collect()
+        let sent = self.0.into_iter().filter(|header| !header.is_left_out);
+        sent.map(|Header { name, value, .. }| (name, value)).collect()
     }
 }
 
@@ -274,12 +277,10 @@ fn of_entries(entries: &Entries<Template>, filler: &mut Filler<'_>) -> Headers {
         let name = HeaderName::from_bytes(written.as_bytes()).ok()?;
         let (place, template) = field.placed()?;
         let text = filler.fill_live(&place.value, template)?;
-        if text.value.is_empty() && template.variables().next().is_some() {
-            return None;
-        }
+        let is_left_out = text.value.is_empty() && template.variables().next().is_some();
         let live = text.live.clone();
         let (value, shown) = of_text(written, &name, &place.value, text, filler)?;
-        Some(Header { name, value, line: format!("{written}: {shown}"), live })
+        Some(Header { name, value, line: format!("{written}: {shown}"), live, is_left_out })
     });
     Headers(headers.collect())
 }

@@ -137,15 +137,6 @@ impl Transaction<'_> {
         answered(self.at, self.answer, unnamed(sql, bind).fetch_all(&mut *self.inner)).await
     }
 
-    /// Carries out a statement whose text comes from a file and reads its rows: [`Self::texts`] and [`Documents::parse`] in one.
-    pub async fn documents(
-        &mut self,
-        statement: &Statement,
-        values: &[Option<String>],
-    ) -> Result<Vec<serde_json::Value>, PgError> {
-        self.texts(statement, values).await?.parse()
-    }
-
     /// Carries out a statement whose text comes from a file, with its values, `None` being null; returns its rows in order, each as
     /// an object of its columns with Postgres' own JSON types (see [`Statement`]), when the last has come and before one is read.
     ///

@@ -6,7 +6,7 @@ use super::pieces::{Kind, Piece, pieces};
 use super::{Mode, documents};
 
 /// One statement whose text comes from a file, ready to be carried out by
-/// [`Transaction::documents`](super::Transaction::documents).
+/// [`Transaction::texts`](super::Transaction::texts).
 ///
 /// Values stand in it as `$1`, `$2`… and are texts: other types are made of them by `$1::bigint`, `$1::timestamptz`. Postgres
 /// makes one JSON object of each row (`to_jsonb`): numbers of any type are JSON's numbers, dates and times texts in ISO 8601, arrays,

@@ -10,6 +10,7 @@ mod comparison;
 mod dimension;
 mod encoded;
 mod histogram;
+mod json_type;
 mod measurement;
 mod merge;
 mod outcome;
@@ -30,6 +31,7 @@ pub use comparison::{
 };
 pub use dimension::Dimension;
 pub use histogram::{Histogram, HistogramError, Series};
+pub use json_type::JsonType;
 pub use measurement::{
     Actual, Connections, Ending, Interval, Lookups, Measurement, RequestMeasurement, ScenarioMeasurement,
     Stage, StageMeasurement,

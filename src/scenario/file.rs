@@ -11,12 +11,12 @@ use toml::de::DeValue;
 use super::complaint::Complaints;
 use super::field::{Entries, Field, Read, Section};
 use super::leaf::{
-    Connections, GivenAddresses, Host, HttpVersion, IpFamily, JsonNumber, JsonTemplate, JsonTypeName,
-    PatternText, RampRate, Sql, Statuses, When, Words,
+    Connections, GivenAddresses, Host, HttpVersion, IpFamily, JsonNumber, JsonTemplate, PatternText,
+    RampRate, Sql, Statuses, When, Words,
 };
 use super::schema;
 use super::template::Template;
-use crate::record::Budget;
+use crate::record::{Budget, JsonType};
 use crate::units::{ByteSize, Rate};
 
 /// What stands behind a key that every such section has.
@@ -227,7 +227,7 @@ section! {
         /// Places of a JSON body that hold another value than this one.
         json_not: Entries<JsonTemplate>,
         /// Places of a JSON body and the types of their values.
-        json_type: Entries<JsonTypeName>,
+        json_type: Entries<JsonType>,
         /// Places of a JSON body that hold this number or a larger one; it may stand in a text.
         json_at_least: Entries<JsonNumber>,
         /// Places of a JSON body that hold this number or a smaller one; it may stand in a text.

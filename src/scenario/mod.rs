@@ -28,8 +28,8 @@ use file::File;
 pub use complaint::{Point, ScenarioErrors, Span, Warning};
 pub use field::{Entries, Field, Place};
 pub use leaf::{
-    Connections, GivenAddresses, Host, HttpVersion, IpFamily, JsonNumber, JsonTemplate, JsonTypeName,
-    PatternText, RampRate, Sql, Statuses, When, Words,
+    Connections, GivenAddresses, Host, HttpVersion, IpFamily, JsonNumber, JsonTemplate, PatternText,
+    RampRate, Sql, Statuses, When, Words,
 };
 pub use load::{LoadShape, Model, WarmupShape};
 pub use schema::schema;

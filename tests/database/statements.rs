@@ -40,7 +40,7 @@ impl Bench {
         let Self { runtime, session } = self;
         runtime.block_on(async {
             let mut transaction = session.begin_within(statement.mode(), timeout).await?;
-            let documents = transaction.documents(statement, &values).await?;
+            let documents = transaction.texts(statement, &values).await?.parse()?;
             transaction.commit().await?;
             Ok(documents)
         })
@@ -120,7 +120,7 @@ fn values_are_texts_that_the_statement_makes_other_types_of() {
         let nulls = runtime.block_on(async {
             let mut transaction = session.begin(Mode::ReadOnly).await.unwrap();
             let statement = Statement::reading("select $1::int is null as nothing").unwrap();
-            transaction.documents(&statement, &[None]).await.unwrap()
+            transaction.texts(&statement, &[None]).await.unwrap().parse().unwrap()
         });
         assert_eq!(nulls, [json!({"nothing": true})]);
     });

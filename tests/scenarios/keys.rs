@@ -340,3 +340,17 @@ fn a_sensitive_answer_is_judged_without_being_shown() {
     assert_eq!(unmet("sensitive = false"), "\"private\"");
     assert_eq!(unmet("sensitive = true"), "another value (the answer is sensitive, and not shown)");
 }
+
+#[test]
+fn a_header_whose_variables_come_to_nothing_is_not_sent_and_the_shared_one_of_its_name_is_not_either() {
+    let plan = planned(
+        "[headers]\nX-Shared = \"shared\"\nX-Kept = \"kept\"",
+        "headers = { x-shared = \"${NOWHERE:-}\", x-other = \"${NOWHERE:-}\", x-empty = \"\" }",
+        "",
+    );
+    let scenario = &plan.scenarios[0];
+    let sent = &scenario.requests[0].http().unwrap().headers;
+    assert!(!sent.contains_key("x-shared") && !sent.contains_key("x-other"), "{sent:?}");
+    assert_eq!((sent["x-kept"].as_bytes(), sent["x-empty"].as_bytes()), (&b"kept"[..], &b""[..]));
+    assert!(!scenario.shown.requests[0].headers.iter().any(|line| line.contains("NOWHERE")));
+}

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 
 use super::number::signed;
 use super::text::Text;
+use crate::record::JsonType;
 use crate::scenario::complaint::{Complaint, Complaints};
 use crate::scenario::field::{Read, in_order, wrong_type};
 use crate::scenario::template::{Part, Template};
@@ -85,44 +86,7 @@ impl Read for JsonNumber {
     }
 }
 
-/// A type of JSON value, by its name in JSON Schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JsonTypeName {
-    /// `null`
-    Null,
-    /// `boolean`
-    Boolean,
-    /// `number`
-    Number,
-    /// `integer`: a number without a fraction.
-    Integer,
-    /// `string`
-    String,
-    /// `array`
-    Array,
-    /// `object`
-    Object,
-}
-
-impl JsonTypeName {
-    const ALL: [Self; 7] =
-        [Self::Null, Self::Boolean, Self::Number, Self::Integer, Self::String, Self::Array, Self::Object];
-
-    /// The name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Boolean => "boolean",
-            Self::Number => "number",
-            Self::Integer => "integer",
-            Self::String => "string",
-            Self::Array => "array",
-            Self::Object => "object",
-        }
-    }
-}
-
-impl Text for JsonTypeName {
+impl Text for JsonType {
     const EXAMPLES: &[&str] = &["null", "boolean", "number", "integer", "string", "array", "object"];
     const IS_CHOICE: bool = true;
 

@@ -10,7 +10,7 @@ use http::StatusCode;
 
 use crate::units::Rate;
 
-pub use json::{JsonNumber, JsonTemplate, JsonTypeName};
+pub use json::{JsonNumber, JsonTemplate};
 pub use network::{GivenAddresses, Host, HttpVersion, IpFamily};
 
 /// Text in which no variable may stand.

@@ -7,10 +7,9 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::json::JsonTypeName;
 use super::network::{GivenAddresses, Host, HttpVersion, IpFamily};
 use super::{PatternText, RampRate, Sql, When, Words, pattern};
-use crate::record::Budget;
+use crate::record::{Budget, JsonType};
 use crate::scenario::complaint::{Complaint, Complaints};
 use crate::scenario::field::{Read, wrong_type};
 use crate::scenario::template::Template;
@@ -84,7 +83,7 @@ macro_rules! texts {
 }
 
 texts!(Words, Template, Rate, RampRate, Duration, ByteSize, Budget, Method);
-texts!(HttpVersion, IpFamily, GivenAddresses, Host, PatternText, JsonTypeName, Sql, When);
+texts!(HttpVersion, IpFamily, GivenAddresses, Host, PatternText, JsonType, Sql, When);
 
 impl Text for Words {
     const EXAMPLES: &[&str] = &["words"];
