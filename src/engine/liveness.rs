@@ -3,23 +3,33 @@
 //! A target that closes an idle connection is seen once the socket is read, and nobody reads it before the runtime has
 //! told that there is something. In between, a request would be written to a connection that is known to be closed by
 //! the kernel alone: it would be lost, and the loss counted as the target's failure.
+//!
+//! The kernel tells of a reset once, to whoever looks, writes or reads first, and the end of the stream to all after it.
+//! So a reset is kept for the reader, who says what became of the exchange.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// A TCP stream that can be looked into while another reads and writes it.
-pub(super) struct Tapped(Rc<RefCell<TcpStream>>);
+pub(super) struct Tapped(Rc<Socket>);
+
+struct Socket {
+    tcp: RefCell<TcpStream>,
+    /// Whether the kernel has told of a reset.
+    was_reset: Cell<bool>,
+}
 
 /// A look into a TCP stream.
 pub(super) struct Tap {
-    tcp: Rc<RefCell<TcpStream>>,
+    socket: Rc<Socket>,
     /// Whether bytes may come in that are no part of an answer.
     is_encrypted: bool,
 }
@@ -35,12 +45,22 @@ pub(super) enum Unread {
 
 impl Tapped {
     pub(super) fn new(tcp: TcpStream) -> Self {
-        Self(Rc::new(RefCell::new(tcp)))
+        Self(Rc::new(Socket { tcp: RefCell::new(tcp), was_reset: Cell::new(false) }))
     }
 
     /// A look into it; where it `is_encrypted`, what comes in is for the session above it to judge.
     pub(super) fn tap(&self, is_encrypted: bool) -> Tap {
-        Tap { tcp: Rc::clone(&self.0), is_encrypted }
+        Tap { socket: Rc::clone(&self.0), is_encrypted }
+    }
+}
+
+impl Socket {
+    /// What came of writing.
+    fn written(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if matches!(&polled, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset) {
+            self.was_reset.set(true);
+        }
+        polled
     }
 }
 
@@ -49,8 +69,12 @@ impl Tap {
     const LOOKS: usize = 8;
 
     pub(super) fn look(&self) -> Unread {
-        match recv(&*self.tcp.borrow(), &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => Unread::Nothing,
+        match recv(&*self.socket.tcp.borrow(), &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Err(Errno::WOULDBLOCK | Errno::INTR) => Unread::Nothing,
+            Err(Errno::CONNRESET) => {
+                self.socket.was_reset.set(true);
+                Unread::End
+            }
             Ok((_, 0)) | Err(_) => Unread::End,
             Ok(_) => Unread::Bytes,
         }
@@ -76,25 +100,31 @@ impl Tap {
 
 impl AsyncRead for Tapped {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut *self.0.tcp.borrow_mut()).poll_read(cx, buf);
+        let ended = matches!(polled, Poll::Ready(Ok(()))) && buf.filled().len() == before;
+        if ended && self.0.was_reset.get() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        polled
     }
 }
 
 impl AsyncWrite for Tapped {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_write(cx, bytes)
+        self.0.written(Pin::new(&mut *self.0.tcp.borrow_mut()).poll_write(cx, bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_flush(cx)
+        Pin::new(&mut *self.0.tcp.borrow_mut()).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(cx)
+        Pin::new(&mut *self.0.tcp.borrow_mut()).poll_shutdown(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.borrow().is_write_vectored()
+        self.0.tcp.borrow().is_write_vectored()
     }
 
     fn poll_write_vectored(
@@ -102,15 +132,18 @@ impl AsyncWrite for Tapped {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_write_vectored(cx, slices)
+        self.0.written(Pin::new(&mut *self.0.tcp.borrow_mut()).poll_write_vectored(cx, slices))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-    use std::io::Write;
+    use std::io::{ErrorKind, Write};
     use std::net::TcpListener;
+    use std::time::Duration;
+
+    use socket2::SockRef;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
@@ -144,10 +177,35 @@ mod tests {
             drop(theirs);
             let mut ours = ours;
             let mut read = [0; 8];
-            assert_eq!(tokio::io::AsyncReadExt::read(&mut ours, &mut read).await.unwrap(), 1);
+            assert_eq!(ours.read(&mut read).await.unwrap(), 1);
             await_unread(&tap);
             assert_eq!(tap.look(), Unread::End);
             assert!(!tap.is_quiet(|| true).await);
+        });
+    }
+
+    /// A stream that the other end has reset.
+    async fn reset() -> Tapped {
+        let (ours, theirs) = pair().await;
+        SockRef::from(&theirs).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(theirs);
+        ours
+    }
+
+    async fn read(ours: &mut Tapped) -> ErrorKind {
+        ours.read(&mut [0; 8]).await.unwrap_err().kind()
+    }
+
+    #[test]
+    fn a_reset_that_a_look_or_a_write_was_told_of_is_no_end_to_the_reader() {
+        run(async {
+            let mut looked_into = reset().await;
+            assert_eq!(looked_into.tap(false).look(), Unread::End);
+            assert_eq!(read(&mut looked_into).await, ErrorKind::ConnectionReset);
+            let mut written_to = reset().await;
+            let refused = written_to.write(b"x").await.unwrap_err().kind();
+            assert_eq!((refused, read(&mut written_to).await), (refused, ErrorKind::ConnectionReset));
+            assert_eq!(refused, ErrorKind::ConnectionReset);
         });
     }
 
