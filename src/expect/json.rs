@@ -17,6 +17,12 @@ const SHOWN: usize = 60;
 /// The longest pointer that is shown where an answer has its part in it.
 const LONGEST_PLACE: usize = 120;
 
+/// Where documents that tell of an error have its message: JSON-RPC 2.0, GraphQL, PostgREST, problem details (RFC 9457).
+const MESSAGES: [&str; 5] = ["/error/message", "/errors/0/message", "/error", "/message", "/detail"];
+
+/// The longest such message that is shown.
+const LONGEST_MESSAGE: usize = 200;
+
 /// What is shown of a value where the answer is sensitive.
 const HIDDEN: &str = "another value (the answer is sensitive, and not shown)";
 
@@ -55,7 +61,7 @@ impl JsonExpectation {
     /// short scalar, and no value at all where the answer is sensitive.
     pub(super) fn judge(&self, document: &Value, is_sensitive: bool) -> Result<(), String> {
         let Self { pointer, rule } = self;
-        let found = document.pointer(pointer).ok_or_else(|| nothing_at(pointer))?;
+        let found = document.pointer(pointer).ok_or_else(|| absent(document, pointer, is_sensitive))?;
         let shown = |found: &Value| shown(found, is_sensitive);
         match rule {
             JsonRule::Is(value) => match Difference::between(found, value) {
@@ -129,6 +135,16 @@ fn reads(found: &Value, text: &str) -> bool {
         Value::Null | Value::Array(_) | Value::Object(_) => return false,
     };
     read == text
+}
+
+/// What is said of a place that the document does not have: beside it, where an error stands there instead, its message.
+fn absent(document: &Value, pointer: &str, is_sensitive: bool) -> String {
+    let nothing = nothing_at(pointer);
+    let told = MESSAGES.iter().find_map(|place| Some((place, document.pointer(place)?.as_str()?)));
+    match told.filter(|(_, message)| message.chars().count() <= LONGEST_MESSAGE) {
+        Some((place, message)) if !is_sensitive => format!("{nothing}, but {message:?} at {place}"),
+        _ => nothing,
+    }
 }
 
 /// What is said of a place that does not exist.

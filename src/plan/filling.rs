@@ -113,6 +113,7 @@ impl<'a> Filler<'a> {
             let filled_so_far = filled.value.len();
             match part {
                 Part::Literal(text) => {
+                    self.doubt_bare(at, text);
                     filled.value.push_str(text);
                     filled.shown.push_str(text);
                 }
@@ -178,6 +179,20 @@ impl<'a> Filler<'a> {
         let remedy = format!("capture it in an earlier step; known here: {}", known.join(", "));
         self.complain::<()>(at, format!("no earlier step captures `{name}`"), remedy);
         false
+    }
+
+    /// Doubts a text with the name of a live value in two braces, but without the dollar sign before them.
+    fn doubt_bare(&mut self, at: &Span, text: &str) {
+        let inner = |(begin, _): (usize, &str)| {
+            let is_escaped = text[..begin].ends_with('$');
+            let (inner, _) = text[begin + 2..].split_once("}}")?;
+            self.known.get(inner.trim()).filter(|_| !is_escaped)
+        };
+        if let Some(name) = text.match_indices("{{").find_map(inner) {
+            let problem = format!("`{{{{{name}}}}}` is text, and sent as it stands");
+            let remedy = format!("write `${{{{{name}}}}}` for the value");
+            self.doubt(at, problem, remedy);
+        }
     }
 
     /// Adds a variable to a text; whether it has a value.

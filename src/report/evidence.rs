@@ -120,8 +120,11 @@ impl Told {
     }
 
     fn of_problem(named: &[String], problem: &str, exit: u8) -> Self {
-        let line = problem.lines().next().unwrap_or_default();
-        let line = plain(&words::display(line.trim_start_matches("error: "), words::LINE));
+        // What stands further in shows the place of the problem above it.
+        let heads = problem.lines().filter(|line| !line.is_empty() && !line.starts_with(char::is_whitespace));
+        let mut heads =
+            heads.map(|line| plain(&words::display(line.trim_start_matches("error: "), words::LINE)));
+        let line = heads.next().unwrap_or_default();
         let first = named.iter().take(4).map(|name| words::display(name, words::NAME)).collect::<Vec<_>>();
         let more = named.len() - first.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -130,7 +133,7 @@ impl Told {
             word: "NOT CARRIED OUT".to_owned(),
             outcome: format!("could not be carried out (exit {exit}): {line}"),
             scenarios: Vec::new(),
-            notes: Vec::new(),
+            notes: capped(heads.collect(), "were told on stderr"),
         }
     }
 }
@@ -165,12 +168,18 @@ fn reasons(model: &Model) -> Vec<String> {
     if reasons.is_empty() {
         reasons.push(model.headline.clone());
     }
-    let more = reasons.len().saturating_sub(NOTES);
-    reasons.truncate(NOTES);
-    reasons.extend((more > 0).then(|| format!("{more} more are in report.md")));
+    let mut reasons = capped(reasons, "are in report.md");
     reasons.extend(model.caveats.iter().map(|caveat| format!("{}: {}", caveat.scenario, caveat.what)));
     reasons.extend(model.sharing.clone());
     reasons
+}
+
+/// The first of what there is to note, and how many more are to be found elsewhere.
+fn capped(mut notes: Vec<String>, elsewhere: &str) -> Vec<String> {
+    let more = notes.len().saturating_sub(NOTES);
+    notes.truncate(NOTES);
+    notes.extend((more > 0).then(|| format!("{more} more {elsewhere}")));
+    notes
 }
 
 fn notes(entry: &Entry<'_>, own: Vec<String>) -> impl Iterator<Item = String> {
@@ -279,8 +288,10 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_carried_out_has_an_entry_with_the_problems_first_line() {
-        let problem = "error: smoke_check.toml:3:1: unknown key\n  3 | x".to_owned();
+    fn what_could_not_be_carried_out_has_an_entry_with_all_that_was_wrong() {
+        let problem =
+            "error: smoke_check.toml:3:1: unknown key\n  3 | x\n\nsmoke_check.toml:5:1: no URL\n  5 | y\n";
+        let problem = problem.to_owned();
         let ended = Ended::Prevented { named: vec!["smoke_check.toml".to_owned()], problem };
         let text = evidence(&Entry { exit: 2, artifacts: Vec::new(), commit: None, ..entry(ended) });
         assert!(
@@ -290,6 +301,7 @@ mod tests {
         assert!(text.contains("- Artifacts: none\n- Commit: unknown\n"), "{text}");
         let outcome = "- Outcome: could not be carried out (exit 2): smoke_check.toml:3:1: unknown key\n";
         assert!(text.contains(outcome) && !text.contains("3 |"), "{text}");
+        assert!(text.contains("\n  - smoke_check.toml:5:1: no URL\n") && !text.contains("5 |"), "{text}");
     }
 
     /// Every line begins as the entry's own do, and nothing outside of code is markdown's or HTML's.

@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::fixture::{self, Script, all, live};
 use super::{Model, html, markdown, plots, terminal};
+use crate::record::{Evidence, Failure, StageMeasurement};
 
 mod looking_back;
 mod told;
@@ -325,6 +326,23 @@ fn a_run_without_exchanges_has_no_plot_and_no_figure_made_up() {
     assert!(plots(&model).unwrap().is_empty());
     let text = terminal(&model, 140, false);
     assert!(text.contains("no data") && text.contains("INCONCLUSIVE") && !text.contains("NaN"), "{text}");
+}
+
+#[test]
+fn a_step_that_was_left_out_says_so_where_its_figures_would_stand() {
+    let (mut record, intervals) = fixture::rehearsal();
+    let step = &mut record.measurement.scenarios[0].requests[0];
+    step.measured = StageMeasurement::default();
+    step.measured.evidence.add(Evidence {
+        failure: Failure::Absent,
+        phase: None,
+        expected: "status = 200".to_owned(),
+        seen: "404".to_owned(),
+        count: 1,
+    });
+    let text = terminal(&Model::new(&record, &intervals), 140, false);
+    let row = text.lines().find(|line| line.contains("p95 < 300ms")).unwrap();
+    assert!(row.contains("  absent  ") && !row.contains("no data"), "{row}");
 }
 
 #[test]

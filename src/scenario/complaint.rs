@@ -104,6 +104,8 @@ pub struct ScenarioErrors(Vec<Report>);
 impl ScenarioErrors {
     pub(crate) fn of(source: &Arc<Source>, mut complaints: Vec<Complaint>) -> Self {
         complaints.sort_by_key(|complaint| complaint.span.as_ref().map_or(0, |span| span.start));
+        // What several steps refer to is found wrong by each of them.
+        complaints.dedup();
         let report = |complaint| Report { source: Arc::clone(source), complaint };
         Self(complaints.into_iter().map(report).collect())
     }

@@ -15,7 +15,7 @@ fn a_server_that_answers_in_json_or_by_events_is_ready() {
 
 #[test]
 fn a_server_that_cannot_list_its_tools_is_not() {
-    ready(&Target::sick("mcp-tools")).failed(&["`tools`", "nothing at /result"]);
+    ready(&Target::sick("mcp-tools")).failed(&["`tools`", "nothing at /result", "/error/message"]);
 }
 
 #[test]

@@ -42,6 +42,27 @@ fn values_are_equal_by_what_they_mean() {
 }
 
 #[test]
+fn where_an_error_stands_instead_its_message_is_told() {
+    let told = |document: Value| judged(&document, "/result/tools", JsonRule::IsOf(JsonType::Array), false);
+    let nothing = "nothing at /result/tools";
+    for (document, place) in [
+        (json!({ "id": 2, "error": { "code": -32601, "message": "no such \"method\"" } }), "/error/message"),
+        (json!({ "errors": [{ "message": "no such \"method\"" }] }), "/errors/0/message"),
+        (json!({ "error": "no such \"method\"", "message": "x" }), "/error"),
+        (json!({ "detail": "no such \"method\"" }), "/detail"),
+    ] {
+        let said = format!(r#"{nothing}, but "no such \"method\"" at {place}"#);
+        assert_eq!(told(document.clone()), Some(said));
+        let hidden = judged(&document, "/result/tools", JsonRule::IsOf(JsonType::Array), true);
+        assert_eq!(hidden, Some(nothing.to_owned()));
+    }
+    let long = "x".repeat(LONGEST_MESSAGE + 1);
+    for without in [json!({ "error": { "code": 1 } }), json!({ "message": long }), json!([])] {
+        assert_eq!(told(without), Some(nothing.to_owned()));
+    }
+}
+
+#[test]
 fn the_first_differing_place_of_a_larger_value_is_named() {
     let expected = json!({ "counts": { "public.leads": 2, "a/b~c": 0 }, "list": [1, 2] });
     let seen = |found: &Value| seen(found, JsonRule::Is(expected.clone())).unwrap();

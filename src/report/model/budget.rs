@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::record::{
-    Actual, Budget, BudgetVerdict, Decision, Dimension, Limit, PlannedRequest, Reason, ScenarioVerdict,
+    Actual, Budget, BudgetVerdict, Decision, Dimension, Limit, PlannedRequest, Reason, RequestMeasurement,
+    ScenarioVerdict,
 };
 use crate::units::{Quantile, Ratio};
 
@@ -41,19 +42,32 @@ pub(in crate::report) struct Mark {
 
 /// The budgets of a request: those that were judged, and those that should have been.
 pub(super) fn rows(
-    request: &str,
+    measured: &RequestMeasurement,
     planned: Option<&PlannedRequest>,
     verdict: Option<&ScenarioVerdict>,
 ) -> Vec<BudgetRow> {
+    let left_out = left_out(measured);
+    let seen = |row: BudgetRow| match left_out {
+        Some(words) => BudgetRow { actual: words.to_owned(), interval: String::new(), ..row },
+        None => row,
+    };
     let judged: Vec<&BudgetVerdict> = verdict
-        .map(|verdict| verdict.budgets.iter().filter(|budget| budget.request == request).collect())
+        .map(|verdict| verdict.budgets.iter().filter(|budget| budget.request == measured.name).collect())
         .unwrap_or_default();
     let missing = planned
         .map(|plan| plan.budgets.as_slice())
         .unwrap_or_default()
         .iter()
         .filter(|budget| !judged.iter().any(|verdict| verdict.budget == **budget));
-    judged.iter().map(|verdict| BudgetRow::new(verdict)).chain(missing.map(BudgetRow::unjudged)).collect()
+    let judged = judged.iter().map(|verdict| BudgetRow::new(verdict));
+    judged.chain(missing.map(BudgetRow::unjudged)).map(seen).collect()
+}
+
+/// What a step came to of which there was never anything to judge: `absent`; `None` where there was.
+pub(super) fn left_out(measured: &RequestMeasurement) -> Option<&'static str> {
+    let all = measured.measured.evidence.by_count();
+    let lapse = all.into_iter().find(|evidence| evidence.failure.is_lapse())?;
+    (measured.measured.tally.exchanges == 0).then(|| lapse.failure.words())
 }
 
 impl BudgetRow {

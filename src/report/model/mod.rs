@@ -222,10 +222,7 @@ fn headline(record: &RunRecord, findings: &[Finding], budgets: &[Decision], left
 /// How many steps came to nothing that could be judged.
 fn left_out(scenarios: &[ScenarioView]) -> usize {
     let steps = scenarios.iter().flat_map(|scenario| &scenario.requests);
-    let is_left_out = |step: &&RequestView| {
-        step.hop.is_none() && step.n == 0 && step.failures.iter().any(|row| row.is_left_out)
-    };
-    steps.filter(is_left_out).count()
+    steps.filter(|step| step.hop.is_none() && step.is_left_out).count()
 }
 
 /// The confidence, where a budget was decided with one.

@@ -30,6 +30,8 @@ pub(in crate::report) struct RequestView {
     pub(in crate::report) expectations: Vec<String>,
     /// Whether it was carried out at all, in the warm-up or later.
     pub(in crate::report) happened: bool,
+    /// Whether there was never anything to judge: absent, not configured, not captured.
+    pub(in crate::report) is_left_out: bool,
     /// Exchanges of the measured phase.
     pub(in crate::report) n: u64,
     /// Of these, the ones that failed or were dropped.
@@ -81,7 +83,7 @@ pub(super) fn all(
         let plan = plans.iter().find(|plan| plan.name == name);
         let nothing = RequestMeasurement::new(name.to_owned(), Vec::new());
         let measured = measurements.iter().find(|request| request.name == name).unwrap_or(&nothing);
-        RequestView::new(plan, measured, budget::rows(name, plan, verdict), timeline(name))
+        RequestView::new(plan, measured, budget::rows(measured, plan, verdict), timeline(name))
     };
     names.into_iter().map(view).filter(|request| request.hop.is_none() || request.happened).collect()
 }
@@ -117,6 +119,7 @@ impl RequestView {
             line: plan.map(|plan| words::display(&plan.line, words::LINE)).unwrap_or_default(),
             headers: plan.map(|plan| lines(&plan.headers)).unwrap_or_default(),
             expectations: plan.map(|plan| lines(&plan.expectations)).unwrap_or_default(),
+            is_left_out: budget::left_out(request).is_some(),
             n: request.measured.tally.exchanges,
             failed: request.measured.tally.failed(),
             latency: curve.quantiles,
