@@ -12,7 +12,6 @@ use super::session::{self, Settings};
 use super::signals::Signals;
 use crate::engine::clock;
 use crate::plan::Plan;
-use crate::record::Ending;
 use crate::units::written;
 
 /// Carries the plan out every `period`, so many times or until a signal comes; the exit is the worst of the ticks.
@@ -40,7 +39,7 @@ pub(super) fn repeat(
         log.reported(&kept, reported)?;
         worst = worse(worst, log.of_run(&kept, keeper.keep(&kept)));
         runs += 1;
-        if times.is_some_and(|times| runs >= times) || kept.record.measurement.ending == Ending::Interrupted {
+        if times.is_some_and(|times| runs >= times) || signals.asked_within(Duration::ZERO) {
             return Ok(worst);
         }
         let next = grid.next(clock::now() - start, tick);

@@ -91,7 +91,7 @@ impl Carrier {
     }
 
     /// Carries out the scenario's steps, each due when the one before it was done; says whether the last of them was
-    /// answered.
+    /// answered. Where the run is asked to end, no further step is begun.
     async fn carry_out(&mut self, arrival: Arrival, stage: Stage) -> bool {
         let lane = Rc::clone(&self.lane);
         lane.begin(arrival.due);
@@ -104,7 +104,11 @@ impl Carrier {
         };
         let mut flow = lane.has_flow().then(Flow::begin);
         let mut answered = false;
-        for prepared in lane.steps() {
+        for (at, prepared) in lane.steps().iter().enumerate() {
+            if at > 0 && lane.is_draining() {
+                lane.abandon(arrival.due);
+                return false;
+            }
             let building = flow.is_some().then(clock::now);
             let ready = match prepared.ready(flow.as_ref(), lane.home()) {
                 Ok(ready) => {

@@ -205,8 +205,12 @@ impl<'a> Conductor<'a> {
         let scenarios = scenarios.into_iter().enumerate().map(|(index, totals)| {
             totals.sum_up(lanes.iter().filter(|lane| lane.scenario == index).map(|lane| &lane.counters))
         });
+        let scenarios: Vec<_> = scenarios.collect();
+        // Who asks for an end when all was sent, and gets every answer, has cut nothing short.
+        let cut_nothing = ending == Ending::Interrupted && scenarios.iter().all(is_whole);
+        let ending = if cut_nothing { Ending::Complete } else { ending };
         Measurement {
-            scenarios: scenarios.collect(),
+            scenarios,
             measured_from: measured_from.unwrap_or(elapsed),
             elapsed,
             ending,
@@ -214,6 +218,12 @@ impl<'a> Conductor<'a> {
             sharing: None,
         }
     }
+}
+
+/// Whether every arrival that was planned came to an end; of a load without a planned number nobody knows.
+fn is_whole(scenario: &ScenarioMeasurement) -> bool {
+    let ScenarioMeasurement { planned, released, unreleased, abandoned, .. } = scenario;
+    (*unreleased, *abandoned) == (0, 0) && planned.is_some_and(|planned| *released == planned)
 }
 
 /// Waits until lanes must be told of an appointed start; for ever where there is none.

@@ -325,6 +325,11 @@ impl Lane {
         self.counters.borrow_mut().protocols.extend(channel.spoken());
     }
 
+    /// Whether the run is asked to end.
+    pub(super) fn is_draining(&self) -> bool {
+        self.is_draining.get()
+    }
+
     /// Waits until the run is asked to end.
     pub(super) async fn draining(&self) {
         while !self.is_draining.get() {

@@ -19,13 +19,14 @@ pub(super) struct Request {
     accepts: Vec<Failure>,
     by_lag: u64,
     by_wait: u64,
+    hop_of: Option<&'static str>,
 }
 
 impl Request {
     pub(super) fn new(name: &'static str, budgets: &[&str]) -> Self {
         let budgets = budgets.iter().map(|text| text.parse().unwrap()).collect();
         let (took, failed, lapsed, accepts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { name, budgets, took, failed, lapsed, accepts, by_lag: 0, by_wait: 0 }
+        Self { name, budgets, took, failed, lapsed, accepts, by_lag: 0, by_wait: 0, hop_of: None }
     }
 
     /// Successes with these latencies in microseconds.
@@ -58,6 +59,12 @@ impl Request {
         self
     }
 
+    /// Is a hop or a try of another.
+    pub(super) fn part_of(mut self, whole: &'static str) -> Self {
+        self.hop_of = Some(whole);
+        self
+    }
+
     /// How many of the exceedances would be none without the prober's lag.
     pub(super) fn of_which_lag_explains(mut self, count: u64) -> Self {
         self.by_lag = count;
@@ -82,7 +89,7 @@ impl Request {
             headers: Vec::new(),
             expectations: vec!["status = 200".to_owned()],
             budgets: self.budgets.clone(),
-            hop_of: None,
+            hop_of: self.hop_of.map(str::to_owned),
             accepts: self.accepts.clone(),
         }
     }

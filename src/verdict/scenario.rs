@@ -16,8 +16,8 @@ use crate::record::{
 /// Judges a scenario by what was measured of it; one that was not measured is inconclusive.
 pub(super) fn judge(planned: &PlannedScenario, run: &Measurement, rule: Rule) -> ScenarioVerdict {
     let measured = run.scenarios.iter().find(|scenario| scenario.name == planned.name);
-    let judged = planned.requests.iter().filter(|request| request.hop_of.is_none());
-    let pairs: Vec<_> = judged.map(|request| Pair::of(request, measured)).collect();
+    let all = planned.requests.iter().map(|request| Pair::of(request, measured));
+    let (pairs, beside): (Vec<_>, Vec<_>) = all.partition(|pair| pair.planned.hop_of.is_none());
     let grounds = void::grounds(measured, run);
     let circumstances = Circumstances { prober: &run.prober, capacity: planned.capacity.as_ref() };
     let budgets: Vec<_> = pairs
@@ -25,7 +25,9 @@ pub(super) fn judge(planned: &PlannedScenario, run: &Measurement, rule: Rule) ->
         .flat_map(|pair| pair.budgets(rule, circumstances))
         .map(|verdict| void::apply(verdict, &grounds))
         .collect();
-    let silent = failures::never_answered(&all_measured(&pairs));
+    // What was answered may be a hop, or a try, of an exchange that got no answer in the end.
+    let was_answered = beside.iter().any(|pair| pair.measured.measured.tally.answered() > 0);
+    let silent = failures::never_answered(&all_measured(&pairs)).filter(|_| !was_answered);
     let is_down = silent.is_some() || void::target_is_down(measured, run);
 
     let nothing_made = nothing_made(&pairs);

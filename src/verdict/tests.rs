@@ -109,7 +109,7 @@ fn abandoned_recovered_imported_and_missing_data_void_a_pass() {
     let abandoned = judged(&[tile(100, 0)], |run| run.scenarios[0].abandoned = 3);
     assert_eq!(
         said(&abandoned),
-        ["3 arrivals were cut off by the end of the run, before they were sent or answered"]
+        ["3 arrivals were cut off by the end of the run, before they were done"]
     );
     let recovered = judged(&[tile(100, 0)], |run| run.ending = Ending::Recovered);
     let imported =
@@ -149,6 +149,20 @@ fn a_target_that_never_answered_fails_even_where_nothing_could_be_proven() {
     assert_eq!(verdict.budgets[0].decision, Decision::Inconclusive);
     assert_eq!(verdict.decision, Decision::Fail);
     assert_eq!(said(&verdict), ["the target never answered: connection refused in connect, 1 of 1 request"]);
+}
+
+#[test]
+fn a_target_that_answered_an_earlier_try_is_not_said_to_have_never_answered() {
+    let step = || Request::new("app", &["errors = 0"]).refused(1);
+    let verdict = judged(&[step(), Request::new("app, each try", &[]).redirected(4).part_of("app")], |_| {});
+    assert_eq!(verdict.decision, Decision::Fail);
+    assert_eq!(said(&verdict), ["`app`: 1 of 1 request failed; connection refused in connect"]);
+}
+
+#[test]
+fn a_budget_without_data_names_what_cut_the_run_short() {
+    let verdict = judged(&[tile(0, 0)], |run| run.ending = Ending::Interrupted);
+    assert_eq!(verdict.budgets[0].reason.what, "the run was interrupted after 12 s");
 }
 
 #[test]

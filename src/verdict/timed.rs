@@ -176,8 +176,9 @@ const STANDSTILL: Duration = Duration::from_millis(10);
 /// It is late where it sends late, which its lag shows, and where it stands still while answers come in.
 fn late(what: &str, would_hold: bool, measured: &StageMeasurement, prober: &Prober) -> Reason {
     let lag = measured.series.quantile(Dimension::Lag, Quantile::P99);
+    let explains = |longest: &Duration| *longest >= STANDSTILL || lag.is_none_or(|lag| lag < *longest);
+    let standstill = prober.hiccups.max().filter(explains);
     let lag = lag.map(|lag| format!("lag p99 {}", show(lag)));
-    let standstill = prober.hiccups.max().filter(|longest| *longest >= STANDSTILL);
     let standstill = standstill.map(|longest| format!("it stood still for up to {}", show(longest)));
     let ours = if standstill.is_some() { "that" } else { "its lag" };
     let seen: Vec<_> = lag.into_iter().chain(standstill).collect();

@@ -16,14 +16,18 @@ pub(super) fn grounds(scenario: Option<&ScenarioMeasurement>, run: &Measurement)
     shared.chain([cut_short(run)]).chain(of_scenario).flatten().collect()
 }
 
-/// Takes a pass back where there are grounds to; its reason then names the first of them.
+/// Takes a pass back where there are grounds to; its reason then names the first of them, as does that of a budget for
+/// which there was nothing to judge.
 pub(super) fn apply(mut verdict: BudgetVerdict, grounds: &[Reason]) -> BudgetVerdict {
-    if let (Decision::Pass, Some(ground)) = (verdict.decision, grounds.first()) {
-        verdict.decision = Decision::Inconclusive;
-        verdict.reason = Reason {
-            what: format!("{}; but {}", verdict.reason.what, ground.what),
-            next: ground.next.clone(),
-        };
+    let Some(ground) = grounds.first() else { return verdict };
+    match verdict.decision {
+        Decision::Pass => {
+            verdict.decision = Decision::Inconclusive;
+            let what = format!("{}; but {}", verdict.reason.what, ground.what);
+            verdict.reason = Reason { what, next: ground.next.clone() };
+        }
+        Decision::Inconclusive if verdict.judged == 0 => verdict.reason = ground.clone(),
+        Decision::Inconclusive | Decision::Fail => {}
     }
     verdict
 }
@@ -112,13 +116,11 @@ fn missing(scenario: &ScenarioMeasurement, ending: &Ending) -> Option<Reason> {
 
 fn abandoned(scenario: &ScenarioMeasurement) -> Option<Reason> {
     (scenario.abandoned > 0).then(|| {
-        reason(
-            format!(
-                "{} arrivals were cut off by the end of the run, before they were sent or answered",
-                scenario.abandoned
-            ),
-            "run it again, to its end",
-        )
+        let what = match scenario.abandoned {
+            1 => "1 arrival was cut off by the end of the run, before it was done".to_owned(),
+            all => format!("{all} arrivals were cut off by the end of the run, before they were done"),
+        };
+        reason(what, "run it again, to its end")
     })
 }
 

@@ -9,13 +9,39 @@ use super::harness::{
 };
 use super::sums::assert_nothing_is_lost;
 use crate::plan::{ScenarioPlan, Tries};
-use crate::record::{Dimension, Failure, Histogram, StageMeasurement};
+use crate::record::{Dimension, Ending, Failure, Histogram, Measurement, StageMeasurement};
 
 const REFUSES: Turn = Turn::Raw(Duration::from_millis(20), "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n");
 
 /// One arrival whose step is tried several times.
 fn once(tries: Tries) -> ScenarioPlan {
     tried(open(1.0, 1, 1), tries)
+}
+
+/// One arrival with further steps of these names.
+fn of_steps<const N: usize>(further: [&str; N]) -> ScenarioPlan {
+    let mut plan = open(1.0, 1, 1);
+    for name in further {
+        let (mut step, mut shown) = (plan.requests[0].clone(), plan.shown.requests[0].clone());
+        step.place = plan.requests.len();
+        name.clone_into(&mut shown.name);
+        plan.requests.push(step);
+        plan.shown.requests.push(shown);
+    }
+    plan
+}
+
+/// A run that is asked to end once so much time has passed.
+fn stopped_after(time: Duration, plan: ScenarioPlan, dial: ScriptedDial) -> Measurement {
+    let (stopper, stop) = stopper();
+    paused(async {
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(time).await;
+            stopper.ask();
+            std::future::pending::<()>().await;
+        });
+        conduct(plan, vec![dial], &mut Watcher::default(), stop).await.unwrap()
+    })
 }
 
 fn longest(stage: &StageMeasurement, dimension: Dimension) -> Duration {
@@ -66,33 +92,35 @@ fn polling_gives_up_when_its_time_is_over_however_long_the_target_takes() {
 #[test]
 fn a_run_that_is_asked_to_end_ends_between_two_tries() {
     let plan = once(Tries::Poll { every: Duration::from_mins(1), within: Duration::from_mins(10) });
-    let (stopper, stop) = stopper();
     let dial = ScriptedDial::new(Script::always(REFUSES));
     let asked = Rc::clone(&dial.requests);
-    let measurement = paused(async {
-        tokio::task::spawn_local(async move {
-            tokio::time::sleep(Duration::from_secs(5)).await;
-            stopper.ask();
-        });
-        conduct(plan, vec![dial], &mut Watcher::default(), stop).await.unwrap()
-    });
+    let measurement = stopped_after(Duration::from_secs(5), plan, dial);
     assert_eq!((asked.borrow().len(), measurement.scenarios[0].abandoned), (1, 1));
     assert!(measurement.elapsed < Duration::from_secs(10), "{:?}", measurement.elapsed);
 }
 
 #[test]
+fn a_run_that_is_asked_to_end_sends_no_further_step_of_an_arrival() {
+    let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(400))));
+    let asked = Rc::clone(&dial.requests);
+    let measurement = stopped_after(millis(600), of_steps(["second", "third"]), dial);
+    let scenario = &measurement.scenarios[0];
+    let made: Vec<_> = scenario.requests.iter().map(|step| step.measured.tally.exchanges).collect();
+    assert_eq!((made, asked.borrow().len(), scenario.abandoned), (vec![1, 1, 0], 2, 1));
+    assert_eq!(measurement.ending, Ending::Interrupted);
+}
+
+#[test]
+fn a_run_that_is_asked_to_end_while_its_last_answer_is_awaited_is_complete() {
+    let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(400))));
+    let measurement = stopped_after(millis(600), of_steps(["second"]), dial);
+    assert_eq!((measurement.ending, measurement.scenarios[0].abandoned), (Ending::Complete, 0));
+}
+
+#[test]
 fn a_step_that_lacks_a_variable_is_not_carried_out_and_those_around_it_are() {
-    let mut plan = open(1.0, 1, 1);
-    let mut second = plan.requests[0].clone();
-    (second.place, second.lacks) = (1, Some("variable `KEY` is not set".to_owned()));
-    let mut third = plan.requests[0].clone();
-    third.place = 2;
-    plan.requests.extend([second, third]);
-    for name in ["second", "third"] {
-        let mut shown = plan.shown.requests[0].clone();
-        name.clone_into(&mut shown.name);
-        plan.shown.requests.push(shown);
-    }
+    let mut plan = of_steps(["second", "third"]);
+    plan.requests[1].lacks = Some("variable `KEY` is not set".to_owned());
     let scenario = measure(plan, Script::always(Turn::Answer(millis(10))));
     let made = |at: usize| scenario.requests[at].measured.tally.exchanges;
     assert_eq!((made(0), made(1), made(2)), (1, 0, 1));

@@ -63,9 +63,9 @@ impl Schedule {
     /// The longest schedule; what is asked for beyond it is cut off.
     pub const MAX_DURATION: Duration = Duration::from_hours(24);
 
-    /// Exactly one arrival, due at once, in a phase of one second.
+    /// Exactly one arrival, due at once, in a phase that does not go on after it.
     pub fn once() -> Self {
-        Self::of(Curve::constant(1.0, Duration::from_secs(1)))
+        Self::of(Curve::constant(1.0, Duration::from_millis(1)))
     }
 
     /// Arrivals evenly spaced, the first at 0.
