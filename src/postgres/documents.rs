@@ -13,14 +13,19 @@ const MOST_BYTES: usize = 16 << 20;
 ///
 /// The server sends one row more than are kept, and no row's text from where all texts together have more bytes than are kept: so an
 /// answer of any size costs the prober little. The statement stands on lines of its own, as it may end in a comment.
-pub(super) fn wrapped(statement: &str, writes: bool) -> String {
+pub(super) fn wrapped(statement: &str) -> String {
+    around("", &format!("(\n{statement}\n) as answer"))
+}
+
+/// The same of a statement that writes, with the list of a `with` before it, which may be empty. What writes can be a part of
+/// another statement in such a list alone, and only in the outermost; it is carried out whole, whatever the limit.
+pub(super) fn wrapped_writing(list: &str, statement: &str) -> String {
+    let begun = if list.is_empty() { "with".to_owned() } else { format!("{list}\n,") };
+    around(&format!("{begun} tollgate_answer as (\n{statement}\n) "), "tollgate_answer as answer")
+}
+
+fn around(with: &str, from: &str) -> String {
     let rows = MOST_ROWS + 1;
-    // A statement that writes can be a part of another one here alone; it is carried out whole, whatever the limit.
-    let (with, from) = if writes {
-        (format!("with answer as (\n{statement}\n) "), "answer".to_owned())
-    } else {
-        (String::new(), format!("(\n{statement}\n) as answer"))
-    };
     // `answer` alone would mean a column of that name, where there is one.
     format!(
         "{with}select case when bytes <= {MOST_BYTES} then document end as document from \

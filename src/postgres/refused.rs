@@ -37,10 +37,10 @@ fn trouble(database: &dyn DatabaseError, statement: &Statement, general: Trouble
     let routine =
         database.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine).unwrap_or_default();
     match &*code {
-        // A table that is not in the statement's own `from`; an operator for other types.
+        // A table that is not in the statement's own `from`. A function that is missing may be there for other types, which is
+        // the statement's mistake: to ask whether it is there, there is `to_regproc`.
         "42P01" if ["errorMissingRTE", "errorMissingColumn"].contains(&routine) => Trouble::Statement,
-        "42883" if routine == "op_error" => Trouble::Statement,
-        "42P01" | "3F000" | "42883" => Trouble::Absent,
+        "42P01" | "3F000" => Trouble::Absent,
         "42501" => Trouble::Denied,
         "57014" | "55P03" => Trouble::GivenUp,
         "25006" if !statement.writes() => Trouble::ReadsOnly,

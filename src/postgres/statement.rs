@@ -29,6 +29,10 @@ pub struct StatementError {
     pub remedy: &'static str,
 }
 
+/// What changes rows, and says which by `returning`.
+const CHANGING: [&str; 4] = ["insert", "update", "delete", "merge"];
+/// What the statement after the list of a `with` begins with.
+const LAST: [&str; 7] = ["insert", "update", "delete", "merge", "select", "values", "table"];
 const READING: [&str; 4] = ["select", "with", "values", "table"];
 const WRITING: [&str; 6] = ["insert", "update", "delete", "merge", "select", "with"];
 
@@ -67,17 +71,31 @@ impl Statement {
 
     fn of(text: &str, writes: bool, words: &[&str], remedy: &'static str) -> Result<Self, StatementError> {
         let text = alone(text)?;
-        let begin = begin(text);
-        if begin != "(" && !words.contains(&begin.to_ascii_lowercase().as_str()) {
+        let (first, word) = (begin(text), begin_of(text));
+        if first != "(" && !words.contains(&word.as_str()) {
             let problem =
-                format!("a statement that begins with `{begin}` returns no rows that can be looked at");
-            let may_write = WRITING.contains(&begin.to_ascii_lowercase().as_str());
+                format!("a statement that begins with `{first}` returns no rows that can be looked at");
+            let may_write = WRITING.contains(&word.as_str());
             let problem =
-                if may_write { format!("a statement that begins with `{begin}` writes") } else { problem };
+                if may_write { format!("a statement that begins with `{first}` writes") } else { problem };
             let remedy = if may_write { SAY_THAT_IT_WRITES } else { remedy };
             return Err(StatementError { problem, remedy });
         }
-        Ok(Self { sql: documents::wrapped(text, writes).into(), writes, parameters: parameters(text) })
+        if !writes && changes_in_a_list(text) {
+            let problem = "the list of the `with` writes".to_owned();
+            return Err(StatementError { problem, remedy: "say `writes = true`" });
+        }
+        let sql = if writes {
+            let (list, last) = parted(text);
+            if CHANGING.contains(&begin_of(last).as_str()) && !returns(last) {
+                let problem = format!("`{}` without `returning` says nothing of what it wrote", begin(last));
+                return Err(StatementError { problem, remedy: "end it with `returning *`" });
+            }
+            documents::wrapped_writing(list, last)
+        } else {
+            documents::wrapped(text)
+        };
+        Ok(Self { sql: sql.into(), writes, parameters: parameters(text) })
     }
 }
 
@@ -123,6 +141,55 @@ fn begin(text: &str) -> &str {
     first.map_or("", |piece| piece.text)
 }
 
+/// The same in small letters.
+fn begin_of(text: &str) -> String {
+    begin(text).to_ascii_lowercase()
+}
+
+/// The list of a `with` and the statement after it; an empty list where there is none.
+///
+/// That statement is what follows the last parenthesis of the list (<https://www.postgresql.org/docs/current/sql-select.html>).
+fn parted(text: &str) -> (&str, &str) {
+    if begin_of(text) != "with" {
+        return ("", text);
+    }
+    let (mut depth, mut has_closed, mut at) = (0_usize, false, 0);
+    for Piece { kind, text: piece } in pieces(text).unwrap_or_default() {
+        if depth == 0 && has_closed && LAST.contains(&piece.to_ascii_lowercase().as_str()) {
+            return text.split_at(at);
+        }
+        match piece {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        has_closed = if kind == Kind::Blank { has_closed } else { piece == ")" };
+        at += piece.len();
+    }
+    ("", text)
+}
+
+/// Whether a member of the list of a `with` changes rows.
+fn changes_in_a_list(text: &str) -> bool {
+    let words: Vec<_> = pieces(parted(text).0).unwrap_or_default();
+    let words: Vec<_> = words.into_iter().filter(|piece| piece.kind != Kind::Blank).collect();
+    let begins = |pair: &[Piece<'_>]| pair[0].text == "(" && CHANGING.contains(&&*pair[1].text.to_lowercase());
+    words.windows(2).any(begins)
+}
+
+/// Whether a statement that changes rows says which, outside of all parentheses.
+fn returns(text: &str) -> bool {
+    let mut depth = 0_usize;
+    pieces(text).unwrap_or_default().into_iter().any(|Piece { text: piece, .. }| {
+        match piece {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && piece.eq_ignore_ascii_case("returning")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +209,23 @@ mod tests {
         ] {
             assert!(Statement::reading(text).is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_list_of_a_with_is_told_from_the_statement_after_it() {
+        for (list, last) in [
+            ("", "insert into t values (1) returning n"),
+            ("with x as (select 1) ", "select * from x"),
+            (
+                "WITH RECURSIVE x (select_, n) AS NOT MATERIALIZED (insert into t values (')') returning *), \
+                 \"table\" as (select 1) -- select\n",
+                "Delete from t using x returning (select 1)",
+            ),
+        ] {
+            assert_eq!(parted(&format!("{list}{last}")), (list, last));
+        }
+        // What is not understood is left whole, and Postgres says what is wrong with it.
+        assert_eq!(parted("with x as select 1"), ("", "with x as select 1"));
     }
 
     #[test]
@@ -171,9 +255,18 @@ mod tests {
             ("explain select 1", "begins with `explain`"),
             ("create table t ()", "begins with `create`"),
             ("delete from t returning 1", "begins with `delete`"),
+            ("with x as (Delete from t returning 1) table x", "of the `with` writes: say `writes = true`"),
         ] {
             let error = Statement::reading(text).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
+        }
+        for text in [
+            "update t set n = 1",
+            "insert into t (n) select (select 1 returning)",
+            "with x as (delete from t returning n) insert into u select n from x",
+        ] {
+            let error = Statement::writing(text).unwrap_err().to_string();
+            assert!(error.ends_with("of what it wrote: end it with `returning *`"), "{error}");
         }
         let error = Statement::writing("drop table t").unwrap_err().to_string();
         assert!(error.contains("`drop`") && error.contains("`returning`"), "{error}");
