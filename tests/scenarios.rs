@@ -168,6 +168,16 @@ fn a_secret_appears_in_nothing_that_is_shown() {
 }
 
 #[test]
+fn a_token_in_a_secret_url_is_a_secret_of_its_own() {
+    let text = "name = \"hook\"\nbudgets = [\"errors = 0\"]\n[[request]]\nname = \"hook\"\nurl = \"${HOOK}\"\n\
+                [load]\nonce = true\n";
+    let scenario = Scenario::parse("hook.toml", text).unwrap();
+    let environment = Environment::new([("HOOK".to_owned(), "https://h/hooks/t0k3ncanary".to_owned())]);
+    let (plan, _) = Plan::resolve(&[scenario], &environment, &Overrides::default()).unwrap();
+    assert_eq!(plan.secrets.blot("302 redirect to /login/t0k3ncanary"), "302 redirect to /login/•••");
+}
+
+#[test]
 fn the_mistakes_of_several_files_are_shown_together() {
     let files = [Path::new("scenarios/none.toml"), Path::new("tests/bad_scenarios"), Path::new("/dev/zero")];
     let errors = Scenario::read_all(&files).unwrap_err();

@@ -71,7 +71,7 @@ impl Store {
         // Whatever it is, it may hold a password.
         let address =
             Address::parse(&url).map_err(|error| Problem::usage(format!("error: {from}: {error}")))?;
-        log::hide(&Secrets::new(address.secret().map(str::to_owned)));
+        log::hide(&secrets(&address));
         Ok(Some(address))
     }
 
@@ -84,6 +84,11 @@ impl Store {
             )
         })
     }
+}
+
+/// What must not be shown of a database's address.
+fn secrets(address: &Address) -> Secrets {
+    Secrets::new(address.secret().map(str::to_owned))
 }
 
 /// A database as it may be shown and kept, whatever was typed.
@@ -122,6 +127,11 @@ const STORING: Duration = Duration::from_mins(1);
 const RESPITE: Duration = Duration::from_mins(1);
 
 impl Keeper {
+    /// What must not be shown of the database, nor be kept in a run's record.
+    pub(super) fn secrets(&self) -> Secrets {
+        self.address.as_ref().map(secrets).unwrap_or_default()
+    }
+
     /// Stores a run whose folder is complete, and says how the program ends: the verdict stands whatever becomes of it,
     /// unless storing is required.
     ///

@@ -91,7 +91,8 @@ fn carried_out(args: &Args, log: &Log) -> Result<Exit, Problem> {
         return print_scenario(&quick);
     }
     let environment = Environment::new(environment.into_iter().chain(quick.variables.clone()));
-    let plan = Plan { pacing: args.settings.pacing(), ..plan(args, &quick, &environment, part)? };
+    let mut plan = Plan { pacing: args.settings.pacing(), ..plan(args, &quick, &environment, part)? };
+    plan.secrets.extend(&keeper.secrets());
     // What a file says of repetition is in the plan already; one that is shared out has none.
     match args.every.or(plan.every) {
         Some(period) => ticks::repeat(&plan, &args.settings, &keeper, log, period, args.times),

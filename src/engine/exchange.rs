@@ -196,6 +196,9 @@ fn refused(ready: &Ready<'_>, refusal: sql::Refusal) -> Option<Box<Failed>> {
         return None;
     }
     let mut failed = refusal.failed;
+    if let (Some(unquoted), true) = (refusal.unquoted, ready.expectations.are_sensitive()) {
+        failed.seen = unquoted;
+    }
     if refusal.is_absence && ready.prepared.may_be_absent {
         failed.failure = Failure::Absent;
     }

@@ -67,7 +67,7 @@ impl Flow {
     /// Takes in what a step captured.
     pub(super) fn keep(&mut self, values: Vec<(String, Value)>, captures: &Captures) {
         if !values.is_empty() {
-            self.values.extend(values, captures.public());
+            self.values.extend(values, captures);
             self.secrets = OnceCell::new();
         }
     }

@@ -33,6 +33,8 @@ pub(super) struct Fared {
 /// Why a statement yielded no rows.
 pub(super) struct Refusal {
     pub(super) failed: Box<Failed>,
+    /// What may be shown of a statement's failure where the answer is sensitive: the server's own words may quote a row.
+    pub(super) unquoted: Option<String>,
     /// Whether what it names is not there.
     pub(super) is_absence: bool,
     /// Whether the user may not do it.
@@ -187,7 +189,10 @@ impl Refusal {
     fn of(error: &PgError, phase: Dimension) -> Self {
         let failure = failure(error.trouble);
         let seen = format!("{} {}: {}", error.at, error.trouble.what(), error.said);
+        let state = error.state.as_deref().unwrap_or("none");
+        let unquoted = || format!("{} {} (SQLSTATE {state})", error.at, error.trouble.what());
         Self {
+            unquoted: is_of_statement(error.trouble).then(unquoted),
             failed: Box::new(Failed {
                 failure,
                 phase: failure.is_without_answer().then_some(phase),
@@ -202,7 +207,7 @@ impl Refusal {
     fn late(phase: Dimension, limit: Duration) -> Self {
         let seen = format!("no answer of the database within {}", show(limit));
         let failed = Box::new(Failed::in_phase(Failure::TimedOut, phase, seen));
-        Self { failed, is_absence: false, is_denial: false }
+        Self { failed, unquoted: None, is_absence: false, is_denial: false }
     }
 }
 

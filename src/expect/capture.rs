@@ -64,6 +64,14 @@ impl Captures {
         self.0.iter().filter(|capture| capture.is_public).map(|capture| capture.name.as_str())
     }
 
+    /// The names of those whose values have no type: they are texts whatever they mean, as are defaults.
+    pub fn untyped(&self) -> impl Iterator<Item = &str> {
+        let is_untyped = |capture: &&Capture| {
+            capture.default.is_some() || !matches!(capture.source, CaptureSource::Json(_))
+        };
+        self.0.iter().filter(is_untyped).map(|capture| capture.name.as_str())
+    }
+
     /// Whether nothing is taken.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -70,13 +70,15 @@ impl Check {
     /// What the subject does not meet the check by. A check of what the subject has not is not met.
     pub(super) fn judge(&self, subject: &mut Subject<'_>, is_sensitive: bool) -> Result<(), Wrong> {
         match self {
-            Self::Status(expected) => status(subject.answer()?, expected),
+            Self::Status(expected) => status(subject.answer()?, expected, is_sensitive),
             Self::Denied if subject.rows().is_ok() => Err(let_in("the statement was carried out")),
-            Self::Denied => denied(subject.answer()?),
+            Self::Denied => denied(subject.answer()?, is_sensitive),
             Self::FinalUrl(expected) => final_url(subject.answer()?, expected),
-            Self::Header(name, value) => header(subject.answer()?, name, |found| found == value),
+            Self::Header(name, value) => {
+                header(subject.answer()?, name, |found| found == value, is_sensitive)
+            }
             Self::HeaderMatches(name, pattern) => {
-                header(subject.answer()?, name, |found| pattern.is_in(found.as_bytes()))
+                header(subject.answer()?, name, |found| pattern.is_in(found.as_bytes()), is_sensitive)
             }
             Self::Rows(count) => counted(subject, |rows| rows == *count, is_sensitive),
             Self::RowsAtLeast(least) => counted(subject, |rows| rows >= *least, is_sensitive),
@@ -90,19 +92,19 @@ impl Check {
     }
 }
 
-fn status(answer: &Answer<'_>, expected: &[StatusCode]) -> Result<(), Wrong> {
+fn status(answer: &Answer<'_>, expected: &[StatusCode], is_sensitive: bool) -> Result<(), Wrong> {
     if expected.contains(&answer.status) {
         return Ok(());
     }
-    let (failure, seen) = seen::status(answer);
+    let (failure, seen) = seen::status(answer, is_sensitive);
     Err(Wrong::Seen(failure, seen))
 }
 
-fn denied(answer: &Answer<'_>) -> Result<(), Wrong> {
+fn denied(answer: &Answer<'_>, is_sensitive: bool) -> Result<(), Wrong> {
     if answer.status.is_success() {
         return Err(let_in(answer.status.as_str()));
     }
-    status(answer, &[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN])
+    status(answer, &[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN], is_sensitive)
 }
 
 fn let_in(seen: &str) -> Wrong {
@@ -120,11 +122,12 @@ fn header(
     answer: &Answer<'_>,
     name: &HeaderName,
     is_expected: impl Fn(&HeaderValue) -> bool,
+    is_sensitive: bool,
 ) -> Result<(), Wrong> {
     if answer.headers.get_all(name).iter().any(is_expected) {
         return Ok(());
     }
-    Err(unexpected(seen::header(answer, name)))
+    Err(unexpected(seen::header(answer, name, is_sensitive)))
 }
 
 fn counted(

@@ -135,11 +135,16 @@ impl Expectations {
         Self { all, max_body, is_sensitive: false }
     }
 
-    /// The same, of answers of which nothing may be shown: what is seen of bodies and rows is then their size, types,
-    /// and places that the scenario names.
+    /// The same, of answers of which nothing may be shown: what is seen of headers, bodies and rows is then that they are
+    /// there, their size, types, and places that the scenario names.
     #[must_use]
     pub fn sensitive(self, is_sensitive: bool) -> Self {
         Self { is_sensitive, ..self }
+    }
+
+    /// Whether nothing of the answer may be shown.
+    pub fn are_sensitive(&self) -> bool {
+        self.is_sensitive
     }
 
     /// The same with other checks in some places, counted in the order of judging, which is that of [`Self::lines`].

@@ -18,9 +18,10 @@ const HIDDEN: [HeaderName; 5] = [
     header::WWW_AUTHENTICATE,
 ];
 
-/// An unexpected status: a redirect, where the answer says where to, or else a status.
-pub(super) fn status(answer: &Answer<'_>) -> (Failure, String) {
+/// An unexpected status: a redirect, where the answer says where to, or else a status; of a sensitive answer not where to.
+pub(super) fn status(answer: &Answer<'_>, is_sensitive: bool) -> (Failure, String) {
     match redirect(answer) {
+        Some(_) if is_sensitive => (Failure::Redirected, words(answer.status)),
         Some(to) => (
             Failure::Redirected,
             format!("{} redirect to {}", answer.status.as_u16(), place(&to, answer.url)),
@@ -37,10 +38,13 @@ pub(super) fn url(found: &Url, expected: &Url) -> String {
 }
 
 /// The value a header has instead.
-pub(super) fn header(answer: &Answer<'_>, name: &HeaderName) -> String {
+pub(super) fn header(answer: &Answer<'_>, name: &HeaderName, is_sensitive: bool) -> String {
     let Some(value) = answer.headers.get(name) else {
         return "no such header".to_owned();
     };
+    if is_sensitive {
+        return "another value".to_owned();
+    }
     if name == header::LOCATION {
         return redirect_target(answer).map_or_else(|| "no URL".to_owned(), |to| place(&to, answer.url));
     }

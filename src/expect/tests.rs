@@ -240,7 +240,7 @@ fn what_is_not_there_to_be_judged_does_not_meet_an_expectation() {
 }
 
 #[test]
-fn nothing_of_a_sensitive_body_is_shown_and_all_of_the_rest_is() {
+fn nothing_of_a_sensitive_answer_is_shown_but_its_status_and_what_is_not_there() {
     let seen = |check: Check, headers: &[(HeaderName, &str)]| {
         let expectations = expecting(check).sensitive(true);
         judged(&expectations, 200, headers, r#"{"token": "canary"}"#).unwrap_err().seen
@@ -252,7 +252,10 @@ fn nothing_of_a_sensitive_body_is_shown_and_all_of_the_rest_is() {
     assert_eq!(seen(Check::contains("x"), &[]), "not in the 19 bytes of the body");
     assert_eq!(seen(status(201), &[]), "200 OK");
     let header = Check::Header(CONTENT_TYPE, HeaderValue::from_static("text/html"));
-    assert_eq!(seen(header, &[(CONTENT_TYPE, "text/plain")]), "`text/plain`");
+    assert_eq!(seen(header.clone(), &[(CONTENT_TYPE, "text/plain")]), "another value");
+    assert_eq!(seen(header, &[]), "no such header");
+    let moved = judged(&expecting(status(200)).sensitive(true), 302, &[(LOCATION, "/canary")], "");
+    assert_eq!(moved.unwrap_err().seen, "302 Found");
     let rows = Expectations::of_rows(vec![Expectation { written: String::new(), check: Check::Rows(0) }]);
     let unmet = rows.sensitive(true).judge_rows(&[json!({ "token": "canary" })]).unwrap_err();
     assert_eq!(unmet.seen, "1 row");

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::secrets;
 use super::Environment;
 use super::live::{LiveJson, LiveText, Values};
 use crate::scenario::{Complaint, JsonTemplate, Part, Span, Template};
@@ -203,6 +204,7 @@ impl<'a> Filler<'a> {
             (Some(value), _) => {
                 if !is_public {
                     self.secrets.push(value.to_owned());
+                    self.secrets.extend(secrets::tokens_in(value));
                 }
                 value
             }

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use url::Url;
 
-use crate::expect::{Check, JsonExpectation, JsonRule};
+use crate::expect::{Captures, Check, JsonExpectation, JsonRule};
 
 /// What is left as it is where a value becomes a part of a URL (RFC 3986, section 2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -19,6 +19,8 @@ pub struct Values {
     all: BTreeMap<String, Value>,
     /// The names of those that may be shown.
     public: BTreeSet<String>,
+    /// The names of those that have no type: what was found in a header or by a pattern, and defaults.
+    untyped: BTreeSet<String>,
 }
 
 /// A value that no earlier step yielded.
@@ -50,17 +52,15 @@ impl Values {
         Self {
             all: BTreeMap::from([(Self::UUID.to_owned(), Value::String(uuid))]),
             public: BTreeSet::from([Self::UUID.to_owned()]),
+            untyped: BTreeSet::new(),
         }
     }
 
-    /// Takes in what a step captured; `public` are the names of what may be shown.
-    pub fn extend<'n>(
-        &mut self,
-        captured: impl IntoIterator<Item = (String, Value)>,
-        public: impl IntoIterator<Item = &'n str>,
-    ) {
+    /// Takes in what a step captured.
+    pub fn extend(&mut self, captured: impl IntoIterator<Item = (String, Value)>, captures: &Captures) {
         self.all.extend(captured);
-        self.public.extend(public.into_iter().map(str::to_owned));
+        self.public.extend(captures.public().map(str::to_owned));
+        self.untyped.extend(captures.untyped().map(str::to_owned));
     }
 
     /// The texts that must not be shown: what was captured and is not public, of lists and objects every text in them.
@@ -135,8 +135,12 @@ impl LiveText {
         }
     }
 
-    fn is_one_value(&self) -> bool {
-        matches!(self.0.as_slice(), [Bit::Value(_)])
+    /// The name of the value that is all of the text, where one is.
+    fn one_value(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Bit::Value(name)] => Some(name),
+            _ => None,
+        }
     }
 
     /// The text with its values.
@@ -251,7 +255,9 @@ impl LiveCheck {
             Self::Contains(text) => Check::contains(&searched(text, values)?),
             Self::Lacks(text) => Check::lacks(&searched(text, values)?),
             Self::Json(pointer, value, equality) => {
-                let has_type = !matches!(value, LiveJson::Text(text) if text.is_one_value());
+                let is_untyped = |name: &str| values.untyped.contains(name);
+                let has_type =
+                    !matches!(value, LiveJson::Text(text) if text.one_value().is_some_and(is_untyped));
                 let rule = equality.rule(value.fill(values)?, has_type);
                 Check::Json(JsonExpectation { pointer: pointer.clone(), rule })
             }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
 
 /// What stands where a secret stood.
 const BLOT: &str = "•••";
@@ -54,6 +55,21 @@ impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secrets(•••)")
     }
+}
+
+/// The parts of a secret URL that are likely tokens: a redirect may show a part of its path without the rest.
+///
+/// A part of eight characters with a digit, or of 24 of any kind, is meant; `conversations` is not.
+pub(super) fn tokens_in(secret: &str) -> Vec<String> {
+    let Some(url) = Url::parse(secret).ok().filter(Url::has_host) else { return Vec::new() };
+    let values = url.query_pairs().map(|(_, value)| value.into_owned());
+    let parts = url.path_segments().into_iter().flatten().map(str::to_owned).chain(values);
+    let is_token = |part: &String| match part.chars().count() {
+        0..=7 => false,
+        8..=23 => part.bytes().any(|byte| byte.is_ascii_digit()),
+        _ => true,
+    };
+    parts.filter(is_token).collect()
 }
 
 /// The longest first, so that a secret within another does not leave the rest of that one.
@@ -178,6 +194,18 @@ mod tests {
     fn a_short_secret_is_blotted_out_as_a_whole_word_only() {
         assert_eq!(secrets(&["1"]).blot("1 of 11, token=1"), "••• of 11, token=•••");
         assert_eq!(secrets(&[""]).blot("nothing"), "nothing");
+    }
+
+    #[test]
+    fn what_is_likely_a_token_in_a_secret_url_is_a_secret_of_its_own() {
+        for (url, tokens) in [
+            ("https://h/mcp/tok123secret/x", &["tok123secret"][..]),
+            ("https://h/hooks/abcdefghijklmnopqrstuvwxyz?key=a1b2c3d4", &["abcdefghijklmnopqrstuvwxyz", "a1b2c3d4"]),
+            ("https://h/api/conversations/12?limit=20", &[]),
+            ("no-url-1234567890", &[]),
+        ] {
+            assert_eq!(tokens_in(url), tokens, "{url}");
+        }
     }
 
     #[test]

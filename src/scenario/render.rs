@@ -3,6 +3,8 @@
 //! Drawn by hand: the first line is `file:line:column: message`, which editors and CI jump to, and no handler of
 //! miette's begins with it.
 
+use std::borrow::Cow;
+
 use super::complaint::{Complaint, Span};
 use super::source::Source;
 
@@ -85,10 +87,28 @@ impl Window {
         let end = (source.boundary(span.end).max(start) - start).clamp(at, line.len());
         let column = line[..at].chars().count();
         let skipped = if line.chars().count() > WIDTH { column.saturating_sub(WIDTH / 3) } else { 0 };
-        let text: String = line.chars().skip(skipped).take(WIDTH).map(visible).collect();
+        let text: String = hidden(line).chars().skip(skipped).take(WIDTH).map(visible).collect();
         let before = column - skipped;
         let room = text.chars().count().saturating_sub(before).max(1);
         Self { before, length: line[at..end].chars().count().clamp(1, room), text }
+    }
+}
+
+/// A line without the password of a database's URL, which is as long: whatever it holds, it ends before the last `@`.
+fn hidden(line: &str) -> Cow<'_, str> {
+    let password = |(at, scheme): (usize, &str)| {
+        let begin = at + scheme.len();
+        let end = begin + line[begin..].rfind('@')?;
+        let colon = begin + line[begin..end].find(':')?;
+        Some(colon + 1..end)
+    };
+    match line.match_indices("postgresql://").chain(line.match_indices("postgres://")).find_map(password) {
+        // A variable says no more than its name.
+        Some(range) if !line[range.clone()].starts_with("${") => {
+            let blot = "•".repeat(line[range.clone()].chars().count());
+            Cow::Owned(format!("{}{blot}{}", &line[..range.start], &line[range.end..]))
+        }
+        _ => Cow::Borrowed(line),
     }
 }
 

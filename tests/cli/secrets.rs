@@ -83,6 +83,27 @@ fn a_credential_typed_on_the_command_line_never_reaches_a_file_or_a_message() {
     assert_kept_clean(folder.path(), FORMS.len());
 }
 
+#[test]
+fn the_password_of_the_database_that_keeps_runs_is_in_no_run_and_no_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log.md");
+    let password = "Zebra-7f3a9c51";
+    let output = tollgate()
+        .args(["run", "http://127.0.0.1:1", "--duration", "1s", "--tag"])
+        .args([&format!("database={password}"), "--evidence-note", &format!("with {password}"), "--runs-dir"])
+        .arg(folder.path().join("runs"))
+        .arg("--evidence")
+        .arg(&log)
+        .env("DATABASE_URL", format!("postgresql://u:{password}@127.0.0.1:1/x"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert_untold(&output);
+    assert_kept_clean(&folder.path().join("runs"), 1);
+    let entry = std::fs::read(log).unwrap();
+    assert!(!tells(&entry) && text(&entry).contains("with •••"), "{}", text(&entry));
+}
+
 fn body() -> String {
     format!("{{\"password\": \"{CANARY}\"}}")
 }

@@ -70,6 +70,21 @@ fn a_statement_writes_only_where_the_step_says_so() {
 }
 
 #[test]
+fn what_a_database_says_of_a_sensitive_step_is_not_shown() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    cluster.create_database("notes");
+    cluster.sql("notes", "create table notes as values ('row-canary-5501')");
+    let text = "name = \"notes\"\nbudgets = [\"errors = 0\"]\n[databases]\nmain = \"${DATABASE_URL}\"\n\
+                [[request]]\nname = \"cast\"\nsensitive = true\nsql = \"select column1::int from notes\"\n";
+    let outcome = run_text(text, &[("DATABASE_URL", &cluster.url_of("notes"))]);
+    outcome.failed(&["`cast`", "(SQLSTATE 22P02)"]);
+    outcome.hides("row-canary-5501");
+}
+
+#[test]
 fn a_statement_that_must_be_denied_is_ok_where_it_is_and_let_in_where_it_is_not() {
     if cluster::is_left_out() {
         return;

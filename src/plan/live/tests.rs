@@ -3,11 +3,21 @@
 use serde_json::json;
 
 use super::*;
+use crate::expect::{Capture, CaptureSource};
 
 fn values(captured: &Value) -> Values {
     let mut values = Values::of_arrival();
-    values.extend(captured.as_object().unwrap().clone(), []);
+    values.extend(captured.as_object().unwrap().clone(), &Captures::default());
     values
+}
+
+/// Captures of a value at a place of the document, or by another way.
+fn capture(name: &str, is_public: bool, source: CaptureSource) -> Capture {
+    Capture { name: name.to_owned(), source, default: None, is_public, written: String::new() }
+}
+
+fn at(place: &str) -> CaptureSource {
+    CaptureSource::Json(place.to_owned())
 }
 
 fn text(bits: &[&str]) -> LiveText {
@@ -63,8 +73,25 @@ fn an_empty_value_is_no_text_to_look_for() {
 fn what_was_captured_is_secret_to_its_last_text_unless_it_is_public() {
     let mut values = Values::of_arrival();
     let captured = json!({ "a": "one", "b": { "c": ["two", 3] }, "d": 4, "e": "shown" });
-    values.extend(captured.as_object().unwrap().clone(), ["e"]);
+    values.extend(captured.as_object().unwrap().clone(), &Captures(vec![capture("e", true, at("/e"))]));
     assert_eq!(values.secrets(), ["one", "two", "4"]);
+}
+
+#[test]
+fn a_value_of_a_document_is_compared_with_its_type_and_one_without_a_type_by_how_it_reads() {
+    let header = CaptureSource::Header(HeaderName::from_static("x-count"));
+    let captures = Captures(vec![capture("of_json", false, at("/n")), capture("of_header", false, header)]);
+    let mut values = Values::of_arrival();
+    values.extend(["of_json", "of_header"].map(|name| (name.to_owned(), json!("7"))), &captures);
+    let rule = |name: &str| {
+        let value = LiveJson::Text(text(&[&format!("@{name}")]));
+        match LiveCheck::Json("/n".to_owned(), value, Equality::Is).fill(&values) {
+            Ok(Check::Json(JsonExpectation { rule, .. })) => rule,
+            _ => panic!("no check"),
+        }
+    };
+    assert!(matches!(rule("of_json"), JsonRule::Is(value) if value == json!("7")));
+    assert!(matches!(rule("of_header"), JsonRule::Reads(text) if text == "7"));
 }
 
 #[test]
