@@ -1,9 +1,12 @@
 //! What can be carried out, but hardly as it was meant.
 
+use std::time::Duration;
+
 use super::load::load_key;
 use super::{Load, ScenarioPlan, capacity};
-use crate::record::{Budget, Capacity};
-use crate::scenario::{Complaint, Field, Scenario};
+use crate::record::{Budget, Capacity, Dimension};
+use crate::scenario::file::Request;
+use crate::scenario::{Complaint, Field, Scenario, Words};
 use crate::units::{Ratio, written};
 
 /// The risk of a wrong verdict on either side.
@@ -13,7 +16,26 @@ pub(super) fn of(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Complaint> {
     let mut doubts = undecidable(scenario, plan);
     doubts.extend(overlapping(scenario, plan));
     doubts.extend(crowded(scenario, plan));
+    doubts.extend(hurried(scenario, plan));
     doubts
+}
+
+/// Steps whose answer may come in the time they are given, and too late for their budget.
+fn hurried(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Complaint> {
+    let hurry = |request: &Request| {
+        let (place, &within) = request.poll.given()?.within.placed()?;
+        let name = request.name.given().map(Words::as_str)?;
+        let planned = plan.shown.requests.iter().find(|shown| shown.name == name)?;
+        let is_short = |budget: &&Budget| {
+            let (dimension, ceiling) = budget.ceiling().unwrap_or((Dimension::Latency, Duration::MAX));
+            dimension == Dimension::Latency && ceiling <= within
+        };
+        let budget = planned.budgets.iter().find(is_short)?;
+        let problem = format!("`{budget}` fails what comes at the end of this time");
+        let remedy = "write a ceiling above it: the last try is made when the time is over";
+        Some(Complaint::new(place.value.clone(), problem, remedy))
+    };
+    scenario.file.requests().filter_map(hurry).collect()
 }
 
 /// Fewer places than a target that just holds its budgets fills.
