@@ -69,6 +69,34 @@ fn what_a_backup_lacks_is_named() {
 }
 
 #[test]
+fn a_restore_that_ran_twice_has_too_many_rows_and_a_few_deleted_since_are_none() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = pair();
+    after(&cluster, "insert into public.orders select 0, now() from generate_series(1, 40)").passed();
+    let twice = "insert into public.orders select 0, now() from generate_series(1, 9); \
+                 insert into public.shops select id from public.shops";
+    after(&cluster, twice).failed(&[
+        "`restored: the rows are there`",
+        "2 rows: restored=249 source=200 table=orders; restored=4 source=2 table=shops",
+    ]);
+}
+
+#[test]
+fn a_standby_is_no_backup_however_whole_it_is() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (source, mut standby) = (pair(), pair());
+    std::fs::write(standby.folder().join("data/standby.signal"), "").unwrap();
+    standby.restart();
+    let outcome = drill(&source.url_of("source"), &standby.url_of("restored"));
+    outcome.failed(&["`restored: it is no standby`", "true instead of json.\"/0/is_in_recovery\" = false"]);
+    assert_eq!(outcome.reasons().lines().count(), 1, "{}", outcome.reasons());
+}
+
+#[test]
 fn rows_that_a_policy_hides_from_the_user_are_no_rows_that_are_there() {
     if cluster::is_left_out() {
         return;

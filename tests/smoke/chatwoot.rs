@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 
 use super::bench::{Outcome, Target, program, run};
+use super::canned::{Canned, serve};
 
 const TOKEN: &str = "token-canary-4f1d";
 
@@ -38,8 +39,25 @@ fn a_healthy_chatwoot_passes_and_what_its_profile_holds_is_nowhere_to_be_found()
 fn a_service_that_is_failing_behind_a_200_is_a_failure() {
     for (sick, key) in [("chatwoot-queue", "/queue_services"), ("chatwoot-data", "/data_services")] {
         let outcome = smoke(&target(&["--sick", sick]), &[]);
-        outcome.failed(&["`services`", "\"failing\", against json_not", key]);
+        outcome.failed(&["`services`", &format!("\"failing\" instead of json.\"{key}\" = \"ok\"")]);
     }
+}
+
+#[test]
+fn services_that_do_not_say_ok_are_not_well_whatever_they_say() {
+    let healthy = target(&[]);
+    for (queue, data, seen) in [
+        ("null", "\"ok\"", "null instead of json.\"/queue_services\" = \"ok\""),
+        ("\"ok\"", "{\"error\":\"down\"}", "an object instead of json.\"/data_services\" = \"ok\""),
+        ("\"ok\"", "true", "true instead of json.\"/data_services\" = \"ok\""),
+        ("\"\"", "\"ok\"", "\"\" instead of json.\"/queue_services\" = \"ok\""),
+    ] {
+        let body = format!("{{\"version\":\"4.6.0\",\"queue_services\":{queue},\"data_services\":{data}}}");
+        let url = serve(move |_| Canned::new(200, &body));
+        smoke(&healthy, &[("CHATWOOT_BASE_URL", &url)]).failed(&["`services`", seen]);
+    }
+    let bare = serve(|_| Canned::new(200, "{\"version\":\"4.6.0\"}"));
+    smoke(&healthy, &[("CHATWOOT_BASE_URL", &bare)]).failed(&["`services`", "nothing at /queue_services"]);
 }
 
 #[test]

@@ -104,3 +104,36 @@ fn no_events_at_all_are_no_pass() {
         "null",
     ]);
 }
+
+#[test]
+fn figures_a_little_beyond_a_rule_are_not_rounded_to_it() {
+    if cluster::is_left_out() {
+        return;
+    }
+    // 1,251 of 12,505 failed, and the newest is 90 minutes and 3 s old.
+    let changes = "truncate public.decision_sync_event_logs; \
+        insert into public.decision_sync_event_logs (decision_id, status, duration_ms, error_code, \"timestamp\") \
+        select n, 'success', 100, case when n <= 1251 then 'E1' end, now() - interval '90 minutes 3 seconds' \
+        from generate_series(1, 12505) as n";
+    after(&Cases::start(), changes).failed(&[
+        "`decision sync: failure rate`",
+        "0.1000399840063974",
+        "json_at_most.\"/0/failure_rate\" = 0.1",
+        "`decision sync: newest`",
+        "90.0",
+        "json_at_most.\"/0/minutes_old\" = 90",
+    ]);
+}
+
+#[test]
+fn whoever_may_not_read_the_view_is_told_that_and_not_that_its_columns_are_missing() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cases = Cases::start();
+    let name =
+        cases.after("create role reader login password 'reader'; grant usage on schema public to reader");
+    let outcome = smoke(&Target::start(&[]), &cases.cluster.url_as("reader", "reader", &name));
+    outcome.failed(&["`decision sync: samples`", "permission denied for view decision_sync_events"]);
+    assert!(!outcome.reasons().contains("`decision sync: columns`"), "{}", outcome.reasons());
+}

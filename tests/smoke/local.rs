@@ -1,17 +1,27 @@
 //! `scenarios/supabase-local.toml`
 
 use super::bench::{Outcome, Target, run};
+use super::canned::{Canned, judged, serve};
 use super::cluster;
 use super::database::Cases;
 
 const NOBODY: &str = "http://127.0.0.1:1";
 
-/// The rehearsal target stands for the ports of API and Studio; what Studio answers there is a page.
+/// Studio of a local Supabase, as far as it is looked at.
+fn studio() -> String {
+    serve(|head| {
+        if head.starts_with("GET / ") {
+            return Canned::new(307, "/project/default").with("Location", "/project/default");
+        }
+        Canned::new(200, "<!DOCTYPE html><html><head><title>Supabase</title></head><body></body></html>")
+    })
+}
+
+/// The rehearsal target stands for the API's port, of which it asks a key.
 fn local(api: &str, studio: &str, database: &str, migration: &str) -> Outcome {
-    let studio = format!("{studio}/plain?");
     let variables = [
         ("SUPABASE_URL", api),
-        ("SUPABASE_STUDIO_URL", &studio),
+        ("SUPABASE_STUDIO_URL", studio),
         ("DATABASE_URL", database),
         ("SUPABASE_MIGRATION", migration),
     ];
@@ -25,7 +35,7 @@ fn a_local_supabase_with_its_migrations_is_ready() {
     }
     let (cases, target) = (Cases::start(), Target::start(&[]));
     let url = cases.cluster.url_of(&cases.after(""));
-    let with = |url, migration| local(&target.url, &target.url, url, migration);
+    let with = |url, migration| local(&target.url, &studio(), url, migration);
     with(&url, "20251010000000").passed();
     with(&url, "20251011000000").failed(&["`migrations`", "false instead of json.\"/0/is_newest\" = true"]);
     let bare = cases.cluster.url_of(&cases.after("drop schema supabase_migrations cascade"));
@@ -36,7 +46,7 @@ fn a_local_supabase_with_its_migrations_is_ready() {
 fn what_does_not_listen_is_told_by_its_step_and_nothing_else_is() {
     let target = Target::start(&[]);
     let away = "postgresql://postgres:postgres@127.0.0.1:1/postgres";
-    let outcome = local(&target.url, &target.url, away, "");
+    let outcome = local(&target.url, &studio(), away, "");
     outcome.failed(&["`database`", "`migrations`", "cannot be reached"]);
     says_nothing_of(&outcome, &["`API`", "`Studio`"]);
     if cluster::is_left_out() {
@@ -60,4 +70,43 @@ fn nothing_that_listens_is_told_port_by_port() {
     let outcome = local(NOBODY, NOBODY, away, "");
     assert_eq!(outcome.exit, 1);
     assert!(outcome.reasons().contains("the target never answered"), "{}", outcome.reasons());
+}
+
+#[test]
+fn an_api_of_any_version_is_told_apart_from_another_web_server() {
+    for (status, body, is_api) in [
+        (
+            200,
+            r#"{"version":"v2.180.0","name":"GoTrue","description":"GoTrue is a user registration API"}"#,
+            true,
+        ),
+        (401, r#"{"message":"No API key found in request","request_id":"1"}"#, true),
+        (200, "<h1>router</h1>", false),
+        (401, r#"{"error":"unauthorized"}"#, false),
+        (200, r#"{"status":"ok"}"#, false),
+        (200, r#"<p>{"name":"GoTrue"}"#, false),
+    ] {
+        assert_eq!(judged("supabase-local", "API", &Canned::new(status, body)).is_ok(), is_api, "{body}");
+    }
+}
+
+#[test]
+fn a_page_that_is_not_studios_is_not_taken_for_it() {
+    for (body, is_studios) in [
+        ("<head><title data-next-head=\"\">Project | Supabase</title>", true),
+        ("<h1>router</h1>", false),
+        ("<title>My router</title> Supabase", false),
+        ("<title>Supabasement</title>", false),
+        ("", false),
+    ] {
+        assert_eq!(judged("supabase-local", "Studio", &Canned::new(200, body)).is_ok(), is_studios, "{body}");
+    }
+    let router = || serve(|_| Canned::new(200, "<h1>router</h1>"));
+    let away = "postgresql://postgres:postgres@127.0.0.1:1/postgres";
+    local(&router(), &router(), away, "").failed(&[
+        "`API`",
+        "`Studio`",
+        "no match in",
+        "instead of body_matches",
+    ]);
 }

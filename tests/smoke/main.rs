@@ -8,6 +8,7 @@ mod cluster;
 
 mod backup;
 mod bench;
+mod canned;
 mod chatwoot;
 mod database;
 mod decisions;

@@ -88,6 +88,115 @@ fn other_roles_of_the_api_and_partitions_are_looked_at_too() {
 }
 
 #[test]
+fn what_an_exposed_view_reads_elsewhere_is_looked_at_too() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cases = Cases::start();
+    // By one view, by two, and a view of an owner's who is bound by nothing.
+    let leaking = "
+        create schema private;
+        create table private.salaries (id int, pay int); grant select on private.salaries to anon;
+        create view public.pay with (security_invoker = true) as select * from private.salaries;
+        create table private.bonus (id int); grant select (id) on private.bonus to anon;
+        create view private.inner_bonus with (security_invoker) as select id from private.bonus;
+        create view public.bonus with (security_invoker = on) as select (select max(id) from private.inner_bonus) as most;
+        create table private.hidden (id int); alter table private.hidden enable row level security;
+        create view private.all_hidden as select * from private.hidden;
+        create view public.hidden with (security_invoker = true) as select * from private.all_hidden;
+        create materialized view private.sums as select 1 as one;
+        create view public.sums with (security_invoker = true) as select * from private.sums;
+        grant select on public.pay, public.bonus, public.hidden, public.sums, private.inner_bonus, private.all_hidden, private.sums to anon";
+    let outcome = after(&cases, leaking);
+    outcome.failed(&[
+        "`exposed tables have row level security`",
+        "3 rows: rls=off table=private.bonus; rls=off table=private.salaries; rls=a materialized view",
+        "`exposed views ask with the rights of whoever asks`",
+        "1 row: ",
+        "private.all_hidden",
+    ]);
+    assert!(!outcome.reasons().contains("private.hidden"), "only its owner reads it: {}", outcome.reasons());
+}
+
+#[test]
+fn what_a_view_reads_that_whoever_asks_may_not_is_no_gap() {
+    if cluster::is_left_out() {
+        return;
+    }
+    // A view with the asker's rights over what the asker has none to, over a protected table, and over the catalogue.
+    let changes = "
+        create schema private; create role other_agent nologin; grant other_agent to authenticator;
+        create table private.salaries (id int); grant select on private.salaries to other_agent;
+        create view public.pay with (security_invoker = true) as select * from private.salaries;
+        create view private.all_salaries as select * from private.salaries;
+        create view public.all_pay with (security_invoker = true) as select * from private.all_salaries;
+        create table private.notes (id int); alter table private.notes enable row level security;
+        create policy service on private.notes to service_role using (true); grant select on private.notes to anon;
+        create view public.notes with (security_invoker = true) as select * from private.notes;
+        create view public.names with (security_invoker = true) as select relname from pg_class join pg_tables on tablename = relname;
+        grant select on public.pay, public.all_pay, public.notes, public.names to anon";
+    after(&Cases::start(), changes).passed();
+}
+
+#[test]
+fn a_role_of_the_api_that_no_policy_binds_is_named_with_why() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cases = Cases::start();
+    let url = cases.cluster.url_of(&cases.after(""));
+    for (change, undo, seen) in [
+        (
+            "alter role anon bypassrls",
+            "alter role anon nobypassrls",
+            "1 row: role=anon unbound=has bypassrls",
+        ),
+        (
+            "alter role authenticated superuser",
+            "alter role authenticated nosuperuser",
+            "1 row: role=authenticated unbound=is a superuser",
+        ),
+        (
+            "grant service_role to anon",
+            "revoke service_role from anon",
+            "1 row: role=anon unbound=is a member of service_role",
+        ),
+        (
+            "create role between_them nologin; grant between_them to anon; grant service_role to between_them",
+            "drop role between_them",
+            "2 rows: role=anon unbound=is a member of service_role; role=between_them",
+        ),
+        (
+            "create role clerk nologin bypassrls; grant clerk to authenticated",
+            "drop role clerk",
+            "2 rows: role=authenticated unbound=is a member of clerk; role=clerk unbound=has bypassrls",
+        ),
+    ] {
+        cases.cluster.sql("postgres", change);
+        rls(&url, "").failed(&["`roles of the API are bound by policies`", seen]);
+        cases.cluster.sql("postgres", undo);
+    }
+    rls(&url, "").passed();
+}
+
+#[test]
+fn a_table_that_a_role_of_the_api_owns_binds_it_only_where_it_is_forced_to() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cases = Cases::start();
+    let owned = "
+        create role keeper nologin; grant keeper to authenticated; alter table public.notification_settings owner to keeper;
+        alter table public.observability_logs owner to anon";
+    after(&cases, owned).failed(&[
+        "`exposed tables bind their owners`",
+        "2 rows: owner=keeper table=public.notification_settings; owner=anon table=public.observability_logs",
+    ]);
+    let forced = "alter table public.observability_logs owner to anon; alter table public.observability_logs force row level security";
+    after(&cases, forced).passed();
+}
+
+#[test]
 fn the_schemas_are_those_given_or_else_the_databases_own_or_else_the_roles() {
     if cluster::is_left_out() {
         return;
@@ -163,4 +272,67 @@ fn a_purge_that_failed_did_not_run_or_is_doubled_is_told() {
     after(&cases, stale).failed(&["`purge job last succeeded`", "78", "json_at_most.\"/0/hours_ago\" = 25"]);
     after(&cases, "update cron.job set active = false")
         .failed(&["`purge job`", "false instead of json.\"/0/active\" = true"]);
+}
+
+#[test]
+fn a_purge_is_its_call_and_not_a_word_about_it() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cases = Cases::start();
+    for command in [
+        "-- select purge_dashboard_data()\nselect 1",
+        "select 1 /* then select purge_dashboard_data() */",
+        "select ''select purge_dashboard_data()''",
+        "select not_purge_dashboard_data()",
+        "drop function purge_dashboard_data()",
+    ] {
+        after(&cases, &format!("update cron.job set command = '{command}'"))
+            .left_open(&["`purge job`: absent", "`purge job last succeeded`: absent"]);
+    }
+    for command in [
+        "-- don''t forget\nSELECT public.purge_dashboard_data(''30 days'')",
+        "/* one */ select * from \"public\".\"purge_dashboard_data\" (30) -- it''s all",
+        "do $$ begin perform purge_dashboard_data(); end $$",
+        "select 1, purge_dashboard_data()",
+    ] {
+        after(&cases, &format!("update cron.job set command = '{command}'")).passed();
+    }
+}
+
+#[test]
+fn a_purge_a_little_too_long_ago_or_to_come_is_told() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cases = Cases::start();
+    let at =
+        |time: &str| after(&cases, &format!("update cron.job_run_details set start_time = now() {time}"));
+    let last = "`purge job last succeeded`";
+    let ok = "delete from cron.job_run_details where status = 'failed'";
+    cases.cluster.sql("healthy", ok);
+    at("- interval '25 hours 2 minutes'").failed(&[last, "25.03", "json_at_most.\"/0/hours_ago\" = 25"]);
+    at("+ interval '1 hour'").failed(&[last, "-0.99", "json_at_least.\"/0/hours_ago\" = 0"]);
+    at("- interval '24 hours 58 minutes'").passed();
+}
+
+#[test]
+fn jobs_that_are_hidden_from_whoever_asks_are_not_told_as_absent() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cases = Cases::start();
+    let name = cases.after(
+        "create role looker login password 'looker'; grant usage on schema cron to looker; \
+         grant select on all tables in schema cron to looker; \
+         alter table cron.job enable row level security; alter table cron.job_run_details enable row level security",
+    );
+    rls(&cases.cluster.url_as("looker", "looker", &name), "").failed(&[
+        "`purge job`",
+        "\"not known: other users' jobs are hidden from this one\" instead of json.\"/0/schedule\"",
+        "`purge job last succeeded`",
+        "\"not known: other users' runs are hidden from this one\" instead of json.\"/0/status\"",
+    ]);
+    cases.cluster.sql(&name, "delete from cron.job");
+    rls(&cases.cluster.url_of(&name), "").left_open(&["`purge job`: absent"]);
 }

@@ -1,6 +1,7 @@
 //! `scenarios/supabase-smoke.toml`: REST, auth and edge function.
 
 use super::bench::{Outcome, Target, run};
+use super::canned::{Canned, judged};
 use super::cluster::{self, Cluster};
 use super::database::{Cases, healthy};
 
@@ -34,24 +35,116 @@ fn a_healthy_supabase_passes_and_the_line_that_was_logged_is_in_its_table() {
     outcome.hides(&url);
 }
 
-#[test]
-fn a_key_that_is_not_accepted_proves_nothing_of_what_anon_may_read() {
-    let target = Target::start(&[]);
-    let outcome = run(
+/// What the smoke check says where there is no database.
+fn without_database(url: &str, anon: &str) -> Outcome {
+    run(
         "supabase-smoke",
         &[
-            ("SUPABASE_URL", &target.url),
-            ("SUPABASE_ANON_KEY", "wrong-key-canary"),
+            ("SUPABASE_URL", url),
+            ("SUPABASE_ANON_KEY", anon),
             ("SUPABASE_SERVICE_ROLE_KEY", "rehearsal-service"),
             ("DATABASE_URL", "postgresql://postgres@127.0.0.1:1/postgres"),
         ],
-    );
-    outcome.failed(&[
-        "`anon reads no logs`",
-        "`anon reads no decisions`",
-        "against body_lacks = \"API key\"",
-    ]);
+    )
+}
+
+const PROVES_NOTHING: &[&str] = &[
+    "`anon's key is taken`",
+    "`anon reads no logs`",
+    "`anon reads no decisions`",
+    "instead of body_matches",
+];
+
+#[test]
+fn a_key_that_is_not_accepted_proves_nothing_of_what_anon_may_read() {
+    let outcome = without_database(&Target::start(&[]).url, "wrong-key-canary");
+    outcome.failed(&[PROVES_NOTHING, &["\"Invalid API key\" instead of json_matches.\"/message\""]].concat());
     outcome.hides("wrong-key-canary");
+}
+
+#[test]
+fn a_key_that_has_expired_proves_nothing_of_what_anon_may_read_and_is_told_as_that() {
+    let outcome = without_database(&Target::sick("anon-expired").url, "rehearsal-anon");
+    outcome.failed(&[PROVES_NOTHING, &["\"JWT expired\" instead of json_matches.\"/message\""]].concat());
+    assert!(!outcome.reasons().contains("`auth`"), "{}", outcome.reasons());
+}
+
+#[test]
+fn what_anon_may_read_is_proved_by_an_empty_list_or_by_a_refusal_of_the_database_alone() {
+    let proofs = [
+        (200, "[]"),
+        (200, " [ ]\n"),
+        (
+            401,
+            r#"{"code":"42501","details":null,"hint":null,"message":"permission denied for table observability_logs"}"#,
+        ),
+        (
+            403,
+            r#"{"hint":null,"details":null,"code":"42501","message":"permission denied for schema public"}"#,
+        ),
+    ];
+    let others = [
+        (401, r#"{"code":"PGRST303","details":null,"hint":null,"message":"JWT expired"}"#),
+        (401, r#"{"code":"PGRST301","details":null,"hint":null,"message":"JWSError JWSInvalidSignature"}"#),
+        (401, r#"{"message":"Invalid authentication credentials"}"#),
+        (
+            401,
+            r#"{"code":"42501","details":null,"hint":null,"message":"permission denied to set role \"anon\""}"#,
+        ),
+        (200, "<!doctype html><h1>It works</h1>"),
+        (200, r#"[{"id":1,"note":"\"code\":\"42501\""}]"#),
+        (200, ""),
+    ];
+    for step in ["anon reads no logs", "anon reads no decisions"] {
+        for (status, body) in proofs {
+            assert_eq!(judged("supabase-smoke", step, &Canned::new(status, body)), Ok(()), "{body}");
+        }
+        for (status, body) in others {
+            assert!(judged("supabase-smoke", step, &Canned::new(status, body)).is_err(), "{body}");
+        }
+    }
+}
+
+#[test]
+fn a_key_is_taken_where_a_table_was_looked_for_whatever_the_version_and_the_servers_words_are_told_otherwise()
+{
+    for body in [
+        r#"{"code":"PGRST205","message":"Could not find the table 'public.tollgate_no_such_table' in the schema cache"}"#,
+        r#"{"code":"42P01","message":"relation \"public.tollgate_no_such_table\" does not exist"}"#,
+    ] {
+        assert_eq!(
+            judged("supabase-smoke", "anon's key is taken", &Canned::new(404, body)),
+            Ok(()),
+            "{body}"
+        );
+    }
+    for (status, body, seen) in [
+        (
+            401,
+            r#"{"code":"PGRST301","message":"JWSError JWSInvalidSignature"}"#,
+            "\"JWSError JWSInvalidSignature\"",
+        ),
+        (
+            401,
+            r#"{"message":"Invalid authentication credentials"}"#,
+            "\"Invalid authentication credentials\"",
+        ),
+        (
+            404,
+            r#"{"error":"requested path is invalid"}"#,
+            "nothing at /message, but \"requested path is invalid\" at /error",
+        ),
+        (
+            404,
+            r#"{"message":"no Route matched with /rest/v1/tollgate_no_such_table"}"#,
+            "nothing at /code, but \"no Route",
+        ),
+        (404, "<h1>Not found</h1>", "18 bytes that are not JSON"),
+        (200, "<h1>It works</h1>", "200 OK"),
+    ] {
+        let unmet = judged("supabase-smoke", "anon's key is taken", &Canned::new(status, body)).unwrap_err();
+        assert!(unmet.seen.starts_with(seen), "{unmet:?}");
+    }
 }
 
 const NO_LINE: &[&str] = &["`the line arrives`", "no rows (", "tries in 5", "instead of rows = 1"];
@@ -66,7 +159,7 @@ fn each_way_of_failing_is_told_by_the_step_that_fails() {
     let told: [(&[&str], &[&[&str]]); 4] = [
         (
             &["occ-log-lost", "anon-reads"],
-            &[NO_LINE, &["`anon reads no logs`", "`anon reads no decisions`", "in the", "body_lacks"]],
+            &[NO_LINE, &["`anon reads no logs`", "`anon reads no decisions`", "body_matches"]],
         ),
         (
             &["occ-log-late", "occ-log-lax", "no-auth"],

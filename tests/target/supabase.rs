@@ -54,6 +54,19 @@ fn where_row_security_is_off_anon_reads_rows() {
 }
 
 #[test]
+fn an_expired_key_of_anons_is_known_to_the_gateway_and_refused_behind_it() {
+    let target = start(&["--sick", "anon-expired"]);
+    let mut client = Client::connect(&target);
+    for path in [TABLES[0], "/rest/v1/", "/rest/v1/other"] {
+        let refused = client.get_with(path, ANON);
+        assert_eq!((refused.status, &refused.json()["code"]), (401, &json!("PGRST303")), "{path}");
+    }
+    assert_eq!(client.get_with(TABLES[0], SERVICE).status, 200);
+    assert_eq!(client.get_with("/auth/v1/health", ANON).status, 200);
+    assert_eq!(client.post(OCC_LOG, BEARER, "{}").status, 401);
+}
+
+#[test]
 fn a_table_that_is_not_there_is_named() {
     let target = start(&[]);
     let mut client = Client::connect(&target);

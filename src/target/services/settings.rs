@@ -68,6 +68,8 @@ pub enum Sickness {
     OccLogLax,
     /// The role anon sees the rows that only `service_role` should see.
     AnonReads,
+    /// The key of the role anon has expired: the REST API and the functions refuse it.
+    AnonExpired,
     /// Supabase's REST API is 503.
     NoRest,
     /// Supabase's auth is 503.

@@ -67,6 +67,9 @@ impl Supabase {
             Ok(role) => role,
             Err(why) => return unauthorized(&why),
         };
+        if self.has_expired(role) {
+            return expired();
+        }
         if self.sick.with(Sickness::NoRest) {
             return no_schema_cache();
         }
@@ -143,7 +146,12 @@ impl Supabase {
             return Err(json!({ "msg": "Error: Missing authorization header" }));
         };
         let key = authorization.as_bytes().strip_prefix(b"Bearer ");
-        key.and_then(|key| self.role_of(key)).ok_or_else(|| json!({ "msg": "Invalid JWT" }))
+        let role = key.and_then(|key| self.role_of(key)).filter(|role| !self.has_expired(*role));
+        role.ok_or_else(|| json!({ "msg": "Invalid JWT" }))
+    }
+
+    fn has_expired(&self, role: Role) -> bool {
+        role == Role::Anon && self.sick.with(Sickness::AnonExpired)
     }
 
     fn role_of(&self, key: &[u8]) -> Option<Role> {
@@ -180,6 +188,11 @@ fn unauthorized(why: &Value) -> Response<Bytes> {
 fn not_for_anon() -> Response<Bytes> {
     let hint = "Only the `service_role` API key can be used for this endpoint.";
     unauthorized(&json!({ "message": "Invalid API key", "hint": hint }))
+}
+
+/// What `PostgREST` says to a key that the gateway knows and that is no longer valid.
+fn expired() -> Response<Bytes> {
+    unauthorized(&json!({ "code": "PGRST303", "details": null, "hint": null, "message": "JWT expired" }))
 }
 
 /// What `PostgREST` says of a table that it does not know.
