@@ -66,6 +66,16 @@ fn a_file_is_overwritten_only_when_that_is_asked_for() {
 }
 
 #[test]
+fn a_link_that_is_overwritten_stays_and_leads_to_the_starter() {
+    let folder = tempfile::tempdir().unwrap();
+    let [real, link] = ["real.toml", "scenario.toml"].map(|name| folder.path().join(name));
+    fs::write(&real, "mine").unwrap();
+    std::os::unix::fs::symlink("real.toml", &link).unwrap();
+    assert_eq!(said(&tollgate(folder.path(), &["init", "--force"])).0, 0);
+    assert!(link.is_symlink() && fs::read_to_string(&real).unwrap().contains("[[request]]"));
+}
+
+#[test]
 fn a_starter_is_printed_where_no_file_is_wanted() {
     let folder = tempfile::tempdir().unwrap();
     let (exit, out, err) = said(&tollgate(folder.path(), &["init", "-"]));

@@ -10,6 +10,7 @@ use super::exit::{Exit, Problem};
 use super::next::quoted;
 use crate::plan::{Environment, Overrides, Plan};
 use crate::scenario::Scenario;
+use crate::store;
 
 /// The starter, for a target that only a variable names.
 const STARTER: &str = include_str!("starter.toml");
@@ -113,15 +114,14 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), Problem> {
         _ => Path::new("."),
     };
     let written = || {
+        if force {
+            return store::write(path, text.as_bytes());
+        }
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(text.as_bytes())?;
         readable_by_all(file.as_file())?;
         file.as_file().sync_all()?;
-        if force {
-            file.persist(path)?
-        } else {
-            file.persist_noclobber(path)?
-        };
+        file.persist_noclobber(path)?;
         Ok(())
     };
     written().map_err(|error: io::Error| match error.kind() {

@@ -47,7 +47,12 @@ impl Secrets {
     /// and in upper or lower case, since hosts and paths may come back so. A secret of fewer than four characters is
     /// replaced only where letters or digits do not touch it.
     pub fn blot<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        self.0.iter().fold(Cow::Borrowed(text), |text, secret| blot_one(text, secret.expose_secret()))
+        self.replace(text, BLOT)
+    }
+
+    /// The text with what [`Self::blot`] would blot out replaced by a text that holds no secret.
+    pub fn replace<'a>(&self, text: &'a str, by: &str) -> Cow<'a, str> {
+        self.0.iter().fold(Cow::Borrowed(text), |text, secret| replace_one(text, secret.expose_secret(), by))
     }
 }
 
@@ -84,11 +89,11 @@ fn forms(value: String) -> [String; 3] {
     [value.replace(' ', "+"), quoted.strip_suffix('"').unwrap_or(quoted).to_owned(), value]
 }
 
-fn blot_one<'a>(text: Cow<'a, str>, secret: &str) -> Cow<'a, str> {
+fn replace_one<'a>(text: Cow<'a, str>, secret: &str, by: &str) -> Cow<'a, str> {
     let plain = Plain::of(&text);
     let secret = Plain::of(secret);
     let short = secret.bytes.len() < SHORT;
-    let mut blotted = String::new();
+    let mut replaced = String::new();
     let mut copied = 0;
     for at in memchr::memmem::find_iter(&plain.bytes, &secret.bytes) {
         let end = at + secret.bytes.len();
@@ -96,15 +101,15 @@ fn blot_one<'a>(text: Cow<'a, str>, secret: &str) -> Cow<'a, str> {
         if from < copied || short && plain.touches_word(at, end) {
             continue;
         }
-        blotted.push_str(&text[copied..from]);
-        blotted.push_str(BLOT);
+        replaced.push_str(&text[copied..from]);
+        replaced.push_str(by);
         copied = to;
     }
     if copied == 0 {
         return text;
     }
-    blotted.push_str(&text[copied..]);
-    Cow::Owned(blotted)
+    replaced.push_str(&text[copied..]);
+    Cow::Owned(replaced)
 }
 
 /// A text percent-decoded and in lower case, and where each of its bytes stands in the text.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::StoreError;
+use super::{StoreError, file};
 use crate::hlog::{self, LogReader};
 use crate::record::{
     Ending, FORMAT, Interval, Measurement, PlannedScenario, Provenance, RunRecord, Stage, run_name,
@@ -149,24 +149,10 @@ fn write_json(folder: &Path, name: &str, content: &impl Serialize) -> Result<(),
     write_atomically(folder, name, &json)
 }
 
-/// Writes a file so that it is there whole or not at all, also after a loss of power.
+/// Writes a file of a folder as [`file::write`] does; the error names it.
 pub fn write_atomically(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
     let path = folder.join(name);
-    let written = || {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        readable_by_all(file.as_file())?;
-        file.as_file().sync_all()?;
-        file.persist(&path)?;
-        File::open(folder)?.sync_all()
-    };
-    written().map_err(StoreError::write(&path))
-}
-
-/// Temporary files are made for their owner alone; a report is made to be shown.
-fn readable_by_all(file: &File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
+    file::write(&path, bytes).map_err(StoreError::write(&path))
 }
 
 /// Reads a run from its folder; [`intervals`] reads its intervals.

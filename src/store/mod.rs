@@ -10,6 +10,7 @@
 
 mod brief;
 mod database;
+mod file;
 mod finding;
 mod folder;
 mod listing;
@@ -20,6 +21,7 @@ mod merging;
 use std::path::{Path, PathBuf};
 
 pub use database::{Database, DatabaseError, Fetched, Pruned, Right, Sent, Standing, Unprotected};
+pub use file::write;
 pub use finding::find;
 pub use folder::{Draft, RunFolder, Stored, complete, id, intervals, read, restore, write_atomically};
 pub use listing::{run_folders, summaries};

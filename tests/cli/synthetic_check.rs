@@ -2,13 +2,17 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::bench::{Target, recording_server, text, tollgate};
+
+mod beside_node;
+mod gate;
+mod places;
 
 const CANARY: &str = "Zebra/7f3a9c51";
 
@@ -66,7 +70,8 @@ fn nowhere() -> String {
 }
 
 /// A server that gives every request this answer.
-fn answering(answer: &'static str) -> String {
+fn answering(answer: impl Into<String>) -> String {
+    let answer = answer.into();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -184,18 +189,6 @@ fn every_mistake_ends_with_1_and_leaves_no_artifact() {
 }
 
 #[test]
-fn an_artifact_that_cannot_be_written_ends_with_1_and_says_why() {
-    let (target, place) = (target(&[]), Place::new());
-    let url = format!("{}/plain", target.base_url);
-    std::fs::write(place.0.path().join("file"), "").unwrap();
-    for out in ["file/artifact.json", ".."] {
-        let output = place.check(&["--url", &url, "--out", out], &[]);
-        assert_eq!((code(&output), text(&output.stdout).as_str()), (1, ""), "{out}");
-        assert!(text(&output.stderr).contains("cannot be written"), "{}", text(&output.stderr));
-    }
-}
-
-#[test]
 fn the_flags_that_were_typed_in_vain_do_what_they_say() {
     let (target, place) = (target(&[]), Place::new());
     let host = format!("--host={}", target.base_url);
@@ -289,98 +282,4 @@ fn a_page_that_was_not_whole_is_told_and_its_verdict_stands() {
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     let told = text(&output.stderr);
     assert!(told.contains("did not come to its end (its end did not come within 2 s"), "{told}");
-}
-
-/// Says why where there is no Node.js to compare with; only who asks for it goes without.
-fn node_is_left_out() -> bool {
-    if std::env::var_os("TOLLGATE_TESTS_WITHOUT_NODE").is_some_and(|value| !value.is_empty()) {
-        return true;
-    }
-    let version = Command::new("node").arg("--version").stderr(Stdio::inherit()).output();
-    let version = version.unwrap_or_else(|error| {
-        panic!("no node ({error}); ./test.sh installs it, TOLLGATE_TESTS_WITHOUT_NODE=1 goes without")
-    });
-    let version = text(&version.stdout);
-    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
-    assert!(major >= Some(18), "node {version} has no fetch; 18 or later is needed");
-    false
-}
-
-#[test]
-fn beside_a_check_on_nodes_own_fetch_status_exit_code_and_schema_agree() {
-    if node_is_left_out() {
-        return;
-    }
-    let contract = target(&["--mock-latency", "constant:30ms"]);
-    let today = target(&["--auth", "today"]);
-    let at = |target: &Target, path: &str| format!("{}{path}", target.base_url);
-    let broken = answering("HTTP/1.1 500 x\r\ncontent-length: 0\r\n\r\n");
-    let cut = answering("HTTP/1.1 200 x\r\ncontent-length: 99\r\n\r\nhalf");
-    let circle =
-        answering("HTTP/1.1 302 x\r\nlocation: /again\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    let script = answering("HTTP/1.1 302 x\r\nlocation: javascript:alert(1)\r\ncontent-length: 0\r\n\r\n");
-    let chunked = "HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n";
-    let endless_hop = "HTTP/1.1 302 x\r\nlocation: /there\r\ntransfer-encoding: chunked\r\n\r\n";
-    let slow_hop = "HTTP/1.1 307 x\r\nlocation: /there\r\ncontent-length: 99\r\n\r\nhalf";
-    for (url, more, exit) in [
-        (at(&contract, "/app?mock=1"), None, 0),
-        (at(&contract, "/app?mock=0"), None, 0),
-        (at(&contract, "/app?mock=1"), Some(("SYNTHETIC_CHECK_BUDGET_MS", "1")), 1),
-        (at(&contract, "/app?mock=1"), Some(("SYNTHETIC_CHECK_USER_AGENT", "curl/8.5.0")), 1),
-        (at(&today, "/app?mock=0"), None, 0),
-        (at(&today, "/app?mock=0"), Some(("SYNTHETIC_CHECK_TOKEN", "wrong")), 0),
-        (broken, None, 1),
-        (cut, None, 0),
-        (circle, None, 1),
-        (script, None, 1),
-        (without_end(endless_hop, "1\r\nx\r\n"), None, 0),
-        (without_end(slow_hop, ""), None, 0),
-        (without_end(chunked, "1\r\nx\r\n"), None, 0),
-        (without_end(chunked, "") + "/app?mock=0", None, 0),
-        (nowhere(), None, 1),
-        (at(&today, "/fault/reset"), None, 1),
-        (String::new(), None, 1),
-    ] {
-        let budget = ("SYNTHETIC_CHECK_BUDGET_MS", "20000");
-        let variables: Vec<_> =
-            [("SYNTHETIC_CHECK_URL", url.as_str()), budget].into_iter().chain(more).collect();
-        let (ours, theirs) = (Place::new(), Place::new());
-        let output = ours.check(&[], &variables);
-        let beside = by_node(&theirs, &variables);
-        assert_eq!((code(&output), code(&beside)), (exit, exit), "{url} {more:?}: {}", text(&output.stderr));
-        assert_eq!(masked(&output.stdout), masked(&beside.stdout), "{url} {more:?}");
-        let written = |place: &Place| place.artifacts().iter().map(|path| shape(path)).collect::<Vec<_>>();
-        assert_eq!(written(&ours), written(&theirs), "{url} {more:?}");
-        assert_eq!(written(&ours).len(), usize::from(!url.is_empty()), "{url}");
-    }
-}
-
-fn by_node(place: &Place, variables: &[(&str, &str)]) -> Output {
-    let mut command = Command::new("node");
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/synthetic-check.mjs"));
-    for (name, _) in tollgate().get_envs() {
-        command.env_remove(name);
-    }
-    command.envs(variables.iter().copied()).current_dir(place.0.path()).output().unwrap()
-}
-
-/// A line with its digits alike, but for those of the status.
-fn masked(line: &[u8]) -> String {
-    let line = text(line);
-    let (status, rest) = line.split_once(" duration=").unwrap_or((&line, ""));
-    let mut masked = String::new();
-    for c in rest.chars().map(|c| if c.is_ascii_digit() || c == '.' { '9' } else { c }) {
-        if c != '9' || !masked.ends_with('9') {
-            masked.push(c);
-        }
-    }
-    format!("{status} duration={masked}")
-}
-
-/// An artifact's text without its time and duration.
-fn shape(path: &Path) -> Vec<String> {
-    let artifact = std::fs::read_to_string(path).unwrap();
-    let differs = |line: &str| line.contains("\"timestamp\"") || line.contains("\"durationMs\"");
-    let kept = |line: &str| if differs(line) { line.split(": ").next().unwrap() } else { line }.to_owned();
-    artifact.split('\n').map(kept).collect()
 }

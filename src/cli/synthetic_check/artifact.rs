@@ -11,6 +11,8 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+use super::budget::ENDLESS;
+
 /// What the old check notes of every request without an answer, whatever the cause.
 const FETCH_FAILED: &str = "fetch failed";
 
@@ -39,7 +41,7 @@ pub(super) struct Checked {
 struct Written<'a> {
     timestamp: String,
     target: &'a str,
-    budget_ms: Number,
+    budget_ms: Option<Number>,
     duration_ms: Number,
     status: Option<u16>,
     ok: bool,
@@ -62,7 +64,8 @@ impl Checked {
         serde_json::to_string_pretty(&Written {
             timestamp: iso(self.started),
             target: &self.target,
-            budget_ms: millis(self.budget),
+            // JSON has no infinity, for which JavaScript writes `null`.
+            budget_ms: (self.budget != ENDLESS).then(|| millis(self.budget)),
             duration_ms: millis(hundredths(self.took)),
             status: self.status,
             ok: self.is_ok(),
@@ -73,7 +76,9 @@ impl Checked {
     /// The line on stdout; `path` is where the artifact is.
     pub(super) fn line(&self, path: &str) -> String {
         let status = self.status.map_or("null".to_owned(), |status| status.to_string());
-        let (took, budget) = (millis(hundredths(self.took)), millis(self.budget));
+        let took = millis(hundredths(self.took));
+        let budget =
+            if self.budget == ENDLESS { "Infinity".to_owned() } else { millis(self.budget).to_string() };
         let target = &self.target;
         format!(
             "[synthetic-check] {target} status={status} duration={took}ms budget={budget}ms artifact={path}"
@@ -159,6 +164,13 @@ mod tests {
             format!("[synthetic-check] {url} status=410 duration=62ms budget=300ms artifact=a/b.json");
         assert_eq!(line, expected);
         assert!(checked(Duration::ZERO, None).line("x").contains("status=null duration=0ms"));
+    }
+
+    #[test]
+    fn a_budget_without_end_is_written_as_javascript_writes_infinity() {
+        let checked = Checked { budget: ENDLESS, ..checked(Duration::from_hours(9), Some(200)) };
+        assert!(checked.passes() && checked.line("x").contains(" budget=Infinityms "));
+        assert!(checked.json().unwrap().contains("\n  \"budgetMs\": null,\n"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod address;
 mod artifact;
 mod budget;
+mod gate;
 mod notes;
 mod page;
 mod settings;
@@ -23,7 +24,7 @@ use super::exit::{Exit, Problem};
 use super::log;
 use crate::engine::{clock, probe};
 use crate::store;
-use crate::units::{UnitError, parse_duration, written};
+use crate::units::{UnitError, parse_duration};
 
 /// Where artifacts go unless one is asked for.
 const FOLDER: &str = "artifacts/monitoring";
@@ -152,12 +153,15 @@ fn once(settings: &Settings) -> Result<Checked, Problem> {
     Ok(checked)
 }
 
-/// Where the artifact of a request goes: no two of one check to the same file.
+/// Where the artifact of a request goes: no two of one check to the same file. A device or a pipe takes them all.
 fn place(asked: Option<&Path>, checked: &Checked, taken: &BTreeSet<PathBuf>) -> PathBuf {
     let by_time = || Path::new(FOLDER).join(artifact::name(checked.started));
     let first = asked.map_or_else(by_time, Path::to_owned);
     let stem = first.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let ending = first.extension().map(|end| format!(".{}", end.to_string_lossy())).unwrap_or_default();
+    if std::fs::metadata(&first).is_ok_and(|there| !there.is_file()) {
+        return first;
+    }
     let further = (2..).map(|number| first.with_file_name(format!("{stem}-{number}{ending}")));
     let mut all = std::iter::once(first.clone()).chain(further);
     all.find(|path| !taken.contains(path)).unwrap_or(first)
@@ -172,29 +176,23 @@ fn print(checked: &Checked, path: &Path, json: bool) -> Result<(), Problem> {
 }
 
 fn write(path: &Path, artifact: &str) -> Result<(), Problem> {
-    let wrong = |why: &dyn std::fmt::Display| {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let written = std::fs::create_dir_all(folder).and_then(|()| store::write(path, artifact.as_bytes()));
+    written.map_err(|error| {
+        let path = path.display();
         Problem::internal(format!(
-            "the artifact {} cannot be written: {why}; name another by `--out`",
-            path.display()
+            "the artifact {path} cannot be written: {error}; name another file by `--out`"
         ))
-    };
-    let name =
-        path.file_name().and_then(|name| name.to_str()).ok_or_else(|| wrong(&"it is no file's name"))?;
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(folder).map_err(|error| wrong(&error))?;
-    store::write_atomically(folder, name, artifact.as_bytes()).map_err(|error| wrong(&error))
+    })
 }
 
 fn tell_all(settings: &Settings, samples: u16, passed: u16) {
-    let (budget, target) = (written(settings.budget), &settings.target);
+    let gate = gate::command(settings);
     tracing::warn!(
         samples,
         passed,
         "{passed} of {samples} requests hold the old rule. Each opened its own connection, and they are few: that tells \
-         nothing of a quantile. A gate is `tollgate run '{target}' --budget 'p95 < {budget}'`"
+         nothing of a quantile. A gate is `{gate}`"
     );
 }
 

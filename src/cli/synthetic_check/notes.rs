@@ -7,7 +7,7 @@ use http::header::CONTENT_ENCODING;
 use url::{Position, Url};
 
 use super::artifact::{Checked, hundredths};
-use super::budget::{is_mock, meant_for};
+use super::budget::{ENDLESS, is_mock, meant_for};
 use super::page::Page;
 use crate::engine::probe::{Fetch, Fetched, HandshakeTrouble, HopSeen, Legs, Refused, Unanswered};
 use crate::record::{Dimension, Failure};
@@ -72,9 +72,13 @@ impl Told<'_> {
         let (budget, meant) = (self.checked.budget, meant_for(self.asked));
         let kind = if is_mock(self.asked) { "mock=1" } else { "mock=0" };
         (budget != meant && is_tile_page(self.asked)).then(|| {
+            let whose = if budget == ENDLESS {
+                "a budget without end".to_owned()
+            } else {
+                format!("the budget of {}", show(budget))
+            };
             format!(
-                "the budget of {} does not fit the URL: {kind} is meant to hold {}; `--budget auto` chooses by the URL",
-                show(budget),
+                "{whose} does not fit the URL: {kind} is meant to hold {}; `--budget auto` chooses by the URL",
                 show(meant)
             )
         })
@@ -165,6 +169,8 @@ fn split(fetched: &Fetched, hops: &[HopSeen]) -> String {
 
 fn no_answer(Unanswered { url, refused, after }: &Unanswered) -> String {
     let Refused { failure, phase, seen, .. } = refused;
+    // Without an answer no head was read, so that what had come of one was its head.
+    let phase = phase.map(|phase| if phase == Dimension::Body { "head" } else { phase.name() });
     let phase = phase.map(|phase| format!(" ({phase})")).unwrap_or_default();
     let seen: String = seen.chars().take(LONGEST).collect();
     format!(
@@ -179,11 +185,13 @@ fn no_answer(Unanswered { url, refused, after }: &Unanswered) -> String {
 fn remedy(refused: &Refused) -> &'static str {
     match refused.failure {
         Failure::Refused => "start the target, or correct host and port: nothing listens there",
-        Failure::TimedOut if refused.phase == Some(Dimension::FirstByte) => {
+        Failure::TimedOut if matches!(refused.phase, Some(Dimension::FirstByte | Dimension::Body)) => {
             "look at the target's log, or allow more by `--timeout`"
         }
         Failure::Reset | Failure::Closed => "look at the target's log, and at what stands before it",
-        Failure::Malformed => "look at the port: this is another service's",
+        Failure::Malformed => {
+            "look at what answers there: another service, or one whose head breaks the rules of HTTP"
+        }
         Failure::Redirected => "look at where the target leads to",
         Failure::Tls if refused.trouble == Some(HandshakeTrouble::NotTls) => {
             "write `http://`, or correct the port: TLS is not spoken there"

@@ -20,13 +20,13 @@ use crate::plan::Secrets;
 const URLS: [&str; 3] = ["SYNTHETIC_CHECK_URL", "STAGING_SMOKE_TEST_URL", "PRODUCTION_SMOKE_TEST_URL"];
 const BUDGET: &str = "SYNTHETIC_CHECK_BUDGET_MS";
 const AGENT: &str = "SYNTHETIC_CHECK_USER_AGENT";
-const TOKEN: &str = "SYNTHETIC_CHECK_TOKEN";
+pub(super) const TOKEN: &str = "SYNTHETIC_CHECK_TOKEN";
 const ARTIFACT: &str = "SYNTHETIC_CHECK_ARTIFACT";
 const ENVIRONMENT: &str = "SHOPIFY_FLAG_ENVIRONMENT";
 
 const DEFAULT_AGENT: &str = "Shopify POS/HotDashSyntheticCheck";
 /// Everybody knows it, so that it is no secret; a part of many a host's name besides.
-const DEFAULT_TOKEN: &str = "staging";
+pub(super) const DEFAULT_TOKEN: &str = "staging";
 const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-hotdash-synthetic");
 
 /// What will be checked.
@@ -129,4 +129,4 @@ fn wrong(name: &str, why: &str) -> Problem {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

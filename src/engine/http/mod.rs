@@ -50,6 +50,16 @@ impl Channel {
         }
     }
 
+    /// The same, and on HTTP/1.1 heads are read that break its rules as far as `fetch` bears it; one that a run would take for
+    /// something else than HTTP may be an answer then.
+    pub(super) async fn open_tolerant(dialled: Dialled, deadline: Instant) -> Result<Self, Failed> {
+        if dialled.spoken.version != Version::Http1 {
+            return Self::open(dialled, deadline).await;
+        }
+        let Dialled { stream, spoken, .. } = dialled;
+        one::Channel::open_tolerant(stream, spoken).await.map(Self::One)
+    }
+
     /// Waits until the connection can take a request; false where the target has closed it.
     pub(super) async fn ready(&mut self) -> bool {
         match self {

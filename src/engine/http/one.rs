@@ -21,6 +21,9 @@ use crate::engine::wire::{Stamps, Stream, Wire};
 use crate::record::{Dimension, Failure};
 use crate::recorder::{Failed, Parts};
 
+/// The most headers of an answer that are read where heads are borne with. hyper's own limit of 100 costs no memory of the heap.
+const MOST_HEADERS: usize = 4096;
+
 /// One connection, kept open between exchanges.
 pub(in crate::engine) struct Channel {
     sender: SendRequest<Full<Bytes>>,
@@ -38,10 +41,28 @@ impl Drop for Channel {
 
 impl Channel {
     pub(super) async fn open(stream: Box<dyn Stream>, spoken: Spoken) -> Result<Self, Failed> {
+        Self::open_by(&http1::Builder::new(), stream, spoken).await
+    }
+
+    /// The same, and reads headers that are folded, that have a blank before their colon, and thousands of them.
+    pub(super) async fn open_tolerant(stream: Box<dyn Stream>, spoken: Spoken) -> Result<Self, Failed> {
+        let mut builder = http1::Builder::new();
+        builder.max_headers(MOST_HEADERS);
+        builder.allow_obsolete_multiline_headers_in_responses(true);
+        builder.allow_spaces_after_header_name_in_responses(true);
+        Self::open_by(&builder, stream, spoken).await
+    }
+
+    async fn open_by(
+        builder: &http1::Builder,
+        stream: Box<dyn Stream>,
+        spoken: Spoken,
+    ) -> Result<Self, Failed> {
         let stamps = Rc::new(Stamps::default());
         let tap = stream.tap();
         let wire = Wire::new(stream, Rc::clone(&stamps));
-        let (sender, connection) = http1::handshake(TokioIo::new(wire))
+        let (sender, connection) = builder
+            .handshake(TokioIo::new(wire))
             .await
             .map_err(|error| failed(&error, &stamps, Dimension::Setup))?;
         // What ends a connection between exchanges is seen by `ready`, during one by the exchange itself.

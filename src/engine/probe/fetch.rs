@@ -4,6 +4,8 @@
 //! It is not an exchange of a run: nothing is due, no expectation judges it, and its figure holds name, connections and
 //! redirects. What of it was what is told beside it.
 
+mod strict;
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -204,6 +206,12 @@ impl Journey {
                 Next::Refused(failed) => {
                     return Fetch { hops, end: Err(self.unanswered(asked.url, failed)) };
                 }
+                Next::Follow(next) if strict::leads_with_credentials(&asked.url, headers) => {
+                    return Fetch {
+                        hops,
+                        end: Err(self.unanswered(asked.url, credentials(status, &next.url))),
+                    };
+                }
                 Next::Follow(next) => {
                     hops.push(HopSeen {
                         status,
@@ -225,7 +233,7 @@ impl Journey {
         let origin = Origin::of(&asked.url).ok_or_else(|| unsendable(Unsendable("the target's host")))?;
         let (mut parts, mut body, mut head) = (Parts::default(), Vec::new(), None);
         let dialled = self.dial.dial(&origin, &mut parts, self.limits.deadline).await?;
-        let mut channel = Channel::open(dialled, self.limits.deadline).await?;
+        let mut channel = Channel::open_tolerant(dialled, self.limits.deadline).await?;
         let sent = clock::now();
         let patience =
             |head: &response::Parts| if self.reads(head.status) { PATIENCE } else { Duration::ZERO };
@@ -236,7 +244,13 @@ impl Journey {
             Err(NotSent(failed)) => return Err(*failed),
             Ok(Served { answer, .. }) => answer.err().map(|failed| *failed),
         };
-        let Some(head) = head else { return Err(failed.unwrap_or_else(no_head)) };
+        let Some(mut head) = head else {
+            return Err(failed.map_or_else(no_head, |failed| self.in_head(failed)));
+        };
+        if let Some(why) = strict::refusal(&head.parts) {
+            return Err(Failed::in_phase(Failure::Malformed, Dimension::Body, why));
+        }
+        strict::unite_locations(&mut head.parts.headers);
         let reads = self.reads(head.parts.status);
         let cut = failed.filter(|_| reads).map(|failed| self.why_cut(failed, &head));
         body.truncate(if reads { body.len() } else { 0 });
@@ -246,6 +260,14 @@ impl Journey {
     /// Whether an answer's body is of interest.
     fn reads(&self, status: StatusCode) -> bool {
         self.looks_at_page && status.is_success()
+    }
+
+    /// What failed before the head was whole, in the words of that.
+    fn in_head(&self, failed: Failed) -> Failed {
+        if (failed.failure, failed.phase) != (Failure::TimedOut, Some(Dimension::Body)) {
+            return failed;
+        }
+        Failed { seen: format!("no whole head within {}", show(self.limits.whole)), ..failed }
     }
 
     fn why_cut(&self, failed: Failed, head: &Head) -> String {
@@ -292,6 +314,14 @@ fn has_credentials(asked: &Asked) -> bool {
 
 fn unsendable(Unsendable(what): Unsendable) -> Failed {
     let seen = format!("{what} cannot be sent in a request");
+    Failed { failure: Failure::Redirected, phase: None, expected: String::new(), seen }
+}
+
+/// That a redirect leads to a URL with credentials, which are not shown.
+fn credentials(status: StatusCode, to: &Url) -> Failed {
+    let place = format!("{}{}", to.origin().ascii_serialization(), to.path());
+    let why = "with a user name or password in the URL, which `fetch` does not follow";
+    let seen = format!("{} redirect to {place} {why}", status.as_u16());
     Failed { failure: Failure::Redirected, phase: None, expected: String::new(), seen }
 }
 

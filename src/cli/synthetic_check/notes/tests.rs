@@ -143,3 +143,17 @@ fn no_answer_is_told_in_the_words_of_a_run_with_what_to_do() {
         ]
     );
 }
+
+#[test]
+fn an_answer_that_breaks_off_before_its_headers_are_there_broke_off_in_its_head() {
+    let told_of = |failure| {
+        let (phase, seen) = (Some(Dimension::Body), "seen".to_owned());
+        let refused = Refused { failure, phase, seen, trouble: None };
+        let end = Err(Unanswered { url: url(LIVE), refused, after: Duration::from_millis(3) });
+        told(LIVE, 800, &Fetch { hops: Vec::new(), end }).remove(0)
+    };
+    let malformed = told_of(Failure::Malformed);
+    assert!(malformed.contains("not HTTP (head): seen; look at what answers there"), "{malformed}");
+    let late = told_of(Failure::TimedOut);
+    assert!(late.contains("(head)") && late.ends_with("allow more by `--timeout`"), "{late}");
+}

@@ -8,7 +8,7 @@ struct Typed {
     args: Args,
 }
 
-fn read(words: &[&str], variables: &[(&str, &str)]) -> Result<Settings, Problem> {
+pub(in super::super) fn read(words: &[&str], variables: &[(&str, &str)]) -> Result<Settings, Problem> {
     let typed = Typed::parse_from(std::iter::once("synthetic-check").chain(words.iter().copied()));
     let lookup = |name: &str| {
         variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))

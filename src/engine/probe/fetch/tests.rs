@@ -146,6 +146,49 @@ fn what_does_not_answer_in_time_is_typed_and_has_its_time() {
 }
 
 #[test]
+fn a_head_that_does_not_come_to_its_end_in_time_is_told_as_that() {
+    let url = server(|mut stream| {
+        head_of(&mut stream);
+        stream.write_all(b"HTTP/1.1 200 OK\r\n").unwrap();
+        std::mem::forget(stream);
+    });
+    let refused = asked(&url, Duration::from_millis(60)).end.unwrap_err().refused;
+    assert_eq!((refused.failure, refused.seen.as_str()), (Failure::TimedOut, "no whole head within 60 ms"));
+}
+
+#[test]
+fn thousands_of_headers_folds_and_blanks_before_a_colon_are_borne() {
+    let many: String = (0..4_000).map(|n| format!("x-{n}: 1\r\n")).collect::<Vec<_>>().concat();
+    let url = server(move |mut stream| {
+        head_of(&mut stream);
+        let answer =
+            format!("HTTP/1.1 200 OK\r\n{many}x-fold: a\r\n\tb\r\nx-blank : c\r\ncontent-length: 0\r\n\r\n");
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    let headers = asked(&url, WIDE).end.unwrap().headers;
+    assert_eq!(
+        (headers.len(), &headers["x-fold"], &headers["x-blank"]),
+        (4_003, &"a b".parse().unwrap(), &"c".parse().unwrap())
+    );
+}
+
+#[test]
+fn a_redirect_to_a_url_with_credentials_is_not_followed_and_shows_none() {
+    let url = server(|mut stream| {
+        head_of(&mut stream);
+        let redirect =
+            b"HTTP/1.1 302 x\r\nlocation: //zebra:stripes@127.0.0.1:1/x?zebra\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(redirect).unwrap();
+    });
+    let refused = asked(&url, WIDE).end.unwrap_err().refused;
+    assert_eq!(refused.failure, Failure::Redirected);
+    assert_eq!(
+        refused.seen,
+        "302 redirect to http://127.0.0.1:1/x with a user name or password in the URL, which `fetch` does not follow"
+    );
+}
+
+#[test]
 fn addresses_of_ipv4_are_tried_first() {
     let address = |text: &str| text.parse::<SocketAddr>().unwrap();
     let found = ["[2001:db8::2]:80", "192.0.2.9:80", "[2001:db8::1]:80", "192.0.2.1:80"].map(address);

@@ -1,0 +1,129 @@
+//! A file that is written to where its name leads: replaced at once wherever that can be, and written in place where it cannot.
+
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use tempfile::NamedTempFile;
+
+/// How many links are followed to a file that is not there yet; the system follows no more of one that is.
+const MOST_LINKS: usize = 40;
+
+/// Writes a file.
+///
+/// Links are followed. A new file is there whole or not at all, and so is one that replaces another, also after a loss of power; it
+/// keeps that one's mode and owner. Written in place is what cannot be replaced so: a device or a pipe, a file of several names, and
+/// one whose folder lets no other file in. A pipe that nobody reads is an error, and nothing is waited for.
+///
+/// The error is the system's, without the path.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if names_a_folder(path) {
+        return Err(io::Error::new(ErrorKind::IsADirectory, "that is the name of a folder"));
+    }
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let path = end_of_links(path);
+            put(beside(&path, bytes)?, &path)
+        }
+        Err(error) => Err(error),
+        Ok(there) if there.is_file() => replace(path, &there, bytes),
+        Ok(_) => hand_over(path, bytes),
+    }
+}
+
+/// Whether a path can be of a folder alone: `a/`, `a/.` and `a/..`. [`Path`] drops the first two endings.
+fn names_a_folder(path: &Path) -> bool {
+    let last = path.as_os_str().as_bytes().rsplit(|&byte| byte == b'/').next();
+    matches!(last, Some(b"" | b"." | b".."))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Where the links of a name lead, the last of which leads to nothing yet.
+fn end_of_links(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(to) = fs::read_link(&path) else { break };
+        path = folder_of(&path).join(to);
+    }
+    path
+}
+
+/// The bytes in a file of another name in the same folder. As of any new file, the umask says who may read it.
+fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let permissions = Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(folder_of(path))?;
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+fn put(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // A folder that may be written to and not read has the file all the same.
+    File::open(folder_of(path)).map_or(Ok(()), |folder| folder.sync_all())
+}
+
+/// Puts the bytes in the place of a regular file.
+fn replace(path: &Path, there: &Metadata, bytes: &[u8]) -> io::Result<()> {
+    // A file that may not be written to is not to be replaced either.
+    let old = OpenOptions::new().write(true).open(path)?;
+    if there.nlink() > 1 || is_held_open(path) {
+        return overwrite(&old, bytes);
+    }
+    match put_instead(&fs::canonicalize(path)?, there, bytes) {
+        Err(error) if lets_none_in(&error) => overwrite(&old, bytes),
+        done => done,
+    }
+}
+
+/// Whether a path such as `/dev/stdout` leads to a file that this process has open: another one in its place would be read by nobody.
+fn is_held_open(path: &Path) -> bool {
+    ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder))
+}
+
+fn put_instead(path: &Path, there: &Metadata, bytes: &[u8]) -> io::Result<()> {
+    let file = beside(path, bytes)?;
+    let made = file.as_file().metadata()?;
+    if (made.uid(), made.gid()) != (there.uid(), there.gid()) {
+        fchown(file.as_file(), Some(there.uid()), Some(there.gid()))?;
+    }
+    file.as_file().set_permissions(there.permissions())?;
+    put(file, path)
+}
+
+/// Whether an error says that no other file may take a file's place, and not that there is no room for one.
+fn lets_none_in(error: &io::Error) -> bool {
+    use ErrorKind::{CrossesDevices, PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | ResourceBusy | CrossesDevices)
+}
+
+fn overwrite(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.set_len(0)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Gives the bytes to what is no regular file.
+fn hand_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let no_wait = OFlags::NONBLOCK;
+    let flag = i32::try_from(no_wait.bits()).map_err(io::Error::other)?;
+    // To open a pipe that nobody reads would wait for a reader.
+    let opened = OpenOptions::new().write(true).custom_flags(flag).open(path);
+    let mut file = opened.map_err(|error| match error.raw_os_error() {
+        Some(code) if code == rustix::io::Errno::NXIO.raw_os_error() => {
+            io::Error::new(ErrorKind::NotConnected, "it is a pipe that nobody reads, or a socket")
+        }
+        _ => error,
+    })?;
+    fcntl_setfl(&file, fcntl_getfl(&file)? - no_wait)?;
+    file.write_all(bytes)
+}
+
+#[cfg(test)]
+mod tests;

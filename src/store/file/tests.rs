@@ -1,0 +1,136 @@
+use std::os::unix::fs::symlink;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use tempfile::TempDir;
+
+use super::*;
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+/// Names of what is in a folder.
+fn names(folder: &TempDir) -> Vec<String> {
+    let entries = fs::read_dir(folder.path()).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_new_file_has_the_mode_of_any_new_file() {
+    let folder = folder();
+    let [ours, any] = ["ours", "any"].map(|name| folder.path().join(name));
+    write(&ours, b"new").unwrap();
+    fs::write(&any, "").unwrap();
+    assert_eq!((text(&ours).as_str(), mode(&ours)), ("new", mode(&any)));
+    assert_eq!(names(&folder), ["any", "ours"]);
+}
+
+#[test]
+fn a_file_is_replaced_at_once_and_its_mode_stays() {
+    let folder = folder();
+    let path = folder.path().join("file");
+    fs::write(&path, "older and longer").unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let before = File::open(&path).unwrap();
+    write(&path, b"new").unwrap();
+    assert_eq!((text(&path).as_str(), mode(&path)), ("new", 0o600));
+    assert_eq!(io::read_to_string(before).unwrap(), "older and longer");
+    assert_eq!(names(&folder), ["file"]);
+}
+
+#[test]
+fn links_are_followed_to_what_is_there_and_to_what_is_not_there_yet() {
+    for is_there in [true, false] {
+        let folder = folder();
+        let real = folder.path().join("real");
+        if is_there {
+            fs::write(&real, "old").unwrap();
+        }
+        symlink("real", folder.path().join("second")).unwrap();
+        symlink("second", folder.path().join("first")).unwrap();
+        write(&folder.path().join("first"), b"new").unwrap();
+        assert_eq!(text(&real), "new");
+        assert_eq!(names(&folder), ["first", "real", "second"]);
+        assert!(folder.path().join("first").is_symlink() && !real.is_symlink());
+    }
+}
+
+#[test]
+fn a_file_of_several_names_is_new_under_each() {
+    let folder = folder();
+    let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+    fs::write(&one, "old").unwrap();
+    fs::hard_link(&one, &other).unwrap();
+    write(&one, b"new").unwrap();
+    assert_eq!([text(&one), text(&other)], ["new", "new"]);
+}
+
+#[test]
+fn a_pipe_is_written_to_and_one_that_nobody_reads_is_an_error_at_once() {
+    let folder = folder();
+    let path = folder.path().join("pipe");
+    mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    assert_eq!(write(&path, b"new").unwrap_err().to_string(), "it is a pipe that nobody reads, or a socket");
+    let flag = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
+    let mut reader = OpenOptions::new().read(true).custom_flags(flag).open(&path).unwrap();
+    write(&path, b"new").unwrap();
+    let mut read = String::new();
+    io::Read::read_to_string(&mut reader, &mut read).unwrap();
+    assert_eq!(read, "new");
+    assert_eq!(names(&folder), ["pipe"]);
+}
+
+/// Only root may make one; it is a zero device of the test's own.
+#[test]
+fn a_device_stays_a_device() {
+    let folder = folder();
+    let path = folder.path().join("zero");
+    let zero = rustix::fs::makedev(1, 5);
+    if mknodat(CWD, &path, FileType::CharacterDevice, Mode::from_raw_mode(0o600), zero).is_err() {
+        return;
+    }
+    // Where devices of this folder may not be opened, that is the error.
+    let written = write(&path, b"new");
+    assert!(written.is_ok() || OpenOptions::new().write(true).open(&path).is_err(), "{written:?}");
+    assert!(!fs::metadata(&path).unwrap().is_file());
+    assert_eq!(names(&folder), ["zero"]);
+}
+
+#[test]
+fn the_name_of_a_folder_is_refused_and_nothing_is_made() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("there")).unwrap();
+    for name in ["new/", "new/.", "there", "there/", "there/.."] {
+        let error = write(&folder.path().join(name), b"new").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::IsADirectory, "{name}: {error}");
+    }
+    assert_eq!(names(&folder), ["there"]);
+}
+
+#[test]
+fn only_where_no_other_file_is_let_in_is_a_file_written_in_place() {
+    for (kind, is_so) in [
+        (ErrorKind::PermissionDenied, true),
+        (ErrorKind::ReadOnlyFilesystem, true),
+        (ErrorKind::ResourceBusy, true),
+        (ErrorKind::StorageFull, false),
+        (ErrorKind::NotFound, false),
+    ] {
+        assert_eq!(lets_none_in(&kind.into()), is_so, "{kind}");
+    }
+    let folder = folder();
+    let path = folder.path().join("file");
+    fs::write(&path, "older and longer").unwrap();
+    overwrite(&OpenOptions::new().write(true).open(&path).unwrap(), b"new").unwrap();
+    assert_eq!(text(&path), "new");
+}
