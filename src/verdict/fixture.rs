@@ -84,6 +84,7 @@ impl Request {
             budgets: self.budgets.clone(),
             hop_of: None,
             accepts: self.accepts.clone(),
+            terms: Vec::new(),
         }
     }
 
