@@ -20,6 +20,7 @@ mod sql;
 mod step;
 mod steps;
 mod target;
+mod terms;
 
 use std::net::IpAddr;
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ use url::Url;
 use super::filling::{Filled, Filler};
 use super::live::{Live, LiveText};
 use super::target::{Base, url_of};
-use super::{AskPlan, HttpPlan, RequestPlan, body, capture, expectation, sql, step};
+use super::{AskPlan, HttpPlan, RequestPlan, body, capture, expectation, sql, step, terms};
 use crate::record::{Budget, Ceiling, Dimension, PlannedRequest};
 use crate::scenario::file::Request;
 use crate::scenario::{Entries, Field, Scenario, Span, Template};
@@ -64,6 +64,7 @@ fn hop(request: &PlannedRequest, at: usize, name: String) -> PlannedRequest {
         budgets: Vec::new(),
         hop_of: Some(request.name.clone()),
         accepts: Vec::new(),
+        terms: Vec::new(),
     }
 }
 
@@ -98,6 +99,7 @@ fn one(
         budgets: budgets.clone(),
         hop_of: None,
         accepts: step::accepts(request),
+        terms: terms::of(request, &ask, &captures),
     };
     let plan = RequestPlan {
         ask,

@@ -140,4 +140,9 @@ pub struct PlannedRequest {
     /// What it may come to without holding up a pass: absent, not configured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepts: Vec<Failure>,
+    /// What else decides what it comes to, as the scenario writes it, one key a line: `poll = { every = "250ms", within = "5s" }`,
+    /// `when_absent = "report"`, `capture.id = json "/id"`. Of a statement's values there is only
+    /// how many they are. Older records have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub terms: Vec<String>,
 }

@@ -8,6 +8,7 @@ use super::fixture::{self, Script, all, live};
 use super::{Model, html, markdown, plots, terminal};
 use crate::record::{Evidence, Failure, StageMeasurement};
 
+mod checks;
 mod looking_back;
 mod told;
 

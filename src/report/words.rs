@@ -35,6 +35,43 @@ fn is_harmful(c: char) -> bool {
         || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}')
 }
 
+/// A piece of a text in which names stand in grave accents, as reasons have them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// Text as it is.
+    Plain(&'a str),
+    /// What stands between two grave accents; it holds none and is not empty.
+    Code(&'a str),
+}
+
+/// The pieces of a text; between two that are code there is always a plain one that is not empty.
+///
+/// A text whose grave accents do not part it so is one plain piece, and a last one without its partner stays where it is.
+pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some((before, code, after)) = first_code(rest) {
+        let touches_the_last = before.is_empty() && !pieces.is_empty();
+        if touches_the_last || code.is_empty() {
+            return vec![Piece::Plain(text)];
+        }
+        pieces.extend([Piece::Plain(before), Piece::Code(code)]);
+        rest = after;
+    }
+    if rest.starts_with('`') {
+        return vec![Piece::Plain(text)];
+    }
+    pieces.push(Piece::Plain(rest));
+    pieces
+}
+
+/// What comes before the first pair of grave accents, what stands in it, and what comes after.
+fn first_code(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once('`')?;
+    let (code, after) = rest.split_once('`')?;
+    Some((before, code, after))
+}
+
 /// A count with its thousands set apart: `12,400`.
 pub(super) fn count(value: u64) -> String {
     let digits = value.to_string();
@@ -114,6 +151,21 @@ mod tests {
         assert_eq!(display("tile-loader", 11), "tile-loader");
         assert_eq!(display("tile-loader", 5), "tile…");
         assert_eq!(display(&"x".repeat(10_000), NAME).chars().count(), NAME);
+    }
+
+    #[test]
+    fn names_between_grave_accents_are_told_from_the_text_around_them() {
+        use Piece::{Code, Plain};
+        let whole = |text| vec![Plain(text)];
+        assert_eq!(pieces("no name"), whole("no name"));
+        assert_eq!(
+            pieces("`a`: `b` is not set"),
+            [Plain(""), Code("a"), Plain(": "), Code("b"), Plain(" is not set")]
+        );
+        assert_eq!(pieces("`a` and `b"), [Plain(""), Code("a"), Plain(" and `b")]);
+        for text in ["``", "a ``` b", "`a``b`", "`a``<img>``b`", "`a`` b", "`"] {
+            assert_eq!(pieces(text), whole(text), "{text}");
+        }
     }
 
     #[test]

@@ -91,6 +91,7 @@ impl Request {
             budgets: self.budgets.clone(),
             hop_of: self.hop_of.map(str::to_owned),
             accepts: self.accepts.clone(),
+            terms: Vec::new(),
         }
     }
 

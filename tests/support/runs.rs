@@ -160,6 +160,7 @@ fn planned(name: &str) -> PlannedScenario {
             budgets: budgets(),
             hop_of: None,
             accepts: Vec::new(),
+            terms: Vec::new(),
         }],
     }
 }

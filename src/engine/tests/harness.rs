@@ -296,6 +296,7 @@ fn shown() -> PlannedScenario {
         budgets: Vec::new(),
         hop_of: None,
         accepts: Vec::new(),
+        terms: Vec::new(),
     };
     PlannedScenario {
         name: "scripted".to_owned(),

@@ -137,6 +137,7 @@ fn planned(measured: &ScenarioMeasurement, budgets: &[Budget], caveats: &[String
         budgets: budgets.to_vec(),
         hop_of: None,
         accepts: Vec::new(),
+        terms: Vec::new(),
     });
     PlannedScenario {
         name: measured.name.clone(),

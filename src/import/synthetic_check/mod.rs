@@ -84,6 +84,7 @@ impl Artifact {
                 ],
                 hop_of: None,
                 accepts: Vec::new(),
+                terms: Vec::new(),
             }],
         }
     }

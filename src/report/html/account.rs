@@ -7,7 +7,8 @@ use crate::report::words;
 
 /// One table for each request whose answers told anything.
 pub(super) fn tables(model: &Model) -> Markup {
-    let told: Vec<_> = model.requests().filter(|(_, request)| !request.account.rows.is_empty()).collect();
+    let told: Vec<_> =
+        model.requests().filter(|(scenario, request)| scenario.tells_account_of(request)).collect();
     html! {
         @if !told.is_empty() {
             section {
@@ -29,15 +30,27 @@ fn table(scenario: &ScenarioView, request: &RequestView) -> Markup {
                     thead {
                         tr {
                             th { "metric" }
-                            @for head in ["n", "p50", "p95"] { th.number { "cold " (head) } }
-                            @for head in ["n", "p50", "p95", "p99"] { th.number { (warm) " " (head) } }
+                            @if scenario.is_single {
+                                th.number { "took" }
+                            } @else {
+                                @for head in ["n", "p50", "p95"] { th.number { "cold " (head) } }
+                                @for head in ["n", "p50", "p95", "p99"] { th.number { (warm) " " (head) } }
+                            }
                         }
                     }
-                    tbody { @for metric in &request.account.rows { (row(metric)) } }
+                    tbody {
+                        @for metric in &request.account.rows {
+                            @if scenario.is_single { (row_of_one(metric)) } @else { (row(metric)) }
+                        }
+                    }
                 }
             }
         }
     }
+}
+
+fn row_of_one(metric: &AccountRow) -> Markup {
+    html! { tr { td.muted[metric.is_ours] { (metric.name) } td.number { (words::time(metric.warm.max)) } } }
 }
 
 fn row(metric: &AccountRow) -> Markup {

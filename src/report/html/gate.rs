@@ -2,11 +2,13 @@
 
 use maud::{Markup, html};
 
-use crate::report::model::{BudgetRow, Model, RequestView, ScenarioView};
+use crate::report::model::{BudgetRow, Model, RequestView, ScenarioView, Shape};
 use crate::report::words;
 
 /// The table; on a narrow screen each request becomes a block.
 pub(super) fn table(model: &Model) -> Markup {
+    let shape = model.shape();
+    let actual = if model.shows_intervals() { "actual (90 % interval)" } else { "actual" };
     html! {
         section {
             h2 { "Budgets" }
@@ -15,16 +17,16 @@ pub(super) fn table(model: &Model) -> Markup {
                     table.gate {
                         thead {
                             tr {
-                                th { "scenario · request" }
-                                @for head in ["n", "p50", "p95", "p99", "max", "errors"] { th.number { (head) } }
-                                @for head in ["budget", "actual (90 % interval)", "verdict"] { th { (head) } }
+                                th { (shape.place_head()) }
+                                @for head in shape.heads() { th.number { (head) } }
+                                @for head in ["budget", actual, "verdict"] { th { (head) } }
                             }
                         }
-                        @for (scenario, request) in model.requests() { (rows(scenario, request)) }
+                        @for (scenario, request) in model.requests() { (rows(shape, scenario, request)) }
                     }
                 }
                 p.muted.small {
-                    "p50 to max are of the ok exchanges of the measured phase; budgets rank the failed ones above all latencies."
+                    (of_the_ok(shape))
                     @for (scenario, request) in model.requests() { (clipped(scenario, request)) }
                 }
             }
@@ -32,28 +34,36 @@ pub(super) fn table(model: &Model) -> Markup {
     }
 }
 
-fn rows(scenario: &ScenarioView, request: &RequestView) -> Markup {
+/// What the figures leave out.
+fn of_the_ok(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Load => {
+            "p50 to max are of the ok exchanges of the measured phase; budgets rank the failed ones above all latencies."
+        }
+        Shape::Checks => {
+            "Only what came to ok has a time under “took”; budgets rank what failed above all latencies."
+        }
+    }
+}
+
+fn rows(shape: Shape, scenario: &ScenarioView, request: &RequestView) -> Markup {
     html! {
         tbody {
             tr {
-                (figures(scenario, request))
-                @if let Some(first) = request.budgets.first() { (budget(first)) } @else { (no_budget(request)) }
+                (figures(shape, scenario, request))
+                @if let Some(first) = request.budgets.first() { (budget(first)) } @else { (no_budget(shape, request)) }
             }
             @for row in request.budgets.iter().skip(1) {
-                tr { @for _ in 0..7 { td.empty {} } (budget(row)) }
+                tr { td.empty {} @for _ in shape.heads() { td.empty {} } (budget(row)) }
             }
         }
     }
 }
 
-fn figures(scenario: &ScenarioView, request: &RequestView) -> Markup {
-    let latency = request.latency;
-    let times = [("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99), ("max", latency.max)];
+fn figures(shape: Shape, scenario: &ScenarioView, request: &RequestView) -> Markup {
     html! {
         td.words.place.hop[request.hop.is_some()] { (request.row_name(scenario.place(request))) }
-        td.number.figure data-label="n" { (words::count(request.n)) }
-        @for (name, time) in times { td.number.figure data-label=(name) { (words::time(time)) } }
-        td.number.figure data-label="errors" { (request.errors()) }
+        @for (name, figure) in shape.figures(request) { td.number.figure data-label=(name) { (figure) } }
     }
 }
 
@@ -68,9 +78,13 @@ fn budget(row: &BudgetRow) -> Markup {
     }
 }
 
-fn no_budget(request: &RequestView) -> Markup {
-    let words = if request.hop.is_some() { "not judged" } else { "none" };
-    html! { td.budget { (words) } td.empty {} td.empty {} }
+fn no_budget(shape: Shape, request: &RequestView) -> Markup {
+    let [words, came_to] = shape.no_budget(request);
+    html! {
+        td.budget { (words) }
+        @if came_to.is_empty() { td.empty {} } @else { td.actual { (came_to) } }
+        td.empty {}
+    }
 }
 
 fn clipped(scenario: &ScenarioView, request: &RequestView) -> Markup {

@@ -8,9 +8,9 @@ mod timing;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::model::{Fact, Finding, Model};
+use super::model::{Fact, Finding, Model, Role};
 use super::plot::dark_rules;
-use super::words;
+use super::words::{self, Piece};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -51,7 +51,9 @@ fn body(model: &Model) -> Markup {
         }
         (verdict(model))
         (gate::table(model))
-        (failures(model))
+        (failures(model, Role::Failure, "Failures"))
+        (failures(model, Role::LeftOut, "Left out"))
+        (failures(model, Role::Try, "Tries"))
         (figure::section(model))
         (timing::tables(model))
         (account::tables(model))
@@ -73,7 +75,7 @@ fn caveats(model: &Model) -> Markup {
         @if !model.caveats.is_empty() {
             aside.caveats {
                 p.word { "Warning" }
-                ul { @for caveat in &model.caveats { li { strong { (caveat.scenario) ": " } (caveat.what) } } }
+                ul { @for caveat in &model.caveats { li { strong { (caveat.scenario) ": " } (prose(&caveat.what)) } } }
             }
         }
     }
@@ -85,32 +87,32 @@ fn verdict(model: &Model) -> Markup {
     html! {
         section.verdict.(model.decision.name()) {
             p.word { (model.decision.name().to_uppercase()) }
-            p.why { (model.headline) }
+            p.why { (prose(&model.headline)) }
             @for finding in said { p { (next(finding)) } }
             @if !further.is_empty() {
-                ul { @for finding in further { li { (finding.in_one_line()) (next(finding)) } } }
+                ul { @for finding in further { li { (prose(&finding.in_one_line())) (next(finding)) } } }
             }
         }
     }
 }
 
 fn next(finding: &Finding) -> Markup {
-    html! { @if !finding.next.is_empty() { span.next { "→ " (finding.next) } } }
+    html! { @if !finding.next.is_empty() { span.next { "→ " (prose(&finding.next)) } } }
 }
 
-fn failures(model: &Model) -> Markup {
-    let failing: Vec<_> = model.requests().filter(|(_, request)| !request.failures.is_empty()).collect();
+fn failures(model: &Model, role: Role, heading: &str) -> Markup {
+    let failing: Vec<_> = model.failing(role).collect();
     html! {
         @if !failing.is_empty() {
             section {
-                h2 { "Failures" }
+                h2 { (heading) }
                 div.card {
-                    @for (scenario, request) in failing {
+                    @for (scenario, request, failures) in failing {
                         h3 { (scenario.place(request)) }
                         ul.plain {
-                            @for failure in &request.failures {
+                            @for failure in failures {
                                 li {
-                                    strong { (words::count(failure.count)) " ×" } " " (failure.what)
+                                    strong { (words::count(failure.count)) " ×" } " " (prose(&failure.what))
                                     @if failure.in_warmup { span.muted { " (in the warm-up)" } }
                                 }
                             }
@@ -132,6 +134,18 @@ fn prober(model: &Model) -> Markup {
                     p { (prober.sentence) }
                     (facts(&prober.facts))
                 }
+            }
+        }
+    }
+}
+
+/// Text in which names between grave accents are code.
+fn prose(text: &str) -> Markup {
+    html! {
+        @for piece in words::pieces(text) {
+            @match piece {
+                Piece::Plain(text) => (text),
+                Piece::Code(name) => code { (name) },
             }
         }
     }

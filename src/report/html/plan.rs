@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::report::model::{Model, RequestView, ScenarioView};
 
-use super::facts;
+use super::{facts, prose};
 
 /// One section a scenario.
 pub(super) fn sections(model: &Model) -> Markup {
@@ -26,7 +26,7 @@ fn section(scenario: &ScenarioView) -> Markup {
             @if !scenario.description.is_empty() { p { (scenario.description) } }
             (facts(&scenario.facts))
             @for request in &scenario.requests { (planned(request)) }
-            @for reason in &scenario.reasons { p { (reason.what) " " (reason.next) } }
+            @for reason in &scenario.reasons { p { (prose(&reason.what)) " " (prose(&reason.next)) } }
         }
     }
 }
@@ -37,6 +37,7 @@ fn planned(request: &RequestView) -> Markup {
         @if !request.line.is_empty() { p { code { (request.line) } } }
         (lines("Headers sent", &request.headers))
         (lines("The answer must be", &request.expectations))
+        (lines("On these terms", &request.terms))
     }
 }
 

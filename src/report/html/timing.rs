@@ -2,12 +2,15 @@
 
 use maud::{Markup, html};
 
-use crate::report::model::{Model, RequestView, ScenarioView, TimingRow, label, meaning};
+use crate::report::model::{Model, RequestView, ScenarioView, TimingRow, label, meaning, part_heads};
 use crate::report::words;
 
-/// One table for each request that has ok exchanges.
+/// One table for each request that has ok exchanges, and one for all steps that were carried out once.
 pub(super) fn tables(model: &Model) -> Markup {
-    let timed: Vec<_> = model.requests().filter(|(_, request)| !request.timing.rows.is_empty()).collect();
+    let is_timed = |(scenario, request): &(&ScenarioView, &RequestView)| {
+        !scenario.is_single && !request.timing.rows.is_empty()
+    };
+    let timed: Vec<_> = model.requests().filter(is_timed).collect();
     html! {
         @if !timed.is_empty() {
             section {
@@ -24,7 +27,41 @@ pub(super) fn tables(model: &Model) -> Markup {
                 @for (scenario, request) in timed { (table(scenario, request)) }
             }
         }
+        (steps(model))
     }
+}
+
+/// Where the time of steps went that were carried out once.
+fn steps(model: &Model) -> Markup {
+    let timed: Vec<_> = model
+        .scenarios
+        .iter()
+        .map(|scenario| (scenario, scenario.parts_of_steps()))
+        .filter(|(_, steps)| !steps.is_empty())
+        .collect();
+    html! {
+        @if !timed.is_empty() {
+            section {
+                h2 { "Where the time goes" }
+                p.muted.small { "Of the steps that came to ok. Lag is our own lateness, setup the opening of a connection." }
+                @for (scenario, steps) in timed {
+                    div.card {
+                        @if model.scenarios.len() > 1 { h3 { (scenario.name) } }
+                        div.scroll {
+                            table {
+                                thead { tr { th { "step" } @for head in part_heads() { th.number { (head) } } } }
+                                tbody { @for (name, parts) in steps { (step(name, &parts)) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn step(name: &str, parts: &[String]) -> Markup {
+    html! { tr { td.words { (name) } @for part in parts { td.number { (part) } } } }
 }
 
 fn table(scenario: &ScenarioView, request: &RequestView) -> Markup {

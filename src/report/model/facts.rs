@@ -6,9 +6,9 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 use crate::record::{Connections, Ending, Lookups, PlannedScenario, RunRecord, ScenarioMeasurement, Verdict};
-use crate::units;
+use crate::units::{self, Ratio};
 
-use super::{Quantiles, sharing, words};
+use super::{Quantiles, Shape, sharing, words};
 
 /// How many addresses are named.
 const ADDRESSES: usize = 8;
@@ -174,14 +174,25 @@ pub(super) fn several_addresses(scenario: &ScenarioMeasurement) -> Option<String
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// How the figures came about.
-pub(super) fn method(verdict: &Verdict) -> String {
-    format!(
-        "Latency counts from the moment a request was due, so that a stall of an open load is charged to every request it delayed; \
-         failures rank above every latency, and quantiles in the columns p50 to max are of the ok exchanges. \
-         Budgets are decided by the rule “{}” at {} confidence on each side, the intervals shown are the matching \
-         90 % ones, and both assume that requests are independent of one another.",
-        words::display(&verdict.rule, words::NAME),
-        words::share(verdict.confidence),
-    )
+/// How the figures came about; `confidence` is given where a budget was decided with one.
+pub(super) fn method(verdict: &Verdict, shape: Shape, confidence: Option<Ratio>) -> String {
+    let latency = match shape {
+        Shape::Load => {
+            "Latency counts from the moment a request was due, so that a stall of an open load is charged to every request it delayed; \
+             failures rank above every latency, and quantiles in the columns p50 to max are of the ok exchanges."
+        }
+        Shape::Checks => {
+            "What a step took counts from the moment it was due to the last byte of its answer, further tries and the pauses \
+             between them included; a failure ranks above every latency."
+        }
+    };
+    let rule = confidence.map(|confidence| {
+        format!(
+            " Budgets are decided by the rule “{}” at {} confidence on each side, the intervals shown are the matching \
+             90 % ones, and both assume that requests are independent of one another.",
+            words::display(&verdict.rule, words::NAME),
+            words::share(confidence),
+        )
+    });
+    latency.to_owned() + &rule.unwrap_or_default()
 }

@@ -7,6 +7,9 @@ use crate::units::Ratio;
 
 use super::{ScenarioView, words};
 
+/// How many steps that were left out the headline names.
+const NAMED: usize = 4;
+
 /// One thing that keeps a run from a pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::report) struct Finding {
@@ -70,13 +73,13 @@ impl Finding {
 }
 
 /// The reason for the decision on the run, in one line; `budgets` are the decisions on all of them, and `confidence` is
-/// given where it was stated for any.
+/// given where it was stated for any; `left_out` are the steps that were.
 pub(super) fn headline(
     decision: Decision,
     findings: &[Finding],
     budgets: &[Decision],
     confidence: Option<Ratio>,
-    left_out: usize,
+    left_out: &[String],
 ) -> String {
     let grave: Vec<&Finding> = findings.iter().filter(|finding| finding.decision == decision).collect();
     match (decision, grave.as_slice()) {
@@ -87,12 +90,14 @@ pub(super) fn headline(
     }
 }
 
-/// What a pass does not speak of.
-fn but(left_out: usize) -> String {
-    match left_out {
+/// What a pass does not speak of: steps by their names, where those are few.
+fn but(left_out: &[String]) -> String {
+    let names = left_out.join(", ");
+    match left_out.len() {
         0 => String::new(),
-        1 => "; 1 step was left out, which it accepts".to_owned(),
-        several => format!("; {several} steps were left out, which they accept"),
+        1 => format!("; 1 step was left out, which it accepts: {names}"),
+        few if few <= NAMED => format!("; {few} steps were left out, which they accept: {names}"),
+        many => format!("; {many} steps were left out, which they accept"),
     }
 }
 

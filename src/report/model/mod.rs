@@ -7,6 +7,7 @@ mod facts;
 mod finding;
 mod prober;
 mod request;
+mod shape;
 mod sharing;
 mod sparse;
 mod timeline;
@@ -25,7 +26,8 @@ pub(super) use curve::{Curve, tail};
 pub(super) use facts::Fact;
 pub(super) use finding::Finding;
 pub(super) use prober::ProberView;
-pub(super) use request::{FailureRow, RequestView};
+pub(super) use request::{FailureRow, RequestView, Role};
+pub(super) use shape::{Shape, part_heads};
 use sparse::Sparse;
 use timeline::Gatherer;
 pub(super) use timeline::{Point, Timeline};
@@ -89,6 +91,8 @@ pub(super) struct ScenarioView {
     pub(super) requests: Vec<RequestView>,
     /// All its requests over time, hops left out.
     pub(super) timeline: Timeline,
+    /// Whether one arrival was planned, and no warm-up took place: no figure of it has a distribution.
+    pub(super) is_single: bool,
 }
 
 impl Model {
@@ -108,15 +112,25 @@ impl Model {
             title: title(&scenarios),
             subtitle: facts::subtitle(record),
             decision: verdict.decision,
-            headline: headline(record, &findings, &budgets, left_out(&scenarios)),
+            headline: headline(record, &findings, &budgets, &left_out(&scenarios)),
             sharing: sharing::words(record),
             prober: ProberView::of(record),
             findings,
             caveats: scenarios.iter().flat_map(ScenarioView::caveats).collect(),
+            method: facts::method(verdict, Shape::of(&scenarios), confidence(verdict)),
             scenarios,
             provenance: facts::provenance(record),
-            method: facts::method(verdict),
         }
+    }
+
+    /// Every request that failed so, each with its scenario and how.
+    pub(super) fn failing(
+        &self,
+        role: Role,
+    ) -> impl Iterator<Item = (&ScenarioView, &RequestView, Vec<&FailureRow>)> {
+        self.requests()
+            .map(move |(scenario, request)| (scenario, request, request.failures_as(role).collect()))
+            .filter(|(.., rows): &(_, _, Vec<_>)| !rows.is_empty())
     }
 
     /// Every request, each with its scenario.
@@ -130,8 +144,7 @@ impl Model {
 impl ScenarioView {
     /// Whether it is several steps carried out once: what each came to is of interest, and hardly where its time went.
     pub(in crate::report) fn is_list_of_checks(&self) -> bool {
-        let mut steps = self.requests.iter().filter(|request| request.hop.is_none());
-        self.requests.len() > 1 && steps.all(|request| request.n <= 1)
+        self.requests.len() > 1 && self.is_single
     }
 
     fn new(record: &RunRecord, name: &str, seconds: &Seconds) -> Self {
@@ -156,6 +169,7 @@ impl ScenarioView {
             timeline: together(record, seconds, |scenario, request| {
                 scenario == name && !hops.contains(&request)
             }),
+            is_single: measured.is_some_and(shape::is_single),
             requests,
         }
     }
@@ -211,7 +225,7 @@ impl Model {
     }
 }
 
-fn headline(record: &RunRecord, findings: &[Finding], budgets: &[Decision], left_out: usize) -> String {
+fn headline(record: &RunRecord, findings: &[Finding], budgets: &[Decision], left_out: &[String]) -> String {
     let verdict = &record.verdict;
     if verdict.decision == Decision::Inconclusive && record.measurement.ended_in_warmup() {
         return "the run ended in its warm-up: nothing was measured that could be judged".to_owned();
@@ -219,10 +233,15 @@ fn headline(record: &RunRecord, findings: &[Finding], budgets: &[Decision], left
     finding::headline(verdict.decision, findings, budgets, confidence(verdict), left_out)
 }
 
-/// How many steps came to nothing that could be judged.
-fn left_out(scenarios: &[ScenarioView]) -> usize {
-    let steps = scenarios.iter().flat_map(|scenario| &scenario.requests);
-    steps.filter(|step| step.hop.is_none() && step.is_left_out).count()
+/// The steps that came to nothing that could be judged, and what they came to: `old list (absent)`.
+fn left_out(scenarios: &[ScenarioView]) -> Vec<String> {
+    let several = scenarios.len() > 1;
+    let words = |scenario: &ScenarioView, step: &RequestView| {
+        let place = if several { scenario.place(step) } else { step.name.clone() };
+        step.left_out.map(|word| format!("{place} ({word})"))
+    };
+    let of = |scenario| ScenarioView::own_requests(scenario).filter_map(move |step| words(scenario, step));
+    scenarios.iter().flat_map(of).collect()
 }
 
 /// The confidence, where a budget was decided with one.

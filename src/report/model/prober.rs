@@ -70,11 +70,14 @@ fn judged(lag: &Quantiles, hiccups: &Quantiles, unreleased: u64) -> (bool, Strin
             format!("The prober did not keep its schedule: {never} never went out, which voids a pass."),
         );
     }
+    let few = few(lag.n, &longest);
     if p99 >= LATE {
-        let what = format!("one arrival in a hundred went out {most} or more after it was due");
+        let many = || format!("one arrival in a hundred went out {most} or more after it was due");
+        let what = few.unwrap_or_else(many);
         return (false, format!("The prober was late: {what}. {MEANS}"));
     }
-    let kept = format!("99 % of the arrivals went out within {most} of their due times");
+    let many = || format!("99 % of the arrivals went out within {most} of their due times");
+    let kept = few.unwrap_or_else(many);
     if max.max(stood_still) < STUMBLE {
         return (true, format!("The prober kept its schedule: {kept}."));
     }
@@ -84,6 +87,15 @@ fn judged(lag: &Quantiles, hiccups: &Quantiles, unreleased: u64) -> (bool, Strin
         format!("but it once stood still for {}", words::time(Some(stood_still)))
     };
     (false, format!("The prober kept its schedule but for moments: {kept}, {worst}. {MEANS}"))
+}
+
+/// How late the latest of few requests was, of which one in a hundred cannot be spoken; `None` of a hundred and more.
+fn few(n: u64, longest: &str) -> Option<String> {
+    match n {
+        1 => Some(format!("the arrival went out {longest} after it was due")),
+        2..100 => Some(format!("the latest of {n} requests went out {longest} after it was due")),
+        _ => None,
+    }
 }
 
 fn facts(run: &Measurement, lag: &Quantiles, hiccups: &Quantiles) -> Vec<Fact> {
@@ -98,7 +110,11 @@ fn facts(run: &Measurement, lag: &Quantiles, hiccups: &Quantiles) -> Vec<Fact> {
 
 fn figures(quantiles: &Quantiles) -> String {
     let [p50, p99, max] = [quantiles.p50, quantiles.p99, quantiles.max].map(words::time);
-    format!("p50 {p50}, p99 {p99}, max {max}")
+    match quantiles.n {
+        1 => max,
+        2..100 => format!("p50 {p50}, max {max}"),
+        _ => format!("p50 {p50}, p99 {p99}, max {max}"),
+    }
 }
 
 /// The share of a core that spinning took on each machine that took part.
@@ -153,6 +169,31 @@ mod tests {
         assert!(froze.sentence.contains("it once stood still for 300 ms"), "{}", froze.sentence);
         let dropped = seen(|record| record.measurement.scenarios[0].unreleased = 3);
         assert!(dropped.sentence.contains("3 arrivals never went out"), "{}", dropped.sentence);
+    }
+
+    #[test]
+    fn of_few_requests_the_latest_is_told_and_no_share_of_a_hundred() {
+        let of = |micros: &[u64]| {
+            let mut lag = Histogram::default();
+            for micros in micros {
+                lag.record(Duration::from_micros(*micros));
+            }
+            let (lag, hiccups) = (Quantiles::of(Some(&lag)), Quantiles::default());
+            (judged(&lag, &hiccups, 0).1, figures(&lag))
+        };
+        let (late, lag) = of(&[1_520]);
+        assert_eq!(
+            late,
+            format!("The prober was late: the arrival went out 1.52 ms after it was due. {MEANS}")
+        );
+        assert_eq!(lag, "1.52 ms");
+        let (kept, lag) = of(&[40, 900, 60]);
+        assert_eq!(
+            kept,
+            "The prober kept its schedule: the latest of 3 requests went out 900 µs after it was due."
+        );
+        assert_eq!(lag, "p50 60 µs, max 900 µs");
+        assert!(of(&[40; 100]).0.contains("99 % of the arrivals"));
     }
 
     #[test]

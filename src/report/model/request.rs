@@ -28,10 +28,12 @@ pub(in crate::report) struct RequestView {
     pub(in crate::report) headers: Vec<String>,
     /// What the answer must be.
     pub(in crate::report) expectations: Vec<String>,
+    /// What else decides what it comes to: further tries, what may be missing, what is taken from its answer.
+    pub(in crate::report) terms: Vec<String>,
     /// Whether it was carried out at all, in the warm-up or later.
     pub(in crate::report) happened: bool,
-    /// Whether there was never anything to judge: absent, not configured, not captured.
-    pub(in crate::report) is_left_out: bool,
+    /// What it came to where there was never anything to judge: `absent`, `not configured`, `not captured`.
+    pub(in crate::report) left_out: Option<&'static str>,
     /// Exchanges of the measured phase.
     pub(in crate::report) n: u64,
     /// Of these, the ones that failed or were dropped.
@@ -42,7 +44,7 @@ pub(in crate::report) struct RequestView {
     pub(in crate::report) clipped: u64,
     /// Its budgets.
     pub(in crate::report) budgets: Vec<BudgetRow>,
-    /// How it failed, most frequent first, the measured phase before the warm-up.
+    /// How it failed or was left out, most frequent first, the measured phase before the warm-up.
     pub(in crate::report) failures: Vec<FailureRow>,
     /// Where the time went.
     pub(in crate::report) timing: Timing,
@@ -54,15 +56,26 @@ pub(in crate::report) struct RequestView {
     pub(in crate::report) timeline: Timeline,
 }
 
-/// One way in which a request failed.
+/// What a failure is to its step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::report) enum Role {
+    /// It failed.
+    Failure,
+    /// There was nothing to judge: absent, not configured, not captured.
+    LeftOut,
+    /// It failed as one of several tries or hops of a step that did not fail as a whole.
+    Try,
+}
+
+/// One way in which a request failed or was left out.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct FailureRow {
     /// How many exchanges failed so.
     pub(in crate::report) count: u64,
     /// Whether they belong to the warm-up, which is not judged.
     pub(in crate::report) in_warmup: bool,
-    /// Whether there was nothing to judge: absent, not configured, not captured.
-    pub(in crate::report) is_left_out: bool,
+    /// What that is to its step.
+    pub(in crate::report) role: Role,
     /// What happened: `redirected: 302 redirect to /auth/login, wanted status = 200`.
     pub(in crate::report) what: String,
 }
@@ -82,8 +95,12 @@ pub(super) fn all(
     let view = |name: &str| {
         let plan = plans.iter().find(|plan| plan.name == name);
         let nothing = RequestMeasurement::new(name.to_owned(), Vec::new());
-        let measured = measurements.iter().find(|request| request.name == name).unwrap_or(&nothing);
-        RequestView::new(plan, measured, budget::rows(measured, plan, verdict), timeline(name))
+        let of = |name: &str| measurements.iter().find(|request| request.name == name);
+        let measured = of(name).unwrap_or(&nothing);
+        let whole = plan.and_then(|plan| of(plan.hop_of.as_deref()?));
+        let failures = failures(measured, whole);
+        let budgets = budget::rows(measured, plan, verdict);
+        RequestView { budgets, failures, ..RequestView::new(plan, measured, timeline(name)) }
     };
     names.into_iter().map(view).filter(|request| request.hop.is_none() || request.happened).collect()
 }
@@ -104,12 +121,8 @@ impl Hop {
 }
 
 impl RequestView {
-    fn new(
-        plan: Option<&PlannedRequest>,
-        request: &RequestMeasurement,
-        budgets: Vec<BudgetRow>,
-        timeline: Timeline,
-    ) -> Self {
+    /// What is shown of a request, but for its budgets and failures.
+    fn new(plan: Option<&PlannedRequest>, request: &RequestMeasurement, timeline: Timeline) -> Self {
         let lines = |lines: &[String]| lines.iter().map(|line| words::display(line, words::LINE)).collect();
         let curve = Curve::new(&request.measured);
         Self {
@@ -119,13 +132,14 @@ impl RequestView {
             line: plan.map(|plan| words::display(&plan.line, words::LINE)).unwrap_or_default(),
             headers: plan.map(|plan| lines(&plan.headers)).unwrap_or_default(),
             expectations: plan.map(|plan| lines(&plan.expectations)).unwrap_or_default(),
-            is_left_out: budget::left_out(request).is_some(),
+            terms: plan.map(|plan| lines(&plan.terms)).unwrap_or_default(),
+            left_out: budget::left_out(request),
             n: request.measured.tally.exchanges,
             failed: request.measured.tally.failed(),
             latency: curve.quantiles,
             clipped: curve.clipped,
-            budgets,
-            failures: failures(request),
+            budgets: Vec::new(),
+            failures: Vec::new(),
             timing: Timing::new(request),
             account: Account::new(request),
             curve,
@@ -138,6 +152,16 @@ impl RequestView {
         self.hop.as_ref().map_or(place, |hop| format!("↳ {}", hop.label))
     }
 
+    /// Whether it is the tries or a hop of a step that did not fail, and failed on the way.
+    pub(super) fn has_tries_alone(&self) -> bool {
+        !self.failures.is_empty() && self.failures.iter().all(|row| row.role == Role::Try)
+    }
+
+    /// Its failures of this kind.
+    pub(in crate::report) fn failures_as(&self, role: Role) -> impl Iterator<Item = &FailureRow> {
+        self.failures.iter().filter(move |row| row.role == role)
+    }
+
     /// How many exchanges failed, and what share that is: `3 (0.38 %)`.
     pub(in crate::report) fn errors(&self) -> String {
         let share = words::share(crate::units::Ratio::of(self.failed, self.n));
@@ -145,18 +169,33 @@ impl RequestView {
     }
 }
 
-fn failures(request: &RequestMeasurement) -> Vec<FailureRow> {
-    let mut warmup = EvidenceLog::default();
-    warmup.merge(&request.cold.evidence);
-    warmup.merge(&request.warmup.evidence);
-    let rows = |log: &EvidenceLog, in_warmup| -> Vec<FailureRow> {
-        log.by_count().into_iter().map(|evidence| FailureRow::new(evidence, in_warmup)).collect()
+/// How a request failed or was left out; `whole` is the step that it is a hop or a try of.
+fn failures(request: &RequestMeasurement, whole: Option<&RequestMeasurement>) -> Vec<FailureRow> {
+    let rows = |in_warmup| {
+        let log = evidence(request, in_warmup);
+        let is_try = whole.is_some_and(|whole| !has_failed(&evidence(whole, in_warmup)));
+        let row = |seen: &&Evidence| FailureRow::new(seen, in_warmup, is_try);
+        log.by_count().iter().map(row).collect::<Vec<_>>()
     };
-    [rows(&request.measured.evidence, false), rows(&warmup, true)].concat()
+    [rows(false), rows(true)].concat()
+}
+
+/// What was seen in the warm-up, or in the measured phase.
+fn evidence(request: &RequestMeasurement, in_warmup: bool) -> EvidenceLog {
+    if !in_warmup {
+        return request.measured.evidence.clone();
+    }
+    let mut log = request.cold.evidence.clone();
+    log.merge(&request.warmup.evidence);
+    log
+}
+
+fn has_failed(log: &EvidenceLog) -> bool {
+    log.by_count().iter().any(|seen| !seen.failure.is_lapse())
 }
 
 impl FailureRow {
-    fn new(evidence: &Evidence, in_warmup: bool) -> Self {
+    fn new(evidence: &Evidence, in_warmup: bool, is_try: bool) -> Self {
         let mut what = evidence.failure.words().to_owned();
         if let Some(phase) = evidence.phase {
             what += &format!(" in {}", super::timing::label(phase));
@@ -165,7 +204,11 @@ impl FailureRow {
         if !seen.is_empty() {
             what += &format!(": {}", words::display(&seen, words::LINE));
         }
-        let is_left_out = evidence.failure.is_lapse();
-        Self { count: evidence.count, in_warmup, is_left_out, what }
+        let role = match evidence.failure.is_lapse() {
+            _ if is_try => Role::Try,
+            true => Role::LeftOut,
+            false => Role::Failure,
+        };
+        Self { count: evidence.count, in_warmup, role, what }
     }
 }

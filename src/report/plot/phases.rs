@@ -107,9 +107,7 @@ pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
     let groups: Vec<(&RequestView, Vec<Bar>)> =
         drawn(scenario).into_iter().map(|request| (request, bars(request))).collect();
     let longest = groups.iter().flat_map(|(_, bars)| bars).map(Bar::total).max().unwrap_or_default();
-    let subtitle =
-        "median of each part of an exchange, cold (first on its connection) against the measured phase";
-    let (mut scene, mut y) = sheet.headed(subtitle, scenario);
+    let (mut scene, mut y) = sheet.headed(subtitle(scenario), scenario);
     for (request, bars) in &groups {
         if scenario.own_requests().count() > 1 {
             let name = scene.fitted(&request.name, scene.paper.width - 2.0 * scene.paper.edge, STRONG);
@@ -125,11 +123,23 @@ pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
     scene
 }
 
+fn subtitle(scenario: &ScenarioView) -> &'static str {
+    if scenario.is_single {
+        "the parts of what each step took, over a fresh connection or one that was warm"
+    } else {
+        "median of each part of an exchange, cold (first on its connection) against the measured phase"
+    }
+}
+
 fn note(scenario: &ScenarioView, shown: usize) -> String {
     let all = scenario.own_requests().filter(|request| !bars(request).is_empty()).count();
-    let more =
-        if all > shown { format!(" · {} more requests in the table", all - shown) } else { String::new() };
-    format!("Medians of the parts need not add up to the median of the whole.{more}")
+    let (more, medians) = (all - shown, "Medians of the parts need not add up to the median of the whole.");
+    match (scenario.is_single, more) {
+        (true, 0) => String::new(),
+        (true, more) => format!("{more} more steps in the table"),
+        (false, 0) => medians.to_owned(),
+        (false, more) => format!("{medians} · {more} more requests in the table"),
+    }
 }
 
 /// Draws a bar at a height; returns the height of the next one.

@@ -6,13 +6,11 @@ mod history;
 mod ink;
 mod lay;
 mod table;
+mod timing;
 
-use crate::record::{Decision, Dimension};
+use crate::record::Decision;
 
-use super::model::{
-    ACCOUNT_NOTE, AccountRow, BudgetRow, FailureRow, Model, Quantiles, RequestView, ScenarioView, Timing,
-    TimingRow, label,
-};
+use super::model::{BudgetRow, FailureRow, Model, RequestView, Role, ScenarioView, Shape};
 use super::words;
 pub use checkup::checkup;
 pub use comparison::comparison;
@@ -43,7 +41,12 @@ pub fn terminal(model: &Model, width: u16, colour: bool) -> String {
 }
 
 /// What the figures of a request leave out.
-const OF_THE_OK: &str = "p50 to max: ok exchanges alone; budgets rank the failed ones above all";
+fn of_the_ok(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Load => "p50 to max: ok exchanges alone; budgets rank the failed ones above all",
+        Shape::Checks => "took: ok steps alone; budgets rank the failed ones above all",
+    }
+}
 
 /// How the text is laid out.
 struct Page {
@@ -68,47 +71,32 @@ impl Page {
         let table = self.wide_gate(model);
         let mut text =
             if table.width() <= self.width { table.text(self.width) } else { self.stacked_gate(model) };
-        if model.requests().any(|(_, request)| request.failed > 0) {
-            text += &format!("\n{}\n", self.ink.dim(OF_THE_OK));
+        let shape = model.shape();
+        if model.requests().any(|(_, request)| request.failed > 0 && shape.counts_failures_of(request)) {
+            text += &format!("\n{}\n", self.ink.dim(of_the_ok(shape)));
         }
         text
     }
 
     fn wide_gate(&self, model: &Model) -> Grid {
-        let mut grid = Grid::new([
-            Align::Left,
-            Align::Right,
-            Align::Right,
-            Align::Right,
-            Align::Right,
-            Align::Right,
-            Align::Right,
-            Align::Left,
-            Align::Left,
-            Align::Left,
-        ]);
-        let heads = [
-            "scenario · request",
-            "n",
-            "p50",
-            "p95",
-            "p99",
-            "max",
-            "errors",
-            "budget",
-            "actual (interval)",
-            "verdict",
-        ];
-        grid.row(heads.map(|head| self.ink.dim(head)));
+        let shape = model.shape();
+        let heads = shape.heads();
+        let figures = heads.iter().map(|_| Align::Right);
+        let mut grid = Grid::new([Align::Left].into_iter().chain(figures).chain([Align::Left; 3]));
+        let actual = if model.shows_intervals() { "actual (interval)" } else { "actual" };
+        let place = [shape.place_head()].into_iter();
+        let all = place.chain(heads.iter().copied()).chain(["budget", actual, "verdict"]);
+        grid.row(all.map(|head| self.ink.dim(head)));
         grid.rule();
         for (scenario, request) in model.requests() {
-            let mut figures = figures(scenario, request);
-            if request.hop.is_none() {
-                figures[0] = self.ink.bold(&figures[0]);
-            }
+            let name = row_name(scenario, request);
+            let name = if request.hop.is_none() { self.ink.bold(&name) } else { name };
+            let figures = shape.figures(request).into_iter().map(|(_, figure)| figure);
+            let lead: Vec<String> = [name].into_iter().chain(figures).collect();
             for at in 0..request.budgets.len().max(1) {
-                let row = request.budgets.get(at).map_or_else(|| no_budget(request), |row| self.budget(row));
-                let lead = if at == 0 { figures.clone() } else { Default::default() };
+                let none = || no_budget(shape, request);
+                let row = request.budgets.get(at).map_or_else(none, |row| self.budget(row));
+                let lead = if at == 0 { lead.clone() } else { vec![String::new(); lead.len()] };
                 grid.row(lead.into_iter().chain(row));
             }
         }
@@ -116,13 +104,12 @@ impl Page {
     }
 
     fn stacked_gate(&self, model: &Model) -> String {
-        let mut figures_grid = Grid::new([Align::Left; 6]);
+        let shape = model.shape();
+        let mut figures_grid = Grid::new(shape.heads().iter().map(|_| Align::Left));
         let mut budgets_grid = Grid::new([Align::Left; 3]);
-        for (scenario, request) in model.requests() {
-            let [_, n, p50, p95, p99, max, errors] = figures(scenario, request);
-            let named =
-                [("n", n), ("p50", p50), ("p95", p95), ("p99", p99), ("max", max), ("errors", errors)];
-            figures_grid.row(named.map(|(name, value)| format!("{} {value}", self.ink.dim(name))));
+        for (_, request) in model.requests() {
+            let figures = shape.figures(request).into_iter();
+            figures_grid.row(figures.map(|(name, value)| format!("{} {value}", self.ink.dim(name))));
             for row in &request.budgets {
                 let [budget, actual, verdict] = self.budget(row);
                 budgets_grid.row([verdict, budget, actual]);
@@ -133,6 +120,12 @@ impl Page {
         let mut text = String::new();
         for ((scenario, request), figures) in model.requests().zip(figures) {
             let name = lay::cut(&row_name(scenario, request), self.width);
+            let [_, came_to] = shape.no_budget(request);
+            let figures = if request.budgets.is_empty() && !came_to.is_empty() {
+                lay::cut(&format!("{figures}  {came_to}"), self.width - 2)
+            } else {
+                figures
+            };
             if request.hop.is_some() {
                 text += &format!("{name}\n  {figures}\n");
                 continue;
@@ -148,55 +141,6 @@ impl Page {
 
     fn budget(&self, row: &BudgetRow) -> [String; 3] {
         [row.budget.clone(), row.actual_with_interval(), self.ink.decision(row.decision)]
-    }
-
-    /// Where the time of a request goes, cold against warm; nothing where nothing was measured.
-    fn timing(&self, scenario: &ScenarioView, request: &RequestView) -> Option<String> {
-        let timing = &request.timing;
-        let latency = timing.latency().filter(|_| !scenario.is_list_of_checks())?;
-        let mut grid =
-            Grid::new([Align::Left, Align::Right, Align::Right, Align::Right, Align::Right, Align::Left]);
-        let warm = format!("{} p50", timing.warm_name);
-        grid.row(["", "cold p50", &warm, "p95", "p99", ""].map(|head| self.ink.dim(head)));
-        for row in &timing.rows {
-            grid.row(self.timing_row(row, latency));
-        }
-        let heading = format!("where the time goes · {}", scenario.place(request));
-        let mut text = format!("{}\n", self.ink.bold(&lay::cut(&heading, self.width)));
-        grid.lines(self.width - 2).iter().for_each(|line| text += &format!("  {line}\n"));
-        if let Some(comparison) = &timing.comparison {
-            text += &wrapped(&format!("{comparison}; {}", Self::counts(timing)), self.width, 2);
-        }
-        Some(text)
-    }
-
-    /// What the target told of its own time; nothing where it told nothing.
-    fn account(&self, scenario: &ScenarioView, request: &RequestView) -> Option<String> {
-        let rows = &request.account.rows;
-        let mut grid = Grid::new([Align::Left].into_iter().chain([Align::Right; 5]));
-        let warm = format!("{} p50", request.timing.warm_name);
-        grid.row(["", "cold p50", &warm, "p95", "p99", "n"].map(|head| self.ink.dim(head)));
-        for row in rows {
-            grid.row(self.account_row(row));
-        }
-        let heading = format!("the target's own account · {}", scenario.place(request));
-        let mut text = format!("{}\n", self.ink.bold(&lay::cut(&heading, self.width)));
-        grid.lines(self.width - 2).iter().for_each(|line| text += &format!("  {line}\n"));
-        text += &self.dimmed(&wrapped(ACCOUNT_NOTE, self.width, 2));
-        (!rows.is_empty()).then_some(text)
-    }
-
-    fn account_row(&self, row: &AccountRow) -> [String; 6] {
-        const NAME: usize = 28;
-        let name = lay::cut(&row.name, NAME);
-        [
-            if row.is_ours { self.ink.dim(&name) } else { name },
-            words::time(row.cold.p50),
-            words::time(row.warm.p50),
-            words::time(row.warm.p95),
-            words::time(row.warm.p99),
-            words::count(row.warm.n),
-        ]
     }
 
     /// Under which conditions the figures came about: the prober's own health, and addresses where there were several.
@@ -220,35 +164,16 @@ impl Page {
         lines.lines().map(|line| self.ink.dim(line) + "\n").collect()
     }
 
-    fn counts(timing: &Timing) -> String {
-        let n = |quantiles: fn(&TimingRow) -> Quantiles| {
-            words::count(timing.latency().map_or(0, |row| quantiles(row).n))
-        };
-        format!("n {} cold, {} {}", n(|row| row.cold), n(|row| row.warm), timing.warm_name)
-    }
-
-    fn timing_row(&self, row: &TimingRow, latency: &TimingRow) -> [String; 6] {
-        let name = format!("{}{}", "  ".repeat(row.depth), label(row.dimension));
-        [
-            if row.dimension == Dimension::Latency { self.ink.bold(&name) } else { name },
-            words::time(row.cold.p50),
-            words::time(row.warm.p50),
-            words::time(row.warm.p95),
-            words::time(row.warm.p99),
-            self.ink.dim(&beside(row, latency)),
-        ]
-    }
-
-    /// The failures with their evidence; nothing where there are none.
+    /// The failures with their evidence, then what was left out, then tries; nothing where there are none.
     fn failures(&self, model: &Model) -> Option<String> {
         let mut text = String::new();
-        for (scenario, request) in model.requests().filter(|(_, request)| !request.failures.is_empty()) {
-            let word =
-                if request.failures.iter().all(|row| row.is_left_out) { "left out" } else { "failures" };
-            let heading = format!("{word} · {}", scenario.place(request));
-            text += &format!("{}\n", self.ink.bold(&lay::cut(&heading, self.width)));
-            for failure in &request.failures {
-                text += &wrapped(&evidence(failure), self.width, 2);
+        for (role, word) in [(Role::Failure, "failures"), (Role::LeftOut, "left out"), (Role::Try, "tries")] {
+            for (scenario, request, failures) in model.failing(role) {
+                let heading = format!("{word} · {}", scenario.place(request));
+                text += &format!("{}\n", self.ink.bold(&lay::cut(&heading, self.width)));
+                for row in failures {
+                    text += &wrapped(&evidence(row), self.width, 2);
+                }
             }
         }
         (!text.is_empty()).then_some(text)
@@ -273,39 +198,15 @@ impl Page {
     }
 }
 
-fn figures(scenario: &ScenarioView, request: &RequestView) -> [String; 7] {
-    let latency = request.latency;
-    let times = [latency.p50, latency.p95, latency.p99, latency.max].map(words::time);
-    let [p50, p95, p99, max] = times;
-    [row_name(scenario, request), words::count(request.n), p50, p95, p99, max, request.errors()]
-}
-
 /// A hop stands below its request, a little to the right.
 fn row_name(scenario: &ScenarioView, request: &RequestView) -> String {
     let name = request.row_name(scenario.place(request));
     if request.hop.is_some() { format!("  {name}") } else { name }
 }
 
-fn no_budget(request: &RequestView) -> [String; 3] {
-    let words = if request.hop.is_some() { "not judged" } else { "none" };
-    [words.to_owned(), String::new(), String::new()]
-}
-
-/// A bar as long as the part's share of the median latency, or how few exchanges entered the part.
-fn beside(row: &TimingRow, latency: &TimingRow) -> String {
-    const LONGEST: f64 = 20.0;
-    if row.warm.n < latency.warm.n {
-        return if row.warm.n == 0 {
-            "only cold".to_owned()
-        } else {
-            format!("in {} of {}", row.warm.n, latency.warm.n)
-        };
-    }
-    let (Some(part), Some(whole)) = (row.warm.p50, latency.warm.p50) else { return String::new() };
-    let share = (part.as_secs_f64() / whole.as_secs_f64().max(1e-9)).min(1.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 20")]
-    let length = (share * LONGEST).round() as usize;
-    "━".repeat(length)
+fn no_budget(shape: Shape, request: &RequestView) -> [String; 3] {
+    let [budget, came_to] = shape.no_budget(request).map(str::to_owned);
+    [budget, came_to, String::new()]
 }
 
 fn evidence(failure: &FailureRow) -> String {

@@ -1,19 +1,32 @@
 //! The report as markdown: for a comment on a pull request, or an entry in a log.
 
+mod checks;
+
 use crate::record::Decision;
 
 use super::model::{
-    ACCOUNT_NOTE, AccountRow, Fact, Model, ProberView, RequestView, ScenarioView, TimingRow, label,
+    ACCOUNT_NOTE, AccountRow, Fact, Model, ProberView, RequestView, Role, ScenarioView, Shape, TimingRow,
+    label,
 };
+use super::words::Piece;
 use super::{plot, words};
 
 /// The report as markdown; it shows the plots by their file names beside it.
 pub fn markdown(model: &Model) -> String {
-    let mut parts = vec![caveats(model), verdict(model), gate(model), findings(model), requests(model)];
+    let mut parts = vec![caveats(model), verdict(model)];
+    parts.extend(match model.shape() {
+        Shape::Load => [gate(model), findings(model), requests(model)],
+        Shape::Checks => [checks::gate(model), findings(model), String::new()],
+    });
+    parts.push(checks::timing(model));
     for (scenario, request) in model.requests() {
         parts.extend([timing(scenario, request), account(scenario, request)]);
     }
-    parts.push(failures(model));
+    parts.extend([
+        failures(model, Role::Failure, "Failures"),
+        failures(model, Role::LeftOut, "Left out"),
+        failures(model, Role::Try, "Tries"),
+    ]);
     parts.push(pictures(model));
     parts.extend(model.scenarios.iter().map(plan));
     parts.extend(model.prober.as_ref().map(prober));
@@ -28,7 +41,7 @@ fn caveats(model: &Model) -> String {
     let lines = model
         .caveats
         .iter()
-        .map(|caveat| format!("> **{}**: {}  \n", escaped(&caveat.scenario), escaped(&caveat.what)));
+        .map(|caveat| format!("> **{}**: {}  \n", escaped(&caveat.scenario), prose(&caveat.what)));
     let lines: String = lines.collect();
     if lines.is_empty() { lines } else { format!("> [!WARNING]\n{lines}") }
 }
@@ -40,7 +53,7 @@ fn verdict(model: &Model) -> String {
         sign(model.decision),
         word(model.decision),
         escaped(&model.title),
-        escaped(&model.headline),
+        prose(&model.headline),
         escaped(&model.subtitle),
         sharing.unwrap_or_default(),
     )
@@ -67,7 +80,7 @@ fn gate(model: &Model) -> String {
             [format!("{place} · {metric}"), target.to_owned(), row.actual_with_interval(), status]
         })
     });
-    table(["Metric", "Target", "Actual (90 % interval)", "Status"], rows)
+    table(&["Metric", "Target", "Actual (90 % interval)", "Status"], rows)
 }
 
 /// The measure of a budget and its limit: `p95` and `< 300ms`.
@@ -81,9 +94,9 @@ fn findings(model: &Model) -> String {
     }
     let mut text = "### What to do next\n\n".to_owned();
     for finding in &model.findings {
-        text += &format!("- **{}**: {}", escaped(&finding.place), escaped(&finding.what));
+        text += &format!("- **{}**: {}", escaped(&finding.place), prose(&finding.what));
         if !finding.next.is_empty() {
-            text += &format!(" → {}", escaped(&finding.next));
+            text += &format!(" → {}", prose(&finding.next));
         }
         text.push('\n');
     }
@@ -100,18 +113,18 @@ fn requests(model: &Model) -> String {
     });
     format!(
         "### Latency of the ok exchanges\n\n{}",
-        table(["Scenario · request", "n", "p50", "p95", "p99", "max", "errors"], rows)
+        table(&["Scenario · request", "n", "p50", "p95", "p99", "max", "errors"], rows)
     )
 }
 
 fn timing(scenario: &ScenarioView, request: &RequestView) -> String {
     let timing = &request.timing;
-    if timing.rows.is_empty() {
+    if timing.rows.is_empty() || scenario.is_single {
         return String::new();
     }
     let warm = |quantile: &str| format!("{} {quantile}", timing.warm_name);
     let heads = ["", "cold n", "cold p50", &warm("n"), &warm("p50"), &warm("p95"), &warm("p99")];
-    let table = table(heads, timing.rows.iter().map(timing_row));
+    let table = table(&heads, timing.rows.iter().map(timing_row));
     let comparison =
         timing.comparison.as_ref().map(|text| format!("\n{}\n", escaped(text))).unwrap_or_default();
     format!("### Where the time goes: {}\n\n{table}{comparison}", escaped(&scenario.place(request)))
@@ -120,21 +133,28 @@ fn timing(scenario: &ScenarioView, request: &RequestView) -> String {
 /// What the target told of its own time.
 fn account(scenario: &ScenarioView, request: &RequestView) -> String {
     let rows = &request.account.rows;
-    if rows.is_empty() {
+    if !scenario.tells_account_of(request) {
         return String::new();
+    }
+    let heading = format!("### The target's own account: {}", escaped(&scenario.place(request)));
+    if scenario.is_single {
+        let table = table(&["", "took"], rows.iter().map(|row| [metric(row), words::time(row.warm.max)]));
+        return format!("{heading}\n\n{table}\n{ACCOUNT_NOTE}\n");
     }
     let warm = |quantile: &str| format!("{} {quantile}", request.timing.warm_name);
     let heads = ["", "cold n", "cold p50", &warm("n"), &warm("p50"), &warm("p95"), &warm("p99")];
-    let table = table(heads, rows.iter().map(account_row));
-    let heading = format!("### The target's own account: {}", escaped(&scenario.place(request)));
+    let table = table(&heads, rows.iter().map(account_row));
     format!("{heading}\n\n{table}\n{ACCOUNT_NOTE}\n")
 }
 
 fn account_row(row: &AccountRow) -> [String; 7] {
-    let name = if row.is_ours { format!("_{}_", row.name) } else { escaped(&row.name) };
     let (cold, warm) = (row.cold, row.warm);
     let [p50, p95, p99] = [warm.p50, warm.p95, warm.p99].map(words::time);
-    [name, words::count(cold.n), words::time(cold.p50), words::count(warm.n), p50, p95, p99]
+    [metric(row), words::count(cold.n), words::time(cold.p50), words::count(warm.n), p50, p95, p99]
+}
+
+fn metric(row: &AccountRow) -> String {
+    if row.is_ours { format!("_{}_", row.name) } else { escaped(&row.name) }
 }
 
 fn prober(prober: &ProberView) -> String {
@@ -153,20 +173,17 @@ fn timing_row(row: &TimingRow) -> [String; 7] {
     ]
 }
 
-fn failures(model: &Model) -> String {
+fn failures(model: &Model, role: Role, heading: &str) -> String {
     let mut text = String::new();
-    for (scenario, request) in model.requests() {
-        for failure in &request.failures {
+    for (scenario, request, failures) in model.failing(role) {
+        for failure in failures {
             let place = escaped(&scenario.place(request));
             let warmup = if failure.in_warmup { " (in the warm-up)" } else { "" };
-            text += &format!(
-                "- {} × {} — {place}{warmup}\n",
-                words::count(failure.count),
-                escaped(&failure.what)
-            );
+            let count = words::count(failure.count);
+            text += &format!("- {count} × {} — {place}{warmup}\n", prose(&failure.what));
         }
     }
-    if text.is_empty() { text } else { format!("### Failures\n\n{text}") }
+    if text.is_empty() { text } else { format!("### {heading}\n\n{text}") }
 }
 
 fn pictures(model: &Model) -> String {
@@ -187,7 +204,7 @@ fn plan(scenario: &ScenarioView) -> String {
         let indent = if request.hop.is_some() { "&emsp;" } else { "" };
         let name = escaped(&request.row_name(request.name.clone()));
         text += &format!("- {indent}{name}: {}\n", code(&request.line));
-        let nested = request.headers.iter().chain(&request.expectations);
+        let nested = request.headers.iter().chain(&request.expectations).chain(&request.terms);
         nested.for_each(|line| text += &format!("  - {}\n", code(line)));
     }
     text
@@ -198,9 +215,9 @@ fn facts(facts: &[Fact]) -> String {
 }
 
 /// A table; the cells must be escaped.
-fn table<const N: usize>(heads: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
-    let mut text = format!("| {} |\n|{}\n", heads.join(" | "), " --- |".repeat(N));
-    rows.for_each(|row| text += &format!("| {} |\n", row.join(" | ")));
+fn table<Row: AsRef<[String]>>(heads: &[&str], rows: impl Iterator<Item = Row>) -> String {
+    let mut text = format!("| {} |\n|{}\n", heads.join(" | "), " --- |".repeat(heads.len()));
+    rows.for_each(|row| text += &format!("| {} |\n", row.as_ref().join(" | ")));
     text
 }
 
@@ -222,6 +239,18 @@ pub(super) fn escaped(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// Text without meaning, but for names in grave accents: they stay code.
+///
+/// Each accent written here stands alone between characters that are none, so that they pair as they were read
+/// (<https://spec.commonmark.org/0.31.2/#code-spans>); no line ends in a text, so that no block ends in a name.
+fn prose(text: &str) -> String {
+    let piece = |piece| match piece {
+        Piece::Plain(text) => escaped(text),
+        Piece::Code(name) => format!("`{name}`"),
+    };
+    words::pieces(text).into_iter().map(piece).collect()
 }
 
 /// Text as code; a grave accent in it becomes a look-alike, for it would end the code.

@@ -1,0 +1,128 @@
+//! What decides what a step comes to beside its request and its expectations, as the scenario writes it.
+
+use std::time::Duration;
+
+use super::expectation::quoted;
+use super::{AskPlan, SqlPlan};
+use crate::expect::Captures;
+use crate::scenario::file::{Poll, Request, Retry};
+use crate::scenario::{Field, When};
+use crate::units;
+
+/// The terms of a step, one key a line. None of them holds a variable: a statement's values are only counted.
+pub(super) fn of(request: &Request, ask: &AskPlan, captures: &Captures) -> Vec<String> {
+    let mut terms = match ask {
+        AskPlan::Sql(sql) => of_statement(sql),
+        AskPlan::Http(_) => Vec::new(),
+    };
+    terms.extend(flag("writes", &request.writes));
+    terms.extend(request.retry.given().map(retry));
+    terms.extend(request.poll.given().map(poll));
+    terms.extend(when("when_absent", &request.when_absent));
+    terms.extend(when("when_unconfigured", &request.when_unconfigured));
+    terms.extend(flag("sensitive", &request.sensitive));
+    terms.extend(captures.0.iter().map(|capture| capture.written.clone()));
+    terms
+}
+
+fn of_statement(sql: &SqlPlan) -> Vec<String> {
+    let database = format!("database = {}", quoted(&sql.database));
+    let values = sql.values.len();
+    let values = (values > 0).then(|| format!("values: {values}"));
+    [database].into_iter().chain(values).collect()
+}
+
+fn retry(retry: &Retry) -> String {
+    let times = retry.times.given().copied().unwrap_or_default();
+    match retry.after.given() {
+        Some(after) => format!("retry = {{ times = {times}, after = {} }}", written(*after)),
+        None => format!("retry = {{ times = {times} }}"),
+    }
+}
+
+fn poll(poll: &Poll) -> String {
+    let [every, within] =
+        [&poll.every, &poll.within].map(|field| written(field.given().copied().unwrap_or_default()));
+    format!("poll = {{ every = {every}, within = {within} }}")
+}
+
+fn written(duration: Duration) -> String {
+    format!("\"{}\"", units::written(duration))
+}
+
+fn when(key: &str, field: &Field<When>) -> Option<String> {
+    let word = match field.given()? {
+        When::Report => "report",
+        When::Accept => "accept",
+    };
+    Some(format!("{key} = \"{word}\""))
+}
+
+fn flag(key: &str, field: &Field<bool>) -> Option<String> {
+    field.given().filter(|given| **given).map(|_| format!("{key} = true"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::{Environment, Overrides, Plan};
+    use crate::scenario::Scenario;
+
+    const SMOKE: &str = r#"
+name = "smoke"
+load = { once = true }
+[target]
+base_url = "http://localhost"
+[databases]
+main = "postgresql://probe:${PASSWORD}@localhost/shop"
+[[request]]
+name = "sign in"
+path = "/session"
+retry = { times = 2, after = "1500ms" }
+sensitive = true
+when_unconfigured = "accept"
+capture = { token = { header = "x-token" }, id = { json = "/id", default = "0" } }
+[[request]]
+name = "row"
+sql = "insert into seen values ($1, $2) returning 1"
+values = ["${PASSWORD}", "${{id}}"]
+writes = true
+poll = { every = "250ms", within = "5s" }
+when_absent = "report"
+[[request]]
+name = "plain"
+path = "/"
+retry = { times = 1 }
+sensitive = false
+"#;
+
+    #[test]
+    fn what_decides_a_step_is_told_as_it_is_written_and_without_values() {
+        let scenario = Scenario::parse("smoke.toml", SMOKE).unwrap();
+        let environment = Environment::new([("PASSWORD".to_owned(), "hunter2-hunter2".to_owned())]);
+        let (plan, _) = Plan::resolve(&[scenario], &environment, &Overrides::default()).unwrap();
+        let requests = &plan.scenarios[0].shown.requests;
+        let terms = |name: &str| requests.iter().find(|request| request.name == name).unwrap().terms.clone();
+        assert_eq!(
+            terms("sign in"),
+            [
+                r#"retry = { times = 2, after = "1s 500ms" }"#,
+                r#"when_unconfigured = "accept""#,
+                "sensitive = true",
+                r#"capture.token = header "x-token""#,
+                r#"capture.id = json "/id""#,
+            ]
+        );
+        assert_eq!(
+            terms("row"),
+            [
+                r#"database = "main""#,
+                "values: 2",
+                "writes = true",
+                r#"poll = { every = "250ms", within = "5s" }"#,
+                r#"when_absent = "report""#,
+            ]
+        );
+        assert_eq!(terms("plain"), ["retry = { times = 1 }"]);
+        assert!(terms("row, each try").is_empty());
+    }
+}

@@ -1,0 +1,121 @@
+//! Where the time goes, as measured here and as the target tells it.
+
+use super::lay::{self, Align, Grid, wrapped};
+use super::{Page, words};
+use crate::record::Dimension;
+use crate::report::model::{
+    ACCOUNT_NOTE, AccountRow, Quantiles, RequestView, ScenarioView, Timing, TimingRow, label,
+};
+
+impl Page {
+    /// Where the time of a request goes, cold against warm; nothing where nothing was measured, or where several steps were
+    /// carried out once.
+    pub(super) fn timing(&self, scenario: &ScenarioView, request: &RequestView) -> Option<String> {
+        let timing = &request.timing;
+        let latency = timing.latency().filter(|_| !scenario.is_list_of_checks())?;
+        let heading = format!("where the time goes · {}", scenario.place(request));
+        let grid =
+            if scenario.is_single { self.parts_of_one(timing, latency) } else { self.parts(timing, latency) };
+        let mut text = self.headed(&heading, &grid);
+        if let Some(comparison) = &timing.comparison {
+            text += &wrapped(&format!("{comparison}; {}", counts(timing)), self.width, 2);
+        }
+        Some(text)
+    }
+
+    fn parts(&self, timing: &Timing, latency: &TimingRow) -> Grid {
+        let mut grid =
+            Grid::new([Align::Left, Align::Right, Align::Right, Align::Right, Align::Right, Align::Left]);
+        let warm = format!("{} p50", timing.warm_name);
+        grid.row(["", "cold p50", &warm, "p95", "p99", ""].map(|head| self.ink.dim(head)));
+        for row in &timing.rows {
+            let [p50, p95, p99] = [row.warm.p50, row.warm.p95, row.warm.p99].map(words::time);
+            let beside = self.ink.dim(&beside(row, latency));
+            grid.row([self.part(row), words::time(row.cold.p50), p50, p95, p99, beside]);
+        }
+        grid
+    }
+
+    /// The parts of what was carried out once: there is one figure of each.
+    fn parts_of_one(&self, timing: &Timing, latency: &TimingRow) -> Grid {
+        let mut grid = Grid::new([Align::Left, Align::Right, Align::Left]);
+        for row in &timing.rows {
+            grid.row([self.part(row), words::time(row.warm.max), self.ink.dim(&beside(row, latency))]);
+        }
+        grid
+    }
+
+    fn part(&self, row: &TimingRow) -> String {
+        let name = format!("{}{}", "  ".repeat(row.depth), label(row.dimension));
+        if row.dimension == Dimension::Latency { self.ink.bold(&name) } else { name }
+    }
+
+    /// What the target told of its own time; nothing where it told nothing.
+    pub(super) fn account(&self, scenario: &ScenarioView, request: &RequestView) -> Option<String> {
+        if !scenario.tells_account_of(request) {
+            return None;
+        }
+        let rows = &request.account.rows;
+        let mut grid = Grid::new([Align::Left].into_iter().chain([Align::Right; 5]));
+        if scenario.is_single {
+            for row in rows {
+                grid.row([self.metric(row), words::time(row.warm.max)]);
+            }
+        } else {
+            let warm = format!("{} p50", request.timing.warm_name);
+            grid.row(["", "cold p50", &warm, "p95", "p99", "n"].map(|head| self.ink.dim(head)));
+            for row in rows {
+                grid.row(self.account_row(row));
+            }
+        }
+        let heading = format!("the target's own account · {}", scenario.place(request));
+        Some(self.headed(&heading, &grid) + &self.dimmed(&wrapped(ACCOUNT_NOTE, self.width, 2)))
+    }
+
+    fn account_row(&self, row: &AccountRow) -> [String; 6] {
+        [
+            self.metric(row),
+            words::time(row.cold.p50),
+            words::time(row.warm.p50),
+            words::time(row.warm.p95),
+            words::time(row.warm.p99),
+            words::count(row.warm.n),
+        ]
+    }
+
+    fn metric(&self, row: &AccountRow) -> String {
+        const NAME: usize = 28;
+        let name = lay::cut(&row.name, NAME);
+        if row.is_ours { self.ink.dim(&name) } else { name }
+    }
+
+    fn headed(&self, heading: &str, grid: &Grid) -> String {
+        let heading = self.ink.bold(&lay::cut(heading, self.width));
+        let lines = grid.lines(self.width - 2);
+        format!("{heading}\n{}", lines.iter().map(|line| format!("  {line}\n")).collect::<String>())
+    }
+}
+
+fn counts(timing: &Timing) -> String {
+    let n = |quantiles: fn(&TimingRow) -> Quantiles| {
+        words::count(timing.latency().map_or(0, |row| quantiles(row).n))
+    };
+    format!("n {} cold, {} {}", n(|row| row.cold), n(|row| row.warm), timing.warm_name)
+}
+
+/// A bar as long as the part's share of the median latency, or how few exchanges entered the part.
+fn beside(row: &TimingRow, latency: &TimingRow) -> String {
+    const LONGEST: f64 = 20.0;
+    if row.warm.n < latency.warm.n {
+        return if row.warm.n == 0 {
+            "only cold".to_owned()
+        } else {
+            format!("in {} of {}", row.warm.n, latency.warm.n)
+        };
+    }
+    let (Some(part), Some(whole)) = (row.warm.p50, latency.warm.p50) else { return String::new() };
+    let share = (part.as_secs_f64() / whole.as_secs_f64().max(1e-9)).min(1.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 20")]
+    let length = (share * LONGEST).round() as usize;
+    "━".repeat(length)
+}

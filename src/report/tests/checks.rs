@@ -1,0 +1,157 @@
+//! What a report of a list of checks shows, and what it does not: steps carried out once have no distribution.
+
+use super::failing;
+use crate::record::{Decision, Evidence, Failure, RunRecord};
+use crate::report::fixture::{self, Script};
+use crate::report::{Model, html, markdown, terminal};
+
+fn model(alter: impl FnOnce(&mut RunRecord)) -> Model {
+    let (mut record, intervals) = fixture::smoke();
+    alter(&mut record);
+    Model::new(&record, &intervals)
+}
+
+/// The report in every form, of the text formats.
+fn every_form(model: &Model) -> [String; 3] {
+    [terminal(model, 140, false), markdown(model), html(model)]
+}
+
+#[test]
+fn a_terminal_shows_what_each_step_took_once() {
+    insta::assert_snapshot!(terminal(&model(|_| ()), 140, false));
+}
+
+#[test]
+fn a_narrow_terminal_shows_a_block_for_each_step() {
+    insta::assert_snapshot!(terminal(&model(|_| ()), 60, false));
+}
+
+#[test]
+fn markdown_has_one_table_of_steps_and_the_terms_of_each() {
+    insta::assert_snapshot!(markdown(&model(|_| ())));
+}
+
+#[test]
+fn a_page_has_one_table_of_steps() {
+    let page = html(&model(|_| ()));
+    let table = &page[page.find("<h2>Budgets").unwrap()..page.find("<h2>Plots").unwrap()];
+    insta::assert_snapshot!(table.replace("><", ">\n<"));
+}
+
+#[test]
+fn no_form_speaks_of_quantiles_intervals_or_warm_ups_of_one_exchange() {
+    for text in every_form(&model(|_| ())) {
+        let text = text.to_lowercase();
+        for part in ["cold p50", "cold n", "p95", "99 %", "90 %", "interval)", "exact binomial"] {
+            assert!(!text.contains(part), "{part}: {text}");
+        }
+        assert!(text.contains("took"), "{text}");
+    }
+}
+
+#[test]
+fn an_interval_that_a_check_has_is_told_with_the_rule_it_comes_from() {
+    let model = model(|record| {
+        let (of_a_load, _) = fixture::run(&[Script::default()]);
+        let with_interval = &of_a_load.verdict.scenarios[0].budgets[0];
+        let budget = &mut record.verdict.scenarios[0].budgets[1];
+        (budget.allowed, budget.interval) = (with_interval.allowed, with_interval.interval);
+    });
+    for text in every_form(&model) {
+        assert!(text.contains("interval)"), "{text}");
+    }
+    assert!(markdown(&model).contains("exact binomial") && html(&model).contains("exact binomial"));
+}
+
+#[test]
+fn a_load_beside_checks_keeps_the_table_of_loads() {
+    let (mut record, intervals) = fixture::smoke();
+    let (load, _) = fixture::run(&[Script::default()]);
+    record.plan.extend(load.plan);
+    record.measurement.scenarios.extend(load.measurement.scenarios);
+    record.verdict.scenarios.extend(load.verdict.scenarios);
+    for text in every_form(&Model::new(&record, &intervals)) {
+        assert!(text.contains("p99") && text.contains("interval)"), "{text}");
+    }
+}
+
+#[test]
+fn a_load_that_was_cut_off_before_its_second_arrival_is_no_list_of_checks() {
+    let (mut record, intervals) = fixture::smoke();
+    record.measurement.scenarios[0].planned = Some(800);
+    for text in every_form(&Model::new(&record, &intervals)) {
+        assert!(text.contains("p99"), "{text}");
+    }
+}
+
+#[test]
+fn a_pass_has_no_failures_but_names_what_was_left_out_and_tried_again() {
+    let model = model(|_| ());
+    let named =
+        "2 steps were left out, which they accept: old list (absent), partner's list (not configured)";
+    assert!(model.headline.ends_with(named), "{}", model.headline);
+    for text in every_form(&model) {
+        let text = text.to_lowercase();
+        assert!(!text.contains("failures"), "{text}");
+        assert!(text.contains("left out") && text.contains("tries"), "{text}");
+    }
+    let text = markdown(&model);
+    let order = ["### Left out", "404 Not Found", "### Tries", "3 × unexpected answer", "### Plots"];
+    let places: Vec<usize> = order.iter().map(|part| text.find(part).unwrap()).collect();
+    assert!(places.is_sorted(), "{places:?}");
+}
+
+#[test]
+fn many_steps_that_were_left_out_are_counted_and_not_named() {
+    let model = model(|record| {
+        let (plan, measured) = (&mut record.plan[0], &mut record.measurement.scenarios[0]);
+        for at in 0..3 {
+            plan.requests.push(plan.requests[4].clone());
+            measured.requests.push(measured.requests[4].clone());
+            let name = format!("partner {at}");
+            plan.requests.last_mut().unwrap().name.clone_from(&name);
+            measured.requests.last_mut().unwrap().name = name;
+        }
+    });
+    assert!(model.headline.ends_with("; 5 steps were left out, which they accept"), "{}", model.headline);
+}
+
+#[test]
+fn the_tries_of_a_step_that_failed_are_failures() {
+    let model = model(|record| {
+        let step = &mut record.measurement.scenarios[0].requests[1].measured;
+        (step.tally.ok, step.series) = (0, crate::record::Series::default());
+        step.tally.failures.insert(Failure::Unexpected, 1);
+        step.evidence.add(Evidence {
+            failure: Failure::Unexpected,
+            phase: None,
+            expected: "json.\"/state\" = \"done\"".to_owned(),
+            seen: "\"pending\"".to_owned(),
+            count: 1,
+        });
+        record.verdict.decision = Decision::Fail;
+    });
+    let text = markdown(&model);
+    let failures = &text[text.find("### Failures").unwrap()..text.find("### Left out").unwrap()];
+    assert!(failures.contains("- 3 × ") && failures.contains("row arrives, each try"), "{failures}");
+    assert!(!text.contains("### Tries"), "{text}");
+}
+
+#[test]
+fn names_between_grave_accents_are_code_where_that_can_be_shown() {
+    let model = model(|_| ());
+    assert!(markdown(&model).contains("not configured: variable `PARTNER_URL` is not set"));
+    assert!(html(&model).contains("variable <code>PARTNER_URL</code> is not set"));
+    let (record, intervals) = fixture::saying("`<img>` and `a``<b>``c` `");
+    let hostile = Model::new(&record, &intervals);
+    assert!(!html(&hostile).contains("<img>") && !html(&hostile).contains("<b>"));
+}
+
+#[test]
+fn the_terms_of_a_step_stand_with_its_plan() {
+    let model = model(|_| ());
+    assert!(markdown(&model).contains("  - `poll = { every = \"250ms\", within = \"5s\" }`\n"));
+    let page = html(&model);
+    assert!(page.contains("On these terms") && page.contains("<code>values: 2</code>"), "{page}");
+    assert!(!html(&failing()).contains("On these terms"));
+}
