@@ -186,6 +186,9 @@ impl Fared {
 impl Refusal {
     fn of(error: &PgError, phase: Dimension) -> Self {
         let failure = failure(error.trouble);
+        // A function that is there for other types alone is told of as one that is not there.
+        let is_of_types =
+            error.is_absent() && error.state.as_deref() == Some("42883") && error.said.contains("text");
         let seen = format!("{} {}: {}", error.at, error.trouble.what(), error.said);
         Self {
             failed: Box::new(Failed {
@@ -193,6 +196,7 @@ impl Refusal {
                 phase: failure.is_without_answer().then_some(phase),
                 expected: String::new(),
                 seen,
+                next: Some(if is_of_types { OTHER_TYPE } else { remedy(error.trouble) }),
             }),
             is_absence: error.is_absent(),
             is_denial: phase == Dimension::FirstByte && error.is_denied(),
@@ -201,15 +205,20 @@ impl Refusal {
 
     fn late(phase: Dimension, limit: Duration) -> Self {
         let seen = format!("no answer of the database within {}", show(limit));
-        let failed = Box::new(Failed::in_phase(Failure::TimedOut, phase, seen));
+        let trouble = if phase == Dimension::Connect { Trouble::TimedOut } else { Trouble::GivenUp };
+        let failed = Failed::in_phase(Failure::TimedOut, phase, seen);
+        let failed = Box::new(Failed { next: Some(remedy(trouble)), ..failed });
         Self { failed, is_absence: false, is_denial: false }
     }
 }
 
 /// Whether the trouble is the statement's own, and the session as good as before.
 fn is_of_statement(trouble: Trouble) -> bool {
-    use Trouble::{Absent, Denied, GivenUp, NoReturning, ReadOnly, ReadsOnly, Statement, TooMuch};
-    matches!(trouble, Absent | Denied | GivenUp | NoReturning | ReadOnly | ReadsOnly | Statement | TooMuch)
+    use Trouble::{Absent, Denied, GivenUp, NoReturning, NotText, ReadOnly, ReadsOnly, Statement, TooMuch};
+    matches!(
+        trouble,
+        Absent | Denied | GivenUp | NoReturning | NotText | ReadOnly | ReadsOnly | Statement | TooMuch
+    )
 }
 
 /// What trouble with a database is as a failure.
@@ -220,11 +229,34 @@ fn failure(trouble: Trouble) -> Failure {
         Trouble::OwnLimits => Failure::Prober,
         Trouble::TimedOut | Trouble::TooSlow | Trouble::GivenUp => Failure::TimedOut,
         Trouble::Lost => Failure::Closed,
-        Trouble::Tls => Failure::Tls,
+        Trouble::Tls | Trouble::NoTls => Failure::Tls,
         Trouble::Password | Trouble::NotLetIn | Trouble::Tenant | Trouble::NoDatabase | Trouble::TooMany => {
             Failure::Session
         }
         _ => Failure::Query,
+    }
+}
+
+const OTHER_TYPE: &str =
+    "correct the function's name, or the types that it takes: values are bound as text, write `$1::bigint`";
+
+/// What to do about rows that are not the expected ones.
+pub(super) const COMPARE: &str =
+    "carry the statement out once by hand, as the same user, and compare its rows with the expectation";
+
+/// What to do about trouble with a database that a step asks; some of what helps the store is of no help here.
+fn remedy(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::NoSchema | Trouble::Rights | Trouble::Other => {
+            "read what the database said, and carry the statement out once by hand, as the same user"
+        }
+        Trouble::TooSlow => "try again when it has less to do",
+        Trouble::Lost => {
+            "look for crashes, restarts and connection limits of the server and the pooler before it"
+        }
+        Trouble::ReadOnly => "use the URL of the primary server, or end its read-only mode",
+        Trouble::DiskFull => "make room on the server's disk, or enlarge it",
+        other => other.remedy(),
     }
 }
 
