@@ -143,3 +143,12 @@ fn no_answer_is_told_in_the_words_of_a_run_with_what_to_do() {
         ]
     );
 }
+
+#[test]
+fn equal_redirects_are_told_once_with_how_often_they_were() {
+    let mut fetch = redirected("https://shop.example/app?mock=0", "");
+    fetch.hops = vec![fetch.hops[0].clone(); 20];
+    let told = told(LIVE, 800, &fetch);
+    assert_eq!(told[0], "!redirect followed: 302 /app?mock=0 → /app?mock=0 (20 times)");
+    assert!(!told[1].contains("redirect followed"), "{told:?}");
+}
