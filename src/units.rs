@@ -1,5 +1,7 @@
 //! Numbers that never travel without their unit. Durations are `std::time::Duration`.
 
+pub mod near;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;

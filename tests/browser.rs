@@ -102,6 +102,7 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
                 phase: None,
                 expected: next(),
                 seen: next(),
+                next: None,
                 count: 3,
             };
             request.measured.evidence.add(seen);

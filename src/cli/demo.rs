@@ -62,7 +62,7 @@ const TOKEN: &str = "rehearsal";
 
 pub(super) fn demo(args: &Args) -> Result<Exit, Problem> {
     if let Err(error) = understood(&args.target) {
-        return exit::of_clap(&error);
+        return exit::of_clap(&error, None);
     }
     let rehearsal = Rehearsal::start(&args.target)?;
     let signals = Signals::listen()?;

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::builder::{FalseyValueParser, OsStr as Name, Resettable, StyledStr};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command};
 
 /// Commands that share their flags and so their variables: `TOLLGATE_RUNS_DIR` is meant for `run` and for `show`. The
@@ -61,6 +62,26 @@ fn named(arg: Arg, prefix: &str) -> Arg {
 /// What the environment says for a flag of those that commands share, such as `--budget`.
 pub(super) fn variable_of(flag: &str) -> Option<OsString> {
     std::env::var_os(format!("TOLLGATE_{}", upper(flag.trim_start_matches('-'))))
+}
+
+/// The variable that holds the value which clap complains about; `None` where the value was typed.
+pub(super) fn at_fault(mut command: &Command, typed: &[OsString], error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg) else { return None };
+    // A value that may be secret is no part of what is complained about.
+    if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
+        return None;
+    }
+    for word in typed.iter().filter_map(|word| word.to_str()) {
+        command = command.find_subcommand(word).unwrap_or(command);
+    }
+    let long = wrong.strip_prefix("--")?.split([' ', '=', '[']).next()?;
+    let flag = command.get_arguments().find(|arg| arg.get_long() == Some(long))?;
+    let is_typed = |word: &str| {
+        let short = flag.get_short().is_some_and(|short| word.starts_with(&format!("-{short}")));
+        word.split('=').next() == Some(&format!("--{long}")) || short
+    };
+    let is_typed = typed.iter().any(|word| is_typed(&word.to_string_lossy()));
+    flag.get_env().filter(|_| !is_typed).map(|name| name.to_string_lossy().into_owned())
 }
 
 fn upper(name: &str) -> String {

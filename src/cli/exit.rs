@@ -115,11 +115,16 @@ impl From<EngineError> for Problem {
 }
 
 /// Help and version are asked for and end well; anything else clap says is a usage error.
-pub(super) fn of_clap(error: &clap::Error) -> Result<Exit, Problem> {
+///
+/// `variable` is where the value at fault came from, where it was not typed.
+pub(super) fn of_clap(error: &clap::Error, variable: Option<&str>) -> Result<Exit, Problem> {
     if error.use_stderr() {
         let text = error.render();
         let text = if colours_errors() { text.ansi().to_string() } else { text.to_string() };
-        let tip = tips::of(error).map(|tip| format!("\n  tip: {tip}\n")).unwrap_or_default();
+        let of_variable =
+            variable.map(|name| format!("the value is that of the variable `{name}`: correct or unset it"));
+        let tip = of_variable.or_else(|| tips::of(error).map(str::to_owned));
+        let tip = tip.map(|tip| format!("\n  tip: {tip}\n")).unwrap_or_default();
         return Err(Problem::usage(format!("{}{tip}", text.trim_end())));
     }
     match error.print() {

@@ -108,7 +108,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Res
         Ok(cli) => cli,
         Err(error) => {
             log::start(log::Flags::glimpsed(&arguments));
-            let ended = exit::of_clap(&error);
+            let variable = environment::at_fault(&command(), &arguments, &error);
+            let ended = exit::of_clap(&error, variable.as_deref());
             return if is_synthetic_check(&arguments) { ended.map_err(Problem::into_failure) } else { ended };
         }
     };

@@ -116,5 +116,5 @@ impl Chain {
 
 /// A step that was not carried out, or found nothing to judge.
 pub(super) fn lapse(failure: Failure, seen: impl Into<String>) -> Failed {
-    Failed { failure, phase: None, expected: String::new(), seen: seen.into() }
+    Failed { failure, phase: None, expected: String::new(), seen: seen.into(), next: None }
 }

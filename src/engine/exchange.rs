@@ -151,7 +151,7 @@ impl Carrier {
                 let judged = ready.expectations.judge_rows(&rows);
                 let judged = judged.and_then(|()| ready.prepared.captures.take_from_rows(&rows));
                 let kept = judged.map(|captured| keep(flow, ready, captured));
-                (true, kept.err().map(|unmet| Box::new(why(ready, unmet, rows.is_empty()))))
+                (true, kept.err().map(|unmet| Box::new(why_not(ready, unmet, &rows))))
             }
             Err(refusal) => {
                 let answered = !refusal.failed.failure.is_without_answer();
@@ -190,6 +190,13 @@ fn why(ready: &Ready<'_>, broken: Unmet, is_absent: bool) -> Failed {
     failed
 }
 
+/// The same of rows.
+fn why_not(ready: &Ready<'_>, broken: Unmet, rows: &[serde_json::Value]) -> Failed {
+    let failed = why(ready, broken, rows.is_empty());
+    let next = (failed.failure == Failure::Unexpected).then_some(sql::COMPARE);
+    Failed { next, ..failed }
+}
+
 /// What a statement that was refused comes to; `None` where it had to be denied.
 fn refused(ready: &Ready<'_>, refusal: sql::Refusal) -> Option<Box<Failed>> {
     if refusal.is_denial && ready.expectations.want_denial() {
@@ -207,5 +214,5 @@ fn refused(ready: &Ready<'_>, refusal: sql::Refusal) -> Option<Box<Failed>> {
 
 fn unsendable(what: &str) -> Failed {
     let seen = format!("{what} in the redirect cannot be sent in a request");
-    Failed { failure: Failure::Redirected, phase: None, expected: String::new(), seen }
+    Failed { failure: Failure::Redirected, phase: None, expected: String::new(), seen, next: None }
 }

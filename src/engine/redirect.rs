@@ -70,7 +70,7 @@ pub(super) fn next(
     let Some(to) = location(&asked.url, answer) else { return Next::Final };
     let refused = |expected: String, why: &str| {
         let seen = format!("{} redirect to {}{why}", status.as_u16(), shown(&to));
-        Next::Refused(Failed { failure: Failure::Redirected, phase: None, expected, seen })
+        Next::Refused(Failed { failure: Failure::Redirected, phase: None, expected, seen, next: None })
     };
     if followed >= limit {
         return refused(format!("redirects = {limit}"), "");

@@ -198,6 +198,7 @@ impl Refusal {
                 phase: failure.is_without_answer().then_some(phase),
                 expected: String::new(),
                 seen,
+                next: Some(remedy(error.trouble)),
             }),
             is_absence: error.is_absent(),
             is_denial: phase == Dimension::FirstByte && error.is_denied(),
@@ -206,15 +207,20 @@ impl Refusal {
 
     fn late(phase: Dimension, limit: Duration) -> Self {
         let seen = format!("no answer of the database within {}", show(limit));
-        let failed = Box::new(Failed::in_phase(Failure::TimedOut, phase, seen));
+        let trouble = if phase == Dimension::Connect { Trouble::TimedOut } else { Trouble::GivenUp };
+        let failed = Failed::in_phase(Failure::TimedOut, phase, seen);
+        let failed = Box::new(Failed { next: Some(remedy(trouble)), ..failed });
         Self { failed, unquoted: None, is_absence: false, is_denial: false }
     }
 }
 
 /// Whether the trouble is the statement's own, and the session as good as before.
 fn is_of_statement(trouble: Trouble) -> bool {
-    use Trouble::{Absent, Denied, GivenUp, NoReturning, ReadOnly, ReadsOnly, Statement, TooMuch};
-    matches!(trouble, Absent | Denied | GivenUp | NoReturning | ReadOnly | ReadsOnly | Statement | TooMuch)
+    use Trouble::{Absent, Denied, GivenUp, NoReturning, NotText, ReadOnly, ReadsOnly, Statement, TooMuch};
+    matches!(
+        trouble,
+        Absent | Denied | GivenUp | NoReturning | NotText | ReadOnly | ReadsOnly | Statement | TooMuch
+    )
 }
 
 /// What trouble with a database is as a failure.
@@ -225,11 +231,31 @@ fn failure(trouble: Trouble) -> Failure {
         Trouble::OwnLimits => Failure::Prober,
         Trouble::TimedOut | Trouble::TooSlow | Trouble::GivenUp => Failure::TimedOut,
         Trouble::Lost => Failure::Closed,
-        Trouble::Tls => Failure::Tls,
+        Trouble::Tls | Trouble::NoTls => Failure::Tls,
         Trouble::Password | Trouble::NotLetIn | Trouble::Tenant | Trouble::NoDatabase | Trouble::TooMany => {
             Failure::Session
         }
         _ => Failure::Query,
+    }
+}
+
+/// What to do about rows that are not the expected ones.
+pub(super) const COMPARE: &str =
+    "carry the statement out once by hand, as the same user, and compare its rows with the expectation";
+
+/// What to do about trouble with a database that a step asks; some of what helps the store is of no help here.
+fn remedy(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::NoSchema | Trouble::Rights | Trouble::Other => {
+            "read what the database said, and carry the statement out once by hand, as the same user"
+        }
+        Trouble::TooSlow => "try again when it has less to do",
+        Trouble::Lost => {
+            "look for crashes, restarts and connection limits of the server and the pooler before it"
+        }
+        Trouble::ReadOnly => "use the URL of the primary server, or end its read-only mode",
+        Trouble::DiskFull => "make room on the server's disk, or enlarge it",
+        other => other.remedy(),
     }
 }
 

@@ -16,8 +16,11 @@ const LONGEST_VALUE: usize = 60;
 /// Room for `; and 1,234,567,890 more`.
 const REST: usize = 25;
 
-/// How many rows there are and, unless the answer is sensitive, which: the columns of each by name, where there are
-/// several.
+/// What Postgres calls a column that has no name.
+const NAMELESS: &str = "?column?";
+
+/// How many rows there are and, unless the answer is sensitive, which: the columns of each by name. A column that stands alone is
+/// named once, before all rows.
 pub(super) fn seen(rows: &[Value], is_sensitive: bool) -> String {
     let mut said = match rows.len() {
         0 => return "no rows".to_owned(),
@@ -26,6 +29,9 @@ pub(super) fn seen(rows: &[Value], is_sensitive: bool) -> String {
     };
     if is_sensitive {
         return said;
+    }
+    if let Some(column) = only_column(rows) {
+        said.extend([", ", column]);
     }
     let mut named = 0;
     for row in rows.iter().map(line) {
@@ -43,6 +49,12 @@ pub(super) fn seen(rows: &[Value], is_sensitive: bool) -> String {
         let _ = write!(said, "; and {} more", seen::grouped(rows.len() - named));
     }
     said
+}
+
+/// The name of the column that rows have, where they have one alone.
+fn only_column(rows: &[Value]) -> Option<&str> {
+    let (name, _) = rows.first()?.as_object().filter(|columns| columns.len() == 1)?.iter().next()?;
+    (name != NAMELESS && length(name) <= LONGEST_VALUE).then_some(name)
 }
 
 fn length(text: &str) -> usize {
@@ -89,11 +101,22 @@ mod tests {
     }
 
     #[test]
+    fn a_column_that_stands_alone_is_named_before_the_rows() {
+        let rows = json!([{ "missing": "anon" }, { "missing": "authenticated" }]);
+        assert_eq!(said(&rows), "2 rows, missing: anon; authenticated");
+        assert_eq!(said(&json!([{ "?column?": 1 }])), "1 row: 1");
+        assert_eq!(
+            said(&json!([{ "missing": "x".repeat(60) }])),
+            format!("1 row, missing: {}", "x".repeat(60))
+        );
+    }
+
+    #[test]
     fn of_many_rows_the_first_are_named_and_the_rest_are_counted() {
         let rows: Vec<Value> =
             (0..1_234).map(|n| json!({ "table": format!("public.table_{n:04}") })).collect();
         let said = seen(&rows, false);
-        assert!(said.starts_with("1,234 rows: public.table_0000; public.table_0001; "), "{said}");
+        assert!(said.starts_with("1,234 rows, table: public.table_0000; public.table_0001; "), "{said}");
         assert!(said.ends_with("; public.table_0005; and 1,228 more"), "{said}");
     }
 

@@ -33,6 +33,10 @@ pub(super) fn resolve(scenario: &Scenario, request: &Request, filler: &mut Fille
         return Some(Body { bytes: Bytes::from(text.value), is_json: false, live });
     }
     if let Some((place, json)) = request.body_json.placed() {
+        if json.is_json_as_text() {
+            let problem = "`body_json` is a text that holds JSON: it is sent as a JSON string, in quotes";
+            filler.doubt(&place.value, problem, "write it as a table or a list of TOML, or use `body`");
+        }
         let (value, _) = filler.fill_live_json(&place.value, json)?;
         let (bytes, live) = match value.fixed() {
             Some(fixed) => (Bytes::from(fixed.to_string()), None),

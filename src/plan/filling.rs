@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::secrets;
 use super::Environment;
 use super::live::{LiveJson, LiveText, Values};
+use super::secrets;
 use crate::scenario::{Complaint, JsonTemplate, Part, Span, Template};
+use crate::units::near::nearest;
 
 /// What stands for a missing variable while checking.
 const PLACEHOLDER: &str = "placeholder";
@@ -34,7 +35,11 @@ pub(super) struct Filler<'a> {
     missing: BTreeSet<String>,
     /// The live values that the step at hand may use.
     known: BTreeSet<String>,
-    /// Whether the step at hand may lack a variable, and what it lacks first.
+    /// All values that steps capture, each with its step.
+    captured: Vec<(String, String)>,
+    /// The step at hand.
+    step: Option<String>,
+    /// Whether it may lack a variable, and what it lacks first.
     may_lack: bool,
     lacks: Option<String>,
     /// What is wrong.
@@ -52,6 +57,8 @@ impl<'a> Filler<'a> {
             public,
             missing: BTreeSet::new(),
             known: BTreeSet::from([Values::UUID.to_owned()]),
+            captured: Vec::new(),
+            step: None,
             may_lack: false,
             lacks: None,
             complaints: Vec::new(),
@@ -65,13 +72,20 @@ impl<'a> Filler<'a> {
         self.known.extend(names.into_iter().map(str::to_owned));
     }
 
-    /// Begins a step that is left out where it lacks a variable.
-    pub(super) fn forgive(&mut self) {
-        self.may_lack = true;
+    /// Tells of the values that steps capture, each with its step, whether or not they are known yet.
+    pub(super) fn foresee(&mut self, captured: Vec<(String, String)>) {
+        self.captured = captured;
+    }
+
+    /// Begins a step, which is left out where it lacks a variable that it may lack.
+    pub(super) fn begin(&mut self, step: &str, may_lack: bool) {
+        self.step = Some(step.to_owned());
+        self.may_lack = may_lack;
     }
 
     /// Ends the step; what it lacks, where it may lack something: ``variable `X` is not set``.
-    pub(super) fn forgiven(&mut self) -> Option<String> {
+    pub(super) fn end(&mut self) -> Option<String> {
+        self.step = None;
         self.may_lack = false;
         self.lacks.take()
     }
@@ -176,10 +190,27 @@ impl<'a> Filler<'a> {
         if self.known.contains(name) {
             return true;
         }
-        let known: Vec<_> = self.known.iter().map(|name| format!("`${{{{{name}}}}}`")).collect();
-        let remedy = format!("capture it in an earlier step; known here: {}", known.join(", "));
+        let remedy = self.instead_of(name);
         self.complain::<()>(at, format!("no earlier step captures `{name}`"), remedy);
         false
+    }
+
+    /// What to write, or to put elsewhere, where a live value is not known.
+    fn instead_of(&self, name: &str) -> String {
+        if let Some((_, step)) = self.captured.iter().find(|(captured, _)| captured == name) {
+            return if self.step.as_ref() == Some(step) {
+                "this step captures it itself, and later ones know it: capture it in an earlier step"
+                    .to_owned()
+            } else {
+                format!("step `{step}` captures it later: put that step first")
+            };
+        }
+        let known: Vec<&str> = self.known.iter().map(String::as_str).collect();
+        if let Some(near) = nearest(name, &known) {
+            return format!("did you mean `{near}`?");
+        }
+        let known: Vec<_> = known.iter().map(|name| format!("`${{{{{name}}}}}`")).collect();
+        format!("capture it in an earlier step; known here: {}", known.join(", "))
     }
 
     /// Doubts a text with the name of a live value in two braces, but without the dollar sign before them.
@@ -243,7 +274,11 @@ impl<'a> Filler<'a> {
         let remedy = if self.known.contains(name) {
             format!("write `${{{{{name}}}}}` for the value that an earlier step captures")
         } else {
-            format!("set it, or write `${{{name}:-default}}`")
+            let left_out = match self.step {
+                Some(_) => "; with `when_unconfigured = \"report\"` the step is left out instead",
+                None => "",
+            };
+            format!("set it (`export {name}=…`), or write `${{{name}:-default}}`{left_out}")
         };
         let complaint = Complaint::new(at.clone(), problem, remedy);
         if self.environment.is_lenient() {

@@ -57,8 +57,8 @@ impl Values {
     }
 
     /// Takes in what a step captured.
-    pub fn extend(&mut self, captured: impl IntoIterator<Item = (String, Value)>, captures: &Captures) {
-        self.all.extend(captured);
+    pub fn extend(&mut self, taken: impl IntoIterator<Item = (String, Value)>, captures: &Captures) {
+        self.all.extend(taken);
         self.public.extend(captures.public().map(str::to_owned));
         self.untyped.extend(captures.untyped().map(str::to_owned));
     }

@@ -25,6 +25,7 @@ type Planned = (PlannedRequest, RequestPlan, Vec<String>);
 pub(super) fn resolve(scenario: &Scenario, base: &Base, filler: &mut Filler<'_>) -> Option<Vec<Planned>> {
     let headers =
         scenario.file.headers.given().map_or_else(Headers::default, |entries| of_entries(entries, filler));
+    filler.foresee(captured(scenario));
     let requests: Vec<_> = scenario
         .file
         .requests()
@@ -32,6 +33,15 @@ pub(super) fn resolve(scenario: &Scenario, base: &Base, filler: &mut Filler<'_>)
         .map(|(at, request)| one(scenario, at, request, headers.clone(), base, filler))
         .collect();
     requests.into_iter().collect()
+}
+
+/// All values that steps capture, each with its step.
+fn captured(scenario: &Scenario) -> Vec<(String, String)> {
+    let of = |request: &Request| {
+        let names = request.capture.given().into_iter().flatten().map(|(name, _)| name.clone());
+        names.map(|name| (name, request.name().to_owned())).collect::<Vec<_>>()
+    };
+    scenario.file.requests().flat_map(of).collect()
 }
 
 /// The requests to show, each with its hops and tries after it, and those to send, each with its place among the former.

@@ -56,7 +56,7 @@ impl Plan {
             }
             let plan = resolve_one(scenario, overrides, &mut filler);
             secrets.append(&mut filler.secrets);
-            warnings.extend(filler.doubts.drain(..).map(|doubt| Warning::of(&scenario.source, doubt)));
+            warnings.extend(Warning::all(&scenario.source, std::mem::take(&mut filler.doubts)));
             match plan {
                 Some(plan) if filler.complaints.is_empty() => Ok(plan),
                 _ => Err(ScenarioErrors::of(&scenario.source, filler.complaints)),

@@ -205,7 +205,10 @@ mod tests {
     fn what_is_likely_a_token_in_a_secret_url_is_a_secret_of_its_own() {
         for (url, tokens) in [
             ("https://h/mcp/tok123secret/x", &["tok123secret"][..]),
-            ("https://h/hooks/abcdefghijklmnopqrstuvwxyz?key=a1b2c3d4", &["abcdefghijklmnopqrstuvwxyz", "a1b2c3d4"]),
+            (
+                "https://h/hooks/abcdefghijklmnopqrstuvwxyz?key=a1b2c3d4",
+                &["abcdefghijklmnopqrstuvwxyz", "a1b2c3d4"],
+            ),
             ("https://h/api/conversations/12?limit=20", &[]),
             ("no-url-1234567890", &[]),
         ] {

@@ -10,14 +10,12 @@ use crate::scenario::{Field, When};
 
 /// Begins a step: one that may lack a variable is left out where it does.
 pub(super) fn begin(request: &Request, filler: &mut Filler<'_>) {
-    if request.when_unconfigured.is_written() {
-        filler.forgive();
-    }
+    filler.begin(request.name(), request.when_unconfigured.is_written());
 }
 
 /// Ends a step; what it lacks to be carried out.
 pub(super) fn end(request: &Request, filler: &mut Filler<'_>) -> Option<String> {
-    let lacks = filler.forgiven()?;
+    let lacks = filler.end()?;
     if let Some(place) = request.name.place() {
         let problem = format!("{lacks}: this step will not be carried out");
         filler.doubt(

@@ -43,6 +43,8 @@ pub enum Trouble {
     NoDatabase,
     /// TLS failed.
     Tls,
+    /// The server has no TLS, and it was asked for.
+    NoTls,
     /// The schema, or a part of it, is not there.
     NoSchema,
     /// The user may not do this.
@@ -65,6 +67,8 @@ pub enum Trouble {
     NoReturning,
     /// A statement from a file, or its values, are not right.
     Statement,
+    /// A statement from a file takes one of its values for another type than text.
+    NotText,
     /// A statement from a file returns more than can be kept.
     TooMuch,
     /// Anything else.
@@ -88,6 +92,7 @@ impl Trouble {
             Self::Tenant => "is a pooler that does not know the user",
             Self::NoDatabase => "has no such database",
             Self::Tls => "could not be spoken to over TLS",
+            Self::NoTls => "offers no TLS",
             Self::NoSchema => "lacks the schema `tollgate`, or a part of it",
             Self::Rights => "does not allow this user to do that",
             Self::ReadOnly => "takes no writes",
@@ -98,7 +103,7 @@ impl Trouble {
             Self::GivenUp => "gave the statement up, which took longer than it may",
             Self::ReadsOnly => "does not let a statement write that is meant to read",
             Self::NoReturning => "cannot tell what the statement wrote",
-            Self::Statement => "does not take the statement",
+            Self::Statement | Self::NotText => "does not take the statement",
             Self::TooMuch => "returned more than can be kept",
             Self::Other => "gave an error",
         }
@@ -135,6 +140,10 @@ impl Trouble {
                 "give the server's authority with `sslrootcert=FILE` in the URL (Supabase: Database settings, SSL), and the \
                  host name that its certificate is for"
             }
+            Self::NoTls => {
+                "turn TLS on in the server (`ssl = on`); of a server on a loopback address, `sslmode=disable` in the URL \
+                 asks without it"
+            }
             Self::NoSchema => "`tollgate db migrate` makes it",
             Self::Rights => {
                 "as the schema's owner: `grant tollgate_writer to …` lets a user store runs, `grant tollgate_reader to …` \
@@ -148,6 +157,23 @@ impl Trouble {
                 "make room or enlarge the disk; `tollgate db prune --keep 90d` drops old intervals"
             }
             Self::TooMany => "close connections, or use the pooler's URL (port 6543)",
+            Self::Absent
+            | Self::Denied
+            | Self::GivenUp
+            | Self::ReadsOnly
+            | Self::NoReturning
+            | Self::Statement
+            | Self::NotText
+            | Self::TooMuch => self.remedy_of_statement(),
+            Self::Other => {
+                "is it PostgreSQL that answers there? `tollgate doctor` looks at connection, schema and rights"
+            }
+        }
+    }
+
+    /// The same of a statement from a file.
+    fn remedy_of_statement(self) -> &'static str {
+        match self {
             Self::Absent => {
                 "correct the name, write it with its schema, or check that this is the database that is meant"
             }
@@ -159,11 +185,9 @@ impl Trouble {
             }
             Self::ReadsOnly => "write a select, or say that the step writes",
             Self::NoReturning => "put `returning *` at its end",
-            Self::Statement => "correct it; values are texts, of which `$1::bigint` makes another type",
+            Self::NotText => "values are bound as text: write `$1::bigint`",
             Self::TooMuch => "let it name its columns, count or add up, or put `limit` at its end",
-            Self::Other => {
-                "is it PostgreSQL that answers there? `tollgate doctor` looks at connection, schema and rights"
-            }
+            _ => "read what the database said, and correct the statement or its values",
         }
     }
 
@@ -233,6 +257,8 @@ impl PgError {
                 Trouble::of_state(state.as_deref().unwrap_or_default(), database.message())
             }
             Error::Io(io) => of_io(io),
+            // sqlx has no type of its own for it.
+            Error::Tls(tls) if tls.to_string() == "server does not support TLS" => Trouble::NoTls,
             Error::Tls(_) => Trouble::Tls,
             Error::WorkerCrashed => Trouble::Lost,
             _ => Trouble::Other,
@@ -314,6 +340,13 @@ fn on_one_line(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_without_tls_is_told_from_one_whose_certificate_is_wrong() {
+        let of = |said: &str| PgError::of_opening("u@h:5432/x", &Error::Tls(said.into())).trouble;
+        assert_eq!(of("server does not support TLS"), Trouble::NoTls);
+        assert_eq!(of("invalid peer certificate: UnknownIssuer"), Trouble::Tls);
+    }
 
     #[test]
     fn each_state_of_the_server_has_a_remedy_of_its_own() {

@@ -22,7 +22,7 @@ impl PgError {
         let hide = |said: &str| without(said, values);
         let told = Self::hiding(at, error, hide);
         match error.as_database_error() {
-            Some(database) => Self { trouble: trouble(database, statement, told.trouble), ..told },
+            Some(database) => Self { trouble: trouble(database, statement, values, told.trouble), ..told },
             None => told,
         }
     }
@@ -32,11 +32,19 @@ impl PgError {
 ///
 /// One state stands for several mistakes, which the name of the server's routine tells apart; unlike the message it is in no
 /// language. A server that names none is believed.
-fn trouble(database: &dyn DatabaseError, statement: &Statement, general: Trouble) -> Trouble {
+fn trouble(
+    database: &dyn DatabaseError,
+    statement: &Statement,
+    values: &[Option<String>],
+    general: Trouble,
+) -> Trouble {
     let code = database.code().unwrap_or_default();
     let routine =
         database.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine).unwrap_or_default();
+    // The names of types are the same in every language.
+    let is_about_text = !values.is_empty() && database.message().contains("text");
     match &*code {
+        "42883" | "42804" if is_about_text => Trouble::NotText,
         // A table that is not in the statement's own `from`. A function that is missing may be there for other types, which is
         // the statement's mistake: to ask whether it is there, there is `to_regproc`.
         "42P01" if ["errorMissingRTE", "errorMissingColumn"].contains(&routine) => Trouble::Statement,

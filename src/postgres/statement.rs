@@ -86,12 +86,13 @@ impl Statement {
             return Err(StatementError { problem, remedy: "say `writes = true`" });
         }
         let sql = if writes {
-            let (list, last) = parted(text);
-            if CHANGING.contains(&begin_of(last).as_str()) && !returns(last) {
-                let problem = format!("`{}` without `returning` says nothing of what it wrote", begin(last));
+            let (list, ending) = parted(text);
+            if CHANGING.contains(&begin_of(ending).as_str()) && !returns(ending) {
+                let problem =
+                    format!("`{}` without `returning` says nothing of what it wrote", begin(ending));
                 return Err(StatementError { problem, remedy: "end it with `returning *`" });
             }
-            documents::wrapped_writing(list, last)
+            documents::wrapped_writing(list, ending)
         } else {
             documents::wrapped(text)
         };
@@ -173,7 +174,8 @@ fn parted(text: &str) -> (&str, &str) {
 fn changes_in_a_list(text: &str) -> bool {
     let words: Vec<_> = pieces(parted(text).0).unwrap_or_default();
     let words: Vec<_> = words.into_iter().filter(|piece| piece.kind != Kind::Blank).collect();
-    let begins = |pair: &[Piece<'_>]| pair[0].text == "(" && CHANGING.contains(&&*pair[1].text.to_lowercase());
+    let begins =
+        |pair: &[Piece<'_>]| pair[0].text == "(" && CHANGING.contains(&&*pair[1].text.to_lowercase());
     words.windows(2).any(begins)
 }
 

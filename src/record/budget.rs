@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Dimension;
+use crate::units::near::nearest;
 use crate::units::{self, Quantile, Ratio, UnitError};
 
 /// One budget, written `p95 < 300ms`, `p99(first_byte) < 200ms`, `max < 1s`, `errors < 0.5%`, `errors = 0`,
@@ -83,18 +84,39 @@ impl FromStr for Budget {
                 format!("a budget has no sign `{}`", &text[at..=at + usize::from(limit.starts_with('='))]);
             return Err(UnitError::new(problem, "write `<` for a ceiling or `= 0` for none"));
         }
+        known(subject)?;
         match subject {
             "errors" => Ok(Self::Errors(limit_of(sign, limit)?)),
             "dropped" => Ok(Self::Dropped(limit_of(sign, limit)?)),
-            "mean" | "avg" | "average" => Err(UnitError::new(
-                "there is no budget on a mean",
-                "a mean hides the slow requests: write `p50 < …` or `p95 < …`",
-            )),
             _ if sign == "=" => Err(UnitError::new(
                 format!("`{subject}` cannot be held at one value"),
                 "write `<` for a ceiling",
             )),
             _ => timed(subject, limit),
+        }
+    }
+}
+
+/// Looks at what is measured before anything is said of its limit.
+fn known(subject: &str) -> Result<(), UnitError> {
+    const KNOWN: [&str; 8] = ["errors", "dropped", "max", "p50", "p90", "p95", "p99", "p99.9"];
+    let head = subject.split('(').next().unwrap_or_default().trim();
+    match head {
+        "mean" | "avg" | "average" => Err(UnitError::new(
+            "there is no budget on a mean",
+            "a mean hides the slow requests: write `p50 < …` or `p95 < …`",
+        )),
+        "errors" | "dropped" if head != subject => {
+            let problem = format!("`{head}` are counted: a budget on them has no dimension");
+            Err(UnitError::new(problem, format!("write `{head} < 0.5%` or `{head} = 0`")))
+        }
+        // What begins like a quantile is read as one.
+        _ if head.starts_with('p') || KNOWN.contains(&head) => Ok(()),
+        _ => {
+            let begins_like = |known: &&str| head.get(..3).is_some_and(|begin| known.starts_with(begin));
+            let near = nearest(head, &KNOWN).or_else(|| KNOWN.into_iter().find(begins_like));
+            let remedy = near.map_or_else(|| SPELLINGS.to_owned(), |near| format!("did you mean `{near}`?"));
+            Err(UnitError::new(format!("unknown measure `{head}` in budget"), remedy))
         }
     }
 }
@@ -133,9 +155,6 @@ fn timed(subject: &str, limit: &str) -> Result<Budget, UnitError> {
     }
     if head == "max" {
         return Ok(Budget::Max { dimension, ceiling });
-    }
-    if !head.starts_with('p') {
-        return Err(UnitError::new(format!("unknown measure `{head}` in budget"), SPELLINGS));
     }
     Ok(Budget::Quantile { quantile: head.parse()?, dimension, ceiling })
 }
@@ -226,9 +245,29 @@ mod tests {
             "q < 1s",
             "max( < 1s",
             "é < é",
+            "errors(first_byte) < 1%",
+            "mean(first_byte) < 1s",
         ] {
             let error = text.parse::<Budget>().expect_err(text);
             assert!(!error.remedy.is_empty());
         }
+    }
+
+    #[test]
+    fn a_mistyped_measure_is_the_mistake_whatever_its_limit() {
+        for (text, meant) in [
+            ("errrs = 0", "errors"),
+            ("error = 0", "errors"),
+            ("drops = 0", "dropped"),
+            ("eror < 1%", "errors"),
+            ("errrs < 0", "errors"),
+            ("maximum < 1s", "max"),
+            ("P95 < 300ms", "p95"),
+        ] {
+            let error = text.parse::<Budget>().expect_err(text);
+            assert!(error.problem.starts_with("unknown measure `"), "{text}: {error}");
+            assert_eq!(error.remedy, format!("did you mean `{meant}`?"), "{text}");
+        }
+        assert_eq!("q = 0".parse::<Budget>().unwrap_err().remedy, SPELLINGS);
     }
 }

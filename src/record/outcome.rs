@@ -147,6 +147,9 @@ pub struct Evidence {
     pub expected: String,
     /// What was seen instead (`302 to /auth/login`); never a secret, never a body.
     pub seen: String,
+    /// What to do about it, where whoever saw it knows better than the failure alone tells; tollgate's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// How many exchanges failed in just this way.
     pub count: u64,
 }
@@ -172,6 +175,7 @@ impl EvidenceLog {
             Self::OTHERS.clone_into(&mut evidence.seen);
             evidence.expected.clear();
             evidence.phase = None;
+            evidence.next = None;
             self.add(evidence);
         } else {
             self.0.push(evidence);
@@ -232,6 +236,7 @@ mod tests {
                 phase: None,
                 expected: "status = 200".to_owned(),
                 seen: n.to_string(),
+                next: None,
                 count: 1,
             });
         }

@@ -138,12 +138,14 @@ pub struct Failed {
     pub expected: String,
     /// What was seen instead.
     pub seen: String,
+    /// What to do about it, where the failure alone does not tell.
+    pub next: Option<&'static str>,
 }
 
 impl Failed {
     /// A failure in a phase, with what was seen.
     pub fn in_phase(failure: Failure, phase: Dimension, seen: impl Into<String>) -> Self {
-        Self { failure, phase: Some(phase), expected: String::new(), seen: seen.into() }
+        Self { failure, phase: Some(phase), expected: String::new(), seen: seen.into(), next: None }
     }
 
     fn ran_out_of_time(&self) -> bool {
@@ -151,8 +153,8 @@ impl Failed {
     }
 
     pub(super) fn to_evidence(&self) -> Evidence {
-        let Self { failure, phase, expected, seen } = self.clone();
-        Evidence { failure, phase, expected, seen, count: 1 }
+        let Self { failure, phase, expected, seen, next } = self.clone();
+        Evidence { failure, phase, expected, seen, next: next.map(str::to_owned), count: 1 }
     }
 }
 
@@ -190,6 +192,7 @@ impl Exchange {
             let for_so_long = show(stood_still);
             failed.seen = format!("{} while the prober itself stood still for {for_so_long}", failed.failure);
             failed.failure = Failure::Prober;
+            failed.next = None;
         }
     }
 }

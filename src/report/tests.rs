@@ -339,6 +339,7 @@ fn a_step_that_was_left_out_says_so_where_its_figures_would_stand() {
         phase: None,
         expected: "status = 200".to_owned(),
         seen: "404".to_owned(),
+        next: None,
         count: 1,
     });
     let text = terminal(&Model::new(&record, &intervals), 140, false);

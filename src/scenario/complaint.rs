@@ -73,6 +73,14 @@ struct Report {
 }
 
 impl Report {
+    /// The complaints about one file, in its order.
+    fn all(source: &Arc<Source>, mut complaints: Vec<Complaint>) -> Vec<Self> {
+        complaints.sort_by_key(|complaint| complaint.span.as_ref().map_or(0, |span| span.start));
+        // What several steps refer to is found wrong by each of them.
+        complaints.dedup();
+        complaints.into_iter().map(|complaint| Self { source: Arc::clone(source), complaint }).collect()
+    }
+
     fn point(&self) -> Point {
         let Complaint { span, problem, remedy } = &self.complaint;
         Point {
@@ -102,12 +110,8 @@ pub struct Point {
 pub struct ScenarioErrors(Vec<Report>);
 
 impl ScenarioErrors {
-    pub(crate) fn of(source: &Arc<Source>, mut complaints: Vec<Complaint>) -> Self {
-        complaints.sort_by_key(|complaint| complaint.span.as_ref().map_or(0, |span| span.start));
-        // What several steps refer to is found wrong by each of them.
-        complaints.dedup();
-        let report = |complaint| Report { source: Arc::clone(source), complaint };
-        Self(complaints.into_iter().map(report).collect())
+    pub(crate) fn of(source: &Arc<Source>, complaints: Vec<Complaint>) -> Self {
+        Self(Report::all(source, complaints))
     }
 
     /// All the values, or all the errors of those that are none.
@@ -155,8 +159,9 @@ impl std::error::Error for ScenarioErrors {}
 pub struct Warning(Report);
 
 impl Warning {
-    pub(crate) fn of(source: &Arc<Source>, complaint: Complaint) -> Self {
-        Self(Report { source: Arc::clone(source), complaint })
+    /// The warnings of one file, in its order.
+    pub(crate) fn all(source: &Arc<Source>, complaints: Vec<Complaint>) -> Vec<Self> {
+        Report::all(source, complaints).into_iter().map(Self).collect()
     }
 
     /// The warning in its parts.

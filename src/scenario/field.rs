@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::complaint::{Complaint, Complaints, Span};
 use super::file::SECTIONS;
+use crate::units::near::nearest;
 
 /// Where a key and its value stand in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,8 +183,8 @@ impl<'a, 'i> Section<'a, 'i> {
         let table = table_of(value, &remedy, complaints)?;
         let mut meant = Vec::new();
         for (key, _) in in_order(table).filter(|(key, _)| !keys.contains(&key.get_ref().as_ref())) {
-            let near = nearest(key.get_ref(), keys);
-            complaints.add(unknown(key, name, keys, near));
+            let near = meant_by(name, key.get_ref(), keys);
+            complaints.add(unknown(key, name, keys, &near));
             meant.extend(near);
         }
         Some(Self { table, meant })
@@ -219,20 +220,36 @@ pub(super) fn in_order<'a, 'i>(table: &'a DeTable<'i>) -> impl Iterator<Item = K
     entries.into_iter()
 }
 
-fn unknown(key: &Spanned<Cow<'_, str>>, section: &str, keys: &[&str], near: Option<&str>) -> Complaint {
+/// Words that belong to other sections, or to none, and the keys that are meant by them.
+const MEANT: [(&str, &str, &[&str]); 6] = [
+    ("[target]", "url", &["base_url"]),
+    ("[target]", "host", &["base_url"]),
+    ("[request.expect]", "body", &["body_contains", "body_matches", "json"]),
+    ("[request.expect]", "body_json", &["json"]),
+    ("[request.expect]", "url", &["final_url"]),
+    ("[request.expect]", "code", &["status"]),
+];
+
+/// The keys that an unknown one was most likely meant to be.
+fn meant_by<'k>(section: &str, written: &str, keys: &[&'k str]) -> Vec<&'k str> {
+    let known = MEANT.iter().find(|(of, word, _)| *of == section && *word == written);
+    match known {
+        Some((.., meant)) => keys.iter().copied().filter(|key| meant.contains(key)).collect(),
+        None => nearest(written, keys).into_iter().collect(),
+    }
+}
+
+fn unknown(key: &Spanned<Cow<'_, str>>, section: &str, keys: &[&str], near: &[&str]) -> Complaint {
     let written = key.get_ref().as_ref();
     let elsewhere = SECTIONS.iter().find(|(_, keys)| keys.contains(&written)).map(|(section, _)| section);
     let remedy = match (near, elsewhere) {
-        (Some(near), _) => format!("did you mean `{near}`?"),
-        (None, Some(section)) => format!("it belongs to {section}"),
-        (None, None) => format!("the keys here are `{}`", keys.join("`, `")),
+        ([others @ .., last], _) => {
+            let others: Vec<_> = others.iter().map(|near| format!("`{near}`")).collect();
+            let or = if others.is_empty() { "" } else { " or " };
+            format!("did you mean {}{or}`{last}`?", others.join(", "))
+        }
+        ([], Some(section)) => format!("it belongs to {section}"),
+        ([], None) => format!("the keys here are `{}`", keys.join("`, `")),
     };
     Complaint::new(key.span(), format!("unknown key `{written}` in {section}"), remedy)
-}
-
-/// The word most like `written`, where one is near enough to be meant.
-pub(super) fn nearest<'a>(written: &str, words: &[&'a str]) -> Option<&'a str> {
-    let distance = |word: &str| strsim::damerau_levenshtein(written, word);
-    let near = words.iter().copied().min_by_key(|word| distance(word))?;
-    (distance(near) <= (near.len() / 3).max(1)).then_some(near)
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read as _};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,7 +46,12 @@ impl Source {
             ScenarioErrors::of(&source, vec![Complaint::of_file(problem, remedy)])
         };
         let bytes = bytes_of(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => failed("no such file".to_owned(), "name a scenario file that exists"),
+            io::ErrorKind::NotFound => match as_url(&name) {
+                Some(url) => {
+                    failed("no such file".to_owned(), &format!("write `{url}` where a URL is meant"))
+                }
+                None => failed("no such file".to_owned(), "name a scenario file that exists"),
+            },
             io::ErrorKind::IsADirectory => {
                 failed("this is a directory".to_owned(), "name a scenario file in it")
             }
@@ -94,6 +100,31 @@ impl Source {
     }
 }
 
+/// The URL that a name of no file was most likely meant to be: it is a host with a port, or one with a dot and a path.
+fn as_url(name: &str) -> Option<String> {
+    let (authority, path) = name.find('/').map_or((name, None), |at| (&name[..at], Some(&name[at..])));
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (authority, None),
+    };
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let is_address = address.parse::<IpAddr>().is_ok();
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let is_host = is_address || host.split('.').all(is_label);
+    let is_meant = match port {
+        Some(port) => port.parse::<u16>().is_ok(),
+        None => {
+            host.contains('.')
+                && path.is_some_and(|path| Path::new(path).extension() != Some("toml".as_ref()))
+        }
+    };
+    let is_here = host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let scheme = if is_here { "http" } else { "https" };
+    (is_host && is_meant).then(|| format!("{scheme}://{name}"))
+}
+
 fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
     if path.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -102,4 +133,31 @@ fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
     // What has no end, such as a device, must not fill the memory.
     fs::File::open(path)?.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_SIZE { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_with_a_port_or_a_path_that_is_no_file_was_meant_as_a_url() {
+        for (name, url) in [
+            ("127.0.0.1:8391", Some("http://127.0.0.1:8391")),
+            ("localhost:3000/app?mock=1", Some("http://localhost:3000/app?mock=1")),
+            ("[::1]:8391", Some("http://[::1]:8391")),
+            ("example.org/app", Some("https://example.org/app")),
+            ("example.org:8443", Some("https://example.org:8443")),
+            ("app.example.org/", Some("https://app.example.org/")),
+            ("example.org", None),
+            ("smoke.toml", None),
+            ("scenarios/smoke", None),
+            ("v1.2/smoke.toml", None),
+            ("../smoke", None),
+            ("./smoke", None),
+            ("a:b", None),
+            ("", None),
+        ] {
+            assert_eq!(as_url(name).as_deref(), url, "{name}");
+        }
+    }
 }

@@ -84,7 +84,7 @@ impl Counted {
     fn blame(self, what: String, request: &RequestMeasurement) -> Reason {
         match (self, Leading::of(&request.measured)) {
             (Self::Errors, Some(leading)) => {
-                Reason { what: format!("{what}; {}", leading.words()), next: leading.remedy().to_owned() }
+                Reason { what: format!("{what}; {}", leading.words()), next: leading.remedy() }
             }
             _ => Reason { what, next: failures::remedy(Failure::Dropped).to_owned() },
         }

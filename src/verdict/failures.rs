@@ -10,7 +10,7 @@ pub(super) fn reason(stage: &StageMeasurement) -> Option<Reason> {
     let leading = Leading::of(stage)?;
     Some(Reason {
         what: format!("{} failed; {}", part(leading.failed, stage.tally.exchanges), leading.words()),
-        next: leading.remedy().to_owned(),
+        next: leading.remedy(),
     })
 }
 
@@ -26,13 +26,15 @@ pub(super) fn never_answered(all: &StageMeasurement) -> Option<Reason> {
         leading.count,
         requests(all.tally.exchanges)
     );
-    Some(Reason { what, next: leading.remedy().to_owned() })
+    Some(Reason { what, next: leading.remedy() })
 }
 
 /// The most frequent failure.
 pub(super) struct Leading {
     failure: Failure,
     seen: String,
+    /// What to do about it, where the evidence tells more than the failure.
+    next: Option<String>,
     count: u64,
     failed: u64,
 }
@@ -46,6 +48,7 @@ impl Leading {
         let by_evidence = of_target.map(|evidence| Self {
             failure: evidence.failure,
             seen: sighting(evidence),
+            next: evidence.next.clone().or_else(|| against_denial(evidence).map(str::to_owned)),
             count: evidence.count,
             failed,
         });
@@ -53,6 +56,7 @@ impl Leading {
         let by_count = most.map(|(failure, count)| Self {
             failure: *failure,
             seen: failure.words().to_owned(),
+            next: None,
             count: *count,
             failed,
         });
@@ -68,8 +72,8 @@ impl Leading {
     }
 
     /// Where to look.
-    pub(super) fn remedy(&self) -> &'static str {
-        remedy(self.failure)
+    pub(super) fn remedy(&self) -> String {
+        self.next.clone().unwrap_or_else(|| remedy(self.failure).to_owned())
     }
 }
 
@@ -84,6 +88,20 @@ pub(super) fn sighting(evidence: &Evidence) -> String {
         text = format!("{text}, {seen}");
     }
     text
+}
+
+/// Where to look when something else than a denial came where one was expected.
+fn against_denial(evidence: &Evidence) -> Option<&'static str> {
+    match evidence.failure {
+        _ if !evidence.expected.starts_with("denied") => None,
+        Failure::Status => Some(
+            "a denial is 401 or 403: check the address, behind which nothing may be, and where the rule stands that denies",
+        ),
+        Failure::Redirected => Some(
+            "if it leads to a login page, that is how this target denies: expect its status in place of `denied`",
+        ),
+        _ => None,
+    }
 }
 
 /// Where to look when exchanges fail in a given way.
@@ -145,6 +163,41 @@ mod tests {
             "12 of 19 requests failed; 8 of 12 failures: redirected, 302 to /auth/login instead of status = 200"
         );
         assert!(reason.next.contains("credentials"));
+    }
+
+    #[test]
+    fn a_denial_that_did_not_come_has_a_remedy_of_its_own() {
+        let mut request = Request::new("app", &[]).measured();
+        request.measured.tally.exchanges = 1;
+        request.measured.tally.failures.insert(Failure::Status, 1);
+        request.measured.evidence.add(Evidence {
+            failure: Failure::Status,
+            phase: None,
+            expected: "denied = true".to_owned(),
+            seen: "404".to_owned(),
+            next: None,
+            count: 1,
+        });
+        let reason = reason(&request.measured).unwrap();
+        assert_eq!(reason.what, "1 of 1 request failed; unexpected status, 404 instead of denied = true");
+        assert!(reason.next.contains("check the address") && !reason.next.contains("credentials"));
+    }
+
+    #[test]
+    fn what_the_evidence_says_to_do_goes_before_what_the_failure_does() {
+        let mut request = Request::new("app", &[]).measured();
+        request.measured.tally.exchanges = 1;
+        request.measured.tally.failures.insert(Failure::Tls, 1);
+        let evidence = Evidence {
+            failure: Failure::Tls,
+            phase: None,
+            expected: String::new(),
+            seen: "it offers no TLS".to_owned(),
+            next: Some("turn TLS on".to_owned()),
+            count: 1,
+        };
+        request.measured.evidence.add(evidence);
+        assert_eq!(reason(&request.measured).unwrap().next, "turn TLS on");
     }
 
     #[test]

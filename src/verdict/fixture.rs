@@ -147,7 +147,7 @@ fn evidence(failure: Failure, count: u64) -> Evidence {
         Failure::NotConfigured => (None, "", "variable `KEY` is not set"),
         _ => (None, "", ""),
     };
-    Evidence { failure, phase, expected: expected.to_owned(), seen: seen.to_owned(), count }
+    Evidence { failure, phase, expected: expected.to_owned(), seen: seen.to_owned(), next: None, count }
 }
 
 /// One scenario, planned and measured.

@@ -107,10 +107,7 @@ fn what_the_prober_could_not_release_voids_a_pass_but_not_a_fail() {
 #[test]
 fn abandoned_recovered_imported_and_missing_data_void_a_pass() {
     let abandoned = judged(&[tile(100, 0)], |run| run.scenarios[0].abandoned = 3);
-    assert_eq!(
-        said(&abandoned),
-        ["3 arrivals were cut off by the end of the run, before they were done"]
-    );
+    assert_eq!(said(&abandoned), ["3 arrivals were cut off by the end of the run, before they were done"]);
     let recovered = judged(&[tile(100, 0)], |run| run.ending = Ending::Recovered);
     let imported =
         judged(&[tile(100, 0)], |run| run.ending = Ending::Imported("it tells nothing".to_owned()));

@@ -143,8 +143,8 @@ impl<'a> Timed<'a> {
             None => Reason { what, next: slow.to_owned() },
             Some(leading) => {
                 let mostly_failed = failed * 2 >= self.ranked.exceeded().over;
-                let next = if mostly_failed { leading.remedy() } else { slow };
-                Reason { what: format!("{what}; {}", leading.words()), next: next.to_owned() }
+                let next = if mostly_failed { leading.remedy() } else { slow.to_owned() };
+                Reason { what: format!("{what}; {}", leading.words()), next }
             }
         }
     }

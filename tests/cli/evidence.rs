@@ -60,7 +60,7 @@ fn a_pass_has_an_entry_that_names_its_artifacts_by_their_digests() {
         entry.contains("- Outcome: PASS (exit 0): 1 of 1 budget holds; 100 requests, none failed, p50 "),
         "{entry}"
     );
-    assert!(entry.contains("- Notes:\n  - after the\u{FFFD}rollback\n  - the one budget holds\n"), "{entry}");
+    assert!(entry.contains("- Notes:\n  - after the rollback\n  - the one budget holds\n"), "{entry}");
     for name in ["run.json", "report.html", "report.md"] {
         let path = bench.run_folder().join(name);
         let digest = Sha256::digest(std::fs::read(&path).unwrap());

@@ -46,6 +46,23 @@ fn a_flag_is_set_in_the_environment_and_the_command_line_outranks_it() {
 }
 
 #[test]
+fn a_wrong_value_of_a_variable_is_told_with_the_variables_name() {
+    let said = |words: &[&str], (name, value): (&str, &str)| {
+        let output = tollgate().args(words).env(name, value).output().unwrap();
+        text(&output.stderr)
+    };
+    let check = ["synthetic-check", "http://127.0.0.1:1"];
+    let samples = said(&check, ("TOLLGATE_SYNTHETIC_CHECK_SAMPLES", "x"));
+    assert!(samples.contains("the variable `TOLLGATE_SYNTHETIC_CHECK_SAMPLES`"), "{samples}");
+    let rate = said(&["run", "http://127.0.0.1:1"], ("TOLLGATE_RATE", "7"));
+    assert!(rate.contains("the variable `TOLLGATE_RATE`"), "{rate}");
+    let typed = said(&["run", "http://127.0.0.1:1", "--rate=x"], ("TOLLGATE_RATE", "7/s"));
+    assert!(typed.contains("--rate") && !typed.contains("TOLLGATE_RATE`"), "{typed}");
+    let hidden = said(&["run", "http://127.0.0.1:1"], ("TOLLGATE_HEADER", "canary 7f3a"));
+    assert!(!hidden.contains("canary") && hidden.contains("the variable `TOLLGATE_HEADER`"), "{hidden}");
+}
+
+#[test]
 fn the_targets_variables_are_its_own_and_an_empty_one_is_not_set() {
     let command = |name: &str, value: &str| {
         let mut command = tollgate();

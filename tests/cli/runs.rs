@@ -60,7 +60,12 @@ fn a_target_that_is_down_fails_and_the_run_stops_early() {
     let bench = Bench::new(&format!("http://{closed}"), "budgets = [\"p95 < 1s\"]", &rest);
     let output = bench.run();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
-    assert!(text(&output.stdout).contains("connection refused"), "{}", text(&output.stdout));
+    let told = format!("connection refused in connect, {closed}: ");
+    assert!(
+        text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ").contains(&told),
+        "{}",
+        text(&output.stdout)
+    );
     assert!(matches!(bench.record().measurement.ending, Ending::TargetDown(_)));
 }
 

@@ -149,6 +149,14 @@ fn what_the_old_check_hid_is_told_and_its_verdict_stays() {
         (url("/fault/no-such-page"), &[], 1, "404", "status 404 is not 2xx"),
         (nowhere(), &[], 1, "null", "connection refused"),
         (url("/fault/reset"), &[], 1, "null", "connection reset"),
+        (url("/fault/redirect-loop"), &[], 1, "null", "(20 times)"),
+        (
+            url("/fault/redirect-loop"),
+            &[],
+            1,
+            "null",
+            "the limit of 20 redirects was reached, at a 302 redirect to",
+        ),
     ] {
         let place = Place::new();
         let budget = ("SYNTHETIC_CHECK_BUDGET_MS", "20000");

@@ -42,7 +42,7 @@ fn a_database_that_speaks_no_tls_is_told_nothing_where_tls_is_asked_for() {
     let cluster = Cluster::start();
     for mode in ["require", "verify-ca", "verify-full"] {
         let error = connect(&format!("{}?sslmode={mode}", cluster.url())).unwrap_err();
-        assert_eq!(error.trouble, Trouble::Tls, "{error}");
+        assert_eq!(error.trouble, Trouble::NoTls, "{error}");
     }
 }
 

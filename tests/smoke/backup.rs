@@ -59,7 +59,7 @@ fn what_a_backup_lacks_is_named() {
                    update public.visits set created_at = now(); alter table public.notes drop column created_at";
     after(&cluster, lacking).failed(&[
         "`restored: every table is there`",
-        "1 row: shops",
+        "1 row, missing: shops",
         "`restored: the rows are there`",
         "1 row: restored=100 source=200 table=orders",
         "`restored: the newest rows are recent`",
@@ -111,9 +111,9 @@ fn rows_that_a_policy_hides_from_the_user_are_no_rows_that_are_there() {
     let url = |name| cluster.url_as("reader", "reader", name);
     drill(&url("source"), &url("restored")).failed(&[
         "`source: no policy hides rows`",
-        "1 row: shops",
+        "1 row, hidden from this user: shops",
         "`restored: no policy hides rows`",
-        "1 row: orders",
+        "1 row, hidden from this user: orders",
     ]);
 }
 
@@ -127,7 +127,7 @@ fn a_database_held_against_itself_and_one_without_a_row_are_no_backup() {
     cluster.sql("source", "create table public.shops (id int)");
     drill(&cluster.url_of("source"), &cluster.url_of("source")).failed(&[
         "`restored: it is another database`",
-        "1 row: source",
+        "1 row, the source itself: source",
         "`source: tables and counts`",
         "0 instead of json_at_least.\"/0/rows\" = 1",
     ]);

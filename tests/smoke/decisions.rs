@@ -30,7 +30,7 @@ fn a_view_that_is_absent_or_lacks_a_column_is_told_as_that_and_never_passes() {
          select decision_id as \"decisionId\", status, duration_ms as \"durationMs\", error_code as \"errorCode\", \
          \"timestamp\", scope from public.decision_sync_event_logs",
     );
-    outcome.failed(&["`decision sync: columns`", "1 row: attempt"]);
+    outcome.failed(&["`decision sync: columns`", "1 row, missing: attempt"]);
 }
 
 #[test]

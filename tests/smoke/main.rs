@@ -16,5 +16,6 @@ mod embed;
 mod flows;
 mod local;
 mod mcp;
+mod remedies;
 mod rls;
 mod supabase;

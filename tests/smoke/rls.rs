@@ -61,9 +61,9 @@ fn what_anybody_reads_past_policies_is_named_and_so_is_what_has_no_policy() {
         "`exposed tables have row level security`",
         "3 rows: rls=off table=public.\"Odd name\"; rls=off table=public.leads; rls=a materialized view",
         "`exposed views ask with the rights of whoever asks`",
-        "1 row: public.everything",
+        "1 row, view: public.everything",
         "`exposed tables have a policy`",
-        "1 row: public.shut",
+        "1 row, table: public.shut",
     ]);
 }
 
@@ -213,7 +213,7 @@ fn the_schemas_are_those_given_or_else_the_databases_own_or_else_the_roles() {
     cases.cluster.sql(&name, &own);
     rls(&url, "").failed(&["`exposed tables have row level security`", "1 row: rls=off table=more.open"]);
     let given = rls(&url, "public, typo");
-    given.failed(&["`exposed schemas`", "1 row: typo"]);
+    given.failed(&["`exposed schemas`", "1 row, missing: typo"]);
     assert!(!given.reasons().contains("open"), "{}", given.reasons());
 }
 
@@ -223,7 +223,7 @@ fn a_database_with_nothing_to_protect_is_no_pass() {
         return;
     }
     let cluster = Cluster::start();
-    rls(&cluster.url(), "").failed(&["`roles of the API`", "2 rows: anon; authenticated"]);
+    rls(&cluster.url(), "").failed(&["`roles of the API`", "2 rows, missing: anon; authenticated"]);
     let supabase = cluster.like_supabase();
     rls(&supabase.owner, "").failed(&["`exposed relations`", "0 instead of json_at_least"]);
 }

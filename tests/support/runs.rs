@@ -98,6 +98,7 @@ fn record(draft: Draft, mut measurement: Measurement, seed: u64) -> RunRecord {
             phase: None,
             expected: "body contains `tile`".to_owned(),
             seen: format!("a zero \0 and quotes '\" \\ of run {seed}"),
+            next: None,
             count: stage.tally.failed(),
         });
     }

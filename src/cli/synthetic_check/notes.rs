@@ -35,7 +35,7 @@ impl Told<'_> {
     /// All that is to be said, in the order of what happened.
     pub(super) fn notes(&self) -> Vec<Note> {
         let mut notes: Vec<Note> = self.misfit().map(warning).into_iter().collect();
-        notes.extend(self.fetch.hops.iter().flat_map(hop).map(warning));
+        notes.extend(each_once(self.fetch.hops.iter().flat_map(hop)).into_iter().map(warning));
         match &self.fetch.end {
             Ok(fetched) => self.of_answer(fetched, &mut notes),
             Err(unanswered) => notes.push(warning(no_answer(unanswered))),
@@ -144,6 +144,19 @@ fn hop(hop: &HopSeen) -> Vec<String> {
         )
     });
     std::iter::once(followed).chain(kept).collect()
+}
+
+/// Each sentence once, where it stood first, and how often it would have stood.
+fn each_once(sentences: impl Iterator<Item = String>) -> Vec<String> {
+    let mut counted: Vec<(String, usize)> = Vec::new();
+    for sentence in sentences {
+        match counted.iter_mut().find(|(known, _)| *known == sentence) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((sentence, 1)),
+        }
+    }
+    let told = |(sentence, count)| if count == 1 { sentence } else { format!("{sentence} ({count} times)") };
+    counted.into_iter().map(told).collect()
 }
 
 /// Where the figure went: `of 142 ms: name 1 ms, TCP 12 ms, TLS 20 ms, redirects 50 ms, the answer itself 59 ms`.

@@ -8,6 +8,7 @@ mod tls;
 mod trouble;
 mod turns;
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -251,10 +252,14 @@ impl TcpDial {
         addresses: &[SocketAddr],
         phases: &mut Phases<'_>,
     ) -> Result<(Tapped, SocketAddr), Failed> {
+        let under_way = Cell::new(None);
         let connected = async {
             let mut failed = None;
             for address in self.turns.order(&origin.host, origin.port, addresses) {
-                match self.attempt(address).await {
+                under_way.set(Some(address));
+                let attempted = self.attempt(address).await;
+                under_way.set(None);
+                match attempted {
                     Ok(stream) => return Ok((stream, address)),
                     Err(error) => failed = Some(worse(failed, error)),
                 }
@@ -262,6 +267,8 @@ impl TcpDial {
             Err(failed.unwrap_or_else(|| connect_failed(&std::io::ErrorKind::HostUnreachable.into())))
         };
         let connected = phases.timed(Dimension::Connect, self.timeouts.connect, connected).await;
+        // An attempt that the timeout cut off has not said where it led.
+        let connected = connected.map_err(|failed| under_way.get().into_iter().fold(failed, at));
         if let (Err(_), Host::Domain(name)) = (&connected, &origin.host) {
             // Its addresses may have changed: whoever needs it next is not sent to the old ones.
             self.directory.forget(name, origin.port);
@@ -283,7 +290,7 @@ impl TcpDial {
                 attempt.reached();
                 return Ok(stream);
             }
-            Err(error) => connect_failed(&error),
+            Err(error) => at(connect_failed(&error), address),
         };
         if error.failure == Failure::Prober {
             attempt.excused();
@@ -360,6 +367,15 @@ fn connect_failed(error: &std::io::Error) -> Failed {
         _ => Failure::Unreachable,
     };
     Failed::in_phase(failure, Dimension::Connect, error.to_string())
+}
+
+/// The failure with the address that it happened at: of a name with several addresses, one alone may fail.
+fn at(failed: Failed, address: SocketAddr) -> Failed {
+    match failed.failure {
+        // What this machine lacked, it lacked whatever the address.
+        Failure::Prober => failed,
+        _ => Failed { seen: format!("{address}: {}", failed.seen), ..failed },
+    }
 }
 
 /// Whether this machine ran out of something (descriptors, local ports, buffers): no fault of the target.

@@ -261,5 +261,5 @@ impl Limits {
 /// An answer that is not the expected one.
 pub(super) fn unmet(unmet: Unmet) -> Failed {
     let Unmet { failure, expected, seen } = unmet;
-    Failed { failure, phase: None, expected, seen }
+    Failed { failure, phase: None, expected, seen, next: None }
 }

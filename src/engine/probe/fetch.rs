@@ -203,7 +203,13 @@ impl Journey {
             let (status, headers) = (leg.head.parts.status, &leg.head.parts.headers);
             match redirect::next(&asked, status, headers, &Rules::Anywhere, (followed, MOST_REDIRECTS)) {
                 Next::Final => return Fetch { hops, end: Ok(self.fetched(asked.url, leg)) },
-                Next::Refused(failed) => {
+                Next::Refused(mut failed) => {
+                    if followed >= MOST_REDIRECTS {
+                        failed.seen = format!(
+                            "the limit of {MOST_REDIRECTS} redirects was reached, at a {}",
+                            failed.seen
+                        );
+                    }
                     return Fetch { hops, end: Err(self.unanswered(asked.url, failed)) };
                 }
                 Next::Follow(next) if strict::leads_with_credentials(&asked.url, headers) => {
@@ -314,7 +320,7 @@ fn has_credentials(asked: &Asked) -> bool {
 
 fn unsendable(Unsendable(what): Unsendable) -> Failed {
     let seen = format!("{what} cannot be sent in a request");
-    Failed { failure: Failure::Redirected, phase: None, expected: String::new(), seen }
+    Failed { failure: Failure::Redirected, phase: None, expected: String::new(), seen, next: None }
 }
 
 /// That a redirect leads to a URL with credentials, which are not shown.
@@ -322,7 +328,7 @@ fn credentials(status: StatusCode, to: &Url) -> Failed {
     let place = format!("{}{}", to.origin().ascii_serialization(), to.path());
     let why = "with a user name or password in the URL, which `fetch` does not follow";
     let seen = format!("{} redirect to {place} {why}", status.as_u16());
-    Failed { failure: Failure::Redirected, phase: None, expected: String::new(), seen }
+    Failed { failure: Failure::Redirected, phase: None, expected: String::new(), seen, next: None }
 }
 
 fn no_head() -> Failed {

@@ -149,7 +149,13 @@ async fn doors(terms: &Terms, origin: &Origin, addresses: &[SocketAddr], limit: 
     let mut doors = Vec::new();
     for (address, knocking) in under_way {
         let lost = |_| Err(Refused::of(Failure::Prober, "the attempt was given up"));
-        doors.push(Door { address, opened: knocking.await.unwrap_or_else(lost) });
+        // Whoever is told of a door is told its address.
+        let here = format!("{address}: ");
+        let bare = |refused: Refused| match refused.seen.strip_prefix(&here) {
+            Some(seen) => Refused { seen: seen.to_owned(), ..refused },
+            None => refused,
+        };
+        doors.push(Door { address, opened: knocking.await.unwrap_or_else(lost).map_err(bare) });
     }
     doors
 }

@@ -133,6 +133,8 @@ fn an_address_that_swallows_everything_takes_the_time_of_one_connection_and_not_
     let scenario = run(scenario);
     let tally = &scenario.requests[0].measured.tally;
     assert_eq!((tally.ok, tally.failed_by(Failure::TimedOut)), (39, 1), "{tally:?}");
+    let evidence = scenario.requests[0].measured.evidence.by_count();
+    assert_eq!(evidence[0].seen, format!("127.0.0.3:{port}: no connect within 300 ms"));
     assert_eq!(opened(&scenario, port)[2], 0);
     assert_eq!(scenario.unreached.values().sum::<u64>(), 1);
 }

@@ -140,7 +140,7 @@ impl Artifact {
             Answer::Status(status) => (EXPECTED.to_owned(), status.to_string()),
             Answer::None => (String::new(), told::no_answer(self)),
         };
-        Some(Evidence { failure, phase: None, expected, seen, count: 1 })
+        Some(Evidence { failure, phase: None, expected, seen, next: None, count: 1 })
     }
 }
 

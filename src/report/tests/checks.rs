@@ -128,6 +128,7 @@ fn the_tries_of_a_step_that_failed_are_failures() {
             expected: "json.\"/state\" = \"done\"".to_owned(),
             seen: "\"pending\"".to_owned(),
             count: 1,
+            next: None,
         });
         record.verdict.decision = Decision::Fail;
     });

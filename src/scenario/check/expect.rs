@@ -55,8 +55,19 @@ pub(super) fn pointer(text: &str, place: &Span, complaints: &mut Complaints) {
         return;
     }
     let problem = format!("`{text}` is no JSON pointer");
-    let remedy = format!("write `\"/{}\"` (RFC 6901)", text.replace('.', "/"));
+    let remedy = if escapes {
+        format!("write `\"{}\"` (RFC 6901)", as_pointer(text))
+    } else {
+        "write `~0` for a `~` and `~1` for a `/` that belongs to a name (RFC 6901)".to_owned()
+    };
     complaints.add(Complaint::new(place.clone(), problem, remedy));
+}
+
+/// What another notation most likely means as a JSON pointer: `$.a[0].b`, `.a.b`, `a.b`, `a["b"]`.
+fn as_pointer(text: &str) -> String {
+    let names = text.trim_start_matches(['$', '#']).split(['.', '/', '[', ']']);
+    let names = names.map(|name| name.trim_matches(['"', '\''])).filter(|name| !name.is_empty());
+    names.flat_map(|name| ["/", name]).collect()
 }
 
 /// Complains about a name that no header has.

@@ -12,11 +12,12 @@ mod warmup;
 use http::HeaderName;
 
 use super::complaint::{Complaint, Complaints, Span};
-use super::field::{Entries, Field, nearest};
+use super::field::{Entries, Field};
 use super::file::{File, Request};
 use super::leaf::{JsonTemplate, Words};
 use super::load::{LoadShape, WarmupShape};
 use super::template::Template;
+use crate::units::near::nearest;
 
 /// Names of scenarios and requests end up in files, tables and file names.
 const LONGEST_NAME: usize = 80;

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::super::complaint::{Complaint, Complaints};
-use super::super::field::{Field, Place, nearest};
+use super::super::field::{Field, Place};
 use super::super::file::{File, Request};
 use super::super::leaf::Words;
 use super::super::template::Template;
 use super::require;
+use crate::units::near::nearest;
 use crate::units::written;
 
 /// The most tries after the first.

@@ -34,6 +34,20 @@ impl JsonTemplate {
         text.is_some_and(|text| matches!(text.parts(), [Part::Variable { .. }]))
     }
 
+    /// Whether it is a text that reads as a JSON object or array, whatever its variables hold.
+    pub fn is_json_as_text(&self) -> bool {
+        let text = self.0.as_str().and_then(|text| Template::parse(text).ok());
+        let filled: Option<String> = text.map(|text| {
+            let part = |part: &Part| match part {
+                Part::Literal(text) => text.clone(),
+                Part::Variable { .. } | Part::Live(_) => "0".to_owned(),
+            };
+            text.parts().iter().map(part).collect()
+        });
+        let read = filled.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+        read.is_some_and(|value| value.is_object() || value.is_array())
+    }
+
     /// The names of its variables.
     pub fn variables(&self) -> Vec<String> {
         let mut names = Vec::new();

@@ -67,6 +67,7 @@ fn record_of(draft: Draft, intervals: &[Interval]) -> RunRecord {
         phase: Some(Dimension::FirstByte),
         expected: String::new(),
         seen: "no first_byte within 5 s".to_owned(),
+        next: None,
         count: 2,
     };
     let log: &mut EvidenceLog = &mut measurement.scenarios[0].requests[0].measured.evidence;

@@ -157,3 +157,12 @@ fn an_answer_that_breaks_off_before_its_headers_are_there_broke_off_in_its_head(
     let late = told_of(Failure::TimedOut);
     assert!(late.contains("(head)") && late.ends_with("allow more by `--timeout`"), "{late}");
 }
+
+#[test]
+fn equal_redirects_are_told_once_with_how_often_they_were() {
+    let mut fetch = redirected("https://shop.example/app?mock=0", "");
+    fetch.hops = vec![fetch.hops[0].clone(); 20];
+    let told = told(LIVE, 800, &fetch);
+    assert_eq!(told[0], "!redirect followed: 302 /app?mock=0 → /app?mock=0 (20 times)");
+    assert!(!told[1].contains("redirect followed"), "{told:?}");
+}
