@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 
 use clap::builder::TypedValueParser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 use http::HeaderName;
 
@@ -188,9 +188,16 @@ impl TypedValueParser for HeaderParser {
         read.map_err(|why| {
             let message =
                 format!("invalid value for '--header <NAME: VALUE>': {why}; write 'Accept: text/html'");
-            command.clone().error(ErrorKind::ValueValidation, message)
+            wrong("--header", command, message)
         })
     }
+}
+
+/// An error about a flag's value that does not hold the value.
+fn wrong(flag: &str, command: &Command, message: impl std::fmt::Display) -> clap::Error {
+    let mut error = command.clone().error(ErrorKind::ValueValidation, message);
+    error.insert(ContextKind::InvalidArg, ContextValue::String(flag.to_owned()));
+    error
 }
 
 /// Reads text with variables; its errors never show what was typed.
@@ -205,7 +212,7 @@ impl TypedValueParser for BodyParser {
         text.map(str::to_owned).ok_or_else(|| {
             let message = "invalid value for '--body <TEXT>': it is no text in UTF-8, or a variable in it is not well \
                            written; write ${NAME}, and $${ for ${ itself";
-            command.clone().error(ErrorKind::ValueValidation, message)
+            wrong("--body", command, message)
         })
     }
 }
