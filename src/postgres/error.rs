@@ -185,7 +185,9 @@ impl Trouble {
             }
             Self::ReadsOnly => "write a select, or say that the step writes",
             Self::NoReturning => "put `returning *` at its end",
-            Self::NotText => "values are bound as text: write `$1::bigint`",
+            Self::NotText => {
+                "values are bound as text: write `$1::bigint`, or correct the name that is not found"
+            }
             Self::TooMuch => "let it name its columns, count or add up, or put `limit` at its end",
             _ => "read what the database said, and correct the statement or its values",
         }

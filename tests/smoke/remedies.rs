@@ -36,7 +36,7 @@ fn a_value_that_is_compared_as_another_type_than_text_is_told_how_to_be_cast() {
     let compared = said("sql = \"select oid from pg_class where oid::bigint = $1\"\nvalues = [\"1\"]");
     assert!(compared.contains("→ values are bound as text: write `$1::bigint`"), "{compared}");
     let given = said("sql = \"select abs($1) as n\"\nvalues = [\"1\"]");
-    assert!(given.contains("values are bound as text, write `$1::bigint`"), "{given}");
+    assert!(given.contains("→ values are bound as text: write `$1::bigint`, or correct the name"), "{given}");
     let without = said("sql = \"select 1::bigint = 'x'::text as n\"");
     assert!(!without.contains("$1"), "{without}");
     let wrong = said("sql = \"select 1 as n\"\nexpect = { rows = 0 }");

@@ -112,8 +112,7 @@ fn what_an_exposed_view_reads_elsewhere_is_looked_at_too() {
         "`exposed tables have row level security`",
         "3 rows: rls=off table=private.bonus; rls=off table=private.salaries; rls=a materialized view",
         "`exposed views ask with the rights of whoever asks`",
-        "1 row: ",
-        "private.all_hidden",
+        "1 row, view: private.all_hidden",
     ]);
     assert!(!outcome.reasons().contains("private.hidden"), "only its owner reads it: {}", outcome.reasons());
 }
