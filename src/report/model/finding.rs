@@ -52,13 +52,20 @@ fn of_scenario(scenario: &ScenarioView) -> Vec<Finding> {
     budgets.chain(reasons.filter(|_| scenario.decision != Decision::Pass)).collect()
 }
 
-/// Whether a reason of the scenario says of a request what a budget's reason comes to.
+/// What a scenario's reason begins with that says of all its requests that they got no answer, and why.
+const SILENT: &str = "the target never answered: ";
+
+/// Whether a reason of the scenario says of a request, or of all of them, what a budget's reason comes to.
 fn is_said(scenario: &ScenarioView, request: &str, of_budget: &Reason) -> bool {
     let of_request = |reason: &Reason| {
         let said = reason.what.strip_prefix('`').and_then(|rest| rest.strip_prefix(request));
         said.and_then(|rest| rest.strip_prefix("`: ")).is_some_and(|said| of_budget.what.ends_with(said))
     };
-    scenario.reasons.iter().any(of_request)
+    let of_all = |reason: &Reason| {
+        let said = reason.what.strip_prefix(SILENT).and_then(|rest| rest.rsplit_once(", "));
+        said.is_some_and(|(why, _how_many)| of_budget.what.ends_with(why))
+    };
+    scenario.reasons.iter().any(|reason| of_request(reason) || of_all(reason))
 }
 
 impl Finding {

@@ -1,6 +1,7 @@
 //! What a report tells beside budgets and latency, and where it keeps silent.
 
 use super::failing;
+use crate::record::{Decision, Reason};
 use crate::report::fixture::{self, Script};
 use crate::report::{Model, html, markdown, terminal};
 
@@ -78,6 +79,23 @@ fn a_run_cut_off_in_its_warm_up_says_so_and_counts_no_requests_as_measured() {
     for text in every_form(&model) {
         assert!(!text.contains("0 requests"), "{text}");
     }
+}
+
+#[test]
+fn a_target_that_never_answered_is_told_once_and_not_of_each_budget() {
+    let (mut record, intervals) = fixture::run(&[Script { budgets: vec!["max < 1s"], ..Script::default() }]);
+    let scenario = &mut record.verdict.scenarios[0];
+    let reason = |what: &str| Reason { what: what.to_owned(), next: String::new() };
+    scenario.decision = Decision::Fail;
+    scenario.reasons = vec![reason("the target never answered: connection refused, 12 of 12 requests")];
+    scenario.budgets[0].decision = Decision::Fail;
+    scenario.budgets[0].reason =
+        reason("max falls among the failures: 12 of 12 requests failed; connection refused");
+    let findings = Model::new(&record, &intervals).findings;
+    assert_eq!(
+        findings.iter().map(|finding| finding.what.as_str()).collect::<Vec<_>>(),
+        ["the target never answered: connection refused, 12 of 12 requests"]
+    );
 }
 
 #[test]
