@@ -1,6 +1,6 @@
 //! `tollgate init`
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use url::{Host, Position, Url};
@@ -103,7 +103,7 @@ fn validate(file: &Path, text: &str) -> Result<(), Problem> {
         .map_err(|errors| Problem::usage(errors.render(colours_errors())))
 }
 
-/// Writes the file whole or not at all, and only over one that may be lost.
+/// Writes the file, and only over one that may be lost.
 fn write(path: &Path, text: &str, force: bool) -> Result<(), Problem> {
     let shown = path.display();
     if path.is_dir() {
@@ -113,18 +113,8 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), Problem> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let written = || {
-        if force {
-            return store::write(path, text.as_bytes());
-        }
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        readable_by_all(file.as_file())?;
-        file.as_file().sync_all()?;
-        file.persist_noclobber(path)?;
-        Ok(())
-    };
-    written().map_err(|error: io::Error| match error.kind() {
+    let written = if force { store::write } else { store::write_new };
+    written(path, text.as_bytes()).map_err(|error|  match error.kind() {
         io::ErrorKind::AlreadyExists => Problem::usage(format!(
             "error: {shown} exists already and was left as it is; name another file, or overwrite it with --force"
         )),
@@ -133,12 +123,6 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), Problem> {
         }
         _ => Problem::internal(format!("cannot write {shown}: {error}")),
     })
-}
-
-/// Temporary files are made for their owner alone; a scenario is made to be shared.
-fn readable_by_all(file: &std::fs::File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
 }
 
 fn next(file: &Path, knows_target: bool) -> String {

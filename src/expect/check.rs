@@ -19,6 +19,8 @@ pub enum Check {
     Denied,
     /// The answer comes from this URL.
     FinalUrl(Url),
+    /// The URL that the answer came from is this one, whatever its query.
+    FinalPlace(Url),
     /// A header has this value, byte by byte; of several with the name, one of them.
     Header(HeaderName, HeaderValue),
     /// The pattern is found in a header's value; of several with the name, in one of them.
@@ -60,7 +62,7 @@ impl Check {
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::Status(_) | Self::Denied => 0,
-            Self::FinalUrl(_) => 1,
+            Self::FinalUrl(_) | Self::FinalPlace(_) => 1,
             Self::Header(..) | Self::HeaderMatches(..) => 2,
             Self::Rows(_) | Self::RowsAtLeast(_) => 3,
             Self::Contains(_) | Self::Lacks(_) | Self::BodyMatches(_) | Self::Json(_) => 4,
@@ -73,7 +75,14 @@ impl Check {
             Self::Status(expected) => status(subject.answer()?, expected, is_sensitive),
             Self::Denied if subject.rows().is_ok() => Err(let_in("the statement was carried out")),
             Self::Denied => denied(subject.answer()?, is_sensitive),
-            Self::FinalUrl(expected) => final_url(subject.answer()?, expected),
+            Self::FinalUrl(expected) => {
+                final_url(subject.answer()?, expected, |found| found == expected, is_sensitive)
+            }
+            Self::FinalPlace(expected) => {
+                let is_there =
+                    |found: &Url| found.origin() == expected.origin() && found.path() == expected.path();
+                final_url(subject.answer()?, expected, is_there, is_sensitive)
+            }
             Self::Header(name, value) => {
                 header(subject.answer()?, name, |found| found == value, is_sensitive)
             }
@@ -111,11 +120,17 @@ fn let_in(seen: &str) -> Wrong {
     Wrong::Seen(Failure::Admitted, seen.to_owned())
 }
 
-fn final_url(answer: &Answer<'_>, expected: &Url) -> Result<(), Wrong> {
-    if answer.url == expected {
-        return Ok(());
+fn final_url(
+    answer: &Answer<'_>,
+    expected: &Url,
+    is_expected: impl Fn(&Url) -> bool,
+    is_sensitive: bool,
+) -> Result<(), Wrong> {
+    match answer.url {
+        found if is_expected(found) => Ok(()),
+        _ if is_sensitive => Err(unexpected("another URL")),
+        found => Err(unexpected(seen::url(found, expected))),
     }
-    Err(unexpected(seen::url(answer.url, expected)))
 }
 
 fn header(

@@ -94,6 +94,18 @@ fn the_url_must_be_the_whole_one_but_its_query_is_not_shown() {
         let unmet = (Failure::Unexpected, shown.to_owned());
         assert_eq!(seen(Check::FinalUrl(url(expected)), 200, &[], ""), Some(unmet));
     }
+    let hidden = expecting(Check::FinalUrl(url("https://example.org/"))).sensitive(true);
+    assert_eq!(judged(&hidden, 200, &[], "").unwrap_err().seen, "another URL");
+}
+
+#[test]
+fn where_any_query_will_do_host_and_path_are_those_expected() {
+    for place in [PAGE, "https://example.org/app", "https://example.org/app?x"] {
+        assert_eq!(seen(Check::FinalPlace(url(place)), 200, &[], ""), None);
+    }
+    for place in ["https://example.org/app/", "https://other.org/app", "http://example.org/app"] {
+        assert!(seen(Check::FinalPlace(url(place)), 200, &[], "").is_some(), "{place}");
+    }
 }
 
 #[test]

@@ -127,15 +127,20 @@ fn status(Statuses(statuses): &Statuses) -> Expectation {
     Expectation { written, check: Check::Status(statuses.clone()) }
 }
 
+/// What a final URL ends with that may have any query, or none.
+const ANY_QUERY: &str = "?*";
+
 fn final_url(expect: &Expect, base: &Base, filler: &mut Filler<'_>) -> Option<Expectation> {
     let (place, template) = expect.final_url.placed()?;
     let text = filler.fill(&place.value, template)?;
-    let url = match url_of(&text.value, base) {
+    let without_query = text.value.strip_suffix(ANY_QUERY);
+    let check = if without_query.is_some() { Check::FinalPlace } else { Check::FinalUrl };
+    let url = match url_of(without_query.unwrap_or(&text.value), base) {
         Ok(url) => url,
         Err(_) if text.guessed => base.url.clone(),
         Err((problem, remedy)) => return filler.complain(&place.value, problem, remedy),
     };
-    Some(Expectation { written: format!("final_url = {}", quoted(&text.shown)), check: Check::FinalUrl(url) })
+    Some(Expectation { written: format!("final_url = {}", quoted(&text.shown)), check: check(url) })
 }
 
 fn header(written: &str, field: &Field<Template>, filler: &mut Filler<'_>) -> Option<Expectation> {

@@ -62,16 +62,17 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// The parts of a secret URL that are likely tokens: a redirect may show a part of its path without the rest.
+/// The parts of a secret URL of HTTP that are likely tokens: a redirect may show a part of its path without the rest.
 ///
-/// A part of eight characters with a digit, or of 24 of any kind, is meant; `conversations` is not.
+/// A part of eight characters with a letter and a digit, or of 24 of any kind, is meant; `conversations` and `2025-06-18` are not.
 pub(super) fn tokens_in(secret: &str) -> Vec<String> {
-    let Some(url) = Url::parse(secret).ok().filter(Url::has_host) else { return Vec::new() };
+    let url = Url::parse(secret).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let Some(url) = url else { return Vec::new() };
     let values = url.query_pairs().map(|(_, value)| value.into_owned());
     let parts = url.path_segments().into_iter().flatten().map(str::to_owned).chain(values);
     let is_token = |part: &String| match part.chars().count() {
         0..=7 => false,
-        8..=23 => part.bytes().any(|byte| byte.is_ascii_digit()),
+        8..=23 => part.bytes().any(|b| b.is_ascii_digit()) && part.bytes().any(|b| b.is_ascii_alphabetic()),
         _ => true,
     };
     parts.filter(is_token).collect()
@@ -210,6 +211,8 @@ mod tests {
                 &["abcdefghijklmnopqrstuvwxyz", "a1b2c3d4"],
             ),
             ("https://h/api/conversations/12?limit=20", &[]),
+            ("https://h/2025-06-18/mcp", &[]),
+            ("postgresql://u@h/shop_db_2025", &[]),
             ("no-url-1234567890", &[]),
         ] {
             assert_eq!(tokens_in(url), tokens, "{url}");

@@ -32,7 +32,7 @@ pub struct StatementError {
 /// What changes rows, and says which by `returning`.
 const CHANGING: [&str; 4] = ["insert", "update", "delete", "merge"];
 /// What the statement after the list of a `with` begins with.
-const LAST: [&str; 7] = ["insert", "update", "delete", "merge", "select", "values", "table"];
+const LAST: [&str; 8] = ["insert", "update", "delete", "merge", "select", "values", "table", "("];
 const READING: [&str; 4] = ["select", "with", "values", "table"];
 const WRITING: [&str; 6] = ["insert", "update", "delete", "merge", "select", "with"];
 
@@ -170,13 +170,15 @@ fn parted(text: &str) -> (&str, &str) {
     ("", text)
 }
 
-/// Whether a member of the list of a `with` changes rows.
+/// Whether a member of the list of a `with` changes rows: what is in its parentheses after `as` begins so.
 fn changes_in_a_list(text: &str) -> bool {
-    let words: Vec<_> = pieces(parted(text).0).unwrap_or_default();
-    let words: Vec<_> = words.into_iter().filter(|piece| piece.kind != Kind::Blank).collect();
-    let begins =
-        |pair: &[Piece<'_>]| pair[0].text == "(" && CHANGING.contains(&&*pair[1].text.to_lowercase());
-    words.windows(2).any(begins)
+    let words =
+        pieces(parted(text).0).unwrap_or_default().into_iter().filter(|piece| piece.kind != Kind::Blank);
+    let words: Vec<String> = words.map(|piece| piece.text.to_ascii_lowercase()).collect();
+    words.windows(3).any(|three| {
+        let opens = ["as", "materialized"].contains(&three[0].as_str()) && three[1] == "(";
+        opens && CHANGING.contains(&three[2].as_str())
+    })
 }
 
 /// Whether a statement that changes rows says which, outside of all parentheses.
@@ -208,6 +210,7 @@ mod tests {
             "values (1)",
             "table t",
             "with x as (select 1) table x",
+            "with p as (select bool_or(delete) as d from perms) select * from p",
         ] {
             assert!(Statement::reading(text).is_ok(), "{text}");
         }
@@ -218,6 +221,7 @@ mod tests {
         for (list, last) in [
             ("", "insert into t values (1) returning n"),
             ("with x as (select 1) ", "select * from x"),
+            ("with x (a) as (insert into t values (1) returning n) ", "(select a from x)"),
             (
                 "WITH RECURSIVE x (select_, n) AS NOT MATERIALIZED (insert into t values (')') returning *), \
                  \"table\" as (select 1) -- select\n",

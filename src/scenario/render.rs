@@ -3,13 +3,14 @@
 //! Drawn by hand: the first line is `file:line:column: message`, which editors and CI jump to, and no handler of
 //! miette's begins with it.
 
-use std::borrow::Cow;
-
 use super::complaint::{Complaint, Span};
 use super::source::Source;
 
 /// How much of a long line is shown, in characters.
 const WIDTH: usize = 120;
+
+/// What stands for each character of a password.
+const HIDDEN: char = '•';
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Severity {
@@ -94,22 +95,35 @@ impl Window {
     }
 }
 
-/// A line without the password of a database's URL, which is as long: whatever it holds, it ends before the last `@`.
-fn hidden(line: &str) -> Cow<'_, str> {
-    let password = |(at, scheme): (usize, &str)| {
+/// A line in which the passwords of databases' URLs are blotted, each by as many signs: whatever it holds, a password ends before
+/// the last `@` of its text. One that is a variable says no more than its name.
+fn hidden(line: &str) -> String {
+    let mut shown = line.to_owned();
+    for (at, scheme) in
+        line.match_indices("postgres").filter_map(|(at, _)| Some((at, scheme_at(&line[at..])?)))
+    {
         let begin = at + scheme.len();
-        let end = begin + line[begin..].rfind('@')?;
-        let colon = begin + line[begin..end].find(':')?;
-        Some(colon + 1..end)
-    };
-    match line.match_indices("postgresql://").chain(line.match_indices("postgres://")).find_map(password) {
-        // A variable says no more than its name.
-        Some(range) if !line[range.clone()].starts_with("${") => {
-            let blot = "•".repeat(line[range.clone()].chars().count());
-            Cow::Owned(format!("{}{blot}{}", &line[..range.start], &line[range.end..]))
+        let quote = line[..at].chars().next_back().filter(|sign| matches!(sign, '"' | '\''));
+        let length = quote.and_then(|quote| line[begin..].find(quote));
+        let end = length.map_or(line.len(), |length| begin + length);
+        let user = &line[begin..end];
+        let Some((colon, last)) = user.find(':').zip(user.rfind('@')).filter(|(colon, last)| colon < last)
+        else {
+            continue;
+        };
+        let password = &user[colon + 1..last];
+        let is_variable = password.starts_with("${") && password.find('}') == Some(password.len() - 1);
+        if !is_variable {
+            let blot: String = password.chars().map(|_| HIDDEN).collect();
+            shown =
+                shown.replacen(&line[at..begin + last], &format!("{}{blot}", &line[at..=begin + colon]), 1);
         }
-        _ => Cow::Borrowed(line),
     }
+    shown
+}
+
+fn scheme_at(text: &str) -> Option<&'static str> {
+    ["postgresql://", "postgres://"].into_iter().find(|scheme| text.starts_with(scheme))
 }
 
 /// Control characters would move the text away from its underline, or do worse to a terminal.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
@@ -34,6 +35,16 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
+/// Writes a file that is there whole or not at all, and replaces none: where one is, the error is [`ErrorKind::AlreadyExists`].
+///
+/// The error is the system's, without the path.
+pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = beside(path, bytes)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path)?;
+    Ok(())
+}
+
 /// Whether a path can be of a folder alone: `a/`, `a/.` and `a/..`. [`Path`] drops the first two endings.
 fn names_a_folder(path: &Path) -> bool {
     let last = path.as_os_str().as_bytes().rsplit(|&byte| byte == b'/').next();
@@ -57,7 +68,9 @@ fn end_of_links(path: &Path) -> PathBuf {
 /// The bytes in a file of another name in the same folder. As of any new file, the umask says who may read it.
 fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let permissions = Permissions::from_mode(0o666);
-    let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(folder_of(path))?;
+    let made = tempfile::Builder::new().permissions(permissions).tempfile_in(folder_of(path));
+    // The name that was tried is nobody's.
+    let mut file = made.map_err(|error| io::Error::from(error.kind()))?;
     file.write_all(bytes)?;
     Ok(file)
 }
@@ -73,7 +86,7 @@ fn put(file: NamedTempFile, path: &Path) -> io::Result<()> {
 fn replace(path: &Path, there: &Metadata, bytes: &[u8]) -> io::Result<()> {
     // A file that may not be written to is not to be replaced either.
     let old = OpenOptions::new().write(true).open(path)?;
-    if there.nlink() > 1 || is_held_open(path) {
+    if there.nlink() > 1 || is_held_open(there) {
         return overwrite(&old, bytes);
     }
     match put_instead(&fs::canonicalize(path)?, there, bytes) {
@@ -82,9 +95,14 @@ fn replace(path: &Path, there: &Metadata, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Whether a path such as `/dev/stdout` leads to a file that this process has open: another one in its place would be read by nobody.
-fn is_held_open(path: &Path) -> bool {
-    ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder))
+/// Whether this process has the file open as its input or output, to which `/dev/stdout` leads: what it writes there still would go
+/// to a file that has no name any more.
+fn is_held_open(there: &Metadata) -> bool {
+    let same = |open: BorrowedFd<'_>| {
+        let open = open.try_clone_to_owned().and_then(|open| File::from(open).metadata());
+        open.is_ok_and(|open| (open.dev(), open.ino()) == (there.dev(), there.ino()))
+    };
+    same(io::stdin().as_fd()) || same(io::stdout().as_fd()) || same(io::stderr().as_fd())
 }
 
 fn put_instead(path: &Path, there: &Metadata, bytes: &[u8]) -> io::Result<()> {

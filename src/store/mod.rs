@@ -21,7 +21,7 @@ mod merging;
 use std::path::{Path, PathBuf};
 
 pub use database::{Database, DatabaseError, Fetched, Pruned, Right, Sent, Standing, Unprotected};
-pub use file::write;
+pub use file::{write, write_new};
 pub use finding::find;
 pub use folder::{Draft, RunFolder, Stored, complete, id, intervals, read, restore, write_atomically};
 pub use listing::{run_folders, summaries};

@@ -59,7 +59,7 @@ fn value_of(text: &str) -> HeaderValue {
     text.parse().unwrap()
 }
 
-/// Serves what the function answers to the head of a request, and ends with the test; its URL.
+/// Serves what the function answers to the head of a request until the process of the tests ends; its URL.
 pub(crate) fn serve(answer: impl Fn(&str) -> Canned + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

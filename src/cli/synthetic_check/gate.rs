@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::next::quoted;
 use super::budget::meant_for;
-use super::settings::{DEFAULT_TOKEN, Settings, TOKEN};
+use super::settings::{DEFAULT_TOKEN, Settings, TOKEN, TOKEN_HEADER};
 use crate::units::written;
 
 /// How long `tollgate run` waits for an exchange unless it is told otherwise.
@@ -38,9 +38,18 @@ fn variable(settings: &Settings) -> String {
     format!("${{{TOKEN}{default}}}")
 }
 
-/// A text as `tollgate run` reads it, with the variable in the token's place.
+/// Signs that mean something else in a URL than in a token, so that a variable cannot stand for what is escaped there.
+const ESCAPED: [char; 8] = ['&', '#', '+', '%', '?', '"', '<', '>'];
+
+/// A text as `tollgate run` reads it, with the variable in the token's place, or a blot where no variable can stand.
 fn open(settings: &Settings, text: &str) -> String {
     let text = text.replace("${", "$${");
+    let token = settings.question.headers.get(TOKEN_HEADER).and_then(|token| token.to_str().ok());
+    let is_sign = |sign: char| sign.is_whitespace() || ESCAPED.contains(&sign);
+    let has_signs = token.is_none_or(|token| token.contains(is_sign));
+    if has_signs {
+        return settings.secrets.blot(&text).into_owned();
+    }
     settings.secrets.replace(&text, &variable(settings)).into_owned()
 }
 

@@ -27,7 +27,7 @@ const ENVIRONMENT: &str = "SHOPIFY_FLAG_ENVIRONMENT";
 const DEFAULT_AGENT: &str = "Shopify POS/HotDashSyntheticCheck";
 /// Everybody knows it, so that it is no secret; a part of many a host's name besides.
 pub(super) const DEFAULT_TOKEN: &str = "staging";
-const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-hotdash-synthetic");
+pub(super) const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-hotdash-synthetic");
 
 /// What will be checked.
 pub(super) struct Settings {

@@ -200,6 +200,14 @@ fn the_final_url_is_what_expectations_see() {
 }
 
 #[test]
+fn of_a_sensitive_answer_it_is_not_told_where_a_redirect_leads_that_is_not_followed() {
+    let mut plan = following(open(1.0, 1, 1), 1);
+    plan.requests[0].expectations = Expectations::default().sensitive(true);
+    let Followed { scenario, .. } = follow(plan, vec![vec![raw(5, TO_B), raw(5, TO_B)]]);
+    assert_eq!(measured(&scenario).evidence.by_count()[0].seen, "302 redirect");
+}
+
+#[test]
 fn the_whole_chain_shares_one_timeout() {
     let script = vec![vec![raw(400, TO_B)]];
     let mut plan = following(open(1.0, 1, 1), 9);
