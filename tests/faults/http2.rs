@@ -4,7 +4,7 @@ use super::{Body, Failed, FirstByte, Good, Outcome, Row, hold, ok, stated};
 use tollgate::record::Failure;
 
 const ASKED: &str = "http = '2'\ntimeout = '30s'";
-const ASKED_SHORT: &str = "http = '2'\ntimeout = '1s'";
+const ASKED_SHORT: &str = "http = '2'\ntimeout = '3s'";
 
 const fn row(request: &'static str, outcome: Outcome) -> Row {
     Row { target: ASKED, request, flags: &[], outcome }
