@@ -114,7 +114,7 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), Problem> {
         _ => Path::new("."),
     };
     let written = if force { store::write } else { store::write_new };
-    written(path, text.as_bytes()).map_err(|error|  match error.kind() {
+    written(path, text.as_bytes()).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Problem::usage(format!(
             "error: {shown} exists already and was left as it is; name another file, or overwrite it with --force"
         )),

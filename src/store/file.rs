@@ -2,12 +2,13 @@
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::stdio::{stderr, stdin, stdout};
 use tempfile::NamedTempFile;
 
 /// How many links are followed to a file that is not there yet; the system follows no more of one that is.
@@ -98,11 +99,11 @@ fn replace(path: &Path, there: &Metadata, bytes: &[u8]) -> io::Result<()> {
 /// Whether this process has the file open as its input or output, to which `/dev/stdout` leads: what it writes there still would go
 /// to a file that has no name any more.
 fn is_held_open(there: &Metadata) -> bool {
-    let same = |open: BorrowedFd<'_>| {
+    let is_it = |open: BorrowedFd<'_>| {
         let open = open.try_clone_to_owned().and_then(|open| File::from(open).metadata());
         open.is_ok_and(|open| (open.dev(), open.ino()) == (there.dev(), there.ino()))
     };
-    same(io::stdin().as_fd()) || same(io::stdout().as_fd()) || same(io::stderr().as_fd())
+    [stdin(), stdout(), stderr()].into_iter().any(is_it)
 }
 
 fn put_instead(path: &Path, there: &Metadata, bytes: &[u8]) -> io::Result<()> {

@@ -80,6 +80,11 @@ mod tests {
                  -H 'X-Hotdash-Synthetic: ${{SYNTHETIC_CHECK_TOKEN}}' {REST} 'p95 < 800ms'"
             )
         );
+        // A variable would stand for `a&b=9` as two parameters.
+        assert!(
+            of(&["http://h/?a=a%26b%3D9"], &[("SYNTHETIC_CHECK_TOKEN", "a&b=9")])
+                .starts_with("tollgate run 'http://h/?a=•••' -H")
+        );
         assert!(
             of(&["http://h/"], &[("SYNTHETIC_CHECK_USER_AGENT", "a'b")]).contains(r"'User-Agent: a'\''b'")
         );
