@@ -125,9 +125,8 @@ impl Log {
 
     /// The user's notes, once the values that must not be shown are known.
     fn notes(&self) -> Vec<String> {
-        let lines = |note: &String| note.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
-        let on_one_line = |note: &String| lines(note).join(" ").trim().to_owned();
-        self.notes.iter().map(|note| log::clean(&on_one_line(note))).collect()
+        let on_one_line = |note: &String| note.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        self.notes.iter().map(|note| log::clean(on_one_line(note).trim())).collect()
     }
 
     /// The problem's own exit code stands, whether or not it could be added.

@@ -94,11 +94,11 @@ impl Carrier {
             let rules = self.lane.rules();
             match redirect::next(&ask.asked, head.status, &head.headers, rules, (followed, redirects)) {
                 Next::Final => {}
-                Next::Refused(failed) => {
-                    let is_sensitive = ready.expectations.are_sensitive();
-                    let unquoted = || format!("{} redirect", head.status.as_u16());
-                    let seen = if is_sensitive { unquoted() } else { failed.seen };
-                    return Turn::End(Some(Box::new(Failed { seen, ..failed })));
+                Next::Refused(mut failed) => {
+                    if ready.expectations.are_sensitive() {
+                        failed.seen = format!("{} redirect", head.status.as_u16());
+                    }
+                    return Turn::End(Some(Box::new(failed)));
                 }
                 Next::Follow(asked) => {
                     return match Ask::new(*asked, self.lane.home()) {

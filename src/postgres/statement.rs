@@ -154,20 +154,30 @@ fn parted(text: &str) -> (&str, &str) {
     if begin_of(text) != "with" {
         return ("", text);
     }
-    let (mut depth, mut has_closed, mut at) = (0_usize, false, 0);
-    for Piece { kind, text: piece } in pieces(text).unwrap_or_default() {
-        if depth == 0 && has_closed && LAST.contains(&piece.to_ascii_lowercase().as_str()) {
-            return text.split_at(at);
-        }
-        match piece {
+    let words: Vec<_> = outermost(text).into_iter().filter(|(_, piece)| piece.kind != Kind::Blank).collect();
+    let ends_the_list = |pair: &&[(usize, Piece<'_>)]| {
+        pair[0].1.text == ")" && LAST.contains(&pair[1].1.text.to_ascii_lowercase().as_str())
+    };
+    words.windows(2).find(ends_the_list).map_or(("", text), |pair| text.split_at(pair[1].0))
+}
+
+/// What stands outside of all parentheses, and the outermost of these themselves, each with where it begins.
+fn outermost(text: &str) -> Vec<(usize, Piece<'_>)> {
+    let (mut depth, mut at) = (0_usize, 0);
+    let mut outside = Vec::new();
+    for piece in pieces(text).unwrap_or_default() {
+        let before = depth;
+        match piece.text {
             "(" => depth += 1,
             ")" => depth = depth.saturating_sub(1),
             _ => {}
         }
-        has_closed = if kind == Kind::Blank { has_closed } else { piece == ")" };
-        at += piece.len();
+        if before.min(depth) == 0 {
+            outside.push((at, piece));
+        }
+        at += piece.text.len();
     }
-    ("", text)
+    outside
 }
 
 /// Whether a member of the list of a `with` changes rows: what is in its parentheses after `as` begins so.
@@ -183,15 +193,7 @@ fn changes_in_a_list(text: &str) -> bool {
 
 /// Whether a statement that changes rows says which, outside of all parentheses.
 fn returns(text: &str) -> bool {
-    let mut depth = 0_usize;
-    pieces(text).unwrap_or_default().into_iter().any(|Piece { text: piece, .. }| {
-        match piece {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth == 0 && piece.eq_ignore_ascii_case("returning")
-    })
+    outermost(text).into_iter().any(|(_, piece)| piece.text.eq_ignore_ascii_case("returning"))
 }
 
 #[cfg(test)]

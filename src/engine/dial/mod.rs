@@ -268,7 +268,10 @@ impl TcpDial {
         };
         let connected = phases.timed(Dimension::Connect, self.timeouts.connect, connected).await;
         // An attempt that the timeout cut off has not said where it led.
-        let connected = connected.map_err(|failed| under_way.get().into_iter().fold(failed, at));
+        let connected = connected.map_err(|failed| match under_way.get() {
+            Some(address) => at(failed, address),
+            None => failed,
+        });
         if let (Err(_), Host::Domain(name)) = (&connected, &origin.host) {
             // Its addresses may have changed: whoever needs it next is not sent to the old ones.
             self.directory.forget(name, origin.port);
