@@ -88,7 +88,8 @@ fn connections(folder: &Path) -> Result<bool> {
     for (version, tls) in [("1.1", false), ("1.1", true), ("2", false), ("2", true)] {
         let (target, authority) = Target::start(folder, tls)?;
         let terms = format!("http = \"{version}\"\ntimeout = \"60s\"\n{authority}");
-        let load = format!("arrival_rate = \"1000/s\"\nduration = \"10s\"\nconnections = {CONNECTIONS}\n");
+        let load =
+            format!("arrival_rate = \"1000/s\"\nduration = \"10s\"\nconnections = {CONNECTIONS}\n");
         let run = carry_out(folder, &scenario(&target.base_url, &terms, &load), CONNECTIONS)?;
         target.stop()?;
         let peak = run.peaks_mib.whole;
@@ -143,7 +144,9 @@ fn carry_out(folder: &Path, scenario: &str, requests: u64) -> Result<Run> {
     let peaks_mib = watch(&mut prober, runs.path())?;
     let record = said.join().map_err(|_| "stdout was not read")?;
     let complaint = || String::from_utf8_lossy(&complained.join().unwrap_or_default()).into_owned();
-    let Ok(record) = serde_json::from_slice::<Value>(&record) else { return Err(complaint().into()) };
+    let Ok(record) = serde_json::from_slice::<Value>(&record) else {
+        return Err(complaint().into());
+    };
     let measurement = &record["measurement"];
     let scenario = &measurement["scenarios"][0];
     let tally = &scenario["requests"][0]["measured"]["tally"];
@@ -151,14 +154,19 @@ fn carry_out(folder: &Path, scenario: &str, requests: u64) -> Result<Run> {
         return Err(format!("not every request was answered: {tally}").into());
     }
     let took = measurement["elapsed_us"].as_u64().ok_or("no duration in the record")?;
-    let opened = scenario["connections"]["opened"].as_u64().ok_or("no connections in the record")?;
+    let opened =
+        scenario["connections"]["opened"].as_u64().ok_or("no connections in the record")?;
     Ok(Run { took: Duration::from_micros(took), peaks_mib, opened })
 }
 
 /// The program, with as many descriptors as this system allows.
 fn limitless(arguments: &[&str]) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n \"$(ulimit -Hn)\"; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tollgate")]);
+    command.args([
+        "-c",
+        "ulimit -n \"$(ulimit -Hn)\"; exec \"$0\" \"$@\"",
+        env!("CARGO_BIN_EXE_tollgate"),
+    ]);
     command.args(arguments);
     command
 }
@@ -178,9 +186,11 @@ fn read_aside(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHand
 fn watch(process: &mut Child, runs: &Path) -> Result<Peaks> {
     let mut peaks = Peaks::default();
     while process.try_wait()?.is_none() {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib: Option<f64> = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        let kib: Option<f64> =
+            line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
         peaks.whole = peaks.whole.max(kib.unwrap_or(0.0) / 1024.0);
         if !is_kept(runs) {
             peaks.measuring = peaks.whole;
@@ -196,7 +206,11 @@ fn watch(process: &mut Child, runs: &Path) -> Result<Peaks> {
 
 /// Whether the record of a run has been written, which ends its measuring.
 fn is_kept(runs: &Path) -> bool {
-    std::fs::read_dir(runs).into_iter().flatten().flatten().any(|run| run.path().join("run.json").exists())
+    std::fs::read_dir(runs)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|run| run.path().join("run.json").exists())
 }
 
 /// A rehearsal target in a process of its own, which ends when its standard input is closed.
@@ -218,7 +232,8 @@ impl Target {
         let mut line = String::new();
         BufReader::new(process.stdout.take().ok_or("no pipe")?).read_line(&mut line)?;
         let base_url = line.trim().trim_start_matches("listening on ").to_owned();
-        let believed = if tls { format!("tls_ca = \"{}\"\n", authority.display()) } else { String::new() };
+        let believed =
+            if tls { format!("tls_ca = \"{}\"\n", authority.display()) } else { String::new() };
         Ok((Self { held_open: process.stdin.take(), process, base_url }, believed))
     }
 

@@ -52,7 +52,10 @@ fn main() -> Result<ExitCode> {
     let both = tell(took, count, size);
     let holds = both < BOUND;
     let kept = if holds { "kept" } else { "broken" };
-    println!("\nBound: {} for listing and merging {count} runs from folders: {kept}.", millis(BOUND));
+    println!(
+        "\nBound: {} for listing and merging {count} runs from folders: {kept}.",
+        millis(BOUND)
+    );
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -106,7 +109,8 @@ fn generate(runs: &Path, count: u32) -> Result<usize> {
         let mut record = sample.clone();
         record.id = Uuid::from_u128(sample.id.as_u128() + u128::from(number));
         record.provenance.started += Duration::from_hours(1) * number;
-        let requests = record.measurement.scenarios.iter_mut().flat_map(|scenario| &mut scenario.requests);
+        let requests =
+            record.measurement.scenarios.iter_mut().flat_map(|scenario| &mut scenario.requests);
         for (at, request) in requests.enumerate() {
             let seed = u64::from(number) << 8 | at as u64;
             request.measured.series = varied(&request.measured.series, seed);
@@ -171,7 +175,9 @@ fn listed(runs: &Path) -> Result<Vec<RunSummary>> {
 fn added_whole(runs: &[RunSummary]) -> Histogram {
     let mut sum = Histogram::default();
     let requests = runs.iter().flat_map(|run| &run.requests);
-    requests.filter_map(|request| request.latency.unpack().ok()).for_each(|latency| sum.add(&latency));
+    requests
+        .filter_map(|request| request.latency.unpack().ok())
+        .for_each(|latency| sum.add(&latency));
     sum
 }
 

@@ -108,22 +108,31 @@ fn storing(cluster: &Cluster, database: &mut Database, folder: &Path) -> Result<
     for seed in 0..ROUNDS {
         let path = runs::write(&folder.join("long"), MANY + seed, LONG);
         let record = record(&path)?;
-        let (stored, sent) = timed(|| Ok(database.keep(&record, &path, Duration::from_mins(1))?))?;
+        let (stored, sent) =
+            timed(|| Ok(database.keep(&record, &path, Duration::from_mins(1))?))?;
         assert!(sent.is_new);
         took.push(stored);
         floors.push(copied(cluster, &record.id.to_string())?);
     }
     let (stored, floor) = (median(took), median(floors));
     let run = (bytes(cluster) - empty) / ROUNDS;
-    let figure =
-        format!("{} = {:.1} × {}", millis(stored), stored.as_secs_f64() / floor.as_secs_f64(), millis(floor));
+    let figure = format!(
+        "{} = {:.1} × {}",
+        millis(stored),
+        stored.as_secs_f64() / floor.as_secs_f64(),
+        millis(floor)
+    );
     row(
         "storing a run of 2 scenarios × 600 s (12,000 histograms), median; × the server copying its rows",
         &figure,
     );
-    row("bytes of such a run in the database, indexes included", &format!("{:.2} MB", run as f64 / 1e6));
+    row(
+        "bytes of such a run in the database, indexes included",
+        &format!("{:.2} MB", run as f64 / 1e6),
+    );
     database.prune(Duration::from_secs(1), false)?;
-    cluster.sql(DATABASE, "vacuum full tollgate.intervals; vacuum full tollgate.interval_histograms");
+    cluster
+        .sql(DATABASE, "vacuum full tollgate.intervals; vacuum full tollgate.interval_histograms");
     let pruned = (bytes(cluster) - empty) / ROUNDS;
     row("the same when its seconds are pruned", &format!("{:.0} kB", pruned as f64 / 1e3));
     cluster.sql(DATABASE, "drop schema copy cascade; truncate tollgate.runs cascade");
@@ -138,7 +147,8 @@ fn copied(cluster: &Cluster, id: &str) -> Result<Duration> {
         format!("insert into copy.{table} ({columns}) select {columns} from tollgate.{table} where {key} = '{id}';")
     });
     let (nothing, _) = timed(|| Ok(cluster.sql(DATABASE, "select 1")))?;
-    let (took, _) = timed(|| Ok(cluster.sql(DATABASE, &format!("begin; {} commit;", all.concat()))))?;
+    let (took, _) =
+        timed(|| Ok(cluster.sql(DATABASE, &format!("begin; {} commit;", all.concat()))))?;
     Ok(took.saturating_sub(nothing))
 }
 
@@ -164,7 +174,10 @@ fn listing(cluster: &Cluster, database: &mut Database, folder: &Path) -> Result<
         took.push(one);
     }
     let listed = median(took);
-    row("listing and merging 10,000 runs (20,000 histograms) from the database, median", &millis(listed));
+    row(
+        "listing and merging 10,000 runs (20,000 histograms) from the database, median",
+        &millis(listed),
+    );
     Ok(listed)
 }
 

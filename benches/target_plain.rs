@@ -58,7 +58,9 @@ fn report(what: &str, url: &str) -> Result<()> {
     let output = Command::new("taskset")
         .args(["-c", CLIENT_CORE, "wrk", "-t1", "-c50", "-d", SECONDS, "--latency", url])
         .output()
-        .map_err(|error| format!("cannot run `taskset -c {CLIENT_CORE} wrk`: {error}; install both"))?;
+        .map_err(|error| {
+            format!("cannot run `taskset -c {CLIENT_CORE} wrk`: {error}; install both")
+        })?;
     let busy = cpu_time().saturating_sub(before);
     let printed = text(&output.stdout);
     println!("== {what}\n{printed}{}", text(&output.stderr));

@@ -115,7 +115,10 @@ impl Ratio {
         if (0.0..=1.0).contains(&share) {
             Ok(Self(share))
         } else {
-            Err(UnitError::new(format!("{share} is not a share"), "write `0.5%` or a number from 0 to 1"))
+            Err(UnitError::new(
+                format!("{share} is not a share"),
+                "write `0.5%` or a number from 0 to 1",
+            ))
         }
     }
 
@@ -154,7 +157,10 @@ impl FromStr for Ratio {
             None => (text.trim(), 1.0),
         };
         let value: f64 = number.parse().map_err(|_| {
-            UnitError::new(format!("`{text}` is not a share"), "write `0.5%` or a number from 0 to 1")
+            UnitError::new(
+                format!("`{text}` is not a share"),
+                "write `0.5%` or a number from 0 to 1",
+            )
         })?;
         Self::new(value / scale)
     }
@@ -204,8 +210,9 @@ impl FromStr for Quantile {
             .strip_prefix('p')
             .filter(|digits| digits.starts_with(|c: char| c.is_ascii_digit()))
             .ok_or_else(|| unknown("write `p50`, `p95`, `p99` or `p99.9`".to_owned()))?;
-        let percent: f64 =
-            digits.parse().map_err(|_| unknown("write `p50`, `p95`, `p99` or `p99.9`".to_owned()))?;
+        let percent: f64 = digits
+            .parse()
+            .map_err(|_| unknown("write `p50`, `p95`, `p99` or `p99.9`".to_owned()))?;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -259,8 +266,9 @@ impl FromStr for ByteSize {
         let remedy = "write a whole number and its unit: `512 B`, `64 KiB`, `4 MiB`";
         let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(split);
-        let count: u64 =
-            number.parse().map_err(|_| UnitError::new(format!("`{text}` is not a size"), remedy))?;
+        let count: u64 = number
+            .parse()
+            .map_err(|_| UnitError::new(format!("`{text}` is not a size"), remedy))?;
         let scale = match unit.trim() {
             "B" => 1,
             "kB" => 1000,
@@ -324,7 +332,11 @@ fn three_digits(value: f64) -> String {
         _ => 0,
     };
     let text = format!("{value:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// A number without the noise of binary fractions: at most six decimals, no trailing zeros.
@@ -354,7 +366,9 @@ mod tests {
 
     #[test]
     fn no_text_makes_a_quantile_panic() {
-        for text in ["", "p", "p0", "p100", "p-1", "pé9", "p9é", "pNaN", "pinf", "p1e9", "95", "p.5"] {
+        for text in
+            ["", "p", "p0", "p100", "p-1", "pé9", "p9é", "pNaN", "pinf", "p1e9", "95", "p.5"]
+        {
             assert!(text.parse::<Quantile>().is_err(), "{text}");
         }
     }

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use devtools::Browser;
 use serde_json::{Value, json};
-use tollgate::record::{Dimension, Evidence, Failure, Interval, Part, Reason, RunRecord, Sharing, Stage};
+use tollgate::record::{
+    Dimension, Evidence, Failure, Interval, Part, Reason, RunRecord, Sharing, Stage,
+};
 use tollgate::report;
 
 /// Widths of a telephone and of a desk.
@@ -90,10 +92,12 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
         verdict.reasons.push(Reason { what: next(), next: next() });
         for (request, planned) in measured.requests.iter_mut().zip(&mut plan.requests) {
             let name = next();
-            verdict.budgets.iter_mut().filter(|budget| budget.request == request.name).for_each(|budget| {
-                budget.request.clone_from(&name);
-                budget.reason = Reason { what: next(), next: next() };
-            });
+            verdict.budgets.iter_mut().filter(|budget| budget.request == request.name).for_each(
+                |budget| {
+                    budget.request.clone_from(&name);
+                    budget.reason = Reason { what: next(), next: next() };
+                },
+            );
             (request.name, planned.name) = (name.clone(), name.clone());
             (planned.line, planned.headers, planned.expectations) =
                 (next(), vec![next()], vec![next(), next()]);
@@ -107,7 +111,9 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
             };
             request.measured.evidence.add(seen);
             let latency = request.measured.series.get(Dimension::Latency).unwrap().clone();
-            for kind in [Dimension::Fresh, Dimension::Reused, Dimension::TlsFull, Dimension::TlsResumed] {
+            for kind in
+                [Dimension::Fresh, Dimension::Reused, Dimension::TlsFull, Dimension::TlsResumed]
+            {
                 request.measured.series.add(kind, &latency);
             }
             (0..3).for_each(|_| request.measured.server_timings.add(&next(), &latency));
@@ -155,7 +161,10 @@ fn inspect(browser: &mut Browser, page: &Path) {
             [closed["background"].clone(), closed["figures"][0]["paper"].clone()]
         });
         assert_ne!(backgrounds[0][0], backgrounds[1][0], "the page is as dark as it is light");
-        assert_ne!(backgrounds[0][1], backgrounds[1][1], "the words of a plot are as light as they are dark");
+        assert_ne!(
+            backgrounds[0][1], backgrounds[1][1],
+            "the words of a plot are as light as they are dark"
+        );
     }
 }
 
@@ -184,7 +193,8 @@ fn every_plot_has_a_name(browser: &mut Browser, plots: usize, place: &str) {
         let role = node["role"]["value"].as_str().unwrap_or_default();
         node["ignored"] == json!(false) && ["img", "image"].contains(&role)
     });
-    let names: Vec<&str> = images.map(|node| node["name"]["value"].as_str().unwrap_or_default()).collect();
+    let names: Vec<&str> =
+        images.map(|node| node["name"]["value"].as_str().unwrap_or_default()).collect();
     assert_eq!(names.len(), plots, "{place}: {names:#?}");
     for name in names {
         assert!(name.len() > 60 && name.contains(|c: char| c.is_ascii_digit()), "{place}: {name}");
@@ -213,9 +223,13 @@ fn nothing_ran_or_was_loaded(browser: &Browser, seen: &Value, page: &Path, place
 fn keep_picture(browser: &mut Browser, page: &Path, width: u32, scheme: &str) {
     use base64::Engine as _;
     let Some(folder) = std::env::var_os("TOLLGATE_TESTS_PICTURES") else { return };
-    browser.evaluate("document.querySelectorAll('details').forEach(details => { details.open = false })");
+    browser.evaluate(
+        "document.querySelectorAll('details').forEach(details => { details.open = false })",
+    );
     let picture = browser.call("Page.captureScreenshot", &json!({ "captureBeyondViewport": true }));
-    let bytes = base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(picture["data"].as_str().unwrap())
+        .unwrap();
     let stem = page.parent().and_then(Path::file_name).unwrap().to_string_lossy();
     std::fs::write(Path::new(&folder).join(format!("{stem}-{width}-{scheme}.png")), bytes).unwrap();
 }
@@ -253,7 +267,12 @@ fn hostile_plots_do_no_harm_as_files_of_their_own() {
             "({ hacked: typeof window.__hacked, scripts: document.getElementsByTagName('script').length, \
              root: document.documentElement.tagName })",
         );
-        assert_eq!(seen, json!({ "hacked": "undefined", "scripts": 0, "root": "svg" }), "{}", file.display());
+        assert_eq!(
+            seen,
+            json!({ "hacked": "undefined", "scripts": 0, "root": "svg" }),
+            "{}",
+            file.display()
+        );
         assert!(browser.events("Runtime.exceptionThrown").is_empty(), "{}", file.display());
     }
 }

@@ -1,6 +1,9 @@
 //! The real PostgreSQL and `PgBouncer` that tests start: they answer, keep apart, and leave nothing behind.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
-#![allow(clippy::disallowed_methods, reason = "other programs do not wait for a clock that is advanced")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "other programs do not wait for a clock that is advanced"
+)]
 
 #[path = "support/cluster/mod.rs"]
 mod cluster;
@@ -38,8 +41,10 @@ fn a_database_answers_and_is_gone_with_its_folder_and_port_after_drop() {
     }
     let cluster = Cluster::start();
     let (folder, port) = (cluster.folder().to_owned(), cluster.port());
-    let seen =
-        cluster.sql("postgres", "select 1 + 1, current_user, 'a|b', null; select '' where false; select 3");
+    let seen = cluster.sql(
+        "postgres",
+        "select 1 + 1, current_user, 'a|b', null; select '' where false; select 3",
+    );
     assert_eq!(seen, [row(&["2", "postgres", "a|b", ""]), row(&["3"])].concat());
     assert!(folder.join("data").is_dir() && connect(port).is_ok());
     drop(cluster);
@@ -72,7 +77,8 @@ fn a_database_that_was_stopped_in_the_middle_has_what_was_committed() {
     cluster.stop_immediate();
     assert!(cluster.sql_as(&url, "select 1").unwrap_err().contains("Connection refused"));
     cluster.restart();
-    let seen = cluster.sql_as(&url, "select value, current_setting('max_connections') from kept").unwrap();
+    let seen =
+        cluster.sql_as(&url, "select value, current_setting('max_connections') from kept").unwrap();
     assert_eq!(seen, row(&["here", "7"]));
 }
 
@@ -121,13 +127,15 @@ fn a_database_like_supabase_has_its_roles_and_an_owner_who_is_no_superuser() {
     let rights = "select rolsuper, rolcreaterole, rolcreatedb, rolbypassrls from pg_roles where rolname = current_user";
     assert_eq!(cluster.sql_as(&supabase.owner, rights), Ok(row(&["f", "t", "t", "t"])));
     for role in ["anon", "authenticated", "service_role"] {
-        let seen = cluster.sql_as(&supabase.authenticator, &format!("set role {role}; select current_user"));
+        let seen = cluster
+            .sql_as(&supabase.authenticator, &format!("set role {role}; select current_user"));
         assert_eq!(seen, Ok(row(&[role])));
     }
     cluster
         .sql_as(&supabase.owner, "create role made_by_owner; create table public.open (value int)")
         .unwrap();
-    let seen = cluster.sql(supabase.database, "select has_table_privilege('anon', 'public.open', 'insert')");
+    let seen = cluster
+        .sql(supabase.database, "select has_table_privilege('anon', 'public.open', 'insert')");
     assert_eq!(seen, row(&["t"]), "Supabase opens what is made in public");
 }
 
@@ -144,7 +152,8 @@ fn a_bouncer_shares_few_connections_of_the_database_among_its_clients() {
     let seen = [0, 1].map(|_| cluster.sql_as(&url, whose).unwrap());
     assert_eq!(seen[0][0][0], "o'ne @home");
     assert_eq!(seen[0], seen[1], "both went through the one connection");
-    let wrong = cluster.sql_as(&bouncer.url_as("o'ne @home", "wrong", "postgres"), whose).unwrap_err();
+    let wrong =
+        cluster.sql_as(&bouncer.url_as("o'ne @home", "wrong", "postgres"), whose).unwrap_err();
     assert!(wrong.contains("authentication failed"), "{wrong}");
 }
 

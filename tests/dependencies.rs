@@ -60,7 +60,8 @@ fn is_allowed(requirement: &LicenseReq) -> bool {
 fn every_dependency_may_be_shipped_with_a_program_under_mit_or_apache() {
     for package in packages() {
         let name = package["name"].as_str().unwrap();
-        let licence = package["license"].as_str().unwrap_or_else(|| panic!("{name} names no licence"));
+        let licence =
+            package["license"].as_str().unwrap_or_else(|| panic!("{name} names no licence"));
         let expression = Expression::parse_mode(licence, spdx::ParseMode::LAX)
             .unwrap_or_else(|error| panic!("{name}: {licence}: {error}"));
         assert!(expression.evaluate(is_allowed), "{name} is under {licence}");
@@ -70,7 +71,16 @@ fn every_dependency_may_be_shipped_with_a_program_under_mit_or_apache() {
 /// The names of the crates that are built. `cargo metadata` lists more: what an optional feature that is off would need.
 fn built() -> Vec<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--prefix", "none", "--format", "{p}", "--edges", "normal,build,dev"])
+        .args([
+            "tree",
+            "--locked",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+            "--edges",
+            "normal,build,dev",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();

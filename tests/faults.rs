@@ -76,7 +76,10 @@ const HTTP1: [Row; 31] = [
     slow("path = '/fault/endless?every=10ms'", Body),
     row("path = '/fault/slow-headers?every=1ms'", Good),
     row("path = '/fault/slow-body?bytes=5&every=1ms'", Good),
-    row("path = '/fault/endless'\nexpect = { max_body = '64 KiB' }", Failed(Failure::Unexpected, None)),
+    row(
+        "path = '/fault/endless'\nexpect = { max_body = '64 KiB' }",
+        Failed(Failure::Unexpected, None),
+    ),
     row("path = '/fault/endless-headers'", Failed(Failure::Malformed, Some(Body))),
     row("path = '/fault/garbage'", Failed(Failure::Malformed, Some(Body))),
     row("path = '/fault/two-lengths'", Failed(Failure::Malformed, Some(Body))),
@@ -217,7 +220,9 @@ fn measure_undisturbed(rows: &[Row], targets: &Targets) -> Measurement {
         seen.all(|seen| seen.failure != Failure::Prober)
     };
     let tried = (0..TRIES).map(|_| measure(rows, targets)).find(undisturbed);
-    tried.unwrap_or_else(|| panic!("the machine is too busy: the prober stood still in {TRIES} runs"))
+    tried.unwrap_or_else(|| {
+        panic!("the machine is too busy: the prober stood still in {TRIES} runs")
+    })
 }
 
 /// Carries out all rows as one run, on a thread of its own, so that a run that hangs is seen.
@@ -231,7 +236,9 @@ fn measure(rows: &[Row], targets: &Targets) -> Measurement {
         let measured = Engine::prepare(&plan).unwrap().run(&mut Nobody, stopper().1).unwrap();
         done.send(measured).unwrap();
     });
-    finished.recv_timeout(BOUND).unwrap_or_else(|error| panic!("the prober hangs or has panicked: {error}"))
+    finished
+        .recv_timeout(BOUND)
+        .unwrap_or_else(|error| panic!("the prober hangs or has panicked: {error}"))
 }
 
 /// What an exchange came to, as a row states it.
@@ -259,8 +266,9 @@ fn hold(rows: &[Row], after: impl Fn(&Row) -> String) {
     let mut wrong = Vec::new();
     for (row, scenario) in rows.iter().zip(&measurement.scenarios) {
         let what = format!("{:?} {} {}", row.flags, row.target, row.request.replace('\n', ", "));
-        let [fault, next] = ["fault", "after"]
-            .map(|name| &scenario.requests.iter().find(|request| request.name == name).unwrap().measured);
+        let [fault, next] = ["fault", "after"].map(|name| {
+            &scenario.requests.iter().find(|request| request.name == name).unwrap().measured
+        });
         for (which, expected, stage) in
             [("", stated(row.outcome), fault), (", the request after it", after(row), next)]
         {

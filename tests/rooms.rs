@@ -25,16 +25,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "units", "record", "scenario", "plan", "engine", "verdict", "postgres", "store", "history",
-            "import", "report", "doctor", "target",
+            "units", "record", "scenario", "plan", "engine", "verdict", "postgres", "store",
+            "history", "import", "report", "doctor", "target",
         ],
     ),
 ];
 
 /// Rooms that decide and render: pure functions of values.
 const WITHOUT_RUNTIME: &[&str] = &[
-    "units", "record", "expect", "scenario", "plan", "recorder", "verdict", "hlog", "history", "import",
-    "report",
+    "units", "record", "expect", "scenario", "plan", "recorder", "verdict", "hlog", "history",
+    "import", "report",
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -62,8 +62,11 @@ fn root() -> PathBuf {
 /// The rooms named after `crate::` in a file, its comments and documentation left out.
 fn used(file: &Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string(file).unwrap();
-    let code =
-        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n");
     code.split("crate::")
         .skip(1)
         .map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect())
@@ -79,7 +82,8 @@ fn every_room_uses_only_the_rooms_it_may() {
         if room == "lib" || room == "main" {
             continue;
         }
-        let allowed = arrows.get(room.as_str()).unwrap_or_else(|| panic!("room `{room}` has no arrows yet"));
+        let allowed =
+            arrows.get(room.as_str()).unwrap_or_else(|| panic!("room `{room}` has no arrows yet"));
         for target in used(&file) {
             if target != room && !allowed.contains(&target.as_str()) {
                 broken.push(format!("{} uses crate::{target}", file.display()));
@@ -104,7 +108,11 @@ fn rooms_that_decide_and_render_do_not_see_the_async_runtime() {
 fn only_one_room_talks_to_postgres_by_the_library() {
     for file in sources(&root()) {
         let text = std::fs::read_to_string(&file).unwrap();
-        assert!(room(&file) == "postgres" || !text.contains("sqlx::"), "{} names sqlx", file.display());
+        assert!(
+            room(&file) == "postgres" || !text.contains("sqlx::"),
+            "{} names sqlx",
+            file.display()
+        );
     }
 }
 
@@ -113,7 +121,11 @@ fn only_the_command_line_prints_and_only_main_ends_the_program() {
     for file in sources(&root()) {
         let text = std::fs::read_to_string(&file).unwrap();
         let room = room(&file);
-        assert!(!text.contains("process::exit") || room == "main", "{} ends the program", file.display());
+        assert!(
+            !text.contains("process::exit") || room == "main",
+            "{} ends the program",
+            file.display()
+        );
         let prints = text.contains("io::stdout()") || text.contains("io::stderr()");
         assert!(!prints || room == "cli" || room == "main", "{} prints", file.display());
     }

@@ -46,7 +46,8 @@ fn parsed(text: &str) -> Plan {
 }
 
 fn files(folder: &str) -> Vec<PathBuf> {
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     files.sort();
     files
@@ -149,14 +150,18 @@ fn a_secret_appears_in_nothing_that_is_shown() {
     let scenario = Scenario::parse("canaries.toml", CANARIES).unwrap();
     let environment = environment();
     let (plan, _) =
-        Plan::resolve(std::slice::from_ref(&scenario), &environment, &Overrides::default()).unwrap();
+        Plan::resolve(std::slice::from_ref(&scenario), &environment, &Overrides::default())
+            .unwrap();
     let shown = format!("{plan:#?} {plan:?} {scenario:?} {environment:?}");
     for form in [CANARY, "canary", "7f3a", "canary%2F7f3a%20%22q%22", "canary\\/"] {
         assert!(!shown.contains(form), "{form} in {shown}");
     }
     let request = &plan.scenarios[0].requests[0];
     assert!(request.http().unwrap().headers["authorization"].is_sensitive());
-    assert_eq!(request.http().unwrap().headers["authorization"], format!("Bearer {CANARY}").as_str());
+    assert_eq!(
+        request.http().unwrap().headers["authorization"],
+        format!("Bearer {CANARY}").as_str()
+    );
     assert_eq!(
         plan.secrets.blot(request.http().unwrap().url.as_str()),
         "https://example.org/api/secret?token=•••&b=1"
@@ -172,14 +177,22 @@ fn a_token_in_a_secret_url_is_a_secret_of_its_own() {
     let text = "name = \"hook\"\nbudgets = [\"errors = 0\"]\n[[request]]\nname = \"hook\"\nurl = \"${HOOK}\"\n\
                 [load]\nonce = true\n";
     let scenario = Scenario::parse("hook.toml", text).unwrap();
-    let environment = Environment::new([("HOOK".to_owned(), "https://h/hooks/t0k3ncanary".to_owned())]);
+    let environment =
+        Environment::new([("HOOK".to_owned(), "https://h/hooks/t0k3ncanary".to_owned())]);
     let (plan, _) = Plan::resolve(&[scenario], &environment, &Overrides::default()).unwrap();
-    assert_eq!(plan.secrets.blot("302 redirect to /login/t0k3ncanary"), "302 redirect to /login/•••");
+    assert_eq!(
+        plan.secrets.blot("302 redirect to /login/t0k3ncanary"),
+        "302 redirect to /login/•••"
+    );
 }
 
 #[test]
 fn the_mistakes_of_several_files_are_shown_together() {
-    let files = [Path::new("scenarios/none.toml"), Path::new("tests/bad_scenarios"), Path::new("/dev/zero")];
+    let files = [
+        Path::new("scenarios/none.toml"),
+        Path::new("tests/bad_scenarios"),
+        Path::new("/dev/zero"),
+    ];
     let errors = Scenario::read_all(&files).unwrap_err();
     assert_eq!(errors.count(), 3);
     insta::assert_snapshot!("unreadable_files", errors.render(false));
@@ -199,7 +212,9 @@ fn two_scenarios_of_one_name_cannot_run_together() {
     let twice = ["a.toml", "b.toml"].map(|name| Scenario::parse(name, CANARIES).unwrap());
     let errors = Plan::resolve(&twice, &environment(), &Overrides::default()).unwrap_err();
     assert!(
-        errors.to_string().starts_with("b.toml:2:9: two scenarios of this run are named `canaries`"),
+        errors
+            .to_string()
+            .starts_with("b.toml:2:9: two scenarios of this run are named `canaries`"),
         "{errors}"
     );
 }
@@ -254,8 +269,7 @@ fn a_single_arrival_opens_its_own_connection_unless_it_is_warmed_up() {
 
 #[test]
 fn the_command_line_changes_the_duration_of_a_constant_load_alone() {
-    let base =
-        "name = \"n\"\n[target]\nbase_url = \"http://localhost\"\n[[request]]\nname = \"r\"\npath = \"/\"\n";
+    let base = "name = \"n\"\n[target]\nbase_url = \"http://localhost\"\n[[request]]\nname = \"r\"\npath = \"/\"\n";
     let shorter = Overrides { duration: Some(Duration::from_secs(2)), ..Overrides::default() };
     let resolve = |load: &str| {
         let scenario = Scenario::parse("test.toml", &format!("{base}{load}")).unwrap();

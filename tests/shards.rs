@@ -7,8 +7,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tollgate::plan::{Ramp, Schedule, Shard};
 use tollgate::record::{
-    Ceiling, Dimension, Ending, Failure, Interval, Measurement, RequestMeasurement, ScenarioMeasurement,
-    Stage,
+    Ceiling, Dimension, Ending, Failure, Interval, Measurement, RequestMeasurement,
+    ScenarioMeasurement, Stage,
 };
 use tollgate::recorder::{Exchange, Failed, Parts, Recorder, Settled, SettledSlot};
 use tollgate::units::Rate;
@@ -44,7 +44,11 @@ impl Outcome {
             fresh: self.fresh,
             body_bytes: self.service % 1_000,
             stood_still: micros(self.wait / 2),
-            server_timings: self.metric.iter().map(|(name, took)| (name.clone(), micros(*took))).collect(),
+            server_timings: self
+                .metric
+                .iter()
+                .map(|(name, took)| (name.clone(), micros(*took)))
+                .collect(),
         }
     }
 }
@@ -63,7 +67,14 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
     let metric = prop::option::of(("[ab]", 0_u64..100_000));
     let micros = || prop_oneof![Just(0_u64), 0_u64..5_000, 0_u64..4_000_000];
     (micros(), micros(), 1_u64..60_000_000, any::<bool>(), failure, metric).prop_map(
-        |(lag, wait, service, fresh, failure, metric)| Outcome { lag, wait, service, fresh, failure, metric },
+        |(lag, wait, service, fresh, failure, metric)| Outcome {
+            lag,
+            wait,
+            service,
+            fresh,
+            failure,
+            metric,
+        },
     )
 }
 
@@ -93,11 +104,18 @@ fn ceilings() -> Vec<Ceiling> {
 
 fn nothing() -> Measurement {
     let request = RequestMeasurement::new("page".to_owned(), ceilings());
-    Measurement::of(vec![ScenarioMeasurement::new("shop".to_owned(), vec![request])], Ending::Complete)
+    Measurement::of(
+        vec![ScenarioMeasurement::new("shop".to_owned(), vec![request])],
+        Ending::Complete,
+    )
 }
 
 /// What one recorder makes of its share of the arrivals, by the second and as a whole.
-fn measured(schedule: &Schedule, shard: Shard, outcomes: &[Outcome]) -> (Vec<Interval>, Measurement) {
+fn measured(
+    schedule: &Schedule,
+    shard: Shard,
+    outcomes: &[Outcome],
+) -> (Vec<Interval>, Measurement) {
     let mut recorder = Recorder::new(vec![ceilings()]);
     for (index, due) in schedule.arrivals(shard) {
         let outcome = &outcomes[usize::try_from(index).unwrap() % outcomes.len()];

@@ -42,7 +42,10 @@ fn a_url_fills_base_url_and_path_and_leaves_nothing_to_warn_of() {
         &["init", "my probe.toml", "--url", "https://example.org:8443/shop?page=1&x=\"y\""],
     ));
     assert_eq!(exit, 0);
-    assert!(out.ends_with("  tollgate check 'my probe.toml'\n  tollgate run 'my probe.toml'\n"), "{out}");
+    assert!(
+        out.ends_with("  tollgate check 'my probe.toml'\n  tollgate run 'my probe.toml'\n"),
+        "{out}"
+    );
     let text = fs::read_to_string(folder.path().join("my probe.toml")).unwrap();
     assert!(text.contains("\nbase_url = \"https://example.org:8443\"\n"), "{text}");
     assert!(text.contains("\npath = \"/shop?page=1&x=%22y%22\"\n"), "{text}");
@@ -88,7 +91,10 @@ fn a_starter_is_printed_where_no_file_is_wanted() {
 fn what_cannot_be_written_or_probed_is_a_usage_error_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, why) in [
-        (["init", "none/scenario.toml", "--force", "--force"].as_slice(), "cannot be used multiple times"),
+        (
+            ["init", "none/scenario.toml", "--force", "--force"].as_slice(),
+            "cannot be used multiple times",
+        ),
         (&["init", "none/scenario.toml"], "there is no folder none"),
         (&["init", "."], "is a directory"),
         (&["init", ".", "--force"], "is a directory"),

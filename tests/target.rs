@@ -142,11 +142,18 @@ fn the_token_opens_the_live_page_and_nothing_else_does() {
     let mut client = Client::connect(&target);
     let live = client.get_with("/app?mock=0", "X-Hotdash-Synthetic: right\r\n");
     assert_eq!((live.status, live.header("x-tile-source")), (200, Some("live")));
-    assert!(live.body.contains("tile-ops-metrics") && !live.body.contains("Displaying sample data"));
-    for headers in ["", "X-Hotdash-Synthetic: wrong\r\n", "X-Hotdash-Synthetic: righ\r\n", "Cookie: a=b\r\n"]
+    assert!(
+        live.body.contains("tile-ops-metrics") && !live.body.contains("Displaying sample data")
+    );
+    for headers in
+        ["", "X-Hotdash-Synthetic: wrong\r\n", "X-Hotdash-Synthetic: righ\r\n", "Cookie: a=b\r\n"]
     {
         let redirect = client.get_with("/app", headers);
-        assert_eq!((redirect.status, redirect.header("location")), (302, Some("/auth/login")), "{headers}");
+        assert_eq!(
+            (redirect.status, redirect.header("location")),
+            (302, Some("/auth/login")),
+            "{headers}"
+        );
     }
     let login = client.get("/auth/login");
     assert_eq!(login.status, 200);
@@ -231,7 +238,8 @@ fn the_arrival_log_has_a_line_for_every_request_in_order() {
     let path = file.path().to_str().unwrap();
     let flags = ["--arrival-log", path, "--stall", "1ms", "--every", "1h", "--token", "t"];
     let flags =
-        [&flags[..], &["--mock-latency", "constant:2ms", "--upstream-latency", "constant:1ms"]].concat();
+        [&flags[..], &["--mock-latency", "constant:2ms", "--upstream-latency", "constant:1ms"]]
+            .concat();
     let target = Background::start(&Settings::from_flags(&flags).unwrap()).unwrap();
     let (mut first, mut second) = (Client::connect(&target), Client::connect(&target));
     first.get("/app?mock=1");
@@ -242,7 +250,8 @@ fn the_arrival_log_has_a_line_for_every_request_in_order() {
     let text = std::fs::read_to_string(path).unwrap();
     let (head, lines) = text.split_once('\n').unwrap();
     assert!(
-        head.starts_with("# format=2 start_unix_ns=") && head.ends_with(" stall_us=1000 every_us=3600000000"),
+        head.starts_with("# format=2 start_unix_ns=")
+            && head.ends_with(" stall_us=1000 every_us=3600000000"),
         "{head}"
     );
     let lines: Vec<Vec<&str>> = lines.lines().map(|line| line.split('\t').collect()).collect();
@@ -256,7 +265,10 @@ fn the_arrival_log_has_a_line_for_every_request_in_order() {
         ]
     );
     let arrivals: Vec<u64> = lines.iter().map(|fields| fields[0].parse().unwrap()).collect();
-    assert!(arrivals[1] >= arrivals[0] + 2_000 && arrivals[2] >= arrivals[1] + 6_000, "{arrivals:?}");
+    assert!(
+        arrivals[1] >= arrivals[0] + 2_000 && arrivals[2] >= arrivals[1] + 6_000,
+        "{arrivals:?}"
+    );
 }
 
 #[test]
@@ -266,7 +278,11 @@ fn a_stalled_answer_never_comes_before_the_windows_end() {
     for path in ["/plain", "/health", "/app?mock=1"] {
         let status = Client::connect(&target).get(path).status;
         assert_eq!(status, 200);
-        assert!(before.elapsed() >= Duration::from_millis(299), "{path} after {:?}", before.elapsed());
+        assert!(
+            before.elapsed() >= Duration::from_millis(299),
+            "{path} after {:?}",
+            before.elapsed()
+        );
     }
 }
 
@@ -361,11 +377,15 @@ async fn it_serves_on_the_callers_runtime_until_told_to_end() {
 
 #[test]
 fn what_cannot_be_served_is_refused_before_it_starts() {
-    let refusal = |flags: &[&str]| Server::bind(&Settings::from_flags(flags).unwrap()).err().unwrap();
+    let refusal =
+        |flags: &[&str]| Server::bind(&Settings::from_flags(flags).unwrap()).err().unwrap();
     assert!(refusal(&["--listen", "0.0.0.0:0"]).is_usage());
     assert!(refusal(&["--stall", "2s", "--every", "1s"]).is_usage());
     let taken = start(&[]);
     assert!(matches!(refusal(&["--listen", host(&taken)]), Error::Listen { .. }));
     assert!(matches!(refusal(&["--arrival-log", "/no/such/folder/log"]), Error::Write { .. }));
-    assert!(matches!(refusal(&["--tls", "--tls-ca-out", "/no/such/folder/ca"]), Error::Write { .. }));
+    assert!(matches!(
+        refusal(&["--tls", "--tls-ca-out", "/no/such/folder/ca"]),
+        Error::Write { .. }
+    ));
 }

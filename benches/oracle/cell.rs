@@ -47,7 +47,13 @@ pub(crate) fn all() -> Vec<Cell> {
             }
         }
         if http == "2" {
-            cells.push(Cell { arrivals: Arrivals::Constant, connections: 1, streams: 50, http, tls });
+            cells.push(Cell {
+                arrivals: Arrivals::Constant,
+                connections: 1,
+                streams: 50,
+                http,
+                tls,
+            });
         }
     }
     cells
@@ -80,7 +86,8 @@ impl Cell {
     /// The scenario file; `ca` is the certificate to trust where there is TLS.
     pub(crate) fn scenario(&self, base_url: &str, ca: &Path) -> String {
         let Self { connections, streams, http, .. } = self;
-        let trust = if self.tls { format!("tls_ca = \"{}\"\n", ca.display()) } else { String::new() };
+        let trust =
+            if self.tls { format!("tls_ca = \"{}\"\n", ca.display()) } else { String::new() };
         let (header, value) = HEADER;
         let streams = if *streams == 1 { String::new() } else { format!("streams = {streams}\n") };
         let (load, warmup) = (self.arrivals.toml(), self.warmup());
@@ -98,7 +105,9 @@ impl Cell {
     pub(crate) fn due(&self) -> Vec<Millis> {
         let count = RATE * SECONDS;
         match self.arrivals {
-            Arrivals::Constant => (0..count).map(|i| f64::from(i) * 1e3 / f64::from(RATE)).collect(),
+            Arrivals::Constant => {
+                (0..count).map(|i| f64::from(i) * 1e3 / f64::from(RATE)).collect()
+            }
             Arrivals::Ramping => (0..count).map(|i| ramped(f64::from(i))).collect(),
             Arrivals::Poisson => drawn(),
         }

@@ -41,7 +41,8 @@ fn main() -> ExitCode {
     }
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str()));
+    let is_wanted =
+        |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str()));
 
     let cells: Vec<Cell> = cell::all().into_iter().filter(|cell| is_wanted(&cell.name())).collect();
     if cells.is_empty() && !is_wanted("peers") {
@@ -59,7 +60,11 @@ fn main() -> ExitCode {
 }
 
 /// Does all jobs, up to `at_once` of them at a time; results are in the order of the jobs.
-fn side_by_side<J: Sync, R: Send>(at_once: usize, jobs: &[J], act: impl Fn(&J) -> R + Sync) -> Vec<R> {
+fn side_by_side<J: Sync, R: Send>(
+    at_once: usize,
+    jobs: &[J],
+    act: impl Fn(&J) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     thread::scope(|scope| {

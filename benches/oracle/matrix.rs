@@ -69,7 +69,8 @@ fn figures(record: &Value, count: usize) -> Result<Figures> {
         p95: quantile("p95_us")?,
         p99: quantile("p99_us")?,
         max: quantile("max_us")?,
-        slow: whole(&measured["tally"]["ceilings"][0]["exceeded"]).ok_or("no ceiling in the record")?,
+        slow: whole(&measured["tally"]["ceilings"][0]["exceeded"])
+            .ok_or("no ceiling in the record")?,
     })
 }
 

@@ -18,7 +18,8 @@ pub(crate) const PATH: &str = "/app?mock=1";
 pub(crate) const HEADER: (&str, &str) = ("User-Agent", "Shopify POS/Oracle");
 
 /// Service is log-normal, of 5 ms at the median; frozen is the last second of every ten.
-const TARGET: [&str; 6] = ["--mock-latency", "lognormal:5ms,0.3", "--stall", "1s", "--every", "10s"];
+const TARGET: [&str; 6] =
+    ["--mock-latency", "lognormal:5ms,0.3", "--stall", "1s", "--every", "10s"];
 
 /// A target in a folder of its own, until it is dropped.
 pub(crate) struct Target {

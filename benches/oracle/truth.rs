@@ -53,7 +53,8 @@ impl Log {
     /// Reads a log, its first `warmup` requests left out.
     pub(crate) fn parse(text: &str, warmup: usize) -> Result<Self> {
         let (first, lines) = text.split_once('\n').ok_or("an arrival log without a line")?;
-        let arrivals = lines.lines().filter(|line| line.split('\t').nth(2) == Some(PATH)).skip(warmup);
+        let arrivals =
+            lines.lines().filter(|line| line.split('\t').nth(2) == Some(PATH)).skip(warmup);
         Ok(Self {
             stall: setting(first, "stall_us=")?,
             every: setting(first, "every_us=")?,
@@ -74,9 +75,12 @@ impl Log {
     /// What a client must see whose arrivals were `due` then and that had `places` for them.
     pub(crate) fn truth(&self, due: &[Millis], places: usize) -> Result<Truth> {
         if due.len() != self.count() {
-            return Err(format!("{} arrivals were due, and {} logged", due.len(), self.count()).into());
+            return Err(
+                format!("{} arrivals were due, and {} logged", due.len(), self.count()).into()
+            );
         }
-        let start = self.arrivals.iter().zip(due).map(|((at, _), due)| at - due).fold(f64::MAX, f64::min);
+        let start =
+            self.arrivals.iter().zip(due).map(|((at, _), due)| at - due).fold(f64::MAX, f64::min);
         let due: Vec<Millis> = due.iter().map(|due| start + due).collect();
         let latencies = self.simulate(&due, places);
         let due_in_freezes = due.iter().filter(|due| self.is_frozen(**due)).count();
@@ -84,7 +88,8 @@ impl Log {
     }
 
     fn simulate(&self, due: &[Millis], places: usize) -> Vec<Millis> {
-        let mut free: BinaryHeap<Reverse<Instant>> = (0..places).map(|_| Reverse(Instant(0.0))).collect();
+        let mut free: BinaryHeap<Reverse<Instant>> =
+            (0..places).map(|_| Reverse(Instant(0.0))).collect();
         let delays = self.arrivals.iter().map(|(_, delay)| delay);
         let latency = |(due, delay): (&Millis, &Millis)| {
             let Reverse(Instant(free_at)) = free.pop()?;

@@ -37,7 +37,12 @@ impl Client {
         let mut command = match self {
             Self::Spin => {
                 let mut command = Command::new(std::env::current_exe()?);
-                command.args(["--spin", address, &load.count().to_string(), &load.spacing().to_string()]);
+                command.args([
+                    "--spin",
+                    address,
+                    &load.count().to_string(),
+                    &load.spacing().to_string(),
+                ]);
                 command
             }
             Self::Tollgate => tollgate(load, address, folder)?,
@@ -77,7 +82,9 @@ fn peer(name: &'static str, load: &Load, address: &str, folder: &Path) -> Result
         "oha" => format!("--no-tui -z {seconds}s -c {connections} -q {rate}"),
         "vegeta" => return vegeta(load, &url, folder),
         "k6" => return k6(load, &url, folder),
-        "hey" => format!("-z {seconds}s -c {connections} -q {}", *rate as f64 / f64::from(*connections)),
+        "hey" => {
+            format!("-z {seconds}s -c {connections} -q {}", *rate as f64 / f64::from(*connections))
+        }
         _ => format!("load -quiet -uniform -c {connections} -qps {rate} -t {seconds}s"),
     };
     arguments.push(' ');

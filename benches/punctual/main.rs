@@ -69,7 +69,12 @@ fn main() -> Result<ExitCode> {
         Some("--spin") => spin::send(&arguments[2], arguments[3].parse()?, arguments[4].parse()?)?,
         // `cargo test --benches` and the like ask for a list or a quick pass; a run of minutes is neither.
         _ if !arguments.iter().any(|argument| argument == "--bench") => {}
-        _ => return compare(number(&arguments, "--rounds", 3)?, number(&arguments, "--seconds", 10)?),
+        _ => {
+            return compare(
+                number(&arguments, "--rounds", 3)?,
+                number(&arguments, "--seconds", 10)?,
+            );
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -213,21 +218,26 @@ impl Bench {
         println!(
             "\n{rate} arrivals a second for {seconds} s over {connections} connections, medians of {rounds} rounds\n"
         );
-        println!("| client | arrivals | p50, µs | p99, µs | p99 ÷ spin | max, µs | drift, µs | of a core |");
+        println!(
+            "| client | arrivals | p50, µs | p99, µs | p99 ÷ spin | max, µs | drift, µs | of a core |"
+        );
         println!("|---|--:|--:|--:|--:|--:|--:|--:|");
         let rows: Vec<Row> = rows.iter().map(|rows| Row::medians(rows)).collect();
         clients.iter().zip(&rows).for_each(|(client, row)| row.print(client.name()));
-        let at =
-            clients.iter().position(|client| *client == Client::Tollgate).ok_or("tollgate is among them")?;
+        let at = clients
+            .iter()
+            .position(|client| *client == Client::Tollgate)
+            .ok_or("tollgate is among them")?;
         Ok(rows[at])
     }
 
     fn round(&self, client: Client, load: &Load) -> Result<Row> {
-        let child = on_core(CLIENT_CORE, &mut client.command(load, &self.address, self.folder.path())?)?;
+        let child =
+            on_core(CLIENT_CORE, &mut client.command(load, &self.address, self.folder.path())?)?;
         let samples = watch(child)?;
         let (_, stamps) = self.log()?;
-        let stamps =
-            measured(&stamps, client, load).ok_or_else(|| format!("{}: no arrivals", client.name()))?;
+        let stamps = measured(&stamps, client, load)
+            .ok_or_else(|| format!("{}: no arrivals", client.name()))?;
         Ok(Row::of(stamps, load, busy(&samples, stamps)))
     }
 
@@ -235,11 +245,16 @@ impl Bench {
     fn freeze(&self) -> Result<()> {
         let load = Load { rate: 1_000, seconds: 10, connections: 400 };
         println!("\n1000 arrivals a second over 400 connections; no answer from 3 s to 4 s\n");
-        println!("| client | due | arrivals | p50, µs | p99, µs | max, µs |\n|---|---|--:|--:|--:|--:|");
+        println!(
+            "| client | due | arrivals | p50, µs | p99, µs | max, µs |\n|---|---|--:|--:|--:|--:|"
+        );
         for client in Client::all().into_iter().filter(|client| *client != Client::Spin) {
             // The first request starts the clock of the freeze, and warm-up comes first.
             self.ask("/freeze")?;
-            let child = on_core(CLIENT_CORE, &mut client.command(&load, &self.address, self.folder.path())?)?;
+            let child = on_core(
+                CLIENT_CORE,
+                &mut client.command(&load, &self.address, self.folder.path())?,
+            )?;
             watch(child)?;
             let ((from, until), stamps) = self.log()?;
             let Some(stamps) = measured(&stamps, client, &load) else { continue };
@@ -303,7 +318,11 @@ fn tell_freeze(client: Client, stamps: &[Nanos], load: &Load, (from, until): (Na
         ("after that", of(until + CATCHING_UP..Nanos::MAX)),
     ] {
         let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| quantile(&deviations, share));
-        println!("| {} | {when} | {} | {p50:.0} | {p99:.0} | {max:.0} |", client.name(), deviations.len());
+        println!(
+            "| {} | {when} | {} | {p50:.0} | {p99:.0} | {max:.0} |",
+            client.name(),
+            deviations.len()
+        );
     }
 }
 
@@ -317,8 +336,9 @@ fn quantile(values: &[f64], share: f64) -> f64 {
 /// Starts a process that keeps to one core.
 fn on_core(core: usize, command: &mut Command) -> Result<Child> {
     pin_to(core)?;
-    let child =
-        command.spawn().map_err(|error| format!("{}: {error}", command.get_program().to_string_lossy()));
+    let child = command
+        .spawn()
+        .map_err(|error| format!("{}: {error}", command.get_program().to_string_lossy()));
     pin_to(SERVER_CORE)?;
     Ok(child?)
 }
@@ -326,7 +346,8 @@ fn on_core(core: usize, command: &mut Command) -> Result<Child> {
 fn pin_to(core: usize) -> Result<()> {
     let mut cores = CpuSet::new();
     cores.set(core);
-    sched_setaffinity(None, &cores).map_err(|error| format!("core {core}: {error}; two are needed").into())
+    sched_setaffinity(None, &cores)
+        .map_err(|error| format!("core {core}: {error}; two are needed").into())
 }
 
 /// Waits for a process to end; its processor time, in ticks, as it went on.
@@ -352,7 +373,8 @@ fn ticks(stat: &str) -> Option<f64> {
 fn busy(samples: &[(Nanos, f64)], stamps: &[Nanos]) -> f64 {
     let (Some(first), Some(last)) = (stamps.first(), stamps.last()) else { return f64::NAN };
     let mut while_sending = samples.iter().filter(|(at, _)| (first..=last).contains(&at));
-    let (Some((from, before)), Some((until, after))) = (while_sending.next(), while_sending.next_back())
+    let (Some((from, before)), Some((until, after))) =
+        (while_sending.next(), while_sending.next_back())
     else {
         return f64::NAN;
     };

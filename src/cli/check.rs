@@ -45,7 +45,8 @@ pub(super) fn check(args: &Args) -> Result<Exit, Problem> {
     let overrides = args.connection.overrides(&args.addresses, args.duration);
     let checked = Scenario::read_all(&args.files)
         .and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));
-    let (plan, warnings) = checked.map_err(|errors| Problem::usage(errors.render(colours_errors())))?;
+    let (plan, warnings) =
+        checked.map_err(|errors| Problem::usage(errors.render(colours_errors())))?;
     for warning in warnings {
         tracing::warn!("{}", warning.render(colours_errors()));
     }

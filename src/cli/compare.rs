@@ -40,7 +40,13 @@ pub(super) struct Args {
     #[command(flatten)]
     from: source::Flags,
     /// What is printed on stdout: `text`, tables for people, or `json`, one object
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true
+    )]
     output: Output,
 }
 
@@ -54,7 +60,11 @@ pub(super) fn compare(args: &Args) -> Result<Exit, Problem> {
     match args.output {
         Output::Text => {
             let console = Console { output: args.output };
-            console.result(&report::comparison(&comparison, console.width(), console.colours_results()))?;
+            console.result(&report::comparison(
+                &comparison,
+                console.width(),
+                console.colours_results(),
+            ))?;
         }
         Output::Json => {
             Console::plain(&serde_json::to_string_pretty(&comparison).map_err(Problem::internal)?)?;

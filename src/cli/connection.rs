@@ -78,7 +78,8 @@ impl Connection {
 
     /// The same as a scenario's `[target]` writes it: key and value in TOML.
     pub(super) fn keys(&self, addresses: &Addresses) -> Vec<(&'static str, toml::Value)> {
-        let list = |texts: Vec<String>| toml::Value::Array(texts.into_iter().map(Into::into).collect());
+        let list =
+            |texts: Vec<String>| toml::Value::Array(texts.into_iter().map(Into::into).collect());
         let mut keys: Vec<(&'static str, toml::Value)> = Vec::new();
         if let Some(version) = self.http.and_then(|http| http.to_possible_value()) {
             keys.push(("http", version.get_name().into()));
@@ -105,7 +106,11 @@ impl Connection {
 pub(super) fn tell_caveats(plan: &Plan) {
     for scenario in &plan.scenarios {
         for caveat in &scenario.shown.caveats {
-            tracing::warn!(scenario = scenario.shown.name, "WARNING: {}: {caveat}", scenario.shown.name);
+            tracing::warn!(
+                scenario = scenario.shown.name,
+                "WARNING: {}: {caveat}",
+                scenario.shown.name
+            );
         }
     }
 }
@@ -119,13 +124,17 @@ pub(super) fn tell_doubts(plan: &Plan) {
 
 fn in_curls_notation(resolve: &Resolve) -> String {
     let Resolve { host, port, addresses } = resolve;
-    let addresses = addresses.iter().map(|ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
+    let addresses =
+        addresses.iter().map(|ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
     format!("{host}:{port}:{}", addresses.collect::<Vec<_>>().join(","))
 }
 
 fn parse_host(text: &str) -> Result<String, UnitError> {
     let host = url::Host::parse(text).map_err(|_| {
-        UnitError::new(format!("`{text}` is no host"), "write a name or address alone: `login.example.org`")
+        UnitError::new(
+            format!("`{text}` is no host"),
+            "write a name or address alone: `login.example.org`",
+        )
     })?;
     Ok(host.to_string())
 }
@@ -167,10 +176,14 @@ mod tests {
         assert_eq!(overrides.protocol, Some(Protocol::Http2));
         assert_eq!(overrides.family, Some(Family::V6));
         assert_eq!(overrides.duration, Some(Duration::from_secs(7)));
-        assert_eq!(overrides.resolve, ["example.org:443:127.0.0.1,::1".parse::<Resolve>().unwrap()]);
+        assert_eq!(
+            overrides.resolve,
+            ["example.org:443:127.0.0.1,::1".parse::<Resolve>().unwrap()]
+        );
         assert_eq!(overrides.allowed_hosts, ["login.example.org"]);
         assert!(overrides.insecure);
-        let keys = connection.keys(&addresses).into_iter().map(|(key, value)| format!("{key} = {value}"));
+        let keys =
+            connection.keys(&addresses).into_iter().map(|(key, value)| format!("{key} = {value}"));
         assert_eq!(
             keys.collect::<Vec<_>>(),
             [
@@ -187,8 +200,16 @@ mod tests {
     fn without_flags_nothing_is_overridden() {
         let Typed { connection, addresses } = typed("");
         let overrides = connection.overrides(&addresses, None);
-        assert!(overrides.protocol.is_none() && overrides.family.is_none() && overrides.duration.is_none());
-        assert!(overrides.resolve.is_empty() && overrides.allowed_hosts.is_empty() && !overrides.insecure);
+        assert!(
+            overrides.protocol.is_none()
+                && overrides.family.is_none()
+                && overrides.duration.is_none()
+        );
+        assert!(
+            overrides.resolve.is_empty()
+                && overrides.allowed_hosts.is_empty()
+                && !overrides.insecure
+        );
         assert!(connection.keys(&addresses).is_empty());
     }
 }

@@ -100,15 +100,20 @@ fn migrate(store: &Store) -> Result<Exit, Problem> {
     let shown = address.shown();
     say(&match applied[..] {
         [] => format!("The schema `tollgate` in {shown} is up to date."),
-        _ => format!("Applied {} in {shown}: the schema `tollgate` is up to date.", applied.join(", ")),
+        _ => format!(
+            "Applied {} in {shown}: the schema `tollgate` is up to date.",
+            applied.join(", ")
+        ),
     })?;
     Ok(Exit::Pass)
 }
 
 fn status(store: &Store) -> Result<Exit, Problem> {
     let address = store.needed()?;
-    let findings: Vec<_> =
-        doctor::store(&address).into_iter().map(|finding| finding.rewritten(super::log::clean)).collect();
+    let findings: Vec<_> = doctor::store(&address)
+        .into_iter()
+        .map(|finding| finding.rewritten(super::log::clean))
+        .collect();
     let console = Console { output: Output::Text };
     say(&report::checkup(&findings, console.width(), console.colours_results()))?;
     Ok(if worst(&findings) == State::Fail { Exit::Fail } else { Exit::Pass })
@@ -159,9 +164,10 @@ fn expose(args: &Expose) -> Result<Exit, Problem> {
         return Ok(Exit::Pass);
     }
     database.expose(&args.schema, &args.roles)?;
-    for (role, who) in
-        [("anon", "has the API's public key"), ("authenticated", "signs up to the project's application")]
-    {
+    for (role, who) in [
+        ("anon", "has the API's public key"),
+        ("authenticated", "signs up to the project's application"),
+    ] {
         if args.roles.iter().any(|named| named == role) {
             tracing::warn!(
                 "WARNING: {role}: whoever {who} can read hosts, tags, commits and what was seen now"

@@ -50,7 +50,8 @@ fn named(arg: Arg, prefix: &str) -> Arg {
     let repeats = matches!(arg.get_action(), ArgAction::Append);
     let arg = if is_switch { arg.value_parser(FalseyValueParser::new()) } else { arg };
     // A variable holds one value a line; what is typed may hold lines of its own.
-    let has_lines = std::env::var_os(&name).is_some_and(|value| value.as_encoded_bytes().contains(&b'\n'));
+    let has_lines =
+        std::env::var_os(&name).is_some_and(|value| value.as_encoded_bytes().contains(&b'\n'));
     let arg = if repeats && has_lines { arg.value_delimiter('\n') } else { arg };
     if std::env::var_os(&name).is_none_or(|value| counts(&value, is_switch)) {
         arg.env(Name::from(name)).hide_env_values(true)
@@ -65,7 +66,11 @@ pub(super) fn variable_of(flag: &str) -> Option<OsString> {
 }
 
 /// The variable that holds the value which clap complains about; `None` where the value was typed.
-pub(super) fn at_fault(mut command: &Command, typed: &[OsString], error: &clap::Error) -> Option<String> {
+pub(super) fn at_fault(
+    mut command: &Command,
+    typed: &[OsString],
+    error: &clap::Error,
+) -> Option<String> {
     let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg) else { return None };
     // A value that may be secret is no part of what is complained about.
     if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
@@ -90,8 +95,9 @@ fn upper(name: &str) -> String {
 
 /// Whether a variable's value sets a flag.
 fn counts(value: &OsStr, is_switch: bool) -> bool {
-    let says_no =
-        |value: &str| ["0", "false", "f", "no", "n", "off"].contains(&value.to_ascii_lowercase().as_str());
+    let says_no = |value: &str| {
+        ["0", "false", "f", "no", "n", "off"].contains(&value.to_ascii_lowercase().as_str())
+    };
     !(value.is_empty() || is_switch && value.to_str().is_some_and(says_no))
 }
 

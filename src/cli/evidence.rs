@@ -90,7 +90,11 @@ impl Log {
     }
 
     /// Hands on how a run's reports were written; where they were not, the run has its entry all the same.
-    pub(super) fn reported(&self, kept: &Kept, reported: Result<(), Problem>) -> Result<(), Problem> {
+    pub(super) fn reported(
+        &self,
+        kept: &Kept,
+        reported: Result<(), Problem>,
+    ) -> Result<(), Problem> {
         let Err(problem) = reported else { return Ok(()) };
         if let Some(path) = &self.path {
             let afterwards = vec![cleaned(&problem)];
@@ -141,7 +145,8 @@ impl Log {
 fn of_run(kept: &Kept, exit: Exit, notes: Vec<String>, afterwards: Vec<String>) -> Entry<'_> {
     let (record, provenance) = (&kept.record, &kept.record.provenance);
     let figures = record.measurement.scenarios.iter();
-    let figures = figures.map(|scenario| (scenario.name.clone(), reporting::in_words(record, scenario)));
+    let figures =
+        figures.map(|scenario| (scenario.name.clone(), reporting::in_words(record, scenario)));
     Entry {
         at: provenance.started,
         command: in_shell(provenance.command.iter().cloned()),
@@ -173,7 +178,9 @@ fn cleaned(problem: &Problem) -> String {
 fn without_user(word: &str) -> String {
     let is_url = quick::is_url(word.as_ref());
     match (word.find(':'), word.rfind('@')) {
-        (Some(colon), Some(at)) if is_url && colon < at => format!("{}://•••{}", &word[..colon], &word[at..]),
+        (Some(colon), Some(at)) if is_url && colon < at => {
+            format!("{}://•••{}", &word[..colon], &word[at..])
+        }
         _ => word.to_owned(),
     }
 }

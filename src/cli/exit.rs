@@ -121,8 +121,8 @@ pub(super) fn of_clap(error: &clap::Error, variable: Option<&str>) -> Result<Exi
     if error.use_stderr() {
         let text = error.render();
         let text = if colours_errors() { text.ansi().to_string() } else { text.to_string() };
-        let of_variable =
-            variable.map(|name| format!("the value is that of the variable `{name}`: correct or unset it"));
+        let of_variable = variable
+            .map(|name| format!("the value is that of the variable `{name}`: correct or unset it"));
         let tip = of_variable.or_else(|| tips::of(error).map(str::to_owned));
         let tip = tip.map(|tip| format!("\n  tip: {tip}\n")).unwrap_or_default();
         return Err(Problem::usage(format!("{}{tip}", text.trim_end())));

@@ -22,8 +22,10 @@ pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), Problem> {
             *hosts.entry(host).or_default() += weight(scenario) * requests;
         }
     }
-    let heaviest =
-        hosts.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, weight)| *weight > UNASKED);
+    let heaviest = hosts
+        .into_iter()
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .filter(|(_, weight)| *weight > UNASKED);
     let Some((host, weight)) = heaviest.filter(|_| !allowed) else { return Ok(()) };
     let planned = if weight.is_finite() {
         format!("up to {weight:.0} requests a second or in a burst")
@@ -44,7 +46,8 @@ fn foreign(scenario: &ScenarioPlan) -> Vec<(String, f64)> {
         let host = match &request.ask {
             AskPlan::Http(http) => http.url.host_str().filter(|host| !is_loopback(host, target)),
             AskPlan::Sql(sql) => {
-                foreign.extend((!sql.address.is_here()).then(|| (sql.address.host().to_owned(), 1.0)));
+                foreign
+                    .extend((!sql.address.is_here()).then(|| (sql.address.host().to_owned(), 1.0)));
                 continue;
             }
         };
@@ -67,7 +70,9 @@ fn foreign(scenario: &ScenarioPlan) -> Vec<(String, f64)> {
 /// The most arrivals a second, or in the burst of a warm-up; without bound in a closed model that only time ends.
 fn weight(scenario: &ScenarioPlan) -> f64 {
     let measured = match &scenario.load {
-        Load::Open { schedule, .. } => Rate::as_per_second(schedule.peak()).min(schedule.count() as f64),
+        Load::Open { schedule, .. } => {
+            Rate::as_per_second(schedule.peak()).min(schedule.count() as f64)
+        }
         Load::Closed { iterations, .. } => iterations.map_or(f64::INFINITY, |all| all as f64),
     };
     measured.max(scenario.warmup.requests as f64)
@@ -76,7 +81,8 @@ fn weight(scenario: &ScenarioPlan) -> f64 {
 /// Whether a host is this machine: by the addresses given for the base URL's port, else by its name. One given address
 /// that leads elsewhere is enough to ask.
 fn is_loopback(host: &str, target: &TargetPlan) -> bool {
-    let given: Vec<_> = target.resolve.iter().filter(|given| given.host.eq_ignore_ascii_case(host)).collect();
+    let given: Vec<_> =
+        target.resolve.iter().filter(|given| given.host.eq_ignore_ascii_case(host)).collect();
     let port = target.base_url.port_or_known_default();
     let local = given.iter().all(|given| given.addresses.iter().all(IpAddr::is_loopback));
     local && (known(host) || given.iter().any(|given| Some(given.port) == port))
@@ -105,7 +111,8 @@ mod tests {
         );
         let scenario = Scenario::parse("s.toml", &text).unwrap();
         let environment = Environment::new([]);
-        let (mut plan, _) = Plan::resolve(&[scenario], &environment, &Overrides::default()).unwrap();
+        let (mut plan, _) =
+            Plan::resolve(&[scenario], &environment, &Overrides::default()).unwrap();
         change(&mut plan.scenarios[0]);
         check(&plan, false).is_ok()
     }
@@ -143,6 +150,9 @@ mod tests {
             }
         };
         assert!(goes_out("http://localhost", redirecting(0)));
-        assert!(!goes_out("http://localhost", redirecting(1)), "2 × 60/s may be led to login.example");
+        assert!(
+            !goes_out("http://localhost", redirecting(1)),
+            "2 × 60/s may be led to login.example"
+        );
     }
 }

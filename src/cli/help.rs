@@ -35,9 +35,11 @@ pub(super) fn grouped(command: Command) -> Command {
 }
 
 fn groups(command: &Command) -> String {
-    let width = command.get_subcommands().map(|command| command.get_name().len()).max().unwrap_or(0);
+    let width =
+        command.get_subcommands().map(|command| command.get_name().len()).max().unwrap_or(0);
     let known = |name: &str| GROUPS.iter().any(|(_, names)| names.contains(&name));
-    let others = command.get_subcommands().map(Command::get_name).filter(|name| !known(name)).collect();
+    let others =
+        command.get_subcommands().map(Command::get_name).filter(|name| !known(name)).collect();
     let groups = GROUPS.iter().map(|(heading, names)| (*heading, names.to_vec()));
     let mut text = String::new();
     for (heading, names) in groups.chain([("Other", others)]) {

@@ -149,9 +149,13 @@ impl Args {
 fn none(source: &Source, filter: &Filter) -> String {
     let place = source.place();
     if *filter == Filter::default() {
-        format!("There is no run {place}. `tollgate run scenario.toml` makes one, `tollgate demo` shows one.")
+        format!(
+            "There is no run {place}. `tollgate run scenario.toml` makes one, `tollgate demo` shows one."
+        )
     } else {
-        format!("There is no such run {place}. `tollgate history` without filters lists all there are.")
+        format!(
+            "There is no such run {place}. `tollgate history` without filters lists all there are."
+        )
     }
 }
 

@@ -70,7 +70,9 @@ fn target(typed: &str) -> Result<Url, Problem> {
         return wrong("is neither http nor https; begin it with `https://` or `http://`");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return wrong("holds a user name or password; leave them out, and send them in `[headers]`");
+        return wrong(
+            "holds a user name or password; leave them out, and send them in `[headers]`",
+        );
     }
     if url.fragment().is_some() {
         return wrong("holds a fragment, which is never sent; leave out `#` and what follows");
@@ -139,7 +141,12 @@ mod tests {
     fn a_url_is_split_where_its_path_begins() {
         for (url, name, base_url, path) in [
             ("https://example.org", "example.org", "https://example.org", "/"),
-            ("http://127.0.0.1:8080/a/b?c=/d&e", "127.0.0.1", "http://127.0.0.1:8080", "/a/b?c=/d&e"),
+            (
+                "http://127.0.0.1:8080/a/b?c=/d&e",
+                "127.0.0.1",
+                "http://127.0.0.1:8080",
+                "/a/b?c=/d&e",
+            ),
             ("https://Example.ORG:443?q", "example.org", "https://example.org", "/?q"),
             ("http://[::1]:81/\"x\"", "[::1]", "http://[::1]:81", "/%22x%22"),
         ] {
@@ -180,7 +187,9 @@ mod tests {
 
     #[test]
     fn names_of_files_are_shown_as_a_shell_reads_them() {
-        for (name, shown) in [("a/b.toml", "a/b.toml"), ("my file", "'my file'"), ("it's", r"'it'\''s'")] {
+        for (name, shown) in
+            [("a/b.toml", "a/b.toml"), ("my file", "'my file'"), ("it's", r"'it'\''s'")]
+        {
             assert_eq!(quoted(name), shown);
         }
     }

@@ -63,14 +63,16 @@ impl Store {
                 None => return Ok(None),
                 Some(url) if Address::is_meant(&url) => (url, "DATABASE_URL"),
                 Some(_) => {
-                    tracing::warn!("WARNING: DATABASE_URL names no Postgres database and is passed over");
+                    tracing::warn!(
+                        "WARNING: DATABASE_URL names no Postgres database and is passed over"
+                    );
                     return Ok(None);
                 }
             },
         };
         // Whatever it is, it may hold a password.
-        let address =
-            Address::parse(&url).map_err(|error| Problem::usage(format!("error: {from}: {error}")))?;
+        let address = Address::parse(&url)
+            .map_err(|error| Problem::usage(format!("error: {from}: {error}")))?;
         log::hide(&secrets(&address));
         Ok(Some(address))
     }

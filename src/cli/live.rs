@@ -84,7 +84,9 @@ impl Observer for Live {
             Display::Nothing => {}
             Display::Bars(bars) => {
                 for (bar, scenario) in bars.iter().zip(&progress.scenarios) {
-                    bar.set_position(millis(progress.measured.unwrap_or_default().min(scenario.duration)));
+                    bar.set_position(millis(
+                        progress.measured.unwrap_or_default().min(scenario.duration),
+                    ));
                     let beside = bar.prefix().chars().count() + BAR + 2;
                     let width = usize::from(Term::stderr().size().1).saturating_sub(beside);
                     bar.set_message(line(progress.measured, scenario, width));
@@ -93,7 +95,10 @@ impl Observer for Live {
             Display::Lines { next } => {
                 if progress.measured.is_some_and(|measured| measured >= *next) {
                     *next += LINE_EVERY;
-                    progress.scenarios.iter().for_each(|scenario| tell(progress.measured, scenario));
+                    progress
+                        .scenarios
+                        .iter()
+                        .for_each(|scenario| tell(progress.measured, scenario));
                 }
             }
         }
@@ -102,8 +107,9 @@ impl Observer for Live {
 
 /// Tells how far a scenario is.
 fn tell(measured: Option<Duration>, scenario: &ScenarioProgress) {
-    let millis =
-        |quantile| scenario.latency.quantile(quantile).map(|latency| latency.as_micros() as f64 / 1e3);
+    let millis = |quantile| {
+        scenario.latency.quantile(quantile).map(|latency| latency.as_micros() as f64 / 1e3)
+    };
     tracing::info!(
         scenario = scenario.name,
         measured_s = measured.unwrap_or_default().min(scenario.duration).as_secs(),

@@ -27,8 +27,9 @@ pub(super) fn man(args: &Args) -> Result<Exit, Problem> {
     let mut command = super::command().disable_help_subcommand(true);
     command.build();
     if let Some(dir) = &args.dir {
-        std::fs::create_dir_all(dir)
-            .map_err(|error| Problem::internal(format!("cannot make {}: {error}", dir.display())))?;
+        std::fs::create_dir_all(dir).map_err(|error| {
+            Problem::internal(format!("cannot make {}: {error}", dir.display()))
+        })?;
         write(&command, dir)?;
     } else {
         let (_, page) = page(&command)?;

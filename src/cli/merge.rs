@@ -70,7 +70,8 @@ pub(super) fn merge(args: &Args) -> Result<Exit, Problem> {
         measurement.merge(&run.record.measurement);
     }
     let mut folder = RunFolder::create(&args.runs_dir, &draft)?;
-    let folders = counted.iter().map(|run| (run.folder.as_path(), run.record.measurement.measured_from));
+    let folders =
+        counted.iter().map(|run| (run.folder.as_path(), run.record.measurement.measured_from));
     for interval in Merging::of(&measurement, folders)? {
         folder.add(&interval?)?;
     }
@@ -86,19 +87,26 @@ pub(super) fn merge(args: &Args) -> Result<Exit, Problem> {
 /// A run that is whole and the part of one machine.
 fn read(folder: PathBuf) -> Result<Run, Problem> {
     let refused = |why: &str| Problem::usage(format!("error: {} {why}", folder.display()));
-    let record = match store::read(&folder).map_err(|error| Problem::usage(format!("error: {error}")))? {
-        Stored::Complete(record) => *record,
-        Stored::StillWritten => return Err(refused("is still going on; merge the runs when all are over")),
-        Stored::HalfWritten(_) => {
-            let completed =
-                format!("`tollgate show {}` completes it as far as it was written", folder.display());
-            return Err(refused(&format!("was cut off; {completed}, then merge again")));
-        }
-    };
+    let record =
+        match store::read(&folder).map_err(|error| Problem::usage(format!("error: {error}")))? {
+            Stored::Complete(record) => *record,
+            Stored::StillWritten => {
+                return Err(refused("is still going on; merge the runs when all are over"));
+            }
+            Stored::HalfWritten(_) => {
+                let completed = format!(
+                    "`tollgate show {}` completes it as far as it was written",
+                    folder.display()
+                );
+                return Err(refused(&format!("was cut off; {completed}, then merge again")));
+            }
+        };
     let parts = record.measurement.sharing.as_ref().map_or(&[][..], |sharing| &sharing.parts);
     match parts {
         [part] => Ok(Run { part: part.clone(), folder, record }),
-        [] => Err(refused("is a run of its own; merge runs that were made with `--shard` and `--start-at`")),
+        [] => Err(refused(
+            "is a run of its own; merge runs that were made with `--shard` and `--start-at`",
+        )),
         _ => Err(refused("is merged already; name the runs that it was merged from")),
     }
 }
@@ -124,7 +132,8 @@ fn first_of_each_shard(runs: &[Run]) -> Vec<&Run> {
 fn draft(args: &Args, runs: &[Run]) -> Result<Draft, Problem> {
     let first = runs.first().map(|run| &run.record);
     let sharing = first.and_then(|record| record.measurement.sharing.as_ref());
-    let (first, sharing) = first.zip(sharing).ok_or_else(|| Problem::usage("error: no run is named"))?;
+    let (first, sharing) =
+        first.zip(sharing).ok_or_else(|| Problem::usage("error: no run is named"))?;
     let parts = runs.iter().map(|run| run.part.clone()).collect();
     Ok(Draft {
         format: first.format,
@@ -143,7 +152,8 @@ fn draft(args: &Args, runs: &[Run]) -> Result<Draft, Problem> {
 fn provenance(args: &Args, runs: &[Run]) -> Provenance {
     let given = args.git_commit.clone().filter(|commit| !commit.is_empty());
     let of_runs: BTreeSet<_> = runs.iter().map(|run| &run.record.provenance.git_commit).collect();
-    let agreed = if of_runs.len() == 1 { of_runs.into_iter().next().cloned().flatten() } else { None };
+    let agreed =
+        if of_runs.len() == 1 { of_runs.into_iter().next().cloned().flatten() } else { None };
     let here = provenance::here(given.or(agreed), &Secrets::default());
     let started = runs.iter().map(|run| run.record.provenance.started).min();
     let mut tags = agreed_tags(runs);

@@ -103,14 +103,19 @@ fn command() -> clap::Command {
 pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Result<Exit, Problem> {
     signals::end_by(end);
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let parsed = command().try_get_matches_from(&arguments).and_then(|typed| Cli::from_arg_matches(&typed));
+    let parsed =
+        command().try_get_matches_from(&arguments).and_then(|typed| Cli::from_arg_matches(&typed));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             log::start(log::Flags::glimpsed(&arguments));
             let variable = environment::at_fault(&command(), &arguments, &error);
             let ended = exit::of_clap(&error, variable.as_deref());
-            return if is_synthetic_check(&arguments) { ended.map_err(Problem::into_failure) } else { ended };
+            return if is_synthetic_check(&arguments) {
+                ended.map_err(Problem::into_failure)
+            } else {
+                ended
+            };
         }
     };
     log::start(cli.log);

@@ -76,9 +76,13 @@ mod tests {
 
     #[test]
     fn the_budget_proposed_is_round_and_above_what_was_seen() {
-        for (seen_us, proposed) in
-            [(200, "1ms"), (1_100, "2ms"), (72_100, "110ms"), (412_000, "620ms"), (1_900_000, "2s 900ms")]
-        {
+        for (seen_us, proposed) in [
+            (200, "1ms"),
+            (1_100, "2ms"),
+            (72_100, "110ms"),
+            (412_000, "620ms"),
+            (1_900_000, "2s 900ms"),
+        ] {
             assert_eq!(written(roomy(Duration::from_micros(seen_us))), proposed);
         }
     }

@@ -61,8 +61,9 @@ impl Flags {
 
 /// `2/3` is the second of three parts.
 fn parse_shard(text: &str) -> Result<Shard, UnitError> {
-    let numbers =
-        text.split_once('/').and_then(|(i, of)| Some((i.trim().parse().ok()?, of.trim().parse().ok()?)));
+    let numbers = text
+        .split_once('/')
+        .and_then(|(i, of)| Some((i.trim().parse().ok()?, of.trim().parse().ok()?)));
     let valid = numbers.filter(|&(i, of): &(u32, u32)| (1..=of).contains(&i) && of <= MOST);
     valid.map(|(i, of)| Shard { index: i - 1, of }).ok_or_else(|| {
         let remedy = format!("write `1/3` for the first of three, up to `{MOST}/{MOST}`");
@@ -82,9 +83,10 @@ impl FromStr for StartAt {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let instant =
-            OffsetDateTime::parse(text, &Rfc3339).map(|start| Self::Instant(start.to_offset(UtcOffset::UTC)));
-        let time = || Time::parse(text, format_description!("[hour]:[minute][optional [:[second]]]"));
+        let instant = OffsetDateTime::parse(text, &Rfc3339)
+            .map(|start| Self::Instant(start.to_offset(UtcOffset::UTC)));
+        let time =
+            || Time::parse(text, format_description!("[hour]:[minute][optional [:[second]]]"));
         instant.or_else(|_| time().map(Self::Clock)).map_err(|_| {
             let remedy = "write `2026-11-24T15:00:00Z`, or `15:00` for the nearest in UTC";
             UnitError::new(format!("`{text}` is no time to start at"), remedy)
@@ -111,7 +113,10 @@ impl StartAt {
             )
         } else {
             (
-                format!("over: it is {} now", now.format(&Rfc3339).unwrap_or_else(|_| now.to_string())),
+                format!(
+                    "over: it is {} now",
+                    now.format(&Rfc3339).unwrap_or_else(|_| now.to_string())
+                ),
                 "give all shards a later one, and look whether the clocks of the machines agree",
             )
         };

@@ -65,9 +65,12 @@ fn without_secrets(words: impl Iterator<Item = String>) -> Vec<String> {
 /// Where in a word a value begins that may hold anything, and how it is shown; at the word's end it is the next word.
 fn hidden_value(word: &str) -> Option<(usize, Shown)> {
     let hide: Shown = |_| HIDDEN.to_owned();
-    for (flag, show) in
-        [("--body", hide), ("--token", hide), ("--header", quick::shown_header), ("--store", keeping::shown)]
-    {
+    for (flag, show) in [
+        ("--body", hide),
+        ("--token", hide),
+        ("--header", quick::shown_header),
+        ("--store", keeping::shown),
+    ] {
         match word.strip_prefix(flag) {
             Some("") => return Some((word.len(), show)),
             Some(rest) if rest.starts_with('=') => return Some((flag.len() + 1, show)),
@@ -75,8 +78,9 @@ fn hidden_value(word: &str) -> Option<(usize, Shown)> {
         }
     }
     let letters = word.strip_prefix('-').filter(|letters| !letters.starts_with('-'))?;
-    let header =
-        letters.find('H').filter(|&at| letters[..at].chars().all(|letter| WITHOUT_VALUE.contains(letter)))?;
+    let header = letters
+        .find('H')
+        .filter(|&at| letters[..at].chars().all(|letter| WITHOUT_VALUE.contains(letter)))?;
     let sign = usize::from(letters[header + 1..].starts_with('='));
     Some((header + 2 + sign, quick::shown_header))
 }
@@ -86,8 +90,11 @@ const WITHOUT_VALUE: &str = "46hqvV";
 
 /// The commit checked out in the working directory, if git knows one.
 fn checked_out() -> Option<String> {
-    let git =
-        Command::new("git").args(["rev-parse", "HEAD"]).stderr(Stdio::null()).stdin(Stdio::null()).output();
+    let git = Command::new("git")
+        .args(["rev-parse", "HEAD"])
+        .stderr(Stdio::null())
+        .stdin(Stdio::null())
+        .output();
     let output = git.ok().filter(|output| output.status.success())?;
     let commit = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     (!commit.is_empty() && commit.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(commit)
@@ -118,7 +125,11 @@ mod tests {
             ),
             (&["-x", "--rate=H: a", "-"], &["-x", "--rate=H: a", "-"]),
         ] {
-            assert_eq!(without_secrets(typed.iter().map(|&word| word.to_owned())), shown, "{typed:?}");
+            assert_eq!(
+                without_secrets(typed.iter().map(|&word| word.to_owned())),
+                shown,
+                "{typed:?}"
+            );
         }
     }
 }

@@ -7,7 +7,8 @@ use super::console::{Console, Output};
 use super::exit::Problem;
 use super::log::LIFE;
 use crate::record::{
-    BudgetVerdict, Decision, Dimension, RunRecord, ScenarioMeasurement, ScenarioVerdict, StageMeasurement,
+    BudgetVerdict, Decision, Dimension, RunRecord, ScenarioMeasurement, ScenarioVerdict,
+    StageMeasurement,
 };
 use crate::report;
 use crate::store;
@@ -32,8 +33,8 @@ pub(super) fn report_on(
     form: Form,
 ) -> Result<(), Problem> {
     let mut damaged = None;
-    let intervals =
-        store::intervals(folder)?.map_while(|interval| interval.map_err(|error| damaged = Some(error)).ok());
+    let intervals = store::intervals(folder)?
+        .map_while(|interval| interval.map_err(|error| damaged = Some(error)).ok());
     let model = report::Model::new(record, intervals);
     match damaged {
         Some(error) => Err(error.into()),
@@ -103,7 +104,8 @@ fn written(folder: &Path, plots: usize) -> String {
 
 /// A run in one line: when, the verdict, each scenario's figures, the budgets that do not hold, the folder.
 pub(super) fn line(record: &RunRecord, folder: &Path) -> String {
-    let format = time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    let format =
+        time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     let started = record.provenance.started.format(format).unwrap_or_default();
     let verdict = record.verdict.decision.name().to_uppercase();
     let mut line = format!("{started}  {verdict:12}");
@@ -120,7 +122,8 @@ pub(super) fn line(record: &RunRecord, folder: &Path) -> String {
 /// What of a scenario does not hold: of one request its budgets, of several the requests.
 fn open(scenario: &ScenarioVerdict) -> Vec<String> {
     let open = scenario.budgets.iter().filter(|budget| budget.decision != Decision::Pass);
-    let has_several = scenario.budgets.iter().any(|budget| budget.request != scenario.budgets[0].request);
+    let has_several =
+        scenario.budgets.iter().any(|budget| budget.request != scenario.budgets[0].request);
     let words = |budget: &BudgetVerdict| {
         if has_several {
             format!("{}: {}", budget.request, budget.decision)
@@ -137,7 +140,8 @@ fn open(scenario: &ScenarioVerdict) -> Vec<String> {
 pub(super) fn in_words(record: &RunRecord, scenario: &ScenarioMeasurement) -> String {
     let planned = record.planned(&scenario.name);
     let is_hop = |request: &str| {
-        let shown = planned.and_then(|plan| plan.requests.iter().find(|shown| shown.name == request));
+        let shown =
+            planned.and_then(|plan| plan.requests.iter().find(|shown| shown.name == request));
         shown.is_some_and(|shown| shown.hop_of.is_some())
     };
     let mut all = StageMeasurement::default();
@@ -152,8 +156,11 @@ pub(super) fn in_words(record: &RunRecord, scenario: &ScenarioMeasurement) -> St
     let mut words = format!("{requests} {noun}, {failed} failed");
     if all.tally.ok == 1 {
         let latency = all.series.get(Dimension::Latency).and_then(crate::record::Histogram::max);
-        let _ =
-            write!(words, "{}", latency.map(|latency| format!(", {}", show(latency))).unwrap_or_default());
+        let _ = write!(
+            words,
+            "{}",
+            latency.map(|latency| format!(", {}", show(latency))).unwrap_or_default()
+        );
         return words;
     }
     for quantile in [Quantile::P50, Quantile::P95] {

@@ -91,7 +91,8 @@ fn carried_out(args: &Args, log: &Log) -> Result<Exit, Problem> {
         return print_scenario(&quick);
     }
     let environment = Environment::new(environment.into_iter().chain(quick.variables.clone()));
-    let mut plan = Plan { pacing: args.settings.pacing(), ..plan(args, &quick, &environment, part)? };
+    let mut plan =
+        Plan { pacing: args.settings.pacing(), ..plan(args, &quick, &environment, part)? };
     plan.secrets.extend(&keeper.secrets());
     // What a file says of repetition is in the plan already; one that is shared out has none.
     match args.every.or(plan.every) {
@@ -103,9 +104,16 @@ fn carried_out(args: &Args, log: &Log) -> Result<Exit, Problem> {
     }
 }
 
-fn once(args: &Args, quick: &Quick, plan: &Plan, keeper: &Keeper, log: &Log) -> Result<Exit, Problem> {
+fn once(
+    args: &Args,
+    quick: &Quick,
+    plan: &Plan,
+    keeper: &Keeper,
+    log: &Log,
+) -> Result<Exit, Problem> {
     let kept = session::carry_out(plan, &args.settings, &Signals::listen()?)?;
-    let reported = reporting::report_on(&kept.record, &kept.folder, args.settings.console(), Form::Whole);
+    let reported =
+        reporting::report_on(&kept.record, &kept.folder, args.settings.console(), Form::Whole);
     log.reported(&kept, reported)?;
     if !quick.scenarios.is_empty() && plan.part.is_none() {
         next::tell(&kept, args.quick.without_latency());
@@ -115,7 +123,8 @@ fn once(args: &Args, quick: &Quick, plan: &Plan, keeper: &Keeper, log: &Log) -> 
 
 /// The part that is to be carried out, if it goes with what else was asked for.
 fn part(args: &Args) -> Result<Option<PlannedPart>, Problem> {
-    let other = [("--every", args.every.is_some()), ("--print-scenario", args.quick.print_scenario)];
+    let other =
+        [("--every", args.every.is_some()), ("--print-scenario", args.quick.print_scenario)];
     if let Some((flag, _)) = other.into_iter().find(|&(_, given)| given && args.part.is_given()) {
         return Err(Problem::usage(format!(
             "error: --shard and {flag} do not go together: several machines share one run; leave one of them out"
@@ -146,11 +155,16 @@ fn plan(
     environment: &Environment,
     part: Option<PlannedPart>,
 ) -> Result<Plan, Problem> {
-    let overrides =
-        Overrides { every: args.every, part, ..args.connection.overrides(&args.addresses, args.duration) };
-    let resolved =
-        quick.read(&args.sources).and_then(|scenarios| Plan::resolve(&scenarios, environment, &overrides));
-    let (plan, warnings) = resolved.map_err(|errors| Problem::usage(errors.render(colours_errors())))?;
+    let overrides = Overrides {
+        every: args.every,
+        part,
+        ..args.connection.overrides(&args.addresses, args.duration)
+    };
+    let resolved = quick
+        .read(&args.sources)
+        .and_then(|scenarios| Plan::resolve(&scenarios, environment, &overrides));
+    let (plan, warnings) =
+        resolved.map_err(|errors| Problem::usage(errors.render(colours_errors())))?;
     for warning in warnings {
         tracing::warn!("{}", warning.render(colours_errors()));
     }

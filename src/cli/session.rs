@@ -67,7 +67,11 @@ pub(super) struct Kept {
 }
 
 /// Carries out a plan and keeps the run; what is shown of it is up to the caller.
-pub(super) fn carry_out(plan: &Plan, settings: &Settings, signals: &Signals) -> Result<Kept, Problem> {
+pub(super) fn carry_out(
+    plan: &Plan,
+    settings: &Settings,
+    signals: &Signals,
+) -> Result<Kept, Problem> {
     log::hide(&plan.secrets);
     guard::check(plan, settings.yes_load_this_host)?;
     let engine = Engine::prepare(plan)?;

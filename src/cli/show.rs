@@ -46,7 +46,9 @@ pub(super) fn show(args: &Args) -> Result<Exit, Problem> {
     let console = Console { output: args.output };
     match args.from.source()?.find(&args.run)? {
         Found::Folder(folder) => of_folder(&folder, console),
-        Found::Database(database, fetched) => of_database(database, &fetched, args.from.runs_dir(), console),
+        Found::Database(database, fetched) => {
+            of_database(database, &fetched, args.from.runs_dir(), console)
+        }
     }
 }
 
@@ -55,7 +57,9 @@ fn of_folder(folder: &Path, console: Console) -> Result<Exit, Problem> {
         Stored::Complete(record) => *record,
         Stored::StillWritten => return Err(source::still_going_on(folder)),
         Stored::HalfWritten(draft) => {
-            tracing::warn!("This run was cut off: it is shown as far as its intervals were written.");
+            tracing::warn!(
+                "This run was cut off: it is shown as far as its intervals were written."
+            );
             session::completed(folder, *draft)?
         }
     };

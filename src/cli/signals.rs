@@ -17,7 +17,10 @@ pub(super) struct EndSignals {
 impl EndSignals {
     /// Listens from here on; needs a runtime.
     pub(super) fn listen() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
 
     /// Waits for the next of them.
@@ -50,8 +53,10 @@ pub(super) struct Signals(Arc<Heard>);
 impl Signals {
     /// Listens on a thread of its own until the program ends.
     pub(super) fn listen() -> Result<Self, Problem> {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Problem::internal)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Problem::internal)?;
         let mut signals = {
             let _signals_need_a_runtime = runtime.enter();
             EndSignals::listen().map_err(Problem::internal)?

@@ -126,7 +126,8 @@ fn tell_unsynced(runs_dir: &Path) {
     let folders = store::run_folders(runs_dir).unwrap_or_default();
     let unsynced = folders.iter().filter(|folder| Mark::read(folder).unsynced.is_some()).count();
     if unsynced > 0 {
-        let runs = if unsynced == 1 { "1 run is".to_owned() } else { format!("{unsynced} runs are") };
+        let runs =
+            if unsynced == 1 { "1 run is".to_owned() } else { format!("{unsynced} runs are") };
         let below = runs_dir.display();
         tracing::warn!(
             "WARNING: {runs} below {below} and not in the database: `tollgate sync` sends what it lacks"

@@ -66,7 +66,8 @@ pub(super) fn sync(args: &Args) -> Result<Exit, Problem> {
     let address = args.store.needed()?;
     let folders = folders(args)?;
     let mut count = Count::default();
-    let runs: Vec<Whole> = folders.into_iter().filter_map(|folder| whole(folder, &mut count)).collect();
+    let runs: Vec<Whole> =
+        folders.into_iter().filter_map(|folder| whole(folder, &mut count)).collect();
     let mut database = Database::open(&address)?;
     let identity = database.identity()?;
     let there = there(&mut database, identity, &runs, args.all)?;
@@ -155,7 +156,12 @@ fn mark(run: &Whole, identity: Uuid) {
 }
 
 /// Sends a run. Where the database fails the rest need not be tried; a folder that is damaged is told and passed over.
-fn send(database: &mut Database, identity: Uuid, run: &Whole, count: &mut Count) -> Result<(), Problem> {
+fn send(
+    database: &mut Database,
+    identity: Uuid,
+    run: &Whole,
+    count: &mut Count,
+) -> Result<(), Problem> {
     let sent = match store::read(&run.folder) {
         Ok(Stored::Complete(record)) => database.keep(&record, &run.folder, SENDING),
         Ok(_) => return Ok(()),

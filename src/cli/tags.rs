@@ -70,6 +70,9 @@ mod tests {
             ],
         };
         let expected = [("environment", "staging"), ("team", "b")];
-        assert_eq!(flags.tags(), expected.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+        assert_eq!(
+            flags.tags(),
+            expected.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+        );
     }
 }

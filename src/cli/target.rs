@@ -40,14 +40,17 @@ Exit codes:
 
 /// The target's paths, examples and exit codes.
 fn paths_and_examples() -> String {
-    let (faults, good): (Vec<_>, Vec<_>) =
-        target::pages().map(|page| (page.path, page.does, page.is_fault())).partition(|page| page.2);
+    let (faults, good): (Vec<_>, Vec<_>) = target::pages()
+        .map(|page| (page.path, page.does, page.is_fault()))
+        .partition(|page| page.2);
     let lines = |pages: &[(&str, &str, bool)]| -> String {
-        let lines: Vec<String> = pages.iter().map(|(path, does, _)| format!("  {path:<26}{does}")).collect();
+        let lines: Vec<String> =
+            pages.iter().map(|(path, does, _)| format!("  {path:<26}{does}")).collect();
         lines.join("\n")
     };
     let loader = target::TILE_LOADER.map(|(path, does)| (path, does, false));
-    let services = target::SERVICES.map(|(path, does)| format!("  {path}\n      {does}")).join("\n");
+    let services =
+        target::SERVICES.map(|(path, does)| format!("  {path}\n      {does}")).join("\n");
     format!(
         "Tile loader:\n{}\n\nServices, made wrong by --sick WHAT:\n{services}\n\nGood pages:\n{}\n\nFaults, also by --fault NAME:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}",
         lines(&loader),

@@ -13,7 +13,8 @@ fn commands() -> Vec<(String, Command)> {
 
 fn with_those_below(typed: &str, command: &Command) -> Vec<(String, Command)> {
     let below = command.get_subcommands().filter(|command| command.get_name() != "help");
-    let below = below.flat_map(|below| with_those_below(&format!("{typed} {}", below.get_name()), below));
+    let below =
+        below.flat_map(|below| with_those_below(&format!("{typed} {}", below.get_name()), below));
     std::iter::once((typed.to_owned(), command.clone())).chain(below).collect()
 }
 
@@ -25,7 +26,10 @@ fn flags(command: &Command) -> impl Iterator<Item = &clap::Arg> {
             ArgAction::Help | ArgAction::HelpShort | ArgAction::HelpLong | ArgAction::Version
         )
     };
-    command.get_arguments().filter(|arg| arg.get_long().is_some() && !arg.is_hide_set()).filter(asked)
+    command
+        .get_arguments()
+        .filter(|arg| arg.get_long().is_some() && !arg.is_hide_set())
+        .filter(asked)
 }
 
 #[test]
@@ -35,10 +39,15 @@ fn every_flag_has_a_variable_and_two_flags_share_one_only_where_they_mean_the_sa
         for flag in flags(&command) {
             let long = flag.get_long().unwrap();
             let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
-            let mentioned = || help.split("[env: ").nth(1).map(|rest| rest.trim_end_matches(']').to_owned());
+            let mentioned =
+                || help.split("[env: ").nth(1).map(|rest| rest.trim_end_matches(']').to_owned());
             let variable = flag.get_env().map(|name| name.to_string_lossy().into_owned());
-            let variable = variable.or_else(mentioned).unwrap_or_else(|| panic!("{typed} --{long}"));
-            assert!(variable.starts_with("TOLLGATE_") || variable == "SYNTHETIC_CHECK_TOKEN", "{variable}");
+            let variable =
+                variable.or_else(mentioned).unwrap_or_else(|| panic!("{typed} --{long}"));
+            assert!(
+                variable.starts_with("TOLLGATE_") || variable == "SYNTHETIC_CHECK_TOKEN",
+                "{variable}"
+            );
             // The one variable that scenario files are free to use.
             assert_ne!(variable, "TOLLGATE_TARGET");
             let of_target = typed == "tollgate target" && !flag.is_global_set();
@@ -50,7 +59,10 @@ fn every_flag_has_a_variable_and_two_flags_share_one_only_where_they_mean_the_sa
             };
             let meaning = format!("{place} --{long}");
             let other = meanings.insert(variable.clone(), meaning.clone());
-            assert!(other.as_ref().is_none_or(|other| *other == meaning), "{variable}: {meaning}, {other:?}");
+            assert!(
+                other.as_ref().is_none_or(|other| *other == meaning),
+                "{variable}: {meaning}, {other:?}"
+            );
             assert!(flag.is_hide_env_values_set() || flag.get_env().is_none(), "{typed} --{long}");
         }
     }
@@ -71,7 +83,11 @@ fn the_first_page_of_help_has_each_command_in_one_group() {
     let page = first.render_help().to_string();
     for command in first.get_subcommands().filter(|command| command.get_name() != "help") {
         let line = format!("  {} ", command.get_name());
-        assert_eq!(page.lines().filter(|shown| shown.starts_with(&line)).count(), 1, "{line}in {page}");
+        assert_eq!(
+            page.lines().filter(|shown| shown.starts_with(&line)).count(),
+            1,
+            "{line}in {page}"
+        );
     }
     assert!(!page.contains("Other:"), "{page}");
 }

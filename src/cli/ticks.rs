@@ -103,9 +103,14 @@ mod tests {
     #[test]
     fn ticks_stay_on_the_grid_and_those_that_a_run_overlaps_are_left_out() {
         let grid = Grid { period: Duration::from_secs(10) };
-        for (elapsed, last, tick, wait) in
-            [(0, 0, 1, 10), (3, 0, 1, 7), (10, 0, 1, 0), (11, 0, 2, 9), (35, 1, 4, 5), (19, 3, 4, 21)]
-        {
+        for (elapsed, last, tick, wait) in [
+            (0, 0, 1, 10),
+            (3, 0, 1, 7),
+            (10, 0, 1, 0),
+            (11, 0, 2, 9),
+            (35, 1, 4, 5),
+            (19, 3, 4, 21),
+        ] {
             let next = grid.next(Duration::from_secs(elapsed), last);
             assert_eq!(next, Next { tick, wait: Duration::from_secs(wait) }, "after {elapsed} s");
         }

@@ -10,7 +10,10 @@ const ELSEWHERE: [(&[&str], &str); 9] = [
         "write `--rate 20/s`, or `--closed --connections 8` for connections that wait for answers",
     ),
     (&["-z", "-d"], "write `--duration 30s`; a request's body is `--body TEXT`"),
-    (&["--data", "--data-raw", "--json"], "write `--body TEXT`, and `-H 'Content-Type: …'` for its type"),
+    (
+        &["--data", "--data-raw", "--json"],
+        "write `--body TEXT`, and `-H 'Content-Type: …'` for its type",
+    ),
     (
         &["-n", "--requests", "-i", "--iterations"],
         "write `--rate 20/s --duration 30s`: a load is planned by time",

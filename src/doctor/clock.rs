@@ -76,13 +76,19 @@ impl Clocks {
         let found = |what| Finding::ok(MACHINE, "clock", what);
         let remedy = "let it be synchronised (chrony, systemd-timesyncd)";
         if let Some(program) = self.program.filter(|program| *program > self.now + AHEAD) {
-            return found(format!("{now}, but this program was written at {}", shown(program))).warn(remedy);
-        }
-        if self.moved >= STEP {
-            return found(format!("{now}; it was set by {} while it was watched", show(self.moved)))
+            return found(format!("{now}, but this program was written at {}", shown(program)))
                 .warn(remedy);
         }
-        found(format!("{now}; it kept step with the monotonic clock (no server was asked for the time)"))
+        if self.moved >= STEP {
+            return found(format!(
+                "{now}; it was set by {} while it was watched",
+                show(self.moved)
+            ))
+            .warn(remedy);
+        }
+        found(format!(
+            "{now}; it kept step with the monotonic clock (no server was asked for the time)"
+        ))
     }
 }
 

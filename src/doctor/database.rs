@@ -20,7 +20,10 @@ pub fn databases(plan: &Plan) -> Result<Vec<Finding>, EngineError> {
             by.push(&scenario.shown.name);
         }
     }
-    asked.into_iter().map(|((name, shown), (address, by))| one(name, &shown, address, &by)).collect()
+    asked
+        .into_iter()
+        .map(|((name, shown), (address, by))| one(name, &shown, address, &by))
+        .collect()
 }
 
 fn one(name: &str, shown: &str, address: &Address, by: &[&str]) -> Result<Finding, EngineError> {

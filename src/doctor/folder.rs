@@ -22,7 +22,11 @@ pub(super) fn findings(runs_dir: &Path, plan: &Plan) -> Vec<Finding> {
     let home = existing(runs_dir);
     let mut findings = vec![judge_writing(runs_dir, &home, try_out(&home))];
     if let Ok(space) = rustix::fs::statvfs(&home) {
-        findings.push(judge_space(&home, space.f_bavail.saturating_mul(space.f_frsize), taken(plan)));
+        findings.push(judge_space(
+            &home,
+            space.f_bavail.saturating_mul(space.f_frsize),
+            taken(plan),
+        ));
     }
     findings
 }
@@ -45,7 +49,9 @@ fn judge_writing(runs_dir: &Path, home: &Path, tried: io::Result<()>) -> Finding
     let shown = runs_dir.display();
     match tried {
         Ok(()) if home == runs_dir => found(format!("{shown} can be written")),
-        Ok(()) => found(format!("{shown} does not exist yet and can be made in {}", home.display())),
+        Ok(()) => {
+            found(format!("{shown} does not exist yet and can be made in {}", home.display()))
+        }
         Err(error) => found(format!("{shown}: nothing can be made in {}: {error}", home.display()))
             .fail("name a folder that may be written with `--runs-dir`, or change its rights"),
     }
@@ -62,7 +68,8 @@ fn taken(plan: &Plan) -> u64 {
 }
 
 fn judge_space(home: &Path, free: u64, taken: u64) -> Finding {
-    let what = format!("{} in {}; a run takes up to about {}", bytes(free), home.display(), bytes(taken));
+    let what =
+        format!("{} in {}; a run takes up to about {}", bytes(free), home.display(), bytes(taken));
     let found = Finding::ok(MACHINE, "free space", what);
     let remedy = "make room, or name a folder elsewhere with `--runs-dir`";
     if free < taken {
@@ -117,6 +124,9 @@ mod tests {
             [state(1_499_999), state(14_999_999), state(15_000_000)],
             [State::Fail, State::Warn, State::Ok]
         );
-        assert_eq!([bytes(12_345_678_901), bytes(1_500_000), bytes(0)], ["12 GB", "1.5 MB", "0.0 kB"]);
+        assert_eq!(
+            [bytes(12_345_678_901), bytes(1_500_000), bytes(0)],
+            ["12 GB", "1.5 MB", "0.0 kB"]
+        );
     }
 }

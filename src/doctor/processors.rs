@@ -31,8 +31,9 @@ fn judge_cores(cores: usize, peak: f64) -> Finding {
     let what = format!("{cores} {noun} for this process");
     let found = |what| Finding::ok(MACHINE, "processors", what);
     if peak > with_ease {
-        let what =
-            format!("{what}; the plan sends up to {peak:.0} requests a second, and {with_ease:.0} are easy");
+        let what = format!(
+            "{what}; the plan sends up to {peak:.0} requests a second, and {with_ease:.0} are easy"
+        );
         found(what).warn("send fewer, or share the run among machines with `--shard`")
     } else {
         found(what)
@@ -65,9 +66,15 @@ impl Ticks {
     /// user and nice.
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines().filter(|line| line.starts_with("cpu"));
-        let ticks: Option<Vec<u64>> =
-            lines.next()?.strip_prefix("cpu ")?.split_whitespace().map(|ticks| ticks.parse().ok()).collect();
-        let [user, nice, system, idle, waiting, hard, soft, stolen, ..] = ticks?[..] else { return None };
+        let ticks: Option<Vec<u64>> = lines
+            .next()?
+            .strip_prefix("cpu ")?
+            .split_whitespace()
+            .map(|ticks| ticks.parse().ok())
+            .collect();
+        let [user, nice, system, idle, waiting, hard, soft, stolen, ..] = ticks?[..] else {
+            return None;
+        };
         let busy = user + nice + system + hard + soft;
         let all = busy + idle + waiting + stolen;
         Some(Self { busy, stolen, all, processors: lines.count() as u64 })
@@ -153,7 +160,8 @@ impl Use {
             percent(stolen_before)
         );
         let found = Finding::ok(MACHINE, "CPU steal", what);
-        let remedy = "take a machine whose processors are not shared: what is stolen looks like latency";
+        let remedy =
+            "take a machine whose processors are not shared: what is stolen looks like latency";
         if stolen >= TOUCHES_P90 {
             found.fail(remedy)
         } else if stolen >= TOUCHES_P99 {
@@ -171,11 +179,12 @@ mod tests {
 
     #[test]
     fn ticks_are_read_from_the_line_of_all_processors() {
-        let text =
-            "cpu  10 20 30 400 50 6 4 80 7 8\ncpu0 1 1 1 1 1 1 1 1 0 0\ncpu1 1 1 1 1 1 1 1 1 0 0\nintr 5\n";
+        let text = "cpu  10 20 30 400 50 6 4 80 7 8\ncpu0 1 1 1 1 1 1 1 1 0 0\ncpu1 1 1 1 1 1 1 1 1 0 0\nintr 5\n";
         let ticks = Ticks { busy: 70, stolen: 80, all: 600, processors: 2 };
         assert_eq!(Ticks::parse(text), Some(ticks));
-        for text in ["", "intr 5\n", "cpu  1 2 3\n", "cpu  1 2 3 4 5 6 7 x\n", "cpu0 1 2 3 4 5 6 7 8\n"] {
+        for text in
+            ["", "intr 5\n", "cpu  1 2 3\n", "cpu  1 2 3 4 5 6 7 x\n", "cpu0 1 2 3 4 5 6 7 8\n"]
+        {
             assert_eq!(Ticks::parse(text), None, "{text}");
         }
     }

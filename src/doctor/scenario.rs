@@ -21,9 +21,12 @@ pub fn scenarios(missing: Option<&ScenarioErrors>, warnings: &[Warning]) -> Vec<
 fn judge(missing: &[Point], warnings: impl Iterator<Item = Point>) -> Vec<Finding> {
     // Where a plan is only looked at, the same variables are warned of as well.
     let others: Vec<_> = warnings.filter(|warning| !missing.contains(warning)).collect();
-    let missing = gathered(missing).into_iter().map(|(what, remedy)| found("variables", what).fail(remedy));
+    let missing =
+        gathered(missing).into_iter().map(|(what, remedy)| found("variables", what).fail(remedy));
     missing
-        .chain(gathered(&others).into_iter().map(|(what, remedy)| found("doubts", what).warn(remedy)))
+        .chain(
+            gathered(&others).into_iter().map(|(what, remedy)| found("doubts", what).warn(remedy)),
+        )
         .collect()
 }
 
@@ -49,7 +52,10 @@ fn gathered(points: &[Point]) -> Vec<(String, &str)> {
         let places: Vec<_> = places.into_iter().take(PLACES).collect();
         format!("{}{more}: {}", places.join(", "), point.problem)
     };
-    gathered.into_iter().map(|(point, places)| (told((point, places)), point.remedy.as_str())).collect()
+    gathered
+        .into_iter()
+        .map(|(point, places)| (told((point, places)), point.remedy.as_str()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -68,7 +74,8 @@ mod tests {
         let missing = resolve(Environment::new([])).unwrap_err();
         let (_, warnings) = resolve(Environment::for_check([])).unwrap();
         let findings = scenarios(Some(&missing), &warnings);
-        let told: Vec<_> = findings.iter().map(|found| (found.state, found.name.as_str())).collect();
+        let told: Vec<_> =
+            findings.iter().map(|found| (found.state, found.name.as_str())).collect();
         assert_eq!(told, [(State::Fail, "variables"), (State::Warn, "doubts")]);
         assert_eq!(findings[0].what, "s.toml:4:15: variable `HOST` is not set");
         assert!(
@@ -85,9 +92,16 @@ mod tests {
             problem: problem.to_owned(),
             remedy: "set it".to_owned(),
         };
-        let missing =
-            vec![point(1, "a"), point(1, "b"), point(2, "a"), point(3, "a"), point(4, "a"), point(5, "a")];
-        let told: Vec<_> = judge(&missing, [].into_iter()).into_iter().map(|finding| finding.what).collect();
+        let missing = vec![
+            point(1, "a"),
+            point(1, "b"),
+            point(2, "a"),
+            point(3, "a"),
+            point(4, "a"),
+            point(5, "a"),
+        ];
+        let told: Vec<_> =
+            judge(&missing, [].into_iter()).into_iter().map(|finding| finding.what).collect();
         assert_eq!(told, ["1.toml:1:1, 2.toml:1:1, 3.toml:1:1 and 2 more: a", "1.toml:1:1: b"]);
     }
 }

@@ -11,19 +11,26 @@ pub(super) fn descriptors(provided: Result<Descriptors, EngineError>) -> Finding
     let found = |what| Finding::ok(MACHINE, "file descriptors", what);
     match provided {
         Ok(Descriptors { connections, needed, allowed }) => {
-            let allowed = allowed.map_or("any number".to_owned(), |allowed| format!("up to {allowed}"));
+            let allowed =
+                allowed.map_or("any number".to_owned(), |allowed| format!("up to {allowed}"));
             found(format!("{allowed} may be open; {needed} needed{}", with(connections)))
         }
         Err(EngineError::Descriptors { connections, needed, allowed }) => {
             let what = format!("{allowed} may be open; {needed} needed{}", with(connections));
-            found(what).fail(format!("plan fewer connections, or raise the limit with `ulimit -n {needed}`"))
+            found(what).fail(format!(
+                "plan fewer connections, or raise the limit with `ulimit -n {needed}`"
+            ))
         }
         Err(error) => found(error.to_string()).fail("raise the limit with `ulimit -n`"),
     }
 }
 
 fn with(connections: u64) -> String {
-    if connections == 0 { String::new() } else { format!(" with {}", plural(connections, "connection")) }
+    if connections == 0 {
+        String::new()
+    } else {
+        format!(" with {}", plural(connections, "connection"))
+    }
 }
 
 /// What is to be said of the local ports that a plan's connections take; nothing where the system does not tell.
@@ -37,10 +44,13 @@ fn judge_ports(provided: Result<Option<u64>, EngineError>, doubts: Vec<Doubt>) -
         Ok(Some(free)) if doubts.is_empty() => {
             vec![found(format!("{free} for connections towards one address"))]
         }
-        Ok(_) => doubts.into_iter().map(|Doubt { what, remedy }| found(what).warn(remedy)).collect(),
+        Ok(_) => {
+            doubts.into_iter().map(|Doubt { what, remedy }| found(what).warn(remedy)).collect()
+        }
         Err(EngineError::Ports { connections, address, free }) => {
-            let what =
-                format!("{free} for connections towards one address; {connections} planned to {address}");
+            let what = format!(
+                "{free} for connections towards one address; {connections} planned to {address}"
+            );
             vec![found(what).fail(
                 "plan fewer connections, give the target more addresses with `resolve`, or allow more with `sysctl -w \
                  net.ipv4.ip_local_port_range=\"1024 65535\"`",
@@ -57,14 +67,17 @@ mod tests {
 
     #[test]
     fn a_limit_that_cannot_be_raised_as_far_as_is_needed_fails() {
-        let enough = descriptors(Ok(Descriptors { connections: 16, needed: 80, allowed: Some(1_024) }));
+        let enough =
+            descriptors(Ok(Descriptors { connections: 16, needed: 80, allowed: Some(1_024) }));
         assert_eq!(
             (enough.state, enough.what.as_str()),
             (State::Ok, "up to 1024 may be open; 80 needed with 16 connections")
         );
-        let without_plan = descriptors(Ok(Descriptors { connections: 0, needed: 64, allowed: None }));
+        let without_plan =
+            descriptors(Ok(Descriptors { connections: 0, needed: 64, allowed: None }));
         assert_eq!(without_plan.what, "any number may be open; 64 needed");
-        let short = descriptors(Err(EngineError::Descriptors { connections: 1, needed: 65, allowed: 10 }));
+        let short =
+            descriptors(Err(EngineError::Descriptors { connections: 1, needed: 65, allowed: 10 }));
         assert_eq!(
             (short.state, short.what.as_str()),
             (State::Fail, "10 may be open; 65 needed with 1 connection")
@@ -81,7 +94,8 @@ mod tests {
         assert_eq!(states(Ok(Some(28_232)), vec![]), [State::Ok]);
         assert_eq!(states(Ok(Some(28_232)), vec![doubt(), doubt()]), [State::Warn, State::Warn]);
         assert_eq!(states(Ok(None), vec![]), []);
-        let error = || EngineError::Ports { connections: 9, address: "192.0.2.1:80".to_owned(), free: 8 };
+        let error =
+            || EngineError::Ports { connections: 9, address: "192.0.2.1:80".to_owned(), free: 8 };
         assert_eq!(states(Err(error()), vec![doubt()]), [State::Fail]);
         assert!(judge_ports(Err(error()), vec![])[0].what.ends_with("9 planned to 192.0.2.1:80"));
     }

@@ -36,14 +36,16 @@ fn unreachable(error: &DatabaseError) -> Finding {
 
 fn judge(address: &Address, standing: &Standing) -> Vec<Finding> {
     let server = format!("{}, PostgreSQL {}", address.shown(), standing.server);
-    let mut findings = vec![found("server", server), connection(address, standing), schema(standing)];
+    let mut findings =
+        vec![found("server", server), connection(address, standing), schema(standing)];
     if standing.version.is_none() {
         return findings;
     }
     findings.extend([rights(standing), security(standing)]);
     if let (Some(runs), Some(bytes)) = (standing.runs, standing.bytes) {
         let size = ByteSize(u64::try_from(bytes).unwrap_or(0));
-        findings.push(found("runs", format!("{runs} stored, {size} with all that belongs to them")));
+        findings
+            .push(found("runs", format!("{runs} stored, {size} with all that belongs to them")));
     }
     findings
 }
@@ -73,26 +75,39 @@ fn schema(standing: &Standing) -> Finding {
     let needed = standing.needed;
     let found = |what: String| found("schema", what);
     match standing.version {
-        None => found("there is none, or this user may not see it".to_owned())
-            .fail("`tollgate db migrate` makes it; `grant tollgate_writer to …` lets a user see it"),
+        None => found("there is none, or this user may not see it".to_owned()).fail(
+            "`tollgate db migrate` makes it; `grant tollgate_writer to …` lets a user see it",
+        ),
         Some(version) if version == needed => found(format!("version {version}, up to date")),
-        Some(version) if version < needed => found(format!("version {version}, and {needed} is needed"))
-            .fail("`tollgate db migrate` brings it up to date"),
-        Some(version) => found(format!("version {version}, later than this tollgate knows ({needed})"))
-            .fail("use a newer tollgate"),
+        Some(version) if version < needed => {
+            found(format!("version {version}, and {needed} is needed"))
+                .fail("`tollgate db migrate` brings it up to date")
+        }
+        Some(version) => {
+            found(format!("version {version}, later than this tollgate knows ({needed})"))
+                .fail("use a newer tollgate")
+        }
     }
 }
 
 fn rights(standing: &Standing) -> Finding {
-    let may = [(Right::Store, "store runs"), (Right::Read, "read them"), (Right::Own, "change the schema")];
-    let held: Vec<_> =
-        may.into_iter().filter(|(right, _)| standing.rights.contains(right)).map(|(_, what)| what).collect();
+    let may = [
+        (Right::Store, "store runs"),
+        (Right::Read, "read them"),
+        (Right::Own, "change the schema"),
+    ];
+    let held: Vec<_> = may
+        .into_iter()
+        .filter(|(right, _)| standing.rights.contains(right))
+        .map(|(_, what)| what)
+        .collect();
     let granted = "as the schema's owner: `grant tollgate_writer to …` lets a user store runs";
     match (standing.rights.contains(&Right::Store), &held[..]) {
         (true, held) => found("rights", format!("this user may {}", held.join(", "))),
         (false, []) => found("rights", "this user may neither store nor read runs").fail(granted),
         (false, held) => {
-            found("rights", format!("this user may {}, and store none", held.join(", "))).warn(granted)
+            found("rights", format!("this user may {}, and store none", held.join(", ")))
+                .warn(granted)
         }
     }
 }
@@ -155,7 +170,10 @@ mod tests {
         assert_eq!(with(|it| it.version = None), one(State::Fail, "schema"));
         assert_eq!(with(|it| it.version = Some(0)), one(State::Fail, "schema"));
         assert_eq!(with(|it| it.version = Some(2)), one(State::Fail, "schema"));
-        assert_eq!(with(|it| it.rights = [Right::Version, Right::Read].into()), one(State::Warn, "rights"));
+        assert_eq!(
+            with(|it| it.rights = [Right::Version, Right::Read].into()),
+            one(State::Warn, "rights")
+        );
         assert_eq!(with(|it| it.rights = [Right::Version].into()), one(State::Fail, "rights"));
         let open = Unprotected { table: "runs".to_owned(), what: "row level security is off" };
         let standing = Standing { unprotected: vec![open], ..standing() };
@@ -166,7 +184,11 @@ mod tests {
     fn a_server_over_the_network_that_is_not_verified_is_warned_of() {
         for mode in ["disable", "require", "verify-ca"] {
             let url = format!("postgres://u:p@db.example/x?sslmode={mode}");
-            assert_eq!(amiss(&url, &standing()), [(State::Warn, "connection".to_owned())], "{mode}");
+            assert_eq!(
+                amiss(&url, &standing()),
+                [(State::Warn, "connection".to_owned())],
+                "{mode}"
+            );
         }
         assert_eq!(amiss(&format!("{LOCAL}?sslmode=disable"), &standing()), []);
     }

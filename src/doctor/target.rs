@@ -22,11 +22,16 @@ const NAMED: usize = 6;
 pub fn targets(plan: &Plan, limit: Duration) -> Vec<Finding> {
     let targets = distinct(plan);
     std::thread::scope(|scope| {
-        let look =
-            |scenario: &ScenarioPlan| (!is_guessed(scenario)).then(|| probe::reach(&scenario.target, limit));
-        let looks: Vec<_> =
-            targets.iter().map(|target| target[0]).map(|first| scope.spawn(move || look(first))).collect();
-        let seen = looks.into_iter().map(|look| look.join().unwrap_or(Some(Err(EngineError::WorkerLost))));
+        let look = |scenario: &ScenarioPlan| {
+            (!is_guessed(scenario)).then(|| probe::reach(&scenario.target, limit))
+        };
+        let looks: Vec<_> = targets
+            .iter()
+            .map(|target| target[0])
+            .map(|first| scope.spawn(move || look(first)))
+            .collect();
+        let seen =
+            looks.into_iter().map(|look| look.join().unwrap_or(Some(Err(EngineError::WorkerLost))));
         targets.iter().zip(seen).flat_map(|(scenarios, seen)| judge(scenarios, seen)).collect()
     })
 }
@@ -34,7 +39,8 @@ pub fn targets(plan: &Plan, limit: Duration) -> Vec<Finding> {
 /// The scenarios of each target that are reached on the same terms; at least one each.
 fn distinct(plan: &Plan) -> Vec<Vec<&ScenarioPlan>> {
     let terms = |scenario: &ScenarioPlan| {
-        let TargetPlan { base_url, protocol, trust, identity, family, resolve, .. } = scenario.target.clone();
+        let TargetPlan { base_url, protocol, trust, identity, family, resolve, .. } =
+            scenario.target.clone();
         (base_url.origin(), protocol, trust, identity, family, resolve)
     };
     let mut distinct: Vec<Vec<&ScenarioPlan>> = Vec::new();
@@ -58,15 +64,19 @@ fn judge(scenarios: &[&ScenarioPlan], seen: Option<Result<Reach, EngineError>>) 
     let group = format!("target {} ({})", place(scenario), names.join(", "));
     let reach = match seen {
         None => {
-            let unknown =
-                Finding::ok(&group, "address", "not known: a variable of the base URL has no value");
+            let unknown = Finding::ok(
+                &group,
+                "address",
+                "not known: a variable of the base URL has no value",
+            );
             return vec![unknown.warn("set the variable and examine it again")];
         }
         Some(Err(error)) => return vec![trust::failed(&error, &group)],
         Some(Ok(reach)) => reach,
     };
     let is_secure = target.base_url.scheme() == "https";
-    let mut findings: Vec<_> = trust::of(&target.trust, &group).filter(|_| is_secure).into_iter().collect();
+    let mut findings: Vec<_> =
+        trust::of(&target.trust, &group).filter(|_| is_secure).into_iter().collect();
     findings.push(addresses(&reach.names, &group));
     findings.extend(doors(&reach.doors, &group));
     findings
@@ -102,9 +112,8 @@ fn addresses(names: &Result<Names, String>, group: &str) -> Finding {
         (Err(why), _) => {
             found(format!("{what}; {why}")).fail("allow the other version of IP, or give addresses")
         }
-        (Ok(_), Found::LookedUp(took)) if *took >= SLOW_LOOKUP => {
-            found(what).warn("look at the name servers (/etc/resolv.conf): the first may not answer")
-        }
+        (Ok(_), Found::LookedUp(took)) if *took >= SLOW_LOOKUP => found(what)
+            .warn("look at the name servers (/etc/resolv.conf): the first may not answer"),
         (Ok(_), _) => found(what),
     }
 }
@@ -116,7 +125,8 @@ fn families(all: &[SocketAddr]) -> String {
 
 fn listed(all: &[SocketAddr]) -> String {
     let named: Vec<_> = all.iter().take(NAMED).map(|address| address.ip().to_string()).collect();
-    let more = if all.len() > NAMED { format!(" and {} more", all.len() - NAMED) } else { String::new() };
+    let more =
+        if all.len() > NAMED { format!(" and {} more", all.len() - NAMED) } else { String::new() };
     format!("{}{more}", named.join(", "))
 }
 
@@ -127,11 +137,17 @@ fn doors(doors: &[Door], group: &str) -> Vec<Finding> {
 }
 
 fn judge_door(door: &Door, some_open: bool, group: &str) -> Finding {
-    let found = |what: String| Finding::ok(group, "connection", format!("{}: {what}", door.address));
+    let found =
+        |what: String| Finding::ok(group, "connection", format!("{}: {what}", door.address));
     match &door.opened {
         Ok(Spoke { connect, tls, spoken }) => found(match (tls, spoken) {
-            (Some(tls), Some(spoken)) => format!("{spoken}; TCP {}, TLS {}", show(*connect), show(*tls)),
-            _ => format!("open; TCP {} (what it speaks shows in a request; none was sent)", show(*connect)),
+            (Some(tls), Some(spoken)) => {
+                format!("{spoken}; TCP {}, TLS {}", show(*connect), show(*tls))
+            }
+            _ => format!(
+                "open; TCP {} (what it speaks shows in a request; none was sent)",
+                show(*connect)
+            ),
         }),
         Err(refused) => {
             let found = found(seen(refused));
@@ -159,7 +175,9 @@ fn remedy(refused: &Refused) -> &'static str {
         (None, Failure::TimedOut) if refused.phase == Some(Dimension::Tls) => {
             "look at the target: it takes the connection and never answers the TLS handshake"
         }
-        (None, Failure::TimedOut) => "look whether a firewall is in between, or whether the target is down",
+        (None, Failure::TimedOut) => {
+            "look whether a firewall is in between, or whether the target is down"
+        }
         (None, Failure::Unreachable) => {
             "look at this machine's routes; `--ipv4` or `--ipv6` leaves the other version of IP out"
         }
@@ -171,13 +189,17 @@ fn remedy(refused: &Refused) -> &'static str {
         }
         (None, Failure::Malformed) => "look at the port: this is another service's",
         (None, Failure::Prober) => "this machine lacks descriptors, ports or memory: see above",
-        (None, _) => "look at the target's log: `openssl s_client -connect HOST:PORT` shows the handshake",
+        (None, _) => {
+            "look at the target's log: `openssl s_client -connect HOST:PORT` shows the handshake"
+        }
     }
 }
 
 fn remedy_of_handshake(trouble: HandshakeTrouble) -> &'static str {
     match trouble {
-        HandshakeTrouble::Expired => "renew the target's certificate, or look at this machine's clock",
+        HandshakeTrouble::Expired => {
+            "renew the target's certificate, or look at this machine's clock"
+        }
         HandshakeTrouble::NotYetValid => {
             "look at this machine's clock, or at when the certificate begins to be valid"
         }
@@ -207,7 +229,12 @@ mod tests {
     }
 
     fn refused(failure: Failure, phase: Dimension, trouble: Option<HandshakeTrouble>) -> Refused {
-        Refused { failure, phase: Some(phase), seen: "Connection refused (os error 111)".to_owned(), trouble }
+        Refused {
+            failure,
+            phase: Some(phase),
+            seen: "Connection refused (os error 111)".to_owned(),
+            trouble,
+        }
     }
 
     fn open() -> Spoke {
@@ -223,11 +250,20 @@ mod tests {
     fn an_address_that_a_run_passes_over_is_a_warning_where_another_one_answers() {
         let closed = || Err(refused(Failure::Refused, Dimension::Connect, None));
         let (one, other) = ("192.0.2.1:443", "[2001:db8::1]:443");
-        assert_eq!(states(&[door(one, Ok(open())), door(other, closed())]), [State::Ok, State::Warn]);
-        assert_eq!(states(&[door(one, closed()), door(other, closed())]), [State::Fail, State::Fail]);
+        assert_eq!(
+            states(&[door(one, Ok(open())), door(other, closed())]),
+            [State::Ok, State::Warn]
+        );
+        assert_eq!(
+            states(&[door(one, closed()), door(other, closed())]),
+            [State::Fail, State::Fail]
+        );
         // A handshake that fails makes a run's exchanges fail, whichever other address there is.
         let expired = Err(refused(Failure::Tls, Dimension::Tls, Some(HandshakeTrouble::Expired)));
-        assert_eq!(states(&[door(one, Ok(open())), door(other, expired)]), [State::Ok, State::Fail]);
+        assert_eq!(
+            states(&[door(one, Ok(open())), door(other, expired)]),
+            [State::Ok, State::Fail]
+        );
     }
 
     #[test]
@@ -242,7 +278,8 @@ mod tests {
 
     #[test]
     fn a_name_tells_its_addresses_and_what_keeps_them_from_being_used() {
-        let all: Vec<SocketAddr> = ["192.0.2.1:80", "[2001:db8::1]:80"].map(|at| at.parse().unwrap()).into();
+        let all: Vec<SocketAddr> =
+            ["192.0.2.1:80", "[2001:db8::1]:80"].map(|at| at.parse().unwrap()).into();
         let names = |millis, usable: Result<(), &str>| {
             let usable = usable.map(|()| all.clone()).map_err(str::to_owned);
             let found = Found::LookedUp(Duration::from_millis(millis));
@@ -253,7 +290,8 @@ mod tests {
         assert_eq!([found.state, names(1_000, Ok(())).state], [State::Ok, State::Warn]);
         assert_eq!(names(3, Err("no IPv6 address in a")).state, State::Fail);
         assert_eq!(addresses(&Err("no answer within 5 s".to_owned()), "t").state, State::Fail);
-        let many: Vec<SocketAddr> = (1..=9).map(|last| SocketAddr::from(([192, 0, 2, last], 80))).collect();
+        let many: Vec<SocketAddr> =
+            (1..=9).map(|last| SocketAddr::from(([192, 0, 2, last], 80))).collect();
         assert!(listed(&many).ends_with("192.0.2.6 and 3 more"));
     }
 }

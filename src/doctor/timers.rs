@@ -34,8 +34,13 @@ fn spoiling(tightest: Option<Duration>) -> Duration {
 fn lag(lag: &Histogram, tightest: Option<Duration>) -> Finding {
     let at = |share| lag.at_share(share).unwrap_or_default();
     let (p50, p99, max) = (at(0.5), at(0.99), lag.max().unwrap_or_default());
-    let what =
-        format!("p50 {}, p99 {}, max {} late, over {} timers", show(p50), show(p99), show(max), lag.count());
+    let what = format!(
+        "p50 {}, p99 {}, max {} late, over {} timers",
+        show(p50),
+        show(p99),
+        show(max),
+        lag.count()
+    );
     let found = |what| Finding::ok(MACHINE, "timer lag", what);
     if p99 >= spoiling(tightest) {
         let beside = tightest.map_or(String::new(), |ceiling| {
@@ -109,7 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn standstills_are_judged_by_their_share_of_the_time_and_short_ones_beside_the_tightest_ceiling() {
+    fn standstills_are_judged_by_their_share_of_the_time_and_short_ones_beside_the_tightest_ceiling()
+     {
         for (millis, count, tightest, state) in [
             (0.9, 500, None, State::Ok),
             (4.0, 1, None, State::Ok),
@@ -119,10 +125,14 @@ mod tests {
             (60.0, 1, None, State::Fail),
             (60.0, 1, Some(1_000), State::Warn),
         ] {
-            let finding = standstills(&all_late(millis, count), tightest.map(Duration::from_millis));
+            let finding =
+                standstills(&all_late(millis, count), tightest.map(Duration::from_millis));
             assert_eq!(finding.state, state, "{count} of {millis} ms beside {tightest:?}");
         }
         let told = standstills(&all_late(60.0, 1), None).what;
-        assert!(told.starts_with("1 of ") && told.contains("60 ms at most, 12.0 % of 500 ms"), "{told}");
+        assert!(
+            told.starts_with("1 of ") && told.contains("60 ms at most, 12.0 % of 500 ms"),
+            "{told}"
+        );
     }
 }

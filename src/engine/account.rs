@@ -31,12 +31,18 @@ impl Account {
     }
 
     /// The metrics that an answer names, and their durations; `captured` are secrets of its arrival alone.
-    pub(super) fn of(&self, headers: &HeaderMap, captured: Option<&Secrets>) -> Vec<(String, Duration)> {
+    pub(super) fn of(
+        &self,
+        headers: &HeaderMap,
+        captured: Option<&Secrets>,
+    ) -> Vec<(String, Duration)> {
         if !headers.contains_key(SERVER_TIMING) {
             return Vec::new();
         }
-        let is_told = |metric: &Metric<'_>| captured.is_none_or(|captured| !captured.are_in(metric.line));
-        let kept = server_timings(headers).filter(|metric| is_told(metric) && self.is_harmless(metric));
+        let is_told =
+            |metric: &Metric<'_>| captured.is_none_or(|captured| !captured.are_in(metric.line));
+        let kept =
+            server_timings(headers).filter(|metric| is_told(metric) && self.is_harmless(metric));
         kept.map(|metric| (metric.name.chars().take(NAME).collect(), metric.duration)).collect()
     }
 
@@ -70,7 +76,9 @@ mod tests {
     fn a_line_that_echoes_a_secret_is_left_out_whole() {
         for secret in ["zebra-7f3a", "zebra,7f3a", "zebra;7f3a", "zebra, 7f3a"] {
             let account = hiding(secret);
-            for line in [format!("{secret};dur=1"), format!("x{}{secret}y;dur=1, b;dur=2", "x".repeat(36))] {
+            for line in
+                [format!("{secret};dur=1"), format!("x{}{secret}y;dur=1, b;dur=2", "x".repeat(36))]
+            {
                 assert!(told(&account, &line).is_empty(), "{line}");
             }
             assert_eq!(told(&account, "db;dur=1, app;dur=2"), ["db", "app"]);

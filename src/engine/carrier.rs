@@ -186,7 +186,9 @@ impl Carrier {
         flow: &mut Option<Flow>,
     ) -> Option<bool> {
         match &ready.asking {
-            Asking::Http(ask, redirects) => self.exchange(ready, (ask, *redirects), chain, flow).await,
+            Asking::Http(ask, redirects) => {
+                self.exchange(ready, (ask, *redirects), chain, flow).await
+            }
             Asking::Sql(plan, values) => Some(self.query(ready, (plan, values), chain, flow).await),
         }
     }

@@ -88,7 +88,9 @@ impl Channels {
                 at.map(|at| self.elsewhere.remove(at).1)
             }
         };
-        let Some(mut channel) = kept else { return Ok(Access::Missing { lost: false, opening: None }) };
+        let Some(mut channel) = kept else {
+            return Ok(Access::Missing { lost: false, opening: None });
+        };
         match timeout_at(by, channel.ready()).await {
             Ok(true) => Ok(Access::Ready(channel)),
             Ok(false) => Ok(Access::Missing { lost: !channel.is_broken(), opening: None }),

@@ -90,10 +90,14 @@ async fn wait(timer: &tokio::io::unix::AsyncFd<rustix::fd::OwnedFd>, spin: &Spin
 }
 
 #[cfg(target_os = "linux")]
-#[expect(deprecated, reason = "its successor is unsafe; an owned descriptor keeps what that would promise")]
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe; an owned descriptor keeps what that would promise"
+)]
 fn kernel_timer() -> std::io::Result<tokio::io::unix::AsyncFd<rustix::fd::OwnedFd>> {
     use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
-    let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+    let fd =
+        timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
     tokio::io::unix::AsyncFd::with_interest(fd, tokio::io::Interest::READABLE)
 }
 

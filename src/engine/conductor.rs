@@ -12,7 +12,9 @@ use super::start::{Appointment, Start};
 use super::stop::{Stop, Urgency};
 use super::{EngineError, Flow, Observer, Progress, ScenarioProgress};
 use crate::plan::{Plan, ScenarioPlan};
-use crate::record::{Dimension, Ending, Histogram, Interval, Measurement, Prober, ScenarioMeasurement};
+use crate::record::{
+    Dimension, Ending, Histogram, Interval, Measurement, Prober, ScenarioMeasurement,
+};
 use crate::recorder::{Settled, SettledSlot};
 
 /// How long before the measured phase lanes are told when it starts.
@@ -129,7 +131,9 @@ impl<'a> Conductor<'a> {
 
     /// Whether the measured phase has an appointed start that is yet to come; a run that is being stopped waits no more.
     fn is_waiting(&self) -> bool {
-        self.start.measured.is_some() && self.measured_from.is_none() && self.ending == Ending::Complete
+        self.start.measured.is_some()
+            && self.measured_from.is_none()
+            && self.ending == Ending::Complete
     }
 
     /// Starts the measured phase when other probers do, or not at all.
@@ -203,7 +207,9 @@ impl<'a> Conductor<'a> {
         let Self { lanes, scenarios, start, measured_from, ending, prober, .. } = self;
         let elapsed = clock::now() - start.run;
         let scenarios = scenarios.into_iter().enumerate().map(|(index, totals)| {
-            totals.sum_up(lanes.iter().filter(|lane| lane.scenario == index).map(|lane| &lane.counters))
+            totals.sum_up(
+                lanes.iter().filter(|lane| lane.scenario == index).map(|lane| &lane.counters),
+            )
         });
         let scenarios: Vec<_> = scenarios.collect();
         // Who asks for an end when all was sent, and gets every answer, has cut nothing short.
@@ -244,7 +250,9 @@ impl ScenarioTotals {
         for Settled { second, slots } in settled {
             let held = self.pending.entry(second).or_default();
             for slot in slots {
-                match held.iter_mut().find(|known| known.request == slot.request && known.stage == slot.stage)
+                match held
+                    .iter_mut()
+                    .find(|known| known.request == slot.request && known.stage == slot.stage)
                 {
                     Some(known) => known.slot.merge(&slot.slot),
                     None => held.push(slot),

@@ -106,7 +106,12 @@ impl Desk {
     ///
     /// Where the prober's thread is `saturated`, nobody can say that no connection was free: the time until one takes
     /// the arrival is lag then, and never wait, and no further connection is opened for it.
-    pub(super) fn release(&self, due: Instant, saturated: bool, stood_still: impl FnOnce() -> Duration) {
+    pub(super) fn release(
+        &self,
+        due: Instant,
+        saturated: bool,
+        stood_still: impl FnOnce() -> Duration,
+    ) {
         if let Source::Open { backlog } = &self.source {
             let mut backlog = backlog.borrow_mut();
             let free = self.waiting.borrow().len() + self.called.get();
@@ -153,7 +158,11 @@ impl Desk {
     /// open a connection.
     fn may_take(&self, rank: Rank, was_called: bool) -> bool {
         if was_called {
-            return self.waiting.borrow().first_key_value().is_none_or(|((best, _), _)| *best >= rank);
+            return self
+                .waiting
+                .borrow()
+                .first_key_value()
+                .is_none_or(|((best, _), _)| *best >= rank);
         }
         !matches!(rank, Rank::Closed(_)) || self.has_unclaimed()
     }
@@ -184,7 +193,9 @@ impl Desk {
     fn call_up_to(&self, worst: Rank) {
         while self.has_unclaimed() {
             let waiting = &mut *self.waiting.borrow_mut();
-            let Some(best) = waiting.first_entry().filter(|best| best.key().0 <= worst) else { return };
+            let Some(best) = waiting.first_entry().filter(|best| best.key().0 <= worst) else {
+                return;
+            };
             self.called.set(self.called.get() + 1);
             best.remove().wake();
         }
@@ -254,7 +265,9 @@ impl Desk {
         match &self.source {
             Source::Open { .. } => self.closed.get(),
             Source::Closed { until, left, .. } => {
-                self.closed.get() || left.get() == 0 || until.is_some_and(|until| clock::now() >= until)
+                self.closed.get()
+                    || left.get() == 0
+                    || until.is_some_and(|until| clock::now() >= until)
             }
         }
     }

@@ -92,7 +92,13 @@ impl Carrier {
     ) -> Turn {
         if redirects > 0 {
             let rules = self.lane.rules();
-            match redirect::next(&ask.asked, head.status, &head.headers, rules, (followed, redirects)) {
+            match redirect::next(
+                &ask.asked,
+                head.status,
+                &head.headers,
+                rules,
+                (followed, redirects),
+            ) {
                 Next::Final => {}
                 Next::Refused(mut failed) => {
                     if ready.expectations.are_sensitive() {
@@ -111,7 +117,9 @@ impl Carrier {
         let (url, headers) = (&ask.asked.url, &head.headers);
         let answer = Answer { status: head.status, url, headers, body: &self.body };
         let is_absent = head.status == StatusCode::NOT_FOUND;
-        Turn::End(judged(ready, &answer, flow).err().map(|unmet| Box::new(why(ready, unmet, is_absent))))
+        Turn::End(
+            judged(ready, &answer, flow).err().map(|unmet| Box::new(why(ready, unmet, is_absent))),
+        )
     }
 
     /// What the target told of its own time, without lines that echo a captured value.
@@ -129,8 +137,13 @@ impl Carrier {
             let took = parts.duration(Dimension::Setup) + parts.duration(Dimension::Service);
             parts.took(Dimension::Latency, took);
         }
-        let exchange =
-            Exchange { parts, failed, fresh: hop.fresh, body_bytes: hop.body_bytes, ..Exchange::default() };
+        let exchange = Exchange {
+            parts,
+            failed,
+            fresh: hop.fresh,
+            body_bytes: hop.body_bytes,
+            ..Exchange::default()
+        };
         let place = ready.prepared.place + 1 + chain.followed as usize;
         let stage = chain.stage_of(&exchange);
         self.lane.record_beside(place, stage, chain.taken.due, exchange);

@@ -96,14 +96,18 @@ impl Flow {
         let name = match unfit {
             Unfit::Unknown(Unknown(name)) => name,
             Unfit::Unsendable(what) => {
-                return lapse(Failure::NotCaptured, format!("a captured value cannot stand in {what}"));
+                return lapse(
+                    Failure::NotCaptured,
+                    format!("a captured value cannot stand in {what}"),
+                );
             }
         };
         match self.missing.get(&name) {
             // What is not there, or not set, is so for the steps that build on it.
-            Some((step, failure @ (Failure::Absent | Failure::NotConfigured))) => {
-                lapse(*failure, format!("`{name}` comes from `{step}`, which is {}", failure.words()))
-            }
+            Some((step, failure @ (Failure::Absent | Failure::NotConfigured))) => lapse(
+                *failure,
+                format!("`{name}` comes from `{step}`, which is {}", failure.words()),
+            ),
             Some((step, _)) => {
                 lapse(Failure::NotCaptured, format!("`{step}` failed, and did not yield `{name}`"))
             }
@@ -114,16 +118,26 @@ impl Flow {
 
 impl Prepared {
     /// The step as an arrival carries it out, or why it is left out.
-    pub(super) fn ready<'p>(&'p self, flow: Option<&Flow>, home: &Origin) -> Result<Ready<'p>, Box<Failed>> {
+    pub(super) fn ready<'p>(
+        &'p self,
+        flow: Option<&Flow>,
+        home: &Origin,
+    ) -> Result<Ready<'p>, Box<Failed>> {
         if let Some(lacks) = &self.lacks {
             return Err(Box::new(lapse(Failure::NotConfigured, lacks.clone())));
         }
         let Some(flow) = flow else {
             let asking = match &self.what {
-                What::Http { first, redirects } => Asking::Http(Outgoing::Prepared(first), *redirects),
+                What::Http { first, redirects } => {
+                    Asking::Http(Outgoing::Prepared(first), *redirects)
+                }
                 What::Sql(plan) => Asking::Sql(plan, Vec::new()),
             };
-            return Ok(Ready { prepared: self, asking, expectations: Cow::Borrowed(&self.expectations) });
+            return Ok(Ready {
+                prepared: self,
+                asking,
+                expectations: Cow::Borrowed(&self.expectations),
+            });
         };
         self.filled(&flow.values, home).map_err(|unfit| Box::new(flow.unfit(unfit)))
     }

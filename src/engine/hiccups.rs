@@ -47,7 +47,8 @@ impl Hiccups {
         if let Some(worker) = worker.upgrade() {
             worker.hiccups.due.set(Some(run_start + Self::PERIOD / 2));
         }
-        while let Some(due) = worker.upgrade().and_then(|worker| worker.hiccups.look(clock::now())) {
+        while let Some(due) = worker.upgrade().and_then(|worker| worker.hiccups.look(clock::now()))
+        {
             alarm.until(due).await;
         }
     }
@@ -85,7 +86,8 @@ impl Hiccups {
         if late >= Self::STANDSTILL {
             self.stood_still.set(self.stood_still.get() + late);
         }
-        let into_period = Duration::from_nanos(u64::from(late.subsec_nanos() % Self::PERIOD.subsec_nanos()));
+        let into_period =
+            Duration::from_nanos(u64::from(late.subsec_nanos() % Self::PERIOD.subsec_nanos()));
         let next = now + Self::PERIOD.saturating_sub(into_period);
         self.due.set(Some(next));
         Some(next)

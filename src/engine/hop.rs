@@ -64,7 +64,13 @@ impl Sending<'_> {
             Err(End::Failed(failed)) => (clock::now(), Err(failed)),
             Err(End::Stopped) => return None,
         };
-        Some(Hop { parts: notes.parts, fresh: notes.fresh, body_bytes: basket.received, done, answer })
+        Some(Hop {
+            parts: notes.parts,
+            fresh: notes.fresh,
+            body_bytes: basket.received,
+            done,
+            answer,
+        })
     }
 
     /// Sends on the connection that is there, or on a new one where there is none or it turns out to be closed.
@@ -77,8 +83,10 @@ impl Sending<'_> {
                 Access::Ready(channel) => (channel, false),
                 Access::Missing { lost: closed, opening } => {
                     notes.fresh = true;
-                    let channel =
-                        self.open(lost || closed, limits, &mut notes.parts).await.map_err(End::Failed)?;
+                    let channel = self
+                        .open(lost || closed, limits, &mut notes.parts)
+                        .await
+                        .map_err(End::Failed)?;
                     if let Some(opening) = opening {
                         opening.done(&channel);
                     }
@@ -123,7 +131,12 @@ impl Sending<'_> {
         Ok((access, *self.limits.get_or_insert_with(|| Limits::new(timeouts, now).until(self.end))))
     }
 
-    async fn open(&mut self, lost: bool, limits: Limits, parts: &mut Parts) -> Result<Channel, Box<Failed>> {
+    async fn open(
+        &mut self,
+        lost: bool,
+        limits: Limits,
+        parts: &mut Parts,
+    ) -> Result<Channel, Box<Failed>> {
         let place = self.ask.place();
         self.channels.make_room(place);
         let opened = self.lane.open(place, lost, limits.deadline, parts).await;

@@ -75,8 +75,9 @@ impl Lane {
         let base_url = &plan.target.base_url;
         let home = Origin::of(base_url)
             .ok_or_else(|| EngineError::Target(format!("{base_url} names no host and port")))?;
-        let name =
-            |request: &RequestPlan| plan.shown.requests.get(request.place).map(|shown| shown.name.as_str());
+        let name = |request: &RequestPlan| {
+            plan.shown.requests.get(request.place).map(|shown| shown.name.as_str())
+        };
         let prepared = plan
             .requests
             .iter()
@@ -128,7 +129,8 @@ impl Lane {
         let rounds = (0..streams).flat_map(|_| &base).map(|trunk| carrier(Rank::Base, trunk));
         let further = (0..self.max_connections.saturating_sub(self.connections)).flat_map(|at| {
             let trunk = trunk();
-            (at * streams..(at + 1) * streams).map(move |place| carrier(Rank::Closed(place), &trunk))
+            (at * streams..(at + 1) * streams)
+                .map(move |place| carrier(Rank::Closed(place), &trunk))
         });
         rounds.chain(further).collect()
     }
@@ -147,7 +149,13 @@ impl Lane {
         carriers
     }
 
-    async fn measure(self: &Rc<Self>, carriers: Vec<Carrier>, start: Instant, alarm: Alarm, line: &mut Line) {
+    async fn measure(
+        self: &Rc<Self>,
+        carriers: Vec<Carrier>,
+        start: Instant,
+        alarm: Alarm,
+        line: &mut Line,
+    ) {
         self.phase_start.set(start);
         self.worker.hiccups.measure_from(start);
         alarm.until(start).await;
@@ -156,7 +164,8 @@ impl Lane {
         for carrier in carriers {
             crew.spawn_local(carrier.serve(Rc::clone(&desk)));
         }
-        let dispatcher = tokio::task::spawn_local(Rc::clone(self).dispatch(Rc::clone(&desk), alarm, start));
+        let dispatcher =
+            tokio::task::spawn_local(Rc::clone(self).dispatch(Rc::clone(&desk), alarm, start));
         self.attend(crew, &desk, LaneProgress::Measuring, line).await;
         dispatcher.abort();
         self.look_at(&desk);
@@ -265,7 +274,9 @@ impl Lane {
         let elapsed = self.since_phase_start(clock::now());
         let released = self.released_up_to.get().unwrap_or(elapsed);
         let waiting = desk.oldest_due().map(|due| self.since_phase_start(due));
-        self.recorder.borrow_mut().settle(released.min(elapsed).min(waiting.unwrap_or(Duration::MAX)))
+        self.recorder
+            .borrow_mut()
+            .settle(released.min(elapsed).min(waiting.unwrap_or(Duration::MAX)))
     }
 
     fn drop_expired(&self, desk: &Desk) {

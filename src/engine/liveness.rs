@@ -57,7 +57,8 @@ impl Tapped {
 impl Socket {
     /// What came of writing.
     fn written(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if matches!(&polled, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset) {
+        if matches!(&polled, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset)
+        {
             self.was_reset.set(true);
         }
         polled
@@ -69,7 +70,11 @@ impl Tap {
     const LOOKS: usize = 8;
 
     pub(super) fn look(&self) -> Unread {
-        match recv(&*self.socket.tcp.borrow(), &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        match recv(
+            &*self.socket.tcp.borrow(),
+            &mut [0_u8; 1],
+            RecvFlags::PEEK | RecvFlags::DONTWAIT,
+        ) {
             Err(Errno::WOULDBLOCK | Errno::INTR) => Unread::Nothing,
             Err(Errno::CONNRESET) => {
                 self.socket.was_reset.set(true);
@@ -99,7 +104,11 @@ impl Tap {
 }
 
 impl AsyncRead for Tapped {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut *self.0.tcp.borrow_mut()).poll_read(cx, buf);
         let ended = matches!(polled, Poll::Ready(Ok(()))) && buf.filled().len() == before;
@@ -111,7 +120,11 @@ impl AsyncRead for Tapped {
 }
 
 impl AsyncWrite for Tapped {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.0.written(Pin::new(&mut *self.0.tcp.borrow_mut()).poll_write(cx, bytes))
     }
 

@@ -154,7 +154,10 @@ pub enum Flow {
 /// Watches a run while it goes on.
 pub trait Observer {
     /// Takes in one settled interval; those of a scenario come in order. An error ends the run at once.
-    fn settled(&mut self, interval: &Interval) -> Result<Flow, Box<dyn std::error::Error + Send + Sync>>;
+    fn settled(
+        &mut self,
+        interval: &Interval,
+    ) -> Result<Flow, Box<dyn std::error::Error + Send + Sync>>;
 
     /// Shows how far the run is, about five times a second.
     fn progress(&mut self, progress: &Progress);
@@ -209,7 +212,12 @@ impl<'a> Engine<'a> {
         let assignments = deal(&own, cores());
         let berth = |lane: usize| {
             let Assignment { scenario, shard } = assignments[lane];
-            Berth { lane, plan: plan.scenarios[scenario].clone(), shard, terms: terms[scenario].clone() }
+            Berth {
+                lane,
+                plan: plan.scenarios[scenario].clone(),
+                shard,
+                terms: terms[scenario].clone(),
+            }
         };
         let crews = crews(&assignments, cores());
         let crews = crews.into_iter().map(|crew| crew.into_iter().map(berth).collect()).collect();
@@ -228,9 +236,10 @@ impl<'a> Engine<'a> {
         let mut workers = Vec::new();
         for (worker, crew) in self.crews.into_iter().enumerate() {
             let (commands, reports, pacing) = (listen.clone(), reports.clone(), self.plan.pacing);
-            let thread = std::thread::Builder::new()
-                .name(format!("worker-{worker}"))
-                .spawn(move || watched(&reports, || work(crew, pacing, start.run, &commands, &reports)));
+            let thread =
+                std::thread::Builder::new().name(format!("worker-{worker}")).spawn(move || {
+                    watched(&reports, || work(crew, pacing, start.run, &commands, &reports))
+                });
             workers.push(thread.map_err(EngineError::Worker)?);
         }
         drop((listen, reports));

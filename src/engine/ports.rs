@@ -80,8 +80,13 @@ impl Ports {
     #[cfg(target_os = "linux")]
     fn of_system() -> Option<Self> {
         let read = |name: &str| std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}"));
-        let (range, reserved) = (read("ip_local_port_range").ok()?, read("ip_local_reserved_ports"));
-        Self::parse(&range, &reserved.unwrap_or_default(), &read("tcp_tw_reuse").unwrap_or_default())
+        let (range, reserved) =
+            (read("ip_local_port_range").ok()?, read("ip_local_reserved_ports"));
+        Self::parse(
+            &range,
+            &reserved.unwrap_or_default(),
+            &read("tcp_tw_reuse").unwrap_or_default(),
+        )
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -197,7 +202,11 @@ impl Destinations {
             let name = url.host_str().unwrap_or_default();
             let port = url.port_or_known_default().unwrap_or_default();
             let are_loopback = name == "localhost";
-            return Self { names: vec![format!("{name}:{port}")], are_one_name: true, are_loopback };
+            return Self {
+                names: vec![format!("{name}:{port}")],
+                are_one_name: true,
+                are_loopback,
+            };
         }
         Self {
             names: known.iter().map(ToString::to_string).collect(),
@@ -211,8 +220,9 @@ impl Destinations {
 fn closed_within(hold: Duration, scenario: &ScenarioPlan) -> u64 {
     match (&scenario.load, scenario.reuse) {
         (Load::Open { schedule, .. }, Reuse::Fresh) => {
-            let within =
-                |from| schedule.count_before(from + hold).saturating_sub(schedule.count_before(from));
+            let within = |from| {
+                schedule.count_before(from + hold).saturating_sub(schedule.count_before(from))
+            };
             let starts = 0..=schedule.duration().as_secs();
             starts.map(|from| within(Duration::from_secs(from))).max().unwrap_or(0)
         }
@@ -258,7 +268,10 @@ mod tests {
         let held = |lent_again, is_loopback| {
             Ports::parse("1 9", "", lent_again).unwrap().hold(is_loopback).as_secs()
         };
-        assert_eq!([held("0\n", true), held("1", false), held("2", true), held("2", false)], [60, 1, 1, 60]);
+        assert_eq!(
+            [held("0\n", true), held("1", false), held("2", true), held("2", false)],
+            [60, 1, 1, 60]
+        );
     }
 
     #[test]
@@ -279,7 +292,10 @@ mod tests {
         let mut given = to("https://name.test/");
         let addresses = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap()).to_vec();
         given.target.resolve = vec![Resolve { host: "name.test".to_owned(), port: 443, addresses }];
-        assert_eq!(refusal(vec![to("http://192.0.2.1/"), to("http://192.0.2.1:81/"), given.clone()]), None);
+        assert_eq!(
+            refusal(vec![to("http://192.0.2.1/"), to("http://192.0.2.1:81/"), given.clone()]),
+            None
+        );
         assert_eq!(refusal(vec![to("https://192.0.2.1/"), given.clone()]), None);
         let error = refusal(vec![to("https://192.0.2.1/"), given.clone(), given]).unwrap();
         assert!(error.starts_with("1200 connections to 192.0.2.1:443 "), "{error}");
@@ -319,8 +335,10 @@ mod tests {
     fn of_a_load_that_ramps_the_busiest_time_counts() {
         let mut ramping = fresh("http://192.0.2.1/", 1.0, 10);
         let rate = |per_second| Some(Rate::per_second(per_second).unwrap());
-        let stage =
-            |seconds, per_second| Ramp { duration: Duration::from_secs(seconds), to: rate(per_second) };
+        let stage = |seconds, per_second| Ramp {
+            duration: Duration::from_secs(seconds),
+            to: rate(per_second),
+        };
         let schedule = Schedule::ramping(rate(1.0), &[stage(600, 1.0), stage(60, 20.0)]).unwrap();
         let count = schedule.count();
         ramping.load = Load::Open { schedule, connections: 10, max_connections: 10 };

@@ -12,7 +12,8 @@ use crate::record::Failure;
 use crate::recorder::Failed;
 
 /// Headers that speak of a body, and go with it.
-const OF_A_BODY: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION];
+const OF_A_BODY: [HeaderName; 4] =
+    [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION];
 
 /// How far redirects are followed.
 #[derive(Debug, Clone)]
@@ -29,7 +30,8 @@ impl Rules {
         let named = plan.requests.iter().filter_map(|request| request.http()?.url.host_str());
         let home = plan.target.base_url.host_str().into_iter();
         let allowed = plan.target.allowed_hosts.iter().map(String::as_str);
-        let mut hosts: Vec<_> = home.chain(named).chain(allowed).map(str::to_ascii_lowercase).collect();
+        let mut hosts: Vec<_> =
+            home.chain(named).chain(allowed).map(str::to_ascii_lowercase).collect();
         hosts.sort_unstable();
         hosts.dedup();
         Self::To(hosts)
@@ -70,7 +72,13 @@ pub(super) fn next(
     let Some(to) = location(&asked.url, answer) else { return Next::Final };
     let refused = |expected: String, why: &str| {
         let seen = format!("{} redirect to {}{why}", status.as_u16(), shown(&to));
-        Next::Refused(Failed { failure: Failure::Redirected, phase: None, expected, seen, next: None })
+        Next::Refused(Failed {
+            failure: Failure::Redirected,
+            phase: None,
+            expected,
+            seen,
+            next: None,
+        })
     };
     if followed >= limit {
         return refused(format!("redirects = {limit}"), "");
@@ -153,12 +161,18 @@ mod tests {
         Asked { method, url, headers, body }
     }
 
-    fn after(method: Method, status: u16, location: Option<&[u8]>, (followed, limit): (u32, u32)) -> Next {
+    fn after(
+        method: Method,
+        status: u16,
+        location: Option<&[u8]>,
+        (followed, limit): (u32, u32),
+    ) -> Next {
         let mut answer = HeaderMap::new();
         if let Some(location) = location {
             answer.insert(LOCATION, HeaderValue::from_bytes(location).unwrap());
         }
-        let rules = Rules::To(vec!["example.org".to_owned(), "login.test".to_owned(), "::1".to_owned()]);
+        let rules =
+            Rules::To(vec!["example.org".to_owned(), "login.test".to_owned(), "::1".to_owned()]);
         let status = StatusCode::from_u16(status).unwrap();
         next(&asked(method), status, &answer, &rules, (followed, limit))
     }
@@ -227,14 +241,16 @@ mod tests {
         let same = ["content-type", "x-plain", "x-secret"];
         assert_eq!(names(&followed(Method::GET, 302, "/next")), same);
         let other = ["content-type", "x-plain"];
-        for location in ["https://login.test/", "http://example.org/", "https://example.org:8443/"] {
+        for location in ["https://login.test/", "http://example.org/", "https://example.org:8443/"]
+        {
             assert_eq!(names(&followed(Method::GET, 302, location)), other, "{location}");
         }
     }
 
     #[test]
     fn a_body_goes_to_its_own_origin_alone() {
-        for location in ["https://login.test/", "http://example.org/", "https://example.org:8443/"] {
+        for location in ["https://login.test/", "http://example.org/", "https://example.org:8443/"]
+        {
             let next = after(Method::POST, 307, Some(location.as_bytes()), (0, 3));
             assert!(matches!(next, Next::Refused(_)), "{location}: {next:?}");
             assert!(followed(Method::POST, 302, location).body.is_empty());
@@ -277,7 +293,10 @@ mod tests {
                 "302 redirect to https://example.org.evil.test/, a host that `allow_hosts` does not name",
             ),
             ("ftp://example.org/a", "302 redirect to ftp://example.org/a, neither http nor https"),
-            ("javascript:alert(1)", "302 redirect to a URL of `javascript`, neither http nor https"),
+            (
+                "javascript:alert(1)",
+                "302 redirect to a URL of `javascript`, neither http nor https",
+            ),
             ("data:text/html,x", "302 redirect to a URL of `data`, neither http nor https"),
         ] {
             let failed = refused(location, (0, 3));

@@ -50,8 +50,13 @@ impl Sessions {
         since: Instant,
         deadline: Instant,
     ) -> Fared {
-        let mut fared =
-            Fared { parts: Parts::default(), fresh: false, bytes: 0, done: since, rows: Ok(Vec::new()) };
+        let mut fared = Fared {
+            parts: Parts::default(),
+            fresh: false,
+            bytes: 0,
+            done: since,
+            rows: Ok(Vec::new()),
+        };
         fared.parts.took(Dimension::Wait, Duration::ZERO);
         let session = match self.session(plan, since, deadline, &mut fared).await {
             Ok(session) => session,
@@ -62,11 +67,13 @@ impl Sessions {
             fared.parts.opened_in(sent - since);
         }
         let limit = deadline.saturating_duration_since(sent);
-        match timeout_at(deadline + limit.min(GRACE), carry_out(session, plan, values, limit)).await {
+        match timeout_at(deadline + limit.min(GRACE), carry_out(session, plan, values, limit)).await
+        {
             Ok(Ok(Returned { documents, rows_at, done })) => {
                 fared.bytes = documents.bytes();
                 let fared = fared.answered(sent, rows_at, done);
-                let rows = documents.parse().map_err(|error| Refusal::of(&error, Dimension::FirstByte));
+                let rows =
+                    documents.parse().map_err(|error| Refusal::of(&error, Dimension::FirstByte));
                 Fared { rows, ..fared }
             }
             Ok(Err(error)) => {
@@ -207,7 +214,8 @@ impl Refusal {
 
     fn late(phase: Dimension, limit: Duration) -> Self {
         let seen = format!("no answer of the database within {}", show(limit));
-        let trouble = if phase == Dimension::Connect { Trouble::TimedOut } else { Trouble::GivenUp };
+        let trouble =
+            if phase == Dimension::Connect { Trouble::TimedOut } else { Trouble::GivenUp };
         let failed = Failed::in_phase(Failure::TimedOut, phase, seen);
         let failed = Box::new(Failed { next: Some(remedy(trouble)), ..failed });
         Self { failed, unquoted: None, is_absence: false, is_denial: false }
@@ -216,10 +224,20 @@ impl Refusal {
 
 /// Whether the trouble is the statement's own, and the session as good as before.
 fn is_of_statement(trouble: Trouble) -> bool {
-    use Trouble::{Absent, Denied, GivenUp, NoReturning, NotText, ReadOnly, ReadsOnly, Statement, TooMuch};
+    use Trouble::{
+        Absent, Denied, GivenUp, NoReturning, NotText, ReadOnly, ReadsOnly, Statement, TooMuch,
+    };
     matches!(
         trouble,
-        Absent | Denied | GivenUp | NoReturning | NotText | ReadOnly | ReadsOnly | Statement | TooMuch
+        Absent
+            | Denied
+            | GivenUp
+            | NoReturning
+            | NotText
+            | ReadOnly
+            | ReadsOnly
+            | Statement
+            | TooMuch
     )
 }
 
@@ -232,16 +250,17 @@ fn failure(trouble: Trouble) -> Failure {
         Trouble::TimedOut | Trouble::TooSlow | Trouble::GivenUp => Failure::TimedOut,
         Trouble::Lost => Failure::Closed,
         Trouble::Tls | Trouble::NoTls => Failure::Tls,
-        Trouble::Password | Trouble::NotLetIn | Trouble::Tenant | Trouble::NoDatabase | Trouble::TooMany => {
-            Failure::Session
-        }
+        Trouble::Password
+        | Trouble::NotLetIn
+        | Trouble::Tenant
+        | Trouble::NoDatabase
+        | Trouble::TooMany => Failure::Session,
         _ => Failure::Query,
     }
 }
 
 /// What to do about rows that are not the expected ones.
-pub(super) const COMPARE: &str =
-    "carry the statement out once by hand, as the same user, and compare its rows with the expectation";
+pub(super) const COMPARE: &str = "carry the statement out once by hand, as the same user, and compare its rows with the expectation";
 
 /// What to do about trouble with a database that a step asks; some of what helps the store is of no help here.
 fn remedy(trouble: Trouble) -> &'static str {

@@ -64,7 +64,11 @@ mod tests {
         for (today, ahead, measured) in [
             (datetime!(2026-11-24 14:59:58 UTC), Duration::from_secs(2), 2_000),
             (datetime!(2026-11-24 14:59:59.9993005 UTC), Duration::from_nanos(699_500), 1),
-            (datetime!(2026-11-24 14:59:57.4999999 UTC), Duration::from_nanos(2_500_000_100), 2_501),
+            (
+                datetime!(2026-11-24 14:59:57.4999999 UTC),
+                Duration::from_nanos(2_500_000_100),
+                2_501,
+            ),
             (start, Duration::ZERO, 0),
         ] {
             let started = Start::before(start, today, now).unwrap();

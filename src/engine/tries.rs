@@ -96,7 +96,10 @@ mod tests {
     fn a_step_is_tried_again_as_often_as_is_said() {
         let (now, failed) = (clock::now(), Exchange::default());
         let mut trying = Trying::begin(Tries::Retry { times: 2, after: millis(50) }, now);
-        assert_eq!([0, 1, 2].map(|_| trying.again(&failed, now)), [Some(millis(50)), Some(millis(50)), None]);
+        assert_eq!(
+            [0, 1, 2].map(|_| trying.again(&failed, now)),
+            [Some(millis(50)), Some(millis(50)), None]
+        );
         assert_eq!((trying.count, trying.end()), (3, None));
         assert_eq!(Trying::begin(Tries::One, now).again(&failed, now), None);
     }
@@ -104,7 +107,8 @@ mod tests {
     #[test]
     fn polling_ends_with_a_try_at_the_end_of_its_time() {
         let (now, failed) = (clock::now(), Exchange::default());
-        let mut trying = Trying::begin(Tries::Poll { every: millis(200), within: millis(1_000) }, now);
+        let mut trying =
+            Trying::begin(Tries::Poll { every: millis(200), within: millis(1_000) }, now);
         assert_eq!(trying.again(&failed, now + millis(799)), Some(millis(200)));
         assert_eq!(trying.again(&failed, now + millis(950)), Some(millis(50)));
         assert_eq!(trying.again(&failed, now + millis(1_000)), None);

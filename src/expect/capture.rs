@@ -44,7 +44,11 @@ impl Captures {
     ///
     /// A body is decoded as for expectations, up to `max_body`; in one that cannot be decoded, or is not JSON where that
     /// is asked for, nothing is found.
-    pub fn take(&self, answer: &Answer<'_>, max_body: ByteSize) -> Result<Vec<(String, Value)>, Unmet> {
+    pub fn take(
+        &self,
+        answer: &Answer<'_>,
+        max_body: ByteSize,
+    ) -> Result<Vec<(String, Value)>, Unmet> {
         self.taken(&mut Subject::of_answer(answer, max_body), max_body)
     }
 
@@ -82,7 +86,11 @@ impl Captures {
         self.0.iter().any(|capture| !matches!(capture.source, CaptureSource::Header(_)))
     }
 
-    fn taken(&self, subject: &mut Subject<'_>, max_body: ByteSize) -> Result<Vec<(String, Value)>, Unmet> {
+    fn taken(
+        &self,
+        subject: &mut Subject<'_>,
+        max_body: ByteSize,
+    ) -> Result<Vec<(String, Value)>, Unmet> {
         let take = |capture: &Capture| {
             let value = match (capture.source.find(subject), &capture.default) {
                 (Err(Wrong::Seen(..)), Some(default)) => Ok(Value::String(default.clone())),
@@ -100,7 +108,9 @@ impl CaptureSource {
         match self {
             Self::Header(name) => {
                 let value = subject.answer()?.headers.get(name);
-                value.map(|value| text(value.as_bytes())).ok_or_else(|| unexpected("no such header"))
+                value
+                    .map(|value| text(value.as_bytes()))
+                    .ok_or_else(|| unexpected("no such header"))
             }
             Self::Json(pointer) => {
                 let value = subject.document()?.pointer(pointer);
@@ -155,7 +165,11 @@ mod tests {
         CaptureSource::Regex(Pattern::new(pattern).unwrap())
     }
 
-    fn take(captures: &Captures, headers: &HeaderMap, body: &[u8]) -> Result<Vec<(String, Value)>, Unmet> {
+    fn take(
+        captures: &Captures,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<Vec<(String, Value)>, Unmet> {
         let url = Url::parse("https://example.org/").unwrap();
         captures.take(&Answer { status: StatusCode::OK, url: &url, headers, body }, LIMIT)
     }
@@ -192,7 +206,10 @@ mod tests {
     #[test]
     fn what_is_not_found_is_said_without_the_body_unless_there_is_a_default() {
         assert_eq!(missed(header("mcp-session-id"), b""), "no such header");
-        assert_eq!(missed(at("/accounts/0/id"), b"{\"accounts\": []}"), "nothing at /accounts/0/id");
+        assert_eq!(
+            missed(at("/accounts/0/id"), b"{\"accounts\": []}"),
+            "nothing at /accounts/0/id"
+        );
         assert_eq!(missed(at("/id"), b"<html>"), "6 bytes that are not JSON");
         let page = "x".repeat(1_000);
         assert_eq!(missed(regex("y"), page.as_bytes()), "no match in the 1,000 bytes of the body");
@@ -208,7 +225,10 @@ mod tests {
                 br#"{"a":1,"b":2}"#,
             )
         };
-        assert_eq!(both("/b").unwrap(), [("name".to_owned(), json!(1)), ("name".to_owned(), json!(2))]);
+        assert_eq!(
+            both("/b").unwrap(),
+            [("name".to_owned(), json!(1)), ("name".to_owned(), json!(2))]
+        );
         assert_eq!(both("/c").unwrap_err().seen, "nothing at /c");
     }
 
@@ -239,12 +259,16 @@ mod tests {
     #[test]
     fn rows_are_a_document_and_a_text_and_have_no_headers() {
         let rows = [json!({ "id": 7, "name": "leads" })];
-        let take = |source| capture(source, None).take_from_rows(&rows).map(|values| values[0].1.clone());
+        let take =
+            |source| capture(source, None).take_from_rows(&rows).map(|values| values[0].1.clone());
         assert_eq!(take(at("/0/id")), Ok(json!(7)));
         assert_eq!(take(regex("\"name\":\"([^\"]*)\"")), Ok(json!("leads")));
         assert_eq!(take(at("/1/id")).unwrap_err().seen, "nothing at /1/id");
         assert_eq!(take(regex("x")).unwrap_err().seen, "no match in the 25 bytes of the rows");
-        assert_eq!(take(header("etag")).unwrap_err().seen, "rows, which have no status, URL and headers");
+        assert_eq!(
+            take(header("etag")).unwrap_err().seen,
+            "rows, which have no status, URL and headers"
+        );
     }
 
     #[test]

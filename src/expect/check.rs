@@ -79,21 +79,29 @@ impl Check {
                 final_url(subject.answer()?, expected, |found| found == expected, is_sensitive)
             }
             Self::FinalPlace(expected) => {
-                let is_there =
-                    |found: &Url| found.origin() == expected.origin() && found.path() == expected.path();
+                let is_there = |found: &Url| {
+                    found.origin() == expected.origin() && found.path() == expected.path()
+                };
                 final_url(subject.answer()?, expected, is_there, is_sensitive)
             }
             Self::Header(name, value) => {
                 header(subject.answer()?, name, |found| found == value, is_sensitive)
             }
-            Self::HeaderMatches(name, pattern) => {
-                header(subject.answer()?, name, |found| pattern.is_in(found.as_bytes()), is_sensitive)
-            }
+            Self::HeaderMatches(name, pattern) => header(
+                subject.answer()?,
+                name,
+                |found| pattern.is_in(found.as_bytes()),
+                is_sensitive,
+            ),
             Self::Rows(count) => counted(subject, |rows| rows == *count, is_sensitive),
             Self::RowsAtLeast(least) => counted(subject, |rows| rows >= *least, is_sensitive),
-            Self::Contains(text) => found(subject, |content| text.find(content).is_some(), "not in"),
+            Self::Contains(text) => {
+                found(subject, |content| text.find(content).is_some(), "not in")
+            }
             Self::Lacks(text) => found(subject, |content| text.find(content).is_none(), "in"),
-            Self::BodyMatches(pattern) => found(subject, |content| pattern.is_in(content), "no match in"),
+            Self::BodyMatches(pattern) => {
+                found(subject, |content| pattern.is_in(content), "no match in")
+            }
             Self::Json(expectation) => {
                 expectation.judge(subject.document()?, is_sensitive).map_err(unexpected)
             }

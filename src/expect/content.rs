@@ -67,7 +67,9 @@ fn encodings(answer: &Answer<'_>) -> Result<Vec<Encoding>, Undecoded> {
         }
     }
     if encodings.len() > MOST_ENCODINGS {
-        return Err(Undecoded::Wrong(format!("a body encoded more than {MOST_ENCODINGS} times over")));
+        return Err(Undecoded::Wrong(format!(
+            "a body encoded more than {MOST_ENCODINGS} times over"
+        )));
     }
     Ok(encodings)
 }
@@ -123,7 +125,9 @@ fn inflate(body: &[u8], wrapped: bool, limit: usize) -> Result<Vec<u8>, Undecode
         let status = state.decompress_vec(rest, &mut content, FlushDecompress::None);
         let stuck = content.len() == filled && state.total_in() == taken as u64;
         match status {
-            Ok(Status::StreamEnd) if state.total_in() == body.len() as u64 => return within(content, limit),
+            Ok(Status::StreamEnd) if state.total_in() == body.len() as u64 => {
+                return within(content, limit);
+            }
             Ok(Status::Ok | Status::BufError) if !stuck => {}
             _ => return Err(damaged("deflate", body)),
         }

@@ -8,7 +8,9 @@ const EVENT_STREAM: &str = "text/event-stream";
 
 /// Whether an answer says that it is an event stream.
 pub(super) fn are_in(headers: &HeaderMap) -> bool {
-    let Some(Ok(written)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else { return false };
+    let Some(Ok(written)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else {
+        return false;
+    };
     let essence = written.split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case(EVENT_STREAM)
 }
@@ -70,7 +72,9 @@ mod tests {
         assert_eq!(last("event: message\ndata: {\"a\":1}\n\n").as_deref(), Some("{\"a\":1}"));
         // As sign of life, MCP servers send an event of empty data.
         assert_eq!(last("data: 1\n\ndata:\n\ndata\n\n").as_deref(), Some("1"));
-        for stream in ["", "\n\n", "id: 1\n\n", "data:\n\n", ": data: 1\n\n", "DATA: 1\n\n", " data: 1\n\n"] {
+        for stream in
+            ["", "\n\n", "id: 1\n\n", "data:\n\n", ": data: 1\n\n", "DATA: 1\n\n", " data: 1\n\n"]
+        {
             assert_eq!(last(stream), None, "{stream:?}");
         }
     }
@@ -85,7 +89,8 @@ mod tests {
     #[test]
     fn several_lines_of_data_are_joined_and_lose_one_blank_each() {
         for end in ["\n", "\r", "\r\n"] {
-            let stream = [": comment", "data: {", "id: 7", "data:  \"a\":", "data:1}", "", ""].join(end);
+            let stream =
+                [": comment", "data: {", "id: 7", "data:  \"a\":", "data:1}", "", ""].join(end);
             assert_eq!(last(&stream).as_deref(), Some("{\n \"a\":\n1}"));
         }
     }

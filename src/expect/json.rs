@@ -18,7 +18,8 @@ const SHOWN: usize = 60;
 const LONGEST_PLACE: usize = 120;
 
 /// Where documents that tell of an error have its message: JSON-RPC 2.0, GraphQL, PostgREST, problem details (RFC 9457).
-const MESSAGES: [&str; 5] = ["/error/message", "/errors/0/message", "/error", "/message", "/detail"];
+const MESSAGES: [&str; 5] =
+    ["/error/message", "/errors/0/message", "/error", "/message", "/detail"];
 
 /// The longest such message that is shown.
 const LONGEST_MESSAGE: usize = 200;
@@ -61,7 +62,8 @@ impl JsonExpectation {
     /// short scalar, and no value at all where the answer is sensitive.
     pub(super) fn judge(&self, document: &Value, is_sensitive: bool) -> Result<(), String> {
         let Self { pointer, rule } = self;
-        let found = document.pointer(pointer).ok_or_else(|| absent(document, pointer, is_sensitive))?;
+        let found =
+            document.pointer(pointer).ok_or_else(|| absent(document, pointer, is_sensitive))?;
         let shown = |found: &Value| shown(found, is_sensitive);
         match rule {
             JsonRule::Is(value) => match Difference::between(found, value) {
@@ -71,7 +73,9 @@ impl JsonExpectation {
             JsonRule::Reads(text) if reads(found, text) => Ok(()),
             JsonRule::ReadsNot(text) if !reads(found, text) => Ok(()),
             JsonRule::IsNot(value) if Difference::between(found, value).is_some() => Ok(()),
-            JsonRule::IsNot(_) | JsonRule::ReadsNot(_) if is_sensitive => Err("that value".to_owned()),
+            JsonRule::IsNot(_) | JsonRule::ReadsNot(_) if is_sensitive => {
+                Err("that value".to_owned())
+            }
             JsonRule::IsNot(_) | JsonRule::Reads(_) | JsonRule::ReadsNot(_) => Err(shown(found)),
             JsonRule::IsOf(kind) if kind.is_of(found) => Ok(()),
             JsonRule::IsOf(_) => Err(type_of(found).to_owned()),

@@ -60,8 +60,11 @@ impl Unmet {
     pub const SEEN_LIMIT: usize = 16 << 10;
 
     fn new(failure: Failure, expected: &str, seen: &str) -> Self {
-        let seen =
-            seen.chars().map(|c| if c.is_control() { '·' } else { c }).take(Self::SEEN_LIMIT).collect();
+        let seen = seen
+            .chars()
+            .map(|c| if c.is_control() { '·' } else { c })
+            .take(Self::SEEN_LIMIT)
+            .collect();
         Self { failure, expected: expected.to_owned(), seen }
     }
 
@@ -119,7 +122,10 @@ impl Expectations {
     pub fn new(mut all: Vec<Expectation>, max_body: ByteSize) -> Self {
         if !all.iter().any(|expectation| expectation.check.is_of_status()) {
             let success = (200..300).filter_map(|code| StatusCode::from_u16(code).ok()).collect();
-            all.push(Expectation { written: "status = 2xx".to_owned(), check: Check::Status(success) });
+            all.push(Expectation {
+                written: "status = 2xx".to_owned(),
+                check: Check::Status(success),
+            });
         }
         Self::in_order(all, max_body)
     }
@@ -181,7 +187,9 @@ impl Expectations {
 
     fn judged(&self, subject: &mut Subject<'_>) -> Result<(), Unmet> {
         self.all.iter().try_for_each(|Expectation { written, check }| {
-            check.judge(subject, self.is_sensitive).map_err(|wrong| Unmet::of(wrong, written, self.max_body))
+            check
+                .judge(subject, self.is_sensitive)
+                .map_err(|wrong| Unmet::of(wrong, written, self.max_body))
         })
     }
 

@@ -53,7 +53,8 @@ pub(super) fn seen(rows: &[Value], is_sensitive: bool) -> String {
 
 /// The name of the column that rows have, where they have one alone.
 fn only_column(rows: &[Value]) -> Option<&str> {
-    let (name, _) = rows.first()?.as_object().filter(|columns| columns.len() == 1)?.iter().next()?;
+    let (name, _) =
+        rows.first()?.as_object().filter(|columns| columns.len() == 1)?.iter().next()?;
     (name != NAMELESS && length(name) <= LONGEST_VALUE).then_some(name)
 }
 
@@ -95,7 +96,10 @@ mod tests {
     #[test]
     fn rows_are_named_by_their_columns() {
         assert_eq!(said(&json!([])), "no rows");
-        assert_eq!(said(&json!([{ "a": "public.leads", "b": "off" }])), "1 row: a=public.leads b=off");
+        assert_eq!(
+            said(&json!([{ "a": "public.leads", "b": "off" }])),
+            "1 row: a=public.leads b=off"
+        );
         let rows = json!([{ "a": "public.leads", "b": null }, { "a": 1.5, "b": { "c": [true] } }]);
         assert_eq!(said(&rows), "2 rows: a=public.leads b=null; a=1.5 b={\"c\":[true]}");
     }
@@ -116,7 +120,10 @@ mod tests {
         let rows: Vec<Value> =
             (0..1_234).map(|n| json!({ "table": format!("public.table_{n:04}") })).collect();
         let said = seen(&rows, false);
-        assert!(said.starts_with("1,234 rows, table: public.table_0000; public.table_0001; "), "{said}");
+        assert!(
+            said.starts_with("1,234 rows, table: public.table_0000; public.table_0001; "),
+            "{said}"
+        );
         assert!(said.ends_with("; public.table_0005; and 1,228 more"), "{said}");
     }
 

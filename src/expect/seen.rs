@@ -46,7 +46,8 @@ pub(super) fn header(answer: &Answer<'_>, name: &HeaderName, is_sensitive: bool)
         return "another value".to_owned();
     }
     if name == header::LOCATION {
-        return redirect_target(answer).map_or_else(|| "no URL".to_owned(), |to| place(&to, answer.url));
+        return redirect_target(answer)
+            .map_or_else(|| "no URL".to_owned(), |to| place(&to, answer.url));
     }
     match value.to_str() {
         Ok(text) if text.len() <= SHOWN && !HIDDEN.contains(name) => format!("`{text}`"),

@@ -105,10 +105,12 @@ impl<'a> Subject<'a> {
 impl<'a> Source<'a> {
     fn content(&self) -> Result<Cow<'a, [u8]>, Wrong> {
         match self {
-            Self::Answer(answer, limit) => content::of(answer, *limit).map_err(|undecoded| match undecoded {
-                Undecoded::TooLarge => Wrong::TooLarge,
-                Undecoded::Wrong(seen) => unexpected(seen),
-            }),
+            Self::Answer(answer, limit) => {
+                content::of(answer, *limit).map_err(|undecoded| match undecoded {
+                    Undecoded::TooLarge => Wrong::TooLarge,
+                    Undecoded::Wrong(seen) => unexpected(seen),
+                })
+            }
             // A JSON value of text keys can always be written.
             Self::Rows(rows) => Ok(Cow::Owned(serde_json::to_vec(rows).unwrap_or_default())),
         }
@@ -116,5 +118,6 @@ impl<'a> Source<'a> {
 }
 
 fn parsed(text: &[u8]) -> Result<Value, String> {
-    serde_json::from_slice(text).map_err(|_| format!("{} that are not JSON", seen::bytes(text.len())))
+    serde_json::from_slice(text)
+        .map_err(|_| format!("{} that are not JSON", seen::bytes(text.len())))
 }

@@ -22,13 +22,25 @@ fn judged(
     headers: &[(HeaderName, &str)],
     body: &str,
 ) -> Result<(), Unmet> {
-    let headers: HeaderMap =
-        headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap())).collect();
+    let headers: HeaderMap = headers
+        .iter()
+        .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()))
+        .collect();
     let status = StatusCode::from_u16(status).unwrap();
-    expectations.judge(&Answer { status, url: &url(PAGE), headers: &headers, body: body.as_bytes() })
+    expectations.judge(&Answer {
+        status,
+        url: &url(PAGE),
+        headers: &headers,
+        body: body.as_bytes(),
+    })
 }
 
-fn seen(check: Check, status: u16, headers: &[(HeaderName, &str)], body: &str) -> Option<(Failure, String)> {
+fn seen(
+    check: Check,
+    status: u16,
+    headers: &[(HeaderName, &str)],
+    body: &str,
+) -> Option<(Failure, String)> {
     judged(&expecting(check), status, headers, body).err().map(|unmet| (unmet.failure, unmet.seen))
 }
 
@@ -54,7 +66,10 @@ fn an_unexpected_status_is_named() {
     assert_eq!(seen(status(200), 410, &[], ""), Some((Failure::Status, "410 Gone".to_owned())));
     assert_eq!(seen(status(200), 599, &[], ""), Some((Failure::Status, "599".to_owned())));
     assert_eq!(seen(status(404), 404, &[], ""), None);
-    assert_eq!(seen(status(200), 304, &[], ""), Some((Failure::Status, "304 Not Modified".to_owned())));
+    assert_eq!(
+        seen(status(200), 304, &[], ""),
+        Some((Failure::Status, "304 Not Modified".to_owned()))
+    );
 }
 
 #[test]
@@ -125,7 +140,10 @@ fn markers_are_looked_for_and_the_body_is_never_shown() {
     let body = "x".repeat(2_345);
     let unexpected = |seen: &str| Some((Failure::Unexpected, seen.to_owned()));
     assert_eq!(seen(Check::contains("xx"), 200, &[], &body), None);
-    assert_eq!(seen(Check::contains("y"), 200, &[], &body), unexpected("not in the 2,345 bytes of the body"));
+    assert_eq!(
+        seen(Check::contains("y"), 200, &[], &body),
+        unexpected("not in the 2,345 bytes of the body")
+    );
     assert_eq!(seen(Check::lacks("y"), 200, &[], &body), None);
     assert_eq!(seen(Check::lacks("x"), 200, &[], "x"), unexpected("in the 1 byte of the body"));
     assert!(expecting(Check::contains("x")).needs_body());
@@ -168,7 +186,8 @@ fn the_document_of_an_event_stream_is_its_last_events_data() {
         let check = json("/result/ok", JsonRule::Is(json!(true)));
         seen(check, 200, &[(CONTENT_TYPE, kind)], body).map(|(_, seen)| seen)
     };
-    let stream = "data: {\"result\": null}\n\nevent: message\ndata: {\"result\":\ndata: {\"ok\": true}}\n\n";
+    let stream =
+        "data: {\"result\": null}\n\nevent: message\ndata: {\"result\":\ndata: {\"ok\": true}}\n\n";
     assert_eq!(of("text/event-stream", stream), None);
     assert_eq!(of("application/json", stream).unwrap(), "77 bytes that are not JSON");
     assert_eq!(of("text/event-stream", "data: no\n\n").unwrap(), "2 bytes that are not JSON");
@@ -198,7 +217,10 @@ fn patterns_are_found_in_headers_and_bodies() {
     let unexpected = |seen: &str| Some((Failure::Unexpected, seen.to_owned()));
     let mut expectations = expecting(status(302));
     expectations.all.push(Expectation { written: "location".to_owned(), check: location() });
-    assert_eq!(judged(&expectations, 302, &[(LOCATION, "/x"), (LOCATION, "/auth/login?a=b")], ""), Ok(()));
+    assert_eq!(
+        judged(&expectations, 302, &[(LOCATION, "/x"), (LOCATION, "/auth/login?a=b")], ""),
+        Ok(())
+    );
     let unmet = judged(&expectations, 302, &[(LOCATION, "/home?token=secret")], "").unwrap_err();
     assert_eq!((unmet.expected.as_str(), unmet.seen.as_str()), ("location", "/home"));
     assert_eq!(seen(location(), 200, &[], ""), unexpected("no such header"));
@@ -218,7 +240,8 @@ fn of_rows(check: Check, rows: &[Value]) -> Option<(Failure, String)> {
 
 #[test]
 fn rows_are_counted_and_judged_as_a_document_and_a_text() {
-    let rows = [json!({ "samples": "12", "table": "leads" }), json!({ "samples": "4", "table": "notes" })];
+    let rows =
+        [json!({ "samples": "12", "table": "leads" }), json!({ "samples": "4", "table": "notes" })];
     let unexpected = |seen: &str| Some((Failure::Unexpected, seen.to_owned()));
     assert_eq!(Expectations::of_rows(Vec::new()).judge_rows(&rows), Ok(()));
     assert_eq!(of_rows(Check::Rows(2), &rows), None);
@@ -247,7 +270,10 @@ fn what_is_not_there_to_be_judged_does_not_meet_an_expectation() {
     let let_in = "the statement was carried out";
     assert_eq!(of_rows(Check::Denied, &[]), Some((Failure::Admitted, let_in.to_owned())));
     for check in [Check::Rows(0), Check::RowsAtLeast(0)] {
-        assert_eq!(seen(check, 200, &[], "[]").unwrap().1, "an answer over HTTP, which has no rows");
+        assert_eq!(
+            seen(check, 200, &[], "[]").unwrap().1,
+            "an answer over HTTP, which has no rows"
+        );
     }
 }
 
@@ -268,7 +294,8 @@ fn nothing_of_a_sensitive_answer_is_shown_but_its_status_and_what_is_not_there()
     assert_eq!(seen(header, &[]), "no such header");
     let moved = judged(&expecting(status(200)).sensitive(true), 302, &[(LOCATION, "/canary")], "");
     assert_eq!(moved.unwrap_err().seen, "302 Found");
-    let rows = Expectations::of_rows(vec![Expectation { written: String::new(), check: Check::Rows(0) }]);
+    let rows =
+        Expectations::of_rows(vec![Expectation { written: String::new(), check: Check::Rows(0) }]);
     let unmet = rows.sensitive(true).judge_rows(&[json!({ "token": "canary" })]).unwrap_err();
     assert_eq!(unmet.seen, "1 row");
 }

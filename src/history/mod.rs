@@ -15,7 +15,9 @@ use uuid::Uuid;
 
 pub use self::filter::{ENVIRONMENT, Filter};
 pub use self::sparkline::{GAP, sparkline};
-use crate::record::{Adder, Decision, Histogram, HistogramError, Packed, RequestSummary, RunSummary};
+use crate::record::{
+    Adder, Decision, Histogram, HistogramError, Packed, RequestSummary, RunSummary,
+};
 
 /// Many runs, by what was requested in them.
 #[derive(Debug, Default)]
@@ -83,7 +85,8 @@ impl History {
     pub fn of(runs: impl IntoIterator<Item = RunSummary>, filter: &Filter) -> Self {
         let mut runs: Vec<RunSummary> = runs.into_iter().collect();
         runs.sort_by_key(|run| (run.started, run.id));
-        let mut counted: HashSet<Uuid> = runs.iter().flat_map(|run| run.parts.iter().copied()).collect();
+        let mut counted: HashSet<Uuid> =
+            runs.iter().flat_map(|run| run.parts.iter().copied()).collect();
         runs.retain(|run| counted.insert(run.id) && filter.takes_run(run));
         let mut left_out = Vec::new();
         let trends = by_request(runs, filter)
@@ -112,7 +115,10 @@ fn by_request(runs: Vec<RunSummary>, filter: &Filter) -> Vec<Found> {
         let requests = std::mem::take(&mut run.requests);
         let run = Arc::new(Run::of(run));
         for request in requests.into_iter().filter(|request| filter.takes(request)) {
-            let known = places.get(&request.scenario).and_then(|names| names.get(&request.request)).copied();
+            let known = places
+                .get(&request.scenario)
+                .and_then(|names| names.get(&request.request))
+                .copied();
             let place = known.unwrap_or_else(|| {
                 let names = places.entry(request.scenario.clone()).or_default();
                 names.insert(request.request.clone(), all.len());
@@ -136,11 +142,13 @@ fn added(found: &[(Arc<Run>, RequestSummary)]) -> Added {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let share = found.len().div_ceil(processors).max(A_SHARE);
     thread::scope(|scope| {
-        let adding: Vec<_> = found.chunks(share).map(|share| scope.spawn(|| added_here(share))).collect();
+        let adding: Vec<_> =
+            found.chunks(share).map(|share| scope.spawn(|| added_here(share))).collect();
         let mut all = (Histogram::default(), Vec::with_capacity(found.len()));
         for share in adding {
             // A thread that panics has found a defect, and ends the program as any defect does.
-            let (sum, added) = share.join().unwrap_or_else(|defect| std::panic::resume_unwind(defect));
+            let (sum, added) =
+                share.join().unwrap_or_else(|defect| std::panic::resume_unwind(defect));
             all.0.add(&sum);
             all.1.extend(added);
         }
@@ -164,7 +172,10 @@ impl Trend {
             match added {
                 Ok(()) => rows.push(Row::of(run, summary)),
                 Err(error) => {
-                    left_out.push(format!("{}: the latency of {scenario} · {request} is {error}", run.name));
+                    left_out.push(format!(
+                        "{}: the latency of {scenario} · {request} is {error}",
+                        run.name
+                    ));
                 }
             }
         }

@@ -44,7 +44,12 @@ fn of(runs: Vec<RunSummary>) -> History {
 }
 
 fn hours(history: &History) -> Vec<u128> {
-    history.trends.iter().flat_map(|trend| &trend.rows).map(|row| row.run.id.as_u128() - 1).collect()
+    history
+        .trends
+        .iter()
+        .flat_map(|trend| &trend.rows)
+        .map(|row| row.run.id.as_u128() - 1)
+        .collect()
 }
 
 #[test]
@@ -60,14 +65,16 @@ fn runs_are_grouped_by_request_and_the_newest_comes_last() {
 
 #[test]
 fn requests_of_one_name_in_different_scenarios_are_never_added() {
-    let history = of(vec![run(0, vec![request("a", "home", &[5], 0), request("b", "home", &[9], 0)])]);
+    let history =
+        of(vec![run(0, vec![request("a", "home", &[5], 0), request("b", "home", &[9], 0)])]);
     assert_eq!(history.trends.iter().map(|trend| trend.latency.count).collect::<Vec<_>>(), [1, 1]);
 }
 
 #[test]
 fn a_run_that_is_there_twice_counts_once_and_a_part_only_in_the_run_it_was_merged_to() {
     let home = || vec![request("shop", "home", &[5_000, 6_000], 0)];
-    let merged = RunSummary { parts: vec![Uuid::from_u128(2), Uuid::from_u128(3)], ..run(0, home()) };
+    let merged =
+        RunSummary { parts: vec![Uuid::from_u128(2), Uuid::from_u128(3)], ..run(0, home()) };
     let history = of(vec![run(1, home()), run(2, home()), merged, run(3, home()), run(3, home())]);
     assert_eq!(hours(&history), [0, 3]);
     assert_eq!(history.trends[0].latency.count, 4);
@@ -78,7 +85,8 @@ fn a_part_counts_only_in_the_merged_run_though_a_filter_leaves_that_out() {
     let home = || vec![request("shop", "home", &[5_000, 6_000], 0)];
     let tags = |name: &str| [(ENVIRONMENT.to_owned(), name.to_owned())].into();
     let part = |hours| RunSummary { tags: tags("staging"), ..run(hours, home()) };
-    let merged = RunSummary { parts: vec![Uuid::from_u128(2), Uuid::from_u128(3)], ..run(0, home()) };
+    let merged =
+        RunSummary { parts: vec![Uuid::from_u128(2), Uuid::from_u128(3)], ..run(0, home()) };
     let runs = || vec![part(1), part(2), merged.clone(), part(3)];
     let hours = |filter: Filter| hours(&History::of(runs(), &filter));
     assert_eq!(hours(Filter::default()), [0, 3]);
@@ -91,16 +99,23 @@ fn a_part_counts_only_in_the_merged_run_though_a_filter_leaves_that_out() {
 fn a_damaged_histogram_is_left_out_with_its_whole_row_and_told() {
     let mut damaged = request("shop", "home", &[5_000], 3);
     damaged.latency.hdr.truncate(9);
-    let history = of(vec![run(0, vec![damaged]), run(1, vec![request("shop", "home", &[6_000], 0)])]);
+    let history =
+        of(vec![run(0, vec![damaged]), run(1, vec![request("shop", "home", &[6_000], 0)])]);
     assert_eq!((history.trends[0].exchanges, hours(&history)), (1, vec![1]));
-    assert!(history.left_out[0].starts_with("2026-11-23T18-00-00Z-00000001: the latency of shop · home"));
+    assert!(
+        history.left_out[0]
+            .starts_with("2026-11-23T18-00-00Z-00000001: the latency of shop · home")
+    );
 }
 
 #[test]
 fn a_range_in_which_nothing_succeeded_has_no_quantile() {
     let history = of(vec![run(0, vec![request("shop", "home", &[], 7)])]);
     let trend = &history.trends[0];
-    assert_eq!((trend.failed(), trend.latency.p95_us, trend.rows[0].latency.p95_us), (7, None, None));
+    assert_eq!(
+        (trend.failed(), trend.latency.p95_us, trend.rows[0].latency.p95_us),
+        (7, None, None)
+    );
 }
 
 #[test]
@@ -113,7 +128,9 @@ fn a_filter_takes_what_is_all_that_it_says() {
         ]
     };
     let tagged = |hours, value: &str| {
-        let tags = [(ENVIRONMENT.to_owned(), value.to_owned()), ("team".to_owned(), "a".to_owned())].into();
+        let tags =
+            [(ENVIRONMENT.to_owned(), value.to_owned()), ("team".to_owned(), "a".to_owned())]
+                .into();
         RunSummary { tags, ..run(hours, home()) }
     };
     let mut failed = tagged(2, "staging");
@@ -127,7 +144,10 @@ fn a_filter_takes_what_is_all_that_it_says() {
     for (filter, expected) in [
         (Filter { scenario: Some("api".into()), ..none() }, vec![0, 1, 2, 3]),
         (Filter { scenario: Some("api".into()), request: Some("cart".into()), ..none() }, vec![]),
-        (Filter { request: Some("cart".into()), tags: tag(ENVIRONMENT, "staging"), ..none() }, vec![1, 2]),
+        (
+            Filter { request: Some("cart".into()), tags: tag(ENVIRONMENT, "staging"), ..none() },
+            vec![1, 2],
+        ),
         (Filter { scenario: Some("api".into()), tags: tag("team", "a"), ..none() }, vec![1, 2, 3]),
         (Filter { verdict: Some(Decision::Fail), ..none() }, vec![2]),
         (Filter { request: Some("cart".into()), since: at(1), until: at(3), ..none() }, vec![1, 2]),

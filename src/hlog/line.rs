@@ -82,21 +82,32 @@ mod tests {
     fn the_lines_that_other_tools_write_are_told_apart() {
         let parsed = Line::parse;
         assert_eq!(
-            parsed("#[StartTime: 1441812279.474 (seconds since epoch), Wed Sep 09 08:24:39 PDT 2015]"),
+            parsed(
+                "#[StartTime: 1441812279.474 (seconds since epoch), Wed Sep 09 08:24:39 PDT 2015]"
+            ),
             Some(Line::StartTime(1_441_812_279.474))
         );
         assert_eq!(parsed("#[BaseTime: 0.0 (seconds since epoch)]"), Some(Line::BaseTime(0.0)));
-        for said in ["#[Histogram log format version 1.2]", "\"StartTimestamp\",\"Interval_Length\"", ""] {
+        for said in
+            ["#[Histogram log format version 1.2]", "\"StartTimestamp\",\"Interval_Length\"", ""]
+        {
             assert_eq!(parsed(said), Some(Line::Said(said)));
         }
-        let fields =
-            Fields { tag: Some("a"), start: "0.127", length: "1.007", max: "2.769", histogram: "HISTFAAA" };
+        let fields = Fields {
+            tag: Some("a"),
+            start: "0.127",
+            length: "1.007",
+            max: "2.769",
+            histogram: "HISTFAAA",
+        };
         assert_eq!(parsed("Tag=a,0.127,1.007,2.769,HISTFAAA\r"), Some(Line::Interval(fields)));
         assert_eq!(
             parsed("0.127, 1.007, 2.769, HISTFAAA"),
             Some(Line::Interval(Fields { tag: None, ..fields }))
         );
-        for wrong in ["Tag=a", "1,2,3", "1,2,3,4,5", "#[StartTime: soon]", "#[BaseTime: NaN]", "noise"] {
+        for wrong in
+            ["Tag=a", "1,2,3", "1,2,3,4,5", "#[StartTime: soon]", "#[BaseTime: NaN]", "noise"]
+        {
             assert_eq!(parsed(wrong), None, "{wrong}");
         }
     }

@@ -42,9 +42,11 @@ pub fn header(started: OffsetDateTime) -> String {
 pub fn lines(interval: &Interval) -> String {
     let (tag, start) = (tag(interval), seconds(interval.start));
     let mut lines = String::new();
-    let series = interval.series.iter().map(|(dimension, histogram)| (dimension.to_string(), histogram));
+    let series =
+        interval.series.iter().map(|(dimension, histogram)| (dimension.to_string(), histogram));
     let told = interval.server_timings.iter();
-    let told = told.map(|(metric, histogram)| (format!("{SERVER_TIMING}{}", encoded(metric)), histogram));
+    let told =
+        told.map(|(metric, histogram)| (format!("{SERVER_TIMING}{}", encoded(metric)), histogram));
     for (what, histogram) in series.chain(told) {
         let max = histogram.max().unwrap_or_default().as_secs_f64() * 1e3;
         let bytes = BASE64.encode(histogram.to_v2());
@@ -114,7 +116,12 @@ impl Entry {
     fn read(fields: Fields<'_>) -> Option<Self> {
         let (of, what) = fields.tag?.rsplit_once('/')?;
         let histogram = Histogram::from_counts(&fields.counts().ok()?);
-        Some(Self { of: of.to_owned(), start: fields.start.to_owned(), what: What::parse(what)?, histogram })
+        Some(Self {
+            of: of.to_owned(),
+            start: fields.start.to_owned(),
+            what: What::parse(what)?,
+            histogram,
+        })
     }
 }
 

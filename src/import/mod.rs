@@ -72,7 +72,8 @@ fn record(
     elapsed: std::time::Duration,
 ) -> RunRecord {
     let (plan, scenarios): (Vec<_>, _) = scenarios.into_iter().unzip();
-    let measurement = Measurement { elapsed, ..Measurement::of(scenarios, Ending::Imported(origin.untold)) };
+    let measurement =
+        Measurement { elapsed, ..Measurement::of(scenarios, Ending::Imported(origin.untold)) };
     judged(origin.id, provenance(origin.started, origin.kind, origin.command), plan, measurement)
 }
 

@@ -26,7 +26,11 @@ pub(super) struct Body {
 }
 
 /// The body of a request, empty where none is written; nothing where something is wrong.
-pub(super) fn resolve(scenario: &Scenario, request: &Request, filler: &mut Filler<'_>) -> Option<Body> {
+pub(super) fn resolve(
+    scenario: &Scenario,
+    request: &Request,
+    filler: &mut Filler<'_>,
+) -> Option<Body> {
     if let Some((place, text)) = request.body.placed() {
         let text = filler.fill_live(&place.value, text)?;
         let live = text.live.map(LiveBody::Text);
@@ -34,8 +38,13 @@ pub(super) fn resolve(scenario: &Scenario, request: &Request, filler: &mut Fille
     }
     if let Some((place, json)) = request.body_json.placed() {
         if json.is_json_as_text() {
-            let problem = "`body_json` is a text that holds JSON: it is sent as a JSON string, in quotes";
-            filler.doubt(&place.value, problem, "write it as a table or a list of TOML, or use `body`");
+            let problem =
+                "`body_json` is a text that holds JSON: it is sent as a JSON string, in quotes";
+            filler.doubt(
+                &place.value,
+                problem,
+                "write it as a table or a list of TOML, or use `body`",
+            );
         }
         let (value, _) = filler.fill_live_json(&place.value, json)?;
         let (bytes, live) = match value.fixed() {

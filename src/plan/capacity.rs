@@ -8,10 +8,16 @@ use crate::scenario::LoadShape;
 use crate::units::Rate;
 
 /// The capacity of a load in the open model.
-pub(super) fn of(load: &Load, streams: u32, reuse: Reuse, requests: &[PlannedRequest]) -> Option<Capacity> {
+pub(super) fn of(
+    load: &Load,
+    streams: u32,
+    reuse: Reuse,
+    requests: &[PlannedRequest],
+) -> Option<Capacity> {
     let &Load::Open { ref schedule, connections, max_connections } = load else { return None };
     let places = u64::from(max_connections) * u64::from(streams);
-    let wanted = longest(requests).map(|longest| wanted(schedule.peak(), longest).min(schedule.count()));
+    let wanted =
+        longest(requests).map(|longest| wanted(schedule.peak(), longest).min(schedule.count()));
     let key = if max_connections > connections || reuse == Reuse::Fresh {
         "max_connections"
     } else {
@@ -47,7 +53,11 @@ pub(crate) fn ceiling(budgets: &[Budget]) -> Option<Duration> {
 }
 
 /// How many are under way at once where each takes this long (Little's law).
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "positive, and saturates"
+)]
 pub(crate) fn wanted(peak: Rate, longest: Duration) -> u64 {
     // What a product of decimals is off by must not ask for one more: 100/s × 0.3 s are 30.
     (peak.as_per_second() * longest.as_secs_f64() - 1e-6).ceil() as u64
@@ -66,7 +76,11 @@ mod tests {
             ("90/min", 10, 1),
             ("1000000/s", 60_000, 60_000_000),
         ] {
-            assert_eq!(wanted(rate.parse().unwrap(), Duration::from_millis(millis)), places, "{rate}");
+            assert_eq!(
+                wanted(rate.parse().unwrap(), Duration::from_millis(millis)),
+                places,
+                "{rate}"
+            );
         }
     }
 

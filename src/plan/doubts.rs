@@ -27,7 +27,8 @@ fn hurried(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Complaint> {
         let name = request.name.given().map(Words::as_str)?;
         let planned = plan.shown.requests.iter().find(|shown| shown.name == name)?;
         let is_short = |budget: &&Budget| {
-            let (dimension, ceiling) = budget.ceiling().unwrap_or((Dimension::Latency, Duration::MAX));
+            let (dimension, ceiling) =
+                budget.ceiling().unwrap_or((Dimension::Latency, Duration::MAX));
             dimension == Dimension::Latency && ceiling <= within
         };
         let budget = planned.budgets.iter().find(is_short)?;
@@ -41,7 +42,9 @@ fn hurried(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Complaint> {
 /// Fewer places than a target that just holds its budgets fills.
 fn crowded(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Complaint> {
     let capacity = plan.shown.capacity.as_ref()?;
-    let &Capacity { places, wanted: Some(wanted), remedy: Some(ref remedy) } = capacity else { return None };
+    let &Capacity { places, wanted: Some(wanted), remedy: Some(ref remedy) } = capacity else {
+        return None;
+    };
     let Load::Open { schedule, max_connections, .. } = &plan.load else { return None };
     let load = scenario.file.load.given()?;
     let longest = written(capacity::longest(&plan.shown.requests)?);
@@ -54,11 +57,13 @@ fn crowded(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Complaint> {
         all if all == wanted => format!("all {all} arrivals"),
         _ => format!("{} × {longest} = {wanted} arrivals", schedule.peak()),
     };
-    let problem =
-        format!("{have} too few for {at_once} at once: some may wait though the target holds its budgets");
+    let problem = format!(
+        "{have} too few for {at_once} at once: some may wait though the target holds its budgets"
+    );
     let limit = load.max_connections.place();
-    let at =
-        limit.or(load.connections.place()).map_or_else(|| load_key(scenario), |place| place.value.clone());
+    let at = limit
+        .or(load.connections.place())
+        .map_or_else(|| load_key(scenario), |place| place.value.clone());
     Some(Complaint::new(at, problem, remedy.clone()))
 }
 
@@ -73,7 +78,8 @@ fn overlapping(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Complaint> {
         Load::Open { .. } | Load::Closed { .. } => return None,
     };
     (takes >= period).then(|| {
-        let problem = format!("a run takes {} and more, so that some periods are left out", written(takes));
+        let problem =
+            format!("a run takes {} and more, so that some periods are left out", written(takes));
         Complaint::new(place.value.clone(), problem, "write a longer period, or a shorter load")
     })
 }
@@ -115,7 +121,11 @@ fn arrivals(load: &Load) -> Option<u64> {
 }
 
 /// The fewest requests, none of them over, that are unlikely enough at the allowed share: `(1 − allowed)ⁿ ≤ α`.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "allowed is above 0 and below 1")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "allowed is above 0 and below 1"
+)]
 fn needed(allowed: Ratio) -> u64 {
     (ALPHA.ln() / (-allowed.as_f64()).ln_1p()).ceil() as u64
 }
@@ -130,7 +140,9 @@ fn remedy(budget: &Budget) -> String {
         Budget::Quantile { .. } | Budget::Max { .. } => {
             "send more, or judge this run alone by `max < …`".to_owned()
         }
-        Budget::Errors(_) | Budget::Dropped(_) => format!("send more, or write `{} = 0`", head(budget)),
+        Budget::Errors(_) | Budget::Dropped(_) => {
+            format!("send more, or write `{} = 0`", head(budget))
+        }
     }
 }
 
@@ -140,7 +152,8 @@ mod tests {
 
     #[test]
     fn the_fewest_requests_are_those_of_the_exact_test() {
-        for (allowed, fewest) in [(0.1, 29), (0.05, 59), (0.01, 299), (0.001, 2_995), (0.005, 598)] {
+        for (allowed, fewest) in [(0.1, 29), (0.05, 59), (0.01, 299), (0.001, 2_995), (0.005, 598)]
+        {
             assert_eq!(needed(Ratio::new(allowed).unwrap()), fewest);
         }
     }

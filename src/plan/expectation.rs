@@ -25,7 +25,11 @@ type Live = Vec<(String, LiveCheck)>;
 
 /// What is expected of a request's answer; nothing where something is wrong. `base` is where paths are seen from; without
 /// it the answer is a query's rows.
-pub(super) fn resolve(request: &Request, base: Option<&Base>, filler: &mut Filler<'_>) -> Option<Expected> {
+pub(super) fn resolve(
+    request: &Request,
+    base: Option<&Base>,
+    filler: &mut Filler<'_>,
+) -> Option<Expected> {
     let nothing = Expect::default();
     let expect = request.expect.given().unwrap_or(&nothing);
     let mut live = Live::new();
@@ -41,8 +45,9 @@ pub(super) fn resolve(request: &Request, base: Option<&Base>, filler: &mut Fille
     let mut lines = expectations.lines();
     lines.extend(max_body.map(|_| expectations.too_large().expected));
     let is_sensitive = request.sensitive.given().is_some_and(|sensitive| *sensitive);
-    let live =
-        live.into_iter().filter_map(|(written, check)| Some((expectations.position(&written)?, check)));
+    let live = live
+        .into_iter()
+        .filter_map(|(written, check)| Some((expectations.position(&written)?, check)));
     let live = live.collect();
     Some(Expected { lines, expectations: expectations.sensitive(is_sensitive), live })
 }
@@ -68,7 +73,11 @@ fn of_head(expect: &Expect, base: &Base, filler: &mut Filler<'_>) -> Vec<Option<
 }
 
 /// What is expected of the number of rows, of the body and of the JSON document in it.
-fn of_content(expect: &Expect, live: &mut Live, filler: &mut Filler<'_>) -> Vec<Option<Expectation>> {
+fn of_content(
+    expect: &Expect,
+    live: &mut Live,
+    filler: &mut Filler<'_>,
+) -> Vec<Option<Expectation>> {
     let mut all = Vec::new();
     all.extend(expect.rows.given().map(|rows| Some(counted("rows", *rows, Check::Rows))));
     let least = |rows: &u64| Some(counted("rows_at_least", *rows, Check::RowsAtLeast));
@@ -80,7 +89,13 @@ fn of_content(expect: &Expect, live: &mut Live, filler: &mut Filler<'_>) -> Vec<
         live,
         filler,
     ));
-    all.extend(texts("body_lacks", &expect.body_lacks, (Check::lacks, LiveCheck::Lacks), live, filler));
+    all.extend(texts(
+        "body_lacks",
+        &expect.body_lacks,
+        (Check::lacks, LiveCheck::Lacks),
+        live,
+        filler,
+    ));
     for field in expect.body_matches.given().into_iter().flatten() {
         all.push(body_matches(field, filler));
     }
@@ -179,7 +194,11 @@ fn texts(
     list.given().into_iter().flatten().map(&mut text).collect()
 }
 
-fn header_matches(written: &str, field: &Field<PatternText>, filler: &mut Filler<'_>) -> Option<Expectation> {
+fn header_matches(
+    written: &str,
+    field: &Field<PatternText>,
+    filler: &mut Filler<'_>,
+) -> Option<Expectation> {
     let name = HeaderName::from_bytes(written.as_bytes()).ok()?;
     let pattern = pattern::resolve(field, filler)?;
     Some(Expectation {
@@ -194,7 +213,11 @@ fn body_matches(field: &Field<PatternText>, filler: &mut Filler<'_>) -> Option<E
     Some(Expectation { written, check: Check::BodyMatches(pattern) })
 }
 
-fn json_matches(pointer: &str, field: &Field<PatternText>, filler: &mut Filler<'_>) -> Option<Expectation> {
+fn json_matches(
+    pointer: &str,
+    field: &Field<PatternText>,
+    filler: &mut Filler<'_>,
+) -> Option<Expectation> {
     let pattern = pattern::resolve(field, filler)?;
     let written = quoted(field.given()?.as_str());
     Some(json("json_matches", pointer, &written, JsonRule::Matches(pattern)))
@@ -213,7 +236,10 @@ fn json_value(
     let rule = equality.rule(fixed.clone().unwrap_or_default(), !template.is_one_variable());
     let expectation = json(key, pointer, &line(&shown), rule);
     if fixed.is_none() {
-        live.push((expectation.written.clone(), LiveCheck::Json(pointer.to_owned(), value, equality)));
+        live.push((
+            expectation.written.clone(),
+            LiveCheck::Json(pointer.to_owned(), value, equality),
+        ));
     }
     Some(expectation)
 }

@@ -102,7 +102,12 @@ impl<'a> Filler<'a> {
     }
 
     /// Notes what can be carried out, but hardly as it was meant.
-    pub(super) fn doubt(&mut self, at: &Span, problem: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn doubt(
+        &mut self,
+        at: &Span,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         self.doubts.push(Complaint::new(at.clone(), problem, remedy));
     }
 
@@ -151,7 +156,11 @@ impl<'a> Filler<'a> {
     }
 
     /// A JSON value with the variables of its texts, and how it is shown; nothing where one is missing that must not be.
-    pub(super) fn fill_live_json(&mut self, at: &Span, template: &JsonTemplate) -> Option<(LiveJson, Value)> {
+    pub(super) fn fill_live_json(
+        &mut self,
+        at: &Span,
+        template: &JsonTemplate,
+    ) -> Option<(LiveJson, Value)> {
         self.json(at, template.written())
     }
 
@@ -168,11 +177,13 @@ impl<'a> Filler<'a> {
             }
             Value::Array(list) => {
                 let pairs: Vec<_> = list.iter().map(|value| self.json(at, value)).collect();
-                let (values, shown) = pairs.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
+                let (values, shown) =
+                    pairs.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
                 (LiveJson::Array(values), Value::Array(shown))
             }
             Value::Object(table) => {
-                let entries: Vec<_> = table.iter().map(|(key, value)| (key, self.json(at, value))).collect();
+                let entries: Vec<_> =
+                    table.iter().map(|(key, value)| (key, self.json(at, value))).collect();
                 let (mut values, mut all_shown) = (Vec::new(), serde_json::Map::new());
                 for (key, entry) in entries {
                     let (value, shown) = entry?;
@@ -228,7 +239,13 @@ impl<'a> Filler<'a> {
     }
 
     /// Adds a variable to a text; whether it has a value.
-    fn variable(&mut self, at: &Span, name: &str, default: Option<&str>, filled: &mut Filled) -> bool {
+    fn variable(
+        &mut self,
+        at: &Span,
+        name: &str,
+        default: Option<&str>,
+        filled: &mut Filled,
+    ) -> bool {
         let value = self.environment.value(name);
         let is_public = self.public.contains(name);
         let value = match (value.filter(|value| !value.is_empty()), default) {

@@ -57,7 +57,11 @@ impl Values {
     }
 
     /// Takes in what a step captured.
-    pub fn extend(&mut self, taken: impl IntoIterator<Item = (String, Value)>, captures: &Captures) {
+    pub fn extend(
+        &mut self,
+        taken: impl IntoIterator<Item = (String, Value)>,
+        captures: &Captures,
+    ) {
         self.all.extend(taken);
         self.public.extend(captures.public().map(str::to_owned));
         self.untyped.extend(captures.untyped().map(str::to_owned));
@@ -148,7 +152,11 @@ impl LiveText {
         self.fill_as(values, |text| text)
     }
 
-    fn fill_as(&self, values: &Values, escape: impl Fn(String) -> String) -> Result<String, Unknown> {
+    fn fill_as(
+        &self,
+        values: &Values,
+        escape: impl Fn(String) -> String,
+    ) -> Result<String, Unknown> {
         let mut filled = String::new();
         for bit in &self.0 {
             match bit {
@@ -256,8 +264,7 @@ impl LiveCheck {
             Self::Lacks(text) => Check::lacks(&searched(text, values)?),
             Self::Json(pointer, value, equality) => {
                 let is_untyped = |name: &str| values.untyped.contains(name);
-                let has_type =
-                    !matches!(value, LiveJson::Text(text) if text.one_value().is_some_and(is_untyped));
+                let has_type = !matches!(value, LiveJson::Text(text) if text.one_value().is_some_and(is_untyped));
                 let rule = equality.rule(value.fill(values)?, has_type);
                 Check::Json(JsonExpectation { pointer: pointer.clone(), rule })
             }
@@ -268,7 +275,11 @@ impl LiveCheck {
 /// A text to be looked for; every body contains the empty one.
 fn searched(text: &LiveText, values: &Values) -> Result<String, Unfit> {
     let text = text.fill(values)?;
-    if text.is_empty() { Err(Unfit::Unsendable("an expectation, where it is empty")) } else { Ok(text) }
+    if text.is_empty() {
+        Err(Unfit::Unsendable("an expectation, where it is empty"))
+    } else {
+        Ok(text)
+    }
 }
 
 /// What of a step is put together anew for each arrival.
@@ -295,7 +306,8 @@ impl Live {
     /// The URL, where values stand in it; they are percent-encoded.
     pub fn url(&self, values: &Values) -> Result<Option<Url>, Unfit> {
         let Some(text) = &self.url else { return Ok(None) };
-        let filled = text.fill_as(values, |text| utf8_percent_encode(&text, UNRESERVED).to_string())?;
+        let filled =
+            text.fill_as(values, |text| utf8_percent_encode(&text, UNRESERVED).to_string())?;
         let path = filled.split(['?', '#']).next().unwrap_or_default();
         // Such a segment would lead out of the path that is written.
         if path.split('/').any(|segment| [".", ".."].contains(&segment)) {
@@ -312,8 +324,8 @@ impl Live {
                 headers.remove(name);
                 continue;
             }
-            let mut value =
-                HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Unfit::Unsendable("a header"))?;
+            let mut value = HeaderValue::from_bytes(text.as_bytes())
+                .map_err(|_| Unfit::Unsendable("a header"))?;
             value.set_sensitive(true);
             headers.insert(name.clone(), value);
         }

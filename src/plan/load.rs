@@ -10,7 +10,11 @@ use crate::scenario::{LoadShape, Model, Scenario, WarmupShape};
 use crate::units::{Rate, UnitError, written};
 
 /// When arrivals are due; nothing where something is wrong.
-pub(super) fn resolve(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'_>) -> Option<Load> {
+pub(super) fn resolve(
+    scenario: &Scenario,
+    overrides: &Overrides,
+    filler: &mut Filler<'_>,
+) -> Option<Load> {
     let LoadShape { connections, max_connections, .. } = scenario.load;
     let asked = overrides.duration;
     if let Some((problem, remedy)) = asked.and_then(|asked| refusal(asked, &scenario.load.model)) {
@@ -21,7 +25,9 @@ pub(super) fn resolve(scenario: &Scenario, overrides: &Overrides, filler: &mut F
         Model::Constant { rate, duration, seed } => {
             Ok(seeded(*seed, Schedule::constant(*rate, asked.unwrap_or(*duration))))
         }
-        Model::Ramping { start, stages, seed } => ramping(*start, stages).map(|ramp| seeded(*seed, ramp)),
+        Model::Ramping { start, stages, seed } => {
+            ramping(*start, stages).map(|ramp| seeded(*seed, ramp))
+        }
         Model::Closed { duration, iterations } => {
             let until = asked.or(*duration).unwrap_or(LoadShape::MAX_DURATION);
             return Some(Load::Closed { connections, until, iterations: *iterations });
@@ -39,14 +45,21 @@ pub(super) fn resolve(scenario: &Scenario, overrides: &Overrides, filler: &mut F
 /// Why a load cannot take the duration asked for on the command line, and the remedy.
 fn refusal(asked: Duration, model: &Model) -> Option<(&'static str, &'static str)> {
     if asked.is_zero() || asked > LoadShape::MAX_DURATION {
-        return Some(("the duration asked for is nothing, or more than 24h", "ask for a duration up to 24h"));
+        return Some((
+            "the duration asked for is nothing, or more than 24h",
+            "ask for a duration up to 24h",
+        ));
     }
     matches!(model, Model::Once | Model::Ramping { .. })
         .then_some(("this load has no duration that could be changed", "leave `--duration` out"))
 }
 
 /// Exchanges at once on one connection; nothing where the protocol carries one at a time.
-pub(super) fn streams(scenario: &Scenario, protocol: Protocol, filler: &mut Filler<'_>) -> Option<u32> {
+pub(super) fn streams(
+    scenario: &Scenario,
+    protocol: Protocol,
+    filler: &mut Filler<'_>,
+) -> Option<u32> {
     let streams = scenario.load.streams;
     if streams == 1 || protocol == Protocol::Http2 {
         return Some(streams);
@@ -78,7 +91,10 @@ pub(super) fn load_key(scenario: &Scenario) -> std::ops::Range<usize> {
     scenario.file.load.place().map_or(0..0, |place| place.key.clone())
 }
 
-fn ramping(start: Option<Rate>, stages: &[(Duration, Option<Rate>)]) -> Result<Schedule, UnitError> {
+fn ramping(
+    start: Option<Rate>,
+    stages: &[(Duration, Option<Rate>)],
+) -> Result<Schedule, UnitError> {
     let ramps: Vec<Ramp> = stages.iter().map(|&(duration, to)| Ramp { duration, to }).collect();
     Schedule::ramping(start, &ramps)
 }
@@ -92,7 +108,8 @@ fn seeded(seed: Option<u64>, schedule: Schedule) -> Schedule {
 
 /// The load in one line: `open, 20/s constant for 40s, up to 16 connections`.
 pub(super) fn words(scenario: &Scenario, load: &Load) -> String {
-    let LoadShape { model, connections: number, max_connections, fresh, streams, .. } = &scenario.load;
+    let LoadShape { model, connections: number, max_connections, fresh, streams, .. } =
+        &scenario.load;
     let mut connections = plural(u64::from(*number), "connection");
     if *streams > 1 {
         let _ = write!(connections, " of {streams} streams each");
@@ -108,7 +125,11 @@ pub(super) fn words(scenario: &Scenario, load: &Load) -> String {
     match model {
         Model::Once => "once".to_owned(),
         Model::Constant { rate, seed, .. } => {
-            format!("open, {rate} {} for {}, {over}", law(*seed, "constant"), written(load.duration()))
+            format!(
+                "open, {rate} {} for {}, {over}",
+                law(*seed, "constant"),
+                written(load.duration())
+            )
         }
         Model::Ramping { start, stages, seed } => format!(
             "open, {}{}, {over}",
@@ -153,7 +174,11 @@ pub(super) fn warmup_words(warmup: WarmupShape) -> String {
     match warmup {
         WarmupShape { requests: 0, .. } => "none".to_owned(),
         WarmupShape { connections, requests } => {
-            format!("{}, {}", plural(u64::from(connections), "connection"), plural(requests, "request"))
+            format!(
+                "{}, {}",
+                plural(u64::from(connections), "connection"),
+                plural(requests, "request")
+            )
         }
     }
 }

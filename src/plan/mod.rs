@@ -30,7 +30,9 @@ use time::OffsetDateTime;
 use url::Url;
 
 use crate::postgres::Address;
-use crate::record::{Ceiling, Ending, Measurement, PlannedScenario, RequestMeasurement, ScenarioMeasurement};
+use crate::record::{
+    Ceiling, Ending, Measurement, PlannedScenario, RequestMeasurement, ScenarioMeasurement,
+};
 
 pub use environment::Environment;
 pub use resolve::Overrides;
@@ -81,7 +83,8 @@ impl Plan {
     /// The measurement of a run that has not begun: every scenario and request, and nothing counted. Where the run is
     /// shared out, as many arrivals are planned as fall to this prober.
     pub fn nothing_measured(&self) -> Measurement {
-        let scenarios = self.scenarios.iter().map(|scenario| scenario.nothing_measured(self.shard()));
+        let scenarios =
+            self.scenarios.iter().map(|scenario| scenario.nothing_measured(self.shard()));
         Measurement::of(scenarios.collect(), Ending::Recovered)
     }
 }

@@ -70,8 +70,13 @@ fn too_few(scenario: &Scenario, shard: Shard) -> Option<Obstacle> {
     let of = shard.of;
     (without_schedule(scenario).is_none() && connections < shard.of).then(|| Obstacle {
         at: load_key(scenario),
-        problem: format!("{connections} connections cannot be shared out over {of} machines: each needs one"),
-        remedy: format!("write `{} = {of}` or more", if fresh { "max_connections" } else { "connections" }),
+        problem: format!(
+            "{connections} connections cannot be shared out over {of} machines: each needs one"
+        ),
+        remedy: format!(
+            "write `{} = {of}` or more",
+            if fresh { "max_connections" } else { "connections" }
+        ),
     })
 }
 
@@ -106,7 +111,10 @@ mod tests {
                 "arrival_rate = \"9/s\"\nduration = \"9s\"\nevery = \"1m\"",
                 "s.toml:11:9: a run that is repeated",
             ),
-            ("arrival_rate = \"9/s\"\nduration = \"9s\"\nconnections = 2", "write `connections = 3` or more"),
+            (
+                "arrival_rate = \"9/s\"\nduration = \"9s\"\nconnections = 2",
+                "write `connections = 3` or more",
+            ),
         ] {
             let error = plan(load, Shard { index: 0, of: 3 }).unwrap_err();
             assert!(error.contains(told), "{error}");
@@ -116,10 +124,14 @@ mod tests {
     #[test]
     fn the_parts_of_a_plan_add_up_to_the_whole() {
         let load = "arrival_rate = \"9/s\"\nduration = \"9s\"\nconnections = 8";
-        let parts: Vec<_> = (0..3).map(|index| plan(load, Shard { index, of: 3 }).unwrap()).collect();
-        let planned = parts.iter().map(|plan| plan.nothing_measured().scenarios[0].planned.unwrap());
+        let parts: Vec<_> =
+            (0..3).map(|index| plan(load, Shard { index, of: 3 }).unwrap()).collect();
+        let planned =
+            parts.iter().map(|plan| plan.nothing_measured().scenarios[0].planned.unwrap());
         assert_eq!(planned.collect::<Vec<_>>(), [27, 27, 27]);
-        let own = parts.iter().map(|plan| plan.scenarios[0].clone().with_connections_of(plan.shard()).load);
+        let own = parts
+            .iter()
+            .map(|plan| plan.scenarios[0].clone().with_connections_of(plan.shard()).load);
         assert_eq!(own.map(|load| load.connections()).collect::<Vec<_>>(), [3, 3, 2]);
         let whole = &parts[0].scenarios[0];
         assert_eq!((whole.load.connections(), whole.load.duration()), (8, Duration::from_secs(9)));

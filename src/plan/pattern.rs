@@ -11,7 +11,11 @@ pub(super) fn resolve(field: &Field<PatternText>, filler: &mut Filler<'_>) -> Op
         Ok(pattern) => Some(pattern),
         Err(PatternError::Syntax(mistake)) => {
             let remedy = "https://docs.rs/regex/1/regex/#syntax shows how patterns are written";
-            filler.complain(&place.value, format!("this is no regular expression: {mistake}"), remedy)
+            filler.complain(
+                &place.value,
+                format!("this is no regular expression: {mistake}"),
+                remedy,
+            )
         }
         Err(PatternError::TooLarge) => {
             let remedy = "repeat less in it, and use `[0-9]` and `[a-z]` for `\\d` and `\\w`";

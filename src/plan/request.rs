@@ -13,7 +13,8 @@ use crate::scenario::file::Request;
 use crate::scenario::{Entries, Field, Scenario, Span, Template};
 
 /// Headers whose values are credentials, variable or not.
-const CREDENTIALS: [HeaderName; 3] = [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE];
+const CREDENTIALS: [HeaderName; 3] =
+    [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE];
 
 /// What is sent where the scenario names no user agent.
 const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
@@ -22,9 +23,16 @@ const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
 type Planned = (PlannedRequest, RequestPlan, Vec<String>);
 
 /// Every request of a scenario, to show and to send; nothing where one is wrong.
-pub(super) fn resolve(scenario: &Scenario, base: &Base, filler: &mut Filler<'_>) -> Option<Vec<Planned>> {
-    let headers =
-        scenario.file.headers.given().map_or_else(Headers::default, |entries| of_entries(entries, filler));
+pub(super) fn resolve(
+    scenario: &Scenario,
+    base: &Base,
+    filler: &mut Filler<'_>,
+) -> Option<Vec<Planned>> {
+    let headers = scenario
+        .file
+        .headers
+        .given()
+        .map_or_else(Headers::default, |entries| of_entries(entries, filler));
     filler.foresee(captured(scenario));
     let requests: Vec<_> = scenario
         .file
@@ -99,7 +107,8 @@ fn one(
     filler.know(request.capture.given().into_iter().flatten().map(|(name, _)| name.as_str()));
     let budgets = budgets(scenario, at, request);
     reachable(scenario, request, base, filler);
-    let (Asking { line, headers, ask, mut live }, expected, captures) = (asked?, expected?, captures?);
+    let (Asking { line, headers, ask, mut live }, expected, captures) =
+        (asked?, expected?, captures?);
     live.checks = expected.live;
     let shown = PlannedRequest {
         name: request.name().to_owned(),
@@ -179,7 +188,11 @@ fn path(request: &Request, base: &Base, filler: &mut Filler<'_>) -> Option<Path>
     let (place, template) = request.path.placed()?;
     let text = filler.fill_live(&place.value, template)?;
     if text.value.contains('#') {
-        return filler.complain(&place.value, "a fragment is never sent", "leave out `#` and what follows");
+        return filler.complain(
+            &place.value,
+            "a fragment is never sent",
+            "leave out `#` and what follows",
+        );
     }
     if !text.value.starts_with('/') && !text.guessed {
         return filler.complain(
@@ -214,7 +227,11 @@ fn whole_url(at: &Span, template: &Template, filler: &mut Filler<'_>) -> Option<
         Err(_) if text.guessed => Base::placeholder()?.url,
         Err(error) => {
             let problem = format!("the URL cannot be read: {error}");
-            return filler.complain(at, problem, "write a whole one, such as `https://example.org/health`");
+            return filler.complain(
+                at,
+                problem,
+                "write a whole one, such as `https://example.org/health`",
+            );
         }
     };
     let problem = if !matches!(url.scheme(), "http" | "https") {
@@ -234,7 +251,8 @@ fn whole_url(at: &Span, template: &Template, filler: &mut Filler<'_>) -> Option<
 }
 
 /// What is said where a captured value would say where a request goes, and its headers with it.
-const LIVE_ORIGIN: &str = "a value that is known only while running cannot say where a request goes";
+const LIVE_ORIGIN: &str =
+    "a value that is known only while running cannot say where a request goes";
 
 /// Whether scheme and host, and where its path begins, stand in a text.
 fn names_its_origin(text: &str) -> bool {
@@ -271,11 +289,18 @@ impl Headers {
     }
 
     fn shown(&self) -> Vec<String> {
-        self.0.iter().filter(|header| !header.is_left_out).map(|header| header.line.clone()).collect()
+        self.0
+            .iter()
+            .filter(|header| !header.is_left_out)
+            .map(|header| header.line.clone())
+            .collect()
     }
 
     fn live(&self) -> Vec<(HeaderName, LiveText)> {
-        self.0.iter().filter_map(|header| Some((header.name.clone(), header.live.clone()?))).collect()
+        self.0
+            .iter()
+            .filter_map(|header| Some((header.name.clone(), header.live.clone()?)))
+            .collect()
     }
 
     fn into_map(self) -> HeaderMap {
@@ -322,20 +347,25 @@ fn of_text(
     };
     let credential = CREDENTIALS.contains(name);
     value.set_sensitive(text.secret || credential);
-    let shown =
-        if credential && !names_its_secret_alone(&text.shown) { "•••".to_owned() } else { text.shown };
+    let shown = if credential && !names_its_secret_alone(&text.shown) {
+        "•••".to_owned()
+    } else {
+        text.shown
+    };
     Some((value, shown))
 }
 
 /// The scenario's budgets and the request's own, each once. Only the first request of an arrival opens a connection,
 /// so that the scenario's budgets on opening one judge that request alone.
 fn budgets(scenario: &Scenario, at: usize, request: &Request) -> Vec<Budget> {
-    let opens =
-        |budget: &Budget| budget.ceiling().is_some_and(|(dimension, _)| dimension.needs_fresh_connection());
+    let opens = |budget: &Budget| {
+        budget.ceiling().is_some_and(|(dimension, _)| dimension.needs_fresh_connection())
+    };
     let given = |field: &Field<Vec<Field<Budget>>>| {
         field.given().into_iter().flatten().filter_map(Field::given).copied().collect::<Vec<_>>()
     };
-    let shared = given(&scenario.file.budgets).into_iter().filter(|budget| at == 0 || !opens(budget));
+    let shared =
+        given(&scenario.file.budgets).into_iter().filter(|budget| at == 0 || !opens(budget));
     let mut budgets: Vec<Budget> = Vec::new();
     for budget in shared.chain(given(&request.budgets)) {
         if !budgets.contains(&budget) {
@@ -362,7 +392,8 @@ fn reachable(scenario: &Scenario, request: &Request, base: &Base, filler: &mut F
     if base.guessed || request.redirects() > 0 || !request.path.is_written() {
         return;
     }
-    let is_first = scenario.file.requests().next().is_some_and(|first| std::ptr::eq(first, request));
+    let is_first =
+        scenario.file.requests().next().is_some_and(|first| std::ptr::eq(first, request));
     let shared = is_first.then_some(&scenario.file.budgets);
     for field in shared.into_iter().chain([&request.budgets]) {
         for (place, budget) in field.given().into_iter().flatten().filter_map(Field::placed) {

@@ -67,7 +67,8 @@ impl Plan {
         for plan in &mut plans {
             plan.secrets = secrets.clone();
         }
-        let every = overrides.every.or_else(|| scenarios.iter().find_map(|scenario| scenario.load.every));
+        let every =
+            overrides.every.or_else(|| scenarios.iter().find_map(|scenario| scenario.load.every));
         let plan = Self { secrets, every, part: overrides.part, ..Self::of(plans) };
         Ok((plan, warnings))
     }
@@ -103,7 +104,11 @@ fn unique_name(before: &[Scenario], scenario: &Scenario, filler: &mut Filler<'_>
     }
 }
 
-fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'_>) -> Option<ScenarioPlan> {
+fn resolve_one(
+    scenario: &Scenario,
+    overrides: &Overrides,
+    filler: &mut Filler<'_>,
+) -> Option<ScenarioPlan> {
     let unwritten = Target::default();
     let written = scenario.file.target.given().unwrap_or(&unwritten);
     let load = load::resolve(scenario, overrides, filler);
@@ -115,7 +120,8 @@ fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'
         None => Base::placeholder(),
     };
     // Where the base URL is wrong, the requests are looked at all the same.
-    let (base_url, is_wrong) = base.map_or_else(|| (Base::placeholder(), true), |base| (Some(base), false));
+    let (base_url, is_wrong) =
+        base.map_or_else(|| (Base::placeholder(), true), |base| (Some(base), false));
     let mut base = base_url?;
     let target = target::resolve(scenario, &mut base, overrides, filler);
     let requests = request::resolve(scenario, &base, filler);
@@ -155,7 +161,11 @@ fn resolve_one(scenario: &Scenario, overrides: &Overrides, filler: &mut Filler<'
 }
 
 /// Where the steps of a scenario without a base URL go, in words, and the first URL among them.
-fn where_steps_go(shown: &[PlannedRequest], requests: &[RequestPlan], otherwise: Url) -> (String, Url) {
+fn where_steps_go(
+    shown: &[PlannedRequest],
+    requests: &[RequestPlan],
+    otherwise: Url,
+) -> (String, Url) {
     let mut places: Vec<String> = Vec::new();
     for request in requests {
         let place = match &request.ask {

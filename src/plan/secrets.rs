@@ -52,7 +52,9 @@ impl Secrets {
 
     /// The text with what [`Self::blot`] would blot out replaced by a text that holds no secret.
     pub fn replace<'a>(&self, text: &'a str, by: &str) -> Cow<'a, str> {
-        self.0.iter().fold(Cow::Borrowed(text), |text, secret| replace_one(text, secret.expose_secret(), by))
+        self.0
+            .iter()
+            .fold(Cow::Borrowed(text), |text, secret| replace_one(text, secret.expose_secret(), by))
     }
 }
 
@@ -72,7 +74,10 @@ pub(super) fn tokens_in(secret: &str) -> Vec<String> {
     let parts = url.path_segments().into_iter().flatten().map(str::to_owned).chain(values);
     let is_token = |part: &String| match part.chars().count() {
         0..=7 => false,
-        8..=23 => part.bytes().any(|b| b.is_ascii_digit()) && part.bytes().any(|b| b.is_ascii_alphabetic()),
+        8..=23 => {
+            part.bytes().any(|b| b.is_ascii_digit())
+                && part.bytes().any(|b| b.is_ascii_alphabetic())
+        }
         _ => true,
     };
     parts.filter(is_token).collect()
@@ -131,9 +136,11 @@ impl Plain {
             };
             plain.push(at, byte);
             // The rest of a longer character belongs to the place where it starts.
-            text.as_bytes()[at + 1..at + width].iter().filter(|byte| !byte.is_ascii()).for_each(|&byte| {
-                plain.push(at, byte);
-            });
+            text.as_bytes()[at + 1..at + width].iter().filter(|byte| !byte.is_ascii()).for_each(
+                |&byte| {
+                    plain.push(at, byte);
+                },
+            );
             at += width;
         }
         plain.starts.push(text.len());
@@ -146,16 +153,19 @@ impl Plain {
     }
 
     fn touches_word(&self, at: usize, end: usize) -> bool {
-        let word =
-            |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
-        word(at.checked_sub(1).and_then(|before| self.bytes.get(before))) || word(self.bytes.get(end))
+        let word = |byte: Option<&u8>| {
+            byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
+        };
+        word(at.checked_sub(1).and_then(|before| self.bytes.get(before)))
+            || word(self.bytes.get(end))
     }
 }
 
 /// The byte that a percent sign and two hexadecimal digits stand for.
 fn escaped(bytes: &[u8]) -> Option<u8> {
     let [b'%', high, low, ..] = bytes else { return None };
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit =
+        |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(digit(high)? * 16 + digit(low)?)
 }
 
@@ -221,7 +231,10 @@ mod tests {
 
     #[test]
     fn a_secret_within_another_leaves_nothing_of_it() {
-        assert_eq!(secrets(&["token", "my-token-42"]).blot("sent my-token-42, token"), "sent •••, •••");
+        assert_eq!(
+            secrets(&["token", "my-token-42"]).blot("sent my-token-42, token"),
+            "sent •••, •••"
+        );
     }
 
     #[test]

@@ -12,24 +12,36 @@ use crate::scenario::{Field, Scenario, Template};
 const SHOWN: usize = 120;
 
 /// The statement of a step; nothing where something is wrong.
-pub(super) fn resolve(scenario: &Scenario, request: &Request, filler: &mut Filler<'_>) -> Option<Asking> {
+pub(super) fn resolve(
+    scenario: &Scenario,
+    request: &Request,
+    filler: &mut Filler<'_>,
+) -> Option<Asking> {
     let (name, field) = scenario.file.database_of(request)?;
     let address = address(field, filler);
     let values: Vec<_> =
         request.values.given().into_iter().flatten().map(|field| value(field, filler)).collect();
-    let (address, values): (_, Vec<LiveText>) = (address?, values.into_iter().collect::<Option<_>>()?);
+    let (address, values): (_, Vec<LiveText>) =
+        (address?, values.into_iter().collect::<Option<_>>()?);
     let (place, text) = request.sql.placed()?;
     let writes = request.writes.given() == Some(&true);
     let read = if writes { Statement::writing } else { Statement::reading };
     let statement = match read(text.as_str()) {
         Ok(statement) => statement,
-        Err(StatementError { problem, remedy }) => return filler.complain(&place.value, problem, remedy),
+        Err(StatementError { problem, remedy }) => {
+            return filler.complain(&place.value, problem, remedy);
+        }
     };
     if statement.parameters() != values.len() {
         let at = request.values.place().map_or(&place.value, |values| &values.value);
         let (wanted, given) = (statement.parameters(), values.len());
-        let problem = format!("the statement takes {}, and {given} stand in `values`", values_of(wanted));
-        return filler.complain(at, problem, "write one for each of `$1`, `$2` …, and none beside them");
+        let problem =
+            format!("the statement takes {}, and {given} stand in `values`", values_of(wanted));
+        return filler.complain(
+            at,
+            problem,
+            "write one for each of `$1`, `$2` …, and none beside them",
+        );
     }
     Some(Asking {
         line: format!("SQL {name}: {}", shown(text.as_str())),

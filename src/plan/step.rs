@@ -29,7 +29,8 @@ pub(super) fn end(request: &Request, filler: &mut Filler<'_>) -> Option<String> 
 
 /// What it may come to without holding up a pass.
 pub(super) fn accepts(request: &Request) -> Vec<Failure> {
-    let accepted = |field: &Field<When>, failure| (field.given() == Some(&When::Accept)).then_some(failure);
+    let accepted =
+        |field: &Field<When>, failure| (field.given() == Some(&When::Accept)).then_some(failure);
     let absent = accepted(&request.when_absent, Failure::Absent);
     let not_configured = accepted(&request.when_unconfigured, Failure::NotConfigured);
     absent.into_iter().chain(not_configured).collect()

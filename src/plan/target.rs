@@ -51,7 +51,10 @@ pub(super) fn caveats(target: &TargetPlan) -> Vec<String> {
         .then(|| "TLS certificates are not verified (`insecure`)".to_owned());
     let given = target.resolve.iter().map(|Resolve { host, port, addresses }| {
         let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-        format!("{host}:{port} is not looked up, but taken to be at {} (`resolve`)", addresses.join(", "))
+        format!(
+            "{host}:{port} is not looked up, but taken to be at {} (`resolve`)",
+            addresses.join(", ")
+        )
     });
     insecure.into_iter().chain(given).collect()
 }
@@ -123,7 +126,13 @@ fn allowed_hosts(target: &Target, overrides: &Overrides) -> Vec<String> {
 }
 
 /// Complains where the addresses that are known are none of those that may be used.
-fn reachable(target: &Target, base: &Url, family: Family, given: &[Resolve], filler: &mut Filler<'_>) {
+fn reachable(
+    target: &Target,
+    base: &Url,
+    family: Family,
+    given: &[Resolve],
+    filler: &mut Filler<'_>,
+) {
     let fits = |is_v4: bool| match family {
         Family::Any => true,
         Family::V4 => is_v4,
@@ -140,9 +149,14 @@ fn reachable(target: &Target, base: &Url, family: Family, given: &[Resolve], fil
     };
     if !reachable {
         let version = if family == Family::V4 { 4 } else { 6 };
-        let at: Span = target.ip.place().map_or_else(|| span_of(&target.base_url), |ip| ip.value.clone());
+        let at: Span =
+            target.ip.place().map_or_else(|| span_of(&target.base_url), |ip| ip.value.clone());
         let problem = format!("only IPv{version} may be used, but {what}");
-        filler.complain::<()>(&at, problem, "allow the other version of IP, or name another address");
+        filler.complain::<()>(
+            &at,
+            problem,
+            "allow the other version of IP, or name another address",
+        );
     }
 }
 
@@ -154,7 +168,8 @@ fn looked_up(target: &Target, base: &Url, allowed_hosts: &[String], filler: &mut
             let home = base.host_str().unwrap_or_default();
             let port = base.port_or_known_default().unwrap_or_default();
             let problem = format!("`{}:{}` is never asked for", given.host, given.port);
-            let remedy = format!("the target is `{home}:{port}`, and `allow_hosts` names no such host");
+            let remedy =
+                format!("the target is `{home}:{port}`, and `allow_hosts` names no such host");
             filler.doubt(&place.value, problem, remedy);
         }
     }
@@ -175,7 +190,11 @@ fn pem_file(
         return Ok(Some(path));
     }
     let problem = format!("there is no file {}", path.display());
-    filler.complain::<()>(&place.value, problem, "name a PEM file, seen from the scenario's folder");
+    filler.complain::<()>(
+        &place.value,
+        problem,
+        "name a PEM file, seen from the scenario's folder",
+    );
     Err(Wrong)
 }
 
@@ -209,7 +228,11 @@ pub(super) fn base_url(target: &Target, filler: &mut Filler<'_>) -> Option<Base>
     let mistake = |url: &Url| base_url_mistake(url);
     match Url::parse(&text.value) {
         Ok(url) if mistake(&url).is_none() => {
-            let shown = if text.guessed { text.shown } else { url.as_str().trim_end_matches('/').to_owned() };
+            let shown = if text.guessed {
+                text.shown
+            } else {
+                url.as_str().trim_end_matches('/').to_owned()
+            };
             Some(Base { url, shown, guessed: text.guessed, given: false })
         }
         _ if text.guessed => Base::placeholder().map(|base| Base { shown: text.shown, ..base }),
@@ -234,17 +257,25 @@ pub(super) fn base_url(target: &Target, filler: &mut Filler<'_>) -> Option<Base>
 fn base_url_mistake(url: &Url) -> Option<(&'static str, &'static str)> {
     let plain = "write scheme, host and perhaps port and path: `https://example.org`";
     if !matches!(url.scheme(), "http" | "https") {
-        return Some(("the base URL is neither http nor https", "begin it with `http://` or `https://`"));
+        return Some((
+            "the base URL is neither http nor https",
+            "begin it with `http://` or `https://`",
+        ));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Some(("the base URL holds a user name or password", "send credentials in `[headers]`"));
+        return Some((
+            "the base URL holds a user name or password",
+            "send credentials in `[headers]`",
+        ));
     }
     (url.query().is_some() || url.fragment().is_some())
         .then_some(("the base URL holds a query or fragment", plain))
 }
 
 fn timeouts(target: &Target) -> Timeouts {
-    let of = |dimension| target.timeout_of(dimension).map_or(target.whole_timeout(), |(_, timeout)| timeout);
+    let of = |dimension| {
+        target.timeout_of(dimension).map_or(target.whole_timeout(), |(_, timeout)| timeout)
+    };
     Timeouts {
         dns: of(Dimension::Dns),
         connect: of(Dimension::Connect),

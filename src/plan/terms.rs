@@ -41,8 +41,8 @@ fn retry(retry: &Retry) -> String {
 }
 
 fn poll(poll: &Poll) -> String {
-    let [every, within] =
-        [&poll.every, &poll.within].map(|field| written(field.given().copied().unwrap_or_default()));
+    let [every, within] = [&poll.every, &poll.within]
+        .map(|field| written(field.given().copied().unwrap_or_default()));
     format!("poll = {{ every = {every}, within = {within} }}")
 }
 
@@ -101,7 +101,9 @@ sensitive = false
         let environment = Environment::new([("PASSWORD".to_owned(), "hunter2-hunter2".to_owned())]);
         let (plan, _) = Plan::resolve(&[scenario], &environment, &Overrides::default()).unwrap();
         let requests = &plan.scenarios[0].shown.requests;
-        let terms = |name: &str| requests.iter().find(|request| request.name == name).unwrap().terms.clone();
+        let terms = |name: &str| {
+            requests.iter().find(|request| request.name == name).unwrap().terms.clone()
+        };
         assert_eq!(
             terms("sign in"),
             [

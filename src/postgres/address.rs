@@ -202,7 +202,9 @@ impl Settings {
     fn of(url: &Url) -> Result<Self, AddressError> {
         let mut settings = Self {
             mode: None,
-            ca: std::env::var_os("PGSSLROOTCERT").filter(|file| !file.is_empty()).map(PathBuf::from),
+            ca: std::env::var_os("PGSSLROOTCERT")
+                .filter(|file| !file.is_empty())
+                .map(PathBuf::from),
             certificate: None,
             key: None,
             socket: None,
@@ -244,7 +246,8 @@ impl Settings {
             Some(PgSslMode::Require) => Ok(Tls::Unverified),
             Some(PgSslMode::Disable) => Ok(Tls::Plaintext),
             Some(PgSslMode::Prefer | PgSslMode::Allow) => Err(AddressError {
-                problem: "`sslmode=prefer` and `allow` may send the password in plain text".to_owned(),
+                problem: "`sslmode=prefer` and `allow` may send the password in plain text"
+                    .to_owned(),
                 remedy: "leave sslmode out for `verify-full`, or write `require` or `disable`",
             }),
         }
@@ -316,7 +319,8 @@ fn is_for_others(key: &str) -> bool {
 
 fn unknown(key: &str) -> AddressError {
     // A password with a question mark in it may have come to stand here.
-    let known = key.len() <= 32 && key.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    let known =
+        key.len() <= 32 && key.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     let key = if known { format!(" `{key}`") } else { String::new() };
     AddressError {
         problem: format!("the database's URL has an unknown setting{key}"),
@@ -365,7 +369,9 @@ fn decoded(text: &str) -> Result<String, AddressError> {
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
     let name = host.to_ascii_lowercase();
-    address.is_ok_and(|address| address.is_loopback()) || name == "localhost" || host.starts_with('/')
+    address.is_ok_and(|address| address.is_loopback())
+        || name == "localhost"
+        || host.starts_with('/')
 }
 
 #[cfg(test)]

@@ -93,7 +93,8 @@ impl Gathering {
         if self.rows > MOST_ROWS {
             return Some(format!("more than {MOST_ROWS} rows"));
         }
-        (self.left_out || self.bytes > MOST_BYTES).then(|| format!("more than {} MiB", MOST_BYTES >> 20))
+        (self.left_out || self.bytes > MOST_BYTES)
+            .then(|| format!("more than {} MiB", MOST_BYTES >> 20))
     }
 }
 
@@ -102,7 +103,9 @@ mod tests {
     use super::*;
 
     /// What comes of rows, and whether more of them would be taken.
-    fn gathered<'a>(rows: impl IntoIterator<Item = Option<&'a str>>) -> (Result<Documents, String>, bool) {
+    fn gathered<'a>(
+        rows: impl IntoIterator<Item = Option<&'a str>>,
+    ) -> (Result<Documents, String>, bool) {
         let (mut gathering, mut goes_on) = (Gathering::default(), true);
         for row in rows {
             goes_on = gathering.take(row);
@@ -115,11 +118,15 @@ mod tests {
         let documents = gathered([Some("{}"), Some("{\"n\": 1e999}")]).0.unwrap();
         assert_eq!(documents.bytes(), 14);
         let error = documents.parse().unwrap_err().said;
-        assert!(error.starts_with("row 2: number out of range") && error.ends_with("to text"), "{error}");
+        assert!(
+            error.starts_with("row 2: number out of range") && error.ends_with("to text"),
+            "{error}"
+        );
     }
 
     #[test]
-    fn rows_and_bytes_are_bounded_and_a_server_that_sends_more_than_it_was_asked_for_is_not_heard_on() {
+    fn rows_and_bytes_are_bounded_and_a_server_that_sends_more_than_it_was_asked_for_is_not_heard_on()
+     {
         let rows = |count| std::iter::repeat_n(Some("{}"), count);
         let (documents, _) = gathered(rows(MOST_ROWS));
         assert_eq!(documents.unwrap().parse().map(|rows| rows.len()), Ok(MOST_ROWS));

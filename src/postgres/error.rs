@@ -125,7 +125,9 @@ impl Trouble {
                 "see whether the server is up, and behind a pooler the database; `connect_timeout=30` in the URL waits longer \
                  for a connection"
             }
-            Self::TooSlow => "try again when it has less to do; another `tollgate sync` may be under way",
+            Self::TooSlow => {
+                "try again when it has less to do; another `tollgate sync` may be under way"
+            }
             Self::Lost => "try again when the server is up",
             Self::Password => {
                 "check user name and password in the URL; special characters are percent-encoded"
@@ -135,7 +137,9 @@ impl Trouble {
                  `pg_hba.conf` or by `grant connect on database … to …`"
             }
             Self::Tenant => "the user of Supabase's pooler is written `postgres.<project>`",
-            Self::NoDatabase => "check the name after the last `/` of the URL; Supabase's is `postgres`",
+            Self::NoDatabase => {
+                "check the name after the last `/` of the URL; Supabase's is `postgres`"
+            }
             Self::Tls => {
                 "give the server's authority with `sslrootcert=FILE` in the URL (Supabase: Database settings, SSL), and the \
                  host name that its certificate is for"
@@ -208,7 +212,9 @@ impl Trouble {
             "57P01" | "57P02" | "57P03" | "57P05" => Self::Lost,
             // PgBouncer's and Supavisor's own words; both have few states.
             _ if message.contains("Tenant or user not found") => Self::Tenant,
-            _ if message.contains("no such user") || message.contains("auth failed") => Self::Password,
+            _ if message.contains("no such user") || message.contains("auth failed") => {
+                Self::Password
+            }
             _ if message.contains("no more connections") || message.contains("max client conn") => {
                 Self::TooMany
             }
@@ -253,7 +259,8 @@ impl PgError {
 
     /// What sqlx tells of a database, with something hidden of what was said.
     pub(super) fn hiding(at: &str, error: &Error, hide: impl FnOnce(&str) -> String) -> Self {
-        let state = error.as_database_error().and_then(|database| database.code().map(Cow::into_owned));
+        let state =
+            error.as_database_error().and_then(|database| database.code().map(Cow::into_owned));
         let trouble = match error {
             Error::Database(database) => {
                 Trouble::of_state(state.as_deref().unwrap_or_default(), database.message())
@@ -270,7 +277,11 @@ impl PgError {
 
     /// A file that TLS needs could not be read.
     pub(super) fn unread(at: &str, error: &io::Error, said: String) -> Self {
-        Self::without_state(if is_ours(error) { Trouble::OwnLimits } else { Trouble::Tls }, at, said)
+        Self::without_state(
+            if is_ours(error) { Trouble::OwnLimits } else { Trouble::Tls },
+            at,
+            said,
+        )
     }
 
     /// It did not answer in time.
@@ -336,7 +347,10 @@ fn said(error: &Error) -> String {
 }
 
 fn on_one_line(said: &str) -> String {
-    said.chars().map(|character| if character.is_control() { ' ' } else { character }).take(300).collect()
+    said.chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .take(300)
+        .collect()
 }
 
 #[cfg(test)]
@@ -370,7 +384,8 @@ mod tests {
     }
 
     #[test]
-    fn what_this_machine_lacks_and_a_port_that_nobody_listens_at_are_told_from_a_database_out_of_reach() {
+    fn what_this_machine_lacks_and_a_port_that_nobody_listens_at_are_told_from_a_database_out_of_reach()
+     {
         use rustix::io::Errno;
         for (errno, trouble) in [
             (Errno::MFILE, Trouble::OwnLimits),
@@ -386,8 +401,12 @@ mod tests {
             let error = PgError::of_opening("u@h:5432/x", &Error::Io(errno.into()));
             assert_eq!(error.trouble, trouble, "{error}");
         }
-        let unread = |errno: Errno| PgError::unread("u@h:5432/x", &errno.into(), String::new()).trouble;
-        assert_eq!((unread(Errno::MFILE), unread(Errno::NOENT)), (Trouble::OwnLimits, Trouble::Tls));
+        let unread =
+            |errno: Errno| PgError::unread("u@h:5432/x", &errno.into(), String::new()).trouble;
+        assert_eq!(
+            (unread(Errno::MFILE), unread(Errno::NOENT)),
+            (Trouble::OwnLimits, Trouble::Tls)
+        );
     }
 
     #[test]

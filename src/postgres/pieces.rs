@@ -39,7 +39,9 @@ pub(super) fn pieces(mut text: &str) -> Result<Vec<Piece<'_>>, &'static str> {
 fn piece(text: &str, first: char) -> Result<(Kind, usize), &'static str> {
     match first {
         _ if first.is_whitespace() => Ok((Kind::Blank, first.len_utf8())),
-        '-' if text.starts_with("--") => Ok((Kind::Blank, text.find(['\n', '\r']).unwrap_or(text.len()))),
+        '-' if text.starts_with("--") => {
+            Ok((Kind::Blank, text.find(['\n', '\r']).unwrap_or(text.len())))
+        }
         '/' if text.starts_with("/*") => comment(text).map(|length| (Kind::Blank, length)),
         ';' => Ok((Kind::End, 1)),
         'e' | 'E' if text[1..].starts_with('\'') => {
@@ -134,9 +136,14 @@ mod tests {
         ] {
             assert_eq!(ends(text), 0, "{text}");
         }
-        for text in
-            ["select 1;", r"select '\';", "select 1 -- x\n;", "select $1;", "select a$b$c;", "/* /* */ */;"]
-        {
+        for text in [
+            "select 1;",
+            r"select '\';",
+            "select 1 -- x\n;",
+            "select $1;",
+            "select a$b$c;",
+            "/* /* */ */;",
+        ] {
             assert_eq!(ends(text), 1, "{text}");
         }
     }

@@ -22,7 +22,9 @@ impl PgError {
         let hide = |said: &str| without(said, values);
         let told = Self::hiding(at, error, hide);
         match error.as_database_error() {
-            Some(database) => Self { trouble: trouble(database, statement, values, told.trouble), ..told },
+            Some(database) => {
+                Self { trouble: trouble(database, statement, values, told.trouble), ..told }
+            }
             None => told,
         }
     }
@@ -39,15 +41,19 @@ fn trouble(
     general: Trouble,
 ) -> Trouble {
     let code = database.code().unwrap_or_default();
-    let routine =
-        database.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine).unwrap_or_default();
+    let routine = database
+        .try_downcast_ref::<PgDatabaseError>()
+        .and_then(PgDatabaseError::routine)
+        .unwrap_or_default();
     // The names of types are the same in every language.
     let is_about_text = !values.is_empty() && database.message().contains("text");
     match &*code {
         "42883" | "42804" if is_about_text => Trouble::NotText,
         // A table that is not in the statement's own `from`. A function that is missing may be there for other types, which is
         // the statement's mistake: to ask whether it is there, there is `to_regproc`.
-        "42P01" if ["errorMissingRTE", "errorMissingColumn"].contains(&routine) => Trouble::Statement,
+        "42P01" if ["errorMissingRTE", "errorMissingColumn"].contains(&routine) => {
+            Trouble::Statement
+        }
         "42P01" | "3F000" => Trouble::Absent,
         "42501" => Trouble::Denied,
         "57014" | "55P03" => Trouble::GivenUp,
@@ -55,7 +61,10 @@ fn trouble(
         "0A000" if routine == "addRangeTableEntryForCTE" => Trouble::NoReturning,
         // Poolers give this state to much; the server alone to values that do not fit the statement.
         "08P01" if routine == "exec_bind_message" => Trouble::Statement,
-        code if ["0A", "21", "22", "23", "42", "54", "P0"].iter().any(|class| code.starts_with(class)) => {
+        code if ["0A", "21", "22", "23", "42", "54", "P0"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
             Trouble::Statement
         }
         _ => general,
@@ -75,8 +84,8 @@ fn hide(said: &str, value: &str) -> String {
     let (mut hidden, mut copied) = (String::new(), 0);
     for (at, _) in said.match_indices(value) {
         let end = at + value.len();
-        let touched =
-            said[..at].ends_with(char::is_alphanumeric) || said[end..].starts_with(char::is_alphanumeric);
+        let touched = said[..at].ends_with(char::is_alphanumeric)
+            || said[end..].starts_with(char::is_alphanumeric);
         if !(is_short && touched) {
             hidden.push_str(&said[copied..at]);
             hidden.push_str(HIDDEN);
@@ -92,8 +101,9 @@ mod tests {
 
     #[test]
     fn no_value_stands_in_what_was_said() {
-        let values =
-            |values: &[&str]| values.iter().map(|value| Some((*value).to_owned())).collect::<Vec<_>>();
+        let values = |values: &[&str]| {
+            values.iter().map(|value| Some((*value).to_owned())).collect::<Vec<_>>()
+        };
         for (said, bound, shown) in [
             ("invalid input: \"Zebra\"", &["Zebra"][..], "invalid input: \"•••\""),
             ("invalid input: \"Zebra7\"", &["Zebra", "Zebra7"], "invalid input: \"•••\""),

@@ -66,7 +66,9 @@ impl Session {
         match tokio::time::timeout(limit, opening).await {
             Ok(Ok(connection)) => Ok(Self { connection, at, given_up: false }),
             Ok(Err(error)) => Err(PgError::of_opening(&at, &error)),
-            Err(_) => Err(PgError::timed_out(&at, format!("no connection within {} s", limit.as_secs()))),
+            Err(_) => {
+                Err(PgError::timed_out(&at, format!("no connection within {} s", limit.as_secs())))
+            }
         }
     }
 
@@ -77,7 +79,11 @@ impl Session {
 
     /// Begins a transaction, each statement of which may take as long as given, in whole milliseconds and at least one: the
     /// server ends it then, and the session can be used on. An answer is waited for five seconds longer than that.
-    pub async fn begin_within(&mut self, mode: Mode, timeout: Duration) -> Result<Transaction<'_>, PgError> {
+    pub async fn begin_within(
+        &mut self,
+        mode: Mode,
+        timeout: Duration,
+    ) -> Result<Transaction<'_>, PgError> {
         if self.given_up {
             return Err(PgError::given_up(&self.at));
         }
@@ -124,7 +130,8 @@ impl Transaction<'_> {
         sql: &'static str,
         bind: impl FnOnce(Bound<'q>) -> Bound<'q>,
     ) -> Result<u64, PgError> {
-        let done = answered(self.at, self.answer, unnamed(sql, bind).execute(&mut *self.inner)).await?;
+        let done =
+            answered(self.at, self.answer, unnamed(sql, bind).execute(&mut *self.inner)).await?;
         Ok(done.rows_affected())
     }
 
@@ -148,8 +155,9 @@ impl Transaction<'_> {
         values: &[Option<String>],
     ) -> Result<Documents, PgError> {
         let sql = AssertSqlSafe(statement.sql());
-        let query =
-            unnamed(sql, |query| values.iter().fold(query, |query, value| query.bind(value.as_deref())));
+        let query = unnamed(sql, |query| {
+            values.iter().fold(query, |query, value| query.bind(value.as_deref()))
+        });
         let mut gathering = Gathering::default();
         let coming = gather(query.fetch(&mut *self.inner), &mut gathering);
         // So it stays where the caller waits no longer.
@@ -170,7 +178,9 @@ impl Transaction<'_> {
         reason = "within a transaction, and the simple protocol names no statement"
     )]
     pub async fn script(&mut self, sql: impl SqlSafeStr) -> Result<(), PgError> {
-        answered(self.at, self.answer, sqlx::raw_sql(sql).execute(&mut *self.inner)).await.map(|_| ())
+        answered(self.at, self.answer, sqlx::raw_sql(sql).execute(&mut *self.inner))
+            .await
+            .map(|_| ())
     }
 
     /// Makes it last. Where this fails, the server may have heard it or not.

@@ -69,15 +69,24 @@ impl Statement {
         Arc::clone(&self.sql)
     }
 
-    fn of(text: &str, writes: bool, words: &[&str], remedy: &'static str) -> Result<Self, StatementError> {
+    fn of(
+        text: &str,
+        writes: bool,
+        words: &[&str],
+        remedy: &'static str,
+    ) -> Result<Self, StatementError> {
         let text = alone(text)?;
         let (first, word) = (begin(text), begin_of(text));
         if first != "(" && !words.contains(&word.as_str()) {
-            let problem =
-                format!("a statement that begins with `{first}` returns no rows that can be looked at");
+            let problem = format!(
+                "a statement that begins with `{first}` returns no rows that can be looked at"
+            );
             let may_write = WRITING.contains(&word.as_str());
-            let problem =
-                if may_write { format!("a statement that begins with `{first}` writes") } else { problem };
+            let problem = if may_write {
+                format!("a statement that begins with `{first}` writes")
+            } else {
+                problem
+            };
             let remedy = if may_write { SAY_THAT_IT_WRITES } else { remedy };
             return Err(StatementError { problem, remedy });
         }
@@ -88,8 +97,10 @@ impl Statement {
         let sql = if writes {
             let (list, ending) = parted(text);
             if CHANGING.contains(&begin_of(ending).as_str()) && !returns(ending) {
-                let problem =
-                    format!("`{}` without `returning` says nothing of what it wrote", begin(ending));
+                let problem = format!(
+                    "`{}` without `returning` says nothing of what it wrote",
+                    begin(ending)
+                );
                 return Err(StatementError { problem, remedy: "end it with `returning *`" });
             }
             documents::wrapped_writing(list, ending)
@@ -105,7 +116,8 @@ const SAY_THAT_IT_WRITES: &str = "say `writes = true`, and end the statement wit
 /// The largest number of a `$n` outside of texts and comments.
 fn parameters(text: &str) -> usize {
     let pieces = pieces(text).unwrap_or_default();
-    let of = |pair: &[Piece<'_>]| (pair[0].text == "$").then(|| pair[1].text.parse().ok()).flatten();
+    let of =
+        |pair: &[Piece<'_>]| (pair[0].text == "$").then(|| pair[1].text.parse().ok()).flatten();
     pieces.windows(2).filter_map(of).max().unwrap_or(0)
 }
 
@@ -137,8 +149,9 @@ fn alone(text: &str) -> Result<&str, StatementError> {
 
 /// What a statement begins with: a word, or a sign.
 fn begin(text: &str) -> &str {
-    let first =
-        pieces(text).ok().and_then(|pieces| pieces.into_iter().find(|piece| piece.kind != Kind::Blank));
+    let first = pieces(text)
+        .ok()
+        .and_then(|pieces| pieces.into_iter().find(|piece| piece.kind != Kind::Blank));
     first.map_or("", |piece| piece.text)
 }
 
@@ -154,7 +167,8 @@ fn parted(text: &str) -> (&str, &str) {
     if begin_of(text) != "with" {
         return ("", text);
     }
-    let words: Vec<_> = outermost(text).into_iter().filter(|(_, piece)| piece.kind != Kind::Blank).collect();
+    let words: Vec<_> =
+        outermost(text).into_iter().filter(|(_, piece)| piece.kind != Kind::Blank).collect();
     let ends_the_list = |pair: &&[(usize, Piece<'_>)]| {
         pair[0].1.text == ")" && LAST.contains(&pair[1].1.text.to_ascii_lowercase().as_str())
     };
@@ -182,8 +196,10 @@ fn outermost(text: &str) -> Vec<(usize, Piece<'_>)> {
 
 /// Whether a member of the list of a `with` changes rows: what is in its parentheses after `as` begins so.
 fn changes_in_a_list(text: &str) -> bool {
-    let words =
-        pieces(parted(text).0).unwrap_or_default().into_iter().filter(|piece| piece.kind != Kind::Blank);
+    let words = pieces(parted(text).0)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|piece| piece.kind != Kind::Blank);
     let words: Vec<String> = words.map(|piece| piece.text.to_ascii_lowercase()).collect();
     words.windows(3).any(|three| {
         let opens = ["as", "materialized"].contains(&three[0].as_str()) && three[1] == "(";
@@ -263,7 +279,10 @@ mod tests {
             ("explain select 1", "begins with `explain`"),
             ("create table t ()", "begins with `create`"),
             ("delete from t returning 1", "begins with `delete`"),
-            ("with x as (Delete from t returning 1) table x", "of the `with` writes: say `writes = true`"),
+            (
+                "with x as (Delete from t returning 1) table x",
+                "of the `with` writes: say `writes = true`",
+            ),
         ] {
             let error = Statement::reading(text).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");

@@ -41,7 +41,8 @@ impl Adder {
             sum.add(&unpacked);
             return Ok(());
         }
-        let counted = self.buckets.iter().try_fold(0_u64, |sum, (_, count)| sum.checked_add(*count));
+        let counted =
+            self.buckets.iter().try_fold(0_u64, |sum, (_, count)| sum.checked_add(*count));
         is_as_said(counted, packed)?;
         self.buckets.iter().for_each(|&(micros, count)| sum.record_micros(micros, count));
         sum.note_clipped(packed.clipped);
@@ -51,13 +52,15 @@ impl Adder {
     /// Reads the buckets of bytes in our own form: V2, deflated, three digits from one microsecond on. Whether they are;
     /// an error where they are cut off or do not have their checksum.
     fn read(&mut self, bytes: &[u8]) -> Result<bool, HistogramError> {
-        let Some((_, deflated)) = bytes.strip_prefix(&DEFLATED).and_then(<[u8]>::split_first_chunk::<4>)
+        let Some((_, deflated)) =
+            bytes.strip_prefix(&DEFLATED).and_then(<[u8]>::split_first_chunk::<4>)
         else {
             return Ok(false);
         };
         self.encoded.resize(MOST_BYTES, 0);
         self.inflate.reset(true);
-        let inflated = self.inflate.decompress(deflated, &mut self.encoded, FlushDecompress::Finish);
+        let inflated =
+            self.inflate.decompress(deflated, &mut self.encoded, FlushDecompress::Finish);
         let length = usize::try_from(self.inflate.total_out()).unwrap_or(MOST_BYTES);
         match inflated {
             Ok(Status::StreamEnd) => {}
@@ -65,8 +68,8 @@ impl Adder {
             _ => return Err(HistogramError::undeflatable()),
         }
         self.buckets.clear();
-        let read =
-            payload(&self.encoded[..length]).and_then(|payload| read_buckets(payload, &mut self.buckets));
+        let read = payload(&self.encoded[..length])
+            .and_then(|payload| read_buckets(payload, &mut self.buckets));
         Ok(read.is_some())
     }
 }
@@ -191,7 +194,11 @@ mod tests {
             let mut flipped = good.clone();
             flipped.hdr[at] ^= 0x55;
             // The length that stands behind the mark is not needed.
-            assert_eq!(adder.add(&flipped, &mut sum).is_ok(), (4..8).contains(&at), "flipped at {at}");
+            assert_eq!(
+                adder.add(&flipped, &mut sum).is_ok(),
+                (4..8).contains(&at),
+                "flipped at {at}"
+            );
             sum = if (4..8).contains(&at) { Histogram::default() } else { sum };
         }
         assert!(adder.add(&Packed { count: 6, ..good.clone() }, &mut sum).is_err());

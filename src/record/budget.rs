@@ -80,8 +80,10 @@ impl FromStr for Budget {
         let subject = text[..at].trim();
         let (sign, limit) = (&text[at..=at], text[at + 1..].trim());
         if sign == ">" || limit.starts_with('=') {
-            let problem =
-                format!("a budget has no sign `{}`", &text[at..=at + usize::from(limit.starts_with('='))]);
+            let problem = format!(
+                "a budget has no sign `{}`",
+                &text[at..=at + usize::from(limit.starts_with('='))]
+            );
             return Err(UnitError::new(problem, "write `<` for a ceiling or `= 0` for none"));
         }
         known(subject)?;
@@ -113,9 +115,11 @@ fn known(subject: &str) -> Result<(), UnitError> {
         // What begins like a quantile is read as one.
         _ if head.starts_with('p') || KNOWN.contains(&head) => Ok(()),
         _ => {
-            let begins_like = |known: &&str| head.get(..3).is_some_and(|begin| known.starts_with(begin));
+            let begins_like =
+                |known: &&str| head.get(..3).is_some_and(|begin| known.starts_with(begin));
             let near = nearest(head, &KNOWN).or_else(|| KNOWN.into_iter().find(begins_like));
-            let remedy = near.map_or_else(|| SPELLINGS.to_owned(), |near| format!("did you mean `{near}`?"));
+            let remedy =
+                near.map_or_else(|| SPELLINGS.to_owned(), |near| format!("did you mean `{near}`?"));
             Err(UnitError::new(format!("unknown measure `{head}` in budget"), remedy))
         }
     }
@@ -141,7 +145,10 @@ fn timed(subject: &str, limit: &str) -> Result<Budget, UnitError> {
         None => (subject, Dimension::Latency),
         Some((head, rest)) => {
             let name = rest.strip_suffix(')').ok_or_else(|| {
-                UnitError::new(format!("`{subject}` lacks its closing bracket"), "write `p99(first_byte)`")
+                UnitError::new(
+                    format!("`{subject}` lacks its closing bracket"),
+                    "write `p99(first_byte)`",
+                )
             })?;
             (head.trim(), name.trim().parse()?)
         }

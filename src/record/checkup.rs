@@ -51,7 +51,13 @@ pub struct Finding {
 impl Finding {
     /// A thing that is as it should be.
     pub fn ok(group: impl Into<String>, name: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { group: group.into(), name: name.into(), state: State::Ok, what: what.into(), remedy: None }
+        Self {
+            group: group.into(),
+            name: name.into(),
+            state: State::Ok,
+            what: what.into(),
+            remedy: None,
+        }
     }
 
     /// The same, but good enough at best.

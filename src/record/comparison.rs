@@ -186,7 +186,10 @@ pub struct BudgetChange {
 }
 
 #[expect(clippy::ref_option, reason = "serde hands a field over by reference")]
-fn some_micros<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+fn some_micros<S: serde::Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match duration {
         Some(duration) => micros::serialize(duration, serializer),
         None => serializer.serialize_none(),

@@ -43,8 +43,8 @@ impl HistogramError {
 
 impl Default for Histogram {
     fn default() -> Self {
-        let mut counts =
-            hdrhistogram::Histogram::new(Self::DIGITS).unwrap_or_else(|_| unreachable!("3 is 0 to 5"));
+        let mut counts = hdrhistogram::Histogram::new(Self::DIGITS)
+            .unwrap_or_else(|_| unreachable!("3 is 0 to 5"));
         counts.auto(true);
         Self { counts, clipped: 0 }
     }
@@ -116,8 +116,9 @@ impl Histogram {
         let mut seen = 0;
         self.counts.iter_recorded().find_map(|step| {
             seen += step.count_since_last_iteration();
-            (seen >= rank)
-                .then(|| Duration::from_micros(self.counts.highest_equivalent(step.value_iterated_to())))
+            (seen >= rank).then(|| {
+                Duration::from_micros(self.counts.highest_equivalent(step.value_iterated_to()))
+            })
         })
     }
 
@@ -144,9 +145,9 @@ impl Histogram {
 
     /// The recorded values and their counts, in rising order.
     pub fn steps(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
-        self.counts
-            .iter_recorded()
-            .map(|step| (Duration::from_micros(step.value_iterated_to()), step.count_since_last_iteration()))
+        self.counts.iter_recorded().map(|step| {
+            (Duration::from_micros(step.value_iterated_to()), step.count_since_last_iteration())
+        })
     }
 
     /// The counts as the `hdrhistogram` crate knows them, for its log writer.

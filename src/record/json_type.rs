@@ -21,8 +21,15 @@ pub enum JsonType {
 
 impl JsonType {
     /// Every type.
-    pub const ALL: [Self; 7] =
-        [Self::Null, Self::Boolean, Self::Number, Self::Integer, Self::String, Self::Array, Self::Object];
+    pub const ALL: [Self; 7] = [
+        Self::Null,
+        Self::Boolean,
+        Self::Number,
+        Self::Integer,
+        Self::String,
+        Self::Array,
+        Self::Object,
+    ];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {

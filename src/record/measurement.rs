@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ceiling, EvidenceLog, Histogram, Prober, Series, ServerTimings, Sharing, Tally, micros};
+use super::{
+    Ceiling, EvidenceLog, Histogram, Prober, Series, ServerTimings, Sharing, Tally, micros,
+};
 
 /// The part of a run an exchange belongs to. Warm-up is cold and warm-up together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -281,7 +283,8 @@ impl Measurement {
 
     /// Adds a settled interval to the totals of its request; one of an unknown request is left out.
     pub fn add(&mut self, interval: &Interval) {
-        let scenario = self.scenarios.iter_mut().find(|scenario| scenario.name == interval.scenario);
+        let scenario =
+            self.scenarios.iter_mut().find(|scenario| scenario.name == interval.scenario);
         let requests = scenario.map(|scenario| &mut scenario.requests).into_iter().flatten();
         for request in requests.filter(|request| request.name == interval.request) {
             request.stage_mut(interval.stage).add(interval);

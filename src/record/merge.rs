@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Ending, Interval, Measurement, PlannedScenario, RequestMeasurement, RunRecord, ScenarioMeasurement,
-    Sharing, Stage, StageMeasurement,
+    Ending, Interval, Measurement, PlannedScenario, RequestMeasurement, RunRecord,
+    ScenarioMeasurement, Sharing, Stage, StageMeasurement,
 };
 
 impl Measurement {
@@ -115,9 +115,11 @@ impl Ending {
 ///
 /// The file that a plan was read from may have another name on another machine.
 pub fn difference(one: &RunRecord, other: &RunRecord) -> Option<String> {
-    let format = (one.format != other.format)
-        .then(|| format!("the format of their records differs: {} and {}", one.format, other.format));
-    let sharing = || sharings_differ(one.measurement.sharing.as_ref()?, other.measurement.sharing.as_ref()?);
+    let format = (one.format != other.format).then(|| {
+        format!("the format of their records differs: {} and {}", one.format, other.format)
+    });
+    let sharing =
+        || sharings_differ(one.measurement.sharing.as_ref()?, other.measurement.sharing.as_ref()?);
     format.or_else(sharing).or_else(|| plans_differ(&one.plan, &other.plan))
 }
 
@@ -126,7 +128,11 @@ fn sharings_differ(one: &Sharing, other: &Sharing) -> Option<String> {
         return Some(format!("one is of {} shards and the other of {}", one.of, other.of));
     }
     (one.start != other.start).then(|| {
-        format!("their measured phases started at {} and {}", one.start_shown(), other.start_shown())
+        format!(
+            "their measured phases started at {} and {}",
+            one.start_shown(),
+            other.start_shown()
+        )
     })
 }
 

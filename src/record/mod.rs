@@ -26,21 +26,23 @@ mod verdict;
 pub use adder::Adder;
 pub use budget::{Budget, Limit};
 pub use comparison::{
-    BudgetChange, Change, Compared, Comparison, Difference, PartChange, ProberHealth, QuantileChange,
-    RequestComparison, ShareChange, Sides,
+    BudgetChange, Change, Compared, Comparison, Difference, PartChange, ProberHealth,
+    QuantileChange, RequestComparison, ShareChange, Sides,
 };
 pub use dimension::Dimension;
 pub use histogram::{Histogram, HistogramError, Series};
 pub use json_type::JsonType;
 pub use measurement::{
-    Actual, Connections, Ending, Interval, Lookups, Measurement, RequestMeasurement, ScenarioMeasurement,
-    Stage, StageMeasurement,
+    Actual, Connections, Ending, Interval, Lookups, Measurement, RequestMeasurement,
+    ScenarioMeasurement, Stage, StageMeasurement,
 };
 pub use merge::{difference, told_differences};
 pub use outcome::{Evidence, EvidenceLog, Failure};
 pub use packed::Packed;
 pub use prober::Prober;
-pub use run::{Capacity, FORMAT, Host, PlannedRequest, PlannedScenario, Provenance, RunRecord, run_name};
+pub use run::{
+    Capacity, FORMAT, Host, PlannedRequest, PlannedScenario, Provenance, RunRecord, run_name,
+};
 pub use server_timings::ServerTimings;
 pub use sharing::{Part, Sharing};
 pub use summary::{RequestSummary, RunSummary};

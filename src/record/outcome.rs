@@ -114,7 +114,12 @@ impl Failure {
     pub fn is_without_answer(self) -> bool {
         let is_wrong_answer = matches!(
             self,
-            Self::Status | Self::Redirected | Self::Unexpected | Self::Admitted | Self::Query | Self::Session
+            Self::Status
+                | Self::Redirected
+                | Self::Unexpected
+                | Self::Admitted
+                | Self::Query
+                | Self::Session
         );
         !is_wrong_answer && self != Self::Dropped && self.is_of_target()
     }

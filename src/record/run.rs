@@ -31,7 +31,8 @@ pub struct RunRecord {
 /// How a run is called, in lists and as a folder: when it started, to the second in UTC, and the last eight hexadecimal
 /// digits of its id, which are random: `2026-11-23T18-47-06Z-3bb6c035`.
 pub fn run_name(started: OffsetDateTime, id: Uuid) -> String {
-    let format = time::macros::format_description!("[year]-[month]-[day]T[hour]-[minute]-[second]Z");
+    let format =
+        time::macros::format_description!("[year]-[month]-[day]T[hour]-[minute]-[second]Z");
     let started = started.to_offset(time::UtcOffset::UTC).format(format);
     let id = id.simple().to_string();
     format!("{}-{}", started.unwrap_or_else(|_| "run".to_owned()), &id[id.len() - 8..])

@@ -87,10 +87,12 @@ impl RequestSummary {
 fn requests(record: &RunRecord) -> Vec<RequestSummary> {
     let mut requests = Vec::new();
     for scenario in &record.measurement.scenarios {
-        let judged = record.verdict.scenarios.iter().find(|judged| judged.scenario == scenario.name);
+        let judged =
+            record.verdict.scenarios.iter().find(|judged| judged.scenario == scenario.name);
         let hops = record.planned(&scenario.name).map(|planned| &planned.requests);
-        let is_hop =
-            |name: &str| hops.into_iter().flatten().any(|hop| hop.name == name && hop.hop_of.is_some());
+        let is_hop = |name: &str| {
+            hops.into_iter().flatten().any(|hop| hop.name == name && hop.hop_of.is_some())
+        };
         for request in scenario.requests.iter().filter(|request| !is_hop(&request.name)) {
             let measured = &request.measured;
             requests.push(RequestSummary {
@@ -99,7 +101,11 @@ fn requests(record: &RunRecord) -> Vec<RequestSummary> {
                 decision: judged.map_or(Decision::Inconclusive, |judged| judged.decision),
                 exchanges: measured.tally.exchanges,
                 ok: measured.tally.ok,
-                latency: measured.series.get(Dimension::Latency).map(Packed::of).unwrap_or_default(),
+                latency: measured
+                    .series
+                    .get(Dimension::Latency)
+                    .map(Packed::of)
+                    .unwrap_or_default(),
             });
         }
     }

@@ -73,7 +73,11 @@ impl Tally {
 
     /// Exchanges that were asked and got no answer at all.
     pub fn unanswered(&self) -> u64 {
-        self.failures.iter().filter(|(failure, _)| failure.is_without_answer()).map(|(_, count)| count).sum()
+        self.failures
+            .iter()
+            .filter(|(failure, _)| failure.is_without_answer())
+            .map(|(_, count)| count)
+            .sum()
     }
 
     /// Exchanges that got an answer, right or wrong.
@@ -90,7 +94,8 @@ impl Tally {
         for (failure, count) in &other.failures {
             *self.failures.entry(*failure).or_default() += count;
         }
-        self.ceilings.resize(self.ceilings.len().max(other.ceilings.len()), CeilingCount::default());
+        self.ceilings
+            .resize(self.ceilings.len().max(other.ceilings.len()), CeilingCount::default());
         for (mine, theirs) in self.ceilings.iter_mut().zip(&other.ceilings) {
             mine.add(*theirs);
         }

@@ -187,10 +187,12 @@ impl Exchange {
     pub fn allow_for_standstill(&mut self, stood_still: Duration, since: Duration) {
         self.stood_still = stood_still;
         let is_ours = !stood_still.is_zero() && stood_still * Self::STANDSTILL >= since;
-        if let Some(failed) = self.failed.as_deref_mut().filter(|failed| is_ours && failed.ran_out_of_time())
+        if let Some(failed) =
+            self.failed.as_deref_mut().filter(|failed| is_ours && failed.ran_out_of_time())
         {
             let for_so_long = show(stood_still);
-            failed.seen = format!("{} while the prober itself stood still for {for_so_long}", failed.failure);
+            failed.seen =
+                format!("{} while the prober itself stood still for {for_so_long}", failed.failure);
             failed.failure = Failure::Prober;
             failed.next = None;
         }
@@ -204,7 +206,8 @@ mod tests {
     fn ran_out(failure: Failure, stood_still: u64, since: u64) -> Failed {
         let failed = Failed::in_phase(failure, Dimension::FirstByte, "no answer within 2 s");
         let mut exchange = Exchange { failed: Some(Box::new(failed)), ..Exchange::default() };
-        exchange.allow_for_standstill(Duration::from_millis(stood_still), Duration::from_millis(since));
+        exchange
+            .allow_for_standstill(Duration::from_millis(stood_still), Duration::from_millis(since));
         assert_eq!(exchange.stood_still, Duration::from_millis(stood_still));
         *exchange.failed.unwrap()
     }
@@ -232,7 +235,8 @@ mod tests {
     #[test]
     fn the_parts_of_hops_add_up_and_one_that_was_not_survived_stays_so() {
         let millis = Duration::from_millis;
-        let (mut whole, mut first, mut second) = (Parts::default(), Parts::default(), Parts::default());
+        let (mut whole, mut first, mut second) =
+            (Parts::default(), Parts::default(), Parts::default());
         first.took(Dimension::FirstByte, millis(20));
         first.took(Dimension::Dns, millis(3));
         second.took(Dimension::FirstByte, millis(30));

@@ -128,7 +128,8 @@ impl Recorder {
 
 impl Second {
     fn slot(&mut self, request: usize, stage: Stage) -> &mut Slot {
-        let known = self.slots.iter().position(|slot| slot.request == request && slot.stage == stage);
+        let known =
+            self.slots.iter().position(|slot| slot.request == request && slot.stage == stage);
         let at = known.unwrap_or_else(|| {
             self.slots.push(SettledSlot { request, stage, slot: Slot::default() });
             self.slots.len() - 1

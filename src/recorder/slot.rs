@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::record::{
-    Ceiling, CeilingCount, Dimension, EvidenceLog, Failure, Histogram, Interval, Series, ServerTimings,
-    StageMeasurement, Tally,
+    Ceiling, CeilingCount, Dimension, EvidenceLog, Failure, Histogram, Interval, Series,
+    ServerTimings, StageMeasurement, Tally,
 };
 
 use super::{Exchange, Part};
@@ -27,7 +27,9 @@ impl Slot {
     /// One that the prober itself could not carry out, or that found nothing to judge, is evidence, and says nothing of the
     /// target.
     pub fn record(&mut self, ceilings: &[Ceiling], mut exchange: Exchange) {
-        if let Some(failed) = exchange.failed.as_ref().filter(|failed| !failed.failure.is_of_target()) {
+        if let Some(failed) =
+            exchange.failed.as_ref().filter(|failed| !failed.failure.is_of_target())
+        {
             self.evidence.add(failed.to_evidence());
             return;
         }
@@ -98,7 +100,8 @@ fn judge(ceiling: &Ceiling, exchange: &Exchange) -> CeilingCount {
     let duration = match parts.get(ceiling.dimension) {
         Part::Skipped => return CeilingCount::default(),
         Part::Died => {
-            let is_all_wait = failed.as_ref().is_some_and(|failed| failed.failure == Failure::Dropped);
+            let is_all_wait =
+                failed.as_ref().is_some_and(|failed| failed.failure == Failure::Dropped);
             return CeilingCount {
                 judged: 1,
                 exceeded: 1,
@@ -112,7 +115,8 @@ fn judge(ceiling: &Ceiling, exchange: &Exchange) -> CeilingCount {
         Latency | Fresh | Reused => parts.duration(part),
         _ => Duration::ZERO,
     };
-    let exceeds = |taken_off: Duration| u64::from(duration.saturating_sub(taken_off) >= ceiling.limit);
+    let exceeds =
+        |taken_off: Duration| u64::from(duration.saturating_sub(taken_off) >= ceiling.limit);
     CeilingCount {
         judged: 1,
         exceeded: exceeds(Duration::ZERO),
@@ -127,7 +131,8 @@ mod tests {
     use super::*;
     use crate::record::Failure;
 
-    const AT_300: Ceiling = Ceiling { dimension: Dimension::Latency, limit: Duration::from_millis(300) };
+    const AT_300: Ceiling =
+        Ceiling { dimension: Dimension::Latency, limit: Duration::from_millis(300) };
 
     fn exchange(parts: &[(Dimension, u64)]) -> Exchange {
         let mut made = Parts::default();
@@ -142,7 +147,8 @@ mod tests {
         let counts = slot.tally.ceilings.iter();
         counts
             .map(|count| {
-                let CeilingCount { judged, exceeded, exceeded_without_lag, exceeded_without_wait } = *count;
+                let CeilingCount { judged, exceeded, exceeded_without_lag, exceeded_without_wait } =
+                    *count;
                 (judged, exceeded, exceeded_without_lag, exceeded_without_wait)
             })
             .collect()
@@ -195,14 +201,16 @@ mod tests {
         slot.record(&[], Exchange { fresh: true, ..exchange(&[(Dimension::Latency, 90)]) });
         slot.record(&[], exchange(&[(Dimension::Latency, 10)]));
         let series = slot.series();
-        let longest = |dimension| series.get(dimension).and_then(Histogram::max).map(|max| max.as_millis());
+        let longest =
+            |dimension| series.get(dimension).and_then(Histogram::max).map(|max| max.as_millis());
         assert_eq!((longest(Dimension::Fresh), longest(Dimension::Reused)), (Some(90), Some(10)));
         assert_eq!(series.get(Dimension::Latency).map(Histogram::count), Some(2));
     }
 
     #[test]
     fn a_failed_exchange_exceeds_the_ceiling_and_enters_no_latency_quantile() {
-        let mut failed = exchange(&[(Dimension::Latency, 1), (Dimension::FirstByte, 1), (Dimension::Lag, 0)]);
+        let mut failed =
+            exchange(&[(Dimension::Latency, 1), (Dimension::FirstByte, 1), (Dimension::Lag, 0)]);
         failed.parts.fail_answer();
         failed.failed = Some(Box::new(Failed::in_phase(Failure::Reset, Dimension::FirstByte, "")));
         let mut slot = Slot::default();

@@ -22,7 +22,9 @@ thread_local! {
 /// Notes an exchange.
 pub(super) fn pass(exchange: &Exchange) {
     let Exchange { parts, failed, fresh, .. } = exchange;
-    SEEN.with_borrow_mut(|seen| seen.push(Seen { parts: *parts, ok: failed.is_none(), fresh: *fresh }));
+    SEEN.with_borrow_mut(|seen| {
+        seen.push(Seen { parts: *parts, ok: failed.is_none(), fresh: *fresh })
+    });
 }
 
 /// What was recorded on this thread since the last call.

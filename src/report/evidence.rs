@@ -67,8 +67,10 @@ pub enum Ended<'a> {
 /// A log entry in markdown, ended by a line break. No text in it breaks a line, begins a heading or means anything but itself.
 pub fn evidence(entry: &Entry<'_>) -> String {
     let told = Told::of(entry);
-    let commit =
-        entry.commit.as_deref().map_or_else(|| "unknown".to_owned(), |commit| code(commit, words::LINE));
+    let commit = entry
+        .commit
+        .as_deref()
+        .map_or_else(|| "unknown".to_owned(), |commit| code(commit, words::LINE));
     format!(
         "## [{}] — {}: {}\n\n- Command: {}\n- Artifacts:{}\n- Commit: {commit}\n- Outcome: {}\n{}- Notes:{}\n",
         moment(entry.at),
@@ -103,16 +105,22 @@ impl Told {
     fn of_run(record: &RunRecord, figures: &[(String, String)], exit: u8) -> Self {
         let model = Model::new(record, std::iter::empty::<Interval>());
         let word = upper(model.decision);
-        let figures_of = |at: usize| figures.get(at).map(|(_, figures)| figures.as_str()).unwrap_or_default();
-        let all = held(model.requests().flat_map(|(_, request)| &request.budgets).map(|row| row.decision));
+        let figures_of =
+            |at: usize| figures.get(at).map(|(_, figures)| figures.as_str()).unwrap_or_default();
+        let all = held(
+            model.requests().flat_map(|(_, request)| &request.budgets).map(|row| row.decision),
+        );
         let several = model.scenarios.len() > 1;
         let rest = if several { String::new() } else { then(figures_of(0)) };
         let lines = model.scenarios.iter().enumerate().filter(|_| several);
-        let at =
-            |name: &str| figures.iter().position(|(of, _)| words::name(of) == name).unwrap_or(usize::MAX);
+        let at = |name: &str| {
+            figures.iter().position(|(of, _)| words::name(of) == name).unwrap_or(usize::MAX)
+        };
         Self {
             outcome: format!("{word} (exit {exit}): {all}{rest}"),
-            scenarios: lines.map(|(_, scenario)| line(scenario, figures_of(at(&scenario.name)))).collect(),
+            scenarios: lines
+                .map(|(_, scenario)| line(scenario, figures_of(at(&scenario.name))))
+                .collect(),
             notes: reasons(&model),
             title: model.title,
             word,
@@ -121,11 +129,14 @@ impl Told {
 
     fn of_problem(named: &[String], problem: &str, exit: u8) -> Self {
         // What stands further in shows the place of the problem above it.
-        let heads = problem.lines().filter(|line| !line.is_empty() && !line.starts_with(char::is_whitespace));
-        let mut heads =
-            heads.map(|line| plain(&words::display(line.trim_start_matches("error: "), words::LINE)));
+        let heads = problem
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with(char::is_whitespace));
+        let mut heads = heads
+            .map(|line| plain(&words::display(line.trim_start_matches("error: "), words::LINE)));
         let line = heads.next().unwrap_or_default();
-        let first = named.iter().take(4).map(|name| words::display(name, words::NAME)).collect::<Vec<_>>();
+        let first =
+            named.iter().take(4).map(|name| words::display(name, words::NAME)).collect::<Vec<_>>();
         let more = named.len() - first.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         Self {
@@ -140,8 +151,15 @@ impl Told {
 
 /// A scenario's line: `tile-loader: PASS: 2 of 2 budgets hold; 600 requests, none failed`.
 fn line(scenario: &ScenarioView, figures: &str) -> String {
-    let rows = scenario.requests.iter().flat_map(|request| &request.budgets).map(|row| row.decision);
-    format!("{}: {}: {}{}", plain(&scenario.name), upper(scenario.decision), held(rows), then(figures))
+    let rows =
+        scenario.requests.iter().flat_map(|request| &request.budgets).map(|row| row.decision);
+    format!(
+        "{}: {}: {}{}",
+        plain(&scenario.name),
+        upper(scenario.decision),
+        held(rows),
+        then(figures)
+    )
 }
 
 fn held(budgets: impl Iterator<Item = Decision>) -> String {
@@ -169,7 +187,8 @@ fn reasons(model: &Model) -> Vec<String> {
         reasons.push(model.headline.clone());
     }
     let mut reasons = capped(reasons, "are in report.md");
-    reasons.extend(model.caveats.iter().map(|caveat| format!("{}: {}", caveat.scenario, caveat.what)));
+    reasons
+        .extend(model.caveats.iter().map(|caveat| format!("{}: {}", caveat.scenario, caveat.what)));
     reasons.extend(model.sharing.clone());
     reasons
 }
@@ -203,7 +222,8 @@ fn listed(lines: impl Iterator<Item = String>) -> String {
 
 /// In UTC, to the second.
 fn moment(at: OffsetDateTime) -> String {
-    let format = time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    let format =
+        time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default()
 }
 
@@ -220,7 +240,9 @@ fn plain(text: &str) -> String {
     while let Some(c) = rest.next() {
         let next = rest.peek().copied();
         match c {
-            '_' if before.is_alphanumeric() && next.is_some_and(char::is_alphanumeric) => plain.push(c),
+            '_' if before.is_alphanumeric() && next.is_some_and(char::is_alphanumeric) => {
+                plain.push(c)
+            }
             '<' if next == Some(' ') => plain.push(c),
             // Names stand in grave accents, and an entry is read as it is written.
             '`' => plain.push('\''),
@@ -237,8 +259,11 @@ fn code(text: &str, most: usize) -> String {
     let text = words::display(text, most);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
-    let room =
-        if text.is_empty() || text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
+    let room = if text.is_empty() || text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) {
+        " "
+    } else {
+        ""
+    };
     format!("{fence}{room}{text}{room}{fence}")
 }
 
@@ -254,7 +279,10 @@ mod tests {
             at: datetime!(2026-11-25 22:40:03.7 +1),
             command: "tollgate run scenarios/chatwoot-smoke.toml --evidence feedback.md".to_owned(),
             artifacts: vec![
-                Artifact { path: "reports/runs/x/run.json".to_owned(), sha256: Some("ab12".to_owned()) },
+                Artifact {
+                    path: "reports/runs/x/run.json".to_owned(),
+                    sha256: Some("ab12".to_owned()),
+                },
                 Artifact { path: "reports/runs/x/report.html".to_owned(), sha256: None },
             ],
             commit: Some("abc123".to_owned()),
@@ -268,7 +296,8 @@ mod tests {
     #[test]
     fn an_entry_says_what_was_done_what_is_there_and_what_came_of_it() {
         let (record, _) = fixture::run(&[Script::default(), live(0.2)]);
-        let figures = record.plan.iter().map(|plan| (plan.name.clone(), format!("figures of {}", plan.name)));
+        let figures =
+            record.plan.iter().map(|plan| (plan.name.clone(), format!("figures of {}", plan.name)));
         let ended = Ended::Judged { record: &record, figures: figures.collect() };
         insta::assert_snapshot!(evidence(&entry(ended)));
     }
@@ -277,7 +306,8 @@ mod tests {
     fn of_one_scenario_the_outcome_is_one_line_and_a_pass_says_why() {
         let (record, _) = fixture::run(&[Script::default()]);
         let figures = vec![(record.plan[0].name.clone(), "600 requests, none failed".to_owned())];
-        let text = evidence(&Entry { exit: 0, ..entry(Ended::Judged { record: &record, figures }) });
+        let text =
+            evidence(&Entry { exit: 0, ..entry(Ended::Judged { record: &record, figures }) });
         assert!(
             text.contains(
                 "- Outcome: PASS (exit 0): 2 of 2 budgets hold; 600 requests, none failed\n- Notes:"
@@ -289,19 +319,23 @@ mod tests {
 
     #[test]
     fn what_could_not_be_carried_out_has_an_entry_with_all_that_was_wrong() {
-        let problem =
-            "error: smoke_check.toml:3:1: unknown key\n  3 | x\n\nsmoke_check.toml:5:1: no URL\n  5 | y\n";
+        let problem = "error: smoke_check.toml:3:1: unknown key\n  3 | x\n\nsmoke_check.toml:5:1: no URL\n  5 | y\n";
         let problem = problem.to_owned();
         let ended = Ended::Prevented { named: vec!["smoke_check.toml".to_owned()], problem };
-        let text = evidence(&Entry { exit: 2, artifacts: Vec::new(), commit: None, ..entry(ended) });
+        let text =
+            evidence(&Entry { exit: 2, artifacts: Vec::new(), commit: None, ..entry(ended) });
         assert!(
             text.starts_with("## [2026-11-25T21:40:03Z] — smoke_check.toml: NOT CARRIED OUT\n\n"),
             "{text}"
         );
         assert!(text.contains("- Artifacts: none\n- Commit: unknown\n"), "{text}");
-        let outcome = "- Outcome: could not be carried out (exit 2): smoke_check.toml:3:1: unknown key\n";
+        let outcome =
+            "- Outcome: could not be carried out (exit 2): smoke_check.toml:3:1: unknown key\n";
         assert!(text.contains(outcome) && !text.contains("3 |"), "{text}");
-        assert!(text.contains("\n  - smoke_check.toml:5:1: no URL\n") && !text.contains("5 |"), "{text}");
+        assert!(
+            text.contains("\n  - smoke_check.toml:5:1: no URL\n") && !text.contains("5 |"),
+            "{text}"
+        );
     }
 
     /// Every line begins as the entry's own do, and nothing outside of code is markdown's or HTML's.
@@ -309,14 +343,24 @@ mod tests {
     fn no_text_breaks_a_line_or_means_more_than_itself() {
         for text in HOSTILE {
             let (record, _) = fixture::saying(text);
-            let judged = Ended::Judged { record: &record, figures: vec![(text.to_owned(), text.to_owned())] };
-            let prevented = Ended::Prevented { named: vec![text.to_owned()], problem: text.to_owned() };
+            let judged = Ended::Judged {
+                record: &record,
+                figures: vec![(text.to_owned(), text.to_owned())],
+            };
+            let prevented =
+                Ended::Prevented { named: vec![text.to_owned()], problem: text.to_owned() };
             for ended in [judged, prevented] {
                 let texts = || vec![text.to_owned()];
                 let artifacts = vec![Artifact { path: text.to_owned(), sha256: None }];
                 let (command, commit) = (text.to_owned(), Some(text.to_owned()));
-                let entry =
-                    Entry { command, commit, artifacts, notes: texts(), afterwards: texts(), ..entry(ended) };
+                let entry = Entry {
+                    command,
+                    commit,
+                    artifacts,
+                    notes: texts(),
+                    afterwards: texts(),
+                    ..entry(ended)
+                };
                 let written = evidence(&entry);
                 for (at, line) in written.lines().enumerate() {
                     let own = line.starts_with("- ") || line.starts_with("  - ") || at < 2;
@@ -324,7 +368,10 @@ mod tests {
                     let is_code = line.starts_with("- Command")
                         || line.starts_with("- Commit")
                         || line.ends_with("cannot be read");
-                    assert!(is_code || !line.replace("< ", "").contains(['<', '>', '`']), "{line:?}");
+                    assert!(
+                        is_code || !line.replace("< ", "").contains(['<', '>', '`']),
+                        "{line:?}"
+                    );
                 }
                 assert_eq!(written.matches("## [").count(), 1, "{written}");
             }

@@ -76,7 +76,8 @@ fn a_page_loads_nothing_runs_nothing_and_says_so() {
         assert!(page.contains("<meta charset=\"utf-8\">"));
         assert!(page.contains("width=device-width"));
         assert!(page.contains("default-src 'none'; style-src 'unsafe-inline'; img-src data:"));
-        for banned in ["<script", "<link", "<img", "<iframe", "src=", "@import", "url(", "onload="] {
+        for banned in ["<script", "<link", "<img", "<iframe", "src=", "@import", "url(", "onload="]
+        {
             assert!(!page.contains(banned), "{banned}");
         }
         let pictures = page.matches("href=\"data:image/png;base64,").count();
@@ -146,7 +147,10 @@ fn every_png_has_two_pixels_to_one_of_its_svg_which_knows_dark_screens() {
         let reader = png::Decoder::new(Cursor::new(&plot.png)).read_info().unwrap();
         let svg = roxmltree::Document::parse(&plot.svg).unwrap();
         let of = |name| svg.root_element().attribute(name).unwrap().parse::<u32>().unwrap();
-        assert_eq!((reader.info().width, reader.info().height), (of("width") * 2, of("height") * 2));
+        assert_eq!(
+            (reader.info().width, reader.info().height),
+            (of("width") * 2, of("height") * 2)
+        );
         assert!(!plot.alt.is_empty());
         let style = svg.descendants().find(|node| node.tag_name().name() == "style").unwrap();
         assert!(style.text().unwrap().contains("prefers-color-scheme:dark"));
@@ -158,7 +162,12 @@ fn every_plot_has_a_short_table_whose_rows_are_whole() {
     for model in models() {
         for sketch in super::plot::sketches(&model) {
             let table = sketch.table();
-            assert!((1..=60).contains(&table.rows.len()), "{}: {} rows", sketch.name, table.rows.len());
+            assert!(
+                (1..=60).contains(&table.rows.len()),
+                "{}: {} rows",
+                sketch.name,
+                table.rows.len()
+            );
             assert!(table.heads.len() <= 14, "{}: {:?}", sketch.name, table.heads);
             assert!(table.rows.iter().all(|row| row.len() == table.heads.len()), "{}", sketch.name);
         }
@@ -186,9 +195,13 @@ fn hops_stand_below_their_request_and_those_that_never_happened_nowhere() {
     assert!(at("tile-loader · mock") < at("↳ hop 1") && at("↳ hop 1") < at("↳ hop 2"), "{text}");
     assert!(lines[at("↳ hop 1").unwrap()].contains("not judged"), "{text}");
     for text in [text, markdown(&model), html(&model)] {
-        assert!(text.contains("↳ hop 2") && !text.contains("hop 3") && !text.contains("hop 4"), "{text}");
+        assert!(
+            text.contains("↳ hop 2") && !text.contains("hop 3") && !text.contains("hop 4"),
+            "{text}"
+        );
     }
-    let names: Vec<String> = super::plot::sketches(&model).into_iter().map(|sketch| sketch.name).collect();
+    let names: Vec<String> =
+        super::plot::sketches(&model).into_iter().map(|sketch| sketch.name).collect();
     assert!(names.iter().all(|name| !name.contains("hop")), "{names:?}");
 }
 
@@ -206,7 +219,8 @@ fn a_caveat_stands_before_every_figure_and_in_every_plot() {
     let caveat = "TLS certificates are not verified";
     let text = terminal(&model, 80, true);
     assert!(
-        text.starts_with("\u{1b}[1;30;43m WARN \u{1b}[0m") && text.lines().next().unwrap().contains(caveat)
+        text.starts_with("\u{1b}[1;30;43m WARN \u{1b}[0m")
+            && text.lines().next().unwrap().contains(caveat)
     );
     assert!(markdown(&model).starts_with(&format!("> [!WARNING]\n> **tile-loader**: {caveat}")));
     let page = html(&model);
@@ -218,7 +232,8 @@ fn a_caveat_stands_before_every_figure_and_in_every_plot() {
     for sketch in super::plot::sketches(&model) {
         for paper in [super::plot::Paper::WIDE, super::plot::Paper::NARROW] {
             let svg = sketch.svg(paper).unwrap();
-            let drawn = svg.split("<text").skip(1).any(|text| text.contains("! TLS certificates are"));
+            let drawn =
+                svg.split("<text").skip(1).any(|text| text.contains("! TLS certificates are"));
             assert!(drawn && sketch.alt.contains(caveat), "{}", sketch.name);
         }
     }
@@ -255,9 +270,15 @@ fn does_no_harm_in_a_page(page: &str) {
                  code table thead tbody tr th td dl dt dd figure details summary svg desc text rect line polyline polygon \
                  circle image";
     for tag in page.split('<').skip(1) {
-        let name: String =
-            tag.trim_start_matches('/').chars().take_while(|c| !c.is_whitespace() && *c != '>').collect();
-        assert!(known.split_whitespace().any(|known| known == name.trim_end_matches('/')), "<{name}");
+        let name: String = tag
+            .trim_start_matches('/')
+            .chars()
+            .take_while(|c| !c.is_whitespace() && *c != '>')
+            .collect();
+        assert!(
+            known.split_whitespace().any(|known| known == name.trim_end_matches('/')),
+            "<{name}"
+        );
     }
     harmless_characters(page);
 }
@@ -266,8 +287,10 @@ fn does_no_harm_in_a_plot(svg: &str, title: &str) {
     let document = roxmltree::Document::parse(svg).unwrap();
     assert!(document.descendants().any(|node| node.text() == Some(title)), "{title}");
     for node in document.descendants().filter(roxmltree::Node::is_element) {
-        let known =
-            ["svg", "title", "desc", "text", "rect", "line", "polyline", "polygon", "circle", "image"];
+        let known = [
+            "svg", "title", "desc", "text", "rect", "line", "polyline", "polygon", "circle",
+            "image",
+        ];
         assert!(known.contains(&node.tag_name().name()), "{node:?}");
         assert!(node.attributes().all(|attribute| !attribute.name().starts_with("on")), "{node:?}");
     }
@@ -326,7 +349,10 @@ fn a_run_without_exchanges_has_no_plot_and_no_figure_made_up() {
     let model = Model::new(&record, &intervals);
     assert!(plots(&model).unwrap().is_empty());
     let text = terminal(&model, 140, false);
-    assert!(text.contains("no data") && text.contains("INCONCLUSIVE") && !text.contains("NaN"), "{text}");
+    assert!(
+        text.contains("no data") && text.contains("INCONCLUSIVE") && !text.contains("NaN"),
+        "{text}"
+    );
 }
 
 #[test]

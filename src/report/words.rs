@@ -16,7 +16,8 @@ pub(super) fn display(text: &str, most: usize) -> String {
     let mut shown: String =
         text.chars().take(most + 1).map(|c| if is_harmful(c) { '\u{FFFD}' } else { c }).collect();
     if shown.chars().count() > most {
-        let end = shown.char_indices().nth(most.saturating_sub(1)).map_or(shown.len(), |(at, _)| at);
+        let end =
+            shown.char_indices().nth(most.saturating_sub(1)).map_or(shown.len(), |(at, _)| at);
         shown.truncate(end);
         shown.push('…');
     }
@@ -109,7 +110,11 @@ fn percent(ratio: Ratio) -> String {
         _ => 1,
     };
     let text = format!("{value:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// A duration, or a dash where there is none.
@@ -138,7 +143,9 @@ pub(super) fn range(low: Actual, high: Actual) -> String {
 /// How many times as long: `1.9×`; `None` where it cannot be said.
 pub(super) fn times(longer: Duration, shorter: Duration) -> Option<String> {
     let ratio = longer.as_secs_f64() / shorter.as_secs_f64();
-    ratio.is_finite().then(|| if ratio < 9.95 { format!("{ratio:.1}×") } else { format!("{ratio:.0}×") })
+    ratio
+        .is_finite()
+        .then(|| if ratio < 9.95 { format!("{ratio:.1}×") } else { format!("{ratio:.0}×") })
 }
 
 #[cfg(test)]
@@ -175,7 +182,10 @@ mod tests {
             ["0", "999", "1,000", "1,234,567"]
         );
         let of = |part, whole| share(Ratio::of(part, whole));
-        assert_eq!([of(0, 9), of(3, 800), of(1, 3), of(9, 9)], ["0 %", "0.38 %", "33.3 %", "100 %"]);
+        assert_eq!(
+            [of(0, 9), of(3, 800), of(1, 3), of(9, 9)],
+            ["0 %", "0.38 %", "33.3 %", "100 %"]
+        );
         assert_eq!(share(Ratio::of(1, 20_000)), "0.005 %");
         assert_eq!(counted(1, "budget"), "1 budget");
     }

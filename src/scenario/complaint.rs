@@ -78,7 +78,10 @@ impl Report {
         complaints.sort_by_key(|complaint| complaint.span.as_ref().map_or(0, |span| span.start));
         // What several steps refer to is found wrong by each of them.
         complaints.dedup();
-        complaints.into_iter().map(|complaint| Self { source: Arc::clone(source), complaint }).collect()
+        complaints
+            .into_iter()
+            .map(|complaint| Self { source: Arc::clone(source), complaint })
+            .collect()
     }
 
     fn point(&self) -> Point {
@@ -115,7 +118,9 @@ impl ScenarioErrors {
     }
 
     /// All the values, or all the errors of those that are none.
-    pub(crate) fn gather<T>(results: impl IntoIterator<Item = Result<T, Self>>) -> Result<Vec<T>, Self> {
+    pub(crate) fn gather<T>(
+        results: impl IntoIterator<Item = Result<T, Self>>,
+    ) -> Result<Vec<T>, Self> {
         let mut errors = Self(Vec::new());
         let mut values = Vec::new();
         for result in results {
@@ -140,8 +145,10 @@ impl ScenarioErrors {
     /// Every mistake as a person reads it, one after the other; with terminal colours where asked for.
     pub fn render(&self, colour: bool) -> String {
         let colour = Colour(colour);
-        let all =
-            self.0.iter().map(|report| render(&report.source, &report.complaint, Severity::Error, colour));
+        let all = self
+            .0
+            .iter()
+            .map(|report| render(&report.source, &report.complaint, Severity::Error, colour));
         all.collect::<Vec<_>>().join("\n")
     }
 }

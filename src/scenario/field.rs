@@ -113,7 +113,11 @@ impl<T: Read> JsonSchema for Field<T> {
 pub type Entries<T> = Vec<(String, Field<T>)>;
 
 /// A wrong type: what was found, what is wanted, and how to write it.
-pub(super) fn wrong_type(value: &Spanned<DeValue<'_>>, wanted: &str, remedy: impl Into<String>) -> Complaint {
+pub(super) fn wrong_type(
+    value: &Spanned<DeValue<'_>>,
+    wanted: &str,
+    remedy: impl Into<String>,
+) -> Complaint {
     let found = match value.get_ref() {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "an integer",
@@ -241,7 +245,8 @@ fn meant_by<'k>(section: &str, written: &str, keys: &[&'k str]) -> Vec<&'k str> 
 
 fn unknown(key: &Spanned<Cow<'_, str>>, section: &str, keys: &[&str], near: &[&str]) -> Complaint {
     let written = key.get_ref().as_ref();
-    let elsewhere = SECTIONS.iter().find(|(_, keys)| keys.contains(&written)).map(|(section, _)| section);
+    let elsewhere =
+        SECTIONS.iter().find(|(_, keys)| keys.contains(&written)).map(|(section, _)| section);
     let remedy = match (near, elsewhere) {
         ([others @ .., last], _) => {
             let others: Vec<_> = others.iter().map(|near| format!("`{near}`")).collect();

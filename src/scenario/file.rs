@@ -11,8 +11,8 @@ use toml::de::DeValue;
 use super::complaint::Complaints;
 use super::field::{Entries, Field, Read, Section};
 use super::leaf::{
-    Connections, GivenAddresses, Host, HttpVersion, IpFamily, JsonNumber, JsonTemplate, PatternText,
-    RampRate, Sql, Statuses, When, Words,
+    Connections, GivenAddresses, Host, HttpVersion, IpFamily, JsonNumber, JsonTemplate,
+    PatternText, RampRate, Sql, Statuses, When, Words,
 };
 use super::schema;
 use super::template::Template;

@@ -76,7 +76,14 @@ impl LoadShape {
 
     /// One arrival over a connection of its own.
     pub(super) fn once(fresh: bool) -> Self {
-        Self { model: Model::Once, connections: 1, max_connections: 1, fresh, streams: 1, every: None }
+        Self {
+            model: Model::Once,
+            connections: 1,
+            max_connections: 1,
+            fresh,
+            streams: 1,
+            every: None,
+        }
     }
 
     /// What is sent before measuring unless the scenario says otherwise: one arrival over each connection; nothing

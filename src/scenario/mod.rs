@@ -28,8 +28,8 @@ use file::File;
 pub use complaint::{Point, ScenarioErrors, Span, Warning};
 pub use field::{Entries, Field, Place};
 pub use leaf::{
-    Connections, GivenAddresses, Host, HttpVersion, IpFamily, JsonNumber, JsonTemplate, PatternText,
-    RampRate, Sql, Statuses, When, Words,
+    Connections, GivenAddresses, Host, HttpVersion, IpFamily, JsonNumber, JsonTemplate,
+    PatternText, RampRate, Sql, Statuses, When, Words,
 };
 pub use load::{LoadShape, Model, WarmupShape};
 pub use schema::schema;
@@ -78,13 +78,18 @@ impl Scenario {
         let mut complaints = Complaints::default();
         let understood = understand(&source, &mut complaints);
         match understood {
-            Some((file, load, warmup)) if complaints.is_empty() => Ok(Self { source, file, load, warmup }),
+            Some((file, load, warmup)) if complaints.is_empty() => {
+                Ok(Self { source, file, load, warmup })
+            }
             _ => Err(ScenarioErrors::of(&source, complaints.into_inner())),
         }
     }
 }
 
-fn understand(source: &Source, complaints: &mut Complaints) -> Option<(File, LoadShape, WarmupShape)> {
+fn understand(
+    source: &Source,
+    complaints: &mut Complaints,
+) -> Option<(File, LoadShape, WarmupShape)> {
     let (table, mistakes) = DeTable::parse_recoverable(source.text());
     for mistake in mistakes {
         complaints.add(Complaint::syntax(&mistake));

@@ -45,7 +45,12 @@ impl Colour {
 }
 
 /// The complaint with its place underlined; ends with a line end.
-pub(super) fn render(source: &Source, complaint: &Complaint, severity: Severity, colour: Colour) -> String {
+pub(super) fn render(
+    source: &Source,
+    complaint: &Complaint,
+    severity: Severity,
+    colour: Colour,
+) -> String {
     let Complaint { span, problem, remedy } = complaint;
     let plain = |text: &str| text.chars().map(visible).collect::<String>();
     let message = colour.paint("1", &format!("{}{}", severity.prefix(), plain(problem)));
@@ -87,7 +92,8 @@ impl Window {
         let at = (source.boundary(span.start) - start).min(line.len());
         let end = (source.boundary(span.end).max(start) - start).clamp(at, line.len());
         let column = line[..at].chars().count();
-        let skipped = if line.chars().count() > WIDTH { column.saturating_sub(WIDTH / 3) } else { 0 };
+        let skipped =
+            if line.chars().count() > WIDTH { column.saturating_sub(WIDTH / 3) } else { 0 };
         let text: String = hidden(line).chars().skip(skipped).take(WIDTH).map(visible).collect();
         let before = column - skipped;
         let room = text.chars().count().saturating_sub(before).max(1);
@@ -107,16 +113,21 @@ fn hidden(line: &str) -> String {
         let length = quote.and_then(|quote| line[begin..].find(quote));
         let end = length.map_or(line.len(), |length| begin + length);
         let user = &line[begin..end];
-        let Some((colon, last)) = user.find(':').zip(user.rfind('@')).filter(|(colon, last)| colon < last)
+        let Some((colon, last)) =
+            user.find(':').zip(user.rfind('@')).filter(|(colon, last)| colon < last)
         else {
             continue;
         };
         let password = &user[colon + 1..last];
-        let is_variable = password.starts_with("${") && password.find('}') == Some(password.len() - 1);
+        let is_variable =
+            password.starts_with("${") && password.find('}') == Some(password.len() - 1);
         if !is_variable {
             let blot: String = password.chars().map(|_| HIDDEN).collect();
-            shown =
-                shown.replacen(&line[at..begin + last], &format!("{}{blot}", &line[at..=begin + colon]), 1);
+            shown = shown.replacen(
+                &line[at..begin + last],
+                &format!("{}{blot}", &line[at..=begin + colon]),
+                1,
+            );
         }
     }
     shown

@@ -16,7 +16,8 @@ const ID: &str = "urn:tollgate:scenario";
 ///
 /// Each value is described in its place: some editors do not show what stands beside a reference.
 pub fn schema() -> Schema {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let settings =
+        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<File>();
     schema.insert("$id".to_owned(), ID.into());
     schema.insert("title".to_owned(), "tollgate scenario".into());

@@ -47,9 +47,10 @@ impl Source {
         };
         let bytes = bytes_of(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => match as_url(&name) {
-                Some(url) => {
-                    failed("no such file".to_owned(), &format!("write `{url}` where a URL is meant"))
-                }
+                Some(url) => failed(
+                    "no such file".to_owned(),
+                    &format!("write `{url}` where a URL is meant"),
+                ),
                 None => failed("no such file".to_owned(), "name a scenario file that exists"),
             },
             io::ErrorKind::IsADirectory => {
@@ -90,7 +91,9 @@ impl Source {
         let written = self.text.get(span.clone()).unwrap_or_default();
         let quoted = problem.split('`').nth(1).filter(|quoted| !quoted.is_empty());
         match quoted.and_then(|quoted| written.find(quoted).map(|at| (at, quoted.len()))) {
-            Some((at, length)) if !written.contains('\n') => span.start + at..span.start + at + length,
+            Some((at, length)) if !written.contains('\n') => {
+                span.start + at..span.start + at + length
+            }
             _ => span.clone(),
         }
     }
@@ -102,7 +105,8 @@ impl Source {
 
 /// The URL that a name of no file was most likely meant to be: it is a host with a port, or one with a dot and a path.
 fn as_url(name: &str) -> Option<String> {
-    let (authority, path) = name.find('/').map_or((name, None), |at| (&name[..at], Some(&name[at..])));
+    let (authority, path) =
+        name.find('/').map_or((name, None), |at| (&name[..at], Some(&name[at..])));
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) => (host, Some(port)),
         None => (authority, None),
@@ -120,7 +124,8 @@ fn as_url(name: &str) -> Option<String> {
                 && path.is_some_and(|path| Path::new(path).extension() != Some("toml".as_ref()))
         }
     };
-    let is_here = host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let is_here =
+        host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     let scheme = if is_here { "http" } else { "https" };
     (is_host && is_meant).then(|| format!("{scheme}://{name}"))
 }

@@ -94,8 +94,9 @@ fn live(text: &str) -> Result<(Part, &str), UnitError> {
 /// Reads the variable that `text` begins with; returns it and what follows.
 fn variable(text: &str) -> Result<(Part, &str), UnitError> {
     let remedy = "write `${NAME}` or `${NAME:-default}`; `$${` stands for `${` itself";
-    let end =
-        text.find('}').ok_or_else(|| UnitError::new(format!("`{}` is not closed", excerpt(text)), remedy))?;
+    let end = text
+        .find('}')
+        .ok_or_else(|| UnitError::new(format!("`{}` is not closed", excerpt(text)), remedy))?;
     let (inner, after) = (&text[2..end], &text[end + 1..]);
     let (name, default) = match inner.split_once(":-") {
         Some((name, default)) => (name, Some(default.to_owned())),
@@ -127,7 +128,9 @@ mod tests {
         let template = Template::parse(text).unwrap();
         let part = |part: &Part| match part {
             Part::Literal(text) => text.clone(),
-            Part::Variable { name, default } => format!("<{name}|{}>", default.as_deref().unwrap_or("none")),
+            Part::Variable { name, default } => {
+                format!("<{name}|{}>", default.as_deref().unwrap_or("none"))
+            }
             Part::Live(name) => format!("<{{{name}}}>"),
         };
         template.parts().iter().map(part).collect()

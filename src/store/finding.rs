@@ -37,7 +37,8 @@ fn alike(text: &str, runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     if text.is_empty() {
         return Ok(Vec::new());
     }
-    let digits = Uuid::try_parse(text).map_or_else(|_| text.to_owned(), |id| id.simple().to_string());
+    let digits =
+        Uuid::try_parse(text).map_or_else(|_| text.to_owned(), |id| id.simple().to_string());
     let digits = digits.to_ascii_lowercase();
     let last = digits.get(digits.len().saturating_sub(8)..).filter(|last| last.len() == 8);
     let is_id = last.is_some() && (digits.len() == 8 || digits.len() == 32);

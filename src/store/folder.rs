@@ -88,9 +88,11 @@ impl RunFolder {
     pub fn add(&mut self, interval: &Interval) -> Result<(), StoreError> {
         let path = |name| self.path.join(name);
         let histograms = hlog::lines(interval);
-        self.histograms.write_all(histograms.as_bytes()).map_err(StoreError::write(&path(HISTOGRAMS)))?;
-        let mut line =
-            serde_json::to_vec(interval).map_err(|error| StoreError::damaged(&path(INTERVALS), &error))?;
+        self.histograms
+            .write_all(histograms.as_bytes())
+            .map_err(StoreError::write(&path(HISTOGRAMS)))?;
+        let mut line = serde_json::to_vec(interval)
+            .map_err(|error| StoreError::damaged(&path(INTERVALS), &error))?;
         line.push(b'\n');
         self.intervals.write_all(&line).map_err(StoreError::write(&path(INTERVALS)))
     }
@@ -124,8 +126,10 @@ pub fn restore<E: From<StoreError>>(
         return Ok(path);
     }
     fs::create_dir_all(root).map_err(StoreError::write(root))?;
-    let aside =
-        tempfile::Builder::new().prefix(".restoring-").tempdir_in(root).map_err(StoreError::write(root))?;
+    let aside = tempfile::Builder::new()
+        .prefix(".restoring-")
+        .tempdir_in(root)
+        .map_err(StoreError::write(root))?;
     let mut folder = RunFolder::create(aside.path(), &draft)?;
     fill(&mut folder)?;
     folder.finish(record)?;
@@ -138,7 +142,9 @@ pub fn complete(folder: &Path, record: &RunRecord) -> Result<(), StoreError> {
     write_json(folder, RUN, record)?;
     let partial = folder.join(PARTIAL);
     match fs::remove_file(&partial) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StoreError::write(&partial)(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(StoreError::write(&partial)(error))
+        }
         _ => Ok(()),
     }
 }
@@ -169,12 +175,14 @@ pub fn read(folder: &Path) -> Result<Stored, StoreError> {
     for interval in intervals(folder)? {
         let interval = interval?;
         if interval.stage == Stage::Measured {
-            measured_from =
-                Some(measured_from.map_or(interval.start, |first: Duration| first.min(interval.start)));
+            measured_from = Some(
+                measured_from.map_or(interval.start, |first: Duration| first.min(interval.start)),
+            );
         }
         draft.measurement.add(&interval);
     }
-    let measured_from = measured_from.map(|first| first.saturating_sub(silent_before(first, &draft)));
+    let measured_from =
+        measured_from.map(|first| first.saturating_sub(silent_before(first, &draft)));
     draft.measurement.measured_from = measured_from.unwrap_or(draft.measurement.elapsed);
     Ok(Stored::HalfWritten(Box::new(draft)))
 }
@@ -221,10 +229,11 @@ pub fn intervals(
         match counts.read_until(b'\n', &mut line) {
             Err(error) => Some(Err(StoreError::read(&path)(error))),
             Ok(_) if !line.ends_with(b"\n") => None,
-            Ok(_) => Some(
-                parse(&line, &mut log)
-                    .map_err(|error| StoreError::damaged(&path, &format!("line {number}: {error}"))),
-            ),
+            Ok(_) => {
+                Some(parse(&line, &mut log).map_err(|error| {
+                    StoreError::damaged(&path, &format!("line {number}: {error}"))
+                }))
+            }
         }
     }))
 }
@@ -247,7 +256,10 @@ pub(super) fn format(bytes: &[u8]) -> Result<u32, serde_json::Error> {
 }
 
 /// The file's content; `None` where there is no such file.
-fn json<T: serde::de::DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<T>, StoreError> {
+fn json<T: serde::de::DeserializeOwned>(
+    folder: &Path,
+    name: &str,
+) -> Result<Option<T>, StoreError> {
     let path = folder.join(name);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,

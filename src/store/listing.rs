@@ -20,7 +20,8 @@ pub fn summaries(
     runs_dir: &Path,
 ) -> Result<impl Iterator<Item = Result<RunSummary, StoreError>> + use<>, StoreError> {
     let folders = folders(runs_dir)?;
-    let share = folders.len().div_ceil(thread::available_parallelism().map_or(1, NonZero::get)).max(1);
+    let share =
+        folders.len().div_ceil(thread::available_parallelism().map_or(1, NonZero::get)).max(1);
     let mut read = thread::scope(|scope| {
         let readers: Vec<_> =
             folders.chunks(share).map(|folders| scope.spawn(|| read_all(folders))).collect();
@@ -59,7 +60,8 @@ pub(super) fn folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
 ///
 /// Where there is no such folder there are none; one that cannot be read is an error.
 pub fn run_folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let holds_a_run = |folder: &PathBuf| [RUN, PARTIAL].iter().any(|file| folder.join(file).is_file());
+    let holds_a_run =
+        |folder: &PathBuf| [RUN, PARTIAL].iter().any(|file| folder.join(file).is_file());
     Ok(folders(runs_dir)?.into_iter().filter(holds_a_run).collect())
 }
 
@@ -90,7 +92,11 @@ fn summary(folder: &Path, bytes: &mut Vec<u8>) -> Result<RunSummary, StoreError>
 
 fn unfinished(folder: &Path) -> StoreError {
     let path = folder.to_owned();
-    if folder.join(PARTIAL).exists() { StoreError::Unfinished { path } } else { StoreError::NoRun { path } }
+    if folder.join(PARTIAL).exists() {
+        StoreError::Unfinished { path }
+    } else {
+        StoreError::NoRun { path }
+    }
 }
 
 #[cfg(test)]

@@ -58,7 +58,11 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())))
 }
 
-fn add(file: &File, entry: &str, write: impl FnOnce(&File, &[u8]) -> io::Result<()>) -> io::Result<()> {
+fn add(
+    file: &File,
+    entry: &str,
+    write: impl FnOnce(&File, &[u8]) -> io::Result<()>,
+) -> io::Result<()> {
     let length = file.metadata()?.len();
     let entry = [gap(file, length)?, entry].concat();
     let written = write(file, entry.as_bytes()).and_then(|()| file.sync_all());
@@ -146,6 +150,9 @@ mod tests {
         append(&link, "## a\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "## a\n");
         let error = can_append(folder.path()).unwrap_err().to_string();
-        assert!(error.starts_with("cannot write ") && error.ends_with("it is no regular file"), "{error}");
+        assert!(
+            error.starts_with("cannot write ") && error.ends_with("it is no regular file"),
+            "{error}"
+        );
     }
 }

@@ -79,13 +79,19 @@ mod tests {
     fn a_run_is_marked_for_each_store_that_has_it_and_unsynced_until_one_does() {
         let folder = tempfile::tempdir().unwrap();
         Mark::unsynced(folder.path(), AT, "away".to_owned()).unwrap();
-        assert_eq!(Mark::read(folder.path()).unsynced, Some(Unsynced { tried: AT, why: "away".to_owned() }));
+        assert_eq!(
+            Mark::read(folder.path()).unsynced,
+            Some(Unsynced { tried: AT, why: "away".to_owned() })
+        );
         let [one, other] = [1, 2].map(Uuid::from_u128);
         Mark::stored(folder.path(), one, AT).unwrap();
         Mark::unsynced(folder.path(), AT, "away".to_owned()).unwrap();
         Mark::stored(folder.path(), other, AT).unwrap();
         let mark = Mark::read(folder.path());
-        assert_eq!(mark, Mark { stored: [(one, Since(AT)), (other, Since(AT))].into(), unsynced: None });
+        assert_eq!(
+            mark,
+            Mark { stored: [(one, Since(AT)), (other, Since(AT))].into(), unsynced: None }
+        );
     }
 
     #[test]

@@ -68,7 +68,13 @@ impl Merging {
         });
         let settled = vec![Duration::ZERO; whole.scenarios.len()];
         let measured_from = whole.measured_from;
-        Self { names: names.collect(), measured_from, sources: Vec::new(), pending: BTreeMap::new(), settled }
+        Self {
+            names: names.collect(),
+            measured_from,
+            sources: Vec::new(),
+            pending: BTreeMap::new(),
+            settled,
+        }
     }
 
     fn add(&mut self, measured_from: Duration, intervals: Intervals) {
@@ -78,7 +84,8 @@ impl Merging {
 
     /// Reads one interval of the run that is furthest behind.
     fn read_on(&mut self) -> Result<(), StoreError> {
-        let furthest_behind = self.sources.iter().enumerate().min_by_key(|(_, source)| source.furthest());
+        let furthest_behind =
+            self.sources.iter().enumerate().min_by_key(|(_, source)| source.furthest());
         let Some((at, _)) = furthest_behind else { return Ok(()) };
         match self.sources[at].intervals.next() {
             None => drop(self.sources.swap_remove(at)),
@@ -107,7 +114,8 @@ impl Merging {
 
     fn place(&self, interval: &Interval) -> Option<(usize, usize)> {
         let scenario = self.names.iter().position(|names| names.scenario == interval.scenario)?;
-        let request = self.names[scenario].requests.iter().position(|name| *name == interval.request)?;
+        let request =
+            self.names[scenario].requests.iter().position(|name| *name == interval.request)?;
         Some((scenario, request))
     }
 
@@ -146,7 +154,8 @@ impl Iterator for Merging {
 mod tests {
     use super::*;
     use crate::record::{
-        Dimension, Ending, Histogram, RequestMeasurement, ScenarioMeasurement, Series, ServerTimings, Tally,
+        Dimension, Ending, Histogram, RequestMeasurement, ScenarioMeasurement, Series,
+        ServerTimings, Tally,
     };
 
     fn seconds(seconds: u64) -> Duration {
@@ -186,29 +195,40 @@ mod tests {
     #[test]
     fn seconds_are_added_from_the_start_of_the_measured_phase_on_and_warm_ups_stay_apart() {
         use Stage::{Cold, Measured};
-        let early =
-            vec![interval("a", Cold, 0, 1), interval("a", Measured, 5, 2), interval("a", Measured, 7, 3)];
-        let late =
-            vec![interval("a", Cold, 0, 4), interval("a", Measured, 2, 5), interval("a", Measured, 3, 6)];
+        let early = vec![
+            interval("a", Cold, 0, 1),
+            interval("a", Measured, 5, 2),
+            interval("a", Measured, 7, 3),
+        ];
+        let late = vec![
+            interval("a", Cold, 0, 4),
+            interval("a", Measured, 2, 5),
+            interval("a", Measured, 3, 6),
+        ];
         let merged = merging(vec![(2, late), (5, early)]);
         let merged: Vec<_> = merged.map(Result::unwrap).collect();
-        let shown =
-            merged.iter().map(|interval| (interval.stage, interval.start.as_secs(), interval.tally.ok));
+        let shown = merged
+            .iter()
+            .map(|interval| (interval.stage, interval.start.as_secs(), interval.tally.ok));
         assert_eq!(
             shown.collect::<Vec<_>>(),
             [(Cold, 0, 1), (Cold, 3, 4), (Measured, 5, 7), (Measured, 6, 6), (Measured, 7, 3)]
         );
         let latency = merged[2].series.get(Dimension::Latency).unwrap();
-        let steps: Vec<_> = latency.steps().map(|(value, count)| (value.as_millis(), count)).collect();
+        let steps: Vec<_> =
+            latency.steps().map(|(value, count)| (value.as_millis(), count)).collect();
         assert_eq!(steps, [(2, 2), (5, 5)]);
     }
 
     #[test]
     fn only_what_another_run_may_add_to_is_held() {
         let run = || {
-            (0..1_000).flat_map(|second| ["a", "b"].map(|name| interval(name, Stage::Measured, second, 1)))
+            (0..1_000).flat_map(|second| {
+                ["a", "b"].map(|name| interval(name, Stage::Measured, second, 1))
+            })
         };
-        let mut merging = merging(vec![(0, run().collect()), (0, run().collect()), (0, run().collect())]);
+        let mut merging =
+            merging(vec![(0, run().collect()), (0, run().collect()), (0, run().collect())]);
         let mut last = [None; 2];
         while let Some(interval) = merging.next() {
             let interval = interval.unwrap();

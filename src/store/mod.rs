@@ -23,7 +23,9 @@ use std::path::{Path, PathBuf};
 pub use database::{Database, DatabaseError, Fetched, Pruned, Right, Sent, Standing, Unprotected};
 pub use file::{write, write_new};
 pub use finding::find;
-pub use folder::{Draft, RunFolder, Stored, complete, id, intervals, read, restore, write_atomically};
+pub use folder::{
+    Draft, RunFolder, Stored, complete, id, intervals, read, restore, write_atomically,
+};
 pub use listing::{run_folders, summaries};
 pub use log::{append, can_append};
 pub use mark::{Mark, Since, Unsynced};

@@ -101,9 +101,16 @@ impl App {
         let (latency, fate) = self.work(route);
         let delay = boot + latency;
         if let Some(log) = self.log.borrow_mut().as_mut() {
-            let target = request.uri().path_and_query().map_or("*", http::uri::PathAndQuery::as_str);
+            let target =
+                request.uri().path_and_query().map_or("*", http::uri::PathAndQuery::as_str);
             let Origin { connection, .. } = origin;
-            log.note(Arrival { at: arrival, connection, target, delay, version: request.version() });
+            log.note(Arrival {
+                at: arrival,
+                connection,
+                target,
+                delay,
+                version: request.version(),
+            });
         }
         let asked = |query| Asked { query, version: request.version(), stream: origin.stream };
         let path = request.uri().path();
@@ -177,7 +184,8 @@ impl App {
         }
         let factor = self.warmth.borrow_mut().next_factor();
         let mut dice = self.dice.borrow_mut();
-        let latency = if matches!(route, Route::Live) { dice.live_latency() } else { dice.sample_latency() };
+        let latency =
+            if matches!(route, Route::Live) { dice.live_latency() } else { dice.sample_latency() };
         let failed = dice.fails();
         let fate = match self.fault.filter(|_| dice.spoils()) {
             Some(fault) => Fate::Spoilt(fault),
@@ -198,7 +206,8 @@ impl Visit {
     fn tell(&mut self, worked: Duration) {
         if let (true, Reply::Whole(page)) = (self.tells_time, &mut self.reply) {
             let told = format!("app;dur={:.3}", worked.as_secs_f64() * 1e3);
-            page.headers_mut().extend(HeaderValue::from_str(&told).ok().map(|told| (SERVER_TIMING, told)));
+            page.headers_mut()
+                .extend(HeaderValue::from_str(&told).ok().map(|told| (SERVER_TIMING, told)));
         }
     }
 }
@@ -253,7 +262,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_open_part_shorter_than_the_timers_grain_starves_nobody() {
-        let app = app(&["--stall", "299999us", "--every", "300ms", "--mock-latency", "constant:1ms"]);
+        let app =
+            app(&["--stall", "299999us", "--every", "300ms", "--mock-latency", "constant:1ms"]);
         let mut visit = app.receive(ORIGIN, &sample_request());
         app.hold(&mut visit).await;
         assert!(app.clock.elapsed() >= Duration::from_millis(300));

@@ -55,7 +55,11 @@ pub(super) struct ArrivalLog {
 
 impl ArrivalLog {
     /// Creates or empties the file at `path` and writes its first line.
-    pub(super) fn create(path: &Path, unix_start: Duration, stalls: Option<&Stalls>) -> Result<Self, Error> {
+    pub(super) fn create(
+        path: &Path,
+        unix_start: Duration,
+        stalls: Option<&Stalls>,
+    ) -> Result<Self, Error> {
         let failed = |source| Error::Write { path: path.to_owned(), source };
         let mut file = File::create(path).map_err(failed)?;
         file.write_all(first_line(unix_start, stalls).as_bytes()).map_err(failed)?;
@@ -103,7 +107,8 @@ impl ArrivalLog {
 }
 
 fn first_line(unix_start: Duration, stalls: Option<&Stalls>) -> String {
-    let (stall, every) = stalls.map_or_else(Default::default, |stalls| (stalls.stall(), stalls.every()));
+    let (stall, every) =
+        stalls.map_or_else(Default::default, |stalls| (stalls.stall(), stalls.every()));
     format!(
         "# format=2 start_unix_ns={} stall_us={} every_us={}\n",
         unix_start.as_nanos(),
@@ -135,11 +140,18 @@ mod tests {
     fn every_line_reaches_the_file_in_order() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let stalls = Stalls::new(Duration::from_secs(1), Duration::from_secs(10)).unwrap();
-        let mut log = ArrivalLog::create(file.path(), Duration::from_secs(5), Some(&stalls)).unwrap();
+        let mut log =
+            ArrivalLog::create(file.path(), Duration::from_secs(5), Some(&stalls)).unwrap();
         for micros in 0..10_000 {
             let at = Duration::from_micros(micros);
             let delay = Duration::from_millis(40);
-            log.note(Arrival { at, connection: 7, target: "/app?mock=1", delay, version: Version::HTTP_2 });
+            log.note(Arrival {
+                at,
+                connection: 7,
+                target: "/app?mock=1",
+                delay,
+                version: Version::HTTP_2,
+            });
         }
         log.close().unwrap();
         let text = std::fs::read_to_string(file.path()).unwrap();
@@ -156,7 +168,8 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_written_is_named() {
-        let error = ArrivalLog::create(Path::new("/no/such/folder/log"), Duration::ZERO, None).unwrap_err();
+        let error =
+            ArrivalLog::create(Path::new("/no/such/folder/log"), Duration::ZERO, None).unwrap_err();
         assert!(error.to_string().contains("/no/such/folder/log"), "{error}");
     }
 }

@@ -17,7 +17,9 @@ pub(super) enum Body {
 ///
 /// A body that is too long is read to its end all the same: an answer that leaves while the client still sends may be
 /// lost with the connection.
-pub(super) async fn gather<E>(mut next: impl AsyncFnMut() -> Option<Result<Bytes, E>>) -> Result<Body, E> {
+pub(super) async fn gather<E>(
+    mut next: impl AsyncFnMut() -> Option<Result<Bytes, E>>,
+) -> Result<Body, E> {
     let mut whole = Vec::new();
     let mut length = 0_usize;
     while let Some(piece) = next().await {
@@ -46,8 +48,14 @@ mod tests {
         static HALF: [u8; LONGEST / 2] = [b'x'; LONGEST / 2];
         assert_eq!(gathered(vec![]).await, Ok(Body::Whole(Vec::new())));
         assert_eq!(gathered(vec![Ok(b"on"), Ok(b"e")]).await, Ok(Body::Whole(b"one".to_vec())));
-        assert_eq!(gathered(vec![Ok(&HALF), Ok(&HALF)]).await, Ok(Body::Whole(vec![b'x'; LONGEST])));
-        assert_eq!(gathered(vec![Ok(&HALF), Ok(&HALF), Ok(b"x"), Ok(b"y")]).await, Ok(Body::TooLong));
+        assert_eq!(
+            gathered(vec![Ok(&HALF), Ok(&HALF)]).await,
+            Ok(Body::Whole(vec![b'x'; LONGEST]))
+        );
+        assert_eq!(
+            gathered(vec![Ok(&HALF), Ok(&HALF), Ok(b"x"), Ok(b"y")]).await,
+            Ok(Body::TooLong)
+        );
         assert_eq!(gathered(vec![Ok(b"on"), Err(())]).await, Err(()));
     }
 }

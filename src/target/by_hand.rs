@@ -83,8 +83,9 @@ fn script_head(framing: Framing, goodbye: bool) -> Bytes {
         Framing::UntilClose => String::new(),
     };
     let goodbye = if goodbye { "connection: close\r\n" } else { "" };
-    let text =
-        format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\n{framing}{goodbye}\r\n");
+    let text = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\n{framing}{goodbye}\r\n"
+    );
     Bytes::from(text)
 }
 
@@ -118,7 +119,9 @@ mod tests {
         let mut all = Vec::new();
         for act in performance.acts {
             match act {
-                Act::Send(bytes) | Act::Trickle(bytes, _) | Act::Forever(bytes, _) => all.extend(bytes),
+                Act::Send(bytes) | Act::Trickle(bytes, _) | Act::Forever(bytes, _) => {
+                    all.extend(bytes)
+                }
                 Act::Wait(_) => {}
             }
         }
@@ -126,7 +129,10 @@ mod tests {
     }
 
     fn script(framing: Framing, ending: Ending) -> Script {
-        Script { steps: vec![Step::Head(framing), Step::Piece(Bytes::from_static(b"hello"))], ending }
+        Script {
+            steps: vec![Step::Head(framing), Step::Piece(Bytes::from_static(b"hello"))],
+            ending,
+        }
     }
 
     #[test]
@@ -153,7 +159,8 @@ mod tests {
 
     #[test]
     fn the_answer_to_head_has_no_body_and_no_last_chunk() {
-        let head_alone = Script { steps: vec![Step::Head(Framing::Chunked)], ending: Ending::Complete };
+        let head_alone =
+            Script { steps: vec![Step::Head(Framing::Chunked)], ending: Ending::Complete };
         let (said, _) = text(written(script(Framing::Length(5), Ending::Complete).without_body()));
         assert!(said.ends_with("content-length: 5\r\n\r\n"), "{said}");
         let (said, _) = text(written(head_alone.without_body()));

@@ -16,9 +16,13 @@ pub(super) struct Clock {
 
 impl Clock {
     /// A clock that starts now.
-    #[expect(clippy::disallowed_methods, reason = "the target is a process of its own: this is its clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the target is a process of its own: this is its clock"
+    )]
     pub(super) fn start() -> Self {
-        let unix_start = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let unix_start =
+            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self { start: Instant::now(), unix_start, timer: Timer::default() }
     }
 

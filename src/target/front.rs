@@ -47,7 +47,8 @@ impl Front {
         stream.set_nodelay(true).ok()?;
         let Some(acceptor) = &self.tls else {
             // A client that begins a preface and says no more would be looked at for ever.
-            let spoken = tokio::time::timeout(FIRST_LINE, self.first_line(&stream)).await.ok()??;
+            let spoken =
+                tokio::time::timeout(FIRST_LINE, self.first_line(&stream)).await.ok()??;
             return Some((Opened::Plain(stream), spoken));
         };
         if let Some(instead) = self.tls_fault.and_then(instead_of_handshake) {

@@ -33,17 +33,25 @@ pub(super) static ALL: [&Page; COUNT] = [
 
 static CHUNKED: Page =
     good("/chunked", Over::Any, "sends its body in three chunks (HTTP/2: DATA frames)", |_| {
-        Ok(steps(vec![Step::Head(Framing::Chunked), piece("one, "), piece("two, "), piece("three\n")]))
+        Ok(steps(vec![
+            Step::Head(Framing::Chunked),
+            piece("one, "),
+            piece("two, "),
+            piece("three\n"),
+        ]))
     });
 
-static UNTIL_CLOSE: Page =
-    good("/until-close", Over::Http1, "sends a body that ends with the connection, as HTTP/1.0 did", |_| {
-        Ok(steps(vec![Step::Head(Framing::UntilClose), piece("until the connection ends\n")]))
-    });
+static UNTIL_CLOSE: Page = good(
+    "/until-close",
+    Over::Http1,
+    "sends a body that ends with the connection, as HTTP/1.0 did",
+    |_| Ok(steps(vec![Step::Head(Framing::UntilClose), piece("until the connection ends\n")])),
+);
 
-static EARLY_HINTS: Page = good("/early-hints", Over::Any, "sends 103 Early Hints, then the answer", |_| {
-    Ok(steps(vec![Step::Interim, Step::Head(Framing::Length(10)), piece("and a 200\n")]))
-});
+static EARLY_HINTS: Page =
+    good("/early-hints", Over::Any, "sends 103 Early Hints, then the answer", |_| {
+        Ok(steps(vec![Step::Interim, Step::Head(Framing::Length(10)), piece("and a 200\n")]))
+    });
 
 static TRAILERS: Page =
     good("/trailers", Over::Any, "sends a header after the body: `x-checked: yes`", |_| {
@@ -80,11 +88,15 @@ static REDIRECT: Page = Page {
     reply: redirect,
 };
 
-static GOODBYE: Page =
-    good("/goodbye", Over::Any, "answers, and announces the connection's end (close, GOAWAY)", |_| {
+static GOODBYE: Page = good(
+    "/goodbye",
+    Over::Any,
+    "answers, and announces the connection's end (close, GOAWAY)",
+    |_| {
         let steps = vec![Step::Head(Framing::Length(4)), piece("bye\n")];
         Ok(Reply::Steps(Script { steps, ending: Ending::Goodbye }))
-    });
+    },
+);
 
 const fn good(
     path: &'static str,
@@ -111,10 +123,15 @@ fn packed(encoding: &'static str, body: &Bytes) -> Reply {
 fn redirect(asked: &Asked<'_>) -> Result<Reply, UnitError> {
     let left = asked.number("n", 1, LONGEST_CHAIN)?;
     let status = asked.number("status", 302, 399)?;
-    let redirects = u16::try_from(status).ok().filter(|status| matches!(status, 301..=303 | 307 | 308));
-    let status = redirects.and_then(|status| StatusCode::from_u16(status).ok()).ok_or_else(|| {
-        UnitError::new(format!("status={status} will not do"), "write 301, 302, 303, 307 or 308")
-    })?;
+    let redirects =
+        u16::try_from(status).ok().filter(|status| matches!(status, 301..=303 | 307 | 308));
+    let status =
+        redirects.and_then(|status| StatusCode::from_u16(status).ok()).ok_or_else(|| {
+            UnitError::new(
+                format!("status={status} will not do"),
+                "write 301, 302, 303, 307 or 308",
+            )
+        })?;
     if left == 0 {
         return Ok(Reply::Whole(text_page(StatusCode::OK, "arrived\n")));
     }

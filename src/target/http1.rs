@@ -63,7 +63,8 @@ async fn serve_whole<S: Transport>(
         }
     });
     // One buffer for head and body: copying a small page costs less than the kernel's gathering of two pieces.
-    let served = http1::Builder::new().writev(false).serve_connection(TokioIo::new(stream), service);
+    let served =
+        http1::Builder::new().writev(false).serve_connection(TokioIo::new(stream), service);
     let _ = pin!(served).await;
     by_hand.take()
 }

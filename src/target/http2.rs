@@ -26,7 +26,12 @@ pub(super) enum Command {
 }
 
 /// Serves the connection until it ends; at most `max_streams` exchanges are under way on it at once.
-pub(super) async fn serve<S: Transport>(stream: S, app: &Rc<App>, connection: u64, max_streams: u32) {
+pub(super) async fn serve<S: Transport>(
+    stream: S,
+    app: &Rc<App>,
+    connection: u64,
+    max_streams: u32,
+) {
     let mut socket = Shared::new(stream);
     if let Some(performance) = serve_streams(socket.clone(), app, connection, max_streams).await {
         perform(&mut socket, performance).await;

@@ -94,7 +94,10 @@ pub(super) fn parse_wait(text: &str) -> Result<Duration, UnitError> {
     if wait <= LONGEST_WAIT {
         Ok(wait)
     } else {
-        Err(UnitError::new(format!("`{}` is longer than a day", text.trim()), "write at most `24h`"))
+        Err(UnitError::new(
+            format!("`{}` is longer than a day", text.trim()),
+            "write at most `24h`",
+        ))
     }
 }
 
@@ -137,7 +140,9 @@ impl fmt::Display for Latency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Constant(latency) => write!(f, "constant:{}", written(latency)),
-            Self::Normal { mean, deviation } => write!(f, "normal:{},{}", written(mean), written(deviation)),
+            Self::Normal { mean, deviation } => {
+                write!(f, "normal:{},{}", written(mean), written(deviation))
+            }
             Self::LogNormal { median, sigma } => write!(f, "lognormal:{},{sigma}", written(median)),
             Self::Bimodal { fast, slow, slow_share } => {
                 write!(f, "bimodal:{},{},{slow_share}", written(fast), written(slow))
@@ -157,14 +162,17 @@ mod tests {
     fn draws(text: &str, seed: u64) -> Vec<f64> {
         let latency: Latency = text.parse().unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut draws: Vec<f64> = (0..10_001).map(|_| latency.draw(&mut rng).as_secs_f64()).collect();
+        let mut draws: Vec<f64> =
+            (0..10_001).map(|_| latency.draw(&mut rng).as_secs_f64()).collect();
         draws.sort_by(f64::total_cmp);
         draws
     }
 
     #[test]
     fn a_seed_gives_the_same_latencies_again() {
-        for text in ["constant:20ms", "normal:40ms,8ms", "lognormal:40ms,0.35", "bimodal:40ms,400ms,5%"] {
+        for text in
+            ["constant:20ms", "normal:40ms,8ms", "lognormal:40ms,0.35", "bimodal:40ms,400ms,5%"]
+        {
             assert_eq!(draws(text, 7), draws(text, 7), "{text}");
         }
         assert_ne!(draws("normal:40ms,8ms", 7), draws("normal:40ms,8ms", 8));
@@ -185,10 +193,19 @@ mod tests {
     #[test]
     fn spreads_are_as_wide_as_the_flag_says() {
         let normal = draws("normal:40ms,8ms", 1);
-        assert!((0.0465..=0.0495).contains(&normal[8_413]), "one deviation above: {}", normal[8_413]);
+        assert!(
+            (0.0465..=0.0495).contains(&normal[8_413]),
+            "one deviation above: {}",
+            normal[8_413]
+        );
         let log_normal = draws("lognormal:40ms,0.35", 1);
-        assert!((0.0545..=0.0590).contains(&log_normal[8_413]), "one sigma above: {}", log_normal[8_413]);
-        let slow = draws("bimodal:40ms,400ms,5%", 1).iter().filter(|&&seconds| seconds > 0.2).count();
+        assert!(
+            (0.0545..=0.0590).contains(&log_normal[8_413]),
+            "one sigma above: {}",
+            log_normal[8_413]
+        );
+        let slow =
+            draws("bimodal:40ms,400ms,5%", 1).iter().filter(|&&seconds| seconds > 0.2).count();
         assert!((400..=600).contains(&slow), "{slow} of 10001 slow");
     }
 
@@ -200,7 +217,9 @@ mod tests {
 
     #[test]
     fn a_latency_is_written_as_it_is_read() {
-        for text in ["constant:20ms", "normal:40ms,8ms", "lognormal:40ms,0.35", "bimodal:40ms,1s 500ms,5%"] {
+        for text in
+            ["constant:20ms", "normal:40ms,8ms", "lognormal:40ms,0.35", "bimodal:40ms,1s 500ms,5%"]
+        {
             assert_eq!(text.parse::<Latency>().unwrap().to_string(), text);
         }
     }

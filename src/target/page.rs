@@ -82,8 +82,9 @@ impl Page {
             let text = format!("{} can be had over {} alone.\n", self.path, self.over);
             return Reply::Whole(text_page(StatusCode::NOT_FOUND, text));
         }
-        (self.reply)(asked)
-            .unwrap_or_else(|error| Reply::Whole(text_page(StatusCode::BAD_REQUEST, format!("{error}\n"))))
+        (self.reply)(asked).unwrap_or_else(|error| {
+            Reply::Whole(text_page(StatusCode::BAD_REQUEST, format!("{error}\n")))
+        })
     }
 }
 
@@ -121,7 +122,10 @@ impl Asked<'_> {
     pub(super) fn number(&self, name: &str, default: u32, most: u32) -> Result<u32, UnitError> {
         let Some(text) = self.parameter(name) else { return Ok(default) };
         text.parse().ok().filter(|number| *number <= most).ok_or_else(|| {
-            UnitError::new(format!("{name}={text} will not do"), format!("write a number from 0 to {most}"))
+            UnitError::new(
+                format!("{name}={text} will not do"),
+                format!("write a number from 0 to {most}"),
+            )
         })
     }
 

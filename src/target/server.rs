@@ -131,7 +131,13 @@ async fn accept(listener: &TcpListener, front: &Rc<Front>, app: &Rc<App>, max_st
         match listener.accept().await {
             Ok((stream, _)) => {
                 let number = app.next_connection();
-                spawn_local(converse(stream, Rc::clone(front), Rc::clone(app), number, max_streams));
+                spawn_local(converse(
+                    stream,
+                    Rc::clone(front),
+                    Rc::clone(app),
+                    number,
+                    max_streams,
+                ));
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -145,15 +151,31 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 }
 
 /// One connection from its acceptance to its end. Whatever breaks it concerns its client alone, who sees it.
-async fn converse(stream: TcpStream, front: Rc<Front>, app: Rc<App>, number: u64, max_streams: u32) {
+async fn converse(
+    stream: TcpStream,
+    front: Rc<Front>,
+    app: Rc<App>,
+    number: u64,
+    max_streams: u32,
+) {
     match front.open(stream).await {
         None => {}
-        Some((Opened::Plain(stream), spoken)) => serve(stream, spoken, &app, number, max_streams).await,
-        Some((Opened::Tls(stream), spoken)) => serve(*stream, spoken, &app, number, max_streams).await,
+        Some((Opened::Plain(stream), spoken)) => {
+            serve(stream, spoken, &app, number, max_streams).await
+        }
+        Some((Opened::Tls(stream), spoken)) => {
+            serve(*stream, spoken, &app, number, max_streams).await
+        }
     }
 }
 
-async fn serve(stream: impl Transport, spoken: Spoken, app: &Rc<App>, number: u64, max_streams: u32) {
+async fn serve(
+    stream: impl Transport,
+    spoken: Spoken,
+    app: &Rc<App>,
+    number: u64,
+    max_streams: u32,
+) {
     match spoken {
         Spoken::Http1 => http1::serve(stream, app, number).await,
         Spoken::Http2 => http2::serve(stream, app, number, max_streams).await,

@@ -241,10 +241,12 @@ impl Settings {
     }
 
     pub(super) fn warmth(&self) -> Warmth {
-        let cold_start =
-            self.cold_after.zip(self.cold_start).map(|(after_idle, boot)| ColdStart { after_idle, boot });
-        let warming =
-            (self.warming > 0).then_some(Warming { requests: self.warming, factor: self.warming_factor });
+        let cold_start = self
+            .cold_after
+            .zip(self.cold_start)
+            .map(|(after_idle, boot)| ColdStart { after_idle, boot });
+        let warming = (self.warming > 0)
+            .then_some(Warming { requests: self.warming, factor: self.warming_factor });
         Warmth::new(cold_start, warming)
     }
 
@@ -274,13 +276,17 @@ impl Settings {
 }
 
 fn fault_parser() -> impl TypedValueParser<Value = &'static Page> {
-    PossibleValuesParser::new(faults::ALL.iter().map(|fault| fault.name()))
-        .try_map(|name| faults::ALL.iter().find(|fault| fault.name() == name).copied().ok_or("no such fault"))
+    PossibleValuesParser::new(faults::ALL.iter().map(|fault| fault.name())).try_map(|name| {
+        faults::ALL.iter().find(|fault| fault.name() == name).copied().ok_or("no such fault")
+    })
 }
 
 fn parse_factor(text: &str) -> Result<f64, UnitError> {
     text.parse().ok().filter(|factor| (1.0..=1000.0).contains(factor)).ok_or_else(|| {
-        UnitError::new(format!("`{text}` is not a warming factor"), "write a number from 1 to 1000: `3`")
+        UnitError::new(
+            format!("`{text}` is not a warming factor"),
+            "write a number from 1 to 1000: `3`",
+        )
     })
 }
 

@@ -65,7 +65,9 @@ impl Site {
     pub(super) fn route<B>(&self, request: &Request<B>) -> Route {
         let readable = matches!(*request.method(), Method::GET | Method::HEAD);
         match request.uri().path() {
-            "/plain" | "/app" | "/auth/login" | "/health" if !readable => Route::WrongMethod(READING),
+            "/plain" | "/app" | "/auth/login" | "/health" if !readable => {
+                Route::WrongMethod(READING)
+            }
             "/plain" => Route::Plain,
             "/app" => self.route_app(request),
             "/auth/login" => Route::Login,
@@ -97,7 +99,9 @@ impl Site {
 
     /// A page of the app that could not be made.
     pub(super) fn failure(&self) -> Reply {
-        Reply::Whole(self.secured(text_page(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")))
+        Reply::Whole(
+            self.secured(text_page(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")),
+        )
     }
 
     fn route_app<B>(&self, request: &Request<B>) -> Route {

@@ -58,7 +58,9 @@ mod tests {
 
     #[test]
     fn an_answer_ready_in_a_window_leaves_at_its_end() {
-        for (ready, leaves) in [(9_000, 10_000), (9_999, 10_000), (19_000, 20_000), (29_500, 30_000)] {
+        for (ready, leaves) in
+            [(9_000, 10_000), (9_999, 10_000), (19_000, 20_000), (29_500, 30_000)]
+        {
             assert_eq!(released(ready), leaves, "ready at {ready} ms");
         }
     }

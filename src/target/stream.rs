@@ -32,7 +32,11 @@ type Answered = Result<(), h2::Error>;
 
 impl Stream {
     /// Answers a request. Whatever breaks the exchange concerns its client alone, who sees it.
-    pub(super) async fn answer(self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+    pub(super) async fn answer(
+        self,
+        request: Request<RecvStream>,
+        mut respond: SendResponse<Bytes>,
+    ) {
         let stream = respond.stream_id().as_u32();
         let mut visit = self.app.receive(Origin { connection: self.connection, stream }, &request);
         let (head, mut body) = request.into_parts();

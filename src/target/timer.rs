@@ -106,16 +106,23 @@ impl Drop for Wait<'_> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the target is a process of its own: this is its timer")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the target is a process of its own: this is its timer"
+)]
 fn now() -> Instant {
     Instant::now()
 }
 
 #[cfg(target_os = "linux")]
-#[expect(deprecated, reason = "its successor is unsafe; an owned descriptor keeps what that would promise")]
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe; an owned descriptor keeps what that would promise"
+)]
 fn kernel_timer() -> io::Result<AsyncFd<OwnedFd>> {
     use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
-    let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+    let fd =
+        timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
     AsyncFd::with_interest(fd, Interest::READABLE)
 }
 

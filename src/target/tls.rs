@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -42,15 +42,25 @@ impl Identity {
     pub(super) fn make(settings: &Settings) -> Result<Self, Error> {
         let authority = make_authority()?;
         let stranger = make_authority()?;
-        let signer = if settings.tls_fault == Some(TlsFault::Untrusted) { &stranger } else { &authority };
+        let signer =
+            if settings.tls_fault == Some(TlsFault::Untrusted) { &stranger } else { &authority };
         let key = KeyPair::generate()?;
-        let certificate = leaf(settings.listen.ip(), settings.tls_fault)?.signed_by(&key, signer)?;
+        let certificate =
+            leaf(settings.listen.ip(), settings.tls_fault)?.signed_by(&key, signer)?;
         let verifier = client_verifier(settings, &authority)?;
         let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
         let mut config = server_config(certificate.into(), key, verifier)?;
         config.alpn_protocols = offered(settings.http, settings.tls_fault);
-        let client = if settings.tls_client_out.is_some() { client_pair(&authority)? } else { String::new() };
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), authority: authority.pem(), client })
+        let client = if settings.tls_client_out.is_some() {
+            client_pair(&authority)?
+        } else {
+            String::new()
+        };
+        Ok(Self {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            authority: authority.pem(),
+            client,
+        })
     }
 }
 
@@ -134,7 +144,9 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let found: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).map_err(|error| bad(error.to_string()))?.collect();
     match found {
-        Ok(certificates) if certificates.is_empty() => Err(bad("it holds no certificate".to_owned())),
+        Ok(certificates) if certificates.is_empty() => {
+            Err(bad("it holds no certificate".to_owned()))
+        }
         Ok(certificates) => Ok(certificates),
         Err(error) => Err(bad(error.to_string())),
     }

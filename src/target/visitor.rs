@@ -44,7 +44,8 @@ pub(super) fn carries_token(headers: &HeaderMap, token: &SecretString) -> bool {
 /// nobody's.
 pub(super) fn is_secret(offered: &[u8], secret: &SecretString) -> bool {
     let secret = secret.expose_secret().as_bytes();
-    let difference = offered.iter().zip(secret).fold(0, |seen, (a, b)| std::hint::black_box(seen | (a ^ b)));
+    let difference =
+        offered.iter().zip(secret).fold(0, |seen, (a, b)| std::hint::black_box(seen | (a ^ b)));
     !secret.is_empty() && offered.len() == secret.len() && difference == 0
 }
 
@@ -55,17 +56,28 @@ mod tests {
     use super::*;
 
     fn headers(name: &'static str, value: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(http::HeaderName::from_static(name), HeaderValue::from_static(value))])
+        HeaderMap::from_iter([(
+            http::HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        )])
     }
 
     #[test]
     fn programs_are_bots_and_the_synthetic_check_is_not() {
-        for agent in ["Googlebot/2.1", "curl/8.5.0", "Mozilla/5.0 HeadlessChrome/126", "python-requests/2.31"]
-        {
+        for agent in [
+            "Googlebot/2.1",
+            "curl/8.5.0",
+            "Mozilla/5.0 HeadlessChrome/126",
+            "python-requests/2.31",
+        ] {
             assert!(is_bot(&headers("user-agent", agent)), "{agent}");
         }
-        for agent in ["Shopify POS/HotDashSyntheticCheck", "Shopify POS/9 bot", "Mozilla/5.0 Firefox/128", ""]
-        {
+        for agent in [
+            "Shopify POS/HotDashSyntheticCheck",
+            "Shopify POS/9 bot",
+            "Mozilla/5.0 Firefox/128",
+            "",
+        ] {
             assert!(!is_bot(&headers("user-agent", agent)), "{agent}");
         }
         assert!(!is_bot(&HeaderMap::new()));
@@ -74,8 +86,14 @@ mod tests {
     #[test]
     fn only_the_whole_token_is_honoured() {
         let token = SecretString::from("staging");
-        for (offered, honoured) in [("staging", true), ("stagin", false), ("staging2", false), ("", false)] {
-            assert_eq!(carries_token(&headers(SYNTHETIC_HEADER, offered), &token), honoured, "{offered}");
+        for (offered, honoured) in
+            [("staging", true), ("stagin", false), ("staging2", false), ("", false)]
+        {
+            assert_eq!(
+                carries_token(&headers(SYNTHETIC_HEADER, offered), &token),
+                honoured,
+                "{offered}"
+            );
         }
         assert!(!carries_token(&HeaderMap::new(), &token));
         assert!(!carries_token(&headers(SYNTHETIC_HEADER, ""), &SecretString::from("")));

@@ -104,7 +104,11 @@ mod tests {
     fn an_idle_machine_boots_again_and_a_busy_one_does_not() {
         let mut warmth = Warmth::new(Some(COLD_START), None);
         warmth.wake(seconds(0));
-        assert_eq!(warmth.wake(seconds(26)), seconds(0), "idle is counted from the end of the boot");
+        assert_eq!(
+            warmth.wake(seconds(26)),
+            seconds(0),
+            "idle is counted from the end of the boot"
+        );
         assert_eq!(warmth.wake(seconds(35)), seconds(0));
         assert_eq!(warmth.wake(seconds(45)), seconds(17));
     }

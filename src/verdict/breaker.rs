@@ -92,7 +92,10 @@ mod tests {
         assert_eq!(breaker.settled(&interval(0, Some(Failure::Refused), 10)), None);
         assert_eq!(breaker.settled(&interval(1, Some(Failure::Refused), 10)), None);
         let down = breaker.settled(&interval(2, Some(Failure::Refused), 10)).unwrap();
-        assert_eq!(down, "tile-loader: no answer to the last 30 requests, over 3 s: connection refused");
+        assert_eq!(
+            down,
+            "tile-loader: no answer to the last 30 requests, over 3 s: connection refused"
+        );
     }
 
     #[test]
@@ -103,7 +106,8 @@ mod tests {
         planned.requests.push(hop);
         let mut breaker = Breaker::of([&planned]);
         let down = (0..3).any(|second| {
-            let answered = Interval { request: "page, hop 1".to_owned(), ..interval(second, None, 10) };
+            let answered =
+                Interval { request: "page, hop 1".to_owned(), ..interval(second, None, 10) };
             breaker.settled(&answered);
             breaker.settled(&interval(second, Some(Failure::Refused), 10)).is_some()
         });
@@ -113,7 +117,9 @@ mod tests {
     #[test]
     fn many_requests_in_one_second_are_one_second() {
         let mut breaker = Breaker::default();
-        assert!((0..10).all(|_| breaker.settled(&interval(7, Some(Failure::Closed), 20)).is_none()));
+        assert!(
+            (0..10).all(|_| breaker.settled(&interval(7, Some(Failure::Closed), 20)).is_none())
+        );
     }
 
     #[test]
@@ -121,7 +127,10 @@ mod tests {
         let mut breaker = Breaker::default();
         for second in 0..10 {
             assert_eq!(breaker.settled(&interval(3 * second, Some(Failure::TimedOut), 15)), None);
-            assert_eq!(breaker.settled(&interval(3 * second + 1, Some(Failure::TimedOut), 15)), None);
+            assert_eq!(
+                breaker.settled(&interval(3 * second + 1, Some(Failure::TimedOut), 15)),
+                None
+            );
             assert_eq!(breaker.settled(&interval(3 * second + 2, Some(Failure::Status), 15)), None);
         }
     }
@@ -129,15 +138,19 @@ mod tests {
     #[test]
     fn dropped_arrivals_were_never_asked_and_prove_nothing() {
         let mut breaker = Breaker::default();
-        assert!(
-            (0..60).all(|second| breaker.settled(&interval(second, Some(Failure::Dropped), 40)).is_none())
-        );
+        assert!((0..60).all(|second| {
+            breaker.settled(&interval(second, Some(Failure::Dropped), 40)).is_none()
+        }));
     }
 
     #[test]
     fn a_few_failures_are_no_proof() {
         let mut breaker = Breaker::default();
-        assert!((0..19).all(|second| breaker.settled(&interval(second, Some(Failure::Reset), 1)).is_none()));
+        assert!(
+            (0..19).all(|second| breaker
+                .settled(&interval(second, Some(Failure::Reset), 1))
+                .is_none())
+        );
         assert!(breaker.settled(&interval(19, Some(Failure::Reset), 1)).is_some());
     }
 }

@@ -37,7 +37,8 @@ pub(super) fn judge(
         Finding::Holds => Reason { what, next: String::new() },
         Finding::Breached => counted.blame(what, request),
         Finding::Undecided | Finding::Late { .. } => {
-            let next = allowed.map(|allowed| rule.settled_by(seen, seen, allowed)).unwrap_or_default();
+            let next =
+                allowed.map(|allowed| rule.settled_by(seen, seen, allowed)).unwrap_or_default();
             Reason { what: format!("{what}: {}", undecided(seen)), next }
         }
     };
@@ -66,7 +67,12 @@ impl Counted {
         Exceeded { over, of: tally.exchanges }
     }
 
-    fn sentence(self, seen: Exceeded, allowed: Option<Ratio>, exceedance: Option<(Ratio, Ratio)>) -> String {
+    fn sentence(
+        self,
+        seen: Exceeded,
+        allowed: Option<Ratio>,
+        exceedance: Option<(Ratio, Ratio)>,
+    ) -> String {
         let words = match self {
             Self::Errors => "failed",
             Self::Dropped => "were dropped",
@@ -74,7 +80,11 @@ impl Counted {
         let counted = format!("{} {words}", part(seen.over, seen.of));
         match (allowed, exceedance) {
             (Some(allowed), Some((low, high))) => {
-                format!("{counted} ({} to {}), less than {allowed} may", percent(low), percent(high))
+                format!(
+                    "{counted} ({} to {}), less than {allowed} may",
+                    percent(low),
+                    percent(high)
+                )
             }
             _ => counted,
         }
@@ -95,7 +105,8 @@ impl Counted {
 pub(super) fn no_data() -> Reason {
     Reason {
         what: "no exchange was judged".to_owned(),
-        next: "check that the run reached its measured phase and that the plan sends this request".to_owned(),
+        next: "check that the run reached its measured phase and that the plan sends this request"
+            .to_owned(),
     }
 }
 
@@ -108,19 +119,24 @@ mod tests {
 
     #[test]
     fn a_share_of_errors_needs_598_clean_requests() {
-        let clean = |count| one_budget(Request::new("app", &["errors < 0.5%"]).took(&vec![FAST; count]));
+        let clean =
+            |count| one_budget(Request::new("app", &["errors < 0.5%"]).took(&vec![FAST; count]));
         let short = clean(597);
         assert_eq!(short.decision, Decision::Inconclusive);
         assert_eq!(short.reason.next, "1 more request with none over would prove that it holds");
         let enough = clean(598);
         assert_eq!(enough.decision, Decision::Pass);
-        assert_eq!(enough.reason.what, "none of 598 requests failed (0% to 0.5%), less than 0.5% may");
+        assert_eq!(
+            enough.reason.what,
+            "none of 598 requests failed (0% to 0.5%), less than 0.5% may"
+        );
     }
 
     #[test]
     fn a_share_of_errors_that_is_proven_too_high_fails_and_names_the_failure() {
-        let verdict =
-            one_budget(Request::new("app", &["errors < 0.5%"]).took(&vec![FAST; 590]).redirected(10));
+        let verdict = one_budget(
+            Request::new("app", &["errors < 0.5%"]).took(&vec![FAST; 590]).redirected(10),
+        );
         assert_eq!(verdict.decision, Decision::Fail);
         assert_eq!(
             verdict.reason.what,
@@ -146,7 +162,8 @@ mod tests {
     fn only_drops_count_against_a_budget_on_drops() {
         let refused = one_budget(Request::new("app", &["dropped = 0"]).took(&[FAST; 5]).refused(3));
         assert_eq!((refused.decision, refused.judged, refused.exceeded), (Decision::Pass, 8, 0));
-        let dropped = one_budget(Request::new("app", &["dropped < 1%"]).took(&[FAST; 40]).dropped(10));
+        let dropped =
+            one_budget(Request::new("app", &["dropped < 1%"]).took(&[FAST; 40]).dropped(10));
         assert_eq!((dropped.decision, dropped.exceeded), (Decision::Fail, 10));
         assert!(dropped.reason.next.contains("held every allowed connection"));
     }

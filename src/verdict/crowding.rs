@@ -28,13 +28,16 @@ impl<'a> Crowding<'a> {
             (all, over) if all == over => "all of them".to_owned(),
             (some, over) => format!("{some} of the {over}"),
         };
-        let places = |places| if places == 1 { "1 place".to_owned() } else { format!("{places} places") };
+        let places =
+            |places| if places == 1 { "1 place".to_owned() } else { format!("{places} places") };
         match self.capacity {
             None => format!("{share} only by waiting for a connection"),
-            Some(Capacity { places: limit, wanted: Some(wanted), .. }) if wanted > limit => format!(
-                "{share} only by waiting: the limit of {} ({wanted} wanted) made this, not the target alone",
-                places(*limit)
-            ),
+            Some(Capacity { places: limit, wanted: Some(wanted), .. }) if wanted > limit => {
+                format!(
+                    "{share} only by waiting: the limit of {} ({wanted} wanted) made this, not the target alone",
+                    places(*limit)
+                )
+            }
             Some(Capacity { places: limit, .. }) => {
                 format!("{share} only by waiting for one of up to {}", places(*limit))
             }
@@ -56,7 +59,8 @@ mod tests {
     /// The verdict on `p95 < 300ms` of 200 requests, of which `slow` took longer, `by_wait` only by waiting.
     fn verdict(slow: usize, by_wait: u64, capacity: impl Into<Option<Capacity>>) -> BudgetVerdict {
         let took = [vec![100_000; 200 - slow], vec![412_000; slow]].concat();
-        let request = Request::new("tile", &["p95 < 300ms"]).took(&took).of_which_wait_explains(by_wait);
+        let request =
+            Request::new("tile", &["p95 < 300ms"]).took(&took).of_which_wait_explains(by_wait);
         let (mut planned, measured) = scenario("tiles", &[request]);
         planned.capacity = capacity.into();
         let (plan, measurement) = run(vec![(planned, measured)]);
@@ -65,7 +69,11 @@ mod tests {
 
     fn capacity(places: u64, wanted: Option<u64>) -> Capacity {
         let short = wanted.filter(|&wanted| wanted > places);
-        Capacity { places, wanted, remedy: short.map(|wanted| format!("write `connections = {wanted}`")) }
+        Capacity {
+            places,
+            wanted,
+            remedy: short.map(|wanted| format!("write `connections = {wanted}`")),
+        }
     }
 
     #[test]
@@ -79,7 +87,11 @@ mod tests {
             "{}",
             verdict.reason.what
         );
-        assert!(verdict.reason.next.starts_with("write `connections = 30`"), "{}", verdict.reason.next);
+        assert!(
+            verdict.reason.next.starts_with("write `connections = 30`"),
+            "{}",
+            verdict.reason.next
+        );
     }
 
     #[test]
@@ -87,7 +99,10 @@ mod tests {
         for wanted in [None, Some(16), Some(3)] {
             let verdict = verdict(74, 74, capacity(16, wanted));
             assert!(
-                verdict.reason.what.ends_with("; all of them only by waiting for one of up to 16 places"),
+                verdict
+                    .reason
+                    .what
+                    .ends_with("; all of them only by waiting for one of up to 16 places"),
                 "{}",
                 verdict.reason.what
             );
@@ -104,7 +119,11 @@ mod tests {
             "{}",
             verdict.reason.what
         );
-        assert!(verdict.reason.next.starts_with("write `connections = 9`"), "{}", verdict.reason.next);
+        assert!(
+            verdict.reason.next.starts_with("write `connections = 9`"),
+            "{}",
+            verdict.reason.next
+        );
         assert!(verdict.reason.next.contains("more requests"), "{}", verdict.reason.next);
     }
 
@@ -112,7 +131,11 @@ mod tests {
     fn a_pass_says_it_and_needs_no_remedy_unless_the_limit_is_too_low() {
         let held = verdict(3, 3, capacity(16, Some(6)));
         assert_eq!((held.decision, held.reason.next.as_str()), (Decision::Pass, ""));
-        assert!(held.reason.what.ends_with("waiting for one of up to 16 places"), "{}", held.reason.what);
+        assert!(
+            held.reason.what.ends_with("waiting for one of up to 16 places"),
+            "{}",
+            held.reason.what
+        );
         assert_ne!(verdict(3, 3, capacity(4, Some(6))).reason.next, "");
     }
 
@@ -123,7 +146,11 @@ mod tests {
         planned.capacity = Some(capacity(2, Some(60)));
         let (plan, measurement) = run(vec![(planned, measured)]);
         let reason = judge(&plan, &measurement).scenarios.remove(0).budgets.remove(0).reason;
-        assert!(reason.what.contains("the limit of 2 places (60 wanted) made this"), "{}", reason.what);
+        assert!(
+            reason.what.contains("the limit of 2 places (60 wanted) made this"),
+            "{}",
+            reason.what
+        );
         assert!(reason.next.starts_with("write `connections = 60`"), "{}", reason.next);
     }
 

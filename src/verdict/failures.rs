@@ -9,7 +9,11 @@ use crate::record::{Evidence, Failure, Reason, StageMeasurement};
 pub(super) fn reason(stage: &StageMeasurement) -> Option<Reason> {
     let leading = Leading::of(stage)?;
     Some(Reason {
-        what: format!("{} failed; {}", part(leading.failed, stage.tally.exchanges), leading.words()),
+        what: format!(
+            "{} failed; {}",
+            part(leading.failed, stage.tally.exchanges),
+            leading.words()
+        ),
         next: leading.remedy(),
     })
 }
@@ -114,13 +118,17 @@ pub(super) fn remedy(failure: Failure) -> &'static str {
             "check the credentials if it leads to a login page; if it is right, expect it, or have it followed: \
              raise `redirects`, and name another host in `allow_hosts`"
         }
-        Failure::Unexpected => "ask the same once by hand and compare the answer with the expectation",
+        Failure::Unexpected => {
+            "ask the same once by hand and compare the answer with the expectation"
+        }
         Failure::Admitted => "close the gap before anything else: whoever asks is let in",
         Failure::Query => {
             "read what the database said, and carry the statement out once by hand, as the same user"
         }
         Failure::Session => "correct the user, the password or the database's name in the URL",
-        Failure::Absent => "make what is missing, or say `when_absent = \"accept\"` where it may be missing",
+        Failure::Absent => {
+            "make what is missing, or say `when_absent = \"accept\"` where it may be missing"
+        }
         Failure::NotConfigured => {
             "set the variable, or say `when_unconfigured = \"accept\"` where it may be missing"
         }
@@ -145,7 +153,9 @@ pub(super) fn remedy(failure: Failure) -> &'static str {
         Failure::Dropped => {
             "the target held every allowed connection: make it faster, or allow more connections"
         }
-        Failure::Prober => "raise this machine's limits on open files and ports, or plan fewer connections",
+        Failure::Prober => {
+            "raise this machine's limits on open files and ports, or plan fewer connections"
+        }
     }
 }
 
@@ -156,7 +166,8 @@ mod tests {
 
     #[test]
     fn the_failure_seen_most_speaks_for_all() {
-        let request = Request::new("app", &[]).took(&[90_000; 7]).redirected(8).refused(4).measured();
+        let request =
+            Request::new("app", &[]).took(&[90_000; 7]).redirected(8).refused(4).measured();
         let reason = reason(&request.measured).unwrap();
         assert_eq!(
             reason.what,
@@ -179,7 +190,10 @@ mod tests {
             count: 1,
         });
         let reason = reason(&request.measured).unwrap();
-        assert_eq!(reason.what, "1 of 1 request failed; unexpected status, 404 instead of denied = true");
+        assert_eq!(
+            reason.what,
+            "1 of 1 request failed; unexpected status, 404 instead of denied = true"
+        );
         assert!(reason.next.contains("check the address") && !reason.next.contains("credentials"));
     }
 

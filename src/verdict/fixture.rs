@@ -101,13 +101,17 @@ impl Request {
         let ok = self.took.len() as u64;
         let ceilings: Vec<_> = self.budgets.iter().filter_map(Budget::ceiling).collect();
         let as_ceiling = |&(dimension, limit): &(Dimension, Duration)| Ceiling { dimension, limit };
-        let mut request =
-            RequestMeasurement::new(self.name.to_owned(), ceilings.iter().map(as_ceiling).collect());
+        let mut request = RequestMeasurement::new(
+            self.name.to_owned(),
+            ceilings.iter().map(as_ceiling).collect(),
+        );
         let measured = &mut request.measured;
         measured.tally.exchanges = ok + failures;
         measured.tally.ok = ok;
-        measured.tally.ceilings =
-            ceilings.iter().map(|(dimension, limit)| self.count(*dimension, *limit, failures)).collect();
+        measured.tally.ceilings = ceilings
+            .iter()
+            .map(|(dimension, limit)| self.count(*dimension, *limit, failures))
+            .collect();
         for (failure, count) in self.failed.iter().filter(|(_, count)| *count > 0) {
             *measured.tally.failures.entry(*failure).or_default() += count;
             measured.evidence.add(evidence(*failure, *count));
@@ -117,7 +121,8 @@ impl Request {
         self.took.iter().for_each(|micros| latency.record(Duration::from_micros(*micros)));
         measured.series.add(Dimension::Latency, &latency);
         let mut lag = Histogram::default();
-        (0..ok).for_each(|n| lag.record(Duration::from_millis(if n < self.by_lag { 400 } else { 0 })));
+        (0..ok)
+            .for_each(|n| lag.record(Duration::from_millis(if n < self.by_lag { 400 } else { 0 })));
         measured.series.add(Dimension::Lag, &lag);
         request
     }
@@ -127,7 +132,9 @@ impl Request {
         if dimension != Dimension::Latency {
             return CeilingCount::default();
         }
-        let slow = self.took.iter().filter(|micros| Duration::from_micros(**micros) >= limit).count() as u64;
+        let slow =
+            self.took.iter().filter(|micros| Duration::from_micros(**micros) >= limit).count()
+                as u64;
         let dropped = self.failed.iter().filter(|(failure, _)| *failure == Failure::Dropped);
         let dropped: u64 = dropped.map(|(_, count)| count).sum();
         CeilingCount {
@@ -147,7 +154,14 @@ fn evidence(failure: Failure, count: u64) -> Evidence {
         Failure::NotConfigured => (None, "", "variable `KEY` is not set"),
         _ => (None, "", ""),
     };
-    Evidence { failure, phase, expected: expected.to_owned(), seen: seen.to_owned(), next: None, count }
+    Evidence {
+        failure,
+        phase,
+        expected: expected.to_owned(),
+        seen: seen.to_owned(),
+        next: None,
+        count,
+    }
 }
 
 /// One scenario, planned and measured.

@@ -1,7 +1,9 @@
 //! Steps that came to nothing that could be judged: absent, not configured, or without a value that an earlier one yields.
 
 use super::failures::{remedy, sighting};
-use crate::record::{BudgetVerdict, Decision, Evidence, PlannedRequest, Reason, RequestMeasurement};
+use crate::record::{
+    BudgetVerdict, Decision, Evidence, PlannedRequest, Reason, RequestMeasurement,
+};
 
 /// What a step came to instead of being judged, and whether that holds a pass up.
 pub(super) struct Lapse<'a> {
@@ -85,9 +87,11 @@ mod tests {
     #[test]
     fn what_is_absent_holds_a_pass_up_and_says_what_to_do() {
         for budgets in [&["errors = 0"][..], &[]] {
-            let verdict = judged(&[healthy(), Request::new("view", budgets).lapsed(Failure::Absent)]);
+            let verdict =
+                judged(&[healthy(), Request::new("view", budgets).lapsed(Failure::Absent)]);
             assert_eq!(verdict.decision, Decision::Inconclusive);
-            let reason = verdict.reasons.iter().find(|reason| reason.what.starts_with("`view`")).unwrap();
+            let reason =
+                verdict.reasons.iter().find(|reason| reason.what.starts_with("`view`")).unwrap();
             assert_eq!(reason.what, "`view`: absent, 404 instead of status = 200");
             assert!(reason.next.contains("when_absent"));
         }
@@ -96,7 +100,8 @@ mod tests {
     #[test]
     fn what_may_be_absent_is_told_and_holds_nothing_up() {
         for budgets in [&["max < 1s", "errors = 0"][..], &[]] {
-            let view = Request::new("view", budgets).lapsed(Failure::Absent).accepting(Failure::Absent);
+            let view =
+                Request::new("view", budgets).lapsed(Failure::Absent).accepting(Failure::Absent);
             let verdict = judged(&[healthy(), view]);
             assert_eq!(verdict.decision, Decision::Pass);
             assert_eq!(
@@ -109,8 +114,11 @@ mod tests {
 
     #[test]
     fn a_run_of_which_every_step_was_left_out_is_no_pass() {
-        let step =
-            || Request::new("step", &[]).lapsed(Failure::NotConfigured).accepting(Failure::NotConfigured);
+        let step = || {
+            Request::new("step", &[])
+                .lapsed(Failure::NotConfigured)
+                .accepting(Failure::NotConfigured)
+        };
         let verdict = judged(&[step()]);
         assert_eq!(verdict.decision, Decision::Inconclusive);
         assert_eq!(verdict.reasons[0].what, "every step was left out, and nothing was measured");

@@ -40,7 +40,8 @@ use crate::record::{Decision, Measurement, PlannedScenario, Verdict};
 /// Everything else is inconclusive: too little data, no data, or data that must not be believed.
 pub fn judge(plan: &[PlannedScenario], measurement: &Measurement) -> Verdict {
     let rule = Rule::of(plan);
-    let scenarios: Vec<_> = plan.iter().map(|planned| scenario::judge(planned, measurement, rule)).collect();
+    let scenarios: Vec<_> =
+        plan.iter().map(|planned| scenario::judge(planned, measurement, rule)).collect();
     Verdict {
         decision: Decision::over(scenarios.iter().map(|scenario| scenario.decision)),
         rule: Rule::NAME.to_owned(),

@@ -20,10 +20,15 @@ pub(super) struct Ranked<'a> {
 
 impl<'a> Ranked<'a> {
     /// What the measured phase of a request holds against a ceiling; nothing where it was not counted.
-    pub(super) fn of(request: &'a RequestMeasurement, dimension: Dimension, ceiling: Duration) -> Self {
+    pub(super) fn of(
+        request: &'a RequestMeasurement,
+        dimension: Dimension,
+        ceiling: Duration,
+    ) -> Self {
         let measured = &request.measured;
         let mut counted = request.ceilings.iter().zip(&measured.tally.ceilings);
-        let found = counted.find(|(known, _)| (known.dimension, known.limit) == (dimension, ceiling));
+        let found =
+            counted.find(|(known, _)| (known.dimension, known.limit) == (dimension, ceiling));
         let count = found.map(|(_, count)| *count).unwrap_or_default();
         Self { dimension, ceiling, count, successes: measured.series.get(dimension) }
     }
@@ -36,7 +41,10 @@ impl<'a> Ranked<'a> {
     /// What would have exceeded, had the prober not been late; of a budget on the lag itself nothing is left.
     pub(super) fn without_lag(&self) -> Exceeded {
         let is_lag = self.dimension == Dimension::Lag;
-        Exceeded { over: if is_lag { 0 } else { self.count.exceeded_without_lag }, of: self.count.judged }
+        Exceeded {
+            over: if is_lag { 0 } else { self.count.exceeded_without_lag },
+            of: self.count.judged,
+        }
     }
 
     /// What was counted against the ceiling.
@@ -60,7 +68,10 @@ impl<'a> Ranked<'a> {
     }
 
     /// A figure of the successes alone, where there are failures to tell them from.
-    pub(super) fn of_successes(&self, figure: impl Fn(&Histogram) -> Option<Duration>) -> Option<Duration> {
+    pub(super) fn of_successes(
+        &self,
+        figure: impl Fn(&Histogram) -> Option<Duration>,
+    ) -> Option<Duration> {
         self.successes.filter(|_| self.failures() > 0).and_then(figure)
     }
 
@@ -118,7 +129,9 @@ mod tests {
             Actual::At(Duration::from_micros(299_999))
         );
         let just_at = Request::new("tile", &["max < 300ms"]).took(&[300_000]).measured();
-        let Actual::At(read) = Ranked::of(&just_at, Dimension::Latency, LIMIT).max() else { panic!() };
+        let Actual::At(read) = Ranked::of(&just_at, Dimension::Latency, LIMIT).max() else {
+            panic!()
+        };
         assert!(read >= LIMIT);
     }
 

@@ -27,8 +27,10 @@ impl Rule {
 
     /// The rule for the budgets of one run.
     pub(super) fn of(plan: &[PlannedScenario]) -> Self {
-        let budgets =
-            plan.iter().flat_map(|scenario| &scenario.requests).flat_map(|request| &request.budgets);
+        let budgets = plan
+            .iter()
+            .flat_map(|scenario| &scenario.requests)
+            .flat_map(|request| &request.budgets);
         let tested = budgets.filter(|budget| budget.allowed().is_some()).count();
         Self { to_pass: Alpha::STATED, to_fail: Alpha::STATED.shared_by(tested) }
     }
@@ -57,13 +59,23 @@ impl Rule {
 
     /// What would settle an undecided test, as a sentence's end; `without_lag` is what would be seen if the
     /// prober had not been late, and alone can prove a breach.
-    pub(super) fn settled_by(self, seen: Exceeded, without_lag: Exceeded, allowed: Ratio) -> String {
+    pub(super) fn settled_by(
+        self,
+        seen: Exceeded,
+        without_lag: Exceeded,
+        allowed: Ratio,
+    ) -> String {
         let holds = seen.more_to_prove_below(allowed, self.to_pass);
         let breach = || without_lag.more_to_prove_above(allowed, self.to_fail);
         match (holds, seen.over) {
-            (Some(more), 0) => format!("{} with none over would prove that it holds", more_requests(more)),
+            (Some(more), 0) => {
+                format!("{} with none over would prove that it holds", more_requests(more))
+            }
             (Some(more), _) => {
-                format!("about {} at this rate of exceedances would prove that it holds", more_requests(more))
+                format!(
+                    "about {} at this rate of exceedances would prove that it holds",
+                    more_requests(more)
+                )
             }
             (None, _) => match breach() {
                 Some(more) => {
@@ -132,15 +144,17 @@ mod tests {
     /// How many of [`RUNS`] simulated runs end in a finding on any of their budgets, where each of `exchanges`
     /// per budget takes too long with probability 5 %: just the share that `p95` draws the line at.
     fn runs_with(finding: Finding, budgets: usize, exchanges: u64) -> Exceeded {
-        let requests: Vec<_> = (0..budgets).map(|_| Request::new("tile", &["p95 < 300ms"])).collect();
+        let requests: Vec<_> =
+            (0..budgets).map(|_| Request::new("tile", &["p95 < 300ms"])).collect();
         let rule = Rule::of(&run(vec![scenario("tiles", &requests)]).0);
         let allowed = Ratio::new(0.05).unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(20);
         let draws = rand_distr::Binomial::new(exchanges, 0.05).unwrap();
         let mut over = || draws.sample(&mut random);
         let mut is_found = || {
-            let found = (0..budgets)
-                .filter(|_| rule.test(Exceeded { over: over(), of: exchanges }, allowed) == finding);
+            let found = (0..budgets).filter(|_| {
+                rule.test(Exceeded { over: over(), of: exchanges }, allowed) == finding
+            });
             found.count() > 0
         };
         Exceeded { over: (0..RUNS).filter(|_| is_found()).count() as u64, of: RUNS }

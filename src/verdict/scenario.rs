@@ -9,8 +9,8 @@ use super::timed::Timed;
 use super::words::requests;
 use super::{failures, void};
 use crate::record::{
-    Budget, BudgetVerdict, Capacity, Decision, Measurement, PlannedRequest, PlannedScenario, Prober, Reason,
-    RequestMeasurement, ScenarioMeasurement, ScenarioVerdict, StageMeasurement,
+    Budget, BudgetVerdict, Capacity, Decision, Measurement, PlannedRequest, PlannedScenario,
+    Prober, Reason, RequestMeasurement, ScenarioMeasurement, ScenarioVerdict, StageMeasurement,
 };
 
 /// Judges a scenario by what was measured of it; one that was not measured is inconclusive.
@@ -56,7 +56,8 @@ pub(super) fn judge(planned: &PlannedScenario, run: &Measurement, rule: Rule) ->
 /// That every step was left out, whatever each of them accepts: nothing was seen of the target, and no data is no pass.
 fn nothing_made(pairs: &[Pair<'_>]) -> Option<Reason> {
     let is_left_out = |pair: &Pair<'_>| {
-        pair.measured.measured.tally.exchanges == 0 && pair.lapse().is_some_and(|lapse| lapse.is_accepted())
+        pair.measured.measured.tally.exchanges == 0
+            && pair.lapse().is_some_and(|lapse| lapse.is_accepted())
     };
     (!pairs.is_empty() && pairs.iter().all(is_left_out)).then(|| Reason {
         what: "every step was left out, and nothing was measured".to_owned(),
@@ -83,15 +84,21 @@ struct Pair<'a> {
 impl<'a> Pair<'a> {
     /// A planned request and its measurement; an empty one where there is none.
     fn of(planned: &'a PlannedRequest, scenario: Option<&'a ScenarioMeasurement>) -> Self {
-        let found = scenario
-            .and_then(|scenario| scenario.requests.iter().find(|request| request.name == planned.name));
+        let found = scenario.and_then(|scenario| {
+            scenario.requests.iter().find(|request| request.name == planned.name)
+        });
         let nothing = || RequestMeasurement::new(planned.name.clone(), Vec::new());
         Self { planned, measured: found.map_or_else(|| Cow::Owned(nothing()), Cow::Borrowed) }
     }
 
-    fn budgets(&self, rule: Rule, circumstances: Circumstances<'_>) -> impl Iterator<Item = BudgetVerdict> {
+    fn budgets(
+        &self,
+        rule: Rule,
+        circumstances: Circumstances<'_>,
+    ) -> impl Iterator<Item = BudgetVerdict> {
         let lapse = self.lapse();
-        let judge = move |budget: &Budget| judge_budget(*budget, &self.measured, circumstances, rule);
+        let judge =
+            move |budget: &Budget| judge_budget(*budget, &self.measured, circumstances, rule);
         self.planned.budgets.iter().map(judge).map(move |verdict| match &lapse {
             Some(lapse) => lapse.apply(verdict),
             None => verdict,
@@ -120,8 +127,11 @@ impl<'a> Pair<'a> {
         let name = &self.planned.name;
         let decided_here = self.by_expectations();
         if let Some(failures) = failures::reason(&self.measured.measured) {
-            let rule =
-                if decided_here.is_some() { " has no budget, so that one failure fails it" } else { "" };
+            let rule = if decided_here.is_some() {
+                " has no budget, so that one failure fails it"
+            } else {
+                ""
+            };
             return Some(Reason { what: format!("`{name}`{rule}: {}", failures.what), ..failures });
         }
         if let Some(reason) = self.reason_of_lapse() {
@@ -171,7 +181,8 @@ fn judge_budget(
 ) -> BudgetVerdict {
     match budget {
         Budget::Quantile { quantile, dimension, ceiling } => {
-            Timed::new(budget, Some(quantile), (dimension, ceiling), request, circumstances).judge(rule)
+            Timed::new(budget, Some(quantile), (dimension, ceiling), request, circumstances)
+                .judge(rule)
         }
         Budget::Max { dimension, ceiling } => {
             Timed::new(budget, None, (dimension, ceiling), request, circumstances).judge(rule)

@@ -30,13 +30,17 @@ fn a_verdict_names_its_rule_and_its_confidence() {
     let (plan, measurement) = run(vec![scenario("tiles", &[tile(100, 0)])]);
     let verdict = judge(&plan, &measurement);
     assert_eq!(verdict.decision, Decision::Pass);
-    assert_eq!((verdict.rule.as_str(), verdict.confidence.to_string().as_str()), ("exact binomial", "95%"));
+    assert_eq!(
+        (verdict.rule.as_str(), verdict.confidence.to_string().as_str()),
+        ("exact binomial", "95%")
+    );
     assert!(verdict.scenarios[0].reasons.is_empty());
 }
 
 #[test]
 fn one_scenario_that_fails_fails_the_run() {
-    let (plan, measurement) = run(vec![scenario("tiles", &[tile(100, 0)]), scenario("app", &[tile(50, 50)])]);
+    let (plan, measurement) =
+        run(vec![scenario("tiles", &[tile(100, 0)]), scenario("app", &[tile(50, 50)])]);
     let verdict = judge(&plan, &measurement);
     assert_eq!(verdict.decision, Decision::Fail);
     let each: Vec<_> = verdict.scenarios.iter().map(|scenario| scenario.decision).collect();
@@ -48,7 +52,8 @@ fn one_scenario_that_fails_fails_the_run() {
 fn the_error_rate_of_a_fail_is_shared_by_the_budgets_that_test_something() {
     let one = judged(&[tile(184, 16)], |_| {});
     assert_eq!(one.decision, Decision::Fail);
-    let with_descriptive = [tile(184, 16), Request::new("app", &["max < 1s", "errors = 0"]).took(&[FAST; 9])];
+    let with_descriptive =
+        [tile(184, 16), Request::new("app", &["max < 1s", "errors = 0"]).took(&[FAST; 9])];
     assert_eq!(judged(&with_descriptive, |_| {}).decision, Decision::Fail);
     let with_tested = |slow| {
         let other = Request::new("app", &["p50 < 1s", "p95 < 1s", "p99 < 1s", "errors < 5%"]);
@@ -69,9 +74,14 @@ fn the_budgets_of_every_scenario_share_the_error_rate() {
 fn an_interrupted_run_takes_back_a_pass_but_not_a_fail() {
     let interrupt = |measurement: &mut Measurement| measurement.ending = Ending::Interrupted;
     let pass = judged(&[tile(100, 0)], interrupt);
-    assert_eq!((pass.decision, pass.budgets[0].decision), (Decision::Inconclusive, Decision::Inconclusive));
+    assert_eq!(
+        (pass.decision, pass.budgets[0].decision),
+        (Decision::Inconclusive, Decision::Inconclusive)
+    );
     assert_eq!(said(&pass), ["the run was interrupted after 12 s"]);
-    assert!(pass.budgets[0].reason.what.ends_with("5% may; but the run was interrupted after 12 s"));
+    assert!(
+        pass.budgets[0].reason.what.ends_with("5% may; but the run was interrupted after 12 s")
+    );
     assert_eq!(judged(&[tile(100, 100)], interrupt).decision, Decision::Fail);
 }
 
@@ -82,7 +92,10 @@ fn a_run_that_was_cut_off_in_its_warm_up_says_so() {
             (measurement.ending, measurement.measured_from) = (ending.clone(), measurement.elapsed);
         });
         let what = said(&verdict)[0];
-        assert!(what.ends_with(", in its warm-up: nothing was measured that could be judged"), "{what}");
+        assert!(
+            what.ends_with(", in its warm-up: nothing was measured that could be judged"),
+            "{what}"
+        );
     }
 }
 
@@ -107,7 +120,10 @@ fn what_the_prober_could_not_release_voids_a_pass_but_not_a_fail() {
 #[test]
 fn abandoned_recovered_imported_and_missing_data_void_a_pass() {
     let abandoned = judged(&[tile(100, 0)], |run| run.scenarios[0].abandoned = 3);
-    assert_eq!(said(&abandoned), ["3 arrivals were cut off by the end of the run, before they were done"]);
+    assert_eq!(
+        said(&abandoned),
+        ["3 arrivals were cut off by the end of the run, before they were done"]
+    );
     let recovered = judged(&[tile(100, 0)], |run| run.ending = Ending::Recovered);
     let imported =
         judged(&[tile(100, 0)], |run| run.ending = Ending::Imported("it tells nothing".to_owned()));
@@ -123,9 +139,13 @@ fn abandoned_recovered_imported_and_missing_data_void_a_pass() {
 
 #[test]
 fn a_target_that_is_clearly_down_is_a_fail_however_little_was_measured() {
-    let verdict = judged(&[tile(0, 0)], |run| run.ending = Ending::TargetDown("8 of 8 refused".to_owned()));
+    let verdict =
+        judged(&[tile(0, 0)], |run| run.ending = Ending::TargetDown("8 of 8 refused".to_owned()));
     assert_eq!(verdict.decision, Decision::Fail);
-    assert_eq!(said(&verdict), ["the run was stopped because the target was clearly down: 8 of 8 refused"]);
+    assert_eq!(
+        said(&verdict),
+        ["the run was stopped because the target was clearly down: 8 of 8 refused"]
+    );
 }
 
 #[test]
@@ -145,13 +165,17 @@ fn a_target_that_never_answered_fails_even_where_nothing_could_be_proven() {
     let verdict = judged(&[silent], |_| {});
     assert_eq!(verdict.budgets[0].decision, Decision::Inconclusive);
     assert_eq!(verdict.decision, Decision::Fail);
-    assert_eq!(said(&verdict), ["the target never answered: connection refused in connect, 1 of 1 request"]);
+    assert_eq!(
+        said(&verdict),
+        ["the target never answered: connection refused in connect, 1 of 1 request"]
+    );
 }
 
 #[test]
 fn a_target_that_answered_an_earlier_try_is_not_said_to_have_never_answered() {
     let step = || Request::new("app", &["errors = 0"]).refused(1);
-    let verdict = judged(&[step(), Request::new("app, each try", &[]).redirected(4).part_of("app")], |_| {});
+    let verdict =
+        judged(&[step(), Request::new("app, each try", &[]).redirected(4).part_of("app")], |_| {});
     assert_eq!(verdict.decision, Decision::Fail);
     assert_eq!(said(&verdict), ["`app`: 1 of 1 request failed; connection refused in connect"]);
 }
@@ -164,12 +188,15 @@ fn a_budget_without_data_names_what_cut_the_run_short() {
 
 #[test]
 fn failures_are_named_even_where_every_budget_holds() {
-    let verdict = judged(&[Request::new("app", &["p50 < 300ms"]).took(&[FAST; 100]).redirected(3)], |_| {});
+    let verdict =
+        judged(&[Request::new("app", &["p50 < 300ms"]).took(&[FAST; 100]).redirected(3)], |_| {});
     assert_eq!(verdict.decision, Decision::Pass);
     assert_eq!(
         said(&verdict),
-        ["`app`: 3 of 103 requests failed; 3 of 3 failures: redirected, 302 to /auth/login instead of \
-          status = 200"]
+        [
+            "`app`: 3 of 103 requests failed; 3 of 3 failures: redirected, 302 to /auth/login instead of \
+          status = 200"
+        ]
     );
 }
 
@@ -181,10 +208,9 @@ fn expectations_decide_where_there_is_no_budget() {
     assert_eq!(said(&held), ["`health` has no budget: every expectation held in 3 requests"]);
     let broken = judged(&[health().took(&[FAST; 3]).redirected(1)], |_| {});
     assert_eq!(broken.decision, Decision::Fail);
-    assert!(
-        said(&broken)[0]
-            .starts_with("`health` has no budget, so that one failure fails it: 1 of 4 requests failed")
-    );
+    assert!(said(&broken)[0].starts_with(
+        "`health` has no budget, so that one failure fails it: 1 of 4 requests failed"
+    ));
     let beside_a_budget = judged(&[tile(100, 0), health().took(&[FAST; 3]).redirected(1)], |_| {});
     assert_eq!(beside_a_budget.decision, Decision::Fail);
 }
@@ -212,8 +238,11 @@ fn only_the_measured_phase_is_judged() {
 
 /// A run over so many machines, of which these shards are in the record.
 fn shared(shards: &[u32], of: u32) -> Sharing {
-    let part =
-        |&shard: &u32| Part { shard, run: Uuid::from_u128(u128::from(shard)), host: "machine".to_owned() };
+    let part = |&shard: &u32| Part {
+        shard,
+        run: Uuid::from_u128(u128::from(shard)),
+        host: "machine".to_owned(),
+    };
     let start = OffsetDateTime::UNIX_EPOCH;
     Sharing { of, start, parts: shards.iter().map(part).collect() }
 }
@@ -238,7 +267,11 @@ fn a_shard_that_is_missing_or_there_more_than_once_voids_a_pass_and_is_named() {
         assert_eq!(verdict.decision, Decision::Inconclusive, "{shards:?}");
         assert_eq!(said(&verdict), [said_first]);
         assert!(verdict.reasons[0].next.contains("tollgate merge"));
-        assert!(verdict.budgets[0].reason.what.ends_with(said_first), "{}", verdict.budgets[0].reason.what);
+        assert!(
+            verdict.budgets[0].reason.what.ends_with(said_first),
+            "{}",
+            verdict.budgets[0].reason.what
+        );
     }
     let both = judged(&[tile(100, 0)], |run| run.sharing = Some(shared(&[1, 1], 2)));
     assert_eq!(said(&both), ["shard 2 of 2 is missing", "shard 1 of 2 is there twice"]);

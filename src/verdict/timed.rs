@@ -12,7 +12,8 @@ use super::rule::Rule;
 use super::scenario::Circumstances;
 use super::words::{self, overrun, part, undecided};
 use crate::record::{
-    Actual, Budget, BudgetVerdict, Dimension, Histogram, Prober, Reason, RequestMeasurement, StageMeasurement,
+    Actual, Budget, BudgetVerdict, Dimension, Histogram, Prober, Reason, RequestMeasurement,
+    StageMeasurement,
 };
 use crate::units::{Quantile, show};
 
@@ -61,7 +62,9 @@ impl<'a> Timed<'a> {
             actual: Some(self.actual()),
             interval: self.interval(),
             of_successes: match self.quantile {
-                Some(quantile) => self.ranked.of_successes(|histogram| histogram.quantile(quantile)),
+                Some(quantile) => {
+                    self.ranked.of_successes(|histogram| histogram.quantile(quantile))
+                }
                 None => self.ranked.of_successes(Histogram::max),
             },
             reason: self.reason(finding, rule),
@@ -98,7 +101,9 @@ impl<'a> Timed<'a> {
                 what: format!("{what}: {}", undecided(self.ranked.exceeded())),
                 next: self.settled_by(rule),
             }),
-            Finding::Late { would_hold } => late(&what, would_hold, &self.request.measured, self.prober),
+            Finding::Late { would_hold } => {
+                late(&what, would_hold, &self.request.measured, self.prober)
+            }
         }
     }
 
@@ -107,7 +112,8 @@ impl<'a> Timed<'a> {
         let seen = self.ranked.exceeded();
         let interval = self.interval().and_then(words::interval);
         let interval = interval.map(|text| format!(" ({text})")).unwrap_or_default();
-        let allowed = self.budget.allowed().map(|share| format!(", {share} may")).unwrap_or_default();
+        let allowed =
+            self.budget.allowed().map(|share| format!(", {share} may")).unwrap_or_default();
         format!(
             "{} {}{interval}: {}{allowed}",
             self.subject(),
@@ -118,7 +124,8 @@ impl<'a> Timed<'a> {
 
     /// `p95`, `p99(first_byte)`, `max`.
     fn subject(&self) -> String {
-        let measure = self.quantile.map_or_else(|| "max".to_owned(), |quantile| quantile.to_string());
+        let measure =
+            self.quantile.map_or_else(|| "max".to_owned(), |quantile| quantile.to_string());
         match self.dimension {
             Dimension::Latency => measure,
             other => format!("{measure}({other})"),
@@ -131,13 +138,16 @@ impl<'a> Timed<'a> {
         match self.ranked.failures().min(over) {
             0 => format!("{} {overrun}", part(over, of)),
             failed if failed == over => format!("{} failed", part(over, of)),
-            failed => format!("{} failed ({failed}) or {overrun} ({})", part(over, of), over - failed),
+            failed => {
+                format!("{} failed ({failed}) or {overrun} ({})", part(over, of), over - failed)
+            }
         }
     }
 
     /// Adds what failed most where failures are among the exceedances, and where to look.
     fn blame(&self, what: String) -> Reason {
-        let slow = "compare with a run before the change; the phases table says where the time went";
+        let slow =
+            "compare with a run before the change; the phases table says where the time went";
         let failed = self.ranked.failures();
         match Leading::of(&self.request.measured).filter(|_| failed > 0) {
             None => Reason { what, next: slow.to_owned() },
@@ -176,14 +186,17 @@ const STANDSTILL: Duration = Duration::from_millis(10);
 /// It is late where it sends late, which its lag shows, and where it stands still while answers come in.
 fn late(what: &str, would_hold: bool, measured: &StageMeasurement, prober: &Prober) -> Reason {
     let lag = measured.series.quantile(Dimension::Lag, Quantile::P99);
-    let explains = |longest: &Duration| *longest >= STANDSTILL || lag.is_none_or(|lag| lag < *longest);
+    let explains =
+        |longest: &Duration| *longest >= STANDSTILL || lag.is_none_or(|lag| lag < *longest);
     let standstill = prober.hiccups.max().filter(explains);
     let lag = lag.map(|lag| format!("lag p99 {}", show(lag)));
-    let standstill = standstill.map(|longest| format!("it stood still for up to {}", show(longest)));
+    let standstill =
+        standstill.map(|longest| format!("it stood still for up to {}", show(longest)));
     let ours = if standstill.is_some() { "that" } else { "its lag" };
     let seen: Vec<_> = lag.into_iter().chain(standstill).collect();
     let seen = if seen.is_empty() { String::new() } else { format!(": {}", seen.join(", ")) };
-    let without = if would_hold { "the budget would hold" } else { "the breach would not be proven" };
+    let without =
+        if would_hold { "the budget would hold" } else { "the breach would not be proven" };
     Reason {
         what: format!("{what}; but the prober was late{seen}, and without {ours} {without}"),
         next: "run it again from a machine with idle cores, or at a lower rate".to_owned(),

@@ -9,7 +9,9 @@ use crate::units::show;
 pub(super) fn grounds(scenario: Option<&ScenarioMeasurement>, run: &Measurement) -> Vec<Reason> {
     let shared = run.sharing.iter().flat_map(|sharing| [absent(sharing), repeated(sharing)]);
     let of_scenario = match scenario {
-        Some(scenario) => [unreleased(scenario), missing(scenario, &run.ending), abandoned(scenario)],
+        Some(scenario) => {
+            [unreleased(scenario), missing(scenario, &run.ending), abandoned(scenario)]
+        }
         None => [Some(unmeasured()), None, None],
     };
     // What follows from a run that was cut short is not the reason.
@@ -41,7 +43,8 @@ pub(super) fn target_is_down(scenario: Option<&ScenarioMeasurement>, run: &Measu
 }
 
 fn met_silence(scenario: &ScenarioMeasurement) -> bool {
-    let stages = scenario.requests.iter().flat_map(|request| Stage::ALL.map(|stage| request.stage(stage)));
+    let stages =
+        scenario.requests.iter().flat_map(|request| Stage::ALL.map(|stage| request.stage(stage)));
     stages
         .flat_map(|stage| &stage.tally.failures)
         .any(|(failure, count)| failure.is_without_answer() && *count > 0)
@@ -61,7 +64,8 @@ fn absent(sharing: &Sharing) -> Option<Reason> {
 
 /// Shards that are named more than once: of the copies only one was counted, and who can say whether it was the right one.
 fn repeated(sharing: &Sharing) -> Option<Reason> {
-    let times = |times: &usize| if *times == 2 { "twice".to_owned() } else { format!("{times} times") };
+    let times =
+        |times: &usize| if *times == 2 { "twice".to_owned() } else { format!("{times} times") };
     let repeated = sharing.repeated();
     let (shard, often) = repeated.first()?;
     let more = match repeated.len() - 1 {
@@ -96,7 +100,10 @@ fn unreleased(scenario: &ScenarioMeasurement) -> Option<Reason> {
     (scenario.unreleased > 0).then(|| {
         let due = scenario.released + scenario.unreleased;
         reason(
-            format!("the prober could not carry out {} of {due} arrivals that were due", scenario.unreleased),
+            format!(
+                "the prober could not carry out {} of {due} arrivals that were due",
+                scenario.unreleased
+            ),
             "run it again from a machine with idle cores, or at a lower rate",
         )
     })
@@ -118,7 +125,9 @@ fn abandoned(scenario: &ScenarioMeasurement) -> Option<Reason> {
     (scenario.abandoned > 0).then(|| {
         let what = match scenario.abandoned {
             1 => "1 arrival was cut off by the end of the run, before it was done".to_owned(),
-            all => format!("{all} arrivals were cut off by the end of the run, before they were done"),
+            all => {
+                format!("{all} arrivals were cut off by the end of the run, before they were done")
+            }
         };
         reason(what, "run it again, to its end")
     })
@@ -136,7 +145,10 @@ fn cut_short(run: &Measurement) -> Option<Reason> {
             "check that the target runs and is reachable from here, then run it again",
         )),
         Ending::Recovered => Some(reason(
-            format!("the record was recovered from a run that did not finish writing{}", in_warmup(run)),
+            format!(
+                "the record was recovered from a run that did not finish writing{}",
+                in_warmup(run)
+            ),
             "run it again, to its end",
         )),
         Ending::Imported(untold) => Some(reason(
@@ -148,7 +160,11 @@ fn cut_short(run: &Measurement) -> Option<Reason> {
 
 /// What to add where a run was cut off before anything that is judged.
 fn in_warmup(run: &Measurement) -> &'static str {
-    if run.ended_in_warmup() { ", in its warm-up: nothing was measured that could be judged" } else { "" }
+    if run.ended_in_warmup() {
+        ", in its warm-up: nothing was measured that could be judged"
+    } else {
+        ""
+    }
 }
 
 fn reason(what: String, next: &str) -> Reason {

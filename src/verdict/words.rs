@@ -13,7 +13,11 @@ pub(super) fn requests(count: u64) -> String {
 
 /// `3 of 12 requests`, `none of 12 requests`.
 pub(super) fn part(count: u64, of: u64) -> String {
-    if count == 0 { format!("none of {}", requests(of)) } else { format!("{count} of {}", requests(of)) }
+    if count == 0 {
+        format!("none of {}", requests(of))
+    } else {
+        format!("{count} of {}", requests(of))
+    }
 }
 
 /// `is 412 ms`; `falls among the failures` where it is not the duration of a success.

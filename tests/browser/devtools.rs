@@ -1,5 +1,8 @@
 //! A headless browser, driven over the `DevTools` protocol (<https://chromedevtools.github.io/devtools-protocol/>).
-#![allow(clippy::disallowed_methods, reason = "a browser does not wait for a clock that is advanced")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a browser does not wait for a clock that is advanced"
+)]
 
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
@@ -34,7 +37,8 @@ pub(crate) fn installed() -> Option<PathBuf> {
         return Some(named.into());
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let on_path = std::env::split_paths(&path).flat_map(|folder| NAMES.map(|name| folder.join(name)));
+    let on_path =
+        std::env::split_paths(&path).flat_map(|folder| NAMES.map(|name| folder.join(name)));
     on_path.chain(PLACES_ON_MACOS.map(PathBuf::from)).find(|program| program.is_file())
 }
 
@@ -54,8 +58,18 @@ impl Browser {
     pub(crate) fn start(program: &Path) -> Self {
         let profile = tempfile::tempdir().unwrap();
         let child = Command::new(program)
-            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
-            .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+            ])
+            .args([
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ])
             .args(["--hide-scrollbars", "--remote-debugging-port=0"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
@@ -67,12 +81,19 @@ impl Browser {
             .unwrap();
         let port = profile.path().join("DevToolsActivePort");
         // From here on the browser is ended whatever happens.
-        let mut browser =
-            Self { child, _profile: profile, socket: None, session: None, calls: 0, events: Vec::new() };
+        let mut browser = Self {
+            child,
+            _profile: profile,
+            socket: None,
+            session: None,
+            calls: 0,
+            events: Vec::new(),
+        };
         let (port, path) = browser.address(&port);
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let (socket, _) = tungstenite::client(format!("ws://127.0.0.1:{port}{path}"), stream).unwrap();
+        let (socket, _) =
+            tungstenite::client(format!("ws://127.0.0.1:{port}{path}"), stream).unwrap();
         browser.socket = Some(socket);
         browser.open_page();
         browser
@@ -95,8 +116,10 @@ impl Browser {
     }
 
     fn open_page(&mut self) {
-        let target = self.call("Target.createTarget", &json!({ "url": "about:blank" }))["targetId"].clone();
-        let attached = self.call("Target.attachToTarget", &json!({ "targetId": target, "flatten": true }));
+        let target =
+            self.call("Target.createTarget", &json!({ "url": "about:blank" }))["targetId"].clone();
+        let attached =
+            self.call("Target.attachToTarget", &json!({ "targetId": target, "flatten": true }));
         self.session = attached["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Log", "Network", "Accessibility"] {
             self.call(&format!("{domain}.enable"), &json!({}));
@@ -156,7 +179,11 @@ impl Browser {
 
     /// The events of a kind since the last page was opened.
     pub(crate) fn events(&self, method: &str) -> Vec<&Value> {
-        self.events.iter().filter(|event| event["method"] == method).map(|event| &event["params"]).collect()
+        self.events
+            .iter()
+            .filter(|event| event["method"] == method)
+            .map(|event| &event["params"])
+            .collect()
     }
 }
 

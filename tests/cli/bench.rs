@@ -77,7 +77,8 @@ impl Bench {
 
     /// The only run folder there is.
     pub(crate) fn run_folder(&self) -> PathBuf {
-        let mut folders = std::fs::read_dir(self.runs()).unwrap().map(|entry| entry.unwrap().path());
+        let mut folders =
+            std::fs::read_dir(self.runs()).unwrap().map(|entry| entry.unwrap().path());
         let folder = folders.next().unwrap();
         assert!(folders.next().is_none());
         folder
@@ -114,7 +115,8 @@ pub(crate) const PLAIN: &str = "[[request]]\nname = \"plain\"\npath = \"/plain\"
                      [load]\narrival_rate = \"100/s\"\nduration = \"1s\"\nconnections = 4\n";
 
 pub(crate) fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+    let status =
+        Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
     assert!(status.success());
 }
 

@@ -11,7 +11,8 @@ fn the_demo_passes_and_leaves_nothing_running() {
     for word in ["tile-loader-mock", "tile-loader-live", "PASS", "report.html"] {
         assert!(all.contains(word), "{word} in {all}");
     }
-    let url = all.split("Rehearsal target: http://").nth(1).unwrap().split_whitespace().next().unwrap();
+    let url =
+        all.split("Rehearsal target: http://").nth(1).unwrap().split_whitespace().next().unwrap();
     assert!(std::net::TcpStream::connect(url).is_err(), "the rehearsal target still listens");
 }
 
@@ -20,7 +21,10 @@ fn a_flag_that_the_target_does_not_know_is_refused_without_naming_flags_nobody_t
     let output = tollgate().args(["demo", "--", "--bogus"]).output().unwrap();
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
-    assert!(message.contains("'--bogus'") && message.contains("tollgate target --help"), "{message}");
+    assert!(
+        message.contains("'--bogus'") && message.contains("tollgate target --help"),
+        "{message}"
+    );
     for word in ["--with-stdin", "--mock-latency", "did not start"] {
         assert!(!message.contains(word), "{word} in {message}");
     }

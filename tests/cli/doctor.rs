@@ -20,8 +20,9 @@ struct Seen {
 impl Seen {
     fn by(command: &mut Command) -> Self {
         let output = command.args(["--output", "json"]).output().unwrap();
-        let told = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {} {}", text(&output.stdout), text(&output.stderr)));
+        let told = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            panic!("{error}: {} {}", text(&output.stdout), text(&output.stderr))
+        });
         Self { told, exit: output.status.code() }
     }
 
@@ -29,7 +30,9 @@ impl Seen {
     fn lines(&self, name: &str) -> Vec<(&str, &str)> {
         let findings = self.told["findings"].as_array().unwrap().iter();
         let named = findings.filter(|finding| finding["name"] == name);
-        named.map(|finding| (finding["state"].as_str().unwrap(), finding["what"].as_str().unwrap())).collect()
+        named
+            .map(|finding| (finding["state"].as_str().unwrap(), finding["what"].as_str().unwrap()))
+            .collect()
     }
 
     /// The only line of a name.
@@ -65,9 +68,15 @@ fn without_a_plan_this_machine_alone_is_examined_and_nothing_is_left_behind() {
     let mut command = doctor(&[]);
     command.env("TOLLGATE_RUNS_DIR", folder.path().join("runs"));
     let seen = Seen::by(&mut command);
-    for name in
-        ["processors", "timer lag", "standstills", "file descriptors", "clock", "TLS roots", "free space"]
-    {
+    for name in [
+        "processors",
+        "timer lag",
+        "standstills",
+        "file descriptors",
+        "clock",
+        "TLS roots",
+        "free space",
+    ] {
         assert!(!seen.line(name).1.is_empty());
     }
     assert_eq!(seen.line("runs folder").0, "ok");
@@ -138,9 +147,11 @@ fn what_a_target_does_wrong_in_the_handshake_is_told_with_its_remedy() {
 fn assert_handshake(fault: &str, told: &str, remedy: &str) {
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");
-    let target = Target::start(&["--tls", "--tls-ca-out", ca.to_str().unwrap(), "--tls-fault", fault]);
+    let target =
+        Target::start(&["--tls", "--tls-ca-out", ca.to_str().unwrap(), "--tls-fault", fault]);
     let timeout = if fault == "handshake-hang" { "300ms" } else { "10s" };
-    let seen = Seen::by(doctor(&[&target.base_url, "--timeout", timeout]).env("SSL_CERT_FILE", &ca));
+    let seen =
+        Seen::by(doctor(&[&target.base_url, "--timeout", timeout]).env("SSL_CERT_FILE", &ca));
     let line = seen.line("connection");
     assert!(line.0 == "fail" && line.1.contains(told), "{fault}: {line:?}");
     assert!(seen.remedy("connection").contains(remedy), "{fault}: {}", seen.remedy("connection"));
@@ -178,9 +189,15 @@ fn a_closed_port_a_name_without_an_address_and_another_services_port_fail() {
         "fail",
         "before it is asked",
     );
-    let plain = serving(|stream| stream.write_all(b"nonsense, and much of it")).replace("http:", "https:");
+    let plain =
+        serving(|stream| stream.write_all(b"nonsense, and much of it")).replace("http:", "https:");
     assert_connection(&plain, &[], "fail", "TLS failed");
-    assert_connection(&serving(|stream| stream.shutdown(std::net::Shutdown::Both)), &[], "fail", "at once");
+    assert_connection(
+        &serving(|stream| stream.shutdown(std::net::Shutdown::Both)),
+        &[],
+        "fail",
+        "at once",
+    );
 }
 
 #[test]
@@ -188,8 +205,12 @@ fn of_several_addresses_each_is_told_and_one_that_answers_is_enough() {
     let target = Target::start(&[]);
     let port = target.base_url.rsplit(':').next().unwrap().to_owned();
     let resolve = format!("name.test:{port}:127.0.0.1,127.0.0.9");
-    let seen = Seen::by(doctor(&[&format!("http://name.test:{port}/")]).args(["--resolve", &resolve]));
-    assert_eq!(seen.line("name"), ("ok", "no look-up is needed: 127.0.0.1, 127.0.0.9 by `resolve`"));
+    let seen =
+        Seen::by(doctor(&[&format!("http://name.test:{port}/")]).args(["--resolve", &resolve]));
+    assert_eq!(
+        seen.line("name"),
+        ("ok", "no look-up is needed: 127.0.0.1, 127.0.0.9 by `resolve`")
+    );
     let states: Vec<_> = seen.lines("connection").into_iter().map(|(state, _)| state).collect();
     assert_eq!(states, ["ok", "warn"]);
     let looked_up = Seen::by(&mut doctor(&["-4", &format!("http://localhost:{port}/")]));
@@ -203,7 +224,12 @@ fn a_target_that_never_speaks_holds_nobody_up() {
     let url = format!("https://{}/", silent.local_addr().unwrap());
     assert_connection(&url, &["--timeout", "200ms"], "fail", "timed out: no tls within 200 ms");
     let bench = Bench::new(&url, "budgets = [\"p95 < 1s\"]", PLAIN);
-    assert_connection(bench.scenario.to_str().unwrap(), &[], "fail", "timed out: no tls within 2 s");
+    assert_connection(
+        bench.scenario.to_str().unwrap(),
+        &[],
+        "fail",
+        "timed out: no tls within 2 s",
+    );
 }
 
 #[test]
@@ -214,8 +240,12 @@ fn more_connections_than_there_are_descriptors_fail_with_the_limit_to_set() {
     let mut command = Command::new("sh");
     command.arg("-c").arg(limited).arg(program).args([&target.base_url, "--connections", "500"]);
     let output = command.output().unwrap();
-    let seen = Seen { told: serde_json::from_slice(&output.stdout).unwrap(), exit: output.status.code() };
-    assert_eq!(seen.line("file descriptors"), ("fail", "200 may be open; 564 needed with 500 connections"));
+    let seen =
+        Seen { told: serde_json::from_slice(&output.stdout).unwrap(), exit: output.status.code() };
+    assert_eq!(
+        seen.line("file descriptors"),
+        ("fail", "200 may be open; 564 needed with 500 connections")
+    );
     assert!(seen.remedy("file descriptors").contains("ulimit -n 564"));
     assert_eq!(seen.exit, Some(1));
 }
@@ -232,7 +262,9 @@ fn a_variable_without_a_value_fails_and_all_else_is_examined() {
     let seen = Seen::by(&mut doctor(&sources));
     let variables: Vec<_> = seen.lines("variables");
     assert_eq!(variables.len(), 2, "{:#}", seen.told);
-    assert!(variables[0].0 == "fail" && variables[0].1.ends_with("variable `DOCTOR_TOKEN` is not set"));
+    assert!(
+        variables[0].0 == "fail" && variables[0].1.ends_with("variable `DOCTOR_TOKEN` is not set")
+    );
     assert_eq!(seen.line("address").0, "warn");
     assert_eq!(seen.line("connection").0, "ok");
     assert_eq!(seen.exit, Some(1));
@@ -261,11 +293,12 @@ const CANARY: &str = "Zebra-7f3a9c51";
 #[test]
 fn a_secret_is_in_no_line_even_where_a_path_or_a_flag_holds_it() {
     let target = Target::start(&[]);
-    let rest =
-        format!("X-Token = \"${{CANARY_TOKEN}}\"\n{PLAIN}").replace("/plain", "/plain?key=${CANARY_TOKEN}");
+    let rest = format!("X-Token = \"${{CANARY_TOKEN}}\"\n{PLAIN}")
+        .replace("/plain", "/plain?key=${CANARY_TOKEN}");
     let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", &rest);
     let runs = bench.folder.path().join(CANARY);
-    for flags in [&[][..], &["--output", "json"], &["--log-format", "pino", "--log-level", "debug"]] {
+    for flags in [&[][..], &["--output", "json"], &["--log-format", "pino", "--log-level", "debug"]]
+    {
         let mut command = doctor(&[bench.scenario.to_str().unwrap(), &target.base_url]);
         command.args(["-H", &format!("X-Key: {CANARY}"), "--runs-dir"]).arg(&runs);
         let output = command.args(flags).env("CANARY_TOKEN", CANARY).output().unwrap();
@@ -302,10 +335,15 @@ fn a_database_that_steps_ask_is_looked_at_under_its_name_and_one_that_is_not_kno
                     [[request]]\nname = \"one\"\nsql = \"select 1 as one\"\n";
     std::fs::write(&file, scenario).unwrap();
     let doctor = || doctor(&[file.to_str().unwrap(), "--store", "none"]);
-    let refused = Seen::by(doctor().env("ASKED_URL", "postgresql://user:canary-41@127.0.0.1:1/app"));
+    let refused =
+        Seen::by(doctor().env("ASKED_URL", "postgresql://user:canary-41@127.0.0.1:1/app"));
     let (state, told) = refused.line("session");
     assert!(state == "fail" && told.contains("user@127.0.0.1:1/app"), "{told}");
-    assert!(refused.exit == Some(1) && !refused.told.to_string().contains("canary-41"), "{:#}", refused.told);
+    assert!(
+        refused.exit == Some(1) && !refused.told.to_string().contains("canary-41"),
+        "{:#}",
+        refused.told
+    );
     let unknown = Seen::by(&mut doctor());
     assert_eq!(unknown.line("session").0, "warn");
 }

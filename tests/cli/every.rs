@@ -26,7 +26,10 @@ fn each_tick_is_a_run_of_its_own_with_one_line_and_its_reports() {
     folders.sort();
     for folder in folders {
         let line = stdout.lines().find(|line| line.contains(folder.to_str().unwrap())).unwrap();
-        assert!(line.contains("PASS") && line.contains("trial: 1 request, none failed, "), "{line}");
+        assert!(
+            line.contains("PASS") && line.contains("trial: 1 request, none failed, "),
+            "{line}"
+        );
         assert!(folder.join("run.json").exists() && folder.join("report.html").exists());
     }
 }
@@ -100,7 +103,10 @@ fn no_thread_and_no_descriptor_is_left_behind_by_a_tick() {
     child.wait().unwrap();
 }
 
-fn start(bench: &Bench, every: &str) -> (Child, impl Iterator<Item = std::io::Result<String>> + use<>) {
+fn start(
+    bench: &Bench,
+    every: &str,
+) -> (Child, impl Iterator<Item = std::io::Result<String>> + use<>) {
     let mut command = bench.command();
     command.args(["--every", every]).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();

@@ -38,8 +38,10 @@ fn entries(log: &Path) -> Vec<String> {
 
 /// The points of an entry, in their order.
 fn assert_whole(entry: &str) {
-    let points =
-        entry.lines().filter(|line| line.starts_with("- ")).map(|line| line.split(':').next().unwrap());
+    let points = entry
+        .lines()
+        .filter(|line| line.starts_with("- "))
+        .map(|line| line.split(':').next().unwrap());
     let points: Vec<_> = points.collect();
     assert_eq!(points, ["- Command", "- Artifacts", "- Commit", "- Outcome", "- Notes"], "{entry}");
 }
@@ -48,7 +50,8 @@ fn assert_whole(entry: &str) {
 fn a_pass_has_an_entry_that_names_its_artifacts_by_their_digests() {
     let target = Target::start(&[]);
     let (bench, log) = bench(&target.base_url, "\"errors = 0\"", PLAIN);
-    let output = logging(&bench, &log).args(["--evidence-note", "after the\nrollback"]).output().unwrap();
+    let output =
+        logging(&bench, &log).args(["--evidence-note", "after the\nrollback"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("Added an entry to "), "{}", text(&output.stderr));
     let entry = read(&log);
@@ -57,14 +60,22 @@ fn a_pass_has_an_entry_that_names_its_artifacts_by_their_digests() {
     assert!(heading.starts_with("## [20") && heading.ends_with("Z] — trial: PASS"), "{heading}");
     assert!(entry.contains("- Commit: `abc123`\n"), "{entry}");
     assert!(
-        entry.contains("- Outcome: PASS (exit 0): 1 of 1 budget holds; 100 requests, none failed, p50 "),
+        entry.contains(
+            "- Outcome: PASS (exit 0): 1 of 1 budget holds; 100 requests, none failed, p50 "
+        ),
         "{entry}"
     );
-    assert!(entry.contains("- Notes:\n  - after the rollback\n  - the one budget holds\n"), "{entry}");
+    assert!(
+        entry.contains("- Notes:\n  - after the rollback\n  - the one budget holds\n"),
+        "{entry}"
+    );
     for name in ["run.json", "report.html", "report.md"] {
         let path = bench.run_folder().join(name);
         let digest = Sha256::digest(std::fs::read(&path).unwrap());
-        assert!(entry.contains(&format!("  - `{}` sha256 `{digest:x}`\n", path.display())), "{entry}");
+        assert!(
+            entry.contains(&format!("  - `{}` sha256 `{digest:x}`\n", path.display())),
+            "{entry}"
+        );
     }
 }
 
@@ -77,7 +88,12 @@ fn a_fail_and_an_inconclusive_run_have_entries_after_what_was_there() {
     assert_eq!(code(&mut logging(&bench, &log)), Some(3));
     let url = ["run", "http://127.0.0.1:1/", "--duration", "1s", "--git-commit", "", "--runs-dir"];
     let mut failing = tollgate();
-    failing.args(url).arg(bench.runs()).arg("--evidence").arg(&log).current_dir(bench.folder.path());
+    failing
+        .args(url)
+        .arg(bench.runs())
+        .arg("--evidence")
+        .arg(&log)
+        .current_dir(bench.folder.path());
     assert_eq!(code(&mut failing), Some(1));
     let text = read(&log);
     assert!(text.starts_with("# Feedback\n\nby hand, without a line break\n\n## ["), "{text}");
@@ -90,7 +106,8 @@ fn a_fail_and_an_inconclusive_run_have_entries_after_what_was_there() {
     assert!(entries[1].contains("p95 < 1s: "), "{text}");
     assert_whole(&entries[2]);
     assert!(
-        entries[2].contains("- Outcome: FAIL (exit 1): 0 of 1 budget holds; 20 requests, 20 failed"),
+        entries[2]
+            .contains("- Outcome: FAIL (exit 1): 0 of 1 budget holds; 20 requests, 20 failed"),
         "{text}"
     );
     assert!(entries[2].contains("- Commit: unknown\n"), "{text}");
@@ -109,7 +126,11 @@ fn what_could_not_be_carried_out_has_an_entry_with_the_reason() {
     }
     assert!(entries[0].contains("scenario.toml: NOT CARRIED OUT\n"), "{}", entries[0]);
     let outcome = "- Outcome: could not be carried out (exit 2): ";
-    assert!(entries[0].contains(outcome) && entries[0].contains("unknown quantile"), "{}", entries[0]);
+    assert!(
+        entries[0].contains(outcome) && entries[0].contains("unknown quantile"),
+        "{}",
+        entries[0]
+    );
     assert!(entries[0].contains("- Artifacts: none\n- Commit: `abc123`\n"), "{}", entries[0]);
     assert!(
         entries[1].contains(&format!("{outcome}this run would send up to 1000 requests")),
@@ -121,14 +142,19 @@ fn what_could_not_be_carried_out_has_an_entry_with_the_reason() {
 #[test]
 fn an_interrupted_run_has_an_entry() {
     let target = Target::start(&[]);
-    let (bench, log) = bench(&target.base_url, "\"errors = 0\"", &PLAIN.replace("\"1s\"", "\"60s\""));
-    let mut child = logging(&bench, &log).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let (bench, log) =
+        bench(&target.base_url, "\"errors = 0\"", &PLAIN.replace("\"1s\"", "\"60s\""));
+    let mut child =
+        logging(&bench, &log).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     wait_for_intervals(&bench, 2);
     signal(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(3));
     let entry = read(&log);
     assert_whole(&entry);
-    assert!(entry.contains("- Outcome: INCONCLUSIVE (exit 3): ") && entry.contains("interrupted"), "{entry}");
+    assert!(
+        entry.contains("- Outcome: INCONCLUSIVE (exit 3): ") && entry.contains("interrupted"),
+        "{entry}"
+    );
 }
 
 #[test]
@@ -148,7 +174,8 @@ fn each_tick_has_an_entry_of_its_own() {
 fn several_probers_add_to_one_log_at_once() {
     let target = Target::start(&[]);
     let (bench, log) = bench(&target.base_url, "\"errors = 0\"", ONCE);
-    let start = || logging(&bench, &log).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let start =
+        || logging(&bench, &log).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let probers = [start(), start(), start(), start()];
     for mut prober in probers {
         assert_eq!(prober.wait().unwrap().code(), Some(0));
@@ -180,7 +207,8 @@ fn a_log_that_cannot_be_written_is_told_before_anything_is_sent() {
 #[test]
 fn an_entry_that_cannot_be_added_after_the_run_ends_it_with_4() {
     let target = Target::start(&[]);
-    let (bench, log) = bench(&target.base_url, "\"errors = 0\"", &PLAIN.replace("\"1s\"", "\"60s\""));
+    let (bench, log) =
+        bench(&target.base_url, "\"errors = 0\"", &PLAIN.replace("\"1s\"", "\"60s\""));
     let child = logging(&bench, &log).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for_intervals(&bench, 1);
     std::fs::remove_file(&log).unwrap();

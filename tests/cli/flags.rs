@@ -34,7 +34,8 @@ fn a_flag_is_set_in_the_environment_and_the_command_line_outranks_it() {
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         text(&output.stdout)
     };
-    let two = printed(&[("TOLLGATE_RATE", "7/s"), ("TOLLGATE_BUDGET", "p95 < 1s\nerrors = 0")], &[]);
+    let two =
+        printed(&[("TOLLGATE_RATE", "7/s"), ("TOLLGATE_BUDGET", "p95 < 1s\nerrors = 0")], &[]);
     assert!(two.contains(r#"arrival_rate = "7/s""#), "{two}");
     assert!(two.contains(r#"budgets = ["p95 < 1s", "errors = 0"]"#), "{two}");
     let typed = printed(&[("TOLLGATE_RATE", "7/s")], &["--rate", "9/s"]);
@@ -59,7 +60,10 @@ fn a_wrong_value_of_a_variable_is_told_with_the_variables_name() {
     let typed = said(&["run", "http://127.0.0.1:1", "--rate=x"], ("TOLLGATE_RATE", "7/s"));
     assert!(typed.contains("--rate") && !typed.contains("TOLLGATE_RATE`"), "{typed}");
     let hidden = said(&["run", "http://127.0.0.1:1"], ("TOLLGATE_HEADER", "canary 7f3a"));
-    assert!(!hidden.contains("canary") && hidden.contains("the variable `TOLLGATE_HEADER`"), "{hidden}");
+    assert!(
+        !hidden.contains("canary") && hidden.contains("the variable `TOLLGATE_HEADER`"),
+        "{hidden}"
+    );
 }
 
 #[test]
@@ -91,7 +95,9 @@ fn a_flag_that_would_change_nothing_is_refused() {
 
 #[test]
 fn a_flag_of_another_tool_is_answered_with_the_one_to_write() {
-    for (typed, told) in [("--vus", "--closed --connections"), ("-z", "--duration"), ("-k", "--insecure")] {
+    for (typed, told) in
+        [("--vus", "--closed --connections"), ("-z", "--duration"), ("-k", "--insecure")]
+    {
         let output = tollgate().args(["run", "http://127.0.0.1:1", typed, "8"]).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{typed}");
         let message = text(&output.stderr);

@@ -45,13 +45,19 @@ fn runs_that_were_carried_out_are_listed_under_the_names_of_their_folders() {
     let history = told(&["history"], &bench.runs());
     assert_eq!(history.status.code(), Some(0), "{}", text(&history.stderr));
     let shown = text(&history.stdout);
-    assert!(shown.contains("trial · plain") && shown.contains("2 runs, 200 ok exchanges"), "{shown}");
+    assert!(
+        shown.contains("trial · plain") && shown.contains("2 runs, 200 ok exchanges"),
+        "{shown}"
+    );
     for folder in bench.run_folders() {
         assert!(shown.contains(folder.file_name().unwrap().to_str().unwrap()), "{shown}");
     }
     let one = told(&["history", "--environment", "staging", "--output", "json"], &bench.runs());
     let json: serde_json::Value = serde_json::from_slice(&one.stdout).unwrap();
-    assert_eq!((&json["runs"], &json["requests"][0]["ok_latency"]["count"]), (&1.into(), &100.into()));
+    assert_eq!(
+        (&json["runs"], &json["requests"][0]["ok_latency"]["count"]),
+        (&1.into(), &100.into())
+    );
     assert_eq!(json["requests"][0]["newest"][0]["tags"]["environment"], "staging");
 
     let names: Vec<_> = bench.run_folders().iter().map(|path| path.display().to_string()).collect();
@@ -64,7 +70,8 @@ fn runs_that_were_carried_out_are_listed_under_the_names_of_their_folders() {
 fn figures_are_of_all_runs_that_match_though_fewer_are_shown() {
     let runs = tempfile::tempdir().unwrap();
     let names: Vec<String> = (0..4).map(|days| keep(runs.path(), days, |_| {})).collect();
-    let shown = text(&told(&["history", "--limit", "1", "--request", "tile page"], runs.path()).stdout);
+    let shown =
+        text(&told(&["history", "--limit", "1", "--request", "tile page"], runs.path()).stdout);
     assert!(shown.contains("4 runs, 3,680 ok exchanges: p50 42.6 ms"), "{shown}");
     assert!(shown.contains(&names[3]) && !shown.contains(&names[2]), "{shown}");
     assert!(shown.contains("and 3 runs before"), "{shown}");
@@ -112,7 +119,9 @@ fn where_there_is_no_run_it_is_said_what_to_type() {
 fn folders_that_hold_no_finished_run_are_told_and_the_others_listed() {
     let runs = tempfile::tempdir().unwrap();
     let name = keep(runs.path(), 0, |_| {});
-    for (folder, file) in [("cut", "run.json"), ("going on", "run.partial.json"), ("foreign", "notes")] {
+    for (folder, file) in
+        [("cut", "run.json"), ("going on", "run.partial.json"), ("foreign", "notes")]
+    {
         std::fs::create_dir(runs.path().join(folder)).unwrap();
         std::fs::write(runs.path().join(folder).join(file), "{").unwrap();
     }
@@ -204,7 +213,10 @@ fn runs_without_a_common_request_or_that_are_not_there_end_with_2() {
     assert_eq!(apart.status.code(), Some(2));
     let said = text(&apart.stderr);
     assert!(said.contains("no request in common"), "{said}");
-    assert!(said.contains("tile-loader-mock · tile page") && said.contains("tile-loader-live"), "{said}");
+    assert!(
+        said.contains("tile-loader-mock · tile page") && said.contains("tile-loader-live"),
+        "{said}"
+    );
     let gone = told(&["compare", &one, "2031-01-01"], runs.path());
     assert_eq!(gone.status.code(), Some(2));
     assert!(text(&gone.stderr).contains("there is no run `2031-01-01`"), "{}", text(&gone.stderr));

@@ -83,7 +83,8 @@ fn artifacts_become_runs_with_their_verdicts_which_are_not_the_commands() {
         ),
         "{told}"
     );
-    let lines: Vec<_> = told.lines().map(|line| line.split_whitespace().nth(1).unwrap().to_owned()).collect();
+    let lines: Vec<_> =
+        told.lines().map(|line| line.split_whitespace().nth(1).unwrap().to_owned()).collect();
     assert_eq!(lines[..4], ["INCONCLUSIVE", "FAIL", "FAIL", "FAIL"]);
     assert!(
         told.contains("synthetic-check shop.example/app?mock=1: 1 request, none failed, 243 ms"),
@@ -120,8 +121,9 @@ fn an_import_that_was_cut_off_is_completed_by_the_next() {
     let folders: Vec<_> =
         std::fs::read_dir(artifacts.runs()).unwrap().map(|entry| entry.unwrap().path()).collect();
     // Cut off before anything was written, before the intervals were, and before the record was.
-    let partial =
-        |folder: &Path| std::fs::rename(folder.join("run.json"), folder.join("run.partial.json")).unwrap();
+    let partial = |folder: &Path| {
+        std::fs::rename(folder.join("run.json"), folder.join("run.partial.json")).unwrap()
+    };
     for file in std::fs::read_dir(&folders[0]).unwrap() {
         std::fs::remove_file(file.unwrap().path()).unwrap();
     }
@@ -129,14 +131,19 @@ fn an_import_that_was_cut_off_is_completed_by_the_next() {
     std::fs::remove_file(folders[1].join("intervals.jsonl")).unwrap();
     partial(&folders[2]);
     let again = artifacts.import(&["synthetic-check", "."]);
-    assert!(text(&again.stdout).contains("3 runs imported, 1 were there"), "{}", text(&again.stdout));
+    assert!(
+        text(&again.stdout).contains("3 runs imported, 1 were there"),
+        "{}",
+        text(&again.stdout)
+    );
     assert_eq!(contents(&artifacts.runs()), before);
 }
 
 #[test]
 fn two_imports_at_once_make_each_run_once_and_whole() {
     let artifacts = Artifacts::new();
-    let start = || artifacts.command(&["synthetic-check", "."]).stdout(Stdio::piped()).spawn().unwrap();
+    let start =
+        || artifacts.command(&["synthetic-check", "."]).stdout(Stdio::piped()).spawn().unwrap();
     let both = [start(), start(), start()].map(|child| child.wait_with_output().unwrap());
     let imported = |output: &Output| {
         let told = text(&output.stdout);
@@ -159,9 +166,11 @@ fn one_wrong_file_keeps_all_out_and_every_mistake_is_told() {
     let output = artifacts.import(&["synthetic-check", ".", "missing.json"]);
     assert_eq!(output.status.code(), Some(2));
     let told = text(&output.stderr);
-    for place in
-        ["bad.json:2:16: not an artifact", "worse.json:1:2: not JSON", "missing.json: cannot be read"]
-    {
+    for place in [
+        "bad.json:2:16: not an artifact",
+        "worse.json:1:2: not JSON",
+        "missing.json: cannot be read",
+    ] {
         assert!(told.contains(place), "{place} in {told}");
     }
     assert!(told.contains("Nothing was imported.") && !artifacts.runs().exists(), "{told}");
@@ -208,9 +217,13 @@ fn the_interval_log_of_a_run_is_imported_with_the_figures_of_the_run() {
     let told = import(&["--budget", "p95 < 1s"]);
     let record = Path::new(told["folder"].as_str().unwrap()).join("run.json");
     let record: RunRecord = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
-    let series = |record: &RunRecord| record.measurement.scenarios[0].requests[0].measured.series.clone();
+    let series =
+        |record: &RunRecord| record.measurement.scenarios[0].requests[0].measured.series.clone();
     assert_eq!(series(&record), series(&run));
-    assert_eq!((run.verdict.decision, record.verdict.decision), (Decision::Pass, Decision::Inconclusive));
+    assert_eq!(
+        (run.verdict.decision, record.verdict.decision),
+        (Decision::Pass, Decision::Inconclusive)
+    );
     assert_eq!(import(&["--budget", "p95 < 1s"])["imported"], false);
     assert_eq!(import(&["--budget", "p95(service) < 1us"])["verdict"], "fail");
 }
@@ -221,7 +234,10 @@ fn a_budget_that_a_log_cannot_be_held_to_is_refused() {
     let output = artifacts.import(&["hlog", "x.hlog", "--budget", "errors = 0"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("tells of no failures"), "{}", text(&output.stderr));
-    let typed =
-        artifacts.command(&["hlog", "x.hlog"]).env("TOLLGATE_IMPORT_HLOG_UNIT", "days").output().unwrap();
+    let typed = artifacts
+        .command(&["hlog", "x.hlog"])
+        .env("TOLLGATE_IMPORT_HLOG_UNIT", "days")
+        .output()
+        .unwrap();
     assert!(text(&typed.stderr).contains("--unit"), "{}", text(&typed.stderr));
 }

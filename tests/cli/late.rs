@@ -26,7 +26,12 @@ fn run_stopped(bench: &Bench) -> (Option<i32>, RunRecord) {
 fn reason_of_the_void(bench: &Bench) -> String {
     let (exit, record) = run_stopped(bench);
     let verdict = &record.verdict.scenarios[0].budgets[0];
-    assert_eq!((exit, verdict.decision), (Some(3), Decision::Inconclusive), "{}", verdict.reason.what);
+    assert_eq!(
+        (exit, verdict.decision),
+        (Some(3), Decision::Inconclusive),
+        "{}",
+        verdict.reason.what
+    );
     assert!(record.measurement.prober.hiccups.max().unwrap() + Duration::from_millis(2) >= STOPPED);
     verdict.reason.what.clone()
 }

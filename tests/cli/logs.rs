@@ -17,14 +17,20 @@ fn lines(stderr: &[u8]) -> Vec<Value> {
     for line in &lines {
         assert!([10, 20, 30, 40, 50, 60].contains(&line["level"].as_u64().unwrap()), "{line}");
         assert!(line["time"].as_u64().unwrap() > 1_700_000_000_000, "{line}");
-        assert!(line["pid"].is_u64() && line["hostname"].is_string() && line["msg"].is_string(), "{line}");
+        assert!(
+            line["pid"].is_u64() && line["hostname"].is_string() && line["msg"].is_string(),
+            "{line}"
+        );
         assert_eq!(line["name"], "tollgate");
     }
     lines
 }
 
 fn with_message<'a>(lines: &'a [Value], message: &str) -> &'a Value {
-    lines.iter().find(|line| line["msg"] == message).unwrap_or_else(|| panic!("no `{message}` in {lines:#?}"))
+    lines
+        .iter()
+        .find(|line| line["msg"] == message)
+        .unwrap_or_else(|| panic!("no `{message}` in {lines:#?}"))
 }
 
 #[test]
@@ -122,8 +128,10 @@ fn the_real_pino_pretty_reads_every_line() {
 
 /// The program that `test.sh` installs, and the node that runs it.
 fn pino_pretty() -> Option<PathBuf> {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pino/node_modules/.bin/pino-pretty");
-    let node = Command::new("node").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let program =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pino/node_modules/.bin/pino-pretty");
+    let node =
+        Command::new("node").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     (program.exists() && node.is_ok_and(|status| status.success())).then_some(program)
 }
 

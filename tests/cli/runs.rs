@@ -50,7 +50,11 @@ fn a_live_page_behind_a_login_is_reported_as_exactly_that() {
     let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", &rest);
     let output = bench.run();
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stdout).contains("302 redirect to /auth/login"), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stdout).contains("302 redirect to /auth/login"),
+        "{}",
+        text(&output.stdout)
+    );
 }
 
 #[test]
@@ -116,8 +120,13 @@ fn results_that_cannot_be_printed_end_with_4_though_they_are_kept() {
     let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
     let full = std::fs::File::options().write(true).open("/dev/full");
     let Ok(full) = full else { return };
-    let status =
-        bench.command().args(["--output", "json"]).stdout(full).stderr(Stdio::null()).status().unwrap();
+    let status = bench
+        .command()
+        .args(["--output", "json"])
+        .stdout(full)
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
     assert_eq!(status.code(), Some(4));
     assert_eq!(bench.record().verdict.decision, Decision::Pass);
 }
@@ -139,8 +148,11 @@ fn heavy_load_on_a_foreign_host_must_be_asked_for() {
 fn too_few_file_descriptors_are_said_before_the_run_and_not_blamed_on_the_target() {
     let rest = PLAIN.replace("connections = 4", "connections = 200");
     let bench = Bench::new("http://127.0.0.1:1", "budgets = [\"p95 < 1s\"]", &rest);
-    let limited =
-        format!("ulimit -n 100 && exec {} run {}", env!("CARGO_BIN_EXE_tollgate"), bench.scenario.display());
+    let limited = format!(
+        "ulimit -n 100 && exec {} run {}",
+        env!("CARGO_BIN_EXE_tollgate"),
+        bench.scenario.display()
+    );
     let output = Command::new("sh").args(["-c", &limited]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
     assert!(text(&output.stderr).contains("ulimit -n 264"), "{}", text(&output.stderr));
@@ -212,7 +224,8 @@ fn a_run_over_tls_trusts_the_named_certificate_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");
     let target = Target::start(&["--tls", "--tls-ca-out", ca.to_str().unwrap()]);
-    let trusting = format!("[target]\nbase_url = \"{}\"\ntls_ca = \"{}\"", target.base_url, ca.display());
+    let trusting =
+        format!("[target]\nbase_url = \"{}\"\ntls_ca = \"{}\"", target.base_url, ca.display());
     let mut bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
     let strict = bench.run();
     assert_eq!(strict.status.code(), Some(1), "{}", text(&strict.stdout));
@@ -224,7 +237,13 @@ fn a_run_over_tls_trusts_the_named_certificate_and_no_other() {
     bench.scenario = bench.folder.path().join("scenario.toml");
     std::fs::write(&bench.scenario, written.replace(&before, &trusting)).unwrap();
     let trusted = bench.run();
-    assert_eq!(trusted.status.code(), Some(0), "{}{}", text(&trusted.stdout), text(&trusted.stderr));
+    assert_eq!(
+        trusted.status.code(),
+        Some(0),
+        "{}{}",
+        text(&trusted.stdout),
+        text(&trusted.stderr)
+    );
     let protocols = &bench.record().measurement.scenarios[0].protocols;
     assert_eq!(protocols, &["HTTP/2 over TLS 1.3"]);
 }
@@ -233,8 +252,11 @@ fn a_run_over_tls_trusts_the_named_certificate_and_no_other() {
 fn what_the_target_tells_of_its_time_is_in_the_record_and_the_report_over_both_versions_of_http() {
     let target = Target::start(&["--mock-latency", "constant:20ms"]);
     for flags in [["--http", "1.1"], ["--http", "2"]] {
-        let bench =
-            Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", &PLAIN.replace("/plain", "/app?mock=1"));
+        let bench = Bench::new(
+            &target.base_url,
+            "budgets = [\"p95 < 1s\"]",
+            &PLAIN.replace("/plain", "/app?mock=1"),
+        );
         let output = bench.command().args(flags).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let record = bench.record();
@@ -243,7 +265,11 @@ fn what_the_target_tells_of_its_time_is_in_the_record_and_the_report_over_both_v
             panic!("one metric")
         };
         assert_eq!(told.count(), 100);
-        assert!(text(&output.stdout).contains("the target's own account"), "{}", text(&output.stdout));
+        assert!(
+            text(&output.stdout).contains("the target's own account"),
+            "{}",
+            text(&output.stdout)
+        );
         assert!((20..1_000).contains(&told.min().unwrap().as_millis()), "{:?}", told.min());
     }
 }

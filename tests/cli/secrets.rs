@@ -52,7 +52,18 @@ const FORMS: [&[&str]; 5] = [
     &["--output", "json"],
     &["--log-level", "debug"],
     &["--log-format", "pino", "--log-level", "debug"],
-    &["--every", "1s", "--times", "1", "--log-format", "pino", "--log-level", "debug", "--output", "json"],
+    &[
+        "--every",
+        "1s",
+        "--times",
+        "1",
+        "--log-format",
+        "pino",
+        "--log-level",
+        "debug",
+        "--output",
+        "json",
+    ],
 ];
 
 #[test]
@@ -62,8 +73,22 @@ fn a_credential_typed_on_the_command_line_never_reaches_a_file_or_a_message() {
     let run = |flags: &[&str]| {
         let mut command = tollgate();
         command
-            .args(["run", &format!("{echo}/redirect"), "--duration", "1s", "--rate", "20/s", "-c", "1"])
-            .args(["-H", &format!("X-Token: {CANARY}"), "-H", &format!("Authorization: Bearer {CANARY}")])
+            .args([
+                "run",
+                &format!("{echo}/redirect"),
+                "--duration",
+                "1s",
+                "--rate",
+                "20/s",
+                "-c",
+                "1",
+            ])
+            .args([
+                "-H",
+                &format!("X-Token: {CANARY}"),
+                "-H",
+                &format!("Authorization: Bearer {CANARY}"),
+            ])
             .args([
                 &format!("--header=Cookie: sid={CANARY}; other=${{OTHER}}"),
                 "--body",
@@ -90,7 +115,12 @@ fn the_password_of_the_database_that_keeps_runs_is_in_no_run_and_no_entry() {
     let password = "Zebra-7f3a9c51";
     let output = tollgate()
         .args(["run", "http://127.0.0.1:1", "--duration", "1s", "--tag"])
-        .args([&format!("database={password}"), "--evidence-note", &format!("with {password}"), "--runs-dir"])
+        .args([
+            &format!("database={password}"),
+            "--evidence-note",
+            &format!("with {password}"),
+            "--runs-dir",
+        ])
         .arg(folder.path().join("runs"))
         .arg("--evidence")
         .arg(&log)
@@ -128,8 +158,13 @@ fn a_credential_is_in_no_error_and_in_no_file_that_is_printed() {
         let entry = std::fs::read(log.path()).unwrap();
         assert!(!tells(&entry), "{}", text(&entry));
         // What cannot be read as a flag is told before it is known that there is a log.
-        assert!(words[1] != password || text(&entry).contains("•••@127.0.0.1:1"), "{}", text(&entry));
-        let variable = tollgate().args(["run", "http://127.0.0.1:1"]).env("TOLLGATE_HEADER", CANARY).output();
+        assert!(
+            words[1] != password || text(&entry).contains("•••@127.0.0.1:1"),
+            "{}",
+            text(&entry)
+        );
+        let variable =
+            tollgate().args(["run", "http://127.0.0.1:1"]).env("TOLLGATE_HEADER", CANARY).output();
         assert_untold(&variable.unwrap());
     }
     let help = tollgate().args(["run", "--help"]).env("TOLLGATE_HEADER", &header).output().unwrap();
@@ -178,7 +213,8 @@ fn echoing_server() -> String {
 fn echo_in_turns(mut stream: std::net::TcpStream) -> Option<()> {
     let mut read = BufReader::new(stream.try_clone().ok()?);
     for turn in 0..1_000 {
-        let (mut token, mut length, mut redirects, mut line) = (String::new(), 0, false, String::new());
+        let (mut token, mut length, mut redirects, mut line) =
+            (String::new(), 0, false, String::new());
         while read.read_line(&mut line).ok()? > 2 {
             if let Some((_, value)) =
                 line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("x-token"))
@@ -203,8 +239,9 @@ fn echo_in_turns(mut stream: std::net::TcpStream) -> Option<()> {
         let head = if redirects {
             format!("302 Found\r\nlocation: http://h/login/{written}?next={token}")
         } else {
-            let told =
-                format!("server-timing: {written};dur=1, x;desc=\"{token}\";dur=2, y-{written}-{turn};dur=3");
+            let told = format!(
+                "server-timing: {written};dur=1, x;desc=\"{token}\";dur=2, y-{written}-{turn};dur=3"
+            );
             format!("200 OK\r\nx-echo: {written}\r\nserver-timing: app;dur=4\r\n{told}")
         };
         let answer = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n{token}", token.len());

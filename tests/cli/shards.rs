@@ -44,7 +44,8 @@ fn only_folder_in(runs: &Path) -> PathBuf {
 /// Merges runs into a folder of their own; what is printed, and the record if there is one.
 fn merge(bench: &Bench, name: &str, runs: &[&PathBuf]) -> (Output, Option<RunRecord>, PathBuf) {
     let merged = bench.folder.path().join(name);
-    let output = tollgate().arg("merge").args(runs).arg("--runs-dir").arg(&merged).output().unwrap();
+    let output =
+        tollgate().arg("merge").args(runs).arg("--runs-dir").arg(&merged).output().unwrap();
     let kept = merged.exists().then(|| {
         let json = std::fs::read(only_folder_in(&merged).join("run.json")).unwrap();
         serde_json::from_slice(&json).unwrap()
@@ -69,7 +70,13 @@ fn three_processes_share_a_run_and_are_judged_as_one() {
     let parts = ["1/3", "2/3", "3/3"].map(|part| shard(&bench, part, &start));
     let folders = parts.map(|(child, runs)| {
         let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(3), "{}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(3),
+            "{}{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        );
         assert!(text(&output.stdout).contains("of 3 are missing"), "{}", text(&output.stdout));
         only_folder_in(&runs)
     });
@@ -81,7 +88,10 @@ fn three_processes_share_a_run_and_are_judged_as_one() {
     let record = record.unwrap();
     assert_eq!(counted(&record), (180, 180, 180));
     let scenario = &record.measurement.scenarios[0];
-    assert_eq!((scenario.planned, scenario.released, scenario.connections.opened), (Some(180), 180, 7));
+    assert_eq!(
+        (scenario.planned, scenario.released, scenario.connections.opened),
+        (Some(180), 180, 7)
+    );
     let cold = &scenario.requests[0].cold.tally;
     assert_eq!((cold.exchanges, cold.fresh), (7, 7));
     let sharing = record.measurement.sharing.as_ref().unwrap();
@@ -98,7 +108,11 @@ fn three_processes_share_a_run_and_are_judged_as_one() {
 
     let (output, record, _) = merge(&bench, "doubled", &[a, b, c, a]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
-    assert!(text(&output.stdout).contains("shard 1 of 3 is there twice"), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stdout).contains("shard 1 of 3 is there twice"),
+        "{}",
+        text(&output.stdout)
+    );
     assert_eq!(counted(&record.unwrap()), (180, 180, 180));
 
     let again = only_folder_in(&merged);
@@ -115,8 +129,10 @@ fn three_processes_share_a_run_and_are_judged_as_one() {
 
 /// Holds the merged intervals against the schedule, second by second, and against the totals.
 fn assert_every_second_is_whole(folder: &Path, record: &RunRecord) {
-    let intervals: Vec<Interval> = tollgate::store::intervals(folder).unwrap().map(Result::unwrap).collect();
-    let measured: Vec<_> = intervals.iter().filter(|interval| interval.stage == Stage::Measured).collect();
+    let intervals: Vec<Interval> =
+        tollgate::store::intervals(folder).unwrap().map(Result::unwrap).collect();
+    let measured: Vec<_> =
+        intervals.iter().filter(|interval| interval.stage == Stage::Measured).collect();
     let seconds = measured.iter().map(|interval| {
         let second = interval.start.checked_sub(record.measurement.measured_from).unwrap();
         (second.as_millis(), interval.tally.exchanges)
@@ -163,7 +179,9 @@ fn runs_that_are_no_parts_of_one_are_refused_and_both_are_named() {
     assert_eq!(output.status.code(), Some(2));
     assert!(record.is_none());
     let message = text(&output.stderr);
-    for told in [one.to_str().unwrap(), other.to_str().unwrap(), "scenario `trial` differs in its load"] {
+    for told in
+        [one.to_str().unwrap(), other.to_str().unwrap(), "scenario `trial` differs in its load"]
+    {
         assert!(message.contains(told), "{message}");
     }
 }
@@ -183,7 +201,8 @@ fn a_run_that_was_not_shared_or_is_not_there_cannot_be_merged() {
 #[test]
 fn what_cannot_be_shared_is_refused_and_nothing_is_sent() {
     let open = Bench::new("http://127.0.0.1:1", BUDGET, PLAIN);
-    let closed = Bench::new("http://127.0.0.1:1", BUDGET, &PLAIN.replace("arrival_rate = \"100/s\"\n", ""));
+    let closed =
+        Bench::new("http://127.0.0.1:1", BUDGET, &PLAIN.replace("arrival_rate = \"100/s\"\n", ""));
     let soon = soon();
     for (bench, flags, told) in [
         (&open, &["--shard", "1/3"][..], "add the same --start-at"),

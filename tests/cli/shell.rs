@@ -22,7 +22,8 @@ fn every_shell_gets_a_script_that_knows_commands_and_flags() {
 fn bash_takes_its_script_and_completes_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("tollgate.bash");
-    std::fs::write(&script, tollgate().args(["completions", "bash"]).output().unwrap().stdout).unwrap();
+    std::fs::write(&script, tollgate().args(["completions", "bash"]).output().unwrap().stdout)
+        .unwrap();
     let typed = format!(
         "set -e; source {}; complete -p tollgate >/dev/null; COMP_WORDS=(tollgate run --print); COMP_CWORD=2; \
          _tollgate tollgate --print run; echo \"${{COMPREPLY[@]}}\"",
@@ -38,7 +39,8 @@ fn bash_takes_its_script_and_completes_with_it() {
 #[test]
 fn the_manual_has_a_page_for_each_command() {
     let folder = tempfile::tempdir().unwrap();
-    let status = tollgate().args(["man", "--dir"]).arg(folder.path().join("man1")).status().unwrap();
+    let status =
+        tollgate().args(["man", "--dir"]).arg(folder.path().join("man1")).status().unwrap();
     assert_eq!(status.code(), Some(0));
     for page in ["tollgate", "tollgate-run", "tollgate-demo", "tollgate-target", "tollgate-man"] {
         let page = std::fs::read_to_string(folder.path().join(format!("man1/{page}.1"))).unwrap();

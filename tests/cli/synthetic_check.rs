@@ -59,7 +59,14 @@ fn code(output: &Output) -> i32 {
 
 /// A target that is fast, and whose token is the known one.
 fn target(flags: &[&str]) -> Target {
-    let fast = ["--token", "staging", "--mock-latency", "constant:1ms", "--upstream-latency", "constant:1ms"];
+    let fast = [
+        "--token",
+        "staging",
+        "--mock-latency",
+        "constant:1ms",
+        "--upstream-latency",
+        "constant:1ms",
+    ];
     Target::start(&[&fast[..], flags].concat())
 }
 
@@ -111,7 +118,8 @@ fn without_end(answer: &'static str, rest: &'static str) -> String {
 fn a_check_in_time_ends_with_0_prints_its_line_alone_and_leaves_its_artifact_alone() {
     let (target, place) = (target(&[]), Place::new());
     let url = format!("{}/app?mock=0", target.base_url);
-    let output = place.check(&[], &[("SYNTHETIC_CHECK_URL", &url), ("SYNTHETIC_CHECK_BUDGET_MS", "20000")]);
+    let output =
+        place.check(&[], &[("SYNTHETIC_CHECK_URL", &url), ("SYNTHETIC_CHECK_BUDGET_MS", "20000")]);
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     let artifact = place.artifact();
     let written: Value = serde_json::from_str(&artifact).unwrap();
@@ -119,10 +127,15 @@ fn a_check_in_time_ends_with_0_prints_its_line_alone_and_leaves_its_artifact_alo
     let name = place.artifacts()[0].strip_prefix(place.0.path()).unwrap().display().to_string();
     assert_eq!(
         text(&output.stdout),
-        format!("[synthetic-check] {url} status=200 duration={duration}ms budget=20000ms artifact={name}\n")
+        format!(
+            "[synthetic-check] {url} status=200 duration={duration}ms budget=20000ms artifact={name}\n"
+        )
     );
     let time = written["timestamp"].as_str().unwrap();
-    assert_eq!(name, format!("artifacts/monitoring/synthetic-check-{}.json", time.replace(':', "-")));
+    assert_eq!(
+        name,
+        format!("artifacts/monitoring/synthetic-check-{}.json", time.replace(':', "-"))
+    );
     assert_eq!(
         artifact,
         format!(
@@ -141,7 +154,13 @@ fn what_the_old_check_hid_is_told_and_its_verdict_stays() {
     let url = |path: &str| format!("{}{path}", target.base_url);
     let agent = ("SYNTHETIC_CHECK_USER_AGENT", "curl/8.5.0");
     for (url, variables, exit, status, told) in [
-        (url("/app?mock=0"), &[][..], 0, "200", "the old rule passes this; `tollgate run` would not"),
+        (
+            url("/app?mock=0"),
+            &[][..],
+            0,
+            "200",
+            "the old rule passes this; `tollgate run` would not",
+        ),
         (url("/app?mock=0"), &[], 0, "200", "redirect followed: 302 /app?mock=0 → /auth/login"),
         (url("/app?mock=0"), &[], 0, "200", "this is the login page"),
         (url("/app?mock=1"), &[], 0, "200", "`--budget auto` chooses by the URL"),
@@ -164,9 +183,16 @@ fn what_the_old_check_hid_is_told_and_its_verdict_stays() {
         let output = place.check(&[], &variables);
         assert_eq!(code(&output), exit, "{url}: {}", text(&output.stderr));
         assert!(text(&output.stderr).contains(told), "{told} in {}", text(&output.stderr));
-        assert!(text(&output.stdout).contains(&format!(" status={status} ")), "{}", text(&output.stdout));
+        assert!(
+            text(&output.stdout).contains(&format!(" status={status} ")),
+            "{}",
+            text(&output.stdout)
+        );
         let written: Value = serde_json::from_str(&place.artifact()).unwrap();
-        assert_eq!(written["error"], if status == "null" { "fetch failed".into() } else { Value::Null });
+        assert_eq!(
+            written["error"],
+            if status == "null" { "fetch failed".into() } else { Value::Null }
+        );
     }
 }
 
@@ -179,7 +205,11 @@ fn every_mistake_ends_with_1_and_leaves_no_artifact() {
         (&["--samples", "0"], &[url], "--samples"),
         (&["--log-format", "neither"], &[url], "--log-format"),
         (&["--host", "shop.example"], &[], "--mode live"),
-        (&[], &[url, ("SYNTHETIC_CHECK_BUDGET_MS", "abc")], "SYNTHETIC_CHECK_BUDGET_MS is no budget"),
+        (
+            &[],
+            &[url, ("SYNTHETIC_CHECK_BUDGET_MS", "abc")],
+            "SYNTHETIC_CHECK_BUDGET_MS is no budget",
+        ),
         (&["--budget", "abc"], &[url], "is no budget"),
         (&["--timeout", "9999999999years"], &[url], "--timeout"),
         (&[], &[("SYNTHETIC_CHECK_URL", "/app?mock=0")], "SYNTHETIC_CHECK_URL is no URL"),
@@ -193,18 +223,33 @@ fn every_mistake_ends_with_1_and_leaves_no_artifact() {
     }
     assert_eq!(code(&Place::new().check(&["--help"], &[])), 0);
     // The kind of file that `import` reads has the same name, and the usual codes.
-    assert_eq!(tollgate().args(["import", "synthetic-check"]).output().unwrap().status.code(), Some(2));
+    assert_eq!(
+        tollgate().args(["import", "synthetic-check"]).output().unwrap().status.code(),
+        Some(2)
+    );
 }
 
 #[test]
 fn the_flags_that_were_typed_in_vain_do_what_they_say() {
     let (target, place) = (target(&[]), Place::new());
     let host = format!("--host={}", target.base_url);
-    let words = [&host, "--mode=live", "--budget", "20s", "--samples", "3", "--json", "--out", "a/live.json"];
+    let words = [
+        &host,
+        "--mode=live",
+        "--budget",
+        "20s",
+        "--samples",
+        "3",
+        "--json",
+        "--out",
+        "a/live.json",
+    ];
     let output = place.check(&words, &[]);
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
-    let printed: Vec<Value> =
-        serde_json::Deserializer::from_slice(&output.stdout).into_iter().map(Result::unwrap).collect();
+    let printed: Vec<Value> = serde_json::Deserializer::from_slice(&output.stdout)
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
     let read = |name: &str| -> Value {
         serde_json::from_slice(&std::fs::read(place.0.path().join(name)).unwrap()).unwrap()
     };

@@ -20,11 +20,14 @@ fn a_first_run_ends_with_a_verdict_the_figures_in_words_and_what_to_type_next() 
     let target = Target::start(&[]);
     let runs = tempfile::tempdir().unwrap();
     let url = format!("{}/plain?page=1", target.base_url);
-    let output = run(runs.path(), &[&url, "--duration", "1s", "--rate", "100/s", "--budget", "errors < 3%"]);
+    let output =
+        run(runs.path(), &[&url, "--duration", "1s", "--rate", "100/s", "--budget", "errors < 3%"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("PASS"), "{}", text(&output.stdout));
     let told = text(&output.stderr);
-    for word in ["100 requests, none failed, p50", "report.html", "--budget 'p95 < ", "--print-scenario > "] {
+    for word in
+        ["100 requests, none failed, p50", "report.html", "--budget 'p95 < ", "--print-scenario > "]
+    {
         assert!(told.contains(word), "{word} in {told}");
     }
 }
@@ -33,23 +36,56 @@ fn a_first_run_ends_with_a_verdict_the_figures_in_words_and_what_to_type_next() 
 fn every_flag_of_a_url_reaches_the_target_or_the_verdict() {
     let (url, requests) = recording_server();
     let runs = tempfile::tempdir().unwrap();
-    let flags =
-        ["-H", "X-Kind: a:b", "--header", "Accept: text/html", "--body", "a=${B}", "--expect-body", "hell"];
+    let flags = [
+        "-H",
+        "X-Kind: a:b",
+        "--header",
+        "Accept: text/html",
+        "--body",
+        "a=${B}",
+        "--expect-body",
+        "hell",
+    ];
     let output = tollgate()
-        .args(["run", &format!("{url}/x?y=${{B}}"), "--budget", "errors = 0", "--duration", "100ms"])
+        .args([
+            "run",
+            &format!("{url}/x?y=${{B}}"),
+            "--budget",
+            "errors = 0",
+            "--duration",
+            "100ms",
+        ])
         .args(flags)
-        .args(["--expect-status", "200", "--expect-status", "404", "--output", "json", "--runs-dir"])
+        .args([
+            "--expect-status",
+            "200",
+            "--expect-status",
+            "404",
+            "--output",
+            "json",
+            "--runs-dir",
+        ])
         .arg(runs.path())
         .env("B", "seven")
         .output()
         .unwrap();
     assert_eq!(record(&output).verdict.decision, Decision::Pass, "{}", text(&output.stderr));
     let request = requests.lock().unwrap()[0].to_lowercase();
-    for part in ["post /x?y=seven http/1.1", "x-kind: a:b\r\n", "accept: text/html\r\n", "\r\n\r\na=seven"] {
+    for part in
+        ["post /x?y=seven http/1.1", "x-kind: a:b\r\n", "accept: text/html\r\n", "\r\n\r\na=seven"]
+    {
         assert!(request.contains(part), "{part} in {request}");
     }
-    let wrong =
-        ["--duration", "100ms", "--budget", "errors = 0", "--expect-status", "404", "--method", "put"];
+    let wrong = [
+        "--duration",
+        "100ms",
+        "--budget",
+        "errors = 0",
+        "--expect-status",
+        "404",
+        "--method",
+        "put",
+    ];
     let output = run(runs.path(), &[&[url.as_str()], &wrong[..]].concat());
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
     assert!(requests.lock().unwrap().last().unwrap().starts_with("PUT / "));
@@ -60,8 +96,17 @@ fn the_file_that_is_printed_does_the_same() {
     let target = Target::start(&[]);
     let folder = tempfile::tempdir().unwrap();
     let url = format!("{}/plain?a=\"b\"&c='d'", target.base_url);
-    let words =
-        [&url, "--duration", "200ms", "-c", "3", "-H", "Accept: \"x\", \\y", "--budget", "errors = 0"];
+    let words = [
+        &url,
+        "--duration",
+        "200ms",
+        "-c",
+        "3",
+        "-H",
+        "Accept: \"x\", \\y",
+        "--budget",
+        "errors = 0",
+    ];
     let printed = run(folder.path(), &[&words[..], &["--print-scenario"]].concat());
     assert_eq!(printed.status.code(), Some(0), "{}", text(&printed.stderr));
     assert_eq!(text(&printed.stderr), "");
@@ -82,7 +127,8 @@ fn urls_and_files_are_carried_out_together_each_as_a_scenario_of_its_own() {
     let bench = Bench::new(&target.base_url, "budgets = [\"errors = 0\"]", PLAIN);
     let url = format!("{}/plain", target.base_url);
     let flags = ["--duration", "200ms", "--budget", "errors = 0", "--output", "json"];
-    let output = bench.command().args([&url, &format!("{url}?again")]).args(flags).output().unwrap();
+    let output =
+        bench.command().args([&url, &format!("{url}?again")]).args(flags).output().unwrap();
     let record = record(&output);
     let names: Vec<_> = record.plan.iter().map(|plan| plan.name.as_str()).collect();
     let host = target.base_url.trim_start_matches("http://");

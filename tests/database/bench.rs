@@ -78,7 +78,11 @@ pub(crate) fn sync(runs: &Path, url: &str) -> Command {
 }
 
 pub(crate) fn told(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// A digest of every row of every table, but for when a run came in.

@@ -49,7 +49,8 @@ fn serve(stream: &mut TcpStream, text: &[u8]) -> io::Result<()> {
         let done = || message(b'C', b"DONE\0");
         match kind {
             b'Q' => {
-                let statements = body.split(|&byte| byte == b';').map(|_| done()).collect::<Vec<_>>();
+                let statements =
+                    body.split(|&byte| byte == b';').map(|_| done()).collect::<Vec<_>>();
                 stream.write_all(&[statements.concat(), ready(b'T')].concat())?;
             }
             b'B' => is_asked = true,

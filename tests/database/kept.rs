@@ -35,7 +35,9 @@ fn a_run_comes_back_from_the_database_to_the_letter() {
     }
     let summaries = database.summaries(&Filter::default()).unwrap();
     assert_eq!(summaries, paths.map(|path| RunSummary::of(&record(&path))));
-    for unknown in ["2026-01-01T00-00-00Z-00000000", "nothing", "", "00000000-0000-7000-8000-000000000000"] {
+    for unknown in
+        ["2026-01-01T00-00-00Z-00000000", "nothing", "", "00000000-0000-7000-8000-000000000000"]
+    {
         assert!(matches!(database.fetch(unknown), Err(DatabaseError::NoRun { .. })), "{unknown}");
     }
 }
@@ -58,12 +60,17 @@ fn the_database_lists_the_runs_that_are_wanted() {
     };
     let tag = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
     assert_eq!(starts(Filter::default()), [0, 10, 20, 30, 40, 50]);
-    let (since, until) = (Some(datetime!(2026-01-01 00:10 UTC)), Some(datetime!(2026-01-01 00:40 UTC)));
+    let (since, until) =
+        (Some(datetime!(2026-01-01 00:10 UTC)), Some(datetime!(2026-01-01 00:40 UTC)));
     assert_eq!(starts(Filter { since, until, ..Filter::default() }), [10, 20, 30]);
-    assert_eq!(starts(Filter { tags: tag("environment", "staging"), ..Filter::default() }), [0, 20, 40]);
+    assert_eq!(
+        starts(Filter { tags: tag("environment", "staging"), ..Filter::default() }),
+        [0, 20, 40]
+    );
     assert_eq!(starts(Filter { tags: tag("team", "checkout ü"), ..Filter::default() }).len(), 6);
     assert_eq!(
-        starts(Filter { tags: tag("team", "x'; drop schema tollgate; --"), ..Filter::default() }).len(),
+        starts(Filter { tags: tag("team", "x'; drop schema tollgate; --"), ..Filter::default() })
+            .len(),
         0
     );
     let scenario = |name: &str| Filter { scenario: Some(name.to_owned()), ..Filter::default() };
@@ -72,17 +79,23 @@ fn the_database_lists_the_runs_that_are_wanted() {
 }
 
 #[test]
-fn a_part_is_listed_only_in_its_merged_run_from_the_database_and_from_folders_whatever_the_filter() {
+fn a_part_is_listed_only_in_its_merged_run_from_the_database_and_from_folders_whatever_the_filter()
+{
     if cluster::is_left_out() {
         return;
     }
     let (cluster, folder) = (Cluster::start(), tempfile::tempdir().unwrap());
     let mut database = open(&migrated(&cluster, "merged"));
     // The merged run starts with the first of its parts, and has no environment: they do not agree on one.
-    let [merged, one, other, alone] = [0, 1, 2, 4].map(|seed| runs::write(folder.path(), seed, SMALL));
+    let [merged, one, other, alone] =
+        [0, 1, 2, 4].map(|seed| runs::write(folder.path(), seed, SMALL));
     let mut record = record(&merged);
     record.provenance.tags.remove("environment");
-    let parts = [1, 2].map(|shard| Part { shard, run: runs::id(u64::from(shard)), host: "probe".to_owned() });
+    let parts = [1, 2].map(|shard| Part {
+        shard,
+        run: runs::id(u64::from(shard)),
+        host: "probe".to_owned(),
+    });
     let start = datetime!(2026-01-01 00:00 UTC);
     record.measurement.sharing = Some(Sharing { of: 2, start, parts: parts.to_vec() });
     store::complete(&merged, &record).unwrap();
@@ -97,11 +110,13 @@ fn a_part_is_listed_only_in_its_merged_run_from_the_database_and_from_folders_wh
         (Filter { until: Some(datetime!(2026-01-01 00:10 UTC)), ..Filter::default() }, &[0]),
         (Filter { until: Some(datetime!(2026-01-01 00:00 UTC)), ..Filter::default() }, &[]),
     ] {
-        let of_folders = store::summaries(folder.path()).unwrap().map(Result::unwrap).collect::<Vec<_>>();
+        let of_folders =
+            store::summaries(folder.path()).unwrap().map(Result::unwrap).collect::<Vec<_>>();
         for runs in [database.summaries(&filter).unwrap(), of_folders] {
             let history = History::of(runs, &filter);
             let rows = history.trends.first().map_or(&[][..], |trend| &trend.rows);
-            let seen: Vec<_> = rows.iter().map(|row| (row.run.started - start).whole_minutes()).collect();
+            let seen: Vec<_> =
+                rows.iter().map(|row| (row.run.started - start).whole_minutes()).collect();
             assert_eq!(seen, minutes, "{filter:?}");
         }
     }
@@ -134,7 +149,9 @@ fn a_run_of_the_database_goes_by_as_much_of_its_names_beginning_as_no_other_shar
     for id in [1, 2].map(runs::id) {
         assert!(several.contains(&id.to_string()), "{several}");
     }
-    for unknown in ["2026-01-01T05-", "2026-01-0%", "2026_01-01T00-10", "%", "run.json", "x-00000000"] {
+    for unknown in
+        ["2026-01-01T05-", "2026-01-0%", "2026_01-01T00-10", "%", "run.json", "x-00000000"]
+    {
         assert!(matches!(database.fetch(unknown), Err(DatabaseError::NoRun { .. })), "{unknown}");
     }
 }
@@ -172,7 +189,10 @@ fn pruning_the_database_drops_old_seconds_and_no_figure_that_was_shown() {
     for path in [&old, &new] {
         keep(&mut database, path);
     }
-    cluster.sql("pruned", "update tollgate.runs set started = now() where started > '2026-01-01 00:15+00'");
+    cluster.sql(
+        "pruned",
+        "update tollgate.runs set started = now() where started > '2026-01-01 00:15+00'",
+    );
     let shown = database.summaries(&Filter::default()).unwrap();
     let keep_for = std::time::Duration::from_hours(1);
     let would = database.prune(keep_for, true).unwrap();

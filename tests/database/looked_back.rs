@@ -46,16 +46,19 @@ fn a_run_from_the_database_gets_the_folder_back_that_it_had() {
     let (runs, url) = stored(&cluster);
     let elsewhere = tempfile::tempdir().unwrap();
     let here = command(&["show", &name(2)], runs.path()).output().unwrap();
-    let there =
-        command(&["show", &name(2)[21..]], elsewhere.path()).env("DATABASE_URL", &url).output().unwrap();
+    let there = command(&["show", &name(2)[21..]], elsewhere.path())
+        .env("DATABASE_URL", &url)
+        .output()
+        .unwrap();
     assert_eq!(there.status.code(), here.status.code(), "{}", told(&there));
     assert_eq!(shown(&there), shown(&here));
-    let files = std::fs::read_dir(runs.path().join(name(2))).unwrap().map(|file| file.unwrap().file_name());
+    let files =
+        std::fs::read_dir(runs.path().join(name(2))).unwrap().map(|file| file.unwrap().file_name());
     let files: Vec<_> = files.filter(|file| file != "store.json").collect();
     assert!(files.len() > 10, "{files:?}");
     for file in files {
-        let [one, other] =
-            [&runs, &elsewhere].map(|runs| std::fs::read(runs.path().join(name(2)).join(&file)).unwrap());
+        let [one, other] = [&runs, &elsewhere]
+            .map(|runs| std::fs::read(runs.path().join(name(2)).join(&file)).unwrap());
         assert!(one == other, "{}", file.display());
     }
     let sent = sync(elsewhere.path(), &url).output().unwrap();
@@ -85,7 +88,11 @@ fn a_folder_that_was_not_given_back_whole_by_the_database_is_none() {
             })
         });
         assert!(cut_off.is_err());
-        assert_eq!(store::run_folders(elsewhere.path()).unwrap(), [] as [std::path::PathBuf; 0], "{cut}");
+        assert_eq!(
+            store::run_folders(elsewhere.path()).unwrap(),
+            [] as [std::path::PathBuf; 0],
+            "{cut}"
+        );
     }
 }
 
@@ -103,7 +110,15 @@ fn lists_and_comparisons_are_the_same_from_the_database() {
         &["history", "--output", "json"],
         &["history", "--output", "csv"],
         &["history", "--scenario", "tile-loader-live", "--environment", "production"],
-        &["history", "--verdict", "fail", "--since", "2026-01-01T00:15:00Z", "--tag", "team=checkout ü"],
+        &[
+            "history",
+            "--verdict",
+            "fail",
+            "--since",
+            "2026-01-01T00:15:00Z",
+            "--tag",
+            "team=checkout ü",
+        ],
         &["compare", &one, &other],
         &["compare", &one, &other, "--output", "json"],
     ] {
@@ -115,15 +130,24 @@ fn lists_and_comparisons_are_the_same_from_the_database() {
     }
     let by_name = command(&["compare", &one, &other], runs.path()).output().unwrap();
     let typed = [format!("gone/{one}/run.json"), format!("gone/{}", &other[..17])];
-    let by_path =
-        command(&["compare", &typed[0], &typed[1]], &nowhere).env("DATABASE_URL", &url).output().unwrap();
+    let by_path = command(&["compare", &typed[0], &typed[1]], &nowhere)
+        .env("DATABASE_URL", &url)
+        .output()
+        .unwrap();
     assert_eq!(shown(&by_path), shown(&by_name), "{}", told(&by_path));
-    let folders =
-        command(&["history", "--from", "folders"], &nowhere).env("DATABASE_URL", &url).output().unwrap();
+    let folders = command(&["history", "--from", "folders"], &nowhere)
+        .env("DATABASE_URL", &url)
+        .output()
+        .unwrap();
     assert!(told(&folders).contains("There is no run below"), "{}", told(&folders));
-    let unknown = command(&["show", "00000000"], &nowhere).env("DATABASE_URL", &url).output().unwrap();
+    let unknown =
+        command(&["show", "00000000"], &nowhere).env("DATABASE_URL", &url).output().unwrap();
     assert_eq!(unknown.status.code(), Some(2), "{}", told(&unknown));
-    assert!(told(&unknown).contains("there is no run 00000000 in postgres@127.0.0.1"), "{}", told(&unknown));
+    assert!(
+        told(&unknown).contains("there is no run 00000000 in postgres@127.0.0.1"),
+        "{}",
+        told(&unknown)
+    );
 }
 
 #[test]
@@ -133,19 +157,26 @@ fn a_pruned_run_of_the_database_shows_the_figures_that_it_showed() {
     }
     let cluster = Cluster::start();
     let (runs, url) = stored(&cluster);
-    let db = |words: &[&str]| tollgate().arg("db").args(words).env("DATABASE_URL", &url).output().unwrap();
+    let db = |words: &[&str]| {
+        tollgate().arg("db").args(words).env("DATABASE_URL", &url).output().unwrap()
+    };
     let pretended = db(&["prune", "--keep", "1d", "--dry-run"]);
-    assert!(told(&pretended).contains("Would drop 186 intervals of 3 runs"), "{}", told(&pretended));
+    assert!(
+        told(&pretended).contains("Would drop 186 intervals of 3 runs"),
+        "{}",
+        told(&pretended)
+    );
     let pruned = db(&["prune", "--keep", "1d"]);
     assert!(told(&pruned).contains("Dropped 186 intervals of 3 runs"), "{}", told(&pruned));
     let elsewhere = tempfile::tempdir().unwrap();
     let here = command(&["show", &name(2)], runs.path()).output().unwrap();
-    let there = command(&["show", &name(2)], elsewhere.path()).env("DATABASE_URL", &url).output().unwrap();
+    let there =
+        command(&["show", &name(2)], elsewhere.path()).env("DATABASE_URL", &url).output().unwrap();
     assert!(told(&there).contains("were pruned"), "{}", told(&there));
     let figures = |output| shown(output).lines().take(12).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(figures(&there), figures(&here));
-    let [one, other] =
-        [&runs, &elsewhere].map(|runs| std::fs::read(runs.path().join(name(2)).join("run.json")).unwrap());
+    let [one, other] = [&runs, &elsewhere]
+        .map(|runs| std::fs::read(runs.path().join(name(2)).join("run.json")).unwrap());
     assert!(one == other);
 }
 
@@ -159,7 +190,8 @@ fn the_doctor_says_of_a_database_what_keeps_runs_from_being_stored() {
     migrated(&cluster, "store");
     cluster.create_database("empty");
     cluster.sql("store", &format!("create role stranger login password '{CANARY}'"));
-    cluster.sql("store", &format!("create role ci login password '{CANARY}' in role tollgate_writer"));
+    cluster
+        .sql("store", &format!("create role ci login password '{CANARY}' in role tollgate_writer"));
     let status = |url: &str| {
         let output = tollgate().args(["db", "status"]).env("DATABASE_URL", url).output().unwrap();
         assert!(!told(&output).contains(CANARY), "{}", told(&output));
@@ -172,7 +204,11 @@ fn the_doctor_says_of_a_database_what_keeps_runs_from_being_stored() {
     found(&cluster.url_of("store"), 0, "this user may store runs, read them, change the schema");
     found(&cluster.url_as("ci", CANARY, "store"), 0, "this user may store runs");
     found(&cluster.url_of("empty"), 1, "`tollgate db migrate` makes it");
-    found(&cluster.url_as("stranger", CANARY, "store"), 1, "there is none, or this user may not see it");
+    found(
+        &cluster.url_as("stranger", CANARY, "store"),
+        1,
+        "there is none, or this user may not see it",
+    );
     cluster.sql(
         "store",
         "grant usage on schema tollgate to stranger; grant select on tollgate.migrations to stranger",
@@ -181,7 +217,11 @@ fn the_doctor_says_of_a_database_what_keeps_runs_from_being_stored() {
         "store",
         "create policy stranger_reads on tollgate.migrations for select to stranger using (true)",
     );
-    found(&cluster.url_as("stranger", CANARY, "store"), 1, "this user may neither store nor read runs");
+    found(
+        &cluster.url_as("stranger", CANARY, "store"),
+        1,
+        "this user may neither store nor read runs",
+    );
     found(&cluster.url_as("nobody", CANARY, "store"), 1, "check user name and password");
     cluster.sql("store", "alter table tollgate.runs disable row level security");
     found(&cluster.url_of("store"), 1, "tollgate.runs: row level security is off");
@@ -204,7 +244,9 @@ fn a_password_of_the_database_is_in_no_file_and_in_nothing_that_is_told() {
     migrated(&cluster, "store");
     cluster.sql(
         "store",
-        &format!("create role ci login password '{CANARY}' in role tollgate_writer, tollgate_reader"),
+        &format!(
+            "create role ci login password '{CANARY}' in role tollgate_writer, tollgate_reader"
+        ),
     );
     let url = cluster.url_as("ci", CANARY, "store");
     let runs = tempfile::tempdir().unwrap();
@@ -224,7 +266,8 @@ fn a_password_of_the_database_is_in_no_file_and_in_nothing_that_is_told() {
             }
         }
     }
-    let dump = ["select record::text from tollgate.runs", "select command::text from tollgate.runs"];
+    let dump =
+        ["select record::text from tollgate.runs", "select command::text from tollgate.runs"];
     assert_eq!(cluster.sql("store", dump[0]).len(), 2);
     for sql in dump {
         assert_untold(&cluster.sql("store", sql).concat().join("\n"));

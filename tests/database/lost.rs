@@ -188,7 +188,8 @@ fn a_run_is_stored_in_the_database_and_one_that_is_not_is_kept_marked_and_sent_l
     assert_eq!(code(&output), Some(0), "the verdict stands: {}", told(&output));
     let said = told(&output);
     assert!(
-        said.contains("WARNING: the run is not stored") && said.contains("`tollgate sync` sends it"),
+        said.contains("WARNING: the run is not stored")
+            && said.contains("`tollgate sync` sends it"),
         "{said}"
     );
     let folder = only_folder(other.path());
@@ -217,8 +218,11 @@ fn a_prober_that_is_killed_in_the_middle_of_a_run_loses_nothing_that_the_databas
     let (cluster, target) = (Cluster::start(), Target::start());
     let runs = tempfile::tempdir().unwrap();
     let url = migrated(&cluster, "store");
-    let mut child =
-        run(&target, runs.path(), &url, "60s").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = run(&target, runs.path(), &url, "60s")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     wait_for_seconds(runs.path(), 3);
     let busy = sync(runs.path(), &url).output().unwrap();
     assert!(
@@ -237,7 +241,8 @@ fn a_prober_that_is_killed_in_the_middle_of_a_run_loses_nothing_that_the_databas
     );
     let record = record(&only_folder(runs.path()));
     assert_ne!(record.verdict.decision, Decision::Pass);
-    let stored = cluster.sql("store", "select sum(ok) from tollgate.intervals where stage = 'measured'");
+    let stored =
+        cluster.sql("store", "select sum(ok) from tollgate.intervals where stage = 'measured'");
     let ok: u64 = record.measurement.scenarios[0].requests[0].measured.tally.ok;
     assert_eq!(stored[0], [ok.to_string()]);
 }
@@ -247,7 +252,10 @@ fn wait_for_seconds(runs: &Path, count: usize) {
     for _ in 0..400 {
         let folders = store::run_folders(runs).unwrap_or_default();
         let written = folders.first().map_or(0, |folder| {
-            std::fs::read_to_string(folder.join("intervals.jsonl")).unwrap_or_default().lines().count()
+            std::fs::read_to_string(folder.join("intervals.jsonl"))
+                .unwrap_or_default()
+                .lines()
+                .count()
         });
         if written >= count {
             assert!(matches!(store::read(&folders[0]), Ok(Stored::StillWritten)));
@@ -275,7 +283,11 @@ fn a_writer_who_may_not_read_the_database_goes_by_the_marks_in_the_folders() {
         assert!(told(&output).contains(said), "{}", told(&output));
     }
     let all = sync(runs.path(), &url).arg("--all").output().unwrap();
-    assert!(told(&all).contains("0 runs sent") && told(&all).contains("3 there already"), "{}", told(&all));
+    assert!(
+        told(&all).contains("0 runs sent") && told(&all).contains("3 there already"),
+        "{}",
+        told(&all)
+    );
 }
 
 #[test]
@@ -288,7 +300,9 @@ fn a_prober_that_is_killed_while_it_stores_its_run_has_said_so_before() {
     let url = migrated(&cluster, "store");
     let lock = cluster.url_of("store");
     std::thread::scope(|scope| {
-        scope.spawn(|| cluster.sql_as(&lock, "begin; lock table tollgate.runs; select pg_sleep(600)"));
+        scope.spawn(|| {
+            cluster.sql_as(&lock, "begin; lock table tollgate.runs; select pg_sleep(600)")
+        });
         wait_until(|| cluster.sql("postgres", LOCKED)[0] == ["1"]);
         let mut child = run(&target, runs.path(), &url, "1s")
             .stdout(Stdio::null())
@@ -308,8 +322,7 @@ fn a_prober_that_is_killed_while_it_stores_its_run_has_said_so_before() {
     assert_eq!(Mark::read(&only_folder(runs.path())).unsynced, None);
 }
 
-const LOCKED: &str =
-    "select count(*) from pg_locks where relation is not null and mode = 'AccessExclusiveLock' and granted";
+const LOCKED: &str = "select count(*) from pg_locks where relation is not null and mode = 'AccessExclusiveLock' and granted";
 const WAITING: &str = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
 
 fn wait_until(holds: impl Fn() -> bool) {

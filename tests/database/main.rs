@@ -1,6 +1,9 @@
 //! Runs in a real Postgres: stored whole and once, read back to the letter, by those who may.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
-#![allow(clippy::disallowed_methods, reason = "other programs do not wait for a clock that is advanced")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "other programs do not wait for a clock that is advanced"
+)]
 
 #[path = "../support/cluster/mod.rs"]
 mod cluster;

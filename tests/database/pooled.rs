@@ -46,7 +46,8 @@ fn wrong_answers(url: &str) -> i64 {
         .map(|client| {
             let address = address.clone();
             std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let runtime =
+                    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 runtime.block_on(ask(&address, client)).unwrap()
             })
         })
@@ -85,14 +86,21 @@ fn all_that_is_done_with_a_database_can_be_done_behind_a_pooler() {
         assert_eq!(senders.map(|sender| sender.join().unwrap()), [true; 4]);
         let mut database = open(&url);
         let records = paths.each_ref().map(|path| record(path));
-        assert_eq!(database.summaries(&Filter::default()).unwrap(), records.each_ref().map(RunSummary::of));
+        assert_eq!(
+            database.summaries(&Filter::default()).unwrap(),
+            records.each_ref().map(RunSummary::of)
+        );
         for record in records {
             assert_eq!(*database.fetch(&record.id.to_string()).unwrap().record, record);
         }
         database.prune(std::time::Duration::from_hours(1), false).unwrap();
         assert_eq!(database.standing().unwrap().runs, Some(4));
     }
-    let without_time =
-        |name| contents(&cluster, name).into_iter().filter(|(table, _)| *table != "runs").collect::<Vec<_>>();
+    let without_time = |name| {
+        contents(&cluster, name)
+            .into_iter()
+            .filter(|(table, _)| *table != "runs")
+            .collect::<Vec<_>>()
+    };
     assert_eq!(without_time("pooled"), without_time("direct"));
 }

@@ -23,7 +23,12 @@ fn supabase(cluster: &Cluster) -> (Supabase, tempfile::TempDir) {
 }
 
 /// What a role of the API gets for a statement, as PostgREST asks it.
-fn as_role(cluster: &Cluster, supabase: &Supabase, role: &str, sql: &str) -> Result<String, String> {
+fn as_role(
+    cluster: &Cluster,
+    supabase: &Supabase,
+    role: &str,
+    sql: &str,
+) -> Result<String, String> {
     let rows = cluster.sql_as(&supabase.authenticator, &format!("set role {role}; {sql}"));
     rows.map(|rows| rows.concat().join(" "))
 }
@@ -43,7 +48,10 @@ fn the_roles_of_supabases_api_neither_read_nor_write_the_database_unless_it_is_e
                 format!("delete from tollgate.{table}"),
             ] {
                 let denied = as_role(&cluster, &supabase, role, &sql).unwrap_err();
-                assert!(denied.contains("permission denied for schema tollgate"), "{role}: {sql}: {denied}");
+                assert!(
+                    denied.contains("permission denied for schema tollgate"),
+                    "{role}: {sql}: {denied}"
+                );
             }
         }
     }
@@ -158,10 +166,14 @@ fn the_reader_of_the_database_reads_runs_and_changes_none() {
     assert_eq!(database.summaries(&Filter::default()).unwrap(), [RunSummary::of(&stored)]);
     assert_eq!(database.which(&[stored.id]).unwrap(), Some(vec![stored.id]));
     assert_eq!(database.standing().unwrap().rights, [Right::Version, Right::Read].into());
-    let refused = database.keep(&stored, &path, std::time::Duration::from_mins(1)).unwrap_err().to_string();
+    let refused =
+        database.keep(&stored, &path, std::time::Duration::from_mins(1)).unwrap_err().to_string();
     assert!(refused.contains("grant tollgate_writer"), "{refused}");
     for table in TABLES {
-        assert!(cluster.sql_as(&reader, &format!("delete from tollgate.{table}")).is_err(), "{table}");
+        assert!(
+            cluster.sql_as(&reader, &format!("delete from tollgate.{table}")).is_err(),
+            "{table}"
+        );
     }
 }
 
@@ -174,9 +186,14 @@ fn a_table_of_the_database_that_lost_its_protection_is_named() {
     let (supabase, _folder) = supabase(&cluster);
     let mut owner = open(&supabase.owner);
     assert_eq!(owner.standing().unwrap().unprotected, []);
-    cluster.sql_as(&supabase.owner, "alter table tollgate.totals disable row level security").unwrap();
+    cluster
+        .sql_as(&supabase.owner, "alter table tollgate.totals disable row level security")
+        .unwrap();
     cluster.sql_as(&supabase.owner, "grant select on tollgate.runs to public").unwrap();
     let found = owner.standing().unwrap().unprotected;
     let named: Vec<_> = found.iter().map(|found| (found.table.as_str(), found.what)).collect();
-    assert_eq!(named, [("runs", "everybody has a right to it"), ("totals", "row level security is off")]);
+    assert_eq!(
+        named,
+        [("runs", "everybody has a right to it"), ("totals", "row level security is off")]
+    );
 }

@@ -58,7 +58,8 @@ fn a_file_of_authorities_that_is_none_is_an_error_with_the_remedy() {
     std::fs::write(&empty, "nothing").unwrap();
     for file in [empty, folder.path().join("missing.crt")] {
         let error =
-            connect(&format!("{by_name}?sslmode=verify-full&sslrootcert={}", file.display())).unwrap_err();
+            connect(&format!("{by_name}?sslmode=verify-full&sslrootcert={}", file.display()))
+                .unwrap_err();
         assert!(error.to_string().contains("sslrootcert"), "{error}");
     }
 }

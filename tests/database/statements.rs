@@ -105,7 +105,8 @@ fn rows_come_in_the_order_of_the_statement_and_a_column_may_be_named_as_anything
         assert_eq!(bench.read("values (1), (2)").unwrap()[1], json!({"column1": 2}));
         let hundred = bench.read("select n from generate_series(10000, 1, -1) as n").unwrap();
         assert!(
-            hundred.iter().zip((1..=10_000).rev()).all(|(row, n)| row["n"] == n) && hundred.len() == 10_000
+            hundred.iter().zip((1..=10_000).rev()).all(|(row, n)| row["n"] == n)
+                && hundred.len() == 10_000
         );
     });
 }
@@ -162,7 +163,10 @@ fn a_statement_that_is_meant_to_read_does_not_write() {
                 "{error}"
             );
         }
-        assert!(Statement::reading("with gone as (delete from orders returning id) table gone").is_err());
+        assert!(
+            Statement::reading("with gone as (delete from orders returning id) table gone")
+                .is_err()
+        );
         assert_eq!(bench.read("select count(*) as n from orders").unwrap(), [json!({"n": 3})]);
     });
 }
@@ -172,7 +176,10 @@ fn a_statement_that_writes_tells_what_it_wrote() {
     both_ways(|_, bench| {
         let inserted =
             bench.write("insert into orders values (4, 'x'), (5, null) returning id, note; -- two");
-        assert_eq!(inserted.unwrap(), [json!({"id": 4, "note": "x"}), json!({"id": 5, "note": null})]);
+        assert_eq!(
+            inserted.unwrap(),
+            [json!({"id": 4, "note": "x"}), json!({"id": 5, "note": null})]
+        );
         assert_eq!(bench.read("select count(*) as n from orders").unwrap(), [json!({"n": 5})]);
         let error = bench.write("with gone as (delete from orders) table gone").unwrap_err();
         assert_eq!(error.trouble, Trouble::NoReturning, "{error}");
@@ -192,7 +199,11 @@ fn a_statement_that_takes_too_long_is_given_up_and_the_session_goes_on() {
     both_ways(|_, bench| {
         let slow = Statement::reading("select 1 as n from pg_sleep(60)").unwrap();
         let error = bench.carry_out(&slow, &[], Duration::from_millis(1)).unwrap_err();
-        assert_eq!((error.trouble, error.state.as_deref()), (Trouble::GivenUp, Some("57014")), "{error}");
+        assert_eq!(
+            (error.trouble, error.state.as_deref()),
+            (Trouble::GivenUp, Some("57014")),
+            "{error}"
+        );
         assert_eq!(bench.read("select 1 as n").unwrap(), [json!({"n": 1})]);
         let error = bench.carry_out(&slow, &[], Duration::ZERO).unwrap_err();
         assert_eq!(error.trouble, Trouble::GivenUp, "zero is no endless timeout: {error}");
@@ -205,8 +216,11 @@ fn a_statement_that_takes_too_long_is_given_up_and_the_session_goes_on() {
 #[test]
 fn what_is_not_there_and_what_is_not_allowed_are_told_apart_from_a_mistake() {
     both_ways(|_, bench| {
-        for sql in ["select 1 from nowhere", "select 1 from nowhere.orders", "select nowhere.nothing() as n"]
-        {
+        for sql in [
+            "select 1 from nowhere",
+            "select 1 from nowhere.orders",
+            "select nowhere.nothing() as n",
+        ] {
             let error = bench.read(sql).unwrap_err();
             assert!(error.is_absent() && !error.is_denied(), "{sql}: {error}");
             assert!(
@@ -237,9 +251,10 @@ fn rights_that_lack_are_told_with_their_remedy() {
     cluster.create_database("guarded");
     cluster.sql("guarded", TABLES);
     let bouncer = PgBouncer::start(&cluster, 1);
-    for url in
-        [cluster.url_as("visitor", "visitor", "guarded"), bouncer.url_as("visitor", "visitor", "guarded")]
-    {
+    for url in [
+        cluster.url_as("visitor", "visitor", "guarded"),
+        bouncer.url_as("visitor", "visitor", "guarded"),
+    ] {
         let error = Bench::open(&url).read("select id from orders").unwrap_err();
         assert!(error.is_denied() && !error.is_absent(), "{error}");
         assert_eq!(error.state.as_deref(), Some("42501"));
@@ -260,8 +275,15 @@ fn a_user_who_may_not_connect_is_not_let_in_and_no_statement_is_denied() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let address = Address::parse(&cluster.url_as("visitor", "visitor", "closed")).unwrap();
     let error = runtime.block_on(Session::connect(&address)).unwrap_err();
-    assert_eq!((error.trouble, error.state.as_deref()), (Trouble::NotLetIn, Some("42501")), "{error}");
-    assert!(!error.is_denied() && error.to_string().contains("grant connect on database"), "{error}");
+    assert_eq!(
+        (error.trouble, error.state.as_deref()),
+        (Trouble::NotLetIn, Some("42501")),
+        "{error}"
+    );
+    assert!(
+        !error.is_denied() && error.to_string().contains("grant connect on database"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -277,7 +299,10 @@ fn an_answer_of_any_size_is_refused_without_being_kept() {
             assert_eq!((error.trouble, error.said.as_str()), (Trouble::TooMuch, said), "{sql}");
         }
         assert_eq!(
-            bench.read("select repeat('x', 1000000) as x from generate_series(1, 16)").unwrap().len(),
+            bench
+                .read("select repeat('x', 1000000) as x from generate_series(1, 16)")
+                .unwrap()
+                .len(),
             16
         );
     });
@@ -288,7 +313,8 @@ fn a_statement_that_leaves_its_brackets_does_no_more_than_it_could_within_them()
     both_ways(|_, bench| {
         let sql = "select 1 as n) as answer; delete from orders; select * from (select 1 as n";
         assert!(Statement::reading(sql).is_err());
-        let error = bench.read("select nextval('numbers') as n) as answer, (select 1 as m").unwrap_err();
+        let error =
+            bench.read("select nextval('numbers') as n) as answer, (select 1 as m").unwrap_err();
         assert_eq!(error.trouble, Trouble::Statement, "{error}");
         // What looks like a text to a server that takes backslashes for escapes is several statements to it, which it refuses.
         let split = r"select '\' as a; select '\' as b";

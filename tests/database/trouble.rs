@@ -56,7 +56,10 @@ fn a_database_schema_of_another_version_is_told_with_what_brings_both_together()
     let (cluster, runs) = (Cluster::start(), one_run());
     let url = migrated(&cluster, "store");
     for (change, remedy) in [
-        ("update tollgate.migrations set version = 0", "`tollgate db migrate` brings it up to date"),
+        (
+            "update tollgate.migrations set version = 0",
+            "`tollgate db migrate` brings it up to date",
+        ),
         ("update tollgate.migrations set version = 99", "use a newer tollgate"),
     ] {
         cluster.sql("store", change);
@@ -82,7 +85,11 @@ fn a_database_that_is_set_to_read_alone_is_told_as_such_and_can_still_be_pruned(
     let said = refused(runs.path(), &url);
     assert!(said.contains("takes no writes") && said.contains("primary server"), "{said}");
     assert_eq!(cluster.sql("store", "select count(*) from tollgate.runs")[0], ["1"]);
-    let pruned = tollgate().args(["db", "prune", "--keep", "1d"]).env("DATABASE_URL", &url).output().unwrap();
+    let pruned = tollgate()
+        .args(["db", "prune", "--keep", "1d"])
+        .env("DATABASE_URL", &url)
+        .output()
+        .unwrap();
     assert!(told(&pruned).contains("Dropped 62 intervals of 1 run that"), "{}", told(&pruned));
 }
 
@@ -105,7 +112,10 @@ fn a_database_whose_disk_is_full_in_the_middle_of_a_run_keeps_none_of_it() {
         "create trigger refuse before insert on tollgate.interval_histograms execute function tollgate.refuse()",
     );
     let said = refused(runs.path(), &url);
-    assert!(said.contains("has no room left on its disk") && said.contains("tollgate db prune"), "{said}");
+    assert!(
+        said.contains("has no room left on its disk") && said.contains("tollgate db prune"),
+        "{said}"
+    );
     assert_eq!(cluster.sql("store", "select count(*) from tollgate.runs")[0], ["0"]);
     cluster.sql("store", "drop trigger refuse on tollgate.interval_histograms");
     let output = sync(runs.path(), &url).output().unwrap();
@@ -163,9 +173,11 @@ fn a_wrong_database_url_is_a_usage_error_before_anything_is_sent_and_never_shown
         "{}",
         told(&foreign)
     );
-    let none = tollgate().args(["sync", "--store", "none"]).env("DATABASE_URL", "x").output().unwrap();
+    let none =
+        tollgate().args(["sync", "--store", "none"]).env("DATABASE_URL", "x").output().unwrap();
     assert!(told(&none).contains("no database is named"), "{}", told(&none));
-    let required = tollgate().args(["run", "http://127.0.0.1:1", "--require-store"]).output().unwrap();
+    let required =
+        tollgate().args(["run", "http://127.0.0.1:1", "--require-store"]).output().unwrap();
     assert_eq!(required.status.code(), Some(2), "{}", told(&required));
 }
 

@@ -19,7 +19,10 @@ const ROWS: [Row; 14] = [
     row("path = '/deflate'\nexpect = { body_contains = ['it is whole'] }", Good),
     row("path = '/deflate-raw'\nexpect = { body_contains = ['it is whole'] }", Good),
     row("path = '/redirect?n=3'\nredirects = 3\nexpect = { body_contains = ['arrived'] }", Good),
-    row("path = '/redirect?n=1'\nredirects = 3\nexpect = { final_url = '/redirect?n=0&status=302' }", Good),
+    row(
+        "path = '/redirect?n=1'\nredirects = 3\nexpect = { final_url = '/redirect?n=0&status=302' }",
+        Good,
+    ),
     row("path = '/redirect?n=4'\nredirects = 3", REDIRECTED),
     row("path = '/fault/redirect-loop'\nredirects = 5", REDIRECTED),
     row("path = '/fault/redirect-away'\nredirects = 5", REDIRECTED),
@@ -34,9 +37,18 @@ const TRUST: [Row; 5] = [
         target: "tls_cert = 'CLIENT'\ntls_key = 'CLIENT'\ntimeout = '30s'",
         ..flagged(&["--tls", "--tls-client-out"], "path = '/plain'", Good)
     },
-    Row { target: INSECURE, ..flagged(&["--tls", "--tls-fault", "expired"], "path = '/plain'", Good) },
-    Row { target: INSECURE, ..flagged(&["--tls", "--tls-fault", "wrong-name"], "path = '/plain'", Good) },
-    Row { target: INSECURE, ..flagged(&["--tls", "--tls-fault", "untrusted"], "path = '/plain'", Good) },
+    Row {
+        target: INSECURE,
+        ..flagged(&["--tls", "--tls-fault", "expired"], "path = '/plain'", Good)
+    },
+    Row {
+        target: INSECURE,
+        ..flagged(&["--tls", "--tls-fault", "wrong-name"], "path = '/plain'", Good)
+    },
+    Row {
+        target: INSECURE,
+        ..flagged(&["--tls", "--tls-fault", "untrusted"], "path = '/plain'", Good)
+    },
     Row {
         target: INSECURE,
         ..flagged(&["--tls", "--tls-fault", "old-version"], "path = '/plain'", super::NO_TLS)

@@ -37,9 +37,18 @@ pub(super) const ROWS: [Row; 40] = [
     slow("path = '/fault/endless?every=10ms'", NOT_WHOLE),
     slow("path = '/fault/no-window'\nmethod = 'POST'\nbody = 'LARGE'", NOTHING_CAME),
     row("path = '/fault/slow-body?bytes=5&every=1ms'", Good),
-    row("path = '/fault/endless'\nexpect = { max_body = '64 KiB' }", Failed(Failure::Unexpected, None)),
-    row("path = '/fault/bad-gzip'\nexpect = { body_contains = ['gzip'] }", Failed(Failure::Unexpected, None)),
-    row("path = '/fault/bomb'\nexpect = { body_contains = ['x'] }", Failed(Failure::Unexpected, None)),
+    row(
+        "path = '/fault/endless'\nexpect = { max_body = '64 KiB' }",
+        Failed(Failure::Unexpected, None),
+    ),
+    row(
+        "path = '/fault/bad-gzip'\nexpect = { body_contains = ['gzip'] }",
+        Failed(Failure::Unexpected, None),
+    ),
+    row(
+        "path = '/fault/bomb'\nexpect = { body_contains = ['x'] }",
+        Failed(Failure::Unexpected, None),
+    ),
     row("path = '/fault/wrong-status'", Failed(Failure::Status, None)),
     row("path = '/fault/redirect-loop'\nredirects = 5", Failed(Failure::Redirected, None)),
     row("path = '/fault/redirect-away'\nredirects = 5", Failed(Failure::Redirected, None)),

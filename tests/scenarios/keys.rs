@@ -37,10 +37,15 @@ fn given(text: &str) -> Resolve {
 fn a_scenario_that_says_nothing_speaks_what_the_target_chooses_and_trusts_the_system() {
     let plan = planned("", "", "");
     let (scenario, target) = (&plan.scenarios[0], &plan.scenarios[0].target);
-    assert_eq!((target.protocol, target.family, scenario.streams), (Protocol::Negotiated, Family::Any, 1));
+    assert_eq!(
+        (target.protocol, target.family, scenario.streams),
+        (Protocol::Negotiated, Family::Any, 1)
+    );
     assert_eq!((&target.trust, &target.identity), (&Trust::System, &None));
     assert!(
-        target.resolve.is_empty() && target.allowed_hosts.is_empty() && scenario.shown.caveats.is_empty()
+        target.resolve.is_empty()
+            && target.allowed_hosts.is_empty()
+            && scenario.shown.caveats.is_empty()
     );
     assert_eq!((scenario.requests[0].redirects(), plan.every), (0, None));
     assert_eq!((target.dns_refresh, target.tls_resumption), (Duration::from_secs(30), false));
@@ -108,7 +113,10 @@ fn given_addresses_are_of_one_host_and_port_alone() {
     assert_eq!((host.as_str(), port, addresses), ("example.org", 443, vec![localhost]));
     let other_port = text("resolve = [\"example.org:80:127.0.0.1\"]", "", "");
     let (_, warnings) = resolved(&other_port, &Overrides::default()).unwrap();
-    assert!(warnings[0].to_string().contains("`example.org:80` is never asked for"), "{warnings:?}");
+    assert!(
+        warnings[0].to_string().contains("`example.org:80` is never asked for"),
+        "{warnings:?}"
+    );
 }
 
 #[test]
@@ -136,7 +144,8 @@ fn certificates_and_bodies_lie_beside_the_scenario() {
 
 #[test]
 fn a_json_body_is_filled_and_says_what_it_is_unless_the_scenario_does() {
-    let json = "method = \"POST\"\nbody_json = { token = \"${TOKEN}\", list = [1, 2.5, true, \"$${x}\"] }";
+    let json =
+        "method = \"POST\"\nbody_json = { token = \"${TOKEN}\", list = [1, 2.5, true, \"$${x}\"] }";
     let plan = planned("", json, "");
     let request = &plan.scenarios[0].requests[0];
     let sent: serde_json::Value = serde_json::from_slice(&request.http().unwrap().body).unwrap();
@@ -145,7 +154,9 @@ fn a_json_body_is_filled_and_says_what_it_is_unless_the_scenario_does() {
     let shown = format!("{plan:?}");
     assert!(!shown.contains("canary"), "{shown}");
     assert!(
-        plan.scenarios[0].shown.requests[0].headers.contains(&"Content-Type: application/json".to_owned())
+        plan.scenarios[0].shown.requests[0]
+            .headers
+            .contains(&"Content-Type: application/json".to_owned())
     );
 
     for (own, common) in [
@@ -153,8 +164,13 @@ fn a_json_body_is_filled_and_says_what_it_is_unless_the_scenario_does() {
         ("", "[headers]\nContent-Type = \"application/ld+json\""),
     ] {
         let plan = planned("", &format!("{json}\n{own}"), common);
-        let types: Vec<_> =
-            plan.scenarios[0].requests[0].http().unwrap().headers.get_all("content-type").iter().collect();
+        let types: Vec<_> = plan.scenarios[0].requests[0]
+            .http()
+            .unwrap()
+            .headers
+            .get_all("content-type")
+            .iter()
+            .collect();
         assert_eq!(types, ["application/ld+json"]);
     }
     // A variable in a JSON body is one that can be called public.
@@ -173,7 +189,12 @@ fn a_request_whose_redirects_are_followed_is_followed_by_its_hops() {
         .requests
         .iter()
         .map(|request| {
-            (request.name.as_str(), request.line.as_str(), request.hop_of.as_deref(), request.budgets.len())
+            (
+                request.name.as_str(),
+                request.line.as_str(),
+                request.hop_of.as_deref(),
+                request.budgets.len(),
+            )
         })
         .collect();
     assert_eq!(
@@ -218,7 +239,8 @@ fn streams_are_shown_with_the_connections_that_carry_them() {
 
 #[test]
 fn a_load_may_open_further_connections_and_judge_how_they_are_opened() {
-    let load = "[load]\narrival_rate = \"20/s\"\nduration = \"30s\"\nconnections = 2\nmax_connections = 9";
+    let load =
+        "[load]\narrival_rate = \"20/s\"\nduration = \"30s\"\nconnections = 2\nmax_connections = 9";
     let text = text("", "", load).replacen("max < 1s", "p95(connect) < 1s", 1);
     let (plan, _) = resolved(&text, &Overrides::default()).unwrap();
     let scenario = &plan.scenarios[0];
@@ -229,7 +251,8 @@ fn a_load_may_open_further_connections_and_judge_how_they_are_opened() {
 #[test]
 fn the_capacity_of_an_open_load_stands_beside_what_its_budgets_want() {
     let capacity = |budgets: &str, load: &str| {
-        let text = text("http = \"2\"", "budgets = [\"p99 < 500ms\"]", load).replacen("max < 1s", budgets, 1);
+        let text = text("http = \"2\"", "budgets = [\"p99 < 500ms\"]", load)
+            .replacen("max < 1s", budgets, 1);
         let (plan, _) = resolved(&text, &Overrides::default()).unwrap();
         plan.scenarios[0].shown.capacity.as_ref().map(|capacity| (capacity.places, capacity.wanted))
     };
@@ -273,7 +296,8 @@ fn scenarios_that_run_together_are_repeated_together() {
     assert_eq!(resolve(["", "5m", "300s"], &none).unwrap(), Some(Duration::from_mins(5)));
     let error = resolve(["", "5m", "10m"], &none).unwrap_err().to_string();
     assert!(
-        error.starts_with("c.toml:11:9: `every` is 10m here and 5m in b.toml: a run has one period"),
+        error
+            .starts_with("c.toml:11:9: `every` is 10m here and 5m in b.toml: a run has one period"),
         "{error}"
     );
     let flag = Overrides { every: Some(Duration::from_secs(7)), ..none };
@@ -335,14 +359,18 @@ fn a_sensitive_answer_is_judged_without_being_shown() {
         let request = &plan.scenarios[0].requests[0];
         let (expectations, url) = (&request.expectations, &request.http().unwrap().url);
         let (status, headers) = (http::StatusCode::OK, &http::HeaderMap::new());
-        expectations.judge(&Answer { status, url, headers, body: br#"{"name":"private"}"# }).unwrap_err().seen
+        expectations
+            .judge(&Answer { status, url, headers, body: br#"{"name":"private"}"# })
+            .unwrap_err()
+            .seen
     };
     assert_eq!(unmet("sensitive = false"), "\"private\"");
     assert_eq!(unmet("sensitive = true"), "another value (the answer is sensitive, and not shown)");
 }
 
 #[test]
-fn a_header_whose_variables_come_to_nothing_is_not_sent_and_the_shared_one_of_its_name_is_not_either() {
+fn a_header_whose_variables_come_to_nothing_is_not_sent_and_the_shared_one_of_its_name_is_not_either()
+ {
     let plan = planned(
         "[headers]\nX-Shared = \"shared\"\nX-Kept = \"kept\"",
         "headers = { x-shared = \"${NOWHERE:-}\", x-other = \"${NOWHERE:-}\", x-empty = \"\" }",

@@ -11,7 +11,8 @@ use tollgate::scenario::{self, Scenario};
 use super::{completed, examples, files};
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| Value::from(scenario::schema()));
-static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| jsonschema::draft202012::new(&SCHEMA).unwrap());
+static VALIDATOR: LazyLock<Validator> =
+    LazyLock::new(|| jsonschema::draft202012::new(&SCHEMA).unwrap());
 
 /// A TOML file as editors see it: dates are texts.
 fn as_json(text: &str) -> Value {
@@ -23,9 +24,11 @@ fn as_json(text: &str) -> Value {
             toml::Value::Boolean(truth) => truth.into(),
             toml::Value::Datetime(date) => date.to_string().into(),
             toml::Value::Array(list) => list.into_iter().map(json).collect(),
-            toml::Value::Table(table) => {
-                table.into_iter().map(|(key, value)| (key, json(value))).collect::<Map<_, _>>().into()
-            }
+            toml::Value::Table(table) => table
+                .into_iter()
+                .map(|(key, value)| (key, json(value)))
+                .collect::<Map<_, _>>()
+                .into(),
         }
     }
     json(toml::Value::Table(text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"))))
@@ -55,8 +58,13 @@ fn the_schema_is_one_of_draft_2020_12_and_describes_every_key() {
     while let Some(section) = sections.pop() {
         assert_eq!(section["additionalProperties"], false, "{section:#}");
         for (name, key) in section["properties"].as_object().unwrap() {
-            assert!(key["description"].as_str().is_some_and(|about| about.len() > 10), "{name}: {key:#}");
-            sections.extend([key, &key["items"]].into_iter().filter(|inner| inner["properties"].is_object()));
+            assert!(
+                key["description"].as_str().is_some_and(|about| about.len() > 10),
+                "{name}: {key:#}"
+            );
+            sections.extend(
+                [key, &key["items"]].into_iter().filter(|inner| inner["properties"].is_object()),
+            );
             keys += 1;
         }
     }
@@ -200,9 +208,13 @@ fn what_the_reader_refuses_by_its_form_the_schema_refuses_too() {
 fn line() -> impl Strategy<Value = (&'static str, String)> {
     fn of(key: &'static str, pattern: &str) -> BoxedStrategy<(&'static str, String)> {
         let in_list = matches!(key, "budgets" | "resolve" | "allow_hosts");
-        let line =
-            move |text| if in_list { format!("{key} = [\"{text}\"]") } else { format!("{key} = \"{text}\"") };
-        proptest::string::string_regex(pattern).unwrap().prop_map(move |text| (key, line(text))).boxed()
+        let line = move |text| {
+            if in_list { format!("{key} = [\"{text}\"]") } else { format!("{key} = \"{text}\"") }
+        };
+        proptest::string::string_regex(pattern)
+            .unwrap()
+            .prop_map(move |text| (key, line(text)))
+            .boxed()
     }
     let number = "[+-]?(0|[0-9]{1,3})?(\\.[0-9]{0,3})?([eE][+-]?[0-9])?";
     let time = " {0,2}([0-9]{1,3} ?(\\. ?[0-9]{1,2})? ?(ms|s|sec|m|min|h|us|µs|ns|d|x)? ?){0,3}";
@@ -212,7 +224,10 @@ fn line() -> impl Strategy<Value = (&'static str, String)> {
         of("start_rate", &format!(" ?({number}) ?/ ?(s|sec|min|m|h|d) ?")),
         of("max_body", " ?[0-9]{0,4} ?(B|kB|KiB|MB|MiB|GiB|KB)? ?"),
         of("budgets", &format!(" ?(errors|dropped) ?[<=] ?({number})? ?%? ?")),
-        of("budgets", &format!(" ?({quantile}|max|mean) ?(\\( ?(tls|wait|body|all) ?\\))? ?[<=]({time})")),
+        of(
+            "budgets",
+            &format!(" ?({quantile}|max|mean) ?(\\( ?(tls|wait|body|all) ?\\))? ?[<=]({time})")
+        ),
         of(
             "resolve",
             "(\\[::1\\]|[A-Za-z.-]{0,8})(:[0-9]{0,5})?:(127.0.0.1|\\[::1\\]|::1|x)(,(fe80::1|\\[::2\\]))?"

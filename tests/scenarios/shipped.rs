@@ -10,7 +10,8 @@ use tollgate::scenario::{Scenario, Warning};
 
 use super::{environment, files, plan};
 
-const TILE_LOADER: [&str; 2] = ["scenarios/tile-loader-live.toml", "scenarios/tile-loader-mock.toml"];
+const TILE_LOADER: [&str; 2] =
+    ["scenarios/tile-loader-live.toml", "scenarios/tile-loader-mock.toml"];
 
 fn shipped(name: &str) -> (Plan, Vec<Warning>) {
     plan(Scenario::read(Path::new(name)).unwrap_or_else(|errors| panic!("{errors}"))).unwrap()
@@ -64,7 +65,10 @@ fn a_redirect_to_the_login_page_is_reported_as_exactly_that() {
     let (plan, _) = shipped("scenarios/tile-loader-live.toml");
     let request = &plan.scenarios[0].requests[0];
     let mut headers = http::HeaderMap::new();
-    headers.insert("location", http::HeaderValue::from_static("/auth/login?shop=a.myshopify.com&token=x"));
+    headers.insert(
+        "location",
+        http::HeaderValue::from_static("/auth/login?shop=a.myshopify.com&token=x"),
+    );
     let answer = Answer {
         status: http::StatusCode::FOUND,
         url: &request.http().unwrap().url,

@@ -73,14 +73,16 @@ fn folder() -> TempDir {
 
 fn planned(folder: &Path, text: &str) -> Result<(Plan, Vec<Warning>), ScenarioErrors> {
     let variables = [("TOLLGATE_TARGET", "https://staging.example.org"), ("TOKEN", "secret")];
-    let environment = Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let environment =
+        Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let path = folder.join("scenario.toml");
     let scenario = Scenario::parse(path.to_str().unwrap(), text)?;
     Plan::resolve(&[scenario], &environment, &Overrides::default())
 }
 
 fn holds(folder: &Path, text: &str) {
-    let (_, warnings) = planned(folder, text).unwrap_or_else(|errors| panic!("{errors}\nin\n{text}"));
+    let (_, warnings) =
+        planned(folder, text).unwrap_or_else(|errors| panic!("{errors}\nin\n{text}"));
     assert!(warnings.is_empty(), "{warnings:?}\nin\n{text}");
 }
 
@@ -104,7 +106,10 @@ fn each_option_of_the_starter_can_be_used_alone() {
         match option.replaced().as_slice() {
             [] => holds(folder.path(), &text),
             // One request cannot decide what the starter asks of 600.
-            _ => drop(planned(folder.path(), &text).unwrap_or_else(|errors| panic!("{errors}\nin\n{text}"))),
+            _ => drop(
+                planned(folder.path(), &text)
+                    .unwrap_or_else(|errors| panic!("{errors}\nin\n{text}")),
+            ),
         }
     }
 }
@@ -113,7 +118,8 @@ fn each_option_of_the_starter_can_be_used_alone() {
 fn all_options_of_the_starter_but_those_that_exclude_one_another_can_be_used_together() {
     let starter = Starter::read();
     let folder = folder();
-    let together: Vec<_> = starter.options.iter().filter(|option| option.replaced().is_empty()).collect();
+    let together: Vec<_> =
+        starter.options.iter().filter(|option| option.replaced().is_empty()).collect();
     assert!(together.len() > 20, "{}", together.len());
     holds(folder.path(), &starter.using(&together));
 }
@@ -127,8 +133,11 @@ fn the_starter_names_every_key() {
         for (key, value) in section["properties"].as_object().unwrap() {
             let named = [format!("{key} = "), format!("[{key}]"), format!(".{key}]")];
             assert!(named.iter().any(|form| text.contains(form)), "{key}");
-            sections
-                .extend([value, &value["items"]].into_iter().filter(|inner| inner["properties"].is_object()));
+            sections.extend(
+                [value, &value["items"]]
+                    .into_iter()
+                    .filter(|inner| inner["properties"].is_object()),
+            );
         }
     }
 }

@@ -74,7 +74,8 @@ fn a_restore_that_ran_twice_has_too_many_rows_and_a_few_deleted_since_are_none()
         return;
     }
     let cluster = pair();
-    after(&cluster, "insert into public.orders select 0, now() from generate_series(1, 140)").passed();
+    after(&cluster, "insert into public.orders select 0, now() from generate_series(1, 140)")
+        .passed();
     let twice = "insert into public.orders select 0, now() from generate_series(1, 9); \
                  insert into public.shops select id from public.shops";
     after(&cluster, twice)
@@ -90,7 +91,10 @@ fn a_standby_is_no_backup_however_whole_it_is() {
     std::fs::write(standby.folder().join("data/standby.signal"), "").unwrap();
     standby.restart();
     let outcome = drill(&source.url_of("source"), &standby.url_of("restored"));
-    outcome.failed(&["`restored: it is no standby`", "true instead of json.\"/0/is_in_recovery\" = false"]);
+    outcome.failed(&[
+        "`restored: it is no standby`",
+        "true instead of json.\"/0/is_in_recovery\" = false",
+    ]);
     assert_eq!(outcome.reasons().lines().count(), 1, "{}", outcome.reasons());
 }
 
@@ -139,10 +143,13 @@ fn a_source_whose_rows_have_no_time_leaves_open_how_recent_they_are() {
     let cluster = Cluster::start();
     for name in ["source", "restored"] {
         cluster.create_database(name);
-        cluster.sql(name, "create table public.shops (id int); insert into public.shops values (1)");
+        cluster
+            .sql(name, "create table public.shops (id int); insert into public.shops values (1)");
     }
-    drill(&cluster.url_of("source"), &cluster.url_of("restored"))
-        .left_open(&["`source: newest rows`: absent", "`restored: the newest rows are recent`: absent"]);
+    drill(&cluster.url_of("source"), &cluster.url_of("restored")).left_open(&[
+        "`source: newest rows`: absent",
+        "`restored: the newest rows are recent`: absent",
+    ]);
 }
 
 #[test]

@@ -64,12 +64,24 @@ impl Outcome {
 
     /// That it passed.
     pub(crate) fn passed(&self) {
-        assert_eq!((self.exit, self.decision()), (0, Decision::Pass), "{}\n{}", self.told, self.reasons());
+        assert_eq!(
+            (self.exit, self.decision()),
+            (0, Decision::Pass),
+            "{}\n{}",
+            self.told,
+            self.reasons()
+        );
     }
 
     /// That it failed, and said so in these words.
     pub(crate) fn failed(&self, words: &[&str]) {
-        assert_eq!((self.exit, self.decision()), (1, Decision::Fail), "{}\n{}", self.told, self.reasons());
+        assert_eq!(
+            (self.exit, self.decision()),
+            (1, Decision::Fail),
+            "{}\n{}",
+            self.told,
+            self.reasons()
+        );
         self.says(words);
     }
 
@@ -130,10 +142,17 @@ fn run_file(file: &Path, variables: &[(&str, &str)]) -> Outcome {
     if std::fs::read_to_string(file).unwrap().contains("\nevery = ") {
         command.args(["--times", "1"]);
     }
-    let output = command.args(["--store", "none"]).envs(variables.iter().copied()).output().unwrap();
-    let told =
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    let run = std::fs::read_dir(folder.path()).unwrap().next().unwrap_or_else(|| panic!("no run: {told}"));
+    let output =
+        command.args(["--store", "none"]).envs(variables.iter().copied()).output().unwrap();
+    let told = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let run = std::fs::read_dir(folder.path())
+        .unwrap()
+        .next()
+        .unwrap_or_else(|| panic!("no run: {told}"));
     let Stored::Complete(record) = store::read(&run.unwrap().path()).unwrap() else {
         panic!("the run is not complete: {told}")
     };

@@ -30,17 +30,20 @@ impl Canned {
 /// What a step of a scenario of `scenarios/` makes of an answer, without a run. Its variables may be anything.
 pub(crate) fn judged(scenario: &str, step: &str, answer: &Canned) -> Result<(), Unmet> {
     let scenario = Scenario::read(format!("scenarios/{scenario}.toml").as_ref()).unwrap();
-    let urls =
-        ["TOLLGATE_TARGET", "SUPABASE_URL", "CHATWOOT_BASE_URL"].map(|name| (name, "http://app.example"));
+    let urls = ["TOLLGATE_TARGET", "SUPABASE_URL", "CHATWOOT_BASE_URL"]
+        .map(|name| (name, "http://app.example"));
     let others = [
         ("DATABASE_URL", "postgresql://u@db.example/d"),
         ("SUPABASE_ANON_KEY", "a"),
         ("SUPABASE_SERVICE_ROLE_KEY", "s"),
     ];
-    let variables = urls.into_iter().chain(others).map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let (plan, _) = Plan::resolve(&[scenario], &Environment::new(variables), &Overrides::default()).unwrap();
+    let variables =
+        urls.into_iter().chain(others).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let (plan, _) =
+        Plan::resolve(&[scenario], &Environment::new(variables), &Overrides::default()).unwrap();
     let of = &plan.scenarios[0];
-    let request = of.requests.iter().find(|request| of.shown.requests[request.place].name == step).unwrap();
+    let request =
+        of.requests.iter().find(|request| of.shown.requests[request.place].name == step).unwrap();
     let headers: HeaderMap =
         answer.headers.iter().map(|(name, value)| (name_of(name), value_of(value))).collect();
     request.expectations.judge(&Answer {

@@ -37,7 +37,8 @@ fn a_healthy_chatwoot_passes_and_what_its_profile_holds_is_nowhere_to_be_found()
 
 #[test]
 fn a_service_that_is_failing_behind_a_200_is_a_failure() {
-    for (sick, key) in [("chatwoot-queue", "/queue_services"), ("chatwoot-data", "/data_services")] {
+    for (sick, key) in [("chatwoot-queue", "/queue_services"), ("chatwoot-data", "/data_services")]
+    {
         let outcome = smoke(&target(&["--sick", sick]), &[]);
         outcome.failed(&["`services`", &format!("\"failing\" instead of json.\"{key}\" = \"ok\"")]);
     }
@@ -52,12 +53,15 @@ fn services_that_do_not_say_ok_are_not_well_whatever_they_say() {
         ("\"ok\"", "true", "true instead of json.\"/data_services\" = \"ok\""),
         ("\"\"", "\"ok\"", "\"\" instead of json.\"/queue_services\" = \"ok\""),
     ] {
-        let body = format!("{{\"version\":\"4.6.0\",\"queue_services\":{queue},\"data_services\":{data}}}");
+        let body = format!(
+            "{{\"version\":\"4.6.0\",\"queue_services\":{queue},\"data_services\":{data}}}"
+        );
         let url = serve(move |_| Canned::new(200, &body));
         smoke(&healthy, &[("CHATWOOT_BASE_URL", &url)]).failed(&["`services`", seen]);
     }
     let bare = serve(|_| Canned::new(200, "{\"version\":\"4.6.0\"}"));
-    smoke(&healthy, &[("CHATWOOT_BASE_URL", &bare)]).failed(&["`services`", "nothing at /queue_services"]);
+    smoke(&healthy, &[("CHATWOOT_BASE_URL", &bare)])
+        .failed(&["`services`", "nothing at /queue_services"]);
 }
 
 #[test]
@@ -69,7 +73,13 @@ fn a_chatwoot_that_lets_strangers_in_is_told_as_that() {
 #[test]
 fn another_account_than_the_one_meant_is_a_failure_that_shows_nothing_of_the_profile() {
     let outcome = smoke(&target(&["--chatwoot-account", "2"]), &[]);
-    outcome.failed(&["`profile`", "another value", "/account_id\" = \"1\"", "`conversations`", "404"]);
+    outcome.failed(&[
+        "`profile`",
+        "another value",
+        "/account_id\" = \"1\"",
+        "`conversations`",
+        "404",
+    ]);
 }
 
 #[test]
@@ -141,7 +151,10 @@ fn each_tick_has_an_entry_and_the_worst_of_them_is_the_exit() {
     let log = std::fs::read_to_string(log).unwrap();
     let headings: Vec<_> = log.lines().filter(|line| line.starts_with("## ")).collect();
     assert_eq!(headings.len(), 2, "{log}");
-    assert!(headings[0].ends_with("— chatwoot-smoke: FAIL") && headings[1].ends_with(": PASS"), "{log}");
+    assert!(
+        headings[0].ends_with("— chatwoot-smoke: FAIL") && headings[1].ends_with(": PASS"),
+        "{log}"
+    );
     assert!(log.contains("'list of the control center': 1 of 1 request failed"), "{log}");
     assert!(!log.contains(TOKEN), "{log}");
 }

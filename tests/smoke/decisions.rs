@@ -131,9 +131,11 @@ fn whoever_may_not_read_the_view_is_told_that_and_not_that_its_columns_are_missi
         return;
     }
     let cases = Cases::start();
-    let name =
-        cases.after("create role reader login password 'reader'; grant usage on schema public to reader");
+    let name = cases.after(
+        "create role reader login password 'reader'; grant usage on schema public to reader",
+    );
     let outcome = smoke(&Target::start(&[]), &cases.cluster.url_as("reader", "reader", &name));
-    outcome.failed(&["`decision sync: samples`", "permission denied for view decision_sync_events"]);
+    outcome
+        .failed(&["`decision sync: samples`", "permission denied for view decision_sync_events"]);
     assert!(!outcome.reasons().contains("`decision sync: columns`"), "{}", outcome.reasons());
 }

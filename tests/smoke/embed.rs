@@ -87,7 +87,10 @@ fn each_header_may_be_written_in_all_ways_that_protect() {
                 "frame-ancestors https://a.myshopify.com https://admin.shopify.com https://*.spin.dev https://admin.myshopify.io https://admin.shop.dev;",
             ][..],
         ),
-        ("Referrer-Policy", &["no-referrer", "same-origin", "strict-origin", "unsafe-url, no-referrer"]),
+        (
+            "Referrer-Policy",
+            &["no-referrer", "same-origin", "strict-origin", "unsafe-url, no-referrer"],
+        ),
     ] {
         for value in values {
             assert_eq!(
@@ -137,7 +140,8 @@ fn each_header_that_is_missing_or_protects_from_nothing_is_named() {
         ),
     ] {
         for value in values {
-            let unmet = judged("shopify-embed", "login page", &login_page((header, value))).unwrap_err();
+            let unmet =
+                judged("shopify-embed", "login page", &login_page((header, value))).unwrap_err();
             let expected = format!("header_matches.{}", header.to_lowercase());
             assert!(unmet.expected.starts_with(&expected), "{header}: {value}: {unmet:?}");
         }

@@ -91,7 +91,10 @@ fn a_statement_that_must_be_denied_is_ok_where_it_is_and_let_in_where_it_is_not(
     }
     let cluster = Cluster::start();
     cluster.create_database("denied");
-    cluster.sql("denied", "create role stranger login password 'stranger'; create table private (id int)");
+    cluster.sql(
+        "denied",
+        "create role stranger login password 'stranger'; create table private (id int)",
+    );
     let text = "name = \"denied\"\nbudgets = [\"errors = 0\"]\n[databases]\nmain = \"${DATABASE_URL}\"\n\
                 [[request]]\nname = \"strangers\"\nsql = \"select * from private\"\nexpect = { denied = true }\n";
     let stranger = cluster.url_as("stranger", "stranger", "denied");

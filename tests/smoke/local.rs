@@ -13,7 +13,10 @@ fn studio() -> String {
         if head.starts_with("GET / ") {
             return Canned::new(307, "/project/default").with("Location", "/project/default");
         }
-        Canned::new(200, "<!DOCTYPE html><html><head><title>Supabase</title></head><body></body></html>")
+        Canned::new(
+            200,
+            "<!DOCTYPE html><html><head><title>Supabase</title></head><body></body></html>",
+        )
     })
 }
 
@@ -37,7 +40,8 @@ fn a_local_supabase_with_its_migrations_is_ready() {
     let url = cases.cluster.url_of(&cases.after(""));
     let with = |url, migration| local(&target.url, &studio(), url, migration);
     with(&url, "20251010000000").passed();
-    with(&url, "20251011000000").failed(&["`migrations`", "false instead of json.\"/0/is_newest\" = true"]);
+    with(&url, "20251011000000")
+        .failed(&["`migrations`", "false instead of json.\"/0/is_newest\" = true"]);
     let bare = cases.cluster.url_of(&cases.after("drop schema supabase_migrations cascade"));
     with(&bare, "").left_open(&["`migrations`: absent", "schema_migrations"]);
 }
@@ -86,7 +90,11 @@ fn an_api_of_any_version_is_told_apart_from_another_web_server() {
         (200, r#"{"status":"ok"}"#, false),
         (200, r#"<p>{"name":"GoTrue"}"#, false),
     ] {
-        assert_eq!(judged("supabase-local", "API", &Canned::new(status, body)).is_ok(), is_api, "{body}");
+        assert_eq!(
+            judged("supabase-local", "API", &Canned::new(status, body)).is_ok(),
+            is_api,
+            "{body}"
+        );
     }
 }
 
@@ -99,7 +107,11 @@ fn a_page_that_is_not_studios_is_not_taken_for_it() {
         ("<title>Supabasement</title>", false),
         ("", false),
     ] {
-        assert_eq!(judged("supabase-local", "Studio", &Canned::new(200, body)).is_ok(), is_studios, "{body}");
+        assert_eq!(
+            judged("supabase-local", "Studio", &Canned::new(200, body)).is_ok(),
+            is_studios,
+            "{body}"
+        );
     }
     let router = || serve(|_| Canned::new(200, "<h1>router</h1>"));
     let away = "postgresql://postgres:postgres@127.0.0.1:1/postgres";

@@ -1,7 +1,10 @@
 //! The smoke scenarios of `scenarios/` against the rehearsal target and a real Postgres: that each passes where all is well, and
 //! that each way of failing is told by the words that a person needs.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
-#![allow(clippy::disallowed_methods, reason = "other programs do not wait for a clock that is advanced")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "other programs do not wait for a clock that is advanced"
+)]
 
 #[path = "../support/cluster/mod.rs"]
 mod cluster;

@@ -33,10 +33,14 @@ fn a_value_that_is_compared_as_another_type_than_text_is_told_how_to_be_cast() {
         outcome.failed(&["1 request failed"]);
         outcome.reasons()
     };
-    let compared = said("sql = \"select oid from pg_class where oid::bigint = $1\"\nvalues = [\"1\"]");
+    let compared =
+        said("sql = \"select oid from pg_class where oid::bigint = $1\"\nvalues = [\"1\"]");
     assert!(compared.contains("→ values are bound as text: write `$1::bigint`"), "{compared}");
     let given = said("sql = \"select abs($1) as n\"\nvalues = [\"1\"]");
-    assert!(given.contains("→ values are bound as text: write `$1::bigint`, or correct the name"), "{given}");
+    assert!(
+        given.contains("→ values are bound as text: write `$1::bigint`, or correct the name"),
+        "{given}"
+    );
     let without = said("sql = \"select 1::bigint = 'x'::text as n\"");
     assert!(!without.contains("$1"), "{without}");
     let wrong = said("sql = \"select 1 as n\"\nexpect = { rows = 0 }");
@@ -52,6 +56,8 @@ fn an_address_that_denies_nothing_because_nothing_is_there_is_looked_at() {
     let text = "name = \"denied\"\nbudgets = [\"errors = 0\"]\n[target]\nbase_url = \"${TOLLGATE_TARGET}\"\n\
                 [[request]]\nname = \"strangers\"\npath = \"/nothing/here\"\nexpect = { denied = true }\n";
     let outcome = run_text(text, &[("TOLLGATE_TARGET", &target.url)]);
-    outcome.failed(&["404 Not Found instead of denied = true → a denial is 401 or 403: check the address"]);
+    outcome.failed(&[
+        "404 Not Found instead of denied = true → a denial is 401 or 403: check the address",
+    ]);
     assert!(!outcome.reasons().contains("other credentials"), "{}", outcome.reasons());
 }

@@ -114,7 +114,11 @@ fn what_an_exposed_view_reads_elsewhere_is_looked_at_too() {
         "`exposed views ask with the rights of whoever asks`",
         "1 row, view: private.all_hidden",
     ]);
-    assert!(!outcome.reasons().contains("private.hidden"), "only its owner reads it: {}", outcome.reasons());
+    assert!(
+        !outcome.reasons().contains("private.hidden"),
+        "only its owner reads it: {}",
+        outcome.reasons()
+    );
 }
 
 #[test]
@@ -209,10 +213,13 @@ fn the_schemas_are_those_given_or_else_the_databases_own_or_else_the_roles() {
          create schema more; create table more.open (id int); grant select on more.open to anon",
     );
     let url = cases.cluster.url_of(&name);
-    rls(&url, "").failed(&["`exposed tables have row level security`", "1 row: rls=off table=extra.open"]);
-    let own = format!("alter role authenticator in database {name} set pgrst.db_schemas = 'public,more'");
+    rls(&url, "")
+        .failed(&["`exposed tables have row level security`", "1 row: rls=off table=extra.open"]);
+    let own =
+        format!("alter role authenticator in database {name} set pgrst.db_schemas = 'public,more'");
     cases.cluster.sql(&name, &own);
-    rls(&url, "").failed(&["`exposed tables have row level security`", "1 row: rls=off table=more.open"]);
+    rls(&url, "")
+        .failed(&["`exposed tables have row level security`", "1 row: rls=off table=more.open"]);
     let given = rls(&url, "public, typo");
     given.failed(&["`exposed schemas`", "1 row, missing: typo"]);
     assert!(!given.reasons().contains("open"), "{}", given.reasons());
@@ -270,7 +277,11 @@ fn a_purge_that_failed_did_not_run_or_is_doubled_is_told() {
     let stale = "
         update cron.job_run_details set start_time = start_time - interval '3 days';
         insert into cron.job_run_details (runid, jobid, status) values (0, 1, 'failed')";
-    after(&cases, stale).failed(&["`purge job last succeeded`", "78", "json_at_most.\"/0/hours_ago\" = 25"]);
+    after(&cases, stale).failed(&[
+        "`purge job last succeeded`",
+        "78",
+        "json_at_most.\"/0/hours_ago\" = 25",
+    ]);
     after(&cases, "update cron.job set active = false")
         .failed(&["`purge job`", "false instead of json.\"/0/active\" = true"]);
 }
@@ -310,12 +321,17 @@ fn a_purge_a_little_too_long_ago_or_to_come_is_told() {
         return;
     }
     let cases = Cases::start();
-    let at =
-        |time: &str| after(&cases, &format!("update cron.job_run_details set start_time = now() {time}"));
+    let at = |time: &str| {
+        after(&cases, &format!("update cron.job_run_details set start_time = now() {time}"))
+    };
     let last = "`purge job last succeeded`";
     let ok = "delete from cron.job_run_details where status = 'failed'";
     cases.cluster.sql("healthy", ok);
-    at("- interval '25 hours 2 minutes'").failed(&[last, "25.03", "json_at_most.\"/0/hours_ago\" = 25"]);
+    at("- interval '25 hours 2 minutes'").failed(&[
+        last,
+        "25.03",
+        "json_at_most.\"/0/hours_ago\" = 25",
+    ]);
     at("+ interval '1 hour'").failed(&[last, "-0.99", "json_at_least.\"/0/hours_ago\" = 0"]);
     at("- interval '24 hours 58 minutes'").passed();
 }

@@ -27,8 +27,8 @@ fn a_healthy_supabase_passes_and_the_line_that_was_logged_is_in_its_table() {
     let url = healthy(&cluster, "smoke");
     let outcome = smoke(&Target::start(&["--occ-log-database", &url]), &url);
     outcome.passed();
-    let rows =
-        cluster.sql("smoke", "select count(*), max(metadata ->> 'source') from public.observability_logs");
+    let rows = cluster
+        .sql("smoke", "select count(*), max(metadata ->> 'source') from public.observability_logs");
     assert_eq!(rows, [["1", "tollgate"]]);
     // Both keys and the password of the database are secrets.
     outcome.hides("rehearsal-service");
@@ -58,14 +58,18 @@ const PROVES_NOTHING: &[&str] = &[
 #[test]
 fn a_key_that_is_not_accepted_proves_nothing_of_what_anon_may_read() {
     let outcome = without_database(&Target::start(&[]).url, "wrong-key-canary");
-    outcome.failed(&[PROVES_NOTHING, &["\"Invalid API key\" instead of json_matches.\"/message\""]].concat());
+    outcome.failed(
+        &[PROVES_NOTHING, &["\"Invalid API key\" instead of json_matches.\"/message\""]].concat(),
+    );
     outcome.hides("wrong-key-canary");
 }
 
 #[test]
 fn a_key_that_has_expired_proves_nothing_of_what_anon_may_read_and_is_told_as_that() {
     let outcome = without_database(&Target::sick("anon-expired").url, "rehearsal-anon");
-    outcome.failed(&[PROVES_NOTHING, &["\"JWT expired\" instead of json_matches.\"/message\""]].concat());
+    outcome.failed(
+        &[PROVES_NOTHING, &["\"JWT expired\" instead of json_matches.\"/message\""]].concat(),
+    );
     assert!(!outcome.reasons().contains("`auth`"), "{}", outcome.reasons());
 }
 
@@ -85,7 +89,10 @@ fn what_anon_may_read_is_proved_by_an_empty_list_or_by_a_refusal_of_the_database
     ];
     let others = [
         (401, r#"{"code":"PGRST303","details":null,"hint":null,"message":"JWT expired"}"#),
-        (401, r#"{"code":"PGRST301","details":null,"hint":null,"message":"JWSError JWSInvalidSignature"}"#),
+        (
+            401,
+            r#"{"code":"PGRST301","details":null,"hint":null,"message":"JWSError JWSInvalidSignature"}"#,
+        ),
         (401, r#"{"message":"Invalid authentication credentials"}"#),
         (
             401,
@@ -97,7 +104,11 @@ fn what_anon_may_read_is_proved_by_an_empty_list_or_by_a_refusal_of_the_database
     ];
     for step in ["anon reads no logs", "anon reads no decisions"] {
         for (status, body) in proofs {
-            assert_eq!(judged("supabase-smoke", step, &Canned::new(status, body)), Ok(()), "{body}");
+            assert_eq!(
+                judged("supabase-smoke", step, &Canned::new(status, body)),
+                Ok(()),
+                "{body}"
+            );
         }
         for (status, body) in others {
             assert!(judged("supabase-smoke", step, &Canned::new(status, body)).is_err(), "{body}");
@@ -107,7 +118,7 @@ fn what_anon_may_read_is_proved_by_an_empty_list_or_by_a_refusal_of_the_database
 
 #[test]
 fn a_key_is_taken_where_a_table_was_looked_for_whatever_the_version_and_the_servers_words_are_told_otherwise()
-{
+ {
     for body in [
         r#"{"code":"PGRST205","message":"Could not find the table 'public.tollgate_no_such_table' in the schema cache"}"#,
         r#"{"code":"42P01","message":"relation \"public.tollgate_no_such_table\" does not exist"}"#,
@@ -142,7 +153,8 @@ fn a_key_is_taken_where_a_table_was_looked_for_whatever_the_version_and_the_serv
         (404, "<h1>Not found</h1>", "18 bytes that are not JSON"),
         (200, "<h1>It works</h1>", "200 OK"),
     ] {
-        let unmet = judged("supabase-smoke", "anon's key is taken", &Canned::new(status, body)).unwrap_err();
+        let unmet = judged("supabase-smoke", "anon's key is taken", &Canned::new(status, body))
+            .unwrap_err();
         assert!(unmet.seen.starts_with(seen), "{unmet:?}");
     }
 }
@@ -171,7 +183,11 @@ fn each_way_of_failing_is_told_by_the_step_that_fails() {
         ),
         (
             &["no-rest"],
-            &[&["`REST`", "503 Service Unavailable instead of status = 200", "`anon reads no logs`"]],
+            &[&[
+                "`REST`",
+                "503 Service Unavailable instead of status = 200",
+                "`anon reads no logs`",
+            ]],
         ),
         (
             &["occ-log-down"],

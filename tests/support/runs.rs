@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use time::macros::datetime;
 use tollgate::record::{
-    Budget, Ceiling, CeilingCount, Dimension, Ending, Evidence, FORMAT, Failure, Histogram, Host, Interval,
-    Measurement, PlannedRequest, PlannedScenario, Provenance, RequestMeasurement, RunRecord,
-    ScenarioMeasurement, Series, ServerTimings, Stage, Tally,
+    Budget, Ceiling, CeilingCount, Dimension, Ending, Evidence, FORMAT, Failure, Histogram, Host,
+    Interval, Measurement, PlannedRequest, PlannedScenario, Provenance, RequestMeasurement,
+    RunRecord, ScenarioMeasurement, Series, ServerTimings, Stage, Tally,
 };
 use tollgate::store::{Draft, RunFolder};
 use tollgate::verdict;
@@ -109,7 +109,8 @@ fn record(draft: Draft, mut measurement: Measurement, seed: u64) -> RunRecord {
 fn draft(seed: u64, shape: Shape) -> Draft {
     let names: Vec<String> = (0..shape.scenarios).map(scenario_name).collect();
     let ceilings = budgets().into_iter().filter_map(|budget| budget.ceiling());
-    let ceilings: Vec<Ceiling> = ceilings.map(|(dimension, limit)| Ceiling { dimension, limit }).collect();
+    let ceilings: Vec<Ceiling> =
+        ceilings.map(|(dimension, limit)| Ceiling { dimension, limit }).collect();
     let measured = |name: &String| {
         ScenarioMeasurement::new(
             name.clone(),
@@ -180,8 +181,10 @@ fn interval(seed: u64, scenario: usize, second: u64, exchanges: u64) -> Interval
     for (at, dimension) in DIMENSIONS.into_iter().enumerate() {
         let mut histogram = Histogram::default();
         for exchange in 1..exchanges {
-            let micros = 30_000 / (1 + 9 * at as u64) + drawn(seed ^ exchange) % (90_000 / (1 + at as u64));
-            let stall = if at == 0 && drawn(seed ^ exchange).is_multiple_of(97) { 400_000 } else { 0 };
+            let micros =
+                30_000 / (1 + 9 * at as u64) + drawn(seed ^ exchange) % (90_000 / (1 + at as u64));
+            let stall =
+                if at == 0 && drawn(seed ^ exchange).is_multiple_of(97) { 400_000 } else { 0 };
             exceeded += u64::from(stall > 0);
             histogram.record(Duration::from_micros(micros + stall));
         }

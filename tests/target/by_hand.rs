@@ -12,7 +12,9 @@ fn all(target: &Background, requests: &[&str]) -> String {
     let mut stream = TcpStream::connect(host(target)).unwrap();
     for (number, request) in requests.iter().enumerate() {
         let last = if number + 1 == requests.len() { "connection: close\r\n" } else { "" };
-        stream.write_all(format!("{request} HTTP/1.1\r\nhost: localhost\r\n{last}\r\n").as_bytes()).unwrap();
+        stream
+            .write_all(format!("{request} HTTP/1.1\r\nhost: localhost\r\n{last}\r\n").as_bytes())
+            .unwrap();
         if number + 1 < requests.len() {
             // Answers by hand do not wait for pipelined requests.
             await_bytes(&stream);
@@ -33,10 +35,16 @@ fn hints_and_trailers_stand_where_the_standard_has_them() {
     let hints = all(&target, &["GET /early-hints", "GET /health"]);
     let (first, second) = hints.split_once("\r\n\r\n").unwrap();
     assert!(first.starts_with("HTTP/1.1 103 Early Hints\r\nlink: "), "{first}");
-    assert!(second.starts_with("HTTP/1.1 200 OK\r\n") && second.contains("\r\n\r\nand a 200\n"), "{second}");
+    assert!(
+        second.starts_with("HTTP/1.1 200 OK\r\n") && second.contains("\r\n\r\nand a 200\n"),
+        "{second}"
+    );
     assert!(second.ends_with(r#"{"status":"ok"}"#), "the connection went on: {second}");
     let trailers = all(&target, &["GET /trailers", "GET /health"]);
-    assert!(trailers.contains("\r\n\r\ne\r\nand a trailer\n\r\n0\r\nx-checked: yes\r\n\r\nHTTP/1.1 200"));
+    assert!(
+        trailers
+            .contains("\r\n\r\ne\r\nand a trailer\n\r\n0\r\nx-checked: yes\r\n\r\nHTTP/1.1 200")
+    );
 }
 
 #[test]
@@ -50,14 +58,18 @@ fn the_answer_to_head_ends_with_its_head() {
 fn a_long_answer_is_followed_by_what_looks_like_another() {
     let target = start(&[]);
     let answers = all(&target, &["GET /fault/long", "GET /health"]);
-    assert!(answers.contains("content-length: 5\r\n\r\nhelloHTTP/1.1 500 Surplus\r\n"), "{answers}");
+    assert!(
+        answers.contains("content-length: 5\r\n\r\nhelloHTTP/1.1 500 Surplus\r\n"),
+        "{answers}"
+    );
 }
 
 #[test]
 fn a_connection_ends_with_its_last_answer_and_says_so_unless_told_otherwise() {
-    for (flags, said) in
-        [(&["--close-every", "2"][..], Some("close")), (&["--close-every", "2", "--close-silently"], None)]
-    {
+    for (flags, said) in [
+        (&["--close-every", "2"][..], Some("close")),
+        (&["--close-every", "2", "--close-silently"], None),
+    ] {
         let target = start(flags);
         let mut client = Client::connect(&target);
         assert_eq!(client.get("/plain").header("connection"), None);

@@ -41,12 +41,21 @@ fn a_failing_service_of_chatwoots_leaves_its_status_at_200() {
 
 #[test]
 fn chatwoots_profile_holds_tokens_that_nobody_may_keep() {
-    let target =
-        start(&["--chatwoot-account", "7", "--chatwoot-secret", "a-canary", "--chatwoot-token", "t"]);
+    let target = start(&[
+        "--chatwoot-account",
+        "7",
+        "--chatwoot-secret",
+        "a-canary",
+        "--chatwoot-token",
+        "t",
+    ]);
     let profile = Client::connect(&target).get_with("/api/v1/profile", "API_ACCESS_TOKEN: t\r\n");
     assert_eq!(profile.status, 200);
     let profile = profile.json();
-    assert_eq!([&profile["access_token"], &profile["pubsub_token"]], ["a-canary", "rehearsal-pubsub-token"]);
+    assert_eq!(
+        [&profile["access_token"], &profile["pubsub_token"]],
+        ["a-canary", "rehearsal-pubsub-token"]
+    );
     assert_eq!(profile["account_id"], 7);
     assert_eq!(
         [&profile["accounts"][0]["id"], &profile["accounts"][0]["role"]],
@@ -80,11 +89,18 @@ fn chatwoot_counts_the_conversations_of_its_one_account() {
     let target = start(&["--chatwoot-account", "7"]);
     let mut client = Client::connect(&target);
     let list = client.get_with("/api/v1/accounts/7/conversations?status=all", TOKEN);
-    let meta = json!({ "mine_count": 0, "assigned_count": 0, "unassigned_count": 0, "all_count": 0 });
-    assert_eq!((list.status, list.json()), (200, json!({ "data": { "meta": meta, "payload": [] } })));
+    let meta =
+        json!({ "mine_count": 0, "assigned_count": 0, "unassigned_count": 0, "all_count": 0 });
+    assert_eq!(
+        (list.status, list.json()),
+        (200, json!({ "data": { "meta": meta, "payload": [] } }))
+    );
     for account in ["1", "me", "99999999999999999999"] {
         let other = client.get_with(&format!("/api/v1/accounts/{account}/conversations"), TOKEN);
-        assert_eq!((other.status, other.json()), (404, json!({ "error": "Resource could not be found" })));
+        assert_eq!(
+            (other.status, other.json()),
+            (404, json!({ "error": "Resource could not be found" }))
+        );
     }
 }
 
@@ -92,7 +108,10 @@ fn chatwoot_counts_the_conversations_of_its_one_account() {
 fn an_open_chatwoot_asks_nobody_for_a_token() {
     let target = start(&["--sick", "chatwoot-open"]);
     let mut client = Client::connect(&target);
-    assert_eq!([client.get("/api/v1/profile").status, client.get(CONVERSATIONS).status], [200, 200]);
+    assert_eq!(
+        [client.get("/api/v1/profile").status, client.get(CONVERSATIONS).status],
+        [200, 200]
+    );
 }
 
 #[test]

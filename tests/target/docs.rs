@@ -14,8 +14,9 @@ fn it_lists_every_path_with_what_it_does_and_should_come_to() {
     let text = text();
     let told = TILE_LOADER.into_iter().chain(SERVICES);
     let told = told.map(|(path, does)| format!("| `{path}` | {does} |"));
-    let beside =
-        pages().map(|page| format!("| `{}` | {} | {} | {} |", page.path, page.over, page.does, page.outcome));
+    let beside = pages().map(|page| {
+        format!("| `{}` | {} | {} | {} |", page.path, page.over, page.does, page.outcome)
+    });
     let missing: Vec<String> =
         told.chain(beside).filter(|line| !text.lines().any(|found| found == line)).collect();
     assert!(missing.is_empty(), "docs/target.md lacks:\n{}", missing.join("\n"));
@@ -27,12 +28,14 @@ fn it_names_no_path_that_there_is_not() {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `/")?.split_once('`'));
     for (path, _) in rows {
         let path = format!("/{path}");
-        let known =
-            TILE_LOADER.iter().any(|(known, _)| *known == path) || pages().any(|page| page.path == path);
+        let known = TILE_LOADER.iter().any(|(known, _)| *known == path)
+            || pages().any(|page| page.path == path);
         assert!(known, "{path}");
     }
     let services = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
-    for (path, _) in services.filter(|(path, _)| path.starts_with("GET /") || path.starts_with("POST /")) {
+    for (path, _) in
+        services.filter(|(path, _)| path.starts_with("GET /") || path.starts_with("POST /"))
+    {
         assert!(SERVICES.iter().any(|(known, _)| *known == path), "{path}");
     }
 }
@@ -52,11 +55,19 @@ fn it_lists_every_flag_and_every_value_that_can_be_chosen() {
         // What can be wrong has tables of its own.
         let has_table = ["fault", "tls-fault", "sick"].contains(&name);
         for value in flag.get_possible_values().iter().filter(|_| !has_table) {
-            assert!(row.contains(&format!("`{}`", value.get_name())), "{} of --{name}", value.get_name());
+            assert!(
+                row.contains(&format!("`{}`", value.get_name())),
+                "{} of --{name}",
+                value.get_name()
+            );
         }
         if ["tls-fault", "sick"].contains(&name) {
             for value in flag.get_possible_values() {
-                assert!(text.contains(&format!("\n| `{}` |", value.get_name())), "{}", value.get_name());
+                assert!(
+                    text.contains(&format!("\n| `{}` |", value.get_name())),
+                    "{}",
+                    value.get_name()
+                );
             }
         }
     }

@@ -3,7 +3,10 @@
 use super::{Answer, Client, start};
 
 const HEADERS: [(&str, &str); 4] = [
-    ("content-security-policy", "frame-ancestors https://*.myshopify.com https://admin.shopify.com;"),
+    (
+        "content-security-policy",
+        "frame-ancestors https://*.myshopify.com https://admin.shopify.com;",
+    ),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "strict-origin-when-cross-origin"),
     ("strict-transport-security", "max-age=31536000"),
@@ -13,7 +16,8 @@ const TOKEN: &str = "x-hotdash-synthetic: staging\r\n";
 const BOT: &str = "user-agent: Googlebot/2.1\r\n";
 
 fn is_secured(page: &Answer) -> bool {
-    let seen: Vec<_> = HEADERS.iter().filter(|(name, value)| page.header(name) == Some(value)).collect();
+    let seen: Vec<_> =
+        HEADERS.iter().filter(|(name, value)| page.header(name) == Some(value)).collect();
     assert!([0, HEADERS.len()].contains(&seen.len()), "some and not all: {}", page.head);
     !seen.is_empty()
 }

@@ -73,7 +73,11 @@ async fn one_connection_carries_every_good_page() {
         ("/fault/slow-body?bytes=3&every=1ms", 200, "..."),
     ] {
         let trailers = path == "/trailers";
-        assert_eq!(get(&client, path).await.unwrap(), (status, text.to_owned(), trailers), "{path}");
+        assert_eq!(
+            get(&client, path).await.unwrap(),
+            (status, text.to_owned(), trailers),
+            "{path}"
+        );
     }
     assert_eq!(get(&client, "/plain").await.unwrap().1.len(), 1024);
     assert!(get(&client, "/app?mock=1").await.unwrap().1.contains("tile-ops-metrics"));
@@ -88,7 +92,8 @@ async fn one_connection_carries_every_good_page() {
 async fn post(client: &Client, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
     let mut client = client.clone().ready().await.unwrap();
     let request = Request::post(format!("http://localhost{path}"));
-    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request =
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let (response, mut send) = client.send_request(request.body(()).unwrap(), false).unwrap();
     let mut body = Bytes::copy_from_slice(body.as_bytes());
     while !body.is_empty() {
@@ -108,7 +113,10 @@ async fn bodies_are_read_on_streams_too_where_they_count() {
     let log = "/functions/v1/occ-log";
     let bearer = [("authorization", "Bearer rehearsal-anon")];
     let line = |length| format!(r#"{{"level":"info","message":"{}"}}"#, "x".repeat(length));
-    assert_eq!(post(&client, log, &bearer, &line(60_000)).await, (200, r#"{"ok":true}"#.to_owned()));
+    assert_eq!(
+        post(&client, log, &bearer, &line(60_000)).await,
+        (200, r#"{"ok":true}"#.to_owned())
+    );
     assert_eq!(post(&client, log, &bearer, "{").await.0, 400);
     assert_eq!(post(&client, log, &bearer, &line(1 << 20)).await.0, 413);
     assert_eq!(post(&client, log, &[], &line(1)).await.0, 401);
@@ -118,7 +126,13 @@ async fn bodies_are_read_on_streams_too_where_they_count() {
     assert!(status == 200 && text.contains("2025-06-18"), "{status} {text}");
     assert!(get(&client, "/api").await.unwrap().1.contains("4.6.0"));
     assert_eq!(ask(&client, "GET", "/mcp").await.unwrap().headers()["allow"], "POST");
-    assert!(ask(&client, "GET", "/app").await.unwrap().headers().contains_key("content-security-policy"));
+    assert!(
+        ask(&client, "GET", "/app")
+            .await
+            .unwrap()
+            .headers()
+            .contains_key("content-security-policy")
+    );
 }
 
 #[tokio::test]
@@ -226,7 +240,10 @@ async fn a_goodbye_lets_the_answer_come_and_says_that_the_connection_ends() {
         assert_eq!(get(&client, path).await.unwrap().0, 200);
         connection.await.unwrap().unwrap();
         let error = get(&client, path).await.unwrap_err();
-        assert!(error.is_go_away() && error.reason() == Some(Reason::NO_ERROR), "{path}: {error:?}");
+        assert!(
+            error.is_go_away() && error.reason() == Some(Reason::NO_ERROR),
+            "{path}: {error:?}"
+        );
     }
 }
 
@@ -259,7 +276,8 @@ async fn the_arrival_log_says_that_it_was_http_2() {
     get(&client, "/health").await.unwrap();
     tokio::task::spawn_blocking(|| target.stop()).await.unwrap().unwrap();
     let text = std::fs::read_to_string(file.path()).unwrap();
-    let lines: Vec<&str> = text.lines().skip(1).map(|line| line.split_once('\t').unwrap().1).collect();
+    let lines: Vec<&str> =
+        text.lines().skip(1).map(|line| line.split_once('\t').unwrap().1).collect();
     assert_eq!(lines, ["1\t/plain\t0\t2", "1\t/health\t0\t2"]);
 }
 
@@ -276,7 +294,8 @@ async fn a_target_restricted_to_one_version_does_not_speak_the_other() {
 #[test]
 fn a_fault_of_one_version_by_flag_has_to_name_that_version() {
     let refusal = |flags: &[&str]| {
-        let refused = tollgate::target::Server::bind(&Settings::from_flags(flags).unwrap()).err().unwrap();
+        let refused =
+            tollgate::target::Server::bind(&Settings::from_flags(flags).unwrap()).err().unwrap();
         assert!(refused.is_usage());
         refused.to_string()
     };
@@ -288,7 +307,8 @@ fn a_fault_of_one_version_by_flag_has_to_name_that_version() {
 #[tokio::test]
 async fn boots_and_stalls_hold_every_stream_alike() {
     let started = super::now();
-    let flags = ["--stall", "299999us", "--every", "300ms", "--cold-after", "1h", "--cold-start", "50ms"];
+    let flags =
+        ["--stall", "299999us", "--every", "300ms", "--cold-after", "1h", "--cold-start", "50ms"];
     let target = start(&flags);
     let (client, _connection) = connect(&target).await;
     let asked = ["/plain", "/app?mock=1", "/chunked"].map(|path| {

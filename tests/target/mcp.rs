@@ -8,7 +8,11 @@ use super::{Answer, Client, start};
 const BOTH: &str = "accept: application/json, text/event-stream\r\n";
 
 fn say(target: &Background, headers: &str, body: &str) -> Answer {
-    Client::connect(target).post("/mcp", &format!("{BOTH}content-type: application/json\r\n{headers}"), body)
+    Client::connect(target).post(
+        "/mcp",
+        &format!("{BOTH}content-type: application/json\r\n{headers}"),
+        body,
+    )
 }
 
 fn request(method: &str) -> String {
@@ -99,7 +103,9 @@ fn what_is_no_request_is_refused_in_the_words_of_json_rpc() {
 fn a_client_has_to_take_both_forms_and_a_known_version() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
-    for accept in ["", "accept: application/json\r\n", "accept: text/event-stream\r\n", "accept: */*\r\n"] {
+    for accept in
+        ["", "accept: application/json\r\n", "accept: text/event-stream\r\n", "accept: */*\r\n"]
+    {
         assert_eq!(client.post("/mcp", accept, &request("initialize")).status, 406, "{accept}");
     }
     let apart = "accept: text/event-stream;q=0.9\r\naccept: Application/JSON\r\n";
@@ -116,7 +122,8 @@ fn by_events_an_answer_is_one_message() {
     let target = start(&["--mcp-events"]);
     let listed = say(&target, &open(&target), &request("tools/list"));
     assert_eq!(listed.header("content-type"), Some("text/event-stream"));
-    let data = listed.body.strip_prefix("event: message\ndata: ").unwrap().strip_suffix("\n\n").unwrap();
+    let data =
+        listed.body.strip_prefix("event: message\ndata: ").unwrap().strip_suffix("\n\n").unwrap();
     let message: Value = serde_json::from_str(data).unwrap();
     assert_eq!(message["result"]["tools"].as_array().unwrap().len(), 2);
     assert_eq!(code(&say(&target, "", "{")), "parse error", "what is refused is no event");
@@ -127,5 +134,9 @@ fn a_sick_list_of_tools_is_an_error_in_a_good_answer() {
     let target = start(&["--sick", "mcp-tools"]);
     let listed = say(&target, &open(&target), &request("tools/list"));
     assert_eq!((listed.status, code(&listed)), (200, "internal error"));
-    assert_eq!(say(&target, "", &request("tools/list")).status, 400, "a session is asked for all the same");
+    assert_eq!(
+        say(&target, "", &request("tools/list")).status,
+        400,
+        "a session is asked for all the same"
+    );
 }

@@ -71,7 +71,10 @@ fn a_session_that_was_lost_is_opened_again_and_no_line_is_written_twice() {
     assert!(away.json()["error"].as_str().unwrap().starts_with("not stored: "), "{}", away.body);
     cluster.restart();
     assert_eq!(log(&target, "", &hello()).status, 200);
-    assert_eq!(cluster.sql("postgres", "select count(*) from public.observability_logs"), row(&["4"]));
+    assert_eq!(
+        cluster.sql("postgres", "select count(*) from public.observability_logs"),
+        row(&["4"])
+    );
 }
 
 #[test]
@@ -123,7 +126,10 @@ fn a_log_that_loses_lines_says_ok_all_the_same() {
     }
     let (cluster, target) = with_table(&["--sick", "occ-log-lost"]);
     assert_eq!(log(&target, "", &hello()).status, 200);
-    assert_eq!(cluster.sql("postgres", "select count(*) from public.observability_logs"), row(&["0"]));
+    assert_eq!(
+        cluster.sql("postgres", "select count(*) from public.observability_logs"),
+        row(&["0"])
+    );
     assert_eq!(log(&target, "", &json!({ "level": "info" })).status, 400);
 }
 
@@ -135,7 +141,10 @@ fn a_lax_log_writes_rows_of_lines_alone() {
     let (cluster, target) = with_table(&["--sick", "occ-log-lax"]);
     assert_eq!(log(&target, "", &json!({ "level": "info" })).status, 200);
     assert_eq!(log(&target, "", &hello()).status, 200);
-    assert_eq!(cluster.sql("postgres", "select count(*) from public.observability_logs"), row(&["1"]));
+    assert_eq!(
+        cluster.sql("postgres", "select count(*) from public.observability_logs"),
+        row(&["1"])
+    );
 }
 
 #[test]
@@ -156,9 +165,13 @@ fn a_late_log_answers_before_its_row_is_there() {
 #[test]
 fn a_database_that_is_written_wrongly_is_refused_without_its_password() {
     let url = "postgresql://user:a-secret@host/db?sslmode=perhaps";
-    let error = Server::bind(&Settings::from_flags(&["--occ-log-database", url]).unwrap()).err().unwrap();
+    let error =
+        Server::bind(&Settings::from_flags(&["--occ-log-database", url]).unwrap()).err().unwrap();
     assert!(error.is_usage());
     assert!(std::error::Error::source(&error).is_none(), "it is said once");
     let message = error.to_string();
-    assert!(message.starts_with("--occ-log-database: ") && !message.contains("a-secret"), "{message}");
+    assert!(
+        message.starts_with("--occ-log-database: ") && !message.contains("a-secret"),
+        "{message}"
+    );
 }

@@ -6,7 +6,8 @@ use super::{Client, start};
 
 const ANON: &str = "apikey: rehearsal-anon\r\n";
 const SERVICE: &str = "apikey: rehearsal-service\r\n";
-const TABLES: [&str; 2] = ["/rest/v1/observability_logs?select=*", "/rest/v1/decision_sync_events?limit=1"];
+const TABLES: [&str; 2] =
+    ["/rest/v1/observability_logs?select=*", "/rest/v1/decision_sync_events?limit=1"];
 const OCC_LOG: &str = "/functions/v1/occ-log";
 const BEARER: &str = "authorization: Bearer rehearsal-anon\r\n";
 
@@ -20,9 +21,16 @@ fn supabase_lets_nobody_in_without_one_of_its_keys() {
     let mut client = Client::connect(&target);
     for path in ["/rest/v1/", TABLES[0], "/rest/v1/other", "/auth/v1/health"] {
         let none = client.get(path);
-        assert_eq!((none.status, none.json()), (401, json!({ "message": "No API key found in request" })));
+        assert_eq!(
+            (none.status, none.json()),
+            (401, json!({ "message": "No API key found in request" }))
+        );
         let wrong = client.get_with(path, ANON);
-        assert_eq!((wrong.status, wrong.json()), (401, json!({ "message": "Invalid API key" })), "{path}");
+        assert_eq!(
+            (wrong.status, wrong.json()),
+            (401, json!({ "message": "Invalid API key" })),
+            "{path}"
+        );
     }
     for key in ["apikey: a\r\n", "apikey: s\r\n"] {
         assert_eq!(client.get_with(TABLES[0], key).status, 200, "{key}");
@@ -39,7 +47,9 @@ fn rows_are_for_the_service_role_alone() {
         assert_eq!((service.status, count(&service.json())), (200, 1), "{path}");
     }
     let decision = &client.get_with(TABLES[1], SERVICE).json()[0];
-    for column in ["decisionId", "status", "durationMs", "errorCode", "attempt", "timestamp", "scope"] {
+    for column in
+        ["decisionId", "status", "durationMs", "errorCode", "attempt", "timestamp", "scope"]
+    {
         assert!(decision.get(column).is_some(), "{column}");
     }
 }
@@ -148,7 +158,10 @@ fn occ_log_takes_a_line_from_the_bearer_of_a_key_and_nothing_else() {
 fn no_lines() -> Vec<String> {
     let wrong = ["", "{", "[]", "null", r#"{"level":"info"}"#, r#"{"level":1,"message":"m"}"#];
     let wrong = wrong.into_iter().chain([r#"{"level":"info","message":"m","metadata":[]}"#]);
-    wrong.map(str::to_owned).chain([format!("{}1{}", "[".repeat(9_000), "]".repeat(9_000))]).collect()
+    wrong
+        .map(str::to_owned)
+        .chain([format!("{}1{}", "[".repeat(9_000), "]".repeat(9_000))])
+        .collect()
 }
 
 #[test]
@@ -187,7 +200,9 @@ fn a_body_above_64_kib_is_too_large_and_the_connection_goes_on() {
     for (length, status) in [(65_536, 200), (65_537, 413), (4 << 20, 413)] {
         assert_eq!(client.post(OCC_LOG, BEARER, &line(length)).status, status, "{length} bytes");
     }
-    client.send("POST /functions/v1/occ-log HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n");
+    client.send(
+        "POST /functions/v1/occ-log HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n",
+    );
     client.send(&format!(
         "{BEARER}\r\n16\r\n{{\"level\":\"info\",\"messa\r\nb\r\nge\":\"two\"}} \r\n0\r\n\r\n"
     ));
@@ -198,8 +213,9 @@ fn a_body_above_64_kib_is_too_large_and_the_connection_goes_on() {
 fn a_body_that_breaks_off_ends_nothing_but_its_connection() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
-    client
-        .send(&format!("POST {OCC_LOG} HTTP/1.1\r\nhost: localhost\r\n{BEARER}content-length: 9\r\n\r\n{{"));
+    client.send(&format!(
+        "POST {OCC_LOG} HTTP/1.1\r\nhost: localhost\r\n{BEARER}content-length: 9\r\n\r\n{{"
+    ));
     drop(client);
     assert_eq!(Client::connect(&target).get("/health").status, 200);
 }

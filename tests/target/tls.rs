@@ -40,20 +40,27 @@ fn visitor(files: &Files, offered: &[&str], client: Option<&Path>) -> TlsConnect
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(files.path("ca.pem")).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
     let config = config.with_root_certificates(roots);
     let mut config = match client {
         None => config.with_no_client_auth(),
         Some(path) => {
             let chain = CertificateDer::pem_file_iter(path).unwrap().map(Result::unwrap).collect();
-            config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(path).unwrap()).unwrap()
+            config
+                .with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(path).unwrap())
+                .unwrap()
         }
     };
     config.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
     TlsConnector::from(Arc::new(config))
 }
 
-async fn shake_as(visitor: &TlsConnector, target: &Background) -> std::io::Result<TlsStream<TcpStream>> {
+async fn shake_as(
+    visitor: &TlsConnector,
+    target: &Background,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let tcp = TcpStream::connect(host(target)).await.unwrap();
     visitor.connect(ServerName::try_from("127.0.0.1").unwrap(), tcp).await
 }
@@ -90,8 +97,11 @@ async fn what_is_spoken_is_negotiated_and_http_2_is_preferred() {
     for (flags, offered, chosen) in cases {
         let (target, files) = serve(flags);
         let stream = shake(&target, &files, offered, None).await.unwrap();
-        let negotiated =
-            stream.get_ref().1.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
+        let negotiated = stream
+            .get_ref()
+            .1
+            .alpn_protocol()
+            .map(|name| String::from_utf8_lossy(name).into_owned());
         assert_eq!(negotiated.as_deref(), chosen, "{flags:?} {offered:?}");
         if chosen == Some("h2") {
             assert_eq!(plain(stream).await.unwrap(), 200);

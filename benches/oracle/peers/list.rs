@@ -28,7 +28,8 @@ pub(super) struct Peer {
 }
 
 /// Files that some of them need, in the folder they run with.
-pub(super) const FILES: [(&str, &str); 3] = [("quantiles.lua", LUA), ("k6.js", K6), ("vegeta.sh", VEGETA)];
+pub(super) const FILES: [(&str, &str); 3] =
+    [("quantiles.lua", LUA), ("k6.js", K6), ("vegeta.sh", VEGETA)];
 
 /// wrk prints no p95 of its own accord.
 const LUA: &str = "done = function(summary, latency, requests)
@@ -85,7 +86,9 @@ pub(super) const PEERS: [Peer; 12] = [
         line: "sh {folder}/vegeta.sh {header} {url}",
         pace: Pace::Rate,
         how: "from when it was sent",
-        read: |printed, _| json(printed, ["/latencies/50th", "/latencies/95th", "/latencies/99th"], 1e-6),
+        read: |printed, _| {
+            json(printed, ["/latencies/50th", "/latencies/95th", "/latencies/99th"], 1e-6)
+        },
     },
     Peer {
         program: "k6",
@@ -153,7 +156,8 @@ pub(super) const PEERS: [Peer; 12] = [
     },
 ];
 
-const OHA: [&str; 3] = ["/latencyPercentiles/p50", "/latencyPercentiles/p95", "/latencyPercentiles/p99"];
+const OHA: [&str; 3] =
+    ["/latencyPercentiles/p50", "/latencyPercentiles/p95", "/latencyPercentiles/p99"];
 
 const FORTIO: [&str; 3] = [
     "/DurationHistogram/Percentiles/0/Value",
@@ -161,5 +165,8 @@ const FORTIO: [&str; 3] = [
     "/DurationHistogram/Percentiles/2/Value",
 ];
 
-const BOMBARDIER: [&str; 3] =
-    ["/result/latency/percentiles/50", "/result/latency/percentiles/95", "/result/latency/percentiles/99"];
+const BOMBARDIER: [&str; 3] = [
+    "/result/latency/percentiles/50",
+    "/result/latency/percentiles/95",
+    "/result/latency/percentiles/99",
+];

@@ -40,8 +40,10 @@ struct Row {
 
 /// Runs every peer that is installed, and prints what each reports.
 pub(crate) fn run_and_print() {
-    let (here, missing): (Vec<_>, Vec<_>) = PEERS.iter().partition(|peer| is_installed(peer.program));
-    let of_pace = |pace| here.iter().filter(move |peer| peer.pace == pace).map(|peer| Job::Peer(peer));
+    let (here, missing): (Vec<_>, Vec<_>) =
+        PEERS.iter().partition(|peer| is_installed(peer.program));
+    let of_pace =
+        |pace| here.iter().filter(move |peer| peer.pace == pace).map(|peer| Job::Peer(peer));
     println!("\n| | p50 / p95 / p99, ms | requests | sent in freezes | |\n|---|--:|--:|--:|---|");
     let paced: Vec<Job> = std::iter::once(Job::Ourselves).chain(of_pace(Pace::Rate)).collect();
     print_rows(&paced);
@@ -49,7 +51,10 @@ pub(crate) fn run_and_print() {
     print_rows(&of_pace(Pace::None).collect::<Vec<_>>());
     let mut missing: Vec<&str> = missing.into_iter().map(|peer| peer.program).collect();
     missing.dedup();
-    println!("\nNot installed: {}.", if missing.is_empty() { "none".to_owned() } else { missing.join(", ") });
+    println!(
+        "\nNot installed: {}.",
+        if missing.is_empty() { "none".to_owned() } else { missing.join(", ") }
+    );
 }
 
 fn is_installed(program: &str) -> bool {
@@ -93,7 +98,12 @@ fn ourselves() -> Result<Vec<Row>> {
         how,
     };
     Ok(vec![
-        row("**truth**", truth.figures, truth.due_in_freezes, "the oracle; requests by when they were due"),
+        row(
+            "**truth**",
+            truth.figures,
+            truth.due_in_freezes,
+            "the oracle; requests by when they were due",
+        ),
         row(
             "**tollgate**",
             ours,

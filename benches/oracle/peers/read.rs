@@ -12,7 +12,8 @@ type Quantiles = Option<[Option<Millis>; 3]>;
 pub(super) fn json(printed: &str, pointers: [&str; 3], to_ms: f64) -> Quantiles {
     let text = printed.get(printed.find('{')?..=printed.rfind('}')?)?;
     let value: Value = serde_json::from_str(text).ok()?;
-    let number = |pointer: &str| value.pointer(pointer).and_then(Value::as_f64).map(|found| found * to_ms);
+    let number =
+        |pointer: &str| value.pointer(pointer).and_then(Value::as_f64).map(|found| found * to_ms);
     some(pointers.map(number))
 }
 

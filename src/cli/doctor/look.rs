@@ -55,7 +55,8 @@ fn planned(args: &Args) -> Result<Planned, Problem> {
         Ok((plan, warnings)) => Ok(Planned { plan, warnings, missing: None }),
         // Where nothing but variables is missing, all else can be looked at.
         Err(errors) => {
-            let lenient = Plan::resolve(&scenarios, &Environment::for_check(variables()), &overrides);
+            let lenient =
+                Plan::resolve(&scenarios, &Environment::for_check(variables()), &overrides);
             let (plan, warnings) = lenient.map_err(wrong)?;
             Ok(Planned { plan, warnings, missing: Some(errors) })
         }
@@ -71,7 +72,12 @@ fn composed(args: &Args, environment: &BTreeMap<String, String>) -> Result<Quick
     }
     let urls = quick::urls(&args.sources);
     let taken = if urls.is_empty() { BTreeSet::new() } else { quick::names(&args.sources) };
-    let around =
-        Around { duration: args.duration, every: None, target: Vec::new(), taken, variables: environment };
+    let around = Around {
+        duration: args.duration,
+        every: None,
+        target: Vec::new(),
+        taken,
+        variables: environment,
+    };
     args.quick.compose(&urls, &around)
 }

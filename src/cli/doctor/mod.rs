@@ -60,7 +60,13 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", default_value = "reports/runs", help_heading = "Output")]
     runs_dir: PathBuf,
     /// What is printed on stdout: `text`, a table for people, or `json`, one object with every finding
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true
+    )]
     #[arg(help_heading = "Output")]
     output: Output,
 }
@@ -70,7 +76,11 @@ pub(super) fn doctor(args: &Args) -> Result<Exit, Problem> {
     let console = Console { output: args.output };
     match args.output {
         Output::Text => {
-            console.result(&report::checkup(&findings, console.width(), console.colours_results()))?;
+            console.result(&report::checkup(
+                &findings,
+                console.width(),
+                console.colours_results(),
+            ))?;
         }
         Output::Json => Console::plain(&json(&findings)?)?,
     }

@@ -20,7 +20,8 @@ pub(super) fn named(paths: &[PathBuf], ending: &str) -> Result<Vec<PathBuf>, Pro
         }
         match inside(path, ending) {
             Ok(found) if found.is_empty() => {
-                mistakes.push(format!("{}: is a folder without a *.{ending} in it", path.display()));
+                mistakes
+                    .push(format!("{}: is a folder without a *.{ending} in it", path.display()));
             }
             Ok(found) => files.extend(found),
             Err(error) => mistakes.push(format!("{}: cannot be read: {error}", path.display())),

@@ -23,7 +23,8 @@ pub(super) struct Held {
 
 /// Takes hold of a folder. Where another import has it that is told, and it is waited for no longer than `patience`.
 pub(super) fn hold(root: &Path, patience: Duration) -> Result<Held, Problem> {
-    let folder = File::open(root).map_err(|source| StoreError::Read { path: root.to_owned(), source })?;
+    let folder =
+        File::open(root).map_err(|source| StoreError::Read { path: root.to_owned(), source })?;
     let looks = patience.as_millis().div_ceil(LOOK.as_millis());
     for look in 0..=looks {
         match folder.try_lock() {

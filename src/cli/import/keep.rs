@@ -78,7 +78,8 @@ fn unwritten(path: &Path) -> impl FnOnce(std::io::Error) -> Problem {
 fn clear(root: &Path) -> Result<(), Problem> {
     let entries = std::fs::read_dir(root).map_err(unwritten(root))?;
     for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-        let name = path.file_name().map(|name| name.as_encoded_bytes().starts_with(ASIDE.as_bytes()));
+        let name =
+            path.file_name().map(|name| name.as_encoded_bytes().starts_with(ASIDE.as_bytes()));
         if name == Some(true) {
             std::fs::remove_dir_all(&path).map_err(unwritten(&path))?;
         }
@@ -109,8 +110,12 @@ fn is_there(folder: &Path, record: &RunRecord) -> Result<bool, Problem> {
         Ok(Stored::Complete(found)) if found.id != record.id => another(),
         Ok(Stored::HalfWritten(found)) if found.id != record.id => another(),
         Ok(Stored::Complete(found)) => Ok(matches!(found.measurement.ending, Ending::Imported(_))),
-        Ok(Stored::StillWritten) => Err(refused("is being written by another program; import again later")),
-        Ok(Stored::HalfWritten(_)) | Err(StoreError::NoRun { .. } | StoreError::Read { .. }) => Ok(false),
+        Ok(Stored::StillWritten) => {
+            Err(refused("is being written by another program; import again later"))
+        }
+        Ok(Stored::HalfWritten(_)) | Err(StoreError::NoRun { .. } | StoreError::Read { .. }) => {
+            Ok(false)
+        }
         Err(error) => Err(error.into()),
     }
 }

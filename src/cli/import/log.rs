@@ -83,8 +83,9 @@ pub(super) fn import(args: &Args) -> Result<Exit, Problem> {
     for (file, log) in &logs {
         // Logs are read again one by one, so that no more than one is held.
         let bytes = files::read(file, Log::MOST_BYTES).map_err(Problem::internal)?;
-        let changed =
-            || Problem::internal(format!("{} was changed meanwhile; import it again", file.display()));
+        let changed = || {
+            Problem::internal(format!("{} was changed meanwhile; import it again", file.display()))
+        };
         let intervals = log.intervals(&bytes).ok_or_else(changed)?;
         let kept = keeper.keep(log.record(), intervals)?;
         teller.tell(file, log.record(), &kept)?;

@@ -60,8 +60,10 @@ fn answers(answers: impl Iterator<Item = Answer>) -> Vec<(String, u64)> {
             Answer::None => silent += 1,
         }
     }
-    let mut counts: Vec<_> =
-        by_status.into_iter().map(|(status, count)| (format!("answered {status}"), count)).collect();
+    let mut counts: Vec<_> = by_status
+        .into_iter()
+        .map(|(status, count)| (format!("answered {status}"), count))
+        .collect();
     counts.extend((silent > 0).then(|| ("got no answer".to_owned(), silent)));
     counts
 }

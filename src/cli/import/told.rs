@@ -21,11 +21,21 @@ pub(super) struct Teller {
 
 impl Teller {
     pub(super) fn of(settings: &Settings) -> Self {
-        Self { console: Console { output: settings.output }, runs: Vec::new(), imported: 0, there: 0 }
+        Self {
+            console: Console { output: settings.output },
+            runs: Vec::new(),
+            imported: 0,
+            there: 0,
+        }
     }
 
     /// Tells of one file's run.
-    pub(super) fn tell(&mut self, file: &Path, record: &RunRecord, kept: &Kept) -> Result<(), Problem> {
+    pub(super) fn tell(
+        &mut self,
+        file: &Path,
+        record: &RunRecord,
+        kept: &Kept,
+    ) -> Result<(), Problem> {
         let Kept { folder, is_new } = kept;
         *(if *is_new { &mut self.imported } else { &mut self.there }) += 1;
         if self.console.output == Output::Json {
@@ -42,12 +52,17 @@ impl Teller {
     }
 
     /// Tells of all files together: how many of these `noun`s there were, and `counts` of them.
-    pub(super) fn tell_all(self, (one, many): (&str, &str), counts: &[(u64, &str)]) -> Result<(), Problem> {
+    pub(super) fn tell_all(
+        self,
+        (one, many): (&str, &str),
+        counts: &[(u64, &str)],
+    ) -> Result<(), Problem> {
         let (imported, there) = (self.imported, self.there);
         let files = imported + there;
         let noun = if files == 1 { one } else { many };
         let runs = if imported == 1 { "run" } else { "runs" };
-        let mut summary = format!("{files} {noun}: {imported} {runs} imported, {there} were there already");
+        let mut summary =
+            format!("{files} {noun}: {imported} {runs} imported, {there} were there already");
         let counts: Vec<_> = counts.iter().map(|(count, what)| format!("{count} {what}")).collect();
         if !counts.is_empty() {
             summary = format!("{summary}; {}", counts.join(", "));

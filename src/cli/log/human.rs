@@ -32,7 +32,8 @@ mod tests {
     use tracing::Level;
 
     fn said(fatal: bool, aside: bool) -> Said {
-        let fields = vec![("run", "7".into()), ("count", 3.into()), ("err.message", "all of it".into())];
+        let fields =
+            vec![("run", "7".into()), ("count", 3.into()), ("err.message", "all of it".into())];
         Said { level: Level::INFO, fatal, aside, message: "Text.\n".to_owned(), fields }
     }
 

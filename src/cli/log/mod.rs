@@ -69,12 +69,13 @@ impl Flags {
     pub(super) fn glimpsed(words: &[std::ffi::OsString]) -> Self {
         let words: Vec<_> =
             words.iter().map_while(|word| word.to_str().filter(|word| *word != "--")).collect();
-        let typed =
-            words.iter().enumerate().rev().find_map(|(at, word)| match word.strip_prefix("--log-format") {
+        let typed = words.iter().enumerate().rev().find_map(|(at, word)| {
+            match word.strip_prefix("--log-format") {
                 Some("") => words.get(at + 1).copied(),
                 Some(rest) => rest.strip_prefix('='),
                 None => None,
-            });
+            }
+        });
         let variable = std::env::var("TOLLGATE_LOG_FORMAT").ok();
         let pino = typed.or(variable.as_deref()) == Some("pino");
         let log_format = if pino { Format::Pino } else { Format::Human };

@@ -40,7 +40,12 @@ pub(super) fn line(said: &Said, origin: &Origin) -> String {
     }
     if let (Some(kind), Some(message)) = (said.text("err.type"), said.text("err.message")) {
         // pino-pretty takes what has no `stack` for no error.
-        let _ = write!(line, r#","err":{{"type":{},"message":{},"stack":""}}"#, json(kind), json(message));
+        let _ = write!(
+            line,
+            r#","err":{{"type":{},"message":{},"stack":""}}"#,
+            json(kind),
+            json(message)
+        );
     }
     let _ = write!(line, r#","msg":{}}}"#, json(said.message.trim()));
     line
@@ -86,7 +91,8 @@ mod tests {
 
     #[test]
     fn what_ends_the_program_is_fatal_and_its_error_an_object() {
-        let mut said = said(vec![("err.type", "usage".into()), ("err.message", "two\nlines".into())]);
+        let mut said =
+            said(vec![("err.type", "usage".into()), ("err.message", "two\nlines".into())]);
         (said.fatal, said.level) = (true, Level::ERROR);
         let value: Value = serde_json::from_str(&line(&said, &origin())).unwrap();
         assert_eq!(value["level"], 60);

@@ -26,7 +26,9 @@ impl Address {
         // Variables may hold anything; a stand-in is as good as its value to see where the parts are.
         let plain = without_variables(typed);
         let url = Url::parse(&plain).map_err(|error| {
-            wrong(format!("cannot be read: {error}; write one such as `https://example.org/shop?page=1`"))
+            wrong(format!(
+                "cannot be read: {error}; write one such as `https://example.org/shop?page=1`"
+            ))
         })?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong(
@@ -36,7 +38,9 @@ impl Address {
             ));
         }
         let after_scheme = typed.find("://").map_or(0, |at| at + 3);
-        let end = typed[after_scheme..].find(['/', '?', '\\']).map_or(typed.len(), |at| after_scheme + at);
+        let end = typed[after_scheme..]
+            .find(['/', '?', '\\'])
+            .map_or(typed.len(), |at| after_scheme + at);
         let (base_url, path) = typed.split_at(end);
         let slash = if path.starts_with('/') { "" } else { "/" };
         Ok(Self { base_url: base_url.to_owned(), path: format!("{slash}{path}") })
@@ -51,7 +55,8 @@ impl Address {
     /// A name made of host and path that none of `taken` is.
     pub(super) fn name(&self, taken: &BTreeSet<String>) -> String {
         let shown = without_variables(&self.shown());
-        let bare = shown.split_once("://").map_or(shown.as_str(), |(_, rest)| rest).trim_end_matches('/');
+        let bare =
+            shown.split_once("://").map_or(shown.as_str(), |(_, rest)| rest).trim_end_matches('/');
         let clean: String = bare.chars().filter(|c| !c.is_control()).take(NAME - 5).collect();
         let numbered = (2..).map(|number| format!("{clean} {number}"));
         let mut names = std::iter::once(clean.clone()).chain(numbered);
@@ -90,14 +95,19 @@ mod tests {
         assert_eq!(read("https://example.org"), parts("https://example.org", "/"));
         assert_eq!(read("http://[::1]:80/a/b?c=/d#e"), parts("http://[::1]:80", "/a/b?c=/d"));
         assert_eq!(read("HTTPS://example.org?a=b"), parts("HTTPS://example.org", "/?a=b"));
-        assert_eq!(read("http://${HOST}:81/x?t=${TOKEN}"), parts("http://${HOST}:81", "/x?t=${TOKEN}"));
+        assert_eq!(
+            read("http://${HOST}:81/x?t=${TOKEN}"),
+            parts("http://${HOST}:81", "/x?t=${TOKEN}")
+        );
     }
 
     #[test]
     fn a_url_with_credentials_is_refused_without_showing_them() {
-        for typed in
-            ["https://user:hunter2@example.org/", "https://hunter2@example.org", "https://a:hunter2@/"]
-        {
+        for typed in [
+            "https://user:hunter2@example.org/",
+            "https://hunter2@example.org",
+            "https://a:hunter2@/",
+        ] {
             let message = Address::read(typed).unwrap_err().to_string();
             assert!(!message.contains("hunter2"), "{message}");
         }
@@ -111,8 +121,13 @@ mod tests {
             Address::read(typed).unwrap().name(&taken)
         };
         assert_eq!(name("https://example.org/shop/?key=1", &[]), "example.org/shop");
-        assert_eq!(name("https://example.org/", &["example.org", "example.org 2"]), "example.org 3");
+        assert_eq!(
+            name("https://example.org/", &["example.org", "example.org 2"]),
+            "example.org 3"
+        );
         assert_eq!(name("https://example.org/${TENANT}/x", &[]), "example.org/TENANT/x");
-        assert!(name(&format!("https://example.org/{}", "ä".repeat(200)), &[]).chars().count() <= 80);
+        assert!(
+            name(&format!("https://example.org/{}", "ä".repeat(200)), &[]).chars().count() <= 80
+        );
     }
 }

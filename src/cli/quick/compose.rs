@@ -53,7 +53,8 @@ pub(super) fn text(
 }
 
 fn request(file: &mut File, flags: &Flags, address: &Address) {
-    let method = flags.method.as_deref().unwrap_or(if flags.body.is_some() { "POST" } else { "GET" });
+    let method =
+        flags.method.as_deref().unwrap_or(if flags.body.is_some() { "POST" } else { "GET" });
     file.table("[[request]]");
     file.line("name", method);
     file.line("method", method);
@@ -62,9 +63,16 @@ fn request(file: &mut File, flags: &Flags, address: &Address) {
     file.optional("redirects", flags.redirects.filter(|&redirects| redirects > 0).map(i64::from));
     if !flags.expect_status.is_empty() || !flags.expect_body.is_empty() {
         file.table("[request.expect]");
-        let statuses = flags.expect_status.iter().map(|&status| Value::from(i64::from(status))).collect();
-        file.optional("status", (!flags.expect_status.is_empty()).then_some(Value::Array(statuses)));
-        file.optional("body_contains", (!flags.expect_body.is_empty()).then(|| texts(&flags.expect_body)));
+        let statuses =
+            flags.expect_status.iter().map(|&status| Value::from(i64::from(status))).collect();
+        file.optional(
+            "status",
+            (!flags.expect_status.is_empty()).then_some(Value::Array(statuses)),
+        );
+        file.optional(
+            "body_contains",
+            (!flags.expect_body.is_empty()).then(|| texts(&flags.expect_body)),
+        );
     }
 }
 
@@ -94,7 +102,8 @@ fn connections(flags: &Flags) -> (u32, Option<u32>) {
         capacity::wanted(rate, longest).min(u64::from(LoadShape::MAX_CONNECTIONS))
     });
     let wanted = u32::try_from(wanted).unwrap_or(LoadShape::MAX_CONNECTIONS);
-    let connections = wanted.clamp(*CONNECTIONS.start(), *CONNECTIONS.end()).min(limit.unwrap_or(u32::MAX));
+    let connections =
+        wanted.clamp(*CONNECTIONS.start(), *CONNECTIONS.end()).min(limit.unwrap_or(u32::MAX));
     (connections, limit.or((wanted > connections).then_some(wanted)))
 }
 
@@ -124,7 +133,8 @@ fn texts<T: ToString>(texts: impl IntoIterator<Item = T>) -> Value {
 
 /// A key as TOML writes it: bare where that is possible.
 fn key(name: &str) -> String {
-    let bare = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let bare =
+        name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     if bare { name.to_owned() } else { Value::from(name).to_string() }
 }
 
@@ -170,7 +180,8 @@ mod tests {
             variables: &BTreeMap::new(),
         };
         let address = Address::read("https://example.org/a?b=c").unwrap();
-        let headers = [("Accept".to_owned(), "\"x\"".to_owned()), ("X!".to_owned(), "${Y}".to_owned())];
+        let headers =
+            [("Accept".to_owned(), "\"x\"".to_owned()), ("X!".to_owned(), "${Y}".to_owned())];
         let written = text(&flags, &address, "a name", &headers, &around);
         assert_eq!(written.parse::<toml::Table>().unwrap(), MEANT.parse().unwrap());
     }
@@ -179,7 +190,13 @@ mod tests {
     fn there_are_as_many_connections_as_rate_and_ceiling_want_but_no_burst_to_warm_them_up() {
         let of = |rate: &str, budget: &str, connections, max_connections| {
             let (rate, budget) = (rate.parse().ok(), vec![budget.parse().unwrap()]);
-            super::connections(&Flags { budget, rate, connections, max_connections, ..Flags::default() })
+            super::connections(&Flags {
+                budget,
+                rate,
+                connections,
+                max_connections,
+                ..Flags::default()
+            })
         };
         assert_eq!(of("20/s", "errors = 0", None, None), (16, None));
         assert_eq!(of("20/s", "p95 < 300ms", None, None), (16, None));

@@ -140,7 +140,8 @@ fn is_unset(name: &str, environment: &BTreeMap<String, String>) -> bool {
 /// A header as it was typed, or its name alone where something stands in it that may be a secret.
 pub(in crate::cli) fn shown_header(typed: &str) -> String {
     let Ok(header) = Header::read(typed) else { return "•••".to_owned() };
-    let parts = Template::parse(&header.value).map(|value| value.parts().to_vec()).unwrap_or_default();
+    let parts =
+        Template::parse(&header.value).map(|value| value.parts().to_vec()).unwrap_or_default();
     let is_open = |part: &Part| match part {
         Part::Literal(text) => is_frame(&header.name, text, parts.len()),
         Part::Variable { default, .. } => default.is_none(),
@@ -162,9 +163,9 @@ fn is_scheme(text: &str) -> bool {
 
 /// An authentication scheme with its blank, and the rest.
 fn scheme(text: &str) -> (&str, &str) {
-    let found = SCHEMES
-        .iter()
-        .find(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    let found = SCHEMES.iter().find(|scheme| {
+        text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    });
     match found {
         Some(scheme) if text.len() > scheme.len() => text.split_at(scheme.len()),
         _ => ("", text),
@@ -183,11 +184,17 @@ pub(super) struct HeaderParser;
 impl TypedValueParser for HeaderParser {
     type Value = Header;
 
-    fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<Header, clap::Error> {
+    fn parse_ref(
+        &self,
+        command: &Command,
+        _: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<Header, clap::Error> {
         let read = value.to_str().ok_or("a header is text in UTF-8").and_then(Header::read);
         read.map_err(|why| {
-            let message =
-                format!("invalid value for '--header <NAME: VALUE>': {why}; write 'Accept: text/html'");
+            let message = format!(
+                "invalid value for '--header <NAME: VALUE>': {why}; write 'Accept: text/html'"
+            );
             wrong("--header", command, message)
         })
     }
@@ -207,7 +214,12 @@ pub(super) struct BodyParser;
 impl TypedValueParser for BodyParser {
     type Value = String;
 
-    fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+    fn parse_ref(
+        &self,
+        command: &Command,
+        _: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
         let text = value.to_str().filter(|text| Template::parse(text).is_ok());
         text.map(str::to_owned).ok_or_else(|| {
             let message = "invalid value for '--body <TEXT>': it is no text in UTF-8, or a variable in it is not well \
@@ -223,7 +235,8 @@ mod tests {
 
     /// The value in the scenario, and the variables kept apart.
     fn kept(typed: &str, environment: &[&str]) -> (String, Vec<(String, String)>) {
-        let environment = environment.iter().map(|&name| (name.to_owned(), String::new())).collect();
+        let environment =
+            environment.iter().map(|&name| (name.to_owned(), String::new())).collect();
         let mut variables = BTreeMap::new();
         let (_, value) = Header::read(typed).unwrap().kept_apart(&environment, &mut variables);
         (value, variables.into_iter().collect())

@@ -60,7 +60,13 @@ pub(super) struct Flags {
     #[arg(long, conflicts_with = "rate", help_heading = "Load (of URLs)")]
     closed: bool,
     /// The request's method [default: GET, or POST with --body]
-    #[arg(long, short = 'X', value_name = "METHOD", ignore_case = true, help_heading = "Request (of URLs)")]
+    #[arg(
+        long,
+        short = 'X',
+        value_name = "METHOD",
+        ignore_case = true,
+        help_heading = "Request (of URLs)"
+    )]
     #[arg(value_parser = PossibleValuesParser::new(METHODS).map(|method| method.to_uppercase()))]
     method: Option<String>,
     /// A header, such as 'Authorization: Bearer ${TOKEN}' in single quotes; may be repeated. ${NAME} is read from the
@@ -115,8 +121,9 @@ pub(super) struct Around<'a> {
 /// Whether a word of the command line is a URL and no file.
 pub(super) fn is_url(word: &OsStr) -> bool {
     let word = word.as_encoded_bytes();
-    let begins =
-        |scheme: &[u8]| word.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    let begins = |scheme: &[u8]| {
+        word.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
     // One slash too few is still no file, and may hold a password that no message should show.
     begins(b"http:/") || begins(b"https:/")
 }
@@ -130,7 +137,10 @@ pub(super) fn urls(sources: &[OsString]) -> Vec<String> {
 /// The names of the scenario files that can be read; the others are complained about when all are.
 pub(super) fn names(sources: &[OsString]) -> BTreeSet<String> {
     let files = sources.iter().filter(|source| !is_url(source));
-    files.filter_map(|file| Scenario::read(Path::new(file)).ok()).map(|file| file.name().to_owned()).collect()
+    files
+        .filter_map(|file| Scenario::read(Path::new(file)).ok())
+        .map(|file| file.name().to_owned())
+        .collect()
 }
 
 impl Quick {
@@ -151,8 +161,11 @@ impl Flags {
         self.check_use(urls)?;
         let mut taken = around.taken.clone();
         let mut variables = BTreeMap::new();
-        let headers: Vec<_> =
-            self.header.iter().map(|header| header.kept_apart(around.variables, &mut variables)).collect();
+        let headers: Vec<_> = self
+            .header
+            .iter()
+            .map(|header| header.kept_apart(around.variables, &mut variables))
+            .collect();
         let mut scenarios = Vec::new();
         for url in urls {
             let address = Address::read(url)?;
@@ -185,7 +198,9 @@ impl Flags {
             )));
         }
         if self.print_scenario && urls.len() != 1 {
-            return Err(Problem::usage("error: --print-scenario prints one file: name one URL at a time"));
+            return Err(Problem::usage(
+                "error: --print-scenario prints one file: name one URL at a time",
+            ));
         }
         Ok(())
     }
@@ -207,9 +222,14 @@ impl Flags {
             ("--timeout", self.timeout.is_some()),
             ("--print-scenario", self.print_scenario),
         ];
-        let is_set =
-            |flag: &str| super::environment::variable_of(flag).is_some_and(|value| !value.is_empty());
-        flags.into_iter().filter(|(name, given)| *given && !is_set(name)).map(|(name, _)| name).collect()
+        let is_set = |flag: &str| {
+            super::environment::variable_of(flag).is_some_and(|value| !value.is_empty())
+        };
+        flags
+            .into_iter()
+            .filter(|(name, given)| *given && !is_set(name))
+            .map(|(name, _)| name)
+            .collect()
     }
 }
 
@@ -223,7 +243,10 @@ impl Composed {
 fn parse_timeout(text: &str) -> Result<Duration, UnitError> {
     let timeout = parse_duration(text)?;
     if timeout.is_zero() {
-        return Err(UnitError::new("nothing is answered within no time", "write a timeout such as `10s`"));
+        return Err(UnitError::new(
+            "nothing is answered within no time",
+            "write a timeout such as `10s`",
+        ));
     }
     Ok(timeout)
 }

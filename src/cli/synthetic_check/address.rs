@@ -24,7 +24,8 @@ pub(super) fn addressed(
         (Some(place), Some(host)) => moved(&read(place)?, &base(host)?),
         (None, Some(host)) if mock.is_some() => moved(&base("nowhere.invalid/app")?, &base(host)?),
         (None, Some(_)) => {
-            return Err("a host alone is no page; add `--mode live` or `--mode mock`, or `--url`".to_owned());
+            return Err("a host alone is no page; add `--mode live` or `--mode mock`, or `--url`"
+                .to_owned());
         }
         (None, None) => {
             return Err("no URL to check; set SYNTHETIC_CHECK_URL, STAGING_SMOKE_TEST_URL or \
@@ -36,14 +37,17 @@ pub(super) fn addressed(
         set_mock(&mut url, mock);
     }
     let told = match written {
-        Some(place) if host.is_none() && mock.is_none() && is_one_word(place.url) => place.url.to_owned(),
+        Some(place) if host.is_none() && mock.is_none() && is_one_word(place.url) => {
+            place.url.to_owned()
+        }
         _ => url.to_string(),
     };
     Ok((told, url))
 }
 
 fn read(Place { name, url }: Place<'_>) -> Result<Url, String> {
-    checked(url).map_err(|why| format!("{name} {why}; write it as `https://example.org/app?mock=0`"))
+    checked(url)
+        .map_err(|why| format!("{name} {why}; write it as `https://example.org/app?mock=0`"))
 }
 
 /// A host as it is typed: `example.org`, `example.org:8443`, or with a scheme before it; `https` without one.
@@ -115,7 +119,12 @@ mod tests {
             (url, None, None, "https://shop.example/app?a=1&mock=1&b&mock=1#top"),
             (url, None, Some(false), "https://shop.example/app?a=1&mock=0&b#top"),
             (url, staging, None, "https://staging.example:8443/app?a=1&mock=1&b&mock=1#top"),
-            (url, Some("http://127.0.0.1:7/x"), Some(true), "http://127.0.0.1:7/app?a=1&mock=1&b#top"),
+            (
+                url,
+                Some("http://127.0.0.1:7/x"),
+                Some(true),
+                "http://127.0.0.1:7/app?a=1&mock=1&b#top",
+            ),
             (None, staging, Some(false), "https://staging.example:8443/app?mock=0"),
             (None, Some("staging.example"), Some(true), "https://staging.example/app?mock=1"),
             (Some("https://shop.example"), None, None, "https://shop.example"),
@@ -135,7 +144,12 @@ mod tests {
             (Some("/zebra"), None, None, "--url is no URL"),
             (Some("ftp://shop.example/zebra"), None, None, "another scheme"),
             (Some("https://zebra:stripes@shop.example/"), None, None, "user name or password"),
-            (Some("https://shop.example/"), Some("zebra@shop.example"), None, "--host holds a user name"),
+            (
+                Some("https://shop.example/"),
+                Some("zebra@shop.example"),
+                None,
+                "--host holds a user name",
+            ),
             (Some("https://shop.example/"), Some("a zebra"), None, "--host is no URL"),
         ] {
             let error = told(url, host, mock).unwrap_err();

@@ -77,8 +77,11 @@ impl Checked {
     pub(super) fn line(&self, path: &str) -> String {
         let status = self.status.map_or("null".to_owned(), |status| status.to_string());
         let took = millis(hundredths(self.took));
-        let budget =
-            if self.budget == ENDLESS { "Infinity".to_owned() } else { millis(self.budget).to_string() };
+        let budget = if self.budget == ENDLESS {
+            "Infinity".to_owned()
+        } else {
+            millis(self.budget).to_string()
+        };
         let target = &self.target;
         format!(
             "[synthetic-check] {target} status={status} duration={took}ms budget={budget}ms artifact={path}"
@@ -160,8 +163,9 @@ mod tests {
     fn a_line_has_the_numbers_of_the_artifact() {
         let line = checked(Duration::from_millis(62), Some(410)).line("a/b.json");
         let url = "https://hotdash-staging.fly.dev/app?mock=0";
-        let expected =
-            format!("[synthetic-check] {url} status=410 duration=62ms budget=300ms artifact=a/b.json");
+        let expected = format!(
+            "[synthetic-check] {url} status=410 duration=62ms budget=300ms artifact=a/b.json"
+        );
         assert_eq!(line, expected);
         assert!(checked(Duration::ZERO, None).line("x").contains("status=null duration=0ms"));
     }

@@ -50,7 +50,8 @@ impl Budget {
 
 /// A number as JavaScript's `Number()` reads it (<https://tc39.es/ecma262/#sec-stringtonumber>); `None` for what is none.
 fn number(text: &str) -> Option<f64> {
-    let prefixed = |prefix: [&str; 2]| text.strip_prefix(prefix[0]).or_else(|| text.strip_prefix(prefix[1]));
+    let prefixed =
+        |prefix: [&str; 2]| text.strip_prefix(prefix[0]).or_else(|| text.strip_prefix(prefix[1]));
     for (prefix, radix) in [(["0x", "0X"], 16), (["0o", "0O"], 8), (["0b", "0B"], 2)] {
         if let Some(digits) = prefixed(prefix) {
             let whole = |number: f64, digit: char| {
@@ -73,7 +74,11 @@ fn of_millis(millis: f64) -> Option<Duration> {
         return Some(ENDLESS);
     }
     let rest = Duration::try_from_secs_f64(millis.fract() / 1e3).ok()?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the bounds above")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "within the bounds above"
+    )]
     let whole = Duration::from_millis(millis.trunc() as u64);
     (millis >= 0.0).then_some(whole + rest)
 }
@@ -123,8 +128,23 @@ mod tests {
         for text in ["Infinity", "+Infinity", "1e99", "1e999"] {
             assert_eq!(read(text), ENDLESS, "{text}");
         }
-        let none = ["abc", "", "0", "-5", "-Infinity", "NaN", "nan", "inf", "infinity", "0ms", "-0x10", "0x"];
-        for text in none.into_iter().chain(["0x+5", "0b2", "1_000", "5n", "5e", ".", "300 apples", "1e-9"]) {
+        let none = [
+            "abc",
+            "",
+            "0",
+            "-5",
+            "-Infinity",
+            "NaN",
+            "nan",
+            "inf",
+            "infinity",
+            "0ms",
+            "-0x10",
+            "0x",
+        ];
+        for text in
+            none.into_iter().chain(["0x+5", "0b2", "1_000", "5n", "5e", ".", "300 apples", "1e-9"])
+        {
             assert!(Budget::read(text).is_err(), "{text}");
         }
         assert_eq!(Budget::read("auto").unwrap(), Budget::Auto);
@@ -140,7 +160,11 @@ mod tests {
             ("", LIVE),
         ] {
             let url = Url::parse(&format!("https://shop.example/app{query}")).unwrap();
-            assert_eq!((Budget::Auto.of(&url), Budget::Of(LIVE).of(&url)), (budget, LIVE), "{query}");
+            assert_eq!(
+                (Budget::Auto.of(&url), Budget::Of(LIVE).of(&url)),
+                (budget, LIVE),
+                "{query}"
+            );
         }
     }
 }

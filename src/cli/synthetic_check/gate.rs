@@ -34,7 +34,8 @@ pub(super) fn command(settings: &Settings) -> String {
 
 /// The token as `tollgate run` reads it from the environment.
 fn variable(settings: &Settings) -> String {
-    let default = if settings.secrets.are_none() { format!(":-{DEFAULT_TOKEN}") } else { String::new() };
+    let default =
+        if settings.secrets.are_none() { format!(":-{DEFAULT_TOKEN}") } else { String::new() };
     format!("${{{TOKEN}{default}}}")
 }
 
@@ -86,7 +87,8 @@ mod tests {
                 .starts_with("tollgate run 'http://h/?a=•••' -H")
         );
         assert!(
-            of(&["http://h/"], &[("SYNTHETIC_CHECK_USER_AGENT", "a'b")]).contains(r"'User-Agent: a'\''b'")
+            of(&["http://h/"], &[("SYNTHETIC_CHECK_USER_AGENT", "a'b")])
+                .contains(r"'User-Agent: a'\''b'")
         );
     }
 

@@ -141,8 +141,12 @@ fn once(settings: &Settings) -> Result<Checked, Problem> {
     };
     let target = settings.secrets.blot(&settings.target).into_owned();
     let checked = Checked { started, target, budget: settings.budget, took, status };
-    let told =
-        Told { asked: &settings.question.url, agent: &settings.agent, fetch: &fetch, checked: &checked };
+    let told = Told {
+        asked: &settings.question.url,
+        agent: &settings.agent,
+        fetch: &fetch,
+        checked: &checked,
+    };
     for note in told.notes() {
         if note.is_warning {
             tracing::warn!("{}", note.text);
@@ -158,7 +162,8 @@ fn place(asked: Option<&Path>, checked: &Checked, taken: &BTreeSet<PathBuf>) -> 
     let by_time = || Path::new(FOLDER).join(artifact::name(checked.started));
     let first = asked.map_or_else(by_time, Path::to_owned);
     let stem = first.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let ending = first.extension().map(|end| format!(".{}", end.to_string_lossy())).unwrap_or_default();
+    let ending =
+        first.extension().map(|end| format!(".{}", end.to_string_lossy())).unwrap_or_default();
     if std::fs::metadata(&first).is_ok_and(|there| !there.is_file()) {
         return first;
     }
@@ -177,7 +182,8 @@ fn print(checked: &Checked, path: &Path, json: bool) -> Result<(), Problem> {
 
 fn write(path: &Path, artifact: &str) -> Result<(), Problem> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let written = std::fs::create_dir_all(folder).and_then(|()| store::write(path, artifact.as_bytes()));
+    let written =
+        std::fs::create_dir_all(folder).and_then(|()| store::write(path, artifact.as_bytes()));
     written.map_err(|error| {
         let path = path.display();
         Problem::internal(format!(

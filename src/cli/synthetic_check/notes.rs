@@ -94,10 +94,15 @@ impl Told<'_> {
         match &fetched.cut {
             _ if faults.is_empty() => faults,
             _ if is_encoded => {
-                vec!["the page came compressed though nobody asked: no markers were looked for".to_owned()]
+                vec![
+                    "the page came compressed though nobody asked: no markers were looked for"
+                        .to_owned(),
+                ]
             }
             Some(why) => {
-                vec![format!("the page did not come to its end ({why}): not all its markers are there")]
+                vec![format!(
+                    "the page did not come to its end ({why}): not all its markers are there"
+                )]
             }
             None => faults,
         }
@@ -108,7 +113,9 @@ impl Told<'_> {
             _ if status.is_success() => return None,
             StatusCode::GONE => {
                 let agent: String = self.agent.chars().take(LONGEST).collect();
-                format!(": the app answers so to user agents that look like a bot's; this one was `{agent}`")
+                format!(
+                    ": the app answers so to user agents that look like a bot's; this one was `{agent}`"
+                )
             }
             _ if status.is_redirection() => ": a redirect that leads nowhere".to_owned(),
             _ => String::new(),
@@ -118,14 +125,17 @@ impl Told<'_> {
 
     fn late(&self) -> Option<String> {
         let Checked { took, budget, .. } = *self.checked;
-        (hundredths(took) > budget).then(|| format!("over the budget: {} of {}", show(took), show(budget)))
+        (hundredths(took) > budget)
+            .then(|| format!("over the budget: {} of {}", show(took), show(budget)))
     }
 }
 
 /// That no fault was found in a page of which there is more.
 fn not_whole(fetched: &Fetched, faults: &[String]) -> Option<String> {
     let cut = fetched.cut.as_ref().filter(|_| faults.is_empty())?;
-    Some(format!("the page did not come to its end ({cut}): it is as it should be as far as it was read"))
+    Some(format!(
+        "the page did not come to its end ({cut}): it is as it should be as far as it was read"
+    ))
 }
 
 fn warning(text: String) -> Note {
@@ -155,7 +165,9 @@ fn each_once(sentences: impl Iterator<Item = String>) -> Vec<String> {
             None => counted.push((sentence, 1)),
         }
     }
-    let told = |(sentence, count)| if count == 1 { sentence } else { format!("{sentence} ({count} times)") };
+    let told = |(sentence, count)| {
+        if count == 1 { sentence } else { format!("{sentence} ({count} times)") }
+    };
     counted.into_iter().map(told).collect()
 }
 
@@ -198,10 +210,14 @@ fn no_answer(Unanswered { url, refused, after }: &Unanswered) -> String {
 fn remedy(refused: &Refused) -> &'static str {
     match refused.failure {
         Failure::Refused => "start the target, or correct host and port: nothing listens there",
-        Failure::TimedOut if matches!(refused.phase, Some(Dimension::FirstByte | Dimension::Body)) => {
+        Failure::TimedOut
+            if matches!(refused.phase, Some(Dimension::FirstByte | Dimension::Body)) =>
+        {
             "look at the target's log, or allow more by `--timeout`"
         }
-        Failure::Reset | Failure::Closed => "look at the target's log, and at what stands before it",
+        Failure::Reset | Failure::Closed => {
+            "look at the target's log, and at what stands before it"
+        }
         Failure::Malformed => {
             "look at what answers there: another service, or one whose head breaks the rules of HTTP"
         }

@@ -36,7 +36,8 @@ impl Page {
         let missing: Vec<_> =
             TILES.into_iter().filter(|tile| !holds(&format!("data-testid=\"{tile}\""))).collect();
         let has_form = holds("<form") && holds(LOGIN);
-        let is_login = path.trim_end_matches('/') == LOGIN || missing.len() == TILES.len() && has_form;
+        let is_login =
+            path.trim_end_matches('/') == LOGIN || missing.len() == TILES.len() && has_form;
         Self { is_login, missing, has_sample_data: holds(SAMPLE) }
     }
 
@@ -49,7 +50,8 @@ impl Page {
             ];
         }
         let missing = (!self.missing.is_empty()).then(|| {
-            let names: Vec<_> = self.missing.iter().map(|tile| format!("data-testid=\"{tile}\"")).collect();
+            let names: Vec<_> =
+                self.missing.iter().map(|tile| format!("data-testid=\"{tile}\"")).collect();
             format!("not in the page: {}", names.join(", "))
         });
         let sample = match (mock, self.has_sample_data) {
@@ -85,7 +87,9 @@ mod tests {
     fn the_login_page_is_known_by_its_path_or_by_its_form() {
         let form = r#"<form method="post" action="/auth/login">"#;
         let is_login = |path, body: &str| Page::read(path, body.as_bytes()).is_login;
-        assert!(is_login("/auth/login", "") && is_login("/auth/login/", "") && is_login("/app", form));
+        assert!(
+            is_login("/auth/login", "") && is_login("/auth/login/", "") && is_login("/app", form)
+        );
         assert!(!is_login("/app", "<form>") && !is_login("/app", &(tiles() + form)));
         assert_eq!(Page::read("/app", form.as_bytes()).faults(true).len(), 1);
     }

@@ -17,7 +17,8 @@ use crate::engine::probe::Question;
 use crate::plan::Secrets;
 
 /// Where the URL comes from, the first that is set.
-const URLS: [&str; 3] = ["SYNTHETIC_CHECK_URL", "STAGING_SMOKE_TEST_URL", "PRODUCTION_SMOKE_TEST_URL"];
+const URLS: [&str; 3] =
+    ["SYNTHETIC_CHECK_URL", "STAGING_SMOKE_TEST_URL", "PRODUCTION_SMOKE_TEST_URL"];
 const BUDGET: &str = "SYNTHETIC_CHECK_BUDGET_MS";
 const AGENT: &str = "SYNTHETIC_CHECK_USER_AGENT";
 pub(super) const TOKEN: &str = "SYNTHETIC_CHECK_TOKEN";
@@ -52,12 +53,15 @@ impl Settings {
         let (target, url) = url(args, variables)?;
         let budget = match (&args.budget, text(variables, BUDGET)?) {
             (Some(typed), _) => *typed,
-            (None, Some(set)) => Budget::read(&set).map_err(|error| wrong(BUDGET, &error.to_string()))?,
+            (None, Some(set)) => {
+                Budget::read(&set).map_err(|error| wrong(BUDGET, &error.to_string()))?
+            }
             (None, None) => default_budget(text(variables, ENVIRONMENT)?.as_deref()),
         };
         let agent = text(variables, AGENT)?.unwrap_or_else(|| DEFAULT_AGENT.to_owned());
         let token = text(variables, TOKEN)?.unwrap_or_else(|| DEFAULT_TOKEN.to_owned());
-        let secrets = Secrets::new(Some(token.trim().to_owned()).filter(|token| token != DEFAULT_TOKEN));
+        let secrets =
+            Secrets::new(Some(token.trim().to_owned()).filter(|token| token != DEFAULT_TOKEN));
         Ok(Self {
             target,
             budget: budget.of(&url),

@@ -44,7 +44,8 @@ async fn taken_by(desk: &Rc<Desk>, ranks: &[Rank]) -> Vec<Rank> {
 #[test]
 fn places_on_open_connections_are_called_before_those_that_would_open_one() {
     paused().block_on(tokio::task::LocalSet::new().run_until(async {
-        let [base, open, third, fourth] = [Rank::Base, Rank::Open, Rank::Closed(3), Rank::Closed(4)];
+        let [base, open, third, fourth] =
+            [Rank::Base, Rank::Open, Rank::Closed(3), Rank::Closed(4)];
         let desk = Rc::new(Desk::open());
         let taken = taken_by(&desk, &[fourth, open, base, third, open, base]).await;
         assert_eq!(taken, [base, base, open, open, third, fourth]);

@@ -170,7 +170,11 @@ impl Directory {
                 Err(_elapsed) => None,
             };
             let now = clock::now();
-            note(&mut lookups.borrow_mut(), answer.as_ref().is_some_and(Result::is_ok), now - begun);
+            note(
+                &mut lookups.borrow_mut(),
+                answer.as_ref().is_some_and(Result::is_ok),
+                now - begun,
+            );
             page.borrow_mut().turn(answer.as_ref(), now, refresh);
             if answer.is_some() {
                 tell.send_replace(answer);
@@ -196,7 +200,8 @@ impl Page {
     fn turn(&mut self, answer: Option<&Answer>, now: Instant, refresh: Duration) {
         self.under_way = None;
         if let Some(Ok(addresses)) = answer {
-            self.found = Some(Found { addresses: Rc::clone(addresses), fresh_until: now + refresh });
+            self.found =
+                Some(Found { addresses: Rc::clone(addresses), fresh_until: now + refresh });
         } else if let Some(found) = &mut self.found {
             found.fresh_until = now + Directory::PAUSE;
         }
@@ -224,7 +229,8 @@ mod tests {
         fn look_up(&self, _: &str, port: u16) -> Finding {
             self.asked.set(self.asked.get() + 1);
             let mut turns = self.turns.borrow_mut();
-            let (after, answer) = if turns.len() > 1 { turns.pop_front().unwrap() } else { turns[0] };
+            let (after, answer) =
+                if turns.len() > 1 { turns.pop_front().unwrap() } else { turns[0] };
             Box::pin(async move {
                 tokio::time::sleep(after).await;
                 let found = answer.map_err(io::Error::other)?;
@@ -291,13 +297,17 @@ mod tests {
     fn a_look_up_that_fails_in_the_background_keeps_the_old_answer_and_is_not_repeated_at_once() {
         paused(async {
             let failing = (millis(5), Err("no such name"));
-            let turns = [(millis(5), Ok("10.0.0.1")), failing, failing, (millis(5), Ok("10.0.0.2"))];
+            let turns =
+                [(millis(5), Ok("10.0.0.1")), failing, failing, (millis(5), Ok("10.0.0.2"))];
             let (directory, asked) = directory(millis(10_000), &turns);
             directory.find("name", 80).await.unwrap();
             pass(millis(10_001)).await;
             for (after, asked_by_then) in [(0, 2), (900, 2), (200, 3), (500, 3), (600, 4)] {
                 pass(millis(after)).await;
-                assert_eq!((known(&directory).as_deref(), asked.get()), (Some("10.0.0.1"), asked_by_then));
+                assert_eq!(
+                    (known(&directory).as_deref(), asked.get()),
+                    (Some("10.0.0.1"), asked_by_then)
+                );
             }
             pass(millis(10)).await;
             assert_eq!(known(&directory).as_deref(), Some("10.0.0.2"));
@@ -346,12 +356,16 @@ mod tests {
 
     #[test]
     fn a_look_up_that_hangs_ends_with_its_directory() {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
         let local = tokio::task::LocalSet::new();
         let begun = local.block_on(&runtime, async { clock::now() });
         local.spawn_local(async {
-            let (directory, _) = directory(millis(30_000), &[(Duration::from_hours(1), Ok("10.0.0.1"))]);
+            let (directory, _) =
+                directory(millis(30_000), &[(Duration::from_hours(1), Ok("10.0.0.1"))]);
             let found = timeout(millis(100), directory.find("name", 80)).await;
             assert!(found.is_err());
         });
@@ -364,7 +378,8 @@ mod tests {
     fn where_nothing_is_kept_each_connection_looks_up_its_own() {
         paused(async {
             let (directory, asked) = directory(Duration::ZERO, &[(millis(5), Ok("10.0.0.1"))]);
-            let (first, second) = tokio::join!(directory.find("name", 80), directory.find("name", 80));
+            let (first, second) =
+                tokio::join!(directory.find("name", 80), directory.find("name", 80));
             assert!(first.is_ok() && second.is_ok());
             assert_eq!((known(&directory), asked.get()), (None, 2));
             assert_eq!(directory.lookups().took.count(), 2);

@@ -85,7 +85,12 @@ pub(super) type Dialling<'a> = Pin<Box<dyn Future<Output = Result<Dialled, Faile
 
 /// Opens connections, each by a deadline.
 pub(super) trait Dial {
-    fn dial<'a>(&'a self, origin: &'a Origin, parts: &'a mut Parts, deadline: Instant) -> Dialling<'a>;
+    fn dial<'a>(
+        &'a self,
+        origin: &'a Origin,
+        parts: &'a mut Parts,
+        deadline: Instant,
+    ) -> Dialling<'a>;
 
     /// How the look-ups of names went so far.
     fn lookups(&self) -> Lookups {
@@ -157,9 +162,12 @@ impl Terms {
         let url = &target.base_url;
         let bad_url = || EngineError::Target(format!("{url} names no host and port"));
         let home = Origin::of(url).ok_or_else(bad_url)?;
-        Names::new(target).addresses(&home).map_err(|why| EngineError::Target(format!("{url}: {why}")))?;
+        Names::new(target)
+            .addresses(&home)
+            .map_err(|why| EngineError::Target(format!("{url}: {why}")))?;
         if home.secure {
-            tls::server_name(&home.host).map_err(|why| EngineError::Target(format!("{url}: {why}")))?;
+            tls::server_name(&home.host)
+                .map_err(|why| EngineError::Target(format!("{url}: {why}")))?;
         }
         let tls = (home.secure || followed).then(|| Tls::new(target)).transpose()?;
         Ok(Self { target: target.clone(), tls })
@@ -232,7 +240,11 @@ impl TcpDial {
     }
 
     /// The origin's addresses; only the wait for a look-up enters the phase `dns`.
-    async fn addresses(&self, origin: &Origin, phases: &mut Phases<'_>) -> Result<Rc<[SocketAddr]>, Failed> {
+    async fn addresses(
+        &self,
+        origin: &Origin,
+        phases: &mut Phases<'_>,
+    ) -> Result<Rc<[SocketAddr]>, Failed> {
         let name = match self.names.addresses(origin) {
             Ok(Addresses::Known(addresses)) => return Ok(addresses.into()),
             Ok(Addresses::LookUp(name)) => name,
@@ -264,7 +276,8 @@ impl TcpDial {
                     Err(error) => failed = Some(worse(failed, error)),
                 }
             }
-            Err(failed.unwrap_or_else(|| connect_failed(&std::io::ErrorKind::HostUnreachable.into())))
+            Err(failed
+                .unwrap_or_else(|| connect_failed(&std::io::ErrorKind::HostUnreachable.into())))
         };
         let connected = phases.timed(Dimension::Connect, self.timeouts.connect, connected).await;
         // An attempt that the timeout cut off has not said where it led.
@@ -312,7 +325,12 @@ fn worse(before: Option<Failed>, failed: Failed) -> Failed {
 }
 
 impl Dial for TcpDial {
-    fn dial<'a>(&'a self, origin: &'a Origin, parts: &'a mut Parts, deadline: Instant) -> Dialling<'a> {
+    fn dial<'a>(
+        &'a self,
+        origin: &'a Origin,
+        parts: &'a mut Parts,
+        deadline: Instant,
+    ) -> Dialling<'a> {
         Box::pin(async move { self.connect(origin, &mut Phases { parts, deadline }).await })
     }
 
@@ -341,7 +359,8 @@ impl Phases<'_> {
     ) -> Result<T, Failed> {
         let started = clock::now();
         let by = self.deadline.min(started + limit);
-        let result = timeout_at(by, work).await.unwrap_or_else(|_| Err(timed_out(phase, by - started)));
+        let result =
+            timeout_at(by, work).await.unwrap_or_else(|_| Err(timed_out(phase, by - started)));
         self.parts.note(phase, result.is_ok().then(|| clock::now() - started));
         result
     }
@@ -354,7 +373,11 @@ impl Phases<'_> {
 }
 
 pub(super) fn timed_out(phase: Dimension, limit: Duration) -> Failed {
-    Failed::in_phase(Failure::TimedOut, phase, format!("no {phase} within {}", crate::units::show(limit)))
+    Failed::in_phase(
+        Failure::TimedOut,
+        phase,
+        format!("no {phase} within {}", crate::units::show(limit)),
+    )
 }
 
 fn dns_failed(seen: String) -> Failed {

@@ -118,10 +118,19 @@ mod tests {
 
     #[test]
     fn given_addresses_hold_for_their_name_and_port_alone_and_the_first_entry_counts() {
-        assert_eq!(known(Family::Any, "https://EXAMPLE.org/").unwrap(), ["127.0.0.1:443", "[::1]:443"]);
-        assert_eq!(known(Family::Any, "https://example.org:8443/").unwrap(), ["look up example.org"]);
+        assert_eq!(
+            known(Family::Any, "https://EXAMPLE.org/").unwrap(),
+            ["127.0.0.1:443", "[::1]:443"]
+        );
+        assert_eq!(
+            known(Family::Any, "https://example.org:8443/").unwrap(),
+            ["look up example.org"]
+        );
         assert_eq!(known(Family::Any, "http://example.org/").unwrap(), ["look up example.org"]);
-        assert_eq!(known(Family::Any, "https://www.example.org/").unwrap(), ["look up www.example.org"]);
+        assert_eq!(
+            known(Family::Any, "https://www.example.org/").unwrap(),
+            ["look up www.example.org"]
+        );
     }
 
     #[test]
@@ -131,6 +140,9 @@ mod tests {
         assert_eq!(known(Family::V6, "http://[::1]:80/").unwrap(), ["[::1]:80"]);
         let none = known(Family::V6, "https://four.test/").unwrap_err();
         assert_eq!(none, "no IPv6 address in what is given for four.test");
-        assert_eq!(known(Family::V6, "http://127.0.0.1/").unwrap_err(), "no IPv6 address in 127.0.0.1");
+        assert_eq!(
+            known(Family::V6, "http://127.0.0.1/").unwrap_err(),
+            "no IPv6 address in 127.0.0.1"
+        );
     }
 }

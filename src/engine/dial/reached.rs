@@ -37,7 +37,8 @@ impl Reached {
 
     /// The counts by what the record calls the addresses: `192.0.2.1:443`.
     pub(in crate::engine) fn named(&self) -> BTreeMap<String, u64> {
-        let known = self.known.iter().map(|(address, &connections)| (address.to_string(), connections));
+        let known =
+            self.known.iter().map(|(address, &connections)| (address.to_string(), connections));
         let others = (self.others > 0).then(|| (Self::OTHERS.to_owned(), self.others));
         known.chain(others).collect()
     }

@@ -26,7 +26,11 @@ pub(super) fn of_system() -> SystemRoots {
     if are_built_in {
         store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    SystemRoots { store, are_built_in, unread: found.errors.iter().map(ToString::to_string).collect() }
+    SystemRoots {
+        store,
+        are_built_in,
+        unread: found.errors.iter().map(ToString::to_string).collect(),
+    }
 }
 
 /// The roots of a PEM file.

@@ -11,8 +11,8 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    AlertDescription, ClientConfig, DigitallySignedStruct, HandshakeKind, PeerMisbehaved, ProtocolVersion,
-    SignatureScheme,
+    AlertDescription, ClientConfig, DigitallySignedStruct, HandshakeKind, PeerMisbehaved,
+    ProtocolVersion, SignatureScheme,
 };
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -79,7 +79,9 @@ impl Tls {
             (_, Some(H2)) => Version::Http2,
             (Protocol::Http2, Some(_)) => return Err(other_protocol("the target chose HTTP/1.1")),
             (Protocol::Http2, None) => {
-                return Err(other_protocol("the target agreed on no protocol, so HTTP/1.1 at best"));
+                return Err(other_protocol(
+                    "the target agreed on no protocol, so HTTP/1.1 at best",
+                ));
             }
             (Protocol::Negotiated | Protocol::Http1, _) => Version::Http1,
         };
@@ -130,7 +132,8 @@ fn handshake_failed(error: &io::Error, protocol: Protocol) -> Failed {
 
 fn config(target: &TargetPlan) -> Result<ClientConfig, EngineError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let unavailable = |error: &dyn std::fmt::Display| EngineError::Target(format!("no TLS: {error}"));
+    let unavailable =
+        |error: &dyn std::fmt::Display| EngineError::Target(format!("no TLS: {error}"));
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| unavailable(&error))?;
@@ -152,15 +155,21 @@ fn config(target: &TargetPlan) -> Result<ClientConfig, EngineError> {
             let (chain, key) = read_identity(identity)?;
             let unfit = |error: rustls::Error| EngineError::Identity {
                 path: identity.key.clone(),
-                why: format!("this key does not go with {}: {error}", identity.certificate.display()),
+                why: format!(
+                    "this key does not go with {}: {error}",
+                    identity.certificate.display()
+                ),
             };
             builder.with_client_auth_cert(chain, key).map_err(unfit)?
         }
     };
     config.alpn_protocols = offered(target.protocol);
     // A resumed handshake is cheaper than the one a first visitor pays for: only asked for is one resumed.
-    config.resumption =
-        if target.tls_resumption { Resumption::in_memory_sessions(SESSIONS) } else { Resumption::disabled() };
+    config.resumption = if target.tls_resumption {
+        Resumption::in_memory_sessions(SESSIONS)
+    } else {
+        Resumption::disabled()
+    };
     Ok(config)
 }
 
@@ -177,7 +186,8 @@ fn read_identity(
     identity: &ClientIdentity,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), EngineError> {
     let bad = |path: &Path, why: String| EngineError::Identity { path: path.to_owned(), why };
-    let chain = roots::certificates(&identity.certificate).map_err(|why| bad(&identity.certificate, why))?;
+    let chain = roots::certificates(&identity.certificate)
+        .map_err(|why| bad(&identity.certificate, why))?;
     let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(|error| {
         let why = match error {
             rustls::pki_types::pem::Error::NoItemsFound => "it holds no private key".to_owned(),
@@ -210,7 +220,12 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -219,7 +234,12 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -61,7 +61,9 @@ impl HandshakeTrouble {
             | A::CertificateUnknown
             | A::UnknownCA
             | A::AccessDenied => Some(Self::WantsCertificate),
-            A::ProtocolVersion | A::HandshakeFailure | A::InsufficientSecurity => Some(Self::NothingInCommon),
+            A::ProtocolVersion | A::HandshakeFailure | A::InsufficientSecurity => {
+                Some(Self::NothingInCommon)
+            }
             A::UnrecognisedName => Some(Self::UnknownName),
             _ => None,
         }
@@ -74,7 +76,8 @@ mod tests {
 
     #[test]
     fn an_error_of_a_handshake_is_known_by_its_type_and_no_other_is() {
-        let of = |error: Error| HandshakeTrouble::of(&io::Error::new(io::ErrorKind::InvalidData, error));
+        let of =
+            |error: Error| HandshakeTrouble::of(&io::Error::new(io::ErrorKind::InvalidData, error));
         let alert = Error::AlertReceived;
         for (error, trouble) in [
             (CertificateError::Expired.into(), Some(HandshakeTrouble::Expired)),
@@ -82,7 +85,10 @@ mod tests {
             (CertificateError::NotValidForName.into(), Some(HandshakeTrouble::OtherName)),
             (CertificateError::UnknownIssuer.into(), Some(HandshakeTrouble::UnknownAuthority)),
             (CertificateError::BadSignature.into(), Some(HandshakeTrouble::BadCertificate)),
-            (alert(AlertDescription::CertificateRequired), Some(HandshakeTrouble::WantsCertificate)),
+            (
+                alert(AlertDescription::CertificateRequired),
+                Some(HandshakeTrouble::WantsCertificate),
+            ),
             (alert(AlertDescription::ProtocolVersion), Some(HandshakeTrouble::NothingInCommon)),
             (alert(AlertDescription::UnrecognisedName), Some(HandshakeTrouble::UnknownName)),
             (alert(AlertDescription::InternalError), None),

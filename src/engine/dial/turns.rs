@@ -50,14 +50,20 @@ impl Turns {
     }
 
     /// The addresses of a host in the order in which the next connection tries them.
-    pub(super) fn order(&self, host: &Host, port: u16, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    pub(super) fn order(
+        &self,
+        host: &Host,
+        port: u16,
+        addresses: &[SocketAddr],
+    ) -> Vec<SocketAddr> {
         if let [only] = addresses {
             return vec![*only];
         }
         let turn = self.take(host, port);
         self.forgive_if_all(addresses);
         let (now, shunned) = (clock::now(), self.shunned.borrow());
-        let is_shunned = |address: &SocketAddr| shunned.get(address).is_some_and(|&until| now < until);
+        let is_shunned =
+            |address: &SocketAddr| shunned.get(address).is_some_and(|&until| now < until);
         let (last, mut order): (Vec<_>, Vec<_>) = addresses.iter().copied().partition(is_shunned);
         let first = turn % order.len().max(1);
         order.rotate_left(first);
@@ -141,7 +147,10 @@ mod tests {
     fn order(turns: &Turns) -> Vec<usize> {
         let all = addresses();
         let order = turns.order(&host("host"), 80, &all);
-        order.iter().map(|address| all.iter().position(|known| known == address).unwrap() + 1).collect()
+        order
+            .iter()
+            .map(|address| all.iter().position(|known| known == address).unwrap() + 1)
+            .collect()
     }
 
     #[test]

@@ -104,7 +104,12 @@ fn has_body(method: &Method) -> bool {
 mod tests {
     use super::*;
 
-    fn message(method: Method, url: &str, headers: &[(&'static str, &'static str)], body: &str) -> Message {
+    fn message(
+        method: Method,
+        url: &str,
+        headers: &[(&'static str, &'static str)],
+        body: &str,
+    ) -> Message {
         let headers = headers
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
@@ -132,8 +137,14 @@ mod tests {
 
     #[test]
     fn a_body_states_its_length_on_http_2_too() {
-        assert_eq!(message(Method::POST, "http://a.test/", &[], "four").two.headers()[CONTENT_LENGTH], "4");
-        assert_eq!(message(Method::POST, "http://a.test/", &[], "").two.headers()[CONTENT_LENGTH], "0");
+        assert_eq!(
+            message(Method::POST, "http://a.test/", &[], "four").two.headers()[CONTENT_LENGTH],
+            "4"
+        );
+        assert_eq!(
+            message(Method::POST, "http://a.test/", &[], "").two.headers()[CONTENT_LENGTH],
+            "0"
+        );
         assert!(message(Method::GET, "http://a.test/", &[], "").two.headers().is_empty());
     }
 }

@@ -161,7 +161,11 @@ impl<'a> Basket<'a> {
     const MEMORY_KEPT: usize = 256 << 10;
 
     /// A basket that keeps what expectations and captures look at; `kept` is only memory to be used again.
-    pub(super) fn new(expectations: &'a Expectations, captures: &Captures, kept: &'a mut Vec<u8>) -> Self {
+    pub(super) fn new(
+        expectations: &'a Expectations,
+        captures: &Captures,
+        kept: &'a mut Vec<u8>,
+    ) -> Self {
         kept.clear();
         kept.shrink_to(Self::MEMORY_KEPT);
         let needs_body = expectations.needs_body() || captures.needs_body();
@@ -200,7 +204,11 @@ trait Pieces {
 }
 
 /// Reads a body to its end, within its limits in time and size.
-async fn read(mut body: impl Pieces, limits: Limits, basket: &mut Basket<'_>) -> Result<(), Failed> {
+async fn read(
+    mut body: impl Pieces,
+    limits: Limits,
+    basket: &mut Basket<'_>,
+) -> Result<(), Failed> {
     loop {
         match timeout_at(limits.deadline, body.next()).await {
             Err(_elapsed) => return Err(limits.ran_out(Dimension::Body)),
@@ -211,7 +219,13 @@ async fn read(mut body: impl Pieces, limits: Limits, basket: &mut Basket<'_>) ->
 }
 
 /// Notes the phases of an exchange that ended at `done`, the first byte of its answer having come in at `first`.
-fn note_phases(parts: &mut Parts, sent: Instant, first: Option<Instant>, done: Instant, is_complete: bool) {
+fn note_phases(
+    parts: &mut Parts,
+    sent: Instant,
+    first: Option<Instant>,
+    done: Instant,
+    is_complete: bool,
+) {
     let Some(first) = first else { return parts.died(Dimension::FirstByte) };
     parts.took(Dimension::FirstByte, first - sent);
     parts.note(Dimension::Body, is_complete.then(|| done - first));
@@ -253,7 +267,11 @@ impl Limits {
     }
 
     fn ran_out(&self, phase: Dimension) -> Failed {
-        let limit = if phase == Dimension::FirstByte { self.first_byte.min(self.whole) } else { self.whole };
+        let limit = if phase == Dimension::FirstByte {
+            self.first_byte.min(self.whole)
+        } else {
+            self.whole
+        };
         timed_out(phase, limit)
     }
 }

@@ -45,7 +45,10 @@ impl Channel {
     }
 
     /// The same, and reads headers that are folded, that have a blank before their colon, and thousands of them.
-    pub(super) async fn open_tolerant(stream: Box<dyn Stream>, spoken: Spoken) -> Result<Self, Failed> {
+    pub(super) async fn open_tolerant(
+        stream: Box<dyn Stream>,
+        spoken: Spoken,
+    ) -> Result<Self, Failed> {
         let mut builder = http1::Builder::new();
         builder.max_headers(MOST_HEADERS);
         builder.allow_obsolete_multiline_headers_in_responses(true);
@@ -148,7 +151,11 @@ impl Channel {
             Ok(Err(mut error)) => match error.take_message() {
                 Some(_handed_back) if self.stamps.written() == written => {
                     let seen = "the target closed a new connection before taking a request";
-                    Err(NotSent(Box::new(Failed::in_phase(Failure::Closed, Dimension::FirstByte, seen))))
+                    Err(NotSent(Box::new(Failed::in_phase(
+                        Failure::Closed,
+                        Dimension::FirstByte,
+                        seen,
+                    ))))
                 }
                 _ => Ok(Err(failed(error.error(), &self.stamps, phase))),
             },
@@ -181,8 +188,14 @@ impl Pieces for Body<'_> {
 /// one for everything else.
 fn is_surplus(error: &hyper::Error) -> bool {
     error.source().is_none()
-        && !(error.is_closed() || error.is_canceled() || error.is_incomplete_message() || error.is_shutdown())
-        && !(error.is_parse() || error.is_user() || error.is_timeout() || error.is_body_write_aborted())
+        && !(error.is_closed()
+            || error.is_canceled()
+            || error.is_incomplete_message()
+            || error.is_shutdown())
+        && !(error.is_parse()
+            || error.is_user()
+            || error.is_timeout()
+            || error.is_body_write_aborted())
 }
 
 fn failed(error: &hyper::Error, stamps: &Stamps, phase: Dimension) -> Failed {
@@ -203,7 +216,10 @@ fn failed(error: &hyper::Error, stamps: &Stamps, phase: Dimension) -> Failed {
 fn of_io(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Failure::Reset,
-        _ if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) => {
+        _ if error
+            .get_ref()
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) =>
+        {
             Failure::Tls
         }
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => Failure::Malformed,

@@ -123,7 +123,8 @@ impl Channel {
         let driving = drive(connection, permits, Rc::clone(&traits));
         let driver = tokio::task::spawn_local(driving).abort_handle();
         let [ended, retired, broken] = [(); 3].map(|()| Cell::new(false));
-        let line = Rc::new(Line { traits, streams, owed, allowed, tap, ended, retired, broken, driver });
+        let line =
+            Rc::new(Line { traits, streams, owed, allowed, tap, ended, retired, broken, driver });
         Ok(Self { sender, line, stream })
     }
 
@@ -131,8 +132,8 @@ impl Channel {
     pub(super) async fn ready(&mut self) -> bool {
         if self.stream.is_none() && self.is_open() {
             let permit = Arc::clone(&self.line.streams).acquire_owned().await.ok();
-            self.stream =
-                permit.map(|permit| Right { permit: Some(permit), owed: Rc::clone(&self.line.owed) });
+            self.stream = permit
+                .map(|permit| Right { permit: Some(permit), owed: Rc::clone(&self.line.owed) });
         }
         // Bytes are nothing to go by: they may belong to any stream.
         if self.line.tap.as_ref().is_some_and(|tap| tap.look() == Unread::End) {
@@ -215,7 +216,9 @@ impl Channel {
         let answer = match self.sender.send_request(message.two(), message.body().is_empty()) {
             Ok((answer, mut upload)) => {
                 // The body is taken whole and goes out as the target's windows allow.
-                if !message.body().is_empty() && upload.send_data(message.body().clone(), true).is_err() {
+                if !message.body().is_empty()
+                    && upload.send_data(message.body().clone(), true).is_err()
+                {
                     upload.send_reset(Reason::INTERNAL_ERROR);
                 }
                 answer
@@ -281,7 +284,8 @@ async fn drive(
 ) {
     let ended = poll_fn(|cx| {
         let polled = Pin::new(&mut connection).poll(cx);
-        let (before, allows) = (allowed.get(), connection.max_concurrent_send_streams().min(STREAMS));
+        let (before, allows) =
+            (allowed.get(), connection.max_concurrent_send_streams().min(STREAMS));
         if allows > before {
             let kept = owed.get().min(allows - before);
             owed.set(owed.get() - kept);
@@ -332,8 +336,9 @@ impl Pieces for Body<'_> {
     async fn next(&mut self) -> Option<Result<Bytes, Failed>> {
         let piece = self.body.data().await?;
         // Releasing what has just been counted cannot fail; if it did, the body would stall and time out.
-        let _counted =
-            piece.as_ref().is_ok_and(|data| self.body.flow_control().release_capacity(data.len()).is_ok());
+        let _counted = piece
+            .as_ref()
+            .is_ok_and(|data| self.body.flow_control().release_capacity(data.len()).is_ok());
         Some(piece.map_err(|error| self.traits.failed(&error, Dimension::Body)))
     }
 }
@@ -375,7 +380,9 @@ fn of_frame(error: &h2::Error) -> (Failure, String) {
     let reason = error.reason().unwrap_or(Reason::INTERNAL_ERROR);
     let words = |what: &str| format!("the target {what} ({reason:?}: {reason})");
     match (error.is_remote(), error.is_library()) {
-        (true, _) if reason == Reason::HTTP_1_1_REQUIRED => (Failure::Protocol, words("asks for HTTP/1.1")),
+        (true, _) if reason == Reason::HTTP_1_1_REQUIRED => {
+            (Failure::Protocol, words("asks for HTTP/1.1"))
+        }
         (true, _) if error.is_go_away() => (Failure::Closed, words("ended the connection")),
         (true, _) => (Failure::Reset, words("reset the stream")),
         (_, true) => (Failure::Malformed, words("broke the rules of HTTP/2")),

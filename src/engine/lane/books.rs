@@ -47,7 +47,13 @@ impl Lane {
     }
 
     /// Counts one exchange that was due at `due`, of the request with this place.
-    pub(in crate::engine) fn record(&self, place: usize, stage: Stage, due: Instant, exchange: Exchange) {
+    pub(in crate::engine) fn record(
+        &self,
+        place: usize,
+        stage: Stage,
+        due: Instant,
+        exchange: Exchange,
+    ) {
         let ours = exchange.failed.as_ref().is_some_and(|failed| failed.failure == Failure::Prober);
         if stage == Stage::Measured && ours {
             let mut counters = self.counters.borrow_mut();
@@ -63,7 +69,13 @@ impl Lane {
     }
 
     /// Counts one hop or try that was due at `due`, beside the exchange it belongs to.
-    pub(in crate::engine) fn record_beside(&self, place: usize, stage: Stage, due: Instant, part: Exchange) {
+    pub(in crate::engine) fn record_beside(
+        &self,
+        place: usize,
+        stage: Stage,
+        due: Instant,
+        part: Exchange,
+    ) {
         self.recorder.borrow_mut().record(place, stage, self.since_phase_start(due), part);
     }
 }

@@ -19,7 +19,9 @@ use super::super::clock::{self, Instant};
 use super::super::dial::{
     Dial as _, Finding, HandshakeTrouble, Origin, Resolver, SystemResolver, TcpDial, Terms,
 };
-use super::super::http::{Asked, Basket, Channel, Head, Limits, Message, NotSent, Served, Unsendable};
+use super::super::http::{
+    Asked, Basket, Channel, Head, Limits, Message, NotSent, Served, Unsendable,
+};
 use super::super::redirect::{self, Next, Rules};
 use super::super::{EngineError, runtime};
 use super::reach::Refused;
@@ -201,7 +203,13 @@ impl Journey {
                 Err(failed) => return Fetch { hops, end: Err(self.unanswered(asked.url, failed)) },
             };
             let (status, headers) = (leg.head.parts.status, &leg.head.parts.headers);
-            match redirect::next(&asked, status, headers, &Rules::Anywhere, (followed, MOST_REDIRECTS)) {
+            match redirect::next(
+                &asked,
+                status,
+                headers,
+                &Rules::Anywhere,
+                (followed, MOST_REDIRECTS),
+            ) {
                 Next::Final => return Fetch { hops, end: Ok(self.fetched(asked.url, leg)) },
                 Next::Refused(mut failed) => {
                     if followed >= MOST_REDIRECTS {
@@ -236,15 +244,17 @@ impl Journey {
     /// Sends one request; it is answered when its answer's headers are there, whatever becomes of the body.
     async fn leg(&self, asked: &Asked) -> Result<Leg, Failed> {
         let message = Message::new(asked).map_err(unsendable)?;
-        let origin = Origin::of(&asked.url).ok_or_else(|| unsendable(Unsendable("the target's host")))?;
+        let origin =
+            Origin::of(&asked.url).ok_or_else(|| unsendable(Unsendable("the target's host")))?;
         let (mut parts, mut body, mut head) = (Parts::default(), Vec::new(), None);
         let dialled = self.dial.dial(&origin, &mut parts, self.limits.deadline).await?;
         let mut channel = Channel::open_tolerant(dialled, self.limits.deadline).await?;
         let sent = clock::now();
-        let patience =
-            |head: &response::Parts| if self.reads(head.status) { PATIENCE } else { Duration::ZERO };
-        let mut basket =
-            Basket::new(&self.keeping, &Captures::default(), &mut body).with_head(&mut head, &patience);
+        let patience = |head: &response::Parts| {
+            if self.reads(head.status) { PATIENCE } else { Duration::ZERO }
+        };
+        let mut basket = Basket::new(&self.keeping, &Captures::default(), &mut body)
+            .with_head(&mut head, &patience);
         let served = channel.exchange(&message, sent, self.limits, &mut parts, &mut basket).await;
         let failed = match served {
             Err(NotSent(failed)) => return Err(*failed),

@@ -10,8 +10,8 @@ use url::Host;
 
 use super::super::clock;
 use super::super::dial::{
-    Dial as _, Dialled, HandshakeTrouble, Origin, Resolver as _, SystemResolver, TcpDial, Terms, Version,
-    known_addresses, usable_addresses,
+    Dial as _, Dialled, HandshakeTrouble, Origin, Resolver as _, SystemResolver, TcpDial, Terms,
+    Version, known_addresses, usable_addresses,
 };
 use super::super::{EngineError, runtime};
 use crate::plan::TargetPlan;
@@ -98,8 +98,9 @@ pub struct Refused {
 /// The error says that no connection could be tried: its certificates cannot be used, for instance.
 pub fn reach(target: &TargetPlan, limit: Duration) -> Result<Reach, EngineError> {
     let terms = Terms::new(target, false)?;
-    let origin = Origin::of(&target.base_url)
-        .ok_or_else(|| EngineError::Target(format!("{} names no host and port", target.base_url)))?;
+    let origin = Origin::of(&target.base_url).ok_or_else(|| {
+        EngineError::Target(format!("{} names no host and port", target.base_url))
+    })?;
     let runtime = runtime()?;
     let reach = LocalSet::new().block_on(&runtime, async {
         let names = names(target, &origin, limit).await;
@@ -138,7 +139,12 @@ fn known(target: &TargetPlan, origin: &Origin, found: Found) -> Names {
     Names { found, usable: Ok(all.clone()), all }
 }
 
-async fn doors(terms: &Terms, origin: &Origin, addresses: &[SocketAddr], limit: Duration) -> Vec<Door> {
+async fn doors(
+    terms: &Terms,
+    origin: &Origin,
+    addresses: &[SocketAddr],
+    limit: Duration,
+) -> Vec<Door> {
     let knock = |&address: &SocketAddr| {
         let (terms, origin) = (terms.to_one(origin, address.ip(), limit), origin.clone());
         let dial = TcpDial::new(terms, 0, Box::new(SystemResolver));
@@ -177,9 +183,10 @@ async fn knock(dial: &TcpDial, origin: &Origin, limit: Duration) -> Result<Spoke
     match timeout(listened, stream.as_mut().read(&mut byte)).await {
         Err(_silent) => Ok(spoke),
         Ok(Ok(0)) => Err(Refused::of(Failure::Closed, "the target closed the connection at once")),
-        Ok(Ok(_)) if spoken.version == Version::Http1 => {
-            Err(Refused::of(Failure::Malformed, "it speaks before it is asked, as no HTTP/1.1 server does"))
-        }
+        Ok(Ok(_)) if spoken.version == Version::Http1 => Err(Refused::of(
+            Failure::Malformed,
+            "it speaks before it is asked, as no HTTP/1.1 server does",
+        )),
         Ok(Ok(_)) => Ok(spoke),
         Ok(Err(error)) => Err(Refused::by(&error)),
     }

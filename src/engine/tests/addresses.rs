@@ -45,7 +45,8 @@ fn answer(mut stream: TcpStream) {
 
 /// A scenario of 40 arrivals, each over a connection of its own, one after the other.
 fn fresh(port: u16) -> ScenarioPlan {
-    let mut scenario = scenario(Load::Closed { connections: 1, until: millis(60_000), iterations: Some(40) });
+    let mut scenario =
+        scenario(Load::Closed { connections: 1, until: millis(60_000), iterations: Some(40) });
     let url = url::Url::parse(&format!("http://several.test:{port}/")).unwrap();
     (scenario.target.base_url, scenario.requests[0].http_mut().url) = (url.clone(), url);
     scenario.reuse = Reuse::Fresh;
@@ -61,12 +62,14 @@ fn given(port: u16, last: &[u8]) -> ScenarioPlan {
 
 fn run(scenario: ScenarioPlan) -> ScenarioMeasurement {
     let plan = Plan::of(vec![scenario]);
-    let measurement = Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
+    let measurement =
+        Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
     measurement.scenarios.into_iter().next().unwrap()
 }
 
 fn opened(scenario: &ScenarioMeasurement, port: u16) -> [u64; 3] {
-    [1, 2, 3].map(|last| scenario.addresses.get(&format!("{}:{port}", ip(last))).copied().unwrap_or(0))
+    [1, 2, 3]
+        .map(|last| scenario.addresses.get(&format!("{}:{port}", ip(last))).copied().unwrap_or(0))
 }
 
 /// Always finds the same addresses, and counts how often it is asked.
@@ -117,7 +120,10 @@ fn an_address_that_refuses_costs_no_exchange_and_is_tried_last() {
     assert_eq!((first + second, dead), (40, 0));
     assert!(first.abs_diff(second) <= 2, "{first} and {second}");
     // That one of the addresses is dead is told all the same.
-    assert_eq!(scenario.unreached.into_iter().collect::<Vec<_>>(), [(format!("127.0.0.3:{port}"), 1)]);
+    assert_eq!(
+        scenario.unreached.into_iter().collect::<Vec<_>>(),
+        [(format!("127.0.0.3:{port}"), 1)]
+    );
 }
 
 #[test]

@@ -21,13 +21,18 @@ fn expecting(mut scenario: ScenarioPlan, check: Check) -> ScenarioPlan {
 fn answers_without_a_body_keep_the_connection() {
     let length = "HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n";
     let (no_content, unchanged) = ("HTTP/1.1 204 No\r\n\r\n", "HTTP/1.1 304 Not Modified\r\n\r\n");
-    for (method, answer, status) in [("HEAD", length, 200), ("GET", no_content, 204), ("GET", unchanged, 304)]
+    for (method, answer, status) in
+        [("HEAD", length, 200), ("GET", no_content, 204), ("GET", unchanged, 304)]
     {
         let status = http::StatusCode::from_u16(status).unwrap();
         let mut plan = expecting(open(10.0, 1, 1), Check::Status(vec![status]));
         plan.requests[0].http_mut().method = method.parse().unwrap();
         let scenario = measure(plan, Script::always(Turn::Raw(millis(5), answer)));
-        assert_eq!((measured(&scenario).tally.ok, scenario.connections.opened), (10, 1), "{answer:?}");
+        assert_eq!(
+            (measured(&scenario).tally.ok, scenario.connections.opened),
+            (10, 1),
+            "{answer:?}"
+        );
         assert_eq!(measured(&scenario).tally.body_bytes, 0);
     }
 }
@@ -54,12 +59,14 @@ fn early_hints_are_the_first_byte_and_the_answer_after_them_is_judged() {
 #[test]
 fn a_body_that_the_close_delimits_lasts_until_the_close() {
     let plan = expecting(open(4.0, 1, 1), Check::contains("hello"));
-    let scenario = measure(plan, Script::always(Turn::RawThenClose("HTTP/1.1 200 OK\r\n\r\nhello")));
+    let scenario =
+        measure(plan, Script::always(Turn::RawThenClose("HTTP/1.1 200 OK\r\n\r\nhello")));
     let stage = measured(&scenario);
     assert_eq!((stage.tally.ok, scenario.connections.opened), (4, 4));
     assert_nothing_is_lost(stage);
 
-    let script = Script::always(Turn::Late { head: "HTTP/1.1 200 OK\r\n\r\nhello", close: millis(100) });
+    let script =
+        Script::always(Turn::Late { head: "HTTP/1.1 200 OK\r\n\r\nhello", close: millis(100) });
     let stage = measured(&measure(open(2.0, 1, 1), script)).clone();
     assert_close(stage.series.quantile(Dimension::Body, Quantile::P50), millis(100));
 }
@@ -67,9 +74,12 @@ fn a_body_that_the_close_delimits_lasts_until_the_close() {
 #[test]
 fn what_follows_a_complete_answer_never_becomes_the_next_one() {
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-    for rest in ["x", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno", "HTTP/1.1 200 OK\r\n", "\r\n\r\n\0"] {
+    for rest in
+        ["x", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno", "HTTP/1.1 200 OK\r\n", "\r\n\r\n\0"]
+    {
         for apart in [millis(0), millis(5)] {
-            let turn = Turn::Rest { answer, apart, rest: Box::leak(rest.to_owned().into_boxed_str()) };
+            let turn =
+                Turn::Rest { answer, apart, rest: Box::leak(rest.to_owned().into_boxed_str()) };
             let dial = ScriptedDial::new(Script::always(turn));
             let sent = Rc::clone(&dial.requests);
             let plan = expecting(open(10.0, 1, 1), Check::contains("ok"));
@@ -81,7 +91,11 @@ fn what_follows_a_complete_answer_never_becomes_the_next_one() {
             assert_eq!(tally.failed_by(Failure::Malformed), malformed, "{rest:?} {apart:?}");
             assert_eq!(tally.ok, 10 - malformed, "{rest:?} {apart:?}");
             // Each stray byte costs the connection.
-            assert_eq!((scenario.connections.opened, sent.borrow().len()), (10, 10), "{rest:?} {apart:?}");
+            assert_eq!(
+                (scenario.connections.opened, sent.borrow().len()),
+                (10, 10),
+                "{rest:?} {apart:?}"
+            );
         }
     }
 }
@@ -89,7 +103,8 @@ fn what_follows_a_complete_answer_never_becomes_the_next_one() {
 #[test]
 fn a_head_without_end_is_malformed_and_never_fills_the_memory() {
     let line = format!("x-endless: {}\r\n", "y".repeat(1_000));
-    let endless: &str = Box::leak(format!("HTTP/1.1 200 OK\r\n{}", line.repeat(2_000)).into_boxed_str());
+    let endless: &str =
+        Box::leak(format!("HTTP/1.1 200 OK\r\n{}", line.repeat(2_000)).into_boxed_str());
     let scenario = measure(open(2.0, 1, 1), Script::always(Turn::Raw(millis(1), endless)));
     assert_eq!(measured(&scenario).tally.failed_by(Failure::Malformed), 2);
 }

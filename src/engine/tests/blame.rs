@@ -18,7 +18,8 @@ use crate::recorder::{Failed, Part, Parts};
 use crate::units::Rate;
 
 const TO_B: &str = "HTTP/1.1 302 Found\r\nlocation: /b\r\ncontent-length: 3\r\n\r\nsee";
-const TO_OTHER: &str = "HTTP/1.1 307 No\r\nlocation: http://target.test:81/in\r\ncontent-length: 0\r\n\r\n";
+const TO_OTHER: &str =
+    "HTTP/1.1 307 No\r\nlocation: http://target.test:81/in\r\ncontent-length: 0\r\n\r\n";
 const GONE: &str = "HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n";
 const CUT: &str = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhel";
 const HINTED: &str = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -35,7 +36,12 @@ struct Phased {
 }
 
 impl Dial for Phased {
-    fn dial<'a>(&'a self, origin: &'a Origin, parts: &'a mut Parts, deadline: Instant) -> Dialling<'a> {
+    fn dial<'a>(
+        &'a self,
+        origin: &'a Origin,
+        parts: &'a mut Parts,
+        deadline: Instant,
+    ) -> Dialling<'a> {
         Box::pin(async move {
             let begun = clock::now();
             tokio::time::sleep(self.dns).await;
@@ -135,7 +141,10 @@ impl std::fmt::Debug for Phased {
 }
 
 /// Carries a plan out and holds every exchange of it, and every hop, against the sum of its parts.
-pub(super) fn hold<D: Dial + 'static>(plan: ScenarioPlan, dial: D) -> Result<Vec<Seen>, TestCaseError> {
+pub(super) fn hold<D: Dial + 'static>(
+    plan: ScenarioPlan,
+    dial: D,
+) -> Result<Vec<Seen>, TestCaseError> {
     tap::take();
     let run = || watch_run(plan, vec![dial], Watcher::default(), stopper().1);
     let (measurement, _) = restless::by(Duration::from_nanos(7), run);
@@ -150,21 +159,31 @@ pub(super) fn hold<D: Dial + 'static>(plan: ScenarioPlan, dial: D) -> Result<Vec
 }
 
 fn hold_one(seen: &Seen) -> TestCaseResult {
-    use Dimension::{Body, Connect, Dns, FirstByte, Lag, Latency, Service, Setup, Tls, TlsFull, Wait};
+    use Dimension::{
+        Body, Connect, Dns, FirstByte, Lag, Latency, Service, Setup, Tls, TlsFull, Wait,
+    };
     let (took, part) = (|part| seen.parts.duration(part), |part| seen.parts.get(part));
     if seen.ok {
         let blame = took(Lag) + took(Wait) + took(Setup) + took(Service);
         prop_assert_eq!(part(Latency), Part::Took(blame), "{:?}", seen);
         prop_assert_eq!(part(Service), Part::Took(took(FirstByte) + took(Body)), "{:?}", seen);
         prop_assert_eq!(part(Setup) != Part::Skipped, seen.fresh, "{:?}", seen);
-        prop_assert!(Dimension::ALL.iter().all(|&part| seen.parts.get(part) != Part::Died), "{:?}", seen);
+        prop_assert!(
+            Dimension::ALL.iter().all(|&part| seen.parts.get(part) != Part::Died),
+            "{:?}",
+            seen
+        );
     } else {
         prop_assert_eq!(part(Latency), Part::Died, "{:?}", seen);
         prop_assert!(!matches!(part(Service), Part::Took(_)), "{:?}", seen);
     }
     match part(Setup) {
-        Part::Took(setup) => prop_assert_eq!(setup, took(Dns) + took(Connect) + took(Tls), "{:?}", seen),
-        Part::Skipped => prop_assert!([Dns, Connect, Tls].iter().all(|&phase| part(phase) == Part::Skipped)),
+        Part::Took(setup) => {
+            prop_assert_eq!(setup, took(Dns) + took(Connect) + took(Tls), "{:?}", seen)
+        }
+        Part::Skipped => {
+            prop_assert!([Dns, Connect, Tls].iter().all(|&phase| part(phase) == Part::Skipped))
+        }
         Part::Died => prop_assert!(!seen.ok),
     }
     if let Part::Took(full) = part(TlsFull) {

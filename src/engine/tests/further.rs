@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use super::harness::{CONNECT, Script, ScriptedDial, Turn, Watcher, measure, millis, open, watch_run};
+use super::harness::{
+    CONNECT, Script, ScriptedDial, Turn, Watcher, measure, millis, open, watch_run,
+};
 use super::sums::assert_nothing_is_lost;
 use super::{assert_close, measured};
 use crate::engine::stopper;
@@ -28,7 +30,10 @@ fn an_arrival_that_finds_every_connection_taken_opens_one_and_pays_for_it() {
     assert!((6..=8).contains(&scenario.connections.opened), "{}", scenario.connections.opened);
     assert_eq!(stage.tally.fresh, scenario.connections.opened - 2);
     assert_close(stage.series.get(Dimension::Wait).and_then(Histogram::max), millis(0));
-    assert_close(stage.series.get(Dimension::Fresh).and_then(Histogram::max), CONNECT + millis(300));
+    assert_close(
+        stage.series.get(Dimension::Fresh).and_then(Histogram::max),
+        CONNECT + millis(300),
+    );
     assert_close(stage.series.get(Dimension::Reused).and_then(Histogram::max), millis(300));
     assert_nothing_is_lost(stage);
 }
@@ -58,10 +63,12 @@ fn a_connection_that_is_open_and_free_is_taken_before_another_is_opened() {
 fn a_further_connection_that_the_target_closed_is_opened_again_only_where_no_other_is_open() {
     // Two arrivals at a time beside the one that hangs: one over each further connection. The first is then closed, and
     // the arrivals that follow, one at a time, go to the second.
-    let hanging = vec![Turn::Answer(millis(1)), Turn::Answer(millis(1_900)), Turn::Answer(millis(1))];
+    let hanging =
+        vec![Turn::Answer(millis(1)), Turn::Answer(millis(1_900)), Turn::Answer(millis(1))];
     let closed = vec![Turn::AnswerThenCloseIdle(millis(20))];
     let kept = vec![Turn::Answer(millis(150)), Turn::Answer(millis(1))];
-    let scenario = measure(further(10.0, 2, 1, 8), Script(vec![hanging, kept.clone(), closed, kept]));
+    let scenario =
+        measure(further(10.0, 2, 1, 8), Script(vec![hanging, kept.clone(), closed, kept]));
     assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.failed()), (20, 0));
     assert_eq!((measured(&scenario).tally.fresh, scenario.connections.opened), (2, 3));
 }
@@ -72,7 +79,8 @@ fn a_base_connection_that_was_lost_is_opened_again_and_counted() {
     let script = Script(vec![vec![Turn::Answer(millis(1)), lost], vec![lost]]);
     let dial = ScriptedDial::new(script);
     let sent = Rc::clone(&dial.requests);
-    let (measurement, _) = watch_run(further(5.0, 2, 1, 4), vec![dial], Watcher::default(), stopper().1);
+    let (measurement, _) =
+        watch_run(further(5.0, 2, 1, 4), vec![dial], Watcher::default(), stopper().1);
     let scenario = &measurement.scenarios[0];
     assert_eq!((measured(scenario).tally.ok, sent.borrow().len()), (10, 11));
     let connections = &scenario.connections;
@@ -84,7 +92,8 @@ fn lanes_share_the_further_connections_between_them() {
     let dials: Vec<_> =
         (0..3).map(|_| ScriptedDial::new(Script::always(Turn::Answer(millis(500))))).collect();
     let dialled: Vec<_> = dials.iter().map(|dial| Rc::clone(&dial.dialled)).collect();
-    let (measurement, _) = watch_run(further(60.0, 2, 4, 11), dials, Watcher::default(), stopper().1);
+    let (measurement, _) =
+        watch_run(further(60.0, 2, 4, 11), dials, Watcher::default(), stopper().1);
     assert_eq!(measured(&measurement.scenarios[0]).tally.ok, 120);
     let opened: Vec<_> = dialled.iter().map(|dialled| dialled.borrow().len()).collect();
     assert_eq!(opened, [4, 4, 3]);

@@ -25,11 +25,12 @@ use super::super::{EngineError, Flow, Observer, Progress, Stop, stopper};
 use crate::expect::{Captures, Expectations};
 use crate::plan::live::Live;
 use crate::plan::{
-    AskPlan, Family, HttpPlan, Load, Pacing, Plan, Protocol, RequestPlan, Reuse, ScenarioPlan, Schedule,
-    Secrets, Shard, TargetPlan, Timeouts, Tries, Trust, Warmup,
+    AskPlan, Family, HttpPlan, Load, Pacing, Plan, Protocol, RequestPlan, Reuse, ScenarioPlan,
+    Schedule, Secrets, Shard, TargetPlan, Timeouts, Tries, Trust, Warmup,
 };
 use crate::record::{
-    Ceiling, Dimension, Failure, Interval, Measurement, PlannedRequest, PlannedScenario, ScenarioMeasurement,
+    Ceiling, Dimension, Failure, Interval, Measurement, PlannedRequest, PlannedScenario,
+    ScenarioMeasurement,
 };
 use crate::recorder::{Failed, Parts};
 use crate::units::Rate;
@@ -92,7 +93,11 @@ impl ScriptedDial {
         self.dialled.borrow_mut().push(format!("{}:{}", origin.host, origin.port));
         if self.refuses {
             parts.died(Dimension::Connect);
-            return Err(Failed::in_phase(Failure::Refused, Dimension::Connect, "connection refused"));
+            return Err(Failed::in_phase(
+                Failure::Refused,
+                Dimension::Connect,
+                "connection refused",
+            ));
         }
         tokio::time::sleep(CONNECT).await;
         parts.took(Dimension::Connect, CONNECT);
@@ -199,7 +204,10 @@ pub(super) struct Watcher {
 }
 
 impl Observer for Watcher {
-    fn settled(&mut self, interval: &Interval) -> Result<Flow, Box<dyn std::error::Error + Send + Sync>> {
+    fn settled(
+        &mut self,
+        interval: &Interval,
+    ) -> Result<Flow, Box<dyn std::error::Error + Send + Sync>> {
         self.intervals.push(interval.clone());
         if self.fail_after.is_some_and(|after| self.intervals.len() >= after) {
             return Err("the disk is full".into());
@@ -219,15 +227,21 @@ pub(in crate::engine) fn millis(millis: u64) -> Duration {
 
 /// An open-model scenario of one request with a latency ceiling of 300 ms and no warm-up.
 pub(in crate::engine) fn open(per_second: f64, seconds: u64, connections: u32) -> ScenarioPlan {
-    let schedule = Schedule::constant(Rate::per_second(per_second).unwrap(), Duration::from_secs(seconds));
+    let schedule =
+        Schedule::constant(Rate::per_second(per_second).unwrap(), Duration::from_secs(seconds));
     scenario(Load::Open { schedule, connections, max_connections: connections })
 }
 
 pub(super) fn scenario(load: Load) -> ScenarioPlan {
     let base_url = Url::parse("http://target.test/").unwrap();
     let second = Duration::from_secs(1);
-    let timeouts =
-        Timeouts { dns: second, connect: second, tls: second, first_byte: 5 * second, whole: 5 * second };
+    let timeouts = Timeouts {
+        dns: second,
+        connect: second,
+        tls: second,
+        first_byte: 5 * second,
+        whole: 5 * second,
+    };
     ScenarioPlan {
         shown: shown(),
         target: TargetPlan {
@@ -272,7 +286,8 @@ pub(super) fn following(mut scenario: ScenarioPlan, redirects: u32) -> ScenarioP
     scenario.requests[0].http_mut().redirects = redirects;
     for hop in 0..=redirects {
         let mut shown = scenario.shown.requests[0].clone();
-        (shown.hop_of, shown.name) = (Some(shown.name.clone()), format!("{}, hop {}", shown.name, hop + 1));
+        (shown.hop_of, shown.name) =
+            (Some(shown.name.clone()), format!("{}, hop {}", shown.name, hop + 1));
         scenario.shown.requests.push(shown);
     }
     scenario
@@ -331,8 +346,11 @@ pub(super) fn watch_run<D: Dial + 'static>(
 
 /// Runs a future to its end on a runtime whose time is advanced, not slept.
 pub(in crate::engine) fn paused<T>(work: impl Future<Output = T>) -> T {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
     runtime.block_on(LocalSet::new().run_until(work))
 }
 
@@ -355,7 +373,14 @@ pub(super) async fn conduct_metered<D: Dial + 'static>(
         tokio::task::spawn_local(Hiccups::watch(Rc::downgrade(&worker), Alarm::tokio(), now));
         worker
     };
-    conduct_on(metered, (Plan::of(vec![scenario]), None), dials, &mut Watcher::default(), stopper().1).await
+    conduct_on(
+        metered,
+        (Plan::of(vec![scenario]), None),
+        dials,
+        &mut Watcher::default(),
+        stopper().1,
+    )
+    .await
 }
 
 /// Carries out a plan of one scenario, or a prober's part of it, that measures from an appointed time on.
@@ -366,7 +391,14 @@ pub(super) async fn conduct_part<D: Dial + 'static>(
     watcher: &mut Watcher,
     stop: Stop,
 ) -> Result<Measurement, EngineError> {
-    conduct_on(|now| Rc::new(Worker::new(Pacing::Sleep, now)), (plan, appointed), dials, watcher, stop).await
+    conduct_on(
+        |now| Rc::new(Worker::new(Pacing::Sleep, now)),
+        (plan, appointed),
+        dials,
+        watcher,
+        stop,
+    )
+    .await
 }
 
 async fn conduct_on<D: Dial + 'static>(
@@ -377,7 +409,8 @@ async fn conduct_on<D: Dial + 'static>(
     stop: Stop,
 ) -> Result<Measurement, EngineError> {
     let at = OffsetDateTime::UNIX_EPOCH;
-    let start = Start { run: clock::now(), measured: appointed.map(|from| Appointment { from, at }) };
+    let start =
+        Start { run: clock::now(), measured: appointed.map(|from| Appointment { from, at }) };
     let of = u32::try_from(dials.len()).unwrap();
     let (commands, listen) = watch::channel(Command::WarmUp);
     let (reports, inbox) = mpsc::channel(64);
@@ -385,7 +418,13 @@ async fn conduct_on<D: Dial + 'static>(
         let shard = plan.shard().then(Shard { index: u32::try_from(lane).unwrap(), of });
         let line = Line { lane, commands: listen.clone(), reports: reports.clone() };
         let worker = worker(start.run);
-        let work = Rc::new(Lane::new(plan.scenarios[0].clone(), shard, Box::new(dial), worker, start.run)?);
+        let work = Rc::new(Lane::new(
+            plan.scenarios[0].clone(),
+            shard,
+            Box::new(dial),
+            worker,
+            start.run,
+        )?);
         tokio::task::spawn_local(work.run(Alarm::tokio(), line));
     }
     drop(reports);

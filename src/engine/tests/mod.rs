@@ -20,7 +20,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use harness::{
-    CONNECT, Script, ScriptedDial, Turn, Watcher, conduct, measure, millis, open, paused, scenario, watch_run,
+    CONNECT, Script, ScriptedDial, Turn, Watcher, conduct, measure, millis, open, paused, scenario,
+    watch_run,
 };
 use sums::assert_nothing_is_lost;
 
@@ -126,12 +127,18 @@ fn what_the_target_tells_of_its_own_time_is_kept_beside_what_was_measured() {
     const TOLD: &str = "HTTP/1.1 200 OK\r\nserver-timing: app;dur=31, db;desc=x\r\nServer-Timing: Cache;Dur=.5\r\n\
                         content-length: 0\r\n\r\n";
     const WRONG: &str = "HTTP/1.1 500 No\r\nserver-timing: app;dur=31\r\ncontent-length: 0\r\n\r\n";
-    let turns = vec![Turn::Raw(millis(40), TOLD), Turn::Answer(millis(40)), Turn::Raw(millis(40), WRONG)];
+    let turns =
+        vec![Turn::Raw(millis(40), TOLD), Turn::Answer(millis(40)), Turn::Raw(millis(40), WRONG)];
     let scenario = measure(open(5.0, 1, 1), Script(vec![turns]));
     let stage = measured(&scenario);
     assert_eq!((stage.tally.exchanges, stage.tally.ok), (5, 2));
-    let told = stage.server_timings.iter().map(|(metric, took)| (metric, took.count(), took.max().unwrap()));
-    let [("Cache", 1, cache), ("app", 1, app)] = told.collect::<Vec<_>>()[..] else { panic!("two metrics") };
+    let told = stage
+        .server_timings
+        .iter()
+        .map(|(metric, took)| (metric, took.count(), took.max().unwrap()));
+    let [("Cache", 1, cache), ("app", 1, app)] = told.collect::<Vec<_>>()[..] else {
+        panic!("two metrics")
+    };
     assert_eq!((cache.as_micros(), app.as_millis()), (500, 31));
 }
 
@@ -228,7 +235,8 @@ fn an_unexpected_status_keeps_the_connection_and_enters_no_quantile() {
 #[test]
 fn the_closed_model_sends_again_when_answered_and_minds_its_iterations() {
     let closed = |until, iterations| Load::Closed { connections: 3, until, iterations };
-    let by_time = measure(scenario(closed(millis(1_000), None)), Script::always(Turn::Answer(millis(100))));
+    let by_time =
+        measure(scenario(closed(millis(1_000), None)), Script::always(Turn::Answer(millis(100))));
     assert_eq!(by_time.planned, None);
     assert!((27..=33).contains(&measured(&by_time).tally.ok), "{}", measured(&by_time).tally.ok);
     assert_eq!(by_time.released, measured(&by_time).tally.ok);
@@ -256,7 +264,10 @@ fn the_requests_of_an_arrival_follow_one_another_each_due_when_the_last_was_done
 
 #[test]
 fn intervals_come_in_order_and_add_up_to_the_totals() {
-    let dial = ScriptedDial::new(Script(vec![vec![Turn::Answer(millis(2_500)), Turn::Answer(millis(30))]]));
+    let dial = ScriptedDial::new(Script(vec![vec![
+        Turn::Answer(millis(2_500)),
+        Turn::Answer(millis(30)),
+    ]]));
     let mut plan = open(10.0, 6, 2);
     plan.warmup = Warmup { connections: 1, requests: 3 };
     let (measurement, watcher) = watch_run(plan, vec![dial], Watcher::default(), stopper().1);
@@ -276,11 +287,14 @@ fn intervals_come_in_order_and_add_up_to_the_totals() {
 
 #[test]
 fn lanes_share_the_arrivals_between_them_without_rest() {
-    let dials = (0..3).map(|_| ScriptedDial::new(Script::always(Turn::Answer(millis(20))))).collect();
-    let (measurement, watcher) = watch_run(open(50.0, 4, 9), dials, Watcher::default(), stopper().1);
+    let dials =
+        (0..3).map(|_| ScriptedDial::new(Script::always(Turn::Answer(millis(20))))).collect();
+    let (measurement, watcher) =
+        watch_run(open(50.0, 4, 9), dials, Watcher::default(), stopper().1);
     let scenario = &measurement.scenarios[0];
     assert_eq!((scenario.released, measured(scenario).tally.ok), (200, 200));
-    let seconds = watcher.intervals.iter().map(|interval| interval.tally.exchanges).collect::<Vec<_>>();
+    let seconds =
+        watcher.intervals.iter().map(|interval| interval.tally.exchanges).collect::<Vec<_>>();
     assert_eq!(seconds, [50, 50, 50, 50]);
 }
 
@@ -374,7 +388,8 @@ fn the_observer_can_end_a_run() {
 fn an_observer_that_cannot_go_on_ends_the_run_at_once() {
     let mut watcher = Watcher { fail_after: Some(1), ..Watcher::default() };
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(5))));
-    let error = paused(conduct(open(10.0, 60, 4), vec![dial], &mut watcher, stopper().1)).unwrap_err();
+    let error =
+        paused(conduct(open(10.0, 60, 4), vec![dial], &mut watcher, stopper().1)).unwrap_err();
     assert_eq!(error.to_string(), "the disk is full");
     assert_eq!(watcher.intervals.len(), 1);
 }

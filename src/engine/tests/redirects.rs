@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use super::harness::{CONNECT, Script, ScriptedDial, Turn, Watcher, following, millis, open, watch_run};
+use super::harness::{
+    CONNECT, Script, ScriptedDial, Turn, Watcher, following, millis, open, watch_run,
+};
 use super::sums::assert_nothing_is_lost;
 use super::{assert_close, measured};
 use crate::engine::stopper;
@@ -12,8 +14,10 @@ use crate::record::{Dimension, Failure, RequestMeasurement, ScenarioMeasurement}
 use crate::units::Quantile;
 
 const TO_B: &str = "HTTP/1.1 302 Found\r\nlocation: /b?c=d\r\ncontent-length: 3\r\n\r\nsee";
-const TO_OTHER: &str = "HTTP/1.1 307 No\r\nlocation: http://other.test:81/in\r\ncontent-length: 0\r\n\r\n";
-const TO_EVIL: &str = "HTTP/1.1 302 No\r\nlocation: https://evil.test/x?token=1\r\ncontent-length: 0\r\n\r\n";
+const TO_OTHER: &str =
+    "HTTP/1.1 307 No\r\nlocation: http://other.test:81/in\r\ncontent-length: 0\r\n\r\n";
+const TO_EVIL: &str =
+    "HTTP/1.1 302 No\r\nlocation: https://evil.test/x?token=1\r\ncontent-length: 0\r\n\r\n";
 const NOWHERE: &str = "HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n";
 
 /// What was measured, what the server read, and what was dialled.
@@ -52,14 +56,16 @@ fn a_redirect_is_followed_and_its_hops_are_timed_beside_the_whole() {
     let script = vec![vec![raw(20, TO_B), Turn::Answer(millis(70))]];
     let Followed { scenario, requests, dialled } = follow(following(open(1.0, 1, 1), 2), script);
     assert!(
-        requests[0].starts_with("GET / HTTP/1.1\r\n") && requests[1].starts_with("GET /b?c=d HTTP/1.1\r\n")
+        requests[0].starts_with("GET / HTTP/1.1\r\n")
+            && requests[1].starts_with("GET /b?c=d HTTP/1.1\r\n")
     );
     assert_eq!((requests.len(), dialled.len()), (2, 1));
 
     let whole = measured(&scenario);
     assert_eq!((whole.tally.exchanges, whole.tally.ok, whole.tally.body_bytes), (1, 1, 8));
-    let p50 =
-        |stage: &crate::record::StageMeasurement, dimension| stage.series.quantile(dimension, Quantile::P50);
+    let p50 = |stage: &crate::record::StageMeasurement, dimension| {
+        stage.series.quantile(dimension, Quantile::P50)
+    };
     assert_close(p50(whole, Dimension::Latency), millis(90) + CONNECT);
     assert_close(p50(whole, Dimension::FirstByte), millis(90));
     assert_nothing_is_lost(whole);
@@ -75,12 +81,13 @@ fn a_redirect_is_followed_and_its_hops_are_timed_beside_the_whole() {
 
 #[test]
 fn the_last_answer_alone_tells_of_the_targets_time() {
-    const ON: &str =
-        "HTTP/1.1 302 Found\r\nlocation: /b\r\nserver-timing: gate;dur=1\r\ncontent-length: 0\r\n\r\n";
-    const AT_LAST: &str = "HTTP/1.1 200 OK\r\nserver-timing: app;dur=2\r\ncontent-length: 0\r\n\r\n";
+    const ON: &str = "HTTP/1.1 302 Found\r\nlocation: /b\r\nserver-timing: gate;dur=1\r\ncontent-length: 0\r\n\r\n";
+    const AT_LAST: &str =
+        "HTTP/1.1 200 OK\r\nserver-timing: app;dur=2\r\ncontent-length: 0\r\n\r\n";
     let script = vec![vec![raw(20, ON), raw(20, AT_LAST)]];
     let Followed { scenario, .. } = follow(following(open(1.0, 1, 1), 2), script);
-    let told: Vec<_> = measured(&scenario).server_timings.iter().map(|(metric, _)| metric).collect();
+    let told: Vec<_> =
+        measured(&scenario).server_timings.iter().map(|(metric, _)| metric).collect();
     assert_eq!(told, ["app"]);
 }
 
@@ -105,7 +112,8 @@ fn a_redirect_is_not_followed_unless_the_scenario_asks() {
 
 #[test]
 fn a_loop_ends_at_the_limit_and_says_where_it_was_led() {
-    let Followed { scenario, requests, .. } = follow(following(open(2.0, 1, 1), 3), vec![vec![raw(5, TO_B)]]);
+    let Followed { scenario, requests, .. } =
+        follow(following(open(2.0, 1, 1), 3), vec![vec![raw(5, TO_B)]]);
     let stage = measured(&scenario);
     assert_eq!((stage.tally.failed_by(Failure::Redirected), stage.tally.exchanges), (2, 2));
     assert_eq!(requests.len(), 8);
@@ -124,7 +132,10 @@ fn a_host_that_is_not_allowed_is_not_asked() {
     let stage = measured(&scenario);
     assert_eq!(stage.tally.failed_by(Failure::Redirected), 2);
     let seen = &stage.evidence.by_count()[0].seen;
-    assert_eq!(seen, "302 redirect to https://evil.test/x, a host that `allow_hosts` does not name");
+    assert_eq!(
+        seen,
+        "302 redirect to https://evil.test/x, a host that `allow_hosts` does not name"
+    );
     assert_eq!(dialled, ["target.test:80"]);
     assert!(hops(&scenario).iter().all(|hop| hop.measured.tally.exchanges == 0));
 }
@@ -165,12 +176,14 @@ fn a_fresh_connection_for_each_arrival_means_each_of_its_connections() {
 #[test]
 fn only_a_few_connections_to_other_origins_are_kept() {
     let to = |port: &'static str| {
-        let answer =
-            format!("HTTP/1.1 302 No\r\nlocation: http://target.test:{port}/\r\ncontent-length: 0\r\n\r\n");
+        let answer = format!(
+            "HTTP/1.1 302 No\r\nlocation: http://target.test:{port}/\r\ncontent-length: 0\r\n\r\n"
+        );
         raw(1, Box::leak(answer.into_boxed_str()))
     };
     // Four redirects to four ports, so that none of them is kept long enough to be used again.
-    let script = vec![vec![to("81")], vec![to("82")], vec![to("83")], vec![Turn::Answer(millis(1))]];
+    let script =
+        vec![vec![to("81")], vec![to("82")], vec![to("83")], vec![Turn::Answer(millis(1))]];
     let script = [script.clone(), script[1..].to_vec()].concat();
     let Followed { scenario, dialled, .. } = follow(following(open(2.0, 1, 1), 3), script);
     assert_eq!(measured(&scenario).tally.ok, 2);
@@ -180,7 +193,8 @@ fn only_a_few_connections_to_other_origins_are_kept() {
 
 #[test]
 fn an_answer_that_leads_nowhere_is_final_and_judged() {
-    let Followed { scenario, .. } = follow(following(open(2.0, 1, 1), 3), vec![vec![raw(5, NOWHERE)]]);
+    let Followed { scenario, .. } =
+        follow(following(open(2.0, 1, 1), 3), vec![vec![raw(5, NOWHERE)]]);
     assert_eq!(measured(&scenario).tally.failed_by(Failure::Status), 2);
 
     let expected = Check::Status(vec![http::StatusCode::FOUND]);

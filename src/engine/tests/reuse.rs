@@ -25,7 +25,11 @@ const LAST_ANSWER: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-lengt
 
 /// Connections that send again as soon as they are answered.
 fn back_to_back(connections: u32, arrivals: u64) -> ScenarioPlan {
-    scenario(Load::Closed { connections, until: Duration::from_mins(1), iterations: Some(arrivals) })
+    scenario(Load::Closed {
+        connections,
+        until: Duration::from_mins(1),
+        iterations: Some(arrivals),
+    })
 }
 
 /// What was measured, and how many requests the server read.
@@ -44,7 +48,11 @@ fn a_proxy_that_closes_every_few_requests_and_says_so_costs_reconnects_and_no_er
         let (scenario, seen) = run(back_to_back(4, 300), vec![turns]);
         assert_eq!((measured(&scenario).tally.ok, seen), (300, 300), "{last:?}");
         // Some of the last connections are not needed to their end.
-        assert!((100..=103).contains(&scenario.connections.opened), "{}", scenario.connections.opened);
+        assert!(
+            (100..=103).contains(&scenario.connections.opened),
+            "{}",
+            scenario.connections.opened
+        );
     }
 }
 
@@ -60,7 +68,8 @@ fn a_proxy_that_closes_every_few_requests_without_a_word_costs_reconnects_and_no
 #[test]
 fn a_request_that_meets_a_close_on_its_way_is_an_error_and_is_not_sent_again() {
     // The server has stopped reading and closes a little later, which nobody can know.
-    let (scenario, seen) = run(back_to_back(1, 10), vec![vec![Turn::AnswerThenCloseIdle(millis(20))]]);
+    let (scenario, seen) =
+        run(back_to_back(1, 10), vec![vec![Turn::AnswerThenCloseIdle(millis(20))]]);
     let tally = &measured(&scenario).tally;
     assert_eq!((tally.ok, tally.failed_by(Failure::Closed), seen), (5, 5, 5));
     assert_eq!(scenario.connections.reopened_after_idle_close, 0);
@@ -72,12 +81,14 @@ fn a_close_that_nobody_has_read_yet_is_known_before_a_request_is_sent() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(LocalSet::new().run_until(async {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let tcp = Tapped::new(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+            let tcp =
+                Tapped::new(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
             let (theirs, _) = listener.accept().unwrap();
             let tap = tcp.tap(false);
             let spoken = Spoken { version, tls: None };
             let dialled = Dialled { stream: Box::new(tcp), spoken, address: None };
-            let mut channel = Channel::open(dialled, clock::now() + Duration::from_secs(9)).await.unwrap();
+            let mut channel =
+                Channel::open(dialled, clock::now() + Duration::from_secs(9)).await.unwrap();
             assert!(channel.ready().await);
             drop(theirs);
             // The runtime does not run meanwhile, as while another task is busy.

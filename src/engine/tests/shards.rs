@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::harness::{Script, ScriptedDial, Turn, Watcher, conduct_part, millis, open, paused, scenario};
+use super::harness::{
+    Script, ScriptedDial, Turn, Watcher, conduct_part, millis, open, paused, scenario,
+};
 use crate::engine::clock;
 use crate::engine::{Assignment, EngineError, deal, own_part, stopper};
 use crate::plan::{Load, Plan, PlannedPart, Ramp, ScenarioPlan, Schedule, Shard, Warmup};
@@ -25,7 +27,8 @@ fn measure(scenario: &ScenarioPlan, shard: Shard, lanes: usize) -> Measurement {
     let script = || ScriptedDial::new(Script::always(Turn::Answer(millis(20))));
     let dials = (0..lanes).map(|_| script()).collect();
     let mut watcher = Watcher::default();
-    paused(conduct_part(part(scenario, shard), Some(START), dials, &mut watcher, stopper().1)).unwrap()
+    paused(conduct_part(part(scenario, shard), Some(START), dials, &mut watcher, stopper().1))
+        .unwrap()
 }
 
 fn rate(per_second: f64) -> Rate {
@@ -43,9 +46,12 @@ fn the_parts_of_a_run_add_up_to_what_one_prober_measures() {
     let steady = Schedule::constant(rate(37.0), Duration::from_secs(5));
     let stage = Ramp { duration: Duration::from_secs(5), to: Some(rate(60.0)) };
     let rising = Schedule::ramping(Some(rate(5.0)), &[stage]).unwrap();
-    for schedule in
-        [steady.clone(), rising.clone(), Schedule::poisson(3, &steady), Schedule::poisson(4, &rising)]
-    {
+    for schedule in [
+        steady.clone(),
+        rising.clone(),
+        Schedule::poisson(3, &steady),
+        Schedule::poisson(4, &rising),
+    ] {
         let scenario = warmed_up(schedule);
         let whole = measure(&scenario, Shard::WHOLE, 1);
         for of in 2..=5 {
@@ -69,9 +75,13 @@ fn measuring_starts_when_it_was_appointed_and_not_when_the_warm_up_is_over() {
     let run = conduct_part(plan, Some(START), vec![dial], &mut watcher, stopper().1);
     let measurement = paused(run).unwrap();
     assert_eq!(measurement.measured_from, START);
-    let started: Vec<_> = watcher.intervals.iter().map(|interval| (interval.stage, interval.start)).collect();
+    let started: Vec<_> =
+        watcher.intervals.iter().map(|interval| (interval.stage, interval.start)).collect();
     let warm_up = Duration::ZERO;
-    assert_eq!(started, [(Stage::Cold, warm_up), (Stage::Warmup, warm_up), (Stage::Measured, START)]);
+    assert_eq!(
+        started,
+        [(Stage::Cold, warm_up), (Stage::Warmup, warm_up), (Stage::Measured, START)]
+    );
     let scenario = &measurement.scenarios[0];
     assert_eq!((scenario.planned, scenario.released, scenario.connections.opened), (Some(5), 5, 1));
 }
@@ -85,8 +95,13 @@ fn a_warm_up_that_is_not_over_in_time_ends_the_run_then_and_nothing_measured_is_
     let sent = Rc::clone(&dial.requests);
     let (error, took) = paused(async {
         let begun = clock::now();
-        let run =
-            conduct_part(part(&scenario, Shard::WHOLE), Some(START), vec![dial], &mut watcher, stopper().1);
+        let run = conduct_part(
+            part(&scenario, Shard::WHOLE),
+            Some(START),
+            vec![dial],
+            &mut watcher,
+            stopper().1,
+        );
         (run.await.unwrap_err(), clock::now() - begun)
     });
     assert!(matches!(error, EngineError::TooLate { .. }));
@@ -108,7 +123,9 @@ fn a_stop_while_waiting_for_the_start_ends_the_run() {
             stopper.ask();
             std::future::pending::<()>().await;
         });
-        conduct_part(plan, Some(Duration::from_hours(20)), vec![dial], &mut watcher, stop).await.unwrap()
+        conduct_part(plan, Some(Duration::from_hours(20)), vec![dial], &mut watcher, stop)
+            .await
+            .unwrap()
     });
     assert_eq!(measurement.ending, Ending::Interrupted);
     assert!(measurement.elapsed < millis(600), "{:?}", measurement.elapsed);

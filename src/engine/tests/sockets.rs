@@ -63,7 +63,8 @@ fn https_against_a_plain_server_fails_in_tls() {
     scenario.target.base_url = url.clone();
     scenario.requests[0].http_mut().url = url;
     let plan = Plan::of(vec![scenario]);
-    let measurement = Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
+    let measurement =
+        Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
     let stage = &measurement.scenarios[0].requests[0].measured;
     assert_eq!(stage.tally.failed_by(Failure::Tls), 5);
     assert_eq!(stage.evidence.by_count()[0].phase, Some(Dimension::Tls));
@@ -72,7 +73,8 @@ fn https_against_a_plain_server_fails_in_tls() {
 #[test]
 fn http_2_against_a_server_of_http_1_is_another_protocol() {
     let answering = serve(|mut stream| {
-        let _gone = stream.write_all(b"HTTP/1.1 505 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+        let _gone =
+            stream.write_all(b"HTTP/1.1 505 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     });
     let silent = serve(drop);
     let resetting = serve(|stream| {
@@ -114,7 +116,8 @@ fn a_handshake_that_hangs_counts_against_the_budget_on_the_handshake() {
     // The phase may take longer than the exchange as a whole: the exchange's end comes first.
     scenario.target.timeouts.whole = millis(150);
     let plan = Plan::of(vec![scenario]);
-    let measurement = Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
+    let measurement =
+        Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
     let scenario = &measurement.scenarios[0];
     let tally = &scenario.requests[0].measured.tally;
     // A machine that stands still for long takes a timeout upon itself.

@@ -49,7 +49,8 @@ fn arrivals_due_while_the_prober_stood_still_are_lag_and_nothing_is_taken_off_tw
 
 #[test]
 fn a_timeout_while_the_prober_stood_still_counts_against_nobody_and_voids_a_pass() {
-    let mut scenario = scenario(Load::Closed { connections: 2, until: millis(1_200), iterations: Some(2) });
+    let mut scenario =
+        scenario(Load::Closed { connections: 2, until: millis(1_200), iterations: Some(2) });
     scenario.target.timeouts.whole = millis(1_100);
     scenario.target.timeouts.first_byte = millis(1_100);
     let run = standing_still(millis(500), scenario, Turn::Hang);

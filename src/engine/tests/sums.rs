@@ -16,8 +16,10 @@ pub(super) fn assert_nothing_is_lost(stage: &StageMeasurement) {
     let latency = sum(stage, Dimension::Latency);
     assert!(latency > Duration::ZERO);
     assert!(latency.abs_diff(parts) <= latency / 200, "{latency:?} and {parts:?}");
-    let opening: Duration =
-        [Dimension::Dns, Dimension::Connect, Dimension::Tls].map(|phase| sum(stage, phase)).into_iter().sum();
+    let opening: Duration = [Dimension::Dns, Dimension::Connect, Dimension::Tls]
+        .map(|phase| sum(stage, phase))
+        .into_iter()
+        .sum();
     assert!(sum(stage, Dimension::Setup).abs_diff(opening) <= latency / 200);
     let answering = sum(stage, Dimension::FirstByte) + sum(stage, Dimension::Body);
     assert!(sum(stage, Dimension::Service).abs_diff(answering) <= latency / 200);

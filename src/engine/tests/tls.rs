@@ -18,7 +18,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::harness::{Watcher, following, millis, open, scenario};
 use crate::engine::{Engine, EngineError, stopper};
-use crate::plan::{ClientIdentity, Family, Load, Plan, Protocol, Resolve, Reuse, ScenarioPlan, Trust};
+use crate::plan::{
+    ClientIdentity, Family, Load, Plan, Protocol, Resolve, Reuse, ScenarioPlan, Trust,
+};
 use crate::record::{Ceiling, Dimension, Failure, Histogram, ScenarioMeasurement};
 
 /// What the server offers by ALPN; with nothing it takes no part in it.
@@ -57,8 +59,9 @@ fn serve_over(
     leaf(&authority, folder.path(), "client");
     let (chain, key) = leaf(&authority, folder.path(), "server");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions).unwrap();
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions)
+        .unwrap();
     let builder = if asks_for_identity {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(authority.der().clone()).unwrap();
@@ -128,7 +131,9 @@ fn listen(acceptor: TlsAcceptor, connections: Arc<AtomicU64>) -> u16 {
     port
 }
 
-async fn hello(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
+async fn hello(
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
     tokio::time::sleep(millis(30)).await;
     let body = Full::new(Bytes::from(format!("{:?}", request.version())));
     Ok(match request.uri().path() {
@@ -163,7 +168,8 @@ fn plan(scenario: ScenarioPlan) -> Plan {
 
 fn run(scenario: ScenarioPlan) -> ScenarioMeasurement {
     let plan = plan(scenario);
-    let measurement = Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
+    let measurement =
+        Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
     measurement.scenarios.into_iter().next().unwrap()
 }
 
@@ -207,9 +213,17 @@ fn what_is_spoken_is_what_both_sides_agreed_on() {
 #[test]
 fn a_protocol_that_was_asked_for_and_is_not_spoken_is_an_error_and_never_a_fallback() {
     for (offer, protocol, why) in [
-        (ONE, Protocol::Http2, "the target does not speak HTTP/2 (TLS alert NoApplicationProtocol)"),
+        (
+            ONE,
+            Protocol::Http2,
+            "the target does not speak HTTP/2 (TLS alert NoApplicationProtocol)",
+        ),
         (NONE, Protocol::Http2, "the target agreed on no protocol, so HTTP/1.1 at best"),
-        (TWO, Protocol::Http1, "the target does not speak HTTP/1.1 (TLS alert NoApplicationProtocol)"),
+        (
+            TWO,
+            Protocol::Http1,
+            "the target does not speak HTTP/1.1 (TLS alert NoApplicationProtocol)",
+        ),
     ] {
         let scenario = run(against(&serve(offer, false), protocol));
         assert_eq!(failed(&scenario), (Failure::Protocol, Some(Dimension::Tls), why.to_owned()));
@@ -284,7 +298,10 @@ fn an_identity_that_cannot_be_used_is_refused_before_anything_is_sent() {
         let (certificate, key) = (served.path(certificate), served.path(key));
         scenario.target.identity = Some(ClientIdentity { certificate, key });
         let error = refusal(scenario).to_string();
-        assert!(error.contains(at_fault) && error.contains(why) && error.contains("`tls_key`"), "{error}");
+        assert!(
+            error.contains(at_fault) && error.contains(why) && error.contains("`tls_key`"),
+            "{error}"
+        );
     }
 }
 
@@ -325,7 +342,11 @@ fn a_redirect_to_another_origin_names_what_is_spoken_there_too() {
     let there = format!("https://other.test:{}/", to.port);
     scenario.requests[0].http_mut().headers.insert("x-to", there.parse().unwrap());
     let scenario = run(scenario);
-    assert_eq!(scenario.requests[0].measured.tally.ok, 20, "{:?}", scenario.requests[0].measured.evidence);
+    assert_eq!(
+        scenario.requests[0].measured.tally.ok, 20,
+        "{:?}",
+        scenario.requests[0].measured.evidence
+    );
     assert_eq!(scenario.protocols, ["HTTP/1.1 over TLS 1.3", "HTTP/2 over TLS 1.3"]);
     let opened = from.connections.load(Ordering::Relaxed) + to.connections.load(Ordering::Relaxed);
     assert_eq!(scenario.connections.opened, opened);
@@ -354,7 +375,8 @@ fn sessions_are_resumed_where_that_is_asked_for_and_told_apart() {
         for protocol in [Protocol::Http1, Protocol::Http2] {
             let served = serve_over(&[version], BOTH, false);
             let mut scenario = against(&served, protocol);
-            scenario.load = Load::Closed { connections: 1, until: millis(60_000), iterations: Some(20) };
+            scenario.load =
+                Load::Closed { connections: 1, until: millis(60_000), iterations: Some(20) };
             (scenario.reuse, scenario.target.tls_resumption) = (Reuse::Fresh, true);
             let scenario = run(scenario);
             assert_eq!(scenario.requests[0].measured.tally.ok, 20);
@@ -373,7 +395,8 @@ fn scenarios_resume_no_sessions_of_one_another() {
     let mut other = resuming.clone();
     "other".clone_into(&mut other.shown.name);
     let plan = Plan::of(vec![resuming, other]);
-    let measurement = Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
+    let measurement =
+        Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
     for scenario in &measurement.scenarios {
         assert_eq!(handshakes(scenario), [5, 1, 4]);
     }

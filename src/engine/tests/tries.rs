@@ -11,7 +11,8 @@ use super::sums::assert_nothing_is_lost;
 use crate::plan::{ScenarioPlan, Tries};
 use crate::record::{Dimension, Ending, Failure, Histogram, Measurement, StageMeasurement};
 
-const REFUSES: Turn = Turn::Raw(Duration::from_millis(20), "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n");
+const REFUSES: Turn =
+    Turn::Raw(Duration::from_millis(20), "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n");
 
 /// One arrival whose step is tried several times.
 fn once(tries: Tries) -> ScenarioPlan {
@@ -71,7 +72,8 @@ fn a_step_that_is_answered_at_the_third_try_is_one_exchange_that_took_as_long_as
 
 #[test]
 fn a_step_that_never_succeeds_says_how_often_it_was_tried() {
-    let scenario = measure(once(Tries::Retry { times: 2, after: Duration::ZERO }), Script::always(REFUSES));
+    let scenario =
+        measure(once(Tries::Retry { times: 2, after: Duration::ZERO }), Script::always(REFUSES));
     let measured = &scenario.requests[0].measured;
     assert_eq!((measured.tally.exchanges, measured.tally.failed()), (1, 1));
     let evidence = measured.evidence.by_count()[0].clone();

@@ -3,7 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::harness::{Script, ScriptedDial, Turn, Watcher, conduct, millis, open, paused, watch_run};
+use super::harness::{
+    Script, ScriptedDial, Turn, Watcher, conduct, millis, open, paused, watch_run,
+};
 use crate::engine::stopper;
 use crate::plan::{ScenarioPlan, Warmup};
 use crate::record::Measurement;

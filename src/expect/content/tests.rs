@@ -13,7 +13,11 @@ use crate::record::Failure;
 const KINDS: [&str; 3] = ["gzip", "zlib", "raw"];
 
 fn encoded(kind: &str, content: &[u8]) -> Vec<u8> {
-    fn whole<E: io::Write>(mut encoder: E, content: &[u8], end: fn(E) -> io::Result<Vec<u8>>) -> Vec<u8> {
+    fn whole<E: io::Write>(
+        mut encoder: E,
+        content: &[u8],
+        end: fn(E) -> io::Result<Vec<u8>>,
+    ) -> Vec<u8> {
         encoder.write_all(content).unwrap();
         end(encoder).unwrap()
     }
@@ -51,7 +55,9 @@ fn each_encoding_is_undone_in_whatever_case_and_wrapping() {
     let text = "words ".repeat(1_000).into_bytes();
     for kind in KINDS {
         let body = encoded(kind, &text);
-        for name in [header(kind), &header(kind).to_uppercase(), &format!("identity, , {}", header(kind))] {
+        for name in
+            [header(kind), &header(kind).to_uppercase(), &format!("identity, , {}", header(kind))]
+        {
             assert_eq!(decoded(&[name], &body, 1 << 20).unwrap(), text, "{kind} as {name}");
         }
     }
@@ -100,12 +106,16 @@ fn an_unknown_encoding_is_named_and_says_what_to_ask_for() {
 
 #[test]
 fn a_body_that_is_cut_off_damaged_or_followed_by_more_is_no_content() {
-    let text: Vec<u8> = (0..20_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let text: Vec<u8> =
+        (0..20_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     for kind in KINDS {
         let whole = encoded(kind, &text);
         for length in [1, 2, 5, whole.len() / 2, whole.len() - 1] {
             let why = wrong(&[header(kind)], &whole[..length]);
-            assert!(why.contains(&format!("not whole {}", header(kind))), "{kind} up to {length}: {why}");
+            assert!(
+                why.contains(&format!("not whole {}", header(kind))),
+                "{kind} up to {length}: {why}"
+            );
         }
         let more = [whole.as_slice(), b"more"].concat();
         assert!(decoded(&[header(kind)], &more, 1 << 20).is_err(), "{kind} and more");
@@ -160,17 +170,23 @@ fn more_encodings_than_anybody_means_are_refused_before_any_work() {
 #[test]
 fn expectations_look_at_the_content_and_name_what_they_could_not_look_at() {
     let judge = |check: Check, encoding: &str, body: &[u8]| {
-        let expectations =
-            Expectations::new(vec![Expectation { written: "as written".to_owned(), check }], ByteSize(1024));
+        let expectations = Expectations::new(
+            vec![Expectation { written: "as written".to_owned(), check }],
+            ByteSize(1024),
+        );
         let url = Url::parse("https://example.org/").unwrap();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_ENCODING, HeaderValue::from_str(encoding).unwrap());
         expectations.judge(&Answer { status: StatusCode::OK, url: &url, headers: &headers, body })
     };
     let page = encoded("gzip", br#"{"ready": true}"#);
-    let ready = || JsonExpectation { pointer: "/ready".to_owned(), rule: JsonRule::Is(true.into()) };
+    let ready =
+        || JsonExpectation { pointer: "/ready".to_owned(), rule: JsonRule::Is(true.into()) };
     assert_eq!(judge(Check::contains("ready"), "gzip", &page), Ok(()));
-    assert_eq!(judge(Check::lacks("ready"), "gzip", &page).unwrap_err().seen, "in the 15 bytes of the body");
+    assert_eq!(
+        judge(Check::lacks("ready"), "gzip", &page).unwrap_err().seen,
+        "in the 15 bytes of the body"
+    );
     assert_eq!(judge(Check::Json(ready()), "gzip", &page), Ok(()));
 
     let unmet = judge(Check::lacks("x"), "br", &page).unwrap_err();

@@ -37,16 +37,22 @@ fn values_are_equal_by_what_they_mean() {
     }
     // As floats these would be equal.
     assert!(
-        seen(&json!(9_007_199_254_740_993_u64), JsonRule::Is(json!(9_007_199_254_740_992_u64))).is_some()
+        seen(&json!(9_007_199_254_740_993_u64), JsonRule::Is(json!(9_007_199_254_740_992_u64)))
+            .is_some()
     );
 }
 
 #[test]
 fn where_an_error_stands_instead_its_message_is_told() {
-    let told = |document: Value| judged(&document, "/result/tools", JsonRule::IsOf(JsonType::Array), false);
+    let told = |document: Value| {
+        judged(&document, "/result/tools", JsonRule::IsOf(JsonType::Array), false)
+    };
     let nothing = "nothing at /result/tools";
     for (document, place) in [
-        (json!({ "id": 2, "error": { "code": -32601, "message": "no such \"method\"" } }), "/error/message"),
+        (
+            json!({ "id": 2, "error": { "code": -32601, "message": "no such \"method\"" } }),
+            "/error/message",
+        ),
         (json!({ "errors": [{ "message": "no such \"method\"" }] }), "/errors/0/message"),
         (json!({ "error": "no such \"method\"", "message": "x" }), "/error"),
         (json!({ "detail": "no such \"method\"" }), "/detail"),
@@ -71,14 +77,26 @@ fn the_first_differing_place_of_a_larger_value_is_named() {
             json!({ "counts": { "public.leads": 3, "a/b~c": 0 }, "list": [1, 2] }),
             "3 at /at/counts/public.leads",
         ),
-        (json!({ "counts": { "public.leads": 2 }, "list": [1, 2] }), "nothing at /at/counts/a~1b~0c"),
+        (
+            json!({ "counts": { "public.leads": 2 }, "list": [1, 2] }),
+            "nothing at /at/counts/a~1b~0c",
+        ),
         (
             json!({ "counts": { "public.leads": 2, "a/b~c": [] }, "list": [1] }),
             "an array at /at/counts/a~1b~0c",
         ),
-        (json!({ "counts": { "public.leads": 2, "a/b~c": 0 }, "list": [1] }), "nothing at /at/list/1"),
-        (json!({ "counts": { "public.leads": 2, "a/b~c": 0 }, "list": [1, 2, "x"] }), "\"x\" at /at/list/2"),
-        (json!({ "counts": { "public.leads": 2, "a/b~c": 0 }, "list": [1, 2], "more": 1 }), "1 at /at/more"),
+        (
+            json!({ "counts": { "public.leads": 2, "a/b~c": 0 }, "list": [1] }),
+            "nothing at /at/list/1",
+        ),
+        (
+            json!({ "counts": { "public.leads": 2, "a/b~c": 0 }, "list": [1, 2, "x"] }),
+            "\"x\" at /at/list/2",
+        ),
+        (
+            json!({ "counts": { "public.leads": 2, "a/b~c": 0 }, "list": [1, 2], "more": 1 }),
+            "1 at /at/more",
+        ),
         (json!([]), "an array"),
         (json!("text"), "\"text\""),
     ] {
@@ -131,7 +149,10 @@ fn numbers_are_compared_also_where_they_come_as_text() {
     }
     assert_eq!(seen(&json!("123456789012345678901234567890.5"), least(json!(5))), None);
     let near = json!(9_007_199_254_740_993_u64);
-    assert_eq!(seen(&near, most(json!(9_007_199_254_740_992_u64))), Some("9007199254740993".to_owned()));
+    assert_eq!(
+        seen(&near, most(json!(9_007_199_254_740_992_u64))),
+        Some("9007199254740993".to_owned())
+    );
 }
 
 #[test]
@@ -153,8 +174,14 @@ fn what_is_no_number_is_not_compared() {
 fn a_pattern_is_found_in_texts_alone() {
     assert_eq!(seen(&json!("4.6.0"), matches(r"^4\.")), None);
     assert_eq!(seen(&json!("3.4.0"), matches(r"^4\.")), Some("\"3.4.0\"".to_owned()));
-    assert_eq!(seen(&json!(4.5), matches(r"^4\.")), Some("a number with a fraction, no text".to_owned()));
-    assert_eq!(seen(&json!("s".repeat(61)), matches("^4")), Some("another, longer value".to_owned()));
+    assert_eq!(
+        seen(&json!(4.5), matches(r"^4\.")),
+        Some("a number with a fraction, no text".to_owned())
+    );
+    assert_eq!(
+        seen(&json!("s".repeat(61)), matches("^4")),
+        Some("another, longer value".to_owned())
+    );
 }
 
 #[test]
@@ -165,7 +192,10 @@ fn of_a_sensitive_answer_types_and_missing_places_are_said_and_no_value() {
     assert_eq!(hidden(&secret, JsonRule::Is(json!("x"))), hides);
     assert_eq!(hidden(&json!({ "a": 1, "canary": 2 }), JsonRule::Is(json!({ "a": 1 }))), hides);
     assert_eq!(hidden(&json!({ "b": 2 }), JsonRule::Is(json!({ "b": 1 }))), hides);
-    assert_eq!(hidden(&json!({}), JsonRule::Is(json!({ "b": 1 }))), Some("nothing at /at/b".to_owned()));
+    assert_eq!(
+        hidden(&json!({}), JsonRule::Is(json!({ "b": 1 }))),
+        Some("nothing at /at/b".to_owned())
+    );
     assert_eq!(hidden(&secret, JsonRule::IsNot(secret.clone())), Some("that value".to_owned()));
     assert_eq!(hidden(&secret, JsonRule::IsOf(JsonType::Array)), Some("a string".to_owned()));
     assert_eq!(hidden(&json!(1), least()), hides);

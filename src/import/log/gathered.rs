@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::super::Mistake;
 use super::intervals::{Intervals, Seen};
 use crate::record::{
-    Dimension, Histogram, Interval, RequestMeasurement, ScenarioMeasurement, Stage, StageMeasurement,
+    Dimension, Histogram, Interval, RequestMeasurement, ScenarioMeasurement, Stage,
+    StageMeasurement,
 };
 
 /// The most histograms that are added up beside each other, each up to 200 KB.
@@ -25,8 +26,12 @@ pub(super) struct Gathered {
 impl Gathered {
     /// Adds all intervals up, or says which lines cannot be read.
     pub(super) fn of(mut intervals: Intervals<'_>) -> Result<Self, Vec<Mistake>> {
-        let mut gathered =
-            Self { scenarios: Vec::new(), measured_from: None, seen: Seen::default(), histograms: 0 };
+        let mut gathered = Self {
+            scenarios: Vec::new(),
+            measured_from: None,
+            seen: Seen::default(),
+            histograms: 0,
+        };
         let (mut mistakes, mut more) = (Vec::new(), 0);
         for interval in intervals.by_ref() {
             match interval {
@@ -35,7 +40,8 @@ impl Gathered {
                 Err(_) => more += 1,
             }
             if gathered.histograms > MOST_HISTOGRAMS {
-                let what = format!("tells more than {MOST_HISTOGRAMS} histograms apart by its tags");
+                let what =
+                    format!("tells more than {MOST_HISTOGRAMS} histograms apart by its tags");
                 return Err(vec![Mistake::of_file(what)]);
             }
         }
@@ -56,7 +62,8 @@ impl Gathered {
         let after = histograms(stage);
         self.histograms += after - before;
         if interval.stage == Stage::Measured {
-            let first = self.measured_from.map_or(interval.start, |first| first.min(interval.start));
+            let first =
+                self.measured_from.map_or(interval.start, |first| first.min(interval.start));
             self.measured_from = Some(first);
         }
     }
@@ -80,9 +87,9 @@ impl Gathered {
     fn is_empty(&self) -> bool {
         let mut requests = self.scenarios.iter().flat_map(|scenario| &scenario.requests);
         requests.all(|request| {
-            Stage::ALL
-                .iter()
-                .all(|stage| request.stage(*stage).series.iter().all(|(_, histogram)| histogram.count() == 0))
+            Stage::ALL.iter().all(|stage| {
+                request.stage(*stage).series.iter().all(|(_, histogram)| histogram.count() == 0)
+            })
         })
     }
 
@@ -92,8 +99,9 @@ impl Gathered {
         let count = |request: &RequestMeasurement, dimension| {
             request.measured.series.get(dimension).map_or(0, Histogram::count)
         };
-        let failed = requests
-            .map(|request| count(request, Dimension::Lag).saturating_sub(count(request, Dimension::Latency)));
+        let failed = requests.map(|request| {
+            count(request, Dimension::Lag).saturating_sub(count(request, Dimension::Latency))
+        });
         failed.sum()
     }
 }

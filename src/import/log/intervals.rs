@@ -77,7 +77,10 @@ impl<'a> Intervals<'a> {
             request: tag.request,
             stage: tag.stage,
             start,
-            tally: Tally { ceilings: vec![CeilingCount::default(); self.ceilings.len()], ..Tally::default() },
+            tally: Tally {
+                ceilings: vec![CeilingCount::default(); self.ceilings.len()],
+                ..Tally::default()
+            },
             series: Series::default(),
             server_timings: ServerTimings::default(),
         });
@@ -118,7 +121,9 @@ impl<'a> Intervals<'a> {
             }
         });
         let is_name = |name: &String| {
-            !name.is_empty() && !name.contains(char::is_control) && name.chars().count() <= MOST_OF_NAME
+            !name.is_empty()
+                && !name.contains(char::is_control)
+                && name.chars().count() <= MOST_OF_NAME
         };
         let metric = match &tag.what {
             What::ServerTiming(metric) => metric,
@@ -160,7 +165,13 @@ impl Iterator for Intervals<'_> {
 }
 
 /// Adds a histogram to an interval, and counts what in it exceeds for sure.
-fn add(interval: &mut Interval, what: &What, counts: &Counts<u64>, unit: Unit, ceilings: &[Ceiling]) {
+fn add(
+    interval: &mut Interval,
+    what: &What,
+    counts: &Counts<u64>,
+    unit: Unit,
+    ceilings: &[Ceiling],
+) {
     let histogram = converted(counts, unit);
     let dimension = match what {
         What::Dimension(dimension) => *dimension,
@@ -202,7 +213,8 @@ fn converted(counts: &Counts<u64>, unit: Unit) -> Histogram {
 /// How many values are at or above a limit wherever in their buckets they lie.
 fn exceeding(counts: &Counts<u64>, unit: Unit, limit: Duration) -> u64 {
     let steps = counts.iter_recorded();
-    let over = steps.filter(|step| unit.times(counts.lowest_equivalent(step.value_iterated_to())) >= limit);
+    let over = steps
+        .filter(|step| unit.times(counts.lowest_equivalent(step.value_iterated_to())) >= limit);
     over.map(|step| step.count_at_value()).sum()
 }
 
@@ -211,7 +223,10 @@ fn exceeding(counts: &Counts<u64>, unit: Unit, limit: Duration) -> u64 {
 fn without_lag(interval: &mut Interval, ceilings: &[Ceiling]) {
     let Some(lag) = interval.series.get(Dimension::Lag).and_then(Histogram::max) else { return };
     let holds_lag = |dimension| {
-        matches!(dimension, Dimension::Latency | Dimension::Fresh | Dimension::Reused | Dimension::Lag)
+        matches!(
+            dimension,
+            Dimension::Latency | Dimension::Fresh | Dimension::Reused | Dimension::Lag
+        )
     };
     let counts = ceilings.iter().zip(&mut interval.tally.ceilings);
     for (ceiling, count) in counts.filter(|(ceiling, _)| holds_lag(ceiling.dimension)) {

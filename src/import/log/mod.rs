@@ -70,8 +70,12 @@ impl Log {
     }
 
     /// The run's intervals in the order of the log, of the same bytes; `None` where they are not the same any more.
-    pub fn intervals<'a>(&'a self, bytes: &'a [u8]) -> Option<impl Iterator<Item = Interval> + use<'a>> {
-        let intervals = || Intervals::new(bytes, self.clock, self.unit, &self.options, &self.ceilings);
+    pub fn intervals<'a>(
+        &'a self,
+        bytes: &'a [u8],
+    ) -> Option<impl Iterator<Item = Interval> + use<'a>> {
+        let intervals =
+            || Intervals::new(bytes, self.clock, self.unit, &self.options, &self.ceilings);
         (identity::hash(&[bytes]) == self.content).then(|| intervals().flatten())
     }
 }
@@ -103,13 +107,17 @@ fn record(
         &[b"hlog", content, scenario, request, unit.name().as_bytes(), budgets.as_bytes()],
     );
     let maker = if gathered.seen.foreign == 0 { "tollgate" } else { "unknown" };
-    let plan =
-        gathered.scenarios.iter().map(|scenario| planned(scenario, &options.budgets, caveats)).collect();
+    let plan = gathered
+        .scenarios
+        .iter()
+        .map(|scenario| planned(scenario, &options.budgets, caveats))
+        .collect();
     // What was measured took some time; a run without a measured phase began none before it ended.
     let instant = Duration::from_millis(1);
     let elapsed = gathered.seen.end.max(gathered.measured_from.unwrap_or_default() + instant);
     let measured_from = gathered.measured_from.unwrap_or(elapsed);
-    let scenarios = gathered.scenarios.into_iter().map(|scenario| counted(scenario, ceilings)).collect();
+    let scenarios =
+        gathered.scenarios.into_iter().map(|scenario| counted(scenario, ceilings)).collect();
     let measurement = Measurement {
         measured_from,
         elapsed,
@@ -127,7 +135,11 @@ fn counted(mut scenario: ScenarioMeasurement, ceilings: &[Ceiling]) -> ScenarioM
     scenario
 }
 
-fn planned(measured: &ScenarioMeasurement, budgets: &[Budget], caveats: &[String]) -> PlannedScenario {
+fn planned(
+    measured: &ScenarioMeasurement,
+    budgets: &[Budget],
+    caveats: &[String],
+) -> PlannedScenario {
     let unknown = || "unknown".to_owned();
     let requests = measured.requests.iter().map(|request| PlannedRequest {
         name: request.name.clone(),

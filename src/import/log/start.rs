@@ -40,8 +40,9 @@ impl Clock {
             let first = fields.start.parse().ok().map(|start| clock.absolute(start));
             let started = first.map(|first| clock.start.map_or(first, |start| start.min(first)));
             let started = started.filter(|started| (0.0..=LAST).contains(started));
-            let started =
-                started.ok_or_else(|| Mistake::at(line.number, "the log starts at no time of a calendar"))?;
+            let started = started.ok_or_else(|| {
+                Mistake::at(line.number, "the log starts at no time of a calendar")
+            })?;
             return Ok(Self { started, is_told: started >= YEAR, start: None, base: None });
         }
         Err(Mistake::of_file(
@@ -51,7 +52,8 @@ impl Clock {
 
     /// When the log started.
     pub(super) fn started(self) -> OffsetDateTime {
-        let millis = Duration::try_from_secs_f64(self.started).unwrap_or_default().as_secs_f64() * 1e3;
+        let millis =
+            Duration::try_from_secs_f64(self.started).unwrap_or_default().as_secs_f64() * 1e3;
         #[expect(clippy::cast_possible_truncation, reason = "it is before the year 10000")]
         let nanos = millis.round() as i128 * 1_000_000;
         OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)
@@ -68,7 +70,8 @@ impl Clock {
 
     /// Where an interval starts, counted from the log's start, to the millisecond in which logs count.
     pub(super) fn offset(&self, start: &str) -> Result<Duration, String> {
-        let seconds: f64 = start.parse().map_err(|_| format!("`{}` is no start", shortened(start)))?;
+        let seconds: f64 =
+            start.parse().map_err(|_| format!("`{}` is no start", shortened(start)))?;
         let offset = self.absolute(seconds) - self.started;
         if !(-EARLY..=LONGEST).contains(&offset) {
             return Err(format!(

@@ -64,9 +64,13 @@ fn a_log_of_another_tool_is_a_request_a_tag_in_the_unit_that_its_maxima_tell() {
     let requests = &record.measurement.scenarios[0].requests;
     let names: Vec<_> = requests.iter().map(|request| request.name.as_str()).collect();
     assert_eq!((record.plan[0].name.as_str(), names), ("peer", vec!["all", "db"]));
-    let max = |at: usize| requests[at].measured.series.get(Dimension::Latency).unwrap().max().unwrap();
-    assert!((6_990..7_010).contains(&max(0).as_micros()) && (899..=901).contains(&max(1).as_millis()));
-    let starts: Vec<_> = intervals(&log, &text).iter().map(|interval| interval.start.as_secs()).collect();
+    let max =
+        |at: usize| requests[at].measured.series.get(Dimension::Latency).unwrap().max().unwrap();
+    assert!(
+        (6_990..7_010).contains(&max(0).as_micros()) && (899..=901).contains(&max(1).as_millis())
+    );
+    let starts: Vec<_> =
+        intervals(&log, &text).iter().map(|interval| interval.start.as_secs()).collect();
     assert_eq!(starts, [0, 10]);
     let caveats = caveats(&log);
     for told in ["nanoseconds", "no failures", "when a request was due", "10 s long"] {
@@ -82,8 +86,10 @@ fn a_unit_that_is_not_told_is_asked_for() {
     assert!(refused[0].contains("add --unit ns"), "{refused:?}");
     for (unit, micros) in [(Unit::Nanos, 7), (Unit::Micros, 7_003), (Unit::Millis, 7_003_000)] {
         let log = read(&text, &Options { unit: Some(unit), ..options(&[]) }).unwrap();
-        let latency =
-            log.record().measurement.scenarios[0].requests[0].measured.series.get(Dimension::Latency);
+        let latency = log.record().measurement.scenarios[0].requests[0]
+            .measured
+            .series
+            .get(Dimension::Latency);
         let max = latency.unwrap().max().unwrap().as_micros();
         assert!(max.abs_diff(micros) * 1_000 <= micros, "{unit:?}: {max}");
         assert!(caveats(&log).contains("as asked for"));
@@ -177,7 +183,8 @@ fn what_lies_in_the_bucket_of_the_ceiling_is_not_proven_to_exceed() {
 fn values_above_an_hour_are_counted_at_one_hour() {
     let text = HEAD.to_owned() + &line("", "0.000", &millis([7_200_000]), 1e6);
     let log = read(&text, &options(&[])).unwrap();
-    let latency = log.record().measurement.scenarios[0].requests[0].measured.series.get(Dimension::Latency);
+    let latency =
+        log.record().measurement.scenarios[0].requests[0].measured.series.get(Dimension::Latency);
     assert_eq!(latency.unwrap().clipped(), 1);
     assert!(latency.unwrap().quantile(Quantile::P50).unwrap() >= Histogram::CEILING);
 }
@@ -227,8 +234,8 @@ fn what_is_no_log_is_refused() {
     let refused = read(&empty, &Options { unit: Some(Unit::Nanos), ..options(&[]) }).unwrap_err();
     assert!(refused[0].contains("holds no value"), "{refused:?}");
     let one = line("", "0.000", &millis([5]), 1e6);
-    let tags =
-        HEAD.to_owned() + &(0..1_002).flat_map(|n| [format!("Tag=t{n},"), one.clone()]).collect::<String>();
+    let tags = HEAD.to_owned()
+        + &(0..1_002).flat_map(|n| [format!("Tag=t{n},"), one.clone()]).collect::<String>();
     let refused = read(&tags, &options(&[])).unwrap_err();
     assert!(refused.len() == 1 && refused[0].contains("more than 1000 histograms"), "{refused:?}");
 }
@@ -261,7 +268,8 @@ fn the_same_log_is_the_same_run_and_another_reading_of_it_is_another() {
 
 /// Reads whatever it is, to the end.
 fn exhaust(bytes: &[u8]) {
-    let options = Options { unit: Some(Unit::Millis), ..options(&["p95 < 300ms", "max(lag) < 1ms"]) };
+    let options =
+        Options { unit: Some(Unit::Millis), ..options(&["p95 < 300ms", "max(lag) < 1ms"]) };
     if let Ok(log) = Log::read(bytes, &options) {
         assert!(log.intervals(bytes).unwrap().count() > 0);
     }

@@ -11,7 +11,11 @@ use crate::units::show;
 pub(super) const UNTOLD: &str = "an interval log does not tell which exchanges failed";
 
 /// What a reader of the figures must know, one sentence each.
-pub(super) fn caveats(gathered: &Gathered, clock: Clock, (unit, told_by): (Unit, ToldBy)) -> Vec<String> {
+pub(super) fn caveats(
+    gathered: &Gathered,
+    clock: Clock,
+    (unit, told_by): (Unit, ToldBy),
+) -> Vec<String> {
     let seen = gathered.seen;
     let mut caveats = vec![failures(gathered.failed())];
     caveats.extend((seen.foreign > 0).then(|| {
@@ -22,7 +26,9 @@ pub(super) fn caveats(gathered: &Gathered, clock: Clock, (unit, told_by): (Unit,
     caveats.extend(counted(unit, told_by));
     caveats.extend(seen.lengths.and_then(lengths));
     caveats.extend((!clock.is_told).then(|| "the log does not tell when it was made".to_owned()));
-    caveats.extend(seen.cut.map(|line| format!("line {line} of the log, its last, is cut off and left out")));
+    caveats.extend(
+        seen.cut.map(|line| format!("line {line} of the log, its last, is cut off and left out")),
+    );
     caveats
 }
 
@@ -55,6 +61,8 @@ fn lengths((shortest, longest): (Duration, Duration)) -> Option<String> {
     };
     let are_seconds = second.contains(&longest);
     (!are_seconds).then(|| {
-        format!("its intervals are {long} long; over time, each is shown in the second of its start")
+        format!(
+            "its intervals are {long} long; over time, each is shown in the second of its start"
+        )
     })
 }

@@ -67,7 +67,9 @@ pub(super) fn of(bytes: &[u8], given: Option<Unit>) -> Result<(Unit, ToldBy), Mi
     let mut greatest: Option<(f64, Fields<'_>)> = None;
     for line in lines::of(bytes) {
         match line.line {
-            Some(Line::Said(text)) if text.starts_with(OURS) => return Ok((Unit::Micros, ToldBy::Head)),
+            Some(Line::Said(text)) if text.starts_with(OURS) => {
+                return Ok((Unit::Micros, ToldBy::Head));
+            }
             Some(Line::Interval(fields)) => {
                 let max = fields.max.parse().ok().filter(|max: &f64| max.is_finite());
                 greatest = match (greatest, max) {
@@ -81,7 +83,9 @@ pub(super) fn of(bytes: &[u8], given: Option<Unit>) -> Result<(Unit, ToldBy), Mi
     }
     let unit = greatest.and_then(|(max, fields)| by_max(max, fields));
     unit.map(|unit| (unit, ToldBy::Max)).ok_or_else(|| {
-        Mistake::of_file("does not tell what its values count; add --unit ns, --unit us or --unit ms")
+        Mistake::of_file(
+            "does not tell what its values count; add --unit ns, --unit us or --unit ms",
+        )
     })
 }
 

@@ -60,7 +60,9 @@ struct Written {
 }
 
 /// Something that must be there though it may be `null`.
-fn may_be_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+fn may_be_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
     Option::deserialize(from)
 }
 
@@ -68,9 +70,12 @@ impl Artifact {
     /// Reads an artifact, or says all that is wrong with it. User name and password of its target are in neither.
     pub fn read(bytes: &[u8]) -> Result<Self, Vec<Mistake>> {
         if bytes.len() > MOST_BYTES {
-            return Err(vec![Mistake::of_file("is larger than 1 MiB, and no artifact of synthetic-check")]);
+            return Err(vec![Mistake::of_file(
+                "is larger than 1 MiB, and no artifact of synthetic-check",
+            )]);
         }
-        let written: Written = serde_json::from_slice(bytes).map_err(|error| vec![unreadable(&error)])?;
+        let written: Written =
+            serde_json::from_slice(bytes).map_err(|error| vec![unreadable(&error)])?;
         written.checked()
     }
 
@@ -110,7 +115,8 @@ impl Artifact {
 impl Written {
     fn checked(self) -> Result<Artifact, Vec<Mistake>> {
         let mut mistakes = Vec::new();
-        let mut note = |field: &str, why: String| mistakes.push(Mistake::of_file(format!("`{field}` {why}")));
+        let mut note =
+            |field: &str, why: String| mistakes.push(Mistake::of_file(format!("`{field}` {why}")));
         let started = timestamp(&self.timestamp).map_err(|why| note("timestamp", why)).ok();
         let target = target(&self.target).map_err(|why| note("target", why)).ok();
         let budget = budget(self.budget_ms).map_err(|why| note("budgetMs", why)).ok();
@@ -139,9 +145,14 @@ fn unreadable(error: &serde_json::Error) -> Mistake {
 
 fn timestamp(text: &str) -> Result<OffsetDateTime, String> {
     let remedy = "it is written as 2025-10-10T02:50:25.442Z";
-    let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| format!("is no time; {remedy}"))?;
+    let time =
+        OffsetDateTime::parse(text, &Rfc3339).map_err(|_| format!("is no time; {remedy}"))?;
     let time = time.to_offset(UtcOffset::UTC);
-    if time < OffsetDateTime::UNIX_EPOCH { Err(format!("is before 1970; {remedy}")) } else { Ok(time) }
+    if time < OffsetDateTime::UNIX_EPOCH {
+        Err(format!("is before 1970; {remedy}"))
+    } else {
+        Ok(time)
+    }
 }
 
 /// The target without what must not be kept. An error never shows it.
@@ -167,8 +178,10 @@ fn budget(millis: f64) -> Result<Duration, String> {
 }
 
 fn duration(millis: f64) -> Result<Duration, String> {
-    let duration = Duration::try_from_secs_f64(millis / 1e3).ok().filter(|duration| *duration <= LONGEST);
-    duration.ok_or_else(|| format!("is {millis}; it is a number of milliseconds from 0 to 24 hours"))
+    let duration =
+        Duration::try_from_secs_f64(millis / 1e3).ok().filter(|duration| *duration <= LONGEST);
+    duration
+        .ok_or_else(|| format!("is {millis}; it is a number of milliseconds from 0 to 24 hours"))
 }
 
 /// What came back, where the status agrees with whether it was found to be one of success.
@@ -176,7 +189,9 @@ fn answer(status: Option<u16>, ok: bool) -> Result<Answer, String> {
     match status {
         None if ok => Err("is null though `ok` is true; an answer has a status".to_owned()),
         None => Ok(Answer::None),
-        Some(status @ 100..=599) if ok == (200..=299).contains(&status) => Ok(Answer::Status(status)),
+        Some(status @ 100..=599) if ok == (200..=299).contains(&status) => {
+            Ok(Answer::Status(status))
+        }
         Some(status @ 100..=599) => Err(format!("is {status} though `ok` is {ok}")),
         Some(status) => Err(format!("is {status}; it is a number from 100 to 599, or null")),
     }

@@ -14,9 +14,9 @@ pub use artifact::{Answer, Artifact};
 use std::time::Duration;
 
 use crate::record::{
-    Budget, Ceiling, CeilingCount, Connections, Dimension, Evidence, Failure, Histogram, Interval, Limit,
-    PlannedRequest, PlannedScenario, RequestMeasurement, RunRecord, ScenarioMeasurement, Series,
-    ServerTimings, Stage, Tally,
+    Budget, Ceiling, CeilingCount, Connections, Dimension, Evidence, Failure, Histogram, Interval,
+    Limit, PlannedRequest, PlannedScenario, RequestMeasurement, RunRecord, ScenarioMeasurement,
+    Series, ServerTimings, Stage, Tally,
 };
 
 use super::{Origin, record};

@@ -42,9 +42,12 @@ fn an_answer_in_time_has_its_latency_and_is_yet_no_pass() {
     assert_eq!(record.plan[0].base_url, "https://shop.example");
     assert_eq!((&second.tally, &second.series), (&measured.tally, &measured.series));
     let caveats = record.plan[0].caveats.join("\n");
-    for told in
-        ["the answer's headers", "redirects were followed unseen", "nothing but the status", "new connection"]
-    {
+    for told in [
+        "the answer's headers",
+        "redirects were followed unseen",
+        "nothing but the status",
+        "new connection",
+    ] {
         assert!(caveats.contains(told), "{told} in {caveats}");
     }
 }
@@ -87,7 +90,10 @@ fn a_budget_of_the_other_kind_of_page_is_kept_and_told() {
     let told = |target: &str, budget| {
         let (record, _) = run_of(&artifact(target, budget, 250.0, "200", "null"));
         let ceiling = Duration::from_millis(u64::from(budget));
-        assert_eq!(record.plan[0].requests[0].budgets[0].ceiling(), Some((Dimension::Latency, ceiling)));
+        assert_eq!(
+            record.plan[0].requests[0].budgets[0].ceiling(),
+            Some((Dimension::Latency, ceiling))
+        );
         record.plan[0].caveats.iter().find(|caveat| caveat.contains("is meant for")).cloned()
     };
     assert_eq!(
@@ -110,7 +116,8 @@ fn a_budget_of_the_other_kind_of_page_is_kept_and_told() {
 fn a_record_depends_on_what_the_artifact_says_and_not_on_how_it_is_written() {
     let written = artifact(MOCK, 300, 242.98, "200", "null");
     let (record, _) = run_of(&written);
-    let otherwise = written.replace('\n', " ").replace('}', ", \"extra\": [1]}").replace("02:56", "04:56");
+    let otherwise =
+        written.replace('\n', " ").replace('}', ", \"extra\": [1]}").replace("02:56", "04:56");
     let otherwise = otherwise.replace("069Z", "069+02:00").replace("//shop", "//u:p@SHOP");
     assert_eq!(run_of(&otherwise).0, record);
     assert_eq!(record.id.get_version_num(), 7);
@@ -123,7 +130,8 @@ fn a_record_depends_on_what_the_artifact_says_and_not_on_how_it_is_written() {
         artifact(MOCK, 300, 242.98, "null", "\"fetch failed\""),
         written.replace("069Z", "070Z"),
     ];
-    let ids: std::collections::BTreeSet<_> = others.iter().map(|other| run_of(other).0.id).collect();
+    let ids: std::collections::BTreeSet<_> =
+        others.iter().map(|other| run_of(other).0.id).collect();
     assert!(ids.len() == others.len() && !ids.contains(&record.id));
     assert!(matches!(record.measurement.ending, Ending::Imported(_)));
 }

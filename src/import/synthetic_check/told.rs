@@ -31,10 +31,13 @@ pub(super) fn caveats(artifact: &Artifact) -> Vec<String> {
 /// That the check was held to the budget of the other kind of page.
 fn misfit(artifact: &Artifact) -> Option<String> {
     let query = artifact.target.query()?;
-    let (kind, meant) = MEANT.into_iter().find(|(kind, _)| query.split('&').any(|pair| pair == *kind))?;
+    let (kind, meant) =
+        MEANT.into_iter().find(|(kind, _)| query.split('&').any(|pair| pair == *kind))?;
     (artifact.budget != meant).then(|| {
         let (judged, meant) = (written(artifact.budget), written(meant));
-        format!("it is judged at {judged}, as the check was set, though {meant} is meant for `{kind}`")
+        format!(
+            "it is judged at {judged}, as the check was set, though {meant} is meant for `{kind}`"
+        )
     })
 }
 

@@ -34,7 +34,8 @@ fn without_user_info(text: &str) -> String {
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
         kept += before;
-        let word = after.find(|c: char| c.is_whitespace() || "\"'<>`".contains(c)).unwrap_or(after.len());
+        let word =
+            after.find(|c: char| c.is_whitespace() || "\"'<>`".contains(c)).unwrap_or(after.len());
         // A password may hold a slash where the text is no sound URL, so that all up to the last `@` goes.
         let host = after[..word].rfind('@').map_or(0, |sign| sign + 1);
         if host > 0 {

@@ -48,7 +48,10 @@ fn a_value_never_leaves_its_segment_of_the_url() {
     let values = values(&json!({ "id": "a/b?c#d" }));
     let url = Some(text(&["http://example.org/x/", "@id", "?y"]));
     let live = Live { url, ..Live::default() };
-    assert_eq!(live.url(&values).unwrap().unwrap().as_str(), "http://example.org/x/a%2Fb%3Fc%23d?y");
+    assert_eq!(
+        live.url(&values).unwrap().unwrap().as_str(),
+        "http://example.org/x/a%2Fb%3Fc%23d?y"
+    );
 }
 
 #[test]
@@ -73,14 +76,18 @@ fn an_empty_value_is_no_text_to_look_for() {
 fn what_was_captured_is_secret_to_its_last_text_unless_it_is_public() {
     let mut values = Values::of_arrival();
     let captured = json!({ "a": "one", "b": { "c": ["two", 3] }, "d": 4, "e": "shown" });
-    values.extend(captured.as_object().unwrap().clone(), &Captures(vec![capture("e", true, at("/e"))]));
+    values.extend(
+        captured.as_object().unwrap().clone(),
+        &Captures(vec![capture("e", true, at("/e"))]),
+    );
     assert_eq!(values.secrets(), ["one", "two", "4"]);
 }
 
 #[test]
 fn a_value_of_a_document_is_compared_with_its_type_and_one_without_a_type_by_how_it_reads() {
     let header = CaptureSource::Header(HeaderName::from_static("x-count"));
-    let captures = Captures(vec![capture("of_json", false, at("/n")), capture("of_header", false, header)]);
+    let captures =
+        Captures(vec![capture("of_json", false, at("/n")), capture("of_header", false, header)]);
     let mut values = Values::of_arrival();
     values.extend(["of_json", "of_header"].map(|name| (name.to_owned(), json!("7"))), &captures);
     let rule = |name: &str| {

@@ -66,8 +66,13 @@ impl Curve {
         let (mut end, mut before) = (Duration::ZERO, 0.0);
         for (length, to) in stages {
             if !length.is_zero() {
-                let segment =
-                    Segment { start: end.as_secs_f64(), length: length.as_secs_f64(), from, to, before };
+                let segment = Segment {
+                    start: end.as_secs_f64(),
+                    length: length.as_secs_f64(),
+                    from,
+                    to,
+                    before,
+                };
                 before += segment.area();
                 end += length;
                 segments.push(segment);
@@ -86,7 +91,8 @@ impl Curve {
     }
 
     pub(super) fn peak(&self) -> Rate {
-        let highest = self.segments.iter().map(|segment| segment.from.max(segment.to)).fold(0.0, f64::max);
+        let highest =
+            self.segments.iter().map(|segment| segment.from.max(segment.to)).fold(0.0, f64::max);
         Rate::per_second(highest)
             .or_else(|_| Rate::per_second(f64::MIN_POSITIVE))
             .unwrap_or_else(|_| unreachable!("a positive rate"))
@@ -99,7 +105,8 @@ impl Curve {
 
     /// When the integral of the rate reaches `arrivals`, before the end of the phase.
     pub(super) fn when(&self, arrivals: f64) -> Duration {
-        let at = self.segments.partition_point(|segment| segment.before <= arrivals).saturating_sub(1);
+        let at =
+            self.segments.partition_point(|segment| segment.before <= arrivals).saturating_sub(1);
         let Some(segment) = self.segments.get(at) else { return Duration::ZERO };
         let seconds = segment.start + segment.inverse(arrivals - segment.before);
         nanoseconds(seconds).min(self.duration.saturating_sub(Duration::from_nanos(1)))
@@ -108,7 +115,8 @@ impl Curve {
     /// The integral of the rate from 0 to an offset.
     pub(super) fn integral(&self, offset: Duration) -> f64 {
         let seconds = offset.min(self.duration).as_secs_f64();
-        let at = self.segments.partition_point(|segment| segment.start <= seconds).saturating_sub(1);
+        let at =
+            self.segments.partition_point(|segment| segment.start <= seconds).saturating_sub(1);
         self.segments.get(at).map_or(0.0, |segment| {
             segment.before + segment.integral((seconds - segment.start).min(segment.length))
         })
@@ -130,7 +138,11 @@ impl Curve {
 
 /// How many arrivals an integral holds: one at 0, then one at each whole number below it. An integral that is
 /// a whole number but for the rounding of doubles counts as that number.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 24 h of 10^6/s")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at most 24 h of 10^6/s"
+)]
 fn arrivals_in(integral: f64) -> u64 {
     (integral - (integral * 1e-14).max(1e-9)).ceil().max(0.0) as u64
 }

@@ -79,7 +79,8 @@ impl Schedule {
     /// The error says that no arrival would ever be due, or that the stages take longer than
     /// [`Self::MAX_DURATION`].
     pub fn ramping(start: Option<Rate>, stages: &[Ramp]) -> Result<Self, UnitError> {
-        let whole = stages.iter().fold(Duration::ZERO, |sum, stage| sum.saturating_add(stage.duration));
+        let whole =
+            stages.iter().fold(Duration::ZERO, |sum, stage| sum.saturating_add(stage.duration));
         if whole > Self::MAX_DURATION {
             return Err(UnitError::new("the stages take more than 24 h", "write shorter stages"));
         }
@@ -180,10 +181,19 @@ impl Iterator for Arrivals {
 }
 
 /// Draws on from where `at` stands up to arrival `index`.
-fn drawn(at: &mut Option<Position>, blocks: &Blocks, curve: &Arc<Curve>, index: u64) -> Option<Duration> {
+fn drawn(
+    at: &mut Option<Position>,
+    blocks: &Blocks,
+    curve: &Arc<Curve>,
+    index: u64,
+) -> Option<Duration> {
     let (block, _) = blocks.locate(index)?;
     if at.as_ref().is_none_or(|at| at.block != block) {
-        *at = Some(Position { block, index: blocks.first_of(block), draws: blocks.draws(curve, block) });
+        *at = Some(Position {
+            block,
+            index: blocks.first_of(block),
+            draws: blocks.draws(curve, block),
+        });
     }
     let at = at.as_mut()?;
     let skipped = usize::try_from(index - at.index).ok()?;

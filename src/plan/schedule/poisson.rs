@@ -62,7 +62,15 @@ impl Blocks {
         let (from, to) = bounds(curve, block);
         let mut generator = generator(self.seed, block);
         let left = poisson(to - from, &mut generator);
-        Draws { curve: Arc::clone(curve), generator, block, from, area: to - from, left, log_rest: 0.0 }
+        Draws {
+            curve: Arc::clone(curve),
+            generator,
+            block,
+            from,
+            area: to - from,
+            left,
+            log_rest: 0.0,
+        }
     }
 
     /// How many arrivals are due before an offset.

@@ -68,7 +68,8 @@ fn a_ramp_from_nothing_follows_the_square_root() {
 
 #[test]
 fn a_stage_without_length_jumps_and_one_without_arrivals_pauses() {
-    let stages = [ramp(1_000, 10.0), ramp(0, 0.0), ramp(5_000, 0.0), ramp(0, 10.0), ramp(1_000, 10.0)];
+    let stages =
+        [ramp(1_000, 10.0), ramp(0, 0.0), ramp(5_000, 0.0), ramp(0, 10.0), ramp(1_000, 10.0)];
     let schedule = Schedule::ramping(Some(rate(10.0)), &stages).unwrap();
     assert_eq!(schedule.count(), 20);
     assert_eq!(schedule.due(9), Some(Duration::from_millis(900)));
@@ -86,7 +87,9 @@ fn stages_without_any_arrival_are_refused() {
 #[test]
 fn a_seed_gives_the_same_arrivals_always_and_another_seed_others() {
     let constant = Schedule::constant(rate(100.0), seconds(10));
-    let first = |seed| Schedule::poisson(seed, &constant).arrivals(Shard::WHOLE).take(50).collect::<Vec<_>>();
+    let first = |seed| {
+        Schedule::poisson(seed, &constant).arrivals(Shard::WHOLE).take(50).collect::<Vec<_>>()
+    };
     assert_eq!(first(7), first(7));
     assert_ne!(first(7), first(8));
 }
@@ -109,7 +112,8 @@ fn poisson_counts_of_seconds_vary_as_much_as_their_mean() {
     let schedule = Schedule::poisson(3, &Schedule::constant(rate(50.0), seconds(2_000)));
     let counts: Vec<f64> = (0..2_000)
         .map(|second| {
-            (schedule.count_before(seconds(second + 1)) - schedule.count_before(seconds(second))) as f64
+            (schedule.count_before(seconds(second + 1)) - schedule.count_before(seconds(second)))
+                as f64
         })
         .collect();
     let mean = counts.iter().sum::<f64>() / 2_000.0;
@@ -119,7 +123,8 @@ fn poisson_counts_of_seconds_vary_as_much_as_their_mean() {
 }
 
 fn schedules() -> impl Strategy<Value = Schedule> {
-    let stage = (0_u64..4_000, 0_u32..400).prop_map(|(millis, to)| ramp(millis, f64::from(to) / 2.0));
+    let stage =
+        (0_u64..4_000, 0_u32..400).prop_map(|(millis, to)| ramp(millis, f64::from(to) / 2.0));
     let ramping = (0_u32..200, prop::collection::vec(stage, 1..5))
         .prop_filter_map("no arrivals", |(start, stages)| {
             Schedule::ramping(Rate::per_second(f64::from(start)).ok(), &stages).ok()

@@ -12,7 +12,9 @@ fn a_local_supabase_is_reached_by_its_url_as_it_is() {
 
 #[test]
 fn a_host_that_is_not_this_machine_is_verified_unless_the_url_says_otherwise() {
-    let tls = |rest: &str| Address::parse(&format!("postgres://u:p@db.example/{rest}")).map(|it| it.tls());
+    let tls = |rest: &str| {
+        Address::parse(&format!("postgres://u:p@db.example/{rest}")).map(|it| it.tls())
+    };
     assert_eq!(tls("x"), Ok(Tls::VerifyFull));
     assert_eq!(tls("x?sslrootcert=ca.crt"), Ok(Tls::VerifyFull));
     assert_eq!(tls("x?sslmode=verify-ca"), Ok(Tls::VerifyCa));
@@ -33,7 +35,10 @@ fn this_machine_is_known_by_whatever_name() {
     assert_eq!(socket.tls(), Tls::WhereOffered);
     for url in ["postgres://u:p@/x?host=/tmp&port=25432", "postgres://u:p@:25432/x?host=/tmp"] {
         let socket = Address::parse(url).unwrap();
-        assert_eq!((socket.tls(), socket.shown().as_str()), (Tls::WhereOffered, "u@localhost:25432/x"));
+        assert_eq!(
+            (socket.tls(), socket.shown().as_str()),
+            (Tls::WhereOffered, "u@localhost:25432/x")
+        );
     }
     for away in ["10.0.0.1", "localhost.example", "db.localhost", "[2001:db8::1]"] {
         let url = format!("postgres://u@{away}/x");

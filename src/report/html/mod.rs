@@ -15,8 +15,7 @@ use super::words::{self, Piece};
 const STYLE: &str = include_str!("style.css");
 
 /// Nothing may be loaded and nothing may run; only the page's own styles apply.
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
 /// The report as one page that opens from disk and needs no script and no other file.
 ///

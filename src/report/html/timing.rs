@@ -2,7 +2,9 @@
 
 use maud::{Markup, html};
 
-use crate::report::model::{Model, RequestView, ScenarioView, TimingRow, label, meaning, part_heads};
+use crate::report::model::{
+    Model, RequestView, ScenarioView, TimingRow, label, meaning, part_heads,
+};
 use crate::report::words;
 
 /// One table for each request that has ok exchanges, and one for all steps that were carried out once.

@@ -28,7 +28,11 @@ fn rows(model: &Model, scenario: &ScenarioView, step: &RequestView) -> Vec<Vec<S
 }
 
 fn budget(row: &BudgetRow) -> [String; 3] {
-    [row.budget.clone(), row.actual_with_interval(), format!("{} {}", sign(row.decision), row.decision)]
+    [
+        row.budget.clone(),
+        row.actual_with_interval(),
+        format!("{} {}", sign(row.decision), row.decision),
+    ]
 }
 
 /// Where the time of each step went, in a table for each scenario.
@@ -37,7 +41,8 @@ pub(super) fn timing(model: &Model) -> String {
     heads.extend(part_heads());
     let of = |scenario: &ScenarioView| {
         let rows = scenario.parts_of_steps();
-        let rows = rows.into_iter().map(|(name, parts)| [vec![escaped(name)], parts.to_vec()].concat());
+        let rows =
+            rows.into_iter().map(|(name, parts)| [vec![escaped(name)], parts.to_vec()].concat());
         let table = table(&heads, rows.clone());
         let heading = format!("### Where the time goes: {}\n\n", escaped(&scenario.name));
         (rows.len() > 0).then(|| heading + &table)

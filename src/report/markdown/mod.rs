@@ -5,8 +5,8 @@ mod checks;
 use crate::record::Decision;
 
 use super::model::{
-    ACCOUNT_NOTE, AccountRow, Fact, Model, ProberView, RequestView, Role, ScenarioView, Shape, TimingRow,
-    label,
+    ACCOUNT_NOTE, AccountRow, Fact, Model, ProberView, RequestView, Role, ScenarioView, Shape,
+    TimingRow, label,
 };
 use super::words::Piece;
 use super::{plot, words};
@@ -106,7 +106,8 @@ fn findings(model: &Model) -> String {
 fn requests(model: &Model) -> String {
     let rows = model.requests().map(|(scenario, request)| {
         let latency = request.latency;
-        let [p50, p95, p99, max] = [latency.p50, latency.p95, latency.p99, latency.max].map(words::time);
+        let [p50, p95, p99, max] =
+            [latency.p50, latency.p95, latency.p99, latency.max].map(words::time);
         let name = escaped(&request.row_name(scenario.place(request)));
         let indent = if request.hop.is_some() { "&emsp;" } else { "" };
         [format!("{indent}{name}"), words::count(request.n), p50, p95, p99, max, request.errors()]
@@ -138,7 +139,8 @@ fn account(scenario: &ScenarioView, request: &RequestView) -> String {
     }
     let heading = format!("### The target's own account: {}", escaped(&scenario.place(request)));
     if scenario.is_single {
-        let table = table(&["", "took"], rows.iter().map(|row| [metric(row), words::time(row.warm.max)]));
+        let table =
+            table(&["", "took"], rows.iter().map(|row| [metric(row), words::time(row.warm.max)]));
         return format!("{heading}\n\n{table}\n{ACCOUNT_NOTE}\n");
     }
     let warm = |quantile: &str| format!("{} {quantile}", request.timing.warm_name);
@@ -189,7 +191,9 @@ fn failures(model: &Model, role: Role, heading: &str) -> String {
 fn pictures(model: &Model) -> String {
     let pictures: String = plot::sketches(model)
         .iter()
-        .map(|plot| format!("\n![{}. {}]({}.png)\n", escaped(&plot.title), escaped(&plot.alt), plot.name))
+        .map(|plot| {
+            format!("\n![{}. {}]({}.png)\n", escaped(&plot.title), escaped(&plot.alt), plot.name)
+        })
         .collect();
     if pictures.is_empty() { pictures } else { format!("### Plots\n{pictures}") }
 }

@@ -36,8 +36,9 @@ impl Account {
             Quantiles::of(known.map(|(_, histogram)| histogram))
         };
         let stages = [&request.measured, &request.cold].into_iter();
-        let mut metrics: Vec<&str> =
-            stages.flat_map(|stage| stage.server_timings.iter().map(|(metric, _)| metric)).collect();
+        let mut metrics: Vec<&str> = stages
+            .flat_map(|stage| stage.server_timings.iter().map(|(metric, _)| metric))
+            .collect();
         metrics.sort_by_key(|metric| (*metric == ServerTimings::OTHERS, *metric));
         metrics.dedup();
         let mut rows: Vec<AccountRow> = metrics
@@ -88,7 +89,8 @@ mod tests {
         told(&mut request.measured, &["total", "app", "app", ServerTimings::OTHERS]);
         told(&mut request.cold, &["boot", "app"]);
         let rows = Account::new(&request).rows;
-        let shown: Vec<_> = rows.iter().map(|row| (row.name.as_str(), row.cold.n, row.warm.n)).collect();
+        let shown: Vec<_> =
+            rows.iter().map(|row| (row.name.as_str(), row.cold.n, row.warm.n)).collect();
         let told = [("app", 1, 2), ("boot", 1, 0), ("total", 0, 1), ("(others)", 0, 1)];
         assert_eq!(shown, [&[("our first byte", 0, 0), ("our service", 0, 0)][..], &told].concat());
     }

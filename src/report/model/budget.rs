@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::record::{
-    Actual, Budget, BudgetVerdict, Decision, Dimension, Limit, PlannedRequest, Reason, RequestMeasurement,
-    ScenarioVerdict,
+    Actual, Budget, BudgetVerdict, Decision, Dimension, Limit, PlannedRequest, Reason,
+    RequestMeasurement, ScenarioVerdict,
 };
 use crate::units::{Quantile, Ratio};
 
@@ -52,7 +52,9 @@ pub(super) fn rows(
         None => row,
     };
     let judged: Vec<&BudgetVerdict> = verdict
-        .map(|verdict| verdict.budgets.iter().filter(|budget| budget.request == measured.name).collect())
+        .map(|verdict| {
+            verdict.budgets.iter().filter(|budget| budget.request == measured.name).collect()
+        })
         .unwrap_or_default();
     let missing = planned
         .map(|plan| plan.budgets.as_slice())

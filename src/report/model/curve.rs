@@ -50,7 +50,9 @@ impl Curve {
         let after = self.steps.partition_point(|(start, _)| *start < share - 1e-12);
         match after.checked_sub(1).and_then(|at| self.steps.get(at)) {
             _ if self.total == 0 => Actual::NoData,
-            Some((_, value)) if share <= self.ok as f64 / self.total as f64 + 1e-12 => Actual::At(*value),
+            Some((_, value)) if share <= self.ok as f64 / self.total as f64 + 1e-12 => {
+                Actual::At(*value)
+            }
             _ => Actual::Unbounded,
         }
     }
@@ -58,7 +60,9 @@ impl Curve {
     /// Adds a step; one that cannot be told from the last in a plot raises the last instead.
     fn push(&mut self, share: f64, value: Duration) {
         match self.steps.last_mut() {
-            Some((start, last)) if (tail(share) - tail(*start)) * Self::STEPS_A_DECADE < 1.0 => *last = value,
+            Some((start, last)) if (tail(share) - tail(*start)) * Self::STEPS_A_DECADE < 1.0 => {
+                *last = value
+            }
             _ => self.steps.push((share, value)),
         }
     }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-use crate::record::{Connections, Ending, Lookups, PlannedScenario, RunRecord, ScenarioMeasurement, Verdict};
+use crate::record::{
+    Connections, Ending, Lookups, PlannedScenario, RunRecord, ScenarioMeasurement, Verdict,
+};
 use crate::units::{self, Ratio};
 
 use super::{Quantiles, Shape, sharing, words};
@@ -26,7 +28,8 @@ fn fact(name: &'static str, value: &str) -> Fact {
     Fact { name, value: words::display(value, words::LINE) }
 }
 
-const MINUTE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+const MINUTE: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
 const SECOND: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
 
@@ -47,7 +50,9 @@ pub(super) fn provenance(record: &RunRecord) -> Vec<Fact> {
     let machine = match host.cores as u64 {
         // Another tool measured, on a machine that it did not name.
         0 => host.name.clone(),
-        cores => format!("{} ({} {}, {})", host.name, host.os, host.arch, words::counted(cores, "core")),
+        cores => {
+            format!("{} ({} {}, {})", host.name, host.os, host.arch, words::counted(cores, "core"))
+        }
     };
     let mut facts = vec![
         fact("run", &record.id.to_string()),
@@ -93,10 +98,14 @@ pub(super) fn of_scenario(
     if let Some(scenario) = measured {
         facts.push(fact("arrivals", &arrivals(scenario)));
         facts.push(fact("connections", &connections(scenario.connections)));
-        facts
-            .extend((!scenario.protocols.is_empty()).then(|| fact("spoken", &scenario.protocols.join(", "))));
+        facts.extend(
+            (!scenario.protocols.is_empty())
+                .then(|| fact("spoken", &scenario.protocols.join(", "))),
+        );
         facts.extend(tells_addresses(scenario).then(|| fact("addresses", &addresses(scenario))));
-        facts.extend((!scenario.lookups.is_empty()).then(|| fact("look-ups", &lookups(&scenario.lookups))));
+        facts.extend(
+            (!scenario.lookups.is_empty()).then(|| fact("look-ups", &lookups(&scenario.lookups))),
+        );
     }
     facts
 }
@@ -107,7 +116,8 @@ fn arrivals(scenario: &ScenarioMeasurement) -> String {
     parts.push(format!("{} released", words::count(scenario.released)));
     let late = (scenario.unreleased > 0)
         .then(|| format!("{} never released by the prober", words::count(scenario.unreleased)));
-    let cut = (scenario.abandoned > 0).then(|| format!("{} cut off", words::count(scenario.abandoned)));
+    let cut =
+        (scenario.abandoned > 0).then(|| format!("{} cut off", words::count(scenario.abandoned)));
     parts.extend(late.into_iter().chain(cut));
     parts.join(", ")
 }
@@ -131,17 +141,21 @@ fn addresses(scenario: &ScenarioMeasurement) -> String {
     let opened = by_address(&scenario.addresses, "connection");
     let failed = (!scenario.unreached.is_empty())
         .then(|| format!("not reached: {}", by_address(&scenario.unreached, "attempt")));
-    [opened].into_iter().filter(|opened| !opened.is_empty()).chain(failed).collect::<Vec<_>>().join("; ")
+    [opened]
+        .into_iter()
+        .filter(|opened| !opened.is_empty())
+        .chain(failed)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// Counts by address, the highest first.
 fn by_address(counts: &BTreeMap<String, u64>, noun: &str) -> String {
     let mut all: Vec<(&String, &u64)> = counts.iter().collect();
     all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    let named = all
-        .iter()
-        .take(ADDRESSES)
-        .map(|(address, count)| format!("{} ({})", words::name(address), words::counted(**count, noun)));
+    let named = all.iter().take(ADDRESSES).map(|(address, count)| {
+        format!("{} ({})", words::name(address), words::counted(**count, noun))
+    });
     let named: Vec<String> = named.collect();
     match all.len() - named.len() {
         0 => named.join(", "),
@@ -161,7 +175,9 @@ fn lookups(lookups: &Lookups) -> String {
     if took.n > 0 {
         parts.push(format!("p50 {}, max {}", words::time(took.p50), words::time(took.max)));
     }
-    parts.extend((lookups.failed > 0).then(|| format!("{} more failed", words::count(lookups.failed))));
+    parts.extend(
+        (lookups.failed > 0).then(|| format!("{} more failed", words::count(lookups.failed))),
+    );
     parts.join(", ")
 }
 

@@ -41,12 +41,18 @@ fn say_each_advice_once(findings: &mut [Finding]) {
 }
 
 fn of_scenario(scenario: &ScenarioView) -> Vec<Finding> {
-    let reasons =
-        scenario.reasons.iter().map(|reason| Finding::new(scenario.decision, scenario.name.clone(), reason));
+    let reasons = scenario
+        .reasons
+        .iter()
+        .map(|reason| Finding::new(scenario.decision, scenario.name.clone(), reason));
     let budgets = scenario.requests.iter().flat_map(|request| {
         let open = request.budgets.iter().filter(|row| row.decision != Decision::Pass);
         open.filter(|row| !is_said(scenario, &request.name, &row.reason)).map(move |row| {
-            Finding::new(row.decision, format!("{} · {}", scenario.place(request), row.budget), &row.reason)
+            Finding::new(
+                row.decision,
+                format!("{} · {}", scenario.place(request), row.budget),
+                &row.reason,
+            )
         })
     });
     budgets.chain(reasons.filter(|_| scenario.decision != Decision::Pass)).collect()
@@ -59,7 +65,8 @@ const SILENT: &str = "the target never answered: ";
 fn is_said(scenario: &ScenarioView, request: &str, of_budget: &Reason) -> bool {
     let of_request = |reason: &Reason| {
         let said = reason.what.strip_prefix('`').and_then(|rest| rest.strip_prefix(request));
-        said.and_then(|rest| rest.strip_prefix("`: ")).is_some_and(|said| of_budget.what.ends_with(said))
+        said.and_then(|rest| rest.strip_prefix("`: "))
+            .is_some_and(|said| of_budget.what.ends_with(said))
     };
     let of_all = |reason: &Reason| {
         let said = reason.what.strip_prefix(SILENT).and_then(|rest| rest.rsplit_once(", "));
@@ -88,7 +95,8 @@ pub(super) fn headline(
     confidence: Option<Ratio>,
     left_out: &[String],
 ) -> String {
-    let grave: Vec<&Finding> = findings.iter().filter(|finding| finding.decision == decision).collect();
+    let grave: Vec<&Finding> =
+        findings.iter().filter(|finding| finding.decision == decision).collect();
     match (decision, grave.as_slice()) {
         (Decision::Pass, _) => holds(budgets.len(), confidence) + &but(left_out),
         (_, []) => "nothing was judged".to_owned(),
@@ -109,7 +117,8 @@ fn but(left_out: &[String]) -> String {
 }
 
 fn holds(budgets: usize, confidence: Option<Ratio>) -> String {
-    let stated = confidence.map(|confidence| format!(", at {} confidence", words::share(confidence)));
+    let stated =
+        confidence.map(|confidence| format!(", at {} confidence", words::share(confidence)));
     let stated = stated.unwrap_or_default();
     match budgets {
         0 => "no budget was given; every answer met its expectations".to_owned(),

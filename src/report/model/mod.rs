@@ -99,13 +99,20 @@ impl Model {
     /// What there is to show of a record and the seconds it was measured in.
     ///
     /// Only the curves over time need `intervals`; without them a report lacks those and nothing else.
-    pub fn new(record: &RunRecord, intervals: impl IntoIterator<Item = impl Borrow<Interval>>) -> Self {
+    pub fn new(
+        record: &RunRecord,
+        intervals: impl IntoIterator<Item = impl Borrow<Interval>>,
+    ) -> Self {
         let seconds = by_request(&record.measurement, intervals);
-        let scenarios: Vec<ScenarioView> =
-            names(record).into_iter().map(|name| ScenarioView::new(record, name, &seconds)).collect();
+        let scenarios: Vec<ScenarioView> = names(record)
+            .into_iter()
+            .map(|name| ScenarioView::new(record, name, &seconds))
+            .collect();
         let findings = finding::all(&scenarios);
-        let rows =
-            scenarios.iter().flat_map(|scenario| &scenario.requests).flat_map(|request| &request.budgets);
+        let rows = scenarios
+            .iter()
+            .flat_map(|scenario| &scenario.requests)
+            .flat_map(|request| &request.budgets);
         let budgets: Vec<Decision> = rows.map(|row| row.decision).collect();
         let verdict = &record.verdict;
         Self {
@@ -129,7 +136,9 @@ impl Model {
         role: Role,
     ) -> impl Iterator<Item = (&ScenarioView, &RequestView, Vec<&FailureRow>)> {
         self.requests()
-            .map(move |(scenario, request)| (scenario, request, request.failures_as(role).collect()))
+            .map(move |(scenario, request)| {
+                (scenario, request, request.failures_as(role).collect())
+            })
             .filter(|(.., rows): &(_, _, Vec<_>)| !rows.is_empty())
     }
 
@@ -192,18 +201,28 @@ impl ScenarioView {
 /// The intervals of each scenario and request.
 type Seconds = HashMap<(String, String), Gatherer>;
 
-fn by_request(run: &Measurement, intervals: impl IntoIterator<Item = impl Borrow<Interval>>) -> Seconds {
+fn by_request(
+    run: &Measurement,
+    intervals: impl IntoIterator<Item = impl Borrow<Interval>>,
+) -> Seconds {
     let mut seconds = Seconds::new();
     for interval in intervals {
         let interval = interval.borrow();
         let request = (interval.scenario.clone(), interval.request.clone());
-        seconds.entry(request).or_insert_with(|| Gatherer::new(run.elapsed, run.measured_from)).add(interval);
+        seconds
+            .entry(request)
+            .or_insert_with(|| Gatherer::new(run.elapsed, run.measured_from))
+            .add(interval);
     }
     seconds
 }
 
 /// The requests that are `wanted`, as one timeline.
-fn together(record: &RunRecord, seconds: &Seconds, wanted: impl Fn(&str, &str) -> bool) -> Timeline {
+fn together(
+    record: &RunRecord,
+    seconds: &Seconds,
+    wanted: impl Fn(&str, &str) -> bool,
+) -> Timeline {
     let run = &record.measurement;
     let mut all = Gatherer::new(run.elapsed, run.measured_from);
     let parts = seconds.iter().filter(|((scenario, request), _)| wanted(scenario, request));
@@ -219,16 +238,26 @@ impl Model {
     /// What keeps the run from a pass, the gravest first, each with what to do next, in a line.
     pub fn in_the_way(&self) -> impl Iterator<Item = String> {
         self.findings.iter().map(|finding| {
-            let next = if finding.next.is_empty() { String::new() } else { format!(" → {}", finding.next) };
+            let next = if finding.next.is_empty() {
+                String::new()
+            } else {
+                format!(" → {}", finding.next)
+            };
             finding.in_one_line() + &next
         })
     }
 }
 
-fn headline(record: &RunRecord, findings: &[Finding], budgets: &[Decision], left_out: &[String]) -> String {
+fn headline(
+    record: &RunRecord,
+    findings: &[Finding],
+    budgets: &[Decision],
+    left_out: &[String],
+) -> String {
     let verdict = &record.verdict;
     if verdict.decision == Decision::Inconclusive && record.measurement.ended_in_warmup() {
-        return "the run ended in its warm-up: nothing was measured that could be judged".to_owned();
+        return "the run ended in its warm-up: nothing was measured that could be judged"
+            .to_owned();
     }
     finding::headline(verdict.decision, findings, budgets, confidence(verdict), left_out)
 }
@@ -240,7 +269,9 @@ fn left_out(scenarios: &[ScenarioView]) -> Vec<String> {
         let place = if several { scenario.place(step) } else { step.name.clone() };
         step.left_out.map(|word| format!("{place} ({word})"))
     };
-    let of = |scenario| ScenarioView::own_requests(scenario).filter_map(move |step| words(scenario, step));
+    let of = |scenario| {
+        ScenarioView::own_requests(scenario).filter_map(move |step| words(scenario, step))
+    };
     scenarios.iter().flat_map(of).collect()
 }
 
@@ -265,7 +296,8 @@ fn names(record: &RunRecord) -> Vec<&str> {
 }
 
 fn title(scenarios: &[ScenarioView]) -> String {
-    let names: Vec<&str> = scenarios.iter().map(|scenario| scenario.name.as_str()).take(4).collect();
+    let names: Vec<&str> =
+        scenarios.iter().map(|scenario| scenario.name.as_str()).take(4).collect();
     match scenarios.len() - names.len() {
         0 if names.is_empty() => "no scenario".to_owned(),
         0 => names.join(", "),

@@ -54,7 +54,8 @@ fn lag(record: &RunRecord) -> Histogram {
     for scenario in &record.measurement.scenarios {
         let hops = request::hops(record.planned(&scenario.name));
         let own = scenario.requests.iter().filter(|request| !hops.contains(&request.name.as_str()));
-        own.filter_map(|request| request.measured.series.get(Dimension::Lag)).for_each(|lag| all.add(lag));
+        own.filter_map(|request| request.measured.series.get(Dimension::Lag))
+            .for_each(|lag| all.add(lag));
     }
     all
 }
@@ -67,7 +68,9 @@ fn judged(lag: &Quantiles, hiccups: &Quantiles, unreleased: u64) -> (bool, Strin
         let never = words::counted(unreleased, "arrival");
         return (
             false,
-            format!("The prober did not keep its schedule: {never} never went out, which voids a pass."),
+            format!(
+                "The prober did not keep its schedule: {never} never went out, which voids a pass."
+            ),
         );
     }
     let few = few(lag.n, &longest);
@@ -161,11 +164,18 @@ mod tests {
     fn a_late_prober_says_what_its_lag_means() {
         let late = seen(lagging(20, 50));
         assert!(!late.is_punctual);
-        assert!(late.sentence.starts_with("The prober was late: one arrival in a hundred went out 20 ms"));
+        assert!(
+            late.sentence
+                .starts_with("The prober was late: one arrival in a hundred went out 20 ms")
+        );
         assert!(late.sentence.ends_with(MEANS));
         let stumbled = seen(lagging(20, 1));
-        assert!(stumbled.sentence.contains("but for moments") && stumbled.sentence.contains("20 ms after"));
-        let froze = seen(|record| record.measurement.prober.hiccups.record(Duration::from_millis(300)));
+        assert!(
+            stumbled.sentence.contains("but for moments")
+                && stumbled.sentence.contains("20 ms after")
+        );
+        let froze =
+            seen(|record| record.measurement.prober.hiccups.record(Duration::from_millis(300)));
         assert!(froze.sentence.contains("it once stood still for 300 ms"), "{}", froze.sentence);
         let dropped = seen(|record| record.measurement.scenarios[0].unreleased = 3);
         assert!(dropped.sentence.contains("3 arrivals never went out"), "{}", dropped.sentence);

@@ -1,8 +1,8 @@
 //! One request of a scenario.
 
 use crate::record::{
-    Evidence, EvidenceLog, PlannedRequest, PlannedScenario, RequestMeasurement, ScenarioMeasurement,
-    ScenarioVerdict, Stage,
+    Evidence, EvidenceLog, PlannedRequest, PlannedScenario, RequestMeasurement,
+    ScenarioMeasurement, ScenarioVerdict, Stage,
 };
 
 use super::account::Account;
@@ -102,28 +102,43 @@ pub(super) fn all(
         let budgets = budget::rows(measured, plan, verdict);
         RequestView { budgets, failures, ..RequestView::new(plan, measured, timeline(name)) }
     };
-    names.into_iter().map(view).filter(|request| request.hop.is_none() || request.happened).collect()
+    names
+        .into_iter()
+        .map(view)
+        .filter(|request| request.hop.is_none() || request.happened)
+        .collect()
 }
 
 /// The names of the hops of a scenario.
 pub(super) fn hops(planned: Option<&PlannedScenario>) -> Vec<&str> {
     let requests = planned.map(|plan| plan.requests.as_slice()).unwrap_or_default();
-    requests.iter().filter(|request| request.hop_of.is_some()).map(|request| request.name.as_str()).collect()
+    requests
+        .iter()
+        .filter(|request| request.hop_of.is_some())
+        .map(|request| request.name.as_str())
+        .collect()
 }
 
 impl Hop {
     fn new(plan: &PlannedRequest) -> Option<Self> {
         let of = plan.hop_of.as_deref()?;
-        let label =
-            plan.name.strip_prefix(of).map_or(plan.name.as_str(), |rest| rest.trim_start_matches([',', ' ']));
+        let label = plan
+            .name
+            .strip_prefix(of)
+            .map_or(plan.name.as_str(), |rest| rest.trim_start_matches([',', ' ']));
         Some(Self { label: words::name(label) })
     }
 }
 
 impl RequestView {
     /// What is shown of a request, but for its budgets and failures.
-    fn new(plan: Option<&PlannedRequest>, request: &RequestMeasurement, timeline: Timeline) -> Self {
-        let lines = |lines: &[String]| lines.iter().map(|line| words::display(line, words::LINE)).collect();
+    fn new(
+        plan: Option<&PlannedRequest>,
+        request: &RequestMeasurement,
+        timeline: Timeline,
+    ) -> Self {
+        let lines =
+            |lines: &[String]| lines.iter().map(|line| words::display(line, words::LINE)).collect();
         let curve = Curve::new(&request.measured);
         Self {
             name: words::name(&request.name),
@@ -165,7 +180,11 @@ impl RequestView {
     /// How many exchanges failed, and what share that is: `3 (0.38 %)`.
     pub(in crate::report) fn errors(&self) -> String {
         let share = words::share(crate::units::Ratio::of(self.failed, self.n));
-        if self.failed == 0 { "0".to_owned() } else { format!("{} ({share})", words::count(self.failed)) }
+        if self.failed == 0 {
+            "0".to_owned()
+        } else {
+            format!("{} ({share})", words::count(self.failed))
+        }
     }
 }
 

@@ -29,7 +29,8 @@ pub(in crate::report) type Figure = (&'static str, String);
 impl Shape {
     /// The shape for these scenarios: one table has them all.
     pub(super) fn of(scenarios: &[ScenarioView]) -> Self {
-        let are_checks = !scenarios.is_empty() && scenarios.iter().all(|scenario| scenario.is_single);
+        let are_checks =
+            !scenarios.is_empty() && scenarios.iter().all(|scenario| scenario.is_single);
         if are_checks { Self::Checks } else { Self::Load }
     }
 
@@ -94,7 +95,8 @@ fn errors(request: &RequestView) -> String {
 
 /// Whether one arrival was planned, and nothing of it was carried out more than once.
 pub(super) fn is_single(scenario: &ScenarioMeasurement) -> bool {
-    let is_warm = |stage| scenario.requests.iter().any(|request| request.stage(stage).tally.exchanges > 0);
+    let is_warm =
+        |stage| scenario.requests.iter().any(|request| request.stage(stage).tally.exchanges > 0);
     scenario.planned == Some(1) && ![Stage::Cold, Stage::Warmup].into_iter().any(is_warm)
 }
 
@@ -104,8 +106,13 @@ impl ScenarioView {
     pub(in crate::report) fn parts_of_steps(&self) -> Vec<(&str, [String; 6])> {
         let row = |step: &'_ RequestView| {
             let latency = step.timing.latency().filter(|latency| latency.warm.n > 0)?;
-            let of =
-                |part| step.timing.rows.iter().find(|row| row.dimension == part).and_then(|row| row.warm.max);
+            let of = |part| {
+                step.timing
+                    .rows
+                    .iter()
+                    .find(|row| row.dimension == part)
+                    .and_then(|row| row.warm.max)
+            };
             let [lag, wait, setup, first_byte, body] = PARTS.map(of).map(words::time);
             Some([words::time(latency.warm.max), lag, wait, setup, first_byte, body])
         };

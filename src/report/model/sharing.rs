@@ -32,5 +32,7 @@ pub(super) fn facts(sharing: Option<&Sharing>) -> Vec<Fact> {
         let value = format!("{} of {} on {}, run {}", part.shard, sharing.of, part.host, part.run);
         Fact { name: "shard", value: words::display(&value, words::LINE) }
     };
-    sharing.map(|sharing| sharing.parts.iter().map(|part| fact(sharing, part)).collect()).unwrap_or_default()
+    sharing
+        .map(|sharing| sharing.parts.iter().map(|part| fact(sharing, part)).collect())
+        .unwrap_or_default()
 }

@@ -42,7 +42,9 @@ impl Sparse {
     /// The values in rising order, each with its count; the longest is exact, the others at most 0.8 % too long.
     pub(in crate::report) fn steps(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
         let longest = self.max.unwrap_or_default();
-        self.counts.iter().map(move |(end, count)| (Duration::from_micros(*end).min(longest), *count))
+        self.counts
+            .iter()
+            .map(move |(end, count)| (Duration::from_micros(*end).min(longest), *count))
     }
 
     /// The quantiles of all values added.

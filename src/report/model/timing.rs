@@ -81,7 +81,8 @@ const TREE: [(Dimension, usize); 14] = [
 impl Timing {
     /// Where the time of a request went.
     pub(super) fn new(request: &RequestMeasurement) -> Self {
-        let quantiles = |stage: &StageMeasurement, dimension| Quantiles::of(stage.series.get(dimension));
+        let quantiles =
+            |stage: &StageMeasurement, dimension| Quantiles::of(stage.series.get(dimension));
         let rows: Vec<TimingRow> = TREE
             .into_iter()
             .map(|(dimension, depth)| TimingRow {
@@ -96,7 +97,8 @@ impl Timing {
         let has_parts = rows.iter().any(|row| row.depth > 0);
         let rows = if has_parts { rows } else { Vec::new() };
         let mostly_fresh =
-            Ratio::of(request.measured.tally.fresh, request.measured.tally.exchanges).as_f64() > 0.5;
+            Ratio::of(request.measured.tally.fresh, request.measured.tally.exchanges).as_f64()
+                > 0.5;
         let warm_name = if mostly_fresh { "fresh" } else { "warm" };
         let comparison = comparison(&rows, warm_name);
         Self { warm_name, rows, comparison }

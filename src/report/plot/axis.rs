@@ -70,7 +70,12 @@ impl Frame {
                 taken.push((x - half, x + half));
             }
         }
-        scene.text((f64::midpoint(self.left, self.right), self.bottom + 36.0), Side::Middle, name, TICK);
+        scene.text(
+            (f64::midpoint(self.left, self.right), self.bottom + 36.0),
+            Side::Middle,
+            name,
+            TICK,
+        );
     }
 }
 
@@ -87,7 +92,10 @@ impl Durations {
     const SPAN: f64 = 15.0;
 
     /// An axis that shows all of `values`, of which `low` should still be told from zero.
-    pub(super) fn over(values: impl Iterator<Item = Duration>, low: impl Iterator<Item = Duration>) -> Self {
+    pub(super) fn over(
+        values: impl Iterator<Item = Duration>,
+        low: impl Iterator<Item = Duration>,
+    ) -> Self {
         let low = low.min();
         let high = values.map(|value| value.as_secs_f64()).fold(1e-6, f64::max);
         let low = low.map_or(high, |low| low.as_secs_f64().max(1e-6));
@@ -148,7 +156,8 @@ impl Durations {
             span if span < 4.0 => &[1.0, 3.0],
             _ => &[1.0],
         };
-        let decades = (-7..5).flat_map(|power| between.iter().map(move |digit| digit * 10_f64.powi(power)));
+        let decades =
+            (-7..5).flat_map(|power| between.iter().map(move |digit| digit * 10_f64.powi(power)));
         let within = decades.filter(|value| (self.low..=self.high).contains(&value.log10()));
         within.map(Duration::from_secs_f64).collect()
     }
@@ -189,7 +198,11 @@ impl Numbers {
 pub(super) fn rate(value: f64) -> String {
     let short = |value: f64, decimals: usize| {
         let text = format!("{value:.decimals$}");
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+        if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            text
+        }
     };
     match value {
         value if value >= 10_000.0 => short(value / 1_000.0, 1) + "k",
@@ -214,7 +227,8 @@ pub(super) fn clock(end: Duration, most: u64) -> Vec<(f64, String)> {
     const STEPS: [u64; 16] =
         [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 21_600, 86_400];
     let seconds = end.as_secs().max(1);
-    let step = STEPS.into_iter().find(|step| seconds / step <= most).unwrap_or(seconds.div_ceil(most));
+    let step =
+        STEPS.into_iter().find(|step| seconds / step <= most).unwrap_or(seconds.div_ceil(most));
     let ticks = (0..=seconds / step).map(|n| n * step);
     ticks.map(|at| (at as f64 / end.as_secs_f64().max(1.0), clock_label(at, step))).collect()
 }
@@ -243,18 +257,25 @@ mod tests {
     #[test]
     fn near_values_stand_on_an_axis_from_zero() {
         assert_eq!(labels(&[3600.0], 3600.0), ["0 ms", "20 min", "40 min", "60 min"]);
-        assert_eq!(labels(&[0.2, 0.38, 0.3], 0.2), ["0 ms", "100 ms", "200 ms", "300 ms", "400 ms"]);
+        assert_eq!(
+            labels(&[0.2, 0.38, 0.3], 0.2),
+            ["0 ms", "100 ms", "200 ms", "300 ms", "400 ms"]
+        );
     }
 
     #[test]
     fn far_values_stand_on_an_axis_of_tenfolds() {
-        assert_eq!(labels(&[0.2, 17.0], 0.2), ["200 ms", "500 ms", "1 s", "2 s", "5 s", "10 s", "20 s"]);
+        assert_eq!(
+            labels(&[0.2, 17.0], 0.2),
+            ["200 ms", "500 ms", "1 s", "2 s", "5 s", "10 s", "20 s"]
+        );
         assert_eq!(labels(&[1e-6, 3600.0], 1e-6).len(), 10);
     }
 
     #[test]
     fn an_axis_of_time_has_few_ticks_of_a_unit() {
-        let labels = |seconds| clock(Duration::from_secs(seconds), 9).into_iter().map(|(_, label)| label);
+        let labels =
+            |seconds| clock(Duration::from_secs(seconds), 9).into_iter().map(|(_, label)| label);
         assert_eq!(
             labels(44).collect::<Vec<_>>(),
             ["0", "5 s", "10 s", "15 s", "20 s", "25 s", "30 s", "35 s", "40 s"]

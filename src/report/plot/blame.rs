@@ -45,7 +45,12 @@ fn parts() -> [Part; 3] {
             width: 2.2,
             of: |point| &point.wait,
         },
-        Part { name: "lag of the prober", colour: part(Dimension::Lag), width: 1.6, of: |point| &point.lag },
+        Part {
+            name: "lag of the prober",
+            colour: part(Dimension::Lag),
+            width: 1.6,
+            of: |point| &point.lag,
+        },
     ]
 }
 
@@ -71,7 +76,13 @@ pub(super) fn alt(scenario: &ScenarioView) -> String {
             words::time(Some(point.from))
         )
     });
-    format!("{} {}, the highest: {}{}", measure.name, in_each(line), all.join(", "), peak.unwrap_or_default())
+    format!(
+        "{} {}, the highest: {}{}",
+        measure.name,
+        in_each(line),
+        all.join(", "),
+        peak.unwrap_or_default()
+    )
 }
 
 fn in_each(line: &Timeline) -> String {
@@ -111,7 +122,8 @@ pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
     clock.floor(&mut scene);
     for part in parts.iter().rev() {
         for points in [&line.warmup, &line.measured] {
-            let height = |point: &Point| Some(frame.up(heights.share((measure.of)((part.of)(point))?)));
+            let height =
+                |point: &Point| Some(frame.up(heights.share((measure.of)((part.of)(point))?)));
             for run in clock.runs(points, height) {
                 scene.line_or_dot(run, part.width, part.colour);
             }

@@ -30,7 +30,12 @@ impl Clock<'_> {
     pub(super) fn shade(&self, scene: &mut Scene, above: f64) {
         if !self.line.warmup.is_empty() {
             let end = self.x(self.line.measured_from.max(Duration::from_millis(1)));
-            scene.rect((self.frame.left, self.frame.top - above), (end, self.frame.bottom), SHADE, 1.0);
+            scene.rect(
+                (self.frame.left, self.frame.top - above),
+                (end, self.frame.bottom),
+                SHADE,
+                1.0,
+            );
         }
     }
 
@@ -61,7 +66,11 @@ impl Clock<'_> {
     }
 
     /// The points as runs of spots, broken where a bin has no value; `height` is a value's place.
-    pub(super) fn runs(&self, points: &[Point], height: impl Fn(&Point) -> Option<f64>) -> Vec<Vec<Spot>> {
+    pub(super) fn runs(
+        &self,
+        points: &[Point],
+        height: impl Fn(&Point) -> Option<f64>,
+    ) -> Vec<Vec<Spot>> {
         let gap = self.line.bin + self.line.bin / 2;
         let mut runs: Vec<Vec<Spot>> = Vec::new();
         let mut last: Option<Duration> = None;

@@ -32,7 +32,9 @@ pub(super) fn svg(scene: &Scene, words: &Words<'_>, on_its_own: bool) -> Result<
     let mut body = String::new();
     if on_its_own {
         let (paper, rules) = (hex(PAPER), dark_rules(""));
-        body += &format!("<style>{rules}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"{paper}\"/>\n");
+        body += &format!(
+            "<style>{rules}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"{paper}\"/>\n"
+        );
     }
     // plotters cannot embed a picture: it draws what lies below and above each, piece by piece.
     for piece in scene.shapes.split_inclusive(|shape| matches!(shape, Shape::Cells(_))) {
@@ -47,7 +49,8 @@ pub(super) fn svg(scene: &Scene, words: &Words<'_>, on_its_own: bool) -> Result<
 /// Some shapes of a scene as the elements of an SVG, texts above the others.
 fn drawn(piece: &[Shape], scene: &Scene) -> Result<String, String> {
     let mut svg = String::new();
-    let size = (units(scene.width * UNITS).unsigned_abs(), units(scene.height * UNITS).unsigned_abs());
+    let size =
+        (units(scene.width * UNITS).unsigned_abs(), units(scene.height * UNITS).unsigned_abs());
     {
         let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         shapes(&area, piece, UNITS)?;
@@ -115,8 +118,13 @@ fn blend(samples: &mut [u8], width: usize, (x, y): (i64, i64), colour: Colour, c
         return;
     }
     for (sample, ink) in samples[at..at + 3].iter_mut().zip([colour.0, colour.1, colour.2]) {
-        let mixed = f32::from(*sample) + (f32::from(ink) - f32::from(*sample)) * covered.clamp(0.0, 1.0);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between two bytes")]
+        let mixed =
+            f32::from(*sample) + (f32::from(ink) - f32::from(*sample)) * covered.clamp(0.0, 1.0);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between two bytes"
+        )]
         let mixed = mixed.round() as u8;
         *sample = mixed;
     }
@@ -161,7 +169,11 @@ fn encoded(picture: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn cells<B: DrawingBackend>(area: &DrawingArea<B, Shift>, raster: &Raster, zoom: f64) -> Result<(), String> {
+fn cells<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    raster: &Raster,
+    zoom: f64,
+) -> Result<(), String> {
     let mut drawn = Ok(());
     raster.cells(zoom, |corners, colour| {
         let cell = Rectangle::new(corners, filled(colour, 1.0));
@@ -171,14 +183,20 @@ fn cells<B: DrawingBackend>(area: &DrawingArea<B, Shift>, raster: &Raster, zoom:
 }
 
 /// Draws the shapes but texts and cells, which each format sets in its own way.
-fn shapes<B: DrawingBackend>(area: &DrawingArea<B, Shift>, piece: &[Shape], zoom: f64) -> Result<(), String> {
+fn shapes<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    piece: &[Shape],
+    zoom: f64,
+) -> Result<(), String> {
     let at = |spot: &Spot| (units(spot.0 * zoom), units(spot.1 * zoom));
     let all = |points: &[Spot]| points.iter().map(at).collect::<Vec<_>>();
     for shape in piece {
         let drawn = match shape {
             Shape::Line { points, width, colour } => {
-                let style =
-                    ShapeStyle { stroke_width: units(width * zoom).unsigned_abs(), ..filled(*colour, 1.0) };
+                let style = ShapeStyle {
+                    stroke_width: units(width * zoom).unsigned_abs(),
+                    ..filled(*colour, 1.0)
+                };
                 area.draw(&PathElement::new(all(points), style))
             }
             Shape::Area { points, colour, opacity } => {

@@ -14,7 +14,10 @@ pub(super) static REGULAR: &[u8] = include_bytes!("../fonts/Roboto-Regular.ttf")
 pub(super) static BOLD: &[u8] = include_bytes!("../fonts/Roboto-Bold.ttf");
 
 static FONTS: LazyLock<Option<Fonts>> = LazyLock::new(|| {
-    Some(Fonts { regular: FontRef::try_from_slice(REGULAR).ok()?, bold: FontRef::try_from_slice(BOLD).ok()? })
+    Some(Fonts {
+        regular: FontRef::try_from_slice(REGULAR).ok()?,
+        bold: FontRef::try_from_slice(BOLD).ok()?,
+    })
 });
 
 /// The embedded font in both weights.
@@ -72,7 +75,10 @@ impl Fonts {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "pixels of a plot are far below the precision of an f32")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "pixels of a plot are far below the precision of an f32"
+)]
 fn narrow(value: f64) -> f32 {
     value as f32
 }

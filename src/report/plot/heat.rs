@@ -65,13 +65,16 @@ pub(super) fn table(request: &RequestView) -> Table {
 /// The figure.
 pub(super) fn scene((scenario, request): (&ScenarioView, &RequestView), sheet: Sheet<'_>) -> Scene {
     let line = &request.timeline;
-    let subtitle =
-        format!("ok exchanges {} in which they were due, by latency · logarithmic heights", in_each(line));
+    let subtitle = format!(
+        "ok exchanges {} in which they were due, by latency · logarithmic heights",
+        in_each(line)
+    );
     let (mut scene, below) = sheet.headed(&subtitle, scenario);
     let right = scale(&mut scene, below, most(line, &heights(line), rows(sheet.paper)));
     let below = legend(&mut scene, (right + 18.0, below), line);
     let frame = Frame::below(&mut scene, below + STRIP, 1.0);
-    let figure = Figure { clock: Clock { line, frame }, heights: heights(line), rows: rows(sheet.paper) };
+    let figure =
+        Figure { clock: Clock { line, frame }, heights: heights(line), rows: rows(sheet.paper) };
     figure.clock.shade(&mut scene, STRIP);
     figure.heights.grid(&mut scene, &frame);
     figure.cells(&mut scene);
@@ -86,7 +89,8 @@ fn in_each(line: &Timeline) -> String {
 }
 
 fn heights(line: &Timeline) -> Durations {
-    let ends = |point: &Point| [point.spread.steps().next().map(|(value, _)| value), point.latency.max];
+    let ends =
+        |point: &Point| [point.spread.steps().next().map(|(value, _)| value), point.latency.max];
     Durations::tenfolds(line.points().flat_map(ends).flatten())
 }
 
@@ -100,7 +104,11 @@ fn rows(paper: Paper) -> usize {
 fn column(point: &Point, heights: &Durations, rows: usize) -> Vec<u64> {
     let mut counts = vec![0; rows];
     for (value, count) in point.spread.steps() {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a row's number")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a row's number"
+        )]
         let from_below = (heights.share(value).clamp(0.0, 1.0) * rows as f64) as usize;
         counts[rows - 1 - from_below.min(rows - 1)] += count;
     }
@@ -119,7 +127,8 @@ fn scale(scene: &mut Scene, middle: f64, most: u64) -> f64 {
     let mut x = scene.text((scene.paper.edge, middle), Side::Start, words, LABEL) + 12.0;
     x = scene.text((x, middle), Side::Start, "1", LABEL) + 7.0;
     let length = if most > 1 { LENGTH } else { 14.0 };
-    let levels: Vec<u8> = if most > 1 { (0..=50).map(|step| 1 + step * 5).collect() } else { vec![1] };
+    let levels: Vec<u8> =
+        if most > 1 { (0..=50).map(|step| 1 + step * 5).collect() } else { vec![1] };
     scene.cells(Raster {
         from: (x, middle - 6.0),
         to: (x + length, middle + 6.0),
@@ -127,7 +136,11 @@ fn scale(scene: &mut Scene, middle: f64, most: u64) -> f64 {
         levels,
     });
     let end = x + length;
-    if most > 1 { scene.text((end + 7.0, middle), Side::Start, &words::count(most), LABEL) } else { end }
+    if most > 1 {
+        scene.text((end + 7.0, middle), Side::Start, &words::count(most), LABEL)
+    } else {
+        end
+    }
 }
 
 fn legend(scene: &mut Scene, (left, top): Spot, line: &Timeline) -> f64 {
@@ -146,13 +159,15 @@ impl Figure<'_> {
     fn cells(&self, scene: &mut Scene) {
         let line = self.clock.line;
         let most = most(line, &self.heights, self.rows);
-        for (points, from) in [(&line.warmup, Duration::ZERO), (&line.measured, line.measured_from)] {
+        for (points, from) in [(&line.warmup, Duration::ZERO), (&line.measured, line.measured_from)]
+        {
             let Some(last) = points.last() else { continue };
             let index = |point: &Point| bins(point.from.saturating_sub(from), line.bin);
             let columns = index(last) + 1;
             let mut levels = vec![0; columns * self.rows];
             for point in points {
-                for (row, count) in column(point, &self.heights, self.rows).into_iter().enumerate() {
+                for (row, count) in column(point, &self.heights, self.rows).into_iter().enumerate()
+                {
                     levels[row * columns + index(point)] = level(count, most);
                 }
             }
@@ -196,7 +211,9 @@ impl Figure<'_> {
             let x = self.clock.x(point.at());
             let counts = column(point, &self.heights, self.rows).into_iter().enumerate();
             spots.extend(
-                counts.filter(|(_, n)| *n > 0).map(|(row, _)| (x, frame.top + (row as f64 + 0.5) * step)),
+                counts
+                    .filter(|(_, n)| *n > 0)
+                    .map(|(row, _)| (x, frame.top + (row as f64 + 0.5) * step)),
             );
         }
         spots

@@ -16,8 +16,8 @@ pub(super) fn alt(scenario: &ScenarioView) -> String {
     let total = |of: Count| words::count(line.measured.iter().map(of).sum());
     let rates = |of: Count| {
         let rates = line.measured.iter().map(|point| point.per_second(of(point)));
-        let (low, high) =
-            rates.fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
+        let (low, high) = rates
+            .fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
         match (rate(low), rate(high)) {
             _ if low > high => "none".to_owned(),
             (low, high) if low == high => low,
@@ -82,9 +82,13 @@ pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
 }
 
 fn legend(scene: &mut Scene, top: f64, line: &Timeline) -> f64 {
-    let mut entries =
-        vec![(Mark::Line(MAX), "due: what was asked"), (Mark::Line(P50), "ok: answered as expected")];
-    entries.extend(line.points().any(|point| errors(point) > 0).then_some((Mark::Box(ALARM), "failed")));
+    let mut entries = vec![
+        (Mark::Line(MAX), "due: what was asked"),
+        (Mark::Line(P50), "ok: answered as expected"),
+    ];
+    entries.extend(
+        line.points().any(|point| errors(point) > 0).then_some((Mark::Box(ALARM), "failed")),
+    );
     let dropped = line.points().any(|point| point.dropped > 0);
     entries.extend(dropped.then_some((Mark::Box(DROPPED), "dropped, no connection was free")));
     entries.extend((!line.warmup.is_empty()).then_some((Mark::Box(SHADE), "warm-up, not judged")));
@@ -98,7 +102,8 @@ fn throughput(scene: &mut Scene, clock: &Clock<'_>) {
     let due: Count = |point| point.n;
     for (colour, width, of) in [(MAX, 5.0, due), (P50, 2.0, ok)] {
         for points in [&clock.line.warmup, &clock.line.measured] {
-            let height = |point: &Point| Some(clock.frame.up(heights.share(point.per_second(of(point)))));
+            let height =
+                |point: &Point| Some(clock.frame.up(heights.share(point.per_second(of(point)))));
             for run in clock.runs(points, height) {
                 scene.line_or_dot(run, width, colour);
             }
@@ -109,10 +114,16 @@ fn throughput(scene: &mut Scene, clock: &Clock<'_>) {
 /// Failures and above them drops, as bars.
 fn failures(scene: &mut Scene, clock: &Clock<'_>) {
     let frame = &clock.frame;
-    let heights = Numbers::over(clock.line.points().map(|point| point.per_second(point.failed)), 2.0);
+    let heights =
+        Numbers::over(clock.line.points().map(|point| point.per_second(point.failed)), 2.0);
     clock.shade(scene, 0.0);
     heights.grid(scene, frame);
-    scene.text((frame.left, frame.top - 12.0), Side::Start, "failed and dropped by the second", LABEL);
+    scene.text(
+        (frame.left, frame.top - 12.0),
+        Side::Start,
+        "failed and dropped by the second",
+        LABEL,
+    );
     for point in clock.line.points().filter(|point| point.failed > 0) {
         let (left, right) = clock.bar(point);
         let at = |count: u64| frame.up(heights.share(point.per_second(count)));

@@ -52,7 +52,9 @@ pub enum PlotError {
     #[error("the embedded font cannot be read; this is a fault of tollgate, please report it")]
     Font,
     /// The picture could not be drawn or encoded.
-    #[error("the plot `{name}` could not be drawn: {why}; this is a fault of tollgate, please report it")]
+    #[error(
+        "the plot `{name}` could not be drawn: {why}; this is a fault of tollgate, please report it"
+    )]
     Draw {
         /// The plot's file stem.
         name: String,
@@ -113,7 +115,9 @@ impl Figure<'_> {
             return false;
         }
         match self {
-            Self::Percentile(scenario) => scenario.own_requests().any(|request| request.curve.total > 0),
+            Self::Percentile(scenario) => {
+                scenario.own_requests().any(|request| request.curve.total > 0)
+            }
             Self::Heat(_, request) => heat::is_drawn(request),
             Self::OverTime(_, request) => request.timeline.reached_the_measured_phase(),
             Self::Load(scenario) => scenario.timeline.reached_the_measured_phase(),
@@ -138,7 +142,9 @@ impl Figure<'_> {
 
     fn about(&self) -> (&ScenarioView, Option<&RequestView>) {
         match self {
-            Self::Heat(scenario, request) | Self::OverTime(scenario, request) => (scenario, Some(request)),
+            Self::Heat(scenario, request) | Self::OverTime(scenario, request) => {
+                (scenario, Some(request))
+            }
             Self::Percentile(scenario)
             | Self::Load(scenario)
             | Self::Blame(scenario)
@@ -164,10 +170,18 @@ impl<'a> Sketch<'a> {
     fn new(figure: Figure<'a>, names: &mut Names) -> Self {
         let (stem, title) = figure.kind();
         let (scenario, request) = figure.about();
-        let place = request.map_or_else(|| scenario.name.clone(), |request| scenario.place(request));
-        let parts: Vec<&str> =
-            [stem, &scenario.name].into_iter().chain(request.map(|request| request.name.as_str())).collect();
-        Self { name: names.unique(&parts), title: format!("{title}: {place}"), alt: figure.alt(), figure }
+        let place =
+            request.map_or_else(|| scenario.name.clone(), |request| scenario.place(request));
+        let parts: Vec<&str> = [stem, &scenario.name]
+            .into_iter()
+            .chain(request.map(|request| request.name.as_str()))
+            .collect();
+        Self {
+            name: names.unique(&parts),
+            title: format!("{title}: {place}"),
+            alt: figure.alt(),
+            figure,
+        }
     }
 
     fn scene(&self, paper: Paper, fonts: &'static Fonts) -> Scene {
@@ -239,7 +253,8 @@ impl Names {
             parts.iter().map(|part| safe(part)).filter(|part| !part.is_empty()).collect();
         let stem = parts.join("-");
         let numbered = (2..).map(|n| format!("{stem}-{n}"));
-        let free = std::iter::once(stem.clone()).chain(numbered).find(|name| !self.0.contains(name));
+        let free =
+            std::iter::once(stem.clone()).chain(numbered).find(|name| !self.0.contains(name));
         let name = free.unwrap_or(stem);
         self.0.insert(name.clone());
         name
@@ -275,8 +290,9 @@ mod tests {
                     let scene = sketch.scene(paper, fonts().unwrap());
                     for shape in &scene.shapes {
                         if let Shape::Text { left, width, baseline, text, .. } = shape {
-                            let inside =
-                                *left >= 0.0 && left + width <= scene.width && *baseline < scene.height;
+                            let inside = *left >= 0.0
+                                && left + width <= scene.width
+                                && *baseline < scene.height;
                             assert!(inside, "{} on {}: {text}", sketch.name, paper.width);
                         }
                     }
@@ -288,8 +304,12 @@ mod tests {
     #[test]
     fn file_stems_are_safe_and_differ() {
         let mut names = Names::default();
-        let given = ["a b", "A/B", "../../etc", "", "ünï", "a-b"].map(|name| names.unique(&["phases", name]));
-        assert_eq!(given, ["phases-a-b", "phases-a-b-2", "phases-etc", "phases", "phases-n", "phases-a-b-3"]);
+        let given = ["a b", "A/B", "../../etc", "", "ünï", "a-b"]
+            .map(|name| names.unique(&["phases", name]));
+        assert_eq!(
+            given,
+            ["phases-a-b", "phases-a-b-2", "phases-etc", "phases", "phases-n", "phases-a-b-3"]
+        );
         assert!(names.unique(&["phases", &"x".repeat(10_000)]).len() < 60);
     }
 
@@ -300,8 +320,13 @@ mod tests {
         let heights: Vec<f64> = scene
             .shapes
             .iter()
-            .filter_map(|shape| if let Shape::Text { baseline, .. } = shape { Some(*baseline) } else { None })
+            .filter_map(|shape| {
+                if let Shape::Text { baseline, .. } = shape { Some(*baseline) } else { None }
+            })
             .collect();
-        assert!(heights.windows(2).all(|pair| pair[1] - pair[0] > style::LABEL.size), "{heights:?}");
+        assert!(
+            heights.windows(2).all(|pair| pair[1] - pair[0] > style::LABEL.size),
+            "{heights:?}"
+        );
     }
 }

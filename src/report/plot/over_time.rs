@@ -46,7 +46,8 @@ pub(super) fn alt(request: &RequestView) -> String {
     let line = &request.timeline;
     let range = |of: fn(&Point) -> Option<Duration>| {
         let values: Vec<Duration> = line.measured.iter().filter_map(of).collect();
-        let [low, high] = [values.iter().min(), values.iter().max()].map(|value| words::time(value.copied()));
+        let [low, high] =
+            [values.iter().min(), values.iter().max()].map(|value| words::time(value.copied()));
         format!("{low} to {high}")
     };
     let failing = line.measured.iter().filter(|point| point.failed > 0).count();
@@ -92,7 +93,8 @@ pub(super) fn scene((scenario, request): (&ScenarioView, &RequestView), sheet: S
 }
 
 fn subtitle(line: &Timeline) -> String {
-    let missing = LINES.iter().rev().filter(|quantile| quantile.least > 1 && !line.holds(quantile.least));
+    let missing =
+        LINES.iter().rev().filter(|quantile| quantile.least > 1 && !line.holds(quantile.least));
     let missing: Vec<&str> = missing.map(|quantile| quantile.name).collect();
     let missing = match missing.join(" and ") {
         names if names.is_empty() => names,
@@ -156,8 +158,11 @@ impl Figure<'_> {
     /// The words of the budgets beside their lines, where they hide the least.
     fn budget_words(&self, scene: &mut Scene, request: &RequestView) {
         let taken = self.taken();
-        let mut rows: Vec<_> =
-            request.budgets.iter().filter_map(|row| row.mark.map(|mark| (mark.ceiling, row))).collect();
+        let mut rows: Vec<_> = request
+            .budgets
+            .iter()
+            .filter_map(|row| row.mark.map(|mark| (mark.ceiling, row)))
+            .collect();
         rows.sort_by_key(|(ceiling, _)| *ceiling);
         for (ceiling, row) in rows {
             let spots = self.clock.frame.beside(self.y(ceiling));
@@ -172,7 +177,8 @@ impl Figure<'_> {
             let dot = |point: &Point| Some((self.clock.x(point.at()), self.y(point.latency.max?)));
             spots.extend(points.iter().filter_map(dot));
             for line in lines(self.clock.line) {
-                let runs = self.clock.runs(points, |point| line.value(point).map(|value| self.y(value)));
+                let runs =
+                    self.clock.runs(points, |point| line.value(point).map(|value| self.y(value)));
                 spots.extend(runs.iter().flat_map(|run| along(run)));
             }
         }

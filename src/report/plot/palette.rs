@@ -50,8 +50,9 @@ fn runs(picture: &[u8]) -> Vec<(Colour, usize)> {
 /// The place of the colour that is nearest to a given one.
 fn nearest(colours: &[Colour], given: Colour) -> u8 {
     let apart = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
-    let distance =
-        |colour: &Colour| apart(colour.0, given.0) + apart(colour.1, given.1) + apart(colour.2, given.2);
+    let distance = |colour: &Colour| {
+        apart(colour.0, given.0) + apart(colour.1, given.1) + apart(colour.2, given.2)
+    };
     let nearest = colours.iter().enumerate().min_by_key(|(_, colour)| distance(colour));
     nearest.and_then(|(place, _)| u8::try_from(place).ok()).unwrap_or_default()
 }
@@ -70,7 +71,8 @@ mod tests {
 
     #[test]
     fn rare_colours_become_near_ones() {
-        let rare = (0..300_u16).flat_map(|n| [u8::try_from(n / 2).unwrap(), u8::try_from(n % 2).unwrap(), 7]);
+        let rare = (0..300_u16)
+            .flat_map(|n| [u8::try_from(n / 2).unwrap(), u8::try_from(n % 2).unwrap(), 7]);
         let picture: Vec<u8> = [200, 200, 200].into_iter().cycle().take(900).chain(rare).collect();
         let palette = Palette::of(&picture);
         assert_eq!(palette.colours.len(), 256);

@@ -16,8 +16,11 @@ use super::table::Table;
 pub(super) fn alt(scenario: &ScenarioView) -> String {
     let words = |request: &RequestView| {
         let latency = request.latency;
-        let failed =
-            if request.failed > 0 { format!(", {} failed", request.errors()) } else { String::new() };
+        let failed = if request.failed > 0 {
+            format!(", {} failed", request.errors())
+        } else {
+            String::new()
+        };
         format!(
             "{}: p50 {}, p95 {}, p99 {}, longest {}, of {}{failed}",
             request.name,
@@ -66,7 +69,8 @@ pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
     let (mut scene, below) = sheet.headed(&subtitle, scenario);
     let below = legend(&mut scene, below, &requests);
     let frame = Frame::below(&mut scene, below + 8.0, 1.0);
-    let figure = Figure { tenfolds: tenfolds(&requests), heights, several: requests.len() > 1, frame };
+    let figure =
+        Figure { tenfolds: tenfolds(&requests), heights, several: requests.len() > 1, frame };
     figure.heights.grid(&mut scene, &frame);
     figure.budgets(&mut scene, &requests);
     frame.floor(&mut scene, &figure.ticks(), "share of the requests that were at least as fast");
@@ -85,20 +89,30 @@ pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
 
 fn subtitle(scenario: &ScenarioView, requests: &[&RequestView]) -> String {
     let n: u64 = requests.iter().map(|request| request.curve.total).sum();
-    let hidden = scenario.own_requests().filter(|request| request.curve.total > 0).count() - requests.len();
-    let more = if hidden > 0 { format!(" · {hidden} more requests in the table") } else { String::new() };
-    format!("measured phase, n {}, from due to done; failures rank above all{more}", words::count(n))
+    let hidden =
+        scenario.own_requests().filter(|request| request.curve.total > 0).count() - requests.len();
+    let more =
+        if hidden > 0 { format!(" · {hidden} more requests in the table") } else { String::new() };
+    format!(
+        "measured phase, n {}, from due to done; failures rank above all{more}",
+        words::count(n)
+    )
 }
 
 fn legend(scene: &mut Scene, top: f64, requests: &[&RequestView]) -> f64 {
     let names: Vec<String> =
         requests.iter().map(|request| scene.fitted(&request.name, 92.0, LABEL)).collect();
-    let mut entries: Vec<(Mark, &str)> =
-        names.iter().zip(SERIES).map(|(name, colour)| (Mark::Line(colour), name.as_str())).collect();
+    let mut entries: Vec<(Mark, &str)> = names
+        .iter()
+        .zip(SERIES)
+        .map(|(name, colour)| (Mark::Line(colour), name.as_str()))
+        .collect();
     if requests.len() <= 3 && requests.iter().any(|request| marks(request).next().is_some()) {
         entries.push((Mark::Tint(ALARM), "where a budget is breached"));
-        let known =
-            requests.iter().flat_map(|request| marks(request)).any(|budget| budget.interval.is_some());
+        let known = requests
+            .iter()
+            .flat_map(|request| marks(request))
+            .any(|budget| budget.interval.is_some());
         entries.extend(known.then_some((Mark::Whisker, "90 % interval")));
     }
     scene.legend(top, &entries)
@@ -109,15 +123,18 @@ fn heights(requests: &[&RequestView]) -> Durations {
         let ceilings = marks(request).map(|budget| budget.ceiling);
         ceilings.chain(request.latency.max)
     });
-    let lowest = requests.iter().filter_map(|request| request.curve.steps.first()).map(|(_, value)| *value);
-    let low = lowest.chain(requests.iter().flat_map(|request| marks(request)).map(|budget| budget.ceiling));
+    let lowest =
+        requests.iter().filter_map(|request| request.curve.steps.first()).map(|(_, value)| *value);
+    let low = lowest
+        .chain(requests.iter().flat_map(|request| marks(request)).map(|budget| budget.ceiling));
     Durations::over(values, low)
 }
 
 /// The tenfolds of the tail that the axis shows.
 fn tenfolds(requests: &[&RequestView]) -> f64 {
     let most = requests.iter().map(|request| request.curve.total).max().unwrap_or(1);
-    let judged = requests.iter().flat_map(|request| marks(request)).filter_map(|budget| budget.quantile);
+    let judged =
+        requests.iter().flat_map(|request| marks(request)).filter_map(|budget| budget.quantile);
     let deepest = judged.map(|quantile| tail(quantile.as_f64())).fold(1.0, f64::max);
     (most as f64).log10().max(deepest) + 0.18
 }
@@ -158,7 +175,8 @@ impl Figure {
     fn budgets(&self, scene: &mut Scene, requests: &[&RequestView]) {
         for budget in budgets(requests) {
             let y = self.y(budget.ceiling);
-            let end = budget.quantile.map_or(self.frame.right, |quantile| self.x(quantile.as_f64()));
+            let end =
+                budget.quantile.map_or(self.frame.right, |quantile| self.x(quantile.as_f64()));
             scene.rect((self.frame.left, self.frame.top), (end, y), ALARM, 0.06);
             scene.dashed((self.frame.left, y), (self.frame.right, y), 1.5, ALARM);
             scene.dashed((end, self.frame.top), (end, y), 1.0, ALARM);
@@ -169,7 +187,8 @@ impl Figure {
     fn budget_words(&self, scene: &mut Scene, requests: &[&RequestView]) {
         let taken = self.taken(requests);
         for budget in budgets(requests) {
-            let mut spots = vec![((self.frame.left + 8.0, self.y(budget.ceiling) - 11.0), Side::Start)];
+            let mut spots =
+                vec![((self.frame.left + 8.0, self.y(budget.ceiling) - 11.0), Side::Start)];
             spots.extend(self.frame.beside(self.y(budget.ceiling)));
             scene.tag_where_free(&spots, &budget_words(budget), WARNING, &taken);
         }
@@ -257,9 +276,13 @@ impl Figure {
                 let x = self.x(request.curve.ok as f64 / request.curve.total as f64);
                 let width = scene.measure(&words, WARNING) + 22.0;
                 let right = (x + width < scene.width).then_some((x + 10.0, Side::Start));
-                let left = (right.is_none() || x - width > self.frame.left).then_some((x - 10.0, Side::End));
+                let left = (right.is_none() || x - width > self.frame.left)
+                    .then_some((x - 10.0, Side::End));
                 let at = |down: f64| {
-                    right.into_iter().chain(left).map(move |(x, side)| ((x, self.frame.top + down), side))
+                    right
+                        .into_iter()
+                        .chain(left)
+                        .map(move |(x, side)| ((x, self.frame.top + down), side))
                 };
                 at(12.0).chain(at(34.0)).chain(at(56.0)).collect()
             };
@@ -269,8 +292,11 @@ impl Figure {
 
     fn failure_words(&self, scene: &Scene, request: &RequestView) -> String {
         let curve = &request.curve;
-        let failed =
-            format!("{} of {} failed", words::count(curve.total - curve.ok), words::count(curve.total));
+        let failed = format!(
+            "{} of {} failed",
+            words::count(curve.total - curve.ok),
+            words::count(curve.total)
+        );
         if self.several {
             format!("{}: {failed}", scene.fitted(&request.name, 160.0, WARNING))
         } else {

@@ -89,14 +89,15 @@ pub(super) fn table(scenario: &ScenarioView) -> Table {
     let mut table = Table::new(["median of", "n"].into_iter().chain(heads).chain(["latency"]));
     for request in drawn(scenario) {
         for bar in bars(request) {
-            let part =
-                |part: &Dimension| bar.parts.iter().find(|(of, _)| of == part).map(|(_, value)| *value);
+            let part = |part: &Dimension| {
+                bar.parts.iter().find(|(of, _)| of == part).map(|(_, value)| *value)
+            };
             let name = format!("{}, {}", request.name, bar.name);
             let cells = PARTS.iter().map(|of| words::time(part(of)));
             let n = words::count(bar.latency.n);
-            table
-                .rows
-                .push([name, n].into_iter().chain(cells).chain([words::time(bar.latency.p50)]).collect());
+            table.rows.push(
+                [name, n].into_iter().chain(cells).chain([words::time(bar.latency.p50)]).collect(),
+            );
         }
     }
     table
@@ -106,11 +107,13 @@ pub(super) fn table(scenario: &ScenarioView) -> Table {
 pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
     let groups: Vec<(&RequestView, Vec<Bar>)> =
         drawn(scenario).into_iter().map(|request| (request, bars(request))).collect();
-    let longest = groups.iter().flat_map(|(_, bars)| bars).map(Bar::total).max().unwrap_or_default();
+    let longest =
+        groups.iter().flat_map(|(_, bars)| bars).map(Bar::total).max().unwrap_or_default();
     let (mut scene, mut y) = sheet.headed(subtitle(scenario), scenario);
     for (request, bars) in &groups {
         if scenario.own_requests().count() > 1 {
-            let name = scene.fitted(&request.name, scene.paper.width - 2.0 * scene.paper.edge, STRONG);
+            let name =
+                scene.fitted(&request.name, scene.paper.width - 2.0 * scene.paper.edge, STRONG);
             scene.text((scene.paper.edge, y + 10.0), Side::Start, &name, STRONG);
             y += HEADING;
         }
@@ -133,7 +136,8 @@ fn subtitle(scenario: &ScenarioView) -> &'static str {
 
 fn note(scenario: &ScenarioView, shown: usize) -> String {
     let all = scenario.own_requests().filter(|request| !bars(request).is_empty()).count();
-    let (more, medians) = (all - shown, "Medians of the parts need not add up to the median of the whole.");
+    let (more, medians) =
+        (all - shown, "Medians of the parts need not add up to the median of the whole.");
     match (scenario.is_single, more) {
         (true, 0) => String::new(),
         (true, more) => format!("{more} more steps in the table"),
@@ -149,7 +153,12 @@ fn draw(scene: &mut Scene, bar: &Bar, y: f64, longest: Duration) -> f64 {
     // Room for a count with its thousands at the left and for a time at the right.
     let (left, right) = (edge + 66.0, scene.width - edge - 76.0);
     scene.text((edge, middle - 7.0), Side::Start, &bar.name, STRONG);
-    scene.text((edge, middle + 8.0), Side::Start, &format!("n {}", words::count(bar.latency.n)), TICK);
+    scene.text(
+        (edge, middle + 8.0),
+        Side::Start,
+        &format!("n {}", words::count(bar.latency.n)),
+        TICK,
+    );
     let scale = (right - left) / longest.as_secs_f64().max(1e-9);
     let mut x = left;
     for (part, value) in &bar.parts {

@@ -50,7 +50,11 @@ pub(super) fn level(count: u64, most: u64) -> u8 {
         return 0;
     }
     let share = if most <= 1 { 0.0 } else { (count as f64).ln() / (most as f64).ln() };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 255")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 1 and 255"
+    )]
     let level = (1.0 + share.min(1.0) * 254.0).round() as u8;
     level
 }
@@ -74,7 +78,11 @@ fn on(screen: Screen, level: u8) -> Colour {
 }
 
 fn between(a: u8, b: u8, way: f64) -> u8 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between two bytes")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between two bytes"
+    )]
     let mixed = (f64::from(a) + (f64::from(b) - f64::from(a)) * way).round() as u8;
     mixed
 }
@@ -84,7 +92,8 @@ impl Raster {
     /// one for dark screens, of which one is shown.
     pub(super) fn elements(&self, units: f64) -> Result<String, String> {
         let (x, y) = (self.from.0 * units, self.from.1 * units);
-        let (width, height) = ((self.to.0 - self.from.0) * units, (self.to.1 - self.from.1) * units);
+        let (width, height) =
+            ((self.to.0 - self.from.0) * units, (self.to.1 - self.from.1) * units);
         let image = |screen: Screen| -> Result<String, String> {
             let (class, display) = match screen {
                 Screen::Light => ("light", "inline"),
@@ -103,8 +112,11 @@ impl Raster {
     fn encoded(&self, screen: Screen) -> Result<Vec<u8>, String> {
         let size = |length: usize| u32::try_from(length).map_err(|error| error.to_string());
         let mut bytes = Vec::new();
-        let mut encoder =
-            png::Encoder::new(&mut bytes, size(self.columns)?, size(self.levels.len() / self.columns)?);
+        let mut encoder = png::Encoder::new(
+            &mut bytes,
+            size(self.columns)?,
+            size(self.levels.len() / self.columns)?,
+        );
         encoder.set_color(png::ColorType::Indexed);
         encoder.set_depth(png::BitDepth::Eight);
         // Few levels occur: only those are named, the empty one first.
@@ -129,7 +141,8 @@ impl Raster {
         for (at, level) in self.levels.iter().enumerate() {
             let Some(colour) = colour(*level) else { continue };
             let (row, column) = (at / self.columns, at % self.columns);
-            let across = |column: usize| edge(self.from.0, self.to.0, column as f64 / self.columns as f64);
+            let across =
+                |column: usize| edge(self.from.0, self.to.0, column as f64 / self.columns as f64);
             let down = |row: usize| edge(self.from.1, self.to.1, row as f64 / rows as f64);
             paint([(across(column), down(row)), (across(column + 1), down(row + 1))], colour);
         }
@@ -156,11 +169,14 @@ mod tests {
     fn more_is_darker_on_paper_and_brighter_on_a_dark_screen() {
         let brightness = |screen, level| {
             let (r, g, b) = on(screen, level);
-            0.2126 * f64::from(r).powi(2) + 0.7152 * f64::from(g).powi(2) + 0.0722 * f64::from(b).powi(2)
+            0.2126 * f64::from(r).powi(2)
+                + 0.7152 * f64::from(g).powi(2)
+                + 0.0722 * f64::from(b).powi(2)
         };
         for (few, more) in (1..240).step_by(15).map(|level| (level, level + 15)) {
             let of = |screen| (brightness(screen, few), brightness(screen, more));
-            let ((few_on_paper, on_paper), (few_on_dark, on_dark)) = (of(Screen::Light), of(Screen::Dark));
+            let ((few_on_paper, on_paper), (few_on_dark, on_dark)) =
+                (of(Screen::Light), of(Screen::Dark));
             assert!(on_paper < few_on_paper && on_dark > few_on_dark, "{few}");
         }
     }

@@ -66,8 +66,9 @@ impl Scene {
         const DASH: f64 = 6.0;
         const GAP: f64 = 4.0;
         let length = (to.0 - from.0).hypot(to.1 - from.1).max(f64::EPSILON);
-        let at =
-            |way: f64| (from.0 + (to.0 - from.0) * way / length, from.1 + (to.1 - from.1) * way / length);
+        let at = |way: f64| {
+            (from.0 + (to.0 - from.0) * way / length, from.1 + (to.1 - from.1) * way / length)
+        };
         let mut way = 0.0;
         while way < length {
             self.line(vec![at(way), at((way + DASH).min(length))], width, colour);
@@ -148,17 +149,22 @@ impl Scene {
     }
 
     /// A tag at that of several spots where it covers the fewest of `others`; the first of those that cover as few.
-    pub(super) fn tag_where_free(&mut self, spots: &[(Spot, Side)], text: &str, face: Face, others: &[Spot]) {
+    pub(super) fn tag_where_free(
+        &mut self,
+        spots: &[(Spot, Side)],
+        text: &str,
+        face: Face,
+        others: &[Spot],
+    ) {
         let half = face.size * 0.9;
         let covered = |(spot, side): &(Spot, Side)| {
             let (left, right) = self.extent(*spot, *side, text, face);
             let within = |other: &&Spot| {
                 (left - 6.0..right + 6.0).contains(&other.0) && (other.1 - spot.1).abs() < half
             };
-            let beside = self
-                .tags
-                .iter()
-                .any(|tag| tag.0 < right + 4.0 && tag.1 > left - 4.0 && (tag.2 - spot.1).abs() < half * 1.4);
+            let beside = self.tags.iter().any(|tag| {
+                tag.0 < right + 4.0 && tag.1 > left - 4.0 && (tag.2 - spot.1).abs() < half * 1.4
+            });
             others.iter().filter(within).count() + if beside { 10_000 } else { 0 }
         };
         if let Some((spot, side)) = spots.iter().min_by_key(|spot| covered(spot)) {
@@ -299,7 +305,9 @@ pub(super) enum Mark {
 impl Mark {
     fn draw(self, scene: &mut Scene, (left, middle): Spot) {
         match self {
-            Self::Line(colour) => scene.line(vec![(left, middle), (left + 20.0, middle)], 2.5, colour),
+            Self::Line(colour) => {
+                scene.line(vec![(left, middle), (left + 20.0, middle)], 2.5, colour)
+            }
             Self::Dot(colour) => scene.dot((left + 10.0, middle), 3.0, colour),
             Self::Box(colour) => {
                 scene.rect((left + 4.0, middle - 6.0), (left + 18.0, middle + 6.0), colour, 1.0);

@@ -25,7 +25,8 @@ impl Sheet<'_> {
         let title = Face { size: self.paper.title, bold: true, colour: INK };
         let mut below = scene.paragraph(30.0, self.title, title, 3);
         if !scenario.caveats.is_empty() {
-            below = scene.paragraph(below, &format!("! {}", scenario.caveats.join("; ")), WARNING, 3);
+            below =
+                scene.paragraph(below, &format!("! {}", scenario.caveats.join("; ")), WARNING, 3);
         }
         let below = scene.paragraph(below, subtitle, SUBTITLE, 4) + 9.0;
         (scene, below)

@@ -114,11 +114,25 @@ pub(in crate::report) struct Paper {
 
 impl Paper {
     /// For a screen or a page.
-    pub(in crate::report) const WIDE: Self =
-        Self { width: 800.0, edge: 24.0, left: 78.0, right: 42.0, depth: 282.0, ticks: 9, title: 19.0 };
+    pub(in crate::report) const WIDE: Self = Self {
+        width: 800.0,
+        edge: 24.0,
+        left: 78.0,
+        right: 42.0,
+        depth: 282.0,
+        ticks: 9,
+        title: 19.0,
+    };
     /// For a telephone.
-    pub(in crate::report) const NARROW: Self =
-        Self { width: 380.0, edge: 12.0, left: 64.0, right: 20.0, depth: 230.0, ticks: 4, title: 16.0 };
+    pub(in crate::report) const NARROW: Self = Self {
+        width: 380.0,
+        edge: 12.0,
+        left: 64.0,
+        right: 20.0,
+        depth: 230.0,
+        ticks: 4,
+        title: 16.0,
+    };
 }
 
 /// How a text is set.
@@ -168,7 +182,10 @@ mod tests {
         for (colour, least) in least.into_iter().chain(SERIES.map(|colour| (colour, 3.0))) {
             for ground in [PAPER, SHADE] {
                 assert!(contrast(colour, ground) >= least, "{colour:?} on {ground:?}");
-                assert!(contrast(dark(colour), dark(ground)) >= least, "dark {colour:?} on {ground:?}");
+                assert!(
+                    contrast(dark(colour), dark(ground)) >= least,
+                    "dark {colour:?} on {ground:?}"
+                );
             }
         }
     }

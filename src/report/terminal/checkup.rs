@@ -116,7 +116,8 @@ mod tests {
     #[test]
     fn the_last_line_sums_up() {
         let last = |states: &[State]| {
-            let findings = states.iter().map(|&state| Finding { state, ..Finding::ok("g", "n", "w") });
+            let findings =
+                states.iter().map(|&state| Finding { state, ..Finding::ok("g", "n", "w") });
             let text = checkup(&findings.collect::<Vec<_>>(), 80, false);
             text.lines().last().unwrap().to_owned()
         };

@@ -7,8 +7,8 @@ use super::lay::{cut, wrapped};
 use super::table::{Column, fitted};
 use super::{MOST_NARROW, words};
 use crate::record::{
-    Actual, Change, Compared, Comparison, Decision, Difference, PartChange, ProberHealth, QuantileChange,
-    RequestComparison, Sides,
+    Actual, Change, Compared, Comparison, Decision, Difference, PartChange, ProberHealth,
+    QuantileChange, RequestComparison, Sides,
 };
 use crate::units::{self, Ratio};
 
@@ -45,12 +45,14 @@ impl Page {
             Column::right("standstill", 2),
         ];
         let rows = [("before", &runs.before), ("after", &runs.after)].map(|(which, run)| {
-            let tags: Vec<String> = run.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let tags: Vec<String> =
+                run.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let commit = words::display(run.git_commit.as_deref().unwrap_or_default(), words::NAME);
             let ProberHealth { lag_p99, lag_max, hiccup_max, .. } = run.prober;
             let lead = [which.to_owned(), run.run.clone(), commit.chars().take(8).collect()];
             let prober = [lag_p99, lag_max, hiccup_max].map(words::time);
-            let verdict = [words::display(&tags.join(", "), words::NAME), self.ink.decision(run.verdict)];
+            let verdict =
+                [words::display(&tags.join(", "), words::NAME), self.ink.decision(run.verdict)];
             lead.into_iter().chain(verdict).chain(prober).collect()
         });
         fitted(&columns, &rows, self.width, &self.ink).text(self.width)
@@ -68,7 +70,8 @@ impl Page {
     }
 
     fn request(&self, request: &RequestComparison) -> String {
-        let name = format!("{} · {}", words::name(&request.scenario), words::name(&request.request));
+        let name =
+            format!("{} · {}", words::name(&request.scenario), words::name(&request.request));
         let mut text = format!("{}\n", self.ink.bold(&cut(&name, self.width)));
         text += &self.inset(&figure_columns(), &self.figures(request));
         if !request.parts.is_empty() {
@@ -76,9 +79,11 @@ impl Page {
             text += &format!("\n{}", self.inset(&part_columns(), &parts));
         }
         if !request.budgets.is_empty() {
-            let columns = [Column::left("budget", 0), Column::left("before", 0), Column::left("after", 0)];
+            let columns =
+                [Column::left("budget", 0), Column::left("before", 0), Column::left("after", 0)];
             let decided = |decision: Option<Decision>| {
-                decision.map_or_else(|| "not judged".to_owned(), |decision| self.ink.decision(decision))
+                decision
+                    .map_or_else(|| "not judged".to_owned(), |decision| self.ink.decision(decision))
             };
             let rows = request.budgets.iter().map(|budget| {
                 let Sides { before, after } = budget.decision;
@@ -99,7 +104,8 @@ impl Page {
         let Sides { before, after } = request.exchanges.map(|count| words::count(*count));
         let mut rows = vec![vec!["n".to_owned(), before, blank(), after]];
         let failed = &request.failed;
-        let count = |count: u64, share: Ratio| format!("{} ({})", words::count(count), words::share(share));
+        let count =
+            |count: u64, share: Ratio| format!("{} ({})", words::count(count), words::share(share));
         let shares = failed.interval.map(|(low, high)| words::shares(*low, *high));
         let points = (failed.share.after.as_f64() - failed.share.before.as_f64()) * 100.0;
         rows.push(vec![
@@ -154,10 +160,12 @@ impl Page {
 
     fn only(&self, only: &Sides<Vec<String>>) -> Option<String> {
         let sides = [("before", &only.before), ("after", &only.after)];
-        let lines = sides.into_iter().filter(|(_, names)| !names.is_empty()).map(|(which, names)| {
-            let names: Vec<String> = names.iter().map(|name| words::display(name, words::LINE)).collect();
-            wrapped(&format!("only in the run {which}: {}", names.join(", ")), self.width, 0)
-        });
+        let lines =
+            sides.into_iter().filter(|(_, names)| !names.is_empty()).map(|(which, names)| {
+                let names: Vec<String> =
+                    names.iter().map(|name| words::display(name, words::LINE)).collect();
+                wrapped(&format!("only in the run {which}: {}", names.join(", ")), self.width, 0)
+            });
         let text: String = lines.collect();
         (!text.is_empty()).then_some(text)
     }
@@ -213,7 +221,8 @@ fn actual(actual: Actual) -> String {
 
 /// A difference in time and in percent, each with its sign.
 fn moved(difference: Option<Difference>) -> [String; 2] {
-    let Some(Difference { micros, share }) = difference.filter(|difference| difference.micros != 0) else {
+    let Some(Difference { micros, share }) = difference.filter(|difference| difference.micros != 0)
+    else {
         return Default::default();
     };
     let sign = if micros < 0 { '−' } else { '+' };

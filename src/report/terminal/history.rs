@@ -57,7 +57,10 @@ impl Page {
         }
         let earlier = trend.rows.len() - shown.len();
         if earlier > 0 {
-            let told = format!("and {} before; `--limit` shows more", words::counted(earlier as u64, "run"));
+            let told = format!(
+                "and {} before; `--limit` shows more",
+                words::counted(earlier as u64, "run")
+            );
             text += &format!("  {}\n", self.ink.dim(&told));
         }
         text
@@ -118,7 +121,11 @@ fn figures(trend: &Trend) -> String {
         0 => "none failed".to_owned(),
         failed => {
             let share = words::share(Ratio::of(failed, trend.exchanges));
-            format!("{} of {} failed ({share})", words::count(failed), words::count(trend.exchanges))
+            format!(
+                "{} of {} failed ({share})",
+                words::count(failed),
+                words::count(trend.exchanges)
+            )
         }
     };
     let ok = words::counted(trend.ok, "ok exchange");
@@ -135,8 +142,9 @@ fn environments(trend: &Trend) -> Option<String> {
     let mut shown: Vec<String> = names.iter().take(4).map(|name| words::name(name)).collect();
     shown.extend((names.len() > 4).then(|| format!("{} more", names.len() - 4)));
     shown.extend((untagged && !names.is_empty()).then(|| "untagged ones".to_owned()));
-    (names.len() + usize::from(untagged) > 1)
-        .then(|| format!("of several environments: {}; `--environment` picks one", shown.join(", ")))
+    (names.len() + usize::from(untagged) > 1).then(|| {
+        format!("of several environments: {}; `--environment` picks one", shown.join(", "))
+    })
 }
 
 fn time(micros: Option<u64>) -> String {

@@ -65,8 +65,11 @@ impl Grid {
         match row {
             Row::Rule => "─".repeat(self.width()),
             Row::Cells(cells) => {
-                let padded =
-                    self.columns.iter().zip(cells).map(|((align, width), cell)| pad(cell, *align, *width));
+                let padded = self
+                    .columns
+                    .iter()
+                    .zip(cells)
+                    .map(|((align, width), cell)| pad(cell, *align, *width));
                 padded.collect::<Vec<_>>().join(&" ".repeat(GAP))
             }
         }
@@ -85,7 +88,8 @@ fn pad(cell: &str, align: Align, width: usize) -> String {
 fn columns(text: &str) -> usize {
     let mut parts = text.split('\u{1b}');
     let plain = parts.next().unwrap_or_default().width();
-    plain + parts.map(|part| part.split_once('m').map_or("", |(_, rest)| rest).width()).sum::<usize>()
+    plain
+        + parts.map(|part| part.split_once('m').map_or("", |(_, rest)| rest).width()).sum::<usize>()
 }
 
 /// Text cut to a number of columns, an ellipsis at its end where something is missing; ANSI escapes are kept.
@@ -146,6 +150,9 @@ mod tests {
     #[test]
     fn a_text_is_broken_at_spaces_behind_its_indent() {
         assert_eq!(wrapped("one two three four", 24, 4), "    one two three four\n");
-        assert_eq!(wrapped("aaaaaaaaaa bbbbbbbbbb cccc", 24, 4), "    aaaaaaaaaa\n    bbbbbbbbbb cccc\n");
+        assert_eq!(
+            wrapped("aaaaaaaaaa bbbbbbbbbb cccc", 24, 4),
+            "    aaaaaaaaaa\n    bbbbbbbbbb cccc\n"
+        );
     }
 }

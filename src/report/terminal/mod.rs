@@ -59,7 +59,8 @@ impl Page {
     fn caveats(&self, model: &Model) -> Option<String> {
         const INDENT: usize = 10;
         let lines = model.caveats.iter().map(|caveat| {
-            let text = wrapped(&format!("{}: {}", caveat.scenario, caveat.what), self.width, INDENT);
+            let text =
+                wrapped(&format!("{}: {}", caveat.scenario, caveat.what), self.width, INDENT);
             format!("{}  {}", self.ink.warning(" WARN "), text.trim_start())
         });
         let text: String = lines.collect();
@@ -69,10 +70,16 @@ impl Page {
     /// The table of budgets: one row a budget where the terminal is wide enough, else a block a request.
     fn gate(&self, model: &Model) -> String {
         let table = self.wide_gate(model);
-        let mut text =
-            if table.width() <= self.width { table.text(self.width) } else { self.stacked_gate(model) };
+        let mut text = if table.width() <= self.width {
+            table.text(self.width)
+        } else {
+            self.stacked_gate(model)
+        };
         let shape = model.shape();
-        if model.requests().any(|(_, request)| request.failed > 0 && shape.counts_failures_of(request)) {
+        if model
+            .requests()
+            .any(|(_, request)| request.failed > 0 && shape.counts_failures_of(request))
+        {
             text += &format!("\n{}\n", self.ink.dim(of_the_ok(shape)));
         }
         text
@@ -109,13 +116,15 @@ impl Page {
         let mut budgets_grid = Grid::new([Align::Left; 3]);
         for (_, request) in model.requests() {
             let figures = shape.figures(request).into_iter();
-            figures_grid.row(figures.map(|(name, value)| format!("{} {value}", self.ink.dim(name))));
+            figures_grid
+                .row(figures.map(|(name, value)| format!("{} {value}", self.ink.dim(name))));
             for row in &request.budgets {
                 let [budget, actual, verdict] = self.budget(row);
                 budgets_grid.row([verdict, budget, actual]);
             }
         }
-        let (figures, budgets) = (figures_grid.lines(self.width - 2), budgets_grid.lines(self.width - 4));
+        let (figures, budgets) =
+            (figures_grid.lines(self.width - 2), budgets_grid.lines(self.width - 4));
         let mut budgets = budgets.iter();
         let mut text = String::new();
         for ((scenario, request), figures) in model.requests().zip(figures) {
@@ -134,7 +143,10 @@ impl Page {
                 text.push('\n');
             }
             text += &format!("{}\n  {figures}\n", self.ink.bold(&name));
-            budgets.by_ref().take(request.budgets.len()).for_each(|line| text += &format!("    {line}\n"));
+            budgets
+                .by_ref()
+                .take(request.budgets.len())
+                .for_each(|line| text += &format!("    {line}\n"));
         }
         text
     }
@@ -151,8 +163,10 @@ impl Page {
             let line = wrapped(&prober.in_one_line(), self.width, 0);
             text += &if prober.is_punctual { self.dimmed(&line) } else { line };
         }
-        for (scenario, addresses) in
-            model.scenarios.iter().filter_map(|scenario| Some((scenario, scenario.addresses.as_ref()?)))
+        for (scenario, addresses) in model
+            .scenarios
+            .iter()
+            .filter_map(|scenario| Some((scenario, scenario.addresses.as_ref()?)))
         {
             let line = format!("connections · {}: {addresses}", scenario.name);
             text += &self.dimmed(&wrapped(&line, self.width, 0));
@@ -167,7 +181,9 @@ impl Page {
     /// The failures with their evidence, then what was left out, then tries; nothing where there are none.
     fn failures(&self, model: &Model) -> Option<String> {
         let mut text = String::new();
-        for (role, word) in [(Role::Failure, "failures"), (Role::LeftOut, "left out"), (Role::Try, "tries")] {
+        for (role, word) in
+            [(Role::Failure, "failures"), (Role::LeftOut, "left out"), (Role::Try, "tries")]
+        {
             for (scenario, request, failures) in model.failing(role) {
                 let heading = format!("{word} · {}", scenario.place(request));
                 text += &format!("{}\n", self.ink.bold(&lay::cut(&heading, self.width)));

@@ -24,11 +24,15 @@ impl Column {
 /// The widest table of these columns that fits `width`. A column of which no row says anything is left out first.
 pub(super) fn fitted(columns: &[Column], rows: &[Vec<String>], width: usize, ink: &Ink) -> Grid {
     let says = |at: usize| rows.iter().any(|row| row.get(at).is_some_and(|cell| !cell.is_empty()));
-    let mut kept: Vec<usize> = (0..columns.len()).filter(|&at| columns[at].spare == 0 || says(at)).collect();
+    let mut kept: Vec<usize> =
+        (0..columns.len()).filter(|&at| columns[at].spare == 0 || says(at)).collect();
     loop {
         let grid = grid(columns, rows, &kept, ink);
-        let spare =
-            kept.iter().copied().filter(|&at| columns[at].spare > 0).max_by_key(|&at| columns[at].spare);
+        let spare = kept
+            .iter()
+            .copied()
+            .filter(|&at| columns[at].spare > 0)
+            .max_by_key(|&at| columns[at].spare);
         match spare {
             Some(spare) if grid.width() > width => kept.retain(|&at| at != spare),
             _ => return grid,

@@ -14,8 +14,11 @@ impl Page {
         let timing = &request.timing;
         let latency = timing.latency().filter(|_| !scenario.is_list_of_checks())?;
         let heading = format!("where the time goes · {}", scenario.place(request));
-        let grid =
-            if scenario.is_single { self.parts_of_one(timing, latency) } else { self.parts(timing, latency) };
+        let grid = if scenario.is_single {
+            self.parts_of_one(timing, latency)
+        } else {
+            self.parts(timing, latency)
+        };
         let mut text = self.headed(&heading, &grid);
         if let Some(comparison) = &timing.comparison {
             text += &wrapped(&format!("{comparison}; {}", counts(timing)), self.width, 2);
@@ -24,8 +27,14 @@ impl Page {
     }
 
     fn parts(&self, timing: &Timing, latency: &TimingRow) -> Grid {
-        let mut grid =
-            Grid::new([Align::Left, Align::Right, Align::Right, Align::Right, Align::Right, Align::Left]);
+        let mut grid = Grid::new([
+            Align::Left,
+            Align::Right,
+            Align::Right,
+            Align::Right,
+            Align::Right,
+            Align::Left,
+        ]);
         let warm = format!("{} p50", timing.warm_name);
         grid.row(["", "cold p50", &warm, "p95", "p99", ""].map(|head| self.ink.dim(head)));
         for row in &timing.rows {
@@ -40,7 +49,11 @@ impl Page {
     fn parts_of_one(&self, timing: &Timing, latency: &TimingRow) -> Grid {
         let mut grid = Grid::new([Align::Left, Align::Right, Align::Left]);
         for row in &timing.rows {
-            grid.row([self.part(row), words::time(row.warm.max), self.ink.dim(&beside(row, latency))]);
+            grid.row([
+                self.part(row),
+                words::time(row.warm.max),
+                self.ink.dim(&beside(row, latency)),
+            ]);
         }
         grid
     }

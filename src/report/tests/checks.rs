@@ -87,8 +87,7 @@ fn a_load_that_was_cut_off_before_its_second_arrival_is_no_list_of_checks() {
 #[test]
 fn a_pass_has_no_failures_but_names_what_was_left_out_and_tried_again() {
     let model = model(|_| ());
-    let named =
-        "2 steps were left out, which they accept: old list (absent), partner's list (not configured)";
+    let named = "2 steps were left out, which they accept: old list (absent), partner's list (not configured)";
     assert!(model.headline.ends_with(named), "{}", model.headline);
     for text in every_form(&model) {
         let text = text.to_lowercase();
@@ -96,7 +95,8 @@ fn a_pass_has_no_failures_but_names_what_was_left_out_and_tried_again() {
         assert!(text.contains("left out") && text.contains("tries"), "{text}");
     }
     let text = markdown(&model);
-    let order = ["### Left out", "404 Not Found", "### Tries", "3 × unexpected answer", "### Plots"];
+    let order =
+        ["### Left out", "404 Not Found", "### Tries", "3 × unexpected answer", "### Plots"];
     let places: Vec<usize> = order.iter().map(|part| text.find(part).unwrap()).collect();
     assert!(places.is_sorted(), "{places:?}");
 }
@@ -113,7 +113,11 @@ fn many_steps_that_were_left_out_are_counted_and_not_named() {
             measured.requests.last_mut().unwrap().name = name;
         }
     });
-    assert!(model.headline.ends_with("; 5 steps were left out, which they accept"), "{}", model.headline);
+    assert!(
+        model.headline.ends_with("; 5 steps were left out, which they accept"),
+        "{}",
+        model.headline
+    );
 }
 
 #[test]
@@ -134,7 +138,10 @@ fn the_tries_of_a_step_that_failed_are_failures() {
     });
     let text = markdown(&model);
     let failures = &text[text.find("### Failures").unwrap()..text.find("### Left out").unwrap()];
-    assert!(failures.contains("- 3 × ") && failures.contains("row arrives, each try"), "{failures}");
+    assert!(
+        failures.contains("- 3 × ") && failures.contains("row arrives, each try"),
+        "{failures}"
+    );
     assert!(!text.contains("### Tries"), "{text}");
 }
 

@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use crate::history::{Filter, History};
 use crate::record::{
-    Actual, BudgetChange, Change, Compared, Comparison, Decision, Difference, Dimension, PartChange,
-    ProberHealth, QuantileChange, RequestComparison, RunRecord, RunSummary, Series, ShareChange, Sides,
+    Actual, BudgetChange, Change, Compared, Comparison, Decision, Difference, Dimension,
+    PartChange, ProberHealth, QuantileChange, RequestComparison, RunRecord, RunSummary, Series,
+    ShareChange, Sides,
 };
 use crate::report::{self, fixture};
 use crate::units::{Quantile, Ratio};
@@ -46,7 +47,10 @@ fn no_line_of_a_history_is_wider_than_its_terminal_and_the_run_and_its_verdict_s
     for width in [60, 72, 80, 100, 120] {
         let text = report::history(&history(), 20, width, false);
         for line in text.lines() {
-            assert!(unicode_width::UnicodeWidthStr::width(line) <= usize::from(width), "{width}: {line}");
+            assert!(
+                unicode_width::UnicodeWidthStr::width(line) <= usize::from(width),
+                "{width}: {line}"
+            );
         }
         let rows = text.lines().filter(|line| line.contains("Z-"));
         assert!(rows.clone().count() > 6 && rows.clone().all(|row| !row.contains('…')), "{text}");
@@ -82,7 +86,10 @@ fn comparison() -> Comparison {
         git_commit: record.provenance.git_commit.clone(),
         tags: record.provenance.tags.clone(),
         verdict: record.verdict.decision,
-        prober: ProberHealth { lag_p99: Some(Duration::from_micros(80)), ..ProberHealth::default() },
+        prober: ProberHealth {
+            lag_p99: Some(Duration::from_micros(80)),
+            ..ProberHealth::default()
+        },
     };
     let runs = six_runs();
     let request = RequestComparison {
@@ -92,13 +99,24 @@ fn comparison() -> Comparison {
         failed: ShareChange {
             count: Sides { before: 0, after: 12 },
             share: Sides { before: share(0.0), after: share(0.0154) },
-            interval: Sides { before: (share(0.0), share(0.0046)), after: (share(0.008), share(0.0267)) },
+            interval: Sides {
+                before: (share(0.0), share(0.0046)),
+                after: (share(0.008), share(0.0267)),
+            },
             change: Change::More,
         },
-        latency: vec![slower(Quantile::P50, Change::NoneShown), slower(Quantile::P99, Change::More)],
+        latency: vec![
+            slower(Quantile::P50, Change::NoneShown),
+            slower(Quantile::P99, Change::More),
+        ],
         max: Sides { before: at(410), after: Actual::Unbounded },
         parts: vec![
-            PartChange { part: Dimension::Wait, count: same(800), p50: same(at(0)), p95: same(at(2)) },
+            PartChange {
+                part: Dimension::Wait,
+                count: same(800),
+                p50: same(at(0)),
+                p95: same(at(2)),
+            },
             PartChange {
                 part: Dimension::Service,
                 count: same(800),

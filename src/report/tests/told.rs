@@ -34,7 +34,9 @@ fn what_tells_nothing_has_no_row_and_no_section() {
     let quiet = Script { told: &[], reopens: 0, ..Script::default() };
     let (record, intervals) = fixture::run(&[quiet]);
     for text in every_form(&Model::new(&record, &intervals)) {
-        for part in ["own account", "if fresh", "if reused", "if full", "if resumed", "192.0.2.10:443"] {
+        for part in
+            ["own account", "if fresh", "if reused", "if full", "if resumed", "192.0.2.10:443"]
+        {
             assert!(!text.contains(part), "{part}: {text}");
         }
     }
@@ -63,7 +65,8 @@ fn a_shard_says_that_it_is_a_part_and_a_merged_run_of_what() {
     for text in of(fixture::shared(3, [1, 3])) {
         assert!(text.contains("Merged from 2 of 3 shards: probe-1, probe-3."), "{text}");
     }
-    let page = html(&Model::new(&fixture::shared(3, 1..=3).0, Vec::<crate::record::Interval>::new()));
+    let page =
+        html(&Model::new(&fixture::shared(3, 1..=3).0, Vec::<crate::record::Interval>::new()));
     assert!(page.contains("3 of 3 on probe-3, run 0199d1f0-7a3c-7000-8000-000000000013"), "{page}");
 }
 
@@ -83,11 +86,13 @@ fn a_run_cut_off_in_its_warm_up_says_so_and_counts_no_requests_as_measured() {
 
 #[test]
 fn a_target_that_never_answered_is_told_once_and_not_of_each_budget() {
-    let (mut record, intervals) = fixture::run(&[Script { budgets: vec!["max < 1s"], ..Script::default() }]);
+    let (mut record, intervals) =
+        fixture::run(&[Script { budgets: vec!["max < 1s"], ..Script::default() }]);
     let scenario = &mut record.verdict.scenarios[0];
     let reason = |what: &str| Reason { what: what.to_owned(), next: String::new() };
     scenario.decision = Decision::Fail;
-    scenario.reasons = vec![reason("the target never answered: connection refused, 12 of 12 requests")];
+    scenario.reasons =
+        vec![reason("the target never answered: connection refused, 12 of 12 requests")];
     scenario.budgets[0].decision = Decision::Fail;
     scenario.budgets[0].reason =
         reason("max falls among the failures: 12 of 12 requests failed; connection refused");
@@ -100,9 +105,13 @@ fn a_target_that_never_answered_is_told_once_and_not_of_each_budget() {
 
 #[test]
 fn a_page_says_its_headline_once() {
-    let (record, intervals) = fixture::run(&[Script { budgets: vec!["p95 < 30ms"], ..Script::default() }]);
+    let (record, intervals) =
+        fixture::run(&[Script { budgets: vec!["p95 < 30ms"], ..Script::default() }]);
     let model = Model::new(&record, &intervals);
-    assert_eq!((model.findings.len(), model.headline.as_str()), (1, &*model.findings[0].in_one_line()));
+    assert_eq!(
+        (model.findings.len(), model.headline.as_str()),
+        (1, &*model.findings[0].in_one_line())
+    );
     let page = html(&model);
     let verdict = &page[page.find("class=\"verdict").unwrap()..page.find("<h2>Budgets").unwrap()];
     assert_eq!(verdict.matches("exceeded it").count(), 1, "{verdict}");

@@ -31,7 +31,9 @@ pub(super) fn all(file: &File, load: Option<&LoadShape>, complaints: &mut Compla
                 .then(|| beyond_timeout(budget, target))
                 .flatten()
                 .or_else(|| unredirected.and_then(|load| never_entered(budget, load, at)))
-                .or_else(|| unredirected.filter(|_| is_of_first).and_then(|load| never_reused(budget, load)))
+                .or_else(|| {
+                    unredirected.filter(|_| is_of_first).and_then(|load| never_reused(budget, load))
+                })
                 .or_else(|| load.and_then(|load| never_by_target(budget, load, target)));
             complaints.add_all(problem.map(|problem| complaint(place, problem)));
         }
@@ -81,7 +83,8 @@ fn never_entered(budget: &Budget, load: &LoadShape, request: usize) -> Option<Pr
         ));
     }
     (request > 0).then(|| {
-        let problem = format!("`{dimension}` is never entered: the first request opened the connection");
+        let problem =
+            format!("`{dimension}` is never entered: the first request opened the connection");
         (problem, "give this budget to the first request")
     })
 }
@@ -107,12 +110,16 @@ fn never_by_target(budget: &Budget, load: &LoadShape, target: &Target) -> Option
             "write `tls_resumption = true` in `[target]`, or judge `tls_full`",
         )),
         Dimension::TlsResumed if is_once => Some((
-            "`tls_resumed` is never entered: a first connection has no session to resume".to_owned(),
+            "`tls_resumed` is never entered: a first connection has no session to resume"
+                .to_owned(),
             "judge `tls_full`, or send more than once",
         )),
-        Dimension::Dns if !is_once && budget.allowed().is_some() && !target.dns_refresh().is_zero() => {
+        Dimension::Dns
+            if !is_once && budget.allowed().is_some() && !target.dns_refresh().is_zero() =>
+        {
             Some((
-                "`dns` is hardly ever entered: only the first connections wait for a look-up".to_owned(),
+                "`dns` is hardly ever entered: only the first connections wait for a look-up"
+                    .to_owned(),
                 "write `dns_refresh = \"0s\"` in `[target]`, which looks the name up for each connection",
             ))
         }
@@ -148,7 +155,9 @@ impl Target {
             Dimension::Lag => return None,
             Dimension::Dns => ("dns_timeout", &self.dns_timeout),
             Dimension::Connect => ("connect_timeout", &self.connect_timeout),
-            Dimension::Tls | Dimension::TlsFull | Dimension::TlsResumed => ("tls_timeout", &self.tls_timeout),
+            Dimension::Tls | Dimension::TlsFull | Dimension::TlsResumed => {
+                ("tls_timeout", &self.tls_timeout)
+            }
             Dimension::FirstByte => ("first_byte_timeout", &self.first_byte_timeout),
             Dimension::Latency
             | Dimension::Fresh

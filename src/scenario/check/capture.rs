@@ -34,12 +34,18 @@ pub(super) fn all(request: &Request, complaints: &mut Complaints) {
 /// Complains about names that two steps give: whose value a later step sends would depend on which of them failed.
 pub(super) fn names(file: &File, complaints: &mut Complaints) {
     let mut known: Vec<&str> = Vec::new();
-    for (name, field) in file.requests().flat_map(|request| request.capture.given().into_iter().flatten()) {
+    for (name, field) in
+        file.requests().flat_map(|request| request.capture.given().into_iter().flatten())
+    {
         if known.contains(&name.as_str())
             && let Some(place) = field.place()
         {
             let problem = format!("another step captures `{name}` already");
-            complaints.add(Complaint::new(place.key.clone(), problem, "give each value a name of its own"));
+            complaints.add(Complaint::new(
+                place.key.clone(),
+                problem,
+                "give each value a name of its own",
+            ));
         }
         known.push(name);
     }
@@ -71,8 +77,13 @@ fn source(capture: &Capture, place: &Place, complaints: &mut Complaints) {
     ];
     let mut written = sources.into_iter().filter(|(_, is_written, _)| *is_written);
     let Some((first, ..)) = written.next() else {
-        let remedy = "write one of `{ header = \"…\" }`, `{ json = \"/…\" }` and `{ regex = \"…\" }`";
-        complaints.add(Complaint::new(place.value.clone(), "nothing says where the value is found", remedy));
+        let remedy =
+            "write one of `{ header = \"…\" }`, `{ json = \"/…\" }` and `{ regex = \"…\" }`";
+        complaints.add(Complaint::new(
+            place.value.clone(),
+            "nothing says where the value is found",
+            remedy,
+        ));
         return;
     };
     for (key, place) in written.filter_map(|(key, _, place)| Some((key, place?))) {

@@ -81,9 +81,15 @@ pub(super) fn header_name(name: &str, place: &Span, complaints: &mut Complaints)
 fn statuses(expect: &Expect, complaints: &mut Complaints) {
     let Some((place, &denied)) = expect.denied.placed() else { return };
     if !denied {
-        complaints.add(Complaint::new(place.value.clone(), "`denied = false` says nothing", "leave it out"));
+        complaints.add(Complaint::new(
+            place.value.clone(),
+            "`denied = false` says nothing",
+            "leave it out",
+        ));
     } else if let Some((place, Statuses(statuses))) = expect.status.placed()
-        && statuses.iter().any(|status| ![StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(status))
+        && statuses
+            .iter()
+            .any(|status| ![StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(status))
     {
         let problem = "a denial has a status of 401 or 403";
         complaints.add(Complaint::new(
@@ -108,14 +114,22 @@ fn markers(expect: &Expect, complaints: &mut Complaints) {
         for (place, text) in list.given().into_iter().flatten().filter_map(Field::placed) {
             if text.parts().is_empty() {
                 let problem = "every body contains the empty text";
-                complaints.add(Complaint::new(place.value.clone(), problem, "write the text to look for"));
+                complaints.add(Complaint::new(
+                    place.value.clone(),
+                    problem,
+                    "write the text to look for",
+                ));
             }
         }
     }
     for (place, text) in expect.body_lacks.given().into_iter().flatten().filter_map(Field::placed) {
         if !text.parts().is_empty() && contains(&expect.body_contains, text) {
             let problem = "no body both contains and lacks the same text";
-            complaints.add(Complaint::new(place.value.clone(), problem, "leave one of the two out"));
+            complaints.add(Complaint::new(
+                place.value.clone(),
+                problem,
+                "leave one of the two out",
+            ));
         }
     }
 }
@@ -124,7 +138,8 @@ fn markers(expect: &Expect, complaints: &mut Complaints) {
 fn limits(expect: &Expect, complaints: &mut Complaints) {
     let float = |number: &Number| number.as_f64().unwrap_or_default();
     for (pointer, most) in expect.json_at_most.given().into_iter().flatten() {
-        let least = expect.json_at_least.given().into_iter().flatten().find(|(least, _)| least == pointer);
+        let least =
+            expect.json_at_least.given().into_iter().flatten().find(|(least, _)| least == pointer);
         let (Some((place, JsonNumber(most))), Some(JsonNumber(least))) =
             (most.placed(), least.and_then(|(_, least)| least.given()))
         else {
@@ -152,7 +167,11 @@ fn rows(expect: &Expect, complaints: &mut Complaints) {
 
 /// The keys of a table, with their places.
 fn keys<T>(entries: &Field<Entries<T>>) -> impl Iterator<Item = (&str, &Place)> {
-    entries.given().into_iter().flatten().filter_map(|(key, field)| Some((key.as_str(), field.place()?)))
+    entries
+        .given()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, field)| Some((key.as_str(), field.place()?)))
 }
 
 impl Expect {

@@ -9,7 +9,8 @@ use super::super::leaf::Connections;
 use super::super::load::{LoadShape, Model};
 use super::require;
 
-const MODELS: &str = "write `arrival_rate = \"20/s\"` (open), `connections = 16` (closed) or `once = true`";
+const MODELS: &str =
+    "write `arrival_rate = \"20/s\"` (open), `connections = 16` (closed) or `once = true`";
 
 pub(super) fn shape(file: &File, complaints: &mut Complaints) -> Option<LoadShape> {
     match &file.load {
@@ -19,21 +20,34 @@ pub(super) fn shape(file: &File, complaints: &mut Complaints) -> Option<LoadShap
     }
 }
 
-fn of_section(file: &File, place: &Place, load: &Load, complaints: &mut Complaints) -> Option<LoadShape> {
+fn of_section(
+    file: &File,
+    place: &Place,
+    load: &Load,
+    complaints: &mut Complaints,
+) -> Option<LoadShape> {
     let every = every(load, complaints);
     if load.once.is_written() {
         let shape = once(file, load, complaints)?;
         return Some(LoadShape { every: every.ok()?, ..shape });
     }
-    if load.every.is_written() && load.places().iter().filter(|(_, place)| place.is_some()).count() <= 1 {
-        return Some(LoadShape { every: every.ok()?, ..LoadShape::once(!file.warmup.is_written()) });
+    if load.every.is_written()
+        && load.places().iter().filter(|(_, place)| place.is_some()).count() <= 1
+    {
+        return Some(LoadShape {
+            every: every.ok()?,
+            ..LoadShape::once(!file.warmup.is_written())
+        });
     }
     let open = load.arrival_rate.is_written() || load.stages.is_written();
     let model = if load.arrival_rate.is_written() {
         constant(place, load, complaints)
     } else if open {
         ramping(load, complaints)
-    } else if load.connections.is_written() || load.iterations.is_written() || load.duration.is_written() {
+    } else if load.connections.is_written()
+        || load.iterations.is_written()
+        || load.duration.is_written()
+    {
         closed(place, load, complaints)
     } else {
         complaints.add(Complaint::new(
@@ -47,18 +61,35 @@ fn of_section(file: &File, place: &Place, load: &Load, complaints: &mut Complain
     let streams = streams(load, complaints);
     let (Senders { connections, max_connections, fresh }, streams) = (connections?, streams.ok()?);
     places(load, max_connections, streams, complaints)?;
-    Some(LoadShape { model: model?, connections, max_connections, fresh, streams, every: every.ok()? })
+    Some(LoadShape {
+        model: model?,
+        connections,
+        max_connections,
+        fresh,
+        streams,
+        every: every.ok()?,
+    })
 }
 
 fn once(file: &File, load: &Load, complaints: &mut Complaints) -> Option<LoadShape> {
     let (place, &once) = load.once.placed()?;
     if !once {
-        complaints.add(Complaint::new(place.value.clone(), "`once = false` says nothing", "leave it out"));
+        complaints.add(Complaint::new(
+            place.value.clone(),
+            "`once = false` says nothing",
+            "leave it out",
+        ));
         return None;
     }
     let keys = load.places().into_iter().map(|(key, _)| key);
     let rest: Vec<_> = keys.filter(|key| !matches!(*key, "once" | "every")).collect();
-    forbid(load, "once", &rest, "a single arrival needs no other key: leave one of the two out", complaints);
+    forbid(
+        load,
+        "once",
+        &rest,
+        "a single arrival needs no other key: leave one of the two out",
+        complaints,
+    );
     Some(LoadShape::once(!file.warmup.is_written()))
 }
 
@@ -71,11 +102,21 @@ fn constant(place: &Place, load: &Load, complaints: &mut Complaints) -> Option<M
         "it belongs to `stages`: leave one of the two out",
         complaints,
     );
-    forbid(load, "arrival_rate", &["iterations"], "`duration` ends an open load: leave this out", complaints);
+    forbid(
+        load,
+        "arrival_rate",
+        &["iterations"],
+        "`duration` ends an open load: leave this out",
+        complaints,
+    );
     require(&load.duration, "duration", "\"40s\"", place.key.clone(), complaints);
     let seed = seed(load, complaints);
     let duration = duration(&load.duration, complaints);
-    Some(Model::Constant { rate: *load.arrival_rate.given()?, duration: duration?, seed: seed.ok()? })
+    Some(Model::Constant {
+        rate: *load.arrival_rate.given()?,
+        duration: duration?,
+        seed: seed.ok()?,
+    })
 }
 
 fn ramping(load: &Load, complaints: &mut Complaints) -> Option<Model> {
@@ -108,7 +149,11 @@ fn closed(place: &Place, load: &Load, complaints: &mut Complaints) -> Option<Mod
     for (key, field) in load.places() {
         if let ("start_rate" | "poisson", Some(place)) = (key, field) {
             let problem = format!("`{key}` stands without a rate");
-            complaints.add(Complaint::new(place.key.clone(), problem, "add `arrival_rate` or `stages`"));
+            complaints.add(Complaint::new(
+                place.key.clone(),
+                problem,
+                "add `arrival_rate` or `stages`",
+            ));
         }
     }
     if !load.duration.is_written() && !load.iterations.is_written() {
@@ -118,7 +163,11 @@ fn closed(place: &Place, load: &Load, complaints: &mut Complaints) -> Option<Mod
         return None;
     }
     if let Some((place, 0)) = load.iterations.placed() {
-        complaints.add(Complaint::new(place.value.clone(), "no arrival is asked for", "write 1 or more"));
+        complaints.add(Complaint::new(
+            place.value.clone(),
+            "no arrival is asked for",
+            "write 1 or more",
+        ));
     }
     let duration =
         if load.duration.is_written() { Some(duration(&load.duration, complaints)?) } else { None };
@@ -133,7 +182,11 @@ fn duration(field: &Field<Duration>, complaints: &mut Complaints) -> Option<Dura
         duration if duration > LoadShape::MAX_DURATION => "a run lasts 24h at most",
         duration => return Some(duration),
     };
-    complaints.add(Complaint::new(place.value.clone(), problem, "write a duration up to `\"24h\"`"));
+    complaints.add(Complaint::new(
+        place.value.clone(),
+        problem,
+        "write a duration up to `\"24h\"`",
+    ));
     None
 }
 
@@ -172,14 +225,20 @@ fn streams(load: &Load, complaints: &mut Complaints) -> Result<u32, Broken> {
 }
 
 /// Complains about more exchanges at once than a prober can hold.
-fn places(load: &Load, max_connections: u32, streams: u32, complaints: &mut Complaints) -> Option<()> {
+fn places(
+    load: &Load,
+    max_connections: u32,
+    streams: u32,
+    complaints: &mut Complaints,
+) -> Option<()> {
     let places = u64::from(max_connections) * u64::from(streams);
     if places <= u64::from(LoadShape::MAX_CONNECTIONS) {
         return Some(());
     }
     let at = load.streams.place().or(load.max_connections.place()).or(load.connections.place())?;
-    let problem =
-        format!("{max_connections} connections of {streams} streams are {places} exchanges at once");
+    let problem = format!(
+        "{max_connections} connections of {streams} streams are {places} exchanges at once"
+    );
     let remedy = format!("write numbers whose product is at most {}", LoadShape::MAX_CONNECTIONS);
     complaints.add(Complaint::new(at.value.clone(), problem, remedy));
     None
@@ -200,7 +259,12 @@ struct Senders {
     fresh: bool,
 }
 
-fn connections(place: &Place, load: &Load, open: bool, complaints: &mut Complaints) -> Option<Senders> {
+fn connections(
+    place: &Place,
+    load: &Load,
+    open: bool,
+    complaints: &mut Complaints,
+) -> Option<Senders> {
     let asked = load.connections.optional().ok()?.copied();
     let max = load.max_connections.optional().ok()?.copied();
     let fresh = asked == Some(Connections::Fresh);
@@ -210,9 +274,12 @@ fn connections(place: &Place, load: &Load, open: bool, complaints: &mut Complain
         _ => return no_senders(place, load, fresh, complaints),
     };
     let max_connections = max.unwrap_or(connections);
-    let given = [(max_connections, load.max_connections.place()), (connections, load.connections.place())];
+    let given =
+        [(max_connections, load.max_connections.place()), (connections, load.connections.place())];
     let sends = |number| (1..=LoadShape::MAX_CONNECTIONS).contains(&number);
-    if let Some((number, at)) = given.into_iter().find(|(number, at)| at.is_some() && !sends(*number)) {
+    if let Some((number, at)) =
+        given.into_iter().find(|(number, at)| at.is_some() && !sends(*number))
+    {
         let problem = format!("`{number}` connections cannot send");
         let remedy = format!("write 1 to {}", LoadShape::MAX_CONNECTIONS);
         complaints.add(Complaint::new(at?.value.clone(), problem, remedy));
@@ -232,11 +299,17 @@ fn further(
     complaints: &mut Complaints,
 ) -> Option<()> {
     let (at, problem, remedy) = if !open {
-        let problem = "`max_connections` stands in a closed load, in which no arrival waits for a connection";
-        (&place.key, problem.to_owned(), "write `connections = …` alone, or add `arrival_rate`".to_owned())
-    } else if max < connections {
         let problem =
-            format!("`max_connections` is {max}, but {connections} connections are open from the start");
+            "`max_connections` stands in a closed load, in which no arrival waits for a connection";
+        (
+            &place.key,
+            problem.to_owned(),
+            "write `connections = …` alone, or add `arrival_rate`".to_owned(),
+        )
+    } else if max < connections {
+        let problem = format!(
+            "`max_connections` is {max}, but {connections} connections are open from the start"
+        );
         (&place.value, problem, format!("write {connections} or more, or fewer `connections`"))
     } else {
         return Some(());
@@ -246,7 +319,12 @@ fn further(
 }
 
 /// Complains about a closed load without connections, unless the load was complained about as a whole.
-fn no_senders<T>(place: &Place, load: &Load, fresh: bool, complaints: &mut Complaints) -> Option<T> {
+fn no_senders<T>(
+    place: &Place,
+    load: &Load,
+    fresh: bool,
+    complaints: &mut Complaints,
+) -> Option<T> {
     if load.places().iter().any(|(_, place)| place.is_some()) {
         let open = "write `connections = 16` or `arrival_rate = \"20/s\"`";
         let remedy = if fresh { "write `max_connections = 16`" } else { open };

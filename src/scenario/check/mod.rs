@@ -59,11 +59,14 @@ fn name(field: &Field<Words>, of: &str, at: Span, complaints: &mut Complaints) {
     require(field, "name", "\"…\"", at, complaints);
     let Some((place, name)) = field.placed() else { return };
     let name = name.as_str();
-    let remedy = format!("write a name of 1 to {LONGEST_NAME} characters without control characters");
+    let remedy =
+        format!("write a name of 1 to {LONGEST_NAME} characters without control characters");
     let problem = match name {
         "" => format!("{of} has an empty name"),
         name if name.chars().count() > LONGEST_NAME => format!("the name of {of} is too long"),
-        name if name.chars().any(char::is_control) => format!("the name of {of} has control characters"),
+        name if name.chars().any(char::is_control) => {
+            format!("the name of {of} has control characters")
+        }
         name if name.trim() != name => format!("the name of {of} has blanks around it"),
         _ => return,
     };

@@ -75,7 +75,11 @@ fn one_body(request: &Request, complaints: &mut Complaints) {
     let Some((first, _)) = written.next() else { return };
     for (key, place) in written {
         let problem = format!("`{key}` cannot stand with `{first}`");
-        complaints.add(Complaint::new(place.key.clone(), problem, "a request has one body: leave one out"));
+        complaints.add(Complaint::new(
+            place.key.clone(),
+            problem,
+            "a request has one body: leave one out",
+        ));
     }
 }
 

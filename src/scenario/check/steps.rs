@@ -28,7 +28,11 @@ pub(super) fn one(place: &Place, request: &Request, complaints: &mut Complaints)
 
 /// Complains about a step that is of no kind, of two, or has keys of another.
 fn kind(place: &Place, request: &Request, complaints: &mut Complaints) {
-    let kinds = [("path", request.path.place()), ("url", request.url.place()), ("sql", request.sql.place())];
+    let kinds = [
+        ("path", request.path.place()),
+        ("url", request.url.place()),
+        ("sql", request.sql.place()),
+    ];
     let mut written = kinds.into_iter().filter_map(|(key, place)| Some((key, place?)));
     let broken = request.path.is_broken() || request.url.is_broken() || request.sql.is_broken();
     let Some((first, _)) = written.next() else {
@@ -40,7 +44,11 @@ fn kind(place: &Place, request: &Request, complaints: &mut Complaints) {
     };
     for (key, place) in written {
         let problem = format!("`{key}` cannot stand with `{first}`");
-        complaints.add(Complaint::new(place.key.clone(), problem, "a step asks one thing: leave one out"));
+        complaints.add(Complaint::new(
+            place.key.clone(),
+            problem,
+            "a step asks one thing: leave one out",
+        ));
     }
     let (others, remedy) = if first == "sql" {
         (of_http(request), "leave it out: an SQL step has a `database`, `values` and rows")
@@ -71,7 +79,8 @@ fn of_http(request: &Request) -> Keys<'_> {
             ("max_body", expect.max_body.place()),
         ]);
     }
-    let captures = request.capture.given().into_iter().flatten().filter_map(|(_, field)| field.given());
+    let captures =
+        request.capture.given().into_iter().flatten().filter_map(|(_, field)| field.given());
     keys.extend(captures.map(|capture| ("header", capture.header.place())));
     keys
 }
@@ -83,7 +92,10 @@ fn of_sql(request: &Request) -> Keys<'_> {
         ("writes", request.writes.place()),
     ];
     if let Some(expect) = request.expect.given() {
-        keys.extend([("rows", expect.rows.place()), ("rows_at_least", expect.rows_at_least.place())]);
+        keys.extend([
+            ("rows", expect.rows.place()),
+            ("rows_at_least", expect.rows_at_least.place()),
+        ]);
     }
     keys
 }
@@ -91,7 +103,11 @@ fn of_sql(request: &Request) -> Keys<'_> {
 fn tries(request: &Request, complaints: &mut Complaints) {
     if let (Some(retry), Some(_)) = (request.retry.place(), request.poll.place()) {
         let remedy = "`poll` tries again after a failure, too: leave `retry` out";
-        complaints.add(Complaint::new(retry.key.clone(), "`retry` cannot stand with `poll`", remedy));
+        complaints.add(Complaint::new(
+            retry.key.clone(),
+            "`retry` cannot stand with `poll`",
+            remedy,
+        ));
     }
     if let Some((place, retry)) = request.retry.placed() {
         require(&retry.times, "times", "2", place.value.clone(), complaints);
@@ -100,7 +116,11 @@ fn tries(request: &Request, complaints: &mut Complaints) {
         && !(1..=MOST_RETRIES).contains(&times)
     {
         let remedy = format!("write 1 to {MOST_RETRIES}");
-        complaints.add(Complaint::new(place.value.clone(), "this is no number of further tries", remedy));
+        complaints.add(Complaint::new(
+            place.value.clone(),
+            "this is no number of further tries",
+            remedy,
+        ));
     }
     if let Some((place, &after)) = request.retry.given().and_then(|retry| retry.after.placed())
         && after > LONGEST
@@ -166,10 +186,16 @@ pub(super) fn databases(file: &File, complaints: &mut Complaints) {
             }
         }
     }
-    for (name, field) in databases.iter().filter(|(name, _)| is_known && !asked.contains(&name.as_str())) {
+    for (name, field) in
+        databases.iter().filter(|(name, _)| is_known && !asked.contains(&name.as_str()))
+    {
         if let Some(place) = field.place() {
             let problem = format!("no step asks the database `{name}`");
-            complaints.add(Complaint::new(place.key.clone(), problem, "leave it out, or ask it by `sql`"));
+            complaints.add(Complaint::new(
+                place.key.clone(),
+                problem,
+                "leave it out, or ask it by `sql`",
+            ));
         }
     }
 }

@@ -41,7 +41,11 @@ fn timeouts(target: &Target, complaints: &mut Complaints) {
         let Some((place, &timeout)) = field.placed() else { continue };
         if timeout.is_zero() || timeout > LoadShape::MAX_DURATION {
             let problem = format!("`{name}` leaves no time or no end");
-            complaints.add(Complaint::new(place.value.clone(), problem, "write a duration up to 24h"));
+            complaints.add(Complaint::new(
+                place.value.clone(),
+                problem,
+                "write a duration up to 24h",
+            ));
         } else if timeout > target.whole_timeout() {
             let whole = crate::units::written(target.whole_timeout());
             complaints.add(Complaint::new(

@@ -17,13 +17,18 @@ pub(super) fn shape(
     }
 }
 
-fn of_section(warmup: &Warmup, load: &LoadShape, complaints: &mut Complaints) -> Option<WarmupShape> {
+fn of_section(
+    warmup: &Warmup,
+    load: &LoadShape,
+    complaints: &mut Complaints,
+) -> Option<WarmupShape> {
     let requests = warmup.requests.optional().ok()?.copied();
     let connections = warmup.connections.optional().ok()?.copied().unwrap_or_else(|| {
         let asked = requests.and_then(|requests| u32::try_from(requests).ok());
         asked.map_or(load.connections, |requests| requests.min(load.connections))
     });
-    let shape = WarmupShape { connections, requests: requests.unwrap_or_else(|| u64::from(connections)) };
+    let shape =
+        WarmupShape { connections, requests: requests.unwrap_or_else(|| u64::from(connections)) };
     match contradiction(warmup, shape, load) {
         Some(complaint) => {
             complaints.add(complaint);
@@ -39,14 +44,17 @@ fn contradiction(warmup: &Warmup, shape: WarmupShape, load: &LoadShape) -> Optio
     let at = |first: Option<&Place>, second: Option<&Place>| Some(first.or(second)?.value.clone());
     let (of_connections, of_requests) = (warmup.connections.place(), warmup.requests.place());
     if connections > load.connections {
-        let problem =
-            format!("`{connections}` connections are warmed, but the load has {}", load.connections);
+        let problem = format!(
+            "`{connections}` connections are warmed, but the load has {}",
+            load.connections
+        );
         let remedy = format!("write at most {}", load.connections);
         return Some(Complaint::new(at(of_connections, of_requests)?, problem, remedy));
     }
     let at = at(of_requests, of_connections)?;
     if requests < u64::from(connections) {
-        let problem = format!("{requests} warm-up requests are too few for {connections} connections");
+        let problem =
+            format!("{requests} warm-up requests are too few for {connections} connections");
         return Some(Complaint::new(at, problem, format!("write {connections} or more")));
     }
     (requests > 0 && connections == 0).then(|| {

@@ -65,9 +65,9 @@ fn filled(value: &Value, fill: &mut impl FnMut(&Template) -> String) -> Value {
             Value::String(Template::parse(text).map(|text| fill(&text)).unwrap_or_default())
         }
         Value::Array(list) => list.iter().map(|value| filled(value, fill)).collect(),
-        Value::Object(table) => {
-            Value::Object(table.iter().map(|(key, value)| (key.clone(), filled(value, fill))).collect())
-        }
+        Value::Object(table) => Value::Object(
+            table.iter().map(|(key, value)| (key.clone(), filled(value, fill))).collect(),
+        ),
         scalar => scalar.clone(),
     }
 }
@@ -101,13 +101,17 @@ impl Read for JsonNumber {
 }
 
 impl Text for JsonType {
-    const EXAMPLES: &[&str] = &["null", "boolean", "number", "integer", "string", "array", "object"];
+    const EXAMPLES: &[&str] =
+        &["null", "boolean", "number", "integer", "string", "array", "object"];
     const IS_CHOICE: bool = true;
 
     fn from_text(text: &str) -> Result<Self, UnitError> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
             let choices = Self::EXAMPLES.join("`, `");
-            UnitError::new(format!("JSON has no type `{text}`"), format!("write one of `{choices}`"))
+            UnitError::new(
+                format!("JSON has no type `{text}`"),
+                format!("write one of `{choices}`"),
+            )
         })
     }
 }
@@ -124,9 +128,11 @@ fn json(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Val
         DeValue::Boolean(truth) => Some(Value::Bool(*truth)),
         DeValue::Integer(_) | DeValue::Float(_) => number(value, complaints).map(Value::Number),
         DeValue::Datetime(date) => Some(Value::String(date.to_string())),
-        DeValue::Array(list) => {
-            list.iter().map(|element| json(element, complaints)).collect::<Option<_>>().map(Value::Array)
-        }
+        DeValue::Array(list) => list
+            .iter()
+            .map(|element| json(element, complaints))
+            .collect::<Option<_>>()
+            .map(Value::Array),
         DeValue::Table(table) => in_order(table)
             .map(|(key, value)| Some((key.get_ref().to_string(), json(value, complaints)?)))
             .collect::<Option<_>>()
@@ -141,7 +147,11 @@ fn number(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<N
         _ => None,
     };
     if number.is_none() {
-        complaints.add(Complaint::new(value.span(), "JSON has no such number", "write a finite number"));
+        complaints.add(Complaint::new(
+            value.span(),
+            "JSON has no such number",
+            "write a finite number",
+        ));
     }
     number
 }

@@ -27,9 +27,10 @@ impl Text for HttpVersion {
             "auto" => Ok(Self::Auto),
             "1.1" => Ok(Self::One),
             "2" => Ok(Self::Two),
-            _ => {
-                Err(UnitError::new(format!("unknown version of HTTP `{text}`"), "write `auto`, `1.1` or `2`"))
-            }
+            _ => Err(UnitError::new(
+                format!("unknown version of HTTP `{text}`"),
+                "write `auto`, `1.1` or `2`",
+            )),
         }
     }
 }
@@ -85,7 +86,8 @@ impl FromStr for Host {
     /// Reads `login.example.org`, `127.0.0.1`, `[::1]` or `::1`.
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let bare_address = text.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6());
-        let host = url::Host::parse(&if bare_address { format!("[{text}]") } else { text.to_owned() });
+        let host =
+            url::Host::parse(&if bare_address { format!("[{text}]") } else { text.to_owned() });
         match host {
             // A star would be taken for a pattern, and match nothing.
             Ok(host) if !text.contains('*') => Ok(Self(host.to_string())),
@@ -140,7 +142,10 @@ impl FromStr for GivenAddresses {
         let port = port.parse().ok().filter(|&port| digits && port > 0);
         let port = port.ok_or_else(|| wrong(format!("`{text}` names no port")))?;
         let address = |written: &str| {
-            let bare = written.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(written);
+            let bare = written
+                .strip_prefix('[')
+                .and_then(|inner| inner.strip_suffix(']'))
+                .unwrap_or(written);
             bare.parse::<IpAddr>().map_err(|_| wrong(format!("`{written}` is no address")))
         };
         let addresses = addresses.split(',').map(address).collect::<Result<_, _>>()?;
@@ -167,10 +172,17 @@ mod tests {
     #[test]
     fn curls_notation_is_read() {
         let known = |host: &str, port, addresses: &[&str]| {
-            Some((host.to_owned(), port, addresses.iter().map(|&address| address.to_owned()).collect()))
+            Some((
+                host.to_owned(),
+                port,
+                addresses.iter().map(|&address| address.to_owned()).collect(),
+            ))
         };
         assert_eq!(given("Example.org:443:127.0.0.1"), known("example.org", 443, &["127.0.0.1"]));
-        assert_eq!(given("a:80:10.0.0.1,[::1],fe80::1"), known("a", 80, &["10.0.0.1", "::1", "fe80::1"]));
+        assert_eq!(
+            given("a:80:10.0.0.1,[::1],fe80::1"),
+            known("a", 80, &["10.0.0.1", "::1", "fe80::1"])
+        );
         assert_eq!(given("[::1]:80:127.0.0.1"), known("[::1]", 80, &["127.0.0.1"]));
     }
 

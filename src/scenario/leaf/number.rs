@@ -76,8 +76,13 @@ impl Read for Connections {
             DeValue::String(text) if text == "fresh" => Some(Self::Fresh),
             DeValue::Integer(_) => u32::read(value, complaints).map(Self::Kept),
             _ => {
-                let remedy = "write a number such as `16`, or `\"fresh\"` for one connection an arrival";
-                complaints.add(Complaint::new(value.span(), "this is no number of connections", remedy));
+                let remedy =
+                    "write a number such as `16`, or `\"fresh\"` for one connection an arrival";
+                complaints.add(Complaint::new(
+                    value.span(),
+                    "this is no number of connections",
+                    remedy,
+                ));
                 None
             }
         }
@@ -94,7 +99,9 @@ impl Read for Connections {
 impl Read for Statuses {
     fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
         let list = match value.get_ref() {
-            DeValue::Array(list) => list.iter().map(|element| status(element, complaints)).collect(),
+            DeValue::Array(list) => {
+                list.iter().map(|element| status(element, complaints)).collect()
+            }
             _ => status(value, complaints).map(|status| vec![status]),
         };
         if list.as_ref().is_some_and(Vec::is_empty) {

@@ -41,7 +41,8 @@ pub(super) trait Text: Sized {
 /// Reads a value that is written as text.
 fn text<T: Text>(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<T> {
     let Some(text) = value.get_ref().as_str() else {
-        let examples: Vec<_> = T::EXAMPLES.iter().map(|example| format!("`\"{example}\"`")).collect();
+        let examples: Vec<_> =
+            T::EXAMPLES.iter().map(|example| format!("`\"{example}\"`")).collect();
         let remedy = format!("write it like {}", examples.join(" or "));
         complaints.add(wrong_type(value, "a text in quotes", remedy));
         return None;
@@ -112,8 +113,7 @@ impl Text for Sql {
 
 impl Text for PatternText {
     const EXAMPLES: &[&str] = &[r"^4\."];
-    const INSTEAD_OF_VARIABLES: &str =
-        r"variables fill `json`, `headers` and `body_contains`; the characters themselves are `\$\{`";
+    const INSTEAD_OF_VARIABLES: &str = r"variables fill `json`, `headers` and `body_contains`; the characters themselves are `\$\{`";
 
     fn pattern() -> Option<String> {
         Some(pattern::WORDS.to_owned())

@@ -52,7 +52,9 @@ pub enum DatabaseError {
         version: i32,
     },
     /// There is no such run.
-    #[error("there is no run {run} in {at}: `tollgate history --from database` lists those that are there")]
+    #[error(
+        "there is no run {run} in {at}: `tollgate history --from database` lists those that are there"
+    )]
     NoRun {
         /// What it was named.
         run: String,

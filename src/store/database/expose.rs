@@ -68,7 +68,10 @@ const READ: [(&str, &str); 9] = [
     ("scenarios", "run_id, position, name, decision"),
     ("requests", "run_id, position, scenario, name, hop_of"),
     ("totals", "run_id, request, stage, exchanges, ok, failed"),
-    ("total_histograms", "run_id, request, stage, dimension, min_us, p50_us, p95_us, p99_us, max_us"),
+    (
+        "total_histograms",
+        "run_id, request, stage, dimension, min_us, p50_us, p95_us, p99_us, max_us",
+    ),
     ("intervals", "run_id, position, request, stage, start_us, exchanges, ok, failed"),
     ("interval_histograms", "run_id, interval, dimension, p50_us, p95_us, p99_us, max_us"),
     (
@@ -95,7 +98,11 @@ pub(super) async fn expose(
 }
 
 /// Takes views and rights away.
-pub(super) async fn hide(session: &mut Session, at: &str, schema: &str) -> Result<(), DatabaseError> {
+pub(super) async fn hide(
+    session: &mut Session,
+    at: &str,
+    schema: &str,
+) -> Result<(), DatabaseError> {
     names(schema, &[])?;
     let mut transaction = session.begin(Mode::ReadWrite).await?;
     schema::identity(&mut transaction, at).await?;
@@ -176,8 +183,13 @@ fn names(schema: &str, roles: &[String]) -> Result<(), DatabaseError> {
 }
 
 /// Whether the server knows such views, the schema is free or ours, and the roles are there.
-async fn fit(transaction: &mut Transaction<'_>, schema: &str, roles: &[String]) -> Result<(), DatabaseError> {
-    let unfit = |what: String, remedy: &str| DatabaseError::Unfit { what, remedy: remedy.to_owned() };
+async fn fit(
+    transaction: &mut Transaction<'_>,
+    schema: &str,
+    roles: &[String],
+) -> Result<(), DatabaseError> {
+    let unfit =
+        |what: String, remedy: &str| DatabaseError::Unfit { what, remedy: remedy.to_owned() };
     let sql = "select current_setting('server_version_num')::integer as version, \
                exists (select from pg_namespace where nspname = $1 and nspname <> 'public' \
                    and obj_description(oid, 'pg_namespace') = $2) as ours, \
@@ -186,7 +198,8 @@ async fn fit(transaction: &mut Transaction<'_>, schema: &str, roles: &[String]) 
                    where wanted not in (select rolname from pg_roles))::text[] as missing";
     let rows = transaction.rows(sql, |query| query.bind(schema).bind(MARK).bind(roles)).await?;
     let Some(row) = rows.first() else { return Ok(()) };
-    let (ours, taken): (bool, bool) = (transaction.value(row, "ours")?, transaction.value(row, "taken")?);
+    let (ours, taken): (bool, bool) =
+        (transaction.value(row, "ours")?, transaction.value(row, "taken")?);
     let missing: Vec<String> = transaction.value(row, "missing")?;
     if transaction.value::<i32>(row, "version")? < POSTGRES {
         return Err(unfit(
@@ -201,7 +214,10 @@ async fn fit(transaction: &mut Transaction<'_>, schema: &str, roles: &[String]) 
         ));
     }
     if let Some(role) = missing.first() {
-        return Err(unfit(format!("there is no role `{role}`"), "name a role that is there with `--to`"));
+        return Err(unfit(
+            format!("there is no role `{role}`"),
+            "name a role that is there with `--to`",
+        ));
     }
     Ok(())
 }

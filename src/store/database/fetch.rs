@@ -23,7 +23,11 @@ pub struct Fetched {
 }
 
 /// The run of this name.
-pub(super) async fn fetch(session: &mut Session, at: &str, run: &str) -> Result<Fetched, DatabaseError> {
+pub(super) async fn fetch(
+    session: &mut Session,
+    at: &str,
+    run: &str,
+) -> Result<Fetched, DatabaseError> {
     let mut transaction = session.begin(Mode::ReadOnly).await?;
     let identity = schema::identity(&mut transaction, at).await?;
     let id = find(&mut transaction, at, run).await?;
@@ -44,7 +48,11 @@ pub(super) async fn fetch(session: &mut Session, at: &str, run: &str) -> Result<
 
 /// The id of the run that is meant: by the whole id, its last eight digits, or a run's name or as much of its beginning as
 /// no other run shares; [`run_name`](crate::record::run_name) makes those names.
-async fn find(transaction: &mut Transaction<'_>, at: &str, run: &str) -> Result<Uuid, DatabaseError> {
+async fn find(
+    transaction: &mut Transaction<'_>,
+    at: &str,
+    run: &str,
+) -> Result<Uuid, DatabaseError> {
     if let Ok(id) = Uuid::parse_str(run) {
         return Ok(id);
     }
@@ -55,7 +63,10 @@ async fn find(transaction: &mut Transaction<'_>, at: &str, run: &str) -> Result<
                    to_char(started at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24-MI-SS\"Z-\"') || right(id::text, 8), $1) \
                order by started, id limit 8";
     let rows = transaction.rows(sql, |query| query.bind(run.to_owned())).await?;
-    let ids = rows.iter().map(|row| transaction.value::<Uuid>(row, "id")).collect::<Result<Vec<_>, _>>()?;
+    let ids = rows
+        .iter()
+        .map(|row| transaction.value::<Uuid>(row, "id"))
+        .collect::<Result<Vec<_>, _>>()?;
     match ids[..] {
         [] => Err(no_run(run, at)),
         [id] => Ok(id),
@@ -101,7 +112,8 @@ async fn some_intervals(
     let sql = "select i.position, i.request, i.stage, i.start_us, i.tally::text as tally from tollgate.intervals i \
                join tollgate.runs r on r.id = i.run_id and r.pruned is null \
                where i.run_id = $1 and i.position >= $2 order by i.position limit $3";
-    let rows = transaction.rows(sql, |query| query.bind(record.id).bind(from).bind(AT_ONCE)).await?;
+    let rows =
+        transaction.rows(sql, |query| query.bind(record.id).bind(from).bind(AT_ONCE)).await?;
     let positions = rows.iter().map(|row| transaction.value(row, "position"));
     let positions = positions.collect::<Result<Vec<i32>, _>>()?;
     let mut histograms = histograms(&mut transaction, at, record.id, &positions).await?;
@@ -109,7 +121,8 @@ async fn some_intervals(
     let mut intervals = Vec::with_capacity(rows.len());
     for (row, position) in rows.iter().zip(positions) {
         let mut interval = interval(&transaction, at, record.id, &numbering, row)?;
-        (interval.series, interval.server_timings) = histograms.remove(&position).unwrap_or_default();
+        (interval.series, interval.server_timings) =
+            histograms.remove(&position).unwrap_or_default();
         intervals.push((position, interval));
     }
     transaction.commit().await?;
@@ -126,7 +139,8 @@ fn interval(
 ) -> Result<Interval, DatabaseError> {
     let position = usize::try_from(transaction.value::<i32>(row, "request")?).unwrap_or(usize::MAX);
     let request = numbering.requests.get(position);
-    let request = request.ok_or_else(|| damaged(run, at, &format!("there is no request {position}")))?;
+    let request =
+        request.ok_or_else(|| damaged(run, at, &format!("there is no request {position}")))?;
     let scenario = numbering.scenarios.get(request.scenario).map(|scenario| scenario.name);
     let stage: &str = transaction.value(row, "stage")?;
     let known = Stage::ALL.into_iter().find(|known| known.name() == stage);

@@ -56,8 +56,8 @@ async fn run(
     let damaged = |error: serde_json::Error| damaged(record.id, at, &error);
     let json = serde_json::to_string(record).map_err(damaged)?;
     let clean = from.tags.iter().map(|(key, value)| (text(key), text(value)));
-    let tags =
-        serde_json::to_string(&clean.collect::<std::collections::BTreeMap<_, _>>()).map_err(damaged)?;
+    let tags = serde_json::to_string(&clean.collect::<std::collections::BTreeMap<_, _>>())
+        .map_err(damaged)?;
     let sql = "insert into tollgate.runs (id, format, started, elapsed_us, measured_from_us, ending, decision, rule, \
                confidence, tags, git_commit, parts, host, tollgate, command, record, pruned) \
                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::jsonb, $11, $12, $13, $14, $15, $16::text::json, case when $17 then now() end) \

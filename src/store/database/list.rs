@@ -10,13 +10,18 @@ use crate::postgres::{Mode, PgError, PgRow, Session, Transaction, Trouble};
 use crate::record::{Decision, Packed, RequestSummary, RunSummary};
 
 /// Which of these runs are there; `None` where the user may not read that.
-pub(super) async fn which(session: &mut Session, ids: &[Uuid]) -> Result<Option<Vec<Uuid>>, DatabaseError> {
+pub(super) async fn which(
+    session: &mut Session,
+    ids: &[Uuid],
+) -> Result<Option<Vec<Uuid>>, DatabaseError> {
     let mut transaction = session.begin(Mode::ReadOnly).await?;
-    let found =
-        transaction.rows("select id from tollgate.runs where id = any($1)", |query| query.bind(ids)).await;
+    let found = transaction
+        .rows("select id from tollgate.runs where id = any($1)", |query| query.bind(ids))
+        .await;
     match found {
         Ok(rows) => {
-            let ids = rows.iter().map(|row| transaction.value(row, "id")).collect::<Result<_, _>>()?;
+            let ids =
+                rows.iter().map(|row| transaction.value(row, "id")).collect::<Result<_, _>>()?;
             transaction.commit().await?;
             Ok(Some(ids))
         }
@@ -95,7 +100,9 @@ fn request(
 ) -> Result<Option<RequestSummary>, DatabaseError> {
     let id: Uuid = transaction.value(row, "id")?;
     let Some(name) = transaction.value(row, "request")? else { return Ok(None) };
-    let count = |column| transaction.value::<Option<i64>>(row, column).map(|count| count.map_or(0, unsigned));
+    let count = |column| {
+        transaction.value::<Option<i64>>(row, column).map(|count| count.map_or(0, unsigned))
+    };
     Ok(Some(RequestSummary {
         scenario: transaction.value(row, "scenario")?,
         request: name,
@@ -107,7 +114,8 @@ fn request(
 }
 
 fn packed(transaction: &Transaction<'_>, row: &PgRow) -> Result<Packed, DatabaseError> {
-    let figure = |column| transaction.value::<Option<i64>>(row, column).map(|value| value.map(unsigned));
+    let figure =
+        |column| transaction.value::<Option<i64>>(row, column).map(|value| value.map(unsigned));
     Ok(Packed {
         count: figure("count")?.unwrap_or(0),
         min_us: figure("min_us")?,

@@ -91,7 +91,8 @@ impl Database {
     ) -> Result<Sent, DatabaseError> {
         let Self { runtime, session, at } = self;
         let intervals = super::intervals(folder)?;
-        let kept = async { tokio::time::timeout(limit, keep::keep(session, at, record, intervals)).await };
+        let kept =
+            async { tokio::time::timeout(limit, keep::keep(session, at, record, intervals)).await };
         runtime.block_on(kept).unwrap_or_else(|_| {
             Err(PgError::timed_out(at, format!("not stored within {} s", limit.as_secs())).into())
         })

@@ -1,6 +1,8 @@
 //! Where each scenario and request of a record stands among the rows.
 
-use crate::record::{PlannedRequest, PlannedScenario, RequestMeasurement, RunRecord, ScenarioMeasurement};
+use crate::record::{
+    PlannedRequest, PlannedScenario, RequestMeasurement, RunRecord, ScenarioMeasurement,
+};
 
 /// The scenarios and requests of a record with their positions; the same for the same record, always.
 pub(super) struct Numbering<'a> {
@@ -34,7 +36,11 @@ impl<'a> Numbering<'a> {
             let scenario = NumberedScenario {
                 name,
                 planned: record.planned(name),
-                measured: record.measurement.scenarios.iter().find(|scenario| scenario.name == name),
+                measured: record
+                    .measurement
+                    .scenarios
+                    .iter()
+                    .find(|scenario| scenario.name == name),
             };
             let position = numbering.scenarios.len();
             numbering.requests.extend(requests(position, &scenario));
@@ -46,7 +52,8 @@ impl<'a> Numbering<'a> {
     /// The position of a request; `None` of one that is not in the record.
     pub(super) fn request(&self, scenario: &str, request: &str) -> Option<usize> {
         self.requests.iter().position(|known| {
-            known.name == request && self.scenarios.get(known.scenario).is_some_and(|of| of.name == scenario)
+            known.name == request
+                && self.scenarios.get(known.scenario).is_some_and(|of| of.name == scenario)
         })
     }
 
@@ -65,7 +72,8 @@ fn requests<'a>(position: usize, scenario: &NumberedScenario<'a>) -> Vec<Numbere
         scenario: position,
         name,
         planned: plan.and_then(|plan| plan.requests.iter().find(|it| it.name == name)),
-        measured: measurement.and_then(|measured| measured.requests.iter().find(|it| it.name == name)),
+        measured: measurement
+            .and_then(|measured| measured.requests.iter().find(|it| it.name == name)),
     };
     once_each(names).into_iter().map(request).collect()
 }

@@ -38,7 +38,11 @@ pub(super) async fn prune(
 }
 
 /// The runs that are to lose their intervals, and how many they have.
-async fn old(session: &mut Session, at: &str, keep: Duration) -> Result<Vec<(Uuid, u64)>, DatabaseError> {
+async fn old(
+    session: &mut Session,
+    at: &str,
+    keep: Duration,
+) -> Result<Vec<(Uuid, u64)>, DatabaseError> {
     let mut transaction = session.begin(Mode::ReadOnly).await?;
     schema::identity(&mut transaction, at).await?;
     let sql = "select r.id, count(*) as intervals from tollgate.runs r join tollgate.intervals i on i.run_id = r.id \
@@ -63,13 +67,15 @@ async fn drop_all(session: &mut Session, run: Uuid) -> Result<u64, DatabaseError
         let last = "select max(position) as last from (select position from tollgate.intervals \
                     where run_id = $1 order by position limit $2) slice";
         let rows = transaction.rows(last, |query| query.bind(run).bind(AT_ONCE)).await?;
-        let last = rows.first().map_or(Ok(None), |row| transaction.value::<Option<i32>>(row, "last"))?;
+        let last =
+            rows.first().map_or(Ok(None), |row| transaction.value::<Option<i32>>(row, "last"))?;
         let Some(last) = last else {
             transaction.commit().await?;
             return Ok(dropped);
         };
         // The histograms first, so that no interval looks for its own one by one.
-        let histograms = "delete from tollgate.interval_histograms where run_id = $1 and interval <= $2";
+        let histograms =
+            "delete from tollgate.interval_histograms where run_id = $1 and interval <= $2";
         transaction.execute(histograms, |query| query.bind(run).bind(last)).await?;
         let intervals = "delete from tollgate.intervals where run_id = $1 and position <= $2";
         dropped += transaction.execute(intervals, |query| query.bind(run).bind(last)).await?;

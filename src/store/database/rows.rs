@@ -66,7 +66,11 @@ pub(super) fn place(position: usize) -> i32 {
 
 /// A text that Postgres takes: it knows no character U+0000, which a target may send.
 pub(super) fn text(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+    if text.contains('\0') {
+        Cow::Owned(text.replace('\0', "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// Texts that Postgres takes.

@@ -16,8 +16,11 @@ struct Migration {
 }
 
 /// All steps, in order; one that has been released never changes.
-const MIGRATIONS: [Migration; 1] =
-    [Migration { version: 1, name: "0001_runs", sql: include_str!("../../../migrations/0001_runs.sql") }];
+const MIGRATIONS: [Migration; 1] = [Migration {
+    version: 1,
+    name: "0001_runs",
+    sql: include_str!("../../../migrations/0001_runs.sql"),
+}];
 
 /// The version that this program needs.
 const NEEDED: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
@@ -52,7 +55,10 @@ impl Migration {
 /// Applies the migrations that are not applied yet, all in one transaction: all of them or none.
 ///
 /// The lock ends with the transaction, so that this works through a pooler too.
-pub(super) async fn migrate(session: &mut Session, at: &str) -> Result<Vec<&'static str>, DatabaseError> {
+pub(super) async fn migrate(
+    session: &mut Session,
+    at: &str,
+) -> Result<Vec<&'static str>, DatabaseError> {
     let mut transaction = session.begin(Mode::ReadWrite).await?;
     transaction.execute("select pg_advisory_xact_lock($1)", |query| query.bind(LOCK)).await?;
     if !exists(&mut transaction).await? {
@@ -60,14 +66,17 @@ pub(super) async fn migrate(session: &mut Session, at: &str) -> Result<Vec<&'sta
     }
     let applied = applied(&mut transaction).await?;
     are_known(&applied, at)?;
-    let missing =
-        MIGRATIONS.iter().filter(|known| applied.iter().all(|(version, _)| *version != known.version));
+    let missing = MIGRATIONS
+        .iter()
+        .filter(|known| applied.iter().all(|(version, _)| *version != known.version));
     let mut done = Vec::new();
     for migration in missing {
         transaction.script(migration.sql).await?;
         let insert = "insert into tollgate.migrations (version, name, sha256) values ($1, $2, $3)";
         let (version, sha256) = (migration.version, migration.sha256());
-        transaction.execute(insert, |query| query.bind(version).bind(migration.name).bind(sha256)).await?;
+        transaction
+            .execute(insert, |query| query.bind(version).bind(migration.name).bind(sha256))
+            .await?;
         done.push(migration.name);
     }
     transaction.script(RIGHTS).await?;
@@ -76,10 +85,14 @@ pub(super) async fn migrate(session: &mut Session, at: &str) -> Result<Vec<&'sta
 }
 
 /// Which store this is; an error where its schema is not the one that is needed.
-pub(super) async fn identity(transaction: &mut Transaction<'_>, at: &str) -> Result<Uuid, DatabaseError> {
+pub(super) async fn identity(
+    transaction: &mut Transaction<'_>,
+    at: &str,
+) -> Result<Uuid, DatabaseError> {
     let sql = "select (select max(version) from tollgate.migrations) as version, \
                (select identity from tollgate.store) as identity";
-    let rows = transaction.rows(sql, |query| query).await.map_err(|error| without_schema(error, at))?;
+    let rows =
+        transaction.rows(sql, |query| query).await.map_err(|error| without_schema(error, at))?;
     let row = rows.first().ok_or_else(|| DatabaseError::NoSchema { at: at.to_owned() })?;
     let found = transaction.value::<Option<i32>>(row, "version")?.unwrap_or(0);
     let at = at.to_owned();
@@ -103,7 +116,11 @@ fn are_known(applied: &[(i32, String)], at: &str) -> Result<(), DatabaseError> {
         let known = MIGRATIONS.iter().find(|known| known.version == *version);
         match known {
             None => {
-                return Err(DatabaseError::NewerSchema { at: at.to_owned(), found: *version, known: NEEDED });
+                return Err(DatabaseError::NewerSchema {
+                    at: at.to_owned(),
+                    found: *version,
+                    known: NEEDED,
+                });
             }
             Some(known) if known.sha256() != *sha256 => {
                 return Err(DatabaseError::OtherMigration { at: at.to_owned(), version: *version });
@@ -216,8 +233,12 @@ async fn rights(transaction: &mut Transaction<'_>) -> Result<BTreeSet<Right>, Pg
     let rows = transaction.rows(sql, |query| query).await?;
     let Some(row) = rows.first() else { return Ok(BTreeSet::new()) };
     let usage: bool = transaction.value(row, "usage")?;
-    let columns =
-        [("version", Right::Version), ("store", Right::Store), ("read", Right::Read), ("own", Right::Own)];
+    let columns = [
+        ("version", Right::Version),
+        ("store", Right::Store),
+        ("read", Right::Read),
+        ("own", Right::Own),
+    ];
     let mut held = BTreeSet::new();
     for (column, right) in columns.into_iter().filter(|_| usage) {
         held.extend(transaction.value::<bool>(row, column)?.then_some(right));
@@ -256,7 +277,8 @@ async fn fill(standing: &mut Standing, transaction: &mut Transaction<'_>) -> Res
         let rows = transaction
             .rows("select max(version) as version from tollgate.migrations", |query| query)
             .await?;
-        standing.version = rows.first().map_or(Ok(None), |row| transaction.value(row, "version"))?;
+        standing.version =
+            rows.first().map_or(Ok(None), |row| transaction.value(row, "version"))?;
     }
     if standing.rights.contains(&Right::Read) {
         let sql = "select count(*) as runs, (select sum(pg_total_relation_size(oid))::bigint from pg_class \

@@ -20,7 +20,8 @@ fn text(path: &Path) -> String {
 /// Names of what is in a folder.
 fn names(folder: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(folder.path()).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -80,7 +81,10 @@ fn a_pipe_is_written_to_and_one_that_nobody_reads_is_an_error_at_once() {
     let folder = folder();
     let path = folder.path().join("pipe");
     mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-    assert_eq!(write(&path, b"new").unwrap_err().to_string(), "it is a pipe that nobody reads, or a socket");
+    assert_eq!(
+        write(&path, b"new").unwrap_err().to_string(),
+        "it is a pipe that nobody reads, or a socket"
+    );
     let flag = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
     let mut reader = OpenOptions::new().read(true).custom_flags(flag).open(&path).unwrap();
     write(&path, b"new").unwrap();

@@ -6,15 +6,16 @@ use time::macros::datetime;
 
 use super::*;
 use crate::record::{
-    Decision, Dimension, Ending, Evidence, EvidenceLog, Failure, Histogram, Host, RequestMeasurement,
-    ScenarioMeasurement, Series, ServerTimings, Sharing, Tally, Verdict,
+    Decision, Dimension, Ending, Evidence, EvidenceLog, Failure, Histogram, Host,
+    RequestMeasurement, ScenarioMeasurement, Series, ServerTimings, Sharing, Tally, Verdict,
 };
 use crate::units::Ratio;
 
 const NAME: &str = "tile, loader/ü\n";
 /// One more than are told apart, in an order of their own.
-const METRICS: [&str; 17] =
-    ["total", "app", "%,/+ =", "db", "!", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+const METRICS: [&str; 17] = [
+    "total", "app", "%,/+ =", "db", "!", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l",
+];
 
 fn interval(second: u64, stage: Stage) -> Interval {
     let mut latency = Histogram::default();
@@ -22,8 +23,12 @@ fn interval(second: u64, stage: Stage) -> Interval {
     let mut series = Series::default();
     series.add(Dimension::Latency, &latency);
     series.add(Dimension::Lag, &latency);
-    let tally =
-        Tally { exchanges: 21, ok: 20, failures: [(Failure::TimedOut, 1)].into(), ..Tally::default() };
+    let tally = Tally {
+        exchanges: 21,
+        ok: 20,
+        failures: [(Failure::TimedOut, 1)].into(),
+        ..Tally::default()
+    };
     let start = Duration::from_micros(1_234_567) + Duration::from_secs(second);
     let mut server_timings = ServerTimings::default();
     for metric in METRICS {
@@ -47,7 +52,12 @@ fn draft() -> Draft {
         provenance: Provenance {
             started: datetime!(2026-11-23 18:00:00.125 UTC),
             tollgate: "0.1.0".to_owned(),
-            host: Host { name: "h".to_owned(), os: "linux".to_owned(), arch: "x86_64".to_owned(), cores: 2 },
+            host: Host {
+                name: "h".to_owned(),
+                os: "linux".to_owned(),
+                arch: "x86_64".to_owned(),
+                cores: 2,
+            },
             command: vec!["tollgate".to_owned()],
             git_commit: None,
             tags: BTreeMap::new(),
@@ -125,9 +135,13 @@ fn a_half_written_folder_is_recognised_and_its_intervals_are_recovered() {
     let measured = &draft.measurement.scenarios[0].requests[0].measured;
     assert_eq!(measured.tally.exchanges, 42);
     assert_eq!(measured.series.get(Dimension::Latency).unwrap().count(), 40);
-    let told: Vec<_> = measured.server_timings.iter().map(|(metric, took)| (metric, took.count())).collect();
+    let told: Vec<_> =
+        measured.server_timings.iter().map(|(metric, took)| (metric, took.count())).collect();
     assert_eq!(told.len(), 17);
-    assert!(told.contains(&("%,/+ =", 40)) && told.contains(&(ServerTimings::OTHERS, 40)), "{told:?}");
+    assert!(
+        told.contains(&("%,/+ =", 40)) && told.contains(&(ServerTimings::OTHERS, 40)),
+        "{told:?}"
+    );
     assert_eq!(draft.measurement.ending, Ending::Recovered);
     assert_eq!(draft.measurement.measured_from, Duration::from_micros(1_234_567));
 }
@@ -182,7 +196,8 @@ fn the_log_is_one_that_other_readers_of_the_format_understand() {
     let root = tempfile::tempdir().unwrap();
     let (path, _) = written(root.path(), true);
     let bytes = fs::read(path.join(HISTOGRAMS)).unwrap();
-    let entries: Vec<LogEntry> = IntervalLogIterator::new(&bytes).collect::<Result<_, _>>().unwrap();
+    let entries: Vec<LogEntry> =
+        IntervalLogIterator::new(&bytes).collect::<Result<_, _>>().unwrap();
     let tags: Vec<&str> = entries
         .iter()
         .filter_map(|entry| match entry {
@@ -192,7 +207,9 @@ fn the_log_is_one_that_other_readers_of_the_format_understand() {
         .collect();
     assert_eq!(tags.len(), 3 * (2 + METRICS.len()));
     assert_eq!(tags[0], "tile%2C%20loader%2F%C3%BC%0A/page/cold/latency");
-    assert!(tags.contains(&"tile%2C%20loader%2F%C3%BC%0A/page/cold/server-timing:%25%2C%2F%2B%20%3D"));
+    assert!(
+        tags.contains(&"tile%2C%20loader%2F%C3%BC%0A/page/cold/server-timing:%25%2C%2F%2B%20%3D")
+    );
     let starts = entries.iter().any(|entry| matches!(entry, LogEntry::StartTime(_)));
     assert!(starts);
 }
@@ -209,7 +226,7 @@ fn a_run_that_goes_on_is_not_taken_for_one_that_was_cut_off() {
 
 #[test]
 fn a_recovered_part_of_a_shared_run_measures_from_its_appointed_start_though_it_had_nothing_to_send_at_first()
-{
+ {
     let root = tempfile::tempdir().unwrap();
     let mut draft = draft();
     let start = draft.provenance.started + Duration::from_millis(1_300);

@@ -35,7 +35,9 @@ pub(super) static TWO_LENGTHS: Page = Page {
     does: "announces two different Content-Lengths",
     outcome: "not HTTP",
     methods: Methods::Get,
-    reply: |_| Ok(wire(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 9\r\n\r\nhellohell")),
+    reply: |_| {
+        Ok(wire(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 9\r\n\r\nhellohell"))
+    },
 };
 
 fn wire(bytes: &'static [u8]) -> Reply {

@@ -43,7 +43,8 @@ impl Call {
             "/api" => Some(Self::Health),
             "/api/v1/profile" => Some(Self::Profile),
             _ => {
-                let account = path.strip_prefix("/api/v1/accounts/")?.strip_suffix("/conversations")?;
+                let account =
+                    path.strip_prefix("/api/v1/accounts/")?.strip_suffix("/conversations")?;
                 (!account.contains('/')).then(|| Self::Conversations(account.parse().ok()))
             }
         }
@@ -83,7 +84,9 @@ impl Chatwoot {
         }
         match asking.headers.get(TOKEN).map(http::HeaderValue::as_bytes) {
             Some(token) if is_secret(token, &self.token) => None,
-            Some(token) if !token.is_empty() => Some(error(StatusCode::UNAUTHORIZED, "Invalid Access Token")),
+            Some(token) if !token.is_empty() => {
+                Some(error(StatusCode::UNAUTHORIZED, "Invalid Access Token"))
+            }
             _ => {
                 let text = "You need to sign in or sign up before continuing.";
                 Some(json_page(StatusCode::UNAUTHORIZED, &json!({ "errors": [text] })))
@@ -147,7 +150,8 @@ impl Chatwoot {
         if self.sick.with(Sickness::ChatwootShape) {
             return json!({ "data": { "payload": [] } });
         }
-        let meta = json!({ "mine_count": 0, "assigned_count": 0, "unassigned_count": 0, "all_count": 0 });
+        let meta =
+            json!({ "mine_count": 0, "assigned_count": 0, "unassigned_count": 0, "all_count": 0 });
         json!({ "data": { "meta": meta, "payload": [] } })
     }
 }
@@ -171,10 +175,18 @@ mod tests {
 
     #[test]
     fn only_what_chatwoot_has_is_chatwoots() {
-        assert_eq!(Call::at("/api/v1/accounts/7/conversations"), Some(Call::Conversations(Some(7))));
+        assert_eq!(
+            Call::at("/api/v1/accounts/7/conversations"),
+            Some(Call::Conversations(Some(7)))
+        );
         assert_eq!(Call::at("/api/v1/accounts/me/conversations"), Some(Call::Conversations(None)));
-        for path in ["/api/", "/api/v2", "/apis", "/api/v1/accounts/7", "/api/v1/accounts/7/8/conversations"]
-        {
+        for path in [
+            "/api/",
+            "/api/v2",
+            "/apis",
+            "/api/v1/accounts/7",
+            "/api/v1/accounts/7/8/conversations",
+        ] {
             assert_eq!(Call::at(path), None, "{path}");
         }
     }

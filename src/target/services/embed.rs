@@ -15,7 +15,9 @@ use crate::target::visitor::is_bot;
 static HEADERS: [(HeaderName, HeaderValue); 4] = [
     (
         CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("frame-ancestors https://*.myshopify.com https://admin.shopify.com;"),
+        HeaderValue::from_static(
+            "frame-ancestors https://*.myshopify.com https://admin.shopify.com;",
+        ),
     ),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin")),

@@ -82,7 +82,9 @@ impl Mcp {
         let result = match method.as_str() {
             "initialize" => return Ok(self.open(&id)),
             "ping" => Ok(json!({})),
-            "tools/list" if self.sick.with(Sickness::McpTools) => Err((INTERNAL_ERROR, "Internal error")),
+            "tools/list" if self.sick.with(Sickness::McpTools) => {
+                Err((INTERNAL_ERROR, "Internal error"))
+            }
             "tools/list" => Ok(json!({ "tools": tools() })),
             _ => return Ok(self.respond(&failure(&id, NO_METHOD, "Method not found"))),
         };
@@ -102,7 +104,9 @@ impl Mcp {
             "serverInfo": { "name": "rehearsal", "version": env!("CARGO_PKG_VERSION") },
         });
         let mut answer = self.respond(&success(id, &about));
-        answer.headers_mut().extend(HeaderValue::from_str(&session).ok().map(|session| (SESSION, session)));
+        answer
+            .headers_mut()
+            .extend(HeaderValue::from_str(&session).ok().map(|session| (SESSION, session)));
         let mut sessions = self.sessions.borrow_mut();
         sessions.truncate(SESSIONS - 1);
         sessions.push_front(session);
@@ -113,9 +117,11 @@ impl Mcp {
         match text(headers, &SESSION) {
             None => Err(Refusal::bad(REFUSED, "Bad Request: Mcp-Session-Id is required")),
             Some(session) if self.sessions.borrow().iter().any(|known| known == session) => Ok(()),
-            Some(_) => {
-                Err(Refusal { status: StatusCode::NOT_FOUND, code: REFUSED, why: "Session not found" })
-            }
+            Some(_) => Err(Refusal {
+                status: StatusCode::NOT_FOUND,
+                code: REFUSED,
+                why: "Session not found",
+            }),
         }
     }
 
@@ -165,7 +171,8 @@ fn check_head(headers: &HeaderMap) -> Result<(), Refusal> {
 
 fn accepts(headers: &HeaderMap, form: &str) -> bool {
     let lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    let mut forms = lines.flat_map(|line| line.split(',')).filter_map(|range| range.split(';').next());
+    let mut forms =
+        lines.flat_map(|line| line.split(',')).filter_map(|range| range.split(';').next());
     forms.any(|named| named.trim().eq_ignore_ascii_case(form))
 }
 

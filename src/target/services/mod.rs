@@ -39,7 +39,10 @@ pub const SERVICES: [(&str, &str); 12] = [
         "GET /api/v1/accounts/{id}/conversations",
         "Chatwoot: counts and no conversations; 401 without the token, 404 for another account",
     ),
-    ("GET /occ/conversations", "the app: two conversations; without the synthetic token, a redirect"),
+    (
+        "GET /occ/conversations",
+        "the app: two conversations; without the synthetic token, a redirect",
+    ),
     ("GET /rest/v1/", "Supabase: the description of its tables; 401 for all but `service_role`"),
     ("GET /rest/v1/observability_logs", "Supabase: one row for `service_role`, none for `anon`"),
     ("GET /rest/v1/decision_sync_events", "Supabase: one row for `service_role`, none for `anon`"),
@@ -50,7 +53,10 @@ pub const SERVICES: [(&str, &str); 12] = [
         "Supabase: takes a line of the log, 400 for what is none; 401 without a key",
     ),
     ("POST /mcp", "an MCP server: `initialize`, `ping` and `tools/list` in a session, by JSON-RPC"),
-    ("GET /app/{page}", "the app's inner pages: a redirect to `/auth/login`, for nobody has a session"),
+    (
+        "GET /app/{page}",
+        "the app's inner pages: a redirect to `/auth/login`, for nobody has a session",
+    ),
 ];
 
 /// What a service is asked for.
@@ -151,7 +157,12 @@ impl Services {
     }
 
     /// The answer to what depends on the body; comes once all is done that it speaks of.
-    pub(super) async fn take(&self, call: Call, headers: &HeaderMap, body: Body) -> Response<Bytes> {
+    pub(super) async fn take(
+        &self,
+        call: Call,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Response<Bytes> {
         let Body::Whole(body) = body else {
             return error(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 64 KiB");
         };

@@ -91,7 +91,10 @@ impl Supabase {
             return json_page(StatusCode::SERVICE_UNAVAILABLE, &message);
         }
         let about = "GoTrue is a user registration and authentication API";
-        json_page(StatusCode::OK, &json!({ "version": "v2.180.0", "name": "GoTrue", "description": about }))
+        json_page(
+            StatusCode::OK,
+            &json!({ "version": "v2.180.0", "name": "GoTrue", "description": about }),
+        )
     }
 
     /// Takes a line of the log, and answers once it is written.
@@ -105,7 +108,9 @@ impl Supabase {
         let entry: Entry = match serde_json::from_slice(body) {
             Ok(entry) => entry,
             Err(_) if self.sick.with(Sickness::OccLogLax) => return taken(),
-            Err(wrong) => return error(StatusCode::BAD_REQUEST, &format!("no line of a log: {wrong}")),
+            Err(wrong) => {
+                return error(StatusCode::BAD_REQUEST, &format!("no line of a log: {wrong}"));
+            }
         };
         if self.sick.with(Sickness::OccLogLost) {
             return taken();
@@ -123,7 +128,9 @@ impl Supabase {
         }
         match self.log.write(line).await {
             Ok(()) => taken(),
-            Err(why) => error(StatusCode::INTERNAL_SERVER_ERROR, &format!("not stored: {}", why.said)),
+            Err(why) => {
+                error(StatusCode::INTERNAL_SERVER_ERROR, &format!("not stored: {}", why.said))
+            }
         }
     }
 
@@ -175,7 +182,8 @@ fn taken() -> Response<Bytes> {
 
 /// What the edge runtime says of a function that fails before it takes a request.
 fn not_started() -> Response<Bytes> {
-    let body = json!({ "code": "BOOT_ERROR", "message": "Function failed to start (please check logs)" });
+    let body =
+        json!({ "code": "BOOT_ERROR", "message": "Function failed to start (please check logs)" });
     json_page(StatusCode::SERVICE_UNAVAILABLE, &body)
 }
 
@@ -192,7 +200,9 @@ fn not_for_anon() -> Response<Bytes> {
 
 /// What `PostgREST` says to a key that the gateway knows and that is no longer valid.
 fn expired() -> Response<Bytes> {
-    unauthorized(&json!({ "code": "PGRST303", "details": null, "hint": null, "message": "JWT expired" }))
+    unauthorized(
+        &json!({ "code": "PGRST303", "details": null, "hint": null, "message": "JWT expired" }),
+    )
 }
 
 /// What `PostgREST` says of a table that it does not know.

@@ -87,7 +87,11 @@ impl Exceeded {
         self.more(|longer| longer.proves_above(allowed, alpha), |product, of| product / of)
     }
 
-    fn more(self, proves: impl Fn(Self) -> bool, divide: impl Fn(u128, u128) -> u128) -> Option<u64> {
+    fn more(
+        self,
+        proves: impl Fn(Self) -> bool,
+        divide: impl Fn(u128, u128) -> u128,
+    ) -> Option<u64> {
         if self.of == 0 {
             return None;
         }
@@ -236,7 +240,10 @@ mod tests {
     fn the_number_that_settles_it_does_settle_it() {
         let (allowed, alpha) = (share(0.05), Alpha::STATED);
         assert_eq!(Exceeded { over: 0, of: 58 }.more_to_prove_below(allowed, alpha), Some(1));
-        assert_eq!(Exceeded { over: 2, of: 2 }.more_to_prove_above(allowed, alpha.shared_by(100)), Some(1));
+        assert_eq!(
+            Exceeded { over: 2, of: 2 }.more_to_prove_above(allowed, alpha.shared_by(100)),
+            Some(1)
+        );
         let few = Exceeded { over: 6, of: 200 };
         assert!(!few.proves_below(allowed, alpha));
         let more = few.more_to_prove_below(allowed, alpha).unwrap();
@@ -251,7 +258,10 @@ mod tests {
         let even = Exceeded { over: 10, of: 200 };
         assert_eq!(even.more_to_prove_below(share(0.05), Alpha::STATED), None);
         assert_eq!(even.more_to_prove_above(share(0.05), Alpha::STATED), None);
-        assert_eq!(Exceeded { over: 0, of: 0 }.more_to_prove_below(share(0.05), Alpha::STATED), None);
+        assert_eq!(
+            Exceeded { over: 0, of: 0 }.more_to_prove_below(share(0.05), Alpha::STATED),
+            None
+        );
     }
 
     proptest! {

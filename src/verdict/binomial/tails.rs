@@ -102,7 +102,8 @@ fn stirling_error(n: u64) -> f64 {
         return factorial.ln() - (x + 0.5) * x.ln() + x - 0.5 * TAU.ln();
     }
     let s = x * x;
-    (1.0 / 12.0 - (1.0 / 360.0 - (1.0 / 1260.0 - (1.0 / 1680.0 - 1.0 / 1188.0 / s) / s) / s) / s) / x
+    (1.0 / 12.0 - (1.0 / 360.0 - (1.0 / 1260.0 - (1.0 / 1680.0 - 1.0 / 1188.0 / s) / s) / s) / s)
+        / x
 }
 
 /// `x ln(x / mean) + mean − x` without cancellation near the mean (Loader 2000, §3).

@@ -7,7 +7,8 @@ use crate::record::{
 /// What makes a comparison unfair, one sentence each: what was planned otherwise, and how a run ended or was measured.
 pub(super) fn unlike(runs: Sides<&RunRecord>, requests: &[RequestComparison]) -> Vec<String> {
     let mut told = Vec::new();
-    let mut scenarios: Vec<&str> = requests.iter().map(|request| request.scenario.as_str()).collect();
+    let mut scenarios: Vec<&str> =
+        requests.iter().map(|request| request.scenario.as_str()).collect();
     scenarios.dedup();
     for name in scenarios {
         if let (Some(one), Some(other)) = (runs.before.planned(name), runs.after.planned(name)) {
@@ -42,7 +43,8 @@ fn asks_otherwise(one: &PlannedRequest, other: &PlannedRequest) -> Option<String
     if one.line != other.line {
         return Some(format!("`{name}` asks for {}, and {}", one.line, other.line));
     }
-    let (headers, expectations) = (one.headers != other.headers, one.expectations != other.expectations);
+    let (headers, expectations) =
+        (one.headers != other.headers, one.expectations != other.expectations);
     match (headers, expectations) {
         (true, _) => Some(format!("`{name}` sends other headers")),
         (_, true) => Some(format!("`{name}` expects something else of its answers")),
@@ -52,15 +54,17 @@ fn asks_otherwise(one: &PlannedRequest, other: &PlannedRequest) -> Option<String
 
 fn machines(runs: Sides<&RunRecord>) -> Vec<String> {
     let from = runs.map(|record| &record.provenance);
-    let shards =
-        runs.map(|record| record.measurement.sharing.as_ref().map_or(1, |sharing| sharing.parts.len()));
+    let shards = runs
+        .map(|record| record.measurement.sharing.as_ref().map_or(1, |sharing| sharing.parts.len()));
     let differing = [
         ("measured on other machines", from.map(|from| from.host.name.clone())),
         ("measured by other versions of tollgate", from.map(|from| from.tollgate.clone())),
         ("measured by other numbers of machines", shards.map(ToString::to_string)),
     ];
     let differing = differing.into_iter().filter(|(_, sides)| sides.before != sides.after);
-    differing.map(|(what, sides)| format!("{what}: {}, and {}", sides.before, sides.after)).collect()
+    differing
+        .map(|(what, sides)| format!("{what}: {}, and {}", sides.before, sides.after))
+        .collect()
 }
 
 fn endings(which: &str, record: &RunRecord) -> Vec<String> {
@@ -70,12 +74,19 @@ fn endings(which: &str, record: &RunRecord) -> Vec<String> {
         Ending::Interrupted => Some("was interrupted".to_owned()),
         Ending::TargetDown(why) => Some(format!("was stopped, as its target was down: {why}")),
         Ending::Recovered => Some("was cut off, and recovered as far as it was written".to_owned()),
-        Ending::Imported(untold) => Some(format!("was imported from another tool's files: {untold}")),
+        Ending::Imported(untold) => {
+            Some(format!("was imported from another tool's files: {untold}"))
+        }
     };
     let unreleased: u64 = run.scenarios.iter().map(|scenario| scenario.unreleased).sum();
-    let late =
-        (unreleased > 0).then(|| format!("lacks {unreleased} arrivals that the prober never released"));
-    let missing = run.sharing.as_ref().map(|sharing| sharing.missing().len()).filter(|missing| *missing > 0);
+    let late = (unreleased > 0)
+        .then(|| format!("lacks {unreleased} arrivals that the prober never released"));
+    let missing =
+        run.sharing.as_ref().map(|sharing| sharing.missing().len()).filter(|missing| *missing > 0);
     let missing = missing.map(|missing| format!("lacks {missing} of its shards"));
-    [ending, late, missing].into_iter().flatten().map(|what| format!("the run {which} {what}")).collect()
+    [ending, late, missing]
+        .into_iter()
+        .flatten()
+        .map(|what| format!("the run {which} {what}"))
+        .collect()
 }

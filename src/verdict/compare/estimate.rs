@@ -37,9 +37,10 @@ impl<'a> Estimate<'a> {
             return (Actual::NoData, Actual::NoData);
         }
         let (allowed, alpha) = (quantile.allowed_exceedance(), Alpha::STATED.shared_by(2));
-        let low =
-            lower_rank(self.of, allowed, alpha).map_or(Actual::At(Duration::ZERO), |rank| self.at(rank));
-        let high = upper_rank(self.of, allowed, alpha).map_or(Actual::Unbounded, |rank| self.at(rank));
+        let low = lower_rank(self.of, allowed, alpha)
+            .map_or(Actual::At(Duration::ZERO), |rank| self.at(rank));
+        let high =
+            upper_rank(self.of, allowed, alpha).map_or(Actual::Unbounded, |rank| self.at(rank));
         (low, high)
     }
 
@@ -48,7 +49,9 @@ impl<'a> Estimate<'a> {
         if self.of == 0 {
             return Actual::NoData;
         }
-        self.successes.and_then(|histogram| histogram.at_rank(rank)).map_or(Actual::Unbounded, Actual::At)
+        self.successes
+            .and_then(|histogram| histogram.at_rank(rank))
+            .map_or(Actual::Unbounded, Actual::At)
     }
 }
 

@@ -13,9 +13,9 @@ use std::time::Duration;
 use self::estimate::Estimate;
 use super::binomial::{Alpha, Exceeded};
 use crate::record::{
-    Actual, BudgetChange, Change, Compared, Comparison, Difference, Dimension, Histogram, PartChange,
-    ProberHealth, QuantileChange, RequestComparison, RequestMeasurement, RunRecord, ScenarioMeasurement,
-    ShareChange, Sides, StageMeasurement,
+    Actual, BudgetChange, Change, Compared, Comparison, Difference, Dimension, Histogram,
+    PartChange, ProberHealth, QuantileChange, RequestComparison, RequestMeasurement, RunRecord,
+    ScenarioMeasurement, ShareChange, Sides, StageMeasurement,
 };
 use crate::units::{Quantile, Ratio};
 
@@ -116,7 +116,8 @@ fn request(
 }
 
 fn failures(stages: Sides<&StageMeasurement>) -> ShareChange {
-    let seen = stages.map(|stage| Exceeded { over: stage.tally.failed(), of: stage.tally.exchanges });
+    let seen =
+        stages.map(|stage| Exceeded { over: stage.tally.failed(), of: stage.tally.exchanges });
     let interval = seen.map(|seen| seen.interval(Alpha::STATED.shared_by(2)));
     let change = if seen.before.of == 0 || seen.after.of == 0 {
         Change::NoData
@@ -148,7 +149,8 @@ fn moved(part: Dimension, stages: Sides<&StageMeasurement>) -> Option<PartChange
     let histograms = stages.map(|stage| stage.series.get(part));
     let at = |quantile| {
         histograms.map(|histogram| {
-            let read: Option<Duration> = histogram.and_then(|histogram| histogram.quantile(quantile));
+            let read: Option<Duration> =
+                histogram.and_then(|histogram| histogram.quantile(quantile));
             read.map_or(Actual::NoData, Actual::At)
         })
     };
@@ -160,7 +162,8 @@ fn moved(part: Dimension, stages: Sides<&StageMeasurement>) -> Option<PartChange
 /// The budgets that either run has for a request.
 fn budgets(scenario: &str, request: &str, runs: Sides<&RunRecord>) -> Vec<BudgetChange> {
     let judged = runs.map(|record| {
-        let scenarios = record.verdict.scenarios.iter().filter(|judged| judged.scenario == scenario);
+        let scenarios =
+            record.verdict.scenarios.iter().filter(|judged| judged.scenario == scenario);
         let budgets = scenarios.flat_map(|judged| &judged.budgets);
         budgets.filter(|budget| budget.request == request).collect::<Vec<_>>()
     });
@@ -168,7 +171,10 @@ fn budgets(scenario: &str, request: &str, runs: Sides<&RunRecord>) -> Vec<Budget
     for verdict in judged.before.iter().chain(&judged.after) {
         if changes.iter().all(|known| known.budget != verdict.budget) {
             let decision = judged.map(|judged| {
-                judged.iter().find(|other| other.budget == verdict.budget).map(|other| other.decision)
+                judged
+                    .iter()
+                    .find(|other| other.budget == verdict.budget)
+                    .map(|other| other.decision)
             });
             changes.push(BudgetChange { budget: verdict.budget, decision });
         }

@@ -14,7 +14,8 @@ use crate::verdict::judge;
 fn record(requests: &[Request]) -> RunRecord {
     let (plan, measurement) = run(vec![scenario("tiles", requests)]);
     let verdict = judge(&plan, &measurement);
-    let host = Host { name: "h".to_owned(), os: "linux".to_owned(), arch: "x86_64".to_owned(), cores: 2 };
+    let host =
+        Host { name: "h".to_owned(), os: "linux".to_owned(), arch: "x86_64".to_owned(), cores: 2 };
     let provenance = Provenance {
         started: datetime!(2026-11-23 18:00 UTC),
         tollgate: "0.1.0".to_owned(),
@@ -69,7 +70,10 @@ fn failures_rank_above_every_latency_and_are_compared_apart() {
     let request = compared(page(&well, 0), page(&well[..200], 200));
     assert_eq!(request.failed.change, Change::More);
     let p99 = &request.latency[3];
-    assert_eq!((p99.actual.after, p99.change, p99.difference), (Actual::Unbounded, Change::More, None));
+    assert_eq!(
+        (p99.actual.after, p99.change, p99.difference),
+        (Actual::Unbounded, Change::More, None)
+    );
     assert_eq!(request.max.after, Actual::Unbounded);
     let both_fail = compared(page(&[], 300), page(&[], 300));
     assert_eq!(changes(&both_fail), [Change::NoneShown; 5]);
@@ -136,7 +140,11 @@ fn runs_of_one_target_are_seldom_said_to_differ_in_anything() {
     let failed = rand_distr::Binomial::new(250, 0.03).unwrap();
     let mut measured = || {
         let failed = failed.sample(&mut random);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some hundred thousand")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "some hundred thousand"
+        )]
         let micros: Vec<u64> = (failed..250).map(|_| latency.sample(&mut random) as u64).collect();
         page(&micros, failed).measured().measured
     };

@@ -60,12 +60,16 @@ fn failures_count_against_the_budget_and_are_named() {
 
 #[test]
 fn the_quantile_of_the_successes_stands_beside_the_one_with_failures() {
-    let verdict = one_budget(Request::new("app", &["p95 < 300ms"]).took(&micros(170, 10)).refused(20));
+    let verdict =
+        one_budget(Request::new("app", &["p95 < 300ms"]).took(&micros(170, 10)).refused(20));
     assert_eq!(verdict.actual, Some(Actual::Unbounded));
     let of_successes = verdict.of_successes.unwrap();
     assert!(of_successes > Duration::from_millis(411) && of_successes < Duration::from_millis(413));
     assert!(
-        verdict.reason.what.contains("30 of 200 requests failed (20) or took 300 ms or longer (10), 5% may"),
+        verdict
+            .reason
+            .what
+            .contains("30 of 200 requests failed (20) or took 300 ms or longer (10), 5% may"),
         "{}",
         verdict.reason.what
     );
@@ -101,24 +105,26 @@ fn the_maximum_describes_the_requests_made_without_confidence() {
 
 #[test]
 fn a_breach_that_stands_without_the_lag_is_a_fail() {
-    let late = Request::new("tile", &["p95 < 300ms"]).took(&micros(129, 61)).of_which_lag_explains(20);
+    let late =
+        Request::new("tile", &["p95 < 300ms"]).took(&micros(129, 61)).of_which_lag_explains(20);
     assert_eq!(one_budget(late).decision, Decision::Fail);
 }
 
 #[test]
 fn a_breach_that_lag_explains_is_inconclusive_and_names_the_lag() {
-    let late = Request::new("tile", &["p95 < 300ms"]).took(&micros(129, 61)).of_which_lag_explains(61);
+    let late =
+        Request::new("tile", &["p95 < 300ms"]).took(&micros(129, 61)).of_which_lag_explains(61);
     let verdict = one_budget(late);
     assert_eq!(verdict.decision, Decision::Inconclusive);
     assert!(
-        verdict
-            .reason
-            .what
-            .ends_with("but the prober was late: lag p99 400 ms, and without its lag the budget would hold"),
+        verdict.reason.what.ends_with(
+            "but the prober was late: lag p99 400 ms, and without its lag the budget would hold"
+        ),
         "{}",
         verdict.reason.what
     );
-    let partly = Request::new("tile", &["p95 < 300ms"]).took(&micros(129, 61)).of_which_lag_explains(50);
+    let partly =
+        Request::new("tile", &["p95 < 300ms"]).took(&micros(129, 61)).of_which_lag_explains(50);
     let verdict = one_budget(partly);
     assert_eq!(verdict.decision, Decision::Inconclusive);
     assert!(verdict.reason.what.ends_with("without its lag the breach would not be proven"));
@@ -126,7 +132,8 @@ fn a_breach_that_lag_explains_is_inconclusive_and_names_the_lag() {
 
 #[test]
 fn lag_that_keeps_a_budget_from_holding_is_named_too() {
-    let late = Request::new("tile", &["p95 < 300ms"]).took(&micros(185, 6)).of_which_lag_explains(4);
+    let late =
+        Request::new("tile", &["p95 < 300ms"]).took(&micros(185, 6)).of_which_lag_explains(4);
     let verdict = one_budget(late);
     assert_eq!(verdict.decision, Decision::Inconclusive);
     assert!(verdict.reason.what.contains("the prober was late"));
@@ -136,12 +143,16 @@ fn lag_that_keeps_a_budget_from_holding_is_named_too() {
 fn lag_can_excuse_a_maximum_but_not_a_failure() {
     let late = Request::new("app", &["max < 300ms"]).took(&micros(10, 1)).of_which_lag_explains(1);
     assert_eq!(one_budget(late).decision, Decision::Inconclusive);
-    let late = Request::new("app", &["max < 300ms"]).took(&micros(10, 1)).refused(1).of_which_lag_explains(1);
+    let late = Request::new("app", &["max < 300ms"])
+        .took(&micros(10, 1))
+        .refused(1)
+        .of_which_lag_explains(1);
     assert_eq!(one_budget(late).decision, Decision::Fail);
 }
 
 #[test]
 fn lag_takes_nothing_from_a_pass() {
-    let late = Request::new("tile", &["p95 < 300ms"]).took(&micros(500, 5)).of_which_lag_explains(5);
+    let late =
+        Request::new("tile", &["p95 < 300ms"]).took(&micros(500, 5)).of_which_lag_explains(5);
     assert_eq!(one_budget(late).decision, Decision::Pass);
 }

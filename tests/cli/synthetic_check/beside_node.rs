@@ -12,10 +12,16 @@ fn node_is_left_out() -> bool {
     }
     let version = Command::new("node").arg("--version").stderr(Stdio::inherit()).output();
     let version = version.unwrap_or_else(|error| {
-        panic!("no node ({error}); ./test.sh installs it, TOLLGATE_TESTS_WITHOUT_NODE=1 goes without")
+        panic!(
+            "no node ({error}); ./test.sh installs it, TOLLGATE_TESTS_WITHOUT_NODE=1 goes without"
+        )
     });
     let version = text(&version.stdout);
-    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    let major = version
+        .trim_start_matches('v')
+        .split('.')
+        .next()
+        .and_then(|major| major.parse::<u32>().ok());
     assert!(major >= Some(18), "node {version} has no fetch; 18 or later is needed");
     false
 }
@@ -30,9 +36,11 @@ fn beside_a_check_on_nodes_own_fetch_status_exit_code_and_schema_agree() {
     let at = |target: &Target, path: &str| format!("{}{path}", target.base_url);
     let broken = answering("HTTP/1.1 500 x\r\ncontent-length: 0\r\n\r\n");
     let cut = answering("HTTP/1.1 200 x\r\ncontent-length: 99\r\n\r\nhalf");
-    let circle =
-        answering("HTTP/1.1 302 x\r\nlocation: /again\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    let script = answering("HTTP/1.1 302 x\r\nlocation: javascript:alert(1)\r\ncontent-length: 0\r\n\r\n");
+    let circle = answering(
+        "HTTP/1.1 302 x\r\nlocation: /again\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+    );
+    let script =
+        answering("HTTP/1.1 302 x\r\nlocation: javascript:alert(1)\r\ncontent-length: 0\r\n\r\n");
     let chunked = "HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n";
     let endless_hop = "HTTP/1.1 302 x\r\nlocation: /there\r\ntransfer-encoding: chunked\r\n\r\n";
     let slow_hop = "HTTP/1.1 307 x\r\nlocation: /there\r\ncontent-length: 99\r\n\r\nhalf";
@@ -69,9 +77,12 @@ fn beside_a_check_on_nodes_own_fetch_odd_answers_and_odd_budgets_agree() {
     let url = format!("{}/plain", plain.base_url);
     let budget = |text| Some(("SYNTHETIC_CHECK_BUDGET_MS", text));
     let with_credentials = url.replace("//", "//user:password@");
-    let redirect = |to: &str| format!("HTTP/1.1 302 x\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");
+    let redirect =
+        |to: &str| format!("HTTP/1.1 302 x\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");
     let headers: String = (0..1_000).map(|n| format!("x-{n}: 1\r\n")).collect::<Vec<_>>().concat();
-    let ok = |head: &str| answering(format!("HTTP/1.1 200 x\r\n{head}connection: close\r\n\r\n0\r\n\r\n"));
+    let ok = |head: &str| {
+        answering(format!("HTTP/1.1 200 x\r\n{head}connection: close\r\n\r\n0\r\n\r\n"))
+    };
     let two = "HTTP/1.1 302 x\r\nlocation: /there\r\nlocation: /here\r\ncontent-length: 0\r\n\r\n";
     for (url, more, exit) in [
         (answering(redirect(&url)), None, 0),
@@ -96,13 +107,20 @@ fn beside_a_check_on_nodes_own_fetch_odd_answers_and_odd_budgets_agree() {
 /// Checks by both, and compares what comes of it.
 fn agree(url: &str, more: Option<(&str, &str)>, exit: i32) {
     let budget = ("SYNTHETIC_CHECK_BUDGET_MS", "20000");
-    let variables: Vec<_> = [("SYNTHETIC_CHECK_URL", url), budget].into_iter().chain(more).collect();
+    let variables: Vec<_> =
+        [("SYNTHETIC_CHECK_URL", url), budget].into_iter().chain(more).collect();
     let (ours, theirs) = (Place::new(), Place::new());
     let output = ours.check(&[], &variables);
     let beside = by_node(&theirs, &variables);
-    assert_eq!((code(&output), code(&beside)), (exit, exit), "{url} {more:?}: {}", text(&output.stderr));
+    assert_eq!(
+        (code(&output), code(&beside)),
+        (exit, exit),
+        "{url} {more:?}: {}",
+        text(&output.stderr)
+    );
     assert_eq!(masked(&output.stdout), masked(&beside.stdout), "{url} {more:?}");
-    let written = |place: &Place| place.artifacts().iter().map(|path| shape(path)).collect::<Vec<_>>();
+    let written =
+        |place: &Place| place.artifacts().iter().map(|path| shape(path)).collect::<Vec<_>>();
     assert_eq!(written(&ours), written(&theirs), "{url} {more:?}");
     assert_eq!(written(&ours).len(), usize::from(!url.is_empty()), "{url}");
 }
@@ -133,6 +151,7 @@ fn masked(line: &[u8]) -> String {
 fn shape(path: &Path) -> Vec<String> {
     let artifact = std::fs::read_to_string(path).unwrap();
     let differs = |line: &str| line.contains("\"timestamp\"") || line.contains("\"durationMs\"");
-    let kept = |line: &str| if differs(line) { line.split(": ").next().unwrap() } else { line }.to_owned();
+    let kept =
+        |line: &str| if differs(line) { line.split(": ").next().unwrap() } else { line }.to_owned();
     artifact.split('\n').map(kept).collect()
 }

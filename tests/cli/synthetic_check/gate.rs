@@ -13,10 +13,12 @@ fn recommended(told: &str, place: &Place, token: Option<&str>) -> Output {
         shell.env_remove(name);
     }
     let path = std::env::join_paths(
-        std::iter::once(program.to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+        std::iter::once(program.to_owned())
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
     );
-    let short =
-        format!("{command} --expect-body tile-ops-metrics --closed -c 4 --duration 2s --runs-dir runs");
+    let short = format!(
+        "{command} --expect-body tile-ops-metrics --closed -c 4 --duration 2s --runs-dir runs"
+    );
     shell.args(["-c", &short]).env("PATH", path.unwrap()).current_dir(place.0.path());
     shell.envs(token.map(|token| ("SYNTHETIC_CHECK_TOKEN", token)));
     shell.output().unwrap()
@@ -28,8 +30,10 @@ fn the_recommended_gate_passes_where_the_check_does() {
     let known = target(&[]);
     for (target, token) in [(&known, None), (&secret, Some(CANARY))] {
         let place = Place::new();
-        let url = format!("{}/app?mock=0&key={}&x=${{Y}}", target.base_url, token.unwrap_or("none"));
-        let variables: Vec<_> = token.map(|token| ("SYNTHETIC_CHECK_TOKEN", token)).into_iter().collect();
+        let url =
+            format!("{}/app?mock=0&key={}&x=${{Y}}", target.base_url, token.unwrap_or("none"));
+        let variables: Vec<_> =
+            token.map(|token| ("SYNTHETIC_CHECK_TOKEN", token)).into_iter().collect();
         let output = place.check(&["--url", &url, "--budget", "3s", "--samples", "2"], &variables);
         let told = text(&output.stderr);
         assert_eq!(code(&output), 0, "{told}");

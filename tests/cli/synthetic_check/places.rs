@@ -37,11 +37,15 @@ fn a_link_is_followed_and_the_mode_of_what_is_there_stays() {
 fn a_pipe_takes_the_artifact_of_every_request() {
     let (target, place) = (target(&[]), Place::new());
     let url = format!("{}/plain", target.base_url);
-    let output = place.check(&["--url", &url, "--samples=2", "--json", "--out=/proc/self/fd/2", "-q"], &[]);
+    let output =
+        place.check(&["--url", &url, "--samples=2", "--json", "--out=/proc/self/fd/2", "-q"], &[]);
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     let printed = text(&output.stdout);
     let told = text(&output.stderr);
     assert_eq!(told.matches("\"durationMs\"").count(), 2, "{told}");
-    assert!(printed.trim().split("\n}\n").all(|artifact| told.contains(artifact)), "{printed} in {told}");
+    assert!(
+        printed.trim().split("\n}\n").all(|artifact| told.contains(artifact)),
+        "{printed} in {told}"
+    );
     assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 0);
 }

@@ -89,7 +89,11 @@ impl Keeper {
         let (orders, replies) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
         let mut keeper = Self { child, orders, replies, folder: PathBuf::new(), server: None };
         keeper.folder = keeper.reply().into();
-        assert!(keeper.folder.is_dir(), "who runs the servers cannot make {}; set TMPDIR", folder.display());
+        assert!(
+            keeper.folder.is_dir(),
+            "who runs the servers cannot make {}; set TMPDIR",
+            folder.display()
+        );
         keeper
     }
 
@@ -105,7 +109,11 @@ impl Keeper {
         let started = Instant::now();
         while !ready() {
             assert!(processes::is_alive(pid), "the server ended at once; it says:\n{}", self.log());
-            assert!(started.elapsed() < PATIENCE, "not ready in {PATIENCE:?}; it says:\n{}", self.log());
+            assert!(
+                started.elapsed() < PATIENCE,
+                "not ready in {PATIENCE:?}; it says:\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }

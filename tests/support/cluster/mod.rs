@@ -7,7 +7,10 @@
 //! and is ended with that folder when dropped, or when the process ends in whatever way (see [`keeper`]).
 #![allow(dead_code, unused_imports, reason = "each test crate needs another part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
-#![allow(clippy::disallowed_methods, reason = "other programs do not wait for a clock that is advanced")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "other programs do not wait for a clock that is advanced"
+)]
 #![allow(clippy::print_stdout, reason = "a test that was left out must say so")]
 
 mod bouncer;
@@ -34,7 +37,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Whether tests that need a database are left out, which `TOLLGATE_TESTS_WITHOUT_DATABASE` asks for. Says so.
 pub(crate) fn is_left_out() -> bool {
-    let left_out = std::env::var_os("TOLLGATE_TESTS_WITHOUT_DATABASE").is_some_and(|set| !set.is_empty());
+    let left_out =
+        std::env::var_os("TOLLGATE_TESTS_WITHOUT_DATABASE").is_some_and(|set| !set.is_empty());
     if left_out {
         println!("left out: TOLLGATE_TESTS_WITHOUT_DATABASE is set, so no PostgreSQL was started");
     }
@@ -44,7 +48,12 @@ pub(crate) fn is_left_out() -> bool {
 /// The address of a database, with whatever characters the names and the password have.
 fn url(host: &str, port: u16, user: &str, password: &str, database: &str) -> String {
     let written = |text| percent_encoding::utf8_percent_encode(text, PLAIN).to_string();
-    format!("postgresql://{}:{}@{host}:{port}/{}", written(user), written(password), written(database))
+    format!(
+        "postgresql://{}:{}@{host}:{port}/{}",
+        written(user),
+        written(password),
+        written(database)
+    )
 }
 
 /// Characters that stand for themselves in every part of an address (RFC 3986, unreserved).

@@ -38,7 +38,11 @@ pub(super) fn resume(parent: Pid) {
 }
 
 fn children(parent: i32) -> Vec<i32> {
-    all().into_iter().filter(|process| process.parent == parent).map(|process| process.pid).collect()
+    all()
+        .into_iter()
+        .filter(|process| process.parent == parent)
+        .map(|process| process.pid)
+        .collect()
 }
 
 /// What has ended meanwhile needs no signal any more.

@@ -16,7 +16,8 @@ const HOMEBREW: [&str; 2] = ["/opt/homebrew/opt", "/usr/local/opt"];
 /// `TOLLGATE_TESTS_PG_BIN` names it; else it is what `pg_config` says, or the newest version that Debian's packages or
 /// Homebrew have put in place, or a folder of the PATH.
 pub(super) fn postgres() -> PathBuf {
-    if let Some(named) = std::env::var_os("TOLLGATE_TESTS_PG_BIN").filter(|named| !named.is_empty()) {
+    if let Some(named) = std::env::var_os("TOLLGATE_TESTS_PG_BIN").filter(|named| !named.is_empty())
+    {
         let named = PathBuf::from(named);
         assert!(
             has_server(&named),
@@ -26,7 +27,8 @@ pub(super) fn postgres() -> PathBuf {
         return named;
     }
     let homebrew = HOMEBREW.into_iter().flat_map(|place| versions(Path::new(place), "postgresql"));
-    let candidates = from_pg_config().into_iter().chain(versions(Path::new("/usr/lib/postgresql"), ""));
+    let candidates =
+        from_pg_config().into_iter().chain(versions(Path::new("/usr/lib/postgresql"), ""));
     candidates.chain(homebrew).chain(path()).find(|folder| has_server(folder)).unwrap_or_else(|| {
         panic!(
             "no PostgreSQL server programs were found; install them (Debian: apt-get install postgresql, \
@@ -107,7 +109,9 @@ pub(super) fn as_owner(program: impl AsRef<std::ffi::OsStr>) -> Command {
 
 /// Takes away the variables by which PostgreSQL's programs would be sent elsewhere.
 pub(super) fn without_settings(command: &mut Command) {
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PG")) {
+    for (name, _) in
+        std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PG"))
+    {
         command.env_remove(name);
     }
 }

@@ -16,7 +16,20 @@ pub(super) fn run(folder: &Path, url: &str, statements: &str) -> Result<Vec<Vec<
     let mut command = Command::new(folder.join("psql"));
     programs::without_settings(&mut command);
     let mut child = command
-        .args(["-X", "-q", "-A", "-t", "-F", BETWEEN_FIELDS, "-v", "ON_ERROR_STOP=1", "-d", url, "-f", "-"])
+        .args([
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-F",
+            BETWEEN_FIELDS,
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            url,
+            "-f",
+            "-",
+        ])
         .env("PGCONNECT_TIMEOUT", "20")
         .env("PGCLIENTENCODING", "UTF8")
         .stdin(Stdio::piped())

@@ -45,11 +45,15 @@ impl Cluster {
     }
 
     fn with(settings: &[&str], encrypted: bool) -> Self {
-        assert!(!is_left_out(), "this test should have asked `cluster::is_left_out()` and returned");
+        assert!(
+            !is_left_out(),
+            "this test should have asked `cluster::is_left_out()` and returned"
+        );
         let (programs, port) = (programs::postgres(), Port::reserve());
         let number = port.number().to_string();
         // QUIT is PostgreSQL's immediate shutdown.
-        let keeper = Keeper::new("QUIT", &programs.join("postgres"), &["-D", "data", "-p", &number]);
+        let keeper =
+            Keeper::new("QUIT", &programs.join("postgres"), &["-D", "data", "-p", &number]);
         let mut cluster = Self { keeper, port, programs, ca: None };
         template::place(&cluster.programs, &cluster.data());
         let mut all = [&SETTINGS, settings].concat();
@@ -117,7 +121,8 @@ impl Cluster {
     ///
     /// Each statement is a transaction of its own. NULL is an empty text; a value with a line end becomes several rows.
     pub(crate) fn sql(&self, database: &str, statements: &str) -> Vec<Vec<String>> {
-        self.sql_as(&self.url_of(database), statements).unwrap_or_else(|complaint| panic!("{complaint}"))
+        self.sql_as(&self.url_of(database), statements)
+            .unwrap_or_else(|complaint| panic!("{complaint}"))
     }
 
     /// As [`Self::sql`], at any address, with the server's complaint as the error.

@@ -45,6 +45,10 @@ impl Cluster {
         self.sql("postgres", ROLES);
         self.sql(database, PUBLIC);
         let address = |role| self.url_as(role, role, database);
-        Supabase { database, owner: address("postgres_like"), authenticator: address("authenticator") }
+        Supabase {
+            database,
+            owner: address("postgres_like"),
+            authenticator: address("authenticator"),
+        }
     }
 }

@@ -32,8 +32,10 @@ fn kept(folder: &Path) -> PathBuf {
 
 fn make(folder: &Path, kept: &Path) {
     let arguments = ["--username", SUPERUSER, "--auth", "scram-sha-256", "--pwfile", "password"];
-    let further = ["--encoding", "UTF8", "--locale", "C", "--wal-segsize", "1", "--no-sync", "data"];
-    let mut keeper = Keeper::new("TERM", &folder.join("initdb"), &[&arguments[..], &further].concat());
+    let further =
+        ["--encoding", "UTF8", "--locale", "C", "--wal-segsize", "1", "--no-sync", "data"];
+    let mut keeper =
+        Keeper::new("TERM", &folder.join("initdb"), &[&arguments[..], &further].concat());
     let password = keeper.folder().join("password");
     std::fs::write(&password, SUPERUSER).unwrap();
     programs::give_to_owner(&password);

@@ -15,7 +15,10 @@ pub(super) const SETTINGS: [&str; 3] =
 pub(super) fn place(data: &Path) -> PathBuf {
     let authority = authority();
     let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    let leaf = CertificateParams::new(["localhost".to_owned()])
+        .unwrap()
+        .signed_by(&key, &authority)
+        .unwrap();
     write(&data.join("server.key"), &key.serialize_pem());
     write(&data.join("server.crt"), &leaf.pem());
     let ca = data.with_file_name("ca.pem");
@@ -32,7 +35,8 @@ fn authority() -> CertifiedIssuer<'static, KeyPair> {
 
 /// PostgreSQL refuses a key that others may read.
 fn write(path: &Path, pem: &str) {
-    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).unwrap();
+    let mut file =
+        std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).unwrap();
     std::io::Write::write_all(&mut file, pem.as_bytes()).unwrap();
     programs::give_to_owner(path);
 }

@@ -24,7 +24,9 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         let name = PathBuf::from(path.file_name().unwrap());
         if path.is_dir() {
-            all.extend(contents(&path).into_iter().map(|(below, content)| (name.join(below), content)));
+            all.extend(
+                contents(&path).into_iter().map(|(below, content)| (name.join(below), content)),
+            );
             all.insert(name, None);
         } else {
             all.insert(name, Some(std::fs::read(path).unwrap()));
@@ -81,7 +83,8 @@ fn an_import_that_fails_leaves_nothing() {
         interval
     });
     let keeper = Keeper::of(runs.path()).unwrap();
-    let kept = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| keeper.keep(&record, failing)));
+    let kept =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| keeper.keep(&record, failing)));
     assert!(kept.is_err());
     assert_eq!(contents(runs.path()), BTreeMap::new());
 }

@@ -79,24 +79,33 @@ fn a_redirect_to_the_login_page_is_told_loudly_though_the_old_rule_passes_it() {
         ]
     );
     let over = told(LIVE, 99, &fetch).join("\n");
-    assert!(over.contains("over the budget: 100 ms of 99 ms") && !over.contains("the old rule"), "{over}");
+    assert!(
+        over.contains("over the budget: 100 ms of 99 ms") && !over.contains("the old rule"),
+        "{over}"
+    );
 }
 
 #[test]
 fn another_origin_is_named_and_that_it_does_not_get_the_token() {
     let notes = told(LIVE, 800, &redirected("https://other.example/x", ""));
     assert_eq!(notes[0], "!redirect followed: 302 /app?mock=0 → https://other.example/x");
-    assert_eq!(notes[1], "!X-Hotdash-Synthetic is not sent to https://other.example: it is another origin");
+    assert_eq!(
+        notes[1],
+        "!X-Hotdash-Synthetic is not sent to https://other.example: it is another origin"
+    );
 }
 
 #[test]
 fn a_budget_that_does_not_fit_the_tile_page_is_told() {
     let first = |asked: &str, budget| told(asked, budget, &answered(asked, 500, "")).remove(0);
     assert!(
-        first(LIVE, 300)
-            .starts_with("!the budget of 300 ms does not fit the URL: mock=0 is meant to hold 800 ms")
+        first(LIVE, 300).starts_with(
+            "!the budget of 300 ms does not fit the URL: mock=0 is meant to hold 800 ms"
+        )
     );
-    assert!(first("https://shop.example/app?mock=1", 800).contains("mock=1 is meant to hold 300 ms"));
+    assert!(
+        first("https://shop.example/app?mock=1", 800).contains("mock=1 is meant to hold 300 ms")
+    );
     assert_eq!(first(LIVE, 800), "!status 500 is not 2xx");
     assert_eq!(first(PLAIN, 7_000), "!status 500 is not 2xx");
 }
@@ -104,7 +113,10 @@ fn a_budget_that_does_not_fit_the_tile_page_is_told() {
 #[test]
 fn a_410_names_the_user_agent() {
     let notes = told(LIVE, 800, &answered(LIVE, 410, ""));
-    assert!(notes[0].starts_with("!status 410") && notes[0].ends_with("this one was `curl/8`"), "{notes:?}");
+    assert!(
+        notes[0].starts_with("!status 410") && notes[0].ends_with("this one was `curl/8`"),
+        "{notes:?}"
+    );
 }
 
 #[test]

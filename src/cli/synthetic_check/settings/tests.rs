@@ -8,7 +8,10 @@ struct Typed {
     args: Args,
 }
 
-pub(in super::super) fn read(words: &[&str], variables: &[(&str, &str)]) -> Result<Settings, Problem> {
+pub(in super::super) fn read(
+    words: &[&str],
+    variables: &[(&str, &str)],
+) -> Result<Settings, Problem> {
     let typed = Typed::parse_from(std::iter::once("synthetic-check").chain(words.iter().copied()));
     let lookup = |name: &str| {
         variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
@@ -27,7 +30,8 @@ fn the_first_url_that_is_set_is_checked_and_a_typed_one_outranks_all() {
             ("PRODUCTION_SMOKE_TEST_URL", "https://three.example/"),
         ]
     };
-    let target = |words: &[&str], first, second| read(words, &variables(first, second)).unwrap().target;
+    let target =
+        |words: &[&str], first, second| read(words, &variables(first, second)).unwrap().target;
     let (one, two) = ("https://one.example/", "https://two.example/");
     assert_eq!(target(&[], one, two), one);
     assert_eq!(target(&[], "", two), two);
@@ -52,7 +56,9 @@ fn the_budget_is_typed_or_set_or_that_of_the_environment() {
 
 #[test]
 fn a_variable_that_cannot_be_used_is_named_and_its_value_is_not() {
-    for (name, value) in [(BUDGET, "zebra"), (TOKEN, "ze\nbra"), (AGENT, "ze\0bra"), (LIVE_URL.0, "zebra")] {
+    for (name, value) in
+        [(BUDGET, "zebra"), (TOKEN, "ze\nbra"), (AGENT, "ze\0bra"), (LIVE_URL.0, "zebra")]
+    {
         let variables = [(name, value), LIVE_URL];
         let error = read(&[], &variables).err().unwrap().to_string();
         assert!(error.contains(name) && !error.contains("bra"), "{error}");
@@ -72,13 +78,16 @@ fn the_token_is_sensitive_and_a_secret_unless_it_is_the_known_one() {
     let sent = &settings.question.headers[TOKEN_HEADER];
     assert!(sent == "zebra" && sent.is_sensitive() && settings.secrets.are_in("a zebra"));
     let settings = read(&[], &[LIVE_URL]).unwrap();
-    assert!(settings.question.headers[TOKEN_HEADER] == "staging" && !settings.secrets.are_in("staging"));
+    assert!(
+        settings.question.headers[TOKEN_HEADER] == "staging" && !settings.secrets.are_in("staging")
+    );
     assert_eq!(settings.question.headers[USER_AGENT], DEFAULT_AGENT);
 }
 
 #[test]
 fn the_artifact_goes_where_it_is_asked_for() {
-    let artifact = |words: &[&str], set| read(words, &[LIVE_URL, (ARTIFACT, set)]).unwrap().artifact;
+    let artifact =
+        |words: &[&str], set| read(words, &[LIVE_URL, (ARTIFACT, set)]).unwrap().artifact;
     assert_eq!(artifact(&[], ""), None);
     assert_eq!(artifact(&[], "a/b.json"), Some("a/b.json".into()));
     assert_eq!(artifact(&["--out=c.json"], "a/b.json"), Some("c.json".into()));

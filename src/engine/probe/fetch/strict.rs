@@ -13,7 +13,9 @@ pub(super) fn refusal(head: &response::Parts) -> Option<&'static str> {
         _ if head.status == StatusCode::SWITCHING_PROTOCOLS => {
             Some("the target changed to another protocol unasked")
         }
-        1.. if is_chunked => Some("the head has Content-Length and Transfer-Encoding: one of them is wrong"),
+        1.. if is_chunked => {
+            Some("the head has Content-Length and Transfer-Encoding: one of them is wrong")
+        }
         2.. => Some("the head has Content-Length twice"),
         1 if is_listed => Some("the head has Content-Length twice"),
         _ => None,
@@ -33,7 +35,8 @@ pub(super) fn unite_locations(headers: &mut HeaderMap) {
 /// Whether an answer leads to a URL with a user name or password in it, which `fetch` does not follow
 /// (<https://fetch.spec.whatwg.org/#http-redirect-fetch>: no origin is that of a program outside of pages).
 pub(super) fn leads_with_credentials(from: &Url, headers: &HeaderMap) -> bool {
-    let written = headers.get(LOCATION).and_then(|location| std::str::from_utf8(location.as_bytes()).ok());
+    let written =
+        headers.get(LOCATION).and_then(|location| std::str::from_utf8(location.as_bytes()).ok());
     let to = written.and_then(|written| from.join(written.trim()).ok());
     to.is_some_and(|to| !to.username().is_empty() || to.password().is_some())
 }

@@ -50,7 +50,9 @@ fn a_body_that_nobody_looks_at_is_not_waited_for() {
     for (answer, looks_at_page) in answers.into_iter().zip([true, false, true]) {
         let url = server(move |mut stream| {
             head_of(&mut stream);
-            stream.write_all(format!("{answer}\r\ncontent-length: 50\r\n\r\nnot all").as_bytes()).unwrap();
+            stream
+                .write_all(format!("{answer}\r\ncontent-length: 50\r\n\r\nnot all").as_bytes())
+                .unwrap();
             std::mem::forget(stream);
         });
         let headers = HeaderMap::new();
@@ -64,8 +66,10 @@ fn a_body_that_nobody_looks_at_is_not_waited_for() {
 fn a_redirect_whose_body_does_not_end_is_followed_at_its_head() {
     let url = server(|mut stream| {
         let is_first = head_of(&mut stream).starts_with("GET / ");
-        let redirect = "HTTP/1.1 302 x\r\nlocation: /next\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n";
-        let answer = if is_first { redirect } else { "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok" };
+        let redirect =
+            "HTTP/1.1 302 x\r\nlocation: /next\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n";
+        let answer =
+            if is_first { redirect } else { "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok" };
         stream.write_all(answer.as_bytes()).unwrap();
         std::mem::forget(stream);
     });
@@ -153,7 +157,10 @@ fn a_head_that_does_not_come_to_its_end_in_time_is_told_as_that() {
         std::mem::forget(stream);
     });
     let refused = asked(&url, Duration::from_millis(60)).end.unwrap_err().refused;
-    assert_eq!((refused.failure, refused.seen.as_str()), (Failure::TimedOut, "no whole head within 60 ms"));
+    assert_eq!(
+        (refused.failure, refused.seen.as_str()),
+        (Failure::TimedOut, "no whole head within 60 ms")
+    );
 }
 
 #[test]
@@ -161,8 +168,9 @@ fn thousands_of_headers_folds_and_blanks_before_a_colon_are_borne() {
     let many: String = (0..4_000).map(|n| format!("x-{n}: 1\r\n")).collect::<Vec<_>>().concat();
     let url = server(move |mut stream| {
         head_of(&mut stream);
-        let answer =
-            format!("HTTP/1.1 200 OK\r\n{many}x-fold: a\r\n\tb\r\nx-blank : c\r\ncontent-length: 0\r\n\r\n");
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\n{many}x-fold: a\r\n\tb\r\nx-blank : c\r\ncontent-length: 0\r\n\r\n"
+        );
         stream.write_all(answer.as_bytes()).unwrap();
     });
     let headers = asked(&url, WIDE).end.unwrap().headers;
@@ -191,7 +199,9 @@ fn a_redirect_to_a_url_with_credentials_is_not_followed_and_shows_none() {
 #[test]
 fn addresses_of_ipv4_are_tried_first() {
     let address = |text: &str| text.parse::<SocketAddr>().unwrap();
-    let found = ["[2001:db8::2]:80", "192.0.2.9:80", "[2001:db8::1]:80", "192.0.2.1:80"].map(address);
-    let ordered = ["192.0.2.9:80", "192.0.2.1:80", "[2001:db8::2]:80", "[2001:db8::1]:80"].map(address);
+    let found =
+        ["[2001:db8::2]:80", "192.0.2.9:80", "[2001:db8::1]:80", "192.0.2.1:80"].map(address);
+    let ordered =
+        ["192.0.2.9:80", "192.0.2.1:80", "[2001:db8::2]:80", "[2001:db8::1]:80"].map(address);
     assert_eq!(v4_first(found.to_vec()), ordered);
 }

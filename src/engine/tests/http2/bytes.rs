@@ -69,7 +69,11 @@ fn a_target_without_http_2_is_another_protocol_and_never_ok() {
     ] {
         let scenario = against_bytes(says, closes);
         let tally = &measured(&scenario).tally;
-        assert_eq!((tally.failed_by(Failure::Protocol), tally.exchanges), (4, 4), "{says:?} {tally:?}");
+        assert_eq!(
+            (tally.failed_by(Failure::Protocol), tally.exchanges),
+            (4, 4),
+            "{says:?} {tally:?}"
+        );
         assert_eq!(seen(&scenario).2, why);
         assert!(scenario.protocols.is_empty());
     }
@@ -90,7 +94,12 @@ fn frames_that_break_the_rules_are_malformed_and_never_hang() {
         let bytes: &'static [u8] = Box::leak([SETTINGS, frames].concat().into_boxed_slice());
         let scenario = against_bytes(bytes, false);
         let tally = &measured(&scenario).tally;
-        assert_eq!(tally.failed_by(Failure::Malformed), 4, "{frames:?} {tally:?} {}", seen(&scenario).2);
+        assert_eq!(
+            tally.failed_by(Failure::Malformed),
+            4,
+            "{frames:?} {tally:?} {}",
+            seen(&scenario).2
+        );
         assert_eq!(scenario.protocols, ["HTTP/2"]);
     }
 }
@@ -148,7 +157,10 @@ fn a_request_that_a_graceful_end_left_out_goes_to_a_new_connection() {
     let (measurement, _) = watch_run(plan, vec![dial], Watcher::default(), stopper().1);
     let scenario = &measurement.scenarios[0];
     assert_eq!((measured(scenario).tally.ok, measured(scenario).tally.exchanges), (4, 4));
-    assert_eq!((scenario.connections.opened, scenario.connections.reopened_after_idle_close), (2, 1));
+    assert_eq!(
+        (scenario.connections.opened, scenario.connections.reopened_after_idle_close),
+        (2, 1)
+    );
     assert_eq!(log.requests.borrow().len(), 3);
     assert_nothing_is_lost(measured(scenario));
 }

@@ -29,7 +29,8 @@ fn a_connection_that_ends_gracefully_is_opened_again_without_an_error() {
 #[test]
 fn a_proxy_that_ends_the_connection_every_few_requests_costs_no_error_under_back_to_back_load() {
     for streams in [1, 4] {
-        let load = Load::Closed { connections: 2, until: Duration::from_mins(1), iterations: Some(300) };
+        let load =
+            Load::Closed { connections: 2, until: Duration::from_mins(1), iterations: Some(300) };
         let script = vec![vec![Act::Answer(millis(5)), Act::Answer(millis(5)), Act::LastAnswer]];
         let (scenario, log) = run(http2(scenario(load), streams), Http2Dial::new(script));
         let tally = &measured(&scenario).tally;
@@ -69,7 +70,8 @@ fn a_connection_ended_in_the_middle_fails_what_was_on_it_and_nothing_is_sent_twi
 
 #[test]
 fn a_reset_stream_is_a_failure_with_its_reason_and_leaves_the_connection_alone() {
-    let acts = vec![Act::Answer(millis(5)), Act::Reset(Reason::REFUSED_STREAM), Act::Answer(millis(5))];
+    let acts =
+        vec![Act::Answer(millis(5)), Act::Reset(Reason::REFUSED_STREAM), Act::Answer(millis(5))];
     let (scenario, log) = run(http2(open(20.0, 1, 1), 4), Http2Dial::new(vec![acts]));
     assert_eq!((measured(&scenario).tally.ok, log.connections.get()), (19, 1));
     let (failure, phase, seen) = seen(&scenario);
@@ -90,7 +92,8 @@ fn a_stream_reset_in_its_body_fails_in_the_body_whatever_the_reason() {
 
 #[test]
 fn a_target_that_asks_for_http_1_speaks_another_protocol() {
-    let (scenario, _) = run(http2(open(5.0, 1, 1), 1), always(Act::Reset(Reason::HTTP_1_1_REQUIRED)));
+    let (scenario, _) =
+        run(http2(open(5.0, 1, 1), 1), always(Act::Reset(Reason::HTTP_1_1_REQUIRED)));
     assert_eq!(measured(&scenario).tally.failed_by(Failure::Protocol), 5);
 }
 

@@ -149,7 +149,11 @@ fn latency_is_lag_wait_setup_and_service_without_rest() {
         (None, 1, vec![Act::Answer(millis(700)), Act::Answer(millis(3))]),
         (Some(3), 6, vec![Act::Answer(millis(400)), Act::Answer(millis(30))]),
         (None, 4, vec![Act::Answer(millis(30)), Act::LastAnswer]),
-        (None, 4, vec![Act::Big(3 << 20), Act::Hint(millis(20), millis(50)), Act::Answer(millis(9))]),
+        (
+            None,
+            4,
+            vec![Act::Big(3 << 20), Act::Hint(millis(20), millis(50)), Act::Answer(millis(9))],
+        ),
     ] {
         let mut dial = Http2Dial::new(vec![acts]);
         dial.allowed = allowed;
@@ -204,7 +208,11 @@ fn the_closed_model_keeps_every_stream_busy() {
     let load = Load::Closed { connections: 2, until: millis(1_000), iterations: None };
     let (measurement, log) = run(http2(scenario(load), 3), always(Act::Answer(millis(100))));
     assert_eq!((log.most_under_way.get(), log.connections.get()), (6, 2));
-    assert!((54..=66).contains(&measured(&measurement).tally.ok), "{}", measured(&measurement).tally.ok);
+    assert!(
+        (54..=66).contains(&measured(&measurement).tally.ok),
+        "{}",
+        measured(&measurement).tally.ok
+    );
 }
 
 #[test]
@@ -212,7 +220,10 @@ fn a_connection_closed_while_idle_costs_a_counted_reconnect_and_no_error() {
     for streams in [1, 3] {
         let (scenario, log) = run(http2(open(5.0, 2, 1), streams), always(Act::Vanish));
         assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.failed()), (10, 0));
-        assert_eq!((scenario.connections.opened, scenario.connections.reopened_after_idle_close), (10, 9));
+        assert_eq!(
+            (scenario.connections.opened, scenario.connections.reopened_after_idle_close),
+            (10, 9)
+        );
         assert_eq!(log.requests.borrow().len(), 10);
     }
 }
@@ -234,7 +245,11 @@ fn redirects_are_followed_on_a_shared_connection_that_may_end_between_the_hops()
     assert!(log.connections.get() > 1);
     assert_nothing_is_lost(measured(&scenario));
     let hops: Vec<_> = scenario.requests[1..].iter().map(|hop| hop.measured.tally.ok).collect();
-    assert_eq!(hops.iter().sum::<u64>() + 40 - hops[0], log.requests.borrow().len() as u64, "{hops:?}");
+    assert_eq!(
+        hops.iter().sum::<u64>() + 40 - hops[0],
+        log.requests.borrow().len() as u64,
+        "{hops:?}"
+    );
     assert!(hops[0] > 0 && hops[0] == hops[1], "{hops:?}");
 }
 

@@ -92,7 +92,11 @@ impl Dial for Http2Dial {
 }
 
 pub(super) fn plain_http2(stream: DuplexStream) -> Dialled {
-    Dialled { stream: Box::new(stream), spoken: Spoken { version: Version::Http2, tls: None }, address: None }
+    Dialled {
+        stream: Box::new(stream),
+        spoken: Spoken { version: Version::Http2, tls: None },
+        address: None,
+    }
 }
 
 async fn serve(stream: DuplexStream, acts: Vec<Act>, allowed: Option<u32>, log: Rc<Log>) {
@@ -102,7 +106,8 @@ async fn serve(stream: DuplexStream, acts: Vec<Act>, allowed: Option<u32>, log: 
     }
     let Ok(mut connection) = builder.handshake::<_, Bytes>(stream).await else { return };
     let mut acts = acts.into_iter().peekable();
-    let mut cut = Box::pin(std::future::pending::<()>()) as std::pin::Pin<Box<dyn Future<Output = ()>>>;
+    let mut cut =
+        Box::pin(std::future::pending::<()>()) as std::pin::Pin<Box<dyn Future<Output = ()>>>;
     loop {
         let accepted = tokio::select! {
             accepted = connection.accept() => accepted,

@@ -84,12 +84,16 @@ impl Gatherer {
             Stage::Cold | Stage::Warmup => (&mut self.warmup, Duration::ZERO),
             Stage::Measured => (&mut self.measured, self.measured_from),
         };
-        bins.entry(second.start.saturating_sub(from).as_secs() / self.width).or_default().add(second);
+        bins.entry(second.start.saturating_sub(from).as_secs() / self.width)
+            .or_default()
+            .add(second);
     }
 
     /// Adds all that another one of the same run has gathered.
     pub(in crate::report::model) fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in [(&mut self.warmup, &other.warmup), (&mut self.measured, &other.measured)] {
+        for (mine, theirs) in
+            [(&mut self.warmup, &other.warmup), (&mut self.measured, &other.measured)]
+        {
             for (index, bin) in theirs {
                 mine.entry(*index).or_default().merge(bin);
             }
@@ -101,7 +105,9 @@ impl Gatherer {
         let end = |bins: &Bins, from: Duration| {
             bins.keys().next_back().map(|last| from + Duration::from_secs((last + 1) * self.width))
         };
-        let Some(end) = end(&self.measured, self.measured_from).max(end(&self.warmup, Duration::ZERO)) else {
+        let Some(end) =
+            end(&self.measured, self.measured_from).max(end(&self.warmup, Duration::ZERO))
+        else {
             return Timeline::default();
         };
         let [warmup, measured] = self.points(1);
@@ -147,7 +153,10 @@ fn point(index: u64, width: u64, origin: Duration, end: Duration, bin: &Bin) -> 
     let whole = from + Duration::from_secs(width);
     Point {
         from,
-        to: bin.end.clamp(from + Duration::from_secs(1), whole).min(end.max(from + Duration::from_millis(1))),
+        to: bin
+            .end
+            .clamp(from + Duration::from_secs(1), whole)
+            .min(end.max(from + Duration::from_millis(1))),
         in_warmup: end < Duration::MAX,
         n: bin.n,
         failed: bin.failed,
@@ -190,7 +199,8 @@ mod tests {
 
     #[test]
     fn a_long_run_is_shown_in_few_bins_that_add_their_histograms() {
-        let seconds: Vec<Interval> = (0..10_000).map(|start| second(start, 1 + start % 60)).collect();
+        let seconds: Vec<Interval> =
+            (0..10_000).map(|start| second(start, 1 + start % 60)).collect();
         let line = gathered(&seconds, Duration::from_secs(10_000)).timeline();
         assert!(line.measured.len() as u64 <= Timeline::MOST_BINS);
         assert_eq!(line.bin, Duration::from_mins(1));

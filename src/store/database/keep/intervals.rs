@@ -35,8 +35,8 @@ impl Batch {
         request: usize,
         interval: &Interval,
     ) -> Result<(), DatabaseError> {
-        let tally =
-            serde_json::to_string(&interval.tally).map_err(|error| damaged(run, "its folder", &error))?;
+        let tally = serde_json::to_string(&interval.tally)
+            .map_err(|error| damaged(run, "its folder", &error))?;
         self.position.push(place(position));
         self.request.push(place(request));
         self.stage.push(interval.stage.name());
@@ -45,7 +45,12 @@ impl Batch {
         self.ok.push(whole(interval.tally.ok));
         self.failed.push(whole(interval.tally.failed()));
         self.tally.push(tally);
-        self.histograms.add(place(position), interval.stage, &interval.series, &interval.server_timings);
+        self.histograms.add(
+            place(position),
+            interval.stage,
+            &interval.series,
+            &interval.server_timings,
+        );
         Ok(())
     }
 
@@ -56,7 +61,12 @@ impl Batch {
                    $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[]) as row (p, r, s, t, a, b, c, d)";
         let insert = transaction.execute(sql, |query| {
             let query = query.bind(run).bind(self.position).bind(self.request).bind(self.stage);
-            query.bind(self.start_us).bind(self.exchanges).bind(self.ok).bind(self.failed).bind(self.tally)
+            query
+                .bind(self.start_us)
+                .bind(self.exchanges)
+                .bind(self.ok)
+                .bind(self.failed)
+                .bind(self.tally)
         });
         insert.await?;
         let all = self.histograms;

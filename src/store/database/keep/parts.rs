@@ -21,7 +21,8 @@ pub(super) async fn scenarios(
                planned, released, unreleased, abandoned, connections_opened, connections_failed, protocols) \
                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     for (position, scenario) in numbering.scenarios.iter().enumerate() {
-        let judged = record.verdict.scenarios.iter().find(|judged| judged.scenario == scenario.name);
+        let judged =
+            record.verdict.scenarios.iter().find(|judged| judged.scenario == scenario.name);
         let decision = judged.map_or(Decision::Inconclusive, |judged| judged.decision);
         let plan = |of: fn(&PlannedScenario) -> &String| {
             scenario.planned.map(|plan| text(of(plan)).into_owned()).unwrap_or_default()
@@ -62,8 +63,10 @@ pub(super) async fn requests(
     let scenarios: Vec<i32> = all.iter().map(|request| place(request.scenario)).collect();
     let names: Vec<String> = all.iter().map(|request| text(request.name).into_owned()).collect();
     let line = |line: &String| text(line).into_owned();
-    let lines: Vec<String> =
-        all.iter().map(|request| request.planned.map(|plan| line(&plan.line)).unwrap_or_default()).collect();
+    let lines: Vec<String> = all
+        .iter()
+        .map(|request| request.planned.map(|plan| line(&plan.line)).unwrap_or_default())
+        .collect();
     let hops: Vec<Option<String>> =
         all.iter().map(|request| request.planned?.hop_of.as_ref().map(line)).collect();
     let sql = "insert into tollgate.requests (run_id, position, scenario, name, line, hop_of) \
@@ -81,7 +84,8 @@ pub(super) async fn totals(
     run: Uuid,
     numbering: &Numbering<'_>,
 ) -> Result<(), DatabaseError> {
-    let (mut requests, mut stages, mut histograms) = (Vec::new(), Vec::new(), Histograms::default());
+    let (mut requests, mut stages, mut histograms) =
+        (Vec::new(), Vec::new(), Histograms::default());
     let mut counts: [Vec<i64>; 5] = Default::default();
     for (position, stage, of) in stages_of(numbering) {
         histograms.add(place(position), stage, &of.series, &of.server_timings);
@@ -89,7 +93,8 @@ pub(super) async fn totals(
         if tally.exchanges > 0 || stage == Stage::Measured {
             requests.push(place(position));
             stages.push(stage.name());
-            let figures = [tally.exchanges, tally.ok, tally.failed(), tally.fresh, tally.body_bytes];
+            let figures =
+                [tally.exchanges, tally.ok, tally.failed(), tally.fresh, tally.body_bytes];
             counts.iter_mut().zip(figures).for_each(|(column, figure)| column.push(whole(figure)));
         }
     }
@@ -106,10 +111,14 @@ pub(super) async fn totals(
 }
 
 /// Every stage of every request that was measured, with the request's position.
-fn stages_of<'a>(numbering: &'a Numbering<'_>) -> impl Iterator<Item = (usize, Stage, &'a StageMeasurement)> {
+fn stages_of<'a>(
+    numbering: &'a Numbering<'_>,
+) -> impl Iterator<Item = (usize, Stage, &'a StageMeasurement)> {
     let measured = numbering.requests.iter().enumerate();
     let measured = measured.filter_map(|(position, request)| Some((position, request.measured?)));
-    measured.flat_map(|(position, request)| Stage::ALL.map(|stage| (position, stage, request.stage(stage))))
+    measured.flat_map(|(position, request)| {
+        Stage::ALL.map(|stage| (position, stage, request.stage(stage)))
+    })
 }
 
 async fn total_histograms(
@@ -122,7 +131,8 @@ async fn total_histograms(
                select $1, * from unnest($2::integer[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], \
                $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[])";
     let insert = transaction.execute(sql, |query| {
-        let query = query.bind(run).bind(all.of).bind(all.stage).bind(all.dimension).bind(all.count);
+        let query =
+            query.bind(run).bind(all.of).bind(all.stage).bind(all.dimension).bind(all.count);
         let query = query.bind(all.clipped).bind(all.min_us).bind(all.p50_us).bind(all.p95_us);
         query.bind(all.p99_us).bind(all.max_us).bind(all.hdr)
     });
@@ -165,7 +175,8 @@ pub(super) async fn failures(
                select $1, * from unnest($2::integer[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[], \
                $8::text[], $9::bigint[])";
     let insert = transaction.execute(sql, |query| {
-        let query = query.bind(run).bind(all.request).bind(all.stage).bind(all.position).bind(all.failure);
+        let query =
+            query.bind(run).bind(all.request).bind(all.stage).bind(all.position).bind(all.failure);
         query.bind(all.phase).bind(all.expected).bind(all.seen).bind(all.count)
     });
     insert.await?;
