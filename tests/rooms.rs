@@ -1,6 +1,9 @@
 //! Holds the arrows between rooms: which room may use which, and which must not see the async runtime.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
+#[path = "rooms/modules.rs"]
+mod modules;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -129,4 +132,27 @@ fn only_the_command_line_prints_and_only_main_ends_the_program() {
         let prints = text.contains("io::stdout()") || text.contains("io::stderr()");
         assert!(!prints || room == "cli" || room == "main", "{} prints", file.display());
     }
+}
+
+/// A circle makes its modules one that has to be read as a whole.
+#[test]
+fn modules_do_not_take_items_from_each_other_in_circles() {
+    let circles = modules::Modules::read(&root()).circles();
+    assert!(circles.is_empty(), "{circles:#?}");
+}
+
+/// Every command has `Args` of its own, and groups of flags are `Flags`.
+const NAMES_OF_COMMANDS: [&str; 2] = ["Args", "Flags"];
+
+#[test]
+fn few_types_share_their_name_with_another() {
+    let mut names = modules::Modules::read(&root()).type_names();
+    names.retain(|name| !NAMES_OF_COMMANDS.contains(&name.as_str()));
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for name in &names {
+        *counts.entry(name).or_default() += 1;
+    }
+    counts.retain(|_, count| *count > 1);
+    let shared: usize = counts.values().sum();
+    assert!(shared * 100 <= names.len() * 15, "{shared} of {}: {counts:#?}", names.len());
 }
