@@ -1,14 +1,18 @@
-//! How much memory a run takes: the same for many requests as for few, and bounded for many connections.
+//! How much memory does a run need? Checks that it does not grow with the number of requests, and
+//! that it is bounded for many connections.
 //!
-//! Runs the real program against servers of its own on the loopback interface and watches its peak resident size
-//! (`VmHWM`), up to the end of measuring and as a whole. First 32 connections carry 10 million requests as fast as they are
-//! answered, then 100,000 in the same way, then 100,000 spread over as long as the millions took, so that the pictures
-//! drawn in the end have as many seconds to show. Measuring must take the same. Drawing takes what there is to be drawn, at
-//! most 300 columns of a few hundred different values a request: that must stay small. Then 10,000 connections are opened by
-//! the warm-up, in each version of HTTP, plain and over TLS; each must fit in 400 MiB.
+//! The bench runs the real program against its own servers on the loopback interface and reads its
+//! peak resident size (`VmHWM`), up to the end of measuring and for the whole process. First, 32
+//! connections carry 10 million requests as fast as they are answered, then 100,000 in the same
+//! way. Then 100,000 requests are spread over as much time as the millions took, so that the plots
+//! show the same number of seconds. Measuring must need the same memory each time. Drawing needs
+//! memory for what it draws, at most 300 columns of a few hundred values per request: that must
+//! stay small. Finally the warm-up opens 10,000 connections for each HTTP version, plain and over
+//! TLS; each case must fit into 400 MiB.
 //!
-//! `cargo bench --bench endurance` takes some ten minutes; `cargo bench --bench endurance -- 1000000` sends one million
-//! requests instead of ten. Prints markdown and ends with 1 where a bound is broken. Linux alone.
+//! `cargo bench --bench endurance` takes about ten minutes. `cargo bench --bench endurance --
+//! 1000000` sends one million requests instead of ten. The bench prints markdown and exits with 1
+//! if a bound is broken. It runs on Linux only.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
 
@@ -28,20 +32,20 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const FEW: u64 = 100_000;
 const MANY: u64 = 10_000_000;
-/// By how much the peak of measuring many requests may be above that of few.
+/// How much higher the peak of measuring may be for many requests than for few.
 const MEASURING_MIB: f64 = 2.0;
-/// By how much the peak of drawing many different values may be above that of few.
+/// How much higher the peak of drawing may be for many different values than for few.
 const DRAWING_MIB: f64 = 16.0;
 
 const CONNECTIONS: u64 = 10_000;
-/// What so many connections may take.
+/// Memory that [`CONNECTIONS`] may need.
 const BOUND_MIB: f64 = 400.0;
 
-/// How often the peak is read; the kernel keeps it, so that only what comes after the last look is missed.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often the peak is read. The kernel keeps it, so only growth after the last reading is lost.
+const SAMPLE_EVERY: Duration = Duration::from_millis(10);
 
 fn main() -> Result<ExitCode> {
-    // `cargo test --benches` and the like ask for a list or a quick pass; this takes minutes.
+    // `cargo test --benches` asks for a list or a quick pass, and this takes minutes.
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(ExitCode::SUCCESS);
     }
@@ -52,15 +56,16 @@ fn main() -> Result<ExitCode> {
     Ok(if requests && connections { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whether many requests take as much memory as few.
+/// Returns whether many requests need no more memory than few.
 fn few_and_many(folder: &Path, many: u64) -> Result<bool> {
     let server = start_bare()?;
     println!(
         "| requests over 32 connections | took, s | peak of measuring, MiB | peak, MiB |\n|---|--:|--:|--:|"
     );
-    let measure = |requests: u64, load: &str| -> Result<Run> {
+    let measure = |requests: u64, load: &str| -> Result<RunFigures> {
         let load = format!("connections = 32\n{load}\n");
-        let run = carry_out(folder, &scenario(&format!("http://{server}"), "", &load), requests)?;
+        let run =
+            run_scenario(folder, &scenario(&format!("http://{server}"), "", &load), requests)?;
         let Peaks { measuring, whole } = run.peaks_mib;
         println!("| {requests} | {:.0} | {measuring:.1} | {whole:.1} |", run.took.as_secs_f64());
         Ok(run)
@@ -75,13 +80,13 @@ fn few_and_many(folder: &Path, many: u64) -> Result<bool> {
     let measuring = many.peaks_mib.measuring - least;
     let whole = many.peaks_mib.whole - spread.peaks_mib.whole;
     println!(
-        "\nFor many requests measuring took {measuring:+.1} MiB ({MEASURING_MIB} are allowed), and drawing a run of the \
-         same length {whole:+.1} MiB ({DRAWING_MIB}).\n"
+        "\nWith many requests, measuring took {measuring:+.1} MiB more ({MEASURING_MIB} allowed), and drawing a run of \
+         the same length {whole:+.1} MiB more ({DRAWING_MIB} allowed).\n"
     );
     Ok(measuring <= MEASURING_MIB && whole <= DRAWING_MIB)
 }
 
-/// Whether so many connections fit, whatever is spoken on them.
+/// Returns whether [`CONNECTIONS`] fit into the bound for every protocol.
 fn connections(folder: &Path) -> Result<bool> {
     println!("| {CONNECTIONS} connections | peak, MiB | KiB each |\n|---|--:|--:|");
     let mut fit = true;
@@ -90,7 +95,7 @@ fn connections(folder: &Path) -> Result<bool> {
         let terms = format!("http = \"{version}\"\ntimeout = \"60s\"\n{authority}");
         let load =
             format!("arrival_rate = \"1000/s\"\nduration = \"10s\"\nconnections = {CONNECTIONS}\n");
-        let run = carry_out(folder, &scenario(&target.base_url, &terms, &load), CONNECTIONS)?;
+        let run = run_scenario(folder, &scenario(&target.base_url, &terms, &load), CONNECTIONS)?;
         target.stop()?;
         let peak = run.peaks_mib.whole;
         let each = peak * 1024.0 / CONNECTIONS as f64;
@@ -112,8 +117,8 @@ fn scenario(base_url: &str, terms: &str, load: &str) -> String {
     )
 }
 
-/// What came of one run.
-struct Run {
+/// The figures of one run.
+struct RunFigures {
     took: Duration,
     peaks_mib: Peaks,
     opened: u64,
@@ -128,24 +133,25 @@ struct Peaks {
     whole: f64,
 }
 
-/// Carries out a scenario of so many requests, each of which must be answered.
-fn carry_out(folder: &Path, scenario: &str, requests: u64) -> Result<Run> {
+/// Runs a scenario with `requests` requests, all of which must succeed.
+fn run_scenario(folder: &Path, scenario: &str, requests: u64) -> Result<RunFigures> {
     let runs = tempfile::tempdir_in(folder)?;
     let file = folder.join("endurance.toml");
     std::fs::write(&file, scenario)?;
-    let mut prober = limitless(&["run", "--output", "json", "--yes-load-this-host", "--runs-dir"])
-        .arg(runs.path())
-        .arg(&file)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let said = read_aside(prober.stdout.take());
-    let complained = read_aside(prober.stderr.take());
+    let mut prober =
+        with_all_descriptors(&["run", "--output", "json", "--yes-load-this-host", "--runs-dir"])
+            .arg(runs.path())
+            .arg(&file)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+    let stdout = read_in_background(prober.stdout.take());
+    let stderr = read_in_background(prober.stderr.take());
     let peaks_mib = watch(&mut prober, runs.path())?;
-    let record = said.join().map_err(|_| "stdout was not read")?;
-    let complaint = || String::from_utf8_lossy(&complained.join().unwrap_or_default()).into_owned();
+    let record = stdout.join().map_err(|_| "stdout was not read")?;
+    let errors = || String::from_utf8_lossy(&stderr.join().unwrap_or_default()).into_owned();
     let Ok(record) = serde_json::from_slice::<Value>(&record) else {
-        return Err(complaint().into());
+        return Err(errors().into());
     };
     let measurement = &record["measurement"];
     let scenario = &measurement["scenarios"][0];
@@ -156,11 +162,11 @@ fn carry_out(folder: &Path, scenario: &str, requests: u64) -> Result<Run> {
     let took = measurement["elapsed_us"].as_u64().ok_or("no duration in the record")?;
     let opened =
         scenario["connections"]["opened"].as_u64().ok_or("no connections in the record")?;
-    Ok(Run { took: Duration::from_micros(took), peaks_mib, opened })
+    Ok(RunFigures { took: Duration::from_micros(took), peaks_mib, opened })
 }
 
-/// The program, with as many descriptors as this system allows.
-fn limitless(arguments: &[&str]) -> Command {
+/// The program, with as many file descriptors as the system allows.
+fn with_all_descriptors(arguments: &[&str]) -> Command {
     let mut command = Command::new("sh");
     command.args([
         "-c",
@@ -171,18 +177,20 @@ fn limitless(arguments: &[&str]) -> Command {
     command
 }
 
-fn read_aside(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
+fn read_in_background(
+    pipe: Option<impl Read + Send + 'static>,
+) -> std::thread::JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut pipe) = pipe {
-            // What was read before an error is shown.
+            // The bytes that were read before an error are still shown.
             let _cut = pipe.read_to_end(&mut bytes);
         }
         bytes
     })
 }
 
-/// The peaks of a process that keeps its run in a folder and is watched until it ends.
+/// Watches a process until it ends and returns its peaks. Its run folder is in `runs`.
 fn watch(process: &mut Child, runs: &Path) -> Result<Peaks> {
     let mut peaks = Peaks::default();
     while process.try_wait()?.is_none() {
@@ -192,20 +200,20 @@ fn watch(process: &mut Child, runs: &Path) -> Result<Peaks> {
         let kib: Option<f64> =
             line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
         peaks.whole = peaks.whole.max(kib.unwrap_or(0.0) / 1024.0);
-        if !is_kept(runs) {
+        if !has_record(runs) {
             peaks.measuring = peaks.whole;
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(SAMPLE_EVERY);
     }
     if peaks.measuring > 0.0 {
         Ok(peaks)
     } else {
-        Err("this system does not tell the peak of a process; run it on Linux".into())
+        Err("this system does not report a process's peak memory; run the bench on Linux".into())
     }
 }
 
-/// Whether the record of a run has been written, which ends its measuring.
-fn is_kept(runs: &Path) -> bool {
+/// Whether a run's record has been written, which ends measuring.
+fn has_record(runs: &Path) -> bool {
     std::fs::read_dir(runs)
         .into_iter()
         .flatten()
@@ -213,7 +221,7 @@ fn is_kept(runs: &Path) -> bool {
         .any(|run| run.path().join("run.json").exists())
 }
 
-/// A rehearsal target in a process of its own, which ends when its standard input is closed.
+/// A rehearsal target in a separate process, which ends when its standard input is closed.
 struct Target {
     process: Child,
     held_open: Option<ChildStdin>,
@@ -221,10 +229,10 @@ struct Target {
 }
 
 impl Target {
-    /// Starts it; returns the line of a scenario that believes it too.
+    /// Starts the target. Also returns the scenario line that trusts its certificate.
     fn start(folder: &Path, tls: bool) -> Result<(Self, String)> {
         let authority = folder.join("ca.pem");
-        let mut command = limitless(&["target", "--with-stdin"]);
+        let mut command = with_all_descriptors(&["target", "--with-stdin"]);
         if tls {
             command.args(["--tls", "--tls-ca-out"]).arg(&authority);
         }
@@ -232,9 +240,9 @@ impl Target {
         let mut line = String::new();
         BufReader::new(process.stdout.take().ok_or("no pipe")?).read_line(&mut line)?;
         let base_url = line.trim().trim_start_matches("listening on ").to_owned();
-        let believed =
+        let trust =
             if tls { format!("tls_ca = \"{}\"\n", authority.display()) } else { String::new() };
-        Ok((Self { held_open: process.stdin.take(), process, base_url }, believed))
+        Ok((Self { held_open: process.stdin.take(), process, base_url }, trust))
     }
 
     fn stop(mut self) -> Result<()> {
@@ -244,7 +252,8 @@ impl Target {
     }
 }
 
-/// Starts a server that parses nothing and repeats one answer, on a thread of its own.
+/// Starts a server on its own thread that parses nothing and always sends the same answer.
+
 fn start_bare() -> Result<SocketAddr> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;

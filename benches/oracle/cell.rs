@@ -1,4 +1,4 @@
-//! The matrix: what a cell's scenario says, and when its arrivals are due.
+//! The matrix of cells: the scenario of each, and when its arrivals are due.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use tollgate::plan::{Schedule, Shard};
 use tollgate::units::Rate;
 
-use crate::processes::{HEADER, PATH};
 use crate::truth::Millis;
+use crate::{HEADER, PATH};
 
-/// Arrivals a second, on average over a run.
+/// Arrivals per second, averaged over a run.
 pub(crate) const RATE: u32 = 200;
-/// Length of a run.
+/// Length of a run in seconds.
 pub(crate) const SECONDS: u32 = 40;
 
 const FIRST_RATE: u32 = 50;
 const LAST_RATE: u32 = 350;
 const SEED: u64 = 7;
 
-/// When arrivals are due.
+/// Shape of the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrivals {
     Constant,
@@ -26,18 +26,18 @@ pub(crate) enum Arrivals {
     Ramping,
 }
 
-/// What one run is made of.
+/// One run of the matrix.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cell {
     pub(crate) arrivals: Arrivals,
     pub(crate) connections: usize,
-    /// Exchanges at once on each connection.
+    /// Exchanges that each connection carries at the same time.
     pub(crate) streams: usize,
     pub(crate) http: &'static str,
     pub(crate) tls: bool,
 }
 
-/// Schedule × connections × version of HTTP × TLS, and beside that HTTP/2 with all streams on one connection.
+/// Schedule × connections × HTTP version × TLS, and HTTP/2 with all streams on one connection.
 pub(crate) fn all() -> Vec<Cell> {
     let mut cells = Vec::new();
     for (http, tls) in [("1.1", false), ("1.1", true), ("2", false), ("2", true)] {
@@ -67,23 +67,24 @@ impl Cell {
         format!("{arrivals}-{}-http{}-{tls}", self.limit(), self.http.trim_end_matches(".1"))
     }
 
-    /// The connections, and the streams of each where there are several: `50`, `1x50`.
+    /// The number of connections, with the streams per connection if there are several: `50`,
+    /// `1x50`.
     pub(crate) fn limit(&self) -> String {
         let Self { connections, streams, .. } = self;
         if *streams == 1 { connections.to_string() } else { format!("{connections}x{streams}") }
     }
 
-    /// Exchanges that may be under way at once.
-    pub(crate) fn places(&self) -> usize {
+    /// Number of exchanges that may be under way at the same time.
+    pub(crate) fn slots(&self) -> usize {
         self.connections * self.streams
     }
 
-    /// Requests before the measured ones: one a connection.
+    /// Number of requests before the measured ones: one per connection.
     pub(crate) fn warmup(&self) -> usize {
         self.connections
     }
 
-    /// The scenario file; `ca` is the certificate to trust where there is TLS.
+    /// The scenario file. `ca` is the certificate to trust if the cell uses TLS.
     pub(crate) fn scenario(&self, base_url: &str, ca: &Path) -> String {
         let Self { connections, streams, http, .. } = self;
         let trust =
@@ -101,15 +102,15 @@ impl Cell {
         )
     }
 
-    /// When each arrival is due, in ms from the first instant of the measured phase.
+    /// When each arrival is due, in ms from the start of the measured stage.
     pub(crate) fn due(&self) -> Vec<Millis> {
         let count = RATE * SECONDS;
         match self.arrivals {
             Arrivals::Constant => {
                 (0..count).map(|i| f64::from(i) * 1e3 / f64::from(RATE)).collect()
             }
-            Arrivals::Ramping => (0..count).map(|i| ramped(f64::from(i))).collect(),
-            Arrivals::Poisson => drawn(),
+            Arrivals::Ramping => (0..count).map(|i| ramp_time(f64::from(i))).collect(),
+            Arrivals::Poisson => poisson_times(),
         }
     }
 }
@@ -135,15 +136,15 @@ impl Arrivals {
     }
 }
 
-/// Where the integral of a rate that rises in a straight line, `a·t + b·t²/2`, reaches `count`.
-fn ramped(count: f64) -> Millis {
+/// Time at which the integral of a linearly rising rate, `a·t + b·t²/2`, reaches `count`.
+fn ramp_time(count: f64) -> Millis {
     let a = f64::from(FIRST_RATE);
     let b = f64::from(LAST_RATE - FIRST_RATE) / f64::from(SECONDS);
     ((a * a + 2.0 * b * count).sqrt() - a) / b * 1e3
 }
 
-/// The library's own draw: what is random cannot be had otherwise.
-fn drawn() -> Vec<Millis> {
+/// The library's own draws: nothing else can reproduce them.
+fn poisson_times() -> Vec<Millis> {
     let Ok(rate) = Rate::per_second(f64::from(RATE)) else { return Vec::new() };
     let constant = Schedule::constant(rate, Duration::from_secs(SECONDS.into()));
     let arrivals = Schedule::poisson(SEED, &constant).arrivals(Shard::WHOLE);

@@ -1,13 +1,16 @@
-//! Is what tollgate reports what happened? Its figures beside an oracle's, over a target that freezes.
+//! Does tollgate report what happened? Compares its figures with an oracle's, for a target that
+//! freezes.
 //!
-//! Every cell of a matrix (schedule × connections × version of HTTP × TLS) is a run of the real programs: `tollgate target`,
-//! frozen for 1 s in every 10 s, as one process, `tollgate run` with about 200 arrivals a second for 40 s as another. The
-//! oracle ([`truth`]) then simulates schedule, connection limit, planned delay and freezes from the schedule and the
-//! target's own log of arrivals. Other load generators that are installed go the same way, to be read beside it.
+//! Every cell of the matrix (schedule × connections × HTTP version × TLS) runs the real programs:
+//! `tollgate target`, frozen for 1 s in every 10 s, and `tollgate run` with about 200 arrivals per
+//! second for 40 s. The oracle ([`truth`]) then simulates the run from the schedule, the connection
+//! limit, the planned delays, the freezes, and the target's own arrival log. Other load generators,
+//! where installed, send to the same target for comparison.
 //!
-//! `cargo bench --bench oracle`, 8 to 10 minutes; `cargo bench --bench oracle -- poisson-50 peers` runs the cells whose
-//! names hold one of these words, and the peers if that is one of them. A cell of which p95 or p99 is off by more than 2 %
-//! and 10 ms is run once more, alone; ends with 1 where it still is.
+//! `cargo bench --bench oracle` takes 8 to 10 minutes. `cargo bench --bench oracle -- poisson-50
+//! peers` runs only the cells whose names contain one of the words, and the peers if one of the
+//! words is `peers`. A cell whose p95 or p99 is off by more than 2 % and 10 ms runs once more on
+//! its own. The exit code is 1 if it is still off.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints what it found")]
 
@@ -28,11 +31,17 @@ use cell::Cell;
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
 
-/// How many pairs of prober and target run side by side. Each takes a few per cent of a core.
+/// Path of the requested page: one draw from the target's latency distribution.
+const PATH: &str = "/app?mock=1";
+
+/// Header sent with every request: the target answers other programs with 410.
+const HEADER: (&str, &str) = ("User-Agent", "Shopify POS/Oracle");
+
+/// Pairs of prober and target that run at the same time. Each needs a few per cent of a core.
 const AT_ONCE: usize = 4;
 
-/// By how much later than its neighbour each of them starts, so that their freezes do not end together.
-const APART: Duration = Duration::from_millis(2_300);
+/// Delay between the starts of two pairs, so that their freezes do not end at the same time.
+const START_SPACING: Duration = Duration::from_millis(2_300);
 
 fn main() -> ExitCode {
     // `cargo test --benches` and the like ask for a list or a quick pass; minutes are neither.
@@ -59,21 +68,21 @@ fn main() -> ExitCode {
     if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Does all jobs, up to `at_once` of them at a time; results are in the order of the jobs.
+/// Runs all jobs, at most `at_once` at a time. The results are in the order of the jobs.
 fn side_by_side<J: Sync, R: Send>(
     at_once: usize,
     jobs: &[J],
-    act: impl Fn(&J) -> R + Sync,
+    run: impl Fn(&J) -> R + Sync,
 ) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for worker in 0..at_once.min(jobs.len()) {
-            let (next, results, act) = (&next, &results, &act);
+            let (next, results, run) = (&next, &results, &run);
             scope.spawn(move || {
-                thread::sleep(APART * u32::try_from(worker).unwrap_or_default());
+                thread::sleep(START_SPACING * u32::try_from(worker).unwrap_or_default());
                 while let Some((index, job)) = take(jobs, next) {
-                    let result = act(job);
+                    let result = run(job);
                     lock(results).push((index, result));
                 }
             });

@@ -1,64 +1,67 @@
-//! One run for each cell, and the table of all.
+//! Runs the cells and prints the table.
 
 use serde_json::Value;
 
 use crate::Result;
 use crate::cell::Cell;
-use crate::processes::{Target, tollgate_run};
+use crate::processes::{Target, run_scenario};
 use crate::truth::{Figures, Millis, Truth};
 
-/// How far off p95 and p99 may be: the larger of these.
+/// How far off p95 and p99 may be: the larger of the two.
 const SHARE: f64 = 0.02;
 const LEAST: Millis = 10.0;
 
-/// What became of a cell.
+/// The result of a cell.
 #[derive(Debug)]
-pub(crate) struct Row {
+pub(crate) struct CellResult {
     pub(crate) truth: Truth,
     pub(crate) ours: Figures,
     /// Requests that arrived while the target was frozen.
     pub(crate) sent_in_freezes: usize,
-    /// How far off the cell was when it was run the first time, where it was run twice.
-    at_first: Option<Off>,
+    /// The deviation of the first run, if the cell ran twice.
+    first_deviation: Option<Deviation>,
 }
 
-/// By how much a quantile is off.
+/// By how much a quantile differs from the oracle's.
 #[derive(Debug, Clone, Copy)]
-struct Off {
+struct Deviation {
     quantile: &'static str,
     by: Millis,
     of: Millis,
 }
 
-pub(crate) fn run(cell: &Cell) -> Result<Row> {
+pub(crate) fn run(cell: &Cell) -> Result<CellResult> {
     let target = Target::start(cell.tls)?;
-    let record = tollgate_run(target.folder(), &cell.scenario(&target.base_url, &target.ca()))?;
+    let record = run_scenario(target.folder(), &cell.scenario(&target.base_url, &target.ca()))?;
     let log = target.stop(cell.warmup())?;
-    let row = Row {
-        truth: log.truth(&cell.due(), cell.places())?,
+    let row = CellResult {
+        truth: log.truth(&cell.due(), cell.slots())?,
         ours: figures(&record, log.count())?,
         sent_in_freezes: log.in_freezes(),
-        at_first: None,
+        first_deviation: None,
     };
     eprintln!("{}: {}", cell.name(), row.worst().words());
     Ok(row)
 }
 
-/// Runs a cell that is off once more, with the machine to itself: what others do on it is no error of the prober's.
-pub(crate) fn run_again_if_off(cell: &Cell, first: Result<Row>) -> Result<Row> {
+/// Repeats a cell that is off, with the machine to itself: load from other cells is not the
+/// prober's error.
+pub(crate) fn run_again_if_off(cell: &Cell, first: Result<CellResult>) -> Result<CellResult> {
     let first = first?;
     if first.is_right() {
         return Ok(first);
     }
-    Ok(Row { at_first: Some(first.worst()), ..run(cell)? })
+    Ok(CellResult { first_deviation: Some(first.worst()), ..run(cell)? })
 }
 
-/// What the record says, provided that it speaks of `count` exchanges that went well.
+/// The figures of a record, which must have `count` successful exchanges.
 fn figures(record: &Value, count: usize) -> Result<Figures> {
     let measured = &record["measurement"]["scenarios"][0]["requests"][0]["measured"];
     let whole = |value: &Value| value.as_u64().and_then(|value| usize::try_from(value).ok());
     if whole(&measured["tally"]["ok"]) != Some(count) {
-        return Err(format!("not {count} exchanges went well: {}", measured["tally"]).into());
+        return Err(
+            format!("{count} exchanges should have succeeded: {}", measured["tally"]).into()
+        );
     }
     let quantile = |name: &str| {
         let micros = measured["series"]["latency"][name].as_f64();
@@ -74,21 +77,21 @@ fn figures(record: &Value, count: usize) -> Result<Figures> {
     })
 }
 
-impl Row {
+impl CellResult {
     fn is_right(&self) -> bool {
         self.worst().weight() <= 1.0
     }
 
-    fn worst(&self) -> Off {
+    fn worst(&self) -> Deviation {
         let (truth, ours) = (self.truth.figures, self.ours);
-        let p95 = Off { quantile: "p95", by: ours.p95 - truth.p95, of: truth.p95 };
-        let p99 = Off { quantile: "p99", by: ours.p99 - truth.p99, of: truth.p99 };
+        let p95 = Deviation { quantile: "p95", by: ours.p95 - truth.p95, of: truth.p95 };
+        let p99 = Deviation { quantile: "p99", by: ours.p99 - truth.p99, of: truth.p99 };
         if p95.weight() >= p99.weight() { p95 } else { p99 }
     }
 }
 
-impl Off {
-    /// What it takes of what is allowed; above 1 is too much.
+impl Deviation {
+    /// The share of the tolerance that it uses up; above 1 is too much.
     fn weight(self) -> f64 {
         self.by.abs() / (self.of * SHARE).max(LEAST)
     }
@@ -99,8 +102,8 @@ impl Off {
     }
 }
 
-/// Prints the table; says whether every cell is right.
-pub(crate) fn print(cells: &[Cell], rows: &[Result<Row>]) -> bool {
+/// Prints the table and returns whether every cell is right.
+pub(crate) fn print(cells: &[Cell], rows: &[Result<CellResult>]) -> bool {
     if cells.is_empty() {
         return true;
     }
@@ -113,7 +116,7 @@ pub(crate) fn print(cells: &[Cell], rows: &[Result<Row>]) -> bool {
         let tls = if cell.tls { ", TLS" } else { "" };
         let start = format!("| {} | {} | {}{tls} |", cell.arrivals.word(), cell.limit(), cell.http);
         match row {
-            Ok(row) => println!("{start} {} |", cells_of(row)),
+            Ok(row) => println!("{start} {} |", columns(row)),
             Err(error) => println!("{start} {error} | | | | | |"),
         }
     }
@@ -126,11 +129,17 @@ pub(crate) fn print(cells: &[Cell], rows: &[Result<Row>]) -> bool {
     right == cells.len()
 }
 
-fn cells_of(row: &Row) -> String {
-    let Row { truth: Truth { figures, due_in_freezes }, ours, sent_in_freezes, at_first } = row;
-    let at_first = at_first.map(|off| format!("; at first {}", off.words())).unwrap_or_default();
+fn columns(row: &CellResult) -> String {
+    let CellResult {
+        truth: Truth { figures, due_in_freezes },
+        ours,
+        sent_in_freezes,
+        first_deviation,
+    } = row;
+    let first =
+        first_deviation.map(|off| format!("; at first {}", off.words())).unwrap_or_default();
     format!(
-        "{due_in_freezes} ({sent_in_freezes}) | {} | {} | {} | {} | {}{at_first}",
+        "{due_in_freezes} ({sent_in_freezes}) | {} | {} | {} | {} | {}{first}",
         figures.slow,
         ours.slow,
         quantiles(figures),

@@ -1,4 +1,4 @@
-//! The real programs: a target that freezes, and a prober.
+//! Runs the real programs: a target that freezes, and the prober.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -9,19 +9,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::truth::Log;
+use crate::truth::TargetLog;
 
-/// The page that is asked for: one draw of the target's latency.
-pub(crate) const PATH: &str = "/app?mock=1";
-
-/// What has to be sent with it: the target answers other programs with 410.
-pub(crate) const HEADER: (&str, &str) = ("User-Agent", "Shopify POS/Oracle");
-
-/// Service is log-normal, of 5 ms at the median; frozen is the last second of every ten.
+/// Service time is log-normal with a median of 5 ms. The last second of every ten is frozen.
 const TARGET: [&str; 6] =
     ["--mock-latency", "lognormal:5ms,0.3", "--stall", "1s", "--every", "10s"];
 
-/// A target in a folder of its own, until it is dropped.
+/// A target with a folder of its own, which is removed when this is dropped.
 pub(crate) struct Target {
     child: Child,
     folder: TempDir,
@@ -44,27 +38,27 @@ impl Target {
         Ok(Self { child, folder, base_url })
     }
 
-    /// A folder for whatever is written on the way.
+    /// The folder for all files of the run.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The certificate to trust, where there is TLS.
+    /// The certificate to trust if the target uses TLS.
     pub(crate) fn ca(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
-    /// Ends the target and reads what it logged, the first `warmup` requests left out.
-    pub(crate) fn stop(mut self, warmup: usize) -> Result<Log> {
+    /// Stops the target and reads its log without the first `warmup` requests.
+    pub(crate) fn stop(mut self, warmup: usize) -> Result<TargetLog> {
         // It serves until its standard input ends.
         drop(self.child.stdin.take());
         self.child.wait()?;
-        Log::parse(&fs::read_to_string(self.folder.path().join("arrivals.tsv"))?, warmup)
+        TargetLog::parse(&fs::read_to_string(self.folder.path().join("arrivals.tsv"))?, warmup)
     }
 }
 
-/// Carries out a scenario and hands back its record.
-pub(crate) fn tollgate_run(folder: &Path, scenario: &str) -> Result<Value> {
+/// Runs a scenario and returns its record.
+pub(crate) fn run_scenario(folder: &Path, scenario: &str) -> Result<Value> {
     let file = folder.join("oracle.toml");
     fs::write(&file, scenario)?;
     let output = Command::new(env!("CARGO_BIN_EXE_tollgate"))

@@ -1,37 +1,39 @@
-//! The oracle: what a client with this schedule and this limit must have seen, from the target's own log.
+//! The oracle: what a client with this schedule and connection limit must have seen, according to
+//! the target's own log.
 //!
-//! Requests go to places (connections × streams) in the order in which they are due, each to the place that is free
-//! first. Its answer is ready after the delay that the target planned for it, and leaves then, or at the end of the
-//! freeze that it falls into. What the network and both programs take is left out: the oracle's machine is infinitely fast.
+//! Requests are assigned to slots (connections × streams) in the order in which they are due, each
+//! to the slot that is free first. An answer is ready after the delay that the target planned for
+//! it. It leaves then, or at the end of the freeze that it falls into. The oracle's machine is
+//! infinitely fast: the time that the network and both programs take is left out.
 //!
-//! The log has delays in the order of arrivals; of requests sent within the same instant (after a freeze) it may name
-//! another one first than was due first. They are draws of one distribution, so that no quantile knows.
+//! The log lists delays in the order of arrival. Requests that were sent at the same instant, after
+//! a freeze, may be logged in a different order. Their delays are draws from one distribution, so
+//! the quantiles do not change.
 //!
-//! Where the measured phase starts on the target's clock is estimated from the log as well: nothing is sent before it is
-//! due, so that the least `arrival − due` over all arrivals is the start, and some tens of microseconds.
+//! The start of the measured stage on the target's clock is estimated from the log. Nothing is sent
+//! before it is due, so the smallest `arrival − due` is the start, plus some tens of microseconds.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::Result;
-use crate::processes::PATH;
+use crate::{PATH, Result};
 
 /// Milliseconds.
 pub(crate) type Millis = f64;
 
-/// Latencies from this one on are counted, as those that a freeze delayed for long.
+/// Latencies of at least this much are counted: a freeze delayed those requests for long.
 pub(crate) const SLOW: Millis = 100.0;
 
-/// What the target's log says.
+/// The target's arrival log.
 #[derive(Debug)]
-pub(crate) struct Log {
+pub(crate) struct TargetLog {
     stall: Millis,
     every: Millis,
-    /// Arrival since the target's start, and planned delay, in the order of arrival.
+    /// Arrival time since the target's start and planned delay, in the order of arrival.
     arrivals: Vec<(Millis, Millis)>,
 }
 
-/// Quantiles of latency, and how many were at least [`SLOW`].
+/// Quantiles of latency, and the number of latencies of at least [`SLOW`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Figures {
     pub(crate) p50: Millis,
@@ -41,7 +43,7 @@ pub(crate) struct Figures {
     pub(crate) slow: usize,
 }
 
-/// What must have been seen.
+/// What the client must have seen.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Truth {
     pub(crate) figures: Figures,
@@ -49,8 +51,8 @@ pub(crate) struct Truth {
     pub(crate) due_in_freezes: usize,
 }
 
-impl Log {
-    /// Reads a log, its first `warmup` requests left out.
+impl TargetLog {
+    /// Reads a log without its first `warmup` requests.
     pub(crate) fn parse(text: &str, warmup: usize) -> Result<Self> {
         let (first, lines) = text.split_once('\n').ok_or("an arrival log without a line")?;
         let arrivals =
@@ -62,18 +64,18 @@ impl Log {
         })
     }
 
-    /// How many requests arrived.
+    /// Number of requests that arrived.
     pub(crate) fn count(&self) -> usize {
         self.arrivals.len()
     }
 
-    /// How many requests arrived while the target was frozen.
+    /// Number of requests that arrived while the target was frozen.
     pub(crate) fn in_freezes(&self) -> usize {
         self.arrivals.iter().filter(|(at, _)| self.is_frozen(*at)).count()
     }
 
-    /// What a client must see whose arrivals were `due` then and that had `places` for them.
-    pub(crate) fn truth(&self, due: &[Millis], places: usize) -> Result<Truth> {
+    /// What a client with `slots` slots must see if its arrivals are due at `due`.
+    pub(crate) fn truth(&self, due: &[Millis], slots: usize) -> Result<Truth> {
         if due.len() != self.count() {
             return Err(
                 format!("{} arrivals were due, and {} logged", due.len(), self.count()).into()
@@ -82,14 +84,14 @@ impl Log {
         let start =
             self.arrivals.iter().zip(due).map(|((at, _), due)| at - due).fold(f64::MAX, f64::min);
         let due: Vec<Millis> = due.iter().map(|due| start + due).collect();
-        let latencies = self.simulate(&due, places);
+        let latencies = self.simulate(&due, slots);
         let due_in_freezes = due.iter().filter(|due| self.is_frozen(**due)).count();
         Ok(Truth { figures: Figures::of(latencies), due_in_freezes })
     }
 
-    fn simulate(&self, due: &[Millis], places: usize) -> Vec<Millis> {
+    fn simulate(&self, due: &[Millis], slots: usize) -> Vec<Millis> {
         let mut free: BinaryHeap<Reverse<Instant>> =
-            (0..places).map(|_| Reverse(Instant(0.0))).collect();
+            (0..slots).map(|_| Reverse(Instant(0.0))).collect();
         let delays = self.arrivals.iter().map(|(_, delay)| delay);
         let latency = |(due, delay): (&Millis, &Millis)| {
             let Reverse(Instant(free_at)) = free.pop()?;
@@ -121,7 +123,7 @@ impl Figures {
     }
 }
 
-/// A moment on the target's clock, in ms; never not a number.
+/// A point in time on the target's clock, in ms; never NaN.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Instant(Millis);
 

@@ -1,4 +1,4 @@
-//! Who sends, and how each is told to send at a constant rate.
+//! The clients, and the command with which each sends at a constant rate.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,7 +17,7 @@ pub(crate) enum Client {
 const PEERS: [&str; 6] = ["wrk2", "oha", "vegeta", "k6", "hey", "fortio"];
 
 impl Client {
-    /// The reference first, then tollgate both ways, then whatever is installed.
+    /// The reference first, then tollgate with and without spinning, then the installed peers.
     pub(crate) fn all() -> Vec<Self> {
         let peers = PEERS.into_iter().filter(|name| is_installed(name)).map(Self::Peer);
         [Self::Spin, Self::Tollgate, Self::TollgateWithoutSpin].into_iter().chain(peers).collect()
@@ -32,7 +32,7 @@ impl Client {
         }
     }
 
-    /// Its command for a load; files that it needs are written to `folder`.
+    /// The client's command for a load. Writes the files that it needs to `folder`.
     pub(crate) fn command(self, load: &Load, address: &str, folder: &Path) -> Result<Command> {
         let mut command = match self {
             Self::Spin => {
@@ -73,7 +73,7 @@ fn tollgate(load: &Load, address: &str, folder: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// A peer's command with the flags that make it send at a constant rate and, where it has the choice, evenly.
+/// A peer's command with the flags for a constant rate and, if it has the choice, even spacing.
 fn peer(name: &'static str, load: &Load, address: &str, folder: &Path) -> Result<Command> {
     let Load { rate, seconds, connections } = load;
     let url = format!("http://{address}/");
@@ -121,6 +121,5 @@ fn k6(load: &Load, url: &str, folder: &Path) -> Result<Command> {
 
 fn is_installed(name: &str) -> bool {
     let paths = std::env::var_os("PATH").unwrap_or_default();
-    let mut places = std::env::split_paths(&paths).map(|folder: PathBuf| folder.join(name));
-    places.any(|place| place.is_file())
+    std::env::split_paths(&paths).any(|folder: PathBuf| folder.join(name).is_file())
 }

@@ -1,15 +1,16 @@
 //! How punctually does tollgate send?
 //!
-//! A server that stamps each request when it reads it runs on core 1; clients that send 1,000 and 10,000 requests a
-//! second for 10 s run on core 0, one after another, in three interleaved rounds. What the server stamped is compared
-//! with the ideal schedule, one request every 1 ms or 100 µs. Where that schedule began nobody but the client knows: it is taken
-//! to begin as early as the most punctual arrival allows, since a client that sends nothing early can be no better, and
-//! so that a constant delay of the machine is in no row. The first row is a reference that spins on a whole core.
+//! A server on core 1 stamps each request when it reads it. Clients on core 0 send 1,000 and then
+//! 10,000 requests per second for 10 s, one client after another, in three interleaved rounds. The
+//! stamps are compared with the ideal schedule of one request every 1 ms or 100 µs. Only the client
+//! knows when its schedule began, so the schedule is assumed to begin as early as the most punctual
+//! arrival allows. A client that sends nothing early cannot do better, and a constant delay of the
+//! machine cancels out. The first row is a reference that spins on a whole core.
 //!
-//! A last table has 1,000 requests a second against a server that holds its answers back for 1 s.
+//! The last table has 1,000 requests per second against a server that withholds its answers for 1 s.
 //!
-//! `cargo bench --bench punctual`; ends with 1 where the bounds that it prints do not hold. `-- --rounds 1 --seconds 5`
-//! makes it shorter.
+//! `cargo bench --bench punctual` exits with 1 if one of the printed bounds does not hold.
+//! `-- --rounds 1 --seconds 5` makes it shorter.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
 #![expect(
@@ -38,12 +39,12 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const CLIENT_CORE: usize = 0;
 const SERVER_CORE: usize = 1;
-/// How often `/proc` counts processor time a second: `USER_HZ`, which is 100 on Linux.
+/// Ticks per second of the processor time in `/proc`: `USER_HZ`, which is 100 on Linux.
 const TICKS: f64 = 100.0;
-/// How long after a freeze what waited is being sent.
+/// How long a client needs after a freeze to send what waited.
 const CATCHING_UP: Nanos = 200_000_000;
 
-/// What is sent.
+/// The load that each client sends.
 #[derive(Debug, Clone, Copy)]
 struct Load {
     rate: u64,
@@ -67,7 +68,7 @@ fn main() -> Result<ExitCode> {
     match arguments.get(1).map(String::as_str) {
         Some("--serve") => server::serve()?,
         Some("--spin") => spin::send(&arguments[2], arguments[3].parse()?, arguments[4].parse()?)?,
-        // `cargo test --benches` and the like ask for a list or a quick pass; a run of minutes is neither.
+        // `cargo test --benches` asks for a list or a quick pass, and this takes minutes.
         _ if !arguments.iter().any(|argument| argument == "--bench") => {}
         _ => {
             return compare(
@@ -97,7 +98,7 @@ fn compare(rounds: u64, seconds: u64) -> Result<ExitCode> {
         Bound::new("processor time at 1,000/s, % of a core", thousand.busy, 20.0),
         Bound::new("p99 at 10,000/s, times the spin's", ten_thousand.times_the_spin, 3.0),
     ];
-    bounds.iter().for_each(Bound::tell);
+    bounds.iter().for_each(Bound::print);
     Ok(if bounds.iter().all(Bound::holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -116,13 +117,13 @@ impl Bound {
         self.is <= self.at_most
     }
 
-    fn tell(&self) {
+    fn print(&self) {
         let word = if self.holds() { "holds" } else { "BROKEN" };
         println!("- {}: {:.2}, at most {}: {word}", self.what, self.is, self.at_most);
     }
 }
 
-/// What one client did in one round, or the medians over its rounds.
+/// The figures of one client in one round, or their medians over its rounds.
 #[derive(Debug, Clone, Copy, Default)]
 struct Row {
     arrivals: f64,
@@ -130,9 +131,9 @@ struct Row {
     p50: f64,
     p99: f64,
     max: f64,
-    /// How much later the last tenth came than the first, at the median.
+    /// How much later the last tenth arrived than the first, at the median.
     drift: f64,
-    /// Processor time while it sent, in per cent of a core.
+    /// Processor time while it was sending, in per cent of a core.
     busy: f64,
     times_the_spin: f64,
 }
@@ -178,7 +179,7 @@ impl Row {
     }
 }
 
-/// The server, and room for the files that clients need.
+/// The server, and a folder for the files that clients need.
 struct Bench {
     server: Child,
     address: String,
@@ -201,7 +202,7 @@ impl Bench {
         Ok(Self { server, address: address.trim().to_owned(), folder: tempfile::tempdir()? })
     }
 
-    /// Every client in interleaved rounds, as a table; tollgate's own row is returned.
+    /// Runs every client in interleaved rounds, prints the table, and returns tollgate's row.
     fn table(&self, load: &Load, rounds: u64) -> Result<Row> {
         let clients = Client::all();
         let mut rows = vec![Vec::new(); clients.len()];
@@ -216,7 +217,7 @@ impl Bench {
         }
         let Load { rate, seconds, connections } = load;
         println!(
-            "\n{rate} arrivals a second for {seconds} s over {connections} connections, medians of {rounds} rounds\n"
+            "\n{rate} arrivals per second for {seconds} s over {connections} connections, medians of {rounds} rounds\n"
         );
         println!(
             "| client | arrivals | p50, µs | p99, µs | p99 ÷ spin | max, µs | drift, µs | of a core |"
@@ -236,20 +237,21 @@ impl Bench {
             on_core(CLIENT_CORE, &mut client.command(load, &self.address, self.folder.path())?)?;
         let samples = watch(child)?;
         let (_, stamps) = self.log()?;
-        let stamps = measured(&stamps, client, load)
+        let stamps = planned_stamps(&stamps, client, load)
             .ok_or_else(|| format!("{}: no arrivals", client.name()))?;
         Ok(Row::of(stamps, load, busy(&samples, stamps)))
     }
 
-    /// 1,000 arrivals a second over 400 connections, while no answer comes for a second.
+    /// Sends 1,000 arrivals per second over 400 connections while the server withholds its answers
+    /// for a second.
     fn freeze(&self) -> Result<()> {
         let load = Load { rate: 1_000, seconds: 10, connections: 400 };
-        println!("\n1000 arrivals a second over 400 connections; no answer from 3 s to 4 s\n");
+        println!("\n1000 arrivals per second over 400 connections; no answer from 3 s to 4 s\n");
         println!(
             "| client | due | arrivals | p50, µs | p99, µs | max, µs |\n|---|---|--:|--:|--:|--:|"
         );
         for client in Client::all().into_iter().filter(|client| *client != Client::Spin) {
-            // The first request starts the clock of the freeze, and warm-up comes first.
+            // The first request starts the clock of the freeze; it belongs to the warm-up.
             self.ask("/freeze")?;
             let child = on_core(
                 CLIENT_CORE,
@@ -257,8 +259,8 @@ impl Bench {
             )?;
             watch(child)?;
             let ((from, until), stamps) = self.log()?;
-            let Some(stamps) = measured(&stamps, client, &load) else { continue };
-            tell_freeze(client, stamps, &load, (from, until));
+            let Some(stamps) = planned_stamps(&stamps, client, &load) else { continue };
+            print_freeze(client, stamps, &load, (from, until));
         }
         Ok(())
     }
@@ -271,7 +273,7 @@ impl Bench {
         Ok(answer)
     }
 
-    /// From when to when the server froze, and its stamps.
+    /// When the freeze began and ended, and the server's stamps.
     fn log(&self) -> Result<((Nanos, Nanos), Vec<Nanos>)> {
         let log = self.ask("/log")?;
         let mut lines = log.lines();
@@ -282,8 +284,8 @@ impl Bench {
     }
 }
 
-/// What was sent by plan: warm-up comes before it.
-fn measured<'a>(stamps: &'a [Nanos], client: Client, load: &Load) -> Option<&'a [Nanos]> {
+/// The stamps of the planned requests, without those of the warm-up.
+fn planned_stamps<'a>(stamps: &'a [Nanos], client: Client, load: &Load) -> Option<&'a [Nanos]> {
     let planned = load.count() as usize;
     let of_warmup = match client {
         Client::Tollgate | Client::TollgateWithoutSpin => stamps.len().saturating_sub(planned),
@@ -293,7 +295,7 @@ fn measured<'a>(stamps: &'a [Nanos], client: Client, load: &Load) -> Option<&'a 
     (rest.len() > 1).then(|| &rest[..rest.len().min(planned)])
 }
 
-/// How much later than the ideal schedule each arrival came, in microseconds.
+/// How much later than in the ideal schedule each request arrived, in microseconds.
 fn deviations(stamps: &[Nanos], spacing: Nanos) -> Vec<f64> {
     let offsets = stamps.iter().enumerate().map(|(index, stamp)| stamp - index as u64 * spacing);
     let offsets: Vec<Nanos> = offsets.collect();
@@ -301,7 +303,7 @@ fn deviations(stamps: &[Nanos], spacing: Nanos) -> Vec<f64> {
     offsets.iter().map(|offset| (offset - start) as f64 / 1e3).collect()
 }
 
-fn tell_freeze(client: Client, stamps: &[Nanos], load: &Load, (from, until): (Nanos, Nanos)) {
+fn print_freeze(client: Client, stamps: &[Nanos], load: &Load, (from, until): (Nanos, Nanos)) {
     let deviations = deviations(stamps, load.spacing());
     let punctual = stamps.iter().zip(&deviations).map(|(at, off)| *at - (off * 1e3) as Nanos);
     let due: Vec<(Nanos, f64)> = punctual.zip(deviations.iter().copied()).collect();
@@ -311,11 +313,11 @@ fn tell_freeze(client: Client, stamps: &[Nanos], load: &Load, (from, until): (Na
     let during = of(from..until);
     let (at_once, waited) = during.split_at(during.len().min(load.connections as usize));
     for (when, deviations) in [
-        ("before it", of(0..from)),
-        ("during it, a connection free", at_once.to_vec()),
-        ("during it, none free", waited.to_vec()),
-        ("while that is sent (200 ms)", of(until..until + CATCHING_UP)),
-        ("after that", of(until + CATCHING_UP..Nanos::MAX)),
+        ("before the freeze", of(0..from)),
+        ("during the freeze, a connection free", at_once.to_vec()),
+        ("during the freeze, no connection free", waited.to_vec()),
+        ("while the backlog is sent (200 ms)", of(until..until + CATCHING_UP)),
+        ("afterwards", of(until + CATCHING_UP..Nanos::MAX)),
     ] {
         let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| quantile(&deviations, share));
         println!(
@@ -333,7 +335,7 @@ fn quantile(values: &[f64], share: f64) -> f64 {
     sorted.get(rank.max(1) - 1).copied().unwrap_or(f64::NAN)
 }
 
-/// Starts a process that keeps to one core.
+/// Starts a process that is pinned to one core.
 fn on_core(core: usize, command: &mut Command) -> Result<Child> {
     pin_to(core)?;
     let child = command
@@ -350,7 +352,7 @@ fn pin_to(core: usize) -> Result<()> {
         .map_err(|error| format!("core {core}: {error}; two are needed").into())
 }
 
-/// Waits for a process to end; its processor time, in ticks, as it went on.
+/// Waits for a process to end and samples its processor time, in ticks.
 fn watch(mut child: Child) -> Result<Vec<(Nanos, f64)>> {
     let stat = format!("/proc/{}/stat", child.id());
     let mut samples = Vec::new();
@@ -363,13 +365,15 @@ fn watch(mut child: Child) -> Result<Vec<(Nanos, f64)>> {
     Ok(samples)
 }
 
-/// User and system time: the 14th and 15th field, of which the 2nd may hold spaces and ends with a bracket.
+/// User and system time: fields 14 and 15 of `/proc/PID/stat`. Field 2 may contain spaces and ends
+/// with a parenthesis.
 fn ticks(stat: &str) -> Option<f64> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     Some(fields.next()?.parse::<f64>().ok()? + fields.next()?.parse::<f64>().ok()?)
 }
 
-/// Per cent of a core between the first and the last arrival, so that starting up and reporting are not in it.
+/// Per cent of a core between the first and the last arrival, which leaves out start-up and
+/// reporting.
 fn busy(samples: &[(Nanos, f64)], stamps: &[Nanos]) -> f64 {
     let (Some(first), Some(last)) = (stamps.first(), stamps.last()) else { return f64::NAN };
     let mut while_sending = samples.iter().filter(|(at, _)| (first..=last).contains(&at));
@@ -381,7 +385,7 @@ fn busy(samples: &[(Nanos, f64)], stamps: &[Nanos]) -> f64 {
     100.0 * (after - before) / TICKS / ((until - from) as f64 / 1e9)
 }
 
-/// The monotonic clock, which all processes of a machine share.
+/// The monotonic clock, which is the same for all processes of a machine.
 fn now() -> Nanos {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec as Nanos * 1_000_000_000 + now.tv_nsec as Nanos

@@ -1,7 +1,7 @@
-//! The server that arrivals are logged by: it stamps each request when it reads it, and answers at once.
+//! The server that logs arrivals: it stamps each request when it reads it, and answers at once.
 //!
-//! `GET /freeze` lets it hold its answers back from 3 s to 4 s after the next request, while it goes on reading and
-//! stamping. `GET /log` gives back what it stamped and forgets it.
+//! After `GET /freeze` it withholds its answers from 3 s to 4 s after the next request, but still
+//! reads and stamps. `GET /log` returns the stamps and clears them.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -19,7 +19,7 @@ const LISTENER: u64 = 0;
 const FREEZE_AFTER: Duration = Duration::from_secs(3);
 const FREEZE_FOR: Duration = Duration::from_secs(1);
 
-/// Serves until it is ended; prints its address first.
+/// Prints the server's address, then serves until the process is killed.
 pub(crate) fn serve() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
@@ -57,13 +57,13 @@ struct Server {
     accepted: u64,
     stamps: Vec<Nanos>,
     freeze: Freeze,
-    /// Connections that are owed an answer, once for each.
+    /// Connections with withheld answers, one entry per answer.
     held: Vec<u64>,
 }
 
 enum Freeze {
     None,
-    /// Begins a while after the next request.
+    /// Begins some time after the next request.
     Armed,
     Between(Nanos, Nanos),
 }
@@ -93,20 +93,20 @@ impl Server {
         if read == 0 {
             self.connections.remove(&id);
         } else if message.starts_with(b"GET /log ") {
-            self.tell_log(id)?;
+            self.send_log(id)?;
         } else if message.starts_with(b"GET /freeze ") {
             self.freeze = Freeze::Armed;
             self.answer(id);
             self.connections.remove(&id);
         } else {
             for _ in message.windows(4).filter(|window| window == b"\r\n\r\n") {
-                self.take(id, stamp);
+                self.stamp_request(id, stamp);
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, id: u64, stamp: Nanos) {
+    fn stamp_request(&mut self, id: u64, stamp: Nanos) {
         self.stamps.push(stamp);
         if matches!(self.freeze, Freeze::Armed) {
             let from = stamp + FREEZE_AFTER.as_nanos() as Nanos;
@@ -118,14 +118,14 @@ impl Server {
         }
     }
 
-    /// Answers; a client that is gone is no matter.
+    /// Answers a request. A client that has gone away is not an error.
     fn answer(&mut self, id: u64) {
         if self.connections.get_mut(&id).is_some_and(|stream| stream.write_all(ANSWER).is_err()) {
             self.connections.remove(&id);
         }
     }
 
-    /// How long the present freeze goes on.
+    /// Time left of the present freeze.
     fn until_thaw(&self) -> Option<Duration> {
         match self.freeze {
             Freeze::Between(_, until) if !self.held.is_empty() => {
@@ -143,8 +143,8 @@ impl Server {
         }
     }
 
-    /// When the freeze began and ended, in one line, and then every stamp in one of its own.
-    fn tell_log(&mut self, id: u64) -> io::Result<()> {
+    /// Sends a line with the start and end of the freeze, then one line per stamp.
+    fn send_log(&mut self, id: u64) -> io::Result<()> {
         let Some(mut stream) = self.connections.remove(&id) else { return Ok(()) };
         let (from, until) = match std::mem::replace(&mut self.freeze, Freeze::None) {
             Freeze::Between(from, until) => (from, until),

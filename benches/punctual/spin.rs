@@ -1,4 +1,4 @@
-//! The reference: one connection, and a whole core spent on looking at the clock.
+//! The reference client: one connection, and a whole core that reads the clock.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use crate::{Nanos, now};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
-/// Sends `count` requests, one every `spacing`, whatever is answered.
+/// Sends `count` requests, one every `spacing`, without waiting for answers.
 pub(crate) fn send(address: &str, count: u64, spacing: Nanos) -> io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;

@@ -1,16 +1,16 @@
-//! How each peer is asked for 200/s over 50 connections for 40 s, as far as it can be asked.
+//! The command with which each peer sends 200/s over 50 connections for 40 s, as far as it can.
 
 use std::path::Path;
 
 use super::read::{after_percents, json, lua, request_log};
 use crate::truth::Millis;
 
-/// Whether a peer can be given a rate.
+/// Whether a peer accepts a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
     /// 200/s.
     Rate,
-    /// As fast as answers come.
+    /// As fast as answers arrive.
     None,
 }
 
@@ -18,20 +18,20 @@ pub(super) enum Pace {
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) program: &'static str,
-    pub(super) shown: &'static str,
-    /// The command, in words parted by spaces; `{url}`, `{header}` and `{folder}` are filled in.
+    pub(super) label: &'static str,
+    /// The command, words separated by spaces; `{url}`, `{header}` and `{folder}` are filled in.
     pub(super) line: &'static str,
     pub(super) pace: Pace,
     pub(super) how: &'static str,
-    /// p50, p95 and p99 from what was printed, or from a file in the folder.
+    /// Reads p50, p95 and p99 from the output, or from a file in the folder.
     pub(super) read: fn(&str, &Path) -> Option<[Option<Millis>; 3]>,
 }
 
-/// Files that some of them need, in the folder they run with.
+/// Files that some peers need in their folder.
 pub(super) const FILES: [(&str, &str); 3] =
     [("quantiles.lua", LUA), ("k6.js", K6), ("vegeta.sh", VEGETA)];
 
-/// wrk prints no p95 of its own accord.
+/// wrk does not print a p95 without a script.
 const LUA: &str = "done = function(summary, latency, requests)
   io.write(string.format('quantiles %f %f %f\\n',
     latency:percentile(50) / 1000, latency:percentile(95) / 1000, latency:percentile(99) / 1000))
@@ -58,49 +58,49 @@ const VEGETA: &str = "echo \"GET $2\" |
 pub(super) const PEERS: [Peer; 12] = [
     Peer {
         program: "wrk2",
-        shown: "wrk2 -R200",
+        label: "wrk2 -R200",
         line: "wrk2 -t1 -c50 -d40s -R200 -s {folder}/quantiles.lua -H {header} {url}",
         pace: Pace::Rate,
-        how: "corrected; its first 10 s are not counted",
+        how: "corrected; the first 10 s are not counted",
         read: |printed, _| lua(printed),
     },
     Peer {
         program: "oha",
-        shown: "oha -q 200",
+        label: "oha -q 200",
         line: "oha --no-tui -z 40s -c 50 -q 200 --output-format json -H {header} {url}",
         pace: Pace::Rate,
-        how: "from when it was sent",
+        how: "counted from when it was sent",
         read: |printed, _| json(printed, OHA, 1e3),
     },
     Peer {
         program: "oha",
-        shown: "oha -q 200 --latency-correction",
+        label: "oha -q 200 --latency-correction",
         line: "oha --no-tui -z 40s -c 50 -q 200 --latency-correction --output-format json -H {header} {url}",
         pace: Pace::Rate,
-        how: "from when it was due",
+        how: "counted from when it was due",
         read: |printed, _| json(printed, OHA, 1e3),
     },
     Peer {
         program: "vegeta",
-        shown: "vegeta -rate 200 -max-workers 50",
+        label: "vegeta -rate 200 -max-workers 50",
         line: "sh {folder}/vegeta.sh {header} {url}",
         pace: Pace::Rate,
-        how: "from when it was sent",
+        how: "counted from when it was sent",
         read: |printed, _| {
             json(printed, ["/latencies/50th", "/latencies/95th", "/latencies/99th"], 1e-6)
         },
     },
     Peer {
         program: "k6",
-        shown: "k6 constant-arrival-rate, 50 VUs",
+        label: "k6 constant-arrival-rate, 50 VUs",
         line: "k6 run --quiet -e URL={url} -e HEADER={header} {folder}/k6.js",
         pace: Pace::Rate,
-        how: "drops what finds no VU free",
+        how: "drops arrivals that find no free VU",
         read: |printed, _| json(printed, ["/p(50)", "/p(95)", "/p(99)"], 1.0),
     },
     Peer {
         program: "fortio",
-        shown: "fortio -qps 200",
+        label: "fortio -qps 200",
         line: "fortio load -quiet -qps 200 -c 50 -t 40s -p 50,95,99 -json - -H {header} {url}",
         pace: Pace::Rate,
         how: "a closed loop with pauses",
@@ -108,7 +108,7 @@ pub(super) const PEERS: [Peer; 12] = [
     },
     Peer {
         program: "bombardier",
-        shown: "bombardier -r 200",
+        label: "bombardier -r 200",
         line: "bombardier -c 50 -r 200 -d 40s -l -p r -o json -H {header} {url}",
         pace: Pace::Rate,
         how: "a closed loop with pauses",
@@ -116,7 +116,7 @@ pub(super) const PEERS: [Peer; 12] = [
     },
     Peer {
         program: "hey",
-        shown: "hey -q 4",
+        label: "hey -q 4",
         line: "hey -z 40s -c 50 -q 4 -H {header} {url}",
         pace: Pace::Rate,
         how: "a closed loop with pauses",
@@ -124,7 +124,7 @@ pub(super) const PEERS: [Peer; 12] = [
     },
     Peer {
         program: "h2load",
-        shown: "h2load --rps 4",
+        label: "h2load --rps 4",
         line: "h2load --h1 -t1 -c50 -D40 --rps=4 --log-file={folder}/requests.log -H {header} {url}",
         pace: Pace::Rate,
         how: "a closed loop with pauses",
@@ -132,26 +132,26 @@ pub(super) const PEERS: [Peer; 12] = [
     },
     Peer {
         program: "autocannon",
-        shown: "autocannon -R 200",
+        label: "autocannon -R 200",
         line: "autocannon -c 50 -R 200 -d 40 -j --no-progress -H {header} {url}",
         pace: Pace::Rate,
-        how: "corrected in its own way; has no p95",
+        how: "corrected in its own way; reports no p95",
         read: |printed, _| json(printed, ["/latency/p50", "", "/latency/p99"], 1.0),
     },
     Peer {
         program: "wrk",
-        shown: "wrk",
+        label: "wrk",
         line: "wrk -t1 -c50 -d40s -s {folder}/quantiles.lua -H {header} {url}",
         pace: Pace::None,
-        how: "a closed loop, knows no rate",
+        how: "a closed loop without a rate",
         read: |printed, _| lua(printed),
     },
     Peer {
         program: "ab",
-        shown: "ab -k",
+        label: "ab -k",
         line: "ab -q -k -t 40 -n 1000000 -c 50 -H {header} {url}",
         pace: Pace::None,
-        how: "a closed loop, knows no rate",
+        how: "a closed loop without a rate",
         read: |printed, _| after_percents(printed, 1.0),
     },
 ];

@@ -1,4 +1,5 @@
-//! Other load generators that are installed, against the same target: constant 200/s, 40 s, 50 connections.
+//! Runs the other load generators that are installed against the same target: 200/s for 40 s over
+//! 50 connections.
 
 mod list;
 mod read;
@@ -10,27 +11,27 @@ use std::process::{Command, Stdio};
 
 use crate::cell::{Arrivals, Cell};
 use crate::matrix;
-use crate::processes::{HEADER, PATH, Target};
+use crate::processes::Target;
 use crate::truth::{Figures, Millis};
-use crate::{AT_ONCE, Result, side_by_side};
+use crate::{AT_ONCE, HEADER, PATH, Result, side_by_side};
 
 use list::{FILES, PEERS, Pace, Peer};
 
-/// The cell that peers stand beside.
+/// The cell that the peers are compared with.
 const CELL: Cell =
     Cell { arrivals: Arrivals::Constant, connections: 50, streams: 1, http: "1.1", tls: false };
 
-/// What runs for longer than this many seconds is ended, and has failed.
-const PATIENCE: &str = "100";
+/// A peer that runs for longer than this many seconds is stopped and counts as failed.
+const TIMEOUT: &str = "100";
 
-/// Who sends.
+/// A program that sends.
 enum Job {
-    Ourselves,
+    Tollgate,
     Peer(&'static Peer),
 }
 
 /// One row of the table.
-struct Row {
+struct PeerRow {
     name: String,
     quantiles: [Option<Millis>; 3],
     requests: usize,
@@ -38,16 +39,16 @@ struct Row {
     how: &'static str,
 }
 
-/// Runs every peer that is installed, and prints what each reports.
+/// Runs every peer that is installed and prints what each reports.
 pub(crate) fn run_and_print() {
     let (here, missing): (Vec<_>, Vec<_>) =
         PEERS.iter().partition(|peer| is_installed(peer.program));
     let of_pace =
         |pace| here.iter().filter(move |peer| peer.pace == pace).map(|peer| Job::Peer(peer));
     println!("\n| | p50 / p95 / p99, ms | requests | sent in freezes | |\n|---|--:|--:|--:|---|");
-    let paced: Vec<Job> = std::iter::once(Job::Ourselves).chain(of_pace(Pace::Rate)).collect();
+    let paced: Vec<Job> = std::iter::once(Job::Tollgate).chain(of_pace(Pace::Rate)).collect();
     print_rows(&paced);
-    // What sends as fast as it can takes the processor from whatever runs beside it.
+    // A closed loop takes the processor from everything that runs at the same time.
     print_rows(&of_pace(Pace::None).collect::<Vec<_>>());
     let mut missing: Vec<&str> = missing.into_iter().map(|peer| peer.program).collect();
     missing.dedup();
@@ -74,23 +75,23 @@ fn print_rows(jobs: &[Job]) {
 impl Job {
     fn name(&self) -> &'static str {
         match self {
-            Self::Ourselves => "tollgate",
+            Self::Tollgate => "tollgate",
             Self::Peer(peer) => peer.program,
         }
     }
 
-    fn run(&self) -> Result<Vec<Row>> {
+    fn run(&self) -> Result<Vec<PeerRow>> {
         match self {
-            Self::Ourselves => ourselves(),
-            Self::Peer(peer) => Ok(vec![theirs(peer)?]),
+            Self::Tollgate => tollgate_rows(),
+            Self::Peer(peer) => Ok(vec![peer_row(peer)?]),
         }
     }
 }
 
-fn ourselves() -> Result<Vec<Row>> {
-    let matrix::Row { truth, ours, sent_in_freezes, .. } = matrix::run(&CELL)?;
+fn tollgate_rows() -> Result<Vec<PeerRow>> {
+    let matrix::CellResult { truth, ours, sent_in_freezes, .. } = matrix::run(&CELL)?;
     let requests = CELL.due().len();
-    let row = |name: &str, Figures { p50, p95, p99, .. }, in_freezes, how| Row {
+    let row = |name: &str, Figures { p50, p95, p99, .. }, in_freezes, how| PeerRow {
         name: name.to_owned(),
         quantiles: [p50, p95, p99].map(Some),
         requests,
@@ -102,18 +103,18 @@ fn ourselves() -> Result<Vec<Row>> {
             "**truth**",
             truth.figures,
             truth.due_in_freezes,
-            "the oracle; requests by when they were due",
+            "the oracle; requests counted by when they were due",
         ),
         row(
             "**tollgate**",
             ours,
             sent_in_freezes,
-            "what waits for one of the 50 connections is charged from when it was due",
+            "counted from when it was due, the wait for a connection included",
         ),
     ])
 }
 
-fn theirs(peer: &Peer) -> Result<Row> {
+fn peer_row(peer: &Peer) -> Result<PeerRow> {
     let target = Target::start(false)?;
     let folder = target.folder();
     for (name, text) in FILES {
@@ -121,24 +122,30 @@ fn theirs(peer: &Peer) -> Result<Row> {
     }
     let url = format!("{}{PATH}", target.base_url);
     let output = Command::new("timeout")
-        .arg(PATIENCE)
+        .arg(TIMEOUT)
         .args(arguments(peer.line, &url, folder))
         .stdin(Stdio::null())
         .output()?;
     let printed = String::from_utf8_lossy(&output.stdout);
     let quantiles = (peer.read)(&printed, folder);
     let log = target.stop(0)?;
-    eprintln!("{}: done", peer.shown);
+    eprintln!("{}: done", peer.label);
     let Some(quantiles) = quantiles else {
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        let last = complaint.lines().last().unwrap_or("its output is not understood");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let last = errors.lines().last().unwrap_or("its output is not understood");
         return Err(format!("{}, {last}", output.status).into());
     };
-    let name = peer.shown.to_owned();
-    Ok(Row { name, quantiles, requests: log.count(), in_freezes: log.in_freezes(), how: peer.how })
+    let name = peer.label.to_owned();
+    Ok(PeerRow {
+        name,
+        quantiles,
+        requests: log.count(),
+        in_freezes: log.in_freezes(),
+        how: peer.how,
+    })
 }
 
-/// A command line in words, of which some stand for what is known only now.
+/// The words of a command line, with the placeholders filled in.
 fn arguments(line: &str, url: &str, folder: &Path) -> Vec<String> {
     let (name, value) = HEADER;
     let filled = |word: &str| {
@@ -149,13 +156,13 @@ fn arguments(line: &str, url: &str, folder: &Path) -> Vec<String> {
     line.split_whitespace().map(filled).collect()
 }
 
-impl Row {
+impl PeerRow {
     fn line(&self) -> String {
-        let shown = |(index, value): (usize, Option<Millis>)| match value {
+        let number = |(index, value): (usize, Option<Millis>)| match value {
             Some(millis) => format!("{millis:.*}", usize::from(index == 0)),
             None => "–".to_owned(),
         };
-        let quantiles: Vec<String> = self.quantiles.into_iter().enumerate().map(shown).collect();
+        let quantiles: Vec<String> = self.quantiles.into_iter().enumerate().map(number).collect();
         let Self { name, requests, in_freezes, how, .. } = self;
         format!("| {name} | {} | {requests} | {in_freezes} | {how} |", quantiles.join(" / "))
     }

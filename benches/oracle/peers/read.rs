@@ -1,4 +1,4 @@
-//! p50, p95 and p99 out of what peers print. A quantile may be missing, but not all of them.
+//! Reads p50, p95 and p99 from a peer's output. At least one of them must be there.
 
 use std::path::Path;
 
@@ -8,7 +8,8 @@ use crate::truth::Millis;
 
 type Quantiles = Option<[Option<Millis>; 3]>;
 
-/// From JSON, by pointers; an empty one is a quantile that is not reported. `to_ms` makes milliseconds of its unit.
+/// Reads JSON by pointers. An empty pointer is a quantile that the peer does not report. `to_ms`
+/// converts the peer's unit to milliseconds.
 pub(super) fn json(printed: &str, pointers: [&str; 3], to_ms: f64) -> Quantiles {
     let text = printed.get(printed.find('{')?..=printed.rfind('}')?)?;
     let value: Value = serde_json::from_str(text).ok()?;
@@ -17,14 +18,14 @@ pub(super) fn json(printed: &str, pointers: [&str; 3], to_ms: f64) -> Quantiles 
     some(pointers.map(number))
 }
 
-/// From the line that the script for wrk prints, in milliseconds.
+/// Reads the line that the script for wrk prints, in milliseconds.
 pub(super) fn lua(printed: &str) -> Quantiles {
     let line = printed.lines().find_map(|line| line.strip_prefix("quantiles "))?;
     let mut numbers = line.split_whitespace().map(|word| word.parse().ok());
     some([numbers.next()?, numbers.next()?, numbers.next()?])
 }
 
-/// From lines such as `  95%      8` and `  95% in 0.0083 secs`.
+/// Reads lines such as `  95%      8` and `  95% in 0.0083 secs`.
 pub(super) fn after_percents(printed: &str, to_ms: f64) -> Quantiles {
     let number = |percent: &str| {
         let line = printed.lines().find_map(|line| line.trim_start().strip_prefix(percent))?;
@@ -33,7 +34,8 @@ pub(super) fn after_percents(printed: &str, to_ms: f64) -> Quantiles {
     some(["50%", "95%", "99%"].map(number))
 }
 
-/// From a file with a line for each request, whose third field is its time in microseconds.
+/// Reads a file with a line for each request; the third field is its time in microseconds.
+
 pub(super) fn request_log(path: &Path) -> Quantiles {
     let text = std::fs::read_to_string(path).ok()?;
     let times = text.lines().filter_map(|line| line.split('\t').nth(2)?.parse::<f64>().ok());
