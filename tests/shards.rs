@@ -1,4 +1,4 @@
-//! Several recorders that share a schedule count what one counts.
+//! Several recorders that share a schedule count the same as a single recorder.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use tollgate::record::{
 use tollgate::recorder::{Exchange, Failed, Parts, Recorder, Settled, SettledSlot};
 use tollgate::units::Rate;
 
-/// What becomes of an arrival.
+/// How an arrival ends.
 #[derive(Debug, Clone)]
 struct Outcome {
     lag: u64,
@@ -86,8 +86,8 @@ fn schedules() -> impl Strategy<Value = Schedule> {
     let ramping = (1_u32..100, 1_u32..200, 100_u64..4_000).prop_filter_map(
         "no arrivals",
         move |(start, to, millis)| {
-            let stage = Ramp { duration: Duration::from_millis(millis), to: Some(rate(to)) };
-            Schedule::ramping(Some(rate(start)), &[stage]).ok()
+            let step = Ramp { duration: Duration::from_millis(millis), to: Some(rate(to)) };
+            Schedule::ramping(Some(rate(start)), &[step]).ok()
         },
     );
     let regular = prop_oneof![constant, ramping];
@@ -102,7 +102,7 @@ fn ceilings() -> Vec<Ceiling> {
     vec![of(Dimension::Latency, 900), of(Dimension::Service, 40), of(Dimension::Latency, 3_000)]
 }
 
-fn nothing() -> Measurement {
+fn empty_measurement() -> Measurement {
     let request = RequestMeasurement::new("page".to_owned(), ceilings());
     Measurement::of(
         vec![ScenarioMeasurement::new("shop".to_owned(), vec![request])],
@@ -110,8 +110,8 @@ fn nothing() -> Measurement {
     )
 }
 
-/// What one recorder makes of its share of the arrivals, by the second and as a whole.
-fn measured(
+/// Records one shard's arrivals: the intervals, and their totals.
+fn record_shard(
     schedule: &Schedule,
     shard: Shard,
     outcomes: &[Outcome],
@@ -121,7 +121,7 @@ fn measured(
         let outcome = &outcomes[usize::try_from(index).unwrap() % outcomes.len()];
         recorder.record(0, Stage::Measured, due, outcome.exchange());
     }
-    let (mut intervals, mut measurement) = (Vec::new(), nothing());
+    let (mut intervals, mut measurement) = (Vec::new(), empty_measurement());
     measurement.scenarios[0].planned = Some(shard.share(schedule.count()));
     for Settled { second, slots } in recorder.finish() {
         for SettledSlot { stage, slot, .. } in slots {
@@ -145,16 +145,16 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn shards_that_are_merged_are_exactly_the_single_run(
+    fn merged_shards_equal_the_single_run_exactly(
         schedule in schedules(),
         outcomes in prop::collection::vec(outcomes(), 1..40),
         of in 1_u32..=5,
     ) {
-        let (intervals, whole) = measured(&schedule, Shard::WHOLE, &outcomes);
-        let mut merged = nothing();
+        let (intervals, whole) = record_shard(&schedule, Shard::WHOLE, &outcomes);
+        let mut merged = empty_measurement();
         let mut seconds: BTreeMap<Duration, Interval> = BTreeMap::new();
         for index in 0..of {
-            let (intervals, part) = measured(&schedule, Shard { index, of }, &outcomes);
+            let (intervals, part) = record_shard(&schedule, Shard { index, of }, &outcomes);
             merged.merge(&part);
             for interval in intervals {
                 let known = seconds.get_mut(&interval.start).map(|known| known.merge(&interval));
@@ -169,7 +169,7 @@ proptest! {
         prop_assert_eq!(&merged.measured.tally, &whole.measured.tally);
         prop_assert_eq!(&merged.measured.series, &whole.measured.series);
         prop_assert_eq!(&merged.measured.server_timings, &whole.measured.server_timings);
-        // Which of two equally frequent failures was seen first is not the same.
+        // Two equally frequent failures may be first seen in a different order.
         let evidence = |request: &RequestMeasurement| {
             let seen = request.measured.evidence.by_count().into_iter().cloned();
             seen.map(|evidence| (evidence.failure, evidence.count)).collect::<BTreeMap<_, _>>()
