@@ -13,7 +13,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use tollgate::engine::{Engine, Flow, Observer, Progress, stopper};
+use tollgate::engine::{Continuation, Engine, Observer, RunProgress, stop_channel};
 use tollgate::plan::{Environment, Overrides, Plan};
 use tollgate::record::{Dimension, Failure, Interval, Measurement, StageMeasurement};
 use tollgate::scenario::Scenario;
@@ -202,11 +202,14 @@ impl Targets {
 struct Nobody;
 
 impl Observer for Nobody {
-    fn settled(&mut self, _: &Interval) -> Result<Flow, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Flow::Continue)
+    fn settled(
+        &mut self,
+        _: &Interval,
+    ) -> Result<Continuation, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Continuation::Continue)
     }
 
-    fn progress(&mut self, _: &Progress) {}
+    fn progress(&mut self, _: &RunProgress) {}
 }
 
 /// How often the rows are carried out on a machine so busy that the prober stands still.
@@ -233,7 +236,7 @@ fn measure(rows: &[Row], targets: &Targets) -> Measurement {
     let (plan, _) = resolved.unwrap_or_else(|errors| panic!("{errors}"));
     let (done, finished) = sync_channel(1);
     std::thread::spawn(move || {
-        let measured = Engine::prepare(&plan).unwrap().run(&mut Nobody, stopper().1).unwrap();
+        let measured = Engine::prepare(&plan).unwrap().run(&mut Nobody, stop_channel().1).unwrap();
         done.send(measured).unwrap();
     });
     finished

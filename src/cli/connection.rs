@@ -117,7 +117,7 @@ pub(super) fn tell_caveats(plan: &Plan) {
 
 /// Says what this machine may run out of while it carries the plan out.
 pub(super) fn tell_doubts(plan: &Plan) {
-    for doubt in engine::doubts(plan) {
+    for doubt in engine::port_warnings(plan) {
         tracing::warn!("WARNING: {doubt}");
     }
 }

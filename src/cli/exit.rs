@@ -107,8 +107,8 @@ impl From<EngineError> for Problem {
             | EngineError::Descriptors { .. }
             | EngineError::Ports { .. } => Self::usage(format!("error: {error}")),
             EngineError::TooLate { .. }
-            | EngineError::Worker(_)
-            | EngineError::WorkerLost
+            | EngineError::Thread(_)
+            | EngineError::ThreadLost
             | EngineError::Observer(_) => Self::internal(error),
         }
     }

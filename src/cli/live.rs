@@ -7,7 +7,7 @@ use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::log::{self, LIFE};
-use crate::engine::{Flow, Observer, Progress, ScenarioProgress};
+use crate::engine::{Continuation, Observer, RunProgress, ScenarioProgress};
 use crate::plan::{Plan, ScenarioPlan};
 use crate::record::Interval;
 use crate::store::RunFolder;
@@ -56,7 +56,10 @@ impl Live {
 }
 
 impl Observer for Live {
-    fn settled(&mut self, interval: &Interval) -> Result<Flow, Box<dyn Error + Send + Sync>> {
+    fn settled(
+        &mut self,
+        interval: &Interval,
+    ) -> Result<Continuation, Box<dyn Error + Send + Sync>> {
         self.folder.add(interval)?;
         tracing::debug!(
             target: LIFE,
@@ -72,10 +75,10 @@ impl Observer for Live {
         if let Some(why) = &down {
             tracing::warn!(target: LIFE, scenario = interval.scenario, "the target is down: {why}");
         }
-        Ok(down.map_or(Flow::Continue, Flow::Stop))
+        Ok(down.map_or(Continuation::Continue, Continuation::Stop))
     }
 
-    fn progress(&mut self, progress: &Progress) {
+    fn progress(&mut self, progress: &RunProgress) {
         if !self.measuring && progress.measured.is_some() {
             self.measuring = true;
             tracing::info!(target: LIFE, "warm-up done; measuring");

@@ -79,7 +79,7 @@ pub(super) fn carry_out(
     let folder = RunFolder::create(&settings.runs_dir, &draft)?;
     tell_start(&draft, folder.path());
     let mut live = Live::new(folder, plan);
-    let (stopper, stop) = engine::stopper();
+    let (stopper, stop) = engine::stop_channel();
     let measured = signals.during(stopper, || engine.run(&mut live, stop));
     live.clear();
     let record = judged(draft, cleaned(measured?, &plan.secrets));

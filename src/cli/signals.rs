@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::exit::{Exit, Problem};
-use crate::engine::Stopper;
+use crate::engine::StopHandle;
 
 /// The signals that ask the program to end.
 pub(super) struct EndSignals {
@@ -44,7 +44,7 @@ struct State {
     /// How often an end was asked for.
     asked: u32,
     /// The run that is going on.
-    run: Option<Stopper>,
+    run: Option<StopHandle>,
 }
 
 /// The end signals of the whole program: one listener, however many runs there are.
@@ -75,11 +75,11 @@ impl Signals {
     }
 
     /// Carries out a run that signals may end; one that was asked to end before it begins drains at once.
-    pub(super) fn during<T>(&self, stopper: Stopper, run: impl FnOnce() -> T) -> T {
+    pub(super) fn during<T>(&self, stopper: StopHandle, run: impl FnOnce() -> T) -> T {
         {
             let mut state = self.0.lock();
             if state.asked > 0 {
-                stopper.ask();
+                stopper.request_stop();
             }
             state.run = Some(stopper);
         }
@@ -105,7 +105,7 @@ impl Heard {
     fn hear(&self) -> Asked {
         let mut state = self.lock();
         state.asked += 1;
-        state.run.as_ref().inspect(|run| run.ask());
+        state.run.as_ref().inspect(|run| run.request_stop());
         self.changed.notify_all();
         let told = match (state.asked, &state.run) {
             (1, Some(_)) => "Stopping: waiting for what has been sent (once more to end at once)",
@@ -167,7 +167,7 @@ mod tests {
         assert!(!signals.asked_within(Duration::ZERO));
         assert_eq!(signals.0.hear().times, 1);
         assert!(signals.asked_within(Duration::from_hours(1)));
-        let (stopper, _stop) = engine::stopper();
+        let (stopper, _stop) = engine::stop_channel();
         assert_eq!(signals.during(stopper, || 7), 7);
         assert!(signals.0.lock().run.is_none());
     }

@@ -26,7 +26,7 @@ pub(super) fn cores(plan: &Plan) -> Finding {
 }
 
 fn judge_cores(cores: usize, peak: f64) -> Finding {
-    let with_ease = probe::ARRIVALS_A_CORE * cores as f64;
+    let with_ease = probe::ARRIVALS_PER_CORE * cores as f64;
     let noun = if cores == 1 { "processor" } else { "processors" };
     let what = format!("{cores} {noun} for this process");
     let found = |what| Finding::ok(MACHINE, "processors", what);

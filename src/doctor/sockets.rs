@@ -1,16 +1,16 @@
 //! File descriptors and local ports for a plan's connections.
 
 use super::{MACHINE, plural};
-use crate::engine::probe::{self, Descriptors};
-use crate::engine::{self, Doubt, EngineError};
+use crate::engine::probe::{self, DescriptorNeed};
+use crate::engine::{self, EngineError, PortWarning};
 use crate::plan::Plan;
 use crate::record::checkup::Finding;
 
 /// What is to be said of file descriptors, from what was found when the limit was raised.
-pub(super) fn descriptors(provided: Result<Descriptors, EngineError>) -> Finding {
+pub(super) fn descriptors(provided: Result<DescriptorNeed, EngineError>) -> Finding {
     let found = |what| Finding::ok(MACHINE, "file descriptors", what);
     match provided {
-        Ok(Descriptors { connections, needed, allowed }) => {
+        Ok(DescriptorNeed { connections, needed, allowed }) => {
             let allowed =
                 allowed.map_or("any number".to_owned(), |allowed| format!("up to {allowed}"));
             found(format!("{allowed} may be open; {needed} needed{}", with(connections)))
@@ -35,18 +35,22 @@ fn with(connections: u64) -> String {
 
 /// What is to be said of the local ports that a plan's connections take; nothing where the system does not tell.
 pub(super) fn ports(plan: &Plan) -> Vec<Finding> {
-    judge_ports(probe::ports(plan), engine::doubts(plan))
+    judge_ports(probe::ports(plan), engine::port_warnings(plan))
 }
 
-fn judge_ports(provided: Result<Option<u64>, EngineError>, doubts: Vec<Doubt>) -> Vec<Finding> {
+fn judge_ports(
+    provided: Result<Option<u64>, EngineError>,
+    warnings: Vec<PortWarning>,
+) -> Vec<Finding> {
     let found = |what| Finding::ok(MACHINE, "local ports", what);
     match provided {
-        Ok(Some(free)) if doubts.is_empty() => {
+        Ok(Some(free)) if warnings.is_empty() => {
             vec![found(format!("{free} for connections towards one address"))]
         }
-        Ok(_) => {
-            doubts.into_iter().map(|Doubt { what, remedy }| found(what).warn(remedy)).collect()
-        }
+        Ok(_) => warnings
+            .into_iter()
+            .map(|PortWarning { what, remedy }| found(what).warn(remedy))
+            .collect(),
         Err(EngineError::Ports { connections, address, free }) => {
             let what = format!(
                 "{free} for connections towards one address; {connections} planned to {address}"
@@ -68,13 +72,13 @@ mod tests {
     #[test]
     fn a_limit_that_cannot_be_raised_as_far_as_is_needed_fails() {
         let enough =
-            descriptors(Ok(Descriptors { connections: 16, needed: 80, allowed: Some(1_024) }));
+            descriptors(Ok(DescriptorNeed { connections: 16, needed: 80, allowed: Some(1_024) }));
         assert_eq!(
             (enough.state, enough.what.as_str()),
             (State::Ok, "up to 1024 may be open; 80 needed with 16 connections")
         );
         let without_plan =
-            descriptors(Ok(Descriptors { connections: 0, needed: 64, allowed: None }));
+            descriptors(Ok(DescriptorNeed { connections: 0, needed: 64, allowed: None }));
         assert_eq!(without_plan.what, "any number may be open; 64 needed");
         let short =
             descriptors(Err(EngineError::Descriptors { connections: 1, needed: 65, allowed: 10 }));
@@ -87,16 +91,19 @@ mod tests {
 
     #[test]
     fn ports_fail_where_an_address_needs_more_and_warn_where_the_run_will_show() {
-        let states = |provided, doubts| {
-            judge_ports(provided, doubts).iter().map(|finding| finding.state).collect::<Vec<_>>()
+        let states = |provided, warnings| {
+            judge_ports(provided, warnings).iter().map(|finding| finding.state).collect::<Vec<_>>()
         };
-        let doubt = || Doubt { what: "a".to_owned(), remedy: "b".to_owned() };
+        let warning = || PortWarning { what: "a".to_owned(), remedy: "b".to_owned() };
         assert_eq!(states(Ok(Some(28_232)), vec![]), [State::Ok]);
-        assert_eq!(states(Ok(Some(28_232)), vec![doubt(), doubt()]), [State::Warn, State::Warn]);
+        assert_eq!(
+            states(Ok(Some(28_232)), vec![warning(), warning()]),
+            [State::Warn, State::Warn]
+        );
         assert_eq!(states(Ok(None), vec![]), []);
         let error =
             || EngineError::Ports { connections: 9, address: "192.0.2.1:80".to_owned(), free: 8 };
-        assert_eq!(states(Err(error()), vec![doubt()]), [State::Fail]);
+        assert_eq!(states(Err(error()), vec![warning()]), [State::Fail]);
         assert!(judge_ports(Err(error()), vec![])[0].what.ends_with("9 planned to 192.0.2.1:80"));
     }
 }

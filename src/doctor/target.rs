@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use super::trust;
 use crate::engine::EngineError;
-use crate::engine::probe::{self, Door, Found, HandshakeTrouble, Names, Reach, Refused, Spoke};
+use crate::engine::probe::{
+    self, AddressAttempt, AddressSource, ConnectionFailure, HandshakeProblem, OpenedConnection,
+    TargetAddresses, TargetReach,
+};
 use crate::plan::{Plan, ScenarioPlan, TargetPlan};
 use crate::record::checkup::Finding;
 use crate::record::{Dimension, Failure};
@@ -31,7 +34,7 @@ pub fn targets(plan: &Plan, limit: Duration) -> Vec<Finding> {
             .map(|first| scope.spawn(move || look(first)))
             .collect();
         let seen =
-            looks.into_iter().map(|look| look.join().unwrap_or(Some(Err(EngineError::WorkerLost))));
+            looks.into_iter().map(|look| look.join().unwrap_or(Some(Err(EngineError::ThreadLost))));
         targets.iter().zip(seen).flat_map(|(scenarios, seen)| judge(scenarios, seen)).collect()
     })
 }
@@ -58,7 +61,10 @@ fn is_guessed(scenario: &ScenarioPlan) -> bool {
     scenario.shown.base_url.contains("${")
 }
 
-fn judge(scenarios: &[&ScenarioPlan], seen: Option<Result<Reach, EngineError>>) -> Vec<Finding> {
+fn judge(
+    scenarios: &[&ScenarioPlan],
+    seen: Option<Result<TargetReach, EngineError>>,
+) -> Vec<Finding> {
     let (scenario, target) = (scenarios[0], &scenarios[0].target);
     let names: Vec<_> = scenarios.iter().map(|scenario| scenario.shown.name.as_str()).collect();
     let group = format!("target {} ({})", place(scenario), names.join(", "));
@@ -92,9 +98,9 @@ fn place(scenario: &ScenarioPlan) -> String {
     format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
 }
 
-fn addresses(names: &Result<Names, String>, group: &str) -> Finding {
+fn addresses(names: &Result<TargetAddresses, String>, group: &str) -> Finding {
     let found = |what| Finding::ok(group, "name", what);
-    let Names { found: how, all, usable } = match names {
+    let TargetAddresses { found: how, all, usable } = match names {
         Ok(names) => names,
         Err(why) => {
             return found(format!("not resolved: {why}")).fail(
@@ -104,15 +110,17 @@ fn addresses(names: &Result<Names, String>, group: &str) -> Finding {
         }
     };
     let what = match how {
-        Found::Written => format!("no look-up is needed: {}", listed(all)),
-        Found::Given => format!("no look-up is needed: {} by `resolve`", listed(all)),
-        Found::LookedUp(took) => format!("{} in {}: {}", families(all), show(*took), listed(all)),
+        AddressSource::Written => format!("no look-up is needed: {}", listed(all)),
+        AddressSource::Given => format!("no look-up is needed: {} by `resolve`", listed(all)),
+        AddressSource::LookedUp(took) => {
+            format!("{} in {}: {}", families(all), show(*took), listed(all))
+        }
     };
     match (usable, how) {
         (Err(why), _) => {
             found(format!("{what}; {why}")).fail("allow the other version of IP, or give addresses")
         }
-        (Ok(_), Found::LookedUp(took)) if *took >= SLOW_LOOKUP => found(what)
+        (Ok(_), AddressSource::LookedUp(took)) if *took >= SLOW_LOOKUP => found(what)
             .warn("look at the name servers (/etc/resolv.conf): the first may not answer"),
         (Ok(_), _) => found(what),
     }
@@ -131,16 +139,16 @@ fn listed(all: &[SocketAddr]) -> String {
 }
 
 /// One line for each address that was tried.
-fn doors(doors: &[Door], group: &str) -> Vec<Finding> {
+fn doors(doors: &[AddressAttempt], group: &str) -> Vec<Finding> {
     let some_open = doors.iter().any(|door| door.opened.is_ok());
     doors.iter().map(|door| judge_door(door, some_open, group)).collect()
 }
 
-fn judge_door(door: &Door, some_open: bool, group: &str) -> Finding {
+fn judge_door(door: &AddressAttempt, some_open: bool, group: &str) -> Finding {
     let found =
         |what: String| Finding::ok(group, "connection", format!("{}: {what}", door.address));
     match &door.opened {
-        Ok(Spoke { connect, tls, spoken }) => found(match (tls, spoken) {
+        Ok(OpenedConnection { connect, tls, spoken }) => found(match (tls, spoken) {
             (Some(tls), Some(spoken)) => {
                 format!("{spoken}; TCP {}, TLS {}", show(*connect), show(*tls))
             }
@@ -162,13 +170,13 @@ fn judge_door(door: &Door, some_open: bool, group: &str) -> Finding {
 }
 
 /// The kind of failure and what was seen, but nothing twice.
-fn seen(refused: &Refused) -> String {
-    let Refused { failure, seen, .. } = refused;
+fn seen(refused: &ConnectionFailure) -> String {
+    let ConnectionFailure { failure, seen, .. } = refused;
     let kind = failure.words();
     if seen.to_lowercase().starts_with(kind) { seen.clone() } else { format!("{kind}: {seen}") }
 }
 
-fn remedy(refused: &Refused) -> &'static str {
+fn remedy(refused: &ConnectionFailure) -> &'static str {
     match (refused.trouble, refused.failure) {
         (Some(trouble), _) => remedy_of_handshake(trouble),
         (None, Failure::Refused) => "start the target, or correct the port: nothing listens there",
@@ -195,27 +203,27 @@ fn remedy(refused: &Refused) -> &'static str {
     }
 }
 
-fn remedy_of_handshake(trouble: HandshakeTrouble) -> &'static str {
+fn remedy_of_handshake(trouble: HandshakeProblem) -> &'static str {
     match trouble {
-        HandshakeTrouble::Expired => {
+        HandshakeProblem::Expired => {
             "renew the target's certificate, or look at this machine's clock"
         }
-        HandshakeTrouble::NotYetValid => {
+        HandshakeProblem::NotYetValid => {
             "look at this machine's clock, or at when the certificate begins to be valid"
         }
-        HandshakeTrouble::OtherName => {
+        HandshakeProblem::OtherName => {
             "ask for a name that the certificate holds (`--resolve HOST:PORT:ADDRESS` leads it here), or renew it"
         }
-        HandshakeTrouble::UnknownAuthority => {
+        HandshakeProblem::UnknownAuthority => {
             "name the authority's certificate by `tls_ca`, or let the target send the chain that leads to a known one"
         }
-        HandshakeTrouble::BadCertificate => "look at the target's certificate, or renew it",
-        HandshakeTrouble::WantsCertificate => {
+        HandshakeProblem::BadCertificate => "look at the target's certificate, or renew it",
+        HandshakeProblem::WantsCertificate => {
             "name a certificate that the target accepts, and its key, by `tls_cert` and `tls_key`"
         }
-        HandshakeTrouble::NothingInCommon => "let the target speak TLS 1.2 or 1.3",
-        HandshakeTrouble::UnknownName => "look at the host's name: the target does not serve it",
-        HandshakeTrouble::NotTls => "write `http://`, or correct the port: TLS is not spoken there",
+        HandshakeProblem::NothingInCommon => "let the target speak TLS 1.2 or 1.3",
+        HandshakeProblem::UnknownName => "look at the host's name: the target does not serve it",
+        HandshakeProblem::NotTls => "write `http://`, or correct the port: TLS is not spoken there",
     }
 }
 
@@ -224,12 +232,16 @@ mod tests {
     use super::*;
     use crate::record::checkup::State;
 
-    fn door(address: &str, opened: Result<Spoke, Refused>) -> Door {
-        Door { address: address.parse().unwrap(), opened }
+    fn door(address: &str, opened: Result<OpenedConnection, ConnectionFailure>) -> AddressAttempt {
+        AddressAttempt { address: address.parse().unwrap(), opened }
     }
 
-    fn refused(failure: Failure, phase: Dimension, trouble: Option<HandshakeTrouble>) -> Refused {
-        Refused {
+    fn refused(
+        failure: Failure,
+        phase: Dimension,
+        trouble: Option<HandshakeProblem>,
+    ) -> ConnectionFailure {
+        ConnectionFailure {
             failure,
             phase: Some(phase),
             seen: "Connection refused (os error 111)".to_owned(),
@@ -237,12 +249,16 @@ mod tests {
         }
     }
 
-    fn open() -> Spoke {
+    fn open() -> OpenedConnection {
         let took = Duration::from_millis(2);
-        Spoke { connect: took, tls: Some(took), spoken: Some("HTTP/2 over TLS 1.3".to_owned()) }
+        OpenedConnection {
+            connect: took,
+            tls: Some(took),
+            spoken: Some("HTTP/2 over TLS 1.3".to_owned()),
+        }
     }
 
-    fn states(all: &[Door]) -> Vec<State> {
+    fn states(all: &[AddressAttempt]) -> Vec<State> {
         doors(all, "t").iter().map(|finding| finding.state).collect()
     }
 
@@ -259,7 +275,7 @@ mod tests {
             [State::Fail, State::Fail]
         );
         // A handshake that fails makes a run's exchanges fail, whichever other address there is.
-        let expired = Err(refused(Failure::Tls, Dimension::Tls, Some(HandshakeTrouble::Expired)));
+        let expired = Err(refused(Failure::Tls, Dimension::Tls, Some(HandshakeProblem::Expired)));
         assert_eq!(
             states(&[door(one, Ok(open())), door(other, expired)]),
             [State::Ok, State::Fail]
@@ -272,7 +288,8 @@ mod tests {
         assert_eq!(told(Ok(open())), "192.0.2.1:443: HTTP/2 over TLS 1.3; TCP 2 ms, TLS 2 ms");
         let closed = refused(Failure::Refused, Dimension::Connect, None);
         assert_eq!(told(Err(closed.clone())), "192.0.2.1:443: Connection refused (os error 111)");
-        let reset = Refused { failure: Failure::Reset, seen: "by peer".to_owned(), ..closed };
+        let reset =
+            ConnectionFailure { failure: Failure::Reset, seen: "by peer".to_owned(), ..closed };
         assert_eq!(told(Err(reset)), "192.0.2.1:443: connection reset: by peer");
     }
 
@@ -282,8 +299,8 @@ mod tests {
             ["192.0.2.1:80", "[2001:db8::1]:80"].map(|at| at.parse().unwrap()).into();
         let names = |millis, usable: Result<(), &str>| {
             let usable = usable.map(|()| all.clone()).map_err(str::to_owned);
-            let found = Found::LookedUp(Duration::from_millis(millis));
-            addresses(&Ok(Names { found, all: all.clone(), usable }), "t")
+            let found = AddressSource::LookedUp(Duration::from_millis(millis));
+            addresses(&Ok(TargetAddresses { found, all: all.clone(), usable }), "t")
         };
         let found = names(3, Ok(()));
         assert_eq!(found.what, "1 IPv4 and 1 IPv6 addresses in 3 ms: 192.0.2.1, 2001:db8::1");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{MACHINE, percent};
-use crate::engine::probe::{STANDSTILL, Timers};
+use crate::engine::probe::{STANDSTILL, TimerLateness};
 use crate::record::Histogram;
 use crate::record::checkup::Finding;
 use crate::units::show;
@@ -22,7 +22,7 @@ const TOUCHES_P90: f64 = 0.1;
 const REMEDY: &str = "stop what else runs here, or probe from a machine of its own";
 
 /// What is to be said of timers beside the tightest ceiling of a plan.
-pub(super) fn findings(timers: &Timers, tightest: Option<Duration>) -> [Finding; 2] {
+pub(super) fn findings(timers: &TimerLateness, tightest: Option<Duration>) -> [Finding; 2] {
     [lag(&timers.lag, tightest), standstills(&timers.hiccups, tightest)]
 }
 

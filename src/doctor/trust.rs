@@ -2,7 +2,7 @@
 
 use super::{MACHINE, plural};
 use crate::engine::EngineError;
-use crate::engine::probe::{self, Roots};
+use crate::engine::probe::{self, RootCertificates};
 use crate::plan::Trust;
 use crate::record::checkup::Finding;
 
@@ -11,18 +11,18 @@ pub(super) fn system() -> Finding {
     judge_system(probe::roots(&Trust::System))
 }
 
-fn judge_system(read: Result<Option<Roots>, EngineError>) -> Finding {
+fn judge_system(read: Result<Option<RootCertificates>, EngineError>) -> Finding {
     let found = |what: String| Finding::ok(MACHINE, "TLS roots", what);
     let remedy = "install the system's certificates (ca-certificates), or name a file by `tls_ca`";
     match read {
-        Ok(Some(Roots { count, are_built_in: false, unread })) => {
+        Ok(Some(RootCertificates { count, are_built_in: false, unread })) => {
             let what = format!("{count} in the system's store");
             match unread.first() {
                 Some(first) => found(format!("{what}; some were not read: {first}")).warn(remedy),
                 None => found(what),
             }
         }
-        Ok(Some(Roots { count, .. })) => {
+        Ok(Some(RootCertificates { count, .. })) => {
             found(format!("{count} of Mozilla's that are built in, as the system has none"))
         }
         Ok(None) => found("none are needed".to_owned()),
@@ -75,7 +75,7 @@ mod tests {
     fn roots_that_are_built_in_do_and_those_that_cannot_be_read_are_told() {
         let roots = |are_built_in, unread: &[&str]| {
             let unread = unread.iter().map(|&unread| unread.to_owned()).collect();
-            judge_system(Ok(Some(Roots { count: 142, are_built_in, unread })))
+            judge_system(Ok(Some(RootCertificates { count: 142, are_built_in, unread })))
         };
         assert_eq!(roots(false, &[]).what, "142 in the system's store");
         assert_eq!(roots(true, &["no folder"]).state, State::Ok);

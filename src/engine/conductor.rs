@@ -1,49 +1,51 @@
-//! Conducts the lanes through a run and adds up what they record.
+//! Directs the lanes through a run and adds up what they record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::clock;
-use super::dial::Reached;
-use super::line::{Command, Counters, LaneProgress, News, Report};
-use super::start::{Appointment, Start};
-use super::stop::{Stop, Urgency};
-use super::{EngineError, Flow, Observer, Progress, ScenarioProgress};
+use super::accounting::LaneCounters;
+use super::connection::dial::AddressCounts;
+use super::error::EngineError;
+use super::lane::conductor_link::{LaneCommand, LaneProgress, LaneReport, LaneUpdate};
+use super::limits::stop::{StopSignal, StopUrgency};
+use super::observer::{Continuation, Observer, RunProgress, ScenarioProgress};
+use super::time::clock;
+use super::time::start::{AppointedStart, RunStart};
 use crate::plan::{Plan, ScenarioPlan};
 use crate::record::{
     Dimension, Ending, Histogram, Interval, Measurement, Prober, ScenarioMeasurement,
 };
 use crate::recorder::{Settled, SettledSlot};
 
-/// How long before the measured phase lanes are told when it starts.
+/// How long before the measured stage the conductor tells the lanes when it starts.
 const LEAD: Duration = Duration::from_millis(20);
 
-/// Conducts one run.
+/// Directs the lanes of one run.
 pub(super) struct Conductor<'a> {
-    start: Start,
+    start: RunStart,
     measured_from: Option<Duration>,
     scenarios: Vec<ScenarioTotals>,
-    lanes: Vec<LaneView>,
+    lanes: Vec<LaneStatus>,
     ending: Ending,
     prober: Prober,
-    commands: watch::Sender<Command>,
+    commands: watch::Sender<LaneCommand>,
     observer: &'a mut dyn Observer,
 }
 
 /// What the conductor knows of a lane.
-struct LaneView {
+struct LaneStatus {
     scenario: usize,
     progress: LaneProgress,
     watermark: u64,
-    counters: Counters,
+    counters: LaneCounters,
 }
 
-/// A scenario's seconds still open in some lane, and its totals.
+/// A scenario's totals, and its seconds that some lane has not settled yet.
 struct ScenarioTotals {
     duration: Duration,
-    /// The places of what was asked for, which the hops beside it are not.
+    /// The indices of the requests themselves, without those of their hops and tries.
     requests: Vec<usize>,
     pending: BTreeMap<u64, Vec<SettledSlot>>,
     totals: ScenarioMeasurement,
@@ -54,15 +56,15 @@ impl<'a> Conductor<'a> {
     pub(super) fn new(
         plan: &Plan,
         lane_scenarios: &[usize],
-        start: Start,
-        commands: watch::Sender<Command>,
+        start: RunStart,
+        commands: watch::Sender<LaneCommand>,
         observer: &'a mut dyn Observer,
     ) -> Self {
-        let lane = |&scenario: &usize| LaneView {
+        let lane = |&scenario: &usize| LaneStatus {
             scenario,
             progress: LaneProgress::WarmingUp,
             watermark: 0,
-            counters: Counters::default(),
+            counters: LaneCounters::default(),
         };
         Self {
             start,
@@ -79,19 +81,19 @@ impl<'a> Conductor<'a> {
         }
     }
 
-    /// Takes in reports until every lane is finished, then sums up.
+    /// Receives reports until every lane is finished, then sums up.
     pub(super) async fn conduct(
         mut self,
-        mut reports: mpsc::Receiver<Result<Report, EngineError>>,
-        mut stop: Stop,
+        mut reports: mpsc::Receiver<Result<LaneReport, EngineError>>,
+        mut stop: StopSignal,
     ) -> Result<Measurement, EngineError> {
         let mut shown = clock::now();
         while self.lanes.iter().any(|lane| lane.progress < LaneProgress::Finished) {
             tokio::select! {
-                // That the last lane is ready counts before it is too late.
+                // A report that the last lane is ready is read before the start is missed.
                 biased;
-                report = reports.recv() => self.take_in(report.ok_or(EngineError::WorkerLost)??)?,
-                urgency = stop.asked() => self.stop(urgency),
+                report = reports.recv() => self.take_in(report.ok_or(EngineError::ThreadLost)??)?,
+                urgency = stop.requested() => self.stop(urgency),
                 appointment = reached(self.start), if self.is_waiting() => self.keep(appointment)?,
             }
             if clock::now() - shown >= Duration::from_millis(200) {
@@ -103,9 +105,9 @@ impl<'a> Conductor<'a> {
         Ok(self.sum_up())
     }
 
-    fn take_in(&mut self, report: Report) -> Result<(), EngineError> {
-        let Report { lane, news } = report;
-        let News { progress, settled, watermark, counters, prober } = news;
+    fn take_in(&mut self, report: LaneReport) -> Result<(), EngineError> {
+        let LaneReport { lane, update } = report;
+        let LaneUpdate { progress, settled, watermark, counters, prober } = update;
         self.prober.add(&prober);
         let lane = &mut self.lanes[lane];
         let scenario = lane.scenario;
@@ -118,7 +120,7 @@ impl<'a> Conductor<'a> {
         self.scenarios[scenario].hold(settled);
         self.settle(scenario)?;
         if self.measured_from.is_none() && self.start.measured.is_none() && self.is_warmed_up() {
-            // A whole number of milliseconds, so that interval logs, which count in those, give it back unchanged.
+            // Whole milliseconds, since interval logs count in these.
             let from = (clock::now() + LEAD - self.start.run).as_millis() + 1;
             self.start_measuring(Duration::from_millis(u64::try_from(from).unwrap_or(u64::MAX)));
         }
@@ -129,15 +131,15 @@ impl<'a> Conductor<'a> {
         self.lanes.iter().all(|lane| lane.progress >= LaneProgress::WarmedUp)
     }
 
-    /// Whether the measured phase has an appointed start that is yet to come; a run that is being stopped waits no more.
+    /// Whether the run waits for the agreed start of the measured stage; a stopping run does not.
     fn is_waiting(&self) -> bool {
         self.start.measured.is_some()
             && self.measured_from.is_none()
             && self.ending == Ending::Complete
     }
 
-    /// Starts the measured phase when other probers do, or not at all.
-    fn keep(&mut self, Appointment { from, at }: Appointment) -> Result<(), EngineError> {
+    /// Starts the measured stage together with the other probers; fails if a lane is not ready.
+    fn keep(&mut self, AppointedStart { from, at }: AppointedStart) -> Result<(), EngineError> {
         if !self.is_warmed_up() {
             return Err(EngineError::TooLate { start: at });
         }
@@ -145,21 +147,21 @@ impl<'a> Conductor<'a> {
         Ok(())
     }
 
-    /// Starts the measured phase at the same instant in every lane, unless the run is being stopped.
+    /// Starts the measured stage at the same instant in every lane, unless the run is stopping.
     fn start_measuring(&mut self, from: Duration) {
         let start = self.start.run + from;
         self.measured_from = Some(from);
         self.lanes.iter_mut().for_each(|lane| lane.watermark = 0);
         self.commands.send_if_modified(|command| {
-            let waiting = *command == Command::WarmUp;
+            let waiting = *command == LaneCommand::WarmUp;
             if waiting {
-                *command = Command::Measure(start);
+                *command = LaneCommand::Measure(start);
             }
             waiting
         });
     }
 
-    /// Hands on, in order, the seconds of a scenario that are settled in all its lanes.
+    /// Passes the seconds that all lanes of a scenario have settled to the observer, in order.
     fn settle(&mut self, scenario: usize) -> Result<(), EngineError> {
         let lanes = self.lanes.iter().filter(|lane| lane.scenario == scenario);
         let settled_up_to = lanes.map(|lane| lane.watermark).min().unwrap_or(0);
@@ -167,23 +169,23 @@ impl<'a> Conductor<'a> {
         let totals = &mut self.scenarios[scenario];
         for interval in totals.settle(settled_up_to, phase_start) {
             match self.observer.settled(&interval).map_err(EngineError::Observer)? {
-                Flow::Stop(why) if self.ending == Ending::Complete => {
+                Continuation::Stop(why) if self.ending == Ending::Complete => {
                     self.ending = Ending::TargetDown(why);
-                    self.commands.send_replace(Command::Drain);
+                    self.commands.send_replace(LaneCommand::Drain);
                 }
-                Flow::Continue | Flow::Stop(_) => {}
+                Continuation::Continue | Continuation::Stop(_) => {}
             }
         }
         Ok(())
     }
 
-    fn stop(&mut self, urgency: Urgency) {
+    fn stop(&mut self, urgency: StopUrgency) {
         if self.ending == Ending::Complete {
             self.ending = Ending::Interrupted;
         }
         self.commands.send_replace(match urgency {
-            Urgency::Drain => Command::Drain,
-            Urgency::Abort => Command::Abort,
+            StopUrgency::Drain => LaneCommand::Drain,
+            StopUrgency::Abort => LaneCommand::Abort,
         });
     }
 
@@ -200,7 +202,7 @@ impl<'a> Conductor<'a> {
             }
             progress
         });
-        self.observer.progress(&Progress { measured, scenarios: scenarios.collect() });
+        self.observer.progress(&RunProgress { measured, scenarios: scenarios.collect() });
     }
 
     fn sum_up(self) -> Measurement {
@@ -212,7 +214,7 @@ impl<'a> Conductor<'a> {
             )
         });
         let scenarios: Vec<_> = scenarios.collect();
-        // Who asks for an end when all was sent, and gets every answer, has cut nothing short.
+        // An interruption after everything was sent and answered cut nothing short.
         let cut_nothing = ending == Ending::Interrupted && scenarios.iter().all(is_whole);
         let ending = if cut_nothing { Ending::Complete } else { ending };
         Measurement {
@@ -226,14 +228,14 @@ impl<'a> Conductor<'a> {
     }
 }
 
-/// Whether every arrival that was planned came to an end; of a load without a planned number nobody knows.
+/// Whether every planned arrival ended; false for a load without a planned number.
 fn is_whole(scenario: &ScenarioMeasurement) -> bool {
     let ScenarioMeasurement { planned, released, unreleased, abandoned, .. } = scenario;
     (*unreleased, *abandoned) == (0, 0) && planned.is_some_and(|planned| *released == planned)
 }
 
-/// Waits until lanes must be told of an appointed start; for ever where there is none.
-async fn reached(start: Start) -> Appointment {
+/// Waits until it is time to tell the lanes of an agreed start; for ever if there is none.
+async fn reached(start: RunStart) -> AppointedStart {
     let Some(appointment) = start.measured else { return std::future::pending().await };
     tokio::time::sleep_until(start.run + appointment.from.saturating_sub(LEAD)).await;
     appointment
@@ -245,7 +247,7 @@ impl ScenarioTotals {
         Self { duration: plan.load.duration(), requests, pending: BTreeMap::new(), totals }
     }
 
-    /// Adds what one lane has settled to what other lanes settled of the same seconds.
+    /// Adds the seconds of one lane to the same seconds of other lanes.
     fn hold(&mut self, settled: Vec<Settled>) {
         for Settled { second, slots } in settled {
             let held = self.pending.entry(second).or_default();
@@ -304,10 +306,10 @@ impl ScenarioTotals {
         }
     }
 
-    fn sum_up<'a>(self, lanes: impl Iterator<Item = &'a Counters>) -> ScenarioMeasurement {
+    fn sum_up<'a>(self, lanes: impl Iterator<Item = &'a LaneCounters>) -> ScenarioMeasurement {
         let mut totals = self.totals;
-        let (mut protocols, mut reached) = (BTreeSet::new(), Reached::default());
-        let mut unreached = Reached::default();
+        let (mut protocols, mut reached) = (BTreeSet::new(), AddressCounts::default());
+        let mut unreached = AddressCounts::default();
         for lane in lanes {
             totals.released += lane.released;
             totals.unreleased += lane.unreleased;

@@ -9,7 +9,9 @@ use url::{Position, Url};
 use super::artifact::{Checked, hundredths};
 use super::budget::{ENDLESS, is_mock, meant_for};
 use super::page::Page;
-use crate::engine::probe::{Fetch, Fetched, HandshakeTrouble, HopSeen, Legs, Refused, Unanswered};
+use crate::engine::probe::{
+    ConnectionFailure, Fetch, Fetched, HandshakeProblem, HopSeen, Legs, Unanswered,
+};
 use crate::record::{Dimension, Failure};
 use crate::units::show;
 
@@ -193,7 +195,7 @@ fn split(fetched: &Fetched, hops: &[HopSeen]) -> String {
 }
 
 fn no_answer(Unanswered { url, refused, after }: &Unanswered) -> String {
-    let Refused { failure, phase, seen, .. } = refused;
+    let ConnectionFailure { failure, phase, seen, .. } = refused;
     // Without an answer no head was read, so that what had come of one was its head.
     let phase = phase.map(|phase| if phase == Dimension::Body { "head" } else { phase.name() });
     let phase = phase.map(|phase| format!(" ({phase})")).unwrap_or_default();
@@ -207,7 +209,7 @@ fn no_answer(Unanswered { url, refused, after }: &Unanswered) -> String {
     )
 }
 
-fn remedy(refused: &Refused) -> &'static str {
+fn remedy(refused: &ConnectionFailure) -> &'static str {
     match refused.failure {
         Failure::Refused => "start the target, or correct host and port: nothing listens there",
         Failure::TimedOut
@@ -222,7 +224,7 @@ fn remedy(refused: &Refused) -> &'static str {
             "look at what answers there: another service, or one whose head breaks the rules of HTTP"
         }
         Failure::Redirected => "look at where the target leads to",
-        Failure::Tls if refused.trouble == Some(HandshakeTrouble::NotTls) => {
+        Failure::Tls if refused.trouble == Some(HandshakeProblem::NotTls) => {
             "write `http://`, or correct the port: TLS is not spoken there"
         }
         _ => "`tollgate doctor URL` looks at name, addresses and certificate",

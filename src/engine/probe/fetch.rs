@@ -15,16 +15,19 @@ use http::{HeaderMap, Method, StatusCode, response};
 use tokio::task::LocalSet;
 use url::Url;
 
-use super::super::clock::{self, Instant};
-use super::super::dial::{
-    Dial as _, Finding, HandshakeTrouble, Origin, Resolver, SystemResolver, TcpDial, Terms,
+use super::reach::ConnectionFailure;
+use crate::engine::connection::dial::{
+    ConnectionTerms, Dialer as _, HandshakeProblem, LookupFuture, NameResolver, SystemResolver,
+    TcpDialer, UrlOrigin,
 };
-use super::super::http::{
-    Asked, Basket, Channel, Head, Limits, Message, NotSent, Served, Unsendable,
+use crate::engine::connection::http::{
+    BodyCollector, ExchangeLimits, ExchangeResponse, HttpConnection, RequestMessage,
+    RequestNotSent, RequestParts, ResponseHead, UnsendablePart,
 };
-use super::super::redirect::{self, Next, Rules};
-use super::super::{EngineError, runtime};
-use super::reach::Refused;
+use crate::engine::error::EngineError;
+use crate::engine::exchange::redirect::{self, RedirectDecision, RedirectRules};
+use crate::engine::thread::current_thread_runtime;
+use crate::engine::time::clock::{self, Instant};
 use crate::expect::{Captures, Check, Expectation, Expectations};
 use crate::plan::{Family, Protocol, TargetPlan, Timeouts, Trust};
 use crate::record::{Dimension, Failure};
@@ -116,7 +119,7 @@ pub struct Unanswered {
     /// The URL that was asked last.
     pub url: Url,
     /// What was met.
-    pub refused: Refused,
+    pub refused: ConnectionFailure,
     /// From the start to the failure.
     pub after: Duration,
 }
@@ -126,10 +129,10 @@ pub struct Unanswered {
 ///
 /// A name's IPv4 addresses are tried first. The error says that nothing could be sent.
 pub fn fetch(question: &Question) -> Result<Fetch, EngineError> {
-    let terms = Terms::new(&target(question), true)?;
-    let runtime = runtime()?;
+    let terms = ConnectionTerms::new(&target(question), true)?;
+    let runtime = current_thread_runtime()?;
     let fetch = LocalSet::new().block_on(&runtime, async {
-        let asked = Asked {
+        let asked = RequestParts {
             method: Method::GET,
             url: question.url.clone(),
             headers: question.headers.clone(),
@@ -163,9 +166,9 @@ fn timeouts(whole: Duration) -> Timeouts {
 
 /// A question on its way.
 struct Journey {
-    dial: TcpDial,
+    dial: TcpDialer,
     start: Instant,
-    limits: Limits,
+    limits: ExchangeLimits,
     /// Makes baskets keep what comes.
     keeping: Expectations,
     looks_at_page: bool,
@@ -173,28 +176,28 @@ struct Journey {
 
 /// One request that was answered.
 struct Leg {
-    head: Head,
+    head: ResponseHead,
     legs: Legs,
     body: Vec<u8>,
     cut: Option<String>,
 }
 
 impl Journey {
-    fn begin(terms: Terms, question: &Question) -> Self {
+    fn begin(terms: ConnectionTerms, question: &Question) -> Self {
         // An expectation that every body meets, for which it is kept.
         let looks = Expectation { written: String::new(), check: Check::contains("") };
         let start = clock::now();
         Self {
-            dial: TcpDial::new(terms, 0, Box::new(V4First(SystemResolver))),
+            dial: TcpDialer::new(terms, 0, Box::new(V4First(SystemResolver))),
             start,
-            limits: Limits::new(&timeouts(question.timeout), start),
+            limits: ExchangeLimits::new(&timeouts(question.timeout), start),
             keeping: Expectations::new(vec![looks], MOST_OF_BODY),
             looks_at_page: question.looks_at_page,
         }
     }
 
     /// Asks until an answer is no redirect.
-    async fn end(self, mut asked: Asked) -> Fetch {
+    async fn end(self, mut asked: RequestParts) -> Fetch {
         let mut hops = Vec::new();
         let mut followed = 0;
         loop {
@@ -203,15 +206,17 @@ impl Journey {
                 Err(failed) => return Fetch { hops, end: Err(self.unanswered(asked.url, failed)) },
             };
             let (status, headers) = (leg.head.parts.status, &leg.head.parts.headers);
-            match redirect::next(
+            match redirect::next_request(
                 &asked,
                 status,
                 headers,
-                &Rules::Anywhere,
+                &RedirectRules::Anywhere,
                 (followed, MOST_REDIRECTS),
             ) {
-                Next::Final => return Fetch { hops, end: Ok(self.fetched(asked.url, leg)) },
-                Next::Refused(mut failed) => {
+                RedirectDecision::Final => {
+                    return Fetch { hops, end: Ok(self.fetched(asked.url, leg)) };
+                }
+                RedirectDecision::Refused(mut failed) => {
                     if followed >= MOST_REDIRECTS {
                         failed.seen = format!(
                             "the limit of {MOST_REDIRECTS} redirects was reached, at a {}",
@@ -220,13 +225,15 @@ impl Journey {
                     }
                     return Fetch { hops, end: Err(self.unanswered(asked.url, failed)) };
                 }
-                Next::Follow(next) if strict::leads_with_credentials(&asked.url, headers) => {
+                RedirectDecision::Follow(next)
+                    if strict::leads_with_credentials(&asked.url, headers) =>
+                {
                     return Fetch {
                         hops,
                         end: Err(self.unanswered(asked.url, credentials(status, &next.url))),
                     };
                 }
-                Next::Follow(next) => {
+                RedirectDecision::Follow(next) => {
                     hops.push(HopSeen {
                         status,
                         left_credentials: has_credentials(&asked) && !has_credentials(&next),
@@ -242,23 +249,23 @@ impl Journey {
     }
 
     /// Sends one request; it is answered when its answer's headers are there, whatever becomes of the body.
-    async fn leg(&self, asked: &Asked) -> Result<Leg, Failed> {
-        let message = Message::new(asked).map_err(unsendable)?;
-        let origin =
-            Origin::of(&asked.url).ok_or_else(|| unsendable(Unsendable("the target's host")))?;
+    async fn leg(&self, asked: &RequestParts) -> Result<Leg, Failed> {
+        let message = RequestMessage::new(asked).map_err(unsendable)?;
+        let origin = UrlOrigin::of(&asked.url)
+            .ok_or_else(|| unsendable(UnsendablePart("the target's host")))?;
         let (mut parts, mut body, mut head) = (Parts::default(), Vec::new(), None);
         let dialled = self.dial.dial(&origin, &mut parts, self.limits.deadline).await?;
-        let mut channel = Channel::open_tolerant(dialled, self.limits.deadline).await?;
+        let mut channel = HttpConnection::open_tolerant(dialled, self.limits.deadline).await?;
         let sent = clock::now();
         let patience = |head: &response::Parts| {
             if self.reads(head.status) { PATIENCE } else { Duration::ZERO }
         };
-        let mut basket = Basket::new(&self.keeping, &Captures::default(), &mut body)
+        let mut basket = BodyCollector::new(&self.keeping, &Captures::default(), &mut body)
             .with_head(&mut head, &patience);
         let served = channel.exchange(&message, sent, self.limits, &mut parts, &mut basket).await;
         let failed = match served {
-            Err(NotSent(failed)) => return Err(*failed),
-            Ok(Served { answer, .. }) => answer.err().map(|failed| *failed),
+            Err(RequestNotSent(failed)) => return Err(*failed),
+            Ok(ExchangeResponse { answer, .. }) => answer.err().map(|failed| *failed),
         };
         let Some(mut head) = head else {
             return Err(failed.map_or_else(no_head, |failed| self.in_head(failed)));
@@ -286,7 +293,7 @@ impl Journey {
         Failed { seen: format!("no whole head within {}", show(self.limits.whole)), ..failed }
     }
 
-    fn why_cut(&self, failed: Failed, head: &Head) -> String {
+    fn why_cut(&self, failed: Failed, head: &ResponseHead) -> String {
         if failed.failure != Failure::TimedOut {
             return failed.seen;
         }
@@ -295,7 +302,7 @@ impl Journey {
     }
 
     fn fetched(&self, url: Url, leg: Leg) -> Fetched {
-        let Leg { head: Head { at, parts }, legs, body, cut } = leg;
+        let Leg { head: ResponseHead { at, parts }, legs, body, cut } = leg;
         Fetched {
             status: parts.status,
             url,
@@ -308,9 +315,13 @@ impl Journey {
     }
 
     fn unanswered(&self, url: Url, failed: Failed) -> Unanswered {
-        let trouble: Option<HandshakeTrouble> =
+        let trouble: Option<HandshakeProblem> =
             self.dial.trouble().filter(|_| failed.failure == Failure::Tls);
-        Unanswered { url, refused: Refused::new(failed, trouble), after: clock::now() - self.start }
+        Unanswered {
+            url,
+            refused: ConnectionFailure::new(failed, trouble),
+            after: clock::now() - self.start,
+        }
     }
 }
 
@@ -324,11 +335,11 @@ fn legs(parts: &Parts, answer: Duration) -> Legs {
     }
 }
 
-fn has_credentials(asked: &Asked) -> bool {
+fn has_credentials(asked: &RequestParts) -> bool {
     asked.headers.values().any(http::HeaderValue::is_sensitive)
 }
 
-fn unsendable(Unsendable(what): Unsendable) -> Failed {
+fn unsendable(UnsendablePart(what): UnsendablePart) -> Failed {
     let seen = format!("{what} cannot be sent in a request");
     Failed { failure: Failure::Redirected, phase: None, expected: String::new(), seen, next: None }
 }
@@ -348,8 +359,8 @@ fn no_head() -> Failed {
 /// Puts IPv4 addresses before the others, each kind in the order in which it was found.
 struct V4First<R>(R);
 
-impl<R: Resolver> Resolver for V4First<R> {
-    fn look_up(&self, name: &str, port: u16) -> Finding {
+impl<R: NameResolver> NameResolver for V4First<R> {
+    fn look_up(&self, name: &str, port: u16) -> LookupFuture {
         let finding = self.0.look_up(name, port);
         Box::pin(async move { Ok(v4_first(finding.await?)) as io::Result<_> })
     }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::{EngineError, clock, runtime};
+use crate::engine::error::EngineError;
+use crate::engine::thread::current_thread_runtime;
+use crate::engine::time::clock;
 use crate::postgres::{Address, PgError, Session};
 
 /// Opens a session with a database as a step would, and closes it: how long it took to open, or what was in the way. No statement
@@ -10,7 +12,7 @@ use crate::postgres::{Address, PgError, Session};
 ///
 /// The error says that no session could be tried, as the machine gave no runtime.
 pub fn session(address: &Address) -> Result<Result<Duration, PgError>, EngineError> {
-    let runtime = runtime()?;
+    let runtime = current_thread_runtime()?;
     Ok(runtime.block_on(async {
         let begun = clock::now();
         let session = Session::connect(address).await?;

@@ -5,42 +5,47 @@ use std::time::Duration;
 
 use tokio::task::LocalSet;
 
-use super::super::clock::{self, Alarm, Instant};
-use super::super::hiccups::Hiccups;
-use super::super::spin::Spin;
-use super::super::worker::Worker;
-use super::super::{EngineError, runtime};
+use crate::engine::error::EngineError;
+use crate::engine::thread::ThreadState;
+use crate::engine::thread::current_thread_runtime;
+use crate::engine::time::clock::{self, Instant};
+use crate::engine::time::spin::SpinBudget;
+use crate::engine::time::timer::PreciseTimer;
 use crate::plan::Pacing;
 use crate::record::Histogram;
 
-/// How an idle worker's timers fared.
+/// How an idle thread's timers fared.
 #[derive(Debug, Clone)]
-pub struct Timers {
+pub struct TimerLateness {
     /// How late each release was: by how much a request would be sent late.
     pub lag: Histogram,
-    /// How late a timer that is due every millisecond went off, without spinning: how long the worker stood still.
+    /// How late a timer that is due every millisecond went off, without spinning: how long the thread stood still.
     pub hiccups: Histogram,
 }
 
 /// How far apart the releases are that are timed.
 const PERIOD: Duration = Duration::from_millis(2);
 
-/// Times the releases of a worker that has nothing else to do, for so long.
-pub fn timers(pacing: Pacing, lasting: Duration) -> Result<Timers, EngineError> {
-    let runtime = runtime()?;
+/// Times the releases of a thread that has nothing else to do, for so long.
+pub fn timers(pacing: Pacing, lasting: Duration) -> Result<TimerLateness, EngineError> {
+    let runtime = current_thread_runtime()?;
     LocalSet::new().block_on(&runtime, async {
         let start = clock::now();
-        let worker = Rc::new(Worker::new(pacing, start));
-        worker.hiccups.measure_from(start);
-        let unspun = Alarm::precise(Rc::new(Spin::new(Pacing::Sleep, start)));
-        tokio::task::spawn_local(Hiccups::watch(Rc::downgrade(&worker), unspun, start));
-        let lag = released(&Alarm::precise(Rc::clone(&worker.spin)), start, lasting).await;
-        Ok(Timers { lag, hiccups: worker.take().hiccups })
+        let thread = Rc::new(ThreadState::new(pacing, start));
+        thread.hiccups.measure_from(start);
+        let unspun = PreciseTimer::precise(Rc::new(SpinBudget::new(Pacing::Sleep, start)));
+        tokio::task::spawn_local(ThreadState::measure_hiccups(
+            Rc::downgrade(&thread),
+            unspun,
+            start,
+        ));
+        let lag = released(&PreciseTimer::precise(Rc::clone(&thread.spin)), start, lasting).await;
+        Ok(TimerLateness { lag, hiccups: thread.take().hiccups })
     })
 }
 
 /// By how much each release of a regular schedule was late.
-async fn released(alarm: &Alarm, start: Instant, lasting: Duration) -> Histogram {
+async fn released(alarm: &PreciseTimer, start: Instant, lasting: Duration) -> Histogram {
     let mut lag = Histogram::default();
     let mut due = start + PERIOD;
     while due < start + lasting {
@@ -58,7 +63,7 @@ mod tests {
     #[test]
     fn every_release_of_the_time_is_timed_with_and_without_spinning() {
         for pacing in [Pacing::Spin, Pacing::Sleep] {
-            let Timers { lag, hiccups } = timers(pacing, Duration::from_millis(41)).unwrap();
+            let TimerLateness { lag, hiccups } = timers(pacing, Duration::from_millis(41)).unwrap();
             assert_eq!(lag.count(), 20);
             assert!(hiccups.count() > 0);
         }

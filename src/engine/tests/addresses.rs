@@ -10,8 +10,8 @@ use socket2::{Domain, Socket, Type};
 use tokio::task::LocalSet;
 
 use super::harness::{Watcher, conduct, millis, open, scenario};
-use crate::engine::dial::{Finding, Resolver, TcpDial, Terms};
-use crate::engine::{Engine, stopper};
+use crate::engine::connection::dial::{ConnectionTerms, LookupFuture, NameResolver, TcpDialer};
+use crate::engine::{Engine, stop_channel};
 use crate::plan::{Load, Plan, Resolve, Reuse, ScenarioPlan};
 use crate::record::{Dimension, Failure, ScenarioMeasurement};
 
@@ -63,7 +63,7 @@ fn given(port: u16, last: &[u8]) -> ScenarioPlan {
 fn run(scenario: ScenarioPlan) -> ScenarioMeasurement {
     let plan = Plan::of(vec![scenario]);
     let measurement =
-        Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
+        Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stop_channel().1).unwrap();
     measurement.scenarios.into_iter().next().unwrap()
 }
 
@@ -78,8 +78,8 @@ struct Finds {
     asked: Rc<Cell<u64>>,
 }
 
-impl Resolver for Finds {
-    fn look_up(&self, _: &str, port: u16) -> Finding {
+impl NameResolver for Finds {
+    fn look_up(&self, _: &str, port: u16) -> LookupFuture {
         self.asked.set(self.asked.get() + 1);
         let found = self.last.iter().map(|&last| SocketAddr::new(ip(last), port)).collect();
         Box::pin(async move { Ok(found) })
@@ -90,13 +90,13 @@ impl Resolver for Finds {
 fn looking_up(scenario: ScenarioPlan, last: &'static [u8]) -> (ScenarioMeasurement, u64) {
     let asked = Rc::new(Cell::new(0));
     let lane = |turn| {
-        let terms = Terms::new(&scenario.target, false).unwrap();
-        TcpDial::new(terms, turn, Box::new(Finds { last, asked: Rc::clone(&asked) }))
+        let terms = ConnectionTerms::new(&scenario.target, false).unwrap();
+        TcpDialer::new(terms, turn, Box::new(Finds { last, asked: Rc::clone(&asked) }))
     };
     let dials = vec![lane(0), lane(1)];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut watcher = Watcher::default();
-    let work = conduct(scenario, dials, &mut watcher, stopper().1);
+    let work = conduct(scenario, dials, &mut watcher, stop_channel().1);
     let measurement = runtime.block_on(LocalSet::new().run_until(work)).unwrap();
     (measurement.scenarios.into_iter().next().unwrap(), asked.get())
 }

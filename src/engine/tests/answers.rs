@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::harness::{Script, ScriptedDial, Turn, Watcher, measure, millis, open, watch_run};
 use super::sums::assert_nothing_is_lost;
 use super::{assert_close, measured};
-use crate::engine::stopper;
+use crate::engine::stop_channel;
 use crate::expect::{Check, Expectation, Expectations};
 use crate::plan::{ScenarioPlan, Warmup};
 use crate::record::{Dimension, Failure};
@@ -83,7 +83,8 @@ fn what_follows_a_complete_answer_never_becomes_the_next_one() {
             let dial = ScriptedDial::new(Script::always(turn));
             let sent = Rc::clone(&dial.requests);
             let plan = expecting(open(10.0, 1, 1), Check::contains("ok"));
-            let (measurement, _) = watch_run(plan, vec![dial], Watcher::default(), stopper().1);
+            let (measurement, _) =
+                watch_run(plan, vec![dial], Watcher::default(), stop_channel().1);
             let scenario = &measurement.scenarios[0];
             // What comes with the answer makes it a wrong one; what comes later finds the exchange over.
             let malformed = if apart.is_zero() { 10 } else { 0 };

@@ -8,9 +8,10 @@ use proptest::test_runner::TestCaseResult;
 use super::harness::{
     Script, ScriptedDial, Turn, Watcher, following, millis, open, scenario, tried, watch_run,
 };
-use crate::engine::clock::{self, Instant};
-use crate::engine::dial::{Dial, Dialling, Origin};
-use crate::engine::{restless, stopper};
+use crate::engine::connection::dial::{DialFuture, Dialer, UrlOrigin};
+use crate::engine::stop_channel;
+use crate::engine::time::clock::{self, Instant};
+use crate::engine::time::stepping_clock;
 use crate::plan::{Load, Reuse, ScenarioPlan, Schedule, Tries, Warmup};
 use crate::record::{Dimension, Failure, Stage};
 use crate::recorder::tap::{self, Seen};
@@ -35,13 +36,13 @@ struct Phased {
     fails: Option<usize>,
 }
 
-impl Dial for Phased {
+impl Dialer for Phased {
     fn dial<'a>(
         &'a self,
-        origin: &'a Origin,
+        origin: &'a UrlOrigin,
         parts: &'a mut Parts,
         deadline: Instant,
-    ) -> Dialling<'a> {
+    ) -> DialFuture<'a> {
         Box::pin(async move {
             let begun = clock::now();
             tokio::time::sleep(self.dns).await;
@@ -141,13 +142,13 @@ impl std::fmt::Debug for Phased {
 }
 
 /// Carries a plan out and holds every exchange of it, and every hop, against the sum of its parts.
-pub(super) fn hold<D: Dial + 'static>(
+pub(super) fn hold<D: Dialer + 'static>(
     plan: ScenarioPlan,
     dial: D,
 ) -> Result<Vec<Seen>, TestCaseError> {
     tap::take();
-    let run = || watch_run(plan, vec![dial], Watcher::default(), stopper().1);
-    let (measurement, _) = restless::by(Duration::from_nanos(7), run);
+    let run = || watch_run(plan, vec![dial], Watcher::default(), stop_channel().1);
+    let (measurement, _) = stepping_clock::advancing_by(Duration::from_nanos(7), run);
     let seen = tap::take();
     let stages = measurement.scenarios[0]
         .requests

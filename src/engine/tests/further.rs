@@ -7,7 +7,7 @@ use super::harness::{
 };
 use super::sums::assert_nothing_is_lost;
 use super::{assert_close, measured};
-use crate::engine::stopper;
+use crate::engine::stop_channel;
 use crate::plan::{Load, ScenarioPlan, Warmup};
 use crate::record::{Dimension, Histogram};
 
@@ -80,7 +80,7 @@ fn a_base_connection_that_was_lost_is_opened_again_and_counted() {
     let dial = ScriptedDial::new(script);
     let sent = Rc::clone(&dial.requests);
     let (measurement, _) =
-        watch_run(further(5.0, 2, 1, 4), vec![dial], Watcher::default(), stopper().1);
+        watch_run(further(5.0, 2, 1, 4), vec![dial], Watcher::default(), stop_channel().1);
     let scenario = &measurement.scenarios[0];
     assert_eq!((measured(scenario).tally.ok, sent.borrow().len()), (10, 11));
     let connections = &scenario.connections;
@@ -93,7 +93,7 @@ fn lanes_share_the_further_connections_between_them() {
         (0..3).map(|_| ScriptedDial::new(Script::always(Turn::Answer(millis(500))))).collect();
     let dialled: Vec<_> = dials.iter().map(|dial| Rc::clone(&dial.dialled)).collect();
     let (measurement, _) =
-        watch_run(further(60.0, 2, 4, 11), dials, Watcher::default(), stopper().1);
+        watch_run(further(60.0, 2, 4, 11), dials, Watcher::default(), stop_channel().1);
     assert_eq!(measured(&measurement.scenarios[0]).tally.ok, 120);
     let opened: Vec<_> = dialled.iter().map(|dialled| dialled.borrow().len()).collect();
     assert_eq!(opened, [4, 4, 3]);

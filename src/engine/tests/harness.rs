@@ -13,15 +13,17 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use url::Url;
 
-use super::super::clock::{self, Alarm, Instant};
-use super::super::conductor::Conductor;
-use super::super::dial::{Dial, Dialled, Dialling, Origin, Spoken, Version};
-use super::super::hiccups::Hiccups;
-use super::super::lane::Lane;
-use super::super::line::{Command, Line};
-use super::super::start::{Appointment, Start};
-use super::super::worker::Worker;
-use super::super::{EngineError, Flow, Observer, Progress, Stop, stopper};
+use crate::engine::conductor::Conductor;
+use crate::engine::connection::dial::{
+    DialFuture, DialedConnection, Dialer, NegotiatedProtocol, NegotiatedVersion, UrlOrigin,
+};
+use crate::engine::lane::Lane;
+use crate::engine::lane::conductor_link::{ConductorLink, LaneCommand};
+use crate::engine::thread::ThreadState;
+use crate::engine::time::clock::{self, Instant};
+use crate::engine::time::start::{AppointedStart, RunStart};
+use crate::engine::time::timer::PreciseTimer;
+use crate::engine::{Continuation, EngineError, Observer, RunProgress, StopSignal, stop_channel};
 use crate::expect::{Captures, Expectations};
 use crate::plan::live::Live;
 use crate::plan::{
@@ -89,7 +91,11 @@ impl ScriptedDial {
         Self { refuses: true, ..Self::new(Script(Vec::new())) }
     }
 
-    async fn connect(&self, origin: &Origin, parts: &mut Parts) -> Result<Dialled, Failed> {
+    async fn connect(
+        &self,
+        origin: &UrlOrigin,
+        parts: &mut Parts,
+    ) -> Result<DialedConnection, Failed> {
         self.dialled.borrow_mut().push(format!("{}:{}", origin.host, origin.port));
         if self.refuses {
             parts.died(Dimension::Connect);
@@ -107,16 +113,21 @@ impl ScriptedDial {
         };
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         tokio::task::spawn_local(serve(theirs, turns, Rc::clone(&self.requests)));
-        Ok(Dialled {
+        Ok(DialedConnection {
             stream: Box::new(ours),
-            spoken: Spoken { version: Version::Http1, tls: None },
+            spoken: NegotiatedProtocol { version: NegotiatedVersion::Http1, tls: None },
             address: None,
         })
     }
 }
 
-impl Dial for ScriptedDial {
-    fn dial<'a>(&'a self, origin: &'a Origin, parts: &'a mut Parts, _: Instant) -> Dialling<'a> {
+impl Dialer for ScriptedDial {
+    fn dial<'a>(
+        &'a self,
+        origin: &'a UrlOrigin,
+        parts: &'a mut Parts,
+        _: Instant,
+    ) -> DialFuture<'a> {
         Box::pin(self.connect(origin, parts))
     }
 }
@@ -207,18 +218,20 @@ impl Observer for Watcher {
     fn settled(
         &mut self,
         interval: &Interval,
-    ) -> Result<Flow, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<Continuation, Box<dyn std::error::Error + Send + Sync>> {
         self.intervals.push(interval.clone());
         if self.fail_after.is_some_and(|after| self.intervals.len() >= after) {
             return Err("the disk is full".into());
         }
         Ok(match self.stop_after {
-            Some(after) if self.intervals.len() >= after => Flow::Stop("told to".to_owned()),
-            _ => Flow::Continue,
+            Some(after) if self.intervals.len() >= after => {
+                Continuation::Stop("told to".to_owned())
+            }
+            _ => Continuation::Continue,
         })
     }
 
-    fn progress(&mut self, _: &Progress) {}
+    fn progress(&mut self, _: &RunProgress) {}
 }
 
 pub(in crate::engine) fn millis(millis: u64) -> Duration {
@@ -329,16 +342,16 @@ fn shown() -> PlannedScenario {
 /// Measures a scenario against a scripted server under paused time, in one lane.
 pub(super) fn measure(scenario: ScenarioPlan, script: Script) -> ScenarioMeasurement {
     let (measurement, _) =
-        watch_run(scenario, vec![ScriptedDial::new(script)], Watcher::default(), stopper().1);
+        watch_run(scenario, vec![ScriptedDial::new(script)], Watcher::default(), stop_channel().1);
     measurement.scenarios.into_iter().next().unwrap()
 }
 
 /// Measures a scenario with one lane a dial.
-pub(super) fn watch_run<D: Dial + 'static>(
+pub(super) fn watch_run<D: Dialer + 'static>(
     scenario: ScenarioPlan,
     dials: Vec<D>,
     mut watcher: Watcher,
-    stop: Stop,
+    stop: StopSignal,
 ) -> (Measurement, Watcher) {
     let measurement = paused(conduct(scenario, dials, &mut watcher, stop)).unwrap();
     (measurement, watcher)
@@ -354,45 +367,49 @@ pub(in crate::engine) fn paused<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(LocalSet::new().run_until(work))
 }
 
-pub(super) async fn conduct<D: Dial + 'static>(
+pub(super) async fn conduct<D: Dialer + 'static>(
     scenario: ScenarioPlan,
     dials: Vec<D>,
     watcher: &mut Watcher,
-    stop: Stop,
+    stop: StopSignal,
 ) -> Result<Measurement, EngineError> {
     conduct_part(Plan::of(vec![scenario]), None, dials, watcher, stop).await
 }
 
 /// As [`conduct`], with a meter of standstills for each lane.
-pub(super) async fn conduct_metered<D: Dial + 'static>(
+pub(super) async fn conduct_metered<D: Dialer + 'static>(
     scenario: ScenarioPlan,
     dials: Vec<D>,
 ) -> Result<Measurement, EngineError> {
     let metered = |now| {
-        let worker = Rc::new(Worker::new(Pacing::Sleep, now));
-        tokio::task::spawn_local(Hiccups::watch(Rc::downgrade(&worker), Alarm::tokio(), now));
-        worker
+        let thread = Rc::new(ThreadState::new(Pacing::Sleep, now));
+        tokio::task::spawn_local(ThreadState::measure_hiccups(
+            Rc::downgrade(&thread),
+            PreciseTimer::tokio(),
+            now,
+        ));
+        thread
     };
     conduct_on(
         metered,
         (Plan::of(vec![scenario]), None),
         dials,
         &mut Watcher::default(),
-        stopper().1,
+        stop_channel().1,
     )
     .await
 }
 
 /// Carries out a plan of one scenario, or a prober's part of it, that measures from an appointed time on.
-pub(super) async fn conduct_part<D: Dial + 'static>(
+pub(super) async fn conduct_part<D: Dialer + 'static>(
     plan: Plan,
     appointed: Option<Duration>,
     dials: Vec<D>,
     watcher: &mut Watcher,
-    stop: Stop,
+    stop: StopSignal,
 ) -> Result<Measurement, EngineError> {
     conduct_on(
-        |now| Rc::new(Worker::new(Pacing::Sleep, now)),
+        |now| Rc::new(ThreadState::new(Pacing::Sleep, now)),
         (plan, appointed),
         dials,
         watcher,
@@ -401,31 +418,31 @@ pub(super) async fn conduct_part<D: Dial + 'static>(
     .await
 }
 
-async fn conduct_on<D: Dial + 'static>(
-    worker: impl Fn(Instant) -> Rc<Worker>,
+async fn conduct_on<D: Dialer + 'static>(
+    thread: impl Fn(Instant) -> Rc<ThreadState>,
     (plan, appointed): (Plan, Option<Duration>),
     dials: Vec<D>,
     watcher: &mut Watcher,
-    stop: Stop,
+    stop: StopSignal,
 ) -> Result<Measurement, EngineError> {
     let at = OffsetDateTime::UNIX_EPOCH;
     let start =
-        Start { run: clock::now(), measured: appointed.map(|from| Appointment { from, at }) };
+        RunStart { run: clock::now(), measured: appointed.map(|from| AppointedStart { from, at }) };
     let of = u32::try_from(dials.len()).unwrap();
-    let (commands, listen) = watch::channel(Command::WarmUp);
+    let (commands, listen) = watch::channel(LaneCommand::WarmUp);
     let (reports, inbox) = mpsc::channel(64);
     for (lane, dial) in dials.into_iter().enumerate() {
         let shard = plan.shard().then(Shard { index: u32::try_from(lane).unwrap(), of });
-        let line = Line { lane, commands: listen.clone(), reports: reports.clone() };
-        let worker = worker(start.run);
+        let link = ConductorLink { lane, commands: listen.clone(), reports: reports.clone() };
+        let thread = thread(start.run);
         let work = Rc::new(Lane::new(
             plan.scenarios[0].clone(),
             shard,
             Box::new(dial),
-            worker,
+            thread,
             start.run,
         )?);
-        tokio::task::spawn_local(work.run(Alarm::tokio(), line));
+        tokio::task::spawn_local(work.run(PreciseTimer::tokio(), link));
     }
     drop(reports);
     let lanes = vec![0; of as usize];

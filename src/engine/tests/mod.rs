@@ -25,7 +25,8 @@ use harness::{
 };
 use sums::assert_nothing_is_lost;
 
-use super::{lanes_for, places, stopper};
+use super::assignment::{exchange_slots, lanes_for};
+use super::stop_channel;
 use crate::plan::{Load, Protocol, Reuse, Shard, Warmup};
 use crate::record::{Dimension, Ending, Failure, Histogram, ScenarioMeasurement, StageMeasurement};
 use crate::units::Quantile;
@@ -113,7 +114,8 @@ fn a_request_without_an_answer_times_out_and_exceeds_its_ceiling() {
 fn an_arrival_that_no_connection_takes_within_the_timeout_is_dropped_and_never_sent() {
     let dial = ScriptedDial::new(Script::always(Turn::Hang));
     let sent = Rc::clone(&dial.requests);
-    let (measurement, _) = watch_run(open(2.0, 10, 1), vec![dial], Watcher::default(), stopper().1);
+    let (measurement, _) =
+        watch_run(open(2.0, 10, 1), vec![dial], Watcher::default(), stop_channel().1);
     let tally = &measured(&measurement.scenarios[0]).tally;
     assert_eq!(tally.exchanges, 20);
     assert_eq!(tally.failed_by(Failure::TimedOut), sent.borrow().len() as u64);
@@ -194,7 +196,8 @@ fn bytes_beyond_the_stated_length_never_become_the_next_answer() {
 fn a_connection_closed_while_idle_costs_a_counted_reconnect_and_no_error() {
     let dial = ScriptedDial::new(Script::always(Turn::AnswerThenCloseIdle(millis(50))));
     let sent = Rc::clone(&dial.requests);
-    let (measurement, _) = watch_run(open(5.0, 2, 1), vec![dial], Watcher::default(), stopper().1);
+    let (measurement, _) =
+        watch_run(open(5.0, 2, 1), vec![dial], Watcher::default(), stop_channel().1);
     let scenario = &measurement.scenarios[0];
     assert_eq!((measured(scenario).tally.ok, measured(scenario).tally.failed()), (10, 0));
     assert_eq!(scenario.connections.opened, 10);
@@ -206,15 +209,20 @@ fn a_connection_closed_while_idle_costs_a_counted_reconnect_and_no_error() {
 fn a_connection_closed_after_the_request_was_read_is_an_error_and_nothing_is_sent_twice() {
     let dial = ScriptedDial::new(Script::always(Turn::Close));
     let sent = Rc::clone(&dial.requests);
-    let (measurement, _) = watch_run(open(5.0, 2, 1), vec![dial], Watcher::default(), stopper().1);
+    let (measurement, _) =
+        watch_run(open(5.0, 2, 1), vec![dial], Watcher::default(), stop_channel().1);
     assert_eq!(measured(&measurement.scenarios[0]).tally.failed_by(Failure::Closed), 10);
     assert_eq!(sent.borrow().len(), 10);
 }
 
 #[test]
 fn a_target_that_refuses_every_connection_is_counted_as_just_that() {
-    let (measurement, _) =
-        watch_run(open(5.0, 2, 2), vec![ScriptedDial::refusing()], Watcher::default(), stopper().1);
+    let (measurement, _) = watch_run(
+        open(5.0, 2, 2),
+        vec![ScriptedDial::refusing()],
+        Watcher::default(),
+        stop_channel().1,
+    );
     let scenario = &measurement.scenarios[0];
     let tally = &measured(scenario).tally;
     assert_eq!((tally.exchanges, tally.ok, tally.failed_by(Failure::Refused)), (10, 0, 10));
@@ -270,7 +278,7 @@ fn intervals_come_in_order_and_add_up_to_the_totals() {
     ]]));
     let mut plan = open(10.0, 6, 2);
     plan.warmup = Warmup { connections: 1, requests: 3 };
-    let (measurement, watcher) = watch_run(plan, vec![dial], Watcher::default(), stopper().1);
+    let (measurement, watcher) = watch_run(plan, vec![dial], Watcher::default(), stop_channel().1);
     assert!(watcher.intervals.is_sorted_by_key(|interval| interval.start));
     let request = &measurement.scenarios[0].requests[0];
     for stage in crate::record::Stage::ALL {
@@ -290,7 +298,7 @@ fn lanes_share_the_arrivals_between_them_without_rest() {
     let dials =
         (0..3).map(|_| ScriptedDial::new(Script::always(Turn::Answer(millis(20))))).collect();
     let (measurement, watcher) =
-        watch_run(open(50.0, 4, 9), dials, Watcher::default(), stopper().1);
+        watch_run(open(50.0, 4, 9), dials, Watcher::default(), stop_channel().1);
     let scenario = &measurement.scenarios[0];
     assert_eq!((scenario.released, measured(scenario).tally.ok), (200, 200));
     let seconds =
@@ -300,13 +308,13 @@ fn lanes_share_the_arrivals_between_them_without_rest() {
 
 #[test]
 fn an_interrupted_run_finishes_what_is_under_way_and_says_so() {
-    let (stopper, stop) = stopper();
+    let (stopper, stop) = stop_channel();
     let mut watcher = Watcher::default();
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(400))));
     let measurement = paused(async {
         tokio::task::spawn_local(async move {
             tokio::time::sleep(millis(2_250)).await;
-            stopper.ask();
+            stopper.request_stop();
             std::future::pending::<()>().await;
         });
         conduct(open(10.0, 60, 10), vec![dial], &mut watcher, stop).await.unwrap()
@@ -320,14 +328,14 @@ fn an_interrupted_run_finishes_what_is_under_way_and_says_so() {
 
 #[test]
 fn a_stop_after_the_schedule_has_ended_sends_no_more_of_what_is_queued() {
-    let (stopper, stop) = stopper();
+    let (stopper, stop) = stop_channel();
     let mut watcher = Watcher::default();
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(400))));
     let sent = Rc::clone(&dial.requests);
     let measurement = paused(async {
         tokio::task::spawn_local(async move {
             tokio::time::sleep(millis(1_500)).await;
-            stopper.ask();
+            stopper.request_stop();
             std::future::pending::<()>().await;
         });
         conduct(open(20.0, 1, 1), vec![dial], &mut watcher, stop).await.unwrap()
@@ -341,15 +349,15 @@ fn a_stop_after_the_schedule_has_ended_sends_no_more_of_what_is_queued() {
 
 #[test]
 fn a_second_interruption_drops_what_is_under_way_and_counts_it() {
-    let (stopper, stop) = stopper();
+    let (stopper, stop) = stop_channel();
     let mut watcher = Watcher::default();
     let dial = ScriptedDial::new(Script::always(Turn::Hang));
     let measurement = paused(async {
         tokio::task::spawn_local(async move {
             tokio::time::sleep(millis(1_050)).await;
-            stopper.ask();
+            stopper.request_stop();
             tokio::time::sleep(millis(100)).await;
-            stopper.ask();
+            stopper.request_stop();
             std::future::pending::<()>().await;
         });
         conduct(open(10.0, 60, 4), vec![dial], &mut watcher, stop).await.unwrap()
@@ -362,8 +370,8 @@ fn a_second_interruption_drops_what_is_under_way_and_counts_it() {
 
 #[test]
 fn an_interruption_while_warming_up_measures_nothing() {
-    let (stopper, stop) = stopper();
-    stopper.ask();
+    let (stopper, stop) = stop_channel();
+    stopper.request_stop();
     let mut plan = open(10.0, 60, 4);
     plan.warmup = Warmup { connections: 4, requests: 1_000 };
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(50))));
@@ -379,7 +387,7 @@ fn an_interruption_while_warming_up_measures_nothing() {
 fn the_observer_can_end_a_run() {
     let watcher = Watcher { stop_after: Some(2), ..Watcher::default() };
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(5))));
-    let (measurement, _) = watch_run(open(10.0, 60, 4), vec![dial], watcher, stopper().1);
+    let (measurement, _) = watch_run(open(10.0, 60, 4), vec![dial], watcher, stop_channel().1);
     assert_eq!(measurement.ending, Ending::TargetDown("told to".to_owned()));
     assert!(measurement.elapsed < millis(4_000));
 }
@@ -389,7 +397,7 @@ fn an_observer_that_cannot_go_on_ends_the_run_at_once() {
     let mut watcher = Watcher { fail_after: Some(1), ..Watcher::default() };
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(5))));
     let error =
-        paused(conduct(open(10.0, 60, 4), vec![dial], &mut watcher, stopper().1)).unwrap_err();
+        paused(conduct(open(10.0, 60, 4), vec![dial], &mut watcher, stop_channel().1)).unwrap_err();
     assert_eq!(error.to_string(), "the disk is full");
     assert_eq!(watcher.intervals.len(), 1);
 }
@@ -398,16 +406,16 @@ fn an_observer_that_cannot_go_on_ends_the_run_at_once() {
 fn lanes_are_filled_with_places_and_no_connection_is_split() {
     let mut plan = open(40_000.0, 1, 16);
     (plan.target.protocol, plan.streams) = (Protocol::Negotiated, 8);
-    assert_eq!((places(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (16, 1));
+    assert_eq!((exchange_slots(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (16, 1));
     plan.target.protocol = Protocol::Http2;
-    assert_eq!((places(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (128, 4));
+    assert_eq!((exchange_slots(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (128, 4));
     (plan.load, plan.streams) = (open(40_000.0, 1, 1).load, 200);
-    assert_eq!((places(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (200, 1));
+    assert_eq!((exchange_slots(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (200, 1));
     plan.reuse = Reuse::Fresh;
-    assert_eq!(places(&plan), 1);
+    assert_eq!(exchange_slots(&plan), 1);
     let mut plan = open(40_000.0, 1, 32);
     if let Load::Open { max_connections, .. } = &mut plan.load {
         *max_connections = 6_400;
     }
-    assert_eq!((places(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (6_400, 1));
+    assert_eq!((exchange_slots(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (6_400, 1));
 }

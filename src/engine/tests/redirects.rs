@@ -7,7 +7,7 @@ use super::harness::{
 };
 use super::sums::assert_nothing_is_lost;
 use super::{assert_close, measured};
-use crate::engine::stopper;
+use crate::engine::stop_channel;
 use crate::expect::{Check, Expectation, Expectations};
 use crate::plan::{Reuse, ScenarioPlan, Warmup};
 use crate::record::{Dimension, Failure, RequestMeasurement, ScenarioMeasurement};
@@ -30,7 +30,7 @@ struct Followed {
 fn follow(scenario: ScenarioPlan, script: Vec<Vec<Turn>>) -> Followed {
     let dial = ScriptedDial::new(Script(script));
     let (requests, dialled) = (Rc::clone(&dial.requests), Rc::clone(&dial.dialled));
-    let (measurement, _) = watch_run(scenario, vec![dial], Watcher::default(), stopper().1);
+    let (measurement, _) = watch_run(scenario, vec![dial], Watcher::default(), stop_channel().1);
     let scenario = measurement.scenarios.into_iter().next().unwrap();
     Followed { scenario, requests: requests.take(), dialled: dialled.take() }
 }

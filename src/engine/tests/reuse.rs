@@ -12,11 +12,11 @@ use tokio::task::LocalSet;
 
 use super::harness::{Script, ScriptedDial, Turn, Watcher, millis, open, scenario, watch_run};
 use super::measured;
-use crate::engine::clock;
-use crate::engine::dial::{Dialled, Spoken, Version};
-use crate::engine::http::Channel;
-use crate::engine::liveness::{Tapped, Unread};
-use crate::engine::stopper;
+use crate::engine::connection::dial::{DialedConnection, NegotiatedProtocol, NegotiatedVersion};
+use crate::engine::connection::http::HttpConnection;
+use crate::engine::connection::socket_peek::{PeekableStream, UnreadInput};
+use crate::engine::stop_channel;
+use crate::engine::time::clock;
 use crate::plan::{Load, ScenarioPlan};
 use crate::record::{Failure, ScenarioMeasurement};
 
@@ -36,7 +36,7 @@ fn back_to_back(connections: u32, arrivals: u64) -> ScenarioPlan {
 fn run(scenario: ScenarioPlan, script: Vec<Vec<Turn>>) -> (ScenarioMeasurement, u64) {
     let dial = ScriptedDial::new(Script(script));
     let seen = Rc::clone(&dial.requests);
-    let (measurement, _) = watch_run(scenario, vec![dial], Watcher::default(), stopper().1);
+    let (measurement, _) = watch_run(scenario, vec![dial], Watcher::default(), stop_channel().1);
     (measurement.scenarios.into_iter().next().unwrap(), seen.borrow().len() as u64)
 }
 
@@ -77,22 +77,23 @@ fn a_request_that_meets_a_close_on_its_way_is_an_error_and_is_not_sent_again() {
 
 #[test]
 fn a_close_that_nobody_has_read_yet_is_known_before_a_request_is_sent() {
-    for version in [Version::Http1, Version::Http2] {
+    for version in [NegotiatedVersion::Http1, NegotiatedVersion::Http2] {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(LocalSet::new().run_until(async {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let tcp =
-                Tapped::new(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+            let tcp = PeekableStream::new(
+                TcpStream::connect(listener.local_addr().unwrap()).await.unwrap(),
+            );
             let (theirs, _) = listener.accept().unwrap();
-            let tap = tcp.tap(false);
-            let spoken = Spoken { version, tls: None };
-            let dialled = Dialled { stream: Box::new(tcp), spoken, address: None };
+            let peek = tcp.socket_peek(false);
+            let spoken = NegotiatedProtocol { version, tls: None };
+            let dialled = DialedConnection { stream: Box::new(tcp), spoken, address: None };
             let mut channel =
-                Channel::open(dialled, clock::now() + Duration::from_secs(9)).await.unwrap();
+                HttpConnection::open(dialled, clock::now() + Duration::from_secs(9)).await.unwrap();
             assert!(channel.ready().await);
             drop(theirs);
             // The runtime does not run meanwhile, as while another task is busy.
-            while tap.look() != Unread::End {
+            while peek.look() != UnreadInput::End {
                 std::thread::yield_now();
             }
             assert!(channel.is_open(), "the connection's driver does not know yet");
@@ -123,7 +124,7 @@ fn a_server_that_closes_with_every_answer_meets_no_request_on_a_closed_connectio
     (plan.target.base_url, plan.requests[0].http_mut().url) = (url.clone(), url);
     let plan = crate::plan::Plan::of(vec![plan]);
     let engine = crate::engine::Engine::prepare(&plan).unwrap();
-    let measurement = engine.run(&mut Watcher::default(), stopper().1).unwrap();
+    let measurement = engine.run(&mut Watcher::default(), stop_channel().1).unwrap();
     let scenario = &measurement.scenarios[0];
     assert_eq!((measured(scenario).tally.ok, server.join().unwrap()), (ARRIVALS.into(), ARRIVALS));
     assert_eq!(scenario.connections.reopened_after_idle_close, u64::from(ARRIVALS) - 1);

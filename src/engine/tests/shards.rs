@@ -8,8 +8,9 @@ use time::OffsetDateTime;
 use super::harness::{
     Script, ScriptedDial, Turn, Watcher, conduct_part, millis, open, paused, scenario,
 };
-use crate::engine::clock;
-use crate::engine::{Assignment, EngineError, deal, own_part, stopper};
+use crate::engine::assignment::{LaneAssignment, assign_lanes, own_share};
+use crate::engine::time::clock;
+use crate::engine::{EngineError, stop_channel};
 use crate::plan::{Load, Plan, PlannedPart, Ramp, ScenarioPlan, Schedule, Shard, Warmup};
 use crate::record::{Ending, Measurement, Stage};
 use crate::units::Rate;
@@ -27,7 +28,7 @@ fn measure(scenario: &ScenarioPlan, shard: Shard, lanes: usize) -> Measurement {
     let script = || ScriptedDial::new(Script::always(Turn::Answer(millis(20))));
     let dials = (0..lanes).map(|_| script()).collect();
     let mut watcher = Watcher::default();
-    paused(conduct_part(part(scenario, shard), Some(START), dials, &mut watcher, stopper().1))
+    paused(conduct_part(part(scenario, shard), Some(START), dials, &mut watcher, stop_channel().1))
         .unwrap()
 }
 
@@ -72,7 +73,7 @@ fn measuring_starts_when_it_was_appointed_and_not_when_the_warm_up_is_over() {
     let mut watcher = Watcher::default();
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(20))));
     let plan = part(&scenario, Shard { index: 1, of: 2 });
-    let run = conduct_part(plan, Some(START), vec![dial], &mut watcher, stopper().1);
+    let run = conduct_part(plan, Some(START), vec![dial], &mut watcher, stop_channel().1);
     let measurement = paused(run).unwrap();
     assert_eq!(measurement.measured_from, START);
     let started: Vec<_> =
@@ -100,7 +101,7 @@ fn a_warm_up_that_is_not_over_in_time_ends_the_run_then_and_nothing_measured_is_
             Some(START),
             vec![dial],
             &mut watcher,
-            stopper().1,
+            stop_channel().1,
         );
         (run.await.unwrap_err(), clock::now() - begun)
     });
@@ -113,14 +114,14 @@ fn a_warm_up_that_is_not_over_in_time_ends_the_run_then_and_nothing_measured_is_
 
 #[test]
 fn a_stop_while_waiting_for_the_start_ends_the_run() {
-    let (stopper, stop) = stopper();
+    let (stopper, stop) = stop_channel();
     let mut watcher = Watcher::default();
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(20))));
     let plan = part(&open(10.0, 10, 4), Shard { index: 0, of: 3 });
     let measurement = paused(async {
         tokio::task::spawn_local(async move {
             tokio::time::sleep(millis(500)).await;
-            stopper.ask();
+            stopper.request_stop();
             std::future::pending::<()>().await;
         });
         conduct_part(plan, Some(Duration::from_hours(20)), vec![dial], &mut watcher, stop)
@@ -138,11 +139,11 @@ fn a_stop_while_waiting_for_the_start_ends_the_run() {
 fn the_lanes_of_all_probers_together_are_every_share_once() {
     let scenario = open(50_000.0, 1, 500);
     let shards = |part_of: u32| {
-        let dealt = (0..part_of).flat_map(|index| {
+        let assigned = (0..part_of).flat_map(|index| {
             let plan = part(&scenario, Shard { index, of: part_of });
-            deal(&own_part(&plan), 2 + index as usize)
+            assign_lanes(&own_share(&plan), 2 + index as usize)
         });
-        dealt.map(|Assignment { shard, .. }| shard).collect::<Vec<_>>()
+        assigned.map(|LaneAssignment { shard, .. }| shard).collect::<Vec<_>>()
     };
     assert_eq!(shards(1).len(), 2);
     let three = shards(3);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::harness::{Watcher, millis, open};
-use crate::engine::{Engine, Flow, Observer, Progress, Stopper, stopper};
+use crate::engine::{Continuation, Engine, Observer, RunProgress, StopHandle, stop_channel};
 use crate::plan::{Plan, Protocol, ScenarioPlan};
 use crate::record::{Ceiling, Dimension, Failure, Interval, Measurement};
 
@@ -18,7 +18,7 @@ fn against(mut scenario: ScenarioPlan, address: SocketAddr) -> Measurement {
         request.http_mut().url = url.clone();
     }
     let plan = Plan::of(vec![scenario]);
-    Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap()
+    Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stop_channel().1).unwrap()
 }
 
 /// A server on a thread that reads each connection's first bytes and hands it to `answer`.
@@ -64,7 +64,7 @@ fn https_against_a_plain_server_fails_in_tls() {
     scenario.requests[0].http_mut().url = url;
     let plan = Plan::of(vec![scenario]);
     let measurement =
-        Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
+        Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stop_channel().1).unwrap();
     let stage = &measurement.scenarios[0].requests[0].measured;
     assert_eq!(stage.tally.failed_by(Failure::Tls), 5);
     assert_eq!(stage.evidence.by_count()[0].phase, Some(Dimension::Tls));
@@ -117,7 +117,7 @@ fn a_handshake_that_hangs_counts_against_the_budget_on_the_handshake() {
     scenario.target.timeouts.whole = millis(150);
     let plan = Plan::of(vec![scenario]);
     let measurement =
-        Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
+        Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stop_channel().1).unwrap();
     let scenario = &measurement.scenarios[0];
     let tally = &scenario.requests[0].measured.tally;
     // A machine that stands still for long takes a timeout upon itself.
@@ -137,7 +137,7 @@ fn arrivals_faster_than_anything_can_be_sent_still_let_answers_and_a_stop_throug
             }
         }
     });
-    let (stopper, stop) = stopper();
+    let (stopper, stop) = stop_channel();
     let mut scenario = open(300_000.0, 30, 1);
     let url = url::Url::parse(&format!("http://{answering}/")).unwrap();
     scenario.target.base_url = url.clone();
@@ -154,19 +154,22 @@ fn arrivals_faster_than_anything_can_be_sent_still_let_answers_and_a_stop_throug
 
 /// Asks for the end once so many exchanges are done.
 struct StopAfterAnswers {
-    stopper: Stopper,
+    stopper: StopHandle,
     answers: u64,
 }
 
 impl Observer for StopAfterAnswers {
-    fn settled(&mut self, _: &Interval) -> Result<Flow, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Flow::Continue)
+    fn settled(
+        &mut self,
+        _: &Interval,
+    ) -> Result<Continuation, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Continuation::Continue)
     }
 
-    fn progress(&mut self, progress: &Progress) {
+    fn progress(&mut self, progress: &RunProgress) {
         if progress.scenarios[0].done >= self.answers {
             self.answers = u64::MAX;
-            self.stopper.ask();
+            self.stopper.request_stop();
         }
     }
 }

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio_rustls::TlsAcceptor;
 
 use super::harness::{Watcher, following, millis, open, scenario};
-use crate::engine::{Engine, EngineError, stopper};
+use crate::engine::{Engine, EngineError, stop_channel};
 use crate::plan::{
     ClientIdentity, Family, Load, Plan, Protocol, Resolve, Reuse, ScenarioPlan, Trust,
 };
@@ -33,19 +33,19 @@ const TWO: Offer = Offer(&[b"h2"]);
 const NONE: Offer = Offer(&[]);
 
 /// An authority, its certificate file, and a server that it vouches for as `tollgate.test`.
-struct Served {
+struct ExchangeResponse {
     folder: TempDir,
     port: u16,
     connections: Arc<AtomicU64>,
 }
 
-impl Served {
+impl ExchangeResponse {
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
 
-fn serve(offer: Offer, asks_for_identity: bool) -> Served {
+fn serve(offer: Offer, asks_for_identity: bool) -> ExchangeResponse {
     serve_over(rustls::DEFAULT_VERSIONS, offer, asks_for_identity)
 }
 
@@ -53,7 +53,7 @@ fn serve_over(
     versions: &[&'static SupportedProtocolVersion],
     offer: Offer,
     asks_for_identity: bool,
-) -> Served {
+) -> ExchangeResponse {
     let folder = TempDir::new().unwrap();
     let authority = authority(folder.path(), "ca.pem");
     leaf(&authority, folder.path(), "client");
@@ -75,7 +75,7 @@ fn serve_over(
     config.alpn_protocols = offer.0.iter().map(|name| name.to_vec()).collect();
     let connections = Arc::new(AtomicU64::new(0));
     let port = listen(TlsAcceptor::from(Arc::new(config)), Arc::clone(&connections));
-    Served { folder, port, connections }
+    ExchangeResponse { folder, port, connections }
 }
 
 fn authority(folder: &Path, file: &str) -> CertifiedIssuer<'static, KeyPair> {
@@ -146,7 +146,7 @@ async fn hello(
 }
 
 /// A scenario against the server, its address given and its authority believed.
-fn against(served: &Served, protocol: Protocol) -> ScenarioPlan {
+fn against(served: &ExchangeResponse, protocol: Protocol) -> ScenarioPlan {
     let load = Load::Closed { connections: 2, until: millis(60_000), iterations: Some(20) };
     let mut scenario = scenario(load);
     let url = url::Url::parse(&format!("https://tollgate.test:{}/", served.port)).unwrap();
@@ -169,7 +169,7 @@ fn plan(scenario: ScenarioPlan) -> Plan {
 fn run(scenario: ScenarioPlan) -> ScenarioMeasurement {
     let plan = plan(scenario);
     let measurement =
-        Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
+        Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stop_channel().1).unwrap();
     measurement.scenarios.into_iter().next().unwrap()
 }
 
@@ -396,7 +396,7 @@ fn scenarios_resume_no_sessions_of_one_another() {
     "other".clone_into(&mut other.shown.name);
     let plan = Plan::of(vec![resuming, other]);
     let measurement =
-        Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stopper().1).unwrap();
+        Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stop_channel().1).unwrap();
     for scenario in &measurement.scenarios {
         assert_eq!(handshakes(scenario), [5, 1, 4]);
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::super::stopper;
+use super::super::stop_channel;
 use super::harness::{
     CONNECT, Script, ScriptedDial, Turn, Watcher, conduct, measure, millis, open, paused, tried,
 };
@@ -34,11 +34,11 @@ fn of_steps<const N: usize>(further: [&str; N]) -> ScenarioPlan {
 
 /// A run that is asked to end once so much time has passed.
 fn stopped_after(time: Duration, plan: ScenarioPlan, dial: ScriptedDial) -> Measurement {
-    let (stopper, stop) = stopper();
+    let (stopper, stop) = stop_channel();
     paused(async {
         tokio::task::spawn_local(async move {
             tokio::time::sleep(time).await;
-            stopper.ask();
+            stopper.request_stop();
             std::future::pending::<()>().await;
         });
         conduct(plan, vec![dial], &mut Watcher::default(), stop).await.unwrap()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::harness::{
     Script, ScriptedDial, Turn, Watcher, conduct, millis, open, paused, watch_run,
 };
-use crate::engine::stopper;
+use crate::engine::stop_channel;
 use crate::plan::{ScenarioPlan, Warmup};
 use crate::record::Measurement;
 
@@ -18,7 +18,7 @@ fn wide() -> ScenarioPlan {
 
 fn warmed_up(turn: Turn) -> Measurement {
     let dial = ScriptedDial::new(Script::always(turn));
-    watch_run(wide(), vec![dial], Watcher::default(), stopper().1).0
+    watch_run(wide(), vec![dial], Watcher::default(), stop_channel().1).0
 }
 
 #[test]
@@ -41,14 +41,14 @@ fn a_target_that_is_dead_is_not_waited_for_again_and_again() {
 
 #[test]
 fn connections_that_were_not_let_in_yet_are_not_opened_after_a_stop() {
-    let (stopper, stop) = stopper();
+    let (stopper, stop) = stop_channel();
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(95))));
     let dialled = Rc::clone(&dial.dialled);
     let mut watcher = Watcher::default();
     paused(async {
         tokio::task::spawn_local(async move {
             tokio::time::sleep(millis(50)).await;
-            stopper.ask();
+            stopper.request_stop();
             std::future::pending::<()>().await;
         });
         conduct(wide(), vec![dial], &mut watcher, stop).await.unwrap()

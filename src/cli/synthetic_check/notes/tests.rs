@@ -139,7 +139,7 @@ fn a_page_that_did_not_come_to_its_end_is_said_to_be_cut_and_not_to_lack_markers
 
 #[test]
 fn no_answer_is_told_in_the_words_of_a_run_with_what_to_do() {
-    let refused = Refused {
+    let refused = ConnectionFailure {
         failure: Failure::Refused,
         phase: Some(Dimension::Connect),
         seen: "Connection refused (os error 111)".to_owned(),
@@ -160,7 +160,7 @@ fn no_answer_is_told_in_the_words_of_a_run_with_what_to_do() {
 fn an_answer_that_breaks_off_before_its_headers_are_there_broke_off_in_its_head() {
     let told_of = |failure| {
         let (phase, seen) = (Some(Dimension::Body), "seen".to_owned());
-        let refused = Refused { failure, phase, seen, trouble: None };
+        let refused = ConnectionFailure { failure, phase, seen, trouble: None };
         let end = Err(Unanswered { url: url(LIVE), refused, after: Duration::from_millis(3) });
         told(LIVE, 800, &Fetch { hops: Vec::new(), end }).remove(0)
     };

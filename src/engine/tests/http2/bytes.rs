@@ -11,9 +11,9 @@ use super::super::sums::assert_nothing_is_lost;
 use super::super::{assert_close, measured};
 use super::server::{Act, Http2Dial, plain_http2};
 use super::{always, http2, seen};
-use crate::engine::clock::Instant;
-use crate::engine::dial::{Dial, Dialling, Origin};
-use crate::engine::stopper;
+use crate::engine::connection::dial::{DialFuture, Dialer, UrlOrigin};
+use crate::engine::stop_channel;
+use crate::engine::time::clock::Instant;
 use crate::record::{Dimension, Failure, ScenarioMeasurement};
 use crate::recorder::Parts;
 use crate::units::Quantile;
@@ -26,8 +26,8 @@ struct RawDial {
     closes: bool,
 }
 
-impl Dial for RawDial {
-    fn dial<'a>(&'a self, _: &'a Origin, parts: &'a mut Parts, _: Instant) -> Dialling<'a> {
+impl Dialer for RawDial {
+    fn dial<'a>(&'a self, _: &'a UrlOrigin, parts: &'a mut Parts, _: Instant) -> DialFuture<'a> {
         Box::pin(async {
             parts.took(Dimension::Connect, Duration::ZERO);
             let (ours, mut theirs) = tokio::io::duplex(1 << 16);
@@ -52,7 +52,7 @@ fn against_bytes(says: &'static [u8], closes: bool) -> ScenarioMeasurement {
     let dials = vec![RawDial { says, closes }];
     let mut plan = http2(open(4.0, 1, 1), 2);
     plan.target.timeouts.whole = millis(900);
-    watch_run(plan, dials, Watcher::default(), stopper().1).0.scenarios.remove(0)
+    watch_run(plan, dials, Watcher::default(), stop_channel().1).0.scenarios.remove(0)
 }
 
 /// An empty SETTINGS frame, with which a server begins.
@@ -110,8 +110,13 @@ struct LeavingOut {
     then: Http2Dial,
 }
 
-impl Dial for LeavingOut {
-    fn dial<'a>(&'a self, origin: &'a Origin, parts: &'a mut Parts, by: Instant) -> Dialling<'a> {
+impl Dialer for LeavingOut {
+    fn dial<'a>(
+        &'a self,
+        origin: &'a UrlOrigin,
+        parts: &'a mut Parts,
+        by: Instant,
+    ) -> DialFuture<'a> {
         if !self.first.replace(false) {
             return self.then.dial(origin, parts, by);
         }
@@ -154,7 +159,7 @@ fn a_request_that_a_graceful_end_left_out_goes_to_a_new_connection() {
     let log = Rc::clone(&then.log);
     let dial = LeavingOut { first: Cell::new(true), then };
     let plan = http2(open(4.0, 1, 1), 2);
-    let (measurement, _) = watch_run(plan, vec![dial], Watcher::default(), stopper().1);
+    let (measurement, _) = watch_run(plan, vec![dial], Watcher::default(), stop_channel().1);
     let scenario = &measurement.scenarios[0];
     assert_eq!((measured(scenario).tally.ok, measured(scenario).tally.exchanges), (4, 4));
     assert_eq!(
@@ -168,8 +173,8 @@ fn a_request_that_a_graceful_end_left_out_goes_to_a_new_connection() {
 /// Dials a server that allows four streams and, once it has taken eight requests, one.
 struct Shrinking;
 
-impl Dial for Shrinking {
-    fn dial<'a>(&'a self, _: &'a Origin, _: &'a mut Parts, _: Instant) -> Dialling<'a> {
+impl Dialer for Shrinking {
+    fn dial<'a>(&'a self, _: &'a UrlOrigin, _: &'a mut Parts, _: Instant) -> DialFuture<'a> {
         Box::pin(async {
             let (ours, theirs) = tokio::io::duplex(1 << 16);
             tokio::task::spawn_local(shrink(theirs));
@@ -214,7 +219,7 @@ async fn shrink(mut stream: DuplexStream) {
 #[test]
 fn streams_that_the_target_takes_back_are_waited_for_and_not_queued_unseen() {
     let plan = http2(open(20.0, 2, 1), 4);
-    let (measurement, _) = watch_run(plan, vec![Shrinking], Watcher::default(), stopper().1);
+    let (measurement, _) = watch_run(plan, vec![Shrinking], Watcher::default(), stop_channel().1);
     let stage = measured(&measurement.scenarios[0]);
     assert_eq!(stage.tally.ok, 40);
     assert_close(stage.series.quantile(Dimension::Service, Quantile::P99), millis(100));

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use super::harness::{CONNECT, Watcher, following, millis, open, scenario, watch_run};
 use super::sums::{assert_nothing_is_lost, sum};
 use super::{assert_close, measured};
-use crate::engine::stopper;
+use crate::engine::stop_channel;
 use crate::expect::Expectations;
 use crate::plan::{Load, Protocol, Reuse, ScenarioPlan, Warmup};
 use crate::record::{Dimension, Failure, ScenarioMeasurement};
@@ -28,7 +28,7 @@ fn http2(mut scenario: ScenarioPlan, streams: u32) -> ScenarioPlan {
 
 fn run(scenario: ScenarioPlan, dial: Http2Dial) -> (ScenarioMeasurement, Rc<Log>) {
     let log = Rc::clone(&dial.log);
-    let (measurement, _) = watch_run(scenario, vec![dial], Watcher::default(), stopper().1);
+    let (measurement, _) = watch_run(scenario, vec![dial], Watcher::default(), stop_channel().1);
     (measurement.scenarios.into_iter().next().unwrap(), log)
 }
 
@@ -108,7 +108,7 @@ fn a_stop_sends_nothing_more_of_what_waits_for_a_stream() {
     let log = Rc::clone(&dial.log);
     let watcher = Watcher { stop_after: Some(1), ..Watcher::default() };
     let plan = http2(open(4.0, 10, 1), 8);
-    let (measurement, _) = watch_run(plan, vec![dial], watcher, stopper().1);
+    let (measurement, _) = watch_run(plan, vec![dial], watcher, stop_channel().1);
     let scenario = &measurement.scenarios[0];
     let tally = &measured(scenario).tally;
     assert_eq!(tally.exchanges, log.requests.borrow().len() as u64);

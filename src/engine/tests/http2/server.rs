@@ -12,8 +12,10 @@ use http::{Request, Response, StatusCode};
 use tokio::io::DuplexStream;
 
 use super::super::harness::{CONNECT, millis};
-use crate::engine::clock::Instant;
-use crate::engine::dial::{Dial, Dialled, Dialling, Origin, Spoken, Version};
+use crate::engine::connection::dial::{
+    DialFuture, DialedConnection, Dialer, NegotiatedProtocol, NegotiatedVersion, UrlOrigin,
+};
+use crate::engine::time::clock::Instant;
 use crate::record::Dimension;
 use crate::recorder::{Failed, Parts};
 
@@ -71,7 +73,7 @@ impl Http2Dial {
         Self { script: RefCell::new(script.into()), allowed: None, log: Rc::default() }
     }
 
-    async fn connect(&self, parts: &mut Parts) -> Result<Dialled, Failed> {
+    async fn connect(&self, parts: &mut Parts) -> Result<DialedConnection, Failed> {
         tokio::time::sleep(CONNECT).await;
         parts.took(Dimension::Connect, CONNECT);
         let acts = {
@@ -85,16 +87,16 @@ impl Http2Dial {
     }
 }
 
-impl Dial for Http2Dial {
-    fn dial<'a>(&'a self, _: &'a Origin, parts: &'a mut Parts, _: Instant) -> Dialling<'a> {
+impl Dialer for Http2Dial {
+    fn dial<'a>(&'a self, _: &'a UrlOrigin, parts: &'a mut Parts, _: Instant) -> DialFuture<'a> {
         Box::pin(self.connect(parts))
     }
 }
 
-pub(super) fn plain_http2(stream: DuplexStream) -> Dialled {
-    Dialled {
+pub(super) fn plain_http2(stream: DuplexStream) -> DialedConnection {
+    DialedConnection {
         stream: Box::new(stream),
-        spoken: Spoken { version: Version::Http2, tls: None },
+        spoken: NegotiatedProtocol { version: NegotiatedVersion::Http2, tls: None },
         address: None,
     }
 }

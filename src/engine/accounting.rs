@@ -1,0 +1,166 @@
+//! A lane's accounting: its recorder, and counts since the start of the run.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::connection::dial::{AddressCounts, NegotiatedProtocol};
+use super::time::clock::Instant;
+use crate::record::{Ceiling, Connections, Failure, Lookups, Stage};
+use crate::recorder::{Exchange, Failed, Recorder, Settled};
+
+/// Counts of one lane since the start of the run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LaneCounters {
+    /// Arrivals released in the measured stage.
+    pub(super) released: u64,
+    /// Arrivals that were due but that the prober did not release or could not send.
+    pub(super) unreleased: u64,
+    /// Arrivals in progress.
+    pub(super) in_flight: u64,
+    /// Arrivals released and waiting for a connection.
+    pub(super) waiting: u64,
+    /// Arrivals that the end of the run cut off before they were sent or answered.
+    pub(super) abandoned: u64,
+    /// Exchanges of the measured stage that ended.
+    pub(super) done: u64,
+    /// Exchanges that failed; `done` includes them.
+    pub(super) failed: u64,
+    /// Connections opened.
+    pub(super) connections: Connections,
+    /// Protocols negotiated on any connection.
+    pub(super) protocols: BTreeSet<NegotiatedProtocol>,
+    /// Connections opened, by address.
+    pub(super) reached: AddressCounts,
+    /// Failed attempts to connect, by address.
+    pub(super) unreached: AddressCounts,
+    /// Outcomes of name look-ups.
+    pub(super) lookups: Lookups,
+}
+
+/// What one lane records of its arrivals, exchanges and connections.
+pub(super) struct Accounting {
+    recorder: RefCell<Recorder>,
+    counters: RefCell<LaneCounters>,
+    /// Start of the current stage; the recorder counts due times from here.
+    stage_start: Cell<Instant>,
+}
+
+impl Accounting {
+    /// Accounting that counts exceedances of these ceilings, in a stage that starts at `start`.
+    pub(super) fn new(ceilings: Vec<Vec<Ceiling>>, start: Instant) -> Self {
+        Self {
+            recorder: RefCell::new(Recorder::new(ceilings)),
+            counters: RefCell::default(),
+            stage_start: Cell::new(start),
+        }
+    }
+
+    /// Counts due times from the start of the measured stage.
+    pub(super) fn start_measuring(&self, start: Instant) {
+        self.stage_start.set(start);
+    }
+
+    /// Time from the start of the current stage; zero before it.
+    pub(super) fn since_stage_start(&self, instant: Instant) -> Duration {
+        instant.saturating_duration_since(self.stage_start.get())
+    }
+
+    /// Counts an arrival that the dispatcher releases.
+    pub(super) fn release(&self) {
+        self.counters.borrow_mut().released += 1;
+    }
+
+    /// Notes that an arrival starts.
+    pub(super) fn begin(&self, due: Instant) {
+        self.recorder.borrow_mut().begin(self.since_stage_start(due));
+        self.counters.borrow_mut().in_flight += 1;
+    }
+
+    /// Notes that an arrival ended.
+    pub(super) fn end(&self, due: Instant) {
+        self.recorder.borrow_mut().end(self.since_stage_start(due));
+        self.counters.borrow_mut().in_flight -= 1;
+    }
+
+    /// Notes that an arrival was given up because the run is ending.
+    pub(super) fn abandon(&self, due: Instant) {
+        self.end(due);
+        self.counters.borrow_mut().abandoned += 1;
+    }
+
+    /// Records one exchange that was due at `due`; `index` is its request's index in the record.
+    ///
+    /// A failure of the prober itself counts as an arrival that was not released.
+    pub(super) fn record(&self, index: usize, stage: Stage, due: Instant, exchange: Exchange) {
+        let ours = exchange.failed.as_ref().is_some_and(|failed| failed.failure == Failure::Prober);
+        if stage == Stage::Measured && ours {
+            let mut counters = self.counters.borrow_mut();
+            counters.released = counters.released.saturating_sub(1);
+            counters.unreleased += 1;
+        } else if stage == Stage::Measured {
+            let mut counters = self.counters.borrow_mut();
+            counters.done += 1;
+            let is_of_target = |failed: &Failed| failed.failure.is_of_target();
+            counters.failed += u64::from(exchange.failed.as_deref().is_some_and(is_of_target));
+        }
+        self.record_detail(index, stage, due, exchange);
+    }
+
+    /// Records one hop or try that was due at `due`, in addition to the exchange it belongs to.
+    pub(super) fn record_detail(&self, index: usize, stage: Stage, due: Instant, detail: Exchange) {
+        self.recorder.borrow_mut().record(index, stage, self.since_stage_start(due), detail);
+    }
+
+    /// Counts a connection that was opened; `lost` if it replaces one that the target had closed.
+    pub(super) fn count_opened(
+        &self,
+        address: Option<SocketAddr>,
+        protocol: Option<NegotiatedProtocol>,
+        lost: bool,
+    ) {
+        let mut counters = self.counters.borrow_mut();
+        if let Some(address) = address {
+            counters.reached.count(address, 1);
+        }
+        counters.connections.opened += 1;
+        counters.connections.reopened_after_idle_close += u64::from(lost);
+        counters.protocols.extend(protocol);
+    }
+
+    /// Counts a connection that could not be opened.
+    pub(super) fn count_unopened(&self) {
+        self.counters.borrow_mut().connections.failed += 1;
+    }
+
+    /// Notes the protocol of a connection once its first exchange has shown it.
+    pub(super) fn note_protocol(&self, protocol: Option<NegotiatedProtocol>) {
+        self.counters.borrow_mut().protocols.extend(protocol);
+    }
+
+    /// Changes the counters that only the lane itself can know.
+    pub(super) fn counters_mut(&self) -> std::cell::RefMut<'_, LaneCounters> {
+        self.counters.borrow_mut()
+    }
+
+    /// A copy of the counters.
+    pub(super) fn counters(&self) -> LaneCounters {
+        self.counters.borrow().clone()
+    }
+
+    /// The seconds before `up_to`, counted from the start of the stage, that can no longer change.
+    pub(super) fn settle(&self, up_to: Duration) -> Vec<Settled> {
+        self.recorder.borrow_mut().settle(up_to)
+    }
+
+    /// The rest of the current stage.
+    pub(super) fn finish_stage(&self) -> Vec<Settled> {
+        self.recorder.borrow_mut().finish()
+    }
+
+    /// The first second of the current stage that is not settled.
+    pub(super) fn watermark(&self) -> u64 {
+        self.recorder.borrow().watermark()
+    }
+}

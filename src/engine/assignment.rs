@@ -1,0 +1,93 @@
+//! Splits scenarios into lanes and assigns the lanes to threads.
+
+use std::num::NonZero;
+
+use crate::plan::{Load, Plan, Protocol, Reuse, ScenarioPlan, Shard};
+
+/// Arrivals per second that one lane sends with ease.
+pub(super) const ARRIVALS_PER_LANE: f64 = 10_000.0;
+
+/// Exchange slots below which a lane is not worth splitting off.
+const SLOTS_PER_LANE: u64 = 32;
+
+/// A share of one scenario that runs on one thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LaneAssignment {
+    /// The scenario's index in the plan.
+    pub(super) scenario: usize,
+    /// The lane's share of the scenario's arrivals.
+    pub(super) shard: Shard,
+}
+
+/// Processors this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// The plan reduced to this prober's share of the connections.
+pub(super) fn own_share(plan: &Plan) -> Plan {
+    let own = |scenario: &ScenarioPlan| scenario.clone().with_connections_of(plan.shard());
+    Plan { scenarios: plan.scenarios.iter().map(own).collect(), ..plan.clone() }
+}
+
+/// Splits each scenario across as few lanes as can sustain its rate.
+///
+/// A free connection in one lane cannot serve another lane, so extra lanes would add waiting.
+pub(super) fn assign_lanes(plan: &Plan, cores: usize) -> Vec<LaneAssignment> {
+    let prober = plan.shard();
+    let mut assignments = Vec::new();
+    for (scenario, plan) in plan.scenarios.iter().enumerate() {
+        let of = u32::try_from(lanes_for(plan, prober, cores)).unwrap_or(1);
+        let shard = |index| prober.then(Shard { index, of });
+        assignments.extend((0..of).map(|index| LaneAssignment { scenario, shard: shard(index) }));
+    }
+    assignments
+}
+
+/// The lanes of each thread, in turn, on at most as many threads as there are cores.
+pub(super) fn assign_threads(assignments: &[LaneAssignment], cores: usize) -> Vec<Vec<usize>> {
+    let threads = cores.min(assignments.len()).max(1);
+    (0..threads).map(|thread| (thread..assignments.len()).step_by(threads).collect()).collect()
+}
+
+/// Maximum number of concurrent exchanges on one connection.
+///
+/// Only HTTP/2 with prior agreement carries more than one. A connection opened for a single
+/// arrival carries that arrival alone.
+pub(super) fn streams_per_connection(plan: &ScenarioPlan) -> u32 {
+    match (plan.target.protocol, plan.reuse) {
+        (Protocol::Http2, Reuse::Keep) => plan.streams.max(1),
+        (Protocol::Negotiated | Protocol::Http1, _) | (_, Reuse::Fresh) => 1,
+    }
+}
+
+/// Maximum number of concurrent exchanges of a scenario.
+pub(super) fn exchange_slots(plan: &ScenarioPlan) -> u64 {
+    u64::from(plan.load.max_connections()) * u64::from(streams_per_connection(plan))
+}
+
+/// The number of lanes for a scenario.
+///
+/// One lane sends about [`ARRIVALS_PER_LANE`] with ease, and an arrival cannot use a free slot in
+/// another lane. So only high rates over many slots are split, and a connection never is.
+///
+/// `prober` is this prober's share of the rate; `plan` already has only its connections.
+pub(super) fn lanes_for(plan: &ScenarioPlan, prober: Shard, cores: usize) -> usize {
+    let wanted = match &plan.load {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small positive number"
+        )]
+        Load::Open { schedule, .. } => {
+            (schedule.peak().as_per_second() / f64::from(prober.of) / ARRIVALS_PER_LANE).ceil()
+                as u64
+        }
+        Load::Closed { .. } => cores as u64,
+    };
+    // Connections beyond the base are for the worst case; the base ones carry the load.
+    let connections = u64::from(plan.load.connections());
+    let slots = connections * u64::from(streams_per_connection(plan));
+    let supported = (slots / SLOTS_PER_LANE).min(connections);
+    usize::try_from(wanted.min(supported)).unwrap_or(cores).clamp(1, cores)
+}

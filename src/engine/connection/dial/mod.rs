@@ -1,0 +1,433 @@
+//! Opening a connection: name, TCP and TLS, each timed.
+
+mod address_counts;
+mod address_rules;
+mod handshake_problem;
+mod lookup;
+mod roots;
+mod rotation;
+mod tls;
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout_at;
+use url::Host;
+
+use crate::engine::connection::socket_peek::PeekableStream;
+use crate::engine::connection::wire::ByteStream;
+use crate::engine::error::EngineError;
+use crate::engine::time::clock::{self, Instant};
+use crate::plan::{Protocol, Resolve, TargetPlan, Timeouts, Trust};
+use crate::record::{Dimension, Failure, Lookups};
+use crate::recorder::{Failed, Parts};
+use address_rules::{AddressRules, HostAddresses};
+use lookup::AddressCache;
+use rotation::AddressRotation;
+use tls::TlsClient;
+
+pub(in crate::engine) use address_counts::AddressCounts;
+pub(in crate::engine) use address_rules::{Destination, UrlOrigin};
+pub use handshake_problem::HandshakeProblem;
+pub(in crate::engine) use lookup::{LookupFuture, NameResolver, SystemResolver};
+
+/// The version of HTTP spoken on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::engine) enum NegotiatedVersion {
+    Http1,
+    Http2,
+}
+
+/// The version of TLS below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::engine) enum TlsVersion {
+    Tls12,
+    Tls13,
+}
+
+/// What is spoken on a connection, as it was agreed on; shown as `HTTP/2 over TLS 1.3`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::engine) struct NegotiatedProtocol {
+    pub(in crate::engine) version: NegotiatedVersion,
+    pub(in crate::engine) tls: Option<TlsVersion>,
+}
+
+impl fmt::Display for NegotiatedProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.version {
+            NegotiatedVersion::Http1 => "HTTP/1.1",
+            NegotiatedVersion::Http2 => "HTTP/2",
+        })?;
+        f.write_str(match self.tls {
+            None => "",
+            Some(TlsVersion::Tls12) => " over TLS 1.2",
+            Some(TlsVersion::Tls13) => " over TLS 1.3",
+        })
+    }
+}
+
+/// A connected stream and what is spoken on it.
+pub(in crate::engine) struct DialedConnection {
+    pub(in crate::engine) stream: Box<dyn ByteStream>,
+    pub(in crate::engine) spoken: NegotiatedProtocol,
+    /// Where it leads; a stream within the process has no address.
+    pub(in crate::engine) address: Option<SocketAddr>,
+}
+
+/// What dialling comes to; the time of each phase is noted in the parts, also when it fails.
+pub(in crate::engine) type DialFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<DialedConnection, Failed>> + 'a>>;
+
+/// Opens connections, each by a deadline.
+pub(in crate::engine) trait Dialer {
+    fn dial<'a>(
+        &'a self,
+        origin: &'a UrlOrigin,
+        parts: &'a mut Parts,
+        deadline: Instant,
+    ) -> DialFuture<'a>;
+
+    /// How the look-ups of names went so far.
+    fn lookups(&self) -> Lookups {
+        Lookups::default()
+    }
+
+    /// How many attempts to connect to each address failed so far.
+    fn unreached(&self) -> AddressCounts {
+        AddressCounts::default()
+    }
+}
+
+/// An origin's addresses where they are known without a look-up; none otherwise.
+pub(in crate::engine) fn known_addresses(
+    target: &TargetPlan,
+    origin: &UrlOrigin,
+) -> Vec<SocketAddr> {
+    match AddressRules::new(target).addresses(origin) {
+        Ok(HostAddresses::Known(addresses)) => addresses,
+        Ok(HostAddresses::LookUp(_)) | Err(_) => Vec::new(),
+    }
+}
+
+/// Those of the addresses found for a host that a target's connections may lead to, each once; the error says that
+/// none may.
+pub(in crate::engine) fn usable_addresses(
+    target: &TargetPlan,
+    host: &str,
+    found: &[SocketAddr],
+) -> Result<Vec<SocketAddr>, String> {
+    AddressRules::new(target).usable(host, found.iter().copied())
+}
+
+/// The certificates that a handshake begins from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootCertificates {
+    /// How many there are.
+    pub count: usize,
+    /// Whether they are Mozilla's, built in, since the system has none.
+    pub are_built_in: bool,
+    /// What kept some of the system's from being read.
+    pub unread: Vec<String>,
+}
+
+/// The certificates that are believed; `None` where any is.
+pub(in crate::engine) fn roots(trust: &Trust) -> Result<Option<RootCertificates>, EngineError> {
+    Ok(match trust {
+        Trust::Anything => None,
+        Trust::File(path) => {
+            let count = roots::of_file(path)?.len();
+            Some(RootCertificates { count, are_built_in: false, unread: Vec::new() })
+        }
+        Trust::System => {
+            let roots::SystemRoots { store, are_built_in, unread } = roots::of_system();
+            Some(RootCertificates { count: store.len(), are_built_in, unread })
+        }
+    })
+}
+
+/// On what terms a scenario's connections are opened, read once for all its lanes.
+#[derive(Clone)]
+pub(in crate::engine) struct ConnectionTerms {
+    target: TargetPlan,
+    /// Prepared where an `https` origin can be met.
+    tls: Option<TlsClient>,
+}
+
+impl ConnectionTerms {
+    /// Reads the certificates and prepares TLS; fails where they cannot be read, or where the base URL has no address
+    /// that may be used. Where redirects are `followed`, they may lead to `https`.
+    pub(in crate::engine) fn new(target: &TargetPlan, followed: bool) -> Result<Self, EngineError> {
+        let url = &target.base_url;
+        let bad_url = || EngineError::Target(format!("{url} names no host and port"));
+        let home = UrlOrigin::of(url).ok_or_else(bad_url)?;
+        AddressRules::new(target)
+            .addresses(&home)
+            .map_err(|why| EngineError::Target(format!("{url}: {why}")))?;
+        if home.secure {
+            tls::server_name(&home.host)
+                .map_err(|why| EngineError::Target(format!("{url}: {why}")))?;
+        }
+        let tls = (home.secure || followed).then(|| TlsClient::new(target)).transpose()?;
+        Ok(Self { target: target.clone(), tls })
+    }
+
+    /// The same terms for connections to one address of an origin alone, each phase within a limit.
+    pub(in crate::engine) fn to_one(
+        &self,
+        origin: &UrlOrigin,
+        address: IpAddr,
+        limit: Duration,
+    ) -> Self {
+        let mut terms = self.clone();
+        let Timeouts { connect, tls, .. } = &mut terms.target.timeouts;
+        (*connect, *tls) = ((*connect).min(limit), (*tls).min(limit));
+        if let Host::Domain(name) = &origin.host {
+            let only = Resolve { host: name.clone(), port: origin.port, addresses: vec![address] };
+            terms.target.resolve.insert(0, only);
+        }
+        terms
+    }
+}
+
+/// Opens TCP connections, with TLS for `https`.
+pub(in crate::engine) struct TcpDialer {
+    names: AddressRules,
+    directory: AddressCache,
+    turns: AddressRotation,
+    tls: Option<TlsClient>,
+    protocol: Protocol,
+    timeouts: Timeouts,
+}
+
+impl TcpDialer {
+    /// How long an address that could not be connected to is tried last.
+    const PENALTY: Duration = Duration::from_secs(30);
+
+    /// Opens the connections of one lane, whose first use the addresses from `turn` on.
+    pub(in crate::engine) fn new(
+        terms: ConnectionTerms,
+        turn: u32,
+        resolver: Box<dyn NameResolver>,
+    ) -> Self {
+        let ConnectionTerms { target, tls } = terms;
+        Self {
+            names: AddressRules::new(&target),
+            directory: AddressCache::new(&target, resolver),
+            turns: AddressRotation::new(usize::try_from(turn).unwrap_or(0), Self::PENALTY),
+            tls,
+            protocol: target.protocol,
+            timeouts: target.timeouts,
+        }
+    }
+
+    /// What the last TLS handshake that failed met with; `None` where that is not known.
+    pub(in crate::engine) fn trouble(&self) -> Option<HandshakeProblem> {
+        self.tls.as_ref().and_then(TlsClient::trouble)
+    }
+
+    async fn connect(
+        &self,
+        origin: &UrlOrigin,
+        phases: &mut PhaseTimer<'_>,
+    ) -> Result<DialedConnection, Failed> {
+        let addresses = self.addresses(origin, phases).await?;
+        let (tcp, address) = self.tcp(origin, &addresses, phases).await?;
+        let address = Some(address);
+        let Some(tls) = self.tls.as_ref().filter(|_| origin.secure) else {
+            return Ok(DialedConnection {
+                stream: Box::new(tcp),
+                spoken: self.spoken_in_plain(),
+                address,
+            });
+        };
+        let shaking = tls.shake_hands(&origin.host, tcp);
+        let shaken = phases.timed(Dimension::Tls, self.timeouts.tls, shaking).await?;
+        phases.tell_handshake(shaken.resumed);
+        Ok(DialedConnection { stream: Box::new(shaken.stream), spoken: shaken.spoken, address })
+    }
+
+    fn spoken_in_plain(&self) -> NegotiatedProtocol {
+        let version = match self.protocol {
+            Protocol::Http2 => NegotiatedVersion::Http2,
+            Protocol::Negotiated | Protocol::Http1 => NegotiatedVersion::Http1,
+        };
+        NegotiatedProtocol { version, tls: None }
+    }
+
+    /// The origin's addresses; only the wait for a look-up enters the phase `dns`.
+    async fn addresses(
+        &self,
+        origin: &UrlOrigin,
+        phases: &mut PhaseTimer<'_>,
+    ) -> Result<Rc<[SocketAddr]>, Failed> {
+        let name = match self.names.addresses(origin) {
+            Ok(HostAddresses::Known(addresses)) => return Ok(addresses.into()),
+            Ok(HostAddresses::LookUp(name)) => name,
+            Err(why) => return Err(dns_failed(why)),
+        };
+        if let Some(known) = self.directory.known(name, origin.port) {
+            return Ok(known);
+        }
+        let found = async { self.directory.find(name, origin.port).await.map_err(dns_failed) };
+        phases.timed(Dimension::Dns, self.timeouts.dns, found).await
+    }
+
+    /// Connects to the first address that can be reached.
+    async fn tcp(
+        &self,
+        origin: &UrlOrigin,
+        addresses: &[SocketAddr],
+        phases: &mut PhaseTimer<'_>,
+    ) -> Result<(PeekableStream, SocketAddr), Failed> {
+        let under_way = Cell::new(None);
+        let connected = async {
+            let mut failed = None;
+            for address in self.turns.order(&origin.host, origin.port, addresses) {
+                under_way.set(Some(address));
+                let attempted = self.attempt(address).await;
+                under_way.set(None);
+                match attempted {
+                    Ok(stream) => return Ok((stream, address)),
+                    Err(error) => failed = Some(worse(failed, error)),
+                }
+            }
+            Err(failed
+                .unwrap_or_else(|| connect_failed(&std::io::ErrorKind::HostUnreachable.into())))
+        };
+        let connected = phases.timed(Dimension::Connect, self.timeouts.connect, connected).await;
+        // An attempt that the timeout cut off has not said where it led.
+        let connected = connected.map_err(|failed| match under_way.get() {
+            Some(address) => at(failed, address),
+            None => failed,
+        });
+        if let (Err(_), Host::Domain(name)) = (&connected, &origin.host) {
+            // Its addresses may have changed: whoever needs it next is not sent to the old ones.
+            self.directory.forget(name, origin.port);
+        }
+        let (stream, address) = connected?;
+        // Only a socket that is gone already refuses it, and then the first write says so.
+        let _gone = stream.set_nodelay(true);
+        Ok((PeekableStream::new(stream), address))
+    }
+}
+
+impl TcpDialer {
+    /// Connects to one address; one that is not reached, but by the prober's own fault, is counted and tried last for a
+    /// while.
+    async fn attempt(&self, address: SocketAddr) -> Result<TcpStream, Failed> {
+        let attempt = self.turns.attempt(address);
+        let error = match TcpStream::connect(address).await {
+            Ok(stream) => {
+                attempt.reached();
+                return Ok(stream);
+            }
+            Err(error) => at(connect_failed(&error), address),
+        };
+        if error.failure == Failure::Prober {
+            attempt.excused();
+        }
+        Err(error)
+    }
+}
+
+/// What is told of two addresses that could not be connected to: rather what the target did than what this machine
+/// lacked, for which no target is blamed.
+fn worse(before: Option<Failed>, failed: Failed) -> Failed {
+    match before {
+        Some(before) if failed.failure == Failure::Prober => before,
+        _ => failed,
+    }
+}
+
+impl Dialer for TcpDialer {
+    fn dial<'a>(
+        &'a self,
+        origin: &'a UrlOrigin,
+        parts: &'a mut Parts,
+        deadline: Instant,
+    ) -> DialFuture<'a> {
+        Box::pin(async move { self.connect(origin, &mut PhaseTimer { parts, deadline }).await })
+    }
+
+    fn lookups(&self) -> Lookups {
+        self.directory.lookups()
+    }
+
+    fn unreached(&self) -> AddressCounts {
+        self.turns.unreached()
+    }
+}
+
+/// The phases of one connection: each has a timeout of its own, and none outlasts the exchange's.
+struct PhaseTimer<'a> {
+    parts: &'a mut Parts,
+    deadline: Instant,
+}
+
+impl PhaseTimer<'_> {
+    /// Runs one phase within its timeout and notes how long it took, or that it was not survived.
+    async fn timed<T>(
+        &mut self,
+        phase: Dimension,
+        limit: Duration,
+        work: impl Future<Output = Result<T, Failed>>,
+    ) -> Result<T, Failed> {
+        let started = clock::now();
+        let by = self.deadline.min(started + limit);
+        let result =
+            timeout_at(by, work).await.unwrap_or_else(|_| Err(timed_out(phase, by - started)));
+        self.parts.note(phase, result.is_ok().then(|| clock::now() - started));
+        result
+    }
+
+    /// Files the handshake just done under its kind as well.
+    fn tell_handshake(&mut self, resumed: bool) {
+        let kind = if resumed { Dimension::TlsResumed } else { Dimension::TlsFull };
+        self.parts.took(kind, self.parts.duration(Dimension::Tls));
+    }
+}
+
+pub(in crate::engine) fn timed_out(phase: Dimension, limit: Duration) -> Failed {
+    Failed::in_phase(
+        Failure::TimedOut,
+        phase,
+        format!("no {phase} within {}", crate::units::show(limit)),
+    )
+}
+
+fn dns_failed(seen: String) -> Failed {
+    Failed::in_phase(Failure::Dns, Dimension::Dns, seen)
+}
+
+fn connect_failed(error: &std::io::Error) -> Failed {
+    let failure = match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => Failure::Refused,
+        std::io::ErrorKind::ConnectionReset => Failure::Reset,
+        std::io::ErrorKind::TimedOut => Failure::TimedOut,
+        _ if is_ours(error) => Failure::Prober,
+        _ => Failure::Unreachable,
+    };
+    Failed::in_phase(failure, Dimension::Connect, error.to_string())
+}
+
+/// The failure with the address that it happened at: of a name with several addresses, one alone may fail.
+fn at(failed: Failed, address: SocketAddr) -> Failed {
+    match failed.failure {
+        // What this machine lacked, it lacked whatever the address.
+        Failure::Prober => failed,
+        _ => Failed { seen: format!("{address}: {}", failed.seen), ..failed },
+    }
+}
+
+/// Whether this machine ran out of something (descriptors, local ports, buffers): no fault of the target.
+fn is_ours(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
+    Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))
+}

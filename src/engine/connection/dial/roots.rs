@@ -1,0 +1,54 @@
+//! The certificates that a handshake begins from: the system's, Mozilla's, or those of a file.
+
+use std::path::Path;
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::engine::error::EngineError;
+
+/// The roots of a machine.
+pub(super) struct SystemRoots {
+    pub(super) store: RootCertStore,
+    /// Whether they are Mozilla's, since the system has none.
+    pub(super) are_built_in: bool,
+    /// What kept some of the system's from being read.
+    pub(super) unread: Vec<String>,
+}
+
+/// The system's roots, or Mozilla's where the system has none (a bare container).
+pub(super) fn of_system() -> SystemRoots {
+    let mut store = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    store.add_parsable_certificates(found.certs);
+    let are_built_in = store.is_empty();
+    if are_built_in {
+        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    SystemRoots {
+        store,
+        are_built_in,
+        unread: found.errors.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// The roots of a PEM file.
+pub(super) fn of_file(path: &Path) -> Result<RootCertStore, EngineError> {
+    let bad = |why: String| EngineError::Trust { path: path.to_owned(), why };
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path).map_err(bad)? {
+        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
+    }
+    Ok(roots)
+}
+
+/// The certificates of a PEM file, at least one; the error says what is wrong with it.
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match read {
+        Ok(certificates) if certificates.is_empty() => Err("it holds no certificate".to_owned()),
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,256 @@
+//! The TLS handshake: whom to believe, who we are, and which version of HTTP is agreed on.
+
+use std::cell::Cell;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    AlertDescription, ClientConfig, DigitallySignedStruct, HandshakeKind, PeerMisbehaved,
+    ProtocolVersion, SignatureScheme,
+};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use url::Host;
+
+use super::handshake_problem::HandshakeProblem;
+use super::{NegotiatedProtocol, NegotiatedVersion, TlsVersion, roots};
+use crate::engine::connection::socket_peek::PeekableStream;
+use crate::engine::error::EngineError;
+use crate::plan::{ClientIdentity, Protocol, TargetPlan, Trust};
+use crate::record::{Dimension, Failure};
+use crate::recorder::Failed;
+
+/// The names of the versions of HTTP in ALPN.
+const H2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
+
+/// How many sessions are kept to be resumed: rustls keeps the last eight of each host.
+const SESSIONS: usize = 256;
+
+/// What is needed for a handshake, read once.
+#[derive(Clone)]
+pub(super) struct TlsClient {
+    connector: TlsConnector,
+    protocol: Protocol,
+    /// What the last handshake that failed met with, where that is known.
+    trouble: Cell<Option<HandshakeProblem>>,
+}
+
+/// A stream on which hands were shaken.
+pub(super) struct TlsConnection {
+    pub(super) stream: TlsStream<PeekableStream>,
+    pub(super) spoken: NegotiatedProtocol,
+    /// Whether an earlier session was resumed.
+    pub(super) resumed: bool,
+}
+
+impl TlsClient {
+    /// Reads the certificates; fails where they cannot be read.
+    pub(super) fn new(target: &TargetPlan) -> Result<Self, EngineError> {
+        let config = config(target)?;
+        Ok(Self {
+            connector: TlsConnector::from(Arc::new(config)),
+            protocol: target.protocol,
+            trouble: Cell::default(),
+        })
+    }
+
+    /// What the last handshake that failed met with; `None` where that is not known.
+    pub(super) fn trouble(&self) -> Option<HandshakeProblem> {
+        self.trouble.get()
+    }
+
+    /// Shakes hands with a host over a connected stream.
+    pub(super) async fn shake_hands(
+        &self,
+        host: &Host,
+        tcp: PeekableStream,
+    ) -> Result<TlsConnection, Failed> {
+        let name = server_name(host).map_err(|why| failed(Failure::Tls, why))?;
+        let shaken = self.connector.connect(name, tcp).await;
+        let stream = shaken.map_err(|error| {
+            self.trouble.set(HandshakeProblem::of(&error));
+            handshake_failed(&error, self.protocol)
+        })?;
+        let session = stream.get_ref().1;
+        let version = match (self.protocol, session.alpn_protocol()) {
+            (_, Some(H2)) => NegotiatedVersion::Http2,
+            (Protocol::Http2, Some(_)) => return Err(other_protocol("the target chose HTTP/1.1")),
+            (Protocol::Http2, None) => {
+                return Err(other_protocol(
+                    "the target agreed on no protocol, so HTTP/1.1 at best",
+                ));
+            }
+            (Protocol::Negotiated | Protocol::Http1, _) => NegotiatedVersion::Http1,
+        };
+        let tls = match session.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
+            _ => TlsVersion::Tls13,
+        };
+        let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
+        Ok(TlsConnection {
+            stream,
+            spoken: NegotiatedProtocol { version, tls: Some(tls) },
+            resumed,
+        })
+    }
+}
+
+/// A host as a certificate names it; the error says why none could.
+pub(super) fn server_name(host: &Host) -> Result<ServerName<'static>, String> {
+    match host {
+        Host::Ipv4(ip) => Ok(ServerName::from(std::net::IpAddr::V4(*ip))),
+        Host::Ipv6(ip) => Ok(ServerName::from(std::net::IpAddr::V6(*ip))),
+        Host::Domain(name) => ServerName::try_from(name.clone())
+            .map_err(|_| format!("{name} is no name that a certificate could hold")),
+    }
+}
+
+fn failed(failure: Failure, seen: impl Into<String>) -> Failed {
+    Failed::in_phase(failure, Dimension::Tls, seen)
+}
+
+fn other_protocol(seen: impl Into<String>) -> Failed {
+    failed(Failure::Protocol, seen)
+}
+
+fn handshake_failed(error: &io::Error, protocol: Protocol) -> Failed {
+    use rustls::Error::{AlertReceived, PeerMisbehaved as Misbehaved};
+    let asked = match protocol {
+        Protocol::Http1 => "HTTP/1.1",
+        Protocol::Http2 => "HTTP/2",
+        Protocol::Negotiated => "HTTP/2 or HTTP/1.1",
+    };
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(AlertReceived(alert @ AlertDescription::NoApplicationProtocol)) => {
+            other_protocol(format!("the target does not speak {asked} (TLS alert {alert:?})"))
+        }
+        Some(Misbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol)) => {
+            other_protocol(format!("the target chose another protocol than {asked}"))
+        }
+        _ => failed(Failure::Tls, error.to_string()),
+    }
+}
+
+fn config(target: &TargetPlan) -> Result<ClientConfig, EngineError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let unavailable =
+        |error: &dyn std::fmt::Display| EngineError::Target(format!("no TLS: {error}"));
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unavailable(&error))?;
+    let verifier: Arc<dyn ServerCertVerifier> = match &target.trust {
+        Trust::Anything => Arc::new(UncheckedVerifier(Arc::clone(&provider))),
+        trust => {
+            let believed = match trust {
+                Trust::File(path) => roots::of_file(path)?,
+                Trust::System | Trust::Anything => roots::of_system().store,
+            };
+            let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(believed), provider);
+            builder.build().map_err(|error| unavailable(&error))?
+        }
+    };
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+    let mut config = match &target.identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let (chain, key) = read_identity(identity)?;
+            let unfit = |error: rustls::Error| EngineError::Identity {
+                path: identity.key.clone(),
+                why: format!(
+                    "this key does not go with {}: {error}",
+                    identity.certificate.display()
+                ),
+            };
+            builder.with_client_auth_cert(chain, key).map_err(unfit)?
+        }
+    };
+    config.alpn_protocols = offered(target.protocol);
+    // A resumed handshake is cheaper than the one a first visitor pays for: only asked for is one resumed.
+    config.resumption = if target.tls_resumption {
+        Resumption::in_memory_sessions(SESSIONS)
+    } else {
+        Resumption::disabled()
+    };
+    Ok(config)
+}
+
+fn offered(protocol: Protocol) -> Vec<Vec<u8>> {
+    let offered: &[&[u8]] = match protocol {
+        Protocol::Negotiated => &[H2, HTTP1],
+        Protocol::Http1 => &[HTTP1],
+        Protocol::Http2 => &[H2],
+    };
+    offered.iter().map(|name| name.to_vec()).collect()
+}
+
+fn read_identity(
+    identity: &ClientIdentity,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), EngineError> {
+    let bad = |path: &Path, why: String| EngineError::Identity { path: path.to_owned(), why };
+    let chain = roots::certificates(&identity.certificate)
+        .map_err(|why| bad(&identity.certificate, why))?;
+    let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(|error| {
+        let why = match error {
+            rustls::pki_types::pem::Error::NoItemsFound => "it holds no private key".to_owned(),
+            error => error.to_string(),
+        };
+        bad(&identity.key, why)
+    })?;
+    Ok((chain, key))
+}
+
+/// Believes any certificate; that the target holds its key is still checked.
+#[derive(Debug)]
+struct UncheckedVerifier(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for UncheckedVerifier {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

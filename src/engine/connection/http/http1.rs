@@ -1,0 +1,234 @@
+//! One connection of HTTP/1.1.
+
+use std::error::Error as _;
+use std::io;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::response;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::task::AbortHandle;
+use tokio::time::timeout_at;
+
+use super::{
+    BodyChunks, BodyCollector, ExchangeLimits, ExchangeResponse, RequestMessage, RequestNotSent,
+    note_phases, phase, read,
+};
+use crate::engine::connection::dial::NegotiatedProtocol;
+use crate::engine::connection::socket_peek::SocketPeek;
+use crate::engine::connection::wire::{ByteStream, StampedStream, WireStamps};
+use crate::engine::time::clock::{self, Instant};
+use crate::record::{Dimension, Failure};
+use crate::recorder::{Failed, Parts};
+
+/// The most headers of an answer that are read where heads are borne with. hyper's own limit of 100 costs no memory of the heap.
+const MOST_HEADERS: usize = 4096;
+
+/// One connection, kept open between exchanges.
+pub(in crate::engine) struct Http1Connection {
+    sender: SendRequest<Full<Bytes>>,
+    stamps: Rc<WireStamps>,
+    spoken: NegotiatedProtocol,
+    peek: Option<SocketPeek>,
+    driver: AbortHandle,
+}
+
+impl Drop for Http1Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Http1Connection {
+    pub(super) async fn open(
+        stream: Box<dyn ByteStream>,
+        spoken: NegotiatedProtocol,
+    ) -> Result<Self, Failed> {
+        Self::open_by(&http1::Builder::new(), stream, spoken).await
+    }
+
+    /// The same, and reads headers that are folded, that have a blank before their colon, and thousands of them.
+    pub(super) async fn open_tolerant(
+        stream: Box<dyn ByteStream>,
+        spoken: NegotiatedProtocol,
+    ) -> Result<Self, Failed> {
+        let mut builder = http1::Builder::new();
+        builder.max_headers(MOST_HEADERS);
+        builder.allow_obsolete_multiline_headers_in_responses(true);
+        builder.allow_spaces_after_header_name_in_responses(true);
+        Self::open_by(&builder, stream, spoken).await
+    }
+
+    async fn open_by(
+        builder: &http1::Builder,
+        stream: Box<dyn ByteStream>,
+        spoken: NegotiatedProtocol,
+    ) -> Result<Self, Failed> {
+        let stamps = Rc::new(WireStamps::default());
+        let peek = stream.socket_peek();
+        let wire = StampedStream::new(stream, Rc::clone(&stamps));
+        let (sender, connection) = builder
+            .handshake(TokioIo::new(wire))
+            .await
+            .map_err(|error| failed(&error, &stamps, Dimension::Setup))?;
+        // What ends a connection between exchanges is seen by `ready`, during one by the exchange itself.
+        let seen = Rc::clone(&stamps);
+        let drive = async move {
+            if connection.await.is_err_and(|error| is_surplus(&error)) {
+                seen.note_surplus();
+            }
+        };
+        let driver = tokio::task::spawn_local(drive).abort_handle();
+        Ok(Self { sender, stamps, spoken, peek, driver })
+    }
+
+    /// Waits until it can take a request; false where the target has closed it, read or not.
+    pub(super) async fn ready(&mut self) -> bool {
+        if self.sender.ready().await.is_err() {
+            return false;
+        }
+        match &self.peek {
+            Some(peek) => peek.is_quiet(|| self.is_open()).await,
+            None => true,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
+    pub(super) fn protocol(&self) -> NegotiatedProtocol {
+        self.spoken
+    }
+
+    /// The first byte is the first byte of anything that the target sends: a 103 before the answer counts.
+    pub(super) async fn exchange(
+        &mut self,
+        message: &RequestMessage,
+        sent: Instant,
+        limits: ExchangeLimits,
+        parts: &mut Parts,
+        collector: &mut BodyCollector<'_>,
+    ) -> Result<ExchangeResponse, RequestNotSent> {
+        self.stamps.reset();
+        let answer = match self.head(message, sent, limits).await? {
+            Err(failed) => Err(failed),
+            Ok((head, body)) => {
+                let limits = collector.see(&head, limits);
+                let whole = read(Http1Body { body, stamps: &self.stamps }, limits, collector).await;
+                whole.and_then(|()| self.nothing_more()).map(|()| head)
+            }
+        };
+        let done = match &answer {
+            Ok(_) => self.stamps.last_read().unwrap_or_else(clock::now),
+            Err(_) => clock::now(),
+        };
+        note_phases(parts, sent, self.stamps.first_read(), done, answer.is_ok());
+        Ok(ExchangeResponse { done, reusable: answer.is_ok(), answer: answer.map_err(Box::new) })
+    }
+
+    /// That the target sent its answer and no more: hyper sees bytes beyond it before it hands over the answer's end.
+    fn nothing_more(&self) -> Result<(), Failed> {
+        if self.stamps.has_surplus() {
+            let seen = "the target sent more than the length it had announced";
+            return Err(Failed::in_phase(Failure::Malformed, Dimension::Body, seen));
+        }
+        Ok(())
+    }
+
+    async fn head(
+        &mut self,
+        message: &RequestMessage,
+        sent: Instant,
+        limits: ExchangeLimits,
+    ) -> Result<Result<(response::Parts, Incoming), Failed>, RequestNotSent> {
+        let written = self.stamps.written();
+        let mut answered = std::pin::pin!(self.sender.try_send_request(message.one()));
+        let mut head = timeout_at(limits.first_byte_by(sent), answered.as_mut()).await;
+        if head.is_err() && self.stamps.first_read().is_some() {
+            head = timeout_at(limits.deadline, answered).await;
+        }
+        let phase = phase(self.stamps.first_read().is_some());
+        match head {
+            Ok(Ok(response)) => Ok(Ok(response.into_parts())),
+            Ok(Err(mut error)) => match error.take_message() {
+                Some(_handed_back) if self.stamps.written() == written => {
+                    let seen = "the target closed a new connection before taking a request";
+                    Err(RequestNotSent(Box::new(Failed::in_phase(
+                        Failure::Closed,
+                        Dimension::FirstByte,
+                        seen,
+                    ))))
+                }
+                _ => Ok(Err(failed(error.error(), &self.stamps, phase))),
+            },
+            Err(_elapsed) => Ok(Err(limits.ran_out(phase))),
+        }
+    }
+}
+
+struct Http1Body<'a> {
+    body: Incoming,
+    stamps: &'a WireStamps,
+}
+
+impl BodyChunks for Http1Body<'_> {
+    async fn next(&mut self) -> Option<Result<Bytes, Failed>> {
+        loop {
+            match self.body.frame().await? {
+                Err(error) => return Some(Err(failed(&error, self.stamps, Dimension::Body))),
+                Ok(frame) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Some(Ok(data));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether a connection ended because something was read that belongs to no answer; hyper has no name for it, but has
+/// one for everything else.
+fn is_surplus(error: &hyper::Error) -> bool {
+    error.source().is_none()
+        && !(error.is_closed()
+            || error.is_canceled()
+            || error.is_incomplete_message()
+            || error.is_shutdown())
+        && !(error.is_parse()
+            || error.is_user()
+            || error.is_timeout()
+            || error.is_body_write_aborted())
+}
+
+fn failed(error: &hyper::Error, stamps: &WireStamps, phase: Dimension) -> Failed {
+    if stamps.greeted_in_http2() {
+        return Failed::in_phase(Failure::Protocol, phase, "the target answered in HTTP/2");
+    }
+    let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    let failure = match io {
+        Some(io) => of_io(io),
+        None if error.is_parse() || error.is_parse_too_large() => Failure::Malformed,
+        None => Failure::Closed,
+    };
+    let seen = io.map_or_else(|| error.to_string(), ToString::to_string);
+    Failed::in_phase(failure, phase, seen)
+}
+
+/// What an error of the stream, or of a chunked body in it, says.
+fn of_io(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Failure::Reset,
+        _ if error
+            .get_ref()
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) =>
+        {
+            Failure::Tls
+        }
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => Failure::Malformed,
+        _ => Failure::Closed,
+    }
+}

@@ -1,0 +1,152 @@
+//! A request put together once, so that sending it only needs a copy.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http_body_util::Full;
+use url::{Position, Url};
+
+/// Headers that speak of one connection of HTTP/1.1; HTTP/2 forbids them (RFC 9113, section 8.2.2) and names the host
+/// in `:authority`.
+const HOP_BY_HOP: [HeaderName; 7] = [
+    CONNECTION,
+    HOST,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// What is asked for, whatever version of HTTP carries it.
+#[derive(Clone)]
+pub(in crate::engine) struct RequestParts {
+    pub(in crate::engine) method: Method,
+    pub(in crate::engine) url: Url,
+    /// Every header but `host` and `content-length`; secret values are marked sensitive.
+    pub(in crate::engine) headers: HeaderMap,
+    pub(in crate::engine) body: Bytes,
+}
+
+/// Shows no URL, header or body, as these may hold secrets.
+impl fmt::Debug for RequestParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asked").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+/// A part of what is asked for that no request can hold: the path or the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) struct UnsendablePart(pub(in crate::engine) &'static str);
+
+/// A request as either version of HTTP sends it.
+pub(in crate::engine) struct RequestMessage {
+    one: Request<Full<Bytes>>,
+    two: Request<()>,
+    body: Bytes,
+}
+
+impl RequestMessage {
+    /// Puts the request together; fails where the URL's parts do not make one.
+    pub(in crate::engine) fn new(asked: &RequestParts) -> Result<Self, UnsendablePart> {
+        let RequestParts { method, url, headers, body } = asked;
+        let path: Uri = url[Position::BeforePath..Position::AfterQuery]
+            .parse()
+            .map_err(|_| UnsendablePart("the request's path"))?;
+        let authority = &url[Position::BeforeHost..Position::AfterPort];
+        let host =
+            HeaderValue::from_str(authority).map_err(|_| UnsendablePart("the target's host"))?;
+        let whole = Uri::builder().scheme(url.scheme()).authority(authority);
+        let whole = whole.path_and_query(path.path_and_query().map_or("/", |path| path.as_str()));
+
+        let mut one = Request::new(Full::new(body.clone()));
+        *one.method_mut() = method.clone();
+        *one.uri_mut() = path;
+        *one.headers_mut() = headers.clone();
+        one.headers_mut().entry(HOST).or_insert(host);
+
+        let mut two = Request::new(());
+        *two.method_mut() = method.clone();
+        *two.uri_mut() = whole.build().map_err(|_| UnsendablePart("the target's host"))?;
+        *two.version_mut() = Version::HTTP_2;
+        *two.headers_mut() = headers.clone();
+        for name in &HOP_BY_HOP {
+            two.headers_mut().remove(name);
+        }
+        if !body.is_empty() || has_body(method) {
+            two.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
+        Ok(Self { one, two, body: body.clone() })
+    }
+
+    /// A copy to send on HTTP/1.1.
+    pub(super) fn one(&self) -> Request<Full<Bytes>> {
+        self.one.clone()
+    }
+
+    /// A copy of the head to send on HTTP/2.
+    pub(super) fn two(&self) -> Request<()> {
+        self.two.clone()
+    }
+
+    pub(super) fn body(&self) -> &Bytes {
+        &self.body
+    }
+}
+
+/// Whether a request of this method is expected to have a body, so that an empty one is worth saying.
+fn has_body(method: &Method) -> bool {
+    [Method::POST, Method::PUT, Method::PATCH].contains(method)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(
+        method: Method,
+        url: &str,
+        headers: &[(&'static str, &'static str)],
+        body: &str,
+    ) -> RequestMessage {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let url = Url::parse(url).unwrap();
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        RequestMessage::new(&RequestParts { method, url, headers: headers.collect(), body })
+            .unwrap()
+    }
+
+    #[test]
+    fn http_2_names_the_host_in_the_authority_and_http_1_in_a_header() {
+        let message = message(Method::GET, "https://example.org:8443/a?b=1", &[], "");
+        assert_eq!(message.two.uri(), "https://example.org:8443/a?b=1");
+        assert!(message.two.headers().get(HOST).is_none());
+        assert_eq!(message.one.uri(), "/a?b=1");
+        assert_eq!(message.one.headers()[HOST], "example.org:8443");
+    }
+
+    #[test]
+    fn http_2_sends_nothing_that_speaks_of_one_connection() {
+        let headers = [("proxy-connection", "keep-alive"), ("x-kept", "1"), ("te", "gzip")];
+        let message = message(Method::GET, "http://example.org/", &headers, "");
+        assert_eq!(message.two.headers().len(), 1);
+        assert_eq!(message.two.headers()["x-kept"], "1");
+    }
+
+    #[test]
+    fn a_body_states_its_length_on_http_2_too() {
+        assert_eq!(
+            message(Method::POST, "http://a.test/", &[], "four").two.headers()[CONTENT_LENGTH],
+            "4"
+        );
+        assert_eq!(
+            message(Method::POST, "http://a.test/", &[], "").two.headers()[CONTENT_LENGTH],
+            "0"
+        );
+        assert!(message(Method::GET, "http://a.test/", &[], "").two.headers().is_empty());
+    }
+}

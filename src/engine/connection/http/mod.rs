@@ -1,0 +1,303 @@
+//! One connection and the exchanges on it, whichever version of HTTP it speaks.
+
+mod http1;
+mod http2;
+mod message;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::response;
+use tokio::time::timeout_at;
+
+use crate::engine::connection::dial::{
+    DialedConnection, NegotiatedProtocol, NegotiatedVersion, timed_out,
+};
+use crate::engine::time::clock::{self, Instant};
+use crate::expect::{Captures, Expectations, Unmet};
+use crate::plan::Timeouts;
+use crate::record::Dimension;
+use crate::recorder::{Failed, Parts};
+
+pub(in crate::engine) use http2::NO_STREAM;
+pub(in crate::engine) use message::{RequestMessage, RequestParts, UnsendablePart};
+
+/// An open connection: the whole of it on HTTP/1.1, one stream at a time of it on HTTP/2.
+pub(in crate::engine) enum HttpConnection {
+    Http1(http1::Http1Connection),
+    Http2(http2::Http2Connection),
+}
+
+/// How one exchange on a ready connection went.
+pub(in crate::engine) struct ExchangeResponse {
+    /// When the last byte came in, or when it failed.
+    pub(in crate::engine) done: Instant,
+    /// The answer's head, its body read to the end; or how the exchange failed.
+    pub(in crate::engine) answer: Result<response::Parts, Box<Failed>>,
+    /// Whether the connection can carry another exchange.
+    pub(in crate::engine) reusable: bool,
+}
+
+/// The connection turned out to be closed before the request was sent, or the target said that it would not take it;
+/// holds how that was seen.
+pub(in crate::engine) struct RequestNotSent(pub(in crate::engine) Box<Failed>);
+
+impl HttpConnection {
+    /// Starts HTTP on a dialled stream by a deadline; ready for a first exchange.
+    pub(in crate::engine) async fn open(
+        dialled: DialedConnection,
+        deadline: Instant,
+    ) -> Result<Self, Failed> {
+        let DialedConnection { stream, spoken, .. } = dialled;
+        match spoken.version {
+            NegotiatedVersion::Http1 => {
+                http1::Http1Connection::open(stream, spoken).await.map(Self::Http1)
+            }
+            NegotiatedVersion::Http2 => {
+                http2::Http2Connection::open(stream, spoken, deadline).await.map(Self::Http2)
+            }
+        }
+    }
+
+    /// The same, and on HTTP/1.1 heads are read that break its rules as far as `fetch` bears it; one that a run would take for
+    /// something else than HTTP may be an answer then.
+    pub(in crate::engine) async fn open_tolerant(
+        dialled: DialedConnection,
+        deadline: Instant,
+    ) -> Result<Self, Failed> {
+        if dialled.spoken.version != NegotiatedVersion::Http1 {
+            return Self::open(dialled, deadline).await;
+        }
+        let DialedConnection { stream, spoken, .. } = dialled;
+        http1::Http1Connection::open_tolerant(stream, spoken).await.map(Self::Http1)
+    }
+
+    /// Waits until the connection can take a request; false where the target has closed it.
+    pub(in crate::engine) async fn ready(&mut self) -> bool {
+        match self {
+            Self::Http1(connection) => connection.ready().await,
+            Self::Http2(connection) => connection.ready().await,
+        }
+    }
+
+    /// Another way onto the same connection, where it can carry several exchanges at once.
+    pub(in crate::engine) fn share(&self) -> Option<Self> {
+        match self {
+            Self::Http1(_) => None,
+            Self::Http2(connection) => Some(Self::Http2(connection.share())),
+        }
+    }
+
+    /// Whether the target has neither closed the connection nor announced it.
+    pub(in crate::engine) fn is_open(&mut self) -> bool {
+        match self {
+            Self::Http1(connection) => connection.is_open(),
+            Self::Http2(connection) => connection.is_open(),
+        }
+    }
+
+    /// Whether the target has said anything on the connection.
+    pub(in crate::engine) fn was_heard(&self) -> bool {
+        match self {
+            Self::Http1(_) => true,
+            Self::Http2(connection) => connection.was_heard(),
+        }
+    }
+
+    /// Whether the target lets nothing be sent on the connection.
+    pub(in crate::engine) fn allows_no_stream(&self) -> bool {
+        match self {
+            Self::Http1(_) => false,
+            Self::Http2(connection) => connection.allows_no_stream(),
+        }
+    }
+
+    /// Whether the connection was closed while an exchange was on it.
+    pub(in crate::engine) fn is_broken(&self) -> bool {
+        match self {
+            Self::Http1(_) => false,
+            Self::Http2(connection) => connection.is_broken(),
+        }
+    }
+
+    /// What is spoken on the connection; `None` as long as the target has not shown that it does.
+    pub(in crate::engine) fn protocol(&self) -> Option<NegotiatedProtocol> {
+        match self {
+            Self::Http1(connection) => Some(connection.protocol()),
+            Self::Http2(connection) => connection.protocol(),
+        }
+    }
+
+    /// Sends a request at `sent` and reads the whole answer.
+    ///
+    /// The phases are noted in `parts`, the body goes to `collector`. Nothing is sent twice: where the error says that
+    /// it was not sent, the caller may send it on another connection.
+    pub(in crate::engine) async fn exchange(
+        &mut self,
+        message: &RequestMessage,
+        sent: Instant,
+        limits: ExchangeLimits,
+        parts: &mut Parts,
+        collector: &mut BodyCollector<'_>,
+    ) -> Result<ExchangeResponse, RequestNotSent> {
+        match self {
+            Self::Http1(connection) => {
+                connection.exchange(message, sent, limits, parts, collector).await
+            }
+            Self::Http2(connection) => {
+                connection.exchange(message, sent, limits, parts, collector).await
+            }
+        }
+    }
+}
+
+/// The head of an answer whose body may be still on its way, or never come to an end.
+pub(in crate::engine) struct ResponseHead {
+    /// When all of it was there.
+    pub(in crate::engine) at: Instant,
+    pub(in crate::engine) parts: response::Parts,
+}
+
+/// How long the body of an answer may take from its head on; with none, no more is waited for.
+pub(in crate::engine) type BodyTimeLimit<'a> = &'a dyn Fn(&response::Parts) -> Duration;
+
+/// Takes in the body of an answer.
+pub(in crate::engine) struct BodyCollector<'a> {
+    expectations: &'a Expectations,
+    needs_body: bool,
+    kept: &'a mut Vec<u8>,
+    /// Where the head is put before the body comes, if anybody asks for it, and how long the body may take then.
+    head: Option<(&'a mut Option<ResponseHead>, BodyTimeLimit<'a>)>,
+    /// Body bytes received.
+    pub(in crate::engine) received: u64,
+}
+
+impl<'a> BodyCollector<'a> {
+    /// The most memory for bodies that is kept between exchanges.
+    const MEMORY_KEPT: usize = 256 << 10;
+
+    /// A collector that keeps what expectations and captures look at; `kept` is only memory to be used again.
+    pub(in crate::engine) fn new(
+        expectations: &'a Expectations,
+        captures: &Captures,
+        kept: &'a mut Vec<u8>,
+    ) -> Self {
+        kept.clear();
+        kept.shrink_to(Self::MEMORY_KEPT);
+        let needs_body = expectations.needs_body() || captures.needs_body();
+        Self { expectations, needs_body, kept, head: None, received: 0 }
+    }
+
+    /// The same collector, which puts the head into `head` as soon as that is there, and has so much patience with the body.
+    pub(in crate::engine) fn with_head(
+        self,
+        head: &'a mut Option<ResponseHead>,
+        patience: BodyTimeLimit<'a>,
+    ) -> Self {
+        Self { head: Some((head, patience)), ..self }
+    }
+
+    /// Sees the head; returns the limits of the body.
+    fn see(&mut self, parts: &response::Parts, limits: ExchangeLimits) -> ExchangeLimits {
+        let Some((head, patience)) = &mut self.head else { return limits };
+        let at = clock::now();
+        **head = Some(ResponseHead { at, parts: parts.clone() });
+        limits.until(Some(at + patience(parts)))
+    }
+
+    fn take(&mut self, data: &[u8]) -> Result<(), Failed> {
+        self.received += data.len() as u64;
+        if self.received > self.expectations.max_body().0 {
+            return Err(unmet(self.expectations.too_large()));
+        }
+        if self.needs_body {
+            self.kept.extend_from_slice(data);
+        }
+        Ok(())
+    }
+}
+
+/// A body that comes in pieces.
+trait BodyChunks {
+    /// The next piece that is body, or `None` at its end.
+    async fn next(&mut self) -> Option<Result<Bytes, Failed>>;
+}
+
+/// Reads a body to its end, within its limits in time and size.
+async fn read(
+    mut body: impl BodyChunks,
+    limits: ExchangeLimits,
+    collector: &mut BodyCollector<'_>,
+) -> Result<(), Failed> {
+    loop {
+        match timeout_at(limits.deadline, body.next()).await {
+            Err(_elapsed) => return Err(limits.ran_out(Dimension::Body)),
+            Ok(None) => return Ok(()),
+            Ok(Some(piece)) => collector.take(&piece?)?,
+        }
+    }
+}
+
+/// Notes the phases of an exchange that ended at `done`, the first byte of its answer having come in at `first`.
+fn note_phases(
+    parts: &mut Parts,
+    sent: Instant,
+    first: Option<Instant>,
+    done: Instant,
+    is_complete: bool,
+) {
+    let Some(first) = first else { return parts.died(Dimension::FirstByte) };
+    parts.took(Dimension::FirstByte, first - sent);
+    parts.note(Dimension::Body, is_complete.then(|| done - first));
+}
+
+/// The phase an exchange is in, by whether a first byte of its answer came in.
+fn phase(answered: bool) -> Dimension {
+    if answered { Dimension::Body } else { Dimension::FirstByte }
+}
+
+/// How long one exchange may take.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) struct ExchangeLimits {
+    /// When it must be done.
+    pub(in crate::engine) deadline: Instant,
+    /// How long the first byte may take.
+    pub(in crate::engine) first_byte: Duration,
+    /// How long it may take as a whole, for the message.
+    pub(in crate::engine) whole: Duration,
+}
+
+impl ExchangeLimits {
+    /// The limits of an exchange that a connection took at `taken`.
+    pub(in crate::engine) fn new(timeouts: &Timeouts, taken: Instant) -> Self {
+        let Timeouts { first_byte, whole, .. } = *timeouts;
+        Self { deadline: taken + whole, first_byte, whole }
+    }
+
+    /// The same, and over by `end`.
+    pub(in crate::engine) fn until(self, end: Option<Instant>) -> Self {
+        let Some(end) = end.filter(|&end| end < self.deadline) else { return self };
+        let whole = self.whole.saturating_sub(self.deadline - end);
+        Self { deadline: end, whole, ..self }
+    }
+
+    /// When the first byte of the answer to what was sent at `sent` must have come in.
+    fn first_byte_by(&self, sent: Instant) -> Instant {
+        self.deadline.min(sent + self.first_byte)
+    }
+
+    fn ran_out(&self, phase: Dimension) -> Failed {
+        let limit = if phase == Dimension::FirstByte {
+            self.first_byte.min(self.whole)
+        } else {
+            self.whole
+        };
+        timed_out(phase, limit)
+    }
+}
+
+/// An answer that is not the expected one.
+pub(in crate::engine) fn unmet(unmet: Unmet) -> Failed {
+    let Unmet { failure, expected, seen } = unmet;
+    Failed { failure, phase: None, expected, seen, next: None }
+}

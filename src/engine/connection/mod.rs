@@ -1,0 +1,12 @@
+//! Connections: opened, kept, shared, and the exchanges on them.
+//!
+//! `dial` opens byte streams, `http` speaks HTTP/1.1 or HTTP/2 on them, and `set` keeps the
+//! connections of one worker task.
+
+pub(super) mod dial;
+pub(super) mod http;
+pub(super) mod set;
+pub(super) mod shared;
+pub(super) mod socket_peek;
+pub(super) mod unavailable;
+mod wire;

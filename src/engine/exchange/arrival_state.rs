@@ -1,0 +1,90 @@
+//! What the steps of one arrival share: values that earlier steps captured and later steps send.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::expect::Captures;
+use crate::plan::Secrets;
+use crate::plan::live::{Unfit, Unknown, Values};
+use crate::record::Failure;
+use crate::recorder::Failed;
+
+/// The captured values of one arrival, and why some are missing.
+#[derive(Default)]
+pub(in crate::engine) struct ArrivalState {
+    values: Values,
+    /// By the name of each missing value: the step that should have captured it, and how it failed.
+    missing: BTreeMap<String, (String, Failure)>,
+    /// The values that must not be shown, built when they are first needed.
+    secrets: OnceCell<Secrets>,
+}
+
+impl ArrivalState {
+    /// The state of a new arrival.
+    pub(in crate::engine) fn begin() -> Self {
+        Self { values: Values::of_arrival(), ..Self::default() }
+    }
+
+    /// The values known so far.
+    pub(super) fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// Adds what a step captured.
+    pub(super) fn add(&mut self, values: Vec<(String, Value)>, captures: &Captures) {
+        if !values.is_empty() {
+            self.values.extend(values, captures);
+            self.secrets = OnceCell::new();
+        }
+    }
+
+    /// Notes that the step `step` failed: what it was to capture is missing.
+    pub(super) fn note_missing(&mut self, step: &str, captures: &Captures, failure: Failure) {
+        for name in captures.names() {
+            self.missing.insert(name.to_owned(), (step.to_owned(), failure));
+        }
+    }
+
+    /// The values that must not be shown; `None` if nothing secret was captured.
+    pub(super) fn secrets(&self) -> Option<&Secrets> {
+        let secrets = self.secrets.get_or_init(|| Secrets::new(self.values.secrets()));
+        (!secrets.are_none()).then_some(secrets)
+    }
+
+    /// Redacts captured values in the description of a failure.
+    pub(super) fn redact(&self, failed: &mut Failed) {
+        if let Some(secrets) = self.secrets() {
+            failed.seen = secrets.blot(&failed.seen).into_owned();
+        }
+    }
+
+    /// Why a step cannot be filled in with these values.
+    pub(super) fn unfit(&self, unfit: Unfit) -> Failed {
+        let name = match unfit {
+            Unfit::Unknown(Unknown(name)) => name,
+            Unfit::Unsendable(what) => {
+                let seen = format!("a captured value cannot stand in {what}");
+                return not_sent(Failure::NotCaptured, seen);
+            }
+        };
+        match self.missing.get(&name) {
+            // If a step's subject is absent, or not configured, so is that of the steps after it.
+            Some((step, failure @ (Failure::Absent | Failure::NotConfigured))) => not_sent(
+                *failure,
+                format!("`{name}` comes from `{step}`, which is {}", failure.words()),
+            ),
+            Some((step, _)) => not_sent(
+                Failure::NotCaptured,
+                format!("`{step}` failed, and did not yield `{name}`"),
+            ),
+            None => not_sent(Failure::NotCaptured, format!("no step yielded `{name}`")),
+        }
+    }
+}
+
+/// The failure of a step that was not sent, or whose subject is absent.
+pub(super) fn not_sent(failure: Failure, seen: impl Into<String>) -> Failed {
+    Failed { failure, phase: None, expected: String::new(), seen: seen.into(), next: None }
+}

@@ -1,0 +1,194 @@
+//! One request sent and answered: a whole exchange, or one hop of an exchange with redirects.
+
+use http::response;
+
+use super::context::ExchangeContext;
+use super::prepared::PreparedRequest;
+use crate::engine::connection::http::{
+    BodyCollector, ExchangeLimits, ExchangeResponse, HttpConnection, NO_STREAM, RequestNotSent,
+};
+use crate::engine::connection::set::{ConnectionAccess, ConnectionSet};
+use crate::engine::connection::unavailable::ConnectionUnavailable;
+use crate::engine::time::clock::{self, Instant};
+use crate::record::{Dimension, Failure};
+use crate::recorder::{Failed, Parts};
+
+/// How many connections a request is tried on as long as none of them sends it.
+const MAX_SEND_ATTEMPTS: u32 = 3;
+
+/// How one request went.
+pub(super) struct HopResult {
+    /// Wait, setup, service and their phases.
+    pub(super) parts: Parts,
+    /// Whether a connection was opened for it.
+    pub(super) fresh: bool,
+    /// Body bytes received.
+    pub(super) body_bytes: u64,
+    /// When the last byte of its answer came in, or when it failed.
+    pub(super) done: Instant,
+    /// The answer's head, or how the request failed.
+    pub(super) answer: Result<response::Parts, Box<Failed>>,
+}
+
+/// Why a request got no answer.
+enum HopEnd {
+    /// It failed.
+    Failed(Box<Failed>),
+    /// The run started to drain while the request waited to be sent.
+    Drained,
+}
+
+/// A request on its way to a connection.
+pub(super) struct OutgoingRequest<'a> {
+    pub(super) context: &'a ExchangeContext,
+    pub(super) connections: &'a mut ConnectionSet,
+    pub(super) request: &'a PreparedRequest,
+    /// Start of the phase it is in: waiting, opening a connection, or being served.
+    pub(super) since: Instant,
+    /// When it must end regardless of its timeouts.
+    pub(super) end: Option<Instant>,
+    /// The limits of the whole exchange; set when a connection first takes it.
+    pub(super) limits: &'a mut Option<ExchangeLimits>,
+}
+
+/// What is measured of a request on its way.
+#[derive(Default)]
+struct HopNotes {
+    parts: Parts,
+    fresh: bool,
+}
+
+impl OutgoingRequest<'_> {
+    /// Sends the request and reads its answer; `None` if the run started to drain before that.
+    pub(super) async fn run(mut self, body: &mut BodyCollector<'_>) -> Option<HopResult> {
+        let mut notes = HopNotes::default();
+        let (done, answer) = match self.send(&mut notes, body).await {
+            Ok(ExchangeResponse { done, answer, .. }) => (done, answer),
+            Err(HopEnd::Failed(failed)) => (clock::now(), Err(failed)),
+            Err(HopEnd::Drained) => return None,
+        };
+        Some(HopResult {
+            parts: notes.parts,
+            fresh: notes.fresh,
+            body_bytes: body.received,
+            done,
+            answer,
+        })
+    }
+
+    /// Sends on the open connection, or on a new one if there is none or it turns out to be closed.
+    async fn send(
+        &mut self,
+        notes: &mut HopNotes,
+        body: &mut BodyCollector<'_>,
+    ) -> Result<ExchangeResponse, HopEnd> {
+        let (mut lost, mut attempts) = (false, 0);
+        loop {
+            attempts += 1;
+            let (access, limits) = self.access(&mut notes.parts).await?;
+            let (mut connection, is_new) = match access {
+                ConnectionAccess::Ready(connection) => (connection, false),
+                ConnectionAccess::Missing { lost: closed, opening } => {
+                    notes.fresh = true;
+                    let connection = self
+                        .open(lost || closed, limits, &mut notes.parts)
+                        .await
+                        .map_err(HopEnd::Failed)?;
+                    if let Some(opening) = opening {
+                        opening.complete(&connection);
+                    }
+                    (connection, true)
+                }
+            };
+            let (sent, message) = (self.since, &self.request.message);
+            match connection.exchange(message, sent, limits, &mut notes.parts, body).await {
+                Ok(response) => {
+                    notes.parts.took(Dimension::Service, response.done - sent);
+                    self.keep(connection, is_new, response.reusable);
+                    return Ok(response);
+                }
+                Err(RequestNotSent(failed)) if is_new || attempts == MAX_SEND_ATTEMPTS => {
+                    notes.parts.died(Dimension::FirstByte);
+                    notes.parts.died(Dimension::Service);
+                    return Err(HopEnd::Failed(failed));
+                }
+                Err(RequestNotSent(_)) => lost = true,
+            }
+        }
+    }
+
+    /// Waits for access to a connection. The exchange's limits start at its first access.
+    ///
+    /// Until then a draining run ends the wait.
+    async fn access(
+        &mut self,
+        parts: &mut Parts,
+    ) -> Result<(ConnectionAccess, ExchangeLimits), HopEnd> {
+        let timeouts = &self.context.timeouts;
+        let by = self.limits.map_or_else(|| self.since + timeouts.whole, |limits| limits.deadline);
+        let by = self.end.map_or(by, |end| by.min(end));
+        let taken = tokio::select! {
+            biased;
+            taken = self.connections.take(self.request.destination(), by) => taken,
+            () = self.context.drain.started(), if self.limits.is_none() => {
+                return Err(HopEnd::Drained);
+            }
+        };
+        let now = clock::now();
+        let access = taken.map_err(|why| {
+            parts.died(Dimension::Wait);
+            HopEnd::Failed(Box::new(self.unavailable(&why)))
+        })?;
+        parts.add(Dimension::Wait, now - self.since);
+        self.since = now;
+        let limits = || ExchangeLimits::new(timeouts, now).until(self.end);
+        Ok((access, *self.limits.get_or_insert_with(limits)))
+    }
+
+    async fn open(
+        &mut self,
+        lost: bool,
+        limits: ExchangeLimits,
+        parts: &mut Parts,
+    ) -> Result<HttpConnection, Box<Failed>> {
+        let destination = self.request.destination();
+        self.connections.make_room(destination);
+        let opened = self.context.open_connection(destination, lost, limits.deadline, parts).await;
+        let ready = clock::now();
+        match &opened {
+            Ok(_) => parts.opened_in(ready - self.since),
+            Err(_) => parts.died(Dimension::Setup),
+        }
+        self.since = ready;
+        opened
+    }
+
+    fn keep(&mut self, connection: HttpConnection, is_new: bool, is_reusable: bool) {
+        if is_new {
+            self.context.accounting.note_protocol(connection.protocol());
+        }
+        if is_reusable {
+            self.connections.put_back(self.request.destination(), connection);
+        }
+    }
+
+    /// The failure of waiting too long: nothing was sent at first, later the time has run out.
+    fn late(&self) -> Failure {
+        if self.limits.is_some() { Failure::TimedOut } else { Failure::Dropped }
+    }
+
+    /// The failure if no connection became free.
+    ///
+    /// A target that has not sent a byte is silent, rather than holding all its streams.
+    fn unavailable(&self, why: &ConnectionUnavailable) -> Failed {
+        let whole = crate::units::show(self.context.timeouts.whole);
+        let (failure, seen) = match why {
+            ConnectionUnavailable::Silent => {
+                (Failure::TimedOut, format!("no word on the shared connection within {whole}"))
+            }
+            ConnectionUnavailable::Forbidden => (self.late(), NO_STREAM.to_owned()),
+            ConnectionUnavailable::Busy => (self.late(), format!("no stream free within {whole}")),
+        };
+        Failed::in_phase(failure, Dimension::Wait, seen)
+    }
+}

@@ -1,0 +1,191 @@
+//! A scenario's steps, prepared before the run.
+
+use std::borrow::Cow;
+
+use super::arrival_state::{ArrivalState, not_sent};
+use crate::engine::connection::dial::{Destination, UrlOrigin};
+use crate::engine::connection::http::{RequestMessage, RequestParts, UnsendablePart};
+use crate::engine::error::EngineError;
+use crate::expect::{Captures, Expectations};
+use crate::plan::live::{Live, Unfit, Values};
+use crate::plan::{AskPlan, RequestPlan, SqlPlan, Tries};
+use crate::record::Failure;
+use crate::recorder::Failed;
+
+/// A step that only needs to be copied to be sent, and what its answer must be.
+pub(in crate::engine) struct PreparedStep {
+    name: String,
+    pub(in crate::engine) action: StepAction,
+    /// The parts of it that depend on values known only during the run.
+    live: Live,
+    expectations: Expectations,
+    pub(super) captures: Captures,
+    pub(in crate::engine) tries: Tries,
+    /// Whether what is requested may be absent.
+    pub(super) may_be_absent: bool,
+    /// What the step lacks to run at all: the text says which variable is not set.
+    lacks: Option<String>,
+    /// Its index in the record; its hops have the indices after it.
+    pub(in crate::engine) index: usize,
+    /// The index in the record under which its tries are recorded.
+    pub(in crate::engine) tries_index: usize,
+}
+
+/// What a step sends.
+pub(in crate::engine) enum StepAction {
+    /// A request to the target.
+    Http {
+        /// The first request, before any redirect.
+        request: Box<PreparedRequest>,
+        /// Maximum number of redirects followed.
+        redirects: u32,
+    },
+    /// A statement to a database.
+    Sql(Box<SqlPlan>),
+}
+
+/// One request, ready to be copied to a connection.
+pub(in crate::engine) struct PreparedRequest {
+    pub(super) parts: RequestParts,
+    pub(super) message: RequestMessage,
+    /// Its origin; `None` for the base URL's.
+    origin: Option<UrlOrigin>,
+}
+
+/// A step as one arrival runs it.
+pub(in crate::engine) struct ArrivalStep<'p> {
+    pub(in crate::engine) prepared: &'p PreparedStep,
+    /// The arrival's own request; `None` if it sends the prepared one.
+    pub(in crate::engine) own_request: Option<Box<PreparedRequest>>,
+    /// The values of the arrival's SQL statement.
+    pub(super) sql_values: Vec<Option<String>>,
+    pub(super) expectations: Cow<'p, Expectations>,
+}
+
+impl PreparedStep {
+    /// Builds the request; fails if the URL's parts do not make one.
+    pub(super) fn new(
+        name: &str,
+        plan: &RequestPlan,
+        home: &UrlOrigin,
+    ) -> Result<Self, EngineError> {
+        let action = match &plan.ask {
+            AskPlan::Http(http) => {
+                let parts = RequestParts {
+                    method: http.method.clone(),
+                    url: http.url.clone(),
+                    headers: http.headers.clone(),
+                    body: http.body.clone(),
+                };
+                let request =
+                    PreparedRequest::new(parts, home).map_err(|UnsendablePart(what)| {
+                        EngineError::Target(format!("{what} cannot be sent in a request"))
+                    })?;
+                StepAction::Http { request: Box::new(request), redirects: http.redirects }
+            }
+            AskPlan::Sql(sql) => StepAction::Sql(sql.clone()),
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            action,
+            live: plan.live.clone(),
+            expectations: plan.expectations.clone(),
+            captures: plan.captures.clone(),
+            tries: plan.tries,
+            may_be_absent: plan.may_be_absent,
+            lacks: plan.lacks.clone(),
+            index: plan.place,
+            tries_index: plan.place_of_tries(),
+        })
+    }
+
+    /// Whether it captures values, or sends or expects captured ones.
+    pub(super) fn needs_state(&self) -> bool {
+        let has_values = matches!(&self.action, StepAction::Sql(plan) if !plan.values.is_empty());
+        has_values || self.live.is_sent() || self.live.is_expected() || !self.captures.is_empty()
+    }
+
+    /// The step as an arrival runs it; the error says why the arrival leaves it out.
+    pub(in crate::engine) fn for_arrival(
+        &self,
+        state: Option<&ArrivalState>,
+        home: &UrlOrigin,
+    ) -> Result<ArrivalStep<'_>, Box<Failed>> {
+        if let Some(lacks) = &self.lacks {
+            return Err(Box::new(not_sent(Failure::NotConfigured, lacks.clone())));
+        }
+        let Some(state) = state else {
+            return Ok(ArrivalStep {
+                prepared: self,
+                own_request: None,
+                sql_values: Vec::new(),
+                expectations: Cow::Borrowed(&self.expectations),
+            });
+        };
+        self.fill(state.values(), home).map_err(|unfit| Box::new(state.unfit(unfit)))
+    }
+
+    /// Notes in an arrival's state that this step failed.
+    pub(in crate::engine) fn note_failure(
+        &self,
+        state: &mut Option<ArrivalState>,
+        failure: Failure,
+    ) {
+        if let Some(state) = state {
+            state.note_missing(&self.name, &self.captures, failure);
+        }
+    }
+
+    /// Fills in captured values.
+    fn fill(&self, values: &Values, home: &UrlOrigin) -> Result<ArrivalStep<'_>, Unfit> {
+        let (mut own_request, mut sql_values) = (None, Vec::new());
+        match &self.action {
+            StepAction::Http { request, .. } if self.live.is_sent() => {
+                own_request = Some(Box::new(self.own_request(request, values, home)?));
+            }
+            StepAction::Http { .. } => {}
+            StepAction::Sql(plan) => {
+                let filled = plan.values.iter().map(|text| text.fill(values).map(Some));
+                sql_values = filled.collect::<Result<_, _>>()?;
+            }
+        }
+        let expectations = if self.live.is_expected() {
+            Cow::Owned(self.expectations.with(self.live.checks(values)?))
+        } else {
+            Cow::Borrowed(&self.expectations)
+        };
+        Ok(ArrivalStep { prepared: self, own_request, sql_values, expectations })
+    }
+
+    fn own_request(
+        &self,
+        prepared: &PreparedRequest,
+        values: &Values,
+        home: &UrlOrigin,
+    ) -> Result<PreparedRequest, Unfit> {
+        let mut parts = prepared.parts.clone();
+        if let Some(url) = self.live.url(values)? {
+            parts.url = url;
+        }
+        self.live.fill_headers(&mut parts.headers, values)?;
+        if let Some(body) = self.live.body(values)? {
+            parts.body = body;
+        }
+        PreparedRequest::new(parts, home).map_err(|UnsendablePart(what)| Unfit::Unsendable(what))
+    }
+}
+
+impl PreparedRequest {
+    /// Builds the message; fails if the URL's parts do not make one.
+    pub(super) fn new(parts: RequestParts, home: &UrlOrigin) -> Result<Self, UnsendablePart> {
+        let message = RequestMessage::new(&parts)?;
+        let origin = UrlOrigin::of(&parts.url).ok_or(UnsendablePart("the target's host"))?;
+        let origin = (origin != *home).then_some(origin);
+        Ok(Self { parts, message, origin })
+    }
+
+    /// Where the request goes.
+    pub(super) fn destination(&self) -> Destination<'_> {
+        self.origin.as_ref().map_or(Destination::Home, Destination::Elsewhere)
+    }
+}

@@ -1,0 +1,116 @@
+//! Filters secrets out of the target's `Server-Timing` reports.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use crate::expect::{Metric, SERVER_TIMING, server_timings};
+use crate::plan::Secrets;
+
+/// Maximum length of a recorded metric name, in characters.
+const NAME: usize = 40;
+
+/// Maximum number of remembered names; any other name is checked in every answer.
+const REMEMBERED: usize = 64;
+
+/// Reads the metrics of `Server-Timing` headers and drops those that echo a secret.
+///
+/// Metric names reach files before the run ends, so the filter has to act here. It drops the whole
+/// header line, since a comma within a secret would split the secret in two. A name that once
+/// occurred in a harmless line is not checked again.
+#[derive(Debug)]
+pub(super) struct ServerTimingFilter {
+    secrets: Secrets,
+    harmless: RefCell<HashSet<String>>,
+}
+
+impl ServerTimingFilter {
+    pub(super) fn new(secrets: Secrets) -> Self {
+        Self { secrets, harmless: RefCell::default() }
+    }
+
+    /// The metrics of an answer and their durations; `captured` are the secrets of its arrival.
+    pub(super) fn metrics(
+        &self,
+        headers: &HeaderMap,
+        captured: Option<&Secrets>,
+    ) -> Vec<(String, Duration)> {
+        if !headers.contains_key(SERVER_TIMING) {
+            return Vec::new();
+        }
+        let is_told =
+            |metric: &Metric<'_>| captured.is_none_or(|captured| !captured.are_in(metric.line));
+        let kept =
+            server_timings(headers).filter(|metric| is_told(metric) && self.is_harmless(metric));
+        kept.map(|metric| (metric.name.chars().take(NAME).collect(), metric.duration)).collect()
+    }
+
+    fn is_harmless(&self, metric: &Metric<'_>) -> bool {
+        let mut harmless = self.harmless.borrow_mut();
+        if harmless.contains(metric.name) {
+            return true;
+        }
+        let is_new_and_harmless = !self.secrets.are_in(metric.line);
+        if is_new_and_harmless && harmless.len() < REMEMBERED {
+            harmless.insert(metric.name.to_owned());
+        }
+        is_new_and_harmless
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(account: &ServerTimingFilter, line: &str) -> Vec<String> {
+        let headers = HeaderMap::from_iter([(SERVER_TIMING, line.parse().unwrap())]);
+        account.metrics(&headers, None).into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn hiding(secret: &str) -> ServerTimingFilter {
+        ServerTimingFilter::new(Secrets::new([secret.to_owned()]))
+    }
+
+    #[test]
+    fn a_line_that_echoes_a_secret_is_left_out_whole() {
+        for secret in ["zebra-7f3a", "zebra,7f3a", "zebra;7f3a", "zebra, 7f3a"] {
+            let account = hiding(secret);
+            for line in
+                [format!("{secret};dur=1"), format!("x{}{secret}y;dur=1, b;dur=2", "x".repeat(36))]
+            {
+                assert!(told(&account, &line).is_empty(), "{line}");
+            }
+            assert_eq!(told(&account, "db;dur=1, app;dur=2"), ["db", "app"]);
+            assert_eq!(told(&account, &format!("db;dur=1, {secret};dur=2")), ["db"]);
+        }
+    }
+
+    #[test]
+    fn a_line_that_echoes_a_captured_value_is_left_out_whole_however_long_that_is() {
+        let (account, long) = (hiding("zebra"), "x".repeat(58));
+        let captured = Secrets::new([long.clone()]);
+        let line = format!("{long};dur=1, app;dur=2");
+        let headers = HeaderMap::from_iter([(SERVER_TIMING, line.parse().unwrap())]);
+        assert!(account.metrics(&headers, Some(&captured)).is_empty());
+        assert_eq!(account.metrics(&headers, None).len(), 2);
+    }
+
+    #[test]
+    fn a_duration_that_equals_a_secret_hides_no_metric_that_is_known() {
+        let account = hiding("12");
+        assert_eq!(told(&account, "app;dur=11"), ["app"]);
+        assert_eq!(told(&account, "app;dur=12"), ["app"]);
+    }
+
+    #[test]
+    fn a_target_that_invents_names_fills_no_memory() {
+        let account = hiding("secret");
+        for at in 0..1_000 {
+            assert_eq!(told(&account, &format!("{at}{};dur=1", "x".repeat(100)))[0].len(), NAME);
+        }
+        assert_eq!(account.harmless.borrow().len(), REMEMBERED);
+        assert!(told(&account, "secret;dur=1").is_empty());
+    }
+}

@@ -1,0 +1,289 @@
+//! Runs one SQL statement: its session, its transaction, its rows.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::timeout_at;
+
+use crate::engine::time::clock::{self, Instant};
+use crate::plan::{SqlPlan, Timeouts};
+use crate::postgres::{Documents, PgError, Session, Trouble};
+use crate::record::{Dimension, Failure};
+use crate::recorder::{Failed, Parts};
+use crate::units::show;
+
+/// A worker task's sessions, by the scenario's name of the database.
+///
+/// Two names may lead to one server with different settings, so each has its own session.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct SqlSessions(Vec<(String, Session)>);
+
+/// The result of one statement.
+pub(super) struct SqlResult {
+    /// Setup and service, with their phases.
+    pub(super) parts: Parts,
+    /// Whether a session was opened for it.
+    pub(super) fresh: bool,
+    /// Size of its rows as JSON, in bytes.
+    pub(super) bytes: u64,
+    /// When its transaction ended, or when it failed.
+    pub(super) done: Instant,
+    /// Its rows, or how it failed.
+    pub(super) rows: Result<Vec<Value>, SqlFailure>,
+}
+
+/// Why a statement returned no rows.
+pub(super) struct SqlFailure {
+    pub(super) failed: Box<Failed>,
+    /// The description to use if the answer is sensitive: the server's own message may quote a row.
+    pub(super) unquoted: Option<String>,
+    /// Whether an object the statement names does not exist.
+    pub(super) is_absence: bool,
+    /// Whether the database denied it to the user.
+    pub(super) is_denial: bool,
+}
+
+impl SqlSessions {
+    /// Runs a statement on the open session, or on a new one, by `deadline`.
+    pub(super) async fn query(
+        &mut self,
+        plan: &SqlPlan,
+        values: &[Option<String>],
+        since: Instant,
+        deadline: Instant,
+    ) -> SqlResult {
+        let mut result = SqlResult {
+            parts: Parts::default(),
+            fresh: false,
+            bytes: 0,
+            done: since,
+            rows: Ok(Vec::new()),
+        };
+        result.parts.took(Dimension::Wait, Duration::ZERO);
+        let session = match self.session(plan, since, deadline, &mut result).await {
+            Ok(session) => session,
+            Err(failure) => return result.refused(failure),
+        };
+        let sent = if result.fresh { clock::now() } else { since };
+        if result.fresh {
+            result.parts.opened_in(sent - since);
+        }
+        let limit = deadline.saturating_duration_since(sent);
+        match timeout_at(deadline + limit.min(GRACE), carry_out(session, plan, values, limit)).await
+        {
+            Ok(Ok(StatementRows { documents, rows_at, done })) => {
+                result.bytes = documents.bytes();
+                let result = result.answered(sent, rows_at, done);
+                let rows =
+                    documents.parse().map_err(|error| SqlFailure::of(&error, Dimension::FirstByte));
+                SqlResult { rows, ..result }
+            }
+            Ok(Err(error)) => {
+                // A session that the server closed is useless; one whose transaction failed is not.
+                if !is_of_statement(error.trouble) || self.is_given_up(plan) {
+                    self.forget(plan);
+                }
+                let failure = SqlFailure::of(&error, Dimension::FirstByte);
+                if failure.failed.failure.is_without_answer() {
+                    result.unanswered(failure)
+                } else {
+                    // A denial is an answer too, and may be the expected one.
+                    let now = clock::now();
+                    SqlResult { rows: Err(failure), ..result.answered(sent, now, now) }
+                }
+            }
+            Err(_elapsed) => {
+                self.forget(plan);
+                result.unanswered(SqlFailure::late(Dimension::FirstByte, limit))
+            }
+        }
+    }
+
+    /// The session with a database; opens it if there is none.
+    async fn session(
+        &mut self,
+        plan: &SqlPlan,
+        since: Instant,
+        deadline: Instant,
+        result: &mut SqlResult,
+    ) -> Result<&mut Session, SqlFailure> {
+        let SqlPlan { database, address, .. } = plan;
+        if let Some(at) = self.0.iter().position(|(known, _)| known == database) {
+            return Ok(&mut self.0[at].1);
+        }
+        result.fresh = true;
+        let opened = timeout_at(deadline, Session::connect(address)).await;
+        let opened = match opened {
+            Ok(opened) => opened.map_err(|error| SqlFailure::of(&error, Dimension::Connect)),
+            Err(_elapsed) => Err(SqlFailure::late(Dimension::Connect, deadline - since)),
+        };
+        let session = opened.inspect_err(|_| {
+            result.parts.died(Dimension::Connect);
+            result.parts.died(Dimension::Setup);
+        })?;
+        self.0.push((database.clone(), session));
+        let last = self.0.len() - 1;
+        Ok(&mut self.0[last].1)
+    }
+
+    fn is_given_up(&self, plan: &SqlPlan) -> bool {
+        self.0.iter().any(|(known, session)| *known == plan.database && session.is_given_up())
+    }
+
+    fn forget(&mut self, plan: &SqlPlan) {
+        self.0.retain(|(known, _)| *known != plan.database);
+    }
+
+    /// Drops every session.
+    pub(in crate::engine) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// How long to wait for an answer beyond the statement's limit.
+///
+/// The server then cancels the statement first, and the session stays usable.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What a statement returned, and when.
+///
+/// The rows are parsed only after the transaction, because parsing is the prober's own work.
+struct StatementRows {
+    documents: Documents,
+    rows_at: Instant,
+    done: Instant,
+}
+
+/// Runs a statement in a transaction of its own.
+async fn carry_out(
+    session: &mut Session,
+    plan: &SqlPlan,
+    values: &[Option<String>],
+    limit: Duration,
+) -> Result<StatementRows, PgError> {
+    let mut transaction = session.begin_within(plan.statement.mode(), limit).await?;
+    match transaction.texts(&plan.statement, values).await {
+        Ok(documents) => {
+            let rows_at = clock::now();
+            transaction.commit().await?;
+            Ok(StatementRows { documents, rows_at, done: clock::now() })
+        }
+        Err(error) => {
+            // The first error is the one to report.
+            let _undone = transaction.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+impl SqlResult {
+    fn answered(mut self, sent: Instant, rows_at: Instant, done: Instant) -> Self {
+        self.done = done;
+        self.parts.took(Dimension::FirstByte, rows_at - sent);
+        self.parts.took(Dimension::Body, done - rows_at);
+        self.parts.took(Dimension::Service, done - sent);
+        self
+    }
+
+    fn unanswered(mut self, failure: SqlFailure) -> Self {
+        self.parts.died(Dimension::FirstByte);
+        self.parts.died(Dimension::Service);
+        self.refused(failure)
+    }
+
+    fn refused(self, failure: SqlFailure) -> Self {
+        Self { done: clock::now(), rows: Err(failure), ..self }
+    }
+}
+
+impl SqlFailure {
+    fn of(error: &PgError, phase: Dimension) -> Self {
+        let failure = failure(error.trouble);
+        let seen = format!("{} {}: {}", error.at, error.trouble.what(), error.said);
+        let state = error.state.as_deref().unwrap_or("none");
+        let unquoted = || format!("{} {} (SQLSTATE {state})", error.at, error.trouble.what());
+        Self {
+            unquoted: is_of_statement(error.trouble).then(unquoted),
+            failed: Box::new(Failed {
+                failure,
+                phase: failure.is_without_answer().then_some(phase),
+                expected: String::new(),
+                seen,
+                next: Some(remedy(error.trouble)),
+            }),
+            is_absence: error.is_absent(),
+            is_denial: phase == Dimension::FirstByte && error.is_denied(),
+        }
+    }
+
+    fn late(phase: Dimension, limit: Duration) -> Self {
+        let seen = format!("no answer of the database within {}", show(limit));
+        let trouble =
+            if phase == Dimension::Connect { Trouble::TimedOut } else { Trouble::GivenUp };
+        let failed = Failed::in_phase(Failure::TimedOut, phase, seen);
+        let failed = Box::new(Failed { next: Some(remedy(trouble)), ..failed });
+        Self { failed, unquoted: None, is_absence: false, is_denial: false }
+    }
+}
+
+/// Whether only the statement failed, so that the session stays usable.
+fn is_of_statement(trouble: Trouble) -> bool {
+    use Trouble::{
+        Absent, Denied, GivenUp, NoReturning, NotText, ReadOnly, ReadsOnly, Statement, TooMuch,
+    };
+    matches!(
+        trouble,
+        Absent
+            | Denied
+            | GivenUp
+            | NoReturning
+            | NotText
+            | ReadOnly
+            | ReadsOnly
+            | Statement
+            | TooMuch
+    )
+}
+
+/// The kind of failure that trouble with a database counts as.
+fn failure(trouble: Trouble) -> Failure {
+    match trouble {
+        Trouble::Unreachable => Failure::Unreachable,
+        Trouble::Refused => Failure::Refused,
+        Trouble::OwnLimits => Failure::Prober,
+        Trouble::TimedOut | Trouble::TooSlow | Trouble::GivenUp => Failure::TimedOut,
+        Trouble::Lost => Failure::Closed,
+        Trouble::Tls | Trouble::NoTls => Failure::Tls,
+        Trouble::Password
+        | Trouble::NotLetIn
+        | Trouble::Tenant
+        | Trouble::NoDatabase
+        | Trouble::TooMany => Failure::Session,
+        _ => Failure::Query,
+    }
+}
+
+/// The remedy for rows that are not the expected ones.
+pub(super) const COMPARE_ROWS: &str = "carry the statement out once by hand, as the same user, and compare its rows with the expectation";
+
+/// The remedy for trouble with a step's database; some remedies for the store do not apply here.
+fn remedy(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::NoSchema | Trouble::Rights | Trouble::Other => {
+            "read what the database said, and carry the statement out once by hand, as the same user"
+        }
+        Trouble::TooSlow => "try again when it has less to do",
+        Trouble::Lost => {
+            "look for crashes, restarts and connection limits of the server and the pooler before it"
+        }
+        Trouble::ReadOnly => "use the URL of the primary server, or end its read-only mode",
+        Trouble::DiskFull => "make room on the server's disk, or enlarge it",
+        other => other.remedy(),
+    }
+}
+
+/// The deadline of one statement: `whole` after it is taken, and no later than `end`.
+pub(super) fn deadline(timeouts: &Timeouts, taken: Instant, end: Option<Instant>) -> Instant {
+    let own = taken + timeouts.whole;
+    end.map_or(own, |end| own.min(end))
+}

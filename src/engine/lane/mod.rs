@@ -1,0 +1,296 @@
+//! One scenario's work on one thread: its share of the arrivals and its connections.
+
+mod arrival_queue;
+pub(super) mod conductor_link;
+mod worker_task;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::accounting::LaneCounters;
+use super::assignment::streams_per_connection;
+use super::connection::dial::Dialer;
+use super::connection::shared::SharedConnection;
+use super::error::EngineError;
+use super::exchange::context::ExchangeContext;
+use super::thread::ThreadState;
+use super::time::clock::{self, Instant};
+use super::time::slack::DispatchSlack;
+use super::time::timer::PreciseTimer;
+use crate::plan::{Load, ScenarioPlan, Shard};
+use crate::recorder::Settled;
+use arrival_queue::{ArrivalQueue, SlotRank};
+use conductor_link::{ConductorLink, LaneCommand, LaneProgress, LaneUpdate};
+use worker_task::{WorkerTask, drop_arrival};
+
+/// How often a lane reports what is settled.
+const REPORT_EVERY: Duration = Duration::from_millis(100);
+
+/// Maximum number of connections the warm-up opens at once.
+///
+/// Thousands would overrun the target's accept queue, which no first visitor does, and would take
+/// the memory of as many handshakes.
+const CONCURRENT_OPENS: usize = 256;
+
+/// How long a late dispatcher releases arrivals before it yields to the thread's other tasks.
+const MAX_DISPATCH_TURN: Duration = Duration::from_micros(50);
+
+/// One scenario's work on one thread.
+pub(super) struct Lane {
+    load: Load,
+    /// The lane's share of the scenario's arrivals.
+    shard: Shard,
+    /// The base connections: arrivals wait for one of these before another is opened.
+    connections: u64,
+    max_connections: u64,
+    streams_per_connection: u64,
+    /// The lane's share of the connections and requests of the warm-up.
+    warmup_connections: u64,
+    warmup_requests: u64,
+    thread: Rc<ThreadState>,
+    context: Rc<ExchangeContext>,
+    /// Arrivals due before this have been released, counted from the start of the stage; `None` in
+    /// the closed model.
+    released_up_to: Cell<Option<Duration>>,
+}
+
+impl Lane {
+    /// Prepares a share of a scenario.
+    pub(super) fn new(
+        plan: ScenarioPlan,
+        shard: Shard,
+        dialer: Box<dyn Dialer>,
+        thread: Rc<ThreadState>,
+        run_start: Instant,
+    ) -> Result<Self, EngineError> {
+        let connections = shard.share(u64::from(plan.load.connections()));
+        let warmup_connections = shard.share(u64::from(plan.warmup.connections)).min(connections);
+        let context = ExchangeContext::new(&plan, dialer, Rc::clone(&thread), run_start)?;
+        Ok(Self {
+            connections,
+            max_connections: shard.share(u64::from(plan.load.max_connections())),
+            streams_per_connection: u64::from(streams_per_connection(&plan)),
+            warmup_connections,
+            warmup_requests: shard.share(plan.warmup.requests),
+            load: plan.load,
+            shard,
+            thread,
+            context: Rc::new(context),
+            released_up_to: Cell::new(None),
+        })
+    }
+
+    /// Warms up, measures and reports, until all planned work is done or the conductor ends it.
+    pub(super) async fn run(self: Rc<Self>, timer: PreciseTimer, mut link: ConductorLink) {
+        let tasks = self.warm_up(self.worker_tasks(), &mut link).await;
+        let rest = self.context.accounting.finish_stage();
+        link.report(self.update(LaneProgress::WarmedUp, rest)).await;
+        if let Some(start) = link.measure_from().await {
+            self.measure(tasks, start, timer, &mut link).await;
+        }
+        let rest = self.context.accounting.finish_stage();
+        link.report(self.update(LaneProgress::Finished, rest)).await;
+    }
+
+    /// One worker task per exchange slot, first those of the connections that are warmed up.
+    ///
+    /// Of these, the slots of one connection are spread apart: the first tasks are each on a
+    /// connection of their own, and open it. Connections beyond the base are opened one after the
+    /// other, as they are needed.
+    fn worker_tasks(&self) -> Vec<WorkerTask> {
+        let streams = self.streams_per_connection;
+        let shared = || (streams > 1).then(|| Rc::new(SharedConnection::default()));
+        let task = |rank, shared: &Option<_>| {
+            WorkerTask::new(Rc::clone(&self.context), rank, shared.clone())
+        };
+        let base: Vec<_> = (0..self.connections).map(|_| shared()).collect();
+        let rounds = (0..streams).flat_map(|_| &base).map(|shared| task(SlotRank::Base, shared));
+        let further = (0..self.max_connections.saturating_sub(self.connections)).flat_map(|at| {
+            let shared = shared();
+            (at * streams..(at + 1) * streams)
+                .map(move |slot| task(SlotRank::Closed(slot), &shared))
+        });
+        rounds.chain(further).collect()
+    }
+
+    async fn warm_up(
+        &self,
+        mut tasks: Vec<WorkerTask>,
+        link: &mut ConductorLink,
+    ) -> Vec<WorkerTask> {
+        let connections = self.warmup_connections;
+        let further = self.warmup_requests.saturating_sub(connections);
+        let queue = Rc::new(ArrivalQueue::closed(None, further));
+        let gate = Rc::new(Semaphore::new(CONCURRENT_OPENS));
+        let mut running = JoinSet::new();
+        for task in tasks.drain(..usize::try_from(connections).unwrap_or(0)) {
+            running.spawn_local(task.warm_up(Rc::clone(&gate), Rc::clone(&queue)));
+        }
+        tasks.extend(self.attend(running, &queue, LaneProgress::WarmingUp, link).await);
+        tasks
+    }
+
+    async fn measure(
+        self: &Rc<Self>,
+        tasks: Vec<WorkerTask>,
+        start: Instant,
+        timer: PreciseTimer,
+        link: &mut ConductorLink,
+    ) {
+        self.context.accounting.start_measuring(start);
+        self.thread.hiccups.measure_from(start);
+        timer.until(start).await;
+        let queue = Rc::new(self.arrival_queue(start));
+        let mut running = JoinSet::new();
+        for task in tasks {
+            running.spawn_local(task.serve(Rc::clone(&queue)));
+        }
+        let dispatcher =
+            tokio::task::spawn_local(Rc::clone(self).dispatch(Rc::clone(&queue), timer, start));
+        self.attend(running, &queue, LaneProgress::Measuring, link).await;
+        dispatcher.abort();
+        self.count_queue(&queue);
+        let mut counters = self.context.accounting.counters_mut();
+        counters.abandoned += std::mem::take(&mut counters.in_flight) + queue.clear();
+    }
+
+    fn arrival_queue(&self, start: Instant) -> ArrivalQueue {
+        match &self.load {
+            Load::Open { .. } => ArrivalQueue::open(),
+            Load::Closed { until, iterations, .. } => {
+                let left = iterations.map_or(u64::MAX, |all| self.shard.share(all));
+                ArrivalQueue::closed(Some(start + *until), left)
+            }
+        }
+    }
+
+    /// Releases each arrival of the lane's share when it is due, then closes the queue.
+    async fn dispatch(
+        self: Rc<Self>,
+        queue: Rc<ArrivalQueue>,
+        timer: PreciseTimer,
+        start: Instant,
+    ) {
+        let Load::Open { schedule, .. } = &self.load else { return };
+        let mut slack = DispatchSlack::new(start);
+        let mut turn = clock::now();
+        for (_, offset) in schedule.arrivals(self.shard) {
+            self.released_up_to.set(Some(offset));
+            let (now, due) = (clock::now(), start + offset);
+            let saturated = slack.is_exhausted(now, due);
+            if due <= now && now - turn >= MAX_DISPATCH_TURN {
+                tokio::task::yield_now().await;
+                turn = clock::now();
+            } else if due > now {
+                timer.until(due).await;
+                turn = clock::now();
+            }
+            if queue.is_closed() {
+                return;
+            }
+            self.context.accounting.release();
+            queue.release(due, saturated, || self.context.stood_still_by(clock::now()));
+        }
+        self.released_up_to.set(Some(Duration::MAX));
+        timer.until(start + schedule.duration()).await;
+        queue.close();
+    }
+
+    /// Waits for the worker tasks, reports what is settled and obeys the conductor.
+    async fn attend(
+        &self,
+        mut running: JoinSet<WorkerTask>,
+        queue: &ArrivalQueue,
+        progress: LaneProgress,
+        link: &mut ConductorLink,
+    ) -> Vec<WorkerTask> {
+        let mut finished = Vec::new();
+        let mut tick = tokio::time::interval(REPORT_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                joined = running.join_next() => match joined {
+                    None => return finished,
+                    Some(Ok(task)) => finished.push(task),
+                    Some(Err(error)) if error.is_panic() => {
+                        std::panic::resume_unwind(error.into_panic())
+                    }
+                    Some(Err(_aborted)) => {}
+                },
+                _ = tick.tick() => {
+                    self.drop_expired(queue);
+                    self.count_queue(queue);
+                    let settled = self.settle(queue);
+                    link.report(self.update(progress, settled)).await;
+                }
+                command = link.next_command() => match command {
+                    LaneCommand::WarmUp | LaneCommand::Measure(_) => {}
+                    LaneCommand::Drain => self.drain(queue, progress),
+                    LaneCommand::Abort => running.abort_all(),
+                }
+            }
+        }
+    }
+
+    /// Closes the queue, and counts what was due by now but not released: the prober's failure.
+    ///
+    /// Arrivals that wait for a connection, or for a stream on one, are no longer sent.
+    fn drain(&self, queue: &ArrivalQueue, progress: LaneProgress) {
+        let accounting = &self.context.accounting;
+        let is_first = !queue.is_closed();
+        if let (Load::Open { schedule, .. }, LaneProgress::Measuring, true) =
+            (&self.load, progress, is_first)
+        {
+            let mut counters = accounting.counters_mut();
+            let elapsed = accounting.since_stage_start(clock::now());
+            let due = self.shard.share(schedule.count_before(elapsed));
+            counters.unreleased += due.saturating_sub(counters.released);
+            self.released_up_to.set(Some(Duration::MAX));
+        }
+        accounting.counters_mut().abandoned += queue.clear();
+        self.context.drain.start();
+    }
+
+    /// Copies the queue's counts into the lane's counters.
+    fn count_queue(&self, queue: &ArrivalQueue) {
+        let mut counters = self.context.accounting.counters_mut();
+        counters.waiting = queue.waiting();
+        if let (Load::Closed { .. }, None) = (&self.load, self.released_up_to.get()) {
+            counters.released = queue.claimed();
+        }
+    }
+
+    fn settle(&self, queue: &ArrivalQueue) -> Vec<Settled> {
+        let accounting = &self.context.accounting;
+        let elapsed = accounting.since_stage_start(clock::now());
+        let released = self.released_up_to.get().unwrap_or(elapsed);
+        let waiting = queue.oldest_due().map(|due| accounting.since_stage_start(due));
+        accounting.settle(released.min(elapsed).min(waiting.unwrap_or(Duration::MAX)))
+    }
+
+    fn drop_expired(&self, queue: &ArrivalQueue) {
+        while let Some(arrival) = queue.expired(self.context.timeouts.whole) {
+            drop_arrival(&self.context, &arrival);
+        }
+    }
+
+    fn update(&self, progress: LaneProgress, settled: Vec<Settled>) -> LaneUpdate {
+        let accounting = &self.context.accounting;
+        let dialer = &self.context.dialer;
+        LaneUpdate {
+            progress,
+            settled,
+            watermark: accounting.watermark(),
+            counters: LaneCounters {
+                unreached: dialer.unreached(),
+                lookups: dialer.lookups(),
+                ..accounting.counters()
+            },
+            prober: self.thread.take(),
+        }
+    }
+}

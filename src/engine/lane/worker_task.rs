@@ -1,0 +1,249 @@
+//! The task that fills one exchange slot: it takes an arrival, runs its steps, and takes the next.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::arrival_queue::{ArrivalQueue, QueuedArrival, SlotRank};
+use crate::engine::connection::set::ConnectionSet;
+use crate::engine::connection::shared::SharedConnection;
+use crate::engine::exchange::arrival_state::ArrivalState;
+use crate::engine::exchange::context::ExchangeContext;
+use crate::engine::exchange::http_attempt::HttpAttempt;
+use crate::engine::exchange::in_progress::{ExchangeInProgress, ExchangeStart};
+use crate::engine::exchange::prepared::{ArrivalStep, StepAction};
+use crate::engine::exchange::sql::SqlSessions;
+use crate::engine::exchange::sql_attempt::SqlAttempt;
+use crate::engine::exchange::tries::StepTries;
+use crate::engine::time::clock::{self, Instant};
+use crate::plan::Reuse;
+use crate::record::{Dimension, Failure, Stage};
+use crate::recorder::{Exchange, Failed, Parts};
+use crate::units::show;
+
+/// Fills one of a lane's exchange slots, on connections that it keeps.
+pub(super) struct WorkerTask {
+    context: Rc<ExchangeContext>,
+    /// Its rank while its connection is not open.
+    rank: SlotRank,
+    connections: ConnectionSet,
+    sessions: SqlSessions,
+    /// Memory for response bodies, used again by each exchange.
+    body: Vec<u8>,
+}
+
+/// How a step ended.
+struct StepEnd {
+    exchange: Exchange,
+    stage: Stage,
+    done: Instant,
+    /// Whether the last try got an answer, right or wrong.
+    was_answered: bool,
+}
+
+impl WorkerTask {
+    /// A task on a connection of its own, or on a shared one.
+    ///
+    /// `rank` holds while that connection is not open.
+    pub(super) fn new(
+        context: Rc<ExchangeContext>,
+        rank: SlotRank,
+        shared: Option<Rc<SharedConnection>>,
+    ) -> Self {
+        let (connections, sessions) = (ConnectionSet::new(shared), SqlSessions::default());
+        Self { context, rank, connections, sessions, body: Vec::new() }
+    }
+
+    /// Opens the connection with a first arrival once the gate lets it through, then takes its
+    /// share of the remaining warm-up arrivals.
+    ///
+    /// After an exchange without an answer the task stops warming up: the measured stage asks the
+    /// target again. It then closes the gate as well, so that no other task waits for a turn.
+    pub(super) async fn warm_up(mut self, gate: Rc<Semaphore>, queue: Rc<ArrivalQueue>) -> Self {
+        let context = Rc::clone(&self.context);
+        let turn = tokio::select! {
+            biased;
+            turn = gate.acquire() => turn,
+            () = context.drain.started() => return self,
+        };
+        let mut was_answered = self.run_steps(QueuedArrival::immediate(), Stage::Warmup).await;
+        if !was_answered {
+            gate.close();
+        }
+        drop(turn);
+        while was_answered {
+            let Some(arrival) = queue.next(|| self.rank()).await else { break };
+            was_answered = self.run_steps(arrival, Stage::Warmup).await;
+        }
+        self
+    }
+
+    /// Runs arrivals until there are no more.
+    pub(super) async fn serve(mut self, queue: Rc<ArrivalQueue>) -> Self {
+        while let Some(arrival) = queue.next(|| self.rank()).await {
+            let claimed = clock::now();
+            if claimed - arrival.dispatched(claimed) >= self.context.timeouts.whole {
+                drop_arrival(&self.context, &arrival);
+            } else {
+                self.run_steps(arrival, Stage::Measured).await;
+            }
+        }
+        self
+    }
+
+    fn rank(&mut self) -> SlotRank {
+        match self.rank {
+            SlotRank::Base => SlotRank::Base,
+            SlotRank::Open | SlotRank::Closed(_) if self.connections.is_open() => SlotRank::Open,
+            rank => rank,
+        }
+    }
+
+    /// Runs the scenario's steps, each due when the one before it was done. Returns whether the
+    /// last of them was answered.
+    ///
+    /// While the run is draining, no further step starts.
+    async fn run_steps(&mut self, arrival: QueuedArrival, stage: Stage) -> bool {
+        let context = Rc::clone(&self.context);
+        let accounting = &context.accounting;
+        accounting.begin(arrival.due);
+        let claimed = clock::now();
+        let mut start = ExchangeStart {
+            due: arrival.due,
+            dispatched: arrival.dispatched(claimed),
+            stood_still: arrival.stood_still_before(context.stood_still_by(claimed)),
+            built: Duration::ZERO,
+        };
+        let mut state = context.has_state.then(ArrivalState::begin);
+        let mut was_answered = false;
+        for (at, prepared) in context.steps.iter().enumerate() {
+            if at > 0 && context.drain.is_started() {
+                accounting.abandon(arrival.due);
+                return false;
+            }
+            let building = state.is_some().then(clock::now);
+            let step = match prepared.for_arrival(state.as_ref(), &context.home) {
+                Ok(step) => {
+                    start.built = building.map_or(Duration::ZERO, |since| clock::now() - since);
+                    step
+                }
+                Err(failed) => {
+                    prepared.note_failure(&mut state, failed.failure);
+                    let left_out = Exchange { failed: Some(failed), ..Exchange::default() };
+                    accounting.record(prepared.index, stage, start.due, left_out);
+                    continue;
+                }
+            };
+            let Some(end) = self.run_step(&step, start, stage, &mut state).await else {
+                accounting.abandon(arrival.due);
+                return false;
+            };
+            was_answered = end.was_answered;
+            if let Some(failed) = &end.exchange.failed {
+                prepared.note_failure(&mut state, failed.failure);
+            }
+            accounting.record(prepared.index, end.stage, start.due, end.exchange);
+            start = start_now(&context, Some(end.done));
+        }
+        if context.reuse == Reuse::Fresh {
+            self.connections.clear();
+            self.sessions.clear();
+        }
+        accounting.end(arrival.due);
+        was_answered
+    }
+
+    /// Runs one step, as often as it is to be tried.
+    ///
+    /// `None` if the run started to drain before the step was sent, or between two tries.
+    async fn run_step(
+        &mut self,
+        step: &ArrivalStep<'_>,
+        first: ExchangeStart,
+        stage: Stage,
+        state: &mut Option<ArrivalState>,
+    ) -> Option<StepEnd> {
+        let context = Rc::clone(&self.context);
+        let mut tries = StepTries::begin(step.prepared.tries, first.dispatched);
+        let mut start = first;
+        loop {
+            let mut exchange = ExchangeInProgress::new(start, stage, tries.end());
+            let was_answered = self.attempt(step, &mut exchange, state).await?;
+            exchange.allow_for_standstill(context.stood_still_by(exchange.done));
+            if tries.are_several() {
+                let index = step.prepared.tries_index;
+                let (stage, one) = (exchange.stage_of(&exchange.totals), exchange.totals.clone());
+                context.accounting.record_detail(index, stage, start.due, one);
+            }
+            let has_failed = exchange.totals.failed.is_some();
+            let again = has_failed.then(|| tries.again(&exchange.totals, clock::now())).flatten();
+            let Some(pause) = again else {
+                let exchange = exchange.over_tries(first, &tries);
+                let (stage, done) = (exchange.stage_of(&exchange.totals), exchange.done);
+                return Some(StepEnd { exchange: exchange.totals, stage, done, was_answered });
+            };
+            self.pause(pause).await?;
+            start = start_now(&context, None);
+        }
+    }
+
+    /// Runs one try of a step, recorded in `exchange`. Returns whether there was an answer.
+    async fn attempt(
+        &mut self,
+        step: &ArrivalStep<'_>,
+        exchange: &mut ExchangeInProgress,
+        state: &mut Option<ArrivalState>,
+    ) -> Option<bool> {
+        let Self { context, connections, sessions, body, .. } = self;
+        match &step.prepared.action {
+            StepAction::Http { request, redirects } => {
+                let first = step.own_request.as_deref().unwrap_or(request);
+                let redirects = *redirects;
+                let attempt = HttpAttempt { context, connections, body, step, redirects };
+                attempt.run(first, exchange, state).await
+            }
+            StepAction::Sql(plan) => {
+                let attempt = SqlAttempt { timeouts: &context.timeouts, sessions, step };
+                Some(attempt.run(plan, exchange, state).await)
+            }
+        }
+    }
+
+    /// Lets time pass; `None` if the run starts to drain first.
+    async fn pause(&self, pause: Duration) -> Option<()> {
+        tokio::select! {
+            biased;
+            () = self.context.drain.started() => None,
+            () = tokio::time::sleep(pause) => Some(()),
+        }
+    }
+}
+
+/// An exchange that the prober releases now, due at `due` or, if that is `None`, now.
+fn start_now(context: &ExchangeContext, due: Option<Instant>) -> ExchangeStart {
+    let dispatched = clock::now();
+    let stood_still = context.stood_still_by(dispatched);
+    let due = due.unwrap_or(dispatched);
+    ExchangeStart { due, dispatched, stood_still, built: Duration::ZERO }
+}
+
+/// Records an arrival that no connection took in time: its first request was due and never sent.
+pub(super) fn drop_arrival(context: &ExchangeContext, arrival: &QueuedArrival) {
+    let mut parts = Parts::default();
+    let now = clock::now();
+    let dispatched = arrival.dispatched(now);
+    parts.took(Dimension::Lag, dispatched.saturating_duration_since(arrival.due));
+    parts.died(Dimension::Wait);
+    parts.fail_answer();
+    let seen = format!("no connection free within {}", show(context.timeouts.whole));
+    let failed = Some(Box::new(Failed::in_phase(Failure::Dropped, Dimension::Wait, seen)));
+    let mut exchange = Exchange { parts, failed, ..Exchange::default() };
+    let stood_still = context.stood_still_by(now);
+    let since_release = stood_still.saturating_sub(arrival.stood_still_before(stood_still));
+    exchange.allow_for_standstill(since_release, now - dispatched);
+    let index = context.steps.first().map_or(0, |first| first.index);
+    context.accounting.begin(arrival.due);
+    context.accounting.record(index, Stage::Measured, arrival.due, exchange);
+    context.accounting.end(arrival.due);
+}

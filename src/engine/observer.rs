@@ -1,0 +1,58 @@
+//! What a caller sees of a run while it is in progress.
+
+use std::time::Duration;
+
+use crate::record::{Histogram, Interval};
+
+/// Whether a run continues after an interval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Continuation {
+    /// The run continues.
+    Continue,
+    /// The run ends because the target is clearly down; the text says what showed that.
+    Stop(String),
+}
+
+/// Watches a run in progress.
+pub trait Observer {
+    /// Receives one settled interval. The intervals of a scenario arrive in order.
+    ///
+    /// An error ends the run at once.
+    fn settled(
+        &mut self,
+        interval: &Interval,
+    ) -> Result<Continuation, Box<dyn std::error::Error + Send + Sync>>;
+
+    /// Receives the progress of the run, about five times per second.
+    fn progress(&mut self, progress: &RunProgress);
+}
+
+/// The progress of a run.
+#[derive(Debug, Clone)]
+pub struct RunProgress {
+    /// How long the measured stage has lasted; `None` during the warm-up.
+    pub measured: Option<Duration>,
+    /// Each scenario, in the order of the plan.
+    pub scenarios: Vec<ScenarioProgress>,
+}
+
+/// The progress of one scenario; all counts cover the measured stage.
+#[derive(Debug, Clone)]
+pub struct ScenarioProgress {
+    /// The scenario's name.
+    pub name: String,
+    /// The planned length of its measured stage.
+    pub duration: Duration,
+    /// Arrivals planned; `None` in the closed model.
+    pub planned: Option<u64>,
+    /// Arrivals released.
+    pub released: u64,
+    /// Exchanges that ended.
+    pub done: u64,
+    /// Exchanges that failed; `done` includes them.
+    pub failed: u64,
+    /// Arrivals in progress or waiting for a connection.
+    pub in_flight: u64,
+    /// Latency of the settled seconds.
+    pub latency: Histogram,
+}

@@ -1,0 +1,160 @@
+//! Checks a plan before it starts, and runs it.
+
+use std::rc::Rc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+
+use super::assignment::{LaneAssignment, assign_lanes, assign_threads, cores, own_share};
+use super::conductor::Conductor;
+use super::connection::dial::{ConnectionTerms, SystemResolver, TcpDialer};
+use super::error::EngineError;
+use super::lane::Lane;
+use super::lane::conductor_link::{ConductorLink, LaneCommand, ReportSender};
+use super::limits::ports::PortWarning;
+use super::limits::stop::StopSignal;
+use super::limits::{descriptors, ports};
+use super::observer::Observer;
+use super::thread::{ThreadState, current_thread_runtime};
+use super::time::clock::{self, Instant};
+use super::time::spin::SpinBudget;
+use super::time::start::RunStart;
+use super::time::timer::PreciseTimer;
+use crate::plan::{Pacing, Plan, ScenarioPlan, Shard};
+use crate::record::Measurement;
+
+/// Reports the engine can hold before a lane has to wait for the conductor.
+const REPORT_QUEUE: usize = 64;
+
+/// A plan that is ready to run: certificates read, lanes assigned to threads.
+pub struct Engine<'a> {
+    plan: &'a Plan,
+    /// The scenario of each lane.
+    lanes: Vec<usize>,
+    /// The lanes of each thread.
+    threads: Vec<Vec<LaneSetup>>,
+}
+
+/// Everything a thread needs to set up one lane.
+struct LaneSetup {
+    lane: usize,
+    plan: ScenarioPlan,
+    shard: Shard,
+    terms: ConnectionTerms,
+}
+
+impl<'a> Engine<'a> {
+    /// Prepares a plan without sending anything.
+    pub fn prepare(plan: &'a Plan) -> Result<Self, EngineError> {
+        let own = own_share(plan);
+        descriptors::provide(descriptors::connections(&own))?;
+        ports::provide(&own)?;
+        let terms = plan.scenarios.iter().map(connection_terms).collect::<Result<Vec<_>, _>>()?;
+        let assignments = assign_lanes(&own, cores());
+        let setup = |lane: usize| {
+            let LaneAssignment { scenario, shard } = assignments[lane];
+            LaneSetup {
+                lane,
+                plan: plan.scenarios[scenario].clone(),
+                shard,
+                terms: terms[scenario].clone(),
+            }
+        };
+        let threads = assign_threads(&assignments, cores());
+        let threads =
+            threads.into_iter().map(|lanes| lanes.into_iter().map(setup).collect()).collect();
+        let lanes = assignments.iter().map(|assignment| assignment.scenario).collect();
+        Ok(Self { plan, lanes, threads })
+    }
+
+    /// Runs the plan and returns everything that was measured.
+    ///
+    /// Blocks until every arrival has ended, or until `stop` or the observer ends the run early.
+    pub fn run(
+        self,
+        observer: &mut dyn Observer,
+        stop: StopSignal,
+    ) -> Result<Measurement, EngineError> {
+        let runtime = current_thread_runtime()?;
+        let start = RunStart::now(self.plan)?;
+        let (commands, listen) = watch::channel(LaneCommand::WarmUp);
+        let (reports, inbox) = mpsc::channel(REPORT_QUEUE);
+        let mut threads = Vec::new();
+        for (index, lanes) in self.threads.into_iter().enumerate() {
+            let (commands, reports, pacing) = (listen.clone(), reports.clone(), self.plan.pacing);
+            let work = move || run_lanes(lanes, pacing, start.run, &commands, &reports);
+            threads.push(spawn_thread(index, work)?);
+        }
+        drop((listen, reports));
+        let conductor = Conductor::new(self.plan, &self.lanes, start, commands, observer);
+        let measured = runtime.block_on(conductor.conduct(inbox, stop));
+        for thread in threads {
+            thread.join().map_err(|_| EngineError::ThreadLost)?;
+        }
+        measured
+    }
+}
+
+/// Which ports this machine may run out of during a plan, depending on how the run goes.
+pub fn port_warnings(plan: &Plan) -> Vec<PortWarning> {
+    ports::warnings(&own_share(plan))
+}
+
+fn connection_terms(scenario: &ScenarioPlan) -> Result<ConnectionTerms, EngineError> {
+    ConnectionTerms::new(&scenario.target, scenario.goes_elsewhere())
+}
+
+fn spawn_thread(
+    index: usize,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<std::thread::JoinHandle<()>, EngineError> {
+    let builder = std::thread::Builder::new().name(format!("worker-{index}"));
+    builder.spawn(work).map_err(EngineError::Thread)
+}
+
+/// Runs the lanes of one thread, and reports a failure or panic to the conductor.
+///
+/// Without that report the conductor would wait for the thread's lanes for ever.
+fn run_lanes(
+    lanes: Vec<LaneSetup>,
+    pacing: Pacing,
+    run_start: Instant,
+    commands: &watch::Receiver<LaneCommand>,
+    reports: &ReportSender,
+) {
+    let work = || run_lanes_to_end(lanes, pacing, run_start, commands, reports);
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    if let Err(error) = outcome.unwrap_or(Err(EngineError::ThreadLost)) {
+        // The conductor is gone only after the run has failed.
+        let _gone = reports.blocking_send(Err(error));
+    }
+}
+
+/// Runs the lanes of one thread concurrently on a runtime of its own.
+fn run_lanes_to_end(
+    lanes: Vec<LaneSetup>,
+    pacing: Pacing,
+    run_start: Instant,
+    commands: &watch::Receiver<LaneCommand>,
+    reports: &ReportSender,
+) -> Result<(), EngineError> {
+    let runtime = current_thread_runtime()?;
+    let local = LocalSet::new();
+    let timers_need_a_runtime = runtime.enter();
+    let thread = Rc::new(ThreadState::new(pacing, clock::now()));
+    for LaneSetup { lane, plan, shard, terms } in lanes {
+        let link = ConductorLink { lane, commands: commands.clone(), reports: reports.clone() };
+        let dialer = TcpDialer::new(terms, shard.index, Box::new(SystemResolver));
+        let lane = Lane::new(plan, shard, Box::new(dialer), Rc::clone(&thread), run_start)?;
+        let timer = PreciseTimer::precise(Rc::clone(&thread.spin));
+        local.spawn_local(Rc::new(lane).run(timer, link));
+    }
+    let unspun = PreciseTimer::precise(Rc::new(SpinBudget::new(Pacing::Sleep, run_start)));
+    local.spawn_local(ThreadState::measure_hiccups(Rc::downgrade(&thread), unspun, run_start));
+    // The hiccup meter ends when the lanes drop the thread's state.
+    drop((thread, timers_need_a_runtime));
+    runtime.block_on(local);
+    // A name look-up that hangs in the system must not keep the run from ending.
+    runtime.shutdown_background();
+    Ok(())
+}
