@@ -4,7 +4,7 @@ use http::HeaderName;
 use serde_json::Value;
 
 use super::pattern::Pattern;
-use super::subject::{Subject, Wrong, unexpected};
+use super::subject::{CheckFailure, CheckSubject, unexpected};
 use super::{Answer, Unmet, json};
 use crate::units::ByteSize;
 
@@ -49,13 +49,13 @@ impl Captures {
         answer: &Answer<'_>,
         max_body: ByteSize,
     ) -> Result<Vec<(String, Value)>, Unmet> {
-        self.taken(&mut Subject::of_answer(answer, max_body), max_body)
+        self.taken(&mut CheckSubject::of_answer(answer, max_body), max_body)
     }
 
     /// The same from rows: as a JSON document they are an array, as a body that array's compact text. They have no
     /// headers.
     pub fn take_from_rows(&self, rows: &[Value]) -> Result<Vec<(String, Value)>, Unmet> {
-        self.taken(&mut Subject::of_rows(rows), ByteSize(u64::MAX))
+        self.taken(&mut CheckSubject::of_rows(rows), ByteSize(u64::MAX))
     }
 
     /// The names of the values, in the order of the scenario.
@@ -88,12 +88,14 @@ impl Captures {
 
     fn taken(
         &self,
-        subject: &mut Subject<'_>,
+        subject: &mut CheckSubject<'_>,
         max_body: ByteSize,
     ) -> Result<Vec<(String, Value)>, Unmet> {
         let take = |capture: &Capture| {
             let value = match (capture.source.find(subject), &capture.default) {
-                (Err(Wrong::Seen(..)), Some(default)) => Ok(Value::String(default.clone())),
+                (Err(CheckFailure::Mismatch(..)), Some(default)) => {
+                    Ok(Value::String(default.clone()))
+                }
                 (found, _) => found,
             };
             let value = value.map_err(|wrong| Unmet::of(wrong, &capture.written, max_body))?;
@@ -104,7 +106,7 @@ impl Captures {
 }
 
 impl CaptureSource {
-    fn find(&self, subject: &mut Subject<'_>) -> Result<Value, Wrong> {
+    fn find(&self, subject: &mut CheckSubject<'_>) -> Result<Value, CheckFailure> {
         match self {
             Self::Header(name) => {
                 let value = subject.answer()?.headers.get(name);

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::json::JsonExpectation;
 use super::pattern::Pattern;
-use super::subject::{Subject, Wrong, unexpected};
+use super::subject::{CheckFailure, CheckSubject, unexpected};
 use super::{Answer, rows, seen};
 use crate::record::Failure;
 
@@ -70,7 +70,11 @@ impl Check {
     }
 
     /// What the subject does not meet the check by. A check of what the subject has not is not met.
-    pub(super) fn judge(&self, subject: &mut Subject<'_>, is_sensitive: bool) -> Result<(), Wrong> {
+    pub(super) fn judge(
+        &self,
+        subject: &mut CheckSubject<'_>,
+        is_sensitive: bool,
+    ) -> Result<(), CheckFailure> {
         match self {
             Self::Status(expected) => status(subject.answer()?, expected, is_sensitive),
             Self::Denied if subject.rows().is_ok() => Err(let_in("the statement was carried out")),
@@ -109,23 +113,27 @@ impl Check {
     }
 }
 
-fn status(answer: &Answer<'_>, expected: &[StatusCode], is_sensitive: bool) -> Result<(), Wrong> {
+fn status(
+    answer: &Answer<'_>,
+    expected: &[StatusCode],
+    is_sensitive: bool,
+) -> Result<(), CheckFailure> {
     if expected.contains(&answer.status) {
         return Ok(());
     }
     let (failure, seen) = seen::status(answer, is_sensitive);
-    Err(Wrong::Seen(failure, seen))
+    Err(CheckFailure::Mismatch(failure, seen))
 }
 
-fn denied(answer: &Answer<'_>, is_sensitive: bool) -> Result<(), Wrong> {
+fn denied(answer: &Answer<'_>, is_sensitive: bool) -> Result<(), CheckFailure> {
     if answer.status.is_success() {
         return Err(let_in(answer.status.as_str()));
     }
     status(answer, &[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN], is_sensitive)
 }
 
-fn let_in(seen: &str) -> Wrong {
-    Wrong::Seen(Failure::Admitted, seen.to_owned())
+fn let_in(seen: &str) -> CheckFailure {
+    CheckFailure::Mismatch(Failure::Admitted, seen.to_owned())
 }
 
 fn final_url(
@@ -133,7 +141,7 @@ fn final_url(
     expected: &Url,
     is_expected: impl Fn(&Url) -> bool,
     is_sensitive: bool,
-) -> Result<(), Wrong> {
+) -> Result<(), CheckFailure> {
     match answer.url {
         found if is_expected(found) => Ok(()),
         _ if is_sensitive => Err(unexpected("another URL")),
@@ -146,7 +154,7 @@ fn header(
     name: &HeaderName,
     is_expected: impl Fn(&HeaderValue) -> bool,
     is_sensitive: bool,
-) -> Result<(), Wrong> {
+) -> Result<(), CheckFailure> {
     if answer.headers.get_all(name).iter().any(is_expected) {
         return Ok(());
     }
@@ -154,10 +162,10 @@ fn header(
 }
 
 fn counted(
-    subject: &Subject<'_>,
+    subject: &CheckSubject<'_>,
     is_expected: impl Fn(u64) -> bool,
     is_sensitive: bool,
-) -> Result<(), Wrong> {
+) -> Result<(), CheckFailure> {
     let rows = subject.rows()?;
     if is_expected(rows.len() as u64) {
         return Ok(());
@@ -167,10 +175,10 @@ fn counted(
 
 /// Holds the content against a condition; where it is not met, says that and how much there was to look at.
 fn found(
-    subject: &mut Subject<'_>,
+    subject: &mut CheckSubject<'_>,
     is_expected: impl Fn(&[u8]) -> bool,
     otherwise: &str,
-) -> Result<(), Wrong> {
+) -> Result<(), CheckFailure> {
     if is_expected(subject.content()?) {
         return Ok(());
     }

@@ -24,15 +24,15 @@ const SHOWN: usize = 40;
 
 /// Why a body has no content to judge.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Undecoded {
+pub(super) enum DecodeFailure {
     /// It is larger than it may be.
     TooLarge,
     /// What is wrong with it, for a person.
-    Wrong(String),
+    Malformed(String),
 }
 
 /// The content of an answer, of at most `limit`; memory is bounded by three times that.
-pub(super) fn of<'a>(answer: &Answer<'a>, limit: ByteSize) -> Result<Cow<'a, [u8]>, Undecoded> {
+pub(super) fn of<'a>(answer: &Answer<'a>, limit: ByteSize) -> Result<Cow<'a, [u8]>, DecodeFailure> {
     let mut content = Cow::Borrowed(answer.body);
     // An answer without content, such as one to `HEAD`, has nothing to decode.
     if content.is_empty() {
@@ -47,47 +47,47 @@ pub(super) fn of<'a>(answer: &Answer<'a>, limit: ByteSize) -> Result<Cow<'a, [u8
 
 /// An encoding that can be undone.
 #[derive(Debug, Clone, Copy)]
-enum Encoding {
+enum ContentEncoding {
     Gzip,
     Deflate,
 }
 
 /// The encodings of an answer, in the order they were applied in.
-fn encodings(answer: &Answer<'_>) -> Result<Vec<Encoding>, Undecoded> {
+fn encodings(answer: &Answer<'_>) -> Result<Vec<ContentEncoding>, DecodeFailure> {
     let mut encodings = Vec::new();
     for value in answer.headers.get_all(CONTENT_ENCODING) {
         let value = String::from_utf8_lossy(value.as_bytes());
         for name in value.split(',').map(str::trim) {
             match name.to_ascii_lowercase().as_str() {
                 "" | "identity" => {}
-                "gzip" | "x-gzip" => encodings.push(Encoding::Gzip),
-                "deflate" => encodings.push(Encoding::Deflate),
+                "gzip" | "x-gzip" => encodings.push(ContentEncoding::Gzip),
+                "deflate" => encodings.push(ContentEncoding::Deflate),
                 _ => return Err(unknown(name)),
             }
         }
     }
     if encodings.len() > MOST_ENCODINGS {
-        return Err(Undecoded::Wrong(format!(
+        return Err(DecodeFailure::Malformed(format!(
             "a body encoded more than {MOST_ENCODINGS} times over"
         )));
     }
     Ok(encodings)
 }
 
-fn unknown(name: &str) -> Undecoded {
+fn unknown(name: &str) -> DecodeFailure {
     let shown: String = name.chars().take(SHOWN).collect();
-    Undecoded::Wrong(format!(
+    DecodeFailure::Malformed(format!(
         "the body's encoding `{shown}` cannot be decoded; `Accept-Encoding` may ask for gzip and deflate"
     ))
 }
 
-impl Encoding {
-    fn undo(self, body: &[u8], limit: usize) -> Result<Vec<u8>, Undecoded> {
+impl ContentEncoding {
+    fn undo(self, body: &[u8], limit: usize) -> Result<Vec<u8>, DecodeFailure> {
         match self {
             Self::Gzip => gunzip(body, limit),
             // Meant is zlib's wrapping (RFC 9110, section 8.4.1.2), but many servers send none.
             Self::Deflate => match inflate(body, true, limit) {
-                Err(Undecoded::Wrong(_)) => inflate(body, false, limit),
+                Err(DecodeFailure::Malformed(_)) => inflate(body, false, limit),
                 decoded => decoded,
             },
         }
@@ -95,7 +95,7 @@ impl Encoding {
 }
 
 /// Undoes gzip, whose members follow one another (RFC 1952, section 2.2).
-fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, Undecoded> {
+fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, DecodeFailure> {
     let (mut content, mut rest) = (Vec::new(), body);
     for _ in 0..MOST_MEMBERS {
         let mut member = GzDecoder::new(rest);
@@ -103,18 +103,18 @@ fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, Undecoded> {
         let read = member.by_ref().take(left).read_to_end(&mut content);
         read.map_err(|_| damaged("gzip", body))?;
         if content.len() > limit {
-            return Err(Undecoded::TooLarge);
+            return Err(DecodeFailure::TooLarge);
         }
         rest = member.into_inner();
         if rest.is_empty() {
             return Ok(content);
         }
     }
-    Err(Undecoded::Wrong(format!("a body of more than {MOST_MEMBERS} gzip members")))
+    Err(DecodeFailure::Malformed(format!("a body of more than {MOST_MEMBERS} gzip members")))
 }
 
 /// Undoes deflate. Not by flate2's readers, which take a stream that was cut off for a whole one.
-fn inflate(body: &[u8], wrapped: bool, limit: usize) -> Result<Vec<u8>, Undecoded> {
+fn inflate(body: &[u8], wrapped: bool, limit: usize) -> Result<Vec<u8>, DecodeFailure> {
     let mut state = Decompress::new(wrapped);
     let mut content = Vec::new();
     loop {
@@ -135,21 +135,23 @@ fn inflate(body: &[u8], wrapped: bool, limit: usize) -> Result<Vec<u8>, Undecode
 }
 
 /// How much may be decoded next, one byte beyond the limit included: that byte tells a body that is too large.
-fn room(filled: usize, limit: usize) -> Result<usize, Undecoded> {
+fn room(filled: usize, limit: usize) -> Result<usize, DecodeFailure> {
     let (first, largest) = ROOM;
     match (limit + 1).saturating_sub(filled) {
-        0 => Err(Undecoded::TooLarge),
+        0 => Err(DecodeFailure::TooLarge),
         left => Ok(left.min(filled.clamp(first, largest))),
     }
 }
 
-fn within(content: Vec<u8>, limit: usize) -> Result<Vec<u8>, Undecoded> {
-    if content.len() > limit { Err(Undecoded::TooLarge) } else { Ok(content) }
+fn within(content: Vec<u8>, limit: usize) -> Result<Vec<u8>, DecodeFailure> {
+    if content.len() > limit { Err(DecodeFailure::TooLarge) } else { Ok(content) }
 }
 
-fn damaged(encoding: &str, body: &[u8]) -> Undecoded {
+fn damaged(encoding: &str, body: &[u8]) -> DecodeFailure {
     let bytes = super::seen::bytes(body.len());
-    Undecoded::Wrong(format!("{bytes} that are not whole {encoding}, as `Content-Encoding` says"))
+    DecodeFailure::Malformed(format!(
+        "{bytes} that are not whole {encoding}, as `Content-Encoding` says"
+    ))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde_json::{Number, Value};
 
 use super::pattern::Pattern;
 use crate::record::JsonType;
-use difference::Difference;
+use difference::JsonDifference;
 
 /// The longest scalar that is shown when it is not the expected one.
 const SHOWN: usize = 60;
@@ -66,13 +66,13 @@ impl JsonExpectation {
             document.pointer(pointer).ok_or_else(|| absent(document, pointer, is_sensitive))?;
         let shown = |found: &Value| shown(found, is_sensitive);
         match rule {
-            JsonRule::Is(value) => match Difference::between(found, value) {
+            JsonRule::Is(value) => match JsonDifference::between(found, value) {
                 None => Ok(()),
                 Some(difference) => Err(said(pointer, &difference, is_sensitive)),
             },
             JsonRule::Reads(text) if reads(found, text) => Ok(()),
             JsonRule::ReadsNot(text) if !reads(found, text) => Ok(()),
-            JsonRule::IsNot(value) if Difference::between(found, value).is_some() => Ok(()),
+            JsonRule::IsNot(value) if JsonDifference::between(found, value).is_some() => Ok(()),
             JsonRule::IsNot(_) | JsonRule::ReadsNot(_) if is_sensitive => {
                 Err("that value".to_owned())
             }
@@ -105,8 +105,8 @@ impl JsonType {
 }
 
 /// What is said of a value that differs; of a sensitive one no key that is not the scenario's own.
-fn said(pointer: &str, difference: &Difference<'_>, is_sensitive: bool) -> String {
-    let Difference { below, found } = difference;
+fn said(pointer: &str, difference: &JsonDifference<'_>, is_sensitive: bool) -> String {
+    let JsonDifference { below, found } = difference;
     let place = || short(format!("{pointer}{below}"));
     match found {
         None => nothing_at(&place()),

@@ -20,7 +20,7 @@ use url::Url;
 use crate::record::Failure;
 use crate::units::ByteSize;
 
-use subject::{Subject, Wrong};
+use subject::{CheckFailure, CheckSubject};
 
 pub use capture::{Capture, CaptureSource, Captures};
 pub use check::Check;
@@ -74,10 +74,10 @@ impl Unmet {
         Self::new(Failure::Unexpected, &expected, &format!("a body of more than {limit}"))
     }
 
-    fn of(wrong: Wrong, written: &str, limit: ByteSize) -> Self {
+    fn of(wrong: CheckFailure, written: &str, limit: ByteSize) -> Self {
         match wrong {
-            Wrong::TooLarge => Self::too_large(limit),
-            Wrong::Seen(failure, seen) => Self::new(failure, written, &seen),
+            CheckFailure::TooLarge => Self::too_large(limit),
+            CheckFailure::Mismatch(failure, seen) => Self::new(failure, written, &seen),
         }
     }
 }
@@ -176,16 +176,16 @@ impl Expectations {
     /// A body is decoded as its `Content-Encoding` says when the first expectation looks at it, up to
     /// [`Self::max_body`]; one that cannot be decoded does not meet that expectation.
     pub fn judge(&self, answer: &Answer<'_>) -> Result<(), Unmet> {
-        self.judged(&mut Subject::of_answer(answer, self.max_body))
+        self.judged(&mut CheckSubject::of_answer(answer, self.max_body))
     }
 
     /// Whether the rows of a query are expected ones; the error is the first expectation they do not meet. As a JSON
     /// document they are an array of rows, and as a body that array's compact text.
     pub fn judge_rows(&self, rows: &[Value]) -> Result<(), Unmet> {
-        self.judged(&mut Subject::of_rows(rows))
+        self.judged(&mut CheckSubject::of_rows(rows))
     }
 
-    fn judged(&self, subject: &mut Subject<'_>) -> Result<(), Unmet> {
+    fn judged(&self, subject: &mut CheckSubject<'_>) -> Result<(), Unmet> {
         self.all.iter().try_for_each(|Expectation { written, check }| {
             check
                 .judge(subject, self.is_sensitive)

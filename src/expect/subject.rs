@@ -4,64 +4,66 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::content::{self, Undecoded};
+use super::content::{self, DecodeFailure};
 use super::{Answer, events, seen};
 use crate::record::Failure;
 use crate::units::ByteSize;
 
 /// What does not meet an expectation.
-pub(super) enum Wrong {
+pub(super) enum CheckFailure {
     /// The body, decoded, is larger than it may be.
     TooLarge,
     /// A failure, and what was seen.
-    Seen(Failure, String),
+    Mismatch(Failure, String),
 }
 
 /// A failure about anything but the status.
-pub(super) fn unexpected(seen: impl Into<String>) -> Wrong {
-    Wrong::Seen(Failure::Unexpected, seen.into())
+pub(super) fn unexpected(seen: impl Into<String>) -> CheckFailure {
+    CheckFailure::Mismatch(Failure::Unexpected, seen.into())
 }
 
 /// An answer, or rows, in whatever form is asked for.
-pub(super) struct Subject<'a> {
-    source: Source<'a>,
+pub(super) struct CheckSubject<'a> {
+    source: SubjectSource<'a>,
     content: Option<Cow<'a, [u8]>>,
     document: Option<Result<Value, String>>,
 }
 
-enum Source<'a> {
+enum SubjectSource<'a> {
     /// An answer whose content is at most that large.
     Answer(Answer<'a>, ByteSize),
     Rows(&'a [Value]),
 }
 
-impl<'a> Subject<'a> {
+impl<'a> CheckSubject<'a> {
     pub(super) fn of_answer(answer: &Answer<'a>, limit: ByteSize) -> Self {
-        Self { source: Source::Answer(*answer, limit), content: None, document: None }
+        Self { source: SubjectSource::Answer(*answer, limit), content: None, document: None }
     }
 
     pub(super) fn of_rows(rows: &'a [Value]) -> Self {
-        Self { source: Source::Rows(rows), content: None, document: None }
+        Self { source: SubjectSource::Rows(rows), content: None, document: None }
     }
 
     /// The answer, for what rows have not.
-    pub(super) fn answer(&self) -> Result<&Answer<'a>, Wrong> {
+    pub(super) fn answer(&self) -> Result<&Answer<'a>, CheckFailure> {
         match &self.source {
-            Source::Answer(answer, _) => Ok(answer),
-            Source::Rows(_) => Err(unexpected("rows, which have no status, URL and headers")),
+            SubjectSource::Answer(answer, _) => Ok(answer),
+            SubjectSource::Rows(_) => {
+                Err(unexpected("rows, which have no status, URL and headers"))
+            }
         }
     }
 
     /// The rows, for what an answer has not.
-    pub(super) fn rows(&self) -> Result<&'a [Value], Wrong> {
+    pub(super) fn rows(&self) -> Result<&'a [Value], CheckFailure> {
         match self.source {
-            Source::Answer(..) => Err(unexpected("an answer over HTTP, which has no rows")),
-            Source::Rows(rows) => Ok(rows),
+            SubjectSource::Answer(..) => Err(unexpected("an answer over HTTP, which has no rows")),
+            SubjectSource::Rows(rows) => Ok(rows),
         }
     }
 
     /// The answer's content, or the rows as compact JSON.
-    pub(super) fn content(&mut self) -> Result<&[u8], Wrong> {
+    pub(super) fn content(&mut self) -> Result<&[u8], CheckFailure> {
         let content = match self.content.take() {
             Some(content) => content,
             None => self.source.content()?,
@@ -70,16 +72,16 @@ impl<'a> Subject<'a> {
     }
 
     /// How large the content is: `the 2,345 bytes of the body`.
-    pub(super) fn size(&mut self) -> Result<String, Wrong> {
+    pub(super) fn size(&mut self) -> Result<String, CheckFailure> {
         let of = match self.source {
-            Source::Answer(..) => "body",
-            Source::Rows(_) => "rows",
+            SubjectSource::Answer(..) => "body",
+            SubjectSource::Rows(_) => "rows",
         };
         Ok(format!("the {} of the {of}", seen::bytes(self.content()?.len())))
     }
 
     /// The content as a JSON document: of an event stream, the last event's data; of rows, their array.
-    pub(super) fn document(&mut self) -> Result<&Value, Wrong> {
+    pub(super) fn document(&mut self) -> Result<&Value, CheckFailure> {
         let document = match self.document.take() {
             Some(document) => document,
             None => self.parsed()?,
@@ -87,10 +89,10 @@ impl<'a> Subject<'a> {
         self.document.insert(document).as_ref().map_err(|seen| unexpected(seen.as_str()))
     }
 
-    fn parsed(&mut self) -> Result<Result<Value, String>, Wrong> {
+    fn parsed(&mut self) -> Result<Result<Value, String>, CheckFailure> {
         let is_stream = match &self.source {
-            Source::Rows(rows) => return Ok(Ok(Value::Array(rows.to_vec()))),
-            Source::Answer(answer, _) => events::are_in(answer.headers),
+            SubjectSource::Rows(rows) => return Ok(Ok(Value::Array(rows.to_vec()))),
+            SubjectSource::Answer(answer, _) => events::are_in(answer.headers),
         };
         let content = self.content()?;
         if !is_stream {
@@ -102,13 +104,13 @@ impl<'a> Subject<'a> {
     }
 }
 
-impl<'a> Source<'a> {
-    fn content(&self) -> Result<Cow<'a, [u8]>, Wrong> {
+impl<'a> SubjectSource<'a> {
+    fn content(&self) -> Result<Cow<'a, [u8]>, CheckFailure> {
         match self {
             Self::Answer(answer, limit) => {
                 content::of(answer, *limit).map_err(|undecoded| match undecoded {
-                    Undecoded::TooLarge => Wrong::TooLarge,
-                    Undecoded::Wrong(seen) => unexpected(seen),
+                    DecodeFailure::TooLarge => CheckFailure::TooLarge,
+                    DecodeFailure::Malformed(seen) => unexpected(seen),
                 })
             }
             // A JSON value of text keys can always be written.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Environment;
 use super::live::{LiveJson, LiveText, Values};
 use super::secrets;
-use crate::scenario::{Complaint, JsonTemplate, Part, Span, Template};
+use crate::scenario::{Diagnostic, JsonTemplate, Part, Span, Template};
 use crate::units::near::nearest;
 
 /// What stands for a missing variable while checking.
@@ -15,7 +15,7 @@ const PLACEHOLDER: &str = "placeholder";
 
 /// A filled template.
 #[derive(Default)]
-pub(super) struct Filled {
+pub(super) struct FilledTemplate {
     /// The text to send or compare.
     pub(super) value: String,
     /// The same to show: secret variables stand as `${NAME}`.
@@ -29,7 +29,7 @@ pub(super) struct Filled {
 }
 
 /// Fills the templates of one scenario, and keeps what it finds on the way.
-pub(super) struct Filler<'a> {
+pub(super) struct TemplateFiller<'a> {
     environment: &'a Environment,
     public: &'a BTreeSet<String>,
     missing: BTreeSet<String>,
@@ -40,17 +40,17 @@ pub(super) struct Filler<'a> {
     /// The step at hand.
     step: Option<String>,
     /// Whether it may lack a variable, and what it lacks first.
-    may_lack: bool,
-    lacks: Option<String>,
+    may_miss_variable: bool,
+    missing_variable: Option<String>,
     /// What is wrong.
-    pub(super) complaints: Vec<Complaint>,
+    pub(super) diagnostics: Vec<Diagnostic>,
     /// What is doubtful.
-    pub(super) doubts: Vec<Complaint>,
+    pub(super) warnings: Vec<Diagnostic>,
     /// The values of all secret variables met.
     pub(super) secrets: Vec<String>,
 }
 
-impl<'a> Filler<'a> {
+impl<'a> TemplateFiller<'a> {
     pub(super) fn new(environment: &'a Environment, public: &'a BTreeSet<String>) -> Self {
         Self {
             environment,
@@ -59,63 +59,63 @@ impl<'a> Filler<'a> {
             known: BTreeSet::from([Values::UUID.to_owned()]),
             captured: Vec::new(),
             step: None,
-            may_lack: false,
-            lacks: None,
-            complaints: Vec::new(),
-            doubts: Vec::new(),
+            may_miss_variable: false,
+            missing_variable: None,
+            diagnostics: Vec::new(),
+            warnings: Vec::new(),
             secrets: Vec::new(),
         }
     }
 
     /// Lets the steps that follow use values that a step captures.
-    pub(super) fn know<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
+    pub(super) fn allow_captured<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
         self.known.extend(names.into_iter().map(str::to_owned));
     }
 
     /// Tells of the values that steps capture, each with its step, whether or not they are known yet.
-    pub(super) fn foresee(&mut self, captured: Vec<(String, String)>) {
+    pub(super) fn set_captured(&mut self, captured: Vec<(String, String)>) {
         self.captured = captured;
     }
 
     /// Begins a step, which is left out where it lacks a variable that it may lack.
-    pub(super) fn begin(&mut self, step: &str, may_lack: bool) {
+    pub(super) fn begin_step(&mut self, step: &str, may_miss_variable: bool) {
         self.step = Some(step.to_owned());
-        self.may_lack = may_lack;
+        self.may_miss_variable = may_miss_variable;
     }
 
     /// Ends the step; what it lacks, where it may lack something: ``variable `X` is not set``.
-    pub(super) fn end(&mut self) -> Option<String> {
+    pub(super) fn end_step(&mut self) -> Option<String> {
         self.step = None;
-        self.may_lack = false;
-        self.lacks.take()
+        self.may_miss_variable = false;
+        self.missing_variable.take()
     }
 
     /// Complains, and yields nothing.
-    pub(super) fn complain<T>(
+    pub(super) fn report<T>(
         &mut self,
         at: &Span,
         problem: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Option<T> {
-        self.complaints.push(Complaint::new(at.clone(), problem, remedy));
+        self.diagnostics.push(Diagnostic::new(at.clone(), problem, remedy));
         None
     }
 
     /// Notes what can be carried out, but hardly as it was meant.
-    pub(super) fn doubt(
+    pub(super) fn warn(
         &mut self,
         at: &Span,
         problem: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        self.doubts.push(Complaint::new(at.clone(), problem, remedy));
+        self.warnings.push(Diagnostic::new(at.clone(), problem, remedy));
     }
 
     /// The text with its variables; nothing where one is missing that must not be, or where something stands in it that
     /// is known only while running.
-    pub(super) fn fill(&mut self, at: &Span, template: &Template) -> Option<Filled> {
+    pub(super) fn fill(&mut self, at: &Span, template: &Template) -> Option<FilledTemplate> {
         if template.live().next().is_some() {
-            return self.complain(
+            return self.report(
                 at,
                 "no `${{…}}` can stand here: its value is known only while running",
                 "such values fill paths, headers, bodies, `values`, and what is expected of a body or of rows",
@@ -125,15 +125,15 @@ impl<'a> Filler<'a> {
     }
 
     /// The same where values may stand in it that are known only while running.
-    pub(super) fn fill_live(&mut self, at: &Span, template: &Template) -> Option<Filled> {
-        let mut filled = Filled::default();
+    pub(super) fn fill_live(&mut self, at: &Span, template: &Template) -> Option<FilledTemplate> {
+        let mut filled = FilledTemplate::default();
         let mut live = LiveText::default();
         let mut complete = true;
         for part in template.parts() {
             let filled_so_far = filled.value.len();
             match part {
                 Part::Literal(text) => {
-                    self.doubt_bare(at, text);
+                    self.warn_of_bare_braces(at, text);
                     filled.value.push_str(text);
                     filled.shown.push_str(text);
                 }
@@ -201,13 +201,13 @@ impl<'a> Filler<'a> {
         if self.known.contains(name) {
             return true;
         }
-        let remedy = self.instead_of(name);
-        self.complain::<()>(at, format!("no earlier step captures `{name}`"), remedy);
+        let remedy = self.remedy_for_unknown(name);
+        self.report::<()>(at, format!("no earlier step captures `{name}`"), remedy);
         false
     }
 
     /// What to write, or to put elsewhere, where a live value is not known.
-    fn instead_of(&self, name: &str) -> String {
+    fn remedy_for_unknown(&self, name: &str) -> String {
         if let Some((_, step)) = self.captured.iter().find(|(captured, _)| captured == name) {
             return if self.step.as_ref() == Some(step) {
                 "this step captures it itself, and later ones know it: capture it in an earlier step"
@@ -225,7 +225,7 @@ impl<'a> Filler<'a> {
     }
 
     /// Doubts a text with the name of a live value in two braces, but without the dollar sign before them.
-    fn doubt_bare(&mut self, at: &Span, text: &str) {
+    fn warn_of_bare_braces(&mut self, at: &Span, text: &str) {
         let inner = |(begin, _): (usize, &str)| {
             let is_escaped = text[..begin].ends_with('$');
             let (inner, _) = text[begin + 2..].split_once("}}")?;
@@ -234,7 +234,7 @@ impl<'a> Filler<'a> {
         if let Some(name) = text.match_indices("{{").find_map(inner) {
             let problem = format!("`{{{{{name}}}}}` is text, and sent as it stands");
             let remedy = format!("write `${{{{{name}}}}}` for the value");
-            self.doubt(at, problem, remedy);
+            self.warn(at, problem, remedy);
         }
     }
 
@@ -244,7 +244,7 @@ impl<'a> Filler<'a> {
         at: &Span,
         name: &str,
         default: Option<&str>,
-        filled: &mut Filled,
+        filled: &mut FilledTemplate,
     ) -> bool {
         let value = self.environment.value(name);
         let is_public = self.public.contains(name);
@@ -260,7 +260,7 @@ impl<'a> Filler<'a> {
             (None, Some(default)) => default,
             (None, None) => {
                 self.missing(at, name, value.is_some());
-                if !self.environment.is_lenient() && !self.may_lack {
+                if !self.environment.is_lenient() && !self.may_miss_variable {
                     return false;
                 }
                 filled.guessed = true;
@@ -281,8 +281,8 @@ impl<'a> Filler<'a> {
     fn missing(&mut self, at: &Span, name: &str, is_set: bool) {
         let state = if is_set { "is empty" } else { "is not set" };
         let problem = format!("variable `{name}` {state}");
-        if self.may_lack {
-            self.lacks.get_or_insert(problem);
+        if self.may_miss_variable {
+            self.missing_variable.get_or_insert(problem);
             return;
         }
         if !self.missing.insert(name.to_owned()) {
@@ -297,11 +297,11 @@ impl<'a> Filler<'a> {
             };
             format!("set it (`export {name}=…`), or write `${{{name}:-default}}`{left_out}")
         };
-        let complaint = Complaint::new(at.clone(), problem, remedy);
+        let diagnostic = Diagnostic::new(at.clone(), problem, remedy);
         if self.environment.is_lenient() {
-            self.doubts.push(complaint);
+            self.warnings.push(diagnostic);
         } else {
-            self.complaints.push(complaint);
+            self.diagnostics.push(diagnostic);
         }
     }
 }

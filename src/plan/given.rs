@@ -5,7 +5,7 @@ use std::str::FromStr;
 use url::Url;
 
 use super::Resolve;
-use crate::scenario::GivenAddresses;
+use crate::scenario::ResolveEntry;
 use crate::units::UnitError;
 
 impl Resolve {
@@ -16,9 +16,9 @@ impl Resolve {
     }
 }
 
-impl From<&GivenAddresses> for Resolve {
-    fn from(given: &GivenAddresses) -> Self {
-        let GivenAddresses { host, port, addresses } = given;
+impl From<&ResolveEntry> for Resolve {
+    fn from(given: &ResolveEntry) -> Self {
+        let ResolveEntry { host, port, addresses } = given;
         Self { host: host.as_str().to_owned(), port: *port, addresses: addresses.clone() }
     }
 }
@@ -28,6 +28,6 @@ impl FromStr for Resolve {
 
     /// Reads `example.org:443:127.0.0.1,[::1]`: a host, a port and one address or more.
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        text.parse::<GivenAddresses>().map(|given| Self::from(&given))
+        text.parse::<ResolveEntry>().map(|given| Self::from(&given))
     }
 }

@@ -100,49 +100,49 @@ fn text_of(value: &Value) -> String {
 
 /// A piece of a text.
 #[derive(Debug, Clone, PartialEq)]
-enum Bit {
+enum LiveTextPiece {
     Fixed(String),
     Value(String),
 }
 
 /// A text in which live values stand.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct LiveText(Vec<Bit>);
+pub struct LiveText(Vec<LiveTextPiece>);
 
 impl LiveText {
     pub(super) fn push(&mut self, fixed: &str) {
         match self.0.last_mut() {
-            Some(Bit::Fixed(text)) => text.push_str(fixed),
-            _ => self.0.push(Bit::Fixed(fixed.to_owned())),
+            Some(LiveTextPiece::Fixed(text)) => text.push_str(fixed),
+            _ => self.0.push(LiveTextPiece::Fixed(fixed.to_owned())),
         }
     }
 
     pub(super) fn push_value(&mut self, name: &str) {
-        self.0.push(Bit::Value(name.to_owned()));
+        self.0.push(LiveTextPiece::Value(name.to_owned()));
     }
 
     /// The same text after another.
     pub(super) fn after(mut self, text: &str) -> Self {
-        self.0.insert(0, Bit::Fixed(text.to_owned()));
+        self.0.insert(0, LiveTextPiece::Fixed(text.to_owned()));
         self
     }
 
     pub(super) fn is_live(&self) -> bool {
-        self.0.iter().any(|bit| matches!(bit, Bit::Value(_)))
+        self.0.iter().any(|bit| matches!(bit, LiveTextPiece::Value(_)))
     }
 
     /// The fixed text that it begins with.
     pub(super) fn beginning(&self) -> &str {
         match self.0.first() {
-            Some(Bit::Fixed(text)) => text,
-            Some(Bit::Value(_)) | None => "",
+            Some(LiveTextPiece::Fixed(text)) => text,
+            Some(LiveTextPiece::Value(_)) | None => "",
         }
     }
 
     /// The name of the value that is all of the text, where one is.
     fn one_value(&self) -> Option<&str> {
         match self.0.as_slice() {
-            [Bit::Value(name)] => Some(name),
+            [LiveTextPiece::Value(name)] => Some(name),
             _ => None,
         }
     }
@@ -160,8 +160,8 @@ impl LiveText {
         let mut filled = String::new();
         for bit in &self.0 {
             match bit {
-                Bit::Fixed(text) => filled.push_str(text),
-                Bit::Value(name) => filled.push_str(&escape(text_of(values.get(name)?))),
+                LiveTextPiece::Fixed(text) => filled.push_str(text),
+                LiveTextPiece::Value(name) => filled.push_str(&escape(text_of(values.get(name)?))),
             }
         }
         Ok(filled)
@@ -170,7 +170,7 @@ impl LiveText {
     /// The value itself where the text is one alone, so that a number stays one; else the text.
     fn fill_json(&self, values: &Values) -> Result<Value, Unknown> {
         match self.0.as_slice() {
-            [Bit::Value(name)] => values.get(name).cloned(),
+            [LiveTextPiece::Value(name)] => values.get(name).cloned(),
             _ => self.fill(values).map(Value::String),
         }
     }
@@ -226,14 +226,14 @@ pub enum LiveBody {
 
 /// Whether JSON must be a value or must not be it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Equality {
+pub enum JsonEquality {
     /// It must.
     Is,
     /// It must not.
     IsNot,
 }
 
-impl Equality {
+impl JsonEquality {
     /// The rule about a value. One without a type, such as what stands in a variable or was found by a pattern, is compared by how it
     /// reads.
     pub(super) fn rule(self, value: Value, has_type: bool) -> JsonRule {
@@ -254,7 +254,7 @@ pub enum LiveCheck {
     /// The body does not contain the text.
     Lacks(LiveText),
     /// What stands at a JSON pointer is the value, or is not.
-    Json(String, LiveJson, Equality),
+    Json(String, LiveJson, JsonEquality),
 }
 
 impl LiveCheck {

@@ -3,7 +3,6 @@
 mod body;
 pub(crate) mod capacity;
 mod capture;
-mod doubts;
 mod environment;
 mod expectation;
 mod filling;
@@ -21,6 +20,7 @@ mod step;
 mod steps;
 mod target;
 mod terms;
+mod warnings;
 
 use std::net::IpAddr;
 use std::path::PathBuf;

@@ -1,10 +1,10 @@
 //! Sharing a run out over several probers: what falls to one of them, and what cannot be shared out.
 
-use super::filling::Filler;
+use super::filling::TemplateFiller;
 use super::load::load_key;
 use super::resolve::span_of;
 use super::{Load, Plan, ScenarioPlan, Shard};
-use crate::scenario::{LoadShape, Model, Scenario, Span};
+use crate::scenario::{LoadModel, LoadShape, Scenario, Span};
 
 impl Plan {
     /// Which arrivals of each schedule this prober carries out.
@@ -30,45 +30,45 @@ impl ScenarioPlan {
 }
 
 /// Complains about a scenario of which no prober can carry out a part alone.
-pub(super) fn look_at(scenario: &Scenario, shard: Shard, filler: &mut Filler<'_>) {
+pub(super) fn look_at(scenario: &Scenario, shard: Shard, filler: &mut TemplateFiller<'_>) {
     let obstacles = [without_schedule(scenario), repeated(scenario), too_few(scenario, shard)];
-    for Obstacle { at, problem, remedy } in obstacles.into_iter().flatten() {
-        filler.complain::<()>(&at, problem, remedy);
+    for ShardObstacle { at, problem, remedy } in obstacles.into_iter().flatten() {
+        filler.report::<()>(&at, problem, remedy);
     }
 }
 
 /// What keeps a scenario from being shared out.
-struct Obstacle {
+struct ShardObstacle {
     at: Span,
     problem: String,
     remedy: String,
 }
 
-fn without_schedule(scenario: &Scenario) -> Option<Obstacle> {
+fn without_schedule(scenario: &Scenario) -> Option<ShardObstacle> {
     let problem = match scenario.load.model {
-        Model::Once => "a single arrival cannot be shared out over several machines",
-        Model::Closed { .. } => {
+        LoadModel::Once => "a single arrival cannot be shared out over several machines",
+        LoadModel::Closed { .. } => {
             "a closed load cannot be shared out over several machines: it has no schedule to take a part of"
         }
-        Model::Constant { .. } | Model::Ramping { .. } => return None,
+        LoadModel::Constant { .. } | LoadModel::Ramping { .. } => return None,
     };
     let remedy = "write `arrival_rate`, or leave `--shard` out".to_owned();
-    Some(Obstacle { at: load_key(scenario), problem: problem.to_owned(), remedy })
+    Some(ShardObstacle { at: load_key(scenario), problem: problem.to_owned(), remedy })
 }
 
-fn repeated(scenario: &Scenario) -> Option<Obstacle> {
-    let at = span_of(&scenario.file.load.given()?.every);
-    scenario.load.every.map(|_| Obstacle {
+fn repeated(scenario: &Scenario) -> Option<ShardObstacle> {
+    let at = span_of(&scenario.file.load.value()?.every);
+    scenario.load.every.map(|_| ShardObstacle {
         at,
         problem: "a run that is repeated cannot be shared out over several machines".to_owned(),
         remedy: "take `every` out, or leave `--shard` out".to_owned(),
     })
 }
 
-fn too_few(scenario: &Scenario, shard: Shard) -> Option<Obstacle> {
+fn too_few(scenario: &Scenario, shard: Shard) -> Option<ShardObstacle> {
     let LoadShape { connections, fresh, .. } = scenario.load;
     let of = shard.of;
-    (without_schedule(scenario).is_none() && connections < shard.of).then(|| Obstacle {
+    (without_schedule(scenario).is_none() && connections < shard.of).then(|| ShardObstacle {
         at: load_key(scenario),
         problem: format!(
             "{connections} connections cannot be shared out over {of} machines: each needs one"

@@ -4,13 +4,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use url::Url;
 
-use super::filling::{Filled, Filler};
+use super::filling::{FilledTemplate, TemplateFiller};
 use super::live::{Live, LiveText};
-use super::target::{Base, url_of};
+use super::target::{BaseUrl, url_of};
 use super::{AskPlan, HttpPlan, RequestPlan, body, capture, expectation, sql, step, terms};
 use crate::record::{Budget, Ceiling, Dimension, PlannedRequest};
-use crate::scenario::file::Request;
-use crate::scenario::{Entries, Field, Scenario, Span, Template};
+use crate::scenario::file::RequestSection;
+use crate::scenario::{Field, Scenario, Span, TableEntries, Template};
 
 /// Headers whose values are credentials, variable or not.
 const CREDENTIALS: [HeaderName; 3] =
@@ -20,20 +20,20 @@ const CREDENTIALS: [HeaderName; 3] =
 const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
 
 /// A request to show, to send, and the names of what is recorded beside it.
-type Planned = (PlannedRequest, RequestPlan, Vec<String>);
+type ResolvedRequest = (PlannedRequest, RequestPlan, Vec<String>);
 
 /// Every request of a scenario, to show and to send; nothing where one is wrong.
 pub(super) fn resolve(
     scenario: &Scenario,
-    base: &Base,
-    filler: &mut Filler<'_>,
-) -> Option<Vec<Planned>> {
+    base: &BaseUrl,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<Vec<ResolvedRequest>> {
     let headers = scenario
         .file
         .headers
-        .given()
-        .map_or_else(Headers::default, |entries| of_entries(entries, filler));
-    filler.foresee(captured(scenario));
+        .value()
+        .map_or_else(RequestHeaders::default, |entries| of_entries(entries, filler));
+    filler.set_captured(captured(scenario));
     let requests: Vec<_> = scenario
         .file
         .requests()
@@ -45,15 +45,17 @@ pub(super) fn resolve(
 
 /// All values that steps capture, each with its step.
 fn captured(scenario: &Scenario) -> Vec<(String, String)> {
-    let of = |request: &Request| {
-        let names = request.capture.given().into_iter().flatten().map(|(name, _)| name.clone());
+    let of = |request: &RequestSection| {
+        let names = request.capture.value().into_iter().flatten().map(|(name, _)| name.clone());
         names.map(|name| (name, request.name().to_owned())).collect::<Vec<_>>()
     };
     scenario.file.requests().flat_map(of).collect()
 }
 
 /// The requests to show, each with its hops and tries after it, and those to send, each with its place among the former.
-pub(super) fn with_those_beside(requests: Vec<Planned>) -> (Vec<PlannedRequest>, Vec<RequestPlan>) {
+pub(super) fn with_those_beside(
+    requests: Vec<ResolvedRequest>,
+) -> (Vec<PlannedRequest>, Vec<RequestPlan>) {
     let (mut all_shown, mut plans) = (Vec::new(), Vec::new());
     for (shown, mut plan, names) in requests {
         plan.place = all_shown.len();
@@ -89,11 +91,11 @@ fn hop(request: &PlannedRequest, at: usize, name: String) -> PlannedRequest {
 fn one(
     scenario: &Scenario,
     at: usize,
-    request: &Request,
-    headers: Headers,
-    base: &Base,
-    filler: &mut Filler<'_>,
-) -> Option<Planned> {
+    request: &RequestSection,
+    headers: RequestHeaders,
+    base: &BaseUrl,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<ResolvedRequest> {
     step::begin(request, filler);
     let asked = if request.sql.is_written() {
         sql::resolve(scenario, request, filler)
@@ -104,10 +106,12 @@ fn one(
     let expected = expectation::resolve(request, base_of_answer, filler);
     let captures = capture::resolve(request, filler);
     let lacks = step::end(request, filler);
-    filler.know(request.capture.given().into_iter().flatten().map(|(name, _)| name.as_str()));
+    filler.allow_captured(
+        request.capture.value().into_iter().flatten().map(|(name, _)| name.as_str()),
+    );
     let budgets = budgets(scenario, at, request);
     reachable(scenario, request, base, filler);
-    let (Asking { line, headers, ask, mut live }, expected, captures) =
+    let (ResolvedAction { line, headers, ask, mut live }, expected, captures) =
         (asked?, expected?, captures?);
     live.checks = expected.live;
     let shown = PlannedRequest {
@@ -135,7 +139,7 @@ fn one(
 }
 
 /// What a step asks, and what is shown of it.
-pub(super) struct Asking {
+pub(super) struct ResolvedAction {
     pub(super) line: String,
     pub(super) headers: Vec<String>,
     pub(super) ask: AskPlan,
@@ -144,23 +148,23 @@ pub(super) struct Asking {
 
 fn http(
     scenario: &Scenario,
-    request: &Request,
-    mut headers: Headers,
-    base: &Base,
-    filler: &mut Filler<'_>,
-) -> Option<Asking> {
-    if let Some(entries) = request.headers.given() {
+    request: &RequestSection,
+    mut headers: RequestHeaders,
+    base: &BaseUrl,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<ResolvedAction> {
+    if let Some(entries) = request.headers.value() {
         headers.replace(of_entries(entries, filler));
     }
-    let method = request.method.given().cloned().unwrap_or(Method::GET);
+    let method = request.method.value().cloned().unwrap_or(Method::GET);
     let path = path(request, base, filler);
     let body = body::resolve(scenario, request, filler);
-    let (Path { shown, url, live }, body) = (path?, body?);
+    let (RequestUrl { shown, url, live }, body) = (path?, body?);
     if body.is_json {
         headers.add_unless_written(header::CONTENT_TYPE, "Content-Type", "application/json");
     }
     headers.add_unless_written(header::USER_AGENT, "User-Agent", USER_AGENT);
-    Some(Asking {
+    Some(ResolvedAction {
         line: format!("{method} {shown}"),
         headers: headers.shown(),
         live: Live { url: live, headers: headers.live(), body: body.live, checks: Vec::new() },
@@ -175,35 +179,39 @@ fn http(
 }
 
 /// Where a request goes: as it is shown, as a whole, and again where it is known only while running.
-struct Path {
+struct RequestUrl {
     shown: String,
     url: Url,
     live: Option<LiveText>,
 }
 
-fn path(request: &Request, base: &Base, filler: &mut Filler<'_>) -> Option<Path> {
-    if let Some((place, template)) = request.url.placed() {
-        return whole_url(&place.value, template, filler);
+fn path(
+    request: &RequestSection,
+    base: &BaseUrl,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<RequestUrl> {
+    if let Some((location, template)) = request.url.located() {
+        return whole_url(&location.value, template, filler);
     }
-    let (place, template) = request.path.placed()?;
-    let text = filler.fill_live(&place.value, template)?;
+    let (location, template) = request.path.located()?;
+    let text = filler.fill_live(&location.value, template)?;
     if text.value.contains('#') {
-        return filler.complain(
-            &place.value,
+        return filler.report(
+            &location.value,
             "a fragment is never sent",
             "leave out `#` and what follows",
         );
     }
     if !text.value.starts_with('/') && !text.guessed {
-        return filler.complain(
-            &place.value,
+        return filler.report(
+            &location.value,
             "the path does not begin with `/`",
             "write it like `/app?mock=1`",
         );
     }
     if text.live.as_ref().is_some_and(|live| !live.beginning().starts_with('/')) {
-        return filler.complain(
-            &place.value,
+        return filler.report(
+            &location.value,
             LIVE_ORIGIN,
             "begin the path with `/` and write the value after it",
         );
@@ -211,23 +219,27 @@ fn path(request: &Request, base: &Base, filler: &mut Filler<'_>) -> Option<Path>
     let value = if text.value.starts_with('/') { text.value } else { "/".to_owned() };
     let live = text.live.map(|live| live.after(base.url.as_str().trim_end_matches('/')));
     match url_of(&value, base) {
-        Ok(url) => Some(Path { shown: text.shown, url, live }),
-        Err((problem, remedy)) => filler.complain(&place.value, problem, remedy),
+        Ok(url) => Some(RequestUrl { shown: text.shown, url, live }),
+        Err((problem, remedy)) => filler.report(&location.value, problem, remedy),
     }
 }
 
 /// A URL of another origin than the base URL's, perhaps.
-fn whole_url(at: &Span, template: &Template, filler: &mut Filler<'_>) -> Option<Path> {
+fn whole_url(
+    at: &Span,
+    template: &Template,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<RequestUrl> {
     let text = filler.fill_live(at, template)?;
     if text.live.as_ref().is_some_and(|live| !names_its_origin(live.beginning())) {
-        return filler.complain(at, LIVE_ORIGIN, "write scheme, host and a `/` before the value");
+        return filler.report(at, LIVE_ORIGIN, "write scheme, host and a `/` before the value");
     }
     let url = match Url::parse(&text.value) {
         Ok(url) => url,
-        Err(_) if text.guessed => Base::placeholder()?.url,
+        Err(_) if text.guessed => BaseUrl::placeholder()?.url,
         Err(error) => {
             let problem = format!("the URL cannot be read: {error}");
-            return filler.complain(
+            return filler.report(
                 at,
                 problem,
                 "write a whole one, such as `https://example.org/health`",
@@ -241,9 +253,9 @@ fn whole_url(at: &Span, template: &Template, filler: &mut Filler<'_>) -> Option<
     } else if url.fragment().is_some() {
         "the URL holds a fragment, which is never sent"
     } else {
-        return Some(Path { shown: text.shown, url, live: text.live });
+        return Some(RequestUrl { shown: text.shown, url, live: text.live });
     };
-    filler.complain(
+    filler.report(
         at,
         problem,
         "write scheme, host, path and perhaps a query; send credentials in `headers`",
@@ -261,11 +273,11 @@ fn names_its_origin(text: &str) -> bool {
 
 /// Headers to send.
 #[derive(Clone, Default)]
-struct Headers(Vec<Header>);
+struct RequestHeaders(Vec<RequestHeader>);
 
 /// One header, with its line to show.
 #[derive(Clone)]
-struct Header {
+struct RequestHeader {
     name: HeaderName,
     value: HeaderValue,
     line: String,
@@ -275,7 +287,7 @@ struct Header {
     is_left_out: bool,
 }
 
-impl Headers {
+impl RequestHeaders {
     fn replace(&mut self, own: Self) {
         self.0.retain(|header| own.0.iter().all(|replaced| replaced.name != header.name));
         self.0.extend(own.0);
@@ -284,7 +296,7 @@ impl Headers {
     fn add_unless_written(&mut self, name: HeaderName, shown: &str, value: &'static str) {
         if self.0.iter().all(|header| header.name != name) {
             let (line, value) = (format!("{shown}: {value}"), HeaderValue::from_static(value));
-            self.0.push(Header { name, value, line, live: None, is_left_out: false });
+            self.0.push(RequestHeader { name, value, line, live: None, is_left_out: false });
         }
     }
 
@@ -305,21 +317,21 @@ impl Headers {
 
     fn into_map(self) -> HeaderMap {
         let sent = self.0.into_iter().filter(|header| !header.is_left_out);
-        sent.map(|Header { name, value, .. }| (name, value)).collect()
+        sent.map(|RequestHeader { name, value, .. }| (name, value)).collect()
     }
 }
 
-fn of_entries(entries: &Entries<Template>, filler: &mut Filler<'_>) -> Headers {
+fn of_entries(entries: &TableEntries<Template>, filler: &mut TemplateFiller<'_>) -> RequestHeaders {
     let headers = entries.iter().filter_map(|(written, field)| {
         let name = HeaderName::from_bytes(written.as_bytes()).ok()?;
-        let (place, template) = field.placed()?;
-        let text = filler.fill_live(&place.value, template)?;
+        let (location, template) = field.located()?;
+        let text = filler.fill_live(&location.value, template)?;
         let is_left_out = text.value.is_empty() && template.variables().next().is_some();
         let live = text.live.clone();
-        let (value, shown) = of_text(written, &name, &place.value, text, filler)?;
-        Some(Header { name, value, line: format!("{written}: {shown}"), live, is_left_out })
+        let (value, shown) = of_text(written, &name, &location.value, text, filler)?;
+        Some(RequestHeader { name, value, line: format!("{written}: {shown}"), live, is_left_out })
     });
-    Headers(headers.collect())
+    RequestHeaders(headers.collect())
 }
 
 /// The value of a header, and what is shown of it.
@@ -327,23 +339,23 @@ pub(super) fn value(
     written: &str,
     name: &HeaderName,
     field: &Field<Template>,
-    filler: &mut Filler<'_>,
+    filler: &mut TemplateFiller<'_>,
 ) -> Option<(HeaderValue, String)> {
-    let (place, template) = field.placed()?;
-    let text = filler.fill(&place.value, template)?;
-    of_text(written, name, &place.value, text, filler)
+    let (location, template) = field.located()?;
+    let text = filler.fill(&location.value, template)?;
+    of_text(written, name, &location.value, text, filler)
 }
 
 fn of_text(
     written: &str,
     name: &HeaderName,
     at: &Span,
-    text: Filled,
-    filler: &mut Filler<'_>,
+    text: FilledTemplate,
+    filler: &mut TemplateFiller<'_>,
 ) -> Option<(HeaderValue, String)> {
     let Ok(mut value) = HeaderValue::from_bytes(text.value.as_bytes()) else {
         let problem = format!("the value of `{written}` holds a character that no header may hold");
-        return filler.complain(at, problem, "take line ends and control characters out of it");
+        return filler.report(at, problem, "take line ends and control characters out of it");
     };
     let credential = CREDENTIALS.contains(name);
     value.set_sensitive(text.secret || credential);
@@ -357,12 +369,12 @@ fn of_text(
 
 /// The scenario's budgets and the request's own, each once. Only the first request of an arrival opens a connection,
 /// so that the scenario's budgets on opening one judge that request alone.
-fn budgets(scenario: &Scenario, at: usize, request: &Request) -> Vec<Budget> {
+fn budgets(scenario: &Scenario, at: usize, request: &RequestSection) -> Vec<Budget> {
     let opens = |budget: &Budget| {
         budget.ceiling().is_some_and(|(dimension, _)| dimension.needs_fresh_connection())
     };
     let given = |field: &Field<Vec<Field<Budget>>>| {
-        field.given().into_iter().flatten().filter_map(Field::given).copied().collect::<Vec<_>>()
+        field.value().into_iter().flatten().filter_map(Field::value).copied().collect::<Vec<_>>()
     };
     let shared =
         given(&scenario.file.budgets).into_iter().filter(|budget| at == 0 || !opens(budget));
@@ -388,7 +400,12 @@ fn ceilings(budgets: &[Budget]) -> Vec<Ceiling> {
 
 /// Complains about budgets on phases that the target's URL has not: TLS over http, looking up what is known. A redirect
 /// may lead to another origin, which has them.
-fn reachable(scenario: &Scenario, request: &Request, base: &Base, filler: &mut Filler<'_>) {
+fn reachable(
+    scenario: &Scenario,
+    request: &RequestSection,
+    base: &BaseUrl,
+    filler: &mut TemplateFiller<'_>,
+) {
     if base.guessed || request.redirects() > 0 || !request.path.is_written() {
         return;
     }
@@ -396,7 +413,7 @@ fn reachable(scenario: &Scenario, request: &Request, base: &Base, filler: &mut F
         scenario.file.requests().next().is_some_and(|first| std::ptr::eq(first, request));
     let shared = is_first.then_some(&scenario.file.budgets);
     for field in shared.into_iter().chain([&request.budgets]) {
-        for (place, budget) in field.given().into_iter().flatten().filter_map(Field::placed) {
+        for (location, budget) in field.value().into_iter().flatten().filter_map(Field::located) {
             let Some((dimension, _)) = budget.ceiling() else { continue };
             let why = match dimension {
                 Dimension::Tls | Dimension::TlsFull | Dimension::TlsResumed
@@ -411,7 +428,7 @@ fn reachable(scenario: &Scenario, request: &Request, base: &Base, filler: &mut F
                 _ => continue,
             };
             let problem = format!("`{dimension}` is never entered: {why}");
-            filler.complain::<()>(&place.value, problem, "leave this budget out");
+            filler.report::<()>(&location.value, problem, "leave this budget out");
         }
     }
 }

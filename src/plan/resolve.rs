@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::filling::Filler;
-use super::target::{self, Base};
+use super::filling::TemplateFiller;
+use super::target::{self, BaseUrl};
 use super::{
     AskPlan, Environment, Family, Load, Plan, PlannedPart, Protocol, RequestPlan, Resolve, Reuse,
-    ScenarioPlan, Secrets, Warmup, capacity, doubts, load, part, request,
+    ScenarioPlan, Secrets, Warmup, capacity, load, part, request, warnings,
 };
 use crate::record::{PlannedRequest, PlannedScenario};
-use crate::scenario::file::Target;
-use crate::scenario::{Complaint, Field, Scenario, ScenarioErrors, Span, Template, Warning, Words};
+use crate::scenario::file::TargetSection;
+use crate::scenario::{
+    Diagnostic, Field, PlainText, Scenario, ScenarioErrors, Span, Template, Warning,
+};
 
 /// What the command line changes in a plan.
 #[derive(Debug, Clone, Default)]
@@ -49,17 +51,17 @@ impl Plan {
         let public = public_variables(scenarios);
         let (mut warnings, mut secrets) = (Vec::new(), Vec::new());
         let plans = scenarios.iter().enumerate().map(|(at, scenario)| {
-            let mut filler = Filler::new(environment, &public);
+            let mut filler = TemplateFiller::new(environment, &public);
             unique_name(&scenarios[..at], scenario, &mut filler);
             if overrides.every.is_none() {
                 load::same_period(&scenarios[..at], scenario, &mut filler);
             }
             let plan = resolve_one(scenario, overrides, &mut filler);
             secrets.append(&mut filler.secrets);
-            warnings.extend(Warning::all(&scenario.source, std::mem::take(&mut filler.doubts)));
+            warnings.extend(Warning::all(&scenario.source, std::mem::take(&mut filler.warnings)));
             match plan {
-                Some(plan) if filler.complaints.is_empty() => Ok(plan),
-                _ => Err(ScenarioErrors::of(&scenario.source, filler.complaints)),
+                Some(plan) if filler.diagnostics.is_empty() => Ok(plan),
+                _ => Err(ScenarioErrors::of(&scenario.source, filler.diagnostics)),
             }
         });
         let mut plans = ScenarioErrors::gather(plans.collect::<Vec<_>>())?;
@@ -77,11 +79,11 @@ impl Plan {
 /// Variables that may be shown: those that a scenario of the run calls public or shows in its base URL.
 fn public_variables(scenarios: &[Scenario]) -> BTreeSet<String> {
     let listed = |scenario: &Scenario| {
-        let names = scenario.file.public.given().into_iter().flatten().filter_map(Field::given);
+        let names = scenario.file.public.value().into_iter().flatten().filter_map(Field::value);
         names.map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
     };
     let shown = |scenario: &Scenario| {
-        let base_url = scenario.file.target.given().and_then(|target| target.base_url.given());
+        let base_url = scenario.file.target.value().and_then(|target| target.base_url.value());
         base_url.into_iter().flat_map(Template::variables).map(str::to_owned).collect::<Vec<_>>()
     };
     scenarios.iter().flat_map(|scenario| [listed(scenario), shown(scenario)].concat()).collect()
@@ -95,33 +97,33 @@ fn closed(load: &Load) -> Option<String> {
     })
 }
 
-fn unique_name(before: &[Scenario], scenario: &Scenario, filler: &mut Filler<'_>) {
-    let Some(place) = scenario.file.name.place() else { return };
+fn unique_name(before: &[Scenario], scenario: &Scenario, filler: &mut TemplateFiller<'_>) {
+    let Some(location) = scenario.file.name.location() else { return };
     if let Some(same) = before.iter().find(|other| other.name() == scenario.name()) {
         let problem = format!("two scenarios of this run are named `{}`", scenario.name());
         let remedy = format!("rename it; the other one is {}", same.source.name());
-        filler.complaints.push(Complaint::new(place.value.clone(), problem, remedy));
+        filler.diagnostics.push(Diagnostic::new(location.value.clone(), problem, remedy));
     }
 }
 
 fn resolve_one(
     scenario: &Scenario,
     overrides: &Overrides,
-    filler: &mut Filler<'_>,
+    filler: &mut TemplateFiller<'_>,
 ) -> Option<ScenarioPlan> {
-    let unwritten = Target::default();
-    let written = scenario.file.target.given().unwrap_or(&unwritten);
+    let unwritten = TargetSection::default();
+    let written = scenario.file.target.value().unwrap_or(&unwritten);
     let load = load::resolve(scenario, overrides, filler);
     if let Some(part) = overrides.part {
         part::look_at(scenario, part.shard, filler);
     }
-    let base = match written.base_url.placed() {
+    let base = match written.base_url.located() {
         Some(_) => target::base_url(written, filler),
-        None => Base::placeholder(),
+        None => BaseUrl::placeholder(),
     };
     // Where the base URL is wrong, the requests are looked at all the same.
     let (base_url, is_wrong) =
-        base.map_or_else(|| (Base::placeholder(), true), |base| (Some(base), false));
+        base.map_or_else(|| (BaseUrl::placeholder(), true), |base| (Some(base), false));
     let mut base = base_url?;
     let target = target::resolve(scenario, &mut base, overrides, filler);
     let requests = request::resolve(scenario, &base, filler);
@@ -136,7 +138,7 @@ fn resolve_one(
     let plan = ScenarioPlan {
         shown: PlannedScenario {
             name: scenario.name().to_owned(),
-            description: scenario.file.description.given().map_or("", Words::as_str).to_owned(),
+            description: scenario.file.description.value().map_or("", PlainText::as_str).to_owned(),
             source: scenario.source.name().to_owned(),
             base_url: base.shown,
             load: load::words(scenario, &load),
@@ -156,7 +158,7 @@ fn resolve_one(
     if is_wrong {
         return None;
     }
-    filler.doubts.extend(doubts::of(scenario, &plan));
+    filler.warnings.extend(warnings::of(scenario, &plan));
     Some(plan)
 }
 
@@ -168,7 +170,7 @@ fn where_steps_go(
 ) -> (String, Url) {
     let mut places: Vec<String> = Vec::new();
     for request in requests {
-        let place = match &request.ask {
+        let location = match &request.ask {
             // What stands for a URL that is not known is nowhere: what is written is shown.
             AskPlan::Http(http) if http.url.origin() == otherwise.origin() => {
                 let line = shown.get(request.place).map_or("", |shown| shown.line.as_str());
@@ -177,8 +179,8 @@ fn where_steps_go(
             AskPlan::Http(http) => http.url.origin().ascii_serialization(),
             AskPlan::Sql(sql) => sql.address.shown(),
         };
-        if !places.contains(&place) {
-            places.push(place);
+        if !places.contains(&location) {
+            places.push(location);
         }
     }
     let first = requests.iter().find_map(|request| request.http().map(|http| http.url.clone()));
@@ -187,5 +189,5 @@ fn where_steps_go(
 
 /// The place of a value that is known to be written.
 pub(super) fn span_of<T>(field: &Field<T>) -> Span {
-    field.place().map_or(0..0, |place| place.value.clone())
+    field.location().map_or(0..0, |location| location.value.clone())
 }

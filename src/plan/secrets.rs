@@ -96,8 +96,8 @@ fn forms(value: String) -> [String; 3] {
 }
 
 fn replace_one<'a>(text: Cow<'a, str>, secret: &str, by: &str) -> Cow<'a, str> {
-    let plain = Plain::of(&text);
-    let secret = Plain::of(secret);
+    let plain = FoldedText::of(&text);
+    let secret = FoldedText::of(secret);
     let short = secret.bytes.len() < SHORT;
     let mut replaced = String::new();
     let mut copied = 0;
@@ -119,13 +119,13 @@ fn replace_one<'a>(text: Cow<'a, str>, secret: &str, by: &str) -> Cow<'a, str> {
 }
 
 /// A text percent-decoded and in lower case, and where each of its bytes stands in the text.
-struct Plain {
+struct FoldedText {
     bytes: Vec<u8>,
     /// One more than there are bytes: the last is the end of the text. All are character boundaries.
     starts: Vec<usize>,
 }
 
-impl Plain {
+impl FoldedText {
     fn of(text: &str) -> Self {
         let mut plain = Self { bytes: Vec::new(), starts: Vec::new() };
         let mut at = 0;

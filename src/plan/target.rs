@@ -4,23 +4,23 @@ use std::path::PathBuf;
 
 use url::{Host, Url};
 
-use super::filling::Filler;
+use super::filling::TemplateFiller;
 use super::resolve::span_of;
 use super::{ClientIdentity, Family, Overrides, Protocol, Resolve, TargetPlan, Timeouts, Trust};
 use crate::record::Dimension;
-use crate::scenario::file::Target;
-use crate::scenario::{Field, HttpVersion, IpFamily, Scenario, Span, Words};
+use crate::scenario::file::TargetSection;
+use crate::scenario::{Field, HttpVersion, IpFamily, PlainText, Scenario, Span};
 
 /// Where requests go, and on what terms; nothing where something is wrong. Notes in `base` whether its name is looked
 /// up.
 pub(super) fn resolve(
     scenario: &Scenario,
-    base: &mut Base,
+    base: &mut BaseUrl,
     overrides: &Overrides,
-    filler: &mut Filler<'_>,
+    filler: &mut TemplateFiller<'_>,
 ) -> Option<TargetPlan> {
-    let unwritten = Target::default();
-    let target = scenario.file.target.given().unwrap_or(&unwritten);
+    let unwritten = TargetSection::default();
+    let target = scenario.file.target.value().unwrap_or(&unwritten);
     let trust = trust(scenario, target, overrides, filler);
     let identity = identity(scenario, target, filler);
     let resolve = given_addresses(target, overrides);
@@ -59,8 +59,8 @@ pub(super) fn caveats(target: &TargetPlan) -> Vec<String> {
     insecure.into_iter().chain(given).collect()
 }
 
-fn protocol(target: &Target, overrides: &Overrides) -> Protocol {
-    let written = target.http.given().map_or(Protocol::Negotiated, |version| match version {
+fn protocol(target: &TargetSection, overrides: &Overrides) -> Protocol {
+    let written = target.http.value().map_or(Protocol::Negotiated, |version| match version {
         HttpVersion::Auto => Protocol::Negotiated,
         HttpVersion::One => Protocol::Http1,
         HttpVersion::Two => Protocol::Http2,
@@ -68,8 +68,8 @@ fn protocol(target: &Target, overrides: &Overrides) -> Protocol {
     overrides.protocol.unwrap_or(written)
 }
 
-fn family(target: &Target, overrides: &Overrides) -> Family {
-    let written = target.ip.given().map_or(Family::Any, |ip| match ip {
+fn family(target: &TargetSection, overrides: &Overrides) -> Family {
+    let written = target.ip.value().map_or(Family::Any, |ip| match ip {
         IpFamily::V4 => Family::V4,
         IpFamily::V6 => Family::V6,
     });
@@ -78,12 +78,12 @@ fn family(target: &Target, overrides: &Overrides) -> Family {
 
 fn trust(
     scenario: &Scenario,
-    target: &Target,
+    target: &TargetSection,
     overrides: &Overrides,
-    filler: &mut Filler<'_>,
+    filler: &mut TemplateFiller<'_>,
 ) -> Option<Trust> {
     let file = pem_file(scenario, &target.tls_ca, filler);
-    if overrides.insecure || target.insecure.given() == Some(&true) {
+    if overrides.insecure || target.insecure.value() == Some(&true) {
         return Some(Trust::Anything);
     }
     file.map(|file| file.map_or(Trust::System, Trust::File)).ok()
@@ -91,9 +91,9 @@ fn trust(
 
 fn identity(
     scenario: &Scenario,
-    target: &Target,
-    filler: &mut Filler<'_>,
-) -> Result<Option<ClientIdentity>, Wrong> {
+    target: &TargetSection,
+    filler: &mut TemplateFiller<'_>,
+) -> Result<Option<ClientIdentity>, AlreadyReported> {
     let certificate = pem_file(scenario, &target.tls_cert, filler);
     let key = pem_file(scenario, &target.tls_key, filler);
     let pair = certificate?.zip(key?);
@@ -101,8 +101,8 @@ fn identity(
 }
 
 /// The command line's addresses, then the scenario's, each name once.
-fn given_addresses(target: &Target, overrides: &Overrides) -> Vec<Resolve> {
-    let written = target.resolve.given().into_iter().flatten().filter_map(Field::given);
+fn given_addresses(target: &TargetSection, overrides: &Overrides) -> Vec<Resolve> {
+    let written = target.resolve.value().into_iter().flatten().filter_map(Field::value);
     let mut all: Vec<Resolve> = Vec::new();
     for given in overrides.resolve.iter().cloned().chain(written.map(Resolve::from)) {
         if all.iter().all(|known| (&known.host, known.port) != (&given.host, given.port)) {
@@ -113,8 +113,8 @@ fn given_addresses(target: &Target, overrides: &Overrides) -> Vec<Resolve> {
 }
 
 /// The scenario's hosts and the command line's, each once.
-fn allowed_hosts(target: &Target, overrides: &Overrides) -> Vec<String> {
-    let written = target.allow_hosts.given().into_iter().flatten().filter_map(Field::given);
+fn allowed_hosts(target: &TargetSection, overrides: &Overrides) -> Vec<String> {
+    let written = target.allow_hosts.value().into_iter().flatten().filter_map(Field::value);
     let mut all: Vec<String> = Vec::new();
     let typed = overrides.allowed_hosts.iter().map(|host| host.to_ascii_lowercase());
     for host in written.map(|host| host.as_str().to_owned()).chain(typed) {
@@ -127,11 +127,11 @@ fn allowed_hosts(target: &Target, overrides: &Overrides) -> Vec<String> {
 
 /// Complains where the addresses that are known are none of those that may be used.
 fn reachable(
-    target: &Target,
+    target: &TargetSection,
     base: &Url,
     family: Family,
     given: &[Resolve],
-    filler: &mut Filler<'_>,
+    filler: &mut TemplateFiller<'_>,
 ) {
     let fits = |is_v4: bool| match family {
         Family::Any => true,
@@ -150,19 +150,21 @@ fn reachable(
     if !reachable {
         let version = if family == Family::V4 { 4 } else { 6 };
         let at: Span =
-            target.ip.place().map_or_else(|| span_of(&target.base_url), |ip| ip.value.clone());
+            target.ip.location().map_or_else(|| span_of(&target.base_url), |ip| ip.value.clone());
         let problem = format!("only IPv{version} may be used, but {what}");
-        filler.complain::<()>(
-            &at,
-            problem,
-            "allow the other version of IP, or name another address",
-        );
+        filler.report::<()>(&at, problem, "allow the other version of IP, or name another address");
     }
 }
 
 /// Doubts addresses of names that nothing leads to: most likely one of the two is misspelt.
-fn looked_up(target: &Target, base: &Url, allowed_hosts: &[String], filler: &mut Filler<'_>) {
-    for (place, given) in target.resolve.given().into_iter().flatten().filter_map(Field::placed) {
+fn looked_up(
+    target: &TargetSection,
+    base: &Url,
+    allowed_hosts: &[String],
+    filler: &mut TemplateFiller<'_>,
+) {
+    for (location, given) in target.resolve.value().into_iter().flatten().filter_map(Field::located)
+    {
         let given = Resolve::from(given);
         if !given.is_of(base) && !allowed_hosts.contains(&given.host) {
             let home = base.host_str().unwrap_or_default();
@@ -170,36 +172,36 @@ fn looked_up(target: &Target, base: &Url, allowed_hosts: &[String], filler: &mut
             let problem = format!("`{}:{}` is never asked for", given.host, given.port);
             let remedy =
                 format!("the target is `{home}:{port}`, and `allow_hosts` names no such host");
-            filler.doubt(&place.value, problem, remedy);
+            filler.warn(&location.value, problem, remedy);
         }
     }
 }
 
 /// Something was complained about.
-struct Wrong;
+struct AlreadyReported;
 
 /// The PEM file that a key names, if it is written.
 fn pem_file(
     scenario: &Scenario,
-    field: &Field<Words>,
-    filler: &mut Filler<'_>,
-) -> Result<Option<PathBuf>, Wrong> {
-    let Some((place, path)) = field.placed() else { return Ok(None) };
+    field: &Field<PlainText>,
+    filler: &mut TemplateFiller<'_>,
+) -> Result<Option<PathBuf>, AlreadyReported> {
+    let Some((location, path)) = field.located() else { return Ok(None) };
     let path = scenario.source.resolve(path.as_str());
     if path.is_file() {
         return Ok(Some(path));
     }
     let problem = format!("there is no file {}", path.display());
-    filler.complain::<()>(
-        &place.value,
+    filler.report::<()>(
+        &location.value,
         problem,
         "name a PEM file, seen from the scenario's folder",
     );
-    Err(Wrong)
+    Err(AlreadyReported)
 }
 
 /// A base URL and how it is shown.
-pub(super) struct Base {
+pub(super) struct BaseUrl {
     pub(super) url: Url,
     pub(super) shown: String,
     /// Whether variables are missing or wrong, so that the URL is made up.
@@ -208,7 +210,7 @@ pub(super) struct Base {
     pub(super) given: bool,
 }
 
-impl Base {
+impl BaseUrl {
     /// What stands for a base URL that is not known.
     pub(super) fn placeholder() -> Option<Self> {
         let url = Url::parse("http://placeholder.invalid").ok()?;
@@ -222,9 +224,9 @@ impl Base {
 }
 
 /// The base URL; nothing where it is wrong.
-pub(super) fn base_url(target: &Target, filler: &mut Filler<'_>) -> Option<Base> {
-    let (place, template) = target.base_url.placed()?;
-    let text = filler.fill(&place.value, template)?;
+pub(super) fn base_url(target: &TargetSection, filler: &mut TemplateFiller<'_>) -> Option<BaseUrl> {
+    let (location, template) = target.base_url.located()?;
+    let text = filler.fill(&location.value, template)?;
     let mistake = |url: &Url| base_url_mistake(url);
     match Url::parse(&text.value) {
         Ok(url) if mistake(&url).is_none() => {
@@ -233,21 +235,23 @@ pub(super) fn base_url(target: &Target, filler: &mut Filler<'_>) -> Option<Base>
             } else {
                 url.as_str().trim_end_matches('/').to_owned()
             };
-            Some(Base { url, shown, guessed: text.guessed, given: false })
+            Some(BaseUrl { url, shown, guessed: text.guessed, given: false })
         }
-        _ if text.guessed => Base::placeholder().map(|base| Base { shown: text.shown, ..base }),
+        _ if text.guessed => {
+            BaseUrl::placeholder().map(|base| BaseUrl { shown: text.shown, ..base })
+        }
         // What was found is never shown: it may hold a password.
         Ok(url) => {
             let (problem, remedy) = mistake(&url)?;
-            filler.complain(&place.value, problem, remedy)
+            filler.report(&location.value, problem, remedy)
         }
-        Err(url::ParseError::RelativeUrlWithoutBase) => filler.complain(
-            &place.value,
+        Err(url::ParseError::RelativeUrlWithoutBase) => filler.report(
+            &location.value,
             "the base URL has no scheme",
             "begin it with `https://` or `http://`",
         ),
-        Err(error) => filler.complain(
-            &place.value,
+        Err(error) => filler.report(
+            &location.value,
             format!("the base URL cannot be read: {error}"),
             "write a URL such as `https://example.org`",
         ),
@@ -272,7 +276,7 @@ fn base_url_mistake(url: &Url) -> Option<(&'static str, &'static str)> {
         .then_some(("the base URL holds a query or fragment", plain))
 }
 
-fn timeouts(target: &Target) -> Timeouts {
+fn timeouts(target: &TargetSection) -> Timeouts {
     let of = |dimension| {
         target.timeout_of(dimension).map_or(target.whole_timeout(), |(_, timeout)| timeout)
     };
@@ -286,7 +290,7 @@ fn timeouts(target: &Target) -> Timeouts {
 }
 
 /// A URL from a path or from a whole URL; the error is a problem and its remedy.
-pub(super) fn url_of(text: &str, base: &Base) -> Result<Url, (String, &'static str)> {
+pub(super) fn url_of(text: &str, base: &BaseUrl) -> Result<Url, (String, &'static str)> {
     let url = if text.starts_with('/') { base.join(text) } else { Url::parse(text) };
     url.map_err(|error| (format!("this is no URL: {error}"), "write a path such as `/app?mock=1`"))
 }

@@ -6,13 +6,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::complaint::{Complaint, Complaints, Span};
+use super::diagnostic::{Diagnostic, Diagnostics, Span};
 use super::file::SECTIONS;
 use crate::units::near::nearest;
 
 /// Where a key and its value stand in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct KeyLocation {
     /// The key; for an element of a list, the element.
     pub key: Span,
     /// The value.
@@ -26,14 +26,14 @@ pub enum Field<T> {
     #[default]
     Absent,
     /// It is written, but not as it must be; that was complained about.
-    Broken,
+    Invalid,
     /// It is written.
-    Given(Place, T),
+    Present(KeyLocation, T),
 }
 
 /// A value that was complained about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Broken;
+pub(super) struct AlreadyReported;
 
 impl<T> Field<T> {
     /// Whether the key is written at all.
@@ -42,60 +42,65 @@ impl<T> Field<T> {
     }
 
     /// Whether the key is written, but not as it must be.
-    pub fn is_broken(&self) -> bool {
-        matches!(self, Self::Broken)
+    pub fn is_invalid(&self) -> bool {
+        matches!(self, Self::Invalid)
     }
 
     /// The value.
-    pub fn given(&self) -> Option<&T> {
+    pub fn value(&self) -> Option<&T> {
         match self {
-            Self::Given(_, value) => Some(value),
-            Self::Absent | Self::Broken => None,
+            Self::Present(_, value) => Some(value),
+            Self::Absent | Self::Invalid => None,
         }
     }
 
     /// The value, nothing where the key is not written, an error where it was complained about.
-    pub(super) fn optional(&self) -> Result<Option<&T>, Broken> {
+    pub(super) fn optional(&self) -> Result<Option<&T>, AlreadyReported> {
         match self {
             Self::Absent => Ok(None),
-            Self::Broken => Err(Broken),
-            Self::Given(_, value) => Ok(Some(value)),
+            Self::Invalid => Err(AlreadyReported),
+            Self::Present(_, value) => Ok(Some(value)),
         }
     }
 
     /// The place and the value.
-    pub fn placed(&self) -> Option<(&Place, &T)> {
+    pub fn located(&self) -> Option<(&KeyLocation, &T)> {
         match self {
-            Self::Given(place, value) => Some((place, value)),
-            Self::Absent | Self::Broken => None,
+            Self::Present(location, value) => Some((location, value)),
+            Self::Absent | Self::Invalid => None,
         }
     }
 
     /// Where it is written.
-    pub fn place(&self) -> Option<&Place> {
-        self.placed().map(|(place, _)| place)
+    pub fn location(&self) -> Option<&KeyLocation> {
+        self.located().map(|(location, _)| location)
     }
 
-    pub(super) fn read(key: Span, value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Self
+    pub(super) fn read(
+        key: Span,
+        value: &Spanned<DeValue<'_>>,
+        diagnostics: &mut Diagnostics,
+    ) -> Self
     where
-        T: Read,
+        T: ReadValue,
     {
-        T::read(value, complaints)
-            .map_or(Self::Broken, |read| Self::Given(Place { key, value: value.span() }, read))
+        T::read(value, diagnostics).map_or(Self::Invalid, |read| {
+            Self::Present(KeyLocation { key, value: value.span() }, read)
+        })
     }
 }
 
 /// What can be read from a value of a file.
-pub(super) trait Read: Sized {
+pub(super) trait ReadValue: Sized {
     /// The value, or complaints about it.
-    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self>;
+    fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self>;
 
     /// What an editor needs to know of such a value.
     fn schema(generator: &mut SchemaGenerator) -> Schema;
 }
 
 /// What stands under a key is described as its value is.
-impl<T: Read> JsonSchema for Field<T> {
+impl<T: ReadValue> JsonSchema for Field<T> {
     fn inline_schema() -> bool {
         true
     }
@@ -110,14 +115,14 @@ impl<T: Read> JsonSchema for Field<T> {
 }
 
 /// Keys of the file's own choosing, such as names of headers, with their values, in the order of the file.
-pub type Entries<T> = Vec<(String, Field<T>)>;
+pub type TableEntries<T> = Vec<(String, Field<T>)>;
 
 /// A wrong type: what was found, what is wanted, and how to write it.
 pub(super) fn wrong_type(
     value: &Spanned<DeValue<'_>>,
     wanted: &str,
     remedy: impl Into<String>,
-) -> Complaint {
+) -> Diagnostic {
     let found = match value.get_ref() {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "an integer",
@@ -127,20 +132,20 @@ pub(super) fn wrong_type(
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     };
-    Complaint::new(value.span(), format!("expected {wanted}, found {found}"), remedy)
+    Diagnostic::new(value.span(), format!("expected {wanted}, found {found}"), remedy)
 }
 
-impl<T: Read> Read for Vec<Field<T>> {
-    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
+impl<T: ReadValue> ReadValue for Vec<Field<T>> {
+    fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
         let Some(list) = value.get_ref().as_array() else {
             let remedy = match value.get_ref() {
                 DeValue::Table(_) => "write its header in double brackets: `[[…]]`",
                 _ => "put it in square brackets: `[…]`",
             };
-            complaints.add(wrong_type(value, "a list", remedy));
+            diagnostics.add(wrong_type(value, "a list", remedy));
             return None;
         };
-        Some(list.iter().map(|element| Field::read(element.span(), element, complaints)).collect())
+        Some(list.iter().map(|element| Field::read(element.span(), element, diagnostics)).collect())
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
@@ -148,13 +153,16 @@ impl<T: Read> Read for Vec<Field<T>> {
     }
 }
 
-impl<T: Read> Read for Entries<T> {
-    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
-        let table = table_of(value, "write `{ name = \"value\" }`", complaints)?;
+impl<T: ReadValue> ReadValue for TableEntries<T> {
+    fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let table = table_of(value, "write `{ name = \"value\" }`", diagnostics)?;
         Some(
             in_order(table)
                 .map(|(key, value)| {
-                    (key.get_ref().clone().into_owned(), Field::read(key.span(), value, complaints))
+                    (
+                        key.get_ref().clone().into_owned(),
+                        Field::read(key.span(), value, diagnostics),
+                    )
                 })
                 .collect(),
         )
@@ -166,39 +174,43 @@ impl<T: Read> Read for Entries<T> {
 }
 
 /// A table with known keys.
-pub(super) struct Section<'a, 'i> {
+pub(super) struct SectionReader<'a, 'i> {
     table: &'a DeTable<'i>,
     /// Keys that unknown ones were most likely meant to be.
     meant: Vec<&'a str>,
 }
 
-impl<'a, 'i> Section<'a, 'i> {
+impl<'a, 'i> SectionReader<'a, 'i> {
     /// The table of section `name`, after complaining about every key that is not one of `keys`.
     pub(super) fn open(
         name: &str,
         keys: &[&'a str],
         value: &'a Spanned<DeValue<'i>>,
-        complaints: &mut Complaints,
+        diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
         let remedy = match keys {
             [first, ..] if !name.starts_with('[') => format!("write it like `{{ {first} = … }}`"),
             _ => format!("write it as the section {name}"),
         };
-        let table = table_of(value, &remedy, complaints)?;
+        let table = table_of(value, &remedy, diagnostics)?;
         let mut meant = Vec::new();
         for (key, _) in in_order(table).filter(|(key, _)| !keys.contains(&key.get_ref().as_ref())) {
             let near = meant_by(name, key.get_ref(), keys);
-            complaints.add(unknown(key, name, keys, &near));
+            diagnostics.add(unknown(key, name, keys, &near));
             meant.extend(near);
         }
         Some(Self { table, meant })
     }
 
     /// What stands under a key. A misspelt key counts as written, so that it is not also called missing.
-    pub(super) fn field<T: Read>(&self, name: &str, complaints: &mut Complaints) -> Field<T> {
+    pub(super) fn field<T: ReadValue>(
+        &self,
+        name: &str,
+        diagnostics: &mut Diagnostics,
+    ) -> Field<T> {
         match self.table.iter().find(|(key, _)| key.get_ref() == name) {
-            Some((key, value)) => Field::read(key.span(), value, complaints),
-            None if self.meant.contains(&name) => Field::Broken,
+            Some((key, value)) => Field::read(key.span(), value, diagnostics),
+            None if self.meant.contains(&name) => Field::Invalid,
             None => Field::Absent,
         }
     }
@@ -207,11 +219,11 @@ impl<'a, 'i> Section<'a, 'i> {
 fn table_of<'a, 'i>(
     value: &'a Spanned<DeValue<'i>>,
     remedy: &str,
-    complaints: &mut Complaints,
+    diagnostics: &mut Diagnostics,
 ) -> Option<&'a DeTable<'i>> {
     let table = value.get_ref().as_table();
     if table.is_none() {
-        complaints.add(wrong_type(value, "a table", remedy));
+        diagnostics.add(wrong_type(value, "a table", remedy));
     }
     table
 }
@@ -243,7 +255,7 @@ fn meant_by<'k>(section: &str, written: &str, keys: &[&'k str]) -> Vec<&'k str> 
     }
 }
 
-fn unknown(key: &Spanned<Cow<'_, str>>, section: &str, keys: &[&str], near: &[&str]) -> Complaint {
+fn unknown(key: &Spanned<Cow<'_, str>>, section: &str, keys: &[&str], near: &[&str]) -> Diagnostic {
     let written = key.get_ref().as_ref();
     let elsewhere =
         SECTIONS.iter().find(|(_, keys)| keys.contains(&written)).map(|(section, _)| section);
@@ -256,5 +268,5 @@ fn unknown(key: &Spanned<Cow<'_, str>>, section: &str, keys: &[&str], near: &[&s
         ([], Some(section)) => format!("it belongs to {section}"),
         ([], None) => format!("the keys here are `{}`", keys.join("`, `")),
     };
-    Complaint::new(key.span(), format!("unknown key `{written}` in {section}"), remedy)
+    Diagnostic::new(key.span(), format!("unknown key `{written}` in {section}"), remedy)
 }

@@ -8,11 +8,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::complaint::Complaints;
-use super::field::{Entries, Field, Read, Section};
+use super::diagnostic::Diagnostics;
+use super::field::{Field, ReadValue, SectionReader, TableEntries};
 use super::leaf::{
-    Connections, GivenAddresses, Host, HttpVersion, IpFamily, JsonNumber, JsonTemplate,
-    PatternText, RampRate, Sql, Statuses, When, Words,
+    ConnectionSetting, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate, MissingPolicy,
+    PatternText, PlainText, RampRate, ResolveEntry, SqlText, StatusList,
 };
 use super::schema;
 use super::template::Template;
@@ -37,10 +37,10 @@ macro_rules! section {
             const KEYS: &[&str] = &[$(stringify!($key)),*];
         }
 
-        impl Read for $name {
-            fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
-                let section = Section::open($title, Self::KEYS, value, complaints)?;
-                Some(Self { $($key: section.field(stringify!($key), complaints),)* })
+        impl ReadValue for $name {
+            fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
+                let section = SectionReader::open($title, Self::KEYS, value, diagnostics)?;
+                Some(Self { $($key: section.field(stringify!($key), diagnostics),)* })
             }
 
             fn schema(generator: &mut SchemaGenerator) -> Schema {
@@ -54,7 +54,7 @@ macro_rules! section {
             }
 
             fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                schema::section(concat!($($about),*), [$(schema::Key {
+                schema::section(concat!($($about),*), [$(schema::SchemaKey {
                     name: stringify!($key),
                     about: concat!($($doc),*),
                     is_required: false $(|| $required)?,
@@ -67,59 +67,59 @@ macro_rules! section {
 
 section! {
     /// What is sent where and when, what the answers must be, and by what the result is judged.
-    "the file" File {
+    "the file" ScenarioFile {
         /// The scenario's name: 1 to 80 characters; the scenarios of one run have different names.
-        name: Words = REQUIRED,
+        name: PlainText = REQUIRED,
         /// What it is for.
-        description: Words,
+        description: PlainText,
         /// What must hold for each request: `p95 < 300ms`, `p99(first_byte) < 200ms`, `max < 1s`, `errors < 0.5%`,
         /// `errors = 0`, `dropped = 0`.
         budgets: Vec<Field<Budget>>,
         /// Variables whose values may be shown; those of all others are secrets.
-        public: Vec<Field<Words>>,
+        public: Vec<Field<PlainText>>,
         /// Where requests go, and on what terms.
-        target: Target,
+        target: TargetSection,
         /// Databases that `sql` steps ask, by name, each with its URL: `postgresql://user:password@host:port/database`.
-        databases: Entries<Template>,
+        databases: TableEntries<Template>,
         /// Headers of every request.
-        headers: Entries<Template>,
+        headers: TableEntries<Template>,
         /// The requests of one arrival, in order, over one connection.
-        request: Vec<Field<Request>> = REQUIRED,
+        request: Vec<Field<RequestSection>> = REQUIRED,
         /// When requests are sent; exactly once unless written.
-        load: Load,
+        load: LoadSection,
         /// What is sent before measuring; one arrival over each connection unless written.
-        warmup: Warmup,
+        warmup: WarmupSection,
     }
 }
 
 section! {
     /// Where requests go, and on what terms.
-    "[target]" Target {
+    "[target]" TargetSection {
         /// Scheme, host and perhaps a port and a path; without user name, query and fragment.
         base_url: Template,
         /// The version of HTTP. `auto` (the default): over TLS what the target chooses, HTTP/2 first; plain HTTP/1.1.
         /// A target that does not speak what is asked for fails.
         http: HttpVersion,
         /// A PEM file, seen from the scenario's folder, of the only certificates to believe. Default: the system's.
-        tls_ca: Words,
+        tls_ca: PlainText,
         /// Whether any certificate is believed; said loudly in every output. Default: false.
         insecure: bool,
         /// A PEM file, seen from the scenario's folder: the certificate that the prober shows, with its chain.
         /// Needs `tls_key`.
-        tls_cert: Words,
+        tls_cert: PlainText,
         /// A PEM file, seen from the scenario's folder: the private key of `tls_cert`; may be the same file.
-        tls_key: Words,
+        tls_key: PlainText,
         /// Use addresses of this version of IP alone. Default: both.
         ip: IpFamily,
         /// Addresses of names, given instead of looked up, in curl's notation: `HOST:PORT:ADDRESS[,ADDRESS]`.
-        resolve: Vec<Field<GivenAddresses>>,
+        resolve: Vec<Field<ResolveEntry>>,
         /// How old the addresses found for a name may be before it is looked up again, in the background; `0s` looks it
         /// up for each connection, on its way. Default: 30s.
         dns_refresh: Duration,
         /// Whether TLS sessions are resumed; each handshake is a full one otherwise. Default: false.
         tls_resumption: bool,
         /// Hosts that redirects may lead to, beside that of the base URL.
-        allow_hosts: Vec<Field<Host>>,
+        allow_hosts: Vec<Field<HostName>>,
         /// How long an exchange may take, opening a connection included. Default: 10s.
         timeout: Duration,
         /// How long looking up the name may take. Default: `timeout`.
@@ -135,9 +135,9 @@ section! {
 
 section! {
     /// One request of an arrival.
-    "[[request]]" Request {
+    "[[request]]" RequestSection {
         /// Its name; different from the others of the scenario.
-        name: Words = REQUIRED,
+        name: PlainText = REQUIRED,
         /// Its method. Default: GET.
         method: Method,
         /// Path and perhaps query, appended to the base URL; begins with `/`.
@@ -145,39 +145,39 @@ section! {
         /// A whole URL instead of a path, where the request goes elsewhere than to the base URL.
         url: Template,
         /// One SQL statement instead of a path, carried out in a transaction that only reads.
-        sql: Sql,
+        sql: SqlText,
         /// Which of `databases` carries the statement out. Default: the only one.
-        database: Words,
+        database: PlainText,
         /// What stands for `$1`, `$2` … in the statement, as text: `$1::bigint` where another type is meant.
         values: Vec<Field<Template>>,
         /// Whether the statement may write; it then ends with `returning …`. Default: false.
         writes: bool,
         /// Its own headers; they replace those of `[headers]` that have the same name.
-        headers: Entries<Template>,
+        headers: TableEntries<Template>,
         /// Its body, as it is.
         body: Template,
         /// Its body as JSON; sends `Content-Type: application/json` unless that header is written.
         body_json: JsonTemplate,
         /// Its body, from a file seen from the scenario's folder, as it is.
-        body_file: Words,
+        body_file: PlainText,
         /// How many redirects are followed, at most 20. Default: none.
         redirects: u32,
         /// Budgets that this request alone is judged by, beside those at the top.
         budgets: Vec<Field<Budget>>,
         /// Tries again after a failure.
-        retry: Retry,
+        retry: RetrySection,
         /// Tries again and again until the answer is as expected.
-        poll: Poll,
+        poll: PollSection,
         /// What it comes to where the answer is not as expected because what was asked for is not there (404; no such
         /// table, no row): `report` holds a pass up, `accept` does not. Default: a failure.
-        when_absent: When,
+        when_absent: MissingPolicy,
         /// What it comes to where a variable that it needs is not set: `report` holds a pass up, `accept` does not. Default:
         /// an error before anything is sent.
-        when_unconfigured: When,
+        when_unconfigured: MissingPolicy,
         /// What its answer must be; any status of 2xx will do unless written.
-        expect: Expect,
+        expect: ExpectSection,
         /// What is taken from its answer, by names that later requests know it by.
-        capture: Entries<Capture>,
+        capture: TableEntries<CaptureSection>,
         /// Whether nothing of its answer's body may be shown where it is not the expected one. Default: false.
         sensitive: bool,
     }
@@ -185,7 +185,7 @@ section! {
 
 section! {
     /// Tries again after a failure.
-    "retry" Retry {
+    "retry" RetrySection {
         /// How often, at most.
         times: u32 = REQUIRED,
         /// The pause before each of them. Default: none.
@@ -195,7 +195,7 @@ section! {
 
 section! {
     /// Tries again and again until the answer is as expected, or the time is over.
-    "poll" Poll {
+    "poll" PollSection {
         /// The pause between two tries.
         every: Duration = REQUIRED,
         /// How long it may take in all.
@@ -205,17 +205,17 @@ section! {
 
 section! {
     /// What an answer must be.
-    "[request.expect]" Expect {
+    "[request.expect]" ExpectSection {
         /// One status, or a list of statuses. Default: any 2xx.
-        status: Statuses,
+        status: StatusList,
         /// Whether the answer must be a denial, 401 or 403, in place of a status.
         denied: bool,
         /// The URL that the answer comes from: a path, taken like a request's, or a whole URL.
         final_url: Template,
         /// Headers and their exact values.
-        headers: Entries<Template>,
+        headers: TableEntries<Template>,
         /// Headers and regular expressions that are found in their values.
-        header_matches: Entries<PatternText>,
+        header_matches: TableEntries<PatternText>,
         /// Texts that the body contains, byte by byte.
         body_contains: Vec<Field<Template>>,
         /// Texts that the body does not contain.
@@ -223,17 +223,17 @@ section! {
         /// Regular expressions that are found in the body.
         body_matches: Vec<Field<PatternText>>,
         /// Values of a JSON body by their JSON pointers (RFC 6901).
-        json: Entries<JsonTemplate>,
+        json: TableEntries<JsonTemplate>,
         /// Places of a JSON body that hold another value than this one.
-        json_not: Entries<JsonTemplate>,
+        json_not: TableEntries<JsonTemplate>,
         /// Places of a JSON body and the types of their values.
-        json_type: Entries<JsonType>,
+        json_type: TableEntries<JsonType>,
         /// Places of a JSON body that hold this number or a larger one; it may stand in a text.
-        json_at_least: Entries<JsonNumber>,
+        json_at_least: TableEntries<JsonNumber>,
         /// Places of a JSON body that hold this number or a smaller one; it may stand in a text.
-        json_at_most: Entries<JsonNumber>,
+        json_at_most: TableEntries<JsonNumber>,
         /// Places of a JSON body that hold texts, and regular expressions that are found in them.
-        json_matches: Entries<PatternText>,
+        json_matches: TableEntries<PatternText>,
         /// How many rows a query yields.
         rows: u64,
         /// How many rows a query yields at least.
@@ -245,16 +245,16 @@ section! {
 
 section! {
     /// Where a value is found that is taken from an answer: exactly one of `header`, `json` and `regex`.
-    "a capture" Capture {
+    "a capture" CaptureSection {
         /// The header whose value is taken.
-        header: Words,
+        header: PlainText,
         /// The place of a JSON body, by its JSON pointer (RFC 6901), whose value is taken.
-        json: Words,
+        json: PlainText,
         /// The regular expression whose first group is taken, where it is first found in the body; all that is found
         /// where it has no group.
         regex: PatternText,
         /// What stands for a value that is not found; without it the answer is not an expected one.
-        default: Words,
+        default: PlainText,
         /// Whether it may be shown; captured values are secrets otherwise. Default: false.
         public: bool,
     }
@@ -262,18 +262,18 @@ section! {
 
 section! {
     /// When requests are sent: `arrival_rate` or `stages` (open), `connections` alone (closed), or `once`.
-    "[load]" Load {
+    "[load]" LoadSection {
         /// Arrivals at a constant rate; needs `duration`.
         arrival_rate: Rate,
         /// The rate at which `stages` begin. Default: 0/s.
         start_rate: RampRate,
         /// Arrivals at a rate that changes linearly from stage to stage.
-        stages: Vec<Field<Stage>>,
+        stages: Vec<Field<RampStepSection>>,
         /// Arrivals at random, at the rates given.
-        poisson: Poisson,
+        poisson: PoissonSection,
         /// The connections open from the start (default 16), those that send where no rate is given, or `fresh`: each
         /// arrival opens its own.
-        connections: Connections,
+        connections: ConnectionSetting,
         /// The most connections open at once: where all others are taken, an arrival opens one. Default: as many as
         /// `connections`, so that arrivals wait. With `connections = "fresh"`, default: 16.
         max_connections: u32,
@@ -292,7 +292,7 @@ section! {
 
 section! {
     /// One stage of a changing rate.
-    "a stage" Stage {
+    "a stage" RampStepSection {
         /// How long the rate takes to change; `0s` jumps.
         duration: Duration = REQUIRED,
         /// The rate at the stage's end.
@@ -302,7 +302,7 @@ section! {
 
 section! {
     /// Arrivals at random (Poisson).
-    "poisson" Poisson {
+    "poisson" PoissonSection {
         /// What the arrivals are drawn from; the same seed gives the same arrivals.
         seed: u64 = REQUIRED,
     }
@@ -310,7 +310,7 @@ section! {
 
 section! {
     /// What is sent before measuring; it is recorded apart and never judged.
-    "[warmup]" Warmup {
+    "[warmup]" WarmupSection {
         /// How many connections are opened. Default: those of the load.
         connections: u32,
         /// How many arrivals are carried out over them; 0 for no warm-up. Default: one a connection.
@@ -320,15 +320,15 @@ section! {
 
 /// Every section and its keys, to say where a misplaced key belongs.
 pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
-    ("the top of the file, above the first [section]", File::KEYS),
-    ("[target]", Target::KEYS),
-    ("[load]", Load::KEYS),
-    ("[warmup]", Warmup::KEYS),
-    ("[[request]]", Request::KEYS),
-    ("[request.expect]", Expect::KEYS),
-    ("a capture", Capture::KEYS),
-    ("retry", Retry::KEYS),
-    ("poll", Poll::KEYS),
-    ("a stage", Stage::KEYS),
-    ("poisson", Poisson::KEYS),
+    ("the top of the file, above the first [section]", ScenarioFile::KEYS),
+    ("[target]", TargetSection::KEYS),
+    ("[load]", LoadSection::KEYS),
+    ("[warmup]", WarmupSection::KEYS),
+    ("[[request]]", RequestSection::KEYS),
+    ("[request.expect]", ExpectSection::KEYS),
+    ("a capture", CaptureSection::KEYS),
+    ("retry", RetrySection::KEYS),
+    ("poll", PollSection::KEYS),
+    ("a stage", RampStepSection::KEYS),
+    ("poisson", PoissonSection::KEYS),
 ];

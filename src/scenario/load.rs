@@ -8,7 +8,7 @@ use crate::units::Rate;
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadShape {
     /// When requests are sent.
-    pub model: Model,
+    pub model: LoadModel,
     /// The connections that arrivals are waited with, or those that send.
     pub connections: u32,
     /// The most connections open at once.
@@ -23,7 +23,7 @@ pub struct LoadShape {
 
 /// When requests are sent.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Model {
+pub enum LoadModel {
     /// One arrival.
     Once,
     /// Arrivals at one rate.
@@ -77,7 +77,7 @@ impl LoadShape {
     /// One arrival over a connection of its own.
     pub(super) fn once(fresh: bool) -> Self {
         Self {
-            model: Model::Once,
+            model: LoadModel::Once,
             connections: 1,
             max_connections: 1,
             fresh,

@@ -3,8 +3,8 @@
 //! Drawn by hand: the first line is `file:line:column: message`, which editors and CI jump to, and no handler of
 //! miette's begins with it.
 
-use super::complaint::{Complaint, Span};
-use super::source::Source;
+use super::diagnostic::{Diagnostic, Span};
+use super::source::ScenarioSource;
 
 /// How much of a long line is shown, in characters.
 const WIDTH: usize = 120;
@@ -36,9 +36,9 @@ impl Severity {
 
 /// Whether terminal colours are wanted.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Colour(pub(super) bool);
+pub(super) struct ColourChoice(pub(super) bool);
 
-impl Colour {
+impl ColourChoice {
     fn paint(self, code: &str, text: &str) -> String {
         if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
@@ -46,12 +46,12 @@ impl Colour {
 
 /// The complaint with its place underlined; ends with a line end.
 pub(super) fn render(
-    source: &Source,
-    complaint: &Complaint,
+    source: &ScenarioSource,
+    diagnostic: &Diagnostic,
     severity: Severity,
-    colour: Colour,
+    colour: ColourChoice,
 ) -> String {
-    let Complaint { span, problem, remedy } = complaint;
+    let Diagnostic { span, problem, remedy } = diagnostic;
     let plain = |text: &str| text.chars().map(visible).collect::<String>();
     let message = colour.paint("1", &format!("{}{}", severity.prefix(), plain(problem)));
     let remedy = plain(remedy);
@@ -61,7 +61,7 @@ pub(super) fn render(
     let span = source.narrow(span, problem);
     let (line, column) = source.position(span.start);
     let gutter = " ".repeat(line.to_string().len());
-    let window = Window::around(source, &span);
+    let window = LineWindow::around(source, &span);
     let underline = format!("{} {remedy}", "^".repeat(window.length));
     format!(
         "{}:{line}:{column}: {message}\n  {line} │ {}\n  {gutter} │ {}{}\n",
@@ -73,21 +73,21 @@ pub(super) fn render(
 }
 
 /// Where a complaint is: `file:line:column`, or the file alone where it has no place in it.
-pub(super) fn place(source: &Source, span: Option<&Span>, problem: &str) -> String {
+pub(super) fn place(source: &ScenarioSource, span: Option<&Span>, problem: &str) -> String {
     let Some(span) = span else { return source.name().to_owned() };
     let (line, column) = source.position(source.narrow(span, problem).start);
     format!("{}:{line}:{column}", source.name())
 }
 
 /// The part of a line that is shown, and where in it the place lies; all in characters.
-struct Window {
+struct LineWindow {
     text: String,
     before: usize,
     length: usize,
 }
 
-impl Window {
-    fn around(source: &Source, span: &Span) -> Self {
+impl LineWindow {
+    fn around(source: &ScenarioSource, span: &Span) -> Self {
         let (start, line) = source.line(span.start);
         let at = (source.boundary(span.start) - start).min(line.len());
         let end = (source.boundary(span.end).max(start) - start).clamp(at, line.len());

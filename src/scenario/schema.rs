@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{Schema, json_schema};
 use serde_json::{Map, Value};
 
-use super::file::File;
+use super::file::ScenarioFile;
 
 /// What the schema is called, wherever it lies.
 const ID: &str = "urn:tollgate:scenario";
@@ -18,14 +18,14 @@ const ID: &str = "urn:tollgate:scenario";
 pub fn schema() -> Schema {
     let settings =
         SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    let mut schema = settings.into_generator().into_root_schema_for::<File>();
+    let mut schema = settings.into_generator().into_root_schema_for::<ScenarioFile>();
     schema.insert("$id".to_owned(), ID.into());
     schema.insert("title".to_owned(), "tollgate scenario".into());
     schema
 }
 
 /// One key of a section.
-pub(super) struct Key {
+pub(super) struct SchemaKey {
     pub(super) name: &'static str,
     /// What it is for, as its documentation says, each line with a blank before it.
     pub(super) about: &'static str,
@@ -34,10 +34,10 @@ pub(super) struct Key {
 }
 
 /// A table of these keys and no others.
-pub(super) fn section(about: &str, keys: impl IntoIterator<Item = Key>) -> Schema {
+pub(super) fn section(about: &str, keys: impl IntoIterator<Item = SchemaKey>) -> Schema {
     let mut required: Vec<&str> = Vec::new();
     let mut properties = Map::new();
-    for Key { name, about, is_required, mut value } in keys {
+    for SchemaKey { name, about, is_required, mut value } in keys {
         value.insert("description".to_owned(), about.trim().into());
         properties.insert(name.to_owned(), Value::from(value));
         required.extend(is_required.then_some(name));

@@ -6,19 +6,19 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::complaint::{Complaint, ScenarioErrors, Span};
+use super::diagnostic::{Diagnostic, ScenarioErrors, Span};
 
 /// The largest scenario file read, in bytes.
 const MAX_SIZE: u64 = 1 << 20;
 
 /// A scenario's text and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct ScenarioSource {
     name: String,
     text: String,
 }
 
-impl Source {
+impl ScenarioSource {
     /// Text that stands for a file of that name.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         Self { name: name.into(), text: text.into() }
@@ -43,7 +43,7 @@ impl Source {
         let name = path.display().to_string();
         let failed = |problem: String, remedy: &str| {
             let source = Arc::new(Self::new(&*name, ""));
-            ScenarioErrors::of(&source, vec![Complaint::of_file(problem, remedy)])
+            ScenarioErrors::of(&source, vec![Diagnostic::of_file(problem, remedy)])
         };
         let bytes = bytes_of(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => match as_url(&name) {
@@ -65,9 +65,10 @@ impl Source {
             let valid = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
             let source = Arc::new(Self::new(&*name, text));
-            let place = valid..valid + 1;
-            let complaint = Complaint::new(place, "this is not UTF-8", "save the file as UTF-8");
-            ScenarioErrors::of(&source, vec![complaint])
+            let location = valid..valid + 1;
+            let diagnostic =
+                Diagnostic::new(location, "this is not UTF-8", "save the file as UTF-8");
+            ScenarioErrors::of(&source, vec![diagnostic])
         })
     }
 

@@ -33,7 +33,7 @@ fn header(kind: &str) -> &str {
     if kind == "gzip" { kind } else { "deflate" }
 }
 
-fn decoded(encodings: &[&str], body: &[u8], limit: u64) -> Result<Vec<u8>, Undecoded> {
+fn decoded(encodings: &[&str], body: &[u8], limit: u64) -> Result<Vec<u8>, DecodeFailure> {
     let url = Url::parse("https://example.org/").unwrap();
     let mut headers = HeaderMap::new();
     for encoding in encodings {
@@ -45,7 +45,7 @@ fn decoded(encodings: &[&str], body: &[u8], limit: u64) -> Result<Vec<u8>, Undec
 
 fn wrong(encodings: &[&str], body: &[u8]) -> String {
     match decoded(encodings, body, 1 << 20) {
-        Err(Undecoded::Wrong(why)) => why,
+        Err(DecodeFailure::Malformed(why)) => why,
         other => panic!("{other:?}"),
     }
 }
@@ -138,7 +138,7 @@ fn content_of_exactly_the_limit_will_do_and_a_byte_more_will_not() {
             let body = encoded(kind, &text);
             assert_eq!(decoded(&[header(kind)], &body, size as u64).unwrap().len(), size);
             let more = decoded(&[header(kind)], &body, size as u64 - 1);
-            assert_eq!(more.unwrap_err(), Undecoded::TooLarge, "{kind} of {size}");
+            assert_eq!(more.unwrap_err(), DecodeFailure::TooLarge, "{kind} of {size}");
         }
     }
 }
@@ -147,9 +147,9 @@ fn content_of_exactly_the_limit_will_do_and_a_byte_more_will_not() {
 fn a_bomb_ends_at_the_limit_and_takes_no_more_memory() {
     let bomb = encoded("gzip", &vec![0; 16 << 20]);
     assert!(bomb.len() < 100 << 10);
-    assert_eq!(decoded(&["gzip"], &bomb, 1 << 20), Err(Undecoded::TooLarge));
+    assert_eq!(decoded(&["gzip"], &bomb, 1 << 20), Err(DecodeFailure::TooLarge));
     let twice = encoded("zlib", &bomb);
-    assert_eq!(decoded(&["gzip, deflate"], &twice, 1 << 20), Err(Undecoded::TooLarge));
+    assert_eq!(decoded(&["gzip, deflate"], &twice, 1 << 20), Err(DecodeFailure::TooLarge));
     for (filled, limit) in [(0, 1 << 20), (1 << 20, 1 << 20), (40 << 20, 1 << 30)] {
         let room = room(filled, limit).unwrap();
         assert!(filled + room <= limit + 1 && room <= 1 << 20);

@@ -8,14 +8,14 @@ use super::number;
 
 /// The first place where a value is not the expected one.
 #[derive(Debug, PartialEq)]
-pub(super) struct Difference<'a> {
+pub(super) struct JsonDifference<'a> {
     /// Its pointer (RFC 6901), from the values that were compared.
     pub(super) below: String,
     /// What stands there; `None` where nothing does.
     pub(super) found: Option<&'a Value>,
 }
 
-impl<'a> Difference<'a> {
+impl<'a> JsonDifference<'a> {
     /// The first difference; none where the values are equal. Numbers are equal by value. What is expected is looked at
     /// first, and then what else there is.
     pub(super) fn between(found: &'a Value, expected: &Value) -> Option<Self> {

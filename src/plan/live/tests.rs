@@ -16,8 +16,8 @@ fn capture(name: &str, is_public: bool, source: CaptureSource) -> Capture {
     Capture { name: name.to_owned(), source, default: None, is_public, written: String::new() }
 }
 
-fn at(place: &str) -> CaptureSource {
-    CaptureSource::Json(place.to_owned())
+fn at(location: &str) -> CaptureSource {
+    CaptureSource::Json(location.to_owned())
 }
 
 fn text(bits: &[&str]) -> LiveText {
@@ -92,7 +92,7 @@ fn a_value_of_a_document_is_compared_with_its_type_and_one_without_a_type_by_how
     values.extend(["of_json", "of_header"].map(|name| (name.to_owned(), json!("7"))), &captures);
     let rule = |name: &str| {
         let value = LiveJson::Text(text(&[&format!("@{name}")]));
-        match LiveCheck::Json("/n".to_owned(), value, Equality::Is).fill(&values) {
+        match LiveCheck::Json("/n".to_owned(), value, JsonEquality::Is).fill(&values) {
             Ok(Check::Json(JsonExpectation { rule, .. })) => rule,
             _ => panic!("no check"),
         }

@@ -10,14 +10,14 @@ use crate::units::Rate;
 
 /// A rate over time. Times are seconds, rates are arrivals a second.
 #[derive(Debug, Clone)]
-pub(super) struct Curve {
-    segments: Vec<Segment>,
+pub(super) struct RateCurve {
+    segments: Vec<CurveSegment>,
     duration: Duration,
     count: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Segment {
+struct CurveSegment {
     start: f64,
     length: f64,
     from: f64,
@@ -26,7 +26,7 @@ struct Segment {
     before: f64,
 }
 
-impl Segment {
+impl CurveSegment {
     fn slope(self) -> f64 {
         (self.to - self.from) / self.length
     }
@@ -51,7 +51,7 @@ impl Segment {
     }
 }
 
-impl Curve {
+impl RateCurve {
     pub(super) fn constant(rate: f64, duration: Duration) -> Self {
         Self::through(rate, [(duration, rate)])
     }
@@ -62,11 +62,11 @@ impl Curve {
     }
 
     fn through(mut from: f64, stages: impl IntoIterator<Item = (Duration, f64)>) -> Self {
-        let mut segments: Vec<Segment> = Vec::new();
+        let mut segments: Vec<CurveSegment> = Vec::new();
         let (mut end, mut before) = (Duration::ZERO, 0.0);
         for (length, to) in stages {
             if !length.is_zero() {
-                let segment = Segment {
+                let segment = CurveSegment {
                     start: end.as_secs_f64(),
                     length: length.as_secs_f64(),
                     from,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::units::{Rate, UnitError};
-use curve::Curve;
-use poisson::{Blocks, Draws};
+use curve::RateCurve;
+use poisson::{BlockDraws, PoissonBlocks};
 
 /// One stage of a ramping schedule: the rate changes linearly until it reaches `to` at the stage's end.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,8 +55,8 @@ impl Shard {
 /// When each arrival is due, counted from the start of the measured phase. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    curve: Arc<Curve>,
-    blocks: Option<Arc<Blocks>>,
+    curve: Arc<RateCurve>,
+    blocks: Option<Arc<PoissonBlocks>>,
 }
 
 impl Schedule {
@@ -65,12 +65,12 @@ impl Schedule {
 
     /// Exactly one arrival, due at once, in a phase that does not go on after it.
     pub fn once() -> Self {
-        Self::of(Curve::constant(1.0, Duration::from_millis(1)))
+        Self::of(RateCurve::constant(1.0, Duration::from_millis(1)))
     }
 
     /// Arrivals evenly spaced, the first at 0.
     pub fn constant(rate: Rate, duration: Duration) -> Self {
-        Self::of(Curve::constant(rate.as_per_second(), duration.min(Self::MAX_DURATION)))
+        Self::of(RateCurve::constant(rate.as_per_second(), duration.min(Self::MAX_DURATION)))
     }
 
     /// Arrivals at a rate that changes linearly in each stage: arrival `i` is due when the integral of the rate
@@ -84,7 +84,7 @@ impl Schedule {
         if whole > Self::MAX_DURATION {
             return Err(UnitError::new("the stages take more than 24 h", "write shorter stages"));
         }
-        let schedule = Self::of(Curve::ramping(start, stages));
+        let schedule = Self::of(RateCurve::ramping(start, stages));
         if schedule.count() == 0 {
             return Err(UnitError::new(
                 "the stages hold no arrivals",
@@ -97,11 +97,11 @@ impl Schedule {
     /// Arrivals at random with the rate of `over`: those of each second are drawn from their own generator,
     /// seeded by `seed` and the second, so that any index can be found without drawing the ones before.
     pub fn poisson(seed: u64, over: &Self) -> Self {
-        let blocks = Blocks::draw(seed, &over.curve);
+        let blocks = PoissonBlocks::draw(seed, &over.curve);
         Self { curve: Arc::clone(&over.curve), blocks: Some(Arc::new(blocks)) }
     }
 
-    fn of(curve: Curve) -> Self {
+    fn of(curve: RateCurve) -> Self {
         Self { curve: Arc::new(curve), blocks: None }
     }
 
@@ -155,15 +155,15 @@ pub struct Arrivals {
     shard: Shard,
     next: u64,
     /// Where a Poisson schedule has been drawn to.
-    at: Option<Position>,
+    at: Option<PoissonPosition>,
 }
 
 /// A place in a Poisson schedule: its block, and the index of the arrival that `draws` yields next.
 #[derive(Debug, Clone)]
-struct Position {
+struct PoissonPosition {
     block: usize,
     index: u64,
-    draws: Draws,
+    draws: BlockDraws,
 }
 
 impl Iterator for Arrivals {
@@ -182,14 +182,14 @@ impl Iterator for Arrivals {
 
 /// Draws on from where `at` stands up to arrival `index`.
 fn drawn(
-    at: &mut Option<Position>,
-    blocks: &Blocks,
-    curve: &Arc<Curve>,
+    at: &mut Option<PoissonPosition>,
+    blocks: &PoissonBlocks,
+    curve: &Arc<RateCurve>,
     index: u64,
 ) -> Option<Duration> {
     let (block, _) = blocks.locate(index)?;
     if at.as_ref().is_none_or(|at| at.block != block) {
-        *at = Some(Position {
+        *at = Some(PoissonPosition {
             block,
             index: blocks.first_of(block),
             draws: blocks.draws(curve, block),

@@ -13,21 +13,21 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, OpenClosed01, Poisson};
 
-use super::curve::Curve;
+use super::curve::RateCurve;
 
 const BLOCK: Duration = Duration::from_secs(1);
 
 /// How many arrivals each block holds.
 #[derive(Debug, Clone)]
-pub(super) struct Blocks {
+pub(super) struct PoissonBlocks {
     seed: u64,
     /// The arrivals before each block, and at last all of them.
     before: Vec<u64>,
 }
 
-impl Blocks {
+impl PoissonBlocks {
     /// Draws the count of every block.
-    pub(super) fn draw(seed: u64, curve: &Arc<Curve>) -> Self {
+    pub(super) fn draw(seed: u64, curve: &Arc<RateCurve>) -> Self {
         let blocks = curve.duration().as_nanos().div_ceil(BLOCK.as_nanos());
         let mut before = vec![0];
         let mut sum = 0;
@@ -58,11 +58,11 @@ impl Blocks {
     }
 
     /// The arrivals of a block in order.
-    pub(super) fn draws(&self, curve: &Arc<Curve>, block: usize) -> Draws {
+    pub(super) fn draws(&self, curve: &Arc<RateCurve>, block: usize) -> BlockDraws {
         let (from, to) = bounds(curve, block);
         let mut generator = generator(self.seed, block);
         let left = poisson(to - from, &mut generator);
-        Draws {
+        BlockDraws {
             curve: Arc::clone(curve),
             generator,
             block,
@@ -74,7 +74,7 @@ impl Blocks {
     }
 
     /// How many arrivals are due before an offset.
-    pub(super) fn count_before(&self, curve: &Arc<Curve>, offset: Duration) -> u64 {
+    pub(super) fn count_before(&self, curve: &Arc<RateCurve>, offset: Duration) -> u64 {
         let block = usize::try_from(offset.as_secs()).unwrap_or(usize::MAX);
         if offset.subsec_nanos() == 0 || block >= self.before.len() {
             return self.first_of(block);
@@ -86,8 +86,8 @@ impl Blocks {
 
 /// The arrivals of one block, drawn as they are asked for.
 #[derive(Debug, Clone)]
-pub(super) struct Draws {
-    curve: Arc<Curve>,
+pub(super) struct BlockDraws {
+    curve: Arc<RateCurve>,
     generator: ChaCha8Rng,
     block: usize,
     /// The integral of the rate before the block, and within it.
@@ -98,7 +98,7 @@ pub(super) struct Draws {
     log_rest: f64,
 }
 
-impl Iterator for Draws {
+impl Iterator for BlockDraws {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
@@ -117,7 +117,7 @@ impl Iterator for Draws {
 }
 
 /// The integral of the rate at the start and at the end of a block.
-fn bounds(curve: &Curve, block: usize) -> (f64, f64) {
+fn bounds(curve: &RateCurve, block: usize) -> (f64, f64) {
     let (start, end) = edges(block);
     (curve.integral(start), curve.integral(end))
 }

@@ -11,13 +11,13 @@ use http::StatusCode;
 use crate::units::Rate;
 
 pub use json::{JsonNumber, JsonTemplate};
-pub use network::{GivenAddresses, Host, HttpVersion, IpFamily};
+pub use network::{HostName, HttpVersion, IpFamily, ResolveEntry};
 
 /// Text in which no variable may stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Words(String);
+pub struct PlainText(String);
 
-impl Words {
+impl PlainText {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -26,9 +26,9 @@ impl Words {
 
 /// One SQL statement; its variables are `$1`, `$2` …
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sql(String);
+pub struct SqlText(String);
 
-impl Sql {
+impl SqlText {
     /// The statement.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -48,7 +48,7 @@ impl PatternText {
 
 /// What a step comes to that finds nothing to judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
+pub enum MissingPolicy {
     /// It holds a pass up.
     Report,
     /// It is told, and holds nothing up.
@@ -61,7 +61,7 @@ pub struct RampRate(pub Option<Rate>);
 
 /// What `connections` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Connections {
+pub enum ConnectionSetting {
     /// That many, used again and again.
     Kept(u32),
     /// Each arrival opens its own.
@@ -70,4 +70,4 @@ pub enum Connections {
 
 /// The statuses of which one is expected; at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statuses(pub Vec<StatusCode>);
+pub struct StatusList(pub Vec<StatusCode>);

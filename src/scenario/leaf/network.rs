@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use super::pattern;
-use super::text::Text;
+use super::text::TextValue;
 use crate::units::UnitError;
 
 /// Which version of HTTP `http` asks for.
@@ -18,7 +18,7 @@ pub enum HttpVersion {
     Two,
 }
 
-impl Text for HttpVersion {
+impl TextValue for HttpVersion {
     const EXAMPLES: &[&str] = &["auto", "1.1", "2"];
     const IS_CHOICE: bool = true;
 
@@ -44,7 +44,7 @@ pub enum IpFamily {
     V6,
 }
 
-impl Text for IpFamily {
+impl TextValue for IpFamily {
     const EXAMPLES: &[&str] = &["4", "6"];
     const IS_CHOICE: bool = true;
 
@@ -59,16 +59,16 @@ impl Text for IpFamily {
 
 /// A host as a URL holds it: a name in lower case, an IPv4 address, or an IPv6 address in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Host(String);
+pub struct HostName(String);
 
-impl Host {
+impl HostName {
     /// The host.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl Text for Host {
+impl TextValue for HostName {
     const EXAMPLES: &[&str] = &["login.example.org"];
 
     fn pattern() -> Option<String> {
@@ -80,7 +80,7 @@ impl Text for Host {
     }
 }
 
-impl FromStr for Host {
+impl FromStr for HostName {
     type Err = UnitError;
 
     /// Reads `login.example.org`, `127.0.0.1`, `[::1]` or `::1`.
@@ -101,16 +101,16 @@ impl FromStr for Host {
 
 /// The addresses of one host and port, in curl's notation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GivenAddresses {
+pub struct ResolveEntry {
     /// The host.
-    pub host: Host,
+    pub host: HostName,
     /// The port.
     pub port: u16,
     /// Its addresses, at least one.
     pub addresses: Vec<IpAddr>,
 }
 
-impl Text for GivenAddresses {
+impl TextValue for ResolveEntry {
     const EXAMPLES: &[&str] = &["example.org:443:127.0.0.1"];
 
     fn pattern() -> Option<String> {
@@ -122,7 +122,7 @@ impl Text for GivenAddresses {
     }
 }
 
-impl FromStr for GivenAddresses {
+impl FromStr for ResolveEntry {
     type Err = UnitError;
 
     /// Reads `example.org:443:127.0.0.1,[::1]`: a host, a port and one address or more.
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     fn given(text: &str) -> Option<(String, u16, Vec<String>)> {
-        let GivenAddresses { host, port, addresses } = text.parse().ok()?;
+        let ResolveEntry { host, port, addresses } = text.parse().ok()?;
         Some((host.0, port, addresses.iter().map(IpAddr::to_string).collect()))
     }
 
@@ -205,7 +205,7 @@ mod tests {
             "+a:80",
             "-a:80",
         ] {
-            let error = text.parse::<GivenAddresses>().unwrap_err();
+            let error = text.parse::<ResolveEntry>().unwrap_err();
             assert!(error.remedy.contains("example.org:443:127.0.0.1"), "{text}");
         }
     }
@@ -219,10 +219,10 @@ mod tests {
             ("[::1]", "[::1]"),
             ("bücher.example", "xn--bcher-kva.example"),
         ] {
-            assert_eq!(text.parse::<Host>().unwrap().as_str(), host);
+            assert_eq!(text.parse::<HostName>().unwrap().as_str(), host);
         }
         for text in ["", "a b", "https://a", "a:80", "a/b", "*.example.org", "a@b"] {
-            assert!(text.parse::<Host>().is_err(), "{text}");
+            assert!(text.parse::<HostName>().is_err(), "{text}");
         }
     }
 }

@@ -7,16 +7,16 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::network::{GivenAddresses, Host, HttpVersion, IpFamily};
-use super::{PatternText, RampRate, Sql, When, Words, pattern};
+use super::network::{HostName, HttpVersion, IpFamily, ResolveEntry};
+use super::{MissingPolicy, PatternText, PlainText, RampRate, SqlText, pattern};
 use crate::record::{Budget, JsonType};
-use crate::scenario::complaint::{Complaint, Complaints};
-use crate::scenario::field::{Read, wrong_type};
+use crate::scenario::diagnostic::{Diagnostic, Diagnostics};
+use crate::scenario::field::{ReadValue, wrong_type};
 use crate::scenario::template::Template;
 use crate::units::{self, ByteSize, Rate, UnitError};
 
 /// A value that is written as text.
-pub(super) trait Text: Sized {
+pub(super) trait TextValue: Sized {
     /// How such values are written; all of them where [`Self::IS_CHOICE`] is true.
     const EXAMPLES: &[&str];
     /// Whether there are no others than [`Self::EXAMPLES`].
@@ -39,12 +39,12 @@ pub(super) trait Text: Sized {
 }
 
 /// Reads a value that is written as text.
-fn text<T: Text>(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<T> {
+fn text<T: TextValue>(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<T> {
     let Some(text) = value.get_ref().as_str() else {
         let examples: Vec<_> =
             T::EXAMPLES.iter().map(|example| format!("`\"{example}\"`")).collect();
         let remedy = format!("write it like {}", examples.join(" or "));
-        complaints.add(wrong_type(value, "a text in quotes", remedy));
+        diagnostics.add(wrong_type(value, "a text in quotes", remedy));
         return None;
     };
     let read = if !T::HOLDS_VARIABLES && text.contains("${") {
@@ -52,10 +52,10 @@ fn text<T: Text>(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> O
     } else {
         T::from_text(text)
     };
-    read.map_err(|error| complaints.add(Complaint::of_unit(value.span(), error))).ok()
+    read.map_err(|error| diagnostics.add(Diagnostic::of_unit(value.span(), error))).ok()
 }
 
-fn schema<T: Text>() -> Schema {
+fn schema<T: TextValue>() -> Schema {
     if T::IS_CHOICE {
         return json_schema!({ "type": "string", "enum": T::EXAMPLES });
     }
@@ -71,9 +71,9 @@ fn schema<T: Text>() -> Schema {
 
 macro_rules! texts {
     ($($kind:ty),*) => {$(
-        impl Read for $kind {
-            fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
-                text(value, complaints)
+        impl ReadValue for $kind {
+            fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
+                text(value, diagnostics)
             }
 
             fn schema(_: &mut SchemaGenerator) -> Schema {
@@ -83,10 +83,19 @@ macro_rules! texts {
     )*};
 }
 
-texts!(Words, Template, Rate, RampRate, Duration, ByteSize, Budget, Method);
-texts!(HttpVersion, IpFamily, GivenAddresses, Host, PatternText, JsonType, Sql, When);
+texts!(PlainText, Template, Rate, RampRate, Duration, ByteSize, Budget, Method);
+texts!(
+    HttpVersion,
+    IpFamily,
+    ResolveEntry,
+    HostName,
+    PatternText,
+    JsonType,
+    SqlText,
+    MissingPolicy
+);
 
-impl Text for Words {
+impl TextValue for PlainText {
     const EXAMPLES: &[&str] = &["words"];
     const IS_FREE: bool = true;
 
@@ -99,7 +108,7 @@ impl Text for Words {
     }
 }
 
-impl Text for Sql {
+impl TextValue for SqlText {
     const EXAMPLES: &[&str] = &["select count(*) from orders where day = $1::date"];
     const INSTEAD_OF_VARIABLES: &str = "write `$1` in the statement, and the variable in `values`";
 
@@ -111,7 +120,7 @@ impl Text for Sql {
     }
 }
 
-impl Text for PatternText {
+impl TextValue for PatternText {
     const EXAMPLES: &[&str] = &[r"^4\."];
     const INSTEAD_OF_VARIABLES: &str = r"variables fill `json`, `headers` and `body_contains`; the characters themselves are `\$\{`";
 
@@ -130,7 +139,7 @@ impl Text for PatternText {
     }
 }
 
-impl Text for When {
+impl TextValue for MissingPolicy {
     const EXAMPLES: &[&str] = &["report", "accept"];
     const IS_CHOICE: bool = true;
 
@@ -146,7 +155,7 @@ impl Text for When {
     }
 }
 
-impl Text for Template {
+impl TextValue for Template {
     const EXAMPLES: &[&str] = &["words and ${VARIABLE}"];
     const IS_FREE: bool = true;
     const HOLDS_VARIABLES: bool = true;
@@ -156,7 +165,7 @@ impl Text for Template {
     }
 }
 
-impl Text for Rate {
+impl TextValue for Rate {
     const EXAMPLES: &[&str] = &["20/s"];
 
     fn pattern() -> Option<String> {
@@ -168,7 +177,7 @@ impl Text for Rate {
     }
 }
 
-impl Text for RampRate {
+impl TextValue for RampRate {
     const EXAMPLES: &[&str] = &["20/s"];
 
     fn pattern() -> Option<String> {
@@ -187,7 +196,7 @@ impl Text for RampRate {
     }
 }
 
-impl Text for Duration {
+impl TextValue for Duration {
     const EXAMPLES: &[&str] = &["10s", "300ms"];
 
     fn pattern() -> Option<String> {
@@ -199,7 +208,7 @@ impl Text for Duration {
     }
 }
 
-impl Text for ByteSize {
+impl TextValue for ByteSize {
     const EXAMPLES: &[&str] = &["64 KiB"];
 
     fn pattern() -> Option<String> {
@@ -211,7 +220,7 @@ impl Text for ByteSize {
     }
 }
 
-impl Text for Budget {
+impl TextValue for Budget {
     const EXAMPLES: &[&str] = &["p95 < 300ms"];
 
     fn pattern() -> Option<String> {
@@ -220,13 +229,13 @@ impl Text for Budget {
 
     fn from_text(text: &str) -> Result<Self, UnitError> {
         text.parse().map_err(|UnitError { problem, remedy }| {
-            let place = if problem.contains("budget") { "" } else { " in budget" };
-            UnitError::new(format!("{problem}{place}"), remedy)
+            let location = if problem.contains("budget") { "" } else { " in budget" };
+            UnitError::new(format!("{problem}{location}"), remedy)
         })
     }
 }
 
-impl Text for Method {
+impl TextValue for Method {
     const EXAMPLES: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     const IS_CHOICE: bool = true;
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::Source;
-use super::render::{Colour, Severity, place, render};
+use super::ScenarioSource;
+use super::render::{ColourChoice, Severity, place, render};
 use crate::units::UnitError;
 
 /// A range of bytes in a scenario's text.
@@ -13,14 +13,14 @@ pub type Span = Range<usize>;
 
 /// One mistake or doubt: where, what, and what next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Complaint {
+pub(crate) struct Diagnostic {
     /// Its place; `None` for a file that cannot be read at all.
     pub(super) span: Option<Span>,
     pub(super) problem: String,
     pub(super) remedy: String,
 }
 
-impl Complaint {
+impl Diagnostic {
     pub(crate) fn new(span: Span, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { span: Some(span), problem: problem.into(), remedy: remedy.into() }
     }
@@ -46,46 +46,46 @@ impl Complaint {
 
 /// The complaints found so far.
 #[derive(Debug, Default)]
-pub(crate) struct Complaints(Vec<Complaint>);
+pub(crate) struct Diagnostics(Vec<Diagnostic>);
 
-impl Complaints {
-    pub(crate) fn add(&mut self, complaint: Complaint) {
-        self.0.push(complaint);
+impl Diagnostics {
+    pub(crate) fn add(&mut self, diagnostic: Diagnostic) {
+        self.0.push(diagnostic);
     }
 
-    pub(crate) fn add_all(&mut self, complaints: impl IntoIterator<Item = Complaint>) {
-        self.0.extend(complaints);
+    pub(crate) fn add_all(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        self.0.extend(diagnostics);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(crate) fn into_inner(self) -> Vec<Complaint> {
+    pub(crate) fn into_inner(self) -> Vec<Diagnostic> {
         self.0
     }
 }
 
 #[derive(Debug, Clone)]
-struct Report {
-    source: Arc<Source>,
-    complaint: Complaint,
+struct SourceDiagnostic {
+    source: Arc<ScenarioSource>,
+    diagnostic: Diagnostic,
 }
 
-impl Report {
+impl SourceDiagnostic {
     /// The complaints about one file, in its order.
-    fn all(source: &Arc<Source>, mut complaints: Vec<Complaint>) -> Vec<Self> {
-        complaints.sort_by_key(|complaint| complaint.span.as_ref().map_or(0, |span| span.start));
+    fn all(source: &Arc<ScenarioSource>, mut diagnostics: Vec<Diagnostic>) -> Vec<Self> {
+        diagnostics.sort_by_key(|diagnostic| diagnostic.span.as_ref().map_or(0, |span| span.start));
         // What several steps refer to is found wrong by each of them.
-        complaints.dedup();
-        complaints
+        diagnostics.dedup();
+        diagnostics
             .into_iter()
-            .map(|complaint| Self { source: Arc::clone(source), complaint })
+            .map(|diagnostic| Self { source: Arc::clone(source), diagnostic })
             .collect()
     }
 
     fn point(&self) -> Point {
-        let Complaint { span, problem, remedy } = &self.complaint;
+        let Diagnostic { span, problem, remedy } = &self.diagnostic;
         Point {
             place: place(&self.source, span.as_ref(), problem),
             problem: problem.clone(),
@@ -110,11 +110,11 @@ pub struct Point {
 /// `Display` shows each as `file:line:column: what is wrong`, the line, and under it the place with the remedy,
 /// without colour.
 #[derive(Debug, Clone)]
-pub struct ScenarioErrors(Vec<Report>);
+pub struct ScenarioErrors(Vec<SourceDiagnostic>);
 
 impl ScenarioErrors {
-    pub(crate) fn of(source: &Arc<Source>, complaints: Vec<Complaint>) -> Self {
-        Self(Report::all(source, complaints))
+    pub(crate) fn of(source: &Arc<ScenarioSource>, diagnostics: Vec<Diagnostic>) -> Self {
+        Self(SourceDiagnostic::all(source, diagnostics))
     }
 
     /// All the values, or all the errors of those that are none.
@@ -139,16 +139,16 @@ impl ScenarioErrors {
 
     /// Every mistake in its parts.
     pub fn points(&self) -> impl Iterator<Item = Point> {
-        self.0.iter().map(Report::point)
+        self.0.iter().map(SourceDiagnostic::point)
     }
 
     /// Every mistake as a person reads it, one after the other; with terminal colours where asked for.
     pub fn render(&self, colour: bool) -> String {
-        let colour = Colour(colour);
+        let colour = ColourChoice(colour);
         let all = self
             .0
             .iter()
-            .map(|report| render(&report.source, &report.complaint, Severity::Error, colour));
+            .map(|report| render(&report.source, &report.diagnostic, Severity::Error, colour));
         all.collect::<Vec<_>>().join("\n")
     }
 }
@@ -163,12 +163,12 @@ impl std::error::Error for ScenarioErrors {}
 
 /// Something in a scenario that can be carried out, but hardly as it was meant.
 #[derive(Debug, Clone)]
-pub struct Warning(Report);
+pub struct Warning(SourceDiagnostic);
 
 impl Warning {
     /// The warnings of one file, in its order.
-    pub(crate) fn all(source: &Arc<Source>, complaints: Vec<Complaint>) -> Vec<Self> {
-        Report::all(source, complaints).into_iter().map(Self).collect()
+    pub(crate) fn all(source: &Arc<ScenarioSource>, diagnostics: Vec<Diagnostic>) -> Vec<Self> {
+        SourceDiagnostic::all(source, diagnostics).into_iter().map(Self).collect()
     }
 
     /// The warning in its parts.
@@ -178,7 +178,7 @@ impl Warning {
 
     /// The warning as a person reads it; with terminal colours where asked for.
     pub fn render(&self, colour: bool) -> String {
-        render(&self.0.source, &self.0.complaint, Severity::Warning, Colour(colour))
+        render(&self.0.source, &self.0.diagnostic, Severity::Warning, ColourChoice(colour))
     }
 }
 
