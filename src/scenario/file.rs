@@ -9,12 +9,13 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::diagnostic::Diagnostics;
-use super::field::{Field, ReadValue, SectionReader, TableEntries};
+use super::field::{Field, ReadValue, TableEntries};
 use super::leaf::{
     ConnectionSetting, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate, MissingPolicy,
     PatternText, PlainText, RampRate, ResolveEntry, SqlText, StatusList,
 };
-use super::schema;
+use super::section::SectionReader;
+use super::section_schema::{self, SchemaKey};
 use super::template::Template;
 use crate::record::{Budget, JsonType};
 use crate::units::{ByteSize, Rate};
@@ -39,7 +40,7 @@ macro_rules! section {
 
         impl ReadValue for $name {
             fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
-                let section = SectionReader::open($title, Self::KEYS, value, diagnostics)?;
+                let section = SectionReader::open($title, Self::KEYS, &SECTIONS, value, diagnostics)?;
                 Some(Self { $($key: section.field(stringify!($key), diagnostics),)* })
             }
 
@@ -54,7 +55,7 @@ macro_rules! section {
             }
 
             fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                schema::section(concat!($($about),*), [$(schema::SchemaKey {
+                section_schema::section(concat!($($about),*), [$(SchemaKey {
                     name: stringify!($key),
                     about: concat!($($doc),*),
                     is_required: false $(|| $required)?,
@@ -319,7 +320,7 @@ section! {
 }
 
 /// Every section and its keys, to say where a misplaced key belongs.
-pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
+const SECTIONS: [(&str, &[&str]); 11] = [
     ("the top of the file, above the first [section]", ScenarioFile::KEYS),
     ("[target]", TargetSection::KEYS),
     ("[load]", LoadSection::KEYS),

@@ -6,13 +6,19 @@
 
 mod check;
 mod diagnostic;
+mod errors;
 mod field;
 mod leaf;
 mod load;
+mod read;
+mod redact;
 mod render;
 mod schema;
+mod section;
+mod section_schema;
 mod source;
 mod template;
+mod toml_value;
 
 pub mod file;
 
@@ -25,7 +31,8 @@ use diagnostic::Diagnostics;
 use field::ReadValue as _;
 use file::ScenarioFile;
 
-pub use diagnostic::{Point, ScenarioErrors, Span, Warning};
+pub use diagnostic::Span;
+pub use errors::{Point, ScenarioErrors, Warning};
 pub use field::{Field, KeyLocation, TableEntries};
 pub use leaf::{
     ConnectionSetting, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate, MissingPolicy,
@@ -54,7 +61,7 @@ pub struct Scenario {
 impl Scenario {
     /// Reads a scenario file. The error holds every mistake found in it.
     pub fn read(path: &Path) -> Result<Self, ScenarioErrors> {
-        Self::from_source(ScenarioSource::read(path)?)
+        Self::from_source(read::read_source(path)?)
     }
 
     /// Reads several files. The error holds every mistake of every one of them.

@@ -4,13 +4,11 @@
 //! miette's begins with it.
 
 use super::diagnostic::{Diagnostic, Span};
+use super::redact::redact_passwords;
 use super::source::ScenarioSource;
 
 /// How much of a long line is shown, in characters.
 const WIDTH: usize = 120;
-
-/// What stands for each character of a password.
-const HIDDEN: char = '•';
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Severity {
@@ -73,7 +71,7 @@ pub(super) fn render(
 }
 
 /// Where a complaint is: `file:line:column`, or the file alone where it has no place in it.
-pub(super) fn place(source: &ScenarioSource, span: Option<&Span>, problem: &str) -> String {
+pub(super) fn location_of(source: &ScenarioSource, span: Option<&Span>, problem: &str) -> String {
     let Some(span) = span else { return source.name().to_owned() };
     let (line, column) = source.position(source.narrow(span, problem).start);
     format!("{}:{line}:{column}", source.name())
@@ -94,47 +92,12 @@ impl LineWindow {
         let column = line[..at].chars().count();
         let skipped =
             if line.chars().count() > WIDTH { column.saturating_sub(WIDTH / 3) } else { 0 };
-        let text: String = hidden(line).chars().skip(skipped).take(WIDTH).map(visible).collect();
+        let text: String =
+            redact_passwords(line).chars().skip(skipped).take(WIDTH).map(visible).collect();
         let before = column - skipped;
         let room = text.chars().count().saturating_sub(before).max(1);
         Self { before, length: line[at..end].chars().count().clamp(1, room), text }
     }
-}
-
-/// A line in which the passwords of databases' URLs are blotted, each by as many signs: whatever it holds, a password ends before
-/// the last `@` of its text. One that is a variable says no more than its name.
-fn hidden(line: &str) -> String {
-    let mut shown = line.to_owned();
-    for (at, scheme) in
-        line.match_indices("postgres").filter_map(|(at, _)| Some((at, scheme_at(&line[at..])?)))
-    {
-        let begin = at + scheme.len();
-        let quote = line[..at].chars().next_back().filter(|sign| matches!(sign, '"' | '\''));
-        let length = quote.and_then(|quote| line[begin..].find(quote));
-        let end = length.map_or(line.len(), |length| begin + length);
-        let user = &line[begin..end];
-        let Some((colon, last)) =
-            user.find(':').zip(user.rfind('@')).filter(|(colon, last)| colon < last)
-        else {
-            continue;
-        };
-        let password = &user[colon + 1..last];
-        let is_variable =
-            password.starts_with("${") && password.find('}') == Some(password.len() - 1);
-        if !is_variable {
-            let blot: String = password.chars().map(|_| HIDDEN).collect();
-            shown = shown.replacen(
-                &line[at..begin + last],
-                &format!("{}{blot}", &line[at..=begin + colon]),
-                1,
-            );
-        }
-    }
-    shown
-}
-
-fn scheme_at(text: &str) -> Option<&'static str> {
-    ["postgresql://", "postgres://"].into_iter().find(|scheme| text.starts_with(scheme))
 }
 
 /// Control characters would move the text away from its underline, or do worse to a terminal.

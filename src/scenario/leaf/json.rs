@@ -9,8 +9,9 @@ use super::number::signed;
 use super::text::TextValue;
 use crate::record::JsonType;
 use crate::scenario::diagnostic::{Diagnostic, Diagnostics};
-use crate::scenario::field::{ReadValue, in_order, wrong_type};
+use crate::scenario::field::ReadValue;
 use crate::scenario::template::{Part, Template};
+use crate::scenario::toml_value::{in_order, wrong_type};
 use crate::units::UnitError;
 
 /// A JSON value in whose texts variables may stand.

@@ -7,8 +7,9 @@ use toml::de::{DeInteger, DeValue};
 
 use super::{ConnectionSetting, StatusList};
 use crate::scenario::diagnostic::{Diagnostic, Diagnostics};
-use crate::scenario::field::{ReadValue, wrong_type};
+use crate::scenario::field::ReadValue;
 use crate::scenario::load::LoadShape;
+use crate::scenario::toml_value::wrong_type;
 
 macro_rules! counts {
     ($($kind:ty),*) => {$(

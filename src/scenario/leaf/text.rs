@@ -11,8 +11,9 @@ use super::network::{HostName, HttpVersion, IpFamily, ResolveEntry};
 use super::{MissingPolicy, PatternText, PlainText, RampRate, SqlText, pattern};
 use crate::record::{Budget, JsonType};
 use crate::scenario::diagnostic::{Diagnostic, Diagnostics};
-use crate::scenario::field::{ReadValue, wrong_type};
+use crate::scenario::field::ReadValue;
 use crate::scenario::template::Template;
+use crate::scenario::toml_value::wrong_type;
 use crate::units::{self, ByteSize, Rate, UnitError};
 
 /// A value that is written as text.
