@@ -3,9 +3,11 @@
 use http::HeaderName;
 use serde_json::Value;
 
+use super::json;
 use super::pattern::Pattern;
+use super::response::Answer;
 use super::subject::{CheckFailure, CheckSubject, unexpected};
-use super::{Answer, Unmet, json};
+use super::unmet::Unmet;
 use crate::units::ByteSize;
 
 /// A value that is taken from an answer, under a name.
@@ -49,13 +51,13 @@ impl Captures {
         answer: &Answer<'_>,
         max_body: ByteSize,
     ) -> Result<Vec<(String, Value)>, Unmet> {
-        self.taken(&mut CheckSubject::of_answer(answer, max_body), max_body)
+        self.extract_all(&mut CheckSubject::of_answer(answer, max_body), max_body)
     }
 
     /// The same from rows: as a JSON document they are an array, as a body that array's compact text. They have no
     /// headers.
     pub fn take_from_rows(&self, rows: &[Value]) -> Result<Vec<(String, Value)>, Unmet> {
-        self.taken(&mut CheckSubject::of_rows(rows), ByteSize(u64::MAX))
+        self.extract_all(&mut CheckSubject::of_rows(rows), ByteSize(u64::MAX))
     }
 
     /// The names of the values, in the order of the scenario.
@@ -86,7 +88,7 @@ impl Captures {
         self.0.iter().any(|capture| !matches!(capture.source, CaptureSource::Header(_)))
     }
 
-    fn taken(
+    fn extract_all(
         &self,
         subject: &mut CheckSubject<'_>,
         max_body: ByteSize,
@@ -176,7 +178,7 @@ mod tests {
         captures.take(&Answer { status: StatusCode::OK, url: &url, headers, body }, LIMIT)
     }
 
-    fn taken(source: CaptureSource, body: &[u8]) -> Value {
+    fn extract_all(source: CaptureSource, body: &[u8]) -> Value {
         let mut headers = HeaderMap::new();
         headers.append("mcp-session-id", HeaderValue::from_bytes(b"7f\xff").unwrap());
         headers.append("mcp-session-id", HeaderValue::from_static("second"));
@@ -196,13 +198,13 @@ mod tests {
 
     #[test]
     fn values_are_taken_from_headers_documents_and_texts() {
-        assert_eq!(taken(header("mcp-session-id"), b""), json!("7f\u{fffd}"));
+        assert_eq!(extract_all(header("mcp-session-id"), b""), json!("7f\u{fffd}"));
         let body = br#"{"accounts": [{"id": 7, "tags": ["a"]}], "none": null}"#;
-        assert_eq!(taken(at("/accounts/0/id"), body), json!(7));
-        assert_eq!(taken(at("/accounts/0/tags"), body), json!(["a"]));
-        assert_eq!(taken(at("/none"), body), json!(null));
-        assert_eq!(taken(regex("\"id\": ([0-9]+)"), body), json!("7"));
-        assert_eq!(taken(regex("tag."), body), json!("tags"));
+        assert_eq!(extract_all(at("/accounts/0/id"), body), json!(7));
+        assert_eq!(extract_all(at("/accounts/0/tags"), body), json!(["a"]));
+        assert_eq!(extract_all(at("/none"), body), json!(null));
+        assert_eq!(extract_all(regex("\"id\": ([0-9]+)"), body), json!("7"));
+        assert_eq!(extract_all(regex("tag."), body), json!("tags"));
     }
 
     #[test]

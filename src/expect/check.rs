@@ -6,8 +6,9 @@ use url::Url;
 
 use super::json::JsonExpectation;
 use super::pattern::Pattern;
+use super::response::Answer;
 use super::subject::{CheckFailure, CheckSubject, unexpected};
-use super::{Answer, rows, seen};
+use super::{describe, rows};
 use crate::record::Failure;
 
 /// What one expectation checks.
@@ -76,35 +77,44 @@ impl Check {
         is_sensitive: bool,
     ) -> Result<(), CheckFailure> {
         match self {
-            Self::Status(expected) => status(subject.answer()?, expected, is_sensitive),
-            Self::Denied if subject.rows().is_ok() => Err(let_in("the statement was carried out")),
-            Self::Denied => denied(subject.answer()?, is_sensitive),
-            Self::FinalUrl(expected) => {
-                final_url(subject.answer()?, expected, |found| found == expected, is_sensitive)
+            Self::Status(expected) => check_status(subject.answer()?, expected, is_sensitive),
+            Self::Denied if subject.rows().is_ok() => {
+                Err(admission("the statement was carried out"))
             }
+            Self::Denied => check_denied(subject.answer()?, is_sensitive),
+            Self::FinalUrl(expected) => check_final_url(
+                subject.answer()?,
+                expected,
+                |found| found == expected,
+                is_sensitive,
+            ),
             Self::FinalPlace(expected) => {
                 let is_there = |found: &Url| {
                     found.origin() == expected.origin() && found.path() == expected.path()
                 };
-                final_url(subject.answer()?, expected, is_there, is_sensitive)
+                check_final_url(subject.answer()?, expected, is_there, is_sensitive)
             }
             Self::Header(name, value) => {
-                header(subject.answer()?, name, |found| found == value, is_sensitive)
+                check_header(subject.answer()?, name, |found| found == value, is_sensitive)
             }
-            Self::HeaderMatches(name, pattern) => header(
+            Self::HeaderMatches(name, pattern) => check_header(
                 subject.answer()?,
                 name,
                 |found| pattern.is_in(found.as_bytes()),
                 is_sensitive,
             ),
-            Self::Rows(count) => counted(subject, |rows| rows == *count, is_sensitive),
-            Self::RowsAtLeast(least) => counted(subject, |rows| rows >= *least, is_sensitive),
-            Self::Contains(text) => {
-                found(subject, |content| text.find(content).is_some(), "not in")
+            Self::Rows(count) => check_row_count(subject, |rows| rows == *count, is_sensitive),
+            Self::RowsAtLeast(least) => {
+                check_row_count(subject, |rows| rows >= *least, is_sensitive)
             }
-            Self::Lacks(text) => found(subject, |content| text.find(content).is_none(), "in"),
+            Self::Contains(text) => {
+                check_content(subject, |content| text.find(content).is_some(), "not in")
+            }
+            Self::Lacks(text) => {
+                check_content(subject, |content| text.find(content).is_none(), "in")
+            }
             Self::BodyMatches(pattern) => {
-                found(subject, |content| pattern.is_in(content), "no match in")
+                check_content(subject, |content| pattern.is_in(content), "no match in")
             }
             Self::Json(expectation) => {
                 expectation.judge(subject.document()?, is_sensitive).map_err(unexpected)
@@ -113,7 +123,7 @@ impl Check {
     }
 }
 
-fn status(
+fn check_status(
     answer: &Answer<'_>,
     expected: &[StatusCode],
     is_sensitive: bool,
@@ -121,22 +131,22 @@ fn status(
     if expected.contains(&answer.status) {
         return Ok(());
     }
-    let (failure, seen) = seen::status(answer, is_sensitive);
+    let (failure, seen) = describe::describe_status(answer, is_sensitive);
     Err(CheckFailure::Mismatch(failure, seen))
 }
 
-fn denied(answer: &Answer<'_>, is_sensitive: bool) -> Result<(), CheckFailure> {
+fn check_denied(answer: &Answer<'_>, is_sensitive: bool) -> Result<(), CheckFailure> {
     if answer.status.is_success() {
-        return Err(let_in(answer.status.as_str()));
+        return Err(admission(answer.status.as_str()));
     }
-    status(answer, &[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN], is_sensitive)
+    check_status(answer, &[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN], is_sensitive)
 }
 
-fn let_in(seen: &str) -> CheckFailure {
+fn admission(seen: &str) -> CheckFailure {
     CheckFailure::Mismatch(Failure::Admitted, seen.to_owned())
 }
 
-fn final_url(
+fn check_final_url(
     answer: &Answer<'_>,
     expected: &Url,
     is_expected: impl Fn(&Url) -> bool,
@@ -145,11 +155,11 @@ fn final_url(
     match answer.url {
         found if is_expected(found) => Ok(()),
         _ if is_sensitive => Err(unexpected("another URL")),
-        found => Err(unexpected(seen::url(found, expected))),
+        found => Err(unexpected(describe::describe_url(found, expected))),
     }
 }
 
-fn header(
+fn check_header(
     answer: &Answer<'_>,
     name: &HeaderName,
     is_expected: impl Fn(&HeaderValue) -> bool,
@@ -158,10 +168,10 @@ fn header(
     if answer.headers.get_all(name).iter().any(is_expected) {
         return Ok(());
     }
-    Err(unexpected(seen::header(answer, name, is_sensitive)))
+    Err(unexpected(describe::describe_header(answer, name, is_sensitive)))
 }
 
-fn counted(
+fn check_row_count(
     subject: &CheckSubject<'_>,
     is_expected: impl Fn(u64) -> bool,
     is_sensitive: bool,
@@ -170,11 +180,11 @@ fn counted(
     if is_expected(rows.len() as u64) {
         return Ok(());
     }
-    Err(unexpected(rows::seen(rows, is_sensitive)))
+    Err(unexpected(rows::describe_rows(rows, is_sensitive)))
 }
 
 /// Holds the content against a condition; where it is not met, says that and how much there was to look at.
-fn found(
+fn check_content(
     subject: &mut CheckSubject<'_>,
     is_expected: impl Fn(&[u8]) -> bool,
     otherwise: &str,

@@ -7,7 +7,7 @@ use flate2::bufread::GzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
 use http::header::CONTENT_ENCODING;
 
-use super::Answer;
+use super::response::Answer;
 use crate::units::ByteSize;
 
 /// How many encodings, one over the other, are undone. Each costs the work of a whole body, and nobody means more.
@@ -32,7 +32,10 @@ pub(super) enum DecodeFailure {
 }
 
 /// The content of an answer, of at most `limit`; memory is bounded by three times that.
-pub(super) fn of<'a>(answer: &Answer<'a>, limit: ByteSize) -> Result<Cow<'a, [u8]>, DecodeFailure> {
+pub(super) fn decode<'a>(
+    answer: &Answer<'a>,
+    limit: ByteSize,
+) -> Result<Cow<'a, [u8]>, DecodeFailure> {
     let mut content = Cow::Borrowed(answer.body);
     // An answer without content, such as one to `HEAD`, has nothing to decode.
     if content.is_empty() {
@@ -40,7 +43,7 @@ pub(super) fn of<'a>(answer: &Answer<'a>, limit: ByteSize) -> Result<Cow<'a, [u8
     }
     let limit = usize::try_from(limit.0).unwrap_or(usize::MAX - 1);
     for encoding in encodings(answer)?.iter().rev() {
-        content = Cow::Owned(encoding.undo(&content, limit)?);
+        content = Cow::Owned(encoding.decode(&content, limit)?);
     }
     Ok(content)
 }
@@ -62,7 +65,7 @@ fn encodings(answer: &Answer<'_>) -> Result<Vec<ContentEncoding>, DecodeFailure>
                 "" | "identity" => {}
                 "gzip" | "x-gzip" => encodings.push(ContentEncoding::Gzip),
                 "deflate" => encodings.push(ContentEncoding::Deflate),
-                _ => return Err(unknown(name)),
+                _ => return Err(unknown_encoding(name)),
             }
         }
     }
@@ -74,7 +77,7 @@ fn encodings(answer: &Answer<'_>) -> Result<Vec<ContentEncoding>, DecodeFailure>
     Ok(encodings)
 }
 
-fn unknown(name: &str) -> DecodeFailure {
+fn unknown_encoding(name: &str) -> DecodeFailure {
     let shown: String = name.chars().take(SHOWN).collect();
     DecodeFailure::Malformed(format!(
         "the body's encoding `{shown}` cannot be decoded; `Accept-Encoding` may ask for gzip and deflate"
@@ -82,7 +85,7 @@ fn unknown(name: &str) -> DecodeFailure {
 }
 
 impl ContentEncoding {
-    fn undo(self, body: &[u8], limit: usize) -> Result<Vec<u8>, DecodeFailure> {
+    fn decode(self, body: &[u8], limit: usize) -> Result<Vec<u8>, DecodeFailure> {
         match self {
             Self::Gzip => gunzip(body, limit),
             // Meant is zlib's wrapping (RFC 9110, section 8.4.1.2), but many servers send none.
@@ -101,7 +104,7 @@ fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, DecodeFailure> {
         let mut member = GzDecoder::new(rest);
         let left = (limit + 1 - content.len()) as u64;
         let read = member.by_ref().take(left).read_to_end(&mut content);
-        read.map_err(|_| damaged("gzip", body))?;
+        read.map_err(|_| malformed("gzip", body))?;
         if content.len() > limit {
             return Err(DecodeFailure::TooLarge);
         }
@@ -119,23 +122,23 @@ fn inflate(body: &[u8], wrapped: bool, limit: usize) -> Result<Vec<u8>, DecodeFa
     let mut content = Vec::new();
     loop {
         let filled = content.len();
-        content.reserve_exact(room(filled, limit)?);
+        content.reserve_exact(next_reserve(filled, limit)?);
         let taken = usize::try_from(state.total_in()).unwrap_or(body.len());
         let rest = &body[taken.min(body.len())..];
         let status = state.decompress_vec(rest, &mut content, FlushDecompress::None);
         let stuck = content.len() == filled && state.total_in() == taken as u64;
         match status {
             Ok(Status::StreamEnd) if state.total_in() == body.len() as u64 => {
-                return within(content, limit);
+                return check_limit(content, limit);
             }
             Ok(Status::Ok | Status::BufError) if !stuck => {}
-            _ => return Err(damaged("deflate", body)),
+            _ => return Err(malformed("deflate", body)),
         }
     }
 }
 
 /// How much may be decoded next, one byte beyond the limit included: that byte tells a body that is too large.
-fn room(filled: usize, limit: usize) -> Result<usize, DecodeFailure> {
+fn next_reserve(filled: usize, limit: usize) -> Result<usize, DecodeFailure> {
     let (first, largest) = ROOM;
     match (limit + 1).saturating_sub(filled) {
         0 => Err(DecodeFailure::TooLarge),
@@ -143,12 +146,12 @@ fn room(filled: usize, limit: usize) -> Result<usize, DecodeFailure> {
     }
 }
 
-fn within(content: Vec<u8>, limit: usize) -> Result<Vec<u8>, DecodeFailure> {
+fn check_limit(content: Vec<u8>, limit: usize) -> Result<Vec<u8>, DecodeFailure> {
     if content.len() > limit { Err(DecodeFailure::TooLarge) } else { Ok(content) }
 }
 
-fn damaged(encoding: &str, body: &[u8]) -> DecodeFailure {
-    let bytes = super::seen::bytes(body.len());
+fn malformed(encoding: &str, body: &[u8]) -> DecodeFailure {
+    let bytes = super::describe::format_bytes(body.len());
     DecodeFailure::Malformed(format!(
         "{bytes} that are not whole {encoding}, as `Content-Encoding` says"
     ))

@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 const EVENT_STREAM: &str = "text/event-stream";
 
 /// Whether an answer says that it is an event stream.
-pub(super) fn are_in(headers: &HeaderMap) -> bool {
+pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     let Some(Ok(written)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else {
         return false;
     };
@@ -112,9 +112,9 @@ mod tests {
         ] {
             let headers: HeaderMap =
                 [(CONTENT_TYPE, HeaderValue::from_static(written))].into_iter().collect();
-            assert_eq!(are_in(&headers), is_stream, "{written}");
+            assert_eq!(is_event_stream(&headers), is_stream, "{written}");
         }
-        assert!(!are_in(&HeaderMap::new()));
+        assert!(!is_event_stream(&HeaderMap::new()));
     }
 
     proptest! {

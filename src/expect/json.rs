@@ -62,16 +62,17 @@ impl JsonExpectation {
     /// short scalar, and no value at all where the answer is sensitive.
     pub(super) fn judge(&self, document: &Value, is_sensitive: bool) -> Result<(), String> {
         let Self { pointer, rule } = self;
-        let found =
-            document.pointer(pointer).ok_or_else(|| absent(document, pointer, is_sensitive))?;
-        let shown = |found: &Value| shown(found, is_sensitive);
+        let found = document
+            .pointer(pointer)
+            .ok_or_else(|| describe_missing(document, pointer, is_sensitive))?;
+        let shown = |found: &Value| describe_value(found, is_sensitive);
         match rule {
             JsonRule::Is(value) => match JsonDifference::between(found, value) {
                 None => Ok(()),
-                Some(difference) => Err(said(pointer, &difference, is_sensitive)),
+                Some(difference) => Err(describe_difference(pointer, &difference, is_sensitive)),
             },
-            JsonRule::Reads(text) if reads(found, text) => Ok(()),
-            JsonRule::ReadsNot(text) if !reads(found, text) => Ok(()),
+            JsonRule::Reads(text) if reads_as(found, text) => Ok(()),
+            JsonRule::ReadsNot(text) if !reads_as(found, text) => Ok(()),
             JsonRule::IsNot(value) if JsonDifference::between(found, value).is_some() => Ok(()),
             JsonRule::IsNot(_) | JsonRule::ReadsNot(_) if is_sensitive => {
                 Err("that value".to_owned())
@@ -79,8 +80,8 @@ impl JsonExpectation {
             JsonRule::IsNot(_) | JsonRule::Reads(_) | JsonRule::ReadsNot(_) => Err(shown(found)),
             JsonRule::IsOf(kind) if kind.is_of(found) => Ok(()),
             JsonRule::IsOf(_) => Err(type_of(found).to_owned()),
-            JsonRule::AtLeast(least) => compared(found, least, Ordering::is_ge, shown),
-            JsonRule::AtMost(most) => compared(found, most, Ordering::is_le, shown),
+            JsonRule::AtLeast(least) => compare_number(found, least, Ordering::is_ge, shown),
+            JsonRule::AtMost(most) => compare_number(found, most, Ordering::is_le, shown),
             JsonRule::Matches(pattern) => match found.as_str() {
                 Some(text) if pattern.is_in(text.as_bytes()) => Ok(()),
                 Some(_) => Err(shown(found)),
@@ -105,25 +106,29 @@ impl JsonType {
 }
 
 /// What is said of a value that differs; of a sensitive one no key that is not the scenario's own.
-fn said(pointer: &str, difference: &JsonDifference<'_>, is_sensitive: bool) -> String {
+fn describe_difference(
+    pointer: &str,
+    difference: &JsonDifference<'_>,
+    is_sensitive: bool,
+) -> String {
     let JsonDifference { below, found } = difference;
-    let place = || short(format!("{pointer}{below}"));
+    let place = || shorten_pointer(format!("{pointer}{below}"));
     match found {
         None => nothing_at(&place()),
-        Some(found) if below.is_empty() || is_sensitive => shown(found, is_sensitive),
-        Some(found) => format!("{} at {}", shown(found, is_sensitive), place()),
+        Some(found) if below.is_empty() || is_sensitive => describe_value(found, is_sensitive),
+        Some(found) => format!("{} at {}", describe_value(found, is_sensitive), place()),
     }
 }
 
 /// Holds a number, or a text that is one, against another number.
-fn compared(
+fn compare_number(
     found: &Value,
     limit: &Number,
     holds: fn(Ordering) -> bool,
     shown: impl Fn(&Value) -> String,
 ) -> Result<(), String> {
-    match number::of(found) {
-        Some(number) if holds(number::order(&number, limit)) => Ok(()),
+    match number::number_of(found) {
+        Some(number) if holds(number::compare(&number, limit)) => Ok(()),
         Some(_) => Err(shown(found)),
         None if found.is_string() => Err(format!("{}, no number", shown(found))),
         None => Err(format!("{}, no number", type_of(found))),
@@ -131,7 +136,7 @@ fn compared(
 }
 
 /// Whether a scalar reads like a text.
-fn reads(found: &Value, text: &str) -> bool {
+fn reads_as(found: &Value, text: &str) -> bool {
     let read = match found {
         Value::String(found) => found.clone(),
         Value::Number(number) => number.to_string(),
@@ -142,10 +147,11 @@ fn reads(found: &Value, text: &str) -> bool {
 }
 
 /// What is said of a place that the document does not have: beside it, where an error stands there instead, its message.
-fn absent(document: &Value, pointer: &str, is_sensitive: bool) -> String {
+fn describe_missing(document: &Value, pointer: &str, is_sensitive: bool) -> String {
     let nothing = nothing_at(pointer);
-    let told = MESSAGES.iter().find_map(|place| Some((place, document.pointer(place)?.as_str()?)));
-    match told.filter(|(_, message)| message.chars().count() <= LONGEST_MESSAGE) {
+    let message =
+        MESSAGES.iter().find_map(|place| Some((place, document.pointer(place)?.as_str()?)));
+    match message.filter(|(_, message)| message.chars().count() <= LONGEST_MESSAGE) {
         Some((place, message)) if !is_sensitive => format!("{nothing}, but {message:?} at {place}"),
         _ => nothing,
     }
@@ -157,11 +163,11 @@ pub(super) fn nothing_at(pointer: &str) -> String {
 }
 
 /// A pointer that fits; one that does not is not cut, since a secret of which a part is shown could not be recognised.
-fn short(pointer: String) -> String {
+fn shorten_pointer(pointer: String) -> String {
     if pointer.chars().count() <= LONGEST_PLACE { pointer } else { "a deeper place".to_owned() }
 }
 
-fn shown(found: &Value, is_sensitive: bool) -> String {
+fn describe_value(found: &Value, is_sensitive: bool) -> String {
     match found {
         _ if is_sensitive => HIDDEN.to_owned(),
         Value::Array(_) | Value::Object(_) => type_of(found).to_owned(),

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::content::{self, DecodeFailure};
-use super::{Answer, events, seen};
+use super::response::Answer;
+use super::{describe, events};
 use crate::record::Failure;
 use crate::units::ByteSize;
 
@@ -77,30 +78,32 @@ impl<'a> CheckSubject<'a> {
             SubjectSource::Answer(..) => "body",
             SubjectSource::Rows(_) => "rows",
         };
-        Ok(format!("the {} of the {of}", seen::bytes(self.content()?.len())))
+        Ok(format!("the {} of the {of}", describe::format_bytes(self.content()?.len())))
     }
 
     /// The content as a JSON document: of an event stream, the last event's data; of rows, their array.
     pub(super) fn document(&mut self) -> Result<&Value, CheckFailure> {
         let document = match self.document.take() {
             Some(document) => document,
-            None => self.parsed()?,
+            None => self.parse_document()?,
         };
         self.document.insert(document).as_ref().map_err(|seen| unexpected(seen.as_str()))
     }
 
-    fn parsed(&mut self) -> Result<Result<Value, String>, CheckFailure> {
+    fn parse_document(&mut self) -> Result<Result<Value, String>, CheckFailure> {
         let is_stream = match &self.source {
             SubjectSource::Rows(rows) => return Ok(Ok(Value::Array(rows.to_vec()))),
-            SubjectSource::Answer(answer, _) => events::are_in(answer.headers),
+            SubjectSource::Answer(answer, _) => events::is_event_stream(answer.headers),
         };
         let content = self.content()?;
         if !is_stream {
-            return Ok(parsed(content));
+            return Ok(parse_json(content));
         }
-        let size = seen::bytes(content.len());
+        let size = describe::format_bytes(content.len());
         let nothing = || format!("{size} of events that have no data");
-        Ok(events::last_data(content).ok_or_else(nothing).and_then(|data| parsed(data.as_bytes())))
+        Ok(events::last_data(content)
+            .ok_or_else(nothing)
+            .and_then(|data| parse_json(data.as_bytes())))
     }
 }
 
@@ -108,7 +111,7 @@ impl<'a> SubjectSource<'a> {
     fn content(&self) -> Result<Cow<'a, [u8]>, CheckFailure> {
         match self {
             Self::Answer(answer, limit) => {
-                content::of(answer, *limit).map_err(|undecoded| match undecoded {
+                content::decode(answer, *limit).map_err(|undecoded| match undecoded {
                     DecodeFailure::TooLarge => CheckFailure::TooLarge,
                     DecodeFailure::Malformed(seen) => unexpected(seen),
                 })
@@ -119,7 +122,7 @@ impl<'a> SubjectSource<'a> {
     }
 }
 
-fn parsed(text: &[u8]) -> Result<Value, String> {
+fn parse_json(text: &[u8]) -> Result<Value, String> {
     serde_json::from_slice(text)
-        .map_err(|_| format!("{} that are not JSON", seen::bytes(text.len())))
+        .map_err(|_| format!("{} that are not JSON", describe::format_bytes(text.len())))
 }

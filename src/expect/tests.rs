@@ -1,10 +1,12 @@
 use http::header::{CONTENT_TYPE, LOCATION, SET_COOKIE};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
+use url::Url;
 
 use super::*;
-use crate::record::JsonType;
+use crate::record::{Failure, JsonType};
+use crate::units::ByteSize;
 
 const PAGE: &str = "https://example.org/app?mock=1";
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Load, Reuse};
+use super::load_plan::Load;
+use super::scenario_plan::Reuse;
 use crate::record::{Budget, Capacity, Dimension, PlannedRequest};
 use crate::scenario::LoadShape;
 use crate::units::Rate;

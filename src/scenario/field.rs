@@ -75,6 +75,17 @@ impl<T> Field<T> {
         self.located().map(|(location, _)| location)
     }
 
+    /// The span of the value; empty, at the start of the file, where the key is not written.
+    pub(crate) fn value_span(&self) -> Span {
+        self.location().map_or(0..0, |location| location.value.clone())
+    }
+
+    /// The span of the key; empty, at the start of the file, where it is not written.
+    pub(crate) fn key_span(&self) -> Span {
+        self.location().map_or(0..0, |location| location.key.clone())
+    }
+
+    /// Reads the value under a key.
     pub(super) fn read(
         key: Span,
         value: &Spanned<DeValue<'_>>,

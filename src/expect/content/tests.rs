@@ -40,7 +40,7 @@ fn decoded(encodings: &[&str], body: &[u8], limit: u64) -> Result<Vec<u8>, Decod
         headers.append(CONTENT_ENCODING, HeaderValue::from_str(encoding).unwrap());
     }
     let answer = Answer { status: StatusCode::OK, url: &url, headers: &headers, body };
-    of(&answer, ByteSize(limit)).map(Cow::into_owned)
+    decode(&answer, ByteSize(limit)).map(Cow::into_owned)
 }
 
 fn wrong(encodings: &[&str], body: &[u8]) -> String {
@@ -151,7 +151,7 @@ fn a_bomb_ends_at_the_limit_and_takes_no_more_memory() {
     let twice = encoded("zlib", &bomb);
     assert_eq!(decoded(&["gzip, deflate"], &twice, 1 << 20), Err(DecodeFailure::TooLarge));
     for (filled, limit) in [(0, 1 << 20), (1 << 20, 1 << 20), (40 << 20, 1 << 30)] {
-        let room = room(filled, limit).unwrap();
+        let room = next_reserve(filled, limit).unwrap();
         assert!(filled + room <= limit + 1 && room <= 1 << 20);
     }
 }

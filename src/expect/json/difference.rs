@@ -20,7 +20,9 @@ impl<'a> JsonDifference<'a> {
     /// first, and then what else there is.
     pub(super) fn between(found: &'a Value, expected: &Value) -> Option<Self> {
         match (found, expected) {
-            (Value::Number(a), Value::Number(b)) if number::order(a, b) == Ordering::Equal => None,
+            (Value::Number(a), Value::Number(b)) if number::compare(a, b) == Ordering::Equal => {
+                None
+            }
             (Value::Array(found), Value::Array(expected)) => (0..found.len().max(expected.len()))
                 .find_map(|at| Self::below(&at.to_string(), found.get(at), expected.get(at))),
             (Value::Object(found), Value::Object(expected)) => {

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use serde_json::{Number, Value};
 
 /// The number that a value is: a number, or a text that is wholly one, as databases send those that no float holds.
-pub(super) fn of(value: &Value) -> Option<Cow<'_, Number>> {
+pub(super) fn number_of(value: &Value) -> Option<Cow<'_, Number>> {
     match value {
         Value::Number(number) => Some(Cow::Borrowed(number)),
         Value::String(text) => text.parse().ok().map(Cow::Owned),
@@ -15,7 +15,7 @@ pub(super) fn of(value: &Value) -> Option<Cow<'_, Number>> {
 }
 
 /// Which of two numbers is larger; exactly where both are integers, and else as floats.
-pub(super) fn order(a: &Number, b: &Number) -> Ordering {
+pub(super) fn compare(a: &Number, b: &Number) -> Ordering {
     match (a.as_i128(), b.as_i128()) {
         (Some(a), Some(b)) => a.cmp(&b),
         _ => float(a).total_cmp(&float(b)),

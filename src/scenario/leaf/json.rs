@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::number::signed;
-use super::text::TextValue;
+use super::text_value::TextValue;
 use crate::record::JsonType;
 use crate::scenario::diagnostic::{Diagnostic, Diagnostics};
 use crate::scenario::field::ReadValue;

@@ -5,6 +5,7 @@ mod network;
 mod number;
 mod pattern;
 mod text;
+mod text_value;
 
 use http::StatusCode;
 

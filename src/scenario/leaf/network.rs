@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use super::pattern;
-use super::text::TextValue;
+use super::text_value::TextValue;
 use crate::units::UnitError;
 
 /// Which version of HTTP `http` asks for.

@@ -1,33 +1,8 @@
 //! Sharing a run out over several probers: what falls to one of them, and what cannot be shared out.
 
-use super::filling::TemplateFiller;
-use super::load::load_key;
-use super::resolve::span_of;
-use super::{Load, Plan, ScenarioPlan, Shard};
+use super::template_filler::TemplateFiller;
+use crate::plan::schedule::Shard;
 use crate::scenario::{LoadModel, LoadShape, Scenario, Span};
-
-impl Plan {
-    /// Which arrivals of each schedule this prober carries out.
-    pub fn shard(&self) -> Shard {
-        self.part.map_or(Shard::WHOLE, |part| part.shard)
-    }
-}
-
-impl ScenarioPlan {
-    /// The same with the connections that fall to one prober. Schedule and warm-up stay whole: they are dealt out by
-    /// index.
-    #[must_use]
-    pub fn with_connections_of(mut self, shard: Shard) -> Self {
-        let of = |all: u32| u32::try_from(shard.share(u64::from(all))).unwrap_or(all);
-        match &mut self.load {
-            Load::Open { connections, max_connections, .. } => {
-                (*connections, *max_connections) = (of(*connections), of(*max_connections));
-            }
-            Load::Closed { connections, .. } => *connections = of(*connections),
-        }
-        self
-    }
-}
 
 /// Complains about a scenario of which no prober can carry out a part alone.
 pub(super) fn look_at(scenario: &Scenario, shard: Shard, filler: &mut TemplateFiller<'_>) {
@@ -53,11 +28,11 @@ fn without_schedule(scenario: &Scenario) -> Option<ShardObstacle> {
         LoadModel::Constant { .. } | LoadModel::Ramping { .. } => return None,
     };
     let remedy = "write `arrival_rate`, or leave `--shard` out".to_owned();
-    Some(ShardObstacle { at: load_key(scenario), problem: problem.to_owned(), remedy })
+    Some(ShardObstacle { at: scenario.file.load.key_span(), problem: problem.to_owned(), remedy })
 }
 
 fn repeated(scenario: &Scenario) -> Option<ShardObstacle> {
-    let at = span_of(&scenario.file.load.value()?.every);
+    let at = scenario.file.load.value()?.every.value_span();
     scenario.load.every.map(|_| ShardObstacle {
         at,
         problem: "a run that is repeated cannot be shared out over several machines".to_owned(),
@@ -69,7 +44,7 @@ fn too_few(scenario: &Scenario, shard: Shard) -> Option<ShardObstacle> {
     let LoadShape { connections, fresh, .. } = scenario.load;
     let of = shard.of;
     (without_schedule(scenario).is_none() && connections < shard.of).then(|| ShardObstacle {
-        at: load_key(scenario),
+        at: scenario.file.load.key_span(),
         problem: format!(
             "{connections} connections cannot be shared out over {of} machines: each needs one"
         ),
@@ -87,7 +62,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::plan::{Environment, Overrides, PlannedPart};
+    use crate::plan::{Environment, Overrides, Plan, PlannedPart};
 
     /// The plan of a part of a scenario with this load, or what is said against it.
     fn plan(load: &str, shard: Shard) -> Result<Plan, String> {

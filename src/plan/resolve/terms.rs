@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::expectation::quoted;
-use super::{AskPlan, SqlPlan};
+use super::toml_text::quoted;
 use crate::expect::Captures;
+use crate::plan::request_plan::{AskPlan, SqlPlan};
 use crate::scenario::file::{PollSection, RequestSection, RetrySection};
 use crate::scenario::{Field, MissingPolicy};
 use crate::units;

@@ -1,9 +1,9 @@
 //! One SQL step: its database, its statement, its values.
 
-use super::filling::{FilledTemplate, TemplateFiller};
-use super::live::{Live, LiveText};
-use super::request::ResolvedAction;
-use super::{AskPlan, SqlPlan};
+use super::action::ResolvedAction;
+use super::template_filler::{FilledTemplate, TemplateFiller};
+use crate::plan::live::{Live, LiveText};
+use crate::plan::request_plan::{AskPlan, SqlPlan};
 use crate::postgres::{Address, AddressError, Statement, StatementError};
 use crate::scenario::file::RequestSection;
 use crate::scenario::{Field, Scenario, Template};

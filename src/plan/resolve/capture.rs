@@ -2,9 +2,9 @@
 
 use http::HeaderName;
 
-use super::expectation::quoted;
-use super::filling::TemplateFiller;
 use super::pattern;
+use super::template_filler::TemplateFiller;
+use super::toml_text::quoted;
 use crate::expect::{Capture, CaptureSource, Captures};
 use crate::scenario::file::{self, RequestSection};
 use crate::scenario::{Field, PlainText};

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use url::{Host, Url};
 
-use super::filling::TemplateFiller;
-use super::resolve::span_of;
-use super::{ClientIdentity, Family, Overrides, Protocol, Resolve, TargetPlan, Timeouts, Trust};
+use super::base_url::BaseUrl;
+use super::template_filler::TemplateFiller;
+use crate::plan::overrides::Overrides;
+use crate::plan::target_plan::{
+    ClientIdentity, Family, Protocol, Resolve, TargetPlan, Timeouts, Trust,
+};
 use crate::record::Dimension;
 use crate::scenario::file::TargetSection;
 use crate::scenario::{Field, HttpVersion, IpFamily, PlainText, Scenario, Span};
@@ -149,8 +152,10 @@ fn reachable(
     };
     if !reachable {
         let version = if family == Family::V4 { 4 } else { 6 };
-        let at: Span =
-            target.ip.location().map_or_else(|| span_of(&target.base_url), |ip| ip.value.clone());
+        let at: Span = target
+            .ip
+            .location()
+            .map_or_else(|| target.base_url.value_span(), |ip| ip.value.clone());
         let problem = format!("only IPv{version} may be used, but {what}");
         filler.report::<()>(&at, problem, "allow the other version of IP, or name another address");
     }
@@ -200,82 +205,6 @@ fn pem_file(
     Err(AlreadyReported)
 }
 
-/// A base URL and how it is shown.
-pub(super) struct BaseUrl {
-    pub(super) url: Url,
-    pub(super) shown: String,
-    /// Whether variables are missing or wrong, so that the URL is made up.
-    pub(super) guessed: bool,
-    /// Whether its name is never looked up, as its addresses are given.
-    pub(super) given: bool,
-}
-
-impl BaseUrl {
-    /// What stands for a base URL that is not known.
-    pub(super) fn placeholder() -> Option<Self> {
-        let url = Url::parse("http://placeholder.invalid").ok()?;
-        Some(Self { url, shown: String::new(), guessed: true, given: false })
-    }
-
-    /// The URL of a path that begins with `/`.
-    pub(super) fn join(&self, path: &str) -> Result<Url, url::ParseError> {
-        Url::parse(&format!("{}{path}", self.url.as_str().trim_end_matches('/')))
-    }
-}
-
-/// The base URL; nothing where it is wrong.
-pub(super) fn base_url(target: &TargetSection, filler: &mut TemplateFiller<'_>) -> Option<BaseUrl> {
-    let (location, template) = target.base_url.located()?;
-    let text = filler.fill(&location.value, template)?;
-    let mistake = |url: &Url| base_url_mistake(url);
-    match Url::parse(&text.value) {
-        Ok(url) if mistake(&url).is_none() => {
-            let shown = if text.guessed {
-                text.shown
-            } else {
-                url.as_str().trim_end_matches('/').to_owned()
-            };
-            Some(BaseUrl { url, shown, guessed: text.guessed, given: false })
-        }
-        _ if text.guessed => {
-            BaseUrl::placeholder().map(|base| BaseUrl { shown: text.shown, ..base })
-        }
-        // What was found is never shown: it may hold a password.
-        Ok(url) => {
-            let (problem, remedy) = mistake(&url)?;
-            filler.report(&location.value, problem, remedy)
-        }
-        Err(url::ParseError::RelativeUrlWithoutBase) => filler.report(
-            &location.value,
-            "the base URL has no scheme",
-            "begin it with `https://` or `http://`",
-        ),
-        Err(error) => filler.report(
-            &location.value,
-            format!("the base URL cannot be read: {error}"),
-            "write a URL such as `https://example.org`",
-        ),
-    }
-}
-
-fn base_url_mistake(url: &Url) -> Option<(&'static str, &'static str)> {
-    let plain = "write scheme, host and perhaps port and path: `https://example.org`";
-    if !matches!(url.scheme(), "http" | "https") {
-        return Some((
-            "the base URL is neither http nor https",
-            "begin it with `http://` or `https://`",
-        ));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Some((
-            "the base URL holds a user name or password",
-            "send credentials in `[headers]`",
-        ));
-    }
-    (url.query().is_some() || url.fragment().is_some())
-        .then_some(("the base URL holds a query or fragment", plain))
-}
-
 fn timeouts(target: &TargetSection) -> Timeouts {
     let of = |dimension| {
         target.timeout_of(dimension).map_or(target.whole_timeout(), |(_, timeout)| timeout)
@@ -287,10 +216,4 @@ fn timeouts(target: &TargetSection) -> Timeouts {
         first_byte: of(Dimension::FirstByte),
         whole: target.whole_timeout(),
     }
-}
-
-/// A URL from a path or from a whole URL; the error is a problem and its remedy.
-pub(super) fn url_of(text: &str, base: &BaseUrl) -> Result<Url, (String, &'static str)> {
-    let url = if text.starts_with('/') { base.join(text) } else { Url::parse(text) };
-    url.map_err(|error| (format!("this is no URL: {error}"), "write a path such as `/app?mock=1`"))
 }

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::filling::TemplateFiller;
-use super::resolve::span_of;
-use super::{Load, Overrides, Protocol, Ramp, Schedule};
+use super::template_filler::TemplateFiller;
+use crate::plan::load_plan::Load;
+use crate::plan::overrides::Overrides;
+use crate::plan::schedule::{Ramp, Schedule};
+use crate::plan::target_plan::Protocol;
 use crate::scenario::{LoadModel, LoadShape, Scenario, WarmupShape};
 use crate::units::{Rate, UnitError, written};
 
@@ -18,7 +20,7 @@ pub(super) fn resolve(
     let LoadShape { connections, max_connections, .. } = scenario.load;
     let asked = overrides.duration;
     if let Some((problem, remedy)) = asked.and_then(|asked| refusal(asked, &scenario.load.model)) {
-        return filler.report(&load_key(scenario), problem, remedy);
+        return filler.report(&scenario.file.load.key_span(), problem, remedy);
     }
     let schedule = match &scenario.load.model {
         LoadModel::Once => Ok(Schedule::once()),
@@ -36,7 +38,7 @@ pub(super) fn resolve(
     match schedule {
         Ok(schedule) => Some(Load::Open { schedule, connections, max_connections }),
         Err(UnitError { problem, remedy }) => {
-            let stages = scenario.file.load.value().map_or(0..0, |load| span_of(&load.stages));
+            let stages = scenario.file.load.value().map_or(0..0, |load| load.stages.value_span());
             filler.report(&stages, problem, remedy)
         }
     }
@@ -86,13 +88,8 @@ pub(super) fn same_period(
             another.source.name()
         );
         let remedy = "write the same in both, or carry them out apart";
-        filler.report::<()>(&span_of(&load.every), problem, remedy);
+        filler.report::<()>(&load.every.value_span(), problem, remedy);
     }
-}
-
-/// The place of the load's name.
-pub(super) fn load_key(scenario: &Scenario) -> std::ops::Range<usize> {
-    scenario.file.load.location().map_or(0..0, |location| location.key.clone())
 }
 
 fn ramping(

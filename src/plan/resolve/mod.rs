@@ -1,42 +1,42 @@
 //! From scenarios and an environment to a plan.
 
+mod action;
+mod base_url;
+mod body;
+mod budgets;
+mod capture;
+mod expectation;
+mod header;
+mod http;
+mod load;
+mod pattern;
+mod request;
+mod shard;
+mod sql;
+mod step;
+mod target;
+mod template_filler;
+mod terms;
+mod toml_text;
+mod warnings;
+
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use url::Url;
 
-use super::filling::TemplateFiller;
-use super::target::{self, BaseUrl};
-use super::{
-    AskPlan, Environment, Family, Load, Plan, PlannedPart, Protocol, RequestPlan, Resolve, Reuse,
-    ScenarioPlan, Secrets, Warmup, capacity, load, part, request, warnings,
-};
+use crate::plan::capacity;
+use crate::plan::environment::Environment;
+use crate::plan::load_plan::Load;
+use crate::plan::overrides::Overrides;
+use crate::plan::request_plan::{AskPlan, RequestPlan};
+use crate::plan::run_plan::Plan;
+use crate::plan::scenario_plan::{Reuse, ScenarioPlan, Warmup};
+use crate::plan::secrets::Secrets;
 use crate::record::{PlannedRequest, PlannedScenario};
 use crate::scenario::file::TargetSection;
-use crate::scenario::{
-    Diagnostic, Field, PlainText, Scenario, ScenarioErrors, Span, Template, Warning,
-};
-
-/// What the command line changes in a plan.
-#[derive(Debug, Clone, Default)]
-pub struct Overrides {
-    /// Another length of the measured phase; stages and single arrivals have none to change.
-    pub duration: Option<Duration>,
-    /// Another period of repetition.
-    pub every: Option<Duration>,
-    /// The part of the run that is to be carried out; the whole where there is none.
-    pub part: Option<PlannedPart>,
-    /// Another version of HTTP.
-    pub protocol: Option<Protocol>,
-    /// Another choice of addresses.
-    pub family: Option<Family>,
-    /// Given addresses, looked at before the scenarios' own.
-    pub resolve: Vec<Resolve>,
-    /// Hosts that redirects may lead to, beside the scenarios' own.
-    pub allowed_hosts: Vec<String>,
-    /// Whether any certificate is believed.
-    pub insecure: bool,
-}
+use crate::scenario::{Diagnostic, Field, PlainText, Scenario, ScenarioErrors, Template, Warning};
+use base_url::{BaseUrl, base_url};
+use template_filler::TemplateFiller;
 
 impl Plan {
     /// Reads the environment into scenarios that will be carried out at the same time.
@@ -115,10 +115,10 @@ fn resolve_one(
     let written = scenario.file.target.value().unwrap_or(&unwritten);
     let load = load::resolve(scenario, overrides, filler);
     if let Some(part) = overrides.part {
-        part::look_at(scenario, part.shard, filler);
+        shard::look_at(scenario, part.shard, filler);
     }
     let base = match written.base_url.located() {
-        Some(_) => target::base_url(written, filler),
+        Some(_) => base_url(written, filler),
         None => BaseUrl::placeholder(),
     };
     // Where the base URL is wrong, the requests are looked at all the same.
@@ -185,9 +185,4 @@ fn where_steps_go(
     }
     let first = requests.iter().find_map(|request| request.http().map(|http| http.url.clone()));
     (places.join(", "), first.unwrap_or(otherwise))
-}
-
-/// The place of a value that is known to be written.
-pub(super) fn span_of<T>(field: &Field<T>) -> Span {
-    field.location().map_or(0..0, |location| location.value.clone())
 }

@@ -2,13 +2,13 @@
 
 use http::{HeaderName, StatusCode};
 use serde_json::Value;
-use toml::Value as Toml;
 
-use super::filling::TemplateFiller;
-use super::live::{JsonEquality, LiveCheck, LiveText};
-use super::target::{BaseUrl, url_of};
-use super::{pattern, request};
+use super::base_url::{BaseUrl, url_of};
+use super::template_filler::TemplateFiller;
+use super::toml_text::quoted;
+use super::{header as request_header, pattern};
 use crate::expect::{Check, Expectation, Expectations, JsonExpectation, JsonRule};
+use crate::plan::live::{JsonEquality, LiveCheck, LiveText};
 use crate::scenario::file::{ExpectSection, RequestSection};
 use crate::scenario::{
     Field, JsonNumber, JsonTemplate, PatternText, StatusList, TableEntries, Template,
@@ -174,7 +174,7 @@ fn header(
     filler: &mut TemplateFiller<'_>,
 ) -> Option<Expectation> {
     let name = HeaderName::from_bytes(written.as_bytes()).ok()?;
-    let (value, shown) = request::value(written, &name, field, filler)?;
+    let (value, shown) = request_header::value(written, &name, field, filler)?;
     Some(Expectation {
         written: format!("headers.{written} = {}", quoted(&shown)),
         check: Check::Header(name, value),
@@ -277,12 +277,4 @@ fn line(value: &Value) -> String {
         Value::String(text) => quoted(text),
         other => other.to_string(),
     }
-}
-
-/// Text as TOML writes it, on one line.
-pub(super) fn quoted(text: &str) -> String {
-    if text.chars().any(char::is_control) {
-        return format!("{text:?}");
-    }
-    Toml::String(text.to_owned()).to_string()
 }

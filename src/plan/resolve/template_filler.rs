@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Environment;
-use super::live::{LiveJson, LiveText, Values};
-use super::secrets;
+use crate::plan::environment::Environment;
+use crate::plan::live::{LiveJson, LiveText, Values};
+use crate::plan::secrets;
 use crate::scenario::{Diagnostic, JsonTemplate, Part, Span, Template};
 use crate::units::near::nearest;
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Tries;
-use super::filling::TemplateFiller;
+use super::template_filler::TemplateFiller;
+use crate::plan::request_plan::Tries;
 use crate::record::Failure;
 use crate::scenario::file::RequestSection;
 use crate::scenario::{Field, MissingPolicy};

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::load::load_key;
-use super::{Load, ScenarioPlan, capacity};
+use crate::plan::capacity;
+use crate::plan::load_plan::Load;
+use crate::plan::scenario_plan::ScenarioPlan;
 use crate::record::{Budget, Capacity, Dimension};
 use crate::scenario::file::RequestSection;
 use crate::scenario::{Diagnostic, Field, PlainText, Scenario};
@@ -63,7 +64,7 @@ fn crowded(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Diagnostic> {
     let limit = load.max_connections.location();
     let at = limit
         .or(load.connections.location())
-        .map_or_else(|| load_key(scenario), |location| location.value.clone());
+        .map_or_else(|| scenario.file.load.key_span(), |location| location.value.clone());
     Some(Diagnostic::new(at, problem, remedy.clone()))
 }
 

@@ -1,6 +1,6 @@
 //! From a regular expression as it is written to one that is looked for.
 
-use super::filling::TemplateFiller;
+use super::template_filler::TemplateFiller;
 use crate::expect::{Pattern, PatternError};
 use crate::scenario::{Field, PatternText};
 

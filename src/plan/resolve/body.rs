@@ -6,8 +6,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::filling::TemplateFiller;
-use super::live::LiveBody;
+use super::template_filler::TemplateFiller;
+use crate::plan::live::LiveBody;
 use crate::scenario::Scenario;
 use crate::scenario::file::RequestSection;
 use crate::units::ByteSize;
