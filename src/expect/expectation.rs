@@ -24,7 +24,7 @@ pub struct Expectation {
 #[derive(Clone)]
 pub struct Expectations {
     /// In the order they are judged in: status, URL, headers, number of rows, content.
-    all: Vec<Expectation>,
+    pub(super) all: Vec<Expectation>,
     max_body: ByteSize,
     is_sensitive: bool,
 }

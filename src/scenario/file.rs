@@ -1,4 +1,4 @@
-//! The sections of a scenario file and their keys, as `docs/scenario.md` explains them.
+//! The sections of a scenario file and their keys. `docs/scenario.md` explains them.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -20,11 +20,11 @@ use super::template::Template;
 use crate::record::{Budget, JsonType};
 use crate::units::{ByteSize, Rate};
 
-/// What stands behind a key that every such section has.
+/// Marks a key that its section must have.
 const REQUIRED: bool = true;
 
-/// Declares a section: its fields are its keys, each with the type of its value. What is said of them here is what
-/// editors show.
+/// Declares a section: its fields are its keys, each with the type of its value. Editors show the doc
+/// comments of the keys, so they are written for the author of a scenario.
 macro_rules! section {
     (
         $(#[doc = $about:literal])* $title:literal
@@ -67,69 +67,78 @@ macro_rules! section {
 }
 
 section! {
-    /// What is sent where and when, what the answers must be, and by what the result is judged.
+    /// A load test or a smoke check: what to send, where and when, what responses must be, and
+    /// which budgets judge the run.
     "the file" ScenarioFile {
-        /// The scenario's name: 1 to 80 characters; the scenarios of one run have different names.
+        /// The name of the scenario: 1 to 80 characters. All scenarios of one run have different
+        /// names.
         name: PlainText = REQUIRED,
-        /// What it is for.
+        /// What the scenario is for.
         description: PlainText,
-        /// What must hold for each request: `p95 < 300ms`, `p99(first_byte) < 200ms`, `max < 1s`, `errors < 0.5%`,
-        /// `errors = 0`, `dropped = 0`.
+        /// What must hold for each request: `p95 < 300ms`, `p99(first_byte) < 200ms`, `max < 1s`,
+        /// `errors < 0.5%`, `errors = 0`, `dropped = 0`.
         budgets: Vec<Field<Budget>>,
-        /// Variables whose values may be shown; those of all others are secrets.
+        /// Variables whose values may be shown. The values of all other variables are secret.
         public: Vec<Field<PlainText>>,
-        /// Where requests go, and on what terms.
+        /// Where requests go, and how the connection is made.
         target: TargetSection,
-        /// Databases that `sql` steps ask, by name, each with its URL: `postgresql://user:password@host:port/database`.
+        /// The databases that `sql` steps query: a name for each, and its URL,
+        /// `postgresql://user:password@host:port/database`.
         databases: TableEntries<Template>,
-        /// Headers of every request.
+        /// Headers that every request sends.
         headers: TableEntries<Template>,
-        /// The requests of one arrival, in order, over one connection.
+        /// The requests of one arrival. They run in this order, over one connection.
         request: Vec<Field<RequestSection>> = REQUIRED,
-        /// When requests are sent; exactly once unless written.
+        /// When requests are sent. Default: exactly once.
         load: LoadSection,
-        /// What is sent before measuring; one arrival over each connection unless written.
+        /// What is sent before the measured stage. Default: one arrival over each connection.
         warmup: WarmupSection,
     }
 }
 
 section! {
-    /// Where requests go, and on what terms.
+    /// Where requests go, and how the connection is made.
     "[target]" TargetSection {
-        /// Scheme, host and perhaps a port and a path; without user name, query and fragment.
+        /// The scheme and host, with an optional port and path. A user name, a query and a fragment
+        /// are not allowed.
         base_url: Template,
-        /// The version of HTTP. `auto` (the default): over TLS what the target chooses, HTTP/2 first; plain HTTP/1.1.
-        /// A target that does not speak what is asked for fails.
+        /// The HTTP version. `auto` (the default) lets the target choose over TLS, with HTTP/2
+        /// offered first, and uses HTTP/1.1 without TLS. With `1.1` or `2`, a target that does not
+        /// speak that version fails.
         http: HttpVersion,
-        /// A PEM file, seen from the scenario's folder, of the only certificates to believe. Default: the system's.
+        /// A PEM file with the only certificate authorities to trust, relative to the folder of the
+        /// scenario. Default: those of the system.
         tls_ca: PlainText,
-        /// Whether any certificate is believed; said loudly in every output. Default: false.
+        /// Whether to accept any certificate. Every report then says so. Default: false.
         insecure: bool,
-        /// A PEM file, seen from the scenario's folder: the certificate that the prober shows, with its chain.
-        /// Needs `tls_key`.
+        /// A PEM file with the client certificate and its chain, relative to the folder of the
+        /// scenario. Needs `tls_key`.
         tls_cert: PlainText,
-        /// A PEM file, seen from the scenario's folder: the private key of `tls_cert`; may be the same file.
+        /// A PEM file with the private key of `tls_cert`, relative to the folder of the scenario.
+        /// It may be the same file.
         tls_key: PlainText,
-        /// Use addresses of this version of IP alone. Default: both.
+        /// Use only addresses of this IP version. Default: both versions.
         ip: IpFamily,
-        /// Addresses of names, given instead of looked up, in curl's notation: `HOST:PORT:ADDRESS[,ADDRESS]`.
+        /// Addresses to use for a name instead of looking it up, in curl's notation:
+        /// `HOST:PORT:ADDRESS[,ADDRESS]`.
         resolve: Vec<Field<ResolveEntry>>,
-        /// How old the addresses found for a name may be before it is looked up again, in the background; `0s` looks it
-        /// up for each connection, on its way. Default: 30s.
+        /// How old the addresses of a name may be before it is looked up again in the background.
+        /// With `0s`, every new connection looks the name up itself. Default: 30s.
         dns_refresh: Duration,
-        /// Whether TLS sessions are resumed; each handshake is a full one otherwise. Default: false.
+        /// Whether TLS sessions are resumed. Otherwise every handshake is a full one. Default:
+        /// false.
         tls_resumption: bool,
-        /// Hosts that redirects may lead to, beside that of the base URL.
+        /// Hosts that redirects may lead to, in addition to the host of the base URL.
         allow_hosts: Vec<Field<HostName>>,
-        /// How long an exchange may take, opening a connection included. Default: 10s.
+        /// How long an exchange may take, including opening a connection. Default: 10s.
         timeout: Duration,
-        /// How long looking up the name may take. Default: `timeout`.
+        /// How long the name lookup may take. Default: `timeout`.
         dns_timeout: Duration,
         /// How long the TCP handshake may take. Default: `timeout`.
         connect_timeout: Duration,
         /// How long the TLS handshake may take. Default: `timeout`.
         tls_timeout: Duration,
-        /// How long the answer's first byte may take. Default: `timeout`.
+        /// How long the first byte of the response may take. Default: `timeout`.
         first_byte_timeout: Duration,
     }
 }
@@ -137,49 +146,52 @@ section! {
 section! {
     /// One request of an arrival.
     "[[request]]" RequestSection {
-        /// Its name; different from the others of the scenario.
+        /// The name of the request. It is unique within the scenario.
         name: PlainText = REQUIRED,
-        /// Its method. Default: GET.
+        /// The HTTP method. Default: GET.
         method: Method,
-        /// Path and perhaps query, appended to the base URL; begins with `/`.
+        /// The path, with an optional query, that is appended to the base URL. It starts with `/`.
         path: Template,
-        /// A whole URL instead of a path, where the request goes elsewhere than to the base URL.
+        /// A complete URL instead of a path, for a request that does not go to the base URL.
         url: Template,
-        /// One SQL statement instead of a path, carried out in a transaction that only reads.
+        /// One SQL statement instead of a path. It runs in a read-only transaction unless `writes`
+        /// is set.
         sql: SqlText,
-        /// Which of `databases` carries the statement out. Default: the only one.
+        /// Which of `databases` runs the statement. Default: the only one.
         database: PlainText,
-        /// What stands for `$1`, `$2` … in the statement, as text: `$1::bigint` where another type is meant.
+        /// The values of `$1`, `$2` … in the statement. They are sent as text: write `$1::bigint`
+        /// for another type.
         values: Vec<Field<Template>>,
-        /// Whether the statement may write; it then ends with `returning …`. Default: false.
+        /// Whether the statement may write. It must then end with `returning …`. Default: false.
         writes: bool,
-        /// Its own headers; they replace those of `[headers]` that have the same name.
+        /// Headers of this request. They replace headers of the same name in `[headers]`.
         headers: TableEntries<Template>,
-        /// Its body, as it is.
+        /// The body, sent as it is written.
         body: Template,
-        /// Its body as JSON; sends `Content-Type: application/json` unless that header is written.
+        /// The body as JSON. `Content-Type: application/json` is sent unless that header is
+        /// written.
         body_json: JsonTemplate,
-        /// Its body, from a file seen from the scenario's folder, as it is.
+        /// A file whose content is sent as the body, relative to the folder of the scenario.
         body_file: PlainText,
-        /// How many redirects are followed, at most 20. Default: none.
+        /// How many redirects to follow, at most 20. Default: none.
         redirects: u32,
-        /// Budgets that this request alone is judged by, beside those at the top.
+        /// Budgets that judge only this request, in addition to those at the top of the file.
         budgets: Vec<Field<Budget>>,
         /// Tries again after a failure.
         retry: RetrySection,
-        /// Tries again and again until the answer is as expected.
+        /// Tries again until the response is as expected.
         poll: PollSection,
-        /// What it comes to where the answer is not as expected because what was asked for is not there (404; no such
-        /// table, no row): `report` holds a pass up, `accept` does not. Default: a failure.
+        /// The outcome if the response is not as expected because the resource does not exist (404,
+        /// no such table, no row). `report` prevents a pass, `accept` does not. Default: a failure.
         when_absent: MissingPolicy,
-        /// What it comes to where a variable that it needs is not set: `report` holds a pass up, `accept` does not. Default:
-        /// an error before anything is sent.
+        /// The outcome if a variable that the request needs is not set. `report` prevents a pass,
+        /// `accept` does not. Default: an error before anything is sent.
         when_unconfigured: MissingPolicy,
-        /// What its answer must be; any status of 2xx will do unless written.
+        /// What the response must be. Default: any 2xx status.
         expect: ExpectSection,
-        /// What is taken from its answer, by names that later requests know it by.
+        /// Values to take from the response. Later requests use them by these names.
         capture: TableEntries<CaptureSection>,
-        /// Whether nothing of its answer's body may be shown where it is not the expected one. Default: false.
+        /// Whether to hide the body of the response when it is not as expected. Default: false.
         sensitive: bool,
     }
 }
@@ -187,139 +199,144 @@ section! {
 section! {
     /// Tries again after a failure.
     "retry" RetrySection {
-        /// How often, at most.
+        /// The maximum number of further tries.
         times: u32 = REQUIRED,
-        /// The pause before each of them. Default: none.
+        /// The pause before each further try. Default: none.
         after: Duration,
     }
 }
 
 section! {
-    /// Tries again and again until the answer is as expected, or the time is over.
+    /// Tries again until the response is as expected or the time is over.
     "poll" PollSection {
         /// The pause between two tries.
         every: Duration = REQUIRED,
-        /// How long it may take in all.
+        /// How long all tries together may take.
         within: Duration = REQUIRED,
     }
 }
 
 section! {
-    /// What an answer must be.
+    /// What a response must be.
     "[request.expect]" ExpectSection {
         /// One status, or a list of statuses. Default: any 2xx.
         status: StatusList,
-        /// Whether the answer must be a denial, 401 or 403, in place of a status.
+        /// Whether the response must be a denial, 401 or 403. Use it instead of `status`.
         denied: bool,
-        /// The URL that the answer comes from: a path, taken like a request's, or a whole URL.
+        /// The URL that the response comes from: a path, appended to the base URL like that of a
+        /// request, or a complete URL.
         final_url: Template,
         /// Headers and their exact values.
         headers: TableEntries<Template>,
-        /// Headers and regular expressions that are found in their values.
+        /// Headers and regular expressions that must match part of their values.
         header_matches: TableEntries<PatternText>,
-        /// Texts that the body contains, byte by byte.
+        /// Texts that the body must contain, byte for byte.
         body_contains: Vec<Field<Template>>,
-        /// Texts that the body does not contain.
+        /// Texts that the body must not contain.
         body_lacks: Vec<Field<Template>>,
-        /// Regular expressions that are found in the body.
+        /// Regular expressions that must match part of the body.
         body_matches: Vec<Field<PatternText>>,
-        /// Values of a JSON body by their JSON pointers (RFC 6901).
+        /// Values of a JSON body, by JSON pointer (RFC 6901).
         json: TableEntries<JsonTemplate>,
-        /// Places of a JSON body that hold another value than this one.
+        /// Values that a JSON body must not have, by JSON pointer. The pointer must exist.
         json_not: TableEntries<JsonTemplate>,
-        /// Places of a JSON body and the types of their values.
+        /// The types of values of a JSON body, by JSON pointer.
         json_type: TableEntries<JsonType>,
-        /// Places of a JSON body that hold this number or a larger one; it may stand in a text.
+        /// The smallest allowed numbers of a JSON body, by JSON pointer. A string that holds a
+        /// number counts as that number.
         json_at_least: TableEntries<JsonNumber>,
-        /// Places of a JSON body that hold this number or a smaller one; it may stand in a text.
+        /// The largest allowed numbers of a JSON body, by JSON pointer. A string that holds a
+        /// number counts as that number.
         json_at_most: TableEntries<JsonNumber>,
-        /// Places of a JSON body that hold texts, and regular expressions that are found in them.
+        /// Regular expressions that must match part of the strings of a JSON body, by JSON pointer.
         json_matches: TableEntries<PatternText>,
-        /// How many rows a query yields.
+        /// The exact number of rows that a query returns.
         rows: u64,
-        /// How many rows a query yields at least.
+        /// The smallest number of rows that a query returns.
         rows_at_least: u64,
-        /// The largest body that will do, as it is sent and as it is decoded. Default: 4 MiB.
+        /// The largest allowed body, both as it is sent and as it is decoded. Default: 4 MiB.
         max_body: ByteSize,
     }
 }
 
 section! {
-    /// Where a value is found that is taken from an answer: exactly one of `header`, `json` and `regex`.
+    /// Where a value of a response is found: exactly one of `header`, `json` and `regex`.
     "a capture" CaptureSection {
-        /// The header whose value is taken.
+        /// The header whose value is captured.
         header: PlainText,
-        /// The place of a JSON body, by its JSON pointer (RFC 6901), whose value is taken.
+        /// The JSON pointer (RFC 6901) of the value to capture from a JSON body.
         json: PlainText,
-        /// The regular expression whose first group is taken, where it is first found in the body; all that is found
-        /// where it has no group.
+        /// The regular expression whose first match in the body is captured: the first group, or
+        /// the whole match if there is no group.
         regex: PatternText,
-        /// What stands for a value that is not found; without it the answer is not an expected one.
+        /// The value to use if none is found. Without a default, the response is not as expected.
         default: PlainText,
-        /// Whether it may be shown; captured values are secrets otherwise. Default: false.
+        /// Whether the value may be shown. Captured values are secret otherwise. Default: false.
         public: bool,
     }
 }
 
 section! {
-    /// When requests are sent: `arrival_rate` or `stages` (open), `connections` alone (closed), or `once`.
+    /// When requests are sent: `arrival_rate` or `stages` (open), `connections` alone (closed), or
+    /// `once`.
     "[load]" LoadSection {
-        /// Arrivals at a constant rate; needs `duration`.
+        /// Arrivals at a constant rate. Needs `duration`.
         arrival_rate: Rate,
-        /// The rate at which `stages` begin. Default: 0/s.
+        /// The rate at which `stages` start. Default: 0/s.
         start_rate: RampRate,
-        /// Arrivals at a rate that changes linearly from stage to stage.
+        /// Arrivals at a rate that changes linearly in each ramp step.
         stages: Vec<Field<RampStepSection>>,
-        /// Arrivals at random, at the rates given.
+        /// Makes arrivals random (Poisson) around the given rate.
         poisson: PoissonSection,
-        /// The connections open from the start (default 16), those that send where no rate is given, or `fresh`: each
-        /// arrival opens its own.
+        /// How many connections are open from the start (default 16); without a rate, how many
+        /// connections send. With `fresh`, every arrival opens its own connection.
         connections: ConnectionSetting,
-        /// The most connections open at once: where all others are taken, an arrival opens one. Default: as many as
-        /// `connections`, so that arrivals wait. With `connections = "fresh"`, default: 16.
+        /// The maximum number of open connections. An arrival that finds no free connection opens
+        /// another one up to this limit. Default: the value of `connections`, so that arrivals
+        /// wait. With `connections = "fresh"`, default: 16.
         max_connections: u32,
-        /// Exchanges at once on one connection; needs `http = "2"`. Default: 1.
+        /// How many exchanges share one connection at a time. Needs `http = "2"`. Default: 1.
         streams: u32,
         /// How long requests are sent.
         duration: Duration,
-        /// How many arrivals there are, where connections send again when answered.
+        /// The total number of arrivals of a closed load.
         iterations: u64,
-        /// Exactly one arrival; what a scenario without `[load]` does.
+        /// Sends exactly one arrival. A scenario without `[load]` does this.
         once: bool,
-        /// Repeats the run at this period, 1s to 24h; each is a run of its own.
+        /// Repeats the run at this period, 1s to 24h. Each repetition is a run of its own.
         every: Duration,
     }
 }
 
 section! {
-    /// One stage of a changing rate.
+    /// One ramp step: a linear change of the rate.
     "a stage" RampStepSection {
-        /// How long the rate takes to change; `0s` jumps.
+        /// How long the rate takes to change. With `0s` it jumps.
         duration: Duration = REQUIRED,
-        /// The rate at the stage's end.
+        /// The rate at the end of the ramp step.
         rate: RampRate = REQUIRED,
     }
 }
 
 section! {
-    /// Arrivals at random (Poisson).
+    /// Random arrivals (Poisson).
     "poisson" PoissonSection {
-        /// What the arrivals are drawn from; the same seed gives the same arrivals.
+        /// The seed of the random numbers. The same seed gives the same arrivals.
         seed: u64 = REQUIRED,
     }
 }
 
 section! {
-    /// What is sent before measuring; it is recorded apart and never judged.
+    /// What is sent before the measured stage. It is recorded separately and never judged.
     "[warmup]" WarmupSection {
-        /// How many connections are opened. Default: those of the load.
+        /// How many connections to open. Default: those of the load.
         connections: u32,
-        /// How many arrivals are carried out over them; 0 for no warm-up. Default: one a connection.
+        /// How many arrivals to send over them; 0 for no warm-up. Default: one for each connection.
         requests: u64,
     }
 }
 
-/// Every section and its keys, to say where a misplaced key belongs.
+/// Every section and its keys. Diagnostics use them to say where a misplaced key belongs.
 const SECTIONS: [(&str, &[&str]); 11] = [
     ("the top of the file, above the first [section]", ScenarioFile::KEYS),
     ("[target]", TargetSection::KEYS),
