@@ -12,20 +12,20 @@ use crate::scenario::Scenario;
 use crate::scenario::file::RequestSection;
 use crate::units::ByteSize;
 
-/// Bodies are held in memory.
+/// The largest body; bodies are held in memory.
 const LARGEST: ByteSize = ByteSize(1 << 30);
 
-/// What a request sends.
+/// The body of a request.
 #[derive(Default)]
 pub(super) struct RequestBody {
     pub(super) bytes: Bytes,
-    /// Whether it was written as JSON, which its headers are to say.
+    /// Whether it was written as JSON. The headers then say so.
     pub(super) is_json: bool,
-    /// It again, where it is known only while running.
+    /// The body with its live values, if it is known only during the run.
     pub(super) live: Option<LiveBody>,
 }
 
-/// The body of a request, empty where none is written; nothing where something is wrong.
+/// The body of a request, empty if none is written; `None` after reporting an error.
 pub(super) fn resolve(
     scenario: &Scenario,
     request: &RequestSection,
@@ -39,11 +39,11 @@ pub(super) fn resolve(
     if let Some((location, json)) = request.body_json.located() {
         if json.is_json_as_text() {
             let problem =
-                "`body_json` is a text that holds JSON: it is sent as a JSON string, in quotes";
+                "`body_json` is a string that holds JSON: it is sent as a quoted JSON string";
             filler.warn(
                 &location.value,
                 problem,
-                "write it as a table or a list of TOML, or use `body`",
+                "write it as a TOML table or list, or use `body`",
             );
         }
         let (value, _) = filler.fill_live_json(&location.value, json)?;
@@ -68,10 +68,10 @@ pub(super) fn resolve(
 
 fn wrong(path: &Path, error: &io::Error) -> (String, String) {
     let shown = path.display();
-    let remedy = "name a file, seen from the scenario's folder".to_owned();
+    let remedy = "name a file relative to the scenario's folder".to_owned();
     match error.kind() {
         io::ErrorKind::NotFound => (format!("there is no file {shown}"), remedy),
-        io::ErrorKind::IsADirectory => (format!("{shown} is no file"), remedy),
+        io::ErrorKind::IsADirectory => (format!("{shown} is not a file"), remedy),
         io::ErrorKind::FileTooLarge => {
             let problem = "bodies of that size do not fit into memory".to_owned();
             (problem, format!("name a file of at most {} MiB", LARGEST.0 >> 20))

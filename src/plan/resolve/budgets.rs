@@ -6,8 +6,10 @@ use crate::record::{Budget, Ceiling, Dimension};
 use crate::scenario::file::RequestSection;
 use crate::scenario::{Field, Scenario};
 
-/// The scenario's budgets and the request's own, each once. Only the first request of an arrival opens a connection,
-/// so that the scenario's budgets on opening one judge that request alone.
+/// The budgets of the scenario and of the request, each once.
+///
+/// Only the first request of an arrival opens a connection, so the scenario's budgets on opening
+/// one judge only that request.
 pub(super) fn budgets(scenario: &Scenario, at: usize, request: &RequestSection) -> Vec<Budget> {
     let opens = |budget: &Budget| {
         budget.ceiling().is_some_and(|(dimension, _)| dimension.needs_fresh_connection())
@@ -37,8 +39,9 @@ pub(super) fn ceilings(budgets: &[Budget]) -> Vec<Ceiling> {
     ceilings
 }
 
-/// Complains about budgets on phases that the target's URL has not: TLS over http, looking up what is known. A redirect
-/// may lead to another origin, which has them.
+/// Reports budgets on phases that never happen with this URL: TLS over http, or the lookup of a
+/// known address. A request with redirects is left out, because another origin may have these
+/// phases.
 pub(super) fn reachable(
     scenario: &Scenario,
     request: &RequestSection,
@@ -61,13 +64,13 @@ pub(super) fn reachable(
                     "the target is http"
                 }
                 Dimension::Dns if !matches!(base.url.host(), Some(url::Host::Domain(_))) => {
-                    "the target is an address, no name"
+                    "the target is an address, not a name"
                 }
                 Dimension::Dns if base.given => "the target's addresses are given by `resolve`",
                 _ => continue,
             };
             let problem = format!("`{dimension}` is never entered: {why}");
-            filler.report::<()>(&location.value, problem, "leave this budget out");
+            filler.report::<()>(&location.value, problem, "remove this budget");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From what a scenario takes from answers to captures.
+//! Resolves the captures of a request.
 
 use http::HeaderName;
 
@@ -9,7 +9,7 @@ use crate::expect::{Capture, CaptureSource, Captures};
 use crate::scenario::file::{self, RequestSection};
 use crate::scenario::{Field, PlainText};
 
-/// What is taken from a request's answer; nothing where something is wrong.
+/// The captures of a request; `None` after reporting an error.
 pub(super) fn resolve(
     request: &RequestSection,
     filler: &mut TemplateFiller<'_>,
@@ -35,7 +35,7 @@ fn one(
     })
 }
 
-/// Where a value is found, and how that is written.
+/// Where a value is found, and how the scenario writes that.
 fn source(
     capture: &file::CaptureSection,
     filler: &mut TemplateFiller<'_>,

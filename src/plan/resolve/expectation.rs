@@ -1,4 +1,4 @@
-//! From what a scenario expects to checks, each with the line that is shown of it.
+//! Resolves expectations to checks, each with the line that is shown of it.
 
 use http::{HeaderName, StatusCode};
 use serde_json::Value;
@@ -14,19 +14,19 @@ use crate::scenario::{
     Field, JsonNumber, JsonTemplate, PatternText, StatusList, TableEntries, Template,
 };
 
-/// What is expected of a request's answer, as it is shown and as it is judged.
+/// What is expected of a response, as it is shown and as it is judged.
 pub(super) struct ExpectationPlan {
     pub(super) lines: Vec<String>,
     pub(super) expectations: Expectations,
-    /// Those in which values stand that are known only while running, by their place in the order of judging.
+    /// The expectations with live values, by their index in the order of judging.
     pub(super) live: Vec<(usize, LiveCheck)>,
 }
 
-/// Expectations in which values stand that are known only while running, by how they are written.
+/// The expectations with live values, by how they are written.
 type LiveChecks = Vec<(String, LiveCheck)>;
 
-/// What is expected of a request's answer; nothing where something is wrong. `base` is where paths are seen from; without
-/// it the answer is a query's rows.
+/// What is expected of a response; `None` after reporting an error. Paths are relative to `base`;
+/// without it the step is a query and its rows are judged.
 pub(super) fn resolve(
     request: &RequestSection,
     base: Option<&BaseUrl>,
@@ -54,13 +54,13 @@ pub(super) fn resolve(
     Some(ExpectationPlan { lines, expectations: expectations.sensitive(is_sensitive), live })
 }
 
-/// That what is asked for is denied.
+/// The expectation that the request is denied.
 fn denied(expect: &ExpectSection) -> Option<Expectation> {
     let denied = Expectation { written: "denied = true".to_owned(), check: Check::Denied };
     expect.denied.value().filter(|denied| **denied).map(|_| denied)
 }
 
-/// What is expected of status, URL and headers.
+/// The expectations on status, URL and headers.
 fn of_head(
     expect: &ExpectSection,
     base: &BaseUrl,
@@ -78,7 +78,7 @@ fn of_head(
     all
 }
 
-/// What is expected of the number of rows, of the body and of the JSON document in it.
+/// The expectations on the number of rows, the body and its JSON document.
 fn of_content(
     expect: &ExpectSection,
     live: &mut LiveChecks,
@@ -118,7 +118,7 @@ fn of_content(
     all
 }
 
-/// What is expected of the types of JSON values, and of numbers; there is nothing to fill or compile.
+/// The expectations on JSON types and numbers. They contain nothing to fill or compile.
 fn of_kind(expect: &ExpectSection) -> impl Iterator<Item = Option<Expectation>> {
     let types = entries(&expect.json_type).map(|(pointer, field)| {
         let kind = *field.value()?;
@@ -148,7 +148,7 @@ fn status(StatusList(statuses): &StatusList) -> Expectation {
     Expectation { written, check: Check::Status(statuses.clone()) }
 }
 
-/// What a final URL ends with that may have any query, or none.
+/// The end of a final URL that may have any query or none.
 const ANY_QUERY: &str = "?*";
 
 fn final_url(
@@ -181,7 +181,7 @@ fn header(
     })
 }
 
-/// What a text comes to, and one that is known only while running.
+/// How to check a fixed text, and how to check one with live values.
 type TextCheckPair = (fn(&str) -> Check, fn(LiveText) -> LiveCheck);
 
 fn texts(
@@ -197,7 +197,7 @@ fn texts(
         if text.value.is_empty() {
             return filler.report(
                 &location.value,
-                "every body contains the empty text",
+                "every body contains an empty text",
                 "write the text to look for",
             );
         }

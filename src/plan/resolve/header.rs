@@ -6,19 +6,20 @@ use super::template_filler::{FilledTemplate, TemplateFiller};
 use crate::plan::live::LiveText;
 use crate::scenario::{Field, Span, TableEntries, Template};
 
-/// Headers to send.
+/// The headers to send.
 #[derive(Clone, Default)]
 pub(super) struct RequestHeaders(Vec<RequestHeader>);
 
-/// One header, with its line to show.
+/// One header, with the line that is shown of it.
 #[derive(Clone)]
 struct RequestHeader {
     name: HeaderName,
     value: HeaderValue,
     line: String,
-    /// The value again, where it is known only while running.
+    /// The value with its live values, if it has any.
     live: Option<LiveText>,
-    /// Whether its variables come to nothing: it takes the place of another of its name, and is not sent.
+    /// Whether its variables are all empty. The header then replaces a shared one of its name, and
+    /// is not sent.
     is_left_out: bool,
 }
 
@@ -97,8 +98,9 @@ fn of_text(
     filler: &mut TemplateFiller<'_>,
 ) -> Option<(HeaderValue, String)> {
     let Ok(mut value) = HeaderValue::from_bytes(text.value.as_bytes()) else {
-        let problem = format!("the value of `{written}` holds a character that no header may hold");
-        return filler.report(at, problem, "take line ends and control characters out of it");
+        let problem =
+            format!("the value of `{written}` contains a character that headers cannot contain");
+        return filler.report(at, problem, "remove line ends and control characters");
     };
     let credential = CREDENTIALS.contains(name);
     value.set_sensitive(text.secret || credential);
@@ -110,7 +112,7 @@ fn of_text(
     Some((value, shown))
 }
 
-/// Whether a credential is shown as a scheme and a variable and nothing else: `Bearer ${TOKEN}`.
+/// Whether a credential is written as a scheme and a variable and nothing else: `Bearer ${TOKEN}`.
 fn names_its_secret_alone(shown: &str) -> bool {
     let (scheme, variable) = shown.split_once("${").unwrap_or((shown, ""));
     let name = variable.strip_suffix('}').unwrap_or_default();
@@ -119,6 +121,6 @@ fn names_its_secret_alone(shown: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Headers whose values are credentials, variable or not.
+/// Headers whose values are credentials even without a variable in them.
 const CREDENTIALS: [HeaderName; 3] =
     [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE];

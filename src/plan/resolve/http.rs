@@ -45,7 +45,7 @@ pub(super) fn resolve(
     })
 }
 
-/// Where a request goes: as it is shown, as a whole, and again where it is known only while running.
+/// The URL of a request: as it is shown, as it is sent, and with its live values if it has any.
 struct RequestUrl {
     shown: String,
     url: Url,
@@ -72,7 +72,7 @@ fn path(
     if !text.value.starts_with('/') && !text.guessed {
         return filler.report(
             &location.value,
-            "the path does not begin with `/`",
+            "the path does not start with `/`",
             "write it like `/app?mock=1`",
         );
     }
@@ -80,7 +80,7 @@ fn path(
         return filler.report(
             &location.value,
             LIVE_ORIGIN,
-            "begin the path with `/` and write the value after it",
+            "start the path with `/` and write the value after it",
         );
     }
     let value = if text.value.starts_with('/') { text.value } else { "/".to_owned() };
@@ -91,7 +91,7 @@ fn path(
     }
 }
 
-/// A URL of another origin than the base URL's, perhaps.
+/// A complete URL, which may have another origin than the base URL.
 fn whole_url(
     at: &Span,
     template: &Template,
@@ -109,16 +109,16 @@ fn whole_url(
             return filler.report(
                 at,
                 problem,
-                "write a whole one, such as `https://example.org/health`",
+                "write a complete one, such as `https://example.org/health`",
             );
         }
     };
     let problem = if !matches!(url.scheme(), "http" | "https") {
         "the URL is neither http nor https"
     } else if !url.username().is_empty() || url.password().is_some() {
-        "the URL holds a user name or password"
+        "the URL contains a user name or password"
     } else if url.fragment().is_some() {
-        "the URL holds a fragment, which is never sent"
+        "the URL contains a fragment, which is never sent"
     } else {
         return Some(RequestUrl { shown: text.shown, url, live: text.live });
     };
@@ -129,14 +129,14 @@ fn whole_url(
     )
 }
 
-/// What is said where a captured value would say where a request goes, and its headers with it.
+/// A captured value must not choose the origin: secret headers would follow it there.
 const LIVE_ORIGIN: &str =
-    "a value that is known only while running cannot say where a request goes";
+    "a value that is known only during the run cannot decide where a request goes";
 
-/// Whether scheme and host, and where its path begins, stand in a text.
+/// Whether a text contains the scheme, the host and the start of the path.
 fn names_its_origin(text: &str) -> bool {
     text.split_once("://").is_some_and(|(_, rest)| rest.find('/').is_some_and(|at| at > 0))
 }
 
-/// What is sent where the scenario names no user agent.
+/// The user agent, unless the scenario sets one.
 const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));

@@ -1,4 +1,4 @@
-//! From what a load asks for to when its arrivals are due, and both in words.
+//! Resolves the load of a scenario, and describes load and warm-up in words.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::plan::target_plan::Protocol;
 use crate::scenario::{LoadModel, LoadShape, Scenario, WarmupShape};
 use crate::units::{Rate, UnitError, written};
 
-/// When arrivals are due; nothing where something is wrong.
+/// The load of a scenario; `None` after reporting an error.
 pub(super) fn resolve(
     scenario: &Scenario,
     overrides: &Overrides,
@@ -44,19 +44,20 @@ pub(super) fn resolve(
     }
 }
 
-/// Why a load cannot take the duration asked for on the command line, and the remedy.
+/// Why a load cannot have the duration given on the command line, and the remedy.
 fn refusal(asked: Duration, model: &LoadModel) -> Option<(&'static str, &'static str)> {
     if asked.is_zero() || asked > LoadShape::MAX_DURATION {
         return Some((
-            "the duration asked for is nothing, or more than 24h",
-            "ask for a duration up to 24h",
+            "the duration of `--duration` is zero or more than 24h",
+            "pass a duration up to 24h",
         ));
     }
     matches!(model, LoadModel::Once | LoadModel::Ramping { .. })
-        .then_some(("this load has no duration that could be changed", "leave `--duration` out"))
+        .then_some(("this load has no duration to change", "remove `--duration`"))
 }
 
-/// Exchanges at once on one connection; nothing where the protocol carries one at a time.
+/// How many exchanges share one connection; `None` after reporting that the protocol does not allow
+/// several.
 pub(super) fn streams(
     scenario: &Scenario,
     protocol: Protocol,
@@ -68,10 +69,10 @@ pub(super) fn streams(
     }
     let location = scenario.file.load.value().and_then(|load| load.streams.location())?;
     let remedy = "write it in `[target]`: HTTP/1.1 carries one exchange at a time";
-    filler.report(&location.key, "`streams` stands without `http = \"2\"`", remedy)
+    filler.report(&location.key, "`streams` needs `http = \"2\"`", remedy)
 }
 
-/// Complains about a period of repetition that is not the one of the scenarios before.
+/// Reports a period that differs from that of an earlier scenario.
 pub(super) fn same_period(
     before: &[Scenario],
     scenario: &Scenario,
@@ -87,7 +88,7 @@ pub(super) fn same_period(
             written(theirs),
             another.source.name()
         );
-        let remedy = "write the same in both, or carry them out apart";
+        let remedy = "write the same period in both, or run them separately";
         filler.report::<()>(&load.every.value_span(), problem, remedy);
     }
 }

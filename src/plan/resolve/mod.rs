@@ -39,10 +39,10 @@ use base_url::{BaseUrl, base_url};
 use template_filler::TemplateFiller;
 
 impl Plan {
-    /// Reads the environment into scenarios that will be carried out at the same time.
+    /// Makes the plan of scenarios that run at the same time, with the environment read into them.
     ///
-    /// The error holds every mistake of every scenario. The warnings are about what can be carried out, but hardly
-    /// as it was meant.
+    /// The error holds every mistake of every scenario. The warnings are about scenarios that can
+    /// run, but probably not as intended.
     pub fn resolve(
         scenarios: &[Scenario],
         environment: &Environment,
@@ -76,7 +76,7 @@ impl Plan {
     }
 }
 
-/// Variables that may be shown: those that a scenario of the run calls public or shows in its base URL.
+/// Variables that may be shown: those that a scenario lists as public or uses in its base URL.
 fn public_variables(scenarios: &[Scenario]) -> BTreeSet<String> {
     let listed = |scenario: &Scenario| {
         let names = scenario.file.public.value().into_iter().flatten().filter_map(Field::value);
@@ -89,7 +89,7 @@ fn public_variables(scenarios: &[Scenario]) -> BTreeSet<String> {
     scenarios.iter().flat_map(|scenario| [listed(scenario), shown(scenario)].concat()).collect()
 }
 
-/// What a reader of a closed load's figures must know.
+/// The caveat of a closed load.
 fn closed(load: &Load) -> Option<String> {
     matches!(load, Load::Closed { .. }).then(|| {
         "the load is closed: a target that stalls is asked less often, so that the quantiles understate its stalls"
@@ -101,7 +101,7 @@ fn unique_name(before: &[Scenario], scenario: &Scenario, filler: &mut TemplateFi
     let Some(location) = scenario.file.name.location() else { return };
     if let Some(same) = before.iter().find(|other| other.name() == scenario.name()) {
         let problem = format!("two scenarios of this run are named `{}`", scenario.name());
-        let remedy = format!("rename it; the other one is {}", same.source.name());
+        let remedy = format!("rename it; the other one is in {}", same.source.name());
         filler.diagnostics.push(Diagnostic::new(location.value.clone(), problem, remedy));
     }
 }
@@ -121,7 +121,8 @@ fn resolve_one(
         Some(_) => base_url(written, filler),
         None => BaseUrl::placeholder(),
     };
-    // Where the base URL is wrong, the requests are looked at all the same.
+    // The requests are checked even if the base URL is wrong, so that all mistakes are reported at
+    // once.
     let (base_url, is_wrong) =
         base.map_or_else(|| (BaseUrl::placeholder(), true), |base| (Some(base), false));
     let mut base = base_url?;
@@ -162,7 +163,7 @@ fn resolve_one(
     Some(plan)
 }
 
-/// Where the steps of a scenario without a base URL go, in words, and the first URL among them.
+/// Where the steps of a scenario without a base URL go, in words, and the first of their URLs.
 fn where_steps_go(
     shown: &[PlannedRequest],
     requests: &[RequestPlan],
@@ -171,7 +172,7 @@ fn where_steps_go(
     let mut places: Vec<String> = Vec::new();
     for request in requests {
         let location = match &request.ask {
-            // What stands for a URL that is not known is nowhere: what is written is shown.
+            // A placeholder has no meaning for a reader, so the URL is shown as it is written.
             AskPlan::Http(http) if http.url.origin() == otherwise.origin() => {
                 let line = shown.get(request.place).map_or("", |shown| shown.line.as_str());
                 line.split_once(' ').map_or(line, |(_, url)| url).to_owned()

@@ -1,4 +1,4 @@
-//! One request: its URL, headers, body, budgets.
+//! Resolves the requests of a scenario.
 
 use super::action::ResolvedAction;
 use super::base_url::BaseUrl;
@@ -11,10 +11,10 @@ use crate::record::PlannedRequest;
 use crate::scenario::Scenario;
 use crate::scenario::file::RequestSection;
 
-/// A request to show, to send, and the names of what is recorded beside it.
+/// A request to show, a request to send, and the names of its hops and tries.
 type ResolvedRequest = (PlannedRequest, RequestPlan, Vec<String>);
 
-/// Every request of a scenario, to show and to send; nothing where one is wrong.
+/// Every request of a scenario, to show and to send; `None` after reporting an error.
 pub(super) fn resolve(
     scenario: &Scenario,
     base: &BaseUrl,
@@ -44,7 +44,8 @@ fn captured(scenario: &Scenario) -> Vec<(String, String)> {
     scenario.file.requests().flat_map(of).collect()
 }
 
-/// The requests to show, each with its hops and tries after it, and those to send, each with its place among the former.
+/// The requests to show, each followed by its hops and tries, and the requests to send, each with
+/// its index among the former.
 pub(super) fn with_those_beside(
     requests: Vec<ResolvedRequest>,
 ) -> (Vec<PlannedRequest>, Vec<RequestPlan>) {
@@ -62,7 +63,7 @@ pub(super) fn with_those_beside(
     (all_shown, plans)
 }
 
-/// What is shown of a request's hop, or of its tries; where a hop leads is the target's to say.
+/// What is shown of a hop or of the tries of a request. The target decides where a hop leads.
 fn hop(request: &PlannedRequest, at: usize, name: String) -> PlannedRequest {
     let line = match at {
         0 => request.line.clone(),

@@ -1,10 +1,10 @@
-//! Sharing a run out over several probers: what falls to one of them, and what cannot be shared out.
+//! Checks that a run can be split across several probers.
 
 use super::template_filler::TemplateFiller;
 use crate::plan::schedule::Shard;
 use crate::scenario::{LoadModel, LoadShape, Scenario, Span};
 
-/// Complains about a scenario of which no prober can carry out a part alone.
+/// Reports why a scenario cannot be split across probers, if it cannot.
 pub(super) fn look_at(scenario: &Scenario, shard: Shard, filler: &mut TemplateFiller<'_>) {
     let obstacles = [without_schedule(scenario), repeated(scenario), too_few(scenario, shard)];
     for ShardObstacle { at, problem, remedy } in obstacles.into_iter().flatten() {
@@ -12,7 +12,7 @@ pub(super) fn look_at(scenario: &Scenario, shard: Shard, filler: &mut TemplateFi
     }
 }
 
-/// What keeps a scenario from being shared out.
+/// Why a scenario cannot be split.
 struct ShardObstacle {
     at: Span,
     problem: String,
@@ -21,13 +21,13 @@ struct ShardObstacle {
 
 fn without_schedule(scenario: &Scenario) -> Option<ShardObstacle> {
     let problem = match scenario.load.model {
-        LoadModel::Once => "a single arrival cannot be shared out over several machines",
+        LoadModel::Once => "a single arrival cannot be split across several machines",
         LoadModel::Closed { .. } => {
-            "a closed load cannot be shared out over several machines: it has no schedule to take a part of"
+            "a closed load cannot be split across several machines: it has no schedule to split"
         }
         LoadModel::Constant { .. } | LoadModel::Ramping { .. } => return None,
     };
-    let remedy = "write `arrival_rate`, or leave `--shard` out".to_owned();
+    let remedy = "write `arrival_rate`, or remove `--shard`".to_owned();
     Some(ShardObstacle { at: scenario.file.load.key_span(), problem: problem.to_owned(), remedy })
 }
 
@@ -35,8 +35,8 @@ fn repeated(scenario: &Scenario) -> Option<ShardObstacle> {
     let at = scenario.file.load.value()?.every.value_span();
     scenario.load.every.map(|_| ShardObstacle {
         at,
-        problem: "a run that is repeated cannot be shared out over several machines".to_owned(),
-        remedy: "take `every` out, or leave `--shard` out".to_owned(),
+        problem: "a repeated run cannot be split across several machines".to_owned(),
+        remedy: "remove `every` or `--shard`".to_owned(),
     })
 }
 
@@ -46,7 +46,7 @@ fn too_few(scenario: &Scenario, shard: Shard) -> Option<ShardObstacle> {
     (without_schedule(scenario).is_none() && connections < shard.of).then(|| ShardObstacle {
         at: scenario.file.load.key_span(),
         problem: format!(
-            "{connections} connections cannot be shared out over {of} machines: each needs one"
+            "{connections} connections cannot be split across {of} machines: each needs one"
         ),
         remedy: format!(
             "write `{} = {of}` or more",
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::plan::{Environment, Overrides, Plan, PlannedPart};
 
-    /// The plan of a part of a scenario with this load, or what is said against it.
+    /// The plan of one shard of a scenario with this load, or the errors.
     fn plan(load: &str, shard: Shard) -> Result<Plan, String> {
         let text = format!(
             "name = \"s\"\nbudgets = [\"errors = 0\"]\n[target]\nbase_url = \"http://localhost\"\n\
@@ -78,13 +78,13 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_schedule_or_too_few_connections_is_refused_with_its_place() {
+    fn loads_that_cannot_be_split_are_refused_with_their_location() {
         for (load, told) in [
             ("connections = 8\nduration = \"9s\"", "s.toml:8:2: a closed load"),
             ("once = true", "s.toml:8:2: a single arrival"),
             (
                 "arrival_rate = \"9/s\"\nduration = \"9s\"\nevery = \"1m\"",
-                "s.toml:11:9: a run that is repeated",
+                "s.toml:11:9: a repeated run",
             ),
             (
                 "arrival_rate = \"9/s\"\nduration = \"9s\"\nconnections = 2",
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_a_plan_add_up_to_the_whole() {
+    fn shards_of_a_plan_add_up_to_the_whole() {
         let load = "arrival_rate = \"9/s\"\nduration = \"9s\"\nconnections = 8";
         let parts: Vec<_> =
             (0..3).map(|index| plan(load, Shard { index, of: 3 }).unwrap()).collect();

@@ -8,10 +8,10 @@ use crate::postgres::{Address, AddressError, Statement, StatementError};
 use crate::scenario::file::RequestSection;
 use crate::scenario::{Field, Scenario, Template};
 
-/// How much of a statement is shown, in characters.
+/// The maximum length of a statement that is shown, in characters.
 const SHOWN: usize = 120;
 
-/// The statement of a step; nothing where something is wrong.
+/// The statement of a step; `None` after reporting an error.
 pub(super) fn resolve(
     scenario: &Scenario,
     request: &RequestSection,
@@ -36,12 +36,8 @@ pub(super) fn resolve(
         let at = request.values.location().map_or(&location.value, |values| &values.value);
         let (wanted, given) = (statement.parameters(), values.len());
         let problem =
-            format!("the statement takes {}, and {given} stand in `values`", values_of(wanted));
-        return filler.report(
-            at,
-            problem,
-            "write one for each of `$1`, `$2` …, and none beside them",
-        );
+            format!("the statement takes {}, but `values` has {given}", values_of(wanted));
+        return filler.report(at, problem, "write exactly one for each of `$1`, `$2` …");
     }
     Some(ResolvedAction {
         line: format!("SQL {name}: {}", shown(text.as_str())),
@@ -51,7 +47,7 @@ pub(super) fn resolve(
     })
 }
 
-/// Where a database is. Its URL is a secret, and the password in it another.
+/// The address of a database. Its URL is secret, and so is the password in it.
 fn address(field: &Field<Template>, filler: &mut TemplateFiller<'_>) -> Option<Address> {
     let (location, template) = field.located()?;
     let text = filler.fill(&location.value, template)?;
@@ -79,7 +75,7 @@ fn values_of(count: usize) -> String {
     }
 }
 
-/// A statement on one line, cut where it is long.
+/// A statement on one line, cut if it is long.
 fn shown(statement: &str) -> String {
     let line = statement.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= SHOWN {

@@ -1,4 +1,4 @@
-//! What a step may come to beside ok and failed, and how often it is tried.
+//! How often a step is tried, and which further outcomes it may have.
 
 use std::time::Duration;
 
@@ -8,26 +8,26 @@ use crate::record::Failure;
 use crate::scenario::file::RequestSection;
 use crate::scenario::{Field, MissingPolicy};
 
-/// Begins a step: one that may lack a variable is left out where it does.
+/// Starts a step. With `when_unconfigured`, a missing variable skips it.
 pub(super) fn begin(request: &RequestSection, filler: &mut TemplateFiller<'_>) {
     filler.begin_step(request.name(), request.when_unconfigured.is_written());
 }
 
-/// Ends a step; what it lacks to be carried out.
+/// Ends a step. Returns why it is skipped, if it is.
 pub(super) fn end(request: &RequestSection, filler: &mut TemplateFiller<'_>) -> Option<String> {
     let missing_variable = filler.end_step()?;
     if let Some(location) = request.name.location() {
-        let problem = format!("{missing_variable}: this step will not be carried out");
+        let problem = format!("{missing_variable}: this step will be skipped");
         filler.warn(
             &location.value,
             problem,
-            "set it, or leave it: the step is then reported as not configured",
+            "set it; otherwise the step is reported as not configured",
         );
     }
     Some(missing_variable)
 }
 
-/// What it may come to without holding up a pass.
+/// The failures that do not prevent a pass.
 pub(super) fn accepts(request: &RequestSection) -> Vec<Failure> {
     let accepted = |field: &Field<MissingPolicy>, failure| {
         (field.value() == Some(&MissingPolicy::Accept)).then_some(failure)
@@ -37,7 +37,7 @@ pub(super) fn accepts(request: &RequestSection) -> Vec<Failure> {
     absent.into_iter().chain(not_configured).collect()
 }
 
-/// How often it is tried.
+/// How often the step is tried.
 pub(super) fn tries(request: &RequestSection) -> Tries {
     if let Some(retry) = request.retry.value() {
         let times = retry.times.value().copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Where requests go, and on what terms: what the scenario says, unless the command line says otherwise.
+//! Resolves how the target is reached. The command line takes precedence over the scenario.
 
 use std::path::PathBuf;
 
@@ -14,8 +14,8 @@ use crate::record::Dimension;
 use crate::scenario::file::TargetSection;
 use crate::scenario::{Field, HttpVersion, IpFamily, PlainText, Scenario, Span};
 
-/// Where requests go, and on what terms; nothing where something is wrong. Notes in `base` whether its name is looked
-/// up.
+/// How the target is reached; `None` after reporting an error. Sets in `base` whether its name is
+/// looked up.
 pub(super) fn resolve(
     scenario: &Scenario,
     base: &mut BaseUrl,
@@ -48,7 +48,7 @@ pub(super) fn resolve(
     })
 }
 
-/// What a reader of the figures must know, one sentence each.
+/// What a reader of the figures must know, one sentence for each caveat.
 pub(super) fn caveats(target: &TargetPlan) -> Vec<String> {
     let insecure = (target.trust == Trust::Anything)
         .then(|| "TLS certificates are not verified (`insecure`)".to_owned());
@@ -103,7 +103,7 @@ fn identity(
     Ok(pair.map(|(certificate, key)| ClientIdentity { certificate, key }))
 }
 
-/// The command line's addresses, then the scenario's, each name once.
+/// The addresses of the command line, then those of the scenario, each name once.
 fn given_addresses(target: &TargetSection, overrides: &Overrides) -> Vec<Resolve> {
     let written = target.resolve.value().into_iter().flatten().filter_map(Field::value);
     let mut all: Vec<Resolve> = Vec::new();
@@ -115,7 +115,7 @@ fn given_addresses(target: &TargetSection, overrides: &Overrides) -> Vec<Resolve
     all
 }
 
-/// The scenario's hosts and the command line's, each once.
+/// The hosts of the scenario and of the command line, each once.
 fn allowed_hosts(target: &TargetSection, overrides: &Overrides) -> Vec<String> {
     let written = target.allow_hosts.value().into_iter().flatten().filter_map(Field::value);
     let mut all: Vec<String> = Vec::new();
@@ -128,7 +128,7 @@ fn allowed_hosts(target: &TargetSection, overrides: &Overrides) -> Vec<String> {
     all
 }
 
-/// Complains where the addresses that are known are none of those that may be used.
+/// Reports known addresses that are all of the IP version that may not be used.
 fn reachable(
     target: &TargetSection,
     base: &Url,
@@ -161,7 +161,7 @@ fn reachable(
     }
 }
 
-/// Doubts addresses of names that nothing leads to: most likely one of the two is misspelt.
+/// Warns about addresses of a name that is never looked up: one of the two is probably misspelt.
 fn looked_up(
     target: &TargetSection,
     base: &Url,
@@ -174,18 +174,18 @@ fn looked_up(
         if !given.is_of(base) && !allowed_hosts.contains(&given.host) {
             let home = base.host_str().unwrap_or_default();
             let port = base.port_or_known_default().unwrap_or_default();
-            let problem = format!("`{}:{}` is never asked for", given.host, given.port);
+            let problem = format!("`{}:{}` is never looked up", given.host, given.port);
             let remedy =
-                format!("the target is `{home}:{port}`, and `allow_hosts` names no such host");
+                format!("the target is `{home}:{port}`, and `allow_hosts` does not list this host");
             filler.warn(&location.value, problem, remedy);
         }
     }
 }
 
-/// Something was complained about.
+/// Marks a value whose error was already reported.
 struct AlreadyReported;
 
-/// The PEM file that a key names, if it is written.
+/// The PEM file that a key names, if the key is written.
 fn pem_file(
     scenario: &Scenario,
     field: &Field<PlainText>,
@@ -200,7 +200,7 @@ fn pem_file(
     filler.report::<()>(
         &location.value,
         problem,
-        "name a PEM file, seen from the scenario's folder",
+        "name a PEM file relative to the scenario's folder",
     );
     Err(AlreadyReported)
 }

@@ -1,4 +1,5 @@
-//! What decides what a step comes to beside its request and its expectations, as the scenario writes it.
+//! What decides the outcome of a step in addition to its request and expectations, as the scenario
+//! writes it.
 
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use crate::scenario::file::{PollSection, RequestSection, RetrySection};
 use crate::scenario::{Field, MissingPolicy};
 use crate::units;
 
-/// The terms of a step, one key a line. None of them holds a variable: a statement's values are only counted.
+/// The terms of a step, one key per line. None contains a variable; the values of a statement are
+/// only counted.
 pub(super) fn of(request: &RequestSection, ask: &AskPlan, captures: &Captures) -> Vec<String> {
     let mut terms = match ask {
         AskPlan::Sql(sql) => of_statement(sql),
@@ -96,7 +98,7 @@ sensitive = false
 "#;
 
     #[test]
-    fn what_decides_a_step_is_told_as_it_is_written_and_without_values() {
+    fn terms_are_shown_as_written_and_without_values() {
         let scenario = Scenario::parse("smoke.toml", SMOKE).unwrap();
         let environment = Environment::new([("PASSWORD".to_owned(), "hunter2-hunter2".to_owned())]);
         let (plan, _) = Plan::resolve(&[scenario], &environment, &Overrides::default()).unwrap();

@@ -1,4 +1,4 @@
-//! What can be carried out, but hardly as it was meant.
+//! Warnings about plans that can run, but probably not as intended.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::scenario::file::RequestSection;
 use crate::scenario::{Diagnostic, Field, PlainText, Scenario};
 use crate::units::{Ratio, written};
 
-/// The risk of a wrong verdict on either side.
+/// The accepted risk of a wrong verdict, on either side.
 const ALPHA: f64 = 0.05;
 
 pub(super) fn of(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
@@ -21,7 +21,7 @@ pub(super) fn of(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
     warnings
 }
 
-/// Steps whose answer may come in the time they are given, and too late for their budget.
+/// Warns about steps whose response may arrive in time for `within` but too late for their budget.
 fn hurried(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
     let hurry = |request: &RequestSection| {
         let (location, &within) = request.poll.value()?.within.located()?;
@@ -33,14 +33,14 @@ fn hurried(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
             dimension == Dimension::Latency && ceiling <= within
         };
         let budget = planned.budgets.iter().find(is_short)?;
-        let problem = format!("`{budget}` fails what comes at the end of this time");
-        let remedy = "write a ceiling above it: the last try is made when the time is over";
+        let problem = format!("`{budget}` fails a response that comes at the end of this time");
+        let remedy = "write a ceiling above this time: the last try starts when the time is over";
         Some(Diagnostic::new(location.value.clone(), problem, remedy))
     };
     scenario.file.requests().filter_map(hurry).collect()
 }
 
-/// Fewer places than a target that just holds its budgets fills.
+/// Warns about fewer connections than a target that just meets its budgets would occupy.
 fn crowded(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Diagnostic> {
     let capacity = plan.shown.capacity.as_ref()?;
     let &Capacity { places, wanted: Some(wanted), remedy: Some(ref remedy) } = capacity else {
@@ -59,7 +59,7 @@ fn crowded(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Diagnostic> {
         _ => format!("{} × {longest} = {wanted} arrivals", schedule.peak()),
     };
     let problem = format!(
-        "{have} too few for {at_once} at once: some may wait though the target holds its budgets"
+        "{have} too few for {at_once} at once: some may wait even if the target meets its budgets"
     );
     let limit = load.max_connections.location();
     let at = limit
@@ -68,24 +68,24 @@ fn crowded(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Diagnostic> {
     Some(Diagnostic::new(at, problem, remedy.clone()))
 }
 
-/// A run that is not over when the next one is due.
+/// Warns about a run that is not over when the next one is due.
 fn overlapping(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Diagnostic> {
     let location = scenario.file.load.value()?.every.location()?;
     let period = scenario.load.every?;
     let takes = match &plan.load {
         Load::Open { schedule, .. } if schedule.count() > 1 => schedule.duration(),
         Load::Closed { until, iterations: None, .. } => *until,
-        // How long these take is for the target to say.
+        // The target decides how long these take.
         Load::Open { .. } | Load::Closed { .. } => return None,
     };
     (takes >= period).then(|| {
         let problem =
-            format!("a run takes {} and more, so that some periods are left out", written(takes));
+            format!("a run takes at least {}, so some periods are skipped", written(takes));
         Diagnostic::new(location.value.clone(), problem, "write a longer period, or a shorter load")
     })
 }
 
-/// Budgets that no run of this plan can ever pass.
+/// Warns about budgets that no run of this plan can pass.
 fn undecidable(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
     let own = scenario.file.requests().map(|request| &request.budgets);
     let placed: Vec<_> = std::iter::once(&scenario.file.budgets)
@@ -113,7 +113,7 @@ fn undecidable(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// How many arrivals a plan has; `None` where the target's speed decides.
+/// How many arrivals a plan has; `None` if the speed of the target decides.
 fn arrivals(load: &Load) -> Option<u64> {
     match load {
         Load::Open { schedule, .. } => Some(schedule.count()),
@@ -121,7 +121,8 @@ fn arrivals(load: &Load) -> Option<u64> {
     }
 }
 
-/// The fewest requests, none of them over, that are unlikely enough at the allowed share: `(1 − allowed)ⁿ ≤ α`.
+/// The smallest number of requests that can pass, if none exceeds its ceiling: `(1 − allowed)ⁿ ≤
+/// α`.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -152,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fewest_requests_are_those_of_the_exact_test() {
+    fn the_smallest_number_of_requests_is_that_of_the_exact_test() {
         for (allowed, fewest) in [(0.1, 29), (0.05, 59), (0.01, 299), (0.001, 2_995), (0.005, 598)]
         {
             assert_eq!(needed(Ratio::new(allowed).unwrap()), fewest);

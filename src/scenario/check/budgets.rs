@@ -1,4 +1,4 @@
-//! Budgets that no run could ever decide.
+//! Checks for budgets that no run can decide.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ pub(super) fn all(file: &ScenarioFile, load: Option<&LoadShape>, diagnostics: &m
     let defaults = TargetSection::default();
     let target = file.target.value().unwrap_or(&defaults);
     let own = file.requests().enumerate().map(|(at, request)| (at, &request.budgets));
-    // All tries of a step together may take longer than any timeout.
+    // All tries of a step together may take longer than any timeout, so repeated steps are left
+    // out.
     let repeated = |at: Option<usize>| match at {
         Some(at) => file.requests().nth(at).is_some_and(RequestSection::is_repeated),
         None => file.requests().any(RequestSection::is_repeated),
@@ -24,7 +25,7 @@ pub(super) fn all(file: &ScenarioFile, load: Option<&LoadShape>, diagnostics: &m
     for (at, budgets) in std::iter::once(shared).chain(own) {
         let is_of_first = at == 0 && (is_alone || !std::ptr::eq(budgets, shared.1));
         for (location, budget) in budgets.value().into_iter().flatten().filter_map(Field::located) {
-            // A redirect may lead to another origin, and a connection is opened for it.
+            // A redirect may lead to another origin and open a connection to it.
             let unredirected = load.filter(|_| !redirected(at));
             let of = (!std::ptr::eq(budgets, shared.1)).then_some(at);
             let problem = (!repeated(of))
@@ -46,14 +47,14 @@ fn diagnostic(location: &KeyLocation, (problem, remedy): BudgetProblem) -> Diagn
     Diagnostic::new(location.value.clone(), problem, remedy)
 }
 
-/// A ceiling that the timeout cuts off: no answer could come after it.
+/// A ceiling above the timeout: no response can take that long.
 fn beyond_timeout(budget: &Budget, target: &TargetSection) -> Option<BudgetProblem> {
     let (dimension, ceiling) = budget.ceiling()?;
     let (key, timeout) = target.timeout_of(dimension)?;
-    // An arrival may wait as long for a connection as its exchange may then take.
+    // An arrival may wait for a connection as long as its exchange may take afterwards.
     let (longest, parts) = match dimension {
         Dimension::Latency | Dimension::Fresh | Dimension::Reused => {
-            (timeout * 2, "waiting and answering each end after")
+            (timeout * 2, "the wait and the exchange each end after")
         }
         _ => (timeout, "it ends after"),
     };
@@ -89,19 +90,19 @@ fn never_entered(budget: &Budget, load: &LoadShape, request: usize) -> Option<Bu
     })
 }
 
-/// Reuse where every arrival opens a connection; this is of an arrival's first request alone.
+/// Reuse in a load whose arrivals all open a connection. This concerns only the first request.
 fn never_reused(budget: &Budget, load: &LoadShape) -> Option<BudgetProblem> {
     let (Dimension::Reused, true) = (budget.ceiling()?.0, load.fresh) else { return None };
     Some((
         "`reused` is never entered: every arrival opens a connection".to_owned(),
         match load.model {
             LoadModel::Once => "write a `[warmup]`, which opens it, or judge `fresh`",
-            _ => "write how many `connections` are kept instead of `fresh`, or judge `fresh`",
+            _ => "write a number of `connections` instead of `\"fresh\"`, or judge `fresh`",
         },
     ))
 }
 
-/// A phase that no connection goes through on the target's terms.
+/// A phase that no connection goes through with these settings of the target.
 fn never_by_target(
     budget: &Budget,
     load: &LoadShape,
@@ -122,7 +123,7 @@ fn never_by_target(
             if !is_once && budget.allowed().is_some() && !target.dns_refresh().is_zero() =>
         {
             Some((
-                "`dns` is hardly ever entered: only the first connections wait for a look-up"
+                "`dns` is hardly ever entered: only the first connections wait for a lookup"
                     .to_owned(),
                 "write `dns_refresh = \"0s\"` in `[target]`, which looks the name up for each connection",
             ))
@@ -132,10 +133,10 @@ fn never_by_target(
 }
 
 impl TargetSection {
-    /// How old the addresses found for a name may be where the scenario does not say.
+    /// The default of `dns_refresh`.
     const DNS_REFRESH: Duration = Duration::from_secs(30);
 
-    /// How old the addresses found for a name may be.
+    /// How old the addresses of a name may be.
     pub fn dns_refresh(&self) -> Duration {
         self.dns_refresh.value().copied().unwrap_or(Self::DNS_REFRESH)
     }
@@ -145,15 +146,16 @@ impl TargetSection {
         self.tls_resumption.value() == Some(&true)
     }
 
-    /// How long an exchange as a whole may take unless the scenario says otherwise.
+    /// The default of `timeout`.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// How long an exchange as a whole may take.
+    /// How long the whole exchange may take.
     pub fn whole_timeout(&self) -> Duration {
         self.timeout.value().copied().unwrap_or(Self::DEFAULT_TIMEOUT)
     }
 
-    /// How long a part of an exchange may take, and the key that says so; nothing limits the prober's own lag.
+    /// How long a part of an exchange may take, and the key that says so; `None` for lag, which has
+    /// no limit.
     pub fn timeout_of(&self, dimension: Dimension) -> Option<(&'static str, Duration)> {
         let (key, own) = match dimension {
             Dimension::Lag => return None,

@@ -1,4 +1,4 @@
-//! What is taken from answers.
+//! Checks captures.
 
 use http::Method;
 
@@ -8,7 +8,7 @@ use super::super::file::{CaptureSection, RequestSection, ScenarioFile};
 use super::super::template;
 use super::expect::{header_name, no_body, pointer};
 
-/// Names of values that there are without being captured.
+/// Names of built-in values.
 const BUILT_IN: [&str; 1] = ["uuid"];
 
 pub(super) fn all(request: &RequestSection, diagnostics: &mut Diagnostics) {
@@ -31,7 +31,8 @@ pub(super) fn all(request: &RequestSection, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Complains about names that two steps give: whose value a later step sends would depend on which of them failed.
+/// Reports names that two steps capture: which value a later step sends would depend on which of
+/// the two failed.
 pub(super) fn names(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let mut known: Vec<&str> = Vec::new();
     for (name, field) in
@@ -40,11 +41,11 @@ pub(super) fn names(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
         if known.contains(&name.as_str())
             && let Some(location) = field.location()
         {
-            let problem = format!("another step captures `{name}` already");
+            let problem = format!("another step already captures `{name}`");
             diagnostics.add(Diagnostic::new(
                 location.key.clone(),
                 problem,
-                "give each value a name of its own",
+                "give each value its own name",
             ));
         }
         known.push(name);
@@ -53,14 +54,11 @@ pub(super) fn names(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
 
 fn name(name: &str, location: &KeyLocation, diagnostics: &mut Diagnostics) {
     let (problem, remedy) = if BUILT_IN.contains(&name) {
-        (
-            format!("`{name}` is the name of a value that is there without being captured"),
-            "choose another name",
-        )
+        (format!("`{name}` is the name of a built-in value"), "choose another name")
     } else if !template::is_name(name) {
         (
-            format!("`{name}` is no name of a captured value"),
-            "write letters, digits and `_`, and no digit first",
+            format!("`{name}` is not a valid name for a captured value"),
+            "use letters, digits and `_`, and do not start with a digit",
         )
     } else {
         return;
@@ -68,7 +66,7 @@ fn name(name: &str, location: &KeyLocation, diagnostics: &mut Diagnostics) {
     diagnostics.add(Diagnostic::new(location.key.clone(), problem, remedy));
 }
 
-/// Complains unless a value is found in exactly one way.
+/// Reports a capture without exactly one source.
 fn source(capture: &CaptureSection, location: &KeyLocation, diagnostics: &mut Diagnostics) {
     let sources = [
         ("header", capture.header.is_written(), capture.header.location()),
@@ -81,17 +79,17 @@ fn source(capture: &CaptureSection, location: &KeyLocation, diagnostics: &mut Di
             "write one of `{ header = \"…\" }`, `{ json = \"/…\" }` and `{ regex = \"…\" }`";
         diagnostics.add(Diagnostic::new(
             location.value.clone(),
-            "nothing says where the value is found",
+            "the capture does not say where the value is found",
             remedy,
         ));
         return;
     };
     for (key, location) in written.filter_map(|(key, _, location)| Some((key, location?))) {
-        let problem = format!("`{key}` cannot stand with `{first}`");
+        let problem = format!("`{key}` cannot be combined with `{first}`");
         diagnostics.add(Diagnostic::new(
             location.key.clone(),
             problem,
-            "a value is found in one way: leave one out",
+            "a capture has one source: remove one of the two",
         ));
     }
 }

@@ -1,4 +1,4 @@
-//! What is expected of answers.
+//! Checks expectations.
 
 use http::{HeaderName, Method, StatusCode};
 use serde_json::Number;
@@ -11,7 +11,7 @@ use super::super::template::Template;
 use super::texts;
 use crate::units::ByteSize;
 
-/// Bodies are held in memory, one for each exchange under way.
+/// The largest body. Bodies are held in memory, one for each open exchange.
 const LARGEST_BODY: ByteSize = ByteSize(1 << 30);
 
 pub(super) fn all(request: &RequestSection, diagnostics: &mut Diagnostics) {
@@ -39,26 +39,26 @@ pub(super) fn all(request: &RequestSection, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Complains about keys that look at the body of an answer that has none.
+/// Reports keys that look at the body of a response without one.
 pub(super) fn no_body<'a>(
     never: &str,
     keys: impl IntoIterator<Item = (&'static str, &'a KeyLocation)>,
     diagnostics: &mut Diagnostics,
 ) {
     for (key, location) in keys {
-        let problem = format!("`{key}` can never be {never}: an answer to `HEAD` has no body");
+        let problem = format!("`{key}` can never be {never}: a response to `HEAD` has no body");
         let remedy = "leave it out, or write `method = \"GET\"`";
         diagnostics.add(Diagnostic::new(location.key.clone(), problem, remedy));
     }
 }
 
-/// Complains about a text that is no JSON pointer.
+/// Reports a text that is not a JSON pointer.
 pub(super) fn pointer(text: &str, location: &Span, diagnostics: &mut Diagnostics) {
     let escapes = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
     if (text.is_empty() || text.starts_with('/')) && escapes {
         return;
     }
-    let problem = format!("`{text}` is no JSON pointer");
+    let problem = format!("`{text}` is not a JSON pointer");
     let remedy = if escapes {
         format!("write `\"{}\"` (RFC 6901)", as_pointer(text))
     } else {
@@ -67,22 +67,18 @@ pub(super) fn pointer(text: &str, location: &Span, diagnostics: &mut Diagnostics
     diagnostics.add(Diagnostic::new(location.clone(), problem, remedy));
 }
 
-/// What another notation most likely means as a JSON pointer: `$.a[0].b`, `.a.b`, `a.b`, `a["b"]`.
+/// The JSON pointer that another notation probably means: `$.a[0].b`, `.a.b`, `a.b`, `a["b"]`.
 fn as_pointer(text: &str) -> String {
     let names = text.trim_start_matches(['$', '#']).split(['.', '/', '[', ']']);
     let names = names.map(|name| name.trim_matches(['"', '\''])).filter(|name| !name.is_empty());
     names.flat_map(|name| ["/", name]).collect()
 }
 
-/// Complains about a name that no header has.
+/// Reports an invalid header name.
 pub(super) fn header_name(name: &str, location: &Span, diagnostics: &mut Diagnostics) {
     if HeaderName::from_bytes(name.as_bytes()).is_err() {
-        let problem = format!("`{name}` is no name of a header");
-        diagnostics.add(Diagnostic::new(
-            location.clone(),
-            problem,
-            "write letters, digits and `-`",
-        ));
+        let problem = format!("`{name}` is not a valid header name");
+        diagnostics.add(Diagnostic::new(location.clone(), problem, "use letters, digits and `-`"));
     }
 }
 
@@ -91,8 +87,8 @@ fn statuses(expect: &ExpectSection, diagnostics: &mut Diagnostics) {
     if !denied {
         diagnostics.add(Diagnostic::new(
             location.value.clone(),
-            "`denied = false` says nothing",
-            "leave it out",
+            "`denied = false` has no effect",
+            "remove it",
         ));
     } else if let Some((location, StatusList(statuses))) = expect.status.located()
         && statuses
@@ -121,7 +117,7 @@ fn markers(expect: &ExpectSection, diagnostics: &mut Diagnostics) {
     for list in [&expect.body_contains, &expect.body_lacks] {
         for (location, text) in list.value().into_iter().flatten().filter_map(Field::located) {
             if text.parts().is_empty() {
-                let problem = "every body contains the empty text";
+                let problem = "every body contains an empty text";
                 diagnostics.add(Diagnostic::new(
                     location.value.clone(),
                     problem,
@@ -138,13 +134,13 @@ fn markers(expect: &ExpectSection, diagnostics: &mut Diagnostics) {
             diagnostics.add(Diagnostic::new(
                 location.value.clone(),
                 problem,
-                "leave one of the two out",
+                "remove one of the two",
             ));
         }
     }
 }
 
-/// Complains about numbers that would have to be at least more than they may be at most.
+/// Reports a smallest number that is larger than the largest one.
 fn limits(expect: &ExpectSection, diagnostics: &mut Diagnostics) {
     let float = |number: &Number| number.as_f64().unwrap_or_default();
     for (pointer, most) in expect.json_at_most.value().into_iter().flatten() {
@@ -160,7 +156,7 @@ fn limits(expect: &ExpectSection, diagnostics: &mut Diagnostics) {
             diagnostics.add(Diagnostic::new(
                 location.value.clone(),
                 problem,
-                "write `json_at_least` the smaller one",
+                "make `json_at_least` the smaller number",
             ));
         }
     }
@@ -170,12 +166,12 @@ fn rows(expect: &ExpectSection, diagnostics: &mut Diagnostics) {
     if expect.rows.is_written()
         && let Some(location) = expect.rows_at_least.location()
     {
-        let problem = "`rows_at_least` cannot stand with `rows`";
-        diagnostics.add(Diagnostic::new(location.key.clone(), problem, "leave one of the two out"));
+        let problem = "`rows_at_least` cannot be combined with `rows`";
+        diagnostics.add(Diagnostic::new(location.key.clone(), problem, "remove one of the two"));
     }
 }
 
-/// The keys of a table, with their places.
+/// The keys of a table, with their locations.
 fn keys<T>(entries: &Field<TableEntries<T>>) -> impl Iterator<Item = (&str, &KeyLocation)> {
     entries
         .value()
@@ -185,7 +181,7 @@ fn keys<T>(entries: &Field<TableEntries<T>>) -> impl Iterator<Item = (&str, &Key
 }
 
 impl ExpectSection {
-    /// The keys that look at a body, where they are written.
+    /// The written keys that look at a body.
     fn of_body(&self) -> impl Iterator<Item = (&'static str, &KeyLocation)> {
         let keys = [
             ("body_contains", self.body_contains.location()),
@@ -209,14 +205,14 @@ impl ExpectSection {
         values.chain(numbers).chain(rest).map(|(pointer, location)| (pointer, &location.key))
     }
 
-    /// The texts in which variables may stand.
+    /// The texts that may contain variables.
     pub(super) fn templates(&self) -> impl Iterator<Item = &Template> {
         let lists = [&self.body_contains, &self.body_lacks];
         let listed = lists.into_iter().filter_map(Field::value).flatten().filter_map(Field::value);
         self.final_url.value().into_iter().chain(texts(&self.headers)).chain(listed)
     }
 
-    /// The JSON values in whose texts variables may stand.
+    /// The JSON values whose strings may contain variables.
     pub(super) fn values(&self) -> impl Iterator<Item = &JsonTemplate> {
         let tables = [&self.json, &self.json_not];
         let entries = tables.into_iter().filter_map(Field::value).flatten();

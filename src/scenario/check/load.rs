@@ -1,4 +1,4 @@
-//! The load: which keys stand together, and what they ask for.
+//! Checks the load: which keys fit together, and what they describe.
 
 use std::time::Duration;
 
@@ -81,8 +81,8 @@ fn once(
     if !once {
         diagnostics.add(Diagnostic::new(
             location.value.clone(),
-            "`once = false` says nothing",
-            "leave it out",
+            "`once = false` has no effect",
+            "remove it",
         ));
         return None;
     }
@@ -92,7 +92,7 @@ fn once(
         load,
         "once",
         &rest,
-        "a single arrival needs no other key: leave one of the two out",
+        "a single arrival needs no other key: remove one of the two",
         diagnostics,
     );
     Some(LoadShape::once(!file.warmup.is_written()))
@@ -103,19 +103,19 @@ fn constant(
     load: &LoadSection,
     diagnostics: &mut Diagnostics,
 ) -> Option<LoadModel> {
-    forbid(load, "arrival_rate", &["stages"], "leave one of the two out", diagnostics);
+    forbid(load, "arrival_rate", &["stages"], "remove one of the two", diagnostics);
     forbid(
         load,
         "arrival_rate",
         &["start_rate"],
-        "it belongs to `stages`: leave one of the two out",
+        "it belongs to `stages`: remove one of the two",
         diagnostics,
     );
     forbid(
         load,
         "arrival_rate",
         &["iterations"],
-        "`duration` ends an open load: leave this out",
+        "`duration` ends an open load: remove this",
         diagnostics,
     );
     require(&load.duration, "duration", "\"40s\"", location.key.clone(), diagnostics);
@@ -129,8 +129,20 @@ fn constant(
 }
 
 fn ramping(load: &LoadSection, diagnostics: &mut Diagnostics) -> Option<LoadModel> {
-    forbid(load, "stages", &["duration"], "the stages say how long: leave it out", diagnostics);
-    forbid(load, "stages", &["iterations"], "the stages say how many: leave it out", diagnostics);
+    forbid(
+        load,
+        "stages",
+        &["duration"],
+        "the stages already set the duration: remove it",
+        diagnostics,
+    );
+    forbid(
+        load,
+        "stages",
+        &["iterations"],
+        "the stages already set the number of arrivals: remove it",
+        diagnostics,
+    );
     let seed = seed(load, diagnostics);
     let (location, stages) = load.stages.located()?;
     if stages.is_empty() {
@@ -161,7 +173,7 @@ fn closed(
 ) -> Option<LoadModel> {
     for (key, field) in load.places() {
         if let ("start_rate" | "poisson", Some(location)) = (key, field) {
-            let problem = format!("`{key}` stands without a rate");
+            let problem = format!("`{key}` needs a rate");
             diagnostics.add(Diagnostic::new(
                 location.key.clone(),
                 problem,
@@ -178,7 +190,7 @@ fn closed(
     if let Some((location, 0)) = load.iterations.located() {
         diagnostics.add(Diagnostic::new(
             location.value.clone(),
-            "no arrival is asked for",
+            "0 iterations send nothing",
             "write 1 or more",
         ));
     }
@@ -194,8 +206,8 @@ fn closed(
 fn duration(field: &Field<Duration>, diagnostics: &mut Diagnostics) -> Option<Duration> {
     let (location, &duration) = field.located()?;
     let problem = match duration {
-        Duration::ZERO => "nothing can be sent in no time",
-        duration if duration > LoadShape::MAX_DURATION => "a run lasts 24h at most",
+        Duration::ZERO => "a run without a duration sends nothing",
+        duration if duration > LoadShape::MAX_DURATION => "a run takes at most 24h",
         duration => return Some(duration),
     };
     diagnostics.add(Diagnostic::new(
@@ -206,7 +218,7 @@ fn duration(field: &Field<Duration>, diagnostics: &mut Diagnostics) -> Option<Du
     None
 }
 
-/// How often the run is repeated.
+/// The period at which the run is repeated.
 fn every(
     load: &LoadSection,
     diagnostics: &mut Diagnostics,
@@ -219,31 +231,31 @@ fn every(
     let remedy = "write a duration from `\"1s\"` to `\"24h\"`";
     diagnostics.add(Diagnostic::new(
         at,
-        "a run is repeated once a second at most and once a day at least",
+        "a run repeats at most once per second and at least once per day",
         remedy,
     ));
     Err(AlreadyReported)
 }
 
-/// Exchanges at once on one connection.
+/// How many exchanges share one connection.
 fn streams(load: &LoadSection, diagnostics: &mut Diagnostics) -> Result<u32, AlreadyReported> {
     let Some(&streams) = load.streams.optional()? else { return Ok(1) };
     let Some(location) = load.streams.location() else { return Err(AlreadyReported) };
     if streams == 0 || streams > LoadShape::MAX_STREAMS {
-        let problem = format!("`{streams}` exchanges at once cannot share a connection");
+        let problem = format!("`{streams}` exchanges at once cannot share one connection");
         let remedy = format!("write 1 to {}", LoadShape::MAX_STREAMS);
         diagnostics.add(Diagnostic::new(location.value.clone(), problem, remedy));
         return Err(AlreadyReported);
     }
     if load.connections.value() == Some(&ConnectionSetting::Fresh) {
-        let problem = "`streams` cannot stand with `connections = \"fresh\"`";
-        let remedy = "each arrival opens a connection of its own: leave one of the two out";
+        let problem = "`streams` cannot be combined with `connections = \"fresh\"`";
+        let remedy = "each arrival opens its own connection: remove one of the two";
         diagnostics.add(Diagnostic::new(location.key.clone(), problem, remedy));
     }
     Ok(streams)
 }
 
-/// Complains about more exchanges at once than a prober can hold.
+/// Reports more concurrent exchanges than a prober can hold.
 fn places(
     load: &LoadSection,
     max_connections: u32,
@@ -260,7 +272,7 @@ fn places(
         .or(load.max_connections.location())
         .or(load.connections.location())?;
     let problem = format!(
-        "{max_connections} connections of {streams} streams are {places} exchanges at once"
+        "{max_connections} connections with {streams} streams each allow {places} exchanges at once"
     );
     let remedy = format!("write numbers whose product is at most {}", LoadShape::MAX_CONNECTIONS);
     diagnostics.add(Diagnostic::new(at.value.clone(), problem, remedy));
@@ -275,7 +287,8 @@ fn seed(load: &LoadSection, diagnostics: &mut Diagnostics) -> Result<Option<u64>
     poisson.seed.value().map(|&seed| Some(seed)).ok_or(AlreadyReported)
 }
 
-/// How many connections there are from the start, how many there may be, and whether each arrival opens its own.
+/// How many connections are open from the start, how many there may be, and whether each arrival
+/// opens its own.
 struct ConnectionCounts {
     connections: u32,
     max_connections: u32,
@@ -306,7 +319,7 @@ fn connections(
     if let Some((number, at)) =
         given.into_iter().find(|(number, at)| at.is_some() && !sends(*number))
     {
-        let problem = format!("`{number}` connections cannot send");
+        let problem = format!("`{number}` is not a valid number of connections");
         let remedy = format!("write 1 to {}", LoadShape::MAX_CONNECTIONS);
         diagnostics.add(Diagnostic::new(at?.value.clone(), problem, remedy));
         return None;
@@ -317,7 +330,7 @@ fn connections(
     Some(ConnectionCounts { connections, max_connections, fresh })
 }
 
-/// Complains about a limit for further connections that can never be reached.
+/// Reports a limit for further connections that can never be reached.
 fn further(
     location: &KeyLocation,
     (connections, max): (u32, u32),
@@ -326,7 +339,7 @@ fn further(
 ) -> Option<()> {
     let (at, problem, remedy) = if !open {
         let problem =
-            "`max_connections` stands in a closed load, in which no arrival waits for a connection";
+            "`max_connections` has no effect in a closed load: no arrival waits for a connection";
         (
             &location.key,
             problem.to_owned(),
@@ -344,7 +357,7 @@ fn further(
     None
 }
 
-/// Complains about a closed load without connections, unless the load was complained about as a whole.
+/// Reports a closed load without connections, unless the whole load was already reported.
 fn no_senders<T>(
     location: &KeyLocation,
     load: &LoadSection,
@@ -360,7 +373,7 @@ fn no_senders<T>(
     None
 }
 
-/// Complains about each of `keys` that is written beside `with`.
+/// Reports each of `keys` that is written together with `with`.
 fn forbid(
     load: &LoadSection,
     with: &str,
@@ -370,7 +383,7 @@ fn forbid(
 ) {
     for (key, location) in load.places() {
         if let (true, Some(location)) = (keys.contains(&key), location) {
-            let problem = format!("`{key}` cannot stand with `{with}`");
+            let problem = format!("`{key}` cannot be combined with `{with}`");
             diagnostics.add(Diagnostic::new(location.key.clone(), problem, remedy));
         }
     }

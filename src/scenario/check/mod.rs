@@ -1,4 +1,5 @@
-//! What the values of a file mean together: what is missing, what cannot be, what could never be decided.
+//! Checks what the values of a file mean together: what is missing, what contradicts itself, and
+//! which budgets can never be decided.
 
 mod budgets;
 mod capture;
@@ -19,15 +20,15 @@ use super::load::{LoadShape, WarmupShape};
 use super::template::Template;
 use crate::units::near::nearest;
 
-/// Names of scenarios and requests end up in files, tables and file names.
+/// The maximum length of a name: names are used in tables and file names.
 const LONGEST_NAME: usize = 80;
 
-/// Headers that follow from the request itself.
+/// Headers that the prober sets from the request itself.
 const OWN_HEADERS: [&str; 7] =
     ["host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te"];
 
-/// Complains about all that does not make sense in a file whose values are well written each; returns what its load
-/// and warm-up ask for.
+/// Reports everything that makes no sense in a file whose single values are valid. Returns its load
+/// and warm-up.
 pub(super) fn file(
     file: &ScenarioFile,
     diagnostics: &mut Diagnostics,
@@ -47,7 +48,7 @@ pub(super) fn file(
     Some((load, warmup))
 }
 
-/// Complains about a key that is not written; `at` is the section it belongs to.
+/// Reports a missing key; `at` is the span of its section.
 fn require<T>(field: &Field<T>, key: &str, example: &str, at: Span, diagnostics: &mut Diagnostics) {
     if !field.is_written() {
         diagnostics.add(Diagnostic::new(
@@ -70,24 +71,24 @@ fn name(field: &Field<PlainText>, of: &str, at: Span, diagnostics: &mut Diagnost
         name if name.chars().any(char::is_control) => {
             format!("the name of {of} has control characters")
         }
-        name if name.trim() != name => format!("the name of {of} has blanks around it"),
+        name if name.trim() != name => format!("the name of {of} starts or ends with blanks"),
         _ => return,
     };
     diagnostics.add(Diagnostic::new(location.value.clone(), problem, remedy));
 }
 
-/// Complains about names that no header has, that the prober sets itself, or that stand twice.
+/// Reports header names that are invalid, set by the prober, or repeated.
 fn headers(entries: &TableEntries<Template>, diagnostics: &mut Diagnostics) {
     let mut seen: Vec<String> = Vec::new();
     for (name, field) in entries {
         let Some(location) = field.location() else { continue };
         let lower = name.to_ascii_lowercase();
         let (problem, remedy) = if HeaderName::from_bytes(name.as_bytes()).is_err() {
-            ("is no name of a header", "write letters, digits and `-`")
+            ("is not a valid header name", "use letters, digits and `-`")
         } else if OWN_HEADERS.contains(&lower.as_str()) {
-            ("is set by the prober", "leave it out")
+            ("is set by the prober", "remove it")
         } else if seen.contains(&lower) {
-            ("stands twice: names of headers are equal in upper and lower case", "leave one out")
+            ("is given twice: header names ignore case", "remove one of the two")
         } else {
             seen.push(lower);
             continue;
@@ -100,7 +101,8 @@ fn headers(entries: &TableEntries<Template>, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Complains about public variables that stand nowhere: most likely they are misspelt, and a secret stays one.
+/// Reports public variables that are never used. They are probably misspelt, and the variable that
+/// was meant stays secret.
 fn public(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let used = variables(file);
     let used: Vec<&str> = used.iter().map(String::as_str).collect();
@@ -109,7 +111,7 @@ fn public(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
         if !used.contains(&name) {
             let remedy = match nearest(name, &used) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "leave it out".to_owned(),
+                None => "remove it".to_owned(),
             };
             let problem = format!("no variable `{name}` is used in this file");
             diagnostics.add(Diagnostic::new(location.value.clone(), problem, remedy));
@@ -144,7 +146,7 @@ fn texts(entries: &Field<TableEntries<Template>>) -> impl Iterator<Item = &Templ
 }
 
 impl ScenarioFile {
-    /// The requests that are well written.
+    /// The valid requests.
     pub fn requests(&self) -> impl Iterator<Item = &RequestSection> {
         self.request.value().into_iter().flatten().filter_map(Field::value)
     }

@@ -1,4 +1,4 @@
-//! Requests.
+//! Checks requests.
 
 use super::super::diagnostic::{Diagnostic, Diagnostics};
 use super::super::field::{Field, KeyLocation};
@@ -6,7 +6,7 @@ use super::super::file::{RequestSection, ScenarioFile};
 use super::super::leaf::PlainText;
 use super::{capture, expect, headers, name, steps};
 
-/// What browsers follow before they call it a loop.
+/// The number of redirects that browsers follow before they report a loop.
 const MOST_REDIRECTS: u32 = 20;
 
 pub(super) fn all(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
@@ -27,7 +27,7 @@ pub(super) fn all(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     capture::names(file, diagnostics);
 }
 
-/// Complains about names that stand twice, those that hops are going to have among them.
+/// Reports duplicate names, including those that hops and tries will have.
 fn names(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let mut names: Vec<&str> = Vec::new();
     let hops: Vec<String> = file.requests().flat_map(RequestSection::beside_names).collect();
@@ -36,16 +36,12 @@ fn names(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
         let problem = if names.contains(&name) {
             format!("two requests are named `{name}`")
         } else if hops.iter().any(|hop| hop == name) {
-            format!("`{name}` is the name of a redirect or of the tries of another request")
+            format!("`{name}` is already the name of a hop or of the tries of another request")
         } else {
             names.push(name);
             continue;
         };
-        diagnostics.add(Diagnostic::new(
-            location.value.clone(),
-            problem,
-            "give each a name of its own",
-        ));
+        diagnostics.add(Diagnostic::new(location.value.clone(), problem, "give each its own name"));
     }
 }
 
@@ -79,17 +75,17 @@ fn one_body(request: &RequestSection, diagnostics: &mut Diagnostics) {
     let mut written = bodies.into_iter().filter_map(|(key, location)| Some((key, location?)));
     let Some((first, _)) = written.next() else { return };
     for (key, location) in written {
-        let problem = format!("`{key}` cannot stand with `{first}`");
+        let problem = format!("`{key}` cannot be combined with `{first}`");
         diagnostics.add(Diagnostic::new(
             location.key.clone(),
             problem,
-            "a request has one body: leave one out",
+            "a request has one body: remove one of the two",
         ));
     }
 }
 
 impl RequestSection {
-    /// Its name; empty where it has none.
+    /// The name of the request; empty if it has none.
     pub fn name(&self) -> &str {
         self.name.value().map_or("", PlainText::as_str)
     }
@@ -99,8 +95,8 @@ impl RequestSection {
         self.redirects.value().copied().unwrap_or_default().min(MOST_REDIRECTS)
     }
 
-    /// The names of what is recorded beside it: its hops, one more than there are redirects where some are followed, and
-    /// its tries where there may be several.
+    /// The names of its hops and tries, which are recorded separately. There is one hop more than
+    /// redirects, if any are followed.
     pub fn beside_names(&self) -> Vec<String> {
         let hops = match self.redirects() {
             0 => 0,
@@ -110,7 +106,7 @@ impl RequestSection {
         hops.chain(self.is_repeated().then(|| format!("{}, each try", self.name()))).collect()
     }
 
-    /// Whether it may take several tries.
+    /// Whether it may be tried more than once.
     pub fn is_repeated(&self) -> bool {
         self.retry.is_written() || self.poll.is_written()
     }

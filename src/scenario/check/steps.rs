@@ -1,4 +1,4 @@
-//! Steps: what kind each is, what does not go with it, how often it is tried, and which database it asks.
+//! Checks steps: their kind, the keys that do not fit it, their tries, and their database.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use super::require;
 use crate::units::near::nearest;
 use crate::units::written;
 
-/// The most tries after the first.
+/// The maximum number of further tries.
 const MOST_RETRIES: u32 = 100;
 
-/// The shortest pause between two tries, and the longest time they may take.
+/// The shortest pause between two tries, and the longest time that all tries may take.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// The keys of one kind of step, with where they are written.
+/// The keys of one kind of step, and where they are written.
 type StepKeys<'a> = Vec<(&'static str, Option<&'a KeyLocation>)>;
 
 pub(super) fn one(location: &KeyLocation, request: &RequestSection, diagnostics: &mut Diagnostics) {
@@ -26,7 +26,7 @@ pub(super) fn one(location: &KeyLocation, request: &RequestSection, diagnostics:
     tries(request, diagnostics);
 }
 
-/// Complains about a step that is of no kind, of two, or has keys of another.
+/// Reports a step without a kind, with two kinds, or with keys of another kind.
 fn kind(location: &KeyLocation, request: &RequestSection, diagnostics: &mut Diagnostics) {
     let kinds = [
         ("path", request.path.location()),
@@ -43,20 +43,20 @@ fn kind(location: &KeyLocation, request: &RequestSection, diagnostics: &mut Diag
         return;
     };
     for (key, location) in written {
-        let problem = format!("`{key}` cannot stand with `{first}`");
+        let problem = format!("`{key}` cannot be combined with `{first}`");
         diagnostics.add(Diagnostic::new(
             location.key.clone(),
             problem,
-            "a step asks one thing: leave one out",
+            "a step sends one request or one statement: remove one of the two",
         ));
     }
     let (others, remedy) = if first == "sql" {
-        (of_http(request), "leave it out: an SQL step has a `database`, `values` and rows")
+        (of_http(request), "remove it: an SQL step uses `database`, `values` and rows")
     } else {
-        (of_sql(request), "leave it out, or write `sql` instead of a path")
+        (of_sql(request), "remove it, or write `sql` instead of the path")
     };
     for (key, location) in others.into_iter().filter_map(|(key, location)| Some((key, location?))) {
-        let problem = format!("`{key}` cannot stand with `{first}`");
+        let problem = format!("`{key}` cannot be combined with `{first}`");
         diagnostics.add(Diagnostic::new(location.key.clone(), problem, remedy));
     }
 }
@@ -105,7 +105,7 @@ fn tries(request: &RequestSection, diagnostics: &mut Diagnostics) {
         let remedy = "`poll` tries again after a failure, too: leave `retry` out";
         diagnostics.add(Diagnostic::new(
             retry.key.clone(),
-            "`retry` cannot stand with `poll`",
+            "`retry` cannot be combined with `poll`",
             remedy,
         ));
     }
@@ -118,7 +118,7 @@ fn tries(request: &RequestSection, diagnostics: &mut Diagnostics) {
         let remedy = format!("write 1 to {MOST_RETRIES}");
         diagnostics.add(Diagnostic::new(
             location.value.clone(),
-            "this is no number of further tries",
+            "the number of further tries is out of range",
             remedy,
         ));
     }
@@ -134,7 +134,7 @@ fn tries(request: &RequestSection, diagnostics: &mut Diagnostics) {
         && every < SHORTEST_PAUSE
     {
         let remedy = format!("write at least `{}`", written(SHORTEST_PAUSE));
-        diagnostics.add(Diagnostic::new(location.value.clone(), "this is hardly a pause", remedy));
+        diagnostics.add(Diagnostic::new(location.value.clone(), "the pause is too short", remedy));
     }
     if let Some((location, &within)) = poll.within.located() {
         if within > LONGEST {
@@ -144,7 +144,7 @@ fn tries(request: &RequestSection, diagnostics: &mut Diagnostics) {
             diagnostics.add(Diagnostic::new(
                 location.value.clone(),
                 problem,
-                "write more than `every`",
+                "write a longer time than `every`",
             ));
         }
     }
@@ -153,23 +153,24 @@ fn tries(request: &RequestSection, diagnostics: &mut Diagnostics) {
 fn too_long(location: &KeyLocation) -> Diagnostic {
     Diagnostic::new(
         location.value.clone(),
-        "nobody waits as long for one step",
+        "all tries of one step may take at most 1h",
         "write at most `1h`",
     )
 }
 
-/// Complains about databases that no step asks, that steps ask and nobody names, or that are not told apart.
+/// Reports databases that no step queries, unknown databases, and steps that do not choose between
+/// several.
 pub(super) fn databases(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let databases: Vec<_> = file.databases.value().into_iter().flatten().collect();
     let names: Vec<&str> = databases.iter().map(|(name, _)| name.as_str()).collect();
     let mut asked = Vec::new();
-    // A step that is wrong may be the one that asks.
+    // An invalid step may be the one that queries it.
     let mut is_known = file.requests().all(|request| !request.sql.is_invalid());
     for request in file.requests() {
         let Some(sql) = request.sql.location() else { continue };
         match request.database.located().map(|(location, name)| (location, name.as_str())) {
             Some((location, name)) if !names.contains(&name) => {
-                let problem = format!("`[databases]` names no `{name}`");
+                let problem = format!("`[databases]` has no entry `{name}`");
                 let remedy = match nearest(name, &names) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("write `{name} = \"${{DATABASE_URL}}\"` in `[databases]`"),
@@ -187,7 +188,7 @@ pub(super) fn databases(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
                         "write `main = \"${DATABASE_URL}\"` in the section `[databases]`",
                     )
                 } else {
-                    ("there are several databases", "say which: `database = \"…\"`")
+                    ("there are several databases", "say which one: `database = \"…\"`")
                 };
                 diagnostics.add(Diagnostic::new(sql.key.clone(), problem, remedy));
                 is_known = false;
@@ -198,18 +199,18 @@ pub(super) fn databases(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
         databases.iter().filter(|(name, _)| is_known && !asked.contains(&name.as_str()))
     {
         if let Some(location) = field.location() {
-            let problem = format!("no step asks the database `{name}`");
+            let problem = format!("no step queries the database `{name}`");
             diagnostics.add(Diagnostic::new(
                 location.key.clone(),
                 problem,
-                "leave it out, or ask it by `sql`",
+                "remove it, or query it with `sql`",
             ));
         }
     }
 }
 
 impl ScenarioFile {
-    /// The database that an SQL step asks, by its name and URL.
+    /// The name and URL of the database that an SQL step queries.
     pub fn database_of(&self, request: &RequestSection) -> Option<&(String, Field<Template>)> {
         let named = self.databases.value()?;
         match request.database.value().map(PlainText::as_str) {

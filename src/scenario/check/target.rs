@@ -1,4 +1,4 @@
-//! Where requests go: what is missing, and which terms contradict one another.
+//! Checks the target: what is missing, and which settings contradict each other.
 
 use super::super::diagnostic::{Diagnostic, Diagnostics};
 use super::super::field::Field;
@@ -29,7 +29,7 @@ pub(super) fn all(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Whether there is a request that goes to the base URL; a file without requests is taken to want one.
+/// Whether a request goes to the base URL. A file without requests counts as if one did.
 fn needs_base_url(file: &ScenarioFile) -> bool {
     let mut requests = file.requests().peekable();
     requests.peek().is_none()
@@ -40,7 +40,7 @@ fn timeouts(target: &TargetSection, diagnostics: &mut Diagnostics) {
     for (name, field) in target.timeouts() {
         let Some((location, &timeout)) = field.located() else { continue };
         if timeout.is_zero() || timeout > LoadShape::MAX_DURATION {
-            let problem = format!("`{name}` leaves no time or no end");
+            let problem = format!("`{name}` is zero or more than 24h");
             diagnostics.add(Diagnostic::new(
                 location.value.clone(),
                 problem,
@@ -50,8 +50,8 @@ fn timeouts(target: &TargetSection, diagnostics: &mut Diagnostics) {
             let whole = crate::units::written(target.whole_timeout());
             diagnostics.add(Diagnostic::new(
                 location.value.clone(),
-                format!("`{name}` can never run out: the exchange as a whole may take {whole}"),
-                "write less, or raise `timeout`",
+                format!("`{name}` never takes effect: the whole exchange may take {whole}"),
+                "write a shorter one, or raise `timeout`",
             ));
         }
     }
@@ -69,18 +69,18 @@ fn refresh(target: &TargetSection, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Who is believed, and who we are.
+/// Checks which certificates are trusted and sent.
 fn identities(target: &TargetSection, diagnostics: &mut Diagnostics) {
     if let (Some((location, true)), true) = (target.insecure.located(), target.tls_ca.is_written())
     {
-        let problem = "`insecure` cannot stand with `tls_ca`";
-        let remedy = "any certificate would be believed: leave one of the two out";
+        let problem = "`insecure` cannot be combined with `tls_ca`";
+        let remedy = "any certificate would be accepted: remove one of the two";
         diagnostics.add(Diagnostic::new(location.key.clone(), problem, remedy));
     }
     let pair = [("tls_cert", &target.tls_cert), ("tls_key", &target.tls_key)];
     for ((key, field), (other, missing)) in [(pair[0], pair[1]), (pair[1], pair[0])] {
         if let (Some(location), false) = (field.location(), missing.is_written()) {
-            let problem = format!("`{key}` stands without `{other}`");
+            let problem = format!("`{key}` needs `{other}`");
             let remedy = format!("write `{other} = \"…\"`, which may name the same file");
             diagnostics.add(Diagnostic::new(location.key.clone(), problem, remedy));
         }

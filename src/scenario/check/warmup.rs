@@ -1,4 +1,4 @@
-//! The warm-up, against the load it comes before.
+//! Checks the warm-up against its load.
 
 use super::super::diagnostic::{Diagnostic, Diagnostics};
 use super::super::field::{Field, KeyLocation};
