@@ -16,27 +16,28 @@ use crate::record::Failure;
 pub enum Check {
     /// The status is one of these.
     Status(Vec<StatusCode>),
-    /// The status is 401 or 403; one of 2xx is [`Failure::Admitted`].
+    /// The status is 401 or 403. A 2xx status is [`Failure::Admitted`].
     Denied,
-    /// The answer comes from this URL.
+    /// The response comes from this URL.
     FinalUrl(Url),
-    /// The URL that the answer came from is this one, whatever its query.
+    /// The response comes from this URL with any query.
     FinalPlace(Url),
-    /// A header has this value, byte by byte; of several with the name, one of them.
+    /// A header has exactly this value; of several headers with the name, at least one.
     Header(HeaderName, HeaderValue),
-    /// The pattern is found in a header's value; of several with the name, in one of them.
+    /// The pattern matches in the value of a header; of several headers with the name, in at least
+    /// one.
     HeaderMatches(HeaderName, Pattern),
-    /// There are as many rows.
+    /// There are exactly this many rows.
     Rows(u64),
-    /// There are as many rows or more.
+    /// There are at least this many rows.
     RowsAtLeast(u64),
     /// The body contains the text.
     Contains(Finder<'static>),
     /// The body does not contain the text.
     Lacks(Finder<'static>),
-    /// The pattern is found in the body.
+    /// The pattern matches in the body.
     BodyMatches(Pattern),
-    /// The body is JSON and holds what is expected at a place.
+    /// The body is JSON with the expected value at a pointer.
     Json(JsonExpectation),
 }
 
@@ -59,7 +60,7 @@ impl Check {
         matches!(self, Self::Contains(_) | Self::Lacks(_) | Self::BodyMatches(_) | Self::Json(_))
     }
 
-    /// When it is judged: status, URL, headers, number of rows, content.
+    /// The order of judging: status, URL, headers, number of rows, content.
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::Status(_) | Self::Denied => 0,
@@ -70,7 +71,7 @@ impl Check {
         }
     }
 
-    /// What the subject does not meet the check by. A check of what the subject has not is not met.
+    /// Judges the subject. A check of something that the subject does not have fails.
     pub(super) fn judge(
         &self,
         subject: &mut CheckSubject<'_>,
@@ -183,7 +184,7 @@ fn check_row_count(
     Err(unexpected(rows::describe_rows(rows, is_sensitive)))
 }
 
-/// Holds the content against a condition; where it is not met, says that and how much there was to look at.
+/// Checks a condition on the content. The error says what is wrong and how large the content is.
 fn check_content(
     subject: &mut CheckSubject<'_>,
     is_expected: impl Fn(&[u8]) -> bool,

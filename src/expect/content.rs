@@ -1,4 +1,4 @@
-//! The content of an answer: its body, decoded as `Content-Encoding` says (RFC 9110, section 8.4).
+//! The content of a response: its body, decoded by `Content-Encoding` (RFC 9110, section 8.4).
 
 use std::borrow::Cow;
 use std::io::Read as _;
@@ -10,34 +10,35 @@ use http::header::CONTENT_ENCODING;
 use super::response::Answer;
 use crate::units::ByteSize;
 
-/// How many encodings, one over the other, are undone. Each costs the work of a whole body, and nobody means more.
+/// The maximum number of nested encodings. Each costs the work of a whole body.
 const MOST_ENCODINGS: usize = 5;
 
-/// How many members of gzip make a body. Each costs a new decoder, and whoever serves pages sends one.
+/// The maximum number of gzip members of a body. Each costs a new decoder, and ordinary servers
+/// send one.
 const MOST_MEMBERS: usize = 64;
 
-/// The first and the largest room that is added to what a body has been decoded to, in bytes.
+/// The first and the largest buffer growth while decoding, in bytes.
 const ROOM: (usize, usize) = (16 << 10, 1 << 20);
 
 /// The longest name of an encoding that is shown.
 const SHOWN: usize = 40;
 
-/// Why a body has no content to judge.
+/// Why a body cannot be decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum DecodeFailure {
-    /// It is larger than it may be.
+    /// The content is above the limit.
     TooLarge,
-    /// What is wrong with it, for a person.
+    /// What is wrong with the body, for a person.
     Malformed(String),
 }
 
-/// The content of an answer, of at most `limit`; memory is bounded by three times that.
+/// The content of a response, at most `limit`. Memory use is at most three times that.
 pub(super) fn decode<'a>(
     answer: &Answer<'a>,
     limit: ByteSize,
 ) -> Result<Cow<'a, [u8]>, DecodeFailure> {
     let mut content = Cow::Borrowed(answer.body);
-    // An answer without content, such as one to `HEAD`, has nothing to decode.
+    // A response without content, such as one to `HEAD`, has nothing to decode.
     if content.is_empty() {
         return Ok(content);
     }
@@ -48,14 +49,14 @@ pub(super) fn decode<'a>(
     Ok(content)
 }
 
-/// An encoding that can be undone.
+/// A supported encoding.
 #[derive(Debug, Clone, Copy)]
 enum ContentEncoding {
     Gzip,
     Deflate,
 }
 
-/// The encodings of an answer, in the order they were applied in.
+/// The encodings of a response, in the order in which they were applied.
 fn encodings(answer: &Answer<'_>) -> Result<Vec<ContentEncoding>, DecodeFailure> {
     let mut encodings = Vec::new();
     for value in answer.headers.get_all(CONTENT_ENCODING) {
@@ -88,7 +89,8 @@ impl ContentEncoding {
     fn decode(self, body: &[u8], limit: usize) -> Result<Vec<u8>, DecodeFailure> {
         match self {
             Self::Gzip => gunzip(body, limit),
-            // Meant is zlib's wrapping (RFC 9110, section 8.4.1.2), but many servers send none.
+            // The standard requires a zlib wrapper (RFC 9110, section 8.4.1.2), but many servers
+            // send none.
             Self::Deflate => match inflate(body, true, limit) {
                 Err(DecodeFailure::Malformed(_)) => inflate(body, false, limit),
                 decoded => decoded,
@@ -97,7 +99,7 @@ impl ContentEncoding {
     }
 }
 
-/// Undoes gzip, whose members follow one another (RFC 1952, section 2.2).
+/// Decodes gzip, including several members in sequence (RFC 1952, section 2.2).
 fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, DecodeFailure> {
     let (mut content, mut rest) = (Vec::new(), body);
     for _ in 0..MOST_MEMBERS {
@@ -116,7 +118,7 @@ fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, DecodeFailure> {
     Err(DecodeFailure::Malformed(format!("a body of more than {MOST_MEMBERS} gzip members")))
 }
 
-/// Undoes deflate. Not by flate2's readers, which take a stream that was cut off for a whole one.
+/// Decodes deflate. The readers of flate2 are not used: they accept a truncated stream as complete.
 fn inflate(body: &[u8], wrapped: bool, limit: usize) -> Result<Vec<u8>, DecodeFailure> {
     let mut state = Decompress::new(wrapped);
     let mut content = Vec::new();
@@ -137,7 +139,8 @@ fn inflate(body: &[u8], wrapped: bool, limit: usize) -> Result<Vec<u8>, DecodeFa
     }
 }
 
-/// How much may be decoded next, one byte beyond the limit included: that byte tells a body that is too large.
+/// How much may be decoded next. It allows one byte above the limit, which reveals a body that is
+/// too large.
 fn next_reserve(filled: usize, limit: usize) -> Result<usize, DecodeFailure> {
     let (first, largest) = ROOM;
     match (limit + 1).saturating_sub(filled) {

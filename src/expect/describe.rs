@@ -1,4 +1,4 @@
-//! What is said of an answer that is not the expected one: enough to act on, nothing that could be a secret.
+//! Describes an unexpected response: enough to act on, nothing that could be secret.
 
 use http::{HeaderName, StatusCode, header};
 use url::Url;
@@ -18,7 +18,7 @@ const HIDDEN: [HeaderName; 5] = [
     header::WWW_AUTHENTICATE,
 ];
 
-/// An unexpected status: a redirect, where the answer says where to, or else a status; of a sensitive answer not where to.
+/// An unexpected status. A redirect names its target, unless the response is sensitive.
 pub(super) fn describe_status(answer: &Answer<'_>, is_sensitive: bool) -> (Failure, String) {
     match redirect_of(answer) {
         Some(_) if is_sensitive => (Failure::Redirected, describe_code(answer.status)),
@@ -34,14 +34,14 @@ pub(super) fn describe_status(answer: &Answer<'_>, is_sensitive: bool) -> (Failu
     }
 }
 
-/// The URL that an answer came from, seen from the expected one.
+/// The URL that a response came from, relative to the expected one.
 pub(super) fn describe_url(found: &Url, expected: &Url) -> String {
     let same_path = found.path() == expected.path() && found.origin() == expected.origin();
     let place = describe_location(found, expected);
     if same_path { format!("{place} with another query") } else { place }
 }
 
-/// The value a header has instead.
+/// The actual value of a header.
 pub(super) fn describe_header(
     answer: &Answer<'_>,
     name: &HeaderName,
@@ -97,7 +97,7 @@ fn redirect_target(answer: &Answer<'_>) -> Option<Url> {
     answer.url.join(location.trim()).ok()
 }
 
-/// Where a URL leads, seen from another: its path, with the host where that differs; never its query.
+/// A URL relative to another: its path, with the host if it differs. The query is never shown.
 fn describe_location(to: &Url, from: &Url) -> String {
     if to.origin() == from.origin() {
         return to.path().to_owned();

@@ -1,4 +1,4 @@
-//! All that is expected of one response.
+//! Everything that is expected of one response.
 
 use std::fmt;
 
@@ -11,32 +11,33 @@ use super::subject::CheckSubject;
 use super::unmet::Unmet;
 use crate::units::ByteSize;
 
-/// One expectation and how the scenario writes it.
+/// One expectation, and how the scenario writes it.
 #[derive(Clone)]
 pub struct Expectation {
-    /// As the scenario writes it, variables unresolved: `status = 200`. This is all that is ever shown of it.
+    /// The text of the scenario with unresolved variables: `status = 200`. Nothing else of it is
+    /// ever shown.
     pub written: String,
     /// What is checked.
     pub check: Check,
 }
 
-/// All that is expected of the answers to one request, or of the rows of one query.
+/// Everything that is expected of the responses to one request, or of the rows of one query.
 #[derive(Clone)]
 pub struct Expectations {
-    /// In the order they are judged in: status, URL, headers, number of rows, content.
+    /// In the order of judging: status, URL, headers, number of rows, content.
     pub(super) all: Vec<Expectation>,
     max_body: ByteSize,
     is_sensitive: bool,
 }
 
 impl Default for Expectations {
-    /// Any status of 2xx, and a body of at most [`Self::DEFAULT_MAX_BODY`].
+    /// Any 2xx status, and a body of at most [`Self::DEFAULT_MAX_BODY`].
     fn default() -> Self {
         Self::new(Vec::new(), Self::DEFAULT_MAX_BODY)
     }
 }
 
-/// Shows what is expected as it is written, since values may be secret.
+/// Shows expectations as they are written, because their values may be secret.
 impl fmt::Debug for Expectations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Expectations").field(&self.lines()).finish()
@@ -44,10 +45,11 @@ impl fmt::Debug for Expectations {
 }
 
 impl Expectations {
-    /// The largest body read unless the scenario says otherwise.
+    /// The default of the largest body.
     pub const DEFAULT_MAX_BODY: ByteSize = ByteSize(4 << 20);
 
-    /// Expectations, judged status first, then in the order given. Without one on the status, any 2xx will do.
+    /// Expectations, judged in the order status, URL, headers, rows, content. Without one on the
+    /// status, any 2xx is accepted.
     pub fn new(mut all: Vec<Expectation>, max_body: ByteSize) -> Self {
         if !all.iter().any(|expectation| expectation.check.is_of_status()) {
             let success = (200..300).filter_map(|code| StatusCode::from_u16(code).ok()).collect();
@@ -59,8 +61,8 @@ impl Expectations {
         Self::in_order(all, max_body)
     }
 
-    /// Expectations on the rows of a query, which have no status. Those on status, URL and headers are not met by
-    /// any rows.
+    /// Expectations on the rows of a query. Rows have no status, URL or headers, so they never meet
+    /// an expectation on those.
     pub fn of_rows(all: Vec<Expectation>) -> Self {
         Self::in_order(all, Self::DEFAULT_MAX_BODY)
     }
@@ -70,20 +72,22 @@ impl Expectations {
         Self { all, max_body, is_sensitive: false }
     }
 
-    /// The same, of answers of which nothing may be shown: what is seen of headers, bodies and rows is then that they are
-    /// there, their size, types, and places that the scenario names.
+    /// The same expectations on responses that may be sensitive.
+    ///
+    /// Of the headers, body and rows of a sensitive response, only presence, size, types and the
+    /// locations that the scenario names are shown.
     #[must_use]
     pub fn sensitive(self, is_sensitive: bool) -> Self {
         Self { is_sensitive, ..self }
     }
 
-    /// Whether nothing of the answer may be shown.
+    /// Whether the content of the response must not be shown.
     pub fn are_sensitive(&self) -> bool {
         self.is_sensitive
     }
 
-    /// The same with other checks in some places, counted in the order of judging, which is that of [`Self::lines`].
-    /// How they are written stays as it is, and so does their order.
+    /// The same expectations with some checks replaced, by their index in the order of judging,
+    /// which is that of [`Self::lines`]. Their written form and their order stay the same.
     #[must_use]
     pub fn with(&self, replaced: impl IntoIterator<Item = (usize, Check)>) -> Self {
         let mut replacing = self.clone();
@@ -95,21 +99,22 @@ impl Expectations {
         replacing
     }
 
-    /// The place of an expectation in the order of judging, by how it is written.
+    /// The index of an expectation in the order of judging, found by its written form.
     pub fn position(&self, written: &str) -> Option<usize> {
         self.all.iter().position(|expectation| expectation.written == written)
     }
 
-    /// Whether the answer is an expected one; the error is the first expectation it does not meet.
+    /// Judges a response. The error is the first expectation that it does not meet.
     ///
-    /// A body is decoded as its `Content-Encoding` says when the first expectation looks at it, up to
-    /// [`Self::max_body`]; one that cannot be decoded does not meet that expectation.
+    /// The body is decoded by its `Content-Encoding` when the first expectation looks at it, up to
+    /// [`Self::max_body`]. A body that cannot be decoded does not meet that expectation.
     pub fn judge(&self, answer: &Answer<'_>) -> Result<(), Unmet> {
         self.judge_subject(&mut CheckSubject::of_answer(answer, self.max_body))
     }
 
-    /// Whether the rows of a query are expected ones; the error is the first expectation they do not meet. As a JSON
-    /// document they are an array of rows, and as a body that array's compact text.
+    /// Judges the rows of a query. The error is the first expectation that they do not meet.
+    ///
+    /// As a JSON document they are an array of rows; as a body, the compact text of that array.
     pub fn judge_rows(&self, rows: &[Value]) -> Result<(), Unmet> {
         self.judge_subject(&mut CheckSubject::of_rows(rows))
     }
@@ -122,12 +127,12 @@ impl Expectations {
         })
     }
 
-    /// Whether what is asked for must be denied.
+    /// Whether the request must be denied.
     pub fn want_denial(&self) -> bool {
         self.all.iter().any(|expectation| matches!(expectation.check, Check::Denied))
     }
 
-    /// Whether an expectation looks at the body; where none does, the body need not be kept.
+    /// Whether an expectation looks at the body. Otherwise the body need not be kept.
     pub fn needs_body(&self) -> bool {
         self.all.iter().any(|expectation| expectation.check.is_of_body())
     }
@@ -137,12 +142,12 @@ impl Expectations {
         self.max_body
     }
 
-    /// What a body beyond [`Self::max_body`] is: an expectation not met.
+    /// The unmet expectation of a body above [`Self::max_body`].
     pub fn too_large(&self) -> Unmet {
         Unmet::too_large(self.max_body)
     }
 
-    /// The expectations as the scenario writes them, in the order they are judged in.
+    /// The expectations as the scenario writes them, in the order of judging.
     pub fn lines(&self) -> Vec<String> {
         self.all.iter().map(|expectation| expectation.written.clone()).collect()
     }

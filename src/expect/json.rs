@@ -1,4 +1,4 @@
-//! What one place of a JSON document must hold.
+//! Expectations on one value of a JSON document.
 
 mod difference;
 mod number;
@@ -11,55 +11,56 @@ use super::pattern::Pattern;
 use crate::record::JsonType;
 use difference::JsonDifference;
 
-/// The longest scalar that is shown when it is not the expected one.
+/// The longest unexpected scalar that is shown.
 const SHOWN: usize = 60;
 
-/// The longest pointer that is shown where an answer has its part in it.
+/// The longest pointer that is shown if the response contributed to it.
 const LONGEST_PLACE: usize = 120;
 
-/// Where documents that tell of an error have its message: JSON-RPC 2.0, GraphQL, PostgREST, problem details (RFC 9457).
+/// Where error documents have their message: JSON-RPC 2.0, GraphQL, PostgREST, problem details (RFC
+/// 9457).
 const MESSAGES: [&str; 5] =
     ["/error/message", "/errors/0/message", "/error", "/message", "/detail"];
 
-/// The longest such message that is shown.
+/// The longest of these messages that is shown.
 const LONGEST_MESSAGE: usize = 200;
 
-/// What is shown of a value where the answer is sensitive.
+/// Replaces a value of a sensitive response.
 const HIDDEN: &str = "another value (the answer is sensitive, and not shown)";
 
-/// One place of a JSON document, by its pointer (RFC 6901), and what is expected there.
+/// A JSON pointer (RFC 6901), and what is expected there.
 #[derive(Clone)]
 pub struct JsonExpectation {
-    /// Where to look: `/queues/0/name`; the empty pointer is the whole document.
+    /// The pointer: `/queues/0/name`. An empty pointer is the whole document.
     pub pointer: String,
-    /// What must stand there.
+    /// The rule for the value.
     pub rule: JsonRule,
 }
 
 /// What a JSON value must be.
 #[derive(Clone)]
 pub enum JsonRule {
-    /// This value; numbers are equal by value, so that `1` is `1.0`.
+    /// This value. Numbers are compared by value, so `1` equals `1.0`.
     Is(Value),
-    /// A text, number or truth that reads like this: what stands in a variable has no type.
+    /// A string, number or boolean with this text. The value of a variable has no JSON type.
     Reads(String),
-    /// Anything that does not read like this.
+    /// Anything without this text.
     ReadsNot(String),
     /// Any value but this one.
     IsNot(Value),
     /// A value of this type.
     IsOf(JsonType),
-    /// A number that is not below this one.
+    /// A number of at least this value.
     AtLeast(Number),
-    /// A number that is not above this one.
+    /// A number of at most this value.
     AtMost(Number),
-    /// A text in which the pattern is found.
+    /// A string in which the pattern matches.
     Matches(Pattern),
 }
 
 impl JsonExpectation {
-    /// Whether the document holds what is expected; the error says what was seen instead, without showing more than a
-    /// short scalar, and no value at all where the answer is sensitive.
+    /// Judges a document. The error says what was found instead. It shows at most a short scalar,
+    /// and no value at all if the response is sensitive.
     pub(super) fn judge(&self, document: &Value, is_sensitive: bool) -> Result<(), String> {
         let Self { pointer, rule } = self;
         let found = document
@@ -105,7 +106,8 @@ impl JsonType {
     }
 }
 
-/// What is said of a value that differs; of a sensitive one no key that is not the scenario's own.
+/// Describes a value that differs. For a sensitive response it names only the pointer of the
+/// scenario.
 fn describe_difference(
     pointer: &str,
     difference: &JsonDifference<'_>,
@@ -120,7 +122,7 @@ fn describe_difference(
     }
 }
 
-/// Holds a number, or a text that is one, against another number.
+/// Compares a number, or a string that holds a number, with a limit.
 fn compare_number(
     found: &Value,
     limit: &Number,
@@ -135,7 +137,7 @@ fn compare_number(
     }
 }
 
-/// Whether a scalar reads like a text.
+/// Whether the text of a scalar is this one.
 fn reads_as(found: &Value, text: &str) -> bool {
     let read = match found {
         Value::String(found) => found.clone(),
@@ -146,7 +148,7 @@ fn reads_as(found: &Value, text: &str) -> bool {
     read == text
 }
 
-/// What is said of a place that the document does not have: beside it, where an error stands there instead, its message.
+/// Describes a missing value, with the message of the document if it is an error document.
 fn describe_missing(document: &Value, pointer: &str, is_sensitive: bool) -> String {
     let nothing = nothing_at(pointer);
     let message =
@@ -157,12 +159,13 @@ fn describe_missing(document: &Value, pointer: &str, is_sensitive: bool) -> Stri
     }
 }
 
-/// What is said of a place that does not exist.
+/// Describes a pointer without a value.
 pub(super) fn nothing_at(pointer: &str) -> String {
     format!("nothing at {pointer}")
 }
 
-/// A pointer that fits; one that does not is not cut, since a secret of which a part is shown could not be recognised.
+/// The pointer, if it is short enough. A long one is not shortened: redaction could not find a part
+/// of a secret.
 fn shorten_pointer(pointer: String) -> String {
     if pointer.chars().count() <= LONGEST_PLACE { pointer } else { "a deeper place".to_owned() }
 }

@@ -3,16 +3,16 @@
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-/// An answer as expectations see it.
+/// A response as expectations see it.
 #[derive(Debug, Clone, Copy)]
 pub struct Answer<'a> {
-    /// Its status.
+    /// The status.
     pub status: StatusCode,
-    /// The URL it came from: where redirects were followed, the last one's.
+    /// The URL that it came from; after redirects, the last one.
     pub url: &'a Url,
-    /// Its headers.
+    /// The headers.
     pub headers: &'a HeaderMap,
-    /// Its body, complete and as it came, encoded or not; empty where neither [`Expectations::needs_body`] nor
-    /// [`Captures::needs_body`] asks for it.
+    /// The complete body as it was received, before decoding. It may be empty if neither
+    /// [`Expectations::needs_body`] nor [`Captures::needs_body`] needs it.
     pub body: &'a [u8],
 }

@@ -1,4 +1,4 @@
-//! What is said of rows of which there are too many or too few.
+//! Describes rows if there are too many or too few of them.
 
 use std::fmt::Write as _;
 
@@ -6,21 +6,21 @@ use serde_json::Value;
 
 use super::describe;
 
-/// The most characters that are said of rows.
+/// The maximum length of the description, in characters.
 const LONGEST: usize = 160;
 
-/// The longest value of a column that is said. A longer one is left out as a whole: a secret of which a part is shown
-/// could no longer be recognised.
+/// The longest value of a column that is shown. A longer one is left out completely: redaction
+/// could not find a part of a secret.
 const LONGEST_VALUE: usize = 60;
 
 /// Room for `; and 1,234,567,890 more`.
 const REST: usize = 25;
 
-/// What Postgres calls a column that has no name.
+/// The name that Postgres gives to a column without one.
 const NAMELESS: &str = "?column?";
 
-/// How many rows there are and, unless the answer is sensitive, which: the columns of each by name. A column that stands alone is
-/// named once, before all rows.
+/// The number of rows and, unless the response is sensitive, the columns of the first ones by name.
+/// A single column is named once, before all rows.
 pub(super) fn describe_rows(rows: &[Value], is_sensitive: bool) -> String {
     let mut text = match rows.len() {
         0 => return "no rows".to_owned(),
@@ -45,13 +45,13 @@ pub(super) fn describe_rows(rows: &[Value], is_sensitive: bool) -> String {
         named += 1;
     }
     if 0 < named && named < rows.len() {
-        // Writing to a text does not fail.
+        // Writing to a string does not fail.
         let _ = write!(text, "; and {} more", describe::group_digits(rows.len() - named));
     }
     text
 }
 
-/// The name of the column that rows have, where they have one alone.
+/// The name of the only column, if there is just one.
 fn only_column(rows: &[Value]) -> Option<&str> {
     let (name, _) =
         rows.first()?.as_object().filter(|columns| columns.len() == 1)?.iter().next()?;
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_stands_alone_is_named_before_the_rows() {
+    fn a_single_column_is_named_before_the_rows() {
         let rows = json!([{ "missing": "anon" }, { "missing": "authenticated" }]);
         assert_eq!(text(&rows), "2 rows, missing: anon; authenticated");
         assert_eq!(text(&json!([{ "?column?": 1 }])), "1 row: 1");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_rows_the_first_are_named_and_the_rest_are_counted() {
+    fn the_first_of_many_rows_are_named_and_the_rest_are_counted() {
         let rows: Vec<Value> =
             (0..1_234).map(|n| json!({ "table": format!("public.table_{n:04}") })).collect();
         let text = describe_rows(&rows, false);
@@ -129,14 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn a_long_value_is_left_out_as_a_whole() {
+    fn a_long_value_is_left_out_completely() {
         assert_eq!(text(&json!([{ "a": "x".repeat(61), "b": 1 }])), "1 row: a=… b=1");
         let long: Vec<Value> = (0..9).map(|_| "x".repeat(60).into()).collect();
         assert_eq!(text(&json!([long, { "b": 1 }])), "2 rows");
     }
 
     #[test]
-    fn sensitive_rows_are_counted_alone() {
+    fn sensitive_rows_are_only_counted() {
         assert_eq!(describe_rows(&[json!({ "token": "s" })], true), "1 row");
         assert_eq!(describe_rows(&[], true), "no rows");
     }
@@ -145,7 +145,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn no_rows_say_more_than_fits(
+        fn no_description_of_rows_exceeds_its_limit(
             rows in prop::collection::vec(prop::collection::vec("\\PC{0,70}", 0..3), 0..9),
         ) {
             let rows: Vec<Value> = rows.into_iter().map(|row| json!(row)).collect();

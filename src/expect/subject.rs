@@ -1,4 +1,5 @@
-//! What is judged and captured from: an answer, or a query's rows, decoded and read only when something looks at it.
+//! The subject of checks and captures: a response or the rows of a query, decoded and parsed only
+//! on demand.
 
 use std::borrow::Cow;
 
@@ -10,20 +11,20 @@ use super::{describe, events};
 use crate::record::Failure;
 use crate::units::ByteSize;
 
-/// What does not meet an expectation.
+/// Why a subject does not meet an expectation.
 pub(super) enum CheckFailure {
-    /// The body, decoded, is larger than it may be.
+    /// The decoded body is above the limit.
     TooLarge,
-    /// A failure, and what was seen.
+    /// The kind of failure, and what was found.
     Mismatch(Failure, String),
 }
 
-/// A failure about anything but the status.
+/// A failure of anything except the status.
 pub(super) fn unexpected(seen: impl Into<String>) -> CheckFailure {
     CheckFailure::Mismatch(Failure::Unexpected, seen.into())
 }
 
-/// An answer, or rows, in whatever form is asked for.
+/// A response or rows, in the form that a check needs.
 pub(super) struct CheckSubject<'a> {
     source: SubjectSource<'a>,
     content: Option<Cow<'a, [u8]>>,
@@ -31,7 +32,7 @@ pub(super) struct CheckSubject<'a> {
 }
 
 enum SubjectSource<'a> {
-    /// An answer whose content is at most that large.
+    /// A response, and the limit of its content.
     Answer(Answer<'a>, ByteSize),
     Rows(&'a [Value]),
 }
@@ -45,7 +46,7 @@ impl<'a> CheckSubject<'a> {
         Self { source: SubjectSource::Rows(rows), content: None, document: None }
     }
 
-    /// The answer, for what rows have not.
+    /// The response; rows have no status, URL and headers.
     pub(super) fn answer(&self) -> Result<&Answer<'a>, CheckFailure> {
         match &self.source {
             SubjectSource::Answer(answer, _) => Ok(answer),
@@ -55,7 +56,7 @@ impl<'a> CheckSubject<'a> {
         }
     }
 
-    /// The rows, for what an answer has not.
+    /// The rows; a response has none.
     pub(super) fn rows(&self) -> Result<&'a [Value], CheckFailure> {
         match self.source {
             SubjectSource::Answer(..) => Err(unexpected("an answer over HTTP, which has no rows")),
@@ -63,7 +64,7 @@ impl<'a> CheckSubject<'a> {
         }
     }
 
-    /// The answer's content, or the rows as compact JSON.
+    /// The content of the response, or the rows as compact JSON.
     pub(super) fn content(&mut self) -> Result<&[u8], CheckFailure> {
         let content = match self.content.take() {
             Some(content) => content,
@@ -81,7 +82,8 @@ impl<'a> CheckSubject<'a> {
         Ok(format!("the {} of the {of}", describe::format_bytes(self.content()?.len())))
     }
 
-    /// The content as a JSON document: of an event stream, the last event's data; of rows, their array.
+    /// The content as a JSON document: the data of the last event of an event stream, or the array
+    /// of rows.
     pub(super) fn document(&mut self) -> Result<&Value, CheckFailure> {
         let document = match self.document.take() {
             Some(document) => document,
@@ -116,7 +118,7 @@ impl<'a> SubjectSource<'a> {
                     DecodeFailure::Malformed(seen) => unexpected(seen),
                 })
             }
-            // A JSON value of text keys can always be written.
+            // JSON values with string keys always serialize.
             Self::Rows(rows) => Ok(Cow::Owned(serde_json::to_vec(rows).unwrap_or_default())),
         }
     }

@@ -4,21 +4,22 @@ use super::subject::CheckFailure;
 use crate::record::Failure;
 use crate::units::ByteSize;
 
-/// The first expectation that an answer does not meet.
+/// The first expectation that a response does not meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unmet {
-    /// What kind of failure it is: a status, a redirect, one let in that must not be, or another unexpected answer.
+    /// The kind of failure: a status, a redirect, an admission instead of a denial, or another
+    /// unexpected response.
     pub failure: Failure,
     /// The expectation, as the scenario writes it: `status = 200`.
     pub expected: String,
-    /// What was seen instead, at most [`Unmet::SEEN_LIMIT`] characters, without query strings or bodies. It may
-    /// echo a secret: blot it before it is shown, and cut it only then.
+    /// What was found instead, at most [`Unmet::SEEN_LIMIT`] characters, without query strings or
+    /// bodies. It may echo a secret: redact it before showing it, and shorten it only after that.
     pub seen: String,
 }
 
 impl Unmet {
-    /// The most characters that `seen` holds. More than is ever shown, so that no secret is cut in two before it can
-    /// be recognised.
+    /// The maximum length of `seen`, in characters. It is longer than anything shown, so that no
+    /// secret is cut in two before redaction can find it.
     pub const SEEN_LIMIT: usize = 16 << 10;
 
     fn new(failure: Failure, expected: &str, seen: &str) -> Self {
@@ -30,7 +31,7 @@ impl Unmet {
         Self { failure, expected: expected.to_owned(), seen }
     }
 
-    /// What a body beyond a limit is.
+    /// The unmet expectation of a body above the limit.
     pub(super) fn too_large(limit: ByteSize) -> Self {
         let expected = format!("max_body = \"{limit}\"");
         Self::new(Failure::Unexpected, &expected, &format!("a body of more than {limit}"))

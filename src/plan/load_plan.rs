@@ -7,35 +7,36 @@ use super::schedule::Schedule;
 /// When arrivals are due.
 #[derive(Debug, Clone)]
 pub enum Load {
-    /// Arrivals do not wait for answers.
+    /// Arrivals do not wait for responses.
     Open {
         /// When each arrival is due.
         schedule: Schedule,
-        /// How many connections arrivals are waited with; they are the ones that are warmed up.
+        /// How many connections are open from the start. The warm-up warms these.
         connections: u32,
-        /// How many may be open at once: where those above are all taken, an arrival opens another one up to here.
+        /// The maximum number of open connections. An arrival that finds none free opens another
+        /// one up to this limit.
         max_connections: u32,
     },
-    /// Each connection sends again when it is answered.
+    /// Each connection sends again when its response is complete.
     Closed {
         /// How many connections send.
         connections: u32,
         /// When the last arrival may start.
         until: Duration,
-        /// How many arrivals there are at most, over all connections.
+        /// The maximum number of arrivals over all connections.
         iterations: Option<u64>,
     },
 }
 
 impl Load {
-    /// How many connections there are to begin with.
+    /// How many connections are open from the start.
     pub fn connections(&self) -> u32 {
         match self {
             Self::Open { connections, .. } | Self::Closed { connections, .. } => *connections,
         }
     }
 
-    /// How many connections may be open at once.
+    /// The maximum number of open connections.
     pub fn max_connections(&self) -> u32 {
         match self {
             Self::Open { max_connections, .. } => *max_connections,
@@ -43,7 +44,7 @@ impl Load {
         }
     }
 
-    /// The length of the measured phase; the last answers may come later.
+    /// The length of the measured stage. The last responses may come later.
     pub fn duration(&self) -> Duration {
         match self {
             Self::Open { schedule, .. } => schedule.duration(),

@@ -8,20 +8,20 @@ use super::target_plan::{Family, Protocol, Resolve};
 /// What the command line changes in a plan.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
-    /// Another length of the measured phase; stages and single arrivals have none to change.
+    /// Another length of the measured stage. Ramps and single arrivals have none to change.
     pub duration: Option<Duration>,
     /// Another period of repetition.
     pub every: Option<Duration>,
-    /// The part of the run that is to be carried out; the whole where there is none.
+    /// The part of the run to execute; the whole run if `None`.
     pub part: Option<PlannedPart>,
-    /// Another version of HTTP.
+    /// Another HTTP version.
     pub protocol: Option<Protocol>,
     /// Another choice of addresses.
     pub family: Option<Family>,
-    /// Given addresses, looked at before the scenarios' own.
+    /// Addresses that take precedence over those of the scenarios.
     pub resolve: Vec<Resolve>,
-    /// Hosts that redirects may lead to, beside the scenarios' own.
+    /// Hosts that redirects may lead to, in addition to those of the scenarios.
     pub allowed_hosts: Vec<String>,
-    /// Whether any certificate is believed.
+    /// Whether any certificate is accepted.
     pub insecure: bool,
 }

@@ -11,26 +11,27 @@ use crate::record::{Ceiling, PlannedScenario, RequestMeasurement, ScenarioMeasur
 /// What one scenario will do.
 #[derive(Debug, Clone)]
 pub struct ScenarioPlan {
-    /// The same in words and without secrets, for the record; holds the scenario's and the requests' names.
+    /// The plan in words and without secrets, for the record. It holds the names of the scenario
+    /// and its requests.
     pub shown: PlannedScenario,
-    /// Where requests go, and on what terms.
+    /// How the target is reached.
     pub target: TargetPlan,
-    /// The requests that each arrival carries out, in order.
+    /// The requests that each arrival sends, in order.
     pub requests: Vec<RequestPlan>,
     /// When arrivals are due.
     pub load: Load,
-    /// How many exchanges may be under way on one connection at once; 1 but for HTTP/2.
+    /// How many exchanges may share one connection at a time; always 1 without HTTP/2.
     pub streams: u32,
-    /// Whether a connection carries more than one arrival.
+    /// Whether a connection is used for more than one arrival.
     pub reuse: Reuse,
-    /// What is sent before measuring.
+    /// What is sent before the measured stage.
     pub warmup: Warmup,
-    /// The run's secrets: a target may echo those of any scenario.
+    /// The secrets of the whole run: a target may echo those of any scenario.
     pub secrets: Secrets,
 }
 
 impl ScenarioPlan {
-    /// The ceilings of each measured request, in their order; hops have none.
+    /// The ceilings of each measured request, in the order of the requests. Hops have none.
     pub fn ceilings(&self) -> Vec<Vec<Ceiling>> {
         let mut ceilings = vec![Vec::new(); self.shown.requests.len()];
         for request in &self.requests {
@@ -39,12 +40,13 @@ impl ScenarioPlan {
         ceilings
     }
 
-    /// Whether a step goes to a target over HTTP; where none does, only the timeouts of [`Self::target`] mean anything.
+    /// Whether any step sends an HTTP request. Otherwise only the timeouts of [`Self::target`] have
+    /// a meaning.
     pub fn asks_over_http(&self) -> bool {
         self.requests.iter().any(|request| request.http().is_some())
     }
 
-    /// The databases that its steps ask, each once, by the scenario's names for them.
+    /// The databases that its steps query, each once, with the name that the scenario gives them.
     pub fn databases(&self) -> Vec<(&str, &Address)> {
         let mut databases: Vec<(&str, &Address)> = Vec::new();
         for request in &self.requests {
@@ -57,7 +59,7 @@ impl ScenarioPlan {
         databases
     }
 
-    /// Whether an exchange may need a connection to another origin than the base URL's.
+    /// Whether an exchange may need a connection to an origin other than that of the base URL.
     pub fn goes_elsewhere(&self) -> bool {
         let home = self.target.base_url.origin();
         self.requests
@@ -80,8 +82,9 @@ impl ScenarioPlan {
         }
     }
 
-    /// The same with the connections that fall to one prober. Schedule and warm-up stay whole: they are dealt out by
-    /// index.
+    /// The same plan with only the connections of one prober.
+    ///
+    /// Schedule and warm-up stay whole, because probers take their arrivals by index.
     #[must_use]
     pub fn with_connections_of(mut self, shard: Shard) -> Self {
         let of = |all: u32| u32::try_from(shard.share(u64::from(all))).unwrap_or(all);
@@ -95,20 +98,20 @@ impl ScenarioPlan {
     }
 }
 
-/// Whether a connection carries more than one arrival.
+/// Whether a connection is used for more than one arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reuse {
-    /// Connections are kept and used again.
+    /// Connections stay open and are used again.
     Keep,
-    /// Every arrival opens a connection of its own (`connections = "fresh"`).
+    /// Every arrival opens its own connection (`connections = "fresh"`).
     Fresh,
 }
 
-/// What is sent before measuring; it is recorded apart and never judged.
+/// What is sent before the measured stage. It is recorded separately and never judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Warmup {
-    /// How many connections are opened; at most the load's.
+    /// How many connections are opened; at most those of the load.
     pub connections: u32,
-    /// How many arrivals are carried out over them, at least one a connection.
+    /// How many arrivals are sent over them; at least one for each connection.
     pub requests: u64,
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a scenario file, where, and what to write instead.
+//! What is wrong in a scenario file, where, and what to write instead.
 
 use std::ops::Range;
 
@@ -7,10 +7,10 @@ use crate::units::UnitError;
 /// A range of bytes in a scenario's text.
 pub type Span = Range<usize>;
 
-/// One mistake or doubt: where, what, and what next.
+/// One error or warning: where, what, and what next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Diagnostic {
-    /// Its place; `None` for a file that cannot be read at all.
+    /// Its location; `None` for a file that cannot be read at all.
     pub(super) span: Option<Span>,
     pub(super) problem: String,
     pub(super) remedy: String,
@@ -21,7 +21,7 @@ impl Diagnostic {
         Self { span: Some(span), problem: problem.into(), remedy: remedy.into() }
     }
 
-    /// A complaint about a value that is not of its unit.
+    /// A diagnostic about a value that does not parse.
     pub(crate) fn of_unit(span: Span, error: UnitError) -> Self {
         Self::new(span, error.problem, error.remedy)
     }
@@ -33,14 +33,14 @@ impl Diagnostic {
     pub(super) fn syntax(mistake: &toml::de::Error) -> Self {
         let problem = mistake.message().lines().map(str::trim).collect::<Vec<_>>().join("; ");
         let remedy = match problem.as_str() {
-            "duplicate key" => "leave one of the two out",
-            _ => "https://toml.io shows how TOML is written",
+            "duplicate key" => "remove one of the two",
+            _ => "https://toml.io describes the syntax of TOML",
         };
         Self::new(mistake.span().unwrap_or(0..0), problem, remedy)
     }
 }
 
-/// The complaints found so far.
+/// The diagnostics found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnostics(Vec<Diagnostic>);
 

@@ -14,10 +14,10 @@ struct SourceDiagnostic {
 }
 
 impl SourceDiagnostic {
-    /// The complaints about one file, in its order.
+    /// The diagnostics about one file, in the order of the file.
     fn all(source: &Arc<ScenarioSource>, mut diagnostics: Vec<Diagnostic>) -> Vec<Self> {
         diagnostics.sort_by_key(|diagnostic| diagnostic.span.as_ref().map_or(0, |span| span.start));
-        // What several steps refer to is found wrong by each of them.
+        // Several steps may refer to the same value, and each reports it.
         diagnostics.dedup();
         diagnostics
             .into_iter()
@@ -35,7 +35,7 @@ impl SourceDiagnostic {
     }
 }
 
-/// A mistake or a doubt in its parts, for those who lay it out themselves.
+/// An error or a warning in its parts, for callers with their own layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Point {
     /// `file:line:column`, or the file alone.
@@ -48,8 +48,8 @@ pub struct Point {
 
 /// Every mistake found in one or more scenario files, at least one.
 ///
-/// `Display` shows each as `file:line:column: what is wrong`, the line, and under it the place with the remedy,
-/// without colour.
+/// `Display` shows each as `file:line:column: what is wrong`, then the line, then an underline with
+/// the remedy, without colour.
 #[derive(Debug, Clone)]
 pub struct ScenarioErrors(Vec<SourceDiagnostic>);
 
@@ -58,7 +58,7 @@ impl ScenarioErrors {
         Self(SourceDiagnostic::all(source, diagnostics))
     }
 
-    /// All the values, or all the errors of those that are none.
+    /// All values, or the errors of all that failed.
     pub(crate) fn gather<T>(
         results: impl IntoIterator<Item = Result<T, Self>>,
     ) -> Result<Vec<T>, Self> {
@@ -78,12 +78,13 @@ impl ScenarioErrors {
         self.0.len()
     }
 
-    /// Every mistake in its parts.
+    /// Every error in its parts.
     pub fn points(&self) -> impl Iterator<Item = Point> {
         self.0.iter().map(SourceDiagnostic::point)
     }
 
-    /// Every mistake as a person reads it, one after the other; with terminal colours where asked for.
+    /// Every error as a person reads it, one after the other, with terminal colours if `colour` is
+    /// set.
     pub fn render(&self, colour: bool) -> String {
         let colour = ColourChoice(colour);
         let all = self
@@ -102,12 +103,12 @@ impl fmt::Display for ScenarioErrors {
 
 impl std::error::Error for ScenarioErrors {}
 
-/// Something in a scenario that can be carried out, but hardly as it was meant.
+/// Something in a scenario that can run, but probably not as intended.
 #[derive(Debug, Clone)]
 pub struct Warning(SourceDiagnostic);
 
 impl Warning {
-    /// The warnings of one file, in its order.
+    /// The warnings of one file, in the order of the file.
     pub(crate) fn all(source: &Arc<ScenarioSource>, diagnostics: Vec<Diagnostic>) -> Vec<Self> {
         SourceDiagnostic::all(source, diagnostics).into_iter().map(Self).collect()
     }
@@ -117,7 +118,7 @@ impl Warning {
         self.0.point()
     }
 
-    /// The warning as a person reads it; with terminal colours where asked for.
+    /// The warning as a person reads it, with terminal colours if `colour` is set.
     pub fn render(&self, colour: bool) -> String {
         render(&self.0.source, &self.0.diagnostic, Severity::Warning, ColourChoice(colour))
     }

@@ -1,4 +1,4 @@
-//! Reading a table of known keys, so that every mistake in it is found at once.
+//! A key of a section, with its location and its value.
 
 use std::borrow::Cow;
 
@@ -9,28 +9,28 @@ use toml::de::DeValue;
 use super::diagnostic::{Diagnostics, Span};
 use super::toml_value::{in_order, table_of, wrong_type};
 
-/// Where a key and its value stand in the text.
+/// Where a key and its value are in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyLocation {
-    /// The key; for an element of a list, the element.
+    /// The key; for a list element, the element.
     pub key: Span,
     /// The value.
     pub value: Span,
 }
 
-/// What stands under a key.
+/// The value of a key, or why there is none.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum Field<T> {
     /// The key is not written.
     #[default]
     Absent,
-    /// It is written, but not as it must be; that was complained about.
+    /// It is written, but its value is invalid, which was reported.
     Invalid,
-    /// It is written.
+    /// It is written and valid.
     Present(KeyLocation, T),
 }
 
-/// A value that was complained about.
+/// Marks a value whose error was already reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct AlreadyReported;
 
@@ -40,7 +40,7 @@ impl<T> Field<T> {
         !matches!(self, Self::Absent)
     }
 
-    /// Whether the key is written, but not as it must be.
+    /// Whether the key is written but invalid.
     pub fn is_invalid(&self) -> bool {
         matches!(self, Self::Invalid)
     }
@@ -53,7 +53,7 @@ impl<T> Field<T> {
         }
     }
 
-    /// The value, nothing where the key is not written, an error where it was complained about.
+    /// The value; `None` if the key is not written, an error if its value is invalid.
     pub(super) fn optional(&self) -> Result<Option<&T>, AlreadyReported> {
         match self {
             Self::Absent => Ok(None),
@@ -62,7 +62,7 @@ impl<T> Field<T> {
         }
     }
 
-    /// The place and the value.
+    /// The location and the value.
     pub fn located(&self) -> Option<(&KeyLocation, &T)> {
         match self {
             Self::Present(location, value) => Some((location, value)),
@@ -70,7 +70,7 @@ impl<T> Field<T> {
         }
     }
 
-    /// Where it is written.
+    /// Where the key is written.
     pub fn location(&self) -> Option<&KeyLocation> {
         self.located().map(|(location, _)| location)
     }
@@ -100,16 +100,16 @@ impl<T> Field<T> {
     }
 }
 
-/// What can be read from a value of a file.
+/// A type that is read from a TOML value.
 pub(super) trait ReadValue: Sized {
-    /// The value, or complaints about it.
+    /// Reads the value; `None` after reporting an error.
     fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self>;
 
-    /// What an editor needs to know of such a value.
+    /// The JSON Schema of such a value, for editors.
     fn schema(generator: &mut SchemaGenerator) -> Schema;
 }
 
-/// What stands under a key is described as its value is.
+/// A field has the schema of its value.
 impl<T: ReadValue> JsonSchema for Field<T> {
     fn inline_schema() -> bool {
         true
@@ -124,7 +124,7 @@ impl<T: ReadValue> JsonSchema for Field<T> {
     }
 }
 
-/// Keys of the file's own choosing, such as names of headers, with their values, in the order of the file.
+/// Keys that the file chooses, such as header names, with their values, in the order of the file.
 pub type TableEntries<T> = Vec<(String, Field<T>)>;
 
 impl<T: ReadValue> ReadValue for Vec<Field<T>> {

@@ -23,8 +23,8 @@ use crate::units::{ByteSize, Rate};
 /// Marks a key that its section must have.
 const REQUIRED: bool = true;
 
-/// Declares a section: its fields are its keys, each with the type of its value. Editors show the doc
-/// comments of the keys, so they are written for the author of a scenario.
+/// Declares a section: its fields are its keys, each with the type of its value. Editors show the
+/// doc comments of the keys, so they are written for the author of a scenario.
 macro_rules! section {
     (
         $(#[doc = $about:literal])* $title:literal

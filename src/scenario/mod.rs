@@ -1,8 +1,9 @@
-//! The scenario file as it is written, with the places of its values, so that an error points at its line.
+//! The scenario file as it is written, with the location of every value, so that an error points at
+//! its line.
 //!
-//! A file is read in three steps, each of which finds all mistakes it can before it gives up: the TOML itself,
-//! then every value by its type (`file`), then what the values mean together (`check`). What depends on
-//! the environment is judged by `plan`.
+//! A file is read in three steps: the TOML itself, then every value by its type (`file`), then what
+//! the values mean together (`check`). Each step finds all mistakes it can before it stops. What
+//! depends on the environment is checked by `plan`.
 
 mod check;
 mod diagnostic;
@@ -45,16 +46,16 @@ pub use template::{Part, Template};
 
 pub(crate) use diagnostic::Diagnostic;
 
-/// What one scenario file says.
+/// One scenario file.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    /// Where it was read from, and its text.
+    /// Where the file was read from, and its text.
     pub source: Arc<ScenarioSource>,
-    /// Its keys, as they are written.
+    /// The keys, as they are written.
     pub file: ScenarioFile,
-    /// What its `[load]` asks for.
+    /// The load that `[load]` describes, with defaults filled in.
     pub load: LoadShape,
-    /// What its `[warmup]` asks for, defaults filled in.
+    /// The warm-up that `[warmup]` describes, with defaults filled in.
     pub warmup: WarmupShape,
 }
 
@@ -64,18 +65,18 @@ impl Scenario {
         Self::from_source(read::read_source(path)?)
     }
 
-    /// Reads several files. The error holds every mistake of every one of them.
+    /// Reads several files. The error holds every mistake in all of them.
     pub fn read_all<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<Self>, ScenarioErrors> {
         ScenarioErrors::gather(paths.iter().map(|path| Self::read(path.as_ref())))
     }
 
-    /// Reads a scenario from text; `source_name` stands where a file's path would. The error holds every mistake
-    /// found in it.
+    /// Reads a scenario from text. Errors show `source_name` as the path of the file. The error
+    /// holds every mistake found in it.
     pub fn parse(source_name: &str, text: &str) -> Result<Self, ScenarioErrors> {
         Self::from_source(ScenarioSource::new(source_name, text))
     }
 
-    /// Its name; those of one run differ.
+    /// The name of the scenario. It is unique within a run.
     pub fn name(&self) -> &str {
         self.file.name.value().map_or("", PlainText::as_str)
     }

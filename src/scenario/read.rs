@@ -13,6 +13,7 @@ use super::source::ScenarioSource;
 /// The largest scenario file read, in bytes.
 const MAX_SIZE: u64 = 1 << 20;
 
+/// Reads the text of a scenario file. Fails if it is missing, unreadable, too large or not UTF-8.
 pub(super) fn read_source(path: &Path) -> Result<ScenarioSource, ScenarioErrors> {
     let name = path.display().to_string();
     let failed = |problem: String, remedy: &str| {
@@ -22,16 +23,17 @@ pub(super) fn read_source(path: &Path) -> Result<ScenarioSource, ScenarioErrors>
     let bytes = bytes_of(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => match as_url(&name) {
             Some(url) => {
-                failed("no such file".to_owned(), &format!("write `{url}` where a URL is meant"))
+                failed("no such file".to_owned(), &format!("write `{url}` if you mean a URL"))
             }
             None => failed("no such file".to_owned(), "name a scenario file that exists"),
         },
         io::ErrorKind::IsADirectory => {
             failed("this is a directory".to_owned(), "name a scenario file in it")
         }
-        io::ErrorKind::FileTooLarge => {
-            failed("more than 1 MiB is no scenario".to_owned(), "name a scenario file")
-        }
+        io::ErrorKind::FileTooLarge => failed(
+            "the file is larger than 1 MiB, too large for a scenario".to_owned(),
+            "name a scenario file",
+        ),
         _ => failed(format!("cannot be read: {error}"), "make the file readable"),
     })?;
     String::from_utf8(bytes).map(|text| ScenarioSource::new(&*name, text)).map_err(|error| {
@@ -44,7 +46,8 @@ pub(super) fn read_source(path: &Path) -> Result<ScenarioSource, ScenarioErrors>
     })
 }
 
-/// The URL that a name of no file was most likely meant to be: it is a host with a port, or one with a dot and a path.
+/// The URL that a missing file name was probably meant to be: a host with a port, or a host with a
+/// dot and a path.
 fn as_url(name: &str) -> Option<String> {
     let (authority, path) =
         name.find('/').map_or((name, None), |at| (&name[..at], Some(&name[at..])));
@@ -76,7 +79,7 @@ fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     let mut bytes = Vec::new();
-    // What has no end, such as a device, must not fill the memory.
+    // An endless file, such as a device, must not fill the memory.
     fs::File::open(path)?.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_SIZE { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
@@ -86,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_with_a_port_or_a_path_that_is_no_file_was_meant_as_a_url() {
+    fn a_missing_file_with_a_port_or_a_path_was_meant_as_a_url() {
         for (name, url) in [
             ("127.0.0.1:8391", Some("http://127.0.0.1:8391")),
             ("localhost:3000/app?mock=1", Some("http://localhost:3000/app?mock=1")),

@@ -1,7 +1,8 @@
 //! Hides the passwords of database URLs in quoted lines of a scenario file.
 
-/// A line in which the passwords of databases' URLs are blotted, each by as many signs: whatever it holds, a password ends before
-/// the last `@` of its text. One that is a variable says no more than its name.
+/// The line with every password of a database URL replaced by as many dots, so that columns stay
+/// the same. Whatever it contains, a password ends before the last `@` of its string. A password
+/// that is one variable stays, because it shows only the name of the variable.
 pub(super) fn redact_passwords(line: &str) -> String {
     let mut shown = line.to_owned();
     for (at, scheme) in
@@ -36,5 +37,5 @@ fn scheme_at(text: &str) -> Option<&'static str> {
     ["postgresql://", "postgres://"].into_iter().find(|scheme| text.starts_with(scheme))
 }
 
-/// What stands for each character of a password.
+/// Replaces each character of a password.
 const HIDDEN: char = '•';

@@ -1,13 +1,13 @@
-//! A complaint as a person reads it.
+//! A diagnostic as a person reads it.
 //!
-//! Drawn by hand: the first line is `file:line:column: message`, which editors and CI jump to, and no handler of
-//! miette's begins with it.
+//! It is drawn here because the first line must be `file:line:column: message`, which editors and
+//! CI can jump to. No handler of miette starts with that.
 
 use super::diagnostic::{Diagnostic, Span};
 use super::redact::redact_passwords;
 use super::source::ScenarioSource;
 
-/// How much of a long line is shown, in characters.
+/// The maximum length of a line that is shown, in characters.
 const WIDTH: usize = 120;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl ColourChoice {
     }
 }
 
-/// The complaint with its place underlined; ends with a line end.
+/// The diagnostic with its location underlined. It ends with a line end.
 pub(super) fn render(
     source: &ScenarioSource,
     diagnostic: &Diagnostic,
@@ -70,14 +70,14 @@ pub(super) fn render(
     )
 }
 
-/// Where a complaint is: `file:line:column`, or the file alone where it has no place in it.
+/// The location of a diagnostic: `file:line:column`, or only the file if it has no span.
 pub(super) fn location_of(source: &ScenarioSource, span: Option<&Span>, problem: &str) -> String {
     let Some(span) = span else { return source.name().to_owned() };
     let (line, column) = source.position(source.narrow(span, problem).start);
     format!("{}:{line}:{column}", source.name())
 }
 
-/// The part of a line that is shown, and where in it the place lies; all in characters.
+/// The part of a line that is shown, and the position of the span in it, in characters.
 struct LineWindow {
     text: String,
     before: usize,
@@ -100,7 +100,7 @@ impl LineWindow {
     }
 }
 
-/// Control characters would move the text away from its underline, or do worse to a terminal.
+/// Replaces control characters: they would misalign the underline or act on the terminal.
 fn visible(c: char) -> char {
     match c {
         '\t' => ' ',

@@ -1,19 +1,19 @@
-//! The JSON Schema of scenario files, by which editors complete them and mark what is wrong.
+//! The JSON Schema of scenario files. Editors use it to complete keys and to mark mistakes.
 //!
-//! It says which keys there are, which a section must have, and how their values are written. What keys mean together
-//! is for `check` to judge.
+//! It covers the keys, which of them a section requires, and how their values are written. What
+//! keys mean together is checked by `check`.
 
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
 
 use super::file::ScenarioFile;
 
-/// What the schema is called, wherever it lies.
+/// The identifier of the schema, independent of where it is stored.
 const ID: &str = "urn:tollgate:scenario";
 
-/// The JSON Schema (draft 2020-12) of a scenario file, as TOML reads into JSON.
+/// The JSON Schema (draft 2020-12) of a scenario file, for TOML read as JSON.
 ///
-/// Each value is described in its place: some editors do not show what stands beside a reference.
+/// It uses no references: some editors do not show a description next to a reference.
 pub fn schema() -> Schema {
     let settings =
         SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);

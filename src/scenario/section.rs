@@ -16,12 +16,12 @@ pub(super) type SectionKeys = [(&'static str, &'static [&'static str])];
 /// A table with known keys.
 pub(super) struct SectionReader<'a, 'i> {
     table: &'a DeTable<'i>,
-    /// Keys that unknown ones were most likely meant to be.
+    /// Known keys that the unknown keys were probably meant to be.
     meant: Vec<&'a str>,
 }
 
 impl<'a, 'i> SectionReader<'a, 'i> {
-    /// The table of section `name`, after complaining about every key that is not one of `keys`.
+    /// The table of section `name`. Reports every key that is not one of `keys`.
     pub(super) fn open(
         name: &str,
         keys: &[&'a str],
@@ -43,7 +43,8 @@ impl<'a, 'i> SectionReader<'a, 'i> {
         Some(Self { table, meant })
     }
 
-    /// What stands under a key. A misspelt key counts as written, so that it is not also called missing.
+    /// The value of a key. A misspelt key counts as written, so that it is not also reported as
+    /// missing.
     pub(super) fn field<T: ReadValue>(
         &self,
         name: &str,
@@ -57,7 +58,7 @@ impl<'a, 'i> SectionReader<'a, 'i> {
     }
 }
 
-/// Words that belong to other sections, or to none, and the keys that are meant by them.
+/// Words that are not keys of a section, and the keys that their authors probably mean.
 const MEANT: [(&str, &str, &[&str]); 6] = [
     ("[target]", "url", &["base_url"]),
     ("[target]", "host", &["base_url"]),
@@ -67,7 +68,7 @@ const MEANT: [(&str, &str, &[&str]); 6] = [
     ("[request.expect]", "code", &["status"]),
 ];
 
-/// The keys that an unknown one was most likely meant to be.
+/// The keys that an unknown key was probably meant to be.
 fn meant_by<'k>(section: &str, written: &str, keys: &[&'k str]) -> Vec<&'k str> {
     let known = MEANT.iter().find(|(of, word, _)| *of == section && *word == written);
     match known {
@@ -92,7 +93,7 @@ fn unknown(
             format!("did you mean {}{or}`{last}`?", others.join(", "))
         }
         ([], Some(section)) => format!("it belongs to {section}"),
-        ([], None) => format!("the keys here are `{}`", keys.join("`, `")),
+        ([], None) => format!("the valid keys are `{}`", keys.join("`, `")),
     };
     Diagnostic::new(key.span(), format!("unknown key `{written}` in {section}"), remedy)
 }

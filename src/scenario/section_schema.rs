@@ -6,13 +6,13 @@ use serde_json::{Map, Value};
 /// One key of a section.
 pub(super) struct SchemaKey {
     pub(super) name: &'static str,
-    /// What it is for, as its documentation says, each line with a blank before it.
+    /// Its doc comment, each line with a blank before it.
     pub(super) about: &'static str,
     pub(super) is_required: bool,
     pub(super) value: Schema,
 }
 
-/// A table of these keys and no others.
+/// The schema of a table with these keys and no others.
 pub(super) fn section(about: &str, keys: impl IntoIterator<Item = SchemaKey>) -> Schema {
     let mut required: Vec<&str> = Vec::new();
     let mut properties = Map::new();

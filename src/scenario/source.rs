@@ -12,12 +12,12 @@ pub struct ScenarioSource {
 }
 
 impl ScenarioSource {
-    /// Text that stands for a file of that name.
+    /// The text of a file with this name.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         Self { name: name.into(), text: text.into() }
     }
 
-    /// The name that errors show: the path as it was given.
+    /// The name that errors show: the path as the caller gave it.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -27,19 +27,19 @@ impl ScenarioSource {
         &self.text
     }
 
-    /// A path as the file writes it, seen from the file's own folder.
+    /// A path that the file contains, relative to the folder of the file.
     pub fn resolve(&self, path: &str) -> PathBuf {
         Path::new(&self.name).parent().unwrap_or_else(|| Path::new("")).join(path)
     }
 
-    /// The line and column of a place, both counted from 1, columns in characters.
+    /// The line and column of an offset, both from 1. Columns count characters.
     pub(super) fn position(&self, offset: usize) -> (usize, usize) {
         let before = &self.text[..self.boundary(offset)];
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
     }
 
-    /// The line that holds a place, without its end, and where it begins.
+    /// The start of the line that contains an offset, and the line without its line end.
     pub(super) fn line(&self, offset: usize) -> (usize, &str) {
         let offset = self.boundary(offset);
         let start = self.text[..offset].rfind('\n').map_or(0, |at| at + 1);
@@ -47,7 +47,8 @@ impl ScenarioSource {
         (start, self.text[start..end].trim_end_matches('\r'))
     }
 
-    /// The part of a place that a problem quotes first in backticks, where the place holds it on one line.
+    /// Narrows a span to the text that the problem quotes first in backticks, if the span contains
+    /// it on one line.
     pub(super) fn narrow(&self, span: &Span, problem: &str) -> Span {
         let written = self.text.get(span.clone()).unwrap_or_default();
         let quoted = problem.split('`').nth(1).filter(|quoted| !quoted.is_empty());

@@ -7,14 +7,14 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 
-/// A wrong type: what was found, what is wanted, and how to write it.
+/// A diagnostic about a wrong type: what was found, what is expected, and how to write it.
 pub(super) fn wrong_type(
     value: &Spanned<DeValue<'_>>,
     wanted: &str,
     remedy: impl Into<String>,
 ) -> Diagnostic {
     let found = match value.get_ref() {
-        DeValue::String(_) => "a text",
+        DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",
         DeValue::Float(_) => "a number",
         DeValue::Boolean(_) => "true or false",

@@ -1,14 +1,16 @@
-//! A rate over time, piecewise linear, with its integral and the inverse of that in closed form.
+//! A piecewise linear rate over time, with its integral and the inverse of the integral in closed
+//! form.
 //!
-//! Everything is computed from the start of a segment, never from the arrival before, so that no error adds up:
-//! over the 24 h a schedule may last, a double holds a time to 15 ps and is rounded to a nanosecond once.
+//! Every time is computed from the start of a segment, never from the previous arrival, so that
+//! errors do not add up. Over the 24 h of the longest schedule, a double is exact to 15 ps, and
+//! each time is rounded to a nanosecond once.
 
 use std::time::Duration;
 
 use super::Ramp;
 use crate::units::Rate;
 
-/// A rate over time. Times are seconds, rates are arrivals a second.
+/// A rate over time. Times are seconds, rates are arrivals per second.
 #[derive(Debug, Clone)]
 pub(super) struct RateCurve {
     segments: Vec<CurveSegment>,
@@ -36,8 +38,8 @@ impl CurveSegment {
         self.from * elapsed + self.slope() * elapsed * elapsed / 2.0
     }
 
-    /// Seconds into the segment after which `arrivals` are due: the root of `from·t + slope·t²/2 = arrivals`,
-    /// in the form that stays exact where slope or start are zero.
+    /// Seconds into the segment after which `arrivals` are due: the root of `from·t + slope·t²/2 =
+    /// arrivals`, in the form that stays exact if slope or start are zero.
     fn inverse(self, arrivals: f64) -> f64 {
         if arrivals <= 0.0 {
             return 0.0;
@@ -103,7 +105,7 @@ impl RateCurve {
         self.when(index as f64)
     }
 
-    /// When the integral of the rate reaches `arrivals`, before the end of the phase.
+    /// When the integral of the rate reaches `arrivals`, before the end of the stage.
     pub(super) fn when(&self, arrivals: f64) -> Duration {
         let at =
             self.segments.partition_point(|segment| segment.before <= arrivals).saturating_sub(1);
@@ -136,8 +138,8 @@ impl RateCurve {
     }
 }
 
-/// How many arrivals an integral holds: one at 0, then one at each whole number below it. An integral that is
-/// a whole number but for the rounding of doubles counts as that number.
+/// How many arrivals an integral holds: one at 0, then one at each whole number below it. An
+/// integral that misses a whole number only by rounding counts as that number.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -1,9 +1,9 @@
-//! Poisson arrivals in blocks of one second, each from a generator of its own.
+//! Poisson arrivals in blocks of one second, each block with its own generator.
 //!
-//! The number of arrivals in a block is Poisson distributed around the integral of the rate; given the number,
-//! they lie like that many sorted uniform draws, mapped through the inverse of the integral. The sorted draws are
-//! made one after the other (L. Devroye, *Non-Uniform Random Variate Generation*, V.3.1), so that nothing is sorted
-//! and no arrival waits for the whole block to be drawn.
+//! The number of arrivals in a block is Poisson distributed around the integral of the rate. Given
+//! that number, the arrivals are distributed like sorted uniform draws, mapped through the inverse
+//! of the integral. The sorted draws are made one by one (L. Devroye, *Non-Uniform Random Variate
+//! Generation*, V.3.1), so that nothing is sorted and no arrival waits for the rest of its block.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const BLOCK: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(super) struct PoissonBlocks {
     seed: u64,
-    /// The arrivals before each block, and at last all of them.
+    /// The number of arrivals before each block, followed by the total.
     before: Vec<u64>,
 }
 
@@ -48,7 +48,7 @@ impl PoissonBlocks {
         self.before.get(block).copied().unwrap_or_else(|| self.count())
     }
 
-    /// The block of an arrival and its rank therein.
+    /// The block of an arrival and its rank in the block.
     pub(super) fn locate(&self, index: u64) -> Option<(usize, usize)> {
         if index >= self.count() {
             return None;
@@ -84,7 +84,7 @@ impl PoissonBlocks {
     }
 }
 
-/// The arrivals of one block, drawn as they are asked for.
+/// The arrivals of one block, drawn one by one.
 #[derive(Debug, Clone)]
 pub(super) struct BlockDraws {
     curve: Arc<RateCurve>,
@@ -94,7 +94,7 @@ pub(super) struct BlockDraws {
     from: f64,
     area: f64,
     left: u64,
-    /// The logarithm of the share of the block that lies after the last draw.
+    /// The logarithm of the share of the block after the last draw.
     log_rest: f64,
 }
 
@@ -105,12 +105,12 @@ impl Iterator for BlockDraws {
         if self.left == 0 {
             return None;
         }
-        // The least of n uniform draws from the rest leaves V^(1/n) of it, V being uniform.
+        // The smallest of n uniform draws from the rest leaves V^(1/n) of it, where V is uniform.
         let uniform: f64 = self.generator.sample(OpenClosed01);
         self.log_rest += uniform.ln() / self.left as f64;
         self.left -= 1;
         let due = self.curve.when(self.from - self.area * self.log_rest.exp_m1());
-        // Rounding must not push an arrival over the edge of its block, where it would be counted.
+        // Rounding must not move an arrival into the next block: `count_before` would miscount it.
         let (start, end) = edges(self.block);
         Some(due.clamp(start, end.saturating_sub(Duration::from_nanos(1))))
     }

@@ -1,4 +1,4 @@
-//! JSON values, written as TOML writes them, and what is said of such values.
+//! JSON values, as TOML writes them, and rules about such values.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Number, Value};
@@ -14,28 +14,29 @@ use crate::scenario::template::{Part, Template};
 use crate::scenario::toml_value::{in_order, wrong_type};
 use crate::units::UnitError;
 
-/// A JSON value in whose texts variables may stand.
+/// A JSON value whose strings may contain variables.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonTemplate(Value);
 
 impl JsonTemplate {
-    /// The value, with each of its texts filled by `fill`.
+    /// The value with each of its strings filled by `fill`.
     pub fn fill(&self, mut fill: impl FnMut(&Template) -> String) -> Value {
         filled(&self.0, &mut fill)
     }
 
-    /// The value, its texts as templates are written.
+    /// The value, with its strings as templates.
     pub fn written(&self) -> &Value {
         &self.0
     }
 
-    /// Whether it is a text that is one variable and nothing else, whose value has no type of its own.
+    /// Whether it is a string of exactly one variable. Its value then has no JSON type.
     pub fn is_one_variable(&self) -> bool {
         let text = self.0.as_str().and_then(|text| Template::parse(text).ok());
         text.is_some_and(|text| matches!(text.parts(), [Part::Variable { .. }]))
     }
 
-    /// Whether it is a text that reads as a JSON object or array, whatever its variables hold.
+    /// Whether it is a string that parses as a JSON object or array, whatever its variables
+    /// contain.
     pub fn is_json_as_text(&self) -> bool {
         let text = self.0.as_str().and_then(|text| Template::parse(text).ok());
         let filled: Option<String> = text.map(|text| {
@@ -150,7 +151,7 @@ fn number(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option
     if number.is_none() {
         diagnostics.add(Diagnostic::new(
             value.span(),
-            "JSON has no such number",
+            "JSON cannot hold this number",
             "write a finite number",
         ));
     }

@@ -1,4 +1,4 @@
-//! Values that stand alone under a key, and how each is read.
+//! Single values of keys, and how each is read.
 
 mod json;
 mod network;
@@ -14,7 +14,7 @@ use crate::units::Rate;
 pub use json::{JsonNumber, JsonTemplate};
 pub use network::{HostName, HttpVersion, IpFamily, ResolveEntry};
 
-/// Text in which no variable may stand.
+/// Text without variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlainText(String);
 
@@ -36,7 +36,7 @@ impl SqlText {
     }
 }
 
-/// A regular expression as it is written, in which no variable may stand.
+/// A regular expression as it is written, without variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternText(String);
 
@@ -47,12 +47,12 @@ impl PatternText {
     }
 }
 
-/// What a step comes to that finds nothing to judge.
+/// The outcome of a step that has nothing to judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissingPolicy {
-    /// It holds a pass up.
+    /// It prevents a pass.
     Report,
-    /// It is told, and holds nothing up.
+    /// It is reported and does not prevent a pass.
     Accept,
 }
 
@@ -60,15 +60,15 @@ pub enum MissingPolicy {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RampRate(pub Option<Rate>);
 
-/// What `connections` asks for.
+/// The value of `connections`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionSetting {
-    /// That many, used again and again.
+    /// This many, kept open.
     Kept(u32),
-    /// Each arrival opens its own.
+    /// Each arrival opens its own connection.
     Fresh,
 }
 
-/// The statuses of which one is expected; at least one.
+/// The expected statuses; at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusList(pub Vec<StatusCode>);

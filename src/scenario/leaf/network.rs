@@ -7,10 +7,10 @@ use super::pattern;
 use super::text_value::TextValue;
 use crate::units::UnitError;
 
-/// Which version of HTTP `http` asks for.
+/// The HTTP version that `http` selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpVersion {
-    /// What the target chooses.
+    /// The version that the target chooses.
     Auto,
     /// HTTP/1.1.
     One,
@@ -28,14 +28,14 @@ impl TextValue for HttpVersion {
             "1.1" => Ok(Self::One),
             "2" => Ok(Self::Two),
             _ => Err(UnitError::new(
-                format!("unknown version of HTTP `{text}`"),
+                format!("unknown HTTP version `{text}`"),
                 "write `auto`, `1.1` or `2`",
             )),
         }
     }
 }
 
-/// Which addresses `ip` asks for.
+/// The IP version that `ip` selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IpFamily {
     /// IPv4.
@@ -52,7 +52,7 @@ impl TextValue for IpFamily {
         match text {
             "4" => Ok(Self::V4),
             "6" => Ok(Self::V6),
-            _ => Err(UnitError::new(format!("unknown version of IP `{text}`"), "write `4` or `6`")),
+            _ => Err(UnitError::new(format!("unknown IP version `{text}`"), "write `4` or `6`")),
         }
     }
 }
@@ -89,10 +89,10 @@ impl FromStr for HostName {
         let host =
             url::Host::parse(&if bare_address { format!("[{text}]") } else { text.to_owned() });
         match host {
-            // A star would be taken for a pattern, and match nothing.
+            // A star would look like a pattern but match nothing.
             Ok(host) if !text.contains('*') => Ok(Self(host.to_string())),
             _ => Err(UnitError::new(
-                format!("`{text}` is no host"),
+                format!("`{text}` is not a host"),
                 "write a name or an address alone, such as `login.example.org`",
             )),
         }
@@ -106,7 +106,7 @@ pub struct ResolveEntry {
     pub host: HostName,
     /// The port.
     pub port: u16,
-    /// Its addresses, at least one.
+    /// Its addresses; at least one.
     pub addresses: Vec<IpAddr>,
 }
 
@@ -125,7 +125,7 @@ impl TextValue for ResolveEntry {
 impl FromStr for ResolveEntry {
     type Err = UnitError;
 
-    /// Reads `example.org:443:127.0.0.1,[::1]`: a host, a port and one address or more.
+    /// Reads `example.org:443:127.0.0.1,[::1]`: a host, a port, and one or more addresses.
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let wrong = |problem: String| {
             UnitError::new(
@@ -134,26 +134,26 @@ impl FromStr for ResolveEntry {
             )
         };
         let (host, rest) =
-            host_and_rest(text).ok_or_else(|| wrong(format!("`{text}` names no host and port")))?;
+            host_and_rest(text).ok_or_else(|| wrong(format!("`{text}` has no host and port")))?;
         let host = host.parse().map_err(|UnitError { problem, .. }| wrong(problem))?;
         let (port, addresses) =
-            rest.split_once(':').ok_or_else(|| wrong(format!("`{text}` names no address")))?;
+            rest.split_once(':').ok_or_else(|| wrong(format!("`{text}` has no address")))?;
         let digits = port.bytes().all(|byte| byte.is_ascii_digit());
         let port = port.parse().ok().filter(|&port| digits && port > 0);
-        let port = port.ok_or_else(|| wrong(format!("`{text}` names no port")))?;
+        let port = port.ok_or_else(|| wrong(format!("`{text}` has no valid port")))?;
         let address = |written: &str| {
             let bare = written
                 .strip_prefix('[')
                 .and_then(|inner| inner.strip_suffix(']'))
                 .unwrap_or(written);
-            bare.parse::<IpAddr>().map_err(|_| wrong(format!("`{written}` is no address")))
+            bare.parse::<IpAddr>().map_err(|_| wrong(format!("`{written}` is not an address")))
         };
         let addresses = addresses.split(',').map(address).collect::<Result<_, _>>()?;
         Ok(Self { host, port, addresses })
     }
 }
 
-/// The host that a text begins with, brackets included, and what follows its colon.
+/// The host at the start of a text, including brackets, and the text after its colon.
 fn host_and_rest(text: &str) -> Option<(&str, &str)> {
     let end = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':')? };
     let rest = text[end..].strip_prefix(':')?;
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_notation_is_refused_with_the_right_one() {
+    fn any_other_notation_is_refused_and_the_remedy_shows_the_right_one() {
         for text in [
             "",
             "a",

@@ -1,4 +1,4 @@
-//! Numbers, and what is written with them: counts, statuses, connections; and truth.
+//! Numbers and values written with them: counts, statuses and connections; and booleans.
 
 use http::StatusCode;
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -18,14 +18,14 @@ macro_rules! counts {
                 let count = whole(value, diagnostics)?;
                 let fits = <$kind>::try_from(count).ok();
                 if fits.is_none() {
-                    let problem = format!("{count} is too many");
+                    let problem = format!("{count} is too large");
                     diagnostics.add(Diagnostic::new(value.span(), problem, format!("write at most {}", <$kind>::MAX)));
                 }
                 fits
             }
 
             fn schema(_: &mut SchemaGenerator) -> Schema {
-                // The largest of 64 bits is no number that JSON holds everywhere.
+                // Not every JSON implementation can hold the largest 64-bit number.
                 match u64::from(<$kind>::MAX) {
                     u64::MAX => json_schema!({ "type": "integer", "minimum": 0 }),
                     most => json_schema!({ "type": "integer", "minimum": 0, "maximum": most }),
@@ -37,7 +37,7 @@ macro_rules! counts {
 
 counts!(u32, u64);
 
-/// An integer of zero or more.
+/// A non-negative integer.
 fn whole(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<u64> {
     let number = value.get_ref().as_integer().and_then(signed);
     let count = number.and_then(|number| u64::try_from(number).ok());
@@ -78,10 +78,10 @@ impl ReadValue for ConnectionSetting {
             DeValue::Integer(_) => u32::read(value, diagnostics).map(Self::Kept),
             _ => {
                 let remedy =
-                    "write a number such as `16`, or `\"fresh\"` for one connection an arrival";
+                    "write a number such as `16`, or `\"fresh\"` for one connection per arrival";
                 diagnostics.add(Diagnostic::new(
                     value.span(),
-                    "this is no number of connections",
+                    "this is not a number of connections",
                     remedy,
                 ));
                 None
@@ -108,7 +108,7 @@ impl ReadValue for StatusList {
         if list.as_ref().is_some_and(Vec::is_empty) {
             diagnostics.add(Diagnostic::new(
                 value.span(),
-                "no status is expected",
+                "the list of statuses is empty",
                 "write `200` or `[200, 204]`",
             ));
         }
@@ -136,7 +136,7 @@ fn status(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option
         .filter(|code| (200..600).contains(code))
         .and_then(|code| StatusCode::from_u16(u16::try_from(code).ok()?).ok());
     if code.is_none() {
-        diagnostics.add(Diagnostic::new(value.span(), format!("{number} is no status"), remedy));
+        diagnostics.add(Diagnostic::new(value.span(), format!("{number} is not a status"), remedy));
     }
     code
 }

@@ -69,7 +69,7 @@ impl TextValue for SqlText {
 
 impl TextValue for PatternText {
     const EXAMPLES: &[&str] = &[r"^4\."];
-    const INSTEAD_OF_VARIABLES: &str = r"variables fill `json`, `headers` and `body_contains`; the characters themselves are `\$\{`";
+    const INSTEAD_OF_VARIABLES: &str = r"variables can be used in `json`, `headers` and `body_contains`; to match the characters, write `\$\{`";
 
     fn pattern() -> Option<String> {
         Some(pattern::WORDS.to_owned())
@@ -78,7 +78,7 @@ impl TextValue for PatternText {
     fn from_text(text: &str) -> Result<Self, UnitError> {
         if text.is_empty() {
             return Err(UnitError::new(
-                "the empty pattern is found in every text",
+                "an empty pattern matches every text",
                 "write the pattern to look for",
             ));
         }
@@ -96,7 +96,7 @@ impl TextValue for MissingPolicy {
             "accept" => Ok(Self::Accept),
             _ => Err(UnitError::new(
                 format!("unknown word `{text}`"),
-                "write `report`, which holds a pass up, or `accept`",
+                "write `report`, which prevents a pass, or `accept`",
             )),
         }
     }
@@ -134,7 +134,7 @@ impl TextValue for RampRate {
     fn from_text(text: &str) -> Result<Self, UnitError> {
         let is_zero = |number: &str| number.trim().parse() == Ok(0.0);
         match text.split_once('/') {
-            // The unit is judged by the rate of one of it.
+            // Parsing `1/unit` checks the unit.
             Some((number, unit)) if is_zero(number) => {
                 format!("1/{unit}").parse::<Rate>().map(|_| Self(None))
             }

@@ -10,24 +10,24 @@ use crate::units::UnitError;
 
 /// A value that is written as text.
 pub(super) trait TextValue: Sized {
-    /// How such values are written; all of them where [`Self::IS_CHOICE`] is true.
+    /// Examples of such values; all possible values if [`Self::IS_CHOICE`] is true.
     const EXAMPLES: &[&str];
-    /// Whether there are no others than [`Self::EXAMPLES`].
+    /// Whether [`Self::EXAMPLES`] are the only possible values.
     const IS_CHOICE: bool = false;
-    /// Whether any words will do, so that an example tells an editor's user nothing.
+    /// Whether any text is valid, so that an example would not help the user of an editor.
     const IS_FREE: bool = false;
-    /// Whether variables may stand in it.
+    /// Whether it may contain variables.
     const HOLDS_VARIABLES: bool = false;
-    /// What is said to who writes a variable where none can stand.
+    /// The remedy for a variable in a value that cannot contain one.
     const INSTEAD_OF_VARIABLES: &str =
-        "variables fill what is sent or compared: URL, path, headers, body, expectations";
+        "variables can be used in what is sent or compared: URL, path, headers, body, expectations";
 
-    /// A regular expression that every such text matches.
+    /// A regular expression that every valid text matches.
     fn pattern() -> Option<String> {
         None
     }
 
-    /// Reads one.
+    /// Parses the value.
     fn from_text(text: &str) -> Result<Self, UnitError>;
 }
 
@@ -40,11 +40,11 @@ pub(super) fn read_text<T: TextValue>(
         let examples: Vec<_> =
             T::EXAMPLES.iter().map(|example| format!("`\"{example}\"`")).collect();
         let remedy = format!("write it like {}", examples.join(" or "));
-        diagnostics.add(wrong_type(value, "a text in quotes", remedy));
+        diagnostics.add(wrong_type(value, "a quoted string", remedy));
         return None;
     };
     let read = if !T::HOLDS_VARIABLES && text.contains("${") {
-        Err(UnitError::new("no variable can stand here", T::INSTEAD_OF_VARIABLES))
+        Err(UnitError::new("variables are not allowed here", T::INSTEAD_OF_VARIABLES))
     } else {
         T::from_text(text)
     };
