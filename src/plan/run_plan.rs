@@ -46,7 +46,7 @@ pub struct PlannedPart {
 }
 
 impl Plan {
-    /// A plan that runs these scenarios once, as a whole, and has no secrets.
+    /// A plan that runs these scenarios once, without sharding or secrets.
     pub fn of(scenarios: Vec<ScenarioPlan>) -> Self {
         Self { scenarios, ..Self::default() }
     }

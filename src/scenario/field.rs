@@ -32,7 +32,7 @@ pub enum Field<T> {
 
 /// Marks a value whose error was already reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct AlreadyReported;
+pub(crate) struct AlreadyReported;
 
 impl<T> Field<T> {
     /// Whether the key is written at all.

@@ -45,6 +45,7 @@ pub use source::ScenarioSource;
 pub use template::{Part, Template};
 
 pub(crate) use diagnostic::Diagnostic;
+pub(crate) use field::AlreadyReported;
 
 /// One scenario file.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use crate::plan::target_plan::{
 };
 use crate::record::Dimension;
 use crate::scenario::file::TargetSection;
-use crate::scenario::{Field, HttpVersion, IpFamily, PlainText, Scenario, Span};
+use crate::scenario::{AlreadyReported, Field, HttpVersion, IpFamily, PlainText, Scenario, Span};
 
 /// How the target is reached; `None` after reporting an error. Sets in `base` whether its name is
 /// looked up.
@@ -181,9 +181,6 @@ fn looked_up(
         }
     }
 }
-
-/// Marks a value whose error was already reported.
-struct AlreadyReported;
 
 /// The PEM file that a key names, if the key is written.
 fn pem_file(
