@@ -54,7 +54,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_wrong_scenario_is_refused_with_its_place_and_a_remedy() {
+fn every_wrong_scenario_is_refused_with_its_location_and_a_remedy() {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("bad_scenarios");
     settings.set_prepend_module_to_snapshot(false);
@@ -72,7 +72,7 @@ fn every_wrong_scenario_is_refused_with_its_place_and_a_remedy() {
 }
 
 #[test]
-fn the_example_of_the_readme_is_a_scenario_that_can_pass() {
+fn the_example_in_the_readme_can_pass() {
     let page = fs::read_to_string("README.md").unwrap();
     let [example] = examples(&page)[..] else { panic!("one example") };
     let (_, warnings) = plan(Scenario::parse("README.md", example).unwrap()).unwrap();
@@ -173,7 +173,7 @@ fn a_secret_appears_in_nothing_that_is_shown() {
 }
 
 #[test]
-fn a_token_in_a_secret_url_is_a_secret_of_its_own() {
+fn a_token_in_a_secret_url_is_secret_too() {
     let text = "name = \"hook\"\nbudgets = [\"errors = 0\"]\n[[request]]\nname = \"hook\"\nurl = \"${HOOK}\"\n\
                 [load]\nonce = true\n";
     let scenario = Scenario::parse("hook.toml", text).unwrap();
@@ -225,7 +225,7 @@ fn load(text: &str) -> Plan {
 }
 
 #[test]
-fn loads_and_warm_ups_are_said_in_a_line() {
+fn loads_and_warm_ups_are_described_in_one_line() {
     for (text, load_words, warmup_words) in [
         ("", "once", "none"),
         ("[load]\nonce = true\n[warmup]\nrequests = 3", "once", "1 connection, 3 requests"),

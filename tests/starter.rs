@@ -17,7 +17,7 @@ fn said(output: &Output) -> (i32, String, String) {
 }
 
 #[test]
-fn a_starter_is_written_that_passes_the_check_and_says_what_to_do_next() {
+fn init_writes_a_starter_that_passes_the_check_and_names_the_next_steps() {
     let folder = tempfile::tempdir().unwrap();
     let (exit, out, err) = said(&tollgate(folder.path(), &["init"]));
     assert_eq!((exit, err.as_str()), (0, ""));
@@ -35,7 +35,7 @@ fn a_starter_is_written_that_passes_the_check_and_says_what_to_do_next() {
 }
 
 #[test]
-fn a_url_fills_base_url_and_path_and_leaves_nothing_to_warn_of() {
+fn a_url_fills_base_url_and_path_without_warnings() {
     let folder = tempfile::tempdir().unwrap();
     let (exit, out, _) = said(&tollgate(
         folder.path(),
@@ -54,7 +54,7 @@ fn a_url_fills_base_url_and_path_and_leaves_nothing_to_warn_of() {
 }
 
 #[test]
-fn a_file_is_overwritten_only_when_that_is_asked_for() {
+fn a_file_is_overwritten_only_on_request() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("scenario.toml");
     fs::write(&path, "mine").unwrap();
@@ -69,7 +69,7 @@ fn a_file_is_overwritten_only_when_that_is_asked_for() {
 }
 
 #[test]
-fn a_link_that_is_overwritten_stays_and_leads_to_the_starter() {
+fn an_overwritten_link_stays_a_link_to_the_starter() {
     let folder = tempfile::tempdir().unwrap();
     let [real, link] = ["real.toml", "scenario.toml"].map(|name| folder.path().join(name));
     fs::write(&real, "mine").unwrap();
@@ -79,7 +79,7 @@ fn a_link_that_is_overwritten_stays_and_leads_to_the_starter() {
 }
 
 #[test]
-fn a_starter_is_printed_where_no_file_is_wanted() {
+fn a_starter_can_be_printed_instead_of_written() {
     let folder = tempfile::tempdir().unwrap();
     let (exit, out, err) = said(&tollgate(folder.path(), &["init", "-"]));
     assert_eq!((exit, err.as_str()), (0, ""));
@@ -88,7 +88,7 @@ fn a_starter_is_printed_where_no_file_is_wanted() {
 }
 
 #[test]
-fn what_cannot_be_written_or_probed_is_a_usage_error_and_writes_nothing() {
+fn an_invalid_url_or_path_is_a_usage_error_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, why) in [
         (
@@ -110,7 +110,7 @@ fn what_cannot_be_written_or_probed_is_a_usage_error_and_writes_nothing() {
 }
 
 #[test]
-fn the_schema_is_printed_as_it_is_committed() {
+fn schema_prints_the_committed_schema() {
     let (exit, out, err) = said(&tollgate(Path::new("."), &["schema"]));
     assert_eq!((exit, err.as_str()), (0, ""));
     assert_eq!(out, fs::read_to_string("docs/scenario.schema.json").unwrap());

@@ -1,23 +1,25 @@
-//! What later steps take from an answer or from rows.
+//! Values that later steps take from a response or from rows.
 
 use http::HeaderName;
 use serde_json::Value;
 
+use super::json;
 use super::pattern::Pattern;
-use super::subject::{Subject, Wrong, unexpected};
-use super::{Answer, Unmet, json};
+use super::response::Answer;
+use super::subject::{CheckFailure, CheckSubject, unexpected};
+use super::unmet::Unmet;
 use crate::units::ByteSize;
 
-/// A value that is taken from an answer, under a name.
+/// A named value that is taken from a response.
 #[derive(Debug, Clone)]
 pub struct Capture {
-    /// The name that later steps know it by.
+    /// The name by which later steps use it.
     pub name: String,
     /// Where it is found.
     pub source: CaptureSource,
-    /// What stands for it where it is not found; without one that is a failure.
+    /// The value to use if none is found. Without a default, that is a failure.
     pub default: Option<String>,
-    /// Whether it may be shown; it is a secret otherwise.
+    /// Whether the value may be shown. It is secret otherwise.
     pub is_public: bool,
     /// As the scenario writes it: `capture.account = json "/accounts/0/id"`.
     pub written: String,
@@ -28,34 +30,35 @@ pub struct Capture {
 pub enum CaptureSource {
     /// The first value of a header, as text.
     Header(HeaderName),
-    /// A place of the JSON document, by its pointer (RFC 6901), of whatever type.
+    /// A value of any type in the JSON document, by its pointer (RFC 6901).
     Json(String),
-    /// What the pattern's first group holds in the content, or all of what is found where it has none, as text.
+    /// The first group of the first match in the content, or the whole match without a group, as
+    /// text.
     Regex(Pattern),
 }
 
-/// All that is taken from the answers to one request, or from the rows of one query.
+/// All values taken from the responses to one request, or from the rows of one query.
 #[derive(Debug, Clone, Default)]
 pub struct Captures(pub Vec<Capture>);
 
 impl Captures {
-    /// The values by their names, in the order of the scenario; the error is the first that is not found and has no
-    /// default.
+    /// The values with their names, in the order of the scenario. The error is the first value that
+    /// is not found and has no default.
     ///
-    /// A body is decoded as for expectations, up to `max_body`; in one that cannot be decoded, or is not JSON where that
-    /// is asked for, nothing is found.
+    /// The body is decoded as for expectations, up to `max_body`. Nothing is found in a body that
+    /// cannot be decoded, or that is not JSON although a capture needs JSON.
     pub fn take(
         &self,
         answer: &Answer<'_>,
         max_body: ByteSize,
     ) -> Result<Vec<(String, Value)>, Unmet> {
-        self.taken(&mut Subject::of_answer(answer, max_body), max_body)
+        self.extract_all(&mut CheckSubject::of_answer(answer, max_body), max_body)
     }
 
-    /// The same from rows: as a JSON document they are an array, as a body that array's compact text. They have no
-    /// headers.
+    /// The same from rows. As a JSON document they are an array; as a body, the compact text of
+    /// that array. They have no headers.
     pub fn take_from_rows(&self, rows: &[Value]) -> Result<Vec<(String, Value)>, Unmet> {
-        self.taken(&mut Subject::of_rows(rows), ByteSize(u64::MAX))
+        self.extract_all(&mut CheckSubject::of_rows(rows), ByteSize(u64::MAX))
     }
 
     /// The names of the values, in the order of the scenario.
@@ -63,12 +66,13 @@ impl Captures {
         self.0.iter().map(|capture| capture.name.as_str())
     }
 
-    /// The names of those that may be shown.
+    /// The names of the values that may be shown.
     pub fn public(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter(|capture| capture.is_public).map(|capture| capture.name.as_str())
     }
 
-    /// The names of those whose values have no type: they are texts whatever they mean, as are defaults.
+    /// The names of the values without a JSON type: headers, matches of patterns, and defaults are
+    /// texts.
     pub fn untyped(&self) -> impl Iterator<Item = &str> {
         let is_untyped = |capture: &&Capture| {
             capture.default.is_some() || !matches!(capture.source, CaptureSource::Json(_))
@@ -76,24 +80,26 @@ impl Captures {
         self.0.iter().filter(is_untyped).map(|capture| capture.name.as_str())
     }
 
-    /// Whether nothing is taken.
+    /// Whether there are no captures.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether one looks at the body; where none does, the body need not be kept.
+    /// Whether a capture looks at the body. Otherwise the body need not be kept.
     pub fn needs_body(&self) -> bool {
         self.0.iter().any(|capture| !matches!(capture.source, CaptureSource::Header(_)))
     }
 
-    fn taken(
+    fn extract_all(
         &self,
-        subject: &mut Subject<'_>,
+        subject: &mut CheckSubject<'_>,
         max_body: ByteSize,
     ) -> Result<Vec<(String, Value)>, Unmet> {
         let take = |capture: &Capture| {
             let value = match (capture.source.find(subject), &capture.default) {
-                (Err(Wrong::Seen(..)), Some(default)) => Ok(Value::String(default.clone())),
+                (Err(CheckFailure::Mismatch(..)), Some(default)) => {
+                    Ok(Value::String(default.clone()))
+                }
                 (found, _) => found,
             };
             let value = value.map_err(|wrong| Unmet::of(wrong, &capture.written, max_body))?;
@@ -104,7 +110,7 @@ impl Captures {
 }
 
 impl CaptureSource {
-    fn find(&self, subject: &mut Subject<'_>) -> Result<Value, Wrong> {
+    fn find(&self, subject: &mut CheckSubject<'_>) -> Result<Value, CheckFailure> {
         match self {
             Self::Header(name) => {
                 let value = subject.answer()?.headers.get(name);
@@ -124,7 +130,7 @@ impl CaptureSource {
     }
 }
 
-/// Text of a target, which may be no UTF-8.
+/// Text from a target, which may not be UTF-8.
 fn text(bytes: &[u8]) -> Value {
     Value::String(String::from_utf8_lossy(bytes).into_owned())
 }
@@ -174,7 +180,7 @@ mod tests {
         captures.take(&Answer { status: StatusCode::OK, url: &url, headers, body }, LIMIT)
     }
 
-    fn taken(source: CaptureSource, body: &[u8]) -> Value {
+    fn extract_all(source: CaptureSource, body: &[u8]) -> Value {
         let mut headers = HeaderMap::new();
         headers.append("mcp-session-id", HeaderValue::from_bytes(b"7f\xff").unwrap());
         headers.append("mcp-session-id", HeaderValue::from_static("second"));
@@ -194,13 +200,13 @@ mod tests {
 
     #[test]
     fn values_are_taken_from_headers_documents_and_texts() {
-        assert_eq!(taken(header("mcp-session-id"), b""), json!("7f\u{fffd}"));
+        assert_eq!(extract_all(header("mcp-session-id"), b""), json!("7f\u{fffd}"));
         let body = br#"{"accounts": [{"id": 7, "tags": ["a"]}], "none": null}"#;
-        assert_eq!(taken(at("/accounts/0/id"), body), json!(7));
-        assert_eq!(taken(at("/accounts/0/tags"), body), json!(["a"]));
-        assert_eq!(taken(at("/none"), body), json!(null));
-        assert_eq!(taken(regex("\"id\": ([0-9]+)"), body), json!("7"));
-        assert_eq!(taken(regex("tag."), body), json!("tags"));
+        assert_eq!(extract_all(at("/accounts/0/id"), body), json!(7));
+        assert_eq!(extract_all(at("/accounts/0/tags"), body), json!(["a"]));
+        assert_eq!(extract_all(at("/none"), body), json!(null));
+        assert_eq!(extract_all(regex("\"id\": ([0-9]+)"), body), json!("7"));
+        assert_eq!(extract_all(regex("tag."), body), json!("tags"));
     }
 
     #[test]
@@ -282,7 +288,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn no_answer_makes_the_captures_panic_or_say_more_than_fits(
+        fn no_response_makes_the_captures_panic_or_exceed_their_limit(
             body in prop::collection::vec(any::<u8>(), 0..300),
             kind in "(text/event-stream|application/json|[\\x20-\\x7e]{0,20})",
             encoding in "(gzip|deflate|identity|br)?",

@@ -6,8 +6,9 @@ use url::Url;
 
 use super::json::JsonExpectation;
 use super::pattern::Pattern;
-use super::subject::{Subject, Wrong, unexpected};
-use super::{Answer, rows, seen};
+use super::response::Answer;
+use super::subject::{CheckFailure, CheckSubject, unexpected};
+use super::{describe, rows};
 use crate::record::Failure;
 
 /// What one expectation checks.
@@ -15,27 +16,28 @@ use crate::record::Failure;
 pub enum Check {
     /// The status is one of these.
     Status(Vec<StatusCode>),
-    /// The status is 401 or 403; one of 2xx is [`Failure::Admitted`].
+    /// The status is 401 or 403. A 2xx status is [`Failure::Admitted`].
     Denied,
-    /// The answer comes from this URL.
+    /// The response comes from this URL.
     FinalUrl(Url),
-    /// The URL that the answer came from is this one, whatever its query.
+    /// The response comes from this URL with any query.
     FinalPlace(Url),
-    /// A header has this value, byte by byte; of several with the name, one of them.
+    /// A header has exactly this value; of several headers with the name, at least one.
     Header(HeaderName, HeaderValue),
-    /// The pattern is found in a header's value; of several with the name, in one of them.
+    /// The pattern matches in the value of a header; of several headers with the name, in at least
+    /// one.
     HeaderMatches(HeaderName, Pattern),
-    /// There are as many rows.
+    /// There are exactly this many rows.
     Rows(u64),
-    /// There are as many rows or more.
+    /// There are at least this many rows.
     RowsAtLeast(u64),
     /// The body contains the text.
     Contains(Finder<'static>),
     /// The body does not contain the text.
     Lacks(Finder<'static>),
-    /// The pattern is found in the body.
+    /// The pattern matches in the body.
     BodyMatches(Pattern),
-    /// The body is JSON and holds what is expected at a place.
+    /// The body is JSON with the expected value at a pointer.
     Json(JsonExpectation),
 }
 
@@ -58,7 +60,7 @@ impl Check {
         matches!(self, Self::Contains(_) | Self::Lacks(_) | Self::BodyMatches(_) | Self::Json(_))
     }
 
-    /// When it is judged: status, URL, headers, number of rows, content.
+    /// The order of judging: status, URL, headers, number of rows, content.
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::Status(_) | Self::Denied => 0,
@@ -69,38 +71,51 @@ impl Check {
         }
     }
 
-    /// What the subject does not meet the check by. A check of what the subject has not is not met.
-    pub(super) fn judge(&self, subject: &mut Subject<'_>, is_sensitive: bool) -> Result<(), Wrong> {
+    /// Judges the subject. A check of something that the subject does not have fails.
+    pub(super) fn judge(
+        &self,
+        subject: &mut CheckSubject<'_>,
+        is_sensitive: bool,
+    ) -> Result<(), CheckFailure> {
         match self {
-            Self::Status(expected) => status(subject.answer()?, expected, is_sensitive),
-            Self::Denied if subject.rows().is_ok() => Err(let_in("the statement was carried out")),
-            Self::Denied => denied(subject.answer()?, is_sensitive),
-            Self::FinalUrl(expected) => {
-                final_url(subject.answer()?, expected, |found| found == expected, is_sensitive)
+            Self::Status(expected) => check_status(subject.answer()?, expected, is_sensitive),
+            Self::Denied if subject.rows().is_ok() => {
+                Err(admission("the statement was carried out"))
             }
+            Self::Denied => check_denied(subject.answer()?, is_sensitive),
+            Self::FinalUrl(expected) => check_final_url(
+                subject.answer()?,
+                expected,
+                |found| found == expected,
+                is_sensitive,
+            ),
             Self::FinalPlace(expected) => {
                 let is_there = |found: &Url| {
                     found.origin() == expected.origin() && found.path() == expected.path()
                 };
-                final_url(subject.answer()?, expected, is_there, is_sensitive)
+                check_final_url(subject.answer()?, expected, is_there, is_sensitive)
             }
             Self::Header(name, value) => {
-                header(subject.answer()?, name, |found| found == value, is_sensitive)
+                check_header(subject.answer()?, name, |found| found == value, is_sensitive)
             }
-            Self::HeaderMatches(name, pattern) => header(
+            Self::HeaderMatches(name, pattern) => check_header(
                 subject.answer()?,
                 name,
                 |found| pattern.is_in(found.as_bytes()),
                 is_sensitive,
             ),
-            Self::Rows(count) => counted(subject, |rows| rows == *count, is_sensitive),
-            Self::RowsAtLeast(least) => counted(subject, |rows| rows >= *least, is_sensitive),
-            Self::Contains(text) => {
-                found(subject, |content| text.find(content).is_some(), "not in")
+            Self::Rows(count) => check_row_count(subject, |rows| rows == *count, is_sensitive),
+            Self::RowsAtLeast(least) => {
+                check_row_count(subject, |rows| rows >= *least, is_sensitive)
             }
-            Self::Lacks(text) => found(subject, |content| text.find(content).is_none(), "in"),
+            Self::Contains(text) => {
+                check_content(subject, |content| text.find(content).is_some(), "not in")
+            }
+            Self::Lacks(text) => {
+                check_content(subject, |content| text.find(content).is_none(), "in")
+            }
             Self::BodyMatches(pattern) => {
-                found(subject, |content| pattern.is_in(content), "no match in")
+                check_content(subject, |content| pattern.is_in(content), "no match in")
             }
             Self::Json(expectation) => {
                 expectation.judge(subject.document()?, is_sensitive).map_err(unexpected)
@@ -109,68 +124,72 @@ impl Check {
     }
 }
 
-fn status(answer: &Answer<'_>, expected: &[StatusCode], is_sensitive: bool) -> Result<(), Wrong> {
+fn check_status(
+    answer: &Answer<'_>,
+    expected: &[StatusCode],
+    is_sensitive: bool,
+) -> Result<(), CheckFailure> {
     if expected.contains(&answer.status) {
         return Ok(());
     }
-    let (failure, seen) = seen::status(answer, is_sensitive);
-    Err(Wrong::Seen(failure, seen))
+    let (failure, seen) = describe::describe_status(answer, is_sensitive);
+    Err(CheckFailure::Mismatch(failure, seen))
 }
 
-fn denied(answer: &Answer<'_>, is_sensitive: bool) -> Result<(), Wrong> {
+fn check_denied(answer: &Answer<'_>, is_sensitive: bool) -> Result<(), CheckFailure> {
     if answer.status.is_success() {
-        return Err(let_in(answer.status.as_str()));
+        return Err(admission(answer.status.as_str()));
     }
-    status(answer, &[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN], is_sensitive)
+    check_status(answer, &[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN], is_sensitive)
 }
 
-fn let_in(seen: &str) -> Wrong {
-    Wrong::Seen(Failure::Admitted, seen.to_owned())
+fn admission(seen: &str) -> CheckFailure {
+    CheckFailure::Mismatch(Failure::Admitted, seen.to_owned())
 }
 
-fn final_url(
+fn check_final_url(
     answer: &Answer<'_>,
     expected: &Url,
     is_expected: impl Fn(&Url) -> bool,
     is_sensitive: bool,
-) -> Result<(), Wrong> {
+) -> Result<(), CheckFailure> {
     match answer.url {
         found if is_expected(found) => Ok(()),
         _ if is_sensitive => Err(unexpected("another URL")),
-        found => Err(unexpected(seen::url(found, expected))),
+        found => Err(unexpected(describe::describe_url(found, expected))),
     }
 }
 
-fn header(
+fn check_header(
     answer: &Answer<'_>,
     name: &HeaderName,
     is_expected: impl Fn(&HeaderValue) -> bool,
     is_sensitive: bool,
-) -> Result<(), Wrong> {
+) -> Result<(), CheckFailure> {
     if answer.headers.get_all(name).iter().any(is_expected) {
         return Ok(());
     }
-    Err(unexpected(seen::header(answer, name, is_sensitive)))
+    Err(unexpected(describe::describe_header(answer, name, is_sensitive)))
 }
 
-fn counted(
-    subject: &Subject<'_>,
+fn check_row_count(
+    subject: &CheckSubject<'_>,
     is_expected: impl Fn(u64) -> bool,
     is_sensitive: bool,
-) -> Result<(), Wrong> {
+) -> Result<(), CheckFailure> {
     let rows = subject.rows()?;
     if is_expected(rows.len() as u64) {
         return Ok(());
     }
-    Err(unexpected(rows::seen(rows, is_sensitive)))
+    Err(unexpected(rows::describe_rows(rows, is_sensitive)))
 }
 
-/// Holds the content against a condition; where it is not met, says that and how much there was to look at.
-fn found(
-    subject: &mut Subject<'_>,
+/// Checks a condition on the content. The error says what is wrong and how large the content is.
+fn check_content(
+    subject: &mut CheckSubject<'_>,
     is_expected: impl Fn(&[u8]) -> bool,
     otherwise: &str,
-) -> Result<(), Wrong> {
+) -> Result<(), CheckFailure> {
     if is_expected(subject.content()?) {
         return Ok(());
     }

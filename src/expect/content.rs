@@ -1,4 +1,4 @@
-//! The content of an answer: its body, decoded as `Content-Encoding` says (RFC 9110, section 8.4).
+//! The content of a response: its body, decoded by `Content-Encoding` (RFC 9110, section 8.4).
 
 use std::borrow::Cow;
 use std::io::Read as _;
@@ -7,149 +7,157 @@ use flate2::bufread::GzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
 use http::header::CONTENT_ENCODING;
 
-use super::Answer;
+use super::response::Answer;
 use crate::units::ByteSize;
 
-/// How many encodings, one over the other, are undone. Each costs the work of a whole body, and nobody means more.
+/// The maximum number of nested encodings. Each costs the work of a whole body.
 const MOST_ENCODINGS: usize = 5;
 
-/// How many members of gzip make a body. Each costs a new decoder, and whoever serves pages sends one.
+/// The maximum number of gzip members of a body. Each costs a new decoder, and ordinary servers
+/// send one.
 const MOST_MEMBERS: usize = 64;
 
-/// The first and the largest room that is added to what a body has been decoded to, in bytes.
+/// The first and the largest buffer growth while decoding, in bytes.
 const ROOM: (usize, usize) = (16 << 10, 1 << 20);
 
 /// The longest name of an encoding that is shown.
 const SHOWN: usize = 40;
 
-/// Why a body has no content to judge.
+/// Why a body cannot be decoded.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Undecoded {
-    /// It is larger than it may be.
+pub(super) enum DecodeFailure {
+    /// The content is above the limit.
     TooLarge,
-    /// What is wrong with it, for a person.
-    Wrong(String),
+    /// What is wrong with the body, for a person.
+    Malformed(String),
 }
 
-/// The content of an answer, of at most `limit`; memory is bounded by three times that.
-pub(super) fn of<'a>(answer: &Answer<'a>, limit: ByteSize) -> Result<Cow<'a, [u8]>, Undecoded> {
+/// The content of a response, at most `limit`. Memory use is at most three times that.
+pub(super) fn decode<'a>(
+    answer: &Answer<'a>,
+    limit: ByteSize,
+) -> Result<Cow<'a, [u8]>, DecodeFailure> {
     let mut content = Cow::Borrowed(answer.body);
-    // An answer without content, such as one to `HEAD`, has nothing to decode.
+    // A response without content, such as one to `HEAD`, has nothing to decode.
     if content.is_empty() {
         return Ok(content);
     }
     let limit = usize::try_from(limit.0).unwrap_or(usize::MAX - 1);
     for encoding in encodings(answer)?.iter().rev() {
-        content = Cow::Owned(encoding.undo(&content, limit)?);
+        content = Cow::Owned(encoding.decode(&content, limit)?);
     }
     Ok(content)
 }
 
-/// An encoding that can be undone.
+/// A supported encoding.
 #[derive(Debug, Clone, Copy)]
-enum Encoding {
+enum ContentEncoding {
     Gzip,
     Deflate,
 }
 
-/// The encodings of an answer, in the order they were applied in.
-fn encodings(answer: &Answer<'_>) -> Result<Vec<Encoding>, Undecoded> {
+/// The encodings of a response, in the order in which they were applied.
+fn encodings(answer: &Answer<'_>) -> Result<Vec<ContentEncoding>, DecodeFailure> {
     let mut encodings = Vec::new();
     for value in answer.headers.get_all(CONTENT_ENCODING) {
         let value = String::from_utf8_lossy(value.as_bytes());
         for name in value.split(',').map(str::trim) {
             match name.to_ascii_lowercase().as_str() {
                 "" | "identity" => {}
-                "gzip" | "x-gzip" => encodings.push(Encoding::Gzip),
-                "deflate" => encodings.push(Encoding::Deflate),
-                _ => return Err(unknown(name)),
+                "gzip" | "x-gzip" => encodings.push(ContentEncoding::Gzip),
+                "deflate" => encodings.push(ContentEncoding::Deflate),
+                _ => return Err(unknown_encoding(name)),
             }
         }
     }
     if encodings.len() > MOST_ENCODINGS {
-        return Err(Undecoded::Wrong(format!(
+        return Err(DecodeFailure::Malformed(format!(
             "a body encoded more than {MOST_ENCODINGS} times over"
         )));
     }
     Ok(encodings)
 }
 
-fn unknown(name: &str) -> Undecoded {
+fn unknown_encoding(name: &str) -> DecodeFailure {
     let shown: String = name.chars().take(SHOWN).collect();
-    Undecoded::Wrong(format!(
+    DecodeFailure::Malformed(format!(
         "the body's encoding `{shown}` cannot be decoded; `Accept-Encoding` may ask for gzip and deflate"
     ))
 }
 
-impl Encoding {
-    fn undo(self, body: &[u8], limit: usize) -> Result<Vec<u8>, Undecoded> {
+impl ContentEncoding {
+    fn decode(self, body: &[u8], limit: usize) -> Result<Vec<u8>, DecodeFailure> {
         match self {
             Self::Gzip => gunzip(body, limit),
-            // Meant is zlib's wrapping (RFC 9110, section 8.4.1.2), but many servers send none.
+            // The standard requires a zlib wrapper (RFC 9110, section 8.4.1.2), but many servers
+            // send none.
             Self::Deflate => match inflate(body, true, limit) {
-                Err(Undecoded::Wrong(_)) => inflate(body, false, limit),
+                Err(DecodeFailure::Malformed(_)) => inflate(body, false, limit),
                 decoded => decoded,
             },
         }
     }
 }
 
-/// Undoes gzip, whose members follow one another (RFC 1952, section 2.2).
-fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, Undecoded> {
+/// Decodes gzip, including several members in sequence (RFC 1952, section 2.2).
+fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, DecodeFailure> {
     let (mut content, mut rest) = (Vec::new(), body);
     for _ in 0..MOST_MEMBERS {
         let mut member = GzDecoder::new(rest);
         let left = (limit + 1 - content.len()) as u64;
         let read = member.by_ref().take(left).read_to_end(&mut content);
-        read.map_err(|_| damaged("gzip", body))?;
+        read.map_err(|_| malformed("gzip", body))?;
         if content.len() > limit {
-            return Err(Undecoded::TooLarge);
+            return Err(DecodeFailure::TooLarge);
         }
         rest = member.into_inner();
         if rest.is_empty() {
             return Ok(content);
         }
     }
-    Err(Undecoded::Wrong(format!("a body of more than {MOST_MEMBERS} gzip members")))
+    Err(DecodeFailure::Malformed(format!("a body of more than {MOST_MEMBERS} gzip members")))
 }
 
-/// Undoes deflate. Not by flate2's readers, which take a stream that was cut off for a whole one.
-fn inflate(body: &[u8], wrapped: bool, limit: usize) -> Result<Vec<u8>, Undecoded> {
+/// Decodes deflate. The readers of flate2 are not used: they accept a truncated stream as complete.
+fn inflate(body: &[u8], wrapped: bool, limit: usize) -> Result<Vec<u8>, DecodeFailure> {
     let mut state = Decompress::new(wrapped);
     let mut content = Vec::new();
     loop {
         let filled = content.len();
-        content.reserve_exact(room(filled, limit)?);
+        content.reserve_exact(next_reserve(filled, limit)?);
         let taken = usize::try_from(state.total_in()).unwrap_or(body.len());
         let rest = &body[taken.min(body.len())..];
         let status = state.decompress_vec(rest, &mut content, FlushDecompress::None);
         let stuck = content.len() == filled && state.total_in() == taken as u64;
         match status {
             Ok(Status::StreamEnd) if state.total_in() == body.len() as u64 => {
-                return within(content, limit);
+                return check_limit(content, limit);
             }
             Ok(Status::Ok | Status::BufError) if !stuck => {}
-            _ => return Err(damaged("deflate", body)),
+            _ => return Err(malformed("deflate", body)),
         }
     }
 }
 
-/// How much may be decoded next, one byte beyond the limit included: that byte tells a body that is too large.
-fn room(filled: usize, limit: usize) -> Result<usize, Undecoded> {
+/// How much may be decoded next. It allows one byte above the limit, which reveals a body that is
+/// too large.
+fn next_reserve(filled: usize, limit: usize) -> Result<usize, DecodeFailure> {
     let (first, largest) = ROOM;
     match (limit + 1).saturating_sub(filled) {
-        0 => Err(Undecoded::TooLarge),
+        0 => Err(DecodeFailure::TooLarge),
         left => Ok(left.min(filled.clamp(first, largest))),
     }
 }
 
-fn within(content: Vec<u8>, limit: usize) -> Result<Vec<u8>, Undecoded> {
-    if content.len() > limit { Err(Undecoded::TooLarge) } else { Ok(content) }
+fn check_limit(content: Vec<u8>, limit: usize) -> Result<Vec<u8>, DecodeFailure> {
+    if content.len() > limit { Err(DecodeFailure::TooLarge) } else { Ok(content) }
 }
 
-fn damaged(encoding: &str, body: &[u8]) -> Undecoded {
-    let bytes = super::seen::bytes(body.len());
-    Undecoded::Wrong(format!("{bytes} that are not whole {encoding}, as `Content-Encoding` says"))
+fn malformed(encoding: &str, body: &[u8]) -> DecodeFailure {
+    let bytes = super::describe::format_bytes(body.len());
+    DecodeFailure::Malformed(format!(
+        "{bytes} that are not whole {encoding}, as `Content-Encoding` says"
+    ))
 }
 
 #[cfg(test)]

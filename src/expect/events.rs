@@ -1,4 +1,4 @@
-//! Event streams, by which servers that speak JSON-RPC answer too
+//! Event streams, which JSON-RPC servers also use for responses
 //! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>, section 9.2.6).
 
 use http::HeaderMap;
@@ -6,8 +6,8 @@ use http::header::CONTENT_TYPE;
 
 const EVENT_STREAM: &str = "text/event-stream";
 
-/// Whether an answer says that it is an event stream.
-pub(super) fn are_in(headers: &HeaderMap) -> bool {
+/// Whether a response declares itself an event stream.
+pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     let Some(Ok(written)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else {
         return false;
     };
@@ -15,10 +15,11 @@ pub(super) fn are_in(headers: &HeaderMap) -> bool {
     essence.trim().eq_ignore_ascii_case(EVENT_STREAM)
 }
 
-/// The data of a stream's last event that has any, its lines joined by line feeds, without those at its end.
+/// The data of the last event with data: its lines joined by line feeds, without trailing ones.
 ///
-/// Unlike a browser this takes a last event without the blank line that ends it: the answer ended it. An event whose data
-/// is blank has none: servers send such events as signs of life.
+/// Unlike a browser, this accepts a last event without a blank line after it, because the end of
+/// the response ends it. An event with blank data counts as one without data: servers send such
+/// events to keep the connection alive.
 pub(super) fn last_data(stream: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(stream);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -34,7 +35,7 @@ pub(super) fn last_data(stream: &[u8]) -> Option<String> {
     last.map(|data| data.trim_end_matches('\n').to_owned())
 }
 
-/// Lines, each ended by CR, LF, both, or the end of the text.
+/// The lines of a text, each ended by CR, LF, both, or the end of the text.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
@@ -49,7 +50,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A line's name and value; a comment has the empty name.
+/// The name and value of a line. A comment has an empty name.
 fn field(line: &str) -> (&str, &str) {
     let (name, value) = line.split_once(':').unwrap_or((line, ""));
     (name, value.strip_prefix(' ').unwrap_or(value))
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_event_that_has_data_is_taken() {
+    fn the_last_event_with_data_counts() {
         assert_eq!(last("data: 1\n\ndata: 2\n\nid: 3\n\n").as_deref(), Some("2"));
         assert_eq!(last("event: message\ndata: {\"a\":1}\n\n").as_deref(), Some("{\"a\":1}"));
         // As sign of life, MCP servers send an event of empty data.
@@ -96,13 +97,13 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_of_byte_order_is_no_part_of_the_first_name() {
+    fn a_byte_order_mark_is_not_part_of_the_first_name() {
         assert_eq!(last("\u{feff}data: 1\n\n").as_deref(), Some("1"));
         assert_eq!(last_data(b"data: \xff\n\n").as_deref(), Some("\u{fffd}"));
     }
 
     #[test]
-    fn a_stream_is_known_by_its_type_whatever_its_case_and_parameters() {
+    fn a_stream_is_recognised_by_its_type_in_any_case_and_with_parameters() {
         for (written, is_stream) in [
             ("text/event-stream", true),
             ("Text/Event-Stream; charset=utf-8", true),
@@ -112,9 +113,9 @@ mod tests {
         ] {
             let headers: HeaderMap =
                 [(CONTENT_TYPE, HeaderValue::from_static(written))].into_iter().collect();
-            assert_eq!(are_in(&headers), is_stream, "{written}");
+            assert_eq!(is_event_stream(&headers), is_stream, "{written}");
         }
-        assert!(!are_in(&HeaderMap::new()));
+        assert!(!is_event_stream(&HeaderMap::new()));
     }
 
     proptest! {
@@ -128,7 +129,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_sent_as_an_event_is_read_as_it_was(text in "[^\r\n]{0,20}(\n[^\r\n]{0,20}){0,4}x") {
+        fn the_data_of_an_event_is_read_unchanged(text in "[^\r\n]{0,20}(\n[^\r\n]{0,20}){0,4}x") {
             let event = text.replace('\n', "\r\ndata: ");
             prop_assert_eq!(last(&format!("data: before\n\ndata: {event}\r\n\r\n")), Some(text));
         }

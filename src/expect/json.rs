@@ -1,4 +1,4 @@
-//! What one place of a JSON document must hold.
+//! Expectations on one value of a JSON document.
 
 mod difference;
 mod number;
@@ -9,78 +9,80 @@ use serde_json::{Number, Value};
 
 use super::pattern::Pattern;
 use crate::record::JsonType;
-use difference::Difference;
+use difference::JsonDifference;
 
-/// The longest scalar that is shown when it is not the expected one.
+/// The longest unexpected scalar that is shown.
 const SHOWN: usize = 60;
 
-/// The longest pointer that is shown where an answer has its part in it.
+/// The longest pointer that is shown if the response contributed to it.
 const LONGEST_PLACE: usize = 120;
 
-/// Where documents that tell of an error have its message: JSON-RPC 2.0, GraphQL, PostgREST, problem details (RFC 9457).
+/// Where error documents have their message: JSON-RPC 2.0, GraphQL, PostgREST, problem details (RFC
+/// 9457).
 const MESSAGES: [&str; 5] =
     ["/error/message", "/errors/0/message", "/error", "/message", "/detail"];
 
-/// The longest such message that is shown.
+/// The longest of these messages that is shown.
 const LONGEST_MESSAGE: usize = 200;
 
-/// What is shown of a value where the answer is sensitive.
+/// Replaces a value of a sensitive response.
 const HIDDEN: &str = "another value (the answer is sensitive, and not shown)";
 
-/// One place of a JSON document, by its pointer (RFC 6901), and what is expected there.
+/// A JSON pointer (RFC 6901), and what is expected there.
 #[derive(Clone)]
 pub struct JsonExpectation {
-    /// Where to look: `/queues/0/name`; the empty pointer is the whole document.
+    /// The pointer: `/queues/0/name`. An empty pointer is the whole document.
     pub pointer: String,
-    /// What must stand there.
+    /// The rule for the value.
     pub rule: JsonRule,
 }
 
 /// What a JSON value must be.
 #[derive(Clone)]
 pub enum JsonRule {
-    /// This value; numbers are equal by value, so that `1` is `1.0`.
+    /// This value. Numbers are compared by value, so `1` equals `1.0`.
     Is(Value),
-    /// A text, number or truth that reads like this: what stands in a variable has no type.
+    /// A string, number or boolean with this text. The value of a variable has no JSON type.
     Reads(String),
-    /// Anything that does not read like this.
+    /// Anything without this text.
     ReadsNot(String),
     /// Any value but this one.
     IsNot(Value),
     /// A value of this type.
     IsOf(JsonType),
-    /// A number that is not below this one.
+    /// A number of at least this value.
     AtLeast(Number),
-    /// A number that is not above this one.
+    /// A number of at most this value.
     AtMost(Number),
-    /// A text in which the pattern is found.
+    /// A string in which the pattern matches.
     Matches(Pattern),
 }
 
 impl JsonExpectation {
-    /// Whether the document holds what is expected; the error says what was seen instead, without showing more than a
-    /// short scalar, and no value at all where the answer is sensitive.
+    /// Judges a document. The error says what was found instead. It shows at most a short scalar,
+    /// and no value at all if the response is sensitive.
     pub(super) fn judge(&self, document: &Value, is_sensitive: bool) -> Result<(), String> {
         let Self { pointer, rule } = self;
-        let found =
-            document.pointer(pointer).ok_or_else(|| absent(document, pointer, is_sensitive))?;
-        let shown = |found: &Value| shown(found, is_sensitive);
+        let found = document
+            .pointer(pointer)
+            .ok_or_else(|| describe_missing(document, pointer, is_sensitive))?;
+        let shown = |found: &Value| describe_value(found, is_sensitive);
         match rule {
-            JsonRule::Is(value) => match Difference::between(found, value) {
+            JsonRule::Is(value) => match JsonDifference::between(found, value) {
                 None => Ok(()),
-                Some(difference) => Err(said(pointer, &difference, is_sensitive)),
+                Some(difference) => Err(describe_difference(pointer, &difference, is_sensitive)),
             },
-            JsonRule::Reads(text) if reads(found, text) => Ok(()),
-            JsonRule::ReadsNot(text) if !reads(found, text) => Ok(()),
-            JsonRule::IsNot(value) if Difference::between(found, value).is_some() => Ok(()),
+            JsonRule::Reads(text) if reads_as(found, text) => Ok(()),
+            JsonRule::ReadsNot(text) if !reads_as(found, text) => Ok(()),
+            JsonRule::IsNot(value) if JsonDifference::between(found, value).is_some() => Ok(()),
             JsonRule::IsNot(_) | JsonRule::ReadsNot(_) if is_sensitive => {
                 Err("that value".to_owned())
             }
             JsonRule::IsNot(_) | JsonRule::Reads(_) | JsonRule::ReadsNot(_) => Err(shown(found)),
             JsonRule::IsOf(kind) if kind.is_of(found) => Ok(()),
             JsonRule::IsOf(_) => Err(type_of(found).to_owned()),
-            JsonRule::AtLeast(least) => compared(found, least, Ordering::is_ge, shown),
-            JsonRule::AtMost(most) => compared(found, most, Ordering::is_le, shown),
+            JsonRule::AtLeast(least) => compare_number(found, least, Ordering::is_ge, shown),
+            JsonRule::AtMost(most) => compare_number(found, most, Ordering::is_le, shown),
             JsonRule::Matches(pattern) => match found.as_str() {
                 Some(text) if pattern.is_in(text.as_bytes()) => Ok(()),
                 Some(_) => Err(shown(found)),
@@ -104,34 +106,39 @@ impl JsonType {
     }
 }
 
-/// What is said of a value that differs; of a sensitive one no key that is not the scenario's own.
-fn said(pointer: &str, difference: &Difference<'_>, is_sensitive: bool) -> String {
-    let Difference { below, found } = difference;
-    let place = || short(format!("{pointer}{below}"));
+/// Describes a value that differs. For a sensitive response it names only the pointer of the
+/// scenario.
+fn describe_difference(
+    pointer: &str,
+    difference: &JsonDifference<'_>,
+    is_sensitive: bool,
+) -> String {
+    let JsonDifference { below, found } = difference;
+    let place = || shorten_pointer(format!("{pointer}{below}"));
     match found {
         None => nothing_at(&place()),
-        Some(found) if below.is_empty() || is_sensitive => shown(found, is_sensitive),
-        Some(found) => format!("{} at {}", shown(found, is_sensitive), place()),
+        Some(found) if below.is_empty() || is_sensitive => describe_value(found, is_sensitive),
+        Some(found) => format!("{} at {}", describe_value(found, is_sensitive), place()),
     }
 }
 
-/// Holds a number, or a text that is one, against another number.
-fn compared(
+/// Compares a number, or a string that holds a number, with a limit.
+fn compare_number(
     found: &Value,
     limit: &Number,
     holds: fn(Ordering) -> bool,
     shown: impl Fn(&Value) -> String,
 ) -> Result<(), String> {
-    match number::of(found) {
-        Some(number) if holds(number::order(&number, limit)) => Ok(()),
+    match number::number_of(found) {
+        Some(number) if holds(number::compare(&number, limit)) => Ok(()),
         Some(_) => Err(shown(found)),
         None if found.is_string() => Err(format!("{}, no number", shown(found))),
         None => Err(format!("{}, no number", type_of(found))),
     }
 }
 
-/// Whether a scalar reads like a text.
-fn reads(found: &Value, text: &str) -> bool {
+/// Whether the text of a scalar is this one.
+fn reads_as(found: &Value, text: &str) -> bool {
     let read = match found {
         Value::String(found) => found.clone(),
         Value::Number(number) => number.to_string(),
@@ -141,27 +148,29 @@ fn reads(found: &Value, text: &str) -> bool {
     read == text
 }
 
-/// What is said of a place that the document does not have: beside it, where an error stands there instead, its message.
-fn absent(document: &Value, pointer: &str, is_sensitive: bool) -> String {
+/// Describes a missing value, with the message of the document if it is an error document.
+fn describe_missing(document: &Value, pointer: &str, is_sensitive: bool) -> String {
     let nothing = nothing_at(pointer);
-    let told = MESSAGES.iter().find_map(|place| Some((place, document.pointer(place)?.as_str()?)));
-    match told.filter(|(_, message)| message.chars().count() <= LONGEST_MESSAGE) {
+    let message =
+        MESSAGES.iter().find_map(|place| Some((place, document.pointer(place)?.as_str()?)));
+    match message.filter(|(_, message)| message.chars().count() <= LONGEST_MESSAGE) {
         Some((place, message)) if !is_sensitive => format!("{nothing}, but {message:?} at {place}"),
         _ => nothing,
     }
 }
 
-/// What is said of a place that does not exist.
+/// Describes a pointer without a value.
 pub(super) fn nothing_at(pointer: &str) -> String {
     format!("nothing at {pointer}")
 }
 
-/// A pointer that fits; one that does not is not cut, since a secret of which a part is shown could not be recognised.
-fn short(pointer: String) -> String {
+/// The pointer, if it is short enough. A long one is not shortened: redaction could not find a part
+/// of a secret.
+fn shorten_pointer(pointer: String) -> String {
     if pointer.chars().count() <= LONGEST_PLACE { pointer } else { "a deeper place".to_owned() }
 }
 
-fn shown(found: &Value, is_sensitive: bool) -> String {
+fn describe_value(found: &Value, is_sensitive: bool) -> String {
     match found {
         _ if is_sensitive => HIDDEN.to_owned(),
         Value::Array(_) | Value::Object(_) => type_of(found).to_owned(),

@@ -1,23 +1,24 @@
-//! Regular expressions over what a target sends.
+//! Regular expressions for data that a target sends.
 
 use regex::bytes::{Regex, RegexBuilder};
 
-/// The most that a compiled pattern, and the automaton that grows while it is looked for, may take, in bytes.
+/// The memory limit, in bytes, of a compiled pattern and of the automaton that grows while it
+/// searches.
 const LARGEST: usize = 1 << 20;
 
-/// A regular expression, as the crate `regex` knows them: the time it takes is linear in the text, whatever the text is.
+/// A regular expression of the crate `regex`, whose search time is linear in any text.
 ///
-/// It is looked for in bytes, so that a body that is no UTF-8 can be searched too.
+/// It searches bytes, so that a body that is not UTF-8 can be searched too.
 #[derive(Debug, Clone)]
 pub struct Pattern(Regex);
 
-/// Why a text is no pattern.
+/// Why a text is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// It is not well written; holds what is wrong.
+    /// The syntax is wrong; holds the mistake.
     #[error("{0}")]
     Syntax(String),
-    /// Compiled, it takes more than 1 MiB.
+    /// The compiled pattern takes more than 1 MiB.
     #[error("it is too large")]
     TooLarge,
 }
@@ -32,19 +33,19 @@ impl Pattern {
         })
     }
 
-    /// Whether it is found in a text.
+    /// Whether the pattern matches in a text.
     pub(super) fn is_in(&self, text: &[u8]) -> bool {
         self.0.is_match(text)
     }
 
-    /// What its first group holds where it is first found, or the whole of what is found where it has no group.
+    /// The first group of the first match, or the whole match if the pattern has no group.
     pub(super) fn first_in<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
         let group = usize::from(self.0.captures_len() > 1);
         self.0.captures(text)?.get(group).map(|found| found.as_bytes())
     }
 }
 
-/// The crate draws the pattern with a mark under its mistake, and says last what the mistake is.
+/// The crate draws the pattern with a mark under the mistake. The last line names the mistake.
 fn last_line(error: &str) -> String {
     let last = error.lines().last().unwrap_or_default().trim();
     last.strip_prefix("error: ").unwrap_or(last).to_owned()
@@ -59,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_group_is_taken_or_the_whole_where_there_is_none() {
+    fn the_first_group_is_taken_or_the_whole_match_without_a_group() {
         assert_eq!(first("value=\"([^\"]+)\"", b"x value=\"7f\" y").unwrap(), b"7f");
         assert_eq!(first("[0-9]+", b"a 12 34").unwrap(), b"12");
         assert_eq!(first("(?:a|b)c", b"\xff\xfebc").unwrap(), b"bc");
@@ -69,13 +70,13 @@ mod tests {
     }
 
     #[test]
-    fn characters_are_those_of_unicode_in_whatever_case() {
+    fn characters_are_unicode_and_case_can_be_ignored() {
         assert!(Pattern::new("(?i)^ÄRGER$").unwrap().is_in("ärger".as_bytes()));
         assert!(Pattern::new(r"^\w{5}$").unwrap().is_in("ärger".as_bytes()));
     }
 
     #[test]
-    fn a_wrong_pattern_says_in_a_line_what_is_wrong() {
+    fn a_wrong_pattern_explains_its_mistake_in_one_line() {
         let syntax = |text: &str| Pattern::new(text).unwrap_err().to_string();
         assert_eq!(syntax("("), "unclosed group");
         assert!(syntax("a(?=b)").contains("look-around"));

@@ -1,57 +1,57 @@
-//! What is said of rows of which there are too many or too few.
+//! Describes rows if there are too many or too few of them.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::seen;
+use super::describe;
 
-/// The most characters that are said of rows.
+/// The maximum length of the description, in characters.
 const LONGEST: usize = 160;
 
-/// The longest value of a column that is said. A longer one is left out as a whole: a secret of which a part is shown
-/// could no longer be recognised.
+/// The longest value of a column that is shown. A longer one is left out completely: redaction
+/// could not find a part of a secret.
 const LONGEST_VALUE: usize = 60;
 
 /// Room for `; and 1,234,567,890 more`.
 const REST: usize = 25;
 
-/// What Postgres calls a column that has no name.
+/// The name that Postgres gives to a column without one.
 const NAMELESS: &str = "?column?";
 
-/// How many rows there are and, unless the answer is sensitive, which: the columns of each by name. A column that stands alone is
-/// named once, before all rows.
-pub(super) fn seen(rows: &[Value], is_sensitive: bool) -> String {
-    let mut said = match rows.len() {
+/// The number of rows and, unless the response is sensitive, the columns of the first ones by name.
+/// A single column is named once, before all rows.
+pub(super) fn describe_rows(rows: &[Value], is_sensitive: bool) -> String {
+    let mut text = match rows.len() {
         0 => return "no rows".to_owned(),
         1 => "1 row".to_owned(),
-        count => format!("{} rows", seen::grouped(count)),
+        count => format!("{} rows", describe::group_digits(count)),
     };
     if is_sensitive {
-        return said;
+        return text;
     }
     if let Some(column) = only_column(rows) {
-        said.extend([", ", column]);
+        text.extend([", ", column]);
     }
     let mut named = 0;
-    for row in rows.iter().map(line) {
+    for row in rows.iter().map(describe_row) {
         let separator = if named == 0 { ": " } else { "; " };
         let is_last = named + 1 == rows.len();
         let room = if is_last { LONGEST } else { LONGEST - REST };
-        if length(&said) + length(separator) + length(&row) > room {
+        if length(&text) + length(separator) + length(&row) > room {
             break;
         }
-        said.extend([separator, &row]);
+        text.extend([separator, &row]);
         named += 1;
     }
     if 0 < named && named < rows.len() {
-        // Writing to a text does not fail.
-        let _ = write!(said, "; and {} more", seen::grouped(rows.len() - named));
+        // Writing to a string does not fail.
+        let _ = write!(text, "; and {} more", describe::group_digits(rows.len() - named));
     }
-    said
+    text
 }
 
-/// The name of the column that rows have, where they have one alone.
+/// The name of the only column, if there is just one.
 fn only_column(rows: &[Value]) -> Option<&str> {
     let (name, _) =
         rows.first()?.as_object().filter(|columns| columns.len() == 1)?.iter().next()?;
@@ -62,19 +62,20 @@ fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-fn line(row: &Value) -> String {
+fn describe_row(row: &Value) -> String {
     match row {
         Value::Object(columns) if columns.len() > 1 => {
-            let named = columns.iter().map(|(name, value)| format!("{name}={}", cell(value)));
+            let named =
+                columns.iter().map(|(name, value)| format!("{name}={}", describe_cell(value)));
             named.collect::<Vec<_>>().join(" ")
         }
-        Value::Object(columns) => columns.values().map(cell).collect(),
-        Value::Array(columns) => columns.iter().map(cell).collect::<Vec<_>>().join(" "),
-        value => cell(value),
+        Value::Object(columns) => columns.values().map(describe_cell).collect(),
+        Value::Array(columns) => columns.iter().map(describe_cell).collect::<Vec<_>>().join(" "),
+        value => describe_cell(value),
     }
 }
 
-fn cell(value: &Value) -> String {
+fn describe_cell(value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -89,67 +90,67 @@ mod tests {
 
     use super::*;
 
-    fn said(rows: &Value) -> String {
-        seen(rows.as_array().unwrap(), false)
+    fn text(rows: &Value) -> String {
+        describe_rows(rows.as_array().unwrap(), false)
     }
 
     #[test]
     fn rows_are_named_by_their_columns() {
-        assert_eq!(said(&json!([])), "no rows");
+        assert_eq!(text(&json!([])), "no rows");
         assert_eq!(
-            said(&json!([{ "a": "public.leads", "b": "off" }])),
+            text(&json!([{ "a": "public.leads", "b": "off" }])),
             "1 row: a=public.leads b=off"
         );
         let rows = json!([{ "a": "public.leads", "b": null }, { "a": 1.5, "b": { "c": [true] } }]);
-        assert_eq!(said(&rows), "2 rows: a=public.leads b=null; a=1.5 b={\"c\":[true]}");
+        assert_eq!(text(&rows), "2 rows: a=public.leads b=null; a=1.5 b={\"c\":[true]}");
     }
 
     #[test]
-    fn a_column_that_stands_alone_is_named_before_the_rows() {
+    fn a_single_column_is_named_before_the_rows() {
         let rows = json!([{ "missing": "anon" }, { "missing": "authenticated" }]);
-        assert_eq!(said(&rows), "2 rows, missing: anon; authenticated");
-        assert_eq!(said(&json!([{ "?column?": 1 }])), "1 row: 1");
+        assert_eq!(text(&rows), "2 rows, missing: anon; authenticated");
+        assert_eq!(text(&json!([{ "?column?": 1 }])), "1 row: 1");
         assert_eq!(
-            said(&json!([{ "missing": "x".repeat(60) }])),
+            text(&json!([{ "missing": "x".repeat(60) }])),
             format!("1 row, missing: {}", "x".repeat(60))
         );
     }
 
     #[test]
-    fn of_many_rows_the_first_are_named_and_the_rest_are_counted() {
+    fn the_first_of_many_rows_are_named_and_the_rest_are_counted() {
         let rows: Vec<Value> =
             (0..1_234).map(|n| json!({ "table": format!("public.table_{n:04}") })).collect();
-        let said = seen(&rows, false);
+        let text = describe_rows(&rows, false);
         assert!(
-            said.starts_with("1,234 rows, table: public.table_0000; public.table_0001; "),
-            "{said}"
+            text.starts_with("1,234 rows, table: public.table_0000; public.table_0001; "),
+            "{text}"
         );
-        assert!(said.ends_with("; public.table_0005; and 1,228 more"), "{said}");
+        assert!(text.ends_with("; public.table_0005; and 1,228 more"), "{text}");
     }
 
     #[test]
-    fn a_long_value_is_left_out_as_a_whole() {
-        assert_eq!(said(&json!([{ "a": "x".repeat(61), "b": 1 }])), "1 row: a=… b=1");
+    fn a_long_value_is_left_out_completely() {
+        assert_eq!(text(&json!([{ "a": "x".repeat(61), "b": 1 }])), "1 row: a=… b=1");
         let long: Vec<Value> = (0..9).map(|_| "x".repeat(60).into()).collect();
-        assert_eq!(said(&json!([long, { "b": 1 }])), "2 rows");
+        assert_eq!(text(&json!([long, { "b": 1 }])), "2 rows");
     }
 
     #[test]
-    fn sensitive_rows_are_counted_alone() {
-        assert_eq!(seen(&[json!({ "token": "s" })], true), "1 row");
-        assert_eq!(seen(&[], true), "no rows");
+    fn sensitive_rows_are_only_counted() {
+        assert_eq!(describe_rows(&[json!({ "token": "s" })], true), "1 row");
+        assert_eq!(describe_rows(&[], true), "no rows");
     }
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn no_rows_say_more_than_fits(
+        fn no_description_of_rows_exceeds_its_limit(
             rows in prop::collection::vec(prop::collection::vec("\\PC{0,70}", 0..3), 0..9),
         ) {
             let rows: Vec<Value> = rows.into_iter().map(|row| json!(row)).collect();
-            let said = seen(&rows, false);
-            prop_assert!(length(&said) <= LONGEST, "{}", said);
+            let text = describe_rows(&rows, false);
+            prop_assert!(length(&text) <= LONGEST, "{}", text);
         }
     }
 }

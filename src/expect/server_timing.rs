@@ -1,4 +1,4 @@
-//! The target's own account of its time: `Server-Timing` headers (<https://www.w3.org/TR/server-timing/>).
+//! The target's `Server-Timing` report (<https://www.w3.org/TR/server-timing/>).
 
 use std::time::Duration;
 
@@ -7,32 +7,33 @@ use http::{HeaderMap, HeaderName};
 /// The header's name.
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// How many metrics of one answer are looked at.
+/// The maximum number of metrics that are read from one response.
 const METRICS: usize = 16;
 
-/// The longest name of a metric, in characters; longer ones are no names. Only what is shown is cut shorter, once
-/// secrets are out of it, for a secret that was cut in two is not recognised.
+/// The longest name of a metric, in characters; longer ones are ignored. Shown names are shortened
+/// only after redaction, which could not find a part of a secret.
 const LONGEST_NAME: usize = 1 << 10;
 
-/// The longest duration that is believed: what a histogram can hold.
+/// The longest duration that is accepted: the largest that a histogram can hold.
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// One metric that an answer names with a duration.
+/// One metric of a response, with its duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metric<'a> {
     /// Its name, a token of RFC 9110.
     pub name: &'a str,
-    /// Its `dur`, which is in milliseconds.
+    /// Its `dur`, which the header gives in milliseconds.
     pub duration: Duration,
-    /// The header's whole line.
+    /// The whole line of the header.
     pub line: &'a str,
 }
 
-/// The metrics with a duration that an answer's headers name, in their order, of the first 16 metrics there are.
+/// The metrics with a duration among the first 16 metrics of the headers, in their order.
 ///
-/// As the specification asks, the first of several `dur` counts, and parameters that are not known mean nothing. A
-/// metric is left out where it has no `dur`, or one that is no number, negative or above an hour; so is a line that is
-/// no UTF-8. What is not well formed ends its metric: the next one begins at the next comma.
+/// As the specification requires, the first of several `dur` counts, and unknown parameters are
+/// ignored. A metric is left out if its `dur` is missing, not a number, negative, or above an hour.
+/// A line that is not UTF-8 is left out too. Malformed input ends its metric: the next one starts
+/// after the next comma.
 pub fn server_timings(headers: &HeaderMap) -> impl Iterator<Item = Metric<'_>> {
     let lines = headers
         .get_all(SERVER_TIMING)
@@ -57,13 +58,13 @@ fn read(metric: &str) -> Option<(&str, Duration)> {
     Some((name, milliseconds(&unquoted(value)?)?))
 }
 
-/// A duration written as a number of milliseconds.
+/// A duration in milliseconds, as text.
 fn milliseconds(text: &str) -> Option<Duration> {
     let number: f64 = text.parse().ok()?;
     Duration::try_from_secs_f64(number / 1e3).ok().filter(|duration| *duration <= LONGEST)
 }
 
-/// The text split at a character wherever that is not within quotes; quotes that do not end hold all the rest.
+/// Splits a text at a character outside quotes. Unclosed quotes contain the rest of the text.
 fn split(text: &str, at: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c| {
@@ -79,7 +80,7 @@ fn split(text: &str, at: char) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A token as it is, or what a quoted string says; `None` where it is neither.
+/// A token as it is, or the content of a quoted string; `None` if it is neither.
 fn unquoted(value: &str) -> Option<String> {
     let Some(rest) = value.strip_prefix('"') else { return Some(value.to_owned()) };
     let mut said = String::new();
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_metrics_the_first_sixteen_are_looked_at() {
+    fn only_the_first_sixteen_metrics_are_read() {
         let many = "m;dur=1,".repeat(400);
         assert_eq!(told(&["none", &many]).len(), METRICS - 1);
         assert_eq!(told(&[&format!("{};dur=1", "x".repeat(LONGEST_NAME + 1))]), []);
@@ -186,7 +187,7 @@ mod tests {
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
 
         #[test]
-        fn whatever_bytes_come_in_nothing_but_metrics_come_out(
+        fn any_bytes_give_only_valid_metrics(
             lines in proptest::collection::vec(proptest::collection::vec(0_u8.., 0..200), 0..6),
         ) {
             let lines = lines.iter().filter_map(|line| HeaderValue::from_bytes(line).ok());
@@ -195,7 +196,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_looks_like_metrics_is_read_within_its_bounds(
+        fn anything_like_metrics_is_read_within_its_bounds(
             lines in proptest::collection::vec("([a-z]{0,3}|;|,|=|\"|\\\\|dur|desc|[0-9.eE+-]{1,5}| |\t){0,60}", 0..6),
         ) {
             let lines = lines.iter().map(|line| HeaderValue::from_str(line).unwrap());
@@ -204,7 +205,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_written_well_is_read_as_it_was_written(
+        fn well_formed_metrics_are_read_unchanged(
             metrics in proptest::collection::vec(("[!#a-zA-Z0-9_.-]{1,40}", 0_u32..3_600_000, "\\PC{0,20}"), 1..16),
         ) {
             let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");

@@ -1,67 +1,71 @@
-//! What is judged and captured from: an answer, or a query's rows, decoded and read only when something looks at it.
+//! The subject of checks and captures: a response or the rows of a query, decoded and parsed only
+//! on demand.
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::content::{self, Undecoded};
-use super::{Answer, events, seen};
+use super::content::{self, DecodeFailure};
+use super::response::Answer;
+use super::{describe, events};
 use crate::record::Failure;
 use crate::units::ByteSize;
 
-/// What does not meet an expectation.
-pub(super) enum Wrong {
-    /// The body, decoded, is larger than it may be.
+/// Why a subject does not meet an expectation.
+pub(super) enum CheckFailure {
+    /// The decoded body is above the limit.
     TooLarge,
-    /// A failure, and what was seen.
-    Seen(Failure, String),
+    /// The kind of failure, and what was found.
+    Mismatch(Failure, String),
 }
 
-/// A failure about anything but the status.
-pub(super) fn unexpected(seen: impl Into<String>) -> Wrong {
-    Wrong::Seen(Failure::Unexpected, seen.into())
+/// A failure of anything except the status.
+pub(super) fn unexpected(seen: impl Into<String>) -> CheckFailure {
+    CheckFailure::Mismatch(Failure::Unexpected, seen.into())
 }
 
-/// An answer, or rows, in whatever form is asked for.
-pub(super) struct Subject<'a> {
-    source: Source<'a>,
+/// A response or rows, in the form that a check needs.
+pub(super) struct CheckSubject<'a> {
+    source: SubjectSource<'a>,
     content: Option<Cow<'a, [u8]>>,
     document: Option<Result<Value, String>>,
 }
 
-enum Source<'a> {
-    /// An answer whose content is at most that large.
+enum SubjectSource<'a> {
+    /// A response, and the limit of its content.
     Answer(Answer<'a>, ByteSize),
     Rows(&'a [Value]),
 }
 
-impl<'a> Subject<'a> {
+impl<'a> CheckSubject<'a> {
     pub(super) fn of_answer(answer: &Answer<'a>, limit: ByteSize) -> Self {
-        Self { source: Source::Answer(*answer, limit), content: None, document: None }
+        Self { source: SubjectSource::Answer(*answer, limit), content: None, document: None }
     }
 
     pub(super) fn of_rows(rows: &'a [Value]) -> Self {
-        Self { source: Source::Rows(rows), content: None, document: None }
+        Self { source: SubjectSource::Rows(rows), content: None, document: None }
     }
 
-    /// The answer, for what rows have not.
-    pub(super) fn answer(&self) -> Result<&Answer<'a>, Wrong> {
+    /// The response; rows have no status, URL and headers.
+    pub(super) fn answer(&self) -> Result<&Answer<'a>, CheckFailure> {
         match &self.source {
-            Source::Answer(answer, _) => Ok(answer),
-            Source::Rows(_) => Err(unexpected("rows, which have no status, URL and headers")),
+            SubjectSource::Answer(answer, _) => Ok(answer),
+            SubjectSource::Rows(_) => {
+                Err(unexpected("rows, which have no status, URL and headers"))
+            }
         }
     }
 
-    /// The rows, for what an answer has not.
-    pub(super) fn rows(&self) -> Result<&'a [Value], Wrong> {
+    /// The rows; a response has none.
+    pub(super) fn rows(&self) -> Result<&'a [Value], CheckFailure> {
         match self.source {
-            Source::Answer(..) => Err(unexpected("an answer over HTTP, which has no rows")),
-            Source::Rows(rows) => Ok(rows),
+            SubjectSource::Answer(..) => Err(unexpected("an answer over HTTP, which has no rows")),
+            SubjectSource::Rows(rows) => Ok(rows),
         }
     }
 
-    /// The answer's content, or the rows as compact JSON.
-    pub(super) fn content(&mut self) -> Result<&[u8], Wrong> {
+    /// The content of the response, or the rows as compact JSON.
+    pub(super) fn content(&mut self) -> Result<&[u8], CheckFailure> {
         let content = match self.content.take() {
             Some(content) => content,
             None => self.source.content()?,
@@ -70,54 +74,57 @@ impl<'a> Subject<'a> {
     }
 
     /// How large the content is: `the 2,345 bytes of the body`.
-    pub(super) fn size(&mut self) -> Result<String, Wrong> {
+    pub(super) fn size(&mut self) -> Result<String, CheckFailure> {
         let of = match self.source {
-            Source::Answer(..) => "body",
-            Source::Rows(_) => "rows",
+            SubjectSource::Answer(..) => "body",
+            SubjectSource::Rows(_) => "rows",
         };
-        Ok(format!("the {} of the {of}", seen::bytes(self.content()?.len())))
+        Ok(format!("the {} of the {of}", describe::format_bytes(self.content()?.len())))
     }
 
-    /// The content as a JSON document: of an event stream, the last event's data; of rows, their array.
-    pub(super) fn document(&mut self) -> Result<&Value, Wrong> {
+    /// The content as a JSON document: the data of the last event of an event stream, or the array
+    /// of rows.
+    pub(super) fn document(&mut self) -> Result<&Value, CheckFailure> {
         let document = match self.document.take() {
             Some(document) => document,
-            None => self.parsed()?,
+            None => self.parse_document()?,
         };
         self.document.insert(document).as_ref().map_err(|seen| unexpected(seen.as_str()))
     }
 
-    fn parsed(&mut self) -> Result<Result<Value, String>, Wrong> {
+    fn parse_document(&mut self) -> Result<Result<Value, String>, CheckFailure> {
         let is_stream = match &self.source {
-            Source::Rows(rows) => return Ok(Ok(Value::Array(rows.to_vec()))),
-            Source::Answer(answer, _) => events::are_in(answer.headers),
+            SubjectSource::Rows(rows) => return Ok(Ok(Value::Array(rows.to_vec()))),
+            SubjectSource::Answer(answer, _) => events::is_event_stream(answer.headers),
         };
         let content = self.content()?;
         if !is_stream {
-            return Ok(parsed(content));
+            return Ok(parse_json(content));
         }
-        let size = seen::bytes(content.len());
+        let size = describe::format_bytes(content.len());
         let nothing = || format!("{size} of events that have no data");
-        Ok(events::last_data(content).ok_or_else(nothing).and_then(|data| parsed(data.as_bytes())))
+        Ok(events::last_data(content)
+            .ok_or_else(nothing)
+            .and_then(|data| parse_json(data.as_bytes())))
     }
 }
 
-impl<'a> Source<'a> {
-    fn content(&self) -> Result<Cow<'a, [u8]>, Wrong> {
+impl<'a> SubjectSource<'a> {
+    fn content(&self) -> Result<Cow<'a, [u8]>, CheckFailure> {
         match self {
             Self::Answer(answer, limit) => {
-                content::of(answer, *limit).map_err(|undecoded| match undecoded {
-                    Undecoded::TooLarge => Wrong::TooLarge,
-                    Undecoded::Wrong(seen) => unexpected(seen),
+                content::decode(answer, *limit).map_err(|undecoded| match undecoded {
+                    DecodeFailure::TooLarge => CheckFailure::TooLarge,
+                    DecodeFailure::Malformed(seen) => unexpected(seen),
                 })
             }
-            // A JSON value of text keys can always be written.
+            // JSON values with string keys always serialize.
             Self::Rows(rows) => Ok(Cow::Owned(serde_json::to_vec(rows).unwrap_or_default())),
         }
     }
 }
 
-fn parsed(text: &[u8]) -> Result<Value, String> {
+fn parse_json(text: &[u8]) -> Result<Value, String> {
     serde_json::from_slice(text)
-        .map_err(|_| format!("{} that are not JSON", seen::bytes(text.len())))
+        .map_err(|_| format!("{} that are not JSON", describe::format_bytes(text.len())))
 }

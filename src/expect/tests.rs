@@ -1,10 +1,12 @@
 use http::header::{CONTENT_TYPE, LOCATION, SET_COOKIE};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
+use url::Url;
 
 use super::*;
-use crate::record::JsonType;
+use crate::record::{Failure, JsonType};
+use crate::units::ByteSize;
 
 const PAGE: &str = "https://example.org/app?mock=1";
 
@@ -49,7 +51,7 @@ fn status(code: u16) -> Check {
 }
 
 #[test]
-fn any_2xx_will_do_unless_a_status_is_written() {
+fn any_2xx_is_accepted_unless_a_status_is_written() {
     let default = Expectations::default();
     for code in [200, 204, 299] {
         assert_eq!(judged(&default, code, &[], ""), Ok(()));
@@ -73,7 +75,7 @@ fn an_unexpected_status_is_named() {
 }
 
 #[test]
-fn a_redirect_says_where_to_without_its_query() {
+fn a_redirect_names_its_target_without_the_query() {
     for (location, to) in [
         ("/auth/login?token=secret", "/auth/login"),
         ("login#part", "/login"),
@@ -99,7 +101,7 @@ fn the_status_is_judged_before_the_rest() {
 }
 
 #[test]
-fn the_url_must_be_the_whole_one_but_its_query_is_not_shown() {
+fn the_complete_url_must_match_but_its_query_is_not_shown() {
     assert_eq!(seen(Check::FinalUrl(url(PAGE)), 200, &[], ""), None);
     for (expected, shown) in [
         ("https://example.org/app?mock=0", "/app with another query"),
@@ -114,7 +116,7 @@ fn the_url_must_be_the_whole_one_but_its_query_is_not_shown() {
 }
 
 #[test]
-fn where_any_query_will_do_host_and_path_are_those_expected() {
+fn with_any_query_allowed_host_and_path_must_match() {
     for place in [PAGE, "https://example.org/app", "https://example.org/app?x"] {
         assert_eq!(seen(Check::FinalPlace(url(place)), 200, &[], ""), None);
     }
@@ -136,7 +138,7 @@ fn a_header_is_compared_exactly_and_credentials_are_not_shown() {
 }
 
 #[test]
-fn markers_are_looked_for_and_the_body_is_never_shown() {
+fn markers_are_searched_for_and_the_body_is_never_shown() {
     let body = "x".repeat(2_345);
     let unexpected = |seen: &str| Some((Failure::Unexpected, seen.to_owned()));
     assert_eq!(seen(Check::contains("xx"), 200, &[], &body), None);
@@ -158,7 +160,7 @@ fn pattern(text: &str) -> Pattern {
 }
 
 #[test]
-fn a_place_of_a_json_body_is_judged_and_only_short_scalars_are_shown() {
+fn a_json_value_is_judged_and_only_short_scalars_are_shown() {
     let body = json!({
         "status": "failing", "depth": 1.0, "list": [1, {"a": null}], "long": "s".repeat(61),
     })
@@ -198,7 +200,7 @@ fn the_document_of_an_event_stream_is_its_last_events_data() {
 }
 
 #[test]
-fn what_must_be_denied_is_let_in_where_it_is_not() {
+fn a_2xx_status_instead_of_a_denial_is_an_admission() {
     let denied = || Check::Denied;
     for code in [401, 403] {
         assert_eq!(seen(denied(), code, &[], ""), None);
@@ -261,7 +263,7 @@ fn rows_are_counted_and_judged_as_a_document_and_a_text() {
 }
 
 #[test]
-fn what_is_not_there_to_be_judged_does_not_meet_an_expectation() {
+fn a_subject_without_the_judged_part_does_not_meet_the_expectation() {
     let none = "rows, which have no status, URL and headers";
     for check in [status(200), Check::FinalUrl(url(PAGE))] {
         assert_eq!(of_rows(check, &[]), Some((Failure::Unexpected, none.to_owned())));
@@ -278,7 +280,7 @@ fn what_is_not_there_to_be_judged_does_not_meet_an_expectation() {
 }
 
 #[test]
-fn nothing_of_a_sensitive_answer_is_shown_but_its_status_and_what_is_not_there() {
+fn a_sensitive_response_shows_only_its_status_and_what_is_missing() {
     let seen = |check: Check, headers: &[(HeaderName, &str)]| {
         let expectations = expecting(check).sensitive(true);
         judged(&expectations, 200, headers, r#"{"token": "canary"}"#).unwrap_err().seen
@@ -314,7 +316,7 @@ fn checks_are_replaced_in_the_order_of_judging() {
 }
 
 #[test]
-fn a_body_beyond_the_limit_is_an_expectation_not_met() {
+fn a_body_above_the_limit_is_an_unmet_expectation() {
     let unmet = expecting(status(200)).too_large();
     assert_eq!(
         (unmet.expected.as_str(), unmet.seen.as_str()),
@@ -333,7 +335,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_answer_makes_the_judge_panic_or_say_more_than_fits(
+    fn no_response_makes_the_judge_panic_or_exceed_its_limit(
         code in 100_u16..1000,
         location in "[\\x20-\\x7e]{0,300}",
         kind in "(text/event-stream|application/json|[\\x20-\\x7e]{0,20})",
@@ -349,7 +351,7 @@ proptest! {
     }
 
     #[test]
-    fn no_rows_make_the_judge_panic_or_say_more_than_fits(
+    fn no_rows_make_the_judge_panic_or_exceed_its_limit(
         rows in prop::collection::vec(prop::collection::btree_map("[a-c]", "\\PC{0,200}", 0..3), 0..9),
     ) {
         let rows: Vec<Value> = rows.into_iter().map(|row| json!(row)).collect();

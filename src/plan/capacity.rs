@@ -1,13 +1,14 @@
-//! How many exchanges may be under way at once, beside how many the budgets want.
+//! How many exchanges may run at once, and how many the budgets require.
 
 use std::time::Duration;
 
-use super::{Load, Reuse};
+use super::load_plan::Load;
+use super::scenario_plan::Reuse;
 use crate::record::{Budget, Capacity, Dimension, PlannedRequest};
 use crate::scenario::LoadShape;
 use crate::units::Rate;
 
-/// The capacity of a load in the open model.
+/// The capacity of an open load; `None` for a closed one.
 pub(super) fn of(
     load: &Load,
     streams: u32,
@@ -28,7 +29,7 @@ pub(super) fn of(
     Some(Capacity { places, wanted, remedy })
 }
 
-/// What to write where there are too few connections.
+/// The remedy for too few connections.
 fn more(key: &str, connections: u64) -> String {
     if connections > u64::from(LoadShape::MAX_CONNECTIONS) {
         "lower the rate or the ceiling: no prober holds as many connections".to_owned()
@@ -37,13 +38,13 @@ fn more(key: &str, connections: u64) -> String {
     }
 }
 
-/// The longest that an arrival may take by its budgets on quantiles of the latency: the largest ceiling of each request,
-/// one after the other. `None` where there is no such budget.
+/// The longest time that an arrival may take by its budgets on latency quantiles: the sum of the
+/// largest ceilings of its requests. `None` without such a budget.
 pub(super) fn longest(requests: &[PlannedRequest]) -> Option<Duration> {
     requests.iter().filter_map(|request| ceiling(&request.budgets)).reduce(Duration::saturating_add)
 }
 
-/// The largest ceiling of budgets on quantiles of the latency.
+/// The largest ceiling of the budgets on latency quantiles.
 pub(crate) fn ceiling(budgets: &[Budget]) -> Option<Duration> {
     let ceilings = budgets.iter().filter_map(|budget| match *budget {
         Budget::Quantile { dimension: Dimension::Latency, ceiling, .. } => Some(ceiling),
@@ -52,14 +53,14 @@ pub(crate) fn ceiling(budgets: &[Budget]) -> Option<Duration> {
     ceilings.max()
 }
 
-/// How many are under way at once where each takes this long (Little's law).
+/// How many arrivals run at once if each takes this long (Little's law).
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "positive, and saturates"
 )]
 pub(crate) fn wanted(peak: Rate, longest: Duration) -> u64 {
-    // What a product of decimals is off by must not ask for one more: 100/s × 0.3 s are 30.
+    // The rounding error of the product must not add one: 100/s × 0.3 s is 30.
     (peak.as_per_second() * longest.as_secs_f64() - 1e-6).ceil() as u64
 }
 
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_many_places_are_wanted_as_are_taken_where_each_arrival_just_holds_its_ceiling() {
+    fn concurrent_arrivals_follow_littles_law() {
         for (rate, millis, places) in [
             ("100/s", 300, 30),
             ("20/s", 300, 6),
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_ceiling_on_a_quantile_of_the_latency_counts() {
+    fn the_largest_latency_ceiling_counts() {
         let budgets: Vec<Budget> =
             ["p95 < 300ms", "p99 < 1s", "p99(service) < 5s", "max < 9s", "errors < 1%"]
                 .map(|text| text.parse().unwrap())

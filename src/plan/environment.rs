@@ -1,9 +1,9 @@
-//! The variables a plan is made from.
+//! The environment variables that a plan is made from.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The variables of the environment, and what to do where one is missing. `Debug` shows their names alone.
+/// The environment variables, and what happens if one is missing. `Debug` shows only their names.
 #[derive(Clone, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,
@@ -11,12 +11,12 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Variables to run with: a missing one is an error.
+    /// Variables for a run. A missing variable is an error.
     pub fn new(values: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { values: values.into_iter().collect(), lenient: false }
     }
 
-    /// Variables to check with: a missing one is a warning, and a placeholder stands for it.
+    /// Variables for a check. A missing variable is a warning, and a placeholder replaces it.
     pub fn for_check(values: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { lenient: true, ..Self::new(values) }
     }

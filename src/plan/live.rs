@@ -1,4 +1,4 @@
-//! What is known only while running: values that steps capture and that later steps send.
+//! Values that are known only during the run: steps capture them and later steps send them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,29 +10,29 @@ use url::Url;
 
 use crate::expect::{Captures, Check, JsonExpectation, JsonRule};
 
-/// What is left as it is where a value becomes a part of a URL (RFC 3986, section 2.3).
+/// The characters of a value that a URL contains unescaped (RFC 3986, section 2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The values of one arrival, by name.
 #[derive(Debug, Clone, Default)]
 pub struct Values {
     all: BTreeMap<String, Value>,
-    /// The names of those that may be shown.
+    /// The names of the values that may be shown.
     public: BTreeSet<String>,
-    /// The names of those that have no type: what was found in a header or by a pattern, and defaults.
+    /// The names of the values without a JSON type: those from headers and patterns, and defaults.
     untyped: BTreeSet<String>,
 }
 
-/// A value that no earlier step yielded.
+/// The name of a value that no earlier step captured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unknown(pub String);
 
-/// Why a step cannot be put together from the values of its arrival.
+/// Why a step cannot be built from the values of its arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unfit {
-    /// A value is not known.
+    /// No earlier step captured the value.
     Unknown(Unknown),
-    /// A value cannot stand where it belongs; says where that is.
+    /// The value cannot be used in this part of the step.
     Unsendable(&'static str),
 }
 
@@ -43,10 +43,10 @@ impl From<Unknown> for Unfit {
 }
 
 impl Values {
-    /// The value that is made anew for each arrival: a random UUID.
+    /// The name of the built-in value, a random UUID for each arrival.
     pub const UUID: &'static str = "uuid";
 
-    /// The values that an arrival begins with.
+    /// The values at the start of an arrival.
     pub fn of_arrival() -> Self {
         let uuid = uuid::Uuid::new_v4().to_string();
         Self {
@@ -56,7 +56,7 @@ impl Values {
         }
     }
 
-    /// Takes in what a step captured.
+    /// Adds the values that a step captured.
     pub fn extend(
         &mut self,
         taken: impl IntoIterator<Item = (String, Value)>,
@@ -67,7 +67,8 @@ impl Values {
         self.untyped.extend(captures.untyped().map(str::to_owned));
     }
 
-    /// The texts that must not be shown: what was captured and is not public, of lists and objects every text in them.
+    /// The texts that must not be shown: every captured value that is not public, and for a list or
+    /// an object every text in it.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = Vec::new();
         for (_, value) in self.all.iter().filter(|(name, _)| !self.public.contains(*name)) {
@@ -93,61 +94,61 @@ fn texts_in(value: &Value, texts: &mut Vec<String>) {
     }
 }
 
-/// A value as it stands in a text: a text as it is, anything else as JSON.
+/// A value inside a text: a string as it is, anything else as JSON.
 fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A piece of a text.
+/// A piece of a text: fixed text, or the name of a value.
 #[derive(Debug, Clone, PartialEq)]
-enum Bit {
+enum LiveTextPiece {
     Fixed(String),
     Value(String),
 }
 
-/// A text in which live values stand.
+/// A text with live values in it.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct LiveText(Vec<Bit>);
+pub struct LiveText(Vec<LiveTextPiece>);
 
 impl LiveText {
     pub(super) fn push(&mut self, fixed: &str) {
         match self.0.last_mut() {
-            Some(Bit::Fixed(text)) => text.push_str(fixed),
-            _ => self.0.push(Bit::Fixed(fixed.to_owned())),
+            Some(LiveTextPiece::Fixed(text)) => text.push_str(fixed),
+            _ => self.0.push(LiveTextPiece::Fixed(fixed.to_owned())),
         }
     }
 
     pub(super) fn push_value(&mut self, name: &str) {
-        self.0.push(Bit::Value(name.to_owned()));
+        self.0.push(LiveTextPiece::Value(name.to_owned()));
     }
 
-    /// The same text after another.
+    /// The same text with `text` before it.
     pub(super) fn after(mut self, text: &str) -> Self {
-        self.0.insert(0, Bit::Fixed(text.to_owned()));
+        self.0.insert(0, LiveTextPiece::Fixed(text.to_owned()));
         self
     }
 
     pub(super) fn is_live(&self) -> bool {
-        self.0.iter().any(|bit| matches!(bit, Bit::Value(_)))
+        self.0.iter().any(|bit| matches!(bit, LiveTextPiece::Value(_)))
     }
 
-    /// The fixed text that it begins with.
+    /// The fixed text at its start; empty if a value comes first.
     pub(super) fn beginning(&self) -> &str {
         match self.0.first() {
-            Some(Bit::Fixed(text)) => text,
-            Some(Bit::Value(_)) | None => "",
+            Some(LiveTextPiece::Fixed(text)) => text,
+            Some(LiveTextPiece::Value(_)) | None => "",
         }
     }
 
     /// The name of the value that is all of the text, where one is.
     fn one_value(&self) -> Option<&str> {
         match self.0.as_slice() {
-            [Bit::Value(name)] => Some(name),
+            [LiveTextPiece::Value(name)] => Some(name),
             _ => None,
         }
     }
 
-    /// The text with its values.
+    /// The text with its values filled in.
     pub fn fill(&self, values: &Values) -> Result<String, Unknown> {
         self.fill_as(values, |text| text)
     }
@@ -160,28 +161,29 @@ impl LiveText {
         let mut filled = String::new();
         for bit in &self.0 {
             match bit {
-                Bit::Fixed(text) => filled.push_str(text),
-                Bit::Value(name) => filled.push_str(&escape(text_of(values.get(name)?))),
+                LiveTextPiece::Fixed(text) => filled.push_str(text),
+                LiveTextPiece::Value(name) => filled.push_str(&escape(text_of(values.get(name)?))),
             }
         }
         Ok(filled)
     }
 
-    /// The value itself where the text is one alone, so that a number stays one; else the text.
+    /// The value itself if the text is nothing else, so that a number stays a number; the filled
+    /// text otherwise.
     fn fill_json(&self, values: &Values) -> Result<Value, Unknown> {
         match self.0.as_slice() {
-            [Bit::Value(name)] => values.get(name).cloned(),
+            [LiveTextPiece::Value(name)] => values.get(name).cloned(),
             _ => self.fill(values).map(Value::String),
         }
     }
 }
 
-/// A JSON value in whose texts live values stand.
+/// A JSON value with live values in its strings.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LiveJson {
-    /// None stand in it.
+    /// A value without live values.
     Fixed(Value),
-    /// A text; a value alone in it keeps its JSON type.
+    /// A string. A live value that is the whole string keeps its JSON type.
     Text(LiveText),
     /// A list.
     Array(Vec<LiveJson>),
@@ -190,7 +192,7 @@ pub enum LiveJson {
 }
 
 impl LiveJson {
-    /// The value.
+    /// The value with its live values filled in.
     pub fn fill(&self, values: &Values) -> Result<Value, Unknown> {
         match self {
             Self::Fixed(value) => Ok(value.clone()),
@@ -202,7 +204,7 @@ impl LiveJson {
         }
     }
 
-    /// The value, where no live one stands in it.
+    /// The value, if it contains no live value.
     pub(super) fn fixed(&self) -> Option<Value> {
         match self {
             Self::Fixed(value) => Some(value.clone()),
@@ -215,27 +217,27 @@ impl LiveJson {
     }
 }
 
-/// A body in which live values stand.
+/// A body with live values in it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LiveBody {
-    /// As it is.
+    /// Plain text.
     Text(LiveText),
-    /// As JSON.
+    /// JSON.
     Json(LiveJson),
 }
 
-/// Whether JSON must be a value or must not be it.
+/// Whether a JSON value must equal another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Equality {
-    /// It must.
+pub enum JsonEquality {
+    /// It must be equal.
     Is,
-    /// It must not.
+    /// It must differ.
     IsNot,
 }
 
-impl Equality {
-    /// The rule about a value. One without a type, such as what stands in a variable or was found by a pattern, is compared by how it
-    /// reads.
+impl JsonEquality {
+    /// The rule about a value. A value without a type, such as that of a variable or a pattern, is
+    /// compared as text.
     pub(super) fn rule(self, value: Value, has_type: bool) -> JsonRule {
         match (self, value) {
             (Self::Is, Value::String(text)) if !has_type => JsonRule::Reads(text),
@@ -246,15 +248,15 @@ impl Equality {
     }
 }
 
-/// An expectation in which live values stand.
+/// An expectation with live values in it.
 #[derive(Debug, Clone)]
 pub enum LiveCheck {
     /// The body contains the text.
     Contains(LiveText),
     /// The body does not contain the text.
     Lacks(LiveText),
-    /// What stands at a JSON pointer is the value, or is not.
-    Json(String, LiveJson, Equality),
+    /// The value at a JSON pointer equals this one, or differs from it.
+    Json(String, LiveJson, JsonEquality),
 }
 
 impl LiveCheck {
@@ -272,7 +274,7 @@ impl LiveCheck {
     }
 }
 
-/// A text to be looked for; every body contains the empty one.
+/// A text to search for. An empty one is an error, because every body contains it.
 fn searched(text: &LiveText, values: &Values) -> Result<String, Unfit> {
     let text = text.fill(values)?;
     if text.is_empty() {
@@ -282,41 +284,41 @@ fn searched(text: &LiveText, values: &Values) -> Result<String, Unfit> {
     }
 }
 
-/// What of a step is put together anew for each arrival.
+/// The parts of a step that are built for each arrival.
 #[derive(Debug, Clone, Default)]
 pub struct Live {
     pub(super) url: Option<LiveText>,
     pub(super) headers: Vec<(HeaderName, LiveText)>,
     pub(super) body: Option<LiveBody>,
-    /// Expectations by their place in the order of judging.
+    /// Expectations by their index in the order of judging.
     pub(super) checks: Vec<(usize, LiveCheck)>,
 }
 
 impl Live {
-    /// Whether the message has to be put together anew.
+    /// Whether the request must be built for each arrival.
     pub fn is_sent(&self) -> bool {
         self.url.is_some() || !self.headers.is_empty() || self.body.is_some()
     }
 
-    /// Whether the expectations have to be put together anew.
+    /// Whether the expectations must be built for each arrival.
     pub fn is_expected(&self) -> bool {
         !self.checks.is_empty()
     }
 
-    /// The URL, where values stand in it; they are percent-encoded.
+    /// The URL, if it contains live values. The values are percent-encoded.
     pub fn url(&self, values: &Values) -> Result<Option<Url>, Unfit> {
         let Some(text) = &self.url else { return Ok(None) };
         let filled =
             text.fill_as(values, |text| utf8_percent_encode(&text, UNRESERVED).to_string())?;
         let path = filled.split(['?', '#']).next().unwrap_or_default();
-        // Such a segment would lead out of the path that is written.
+        // A `.` or `..` segment would leave the path that the scenario writes.
         if path.split('/').any(|segment| [".", ".."].contains(&segment)) {
             return Err(Unfit::Unsendable("the URL"));
         }
         Url::parse(&filled).map(Some).map_err(|_| Unfit::Unsendable("the URL"))
     }
 
-    /// Replaces the headers in which values stand; one that comes to nothing is left out.
+    /// Replaces the headers that contain live values. A header whose value is empty is removed.
     pub fn fill_headers(&self, headers: &mut HeaderMap, values: &Values) -> Result<(), Unfit> {
         for (name, text) in &self.headers {
             let text = text.fill(values)?;
@@ -332,7 +334,7 @@ impl Live {
         Ok(())
     }
 
-    /// The body, where values stand in it.
+    /// The body, if it contains live values.
     pub fn body(&self, values: &Values) -> Result<Option<Bytes>, Unknown> {
         Ok(match &self.body {
             None => None,
@@ -341,7 +343,7 @@ impl Live {
         })
     }
 
-    /// The expectations in which values stand, by their place in the order of judging.
+    /// The expectations that contain live values, by their index in the order of judging.
     pub fn checks(&self, values: &Values) -> Result<Vec<(usize, Check)>, Unfit> {
         self.checks.iter().map(|(at, check)| Ok((*at, check.fill(values)?))).collect()
     }

@@ -1,4 +1,4 @@
-//! Values that must never be shown, and how they are blotted out of text.
+//! Values that must never be shown, and their redaction from text.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,19 +6,20 @@ use std::fmt;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-/// What stands where a secret stood.
+/// Replaces a secret in text.
 const BLOT: &str = "•••";
 
-/// Values shorter than this are only blotted out as whole words: a secret `1` would otherwise eat every figure.
+/// Values shorter than this are only redacted as whole words. Otherwise a secret `1` would hide
+/// every digit 1.
 const SHORT: usize = 4;
 
-/// Values that must never be shown, in every form they may be echoed in; neither `Debug` nor anything else
-/// prints them.
+/// Values that must never be shown, in every form in which they may be echoed. Nothing prints
+/// them, not even `Debug`.
 #[derive(Clone, Default)]
 pub struct Secrets(Vec<SecretString>);
 
 impl Secrets {
-    /// Keeps each value and its escaped forms; empty values are no secrets.
+    /// Keeps each value and its escaped forms. Empty values are not secret.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
         let mut forms: Vec<String> = values.into_iter().flat_map(forms).collect();
         forms.sort_by(|a, b| longest_first(a, b));
@@ -26,31 +27,33 @@ impl Secrets {
         Self(forms.into_iter().filter(|form| !form.is_empty()).map(SecretString::from).collect())
     }
 
-    /// Takes in others.
+    /// Adds the secrets of another set.
     pub fn extend(&mut self, others: &Self) {
         self.0.extend(others.0.iter().cloned());
         self.0.sort_by(|a, b| longest_first(a.expose_secret(), b.expose_secret()));
         self.0.dedup_by(|a, b| a.expose_secret() == b.expose_secret());
     }
 
-    /// Whether there are none.
+    /// Whether there are no secrets.
     pub fn are_none(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a text echoes a secret, in any form that [`Self::blot`] replaces.
+    /// Whether a text echoes a secret in any form that [`Self::blot`] replaces.
     pub fn are_in(&self, text: &str) -> bool {
         matches!(self.blot(text), Cow::Owned(_))
     }
 
-    /// The text with every secret replaced by `•••`: as it is, percent-encoded in whatever way, escaped as in JSON,
-    /// and in upper or lower case, since hosts and paths may come back so. A secret of fewer than four characters is
-    /// replaced only where letters or digits do not touch it.
+    /// The text with every secret replaced by `•••`.
+    ///
+    /// A secret is found as it is, percent-encoded in any way, and escaped as in JSON. Case is
+    /// ignored, because hosts and paths may come back in another case. A secret of fewer than four
+    /// characters is replaced only if no letter or digit touches it.
     pub fn blot<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.replace(text, BLOT)
     }
 
-    /// The text with what [`Self::blot`] would blot out replaced by a text that holds no secret.
+    /// Like [`Self::blot`], but with a replacement of the caller, which must not contain a secret.
     pub fn replace<'a>(&self, text: &'a str, by: &str) -> Cow<'a, str> {
         self.0
             .iter()
@@ -64,9 +67,11 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// The parts of a secret URL of HTTP that are likely tokens: a redirect may show a part of its path without the rest.
+/// The parts of a secret HTTP URL that are likely tokens. A redirect may show one part of the path
+/// without the rest, and the whole URL would then not be found.
 ///
-/// A part of eight characters with a letter and a digit, or of 24 of any kind, is meant; `conversations` and `2025-06-18` are not.
+/// A part counts as a token if it has 8 to 23 characters with both letters and digits, or at least
+/// 24 characters of any kind. `conversations` and `2025-06-18` do not count.
 pub(super) fn tokens_in(secret: &str) -> Vec<String> {
     let url = Url::parse(secret).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let Some(url) = url else { return Vec::new() };
@@ -83,12 +88,14 @@ pub(super) fn tokens_in(secret: &str) -> Vec<String> {
     parts.filter(is_token).collect()
 }
 
-/// The longest first, so that a secret within another does not leave the rest of that one.
+/// Longest first: a shorter secret inside a longer one would otherwise leave the rest of it
+/// visible.
 fn longest_first(a: &str, b: &str) -> std::cmp::Ordering {
     b.len().cmp(&a.len()).then_with(|| a.cmp(b))
 }
 
-/// The value as it is, as in a form's query, and as in JSON; other escapes are undone before comparing.
+/// The value as it is, as in a form's query, and as in JSON. Other escapes are undone before
+/// comparing.
 fn forms(value: String) -> [String; 3] {
     let json = serde_json::to_string(&value).unwrap_or_default();
     let quoted = json.trim_start_matches('"');
@@ -96,8 +103,8 @@ fn forms(value: String) -> [String; 3] {
 }
 
 fn replace_one<'a>(text: Cow<'a, str>, secret: &str, by: &str) -> Cow<'a, str> {
-    let plain = Plain::of(&text);
-    let secret = Plain::of(secret);
+    let plain = FoldedText::of(&text);
+    let secret = FoldedText::of(secret);
     let short = secret.bytes.len() < SHORT;
     let mut replaced = String::new();
     let mut copied = 0;
@@ -118,14 +125,14 @@ fn replace_one<'a>(text: Cow<'a, str>, secret: &str, by: &str) -> Cow<'a, str> {
     Cow::Owned(replaced)
 }
 
-/// A text percent-decoded and in lower case, and where each of its bytes stands in the text.
-struct Plain {
+/// A text, percent-decoded and in lower case, with the original position of each byte.
+struct FoldedText {
     bytes: Vec<u8>,
-    /// One more than there are bytes: the last is the end of the text. All are character boundaries.
+    /// The position of each byte, followed by the end of the text. All are character boundaries.
     starts: Vec<usize>,
 }
 
-impl Plain {
+impl FoldedText {
     fn of(text: &str) -> Self {
         let mut plain = Self { bytes: Vec::new(), starts: Vec::new() };
         let mut at = 0;
@@ -135,7 +142,7 @@ impl Plain {
                 None => (text.as_bytes()[at], character.len_utf8()),
             };
             plain.push(at, byte);
-            // The rest of a longer character belongs to the place where it starts.
+            // The further bytes of a longer character belong to the position where it starts.
             text.as_bytes()[at + 1..at + width].iter().filter(|byte| !byte.is_ascii()).for_each(
                 |&byte| {
                     plain.push(at, byte);
@@ -161,7 +168,7 @@ impl Plain {
     }
 }
 
-/// The byte that a percent sign and two hexadecimal digits stand for.
+/// The byte that a percent sign and two hexadecimal digits encode.
 fn escaped(bytes: &[u8]) -> Option<u8> {
     let [b'%', high, low, ..] = bytes else { return None };
     let digit =
@@ -178,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_blotted_out_in_every_form_it_may_be_echoed_in() {
+    fn a_secret_is_redacted_in_every_form_in_which_it_may_be_echoed() {
         let secrets = secrets(&["a b/c\"d?e"]);
         for echoed in [
             "a b/c\"d?e",
@@ -207,13 +214,13 @@ mod tests {
     }
 
     #[test]
-    fn a_short_secret_is_blotted_out_as_a_whole_word_only() {
+    fn a_short_secret_is_redacted_only_as_a_whole_word() {
         assert_eq!(secrets(&["1"]).blot("1 of 11, token=1"), "••• of 11, token=•••");
         assert_eq!(secrets(&[""]).blot("nothing"), "nothing");
     }
 
     #[test]
-    fn what_is_likely_a_token_in_a_secret_url_is_a_secret_of_its_own() {
+    fn likely_tokens_in_a_secret_url_are_secret_too() {
         for (url, tokens) in [
             ("https://h/mcp/tok123secret/x", &["tok123secret"][..]),
             (
@@ -230,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_within_another_leaves_nothing_of_it() {
+    fn a_secret_inside_another_leaves_no_rest() {
         assert_eq!(
             secrets(&["token", "my-token-42"]).blot("sent my-token-42, token"),
             "sent •••, •••"

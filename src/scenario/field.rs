@@ -1,39 +1,38 @@
-//! Reading a table of known keys, so that every mistake in it is found at once.
+//! A key of a section, with its location and its value.
 
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
-use super::complaint::{Complaint, Complaints, Span};
-use super::file::SECTIONS;
-use crate::units::near::nearest;
+use super::diagnostic::{Diagnostics, Span};
+use super::toml_value::{in_order, table_of, wrong_type};
 
-/// Where a key and its value stand in the text.
+/// Where a key and its value are in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The key; for an element of a list, the element.
+pub struct KeyLocation {
+    /// The key; for a list element, the element.
     pub key: Span,
     /// The value.
     pub value: Span,
 }
 
-/// What stands under a key.
+/// The value of a key, or why there is none.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum Field<T> {
     /// The key is not written.
     #[default]
     Absent,
-    /// It is written, but not as it must be; that was complained about.
-    Broken,
-    /// It is written.
-    Given(Place, T),
+    /// It is written, but its value is invalid, which was reported.
+    Invalid,
+    /// It is written and valid.
+    Present(KeyLocation, T),
 }
 
-/// A value that was complained about.
+/// Marks a value whose error was already reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Broken;
+pub(crate) struct AlreadyReported;
 
 impl<T> Field<T> {
     /// Whether the key is written at all.
@@ -41,61 +40,77 @@ impl<T> Field<T> {
         !matches!(self, Self::Absent)
     }
 
-    /// Whether the key is written, but not as it must be.
-    pub fn is_broken(&self) -> bool {
-        matches!(self, Self::Broken)
+    /// Whether the key is written but invalid.
+    pub fn is_invalid(&self) -> bool {
+        matches!(self, Self::Invalid)
     }
 
     /// The value.
-    pub fn given(&self) -> Option<&T> {
+    pub fn value(&self) -> Option<&T> {
         match self {
-            Self::Given(_, value) => Some(value),
-            Self::Absent | Self::Broken => None,
+            Self::Present(_, value) => Some(value),
+            Self::Absent | Self::Invalid => None,
         }
     }
 
-    /// The value, nothing where the key is not written, an error where it was complained about.
-    pub(super) fn optional(&self) -> Result<Option<&T>, Broken> {
+    /// The value; `None` if the key is not written, an error if its value is invalid.
+    pub(super) fn optional(&self) -> Result<Option<&T>, AlreadyReported> {
         match self {
             Self::Absent => Ok(None),
-            Self::Broken => Err(Broken),
-            Self::Given(_, value) => Ok(Some(value)),
+            Self::Invalid => Err(AlreadyReported),
+            Self::Present(_, value) => Ok(Some(value)),
         }
     }
 
-    /// The place and the value.
-    pub fn placed(&self) -> Option<(&Place, &T)> {
+    /// The location and the value.
+    pub fn located(&self) -> Option<(&KeyLocation, &T)> {
         match self {
-            Self::Given(place, value) => Some((place, value)),
-            Self::Absent | Self::Broken => None,
+            Self::Present(location, value) => Some((location, value)),
+            Self::Absent | Self::Invalid => None,
         }
     }
 
-    /// Where it is written.
-    pub fn place(&self) -> Option<&Place> {
-        self.placed().map(|(place, _)| place)
+    /// Where the key is written.
+    pub fn location(&self) -> Option<&KeyLocation> {
+        self.located().map(|(location, _)| location)
     }
 
-    pub(super) fn read(key: Span, value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Self
+    /// The span of the value; empty, at the start of the file, where the key is not written.
+    pub(crate) fn value_span(&self) -> Span {
+        self.location().map_or(0..0, |location| location.value.clone())
+    }
+
+    /// The span of the key; empty, at the start of the file, where it is not written.
+    pub(crate) fn key_span(&self) -> Span {
+        self.location().map_or(0..0, |location| location.key.clone())
+    }
+
+    /// Reads the value under a key.
+    pub(super) fn read(
+        key: Span,
+        value: &Spanned<DeValue<'_>>,
+        diagnostics: &mut Diagnostics,
+    ) -> Self
     where
-        T: Read,
+        T: ReadValue,
     {
-        T::read(value, complaints)
-            .map_or(Self::Broken, |read| Self::Given(Place { key, value: value.span() }, read))
+        T::read(value, diagnostics).map_or(Self::Invalid, |read| {
+            Self::Present(KeyLocation { key, value: value.span() }, read)
+        })
     }
 }
 
-/// What can be read from a value of a file.
-pub(super) trait Read: Sized {
-    /// The value, or complaints about it.
-    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self>;
+/// A type that is read from a TOML value.
+pub(super) trait ReadValue: Sized {
+    /// Reads the value; `None` after reporting an error.
+    fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self>;
 
-    /// What an editor needs to know of such a value.
+    /// The JSON Schema of such a value, for editors.
     fn schema(generator: &mut SchemaGenerator) -> Schema;
 }
 
-/// What stands under a key is described as its value is.
-impl<T: Read> JsonSchema for Field<T> {
+/// A field has the schema of its value.
+impl<T: ReadValue> JsonSchema for Field<T> {
     fn inline_schema() -> bool {
         true
     }
@@ -109,38 +124,20 @@ impl<T: Read> JsonSchema for Field<T> {
     }
 }
 
-/// Keys of the file's own choosing, such as names of headers, with their values, in the order of the file.
-pub type Entries<T> = Vec<(String, Field<T>)>;
+/// Keys that the file chooses, such as header names, with their values, in the order of the file.
+pub type TableEntries<T> = Vec<(String, Field<T>)>;
 
-/// A wrong type: what was found, what is wanted, and how to write it.
-pub(super) fn wrong_type(
-    value: &Spanned<DeValue<'_>>,
-    wanted: &str,
-    remedy: impl Into<String>,
-) -> Complaint {
-    let found = match value.get_ref() {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    };
-    Complaint::new(value.span(), format!("expected {wanted}, found {found}"), remedy)
-}
-
-impl<T: Read> Read for Vec<Field<T>> {
-    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
+impl<T: ReadValue> ReadValue for Vec<Field<T>> {
+    fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
         let Some(list) = value.get_ref().as_array() else {
             let remedy = match value.get_ref() {
                 DeValue::Table(_) => "write its header in double brackets: `[[…]]`",
                 _ => "put it in square brackets: `[…]`",
             };
-            complaints.add(wrong_type(value, "a list", remedy));
+            diagnostics.add(wrong_type(value, "a list", remedy));
             return None;
         };
-        Some(list.iter().map(|element| Field::read(element.span(), element, complaints)).collect())
+        Some(list.iter().map(|element| Field::read(element.span(), element, diagnostics)).collect())
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
@@ -148,13 +145,16 @@ impl<T: Read> Read for Vec<Field<T>> {
     }
 }
 
-impl<T: Read> Read for Entries<T> {
-    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
-        let table = table_of(value, "write `{ name = \"value\" }`", complaints)?;
+impl<T: ReadValue> ReadValue for TableEntries<T> {
+    fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let table = table_of(value, "write `{ name = \"value\" }`", diagnostics)?;
         Some(
             in_order(table)
                 .map(|(key, value)| {
-                    (key.get_ref().clone().into_owned(), Field::read(key.span(), value, complaints))
+                    (
+                        key.get_ref().clone().into_owned(),
+                        Field::read(key.span(), value, diagnostics),
+                    )
                 })
                 .collect(),
         )
@@ -163,98 +163,4 @@ impl<T: Read> Read for Entries<T> {
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "object", "additionalProperties": generator.subschema_for::<Field<T>>() })
     }
-}
-
-/// A table with known keys.
-pub(super) struct Section<'a, 'i> {
-    table: &'a DeTable<'i>,
-    /// Keys that unknown ones were most likely meant to be.
-    meant: Vec<&'a str>,
-}
-
-impl<'a, 'i> Section<'a, 'i> {
-    /// The table of section `name`, after complaining about every key that is not one of `keys`.
-    pub(super) fn open(
-        name: &str,
-        keys: &[&'a str],
-        value: &'a Spanned<DeValue<'i>>,
-        complaints: &mut Complaints,
-    ) -> Option<Self> {
-        let remedy = match keys {
-            [first, ..] if !name.starts_with('[') => format!("write it like `{{ {first} = … }}`"),
-            _ => format!("write it as the section {name}"),
-        };
-        let table = table_of(value, &remedy, complaints)?;
-        let mut meant = Vec::new();
-        for (key, _) in in_order(table).filter(|(key, _)| !keys.contains(&key.get_ref().as_ref())) {
-            let near = meant_by(name, key.get_ref(), keys);
-            complaints.add(unknown(key, name, keys, &near));
-            meant.extend(near);
-        }
-        Some(Self { table, meant })
-    }
-
-    /// What stands under a key. A misspelt key counts as written, so that it is not also called missing.
-    pub(super) fn field<T: Read>(&self, name: &str, complaints: &mut Complaints) -> Field<T> {
-        match self.table.iter().find(|(key, _)| key.get_ref() == name) {
-            Some((key, value)) => Field::read(key.span(), value, complaints),
-            None if self.meant.contains(&name) => Field::Broken,
-            None => Field::Absent,
-        }
-    }
-}
-
-fn table_of<'a, 'i>(
-    value: &'a Spanned<DeValue<'i>>,
-    remedy: &str,
-    complaints: &mut Complaints,
-) -> Option<&'a DeTable<'i>> {
-    let table = value.get_ref().as_table();
-    if table.is_none() {
-        complaints.add(wrong_type(value, "a table", remedy));
-    }
-    table
-}
-
-pub(super) type KeyValue<'a, 'i> = (&'a Spanned<Cow<'i, str>>, &'a Spanned<DeValue<'i>>);
-
-pub(super) fn in_order<'a, 'i>(table: &'a DeTable<'i>) -> impl Iterator<Item = KeyValue<'a, 'i>> {
-    let mut entries: Vec<KeyValue<'a, 'i>> = table.iter().collect();
-    entries.sort_by_key(|(key, _)| key.span().start);
-    entries.into_iter()
-}
-
-/// Words that belong to other sections, or to none, and the keys that are meant by them.
-const MEANT: [(&str, &str, &[&str]); 6] = [
-    ("[target]", "url", &["base_url"]),
-    ("[target]", "host", &["base_url"]),
-    ("[request.expect]", "body", &["body_contains", "body_matches", "json"]),
-    ("[request.expect]", "body_json", &["json"]),
-    ("[request.expect]", "url", &["final_url"]),
-    ("[request.expect]", "code", &["status"]),
-];
-
-/// The keys that an unknown one was most likely meant to be.
-fn meant_by<'k>(section: &str, written: &str, keys: &[&'k str]) -> Vec<&'k str> {
-    let known = MEANT.iter().find(|(of, word, _)| *of == section && *word == written);
-    match known {
-        Some((.., meant)) => keys.iter().copied().filter(|key| meant.contains(key)).collect(),
-        None => nearest(written, keys).into_iter().collect(),
-    }
-}
-
-fn unknown(key: &Spanned<Cow<'_, str>>, section: &str, keys: &[&str], near: &[&str]) -> Complaint {
-    let written = key.get_ref().as_ref();
-    let elsewhere =
-        SECTIONS.iter().find(|(_, keys)| keys.contains(&written)).map(|(section, _)| section);
-    let remedy = match (near, elsewhere) {
-        ([others @ .., last], _) => {
-            let others: Vec<_> = others.iter().map(|near| format!("`{near}`")).collect();
-            let or = if others.is_empty() { "" } else { " or " };
-            format!("did you mean {}{or}`{last}`?", others.join(", "))
-        }
-        ([], Some(section)) => format!("it belongs to {section}"),
-        ([], None) => format!("the keys here are `{}`", keys.join("`, `")),
-    };
-    Complaint::new(key.span(), format!("unknown key `{written}` in {section}"), remedy)
 }

@@ -1,4 +1,4 @@
-//! The sections of a scenario file and their keys, as `docs/scenario.md` explains them.
+//! The sections of a scenario file and their keys. `docs/scenario.md` explains them.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -8,22 +8,23 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::complaint::Complaints;
-use super::field::{Entries, Field, Read, Section};
+use super::diagnostic::Diagnostics;
+use super::field::{Field, ReadValue, TableEntries};
 use super::leaf::{
-    Connections, GivenAddresses, Host, HttpVersion, IpFamily, JsonNumber, JsonTemplate,
-    PatternText, RampRate, Sql, Statuses, When, Words,
+    ConnectionSetting, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate, MissingPolicy,
+    PatternText, PlainText, RampRate, ResolveEntry, SqlText, StatusList,
 };
-use super::schema;
+use super::section::SectionReader;
+use super::section_schema::{self, SchemaKey};
 use super::template::Template;
 use crate::record::{Budget, JsonType};
 use crate::units::{ByteSize, Rate};
 
-/// What stands behind a key that every such section has.
+/// Marks a key that its section must have.
 const REQUIRED: bool = true;
 
-/// Declares a section: its fields are its keys, each with the type of its value. What is said of them here is what
-/// editors show.
+/// Declares a section: its fields are its keys, each with the type of its value. Editors show the
+/// doc comments of the keys, so they are written for the author of a scenario.
 macro_rules! section {
     (
         $(#[doc = $about:literal])* $title:literal
@@ -37,10 +38,10 @@ macro_rules! section {
             const KEYS: &[&str] = &[$(stringify!($key)),*];
         }
 
-        impl Read for $name {
-            fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
-                let section = Section::open($title, Self::KEYS, value, complaints)?;
-                Some(Self { $($key: section.field(stringify!($key), complaints),)* })
+        impl ReadValue for $name {
+            fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
+                let section = SectionReader::open($title, Self::KEYS, &SECTIONS, value, diagnostics)?;
+                Some(Self { $($key: section.field(stringify!($key), diagnostics),)* })
             }
 
             fn schema(generator: &mut SchemaGenerator) -> Schema {
@@ -54,7 +55,7 @@ macro_rules! section {
             }
 
             fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                schema::section(concat!($($about),*), [$(schema::Key {
+                section_schema::section(concat!($($about),*), [$(SchemaKey {
                     name: stringify!($key),
                     about: concat!($($doc),*),
                     is_required: false $(|| $required)?,
@@ -66,269 +67,286 @@ macro_rules! section {
 }
 
 section! {
-    /// What is sent where and when, what the answers must be, and by what the result is judged.
-    "the file" File {
-        /// The scenario's name: 1 to 80 characters; the scenarios of one run have different names.
-        name: Words = REQUIRED,
-        /// What it is for.
-        description: Words,
-        /// What must hold for each request: `p95 < 300ms`, `p99(first_byte) < 200ms`, `max < 1s`, `errors < 0.5%`,
-        /// `errors = 0`, `dropped = 0`.
+    /// A load test or a smoke check: what to send, where and when, what responses must be, and
+    /// which budgets judge the run.
+    "the file" ScenarioFile {
+        /// The name of the scenario: 1 to 80 characters. All scenarios of one run have different
+        /// names.
+        name: PlainText = REQUIRED,
+        /// What the scenario is for.
+        description: PlainText,
+        /// What must hold for each request: `p95 < 300ms`, `p99(first_byte) < 200ms`, `max < 1s`,
+        /// `errors < 0.5%`, `errors = 0`, `dropped = 0`.
         budgets: Vec<Field<Budget>>,
-        /// Variables whose values may be shown; those of all others are secrets.
-        public: Vec<Field<Words>>,
-        /// Where requests go, and on what terms.
-        target: Target,
-        /// Databases that `sql` steps ask, by name, each with its URL: `postgresql://user:password@host:port/database`.
-        databases: Entries<Template>,
-        /// Headers of every request.
-        headers: Entries<Template>,
-        /// The requests of one arrival, in order, over one connection.
-        request: Vec<Field<Request>> = REQUIRED,
-        /// When requests are sent; exactly once unless written.
-        load: Load,
-        /// What is sent before measuring; one arrival over each connection unless written.
-        warmup: Warmup,
+        /// Variables whose values may be shown. The values of all other variables are secret.
+        public: Vec<Field<PlainText>>,
+        /// Where requests go, and how the connection is made.
+        target: TargetSection,
+        /// The databases that `sql` steps query: a name for each, and its URL,
+        /// `postgresql://user:password@host:port/database`.
+        databases: TableEntries<Template>,
+        /// Headers that every request sends.
+        headers: TableEntries<Template>,
+        /// The requests of one arrival. They run in this order, over one connection.
+        request: Vec<Field<RequestSection>> = REQUIRED,
+        /// When requests are sent. Default: exactly once.
+        load: LoadSection,
+        /// What is sent before the measured stage. Default: one arrival over each connection.
+        warmup: WarmupSection,
     }
 }
 
 section! {
-    /// Where requests go, and on what terms.
-    "[target]" Target {
-        /// Scheme, host and perhaps a port and a path; without user name, query and fragment.
+    /// Where requests go, and how the connection is made.
+    "[target]" TargetSection {
+        /// The scheme and host, with an optional port and path. A user name, a query and a fragment
+        /// are not allowed.
         base_url: Template,
-        /// The version of HTTP. `auto` (the default): over TLS what the target chooses, HTTP/2 first; plain HTTP/1.1.
-        /// A target that does not speak what is asked for fails.
+        /// The HTTP version. `auto` (the default) lets the target choose over TLS, with HTTP/2
+        /// offered first, and uses HTTP/1.1 without TLS. With `1.1` or `2`, a target that does not
+        /// speak that version fails.
         http: HttpVersion,
-        /// A PEM file, seen from the scenario's folder, of the only certificates to believe. Default: the system's.
-        tls_ca: Words,
-        /// Whether any certificate is believed; said loudly in every output. Default: false.
+        /// A PEM file with the only certificate authorities to trust, relative to the folder of the
+        /// scenario. Default: those of the system.
+        tls_ca: PlainText,
+        /// Whether to accept any certificate. Every report then says so. Default: false.
         insecure: bool,
-        /// A PEM file, seen from the scenario's folder: the certificate that the prober shows, with its chain.
-        /// Needs `tls_key`.
-        tls_cert: Words,
-        /// A PEM file, seen from the scenario's folder: the private key of `tls_cert`; may be the same file.
-        tls_key: Words,
-        /// Use addresses of this version of IP alone. Default: both.
+        /// A PEM file with the client certificate and its chain, relative to the folder of the
+        /// scenario. Needs `tls_key`.
+        tls_cert: PlainText,
+        /// A PEM file with the private key of `tls_cert`, relative to the folder of the scenario.
+        /// It may be the same file.
+        tls_key: PlainText,
+        /// Use only addresses of this IP version. Default: both versions.
         ip: IpFamily,
-        /// Addresses of names, given instead of looked up, in curl's notation: `HOST:PORT:ADDRESS[,ADDRESS]`.
-        resolve: Vec<Field<GivenAddresses>>,
-        /// How old the addresses found for a name may be before it is looked up again, in the background; `0s` looks it
-        /// up for each connection, on its way. Default: 30s.
+        /// Addresses to use for a name instead of looking it up, in curl's notation:
+        /// `HOST:PORT:ADDRESS[,ADDRESS]`.
+        resolve: Vec<Field<ResolveEntry>>,
+        /// How old the addresses of a name may be before it is looked up again in the background.
+        /// With `0s`, every new connection looks the name up itself. Default: 30s.
         dns_refresh: Duration,
-        /// Whether TLS sessions are resumed; each handshake is a full one otherwise. Default: false.
+        /// Whether TLS sessions are resumed. Otherwise every handshake is a full one. Default:
+        /// false.
         tls_resumption: bool,
-        /// Hosts that redirects may lead to, beside that of the base URL.
-        allow_hosts: Vec<Field<Host>>,
-        /// How long an exchange may take, opening a connection included. Default: 10s.
+        /// Hosts that redirects may lead to, in addition to the host of the base URL.
+        allow_hosts: Vec<Field<HostName>>,
+        /// How long an exchange may take, including opening a connection. Default: 10s.
         timeout: Duration,
-        /// How long looking up the name may take. Default: `timeout`.
+        /// How long the name lookup may take. Default: `timeout`.
         dns_timeout: Duration,
         /// How long the TCP handshake may take. Default: `timeout`.
         connect_timeout: Duration,
         /// How long the TLS handshake may take. Default: `timeout`.
         tls_timeout: Duration,
-        /// How long the answer's first byte may take. Default: `timeout`.
+        /// How long the first byte of the response may take. Default: `timeout`.
         first_byte_timeout: Duration,
     }
 }
 
 section! {
     /// One request of an arrival.
-    "[[request]]" Request {
-        /// Its name; different from the others of the scenario.
-        name: Words = REQUIRED,
-        /// Its method. Default: GET.
+    "[[request]]" RequestSection {
+        /// The name of the request. It is unique within the scenario.
+        name: PlainText = REQUIRED,
+        /// The HTTP method. Default: GET.
         method: Method,
-        /// Path and perhaps query, appended to the base URL; begins with `/`.
+        /// The path, with an optional query, that is appended to the base URL. It starts with `/`.
         path: Template,
-        /// A whole URL instead of a path, where the request goes elsewhere than to the base URL.
+        /// A complete URL instead of a path, for a request that does not go to the base URL.
         url: Template,
-        /// One SQL statement instead of a path, carried out in a transaction that only reads.
-        sql: Sql,
-        /// Which of `databases` carries the statement out. Default: the only one.
-        database: Words,
-        /// What stands for `$1`, `$2` … in the statement, as text: `$1::bigint` where another type is meant.
+        /// One SQL statement instead of a path. It runs in a read-only transaction unless `writes`
+        /// is set.
+        sql: SqlText,
+        /// Which of `databases` runs the statement. Default: the only one.
+        database: PlainText,
+        /// The values of `$1`, `$2` … in the statement. They are sent as text: write `$1::bigint`
+        /// for another type.
         values: Vec<Field<Template>>,
-        /// Whether the statement may write; it then ends with `returning …`. Default: false.
+        /// Whether the statement may write. It must then end with `returning …`. Default: false.
         writes: bool,
-        /// Its own headers; they replace those of `[headers]` that have the same name.
-        headers: Entries<Template>,
-        /// Its body, as it is.
+        /// Headers of this request. They replace headers of the same name in `[headers]`.
+        headers: TableEntries<Template>,
+        /// The body, sent as it is written.
         body: Template,
-        /// Its body as JSON; sends `Content-Type: application/json` unless that header is written.
+        /// The body as JSON. `Content-Type: application/json` is sent unless that header is
+        /// written.
         body_json: JsonTemplate,
-        /// Its body, from a file seen from the scenario's folder, as it is.
-        body_file: Words,
-        /// How many redirects are followed, at most 20. Default: none.
+        /// A file whose content is sent as the body, relative to the folder of the scenario.
+        body_file: PlainText,
+        /// How many redirects to follow, at most 20. Default: none.
         redirects: u32,
-        /// Budgets that this request alone is judged by, beside those at the top.
+        /// Budgets that judge only this request, in addition to those at the top of the file.
         budgets: Vec<Field<Budget>>,
         /// Tries again after a failure.
-        retry: Retry,
-        /// Tries again and again until the answer is as expected.
-        poll: Poll,
-        /// What it comes to where the answer is not as expected because what was asked for is not there (404; no such
-        /// table, no row): `report` holds a pass up, `accept` does not. Default: a failure.
-        when_absent: When,
-        /// What it comes to where a variable that it needs is not set: `report` holds a pass up, `accept` does not. Default:
-        /// an error before anything is sent.
-        when_unconfigured: When,
-        /// What its answer must be; any status of 2xx will do unless written.
-        expect: Expect,
-        /// What is taken from its answer, by names that later requests know it by.
-        capture: Entries<Capture>,
-        /// Whether nothing of its answer's body may be shown where it is not the expected one. Default: false.
+        retry: RetrySection,
+        /// Tries again until the response is as expected.
+        poll: PollSection,
+        /// The outcome if the response is not as expected because the resource does not exist (404,
+        /// no such table, no row). `report` prevents a pass, `accept` does not. Default: a failure.
+        when_absent: MissingPolicy,
+        /// The outcome if a variable that the request needs is not set. `report` prevents a pass,
+        /// `accept` does not. Default: an error before anything is sent.
+        when_unconfigured: MissingPolicy,
+        /// What the response must be. Default: any 2xx status.
+        expect: ExpectSection,
+        /// Values to take from the response. Later requests use them by these names.
+        capture: TableEntries<CaptureSection>,
+        /// Whether to hide the body of the response when it is not as expected. Default: false.
         sensitive: bool,
     }
 }
 
 section! {
     /// Tries again after a failure.
-    "retry" Retry {
-        /// How often, at most.
+    "retry" RetrySection {
+        /// The maximum number of further tries.
         times: u32 = REQUIRED,
-        /// The pause before each of them. Default: none.
+        /// The pause before each further try. Default: none.
         after: Duration,
     }
 }
 
 section! {
-    /// Tries again and again until the answer is as expected, or the time is over.
-    "poll" Poll {
+    /// Tries again until the response is as expected or the time is over.
+    "poll" PollSection {
         /// The pause between two tries.
         every: Duration = REQUIRED,
-        /// How long it may take in all.
+        /// How long all tries together may take.
         within: Duration = REQUIRED,
     }
 }
 
 section! {
-    /// What an answer must be.
-    "[request.expect]" Expect {
+    /// What a response must be.
+    "[request.expect]" ExpectSection {
         /// One status, or a list of statuses. Default: any 2xx.
-        status: Statuses,
-        /// Whether the answer must be a denial, 401 or 403, in place of a status.
+        status: StatusList,
+        /// Whether the response must be a denial, 401 or 403. Use it instead of `status`.
         denied: bool,
-        /// The URL that the answer comes from: a path, taken like a request's, or a whole URL.
+        /// The URL that the response comes from: a path, appended to the base URL like that of a
+        /// request, or a complete URL.
         final_url: Template,
         /// Headers and their exact values.
-        headers: Entries<Template>,
-        /// Headers and regular expressions that are found in their values.
-        header_matches: Entries<PatternText>,
-        /// Texts that the body contains, byte by byte.
+        headers: TableEntries<Template>,
+        /// Headers and regular expressions that must match part of their values.
+        header_matches: TableEntries<PatternText>,
+        /// Texts that the body must contain, byte for byte.
         body_contains: Vec<Field<Template>>,
-        /// Texts that the body does not contain.
+        /// Texts that the body must not contain.
         body_lacks: Vec<Field<Template>>,
-        /// Regular expressions that are found in the body.
+        /// Regular expressions that must match part of the body.
         body_matches: Vec<Field<PatternText>>,
-        /// Values of a JSON body by their JSON pointers (RFC 6901).
-        json: Entries<JsonTemplate>,
-        /// Places of a JSON body that hold another value than this one.
-        json_not: Entries<JsonTemplate>,
-        /// Places of a JSON body and the types of their values.
-        json_type: Entries<JsonType>,
-        /// Places of a JSON body that hold this number or a larger one; it may stand in a text.
-        json_at_least: Entries<JsonNumber>,
-        /// Places of a JSON body that hold this number or a smaller one; it may stand in a text.
-        json_at_most: Entries<JsonNumber>,
-        /// Places of a JSON body that hold texts, and regular expressions that are found in them.
-        json_matches: Entries<PatternText>,
-        /// How many rows a query yields.
+        /// Values of a JSON body, by JSON pointer (RFC 6901).
+        json: TableEntries<JsonTemplate>,
+        /// Values that a JSON body must not have, by JSON pointer. The pointer must exist.
+        json_not: TableEntries<JsonTemplate>,
+        /// The types of values of a JSON body, by JSON pointer.
+        json_type: TableEntries<JsonType>,
+        /// The smallest allowed numbers of a JSON body, by JSON pointer. A string that holds a
+        /// number counts as that number.
+        json_at_least: TableEntries<JsonNumber>,
+        /// The largest allowed numbers of a JSON body, by JSON pointer. A string that holds a
+        /// number counts as that number.
+        json_at_most: TableEntries<JsonNumber>,
+        /// Regular expressions that must match part of the strings of a JSON body, by JSON pointer.
+        json_matches: TableEntries<PatternText>,
+        /// The exact number of rows that a query returns.
         rows: u64,
-        /// How many rows a query yields at least.
+        /// The smallest number of rows that a query returns.
         rows_at_least: u64,
-        /// The largest body that will do, as it is sent and as it is decoded. Default: 4 MiB.
+        /// The largest allowed body, both as it is sent and as it is decoded. Default: 4 MiB.
         max_body: ByteSize,
     }
 }
 
 section! {
-    /// Where a value is found that is taken from an answer: exactly one of `header`, `json` and `regex`.
-    "a capture" Capture {
-        /// The header whose value is taken.
-        header: Words,
-        /// The place of a JSON body, by its JSON pointer (RFC 6901), whose value is taken.
-        json: Words,
-        /// The regular expression whose first group is taken, where it is first found in the body; all that is found
-        /// where it has no group.
+    /// Where a value of a response is found: exactly one of `header`, `json` and `regex`.
+    "a capture" CaptureSection {
+        /// The header whose value is captured.
+        header: PlainText,
+        /// The JSON pointer (RFC 6901) of the value to capture from a JSON body.
+        json: PlainText,
+        /// The regular expression whose first match in the body is captured: the first group, or
+        /// the whole match if there is no group.
         regex: PatternText,
-        /// What stands for a value that is not found; without it the answer is not an expected one.
-        default: Words,
-        /// Whether it may be shown; captured values are secrets otherwise. Default: false.
+        /// The value to use if none is found. Without a default, the response is not as expected.
+        default: PlainText,
+        /// Whether the value may be shown. Captured values are secret otherwise. Default: false.
         public: bool,
     }
 }
 
 section! {
-    /// When requests are sent: `arrival_rate` or `stages` (open), `connections` alone (closed), or `once`.
-    "[load]" Load {
-        /// Arrivals at a constant rate; needs `duration`.
+    /// When requests are sent: `arrival_rate` or `stages` (open), `connections` alone (closed), or
+    /// `once`.
+    "[load]" LoadSection {
+        /// Arrivals at a constant rate. Needs `duration`.
         arrival_rate: Rate,
-        /// The rate at which `stages` begin. Default: 0/s.
+        /// The rate at which `stages` start. Default: 0/s.
         start_rate: RampRate,
-        /// Arrivals at a rate that changes linearly from stage to stage.
-        stages: Vec<Field<Stage>>,
-        /// Arrivals at random, at the rates given.
-        poisson: Poisson,
-        /// The connections open from the start (default 16), those that send where no rate is given, or `fresh`: each
-        /// arrival opens its own.
-        connections: Connections,
-        /// The most connections open at once: where all others are taken, an arrival opens one. Default: as many as
-        /// `connections`, so that arrivals wait. With `connections = "fresh"`, default: 16.
+        /// Arrivals at a rate that changes linearly in each ramp step.
+        stages: Vec<Field<RampStepSection>>,
+        /// Makes arrivals random (Poisson) around the given rate.
+        poisson: PoissonSection,
+        /// How many connections are open from the start (default 16); without a rate, how many
+        /// connections send. With `fresh`, every arrival opens its own connection.
+        connections: ConnectionSetting,
+        /// The maximum number of open connections. An arrival that finds no free connection opens
+        /// another one up to this limit. Default: the value of `connections`, so that arrivals
+        /// wait. With `connections = "fresh"`, default: 16.
         max_connections: u32,
-        /// Exchanges at once on one connection; needs `http = "2"`. Default: 1.
+        /// How many exchanges share one connection at a time. Needs `http = "2"`. Default: 1.
         streams: u32,
         /// How long requests are sent.
         duration: Duration,
-        /// How many arrivals there are, where connections send again when answered.
+        /// The total number of arrivals of a closed load.
         iterations: u64,
-        /// Exactly one arrival; what a scenario without `[load]` does.
+        /// Sends exactly one arrival. A scenario without `[load]` does this.
         once: bool,
-        /// Repeats the run at this period, 1s to 24h; each is a run of its own.
+        /// Repeats the run at this period, 1s to 24h. Each repetition is a run of its own.
         every: Duration,
     }
 }
 
 section! {
-    /// One stage of a changing rate.
-    "a stage" Stage {
-        /// How long the rate takes to change; `0s` jumps.
+    /// One ramp step: a linear change of the rate.
+    "a stage" RampStepSection {
+        /// How long the rate takes to change. With `0s` it jumps.
         duration: Duration = REQUIRED,
-        /// The rate at the stage's end.
+        /// The rate at the end of the ramp step.
         rate: RampRate = REQUIRED,
     }
 }
 
 section! {
-    /// Arrivals at random (Poisson).
-    "poisson" Poisson {
-        /// What the arrivals are drawn from; the same seed gives the same arrivals.
+    /// Random arrivals (Poisson).
+    "poisson" PoissonSection {
+        /// The seed of the random numbers. The same seed gives the same arrivals.
         seed: u64 = REQUIRED,
     }
 }
 
 section! {
-    /// What is sent before measuring; it is recorded apart and never judged.
-    "[warmup]" Warmup {
-        /// How many connections are opened. Default: those of the load.
+    /// What is sent before the measured stage. It is recorded separately and never judged.
+    "[warmup]" WarmupSection {
+        /// How many connections to open. Default: those of the load.
         connections: u32,
-        /// How many arrivals are carried out over them; 0 for no warm-up. Default: one a connection.
+        /// How many arrivals to send over them; 0 for no warm-up. Default: one for each connection.
         requests: u64,
     }
 }
 
-/// Every section and its keys, to say where a misplaced key belongs.
-pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
-    ("the top of the file, above the first [section]", File::KEYS),
-    ("[target]", Target::KEYS),
-    ("[load]", Load::KEYS),
-    ("[warmup]", Warmup::KEYS),
-    ("[[request]]", Request::KEYS),
-    ("[request.expect]", Expect::KEYS),
-    ("a capture", Capture::KEYS),
-    ("retry", Retry::KEYS),
-    ("poll", Poll::KEYS),
-    ("a stage", Stage::KEYS),
-    ("poisson", Poisson::KEYS),
+/// Every section and its keys. Diagnostics use them to say where a misplaced key belongs.
+const SECTIONS: [(&str, &[&str]); 11] = [
+    ("the top of the file, above the first [section]", ScenarioFile::KEYS),
+    ("[target]", TargetSection::KEYS),
+    ("[load]", LoadSection::KEYS),
+    ("[warmup]", WarmupSection::KEYS),
+    ("[[request]]", RequestSection::KEYS),
+    ("[request.expect]", ExpectSection::KEYS),
+    ("a capture", CaptureSection::KEYS),
+    ("retry", RetrySection::KEYS),
+    ("poll", PollSection::KEYS),
+    ("a stage", RampStepSection::KEYS),
+    ("poisson", PoissonSection::KEYS),
 ];

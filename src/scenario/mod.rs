@@ -1,18 +1,25 @@
-//! The scenario file as it is written, with the places of its values, so that an error points at its line.
+//! The scenario file as it is written, with the location of every value, so that an error points at
+//! its line.
 //!
-//! A file is read in three steps, each of which finds all mistakes it can before it gives up: the TOML itself,
-//! then every value by its type (`file`), then what the values mean together (`check`). What depends on
-//! the environment is judged by `plan`.
+//! A file is read in three steps: the TOML itself, then every value by its type (`file`), then what
+//! the values mean together (`check`). Each step finds all mistakes it can before it stops. What
+//! depends on the environment is checked by `plan`.
 
 mod check;
-mod complaint;
+mod diagnostic;
+mod errors;
 mod field;
 mod leaf;
 mod load;
+mod read;
+mod redact;
 mod render;
 mod schema;
+mod section;
+mod section_schema;
 mod source;
 mod template;
+mod toml_value;
 
 pub mod file;
 
@@ -21,85 +28,87 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use complaint::Complaints;
-use field::Read as _;
-use file::File;
+use diagnostic::Diagnostics;
+use field::ReadValue as _;
+use file::ScenarioFile;
 
-pub use complaint::{Point, ScenarioErrors, Span, Warning};
-pub use field::{Entries, Field, Place};
+pub use diagnostic::Span;
+pub use errors::{Point, ScenarioErrors, Warning};
+pub use field::{Field, KeyLocation, TableEntries};
 pub use leaf::{
-    Connections, GivenAddresses, Host, HttpVersion, IpFamily, JsonNumber, JsonTemplate,
-    PatternText, RampRate, Sql, Statuses, When, Words,
+    ConnectionSetting, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate, MissingPolicy,
+    PatternText, PlainText, RampRate, ResolveEntry, SqlText, StatusList,
 };
-pub use load::{LoadShape, Model, WarmupShape};
+pub use load::{LoadModel, LoadShape, WarmupShape};
 pub use schema::schema;
-pub use source::Source;
+pub use source::ScenarioSource;
 pub use template::{Part, Template};
 
-pub(crate) use complaint::Complaint;
+pub(crate) use diagnostic::Diagnostic;
+pub(crate) use field::AlreadyReported;
 
-/// What one scenario file says.
+/// One scenario file.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    /// Where it was read from, and its text.
-    pub source: Arc<Source>,
-    /// Its keys, as they are written.
-    pub file: File,
-    /// What its `[load]` asks for.
+    /// Where the file was read from, and its text.
+    pub source: Arc<ScenarioSource>,
+    /// The keys, as they are written.
+    pub file: ScenarioFile,
+    /// The load that `[load]` describes, with defaults filled in.
     pub load: LoadShape,
-    /// What its `[warmup]` asks for, defaults filled in.
+    /// The warm-up that `[warmup]` describes, with defaults filled in.
     pub warmup: WarmupShape,
 }
 
 impl Scenario {
     /// Reads a scenario file. The error holds every mistake found in it.
     pub fn read(path: &Path) -> Result<Self, ScenarioErrors> {
-        Self::from_source(Source::read(path)?)
+        Self::from_source(read::read_source(path)?)
     }
 
-    /// Reads several files. The error holds every mistake of every one of them.
+    /// Reads several files. The error holds every mistake in all of them.
     pub fn read_all<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<Self>, ScenarioErrors> {
         ScenarioErrors::gather(paths.iter().map(|path| Self::read(path.as_ref())))
     }
 
-    /// Reads a scenario from text; `source_name` stands where a file's path would. The error holds every mistake
-    /// found in it.
+    /// Reads a scenario from text. Errors show `source_name` as the path of the file. The error
+    /// holds every mistake found in it.
     pub fn parse(source_name: &str, text: &str) -> Result<Self, ScenarioErrors> {
-        Self::from_source(Source::new(source_name, text))
+        Self::from_source(ScenarioSource::new(source_name, text))
     }
 
-    /// Its name; those of one run differ.
+    /// The name of the scenario. It is unique within a run.
     pub fn name(&self) -> &str {
-        self.file.name.given().map_or("", Words::as_str)
+        self.file.name.value().map_or("", PlainText::as_str)
     }
 
-    fn from_source(source: Source) -> Result<Self, ScenarioErrors> {
+    fn from_source(source: ScenarioSource) -> Result<Self, ScenarioErrors> {
         let source = Arc::new(source);
-        let mut complaints = Complaints::default();
-        let understood = understand(&source, &mut complaints);
+        let mut diagnostics = Diagnostics::default();
+        let understood = understand(&source, &mut diagnostics);
         match understood {
-            Some((file, load, warmup)) if complaints.is_empty() => {
+            Some((file, load, warmup)) if diagnostics.is_empty() => {
                 Ok(Self { source, file, load, warmup })
             }
-            _ => Err(ScenarioErrors::of(&source, complaints.into_inner())),
+            _ => Err(ScenarioErrors::of(&source, diagnostics.into_inner())),
         }
     }
 }
 
 fn understand(
-    source: &Source,
-    complaints: &mut Complaints,
-) -> Option<(File, LoadShape, WarmupShape)> {
+    source: &ScenarioSource,
+    diagnostics: &mut Diagnostics,
+) -> Option<(ScenarioFile, LoadShape, WarmupShape)> {
     let (table, mistakes) = DeTable::parse_recoverable(source.text());
     for mistake in mistakes {
-        complaints.add(Complaint::syntax(&mistake));
+        diagnostics.add(Diagnostic::syntax(&mistake));
     }
-    if !complaints.is_empty() {
+    if !diagnostics.is_empty() {
         return None;
     }
     let span = table.span();
     let root = toml::Spanned::new(span, toml::de::DeValue::Table(table.into_inner()));
-    let file = File::read(&root, complaints)?;
-    let (load, warmup) = check::file(&file, complaints)?;
+    let file = ScenarioFile::read(&root, diagnostics)?;
+    let (load, warmup) = check::file(&file, diagnostics)?;
     Some((file, load, warmup))
 }

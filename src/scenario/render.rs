@@ -1,16 +1,14 @@
-//! A complaint as a person reads it.
+//! A diagnostic as a person reads it.
 //!
-//! Drawn by hand: the first line is `file:line:column: message`, which editors and CI jump to, and no handler of
-//! miette's begins with it.
+//! It is drawn here because the first line must be `file:line:column: message`, which editors and
+//! CI can jump to. No handler of miette starts with that.
 
-use super::complaint::{Complaint, Span};
-use super::source::Source;
+use super::diagnostic::{Diagnostic, Span};
+use super::redact::redact_passwords;
+use super::source::ScenarioSource;
 
-/// How much of a long line is shown, in characters.
+/// The maximum length of a line that is shown, in characters.
 const WIDTH: usize = 120;
-
-/// What stands for each character of a password.
-const HIDDEN: char = '•';
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Severity {
@@ -36,22 +34,22 @@ impl Severity {
 
 /// Whether terminal colours are wanted.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Colour(pub(super) bool);
+pub(super) struct ColourChoice(pub(super) bool);
 
-impl Colour {
+impl ColourChoice {
     fn paint(self, code: &str, text: &str) -> String {
         if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 }
 
-/// The complaint with its place underlined; ends with a line end.
+/// The diagnostic with its location underlined. It ends with a line end.
 pub(super) fn render(
-    source: &Source,
-    complaint: &Complaint,
+    source: &ScenarioSource,
+    diagnostic: &Diagnostic,
     severity: Severity,
-    colour: Colour,
+    colour: ColourChoice,
 ) -> String {
-    let Complaint { span, problem, remedy } = complaint;
+    let Diagnostic { span, problem, remedy } = diagnostic;
     let plain = |text: &str| text.chars().map(visible).collect::<String>();
     let message = colour.paint("1", &format!("{}{}", severity.prefix(), plain(problem)));
     let remedy = plain(remedy);
@@ -61,7 +59,7 @@ pub(super) fn render(
     let span = source.narrow(span, problem);
     let (line, column) = source.position(span.start);
     let gutter = " ".repeat(line.to_string().len());
-    let window = Window::around(source, &span);
+    let window = LineWindow::around(source, &span);
     let underline = format!("{} {remedy}", "^".repeat(window.length));
     format!(
         "{}:{line}:{column}: {message}\n  {line} │ {}\n  {gutter} │ {}{}\n",
@@ -72,72 +70,37 @@ pub(super) fn render(
     )
 }
 
-/// Where a complaint is: `file:line:column`, or the file alone where it has no place in it.
-pub(super) fn place(source: &Source, span: Option<&Span>, problem: &str) -> String {
+/// The location of a diagnostic: `file:line:column`, or only the file if it has no span.
+pub(super) fn location_of(source: &ScenarioSource, span: Option<&Span>, problem: &str) -> String {
     let Some(span) = span else { return source.name().to_owned() };
     let (line, column) = source.position(source.narrow(span, problem).start);
     format!("{}:{line}:{column}", source.name())
 }
 
-/// The part of a line that is shown, and where in it the place lies; all in characters.
-struct Window {
+/// The part of a line that is shown, and the position of the span in it, in characters.
+struct LineWindow {
     text: String,
     before: usize,
     length: usize,
 }
 
-impl Window {
-    fn around(source: &Source, span: &Span) -> Self {
+impl LineWindow {
+    fn around(source: &ScenarioSource, span: &Span) -> Self {
         let (start, line) = source.line(span.start);
         let at = (source.boundary(span.start) - start).min(line.len());
         let end = (source.boundary(span.end).max(start) - start).clamp(at, line.len());
         let column = line[..at].chars().count();
         let skipped =
             if line.chars().count() > WIDTH { column.saturating_sub(WIDTH / 3) } else { 0 };
-        let text: String = hidden(line).chars().skip(skipped).take(WIDTH).map(visible).collect();
+        let text: String =
+            redact_passwords(line).chars().skip(skipped).take(WIDTH).map(visible).collect();
         let before = column - skipped;
         let room = text.chars().count().saturating_sub(before).max(1);
         Self { before, length: line[at..end].chars().count().clamp(1, room), text }
     }
 }
 
-/// A line in which the passwords of databases' URLs are blotted, each by as many signs: whatever it holds, a password ends before
-/// the last `@` of its text. One that is a variable says no more than its name.
-fn hidden(line: &str) -> String {
-    let mut shown = line.to_owned();
-    for (at, scheme) in
-        line.match_indices("postgres").filter_map(|(at, _)| Some((at, scheme_at(&line[at..])?)))
-    {
-        let begin = at + scheme.len();
-        let quote = line[..at].chars().next_back().filter(|sign| matches!(sign, '"' | '\''));
-        let length = quote.and_then(|quote| line[begin..].find(quote));
-        let end = length.map_or(line.len(), |length| begin + length);
-        let user = &line[begin..end];
-        let Some((colon, last)) =
-            user.find(':').zip(user.rfind('@')).filter(|(colon, last)| colon < last)
-        else {
-            continue;
-        };
-        let password = &user[colon + 1..last];
-        let is_variable =
-            password.starts_with("${") && password.find('}') == Some(password.len() - 1);
-        if !is_variable {
-            let blot: String = password.chars().map(|_| HIDDEN).collect();
-            shown = shown.replacen(
-                &line[at..begin + last],
-                &format!("{}{blot}", &line[at..=begin + colon]),
-                1,
-            );
-        }
-    }
-    shown
-}
-
-fn scheme_at(text: &str) -> Option<&'static str> {
-    ["postgresql://", "postgres://"].into_iter().find(|scheme| text.starts_with(scheme))
-}
-
-/// Control characters would move the text away from its underline, or do worse to a terminal.
+/// Replaces control characters: they would misalign the underline or act on the terminal.
 fn visible(c: char) -> char {
     match c {
         '\t' => ' ',

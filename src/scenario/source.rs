@@ -1,30 +1,23 @@
 //! A scenario's text and where it came from.
 
-use std::fs;
-use std::io::{self, Read as _};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::complaint::{Complaint, ScenarioErrors, Span};
-
-/// The largest scenario file read, in bytes.
-const MAX_SIZE: u64 = 1 << 20;
+use super::diagnostic::Span;
 
 /// A scenario's text and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct ScenarioSource {
     name: String,
     text: String,
 }
 
-impl Source {
-    /// Text that stands for a file of that name.
+impl ScenarioSource {
+    /// The text of a file with this name.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         Self { name: name.into(), text: text.into() }
     }
 
-    /// The name that errors show: the path as it was given.
+    /// The name that errors show: the path as the caller gave it.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -34,51 +27,19 @@ impl Source {
         &self.text
     }
 
-    /// A path as the file writes it, seen from the file's own folder.
+    /// A path that the file contains, relative to the folder of the file.
     pub fn resolve(&self, path: &str) -> PathBuf {
         Path::new(&self.name).parent().unwrap_or_else(|| Path::new("")).join(path)
     }
 
-    pub(super) fn read(path: &Path) -> Result<Self, ScenarioErrors> {
-        let name = path.display().to_string();
-        let failed = |problem: String, remedy: &str| {
-            let source = Arc::new(Self::new(&*name, ""));
-            ScenarioErrors::of(&source, vec![Complaint::of_file(problem, remedy)])
-        };
-        let bytes = bytes_of(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => match as_url(&name) {
-                Some(url) => failed(
-                    "no such file".to_owned(),
-                    &format!("write `{url}` where a URL is meant"),
-                ),
-                None => failed("no such file".to_owned(), "name a scenario file that exists"),
-            },
-            io::ErrorKind::IsADirectory => {
-                failed("this is a directory".to_owned(), "name a scenario file in it")
-            }
-            io::ErrorKind::FileTooLarge => {
-                failed("more than 1 MiB is no scenario".to_owned(), "name a scenario file")
-            }
-            _ => failed(format!("cannot be read: {error}"), "make the file readable"),
-        })?;
-        String::from_utf8(bytes).map(|text| Self::new(&*name, text)).map_err(|error| {
-            let valid = error.utf8_error().valid_up_to();
-            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let source = Arc::new(Self::new(&*name, text));
-            let place = valid..valid + 1;
-            let complaint = Complaint::new(place, "this is not UTF-8", "save the file as UTF-8");
-            ScenarioErrors::of(&source, vec![complaint])
-        })
-    }
-
-    /// The line and column of a place, both counted from 1, columns in characters.
+    /// The line and column of an offset, both from 1. Columns count characters.
     pub(super) fn position(&self, offset: usize) -> (usize, usize) {
         let before = &self.text[..self.boundary(offset)];
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
     }
 
-    /// The line that holds a place, without its end, and where it begins.
+    /// The start of the line that contains an offset, and the line without its line end.
     pub(super) fn line(&self, offset: usize) -> (usize, &str) {
         let offset = self.boundary(offset);
         let start = self.text[..offset].rfind('\n').map_or(0, |at| at + 1);
@@ -86,7 +47,8 @@ impl Source {
         (start, self.text[start..end].trim_end_matches('\r'))
     }
 
-    /// The part of a place that a problem quotes first in backticks, where the place holds it on one line.
+    /// Narrows a span to the text that the problem quotes first in backticks, if the span contains
+    /// it on one line.
     pub(super) fn narrow(&self, span: &Span, problem: &str) -> Span {
         let written = self.text.get(span.clone()).unwrap_or_default();
         let quoted = problem.split('`').nth(1).filter(|quoted| !quoted.is_empty());
@@ -100,69 +62,5 @@ impl Source {
 
     pub(super) fn boundary(&self, offset: usize) -> usize {
         self.text.floor_char_boundary(offset)
-    }
-}
-
-/// The URL that a name of no file was most likely meant to be: it is a host with a port, or one with a dot and a path.
-fn as_url(name: &str) -> Option<String> {
-    let (authority, path) =
-        name.find('/').map_or((name, None), |at| (&name[..at], Some(&name[at..])));
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) => (host, Some(port)),
-        None => (authority, None),
-    };
-    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let is_address = address.parse::<IpAddr>().is_ok();
-    let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    let is_host = is_address || host.split('.').all(is_label);
-    let is_meant = match port {
-        Some(port) => port.parse::<u16>().is_ok(),
-        None => {
-            host.contains('.')
-                && path.is_some_and(|path| Path::new(path).extension() != Some("toml".as_ref()))
-        }
-    };
-    let is_here =
-        host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    let scheme = if is_here { "http" } else { "https" };
-    (is_host && is_meant).then(|| format!("{scheme}://{name}"))
-}
-
-fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
-    if path.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    let mut bytes = Vec::new();
-    // What has no end, such as a device, must not fill the memory.
-    fs::File::open(path)?.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_SIZE { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_with_a_port_or_a_path_that_is_no_file_was_meant_as_a_url() {
-        for (name, url) in [
-            ("127.0.0.1:8391", Some("http://127.0.0.1:8391")),
-            ("localhost:3000/app?mock=1", Some("http://localhost:3000/app?mock=1")),
-            ("[::1]:8391", Some("http://[::1]:8391")),
-            ("example.org/app", Some("https://example.org/app")),
-            ("example.org:8443", Some("https://example.org:8443")),
-            ("app.example.org/", Some("https://app.example.org/")),
-            ("example.org", None),
-            ("smoke.toml", None),
-            ("scenarios/smoke", None),
-            ("v1.2/smoke.toml", None),
-            ("../smoke", None),
-            ("./smoke", None),
-            ("a:b", None),
-            ("", None),
-        ] {
-            assert_eq!(as_url(name).as_deref(), url, "{name}");
-        }
     }
 }

@@ -1,31 +1,31 @@
-//! Text with variables: `${NAME}` and `${NAME:-default}`, and with values that are known only while running: `${{name}}`.
-//! `$${` stands for `${` itself.
+//! Text with variables, `${NAME}` and `${NAME:-default}`, and with live values, `${{name}}`, that
+//! are known only during the run. `$${` is a literal `${`.
 
 use crate::units::UnitError;
 
-/// Text in which variables stand.
+/// Text with variables in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
 
 /// A piece of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// Text that stands for itself.
+    /// Literal text.
     Literal(String),
-    /// A variable of the environment.
+    /// An environment variable.
     Variable {
         /// Its name.
         name: String,
-        /// What stands for it where it is not set or empty.
+        /// The value to use if the variable is empty or not set.
         default: Option<String>,
     },
-    /// A value that is known only while running, by its name: what an earlier step captured, or what is made for
-    /// each arrival.
+    /// The name of a live value: one that an earlier step captured, or one that each arrival
+    /// creates.
     Live(String),
 }
 
 impl Template {
-    /// Reads text; the error says which variable is not well written.
+    /// Parses text. The error names the malformed variable.
     pub fn parse(text: &str) -> Result<Self, UnitError> {
         let mut parts = Vec::new();
         let mut literal = String::new();
@@ -63,7 +63,7 @@ impl Template {
         })
     }
 
-    /// The values that are known only while running, by their names, in order.
+    /// The names of its live values, in order.
     pub fn live(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {
             Part::Live(name) => Some(name.as_str()),
@@ -72,11 +72,11 @@ impl Template {
     }
 }
 
-/// What a value that is known only while running begins with, and what it ends with.
+/// The delimiters of a live value.
 const LIVE: &str = "${{";
 const END_OF_LIVE: &str = "}}";
 
-/// Reads the live value that `text` begins with; returns it and what follows.
+/// Parses the live value at the start of `text`. Returns it and the rest.
 fn live(text: &str) -> Result<(Part, &str), UnitError> {
     let remedy = "write `${{name}}` for a value that an earlier step captured, or `${{uuid}}`";
     let inner = &text[LIVE.len()..];
@@ -86,12 +86,12 @@ fn live(text: &str) -> Result<(Part, &str), UnitError> {
     let name = inner[..end].trim();
     if !is_name(name) {
         let written = &text[..LIVE.len() + end + END_OF_LIVE.len()];
-        return Err(UnitError::new(format!("`{written}` names no value"), remedy));
+        return Err(UnitError::new(format!("`{written}` is not a valid name of a value"), remedy));
     }
     Ok((Part::Live(name.to_owned()), &inner[end + END_OF_LIVE.len()..]))
 }
 
-/// Reads the variable that `text` begins with; returns it and what follows.
+/// Parses the variable at the start of `text`. Returns it and the rest.
 fn variable(text: &str) -> Result<(Part, &str), UnitError> {
     let remedy = "write `${NAME}` or `${NAME:-default}`; `$${` stands for `${` itself";
     let end = text
@@ -113,7 +113,7 @@ fn excerpt(text: &str) -> String {
     text.chars().take_while(|c| !c.is_whitespace()).take(40).collect()
 }
 
-/// Whether a text is the name of a variable: letters, digits and `_`, and no digit first.
+/// Whether a text is a valid variable name: letters, digits and `_`, not starting with a digit.
 pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with(|c: char| c.is_ascii_digit())
@@ -137,14 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn variables_and_defaults_are_told_from_text() {
+    fn variables_and_defaults_are_separated_from_text() {
         assert_eq!(filled("a${B}c${D:-e f}"), "a<B|none>c<D|e f>");
         assert_eq!(filled("${A}${A:-}"), "<A|none><A|>");
         assert_eq!(filled("plain $5 } {"), "plain $5 } {");
     }
 
     #[test]
-    fn values_that_are_known_while_running_stand_in_two_braces() {
+    fn live_values_are_written_in_two_braces() {
         assert_eq!(filled("a${{id}}b${{ id }}${A}"), "a<{id}>b<{id}><A|none>");
         assert_eq!(filled("$${{id}}"), "${{id}}");
         assert_eq!(Template::parse("${{a}}${B}").unwrap().live().collect::<Vec<_>>(), ["a"]);
@@ -154,12 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn a_doubled_dollar_sign_stands_for_itself() {
+    fn a_doubled_dollar_sign_is_a_literal_one() {
         assert_eq!(filled("$${A} and ${B}"), "${A} and <B|none>");
     }
 
     #[test]
-    fn a_variable_that_is_not_well_written_is_refused() {
+    fn a_malformed_variable_is_refused() {
         for text in ["${A", "${}", "${1A}", "${A-b}", "${A:-${B}}", "${ä}", "x${", "${A B}"] {
             assert!(Template::parse(text).is_err(), "{text}");
         }

@@ -34,7 +34,7 @@ fn given(text: &str) -> Resolve {
 }
 
 #[test]
-fn a_scenario_that_says_nothing_speaks_what_the_target_chooses_and_trusts_the_system() {
+fn by_default_the_target_chooses_the_protocol_and_the_systems_roots_are_trusted() {
     let plan = planned("", "", "");
     let (scenario, target) = (&plan.scenarios[0], &plan.scenarios[0].target);
     assert_eq!(
@@ -52,7 +52,7 @@ fn a_scenario_that_says_nothing_speaks_what_the_target_chooses_and_trusts_the_sy
 }
 
 #[test]
-fn what_a_target_is_reached_by_is_read_from_its_keys() {
+fn the_keys_of_the_target_set_how_it_is_reached() {
     let plan = planned(
         "http = \"2\"\nip = \"6\"\nresolve = [\"Example.org:443:127.0.0.1,[::1]\"]\n\
          allow_hosts = [\"Login.example.org\", \"::1\"]\ninsecure = true\ndns_refresh = \"0s\"\n\
@@ -76,7 +76,7 @@ fn what_a_target_is_reached_by_is_read_from_its_keys() {
 }
 
 #[test]
-fn flags_come_before_the_keys_of_the_file() {
+fn flags_take_precedence_over_the_keys_of_the_file() {
     let flags = Overrides {
         protocol: Some(Protocol::Negotiated),
         family: Some(Family::V4),
@@ -107,20 +107,20 @@ fn flags_come_before_the_keys_of_the_file() {
 }
 
 #[test]
-fn given_addresses_are_of_one_host_and_port_alone() {
+fn addresses_belong_to_one_host_and_port() {
     let Resolve { host, port, addresses } = given("example.org:443:127.0.0.1");
     let localhost: IpAddr = "127.0.0.1".parse().unwrap();
     assert_eq!((host.as_str(), port, addresses), ("example.org", 443, vec![localhost]));
     let other_port = text("resolve = [\"example.org:80:127.0.0.1\"]", "", "");
     let (_, warnings) = resolved(&other_port, &Overrides::default()).unwrap();
     assert!(
-        warnings[0].to_string().contains("`example.org:80` is never asked for"),
+        warnings[0].to_string().contains("`example.org:80` is never looked up"),
         "{warnings:?}"
     );
 }
 
 #[test]
-fn certificates_and_bodies_lie_beside_the_scenario() {
+fn certificates_and_bodies_are_relative_to_the_scenario() {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes) in
         [("probe.pem", b"pem".as_slice()), ("probe.key", b"key"), ("body.bin", b"\x00\xff${TOKEN}")]
@@ -143,7 +143,7 @@ fn certificates_and_bodies_lie_beside_the_scenario() {
 }
 
 #[test]
-fn a_json_body_is_filled_and_says_what_it_is_unless_the_scenario_does() {
+fn a_json_body_is_filled_and_sets_its_content_type_unless_the_scenario_does() {
     let json =
         "method = \"POST\"\nbody_json = { token = \"${TOKEN}\", list = [1, 2.5, true, \"$${x}\"] }";
     let plan = planned("", json, "");
@@ -219,7 +219,7 @@ fn a_request_whose_redirects_are_followed_is_followed_by_its_hops() {
 }
 
 #[test]
-fn streams_are_shown_with_the_connections_that_carry_them() {
+fn streams_are_shown_with_their_connections() {
     for (load, words) in [
         (
             "arrival_rate = \"20/s\"\nduration = \"5s\"\nconnections = 4",
@@ -249,7 +249,7 @@ fn a_load_may_open_further_connections_and_judge_how_they_are_opened() {
 }
 
 #[test]
-fn the_capacity_of_an_open_load_stands_beside_what_its_budgets_want() {
+fn the_capacity_of_an_open_load_is_shown_with_what_its_budgets_need() {
     let capacity = |budgets: &str, load: &str| {
         let text = text("http = \"2\"", "budgets = [\"p99 < 500ms\"]", load)
             .replacen("max < 1s", budgets, 1);
@@ -305,7 +305,7 @@ fn scenarios_that_run_together_are_repeated_together() {
 }
 
 #[test]
-fn a_redirect_may_enter_phases_that_the_request_itself_never_enters() {
+fn a_redirect_may_have_phases_that_its_request_never_has() {
     let kept = "[load]\narrival_rate = \"20/s\"\nduration = \"5s\"";
     let budgets = "budgets = [\"max(connect) < 1s\", \"max(dns) < 1s\"]";
     let looked_up = "dns_refresh = \"0s\"";
@@ -318,7 +318,7 @@ fn a_redirect_may_enter_phases_that_the_request_itself_never_enters() {
 }
 
 #[test]
-fn expectations_are_shown_as_they_are_written_in_the_order_they_are_judged_in() {
+fn expectations_are_shown_as_written_in_the_order_of_judging() {
     let expect = r#"
 sensitive = true
 [request.expect]
@@ -369,8 +369,7 @@ fn a_sensitive_answer_is_judged_without_being_shown() {
 }
 
 #[test]
-fn a_header_whose_variables_come_to_nothing_is_not_sent_and_the_shared_one_of_its_name_is_not_either()
- {
+fn a_header_with_empty_variables_is_not_sent_and_suppresses_the_shared_one() {
     let plan = planned(
         "[headers]\nX-Shared = \"shared\"\nX-Kept = \"kept\"",
         "headers = { x-shared = \"${NOWHERE:-}\", x-other = \"${NOWHERE:-}\", x-empty = \"\" }",

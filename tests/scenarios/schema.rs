@@ -43,7 +43,7 @@ fn mistakes(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_committed_schema_is_the_one_that_the_reader_gives() {
+fn the_committed_schema_is_up_to_date() {
     let now = serde_json::to_string_pretty(&scenario::schema()).unwrap() + "\n";
     let committed = fs::read_to_string("docs/scenario.schema.json").unwrap();
     assert!(committed == now, "write it anew: cargo run -- schema > docs/scenario.schema.json");
@@ -147,7 +147,7 @@ fn with(key: &str, line: &str) -> String {
 }
 
 #[test]
-fn what_the_reader_refuses_by_its_form_the_schema_refuses_too() {
+fn the_schema_refuses_what_the_reader_refuses_by_form() {
     assert_eq!(mistakes(WHOLE), [""; 0]);
     Scenario::parse("test.toml", WHOLE).unwrap_or_else(|errors| panic!("{errors}"));
     for (key, line) in [
@@ -241,7 +241,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_the_reader_accepts_the_schema_accepts_too((key, line) in line()) {
+    fn the_schema_accepts_what_the_reader_accepts((key, line) in line()) {
         let text = with(key, &line);
         if Scenario::parse("test.toml", &text).is_ok() {
             prop_assert_eq!(mistakes(&text), [""; 0], "{}", line);

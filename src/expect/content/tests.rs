@@ -33,25 +33,25 @@ fn header(kind: &str) -> &str {
     if kind == "gzip" { kind } else { "deflate" }
 }
 
-fn decoded(encodings: &[&str], body: &[u8], limit: u64) -> Result<Vec<u8>, Undecoded> {
+fn decoded(encodings: &[&str], body: &[u8], limit: u64) -> Result<Vec<u8>, DecodeFailure> {
     let url = Url::parse("https://example.org/").unwrap();
     let mut headers = HeaderMap::new();
     for encoding in encodings {
         headers.append(CONTENT_ENCODING, HeaderValue::from_str(encoding).unwrap());
     }
     let answer = Answer { status: StatusCode::OK, url: &url, headers: &headers, body };
-    of(&answer, ByteSize(limit)).map(Cow::into_owned)
+    decode(&answer, ByteSize(limit)).map(Cow::into_owned)
 }
 
 fn wrong(encodings: &[&str], body: &[u8]) -> String {
     match decoded(encodings, body, 1 << 20) {
-        Err(Undecoded::Wrong(why)) => why,
+        Err(DecodeFailure::Malformed(why)) => why,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn each_encoding_is_undone_in_whatever_case_and_wrapping() {
+fn each_encoding_is_decoded_in_any_case_and_wrapping() {
     let text = "words ".repeat(1_000).into_bytes();
     for kind in KINDS {
         let body = encoded(kind, &text);
@@ -67,7 +67,7 @@ fn each_encoding_is_undone_in_whatever_case_and_wrapping() {
 }
 
 #[test]
-fn several_encodings_are_undone_the_last_one_first() {
+fn several_encodings_are_decoded_in_reverse_order() {
     let text = b"words".to_vec();
     let twice = encoded("gzip", &encoded("zlib", &text));
     assert_eq!(decoded(&["deflate, gzip"], &twice, 1 << 20).unwrap(), text);
@@ -82,20 +82,20 @@ fn gzip_files_one_after_the_other_are_one_body() {
 }
 
 #[test]
-fn gzip_of_more_members_than_anybody_sends_is_refused() {
+fn gzip_with_too_many_members_is_refused() {
     let member = encoded("gzip", b"x");
     assert_eq!(decoded(&["gzip"], &member.repeat(64), 1_000).unwrap().len(), 64);
     assert!(wrong(&["gzip"], &member.repeat(65)).contains("more than 64 gzip members"));
 }
 
 #[test]
-fn no_body_has_no_content_whatever_its_encoding() {
+fn an_empty_body_has_no_content_in_any_encoding() {
     assert_eq!(decoded(&["gzip"], b"", 10).unwrap(), b"");
     assert_eq!(decoded(&["br"], b"", 10).unwrap(), b"");
 }
 
 #[test]
-fn an_unknown_encoding_is_named_and_says_what_to_ask_for() {
+fn an_unknown_encoding_is_named_with_a_remedy() {
     assert_eq!(
         wrong(&["br"], b"body"),
         "the body's encoding `br` cannot be decoded; `Accept-Encoding` may ask for gzip and deflate"
@@ -105,7 +105,7 @@ fn an_unknown_encoding_is_named_and_says_what_to_ask_for() {
 }
 
 #[test]
-fn a_body_that_is_cut_off_damaged_or_followed_by_more_is_no_content() {
+fn a_truncated_damaged_or_extended_body_is_refused() {
     let text: Vec<u8> =
         (0..20_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     for kind in KINDS {
@@ -131,14 +131,14 @@ fn a_body_that_is_cut_off_damaged_or_followed_by_more_is_no_content() {
 }
 
 #[test]
-fn content_of_exactly_the_limit_will_do_and_a_byte_more_will_not() {
+fn content_of_exactly_the_limit_passes_and_one_more_byte_fails() {
     for size in [1, 1_000, 16 << 10, (16 << 10) + 1, 3 << 20] {
         let text = vec![b'x'; size];
         for kind in KINDS {
             let body = encoded(kind, &text);
             assert_eq!(decoded(&[header(kind)], &body, size as u64).unwrap().len(), size);
             let more = decoded(&[header(kind)], &body, size as u64 - 1);
-            assert_eq!(more.unwrap_err(), Undecoded::TooLarge, "{kind} of {size}");
+            assert_eq!(more.unwrap_err(), DecodeFailure::TooLarge, "{kind} of {size}");
         }
     }
 }
@@ -147,17 +147,17 @@ fn content_of_exactly_the_limit_will_do_and_a_byte_more_will_not() {
 fn a_bomb_ends_at_the_limit_and_takes_no_more_memory() {
     let bomb = encoded("gzip", &vec![0; 16 << 20]);
     assert!(bomb.len() < 100 << 10);
-    assert_eq!(decoded(&["gzip"], &bomb, 1 << 20), Err(Undecoded::TooLarge));
+    assert_eq!(decoded(&["gzip"], &bomb, 1 << 20), Err(DecodeFailure::TooLarge));
     let twice = encoded("zlib", &bomb);
-    assert_eq!(decoded(&["gzip, deflate"], &twice, 1 << 20), Err(Undecoded::TooLarge));
+    assert_eq!(decoded(&["gzip, deflate"], &twice, 1 << 20), Err(DecodeFailure::TooLarge));
     for (filled, limit) in [(0, 1 << 20), (1 << 20, 1 << 20), (40 << 20, 1 << 30)] {
-        let room = room(filled, limit).unwrap();
+        let room = next_reserve(filled, limit).unwrap();
         assert!(filled + room <= limit + 1 && room <= 1 << 20);
     }
 }
 
 #[test]
-fn more_encodings_than_anybody_means_are_refused_before_any_work() {
+fn too_many_encodings_are_refused_before_any_work() {
     let mut body = b"words".to_vec();
     for _ in 0..MOST_ENCODINGS {
         body = encoded("gzip", &body);
@@ -168,7 +168,7 @@ fn more_encodings_than_anybody_means_are_refused_before_any_work() {
 }
 
 #[test]
-fn expectations_look_at_the_content_and_name_what_they_could_not_look_at() {
+fn expectations_judge_the_content_and_name_what_cannot_be_decoded() {
     let judge = |check: Check, encoding: &str, body: &[u8]| {
         let expectations = Expectations::new(
             vec![Expectation { written: "as written".to_owned(), check }],
@@ -229,7 +229,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_encoded_is_decoded_to_the_same(
+    fn encoded_content_is_decoded_unchanged(
         content in prop::collection::vec(any::<u8>(), 0..5_000),
         kinds in prop::collection::vec(prop::sample::select(KINDS.to_vec()), 0..4),
     ) {

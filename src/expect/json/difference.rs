@@ -1,4 +1,4 @@
-//! Where a JSON value is not the expected one.
+//! The first difference between two JSON values.
 
 use std::cmp::Ordering;
 
@@ -6,21 +6,23 @@ use serde_json::Value;
 
 use super::number;
 
-/// The first place where a value is not the expected one.
+/// The first location where a value differs from the expected one.
 #[derive(Debug, PartialEq)]
-pub(super) struct Difference<'a> {
-    /// Its pointer (RFC 6901), from the values that were compared.
+pub(super) struct JsonDifference<'a> {
+    /// Its pointer (RFC 6901), relative to the compared values.
     pub(super) below: String,
-    /// What stands there; `None` where nothing does.
+    /// The value there; `None` if there is none.
     pub(super) found: Option<&'a Value>,
 }
 
-impl<'a> Difference<'a> {
-    /// The first difference; none where the values are equal. Numbers are equal by value. What is expected is looked at
-    /// first, and then what else there is.
+impl<'a> JsonDifference<'a> {
+    /// The first difference; `None` if the values are equal. Numbers are compared by value.
+    /// Expected keys are compared first, then additional ones.
     pub(super) fn between(found: &'a Value, expected: &Value) -> Option<Self> {
         match (found, expected) {
-            (Value::Number(a), Value::Number(b)) if number::order(a, b) == Ordering::Equal => None,
+            (Value::Number(a), Value::Number(b)) if number::compare(a, b) == Ordering::Equal => {
+                None
+            }
             (Value::Array(found), Value::Array(expected)) => (0..found.len().max(expected.len()))
                 .find_map(|at| Self::below(&at.to_string(), found.get(at), expected.get(at))),
             (Value::Object(found), Value::Object(expected)) => {

@@ -43,7 +43,7 @@ fn values_are_equal_by_what_they_mean() {
 }
 
 #[test]
-fn where_an_error_stands_instead_its_message_is_told() {
+fn an_error_document_shows_its_message() {
     let told = |document: Value| {
         judged(&document, "/result/tools", JsonRule::IsOf(JsonType::Array), false)
     };
@@ -108,7 +108,7 @@ fn the_first_differing_place_of_a_larger_value_is_named() {
 }
 
 #[test]
-fn another_value_must_be_there_and_be_another() {
+fn json_not_needs_a_value_and_another_one() {
     let not = |value: Value| JsonRule::IsNot(value);
     assert_eq!(seen(&json!("ok"), not(json!("failing"))), None);
     assert_eq!(seen(&json!(null), not(json!("failing"))), None);
@@ -117,7 +117,7 @@ fn another_value_must_be_there_and_be_another() {
 }
 
 #[test]
-fn each_value_is_of_its_type_and_no_other() {
+fn each_value_has_exactly_its_type() {
     use JsonType::{Array, Boolean, Integer, Null, Number, Object, String};
     let all = [Null, Boolean, Number, Integer, String, Array, Object];
     for (found, types, said) in [
@@ -138,7 +138,7 @@ fn each_value_is_of_its_type_and_no_other() {
 }
 
 #[test]
-fn numbers_are_compared_also_where_they_come_as_text() {
+fn numbers_in_strings_are_compared_too() {
     let least = |value: Value| JsonRule::AtLeast(number(&value));
     let most = |value: Value| JsonRule::AtMost(number(&value));
     for found in [json!(5), json!(5.0), json!("5"), json!("5.00"), json!("0.5e1"), json!("5e0")] {
@@ -156,7 +156,7 @@ fn numbers_are_compared_also_where_they_come_as_text() {
 }
 
 #[test]
-fn what_is_no_number_is_not_compared() {
+fn a_value_that_is_not_a_number_is_not_compared() {
     for text in ["abc", "", " 5", "5 ", "+5", "05", "5.", ".5", "0x5", "1e999", "NaN", "5 6"] {
         let said = format!("{}, no number", json!(text));
         assert_eq!(seen(&json!(text), JsonRule::AtLeast(0.into())), Some(said));
@@ -171,7 +171,7 @@ fn what_is_no_number_is_not_compared() {
 }
 
 #[test]
-fn a_pattern_is_found_in_texts_alone() {
+fn a_pattern_matches_only_in_strings() {
     assert_eq!(seen(&json!("4.6.0"), matches(r"^4\.")), None);
     assert_eq!(seen(&json!("3.4.0"), matches(r"^4\.")), Some("\"3.4.0\"".to_owned()));
     assert_eq!(
@@ -185,7 +185,7 @@ fn a_pattern_is_found_in_texts_alone() {
 }
 
 #[test]
-fn of_a_sensitive_answer_types_and_missing_places_are_said_and_no_value() {
+fn a_sensitive_response_shows_types_and_missing_pointers_but_no_value() {
     let hides = Some(HIDDEN.to_owned());
     let secret = json!("canary");
     let least = || JsonRule::AtLeast(5.into());

@@ -16,8 +16,8 @@ fn capture(name: &str, is_public: bool, source: CaptureSource) -> Capture {
     Capture { name: name.to_owned(), source, default: None, is_public, written: String::new() }
 }
 
-fn at(place: &str) -> CaptureSource {
-    CaptureSource::Json(place.to_owned())
+fn at(location: &str) -> CaptureSource {
+    CaptureSource::Json(location.to_owned())
 }
 
 fn text(bits: &[&str]) -> LiveText {
@@ -32,7 +32,7 @@ fn text(bits: &[&str]) -> LiveText {
 }
 
 #[test]
-fn a_value_alone_keeps_its_type_in_json_and_becomes_text_beside_text() {
+fn a_value_alone_keeps_its_json_type_and_becomes_text_next_to_text() {
     let values = values(&json!({ "id": 7, "tags": ["a"] }));
     let json = LiveJson::Object(vec![
         ("id".to_owned(), LiveJson::Text(text(&["@id"]))),
@@ -55,7 +55,7 @@ fn a_value_never_leaves_its_segment_of_the_url() {
 }
 
 #[test]
-fn a_value_that_would_lead_out_of_its_path_is_refused() {
+fn a_value_that_would_leave_its_path_is_refused() {
     for (before, id) in
         [("http://a.test/safe/", ".."), ("http://a.test/safe/.", "."), ("http://a.test/", ".")]
     {
@@ -66,14 +66,14 @@ fn a_value_that_would_lead_out_of_its_path_is_refused() {
 }
 
 #[test]
-fn an_empty_value_is_no_text_to_look_for() {
+fn an_empty_value_cannot_be_searched_for() {
     let check = LiveCheck::Contains(text(&["@id"]));
     assert!(matches!(check.fill(&values(&json!({ "id": "" }))), Err(Unfit::Unsendable(_))));
     assert!(check.fill(&values(&json!({ "id": "x" }))).is_ok());
 }
 
 #[test]
-fn what_was_captured_is_secret_to_its_last_text_unless_it_is_public() {
+fn every_text_of_a_captured_value_is_secret_unless_it_is_public() {
     let mut values = Values::of_arrival();
     let captured = json!({ "a": "one", "b": { "c": ["two", 3] }, "d": 4, "e": "shown" });
     values.extend(
@@ -84,7 +84,7 @@ fn what_was_captured_is_secret_to_its_last_text_unless_it_is_public() {
 }
 
 #[test]
-fn a_value_of_a_document_is_compared_with_its_type_and_one_without_a_type_by_how_it_reads() {
+fn typed_values_are_compared_by_type_and_untyped_ones_as_text() {
     let header = CaptureSource::Header(HeaderName::from_static("x-count"));
     let captures =
         Captures(vec![capture("of_json", false, at("/n")), capture("of_header", false, header)]);
@@ -92,7 +92,7 @@ fn a_value_of_a_document_is_compared_with_its_type_and_one_without_a_type_by_how
     values.extend(["of_json", "of_header"].map(|name| (name.to_owned(), json!("7"))), &captures);
     let rule = |name: &str| {
         let value = LiveJson::Text(text(&[&format!("@{name}")]));
-        match LiveCheck::Json("/n".to_owned(), value, Equality::Is).fill(&values) {
+        match LiveCheck::Json("/n".to_owned(), value, JsonEquality::Is).fill(&values) {
             Ok(Check::Json(JsonExpectation { rule, .. })) => rule,
             _ => panic!("no check"),
         }
@@ -102,7 +102,7 @@ fn a_value_of_a_document_is_compared_with_its_type_and_one_without_a_type_by_how
 }
 
 #[test]
-fn a_header_that_comes_to_nothing_is_not_sent_and_one_that_breaks_the_line_is_refused() {
+fn an_empty_header_is_not_sent_and_one_with_a_line_end_is_refused() {
     let name = HeaderName::from_static("mcp-session-id");
     let live = Live { headers: vec![(name.clone(), text(&["@id"]))], ..Live::default() };
     let mut headers = HeaderMap::new();
@@ -115,13 +115,13 @@ fn a_header_that_comes_to_nothing_is_not_sent_and_one_that_breaks_the_line_is_re
 }
 
 #[test]
-fn what_no_step_yielded_is_named() {
+fn a_value_that_no_step_captured_is_named() {
     let unknown = text(&["x", "@missing"]).fill(&Values::of_arrival());
     assert_eq!(unknown, Err(Unknown("missing".to_owned())));
 }
 
 #[test]
-fn each_arrival_has_a_uuid_of_its_own() {
+fn each_arrival_has_its_own_uuid() {
     let uuid = || text(&["@uuid"]).fill(&Values::of_arrival()).unwrap();
     assert_ne!(uuid(), uuid());
 }

@@ -1,23 +1,25 @@
-//! A rate over time, piecewise linear, with its integral and the inverse of that in closed form.
+//! A piecewise linear rate over time, with its integral and the inverse of the integral in closed
+//! form.
 //!
-//! Everything is computed from the start of a segment, never from the arrival before, so that no error adds up:
-//! over the 24 h a schedule may last, a double holds a time to 15 ps and is rounded to a nanosecond once.
+//! Every time is computed from the start of a segment, never from the previous arrival, so that
+//! errors do not add up. Over the 24 h of the longest schedule, a double is exact to 15 ps, and
+//! each time is rounded to a nanosecond once.
 
 use std::time::Duration;
 
 use super::Ramp;
 use crate::units::Rate;
 
-/// A rate over time. Times are seconds, rates are arrivals a second.
+/// A rate over time. Times are seconds, rates are arrivals per second.
 #[derive(Debug, Clone)]
-pub(super) struct Curve {
-    segments: Vec<Segment>,
+pub(super) struct RateCurve {
+    segments: Vec<CurveSegment>,
     duration: Duration,
     count: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Segment {
+struct CurveSegment {
     start: f64,
     length: f64,
     from: f64,
@@ -26,7 +28,7 @@ struct Segment {
     before: f64,
 }
 
-impl Segment {
+impl CurveSegment {
     fn slope(self) -> f64 {
         (self.to - self.from) / self.length
     }
@@ -36,8 +38,8 @@ impl Segment {
         self.from * elapsed + self.slope() * elapsed * elapsed / 2.0
     }
 
-    /// Seconds into the segment after which `arrivals` are due: the root of `from·t + slope·t²/2 = arrivals`,
-    /// in the form that stays exact where slope or start are zero.
+    /// Seconds into the segment after which `arrivals` are due: the root of `from·t + slope·t²/2 =
+    /// arrivals`, in the form that stays exact if slope or start are zero.
     fn inverse(self, arrivals: f64) -> f64 {
         if arrivals <= 0.0 {
             return 0.0;
@@ -51,7 +53,7 @@ impl Segment {
     }
 }
 
-impl Curve {
+impl RateCurve {
     pub(super) fn constant(rate: f64, duration: Duration) -> Self {
         Self::through(rate, [(duration, rate)])
     }
@@ -62,11 +64,11 @@ impl Curve {
     }
 
     fn through(mut from: f64, stages: impl IntoIterator<Item = (Duration, f64)>) -> Self {
-        let mut segments: Vec<Segment> = Vec::new();
+        let mut segments: Vec<CurveSegment> = Vec::new();
         let (mut end, mut before) = (Duration::ZERO, 0.0);
         for (length, to) in stages {
             if !length.is_zero() {
-                let segment = Segment {
+                let segment = CurveSegment {
                     start: end.as_secs_f64(),
                     length: length.as_secs_f64(),
                     from,
@@ -103,7 +105,7 @@ impl Curve {
         self.when(index as f64)
     }
 
-    /// When the integral of the rate reaches `arrivals`, before the end of the phase.
+    /// When the integral of the rate reaches `arrivals`, before the end of the stage.
     pub(super) fn when(&self, arrivals: f64) -> Duration {
         let at =
             self.segments.partition_point(|segment| segment.before <= arrivals).saturating_sub(1);
@@ -136,8 +138,8 @@ impl Curve {
     }
 }
 
-/// How many arrivals an integral holds: one at 0, then one at each whole number below it. An integral that is
-/// a whole number but for the rounding of doubles counts as that number.
+/// How many arrivals an integral holds: one at 0, then one at each whole number below it. An
+/// integral that misses a whole number only by rounding counts as that number.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

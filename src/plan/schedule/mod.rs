@@ -1,4 +1,5 @@
-//! When arrivals are due: a pure function of their index, the same in every process that knows the plan.
+//! When arrivals are due: a pure function of their index, the same in every process that knows the
+//! plan.
 
 mod curve;
 mod poisson;
@@ -7,29 +8,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::units::{Rate, UnitError};
-use curve::Curve;
-use poisson::{Blocks, Draws};
+use curve::RateCurve;
+use poisson::{BlockDraws, PoissonBlocks};
 
-/// One stage of a ramping schedule: the rate changes linearly until it reaches `to` at the stage's end.
+/// One ramp step: the rate changes linearly until it reaches `to` at the end of the step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ramp {
-    /// How long the stage takes; a stage of no length jumps to its rate.
+    /// How long the step takes. With zero, the rate jumps.
     pub duration: Duration,
-    /// The rate at its end; `None` is no arrivals at all.
+    /// The rate at its end; `None` for no arrivals.
     pub to: Option<Rate>,
 }
 
-/// The part of a schedule that one worker, or one of several probers, carries out: every `of`-th arrival, beginning with `index`.
+/// The part of a schedule that one thread, or one of several probers, sends: every `of`-th arrival,
+/// starting with `index`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
-    /// Which part, counted from 0.
+    /// The index of the part, from 0.
     pub index: u32,
-    /// How many parts there are; at least one.
+    /// The number of parts; at least one.
     pub of: u32,
 }
 
 impl Shard {
-    /// All of it.
+    /// The whole schedule.
     pub const WHOLE: Self = Self { index: 0, of: 1 };
 
     /// The part `inner` of this part.
@@ -38,7 +40,7 @@ impl Shard {
         Self { index: self.index + self.of * inner.index, of: self.of * inner.of }
     }
 
-    /// How many of `all` things fall to this part when they are dealt out in turn.
+    /// How many of `all` items belong to this part if the parts take turns.
     pub fn share(self, all: u64) -> u64 {
         all / self.step() + u64::from(self.first() < all % self.step())
     }
@@ -52,31 +54,31 @@ impl Shard {
     }
 }
 
-/// When each arrival is due, counted from the start of the measured phase. Cheap to clone.
+/// When each arrival is due, as an offset from the start of the measured stage. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    curve: Arc<Curve>,
-    blocks: Option<Arc<Blocks>>,
+    curve: Arc<RateCurve>,
+    blocks: Option<Arc<PoissonBlocks>>,
 }
 
 impl Schedule {
-    /// The longest schedule; what is asked for beyond it is cut off.
+    /// The maximum length of a schedule. Longer ones are cut off.
     pub const MAX_DURATION: Duration = Duration::from_hours(24);
 
-    /// Exactly one arrival, due at once, in a phase that does not go on after it.
+    /// Exactly one arrival, due at 0, in a stage that ends after it.
     pub fn once() -> Self {
-        Self::of(Curve::constant(1.0, Duration::from_millis(1)))
+        Self::of(RateCurve::constant(1.0, Duration::from_millis(1)))
     }
 
-    /// Arrivals evenly spaced, the first at 0.
+    /// Evenly spaced arrivals, the first at 0.
     pub fn constant(rate: Rate, duration: Duration) -> Self {
-        Self::of(Curve::constant(rate.as_per_second(), duration.min(Self::MAX_DURATION)))
+        Self::of(RateCurve::constant(rate.as_per_second(), duration.min(Self::MAX_DURATION)))
     }
 
-    /// Arrivals at a rate that changes linearly in each stage: arrival `i` is due when the integral of the rate
-    /// reaches `i`. `start` is the rate at 0, `None` being no arrivals.
+    /// Arrivals at a rate that changes linearly in each ramp step. Arrival `i` is due when the
+    /// integral of the rate reaches `i`. `start` is the rate at 0; `None` for no arrivals.
     ///
-    /// The error says that no arrival would ever be due, or that the stages take longer than
+    /// Fails if no arrival would ever be due, or if the steps take longer than
     /// [`Self::MAX_DURATION`].
     pub fn ramping(start: Option<Rate>, stages: &[Ramp]) -> Result<Self, UnitError> {
         let whole =
@@ -84,7 +86,7 @@ impl Schedule {
         if whole > Self::MAX_DURATION {
             return Err(UnitError::new("the stages take more than 24 h", "write shorter stages"));
         }
-        let schedule = Self::of(Curve::ramping(start, stages));
+        let schedule = Self::of(RateCurve::ramping(start, stages));
         if schedule.count() == 0 {
             return Err(UnitError::new(
                 "the stages hold no arrivals",
@@ -94,21 +96,21 @@ impl Schedule {
         Ok(schedule)
     }
 
-    /// Arrivals at random with the rate of `over`: those of each second are drawn from their own generator,
-    /// seeded by `seed` and the second, so that any index can be found without drawing the ones before.
+    /// Random arrivals at the rate of `over`. Each second has its own generator, seeded by `seed`
+    /// and the second, so that any index can be found without drawing the earlier seconds.
     pub fn poisson(seed: u64, over: &Self) -> Self {
-        let blocks = Blocks::draw(seed, &over.curve);
+        let blocks = PoissonBlocks::draw(seed, &over.curve);
         Self { curve: Arc::clone(&over.curve), blocks: Some(Arc::new(blocks)) }
     }
 
-    fn of(curve: Curve) -> Self {
+    fn of(curve: RateCurve) -> Self {
         Self { curve: Arc::new(curve), blocks: None }
     }
 
-    /// Offset of arrival `index` from the start of the measured phase; `None` past the end.
+    /// Offset of arrival `index` from the start of the measured stage; `None` past the end.
     ///
-    /// For a Poisson schedule this draws the arrivals of one second up to `index`; a worker goes through
-    /// [`Self::arrivals`].
+    /// For a Poisson schedule this draws the arrivals of one second up to `index`. To visit many
+    /// arrivals, use [`Self::arrivals`].
     pub fn due(&self, index: u64) -> Option<Duration> {
         match &self.blocks {
             None => (index < self.curve.count()).then(|| self.curve.due(index)),
@@ -137,33 +139,34 @@ impl Schedule {
         }
     }
 
-    /// The length of the measured phase; every arrival is due before its end.
+    /// The length of the measured stage. Every arrival is due before its end.
     pub fn duration(&self) -> Duration {
         self.curve.duration()
     }
 
-    /// The highest rate planned; a Poisson schedule may exceed it in some seconds, as chance has it.
+    /// The highest planned rate. In some seconds a Poisson schedule exceeds it by chance.
     pub fn peak(&self) -> Rate {
         self.curve.peak()
     }
 }
 
-/// The arrivals of one shard, in order: `(index, due)`. Takes constant time for each arrival of the schedule.
+/// The arrivals of one shard, in order: `(index, due)`. Takes constant time per arrival of the
+/// schedule.
 #[derive(Debug, Clone)]
 pub struct Arrivals {
     schedule: Schedule,
     shard: Shard,
     next: u64,
-    /// Where a Poisson schedule has been drawn to.
-    at: Option<Position>,
+    /// How far a Poisson schedule has been drawn.
+    at: Option<PoissonPosition>,
 }
 
-/// A place in a Poisson schedule: its block, and the index of the arrival that `draws` yields next.
+/// A position in a Poisson schedule: its block, and the index of the next arrival of `draws`.
 #[derive(Debug, Clone)]
-struct Position {
+struct PoissonPosition {
     block: usize,
     index: u64,
-    draws: Draws,
+    draws: BlockDraws,
 }
 
 impl Iterator for Arrivals {
@@ -180,16 +183,16 @@ impl Iterator for Arrivals {
     }
 }
 
-/// Draws on from where `at` stands up to arrival `index`.
+/// Continues drawing from `at` up to arrival `index`.
 fn drawn(
-    at: &mut Option<Position>,
-    blocks: &Blocks,
-    curve: &Arc<Curve>,
+    at: &mut Option<PoissonPosition>,
+    blocks: &PoissonBlocks,
+    curve: &Arc<RateCurve>,
     index: u64,
 ) -> Option<Duration> {
     let (block, _) = blocks.locate(index)?;
     if at.as_ref().is_none_or(|at| at.block != block) {
-        *at = Some(Position {
+        *at = Some(PoissonPosition {
             block,
             index: blocks.first_of(block),
             draws: blocks.draws(curve, block),

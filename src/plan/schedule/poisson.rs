@@ -1,9 +1,9 @@
-//! Poisson arrivals in blocks of one second, each from a generator of its own.
+//! Poisson arrivals in blocks of one second, each block with its own generator.
 //!
-//! The number of arrivals in a block is Poisson distributed around the integral of the rate; given the number,
-//! they lie like that many sorted uniform draws, mapped through the inverse of the integral. The sorted draws are
-//! made one after the other (L. Devroye, *Non-Uniform Random Variate Generation*, V.3.1), so that nothing is sorted
-//! and no arrival waits for the whole block to be drawn.
+//! The number of arrivals in a block is Poisson distributed around the integral of the rate. Given
+//! that number, the arrivals are distributed like sorted uniform draws, mapped through the inverse
+//! of the integral. The sorted draws are made one by one (L. Devroye, *Non-Uniform Random Variate
+//! Generation*, V.3.1), so that nothing is sorted and no arrival waits for the rest of its block.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,21 +13,21 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, OpenClosed01, Poisson};
 
-use super::curve::Curve;
+use super::curve::RateCurve;
 
 const BLOCK: Duration = Duration::from_secs(1);
 
 /// How many arrivals each block holds.
 #[derive(Debug, Clone)]
-pub(super) struct Blocks {
+pub(super) struct PoissonBlocks {
     seed: u64,
-    /// The arrivals before each block, and at last all of them.
+    /// The number of arrivals before each block, followed by the total.
     before: Vec<u64>,
 }
 
-impl Blocks {
+impl PoissonBlocks {
     /// Draws the count of every block.
-    pub(super) fn draw(seed: u64, curve: &Arc<Curve>) -> Self {
+    pub(super) fn draw(seed: u64, curve: &Arc<RateCurve>) -> Self {
         let blocks = curve.duration().as_nanos().div_ceil(BLOCK.as_nanos());
         let mut before = vec![0];
         let mut sum = 0;
@@ -48,7 +48,7 @@ impl Blocks {
         self.before.get(block).copied().unwrap_or_else(|| self.count())
     }
 
-    /// The block of an arrival and its rank therein.
+    /// The block of an arrival and its rank in the block.
     pub(super) fn locate(&self, index: u64) -> Option<(usize, usize)> {
         if index >= self.count() {
             return None;
@@ -58,11 +58,11 @@ impl Blocks {
     }
 
     /// The arrivals of a block in order.
-    pub(super) fn draws(&self, curve: &Arc<Curve>, block: usize) -> Draws {
+    pub(super) fn draws(&self, curve: &Arc<RateCurve>, block: usize) -> BlockDraws {
         let (from, to) = bounds(curve, block);
         let mut generator = generator(self.seed, block);
         let left = poisson(to - from, &mut generator);
-        Draws {
+        BlockDraws {
             curve: Arc::clone(curve),
             generator,
             block,
@@ -74,7 +74,7 @@ impl Blocks {
     }
 
     /// How many arrivals are due before an offset.
-    pub(super) fn count_before(&self, curve: &Arc<Curve>, offset: Duration) -> u64 {
+    pub(super) fn count_before(&self, curve: &Arc<RateCurve>, offset: Duration) -> u64 {
         let block = usize::try_from(offset.as_secs()).unwrap_or(usize::MAX);
         if offset.subsec_nanos() == 0 || block >= self.before.len() {
             return self.first_of(block);
@@ -84,40 +84,40 @@ impl Blocks {
     }
 }
 
-/// The arrivals of one block, drawn as they are asked for.
+/// The arrivals of one block, drawn one by one.
 #[derive(Debug, Clone)]
-pub(super) struct Draws {
-    curve: Arc<Curve>,
+pub(super) struct BlockDraws {
+    curve: Arc<RateCurve>,
     generator: ChaCha8Rng,
     block: usize,
     /// The integral of the rate before the block, and within it.
     from: f64,
     area: f64,
     left: u64,
-    /// The logarithm of the share of the block that lies after the last draw.
+    /// The logarithm of the share of the block after the last draw.
     log_rest: f64,
 }
 
-impl Iterator for Draws {
+impl Iterator for BlockDraws {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
         if self.left == 0 {
             return None;
         }
-        // The least of n uniform draws from the rest leaves V^(1/n) of it, V being uniform.
+        // The smallest of n uniform draws from the rest leaves V^(1/n) of it, where V is uniform.
         let uniform: f64 = self.generator.sample(OpenClosed01);
         self.log_rest += uniform.ln() / self.left as f64;
         self.left -= 1;
         let due = self.curve.when(self.from - self.area * self.log_rest.exp_m1());
-        // Rounding must not push an arrival over the edge of its block, where it would be counted.
+        // Rounding must not move an arrival into the next block: `count_before` would miscount it.
         let (start, end) = edges(self.block);
         Some(due.clamp(start, end.saturating_sub(Duration::from_nanos(1))))
     }
 }
 
 /// The integral of the rate at the start and at the end of a block.
-fn bounds(curve: &Curve, block: usize) -> (f64, f64) {
+fn bounds(curve: &RateCurve, block: usize) -> (f64, f64) {
     let (start, end) = edges(block);
     (curve.integral(start), curve.integral(end))
 }

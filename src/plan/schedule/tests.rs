@@ -48,7 +48,7 @@ fn the_highest_rate_for_a_day_neither_overflows_nor_drifts() {
 }
 
 #[test]
-fn rates_that_are_no_whole_numbers_give_the_counts_a_person_expects() {
+fn fractional_rates_give_the_expected_counts() {
     for (per_hour, hours, count) in [(5.0, 24, 120), (7.0, 3, 21), (90.0 * 60.0, 1, 5400)] {
         let schedule = Schedule::constant(rate(per_hour / 3600.0), Duration::from_hours(hours));
         assert_eq!(schedule.count(), count);
@@ -67,7 +67,7 @@ fn a_ramp_from_nothing_follows_the_square_root() {
 }
 
 #[test]
-fn a_stage_without_length_jumps_and_one_without_arrivals_pauses() {
+fn a_ramp_step_of_zero_length_jumps_and_one_without_arrivals_pauses() {
     let stages =
         [ramp(1_000, 10.0), ramp(0, 0.0), ramp(5_000, 0.0), ramp(0, 10.0), ramp(1_000, 10.0)];
     let schedule = Schedule::ramping(Some(rate(10.0)), &stages).unwrap();
@@ -78,14 +78,14 @@ fn a_stage_without_length_jumps_and_one_without_arrivals_pauses() {
 }
 
 #[test]
-fn stages_without_any_arrival_are_refused() {
+fn ramps_without_any_arrival_are_refused() {
     assert!(Schedule::ramping(None, &[]).is_err());
     assert!(Schedule::ramping(None, &[ramp(1_000, 0.0)]).is_err());
     assert!(Schedule::ramping(None, &[ramp(90_000_000, 1.0)]).is_err());
 }
 
 #[test]
-fn a_seed_gives_the_same_arrivals_always_and_another_seed_others() {
+fn a_seed_always_gives_the_same_arrivals_and_another_seed_gives_others() {
     let constant = Schedule::constant(rate(100.0), seconds(10));
     let first = |seed| {
         Schedule::poisson(seed, &constant).arrivals(Shard::WHOLE).take(50).collect::<Vec<_>>()
@@ -143,7 +143,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn arrivals_come_in_order_within_the_phase_and_are_counted(schedule in schedules()) {
+    fn arrivals_are_in_order_within_the_stage_and_are_counted(schedule in schedules()) {
         let arrivals: Vec<_> = schedule.arrivals(Shard::WHOLE).collect();
         prop_assert_eq!(arrivals.len() as u64, schedule.count());
         prop_assert!(arrivals.is_sorted_by_key(|&(_, due)| due));
@@ -152,7 +152,7 @@ proptest! {
     }
 
     #[test]
-    fn due_equals_what_arrivals_yields_and_nothing_is_due_past_the_end(schedule in schedules()) {
+    fn due_agrees_with_arrivals_and_nothing_is_due_past_the_end(schedule in schedules()) {
         for (index, due) in schedule.arrivals(Shard::WHOLE).step_by(7) {
             prop_assert_eq!(schedule.due(index), Some(due));
         }

@@ -1,30 +1,31 @@
-//! Budgets that no run could ever decide.
+//! Checks for budgets that no run can decide.
 
 use std::time::Duration;
 
-use super::super::complaint::{Complaint, Complaints};
-use super::super::field::{Field, Place};
-use super::super::file::{File, Request, Target};
-use super::super::load::{LoadShape, Model};
+use super::super::diagnostic::{Diagnostic, Diagnostics};
+use super::super::field::{Field, KeyLocation};
+use super::super::file::{RequestSection, ScenarioFile, TargetSection};
+use super::super::load::{LoadModel, LoadShape};
 use crate::record::{Budget, Dimension};
 use crate::units;
 
-pub(super) fn all(file: &File, load: Option<&LoadShape>, complaints: &mut Complaints) {
-    let defaults = Target::default();
-    let target = file.target.given().unwrap_or(&defaults);
+pub(super) fn all(file: &ScenarioFile, load: Option<&LoadShape>, diagnostics: &mut Diagnostics) {
+    let defaults = TargetSection::default();
+    let target = file.target.value().unwrap_or(&defaults);
     let own = file.requests().enumerate().map(|(at, request)| (at, &request.budgets));
-    // All tries of a step together may take longer than any timeout.
+    // All tries of a step together may take longer than any timeout, so repeated steps are left
+    // out.
     let repeated = |at: Option<usize>| match at {
-        Some(at) => file.requests().nth(at).is_some_and(Request::is_repeated),
-        None => file.requests().any(Request::is_repeated),
+        Some(at) => file.requests().nth(at).is_some_and(RequestSection::is_repeated),
+        None => file.requests().any(RequestSection::is_repeated),
     };
     let redirected = |at| file.requests().nth(at).is_some_and(|request| request.redirects() > 0);
     let is_alone = file.requests().count() == 1;
     let shared = (0, &file.budgets);
     for (at, budgets) in std::iter::once(shared).chain(own) {
         let is_of_first = at == 0 && (is_alone || !std::ptr::eq(budgets, shared.1));
-        for (place, budget) in budgets.given().into_iter().flatten().filter_map(Field::placed) {
-            // A redirect may lead to another origin, and a connection is opened for it.
+        for (location, budget) in budgets.value().into_iter().flatten().filter_map(Field::located) {
+            // A redirect may lead to another origin and open a connection to it.
             let unredirected = load.filter(|_| !redirected(at));
             let of = (!std::ptr::eq(budgets, shared.1)).then_some(at);
             let problem = (!repeated(of))
@@ -35,25 +36,25 @@ pub(super) fn all(file: &File, load: Option<&LoadShape>, complaints: &mut Compla
                     unredirected.filter(|_| is_of_first).and_then(|load| never_reused(budget, load))
                 })
                 .or_else(|| load.and_then(|load| never_by_target(budget, load, target)));
-            complaints.add_all(problem.map(|problem| complaint(place, problem)));
+            diagnostics.add_all(problem.map(|problem| diagnostic(location, problem)));
         }
     }
 }
 
-type Problem = (String, &'static str);
+type BudgetProblem = (String, &'static str);
 
-fn complaint(place: &Place, (problem, remedy): Problem) -> Complaint {
-    Complaint::new(place.value.clone(), problem, remedy)
+fn diagnostic(location: &KeyLocation, (problem, remedy): BudgetProblem) -> Diagnostic {
+    Diagnostic::new(location.value.clone(), problem, remedy)
 }
 
-/// A ceiling that the timeout cuts off: no answer could come after it.
-fn beyond_timeout(budget: &Budget, target: &Target) -> Option<Problem> {
+/// A ceiling above the timeout: no response can take that long.
+fn beyond_timeout(budget: &Budget, target: &TargetSection) -> Option<BudgetProblem> {
     let (dimension, ceiling) = budget.ceiling()?;
     let (key, timeout) = target.timeout_of(dimension)?;
-    // An arrival may wait as long for a connection as its exchange may then take.
+    // An arrival may wait for a connection as long as its exchange may take afterwards.
     let (longest, parts) = match dimension {
         Dimension::Latency | Dimension::Fresh | Dimension::Reused => {
-            (timeout * 2, "waiting and answering each end after")
+            (timeout * 2, "the wait and the exchange each end after")
         }
         _ => (timeout, "it ends after"),
     };
@@ -67,14 +68,14 @@ fn beyond_timeout(budget: &Budget, target: &Target) -> Option<Problem> {
 }
 
 /// A phase that no exchange of the load goes through.
-fn never_entered(budget: &Budget, load: &LoadShape, request: usize) -> Option<Problem> {
+fn never_entered(budget: &Budget, load: &LoadShape, request: usize) -> Option<BudgetProblem> {
     let (dimension, _) = budget.ceiling()?;
     if !dimension.needs_fresh_connection() {
         return None;
     }
     if !load.fresh && load.max_connections == load.connections {
         let remedy = match load.model {
-            Model::Once => "leave out `[warmup]`, or judge `first_byte`",
+            LoadModel::Once => "leave out `[warmup]`, or judge `first_byte`",
             _ => "write `connections = \"fresh\"`, or judge `first_byte`",
         };
         return Some((
@@ -89,21 +90,25 @@ fn never_entered(budget: &Budget, load: &LoadShape, request: usize) -> Option<Pr
     })
 }
 
-/// Reuse where every arrival opens a connection; this is of an arrival's first request alone.
-fn never_reused(budget: &Budget, load: &LoadShape) -> Option<Problem> {
+/// Reuse in a load whose arrivals all open a connection. This concerns only the first request.
+fn never_reused(budget: &Budget, load: &LoadShape) -> Option<BudgetProblem> {
     let (Dimension::Reused, true) = (budget.ceiling()?.0, load.fresh) else { return None };
     Some((
         "`reused` is never entered: every arrival opens a connection".to_owned(),
         match load.model {
-            Model::Once => "write a `[warmup]`, which opens it, or judge `fresh`",
-            _ => "write how many `connections` are kept instead of `fresh`, or judge `fresh`",
+            LoadModel::Once => "write a `[warmup]`, which opens it, or judge `fresh`",
+            _ => "write a number of `connections` instead of `\"fresh\"`, or judge `fresh`",
         },
     ))
 }
 
-/// A phase that no connection goes through on the target's terms.
-fn never_by_target(budget: &Budget, load: &LoadShape, target: &Target) -> Option<Problem> {
-    let is_once = load.model == Model::Once;
+/// A phase that no connection goes through with these settings of the target.
+fn never_by_target(
+    budget: &Budget,
+    load: &LoadShape,
+    target: &TargetSection,
+) -> Option<BudgetProblem> {
+    let is_once = load.model == LoadModel::Once;
     match budget.ceiling()?.0 {
         Dimension::TlsResumed if !target.is_resuming() => Some((
             "`tls_resumed` is never entered: no session is resumed".to_owned(),
@@ -118,7 +123,7 @@ fn never_by_target(budget: &Budget, load: &LoadShape, target: &Target) -> Option
             if !is_once && budget.allowed().is_some() && !target.dns_refresh().is_zero() =>
         {
             Some((
-                "`dns` is hardly ever entered: only the first connections wait for a look-up"
+                "`dns` is hardly ever entered: only the first connections wait for a lookup"
                     .to_owned(),
                 "write `dns_refresh = \"0s\"` in `[target]`, which looks the name up for each connection",
             ))
@@ -127,29 +132,30 @@ fn never_by_target(budget: &Budget, load: &LoadShape, target: &Target) -> Option
     }
 }
 
-impl Target {
-    /// How old the addresses found for a name may be where the scenario does not say.
+impl TargetSection {
+    /// The default of `dns_refresh`.
     const DNS_REFRESH: Duration = Duration::from_secs(30);
 
-    /// How old the addresses found for a name may be.
+    /// How old the addresses of a name may be.
     pub fn dns_refresh(&self) -> Duration {
-        self.dns_refresh.given().copied().unwrap_or(Self::DNS_REFRESH)
+        self.dns_refresh.value().copied().unwrap_or(Self::DNS_REFRESH)
     }
 
     /// Whether TLS sessions are resumed.
     pub fn is_resuming(&self) -> bool {
-        self.tls_resumption.given() == Some(&true)
+        self.tls_resumption.value() == Some(&true)
     }
 
-    /// How long an exchange as a whole may take unless the scenario says otherwise.
+    /// The default of `timeout`.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// How long an exchange as a whole may take.
+    /// How long the whole exchange may take.
     pub fn whole_timeout(&self) -> Duration {
-        self.timeout.given().copied().unwrap_or(Self::DEFAULT_TIMEOUT)
+        self.timeout.value().copied().unwrap_or(Self::DEFAULT_TIMEOUT)
     }
 
-    /// How long a part of an exchange may take, and the key that says so; nothing limits the prober's own lag.
+    /// How long a part of an exchange may take, and the key that says so; `None` for lag, which has
+    /// no limit.
     pub fn timeout_of(&self, dimension: Dimension) -> Option<(&'static str, Duration)> {
         let (key, own) = match dimension {
             Dimension::Lag => return None,
@@ -167,7 +173,7 @@ impl Target {
             | Dimension::Service
             | Dimension::Body => ("timeout", &self.timeout),
         };
-        Some(own.given().map_or(("timeout", self.whole_timeout()), |&own| (key, own)))
+        Some(own.value().map_or(("timeout", self.whole_timeout()), |&own| (key, own)))
     }
 
     /// Every timeout and its key.

@@ -1,38 +1,38 @@
-//! The load: which keys stand together, and what they ask for.
+//! Checks the load: which keys fit together, and what they describe.
 
 use std::time::Duration;
 
-use super::super::complaint::{Complaint, Complaints};
-use super::super::field::{Broken, Field, Place};
-use super::super::file::{File, Load, Stage};
-use super::super::leaf::Connections;
-use super::super::load::{LoadShape, Model};
+use super::super::diagnostic::{Diagnostic, Diagnostics};
+use super::super::field::{AlreadyReported, Field, KeyLocation};
+use super::super::file::{LoadSection, RampStepSection, ScenarioFile};
+use super::super::leaf::ConnectionSetting;
+use super::super::load::{LoadModel, LoadShape};
 use super::require;
 
 const MODELS: &str =
     "write `arrival_rate = \"20/s\"` (open), `connections = 16` (closed) or `once = true`";
 
-pub(super) fn shape(file: &File, complaints: &mut Complaints) -> Option<LoadShape> {
+pub(super) fn shape(file: &ScenarioFile, diagnostics: &mut Diagnostics) -> Option<LoadShape> {
     match &file.load {
         Field::Absent => Some(LoadShape::once(!file.warmup.is_written())),
-        Field::Broken => None,
-        Field::Given(place, load) => of_section(file, place, load, complaints),
+        Field::Invalid => None,
+        Field::Present(location, load) => of_section(file, location, load, diagnostics),
     }
 }
 
 fn of_section(
-    file: &File,
-    place: &Place,
-    load: &Load,
-    complaints: &mut Complaints,
+    file: &ScenarioFile,
+    location: &KeyLocation,
+    load: &LoadSection,
+    diagnostics: &mut Diagnostics,
 ) -> Option<LoadShape> {
-    let every = every(load, complaints);
+    let every = every(load, diagnostics);
     if load.once.is_written() {
-        let shape = once(file, load, complaints)?;
+        let shape = once(file, load, diagnostics)?;
         return Some(LoadShape { every: every.ok()?, ..shape });
     }
     if load.every.is_written()
-        && load.places().iter().filter(|(_, place)| place.is_some()).count() <= 1
+        && load.places().iter().filter(|(_, location)| location.is_some()).count() <= 1
     {
         return Some(LoadShape {
             every: every.ok()?,
@@ -41,26 +41,27 @@ fn of_section(
     }
     let open = load.arrival_rate.is_written() || load.stages.is_written();
     let model = if load.arrival_rate.is_written() {
-        constant(place, load, complaints)
+        constant(location, load, diagnostics)
     } else if open {
-        ramping(load, complaints)
+        ramping(load, diagnostics)
     } else if load.connections.is_written()
         || load.iterations.is_written()
         || load.duration.is_written()
     {
-        closed(place, load, complaints)
+        closed(location, load, diagnostics)
     } else {
-        complaints.add(Complaint::new(
-            place.key.clone(),
+        diagnostics.add(Diagnostic::new(
+            location.key.clone(),
             "`load` does not say when requests are sent",
             MODELS,
         ));
         None
     };
-    let connections = connections(place, load, open, complaints);
-    let streams = streams(load, complaints);
-    let (Senders { connections, max_connections, fresh }, streams) = (connections?, streams.ok()?);
-    places(load, max_connections, streams, complaints)?;
+    let connections = connections(location, load, open, diagnostics);
+    let streams = streams(load, diagnostics);
+    let (ConnectionCounts { connections, max_connections, fresh }, streams) =
+        (connections?, streams.ok()?);
+    places(load, max_connections, streams, diagnostics)?;
     Some(LoadShape {
         model: model?,
         connections,
@@ -71,13 +72,17 @@ fn of_section(
     })
 }
 
-fn once(file: &File, load: &Load, complaints: &mut Complaints) -> Option<LoadShape> {
-    let (place, &once) = load.once.placed()?;
+fn once(
+    file: &ScenarioFile,
+    load: &LoadSection,
+    diagnostics: &mut Diagnostics,
+) -> Option<LoadShape> {
+    let (location, &once) = load.once.located()?;
     if !once {
-        complaints.add(Complaint::new(
-            place.value.clone(),
-            "`once = false` says nothing",
-            "leave it out",
+        diagnostics.add(Diagnostic::new(
+            location.value.clone(),
+            "`once = false` has no effect",
+            "remove it",
         ));
         return None;
     }
@@ -87,70 +92,90 @@ fn once(file: &File, load: &Load, complaints: &mut Complaints) -> Option<LoadSha
         load,
         "once",
         &rest,
-        "a single arrival needs no other key: leave one of the two out",
-        complaints,
+        "a single arrival needs no other key: remove one of the two",
+        diagnostics,
     );
     Some(LoadShape::once(!file.warmup.is_written()))
 }
 
-fn constant(place: &Place, load: &Load, complaints: &mut Complaints) -> Option<Model> {
-    forbid(load, "arrival_rate", &["stages"], "leave one of the two out", complaints);
+fn constant(
+    location: &KeyLocation,
+    load: &LoadSection,
+    diagnostics: &mut Diagnostics,
+) -> Option<LoadModel> {
+    forbid(load, "arrival_rate", &["stages"], "remove one of the two", diagnostics);
     forbid(
         load,
         "arrival_rate",
         &["start_rate"],
-        "it belongs to `stages`: leave one of the two out",
-        complaints,
+        "it belongs to `stages`: remove one of the two",
+        diagnostics,
     );
     forbid(
         load,
         "arrival_rate",
         &["iterations"],
-        "`duration` ends an open load: leave this out",
-        complaints,
+        "`duration` ends an open load: remove this",
+        diagnostics,
     );
-    require(&load.duration, "duration", "\"40s\"", place.key.clone(), complaints);
-    let seed = seed(load, complaints);
-    let duration = duration(&load.duration, complaints);
-    Some(Model::Constant {
-        rate: *load.arrival_rate.given()?,
+    require(&load.duration, "duration", "\"40s\"", location.key.clone(), diagnostics);
+    let seed = seed(load, diagnostics);
+    let duration = duration(&load.duration, diagnostics);
+    Some(LoadModel::Constant {
+        rate: *load.arrival_rate.value()?,
         duration: duration?,
         seed: seed.ok()?,
     })
 }
 
-fn ramping(load: &Load, complaints: &mut Complaints) -> Option<Model> {
-    forbid(load, "stages", &["duration"], "the stages say how long: leave it out", complaints);
-    forbid(load, "stages", &["iterations"], "the stages say how many: leave it out", complaints);
-    let seed = seed(load, complaints);
-    let (place, stages) = load.stages.placed()?;
+fn ramping(load: &LoadSection, diagnostics: &mut Diagnostics) -> Option<LoadModel> {
+    forbid(
+        load,
+        "stages",
+        &["duration"],
+        "the stages already set the duration: remove it",
+        diagnostics,
+    );
+    forbid(
+        load,
+        "stages",
+        &["iterations"],
+        "the stages already set the number of arrivals: remove it",
+        diagnostics,
+    );
+    let seed = seed(load, diagnostics);
+    let (location, stages) = load.stages.located()?;
     if stages.is_empty() {
         let remedy = "write `stages = [{ duration = \"30s\", rate = \"100/s\" }]`";
-        complaints.add(Complaint::new(place.value.clone(), "no stage is given", remedy));
+        diagnostics.add(Diagnostic::new(location.value.clone(), "no stage is given", remedy));
         return None;
     }
-    let stages: Vec<_> = stages.iter().map(|field| stage(field, complaints)).collect();
+    let stages: Vec<_> = stages.iter().map(|field| stage(field, diagnostics)).collect();
     let stages: Vec<_> = stages.into_iter().collect::<Option<_>>()?;
     let start = load.start_rate.optional().ok()?.and_then(|rate| rate.0);
-    Some(Model::Ramping { start, stages, seed: seed.ok()? })
+    Some(LoadModel::Ramping { start, stages, seed: seed.ok()? })
 }
 
 fn stage(
-    field: &Field<Stage>,
-    complaints: &mut Complaints,
+    field: &Field<RampStepSection>,
+    diagnostics: &mut Diagnostics,
 ) -> Option<(Duration, Option<crate::units::Rate>)> {
-    let (place, stage) = field.placed()?;
-    require(&stage.duration, "duration", "\"30s\"", place.key.clone(), complaints);
-    require(&stage.rate, "rate", "\"100/s\"", place.key.clone(), complaints);
-    Some((*stage.duration.given()?, stage.rate.given()?.0))
+    let (location, stage) = field.located()?;
+    require(&stage.duration, "duration", "\"30s\"", location.key.clone(), diagnostics);
+    require(&stage.rate, "rate", "\"100/s\"", location.key.clone(), diagnostics);
+    Some((*stage.duration.value()?, stage.rate.value()?.0))
 }
 
-fn closed(place: &Place, load: &Load, complaints: &mut Complaints) -> Option<Model> {
+fn closed(
+    location: &KeyLocation,
+    load: &LoadSection,
+    diagnostics: &mut Diagnostics,
+) -> Option<LoadModel> {
     for (key, field) in load.places() {
-        if let ("start_rate" | "poisson", Some(place)) = (key, field) {
-            let problem = format!("`{key}` stands without a rate");
-            complaints.add(Complaint::new(
-                place.key.clone(),
+        if let ("start_rate" | "poisson", Some(location)) = (key, field) {
+            let problem = format!("`{key}` needs a rate");
+            diagnostics.add(Diagnostic::new(
+                location.key.clone(),
                 problem,
                 "add `arrival_rate` or `stages`",
             ));
@@ -159,150 +184,164 @@ fn closed(place: &Place, load: &Load, complaints: &mut Complaints) -> Option<Mod
     if !load.duration.is_written() && !load.iterations.is_written() {
         let problem = "`load` does not say when it ends";
         let remedy = "write `duration = \"40s\"`, `iterations = 100`, or both";
-        complaints.add(Complaint::new(place.key.clone(), problem, remedy));
+        diagnostics.add(Diagnostic::new(location.key.clone(), problem, remedy));
         return None;
     }
-    if let Some((place, 0)) = load.iterations.placed() {
-        complaints.add(Complaint::new(
-            place.value.clone(),
-            "no arrival is asked for",
+    if let Some((location, 0)) = load.iterations.located() {
+        diagnostics.add(Diagnostic::new(
+            location.value.clone(),
+            "0 iterations send nothing",
             "write 1 or more",
         ));
     }
-    let duration =
-        if load.duration.is_written() { Some(duration(&load.duration, complaints)?) } else { None };
+    let duration = if load.duration.is_written() {
+        Some(duration(&load.duration, diagnostics)?)
+    } else {
+        None
+    };
     let iterations = load.iterations.optional().ok()?.copied();
-    Some(Model::Closed { duration, iterations })
+    Some(LoadModel::Closed { duration, iterations })
 }
 
-fn duration(field: &Field<Duration>, complaints: &mut Complaints) -> Option<Duration> {
-    let (place, &duration) = field.placed()?;
+fn duration(field: &Field<Duration>, diagnostics: &mut Diagnostics) -> Option<Duration> {
+    let (location, &duration) = field.located()?;
     let problem = match duration {
-        Duration::ZERO => "nothing can be sent in no time",
-        duration if duration > LoadShape::MAX_DURATION => "a run lasts 24h at most",
+        Duration::ZERO => "a run without a duration sends nothing",
+        duration if duration > LoadShape::MAX_DURATION => "a run takes at most 24h",
         duration => return Some(duration),
     };
-    complaints.add(Complaint::new(
-        place.value.clone(),
+    diagnostics.add(Diagnostic::new(
+        location.value.clone(),
         problem,
         "write a duration up to `\"24h\"`",
     ));
     None
 }
 
-/// How often the run is repeated.
-fn every(load: &Load, complaints: &mut Complaints) -> Result<Option<Duration>, Broken> {
+/// The period at which the run is repeated.
+fn every(
+    load: &LoadSection,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<Duration>, AlreadyReported> {
     let Some(&period) = load.every.optional()? else { return Ok(None) };
     if (LoadShape::MIN_PERIOD..=LoadShape::MAX_DURATION).contains(&period) {
         return Ok(Some(period));
     }
-    let at = load.every.place().map_or(0..0, |place| place.value.clone());
+    let at = load.every.location().map_or(0..0, |location| location.value.clone());
     let remedy = "write a duration from `\"1s\"` to `\"24h\"`";
-    complaints.add(Complaint::new(
+    diagnostics.add(Diagnostic::new(
         at,
-        "a run is repeated once a second at most and once a day at least",
+        "a run repeats at most once per second and at least once per day",
         remedy,
     ));
-    Err(Broken)
+    Err(AlreadyReported)
 }
 
-/// Exchanges at once on one connection.
-fn streams(load: &Load, complaints: &mut Complaints) -> Result<u32, Broken> {
+/// How many exchanges share one connection.
+fn streams(load: &LoadSection, diagnostics: &mut Diagnostics) -> Result<u32, AlreadyReported> {
     let Some(&streams) = load.streams.optional()? else { return Ok(1) };
-    let Some(place) = load.streams.place() else { return Err(Broken) };
+    let Some(location) = load.streams.location() else { return Err(AlreadyReported) };
     if streams == 0 || streams > LoadShape::MAX_STREAMS {
-        let problem = format!("`{streams}` exchanges at once cannot share a connection");
+        let problem = format!("`{streams}` exchanges at once cannot share one connection");
         let remedy = format!("write 1 to {}", LoadShape::MAX_STREAMS);
-        complaints.add(Complaint::new(place.value.clone(), problem, remedy));
-        return Err(Broken);
+        diagnostics.add(Diagnostic::new(location.value.clone(), problem, remedy));
+        return Err(AlreadyReported);
     }
-    if load.connections.given() == Some(&Connections::Fresh) {
-        let problem = "`streams` cannot stand with `connections = \"fresh\"`";
-        let remedy = "each arrival opens a connection of its own: leave one of the two out";
-        complaints.add(Complaint::new(place.key.clone(), problem, remedy));
+    if load.connections.value() == Some(&ConnectionSetting::Fresh) {
+        let problem = "`streams` cannot be combined with `connections = \"fresh\"`";
+        let remedy = "each arrival opens its own connection: remove one of the two";
+        diagnostics.add(Diagnostic::new(location.key.clone(), problem, remedy));
     }
     Ok(streams)
 }
 
-/// Complains about more exchanges at once than a prober can hold.
+/// Reports more concurrent exchanges than a prober can hold.
 fn places(
-    load: &Load,
+    load: &LoadSection,
     max_connections: u32,
     streams: u32,
-    complaints: &mut Complaints,
+    diagnostics: &mut Diagnostics,
 ) -> Option<()> {
     let places = u64::from(max_connections) * u64::from(streams);
     if places <= u64::from(LoadShape::MAX_CONNECTIONS) {
         return Some(());
     }
-    let at = load.streams.place().or(load.max_connections.place()).or(load.connections.place())?;
+    let at = load
+        .streams
+        .location()
+        .or(load.max_connections.location())
+        .or(load.connections.location())?;
     let problem = format!(
-        "{max_connections} connections of {streams} streams are {places} exchanges at once"
+        "{max_connections} connections with {streams} streams each allow {places} exchanges at once"
     );
     let remedy = format!("write numbers whose product is at most {}", LoadShape::MAX_CONNECTIONS);
-    complaints.add(Complaint::new(at.value.clone(), problem, remedy));
+    diagnostics.add(Diagnostic::new(at.value.clone(), problem, remedy));
     None
 }
 
 /// The seed, if arrivals are random.
-fn seed(load: &Load, complaints: &mut Complaints) -> Result<Option<u64>, Broken> {
+fn seed(load: &LoadSection, diagnostics: &mut Diagnostics) -> Result<Option<u64>, AlreadyReported> {
     let Some(poisson) = load.poisson.optional()? else { return Ok(None) };
-    let at = load.poisson.place().map_or(0..0, |place| place.key.clone());
-    require(&poisson.seed, "seed", "1", at, complaints);
-    poisson.seed.given().map(|&seed| Some(seed)).ok_or(Broken)
+    let at = load.poisson.location().map_or(0..0, |location| location.key.clone());
+    require(&poisson.seed, "seed", "1", at, diagnostics);
+    poisson.seed.value().map(|&seed| Some(seed)).ok_or(AlreadyReported)
 }
 
-/// How many connections there are from the start, how many there may be, and whether each arrival opens its own.
-struct Senders {
+/// How many connections are open from the start, how many there may be, and whether each arrival
+/// opens its own.
+struct ConnectionCounts {
     connections: u32,
     max_connections: u32,
     fresh: bool,
 }
 
 fn connections(
-    place: &Place,
-    load: &Load,
+    location: &KeyLocation,
+    load: &LoadSection,
     open: bool,
-    complaints: &mut Complaints,
-) -> Option<Senders> {
+    diagnostics: &mut Diagnostics,
+) -> Option<ConnectionCounts> {
     let asked = load.connections.optional().ok()?.copied();
     let max = load.max_connections.optional().ok()?.copied();
-    let fresh = asked == Some(Connections::Fresh);
+    let fresh = asked == Some(ConnectionSetting::Fresh);
     let connections = match (asked, max) {
-        (Some(Connections::Kept(number)), _) | (Some(Connections::Fresh), Some(number)) => number,
+        (Some(ConnectionSetting::Kept(number)), _)
+        | (Some(ConnectionSetting::Fresh), Some(number)) => number,
         _ if open => LoadShape::DEFAULT_CONNECTIONS,
-        _ => return no_senders(place, load, fresh, complaints),
+        _ => return no_senders(location, load, fresh, diagnostics),
     };
     let max_connections = max.unwrap_or(connections);
-    let given =
-        [(max_connections, load.max_connections.place()), (connections, load.connections.place())];
+    let given = [
+        (max_connections, load.max_connections.location()),
+        (connections, load.connections.location()),
+    ];
     let sends = |number| (1..=LoadShape::MAX_CONNECTIONS).contains(&number);
     if let Some((number, at)) =
         given.into_iter().find(|(number, at)| at.is_some() && !sends(*number))
     {
-        let problem = format!("`{number}` connections cannot send");
+        let problem = format!("`{number}` is not a valid number of connections");
         let remedy = format!("write 1 to {}", LoadShape::MAX_CONNECTIONS);
-        complaints.add(Complaint::new(at?.value.clone(), problem, remedy));
+        diagnostics.add(Diagnostic::new(at?.value.clone(), problem, remedy));
         return None;
     }
-    if let (Some(place), false) = (load.max_connections.place(), fresh) {
-        further(place, (connections, max_connections), open, complaints)?;
+    if let (Some(location), false) = (load.max_connections.location(), fresh) {
+        further(location, (connections, max_connections), open, diagnostics)?;
     }
-    Some(Senders { connections, max_connections, fresh })
+    Some(ConnectionCounts { connections, max_connections, fresh })
 }
 
-/// Complains about a limit for further connections that can never be reached.
+/// Reports a limit for further connections that can never be reached.
 fn further(
-    place: &Place,
+    location: &KeyLocation,
     (connections, max): (u32, u32),
     open: bool,
-    complaints: &mut Complaints,
+    diagnostics: &mut Diagnostics,
 ) -> Option<()> {
     let (at, problem, remedy) = if !open {
         let problem =
-            "`max_connections` stands in a closed load, in which no arrival waits for a connection";
+            "`max_connections` has no effect in a closed load: no arrival waits for a connection";
         (
-            &place.key,
+            &location.key,
             problem.to_owned(),
             "write `connections = …` alone, or add `arrival_rate`".to_owned(),
         )
@@ -310,54 +349,60 @@ fn further(
         let problem = format!(
             "`max_connections` is {max}, but {connections} connections are open from the start"
         );
-        (&place.value, problem, format!("write {connections} or more, or fewer `connections`"))
+        (&location.value, problem, format!("write {connections} or more, or fewer `connections`"))
     } else {
         return Some(());
     };
-    complaints.add(Complaint::new(at.clone(), problem, remedy));
+    diagnostics.add(Diagnostic::new(at.clone(), problem, remedy));
     None
 }
 
-/// Complains about a closed load without connections, unless the load was complained about as a whole.
+/// Reports a closed load without connections, unless the whole load was already reported.
 fn no_senders<T>(
-    place: &Place,
-    load: &Load,
+    location: &KeyLocation,
+    load: &LoadSection,
     fresh: bool,
-    complaints: &mut Complaints,
+    diagnostics: &mut Diagnostics,
 ) -> Option<T> {
-    if load.places().iter().any(|(_, place)| place.is_some()) {
+    if load.places().iter().any(|(_, location)| location.is_some()) {
         let open = "write `connections = 16` or `arrival_rate = \"20/s\"`";
         let remedy = if fresh { "write `max_connections = 16`" } else { open };
         let problem = "`load` does not say how many connections send";
-        complaints.add(Complaint::new(place.key.clone(), problem, remedy));
+        diagnostics.add(Diagnostic::new(location.key.clone(), problem, remedy));
     }
     None
 }
 
-/// Complains about each of `keys` that is written beside `with`.
-fn forbid(load: &Load, with: &str, keys: &[&str], remedy: &str, complaints: &mut Complaints) {
-    for (key, place) in load.places() {
-        if let (true, Some(place)) = (keys.contains(&key), place) {
-            let problem = format!("`{key}` cannot stand with `{with}`");
-            complaints.add(Complaint::new(place.key.clone(), problem, remedy));
+/// Reports each of `keys` that is written together with `with`.
+fn forbid(
+    load: &LoadSection,
+    with: &str,
+    keys: &[&str],
+    remedy: &str,
+    diagnostics: &mut Diagnostics,
+) {
+    for (key, location) in load.places() {
+        if let (true, Some(location)) = (keys.contains(&key), location) {
+            let problem = format!("`{key}` cannot be combined with `{with}`");
+            diagnostics.add(Diagnostic::new(location.key.clone(), problem, remedy));
         }
     }
 }
 
-impl Load {
-    fn places(&self) -> [(&'static str, Option<&Place>); 11] {
+impl LoadSection {
+    fn places(&self) -> [(&'static str, Option<&KeyLocation>); 11] {
         [
-            ("arrival_rate", self.arrival_rate.place()),
-            ("start_rate", self.start_rate.place()),
-            ("stages", self.stages.place()),
-            ("poisson", self.poisson.place()),
-            ("connections", self.connections.place()),
-            ("max_connections", self.max_connections.place()),
-            ("streams", self.streams.place()),
-            ("duration", self.duration.place()),
-            ("iterations", self.iterations.place()),
-            ("once", self.once.place()),
-            ("every", self.every.place()),
+            ("arrival_rate", self.arrival_rate.location()),
+            ("start_rate", self.start_rate.location()),
+            ("stages", self.stages.location()),
+            ("poisson", self.poisson.location()),
+            ("connections", self.connections.location()),
+            ("max_connections", self.max_connections.location()),
+            ("streams", self.streams.location()),
+            ("duration", self.duration.location()),
+            ("iterations", self.iterations.location()),
+            ("once", self.once.location()),
+            ("every", self.every.location()),
         ]
     }
 }

@@ -1,4 +1,5 @@
-//! What the values of a file mean together: what is missing, what cannot be, what could never be decided.
+//! Checks what the values of a file mean together: what is missing, what contradicts itself, and
+//! which budgets can never be decided.
 
 mod budgets;
 mod capture;
@@ -11,43 +12,46 @@ mod warmup;
 
 use http::HeaderName;
 
-use super::complaint::{Complaint, Complaints, Span};
-use super::field::{Entries, Field};
-use super::file::{File, Request};
-use super::leaf::{JsonTemplate, Words};
+use super::diagnostic::{Diagnostic, Diagnostics, Span};
+use super::field::{Field, TableEntries};
+use super::file::{RequestSection, ScenarioFile};
+use super::leaf::{JsonTemplate, PlainText};
 use super::load::{LoadShape, WarmupShape};
 use super::template::Template;
 use crate::units::near::nearest;
 
-/// Names of scenarios and requests end up in files, tables and file names.
+/// The maximum length of a name: names are used in tables and file names.
 const LONGEST_NAME: usize = 80;
 
-/// Headers that follow from the request itself.
+/// Headers that the prober sets from the request itself.
 const OWN_HEADERS: [&str; 7] =
     ["host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te"];
 
-/// Complains about all that does not make sense in a file whose values are well written each; returns what its load
-/// and warm-up ask for.
-pub(super) fn file(file: &File, complaints: &mut Complaints) -> Option<(LoadShape, WarmupShape)> {
-    name(&file.name, "the scenario", 0..0, complaints);
-    target::all(file, complaints);
-    if let Some(entries) = file.headers.given() {
-        headers(entries, complaints);
+/// Reports everything that makes no sense in a file whose single values are valid. Returns its load
+/// and warm-up.
+pub(super) fn file(
+    file: &ScenarioFile,
+    diagnostics: &mut Diagnostics,
+) -> Option<(LoadShape, WarmupShape)> {
+    name(&file.name, "the scenario", 0..0, diagnostics);
+    target::all(file, diagnostics);
+    if let Some(entries) = file.headers.value() {
+        headers(entries, diagnostics);
     }
-    request::all(file, complaints);
-    steps::databases(file, complaints);
-    public(file, complaints);
-    let load = load::shape(file, complaints);
-    budgets::all(file, load.as_ref(), complaints);
+    request::all(file, diagnostics);
+    steps::databases(file, diagnostics);
+    public(file, diagnostics);
+    let load = load::shape(file, diagnostics);
+    budgets::all(file, load.as_ref(), diagnostics);
     let load = load?;
-    let warmup = warmup::shape(&file.warmup, &load, complaints)?;
+    let warmup = warmup::shape(&file.warmup, &load, diagnostics)?;
     Some((load, warmup))
 }
 
-/// Complains about a key that is not written; `at` is the section it belongs to.
-fn require<T>(field: &Field<T>, key: &str, example: &str, at: Span, complaints: &mut Complaints) {
+/// Reports a missing key; `at` is the span of its section.
+fn require<T>(field: &Field<T>, key: &str, example: &str, at: Span, diagnostics: &mut Diagnostics) {
     if !field.is_written() {
-        complaints.add(Complaint::new(
+        diagnostics.add(Diagnostic::new(
             at,
             format!("no `{key}` is given"),
             format!("write `{key} = {example}`"),
@@ -55,9 +59,9 @@ fn require<T>(field: &Field<T>, key: &str, example: &str, at: Span, complaints: 
     }
 }
 
-fn name(field: &Field<Words>, of: &str, at: Span, complaints: &mut Complaints) {
-    require(field, "name", "\"…\"", at, complaints);
-    let Some((place, name)) = field.placed() else { return };
+fn name(field: &Field<PlainText>, of: &str, at: Span, diagnostics: &mut Diagnostics) {
+    require(field, "name", "\"…\"", at, diagnostics);
+    let Some((location, name)) = field.located() else { return };
     let name = name.as_str();
     let remedy =
         format!("write a name of 1 to {LONGEST_NAME} characters without control characters");
@@ -67,63 +71,68 @@ fn name(field: &Field<Words>, of: &str, at: Span, complaints: &mut Complaints) {
         name if name.chars().any(char::is_control) => {
             format!("the name of {of} has control characters")
         }
-        name if name.trim() != name => format!("the name of {of} has blanks around it"),
+        name if name.trim() != name => format!("the name of {of} starts or ends with blanks"),
         _ => return,
     };
-    complaints.add(Complaint::new(place.value.clone(), problem, remedy));
+    diagnostics.add(Diagnostic::new(location.value.clone(), problem, remedy));
 }
 
-/// Complains about names that no header has, that the prober sets itself, or that stand twice.
-fn headers(entries: &Entries<Template>, complaints: &mut Complaints) {
+/// Reports header names that are invalid, set by the prober, or repeated.
+fn headers(entries: &TableEntries<Template>, diagnostics: &mut Diagnostics) {
     let mut seen: Vec<String> = Vec::new();
     for (name, field) in entries {
-        let Some(place) = field.place() else { continue };
+        let Some(location) = field.location() else { continue };
         let lower = name.to_ascii_lowercase();
         let (problem, remedy) = if HeaderName::from_bytes(name.as_bytes()).is_err() {
-            ("is no name of a header", "write letters, digits and `-`")
+            ("is not a valid header name", "use letters, digits and `-`")
         } else if OWN_HEADERS.contains(&lower.as_str()) {
-            ("is set by the prober", "leave it out")
+            ("is set by the prober", "remove it")
         } else if seen.contains(&lower) {
-            ("stands twice: names of headers are equal in upper and lower case", "leave one out")
+            ("is given twice: header names ignore case", "remove one of the two")
         } else {
             seen.push(lower);
             continue;
         };
-        complaints.add(Complaint::new(place.key.clone(), format!("`{name}` {problem}"), remedy));
+        diagnostics.add(Diagnostic::new(
+            location.key.clone(),
+            format!("`{name}` {problem}"),
+            remedy,
+        ));
     }
 }
 
-/// Complains about public variables that stand nowhere: most likely they are misspelt, and a secret stays one.
-fn public(file: &File, complaints: &mut Complaints) {
+/// Reports public variables that are never used. They are probably misspelt, and the variable that
+/// was meant stays secret.
+fn public(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let used = variables(file);
     let used: Vec<&str> = used.iter().map(String::as_str).collect();
-    for (place, name) in file.public.given().into_iter().flatten().filter_map(Field::placed) {
+    for (location, name) in file.public.value().into_iter().flatten().filter_map(Field::located) {
         let name = name.as_str();
         if !used.contains(&name) {
             let remedy = match nearest(name, &used) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "leave it out".to_owned(),
+                None => "remove it".to_owned(),
             };
             let problem = format!("no variable `{name}` is used in this file");
-            complaints.add(Complaint::new(place.value.clone(), problem, remedy));
+            diagnostics.add(Diagnostic::new(location.value.clone(), problem, remedy));
         }
     }
 }
 
-fn variables(file: &File) -> Vec<String> {
+fn variables(file: &ScenarioFile) -> Vec<String> {
     let mut templates: Vec<&Template> = Vec::new();
-    templates.extend(file.target.given().and_then(|target| target.base_url.given()));
+    templates.extend(file.target.value().and_then(|target| target.base_url.value()));
     templates.extend(texts(&file.headers));
     templates.extend(texts(&file.databases));
     let mut names = Vec::new();
     for request in file.requests() {
-        templates.extend(request.path.given());
-        templates.extend(request.url.given());
-        templates.extend(request.values.given().into_iter().flatten().filter_map(Field::given));
-        templates.extend(request.body.given());
-        names.extend(request.body_json.given().into_iter().flat_map(JsonTemplate::variables));
+        templates.extend(request.path.value());
+        templates.extend(request.url.value());
+        templates.extend(request.values.value().into_iter().flatten().filter_map(Field::value));
+        templates.extend(request.body.value());
+        names.extend(request.body_json.value().into_iter().flat_map(JsonTemplate::variables));
         templates.extend(texts(&request.headers));
-        if let Some(expect) = request.expect.given() {
+        if let Some(expect) = request.expect.value() {
             templates.extend(expect.templates());
             names.extend(expect.values().flat_map(JsonTemplate::variables));
         }
@@ -132,13 +141,13 @@ fn variables(file: &File) -> Vec<String> {
     names
 }
 
-fn texts(entries: &Field<Entries<Template>>) -> impl Iterator<Item = &Template> {
-    entries.given().into_iter().flatten().filter_map(|(_, field)| field.given())
+fn texts(entries: &Field<TableEntries<Template>>) -> impl Iterator<Item = &Template> {
+    entries.value().into_iter().flatten().filter_map(|(_, field)| field.value())
 }
 
-impl File {
-    /// The requests that are well written.
-    pub fn requests(&self) -> impl Iterator<Item = &Request> {
-        self.request.given().into_iter().flatten().filter_map(Field::given)
+impl ScenarioFile {
+    /// The valid requests.
+    pub fn requests(&self) -> impl Iterator<Item = &RequestSection> {
+        self.request.value().into_iter().flatten().filter_map(Field::value)
     }
 }

@@ -1,101 +1,102 @@
-//! Requests.
+//! Checks requests.
 
-use super::super::complaint::{Complaint, Complaints};
-use super::super::field::{Field, Place};
-use super::super::file::{File, Request};
-use super::super::leaf::Words;
+use super::super::diagnostic::{Diagnostic, Diagnostics};
+use super::super::field::{Field, KeyLocation};
+use super::super::file::{RequestSection, ScenarioFile};
+use super::super::leaf::PlainText;
 use super::{capture, expect, headers, name, steps};
 
-/// What browsers follow before they call it a loop.
+/// The number of redirects that browsers follow before they report a loop.
 const MOST_REDIRECTS: u32 = 20;
 
-pub(super) fn all(file: &File, complaints: &mut Complaints) {
+pub(super) fn all(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let missing = match &file.request {
         Field::Absent => Some(0..0),
-        Field::Given(place, requests) if requests.is_empty() => Some(place.key.clone()),
-        Field::Given(..) | Field::Broken => None,
+        Field::Present(location, requests) if requests.is_empty() => Some(location.key.clone()),
+        Field::Present(..) | Field::Invalid => None,
     };
     if let Some(at) = missing {
         let remedy = "write the section `[[request]]` with a `name` and a `path`";
-        complaints.add(Complaint::new(at, "no request is given", remedy));
+        diagnostics.add(Diagnostic::new(at, "no request is given", remedy));
     }
-    for (place, request) in file.request.given().into_iter().flatten().filter_map(Field::placed) {
-        one(place, request, complaints);
+    for (location, request) in file.request.value().into_iter().flatten().filter_map(Field::located)
+    {
+        one(location, request, diagnostics);
     }
-    names(file, complaints);
-    capture::names(file, complaints);
+    names(file, diagnostics);
+    capture::names(file, diagnostics);
 }
 
-/// Complains about names that stand twice, those that hops are going to have among them.
-fn names(file: &File, complaints: &mut Complaints) {
+/// Reports duplicate names, including those that hops and tries will have.
+fn names(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let mut names: Vec<&str> = Vec::new();
-    let hops: Vec<String> = file.requests().flat_map(Request::beside_names).collect();
-    for (place, name) in file.requests().filter_map(|request| request.name.placed()) {
+    let hops: Vec<String> = file.requests().flat_map(RequestSection::beside_names).collect();
+    for (location, name) in file.requests().filter_map(|request| request.name.located()) {
         let name = name.as_str();
         let problem = if names.contains(&name) {
             format!("two requests are named `{name}`")
         } else if hops.iter().any(|hop| hop == name) {
-            format!("`{name}` is the name of a redirect or of the tries of another request")
+            format!("`{name}` is already the name of a hop or of the tries of another request")
         } else {
             names.push(name);
             continue;
         };
-        complaints.add(Complaint::new(place.value.clone(), problem, "give each a name of its own"));
+        diagnostics.add(Diagnostic::new(location.value.clone(), problem, "give each its own name"));
     }
 }
 
-fn one(place: &Place, request: &Request, complaints: &mut Complaints) {
-    name(&request.name, "the request", place.key.clone(), complaints);
-    steps::one(place, request, complaints);
-    if let Some(entries) = request.headers.given() {
-        headers(entries, complaints);
+fn one(location: &KeyLocation, request: &RequestSection, diagnostics: &mut Diagnostics) {
+    name(&request.name, "the request", location.key.clone(), diagnostics);
+    steps::one(location, request, diagnostics);
+    if let Some(entries) = request.headers.value() {
+        headers(entries, diagnostics);
     }
-    one_body(request, complaints);
-    if let Some((place, &redirects)) = request.redirects.placed()
+    one_body(request, diagnostics);
+    if let Some((location, &redirects)) = request.redirects.located()
         && redirects > MOST_REDIRECTS
     {
         let problem = format!("`{redirects}` redirects are more than any browser follows");
-        complaints.add(Complaint::new(
-            place.value.clone(),
+        diagnostics.add(Diagnostic::new(
+            location.value.clone(),
             problem,
             format!("write at most {MOST_REDIRECTS}"),
         ));
     }
-    expect::all(request, complaints);
-    capture::all(request, complaints);
+    expect::all(request, diagnostics);
+    capture::all(request, diagnostics);
 }
 
-fn one_body(request: &Request, complaints: &mut Complaints) {
+fn one_body(request: &RequestSection, diagnostics: &mut Diagnostics) {
     let bodies = [
-        ("body", request.body.place()),
-        ("body_json", request.body_json.place()),
-        ("body_file", request.body_file.place()),
+        ("body", request.body.location()),
+        ("body_json", request.body_json.location()),
+        ("body_file", request.body_file.location()),
     ];
-    let mut written = bodies.into_iter().filter_map(|(key, place)| Some((key, place?)));
+    let mut written = bodies.into_iter().filter_map(|(key, location)| Some((key, location?)));
     let Some((first, _)) = written.next() else { return };
-    for (key, place) in written {
-        let problem = format!("`{key}` cannot stand with `{first}`");
-        complaints.add(Complaint::new(
-            place.key.clone(),
+    for (key, location) in written {
+        let problem = format!("`{key}` cannot be combined with `{first}`");
+        diagnostics.add(Diagnostic::new(
+            location.key.clone(),
             problem,
-            "a request has one body: leave one out",
+            "a request has one body: remove one of the two",
         ));
     }
 }
 
-impl Request {
-    /// Its name; empty where it has none.
+impl RequestSection {
+    /// The name of the request; empty if it has none.
     pub fn name(&self) -> &str {
-        self.name.given().map_or("", Words::as_str)
+        self.name.value().map_or("", PlainText::as_str)
     }
 
     /// How many redirects are followed.
     pub fn redirects(&self) -> u32 {
-        self.redirects.given().copied().unwrap_or_default().min(MOST_REDIRECTS)
+        self.redirects.value().copied().unwrap_or_default().min(MOST_REDIRECTS)
     }
 
-    /// The names of what is recorded beside it: its hops, one more than there are redirects where some are followed, and
-    /// its tries where there may be several.
+    /// The names of its hops and tries, which are recorded separately. There is one hop more than
+    /// redirects, if any are followed.
     pub fn beside_names(&self) -> Vec<String> {
         let hops = match self.redirects() {
             0 => 0,
@@ -105,7 +106,7 @@ impl Request {
         hops.chain(self.is_repeated().then(|| format!("{}, each try", self.name()))).collect()
     }
 
-    /// Whether it may take several tries.
+    /// Whether it may be tried more than once.
     pub fn is_repeated(&self) -> bool {
         self.retry.is_written() || self.poll.is_written()
     }

@@ -1,177 +1,186 @@
-//! Steps: what kind each is, what does not go with it, how often it is tried, and which database it asks.
+//! Checks steps: their kind, the keys that do not fit it, their tries, and their database.
 
 use std::time::Duration;
 
-use super::super::complaint::{Complaint, Complaints};
-use super::super::field::{Field, Place};
-use super::super::file::{File, Request};
-use super::super::leaf::Words;
+use super::super::diagnostic::{Diagnostic, Diagnostics};
+use super::super::field::{Field, KeyLocation};
+use super::super::file::{RequestSection, ScenarioFile};
+use super::super::leaf::PlainText;
 use super::super::template::Template;
 use super::require;
 use crate::units::near::nearest;
 use crate::units::written;
 
-/// The most tries after the first.
+/// The maximum number of further tries.
 const MOST_RETRIES: u32 = 100;
 
-/// The shortest pause between two tries, and the longest time they may take.
+/// The shortest pause between two tries, and the longest time that all tries may take.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// The keys of one kind of step, with where they are written.
-type Keys<'a> = Vec<(&'static str, Option<&'a Place>)>;
+/// The keys of one kind of step, and where they are written.
+type StepKeys<'a> = Vec<(&'static str, Option<&'a KeyLocation>)>;
 
-pub(super) fn one(place: &Place, request: &Request, complaints: &mut Complaints) {
-    kind(place, request, complaints);
-    tries(request, complaints);
+pub(super) fn one(location: &KeyLocation, request: &RequestSection, diagnostics: &mut Diagnostics) {
+    kind(location, request, diagnostics);
+    tries(request, diagnostics);
 }
 
-/// Complains about a step that is of no kind, of two, or has keys of another.
-fn kind(place: &Place, request: &Request, complaints: &mut Complaints) {
+/// Reports a step without a kind, with two kinds, or with keys of another kind.
+fn kind(location: &KeyLocation, request: &RequestSection, diagnostics: &mut Diagnostics) {
     let kinds = [
-        ("path", request.path.place()),
-        ("url", request.url.place()),
-        ("sql", request.sql.place()),
+        ("path", request.path.location()),
+        ("url", request.url.location()),
+        ("sql", request.sql.location()),
     ];
-    let mut written = kinds.into_iter().filter_map(|(key, place)| Some((key, place?)));
-    let broken = request.path.is_broken() || request.url.is_broken() || request.sql.is_broken();
+    let mut written = kinds.into_iter().filter_map(|(key, location)| Some((key, location?)));
+    let broken = request.path.is_invalid() || request.url.is_invalid() || request.sql.is_invalid();
     let Some((first, _)) = written.next() else {
         if !broken {
             let remedy = "write `path = \"/…\"`, `url = \"https://…\"`, or `sql = \"select …\"`";
-            complaints.add(Complaint::new(place.key.clone(), "no `path` is given", remedy));
+            diagnostics.add(Diagnostic::new(location.key.clone(), "no `path` is given", remedy));
         }
         return;
     };
-    for (key, place) in written {
-        let problem = format!("`{key}` cannot stand with `{first}`");
-        complaints.add(Complaint::new(
-            place.key.clone(),
+    for (key, location) in written {
+        let problem = format!("`{key}` cannot be combined with `{first}`");
+        diagnostics.add(Diagnostic::new(
+            location.key.clone(),
             problem,
-            "a step asks one thing: leave one out",
+            "a step sends one request or one statement: remove one of the two",
         ));
     }
     let (others, remedy) = if first == "sql" {
-        (of_http(request), "leave it out: an SQL step has a `database`, `values` and rows")
+        (of_http(request), "remove it: an SQL step uses `database`, `values` and rows")
     } else {
-        (of_sql(request), "leave it out, or write `sql` instead of a path")
+        (of_sql(request), "remove it, or write `sql` instead of the path")
     };
-    for (key, place) in others.into_iter().filter_map(|(key, place)| Some((key, place?))) {
-        let problem = format!("`{key}` cannot stand with `{first}`");
-        complaints.add(Complaint::new(place.key.clone(), problem, remedy));
+    for (key, location) in others.into_iter().filter_map(|(key, location)| Some((key, location?))) {
+        let problem = format!("`{key}` cannot be combined with `{first}`");
+        diagnostics.add(Diagnostic::new(location.key.clone(), problem, remedy));
     }
 }
 
-fn of_http(request: &Request) -> Keys<'_> {
+fn of_http(request: &RequestSection) -> StepKeys<'_> {
     let mut keys = vec![
-        ("method", request.method.place()),
-        ("headers", request.headers.place()),
-        ("body", request.body.place()),
-        ("body_json", request.body_json.place()),
-        ("body_file", request.body_file.place()),
-        ("redirects", request.redirects.place()),
+        ("method", request.method.location()),
+        ("headers", request.headers.location()),
+        ("body", request.body.location()),
+        ("body_json", request.body_json.location()),
+        ("body_file", request.body_file.location()),
+        ("redirects", request.redirects.location()),
     ];
-    if let Some(expect) = request.expect.given() {
+    if let Some(expect) = request.expect.value() {
         keys.extend([
-            ("status", expect.status.place()),
-            ("final_url", expect.final_url.place()),
-            ("headers", expect.headers.place()),
-            ("header_matches", expect.header_matches.place()),
-            ("max_body", expect.max_body.place()),
+            ("status", expect.status.location()),
+            ("final_url", expect.final_url.location()),
+            ("headers", expect.headers.location()),
+            ("header_matches", expect.header_matches.location()),
+            ("max_body", expect.max_body.location()),
         ]);
     }
     let captures =
-        request.capture.given().into_iter().flatten().filter_map(|(_, field)| field.given());
-    keys.extend(captures.map(|capture| ("header", capture.header.place())));
+        request.capture.value().into_iter().flatten().filter_map(|(_, field)| field.value());
+    keys.extend(captures.map(|capture| ("header", capture.header.location())));
     keys
 }
 
-fn of_sql(request: &Request) -> Keys<'_> {
+fn of_sql(request: &RequestSection) -> StepKeys<'_> {
     let mut keys = vec![
-        ("database", request.database.place()),
-        ("values", request.values.place()),
-        ("writes", request.writes.place()),
+        ("database", request.database.location()),
+        ("values", request.values.location()),
+        ("writes", request.writes.location()),
     ];
-    if let Some(expect) = request.expect.given() {
+    if let Some(expect) = request.expect.value() {
         keys.extend([
-            ("rows", expect.rows.place()),
-            ("rows_at_least", expect.rows_at_least.place()),
+            ("rows", expect.rows.location()),
+            ("rows_at_least", expect.rows_at_least.location()),
         ]);
     }
     keys
 }
 
-fn tries(request: &Request, complaints: &mut Complaints) {
-    if let (Some(retry), Some(_)) = (request.retry.place(), request.poll.place()) {
+fn tries(request: &RequestSection, diagnostics: &mut Diagnostics) {
+    if let (Some(retry), Some(_)) = (request.retry.location(), request.poll.location()) {
         let remedy = "`poll` tries again after a failure, too: leave `retry` out";
-        complaints.add(Complaint::new(
+        diagnostics.add(Diagnostic::new(
             retry.key.clone(),
-            "`retry` cannot stand with `poll`",
+            "`retry` cannot be combined with `poll`",
             remedy,
         ));
     }
-    if let Some((place, retry)) = request.retry.placed() {
-        require(&retry.times, "times", "2", place.value.clone(), complaints);
+    if let Some((location, retry)) = request.retry.located() {
+        require(&retry.times, "times", "2", location.value.clone(), diagnostics);
     }
-    if let Some((place, &times)) = request.retry.given().and_then(|retry| retry.times.placed())
+    if let Some((location, &times)) = request.retry.value().and_then(|retry| retry.times.located())
         && !(1..=MOST_RETRIES).contains(&times)
     {
         let remedy = format!("write 1 to {MOST_RETRIES}");
-        complaints.add(Complaint::new(
-            place.value.clone(),
-            "this is no number of further tries",
+        diagnostics.add(Diagnostic::new(
+            location.value.clone(),
+            "the number of further tries is out of range",
             remedy,
         ));
     }
-    if let Some((place, &after)) = request.retry.given().and_then(|retry| retry.after.placed())
+    if let Some((location, &after)) = request.retry.value().and_then(|retry| retry.after.located())
         && after > LONGEST
     {
-        complaints.add(too_long(place));
+        diagnostics.add(too_long(location));
     }
-    let Some((place, poll)) = request.poll.placed() else { return };
-    require(&poll.every, "every", "\"250ms\"", place.value.clone(), complaints);
-    require(&poll.within, "within", "\"5s\"", place.value.clone(), complaints);
-    if let Some((place, &every)) = poll.every.placed()
+    let Some((location, poll)) = request.poll.located() else { return };
+    require(&poll.every, "every", "\"250ms\"", location.value.clone(), diagnostics);
+    require(&poll.within, "within", "\"5s\"", location.value.clone(), diagnostics);
+    if let Some((location, &every)) = poll.every.located()
         && every < SHORTEST_PAUSE
     {
         let remedy = format!("write at least `{}`", written(SHORTEST_PAUSE));
-        complaints.add(Complaint::new(place.value.clone(), "this is hardly a pause", remedy));
+        diagnostics.add(Diagnostic::new(location.value.clone(), "the pause is too short", remedy));
     }
-    if let Some((place, &within)) = poll.within.placed() {
+    if let Some((location, &within)) = poll.within.located() {
         if within > LONGEST {
-            complaints.add(too_long(place));
-        } else if poll.every.given().is_some_and(|&every| every >= within) {
+            diagnostics.add(too_long(location));
+        } else if poll.every.value().is_some_and(|&every| every >= within) {
             let problem = "the time is over before the second try";
-            complaints.add(Complaint::new(place.value.clone(), problem, "write more than `every`"));
+            diagnostics.add(Diagnostic::new(
+                location.value.clone(),
+                problem,
+                "write a longer time than `every`",
+            ));
         }
     }
 }
 
-fn too_long(place: &Place) -> Complaint {
-    Complaint::new(place.value.clone(), "nobody waits as long for one step", "write at most `1h`")
+fn too_long(location: &KeyLocation) -> Diagnostic {
+    Diagnostic::new(
+        location.value.clone(),
+        "all tries of one step may take at most 1h",
+        "write at most `1h`",
+    )
 }
 
-/// Complains about databases that no step asks, that steps ask and nobody names, or that are not told apart.
-pub(super) fn databases(file: &File, complaints: &mut Complaints) {
-    let databases: Vec<_> = file.databases.given().into_iter().flatten().collect();
+/// Reports databases that no step queries, unknown databases, and steps that do not choose between
+/// several.
+pub(super) fn databases(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
+    let databases: Vec<_> = file.databases.value().into_iter().flatten().collect();
     let names: Vec<&str> = databases.iter().map(|(name, _)| name.as_str()).collect();
     let mut asked = Vec::new();
-    // A step that is wrong may be the one that asks.
-    let mut is_known = file.requests().all(|request| !request.sql.is_broken());
+    // An invalid step may be the one that queries it.
+    let mut is_known = file.requests().all(|request| !request.sql.is_invalid());
     for request in file.requests() {
-        let Some(sql) = request.sql.place() else { continue };
-        match request.database.placed().map(|(place, name)| (place, name.as_str())) {
-            Some((place, name)) if !names.contains(&name) => {
-                let problem = format!("`[databases]` names no `{name}`");
+        let Some(sql) = request.sql.location() else { continue };
+        match request.database.located().map(|(location, name)| (location, name.as_str())) {
+            Some((location, name)) if !names.contains(&name) => {
+                let problem = format!("`[databases]` has no entry `{name}`");
                 let remedy = match nearest(name, &names) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("write `{name} = \"${{DATABASE_URL}}\"` in `[databases]`"),
                 };
-                complaints.add(Complaint::new(place.value.clone(), problem, remedy));
+                diagnostics.add(Diagnostic::new(location.value.clone(), problem, remedy));
                 is_known = false;
             }
             Some((_, name)) => asked.push(name),
             None if names.len() == 1 => asked.push(names[0]),
-            None if request.database.is_written() || file.databases.is_broken() => {}
+            None if request.database.is_written() || file.databases.is_invalid() => {}
             None => {
                 let (problem, remedy) = if names.is_empty() {
                     (
@@ -179,9 +188,9 @@ pub(super) fn databases(file: &File, complaints: &mut Complaints) {
                         "write `main = \"${DATABASE_URL}\"` in the section `[databases]`",
                     )
                 } else {
-                    ("there are several databases", "say which: `database = \"…\"`")
+                    ("there are several databases", "say which one: `database = \"…\"`")
                 };
-                complaints.add(Complaint::new(sql.key.clone(), problem, remedy));
+                diagnostics.add(Diagnostic::new(sql.key.clone(), problem, remedy));
                 is_known = false;
             }
         }
@@ -189,22 +198,22 @@ pub(super) fn databases(file: &File, complaints: &mut Complaints) {
     for (name, field) in
         databases.iter().filter(|(name, _)| is_known && !asked.contains(&name.as_str()))
     {
-        if let Some(place) = field.place() {
-            let problem = format!("no step asks the database `{name}`");
-            complaints.add(Complaint::new(
-                place.key.clone(),
+        if let Some(location) = field.location() {
+            let problem = format!("no step queries the database `{name}`");
+            diagnostics.add(Diagnostic::new(
+                location.key.clone(),
                 problem,
-                "leave it out, or ask it by `sql`",
+                "remove it, or query it with `sql`",
             ));
         }
     }
 }
 
-impl File {
-    /// The database that an SQL step asks, by its name and URL.
-    pub fn database_of(&self, request: &Request) -> Option<&(String, Field<Template>)> {
-        let named = self.databases.given()?;
-        match request.database.given().map(Words::as_str) {
+impl ScenarioFile {
+    /// The name and URL of the database that an SQL step queries.
+    pub fn database_of(&self, request: &RequestSection) -> Option<&(String, Field<Template>)> {
+        let named = self.databases.value()?;
+        match request.database.value().map(PlainText::as_str) {
             Some(asked) => named.iter().find(|(name, _)| name == asked),
             None => named.first(),
         }

@@ -1,26 +1,26 @@
-//! The warm-up, against the load it comes before.
+//! Checks the warm-up against its load.
 
-use super::super::complaint::{Complaint, Complaints};
-use super::super::field::{Field, Place};
-use super::super::file::Warmup;
+use super::super::diagnostic::{Diagnostic, Diagnostics};
+use super::super::field::{Field, KeyLocation};
+use super::super::file::WarmupSection;
 use super::super::load::{LoadShape, WarmupShape};
 
 pub(super) fn shape(
-    field: &Field<Warmup>,
+    field: &Field<WarmupSection>,
     load: &LoadShape,
-    complaints: &mut Complaints,
+    diagnostics: &mut Diagnostics,
 ) -> Option<WarmupShape> {
     match field {
         Field::Absent => Some(load.default_warmup()),
-        Field::Broken => None,
-        Field::Given(_, warmup) => of_section(warmup, load, complaints),
+        Field::Invalid => None,
+        Field::Present(_, warmup) => of_section(warmup, load, diagnostics),
     }
 }
 
 fn of_section(
-    warmup: &Warmup,
+    warmup: &WarmupSection,
     load: &LoadShape,
-    complaints: &mut Complaints,
+    diagnostics: &mut Diagnostics,
 ) -> Option<WarmupShape> {
     let requests = warmup.requests.optional().ok()?.copied();
     let connections = warmup.connections.optional().ok()?.copied().unwrap_or_else(|| {
@@ -30,8 +30,8 @@ fn of_section(
     let shape =
         WarmupShape { connections, requests: requests.unwrap_or_else(|| u64::from(connections)) };
     match contradiction(warmup, shape, load) {
-        Some(complaint) => {
-            complaints.add(complaint);
+        Some(diagnostic) => {
+            diagnostics.add(diagnostic);
             None
         }
         None => Some(shape),
@@ -39,26 +39,32 @@ fn of_section(
 }
 
 /// What makes a warm-up impossible.
-fn contradiction(warmup: &Warmup, shape: WarmupShape, load: &LoadShape) -> Option<Complaint> {
+fn contradiction(
+    warmup: &WarmupSection,
+    shape: WarmupShape,
+    load: &LoadShape,
+) -> Option<Diagnostic> {
     let WarmupShape { connections, requests } = shape;
-    let at = |first: Option<&Place>, second: Option<&Place>| Some(first.or(second)?.value.clone());
-    let (of_connections, of_requests) = (warmup.connections.place(), warmup.requests.place());
+    let at = |first: Option<&KeyLocation>, second: Option<&KeyLocation>| {
+        Some(first.or(second)?.value.clone())
+    };
+    let (of_connections, of_requests) = (warmup.connections.location(), warmup.requests.location());
     if connections > load.connections {
         let problem = format!(
             "`{connections}` connections are warmed, but the load has {}",
             load.connections
         );
         let remedy = format!("write at most {}", load.connections);
-        return Some(Complaint::new(at(of_connections, of_requests)?, problem, remedy));
+        return Some(Diagnostic::new(at(of_connections, of_requests)?, problem, remedy));
     }
     let at = at(of_requests, of_connections)?;
     if requests < u64::from(connections) {
         let problem =
             format!("{requests} warm-up requests are too few for {connections} connections");
-        return Some(Complaint::new(at, problem, format!("write {connections} or more")));
+        return Some(Diagnostic::new(at, problem, format!("write {connections} or more")));
     }
     (requests > 0 && connections == 0).then(|| {
         let problem = format!("{requests} warm-up requests have no connection");
-        Complaint::new(at, problem, "write `connections = 1` or more")
+        Diagnostic::new(at, problem, "write `connections = 1` or more")
     })
 }

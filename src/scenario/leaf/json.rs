@@ -1,4 +1,4 @@
-//! JSON values, written as TOML writes them, and what is said of such values.
+//! JSON values, as TOML writes them, and rules about such values.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Number, Value};
@@ -6,35 +6,37 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::number::signed;
-use super::text::Text;
+use super::text_value::TextValue;
 use crate::record::JsonType;
-use crate::scenario::complaint::{Complaint, Complaints};
-use crate::scenario::field::{Read, in_order, wrong_type};
+use crate::scenario::diagnostic::{Diagnostic, Diagnostics};
+use crate::scenario::field::ReadValue;
 use crate::scenario::template::{Part, Template};
+use crate::scenario::toml_value::{in_order, wrong_type};
 use crate::units::UnitError;
 
-/// A JSON value in whose texts variables may stand.
+/// A JSON value whose strings may contain variables.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonTemplate(Value);
 
 impl JsonTemplate {
-    /// The value, with each of its texts filled by `fill`.
+    /// The value with each of its strings filled by `fill`.
     pub fn fill(&self, mut fill: impl FnMut(&Template) -> String) -> Value {
         filled(&self.0, &mut fill)
     }
 
-    /// The value, its texts as templates are written.
+    /// The value, with its strings as templates.
     pub fn written(&self) -> &Value {
         &self.0
     }
 
-    /// Whether it is a text that is one variable and nothing else, whose value has no type of its own.
+    /// Whether it is a string of exactly one variable. Its value then has no JSON type.
     pub fn is_one_variable(&self) -> bool {
         let text = self.0.as_str().and_then(|text| Template::parse(text).ok());
         text.is_some_and(|text| matches!(text.parts(), [Part::Variable { .. }]))
     }
 
-    /// Whether it is a text that reads as a JSON object or array, whatever its variables hold.
+    /// Whether it is a string that parses as a JSON object or array, whatever its variables
+    /// contain.
     pub fn is_json_as_text(&self) -> bool {
         let text = self.0.as_str().and_then(|text| Template::parse(text).ok());
         let filled: Option<String> = text.map(|text| {
@@ -72,9 +74,9 @@ fn filled(value: &Value, fill: &mut impl FnMut(&Template) -> String) -> Value {
     }
 }
 
-impl Read for JsonTemplate {
-    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
-        json(value, complaints).map(Self)
+impl ReadValue for JsonTemplate {
+    fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
+        json(value, diagnostics).map(Self)
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
@@ -86,12 +88,12 @@ impl Read for JsonTemplate {
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonNumber(pub Number);
 
-impl Read for JsonNumber {
-    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
+impl ReadValue for JsonNumber {
+    fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
         if matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_)) {
-            return number(value, complaints).map(Self);
+            return number(value, diagnostics).map(Self);
         }
-        complaints.add(wrong_type(value, "a number", "write a number such as `5` or `0.1`"));
+        diagnostics.add(wrong_type(value, "a number", "write a number such as `5` or `0.1`"));
         None
     }
 
@@ -100,7 +102,7 @@ impl Read for JsonNumber {
     }
 }
 
-impl Text for JsonType {
+impl TextValue for JsonType {
     const EXAMPLES: &[&str] =
         &["null", "boolean", "number", "integer", "string", "array", "object"];
     const IS_CHOICE: bool = true;
@@ -116,40 +118,40 @@ impl Text for JsonType {
     }
 }
 
-fn json(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Value> {
+fn json(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Value> {
     match value.get_ref() {
         DeValue::String(text) => match Template::parse(text) {
             Ok(_) => Some(Value::String(text.to_string())),
             Err(error) => {
-                complaints.add(Complaint::of_unit(value.span(), error));
+                diagnostics.add(Diagnostic::of_unit(value.span(), error));
                 None
             }
         },
         DeValue::Boolean(truth) => Some(Value::Bool(*truth)),
-        DeValue::Integer(_) | DeValue::Float(_) => number(value, complaints).map(Value::Number),
+        DeValue::Integer(_) | DeValue::Float(_) => number(value, diagnostics).map(Value::Number),
         DeValue::Datetime(date) => Some(Value::String(date.to_string())),
         DeValue::Array(list) => list
             .iter()
-            .map(|element| json(element, complaints))
+            .map(|element| json(element, diagnostics))
             .collect::<Option<_>>()
             .map(Value::Array),
         DeValue::Table(table) => in_order(table)
-            .map(|(key, value)| Some((key.get_ref().to_string(), json(value, complaints)?)))
+            .map(|(key, value)| Some((key.get_ref().to_string(), json(value, diagnostics)?)))
             .collect::<Option<_>>()
             .map(Value::Object),
     }
 }
 
-fn number(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Number> {
+fn number(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Number> {
     let number = match value.get_ref() {
         DeValue::Integer(integer) => signed(integer).and_then(Number::from_i128),
         DeValue::Float(float) => float.as_str().parse().ok().and_then(Number::from_f64),
         _ => None,
     };
     if number.is_none() {
-        complaints.add(Complaint::new(
+        diagnostics.add(Diagnostic::new(
             value.span(),
-            "JSON has no such number",
+            "JSON cannot hold this number",
             "write a finite number",
         ));
     }

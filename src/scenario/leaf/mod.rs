@@ -1,23 +1,24 @@
-//! Values that stand alone under a key, and how each is read.
+//! Single values of keys, and how each is read.
 
 mod json;
 mod network;
 mod number;
 mod pattern;
 mod text;
+mod text_value;
 
 use http::StatusCode;
 
 use crate::units::Rate;
 
 pub use json::{JsonNumber, JsonTemplate};
-pub use network::{GivenAddresses, Host, HttpVersion, IpFamily};
+pub use network::{HostName, HttpVersion, IpFamily, ResolveEntry};
 
-/// Text in which no variable may stand.
+/// Text without variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Words(String);
+pub struct PlainText(String);
 
-impl Words {
+impl PlainText {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -26,16 +27,16 @@ impl Words {
 
 /// One SQL statement; its variables are `$1`, `$2` …
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sql(String);
+pub struct SqlText(String);
 
-impl Sql {
+impl SqlText {
     /// The statement.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A regular expression as it is written, in which no variable may stand.
+/// A regular expression as it is written, without variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternText(String);
 
@@ -46,12 +47,12 @@ impl PatternText {
     }
 }
 
-/// What a step comes to that finds nothing to judge.
+/// The outcome of a step that has nothing to judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
-    /// It holds a pass up.
+pub enum MissingPolicy {
+    /// It prevents a pass.
     Report,
-    /// It is told, and holds nothing up.
+    /// It is reported and does not prevent a pass.
     Accept,
 }
 
@@ -59,15 +60,15 @@ pub enum When {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RampRate(pub Option<Rate>);
 
-/// What `connections` asks for.
+/// The value of `connections`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Connections {
-    /// That many, used again and again.
+pub enum ConnectionSetting {
+    /// This many, kept open.
     Kept(u32),
-    /// Each arrival opens its own.
+    /// Each arrival opens its own connection.
     Fresh,
 }
 
-/// The statuses of which one is expected; at least one.
+/// The expected statuses; at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statuses(pub Vec<StatusCode>);
+pub struct StatusList(pub Vec<StatusCode>);

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use super::pattern;
-use super::text::Text;
+use super::text_value::TextValue;
 use crate::units::UnitError;
 
-/// Which version of HTTP `http` asks for.
+/// The HTTP version that `http` selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpVersion {
-    /// What the target chooses.
+    /// The version that the target chooses.
     Auto,
     /// HTTP/1.1.
     One,
@@ -18,7 +18,7 @@ pub enum HttpVersion {
     Two,
 }
 
-impl Text for HttpVersion {
+impl TextValue for HttpVersion {
     const EXAMPLES: &[&str] = &["auto", "1.1", "2"];
     const IS_CHOICE: bool = true;
 
@@ -28,14 +28,14 @@ impl Text for HttpVersion {
             "1.1" => Ok(Self::One),
             "2" => Ok(Self::Two),
             _ => Err(UnitError::new(
-                format!("unknown version of HTTP `{text}`"),
+                format!("unknown HTTP version `{text}`"),
                 "write `auto`, `1.1` or `2`",
             )),
         }
     }
 }
 
-/// Which addresses `ip` asks for.
+/// The IP version that `ip` selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IpFamily {
     /// IPv4.
@@ -44,7 +44,7 @@ pub enum IpFamily {
     V6,
 }
 
-impl Text for IpFamily {
+impl TextValue for IpFamily {
     const EXAMPLES: &[&str] = &["4", "6"];
     const IS_CHOICE: bool = true;
 
@@ -52,23 +52,23 @@ impl Text for IpFamily {
         match text {
             "4" => Ok(Self::V4),
             "6" => Ok(Self::V6),
-            _ => Err(UnitError::new(format!("unknown version of IP `{text}`"), "write `4` or `6`")),
+            _ => Err(UnitError::new(format!("unknown IP version `{text}`"), "write `4` or `6`")),
         }
     }
 }
 
 /// A host as a URL holds it: a name in lower case, an IPv4 address, or an IPv6 address in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Host(String);
+pub struct HostName(String);
 
-impl Host {
+impl HostName {
     /// The host.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl Text for Host {
+impl TextValue for HostName {
     const EXAMPLES: &[&str] = &["login.example.org"];
 
     fn pattern() -> Option<String> {
@@ -80,7 +80,7 @@ impl Text for Host {
     }
 }
 
-impl FromStr for Host {
+impl FromStr for HostName {
     type Err = UnitError;
 
     /// Reads `login.example.org`, `127.0.0.1`, `[::1]` or `::1`.
@@ -89,10 +89,10 @@ impl FromStr for Host {
         let host =
             url::Host::parse(&if bare_address { format!("[{text}]") } else { text.to_owned() });
         match host {
-            // A star would be taken for a pattern, and match nothing.
+            // A star would look like a pattern but match nothing.
             Ok(host) if !text.contains('*') => Ok(Self(host.to_string())),
             _ => Err(UnitError::new(
-                format!("`{text}` is no host"),
+                format!("`{text}` is not a host"),
                 "write a name or an address alone, such as `login.example.org`",
             )),
         }
@@ -101,16 +101,16 @@ impl FromStr for Host {
 
 /// The addresses of one host and port, in curl's notation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GivenAddresses {
+pub struct ResolveEntry {
     /// The host.
-    pub host: Host,
+    pub host: HostName,
     /// The port.
     pub port: u16,
-    /// Its addresses, at least one.
+    /// Its addresses; at least one.
     pub addresses: Vec<IpAddr>,
 }
 
-impl Text for GivenAddresses {
+impl TextValue for ResolveEntry {
     const EXAMPLES: &[&str] = &["example.org:443:127.0.0.1"];
 
     fn pattern() -> Option<String> {
@@ -122,10 +122,10 @@ impl Text for GivenAddresses {
     }
 }
 
-impl FromStr for GivenAddresses {
+impl FromStr for ResolveEntry {
     type Err = UnitError;
 
-    /// Reads `example.org:443:127.0.0.1,[::1]`: a host, a port and one address or more.
+    /// Reads `example.org:443:127.0.0.1,[::1]`: a host, a port, and one or more addresses.
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let wrong = |problem: String| {
             UnitError::new(
@@ -134,26 +134,26 @@ impl FromStr for GivenAddresses {
             )
         };
         let (host, rest) =
-            host_and_rest(text).ok_or_else(|| wrong(format!("`{text}` names no host and port")))?;
+            host_and_rest(text).ok_or_else(|| wrong(format!("`{text}` has no host and port")))?;
         let host = host.parse().map_err(|UnitError { problem, .. }| wrong(problem))?;
         let (port, addresses) =
-            rest.split_once(':').ok_or_else(|| wrong(format!("`{text}` names no address")))?;
+            rest.split_once(':').ok_or_else(|| wrong(format!("`{text}` has no address")))?;
         let digits = port.bytes().all(|byte| byte.is_ascii_digit());
         let port = port.parse().ok().filter(|&port| digits && port > 0);
-        let port = port.ok_or_else(|| wrong(format!("`{text}` names no port")))?;
+        let port = port.ok_or_else(|| wrong(format!("`{text}` has no valid port")))?;
         let address = |written: &str| {
             let bare = written
                 .strip_prefix('[')
                 .and_then(|inner| inner.strip_suffix(']'))
                 .unwrap_or(written);
-            bare.parse::<IpAddr>().map_err(|_| wrong(format!("`{written}` is no address")))
+            bare.parse::<IpAddr>().map_err(|_| wrong(format!("`{written}` is not an address")))
         };
         let addresses = addresses.split(',').map(address).collect::<Result<_, _>>()?;
         Ok(Self { host, port, addresses })
     }
 }
 
-/// The host that a text begins with, brackets included, and what follows its colon.
+/// The host at the start of a text, including brackets, and the text after its colon.
 fn host_and_rest(text: &str) -> Option<(&str, &str)> {
     let end = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':')? };
     let rest = text[end..].strip_prefix(':')?;
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     fn given(text: &str) -> Option<(String, u16, Vec<String>)> {
-        let GivenAddresses { host, port, addresses } = text.parse().ok()?;
+        let ResolveEntry { host, port, addresses } = text.parse().ok()?;
         Some((host.0, port, addresses.iter().map(IpAddr::to_string).collect()))
     }
 
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_notation_is_refused_with_the_right_one() {
+    fn any_other_notation_is_refused_and_the_remedy_shows_the_right_one() {
         for text in [
             "",
             "a",
@@ -205,7 +205,7 @@ mod tests {
             "+a:80",
             "-a:80",
         ] {
-            let error = text.parse::<GivenAddresses>().unwrap_err();
+            let error = text.parse::<ResolveEntry>().unwrap_err();
             assert!(error.remedy.contains("example.org:443:127.0.0.1"), "{text}");
         }
     }
@@ -219,10 +219,10 @@ mod tests {
             ("[::1]", "[::1]"),
             ("bücher.example", "xn--bcher-kva.example"),
         ] {
-            assert_eq!(text.parse::<Host>().unwrap().as_str(), host);
+            assert_eq!(text.parse::<HostName>().unwrap().as_str(), host);
         }
         for text in ["", "a b", "https://a", "a:80", "a/b", "*.example.org", "a@b"] {
-            assert!(text.parse::<Host>().is_err(), "{text}");
+            assert!(text.parse::<HostName>().is_err(), "{text}");
         }
     }
 }

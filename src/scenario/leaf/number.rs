@@ -1,30 +1,31 @@
-//! Numbers, and what is written with them: counts, statuses, connections; and truth.
+//! Numbers and values written with them: counts, statuses and connections; and booleans.
 
 use http::StatusCode;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use toml::Spanned;
 use toml::de::{DeInteger, DeValue};
 
-use super::{Connections, Statuses};
-use crate::scenario::complaint::{Complaint, Complaints};
-use crate::scenario::field::{Read, wrong_type};
+use super::{ConnectionSetting, StatusList};
+use crate::scenario::diagnostic::{Diagnostic, Diagnostics};
+use crate::scenario::field::ReadValue;
 use crate::scenario::load::LoadShape;
+use crate::scenario::toml_value::wrong_type;
 
 macro_rules! counts {
     ($($kind:ty),*) => {$(
-        impl Read for $kind {
-            fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
-                let count = whole(value, complaints)?;
+        impl ReadValue for $kind {
+            fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
+                let count = whole(value, diagnostics)?;
                 let fits = <$kind>::try_from(count).ok();
                 if fits.is_none() {
-                    let problem = format!("{count} is too many");
-                    complaints.add(Complaint::new(value.span(), problem, format!("write at most {}", <$kind>::MAX)));
+                    let problem = format!("{count} is too large");
+                    diagnostics.add(Diagnostic::new(value.span(), problem, format!("write at most {}", <$kind>::MAX)));
                 }
                 fits
             }
 
             fn schema(_: &mut SchemaGenerator) -> Schema {
-                // The largest of 64 bits is no number that JSON holds everywhere.
+                // Not every JSON implementation can hold the largest 64-bit number.
                 match u64::from(<$kind>::MAX) {
                     u64::MAX => json_schema!({ "type": "integer", "minimum": 0 }),
                     most => json_schema!({ "type": "integer", "minimum": 0, "maximum": most }),
@@ -36,15 +37,15 @@ macro_rules! counts {
 
 counts!(u32, u64);
 
-/// An integer of zero or more.
-fn whole(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<u64> {
+/// A non-negative integer.
+fn whole(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<u64> {
     let number = value.get_ref().as_integer().and_then(signed);
     let count = number.and_then(|number| u64::try_from(number).ok());
     if count.is_none() {
         let remedy = "write an integer such as `16`";
-        complaints.add(match value.get_ref() {
+        diagnostics.add(match value.get_ref() {
             DeValue::Integer(number) => {
-                Complaint::new(value.span(), format!("{number} is out of range"), remedy)
+                Diagnostic::new(value.span(), format!("{number} is out of range"), remedy)
             }
             _ => wrong_type(value, "an integer", remedy),
         });
@@ -56,11 +57,11 @@ pub(super) fn signed(number: &DeInteger<'_>) -> Option<i128> {
     i128::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-impl Read for bool {
-    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
+impl ReadValue for bool {
+    fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
         let truth = value.get_ref().as_bool();
         if truth.is_none() {
-            complaints.add(wrong_type(value, "true or false", "write `true`"));
+            diagnostics.add(wrong_type(value, "true or false", "write `true`"));
         }
         truth
     }
@@ -70,17 +71,17 @@ impl Read for bool {
     }
 }
 
-impl Read for Connections {
-    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
+impl ReadValue for ConnectionSetting {
+    fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
         match value.get_ref() {
             DeValue::String(text) if text == "fresh" => Some(Self::Fresh),
-            DeValue::Integer(_) => u32::read(value, complaints).map(Self::Kept),
+            DeValue::Integer(_) => u32::read(value, diagnostics).map(Self::Kept),
             _ => {
                 let remedy =
-                    "write a number such as `16`, or `\"fresh\"` for one connection an arrival";
-                complaints.add(Complaint::new(
+                    "write a number such as `16`, or `\"fresh\"` for one connection per arrival";
+                diagnostics.add(Diagnostic::new(
                     value.span(),
-                    "this is no number of connections",
+                    "this is not a number of connections",
                     remedy,
                 ));
                 None
@@ -96,18 +97,18 @@ impl Read for Connections {
     }
 }
 
-impl Read for Statuses {
-    fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
+impl ReadValue for StatusList {
+    fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
         let list = match value.get_ref() {
             DeValue::Array(list) => {
-                list.iter().map(|element| status(element, complaints)).collect()
+                list.iter().map(|element| status(element, diagnostics)).collect()
             }
-            _ => status(value, complaints).map(|status| vec![status]),
+            _ => status(value, diagnostics).map(|status| vec![status]),
         };
         if list.as_ref().is_some_and(Vec::is_empty) {
-            complaints.add(Complaint::new(
+            diagnostics.add(Diagnostic::new(
                 value.span(),
-                "no status is expected",
+                "the list of statuses is empty",
                 "write `200` or `[200, 204]`",
             ));
         }
@@ -125,17 +126,17 @@ impl Read for Statuses {
     }
 }
 
-fn status(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<StatusCode> {
+fn status(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<StatusCode> {
     let remedy = "write a status from 200 to 599, such as `200`";
     let Some(number) = value.get_ref().as_integer() else {
-        complaints.add(wrong_type(value, "a status", remedy));
+        diagnostics.add(wrong_type(value, "a status", remedy));
         return None;
     };
     let code = signed(number)
         .filter(|code| (200..600).contains(code))
         .and_then(|code| StatusCode::from_u16(u16::try_from(code).ok()?).ok());
     if code.is_none() {
-        complaints.add(Complaint::new(value.span(), format!("{number} is no status"), remedy));
+        diagnostics.add(Diagnostic::new(value.span(), format!("{number} is not a status"), remedy));
     }
     code
 }

@@ -1,6 +1,7 @@
-//! Regular expressions for editors: each matches at least what the reader of such a value accepts.
+//! Regular expressions for editors. Each matches at least every value that the reader accepts.
 //!
-//! They keep to what every dialect knows (ECMA-262 included): no look-around, no names.
+//! They use only the syntax that every dialect supports, including ECMA-262: no look-around, no
+//! named groups.
 
 use crate::record::Dimension;
 

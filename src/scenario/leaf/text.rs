@@ -3,90 +3,46 @@
 use std::time::Duration;
 
 use http::Method;
-use schemars::{Schema, SchemaGenerator, json_schema};
+use schemars::{Schema, SchemaGenerator};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::network::{GivenAddresses, Host, HttpVersion, IpFamily};
-use super::{PatternText, RampRate, Sql, When, Words, pattern};
+use super::network::{HostName, HttpVersion, IpFamily, ResolveEntry};
+use super::text_value::{TextValue, read_text, text_schema};
+use super::{MissingPolicy, PatternText, PlainText, RampRate, SqlText, pattern};
 use crate::record::{Budget, JsonType};
-use crate::scenario::complaint::{Complaint, Complaints};
-use crate::scenario::field::{Read, wrong_type};
+use crate::scenario::diagnostic::Diagnostics;
+use crate::scenario::field::ReadValue;
 use crate::scenario::template::Template;
 use crate::units::{self, ByteSize, Rate, UnitError};
 
-/// A value that is written as text.
-pub(super) trait Text: Sized {
-    /// How such values are written; all of them where [`Self::IS_CHOICE`] is true.
-    const EXAMPLES: &[&str];
-    /// Whether there are no others than [`Self::EXAMPLES`].
-    const IS_CHOICE: bool = false;
-    /// Whether any words will do, so that an example tells an editor's user nothing.
-    const IS_FREE: bool = false;
-    /// Whether variables may stand in it.
-    const HOLDS_VARIABLES: bool = false;
-    /// What is said to who writes a variable where none can stand.
-    const INSTEAD_OF_VARIABLES: &str =
-        "variables fill what is sent or compared: URL, path, headers, body, expectations";
-
-    /// A regular expression that every such text matches.
-    fn pattern() -> Option<String> {
-        None
-    }
-
-    /// Reads one.
-    fn from_text(text: &str) -> Result<Self, UnitError>;
-}
-
-/// Reads a value that is written as text.
-fn text<T: Text>(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<T> {
-    let Some(text) = value.get_ref().as_str() else {
-        let examples: Vec<_> =
-            T::EXAMPLES.iter().map(|example| format!("`\"{example}\"`")).collect();
-        let remedy = format!("write it like {}", examples.join(" or "));
-        complaints.add(wrong_type(value, "a text in quotes", remedy));
-        return None;
-    };
-    let read = if !T::HOLDS_VARIABLES && text.contains("${") {
-        Err(UnitError::new("no variable can stand here", T::INSTEAD_OF_VARIABLES))
-    } else {
-        T::from_text(text)
-    };
-    read.map_err(|error| complaints.add(Complaint::of_unit(value.span(), error))).ok()
-}
-
-fn schema<T: Text>() -> Schema {
-    if T::IS_CHOICE {
-        return json_schema!({ "type": "string", "enum": T::EXAMPLES });
-    }
-    let mut schema = json_schema!({ "type": "string" });
-    if !T::IS_FREE {
-        schema.insert("examples".to_owned(), T::EXAMPLES.into());
-    }
-    if let Some(pattern) = T::pattern() {
-        schema.insert("pattern".to_owned(), pattern.into());
-    }
-    schema
-}
-
 macro_rules! texts {
     ($($kind:ty),*) => {$(
-        impl Read for $kind {
-            fn read(value: &Spanned<DeValue<'_>>, complaints: &mut Complaints) -> Option<Self> {
-                text(value, complaints)
+        impl ReadValue for $kind {
+            fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
+                read_text(value, diagnostics)
             }
 
             fn schema(_: &mut SchemaGenerator) -> Schema {
-                schema::<Self>()
+                text_schema::<Self>()
             }
         }
     )*};
 }
 
-texts!(Words, Template, Rate, RampRate, Duration, ByteSize, Budget, Method);
-texts!(HttpVersion, IpFamily, GivenAddresses, Host, PatternText, JsonType, Sql, When);
+texts!(PlainText, Template, Rate, RampRate, Duration, ByteSize, Budget, Method);
+texts!(
+    HttpVersion,
+    IpFamily,
+    ResolveEntry,
+    HostName,
+    PatternText,
+    JsonType,
+    SqlText,
+    MissingPolicy
+);
 
-impl Text for Words {
+impl TextValue for PlainText {
     const EXAMPLES: &[&str] = &["words"];
     const IS_FREE: bool = true;
 
@@ -99,7 +55,7 @@ impl Text for Words {
     }
 }
 
-impl Text for Sql {
+impl TextValue for SqlText {
     const EXAMPLES: &[&str] = &["select count(*) from orders where day = $1::date"];
     const INSTEAD_OF_VARIABLES: &str = "write `$1` in the statement, and the variable in `values`";
 
@@ -111,9 +67,9 @@ impl Text for Sql {
     }
 }
 
-impl Text for PatternText {
+impl TextValue for PatternText {
     const EXAMPLES: &[&str] = &[r"^4\."];
-    const INSTEAD_OF_VARIABLES: &str = r"variables fill `json`, `headers` and `body_contains`; the characters themselves are `\$\{`";
+    const INSTEAD_OF_VARIABLES: &str = r"variables can be used in `json`, `headers` and `body_contains`; to match the characters, write `\$\{`";
 
     fn pattern() -> Option<String> {
         Some(pattern::WORDS.to_owned())
@@ -122,7 +78,7 @@ impl Text for PatternText {
     fn from_text(text: &str) -> Result<Self, UnitError> {
         if text.is_empty() {
             return Err(UnitError::new(
-                "the empty pattern is found in every text",
+                "an empty pattern matches every text",
                 "write the pattern to look for",
             ));
         }
@@ -130,7 +86,7 @@ impl Text for PatternText {
     }
 }
 
-impl Text for When {
+impl TextValue for MissingPolicy {
     const EXAMPLES: &[&str] = &["report", "accept"];
     const IS_CHOICE: bool = true;
 
@@ -140,13 +96,13 @@ impl Text for When {
             "accept" => Ok(Self::Accept),
             _ => Err(UnitError::new(
                 format!("unknown word `{text}`"),
-                "write `report`, which holds a pass up, or `accept`",
+                "write `report`, which prevents a pass, or `accept`",
             )),
         }
     }
 }
 
-impl Text for Template {
+impl TextValue for Template {
     const EXAMPLES: &[&str] = &["words and ${VARIABLE}"];
     const IS_FREE: bool = true;
     const HOLDS_VARIABLES: bool = true;
@@ -156,7 +112,7 @@ impl Text for Template {
     }
 }
 
-impl Text for Rate {
+impl TextValue for Rate {
     const EXAMPLES: &[&str] = &["20/s"];
 
     fn pattern() -> Option<String> {
@@ -168,7 +124,7 @@ impl Text for Rate {
     }
 }
 
-impl Text for RampRate {
+impl TextValue for RampRate {
     const EXAMPLES: &[&str] = &["20/s"];
 
     fn pattern() -> Option<String> {
@@ -178,7 +134,7 @@ impl Text for RampRate {
     fn from_text(text: &str) -> Result<Self, UnitError> {
         let is_zero = |number: &str| number.trim().parse() == Ok(0.0);
         match text.split_once('/') {
-            // The unit is judged by the rate of one of it.
+            // Parsing `1/unit` checks the unit.
             Some((number, unit)) if is_zero(number) => {
                 format!("1/{unit}").parse::<Rate>().map(|_| Self(None))
             }
@@ -187,7 +143,7 @@ impl Text for RampRate {
     }
 }
 
-impl Text for Duration {
+impl TextValue for Duration {
     const EXAMPLES: &[&str] = &["10s", "300ms"];
 
     fn pattern() -> Option<String> {
@@ -199,7 +155,7 @@ impl Text for Duration {
     }
 }
 
-impl Text for ByteSize {
+impl TextValue for ByteSize {
     const EXAMPLES: &[&str] = &["64 KiB"];
 
     fn pattern() -> Option<String> {
@@ -211,7 +167,7 @@ impl Text for ByteSize {
     }
 }
 
-impl Text for Budget {
+impl TextValue for Budget {
     const EXAMPLES: &[&str] = &["p95 < 300ms"];
 
     fn pattern() -> Option<String> {
@@ -220,13 +176,13 @@ impl Text for Budget {
 
     fn from_text(text: &str) -> Result<Self, UnitError> {
         text.parse().map_err(|UnitError { problem, remedy }| {
-            let place = if problem.contains("budget") { "" } else { " in budget" };
-            UnitError::new(format!("{problem}{place}"), remedy)
+            let location = if problem.contains("budget") { "" } else { " in budget" };
+            UnitError::new(format!("{problem}{location}"), remedy)
         })
     }
 }
 
-impl Text for Method {
+impl TextValue for Method {
     const EXAMPLES: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     const IS_CHOICE: bool = true;
 

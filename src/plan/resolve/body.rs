@@ -6,70 +6,72 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::filling::Filler;
-use super::live::LiveBody;
+use super::template_filler::TemplateFiller;
+use crate::plan::live::LiveBody;
 use crate::scenario::Scenario;
-use crate::scenario::file::Request;
+use crate::scenario::file::RequestSection;
 use crate::units::ByteSize;
 
-/// Bodies are held in memory.
+/// The largest body; bodies are held in memory.
 const LARGEST: ByteSize = ByteSize(1 << 30);
 
-/// What a request sends.
+/// The body of a request.
 #[derive(Default)]
-pub(super) struct Body {
+pub(super) struct RequestBody {
     pub(super) bytes: Bytes,
-    /// Whether it was written as JSON, which its headers are to say.
+    /// Whether it was written as JSON. The headers then say so.
     pub(super) is_json: bool,
-    /// It again, where it is known only while running.
+    /// The body with its live values, if it is known only during the run.
     pub(super) live: Option<LiveBody>,
 }
 
-/// The body of a request, empty where none is written; nothing where something is wrong.
+/// The body of a request, empty if none is written; `None` after reporting an error.
 pub(super) fn resolve(
     scenario: &Scenario,
-    request: &Request,
-    filler: &mut Filler<'_>,
-) -> Option<Body> {
-    if let Some((place, text)) = request.body.placed() {
-        let text = filler.fill_live(&place.value, text)?;
+    request: &RequestSection,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<RequestBody> {
+    if let Some((location, text)) = request.body.located() {
+        let text = filler.fill_live(&location.value, text)?;
         let live = text.live.map(LiveBody::Text);
-        return Some(Body { bytes: Bytes::from(text.value), is_json: false, live });
+        return Some(RequestBody { bytes: Bytes::from(text.value), is_json: false, live });
     }
-    if let Some((place, json)) = request.body_json.placed() {
+    if let Some((location, json)) = request.body_json.located() {
         if json.is_json_as_text() {
             let problem =
-                "`body_json` is a text that holds JSON: it is sent as a JSON string, in quotes";
-            filler.doubt(
-                &place.value,
+                "`body_json` is a string that holds JSON: it is sent as a quoted JSON string";
+            filler.warn(
+                &location.value,
                 problem,
-                "write it as a table or a list of TOML, or use `body`",
+                "write it as a TOML table or list, or use `body`",
             );
         }
-        let (value, _) = filler.fill_live_json(&place.value, json)?;
+        let (value, _) = filler.fill_live_json(&location.value, json)?;
         let (bytes, live) = match value.fixed() {
             Some(fixed) => (Bytes::from(fixed.to_string()), None),
             None => (Bytes::new(), Some(LiveBody::Json(value))),
         };
-        return Some(Body { bytes, is_json: true, live });
+        return Some(RequestBody { bytes, is_json: true, live });
     }
-    let Some((place, path)) = request.body_file.placed() else { return Some(Body::default()) };
+    let Some((location, path)) = request.body_file.located() else {
+        return Some(RequestBody::default());
+    };
     let path = scenario.source.resolve(path.as_str());
     match bytes_of(&path) {
-        Ok(bytes) => Some(Body { bytes: Bytes::from(bytes), ..Body::default() }),
+        Ok(bytes) => Some(RequestBody { bytes: Bytes::from(bytes), ..RequestBody::default() }),
         Err(error) => {
             let (problem, remedy) = wrong(&path, &error);
-            filler.complain(&place.value, problem, remedy)
+            filler.report(&location.value, problem, remedy)
         }
     }
 }
 
 fn wrong(path: &Path, error: &io::Error) -> (String, String) {
     let shown = path.display();
-    let remedy = "name a file, seen from the scenario's folder".to_owned();
+    let remedy = "name a file relative to the scenario's folder".to_owned();
     match error.kind() {
         io::ErrorKind::NotFound => (format!("there is no file {shown}"), remedy),
-        io::ErrorKind::IsADirectory => (format!("{shown} is no file"), remedy),
+        io::ErrorKind::IsADirectory => (format!("{shown} is not a file"), remedy),
         io::ErrorKind::FileTooLarge => {
             let problem = "bodies of that size do not fit into memory".to_owned();
             (problem, format!("name a file of at most {} MiB", LARGEST.0 >> 20))

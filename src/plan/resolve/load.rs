@@ -1,34 +1,36 @@
-//! From what a load asks for to when its arrivals are due, and both in words.
+//! Resolves the load of a scenario, and describes load and warm-up in words.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::filling::Filler;
-use super::resolve::span_of;
-use super::{Load, Overrides, Protocol, Ramp, Schedule};
-use crate::scenario::{LoadShape, Model, Scenario, WarmupShape};
+use super::template_filler::TemplateFiller;
+use crate::plan::load_plan::Load;
+use crate::plan::overrides::Overrides;
+use crate::plan::schedule::{Ramp, Schedule};
+use crate::plan::target_plan::Protocol;
+use crate::scenario::{LoadModel, LoadShape, Scenario, WarmupShape};
 use crate::units::{Rate, UnitError, written};
 
-/// When arrivals are due; nothing where something is wrong.
+/// The load of a scenario; `None` after reporting an error.
 pub(super) fn resolve(
     scenario: &Scenario,
     overrides: &Overrides,
-    filler: &mut Filler<'_>,
+    filler: &mut TemplateFiller<'_>,
 ) -> Option<Load> {
     let LoadShape { connections, max_connections, .. } = scenario.load;
     let asked = overrides.duration;
     if let Some((problem, remedy)) = asked.and_then(|asked| refusal(asked, &scenario.load.model)) {
-        return filler.complain(&load_key(scenario), problem, remedy);
+        return filler.report(&scenario.file.load.key_span(), problem, remedy);
     }
     let schedule = match &scenario.load.model {
-        Model::Once => Ok(Schedule::once()),
-        Model::Constant { rate, duration, seed } => {
+        LoadModel::Once => Ok(Schedule::once()),
+        LoadModel::Constant { rate, duration, seed } => {
             Ok(seeded(*seed, Schedule::constant(*rate, asked.unwrap_or(*duration))))
         }
-        Model::Ramping { start, stages, seed } => {
+        LoadModel::Ramping { start, stages, seed } => {
             ramping(*start, stages).map(|ramp| seeded(*seed, ramp))
         }
-        Model::Closed { duration, iterations } => {
+        LoadModel::Closed { duration, iterations } => {
             let until = asked.or(*duration).unwrap_or(LoadShape::MAX_DURATION);
             return Some(Load::Closed { connections, until, iterations: *iterations });
         }
@@ -36,44 +38,49 @@ pub(super) fn resolve(
     match schedule {
         Ok(schedule) => Some(Load::Open { schedule, connections, max_connections }),
         Err(UnitError { problem, remedy }) => {
-            let stages = scenario.file.load.given().map_or(0..0, |load| span_of(&load.stages));
-            filler.complain(&stages, problem, remedy)
+            let stages = scenario.file.load.value().map_or(0..0, |load| load.stages.value_span());
+            filler.report(&stages, problem, remedy)
         }
     }
 }
 
-/// Why a load cannot take the duration asked for on the command line, and the remedy.
-fn refusal(asked: Duration, model: &Model) -> Option<(&'static str, &'static str)> {
+/// Why a load cannot have the duration given on the command line, and the remedy.
+fn refusal(asked: Duration, model: &LoadModel) -> Option<(&'static str, &'static str)> {
     if asked.is_zero() || asked > LoadShape::MAX_DURATION {
         return Some((
-            "the duration asked for is nothing, or more than 24h",
-            "ask for a duration up to 24h",
+            "the duration of `--duration` is zero or more than 24h",
+            "pass a duration up to 24h",
         ));
     }
-    matches!(model, Model::Once | Model::Ramping { .. })
-        .then_some(("this load has no duration that could be changed", "leave `--duration` out"))
+    matches!(model, LoadModel::Once | LoadModel::Ramping { .. })
+        .then_some(("this load has no duration to change", "remove `--duration`"))
 }
 
-/// Exchanges at once on one connection; nothing where the protocol carries one at a time.
+/// How many exchanges share one connection; `None` after reporting that the protocol does not allow
+/// several.
 pub(super) fn streams(
     scenario: &Scenario,
     protocol: Protocol,
-    filler: &mut Filler<'_>,
+    filler: &mut TemplateFiller<'_>,
 ) -> Option<u32> {
     let streams = scenario.load.streams;
     if streams == 1 || protocol == Protocol::Http2 {
         return Some(streams);
     }
-    let place = scenario.file.load.given().and_then(|load| load.streams.place())?;
+    let location = scenario.file.load.value().and_then(|load| load.streams.location())?;
     let remedy = "write it in `[target]`: HTTP/1.1 carries one exchange at a time";
-    filler.complain(&place.key, "`streams` stands without `http = \"2\"`", remedy)
+    filler.report(&location.key, "`streams` needs `http = \"2\"`", remedy)
 }
 
-/// Complains about a period of repetition that is not the one of the scenarios before.
-pub(super) fn same_period(before: &[Scenario], scenario: &Scenario, filler: &mut Filler<'_>) {
+/// Reports a period that differs from that of an earlier scenario.
+pub(super) fn same_period(
+    before: &[Scenario],
+    scenario: &Scenario,
+    filler: &mut TemplateFiller<'_>,
+) {
     let Some(period) = scenario.load.every else { return };
     let another = before.iter().find(|other| other.load.every.is_some_and(|every| every != period));
-    if let (Some(another), Some(load)) = (another, scenario.file.load.given()) {
+    if let (Some(another), Some(load)) = (another, scenario.file.load.value()) {
         let theirs = another.load.every.unwrap_or_default();
         let problem = format!(
             "`every` is {} here and {} in {}: a run has one period",
@@ -81,14 +88,9 @@ pub(super) fn same_period(before: &[Scenario], scenario: &Scenario, filler: &mut
             written(theirs),
             another.source.name()
         );
-        let remedy = "write the same in both, or carry them out apart";
-        filler.complain::<()>(&span_of(&load.every), problem, remedy);
+        let remedy = "write the same period in both, or run them separately";
+        filler.report::<()>(&load.every.value_span(), problem, remedy);
     }
-}
-
-/// The place of the load's name.
-pub(super) fn load_key(scenario: &Scenario) -> std::ops::Range<usize> {
-    scenario.file.load.place().map_or(0..0, |place| place.key.clone())
 }
 
 fn ramping(
@@ -123,15 +125,15 @@ pub(super) fn words(scenario: &Scenario, load: &Load) -> String {
         format!("up to {connections}")
     };
     match model {
-        Model::Once => "once".to_owned(),
-        Model::Constant { rate, seed, .. } => {
+        LoadModel::Once => "once".to_owned(),
+        LoadModel::Constant { rate, seed, .. } => {
             format!(
                 "open, {rate} {} for {}, {over}",
                 law(*seed, "constant"),
                 written(load.duration())
             )
         }
-        Model::Ramping { start, stages, seed } => format!(
+        LoadModel::Ramping { start, stages, seed } => format!(
             "open, {}{}, {over}",
             ramp_words(*start, stages),
             match seed {
@@ -139,7 +141,7 @@ pub(super) fn words(scenario: &Scenario, load: &Load) -> String {
                 None => String::new(),
             }
         ),
-        Model::Closed { duration, iterations } => {
+        LoadModel::Closed { duration, iterations } => {
             let mut line = format!("closed, {connections}");
             if *fresh {
                 line.push_str(", a fresh one for each arrival");

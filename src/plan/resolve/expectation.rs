@@ -1,68 +1,74 @@
-//! From what a scenario expects to checks, each with the line that is shown of it.
+//! Resolves expectations to checks, each with the line that is shown of it.
 
 use http::{HeaderName, StatusCode};
 use serde_json::Value;
-use toml::Value as Toml;
 
-use super::filling::Filler;
-use super::live::{Equality, LiveCheck, LiveText};
-use super::target::{Base, url_of};
-use super::{pattern, request};
+use super::base_url::{BaseUrl, url_of};
+use super::template_filler::TemplateFiller;
+use super::toml_text::quoted;
+use super::{header as request_header, pattern};
 use crate::expect::{Check, Expectation, Expectations, JsonExpectation, JsonRule};
-use crate::scenario::file::{Expect, Request};
-use crate::scenario::{Entries, Field, JsonNumber, JsonTemplate, PatternText, Statuses, Template};
+use crate::plan::live::{JsonEquality, LiveCheck, LiveText};
+use crate::scenario::file::{ExpectSection, RequestSection};
+use crate::scenario::{
+    Field, JsonNumber, JsonTemplate, PatternText, StatusList, TableEntries, Template,
+};
 
-/// What is expected of a request's answer, as it is shown and as it is judged.
-pub(super) struct Expected {
+/// What is expected of a response, as it is shown and as it is judged.
+pub(super) struct ExpectationPlan {
     pub(super) lines: Vec<String>,
     pub(super) expectations: Expectations,
-    /// Those in which values stand that are known only while running, by their place in the order of judging.
+    /// The expectations with live values, by their index in the order of judging.
     pub(super) live: Vec<(usize, LiveCheck)>,
 }
 
-/// Expectations in which values stand that are known only while running, by how they are written.
-type Live = Vec<(String, LiveCheck)>;
+/// The expectations with live values, by how they are written.
+type LiveChecks = Vec<(String, LiveCheck)>;
 
-/// What is expected of a request's answer; nothing where something is wrong. `base` is where paths are seen from; without
-/// it the answer is a query's rows.
+/// What is expected of a response; `None` after reporting an error. Paths are relative to `base`;
+/// without it the step is a query and its rows are judged.
 pub(super) fn resolve(
-    request: &Request,
-    base: Option<&Base>,
-    filler: &mut Filler<'_>,
-) -> Option<Expected> {
-    let nothing = Expect::default();
-    let expect = request.expect.given().unwrap_or(&nothing);
-    let mut live = Live::new();
+    request: &RequestSection,
+    base: Option<&BaseUrl>,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<ExpectationPlan> {
+    let nothing = ExpectSection::default();
+    let expect = request.expect.value().unwrap_or(&nothing);
+    let mut live = LiveChecks::new();
     let mut all: Vec<_> = denied(expect).map(Some).into_iter().collect();
     all.extend(base.into_iter().flat_map(|base| of_head(expect, base, filler)));
     all.extend(of_content(expect, &mut live, filler));
     let all = all.into_iter().collect::<Option<Vec<_>>>()?;
-    let max_body = expect.max_body.given().copied();
+    let max_body = expect.max_body.value().copied();
     let expectations = match base {
         Some(_) => Expectations::new(all, max_body.unwrap_or(Expectations::DEFAULT_MAX_BODY)),
         None => Expectations::of_rows(all),
     };
     let mut lines = expectations.lines();
     lines.extend(max_body.map(|_| expectations.too_large().expected));
-    let is_sensitive = request.sensitive.given().is_some_and(|sensitive| *sensitive);
+    let is_sensitive = request.sensitive.value().is_some_and(|sensitive| *sensitive);
     let live = live
         .into_iter()
         .filter_map(|(written, check)| Some((expectations.position(&written)?, check)));
     let live = live.collect();
-    Some(Expected { lines, expectations: expectations.sensitive(is_sensitive), live })
+    Some(ExpectationPlan { lines, expectations: expectations.sensitive(is_sensitive), live })
 }
 
-/// That what is asked for is denied.
-fn denied(expect: &Expect) -> Option<Expectation> {
+/// The expectation that the request is denied.
+fn denied(expect: &ExpectSection) -> Option<Expectation> {
     let denied = Expectation { written: "denied = true".to_owned(), check: Check::Denied };
-    expect.denied.given().filter(|denied| **denied).map(|_| denied)
+    expect.denied.value().filter(|denied| **denied).map(|_| denied)
 }
 
-/// What is expected of status, URL and headers.
-fn of_head(expect: &Expect, base: &Base, filler: &mut Filler<'_>) -> Vec<Option<Expectation>> {
+/// The expectations on status, URL and headers.
+fn of_head(
+    expect: &ExpectSection,
+    base: &BaseUrl,
+    filler: &mut TemplateFiller<'_>,
+) -> Vec<Option<Expectation>> {
     let mut all = Vec::new();
-    all.extend(expect.status.given().map(|statuses| Some(status(statuses))));
-    all.extend(expect.final_url.placed().map(|_| final_url(expect, base, filler)));
+    all.extend(expect.status.value().map(|statuses| Some(status(statuses))));
+    all.extend(expect.final_url.located().map(|_| final_url(expect, base, filler)));
     for (name, field) in entries(&expect.headers) {
         all.push(header(name, field, filler));
     }
@@ -72,16 +78,16 @@ fn of_head(expect: &Expect, base: &Base, filler: &mut Filler<'_>) -> Vec<Option<
     all
 }
 
-/// What is expected of the number of rows, of the body and of the JSON document in it.
+/// The expectations on the number of rows, the body and its JSON document.
 fn of_content(
-    expect: &Expect,
-    live: &mut Live,
-    filler: &mut Filler<'_>,
+    expect: &ExpectSection,
+    live: &mut LiveChecks,
+    filler: &mut TemplateFiller<'_>,
 ) -> Vec<Option<Expectation>> {
     let mut all = Vec::new();
-    all.extend(expect.rows.given().map(|rows| Some(counted("rows", *rows, Check::Rows))));
+    all.extend(expect.rows.value().map(|rows| Some(counted("rows", *rows, Check::Rows))));
     let least = |rows: &u64| Some(counted("rows_at_least", *rows, Check::RowsAtLeast));
-    all.extend(expect.rows_at_least.given().map(least));
+    all.extend(expect.rows_at_least.value().map(least));
     all.extend(texts(
         "body_contains",
         &expect.body_contains,
@@ -96,14 +102,14 @@ fn of_content(
         live,
         filler,
     ));
-    for field in expect.body_matches.given().into_iter().flatten() {
+    for field in expect.body_matches.value().into_iter().flatten() {
         all.push(body_matches(field, filler));
     }
     for (pointer, field) in entries(&expect.json) {
-        all.push(json_value("json", pointer, field, (Equality::Is, live), filler));
+        all.push(json_value("json", pointer, field, (JsonEquality::Is, live), filler));
     }
     for (pointer, field) in entries(&expect.json_not) {
-        all.push(json_value("json_not", pointer, field, (Equality::IsNot, live), filler));
+        all.push(json_value("json_not", pointer, field, (JsonEquality::IsNot, live), filler));
     }
     all.extend(of_kind(expect));
     for (pointer, field) in entries(&expect.json_matches) {
@@ -112,28 +118,28 @@ fn of_content(
     all
 }
 
-/// What is expected of the types of JSON values, and of numbers; there is nothing to fill or compile.
-fn of_kind(expect: &Expect) -> impl Iterator<Item = Option<Expectation>> {
+/// The expectations on JSON types and numbers. They contain nothing to fill or compile.
+fn of_kind(expect: &ExpectSection) -> impl Iterator<Item = Option<Expectation>> {
     let types = entries(&expect.json_type).map(|(pointer, field)| {
-        let kind = *field.given()?;
+        let kind = *field.value()?;
         Some(json("json_type", pointer, &quoted(kind.as_str()), JsonRule::IsOf(kind)))
     });
     let least = entries(&expect.json_at_least).map(|(pointer, field)| {
-        let JsonNumber(least) = field.given()?.clone();
+        let JsonNumber(least) = field.value()?.clone();
         Some(json("json_at_least", pointer, &least.to_string(), JsonRule::AtLeast(least)))
     });
     let most = entries(&expect.json_at_most).map(|(pointer, field)| {
-        let JsonNumber(most) = field.given()?.clone();
+        let JsonNumber(most) = field.value()?.clone();
         Some(json("json_at_most", pointer, &most.to_string(), JsonRule::AtMost(most)))
     });
     types.chain(least).chain(most)
 }
 
-fn entries<T>(entries: &Field<Entries<T>>) -> impl Iterator<Item = (&str, &Field<T>)> {
-    entries.given().into_iter().flatten().map(|(key, field)| (key.as_str(), field))
+fn entries<T>(entries: &Field<TableEntries<T>>) -> impl Iterator<Item = (&str, &Field<T>)> {
+    entries.value().into_iter().flatten().map(|(key, field)| (key.as_str(), field))
 }
 
-fn status(Statuses(statuses): &Statuses) -> Expectation {
+fn status(StatusList(statuses): &StatusList) -> Expectation {
     let codes: Vec<String> = statuses.iter().map(StatusCode::as_str).map(str::to_owned).collect();
     let written = match codes.as_slice() {
         [one] => format!("status = {one}"),
@@ -142,48 +148,56 @@ fn status(Statuses(statuses): &Statuses) -> Expectation {
     Expectation { written, check: Check::Status(statuses.clone()) }
 }
 
-/// What a final URL ends with that may have any query, or none.
+/// The end of a final URL that may have any query or none.
 const ANY_QUERY: &str = "?*";
 
-fn final_url(expect: &Expect, base: &Base, filler: &mut Filler<'_>) -> Option<Expectation> {
-    let (place, template) = expect.final_url.placed()?;
-    let text = filler.fill(&place.value, template)?;
+fn final_url(
+    expect: &ExpectSection,
+    base: &BaseUrl,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<Expectation> {
+    let (location, template) = expect.final_url.located()?;
+    let text = filler.fill(&location.value, template)?;
     let without_query = text.value.strip_suffix(ANY_QUERY);
     let check = if without_query.is_some() { Check::FinalPlace } else { Check::FinalUrl };
     let url = match url_of(without_query.unwrap_or(&text.value), base) {
         Ok(url) => url,
         Err(_) if text.guessed => base.url.clone(),
-        Err((problem, remedy)) => return filler.complain(&place.value, problem, remedy),
+        Err((problem, remedy)) => return filler.report(&location.value, problem, remedy),
     };
     Some(Expectation { written: format!("final_url = {}", quoted(&text.shown)), check: check(url) })
 }
 
-fn header(written: &str, field: &Field<Template>, filler: &mut Filler<'_>) -> Option<Expectation> {
+fn header(
+    written: &str,
+    field: &Field<Template>,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<Expectation> {
     let name = HeaderName::from_bytes(written.as_bytes()).ok()?;
-    let (value, shown) = request::value(written, &name, field, filler)?;
+    let (value, shown) = request_header::value(written, &name, field, filler)?;
     Some(Expectation {
         written: format!("headers.{written} = {}", quoted(&shown)),
         check: Check::Header(name, value),
     })
 }
 
-/// What a text comes to, and one that is known only while running.
-type TextChecks = (fn(&str) -> Check, fn(LiveText) -> LiveCheck);
+/// How to check a fixed text, and how to check one with live values.
+type TextCheckPair = (fn(&str) -> Check, fn(LiveText) -> LiveCheck);
 
 fn texts(
     key: &str,
     list: &Field<Vec<Field<Template>>>,
-    (check, live_check): TextChecks,
-    live: &mut Live,
-    filler: &mut Filler<'_>,
+    (check, live_check): TextCheckPair,
+    live: &mut LiveChecks,
+    filler: &mut TemplateFiller<'_>,
 ) -> Vec<Option<Expectation>> {
     let mut text = |field: &Field<Template>| {
-        let (place, template) = field.placed()?;
-        let text = filler.fill_live(&place.value, template)?;
+        let (location, template) = field.located()?;
+        let text = filler.fill_live(&location.value, template)?;
         if text.value.is_empty() {
-            return filler.complain(
-                &place.value,
-                "every body contains the empty text",
+            return filler.report(
+                &location.value,
+                "every body contains an empty text",
                 "write the text to look for",
             );
         }
@@ -191,35 +205,38 @@ fn texts(
         live.extend(text.live.map(|text| (written.clone(), live_check(text))));
         Some(Expectation { written, check: check(&text.value) })
     };
-    list.given().into_iter().flatten().map(&mut text).collect()
+    list.value().into_iter().flatten().map(&mut text).collect()
 }
 
 fn header_matches(
     written: &str,
     field: &Field<PatternText>,
-    filler: &mut Filler<'_>,
+    filler: &mut TemplateFiller<'_>,
 ) -> Option<Expectation> {
     let name = HeaderName::from_bytes(written.as_bytes()).ok()?;
     let pattern = pattern::resolve(field, filler)?;
     Some(Expectation {
-        written: format!("header_matches.{written} = {}", quoted(field.given()?.as_str())),
+        written: format!("header_matches.{written} = {}", quoted(field.value()?.as_str())),
         check: Check::HeaderMatches(name, pattern),
     })
 }
 
-fn body_matches(field: &Field<PatternText>, filler: &mut Filler<'_>) -> Option<Expectation> {
+fn body_matches(
+    field: &Field<PatternText>,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<Expectation> {
     let pattern = pattern::resolve(field, filler)?;
-    let written = format!("body_matches = {}", quoted(field.given()?.as_str()));
+    let written = format!("body_matches = {}", quoted(field.value()?.as_str()));
     Some(Expectation { written, check: Check::BodyMatches(pattern) })
 }
 
 fn json_matches(
     pointer: &str,
     field: &Field<PatternText>,
-    filler: &mut Filler<'_>,
+    filler: &mut TemplateFiller<'_>,
 ) -> Option<Expectation> {
     let pattern = pattern::resolve(field, filler)?;
-    let written = quoted(field.given()?.as_str());
+    let written = quoted(field.value()?.as_str());
     Some(json("json_matches", pointer, &written, JsonRule::Matches(pattern)))
 }
 
@@ -227,11 +244,11 @@ fn json_value(
     key: &str,
     pointer: &str,
     field: &Field<JsonTemplate>,
-    (equality, live): (Equality, &mut Live),
-    filler: &mut Filler<'_>,
+    (equality, live): (JsonEquality, &mut LiveChecks),
+    filler: &mut TemplateFiller<'_>,
 ) -> Option<Expectation> {
-    let (place, template) = field.placed()?;
-    let (value, shown) = filler.fill_live_json(&place.value, template)?;
+    let (location, template) = field.located()?;
+    let (value, shown) = filler.fill_live_json(&location.value, template)?;
     let fixed = value.fixed();
     let rule = equality.rule(fixed.clone().unwrap_or_default(), !template.is_one_variable());
     let expectation = json(key, pointer, &line(&shown), rule);
@@ -260,12 +277,4 @@ fn line(value: &Value) -> String {
         Value::String(text) => quoted(text),
         other => other.to_string(),
     }
-}
-
-/// Text as TOML writes it, on one line.
-pub(super) fn quoted(text: &str) -> String {
-    if text.chars().any(char::is_control) {
-        return format!("{text:?}");
-    }
-    Toml::String(text.to_owned()).to_string()
 }

@@ -1,9 +1,9 @@
-//! What is said of an answer that is not the expected one: enough to act on, nothing that could be a secret.
+//! Describes an unexpected response: enough to act on, nothing that could be secret.
 
 use http::{HeaderName, StatusCode, header};
 use url::Url;
 
-use super::Answer;
+use super::response::Answer;
 use crate::record::Failure;
 
 /// The longest header value that is shown.
@@ -18,27 +18,35 @@ const HIDDEN: [HeaderName; 5] = [
     header::WWW_AUTHENTICATE,
 ];
 
-/// An unexpected status: a redirect, where the answer says where to, or else a status; of a sensitive answer not where to.
-pub(super) fn status(answer: &Answer<'_>, is_sensitive: bool) -> (Failure, String) {
-    match redirect(answer) {
-        Some(_) if is_sensitive => (Failure::Redirected, words(answer.status)),
+/// An unexpected status. A redirect names its target, unless the response is sensitive.
+pub(super) fn describe_status(answer: &Answer<'_>, is_sensitive: bool) -> (Failure, String) {
+    match redirect_of(answer) {
+        Some(_) if is_sensitive => (Failure::Redirected, describe_code(answer.status)),
         Some(to) => (
             Failure::Redirected,
-            format!("{} redirect to {}", answer.status.as_u16(), place(&to, answer.url)),
+            format!(
+                "{} redirect to {}",
+                answer.status.as_u16(),
+                describe_location(&to, answer.url)
+            ),
         ),
-        None => (Failure::Status, words(answer.status)),
+        None => (Failure::Status, describe_code(answer.status)),
     }
 }
 
-/// The URL that an answer came from, seen from the expected one.
-pub(super) fn url(found: &Url, expected: &Url) -> String {
+/// The URL that a response came from, relative to the expected one.
+pub(super) fn describe_url(found: &Url, expected: &Url) -> String {
     let same_path = found.path() == expected.path() && found.origin() == expected.origin();
-    let place = place(found, expected);
+    let place = describe_location(found, expected);
     if same_path { format!("{place} with another query") } else { place }
 }
 
-/// The value a header has instead.
-pub(super) fn header(answer: &Answer<'_>, name: &HeaderName, is_sensitive: bool) -> String {
+/// The actual value of a header.
+pub(super) fn describe_header(
+    answer: &Answer<'_>,
+    name: &HeaderName,
+    is_sensitive: bool,
+) -> String {
     let Some(value) = answer.headers.get(name) else {
         return "no such header".to_owned();
     };
@@ -47,7 +55,7 @@ pub(super) fn header(answer: &Answer<'_>, name: &HeaderName, is_sensitive: bool)
     }
     if name == header::LOCATION {
         return redirect_target(answer)
-            .map_or_else(|| "no URL".to_owned(), |to| place(&to, answer.url));
+            .map_or_else(|| "no URL".to_owned(), |to| describe_location(&to, answer.url));
     }
     match value.to_str() {
         Ok(text) if text.len() <= SHOWN && !HIDDEN.contains(name) => format!("`{text}`"),
@@ -56,12 +64,12 @@ pub(super) fn header(answer: &Answer<'_>, name: &HeaderName, is_sensitive: bool)
 }
 
 /// A number of bytes as a person reads it: `2,345 bytes`.
-pub(super) fn bytes(count: usize) -> String {
-    if count == 1 { "1 byte".to_owned() } else { format!("{} bytes", grouped(count)) }
+pub(super) fn format_bytes(count: usize) -> String {
+    if count == 1 { "1 byte".to_owned() } else { format!("{} bytes", group_digits(count)) }
 }
 
 /// A count as a person reads it: `2,345`.
-pub(super) fn grouped(count: usize) -> String {
+pub(super) fn group_digits(count: usize) -> String {
     let digits = count.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -73,14 +81,14 @@ pub(super) fn grouped(count: usize) -> String {
     grouped
 }
 
-fn words(status: StatusCode) -> String {
+fn describe_code(status: StatusCode) -> String {
     match status.canonical_reason() {
         Some(reason) => format!("{} {reason}", status.as_u16()),
         None => status.as_u16().to_string(),
     }
 }
 
-fn redirect(answer: &Answer<'_>) -> Option<Url> {
+fn redirect_of(answer: &Answer<'_>) -> Option<Url> {
     answer.status.is_redirection().then(|| redirect_target(answer))?
 }
 
@@ -89,8 +97,8 @@ fn redirect_target(answer: &Answer<'_>) -> Option<Url> {
     answer.url.join(location.trim()).ok()
 }
 
-/// Where a URL leads, seen from another: its path, with the host where that differs; never its query.
-fn place(to: &Url, from: &Url) -> String {
+/// A URL relative to another: its path, with the host if it differs. The query is never shown.
+fn describe_location(to: &Url, from: &Url) -> String {
     if to.origin() == from.origin() {
         return to.path().to_owned();
     }

@@ -1,23 +1,25 @@
-//! What decides what a step comes to beside its request and its expectations, as the scenario writes it.
+//! What decides the outcome of a step in addition to its request and expectations, as the scenario
+//! writes it.
 
 use std::time::Duration;
 
-use super::expectation::quoted;
-use super::{AskPlan, SqlPlan};
+use super::toml_text::quoted;
 use crate::expect::Captures;
-use crate::scenario::file::{Poll, Request, Retry};
-use crate::scenario::{Field, When};
+use crate::plan::request_plan::{AskPlan, SqlPlan};
+use crate::scenario::file::{PollSection, RequestSection, RetrySection};
+use crate::scenario::{Field, MissingPolicy};
 use crate::units;
 
-/// The terms of a step, one key a line. None of them holds a variable: a statement's values are only counted.
-pub(super) fn of(request: &Request, ask: &AskPlan, captures: &Captures) -> Vec<String> {
+/// The terms of a step, one key per line. None contains a variable; the values of a statement are
+/// only counted.
+pub(super) fn of(request: &RequestSection, ask: &AskPlan, captures: &Captures) -> Vec<String> {
     let mut terms = match ask {
         AskPlan::Sql(sql) => of_statement(sql),
         AskPlan::Http(_) => Vec::new(),
     };
     terms.extend(flag("writes", &request.writes));
-    terms.extend(request.retry.given().map(retry));
-    terms.extend(request.poll.given().map(poll));
+    terms.extend(request.retry.value().map(retry));
+    terms.extend(request.poll.value().map(poll));
     terms.extend(when("when_absent", &request.when_absent));
     terms.extend(when("when_unconfigured", &request.when_unconfigured));
     terms.extend(flag("sensitive", &request.sensitive));
@@ -32,17 +34,17 @@ fn of_statement(sql: &SqlPlan) -> Vec<String> {
     [database].into_iter().chain(values).collect()
 }
 
-fn retry(retry: &Retry) -> String {
-    let times = retry.times.given().copied().unwrap_or_default();
-    match retry.after.given() {
+fn retry(retry: &RetrySection) -> String {
+    let times = retry.times.value().copied().unwrap_or_default();
+    match retry.after.value() {
         Some(after) => format!("retry = {{ times = {times}, after = {} }}", written(*after)),
         None => format!("retry = {{ times = {times} }}"),
     }
 }
 
-fn poll(poll: &Poll) -> String {
+fn poll(poll: &PollSection) -> String {
     let [every, within] = [&poll.every, &poll.within]
-        .map(|field| written(field.given().copied().unwrap_or_default()));
+        .map(|field| written(field.value().copied().unwrap_or_default()));
     format!("poll = {{ every = {every}, within = {within} }}")
 }
 
@@ -50,16 +52,16 @@ fn written(duration: Duration) -> String {
     format!("\"{}\"", units::written(duration))
 }
 
-fn when(key: &str, field: &Field<When>) -> Option<String> {
-    let word = match field.given()? {
-        When::Report => "report",
-        When::Accept => "accept",
+fn when(key: &str, field: &Field<MissingPolicy>) -> Option<String> {
+    let word = match field.value()? {
+        MissingPolicy::Report => "report",
+        MissingPolicy::Accept => "accept",
     };
     Some(format!("{key} = \"{word}\""))
 }
 
 fn flag(key: &str, field: &Field<bool>) -> Option<String> {
-    field.given().filter(|given| **given).map(|_| format!("{key} = true"))
+    field.value().filter(|given| **given).map(|_| format!("{key} = true"))
 }
 
 #[cfg(test)]
@@ -96,7 +98,7 @@ sensitive = false
 "#;
 
     #[test]
-    fn what_decides_a_step_is_told_as_it_is_written_and_without_values() {
+    fn terms_are_shown_as_written_and_without_values() {
         let scenario = Scenario::parse("smoke.toml", SMOKE).unwrap();
         let environment = Environment::new([("PASSWORD".to_owned(), "hunter2-hunter2".to_owned())]);
         let (plan, _) = Plan::resolve(&[scenario], &environment, &Overrides::default()).unwrap();

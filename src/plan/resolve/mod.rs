@@ -1,46 +1,48 @@
 //! From scenarios and an environment to a plan.
 
+mod action;
+mod base_url;
+mod body;
+mod budgets;
+mod capture;
+mod expectation;
+mod header;
+mod http;
+mod load;
+mod pattern;
+mod request;
+mod shard;
+mod sql;
+mod step;
+mod target;
+mod template_filler;
+mod terms;
+mod toml_text;
+mod warnings;
+
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use url::Url;
 
-use super::filling::Filler;
-use super::target::{self, Base};
-use super::{
-    AskPlan, Environment, Family, Load, Plan, PlannedPart, Protocol, RequestPlan, Resolve, Reuse,
-    ScenarioPlan, Secrets, Warmup, capacity, doubts, load, part, request,
-};
+use crate::plan::capacity;
+use crate::plan::environment::Environment;
+use crate::plan::load_plan::Load;
+use crate::plan::overrides::Overrides;
+use crate::plan::request_plan::{AskPlan, RequestPlan};
+use crate::plan::run_plan::Plan;
+use crate::plan::scenario_plan::{Reuse, ScenarioPlan, Warmup};
+use crate::plan::secrets::Secrets;
 use crate::record::{PlannedRequest, PlannedScenario};
-use crate::scenario::file::Target;
-use crate::scenario::{Complaint, Field, Scenario, ScenarioErrors, Span, Template, Warning, Words};
-
-/// What the command line changes in a plan.
-#[derive(Debug, Clone, Default)]
-pub struct Overrides {
-    /// Another length of the measured phase; stages and single arrivals have none to change.
-    pub duration: Option<Duration>,
-    /// Another period of repetition.
-    pub every: Option<Duration>,
-    /// The part of the run that is to be carried out; the whole where there is none.
-    pub part: Option<PlannedPart>,
-    /// Another version of HTTP.
-    pub protocol: Option<Protocol>,
-    /// Another choice of addresses.
-    pub family: Option<Family>,
-    /// Given addresses, looked at before the scenarios' own.
-    pub resolve: Vec<Resolve>,
-    /// Hosts that redirects may lead to, beside the scenarios' own.
-    pub allowed_hosts: Vec<String>,
-    /// Whether any certificate is believed.
-    pub insecure: bool,
-}
+use crate::scenario::file::TargetSection;
+use crate::scenario::{Diagnostic, Field, PlainText, Scenario, ScenarioErrors, Template, Warning};
+use base_url::{BaseUrl, base_url};
+use template_filler::TemplateFiller;
 
 impl Plan {
-    /// Reads the environment into scenarios that will be carried out at the same time.
+    /// Makes the plan of scenarios that run at the same time, with the environment read into them.
     ///
-    /// The error holds every mistake of every scenario. The warnings are about what can be carried out, but hardly
-    /// as it was meant.
+    /// The error holds every mistake of every scenario. The warnings are about scenarios that can
+    /// run, but probably not as intended.
     pub fn resolve(
         scenarios: &[Scenario],
         environment: &Environment,
@@ -49,17 +51,17 @@ impl Plan {
         let public = public_variables(scenarios);
         let (mut warnings, mut secrets) = (Vec::new(), Vec::new());
         let plans = scenarios.iter().enumerate().map(|(at, scenario)| {
-            let mut filler = Filler::new(environment, &public);
+            let mut filler = TemplateFiller::new(environment, &public);
             unique_name(&scenarios[..at], scenario, &mut filler);
             if overrides.every.is_none() {
                 load::same_period(&scenarios[..at], scenario, &mut filler);
             }
             let plan = resolve_one(scenario, overrides, &mut filler);
             secrets.append(&mut filler.secrets);
-            warnings.extend(Warning::all(&scenario.source, std::mem::take(&mut filler.doubts)));
+            warnings.extend(Warning::all(&scenario.source, std::mem::take(&mut filler.warnings)));
             match plan {
-                Some(plan) if filler.complaints.is_empty() => Ok(plan),
-                _ => Err(ScenarioErrors::of(&scenario.source, filler.complaints)),
+                Some(plan) if filler.diagnostics.is_empty() => Ok(plan),
+                _ => Err(ScenarioErrors::of(&scenario.source, filler.diagnostics)),
             }
         });
         let mut plans = ScenarioErrors::gather(plans.collect::<Vec<_>>())?;
@@ -74,20 +76,20 @@ impl Plan {
     }
 }
 
-/// Variables that may be shown: those that a scenario of the run calls public or shows in its base URL.
+/// Variables that may be shown: those that a scenario lists as public or uses in its base URL.
 fn public_variables(scenarios: &[Scenario]) -> BTreeSet<String> {
     let listed = |scenario: &Scenario| {
-        let names = scenario.file.public.given().into_iter().flatten().filter_map(Field::given);
+        let names = scenario.file.public.value().into_iter().flatten().filter_map(Field::value);
         names.map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
     };
     let shown = |scenario: &Scenario| {
-        let base_url = scenario.file.target.given().and_then(|target| target.base_url.given());
+        let base_url = scenario.file.target.value().and_then(|target| target.base_url.value());
         base_url.into_iter().flat_map(Template::variables).map(str::to_owned).collect::<Vec<_>>()
     };
     scenarios.iter().flat_map(|scenario| [listed(scenario), shown(scenario)].concat()).collect()
 }
 
-/// What a reader of a closed load's figures must know.
+/// The caveat of a closed load.
 fn closed(load: &Load) -> Option<String> {
     matches!(load, Load::Closed { .. }).then(|| {
         "the load is closed: a target that stalls is asked less often, so that the quantiles understate its stalls"
@@ -95,33 +97,34 @@ fn closed(load: &Load) -> Option<String> {
     })
 }
 
-fn unique_name(before: &[Scenario], scenario: &Scenario, filler: &mut Filler<'_>) {
-    let Some(place) = scenario.file.name.place() else { return };
+fn unique_name(before: &[Scenario], scenario: &Scenario, filler: &mut TemplateFiller<'_>) {
+    let Some(location) = scenario.file.name.location() else { return };
     if let Some(same) = before.iter().find(|other| other.name() == scenario.name()) {
         let problem = format!("two scenarios of this run are named `{}`", scenario.name());
-        let remedy = format!("rename it; the other one is {}", same.source.name());
-        filler.complaints.push(Complaint::new(place.value.clone(), problem, remedy));
+        let remedy = format!("rename it; the other one is in {}", same.source.name());
+        filler.diagnostics.push(Diagnostic::new(location.value.clone(), problem, remedy));
     }
 }
 
 fn resolve_one(
     scenario: &Scenario,
     overrides: &Overrides,
-    filler: &mut Filler<'_>,
+    filler: &mut TemplateFiller<'_>,
 ) -> Option<ScenarioPlan> {
-    let unwritten = Target::default();
-    let written = scenario.file.target.given().unwrap_or(&unwritten);
+    let unwritten = TargetSection::default();
+    let written = scenario.file.target.value().unwrap_or(&unwritten);
     let load = load::resolve(scenario, overrides, filler);
     if let Some(part) = overrides.part {
-        part::look_at(scenario, part.shard, filler);
+        shard::look_at(scenario, part.shard, filler);
     }
-    let base = match written.base_url.placed() {
-        Some(_) => target::base_url(written, filler),
-        None => Base::placeholder(),
+    let base = match written.base_url.located() {
+        Some(_) => base_url(written, filler),
+        None => BaseUrl::placeholder(),
     };
-    // Where the base URL is wrong, the requests are looked at all the same.
+    // The requests are checked even if the base URL is wrong, so that all mistakes are reported at
+    // once.
     let (base_url, is_wrong) =
-        base.map_or_else(|| (Base::placeholder(), true), |base| (Some(base), false));
+        base.map_or_else(|| (BaseUrl::placeholder(), true), |base| (Some(base), false));
     let mut base = base_url?;
     let target = target::resolve(scenario, &mut base, overrides, filler);
     let requests = request::resolve(scenario, &base, filler);
@@ -136,7 +139,7 @@ fn resolve_one(
     let plan = ScenarioPlan {
         shown: PlannedScenario {
             name: scenario.name().to_owned(),
-            description: scenario.file.description.given().map_or("", Words::as_str).to_owned(),
+            description: scenario.file.description.value().map_or("", PlainText::as_str).to_owned(),
             source: scenario.source.name().to_owned(),
             base_url: base.shown,
             load: load::words(scenario, &load),
@@ -156,11 +159,11 @@ fn resolve_one(
     if is_wrong {
         return None;
     }
-    filler.doubts.extend(doubts::of(scenario, &plan));
+    filler.warnings.extend(warnings::of(scenario, &plan));
     Some(plan)
 }
 
-/// Where the steps of a scenario without a base URL go, in words, and the first URL among them.
+/// Where the steps of a scenario without a base URL go, in words, and the first of their URLs.
 fn where_steps_go(
     shown: &[PlannedRequest],
     requests: &[RequestPlan],
@@ -168,8 +171,8 @@ fn where_steps_go(
 ) -> (String, Url) {
     let mut places: Vec<String> = Vec::new();
     for request in requests {
-        let place = match &request.ask {
-            // What stands for a URL that is not known is nowhere: what is written is shown.
+        let location = match &request.ask {
+            // A placeholder has no meaning for a reader, so the URL is shown as it is written.
             AskPlan::Http(http) if http.url.origin() == otherwise.origin() => {
                 let line = shown.get(request.place).map_or("", |shown| shown.line.as_str());
                 line.split_once(' ').map_or(line, |(_, url)| url).to_owned()
@@ -177,15 +180,10 @@ fn where_steps_go(
             AskPlan::Http(http) => http.url.origin().ascii_serialization(),
             AskPlan::Sql(sql) => sql.address.shown(),
         };
-        if !places.contains(&place) {
-            places.push(place);
+        if !places.contains(&location) {
+            places.push(location);
         }
     }
     let first = requests.iter().find_map(|request| request.http().map(|http| http.url.clone()));
     (places.join(", "), first.unwrap_or(otherwise))
-}
-
-/// The place of a value that is known to be written.
-pub(super) fn span_of<T>(field: &Field<T>) -> Span {
-    field.place().map_or(0..0, |place| place.value.clone())
 }

@@ -1,56 +1,57 @@
-//! Filling variables: what is sent, and what may be shown of it.
+//! Fills variables into templates: what is sent, and what may be shown of it.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Environment;
-use super::live::{LiveJson, LiveText, Values};
-use super::secrets;
-use crate::scenario::{Complaint, JsonTemplate, Part, Span, Template};
+use crate::plan::environment::Environment;
+use crate::plan::live::{LiveJson, LiveText, Values};
+use crate::plan::secrets;
+use crate::scenario::{Diagnostic, JsonTemplate, Part, Span, Template};
 use crate::units::near::nearest;
 
-/// What stands for a missing variable while checking.
+/// Replaces a missing variable in a check.
 const PLACEHOLDER: &str = "placeholder";
 
 /// A filled template.
 #[derive(Default)]
-pub(super) struct Filled {
+pub(super) struct FilledTemplate {
     /// The text to send or compare.
     pub(super) value: String,
-    /// The same to show: secret variables stand as `${NAME}`.
+    /// The text to show, with secret variables as `${NAME}`.
     pub(super) shown: String,
-    /// Whether a secret variable stands in it.
+    /// Whether it contains a secret variable.
     pub(super) secret: bool,
-    /// Whether a placeholder stands for a missing variable, or for what is known only while running.
+    /// Whether it contains a placeholder for a missing variable or a live value.
     pub(super) guessed: bool,
-    /// The text again, where values stand in it that are known only while running.
+    /// The text with its live values, if it contains any.
     pub(super) live: Option<LiveText>,
 }
 
-/// Fills the templates of one scenario, and keeps what it finds on the way.
-pub(super) struct Filler<'a> {
+/// Fills the templates of one scenario and collects diagnostics, warnings and secrets.
+pub(super) struct TemplateFiller<'a> {
     environment: &'a Environment,
     public: &'a BTreeSet<String>,
     missing: BTreeSet<String>,
-    /// The live values that the step at hand may use.
+    /// The live values that the current step may use.
     known: BTreeSet<String>,
     /// All values that steps capture, each with its step.
     captured: Vec<(String, String)>,
-    /// The step at hand.
+    /// The current step.
     step: Option<String>,
-    /// Whether it may lack a variable, and what it lacks first.
-    may_lack: bool,
-    lacks: Option<String>,
-    /// What is wrong.
-    pub(super) complaints: Vec<Complaint>,
-    /// What is doubtful.
-    pub(super) doubts: Vec<Complaint>,
-    /// The values of all secret variables met.
+    /// Whether the step is skipped instead of refused if a variable is missing, and the first
+    /// missing one.
+    may_miss_variable: bool,
+    missing_variable: Option<String>,
+    /// The errors found so far.
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// The warnings found so far.
+    pub(super) warnings: Vec<Diagnostic>,
+    /// The values of all secret variables that were used.
     pub(super) secrets: Vec<String>,
 }
 
-impl<'a> Filler<'a> {
+impl<'a> TemplateFiller<'a> {
     pub(super) fn new(environment: &'a Environment, public: &'a BTreeSet<String>) -> Self {
         Self {
             environment,
@@ -59,81 +60,82 @@ impl<'a> Filler<'a> {
             known: BTreeSet::from([Values::UUID.to_owned()]),
             captured: Vec::new(),
             step: None,
-            may_lack: false,
-            lacks: None,
-            complaints: Vec::new(),
-            doubts: Vec::new(),
+            may_miss_variable: false,
+            missing_variable: None,
+            diagnostics: Vec::new(),
+            warnings: Vec::new(),
             secrets: Vec::new(),
         }
     }
 
-    /// Lets the steps that follow use values that a step captures.
-    pub(super) fn know<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
+    /// Lets the following steps use the values that a step captures.
+    pub(super) fn allow_captured<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
         self.known.extend(names.into_iter().map(str::to_owned));
     }
 
-    /// Tells of the values that steps capture, each with its step, whether or not they are known yet.
-    pub(super) fn foresee(&mut self, captured: Vec<(String, String)>) {
+    /// Sets the values that all steps capture, each with its step. Remedies name them.
+    pub(super) fn set_captured(&mut self, captured: Vec<(String, String)>) {
         self.captured = captured;
     }
 
-    /// Begins a step, which is left out where it lacks a variable that it may lack.
-    pub(super) fn begin(&mut self, step: &str, may_lack: bool) {
+    /// Starts a step. With `may_miss_variable`, a missing variable skips the step instead of being
+    /// an error.
+    pub(super) fn begin_step(&mut self, step: &str, may_miss_variable: bool) {
         self.step = Some(step.to_owned());
-        self.may_lack = may_lack;
+        self.may_miss_variable = may_miss_variable;
     }
 
-    /// Ends the step; what it lacks, where it may lack something: ``variable `X` is not set``.
-    pub(super) fn end(&mut self) -> Option<String> {
+    /// Ends the step. Returns why it is skipped, if it is: ``variable `X` is not set``.
+    pub(super) fn end_step(&mut self) -> Option<String> {
         self.step = None;
-        self.may_lack = false;
-        self.lacks.take()
+        self.may_miss_variable = false;
+        self.missing_variable.take()
     }
 
-    /// Complains, and yields nothing.
-    pub(super) fn complain<T>(
+    /// Reports an error; always returns `None`.
+    pub(super) fn report<T>(
         &mut self,
         at: &Span,
         problem: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Option<T> {
-        self.complaints.push(Complaint::new(at.clone(), problem, remedy));
+        self.diagnostics.push(Diagnostic::new(at.clone(), problem, remedy));
         None
     }
 
-    /// Notes what can be carried out, but hardly as it was meant.
-    pub(super) fn doubt(
+    /// Warns about something that can run, but probably not as intended.
+    pub(super) fn warn(
         &mut self,
         at: &Span,
         problem: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        self.doubts.push(Complaint::new(at.clone(), problem, remedy));
+        self.warnings.push(Diagnostic::new(at.clone(), problem, remedy));
     }
 
-    /// The text with its variables; nothing where one is missing that must not be, or where something stands in it that
-    /// is known only while running.
-    pub(super) fn fill(&mut self, at: &Span, template: &Template) -> Option<Filled> {
+    /// The text with its variables filled in; `None` after reporting a missing variable or a live
+    /// value.
+    pub(super) fn fill(&mut self, at: &Span, template: &Template) -> Option<FilledTemplate> {
         if template.live().next().is_some() {
-            return self.complain(
+            return self.report(
                 at,
-                "no `${{…}}` can stand here: its value is known only while running",
-                "such values fill paths, headers, bodies, `values`, and what is expected of a body or of rows",
+                "`${{…}}` is not allowed here: its value is known only during the run",
+                "such values can be used in paths, headers, bodies, `values`, and in what is expected of a body or of rows",
             );
         }
         self.fill_live(at, template)
     }
 
-    /// The same where values may stand in it that are known only while running.
-    pub(super) fn fill_live(&mut self, at: &Span, template: &Template) -> Option<Filled> {
-        let mut filled = Filled::default();
+    /// Like [`Self::fill`], but allows live values.
+    pub(super) fn fill_live(&mut self, at: &Span, template: &Template) -> Option<FilledTemplate> {
+        let mut filled = FilledTemplate::default();
         let mut live = LiveText::default();
         let mut complete = true;
         for part in template.parts() {
             let filled_so_far = filled.value.len();
             match part {
                 Part::Literal(text) => {
-                    self.doubt_bare(at, text);
+                    self.warn_of_bare_braces(at, text);
                     filled.value.push_str(text);
                     filled.shown.push_str(text);
                 }
@@ -155,7 +157,8 @@ impl<'a> Filler<'a> {
         complete.then_some(filled)
     }
 
-    /// A JSON value with the variables of its texts, and how it is shown; nothing where one is missing that must not be.
+    /// A JSON value with the variables of its strings filled in, and how it is shown; `None` after
+    /// reporting a missing variable.
     pub(super) fn fill_live_json(
         &mut self,
         at: &Span,
@@ -167,7 +170,7 @@ impl<'a> Filler<'a> {
     fn json(&mut self, at: &Span, written: &Value) -> Option<(LiveJson, Value)> {
         Some(match written {
             Value::String(text) => {
-                // Every text was read as a template when the file was.
+                // The reader of the file has parsed every string as a template already.
                 let text = self.fill_live(at, &Template::parse(text).unwrap_or_default())?;
                 let value = match text.live {
                     Some(live) => LiveJson::Text(live),
@@ -196,24 +199,24 @@ impl<'a> Filler<'a> {
         })
     }
 
-    /// Whether a live value is known by the step at hand; complains where it is not.
+    /// Whether the current step may use a live value; reports an error otherwise.
     fn is_known(&mut self, at: &Span, name: &str) -> bool {
         if self.known.contains(name) {
             return true;
         }
-        let remedy = self.instead_of(name);
-        self.complain::<()>(at, format!("no earlier step captures `{name}`"), remedy);
+        let remedy = self.remedy_for_unknown(name);
+        self.report::<()>(at, format!("no earlier step captures `{name}`"), remedy);
         false
     }
 
-    /// What to write, or to put elsewhere, where a live value is not known.
-    fn instead_of(&self, name: &str) -> String {
+    /// The remedy for a live value that the step may not use.
+    fn remedy_for_unknown(&self, name: &str) -> String {
         if let Some((_, step)) = self.captured.iter().find(|(captured, _)| captured == name) {
             return if self.step.as_ref() == Some(step) {
-                "this step captures it itself, and later ones know it: capture it in an earlier step"
+                "only later steps can use what this step captures: capture it in an earlier step"
                     .to_owned()
             } else {
-                format!("step `{step}` captures it later: put that step first")
+                format!("step `{step}` captures it later: move that step up")
             };
         }
         let known: Vec<&str> = self.known.iter().map(String::as_str).collect();
@@ -221,30 +224,30 @@ impl<'a> Filler<'a> {
             return format!("did you mean `{near}`?");
         }
         let known: Vec<_> = known.iter().map(|name| format!("`${{{{{name}}}}}`")).collect();
-        format!("capture it in an earlier step; known here: {}", known.join(", "))
+        format!("capture it in an earlier step; available here: {}", known.join(", "))
     }
 
-    /// Doubts a text with the name of a live value in two braces, but without the dollar sign before them.
-    fn doubt_bare(&mut self, at: &Span, text: &str) {
+    /// Warns about the name of a live value in two braces without a dollar sign before them.
+    fn warn_of_bare_braces(&mut self, at: &Span, text: &str) {
         let inner = |(begin, _): (usize, &str)| {
             let is_escaped = text[..begin].ends_with('$');
             let (inner, _) = text[begin + 2..].split_once("}}")?;
             self.known.get(inner.trim()).filter(|_| !is_escaped)
         };
         if let Some(name) = text.match_indices("{{").find_map(inner) {
-            let problem = format!("`{{{{{name}}}}}` is text, and sent as it stands");
+            let problem = format!("`{{{{{name}}}}}` is plain text and is sent as it is written");
             let remedy = format!("write `${{{{{name}}}}}` for the value");
-            self.doubt(at, problem, remedy);
+            self.warn(at, problem, remedy);
         }
     }
 
-    /// Adds a variable to a text; whether it has a value.
+    /// Appends a variable to a text. Returns whether it has a value.
     fn variable(
         &mut self,
         at: &Span,
         name: &str,
         default: Option<&str>,
-        filled: &mut Filled,
+        filled: &mut FilledTemplate,
     ) -> bool {
         let value = self.environment.value(name);
         let is_public = self.public.contains(name);
@@ -256,11 +259,12 @@ impl<'a> Filler<'a> {
                 }
                 value
             }
-            // A default stands in the file for all to read: it is not shown, but it is no secret.
+            // A default is written in the file for everyone to read. It is not shown, but it is not
+            // secret.
             (None, Some(default)) => default,
             (None, None) => {
                 self.missing(at, name, value.is_some());
-                if !self.environment.is_lenient() && !self.may_lack {
+                if !self.environment.is_lenient() && !self.may_miss_variable {
                     return false;
                 }
                 filled.guessed = true;
@@ -277,12 +281,12 @@ impl<'a> Filler<'a> {
         true
     }
 
-    /// Complains about a missing variable, once for each.
+    /// Reports each missing variable once.
     fn missing(&mut self, at: &Span, name: &str, is_set: bool) {
         let state = if is_set { "is empty" } else { "is not set" };
         let problem = format!("variable `{name}` {state}");
-        if self.may_lack {
-            self.lacks.get_or_insert(problem);
+        if self.may_miss_variable {
+            self.missing_variable.get_or_insert(problem);
             return;
         }
         if !self.missing.insert(name.to_owned()) {
@@ -292,16 +296,16 @@ impl<'a> Filler<'a> {
             format!("write `${{{{{name}}}}}` for the value that an earlier step captures")
         } else {
             let left_out = match self.step {
-                Some(_) => "; with `when_unconfigured = \"report\"` the step is left out instead",
+                Some(_) => "; with `when_unconfigured = \"report\"` the step is skipped instead",
                 None => "",
             };
             format!("set it (`export {name}=…`), or write `${{{name}:-default}}`{left_out}")
         };
-        let complaint = Complaint::new(at.clone(), problem, remedy);
+        let diagnostic = Diagnostic::new(at.clone(), problem, remedy);
         if self.environment.is_lenient() {
-            self.doubts.push(complaint);
+            self.warnings.push(diagnostic);
         } else {
-            self.complaints.push(complaint);
+            self.diagnostics.push(diagnostic);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The steps of an arrival: what each asks, and how often.
+//! The steps of an arrival: what each sends, and how often it is tried.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,32 +12,33 @@ use crate::expect::{Captures, Expectations};
 use crate::postgres::{Address, Statement};
 use crate::record::Ceiling;
 
-/// One step of an arrival, ready to be carried out.
+/// One step of an arrival, ready to run.
 #[derive(Debug, Clone)]
 pub struct RequestPlan {
-    /// What is asked.
+    /// What the step sends.
     pub ask: AskPlan,
-    /// What of it is known only while running.
+    /// The parts that are known only during the run.
     pub live: Live,
-    /// What the answer must be.
+    /// What the response must be.
     pub expectations: Expectations,
-    /// What later steps take from it.
+    /// The values that later steps take from the response.
     pub captures: Captures,
-    /// The ceilings of its budgets, each once; exceedances are counted against them.
+    /// The ceilings of its budgets, each once. Responses above them are counted.
     pub ceilings: Vec<Ceiling>,
-    /// How often it is tried.
+    /// How often the step is tried.
     pub tries: Tries,
-    /// Whether it is an outcome of its own that what was asked for is not there; a failure otherwise.
+    /// Whether a missing resource is an outcome of its own instead of a failure.
     pub may_be_absent: bool,
-    /// What it lacks to be carried out: ``variable `X` is not set``.
+    /// Why the step cannot run: ``variable `X` is not set``.
     pub lacks: Option<String>,
-    /// Its place among the scenario's shown and measured requests. Where redirects are followed, its hops have the
-    /// `redirects + 1` places after it, and where it may be tried again, its tries have the one after those.
+    /// Its index among the shown and measured requests of the scenario. If redirects are followed,
+    /// the next `redirects + 1` indexes are its hops. If it may be tried again, the index after
+    /// those is its tries.
     pub place: usize,
 }
 
 impl RequestPlan {
-    /// The HTTP request, where it is one.
+    /// The HTTP request, if the step sends one.
     pub fn http(&self) -> Option<&HttpPlan> {
         match &self.ask {
             AskPlan::Http(http) => Some(http),
@@ -45,7 +46,7 @@ impl RequestPlan {
         }
     }
 
-    /// The HTTP request, to be changed by a test.
+    /// The HTTP request, for a test to change.
     #[cfg(test)]
     pub(crate) fn http_mut(&mut self) -> &mut HttpPlan {
         match &mut self.ask {
@@ -59,7 +60,7 @@ impl RequestPlan {
         self.http().map_or(0, |http| http.redirects)
     }
 
-    /// The place of its tries.
+    /// The index of its tries.
     pub fn place_of_tries(&self) -> usize {
         let hops = match self.redirects() {
             0 => 0,
@@ -69,12 +70,12 @@ impl RequestPlan {
     }
 }
 
-/// What a step asks.
+/// What a step sends.
 #[derive(Debug, Clone)]
 pub enum AskPlan {
-    /// A target, over HTTP.
+    /// An HTTP request to a target.
     Http(Box<HttpPlan>),
-    /// A database.
+    /// An SQL statement to a database.
     Sql(Box<SqlPlan>),
 }
 
@@ -83,24 +84,24 @@ pub enum AskPlan {
 pub struct HttpPlan {
     /// Its method.
     pub method: Method,
-    /// The full URL.
+    /// The complete URL.
     pub url: Url,
-    /// Every header but `host` and `content-length`; secret values are marked sensitive.
+    /// Every header except `host` and `content-length`. Secret values are marked sensitive.
     pub headers: HeaderMap,
-    /// Its body; may be empty.
+    /// Its body, which may be empty.
     pub body: Bytes,
     /// How many redirects are followed.
     pub redirects: u32,
 }
 
-/// Shows no URL, header or body, as these may hold secrets.
+/// Leaves out URL, headers and body, which may contain secrets.
 impl fmt::Debug for HttpPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpPlan").field("method", &self.method).finish_non_exhaustive()
     }
 }
 
-/// One SQL statement, ready to be carried out.
+/// One SQL statement, ready to run.
 #[derive(Clone)]
 pub struct SqlPlan {
     /// The database's name in the scenario.
@@ -109,18 +110,18 @@ pub struct SqlPlan {
     pub address: Address,
     /// The statement.
     pub statement: Statement,
-    /// What stands for `$1`, `$2` … in it.
+    /// The values of `$1`, `$2` … in the statement.
     pub values: Vec<LiveText>,
 }
 
-/// Shows no value, as these may be secrets.
+/// Leaves out the values, which may be secret.
 impl fmt::Debug for SqlPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlPlan").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
-/// How often a step is tried. The step is all of its tries together, the pauses included.
+/// How often a step is tried. The step lasts for all of its tries, including the pauses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Tries {
     /// Once.
@@ -128,16 +129,16 @@ pub enum Tries {
     One,
     /// Again after a failure.
     Retry {
-        /// How often, at most.
+        /// The maximum number of further tries.
         times: u32,
-        /// The pause before each of them.
+        /// The pause before each further try.
         after: Duration,
     },
-    /// Again and again until the answer is as expected.
+    /// Again and again until the response is as expected.
     Poll {
         /// The pause between two tries.
         every: Duration,
-        /// How long it may take in all.
+        /// How long all tries together may take.
         within: Duration,
     },
 }

@@ -1,30 +1,31 @@
-//! What can be carried out, but hardly as it was meant.
+//! Warnings about plans that can run, but probably not as intended.
 
 use std::time::Duration;
 
-use super::load::load_key;
-use super::{Load, ScenarioPlan, capacity};
+use crate::plan::capacity;
+use crate::plan::load_plan::Load;
+use crate::plan::scenario_plan::ScenarioPlan;
 use crate::record::{Budget, Capacity, Dimension};
-use crate::scenario::file::Request;
-use crate::scenario::{Complaint, Field, Scenario, Words};
+use crate::scenario::file::RequestSection;
+use crate::scenario::{Diagnostic, Field, PlainText, Scenario};
 use crate::units::{Ratio, written};
 
-/// The risk of a wrong verdict on either side.
+/// The accepted risk of a wrong verdict, on either side.
 const ALPHA: f64 = 0.05;
 
-pub(super) fn of(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Complaint> {
-    let mut doubts = undecidable(scenario, plan);
-    doubts.extend(overlapping(scenario, plan));
-    doubts.extend(crowded(scenario, plan));
-    doubts.extend(hurried(scenario, plan));
-    doubts
+pub(super) fn of(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
+    let mut warnings = undecidable(scenario, plan);
+    warnings.extend(overlapping(scenario, plan));
+    warnings.extend(crowded(scenario, plan));
+    warnings.extend(hurried(scenario, plan));
+    warnings
 }
 
-/// Steps whose answer may come in the time they are given, and too late for their budget.
-fn hurried(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Complaint> {
-    let hurry = |request: &Request| {
-        let (place, &within) = request.poll.given()?.within.placed()?;
-        let name = request.name.given().map(Words::as_str)?;
+/// Warns about steps whose response may arrive in time for `within` but too late for their budget.
+fn hurried(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
+    let hurry = |request: &RequestSection| {
+        let (location, &within) = request.poll.value()?.within.located()?;
+        let name = request.name.value().map(PlainText::as_str)?;
         let planned = plan.shown.requests.iter().find(|shown| shown.name == name)?;
         let is_short = |budget: &&Budget| {
             let (dimension, ceiling) =
@@ -32,21 +33,21 @@ fn hurried(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Complaint> {
             dimension == Dimension::Latency && ceiling <= within
         };
         let budget = planned.budgets.iter().find(is_short)?;
-        let problem = format!("`{budget}` fails what comes at the end of this time");
-        let remedy = "write a ceiling above it: the last try is made when the time is over";
-        Some(Complaint::new(place.value.clone(), problem, remedy))
+        let problem = format!("`{budget}` fails a response that comes at the end of this time");
+        let remedy = "write a ceiling above this time: the last try starts when the time is over";
+        Some(Diagnostic::new(location.value.clone(), problem, remedy))
     };
     scenario.file.requests().filter_map(hurry).collect()
 }
 
-/// Fewer places than a target that just holds its budgets fills.
-fn crowded(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Complaint> {
+/// Warns about fewer connections than a target that just meets its budgets would occupy.
+fn crowded(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Diagnostic> {
     let capacity = plan.shown.capacity.as_ref()?;
     let &Capacity { places, wanted: Some(wanted), remedy: Some(ref remedy) } = capacity else {
         return None;
     };
     let Load::Open { schedule, max_connections, .. } = &plan.load else { return None };
-    let load = scenario.file.load.given()?;
+    let load = scenario.file.load.value()?;
     let longest = written(capacity::longest(&plan.shown.requests)?);
     let have = match plan.streams {
         1 if places == 1 => "1 connection is".to_owned(),
@@ -58,61 +59,61 @@ fn crowded(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Complaint> {
         _ => format!("{} × {longest} = {wanted} arrivals", schedule.peak()),
     };
     let problem = format!(
-        "{have} too few for {at_once} at once: some may wait though the target holds its budgets"
+        "{have} too few for {at_once} at once: some may wait even if the target meets its budgets"
     );
-    let limit = load.max_connections.place();
+    let limit = load.max_connections.location();
     let at = limit
-        .or(load.connections.place())
-        .map_or_else(|| load_key(scenario), |place| place.value.clone());
-    Some(Complaint::new(at, problem, remedy.clone()))
+        .or(load.connections.location())
+        .map_or_else(|| scenario.file.load.key_span(), |location| location.value.clone());
+    Some(Diagnostic::new(at, problem, remedy.clone()))
 }
 
-/// A run that is not over when the next one is due.
-fn overlapping(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Complaint> {
-    let place = scenario.file.load.given()?.every.place()?;
+/// Warns about a run that is not over when the next one is due.
+fn overlapping(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Diagnostic> {
+    let location = scenario.file.load.value()?.every.location()?;
     let period = scenario.load.every?;
     let takes = match &plan.load {
         Load::Open { schedule, .. } if schedule.count() > 1 => schedule.duration(),
         Load::Closed { until, iterations: None, .. } => *until,
-        // How long these take is for the target to say.
+        // The target decides how long these take.
         Load::Open { .. } | Load::Closed { .. } => return None,
     };
     (takes >= period).then(|| {
         let problem =
-            format!("a run takes {} and more, so that some periods are left out", written(takes));
-        Complaint::new(place.value.clone(), problem, "write a longer period, or a shorter load")
+            format!("a run takes at least {}, so some periods are skipped", written(takes));
+        Diagnostic::new(location.value.clone(), problem, "write a longer period, or a shorter load")
     })
 }
 
-/// Budgets that no run of this plan can ever pass.
-fn undecidable(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Complaint> {
+/// Warns about budgets that no run of this plan can pass.
+fn undecidable(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
     let own = scenario.file.requests().map(|request| &request.budgets);
     let placed: Vec<_> = std::iter::once(&scenario.file.budgets)
         .chain(own)
-        .flat_map(|budgets| budgets.given().into_iter().flatten())
-        .filter_map(Field::placed)
+        .flat_map(|budgets| budgets.value().into_iter().flatten())
+        .filter_map(Field::located)
         .collect();
     if placed.is_empty() {
-        let at = scenario.file.name.place().map_or(0..0, |place| place.value.clone());
+        let at = scenario.file.name.location().map_or(0..0, |location| location.value.clone());
         let remedy = "add `budgets = [\"p95 < 300ms\"]`, or `errors = 0` for a smoke check";
-        return vec![Complaint::new(at, "no budget is given: there is nothing to pass", remedy)];
+        return vec![Diagnostic::new(at, "no budget is given: there is nothing to pass", remedy)];
     }
     let Some(arrivals) = arrivals(&plan.load) else { return Vec::new() };
     placed
         .into_iter()
-        .filter_map(|(place, budget)| Some((place, budget, needed(budget.allowed()?))))
+        .filter_map(|(location, budget)| Some((location, budget, needed(budget.allowed()?))))
         .filter(|&(.., needed)| needed > arrivals)
-        .map(|(place, budget, needed)| {
+        .map(|(location, budget, needed)| {
             let problem = format!(
                 "`{}` needs at least {needed} requests to pass; this plan sends {arrivals}",
                 head(budget)
             );
-            Complaint::new(place.value.clone(), problem, remedy(budget))
+            Diagnostic::new(location.value.clone(), problem, remedy(budget))
         })
         .collect()
 }
 
-/// How many arrivals a plan has; `None` where the target's speed decides.
+/// How many arrivals a plan has; `None` if the speed of the target decides.
 fn arrivals(load: &Load) -> Option<u64> {
     match load {
         Load::Open { schedule, .. } => Some(schedule.count()),
@@ -120,7 +121,8 @@ fn arrivals(load: &Load) -> Option<u64> {
     }
 }
 
-/// The fewest requests, none of them over, that are unlikely enough at the allowed share: `(1 − allowed)ⁿ ≤ α`.
+/// The smallest number of requests that can pass, if none exceeds its ceiling: `(1 − allowed)ⁿ ≤
+/// α`.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -151,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fewest_requests_are_those_of_the_exact_test() {
+    fn the_smallest_number_of_requests_is_that_of_the_exact_test() {
         for (allowed, fewest) in [(0.1, 29), (0.05, 59), (0.01, 299), (0.001, 2_995), (0.005, 598)]
         {
             assert_eq!(needed(Ratio::new(allowed).unwrap()), fewest);

@@ -1,49 +1,45 @@
 //! One SQL step: its database, its statement, its values.
 
-use super::filling::{Filled, Filler};
-use super::live::{Live, LiveText};
-use super::request::Asking;
-use super::{AskPlan, SqlPlan};
+use super::action::ResolvedAction;
+use super::template_filler::{FilledTemplate, TemplateFiller};
+use crate::plan::live::{Live, LiveText};
+use crate::plan::request_plan::{AskPlan, SqlPlan};
 use crate::postgres::{Address, AddressError, Statement, StatementError};
-use crate::scenario::file::Request;
+use crate::scenario::file::RequestSection;
 use crate::scenario::{Field, Scenario, Template};
 
-/// How much of a statement is shown, in characters.
+/// The maximum length of a statement that is shown, in characters.
 const SHOWN: usize = 120;
 
-/// The statement of a step; nothing where something is wrong.
+/// The statement of a step; `None` after reporting an error.
 pub(super) fn resolve(
     scenario: &Scenario,
-    request: &Request,
-    filler: &mut Filler<'_>,
-) -> Option<Asking> {
+    request: &RequestSection,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<ResolvedAction> {
     let (name, field) = scenario.file.database_of(request)?;
     let address = address(field, filler);
     let values: Vec<_> =
-        request.values.given().into_iter().flatten().map(|field| value(field, filler)).collect();
+        request.values.value().into_iter().flatten().map(|field| value(field, filler)).collect();
     let (address, values): (_, Vec<LiveText>) =
         (address?, values.into_iter().collect::<Option<_>>()?);
-    let (place, text) = request.sql.placed()?;
-    let writes = request.writes.given() == Some(&true);
+    let (location, text) = request.sql.located()?;
+    let writes = request.writes.value() == Some(&true);
     let read = if writes { Statement::writing } else { Statement::reading };
     let statement = match read(text.as_str()) {
         Ok(statement) => statement,
         Err(StatementError { problem, remedy }) => {
-            return filler.complain(&place.value, problem, remedy);
+            return filler.report(&location.value, problem, remedy);
         }
     };
     if statement.parameters() != values.len() {
-        let at = request.values.place().map_or(&place.value, |values| &values.value);
+        let at = request.values.location().map_or(&location.value, |values| &values.value);
         let (wanted, given) = (statement.parameters(), values.len());
         let problem =
-            format!("the statement takes {}, and {given} stand in `values`", values_of(wanted));
-        return filler.complain(
-            at,
-            problem,
-            "write one for each of `$1`, `$2` …, and none beside them",
-        );
+            format!("the statement takes {}, but `values` has {given}", values_of(wanted));
+        return filler.report(at, problem, "write exactly one for each of `$1`, `$2` …");
     }
-    Some(Asking {
+    Some(ResolvedAction {
         line: format!("SQL {name}: {}", shown(text.as_str())),
         headers: Vec::new(),
         ask: AskPlan::Sql(Box::new(SqlPlan { database: name.clone(), address, statement, values })),
@@ -51,23 +47,23 @@ pub(super) fn resolve(
     })
 }
 
-/// Where a database is. Its URL is a secret, and the password in it another.
-fn address(field: &Field<Template>, filler: &mut Filler<'_>) -> Option<Address> {
-    let (place, template) = field.placed()?;
-    let text = filler.fill(&place.value, template)?;
+/// The address of a database. Its URL is secret, and so is the password in it.
+fn address(field: &Field<Template>, filler: &mut TemplateFiller<'_>) -> Option<Address> {
+    let (location, template) = field.located()?;
+    let text = filler.fill(&location.value, template)?;
     let url = if text.guessed { Address::PLACEHOLDER } else { text.value.trim() };
     match Address::parse(url) {
         Ok(address) => {
             filler.secrets.extend(address.secret().map(str::to_owned));
             Some(address)
         }
-        Err(AddressError { problem, remedy }) => filler.complain(&place.value, problem, remedy),
+        Err(AddressError { problem, remedy }) => filler.report(&location.value, problem, remedy),
     }
 }
 
-fn value(field: &Field<Template>, filler: &mut Filler<'_>) -> Option<LiveText> {
-    let (place, template) = field.placed()?;
-    let Filled { value, live, .. } = filler.fill_live(&place.value, template)?;
+fn value(field: &Field<Template>, filler: &mut TemplateFiller<'_>) -> Option<LiveText> {
+    let (location, template) = field.located()?;
+    let FilledTemplate { value, live, .. } = filler.fill_live(&location.value, template)?;
     Some(live.unwrap_or_else(|| LiveText::default().after(&value)))
 }
 
@@ -79,7 +75,7 @@ fn values_of(count: usize) -> String {
     }
 }
 
-/// A statement on one line, cut where it is long.
+/// A statement on one line, cut if it is long.
 fn shown(statement: &str) -> String {
     let line = statement.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= SHOWN {

@@ -1,0 +1,154 @@
+//! Everything that is expected of one response.
+
+use std::fmt;
+
+use http::StatusCode;
+use serde_json::Value;
+
+use super::check::Check;
+use super::response::Answer;
+use super::subject::CheckSubject;
+use super::unmet::Unmet;
+use crate::units::ByteSize;
+
+/// One expectation, and how the scenario writes it.
+#[derive(Clone)]
+pub struct Expectation {
+    /// The text of the scenario with unresolved variables: `status = 200`. Nothing else of it is
+    /// ever shown.
+    pub written: String,
+    /// What is checked.
+    pub check: Check,
+}
+
+/// Everything that is expected of the responses to one request, or of the rows of one query.
+#[derive(Clone)]
+pub struct Expectations {
+    /// In the order of judging: status, URL, headers, number of rows, content.
+    pub(super) all: Vec<Expectation>,
+    max_body: ByteSize,
+    is_sensitive: bool,
+}
+
+impl Default for Expectations {
+    /// Any 2xx status, and a body of at most [`Self::DEFAULT_MAX_BODY`].
+    fn default() -> Self {
+        Self::new(Vec::new(), Self::DEFAULT_MAX_BODY)
+    }
+}
+
+/// Shows expectations as they are written, because their values may be secret.
+impl fmt::Debug for Expectations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Expectations").field(&self.lines()).finish()
+    }
+}
+
+impl Expectations {
+    /// The default of the largest body.
+    pub const DEFAULT_MAX_BODY: ByteSize = ByteSize(4 << 20);
+
+    /// Expectations, judged in the order status, URL, headers, rows, content. Without one on the
+    /// status, any 2xx is accepted.
+    pub fn new(mut all: Vec<Expectation>, max_body: ByteSize) -> Self {
+        if !all.iter().any(|expectation| expectation.check.is_of_status()) {
+            let success = (200..300).filter_map(|code| StatusCode::from_u16(code).ok()).collect();
+            all.push(Expectation {
+                written: "status = 2xx".to_owned(),
+                check: Check::Status(success),
+            });
+        }
+        Self::in_order(all, max_body)
+    }
+
+    /// Expectations on the rows of a query. Rows have no status, URL or headers, so they never meet
+    /// an expectation on those.
+    pub fn of_rows(all: Vec<Expectation>) -> Self {
+        Self::in_order(all, Self::DEFAULT_MAX_BODY)
+    }
+
+    fn in_order(mut all: Vec<Expectation>, max_body: ByteSize) -> Self {
+        all.sort_by_key(|expectation| expectation.check.rank());
+        Self { all, max_body, is_sensitive: false }
+    }
+
+    /// The same expectations on responses that may be sensitive.
+    ///
+    /// Of the headers, body and rows of a sensitive response, only presence, size, types and the
+    /// locations that the scenario names are shown.
+    #[must_use]
+    pub fn sensitive(self, is_sensitive: bool) -> Self {
+        Self { is_sensitive, ..self }
+    }
+
+    /// Whether the content of the response must not be shown.
+    pub fn are_sensitive(&self) -> bool {
+        self.is_sensitive
+    }
+
+    /// The same expectations with some checks replaced, by their index in the order of judging,
+    /// which is that of [`Self::lines`]. Their written form and their order stay the same.
+    #[must_use]
+    pub fn with(&self, replaced: impl IntoIterator<Item = (usize, Check)>) -> Self {
+        let mut replacing = self.clone();
+        for (at, check) in replaced {
+            if let Some(expectation) = replacing.all.get_mut(at) {
+                expectation.check = check;
+            }
+        }
+        replacing
+    }
+
+    /// The index of an expectation in the order of judging, found by its written form.
+    pub fn position(&self, written: &str) -> Option<usize> {
+        self.all.iter().position(|expectation| expectation.written == written)
+    }
+
+    /// Judges a response. The error is the first expectation that it does not meet.
+    ///
+    /// The body is decoded by its `Content-Encoding` when the first expectation looks at it, up to
+    /// [`Self::max_body`]. A body that cannot be decoded does not meet that expectation.
+    pub fn judge(&self, answer: &Answer<'_>) -> Result<(), Unmet> {
+        self.judge_subject(&mut CheckSubject::of_answer(answer, self.max_body))
+    }
+
+    /// Judges the rows of a query. The error is the first expectation that they do not meet.
+    ///
+    /// As a JSON document they are an array of rows; as a body, the compact text of that array.
+    pub fn judge_rows(&self, rows: &[Value]) -> Result<(), Unmet> {
+        self.judge_subject(&mut CheckSubject::of_rows(rows))
+    }
+
+    fn judge_subject(&self, subject: &mut CheckSubject<'_>) -> Result<(), Unmet> {
+        self.all.iter().try_for_each(|Expectation { written, check }| {
+            check
+                .judge(subject, self.is_sensitive)
+                .map_err(|wrong| Unmet::of(wrong, written, self.max_body))
+        })
+    }
+
+    /// Whether the request must be denied.
+    pub fn want_denial(&self) -> bool {
+        self.all.iter().any(|expectation| matches!(expectation.check, Check::Denied))
+    }
+
+    /// Whether an expectation looks at the body. Otherwise the body need not be kept.
+    pub fn needs_body(&self) -> bool {
+        self.all.iter().any(|expectation| expectation.check.is_of_body())
+    }
+
+    /// The largest body that is read.
+    pub fn max_body(&self) -> ByteSize {
+        self.max_body
+    }
+
+    /// The unmet expectation of a body above [`Self::max_body`].
+    pub fn too_large(&self) -> Unmet {
+        Unmet::too_large(self.max_body)
+    }
+
+    /// The expectations as the scenario writes them, in the order of judging.
+    pub fn lines(&self) -> Vec<String> {
+        self.all.iter().map(|expectation| expectation.written.clone()).collect()
+    }
+}

@@ -1,0 +1,18 @@
+//! A response as expectations see it.
+
+use http::{HeaderMap, StatusCode};
+use url::Url;
+
+/// A response as expectations see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// The status.
+    pub status: StatusCode,
+    /// The URL that it came from; after redirects, the last one.
+    pub url: &'a Url,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The complete body as it was received, before decoding. It may be empty if neither
+    /// [`Expectations::needs_body`] nor [`Captures::needs_body`] needs it.
+    pub body: &'a [u8],
+}

@@ -1,0 +1,90 @@
+//! The base URL of a scenario, and URLs seen from it.
+
+use url::Url;
+
+use super::template_filler::TemplateFiller;
+use crate::scenario::file::TargetSection;
+
+/// A base URL, and how it is shown.
+pub(super) struct BaseUrl {
+    pub(super) url: Url,
+    pub(super) shown: String,
+    /// Whether variables are missing or wrong, so that the URL is a placeholder.
+    pub(super) guessed: bool,
+    /// Whether its addresses are set, so that its name is never looked up.
+    pub(super) given: bool,
+}
+
+impl BaseUrl {
+    /// The placeholder for an unknown base URL.
+    pub(super) fn placeholder() -> Option<Self> {
+        let url = Url::parse("http://placeholder.invalid").ok()?;
+        Some(Self { url, shown: String::new(), guessed: true, given: false })
+    }
+
+    /// The URL of a path that starts with `/`.
+    pub(super) fn join(&self, path: &str) -> Result<Url, url::ParseError> {
+        Url::parse(&format!("{}{path}", self.url.as_str().trim_end_matches('/')))
+    }
+}
+
+/// The base URL; `None` after reporting an error.
+pub(super) fn base_url(target: &TargetSection, filler: &mut TemplateFiller<'_>) -> Option<BaseUrl> {
+    let (location, template) = target.base_url.located()?;
+    let text = filler.fill(&location.value, template)?;
+    let mistake = |url: &Url| base_url_mistake(url);
+    match Url::parse(&text.value) {
+        Ok(url) if mistake(&url).is_none() => {
+            let shown = if text.guessed {
+                text.shown
+            } else {
+                url.as_str().trim_end_matches('/').to_owned()
+            };
+            Some(BaseUrl { url, shown, guessed: text.guessed, given: false })
+        }
+        _ if text.guessed => {
+            BaseUrl::placeholder().map(|base| BaseUrl { shown: text.shown, ..base })
+        }
+        // The URL itself is never shown, because it may contain a password.
+        Ok(url) => {
+            let (problem, remedy) = mistake(&url)?;
+            filler.report(&location.value, problem, remedy)
+        }
+        Err(url::ParseError::RelativeUrlWithoutBase) => filler.report(
+            &location.value,
+            "the base URL has no scheme",
+            "start it with `https://` or `http://`",
+        ),
+        Err(error) => filler.report(
+            &location.value,
+            format!("the base URL cannot be read: {error}"),
+            "write a URL such as `https://example.org`",
+        ),
+    }
+}
+
+fn base_url_mistake(url: &Url) -> Option<(&'static str, &'static str)> {
+    let plain = "write scheme, host and perhaps port and path: `https://example.org`";
+    if !matches!(url.scheme(), "http" | "https") {
+        return Some((
+            "the base URL is neither http nor https",
+            "start it with `http://` or `https://`",
+        ));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Some((
+            "the base URL contains a user name or password",
+            "send credentials in `[headers]`",
+        ));
+    }
+    (url.query().is_some() || url.fragment().is_some())
+        .then_some(("the base URL contains a query or fragment", plain))
+}
+
+/// The URL of a path or of a complete URL. The error is a problem and its remedy.
+pub(super) fn url_of(text: &str, base: &BaseUrl) -> Result<Url, (String, &'static str)> {
+    let url = if text.starts_with('/') { base.join(text) } else { Url::parse(text) };
+    url.map_err(|error| {
+        (format!("this is not a URL: {error}"), "write a path such as `/app?mock=1`")
+    })
+}

@@ -1,0 +1,216 @@
+//! Resolves how the target is reached. The command line takes precedence over the scenario.
+
+use std::path::PathBuf;
+
+use url::{Host, Url};
+
+use super::base_url::BaseUrl;
+use super::template_filler::TemplateFiller;
+use crate::plan::overrides::Overrides;
+use crate::plan::target_plan::{
+    ClientIdentity, Family, Protocol, Resolve, TargetPlan, Timeouts, Trust,
+};
+use crate::record::Dimension;
+use crate::scenario::file::TargetSection;
+use crate::scenario::{AlreadyReported, Field, HttpVersion, IpFamily, PlainText, Scenario, Span};
+
+/// How the target is reached; `None` after reporting an error. Sets in `base` whether its name is
+/// looked up.
+pub(super) fn resolve(
+    scenario: &Scenario,
+    base: &mut BaseUrl,
+    overrides: &Overrides,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<TargetPlan> {
+    let unwritten = TargetSection::default();
+    let target = scenario.file.target.value().unwrap_or(&unwritten);
+    let trust = trust(scenario, target, overrides, filler);
+    let identity = identity(scenario, target, filler);
+    let resolve = given_addresses(target, overrides);
+    let family = family(target, overrides);
+    base.given = resolve.iter().any(|given| given.is_of(&base.url));
+    let allowed_hosts = allowed_hosts(target, overrides);
+    if !base.guessed {
+        reachable(target, &base.url, family, &resolve, filler);
+        looked_up(target, &base.url, &allowed_hosts, filler);
+    }
+    Some(TargetPlan {
+        base_url: base.url.clone(),
+        protocol: protocol(target, overrides),
+        trust: trust?,
+        identity: identity.ok()?,
+        family,
+        resolve,
+        allowed_hosts,
+        dns_refresh: target.dns_refresh(),
+        tls_resumption: target.is_resuming(),
+        timeouts: timeouts(target),
+    })
+}
+
+/// What a reader of the figures must know, one sentence for each caveat.
+pub(super) fn caveats(target: &TargetPlan) -> Vec<String> {
+    let insecure = (target.trust == Trust::Anything)
+        .then(|| "TLS certificates are not verified (`insecure`)".to_owned());
+    let given = target.resolve.iter().map(|Resolve { host, port, addresses }| {
+        let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        format!(
+            "{host}:{port} is not looked up, but taken to be at {} (`resolve`)",
+            addresses.join(", ")
+        )
+    });
+    insecure.into_iter().chain(given).collect()
+}
+
+fn protocol(target: &TargetSection, overrides: &Overrides) -> Protocol {
+    let written = target.http.value().map_or(Protocol::Negotiated, |version| match version {
+        HttpVersion::Auto => Protocol::Negotiated,
+        HttpVersion::One => Protocol::Http1,
+        HttpVersion::Two => Protocol::Http2,
+    });
+    overrides.protocol.unwrap_or(written)
+}
+
+fn family(target: &TargetSection, overrides: &Overrides) -> Family {
+    let written = target.ip.value().map_or(Family::Any, |ip| match ip {
+        IpFamily::V4 => Family::V4,
+        IpFamily::V6 => Family::V6,
+    });
+    overrides.family.unwrap_or(written)
+}
+
+fn trust(
+    scenario: &Scenario,
+    target: &TargetSection,
+    overrides: &Overrides,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<Trust> {
+    let file = pem_file(scenario, &target.tls_ca, filler);
+    if overrides.insecure || target.insecure.value() == Some(&true) {
+        return Some(Trust::Anything);
+    }
+    file.map(|file| file.map_or(Trust::System, Trust::File)).ok()
+}
+
+fn identity(
+    scenario: &Scenario,
+    target: &TargetSection,
+    filler: &mut TemplateFiller<'_>,
+) -> Result<Option<ClientIdentity>, AlreadyReported> {
+    let certificate = pem_file(scenario, &target.tls_cert, filler);
+    let key = pem_file(scenario, &target.tls_key, filler);
+    let pair = certificate?.zip(key?);
+    Ok(pair.map(|(certificate, key)| ClientIdentity { certificate, key }))
+}
+
+/// The addresses of the command line, then those of the scenario, each name once.
+fn given_addresses(target: &TargetSection, overrides: &Overrides) -> Vec<Resolve> {
+    let written = target.resolve.value().into_iter().flatten().filter_map(Field::value);
+    let mut all: Vec<Resolve> = Vec::new();
+    for given in overrides.resolve.iter().cloned().chain(written.map(Resolve::from)) {
+        if all.iter().all(|known| (&known.host, known.port) != (&given.host, given.port)) {
+            all.push(given);
+        }
+    }
+    all
+}
+
+/// The hosts of the scenario and of the command line, each once.
+fn allowed_hosts(target: &TargetSection, overrides: &Overrides) -> Vec<String> {
+    let written = target.allow_hosts.value().into_iter().flatten().filter_map(Field::value);
+    let mut all: Vec<String> = Vec::new();
+    let typed = overrides.allowed_hosts.iter().map(|host| host.to_ascii_lowercase());
+    for host in written.map(|host| host.as_str().to_owned()).chain(typed) {
+        if !all.contains(&host) {
+            all.push(host);
+        }
+    }
+    all
+}
+
+/// Reports known addresses that are all of the IP version that may not be used.
+fn reachable(
+    target: &TargetSection,
+    base: &Url,
+    family: Family,
+    given: &[Resolve],
+    filler: &mut TemplateFiller<'_>,
+) {
+    let fits = |is_v4: bool| match family {
+        Family::Any => true,
+        Family::V4 => is_v4,
+        Family::V6 => !is_v4,
+    };
+    let (what, reachable) = match (base.host(), given.iter().find(|given| given.is_of(base))) {
+        (Some(Host::Ipv4(_)), _) => ("the target is an IPv4 address", fits(true)),
+        (Some(Host::Ipv6(_)), _) => ("the target is an IPv6 address", fits(false)),
+        (_, Some(given)) => (
+            "the addresses given for the target are of the other version",
+            given.addresses.iter().any(|address| fits(address.is_ipv4())),
+        ),
+        (_, None) => return,
+    };
+    if !reachable {
+        let version = if family == Family::V4 { 4 } else { 6 };
+        let at: Span = target
+            .ip
+            .location()
+            .map_or_else(|| target.base_url.value_span(), |ip| ip.value.clone());
+        let problem = format!("only IPv{version} may be used, but {what}");
+        filler.report::<()>(&at, problem, "allow the other version of IP, or name another address");
+    }
+}
+
+/// Warns about addresses of a name that is never looked up: one of the two is probably misspelt.
+fn looked_up(
+    target: &TargetSection,
+    base: &Url,
+    allowed_hosts: &[String],
+    filler: &mut TemplateFiller<'_>,
+) {
+    for (location, given) in target.resolve.value().into_iter().flatten().filter_map(Field::located)
+    {
+        let given = Resolve::from(given);
+        if !given.is_of(base) && !allowed_hosts.contains(&given.host) {
+            let home = base.host_str().unwrap_or_default();
+            let port = base.port_or_known_default().unwrap_or_default();
+            let problem = format!("`{}:{}` is never looked up", given.host, given.port);
+            let remedy =
+                format!("the target is `{home}:{port}`, and `allow_hosts` does not list this host");
+            filler.warn(&location.value, problem, remedy);
+        }
+    }
+}
+
+/// The PEM file that a key names, if the key is written.
+fn pem_file(
+    scenario: &Scenario,
+    field: &Field<PlainText>,
+    filler: &mut TemplateFiller<'_>,
+) -> Result<Option<PathBuf>, AlreadyReported> {
+    let Some((location, path)) = field.located() else { return Ok(None) };
+    let path = scenario.source.resolve(path.as_str());
+    if path.is_file() {
+        return Ok(Some(path));
+    }
+    let problem = format!("there is no file {}", path.display());
+    filler.report::<()>(
+        &location.value,
+        problem,
+        "name a PEM file relative to the scenario's folder",
+    );
+    Err(AlreadyReported)
+}
+
+fn timeouts(target: &TargetSection) -> Timeouts {
+    let of = |dimension| {
+        target.timeout_of(dimension).map_or(target.whole_timeout(), |(_, timeout)| timeout)
+    };
+    Timeouts {
+        dns: of(Dimension::Dns),
+        connect: of(Dimension::Connect),
+        tls: of(Dimension::Tls),
+        first_byte: of(Dimension::FirstByte),
+        whole: target.whole_timeout(),
+    }
+}

@@ -1,0 +1,117 @@
+//! What one scenario will do.
+
+use super::load_plan::Load;
+use super::request_plan::{AskPlan, RequestPlan};
+use super::schedule::Shard;
+use super::secrets::Secrets;
+use super::target_plan::TargetPlan;
+use crate::postgres::Address;
+use crate::record::{Ceiling, PlannedScenario, RequestMeasurement, ScenarioMeasurement};
+
+/// What one scenario will do.
+#[derive(Debug, Clone)]
+pub struct ScenarioPlan {
+    /// The plan in words and without secrets, for the record. It holds the names of the scenario
+    /// and its requests.
+    pub shown: PlannedScenario,
+    /// How the target is reached.
+    pub target: TargetPlan,
+    /// The requests that each arrival sends, in order.
+    pub requests: Vec<RequestPlan>,
+    /// When arrivals are due.
+    pub load: Load,
+    /// How many exchanges may share one connection at a time; always 1 without HTTP/2.
+    pub streams: u32,
+    /// Whether a connection is used for more than one arrival.
+    pub reuse: Reuse,
+    /// What is sent before the measured stage.
+    pub warmup: Warmup,
+    /// The secrets of the whole run: a target may echo those of any scenario.
+    pub secrets: Secrets,
+}
+
+impl ScenarioPlan {
+    /// The ceilings of each measured request, in the order of the requests. Hops have none.
+    pub fn ceilings(&self) -> Vec<Vec<Ceiling>> {
+        let mut ceilings = vec![Vec::new(); self.shown.requests.len()];
+        for request in &self.requests {
+            ceilings[request.place].clone_from(&request.ceilings);
+        }
+        ceilings
+    }
+
+    /// Whether any step sends an HTTP request. Otherwise only the timeouts of [`Self::target`] have
+    /// a meaning.
+    pub fn asks_over_http(&self) -> bool {
+        self.requests.iter().any(|request| request.http().is_some())
+    }
+
+    /// The databases that its steps query, each once, with the name that the scenario gives them.
+    pub fn databases(&self) -> Vec<(&str, &Address)> {
+        let mut databases: Vec<(&str, &Address)> = Vec::new();
+        for request in &self.requests {
+            if let AskPlan::Sql(sql) = &request.ask
+                && databases.iter().all(|(known, _)| *known != sql.database)
+            {
+                databases.push((&sql.database, &sql.address));
+            }
+        }
+        databases
+    }
+
+    /// Whether an exchange may need a connection to an origin other than that of the base URL.
+    pub fn goes_elsewhere(&self) -> bool {
+        let home = self.target.base_url.origin();
+        self.requests
+            .iter()
+            .filter_map(RequestPlan::http)
+            .any(|http| http.redirects > 0 || http.url.origin() != home)
+    }
+
+    pub(super) fn nothing_measured(&self, shard: Shard) -> ScenarioMeasurement {
+        let names = self.shown.requests.iter().map(|request| request.name.clone());
+        let requests = names.zip(self.ceilings());
+        let requests = requests.map(|(name, ceilings)| RequestMeasurement::new(name, ceilings));
+        let planned = match &self.load {
+            Load::Open { schedule, .. } => Some(shard.share(schedule.count())),
+            Load::Closed { .. } => None,
+        };
+        ScenarioMeasurement {
+            planned,
+            ..ScenarioMeasurement::new(self.shown.name.clone(), requests.collect())
+        }
+    }
+
+    /// The same plan with only the connections of one prober.
+    ///
+    /// Schedule and warm-up stay whole, because probers take their arrivals by index.
+    #[must_use]
+    pub fn with_connections_of(mut self, shard: Shard) -> Self {
+        let of = |all: u32| u32::try_from(shard.share(u64::from(all))).unwrap_or(all);
+        match &mut self.load {
+            Load::Open { connections, max_connections, .. } => {
+                (*connections, *max_connections) = (of(*connections), of(*max_connections));
+            }
+            Load::Closed { connections, .. } => *connections = of(*connections),
+        }
+        self
+    }
+}
+
+/// Whether a connection is used for more than one arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    /// Connections stay open and are used again.
+    Keep,
+    /// Every arrival opens its own connection (`connections = "fresh"`).
+    Fresh,
+}
+
+/// What is sent before the measured stage. It is recorded separately and never judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Warmup {
+    /// How many connections are opened; at most those of the load.
+    pub connections: u32,
+    /// How many arrivals are sent over them; at least one for each connection.
+    pub requests: u64,
+}

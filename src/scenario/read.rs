@@ -1,0 +1,112 @@
+//! Reads a scenario file from disk.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::diagnostic::Diagnostic;
+use super::errors::ScenarioErrors;
+use super::source::ScenarioSource;
+
+/// The largest scenario file read, in bytes.
+const MAX_SIZE: u64 = 1 << 20;
+
+/// Reads the text of a scenario file. Fails if it is missing, unreadable, too large or not UTF-8.
+pub(super) fn read_source(path: &Path) -> Result<ScenarioSource, ScenarioErrors> {
+    let name = path.display().to_string();
+    let failed = |problem: String, remedy: &str| {
+        let source = Arc::new(ScenarioSource::new(&*name, ""));
+        ScenarioErrors::of(&source, vec![Diagnostic::of_file(problem, remedy)])
+    };
+    let bytes = bytes_of(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => match as_url(&name) {
+            Some(url) => {
+                failed("no such file".to_owned(), &format!("write `{url}` if you mean a URL"))
+            }
+            None => failed("no such file".to_owned(), "name a scenario file that exists"),
+        },
+        io::ErrorKind::IsADirectory => {
+            failed("this is a directory".to_owned(), "name a scenario file in it")
+        }
+        io::ErrorKind::FileTooLarge => failed(
+            "the file is larger than 1 MiB, too large for a scenario".to_owned(),
+            "name a scenario file",
+        ),
+        _ => failed(format!("cannot be read: {error}"), "make the file readable"),
+    })?;
+    String::from_utf8(bytes).map(|text| ScenarioSource::new(&*name, text)).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let source = Arc::new(ScenarioSource::new(&*name, text));
+        let location = valid..valid + 1;
+        let diagnostic = Diagnostic::new(location, "this is not UTF-8", "save the file as UTF-8");
+        ScenarioErrors::of(&source, vec![diagnostic])
+    })
+}
+
+/// The URL that a missing file name was probably meant to be: a host with a port, or a host with a
+/// dot and a path.
+fn as_url(name: &str) -> Option<String> {
+    let (authority, path) =
+        name.find('/').map_or((name, None), |at| (&name[..at], Some(&name[at..])));
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (authority, None),
+    };
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let is_address = address.parse::<IpAddr>().is_ok();
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let is_host = is_address || host.split('.').all(is_label);
+    let is_meant = match port {
+        Some(port) => port.parse::<u16>().is_ok(),
+        None => {
+            host.contains('.')
+                && path.is_some_and(|path| Path::new(path).extension() != Some("toml".as_ref()))
+        }
+    };
+    let is_here =
+        host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let scheme = if is_here { "http" } else { "https" };
+    (is_host && is_meant).then(|| format!("{scheme}://{name}"))
+}
+
+fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let mut bytes = Vec::new();
+    // An endless file, such as a device, must not fill the memory.
+    fs::File::open(path)?.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_SIZE { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_with_a_port_or_a_path_was_meant_as_a_url() {
+        for (name, url) in [
+            ("127.0.0.1:8391", Some("http://127.0.0.1:8391")),
+            ("localhost:3000/app?mock=1", Some("http://localhost:3000/app?mock=1")),
+            ("[::1]:8391", Some("http://[::1]:8391")),
+            ("example.org/app", Some("https://example.org/app")),
+            ("example.org:8443", Some("https://example.org:8443")),
+            ("app.example.org/", Some("https://app.example.org/")),
+            ("example.org", None),
+            ("smoke.toml", None),
+            ("scenarios/smoke", None),
+            ("v1.2/smoke.toml", None),
+            ("../smoke", None),
+            ("./smoke", None),
+            ("a:b", None),
+            ("", None),
+        ] {
+            assert_eq!(as_url(name).as_deref(), url, "{name}");
+        }
+    }
+}
