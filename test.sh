@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# Everything that must hold before a change lands: formatting, lints, all tests, documentation.
-# Needs a Rust toolchain and a C compiler; the tests start their own servers on free loopback ports and end them.
-# Four more programs are installed where they are missing and may be (root on Debian):
-# - Chromium or Chrome, in which reports are opened; TOLLGATE_TESTS_WITHOUT_BROWSER=1 goes without, TOLLGATE_BROWSER names
-#   another one.
-# - PostgreSQL and PgBouncer, which tests start for themselves and end; TOLLGATE_TESTS_WITHOUT_DATABASE=1 goes without,
-#   TOLLGATE_TESTS_PG_BIN names the folder of other server programs.
-# - Node.js, 18 or later, on whose `fetch` synthetic-check is checked; TOLLGATE_TESTS_WITHOUT_NODE=1 goes without.
+# Checks everything that must hold before a change lands: formatting, line width, lints, all tests
+# and documentation.
+# Needs a Rust toolchain and a C compiler. The tests start their own servers on free loopback ports
+# and end them.
+# Installs four more programs if they are missing and it may (as root on Debian):
+# - Chromium or Chrome, to open reports in. TOLLGATE_TESTS_WITHOUT_BROWSER=1 skips these tests;
+#   TOLLGATE_BROWSER names another browser.
+# - PostgreSQL and PgBouncer, which the tests start and end. TOLLGATE_TESTS_WITHOUT_DATABASE=1 skips
+#   these tests; TOLLGATE_TESTS_PG_BIN names the folder of other server programs.
+# - Node.js, 18 or later, to compare synthetic-check with its `fetch`. TOLLGATE_TESTS_WITHOUT_NODE=1
+#   skips this test.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-# What the caller's environment sets for runs must not change what is tested.
+# The caller's settings for runs must not change what is tested.
 for name in $(compgen -v TOLLGATE_ || true); do
   case $name in TOLLGATE_TESTS_* | TOLLGATE_BROWSER) ;; *) unset "$name" ;; esac
 done
@@ -27,7 +30,7 @@ for component in rustfmt clippy; do
     fail "the toolchain lacks $component, and rustup could not add it"
 done
 
-# The names and places that tests/browser looks for.
+# The same names and paths as in tests/browser.
 browser() {
   local candidate
   for candidate in "${TOLLGATE_BROWSER:-}" chromium chromium-browser google-chrome google-chrome-stable \
@@ -40,14 +43,15 @@ browser() {
   return 1
 }
 if [ -n "${TOLLGATE_BROWSER:-}" ] && ! command -v "$TOLLGATE_BROWSER" >/dev/null; then
-  fail "TOLLGATE_BROWSER names $TOLLGATE_BROWSER, which is no program here"
+  fail "TOLLGATE_BROWSER names $TOLLGATE_BROWSER, which is not a program on this machine"
 fi
 
-# The places that tests/support/cluster looks in.
+# The same folders as in tests/support/cluster.
 has_postgres() {
   local folder
   [ -z "${TOLLGATE_TESTS_PG_BIN:-}" ] || { [ -x "$TOLLGATE_TESTS_PG_BIN/postgres" ]; return; }
-  for folder in "$(pg_config --bindir 2>/dev/null)" /usr/lib/postgresql/*/bin {/opt/homebrew,/usr/local}/opt/postgresql*/bin; do
+  for folder in "$(pg_config --bindir 2>/dev/null)" /usr/lib/postgresql/*/bin \
+    {/opt/homebrew,/usr/local}/opt/postgresql*/bin; do
     [ -x "$folder/postgres" ] && return 0
   done
   command -v postgres >/dev/null
@@ -60,34 +64,35 @@ has_pgbouncer() {
   return 1
 }
 if [ -n "${TOLLGATE_TESTS_PG_BIN:-}" ] && ! has_postgres; then
-  fail "TOLLGATE_TESTS_PG_BIN names $TOLLGATE_TESTS_PG_BIN, which holds no postgres"
+  fail "TOLLGATE_TESTS_PG_BIN names $TOLLGATE_TESTS_PG_BIN, which has no postgres"
 fi
 
 node_major() { node --version 2>/dev/null | sed -n 's/^v\([0-9]*\).*/\1/p'; }
 if [ -z "${TOLLGATE_TESTS_WITHOUT_NODE:-}" ] && command -v node >/dev/null; then
   major=$(node_major)
   [ "${major:-0}" -ge 18 ] ||
-    fail "node $(node --version) has no fetch; install 18 or later, or set TOLLGATE_TESTS_WITHOUT_NODE=1 to go without"
+    fail "node $(node --version) has no fetch; install 18 or later, or set TOLLGATE_TESTS_WITHOUT_NODE=1"
 fi
 
 missing=() remedies=()
 if [ -z "${TOLLGATE_TESTS_WITHOUT_BROWSER:-}" ] && ! browser; then
   missing+=(chromium)
-  remedies+=("TOLLGATE_TESTS_WITHOUT_BROWSER=1 to leave the reports unopened")
+  remedies+=("TOLLGATE_TESTS_WITHOUT_BROWSER=1 to skip opening reports")
 fi
 if [ -z "${TOLLGATE_TESTS_WITHOUT_DATABASE:-}" ]; then
   before=${#missing[@]}
   has_postgres || missing+=(postgresql)
   has_pgbouncer || missing+=(pgbouncer)
-  [ ${#missing[@]} = "$before" ] || remedies+=("TOLLGATE_TESTS_WITHOUT_DATABASE=1 to leave the database untested")
+  [ ${#missing[@]} = "$before" ] || remedies+=("TOLLGATE_TESTS_WITHOUT_DATABASE=1 to skip the database tests")
 fi
 if [ -z "${TOLLGATE_TESTS_WITHOUT_NODE:-}" ] && ! command -v node >/dev/null; then
   missing+=(nodejs)
-  remedies+=("TOLLGATE_TESTS_WITHOUT_NODE=1 to compare synthetic-check with nothing")
+  remedies+=("TOLLGATE_TESTS_WITHOUT_NODE=1 to skip comparing synthetic-check with Node.js")
 fi
 
-# Debian makes a cluster for the system when its server is installed, and starts that and PgBouncer. The tests need the
-# programs alone: nothing is started now or with the machine. What says so to the packages is taken away again.
+# Installing Debian's server package creates a cluster and starts it, and PgBouncer too. The tests
+# need only the programs, so this script stops the packages from starting anything, now or at boot.
+# It removes the files that tell the packages so.
 as_debian_root='
   set -eu
   clusters=/etc/postgresql-common/createcluster.d policy=/usr/sbin/policy-rc.d
@@ -108,7 +113,7 @@ as_debian_root='
 if [ ${#missing[@]} != 0 ]; then
   printf -v or ', or set %s' "${remedies[@]}"
   [ "$(uname)" != Darwin ] ||
-    fail "not found: ${missing[*]}; install them by Homebrew (as --cask google-chrome, postgresql@17, pgbouncer, node)$or"
+    fail "not found: ${missing[*]}; install them with Homebrew (--cask google-chrome, postgresql@17, pgbouncer, node)$or"
   command -v apt-get >/dev/null || fail "not found: ${missing[*]}, and there is no apt-get; install them by hand$or"
   as_root=""
   [ "$(id -u)" = 0 ] || { sudo -n true 2>/dev/null && as_root="sudo -n"; } ||
@@ -122,31 +127,58 @@ if [ ${#missing[@]} != 0 ]; then
   fi
 fi
 
-# A snapshot that differs is a failure here, never a file to be looked at later.
+# A snapshot that differs fails here. It never becomes a file to look at later.
 export INSTA_UPDATE=no
 
 step "formatting"
 cargo fmt --check
 
+step "line width"
+# rustfmt wraps code but not comments, and nothing wraps markdown. Code fences, tables and lines that
+# are a single link or word cannot be wrapped.
+git ls-files --cached --others --exclude-standard -- '*.md' '*.rs' ':!reports/sample' |
+  while IFS= read -r file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
+  LC_ALL=C xargs -0 awk -v most=100 '
+    # Characters, not bytes: continuation bytes of UTF-8 do not count.
+    function width(text) { gsub(/[\200-\277]/, "", text); return length(text) }
+    FNR == 1 { markdown = FILENAME ~ /\.md$/; fence = 0 }
+    markdown && /^[ \t]*```/ { fence = !fence; next }
+    markdown && (fence || /^[ \t]*\|/) { next }
+    markdown && /^[ \t]*([-*] )?!?\[[^\]]*\]\([^)]*\)[.,]?$/ { next }
+    # Comments on lines of their own and behind code, but not the tables in doc comments.
+    !markdown && !/^[ \t]*\/\// && !/[;,(){}] \/\/ / { next }
+    !markdown && /^[ \t]*\/\/[\/!] *\|/ { next }
+    length($0) <= most { next }
+    {
+      text = $0
+      sub(/^[ \t]*(\/\/[\/!]?|[-*>]|[0-9]+\.)?[ \t]*/, "", text)
+      if (text !~ /[ \t]/ || width($0) <= most) next
+      printf "%s:%d: %d columns, %d at most\n", FILENAME, FNR, width($0), most
+      long = 1
+    }
+    END { exit long }' ||
+  fail "wrap these lines at 100 columns"
+
 step "lints"
 cargo clippy --locked --all-targets -- -D warnings
 
 step "pino-pretty"
-# The JSON lines on stderr are tried with the program that people read them with; without it their shape alone is tested.
+# A test pipes the JSON lines on stderr through the program that people read them with. Without it,
+# only their shape is tested.
 if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-  echo "no node and npm here: the test with the real pino-pretty will be left out"
+  echo "node and npm not found: skipping the test with the real pino-pretty"
 elif [ -x target/pino/node_modules/.bin/pino-pretty ]; then
   echo "found in target/pino"
 elif npm install --silent --no-audit --no-fund --prefix target/pino pino-pretty@13; then
   echo "installed in target/pino"
 else
-  echo "npm could not install it (no way to its registry?): the test with the real pino-pretty will be left out"
+  echo "npm could not install it (is its registry reachable?): skipping the test with the real pino-pretty"
 fi
 
 step "tests"
-[ -z "${TOLLGATE_TESTS_WITHOUT_BROWSER:-}" ] || echo "left out, as asked: opening reports in a browser"
-[ -z "${TOLLGATE_TESTS_WITHOUT_DATABASE:-}" ] || echo "left out, as asked: everything that needs PostgreSQL or PgBouncer"
-[ -z "${TOLLGATE_TESTS_WITHOUT_NODE:-}" ] || echo "left out, as asked: comparing synthetic-check with fetch of Node.js"
+[ -z "${TOLLGATE_TESTS_WITHOUT_BROWSER:-}" ] || echo "skipped as requested: opening reports in a browser"
+[ -z "${TOLLGATE_TESTS_WITHOUT_DATABASE:-}" ] || echo "skipped as requested: everything that needs PostgreSQL or PgBouncer"
+[ -z "${TOLLGATE_TESTS_WITHOUT_NODE:-}" ] || echo "skipped as requested: comparing synthetic-check with Node.js"
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --locked --no-fail-fast
 else
