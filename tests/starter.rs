@@ -60,7 +60,7 @@ fn a_file_is_overwritten_only_when_that_is_asked_for() {
     fs::write(&path, "mine").unwrap();
     let (exit, out, err) = said(&tollgate(folder.path(), &["init"]));
     assert_eq!((exit, out.as_str()), (2, ""));
-    assert!(err.contains("scenario.toml exists already and was left as it is"), "{err}");
+    assert!(err.contains("scenario.toml already exists and was not changed"), "{err}");
     assert!(err.contains("--force"), "{err}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
     let (exit, ..) = said(&tollgate(folder.path(), &["init", "--force"]));
