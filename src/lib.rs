@@ -3,13 +3,17 @@
 //! The rooms, in the order of the data. `docs/architecture.md` shows which room may use which, and
 //! follows one request through them.
 //!
-//! - [`scenario`] parses the file as written; [`plan`] resolves it, with a pure function as schedule
+//! - [`scenario`] parses the file as written; [`plan`] resolves it, with a pure function as
+//!   schedule
 //! - [`engine`] executes a plan; [`expect`] judges a response; [`recorder`] counts it
 //! - [`record`] holds everything that was measured and decided, as data
-//! - [`verdict`] judges; [`store`] keeps runs, with [`hlog`] for histograms; [`report`] renders them
+//! - [`verdict`] judges; [`store`] keeps runs, with [`hlog`] for histograms; [`report`] renders
+//!   them
 //! - [`history`] finds trends over many runs; [`import`] turns results of other tools into runs
-//! - [`doctor`] checks whether this machine can run a plan; [`postgres`] is the only access to Postgres
-//! - [`target`] is the rehearsal target; [`units`] are numbers with units; [`cli`] is the command line
+//! - [`doctor`] checks whether this machine can run a plan; [`postgres`] is the only access to
+//!   Postgres
+//! - [`target`] is the rehearsal target; [`units`] are numbers with units; [`cli`] is the command
+//!   line
 
 pub mod cli;
 pub mod doctor;

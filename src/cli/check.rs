@@ -19,7 +19,8 @@ Examples:
 
 /// Validate scenario files without sending anything
 ///
-/// Reports the errors of all files at once. A variable that is not set is a warning here and an error in `run`.
+/// Reports the errors of all files at once. A variable that is not set is a warning here and an
+/// error in `run`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {

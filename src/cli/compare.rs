@@ -26,12 +26,13 @@ Exit codes:
 
 /// Compare two runs: what changed, and whether it is more than chance
 ///
-/// Compares requests of the same name that both runs have. Differences that make the comparison unfair, such as another
-/// load, are listed first.
+/// Compares requests of the same name that both runs have. Differences that make the comparison
+/// unfair, such as another load, are listed first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The earlier run: its folder, its name in the runs folder or the beginning of the name, or its id
+    /// The earlier run: its folder, its name in the runs folder or the beginning of the name, or
+    /// its id
     #[arg(value_name = "RUN")]
     before: PathBuf,
     /// The later run

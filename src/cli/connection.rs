@@ -12,7 +12,8 @@ use crate::units::{UnitError, parse_duration};
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Connection")]
 pub(super) struct Connection {
-    /// The HTTP version; there is no fallback: a target that does not support it fails [default: the scenario's, else auto]
+    /// The HTTP version; there is no fallback: a target that does not support it fails [default:
+    /// the scenario's, else auto]
     #[arg(long, value_enum, value_name = "VERSION")]
     http: Option<HttpFlag>,
     /// Accept any TLS certificate, so that the server may be anyone; every output warns of it

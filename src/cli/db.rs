@@ -26,7 +26,8 @@ wrong; 4 the database failed.";
 
 /// Create, check and maintain the database for runs
 ///
-/// Runs are stored in the schema `tollgate` of Supabase's Postgres or any other Postgres 14 or later.
+/// Runs are stored in the schema `tollgate` of Supabase's Postgres or any other Postgres 14 or
+/// later.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -38,8 +39,9 @@ pub(super) struct Args {
 enum DatabaseCommand {
     /// Create the schema, or update it
     ///
-    /// All migrations are applied in one transaction. They create the roles `tollgate_writer`, which may store runs but not
-    /// read them, and `tollgate_reader`, which may read them. This needs the database's owner, such as Supabase's `postgres`.
+    /// All migrations are applied in one transaction. They create the roles `tollgate_writer`,
+    /// which may store runs but not read them, and `tollgate_reader`, which may read them. This
+    /// needs the database's owner, such as Supabase's `postgres`.
     Migrate(Store),
     /// Show the state of the schema and this user's rights
     Status(Store),
@@ -49,8 +51,9 @@ enum DatabaseCommand {
     Prune(PruneArgs),
     /// Create read-only views for Supabase's API
     ///
-    /// The views have a schema of their own. Add it to the schemas that the API exposes (Project settings, API). The views
-    /// read with the rights of the API's user, so row level security applies.
+    /// The views have a schema of their own. Add it to the schemas that the API exposes (Project
+    /// settings, API). The views read with the rights of the API's user, so row level security
+    /// applies.
     Expose(ExposeArgs),
 }
 

@@ -20,9 +20,10 @@ use crate::scenario::Scenario;
 
 /// Try tollgate against a rehearsal target on this machine, without any setup
 ///
-/// Starts the rehearsal target as a child process on a free port, runs both tile-loader scenarios against it at the
-/// same time, and writes a run folder with reports and plots. Needs no network; takes about 45 seconds. The run is not
-/// stored in a database unless you upload it with `tollgate sync`.
+/// Starts the rehearsal target as a child process on a free port, runs both tile-loader scenarios
+/// against it at the same time, and writes a run folder with reports and plots. Needs no network;
+/// takes about 45 seconds. The run is not stored in a database unless you upload it with `tollgate
+/// sync`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
@@ -46,7 +47,8 @@ const SCENARIOS: [(&str, &str); 2] = [
     ("scenarios/tile-loader-live.toml", include_str!("../../scenarios/tile-loader-live.toml")),
 ];
 
-/// A page of about 40 ms and a live page of six waits of about 40 ms each, three times slower when cold.
+/// A page of about 40 ms and a live page of six waits of about 40 ms each, three times slower when
+/// cold.
 const TARGET: [&str; 8] = [
     "--mock-latency",
     "lognormal:40ms,0.35",
@@ -126,7 +128,8 @@ impl TargetProcess {
             .args(["target", "--with-stdin", "--log-format", log::format_name()])
             .args(TARGET)
             .args(flags)
-            // Ctrl-C in the terminal must not reach the target: a draining prober still waits for responses.
+            // Ctrl-C in the terminal must not reach the target: a draining prober still waits for
+            // responses.
             .process_group(0)
             .env("SYNTHETIC_CHECK_TOKEN", TOKEN)
             .stdin(Stdio::piped())

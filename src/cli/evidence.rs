@@ -18,12 +18,12 @@ use crate::store;
 #[command(next_help_heading = "Evidence")]
 #[group(skip)]
 pub(super) struct Flags {
-    /// Append an entry to this markdown file, whatever the outcome of the run: time, command, artifacts with their SHA-256,
-    /// commit, outcome, notes
+    /// Append an entry to this markdown file, whatever the outcome of the run: time, command,
+    /// artifacts with their SHA-256, commit, outcome, notes
     #[arg(long, value_name = "FILE")]
     evidence: Option<PathBuf>,
-    /// A note for the entry, placed before the run's own notes; may be repeated. Notes are stored as typed: do not put
-    /// secrets in them
+    /// A note for the entry, placed before the run's own notes; may be repeated. Notes are stored
+    /// as typed: do not put secrets in them
     #[arg(long, value_name = "TEXT")]
     evidence_note: Vec<String>,
 }
@@ -74,8 +74,8 @@ impl Flags {
 }
 
 impl EvidenceFile {
-    /// Appends the entry of a finished run and returns how the program ends: with 4 if the entry could
-    /// not be added.
+    /// Appends the entry of a finished run and returns how the program ends: with 4 if the entry
+    /// could not be added.
     pub(super) fn append_run(&self, run: &FinishedRun, delivery: Delivery) -> Exit {
         let Some(path) = &self.path else { return delivery.exit };
         let entry = run_entry(run, delivery.exit, self.notes(), delivery.notes);
@@ -94,7 +94,8 @@ impl EvidenceFile {
         }
     }
 
-    /// Passes the result of writing a run's reports on. If that failed, appends the run's entry first.
+    /// Passes the result of writing a run's reports on. If that failed, appends the run's entry
+    /// first.
     pub(super) fn after_reports(
         &self,
         run: &FinishedRun,

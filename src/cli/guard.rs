@@ -80,8 +80,8 @@ fn weight(scenario: &ScenarioPlan) -> f64 {
     measured.max(scenario.warmup.requests as f64)
 }
 
-/// Whether a host is this machine: by the addresses given for the base URL's port, else by its name.
-/// One given address elsewhere makes the host foreign.
+/// Whether a host is this machine: by the addresses given for the base URL's port, else by its
+/// name. One given address elsewhere makes the host foreign.
 fn is_loopback(host: &str, target: &TargetPlan) -> bool {
     let given: Vec<_> =
         target.resolve.iter().filter(|given| given.host.eq_ignore_ascii_case(host)).collect();

@@ -65,7 +65,8 @@ pub(super) struct Args {
     /// Only runs that started before this time, in the same formats
     #[arg(long, value_name = "TIME", value_parser = str::parse::<TimeBound>)]
     until: Option<TimeBound>,
-    /// List only the newest N runs of each request; totals still count every run [default: 20 as text, else all]
+    /// List only the newest N runs of each request; totals still count every run [default: 20 as
+    /// text, else all]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     #[command(flatten)]

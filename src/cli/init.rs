@@ -82,7 +82,8 @@ fn target(typed: &str) -> Result<Url, Problem> {
     Ok(url)
 }
 
-/// The starter for a URL: its host is the scenario's name, its origin the base URL, the rest the path.
+/// The starter for a URL: its host is the scenario's name, its origin the base URL, the rest the
+/// path.
 fn starter(url: &Url) -> String {
     let quoted = |text: &str| toml::Value::from(text).to_string();
     let line = |key: &str, text: &str| format!("{key} = {}", quoted(text));

@@ -10,8 +10,9 @@ use crate::postgres::Address;
 #[command(next_help_heading = "Store")]
 #[group(skip)]
 pub(super) struct Store {
-    /// The Postgres database for runs, such as `postgresql://user:password@host:port/database`; `none` for no database
-    /// [default: `DATABASE_URL`]. Other users of this machine can see what you type, but not a variable
+    /// The Postgres database for runs, such as `postgresql://user:password@host:port/database`;
+    /// `none` for no database [default: `DATABASE_URL`]. Other users of this machine can see what
+    /// you type, but not a variable
     #[arg(long, value_name = "URL", env = "TOLLGATE_STORE", hide_env_values = true)]
     store: Option<String>,
 }

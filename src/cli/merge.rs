@@ -27,8 +27,9 @@ shard is missing or given twice, the verdict is inconclusive, unless a breach is
 
 /// Merge the shards of a run that several machines shared, and judge the whole run
 ///
-/// All shards must have the same plan, number of shards and start (`tollgate run --shard --start-at`). The merged run gets
-/// a folder and reports of its own; the shards' folders stay unchanged.
+/// All shards must have the same plan, number of shards and start (`tollgate run --shard
+/// --start-at`). The merged run gets a folder and reports of its own; the shards' folders stay
+/// unchanged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {

@@ -60,8 +60,8 @@ Exit codes:
 
 /// Holds a deploy to its latency budget.
 ///
-/// Runs scenarios against a target at a planned rate, measures latency from the moment each request was due, and
-/// decides pass, fail or inconclusive with a stated error rate.
+/// Runs scenarios against a target at a planned rate, measures latency from the moment each request
+/// was due, and decides pass, fail or inconclusive with a stated error rate.
 #[derive(Debug, Parser)]
 #[command(name = "tollgate", version, max_term_width = 100)]
 #[command(after_help = format!("{}\n\n{EXIT_CODES}", help::EXAMPLES))]
@@ -100,7 +100,8 @@ fn command() -> clap::Command {
 
 /// Runs the command that was typed.
 ///
-/// `end` ends the program at once. It is called only after a second signal, if this function is stuck.
+/// `end` ends the program at once. It is called only after a second signal, if this function is
+/// stuck.
 pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Result<Exit, Problem> {
     signals::set_end(end);
     let arguments: Vec<_> = arguments.into_iter().collect();

@@ -62,8 +62,8 @@ fn redact_words(words: impl Iterator<Item = String>) -> Vec<String> {
     words.map(redacted).collect()
 }
 
-/// Where a value begins in a word that may be secret, and how it is redacted. At the end of the word
-/// means that the value is the next word.
+/// Where a value begins in a word that may be secret, and how it is redacted. At the end of the
+/// word means that the value is the next word.
 fn secret_value(word: &str) -> Option<(usize, ValueRedactor)> {
     let hide: ValueRedactor = |_| REDACTED.to_owned();
     for (flag, show) in [

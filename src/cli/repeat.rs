@@ -14,7 +14,8 @@ use crate::engine::clock;
 use crate::plan::Plan;
 use crate::units::written;
 
-/// Runs the plan every `period`, `times` times or until a signal. The exit is the worst of the ticks.
+/// Runs the plan every `period`, `times` times or until a signal. The exit is the worst of the
+/// ticks.
 ///
 /// A run that fails, or cannot be written to its folder, ends the command at once. A failed upload
 /// does not: the run is marked, and `tollgate sync` uploads it.

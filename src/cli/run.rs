@@ -36,13 +36,14 @@ Every flag can be set in the environment; a flag that may be repeated takes one 
 
 /// Measure URLs or run scenario files, and decide whether their budgets hold
 ///
-/// Everything named on one command line runs at the same time. A URL is measured with defaults: 20 requests per second for
-/// 30 s, with the budget 'errors < 1%'. A scenario file defines its own load and budgets.
+/// Everything named on one command line runs at the same time. A URL is measured with defaults: 20
+/// requests per second for 30 s, with the budget 'errors < 1%'. A scenario file defines its own
+/// load and budgets.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
-    /// URLs (http:// or https://) and scenario files; all of them run at the same time. A URL's query is shown and stored
-    /// as typed: write '?key=${KEY}' for a secret
+    /// URLs (http:// or https://) and scenario files; all of them run at the same time. A URL's
+    /// query is shown and stored as typed: write '?key=${KEY}' for a secret
     #[arg(required = true, value_name = "URL|FILE")]
     sources: Vec<OsString>,
     /// The length of the measured stage, such as `10s` [default: the file's; 30s for URLs]

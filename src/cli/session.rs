@@ -30,7 +30,8 @@ pub(super) struct RunFlags {
     /// The folder to create run folders in
     #[arg(long, value_name = "DIR", default_value = "reports/runs")]
     runs_dir: PathBuf,
-    /// The commit of the software under test [default: the one checked out in the working directory]
+    /// The commit of the software under test [default: the one checked out in the working
+    /// directory]
     #[arg(long, value_name = "HASH")]
     git_commit: Option<String>,
     #[command(flatten)]
@@ -38,8 +39,8 @@ pub(super) struct RunFlags {
     /// Allow more than 100 requests per second to a host that is not this machine
     #[arg(long, help_heading = "Load")]
     yes_load_this_host: bool,
-    /// Wait for due times with timers alone, without spinning: saves up to 6 % of a core per sending thread, and sends
-    /// some tens of microseconds later
+    /// Wait for due times with timers alone, without spinning: saves up to 6 % of a core per
+    /// sending thread, and sends some tens of microseconds later
     #[arg(long, help_heading = "Load")]
     no_spin: bool,
 }

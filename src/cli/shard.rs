@@ -23,12 +23,13 @@ const MAX_LEAD: time::Duration = time::Duration::hours(24);
 #[command(next_help_heading = "Several machines")]
 #[group(skip)]
 pub(super) struct Flags {
-    /// Run one shard of N, such as 2/3 for the second of three: every N-th arrival over a share of the connections. A
-    /// single shard is inconclusive (exit code 3) unless it fails; `tollgate merge` judges the whole run
+    /// Run one shard of N, such as 2/3 for the second of three: every N-th arrival over a share of
+    /// the connections. A single shard is inconclusive (exit code 3) unless it fails; `tollgate
+    /// merge` judges the whole run
     #[arg(long, value_name = "I/N", value_parser = parse_shard)]
     shard: Option<Shard>,
-    /// When all shards start measuring, up to 24h ahead: 2026-11-24T15:00:00Z, or 15:00 for the nearest 15:00 in UTC; leave
-    /// time for the warm-up
+    /// When all shards start measuring, up to 24h ahead: 2026-11-24T15:00:00Z, or 15:00 for the
+    /// nearest 15:00 in UTC; leave time for the warm-up
     #[arg(long, value_name = "TIME", value_parser = str::parse::<StartAt>)]
     start_at: Option<StartAt>,
 }
@@ -125,8 +126,8 @@ impl StartAt {
     }
 }
 
-/// The instant nearest to `now` at which clocks in UTC show `time`. Machines that start the command at
-/// slightly different times, or around midnight, get the same instant.
+/// The instant nearest to `now` at which clocks in UTC show `time`. Machines that start the command
+/// at slightly different times, or around midnight, get the same instant.
 fn nearest(time: Time, now: OffsetDateTime) -> OffsetDateTime {
     let today = now.to_offset(UtcOffset::UTC).replace_time(time);
     let days = [today, today - time::Duration::DAY, today + time::Duration::DAY];

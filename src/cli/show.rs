@@ -29,8 +29,8 @@ Exit codes:
 
 /// Show a run again and rewrite its reports
 ///
-/// If a run was interrupted, its folder is completed from the intervals that were written; its verdict is never a pass. A
-/// run that is only in the database gets a folder here.
+/// If a run was interrupted, its folder is completed from the intervals that were written; its
+/// verdict is never a pass. A run that is only in the database gets a folder here.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(super) struct Args {

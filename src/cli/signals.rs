@@ -101,8 +101,8 @@ impl SignalState {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a signal and stops the run. The caller handles the rest without the lock: writing to a
-    /// full pipe on stderr may block.
+    /// Counts a signal and stops the run. The caller handles the rest without the lock: writing to
+    /// a full pipe on stderr may block.
     fn record_signal(&self) -> StopRequest {
         let mut state = self.lock();
         state.count += 1;

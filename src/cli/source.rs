@@ -19,8 +19,8 @@ pub(super) struct Flags {
     /// The folder that contains the run folders
     #[arg(long, value_name = "DIR", default_value = "reports/runs", env = "TOLLGATE_RUNS_DIR")]
     runs_dir: PathBuf,
-    /// Where to read runs from [default: lists from the database if one is named, a single run from its folder if it has
-    /// one]
+    /// Where to read runs from [default: lists from the database if one is named, a single run from
+    /// its folder if it has one]
     #[arg(long, value_enum, help_heading = "Store")]
     from: Option<RunLocation>,
     #[command(flatten)]

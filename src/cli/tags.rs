@@ -17,13 +17,15 @@ pub(super) struct Flags {
     /// The deploy under test, such as a release or an image; stored as the tag `deploy`
     #[arg(long, value_name = "NAME")]
     deploy: Option<String>,
-    /// Tag the run, to find it again; may be repeated. Tags are shown and stored as typed: do not put secrets in them
+    /// Tag the run, to find it again; may be repeated. Tags are shown and stored as typed: do not
+    /// put secrets in them
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse)]
     tags: Vec<(String, String)>,
 }
 
 impl Flags {
-    /// All tags by key. The last tag of a key wins, and `--environment` and `--deploy` win over `--tag`.
+    /// All tags by key. The last tag of a key wins, and `--environment` and `--deploy` win over
+    /// `--tag`.
     pub(super) fn tags(&self) -> BTreeMap<String, String> {
         let own = [(ENVIRONMENT, &self.environment), (DEPLOY, &self.deploy)];
         let own = own.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)));

@@ -27,7 +27,8 @@ const FOREIGN_FLAGS: [(&[&str], &str); 9] = [
     (&["--threshold", "--thresholds", "--fail"], "write `--budget 'p95 < 300ms'`"),
 ];
 
-/// Turns an error of clap into the program's end. Help and version end well; the rest is a usage error.
+/// Turns an error of clap into the program's end. Help and version end well; the rest is a usage
+/// error.
 ///
 /// `variable` is the environment variable that holds the wrong value, if the value was not typed.
 pub(super) fn from_clap(error: &clap::Error, variable: Option<&str>) -> Result<Exit, Problem> {

@@ -24,8 +24,8 @@ that cannot be parsed is reported with its number, and nothing is imported.";
 
 /// Import HdrHistogram interval logs, one run per log
 ///
-/// Accepts log versions 1.0 to 1.3 with histograms in V2 encoding, up to 256 MiB. A log does not contain failures, so its
-/// run is never a pass, but it can prove that a budget does not hold.
+/// Accepts log versions 1.0 to 1.3 with histograms in V2 encoding, up to 256 MiB. A log does not
+/// contain failures, so its run is never a pass, but it can prove that a budget does not hold.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
@@ -38,7 +38,8 @@ pub(super) struct Args {
     /// The request for lines without a tag
     #[arg(long, value_name = "NAME", default_value = "all requests", value_parser = parse_name)]
     request: String,
-    /// The unit of values [default: derived from the log's header or its column of maxima in milliseconds]
+    /// The unit of values [default: derived from the log's header or its column of maxima in
+    /// milliseconds]
     #[arg(long, value_enum)]
     unit: Option<ValueUnit>,
     /// Judge each request by a latency budget, such as 'p95 < 300ms'; may be repeated

@@ -26,9 +26,10 @@ Exit codes:
 
 /// Import results of other tools as runs
 ///
-/// Each run gets an ordinary folder. It says what its file does not contain, and it is never a pass. All files are
-/// checked before anything is written. A run is identified by its file's content: importing it again changes nothing, or
-/// completes an interrupted import. `tollgate show RUN` writes the reports of a run.
+/// Each run gets an ordinary folder. It says what its file does not contain, and it is never a
+/// pass. All files are checked before anything is written. A run is identified by its file's
+/// content: importing it again changes nothing, or completes an interrupted import. `tollgate show
+/// RUN` writes the reports of a run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"), subcommand_required = true, arg_required_else_help = true)]
 pub(super) struct Args {

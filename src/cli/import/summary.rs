@@ -46,7 +46,8 @@ impl ImportSummary {
         self.console.result(&format!("{}{there}", results::run_line(record, folder)))
     }
 
-    /// Prints the total. The noun for the files is given as singular and plural; `counts` follow it.
+    /// Prints the total. The noun for the files is given as singular and plural; `counts` follow
+    /// it.
     pub(super) fn print_total(
         self,
         (one, many): (&str, &str),

@@ -23,8 +23,9 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// Import artifacts of synthetic-check, one run of one request per artifact
 ///
-/// The duration in an artifact is the time to the response headers, including redirects and the connection's setup. An
-/// artifact does not contain the redirects or the page, and each run says so.
+/// The duration in an artifact is the time to the response headers, including redirects and the
+/// connection's setup. An artifact does not contain the redirects or the page, and each run says
+/// so.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {

@@ -30,8 +30,8 @@ pub(super) struct ImportedRun {
 }
 
 impl ImportWriter {
-    /// Creates the runs folder if there is none, locks it, and removes temporary folders of interrupted
-    /// imports.
+    /// Creates the runs folder if there is none, locks it, and removes temporary folders of
+    /// interrupted imports.
     pub(super) fn open(root: &Path) -> Result<Self, Problem> {
         std::fs::create_dir_all(root).map_err(write_error(root))?;
         let lock = lock::lock(root, LOCK_TIMEOUT)?;
@@ -43,8 +43,8 @@ impl ImportWriter {
 
     /// Writes a run unless it is already complete. Rewrites a run that is incomplete.
     ///
-    /// The run is written to a temporary folder and renamed when it is complete, so that readers find
-    /// all of it or nothing, even if the import is interrupted.
+    /// The run is written to a temporary folder and renamed when it is complete, so that readers
+    /// find all of it or nothing, even if the import is interrupted.
     pub(super) fn write(
         &self,
         record: &RunRecord,

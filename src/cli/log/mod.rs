@@ -164,7 +164,8 @@ struct EventFilter {
 }
 
 impl EventFilter {
-    /// Events of other crates are never written: they may hold values that are not known as secrets.
+    /// Events of other crates are never written: they may hold values that are not known as
+    /// secrets.
     fn allows(&self, event: &Metadata<'_>) -> bool {
         let ours = event.target() == "tollgate" || event.target().starts_with("tollgate::");
         let fits_reader = match self.format {

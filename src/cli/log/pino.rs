@@ -27,7 +27,8 @@ impl ProcessIdentity {
     }
 }
 
-/// The event as one JSON object: `level`, `time`, `pid`, `hostname` and `name` first, its fields, `msg` last.
+/// The event as one JSON object: `level`, `time`, `pid`, `hostname` and `name` first, its fields,
+/// `msg` last.
 pub(super) fn line(event: &LogEvent, identity: &ProcessIdentity) -> String {
     let ProcessIdentity { time, pid, hostname } = identity;
     let mut line = format!(
