@@ -98,7 +98,7 @@ fn what_cannot_be_written_or_probed_is_a_usage_error_and_writes_nothing() {
         (&["init", "none/scenario.toml"], "there is no folder none"),
         (&["init", "."], "is a directory"),
         (&["init", ".", "--force"], "is a directory"),
-        (&["init", "--url", "example.org/canary"], "cannot be read"),
+        (&["init", "--url", "example.org/canary"], "is not valid"),
         (&["init", "--url", "https://user:canary@example.org/"], "user name or password"),
         (&["init", "--url", "https://example.org/#canary"], "fragment"),
     ] {

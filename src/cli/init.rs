@@ -18,7 +18,7 @@ const STARTER: &str = include_str!("starter.toml");
 /// The parts of the starter that a URL replaces.
 const NAME: &str = "name = \"starter\"";
 const BASE_URL: &str = "base_url = \"${TOLLGATE_TARGET}\"";
-const WHERE_FROM: &str = "# The variable is read when the scenario is carried out; `https://staging.example.org` would do as well.\n";
+const WHERE_FROM: &str = "# The variable is read when the scenario runs; you can also write `https://staging.example.org` here.\n";
 const PATH: &str = "path = \"/\"";
 const ORIGIN: &str = "staging.example.org:443";
 
