@@ -1,14 +1,19 @@
 //! tollgate: a synthetic load prober that holds a deploy to its latency budget.
 //!
-//! The map of the rooms, in the order of the data (`docs/architecture.md` has the arrows and one request's life):
+//! The rooms, in the order of the data. `docs/architecture.md` shows which room may use which, and
+//! follows one request through them.
 //!
-//! - [`scenario`]: the file as written; [`plan`]: what will happen, with its schedule as a pure function
-//! - [`engine`]: carries a plan out; [`expect`]: judges an answer; [`recorder`]: counts it
-//! - [`record`]: all that was measured and decided, as data: the hinge
-//! - [`verdict`]: decides; [`store`]: keeps, with [`hlog`] for histograms; [`report`]: shows
-//! - [`history`]: looks back over many runs; [`import`]: makes a run of what another tool kept
-//! - [`doctor`]: whether this machine can do the job; [`postgres`]: the one way to talk to Postgres
-//! - [`target`]: the rehearsal target; [`units`]: numbers with their units; [`cli`]: what can be typed
+//! - [`scenario`] parses the file as written; [`plan`] resolves it, with a pure function as
+//!   schedule
+//! - [`engine`] executes a plan; [`expect`] judges a response; [`recorder`] counts it
+//! - [`record`] holds everything that was measured and decided, as data
+//! - [`verdict`] judges; [`store`] keeps runs, with [`hlog`] for histograms; [`report`] renders
+//!   them
+//! - [`history`] finds trends over many runs; [`import`] turns results of other tools into runs
+//! - [`doctor`] checks whether this machine can run a plan; [`postgres`] is the only access to
+//!   Postgres
+//! - [`target`] is the rehearsal target; [`units`] are numbers with units; [`cli`] is the command
+//!   line
 
 pub mod cli;
 pub mod doctor;

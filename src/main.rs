@@ -1,22 +1,22 @@
-//! The command line: parse, run, exit code. The only place where the process ends and an error is printed.
+//! The program: parse, run, exit code. Errors are printed and the process ends only here.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // A panic has printed where it happened by the time it is caught here.
+    // The panic hook has printed the panic by now.
     let ended = std::panic::catch_unwind(|| tollgate::cli::main(std::env::args_os(), end));
     match ended {
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(problem)) => {
-            problem.tell();
+            tollgate::cli::print_problem(&problem);
             problem.exit().into()
         }
         Err(_) => tollgate::cli::Exit::Internal.into(),
     }
 }
 
-/// Ends the program where it cannot come back to `main`: asked twice to end, and held up by a pipe that nobody reads.
-#[expect(clippy::exit, reason = "what is stuck cannot return")]
+/// Ends the program after a second signal, if a full pipe keeps it from returning to `main`.
+#[expect(clippy::exit, reason = "a blocked program cannot return")]
 fn end(exit: tollgate::cli::Exit) {
     std::process::exit(exit as i32);
 }

@@ -60,7 +60,7 @@ fn a_file_is_overwritten_only_on_request() {
     fs::write(&path, "mine").unwrap();
     let (exit, out, err) = said(&tollgate(folder.path(), &["init"]));
     assert_eq!((exit, out.as_str()), (2, ""));
-    assert!(err.contains("scenario.toml exists already and was left as it is"), "{err}");
+    assert!(err.contains("scenario.toml already exists and was not changed"), "{err}");
     assert!(err.contains("--force"), "{err}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
     let (exit, ..) = said(&tollgate(folder.path(), &["init", "--force"]));
@@ -98,7 +98,7 @@ fn an_invalid_url_or_path_is_a_usage_error_and_writes_nothing() {
         (&["init", "none/scenario.toml"], "there is no folder none"),
         (&["init", "."], "is a directory"),
         (&["init", ".", "--force"], "is a directory"),
-        (&["init", "--url", "example.org/canary"], "cannot be read"),
+        (&["init", "--url", "example.org/canary"], "is not valid"),
         (&["init", "--url", "https://user:canary@example.org/"], "user name or password"),
         (&["init", "--url", "https://example.org/#canary"], "fragment"),
     ] {

@@ -15,18 +15,19 @@ use crate::units::parse_duration;
 const EXAMPLES: &str = "\
 Examples:
   tollgate check scenarios/*.toml
-  tollgate check scenarios/shop.toml --duration 5m      whether it can be run for so long";
+  tollgate check scenarios/shop.toml --duration 5m      whether it can run for 5 minutes";
 
 /// Validate scenario files without sending anything
 ///
-/// Reports the errors of all files at once. A variable that is not set is a warning here and an error on `run`.
+/// Reports the errors of all files at once. A variable that is not set is a warning here and an
+/// error in `run`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
     /// Scenario files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Check with another length of the measured phase, as `run` would be given it
+    /// Check with another length of the measured stage, as `run --duration` sets it
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Load")]
     duration: Option<Duration>,
     #[command(flatten)]
@@ -38,7 +39,7 @@ pub(super) struct Args {
 pub(super) fn check(args: &Args) -> Result<Exit, Problem> {
     if args.files.iter().any(|file| quick::is_url(file.as_os_str())) {
         return Err(Problem::usage(
-            "error: `check` reads scenario files; `tollgate run URL --print-scenario` shows what a URL amounts to",
+            "error: `check` reads scenario files; `tollgate run URL --print-scenario` shows the scenario of a URL",
         ));
     }
     let environment = Environment::for_check(variables::of_process());
@@ -50,7 +51,7 @@ pub(super) fn check(args: &Args) -> Result<Exit, Problem> {
     for warning in warnings {
         tracing::warn!("{}", warning.render(colours_errors()));
     }
-    connection::tell_caveats(&plan);
+    connection::warn_caveats(&plan);
     let console = Console { output: Output::Text };
     for scenario in &plan.scenarios {
         console.result(&summary(&scenario.shown))?;

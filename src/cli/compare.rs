@@ -15,31 +15,32 @@ Examples:
   tollgate compare 3bb6c035 21ee1ce8                    by the last digits of their ids
   tollgate compare main/runs/… branch/runs/… --output json
 
-A figure is slower or faster where the 95 % intervals of the two runs do not overlap; each such
-word is wrong at most 1 time in 20. All else shows no difference, which is not to say that there
-is none. Budgets gate a deploy, not this: a run that is slower ends with 0 all the same.
+A figure is called slower or faster if the 95 % intervals of the two runs do not overlap; each such
+claim is wrong at most 1 time in 20. Otherwise no difference is shown, which does not prove that
+there is none. Use budgets to gate a deploy: `compare` exits with 0 even if a run is slower.
 
 Exit codes:
   0  the runs were compared, whichever is better
-  2  usage: a run is not there or not finished, or the two have no request in common
-  4  internal: the database does not answer, the comparison could not be printed, or a defect";
+  2  usage: a run is missing or not finished, or the two have no request in common
+  4  internal: the database does not respond, the comparison could not be printed, or a defect";
 
 /// Compare two runs: what changed, and whether it is more than chance
 ///
-/// Requests that both runs have are compared, each with that of the same name. What makes the comparison unfair, such as
-/// another load, is told first.
+/// Compares requests of the same name that both runs have. Differences that make the comparison
+/// unfair, such as another load, are listed first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The run before: its folder, its name below the folder of runs or the beginning of one, or its id
+    /// The earlier run: its folder, its name in the runs folder or the beginning of the name, or
+    /// its id
     #[arg(value_name = "RUN")]
     before: PathBuf,
-    /// The run after
+    /// The later run
     #[arg(value_name = "RUN")]
     after: PathBuf,
     #[command(flatten)]
     from: source::Flags,
-    /// What is printed on stdout: `text`, tables for people, or `json`, one object
+    /// What to print on stdout: `text` (tables for people) or `json` (one object)
     #[arg(
         long,
         value_enum,
@@ -80,7 +81,7 @@ fn nothing_in_common(comparison: &Comparison) -> Problem {
         if names.len() == 0 { "\n  nothing".to_owned() } else { names.collect() }
     };
     Problem::usage(format!(
-        "error: the two runs have no request in common, so that there is nothing to compare\n\
+        "error: the two runs have no request in common, so there is nothing to compare\n\
          {} requested{}\n{} requested{}",
         before.run,
         names(&comparison.only.before),

@@ -10,11 +10,11 @@ Examples:
   tollgate completions zsh > ~/.zfunc/_tollgate                             with ~/.zfunc in $fpath
   tollgate completions fish > ~/.config/fish/completions/tollgate.fish";
 
-/// Print a script that lets a shell complete commands and flags
+/// Print a shell completion script
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The shell that is to complete
+    /// The shell
     #[arg(value_enum, value_name = "SHELL")]
     shell: clap_complete::Shell,
 }

@@ -1,4 +1,4 @@
-//! Flags that change how a target is reached, whatever scenario says so.
+//! Flags that override how a target is reached.
 
 use std::time::Duration;
 
@@ -8,60 +8,60 @@ use crate::engine;
 use crate::plan::{Family, Overrides, Plan, Protocol, Resolve};
 use crate::units::{UnitError, parse_duration};
 
-/// How the target is spoken to.
+/// Which protocol is used, and how certificates are checked.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Connection")]
 pub(super) struct Connection {
-    /// The version of HTTP; a target that does not speak it fails, never a fallback [default: what the scenario says,
-    /// else auto]
+    /// The HTTP version; there is no fallback: a target that does not support it fails [default:
+    /// the scenario's, else auto]
     #[arg(long, value_enum, value_name = "VERSION")]
-    http: Option<Http>,
-    /// Believe any TLS certificate: nobody knows who answers; said loudly in every output
+    http: Option<HttpFlag>,
+    /// Accept any TLS certificate, so that the server may be anyone; every output warns of it
     #[arg(long)]
     insecure: bool,
 }
 
-/// Which addresses a target has.
+/// Which hosts and addresses a target has.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Connection")]
 pub(super) struct Addresses {
-    /// Use IPv4 addresses alone
+    /// Use only IPv4 addresses
     #[arg(long, short = '4', conflicts_with = "ipv6")]
     ipv4: bool,
-    /// Use IPv6 addresses alone
+    /// Use only IPv6 addresses
     #[arg(long, short = '6')]
     ipv6: bool,
-    /// Give a name's addresses instead of looking them up, as curl does; may be repeated
+    /// Use these addresses for a host instead of DNS, as in curl; may be repeated
     #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS]", value_parser = str::parse::<Resolve>)]
     resolve: Vec<Resolve>,
-    /// A further host that redirects may lead to; may be repeated
+    /// Another host that redirects may lead to; may be repeated
     #[arg(long, value_name = "HOST", value_parser = parse_host)]
     allow_host: Vec<String>,
 }
 
-/// A version of HTTP, as it is typed.
+/// An HTTP version, as the flag takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Http {
-    /// HTTP/2 where the target offers it by TLS, else HTTP/1.1
+enum HttpFlag {
+    /// HTTP/2 if the target offers it in the TLS handshake, else HTTP/1.1
     Auto,
-    /// HTTP/1.1 alone
+    /// Only HTTP/1.1
     #[value(name = "1.1")]
     One,
-    /// HTTP/2 alone; without TLS with prior knowledge
+    /// Only HTTP/2; without TLS, with prior knowledge
     #[value(name = "2")]
     Two,
 }
 
 impl Connection {
-    /// The overrides that the flags ask for, the addresses' included.
+    /// The overrides of these flags and of the address flags.
     pub(super) fn overrides(&self, addresses: &Addresses, duration: Option<Duration>) -> Overrides {
         let Addresses { ipv4, ipv6, resolve, allow_host } = addresses;
         Overrides {
             duration,
             protocol: self.http.map(|http| match http {
-                Http::Auto => Protocol::Negotiated,
-                Http::One => Protocol::Http1,
-                Http::Two => Protocol::Http2,
+                HttpFlag::Auto => Protocol::Negotiated,
+                HttpFlag::One => Protocol::Http1,
+                HttpFlag::Two => Protocol::Http2,
             }),
             family: match (ipv4, ipv6) {
                 (true, _) => Some(Family::V4),
@@ -76,7 +76,7 @@ impl Connection {
         }
     }
 
-    /// The same as a scenario's `[target]` writes it: key and value in TOML.
+    /// The same settings as keys of a scenario's `[target]`.
     pub(super) fn keys(&self, addresses: &Addresses) -> Vec<(&'static str, toml::Value)> {
         let list =
             |texts: Vec<String>| toml::Value::Array(texts.into_iter().map(Into::into).collect());
@@ -90,7 +90,7 @@ impl Connection {
             _ => {}
         }
         if !addresses.resolve.is_empty() {
-            keys.push(("resolve", list(addresses.resolve.iter().map(in_curls_notation).collect())));
+            keys.push(("resolve", list(addresses.resolve.iter().map(curl_notation).collect())));
         }
         if !addresses.allow_host.is_empty() {
             keys.push(("allow_hosts", list(addresses.allow_host.clone())));
@@ -102,8 +102,8 @@ impl Connection {
     }
 }
 
-/// Says loudly what a reader of the plan's figures must know.
-pub(super) fn tell_caveats(plan: &Plan) {
+/// Warns of everything that a reader of the plan's figures must know.
+pub(super) fn warn_caveats(plan: &Plan) {
     for scenario in &plan.scenarios {
         for caveat in &scenario.shown.caveats {
             tracing::warn!(
@@ -115,14 +115,14 @@ pub(super) fn tell_caveats(plan: &Plan) {
     }
 }
 
-/// Says what this machine may run out of while it carries the plan out.
-pub(super) fn tell_doubts(plan: &Plan) {
+/// Warns of what this machine may run out of during the run.
+pub(super) fn warn_machine_limits(plan: &Plan) {
     for doubt in engine::port_warnings(plan) {
         tracing::warn!("WARNING: {doubt}");
     }
 }
 
-fn in_curls_notation(resolve: &Resolve) -> String {
+fn curl_notation(resolve: &Resolve) -> String {
     let Resolve { host, port, addresses } = resolve;
     let addresses =
         addresses.iter().map(|ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
@@ -132,19 +132,19 @@ fn in_curls_notation(resolve: &Resolve) -> String {
 fn parse_host(text: &str) -> Result<String, UnitError> {
     let host = url::Host::parse(text).map_err(|_| {
         UnitError::new(
-            format!("`{text}` is no host"),
-            "write a name or address alone: `login.example.org`",
+            format!("`{text}` is not a host"),
+            "write a name or address without scheme and port: `login.example.org`",
         )
     })?;
     Ok(host.to_string())
 }
 
-/// A period of repetition, as a scenario file may have it: from a second to a day.
+/// Parses a period of repetition, from a second to a day as in a scenario file.
 pub(super) fn parse_period(text: &str) -> Result<Duration, UnitError> {
     let period = parse_duration(text)?;
     if period < Duration::from_secs(1) || period > Duration::from_hours(24) {
         let remedy = "write a period from `1s` to `24h`, such as `5m`";
-        return Err(UnitError::new(format!("`{text}` is no period of repetition"), remedy));
+        return Err(UnitError::new(format!("`{text}` is not a repetition period"), remedy));
     }
     Ok(period)
 }
@@ -156,20 +156,20 @@ mod tests {
 
     #[derive(Debug, Parser)]
     #[command(no_binary_name = true)]
-    struct Typed {
+    struct ParsedFlags {
         #[command(flatten)]
         connection: Connection,
         #[command(flatten)]
         addresses: Addresses,
     }
 
-    fn typed(words: &str) -> Typed {
-        Typed::try_parse_from(words.split_whitespace()).unwrap()
+    fn typed(words: &str) -> ParsedFlags {
+        ParsedFlags::try_parse_from(words.split_whitespace()).unwrap()
     }
 
     #[test]
-    fn flags_become_overrides_and_the_keys_that_say_the_same() {
-        let Typed { connection, addresses } = typed(
+    fn flags_become_overrides_and_the_same_keys_of_a_scenario() {
+        let ParsedFlags { connection, addresses } = typed(
             "--http 2 --insecure -6 --resolve Example.org:443:127.0.0.1,[::1] --allow-host LOGIN.example.org",
         );
         let overrides = connection.overrides(&addresses, Some(Duration::from_secs(7)));
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn without_flags_nothing_is_overridden() {
-        let Typed { connection, addresses } = typed("");
+        let ParsedFlags { connection, addresses } = typed("");
         let overrides = connection.overrides(&addresses, None);
         assert!(
             overrides.protocol.is_none()

@@ -1,4 +1,4 @@
-//! Where results go: to stdout. All else is told on stderr, see [`log`](super::log).
+//! Prints results on stdout. Everything else goes to stderr, see [`log`](super::log).
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
@@ -12,19 +12,19 @@ use super::log;
 pub(super) enum Output {
     /// A verdict table for people
     Text,
-    /// The RunRecord as JSON, alone on stdout
+    /// The RunRecord as JSON, with nothing else on stdout
     Json,
 }
 
-/// Where text goes and how it may look.
+/// Where results are printed, and how they may look.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Console {
     pub(super) output: Output,
 }
 
 impl Console {
-    /// Prints results meant for people: to stdout, or to stderr where stdout is for JSON; nowhere where both are for
-    /// programs.
+    /// Prints results for people: on stdout, or on stderr if stdout is for JSON. If programs read
+    /// both, prints nothing.
     pub(super) fn result(self, text: &str) -> Result<(), Problem> {
         match self.output {
             Output::Text => write(std::io::stdout(), text),
@@ -33,18 +33,19 @@ impl Console {
         }
     }
 
-    /// Prints what was made to be read by a program, or kept in a file.
+    /// Prints text for a program or a file.
     pub(super) fn plain(text: &str) -> Result<(), Problem> {
         write(std::io::stdout(), text)
     }
 
-    /// Prints a file's content as it is, to its last line break.
+    /// Prints text byte for byte, without adding or removing a line break.
     pub(super) fn exactly(text: &str) -> Result<(), Problem> {
         let mut to = std::io::stdout();
-        printed(to.write_all(text.as_bytes()).and_then(|()| to.flush()))
+        ignore_closed_pipe(to.write_all(text.as_bytes()).and_then(|()| to.flush()))
     }
 
-    /// Whether results may be coloured: they go to a terminal, and `NO_COLOR` (<https://no-color.org>) is not set.
+    /// Whether results may be coloured: they go to a terminal and `NO_COLOR`
+    /// (<https://no-color.org>) is not set.
     pub(super) fn colours_results(self) -> bool {
         let terminal = match self.output {
             Output::Text => std::io::stdout().is_terminal(),
@@ -53,9 +54,9 @@ impl Console {
         terminal && colour_allowed()
     }
 
-    /// Columns that results may take.
+    /// The number of columns for results.
     pub(super) fn width(self) -> u16 {
-        // Wide enough for a row a budget; logs do not wrap.
+        // Wide enough for one row per budget. Nothing wraps a file or a pipe.
         const WITHOUT_TERMINAL: u16 = 140;
         let (_, columns) = match self.output {
             Output::Text => console::Term::stdout().size_checked(),
@@ -76,11 +77,12 @@ fn colour_allowed() -> bool {
 }
 
 fn write(mut to: impl Write, text: &str) -> Result<(), Problem> {
-    printed(writeln!(to, "{}", text.trim_end()).and_then(|()| to.flush()))
+    ignore_closed_pipe(writeln!(to, "{}", text.trim_end()).and_then(|()| to.flush()))
 }
 
-/// A closed pipe means that nobody reads any more, and is no error; a full disk is one.
-fn printed(written: std::io::Result<()>) -> Result<(), Problem> {
+/// Ignores a closed pipe: its reader has seen enough. Any other failure, such as a full disk, is an
+/// error.
+fn ignore_closed_pipe(written: std::io::Result<()>) -> Result<(), Problem> {
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Problem::internal(format!("cannot print the results: {error}")))

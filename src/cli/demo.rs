@@ -8,20 +8,22 @@ use clap::Args as _;
 
 use super::connection::{Addresses, Connection};
 use super::console::colours_errors;
-use super::exit::{self, Exit, Problem};
-use super::log::{self, SCREEN};
-use super::reporting::{self, Form};
-use super::session::{self, Kept, Settings};
-use super::signals::Signals;
-use super::{environment, target};
+use super::exit::{Exit, Problem};
+use super::log::{self, PEOPLE_ONLY};
+use super::outputs::FinishedRun;
+use super::results::{self, ResultForm};
+use super::session::{self, RunFlags};
+use super::signals::RunSignals;
+use super::{environment, target, usage};
 use crate::plan::{Environment, Plan};
 use crate::scenario::Scenario;
 
-/// Try tollgate out against a rehearsal target on this machine, without any set-up
+/// Try tollgate against a rehearsal target on this machine, without any setup
 ///
-/// Starts the rehearsal target as a child process on a free port, runs both tile-loader scenarios against it at the
-/// same time, and writes a run folder with a plotted report. Needs no network and no set-up; takes about 45 seconds.
-/// Nothing of it goes to a database, unless `tollgate sync` sends it.
+/// Starts the rehearsal target as a child process on a free port, runs both tile-loader scenarios
+/// against it at the same time, and writes a run folder with reports and plots. Needs no network;
+/// takes about 45 seconds. The run is not stored in a database unless you upload it with `tollgate
+/// sync`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
@@ -31,21 +33,22 @@ pub(super) struct Args {
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
-    settings: Settings,
+    run: RunFlags,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   tollgate demo
-  tollgate demo -- --stall 1s --every 10s    a target that freezes: fail
-  tollgate demo -- --auth today              a live page behind a login: fail, and why";
+  tollgate demo -- --stall 1s --every 10s    a target that freezes: fails
+  tollgate demo -- --auth today              a live page behind a login: fails and says why";
 
 const SCENARIOS: [(&str, &str); 2] = [
     ("scenarios/tile-loader-mock.toml", include_str!("../../scenarios/tile-loader-mock.toml")),
     ("scenarios/tile-loader-live.toml", include_str!("../../scenarios/tile-loader-live.toml")),
 ];
 
-/// A page of about 40 ms and a live page of six waits of about 40 ms each, three times slower when cold.
+/// A page of about 40 ms and a live page of six waits of about 40 ms each, three times slower when
+/// cold.
 const TARGET: [&str; 8] = [
     "--mock-latency",
     "lognormal:40ms,0.35",
@@ -57,26 +60,27 @@ const TARGET: [&str; 8] = [
     "3",
 ];
 
-/// What the rehearsal target expects in `X-Hotdash-Synthetic`; made up, and good for nothing else.
+/// The value of `X-Hotdash-Synthetic` that the rehearsal target expects. It is not a real token.
 const TOKEN: &str = "rehearsal";
 
 pub(super) fn demo(args: &Args) -> Result<Exit, Problem> {
-    if let Err(error) = understood(&args.target) {
-        return exit::of_clap(&error, None);
+    if let Err(error) = check_target_flags(&args.target) {
+        return usage::from_clap(&error, None);
     }
-    let rehearsal = Rehearsal::start(&args.target)?;
-    let signals = Signals::listen()?;
-    let url = &rehearsal.base_url;
-    tracing::info!(url, "Rehearsal target: {url} (a process of its own, on this machine)");
-    let plan = Plan { pacing: args.settings.pacing(), ..plan(url, &args.connection)? };
-    let kept = session::carry_out(&plan, &args.settings, &signals)?;
-    reporting::report_on(&kept.record, &kept.folder, args.settings.console(), Form::Whole)?;
-    tracing::info!(target: SCREEN, "{}", next(&kept, args.target.is_empty()));
-    Ok(kept.exit())
+    let target = TargetProcess::start(&args.target)?;
+    let signals = RunSignals::listen()?;
+    let url = &target.base_url;
+    tracing::info!(url, "Rehearsal target: {url} (a separate process on this machine)");
+    let plan = Plan { pacing: args.run.pacing(), ..plan(url, &args.connection)? };
+    let run = session::execute(&plan, &args.run, &signals)?;
+    results::report_run(&run, args.run.console(), ResultForm::Full)?;
+    tracing::info!(target: PEOPLE_ONLY, "{}", advice(&run, args.target.is_empty()));
+    Ok(run.exit())
 }
 
-/// Whether the target will understand its flags; told here, its own message would speak of flags nobody typed.
-fn understood(flags: &[String]) -> Result<(), clap::Error> {
+/// Checks the target's flags before it starts. Its own message would also name flags that the user
+/// did not type.
+fn check_target_flags(flags: &[String]) -> Result<(), clap::Error> {
     let command = target::Args::augment_args(clap::Command::new("target").no_binary_name(true));
     let command = environment::name_flags_of(command, "target");
     let usage = "tollgate demo [OPTIONS] -- [TARGET FLAGS]\n       tollgate target --help";
@@ -92,39 +96,40 @@ fn plan(base_url: &str, connection: &Connection) -> Result<Plan, Problem> {
         SCENARIOS.iter().map(|(name, text)| Scenario::parse(name, text)).collect();
     let resolved = parsed.and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));
     let (plan, _) = resolved.map_err(|errors| Problem::usage(errors.render(colours_errors())))?;
-    super::connection::tell_caveats(&plan);
+    super::connection::warn_caveats(&plan);
     Ok(plan)
 }
 
-/// What to try next; freezes are not suggested to whoever has set the target up already.
-fn next(kept: &Kept, plain: bool) -> String {
+/// What to try next. Suggests a freezing target unless the user gave target flags.
+fn advice(run: &FinishedRun, is_default: bool) -> String {
     let program = std::env::args_os().next().unwrap_or_else(|| "tollgate".into());
     let program = program.to_string_lossy();
     let freeze = format!(
-        "  {program} demo -- --stall 1s --every 10s\n      the same against a target that freezes a tenth of the time\n"
+        "  {program} demo -- --stall 1s --every 10s\n      the same, against a target that freezes a tenth of the time\n"
     );
     format!(
         "\nNext\n  open {}/report.html\n{}  TOLLGATE_TARGET=https://… {program} run scenarios/tile-loader-mock.toml\n      \
-         the same scenario (in tollgate's repository) against yours",
-        kept.folder.display(),
-        if plain { freeze.as_str() } else { "" },
+         the same scenario (from tollgate's repository), against your target",
+        run.folder.display(),
+        if is_default { freeze.as_str() } else { "" },
     )
 }
 
-/// The rehearsal target as a child process; ended when it is dropped.
-struct Rehearsal {
+/// The rehearsal target as a child process, killed on drop.
+struct TargetProcess {
     child: Child,
     base_url: String,
 }
 
-impl Rehearsal {
+impl TargetProcess {
     fn start(flags: &[String]) -> Result<Self, Problem> {
         let program = std::env::current_exe().map_err(Problem::internal)?;
         let mut child = Command::new(program)
             .args(["target", "--with-stdin", "--log-format", log::format_name()])
             .args(TARGET)
             .args(flags)
-            // A signal from the terminal is for the prober, which still waits for answers when it drains.
+            // Ctrl-C in the terminal must not reach the target: a draining prober still waits for
+            // responses.
             .process_group(0)
             .env("SYNTHETIC_CHECK_TOKEN", TOKEN)
             .stdin(Stdio::piped())
@@ -132,28 +137,28 @@ impl Rehearsal {
             .spawn()
             .map_err(Problem::internal)?;
         let stdout = child.stdout.take();
-        // From here on the child is ended whatever happens.
-        let mut rehearsal = Self { child, base_url: String::new() };
+        // From here on the child is killed whatever happens.
+        let mut process = Self { child, base_url: String::new() };
         let mut line = String::new();
         if let Some(stdout) = stdout {
             BufReader::new(stdout).read_line(&mut line).map_err(Problem::internal)?;
         }
         match line.trim().strip_prefix("listening on ") {
-            Some(base_url) => base_url.clone_into(&mut rehearsal.base_url),
+            Some(base_url) => base_url.clone_into(&mut process.base_url),
             None => {
                 return Err(Problem::usage(
-                    "error: the rehearsal target did not start; its own message is above",
+                    "error: the rehearsal target did not start; see its message above",
                 ));
             }
         }
-        Ok(rehearsal)
+        Ok(process)
     }
 }
 
-impl Drop for Rehearsal {
+impl Drop for TargetProcess {
     fn drop(&mut self) {
-        // A child that has ended already cannot be ended again.
-        let _ended = self.child.kill();
+        // A child that has exited already cannot be killed.
+        let _killed = self.child.kill();
         let _reaped = self.child.wait();
     }
 }

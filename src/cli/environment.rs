@@ -1,4 +1,4 @@
-//! Every flag can be set in the environment, by one rule and without a word at the flag itself.
+//! Gives every flag an environment variable, by one rule.
 
 use std::ffi::{OsStr, OsString};
 
@@ -6,40 +6,40 @@ use clap::builder::{FalseyValueParser, OsStr as Name, Resettable, StyledStr};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command};
 
-/// Commands that share their flags and so their variables: `TOLLGATE_RUNS_DIR` is meant for `run` and for `show`. The
-/// others have variables of their own: `TOLLGATE_TARGET_SEED`.
+/// Commands that share flags and therefore variables: `TOLLGATE_RUNS_DIR` is for `run` and `show`.
+/// Other commands have variables of their own, such as `TOLLGATE_TARGET_SEED`.
 const SHARING: &[&str] = &["demo", "doctor", "run", "merge", "check", "show", "compare"];
 
-/// Gives each flag of a command, and of the commands below it, its variable.
+/// Gives each flag of a command and of its subcommands its variable.
 ///
-/// A variable that is empty counts as not set, and so does one that says no (`0`, `false`, `no`, `off`) to a flag
-/// without a value. A flag that may be repeated takes one value a line. Help shows names and no values.
+/// An empty variable counts as not set. So does `0`, `false`, `no` or `off` for a flag without a
+/// value. A repeatable flag takes one value per line. Help shows the names but not the values.
 pub(super) fn name_flags(command: Command) -> Command {
-    let own = command.mut_args(|arg| named(arg, "TOLLGATE"));
+    let own = command.mut_args(|arg| name_flag(arg, "TOLLGATE"));
     own.mut_subcommands(|command| {
         let prefix = match command.get_name() {
             shared if SHARING.contains(&shared) => "TOLLGATE".to_owned(),
             name => format!("TOLLGATE_{}", upper(name)),
         };
-        named_below(command, &prefix)
+        name_flags_below(command, &prefix)
     })
 }
 
-/// Names the flags of a command, and those of the commands below it after both: `TOLLGATE_IMPORT_HLOG_UNIT`.
-fn named_below(command: Command, prefix: &str) -> Command {
-    let own = command.mut_args(|arg| named(arg, prefix));
+/// Does the same with a prefix. Nested commands extend it: `TOLLGATE_IMPORT_HLOG_UNIT`.
+fn name_flags_below(command: Command, prefix: &str) -> Command {
+    let own = command.mut_args(|arg| name_flag(arg, prefix));
     own.mut_subcommands(|command| {
         let prefix = format!("{prefix}_{}", upper(command.get_name()));
-        named_below(command, &prefix)
+        name_flags_below(command, &prefix)
     })
 }
 
-/// The flags of one command, as [`name_flags`] names them.
+/// Names the flags of one command as [`name_flags`] does.
 pub(super) fn name_flags_of(command: Command, name: &str) -> Command {
-    command.mut_args(|arg| named(arg, &format!("TOLLGATE_{}", upper(name))))
+    command.mut_args(|arg| name_flag(arg, &format!("TOLLGATE_{}", upper(name))))
 }
 
-fn named(arg: Arg, prefix: &str) -> Arg {
+fn name_flag(arg: Arg, prefix: &str) -> Arg {
     let takes = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append | ArgAction::SetTrue);
     let Some(long) = arg.get_long().filter(|_| takes && !arg.is_hide_set()) else { return arg };
     let name = match arg.get_env() {
@@ -49,30 +49,30 @@ fn named(arg: Arg, prefix: &str) -> Arg {
     let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
     let repeats = matches!(arg.get_action(), ArgAction::Append);
     let arg = if is_switch { arg.value_parser(FalseyValueParser::new()) } else { arg };
-    // A variable holds one value a line; what is typed may hold lines of its own.
+    // A variable holds one value per line. A typed value may contain line breaks itself.
     let has_lines =
         std::env::var_os(&name).is_some_and(|value| value.as_encoded_bytes().contains(&b'\n'));
     let arg = if repeats && has_lines { arg.value_delimiter('\n') } else { arg };
-    if std::env::var_os(&name).is_none_or(|value| counts(&value, is_switch)) {
+    if std::env::var_os(&name).is_none_or(|value| sets_flag(&value, is_switch)) {
         arg.env(Name::from(name)).hide_env_values(true)
     } else {
-        mentioning(arg.env(Resettable::<Name>::Reset), &name)
+        mention_variable(arg.env(Resettable::<Name>::Reset), &name)
     }
 }
 
-/// What the environment says for a flag of those that commands share, such as `--budget`.
+/// The value of a shared flag, such as `--budget`, in the environment.
 pub(super) fn variable_of(flag: &str) -> Option<OsString> {
     std::env::var_os(format!("TOLLGATE_{}", upper(flag.trim_start_matches('-'))))
 }
 
-/// The variable that holds the value which clap complains about; `None` where the value was typed.
-pub(super) fn at_fault(
+/// The variable that holds the value rejected by clap; `None` if the value was typed.
+pub(super) fn rejected_variable(
     mut command: &Command,
     typed: &[OsString],
     error: &clap::Error,
 ) -> Option<String> {
     let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg) else { return None };
-    // A value that may be secret is no part of what is complained about.
+    // Other kinds of error do not concern a value.
     if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
         return None;
     }
@@ -94,15 +94,15 @@ fn upper(name: &str) -> String {
 }
 
 /// Whether a variable's value sets a flag.
-fn counts(value: &OsStr, is_switch: bool) -> bool {
+fn sets_flag(value: &OsStr, is_switch: bool) -> bool {
     let says_no = |value: &str| {
         ["0", "false", "f", "no", "n", "off"].contains(&value.to_ascii_lowercase().as_str())
     };
     !(value.is_empty() || is_switch && value.to_str().is_some_and(says_no))
 }
 
-/// Help that shows a variable's name where clap must not read it.
-fn mentioning(arg: Arg, name: &str) -> Arg {
+/// Adds the variable's name to the help of a flag whose variable clap must not read.
+fn mention_variable(arg: Arg, name: &str) -> Arg {
     let with = |help: Option<&StyledStr>| help.map(|help| format!("{help} [env: {name}]"));
     let (short, long) = (with(arg.get_help()), with(arg.get_long_help()));
     let arg = short.into_iter().fold(arg, Arg::help);

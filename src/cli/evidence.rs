@@ -1,4 +1,4 @@
-//! An entry of each run in a log that people keep.
+//! Appends an entry for each run to a markdown file that people keep.
 
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -7,134 +7,140 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::exit::{Exit, Problem};
-use super::keeping::Stored;
-use super::session::Kept;
-use super::{log, next, provenance, quick, reporting};
+use super::outputs::{Delivery, FinishedRun};
+use super::{log, next, provenance, quick, results};
 use crate::plan::Secrets;
 use crate::report::{self, Artifact, Ended, Entry};
 use crate::store;
 
-/// The log that a command's runs go to.
+/// The file that a command's entries go to.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Evidence")]
 #[group(skip)]
 pub(super) struct Flags {
-    /// Append an entry to this markdown file, whatever comes of the run: time, command, artifacts with their SHA-256, commit,
-    /// outcome, notes
+    /// Append an entry to this markdown file, whatever the outcome of the run: time, command,
+    /// artifacts with their SHA-256, commit, outcome, notes
     #[arg(long, value_name = "FILE")]
     evidence: Option<PathBuf>,
-    /// A note for the entry, before those of the run; may be repeated. Notes are shown, and no place for secrets
+    /// A note for the entry, placed before the run's own notes; may be repeated. Notes are stored
+    /// as typed: do not put secrets in them
     #[arg(long, value_name = "TEXT")]
     evidence_note: Vec<String>,
 }
 
-/// The files of a run that an entry names, beside their folder.
+/// The files of a run that an entry names with their checksums.
 const ARTIFACTS: [&str; 3] = ["run.json", "report.html", "report.md"];
 
-/// Where entries go, if anywhere.
+/// The file that entries go to, if one was named.
 #[derive(Default)]
-pub(super) struct Log {
+pub(super) struct EvidenceFile {
     path: Option<PathBuf>,
     notes: Vec<String>,
-    /// What was named on the command line.
-    named: Vec<String>,
-    /// The commit, where one was given.
+    /// The URLs and files of the command line.
+    sources: Vec<String>,
+    /// The commit, if one was given.
     commit: Option<String>,
-    /// Whether the problem that ends the command stands in an entry.
+    /// Whether the error that ends the command has its entry.
     has_problem: Cell<bool>,
 }
 
 impl Flags {
-    /// The log, which can be written to: what is wrong with it is told before anything is sent.
-    pub(super) fn log(&self, sources: &[OsString], commit: Option<&str>) -> Result<Log, Problem> {
+    /// Opens the file for appending, so that a wrong path is reported before anything is sent.
+    pub(super) fn open(
+        &self,
+        sources: &[OsString],
+        commit: Option<&str>,
+    ) -> Result<EvidenceFile, Problem> {
         if self.evidence.is_none() && !self.evidence_note.is_empty() {
             return Err(Problem::usage(
-                "error: --evidence-note is for an entry; name its file, such as `--evidence log.md`",
+                "error: --evidence-note needs --evidence: name the file, such as `--evidence log.md`",
             ));
         }
         if let Some(path) = &self.evidence {
             store::can_append(path).map_err(|error| {
                 Problem::usage(format!(
-                    "error: --evidence: {error}; nothing was sent: name a file that can be written"
+                    "error: --evidence: {error}; nothing was sent: name a writable file"
                 ))
             })?;
         }
-        Ok(Log {
+        Ok(EvidenceFile {
             path: self.evidence.clone(),
             notes: self.evidence_note.clone(),
-            named: sources.iter().map(|source| without_user(&source.to_string_lossy())).collect(),
+            sources: sources.iter().map(|source| redact_user(&source.to_string_lossy())).collect(),
             commit: commit.filter(|commit| !commit.is_empty()).map(str::to_owned),
             has_problem: Cell::new(false),
         })
     }
 }
 
-impl Log {
-    /// Adds the entry of a run that was carried out, and says how the program ends: by 4 where it could not be added.
-    pub(super) fn of_run(&self, kept: &Kept, stored: Stored) -> Exit {
-        let Some(path) = &self.path else { return stored.exit };
-        let entry = of_run(kept, stored.exit, self.notes(), stored.told.into_iter().collect());
+impl EvidenceFile {
+    /// Appends the entry of a finished run and returns how the program ends: with 4 if the entry
+    /// could not be added.
+    pub(super) fn append_run(&self, run: &FinishedRun, delivery: Delivery) -> Exit {
+        let Some(path) = &self.path else { return delivery.exit };
+        let entry = run_entry(run, delivery.exit, self.notes(), delivery.notes);
         match store::append(path, &report::evidence(&entry)) {
             Ok(()) => {
                 tracing::info!("Added an entry to {}", path.display());
-                stored.exit
+                delivery.exit
             }
             Err(error) => {
-                let folder = kept.folder.display();
+                let folder = run.folder.display();
                 tracing::warn!(
-                    "WARNING: no entry was added: {error}\n  The run is whole in {folder}/; add its entry by hand."
+                    "WARNING: no entry was added: {error}\n  The run is complete in {folder}/; add its entry by hand."
                 );
                 Exit::Internal
             }
         }
     }
 
-    /// Hands on how a run's reports were written; where they were not, the run has its entry all the same.
-    pub(super) fn reported(
+    /// Passes the result of writing a run's reports on. If that failed, appends the run's entry
+    /// first.
+    pub(super) fn after_reports(
         &self,
-        kept: &Kept,
+        run: &FinishedRun,
         reported: Result<(), Problem>,
     ) -> Result<(), Problem> {
         let Err(problem) = reported else { return Ok(()) };
         if let Some(path) = &self.path {
-            let afterwards = vec![cleaned(&problem)];
-            let entry = of_run(kept, problem.exit(), self.notes(), afterwards);
-            self.add_of_problem(path, &entry);
+            let afterwards = vec![plain_text(&problem)];
+            let entry = run_entry(run, problem.exit(), self.notes(), afterwards);
+            self.append_failure(path, &entry);
         }
         Err(problem)
     }
 
-    /// Hands on a problem that let no run come about, once it has its entry.
-    pub(super) fn of_problem(&self, problem: Problem) -> Problem {
+    /// Passes an error on that prevented the run, and appends its entry.
+    pub(super) fn after_failure(&self, problem: Problem) -> Problem {
         if let Some(path) = self.path.as_ref().filter(|_| !self.has_problem.get()) {
             let provenance = provenance::now(self.commit.clone(), &Secrets::default());
-            let command = provenance.command.iter().map(|word| without_user(word));
+            let command = provenance.command.iter().map(|word| redact_user(word));
             let entry = Entry {
                 at: provenance.started,
-                command: in_shell(command),
+                command: shell_command(command),
                 artifacts: Vec::new(),
                 exit: problem.exit() as u8,
                 ended: Ended::Prevented {
-                    named: self.named.iter().map(|name| log::clean(name)).collect(),
-                    problem: cleaned(&problem),
+                    named: self.sources.iter().map(|name| log::clean(name)).collect(),
+                    problem: plain_text(&problem),
                 },
                 notes: self.notes(),
                 afterwards: Vec::new(),
                 commit: provenance.git_commit,
             };
-            self.add_of_problem(path, &entry);
+            self.append_failure(path, &entry);
         }
         problem
     }
 
-    /// The user's notes, once the values that must not be shown are known.
+    /// The user's notes with secrets redacted. Call it once the secrets are known.
     fn notes(&self) -> Vec<String> {
         let on_one_line = |note: &String| note.lines().map(str::trim).collect::<Vec<_>>().join(" ");
         self.notes.iter().map(|note| log::clean(on_one_line(note).trim())).collect()
     }
 
-    /// The problem's own exit code stands, whether or not it could be added.
-    fn add_of_problem(&self, path: &Path, entry: &Entry<'_>) {
+    /// Appends an entry. If that fails, it only warns: the error keeps its exit code.
+    fn append_failure(&self, path: &Path, entry: &Entry<'_>) {
         self.has_problem.set(true);
         if let Err(error) = store::append(path, &report::evidence(entry)) {
             tracing::warn!("WARNING: no entry was added: {error}");
@@ -142,15 +148,20 @@ impl Log {
     }
 }
 
-fn of_run(kept: &Kept, exit: Exit, notes: Vec<String>, afterwards: Vec<String>) -> Entry<'_> {
-    let (record, provenance) = (&kept.record, &kept.record.provenance);
+fn run_entry(
+    run: &FinishedRun,
+    exit: Exit,
+    notes: Vec<String>,
+    afterwards: Vec<String>,
+) -> Entry<'_> {
+    let (record, provenance) = (&run.record, &run.record.provenance);
     let figures = record.measurement.scenarios.iter();
-    let figures =
-        figures.map(|scenario| (scenario.name.clone(), reporting::in_words(record, scenario)));
+    let figures = figures
+        .map(|scenario| (scenario.name.clone(), results::scenario_figures(record, scenario)));
     Entry {
         at: provenance.started,
-        command: in_shell(provenance.command.iter().cloned()),
-        artifacts: ARTIFACTS.iter().map(|name| artifact(&kept.folder.join(name))).collect(),
+        command: shell_command(provenance.command.iter().cloned()),
+        artifacts: ARTIFACTS.iter().map(|name| artifact(&run.folder.join(name))).collect(),
         commit: provenance.git_commit.clone(),
         exit: exit as u8,
         ended: Ended::Judged { record, figures: figures.collect() },
@@ -165,17 +176,17 @@ fn artifact(path: &Path) -> Artifact {
     Artifact { path: path.display().to_string(), sha256 }
 }
 
-fn in_shell(words: impl Iterator<Item = String>) -> String {
+fn shell_command(words: impl Iterator<Item = String>) -> String {
     words.map(|word| next::quoted(&word)).collect::<Vec<_>>().join(" ")
 }
 
-/// A problem as it may be kept, without colours.
-fn cleaned(problem: &Problem) -> String {
+/// An error without secrets and colours.
+fn plain_text(problem: &Problem) -> String {
     log::clean(&::console::strip_ansi_codes(&problem.to_string()))
 }
 
-/// A URL without a user name and a password, which no run takes; whatever they hold, they end before the last `@`.
-fn without_user(word: &str) -> String {
+/// Redacts the user name and password of a URL. They end at the last `@`, whatever they contain.
+fn redact_user(word: &str) -> String {
     let is_url = quick::is_url(word.as_ref());
     match (word.find(':'), word.rfind('@')) {
         (Some(colon), Some(at)) if is_url && colon < at => {
@@ -190,14 +201,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_may_be_named_in_a_url_is_in_no_entry() {
+    fn a_user_and_password_in_a_url_are_redacted() {
         for (typed, shown) in [
             ("http://u:p@h/x", "http://•••@h/x"),
             ("HTTPS:/u:p/@q@h", "HTTPS://•••@h"),
             ("http://h/x?a=b", "http://h/x?a=b"),
             ("scenarios/a@b.toml", "scenarios/a@b.toml"),
         ] {
-            assert_eq!(without_user(typed), shown);
+            assert_eq!(redact_user(typed), shown);
         }
     }
 }

@@ -1,15 +1,13 @@
-//! Exit codes, and the errors that lead to them.
+//! Exit codes, and the errors that end a command.
 
 use std::fmt;
 use std::process::ExitCode;
 
-use super::console::colours_errors;
-use super::{log, tips};
 use crate::engine::EngineError;
 use crate::record::Decision;
 use crate::store::{DatabaseError, StoreError};
 
-/// How the program ends; the numbers are part of the interface.
+/// How the program ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// 0: every budget holds.
@@ -18,7 +16,7 @@ pub enum Exit {
     Fail = 1,
     /// 2: a flag or a scenario is wrong.
     Usage = 2,
-    /// 3: the data cannot tell.
+    /// 3: the data is not sufficient for a verdict.
     Inconclusive = 3,
     /// 4: the prober could not do its job.
     Internal = 4,
@@ -40,7 +38,7 @@ impl From<Decision> for Exit {
     }
 }
 
-/// Why a command ended without doing what it was asked to.
+/// Why a command failed.
 #[derive(Debug)]
 pub struct Problem {
     exit: Exit,
@@ -49,7 +47,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// What was typed or written in a file is wrong.
+    /// A flag, an argument or a file of the user is wrong.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, kind: "usage", message: message.into() }
     }
@@ -59,22 +57,17 @@ impl Problem {
         Self { exit: Exit::Internal, kind: "internal", message: format!("error: {message}") }
     }
 
-    /// The same with the exit code 1, for the command that has no other for what goes wrong.
+    /// The same error with exit code 1, for the one command whose every failure has this code.
     pub(super) fn into_failure(self) -> Self {
         Self { exit: Exit::Fail, ..self }
     }
 
-    /// The code to end with.
+    /// The program's exit code.
     pub fn exit(&self) -> Exit {
         self.exit
     }
 
-    /// Tells it on stderr, in the format that was asked for.
-    pub fn tell(&self) {
-        log::fatal(self);
-    }
-
-    /// Whose doing it is, for programs.
+    /// The error's type in machine-readable logs: `usage` or `internal`.
     pub(super) fn kind(&self) -> &'static str {
         self.kind
     }
@@ -111,27 +104,5 @@ impl From<EngineError> for Problem {
             | EngineError::ThreadLost
             | EngineError::Observer(_) => Self::internal(error),
         }
-    }
-}
-
-/// Help and version are asked for and end well; anything else clap says is a usage error.
-///
-/// `variable` is where the value at fault came from, where it was not typed.
-pub(super) fn of_clap(error: &clap::Error, variable: Option<&str>) -> Result<Exit, Problem> {
-    if error.use_stderr() {
-        let text = error.render();
-        let text = if colours_errors() { text.ansi().to_string() } else { text.to_string() };
-        let of_variable = variable
-            .map(|name| format!("the value is that of the variable `{name}`: correct or unset it"));
-        let tip = of_variable.or_else(|| tips::of(error).map(str::to_owned));
-        let tip = tip.map(|tip| format!("\n  tip: {tip}\n")).unwrap_or_default();
-        return Err(Problem::usage(format!("{}{tip}", text.trim_end())));
-    }
-    match error.print() {
-        // Where stdout is closed there is nobody to read the help.
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Problem::internal(format!("the help could not be printed: {error}")))
-        }
-        _ => Ok(Exit::Pass),
     }
 }

@@ -1,4 +1,4 @@
-//! Load that is heavy enough to hurt goes to a foreign host only when that is asked for.
+//! Refuses heavy load on a foreign host unless a flag allows it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -9,12 +9,13 @@ use super::exit::Problem;
 use crate::plan::{AskPlan, Load, Plan, ScenarioPlan, TargetPlan};
 use crate::units::Rate;
 
-/// The most requests a second, and the most in a burst, that a host which is not this machine gets unasked.
-const UNASKED: f64 = 100.0;
+/// Maximum requests per second, and maximum burst, for a foreign host without the flag.
+const FOREIGN_LIMIT: f64 = 100.0;
 
-/// Refuses a plan that loads a foreign host beyond what may go there unasked.
+/// Refuses a plan that exceeds the limit for a foreign host.
 ///
-/// Every redirect that may be followed is counted, at the target's own host and at each host that they may lead to.
+/// Every redirect that may be followed counts for the target's own host and for each host it may
+/// lead to.
 pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), Problem> {
     let mut hosts: BTreeMap<String, f64> = BTreeMap::new();
     for scenario in &plan.scenarios {
@@ -25,20 +26,20 @@ pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), Problem> {
     let heaviest = hosts
         .into_iter()
         .max_by(|a, b| a.1.total_cmp(&b.1))
-        .filter(|(_, weight)| *weight > UNASKED);
+        .filter(|(_, weight)| *weight > FOREIGN_LIMIT);
     let Some((host, weight)) = heaviest.filter(|_| !allowed) else { return Ok(()) };
     let planned = if weight.is_finite() {
-        format!("up to {weight:.0} requests a second or in a burst")
+        format!("up to {weight:.0} requests per second or in a burst")
     } else {
-        "requests as fast as they are answered".to_owned()
+        "requests as fast as the target responds".to_owned()
     };
     Err(Problem::usage(format!(
-        "error: this run would send {planned} to {host}, and more than {UNASKED:.0} to a host that is not this machine \
-         must be asked for; add --yes-load-this-host if it may be loaded so"
+        "error: this run would send {planned} to {host}, and more than {FOREIGN_LIMIT:.0} to a host that is not this machine \
+         needs your consent; add --yes-load-this-host if you may load this host"
     )))
 }
 
-/// How many requests of one arrival each host gets that is not this machine.
+/// The requests per arrival for each host that is not this machine.
 fn foreign(scenario: &ScenarioPlan) -> Vec<(String, f64)> {
     let target = &scenario.target;
     let mut foreign = Vec::new();
@@ -67,7 +68,8 @@ fn foreign(scenario: &ScenarioPlan) -> Vec<(String, f64)> {
     foreign
 }
 
-/// The most arrivals a second, or in the burst of a warm-up; without bound in a closed model that only time ends.
+/// Maximum arrivals per second or in the burst of a warm-up. Infinite in a closed model that only
+/// its duration ends.
 fn weight(scenario: &ScenarioPlan) -> f64 {
     let measured = match &scenario.load {
         Load::Open { schedule, .. } => {
@@ -78,17 +80,17 @@ fn weight(scenario: &ScenarioPlan) -> f64 {
     measured.max(scenario.warmup.requests as f64)
 }
 
-/// Whether a host is this machine: by the addresses given for the base URL's port, else by its name. One given address
-/// that leads elsewhere is enough to ask.
+/// Whether a host is this machine: by the addresses given for the base URL's port, else by its
+/// name. One given address elsewhere makes the host foreign.
 fn is_loopback(host: &str, target: &TargetPlan) -> bool {
     let given: Vec<_> =
         target.resolve.iter().filter(|given| given.host.eq_ignore_ascii_case(host)).collect();
     let port = target.base_url.port_or_known_default();
     let local = given.iter().all(|given| given.addresses.iter().all(IpAddr::is_loopback));
-    local && (known(host) || given.iter().any(|given| Some(given.port) == port))
+    local && (is_loopback_name(host) || given.iter().any(|given| Some(given.port) == port))
 }
 
-fn known(host: &str) -> bool {
+fn is_loopback_name(host: &str) -> bool {
     match Host::parse(host) {
         Ok(Host::Ipv4(ip)) => ip.is_loopback(),
         Ok(Host::Ipv6(ip)) => ip.is_loopback(),
@@ -103,8 +105,8 @@ mod tests {
     use crate::plan::{Environment, Overrides, Resolve};
     use crate::scenario::Scenario;
 
-    /// Whether a plan of 60 requests a second to `base_url` may go out unasked, once `change` was made to it.
-    fn goes_out(base_url: &str, change: impl Fn(&mut ScenarioPlan)) -> bool {
+    /// Whether a plan of 60 requests per second to `base_url` is allowed after `change`.
+    fn is_allowed(base_url: &str, change: impl Fn(&mut ScenarioPlan)) -> bool {
         let text = format!(
             "name = \"s\"\nbudgets = [\"errors = 0\"]\n[target]\nbase_url = \"{base_url}\"\n\
              [[request]]\nname = \"a\"\npath = \"/\"\n[load]\narrival_rate = \"60/s\"\nduration = \"9s\"\n"
@@ -122,10 +124,10 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_this_machine_only_where_its_addresses_are() {
+    fn a_host_is_this_machine_only_if_its_addresses_are() {
         let fast = |plan: &mut ScenarioPlan| plan.warmup.requests = 500;
-        assert!(goes_out("http://localhost", fast));
-        assert!(!goes_out("http://foreign.example", fast));
+        assert!(is_allowed("http://localhost", fast));
+        assert!(!is_allowed("http://foreign.example", fast));
         for (base_url, resolve, local) in [
             ("http://foreign.example", "foreign.example:80:127.0.0.1,[::1]", true),
             ("http://foreign.example", "foreign.example:81:127.0.0.1", false),
@@ -136,12 +138,12 @@ mod tests {
                 fast(plan);
                 plan.target.resolve = given(resolve);
             };
-            assert_eq!(goes_out(base_url, change), local, "{resolve}");
+            assert_eq!(is_allowed(base_url, change), local, "{resolve}");
         }
     }
 
     #[test]
-    fn a_host_that_redirects_may_lead_to_is_counted_like_the_targets_own() {
+    fn a_host_that_redirects_may_lead_to_counts_like_the_target() {
         let redirecting = |redirects| {
             move |plan: &mut ScenarioPlan| {
                 plan.target.allowed_hosts = vec!["login.example".to_owned()];
@@ -149,10 +151,10 @@ mod tests {
                 plan.requests.push(plan.requests[0].clone());
             }
         };
-        assert!(goes_out("http://localhost", redirecting(0)));
+        assert!(is_allowed("http://localhost", redirecting(0)));
         assert!(
-            !goes_out("http://localhost", redirecting(1)),
-            "2 × 60/s may be led to login.example"
+            !is_allowed("http://localhost", redirecting(1)),
+            "2 × 60/s may be redirected to login.example"
         );
     }
 }

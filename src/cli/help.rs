@@ -1,32 +1,32 @@
-//! The first page of help: commands in groups, by what one wants to do.
+//! The first page of help, with the commands in groups by purpose.
 
 use std::fmt::Write as _;
 
 use clap::Command;
 
-/// The commands by what they are for, in the order of a first day.
+/// The commands by purpose, in the order that a new user needs them.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Measure", &["demo", "doctor", "run", "merge", "synthetic-check"]),
     ("Write scenarios", &["init", "check", "schema"]),
     ("Look back", &["show", "history", "compare", "import"]),
-    ("Keep", &["sync", "db"]),
+    ("Store", &["sync", "db"]),
     ("Rehearse", &["target"]),
     ("Shell", &["completions", "man"]),
 ];
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  tollgate demo                              see a run and its report
+  tollgate demo                              watch a run and get its report
   tollgate run https://staging.example/      measure a URL
   tollgate run https://staging.example/ --budget 'p95 < 300ms' --rate 20/s --duration 60s
-  tollgate run scenarios/shop.toml           carry out a scenario file
-  tollgate run --help                        all flags of a command, with examples
+  tollgate run scenarios/shop.toml           run a scenario file
+  tollgate run --help                        all flags of the command, with examples
 
-Every flag can be set in the environment: --runs-dir by TOLLGATE_RUNS_DIR, those of the
-rehearsal target by names such as TOLLGATE_TARGET_SEED. An empty variable counts as not set.";
+Every flag can be set in the environment: --runs-dir with TOLLGATE_RUNS_DIR, a flag of the rehearsal
+target with a name such as TOLLGATE_TARGET_SEED. An empty variable counts as not set.";
 
-/// The command with its commands in groups on its page of help.
-pub(super) fn grouped(command: Command) -> Command {
+/// Groups the commands on the first page of help.
+pub(super) fn group_commands(command: Command) -> Command {
     let groups = groups(&command);
     let template = format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}Options:\n{{options}}{{after-help}}"

@@ -11,8 +11,8 @@ use time::{Date, OffsetDateTime};
 
 use super::console::{Console, Output};
 use super::exit::{Exit, Problem};
-use super::log::SCREEN;
-use super::source::{Source, tell_left_out};
+use super::log::PEOPLE_ONLY;
+use super::source::{RunSource, warn_left_out};
 use super::{source, tags};
 use crate::engine::clock;
 use crate::history::{ENVIRONMENT, Filter, History};
@@ -28,19 +28,19 @@ Examples:
   tollgate history --since 2026-11-01 --output csv > november.csv
   tollgate history --from database --environment production
 
-Quantiles over many runs are those of their added histograms, never averages. They are of the ok
-exchanges; how many failed stands beside them. A run counts once, however often it is there, and
-the parts of a merged run count in that alone.
+Quantiles over several runs are those of their added histograms, never averages. They count only
+the ok exchanges; failures are counted in a column of their own. A run counts once, however often
+it is stored, and the shards of a merged run count only as part of that run.
 
 Exit codes:
-  0  runs were listed, or there is none to list
+  0  runs were listed, or there are none
   2  usage: a flag or the database's URL is wrong, or the folder cannot be read
-  4  internal: the database does not answer, the list could not be printed, or a defect";
+  4  internal: the database does not respond, the list could not be printed, or a defect";
 
-/// How many runs of a request are shown as text, unless a limit is given.
-const SHOWN: usize = 20;
+/// How many runs of a request the text lists by default.
+const DEFAULT_LIMIT: usize = 20;
 
-/// List runs, and how latency has moved over them
+/// List runs and the trend of their latency
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -56,52 +56,52 @@ pub(super) struct Args {
     /// Only runs with this tag; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tags::parse)]
     tags: Vec<(String, String)>,
-    /// Only where the scenario was decided so
+    /// Only scenarios with this verdict
     #[arg(long, value_enum)]
-    verdict: Option<Verdict>,
-    /// Only runs that started at this time or later: an age such as 7d, a day or a time in UTC
-    #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
-    since: Option<When>,
-    /// Only runs that started before this time, written in the same ways
-    #[arg(long, value_name = "TIME", value_parser = str::parse::<When>)]
-    until: Option<When>,
-    /// Show only the newest so many runs of each request [default: 20 as text, else all]; the figures over all runs leave
-    /// none out
+    verdict: Option<VerdictFilter>,
+    /// Only runs that started at this time or later: an age such as 7d, or a day or time in UTC
+    #[arg(long, value_name = "TIME", value_parser = str::parse::<TimeBound>)]
+    since: Option<TimeBound>,
+    /// Only runs that started before this time, in the same formats
+    #[arg(long, value_name = "TIME", value_parser = str::parse::<TimeBound>)]
+    until: Option<TimeBound>,
+    /// List only the newest N runs of each request; totals still count every run [default: 20 as
+    /// text, else all]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     #[command(flatten)]
     from: source::Flags,
-    /// What is printed on stdout
+    /// What to print on stdout
     #[arg(long, value_enum, default_value = "text")]
-    output: Form,
+    output: HistoryFormat,
 }
 
 /// How a history is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
+enum HistoryFormat {
     /// Tables and sparklines for people
     Text,
-    /// All of it as JSON, durations in microseconds
+    /// The whole history as JSON, durations in microseconds
     Json,
-    /// One line a run and request, for spreadsheets
+    /// One line per run and request, for spreadsheets
     Csv,
 }
 
-/// A decision as it is typed.
+/// A decision, as the flag takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Verdict {
+enum VerdictFilter {
     /// Every budget held
     Pass,
     /// A budget or an expectation did not hold
     Fail,
-    /// The data could not tell
+    /// The data was not sufficient
     Inconclusive,
 }
 
-/// A time as it is typed.
+/// A time, as the flags take it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
-    /// So long before now.
+enum TimeBound {
+    /// An age, counted back from now.
     Ago(Duration),
     At(OffsetDateTime),
 }
@@ -110,20 +110,26 @@ pub(super) fn history(args: &Args) -> Result<Exit, Problem> {
     let source = args.from.source()?;
     let filter = args.filter();
     let history = History::of(source.summaries(&filter)?, &filter);
-    tell_left_out(&history.left_out);
-    let most = args.limit.unwrap_or(if args.output == Form::Text { SHOWN } else { usize::MAX });
+    warn_left_out(&history.left_out);
+    let limit = args.limit.unwrap_or(if args.output == HistoryFormat::Text {
+        DEFAULT_LIMIT
+    } else {
+        usize::MAX
+    });
     match args.output {
-        Form::Text if history.trends.is_empty() => {
-            Console { output: Output::Text }.result(&none(&source, &filter))?;
+        HistoryFormat::Text if history.trends.is_empty() => {
+            Console { output: Output::Text }.result(&nothing_listed(&source, &filter))?;
         }
-        Form::Text => {
+        HistoryFormat::Text => {
             let console = Console { output: Output::Text };
-            tracing::info!(target: SCREEN, "Runs {}", source.place());
-            let text = report::history(&history, most, console.width(), console.colours_results());
+            tracing::info!(target: PEOPLE_ONLY, "Runs {}", source.describe());
+            let text = report::history(&history, limit, console.width(), console.colours_results());
             console.result(&text)?;
         }
-        Form::Json => Console::plain(&report::json(&history, most).map_err(Problem::internal)?)?,
-        Form::Csv => Console::exactly(&report::csv(&history, most))?,
+        HistoryFormat::Json => {
+            Console::plain(&report::json(&history, limit).map_err(Problem::internal)?)?
+        }
+        HistoryFormat::Csv => Console::exactly(&report::csv(&history, limit))?,
     }
     Ok(Exit::Pass)
 }
@@ -131,35 +137,35 @@ pub(super) fn history(args: &Args) -> Result<Exit, Problem> {
 impl Args {
     fn filter(&self) -> Filter {
         let now = clock::wall_clock();
-        let at = |when: Option<When>| when.map(|when| when.before(now));
+        let at = |when: Option<TimeBound>| when.map(|when| when.before(now));
         let mut tags: BTreeMap<String, String> = self.tags.iter().cloned().collect();
         tags.extend(self.environment.clone().map(|name| (ENVIRONMENT.to_owned(), name)));
         Filter {
             scenario: self.scenario.clone(),
             request: self.request.clone(),
             tags,
-            verdict: self.verdict.map(Verdict::decision),
+            verdict: self.verdict.map(VerdictFilter::decision),
             since: at(self.since),
             until: at(self.until),
         }
     }
 }
 
-/// What is said where there is nothing to list.
-fn none(source: &Source, filter: &Filter) -> String {
-    let place = source.place();
+/// The message if there is nothing to list.
+fn nothing_listed(source: &RunSource, filter: &Filter) -> String {
+    let location = source.describe();
     if *filter == Filter::default() {
         format!(
-            "There is no run {place}. `tollgate run scenario.toml` makes one, `tollgate demo` shows one."
+            "There is no run {location}. `tollgate run scenario.toml` makes one; so does `tollgate demo`."
         )
     } else {
         format!(
-            "There is no such run {place}. `tollgate history` without filters lists all there are."
+            "There is no matching run {location}. `tollgate history` without filters lists all runs."
         )
     }
 }
 
-impl Verdict {
+impl VerdictFilter {
     fn decision(self) -> Decision {
         match self {
             Self::Pass => Decision::Pass,
@@ -169,8 +175,8 @@ impl Verdict {
     }
 }
 
-impl When {
-    /// The moment; no run is from before 1970, so that a greater age means that.
+impl TimeBound {
+    /// The time as an instant. An age beyond 1970 becomes 1970: no run is older.
     fn before(self, now: OffsetDateTime) -> OffsetDateTime {
         match self {
             Self::Ago(age) => time::Duration::try_from(age)
@@ -182,7 +188,7 @@ impl When {
     }
 }
 
-impl FromStr for When {
+impl FromStr for TimeBound {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
@@ -194,7 +200,7 @@ impl FromStr for When {
         }
         parse_duration(text).map(Self::Ago).map_err(|_| {
             UnitError::new(
-                format!("`{text}` is no time"),
+                format!("`{text}` is not a time"),
                 "write an age such as `7d` or `12h`, a day such as `2026-11-01`, or `2026-11-01T15:00:00Z`",
             )
         })
@@ -208,15 +214,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_an_age_a_day_or_a_moment_and_all_else_is_refused_with_the_remedy() {
+    fn a_time_is_an_age_a_day_or_an_instant_and_all_else_is_refused() {
         let now = datetime!(2026-11-24 12:00 UTC);
-        let read = |text: &str| text.parse::<When>().unwrap().before(now);
+        let read = |text: &str| text.parse::<TimeBound>().unwrap().before(now);
         assert_eq!(read("7d"), datetime!(2026-11-17 12:00 UTC));
         assert_eq!(read("2026-11-01"), datetime!(2026-11-01 0:00 UTC));
         assert_eq!(read("2026-11-01T15:00:00+02:00"), datetime!(2026-11-01 13:00 UTC));
         for wrong in ["", "7", "yesterday", "2026-13-01", "2026-11-01 15:00"] {
-            assert!(wrong.parse::<When>().unwrap_err().remedy.contains("`7d`"), "{wrong}");
+            assert!(wrong.parse::<TimeBound>().unwrap_err().remedy.contains("`7d`"), "{wrong}");
         }
-        assert_eq!("9000000y".parse::<When>().unwrap().before(now), OffsetDateTime::UNIX_EPOCH);
+        assert_eq!(
+            "9000000y".parse::<TimeBound>().unwrap().before(now),
+            OffsetDateTime::UNIX_EPOCH
+        );
     }
 }

@@ -12,13 +12,13 @@ use crate::plan::{Environment, Overrides, Plan};
 use crate::scenario::Scenario;
 use crate::store;
 
-/// The starter, for a target that only a variable names.
+/// The starter scenario, whose target comes from a variable.
 const STARTER: &str = include_str!("starter.toml");
 
-/// What stands in the starter where a URL says otherwise.
+/// The parts of the starter that a URL replaces.
 const NAME: &str = "name = \"starter\"";
 const BASE_URL: &str = "base_url = \"${TOLLGATE_TARGET}\"";
-const WHERE_FROM: &str = "# The variable is read when the scenario is carried out; `https://staging.example.org` would do as well.\n";
+const WHERE_FROM: &str = "# The variable is read when the scenario runs; you can also write `https://staging.example.org` here.\n";
 const PATH: &str = "path = \"/\"";
 const ORIGIN: &str = "staging.example.org:443";
 
@@ -28,17 +28,17 @@ Examples:
   tollgate init checkout.toml --url https://staging.example.org/checkout?step=1
   tollgate init - > scenarios/home.toml";
 
-/// Write a starter scenario, its keys explained, to be changed and kept
+/// Write a starter scenario with every key explained
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
     /// The file to write; `-` prints it instead
     #[arg(value_name = "FILE", default_value = "scenario.toml")]
     file: PathBuf,
-    /// What is to be probed; fills the base URL and the path
+    /// The URL to measure; sets the base URL and the path
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Overwrite the file where it exists
+    /// Overwrite the file if it exists
     #[arg(long)]
     force: bool,
 }
@@ -52,35 +52,38 @@ pub(super) fn init(args: &Args) -> Result<Exit, Problem> {
     } else {
         write(&args.file, &text, args.force)?;
         let console = Console { output: Output::Text };
-        console.result(&next(&args.file, url.is_some()))?;
+        console.result(&advice(&args.file, url.is_some()))?;
     }
     Ok(Exit::Pass)
 }
 
-/// A URL that a scenario can probe. The error never shows it: it may hold a password.
+/// Parses a URL that a scenario can use. Errors never quote it: it may hold a password.
 fn target(typed: &str) -> Result<Url, Problem> {
     let wrong = |why: &str| Err(Problem::usage(format!("error: the URL {why}")));
     if typed.contains("${") {
-        return wrong("holds a variable; leave it out here, and write it into the file");
+        return wrong("contains a variable; leave it out here, and write it into the file");
     }
     let Ok(url) = Url::parse(typed) else {
-        return wrong("cannot be read; write one such as `https://example.org/shop?page=1`");
+        return wrong("is not valid; write one such as `https://example.org/shop?page=1`");
     };
     if !matches!(url.scheme(), "http" | "https") {
         return wrong("is neither http nor https; begin it with `https://` or `http://`");
     }
     if !url.username().is_empty() || url.password().is_some() {
         return wrong(
-            "holds a user name or password; leave them out, and send them in `[headers]`",
+            "contains a user name or password; leave them out, and send them in `[headers]`",
         );
     }
     if url.fragment().is_some() {
-        return wrong("holds a fragment, which is never sent; leave out `#` and what follows");
+        return wrong(
+            "contains a fragment, which is never sent; leave out `#` and everything after it",
+        );
     }
     Ok(url)
 }
 
-/// The starter for a URL: its host names the scenario, its origin is the base URL, the rest the path.
+/// The starter for a URL: its host is the scenario's name, its origin the base URL, the rest the
+/// path.
 fn starter(url: &Url) -> String {
     let quoted = |text: &str| toml::Value::from(text).to_string();
     let line = |key: &str, text: &str| format!("{key} = {}", quoted(text));
@@ -96,7 +99,7 @@ fn starter(url: &Url) -> String {
     text
 }
 
-/// Nothing is written that `tollgate check` would refuse.
+/// Refuses to write a file that `tollgate check` would refuse.
 fn validate(file: &Path, text: &str) -> Result<(), Problem> {
     let nothing_set = Environment::for_check([]);
     Scenario::parse(&file.display().to_string(), text)
@@ -105,7 +108,7 @@ fn validate(file: &Path, text: &str) -> Result<(), Problem> {
         .map_err(|errors| Problem::usage(errors.render(colours_errors())))
 }
 
-/// Writes the file, and only over one that may be lost.
+/// Writes the file. Overwrites an existing file only with `force`.
 fn write(path: &Path, text: &str, force: bool) -> Result<(), Problem> {
     let shown = path.display();
     if path.is_dir() {
@@ -118,16 +121,16 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), Problem> {
     let written = if force { store::write } else { store::write_new };
     written(path, text.as_bytes()).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Problem::usage(format!(
-            "error: {shown} exists already and was left as it is; name another file, or overwrite it with --force"
+            "error: {shown} already exists and was not changed; name another file, or overwrite it with --force"
         )),
         io::ErrorKind::NotFound => {
-            Problem::usage(format!("error: there is no folder {}; make it first", folder.display()))
+            Problem::usage(format!("error: there is no folder {}; create it first", folder.display()))
         }
         _ => Problem::internal(format!("cannot write {shown}: {error}")),
     })
 }
 
-fn next(file: &Path, knows_target: bool) -> String {
+fn advice(file: &Path, knows_target: bool) -> String {
     let file = quoted(&file.display().to_string());
     let target = if knows_target { "" } else { "TOLLGATE_TARGET=https://… " };
     format!("Wrote {file}\n\nNext\n  tollgate check {file}\n  {target}tollgate run {file}")
@@ -160,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_that_a_url_fills_stands_in_the_starter_once() {
+    fn every_line_that_a_url_replaces_is_in_the_starter_once() {
         for line in [NAME, BASE_URL, WHERE_FROM, PATH, ORIGIN] {
             assert_eq!(STARTER.matches(line).count(), 1, "{line}");
         }
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_cannot_be_probed_is_refused_without_being_shown() {
+    fn a_url_that_no_scenario_can_use_is_refused_without_quoting_it() {
         for url in [
             "example.org/canary",
             "ftp://canary.example.org/",
@@ -186,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_files_are_shown_as_a_shell_reads_them() {
+    fn file_names_are_quoted_for_a_shell() {
         for (name, shown) in
             [("a/b.toml", "a/b.toml"), ("my file", "'my file'"), ("it's", r"'it'\''s'")]
         {

@@ -1,4 +1,4 @@
-//! What is seen and kept of a run while it goes on.
+//! Observes a run: keeps its intervals, shows progress, and stops it if the target is down.
 
 use std::error::Error;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::log::{self, LIFE};
+use super::log::{self, PROGRAMS_ONLY};
 use crate::engine::{Continuation, Observer, RunProgress, ScenarioProgress};
 use crate::plan::{Plan, ScenarioPlan};
 use crate::record::Interval;
@@ -14,55 +14,55 @@ use crate::store::RunFolder;
 use crate::units::{Quantile, show};
 use crate::verdict::Breaker;
 
-/// Keeps each settled interval, shows progress, and ends the run when the target is clearly down.
-pub(super) struct Live {
+/// Keeps each settled interval, shows progress, and stops the run when the target is clearly down.
+pub(super) struct LiveObserver {
     pub(super) folder: RunFolder,
     breaker: Breaker,
-    display: Display,
-    /// Whether the measured phase has begun.
+    display: ProgressDisplay,
+    /// Whether the measured stage has begun.
     measuring: bool,
 }
 
-enum Display {
+enum ProgressDisplay {
     Bars(Vec<ProgressBar>),
     Lines { next: Duration },
     Nothing,
 }
 
-/// Columns of a bar; its template says the same.
-const BAR: usize = 16;
+/// Width of a bar in columns. The template in `bars` repeats it.
+const BAR_COLUMNS: usize = 16;
 
-/// How often a plain line is printed.
-const LINE_EVERY: Duration = Duration::from_secs(5);
+/// The time between two progress lines.
+const LINE_PERIOD: Duration = Duration::from_secs(5);
 
-impl Live {
-    /// Progress of a plan's scenarios: bars on a terminal, lines elsewhere.
+impl LiveObserver {
+    /// Shows progress as bars on a terminal and as lines elsewhere.
     pub(super) fn new(folder: RunFolder, plan: &Plan) -> Self {
         let display = match (log::shows_progress(), log::may_draw()) {
-            (false, _) => Display::Nothing,
-            (true, false) => Display::Lines { next: LINE_EVERY },
-            (true, true) => Display::bars(plan),
+            (false, _) => ProgressDisplay::Nothing,
+            (true, false) => ProgressDisplay::Lines { next: LINE_PERIOD },
+            (true, true) => ProgressDisplay::bars(plan),
         };
         let breaker = Breaker::of(plan.scenarios.iter().map(|scenario| &scenario.shown));
         Self { folder, breaker, display, measuring: false }
     }
 
-    /// Takes the bars off the screen; the verdict takes their place.
+    /// Removes the bars from the screen. The verdict takes their place.
     pub(super) fn clear(&self) {
-        if let Display::Bars(bars) = &self.display {
+        if let ProgressDisplay::Bars(bars) = &self.display {
             bars.iter().for_each(ProgressBar::finish_and_clear);
         }
     }
 }
 
-impl Observer for Live {
+impl Observer for LiveObserver {
     fn settled(
         &mut self,
         interval: &Interval,
     ) -> Result<Continuation, Box<dyn Error + Send + Sync>> {
         self.folder.add(interval)?;
         tracing::debug!(
-            target: LIFE,
+            target: PROGRAMS_ONLY,
             scenario = interval.scenario,
             request = interval.request,
             stage = interval.stage.name(),
@@ -73,7 +73,7 @@ impl Observer for Live {
         );
         let down = self.breaker.settled(interval);
         if let Some(why) = &down {
-            tracing::warn!(target: LIFE, scenario = interval.scenario, "the target is down: {why}");
+            tracing::warn!(target: PROGRAMS_ONLY, scenario = interval.scenario, "the target is down: {why}");
         }
         Ok(down.map_or(Continuation::Continue, Continuation::Stop))
     }
@@ -81,35 +81,35 @@ impl Observer for Live {
     fn progress(&mut self, progress: &RunProgress) {
         if !self.measuring && progress.measured.is_some() {
             self.measuring = true;
-            tracing::info!(target: LIFE, "warm-up done; measuring");
+            tracing::info!(target: PROGRAMS_ONLY, "warm-up done; measuring");
         }
         match &mut self.display {
-            Display::Nothing => {}
-            Display::Bars(bars) => {
+            ProgressDisplay::Nothing => {}
+            ProgressDisplay::Bars(bars) => {
                 for (bar, scenario) in bars.iter().zip(&progress.scenarios) {
                     bar.set_position(millis(
                         progress.measured.unwrap_or_default().min(scenario.duration),
                     ));
-                    let beside = bar.prefix().chars().count() + BAR + 2;
-                    let width = usize::from(Term::stderr().size().1).saturating_sub(beside);
-                    bar.set_message(line(progress.measured, scenario, width));
+                    let occupied = bar.prefix().chars().count() + BAR_COLUMNS + 2;
+                    let width = usize::from(Term::stderr().size().1).saturating_sub(occupied);
+                    bar.set_message(progress_line(progress.measured, scenario, width));
                 }
             }
-            Display::Lines { next } => {
+            ProgressDisplay::Lines { next } => {
                 if progress.measured.is_some_and(|measured| measured >= *next) {
-                    *next += LINE_EVERY;
+                    *next += LINE_PERIOD;
                     progress
                         .scenarios
                         .iter()
-                        .for_each(|scenario| tell(progress.measured, scenario));
+                        .for_each(|scenario| log_progress(progress.measured, scenario));
                 }
             }
         }
     }
 }
 
-/// Tells how far a scenario is.
-fn tell(measured: Option<Duration>, scenario: &ScenarioProgress) {
+/// Logs the progress of a scenario.
+fn log_progress(measured: Option<Duration>, scenario: &ScenarioProgress) {
     let millis = |quantile| {
         scenario.latency.quantile(quantile).map(|latency| latency.as_micros() as f64 / 1e3)
     };
@@ -125,11 +125,11 @@ fn tell(measured: Option<Duration>, scenario: &ScenarioProgress) {
         p95_ms = millis(Quantile::P95),
         "{}  {}",
         scenario.name,
-        line(measured, scenario, usize::MAX)
+        progress_line(measured, scenario, usize::MAX)
     );
 }
 
-impl Display {
+impl ProgressDisplay {
     fn bars(plan: &Plan) -> Self {
         let names = plan.scenarios.iter().map(|scenario| scenario.shown.name.as_str());
         let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
@@ -148,8 +148,8 @@ impl Display {
     }
 }
 
-/// Progress in one line of at most `width` columns: what matters least is left out first, whole.
-fn line(measured: Option<Duration>, scenario: &ScenarioProgress, width: usize) -> String {
+/// Progress in one line of at most `width` columns. Drops whole fields, the least important first.
+fn progress_line(measured: Option<Duration>, scenario: &ScenarioProgress, width: usize) -> String {
     let Some(measured) = measured else { return "warming up".to_owned() };
     let elapsed = measured.min(scenario.duration);
     let rate = scenario.released as f64 / elapsed.as_secs_f64().max(0.2);
@@ -188,7 +188,7 @@ mod tests {
     use crate::record::Histogram;
 
     #[test]
-    fn a_narrow_terminal_loses_whole_fields_and_the_failures_last() {
+    fn a_narrow_terminal_drops_whole_fields_and_keeps_failures_longest() {
         let mut latency = Histogram::default();
         latency.record(Duration::from_millis(498));
         let scenario = ScenarioProgress {
@@ -201,7 +201,7 @@ mod tests {
             in_flight: 20,
             latency,
         };
-        let at = |width| line(Some(Duration::from_secs(38)), &scenario, width);
+        let at = |width| progress_line(Some(Duration::from_secs(38)), &scenario, width);
         assert_eq!(
             at(200),
             "38/40s  24/s  20 in flight  p50 498 ms  p95 498 ms  p99 498 ms  3 of 900 failed"

@@ -14,11 +14,11 @@ Examples:
   tollgate man | man -l -
   tollgate man --dir ~/.local/share/man/man1";
 
-/// Print the manual, or write a page for each command
+/// Print the manual page, or write one page per command
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The folder to write a page for each command to; without it the first page is printed
+    /// The folder to write one page per command to [default: print only the page of `tollgate`]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -28,7 +28,7 @@ pub(super) fn man(args: &Args) -> Result<Exit, Problem> {
     command.build();
     if let Some(dir) = &args.dir {
         std::fs::create_dir_all(dir).map_err(|error| {
-            Problem::internal(format!("cannot make {}: {error}", dir.display()))
+            Problem::internal(format!("cannot create {}: {error}", dir.display()))
         })?;
         write(&command, dir)?;
     } else {
@@ -38,14 +38,14 @@ pub(super) fn man(args: &Args) -> Result<Exit, Problem> {
     Ok(Exit::Pass)
 }
 
-/// Writes the page of a command and of those below it.
+/// Writes the pages of a command and its subcommands.
 fn write(command: &Command, dir: &Path) -> Result<(), Problem> {
     let (name, page) = page(command)?;
     store::write_atomically(dir, &name, &page)?;
     command.get_subcommands().try_for_each(|command| write(command, dir))
 }
 
-/// The name of a command's page, and the page.
+/// The file name and the content of a command's page.
 pub(super) fn page(command: &Command) -> Result<(String, Vec<u8>), Problem> {
     let man = Man::new(command.clone());
     let mut page = Vec::new();

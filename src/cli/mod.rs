@@ -1,4 +1,4 @@
-//! What can be typed: one file a command, and what they share.
+//! The command line: one file per command, and the modules they share.
 
 mod check;
 mod compare;
@@ -22,13 +22,15 @@ mod log;
 mod man;
 mod merge;
 mod next;
-mod part;
+mod outputs;
 mod provenance;
 mod quick;
-mod reporting;
+mod repeat;
+mod results;
 mod run;
 mod schema;
 mod session;
+mod shard;
 mod show;
 mod signals;
 mod source;
@@ -38,8 +40,7 @@ mod tags;
 mod target;
 #[cfg(test)]
 mod tests;
-mod ticks;
-mod tips;
+mod usage;
 mod variables;
 
 use std::ffi::OsString;
@@ -51,16 +52,16 @@ pub use exit::{Exit, Problem};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  pass: every budget holds, with the stated confidence
-  1  fail: a budget or an expectation does not hold, or the target never answers
+  1  fail: a budget or an expectation does not hold, or the target never responds
   2  usage: a flag or a scenario file is wrong; nothing was sent
   3  inconclusive: too few requests, an interrupted run, a step that is absent or not configured, a
-     prober that was late, or a missing shard
-  4  internal: the prober could not do its job (results not written, a defect)";
+     late prober, or a missing shard
+  4  internal: the prober failed (results not written, or a defect)";
 
 /// Holds a deploy to its latency budget.
 ///
-/// Runs scenarios against a target at a planned rate, counts latency from the moment each request was due, and
-/// decides pass, fail or inconclusive with a stated error rate.
+/// Runs scenarios against a target at a planned rate, measures latency from the moment each request
+/// was due, and decides pass, fail or inconclusive with a stated error rate.
 #[derive(Debug, Parser)]
 #[command(name = "tollgate", version, max_term_width = 100)]
 #[command(after_help = format!("{}\n\n{EXIT_CODES}", help::EXAMPLES))]
@@ -92,25 +93,26 @@ enum Command {
     Man(man::Args),
 }
 
-/// All that can be typed.
+/// The whole command line.
 fn command() -> clap::Command {
-    help::grouped(environment::name_flags(Cli::command()))
+    help::group_commands(environment::name_flags(Cli::command()))
 }
 
-/// Carries out what was typed.
+/// Runs the command that was typed.
 ///
-/// `end` ends the program at once; it is called only where a second signal finds no way back to here.
+/// `end` ends the program at once. It is called only after a second signal, if this function is
+/// stuck.
 pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Result<Exit, Problem> {
-    signals::end_by(end);
+    signals::set_end(end);
     let arguments: Vec<_> = arguments.into_iter().collect();
     let parsed =
         command().try_get_matches_from(&arguments).and_then(|typed| Cli::from_arg_matches(&typed));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
-            log::start(log::Flags::glimpsed(&arguments));
-            let variable = environment::at_fault(&command(), &arguments, &error);
-            let ended = exit::of_clap(&error, variable.as_deref());
+            log::start(log::Flags::guess(&arguments));
+            let variable = environment::rejected_variable(&command(), &arguments, &error);
+            let ended = usage::from_clap(&error, variable.as_deref());
             return if is_synthetic_check(&arguments) {
                 ended.map_err(Problem::into_failure)
             } else {
@@ -140,7 +142,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Res
     }
 }
 
-/// Whether words that cannot be read as a whole are meant for the one command with exit codes of its own.
+/// Prints the error that ends the program, on stderr and in the chosen format.
+pub fn print_problem(problem: &Problem) {
+    log::fatal(problem);
+}
+
+/// Whether a command line that cannot be parsed is for the one command with its own exit codes.
 fn is_synthetic_check(arguments: &[OsString]) -> bool {
     let lenient = command().ignore_errors(true).try_get_matches_from(arguments);
     lenient.is_ok_and(|typed| typed.subcommand_name() == Some("synthetic-check"))

@@ -1,4 +1,4 @@
-//! When, where and by what a run is carried out.
+//! When, where and by which command a run was made.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -10,14 +10,14 @@ use crate::engine::{clock, cores};
 use crate::plan::Secrets;
 use crate::record::{Host, Provenance};
 
-/// The provenance of a run that starts now; without a commit, of the one checked out here.
+/// The provenance of a run that starts now. The default commit is the one checked out here.
 pub(super) fn now(commit: Option<String>, secrets: &Secrets) -> Provenance {
     here(commit.or_else(checked_out), secrets)
 }
 
-/// The provenance of what this command makes of a commit.
+/// The provenance of this command on this machine.
 pub(super) fn here(git_commit: Option<String>, secrets: &Secrets) -> Provenance {
-    let command = typed().into_iter().map(|word| secrets.blot(&word).into_owned());
+    let command = typed_command().into_iter().map(|word| secrets.blot(&word).into_owned());
     Provenance {
         started: in_micros(clock::wall_clock()),
         tollgate: env!("CARGO_PKG_VERSION").to_owned(),
@@ -33,43 +33,44 @@ pub(super) fn here(git_commit: Option<String>, secrets: &Secrets) -> Provenance 
     }
 }
 
-/// A moment as a database keeps it, so that it is the same from everywhere.
+/// Truncates a time to microseconds, as a database does, so that folder and database agree.
 fn in_micros(moment: OffsetDateTime) -> OffsetDateTime {
     moment.replace_nanosecond(moment.microsecond() * 1_000).unwrap_or(moment)
 }
 
-/// The command as typed, but for what may hold anything: bodies, tokens, and headers that are not known to be harmless.
-fn typed() -> Vec<String> {
-    without_secrets(std::env::args_os().map(|word| word.to_string_lossy().into_owned()))
+/// The command as typed, with bodies, tokens, and the headers that may be secret redacted.
+fn typed_command() -> Vec<String> {
+    redact_words(std::env::args_os().map(|word| word.to_string_lossy().into_owned()))
 }
 
-const HIDDEN: &str = "•••";
+const REDACTED: &str = "•••";
 
-/// How a value is shown, where not as it was typed.
-type Shown = fn(&str) -> String;
+/// Redacts the value of one flag.
+type ValueRedactor = fn(&str) -> String;
 
-fn without_secrets(words: impl Iterator<Item = String>) -> Vec<String> {
-    let mut announced: Option<Shown> = None;
-    let shown = |word: String| match (announced.take(), hidden_value(&word)) {
+fn redact_words(words: impl Iterator<Item = String>) -> Vec<String> {
+    let mut of_next_word: Option<ValueRedactor> = None;
+    let redacted = |word: String| match (of_next_word.take(), secret_value(&word)) {
         (Some(show), _) => show(&word),
         (None, None) => word,
         (None, Some((at, show))) if at == word.len() => {
-            announced = Some(show);
+            of_next_word = Some(show);
             word
         }
         (None, Some((at, show))) => format!("{}{}", &word[..at], show(&word[at..])),
     };
-    words.map(shown).collect()
+    words.map(redacted).collect()
 }
 
-/// Where in a word a value begins that may hold anything, and how it is shown; at the word's end it is the next word.
-fn hidden_value(word: &str) -> Option<(usize, Shown)> {
-    let hide: Shown = |_| HIDDEN.to_owned();
+/// Where a value begins in a word that may be secret, and how it is redacted. At the end of the
+/// word means that the value is the next word.
+fn secret_value(word: &str) -> Option<(usize, ValueRedactor)> {
+    let hide: ValueRedactor = |_| REDACTED.to_owned();
     for (flag, show) in [
         ("--body", hide),
         ("--token", hide),
         ("--header", quick::shown_header),
-        ("--store", keeping::shown),
+        ("--store", keeping::redact_url),
     ] {
         match word.strip_prefix(flag) {
             Some("") => return Some((word.len(), show)),
@@ -80,15 +81,15 @@ fn hidden_value(word: &str) -> Option<(usize, Shown)> {
     let letters = word.strip_prefix('-').filter(|letters| !letters.starts_with('-'))?;
     let header = letters
         .find('H')
-        .filter(|&at| letters[..at].chars().all(|letter| WITHOUT_VALUE.contains(letter)))?;
+        .filter(|&at| letters[..at].chars().all(|letter| SHORT_SWITCHES.contains(letter)))?;
     let sign = usize::from(letters[header + 1..].starts_with('='));
     Some((header + 2 + sign, quick::shown_header))
 }
 
-/// The short flags that take no value, which others may follow in one word.
-const WITHOUT_VALUE: &str = "46hqvV";
+/// The short flags without a value. Others may follow them in the same word.
+const SHORT_SWITCHES: &str = "46hqvV";
 
-/// The commit checked out in the working directory, if git knows one.
+/// The commit checked out in the working directory, if there is a git repository.
 fn checked_out() -> Option<String> {
     let git = Command::new("git")
         .args(["rev-parse", "HEAD"])
@@ -105,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_typed_as_a_body_a_token_or_a_header_is_not_shown() {
+    fn bodies_tokens_and_secret_headers_are_redacted_in_the_command() {
         for (typed, shown) in [
             (&["--body", "pass=1"][..], &["--body", "•••"][..]),
             (&["--body=pass=1", "--rate", "2/s"], &["--body=•••", "--rate", "2/s"]),
@@ -125,11 +126,7 @@ mod tests {
             ),
             (&["-x", "--rate=H: a", "-"], &["-x", "--rate=H: a", "-"]),
         ] {
-            assert_eq!(
-                without_secrets(typed.iter().map(|&word| word.to_owned())),
-                shown,
-                "{typed:?}"
-            );
+            assert_eq!(redact_words(typed.iter().map(|&word| word.to_owned())), shown, "{typed:?}");
         }
     }
 }

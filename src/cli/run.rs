@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use super::connection::{self, Addresses, Connection, parse_period};
 use super::console::{Console, colours_errors};
-use super::evidence::{self, Log};
+use super::evidence::{self, EvidenceFile};
 use super::exit::{Exit, Problem};
-use super::keeping::{self, Keeper};
 use super::next;
+use super::outputs::{self, Destinations};
 use super::quick::{self, Around, Quick};
-use super::reporting::{self, Form};
-use super::session::{self, Settings};
-use super::signals::Signals;
-use super::{log, part, ticks, variables};
+use super::results::{self, ResultForm};
+use super::session::{self, RunFlags};
+use super::signals::RunSignals;
+use super::{log, repeat, shard, variables};
 use crate::plan::{Environment, Overrides, Plan, PlannedPart, Secrets};
 use crate::units::parse_duration;
 
@@ -29,30 +29,30 @@ Examples:
   tollgate run scenarios/smoke.toml --every 5m --times 12
   tollgate run scenarios/smoke.toml --evidence feedback.md --evidence-note 'after the rollback'
 
-Load is sent at the planned rate whether or not it is answered, so that a stall is charged to every request it delays.
-With --every each tick is a run of its own: a line a tick on stdout, or with --output json a record a line; the reasons of
-one that is no pass go to stderr, and with --times 1 it is shown like any other run.
-Every flag can be set in the environment; one that may be repeated takes one value a line there.";
+Requests are sent at the planned rate whether or not the target responds, so a stall is charged to every request it delays.
+With --every, each tick is a run of its own: one line per tick on stdout, or one record per line with --output json. If a
+tick does not pass, its reasons go to stderr. With --times 1 the run is shown like any other.
+Every flag can be set in the environment; a flag that may be repeated takes one value per line there.";
 
-/// Measure URLs or carry out scenario files, and decide whether their budgets hold
+/// Measure URLs or run scenario files, and decide whether their budgets hold
 ///
-/// What is named together is carried out at the same time.
-/// A URL is measured with sensible defaults: 20 requests a second for 30 s, held to 'errors < 1%'. A scenario file says
-/// all of this itself.
+/// Everything named on one command line runs at the same time. A URL is measured with defaults: 20
+/// requests per second for 30 s, with the budget 'errors < 1%'. A scenario file defines its own
+/// load and budgets.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
-    /// URLs (http:// or https://) and scenario files; those named together are carried out at the same time. A URL's
-    /// query is shown and kept as it is typed: write '?key=${KEY}' for a secret
+    /// URLs (http:// or https://) and scenario files; all of them run at the same time. A URL's
+    /// query is shown and stored as typed: write '?key=${KEY}' for a secret
     #[arg(required = true, value_name = "URL|FILE")]
     sources: Vec<OsString>,
-    /// The length of the measured phase, such as `10s` [default: what the file says; 30s for URLs]
+    /// The length of the measured stage, such as `10s` [default: the file's; 30s for URLs]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Load")]
     duration: Option<Duration>,
-    /// Repeat the whole this often, each time as a run of its own, until Ctrl-C or --times
+    /// Repeat everything at this interval, each time as a run of its own, until Ctrl-C or --times
     #[arg(long, value_name = "DURATION", value_parser = parse_period, help_heading = "Load")]
     every: Option<Duration>,
-    /// End after so many runs; only where they are repeated
+    /// End after this many runs; only with --every or a repeated scenario
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Load")]
     times: Option<u64>,
     #[command(flatten)]
@@ -62,45 +62,46 @@ pub(super) struct Args {
     #[command(flatten)]
     addresses: Addresses,
     #[command(flatten)]
-    part: part::Flags,
+    shard: shard::Flags,
     #[command(flatten)]
-    settings: Settings,
+    run: RunFlags,
     #[command(flatten)]
-    keeping: keeping::Flags,
+    outputs: outputs::Flags,
     #[command(flatten)]
     evidence: evidence::Flags,
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Problem> {
-    // Where nothing is carried out there is nothing to tell of.
-    let log = if args.quick.print_scenario {
-        Log::default()
+    // Printing a scenario sends nothing, so it gets no entry.
+    let evidence = if args.quick.print_scenario {
+        EvidenceFile::default()
     } else {
-        args.evidence.log(&args.sources, args.settings.commit())?
+        args.evidence.open(&args.sources, args.run.commit())?
     };
-    carried_out(args, &log).map_err(|problem| log.of_problem(problem))
+    plan_and_run(args, &evidence).map_err(|problem| evidence.after_failure(problem))
 }
 
-fn carried_out(args: &Args, log: &Log) -> Result<Exit, Problem> {
+fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<Exit, Problem> {
     let environment: BTreeMap<String, String> = variables::of_process().collect();
-    let part = part(args)?;
-    let keeper = args.keeping.keeper()?;
+    let shard = planned_shard(args)?;
+    let destinations = args.outputs.destinations()?;
     let quick = compose(args, &environment)?;
     log::hide(&Secrets::new(quick.variables.values().cloned()));
     if args.quick.print_scenario {
         return print_scenario(&quick);
     }
     let environment = Environment::new(environment.into_iter().chain(quick.variables.clone()));
-    let mut plan =
-        Plan { pacing: args.settings.pacing(), ..plan(args, &quick, &environment, part)? };
-    plan.secrets.extend(&keeper.secrets());
-    // What a file says of repetition is in the plan already; one that is shared out has none.
+    let mut plan = Plan { pacing: args.run.pacing(), ..plan(args, &quick, &environment, shard)? };
+    plan.secrets.extend(&destinations.secrets());
+    // The plan holds the `every` of a scenario file. A sharded run never repeats.
     match args.every.or(plan.every) {
-        Some(period) => ticks::repeat(&plan, &args.settings, &keeper, log, period, args.times),
+        Some(period) => {
+            repeat::repeat(&plan, &args.run, &destinations, evidence, period, args.times)
+        }
         None if args.times.is_some() => Err(Problem::usage(
-            "error: --times says how often a run is repeated; add --every, such as `--every 5m`",
+            "error: --times is the number of repeated runs; add --every, such as `--every 5m`",
         )),
-        None => once(args, &quick, &plan, &keeper, log),
+        None => once(args, &quick, &plan, &destinations, evidence),
     }
 }
 
@@ -108,35 +109,34 @@ fn once(
     args: &Args,
     quick: &Quick,
     plan: &Plan,
-    keeper: &Keeper,
-    log: &Log,
+    destinations: &Destinations,
+    evidence: &EvidenceFile,
 ) -> Result<Exit, Problem> {
-    let kept = session::carry_out(plan, &args.settings, &Signals::listen()?)?;
-    let reported =
-        reporting::report_on(&kept.record, &kept.folder, args.settings.console(), Form::Whole);
-    log.reported(&kept, reported)?;
+    let run = session::execute(plan, &args.run, &RunSignals::listen()?)?;
+    let reported = results::report_run(&run, args.run.console(), ResultForm::Full);
+    evidence.after_reports(&run, reported)?;
     if !quick.scenarios.is_empty() && plan.part.is_none() {
-        next::tell(&kept, args.quick.without_latency());
+        next::print_advice(&run, args.quick.without_latency());
     }
-    Ok(log.of_run(&kept, keeper.keep(&kept)))
+    Ok(evidence.append_run(&run, destinations.send(&run)))
 }
 
-/// The part that is to be carried out, if it goes with what else was asked for.
-fn part(args: &Args) -> Result<Option<PlannedPart>, Problem> {
+/// The shard this machine runs, checked against the other flags.
+fn planned_shard(args: &Args) -> Result<Option<PlannedPart>, Problem> {
     let other =
         [("--every", args.every.is_some()), ("--print-scenario", args.quick.print_scenario)];
-    if let Some((flag, _)) = other.into_iter().find(|&(_, given)| given && args.part.is_given()) {
+    if let Some((flag, _)) = other.into_iter().find(|&(_, given)| given && args.shard.is_given()) {
         return Err(Problem::usage(format!(
-            "error: --shard and {flag} do not go together: several machines share one run; leave one of them out"
+            "error: --shard and {flag} cannot be combined: several machines share one run; leave one of them out"
         )));
     }
-    args.part.part()
+    args.shard.planned()
 }
 
-/// The scenarios of the URLs named.
+/// The scenarios of the URLs.
 fn compose(args: &Args, environment: &BTreeMap<String, String>) -> Result<Quick, Problem> {
     let urls = quick::urls(&args.sources);
-    // Overrides change a plan; a file to be kept must say the same itself.
+    // Overrides change only the plan. A printed scenario has to contain their values itself.
     let printed = args.quick.print_scenario;
     let around = Around {
         duration: args.duration,
@@ -148,16 +148,16 @@ fn compose(args: &Args, environment: &BTreeMap<String, String>) -> Result<Quick,
     args.quick.compose(&urls, &around)
 }
 
-/// The plan of all that was named, in the order of the command, its warnings told.
+/// The plan of all URLs and files, in the order of the command line. Prints its warnings.
 fn plan(
     args: &Args,
     quick: &Quick,
     environment: &Environment,
-    part: Option<PlannedPart>,
+    shard: Option<PlannedPart>,
 ) -> Result<Plan, Problem> {
     let overrides = Overrides {
         every: args.every,
-        part,
+        part: shard,
         ..args.connection.overrides(&args.addresses, args.duration)
     };
     let resolved = quick
@@ -168,8 +168,8 @@ fn plan(
     for warning in warnings {
         tracing::warn!("{}", warning.render(colours_errors()));
     }
-    connection::tell_caveats(&plan);
-    connection::tell_doubts(&plan);
+    connection::warn_caveats(&plan);
+    connection::warn_machine_limits(&plan);
     Ok(plan)
 }
 
@@ -177,7 +177,7 @@ fn print_scenario(quick: &Quick) -> Result<Exit, Problem> {
     for name in quick.variables.keys() {
         tracing::warn!(
             variable = name,
-            "The value typed for {name} is not in the file; set the variable when running it"
+            "The file does not contain the value typed for {name}; set the variable when you run it"
         );
     }
     for scenario in &quick.scenarios {

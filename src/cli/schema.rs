@@ -7,10 +7,10 @@ use crate::scenario;
 const EXAMPLES: &str = "\
 Examples:
   tollgate schema > scenario.schema.json
-  # and as the first line of a scenario file beside it, for editors that read Taplo's directives:
+  # first line of a scenario file in the same folder, for editors that support Taplo's directives:
   #:schema scenario.schema.json";
 
-/// Print the JSON Schema of scenario files, by which editors complete and check them
+/// Print the JSON Schema of scenario files, for completion and checks in editors
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {}

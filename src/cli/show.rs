@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::console::{Console, Output};
 use super::exit::{Exit, Problem};
-use super::reporting::{self, Form};
-use super::source::Found;
+use super::outputs::FinishedRun;
+use super::results::{self, ResultForm};
+use super::source::LocatedRun;
 use super::{session, source};
 use crate::engine::clock;
+use crate::record::RunRecord;
 use crate::store::{self, Database, DatabaseError, Fetched, Mark, Stored};
 
 const EXAMPLES: &str = "\
@@ -20,24 +22,24 @@ Examples:
 const EXIT_CODES: &str = "\
 Exit codes:
   0  the run passed
-  1  it failed
+  1  the run failed
   2  usage: there is no such run, or a flag or the database's URL is wrong
-  3  it was inconclusive
-  4  internal: the database does not answer, the reports could not be written, or a defect";
+  3  the run was inconclusive
+  4  internal: the database does not respond, the reports could not be written, or a defect";
 
-/// Show a run again, and write its reports anew
+/// Show a run again and rewrite its reports
 ///
-/// A folder whose run was cut off is completed from the intervals it holds; its verdict is never a pass. A run that has no
-/// folder here, but is in the database, gets one.
+/// If a run was interrupted, its folder is completed from the intervals that were written; its
+/// verdict is never a pass. A run that is only in the database gets a folder here.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(super) struct Args {
-    /// A run: its folder, its name below the folder of runs or the beginning of one, or its id
+    /// The run: its folder, its name in the runs folder or the beginning of the name, or its id
     #[arg(value_name = "RUN")]
     run: PathBuf,
     #[command(flatten)]
     from: source::Flags,
-    /// What is printed on stdout
+    /// What to print on stdout
     #[arg(long, value_enum, default_value = "text")]
     output: Output,
 }
@@ -45,46 +47,51 @@ pub(super) struct Args {
 pub(super) fn show(args: &Args) -> Result<Exit, Problem> {
     let console = Console { output: args.output };
     match args.from.source()?.find(&args.run)? {
-        Found::Folder(folder) => of_folder(&folder, console),
-        Found::Database(database, fetched) => {
-            of_database(database, &fetched, args.from.runs_dir(), console)
+        LocatedRun::Folder(folder) => from_folder(&folder, console),
+        LocatedRun::Database(database, fetched) => {
+            from_database(database, fetched, args.from.runs_dir(), console)
         }
     }
 }
 
-fn of_folder(folder: &Path, console: Console) -> Result<Exit, Problem> {
-    let record = match store::read(folder).map_err(source::wrong)? {
+fn from_folder(folder: &Path, console: Console) -> Result<Exit, Problem> {
+    let record = match store::read(folder).map_err(source::usage_error)? {
         Stored::Complete(record) => *record,
-        Stored::StillWritten => return Err(source::still_going_on(folder)),
+        Stored::StillWritten => return Err(source::still_running(folder)),
         Stored::HalfWritten(draft) => {
             tracing::warn!(
-                "This run was cut off: it is shown as far as its intervals were written."
+                "This run was interrupted: it is shown up to the last interval that was written."
             );
-            session::completed(folder, *draft)?
+            session::recover(folder, *draft)?
         }
     };
-    reporting::report_on(&record, folder, console, Form::Whole)?;
-    Ok(record.verdict.decision.into())
+    show_run(record, folder, console)
 }
 
-/// A run of the database gets its folder back, so that its reports have a place and what reads folders can read it.
-fn of_database(
+/// Restores the folder of a run from the database, so that its reports and every command that reads
+/// folders have one.
+fn from_database(
     mut database: Database,
-    fetched: &Fetched,
+    fetched: Fetched,
     runs_dir: &Path,
     console: Console,
 ) -> Result<Exit, Problem> {
     let Fetched { identity, record, pruned } = fetched;
-    let folder = store::restore(runs_dir, record, |folder| {
-        database.intervals(record, |interval| Ok::<_, DatabaseError>(folder.add(&interval)?))
+    let folder = store::restore(runs_dir, &record, |folder| {
+        database.intervals(&record, |interval| Ok::<_, DatabaseError>(folder.add(&interval)?))
     })?;
     database.close();
-    Mark::stored(&folder, *identity, clock::wall_clock())?;
-    if *pruned {
+    Mark::stored(&folder, identity, clock::wall_clock())?;
+    if pruned {
         tracing::warn!(
-            "The intervals of this run were pruned: its figures are what they were, and plots over time may be missing."
+            "The intervals of this run were pruned: its figures are unchanged, but plots over time may be missing."
         );
     }
-    reporting::report_on(record, &folder, console, Form::Whole)?;
-    Ok(record.verdict.decision.into())
+    show_run(*record, &folder, console)
+}
+
+fn show_run(record: RunRecord, folder: &Path, console: Console) -> Result<Exit, Problem> {
+    let run = FinishedRun::new(record, folder);
+    results::report_run(&run, console, ResultForm::Full)?;
+    Ok(run.exit())
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM ask a run to drain; asked again, it ends at once.
+//! Ctrl-C and SIGTERM drain a run; a second signal ends it at once.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -8,14 +8,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::exit::{Exit, Problem};
 use crate::engine::StopHandle;
 
-/// The signals that ask the program to end.
-pub(super) struct EndSignals {
+/// A stream of the signals that end the program.
+pub(super) struct SignalStream {
     interrupt: Signal,
     terminate: Signal,
 }
 
-impl EndSignals {
-    /// Listens from here on; needs a runtime.
+impl SignalStream {
+    /// Starts to listen. Must be called inside a runtime.
     pub(super) fn listen() -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -23,7 +23,7 @@ impl EndSignals {
         })
     }
 
-    /// Waits for the next of them.
+    /// Waits for the next signal.
     pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -32,26 +32,26 @@ impl EndSignals {
     }
 }
 
-/// What has been heard, shared by the thread that listens and the one that carries out runs.
+/// What the listening thread and the thread of the runs share.
 #[derive(Default)]
-struct Heard {
-    state: Mutex<State>,
+struct SignalState {
+    requests: Mutex<StopState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
-    /// How often an end was asked for.
-    asked: u32,
-    /// The run that is going on.
+struct StopState {
+    /// The number of signals so far.
+    count: u32,
+    /// The current run.
     run: Option<StopHandle>,
 }
 
-/// The end signals of the whole program: one listener, however many runs there are.
-pub(super) struct Signals(Arc<Heard>);
+/// The signals of the whole program: one listener for all its runs.
+pub(super) struct RunSignals(Arc<SignalState>);
 
-impl Signals {
-    /// Listens on a thread of its own until the program ends.
+impl RunSignals {
+    /// Listens on its own thread until the program ends.
     pub(super) fn listen() -> Result<Self, Problem> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -59,26 +59,26 @@ impl Signals {
             .map_err(Problem::internal)?;
         let mut signals = {
             let _signals_need_a_runtime = runtime.enter();
-            EndSignals::listen().map_err(Problem::internal)?
+            SignalStream::listen().map_err(Problem::internal)?
         };
-        let heard = Arc::new(Heard::default());
-        let told = Arc::clone(&heard);
+        let state = Arc::new(SignalState::default());
+        let listener = Arc::clone(&state);
         let listen = async move {
             loop {
                 signals.next().await;
-                told.hear().answer();
+                listener.record_signal().handle();
             }
         };
         let thread = std::thread::Builder::new().name("signals".to_owned());
         thread.spawn(move || runtime.block_on(listen)).map_err(Problem::internal)?;
-        Ok(Self(heard))
+        Ok(Self(state))
     }
 
-    /// Carries out a run that signals may end; one that was asked to end before it begins drains at once.
+    /// Executes a run that a signal may stop. After an earlier signal, the run drains at once.
     pub(super) fn during<T>(&self, stopper: StopHandle, run: impl FnOnce() -> T) -> T {
         {
             let mut state = self.0.lock();
-            if state.asked > 0 {
+            if state.count > 0 {
                 stopper.request_stop();
             }
             state.run = Some(stopper);
@@ -88,50 +88,53 @@ impl Signals {
         result
     }
 
-    /// Waits so long, or until an end is asked for; whether it was.
-    pub(super) fn asked_within(&self, wait: Duration) -> bool {
+    /// Waits for at most `wait`; returns early with `true` once there was a signal.
+    pub(super) fn stops_within(&self, wait: Duration) -> bool {
         let state = self.0.lock();
-        let waited = self.0.changed.wait_timeout_while(state, wait, |state| state.asked == 0);
-        waited.unwrap_or_else(PoisonError::into_inner).0.asked > 0
+        let waited = self.0.changed.wait_timeout_while(state, wait, |state| state.count == 0);
+        waited.unwrap_or_else(PoisonError::into_inner).0.count > 0
     }
 }
 
-impl Heard {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl SignalState {
+    fn lock(&self) -> MutexGuard<'_, StopState> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in a signal and says what it comes to, to be told when nothing is locked: whoever reads stderr may not.
-    fn hear(&self) -> Asked {
+    /// Counts a signal and stops the run. The caller handles the rest without the lock: writing to
+    /// a full pipe on stderr may block.
+    fn record_signal(&self) -> StopRequest {
         let mut state = self.lock();
-        state.asked += 1;
+        state.count += 1;
         state.run.as_ref().inspect(|run| run.request_stop());
         self.changed.notify_all();
-        let told = match (state.asked, &state.run) {
-            (1, Some(_)) => "Stopping: waiting for what has been sent (once more to end at once)",
-            (1, None) => "Stopping: nothing more will be run (once more to end at once)",
-            _ => "Stopping at once: what is under way is dropped",
+        let message = match (state.count, &state.run) {
+            (1, Some(_)) => {
+                "Stopping: waiting for the requests already sent (signal again to end at once)"
+            }
+            (1, None) => "Stopping: no further run will start (signal again to end at once)",
+            _ => "Stopping at once: dropping the requests in flight",
         };
-        Asked { times: state.asked, told }
+        StopRequest { count: state.count, message }
     }
 }
 
-/// What a signal comes to.
-struct Asked {
-    times: u32,
-    told: &'static str,
+/// A counted signal, and the message for it.
+struct StopRequest {
+    count: u32,
+    message: &'static str,
 }
 
-impl Asked {
-    /// How long a program that is asked a second time has to end of itself.
+impl StopRequest {
+    /// How long the program may take to end after the second signal.
     const GRACE: Duration = Duration::from_secs(5);
 
-    /// Tells it and sees to it that a second time ends the program, even where a pipe that nobody reads holds it up.
-    fn answer(self) {
-        let Self { times, told } = self;
-        // A progress bar may stand on the line.
-        std::thread::spawn(move || tracing::info!(asked = times, "\n{told}"));
-        match times {
+    /// Prints the message. A second signal ends the program even if a full pipe blocks it.
+    fn handle(self) {
+        let Self { count, message } = self;
+        // The line break ends the line of a progress bar.
+        std::thread::spawn(move || tracing::info!(asked = count, "\n{message}"));
+        match count {
             1 => {}
             2 => drop(std::thread::spawn(|| {
                 std::thread::sleep(Self::GRACE);
@@ -142,12 +145,12 @@ impl Asked {
     }
 }
 
-/// How the program is ended where `main` is not reached; signals concern all of it, and so does this.
+/// Ends the program if `main` cannot be reached. Global, because signals are.
 static END: OnceLock<fn(Exit)> = OnceLock::new();
 
-/// Says how the program is ended where `main` is not reached; the first word counts.
-pub(super) fn end_by(end: fn(Exit)) {
-    let _known = END.set(end);
+/// Sets the function that ends the program if `main` cannot be reached. Only the first call counts.
+pub(super) fn set_end(end: fn(Exit)) {
+    let _already_set = END.set(end);
 }
 
 fn end() {
@@ -162,11 +165,11 @@ mod tests {
     use crate::engine;
 
     #[test]
-    fn a_signal_between_runs_ends_the_wait_and_drains_a_run_that_begins_nevertheless() {
-        let signals = Signals(Arc::default());
-        assert!(!signals.asked_within(Duration::ZERO));
-        assert_eq!(signals.0.hear().times, 1);
-        assert!(signals.asked_within(Duration::from_hours(1)));
+    fn a_signal_between_runs_ends_the_wait_and_drains_the_next_run() {
+        let signals = RunSignals(Arc::default());
+        assert!(!signals.stops_within(Duration::ZERO));
+        assert_eq!(signals.0.record_signal().count, 1);
+        assert!(signals.stops_within(Duration::from_hours(1)));
         let (stopper, _stop) = engine::stop_channel();
         assert_eq!(signals.during(stopper, || 7), 7);
         assert!(signals.0.lock().run.is_none());

@@ -1,4 +1,4 @@
-//! Where runs are read from: their folders, or the database.
+//! Reads runs from their folders or from the database.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -12,74 +12,75 @@ use crate::postgres::Address;
 use crate::record::{RunRecord, RunSummary};
 use crate::store::{self, Database, DatabaseError, Fetched, Mark, StoreError, Stored};
 
-/// Where runs are to be read from.
+/// Where to read runs from.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub(super) struct Flags {
-    /// The folder that run folders are in
+    /// The folder that contains the run folders
     #[arg(long, value_name = "DIR", default_value = "reports/runs", env = "TOLLGATE_RUNS_DIR")]
     runs_dir: PathBuf,
-    /// Where runs are read from [default: lists come from the database where one is named, a single run from its folder
-    /// where there is one]
+    /// Where to read runs from [default: lists from the database if one is named, a single run from
+    /// its folder if it has one]
     #[arg(long, value_enum, help_heading = "Store")]
-    from: Option<Place>,
+    from: Option<RunLocation>,
     #[command(flatten)]
     store: Store,
 }
 
-/// A place that runs are kept in.
+/// A place that holds runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Place {
-    /// Their folders, below the folder of runs
+enum RunLocation {
+    /// The run folders
     Folders,
     /// The database
     Database,
 }
 
-/// Where runs are read from.
-pub(super) struct Source {
-    /// The folder of runs; `None` where folders are not to be looked at.
+/// The places to read runs from.
+pub(super) struct RunSource {
+    /// The runs folder; `None` to read the database alone.
     runs_dir: Option<PathBuf>,
-    /// The database; `None` where there is none, or it is not to be looked at.
+    /// The database; `None` if there is none, or to read folders alone.
     database: Option<Address>,
 }
 
-/// A run that was found.
-pub(super) enum Found {
-    /// In its folder.
+/// A run and where it was found.
+pub(super) enum LocatedRun {
+    /// In a folder.
     Folder(PathBuf),
-    /// In the database, which has its intervals too.
+    /// In the database, which also has its intervals.
     Database(Database, Fetched),
 }
 
 impl Flags {
-    /// The places that may be looked at.
-    pub(super) fn source(&self) -> Result<Source, Problem> {
-        let runs_dir = (self.from != Some(Place::Database)).then(|| self.runs_dir.clone());
+    /// The places that the flags name.
+    pub(super) fn source(&self) -> Result<RunSource, Problem> {
+        let runs_dir = (self.from != Some(RunLocation::Database)).then(|| self.runs_dir.clone());
         let database = match self.from {
-            Some(Place::Folders) => None,
-            Some(Place::Database) => Some(self.store.needed()?),
+            Some(RunLocation::Folders) => None,
+            Some(RunLocation::Database) => Some(self.store.required_address()?),
             None => self.store.address()?,
         };
-        Ok(Source { runs_dir, database })
+        Ok(RunSource { runs_dir, database })
     }
 
-    /// The folder that run folders are in.
+    /// The folder that contains the run folders.
     pub(super) fn runs_dir(&self) -> &Path {
         &self.runs_dir
     }
 }
 
-impl Source {
-    /// The summaries of the runs that a history of this filter is made of. What cannot be read is told and left out.
+impl RunSource {
+    /// Summaries of the runs for a history with this filter. Warns of runs that cannot be read.
     ///
-    /// Folders are summed up whatever the filter: a merged run keeps its parts out of a history that it is not in itself.
+    /// Folders are not filtered here: a merged run hides its shards even if the filter excludes the
+    /// merged run itself.
     pub(super) fn summaries(&self, filter: &Filter) -> Result<Vec<RunSummary>, Problem> {
         match (&self.database, &self.runs_dir) {
             (Some(address), runs_dir) => {
                 let runs = Database::open(address)?.summaries(filter)?;
                 if let Some(runs_dir) = runs_dir {
-                    tell_unsynced(runs_dir);
+                    warn_unsynced(runs_dir);
                 }
                 Ok(runs)
             }
@@ -88,62 +89,63 @@ impl Source {
         }
     }
 
-    /// A run by any of its names: its folder where there is one, else what the database has.
-    pub(super) fn find(&self, run: &Path) -> Result<Found, Problem> {
+    /// Finds a run by any of its names: in its folder if it has one, else in the database.
+    pub(super) fn find(&self, run: &Path) -> Result<LocatedRun, Problem> {
         let folder = self.runs_dir.as_ref().map(|runs_dir| store::find(run, runs_dir));
         match (folder, &self.database) {
-            (Some(Ok(folder)), _) => Ok(Found::Folder(folder)),
+            (Some(Ok(folder)), _) => Ok(LocatedRun::Folder(folder)),
             (None | Some(Err(StoreError::Unknown { .. })), Some(address)) => {
                 let mut database = Database::open(address)?;
                 let fetched = fetch(&mut database, run)?;
-                Ok(Found::Database(database, fetched))
+                Ok(LocatedRun::Database(database, fetched))
             }
-            (Some(Err(error)), _) => Err(wrong(error)),
-            (None, None) => Err(Problem::usage("error: there is nowhere to look for a run")),
+            (Some(Err(error)), _) => Err(usage_error(error)),
+            (None, None) => Err(Problem::usage("error: there is no place to search for runs")),
         }
     }
 
     /// The whole record of a run, by any of its names.
     pub(super) fn record(&self, run: &Path) -> Result<RunRecord, Problem> {
         match self.find(run)? {
-            Found::Folder(folder) => record(folder),
-            Found::Database(_, fetched) => Ok(*fetched.record),
+            LocatedRun::Folder(folder) => record(folder),
+            LocatedRun::Database(_, fetched) => Ok(*fetched.record),
         }
     }
 
-    /// Where that is, in words.
-    pub(super) fn place(&self) -> String {
+    /// The place in words, such as `in reports/runs`.
+    pub(super) fn describe(&self) -> String {
         match (&self.database, &self.runs_dir) {
             (Some(address), _) => format!("in the database {}", address.shown()),
-            (None, Some(runs_dir)) => format!("below {}", runs_dir.display()),
+            (None, Some(runs_dir)) => format!("in {}", runs_dir.display()),
             (None, None) => "anywhere".to_owned(),
         }
     }
 }
 
-/// Tells of runs that have a folder here and could not be stored: a list from the database lacks them.
-fn tell_unsynced(runs_dir: &Path) {
+/// Warns of runs that have a folder here but could not be stored: a list from the database lacks
+/// them.
+fn warn_unsynced(runs_dir: &Path) {
     let folders = store::run_folders(runs_dir).unwrap_or_default();
     let unsynced = folders.iter().filter(|folder| Mark::read(folder).unsynced.is_some()).count();
     if unsynced > 0 {
         let runs =
             if unsynced == 1 { "1 run is".to_owned() } else { format!("{unsynced} runs are") };
-        let below = runs_dir.display();
+        let runs_dir = runs_dir.display();
         tracing::warn!(
-            "WARNING: {runs} below {below} and not in the database: `tollgate sync` sends what it lacks"
+            "WARNING: {runs} in {runs_dir} but not in the database: `tollgate sync` uploads them"
         );
     }
 }
 
 fn summaries(runs_dir: &Path) -> Result<Vec<RunSummary>, Problem> {
     let (mut runs, mut unread) = (Vec::new(), Vec::new());
-    for run in store::summaries(runs_dir).map_err(wrong)? {
+    for run in store::summaries(runs_dir).map_err(usage_error)? {
         match run {
             Ok(run) => runs.push(run),
             Err(error) => unread.push(error.to_string()),
         }
     }
-    tell_left_out(&unread);
+    warn_left_out(&unread);
     Ok(runs)
 }
 
@@ -156,7 +158,7 @@ fn fetch(database: &mut Database, run: &Path) -> Result<Fetched, Problem> {
     })
 }
 
-/// The name of a run: the path of its folder or of a file there may have been typed of one that is here no longer.
+/// The name of a run from whatever path was typed: its folder may no longer exist here.
 fn name_of(run: &Path) -> Cow<'_, str> {
     let is_record = run.file_name().is_some_and(|file| file == "run.json");
     let folder = run.parent().filter(|_| is_record).unwrap_or(run);
@@ -164,35 +166,35 @@ fn name_of(run: &Path) -> Cow<'_, str> {
 }
 
 fn record(folder: PathBuf) -> Result<RunRecord, Problem> {
-    match store::read(&folder).map_err(wrong)? {
+    match store::read(&folder).map_err(usage_error)? {
         Stored::Complete(record) => Ok(*record),
-        Stored::StillWritten => Err(still_going_on(&folder)),
-        Stored::HalfWritten(_) => Err(wrong(StoreError::Unfinished { path: folder })),
+        Stored::StillWritten => Err(still_running(&folder)),
+        Stored::HalfWritten(_) => Err(usage_error(StoreError::Unfinished { path: folder })),
     }
 }
 
-/// The folder of a run that is named in any of the ways that [`store::find`] knows.
+/// The folder of a run, by any name that [`store::find`] accepts.
 pub(super) fn folder(run: &Path, runs_dir: &Path) -> Result<PathBuf, Problem> {
-    store::find(run, runs_dir).map_err(wrong)
+    store::find(run, runs_dir).map_err(usage_error)
 }
 
-pub(super) fn still_going_on(folder: &Path) -> Problem {
-    Problem::usage(format!("error: the run in {} is still going on", folder.display()))
+pub(super) fn still_running(folder: &Path) -> Problem {
+    Problem::usage(format!("error: the run in {} is still running", folder.display()))
 }
 
-/// What was typed names nothing that can be read.
-#[expect(clippy::needless_pass_by_value, reason = "it is handed over by `map_err`")]
-pub(super) fn wrong(error: StoreError) -> Problem {
+/// The usage error for an argument that names no readable run.
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes it by value")]
+pub(super) fn usage_error(error: StoreError) -> Problem {
     Problem::usage(format!("error: {error}"))
 }
 
-/// Tells what is left out of a list, one line each as far as that can be read.
-pub(super) fn tell_left_out(reasons: &[String]) {
-    const MOST: usize = 5;
-    for reason in reasons.iter().take(MOST) {
+/// Warns of each item left out of a list, up to a limit.
+pub(super) fn warn_left_out(reasons: &[String]) {
+    const MAX_LINES: usize = 5;
+    for reason in reasons.iter().take(MAX_LINES) {
         tracing::warn!("Left out: {}", reason.replace(char::is_control, " "));
     }
-    if reasons.len() > MOST {
-        tracing::warn!("Left out: {} more", reasons.len() - MOST);
+    if reasons.len() > MAX_LINES {
+        tracing::warn!("Left out: {} more", reasons.len() - MAX_LINES);
     }
 }

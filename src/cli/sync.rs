@@ -8,54 +8,56 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::exit::{Exit, Problem};
-use super::keeping::{Store, mark_stored, mark_unsynced};
+use super::keeping::Store;
+use super::outputs::database::{mark_stored, mark_unsynced};
 use super::{log, session, source};
 use crate::store::{self, Database, DatabaseError, Mark, Sent, Stored};
 
 const EXAMPLES: &str = "\
 Examples:
-  tollgate sync                                         all runs below reports/runs
+  tollgate sync                                         all runs in reports/runs
   tollgate sync 2026-11-23T18-47-06Z-3bb6c035           one run
   DATABASE_URL=… tollgate sync --runs-dir /var/lib/tollgate/runs
 
-A run is sent in one transaction and is there whole or not at all. Sending one again, after an
-interruption or by several at once, changes nothing.
+Each run is uploaded in one transaction: it is stored completely or not at all. Uploading a run
+again, after an interruption or from several machines, changes nothing.
 
-Exit codes: 0 every run that is over is in the database; 2 a wrong flag or URL; 4 some are not, and
-sync can be repeated.";
+Exit codes: 0 every run that has ended is in the database; 2 a flag or URL is wrong; 4 some runs
+are not in the database, and you can sync again.";
 
-/// Send runs to the database that are not there yet
+/// Upload runs that are not in the database yet
 ///
-/// Looks through the folder of runs. A run that was cut off is completed as far as it was written, as `tollgate show` does.
+/// Searches the runs folder. An interrupted run is first completed from the intervals that were
+/// written, as `tollgate show` does.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The runs' folders, or their names below the folder of runs [default: all of them]
+    /// The runs: their folders, or their names in the runs folder [default: all runs]
     #[arg(value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// The folder that run folders are in
+    /// The folder that contains the run folders
     #[arg(long, value_name = "DIR", default_value = "reports/runs", env = "TOLLGATE_RUNS_DIR")]
     runs_dir: PathBuf,
-    /// Send all runs, also those whose folders say that this database has them
+    /// Upload all runs, even those whose folders are marked as stored in this database
     #[arg(long)]
     all: bool,
     #[command(flatten)]
     store: Store,
 }
 
-/// A run that is whole in its folder.
-struct Whole {
+/// A run whose folder is complete.
+struct CompleteRun {
     folder: PathBuf,
     id: Uuid,
     mark: Mark,
 }
 
-/// How long sending a run may take: nobody waits for a verdict.
-const SENDING: Duration = Duration::from_mins(10);
+/// How long an upload may take. It is generous: no verdict waits for it.
+const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// What came of the runs.
+/// How many runs were uploaded, skipped or not readable.
 #[derive(Debug, Default)]
-struct Count {
+struct SyncCounts {
     sent: usize,
     there: usize,
     going_on: usize,
@@ -63,50 +65,51 @@ struct Count {
 }
 
 pub(super) fn sync(args: &Args) -> Result<Exit, Problem> {
-    let address = args.store.needed()?;
+    let address = args.store.required_address()?;
     let folders = folders(args)?;
-    let mut count = Count::default();
-    let runs: Vec<Whole> =
-        folders.into_iter().filter_map(|folder| whole(folder, &mut count)).collect();
+    let mut count = SyncCounts::default();
+    let runs: Vec<CompleteRun> =
+        folders.into_iter().filter_map(|folder| complete(folder, &mut count)).collect();
     let mut database = Database::open(&address)?;
     let identity = database.identity()?;
-    let there = there(&mut database, identity, &runs, args.all)?;
+    let present = present(&mut database, identity, &runs, args.all)?;
     for run in runs {
-        if there.contains(&run.id) {
+        if present.contains(&run.id) {
             count.there += 1;
             mark(&run, identity);
         } else {
-            send(&mut database, identity, &run, &mut count)?;
+            upload(&mut database, identity, &run, &mut count)?;
         }
     }
     database.close();
-    tell(&count, &address.shown());
+    log_counts(&count, &address.shown());
     Ok(if count.unreadable > 0 { Exit::Internal } else { Exit::Pass })
 }
 
-/// The folders named, or all below the folder of runs, oldest first.
+/// The named folders, or all in the runs folder, oldest first.
 fn folders(args: &Args) -> Result<Vec<PathBuf>, Problem> {
     if !args.runs.is_empty() {
         return args.runs.iter().map(|run| source::folder(run, &args.runs_dir)).collect();
     }
     if !args.runs_dir.is_dir() {
         return Err(Problem::usage(format!(
-            "error: there is no folder of runs {}: name it with `--runs-dir`; `tollgate run` makes it",
+            "error: the runs folder {} does not exist: name it with `--runs-dir`; `tollgate run` creates it",
             args.runs_dir.display()
         )));
     }
-    store::run_folders(&args.runs_dir).map_err(source::wrong)
+    store::run_folders(&args.runs_dir).map_err(source::usage_error)
 }
 
-/// A run that can be sent; one that was cut off is completed first, and what cannot be read is told and counted.
-fn whole(folder: PathBuf, count: &mut Count) -> Option<Whole> {
+/// A run that can be uploaded. Completes an interrupted run first; counts a run that cannot be read
+/// and warns of it.
+fn complete(folder: PathBuf, count: &mut SyncCounts) -> Option<CompleteRun> {
     let id = match store::id(&folder) {
         Ok(Some(id)) => Ok(Some(id)),
-        Ok(None) => completed(&folder),
+        Ok(None) => recovered_id(&folder),
         Err(error) => Err(error.into()),
     };
     match id {
-        Ok(Some(id)) => Some(Whole { mark: Mark::read(&folder), folder, id }),
+        Ok(Some(id)) => Some(CompleteRun { mark: Mark::read(&folder), folder, id }),
         Ok(None) => {
             count.going_on += 1;
             None
@@ -119,51 +122,52 @@ fn whole(folder: PathBuf, count: &mut Count) -> Option<Whole> {
     }
 }
 
-/// The id of a run that had no record yet; `None` where it is still going on.
-fn completed(folder: &Path) -> Result<Option<Uuid>, Problem> {
+/// The id of a run that had no record yet; `None` if it is still running.
+fn recovered_id(folder: &Path) -> Result<Option<Uuid>, Problem> {
     match store::read(folder)? {
         Stored::Complete(record) => Ok(Some(record.id)),
         Stored::StillWritten => Ok(None),
         Stored::HalfWritten(draft) => {
             tracing::warn!(
-                "The run in {} was cut off: it is sent as far as it was written.",
+                "The run in {} was interrupted: it is uploaded up to the last interval that was written.",
                 folder.display()
             );
-            Ok(Some(session::completed(folder, *draft)?.id))
+            Ok(Some(session::recover(folder, *draft)?.id))
         }
     }
 }
 
-/// The runs that the database has: as it says itself, or as the folders say where it may not be asked.
-fn there(
+/// The runs that are in the database: by its own answer, or by the folders' marks if this user may
+/// not read it.
+fn present(
     database: &mut Database,
     identity: Uuid,
-    runs: &[Whole],
+    runs: &[CompleteRun],
     all: bool,
 ) -> Result<BTreeSet<Uuid>, DatabaseError> {
     let ids: Vec<Uuid> = runs.iter().map(|run| run.id).collect();
-    if let Some(there) = database.which(&ids)? {
-        return Ok(there.into_iter().collect());
+    if let Some(present) = database.which(&ids)? {
+        return Ok(present.into_iter().collect());
     }
     let marked = runs.iter().filter(|run| !all && run.mark.stored.contains_key(&identity));
     Ok(marked.map(|run| run.id).collect())
 }
 
-fn mark(run: &Whole, identity: Uuid) {
+fn mark(run: &CompleteRun, identity: Uuid) {
     if run.mark.unsynced.is_some() || !run.mark.stored.contains_key(&identity) {
         mark_stored(&run.folder, identity);
     }
 }
 
-/// Sends a run. Where the database fails the rest need not be tried; a folder that is damaged is told and passed over.
-fn send(
+/// Uploads a run. A damaged folder is skipped with a warning; a failed database ends the command.
+fn upload(
     database: &mut Database,
     identity: Uuid,
-    run: &Whole,
-    count: &mut Count,
+    run: &CompleteRun,
+    count: &mut SyncCounts,
 ) -> Result<(), Problem> {
     let sent = match store::read(&run.folder) {
-        Ok(Stored::Complete(record)) => database.keep(&record, &run.folder, SENDING),
+        Ok(Stored::Complete(record)) => database.keep(&record, &run.folder, UPLOAD_TIMEOUT),
         Ok(_) => return Ok(()),
         Err(error) => Err(error.into()),
     };
@@ -177,7 +181,8 @@ fn send(
         }
         Err(error) => {
             mark_unsynced(&run.folder, &log::clean(&error.to_string()));
-            let so_far = format!("{} sent before; `tollgate sync` sends the rest", count.sent);
+            let so_far =
+                format!("{} uploaded before; `tollgate sync` uploads the rest", count.sent);
             return Err(Problem::internal(format!("{error}\n  {so_far}")));
         }
     }
@@ -185,12 +190,12 @@ fn send(
     Ok(())
 }
 
-fn tell(count: &Count, at: &str) {
-    let Count { sent, there, going_on, unreadable } = count;
+fn log_counts(count: &SyncCounts, at: &str) {
+    let SyncCounts { sent, there, going_on, unreadable } = count;
     let runs = if *sent == 1 { "run" } else { "runs" };
-    let mut line = format!("{sent} {runs} sent to {at}, {there} there already");
+    let mut line = format!("{sent} {runs} uploaded to {at}, {there} already there");
     if *going_on > 0 {
-        let _ = write!(line, ", {going_on} still going on");
+        let _ = write!(line, ", {going_on} still running");
     }
     if *unreadable > 0 {
         let _ = write!(line, ", {unreadable} not readable");

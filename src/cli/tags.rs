@@ -1,4 +1,4 @@
-//! What a run is tagged with, to be found again by.
+//! Tags, by which runs are found again.
 
 use std::collections::BTreeMap;
 
@@ -6,24 +6,26 @@ use std::collections::BTreeMap;
 const ENVIRONMENT: &str = "environment";
 const DEPLOY: &str = "deploy";
 
-/// How a run is tagged.
+/// The tags of a run.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Tags")]
 #[group(skip)]
 pub(super) struct Flags {
-    /// The environment that is probed, such as `staging`; kept as the tag `environment`
+    /// The environment under test, such as `staging`; stored as the tag `environment`
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
-    /// The deploy that is probed, such as a release or an image; kept as the tag `deploy`
+    /// The deploy under test, such as a release or an image; stored as the tag `deploy`
     #[arg(long, value_name = "NAME")]
     deploy: Option<String>,
-    /// Keep a tag with the run, to find it again by; may be repeated. Tags are shown, and no place for secrets
+    /// Tag the run, to find it again; may be repeated. Tags are shown and stored as typed: do not
+    /// put secrets in them
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse)]
     tags: Vec<(String, String)>,
 }
 
 impl Flags {
-    /// All tags by key; of one key the last counts, and a flag of its own before `--tag`.
+    /// All tags by key. The last tag of a key wins, and `--environment` and `--deploy` win over
+    /// `--tag`.
     pub(super) fn tags(&self) -> BTreeMap<String, String> {
         let own = [(ENVIRONMENT, &self.environment), (DEPLOY, &self.deploy)];
         let own = own.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)));
@@ -31,17 +33,17 @@ impl Flags {
     }
 }
 
-/// A tag as it is typed: `team=checkout`.
+/// Parses a tag such as `team=checkout`.
 pub(super) fn parse(text: &str) -> Result<(String, String), String> {
     let remedy = "write it as `team=checkout`";
     let (key, value) =
-        text.split_once('=').ok_or_else(|| format!("a tag has a key and a value: {remedy}"))?;
+        text.split_once('=').ok_or_else(|| format!("a tag needs a key and a value: {remedy}"))?;
     let plain = |character: char| character.is_alphanumeric() || "-_.".contains(character);
     if key.is_empty() || !key.chars().all(plain) {
-        return Err(format!("a tag's key is of letters, digits, `-`, `_` and `.`: {remedy}"));
+        return Err(format!("a tag's key may contain letters, digits, `-`, `_` and `.`: {remedy}"));
     }
     if value.chars().any(char::is_control) {
-        return Err("a tag's value stands on one line, without control characters".to_owned());
+        return Err("a tag's value must be one line without control characters".to_owned());
     }
     Ok((key.to_owned(), value.to_owned()))
 }
@@ -51,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_is_a_key_and_a_value_and_anything_else_is_refused_with_the_remedy() {
+    fn a_tag_is_a_key_and_a_value_and_anything_else_is_refused() {
         assert_eq!(parse("team=a=b"), Ok(("team".to_owned(), "a=b".to_owned())));
         for wrong in ["team", "=x", "a b=c", "a=b\nc"] {
             assert!(parse(wrong).is_err(), "{wrong}");
@@ -59,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_of_its_own_outranks_a_tag_of_the_same_key() {
+    fn a_dedicated_flag_wins_over_a_tag_of_the_same_key() {
         let flags = Flags {
             environment: Some("staging".to_owned()),
             deploy: Some(String::new()),

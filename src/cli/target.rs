@@ -7,19 +7,19 @@ use tokio::sync::oneshot;
 
 use super::console::{Console, Output};
 use super::exit::{Exit, Problem};
-use super::signals::EndSignals;
+use super::signals::SignalStream;
 use crate::target::{self, Settings};
 
-/// Serve the rehearsal target: a tile loader whose latencies, stalls and faults are known
+/// Serve the rehearsal target: a tile loader with known latencies, stalls and faults
 ///
-/// It prints the address it listens on and serves until it gets Ctrl-C or SIGTERM. Of a flag given twice the last
-/// one counts. docs/target.md says what a prober should make of each path.
+/// Prints the address it listens on and serves until Ctrl-C or SIGTERM. If a flag is given twice,
+/// the last one counts. docs/target.md says how a prober should judge each path.
 #[derive(Debug, clap::Args)]
 #[command(args_override_self = true, after_help = EXAMPLES, after_long_help = paths_and_examples())]
 pub(super) struct Args {
     #[command(flatten)]
     settings: Box<Settings>,
-    /// End when standard input is closed, so that no target outlives the program that started it
+    /// Exit when standard input is closed, so that no target outlives the program that started it
     #[arg(long, hide = true)]
     with_stdin: bool,
 }
@@ -27,16 +27,16 @@ pub(super) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   tollgate target --listen 127.0.0.1:8080
-  tollgate target --stall 1s --every 10s              freezes for a tenth of the time
+  tollgate target --stall 1s --every 10s              frozen for a tenth of the time
   tollgate target --tls --tls-ca-out ca.pem           HTTPS; ca.pem is for a scenario's tls_ca
-  tollgate target --fault truncated --fault-rate 2%   one page in fifty is cut off
+  tollgate target --fault truncated --fault-rate 2%   one page in fifty is truncated
   tollgate target --sick occ-log-lost --sick bots     the log loses lines, and bots get in";
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  it served until it was told to end
-  2  usage: a flag is wrong, or flags do not fit together
-  4  it could not serve (address taken, file not written)";
+  0  the target served until a signal ended it
+  2  usage: a flag is wrong, or flags cannot be combined
+  4  the target could not serve (address in use, file not written)";
 
 /// The target's paths, examples and exit codes.
 fn paths_and_examples() -> String {
@@ -52,7 +52,7 @@ fn paths_and_examples() -> String {
     let services =
         target::SERVICES.map(|(path, does)| format!("  {path}\n      {does}")).join("\n");
     format!(
-        "Tile loader:\n{}\n\nServices, made wrong by --sick WHAT:\n{services}\n\nGood pages:\n{}\n\nFaults, also by --fault NAME:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}",
+        "Tile loader:\n{}\n\nServices, with faults by --sick WHAT:\n{services}\n\nGood pages:\n{}\n\nFaults, also by --fault NAME:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}",
         lines(&loader),
         lines(&good),
         lines(&faults)
@@ -65,14 +65,14 @@ pub(super) fn target(args: &Args) -> Result<Exit, Problem> {
     let announce = |server: &target::Server| {
         announced = console.result(&format!("listening on {}", server.base_url()));
     };
-    let served = target::run_blocking(&args.settings, announce, until(args.with_stdin));
+    let served = target::run_blocking(&args.settings, announce, until_stopped(args.with_stdin));
     announced?;
-    served.map_err(|error| problem(&error))?;
+    served.map_err(|error| target_error(&error))?;
     Ok(Exit::Pass)
 }
 
-/// What kept the target from serving, with what the system said of it.
-fn problem(error: &target::Error) -> Problem {
+/// The target's error together with its cause.
+fn target_error(error: &target::Error) -> Problem {
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
     if error.is_usage() {
         Problem::usage(format!("error: {error}{cause}"))
@@ -81,18 +81,18 @@ fn problem(error: &target::Error) -> Problem {
     }
 }
 
-/// Waits for a signal, or for the end of standard input where that counts.
-async fn until(with_stdin: bool) {
+/// Waits for a signal or, if asked, for the end of standard input.
+async fn until_stopped(with_stdin: bool) {
     let (closed, stdin_closed) = oneshot::channel();
     if with_stdin {
         std::thread::spawn(move || {
-            // A read that fails ends it like one that finds the end.
+            // A failed read ends the target like the end of the input.
             let _end = std::io::stdin().read_to_end(&mut Vec::new());
             let _gone = closed.send(());
         });
     }
-    let Ok(mut signals) = EndSignals::listen() else {
-        // Without a handler the system's default applies: a signal ends the program.
+    let Ok(mut signals) = SignalStream::listen() else {
+        // Without a handler the default applies: a signal kills the program.
         return std::future::pending().await;
     };
     tokio::select! {

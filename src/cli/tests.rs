@@ -1,26 +1,26 @@
-//! All that can be typed, walked as a whole: variables, help, the manual.
+//! Tests over all commands: variables, help, manual.
 
 use std::collections::BTreeMap;
 
 use clap::{ArgAction, Command};
 
-/// Every command with what is typed to reach it; built, so that it has all its flags.
+/// Every command with the words that select it. It is built, so that it has all its flags.
 fn commands() -> Vec<(String, Command)> {
     let mut first = super::command().term_width(100);
     first.build();
-    with_those_below("tollgate", &first)
+    with_subcommands("tollgate", &first)
 }
 
-fn with_those_below(typed: &str, command: &Command) -> Vec<(String, Command)> {
+fn with_subcommands(typed: &str, command: &Command) -> Vec<(String, Command)> {
     let below = command.get_subcommands().filter(|command| command.get_name() != "help");
     let below =
-        below.flat_map(|below| with_those_below(&format!("{typed} {}", below.get_name()), below));
+        below.flat_map(|below| with_subcommands(&format!("{typed} {}", below.get_name()), below));
     std::iter::once((typed.to_owned(), command.clone())).chain(below).collect()
 }
 
-/// The flags of a command that its help shows, but for help and version.
+/// The visible flags of a command, except help and version.
 fn flags(command: &Command) -> impl Iterator<Item = &clap::Arg> {
-    let asked = |arg: &&clap::Arg| {
+    let sets_option = |arg: &&clap::Arg| {
         !matches!(
             arg.get_action(),
             ArgAction::Help | ArgAction::HelpShort | ArgAction::HelpLong | ArgAction::Version
@@ -29,11 +29,11 @@ fn flags(command: &Command) -> impl Iterator<Item = &clap::Arg> {
     command
         .get_arguments()
         .filter(|arg| arg.get_long().is_some() && !arg.is_hide_set())
-        .filter(asked)
+        .filter(sets_option)
 }
 
 #[test]
-fn every_flag_has_a_variable_and_two_flags_share_one_only_where_they_mean_the_same() {
+fn every_flag_has_a_variable_and_flags_share_one_only_if_they_mean_the_same() {
     let mut meanings: BTreeMap<String, String> = BTreeMap::new();
     for (typed, command) in commands() {
         for flag in flags(&command) {
@@ -48,16 +48,16 @@ fn every_flag_has_a_variable_and_two_flags_share_one_only_where_they_mean_the_sa
                 variable.starts_with("TOLLGATE_") || variable == "SYNTHETIC_CHECK_TOKEN",
                 "{variable}"
             );
-            // The one variable that scenario files are free to use.
+            // Scenario files use this variable.
             assert_ne!(variable, "TOLLGATE_TARGET");
             let of_target = typed == "tollgate target" && !flag.is_global_set();
-            let place = match typed.as_str() {
+            let owner = match typed.as_str() {
                 _ if of_target => "target",
-                // Values that are counted in a unit are no run's; its budgets are not those of what is probed now.
+                // An imported log has budgets and units of its own, not those of a run.
                 "tollgate import hlog" if ["budget", "unit"].contains(&long) => "import hlog",
                 _ => "",
             };
-            let meaning = format!("{place} --{long}");
+            let meaning = format!("{owner} --{long}");
             let other = meanings.insert(variable.clone(), meaning.clone());
             assert!(
                 other.as_ref().is_none_or(|other| *other == meaning),
@@ -69,7 +69,7 @@ fn every_flag_has_a_variable_and_two_flags_share_one_only_where_they_mean_the_sa
 }
 
 #[test]
-fn the_help_of_every_command_is_as_it_was_looked_at() {
+fn the_help_of_every_command_matches_its_snapshot() {
     for (typed, mut command) in commands() {
         let help = command.render_long_help().to_string();
         let help: Vec<_> = help.lines().map(str::trim_end).collect();
@@ -78,7 +78,7 @@ fn the_help_of_every_command_is_as_it_was_looked_at() {
 }
 
 #[test]
-fn the_first_page_of_help_has_each_command_in_one_group() {
+fn the_first_page_of_help_lists_each_command_once() {
     let (_, mut first) = commands().remove(0);
     let page = first.render_help().to_string();
     for command in first.get_subcommands().filter(|command| command.get_name() != "help") {

@@ -201,7 +201,7 @@ fn a_log_that_cannot_be_written_is_told_before_anything_is_sent() {
     assert!(!bench.runs().exists());
     let output = bench.command().args(["--evidence-note", "x"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("name its file"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("name the file"), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -218,7 +218,8 @@ fn an_entry_that_cannot_be_added_after_the_run_ends_it_with_4() {
     assert_eq!(output.status.code(), Some(4));
     let told = text(&output.stderr);
     assert!(
-        told.contains("no entry was added: cannot write ") && told.contains("The run is whole in "),
+        told.contains("no entry was added: cannot write ")
+            && told.contains("The run is complete in "),
         "{told}"
     );
     assert!(bench.run_folder().join("report.md").exists());

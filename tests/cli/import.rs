@@ -79,7 +79,7 @@ fn artifacts_become_runs_with_their_verdicts_which_are_not_the_commands() {
     let told = text(&output.stdout);
     assert!(
         told.ends_with(
-            "4 artifacts: 4 runs imported, 0 were there already; 2 answered 200, 1 answered 410, 1 got no answer\n"
+            "4 artifacts: 4 runs imported, 0 already there; 2 answered 200, 1 answered 410, 1 got no answer\n"
         ),
         "{told}"
     );
@@ -106,7 +106,7 @@ fn importing_again_also_under_another_name_changes_nothing() {
     std::fs::copy(artifacts.path("b.json"), artifacts.path("y.json")).unwrap();
     let again = artifacts.import(&["synthetic-check", "."]);
     assert!(
-        text(&again.stdout).contains("5 artifacts: 0 runs imported, 5 were there already"),
+        text(&again.stdout).contains("5 artifacts: 0 runs imported, 5 already there"),
         "{}",
         text(&again.stdout)
     );
@@ -132,7 +132,7 @@ fn an_import_that_was_cut_off_is_completed_by_the_next() {
     partial(&folders[2]);
     let again = artifacts.import(&["synthetic-check", "."]);
     assert!(
-        text(&again.stdout).contains("3 runs imported, 1 were there"),
+        text(&again.stdout).contains("3 runs imported, 1 already there"),
         "{}",
         text(&again.stdout)
     );
@@ -174,7 +174,9 @@ fn one_wrong_file_keeps_all_out_and_every_mistake_is_told() {
         assert!(told.contains(place), "{place} in {told}");
     }
     assert!(told.contains("Nothing was imported.") && !artifacts.runs().exists(), "{told}");
-    for (path, why) in [("empty", "a folder without a *.json"), ("/dev/zero", "it is no file")] {
+    for (path, why) in
+        [("empty", "the folder contains no *.json file"), ("/dev/zero", "it is not a regular file")]
+    {
         let output = artifacts.import(&["synthetic-check", path]);
         assert_eq!(output.status.code(), Some(2), "{path}");
         assert!(text(&output.stderr).contains(why), "{}", text(&output.stderr));
@@ -233,7 +235,7 @@ fn a_budget_that_a_log_cannot_be_held_to_is_refused() {
     let artifacts = Artifacts::new();
     let output = artifacts.import(&["hlog", "x.hlog", "--budget", "errors = 0"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("tells of no failures"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("does not contain failures"), "{}", text(&output.stderr));
     let typed = artifacts
         .command(&["hlog", "x.hlog"])
         .env("TOLLGATE_IMPORT_HLOG_UNIT", "days")

@@ -201,7 +201,7 @@ fn a_killed_run_is_recognised_and_shown_as_far_as_it_went() {
 
     let show = tollgate().arg("show").arg(bench.run_folder()).output().unwrap();
     assert_eq!(show.status.code(), Some(3), "{}", text(&show.stderr));
-    assert!(text(&show.stderr).contains("cut off"));
+    assert!(text(&show.stderr).contains("was interrupted"));
     let record = bench.record();
     assert_eq!(record.measurement.ending, Ending::Recovered);
     assert!(record.measurement.scenarios[0].requests[0].measured.tally.ok >= 100);

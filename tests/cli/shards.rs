@@ -118,7 +118,7 @@ fn three_processes_share_a_run_and_are_judged_as_one() {
     let again = only_folder_in(&merged);
     let (output, _, _) = merge(&bench, "again", &[&again, a]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("is merged already"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("is a merged run"), "{}", text(&output.stderr));
 
     // What arrived: one warm-up request a connection, and the schedule once.
     signal(&target.child, "TERM");
@@ -193,7 +193,7 @@ fn a_run_that_was_not_shared_or_is_not_there_cannot_be_merged() {
     assert_eq!(bench.run().status.code(), Some(0));
     let (output, record, _) = merge(&bench, "merged", &[&bench.run_folder()]);
     assert_eq!((output.status.code(), record.is_none()), (Some(2), true));
-    assert!(text(&output.stderr).contains("is a run of its own"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("is not a shard"), "{}", text(&output.stderr));
     let (output, _, _) = merge(&bench, "merged", &[&PathBuf::from("no-such-run")]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
 }
@@ -207,12 +207,16 @@ fn what_cannot_be_shared_is_refused_and_nothing_is_sent() {
     for (bench, flags, told) in [
         (&open, &["--shard", "1/3"][..], "add the same --start-at"),
         (&open, &["--start-at", &soon], "add `--shard 1/3`"),
-        (&open, &["--shard", "4/3", "--start-at", &soon], "`4/3` is no shard"),
-        (&open, &["--shard", "1/3", "--start-at", "noon"], "no time to start at"),
-        (&open, &["--shard", "1/3", "--start-at", "2020-01-01T00:00:00Z"], "is over: it is "),
+        (&open, &["--shard", "4/3", "--start-at", &soon], "`4/3` is not a shard"),
+        (&open, &["--shard", "1/3", "--start-at", "noon"], "not a start time"),
+        (
+            &open,
+            &["--shard", "1/3", "--start-at", "2020-01-01T00:00:00Z"],
+            "is in the past: it is ",
+        ),
         (&open, &["--shard", "1/3", "--start-at", "2999-01-01T00:00:00Z"], "within 24h"),
         (&open, &["--shard", "1/5", "--start-at", &soon], "write `connections = 5` or more"),
-        (&open, &["--shard", "1/3", "--start-at", &soon, "--every", "1m"], "do not go together"),
+        (&open, &["--shard", "1/3", "--start-at", &soon, "--every", "1m"], "cannot be combined"),
         (&closed, &["--shard", "1/3", "--start-at", &soon], "a closed load cannot be shared out"),
     ] {
         let output = bench.command().args(flags).output().unwrap();

@@ -246,7 +246,7 @@ fn nothing_that_is_asked_leaves_a_transaction_of_the_database_open() {
     };
     database.migrate().unwrap();
     closed("migrate");
-    for what in ["stored", "there already"] {
+    for what in ["stored", "already there"] {
         keep(&mut database, &path);
         closed(what);
     }

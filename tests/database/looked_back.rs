@@ -139,7 +139,7 @@ fn lists_and_comparisons_are_the_same_from_the_database() {
         .env("DATABASE_URL", &url)
         .output()
         .unwrap();
-    assert!(told(&folders).contains("There is no run below"), "{}", told(&folders));
+    assert!(told(&folders).contains("There is no run in"), "{}", told(&folders));
     let unknown =
         command(&["show", "00000000"], &nowhere).env("DATABASE_URL", &url).output().unwrap();
     assert_eq!(unknown.status.code(), Some(2), "{}", told(&unknown));
@@ -162,12 +162,12 @@ fn a_pruned_run_of_the_database_shows_the_figures_that_it_showed() {
     };
     let pretended = db(&["prune", "--keep", "1d", "--dry-run"]);
     assert!(
-        told(&pretended).contains("Would drop 186 intervals of 3 runs"),
+        told(&pretended).contains("Would delete 186 intervals of 3 runs"),
         "{}",
         told(&pretended)
     );
     let pruned = db(&["prune", "--keep", "1d"]);
-    assert!(told(&pruned).contains("Dropped 186 intervals of 3 runs"), "{}", told(&pruned));
+    assert!(told(&pruned).contains("Deleted 186 intervals of 3 runs"), "{}", told(&pruned));
     let elsewhere = tempfile::tempdir().unwrap();
     let here = command(&["show", &name(2)], runs.path()).output().unwrap();
     let there =

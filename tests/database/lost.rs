@@ -118,7 +118,7 @@ fn a_database_restored_without_the_latest_runs_gets_them_again() {
     cluster.sql("expected", "delete from tollgate.runs where started > '2026-01-01 00:25+00'");
     let output = sync(folder.path(), &url).output().unwrap();
     assert!(
-        told(&output).contains("1 run sent to") && told(&output).contains("3 there already"),
+        told(&output).contains("1 run uploaded to") && told(&output).contains("3 already there"),
         "{}",
         told(&output)
     );
@@ -189,7 +189,7 @@ fn a_run_is_stored_in_the_database_and_one_that_is_not_is_kept_marked_and_sent_l
     let said = told(&output);
     assert!(
         said.contains("WARNING: the run is not stored")
-            && said.contains("`tollgate sync` sends it"),
+            && said.contains("`tollgate sync` uploads it"),
         "{said}"
     );
     let folder = only_folder(other.path());
@@ -203,7 +203,7 @@ fn a_run_is_stored_in_the_database_and_one_that_is_not_is_kept_marked_and_sent_l
 
     cluster.restart();
     let output = sync(other.path(), &url).output().unwrap();
-    assert!(told(&output).contains("2 runs sent to"), "{}", told(&output));
+    assert!(told(&output).contains("2 runs uploaded to"), "{}", told(&output));
     let mark = Mark::read(&folder);
     assert_eq!((mark.stored.len(), mark.unsynced), (1, None));
     let environments = cluster.sql("store", "select environment, decision from tollgate.runs");
@@ -226,7 +226,7 @@ fn a_prober_that_is_killed_in_the_middle_of_a_run_loses_nothing_that_the_databas
     wait_for_seconds(runs.path(), 3);
     let busy = sync(runs.path(), &url).output().unwrap();
     assert!(
-        told(&busy).contains("0 runs sent") && told(&busy).contains("1 still going on"),
+        told(&busy).contains("0 runs uploaded") && told(&busy).contains("1 still running"),
         "{}",
         told(&busy)
     );
@@ -235,7 +235,7 @@ fn a_prober_that_is_killed_in_the_middle_of_a_run_loses_nothing_that_the_databas
     let output = sync(runs.path(), &url).output().unwrap();
     assert_eq!(code(&output), Some(0), "{}", told(&output));
     assert!(
-        told(&output).contains("was cut off") && told(&output).contains("1 run sent"),
+        told(&output).contains("was interrupted") && told(&output).contains("1 run uploaded"),
         "{}",
         told(&output)
     );
@@ -278,13 +278,13 @@ fn a_writer_who_may_not_read_the_database_goes_by_the_marks_in_the_folders() {
     for seed in 0..3 {
         runs::write(runs.path(), seed, runs::SMALL);
     }
-    for said in ["3 runs sent", "0 runs sent", "0 runs sent"] {
+    for said in ["3 runs sent", "0 runs uploaded", "0 runs uploaded"] {
         let output = sync(runs.path(), &url).output().unwrap();
         assert!(told(&output).contains(said), "{}", told(&output));
     }
     let all = sync(runs.path(), &url).arg("--all").output().unwrap();
     assert!(
-        told(&all).contains("0 runs sent") && told(&all).contains("3 there already"),
+        told(&all).contains("0 runs uploaded") && told(&all).contains("3 already there"),
         "{}",
         told(&all)
     );
@@ -318,7 +318,7 @@ fn a_prober_that_is_killed_while_it_stores_its_run_has_said_so_before() {
         cluster.sql("postgres", "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()");
     });
     let output = sync(runs.path(), &url).output().unwrap();
-    assert!(told(&output).contains("1 run sent"), "{}", told(&output));
+    assert!(told(&output).contains("1 run uploaded"), "{}", told(&output));
     assert_eq!(Mark::read(&only_folder(runs.path())).unsynced, None);
 }
 

@@ -90,7 +90,7 @@ fn a_database_that_is_set_to_read_alone_is_told_as_such_and_can_still_be_pruned(
         .env("DATABASE_URL", &url)
         .output()
         .unwrap();
-    assert!(told(&pruned).contains("Dropped 62 intervals of 1 run that"), "{}", told(&pruned));
+    assert!(told(&pruned).contains("Deleted 62 intervals of 1 run that"), "{}", told(&pruned));
 }
 
 #[test]
@@ -169,7 +169,8 @@ fn a_wrong_database_url_is_a_usage_error_before_anything_is_sent_and_never_shown
         .unwrap();
     assert_eq!(foreign.status.code(), Some(1), "{}", told(&foreign));
     assert!(
-        told(&foreign).contains("names no Postgres database") && !told(&foreign).contains(CANARY),
+        told(&foreign).contains("does not name a Postgres database")
+            && !told(&foreign).contains(CANARY),
         "{}",
         told(&foreign)
     );

@@ -1,11 +1,11 @@
 //! `tollgate import`
 
 mod files;
-mod held;
-mod keep;
-mod log;
+mod hlog;
+mod lock;
+mod summary;
 mod synthetic_check;
-mod told;
+mod writer;
 
 use std::path::PathBuf;
 
@@ -15,38 +15,39 @@ use super::exit::{Exit, Problem};
 const EXAMPLES: &str = "\
 Examples:
   tollgate import synthetic-check artifacts/monitoring/synthetic-check-*.json
-  tollgate import synthetic-check artifacts/monitoring      all of its *.json
+  tollgate import synthetic-check artifacts/monitoring      all *.json files in it
   tollgate import hlog peer.hlog --unit us --scenario shop --budget 'p95 < 300ms'";
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  every file is imported, or was already; whatever the verdicts on what it tells
-  2  usage: a flag or a file is wrong; nothing was imported of any file
+  0  every file is imported or was imported before, whatever the verdicts
+  2  usage: a flag or a file is wrong; nothing was imported
   4  internal: a run folder could not be written";
 
-/// Make runs of what other tools kept
+/// Import results of other tools as runs
 ///
-/// Each run gets an ordinary folder; what its file cannot tell is said with its figures, and it is never a pass. All
-/// files are checked before anything is written. The same content is the same run, under whatever name: to import it
-/// again changes nothing, and completes what was cut off. `tollgate show RUN` draws a run's reports.
+/// Each run gets an ordinary folder. It says what its file does not contain, and it is never a
+/// pass. All files are checked before anything is written. A run is identified by its file's
+/// content: importing it again changes nothing, or completes an interrupted import. `tollgate show
+/// RUN` writes the reports of a run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"), subcommand_required = true, arg_required_else_help = true)]
 pub(super) struct Args {
     #[command(subcommand)]
-    kind: Kind,
+    tool: ImportTool,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Kind {
+enum ImportTool {
     SyntheticCheck(synthetic_check::Args),
-    Hlog(log::Args),
+    Hlog(hlog::Args),
 }
 
-/// Where runs go and what is printed of them.
+/// Where runs are written, and what is printed.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
-struct Settings {
-    /// What is printed on stdout: a line a run, or one JSON object
+struct ImportFlags {
+    /// What to print on stdout: one line per run, or one JSON object
     #[arg(
         long,
         value_enum,
@@ -56,14 +57,14 @@ struct Settings {
         value_name = "text|json"
     )]
     output: Output,
-    /// The folder that run folders are made in
+    /// The folder to create run folders in
     #[arg(long, value_name = "DIR", default_value = "reports/runs", env = "TOLLGATE_RUNS_DIR")]
     runs_dir: PathBuf,
 }
 
 pub(super) fn import(args: &Args) -> Result<Exit, Problem> {
-    match &args.kind {
-        Kind::SyntheticCheck(args) => synthetic_check::import(args),
-        Kind::Hlog(args) => log::import(args),
+    match &args.tool {
+        ImportTool::SyntheticCheck(args) => synthetic_check::import(args),
+        ImportTool::Hlog(args) => hlog::import(args),
     }
 }

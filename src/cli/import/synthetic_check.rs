@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::super::exit::{Exit, Problem};
-use super::keep::Keeper;
-use super::told::Teller;
-use super::{Settings, files};
+use super::summary::ImportSummary;
+use super::writer::ImportWriter;
+use super::{ImportFlags, files};
 use crate::import::{Answer, Artifact};
 
 const EXAMPLES: &str = "\
@@ -14,45 +14,46 @@ Examples:
   tollgate import synthetic-check artifacts/monitoring/synthetic-check-*.json
   tollgate import synthetic-check artifacts/monitoring --output json | jq '.runs[].folder'
 
-The scenario of a run is named after its target, the budget is the artifact's own. An answer
-other than 2xx is an unexpected status; `fetch failed` is a failure of a
-cause that is not told, and enters no quantile.";
+The scenario of a run has the name of its target, and the budget is the artifact's own. A response
+other than 2xx is an unexpected status; `fetch failed` is a failure of unknown cause and enters no
+quantile.";
 
-/// The most bytes that are read of an artifact.
-const MOST_BYTES: u64 = 1 << 20;
+/// Maximum size of an artifact.
+const MAX_BYTES: u64 = 1 << 20;
 
-/// Import artifacts of synthetic-check, each a run of one request
+/// Import artifacts of synthetic-check, one run of one request per artifact
 ///
-/// The figure of an artifact is the time to an answer's headers, redirects and the opening of the connection included.
-/// Where redirects led and what the page held is not known, and each run says so.
+/// The duration in an artifact is the time to the response headers, including redirects and the
+/// connection's setup. An artifact does not contain the redirects or the page, and each run says
+/// so.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
-    /// Artifacts; of a folder, the *.json in it
+    /// Artifacts, or folders of *.json files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    settings: Settings,
+    flags: ImportFlags,
 }
 
 pub(super) fn import(args: &Args) -> Result<Exit, Problem> {
-    let files = files::named(&args.files, "json")?;
-    let artifacts = files::checked(files, MOST_BYTES, Artifact::read)?;
-    let keeper = Keeper::of(&args.settings.runs_dir)?;
-    let mut teller = Teller::of(&args.settings);
+    let files = files::list(&args.files, "json")?;
+    let artifacts = files::check_all(files, MAX_BYTES, Artifact::read)?;
+    let writer = ImportWriter::open(&args.flags.runs_dir)?;
+    let mut summary = ImportSummary::new(&args.flags);
     for (file, artifact) in &artifacts {
         let (record, second) = artifact.run();
-        let kept = keeper.keep(&record, std::iter::once(second))?;
-        teller.tell(file, &record, &kept)?;
+        let imported = writer.write(&record, std::iter::once(second))?;
+        summary.print_run(file, &record, &imported)?;
     }
-    let answers = answers(artifacts.iter().map(|(_, artifact)| artifact.answer()));
+    let answers = count_answers(artifacts.iter().map(|(_, artifact)| artifact.answer()));
     let answers: Vec<_> = answers.iter().map(|(what, count)| (*count, what.as_str())).collect();
-    teller.tell_all(("artifact", "artifacts"), &answers)?;
+    summary.print_total(("artifact", "artifacts"), &answers)?;
     Ok(Exit::Pass)
 }
 
-/// How many artifacts tell of each status, and how many of none.
-fn answers(answers: impl Iterator<Item = Answer>) -> Vec<(String, u64)> {
+/// Counts the artifacts by status, and those without a response.
+fn count_answers(answers: impl Iterator<Item = Answer>) -> Vec<(String, u64)> {
     let (mut by_status, mut silent) = (BTreeMap::new(), 0);
     for answer in answers {
         match answer {

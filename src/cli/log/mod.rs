@@ -1,10 +1,11 @@
-//! What is told on stderr while working: events, each shown to people as a line or written as pino's JSON.
+//! Events on stderr: a line of text each for people, or one JSON object in pino's format.
 //!
-//! Results (the verdict's table, records) are not told: they go through [`Console`](super::console::Console).
+//! Results such as the verdict's table are not events. They go through
+//! [`Console`](super::console::Console).
 
+mod event;
 mod human;
 mod pino;
-mod said;
 
 use std::io::{IsTerminal, Write};
 use std::sync::{LazyLock, OnceLock, PoisonError, RwLock};
@@ -18,55 +19,55 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use super::exit::Problem;
 use crate::plan::Secrets;
-use said::Said;
+use event::LogEvent;
 
-/// The target of events that are for a person at a terminal and for no program.
-pub(super) const SCREEN: &str = "tollgate::screen";
+/// The target of events that only people need, such as advice on what to type next.
+pub(super) const PEOPLE_ONLY: &str = "tollgate::screen";
 
-/// The target of events that a person sees otherwise (by bars, the verdict's table): told to programs, and to people
-/// who ask for `--log-level debug`.
-pub(super) const LIFE: &str = "tollgate::life";
+/// The target of events that people see in another form, such as progress bars or the verdict's
+/// table. Programs get them, and people with `--log-level debug`.
+pub(super) const PROGRAMS_ONLY: &str = "tollgate::life";
 
 /// How events are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum LogFormat {
     /// Text for people, with progress bars on a terminal
     Human,
-    /// One JSON object a line, as the logger pino writes them
+    /// One JSON object per line, in the format of the logger pino
     Pino,
 }
 
-/// The least grave events that are told.
+/// The least severe events that are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(super) enum Detail {
-    /// What ends the program
+pub(super) enum LogLevel {
+    /// Only the error that ends the program
     Error,
-    /// And what must not go unnoticed
+    /// Also warnings
     Warn,
-    /// And what is going on
+    /// Also progress
     Info,
-    /// And every settled second
+    /// Also every settled second
     Debug,
 }
 
-/// What is told on stderr, and how.
+/// What is written on stderr, and how.
 #[derive(Debug, Clone, Copy, clap::Args)]
 #[command(next_help_heading = "Messages")]
 pub(super) struct Flags {
-    /// How stderr is written
+    /// The format of messages on stderr
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "human", global = true)]
-    log_format: Format,
-    /// How much is told on stderr
+    log_format: LogFormat,
+    /// How many messages to write on stderr
     #[arg(long, value_enum, value_name = "LEVEL", default_value = "info", global = true)]
-    log_level: Detail,
+    log_level: LogLevel,
     /// Show no progress; warnings and the verdict are still printed
     #[arg(long, short, global = true)]
     quiet: bool,
 }
 
 impl Flags {
-    /// What the flags would be where they could not be read as a whole: a usage error is told in pino's format too.
-    pub(super) fn glimpsed(words: &[std::ffi::OsString]) -> Self {
+    /// The flags of a command line that cannot be parsed: usage errors have pino's format too.
+    pub(super) fn guess(words: &[std::ffi::OsString]) -> Self {
         let words: Vec<_> =
             words.iter().map_while(|word| word.to_str().filter(|word| *word != "--")).collect();
         let typed = words.iter().enumerate().rev().find_map(|(at, word)| {
@@ -78,33 +79,34 @@ impl Flags {
         });
         let variable = std::env::var("TOLLGATE_LOG_FORMAT").ok();
         let pino = typed.or(variable.as_deref()) == Some("pino");
-        let log_format = if pino { Format::Pino } else { Format::Human };
-        Self { log_format, log_level: Detail::Info, quiet: false }
+        let log_format = if pino { LogFormat::Pino } else { LogFormat::Human };
+        Self { log_format, log_level: LogLevel::Info, quiet: false }
     }
 
-    fn filter(self) -> Filter {
-        let detail = if self.quiet { self.log_level.min(Detail::Warn) } else { self.log_level };
+    fn filter(self) -> EventFilter {
+        let detail = if self.quiet { self.log_level.min(LogLevel::Warn) } else { self.log_level };
         let level = match detail {
-            Detail::Error => Level::ERROR,
-            Detail::Warn => Level::WARN,
-            Detail::Info => Level::INFO,
-            Detail::Debug => Level::DEBUG,
+            LogLevel::Error => Level::ERROR,
+            LogLevel::Warn => Level::WARN,
+            LogLevel::Info => Level::INFO,
+            LogLevel::Debug => Level::DEBUG,
         };
-        Filter { format: self.log_format, level }
+        EventFilter { format: self.log_format, level }
     }
 }
 
-static FILTER: OnceLock<Filter> = OnceLock::new();
+static FILTER: OnceLock<EventFilter> = OnceLock::new();
 
-/// Values that no event may show, whoever tells it.
-static HIDDEN: LazyLock<RwLock<Secrets>> = LazyLock::new(RwLock::default);
+/// Values that no event may show.
+static SECRETS: LazyLock<RwLock<Secrets>> = LazyLock::new(RwLock::default);
 
-/// Tells events from here on as `flags` ask; the first call counts.
+/// Writes events as `flags` ask from here on. Only the first call has an effect.
 pub(super) fn start(flags: Flags) {
     let filter = *FILTER.get_or_init(|| flags.filter());
-    // A program that brought a subscriber of its own keeps it.
-    let _kept = tracing::subscriber::set_global_default(Registry::default().with(Teller(filter)));
-    if filter.format == Format::Pino {
+    // A program with a subscriber of its own keeps it.
+    let _already_set =
+        tracing::subscriber::set_global_default(Registry::default().with(LogLayer(filter)));
+    if filter.format == LogFormat::Pino {
         std::panic::set_hook(Box::new(|panic| {
             let message = panic.to_string();
             tracing::error!(
@@ -117,27 +119,27 @@ pub(super) fn start(flags: Flags) {
     }
 }
 
-/// Blots these values, too, out of every event from here on.
+/// Redacts these values, too, in every event from here on.
 pub(super) fn hide(secrets: &Secrets) {
-    HIDDEN.write().unwrap_or_else(PoisonError::into_inner).extend(secrets);
+    SECRETS.write().unwrap_or_else(PoisonError::into_inner).extend(secrets);
 }
 
-/// A text without the values that no event may show.
+/// Replaces every secret in a text.
 pub(super) fn clean(text: &str) -> String {
-    HIDDEN.read().unwrap_or_else(PoisonError::into_inner).blot(text).into_owned()
+    SECRETS.read().unwrap_or_else(PoisonError::into_inner).blot(text).into_owned()
 }
 
-/// Whether stderr is for a program: nothing but events may be written there.
+/// Whether a program reads stderr: then only events may be written there.
 pub(super) fn for_programs() -> bool {
-    FILTER.get().is_some_and(|filter| filter.format == Format::Pino)
+    FILTER.get().is_some_and(|filter| filter.format == LogFormat::Pino)
 }
 
-/// The format's name, as it is typed.
+/// The format's name, as the flag takes it.
 pub(super) fn format_name() -> &'static str {
     if for_programs() { "pino" } else { "human" }
 }
 
-/// Whether progress is told.
+/// Whether progress is shown.
 pub(super) fn shows_progress() -> bool {
     FILTER.get().is_none_or(|filter| filter.level >= Level::INFO)
 }
@@ -147,42 +149,43 @@ pub(super) fn may_draw() -> bool {
     !for_programs() && std::io::stderr().is_terminal()
 }
 
-/// Tells the error that ends the program.
+/// Writes the error that ends the program.
 pub(super) fn fatal(problem: &Problem) {
     let text = problem.to_string();
     let first = text.lines().next().unwrap_or_default();
     tracing::error!(fatal = true, err.r#type = problem.kind(), err.message = text, "{first}");
 }
 
-/// Which events are told.
+/// Which events are written.
 #[derive(Debug, Clone, Copy)]
-struct Filter {
-    format: Format,
+struct EventFilter {
+    format: LogFormat,
     level: Level,
 }
 
-impl Filter {
-    /// Other crates' events are never told: they know no secrets.
-    fn lets(&self, event: &Metadata<'_>) -> bool {
+impl EventFilter {
+    /// Events of other crates are never written: they may hold values that are not known as
+    /// secrets.
+    fn allows(&self, event: &Metadata<'_>) -> bool {
         let ours = event.target() == "tollgate" || event.target().starts_with("tollgate::");
-        let meant = match self.format {
-            Format::Human => event.target() != LIFE || self.level >= Level::DEBUG,
-            Format::Pino => event.target() != SCREEN,
+        let fits_reader = match self.format {
+            LogFormat::Human => event.target() != PROGRAMS_ONLY || self.level >= Level::DEBUG,
+            LogFormat::Pino => event.target() != PEOPLE_ONLY,
         };
-        ours && meant && event.is_event() && *event.level() <= self.level
+        ours && fits_reader && event.is_event() && *event.level() <= self.level
     }
 }
 
 /// The layer that writes events to stderr.
-struct Teller(Filter);
+struct LogLayer(EventFilter);
 
-impl<S: Subscriber> Layer<S> for Teller {
+impl<S: Subscriber> Layer<S> for LogLayer {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.0.lets(metadata) { Interest::always() } else { Interest::never() }
+        if self.0.allows(metadata) { Interest::always() } else { Interest::never() }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        self.0.lets(metadata)
+        self.0.allows(metadata)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -190,17 +193,17 @@ impl<S: Subscriber> Layer<S> for Teller {
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut said = Said::of(event);
+        let mut event = LogEvent::from_tracing(event);
         {
-            let hidden = HIDDEN.read().unwrap_or_else(PoisonError::into_inner);
-            said.rewrite(|text| hidden.blot(text).into_owned());
+            let secrets = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
+            event.rewrite(|text| secrets.blot(text).into_owned());
         }
         let mut line = match self.0.format {
-            Format::Human => human::line(&said),
-            Format::Pino => pino::line(&said, &pino::Origin::here()),
+            LogFormat::Human => human::line(&event),
+            LogFormat::Pino => pino::line(&event, &pino::ProcessIdentity::current()),
         };
         line.push('\n');
-        // Where stderr cannot be written there is nobody to tell; results and the exit code do not depend on it.
-        let _unheard = std::io::stderr().write_all(line.as_bytes());
+        // A closed stderr must not end the run: results and the exit code do not depend on it.
+        let _ignored = std::io::stderr().write_all(line.as_bytes());
     }
 }

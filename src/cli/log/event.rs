@@ -1,4 +1,4 @@
-//! One event with its fields, gathered.
+//! One event with its fields.
 
 use std::fmt;
 
@@ -8,33 +8,34 @@ use tracing::{Event, Level};
 
 /// One event with its fields.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Said {
+pub(super) struct LogEvent {
     pub(super) level: Level,
-    /// Whether it ends the program: graver than an error.
+    /// Whether it ends the program.
     pub(super) fatal: bool,
-    /// Whether a person sees the same otherwise, so that fields are needed to tell what it is about.
-    pub(super) aside: bool,
+    /// Whether people see it only with `--log-level debug`, with its fields.
+    pub(super) is_debug: bool,
     pub(super) message: String,
-    /// In the order in which they were told; a dot in a name stands for an object around it.
+    /// In the order of the event. A dot in a name means a field of an object.
     pub(super) fields: Vec<(&'static str, Value)>,
 }
 
-impl Said {
-    pub(super) fn of(event: &Event<'_>) -> Self {
+impl LogEvent {
+    pub(super) fn from_tracing(event: &Event<'_>) -> Self {
         let metadata = event.metadata();
-        let aside = metadata.target() == super::LIFE || *metadata.level() == Level::DEBUG;
-        let mut said = Self {
+        let is_debug =
+            metadata.target() == super::PROGRAMS_ONLY || *metadata.level() == Level::DEBUG;
+        let mut gathered = Self {
             level: *metadata.level(),
             fatal: false,
-            aside,
+            is_debug,
             message: String::new(),
             fields: Vec::new(),
         };
-        event.record(&mut said);
-        said
+        event.record(&mut gathered);
+        gathered
     }
 
-    /// Rewrites every text of it.
+    /// Rewrites the message and every text among the fields.
     pub(super) fn rewrite(&mut self, rewrite: impl Fn(&str) -> String) {
         self.message = rewrite(&self.message);
         for (_, value) in &mut self.fields {
@@ -53,7 +54,7 @@ impl Said {
         match (field.name(), value) {
             ("message", Value::String(text)) => self.message = text,
             ("fatal", Value::Bool(fatal)) => self.fatal = fatal,
-            // A raw identifier's name comes with its prefix.
+            // tracing keeps the `r#` of a raw identifier in its name.
             (name, value) => {
                 self.fields.push((if name == "err.r#type" { "err.type" } else { name }, value));
             }
@@ -61,7 +62,7 @@ impl Said {
     }
 }
 
-impl Visit for Said {
+impl Visit for LogEvent {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.add(field, format!("{value:?}").into());
     }

@@ -1,4 +1,4 @@
-//! One of several machines that carry a run out together: which part, and from when on.
+//! One run on several machines: which shard this machine runs, and when it starts.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,62 +12,64 @@ use crate::engine::clock;
 use crate::plan::{PlannedPart, Shard};
 use crate::units::{UnitError, show};
 
-/// The most machines that share a run.
-const MOST: u32 = 1_000;
+/// Maximum number of machines that share a run.
+const MAX_SHARDS: u32 = 1_000;
 
-/// How far ahead a start may be.
-const FURTHEST: time::Duration = time::Duration::hours(24);
+/// How far ahead the start may be.
+const MAX_LEAD: time::Duration = time::Duration::hours(24);
 
-/// Which part of a run this machine carries out.
+/// Which shard of a run this machine runs.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 #[command(next_help_heading = "Several machines")]
 #[group(skip)]
 pub(super) struct Flags {
-    /// Carry out one part of N, as 2/3 for the second of three: every N-th arrival over a share of the connections. As
-    /// the other parts are missing, it ends with exit code 3 unless it fails; `tollgate merge` judges the whole
+    /// Run one shard of N, such as 2/3 for the second of three: every N-th arrival over a share of
+    /// the connections. A single shard is inconclusive (exit code 3) unless it fails; `tollgate
+    /// merge` judges the whole run
     #[arg(long, value_name = "I/N", value_parser = parse_shard)]
     shard: Option<Shard>,
-    /// When all parts start to measure, up to 24h ahead, such as 2026-11-24T15:00:00Z, or 15:00 for the nearest in UTC;
-    /// leave time for the warm-up
+    /// When all shards start measuring, up to 24h ahead: 2026-11-24T15:00:00Z, or 15:00 for the
+    /// nearest 15:00 in UTC; leave time for the warm-up
     #[arg(long, value_name = "TIME", value_parser = str::parse::<StartAt>)]
     start_at: Option<StartAt>,
 }
 
 impl Flags {
-    /// The part that is to be carried out; `None` for the whole run.
-    pub(super) fn part(self) -> Result<Option<PlannedPart>, Problem> {
+    /// The shard this machine runs; `None` for the whole run.
+    pub(super) fn planned(self) -> Result<Option<PlannedPart>, Problem> {
         match (self.shard, self.start_at) {
             (None, None) => Ok(None),
             (Some(shard), Some(start_at)) => {
-                let start = start_at.seen_from(clock::wall_clock())?;
+                let start = start_at.resolve(clock::wall_clock())?;
                 Ok(Some(PlannedPart { shard, start }))
             }
             (Some(_), None) => Err(Problem::usage(
-                "error: --shard stands without --start-at: the machines that share a run start to measure together; add \
-                 the same --start-at to each, such as `--start-at 2026-11-24T15:00:00Z`",
+                "error: --shard needs --start-at: the machines that share a run must start measuring together; add \
+                 the same --start-at on each, such as `--start-at 2026-11-24T15:00:00Z`",
             )),
             (None, Some(_)) => Err(Problem::usage(
-                "error: --start-at stands without --shard: it is for runs that several machines share; add `--shard 1/3` \
+                "error: --start-at needs --shard: it is for runs that several machines share; add `--shard 1/3` \
                  on the first of three",
             )),
         }
     }
 
-    /// Whether any of them is given.
+    /// Whether one of the flags is given.
     pub(super) fn is_given(self) -> bool {
         self.shard.is_some() || self.start_at.is_some()
     }
 }
 
-/// `2/3` is the second of three parts.
+/// Parses `2/3`, the second of three shards.
 fn parse_shard(text: &str) -> Result<Shard, UnitError> {
     let numbers = text
         .split_once('/')
         .and_then(|(i, of)| Some((i.trim().parse().ok()?, of.trim().parse().ok()?)));
-    let valid = numbers.filter(|&(i, of): &(u32, u32)| (1..=of).contains(&i) && of <= MOST);
+    let valid = numbers.filter(|&(i, of): &(u32, u32)| (1..=of).contains(&i) && of <= MAX_SHARDS);
     valid.map(|(i, of)| Shard { index: i - 1, of }).ok_or_else(|| {
-        let remedy = format!("write `1/3` for the first of three, up to `{MOST}/{MOST}`");
-        UnitError::new(format!("`{text}` is no shard"), remedy)
+        let remedy =
+            format!("write `1/3` for the first of three, up to `{MAX_SHARDS}/{MAX_SHARDS}`");
+        UnitError::new(format!("`{text}` is not a shard"), remedy)
     })
 }
 
@@ -88,44 +90,44 @@ impl FromStr for StartAt {
         let time =
             || Time::parse(text, format_description!("[hour]:[minute][optional [:[second]]]"));
         instant.or_else(|_| time().map(Self::Clock)).map_err(|_| {
-            let remedy = "write `2026-11-24T15:00:00Z`, or `15:00` for the nearest in UTC";
-            UnitError::new(format!("`{text}` is no time to start at"), remedy)
+            let remedy = "write `2026-11-24T15:00:00Z`, or `15:00` for the nearest 15:00 in UTC";
+            UnitError::new(format!("`{text}` is not a start time"), remedy)
         })
     }
 }
 
 impl StartAt {
-    /// The instant that is meant, if a run that begins now can keep it.
-    fn seen_from(self, now: OffsetDateTime) -> Result<OffsetDateTime, Problem> {
+    /// The start as an instant, if a run that begins now can meet it.
+    fn resolve(self, now: OffsetDateTime) -> Result<OffsetDateTime, Problem> {
         let start = match self {
             Self::Instant(start) => start,
             Self::Clock(time) => nearest(time, now),
         };
         let ahead = start - now;
-        if ahead.is_positive() && ahead <= FURTHEST {
+        if ahead.is_positive() && ahead <= MAX_LEAD {
             return Ok(start);
         }
-        let shown = start.format(&Rfc3339).unwrap_or_else(|_| start.to_string());
+        let text = start.format(&Rfc3339).unwrap_or_else(|_| start.to_string());
         let (problem, remedy) = if ahead.is_positive() {
             (
                 format!("{} ahead", show(Duration::try_from(ahead).unwrap_or(Duration::MAX))),
-                "ask for a start within 24h",
+                "choose a start within 24h",
             )
         } else {
             (
                 format!(
-                    "over: it is {} now",
+                    "in the past: it is {} now",
                     now.format(&Rfc3339).unwrap_or_else(|_| now.to_string())
                 ),
-                "give all shards a later one, and look whether the clocks of the machines agree",
+                "choose a later start for all shards, and check that the clocks of the machines agree",
             )
         };
-        Err(Problem::usage(format!("error: --start-at {shown} is {problem}; {remedy}")))
+        Err(Problem::usage(format!("error: --start-at {text} is {problem}; {remedy}")))
     }
 }
 
-/// The instant nearest to `now` at which clocks in UTC show `time`: machines that are told at slightly different times,
-/// or around midnight, mean the same.
+/// The instant nearest to `now` at which clocks in UTC show `time`. Machines that start the command
+/// at slightly different times, or around midnight, get the same instant.
 fn nearest(time: Time, now: OffsetDateTime) -> OffsetDateTime {
     let today = now.to_offset(UtcOffset::UTC).replace_time(time);
     let days = [today, today - time::Duration::DAY, today + time::Duration::DAY];
@@ -139,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shard_is_one_of_its_number() {
+    fn a_shard_has_an_index_between_one_and_the_count() {
         assert_eq!(parse_shard("2/3").unwrap(), Shard { index: 1, of: 3 });
         assert_eq!(parse_shard("1000/1000").unwrap(), Shard { index: 999, of: 1_000 });
         for text in ["0/3", "4/3", "1/0", "1/1001", "1", "a/b", "-1/3", "1/3/5", ""] {
@@ -147,12 +149,12 @@ mod tests {
         }
     }
 
-    /// What a start comes to when typed at 23:58, as milliseconds from then.
+    /// A start typed at 23:58, in milliseconds from then.
     fn typed(text: &str) -> Result<i128, String> {
         let now = datetime!(2026-11-24 23:58 UTC);
         let start = text.parse::<StartAt>().map_err(|error| error.to_string())?;
-        let seen = start.seen_from(now).map_err(|problem| problem.to_string())?;
-        Ok((seen - now).whole_milliseconds())
+        let instant = start.resolve(now).map_err(|problem| problem.to_string())?;
+        Ok((instant - now).whole_milliseconds())
     }
 
     #[test]
@@ -165,16 +167,16 @@ mod tests {
     }
 
     #[test]
-    fn a_start_that_is_over_or_too_far_ahead_is_refused() {
+    fn a_start_in_the_past_or_too_far_ahead_is_refused() {
         assert!(
             typed("23:57")
                 .unwrap_err()
-                .contains("2026-11-24T23:57:00Z is over: it is 2026-11-24T23:58:00Z now")
+                .contains("2026-11-24T23:57:00Z is in the past: it is 2026-11-24T23:58:00Z now")
         );
-        assert!(typed("2026-11-24T23:58:00Z").unwrap_err().contains("is over: "));
+        assert!(typed("2026-11-24T23:58:00Z").unwrap_err().contains("is in the past: "));
         assert!(typed("2026-11-26T00:00:00Z").unwrap_err().contains("within 24h"));
         for text in ["tomorrow", "25:00", "2026-11-24T15:00:00", "15"] {
-            assert!(typed(text).unwrap_err().contains("no time to start at"), "{text}");
+            assert!(typed(text).unwrap_err().contains("not a start time"), "{text}");
         }
     }
 }

@@ -1,57 +1,58 @@
-//! The same plan again and again, on a fixed grid of time; each tick is a run of its own.
+//! Repeats a plan on a fixed grid of time. Each tick is a run of its own.
 
 use std::time::Duration;
 
 use super::console::Output;
-use super::evidence::Log;
+use super::evidence::EvidenceFile;
 use super::exit::{Exit, Problem};
-use super::keeping::Keeper;
-use super::log::LIFE;
-use super::reporting::{self, Form};
-use super::session::{self, Settings};
-use super::signals::Signals;
+use super::log::PROGRAMS_ONLY;
+use super::outputs::Destinations;
+use super::results::{self, ResultForm};
+use super::session::{self, RunFlags};
+use super::signals::RunSignals;
 use crate::engine::clock;
 use crate::plan::Plan;
 use crate::units::written;
 
-/// Carries the plan out every `period`, so many times or until a signal comes; the exit is the worst of the ticks.
+/// Runs the plan every `period`, `times` times or until a signal. The exit is the worst of the
+/// ticks.
 ///
-/// A run that cannot be carried out, or kept in its folder, ends the whole at once. One that could not be stored in the
-/// database does not: it is marked, and `tollgate sync` sends it.
+/// A run that fails, or cannot be written to its folder, ends the command at once. A failed upload
+/// does not: the run is marked, and `tollgate sync` uploads it.
 pub(super) fn repeat(
     plan: &Plan,
-    settings: &Settings,
-    keeper: &Keeper,
-    log: &Log,
+    flags: &RunFlags,
+    destinations: &Destinations,
+    evidence: &EvidenceFile,
     period: Duration,
     times: Option<u64>,
 ) -> Result<Exit, Problem> {
-    let signals = Signals::listen()?;
-    let grid = Grid { period };
+    let signals = RunSignals::listen()?;
+    let grid = TickGrid { period };
     let start = clock::now();
     let (mut tick, mut runs, mut worst) = (0, 0, Exit::Pass);
     loop {
-        tracing::info!(target: LIFE, tick, "tick");
-        let kept = session::carry_out(plan, settings, &signals)?;
-        let is_alone = times == Some(1) && settings.console().output == Output::Text;
-        let form = if is_alone { Form::Whole } else { Form::Line };
-        let reported = reporting::report_on(&kept.record, &kept.folder, settings.console(), form);
-        log.reported(&kept, reported)?;
-        worst = worse(worst, log.of_run(&kept, keeper.keep(&kept)));
+        tracing::info!(target: PROGRAMS_ONLY, tick, "tick");
+        let run = session::execute(plan, flags, &signals)?;
+        let is_alone = times == Some(1) && flags.console().output == Output::Text;
+        let form = if is_alone { ResultForm::Full } else { ResultForm::Line };
+        let reported = results::report_run(&run, flags.console(), form);
+        evidence.after_reports(&run, reported)?;
+        worst = worse(worst, evidence.append_run(&run, destinations.send(&run)));
         runs += 1;
-        if times.is_some_and(|times| runs >= times) || signals.asked_within(Duration::ZERO) {
+        if times.is_some_and(|times| runs >= times) || signals.stops_within(Duration::ZERO) {
             return Ok(worst);
         }
         let next = grid.next(clock::now() - start, tick);
-        tell_skipped(next.tick - tick - 1, period);
-        if signals.asked_within(next.wait) {
+        warn_skipped(next.tick - tick - 1, period);
+        if signals.stops_within(next.wait) {
             return Ok(worst);
         }
         tick = next.tick;
     }
 }
 
-fn tell_skipped(skipped: u64, period: Duration) {
+fn warn_skipped(skipped: u64, period: Duration) {
     if skipped > 0 {
         let ticks = if skipped == 1 { "tick" } else { "ticks" };
         tracing::warn!(
@@ -62,8 +63,7 @@ fn tell_skipped(skipped: u64, period: Duration) {
     }
 }
 
-/// A run that was to be stored and is not is worse than a fail, that is worse than what is inconclusive, and that is worse
-/// than a pass.
+/// From worst to best: a required upload that failed, fail, inconclusive, pass.
 fn worse(one: Exit, other: Exit) -> Exit {
     match (one, other) {
         (Exit::Internal, _) | (_, Exit::Internal) => Exit::Internal,
@@ -73,26 +73,26 @@ fn worse(one: Exit, other: Exit) -> Exit {
     }
 }
 
-/// When ticks are due: at multiples of the period from the first start.
-struct Grid {
+/// When ticks are due: at multiples of the period, counted from the first start.
+struct TickGrid {
     period: Duration,
 }
 
-/// The next tick, and how long it is until then.
+/// The next tick, and the wait until it is due.
 #[derive(Debug, PartialEq, Eq)]
-struct Next {
+struct NextTick {
     tick: u64,
     wait: Duration,
 }
 
-impl Grid {
-    /// The first tick after `last` that is not due before `elapsed`.
-    fn next(&self, elapsed: Duration, last: u64) -> Next {
+impl TickGrid {
+    /// The first tick after `last` that is due at `elapsed` or later.
+    fn next(&self, elapsed: Duration, last: u64) -> NextTick {
         let period = self.period.as_nanos().max(1);
         let due = u64::try_from(elapsed.as_nanos().div_ceil(period)).unwrap_or(u64::MAX);
         let tick = due.max(last + 1);
         let at = u64::try_from(period.saturating_mul(u128::from(tick))).unwrap_or(u64::MAX);
-        Next { tick, wait: Duration::from_nanos(at).saturating_sub(elapsed) }
+        NextTick { tick, wait: Duration::from_nanos(at).saturating_sub(elapsed) }
     }
 }
 
@@ -101,8 +101,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_stay_on_the_grid_and_those_that_a_run_overlaps_are_left_out() {
-        let grid = Grid { period: Duration::from_secs(10) };
+    fn ticks_stay_on_the_grid_and_a_long_run_skips_those_it_overlaps() {
+        let grid = TickGrid { period: Duration::from_secs(10) };
         for (elapsed, last, tick, wait) in [
             (0, 0, 1, 10),
             (3, 0, 1, 7),
@@ -112,7 +112,11 @@ mod tests {
             (19, 3, 4, 21),
         ] {
             let next = grid.next(Duration::from_secs(elapsed), last);
-            assert_eq!(next, Next { tick, wait: Duration::from_secs(wait) }, "after {elapsed} s");
+            assert_eq!(
+                next,
+                NextTick { tick, wait: Duration::from_secs(wait) },
+                "after {elapsed} s"
+            );
         }
     }
 

@@ -7,18 +7,18 @@ const ARTIFACT: &[u8] =
     br#"{"timestamp": "2025-10-10T02:56:35.069Z", "target": "https://shop.example/app?mock=1",
     "budgetMs": 300, "durationMs": 242.98, "status": 200, "ok": true, "error": null}"#;
 
-/// A run of three seconds, though an artifact has one.
+/// A run of three seconds, although an artifact has one.
 fn run() -> (RunRecord, Vec<Interval>) {
     let (record, second) = Artifact::read(ARTIFACT).unwrap().run();
     (record, vec![second; 3])
 }
 
-fn import(root: &Path) -> Kept {
+fn import(root: &Path) -> ImportedRun {
     let (record, intervals) = run();
-    Keeper::of(root).unwrap().keep(&record, intervals.into_iter()).unwrap()
+    ImportWriter::open(root).unwrap().write(&record, intervals.into_iter()).unwrap()
 }
 
-/// All below a folder, by its path there; of files what they hold.
+/// Everything in a folder by relative path, with the content of files.
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     let mut all = BTreeMap::new();
     for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
@@ -35,7 +35,7 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     all
 }
 
-/// Puts a folder back as it was.
+/// Restores the content of a folder.
 fn restore(folder: &Path, contents: &BTreeMap<PathBuf, Option<Vec<u8>>>) {
     for (path, content) in contents {
         match content {
@@ -45,24 +45,24 @@ fn restore(folder: &Path, contents: &BTreeMap<PathBuf, Option<Vec<u8>>>) {
     }
 }
 
-/// What is on disk each time that an interval is asked for, and at the end.
-fn seen_while_importing(root: &Path) -> Vec<BTreeMap<PathBuf, Option<Vec<u8>>>> {
+/// The content of the disk each time the import takes an interval, and at the end.
+fn contents_while_importing(root: &Path) -> Vec<BTreeMap<PathBuf, Option<Vec<u8>>>> {
     let (record, intervals) = run();
-    let mut seen = Vec::new();
-    let watched = intervals.into_iter().inspect(|_| seen.push(contents(root)));
-    Keeper::of(root).unwrap().keep(&record, watched).unwrap();
-    seen.push(contents(root));
-    seen
+    let mut snapshots = Vec::new();
+    let watched = intervals.into_iter().inspect(|_| snapshots.push(contents(root)));
+    ImportWriter::open(root).unwrap().write(&record, watched).unwrap();
+    snapshots.push(contents(root));
+    snapshots
 }
 
 #[test]
-fn wherever_an_import_is_cut_off_there_is_no_run_and_the_next_makes_it_whole() {
+fn an_interrupted_import_leaves_no_run_and_the_next_import_completes_it() {
     let runs = tempfile::tempdir().unwrap();
-    let mut seen = seen_while_importing(runs.path());
-    let whole = seen.pop().unwrap();
+    let mut snapshots = contents_while_importing(runs.path());
+    let whole = snapshots.pop().unwrap();
     assert_eq!(whole.len(), 4, "{whole:?}");
-    assert_eq!(seen.len(), 3);
-    for left in seen {
+    assert_eq!(snapshots.len(), 3);
+    for left in snapshots {
         assert!(left.keys().any(|path| path.ends_with(PARTIAL)), "{:?}", left.keys());
         let cut = tempfile::tempdir().unwrap();
         restore(cut.path(), &left);
@@ -82,15 +82,15 @@ fn an_import_that_fails_leaves_nothing() {
         assert!(at < 2, "the file ends");
         interval
     });
-    let keeper = Keeper::of(runs.path()).unwrap();
+    let writer = ImportWriter::open(runs.path()).unwrap();
     let kept =
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| keeper.keep(&record, failing)));
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.write(&record, failing)));
     assert!(kept.is_err());
     assert_eq!(contents(runs.path()), BTreeMap::new());
 }
 
 #[test]
-fn a_folder_that_is_not_whole_gets_the_run_and_keeps_what_else_is_in_it() {
+fn an_incomplete_folder_gets_the_run_and_keeps_its_other_files() {
     let (runs, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let folder = import(runs.path()).folder;
     let before = contents(runs.path());
@@ -107,6 +107,6 @@ fn a_folder_that_is_not_whole_gets_the_run_and_keeps_what_else_is_in_it() {
     let named = other.path().join(folder.file_name().unwrap());
     std::fs::rename(RunFolder::path_of(other.path(), &draft(&record)), named).unwrap();
     let (record, intervals) = run();
-    let kept = Keeper::of(other.path()).unwrap().keep(&record, intervals.into_iter());
-    assert!(kept.err().unwrap().to_string().contains("holds another run"));
+    let kept = ImportWriter::open(other.path()).unwrap().write(&record, intervals.into_iter());
+    assert!(kept.err().unwrap().to_string().contains("contains another run"));
 }

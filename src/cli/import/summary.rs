@@ -1,4 +1,4 @@
-//! What is printed of an import.
+//! Prints the runs of an import and their total.
 
 use std::path::Path;
 
@@ -6,37 +6,32 @@ use serde_json::{Value, json};
 
 use super::super::console::{Console, Output};
 use super::super::exit::Problem;
-use super::super::reporting;
-use super::Settings;
-use super::keep::Kept;
+use super::super::results;
+use super::ImportFlags;
+use super::writer::ImportedRun;
 use crate::record::RunRecord;
 
-/// Tells of each run as it is kept, and of all at the end.
-pub(super) struct Teller {
+/// Prints each run as it is imported, and the total at the end.
+pub(super) struct ImportSummary {
     console: Console,
     runs: Vec<Value>,
     imported: usize,
     there: usize,
 }
 
-impl Teller {
-    pub(super) fn of(settings: &Settings) -> Self {
-        Self {
-            console: Console { output: settings.output },
-            runs: Vec::new(),
-            imported: 0,
-            there: 0,
-        }
+impl ImportSummary {
+    pub(super) fn new(flags: &ImportFlags) -> Self {
+        Self { console: Console { output: flags.output }, runs: Vec::new(), imported: 0, there: 0 }
     }
 
-    /// Tells of one file's run.
-    pub(super) fn tell(
+    /// Prints the run of one file.
+    pub(super) fn print_run(
         &mut self,
         file: &Path,
         record: &RunRecord,
-        kept: &Kept,
+        imported: &ImportedRun,
     ) -> Result<(), Problem> {
-        let Kept { folder, is_new } = kept;
+        let ImportedRun { folder, is_new } = imported;
         *(if *is_new { &mut self.imported } else { &mut self.there }) += 1;
         if self.console.output == Output::Json {
             self.runs.push(json!({
@@ -47,12 +42,13 @@ impl Teller {
                 "verdict": record.verdict.decision,
             }));
         }
-        let there = if *is_new { "" } else { "  was there already" };
-        self.console.result(&format!("{}{there}", reporting::line(record, folder)))
+        let there = if *is_new { "" } else { "  was already there" };
+        self.console.result(&format!("{}{there}", results::run_line(record, folder)))
     }
 
-    /// Tells of all files together: how many of these `noun`s there were, and `counts` of them.
-    pub(super) fn tell_all(
+    /// Prints the total. The noun for the files is given as singular and plural; `counts` follow
+    /// it.
+    pub(super) fn print_total(
         self,
         (one, many): (&str, &str),
         counts: &[(u64, &str)],
@@ -62,7 +58,7 @@ impl Teller {
         let noun = if files == 1 { one } else { many };
         let runs = if imported == 1 { "run" } else { "runs" };
         let mut summary =
-            format!("{files} {noun}: {imported} {runs} imported, {there} were there already");
+            format!("{files} {noun}: {imported} {runs} imported, {there} already there");
         let counts: Vec<_> = counts.iter().map(|(count, what)| format!("{count} {what}")).collect();
         if !counts.is_empty() {
             summary = format!("{summary}; {}", counts.join(", "));

@@ -1,0 +1,136 @@
+//! What is made of a finished run: reports in its folder, and rows or files elsewhere.
+//!
+//! An output is one file in this folder and one line in a table below: [`REPORTS`] if every run has
+//! it, [`Flags::destinations`] if a flag asks for it.
+
+pub(super) mod database;
+mod finished_run;
+mod html;
+mod markdown;
+mod plots;
+
+use super::exit::{Exit, Problem};
+use crate::plan::Secrets;
+use crate::report::PlotError;
+use crate::store::StoreError;
+
+pub(super) use finished_run::FinishedRun;
+
+/// Something that is made of a finished run.
+pub(super) trait RunOutput {
+    /// Makes the output and returns what was made.
+    fn write(&self, run: &FinishedRun) -> Result<Vec<Artifact>, OutputError>;
+
+    /// Values the output needs that must never be shown or stored, such as a password.
+    fn secrets(&self) -> Secrets {
+        Secrets::default()
+    }
+}
+
+/// One thing that an output made.
+pub(super) enum Artifact {
+    /// A file in the run's folder, by its name.
+    File(String),
+    /// Something outside the folder, in a sentence such as `Stored in 127.0.0.1:5432/postgres`.
+    Elsewhere(String),
+}
+
+/// Why an output could not be made.
+pub(super) struct OutputError {
+    message: String,
+    /// Whether the program still ends with the verdict's exit code.
+    keeps_verdict: bool,
+}
+
+impl From<StoreError> for OutputError {
+    fn from(error: StoreError) -> Self {
+        Self { message: error.to_string(), keeps_verdict: false }
+    }
+}
+
+impl From<PlotError> for OutputError {
+    fn from(error: PlotError) -> Self {
+        Self { message: error.to_string(), keeps_verdict: false }
+    }
+}
+
+/// The outputs that every run has, in its folder, in the order they are written and listed.
+const REPORTS: &[&dyn RunOutput] =
+    &[&html::HtmlReport, &markdown::MarkdownReport, &plots::PlotFiles];
+
+/// Writes the reports of a run into its folder and returns the names of their files.
+///
+/// The first report that fails ends the command. The run itself is complete in its folder by then.
+pub(super) fn write_reports(run: &FinishedRun) -> Result<Vec<String>, Problem> {
+    let mut files = Vec::new();
+    for report in REPORTS {
+        let artifacts = report.write(run).map_err(|error| Problem::internal(error.message))?;
+        files.extend(artifacts.into_iter().filter_map(|artifact| match artifact {
+            Artifact::File(name) => Some(name),
+            Artifact::Elsewhere(_) => None,
+        }));
+    }
+    Ok(files)
+}
+
+/// The outputs that flags ask for.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[group(skip)]
+pub(super) struct Flags {
+    #[command(flatten)]
+    database: database::Flags,
+}
+
+impl Flags {
+    /// The outputs that the flags ask for. A wrong flag is reported before anything is sent.
+    pub(super) fn destinations(&self) -> Result<Destinations, Problem> {
+        let asked: [Option<Box<dyn RunOutput>>; 1] = [self.database.output()?];
+        Ok(Destinations(asked.into_iter().flatten().collect()))
+    }
+}
+
+/// Where a run goes in addition to its folder.
+pub(super) struct Destinations(Vec<Box<dyn RunOutput>>);
+
+/// What came of sending a run to its destinations.
+pub(super) struct Delivery {
+    /// How the program ends.
+    pub(super) exit: Exit,
+    /// One sentence for each thing that was made or failed.
+    pub(super) notes: Vec<String>,
+}
+
+impl Destinations {
+    /// Values that must not be kept in a run's record.
+    pub(super) fn secrets(&self) -> Secrets {
+        let mut all = Secrets::default();
+        for output in &self.0 {
+            all.extend(&output.secrets());
+        }
+        all
+    }
+
+    /// Sends a run whose folder is complete to every destination.
+    ///
+    /// The verdict decides the exit code, unless a destination fails that was required.
+    pub(super) fn send(&self, run: &FinishedRun) -> Delivery {
+        let mut delivery = Delivery { exit: run.exit(), notes: Vec::new() };
+        for output in &self.0 {
+            match output.write(run) {
+                Ok(artifacts) => delivery.notes.extend(artifacts.into_iter().filter_map(
+                    |artifact| match artifact {
+                        Artifact::Elsewhere(sentence) => Some(sentence),
+                        Artifact::File(_) => None,
+                    },
+                )),
+                Err(OutputError { message, keeps_verdict }) => {
+                    delivery.notes.push(message);
+                    if !keeps_verdict {
+                        delivery.exit = Exit::Internal;
+                    }
+                }
+            }
+        }
+        delivery
+    }
+}

@@ -1,0 +1,147 @@
+//! The results of a run: what a command prints, and the reports it writes.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::console::{Console, Output};
+use super::exit::Problem;
+use super::log::PROGRAMS_ONLY;
+use super::outputs::{self, FinishedRun};
+use crate::record::{
+    BudgetVerdict, Decision, Dimension, RunRecord, ScenarioMeasurement, ScenarioVerdict,
+    StageMeasurement,
+};
+use crate::report;
+use crate::units::{Quantile, show};
+
+/// How much of a run is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ResultForm {
+    /// The verdict's table, or the record as indented JSON.
+    Full,
+    /// One line, for one run of many.
+    Line,
+}
+
+/// Prints a run's verdict and writes its reports into its folder.
+pub(super) fn report_run(
+    run: &FinishedRun,
+    console: Console,
+    form: ResultForm,
+) -> Result<(), Problem> {
+    let model = run.model()?;
+    match form {
+        ResultForm::Full => {
+            console.result(&report::terminal(model, console.width(), console.colours_results()))?;
+        }
+        ResultForm::Line => {
+            console.result(&run_line(&run.record, &run.folder))?;
+            for reason in model.in_the_way().take(MAX_REASONS) {
+                tracing::warn!("  {reason}");
+            }
+        }
+    }
+    if console.output == Output::Json {
+        Console::plain(&json(&run.record, form)?)?;
+    }
+    let files = outputs::write_reports(run)?;
+    let plots = files.iter().filter(|name| name.ends_with(".svg")).count();
+    if form == ResultForm::Full {
+        console.result(&file_list(run, &files, plots))?;
+    }
+    tracing::info!(target: PROGRAMS_ONLY, run = %run.record.id, folder = %run.folder.display(), plots, "written");
+    Ok(())
+}
+
+/// How many reasons are printed below a run in one line. Its report has all of them.
+const MAX_REASONS: usize = 5;
+
+fn json(record: &RunRecord, form: ResultForm) -> Result<String, Problem> {
+    let text = match form {
+        ResultForm::Full => serde_json::to_string_pretty(record),
+        ResultForm::Line => serde_json::to_string(record),
+    };
+    text.map_err(Problem::internal)
+}
+
+/// Lists the files of a run's folder. Plots are counted, all other files are named.
+fn file_list(run: &FinishedRun, files: &[String], plots: usize) -> String {
+    let is_plot = |name: &String| name.ends_with(".svg") || name.ends_with(".png");
+    let named: Vec<_> = files.iter().filter(|name| !is_plot(name)).cloned().collect();
+    let noun = if plots == 1 { "plot" } else { "plots" };
+    format!(
+        "Wrote {}/\n  {}  {plots} {noun} (.svg, .png)  run.json  intervals.jsonl  intervals.hlog",
+        run.folder.display(),
+        named.join("  ")
+    )
+}
+
+/// A run in one line: start, verdict, each scenario's figures, budgets that do not hold, folder.
+pub(super) fn run_line(record: &RunRecord, folder: &Path) -> String {
+    let format =
+        time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    let started = record.provenance.started.format(format).unwrap_or_default();
+    let verdict = record.verdict.decision.name().to_uppercase();
+    let mut line = format!("{started}  {verdict:12}");
+    for scenario in &record.measurement.scenarios {
+        let _ = write!(line, "  {}: {}", scenario.name, scenario_figures(record, scenario));
+    }
+    for unmet in record.verdict.scenarios.iter().flat_map(unmet_budgets) {
+        let _ = write!(line, "  [{unmet}]");
+    }
+    let _ = write!(line, "  {}/", folder.display());
+    line.replace(char::is_control, " ")
+}
+
+/// The budgets that do not hold. A scenario with several requests names the request instead of the
+/// budget.
+fn unmet_budgets(scenario: &ScenarioVerdict) -> Vec<String> {
+    let unmet = scenario.budgets.iter().filter(|budget| budget.decision != Decision::Pass);
+    let has_several =
+        scenario.budgets.iter().any(|budget| budget.request != scenario.budgets[0].request);
+    let describe = |budget: &BudgetVerdict| {
+        if has_several {
+            format!("{}: {}", budget.request, budget.decision)
+        } else {
+            format!("{}: {}", budget.budget, budget.decision)
+        }
+    };
+    let mut unmet: Vec<_> = unmet.map(describe).collect();
+    unmet.dedup();
+    unmet
+}
+
+/// A scenario's measured stage in words: `600 requests, none failed, p50 41 ms, p95 72 ms`.
+pub(super) fn scenario_figures(record: &RunRecord, scenario: &ScenarioMeasurement) -> String {
+    let planned = record.planned(&scenario.name);
+    let is_hop = |request: &str| {
+        let shown =
+            planned.and_then(|plan| plan.requests.iter().find(|shown| shown.name == request));
+        shown.is_some_and(|shown| shown.hop_of.is_some())
+    };
+    let mut all = StageMeasurement::default();
+    for request in scenario.requests.iter().filter(|request| !is_hop(&request.name)) {
+        all.tally.add(&request.measured.tally);
+        all.series.merge(&request.measured.series);
+    }
+    let failed = all.tally.failed();
+    let requests = all.tally.ok + failed;
+    let failed = if failed == 0 { "none".to_owned() } else { failed.to_string() };
+    let noun = if requests == 1 { "request" } else { "requests" };
+    let mut words = format!("{requests} {noun}, {failed} failed");
+    if all.tally.ok == 1 {
+        let latency = all.series.get(Dimension::Latency).and_then(crate::record::Histogram::max);
+        let _ = write!(
+            words,
+            "{}",
+            latency.map(|latency| format!(", {}", show(latency))).unwrap_or_default()
+        );
+        return words;
+    }
+    for quantile in [Quantile::P50, Quantile::P95] {
+        if let Some(latency) = all.series.quantile(Dimension::Latency, quantile) {
+            let _ = write!(words, ", {quantile} {}", show(latency));
+        }
+    }
+    words
+}
