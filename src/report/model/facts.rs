@@ -10,7 +10,7 @@ use crate::record::{
 };
 use crate::units::{self, Ratio};
 
-use super::{Quantiles, Shape, sharing, words};
+use super::{Quantiles, Shape, words};
 
 /// How many addresses are named.
 const ADDRESSES: usize = 8;
@@ -65,7 +65,6 @@ pub(super) fn provenance(record: &RunRecord) -> Vec<Fact> {
     ];
     facts.extend(from.git_commit.as_deref().map(|commit| fact("commit", commit)));
     facts.extend((!from.tags.is_empty()).then(|| fact("tags", &tags(&from.tags))));
-    facts.extend(sharing::facts(record.measurement.sharing.as_ref()));
     facts
 }
 

@@ -115,6 +115,7 @@ impl Model {
             .flat_map(|request| &request.budgets);
         let budgets: Vec<Decision> = rows.map(|row| row.decision).collect();
         let verdict = &record.verdict;
+        let shared = record.measurement.sharing.as_ref();
         Self {
             title: title(&scenarios),
             subtitle: facts::subtitle(record),
@@ -126,7 +127,7 @@ impl Model {
             caveats: scenarios.iter().flat_map(ScenarioView::caveats).collect(),
             method: facts::method(verdict, Shape::of(&scenarios), confidence(verdict)),
             scenarios,
-            provenance: facts::provenance(record),
+            provenance: [facts::provenance(record), sharing::facts(shared)].concat(),
         }
     }
 

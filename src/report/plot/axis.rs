@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::units;
 
-use super::scene::{Scene, Side, Spot};
-use super::style::{AXIS, GRID, TICK};
+use super::scene::{Scene, Side};
+use super::style::{AXIS, GRID, Spot, TICK};
 
 /// The part of the paper within the axes.
 #[derive(Debug, Clone, Copy)]

@@ -12,6 +12,7 @@ use super::scene::{Mark, Scene};
 use super::sheet::Sheet;
 use super::style::{Colour, P50, SHADE, part};
 use super::table::Table;
+use super::{PlotFunctions, PlotKind, PlotSubject};
 
 /// The quantile that is compared.
 struct Measure {
@@ -54,13 +55,20 @@ fn parts() -> [Part; 3] {
     ]
 }
 
-/// Whether there is anything to draw.
-pub(super) fn is_drawn(scenario: &ScenarioView) -> bool {
+/// The kind of plot that this file draws.
+pub(super) const KIND: PlotKind = PlotKind {
+    stem: "lag-and-wait",
+    title: "Lag and wait beside latency",
+    suits_checks: false,
+    subject: PlotSubject::EachScenario(PlotFunctions { has_data, alt, table, scene }),
+};
+
+fn has_data(scenario: &ScenarioView) -> bool {
     scenario.timeline.measured.iter().any(|point| point.wait.n + point.lag.n > 0)
 }
 
-/// The figure in words.
-pub(super) fn alt(scenario: &ScenarioView) -> String {
+/// The plot in words.
+fn alt(scenario: &ScenarioView) -> String {
     let line = &scenario.timeline;
     let measure = measure(line);
     let highest = |part: &Part| {
@@ -90,7 +98,7 @@ fn in_each(line: &Timeline) -> String {
 }
 
 /// The figure in figures.
-pub(super) fn table(scenario: &ScenarioView) -> Table {
+fn table(scenario: &ScenarioView) -> Table {
     let line = &scenario.timeline;
     let measure = measure(line);
     let heads = ["latency", "wait", "lag"].map(|part| format!("{part} {}", measure.name));
@@ -100,11 +108,11 @@ pub(super) fn table(scenario: &ScenarioView) -> Table {
 }
 
 /// The figure.
-pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
+fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
     let line = &scenario.timeline;
     let measure = measure(line);
     let subtitle = format!("{} {} · logarithmic heights", measure.name, in_each(line));
-    let (mut scene, below) = sheet.headed(&subtitle, scenario);
+    let (mut scene, below) = sheet.headed(&subtitle);
     let parts = parts();
     let mut entries: Vec<(Mark, &str)> =
         parts.iter().map(|part| (Mark::Line(part.colour), part.name)).collect();

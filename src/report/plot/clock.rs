@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::report::model::{Point, Timeline};
 
 use super::axis::{Frame, clock};
-use super::scene::{Mark, Scene, Spot};
-use super::style::{ALARM, SHADE};
+use super::scene::{Mark, Scene};
+use super::style::{ALARM, SHADE, Spot};
 
 /// How high the strip of failures above a plot is.
 pub(super) const STRIP: f64 = 18.0;

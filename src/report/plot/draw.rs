@@ -10,8 +10,8 @@ use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBColor, ShapeSty
 use super::font::Fonts;
 use super::palette::Palette;
 use super::raster::Raster;
-use super::scene::{Scene, Shape, Side, Spot};
-use super::style::{Colour, Face, PAPER, dark_rules, hex};
+use super::scene::{Scene, Shape, Side};
+use super::style::{Colour, Face, PAPER, Spot, dark_rules, hex};
 
 /// Pixels of a PNG to one of the SVG.
 pub(super) const PIXELS: usize = 2;

@@ -2,27 +2,35 @@
 
 use std::time::Duration;
 
-use crate::report::model::{Point, RequestView, ScenarioView, Timeline};
+use crate::report::model::{Point, RequestView, Timeline};
 use crate::report::words;
 
 use super::axis::{Durations, Frame};
 use super::clock::{Clock, STRIP};
 use super::raster::{Raster, level};
-use super::scene::{Scene, Side, Spot};
+use super::scene::{Scene, Side};
 use super::sheet::Sheet;
-use super::style::{ALARM, LABEL, Paper, WARNING};
+use super::style::{ALARM, LABEL, Paper, Spot, WARNING};
 use super::table::Table;
+use super::{PlotFunctions, PlotKind, PlotSubject};
 
 /// How high a cell is, roughly.
 const CELL: f64 = 6.0;
 
-/// Whether there is anything to draw.
-pub(super) fn is_drawn(request: &RequestView) -> bool {
+/// The kind of plot that this file draws.
+pub(super) const KIND: PlotKind = PlotKind {
+    stem: "heat-map",
+    title: "Latency over time, every exchange",
+    suits_checks: false,
+    subject: PlotSubject::EachRequest(PlotFunctions { has_data, alt, table, scene }),
+};
+
+fn has_data(request: &RequestView) -> bool {
     request.timeline.points().any(|point| point.latency.n > 0)
 }
 
-/// The figure in words.
-pub(super) fn alt(request: &RequestView) -> String {
+/// The plot in words.
+fn alt(request: &RequestView) -> String {
     let line = &request.timeline;
     let shortest =
         line.points().filter_map(|point| point.spread.steps().next()).map(|(value, _)| value).min();
@@ -44,7 +52,7 @@ pub(super) fn alt(request: &RequestView) -> String {
 }
 
 /// The figure in figures: the rows are time, the columns bands of latency.
-pub(super) fn table(request: &RequestView) -> Table {
+fn table(request: &RequestView) -> Table {
     let edges = heights(&request.timeline).ticks();
     let shown = |edge: &Duration| words::time(Some(*edge));
     let mut heads: Vec<String> =
@@ -63,13 +71,13 @@ pub(super) fn table(request: &RequestView) -> Table {
 }
 
 /// The figure.
-pub(super) fn scene((scenario, request): (&ScenarioView, &RequestView), sheet: Sheet<'_>) -> Scene {
+fn scene(request: &RequestView, sheet: Sheet<'_>) -> Scene {
     let line = &request.timeline;
     let subtitle = format!(
         "ok exchanges {} in which they were due, by latency · logarithmic heights",
         in_each(line)
     );
-    let (mut scene, below) = sheet.headed(&subtitle, scenario);
+    let (mut scene, below) = sheet.headed(&subtitle);
     let right = scale(&mut scene, below, most(line, &heights(line), rows(sheet.paper)));
     let below = legend(&mut scene, (right + 18.0, below), line);
     let frame = Frame::below(&mut scene, below + STRIP, 1.0);

@@ -9,9 +9,22 @@ use super::scene::{Mark, Scene, Side};
 use super::sheet::Sheet;
 use super::style::{ALARM, DROPPED, LABEL, MAX, P50, SHADE};
 use super::table::Table;
+use super::{PlotFunctions, PlotKind, PlotSubject};
 
-/// The figure in words.
-pub(super) fn alt(scenario: &ScenarioView) -> String {
+/// The kind of plot that this file draws.
+pub(super) const KIND: PlotKind = PlotKind {
+    stem: "load",
+    title: "Asked and answered",
+    suits_checks: false,
+    subject: PlotSubject::EachScenario(PlotFunctions { has_data, alt, table, scene }),
+};
+
+fn has_data(scenario: &ScenarioView) -> bool {
+    scenario.timeline.reached_the_measured_phase()
+}
+
+/// The plot in words.
+fn alt(scenario: &ScenarioView) -> String {
     let line = &scenario.timeline;
     let total = |of: Count| words::count(line.measured.iter().map(of).sum());
     let rates = |of: Count| {
@@ -37,7 +50,7 @@ pub(super) fn alt(scenario: &ScenarioView) -> String {
 }
 
 /// The figure in figures.
-pub(super) fn table(scenario: &ScenarioView) -> Table {
+fn table(scenario: &ScenarioView) -> Table {
     Table::over_time(&scenario.timeline, ["due /s", "ok /s", "failed /s", "dropped /s"], |point| {
         let counts = [point.n, ok(point), errors(point), point.dropped];
         counts.map(|count| rate(point.per_second(count))).to_vec()
@@ -57,7 +70,7 @@ fn errors(point: &Point) -> u64 {
 }
 
 /// The figure.
-pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
+fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
     let line = &scenario.timeline;
     let failing = line.points().any(|point| point.failed > 0);
     let subtitle = format!(
@@ -65,7 +78,7 @@ pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
         Clock::each(line),
         if failing { "" } else { " · none failed, none was dropped" }
     );
-    let (mut scene, below) = sheet.headed(&subtitle, scenario);
+    let (mut scene, below) = sheet.headed(&subtitle);
     let below = legend(&mut scene, below, line);
     let upper = Frame::below(&mut scene, below + 2.0, if failing { 0.62 } else { 0.8 });
     let asked = Clock { line, frame: upper };

@@ -72,143 +72,115 @@ pub fn plots(model: &Model) -> Result<Vec<Plot>, PlotError> {
     sketches(model).iter().map(|sketch| sketch.drawn(fonts)).collect()
 }
 
+/// Every kind of plot, in the order of a report. A new one is a file with a `KIND` and a line here.
+const PLOT_KINDS: [&PlotKind; 6] =
+    [&percentile::KIND, &heat::KIND, &over_time::KIND, &load::KIND, &blame::KIND, &phases::KIND];
+
+/// A kind of plot: its names, and what it is drawn from.
+struct PlotKind {
+    /// Start of the file stem.
+    stem: &'static str,
+    /// Start of the title.
+    title: &'static str,
+    /// Whether a list of checks has it too: each check runs once, so most plots would be a few dots.
+    suits_checks: bool,
+    subject: PlotSubject,
+}
+
+/// What one plot of a kind shows.
+enum PlotSubject {
+    EachScenario(PlotFunctions<ScenarioView>),
+    /// Hops have no plots of their own.
+    EachRequest(PlotFunctions<RequestView>),
+}
+
+/// The pure functions that make a plot of a subject.
+struct PlotFunctions<Subject> {
+    has_data: fn(&Subject) -> bool,
+    /// The plot in words, for readers who cannot see it.
+    alt: fn(&Subject) -> String,
+    /// The plot's figures.
+    table: fn(&Subject) -> Table,
+    scene: fn(&Subject, Sheet<'_>) -> Scene,
+}
+
 /// A plot that is not drawn yet.
 pub(super) struct Sketch<'a> {
-    /// The stem of its file name.
+    /// File stem.
     pub(super) name: String,
-    /// What one sees.
+    /// Heading.
     pub(super) title: String,
-    /// What a reader who cannot see it should know.
+    /// Description for readers who cannot see the plot.
     pub(super) alt: String,
-    figure: Figure<'a>,
+    caveats: &'a [String],
+    table: Box<dyn Fn() -> Table + 'a>,
+    scene: Box<dyn Fn(Sheet<'_>) -> Scene + 'a>,
 }
 
-#[derive(Clone, Copy)]
-enum Figure<'a> {
-    Percentile(&'a ScenarioView),
-    Heat(&'a ScenarioView, &'a RequestView),
-    OverTime(&'a ScenarioView, &'a RequestView),
-    Load(&'a ScenarioView),
-    Blame(&'a ScenarioView),
-    Phases(&'a ScenarioView),
-}
-
-/// The plots that a model has, without drawing them, those of a kind beside one another.
+/// The plots of a model, not drawn yet, grouped by kind.
 pub(super) fn sketches(model: &Model) -> Vec<Sketch<'_>> {
-    let scenarios = || model.scenarios.iter();
-    let requests = || model.requests().filter(|(_, request)| request.hop.is_none());
-    let mut figures: Vec<Figure<'_>> = scenarios().map(Figure::Percentile).collect();
-    figures.extend(requests().map(|(scenario, request)| Figure::Heat(scenario, request)));
-    figures.extend(requests().map(|(scenario, request)| Figure::OverTime(scenario, request)));
-    figures.extend(scenarios().map(Figure::Load));
-    figures.extend(scenarios().map(Figure::Blame));
-    figures.extend(scenarios().map(Figure::Phases));
     let mut names = Names::default();
-    let drawn = figures.into_iter().filter(Figure::has_something_to_show);
-    drawn.map(|figure| Sketch::new(figure, &mut names)).collect()
+    PLOT_KINDS.iter().flat_map(|kind| kind.sketches(model, &mut names)).collect()
 }
 
-impl Figure<'_> {
-    fn has_something_to_show(&self) -> bool {
-        // Of steps that are carried out once each, one picture says where the time of all went; the others would be a dot each.
-        if self.about().0.is_list_of_checks() && !matches!(self, Self::Phases(_)) {
-            return false;
-        }
-        match self {
-            Self::Percentile(scenario) => {
-                scenario.own_requests().any(|request| request.curve.total > 0)
-            }
-            Self::Heat(_, request) => heat::is_drawn(request),
-            Self::OverTime(_, request) => request.timeline.reached_the_measured_phase(),
-            Self::Load(scenario) => scenario.timeline.reached_the_measured_phase(),
-            Self::Blame(scenario) => blame::is_drawn(scenario),
-            Self::Phases(scenario) => {
-                scenario.own_requests().any(|request| !phases::bars(request).is_empty())
-            }
-        }
-    }
-
-    /// The stem of its file name, and its title, each without what it is about.
-    fn kind(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::Percentile(_) => ("percentiles", "Latency by percentile"),
-            Self::Heat(..) => ("heat-map", "Latency over time, every exchange"),
-            Self::OverTime(..) => ("over-time", "Latency over time"),
-            Self::Load(_) => ("load", "Asked and answered"),
-            Self::Blame(_) => ("lag-and-wait", "Lag and wait beside latency"),
-            Self::Phases(_) => ("phases", "Where the time goes"),
+impl PlotKind {
+    fn sketches<'a>(&'static self, model: &'a Model, names: &mut Names) -> Vec<Sketch<'a>> {
+        let suits = |scenario: &ScenarioView| self.suits_checks || !scenario.is_list_of_checks();
+        let scenarios = model.scenarios.iter().filter(|scenario| suits(scenario));
+        match &self.subject {
+            PlotSubject::EachScenario(functions) => scenarios
+                .filter(|scenario| (functions.has_data)(scenario))
+                .map(|scenario| {
+                    let name = names.unique(&[self.stem, &scenario.name]);
+                    self.sketch(name, &scenario.name, scenario, (functions, scenario))
+                })
+                .collect(),
+            PlotSubject::EachRequest(functions) => scenarios
+                .flat_map(|scenario| {
+                    scenario.own_requests().map(move |request| (scenario, request))
+                })
+                .filter(|(_, request)| (functions.has_data)(request))
+                .map(|(scenario, request)| {
+                    let name = names.unique(&[self.stem, &scenario.name, &request.name]);
+                    self.sketch(name, &scenario.place(request), scenario, (functions, request))
+                })
+                .collect(),
         }
     }
 
-    fn about(&self) -> (&ScenarioView, Option<&RequestView>) {
-        match self {
-            Self::Heat(scenario, request) | Self::OverTime(scenario, request) => {
-                (scenario, Some(request))
-            }
-            Self::Percentile(scenario)
-            | Self::Load(scenario)
-            | Self::Blame(scenario)
-            | Self::Phases(scenario) => (scenario, None),
+    fn sketch<'a, Subject>(
+        &self,
+        name: String,
+        place: &str,
+        scenario: &'a ScenarioView,
+        (functions, subject): (&'static PlotFunctions<Subject>, &'a Subject),
+    ) -> Sketch<'a> {
+        let mut alt = (functions.alt)(subject);
+        if !scenario.caveats.is_empty() {
+            alt += &format!(". Note: {}", scenario.caveats.join("; "));
         }
-    }
-
-    fn alt(&self) -> String {
-        let alt = match self {
-            Self::Percentile(scenario) => percentile::alt(scenario),
-            Self::Heat(_, request) => heat::alt(request),
-            Self::OverTime(_, request) => over_time::alt(request),
-            Self::Load(scenario) => load::alt(scenario),
-            Self::Blame(scenario) => blame::alt(scenario),
-            Self::Phases(scenario) => phases::alt(scenario),
-        };
-        let caveats = &self.about().0.caveats;
-        if caveats.is_empty() { alt } else { format!("{alt}. Note: {}", caveats.join("; ")) }
+        Sketch {
+            name,
+            title: format!("{}: {place}", self.title),
+            alt,
+            caveats: &scenario.caveats,
+            table: Box::new(move || (functions.table)(subject)),
+            scene: Box::new(move |sheet| (functions.scene)(subject, sheet)),
+        }
     }
 }
 
-impl<'a> Sketch<'a> {
-    fn new(figure: Figure<'a>, names: &mut Names) -> Self {
-        let (stem, title) = figure.kind();
-        let (scenario, request) = figure.about();
-        let place =
-            request.map_or_else(|| scenario.name.clone(), |request| scenario.place(request));
-        let parts: Vec<&str> = [stem, &scenario.name]
-            .into_iter()
-            .chain(request.map(|request| request.name.as_str()))
-            .collect();
-        Self {
-            name: names.unique(&parts),
-            title: format!("{title}: {place}"),
-            alt: figure.alt(),
-            figure,
-        }
-    }
-
+impl Sketch<'_> {
     fn scene(&self, paper: Paper, fonts: &'static Fonts) -> Scene {
-        let sheet = Sheet { title: &self.title, paper, fonts };
-        match self.figure {
-            Figure::Percentile(scenario) => percentile::scene(scenario, sheet),
-            Figure::Heat(scenario, request) => heat::scene((scenario, request), sheet),
-            Figure::OverTime(scenario, request) => over_time::scene((scenario, request), sheet),
-            Figure::Load(scenario) => load::scene(scenario, sheet),
-            Figure::Blame(scenario) => blame::scene(scenario, sheet),
-            Figure::Phases(scenario) => phases::scene(scenario, sheet),
-        }
+        (self.scene)(Sheet { title: &self.title, caveats: self.caveats, paper, fonts })
     }
 
-    /// The figures it is drawn from.
+    /// The figures that the plot shows.
     pub(super) fn table(&self) -> Table {
-        match self.figure {
-            Figure::Percentile(scenario) => percentile::table(scenario),
-            Figure::Heat(_, request) => heat::table(request),
-            Figure::OverTime(_, request) => over_time::table(request),
-            Figure::Load(scenario) => load::table(scenario),
-            Figure::Blame(scenario) => blame::table(scenario),
-            Figure::Phases(scenario) => phases::table(scenario),
-        }
+        (self.table)()
     }
 
-    /// The picture as SVG for a page that brings [`dark_rules`]; it takes a hundredth of the time of a PNG.
+    /// The plot as SVG for a page that contains [`dark_rules`]; far cheaper than a PNG.
     pub(super) fn svg(&self, paper: Paper) -> Result<String, PlotError> {
         self.vector(&self.scene(paper, fonts()?), false)
     }

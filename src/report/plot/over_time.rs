@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use crate::report::model::{Point, Quantiles, RequestView, ScenarioView, Timeline};
+use crate::report::model::{Point, Quantiles, RequestView, Timeline};
 use crate::report::words;
 
 use super::axis::{Durations, Frame};
 use super::clock::{Clock, STRIP};
-use super::scene::{Mark, Scene, Spot, along};
+use super::scene::{Mark, Scene, along};
 use super::sheet::Sheet;
-use super::style::{ALARM, Colour, MAX, P50, P95, P99, WARNING};
+use super::style::{ALARM, Colour, MAX, P50, P95, P99, Spot, WARNING};
 use super::table::Table;
+use super::{PlotFunctions, PlotKind, PlotSubject};
 
 /// One quantile as a line.
 struct Line {
@@ -41,8 +42,20 @@ fn lines(line: &Timeline) -> impl DoubleEndedIterator<Item = &'static Line> {
     LINES.iter().zip(shown).filter(|(_, shown)| *shown).map(|(quantile, _)| quantile)
 }
 
-/// The figure in words.
-pub(super) fn alt(request: &RequestView) -> String {
+/// The kind of plot that this file draws.
+pub(super) const KIND: PlotKind = PlotKind {
+    stem: "over-time",
+    title: "Latency over time",
+    suits_checks: false,
+    subject: PlotSubject::EachRequest(PlotFunctions { has_data, alt, table, scene }),
+};
+
+fn has_data(request: &RequestView) -> bool {
+    request.timeline.reached_the_measured_phase()
+}
+
+/// The plot in words.
+fn alt(request: &RequestView) -> String {
     let line = &request.timeline;
     let range = |of: fn(&Point) -> Option<Duration>| {
         let values: Vec<Duration> = line.measured.iter().filter_map(of).collect();
@@ -61,7 +74,7 @@ pub(super) fn alt(request: &RequestView) -> String {
 }
 
 /// The figure in figures.
-pub(super) fn table(request: &RequestView) -> Table {
+fn table(request: &RequestView) -> Table {
     let heads = ["n", "failed", "p50", "p95", "p99", "longest"];
     Table::over_time(&request.timeline, heads, |point| {
         let Quantiles { p50, p95, p99, max, .. } = point.latency;
@@ -71,11 +84,11 @@ pub(super) fn table(request: &RequestView) -> Table {
 }
 
 /// The figure.
-pub(super) fn scene((scenario, request): (&ScenarioView, &RequestView), sheet: Sheet<'_>) -> Scene {
+fn scene(request: &RequestView, sheet: Sheet<'_>) -> Scene {
     let line = &request.timeline;
     let heights = heights(request);
     let subtitle = subtitle(line) + heights.note();
-    let (mut scene, below) = sheet.headed(&subtitle, scenario);
+    let (mut scene, below) = sheet.headed(&subtitle);
     let below = legend(&mut scene, below, line);
     let frame = Frame::below(&mut scene, below + STRIP, 1.0);
     let figure = Figure { clock: Clock { line, frame }, heights };

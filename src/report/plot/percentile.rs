@@ -7,13 +7,26 @@ use crate::report::model::{Curve, Mark as Budget, RequestView, ScenarioView, tai
 use crate::report::words;
 
 use super::axis::{Durations, Frame};
-use super::scene::{Mark, Scene, Side, Spot, along};
+use super::scene::{Mark, Scene, Side, along};
 use super::sheet::Sheet;
-use super::style::{ALARM, Colour, LABEL, SERIES, STRONG, WARNING};
+use super::style::{ALARM, Colour, LABEL, SERIES, STRONG, Spot, WARNING};
 use super::table::Table;
+use super::{PlotFunctions, PlotKind, PlotSubject};
 
-/// The figure in words.
-pub(super) fn alt(scenario: &ScenarioView) -> String {
+/// The kind of plot that this file draws.
+pub(super) const KIND: PlotKind = PlotKind {
+    stem: "percentiles",
+    title: "Latency by percentile",
+    suits_checks: false,
+    subject: PlotSubject::EachScenario(PlotFunctions { has_data, alt, table, scene }),
+};
+
+fn has_data(scenario: &ScenarioView) -> bool {
+    scenario.own_requests().any(|request| request.curve.total > 0)
+}
+
+/// The plot in words.
+fn alt(scenario: &ScenarioView) -> String {
     let words = |request: &RequestView| {
         let latency = request.latency;
         let failed = if request.failed > 0 {
@@ -40,7 +53,7 @@ fn drawn(scenario: &ScenarioView) -> Vec<&RequestView> {
 }
 
 /// The figure in figures: one column a request, failures ranked above all.
-pub(super) fn table(scenario: &ScenarioView) -> Table {
+fn table(scenario: &ScenarioView) -> Table {
     const SHARES: [(f64, &str); 8] = [
         (0.25, "25 %"),
         (0.5, "50 %"),
@@ -62,11 +75,11 @@ pub(super) fn table(scenario: &ScenarioView) -> Table {
 }
 
 /// The figure.
-pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
+fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
     let requests = drawn(scenario);
     let heights = heights(&requests);
     let subtitle = subtitle(scenario, &requests) + heights.note();
-    let (mut scene, below) = sheet.headed(&subtitle, scenario);
+    let (mut scene, below) = sheet.headed(&subtitle);
     let below = legend(&mut scene, below, &requests);
     let frame = Frame::below(&mut scene, below + 8.0, 1.0);
     let figure =

@@ -10,6 +10,7 @@ use super::scene::{Scene, Side};
 use super::sheet::Sheet;
 use super::style::{self, AXIS, LABEL, MUTED, STRONG, TICK};
 use super::table::Table;
+use super::{PlotFunctions, PlotKind, PlotSubject};
 
 /// The parts that add up to latency, in the order an exchange goes through them.
 const PARTS: [Dimension; 7] = [
@@ -30,7 +31,7 @@ const BAR: f64 = 26.0;
 const GAP: f64 = 16.0;
 
 /// One bar: a stage of a request.
-pub(super) struct Bar {
+struct Bar {
     name: String,
     latency: Quantiles,
     parts: Vec<(Dimension, Duration)>,
@@ -64,14 +65,26 @@ impl Bar {
 }
 
 /// The bars of a request: cold, then warm, where they have ok exchanges.
-pub(super) fn bars(request: &RequestView) -> Vec<Bar> {
+fn bars(request: &RequestView) -> Vec<Bar> {
     let cold = Bar::new(request, "cold", |row| row.cold);
     let warm = Bar::new(request, request.timing.warm_name, |row| row.warm);
     cold.into_iter().chain(warm).collect()
 }
 
-/// The figure in words.
-pub(super) fn alt(scenario: &ScenarioView) -> String {
+/// The kind of plot that this file draws.
+pub(super) const KIND: PlotKind = PlotKind {
+    stem: "phases",
+    title: "Where the time goes",
+    suits_checks: true,
+    subject: PlotSubject::EachScenario(PlotFunctions { has_data, alt, table, scene }),
+};
+
+fn has_data(scenario: &ScenarioView) -> bool {
+    scenario.own_requests().any(|request| !bars(request).is_empty())
+}
+
+/// The plot in words.
+fn alt(scenario: &ScenarioView) -> String {
     let of = |request: &RequestView| {
         let bars: Vec<String> = bars(request).iter().map(Bar::words).collect();
         format!("{}: {}", request.name, bars.join("; "))
@@ -84,7 +97,7 @@ fn drawn(scenario: &ScenarioView) -> Vec<&RequestView> {
 }
 
 /// The figure in figures.
-pub(super) fn table(scenario: &ScenarioView) -> Table {
+fn table(scenario: &ScenarioView) -> Table {
     let heads = PARTS.iter().map(|part| label(*part));
     let mut table = Table::new(["median of", "n"].into_iter().chain(heads).chain(["latency"]));
     for request in drawn(scenario) {
@@ -104,12 +117,12 @@ pub(super) fn table(scenario: &ScenarioView) -> Table {
 }
 
 /// The figure.
-pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
+fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
     let groups: Vec<(&RequestView, Vec<Bar>)> =
         drawn(scenario).into_iter().map(|request| (request, bars(request))).collect();
     let longest =
         groups.iter().flat_map(|(_, bars)| bars).map(Bar::total).max().unwrap_or_default();
-    let (mut scene, mut y) = sheet.headed(subtitle(scenario), scenario);
+    let (mut scene, mut y) = sheet.headed(subtitle(scenario));
     for (request, bars) in &groups {
         if scenario.own_requests().count() > 1 {
             let name =

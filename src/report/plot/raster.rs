@@ -8,8 +8,7 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::scene::Spot;
-use super::style::Colour;
+use super::style::{Colour, Spot};
 
 /// A grid of cells, stretched over a part of the paper.
 #[derive(Debug, Clone)]

@@ -2,10 +2,7 @@
 
 use super::font::Fonts;
 use super::raster::Raster;
-use super::style::{Colour, Face, LABEL, PAPER, Paper};
-
-/// A place on the paper, from its top left corner.
-pub(super) type Spot = (f64, f64);
+use super::style::{Colour, Face, LABEL, PAPER, Paper, Spot};
 
 /// One thing to draw.
 #[derive(Debug, Clone)]

@@ -1,7 +1,5 @@
 //! What every plot begins with.
 
-use crate::report::model::ScenarioView;
-
 use super::font::Fonts;
 use super::scene::Scene;
 use super::style::{Face, INK, Paper, SUBTITLE, WARNING};
@@ -11,6 +9,8 @@ use super::style::{Face, INK, Paper, SUBTITLE, WARNING};
 pub(super) struct Sheet<'a> {
     /// What one sees.
     pub(super) title: &'a str,
+    /// What a reader must know before the figures.
+    pub(super) caveats: &'a [String],
     /// How large it is.
     pub(super) paper: Paper,
     /// What its words are measured in.
@@ -20,13 +20,12 @@ pub(super) struct Sheet<'a> {
 impl Sheet<'_> {
     /// A drawing headed by its title, by what a reader must know before the figures, and by what these are of, with the
     /// height of the line that would follow.
-    pub(super) fn headed(&self, subtitle: &str, scenario: &ScenarioView) -> (Scene, f64) {
+    pub(super) fn headed(&self, subtitle: &str) -> (Scene, f64) {
         let mut scene = Scene::new(self.paper, self.fonts);
         let title = Face { size: self.paper.title, bold: true, colour: INK };
         let mut below = scene.paragraph(30.0, self.title, title, 3);
-        if !scenario.caveats.is_empty() {
-            below =
-                scene.paragraph(below, &format!("! {}", scenario.caveats.join("; ")), WARNING, 3);
+        if !self.caveats.is_empty() {
+            below = scene.paragraph(below, &format!("! {}", self.caveats.join("; ")), WARNING, 3);
         }
         let below = scene.paragraph(below, subtitle, SUBTITLE, 4) + 9.0;
         (scene, below)

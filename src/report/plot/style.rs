@@ -5,6 +5,9 @@ use crate::record::Dimension;
 /// A colour: red, green, blue.
 pub(super) type Colour = (u8, u8, u8);
 
+/// A place on the paper, from its top left corner.
+pub(super) type Spot = (f64, f64);
+
 /// The paper.
 pub(super) const PAPER: Colour = (255, 255, 255);
 /// Titles and figures.
