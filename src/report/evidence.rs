@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::record::{Decision, Interval, RunRecord};
 
-use super::markdown::escaped;
+use super::markdown::escape;
 use super::model::{Model, ScenarioView};
 use super::words;
 
@@ -66,7 +66,7 @@ pub enum Ended<'a> {
 
 /// A log entry in markdown, ended by a line break. No text in it breaks a line, begins a heading or means anything but itself.
 pub fn evidence(entry: &Entry<'_>) -> String {
-    let told = Told::of(entry);
+    let text = EntryText::of(entry);
     let commit = entry
         .commit
         .as_deref()
@@ -74,18 +74,18 @@ pub fn evidence(entry: &Entry<'_>) -> String {
     format!(
         "## [{}] — {}: {}\n\n- Command: {}\n- Artifacts:{}\n- Commit: {commit}\n- Outcome: {}\n{}- Notes:{}\n",
         moment(entry.at),
-        plain(&told.title),
-        told.word,
+        plain(&text.title),
+        text.word,
         code(&entry.command, COMMAND),
-        listed(entry.artifacts.iter().map(artifact)),
-        told.outcome,
-        told.scenarios.iter().map(|line| format!("  - {line}\n")).collect::<String>(),
-        listed(notes(entry, told.notes)),
+        bullet_list(entry.artifacts.iter().map(artifact)),
+        text.outcome,
+        text.scenarios.iter().map(|line| format!("  - {line}\n")).collect::<String>(),
+        bullet_list(notes(entry, text.notes)),
     )
 }
 
 /// The parts of an entry that depend on how it ended; the outcome and the scenarios' lines are escaped, the others are not.
-struct Told {
+struct EntryText {
     title: String,
     word: String,
     outcome: String,
@@ -94,7 +94,7 @@ struct Told {
     notes: Vec<String>,
 }
 
-impl Told {
+impl EntryText {
     fn of(entry: &Entry<'_>) -> Self {
         match &entry.ended {
             Ended::Judged { record, figures } => Self::of_run(record, figures, entry.exit),
@@ -107,11 +107,11 @@ impl Told {
         let word = upper(model.decision);
         let figures_of =
             |at: usize| figures.get(at).map(|(_, figures)| figures.as_str()).unwrap_or_default();
-        let all = held(
+        let all = budgets_held(
             model.requests().flat_map(|(_, request)| &request.budgets).map(|row| row.decision),
         );
         let several = model.scenarios.len() > 1;
-        let rest = if several { String::new() } else { then(figures_of(0)) };
+        let rest = if several { String::new() } else { semicolon_suffix(figures_of(0)) };
         let lines = model.scenarios.iter().enumerate().filter(|_| several);
         let at = |name: &str| {
             figures.iter().position(|(of, _)| words::name(of) == name).unwrap_or(usize::MAX)
@@ -144,7 +144,7 @@ impl Told {
             word: "NOT CARRIED OUT".to_owned(),
             outcome: format!("could not be carried out (exit {exit}): {line}"),
             scenarios: Vec::new(),
-            notes: capped(heads.collect(), "were told on stderr"),
+            notes: cap_notes(heads.collect(), "were text on stderr"),
         }
     }
 }
@@ -157,12 +157,12 @@ fn line(scenario: &ScenarioView, figures: &str) -> String {
         "{}: {}: {}{}",
         plain(&scenario.name),
         upper(scenario.decision),
-        held(rows),
-        then(figures)
+        budgets_held(rows),
+        semicolon_suffix(figures)
     )
 }
 
-fn held(budgets: impl Iterator<Item = Decision>) -> String {
+fn budgets_held(budgets: impl Iterator<Item = Decision>) -> String {
     let budgets: Vec<_> = budgets.collect();
     let held = budgets.iter().filter(|decision| **decision == Decision::Pass).count();
     match budgets.len() {
@@ -172,7 +172,7 @@ fn held(budgets: impl Iterator<Item = Decision>) -> String {
     }
 }
 
-fn then(figures: &str) -> String {
+fn semicolon_suffix(figures: &str) -> String {
     if figures.is_empty() {
         String::new()
     } else {
@@ -186,7 +186,7 @@ fn reasons(model: &Model) -> Vec<String> {
     if reasons.is_empty() {
         reasons.push(model.headline.clone());
     }
-    let mut reasons = capped(reasons, "are in report.md");
+    let mut reasons = cap_notes(reasons, "are in report.md");
     reasons
         .extend(model.caveats.iter().map(|caveat| format!("{}: {}", caveat.scenario, caveat.what)));
     reasons.extend(model.sharing.clone());
@@ -194,7 +194,7 @@ fn reasons(model: &Model) -> Vec<String> {
 }
 
 /// The first of what there is to note, and how many more are to be found elsewhere.
-fn capped(mut notes: Vec<String>, elsewhere: &str) -> Vec<String> {
+fn cap_notes(mut notes: Vec<String>, elsewhere: &str) -> Vec<String> {
     let more = notes.len().saturating_sub(NOTES);
     notes.truncate(NOTES);
     notes.extend((more > 0).then(|| format!("{more} more {elsewhere}")));
@@ -215,7 +215,7 @@ fn artifact(artifact: &Artifact) -> String {
 }
 
 /// Lines below a point; `none` where there are none.
-fn listed(lines: impl Iterator<Item = String>) -> String {
+fn bullet_list(lines: impl Iterator<Item = String>) -> String {
     let lines: String = lines.map(|line| format!("\n  - {line}")).collect();
     if lines.is_empty() { " none".to_owned() } else { lines }
 }
@@ -246,7 +246,7 @@ fn plain(text: &str) -> String {
             '<' if next == Some(' ') => plain.push(c),
             // Names stand in grave accents, and an entry is read as it is written.
             '`' => plain.push('\''),
-            _ => plain.push_str(&escaped(c.encode_utf8(&mut [0; 4]))),
+            _ => plain.push_str(&escape(c.encode_utf8(&mut [0; 4]))),
         }
         before = c;
     }
@@ -271,7 +271,7 @@ fn code(text: &str, most: usize) -> String {
 mod tests {
     use time::macros::datetime;
 
-    use super::super::fixture::{self, HOSTILE, Script, live};
+    use super::super::fixture::{self, FixtureScript, HOSTILE, live};
     use super::*;
 
     fn entry(ended: Ended<'_>) -> Entry<'_> {
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn an_entry_says_what_was_done_what_is_there_and_what_came_of_it() {
-        let (record, _) = fixture::run(&[Script::default(), live(0.2)]);
+        let (record, _) = fixture::run(&[FixtureScript::default(), live(0.2)]);
         let figures =
             record.plan.iter().map(|plan| (plan.name.clone(), format!("figures of {}", plan.name)));
         let ended = Ended::Judged { record: &record, figures: figures.collect() };
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn of_one_scenario_the_outcome_is_one_line_and_a_pass_says_why() {
-        let (record, _) = fixture::run(&[Script::default()]);
+        let (record, _) = fixture::run(&[FixtureScript::default()]);
         let figures = vec![(record.plan[0].name.clone(), "600 requests, none failed".to_owned())];
         let text =
             evidence(&Entry { exit: 0, ..entry(Ended::Judged { record: &record, figures }) });

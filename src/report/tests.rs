@@ -4,20 +4,20 @@ use std::io::Cursor;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::fixture::{self, Script, all, live};
+use super::fixture::{self, FixtureScript, all, live};
 use super::{Model, html, markdown, plots, terminal};
 use crate::record::{Evidence, Failure, StageMeasurement};
 
 mod checks;
-mod looking_back;
-mod told;
+mod context;
+mod history;
 
 fn models() -> impl Iterator<Item = Model> {
     all().into_iter().map(|(record, intervals)| Model::new(&record, &intervals))
 }
 
 fn failing() -> Model {
-    let (record, intervals) = fixture::run(&[Script::default(), live(0.2)]);
+    let (record, intervals) = fixture::run(&[FixtureScript::default(), live(0.2)]);
     Model::new(&record, &intervals)
 }
 
@@ -49,7 +49,7 @@ fn markdown_has_the_gate_first_and_names_its_pictures() {
 
 #[test]
 fn a_passing_run_ends_with_its_verdict() {
-    let (record, intervals) = fixture::run(&[Script::default()]);
+    let (record, intervals) = fixture::run(&[FixtureScript::default()]);
     let text = terminal(&Model::new(&record, &intervals), 100, false);
     assert_eq!(text.lines().last().unwrap(), " PASS   both budgets hold, at 95 % confidence");
 }
@@ -121,7 +121,7 @@ fn names_that_mean_harm_do_none() {
 fn every_svg_is_well_formed_scales_and_says_what_it_shows() {
     for model in models() {
         for sketch in super::plot::sketches(&model) {
-            let svg = sketch.svg(super::plot::Paper::WIDE).unwrap();
+            let svg = sketch.svg(super::plot::PlotPaper::WIDE).unwrap();
             let document = roxmltree::Document::parse(&svg).unwrap();
             let root = document.root_element();
             assert_eq!(root.attribute("role"), Some("img"));
@@ -230,7 +230,7 @@ fn a_caveat_stands_before_every_figure_and_in_every_plot() {
         "{body}"
     );
     for sketch in super::plot::sketches(&model) {
-        for paper in [super::plot::Paper::WIDE, super::plot::Paper::NARROW] {
+        for paper in [super::plot::PlotPaper::WIDE, super::plot::PlotPaper::NARROW] {
             let svg = sketch.svg(paper).unwrap();
             let drawn =
                 svg.split("<text").skip(1).any(|text| text.contains("! TLS certificates are"));
@@ -257,7 +257,10 @@ fn no_text_from_outside_becomes_more_than_text_in_any_format() {
         let text = terminal(&model, 80, false);
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
         for sketch in super::plot::sketches(&model) {
-            does_no_harm_in_a_plot(&sketch.svg(super::plot::Paper::WIDE).unwrap(), &sketch.title);
+            does_no_harm_in_a_plot(
+                &sketch.svg(super::plot::PlotPaper::WIDE).unwrap(),
+                &sketch.title,
+            );
             let safe = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
             assert!(sketch.name.chars().all(safe) && sketch.name.len() < 120, "{}", sketch.name);
         }
@@ -338,7 +341,7 @@ proptest::proptest! {
             proptest::prop_assert!(line.width() <= 80 && !line.contains(char::is_control), "{line:?}");
         }
         for sketch in super::plot::sketches(&model) {
-            does_no_harm_in_a_plot(&sketch.svg(super::plot::Paper::NARROW).unwrap(), &sketch.title);
+            does_no_harm_in_a_plot(&sketch.svg(super::plot::PlotPaper::NARROW).unwrap(), &sketch.title);
         }
     }
 }

@@ -38,7 +38,7 @@ fn is_harmful(c: char) -> bool {
 
 /// A piece of a text in which names stand in grave accents, as reasons have them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Piece<'a> {
+pub(super) enum TextPiece<'a> {
     /// Text as it is.
     Plain(&'a str),
     /// What stands between two grave accents; it holds none and is not empty.
@@ -48,21 +48,21 @@ pub(super) enum Piece<'a> {
 /// The pieces of a text; between two that are code there is always a plain one that is not empty.
 ///
 /// A text whose grave accents do not part it so is one plain piece, and a last one without its partner stays where it is.
-pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
+pub(super) fn pieces(text: &str) -> Vec<TextPiece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some((before, code, after)) = first_code(rest) {
         let touches_the_last = before.is_empty() && !pieces.is_empty();
         if touches_the_last || code.is_empty() {
-            return vec![Piece::Plain(text)];
+            return vec![TextPiece::Plain(text)];
         }
-        pieces.extend([Piece::Plain(before), Piece::Code(code)]);
+        pieces.extend([TextPiece::Plain(before), TextPiece::Code(code)]);
         rest = after;
     }
     if rest.starts_with('`') {
-        return vec![Piece::Plain(text)];
+        return vec![TextPiece::Plain(text)];
     }
-    pieces.push(Piece::Plain(rest));
+    pieces.push(TextPiece::Plain(rest));
     pieces
 }
 
@@ -87,7 +87,7 @@ pub(super) fn count(value: u64) -> String {
 }
 
 /// A count with its noun, which is given in the singular and takes an s: `1 budget`, `3 budgets`.
-pub(super) fn counted(value: u64, noun: &str) -> String {
+pub(super) fn plural(value: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(value), if value == 1 { "" } else { "s" })
 }
 
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn names_between_grave_accents_are_told_from_the_text_around_them() {
-        use Piece::{Code, Plain};
+        use TextPiece::{Code, Plain};
         let whole = |text| vec![Plain(text)];
         assert_eq!(pieces("no name"), whole("no name"));
         assert_eq!(
@@ -187,7 +187,7 @@ mod tests {
             ["0 %", "0.38 %", "33.3 %", "100 %"]
         );
         assert_eq!(share(Ratio::of(1, 20_000)), "0.005 %");
-        assert_eq!(counted(1, "budget"), "1 budget");
+        assert_eq!(plural(1, "budget"), "1 budget");
     }
 
     #[test]

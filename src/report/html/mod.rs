@@ -1,16 +1,16 @@
 //! The report as a self-contained page: no script, no other file, readable on a phone.
 
-mod account;
-mod figure;
 mod gate;
 mod plan;
+mod plots;
+mod server_timing;
 mod timing;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::model::{Fact, Finding, Model, Role};
+use super::model::{FailureRole, Model, ReportFact, RunFinding};
 use super::plot::dark_rules;
-use super::words::{self, Piece};
+use super::words::{self, TextPiece};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -50,12 +50,12 @@ fn body(model: &Model) -> Markup {
         }
         (verdict(model))
         (gate::table(model))
-        (failures(model, Role::Failure, "Failures"))
-        (failures(model, Role::LeftOut, "Left out"))
-        (failures(model, Role::Try, "Tries"))
-        (figure::section(model))
+        (failures(model, FailureRole::Failure, "Failures"))
+        (failures(model, FailureRole::LeftOut, "Left out"))
+        (failures(model, FailureRole::Try, "Tries"))
+        (plots::section(model))
         (timing::tables(model))
-        (account::tables(model))
+        (server_timing::tables(model))
         (plan::sections(model))
         (prober(model))
         section {
@@ -81,25 +81,25 @@ fn caveats(model: &Model) -> Markup {
 }
 
 fn verdict(model: &Model) -> Markup {
-    let (said, further): (Vec<&Finding>, Vec<&Finding>) =
-        model.findings.iter().partition(|finding| finding.in_one_line() == model.headline);
+    let (said, further): (Vec<&RunFinding>, Vec<&RunFinding>) =
+        model.findings.iter().partition(|finding| finding.one_line() == model.headline);
     html! {
         section.verdict.(model.decision.name()) {
             p.word { (model.decision.name().to_uppercase()) }
             p.why { (prose(&model.headline)) }
             @for finding in said { p { (next(finding)) } }
             @if !further.is_empty() {
-                ul { @for finding in further { li { (prose(&finding.in_one_line())) (next(finding)) } } }
+                ul { @for finding in further { li { (prose(&finding.one_line())) (next(finding)) } } }
             }
         }
     }
 }
 
-fn next(finding: &Finding) -> Markup {
+fn next(finding: &RunFinding) -> Markup {
     html! { @if !finding.next.is_empty() { span.next { "→ " (prose(&finding.next)) } } }
 }
 
-fn failures(model: &Model, role: Role, heading: &str) -> Markup {
+fn failures(model: &Model, role: FailureRole, heading: &str) -> Markup {
     let failing: Vec<_> = model.failing(role).collect();
     html! {
         @if !failing.is_empty() {
@@ -143,13 +143,13 @@ fn prose(text: &str) -> Markup {
     html! {
         @for piece in words::pieces(text) {
             @match piece {
-                Piece::Plain(text) => (text),
-                Piece::Code(name) => code { (name) },
+                TextPiece::Plain(text) => (text),
+                TextPiece::Code(name) => code { (name) },
             }
         }
     }
 }
 
-fn facts(facts: &[Fact]) -> Markup {
+fn facts(facts: &[ReportFact]) -> Markup {
     html! { dl { @for fact in facts { dt { (fact.name) } dd { (fact.value) } } } }
 }

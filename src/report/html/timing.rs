@@ -19,9 +19,9 @@ pub(super) fn tables(model: &Model) -> Markup {
                 h2 { "Where the time goes, cold against warm" }
                 p.muted.small {
                     "Cold is the first exchange of a connection in the warm-up; nothing of the warm-up is judged. "
-                    "Each figure is of the ok exchanges that entered the part; lag, wait and set-up are also of exchanges that failed later. Quantiles of parts need not add up to the quantile of the whole."
+                    "Each figure is of the ok exchanges that entered the part; lag, wait and set-up are also of exchanges that failed later. DurationQuantiles of parts need not add up to the quantile of the whole."
                 }
-                @if model.requests().any(|(_, request)| request.timing.has_kinds()) {
+                @if model.requests().any(|(_, request)| request.timing.has_variants()) {
                     p.muted.small {
                         "Rows that begin with “if” tell kinds of connections and handshakes apart: they divide the exchanges, not their time."
                     }
@@ -38,7 +38,7 @@ fn steps(model: &Model) -> Markup {
     let timed: Vec<_> = model
         .scenarios
         .iter()
-        .map(|scenario| (scenario, scenario.parts_of_steps()))
+        .map(|scenario| (scenario, scenario.step_timings()))
         .filter(|(_, steps)| !steps.is_empty())
         .collect();
     html! {

@@ -17,30 +17,34 @@ const FORMAT: u32 = 1;
 ///
 /// An error where it cannot be written as JSON, which is a defect.
 pub fn json(history: &History, most: usize) -> Result<String, serde_json::Error> {
-    let requests = history.trends.iter().map(|trend| Series::of(trend, most)).collect();
-    serde_json::to_string_pretty(&Document { format: FORMAT, runs: history.runs(), requests })
+    let requests = history.trends.iter().map(|trend| RequestHistory::of(trend, most)).collect();
+    serde_json::to_string_pretty(&HistoryDocument {
+        format: FORMAT,
+        runs: history.runs(),
+        requests,
+    })
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct HistoryDocument<'a> {
     format: u32,
     runs: usize,
-    requests: Vec<Series<'a>>,
+    requests: Vec<RequestHistory<'a>>,
 }
 
 #[derive(Serialize)]
-struct Series<'a> {
+struct RequestHistory<'a> {
     scenario: &'a str,
     request: &'a str,
     runs: usize,
     exchanges: u64,
     failed: u64,
     ok_latency: &'a Packed,
-    newest: Vec<Listed<'a>>,
+    newest: Vec<ListedRun<'a>>,
 }
 
 #[derive(Serialize)]
-struct Listed<'a> {
+struct ListedRun<'a> {
     run: &'a str,
     id: Uuid,
     #[serde(with = "time::serde::rfc3339")]
@@ -51,12 +55,12 @@ struct Listed<'a> {
     verdict: Decision,
     exchanges: u64,
     failed: u64,
-    ok_latency: Figures,
+    ok_latency: LatencyFigures,
 }
 
 /// Figures of the ok exchanges in microseconds; `null` where nothing succeeded.
 #[derive(Serialize)]
-struct Figures {
+struct LatencyFigures {
     count: u64,
     min_us: Option<u64>,
     p50_us: Option<u64>,
@@ -66,7 +70,7 @@ struct Figures {
     clipped: u64,
 }
 
-impl<'a> Series<'a> {
+impl<'a> RequestHistory<'a> {
     fn of(trend: &'a Trend, most: usize) -> Self {
         let newest = &trend.rows[trend.rows.len().saturating_sub(most)..];
         Self {
@@ -76,12 +80,12 @@ impl<'a> Series<'a> {
             exchanges: trend.exchanges,
             failed: trend.failed(),
             ok_latency: &trend.latency,
-            newest: newest.iter().map(Listed::of).collect(),
+            newest: newest.iter().map(ListedRun::of).collect(),
         }
     }
 }
 
-impl<'a> Listed<'a> {
+impl<'a> ListedRun<'a> {
     fn of(row: &'a Row) -> Self {
         let run = &row.run;
         Self {
@@ -94,12 +98,12 @@ impl<'a> Listed<'a> {
             verdict: row.decision,
             exchanges: row.exchanges,
             failed: row.failed(),
-            ok_latency: Figures::of(&row.latency),
+            ok_latency: LatencyFigures::of(&row.latency),
         }
     }
 }
 
-impl Figures {
+impl LatencyFigures {
     fn of(packed: &Packed) -> Self {
         let &Packed { count, min_us, p50_us, p95_us, p99_us, max_us, clipped, .. } = packed;
         Self { count, min_us, p50_us, p95_us, p99_us, max_us, clipped }

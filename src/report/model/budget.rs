@@ -24,12 +24,12 @@ pub(in crate::report) struct BudgetRow {
     /// Why, and what next.
     pub(in crate::report) reason: Reason,
     /// The budget's place in a plot of latency; `None` where it judges something else.
-    pub(in crate::report) mark: Option<Mark>,
+    pub(in crate::report) mark: Option<BudgetMark>,
 }
 
 /// A budget on latency as a plot shows it.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::report) struct Mark {
+pub(in crate::report) struct BudgetMark {
     /// The first latency that is too long.
     pub(in crate::report) ceiling: Duration,
     /// The quantile held below it; `None` for a maximum.
@@ -79,8 +79,8 @@ impl BudgetRow {
             actual: actual(verdict),
             interval: interval(verdict),
             decision: verdict.decision,
-            reason: finding::shown_one(&verdict.reason),
-            mark: Mark::new(verdict),
+            reason: finding::display_reason(&verdict.reason),
+            mark: BudgetMark::new(verdict),
         }
     }
 
@@ -105,7 +105,7 @@ impl BudgetRow {
     }
 }
 
-impl Mark {
+impl BudgetMark {
     fn new(verdict: &BudgetVerdict) -> Option<Self> {
         let (dimension, ceiling) = verdict.budget.ceiling()?;
         let quantile = match verdict.budget {

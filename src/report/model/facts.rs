@@ -10,22 +10,22 @@ use crate::record::{
 };
 use crate::units::{self, Ratio};
 
-use super::{Quantiles, Shape, words};
+use super::{DurationQuantiles, TableShape, words};
 
 /// How many addresses are named.
 const ADDRESSES: usize = 8;
 
 /// One thing known about a run or a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::report) struct Fact {
+pub(in crate::report) struct ReportFact {
     /// What it is: `host`.
     pub(in crate::report) name: &'static str,
     /// What it is in this run.
     pub(in crate::report) value: String,
 }
 
-fn fact(name: &'static str, value: &str) -> Fact {
-    Fact { name, value: words::display(value, words::LINE) }
+fn fact(name: &'static str, value: &str) -> ReportFact {
+    ReportFact { name, value: words::display(value, words::LINE) }
 }
 
 const MINUTE: &[BorrowedFormatItem<'_>] =
@@ -44,14 +44,14 @@ pub(super) fn subtitle(record: &RunRecord) -> String {
 }
 
 /// Where a record comes from.
-pub(super) fn provenance(record: &RunRecord) -> Vec<Fact> {
+pub(super) fn provenance(record: &RunRecord) -> Vec<ReportFact> {
     let from = &record.provenance;
     let host = &from.host;
     let machine = match host.cores as u64 {
         // Another tool measured, on a machine that it did not name.
         0 => host.name.clone(),
         cores => {
-            format!("{} ({} {}, {})", host.name, host.os, host.arch, words::counted(cores, "core"))
+            format!("{} ({} {}, {})", host.name, host.os, host.arch, words::plural(cores, "core"))
         }
     };
     let mut facts = vec![
@@ -86,7 +86,7 @@ fn ending(ending: &Ending) -> String {
 pub(super) fn of_scenario(
     planned: Option<&PlannedScenario>,
     measured: Option<&ScenarioMeasurement>,
-) -> Vec<Fact> {
+) -> Vec<ReportFact> {
     let mut facts = Vec::new();
     if let Some(plan) = planned {
         facts.push(fact("target", &plan.base_url));
@@ -101,7 +101,9 @@ pub(super) fn of_scenario(
             (!scenario.protocols.is_empty())
                 .then(|| fact("spoken", &scenario.protocols.join(", "))),
         );
-        facts.extend(tells_addresses(scenario).then(|| fact("addresses", &addresses(scenario))));
+        facts.extend(
+            has_notable_addresses(scenario).then(|| fact("addresses", &addresses(scenario))),
+        );
         facts.extend(
             (!scenario.lookups.is_empty()).then(|| fact("look-ups", &lookups(&scenario.lookups))),
         );
@@ -153,7 +155,7 @@ fn by_address(counts: &BTreeMap<String, u64>, noun: &str) -> String {
     let mut all: Vec<(&String, &u64)> = counts.iter().collect();
     all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let named = all.iter().take(ADDRESSES).map(|(address, count)| {
-        format!("{} ({})", words::name(address), words::counted(**count, noun))
+        format!("{} ({})", words::name(address), words::plural(**count, noun))
     });
     let named: Vec<String> = named.collect();
     match all.len() - named.len() {
@@ -163,13 +165,13 @@ fn by_address(counts: &BTreeMap<String, u64>, noun: &str) -> String {
 }
 
 /// Whether there is more to tell of addresses than that the one was used.
-fn tells_addresses(scenario: &ScenarioMeasurement) -> bool {
+fn has_notable_addresses(scenario: &ScenarioMeasurement) -> bool {
     let failed_beside = !scenario.unreached.is_empty() && !scenario.addresses.is_empty();
     scenario.addresses.len() > 1 || failed_beside
 }
 
 fn lookups(lookups: &Lookups) -> String {
-    let took = Quantiles::of(Some(&lookups.took));
+    let took = DurationQuantiles::of(Some(&lookups.took));
     let mut parts = vec![words::count(took.n)];
     if took.n > 0 {
         parts.push(format!("p50 {}, max {}", words::time(took.p50), words::time(took.max)));
@@ -181,22 +183,22 @@ fn lookups(lookups: &Lookups) -> String {
 }
 
 /// Addresses and look-ups in one line, where there is more to tell than that the one address was used.
-pub(super) fn several_addresses(scenario: &ScenarioMeasurement) -> Option<String> {
+pub(super) fn address_summary(scenario: &ScenarioMeasurement) -> Option<String> {
     let mut parts = Vec::new();
-    parts.extend(tells_addresses(scenario).then(|| addresses(scenario)));
+    parts.extend(has_notable_addresses(scenario).then(|| addresses(scenario)));
     let told = !scenario.lookups.is_empty() && (!parts.is_empty() || scenario.lookups.failed > 0);
     parts.extend(told.then(|| format!("look-ups: {}", lookups(&scenario.lookups))));
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// How the figures came about; `confidence` is given where a budget was decided with one.
-pub(super) fn method(verdict: &Verdict, shape: Shape, confidence: Option<Ratio>) -> String {
+pub(super) fn method(verdict: &Verdict, shape: TableShape, confidence: Option<Ratio>) -> String {
     let latency = match shape {
-        Shape::Load => {
+        TableShape::Load => {
             "Latency counts from the moment a request was due, so that a stall of an open load is charged to every request it delayed; \
              failures rank above every latency, and quantiles in the columns p50 to max are of the ok exchanges."
         }
-        Shape::Checks => {
+        TableShape::Checks => {
             "What a step took counts from the moment it was due to the last byte of its answer, further tries and the pauses \
              between them included; a failure ranks above every latency."
         }

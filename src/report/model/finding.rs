@@ -12,7 +12,7 @@ const NAMED: usize = 4;
 
 /// One thing that keeps a run from a pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::report) struct Finding {
+pub(in crate::report) struct RunFinding {
     /// How grave it is.
     pub(in crate::report) decision: Decision,
     /// Where: `tile-loader · mock · p95 < 300ms`.
@@ -24,14 +24,14 @@ pub(in crate::report) struct Finding {
 }
 
 /// Every budget and reason that keeps the run from a pass; the fails first.
-pub(super) fn all(scenarios: &[ScenarioView]) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = scenarios.iter().flat_map(of_scenario).collect();
+pub(super) fn all(scenarios: &[ScenarioView]) -> Vec<RunFinding> {
+    let mut findings: Vec<RunFinding> = scenarios.iter().flat_map(of_scenario).collect();
     findings.sort_by_key(|finding| finding.decision != Decision::Fail);
-    say_each_advice_once(&mut findings);
+    drop_repeated_advice(&mut findings);
     findings
 }
 
-fn say_each_advice_once(findings: &mut [Finding]) {
+fn drop_repeated_advice(findings: &mut [RunFinding]) {
     let mut said = HashSet::new();
     for finding in findings {
         if !said.insert(finding.next.clone()) {
@@ -40,15 +40,15 @@ fn say_each_advice_once(findings: &mut [Finding]) {
     }
 }
 
-fn of_scenario(scenario: &ScenarioView) -> Vec<Finding> {
+fn of_scenario(scenario: &ScenarioView) -> Vec<RunFinding> {
     let reasons = scenario
         .reasons
         .iter()
-        .map(|reason| Finding::new(scenario.decision, scenario.name.clone(), reason));
+        .map(|reason| RunFinding::new(scenario.decision, scenario.name.clone(), reason));
     let budgets = scenario.requests.iter().flat_map(|request| {
         let open = request.budgets.iter().filter(|row| row.decision != Decision::Pass);
-        open.filter(|row| !is_said(scenario, &request.name, &row.reason)).map(move |row| {
-            Finding::new(
+        open.filter(|row| !is_repeated(scenario, &request.name, &row.reason)).map(move |row| {
+            RunFinding::new(
                 row.decision,
                 format!("{} · {}", scenario.place(request), row.budget),
                 &row.reason,
@@ -62,7 +62,7 @@ fn of_scenario(scenario: &ScenarioView) -> Vec<Finding> {
 const SILENT: &str = "the target never answered: ";
 
 /// Whether a reason of the scenario says of a request, or of all of them, what a budget's reason comes to.
-fn is_said(scenario: &ScenarioView, request: &str, of_budget: &Reason) -> bool {
+fn is_repeated(scenario: &ScenarioView, request: &str, of_budget: &Reason) -> bool {
     let of_request = |reason: &Reason| {
         let said = reason.what.strip_prefix('`').and_then(|rest| rest.strip_prefix(request));
         said.and_then(|rest| rest.strip_prefix("`: "))
@@ -75,9 +75,9 @@ fn is_said(scenario: &ScenarioView, request: &str, of_budget: &Reason) -> bool {
     scenario.reasons.iter().any(|reason| of_request(reason) || of_all(reason))
 }
 
-impl Finding {
+impl RunFinding {
     /// Place and fact in one line.
-    pub(in crate::report) fn in_one_line(&self) -> String {
+    pub(in crate::report) fn one_line(&self) -> String {
         format!("{}: {}", self.place, self.what)
     }
 
@@ -90,18 +90,18 @@ impl Finding {
 /// given where it was stated for any; `left_out` are the steps that were.
 pub(super) fn headline(
     decision: Decision,
-    findings: &[Finding],
+    findings: &[RunFinding],
     budgets: &[Decision],
     confidence: Option<Ratio>,
     left_out: &[String],
 ) -> String {
-    let grave: Vec<&Finding> =
+    let grave: Vec<&RunFinding> =
         findings.iter().filter(|finding| finding.decision == decision).collect();
     match (decision, grave.as_slice()) {
         (Decision::Pass, _) => holds(budgets.len(), confidence) + &but(left_out),
         (_, []) => "nothing was judged".to_owned(),
-        (_, [one]) => one.in_one_line(),
-        (_, [first, ..]) => counted(budgets).unwrap_or_else(|| first.in_one_line()),
+        (_, [one]) => one.one_line(),
+        (_, [first, ..]) => counted(budgets).unwrap_or_else(|| first.one_line()),
     }
 }
 
@@ -131,7 +131,7 @@ fn holds(budgets: usize, confidence: Option<Ratio>) -> String {
 /// How many budgets do not hold and how many cannot be decided; `None` where all hold.
 fn counted(budgets: &[Decision]) -> Option<String> {
     let count = |decision| budgets.iter().filter(|budget| **budget == decision).count();
-    let all = words::counted(budgets.len() as u64, "budget");
+    let all = words::plural(budgets.len() as u64, "budget");
     match (count(Decision::Fail), count(Decision::Inconclusive)) {
         (0, 0) => None,
         (0, open) => Some(format!("{open} of {all} cannot be decided")),
@@ -141,12 +141,12 @@ fn counted(budgets: &[Decision]) -> Option<String> {
 }
 
 /// Reasons made fit to be shown.
-pub(super) fn shown(reasons: &[Reason]) -> Vec<Reason> {
-    reasons.iter().map(shown_one).collect()
+pub(super) fn display_reasons(reasons: &[Reason]) -> Vec<Reason> {
+    reasons.iter().map(display_reason).collect()
 }
 
 /// A reason made fit to be shown.
-pub(super) fn shown_one(reason: &Reason) -> Reason {
+pub(super) fn display_reason(reason: &Reason) -> Reason {
     Reason {
         what: words::display(&reason.what, words::LINE),
         next: words::display(&reason.next, words::LINE),

@@ -1,15 +1,15 @@
 //! Everything a report shows.
 
-mod account;
 mod budget;
-mod curve;
 mod facts;
 mod finding;
+mod latency_curve;
 mod prober;
 mod request;
-mod shape;
+mod server_timing;
 mod sharing;
-mod sparse;
+mod sparse_histogram;
+mod table_shape;
 mod timeline;
 mod timing;
 
@@ -20,18 +20,18 @@ use crate::record::{Decision, Interval, Measurement, PlannedScenario, Reason, Ru
 use crate::units::Ratio;
 
 use super::words;
-pub(super) use account::{AccountRow, NOTE as ACCOUNT_NOTE};
-pub(super) use budget::{BudgetRow, Mark};
-pub(super) use curve::{Curve, tail};
-pub(super) use facts::Fact;
-pub(super) use finding::Finding;
+pub(super) use budget::{BudgetMark, BudgetRow};
+pub(super) use facts::ReportFact;
+pub(super) use finding::RunFinding;
+pub(super) use latency_curve::{LatencyCurve, tail};
 pub(super) use prober::ProberView;
-pub(super) use request::{FailureRow, RequestView, Role};
-pub(super) use shape::{Shape, part_heads};
-use sparse::Sparse;
-use timeline::Gatherer;
-pub(super) use timeline::{Point, Timeline};
-pub(super) use timing::{Quantiles, Timing, TimingRow, label, meaning};
+pub(super) use request::{FailureRole, FailureRow, RequestView};
+pub(super) use server_timing::{NOTE as SERVER_TIMING_NOTE, ServerTimingRow};
+use sparse_histogram::SparseHistogram;
+pub(super) use table_shape::{TableShape, part_heads};
+use timeline::TimelineBuilder;
+pub(super) use timeline::{Timeline, TimelinePoint};
+pub(super) use timing::{DurationQuantiles, RequestTiming, TimingRow, label, meaning};
 
 /// Everything the renderers show of one run, in words and numbers.
 #[derive(Debug, Clone)]
@@ -49,20 +49,20 @@ pub struct Model {
     /// Each scenario, in the order of the command.
     pub(super) scenarios: Vec<ScenarioView>,
     /// What a reader must know before any figure, each with its scenario.
-    pub(super) caveats: Vec<Caveat>,
+    pub(super) caveats: Vec<ScenarioCaveat>,
     /// What keeps the run from a pass, and what to do about it; the gravest first.
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<RunFinding>,
     /// How the prober itself fared.
     pub(super) prober: Option<ProberView>,
     /// Where the record comes from.
-    pub(super) provenance: Vec<Fact>,
+    pub(super) provenance: Vec<ReportFact>,
     /// How the figures came about, in two sentences.
     pub(super) method: String,
 }
 
 /// Something that a reader must know before any figure of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Caveat {
+pub(super) struct ScenarioCaveat {
     /// The scenario's name, fit to be shown.
     pub(super) scenario: String,
     /// What is the case, in a sentence.
@@ -81,7 +81,7 @@ pub(super) struct ScenarioView {
     /// What a reader must know before its figures; stands in every plot.
     pub(super) caveats: Vec<String>,
     /// Target, load, warm-up, connections.
-    pub(super) facts: Vec<Fact>,
+    pub(super) facts: Vec<ReportFact>,
     /// What speaks against believing the data, or what failed beside the budgets.
     pub(super) reasons: Vec<Reason>,
     /// To which addresses connections were opened, and look-ups that failed, in one line; `None` where there was one
@@ -125,7 +125,7 @@ impl Model {
             prober: ProberView::of(record),
             findings,
             caveats: scenarios.iter().flat_map(ScenarioView::caveats).collect(),
-            method: facts::method(verdict, Shape::of(&scenarios), confidence(verdict)),
+            method: facts::method(verdict, TableShape::of(&scenarios), confidence(verdict)),
             scenarios,
             provenance: [facts::provenance(record), sharing::facts(shared)].concat(),
         }
@@ -134,7 +134,7 @@ impl Model {
     /// Every request that failed so, each with its scenario and how.
     pub(super) fn failing(
         &self,
-        role: Role,
+        role: FailureRole,
     ) -> impl Iterator<Item = (&ScenarioView, &RequestView, Vec<&FailureRow>)> {
         self.requests()
             .map(move |(scenario, request)| {
@@ -157,13 +157,13 @@ impl ScenarioView {
         self.requests.len() > 1 && self.is_single
     }
 
-    fn new(record: &RunRecord, name: &str, seconds: &Seconds) -> Self {
+    fn new(record: &RunRecord, name: &str, seconds: &RequestTimelines) -> Self {
         let planned = record.planned(name);
         let measured = record.measurement.scenarios.iter().find(|scenario| scenario.name == name);
         let verdict = record.verdict.scenarios.iter().find(|scenario| scenario.scenario == name);
         let of = |request: &str| seconds.get(&(name.to_owned(), request.to_owned()));
         let requests = request::all(planned, measured, verdict, |request| {
-            of(request).map(Gatherer::timeline).unwrap_or_default()
+            of(request).map(TimelineBuilder::timeline).unwrap_or_default()
         });
         let hops = request::hops(planned);
         Self {
@@ -173,19 +173,23 @@ impl ScenarioView {
                 .unwrap_or_default(),
             decision: verdict.map_or(Decision::Inconclusive, |verdict| verdict.decision),
             facts: facts::of_scenario(planned, measured),
-            addresses: measured.and_then(facts::several_addresses),
-            reasons: verdict.map(|verdict| finding::shown(&verdict.reasons)).unwrap_or_default(),
+            addresses: measured.and_then(facts::address_summary),
+            reasons: verdict
+                .map(|verdict| finding::display_reasons(&verdict.reasons))
+                .unwrap_or_default(),
             caveats: planned.map(caveats).unwrap_or_default(),
             timeline: together(record, seconds, |scenario, request| {
                 scenario == name && !hops.contains(&request)
             }),
-            is_single: measured.is_some_and(shape::is_single),
+            is_single: measured.is_some_and(table_shape::is_single),
             requests,
         }
     }
 
-    fn caveats(&self) -> impl Iterator<Item = Caveat> {
-        self.caveats.iter().map(|what| Caveat { scenario: self.name.clone(), what: what.clone() })
+    fn caveats(&self) -> impl Iterator<Item = ScenarioCaveat> {
+        self.caveats
+            .iter()
+            .map(|what| ScenarioCaveat { scenario: self.name.clone(), what: what.clone() })
     }
 
     /// Its requests without the hops.
@@ -200,19 +204,19 @@ impl ScenarioView {
 }
 
 /// The intervals of each scenario and request.
-type Seconds = HashMap<(String, String), Gatherer>;
+type RequestTimelines = HashMap<(String, String), TimelineBuilder>;
 
 fn by_request(
     run: &Measurement,
     intervals: impl IntoIterator<Item = impl Borrow<Interval>>,
-) -> Seconds {
-    let mut seconds = Seconds::new();
+) -> RequestTimelines {
+    let mut seconds = RequestTimelines::new();
     for interval in intervals {
         let interval = interval.borrow();
         let request = (interval.scenario.clone(), interval.request.clone());
         seconds
             .entry(request)
-            .or_insert_with(|| Gatherer::new(run.elapsed, run.measured_from))
+            .or_insert_with(|| TimelineBuilder::new(run.elapsed, run.measured_from))
             .add(interval);
     }
     seconds
@@ -221,11 +225,11 @@ fn by_request(
 /// The requests that are `wanted`, as one timeline.
 fn together(
     record: &RunRecord,
-    seconds: &Seconds,
+    seconds: &RequestTimelines,
     wanted: impl Fn(&str, &str) -> bool,
 ) -> Timeline {
     let run = &record.measurement;
-    let mut all = Gatherer::new(run.elapsed, run.measured_from);
+    let mut all = TimelineBuilder::new(run.elapsed, run.measured_from);
     let parts = seconds.iter().filter(|((scenario, request), _)| wanted(scenario, request));
     parts.for_each(|(_, part)| all.merge(part));
     all.timeline()
@@ -244,14 +248,14 @@ impl Model {
             } else {
                 format!(" → {}", finding.next)
             };
-            finding.in_one_line() + &next
+            finding.one_line() + &next
         })
     }
 }
 
 fn headline(
     record: &RunRecord,
-    findings: &[Finding],
+    findings: &[RunFinding],
     budgets: &[Decision],
     left_out: &[String],
 ) -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::record::{Dimension, Histogram, Measurement, RunRecord};
 use crate::units::Ratio;
 
-use super::{Fact, Quantiles, request, words};
+use super::{DurationQuantiles, ReportFact, request, words};
 
 /// From which lag on, met by one arrival in a hundred, the prober counts as late.
 const LATE: Duration = Duration::from_millis(1);
@@ -23,25 +23,25 @@ pub(in crate::report) struct ProberView {
     /// Whether it kept its schedule and, where it did not, what that means.
     pub(in crate::report) sentence: String,
     /// Lag, hiccups and the time spent spinning.
-    pub(in crate::report) facts: Vec<Fact>,
+    pub(in crate::report) facts: Vec<ReportFact>,
 }
 
 impl ProberView {
     /// How the prober fared in a run; `None` where nothing was released that could show it.
     pub(super) fn of(record: &RunRecord) -> Option<Self> {
         let run = &record.measurement;
-        let lag = Quantiles::of(Some(&lag(record)));
+        let lag = DurationQuantiles::of(Some(&lag(record)));
         let unreleased: u64 = run.scenarios.iter().map(|scenario| scenario.unreleased).sum();
         if lag.n == 0 && unreleased == 0 {
             return None;
         }
-        let hiccups = Quantiles::of(Some(&run.prober.hiccups));
-        let (is_punctual, sentence) = judged(&lag, &hiccups, unreleased);
+        let hiccups = DurationQuantiles::of(Some(&run.prober.hiccups));
+        let (is_punctual, sentence) = judge(&lag, &hiccups, unreleased);
         Some(Self { is_punctual, sentence, facts: facts(run, &lag, &hiccups) })
     }
 
     /// All of it in one line.
-    pub(in crate::report) fn in_one_line(&self) -> String {
+    pub(in crate::report) fn one_line(&self) -> String {
         let facts: Vec<String> =
             self.facts.iter().map(|fact| format!("{}: {}", fact.name, fact.value)).collect();
         format!("{} Its {}.", self.sentence, facts.join("; "))
@@ -60,12 +60,12 @@ fn lag(record: &RunRecord) -> Histogram {
     all
 }
 
-fn judged(lag: &Quantiles, hiccups: &Quantiles, unreleased: u64) -> (bool, String) {
+fn judge(lag: &DurationQuantiles, hiccups: &DurationQuantiles, unreleased: u64) -> (bool, String) {
     let [p99, max] = [lag.p99, lag.max].map(Option::unwrap_or_default);
     let [most, longest] = [p99, max].map(|lag| words::time(Some(lag)));
     let stood_still = hiccups.max.unwrap_or_default();
     if unreleased > 0 {
-        let never = words::counted(unreleased, "arrival");
+        let never = words::plural(unreleased, "arrival");
         return (
             false,
             format!(
@@ -73,7 +73,7 @@ fn judged(lag: &Quantiles, hiccups: &Quantiles, unreleased: u64) -> (bool, Strin
             ),
         );
     }
-    let few = few(lag.n, &longest);
+    let few = latest_of_few(lag.n, &longest);
     if p99 >= LATE {
         let many = || format!("one arrival in a hundred went out {most} or more after it was due");
         let what = few.unwrap_or_else(many);
@@ -93,7 +93,7 @@ fn judged(lag: &Quantiles, hiccups: &Quantiles, unreleased: u64) -> (bool, Strin
 }
 
 /// How late the latest of few requests was, of which one in a hundred cannot be spoken; `None` of a hundred and more.
-fn few(n: u64, longest: &str) -> Option<String> {
+fn latest_of_few(n: u64, longest: &str) -> Option<String> {
     match n {
         1 => Some(format!("the arrival went out {longest} after it was due")),
         2..100 => Some(format!("the latest of {n} requests went out {longest} after it was due")),
@@ -101,8 +101,12 @@ fn few(n: u64, longest: &str) -> Option<String> {
     }
 }
 
-fn facts(run: &Measurement, lag: &Quantiles, hiccups: &Quantiles) -> Vec<Fact> {
-    let fact = |name, value| Fact { name, value };
+fn facts(
+    run: &Measurement,
+    lag: &DurationQuantiles,
+    hiccups: &DurationQuantiles,
+) -> Vec<ReportFact> {
+    let fact = |name, value| ReportFact { name, value };
     let mut facts = vec![fact("lag", figures(lag))];
     if hiccups.n > 0 {
         facts.push(fact("hiccups", figures(hiccups)));
@@ -111,7 +115,7 @@ fn facts(run: &Measurement, lag: &Quantiles, hiccups: &Quantiles) -> Vec<Fact> {
     facts
 }
 
-fn figures(quantiles: &Quantiles) -> String {
+fn figures(quantiles: &DurationQuantiles) -> String {
     let [p50, p99, max] = [quantiles.p50, quantiles.p99, quantiles.max].map(words::time);
     match quantiles.n {
         1 => max,
@@ -188,8 +192,8 @@ mod tests {
             for micros in micros {
                 lag.record(Duration::from_micros(*micros));
             }
-            let (lag, hiccups) = (Quantiles::of(Some(&lag)), Quantiles::default());
-            (judged(&lag, &hiccups, 0).1, figures(&lag))
+            let (lag, hiccups) = (DurationQuantiles::of(Some(&lag)), DurationQuantiles::default());
+            (judge(&lag, &hiccups, 0).1, figures(&lag))
         };
         let (late, lag) = of(&[1_520]);
         assert_eq!(

@@ -5,12 +5,12 @@ use crate::record::{
     ScenarioMeasurement, ScenarioVerdict, Stage,
 };
 
-use super::account::Account;
-use super::{BudgetRow, Curve, Quantiles, Timeline, Timing, budget, words};
+use super::server_timing::ServerTimingTable;
+use super::{BudgetRow, DurationQuantiles, LatencyCurve, RequestTiming, Timeline, budget, words};
 
 /// One hop of a request whose redirects are followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::report) struct Hop {
+pub(in crate::report) struct RequestHop {
     /// What it is called below its request: `hop 1`.
     pub(in crate::report) label: String,
 }
@@ -21,7 +21,7 @@ pub(in crate::report) struct RequestView {
     /// Its name, fit to be shown.
     pub(in crate::report) name: String,
     /// What it is called below its request, where it is a hop of one; a hop is never judged.
-    pub(in crate::report) hop: Option<Hop>,
+    pub(in crate::report) hop: Option<RequestHop>,
     /// Method and path.
     pub(in crate::report) line: String,
     /// Headers sent, secrets as variables.
@@ -31,7 +31,7 @@ pub(in crate::report) struct RequestView {
     /// What else decides what it comes to: further tries, what may be missing, what is taken from its answer.
     pub(in crate::report) terms: Vec<String>,
     /// Whether it was carried out at all, in the warm-up or later.
-    pub(in crate::report) happened: bool,
+    pub(in crate::report) was_run: bool,
     /// What it came to where there was never anything to judge: `absent`, `not configured`, `not captured`.
     pub(in crate::report) left_out: Option<&'static str>,
     /// Exchanges of the measured phase.
@@ -39,7 +39,7 @@ pub(in crate::report) struct RequestView {
     /// Of these, the ones that failed or were dropped.
     pub(in crate::report) failed: u64,
     /// Latency of the ok exchanges of the measured phase.
-    pub(in crate::report) latency: Quantiles,
+    pub(in crate::report) latency: DurationQuantiles,
     /// Latencies above what a histogram tells apart.
     pub(in crate::report) clipped: u64,
     /// Its budgets.
@@ -47,18 +47,18 @@ pub(in crate::report) struct RequestView {
     /// How it failed or was left out, most frequent first, the measured phase before the warm-up.
     pub(in crate::report) failures: Vec<FailureRow>,
     /// Where the time went.
-    pub(in crate::report) timing: Timing,
+    pub(in crate::report) timing: RequestTiming,
     /// What the target told of its own time.
-    pub(in crate::report) account: Account,
+    pub(in crate::report) server_timing: ServerTimingTable,
     /// Latency by percentile.
-    pub(in crate::report) curve: Curve,
+    pub(in crate::report) curve: LatencyCurve,
     /// Latency over time.
     pub(in crate::report) timeline: Timeline,
 }
 
 /// What a failure is to its step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::report) enum Role {
+pub(in crate::report) enum FailureRole {
     /// It failed.
     Failure,
     /// There was nothing to judge: absent, not configured, not captured.
@@ -75,7 +75,7 @@ pub(in crate::report) struct FailureRow {
     /// Whether they belong to the warm-up, which is not judged.
     pub(in crate::report) in_warmup: bool,
     /// What that is to its step.
-    pub(in crate::report) role: Role,
+    pub(in crate::report) role: FailureRole,
     /// What happened: `redirected: 302 redirect to /auth/login, wanted status = 200`.
     pub(in crate::report) what: String,
 }
@@ -102,11 +102,7 @@ pub(super) fn all(
         let budgets = budget::rows(measured, plan, verdict);
         RequestView { budgets, failures, ..RequestView::new(plan, measured, timeline(name)) }
     };
-    names
-        .into_iter()
-        .map(view)
-        .filter(|request| request.hop.is_none() || request.happened)
-        .collect()
+    names.into_iter().map(view).filter(|request| request.hop.is_none() || request.was_run).collect()
 }
 
 /// The names of the hops of a scenario.
@@ -119,7 +115,7 @@ pub(super) fn hops(planned: Option<&PlannedScenario>) -> Vec<&str> {
         .collect()
 }
 
-impl Hop {
+impl RequestHop {
     fn new(plan: &PlannedRequest) -> Option<Self> {
         let of = plan.hop_of.as_deref()?;
         let label = plan
@@ -139,11 +135,11 @@ impl RequestView {
     ) -> Self {
         let lines =
             |lines: &[String]| lines.iter().map(|line| words::display(line, words::LINE)).collect();
-        let curve = Curve::new(&request.measured);
+        let curve = LatencyCurve::new(&request.measured);
         Self {
             name: words::name(&request.name),
-            hop: plan.and_then(Hop::new),
-            happened: Stage::ALL.into_iter().any(|stage| request.stage(stage).tally.exchanges > 0),
+            hop: plan.and_then(RequestHop::new),
+            was_run: Stage::ALL.into_iter().any(|stage| request.stage(stage).tally.exchanges > 0),
             line: plan.map(|plan| words::display(&plan.line, words::LINE)).unwrap_or_default(),
             headers: plan.map(|plan| lines(&plan.headers)).unwrap_or_default(),
             expectations: plan.map(|plan| lines(&plan.expectations)).unwrap_or_default(),
@@ -155,8 +151,8 @@ impl RequestView {
             clipped: curve.clipped,
             budgets: Vec::new(),
             failures: Vec::new(),
-            timing: Timing::new(request),
-            account: Account::new(request),
+            timing: RequestTiming::new(request),
+            server_timing: ServerTimingTable::new(request),
             curve,
             timeline,
         }
@@ -168,12 +164,15 @@ impl RequestView {
     }
 
     /// Whether it is the tries or a hop of a step that did not fail, and failed on the way.
-    pub(super) fn has_tries_alone(&self) -> bool {
-        !self.failures.is_empty() && self.failures.iter().all(|row| row.role == Role::Try)
+    pub(super) fn has_only_tries(&self) -> bool {
+        !self.failures.is_empty() && self.failures.iter().all(|row| row.role == FailureRole::Try)
     }
 
     /// Its failures of this kind.
-    pub(in crate::report) fn failures_as(&self, role: Role) -> impl Iterator<Item = &FailureRow> {
+    pub(in crate::report) fn failures_as(
+        &self,
+        role: FailureRole,
+    ) -> impl Iterator<Item = &FailureRow> {
         self.failures.iter().filter(move |row| row.role == role)
     }
 
@@ -224,9 +223,9 @@ impl FailureRow {
             what += &format!(": {}", words::display(&seen, words::LINE));
         }
         let role = match evidence.failure.is_lapse() {
-            _ if is_try => Role::Try,
-            true => Role::LeftOut,
-            false => Role::Failure,
+            _ if is_try => FailureRole::Try,
+            true => FailureRole::LeftOut,
+            false => FailureRole::Failure,
         };
         Self { count: evidence.count, in_warmup, role, what }
     }

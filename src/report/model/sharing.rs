@@ -2,7 +2,7 @@
 
 use crate::record::{Part, RunRecord, Sharing};
 
-use super::{Fact, words};
+use super::{ReportFact, words};
 
 /// What a reader of a shard's figures, or of merged ones, must know; `None` where one prober did it all.
 pub(super) fn words(record: &RunRecord) -> Option<String> {
@@ -17,7 +17,7 @@ pub(super) fn words(record: &RunRecord) -> Option<String> {
 }
 
 fn counted(parts: usize, of: u32) -> String {
-    let shards = words::counted(u64::from(of), "shard");
+    let shards = words::plural(u64::from(of), "shard");
     if parts == of as usize { format!("all of {shards}") } else { format!("{parts} of {shards}") }
 }
 
@@ -27,10 +27,10 @@ fn hosts(parts: &[Part]) -> String {
 }
 
 /// Each part with the run and the machine it was measured on.
-pub(super) fn facts(sharing: Option<&Sharing>) -> Vec<Fact> {
+pub(super) fn facts(sharing: Option<&Sharing>) -> Vec<ReportFact> {
     let fact = |sharing: &Sharing, part: &Part| {
         let value = format!("{} of {} on {}, run {}", part.shard, sharing.of, part.host, part.run);
-        Fact { name: "shard", value: words::display(&value, words::LINE) }
+        ReportFact { name: "shard", value: words::display(&value, words::LINE) }
     };
     sharing
         .map(|sharing| sharing.parts.iter().map(|part| fact(sharing, part)).collect())

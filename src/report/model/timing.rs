@@ -9,7 +9,7 @@ use super::words;
 
 /// Quantiles of one dimension over the ok exchanges that entered it; `None` where there are none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::report) struct Quantiles {
+pub(in crate::report) struct DurationQuantiles {
     /// How many exchanges they are of.
     pub(in crate::report) n: u64,
     /// The median.
@@ -22,7 +22,7 @@ pub(in crate::report) struct Quantiles {
     pub(in crate::report) max: Option<Duration>,
 }
 
-impl Quantiles {
+impl DurationQuantiles {
     /// The quantiles of a histogram.
     pub(super) fn of(histogram: Option<&Histogram>) -> Self {
         let at = |quantile| histogram.and_then(|histogram| histogram.quantile(quantile));
@@ -38,7 +38,7 @@ impl Quantiles {
 
 /// Where the time of a request goes.
 #[derive(Debug, Clone)]
-pub(in crate::report) struct Timing {
+pub(in crate::report) struct RequestTiming {
     /// What the measured phase is called beside the cold figures: `warm`, or `fresh` where it opens connections.
     pub(in crate::report) warm_name: &'static str,
     /// One row a part that any exchange entered, latency first; none where its parts are not known.
@@ -55,9 +55,9 @@ pub(in crate::report) struct TimingRow {
     /// How deep it lies in the tree of parts: latency 0, service 1, body 2.
     pub(in crate::report) depth: usize,
     /// In the first exchange of each warm-up connection.
-    pub(in crate::report) cold: Quantiles,
+    pub(in crate::report) cold: DurationQuantiles,
     /// In the measured phase.
-    pub(in crate::report) warm: Quantiles,
+    pub(in crate::report) warm: DurationQuantiles,
 }
 
 /// The parts of latency as a tree, written from the top.
@@ -78,11 +78,12 @@ const TREE: [(Dimension, usize); 14] = [
     (Dimension::Body, 2),
 ];
 
-impl Timing {
+impl RequestTiming {
     /// Where the time of a request went.
     pub(super) fn new(request: &RequestMeasurement) -> Self {
-        let quantiles =
-            |stage: &StageMeasurement, dimension| Quantiles::of(stage.series.get(dimension));
+        let quantiles = |stage: &StageMeasurement, dimension| {
+            DurationQuantiles::of(stage.series.get(dimension))
+        };
         let rows: Vec<TimingRow> = TREE
             .into_iter()
             .map(|(dimension, depth)| TimingRow {
@@ -91,7 +92,7 @@ impl Timing {
                 cold: quantiles(&request.cold, dimension),
                 warm: quantiles(&request.measured, dimension),
             })
-            .filter(|row| row.cold.n + row.warm.n > 0 && tells_something(row.dimension, request))
+            .filter(|row| row.cold.n + row.warm.n > 0 && adds_information(row.dimension, request))
             .collect();
         // Of a request that another tool measured, there may be nothing but the whole.
         let has_parts = rows.iter().any(|row| row.depth > 0);
@@ -105,7 +106,7 @@ impl Timing {
     }
 
     /// Whether kinds of connections or handshakes are told apart.
-    pub(in crate::report) fn has_kinds(&self) -> bool {
+    pub(in crate::report) fn has_variants(&self) -> bool {
         use Dimension::{Fresh, Reused, TlsFull, TlsResumed};
         self.rows.iter().any(|row| [Fresh, Reused, TlsFull, TlsResumed].contains(&row.dimension))
     }
@@ -118,7 +119,7 @@ impl Timing {
 
 /// Whether a row shows more than the one above it does: kinds of connections where the measured phase saw both, kinds of
 /// handshakes where any session was resumed.
-fn tells_something(dimension: Dimension, request: &RequestMeasurement) -> bool {
+fn adds_information(dimension: Dimension, request: &RequestMeasurement) -> bool {
     let met = |stage: &StageMeasurement, dimension| stage.series.get(dimension).is_some();
     match dimension {
         Dimension::Fresh | Dimension::Reused => {

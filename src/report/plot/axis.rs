@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::units;
 
-use super::scene::{Scene, Side};
-use super::style::{AXIS, GRID, Spot, TICK};
+use super::scene::{Scene, TextAnchor};
+use super::style::{AXIS, GRID, PaperSpot, TICK};
 
 /// The part of the paper within the axes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Frame {
+pub(super) struct PlotFrame {
     /// Its left edge.
     pub(super) left: f64,
     /// Its right edge.
@@ -20,7 +20,7 @@ pub(super) struct Frame {
     pub(super) bottom: f64,
 }
 
-impl Frame {
+impl PlotFrame {
     /// Room for the labels below a frame and the name of its axis.
     const FLOOR: f64 = 54.0;
 
@@ -44,13 +44,13 @@ impl Frame {
     }
 
     /// Spots for words about a horizontal line: above and below it, at the right, the left and in the middle.
-    pub(super) fn beside(&self, y: f64) -> Vec<(Spot, Side)> {
+    pub(super) fn beside(&self, y: f64) -> Vec<(PaperSpot, TextAnchor)> {
         let places = [
-            (self.right, Side::End),
-            (self.left + 4.0, Side::Start),
-            (self.across(0.5), Side::Middle),
-            (self.across(0.3), Side::Middle),
-            (self.across(0.7), Side::Middle),
+            (self.right, TextAnchor::End),
+            (self.left + 4.0, TextAnchor::Start),
+            (self.across(0.5), TextAnchor::Middle),
+            (self.across(0.3), TextAnchor::Middle),
+            (self.across(0.7), TextAnchor::Middle),
         ];
         let above = places.map(|(x, side)| ((x, y - 11.0), side));
         let below = places.map(|(x, side)| ((x, y + 12.0), side));
@@ -66,13 +66,13 @@ impl Frame {
             scene.line(vec![(*x, self.bottom), (*x, self.bottom + 5.0)], 1.0, AXIS);
             let half = scene.measure(label, TICK) * 0.54 + 3.0;
             if taken.iter().all(|(left, right)| x + half < *left || x - half > *right) {
-                scene.text((*x, self.bottom + 16.0), Side::Middle, label, TICK);
+                scene.text((*x, self.bottom + 16.0), TextAnchor::Middle, label, TICK);
                 taken.push((x - half, x + half));
             }
         }
         scene.text(
             (f64::midpoint(self.left, self.right), self.bottom + 36.0),
-            Side::Middle,
+            TextAnchor::Middle,
             name,
             TICK,
         );
@@ -81,13 +81,13 @@ impl Frame {
 
 /// The vertical axis of durations: from zero, or in tenfolds where the values span too much for that.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Durations {
+pub(super) struct DurationAxis {
     low: f64,
     high: f64,
     tenfold: bool,
 }
 
-impl Durations {
+impl DurationAxis {
     /// How far apart values may lie before an axis from zero would flatten the lower ones.
     const SPAN: f64 = 15.0;
 
@@ -128,12 +128,12 @@ impl Durations {
     }
 
     /// The grid behind a plot, with its labels at the left.
-    pub(super) fn grid(&self, scene: &mut Scene, frame: &Frame) {
+    pub(super) fn grid(&self, scene: &mut Scene, frame: &PlotFrame) {
         for value in self.ticks() {
             let y = frame.up(self.share(value));
             scene.line(vec![(frame.left, y), (frame.right, y)], 1.0, GRID);
             let label = if value.is_zero() { "0".to_owned() } else { units::show(value) };
-            scene.text((frame.left - 8.0, y), Side::End, &label, TICK);
+            scene.text((frame.left - 8.0, y), TextAnchor::End, &label, TICK);
         }
     }
 
@@ -165,13 +165,13 @@ impl Durations {
 
 /// The vertical axis of numbers, from zero.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Numbers {
+pub(super) struct NumberAxis {
     high: f64,
     /// How many steps it should have at most.
     steps: f64,
 }
 
-impl Numbers {
+impl NumberAxis {
     /// An axis that shows all of `values` in about `steps` steps.
     pub(super) fn over(values: impl Iterator<Item = f64>, steps: f64) -> Self {
         Self { high: values.fold(f64::MIN_POSITIVE, f64::max) * 1.12, steps }
@@ -183,13 +183,13 @@ impl Numbers {
     }
 
     /// The grid behind a plot, with its labels at the left.
-    pub(super) fn grid(&self, scene: &mut Scene, frame: &Frame) {
+    pub(super) fn grid(&self, scene: &mut Scene, frame: &PlotFrame) {
         let step = nice(self.high / self.steps);
         let ticks = (0..12).map(|n| f64::from(n) * step).take_while(|value| *value <= self.high);
         for value in ticks {
             let y = frame.up(self.share(value));
             scene.line(vec![(frame.left, y), (frame.right, y)], 1.0, GRID);
-            scene.text((frame.left - 8.0, y), Side::End, &rate(value), TICK);
+            scene.text((frame.left - 8.0, y), TextAnchor::End, &rate(value), TICK);
         }
     }
 }
@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     fn labels(values: &[f64], low: f64) -> Vec<String> {
-        let axis = Durations::over(
+        let axis = DurationAxis::over(
             values.iter().map(|value| Duration::from_secs_f64(*value)),
             std::iter::once(Duration::from_secs_f64(low)),
         );

@@ -7,11 +7,11 @@ use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle};
 
-use super::font::Fonts;
-use super::palette::Palette;
-use super::raster::Raster;
-use super::scene::{Scene, Shape, Side};
-use super::style::{Colour, Face, PAPER, Spot, dark_rules, hex};
+use super::font::PlotFonts;
+use super::palette::ColourPalette;
+use super::raster::CellRaster;
+use super::scene::{Scene, SceneShape, TextAnchor};
+use super::style::{PAPER, PaperSpot, RgbColour, TextFace, dark_rules, hex};
 
 /// Pixels of a PNG to one of the SVG.
 pub(super) const PIXELS: usize = 2;
@@ -28,7 +28,7 @@ const FAMILY: FontFamily<'static> =
     FontFamily::Name("Roboto, Helvetica Neue, Arial, Liberation Sans, sans-serif");
 
 /// The scene as SVG; on its own it brings its paper and its colours for dark screens, inside a page the page does.
-pub(super) fn svg(scene: &Scene, words: &Words<'_>, on_its_own: bool) -> Result<String, String> {
+pub(super) fn svg(scene: &Scene, words: &PlotText<'_>, on_its_own: bool) -> Result<String, String> {
     let mut body = String::new();
     if on_its_own {
         let (paper, rules) = (hex(PAPER), dark_rules(""));
@@ -37,23 +37,23 @@ pub(super) fn svg(scene: &Scene, words: &Words<'_>, on_its_own: bool) -> Result<
         );
     }
     // plotters cannot embed a picture: it draws what lies below and above each, piece by piece.
-    for piece in scene.shapes.split_inclusive(|shape| matches!(shape, Shape::Cells(_))) {
-        body += &drawn(piece, scene)?;
-        if let Some(Shape::Cells(raster)) = piece.last() {
+    for piece in scene.shapes.split_inclusive(|shape| matches!(shape, SceneShape::Cells(_))) {
+        body += &draw_shapes(piece, scene)?;
+        if let Some(SceneShape::Cells(raster)) = piece.last() {
             body += &raster.elements(UNITS)?;
         }
     }
-    Ok(with_words(&body, scene, words))
+    Ok(with_text(&body, scene, words))
 }
 
 /// Some shapes of a scene as the elements of an SVG, texts above the others.
-fn drawn(piece: &[Shape], scene: &Scene) -> Result<String, String> {
+fn draw_shapes(piece: &[SceneShape], scene: &Scene) -> Result<String, String> {
     let mut svg = String::new();
     let size =
         (units(scene.width * UNITS).unsigned_abs(), units(scene.height * UNITS).unsigned_abs());
     {
         let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        shapes(&area, piece, UNITS)?;
+        draw_vectors(&area, piece, UNITS)?;
         piece.iter().try_for_each(|shape| svg_text(&area, shape))?;
         area.present().map_err(|error| error.to_string())?;
     }
@@ -64,13 +64,13 @@ fn drawn(piece: &[Shape], scene: &Scene) -> Result<String, String> {
 }
 
 /// What a picture is called and what one who cannot see it should know.
-pub(super) struct Words<'a> {
+pub(super) struct PlotText<'a> {
     pub(super) title: &'a str,
     pub(super) alt: &'a str,
 }
 
 /// The SVG with the size of its scene, a role, a name and a description.
-fn with_words(body: &str, scene: &Scene, words: &Words<'_>) -> String {
+fn with_text(body: &str, scene: &Scene, words: &PlotText<'_>) -> String {
     let (width, height) = (scene.width, scene.height);
     let view = format!("0 0 {} {}", width * UNITS, height * UNITS);
     let label = format!("{}. {}", words.title, words.alt);
@@ -85,33 +85,33 @@ fn with_words(body: &str, scene: &Scene, words: &Words<'_>) -> String {
 }
 
 /// The scene as PNG.
-pub(super) fn png(scene: &Scene, fonts: &Fonts) -> Result<Vec<u8>, String> {
+pub(super) fn png(scene: &Scene, fonts: &PlotFonts) -> Result<Vec<u8>, String> {
     let zoom = PIXELS * SAMPLES;
     let (width, height) = (pixels(scene.width, zoom), pixels(scene.height, zoom));
     let mut samples = vec![255_u8; width * height * 3];
     {
         let size = (u32_of(width)?, u32_of(height)?);
         let area = BitMapBackend::with_buffer(&mut samples, size).into_drawing_area();
-        for piece in scene.shapes.split_inclusive(|shape| matches!(shape, Shape::Cells(_))) {
-            shapes(&area, piece, zoom as f64)?;
-            if let Some(Shape::Cells(raster)) = piece.last() {
-                cells(&area, raster, zoom as f64)?;
+        for piece in scene.shapes.split_inclusive(|shape| matches!(shape, SceneShape::Cells(_))) {
+            draw_vectors(&area, piece, zoom as f64)?;
+            if let Some(SceneShape::Cells(raster)) = piece.last() {
+                draw_cells(&area, raster, zoom as f64)?;
             }
         }
         area.present().map_err(|error| error.to_string())?;
     }
     for shape in &scene.shapes {
-        if let Shape::Text { left, baseline, text, face, .. } = shape {
+        if let SceneShape::Text { left, baseline, text, face, .. } = shape {
             let zoom = zoom as f64;
             fonts.set(text, *face, zoom, (left * zoom, baseline * zoom), |x, y, covered| {
                 blend(&mut samples, width, (x, y), face.colour, covered);
             });
         }
     }
-    encoded(&halved(&samples, width), u32_of(width / SAMPLES)?, u32_of(height / SAMPLES)?)
+    encode_png(&downsample(&samples, width), u32_of(width / SAMPLES)?, u32_of(height / SAMPLES)?)
 }
 
-fn blend(samples: &mut [u8], width: usize, (x, y): (i64, i64), colour: Colour, covered: f32) {
+fn blend(samples: &mut [u8], width: usize, (x, y): (i64, i64), colour: RgbColour, covered: f32) {
     let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return };
     let at = (y * width + x) * 3;
     if x >= width || at + 3 > samples.len() {
@@ -131,7 +131,7 @@ fn blend(samples: &mut [u8], width: usize, (x, y): (i64, i64), colour: Colour, c
 }
 
 /// Each pixel as the mean of the four samples it covers.
-fn halved(samples: &[u8], width: usize) -> Vec<u8> {
+fn downsample(samples: &[u8], width: usize) -> Vec<u8> {
     let row = width * 3;
     let mut pixels = Vec::with_capacity(samples.len() / 4);
     for rows in samples.chunks_exact(row * 2) {
@@ -153,10 +153,10 @@ fn mean(a: u8, b: u8, c: u8, d: u8) -> u8 {
     mean
 }
 
-fn encoded(picture: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
+fn encode_png(picture: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    let Palette { colours, pixels } = Palette::of(picture);
+    let ColourPalette { colours, pixels } = ColourPalette::of(picture);
     encoder.set_color(png::ColorType::Indexed);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_palette(colours.iter().flat_map(|(r, g, b)| [*r, *g, *b]).collect::<Vec<u8>>());
@@ -169,9 +169,9 @@ fn encoded(picture: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn cells<B: DrawingBackend>(
+fn draw_cells<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
-    raster: &Raster,
+    raster: &CellRaster,
     zoom: f64,
 ) -> Result<(), String> {
     let mut drawn = Ok(());
@@ -183,41 +183,44 @@ fn cells<B: DrawingBackend>(
 }
 
 /// Draws the shapes but texts and cells, which each format sets in its own way.
-fn shapes<B: DrawingBackend>(
+fn draw_vectors<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
-    piece: &[Shape],
+    piece: &[SceneShape],
     zoom: f64,
 ) -> Result<(), String> {
-    let at = |spot: &Spot| (units(spot.0 * zoom), units(spot.1 * zoom));
-    let all = |points: &[Spot]| points.iter().map(at).collect::<Vec<_>>();
+    let at = |spot: &PaperSpot| (units(spot.0 * zoom), units(spot.1 * zoom));
+    let all = |points: &[PaperSpot]| points.iter().map(at).collect::<Vec<_>>();
     for shape in piece {
         let drawn = match shape {
-            Shape::Line { points, width, colour } => {
+            SceneShape::Line { points, width, colour } => {
                 let style = ShapeStyle {
                     stroke_width: units(width * zoom).unsigned_abs(),
                     ..filled(*colour, 1.0)
                 };
                 area.draw(&PathElement::new(all(points), style))
             }
-            Shape::Area { points, colour, opacity } => {
+            SceneShape::Area { points, colour, opacity } => {
                 area.draw(&Polygon::new(all(points), filled(*colour, *opacity)))
             }
-            Shape::Disc { centre, radius, colour } => {
+            SceneShape::Disc { centre, radius, colour } => {
                 area.draw(&Circle::new(at(centre), units(radius * zoom), filled(*colour, 1.0)))
             }
-            Shape::Text { .. } | Shape::Cells(_) => Ok(()),
+            SceneShape::Text { .. } | SceneShape::Cells(_) => Ok(()),
         };
         drawn.map_err(|error| error.to_string())?;
     }
     Ok(())
 }
 
-fn svg_text<B: DrawingBackend>(area: &DrawingArea<B, Shift>, shape: &Shape) -> Result<(), String> {
-    let Shape::Text { left, baseline, width, text, face, side } = shape else { return Ok(()) };
+fn svg_text<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    shape: &SceneShape,
+) -> Result<(), String> {
+    let SceneShape::Text { left, baseline, width, text, face, side } = shape else { return Ok(()) };
     let (x, anchor) = match side {
-        Side::Start => (*left, HPos::Left),
-        Side::Middle => (left + width / 2.0, HPos::Center),
-        Side::End => (left + width, HPos::Right),
+        TextAnchor::Start => (*left, HPos::Left),
+        TextAnchor::Middle => (left + width / 2.0, HPos::Center),
+        TextAnchor::End => (left + width, HPos::Right),
     };
     let top = baseline - TOP_TO_BASELINE * face.size;
     let spot = (units(x * UNITS), units(top * UNITS));
@@ -225,7 +228,7 @@ fn svg_text<B: DrawingBackend>(area: &DrawingArea<B, Shift>, shape: &Shape) -> R
     area.draw(&Text::new(text.as_str(), spot, style)).map_err(|error| error.to_string())
 }
 
-fn svg_style(face: Face) -> TextStyle<'static> {
+fn svg_style(face: TextFace) -> TextStyle<'static> {
     let weight = if face.bold { FontStyle::Bold } else { FontStyle::Normal };
     let size = face.size * UNITS * PLOTTERS_FONT_SIZE;
     let mut style = TextStyle::from(FontDesc::new(FAMILY, size, weight));
@@ -233,11 +236,11 @@ fn svg_style(face: Face) -> TextStyle<'static> {
     style
 }
 
-fn filled(colour: Colour, opacity: f64) -> ShapeStyle {
+fn filled(colour: RgbColour, opacity: f64) -> ShapeStyle {
     rgb(colour).mix(opacity).filled()
 }
 
-fn rgb((red, green, blue): Colour) -> RGBColor {
+fn rgb((red, green, blue): RgbColour) -> RGBColor {
     RGBColor(red, green, blue)
 }
 

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use crate::report::model::{Point, RequestView, Timeline};
+use crate::report::model::{RequestView, Timeline, TimelinePoint};
 use crate::report::words;
 
-use super::axis::{Durations, Frame};
-use super::clock::{Clock, STRIP};
-use super::raster::{Raster, level};
-use super::scene::{Scene, Side};
-use super::sheet::Sheet;
-use super::style::{ALARM, LABEL, Paper, Spot, WARNING};
-use super::table::Table;
+use super::axis::{DurationAxis, PlotFrame};
+use super::raster::{CellRaster, level};
+use super::scene::{Scene, TextAnchor};
+use super::sheet::PlotSheet;
+use super::style::{ALARM, LABEL, PaperSpot, PlotPaper, WARNING};
+use super::table::PlotTable;
+use super::time_axis::{STRIP, TimeAxis};
 use super::{PlotFunctions, PlotKind, PlotSubject};
 
 /// How high a cell is, roughly.
@@ -36,7 +36,7 @@ fn alt(request: &RequestView) -> String {
         line.points().filter_map(|point| point.spread.steps().next()).map(|(value, _)| value).min();
     let n: u64 = line.points().map(|point| point.latency.n).sum();
     let latency = request.latency;
-    let phase = if line.reached_the_measured_phase() {
+    let phase = if line.reached_measured_stage() {
         let (half, most) = (words::time(latency.p50), words::time(latency.p95));
         format!("in the measured phase half took {half} or less, and one in twenty {most} or more")
     } else {
@@ -44,7 +44,7 @@ fn alt(request: &RequestView) -> String {
     };
     format!(
         "{} over {}, warm-up included, took {} to {}; {phase}",
-        words::counted(n, "ok exchange"),
+        words::plural(n, "ok exchange"),
         words::time(Some(line.end)),
         words::time(shortest),
         words::time(line.points().filter_map(|point| point.latency.max).max()),
@@ -52,7 +52,7 @@ fn alt(request: &RequestView) -> String {
 }
 
 /// The figure in figures: the rows are time, the columns bands of latency.
-fn table(request: &RequestView) -> Table {
+fn table(request: &RequestView) -> PlotTable {
     let edges = heights(&request.timeline).ticks();
     let shown = |edge: &Duration| words::time(Some(*edge));
     let mut heads: Vec<String> =
@@ -60,7 +60,7 @@ fn table(request: &RequestView) -> Table {
     heads.extend(edges.windows(2).map(|pair| format!("{} – {}", shown(&pair[0]), shown(&pair[1]))));
     heads.extend(edges.last().map(|last| format!("≥ {}", shown(last))));
     heads.push("failed".to_owned());
-    Table::over_time(&request.timeline, heads.iter().map(String::as_str), |point| {
+    PlotTable::over_time(&request.timeline, heads.iter().map(String::as_str), |point| {
         let mut counts = vec![0; edges.len() + 1];
         for (value, count) in point.spread.steps() {
             counts[edges.partition_point(|edge| *edge <= value)] += count;
@@ -71,7 +71,7 @@ fn table(request: &RequestView) -> Table {
 }
 
 /// The figure.
-fn scene(request: &RequestView, sheet: Sheet<'_>) -> Scene {
+fn scene(request: &RequestView, sheet: PlotSheet<'_>) -> Scene {
     let line = &request.timeline;
     let subtitle = format!(
         "ok exchanges {} in which they were due, by latency · logarithmic heights",
@@ -80,9 +80,12 @@ fn scene(request: &RequestView, sheet: Sheet<'_>) -> Scene {
     let (mut scene, below) = sheet.headed(&subtitle);
     let right = scale(&mut scene, below, most(line, &heights(line), rows(sheet.paper)));
     let below = legend(&mut scene, (right + 18.0, below), line);
-    let frame = Frame::below(&mut scene, below + STRIP, 1.0);
-    let figure =
-        Figure { clock: Clock { line, frame }, heights: heights(line), rows: rows(sheet.paper) };
+    let frame = PlotFrame::below(&mut scene, below + STRIP, 1.0);
+    let figure = HeatMap {
+        clock: TimeAxis { line, frame },
+        heights: heights(line),
+        rows: rows(sheet.paper),
+    };
     figure.clock.shade(&mut scene, STRIP);
     figure.heights.grid(&mut scene, &frame);
     figure.cells(&mut scene);
@@ -93,23 +96,24 @@ fn scene(request: &RequestView, sheet: Sheet<'_>) -> Scene {
 }
 
 fn in_each(line: &Timeline) -> String {
-    format!("of {}", Clock::each(line))
+    format!("of {}", TimeAxis::each(line))
 }
 
-fn heights(line: &Timeline) -> Durations {
-    let ends =
-        |point: &Point| [point.spread.steps().next().map(|(value, _)| value), point.latency.max];
-    Durations::tenfolds(line.points().flat_map(ends).flatten())
+fn heights(line: &Timeline) -> DurationAxis {
+    let ends = |point: &TimelinePoint| {
+        [point.spread.steps().next().map(|(value, _)| value), point.latency.max]
+    };
+    DurationAxis::tenfolds(line.points().flat_map(ends).flatten())
 }
 
-fn rows(paper: Paper) -> usize {
+fn rows(paper: PlotPaper) -> usize {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few dozen")]
     let rows = (paper.depth / CELL).round() as usize;
     rows.max(1)
 }
 
 /// How many exchanges of a bin lie in each row, from above.
-fn column(point: &Point, heights: &Durations, rows: usize) -> Vec<u64> {
+fn column(point: &TimelinePoint, heights: &DurationAxis, rows: usize) -> Vec<u64> {
     let mut counts = vec![0; rows];
     for (value, count) in point.spread.steps() {
         #[expect(
@@ -124,7 +128,7 @@ fn column(point: &Point, heights: &Durations, rows: usize) -> Vec<u64> {
 }
 
 /// How many exchanges lie in the fullest cell.
-fn most(line: &Timeline, heights: &Durations, rows: usize) -> u64 {
+fn most(line: &Timeline, heights: &DurationAxis, rows: usize) -> u64 {
     line.points().flat_map(|point| column(point, heights, rows)).max().unwrap_or(1)
 }
 
@@ -132,12 +136,12 @@ fn most(line: &Timeline, heights: &Durations, rows: usize) -> u64 {
 fn scale(scene: &mut Scene, middle: f64, most: u64) -> f64 {
     const LENGTH: f64 = 120.0;
     let words = "exchanges in a cell";
-    let mut x = scene.text((scene.paper.edge, middle), Side::Start, words, LABEL) + 12.0;
-    x = scene.text((x, middle), Side::Start, "1", LABEL) + 7.0;
+    let mut x = scene.text((scene.paper.edge, middle), TextAnchor::Start, words, LABEL) + 12.0;
+    x = scene.text((x, middle), TextAnchor::Start, "1", LABEL) + 7.0;
     let length = if most > 1 { LENGTH } else { 14.0 };
     let levels: Vec<u8> =
         if most > 1 { (0..=50).map(|step| 1 + step * 5).collect() } else { vec![1] };
-    scene.cells(Raster {
+    scene.cells(CellRaster {
         from: (x, middle - 6.0),
         to: (x + length, middle + 6.0),
         columns: levels.len(),
@@ -145,24 +149,24 @@ fn scale(scene: &mut Scene, middle: f64, most: u64) -> f64 {
     });
     let end = x + length;
     if most > 1 {
-        scene.text((end + 7.0, middle), Side::Start, &words::count(most), LABEL)
+        scene.text((end + 7.0, middle), TextAnchor::Start, &words::count(most), LABEL)
     } else {
         end
     }
 }
 
-fn legend(scene: &mut Scene, (left, top): Spot, line: &Timeline) -> f64 {
-    scene.legend_from(left, top, &Clock::signs(line).collect::<Vec<_>>())
+fn legend(scene: &mut Scene, (left, top): PaperSpot, line: &Timeline) -> f64 {
+    scene.legend_from(left, top, &TimeAxis::signs(line).collect::<Vec<_>>())
 }
 
 /// Where things lie.
-struct Figure<'a> {
-    clock: Clock<'a>,
-    heights: Durations,
+struct HeatMap<'a> {
+    clock: TimeAxis<'a>,
+    heights: DurationAxis,
     rows: usize,
 }
 
-impl Figure<'_> {
+impl HeatMap<'_> {
     /// The cells of the warm-up and of the measured phase, whose bins need not meet.
     fn cells(&self, scene: &mut Scene) {
         let line = self.clock.line;
@@ -170,7 +174,7 @@ impl Figure<'_> {
         for (points, from) in [(&line.warmup, Duration::ZERO), (&line.measured, line.measured_from)]
         {
             let Some(last) = points.last() else { continue };
-            let index = |point: &Point| bins(point.from.saturating_sub(from), line.bin);
+            let index = |point: &TimelinePoint| bins(point.from.saturating_sub(from), line.bin);
             let columns = index(last) + 1;
             let mut levels = vec![0; columns * self.rows];
             for point in points {
@@ -186,13 +190,13 @@ impl Figure<'_> {
             }
             let (top, bottom) = (self.clock.frame.top, self.clock.frame.bottom);
             let (from, to) = ((self.clock.x(from), top), (self.clock.x(end), bottom));
-            scene.cells(Raster { from, to, columns, levels });
+            scene.cells(CellRaster { from, to, columns, levels });
         }
     }
 
     fn budgets(&self, scene: &mut Scene, request: &RequestView) {
         let frame = &self.clock.frame;
-        let taken = self.taken();
+        let taken = self.occupied_spots();
         for (ceiling, row) in
             request.budgets.iter().filter_map(|row| row.mark.map(|mark| (mark.ceiling, row)))
         {
@@ -201,7 +205,12 @@ impl Figure<'_> {
             if !(0.0..=1.0).contains(&share) {
                 let away = if share > 1.0 { "above" } else { "below" };
                 let y = if share > 1.0 { frame.top + 10.0 } else { frame.bottom - 10.0 };
-                scene.tag((frame.right, y), Side::End, &format!("{words} lies {away}"), WARNING);
+                scene.tag(
+                    (frame.right, y),
+                    TextAnchor::End,
+                    &format!("{words} lies {away}"),
+                    WARNING,
+                );
                 continue;
             }
             let y = frame.up(share);
@@ -211,7 +220,7 @@ impl Figure<'_> {
     }
 
     /// The middles of the cells that are not empty.
-    fn taken(&self) -> Vec<Spot> {
+    fn occupied_spots(&self) -> Vec<PaperSpot> {
         let frame = &self.clock.frame;
         let step = (frame.bottom - frame.top) / self.rows as f64;
         let mut spots = Vec::new();

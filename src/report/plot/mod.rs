@@ -2,7 +2,6 @@
 
 mod axis;
 mod blame;
-mod clock;
 mod draw;
 mod font;
 mod heat;
@@ -16,6 +15,7 @@ mod scene;
 mod sheet;
 mod style;
 mod table;
+mod time_axis;
 
 use std::collections::HashSet;
 
@@ -23,12 +23,12 @@ use plotters::style::{FontStyle, register_font};
 
 use super::model::{Model, RequestView, ScenarioView};
 use super::words;
-use draw::Words;
-use font::Fonts;
+use draw::PlotText;
+use font::PlotFonts;
 use scene::Scene;
-use sheet::Sheet;
-pub(super) use style::{Paper, dark_rules};
-pub(super) use table::Table;
+use sheet::PlotSheet;
+pub(super) use style::{PlotPaper, dark_rules};
+pub(super) use table::PlotTable;
 
 /// One picture of a run.
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ pub enum PlotError {
 /// What was not measured has no plot; a run without exchanges has none at all.
 pub fn plots(model: &Model) -> Result<Vec<Plot>, PlotError> {
     let fonts = fonts()?;
-    sketches(model).iter().map(|sketch| sketch.drawn(fonts)).collect()
+    sketches(model).iter().map(|sketch| sketch.draw(fonts)).collect()
 }
 
 /// Every kind of plot, in the order of a report. A new one is a file with a `KIND` and a line here.
@@ -100,12 +100,12 @@ struct PlotFunctions<Subject> {
     /// The plot in words, for readers who cannot see it.
     alt: fn(&Subject) -> String,
     /// The plot's figures.
-    table: fn(&Subject) -> Table,
-    scene: fn(&Subject, Sheet<'_>) -> Scene,
+    table: fn(&Subject) -> PlotTable,
+    scene: fn(&Subject, PlotSheet<'_>) -> Scene,
 }
 
 /// A plot that is not drawn yet.
-pub(super) struct Sketch<'a> {
+pub(super) struct PlotSketch<'a> {
     /// File stem.
     pub(super) name: String,
     /// Heading.
@@ -113,18 +113,18 @@ pub(super) struct Sketch<'a> {
     /// Description for readers who cannot see the plot.
     pub(super) alt: String,
     caveats: &'a [String],
-    table: Box<dyn Fn() -> Table + 'a>,
-    scene: Box<dyn Fn(Sheet<'_>) -> Scene + 'a>,
+    table: Box<dyn Fn() -> PlotTable + 'a>,
+    scene: Box<dyn Fn(PlotSheet<'_>) -> Scene + 'a>,
 }
 
 /// The plots of a model, not drawn yet, grouped by kind.
-pub(super) fn sketches(model: &Model) -> Vec<Sketch<'_>> {
-    let mut names = Names::default();
+pub(super) fn sketches(model: &Model) -> Vec<PlotSketch<'_>> {
+    let mut names = FileStems::default();
     PLOT_KINDS.iter().flat_map(|kind| kind.sketches(model, &mut names)).collect()
 }
 
 impl PlotKind {
-    fn sketches<'a>(&'static self, model: &'a Model, names: &mut Names) -> Vec<Sketch<'a>> {
+    fn sketches<'a>(&'static self, model: &'a Model, names: &mut FileStems) -> Vec<PlotSketch<'a>> {
         let suits = |scenario: &ScenarioView| self.suits_checks || !scenario.is_list_of_checks();
         let scenarios = model.scenarios.iter().filter(|scenario| suits(scenario));
         match &self.subject {
@@ -154,12 +154,12 @@ impl PlotKind {
         place: &str,
         scenario: &'a ScenarioView,
         (functions, subject): (&'static PlotFunctions<Subject>, &'a Subject),
-    ) -> Sketch<'a> {
+    ) -> PlotSketch<'a> {
         let mut alt = (functions.alt)(subject);
         if !scenario.caveats.is_empty() {
             alt += &format!(". Note: {}", scenario.caveats.join("; "));
         }
-        Sketch {
+        PlotSketch {
             name,
             title: format!("{}: {place}", self.title),
             alt,
@@ -170,28 +170,28 @@ impl PlotKind {
     }
 }
 
-impl Sketch<'_> {
-    fn scene(&self, paper: Paper, fonts: &'static Fonts) -> Scene {
-        (self.scene)(Sheet { title: &self.title, caveats: self.caveats, paper, fonts })
+impl PlotSketch<'_> {
+    fn scene(&self, paper: PlotPaper, fonts: &'static PlotFonts) -> Scene {
+        (self.scene)(PlotSheet { title: &self.title, caveats: self.caveats, paper, fonts })
     }
 
     /// The figures that the plot shows.
-    pub(super) fn table(&self) -> Table {
+    pub(super) fn table(&self) -> PlotTable {
         (self.table)()
     }
 
     /// The plot as SVG for a page that contains [`dark_rules`]; far cheaper than a PNG.
-    pub(super) fn svg(&self, paper: Paper) -> Result<String, PlotError> {
+    pub(super) fn svg(&self, paper: PlotPaper) -> Result<String, PlotError> {
         self.vector(&self.scene(paper, fonts()?), false)
     }
 
     fn vector(&self, scene: &Scene, on_its_own: bool) -> Result<String, PlotError> {
-        let words = Words { title: &self.title, alt: &self.alt };
+        let words = PlotText { title: &self.title, alt: &self.alt };
         draw::svg(scene, &words, on_its_own).map_err(|why| self.failed(why))
     }
 
-    fn drawn(&self, fonts: &'static Fonts) -> Result<Plot, PlotError> {
-        let scene = self.scene(Paper::WIDE, fonts);
+    fn draw(&self, fonts: &'static PlotFonts) -> Result<Plot, PlotError> {
+        let scene = self.scene(PlotPaper::WIDE, fonts);
         Ok(Plot {
             name: self.name.clone(),
             title: self.title.clone(),
@@ -207,18 +207,18 @@ impl Sketch<'_> {
 }
 
 /// The embedded font, registered with plotters under the name it falls back to.
-fn fonts() -> Result<&'static Fonts, PlotError> {
+fn fonts() -> Result<&'static PlotFonts, PlotError> {
     for (style, bytes) in [(FontStyle::Normal, font::REGULAR), (FontStyle::Bold, font::BOLD)] {
         register_font("sans-serif", style, bytes).map_err(|_| PlotError::Font)?;
     }
-    Fonts::embedded()
+    PlotFonts::embedded()
 }
 
 /// File stems that were given away.
 #[derive(Default)]
-struct Names(HashSet<String>);
+struct FileStems(HashSet<String>);
 
-impl Names {
+impl FileStems {
     /// A stem made of `parts` that no other plot has, fit for every file system.
     fn unique(&mut self, parts: &[&str]) -> String {
         let parts: Vec<String> =
@@ -249,7 +249,7 @@ fn safe(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::scene::Shape;
+    use super::scene::SceneShape;
     use super::*;
     use crate::report::fixture;
 
@@ -258,10 +258,10 @@ mod tests {
         for (record, intervals) in fixture::all() {
             let model = Model::new(&record, &intervals);
             for sketch in sketches(&model) {
-                for paper in [Paper::WIDE, Paper::NARROW] {
+                for paper in [PlotPaper::WIDE, PlotPaper::NARROW] {
                     let scene = sketch.scene(paper, fonts().unwrap());
                     for shape in &scene.shapes {
-                        if let Shape::Text { left, width, baseline, text, .. } = shape {
+                        if let SceneShape::Text { left, width, baseline, text, .. } = shape {
                             let inside = *left >= 0.0
                                 && left + width <= scene.width
                                 && *baseline < scene.height;
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn file_stems_are_safe_and_differ() {
-        let mut names = Names::default();
+        let mut names = FileStems::default();
         let given = ["a b", "A/B", "../../etc", "", "ünï", "a-b"]
             .map(|name| names.unique(&["phases", name]));
         assert_eq!(
@@ -287,13 +287,13 @@ mod tests {
 
     #[test]
     fn tags_at_one_spot_are_set_below_one_another() {
-        let mut scene = Scene::new(Paper::WIDE, fonts().unwrap());
-        (0..3).for_each(|_| scene.tag((50.0, 50.0), scene::Side::Start, "p95", style::LABEL));
+        let mut scene = Scene::new(PlotPaper::WIDE, fonts().unwrap());
+        (0..3).for_each(|_| scene.tag((50.0, 50.0), scene::TextAnchor::Start, "p95", style::LABEL));
         let heights: Vec<f64> = scene
             .shapes
             .iter()
             .filter_map(|shape| {
-                if let Shape::Text { baseline, .. } = shape { Some(*baseline) } else { None }
+                if let SceneShape::Text { baseline, .. } = shape { Some(*baseline) } else { None }
             })
             .collect();
         assert!(

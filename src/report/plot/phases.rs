@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::record::Dimension;
-use crate::report::model::{Quantiles, RequestView, ScenarioView, TimingRow, label};
+use crate::report::model::{DurationQuantiles, RequestView, ScenarioView, TimingRow, label};
 use crate::report::words;
 
-use super::scene::{Scene, Side};
-use super::sheet::Sheet;
+use super::scene::{Scene, TextAnchor};
+use super::sheet::PlotSheet;
 use super::style::{self, AXIS, LABEL, MUTED, STRONG, TICK};
-use super::table::Table;
+use super::table::PlotTable;
 use super::{PlotFunctions, PlotKind, PlotSubject};
 
 /// The parts that add up to latency, in the order an exchange goes through them.
@@ -31,14 +31,18 @@ const BAR: f64 = 26.0;
 const GAP: f64 = 16.0;
 
 /// One bar: a stage of a request.
-struct Bar {
+struct PhaseBar {
     name: String,
-    latency: Quantiles,
+    latency: DurationQuantiles,
     parts: Vec<(Dimension, Duration)>,
 }
 
-impl Bar {
-    fn new(request: &RequestView, name: &str, of: fn(&TimingRow) -> Quantiles) -> Option<Self> {
+impl PhaseBar {
+    fn new(
+        request: &RequestView,
+        name: &str,
+        of: fn(&TimingRow) -> DurationQuantiles,
+    ) -> Option<Self> {
         let latency = of(request.timing.latency()?);
         let median = |dimension| {
             let row = request.timing.rows.iter().find(|row| row.dimension == dimension)?;
@@ -65,9 +69,9 @@ impl Bar {
 }
 
 /// The bars of a request: cold, then warm, where they have ok exchanges.
-fn bars(request: &RequestView) -> Vec<Bar> {
-    let cold = Bar::new(request, "cold", |row| row.cold);
-    let warm = Bar::new(request, request.timing.warm_name, |row| row.warm);
+fn bars(request: &RequestView) -> Vec<PhaseBar> {
+    let cold = PhaseBar::new(request, "cold", |row| row.cold);
+    let warm = PhaseBar::new(request, request.timing.warm_name, |row| row.warm);
     cold.into_iter().chain(warm).collect()
 }
 
@@ -86,21 +90,21 @@ fn has_data(scenario: &ScenarioView) -> bool {
 /// The plot in words.
 fn alt(scenario: &ScenarioView) -> String {
     let of = |request: &RequestView| {
-        let bars: Vec<String> = bars(request).iter().map(Bar::words).collect();
+        let bars: Vec<String> = bars(request).iter().map(PhaseBar::words).collect();
         format!("{}: {}", request.name, bars.join("; "))
     };
-    drawn(scenario).into_iter().map(of).collect::<Vec<_>>().join(". ")
+    plotted_requests(scenario).into_iter().map(of).collect::<Vec<_>>().join(". ")
 }
 
-fn drawn(scenario: &ScenarioView) -> Vec<&RequestView> {
+fn plotted_requests(scenario: &ScenarioView) -> Vec<&RequestView> {
     scenario.own_requests().filter(|request| !bars(request).is_empty()).take(MOST).collect()
 }
 
 /// The figure in figures.
-fn table(scenario: &ScenarioView) -> Table {
+fn table(scenario: &ScenarioView) -> PlotTable {
     let heads = PARTS.iter().map(|part| label(*part));
-    let mut table = Table::new(["median of", "n"].into_iter().chain(heads).chain(["latency"]));
-    for request in drawn(scenario) {
+    let mut table = PlotTable::new(["median of", "n"].into_iter().chain(heads).chain(["latency"]));
+    for request in plotted_requests(scenario) {
         for bar in bars(request) {
             let part = |part: &Dimension| {
                 bar.parts.iter().find(|(of, _)| of == part).map(|(_, value)| *value)
@@ -117,17 +121,17 @@ fn table(scenario: &ScenarioView) -> Table {
 }
 
 /// The figure.
-fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
-    let groups: Vec<(&RequestView, Vec<Bar>)> =
-        drawn(scenario).into_iter().map(|request| (request, bars(request))).collect();
+fn scene(scenario: &ScenarioView, sheet: PlotSheet<'_>) -> Scene {
+    let groups: Vec<(&RequestView, Vec<PhaseBar>)> =
+        plotted_requests(scenario).into_iter().map(|request| (request, bars(request))).collect();
     let longest =
-        groups.iter().flat_map(|(_, bars)| bars).map(Bar::total).max().unwrap_or_default();
+        groups.iter().flat_map(|(_, bars)| bars).map(PhaseBar::total).max().unwrap_or_default();
     let (mut scene, mut y) = sheet.headed(subtitle(scenario));
     for (request, bars) in &groups {
         if scenario.own_requests().count() > 1 {
             let name =
-                scene.fitted(&request.name, scene.paper.width - 2.0 * scene.paper.edge, STRONG);
-            scene.text((scene.paper.edge, y + 10.0), Side::Start, &name, STRONG);
+                scene.fit_text(&request.name, scene.paper.width - 2.0 * scene.paper.edge, STRONG);
+            scene.text((scene.paper.edge, y + 10.0), TextAnchor::Start, &name, STRONG);
             y += HEADING;
         }
         for bar in bars {
@@ -160,15 +164,15 @@ fn note(scenario: &ScenarioView, shown: usize) -> String {
 }
 
 /// Draws a bar at a height; returns the height of the next one.
-fn draw(scene: &mut Scene, bar: &Bar, y: f64, longest: Duration) -> f64 {
+fn draw(scene: &mut Scene, bar: &PhaseBar, y: f64, longest: Duration) -> f64 {
     let middle = y + BAR / 2.0;
     let edge = scene.paper.edge;
     // Room for a count with its thousands at the left and for a time at the right.
     let (left, right) = (edge + 66.0, scene.width - edge - 76.0);
-    scene.text((edge, middle - 7.0), Side::Start, &bar.name, STRONG);
+    scene.text((edge, middle - 7.0), TextAnchor::Start, &bar.name, STRONG);
     scene.text(
         (edge, middle + 8.0),
-        Side::Start,
+        TextAnchor::Start,
         &format!("n {}", words::count(bar.latency.n)),
         TICK,
     );
@@ -180,14 +184,14 @@ fn draw(scene: &mut Scene, bar: &Bar, y: f64, longest: Duration) -> f64 {
         x = end;
     }
     scene.line(vec![(left, y), (left, y + BAR)], 1.0, AXIS);
-    scene.text((x + 8.0, middle), Side::Start, &words::time(bar.latency.p50), STRONG);
+    scene.text((x + 8.0, middle), TextAnchor::Start, &words::time(bar.latency.p50), STRONG);
     key(scene, bar, left, y + BAR + 13.0) + GAP
 }
 
 /// The parts of a bar below it, each with its colour and value, in as many rows as they need; returns where they end.
-fn key(scene: &mut Scene, bar: &Bar, left: f64, y: f64) -> f64 {
+fn key(scene: &mut Scene, bar: &PhaseBar, left: f64, y: f64) -> f64 {
     const ROW: f64 = 17.0;
-    let face = style::Face { size: 12.5, colour: MUTED, ..LABEL };
+    let face = style::TextFace { size: 12.5, colour: MUTED, ..LABEL };
     let (mut x, mut y) = (left, y);
     for (part, value) in &bar.parts {
         let words = format!("{} {}", label(*part), words::time(Some(*value)));
@@ -196,7 +200,7 @@ fn key(scene: &mut Scene, bar: &Bar, left: f64, y: f64) -> f64 {
             (x, y) = (left, y + ROW);
         }
         scene.rect((x, y - 4.5), (x + 9.0, y + 4.5), style::part(*part), 1.0);
-        scene.text((x + 13.0, y), Side::Start, &words, face);
+        scene.text((x + 13.0, y), TextAnchor::Start, &words, face);
         x += width + 12.0;
     }
     y + ROW / 2.0

@@ -1,28 +1,28 @@
 //! What every plot begins with.
 
-use super::font::Fonts;
+use super::font::PlotFonts;
 use super::scene::Scene;
-use super::style::{Face, INK, Paper, SUBTITLE, WARNING};
+use super::style::{INK, PlotPaper, SUBTITLE, TextFace, WARNING};
 
 /// The empty sheet that a plot is drawn on.
 #[derive(Clone, Copy)]
-pub(super) struct Sheet<'a> {
+pub(super) struct PlotSheet<'a> {
     /// What one sees.
     pub(super) title: &'a str,
     /// What a reader must know before the figures.
     pub(super) caveats: &'a [String],
     /// How large it is.
-    pub(super) paper: Paper,
+    pub(super) paper: PlotPaper,
     /// What its words are measured in.
-    pub(super) fonts: &'static Fonts,
+    pub(super) fonts: &'static PlotFonts,
 }
 
-impl Sheet<'_> {
+impl PlotSheet<'_> {
     /// A drawing headed by its title, by what a reader must know before the figures, and by what these are of, with the
     /// height of the line that would follow.
     pub(super) fn headed(&self, subtitle: &str) -> (Scene, f64) {
         let mut scene = Scene::new(self.paper, self.fonts);
-        let title = Face { size: self.paper.title, bold: true, colour: INK };
+        let title = TextFace { size: self.paper.title, bold: true, colour: INK };
         let mut below = scene.paragraph(30.0, self.title, title, 3);
         if !self.caveats.is_empty() {
             below = scene.paragraph(below, &format!("! {}", self.caveats.join("; ")), WARNING, 3);

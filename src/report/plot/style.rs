@@ -3,47 +3,47 @@
 use crate::record::Dimension;
 
 /// A colour: red, green, blue.
-pub(super) type Colour = (u8, u8, u8);
+pub(super) type RgbColour = (u8, u8, u8);
 
 /// A place on the paper, from its top left corner.
-pub(super) type Spot = (f64, f64);
+pub(super) type PaperSpot = (f64, f64);
 
 /// The paper.
-pub(super) const PAPER: Colour = (255, 255, 255);
+pub(super) const PAPER: RgbColour = (255, 255, 255);
 /// Titles and figures.
-pub(super) const INK: Colour = (28, 32, 38);
+pub(super) const INK: RgbColour = (28, 32, 38);
 /// Words that stand back.
-pub(super) const MUTED: Colour = (96, 104, 114);
+pub(super) const MUTED: RgbColour = (96, 104, 114);
 /// Lines of the grid.
-pub(super) const GRID: Colour = (229, 232, 236);
+pub(super) const GRID: RgbColour = (229, 232, 236);
 /// The line under a plot.
-pub(super) const AXIS: Colour = (128, 135, 145);
+pub(super) const AXIS: RgbColour = (128, 135, 145);
 /// Time that is not judged.
-pub(super) const SHADE: Colour = (240, 241, 244);
+pub(super) const SHADE: RgbColour = (240, 241, 244);
 /// Budgets and failures: vermillion.
-pub(super) const ALARM: Colour = (190, 66, 0);
+pub(super) const ALARM: RgbColour = (190, 66, 0);
 
 /// Colours that stay apart for colour-blind readers (after Okabe and Ito, <https://jfly.uni-koeln.de/color/>, darkened
 /// until each has a contrast of 3 to paper), the ones first that also stay apart from [`ALARM`].
-pub(super) const SERIES: [Colour; 6] =
+pub(super) const SERIES: [RgbColour; 6] =
     [(0, 114, 178), (0, 145, 105), (190, 95, 150), (40, 145, 205), (190, 120, 0), (90, 90, 90)];
 
 /// The median over time.
-pub(super) const P50: Colour = SERIES[0];
+pub(super) const P50: RgbColour = SERIES[0];
 /// The 95th percentile over time.
-pub(super) const P95: Colour = SERIES[4];
+pub(super) const P95: RgbColour = SERIES[4];
 /// The 99th percentile over time.
-pub(super) const P99: Colour = SERIES[2];
+pub(super) const P99: RgbColour = SERIES[2];
 /// The longest over time.
-pub(super) const MAX: Colour = AXIS;
+pub(super) const MAX: RgbColour = AXIS;
 /// Arrivals that were dropped.
-pub(super) const DROPPED: Colour = SERIES[2];
+pub(super) const DROPPED: RgbColour = SERIES[2];
 
-const LAG: Colour = (60, 60, 60);
-const WAIT: Colour = (213, 94, 0);
+const LAG: RgbColour = (60, 60, 60);
+const WAIT: RgbColour = (213, 94, 0);
 
 /// The colour of a part of latency.
-pub(super) fn part(dimension: Dimension) -> Colour {
+pub(super) fn part(dimension: Dimension) -> RgbColour {
     match dimension {
         Dimension::Lag => LAG,
         Dimension::Wait => WAIT,
@@ -57,7 +57,7 @@ pub(super) fn part(dimension: Dimension) -> Colour {
 }
 
 /// Each colour and what it becomes on a dark screen.
-const DARK: [(Colour, Colour); 15] = [
+const DARK: [(RgbColour, RgbColour); 15] = [
     (PAPER, (26, 30, 36)),
     (INK, (233, 236, 240)),
     (MUTED, (163, 172, 184)),
@@ -92,13 +92,13 @@ pub(in crate::report) fn dark_rules(scope: &str) -> String {
 }
 
 /// A colour as plotters writes it: `#1C2026`.
-pub(super) fn hex(colour: Colour) -> String {
+pub(super) fn hex(colour: RgbColour) -> String {
     format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2)
 }
 
 /// How much room a plot has.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::report) struct Paper {
+pub(in crate::report) struct PlotPaper {
     /// The whole width.
     pub(super) width: f64,
     /// Space at the left and right edge.
@@ -115,7 +115,7 @@ pub(in crate::report) struct Paper {
     pub(super) title: f64,
 }
 
-impl Paper {
+impl PlotPaper {
     /// For a screen or a page.
     pub(in crate::report) const WIDE: Self = Self {
         width: 800.0,
@@ -140,42 +140,43 @@ impl Paper {
 
 /// How a text is set.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Face {
+pub(super) struct TextFace {
     /// The height of an em.
     pub(super) size: f64,
     /// Whether it is bold.
     pub(super) bold: bool,
     /// Its colour.
-    pub(super) colour: Colour,
+    pub(super) colour: RgbColour,
 }
 
 /// The line below the title.
-pub(super) const SUBTITLE: Face = Face { size: 14.0, bold: false, colour: MUTED };
+pub(super) const SUBTITLE: TextFace = TextFace { size: 14.0, bold: false, colour: MUTED };
 /// Labels of ticks.
-pub(super) const TICK: Face = Face { size: 13.5, bold: false, colour: MUTED };
+pub(super) const TICK: TextFace = TextFace { size: 13.5, bold: false, colour: MUTED };
 /// Words beside a line or a bar.
-pub(super) const LABEL: Face = Face { size: 13.5, bold: false, colour: INK };
+pub(super) const LABEL: TextFace = TextFace { size: 13.5, bold: false, colour: INK };
 /// Figures that a plot is about.
-pub(super) const STRONG: Face = Face { size: 13.5, bold: true, colour: INK };
+pub(super) const STRONG: TextFace = TextFace { size: 13.5, bold: true, colour: INK };
 /// Words about budgets and failures.
-pub(super) const WARNING: Face = Face { size: 13.5, bold: true, colour: ALARM };
+pub(super) const WARNING: TextFace = TextFace { size: 13.5, bold: true, colour: ALARM };
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// The contrast of two colours (<https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio>).
-    fn contrast(one: Colour, other: Colour) -> f64 {
+    fn contrast(one: RgbColour, other: RgbColour) -> f64 {
         let part = |byte: u8| {
             let share = f64::from(byte) / 255.0;
             if share <= 0.040_45 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
         };
-        let luminance = |(r, g, b): Colour| 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+        let luminance =
+            |(r, g, b): RgbColour| 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
         let (a, b) = (luminance(one), luminance(other));
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
-    fn dark(light: Colour) -> Colour {
+    fn dark(light: RgbColour) -> RgbColour {
         DARK.iter().find(|(from, _)| *from == light).unwrap().1
     }
 
@@ -195,7 +196,7 @@ mod tests {
 
     #[test]
     fn every_colour_has_one_dark_one() {
-        let mut light: Vec<Colour> = DARK.iter().map(|(light, _)| *light).collect();
+        let mut light: Vec<RgbColour> = DARK.iter().map(|(light, _)| *light).collect();
         light.sort_unstable();
         light.dedup();
         assert_eq!(light.len(), DARK.len());

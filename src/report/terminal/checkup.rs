@@ -1,7 +1,7 @@
 //! What was found before a run, in a terminal: a table by group, each remedy below its line, and the sum at the end.
 
-use super::ink::Ink;
-use super::lay::wrapped;
+use super::ansi::AnsiStyle;
+use super::layout::wrap;
 use crate::record::checkup::{Finding, State};
 
 /// How wide a state is.
@@ -12,17 +12,17 @@ const STATE: usize = 4;
 ///
 /// It ends with one line that sums up.
 pub fn checkup(findings: &[Finding], width: u16, colour: bool) -> String {
-    let ink = Ink::new(colour);
+    let style = AnsiStyle::new(colour);
     let names = findings.iter().map(|finding| finding.name.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for group in groups(findings) {
-        text += &format!("{}\n", ink.bold(group));
+        text += &format!("{}\n", style.bold(group));
         for finding in findings.iter().filter(|finding| finding.group == group) {
-            text += &line(finding, names, usize::from(width), &ink);
+            text += &line(finding, names, usize::from(width), &style);
         }
         text.push('\n');
     }
-    text + &sum(findings, &ink) + "\n"
+    text + &sum(findings, &style) + "\n"
 }
 
 /// Each group once.
@@ -36,21 +36,21 @@ fn groups(findings: &[Finding]) -> Vec<&str> {
     groups
 }
 
-fn line(finding: &Finding, names: usize, width: usize, ink: &Ink) -> String {
+fn line(finding: &Finding, names: usize, width: usize, style: &AnsiStyle) -> String {
     let Finding { name, state, what, remedy, .. } = finding;
     let indent = 2 + STATE + 2 + names + 2;
-    let mark = format!("{}{}", ink.state(*state), " ".repeat(STATE - state.name().len()));
-    let what = wrapped(what, width, indent);
+    let mark = format!("{}{}", style.state(*state), " ".repeat(STATE - state.name().len()));
+    let what = wrap(what, width, indent);
     let mut text = format!("  {mark}  {name:names$}  {}", what.trim_start());
     if let Some(remedy) = remedy {
-        let remedy = wrapped(remedy, width, indent + 2);
+        let remedy = wrap(remedy, width, indent + 2);
         text += &format!("{}→ {}", " ".repeat(indent), remedy.trim_start());
     }
     text
 }
 
 /// How many lines are how, and what that means.
-fn sum(findings: &[Finding], ink: &Ink) -> String {
+fn sum(findings: &[Finding], style: &AnsiStyle) -> String {
     let count = |state| findings.iter().filter(|finding| finding.state == state).count();
     let (warnings, failures) = (count(State::Warn), count(State::Fail));
     let worst = findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok);
@@ -66,7 +66,7 @@ fn sum(findings: &[Finding], ink: &Ink) -> String {
             if warnings == 1 { "warning" } else { "warnings" },
         ),
     };
-    format!("{}  {told}", ink.state(worst))
+    format!("{}  {told}", style.state(worst))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::failing;
 use crate::record::{Decision, Evidence, Failure, RunRecord};
-use crate::report::fixture::{self, Script};
+use crate::report::fixture::{self, FixtureScript};
 use crate::report::{Model, html, markdown, terminal};
 
 fn model(alter: impl FnOnce(&mut RunRecord)) -> Model {
@@ -52,7 +52,7 @@ fn no_form_speaks_of_quantiles_intervals_or_warm_ups_of_one_exchange() {
 #[test]
 fn an_interval_that_a_check_has_is_told_with_the_rule_it_comes_from() {
     let model = model(|record| {
-        let (of_a_load, _) = fixture::run(&[Script::default()]);
+        let (of_a_load, _) = fixture::run(&[FixtureScript::default()]);
         let with_interval = &of_a_load.verdict.scenarios[0].budgets[0];
         let budget = &mut record.verdict.scenarios[0].budgets[1];
         (budget.allowed, budget.interval) = (with_interval.allowed, with_interval.interval);
@@ -66,7 +66,7 @@ fn an_interval_that_a_check_has_is_told_with_the_rule_it_comes_from() {
 #[test]
 fn a_load_beside_checks_keeps_the_table_of_loads() {
     let (mut record, intervals) = fixture::smoke();
-    let (load, _) = fixture::run(&[Script::default()]);
+    let (load, _) = fixture::run(&[FixtureScript::default()]);
     record.plan.extend(load.plan);
     record.measurement.scenarios.extend(load.measurement.scenarios);
     record.verdict.scenarios.extend(load.verdict.scenarios);

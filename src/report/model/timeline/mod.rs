@@ -1,11 +1,11 @@
 //! What happened over time.
 
-mod gatherer;
+mod builder;
 
 use std::time::Duration;
 
-use super::{Quantiles, Sparse};
-pub(super) use gatherer::Gatherer;
+use super::{DurationQuantiles, SparseHistogram};
+pub(super) use builder::TimelineBuilder;
 
 /// The exchanges of a request, or of all requests of a scenario, over the run.
 #[derive(Debug, Clone, Default)]
@@ -17,16 +17,16 @@ pub(in crate::report) struct Timeline {
     /// Where the last bin ends.
     pub(in crate::report) end: Duration,
     /// Bins of the warm-up, cold exchanges included.
-    pub(in crate::report) warmup: Vec<Point>,
+    pub(in crate::report) warmup: Vec<TimelinePoint>,
     /// Bins of the measured phase.
-    pub(in crate::report) measured: Vec<Point>,
+    pub(in crate::report) measured: Vec<TimelinePoint>,
     /// The same in fewer, wider bins for a table, the warm-up first.
-    pub(in crate::report) rows: Vec<Point>,
+    pub(in crate::report) rows: Vec<TimelinePoint>,
 }
 
 /// The exchanges that were due in one bin.
 #[derive(Debug, Clone)]
-pub(in crate::report) struct Point {
+pub(in crate::report) struct TimelinePoint {
     /// Where the bin starts.
     pub(in crate::report) from: Duration,
     /// Where it ends, or where its last second with exchanges does.
@@ -40,13 +40,13 @@ pub(in crate::report) struct Point {
     /// Of the failed ones, those that were dropped: no connection became free for them.
     pub(in crate::report) dropped: u64,
     /// The latency of the ok ones.
-    pub(in crate::report) latency: Quantiles,
+    pub(in crate::report) latency: DurationQuantiles,
     /// The prober's lateness.
-    pub(in crate::report) lag: Quantiles,
+    pub(in crate::report) lag: DurationQuantiles,
     /// The wait for a free connection.
-    pub(in crate::report) wait: Quantiles,
+    pub(in crate::report) wait: DurationQuantiles,
     /// The latencies of the ok ones, counted.
-    pub(in crate::report) spread: Sparse,
+    pub(in crate::report) spread: SparseHistogram,
 }
 
 impl Timeline {
@@ -56,12 +56,12 @@ impl Timeline {
     pub(in crate::report) const MOST_ROWS: u64 = 50;
 
     /// Whether anything was measured that is judged.
-    pub(in crate::report) fn reached_the_measured_phase(&self) -> bool {
+    pub(in crate::report) fn reached_measured_stage(&self) -> bool {
         !self.measured.is_empty()
     }
 
     /// Every bin, the warm-up's first.
-    pub(in crate::report) fn points(&self) -> impl Iterator<Item = &Point> + Clone {
+    pub(in crate::report) fn points(&self) -> impl Iterator<Item = &TimelinePoint> + Clone {
         self.warmup.iter().chain(&self.measured)
     }
 
@@ -74,7 +74,7 @@ impl Timeline {
     }
 }
 
-impl Point {
+impl TimelinePoint {
     /// The middle of the bin.
     pub(in crate::report) fn at(&self) -> Duration {
         self.from + self.to.saturating_sub(self.from) / 2

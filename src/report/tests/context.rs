@@ -2,7 +2,7 @@
 
 use super::failing;
 use crate::record::{Decision, Reason};
-use crate::report::fixture::{self, Script};
+use crate::report::fixture::{self, FixtureScript};
 use crate::report::{Model, html, markdown, terminal};
 
 /// The report in every form, of the text formats.
@@ -31,7 +31,7 @@ fn every_form_tells_how_the_prober_fared_and_what_was_told_fresh_reused_and_resu
 
 #[test]
 fn what_tells_nothing_has_no_row_and_no_section() {
-    let quiet = Script { told: &[], reopens: 0, ..Script::default() };
+    let quiet = FixtureScript { told: &[], reopens: 0, ..FixtureScript::default() };
     let (record, intervals) = fixture::run(&[quiet]);
     for text in every_form(&Model::new(&record, &intervals)) {
         for part in
@@ -87,7 +87,7 @@ fn a_run_cut_off_in_its_warm_up_says_so_and_counts_no_requests_as_measured() {
 #[test]
 fn a_target_that_never_answered_is_told_once_and_not_of_each_budget() {
     let (mut record, intervals) =
-        fixture::run(&[Script { budgets: vec!["max < 1s"], ..Script::default() }]);
+        fixture::run(&[FixtureScript { budgets: vec!["max < 1s"], ..FixtureScript::default() }]);
     let scenario = &mut record.verdict.scenarios[0];
     let reason = |what: &str| Reason { what: what.to_owned(), next: String::new() };
     scenario.decision = Decision::Fail;
@@ -106,11 +106,11 @@ fn a_target_that_never_answered_is_told_once_and_not_of_each_budget() {
 #[test]
 fn a_page_says_its_headline_once() {
     let (record, intervals) =
-        fixture::run(&[Script { budgets: vec!["p95 < 30ms"], ..Script::default() }]);
+        fixture::run(&[FixtureScript { budgets: vec!["p95 < 30ms"], ..FixtureScript::default() }]);
     let model = Model::new(&record, &intervals);
     assert_eq!(
         (model.findings.len(), model.headline.as_str()),
-        (1, &*model.findings[0].in_one_line())
+        (1, &*model.findings[0].one_line())
     );
     let page = html(&model);
     let verdict = &page[page.find("class=\"verdict").unwrap()..page.find("<h2>Budgets").unwrap()];

@@ -6,11 +6,11 @@ use crate::record::checkup::State;
 use super::word;
 
 /// Writes text in a weight or a colour, where the terminal has them.
-pub(super) struct Ink {
+pub(super) struct AnsiStyle {
     colour: bool,
 }
 
-impl Ink {
+impl AnsiStyle {
     /// An ink with colours or without.
     pub(super) fn new(colour: bool) -> Self {
         Self { colour }

@@ -2,25 +2,25 @@
 
 use std::time::Duration;
 
-use crate::report::model::{Point, Timeline};
+use crate::report::model::{Timeline, TimelinePoint};
 
-use super::axis::{Frame, clock};
-use super::scene::{Mark, Scene};
-use super::style::{ALARM, SHADE, Spot};
+use super::axis::{PlotFrame, clock};
+use super::scene::{LegendMark, Scene};
+use super::style::{ALARM, PaperSpot, SHADE};
 
 /// How high the strip of failures above a plot is.
 pub(super) const STRIP: f64 = 18.0;
 
 /// A frame whose width is the time of a run.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Clock<'a> {
+pub(super) struct TimeAxis<'a> {
     /// What happened.
     pub(super) line: &'a Timeline,
     /// Where it is drawn.
-    pub(super) frame: Frame,
+    pub(super) frame: PlotFrame,
 }
 
-impl Clock<'_> {
+impl TimeAxis<'_> {
     /// The place of a moment.
     pub(super) fn x(&self, at: Duration) -> f64 {
         self.frame.across(at.as_secs_f64() / self.line.end.as_secs_f64().max(1.0))
@@ -58,7 +58,7 @@ impl Clock<'_> {
     }
 
     /// From where to where the bar of a bin reaches.
-    pub(super) fn bar(&self, point: &Point) -> (f64, f64) {
+    pub(super) fn bar(&self, point: &TimelinePoint) -> (f64, f64) {
         let width = self.frame.right - self.frame.left;
         let bin = width * self.line.bin.as_secs_f64() / self.line.end.as_secs_f64().max(1.0);
         let (x, half) = (self.x(point.at()), (bin / 2.0 - 0.5).clamp(1.0, 8.0));
@@ -68,11 +68,11 @@ impl Clock<'_> {
     /// The points as runs of spots, broken where a bin has no value; `height` is a value's place.
     pub(super) fn runs(
         &self,
-        points: &[Point],
-        height: impl Fn(&Point) -> Option<f64>,
-    ) -> Vec<Vec<Spot>> {
+        points: &[TimelinePoint],
+        height: impl Fn(&TimelinePoint) -> Option<f64>,
+    ) -> Vec<Vec<PaperSpot>> {
         let gap = self.line.bin + self.line.bin / 2;
-        let mut runs: Vec<Vec<Spot>> = Vec::new();
+        let mut runs: Vec<Vec<PaperSpot>> = Vec::new();
         let mut last: Option<Duration> = None;
         for point in points {
             let Some(y) = height(point) else { continue };
@@ -87,10 +87,11 @@ impl Clock<'_> {
     }
 
     /// What the shade and the strip stand for, where they are there.
-    pub(super) fn signs(line: &Timeline) -> impl Iterator<Item = (Mark, &'static str)> {
-        let shade = (!line.warmup.is_empty()).then_some((Mark::Box(SHADE), "warm-up, not judged"));
+    pub(super) fn signs(line: &Timeline) -> impl Iterator<Item = (LegendMark, &'static str)> {
+        let shade =
+            (!line.warmup.is_empty()).then_some((LegendMark::Box(SHADE), "warm-up, not judged"));
         let failed = line.points().any(|point| point.failed > 0);
-        let strip = failed.then_some((Mark::Box(ALARM), "share that failed, above the plot"));
+        let strip = failed.then_some((LegendMark::Box(ALARM), "share that failed, above the plot"));
         shade.into_iter().chain(strip)
     }
 

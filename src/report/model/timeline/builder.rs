@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::record::{Dimension, Failure, Interval, Stage};
 
-use super::{Point, Sparse, Timeline};
+use super::{SparseHistogram, Timeline, TimelinePoint};
 
 /// Widths of a bin in seconds that read well under an axis.
 const WIDTHS: [u64; 13] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600];
@@ -21,30 +21,30 @@ fn width(seconds: u64) -> u64 {
 /// Seconds that share a bin have their histograms added, so that each point is a quantile of exchanges and never an
 /// average of quantiles.
 #[derive(Debug)]
-pub(in crate::report::model) struct Gatherer {
+pub(in crate::report::model) struct TimelineBuilder {
     /// The width of a bin in seconds.
     width: u64,
     /// Bins of the measured phase are counted from here, those of the warm-up from the start.
     measured_from: Duration,
-    warmup: Bins,
-    measured: Bins,
+    warmup: TimelineBins,
+    measured: TimelineBins,
 }
 
-type Bins = BTreeMap<u64, Bin>;
+type TimelineBins = BTreeMap<u64, TimelineBin>;
 
 #[derive(Debug, Default, Clone)]
-struct Bin {
+struct TimelineBin {
     n: u64,
     failed: u64,
     dropped: u64,
     /// Where the last second with exchanges ends.
     end: Duration,
-    latency: Sparse,
-    lag: Sparse,
-    wait: Sparse,
+    latency: SparseHistogram,
+    lag: SparseHistogram,
+    wait: SparseHistogram,
 }
 
-impl Bin {
+impl TimelineBin {
     fn add(&mut self, second: &Interval) {
         self.n += second.tally.exchanges;
         self.failed += second.tally.failed();
@@ -71,11 +71,11 @@ impl Bin {
     }
 }
 
-impl Gatherer {
+impl TimelineBuilder {
     /// For a run that lasted `elapsed` and measured from `measured_from`.
     pub(in crate::report::model) fn new(elapsed: Duration, measured_from: Duration) -> Self {
         let width = width(elapsed.as_secs() + 1);
-        Self { width, measured_from, warmup: Bins::new(), measured: Bins::new() }
+        Self { width, measured_from, warmup: TimelineBins::new(), measured: TimelineBins::new() }
     }
 
     /// Adds a second.
@@ -102,7 +102,7 @@ impl Gatherer {
 
     /// The timeline of all seconds added.
     pub(in crate::report::model) fn timeline(&self) -> Timeline {
-        let end = |bins: &Bins, from: Duration| {
+        let end = |bins: &TimelineBins, from: Duration| {
             bins.keys().next_back().map(|last| from + Duration::from_secs((last + 1) * self.width))
         };
         let Some(end) =
@@ -131,10 +131,10 @@ impl Gatherer {
     }
 
     /// The points of the warm-up and of the measured phase, of `bins_each` bins each.
-    fn points(&self, bins_each: u64) -> [Vec<Point>; 2] {
+    fn points(&self, bins_each: u64) -> [Vec<TimelinePoint>; 2] {
         [(&self.warmup, Duration::ZERO, true), (&self.measured, self.measured_from, false)].map(
             |(bins, from, in_warmup)| {
-                let mut wide = Bins::new();
+                let mut wide = TimelineBins::new();
                 for (index, bin) in bins {
                     wide.entry(index / bins_each).or_default().merge(bin);
                 }
@@ -148,10 +148,16 @@ impl Gatherer {
 }
 
 /// The point of the bin of `width` seconds at `index`, counted from `origin`, of a stage that ends at `end`.
-fn point(index: u64, width: u64, origin: Duration, end: Duration, bin: &Bin) -> Point {
+fn point(
+    index: u64,
+    width: u64,
+    origin: Duration,
+    end: Duration,
+    bin: &TimelineBin,
+) -> TimelinePoint {
     let from = origin + Duration::from_secs(index * width);
     let whole = from + Duration::from_secs(width);
-    Point {
+    TimelinePoint {
         from,
         to: bin
             .end
@@ -189,8 +195,8 @@ mod tests {
         }
     }
 
-    fn gathered(seconds: &[Interval], elapsed: Duration) -> Gatherer {
-        let mut gatherer = Gatherer::new(elapsed, Duration::ZERO);
+    fn gathered(seconds: &[Interval], elapsed: Duration) -> TimelineBuilder {
+        let mut gatherer = TimelineBuilder::new(elapsed, Duration::ZERO);
         for second in seconds {
             gatherer.add(second);
         }
@@ -237,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_short_warm_up_ends_where_the_measured_phase_begins() {
-        let mut gatherer = Gatherer::new(Duration::from_secs(3), Duration::from_millis(100));
+        let mut gatherer = TimelineBuilder::new(Duration::from_secs(3), Duration::from_millis(100));
         gatherer.add(&Interval { stage: Stage::Cold, ..second(0, 5) });
         gatherer.add(&Interval { start: Duration::from_millis(100), ..second(0, 5) });
         let line = gatherer.timeline();

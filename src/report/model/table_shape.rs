@@ -6,7 +6,7 @@ use super::{Model, RequestView, ScenarioView, label, words};
 
 /// What a table has a column for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::report) enum Shape {
+pub(in crate::report) enum TableShape {
     /// Quantiles of many exchanges.
     Load,
     /// What each of several steps took that were carried out once.
@@ -24,9 +24,9 @@ pub(in crate::report) fn part_heads() -> [&'static str; 6] {
 }
 
 /// A column's head, and what stands under it.
-pub(in crate::report) type Figure = (&'static str, String);
+pub(in crate::report) type NamedFigure = (&'static str, String);
 
-impl Shape {
+impl TableShape {
     /// The shape for these scenarios: one table has them all.
     pub(super) fn of(scenarios: &[ScenarioView]) -> Self {
         let are_checks =
@@ -51,7 +51,7 @@ impl Shape {
     }
 
     /// The figures of a request, one for each head.
-    pub(in crate::report) fn figures(self, request: &RequestView) -> Vec<Figure> {
+    pub(in crate::report) fn figures(self, request: &RequestView) -> Vec<NamedFigure> {
         let n = words::count(request.n);
         let latency = request.latency;
         let cells = match self {
@@ -73,8 +73,8 @@ impl Shape {
     /// What stands in place of a budget, and of what was measured of it, where a request has none.
     pub(in crate::report) fn no_budget(self, request: &RequestView) -> [&'static str; 2] {
         let budget = if request.hop.is_some() { "not judged" } else { "none" };
-        let came_to = request.left_out.filter(|_| self == Self::Checks && request.hop.is_none());
-        [budget, came_to.unwrap_or_default()]
+        let not_judged = request.left_out.filter(|_| self == Self::Checks && request.hop.is_none());
+        [budget, not_judged.unwrap_or_default()]
     }
 }
 
@@ -87,7 +87,7 @@ fn took(request: &RequestView) -> String {
 /// How many failed; tries of a step that did not fail are no errors.
 fn errors(request: &RequestView) -> String {
     match request.n {
-        _ if request.hop.is_some() && request.has_tries_alone() => "–".to_owned(),
+        _ if request.hop.is_some() && request.has_only_tries() => "–".to_owned(),
         0 | 1 => words::count(request.failed),
         _ => request.errors(),
     }
@@ -103,7 +103,7 @@ pub(super) fn is_single(scenario: &ScenarioMeasurement) -> bool {
 impl ScenarioView {
     /// Where the time of each step went that was ok, one row a step, as [`part_heads`] has them; none where the scenario was
     /// not carried out once, for then each request has a table of its own.
-    pub(in crate::report) fn parts_of_steps(&self) -> Vec<(&str, [String; 6])> {
+    pub(in crate::report) fn step_timings(&self) -> Vec<(&str, [String; 6])> {
         let row = |step: &'_ RequestView| {
             let latency = step.timing.latency().filter(|latency| latency.warm.n > 0)?;
             let of = |part| {
@@ -122,21 +122,21 @@ impl ScenarioView {
 
     /// Whether what the target told of a request has a table. Of steps carried out once, what hops and tries were told
     /// stands with their step.
-    pub(in crate::report) fn tells_account_of(&self, request: &RequestView) -> bool {
+    pub(in crate::report) fn has_server_timing(&self, request: &RequestView) -> bool {
         let repeats_its_step = self.is_single && request.hop.is_some();
-        !request.account.rows.is_empty() && !repeats_its_step
+        !request.server_timing.rows.is_empty() && !repeats_its_step
     }
 }
 
 impl Model {
     /// The shape of its table.
-    pub(in crate::report) fn shape(&self) -> Shape {
-        Shape::of(&self.scenarios)
+    pub(in crate::report) fn shape(&self) -> TableShape {
+        TableShape::of(&self.scenarios)
     }
 
     /// Whether its table has intervals to show; the one of a load always tells which ones they would be.
-    pub(in crate::report) fn shows_intervals(&self) -> bool {
+    pub(in crate::report) fn has_intervals(&self) -> bool {
         let mut rows = self.requests().flat_map(|(_, request)| &request.budgets);
-        self.shape() == Shape::Load || rows.any(|row| !row.interval.is_empty())
+        self.shape() == TableShape::Load || rows.any(|row| !row.interval.is_empty())
     }
 }

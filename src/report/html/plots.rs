@@ -3,7 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use crate::report::model::Model;
-use crate::report::plot::{Paper, PlotError, Sketch, Table, sketches};
+use crate::report::plot::{PlotError, PlotPaper, PlotSketch, PlotTable, sketches};
 
 /// The plots; a telephone gets narrow ones.
 pub(super) fn section(model: &Model) -> Markup {
@@ -18,7 +18,7 @@ pub(super) fn section(model: &Model) -> Markup {
     }
 }
 
-fn figure(sketch: &Sketch<'_>) -> Markup {
+fn figure(sketch: &PlotSketch<'_>) -> Markup {
     html! {
         @match pictures(sketch) {
             Ok(pictures) => figure id=(sketch.name) { (pictures) (figures(sketch)) },
@@ -28,16 +28,16 @@ fn figure(sketch: &Sketch<'_>) -> Markup {
 }
 
 /// Both pictures, of which the style shows one; their texts were escaped when they were drawn.
-fn pictures(sketch: &Sketch<'_>) -> Result<Markup, PlotError> {
-    let (wide, narrow) = (sketch.svg(Paper::WIDE)?, sketch.svg(Paper::NARROW)?);
+fn pictures(sketch: &PlotSketch<'_>) -> Result<Markup, PlotError> {
+    let (wide, narrow) = (sketch.svg(PlotPaper::WIDE)?, sketch.svg(PlotPaper::NARROW)?);
     Ok(html! {
         div.wide { (PreEscaped(wide)) }
         div.narrow { (PreEscaped(narrow)) }
     })
 }
 
-fn figures(sketch: &Sketch<'_>) -> Markup {
-    let Table { heads, rows } = sketch.table();
+fn figures(sketch: &PlotSketch<'_>) -> Markup {
+    let PlotTable { heads, rows } = sketch.table();
     html! {
         details {
             summary { "Figures" }

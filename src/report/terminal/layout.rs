@@ -4,7 +4,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// To which side the cells of a column lean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Align {
+pub(super) enum CellAlign {
     /// Words.
     Left,
     /// Figures.
@@ -15,19 +15,19 @@ pub(super) enum Align {
 const GAP: usize = 2;
 
 /// Rows of cells in columns as wide as their widest cell.
-pub(super) struct Grid {
-    columns: Vec<(Align, usize)>,
-    rows: Vec<Row>,
+pub(super) struct TextGrid {
+    columns: Vec<(CellAlign, usize)>,
+    rows: Vec<GridRow>,
 }
 
-enum Row {
+enum GridRow {
     Cells(Vec<String>),
     Rule,
 }
 
-impl Grid {
+impl TextGrid {
     /// A grid without rows.
-    pub(super) fn new(columns: impl IntoIterator<Item = Align>) -> Self {
+    pub(super) fn new(columns: impl IntoIterator<Item = CellAlign>) -> Self {
         Self { columns: columns.into_iter().map(|align| (align, 0)).collect(), rows: Vec::new() }
     }
 
@@ -37,12 +37,12 @@ impl Grid {
         for ((_, width), cell) in self.columns.iter_mut().zip(&cells) {
             *width = (*width).max(columns(cell));
         }
-        self.rows.push(Row::Cells(cells));
+        self.rows.push(GridRow::Cells(cells));
     }
 
     /// Adds a line across all columns.
     pub(super) fn rule(&mut self) {
-        self.rows.push(Row::Rule);
+        self.rows.push(GridRow::Rule);
     }
 
     /// How wide its widest line is.
@@ -61,10 +61,10 @@ impl Grid {
         self.lines(most).into_iter().map(|line| line + "\n").collect()
     }
 
-    fn line(&self, row: &Row) -> String {
+    fn line(&self, row: &GridRow) -> String {
         match row {
-            Row::Rule => "─".repeat(self.width()),
-            Row::Cells(cells) => {
+            GridRow::Rule => "─".repeat(self.width()),
+            GridRow::Cells(cells) => {
                 let padded = self
                     .columns
                     .iter()
@@ -76,11 +76,11 @@ impl Grid {
     }
 }
 
-fn pad(cell: &str, align: Align, width: usize) -> String {
+fn pad(cell: &str, align: CellAlign, width: usize) -> String {
     let space = " ".repeat(width.saturating_sub(columns(cell)));
     match align {
-        Align::Left => format!("{cell}{space}"),
-        Align::Right => format!("{space}{cell}"),
+        CellAlign::Left => format!("{cell}{space}"),
+        CellAlign::Right => format!("{space}{cell}"),
     }
 }
 
@@ -114,7 +114,7 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 }
 
 /// Text broken into lines at its spaces, each behind `indent` columns; a word too long for a line is cut.
-pub(super) fn wrapped(text: &str, width: usize, indent: usize) -> String {
+pub(super) fn wrap(text: &str, width: usize, indent: usize) -> String {
     let room = width.saturating_sub(indent).max(20);
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -149,9 +149,9 @@ mod tests {
 
     #[test]
     fn a_text_is_broken_at_spaces_behind_its_indent() {
-        assert_eq!(wrapped("one two three four", 24, 4), "    one two three four\n");
+        assert_eq!(wrap("one two three four", 24, 4), "    one two three four\n");
         assert_eq!(
-            wrapped("aaaaaaaaaa bbbbbbbbbb cccc", 24, 4),
+            wrap("aaaaaaaaaa bbbbbbbbbb cccc", 24, 4),
             "    aaaaaaaaaa\n    bbbbbbbbbb cccc\n"
         );
     }

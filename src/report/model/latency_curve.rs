@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::record::{Actual, Dimension, StageMeasurement};
 
-use super::Quantiles;
+use super::DurationQuantiles;
 
 /// The distribution of latency over all exchanges of the measured phase, failures ranked at +∞.
 #[derive(Debug, Clone, Default)]
-pub(in crate::report) struct Curve {
+pub(in crate::report) struct LatencyCurve {
     /// Exchanges, failures included.
     pub(in crate::report) total: u64,
     /// Exchanges with a latency.
@@ -16,12 +16,12 @@ pub(in crate::report) struct Curve {
     /// Each value and the share of exchanges below it, in rising order and thinned to what a plot can show.
     pub(in crate::report) steps: Vec<(f64, Duration)>,
     /// The quantiles of the exchanges with a latency.
-    pub(in crate::report) quantiles: Quantiles,
+    pub(in crate::report) quantiles: DurationQuantiles,
     /// Values above what a histogram tells apart.
     pub(in crate::report) clipped: u64,
 }
 
-impl Curve {
+impl LatencyCurve {
     /// Steps kept for each tenfold of the tail: finer than the pixels of a plot.
     const STEPS_A_DECADE: f64 = 400.0;
 
@@ -33,7 +33,7 @@ impl Curve {
             total: ok + stage.tally.failed(),
             ok,
             steps: Vec::new(),
-            quantiles: Quantiles::of(histogram),
+            quantiles: DurationQuantiles::of(histogram),
             clipped: histogram.map_or(0, crate::record::Histogram::clipped),
         };
         let mut below = 0;
@@ -87,13 +87,13 @@ mod tests {
         stage.tally.exchanges = 100;
         stage.tally.ok = 90;
         stage.tally.failures.insert(Failure::Reset, 10);
-        let curve = Curve::new(&stage);
+        let curve = LatencyCurve::new(&stage);
         let near = |share| match curve.at(share) {
             Actual::At(value) => value.as_millis(),
             other => panic!("{other:?}"),
         };
         assert_eq!([near(0.5), near(0.9)], [50, 90]);
         assert_eq!(curve.at(0.95), Actual::Unbounded);
-        assert_eq!(Curve::default().at(0.5), Actual::NoData);
+        assert_eq!(LatencyCurve::default().at(0.5), Actual::NoData);
     }
 }
