@@ -1,4 +1,4 @@
-//! What every report must be, over all kinds of runs.
+//! Properties of every report, checked over all kinds of runs.
 
 use std::io::Cursor;
 
@@ -106,10 +106,10 @@ fn a_page_shows_the_verdict_before_the_tables_and_the_plots_after_them() {
 }
 
 #[test]
-fn names_that_mean_harm_do_none() {
+fn malicious_names_do_no_harm() {
     let (record, intervals) = fixture::hostile();
     let model = Model::new(&record, &intervals);
-    // Between grave accents markdown takes everything literally.
+    // Markdown takes everything between backticks literally.
     let outside_code: String = markdown(&model).split('`').step_by(2).collect();
     for text in [html(&model), outside_code] {
         assert!(!text.contains("<script"));
@@ -186,7 +186,7 @@ fn tables_count_every_exchange_once() {
 }
 
 #[test]
-fn hops_stand_below_their_request_and_those_that_never_happened_nowhere() {
+fn hops_appear_below_their_request_and_only_if_they_ran() {
     let (record, intervals) = fixture::redirected();
     let model = Model::new(&record, &intervals);
     let text = terminal(&model, 140, false);
@@ -213,7 +213,7 @@ fn the_load_of_a_scenario_leaves_its_hops_out() {
 }
 
 #[test]
-fn a_caveat_stands_before_every_figure_and_in_every_plot() {
+fn a_caveat_precedes_every_figure_and_is_in_every_plot() {
     let (record, intervals) = fixture::redirected();
     let model = Model::new(&record, &intervals);
     let caveat = "TLS certificates are not verified";
@@ -240,7 +240,7 @@ fn a_caveat_stands_before_every_figure_and_in_every_plot() {
 }
 
 #[test]
-fn what_was_spoken_is_told_with_the_plan() {
+fn the_plan_lists_the_protocols() {
     let model = failing();
     for text in [markdown(&model), html(&model)] {
         assert!(text.contains("HTTP/1.1 over TLS 1") && text.contains("spoken"));
@@ -301,7 +301,7 @@ fn does_no_harm_in_a_plot(svg: &str, title: &str) {
 }
 
 fn does_no_harm_in_markdown(text: &str) {
-    // Between grave accents markdown takes everything literally.
+    // Markdown takes everything between backticks literally.
     let mut outside_code: String = text.split('`').step_by(2).collect();
     // What follows a backslash means nothing.
     while let Some(at) = outside_code.find('\\').filter(|at| at + 1 < outside_code.len()) {
@@ -347,7 +347,7 @@ proptest::proptest! {
 }
 
 #[test]
-fn a_run_without_exchanges_has_no_plot_and_no_figure_made_up() {
+fn a_run_without_exchanges_has_no_plots_and_no_invented_figures() {
     let (record, intervals) = fixture::empty();
     let model = Model::new(&record, &intervals);
     assert!(plots(&model).unwrap().is_empty());
@@ -359,7 +359,7 @@ fn a_run_without_exchanges_has_no_plot_and_no_figure_made_up() {
 }
 
 #[test]
-fn a_step_that_was_left_out_says_so_where_its_figures_would_stand() {
+fn a_step_that_was_not_judged_says_so_in_place_of_its_figures() {
     let (mut record, intervals) = fixture::rehearsal();
     let step = &mut record.measurement.scenarios[0].requests[0];
     step.measured = StageMeasurement::default();

@@ -1,4 +1,4 @@
-//! The table of budgets: one row a budget, the figures of a request once.
+//! The table of budgets: one row per budget; each request's figures appear once.
 
 use maud::{Markup, html};
 
@@ -34,14 +34,15 @@ pub(super) fn table(model: &Model) -> Markup {
     }
 }
 
-/// What the figures leave out.
+/// A note on what the figures cover.
 fn of_the_ok(shape: TableShape) -> &'static str {
     match shape {
         TableShape::Load => {
-            "p50 to max are of the ok exchanges of the measured phase; budgets rank the failed ones above all latencies."
+            "p50 to max cover the ok exchanges of the measured stage; \
+             budgets rank failures above every latency."
         }
         TableShape::Checks => {
-            "Only what came to ok has a time under “took”; budgets rank what failed above all latencies."
+            "“took” covers ok steps only; budgets rank failures above every latency."
         }
     }
 }

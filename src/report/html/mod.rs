@@ -1,4 +1,4 @@
-//! The report as a self-contained page: no script, no other file, readable on a phone.
+//! The report as a self-contained HTML page: no scripts, no other files, readable on a phone.
 
 mod gate;
 mod plan;
@@ -14,12 +14,12 @@ use super::words::{self, TextPiece};
 
 const STYLE: &str = include_str!("style.css");
 
-/// Nothing may be loaded and nothing may run; only the page's own styles apply.
+/// The page loads nothing and runs nothing; only its own styles apply.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
-/// The report as one page that opens from disk and needs no script and no other file.
+/// Renders the report as one page that opens from disk without scripts or other files.
 ///
-/// Plots that cannot be drawn are left out, with a line that says so.
+/// A plot that cannot be drawn is replaced by an error message.
 pub fn html(model: &Model) -> String {
     let title = format!("{} — {}", model.decision.name().to_uppercase(), model.title);
     let page = html! {
@@ -51,7 +51,7 @@ fn body(model: &Model) -> Markup {
         (verdict(model))
         (gate::table(model))
         (failures(model, FailureRole::Failure, "Failures"))
-        (failures(model, FailureRole::LeftOut, "Left out"))
+        (failures(model, FailureRole::LeftOut, "Not judged"))
         (failures(model, FailureRole::Try, "Tries"))
         (plots::section(model))
         (timing::tables(model))
@@ -68,7 +68,7 @@ fn body(model: &Model) -> Markup {
     }
 }
 
-/// What a reader must know before any figure, where nobody can miss it.
+/// Caveats at the top, where no reader can miss them.
 fn caveats(model: &Model) -> Markup {
     html! {
         @if !model.caveats.is_empty() {
@@ -123,7 +123,7 @@ fn failures(model: &Model, role: FailureRole, heading: &str) -> Markup {
     }
 }
 
-/// How the prober itself fared.
+/// How well the prober kept its schedule.
 fn prober(model: &Model) -> Markup {
     html! {
         @if let Some(prober) = &model.prober {
@@ -138,7 +138,7 @@ fn prober(model: &Model) -> Markup {
     }
 }
 
-/// Text in which names between grave accents are code.
+/// Text whose names in backticks become code.
 fn prose(text: &str) -> Markup {
     html! {
         @for piece in words::pieces(text) {

@@ -1,11 +1,11 @@
-//! The plots, each with the figures it is drawn from.
+//! The plots, each followed by a table of its figures.
 
 use maud::{Markup, PreEscaped, html};
 
 use crate::report::model::Model;
 use crate::report::plot::{PlotError, PlotPaper, PlotSketch, PlotTable, sketches};
 
-/// The plots; a telephone gets narrow ones.
+/// The plots; phones show narrow versions.
 pub(super) fn section(model: &Model) -> Markup {
     let sketches = sketches(model);
     html! {
@@ -27,7 +27,8 @@ fn figure(sketch: &PlotSketch<'_>) -> Markup {
     }
 }
 
-/// Both pictures, of which the style shows one; their texts were escaped when they were drawn.
+/// The wide and the narrow picture; the style sheet shows one of them. The SVG text is escaped
+/// already.
 fn pictures(sketch: &PlotSketch<'_>) -> Result<Markup, PlotError> {
     let (wide, narrow) = (sketch.svg(PlotPaper::WIDE)?, sketch.svg(PlotPaper::NARROW)?);
     Ok(html! {

@@ -1,22 +1,22 @@
-//! What the target told of its own time, beside what was measured here.
+//! The target's `Server-Timing` report next to tollgate's own measurements.
 
 use maud::{Markup, html};
 
 use crate::report::model::{Model, RequestView, SERVER_TIMING_NOTE, ScenarioView, ServerTimingRow};
 use crate::report::words;
 
-/// One table for each request whose answers told anything.
+/// One table for each request with `Server-Timing` metrics.
 pub(super) fn tables(model: &Model) -> Markup {
-    let told: Vec<_> = model
+    let reported: Vec<_> = model
         .requests()
         .filter(|(scenario, request)| scenario.has_server_timing(request))
         .collect();
     html! {
-        @if !told.is_empty() {
+        @if !reported.is_empty() {
             section {
-                h2 { "The target's own account" }
+                h2 { "The target's Server-Timing report" }
                 p.muted.small { (SERVER_TIMING_NOTE) }
-                @for (scenario, request) in told { (table(scenario, request)) }
+                @for (scenario, request) in reported { (table(scenario, request)) }
             }
         }
     }

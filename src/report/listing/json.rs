@@ -9,13 +9,14 @@ use uuid::Uuid;
 use crate::history::{History, Row, Trend};
 use crate::record::{Decision, Packed};
 
-/// The version of the form; raised when a field changes its meaning.
+/// Version of the format, raised when a field changes its meaning.
 const FORMAT: u32 = 1;
 
-/// The history as JSON over many lines: of each request the figures of all runs with their added histogram, and the newest
-/// `most` runs one by one, the newest last. `docs/history.md` says what each field is.
+/// Renders the history as pretty-printed JSON. Each request has the figures of all runs, their
+/// summed histogram, and its newest `most` runs, newest last. `docs/history.md` describes each
+/// field.
 ///
-/// An error where it cannot be written as JSON, which is a defect.
+/// Fails only if serialization fails, which would be a bug.
 pub fn json(history: &History, most: usize) -> Result<String, serde_json::Error> {
     let requests = history.trends.iter().map(|trend| RequestHistory::of(trend, most)).collect();
     serde_json::to_string_pretty(&HistoryDocument {
@@ -58,7 +59,7 @@ struct ListedRun<'a> {
     ok_latency: LatencyFigures,
 }
 
-/// Figures of the ok exchanges in microseconds; `null` where nothing succeeded.
+/// Figures of the ok exchanges in microseconds; `null` if none succeeded.
 #[derive(Serialize)]
 struct LatencyFigures {
     count: u64,

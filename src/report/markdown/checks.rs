@@ -1,9 +1,9 @@
-//! The tables of steps that were carried out once each.
+//! Tables of steps that ran once.
 
 use super::{escape, sign, table};
 use crate::report::model::{BudgetRow, Model, RequestView, ScenarioView, part_heads};
 
-/// What each step took and how it was judged: one row a budget.
+/// Each step's duration and verdicts: one row per budget.
 pub(super) fn gate(model: &Model) -> String {
     let shape = model.shape();
     let actual = if model.has_intervals() { "actual (90 % interval)" } else { "actual" };
@@ -35,7 +35,7 @@ fn budget(row: &BudgetRow) -> [String; 3] {
     ]
 }
 
-/// Where the time of each step went, in a table for each scenario.
+/// Where the time of each step went: one table per scenario.
 pub(super) fn timing(model: &Model) -> String {
     let mut heads = vec!["step"];
     heads.extend(part_heads());

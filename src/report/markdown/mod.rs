@@ -1,4 +1,4 @@
-//! The report as markdown: for a comment on a pull request, or an entry in a log.
+//! The report as markdown, for a comment on a pull request or a log entry.
 
 mod checks;
 
@@ -11,7 +11,7 @@ use super::model::{
 use super::words::TextPiece;
 use super::{plot, words};
 
-/// The report as markdown; it shows the plots by their file names beside it.
+/// Renders the report as markdown. It refers to plots by file name, relative to the report.
 pub fn markdown(model: &Model) -> String {
     let mut parts = vec![caveats(model), verdict(model)];
     parts.extend(match model.shape() {
@@ -24,7 +24,7 @@ pub fn markdown(model: &Model) -> String {
     }
     parts.extend([
         failures(model, FailureRole::Failure, "Failures"),
-        failures(model, FailureRole::LeftOut, "Left out"),
+        failures(model, FailureRole::LeftOut, "Not judged"),
         failures(model, FailureRole::Try, "Tries"),
     ]);
     parts.push(pictures(model));
@@ -36,7 +36,7 @@ pub fn markdown(model: &Model) -> String {
     parts.join("\n")
 }
 
-/// What a reader must know before any figure, as a block that code hosts draw as a warning.
+/// Caveats, as a block that code hosts render as a warning.
 fn caveats(model: &Model) -> String {
     let lines = model
         .caveats
@@ -83,7 +83,7 @@ fn gate(model: &Model) -> String {
     table(&["Metric", "Target", "Actual (90 % interval)", "Status"], rows)
 }
 
-/// The measure of a budget and its limit: `p95` and `< 300ms`.
+/// Splits a budget into its metric and its limit: `p95` and `< 300ms`.
 fn halves(budget: &str) -> (&str, &str) {
     budget.find(['<', '=']).map_or((budget, ""), |at| (budget[..at].trim(), &budget[at..]))
 }
@@ -131,13 +131,14 @@ fn timing(scenario: &ScenarioView, request: &RequestView) -> String {
     format!("### Where the time goes: {}\n\n{table}{comparison}", escape(&scenario.place(request)))
 }
 
-/// What the target told of its own time.
+/// The target's `Server-Timing` report.
 fn server_timing(scenario: &ScenarioView, request: &RequestView) -> String {
     let rows = &request.server_timing.rows;
     if !scenario.has_server_timing(request) {
         return String::new();
     }
-    let heading = format!("### The target's own account: {}", escape(&scenario.place(request)));
+    let heading =
+        format!("### The target's Server-Timing report: {}", escape(&scenario.place(request)));
     if scenario.is_single {
         let table =
             table(&["", "took"], rows.iter().map(|row| [metric(row), words::time(row.warm.max)]));
@@ -218,14 +219,14 @@ fn facts(facts: &[ReportFact]) -> String {
     facts.iter().map(|fact| format!("- {}: {}\n", fact.name, escape(&fact.value))).collect()
 }
 
-/// A table; the cells must be escaped.
+/// A table; callers escape the cells.
 fn table<Row: AsRef<[String]>>(heads: &[&str], rows: impl Iterator<Item = Row>) -> String {
     let mut text = format!("| {} |\n|{}\n", heads.join(" | "), " --- |".repeat(heads.len()));
     rows.for_each(|row| text += &format!("| {} |\n", row.as_ref().join(" | ")));
     text
 }
 
-/// Text without meaning in markdown or HTML.
+/// Escapes every character that has a meaning in markdown or HTML.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars() {
@@ -245,10 +246,11 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// Text without meaning, but for names in grave accents: they stay code.
+/// Escaped text, except that names in backticks stay code.
 ///
-/// Each accent written here stands alone between characters that are none, so that they pair as they were read
-/// (<https://spec.commonmark.org/0.31.2/#code-spans>); no line ends in a text, so that no block ends in a name.
+/// Backticks pair as they did in the source because none touches another
+/// (<https://spec.commonmark.org/0.31.2/#code-spans>). Texts contain no line breaks, so no block
+/// can end inside a name.
 fn prose(text: &str) -> String {
     let piece = |piece| match piece {
         TextPiece::Plain(text) => escape(text),
@@ -257,7 +259,7 @@ fn prose(text: &str) -> String {
     words::pieces(text).into_iter().map(piece).collect()
 }
 
-/// Text as code; a grave accent in it becomes a look-alike, for it would end the code.
+/// Text as code. A backtick would end the code span, so a look-alike replaces it.
 fn code(text: &str) -> String {
     format!("`{}`", text.replace('`', "ˋ"))
 }

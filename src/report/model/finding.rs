@@ -1,4 +1,4 @@
-//! What keeps a run from a pass, and the one line that says so.
+//! What keeps a run from passing, and the headline that sums it up.
 
 use std::collections::HashSet;
 
@@ -7,23 +7,23 @@ use crate::units::Ratio;
 
 use super::{ScenarioView, words};
 
-/// How many steps that were left out the headline names.
+/// Maximum number of unjudged steps that the headline names.
 const NAMED: usize = 4;
 
-/// One thing that keeps a run from a pass.
+/// One thing that keeps a run from passing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::report) struct RunFinding {
-    /// How grave it is.
+    /// How serious it is.
     pub(in crate::report) decision: Decision,
     /// Where: `tile-loader · mock · p95 < 300ms`.
     pub(in crate::report) place: String,
-    /// What is the case.
+    /// The fact.
     pub(in crate::report) what: String,
-    /// What to do next; may be empty.
+    /// The next step; may be empty.
     pub(in crate::report) next: String,
 }
 
-/// Every budget and reason that keeps the run from a pass; the fails first.
+/// Every budget and reason that keeps the run from passing, fails first.
 pub(super) fn all(scenarios: &[ScenarioView]) -> Vec<RunFinding> {
     let mut findings: Vec<RunFinding> = scenarios.iter().flat_map(of_scenario).collect();
     findings.sort_by_key(|finding| finding.decision != Decision::Fail);
@@ -58,10 +58,11 @@ fn of_scenario(scenario: &ScenarioView) -> Vec<RunFinding> {
     budgets.chain(reasons.filter(|_| scenario.decision != Decision::Pass)).collect()
 }
 
-/// What a scenario's reason begins with that says of all its requests that they got no answer, and why.
+/// Start of a scenario's reason that says no request got a response, and why.
 const SILENT: &str = "the target never answered: ";
 
-/// Whether a reason of the scenario says of a request, or of all of them, what a budget's reason comes to.
+/// Whether a scenario's reason already states a budget's reason for this request or for all of
+/// them.
 fn is_repeated(scenario: &ScenarioView, request: &str, of_budget: &Reason) -> bool {
     let of_request = |reason: &Reason| {
         let said = reason.what.strip_prefix('`').and_then(|rest| rest.strip_prefix(request));
@@ -76,7 +77,7 @@ fn is_repeated(scenario: &ScenarioView, request: &str, of_budget: &Reason) -> bo
 }
 
 impl RunFinding {
-    /// Place and fact in one line.
+    /// Location and fact in one line.
     pub(in crate::report) fn one_line(&self) -> String {
         format!("{}: {}", self.place, self.what)
     }
@@ -86,8 +87,9 @@ impl RunFinding {
     }
 }
 
-/// The reason for the decision on the run, in one line; `budgets` are the decisions on all of them, and `confidence` is
-/// given where it was stated for any; `left_out` are the steps that were.
+/// The reason for the decision on the run, in one line. `budgets` holds the decision on each
+/// budget, `confidence` is set if any budget states one, and `left_out` names the steps that were
+/// not judged.
 pub(super) fn headline(
     decision: Decision,
     findings: &[RunFinding],
@@ -105,14 +107,16 @@ pub(super) fn headline(
     }
 }
 
-/// What a pass does not speak of: steps by their names, where those are few.
+/// The steps that a pass does not cover, by name if they are few.
 fn but(left_out: &[String]) -> String {
     let names = left_out.join(", ");
     match left_out.len() {
         0 => String::new(),
-        1 => format!("; 1 step was left out, which it accepts: {names}"),
-        few if few <= NAMED => format!("; {few} steps were left out, which they accept: {names}"),
-        many => format!("; {many} steps were left out, which they accept"),
+        1 => format!("; 1 step was not judged, as its scenario allows: {names}"),
+        few if few <= NAMED => {
+            format!("; {few} steps were not judged, as their scenario allows: {names}")
+        }
+        many => format!("; {many} steps were not judged, as their scenario allows"),
     }
 }
 
@@ -121,14 +125,14 @@ fn holds(budgets: usize, confidence: Option<Ratio>) -> String {
         confidence.map(|confidence| format!(", at {} confidence", words::share(confidence)));
     let stated = stated.unwrap_or_default();
     match budgets {
-        0 => "no budget was given; every answer met its expectations".to_owned(),
-        1 => format!("the one budget holds{stated}"),
+        0 => "no budgets were set; every response met its expectations".to_owned(),
+        1 => format!("the only budget holds{stated}"),
         2 => format!("both budgets hold{stated}"),
         _ => format!("all {budgets} budgets hold{stated}"),
     }
 }
 
-/// How many budgets do not hold and how many cannot be decided; `None` where all hold.
+/// Counts the breached and the undecided budgets; `None` if all hold.
 fn counted(budgets: &[Decision]) -> Option<String> {
     let count = |decision| budgets.iter().filter(|budget| **budget == decision).count();
     let all = words::plural(budgets.len() as u64, "budget");
@@ -140,12 +144,12 @@ fn counted(budgets: &[Decision]) -> Option<String> {
     }
 }
 
-/// Reasons made fit to be shown.
+/// Makes reasons safe to display.
 pub(super) fn display_reasons(reasons: &[Reason]) -> Vec<Reason> {
     reasons.iter().map(display_reason).collect()
 }
 
-/// A reason made fit to be shown.
+/// Makes a reason safe to display.
 pub(super) fn display_reason(reason: &Reason) -> Reason {
     Reason {
         what: words::display(&reason.what, words::LINE),

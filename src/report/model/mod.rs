@@ -1,4 +1,4 @@
-//! Everything a report shows.
+//! The model: everything a report shows.
 
 mod budget;
 mod facts;
@@ -33,14 +33,14 @@ use timeline::TimelineBuilder;
 pub(super) use timeline::{Timeline, TimelinePoint};
 pub(super) use timing::{DurationQuantiles, RequestTiming, TimingRow, label, meaning};
 
-/// Everything the renderers show of one run, in words and numbers.
+/// Everything that a report shows about one run.
 #[derive(Debug, Clone)]
 pub struct Model {
     /// The names of the scenarios.
     pub(super) title: String,
-    /// When the run started, and how long it took.
+    /// When the run started and how long it took.
     pub(super) subtitle: String,
-    /// How it was shared out over several probers, in a sentence.
+    /// How several probers split the run, in a sentence.
     pub(super) sharing: Option<String>,
     /// The decision on the run.
     pub(super) decision: Decision,
@@ -48,57 +48,57 @@ pub struct Model {
     pub(super) headline: String,
     /// Each scenario, in the order of the command.
     pub(super) scenarios: Vec<ScenarioView>,
-    /// What a reader must know before any figure, each with its scenario.
+    /// What a reader must know before the figures, with each scenario's name.
     pub(super) caveats: Vec<ScenarioCaveat>,
-    /// What keeps the run from a pass, and what to do about it; the gravest first.
+    /// What keeps the run from passing and what to do about it, most serious first.
     pub(super) findings: Vec<RunFinding>,
-    /// How the prober itself fared.
+    /// How well the prober kept its schedule.
     pub(super) prober: Option<ProberView>,
     /// Where the record comes from.
     pub(super) provenance: Vec<ReportFact>,
-    /// How the figures came about, in two sentences.
+    /// How the figures were made.
     pub(super) method: String,
 }
 
-/// Something that a reader must know before any figure of a scenario.
+/// Something that a reader must know before a scenario's figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ScenarioCaveat {
-    /// The scenario's name, fit to be shown.
+    /// The scenario's name, safe to display.
     pub(super) scenario: String,
-    /// What is the case, in a sentence.
+    /// The caveat, in a sentence.
     pub(super) what: String,
 }
 
-/// What is shown of one scenario.
+/// What a report shows about one scenario.
 #[derive(Debug, Clone)]
 pub(super) struct ScenarioView {
-    /// Its name, fit to be shown.
+    /// Name, safe to display.
     pub(super) name: String,
-    /// What it is for; may be empty.
+    /// Purpose; may be empty.
     pub(super) description: String,
     /// The decision on it.
     pub(super) decision: Decision,
-    /// What a reader must know before its figures; stands in every plot.
+    /// What a reader must know before its figures; every plot shows it too.
     pub(super) caveats: Vec<String>,
     /// Target, load, warm-up, connections.
     pub(super) facts: Vec<ReportFact>,
-    /// What speaks against believing the data, or what failed beside the budgets.
+    /// Reasons to doubt the data, and failures other than breached budgets.
     pub(super) reasons: Vec<Reason>,
-    /// To which addresses connections were opened, and look-ups that failed, in one line; `None` where there was one
-    /// address and no such failure.
+    /// Addresses used and failed DNS lookups, in one line; `None` if one address was used and no
+    /// lookup failed.
     pub(super) addresses: Option<String>,
-    /// Its requests, in the order of the scenario file, each with the hops it was redirected by after it.
+    /// Requests in the order of the scenario file, each followed by its redirect hops.
     pub(super) requests: Vec<RequestView>,
-    /// All its requests over time, hops left out.
+    /// All its requests over time, without hops.
     pub(super) timeline: Timeline,
-    /// Whether one arrival was planned, and no warm-up took place: no figure of it has a distribution.
+    /// Whether it had one planned arrival and no warm-up, so that no figure has a distribution.
     pub(super) is_single: bool,
 }
 
 impl Model {
-    /// What there is to show of a record and the seconds it was measured in.
+    /// Builds the model of a record and its intervals.
     ///
-    /// Only the curves over time need `intervals`; without them a report lacks those and nothing else.
+    /// Only plots over time need `intervals`; without them the rest of the report is the same.
     pub fn new(
         record: &RunRecord,
         intervals: impl IntoIterator<Item = impl Borrow<Interval>>,
@@ -131,7 +131,7 @@ impl Model {
         }
     }
 
-    /// Every request that failed so, each with its scenario and how.
+    /// Every request with failures of this role, with its scenario and those failures.
     pub(super) fn failing(
         &self,
         role: FailureRole,
@@ -143,7 +143,7 @@ impl Model {
             .filter(|(.., rows): &(_, _, Vec<_>)| !rows.is_empty())
     }
 
-    /// Every request, each with its scenario.
+    /// Every request with its scenario.
     pub(super) fn requests(&self) -> impl Iterator<Item = (&ScenarioView, &RequestView)> {
         self.scenarios
             .iter()
@@ -152,7 +152,8 @@ impl Model {
 }
 
 impl ScenarioView {
-    /// Whether it is several steps carried out once: what each came to is of interest, and hardly where its time went.
+    /// Whether it is several steps that ran once. Their outcomes matter more than where their time
+    /// went.
     pub(in crate::report) fn is_list_of_checks(&self) -> bool {
         self.requests.len() > 1 && self.is_single
     }
@@ -192,18 +193,18 @@ impl ScenarioView {
             .map(|what| ScenarioCaveat { scenario: self.name.clone(), what: what.clone() })
     }
 
-    /// Its requests without the hops.
+    /// Its requests, without hops.
     pub(super) fn own_requests(&self) -> impl Iterator<Item = &RequestView> {
         self.requests.iter().filter(|request| request.hop.is_none())
     }
 
-    /// How a request is called where scenarios stand side by side: `tile-loader · mock`.
+    /// A request's name qualified by its scenario: `tile-loader · mock`.
     pub(super) fn place(&self, request: &RequestView) -> String {
         format!("{} · {}", self.name, request.name)
     }
 }
 
-/// The intervals of each scenario and request.
+/// A timeline builder for each scenario and request.
 type RequestTimelines = HashMap<(String, String), TimelineBuilder>;
 
 fn by_request(
@@ -222,7 +223,7 @@ fn by_request(
     seconds
 }
 
-/// The requests that are `wanted`, as one timeline.
+/// The `wanted` requests as one timeline.
 fn together(
     record: &RunRecord,
     seconds: &RequestTimelines,
@@ -240,7 +241,7 @@ fn caveats(plan: &PlannedScenario) -> Vec<String> {
 }
 
 impl Model {
-    /// What keeps the run from a pass, the gravest first, each with what to do next, in a line.
+    /// What keeps the run from passing, most serious first: one line each, with the next step.
     pub fn in_the_way(&self) -> impl Iterator<Item = String> {
         self.findings.iter().map(|finding| {
             let next = if finding.next.is_empty() {
@@ -261,13 +262,12 @@ fn headline(
 ) -> String {
     let verdict = &record.verdict;
     if verdict.decision == Decision::Inconclusive && record.measurement.ended_in_warmup() {
-        return "the run ended in its warm-up: nothing was measured that could be judged"
-            .to_owned();
+        return "the run ended in its warm-up, before anything to judge was measured".to_owned();
     }
     finding::headline(verdict.decision, findings, budgets, confidence(verdict), left_out)
 }
 
-/// The steps that came to nothing that could be judged, and what they came to: `old list (absent)`.
+/// The steps that had nothing to judge, each with the reason: `old list (absent)`.
 fn left_out(scenarios: &[ScenarioView]) -> Vec<String> {
     let several = scenarios.len() > 1;
     let words = |scenario: &ScenarioView, step: &RequestView| {
@@ -280,13 +280,14 @@ fn left_out(scenarios: &[ScenarioView]) -> Vec<String> {
     scenarios.iter().flat_map(of).collect()
 }
 
-/// The confidence, where a budget was decided with one.
+/// The confidence, if any budget was decided with one.
 fn confidence(verdict: &Verdict) -> Option<Ratio> {
     let mut budgets = verdict.scenarios.iter().flat_map(|scenario| &scenario.budgets);
     budgets.any(|budget| budget.allowed.is_some()).then_some(verdict.confidence)
 }
 
-/// The scenarios of a record in the order of the plan, with those that only a later part of it knows.
+/// The scenarios of a record in the order of the plan, then any that only the measurement or
+/// verdict has.
 fn names(record: &RunRecord) -> Vec<&str> {
     let planned = record.plan.iter().map(|scenario| scenario.name.as_str());
     let measured = record.measurement.scenarios.iter().map(|scenario| scenario.name.as_str());

@@ -1,4 +1,4 @@
-//! How the prober itself fared: what its figures are to be believed.
+//! How well the prober kept its schedule, and therefore how far to trust its figures.
 
 use std::time::Duration;
 
@@ -7,27 +7,27 @@ use crate::units::Ratio;
 
 use super::{DurationQuantiles, ReportFact, request, words};
 
-/// From which lag on, met by one arrival in a hundred, the prober counts as late.
+/// The prober is late if one arrival in a hundred lags at least this much.
 const LATE: Duration = Duration::from_millis(1);
-/// From which lag on a single arrival is worth a word.
+/// A single lag from here on is reported.
 const STUMBLE: Duration = Duration::from_millis(10);
 
-/// What a late prober means for a verdict.
+/// What lateness means for the verdict.
 const MEANS: &str = "A breach that lag could explain is inconclusive, not a fail.";
 
-/// How the prober itself fared in the measured phase.
+/// How well the prober kept its schedule in the measured stage.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct ProberView {
     /// Whether it kept its schedule throughout.
     pub(in crate::report) is_punctual: bool,
-    /// Whether it kept its schedule and, where it did not, what that means.
+    /// Whether it kept its schedule and, if not, what that means.
     pub(in crate::report) sentence: String,
     /// Lag, hiccups and the time spent spinning.
     pub(in crate::report) facts: Vec<ReportFact>,
 }
 
 impl ProberView {
-    /// How the prober fared in a run; `None` where nothing was released that could show it.
+    /// How the prober did in a run; `None` if nothing shows it.
     pub(super) fn of(record: &RunRecord) -> Option<Self> {
         let run = &record.measurement;
         let lag = DurationQuantiles::of(Some(&lag(record)));
@@ -40,7 +40,7 @@ impl ProberView {
         Some(Self { is_punctual, sentence, facts: facts(run, &lag, &hiccups) })
     }
 
-    /// All of it in one line.
+    /// The sentence and all facts in one line.
     pub(in crate::report) fn one_line(&self) -> String {
         let facts: Vec<String> =
             self.facts.iter().map(|fact| format!("{}: {}", fact.name, fact.value)).collect();
@@ -48,7 +48,7 @@ impl ProberView {
     }
 }
 
-/// Lag of every arrival; hops have none of their own.
+/// The lag of every arrival. Hops are not arrivals.
 fn lag(record: &RunRecord) -> Histogram {
     let mut all = Histogram::default();
     for scenario in &record.measurement.scenarios {
@@ -69,7 +69,7 @@ fn judge(lag: &DurationQuantiles, hiccups: &DurationQuantiles, unreleased: u64) 
         return (
             false,
             format!(
-                "The prober did not keep its schedule: {never} never went out, which voids a pass."
+                "The prober did not keep its schedule: {never} never went out, so the run cannot pass."
             ),
         );
     }
@@ -87,12 +87,12 @@ fn judge(lag: &DurationQuantiles, hiccups: &DurationQuantiles, unreleased: u64) 
     let worst = if max >= stood_still {
         format!("the latest {longest} after it was due")
     } else {
-        format!("but it once stood still for {}", words::time(Some(stood_still)))
+        format!("but it once stalled for {}", words::time(Some(stood_still)))
     };
-    (false, format!("The prober kept its schedule but for moments: {kept}, {worst}. {MEANS}"))
+    (false, format!("The prober kept its schedule except for moments: {kept}, {worst}. {MEANS}"))
 }
 
-/// How late the latest of few requests was, of which one in a hundred cannot be spoken; `None` of a hundred and more.
+/// How late the latest arrival was, for fewer than a hundred; `None` otherwise.
 fn latest_of_few(n: u64, longest: &str) -> Option<String> {
     match n {
         1 => Some(format!("the arrival went out {longest} after it was due")),
@@ -124,7 +124,7 @@ fn figures(quantiles: &DurationQuantiles) -> String {
     }
 }
 
-/// The share of a core that spinning took on each machine that took part.
+/// Mean share of a core spent spinning on each participating machine.
 fn spun(run: &Measurement) -> Ratio {
     let machines = run.sharing.as_ref().map_or(1, |sharing| sharing.parts.len().max(1));
     let measured = run.elapsed.saturating_sub(run.measured_from).as_nanos() * machines as u128;
@@ -175,18 +175,18 @@ mod tests {
         assert!(late.sentence.ends_with(MEANS));
         let stumbled = seen(lagging(20, 1));
         assert!(
-            stumbled.sentence.contains("but for moments")
+            stumbled.sentence.contains("except for moments")
                 && stumbled.sentence.contains("20 ms after")
         );
         let froze =
             seen(|record| record.measurement.prober.hiccups.record(Duration::from_millis(300)));
-        assert!(froze.sentence.contains("it once stood still for 300 ms"), "{}", froze.sentence);
+        assert!(froze.sentence.contains("it once stalled for 300 ms"), "{}", froze.sentence);
         let dropped = seen(|record| record.measurement.scenarios[0].unreleased = 3);
         assert!(dropped.sentence.contains("3 arrivals never went out"), "{}", dropped.sentence);
     }
 
     #[test]
-    fn of_few_requests_the_latest_is_told_and_no_share_of_a_hundred() {
+    fn few_requests_report_the_latest_and_no_percentile() {
         let of = |micros: &[u64]| {
             let mut lag = Histogram::default();
             for micros in micros {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_knows_no_hiccups_tells_of_its_lag_alone() {
+    fn a_record_without_hiccups_reports_its_lag_alone() {
         let old = seen(|record| record.measurement.prober = crate::record::Prober::default());
         assert!(old.is_punctual);
         assert_eq!(old.facts.len(), 1);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn spinning_on_several_machines_is_shared_out_over_them() {
+    fn spinning_is_averaged_over_machines() {
         let shared = seen(|record| {
             let (sharing, spun) = (fixture::sharing(3, 1..=3), record.measurement.prober.spun * 3);
             (record.measurement.sharing, record.measurement.prober.spun) = (Some(sharing), spun);

@@ -8,47 +8,48 @@ use crate::record::{
 use super::server_timing::ServerTimingTable;
 use super::{BudgetRow, DurationQuantiles, LatencyCurve, RequestTiming, Timeline, budget, words};
 
-/// One hop of a request whose redirects are followed.
+/// One redirect hop of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::report) struct RequestHop {
-    /// What it is called below its request: `hop 1`.
+    /// Its label below the request: `hop 1`.
     pub(in crate::report) label: String,
 }
 
-/// What is shown of one request.
+/// What a report shows about one request.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct RequestView {
-    /// Its name, fit to be shown.
+    /// Name, safe to display.
     pub(in crate::report) name: String,
-    /// What it is called below its request, where it is a hop of one; a hop is never judged.
+    /// Set if this is a hop of another request; hops are never judged.
     pub(in crate::report) hop: Option<RequestHop>,
     /// Method and path.
     pub(in crate::report) line: String,
-    /// Headers sent, secrets as variables.
+    /// Headers sent, with variables in place of secrets.
     pub(in crate::report) headers: Vec<String>,
-    /// What the answer must be.
+    /// What the response must satisfy.
     pub(in crate::report) expectations: Vec<String>,
-    /// What else decides what it comes to: further tries, what may be missing, what is taken from its answer.
+    /// Other rules: retries, what may be missing, and captures.
     pub(in crate::report) terms: Vec<String>,
-    /// Whether it was carried out at all, in the warm-up or later.
+    /// Whether it ran at all, in the warm-up or later.
     pub(in crate::report) was_run: bool,
-    /// What it came to where there was never anything to judge: `absent`, `not configured`, `not captured`.
+    /// Why there was nothing to judge: `absent`, `not configured`, `not captured`.
     pub(in crate::report) left_out: Option<&'static str>,
-    /// Exchanges of the measured phase.
+    /// Exchanges of the measured stage.
     pub(in crate::report) n: u64,
-    /// Of these, the ones that failed or were dropped.
+    /// How many of them failed or were dropped.
     pub(in crate::report) failed: u64,
-    /// Latency of the ok exchanges of the measured phase.
+    /// Latency of the ok exchanges of the measured stage.
     pub(in crate::report) latency: DurationQuantiles,
-    /// Latencies above what a histogram tells apart.
+    /// Number of latencies above the histogram's range.
     pub(in crate::report) clipped: u64,
     /// Its budgets.
     pub(in crate::report) budgets: Vec<BudgetRow>,
-    /// How it failed or was left out, most frequent first, the measured phase before the warm-up.
+    /// Failures and reasons not to judge, most frequent first, the measured stage before the
+    /// warm-up.
     pub(in crate::report) failures: Vec<FailureRow>,
     /// Where the time went.
     pub(in crate::report) timing: RequestTiming,
-    /// What the target told of its own time.
+    /// The target's `Server-Timing` report.
     pub(in crate::report) server_timing: ServerTimingTable,
     /// Latency by percentile.
     pub(in crate::report) curve: LatencyCurve,
@@ -56,31 +57,31 @@ pub(in crate::report) struct RequestView {
     pub(in crate::report) timeline: Timeline,
 }
 
-/// What a failure is to its step.
+/// What a failure means for its step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::report) enum FailureRole {
-    /// It failed.
+    /// The step failed.
     Failure,
     /// There was nothing to judge: absent, not configured, not captured.
     LeftOut,
-    /// It failed as one of several tries or hops of a step that did not fail as a whole.
+    /// One try or hop failed, but the step as a whole did not.
     Try,
 }
 
-/// One way in which a request failed or was left out.
+/// One way in which a request failed or was not judged.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct FailureRow {
-    /// How many exchanges failed so.
+    /// Number of exchanges.
     pub(in crate::report) count: u64,
     /// Whether they belong to the warm-up, which is not judged.
     pub(in crate::report) in_warmup: bool,
-    /// What that is to its step.
+    /// What this means for the step.
     pub(in crate::report) role: FailureRole,
     /// What happened: `redirected: 302 redirect to /auth/login, wanted status = 200`.
     pub(in crate::report) what: String,
 }
 
-/// The requests of a scenario in the order of its plan, with those that only the measurement knows.
+/// The requests of a scenario in the order of its plan, then any that only the measurement has.
 pub(super) fn all(
     planned: Option<&PlannedScenario>,
     measured: Option<&ScenarioMeasurement>,
@@ -127,7 +128,7 @@ impl RequestHop {
 }
 
 impl RequestView {
-    /// What is shown of a request, but for its budgets and failures.
+    /// The view of a request, without budgets and failures.
     fn new(
         plan: Option<&PlannedRequest>,
         request: &RequestMeasurement,
@@ -158,17 +159,17 @@ impl RequestView {
         }
     }
 
-    /// What stands in a table's first column: a hop is named below its request.
+    /// The first column of a table row; a hop is named relative to its request.
     pub(in crate::report) fn row_name(&self, place: String) -> String {
         self.hop.as_ref().map_or(place, |hop| format!("↳ {}", hop.label))
     }
 
-    /// Whether it is the tries or a hop of a step that did not fail, and failed on the way.
+    /// Whether all its failures are failed tries or hops of a step that did not fail.
     pub(super) fn has_only_tries(&self) -> bool {
         !self.failures.is_empty() && self.failures.iter().all(|row| row.role == FailureRole::Try)
     }
 
-    /// Its failures of this kind.
+    /// Its failures with this role.
     pub(in crate::report) fn failures_as(
         &self,
         role: FailureRole,
@@ -176,7 +177,7 @@ impl RequestView {
         self.failures.iter().filter(move |row| row.role == role)
     }
 
-    /// How many exchanges failed, and what share that is: `3 (0.38 %)`.
+    /// Number and share of failed exchanges: `3 (0.38 %)`.
     pub(in crate::report) fn errors(&self) -> String {
         let share = words::share(crate::units::Ratio::of(self.failed, self.n));
         if self.failed == 0 {
@@ -187,7 +188,7 @@ impl RequestView {
     }
 }
 
-/// How a request failed or was left out; `whole` is the step that it is a hop or a try of.
+/// The failures of a request; `whole` is the step that it is a hop or a try of.
 fn failures(request: &RequestMeasurement, whole: Option<&RequestMeasurement>) -> Vec<FailureRow> {
     let rows = |in_warmup| {
         let log = evidence(request, in_warmup);
@@ -198,7 +199,7 @@ fn failures(request: &RequestMeasurement, whole: Option<&RequestMeasurement>) ->
     [rows(false), rows(true)].concat()
 }
 
-/// What was seen in the warm-up, or in the measured phase.
+/// Evidence from the warm-up or from the measured stage.
 fn evidence(request: &RequestMeasurement, in_warmup: bool) -> EvidenceLog {
     if !in_warmup {
         return request.measured.evidence.clone();

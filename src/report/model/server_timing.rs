@@ -1,37 +1,37 @@
-//! The target's own account of its time, beside what was measured here.
+//! The target's `Server-Timing` report next to tollgate's own measurements.
 
 use crate::record::{Dimension, RequestMeasurement, ServerTimings, StageMeasurement};
 
 use super::{DurationQuantiles, words};
 
-/// What the account is, and what it leaves out.
-pub(in crate::report) const NOTE: &str = "What the target says of its own time (Server-Timing, ok exchanges alone). The network, \
-     queues before its clock starts and stalls that it does not see are in our figures only.";
+/// What the report covers, and what it misses.
+pub(in crate::report) const NOTE: &str = "The target's own timings, from Server-Timing headers of ok exchanges. They miss the network, \
+     queues before the target's clock starts, and stalls that it cannot see.";
 
-/// What a target told of its own time in the answers to one request.
+/// The target's `Server-Timing` metrics for one request.
 #[derive(Debug, Clone, Default)]
 pub(in crate::report) struct ServerTimingTable {
-    /// Our own first byte and service, then the target's metrics by name; empty where it told nothing.
+    /// Our first byte and service, then the target's metrics by name; empty if there are none.
     pub(in crate::report) rows: Vec<ServerTimingRow>,
 }
 
-/// One metric, or what was measured here to hold it against.
+/// One metric of the target, or our own figure to compare it with.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct ServerTimingRow {
-    /// Its name, fit to be shown.
+    /// Name, safe to display.
     pub(in crate::report) name: String,
-    /// Whether it was measured here.
+    /// Whether tollgate measured it.
     pub(in crate::report) is_ours: bool,
     /// In the first exchange of each warm-up connection.
     pub(in crate::report) cold: DurationQuantiles,
-    /// In the measured phase.
+    /// In the measured stage.
     pub(in crate::report) warm: DurationQuantiles,
 }
 
 impl ServerTimingTable {
-    /// What was told in the cold and the measured exchanges of a request.
+    /// Collects the metrics of a request's cold and measured exchanges.
     pub(super) fn new(request: &RequestMeasurement) -> Self {
-        let told = |metric: &str, stage: &StageMeasurement| {
+        let stage_quantiles = |metric: &str, stage: &StageMeasurement| {
             let known = stage.server_timings.iter().find(|(name, _)| *name == metric);
             DurationQuantiles::of(known.map(|(_, histogram)| histogram))
         };
@@ -46,8 +46,8 @@ impl ServerTimingTable {
             .map(|metric| ServerTimingRow {
                 name: words::name(metric),
                 is_ours: false,
-                cold: told(metric, &request.cold),
-                warm: told(metric, &request.measured),
+                cold: stage_quantiles(metric, &request.cold),
+                warm: stage_quantiles(metric, &request.measured),
             })
             .collect();
         if !rows.is_empty() {
@@ -57,7 +57,7 @@ impl ServerTimingTable {
     }
 }
 
-/// What was measured here of the same time.
+/// Our own figures for the same time span.
 fn ours(request: &RequestMeasurement) -> [ServerTimingRow; 2] {
     let of =
         |stage: &StageMeasurement, dimension| DurationQuantiles::of(stage.series.get(dimension));
@@ -77,22 +77,25 @@ mod tests {
 
     use super::*;
 
-    fn told(stage: &mut StageMeasurement, metrics: &[&str]) {
+    fn record_metrics(stage: &mut StageMeasurement, metrics: &[&str]) {
         for metric in metrics {
             stage.server_timings.record(metric, Duration::from_millis(3));
         }
     }
 
     #[test]
-    fn every_metric_told_cold_or_warm_has_a_row_below_our_own_figures() {
+    fn every_cold_or_warm_metric_has_a_row_below_our_own_figures() {
         let mut request = RequestMeasurement::new("page".to_owned(), Vec::new());
         assert!(ServerTimingTable::new(&request).rows.is_empty());
-        told(&mut request.measured, &["total", "app", "app", ServerTimings::OTHERS]);
-        told(&mut request.cold, &["boot", "app"]);
+        record_metrics(&mut request.measured, &["total", "app", "app", ServerTimings::OTHERS]);
+        record_metrics(&mut request.cold, &["boot", "app"]);
         let rows = ServerTimingTable::new(&request).rows;
         let shown: Vec<_> =
             rows.iter().map(|row| (row.name.as_str(), row.cold.n, row.warm.n)).collect();
-        let told = [("app", 1, 2), ("boot", 1, 0), ("total", 0, 1), ("(others)", 0, 1)];
-        assert_eq!(shown, [&[("our first byte", 0, 0), ("our service", 0, 0)][..], &told].concat());
+        let expected = [("app", 1, 2), ("boot", 1, 0), ("total", 0, 1), ("(others)", 0, 1)];
+        assert_eq!(
+            shown,
+            [&[("our first byte", 0, 0), ("our service", 0, 0)][..], &expected].concat()
+        );
     }
 }

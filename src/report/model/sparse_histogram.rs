@@ -1,4 +1,4 @@
-//! Durations counted in buckets, of which only those that hold any take memory.
+//! A histogram that stores only its non-empty buckets.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use super::DurationQuantiles;
 
 /// Counts of durations in buckets of whole microseconds, at most 0.8 % wide.
 ///
-/// A point of a plot needs no third digit, and a bin of a long run would take 100 KiB as a [`Histogram`]; here it takes
-/// a few KiB, whatever the longest value.
+/// A plot needs no third digit. A bin of a long run would take 100 KiB as a [`Histogram`]; here it
+/// takes a few KiB for any range of values.
 #[derive(Debug, Clone, Default)]
 pub(in crate::report) struct SparseHistogram {
-    /// How many durations lie in each bucket, by the bucket's upper end in microseconds.
+    /// Count per bucket, by the bucket's upper end in microseconds.
     counts: BTreeMap<u64, u64>,
     n: u64,
     max: Option<Duration>,
@@ -39,7 +39,8 @@ impl SparseHistogram {
         self.max = self.max.max(other.max);
     }
 
-    /// The values in rising order, each with its count; the longest is exact, the others at most 0.8 % too long.
+    /// The values in rising order with their counts. The maximum is exact; others are at most 0.8 %
+    /// too long.
     pub(in crate::report) fn steps(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
         let longest = self.max.unwrap_or_default();
         self.counts
@@ -69,7 +70,7 @@ impl SparseHistogram {
     }
 }
 
-/// The upper end of the bucket of a value: its highest eight binary digits are kept, the others filled up.
+/// Upper end of a value's bucket: the highest eight bits are kept and the rest set.
 fn upper_end(value: Duration) -> u64 {
     let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
     let dropped = (u64::BITS - micros.leading_zeros()).saturating_sub(8);

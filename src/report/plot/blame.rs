@@ -1,4 +1,4 @@
-//! Lag and wait beside latency over the run: whether the prober or its limit of connections made a peak.
+//! Lag and wait next to latency over the run: did the prober or its connection limit cause a peak?
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use super::table::PlotTable;
 use super::time_axis::TimeAxis;
 use super::{PlotFunctions, PlotKind, PlotSubject};
 
-/// The quantile that is compared.
+/// The quantile that the plot compares.
 struct ComparedQuantile {
     name: &'static str,
     of: fn(&DurationQuantiles) -> Option<Duration>,
 }
 
-/// The highest quantile that most bins hold enough exchanges for.
+/// The highest quantile that most bins have enough exchanges for.
 fn measure(line: &Timeline) -> ComparedQuantile {
     match () {
         () if line.holds(100) => ComparedQuantile { name: "p99", of: |quantiles| quantiles.p99 },
@@ -29,7 +29,7 @@ fn measure(line: &Timeline) -> ComparedQuantile {
     }
 }
 
-/// What is compared: its name, colour and width.
+/// A curve: its name, colour and width.
 struct LatencyPart {
     name: &'static str,
     colour: RgbColour,
@@ -58,7 +58,7 @@ fn parts() -> [LatencyPart; 3] {
 /// The kind of plot that this file draws.
 pub(super) const KIND: PlotKind = PlotKind {
     stem: "lag-and-wait",
-    title: "Lag and wait beside latency",
+    title: "Lag and wait next to latency",
     suits_checks: false,
     subject: PlotSubject::EachScenario(PlotFunctions { has_data, alt, table, scene }),
 };
@@ -111,7 +111,7 @@ fn table(scenario: &ScenarioView) -> PlotTable {
 fn scene(scenario: &ScenarioView, sheet: PlotSheet<'_>) -> Scene {
     let line = &scenario.timeline;
     let measure = measure(line);
-    let subtitle = format!("{} {} · logarithmic heights", measure.name, in_each(line));
+    let subtitle = format!("{} {} · logarithmic scale", measure.name, in_each(line));
     let (mut scene, below) = sheet.headed(&subtitle);
     let parts = parts();
     let mut entries: Vec<(LegendMark, &str)> =

@@ -1,4 +1,4 @@
-//! Scenes to bytes, by plotters.
+//! Renders scenes as SVG and PNG with plotters.
 
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::coord::Shift;
@@ -13,21 +13,22 @@ use super::raster::CellRaster;
 use super::scene::{Scene, SceneShape, TextAnchor};
 use super::style::{PAPER, PaperSpot, RgbColour, TextFace, dark_rules, hex};
 
-/// Pixels of a PNG to one of the SVG.
+/// PNG pixels per SVG pixel.
 pub(super) const PIXELS: usize = 2;
-/// Samples to a pixel of a PNG in each direction: plotters' bitmaps have hard edges.
+/// Samples per PNG pixel in each direction, because plotters does not antialias bitmaps.
 const SAMPLES: usize = 2;
-/// Units of the SVG's own coordinates to one of its pixels: plotters rounds to whole units.
+/// SVG units per pixel; plotters rounds to whole units.
 const UNITS: f64 = 10.0;
-/// plotters divides the size of a font by this before it writes it into an SVG.
+/// plotters divides a font size by this before it writes it to an SVG.
 const PLOTTERS_FONT_SIZE: f64 = 1.24;
-/// How far below its spot plotters puts the baseline of a text anchored at the top, in ems.
+/// Distance in ems from a text's top anchor to the baseline that plotters uses.
 const TOP_TO_BASELINE: f64 = 0.76;
-/// Fonts about as wide as the embedded one, for SVGs, which carry none.
+/// Fonts about as wide as the embedded one, because SVGs embed none.
 const FAMILY: FontFamily<'static> =
     FontFamily::Name("Roboto, Helvetica Neue, Arial, Liberation Sans, sans-serif");
 
-/// The scene as SVG; on its own it brings its paper and its colours for dark screens, inside a page the page does.
+/// Renders the scene as SVG. A standalone file includes its background and dark colours; inside a
+/// page, the page provides them.
 pub(super) fn svg(scene: &Scene, words: &PlotText<'_>, on_its_own: bool) -> Result<String, String> {
     let mut body = String::new();
     if on_its_own {
@@ -36,7 +37,7 @@ pub(super) fn svg(scene: &Scene, words: &PlotText<'_>, on_its_own: bool) -> Resu
             "<style>{rules}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"{paper}\"/>\n"
         );
     }
-    // plotters cannot embed a picture: it draws what lies below and above each, piece by piece.
+    // plotters cannot embed a picture, so it draws the shapes below and above each one separately.
     for piece in scene.shapes.split_inclusive(|shape| matches!(shape, SceneShape::Cells(_))) {
         body += &draw_shapes(piece, scene)?;
         if let Some(SceneShape::Cells(raster)) = piece.last() {
@@ -46,7 +47,7 @@ pub(super) fn svg(scene: &Scene, words: &PlotText<'_>, on_its_own: bool) -> Resu
     Ok(with_text(&body, scene, words))
 }
 
-/// Some shapes of a scene as the elements of an SVG, texts above the others.
+/// Some shapes of a scene as SVG elements, with texts on top.
 fn draw_shapes(piece: &[SceneShape], scene: &Scene) -> Result<String, String> {
     let mut svg = String::new();
     let size =
@@ -59,17 +60,17 @@ fn draw_shapes(piece: &[SceneShape], scene: &Scene) -> Result<String, String> {
     }
     let body = svg.split_once('>').map_or("", |(_, body)| body);
     let body = body.trim_end().strip_suffix("</svg>").unwrap_or(body).trim_start();
-    // Quotes within texts are escaped, so that only attributes look like these, which say nothing.
+    // Quotes in texts are escaped, so only real attributes match these redundant ones.
     Ok(body.replace(" opacity=\"1\"", "").replace(" stroke=\"none\" stroke-width=\"10\"", ""))
 }
 
-/// What a picture is called and what one who cannot see it should know.
+/// The title of a plot and its description.
 pub(super) struct PlotText<'a> {
     pub(super) title: &'a str,
     pub(super) alt: &'a str,
 }
 
-/// The SVG with the size of its scene, a role, a name and a description.
+/// The SVG element with its size, role, name and description.
 fn with_text(body: &str, scene: &Scene, words: &PlotText<'_>) -> String {
     let (width, height) = (scene.width, scene.height);
     let view = format!("0 0 {} {}", width * UNITS, height * UNITS);
@@ -84,7 +85,7 @@ fn with_text(body: &str, scene: &Scene, words: &PlotText<'_>) -> String {
     .into_string()
 }
 
-/// The scene as PNG.
+/// Renders the scene as PNG.
 pub(super) fn png(scene: &Scene, fonts: &PlotFonts) -> Result<Vec<u8>, String> {
     let zoom = PIXELS * SAMPLES;
     let (width, height) = (pixels(scene.width, zoom), pixels(scene.height, zoom));
@@ -130,7 +131,7 @@ fn blend(samples: &mut [u8], width: usize, (x, y): (i64, i64), colour: RgbColour
     }
 }
 
-/// Each pixel as the mean of the four samples it covers.
+/// Averages each block of four samples into one pixel.
 fn downsample(samples: &[u8], width: usize) -> Vec<u8> {
     let row = width * 3;
     let mut pixels = Vec::with_capacity(samples.len() / 4);
@@ -139,7 +140,7 @@ fn downsample(samples: &[u8], width: usize) -> Vec<u8> {
         let mut at = 0;
         while at + 3 < row {
             pixels.push(mean(upper[at], upper[at + 3], lower[at], lower[at + 3]));
-            // The next channel, or past the two samples that are done.
+            // The next channel, or the next pair of samples.
             at += if at % 6 == 2 { 4 } else { 1 };
         }
     }
@@ -160,7 +161,7 @@ fn encode_png(picture: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String
     encoder.set_color(png::ColorType::Indexed);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_palette(colours.iter().flat_map(|(r, g, b)| [*r, *g, *b]).collect::<Vec<u8>>());
-    // Flat areas repeat from row to row: no filter leaves them to the compressor.
+    // Flat areas repeat from row to row; without a filter the compressor finds them.
     encoder.set_filter(png::FilterType::NoFilter);
     encoder.set_compression(png::Compression::Default);
     let mut writer = encoder.write_header().map_err(|error| error.to_string())?;
@@ -182,7 +183,7 @@ fn draw_cells<B: DrawingBackend>(
     drawn
 }
 
-/// Draws the shapes but texts and cells, which each format sets in its own way.
+/// Draws all shapes except texts and cells, which each format draws in its own way.
 fn draw_vectors<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
     piece: &[SceneShape],
@@ -246,7 +247,7 @@ fn rgb((red, green, blue): RgbColour) -> RGBColor {
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "places on a plot fit; saturation is what is wanted otherwise"
+    reason = "positions on a plot fit, and other values should saturate"
 )]
 fn units(value: f64) -> i32 {
     value.round() as i32

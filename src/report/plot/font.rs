@@ -1,7 +1,7 @@
-//! The embedded font: registered with plotters, measured, and set into pixels.
+//! The embedded font: registration with plotters, text width, and rasterization.
 //!
-//! plotters' own text on bitmaps drops the space left of each letter and rounds every advance, which shows at
-//! small sizes; letters are set here instead, with the same font.
+//! plotters drops the space left of each letter and rounds every advance on bitmaps, which is
+//! visible at small sizes. This module rasterizes text with the same font instead.
 
 use std::sync::LazyLock;
 
@@ -32,13 +32,14 @@ impl PlotFonts {
         FONTS.as_ref().ok_or(PlotError::Font)
     }
 
-    /// How wide a text is set.
+    /// The width of a text.
     pub(super) fn width(&self, text: &str, face: TextFace) -> f64 {
         let scaled = self.of(face).as_scaled(self.scale(face, 1.0));
         text.chars().map(|c| f64::from(scaled.h_advance(scaled.glyph_id(c)))).sum()
     }
 
-    /// Sets a text from `left` on its `baseline`, both in pixels; `paint` gets each pixel and how far it is covered.
+    /// Rasterizes a text from `left` on its `baseline`, both in pixels; `paint` gets each pixel
+    /// with its coverage.
     pub(super) fn set(
         &self,
         text: &str,
@@ -67,7 +68,7 @@ impl PlotFonts {
         if face.bold { &self.bold } else { &self.regular }
     }
 
-    /// The scale of `ab_glyph` is the height of a line; a face's size is that of an em.
+    /// The scale of `ab_glyph` is the line height, while a face's size is an em.
     fn scale(&self, face: TextFace, zoom: f64) -> PxScale {
         let font = self.of(face);
         let line_in_ems = font.height_unscaled() / font.units_per_em().unwrap_or(2048.0);

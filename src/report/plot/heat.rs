@@ -1,4 +1,4 @@
-//! How many exchanges took how long, over the run: time against latency, colour for how many.
+//! A heat map of latency over the run: colour shows the number of exchanges.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::table::PlotTable;
 use super::time_axis::{STRIP, TimeAxis};
 use super::{PlotFunctions, PlotKind, PlotSubject};
 
-/// How high a cell is, roughly.
+/// Approximate height of a cell.
 const CELL: f64 = 6.0;
 
 /// The kind of plot that this file draws.
@@ -38,9 +38,9 @@ fn alt(request: &RequestView) -> String {
     let latency = request.latency;
     let phase = if line.reached_measured_stage() {
         let (half, most) = (words::time(latency.p50), words::time(latency.p95));
-        format!("in the measured phase half took {half} or less, and one in twenty {most} or more")
+        format!("in the measured stage half took {half} or less, and one in twenty {most} or more")
     } else {
-        "all of them belong to the warm-up, in which the run ended".to_owned()
+        "all of them belong to the warm-up, where the run ended".to_owned()
     };
     format!(
         "{} over {}, warm-up included, took {} to {}; {phase}",
@@ -51,7 +51,7 @@ fn alt(request: &RequestView) -> String {
     )
 }
 
-/// The figure in figures: the rows are time, the columns bands of latency.
+/// The figures: rows are time, columns are latency bands.
 fn table(request: &RequestView) -> PlotTable {
     let edges = heights(&request.timeline).ticks();
     let shown = |edge: &Duration| words::time(Some(*edge));
@@ -73,10 +73,8 @@ fn table(request: &RequestView) -> PlotTable {
 /// The figure.
 fn scene(request: &RequestView, sheet: PlotSheet<'_>) -> Scene {
     let line = &request.timeline;
-    let subtitle = format!(
-        "ok exchanges {} in which they were due, by latency · logarithmic heights",
-        in_each(line)
-    );
+    let subtitle =
+        format!("ok exchanges {}, by due time and latency · logarithmic scale", in_each(line));
     let (mut scene, below) = sheet.headed(&subtitle);
     let right = scale(&mut scene, below, most(line, &heights(line), rows(sheet.paper)));
     let below = legend(&mut scene, (right + 18.0, below), line);
@@ -112,7 +110,7 @@ fn rows(paper: PlotPaper) -> usize {
     rows.max(1)
 }
 
-/// How many exchanges of a bin lie in each row, from above.
+/// Number of a bin's exchanges in each row, from the top.
 fn column(point: &TimelinePoint, heights: &DurationAxis, rows: usize) -> Vec<u64> {
     let mut counts = vec![0; rows];
     for (value, count) in point.spread.steps() {
@@ -127,15 +125,15 @@ fn column(point: &TimelinePoint, heights: &DurationAxis, rows: usize) -> Vec<u64
     counts
 }
 
-/// How many exchanges lie in the fullest cell.
+/// Number of exchanges in the fullest cell.
 fn most(line: &Timeline, heights: &DurationAxis, rows: usize) -> u64 {
     line.points().flat_map(|point| column(point, heights, rows)).max().unwrap_or(1)
 }
 
-/// The colours and what they stand for; returns where it ends at the right.
+/// Draws the colour scale; returns its right end.
 fn scale(scene: &mut Scene, middle: f64, most: u64) -> f64 {
     const LENGTH: f64 = 120.0;
-    let words = "exchanges in a cell";
+    let words = "exchanges per cell";
     let mut x = scene.text((scene.paper.edge, middle), TextAnchor::Start, words, LABEL) + 12.0;
     x = scene.text((x, middle), TextAnchor::Start, "1", LABEL) + 7.0;
     let length = if most > 1 { LENGTH } else { 14.0 };
@@ -159,7 +157,7 @@ fn legend(scene: &mut Scene, (left, top): PaperSpot, line: &Timeline) -> f64 {
     scene.legend_from(left, top, &TimeAxis::signs(line).collect::<Vec<_>>())
 }
 
-/// Where things lie.
+/// The axes and rows of the heat map.
 struct HeatMap<'a> {
     clock: TimeAxis<'a>,
     heights: DurationAxis,
@@ -167,7 +165,7 @@ struct HeatMap<'a> {
 }
 
 impl HeatMap<'_> {
-    /// The cells of the warm-up and of the measured phase, whose bins need not meet.
+    /// Draws the cells of the warm-up and of the measured stage, whose bins need not align.
     fn cells(&self, scene: &mut Scene) {
         let line = self.clock.line;
         let most = most(line, &self.heights, self.rows);
@@ -185,7 +183,8 @@ impl HeatMap<'_> {
             }
             let mut end = from + line.bin * u32::try_from(columns).unwrap_or(u32::MAX);
             if last.in_warmup && !line.measured.is_empty() {
-                // The last bin of the warm-up may reach into the measured phase, where it must cover nothing.
+                // The warm-up's last bin may overlap the measured stage, where it must cover
+                // nothing.
                 end = end.min(line.measured_from);
             }
             let (top, bottom) = (self.clock.frame.top, self.clock.frame.bottom);
@@ -208,18 +207,18 @@ impl HeatMap<'_> {
                 scene.tag(
                     (frame.right, y),
                     TextAnchor::End,
-                    &format!("{words} lies {away}"),
+                    &format!("{words} is {away}"),
                     WARNING,
                 );
                 continue;
             }
             let y = frame.up(share);
             scene.dashed((frame.left, y), (frame.right, y), 1.5, ALARM);
-            scene.tag_where_free(&frame.beside(y), &words, WARNING, &taken);
+            scene.tag_where_free(&frame.label_spots(y), &words, WARNING, &taken);
         }
     }
 
-    /// The middles of the cells that are not empty.
+    /// Centres of the non-empty cells.
     fn occupied_spots(&self) -> Vec<PaperSpot> {
         let frame = &self.clock.frame;
         let step = (frame.bottom - frame.top) / self.rows as f64;

@@ -1,4 +1,4 @@
-//! What was asked by the second and what was answered; failures and drops below it on the same axis of time.
+//! Requests due and answered per second, with failures and drops below on the same time axis.
 
 use crate::report::model::{ScenarioView, Timeline, TimelinePoint};
 use crate::report::words;
@@ -14,7 +14,7 @@ use super::{PlotFunctions, PlotKind, PlotSubject};
 /// The kind of plot that this file draws.
 pub(super) const KIND: PlotKind = PlotKind {
     stem: "load",
-    title: "Asked and answered",
+    title: "Requests due and answered",
     suits_checks: false,
     subject: PlotSubject::EachScenario(PlotFunctions { has_data, alt, table, scene }),
 };
@@ -38,7 +38,7 @@ fn alt(scenario: &ScenarioView) -> String {
         }
     };
     format!(
-        "In the measured phase {} requests were due, {} a second, and {} of them were answered as expected, {} a \
+        "In the measured stage {} requests were due, {} per second, and {} of them were ok, {} per \
          second; {} failed and {} were dropped",
         total(|point| point.n),
         rates(|point| point.n),
@@ -68,7 +68,7 @@ fn ok(point: &TimelinePoint) -> u64 {
     point.n - point.failed
 }
 
-/// Failures but for drops, which are shown apart.
+/// Failures without drops, which the plot shows separately.
 fn errors(point: &TimelinePoint) -> u64 {
     point.failed - point.dropped.min(point.failed)
 }
@@ -78,9 +78,9 @@ fn scene(scenario: &ScenarioView, sheet: PlotSheet<'_>) -> Scene {
     let line = &scenario.timeline;
     let failing = line.points().any(|point| point.failed > 0);
     let subtitle = format!(
-        "requests by the second in which they were due, a point {}{}",
+        "requests per second by due time, one point {}{}",
         TimeAxis::each(line),
-        if failing { "" } else { " · none failed, none was dropped" }
+        if failing { "" } else { " · none failed or dropped" }
     );
     let (mut scene, below) = sheet.headed(&subtitle);
     let below = legend(&mut scene, below, line);
@@ -100,15 +100,15 @@ fn scene(scenario: &ScenarioView, sheet: PlotSheet<'_>) -> Scene {
 
 fn legend(scene: &mut Scene, top: f64, line: &Timeline) -> f64 {
     let mut entries = vec![
-        (LegendMark::Line(MAX), "due: what was asked"),
-        (LegendMark::Line(P50), "ok: answered as expected"),
+        (LegendMark::Line(MAX), "due: planned requests"),
+        (LegendMark::Line(P50), "ok: met every expectation"),
     ];
     entries.extend(
         line.points().any(|point| errors(point) > 0).then_some((LegendMark::Box(ALARM), "failed")),
     );
     let dropped = line.points().any(|point| point.dropped > 0);
     entries
-        .extend(dropped.then_some((LegendMark::Box(DROPPED), "dropped, no connection was free")));
+        .extend(dropped.then_some((LegendMark::Box(DROPPED), "dropped: no connection was free")));
     entries.extend(
         (!line.warmup.is_empty()).then_some((LegendMark::Box(SHADE), "warm-up, not judged")),
     );
@@ -132,7 +132,7 @@ fn throughput(scene: &mut Scene, clock: &TimeAxis<'_>) {
     }
 }
 
-/// Failures and above them drops, as bars.
+/// Draws failures as bars with drops on top.
 fn failures(scene: &mut Scene, clock: &TimeAxis<'_>) {
     let frame = &clock.frame;
     let heights =
@@ -142,7 +142,7 @@ fn failures(scene: &mut Scene, clock: &TimeAxis<'_>) {
     scene.text(
         (frame.left, frame.top - 12.0),
         TextAnchor::Start,
-        "failed and dropped by the second",
+        "failed and dropped per second",
         LABEL,
     );
     for point in clock.line.points().filter(|point| point.failed > 0) {

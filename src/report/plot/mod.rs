@@ -1,4 +1,5 @@
-//! Plots: figures compose scenes of shapes, plotters draws each scene as SVG and as PNG.
+//! Plots of a run. Each kind of plot composes a scene of shapes, which plotters draws as SVG and
+//! PNG.
 
 mod axis;
 mod blame;
@@ -30,18 +31,18 @@ use sheet::PlotSheet;
 pub(super) use style::{PlotPaper, dark_rules};
 pub(super) use table::PlotTable;
 
-/// One picture of a run.
+/// A drawn plot of a run.
 #[derive(Debug, Clone)]
 pub struct Plot {
-    /// The stem of its file name: small letters, digits and hyphens, unique within the run.
+    /// File stem, unique within the run: lower-case letters, digits and hyphens.
     pub name: String,
-    /// What one sees.
+    /// Heading.
     pub title: String,
-    /// What a reader who cannot see it should know.
+    /// Description for readers who cannot see the plot.
     pub alt: String,
     /// The picture as SVG.
     pub svg: String,
-    /// The picture as PNG, two pixels to one of the SVG.
+    /// The picture as PNG, with two pixels per SVG pixel.
     pub png: Vec<u8>,
 }
 
@@ -49,11 +50,11 @@ pub struct Plot {
 #[derive(Debug, thiserror::Error)]
 pub enum PlotError {
     /// The embedded font could not be read.
-    #[error("the embedded font cannot be read; this is a fault of tollgate, please report it")]
+    #[error("the embedded font cannot be read; this is a bug in tollgate, please report it")]
     Font,
     /// The picture could not be drawn or encoded.
     #[error(
-        "the plot `{name}` could not be drawn: {why}; this is a fault of tollgate, please report it"
+        "the plot `{name}` could not be drawn: {why}; this is a bug in tollgate, please report it"
     )]
     Draw {
         /// The plot's file stem.
@@ -63,10 +64,9 @@ pub enum PlotError {
     },
 }
 
-/// The plots of a run: for each scenario latency by percentile, the load, lag and wait, and latency by phase; for each of
-/// its requests latency over time as a heat map and as quantiles.
+/// Draws all plots of a run, in the order of [`PLOT_KINDS`].
 ///
-/// What was not measured has no plot; a run without exchanges has none at all.
+/// A plot without data is left out; a run without exchanges has no plots.
 pub fn plots(model: &Model) -> Result<Vec<Plot>, PlotError> {
     let fonts = fonts()?;
     sketches(model).iter().map(|sketch| sketch.draw(fonts)).collect()
@@ -82,7 +82,8 @@ struct PlotKind {
     stem: &'static str,
     /// Start of the title.
     title: &'static str,
-    /// Whether a list of checks has it too: each check runs once, so most plots would be a few dots.
+    /// Whether a list of checks has it too: each check runs once, so most plots would be a few
+    /// dots.
     suits_checks: bool,
     subject: PlotSubject,
 }
@@ -206,7 +207,7 @@ impl PlotSketch<'_> {
     }
 }
 
-/// The embedded font, registered with plotters under the name it falls back to.
+/// The embedded font, registered with plotters under its fallback name.
 fn fonts() -> Result<&'static PlotFonts, PlotError> {
     for (style, bytes) in [(FontStyle::Normal, font::REGULAR), (FontStyle::Bold, font::BOLD)] {
         register_font("sans-serif", style, bytes).map_err(|_| PlotError::Font)?;
@@ -214,12 +215,12 @@ fn fonts() -> Result<&'static PlotFonts, PlotError> {
     PlotFonts::embedded()
 }
 
-/// File stems that were given away.
+/// File stems already in use.
 #[derive(Default)]
 struct FileStems(HashSet<String>);
 
 impl FileStems {
-    /// A stem made of `parts` that no other plot has, fit for every file system.
+    /// A unique stem made of `parts` that is safe on every file system.
     fn unique(&mut self, parts: &[&str]) -> String {
         let parts: Vec<String> =
             parts.iter().map(|part| safe(part)).filter(|part| !part.is_empty()).collect();
@@ -233,7 +234,7 @@ impl FileStems {
     }
 }
 
-/// Text as a part of a file stem: at most 40 small letters, digits and single hyphens.
+/// Text as part of a file stem: at most 40 lower-case letters, digits and single hyphens.
 fn safe(text: &str) -> String {
     let mut safe = String::new();
     for c in words::display(text, words::NAME).chars() {
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_at_one_spot_are_set_below_one_another() {
+    fn tags_at_the_same_spot_stack_downwards() {
         let mut scene = Scene::new(PlotPaper::WIDE, fonts().unwrap());
         (0..3).for_each(|_| scene.tag((50.0, 50.0), scene::TextAnchor::Start, "p95", style::LABEL));
         let heights: Vec<f64> = scene

@@ -1,4 +1,4 @@
-//! Latency over the run as quantiles, warm-up shaded, failures at the top.
+//! Latency quantiles over the run, with the warm-up shaded and failures at the top.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use super::{PlotFunctions, PlotKind, PlotSubject};
 struct QuantileLine {
     name: &'static str,
     colour: RgbColour,
-    /// The lower ones are wider, so that a line which another one covers can still be seen.
+    /// Lines drawn first are wider, so that a covered line stays visible.
     width: f64,
-    /// How many exchanges a bin must hold for the quantile to differ from the longest.
+    /// Number of exchanges a bin needs for the quantile to differ from the maximum.
     least: u64,
     of: fn(&DurationQuantiles) -> Option<Duration>,
 }
@@ -36,7 +36,7 @@ impl QuantileLine {
     }
 }
 
-/// The quantiles that most bins hold enough exchanges for.
+/// The quantiles that most bins have enough exchanges for.
 fn lines(line: &Timeline) -> impl DoubleEndedIterator<Item = &'static QuantileLine> {
     let shown = LINES.each_ref().map(|quantile| quantile.least == 1 || line.holds(quantile.least));
     LINES.iter().zip(shown).filter(|(_, shown)| *shown).map(|(quantile, _)| quantile)
@@ -65,7 +65,7 @@ fn alt(request: &RequestView) -> String {
     };
     let failing = line.measured.iter().filter(|point| point.failed > 0).count();
     format!(
-        "In {} of {} each, p50 moves from {} and the longest from {}; {failing} of the points hold failures",
+        "In {} of {} each, p50 ranges from {} and the longest from {}; {failing} of the points have failures",
         words::plural(line.measured.len() as u64, "point"),
         crate::units::show(line.bin),
         range(|point| point.latency.p50),
@@ -111,9 +111,9 @@ fn subtitle(line: &Timeline) -> String {
     let missing: Vec<&str> = missing.map(|quantile| quantile.name).collect();
     let missing = match missing.join(" and ") {
         names if names.is_empty() => names,
-        names => format!(" · too few for {names}"),
+        names => format!(" · too few exchanges for {names}"),
     };
-    format!("ok exchanges of {} in which they were due{missing}", TimeAxis::each(line))
+    format!("ok exchanges of {}, by due time{missing}", TimeAxis::each(line))
 }
 
 fn heights(request: &RequestView) -> DurationAxis {
@@ -134,7 +134,7 @@ fn legend(scene: &mut Scene, top: f64, line: &Timeline) -> f64 {
     scene.legend(top, &entries)
 }
 
-/// Where things lie.
+/// The axes of the plot.
 struct QuantilePlot<'a> {
     clock: TimeAxis<'a>,
     heights: DurationAxis,
@@ -145,7 +145,7 @@ impl QuantilePlot<'_> {
         self.clock.frame.up(self.heights.share(value))
     }
 
-    /// One quantile: a line where bins follow one another, a dot where one stands alone.
+    /// Draws one quantile: a line through adjacent bins, a dot for an isolated one.
     fn quantile(&self, scene: &mut Scene, points: &[TimelinePoint], line: &QuantileLine) {
         let runs = self.clock.runs(points, |point| line.value(point).map(|value| self.y(value)));
         for run in runs {
@@ -170,7 +170,7 @@ impl QuantilePlot<'_> {
         }
     }
 
-    /// The words of the budgets beside their lines, where they hide the least.
+    /// Labels the budget lines where the labels cover the least.
     fn budget_words(&self, scene: &mut Scene, request: &RequestView) {
         let taken = self.occupied_spots();
         let mut rows: Vec<_> = request
@@ -180,12 +180,12 @@ impl QuantilePlot<'_> {
             .collect();
         rows.sort_by_key(|(ceiling, _)| *ceiling);
         for (ceiling, row) in rows {
-            let spots = self.clock.frame.beside(self.y(ceiling));
+            let spots = self.clock.frame.label_spots(self.y(ceiling));
             scene.tag_where_free(&spots, &format!("budget {}", row.budget), WARNING, &taken);
         }
     }
 
-    /// Places along all lines and dots.
+    /// Spots along all lines and dots.
     fn occupied_spots(&self) -> Vec<PaperSpot> {
         let mut spots = Vec::new();
         for points in [&self.clock.line.warmup, &self.clock.line.measured] {

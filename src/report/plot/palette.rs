@@ -1,4 +1,4 @@
-//! Pixels as places in a list of few colours, which makes a PNG of a plot half as long.
+//! Indexed colours, which halve the size of a plot's PNG.
 
 use std::collections::HashMap;
 
@@ -8,13 +8,13 @@ use super::style::RgbColour;
 pub(super) struct ColourPalette {
     /// The colours, the most frequent first.
     pub(super) colours: Vec<RgbColour>,
-    /// The place of each pixel's colour.
+    /// Index of each pixel's colour.
     pub(super) pixels: Vec<u8>,
 }
 
 impl ColourPalette {
-    /// Finds the colours of a picture of red, green and blue; beyond 256 the rarest, which are found on the rims of
-    /// letters, become the nearest of the others.
+    /// Indexes the colours of an RGB picture. Beyond 256 colours, the rarest ones, found at the
+    /// edges of letters, are replaced by the nearest of the others.
     pub(super) fn of(picture: &[u8]) -> Self {
         let runs = runs(picture);
         let mut counts: HashMap<RgbColour, usize> = HashMap::new();
@@ -34,7 +34,7 @@ impl ColourPalette {
     }
 }
 
-/// The pixels of a picture, those of one colour that follow one another as one, with how many they are.
+/// Run-length encodes the pixels of a picture.
 fn runs(picture: &[u8]) -> Vec<(RgbColour, usize)> {
     let mut runs: Vec<(RgbColour, usize)> = Vec::new();
     for pixel in picture.chunks_exact(3) {
@@ -47,7 +47,7 @@ fn runs(picture: &[u8]) -> Vec<(RgbColour, usize)> {
     runs
 }
 
-/// The place of the colour that is nearest to a given one.
+/// Index of the colour nearest to a given one.
 fn nearest(colours: &[RgbColour], given: RgbColour) -> u8 {
     let apart = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
     let distance = |colour: &RgbColour| {

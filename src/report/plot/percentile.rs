@@ -1,4 +1,5 @@
-//! Latency by percentile on an axis that stretches the tail, with budgets as the area a curve must stay out of.
+//! Latency by percentile on an axis that stretches the tail; budgets are areas that a curve must
+//! avoid.
 
 use std::time::Duration;
 
@@ -47,12 +48,12 @@ fn alt(scenario: &ScenarioView) -> String {
     plotted_requests(scenario).iter().map(|request| words(request)).collect::<Vec<_>>().join("; ")
 }
 
-/// The requests that have a curve, as many as colours tell apart.
+/// The requests with a curve, as many as there are distinct colours.
 fn plotted_requests(scenario: &ScenarioView) -> Vec<&RequestView> {
     scenario.own_requests().filter(|request| request.curve.total > 0).take(SERIES.len()).collect()
 }
 
-/// The figure in figures: one column a request, failures ranked above all.
+/// The figures: one column per request, with failures ranked above every latency.
 fn table(scenario: &ScenarioView) -> PlotTable {
     const SHARES: [(f64, &str); 8] = [
         (0.25, "25 %"),
@@ -111,7 +112,7 @@ fn subtitle(scenario: &ScenarioView, requests: &[&RequestView]) -> String {
     let more =
         if hidden > 0 { format!(" · {hidden} more requests in the table") } else { String::new() };
     format!(
-        "measured phase, n {}, from due to done; failures rank above all{more}",
+        "measured stage, n {}, from due to done; failures rank above every latency{more}",
         words::count(n)
     )
 }
@@ -147,7 +148,7 @@ fn heights(requests: &[&RequestView]) -> DurationAxis {
     DurationAxis::over(values, low)
 }
 
-/// The tenfolds of the tail that the axis shows.
+/// Number of decades of the tail that the axis shows.
 fn tenfolds(requests: &[&RequestView]) -> f64 {
     let most = requests.iter().map(|request| request.curve.total).max().unwrap_or(1);
     let judged =
@@ -158,7 +159,7 @@ fn tenfolds(requests: &[&RequestView]) -> f64 {
 
 /// Where things lie.
 struct PercentilePlot {
-    /// The tenfolds of the tail that the axis shows.
+    /// Number of decades of the tail that the axis shows.
     tenfolds: f64,
     heights: DurationAxis,
     /// Whether there is more than one curve.
@@ -200,25 +201,25 @@ impl PercentilePlot {
         }
     }
 
-    /// The words of the budgets beside their lines, where they hide the least of the curves.
+    /// Labels the budget lines where the labels cover the least of the curves.
     fn budget_words(&self, scene: &mut Scene, requests: &[&RequestView]) {
         let taken = self.occupied_spots(requests);
         for budget in budgets(requests) {
             let mut spots =
                 vec![((self.frame.left + 8.0, self.y(budget.ceiling) - 11.0), TextAnchor::Start)];
-            spots.extend(self.frame.beside(self.y(budget.ceiling)));
+            spots.extend(self.frame.label_spots(self.y(budget.ceiling)));
             scene.tag_where_free(&spots, &budget_words(budget), WARNING, &taken);
         }
     }
 
-    /// The distribution as a stair that leaves the plot at its top where the failures begin.
+    /// Draws the distribution as a step curve that leaves the plot at the top where failures begin.
     fn stair(&self, scene: &mut Scene, curve: &LatencyCurve, colour: RgbColour) {
         let mut points = self.corners(curve);
         let Some((x, last)) = points.last().copied() else { return };
         if curve.ok < curve.total {
             scene.arrow_up((x, self.frame.top - 5.0), colour);
         } else {
-            // Beyond the last request's share the longest is all that is known.
+            // Beyond the last request's share, only the maximum is known.
             let x = self.frame.across((curve.total as f64).log10() / self.tenfolds);
             points.push((x, last));
             scene.dashed((x, last), (self.frame.right, last), 2.5, colour);
@@ -226,7 +227,7 @@ impl PercentilePlot {
         scene.line(points, 2.5, colour);
     }
 
-    /// The corners of the stair, its rise to the failures included.
+    /// The corners of the step curve, including its rise to the failures.
     fn corners(&self, curve: &LatencyCurve) -> Vec<PaperSpot> {
         let mut corners = Vec::with_capacity(curve.steps.len() * 2 + 2);
         let mut last = None;
@@ -243,12 +244,12 @@ impl PercentilePlot {
         corners
     }
 
-    /// Places along all stairs.
+    /// Spots along all step curves.
     fn occupied_spots(&self, requests: &[&RequestView]) -> Vec<PaperSpot> {
         requests.iter().flat_map(|request| along(&self.corners(&request.curve))).collect()
     }
 
-    /// The quantiles that budgets judge, with their intervals, and the longest latency.
+    /// Draws the judged quantiles with their intervals, and the maximum.
     fn quantiles(&self, scene: &mut Scene, request: &RequestView, colour: RgbColour) {
         for budget in marks(request) {
             if let (Some(quantile), Actual::At(actual)) = (budget.quantile, budget.actual) {
@@ -270,7 +271,7 @@ impl PercentilePlot {
         }
     }
 
-    /// The interval of the target's quantile.
+    /// Draws the interval of the target's quantile.
     fn whisker(&self, scene: &mut Scene, x: f64, budget: &BudgetMark) {
         let Some((Actual::At(low), high)) = budget.interval else { return };
         let bottom = self.y(low);
@@ -278,7 +279,7 @@ impl PercentilePlot {
         scene.whisker(x, top, bottom);
     }
 
-    /// Where failures begin, in words.
+    /// Labels where failures begin.
     fn failures(&self, scene: &mut Scene, requests: &[&RequestView]) {
         let taken = self.occupied_spots(requests);
         for request in requests.iter().filter(|request| request.curve.ok < request.curve.total) {
@@ -322,7 +323,7 @@ impl PercentilePlot {
     }
 }
 
-/// The different budgets of requests that judge their latency, the lowest first.
+/// The distinct latency budgets of the requests, lowest first.
 fn budgets<'a>(requests: &[&'a RequestView]) -> Vec<&'a BudgetMark> {
     let mut budgets: Vec<&BudgetMark> =
         requests.iter().flat_map(|request| marks(request)).collect();
@@ -331,7 +332,7 @@ fn budgets<'a>(requests: &[&'a RequestView]) -> Vec<&'a BudgetMark> {
     budgets
 }
 
-/// The budgets of a request that judge its latency.
+/// The latency budgets of a request.
 fn marks(request: &RequestView) -> impl Iterator<Item = &BudgetMark> {
     request.budgets.iter().filter_map(|row| row.mark.as_ref())
 }

@@ -1,4 +1,4 @@
-//! The median of each part of latency, stacked, cold against warm.
+//! The median of each part of latency as stacked bars, cold and warm.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::style::{self, AXIS, LABEL, MUTED, STRONG, TICK};
 use super::table::PlotTable;
 use super::{PlotFunctions, PlotKind, PlotSubject};
 
-/// The parts that add up to latency, in the order an exchange goes through them.
+/// The parts that add up to latency, in the order of an exchange.
 const PARTS: [Dimension; 7] = [
     Dimension::Lag,
     Dimension::Wait,
@@ -23,14 +23,14 @@ const PARTS: [Dimension; 7] = [
     Dimension::Body,
 ];
 
-/// The most requests a plot shows.
+/// Maximum number of requests in the plot.
 const MOST: usize = 5;
 const HEADING: f64 = 26.0;
 const BAR: f64 = 26.0;
-/// From a row of keys to the next bar.
+/// Space between a row of keys and the next bar.
 const GAP: f64 = 16.0;
 
-/// One bar: a stage of a request.
+/// One bar: the cold or the warm exchanges of a request.
 struct PhaseBar {
     name: String,
     latency: DurationQuantiles,
@@ -46,7 +46,7 @@ impl PhaseBar {
         let latency = of(request.timing.latency()?);
         let median = |dimension| {
             let row = request.timing.rows.iter().find(|row| row.dimension == dimension)?;
-            // What fewer than half went through has no part in what the half did.
+            // A part that fewer than half the exchanges entered is not part of the median exchange.
             let entered = of(row).n * 2 >= latency.n;
             of(row).p50.filter(|_| entered).map(|value| (dimension, value))
         };
@@ -68,7 +68,7 @@ impl PhaseBar {
     }
 }
 
-/// The bars of a request: cold, then warm, where they have ok exchanges.
+/// The bars of a request with ok exchanges: cold, then warm.
 fn bars(request: &RequestView) -> Vec<PhaseBar> {
     let cold = PhaseBar::new(request, "cold", |row| row.cold);
     let warm = PhaseBar::new(request, request.timing.warm_name, |row| row.warm);
@@ -145,16 +145,16 @@ fn scene(scenario: &ScenarioView, sheet: PlotSheet<'_>) -> Scene {
 
 fn subtitle(scenario: &ScenarioView) -> &'static str {
     if scenario.is_single {
-        "the parts of what each step took, over a fresh connection or one that was warm"
+        "the parts of each step's time, over a fresh or a warm connection"
     } else {
-        "median of each part of an exchange, cold (first on its connection) against the measured phase"
+        "median of each part of an exchange: cold (first on its connection) and measured stage"
     }
 }
 
 fn note(scenario: &ScenarioView, shown: usize) -> String {
     let all = scenario.own_requests().filter(|request| !bars(request).is_empty()).count();
     let (more, medians) =
-        (all - shown, "Medians of the parts need not add up to the median of the whole.");
+        (all - shown, "The medians of the parts need not add up to the median of the whole.");
     match (scenario.is_single, more) {
         (true, 0) => String::new(),
         (true, more) => format!("{more} more steps in the table"),
@@ -188,7 +188,8 @@ fn draw(scene: &mut Scene, bar: &PhaseBar, y: f64, longest: Duration) -> f64 {
     key(scene, bar, left, y + BAR + 13.0) + GAP
 }
 
-/// The parts of a bar below it, each with its colour and value, in as many rows as they need; returns where they end.
+/// Draws the key below a bar, each part with its colour and value, in as many rows as needed;
+/// returns its lower end.
 fn key(scene: &mut Scene, bar: &PhaseBar, left: f64, y: f64) -> f64 {
     const ROW: f64 = 17.0;
     let face = style::TextFace { size: 12.5, colour: MUTED, ..LABEL };

@@ -1,7 +1,8 @@
-//! Cells of colour: how many of something lie in each, from few to many.
+//! A grid of coloured cells that shows counts.
 //!
-//! The colours are those of viridis (<https://bids.github.io/colormap/>), even in brightness and told apart by
-//! colour-blind readers. Many is dark on light paper and bright on a dark screen; empty cells are left out.
+//! The colours are those of viridis (<https://bids.github.io/colormap/>): even in brightness and
+//! distinct for colour-blind readers. High counts are dark on light paper and bright on a dark
+//! screen; empty cells are transparent.
 
 use std::collections::BTreeSet;
 
@@ -10,20 +11,20 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::style::{PaperSpot, RgbColour};
 
-/// A grid of cells, stretched over a part of the paper.
+/// A grid of cells stretched over part of the paper.
 #[derive(Debug, Clone)]
 pub(super) struct CellRaster {
     /// Its upper left corner.
     pub(super) from: PaperSpot,
     /// Its lower right corner.
     pub(super) to: PaperSpot,
-    /// How many cells lie in a row; at least one.
+    /// Number of cells in a row; at least one.
     pub(super) columns: usize,
-    /// The level of each cell, row by row from above: 0 is empty, 1 few, 255 most.
+    /// Level of each cell, row by row from the top: 0 is empty, 1 few, 255 most.
     pub(super) levels: Vec<u8>,
 }
 
-/// The screen a raster is coloured for.
+/// The theme a raster is coloured for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ScreenTheme {
     Light,
@@ -43,7 +44,7 @@ const VIRIDIS: [RgbColour; 9] = [
     (253, 231, 37),
 ];
 
-/// The level of a count among counts of which `most` is the highest: tenfolds are equally far apart.
+/// The level of a count on a logarithmic scale up to `most`.
 pub(super) fn level(count: u64, most: u64) -> u8 {
     if count == 0 {
         return 0;
@@ -58,12 +59,12 @@ pub(super) fn level(count: u64, most: u64) -> u8 {
     level
 }
 
-/// The colour of a level on light paper; none for an empty cell.
+/// The colour of a level on light paper; `None` for an empty cell.
 pub(super) fn colour(level: u8) -> Option<RgbColour> {
     (level > 0).then(|| on(ScreenTheme::Light, level))
 }
 
-/// A level's place on the map: the end that does not stand out from the ground is left out.
+/// A level's colour, leaving out the end of the map that would not stand out from the background.
 fn on(screen: ScreenTheme, level: u8) -> RgbColour {
     let share = f64::from(level.max(1) - 1) / 254.0;
     let place = match screen {
@@ -87,8 +88,8 @@ fn between(a: u8, b: u8, way: f64) -> u8 {
 }
 
 impl CellRaster {
-    /// The raster as elements of an SVG whose coordinates are `units` to one of the paper: a picture for light paper and
-    /// one for dark screens, of which one is shown.
+    /// SVG elements at `units` per unit of paper: one picture for light paper and one for dark
+    /// screens; styles show one of them.
     pub(super) fn elements(&self, units: f64) -> Result<String, String> {
         let (x, y) = (self.from.0 * units, self.from.1 * units);
         let (width, height) =
@@ -118,7 +119,7 @@ impl CellRaster {
         );
         encoder.set_color(png::ColorType::Indexed);
         encoder.set_depth(png::BitDepth::Eight);
-        // Few levels occur: only those are named, the empty one first.
+        // Only levels that occur are in the palette, the empty one first.
         let used: BTreeSet<u8> = self.levels.iter().copied().chain([0]).collect();
         let colours = used.iter().map(|level| on(screen, *level));
         encoder.set_palette(colours.flat_map(|(r, g, b)| [r, g, b]).collect::<Vec<u8>>());
@@ -132,8 +133,8 @@ impl CellRaster {
         Ok(bytes)
     }
 
-    /// Calls `paint` with the corners in pixels, `zoom` to one of the paper, of each cell that is not empty, and with its
-    /// colour on light paper.
+    /// Calls `paint` with the corners and the light colour of each non-empty cell, at `zoom` pixels
+    /// per unit of paper.
     pub(super) fn cells(&self, zoom: f64, mut paint: impl FnMut([(i32, i32); 2], RgbColour)) {
         let rows = self.levels.len() / self.columns;
         let edge = |from: f64, to: f64, share: f64| pixel((from + (to - from) * share) * zoom);
@@ -158,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_exchange_is_seen_and_the_most_stand_out() {
+    fn one_exchange_is_visible_and_the_maximum_stands_out() {
         assert_eq!([level(0, 9), level(1, 9), level(9, 9), level(1, 1)], [0, 1, 255, 1]);
         assert!(level(3, 9) > level(2, 9));
         assert_eq!(colour(0), None);

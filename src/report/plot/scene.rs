@@ -1,17 +1,17 @@
-//! A picture as a list of shapes: figures compose it, [`super::draw`] hands it to plotters.
+//! A picture as a list of shapes. Plots compose it, and [`super::draw`] renders it.
 
 use super::font::PlotFonts;
 use super::raster::CellRaster;
 use super::style::{LABEL, PAPER, PaperSpot, PlotPaper, RgbColour, TextFace};
 
-/// One thing to draw.
+/// One shape to draw.
 #[derive(Debug, Clone)]
 pub(super) enum SceneShape {
     /// A line through points.
     Line { points: Vec<PaperSpot>, width: f64, colour: RgbColour },
     /// A filled area.
     Area { points: Vec<PaperSpot>, colour: RgbColour, opacity: f64 },
-    /// A filled disc with a rim of paper.
+    /// A filled disc.
     Disc { centre: PaperSpot, radius: f64, colour: RgbColour },
     /// Cells of colour.
     Cells(CellRaster),
@@ -19,7 +19,7 @@ pub(super) enum SceneShape {
     Text { left: f64, baseline: f64, width: f64, text: String, face: TextFace, side: TextAnchor },
 }
 
-/// Which end of a text stays where it is when another font sets it wider.
+/// The point of a text that stays in place if a font is wider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TextAnchor {
     /// The text starts at its spot.
@@ -32,15 +32,15 @@ pub(super) enum TextAnchor {
 
 /// A picture.
 pub(super) struct Scene {
-    /// How much room it has.
+    /// The paper it is drawn on.
     pub(super) paper: PlotPaper,
     /// Its width.
     pub(super) width: f64,
-    /// Its height; a figure sets it when it knows how much it needs.
+    /// Its height; a plot sets it once it knows how much it needs.
     pub(super) height: f64,
-    /// What is on it, the lowest first.
+    /// The shapes, bottom first.
     pub(super) shapes: Vec<SceneShape>,
-    /// Where tags lie: left, right and middle.
+    /// Positions of tags: left, right and vertical middle.
     tags: Vec<(f64, f64, f64)>,
     fonts: &'static PlotFonts,
 }
@@ -113,7 +113,7 @@ impl Scene {
         self.shapes.push(SceneShape::Disc { centre, radius, colour });
     }
 
-    /// A text, centred on the height of `spot`; returns where it ends.
+    /// A text, vertically centred on `spot`; returns its right end.
     pub(super) fn text(
         &mut self,
         spot: PaperSpot,
@@ -140,7 +140,7 @@ impl Scene {
         left + width
     }
 
-    /// A text on a patch of paper, so that it can be read above lines; it is pushed inwards from the edges and down
+    /// A text on a patch of paper, readable above lines. It moves inwards from the edges and down
     /// from other tags.
     pub(super) fn tag(&mut self, spot: PaperSpot, side: TextAnchor, text: &str, face: TextFace) {
         let text = &self.fit_text(text, self.width - 12.0, face);
@@ -152,7 +152,7 @@ impl Scene {
         self.text((left, middle), TextAnchor::Start, text, face);
     }
 
-    /// From where to where a tag at a spot reaches.
+    /// Left and right end of a tag at a spot.
     fn extent(&self, spot: PaperSpot, side: TextAnchor, text: &str, face: TextFace) -> (f64, f64) {
         let width = self.fonts.width(text, face);
         let left = match side {
@@ -164,7 +164,7 @@ impl Scene {
         (left, left + width)
     }
 
-    /// A tag at that of several spots where it covers the fewest of `others`; the first of those that cover as few.
+    /// A tag at the spot where it covers the fewest of `others`; the first such spot wins.
     pub(super) fn tag_where_free(
         &mut self,
         spots: &[(PaperSpot, TextAnchor)],
@@ -178,18 +178,18 @@ impl Scene {
             let within = |other: &&PaperSpot| {
                 (left - 6.0..right + 6.0).contains(&other.0) && (other.1 - spot.1).abs() < half
             };
-            let beside = self.tags.iter().any(|tag| {
+            let overlaps_tag = self.tags.iter().any(|tag| {
                 tag.0 < right + 4.0 && tag.1 > left - 4.0 && (tag.2 - spot.1).abs() < half * 1.4
             });
-            others.iter().filter(within).count() + if beside { 10_000 } else { 0 }
+            others.iter().filter(within).count() + if overlaps_tag { 10_000 } else { 0 }
         };
         if let Some((spot, side)) = spots.iter().min_by_key(|spot| covered(spot)) {
             self.tag(*spot, *side, text, face);
         }
     }
 
-    /// A text broken into at most `most` lines between the edges, the first centred on the height of `top`; returns the
-    /// height of the line that would follow. What does not fit is cut off.
+    /// A text in at most `most` lines between the edges, the first centred on `top`. Text that does
+    /// not fit is cut off. Returns the position of the next line.
     pub(super) fn paragraph(&mut self, top: f64, text: &str, face: TextFace, most: usize) -> f64 {
         let (edge, room) = (self.paper.edge, self.width - 2.0 * self.paper.edge);
         let mut lines: Vec<String> = Vec::new();
@@ -211,7 +211,7 @@ impl Scene {
         top + lines.len() as f64 * step
     }
 
-    /// The first height from `middle` downwards at which no tag is in the way.
+    /// The first position from `middle` downwards that no tag occupies.
     fn free_height(&self, (left, right): (f64, f64), middle: f64, height: f64) -> f64 {
         let taken = |middle: f64| {
             let over = |tag: &&(f64, f64, f64)| {
@@ -226,14 +226,14 @@ impl Scene {
         free
     }
 
-    /// How wide a text is.
+    /// The width of a text.
     pub(super) fn measure(&self, text: &str, face: TextFace) -> f64 {
         self.fonts.width(text, face)
     }
 
-    /// Text cut to a width, an ellipsis at its end where something is missing.
+    /// Truncates text to a width and adds an ellipsis if something is missing.
     ///
-    /// A twelfth of the width is left free for fonts that run wider than the embedded one.
+    /// Leaves a twelfth of the width free for fonts wider than the embedded one.
     pub(super) fn fit_text(&self, text: &str, width: f64, face: TextFace) -> String {
         if self.fits(text, width, face) {
             return text.to_owned();
@@ -260,13 +260,13 @@ impl Scene {
         self.area(vec![tip, (tip.0 + 5.0, tip.1 + 9.0), (tip.0 - 5.0, tip.1 + 9.0)], colour, 1.0);
     }
 
-    /// Entries of a legend, each a mark and its words, in as many rows as they need; the first row is centred on the
-    /// height of `top`. Returns the height of the row that would follow.
+    /// Draws legend entries, each a mark and its words, in as many rows as needed, the first
+    /// centred on `top`. Returns the position of the next row.
     pub(super) fn legend(&mut self, top: f64, entries: &[(LegendMark, &str)]) -> f64 {
         self.legend_from(self.paper.edge, top, entries)
     }
 
-    /// The same, behind what stands in the first row already.
+    /// The same, starting at `left` in the first row.
     pub(super) fn legend_from(
         &mut self,
         left: f64,
@@ -278,7 +278,7 @@ impl Scene {
         let (mut left, mut middle) = (left, top);
         for (mark, words) in entries {
             let words = self.fit_text(words, self.width - 2.0 * edge - 26.0, LABEL);
-            // Room for fonts that run wider than the embedded one.
+            // Space for fonts wider than the embedded one.
             let width = 26.0 + self.measure(&words, LABEL) * 1.06;
             if left > edge && left + width > self.width - edge {
                 (left, middle) = (edge, middle + ROW);
@@ -291,7 +291,7 @@ impl Scene {
     }
 }
 
-/// Places along a line through points, close enough to one another that no words fit between.
+/// Spots along a line through points, too close together for a label to fit between.
 pub(super) fn along(points: &[PaperSpot]) -> Vec<PaperSpot> {
     const APART: f64 = 6.0;
     let mut spots = points.to_vec();

@@ -1,4 +1,4 @@
-//! What every plot begins with.
+//! The sheet with a heading that every plot starts from.
 
 use super::font::PlotFonts;
 use super::scene::Scene;
@@ -7,19 +7,18 @@ use super::style::{INK, PlotPaper, SUBTITLE, TextFace, WARNING};
 /// The empty sheet that a plot is drawn on.
 #[derive(Clone, Copy)]
 pub(super) struct PlotSheet<'a> {
-    /// What one sees.
+    /// The heading.
     pub(super) title: &'a str,
     /// What a reader must know before the figures.
     pub(super) caveats: &'a [String],
-    /// How large it is.
+    /// Dimensions.
     pub(super) paper: PlotPaper,
-    /// What its words are measured in.
+    /// Fonts to measure text with.
     pub(super) fonts: &'static PlotFonts,
 }
 
 impl PlotSheet<'_> {
-    /// A drawing headed by its title, by what a reader must know before the figures, and by what these are of, with the
-    /// height of the line that would follow.
+    /// A scene with title, caveats and subtitle, and the position of the next line.
     pub(super) fn headed(&self, subtitle: &str) -> (Scene, f64) {
         let mut scene = Scene::new(self.paper, self.fonts);
         let title = TextFace { size: self.paper.title, bold: true, colour: INK };

@@ -1,30 +1,31 @@
-//! The look that all plots share.
+//! Colours, paper sizes and fonts that all plots share.
 
 use crate::record::Dimension;
 
 /// A colour: red, green, blue.
 pub(super) type RgbColour = (u8, u8, u8);
 
-/// A place on the paper, from its top left corner.
+/// A position on the paper, from its top left corner.
 pub(super) type PaperSpot = (f64, f64);
 
 /// The paper.
 pub(super) const PAPER: RgbColour = (255, 255, 255);
 /// Titles and figures.
 pub(super) const INK: RgbColour = (28, 32, 38);
-/// Words that stand back.
+/// Secondary text.
 pub(super) const MUTED: RgbColour = (96, 104, 114);
 /// Lines of the grid.
 pub(super) const GRID: RgbColour = (229, 232, 236);
 /// The line under a plot.
 pub(super) const AXIS: RgbColour = (128, 135, 145);
-/// Time that is not judged.
+/// Background of time that is not judged.
 pub(super) const SHADE: RgbColour = (240, 241, 244);
 /// Budgets and failures: vermillion.
 pub(super) const ALARM: RgbColour = (190, 66, 0);
 
-/// Colours that stay apart for colour-blind readers (after Okabe and Ito, <https://jfly.uni-koeln.de/color/>, darkened
-/// until each has a contrast of 3 to paper), the ones first that also stay apart from [`ALARM`].
+/// Colours that colour-blind readers can distinguish, after Okabe and Ito
+/// (<https://jfly.uni-koeln.de/color/>), darkened to a contrast of 3 with the paper. Those also
+/// distinct from [`ALARM`] come first.
 pub(super) const SERIES: [RgbColour; 6] =
     [(0, 114, 178), (0, 145, 105), (190, 95, 150), (40, 145, 205), (190, 120, 0), (90, 90, 90)];
 
@@ -56,7 +57,7 @@ pub(super) fn part(dimension: Dimension) -> RgbColour {
     }
 }
 
-/// Each colour and what it becomes on a dark screen.
+/// Each colour with its counterpart on a dark screen.
 const DARK: [(RgbColour, RgbColour); 15] = [
     (PAPER, (26, 30, 36)),
     (INK, (233, 236, 240)),
@@ -75,9 +76,9 @@ const DARK: [(RgbColour, RgbColour); 15] = [
     (WAIT, (240, 122, 40)),
 ];
 
-/// Style rules that give every plot below `scope` (empty, or a selector and a space) its colours for a dark screen.
+/// Style rules for dark screens, for every plot below `scope` (empty, or a selector and a space).
 ///
-/// Where a renderer knows no media queries the light ones stay.
+/// Renderers without media queries keep the light colours.
 pub(in crate::report) fn dark_rules(scope: &str) -> String {
     let rules: String = DARK
         .iter()
@@ -96,20 +97,20 @@ pub(super) fn hex(colour: RgbColour) -> String {
     format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2)
 }
 
-/// How much room a plot has.
+/// Dimensions of a plot.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::report) struct PlotPaper {
     /// The whole width.
     pub(super) width: f64,
     /// Space at the left and right edge.
     pub(super) edge: f64,
-    /// Where the area within the axes begins, from the left.
+    /// Left margin of the area within the axes.
     pub(super) left: f64,
-    /// Where it ends, from the right.
+    /// Right margin of the area within the axes.
     pub(super) right: f64,
-    /// How high it is.
+    /// Height of the area within the axes.
     pub(super) depth: f64,
-    /// The most ticks of an axis of time.
+    /// Maximum number of ticks on a time axis.
     pub(super) ticks: u64,
     /// The size of a title.
     pub(super) title: f64,
@@ -126,7 +127,7 @@ impl PlotPaper {
         ticks: 9,
         title: 19.0,
     };
-    /// For a telephone.
+    /// For a phone.
     pub(in crate::report) const NARROW: Self = Self {
         width: 380.0,
         edge: 12.0,
@@ -138,7 +139,7 @@ impl PlotPaper {
     };
 }
 
-/// How a text is set.
+/// The style of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct TextFace {
     /// The height of an em.
@@ -153,11 +154,11 @@ pub(super) struct TextFace {
 pub(super) const SUBTITLE: TextFace = TextFace { size: 14.0, bold: false, colour: MUTED };
 /// Labels of ticks.
 pub(super) const TICK: TextFace = TextFace { size: 13.5, bold: false, colour: MUTED };
-/// Words beside a line or a bar.
+/// Labels of lines and bars.
 pub(super) const LABEL: TextFace = TextFace { size: 13.5, bold: false, colour: INK };
-/// Figures that a plot is about.
+/// The main figures of a plot.
 pub(super) const STRONG: TextFace = TextFace { size: 13.5, bold: true, colour: INK };
-/// Words about budgets and failures.
+/// Labels of budgets and failures.
 pub(super) const WARNING: TextFace = TextFace { size: 13.5, bold: true, colour: ALARM };
 
 #[cfg(test)]
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_lines_can_be_read_on_light_and_dark_paper_and_where_it_is_shaded() {
+    fn text_and_lines_have_enough_contrast_on_light_dark_and_shaded_paper() {
         let least = [(INK, 4.5), (MUTED, 4.5), (ALARM, 4.5), (AXIS, 3.0), (LAG, 3.0), (WAIT, 3.0)];
         for (colour, least) in least.into_iter().chain(SERIES.map(|colour| (colour, 3.0))) {
             for ground in [PAPER, SHADE] {
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn every_colour_has_one_dark_one() {
+    fn every_colour_has_one_dark_counterpart() {
         let mut light: Vec<RgbColour> = DARK.iter().map(|(light, _)| *light).collect();
         light.sort_unstable();
         light.dedup();

@@ -1,26 +1,26 @@
-//! The figures a plot is drawn from, as a table.
+//! A plot's figures as a table.
 
 use std::time::Duration;
 
 use crate::report::model::{Timeline, TimelinePoint};
 use crate::units;
 
-/// A table of few rows.
+/// A short table.
 #[derive(Debug, Clone, Default)]
 pub(in crate::report) struct PlotTable {
-    /// What its columns hold.
+    /// Column headings.
     pub(in crate::report) heads: Vec<String>,
-    /// One cell a column; the first one names the row.
+    /// One cell per column; the first one names the row.
     pub(in crate::report) rows: Vec<Vec<String>>,
 }
 
 impl PlotTable {
-    /// A table with given columns.
+    /// An empty table with these headings.
     pub(super) fn new<'a>(heads: impl IntoIterator<Item = &'a str>) -> Self {
         Self { heads: heads.into_iter().map(str::to_owned).collect(), rows: Vec::new() }
     }
 
-    /// One row for each of a timeline's rows; `cells` are those after its time.
+    /// One row for each row of a timeline; `cells` makes the cells after the time.
     pub(super) fn over_time<'a>(
         line: &Timeline,
         heads: impl IntoIterator<Item = &'a str>,

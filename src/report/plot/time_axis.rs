@@ -1,4 +1,4 @@
-//! What all plots over time share: the axis, the shaded warm-up, the strip of failures.
+//! What all plots over time share: the axis, the shaded warm-up and the strip of failures.
 
 use std::time::Duration;
 
@@ -8,25 +8,25 @@ use super::axis::{PlotFrame, clock};
 use super::scene::{LegendMark, Scene};
 use super::style::{ALARM, PaperSpot, SHADE};
 
-/// How high the strip of failures above a plot is.
+/// Height of the strip of failures above a plot.
 pub(super) const STRIP: f64 = 18.0;
 
-/// A frame whose width is the time of a run.
+/// A frame whose width is the duration of a run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TimeAxis<'a> {
-    /// What happened.
+    /// The run over time.
     pub(super) line: &'a Timeline,
-    /// Where it is drawn.
+    /// The area it is drawn in.
     pub(super) frame: PlotFrame,
 }
 
 impl TimeAxis<'_> {
-    /// The place of a moment.
+    /// Position of a moment.
     pub(super) fn x(&self, at: Duration) -> f64 {
         self.frame.across(at.as_secs_f64() / self.line.end.as_secs_f64().max(1.0))
     }
 
-    /// Shades the warm-up, which is not judged, up to `above` over the frame.
+    /// Shades the warm-up, which is not judged, up to `above` the frame.
     pub(super) fn shade(&self, scene: &mut Scene, above: f64) {
         if !self.line.warmup.is_empty() {
             let end = self.x(self.line.measured_from.max(Duration::from_millis(1)));
@@ -39,7 +39,7 @@ impl TimeAxis<'_> {
         }
     }
 
-    /// The axis.
+    /// Draws the axis.
     pub(super) fn floor(&self, scene: &mut Scene) {
         let ticks = clock(self.line.end, scene.paper.ticks);
         let ticks: Vec<_> =
@@ -47,7 +47,7 @@ impl TimeAxis<'_> {
         self.frame.floor(scene, &ticks, "time since the start of the run");
     }
 
-    /// Failures of each bin as a strip above the frame, as high as their share.
+    /// Draws the share of failures in each bin as a strip above the frame.
     pub(super) fn failures(&self, scene: &mut Scene) {
         for point in self.line.points().filter(|point| point.failed > 0) {
             let share = point.failed as f64 / point.n.max(1) as f64;
@@ -57,7 +57,7 @@ impl TimeAxis<'_> {
         }
     }
 
-    /// From where to where the bar of a bin reaches.
+    /// The left and right edge of a bin's bar.
     pub(super) fn bar(&self, point: &TimelinePoint) -> (f64, f64) {
         let width = self.frame.right - self.frame.left;
         let bin = width * self.line.bin.as_secs_f64() / self.line.end.as_secs_f64().max(1.0);
@@ -65,7 +65,8 @@ impl TimeAxis<'_> {
         ((x - half).max(self.frame.left), (x + half).min(self.frame.right))
     }
 
-    /// The points as runs of spots, broken where a bin has no value; `height` is a value's place.
+    /// The points as runs of spots, broken where a bin has no value; `height` gives the position of
+    /// a value.
     pub(super) fn runs(
         &self,
         points: &[TimelinePoint],
@@ -86,7 +87,7 @@ impl TimeAxis<'_> {
         runs
     }
 
-    /// What the shade and the strip stand for, where they are there.
+    /// Legend entries for the shade and the strip, if they are drawn.
     pub(super) fn signs(line: &Timeline) -> impl Iterator<Item = (LegendMark, &'static str)> {
         let shade =
             (!line.warmup.is_empty()).then_some((LegendMark::Box(SHADE), "warm-up, not judged"));
@@ -95,7 +96,7 @@ impl TimeAxis<'_> {
         shade.into_iter().chain(strip)
     }
 
-    /// What a bin is, for a subtitle: `each second`, `every 5 min`.
+    /// A bin in words, for a subtitle: `each second`, `every 5 min`.
     pub(super) fn each(line: &Timeline) -> String {
         if line.bin == Duration::from_secs(1) {
             "each second".to_owned()

@@ -1,4 +1,4 @@
-//! What changed between two runs, for a terminal.
+//! A comparison of two runs, for a terminal.
 
 use std::time::Duration;
 
@@ -12,9 +12,10 @@ use crate::record::{
 };
 use crate::units::{self, Ratio};
 
-/// A comparison as text for a terminal `width` columns wide, with ANSI colours where `colour` says so.
+/// Renders a comparison for a terminal `width` columns wide, with ANSI colours if `colour` is set.
 ///
-/// Columns for which there is no room are left out whole; no line is wider than `width` unless that is below 60.
+/// Columns that do not fit are left out. No line is wider than `width`, or than 60 if `width` is
+/// smaller.
 pub fn comparison(comparison: &Comparison, width: u16, colour: bool) -> String {
     let page = ComparisonPage {
         width: usize::from(width).max(MOST_NARROW),
@@ -45,7 +46,7 @@ impl ComparisonPage {
             TableColumn::left("verdict", 0),
             TableColumn::right("lag p99", 1),
             TableColumn::right("lag max", 2),
-            TableColumn::right("standstill", 2),
+            TableColumn::right("longest stall", 2),
         ];
         let rows = [("before", &runs.before), ("after", &runs.after)].map(|(which, run)| {
             let tags: Vec<String> =
@@ -61,7 +62,7 @@ impl ComparisonPage {
         fit_columns(&columns, &rows, self.width, &self.style).text(self.width)
     }
 
-    /// What a reader must know before any figure.
+    /// Differences between the runs that make the comparison unfair.
     fn unlike(&self, unlike: &[String]) -> Option<String> {
         const INDENT: usize = 8;
         let lines = unlike.iter().map(|what| {
@@ -180,12 +181,13 @@ impl ComparisonPage {
 
     fn method(&self, comparison: &Comparison) -> String {
         let confidence = words::share(comparison.confidence);
-        let told = format!(
-            "DurationQuantiles are of all exchanges, failures ranked above every latency; the figures of parts are of those that \
-             entered them. A change is said to be one where the {confidence} intervals of the two runs do not overlap: each \
-             such word is wrong at most 1 time in 20. Where no difference is shown there may be one all the same."
+        let note = format!(
+            "Quantiles cover all exchanges and rank failures above every latency. Figures of a \
+             part cover the exchanges that entered it. A change is reported if the {confidence} \
+             intervals of the two runs do not overlap: each such report is wrong at most 1 time \
+             in 20. “No difference shown” does not prove that there is none."
         );
-        let lines = wrap(&told, self.width, 0);
+        let lines = wrap(&note, self.width, 0);
         lines.lines().map(|line| self.style.dim(line) + "\n").collect()
     }
 }
@@ -205,7 +207,7 @@ fn figure_columns() -> [TableColumn; 8] {
 
 fn part_columns() -> [TableColumn; 7] {
     [
-        TableColumn::left("of which", 0),
+        TableColumn::left("part", 0),
         TableColumn::right("p50 before", 0),
         TableColumn::right("after", 0),
         TableColumn::right("difference", 2),
@@ -227,7 +229,7 @@ fn actual(actual: Actual) -> String {
     if actual == Actual::NoData { words::time(None) } else { words::actual(actual) }
 }
 
-/// A difference in time and in percent, each with its sign.
+/// A difference in time and in percent, with signs.
 fn moved(difference: Option<Difference>) -> [String; 2] {
     let Some(Difference { micros, share }) = difference.filter(|difference| difference.micros != 0)
     else {

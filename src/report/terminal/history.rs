@@ -1,4 +1,4 @@
-//! How latency has moved over many runs, for a terminal.
+//! Latency over many runs, for a terminal.
 
 use std::time::Duration;
 
@@ -13,19 +13,20 @@ use crate::history::{History, Row, Trend, sparkline};
 use crate::record::Packed;
 use crate::units::Ratio;
 
-/// The most runs that a sparkline has bars for.
+/// Maximum number of bars in a sparkline.
 const BARS: usize = 60;
-/// What the figures of a run leave out.
-const OF_THE_OK: &str = "p50 to max: of the ok exchanges alone";
-/// How much of a commit is shown.
+/// A note on what the figures cover.
+const OF_THE_OK: &str = "p50 to max cover ok exchanges only";
+/// Number of characters of a commit shown.
 const COMMIT: usize = 8;
-/// How much of the name of an environment is shown.
+/// Maximum width of an environment's name.
 const ENVIRONMENT: usize = 16;
 
-/// The history as text for a terminal `width` columns wide, with ANSI colours where `colour` says so: of each request the
-/// figures of all runs, and the newest `most` runs one by one.
+/// Renders a history for a terminal `width` columns wide, with ANSI colours if `colour` is set.
+/// Each request has the figures of all runs and a table of its newest `most` runs.
 ///
-/// Columns for which there is no room are left out whole; no line is wider than `width` unless that is below 60.
+/// Columns that do not fit are left out. No line is wider than `width`, or than 60 if `width` is
+/// smaller.
 pub fn history(history: &History, most: usize, width: u16, colour: bool) -> String {
     let page = HistoryPage {
         width: usize::from(width).max(MOST_NARROW),
@@ -61,24 +62,24 @@ impl HistoryPage {
         }
         let earlier = trend.rows.len() - shown.len();
         if earlier > 0 {
-            let told = format!(
-                "and {} before; `--limit` shows more",
-                words::plural(earlier as u64, "run")
+            let note = format!(
+                "{} not shown; use `--limit` to show more",
+                words::plural(earlier as u64, "earlier run")
             );
-            text += &format!("  {}\n", self.style.dim(&told));
+            text += &format!("  {}\n", self.style.dim(&note));
         }
         text
     }
 
-    /// One bar a run, of its p95.
+    /// The sparkline: one bar per run, for its p95.
     fn bars(&self, trend: &Trend) -> String {
         let shown = &trend.rows[trend.rows.len().saturating_sub(BARS.min(self.width - 40))..];
         let p95 = |row: &Row| row.latency.p95_us.map(Duration::from_micros);
         let highest = shown.iter().filter_map(p95).max();
         let of = if shown.len() < trend.rows.len() { "of the newest " } else { "of " };
         let runs = words::plural(shown.len() as u64, "run");
-        let told = format!("p95 {of}{runs}, █ {}", words::time(highest));
-        format!("{}  {}", sparkline(shown.iter().map(p95)), self.style.dim(&told))
+        let note = format!("p95 {of}{runs}, █ {}", words::time(highest));
+        format!("{}  {}", sparkline(shown.iter().map(p95)), self.style.dim(&note))
     }
 
     fn row(&self, row: &Row) -> Vec<String> {
@@ -139,15 +140,18 @@ fn figures(trend: &Trend) -> String {
     )
 }
 
-/// A word where figures of several environments are added.
+/// A note if the figures of several environments are combined.
 fn environments(trend: &Trend) -> Option<String> {
     let names = trend.environments();
     let untagged = trend.rows.iter().any(|row| row.run.environment().is_none());
     let mut shown: Vec<String> = names.iter().take(4).map(|name| words::name(name)).collect();
     shown.extend((names.len() > 4).then(|| format!("{} more", names.len() - 4)));
-    shown.extend((untagged && !names.is_empty()).then(|| "untagged ones".to_owned()));
+    shown.extend((untagged && !names.is_empty()).then(|| "untagged runs".to_owned()));
     (names.len() + usize::from(untagged) > 1).then(|| {
-        format!("of several environments: {}; `--environment` picks one", shown.join(", "))
+        format!(
+            "several environments combined: {}; use `--environment` to pick one",
+            shown.join(", ")
+        )
     })
 }
 

@@ -1,13 +1,13 @@
-//! Text laid out in columns, counted as a terminal counts them.
+//! Text in columns, measured in terminal cells.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// To which side the cells of a column lean.
+/// Alignment of the cells in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CellAlign {
-    /// Words.
+    /// For words.
     Left,
-    /// Figures.
+    /// For figures.
     Right,
 }
 
@@ -45,13 +45,13 @@ impl TextGrid {
         self.rows.push(GridRow::Rule);
     }
 
-    /// How wide its widest line is.
+    /// Width of its widest line.
     pub(super) fn width(&self) -> usize {
         let cells: usize = self.columns.iter().map(|(_, width)| width).sum();
         cells + GAP * self.columns.len().saturating_sub(1)
     }
 
-    /// Its lines, each cut at `most` columns and without space at the end.
+    /// Its lines, each cut at `most` columns and without trailing spaces.
     pub(super) fn lines(&self, most: usize) -> Vec<String> {
         self.rows.iter().map(|row| cut(self.line(row).trim_end(), most)).collect()
     }
@@ -84,7 +84,7 @@ fn pad(cell: &str, align: CellAlign, width: usize) -> String {
     }
 }
 
-/// How many columns a text takes; ANSI escapes take none.
+/// Width of a text in columns; ANSI escapes have none.
 fn columns(text: &str) -> usize {
     let mut parts = text.split('\u{1b}');
     let plain = parts.next().unwrap_or_default().width();
@@ -92,7 +92,8 @@ fn columns(text: &str) -> usize {
         + parts.map(|part| part.split_once('m').map_or("", |(_, rest)| rest).width()).sum::<usize>()
 }
 
-/// Text cut to a number of columns, an ellipsis at its end where something is missing; ANSI escapes are kept.
+/// Truncates text to a number of columns and adds an ellipsis if something is missing; keeps ANSI
+/// escapes.
 pub(super) fn cut(text: &str, most: usize) -> String {
     if columns(text) <= most {
         return text.to_owned();
@@ -113,7 +114,8 @@ pub(super) fn cut(text: &str, most: usize) -> String {
     if escaped { kept + "\u{1b}[0m" } else { kept }
 }
 
-/// Text broken into lines at its spaces, each behind `indent` columns; a word too long for a line is cut.
+/// Wraps text at spaces, with each line indented by `indent` columns; a word too long for a line is
+/// cut.
 pub(super) fn wrap(text: &str, width: usize, indent: usize) -> String {
     let room = width.saturating_sub(indent).max(20);
     let mut lines: Vec<String> = Vec::new();
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_broken_at_spaces_behind_its_indent() {
+    fn text_wraps_at_spaces_and_keeps_its_indent() {
         assert_eq!(wrap("one two three four", 24, 4), "    one two three four\n");
         assert_eq!(
             wrap("aaaaaaaaaa bbbbbbbbbb cccc", 24, 4),

@@ -1,4 +1,4 @@
-//! The report in a terminal: figures first, the verdict last, where the eye is when a run has ended.
+//! The report for a terminal. The verdict comes last, next to the prompt.
 
 mod ansi;
 mod checkup;
@@ -20,13 +20,13 @@ pub use comparison::comparison;
 pub use history::history;
 use layout::{CellAlign, TextGrid, wrap};
 
-/// The fewest columns that text is laid out for.
+/// Minimum width of the layout.
 const MOST_NARROW: usize = 60;
 
-/// The report as text for a terminal `width` columns wide, with ANSI colours where `colour` says so.
+/// Renders the report for a terminal `width` columns wide, with ANSI colours if `colour` is set.
 ///
-/// It ends with the verdict and what to do next; each line ends with a line feed, and none is wider than `width`
-/// unless that is below 60.
+/// The verdict and the next steps come last. Every line ends with a line feed. No line is wider
+/// than `width`, or than 60 if `width` is smaller.
 pub fn terminal(model: &Model, width: u16, colour: bool) -> String {
     let page =
         TerminalPage { width: usize::from(width).max(MOST_NARROW), style: AnsiStyle::new(colour) };
@@ -43,24 +43,22 @@ pub fn terminal(model: &Model, width: u16, colour: bool) -> String {
     parts.join("\n")
 }
 
-/// What the figures of a request leave out.
+/// A note on what the figures cover.
 fn of_the_ok(shape: TableShape) -> &'static str {
     match shape {
-        TableShape::Load => {
-            "p50 to max: ok exchanges alone; budgets rank the failed ones above all"
-        }
-        TableShape::Checks => "took: ok steps alone; budgets rank the failed ones above all",
+        TableShape::Load => "p50 to max: ok exchanges only; budgets rank failures above them",
+        TableShape::Checks => "took: ok steps only; budgets rank failures above them",
     }
 }
 
-/// How the text is laid out.
+/// Width and style of the text.
 struct TerminalPage {
     width: usize,
     style: AnsiStyle,
 }
 
 impl TerminalPage {
-    /// What a reader must know before any figure; nothing where there is nothing.
+    /// Caveats; `None` if there are none.
     fn caveats(&self, model: &Model) -> Option<String> {
         const INDENT: usize = 10;
         let lines = model.caveats.iter().map(|caveat| {
@@ -71,7 +69,8 @@ impl TerminalPage {
         (!text.is_empty()).then_some(text)
     }
 
-    /// The table of budgets: one row a budget where the terminal is wide enough, else a block a request.
+    /// The table of budgets: one row per budget if the terminal is wide enough, else a block per
+    /// request.
     fn gate(&self, model: &Model) -> String {
         let table = self.wide_gate(model);
         let mut text = if table.width() <= self.width {
@@ -160,8 +159,8 @@ impl TerminalPage {
         [row.budget.clone(), row.actual_with_interval(), self.style.decision(row.decision)]
     }
 
-    /// Under which conditions the figures came about: the prober's own health, and addresses where there were several.
-    /// What is as it should be does not stand out.
+    /// The conditions of the run: the prober's health, and addresses if there were several. Normal
+    /// conditions are dimmed.
     fn conditions(&self, model: &Model) -> Option<String> {
         let mut text = String::new();
         if let Some(prober) = &model.prober {
@@ -183,12 +182,13 @@ impl TerminalPage {
         lines.lines().map(|line| self.style.dim(line) + "\n").collect()
     }
 
-    /// The failures with their evidence, then what was left out, then tries; nothing where there are none.
+    /// Failures with their evidence, then steps not judged, then failed tries; `None` if there are
+    /// none.
     fn failures(&self, model: &Model) -> Option<String> {
         let mut text = String::new();
         for (role, word) in [
             (FailureRole::Failure, "failures"),
-            (FailureRole::LeftOut, "left out"),
+            (FailureRole::LeftOut, "not judged"),
             (FailureRole::Try, "tries"),
         ] {
             for (scenario, request, failures) in model.failing(role) {
@@ -202,7 +202,7 @@ impl TerminalPage {
         (!text.is_empty()).then_some(text)
     }
 
-    /// The verdict in one line, and what to do next.
+    /// The verdict in one line, then the findings and next steps.
     fn verdict(&self, model: &Model) -> String {
         let rule = self.style.dim(&"─".repeat(self.width));
         let badge = self.style.badge(model.decision);
@@ -221,7 +221,7 @@ impl TerminalPage {
     }
 }
 
-/// A hop stands below its request, a little to the right.
+/// The name in a row; hops are indented below their request.
 fn row_name(scenario: &ScenarioView, request: &RequestView) -> String {
     let name = request.row_name(scenario.place(request));
     if request.hop.is_some() { format!("  {name}") } else { name }
@@ -237,7 +237,7 @@ fn evidence(failure: &FailureRow) -> String {
     format!("{} × {}{warmup}", words::count(failure.count), failure.what)
 }
 
-/// The word of a decision as it stands out: `PASS`.
+/// A decision in capitals: `PASS`.
 fn word(decision: Decision) -> String {
     decision.name().to_uppercase()
 }

@@ -1,4 +1,4 @@
-//! A table that leaves columns out whole where there is no room for all.
+//! A table that leaves out columns that do not fit.
 
 use super::ansi::AnsiStyle;
 use super::layout::{CellAlign, TextGrid};
@@ -7,7 +7,7 @@ use super::layout::{CellAlign, TextGrid};
 pub(super) struct TableColumn {
     pub(super) head: &'static str,
     pub(super) align: CellAlign,
-    /// How soon it is left out: the highest first, and never where it is 0.
+    /// Columns with the highest number are left out first; 0 always stays.
     pub(super) spare: u8,
 }
 
@@ -21,7 +21,8 @@ impl TableColumn {
     }
 }
 
-/// The widest table of these columns that fits `width`. A column of which no row says anything is left out first.
+/// The widest table of these columns that fits `width`. Optional columns without content are always
+/// left out.
 pub(super) fn fit_columns(
     columns: &[TableColumn],
     rows: &[Vec<String>],
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_room_is_short_columns_go_whole_and_those_that_matter_stay() {
+    fn a_narrow_table_drops_optional_columns() {
         let columns = [
             TableColumn::left("run", 0),
             TableColumn::left("commit", 2),
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_of_which_no_row_says_anything_is_left_out() {
+    fn an_empty_column_is_left_out() {
         let columns = [TableColumn::left("run", 0), TableColumn::left("commit", 2)];
         let rows = [["a", ""].map(str::to_owned).to_vec()];
         assert_eq!(fit_columns(&columns, &rows, 80, &AnsiStyle::new(false)).text(80), "run\na\n");

@@ -1,4 +1,4 @@
-//! Where the time goes, as measured here and as the target tells it.
+//! Where the time goes, as tollgate measured it and as the target reports it.
 
 use super::layout::{self, CellAlign, TextGrid, wrap};
 use super::{TerminalPage, words};
@@ -9,8 +9,8 @@ use crate::report::model::{
 };
 
 impl TerminalPage {
-    /// Where the time of a request goes, cold against warm; nothing where nothing was measured, or where several steps were
-    /// carried out once.
+    /// Where the time of a request goes, cold and warm; `None` without measurements and for a list
+    /// of checks.
     pub(super) fn timing(&self, scenario: &ScenarioView, request: &RequestView) -> Option<String> {
         let timing = &request.timing;
         let latency = timing.latency().filter(|_| !scenario.is_list_of_checks())?;
@@ -40,20 +40,20 @@ impl TerminalPage {
         grid.row(["", "cold p50", &warm, "p95", "p99", ""].map(|head| self.style.dim(head)));
         for row in &timing.rows {
             let [p50, p95, p99] = [row.warm.p50, row.warm.p95, row.warm.p99].map(words::time);
-            let beside = self.style.dim(&beside(row, latency));
-            grid.row([self.part(row), words::time(row.cold.p50), p50, p95, p99, beside]);
+            let bar = self.style.dim(&bar_or_count(row, latency));
+            grid.row([self.part(row), words::time(row.cold.p50), p50, p95, p99, bar]);
         }
         grid
     }
 
-    /// The parts of what was carried out once: there is one figure of each.
+    /// The parts of a request that ran once: one figure each.
     fn parts_of_one(&self, timing: &RequestTiming, latency: &TimingRow) -> TextGrid {
         let mut grid = TextGrid::new([CellAlign::Left, CellAlign::Right, CellAlign::Left]);
         for row in &timing.rows {
             grid.row([
                 self.part(row),
                 words::time(row.warm.max),
-                self.style.dim(&beside(row, latency)),
+                self.style.dim(&bar_or_count(row, latency)),
             ]);
         }
         grid
@@ -64,7 +64,7 @@ impl TerminalPage {
         if row.dimension == Dimension::Latency { self.style.bold(&name) } else { name }
     }
 
-    /// What the target told of its own time; nothing where it told nothing.
+    /// The target's `Server-Timing` report; `None` if there is none.
     pub(super) fn server_timing(
         &self,
         scenario: &ScenarioView,
@@ -86,7 +86,7 @@ impl TerminalPage {
                 grid.row(self.server_timing_row(row));
             }
         }
-        let heading = format!("the target's own account · {}", scenario.place(request));
+        let heading = format!("the target's Server-Timing report · {}", scenario.place(request));
         Some(self.headed(&heading, &grid) + &self.dimmed(&wrap(SERVER_TIMING_NOTE, self.width, 2)))
     }
 
@@ -121,8 +121,9 @@ fn counts(timing: &RequestTiming) -> String {
     format!("n {} cold, {} {}", n(|row| row.cold), n(|row| row.warm), timing.warm_name)
 }
 
-/// A bar as long as the part's share of the median latency, or how few exchanges entered the part.
-fn beside(row: &TimingRow, latency: &TimingRow) -> String {
+/// A bar for the part's share of the median latency, or the number of exchanges that entered it if
+/// not all did.
+fn bar_or_count(row: &TimingRow, latency: &TimingRow) -> String {
     const LONGEST: f64 = 20.0;
     if row.warm.n < latency.warm.n {
         return if row.warm.n == 0 {
