@@ -243,7 +243,7 @@ fn a_caveat_precedes_every_figure_and_is_in_every_plot() {
 fn the_plan_lists_the_protocols() {
     let model = failing();
     for text in [markdown(&model), html(&model)] {
-        assert!(text.contains("HTTP/1.1 over TLS 1") && text.contains("spoken"));
+        assert!(text.contains("HTTP/1.1 over TLS 1") && text.contains("protocols"));
     }
 }
 

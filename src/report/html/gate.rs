@@ -42,7 +42,7 @@ fn of_the_ok(shape: TableShape) -> &'static str {
              budgets rank failures above every latency."
         }
         TableShape::Checks => {
-            "“took” covers ok steps only; budgets rank failures above every latency."
+            "“took” covers ok steps only; budgets rank a failed step above every latency."
         }
     }
 }

@@ -202,7 +202,7 @@ pub(super) fn method(verdict: &Verdict, shape: TableShape, confidence: Option<Ra
         }
         TableShape::Checks => {
             "A step's time runs from when it was due to the last byte of its response, including retries and the \
-             pauses between them. Budgets rank failures above every latency."
+             pauses between them. Budgets rank a failed step above every latency."
         }
     };
     let rule = confidence.map(|confidence| {

@@ -92,7 +92,7 @@ fn a_pass_has_no_failures_but_lists_unjudged_steps_and_tries() {
     for text in every_form(&model) {
         let text = text.to_lowercase();
         assert!(!text.contains("failures"), "{text}");
-        assert!(text.contains("not judged") && text.contains("tries"), "{text}");
+        assert!(text.contains("2 steps were not judged") && text.contains("tries"), "{text}");
     }
     let text = markdown(&model);
     let order =
