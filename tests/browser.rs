@@ -1,6 +1,6 @@
-//! Reports in a real browser: nothing runs, nothing is loaded, nothing sticks out, light and dark.
+//! Opens reports in a real browser, light and dark: nothing runs, loads or overflows.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
-#![allow(clippy::print_stdout, reason = "a test that was left out must say so")]
+#![allow(clippy::print_stdout, reason = "a skipped test must say so")]
 
 #[path = "browser/devtools.rs"]
 mod devtools;
@@ -15,10 +15,10 @@ use tollgate::record::{
 };
 use tollgate::report;
 
-/// Widths of a telephone and of a desk.
+/// Widths of a phone and of a desktop screen.
 const WIDTHS: [u32; 2] = [360, 1440];
 
-/// What is looked at in a page; sizes are in its pixels.
+/// Script that inspects a page; sizes are in CSS pixels.
 const LOOK: &str = r"(() => {
   const figures = [...document.querySelectorAll('figure')].map(figure => {
     const shown = [...figure.querySelectorAll('svg')].filter(svg => svg.getClientRects().length > 0);
@@ -39,12 +39,12 @@ const LOOK: &str = r"(() => {
   };
 })()";
 
-/// The browser; `None` where the test may go without one.
+/// The browser; `None` if the test may be skipped.
 fn browser() -> Option<Browser> {
     if let Some(program) = devtools::installed() {
         return Some(Browser::start(&program));
     }
-    println!("left out: no Chromium or Chrome was found, so no report was opened");
+    println!("skipped: no Chromium or Chrome was found, so no report was opened");
     assert!(
         std::env::var_os("TOLLGATE_TESTS_WITHOUT_BROWSER").is_some_and(|set| !set.is_empty()),
         "no Chromium or Chrome was found; install it (Debian: apt-get install chromium), name it in \
@@ -61,7 +61,7 @@ fn sample_record() -> RunRecord {
     serde_json::from_slice(&std::fs::read(sample().join("run.json")).unwrap()).unwrap()
 }
 
-/// What a scenario, a target or a machine might be called by somebody who means harm.
+/// Malicious names of a scenario, a target or a machine.
 const HOSTILE: [&str; 8] = [
     "<script>window.__hacked = 1</script>",
     "\"><img src=x onerror=\"window.__hacked = 2\">",
@@ -73,7 +73,8 @@ const HOSTILE: [&str; 8] = [
     "<link rel=stylesheet href=//example.org/x.css><base href=//example.org>@import url(//example.org)",
 ];
 
-/// The sample's record with a hostile text wherever a text comes from outside, and intervals made from its totals.
+/// The sample's record with malicious text wherever text comes from outside, and intervals made
+/// from its totals.
 fn hostile() -> (RunRecord, Vec<Interval>) {
     let mut record = sample_record();
     let mut texts =
@@ -139,7 +140,7 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
     (record, intervals)
 }
 
-/// Looks at a page in both widths and both colours.
+/// Inspects a page in both widths and both colour schemes.
 fn inspect(browser: &mut Browser, page: &Path) {
     for width in WIDTHS {
         let backgrounds = ["light", "dark"].map(|scheme| {
@@ -168,7 +169,7 @@ fn inspect(browser: &mut Browser, page: &Path) {
     }
 }
 
-/// Nothing is wider than what it stands in, and each plot is there once with its table.
+/// Nothing is wider than its container, and each plot appears once with its table.
 fn fits(seen: &Value, place: &str) {
     assert!(
         seen["needed"].as_f64() <= seen["room"].as_f64(),
@@ -185,7 +186,7 @@ fn fits(seen: &Value, place: &str) {
     }
 }
 
-/// The accessibility tree holds each plot as an image with a name that says more than what kind of plot it is.
+/// The accessibility tree has each plot as an image whose name says more than the kind of plot.
 fn every_plot_has_a_name(browser: &mut Browser, plots: usize, place: &str) {
     let tree = browser.call("Accessibility.getFullAXTree", &json!({}));
     let nodes = tree["nodes"].as_array().unwrap();
@@ -219,7 +220,7 @@ fn nothing_ran_or_was_loaded(browser: &Browser, seen: &Value, page: &Path, place
     }
 }
 
-/// Where `TOLLGATE_TESTS_PICTURES` names a folder, what was seen is kept there.
+/// Saves a screenshot if `TOLLGATE_TESTS_PICTURES` names a folder.
 fn keep_picture(browser: &mut Browser, page: &Path, width: u32, scheme: &str) {
     use base64::Engine as _;
     let Some(folder) = std::env::var_os("TOLLGATE_TESTS_PICTURES") else { return };
@@ -235,7 +236,7 @@ fn keep_picture(browser: &mut Browser, page: &Path, width: u32, scheme: &str) {
 }
 
 #[test]
-fn the_sample_opens_without_a_complaint_and_fits_every_screen() {
+fn the_sample_opens_without_errors_and_fits_every_screen() {
     let Some(mut browser) = browser() else { return };
     inspect(&mut browser, &sample().join("report.html"));
 }
@@ -253,7 +254,7 @@ fn hostile_names_and_evidence_do_no_harm_in_a_browser() {
 }
 
 #[test]
-fn hostile_plots_do_no_harm_as_files_of_their_own() {
+fn hostile_plots_do_no_harm_as_standalone_files() {
     let Some(mut browser) = browser() else { return };
     let (record, intervals) = hostile();
     let folder = tempfile::tempdir().unwrap();

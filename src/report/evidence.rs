@@ -1,72 +1,73 @@
-//! What a log entry says of a run, in markdown: what was done, what is there to look at, and what came of it.
+//! A run's entry in a markdown log: command, artifacts, commit, outcome and notes.
 //!
-//! The shape is that of the log that people keep by hand: time and title, command, artifacts, commit, outcome, notes.
+//! The format matches the log that operators keep by hand.
 
 use time::OffsetDateTime;
 
 use crate::record::{Decision, Interval, RunRecord};
 
-use super::markdown::escaped;
+use super::markdown::escape;
 use super::model::{Model, ScenarioView};
 use super::words;
 
-/// How many notes of a run's own an entry has; its report has them all.
+/// Maximum number of the run's own notes in an entry; the report lists all of them.
 const NOTES: usize = 20;
-/// How long a command may be shown.
+/// Maximum number of characters of a command in an entry.
 const COMMAND: usize = 2_000;
 
-/// What a log entry is made of; all of it without secrets.
+/// The contents of a log entry, with secrets already removed.
 #[derive(Debug, Clone)]
 pub struct Entry<'a> {
-    /// When it began.
+    /// When the command started.
     pub at: OffsetDateTime,
-    /// The command, fit for a shell.
+    /// The command, quoted for a shell.
     pub command: String,
-    /// The files that it made.
+    /// The files that the run wrote.
     pub artifacts: Vec<Artifact>,
-    /// The commit of what was probed.
+    /// The commit that was probed.
     pub commit: Option<String>,
     /// The exit code that the run ended with.
     pub exit: u8,
-    /// How it ended.
+    /// How the command ended.
     pub ended: Ended<'a>,
-    /// What its user has to say.
+    /// Notes from the user.
     pub notes: Vec<String>,
-    /// What became of it afterwards: where it is stored, or why not.
+    /// What happened after the run: where it is stored, or why it is not.
     pub afterwards: Vec<String>,
 }
 
-/// A file that a run made.
+/// A file that a run wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
-    /// Where it is.
+    /// Path of the file.
     pub path: String,
-    /// The SHA-256 of its bytes, hexadecimal; `None` where it cannot be read.
+    /// Hexadecimal SHA-256 of its bytes; `None` if the file cannot be read.
     pub sha256: Option<String>,
 }
 
-/// How what was asked for ended.
+/// How a command ended.
 #[derive(Debug, Clone)]
 pub enum Ended<'a> {
-    /// By a run that was judged.
+    /// A run finished and was judged.
     Judged {
         /// Its record.
         record: &'a RunRecord,
-        /// What was measured of each scenario, in words.
+        /// Each scenario's name with its figures in words.
         figures: Vec<(String, String)>,
     },
-    /// By a problem that let no run come about.
+    /// A problem prevented the run.
     Prevented {
-        /// The files and URLs that were named.
+        /// The files and URLs named on the command line.
         named: Vec<String>,
-        /// The problem; its first line is shown.
+        /// The error text; indented lines are not shown.
         problem: String,
     },
 }
 
-/// A log entry in markdown, ended by a line break. No text in it breaks a line, begins a heading or means anything but itself.
+/// Renders a log entry in markdown, ending with a line break. Every text in it is escaped: none
+/// breaks a line, starts a heading or becomes markup.
 pub fn evidence(entry: &Entry<'_>) -> String {
-    let told = Told::of(entry);
+    let text = EntryText::of(entry);
     let commit = entry
         .commit
         .as_deref()
@@ -74,27 +75,28 @@ pub fn evidence(entry: &Entry<'_>) -> String {
     format!(
         "## [{}] — {}: {}\n\n- Command: {}\n- Artifacts:{}\n- Commit: {commit}\n- Outcome: {}\n{}- Notes:{}\n",
         moment(entry.at),
-        plain(&told.title),
-        told.word,
+        plain(&text.title),
+        text.word,
         code(&entry.command, COMMAND),
-        listed(entry.artifacts.iter().map(artifact)),
-        told.outcome,
-        told.scenarios.iter().map(|line| format!("  - {line}\n")).collect::<String>(),
-        listed(notes(entry, told.notes)),
+        bullet_list(entry.artifacts.iter().map(artifact)),
+        text.outcome,
+        text.scenarios.iter().map(|line| format!("  - {line}\n")).collect::<String>(),
+        bullet_list(notes(entry, text.notes)),
     )
 }
 
-/// The parts of an entry that depend on how it ended; the outcome and the scenarios' lines are escaped, the others are not.
-struct Told {
+/// The parts of an entry that depend on how the command ended. Only the outcome and the scenarios'
+/// lines are escaped already.
+struct EntryText {
     title: String,
     word: String,
     outcome: String,
-    /// A line for each of several scenarios.
+    /// One line per scenario; empty for a single scenario.
     scenarios: Vec<String>,
     notes: Vec<String>,
 }
 
-impl Told {
+impl EntryText {
     fn of(entry: &Entry<'_>) -> Self {
         match &entry.ended {
             Ended::Judged { record, figures } => Self::of_run(record, figures, entry.exit),
@@ -107,11 +109,11 @@ impl Told {
         let word = upper(model.decision);
         let figures_of =
             |at: usize| figures.get(at).map(|(_, figures)| figures.as_str()).unwrap_or_default();
-        let all = held(
+        let all = budgets_held(
             model.requests().flat_map(|(_, request)| &request.budgets).map(|row| row.decision),
         );
         let several = model.scenarios.len() > 1;
-        let rest = if several { String::new() } else { then(figures_of(0)) };
+        let rest = if several { String::new() } else { semicolon_suffix(figures_of(0)) };
         let lines = model.scenarios.iter().enumerate().filter(|_| several);
         let at = |name: &str| {
             figures.iter().position(|(of, _)| words::name(of) == name).unwrap_or(usize::MAX)
@@ -128,7 +130,7 @@ impl Told {
     }
 
     fn of_problem(named: &[String], problem: &str, exit: u8) -> Self {
-        // What stands further in shows the place of the problem above it.
+        // Indented lines only quote the source of the problem above them.
         let heads = problem
             .lines()
             .filter(|line| !line.is_empty() && !line.starts_with(char::is_whitespace));
@@ -141,10 +143,10 @@ impl Told {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         Self {
             title: format!("{}{more}", first.join(", ")),
-            word: "NOT CARRIED OUT".to_owned(),
-            outcome: format!("could not be carried out (exit {exit}): {line}"),
+            word: "NOT RUN".to_owned(),
+            outcome: format!("could not run (exit {exit}): {line}"),
             scenarios: Vec::new(),
-            notes: capped(heads.collect(), "were told on stderr"),
+            notes: cap_notes(heads.collect(), "are on stderr"),
         }
     }
 }
@@ -157,22 +159,22 @@ fn line(scenario: &ScenarioView, figures: &str) -> String {
         "{}: {}: {}{}",
         plain(&scenario.name),
         upper(scenario.decision),
-        held(rows),
-        then(figures)
+        budgets_held(rows),
+        semicolon_suffix(figures)
     )
 }
 
-fn held(budgets: impl Iterator<Item = Decision>) -> String {
+fn budgets_held(budgets: impl Iterator<Item = Decision>) -> String {
     let budgets: Vec<_> = budgets.collect();
     let held = budgets.iter().filter(|decision| **decision == Decision::Pass).count();
     match budgets.len() {
-        0 => "no budget was given".to_owned(),
+        0 => "no budgets were set".to_owned(),
         1 => format!("{held} of 1 budget holds"),
         all => format!("{held} of {all} budgets hold"),
     }
 }
 
-fn then(figures: &str) -> String {
+fn semicolon_suffix(figures: &str) -> String {
     if figures.is_empty() {
         String::new()
     } else {
@@ -180,21 +182,21 @@ fn then(figures: &str) -> String {
     }
 }
 
-/// Why it was decided so, the gravest first, and what a reader must know before any figure.
+/// Reasons for the decision, most serious first, then the caveats.
 fn reasons(model: &Model) -> Vec<String> {
     let mut reasons: Vec<String> = model.in_the_way().collect();
     if reasons.is_empty() {
         reasons.push(model.headline.clone());
     }
-    let mut reasons = capped(reasons, "are in report.md");
+    let mut reasons = cap_notes(reasons, "are in report.md");
     reasons
         .extend(model.caveats.iter().map(|caveat| format!("{}: {}", caveat.scenario, caveat.what)));
     reasons.extend(model.sharing.clone());
     reasons
 }
 
-/// The first of what there is to note, and how many more are to be found elsewhere.
-fn capped(mut notes: Vec<String>, elsewhere: &str) -> Vec<String> {
+/// Keeps the first notes and adds how many more there are `elsewhere`.
+fn cap_notes(mut notes: Vec<String>, elsewhere: &str) -> Vec<String> {
     let more = notes.len().saturating_sub(NOTES);
     notes.truncate(NOTES);
     notes.extend((more > 0).then(|| format!("{more} more {elsewhere}")));
@@ -214,13 +216,13 @@ fn artifact(artifact: &Artifact) -> String {
     format!("{} {digest}", code(&artifact.path, COMMAND))
 }
 
-/// Lines below a point; `none` where there are none.
-fn listed(lines: impl Iterator<Item = String>) -> String {
+/// A nested list, or `none`.
+fn bullet_list(lines: impl Iterator<Item = String>) -> String {
     let lines: String = lines.map(|line| format!("\n  - {line}")).collect();
     if lines.is_empty() { " none".to_owned() } else { lines }
 }
 
-/// In UTC, to the second.
+/// A time in UTC, to the second.
 fn moment(at: OffsetDateTime) -> String {
     let format =
         time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
@@ -231,8 +233,8 @@ fn upper(decision: Decision) -> String {
     decision.name().to_uppercase()
 }
 
-/// Text without meaning, in which `smoke_check` and `p95 < 1s` are still found: within a word `_` means nothing, and before a
-/// blank `<` does not.
+/// Escapes text but keeps `smoke_check` and `p95 < 1s` searchable: `_` inside a word and `<` before
+/// a space have no meaning in markdown.
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut before = ' ';
@@ -244,17 +246,17 @@ fn plain(text: &str) -> String {
                 plain.push(c)
             }
             '<' if next == Some(' ') => plain.push(c),
-            // Names stand in grave accents, and an entry is read as it is written.
+            // Entries are read as plain text, where backticks around names only distract.
             '`' => plain.push('\''),
-            _ => plain.push_str(&escaped(c.encode_utf8(&mut [0; 4]))),
+            _ => plain.push_str(&escape(c.encode_utf8(&mut [0; 4]))),
         }
         before = c;
     }
     plain
 }
 
-/// Text as code, as it is: the fence has one grave accent more than any row of them in it
-/// (<https://spec.commonmark.org/0.31.2/#code-spans>).
+/// Text as an unchanged code span: the fence is one backtick longer than any run of backticks
+/// inside (<https://spec.commonmark.org/0.31.2/#code-spans>).
 fn code(text: &str, most: usize) -> String {
     let text = words::display(text, most);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
@@ -271,7 +273,7 @@ fn code(text: &str, most: usize) -> String {
 mod tests {
     use time::macros::datetime;
 
-    use super::super::fixture::{self, HOSTILE, Script, live};
+    use super::super::fixture::{self, FixtureScript, HOSTILE, live};
     use super::*;
 
     fn entry(ended: Ended<'_>) -> Entry<'_> {
@@ -294,8 +296,8 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_says_what_was_done_what_is_there_and_what_came_of_it() {
-        let (record, _) = fixture::run(&[Script::default(), live(0.2)]);
+    fn an_entry_has_the_command_the_artifacts_and_the_outcome() {
+        let (record, _) = fixture::run(&[FixtureScript::default(), live(0.2)]);
         let figures =
             record.plan.iter().map(|plan| (plan.name.clone(), format!("figures of {}", plan.name)));
         let ended = Ended::Judged { record: &record, figures: figures.collect() };
@@ -303,8 +305,8 @@ mod tests {
     }
 
     #[test]
-    fn of_one_scenario_the_outcome_is_one_line_and_a_pass_says_why() {
-        let (record, _) = fixture::run(&[Script::default()]);
+    fn a_single_scenario_has_a_one_line_outcome_and_a_pass_has_its_reason() {
+        let (record, _) = fixture::run(&[FixtureScript::default()]);
         let figures = vec![(record.plan[0].name.clone(), "600 requests, none failed".to_owned())];
         let text =
             evidence(&Entry { exit: 0, ..entry(Ended::Judged { record: &record, figures }) });
@@ -318,19 +320,18 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_carried_out_has_an_entry_with_all_that_was_wrong() {
+    fn a_command_that_could_not_run_has_an_entry_with_every_problem() {
         let problem = "error: smoke_check.toml:3:1: unknown key\n  3 | x\n\nsmoke_check.toml:5:1: no URL\n  5 | y\n";
         let problem = problem.to_owned();
         let ended = Ended::Prevented { named: vec!["smoke_check.toml".to_owned()], problem };
         let text =
             evidence(&Entry { exit: 2, artifacts: Vec::new(), commit: None, ..entry(ended) });
         assert!(
-            text.starts_with("## [2026-11-25T21:40:03Z] — smoke_check.toml: NOT CARRIED OUT\n\n"),
+            text.starts_with("## [2026-11-25T21:40:03Z] — smoke_check.toml: NOT RUN\n\n"),
             "{text}"
         );
         assert!(text.contains("- Artifacts: none\n- Commit: unknown\n"), "{text}");
-        let outcome =
-            "- Outcome: could not be carried out (exit 2): smoke_check.toml:3:1: unknown key\n";
+        let outcome = "- Outcome: could not run (exit 2): smoke_check.toml:3:1: unknown key\n";
         assert!(text.contains(outcome) && !text.contains("3 |"), "{text}");
         assert!(
             text.contains("\n  - smoke_check.toml:5:1: no URL\n") && !text.contains("5 |"),
@@ -338,9 +339,9 @@ mod tests {
         );
     }
 
-    /// Every line begins as the entry's own do, and nothing outside of code is markdown's or HTML's.
+    /// Every line has a prefix of the entry format, and no markup appears outside code.
     #[test]
-    fn no_text_breaks_a_line_or_means_more_than_itself() {
+    fn no_text_breaks_a_line_or_becomes_markup() {
         for text in HOSTILE {
             let (record, _) = fixture::saying(text);
             let judged = Ended::Judged {
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_with_grave_accents_stays_code_and_stays_as_it_is() {
+    fn a_command_with_backticks_stays_an_unchanged_code_span() {
         assert_eq!(code("a b", 9), "`a b`");
         assert_eq!(code("a ``b` c", 9), "```a ``b` c```");
         assert_eq!(code("`", 9), "`` ` ``");

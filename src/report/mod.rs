@@ -1,16 +1,16 @@
-//! Reports of a run: terminal text, markdown, a self-contained page, and plots. Many runs and two runs: terminal text, and
-//! for many also JSON and CSV.
+//! Renders one run as terminal text, markdown, a self-contained HTML page and plots; a comparison
+//! of two runs as terminal text; and a history as terminal text, JSON and CSV.
 //!
-//! A [`Model`] holds everything that is shown, in words and numbers; the renderers arrange it and decide nothing.
-//! Nothing here reads or writes a file, so that every byte of a report can be tested.
+//! A [`Model`] holds everything that a report shows. Renderers arrange it and decide nothing.
+//! Nothing here does I/O, so tests can check every byte of a report.
 //!
-//! Names, headers and evidence come from files and from the target: the model cuts them to a length that can be
-//! shown and takes control characters out, and each renderer escapes them for its format.
+//! Names, headers and evidence come from files and from the target. The model truncates them and
+//! replaces control characters; each renderer escapes them for its format.
 
 #![allow(
     clippy::format_push_string,
     clippy::format_collect,
-    reason = "a report is put together once; that it reads well is worth an allocation a line"
+    reason = "a report is rendered once; readable code is worth an allocation per line"
 )]
 
 mod evidence;

@@ -1,23 +1,23 @@
-//! What every report must be, over all kinds of runs.
+//! Properties of every report, checked over all kinds of runs.
 
 use std::io::Cursor;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::fixture::{self, Script, all, live};
+use super::fixture::{self, FixtureScript, all, live};
 use super::{Model, html, markdown, plots, terminal};
 use crate::record::{Evidence, Failure, StageMeasurement};
 
 mod checks;
-mod looking_back;
-mod told;
+mod context;
+mod history;
 
 fn models() -> impl Iterator<Item = Model> {
     all().into_iter().map(|(record, intervals)| Model::new(&record, &intervals))
 }
 
 fn failing() -> Model {
-    let (record, intervals) = fixture::run(&[Script::default(), live(0.2)]);
+    let (record, intervals) = fixture::run(&[FixtureScript::default(), live(0.2)]);
     Model::new(&record, &intervals)
 }
 
@@ -49,7 +49,7 @@ fn markdown_has_the_gate_first_and_names_its_pictures() {
 
 #[test]
 fn a_passing_run_ends_with_its_verdict() {
-    let (record, intervals) = fixture::run(&[Script::default()]);
+    let (record, intervals) = fixture::run(&[FixtureScript::default()]);
     let text = terminal(&Model::new(&record, &intervals), 100, false);
     assert_eq!(text.lines().last().unwrap(), " PASS   both budgets hold, at 95 % confidence");
 }
@@ -106,10 +106,10 @@ fn a_page_shows_the_verdict_before_the_tables_and_the_plots_after_them() {
 }
 
 #[test]
-fn names_that_mean_harm_do_none() {
+fn malicious_names_do_no_harm() {
     let (record, intervals) = fixture::hostile();
     let model = Model::new(&record, &intervals);
-    // Between grave accents markdown takes everything literally.
+    // Markdown takes everything between backticks literally.
     let outside_code: String = markdown(&model).split('`').step_by(2).collect();
     for text in [html(&model), outside_code] {
         assert!(!text.contains("<script"));
@@ -121,7 +121,7 @@ fn names_that_mean_harm_do_none() {
 fn every_svg_is_well_formed_scales_and_says_what_it_shows() {
     for model in models() {
         for sketch in super::plot::sketches(&model) {
-            let svg = sketch.svg(super::plot::Paper::WIDE).unwrap();
+            let svg = sketch.svg(super::plot::PlotPaper::WIDE).unwrap();
             let document = roxmltree::Document::parse(&svg).unwrap();
             let root = document.root_element();
             assert_eq!(root.attribute("role"), Some("img"));
@@ -186,7 +186,7 @@ fn tables_count_every_exchange_once() {
 }
 
 #[test]
-fn hops_stand_below_their_request_and_those_that_never_happened_nowhere() {
+fn hops_appear_below_their_request_and_only_if_they_ran() {
     let (record, intervals) = fixture::redirected();
     let model = Model::new(&record, &intervals);
     let text = terminal(&model, 140, false);
@@ -213,7 +213,7 @@ fn the_load_of_a_scenario_leaves_its_hops_out() {
 }
 
 #[test]
-fn a_caveat_stands_before_every_figure_and_in_every_plot() {
+fn a_caveat_precedes_every_figure_and_is_in_every_plot() {
     let (record, intervals) = fixture::redirected();
     let model = Model::new(&record, &intervals);
     let caveat = "TLS certificates are not verified";
@@ -230,7 +230,7 @@ fn a_caveat_stands_before_every_figure_and_in_every_plot() {
         "{body}"
     );
     for sketch in super::plot::sketches(&model) {
-        for paper in [super::plot::Paper::WIDE, super::plot::Paper::NARROW] {
+        for paper in [super::plot::PlotPaper::WIDE, super::plot::PlotPaper::NARROW] {
             let svg = sketch.svg(paper).unwrap();
             let drawn =
                 svg.split("<text").skip(1).any(|text| text.contains("! TLS certificates are"));
@@ -240,10 +240,10 @@ fn a_caveat_stands_before_every_figure_and_in_every_plot() {
 }
 
 #[test]
-fn what_was_spoken_is_told_with_the_plan() {
+fn the_plan_lists_the_protocols() {
     let model = failing();
     for text in [markdown(&model), html(&model)] {
-        assert!(text.contains("HTTP/1.1 over TLS 1") && text.contains("spoken"));
+        assert!(text.contains("HTTP/1.1 over TLS 1") && text.contains("protocols"));
     }
 }
 
@@ -257,7 +257,10 @@ fn no_text_from_outside_becomes_more_than_text_in_any_format() {
         let text = terminal(&model, 80, false);
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
         for sketch in super::plot::sketches(&model) {
-            does_no_harm_in_a_plot(&sketch.svg(super::plot::Paper::WIDE).unwrap(), &sketch.title);
+            does_no_harm_in_a_plot(
+                &sketch.svg(super::plot::PlotPaper::WIDE).unwrap(),
+                &sketch.title,
+            );
             let safe = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
             assert!(sketch.name.chars().all(safe) && sketch.name.len() < 120, "{}", sketch.name);
         }
@@ -298,7 +301,7 @@ fn does_no_harm_in_a_plot(svg: &str, title: &str) {
 }
 
 fn does_no_harm_in_markdown(text: &str) {
-    // Between grave accents markdown takes everything literally.
+    // Markdown takes everything between backticks literally.
     let mut outside_code: String = text.split('`').step_by(2).collect();
     // What follows a backslash means nothing.
     while let Some(at) = outside_code.find('\\').filter(|at| at + 1 < outside_code.len()) {
@@ -338,13 +341,13 @@ proptest::proptest! {
             proptest::prop_assert!(line.width() <= 80 && !line.contains(char::is_control), "{line:?}");
         }
         for sketch in super::plot::sketches(&model) {
-            does_no_harm_in_a_plot(&sketch.svg(super::plot::Paper::NARROW).unwrap(), &sketch.title);
+            does_no_harm_in_a_plot(&sketch.svg(super::plot::PlotPaper::NARROW).unwrap(), &sketch.title);
         }
     }
 }
 
 #[test]
-fn a_run_without_exchanges_has_no_plot_and_no_figure_made_up() {
+fn a_run_without_exchanges_has_no_plots_and_no_invented_figures() {
     let (record, intervals) = fixture::empty();
     let model = Model::new(&record, &intervals);
     assert!(plots(&model).unwrap().is_empty());
@@ -356,7 +359,7 @@ fn a_run_without_exchanges_has_no_plot_and_no_figure_made_up() {
 }
 
 #[test]
-fn a_step_that_was_left_out_says_so_where_its_figures_would_stand() {
+fn a_step_that_was_not_judged_says_so_in_place_of_its_figures() {
     let (mut record, intervals) = fixture::rehearsal();
     let step = &mut record.measurement.scenarios[0].requests[0];
     step.measured = StageMeasurement::default();

@@ -1,17 +1,17 @@
-//! Figures and foreign text as a person reads them; every renderer takes its words from here.
+//! Formats figures and untrusted text for all renderers.
 
 use std::time::Duration;
 
 use crate::record::Actual;
 use crate::units::{self, Ratio};
 
-/// How long a name may be shown; the rest is cut off.
+/// Maximum number of characters of a name.
 pub(super) const NAME: usize = 56;
-/// How long a line of a plan or a piece of evidence may be shown.
+/// Maximum number of characters of a line of a plan or of evidence.
 pub(super) const LINE: usize = 240;
 
-/// Foreign text made fit for a screen: on one line, without control or direction characters, at most `most`
-/// characters long.
+/// Makes untrusted text safe to display: one line, no control or direction characters, at most
+/// `most` characters.
 pub(super) fn display(text: &str, most: usize) -> String {
     let mut shown: String =
         text.chars().take(most + 1).map(|c| if is_harmful(c) { '\u{FFFD}' } else { c }).collect();
@@ -24,56 +24,57 @@ pub(super) fn display(text: &str, most: usize) -> String {
     shown
 }
 
-/// A name fit to be shown, even where there is none.
+/// A name that is safe to display; `(no name)` if it is empty.
 pub(super) fn name(name: &str) -> String {
     if name.is_empty() { "(no name)".to_owned() } else { display(name, NAME) }
 }
 
-/// Whether a character could steer a terminal, break a line or turn the reading direction of what follows.
+/// Whether a character could control a terminal, break a line or change the reading direction.
 fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
         || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}')
 }
 
-/// A piece of a text in which names stand in grave accents, as reasons have them.
+/// A piece of a text that marks names with backticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Piece<'a> {
+pub(super) enum TextPiece<'a> {
     /// Text as it is.
     Plain(&'a str),
-    /// What stands between two grave accents; it holds none and is not empty.
+    /// Text between two backticks; it contains none and is not empty.
     Code(&'a str),
 }
 
-/// The pieces of a text; between two that are code there is always a plain one that is not empty.
+/// Splits a text into pieces; a non-empty plain piece separates two code pieces.
 ///
-/// A text whose grave accents do not part it so is one plain piece, and a last one without its partner stays where it is.
-pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
+/// A text that cannot be split this way is one plain piece. A last, unpaired backtick stays in its
+/// plain piece.
+pub(super) fn pieces(text: &str) -> Vec<TextPiece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some((before, code, after)) = first_code(rest) {
         let touches_the_last = before.is_empty() && !pieces.is_empty();
         if touches_the_last || code.is_empty() {
-            return vec![Piece::Plain(text)];
+            return vec![TextPiece::Plain(text)];
         }
-        pieces.extend([Piece::Plain(before), Piece::Code(code)]);
+        pieces.extend([TextPiece::Plain(before), TextPiece::Code(code)]);
         rest = after;
     }
     if rest.starts_with('`') {
-        return vec![Piece::Plain(text)];
+        return vec![TextPiece::Plain(text)];
     }
-    pieces.push(Piece::Plain(rest));
+    pieces.push(TextPiece::Plain(rest));
     pieces
 }
 
-/// What comes before the first pair of grave accents, what stands in it, and what comes after.
+/// The text before, inside and after the first pair of backticks.
 fn first_code(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once('`')?;
     let (code, after) = rest.split_once('`')?;
     Some((before, code, after))
 }
 
-/// A count with its thousands set apart: `12,400`.
+/// A count with thousands separators: `12,400`.
 pub(super) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
@@ -86,8 +87,8 @@ pub(super) fn count(value: u64) -> String {
     text
 }
 
-/// A count with its noun, which is given in the singular and takes an s: `1 budget`, `3 budgets`.
-pub(super) fn counted(value: u64, noun: &str) -> String {
+/// A count with a regular noun, given in the singular: `1 budget`, `3 budgets`.
+pub(super) fn plural(value: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(value), if value == 1 { "" } else { "s" })
 }
 
@@ -117,12 +118,12 @@ fn percent(ratio: Ratio) -> String {
     }
 }
 
-/// A duration, or a dash where there is none.
+/// A duration, or a dash for `None`.
 pub(super) fn time(duration: Option<Duration>) -> String {
     duration.map_or_else(|| "–".to_owned(), units::show)
 }
 
-/// A quantile in which failures rank at +∞.
+/// A quantile with failures ranked at +∞.
 pub(super) fn actual(value: Actual) -> String {
     match value {
         Actual::NoData => "no data".to_owned(),
@@ -131,7 +132,7 @@ pub(super) fn actual(value: Actual) -> String {
     }
 }
 
-/// A range of quantiles; the unit is written once where both ends share it: `238 – 251 ms`.
+/// A range of quantiles; a shared unit appears once: `238 – 251 ms`.
 pub(super) fn range(low: Actual, high: Actual) -> String {
     let (low, high) = (actual(low), actual(high));
     match (low.split_once(' '), high.split_once(' ')) {
@@ -140,7 +141,7 @@ pub(super) fn range(low: Actual, high: Actual) -> String {
     }
 }
 
-/// How many times as long: `1.9×`; `None` where it cannot be said.
+/// The ratio of two durations: `1.9×`; `None` if it is not finite.
 pub(super) fn times(longer: Duration, shorter: Duration) -> Option<String> {
     let ratio = longer.as_secs_f64() / shorter.as_secs_f64();
     ratio
@@ -161,8 +162,8 @@ mod tests {
     }
 
     #[test]
-    fn names_between_grave_accents_are_told_from_the_text_around_them() {
-        use Piece::{Code, Plain};
+    fn names_in_backticks_are_separated_from_the_text_around_them() {
+        use TextPiece::{Code, Plain};
         let whole = |text| vec![Plain(text)];
         assert_eq!(pieces("no name"), whole("no name"));
         assert_eq!(
@@ -187,7 +188,7 @@ mod tests {
             ["0 %", "0.38 %", "33.3 %", "100 %"]
         );
         assert_eq!(share(Ratio::of(1, 20_000)), "0.005 %");
-        assert_eq!(counted(1, "budget"), "1 budget");
+        assert_eq!(plural(1, "budget"), "1 budget");
     }
 
     #[test]

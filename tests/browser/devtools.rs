@@ -1,4 +1,4 @@
-//! A headless browser, driven over the `DevTools` protocol (<https://chromedevtools.github.io/devtools-protocol/>).
+//! A headless browser driven over the `DevTools` protocol (<https://chromedevtools.github.io/devtools-protocol/>).
 #![allow(
     clippy::disallowed_methods,
     reason = "a browser does not wait for a clock that is advanced"
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
 
-/// How long the browser may take to start, and to answer anything.
+/// Timeout for the browser's start and for each response.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 const NAMES: [&str; 6] = [
@@ -31,7 +31,7 @@ const PLACES_ON_MACOS: [&str; 3] = [
     "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
 ];
 
-/// The browser named by `TOLLGATE_BROWSER`, or the first one that is installed.
+/// The browser named by `TOLLGATE_BROWSER`, or the first installed one.
 pub(crate) fn installed() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("TOLLGATE_BROWSER").filter(|named| !named.is_empty()) {
         return Some(named.into());
@@ -42,7 +42,7 @@ pub(crate) fn installed() -> Option<PathBuf> {
     on_path.chain(PLACES_ON_MACOS.map(PathBuf::from)).find(|program| program.is_file())
 }
 
-/// A browser with one page; it is ended with all its processes when dropped.
+/// A browser with one page. Dropping it kills all its processes.
 pub(crate) struct Browser {
     child: Child,
     _profile: TempDir,
@@ -50,7 +50,7 @@ pub(crate) struct Browser {
     socket: Option<WebSocket<TcpStream>>,
     session: Option<String>,
     calls: u64,
-    /// What the browser told unasked, since the last look.
+    /// Events received since the last page was opened.
     events: Vec<Value>,
 }
 
@@ -80,7 +80,7 @@ impl Browser {
             .spawn()
             .unwrap();
         let port = profile.path().join("DevToolsActivePort");
-        // From here on the browser is ended whatever happens.
+        // From here on, dropping the value ends the browser, even after a panic.
         let mut browser = Self {
             child,
             _profile: profile,
@@ -99,7 +99,7 @@ impl Browser {
         browser
     }
 
-    /// Where the browser listens, which it writes into its profile.
+    /// The port and path that the browser listens on, which it writes to its profile.
     fn address(&mut self, file: &Path) -> (u16, String) {
         let started = Instant::now();
         while started.elapsed() < PATIENCE {
@@ -126,7 +126,7 @@ impl Browser {
         }
     }
 
-    /// Asks for something and waits for the answer.
+    /// Sends a command and waits for the response.
     pub(crate) fn call(&mut self, method: &str, params: &Value) -> Value {
         self.calls += 1;
         let id = self.calls;
@@ -140,7 +140,7 @@ impl Browser {
         answer["result"].clone()
     }
 
-    /// The next message that is `wanted`; others are kept as events.
+    /// The next `wanted` message; other messages are kept as events.
     fn receive(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         let started = Instant::now();
         while started.elapsed() < PATIENCE {
@@ -190,7 +190,7 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         let group = rustix::process::Pid::from_child(&self.child);
-        // What has ended already cannot be ended again.
+        // The process may have ended already.
         let _ended = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         let _reaped = self.child.wait();
     }

@@ -66,7 +66,7 @@ fn a_pass_has_an_entry_that_names_its_artifacts_by_their_digests() {
         "{entry}"
     );
     assert!(
-        entry.contains("- Notes:\n  - after the rollback\n  - the one budget holds\n"),
+        entry.contains("- Notes:\n  - after the rollback\n  - the only budget holds\n"),
         "{entry}"
     );
     for name in ["run.json", "report.html", "report.md"] {
@@ -124,8 +124,8 @@ fn what_could_not_be_carried_out_has_an_entry_with_the_reason() {
     for entry in &entries {
         assert_whole(entry);
     }
-    assert!(entries[0].contains("scenario.toml: NOT CARRIED OUT\n"), "{}", entries[0]);
-    let outcome = "- Outcome: could not be carried out (exit 2): ";
+    assert!(entries[0].contains("scenario.toml: NOT RUN\n"), "{}", entries[0]);
+    let outcome = "- Outcome: could not run (exit 2): ";
     assert!(
         entries[0].contains(outcome) && entries[0].contains("unknown quantile"),
         "{}",

@@ -266,7 +266,7 @@ fn what_the_target_tells_of_its_time_is_in_the_record_and_the_report_over_both_v
         };
         assert_eq!(told.count(), 100);
         assert!(
-            text(&output.stdout).contains("the target's own account"),
+            text(&output.stdout).contains("the target's Server-Timing report"),
             "{}",
             text(&output.stdout)
         );

@@ -1,14 +1,14 @@
-//! The table of budgets: one row a budget, the figures of a request once.
+//! The table of budgets: one row per budget; each request's figures appear once.
 
 use maud::{Markup, html};
 
-use crate::report::model::{BudgetRow, Model, RequestView, ScenarioView, Shape};
+use crate::report::model::{BudgetRow, Model, RequestView, ScenarioView, TableShape};
 use crate::report::words;
 
 /// The table; on a narrow screen each request becomes a block.
 pub(super) fn table(model: &Model) -> Markup {
     let shape = model.shape();
-    let actual = if model.shows_intervals() { "actual (90 % interval)" } else { "actual" };
+    let actual = if model.has_intervals() { "actual (90 % interval)" } else { "actual" };
     html! {
         section {
             h2 { "Budgets" }
@@ -34,19 +34,20 @@ pub(super) fn table(model: &Model) -> Markup {
     }
 }
 
-/// What the figures leave out.
-fn of_the_ok(shape: Shape) -> &'static str {
+/// A note on what the figures cover.
+fn of_the_ok(shape: TableShape) -> &'static str {
     match shape {
-        Shape::Load => {
-            "p50 to max are of the ok exchanges of the measured phase; budgets rank the failed ones above all latencies."
+        TableShape::Load => {
+            "p50 to max cover the ok exchanges of the measured stage; \
+             budgets rank failures above every latency."
         }
-        Shape::Checks => {
-            "Only what came to ok has a time under “took”; budgets rank what failed above all latencies."
+        TableShape::Checks => {
+            "“took” covers ok steps only; budgets rank a failed step above every latency."
         }
     }
 }
 
-fn rows(shape: Shape, scenario: &ScenarioView, request: &RequestView) -> Markup {
+fn rows(shape: TableShape, scenario: &ScenarioView, request: &RequestView) -> Markup {
     html! {
         tbody {
             tr {
@@ -60,7 +61,7 @@ fn rows(shape: Shape, scenario: &ScenarioView, request: &RequestView) -> Markup 
     }
 }
 
-fn figures(shape: Shape, scenario: &ScenarioView, request: &RequestView) -> Markup {
+fn figures(shape: TableShape, scenario: &ScenarioView, request: &RequestView) -> Markup {
     html! {
         td.words.place.hop[request.hop.is_some()] { (request.row_name(scenario.place(request))) }
         @for (name, figure) in shape.figures(request) { td.number.figure data-label=(name) { (figure) } }
@@ -78,11 +79,11 @@ fn budget(row: &BudgetRow) -> Markup {
     }
 }
 
-fn no_budget(shape: Shape, request: &RequestView) -> Markup {
-    let [words, came_to] = shape.no_budget(request);
+fn no_budget(shape: TableShape, request: &RequestView) -> Markup {
+    let [words, not_judged] = shape.no_budget(request);
     html! {
         td.budget { (words) }
-        @if came_to.is_empty() { td.empty {} } @else { td.actual { (came_to) } }
+        @if not_judged.is_empty() { td.empty {} } @else { td.actual { (not_judged) } }
         td.empty {}
     }
 }
@@ -90,7 +91,7 @@ fn no_budget(shape: Shape, request: &RequestView) -> Markup {
 fn clipped(scenario: &ScenarioView, request: &RequestView) -> Markup {
     html! {
         @if request.clipped > 0 {
-            " " (words::counted(request.clipped, "latency value")) " of " (scenario.place(request))
+            " " (words::plural(request.clipped, "latency value")) " of " (scenario.place(request))
             " exceeded one hour and count as one hour."
         }
     }

@@ -1,25 +1,25 @@
-//! The report as a self-contained page: no script, no other file, readable on a phone.
+//! The report as a self-contained HTML page: no scripts, no other files, readable on a phone.
 
-mod account;
-mod figure;
 mod gate;
 mod plan;
+mod plots;
+mod server_timing;
 mod timing;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::model::{Fact, Finding, Model, Role};
+use super::model::{FailureRole, Model, ReportFact, RunFinding};
 use super::plot::dark_rules;
-use super::words::{self, Piece};
+use super::words::{self, TextPiece};
 
 const STYLE: &str = include_str!("style.css");
 
-/// Nothing may be loaded and nothing may run; only the page's own styles apply.
+/// The page loads nothing and runs nothing; only its own styles apply.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
-/// The report as one page that opens from disk and needs no script and no other file.
+/// Renders the report as one page that opens from disk without scripts or other files.
 ///
-/// Plots that cannot be drawn are left out, with a line that says so.
+/// A plot that cannot be drawn is replaced by an error message.
 pub fn html(model: &Model) -> String {
     let title = format!("{} — {}", model.decision.name().to_uppercase(), model.title);
     let page = html! {
@@ -50,12 +50,12 @@ fn body(model: &Model) -> Markup {
         }
         (verdict(model))
         (gate::table(model))
-        (failures(model, Role::Failure, "Failures"))
-        (failures(model, Role::LeftOut, "Left out"))
-        (failures(model, Role::Try, "Tries"))
-        (figure::section(model))
+        (failures(model, FailureRole::Failure, "Failures"))
+        (failures(model, FailureRole::LeftOut, "Not judged"))
+        (failures(model, FailureRole::Try, "Tries"))
+        (plots::section(model))
         (timing::tables(model))
-        (account::tables(model))
+        (server_timing::tables(model))
         (plan::sections(model))
         (prober(model))
         section {
@@ -68,7 +68,7 @@ fn body(model: &Model) -> Markup {
     }
 }
 
-/// What a reader must know before any figure, where nobody can miss it.
+/// Caveats at the top, where no reader can miss them.
 fn caveats(model: &Model) -> Markup {
     html! {
         @if !model.caveats.is_empty() {
@@ -81,25 +81,25 @@ fn caveats(model: &Model) -> Markup {
 }
 
 fn verdict(model: &Model) -> Markup {
-    let (said, further): (Vec<&Finding>, Vec<&Finding>) =
-        model.findings.iter().partition(|finding| finding.in_one_line() == model.headline);
+    let (said, further): (Vec<&RunFinding>, Vec<&RunFinding>) =
+        model.findings.iter().partition(|finding| finding.one_line() == model.headline);
     html! {
         section.verdict.(model.decision.name()) {
             p.word { (model.decision.name().to_uppercase()) }
             p.why { (prose(&model.headline)) }
             @for finding in said { p { (next(finding)) } }
             @if !further.is_empty() {
-                ul { @for finding in further { li { (prose(&finding.in_one_line())) (next(finding)) } } }
+                ul { @for finding in further { li { (prose(&finding.one_line())) (next(finding)) } } }
             }
         }
     }
 }
 
-fn next(finding: &Finding) -> Markup {
+fn next(finding: &RunFinding) -> Markup {
     html! { @if !finding.next.is_empty() { span.next { "→ " (prose(&finding.next)) } } }
 }
 
-fn failures(model: &Model, role: Role, heading: &str) -> Markup {
+fn failures(model: &Model, role: FailureRole, heading: &str) -> Markup {
     let failing: Vec<_> = model.failing(role).collect();
     html! {
         @if !failing.is_empty() {
@@ -123,7 +123,7 @@ fn failures(model: &Model, role: Role, heading: &str) -> Markup {
     }
 }
 
-/// How the prober itself fared.
+/// How well the prober kept its schedule.
 fn prober(model: &Model) -> Markup {
     html! {
         @if let Some(prober) = &model.prober {
@@ -138,18 +138,18 @@ fn prober(model: &Model) -> Markup {
     }
 }
 
-/// Text in which names between grave accents are code.
+/// Text whose names in backticks become code.
 fn prose(text: &str) -> Markup {
     html! {
         @for piece in words::pieces(text) {
             @match piece {
-                Piece::Plain(text) => (text),
-                Piece::Code(name) => code { (name) },
+                TextPiece::Plain(text) => (text),
+                TextPiece::Code(name) => code { (name) },
             }
         }
     }
 }
 
-fn facts(facts: &[Fact]) -> Markup {
+fn facts(facts: &[ReportFact]) -> Markup {
     html! { dl { @for fact in facts { dt { (fact.name) } dd { (fact.value) } } } }
 }

@@ -1,4 +1,4 @@
-//! What was planned.
+//! The plan of each scenario.
 
 use maud::{Markup, html};
 
@@ -6,7 +6,7 @@ use crate::report::model::{Model, RequestView, ScenarioView};
 
 use super::{facts, prose};
 
-/// One section a scenario.
+/// One card per scenario.
 pub(super) fn sections(model: &Model) -> Markup {
     html! {
         section {
@@ -36,8 +36,8 @@ fn planned(request: &RequestView) -> Markup {
         h3.hop[request.hop.is_some()] { (request.row_name(request.name.clone())) }
         @if !request.line.is_empty() { p { code { (request.line) } } }
         (lines("Headers sent", &request.headers))
-        (lines("The answer must be", &request.expectations))
-        (lines("On these terms", &request.terms))
+        (lines("Expected response", &request.expectations))
+        (lines("Other rules", &request.terms))
     }
 }
 

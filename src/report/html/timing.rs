@@ -1,4 +1,4 @@
-//! Where the time goes, and cold against warm.
+//! Where the time goes, cold and warm.
 
 use maud::{Markup, html};
 
@@ -7,7 +7,7 @@ use crate::report::model::{
 };
 use crate::report::words;
 
-/// One table for each request that has ok exchanges, and one for all steps that were carried out once.
+/// One table for each request with ok exchanges, and one for all steps that ran once.
 pub(super) fn tables(model: &Model) -> Markup {
     let is_timed = |(scenario, request): &(&ScenarioView, &RequestView)| {
         !scenario.is_single && !request.timing.rows.is_empty()
@@ -16,14 +16,17 @@ pub(super) fn tables(model: &Model) -> Markup {
     html! {
         @if !timed.is_empty() {
             section {
-                h2 { "Where the time goes, cold against warm" }
+                h2 { "Where the time goes, cold and warm" }
                 p.muted.small {
-                    "Cold is the first exchange of a connection in the warm-up; nothing of the warm-up is judged. "
-                    "Each figure is of the ok exchanges that entered the part; lag, wait and set-up are also of exchanges that failed later. Quantiles of parts need not add up to the quantile of the whole."
+                    "Cold is the first exchange of each connection in the warm-up, which is not judged. "
+                    "Figures cover the ok exchanges that entered the part; lag, wait and setup "
+                    "also cover exchanges that failed later. "
+                    "The quantiles of the parts need not add up to the quantile of the whole."
                 }
-                @if model.requests().any(|(_, request)| request.timing.has_kinds()) {
+                @if model.requests().any(|(_, request)| request.timing.has_variants()) {
                     p.muted.small {
-                        "Rows that begin with “if” tell kinds of connections and handshakes apart: they divide the exchanges, not their time."
+                        "Rows that begin with “if” compare kinds of connections and handshakes: "
+                        "they divide the exchanges, not their time."
                     }
                 }
                 @for (scenario, request) in timed { (table(scenario, request)) }
@@ -33,19 +36,19 @@ pub(super) fn tables(model: &Model) -> Markup {
     }
 }
 
-/// Where the time of steps went that were carried out once.
+/// Where the time of steps that ran once went.
 fn steps(model: &Model) -> Markup {
     let timed: Vec<_> = model
         .scenarios
         .iter()
-        .map(|scenario| (scenario, scenario.parts_of_steps()))
+        .map(|scenario| (scenario, scenario.step_timings()))
         .filter(|(_, steps)| !steps.is_empty())
         .collect();
     html! {
         @if !timed.is_empty() {
             section {
                 h2 { "Where the time goes" }
-                p.muted.small { "Of the steps that came to ok. Lag is our own lateness, setup the opening of a connection." }
+                p.muted.small { "Covers ok steps only. Lag is the prober's own lateness; setup is the time to open a connection." }
                 @for (scenario, steps) in timed {
                     div.card {
                         @if model.scenarios.len() > 1 { h3 { (scenario.name) } }

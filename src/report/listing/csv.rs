@@ -9,10 +9,10 @@ use crate::history::{History, Row, Trend};
 const HEAD: &str = "started,run,id,scenario,request,environment,host,git_commit,tags,exchanges,failed,\
                     ok_p50_us,ok_p95_us,ok_p99_us,ok_max_us,verdict";
 
-/// One line a run and request under a line of heads: the newest `most` runs of each request, the newest last. Durations are
-/// microseconds, of the ok exchanges; they are empty where nothing succeeded.
+/// Renders a header line, then one line per run and request: the newest `most` runs of each
+/// request, newest last. Durations are microseconds of the ok exchanges, empty if none succeeded.
 ///
-/// A text that a spreadsheet would take for a formula has a `'` before it.
+/// Text that a spreadsheet would read as a formula gets a leading `'`.
 pub fn csv(history: &History, most: usize) -> String {
     let mut text = format!("{HEAD}\r\n");
     for trend in &history.trends {
@@ -50,7 +50,7 @@ fn line(trend: &Trend, row: &Row) -> String {
         + "\r\n"
 }
 
-/// A text as a field: harmless to terminals and spreadsheets, and in quotes where it must be.
+/// Text as a field that is safe for terminals and spreadsheets, quoted only where necessary.
 ///
 /// Formulas: <https://owasp.org/www-community/attacks/CSV_Injection>.
 fn field(text: &str) -> String {
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_is_quoted_where_it_must_be_and_never_a_formula() {
+    fn a_field_is_quoted_when_necessary_and_is_never_a_formula() {
         for (text, written) in [
             ("tile page", "tile page"),
             ("a, \"b\"", "\"a, \"\"b\"\"\""),

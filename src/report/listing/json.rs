@@ -9,38 +9,43 @@ use uuid::Uuid;
 use crate::history::{History, Row, Trend};
 use crate::record::{Decision, Packed};
 
-/// The version of the form; raised when a field changes its meaning.
+/// Version of the format, raised when a field changes its meaning.
 const FORMAT: u32 = 1;
 
-/// The history as JSON over many lines: of each request the figures of all runs with their added histogram, and the newest
-/// `most` runs one by one, the newest last. `docs/history.md` says what each field is.
+/// Renders the history as pretty-printed JSON. Each request has the figures of all runs, their
+/// summed histogram, and its newest `most` runs, newest last. `docs/history.md` describes each
+/// field.
 ///
-/// An error where it cannot be written as JSON, which is a defect.
+/// Fails only if serialization fails, which would be a bug.
 pub fn json(history: &History, most: usize) -> Result<String, serde_json::Error> {
-    let requests = history.trends.iter().map(|trend| Series::of(trend, most)).collect();
-    serde_json::to_string_pretty(&Document { format: FORMAT, runs: history.runs(), requests })
+    let requests = history.trends.iter().map(|trend| RequestHistory::of(trend, most)).collect();
+    serde_json::to_string_pretty(&HistoryDocument {
+        format: FORMAT,
+        runs: history.runs(),
+        requests,
+    })
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct HistoryDocument<'a> {
     format: u32,
     runs: usize,
-    requests: Vec<Series<'a>>,
+    requests: Vec<RequestHistory<'a>>,
 }
 
 #[derive(Serialize)]
-struct Series<'a> {
+struct RequestHistory<'a> {
     scenario: &'a str,
     request: &'a str,
     runs: usize,
     exchanges: u64,
     failed: u64,
     ok_latency: &'a Packed,
-    newest: Vec<Listed<'a>>,
+    newest: Vec<ListedRun<'a>>,
 }
 
 #[derive(Serialize)]
-struct Listed<'a> {
+struct ListedRun<'a> {
     run: &'a str,
     id: Uuid,
     #[serde(with = "time::serde::rfc3339")]
@@ -51,12 +56,12 @@ struct Listed<'a> {
     verdict: Decision,
     exchanges: u64,
     failed: u64,
-    ok_latency: Figures,
+    ok_latency: LatencyFigures,
 }
 
-/// Figures of the ok exchanges in microseconds; `null` where nothing succeeded.
+/// Figures of the ok exchanges in microseconds; `null` if none succeeded.
 #[derive(Serialize)]
-struct Figures {
+struct LatencyFigures {
     count: u64,
     min_us: Option<u64>,
     p50_us: Option<u64>,
@@ -66,7 +71,7 @@ struct Figures {
     clipped: u64,
 }
 
-impl<'a> Series<'a> {
+impl<'a> RequestHistory<'a> {
     fn of(trend: &'a Trend, most: usize) -> Self {
         let newest = &trend.rows[trend.rows.len().saturating_sub(most)..];
         Self {
@@ -76,12 +81,12 @@ impl<'a> Series<'a> {
             exchanges: trend.exchanges,
             failed: trend.failed(),
             ok_latency: &trend.latency,
-            newest: newest.iter().map(Listed::of).collect(),
+            newest: newest.iter().map(ListedRun::of).collect(),
         }
     }
 }
 
-impl<'a> Listed<'a> {
+impl<'a> ListedRun<'a> {
     fn of(row: &'a Row) -> Self {
         let run = &row.run;
         Self {
@@ -94,12 +99,12 @@ impl<'a> Listed<'a> {
             verdict: row.decision,
             exchanges: row.exchanges,
             failed: row.failed(),
-            ok_latency: Figures::of(&row.latency),
+            ok_latency: LatencyFigures::of(&row.latency),
         }
     }
 }
 
-impl Figures {
+impl LatencyFigures {
     fn of(packed: &Packed) -> Self {
         let &Packed { count, min_us, p50_us, p95_us, p99_us, max_us, clipped, .. } = packed;
         Self { count, min_us, p50_us, p95_us, p99_us, max_us, clipped }

@@ -1,4 +1,4 @@
-//! A history for programs: JSON and CSV.
+//! A history in machine-readable form: JSON and CSV.
 
 mod csv;
 mod json;

@@ -1,12 +1,12 @@
-//! The tables of steps that were carried out once each.
+//! Tables of steps that ran once.
 
-use super::{escaped, sign, table};
+use super::{escape, sign, table};
 use crate::report::model::{BudgetRow, Model, RequestView, ScenarioView, part_heads};
 
-/// What each step took and how it was judged: one row a budget.
+/// Each step's duration and verdicts: one row per budget.
 pub(super) fn gate(model: &Model) -> String {
     let shape = model.shape();
-    let actual = if model.shows_intervals() { "actual (90 % interval)" } else { "actual" };
+    let actual = if model.has_intervals() { "actual (90 % interval)" } else { "actual" };
     let mut heads = vec![shape.place_head()];
     heads.extend(shape.heads().iter().chain(&["budget", actual, "verdict"]));
     table(&heads, model.requests().flat_map(|(scenario, step)| rows(model, scenario, step)))
@@ -15,12 +15,12 @@ pub(super) fn gate(model: &Model) -> String {
 fn rows(model: &Model, scenario: &ScenarioView, step: &RequestView) -> Vec<Vec<String>> {
     let shape = model.shape();
     let indent = if step.hop.is_some() { "&emsp;" } else { "" };
-    let mut lead = vec![format!("{indent}{}", escaped(&step.row_name(scenario.place(step))))];
+    let mut lead = vec![format!("{indent}{}", escape(&step.row_name(scenario.place(step))))];
     lead.extend(shape.figures(step).into_iter().map(|(_, figure)| figure));
     let mut judged: Vec<[String; 3]> = step.budgets.iter().map(budget).collect();
     if judged.is_empty() {
-        let [none, came_to] = shape.no_budget(step).map(str::to_owned);
-        judged.push([none, came_to, String::new()]);
+        let [none, not_judged] = shape.no_budget(step).map(str::to_owned);
+        judged.push([none, not_judged, String::new()]);
     }
     let empty = vec![String::new(); lead.len()];
     let leads = [lead].into_iter().chain(std::iter::repeat(empty));
@@ -35,16 +35,16 @@ fn budget(row: &BudgetRow) -> [String; 3] {
     ]
 }
 
-/// Where the time of each step went, in a table for each scenario.
+/// Where the time of each step went: one table per scenario.
 pub(super) fn timing(model: &Model) -> String {
     let mut heads = vec!["step"];
     heads.extend(part_heads());
     let of = |scenario: &ScenarioView| {
-        let rows = scenario.parts_of_steps();
+        let rows = scenario.step_timings();
         let rows =
-            rows.into_iter().map(|(name, parts)| [vec![escaped(name)], parts.to_vec()].concat());
+            rows.into_iter().map(|(name, parts)| [vec![escape(name)], parts.to_vec()].concat());
         let table = table(&heads, rows.clone());
-        let heading = format!("### Where the time goes: {}\n\n", escaped(&scenario.name));
+        let heading = format!("### Where the time goes: {}\n\n", escape(&scenario.name));
         (rows.len() > 0).then(|| heading + &table)
     };
     model.scenarios.iter().filter_map(of).collect::<Vec<_>>().join("\n")

@@ -1,60 +1,60 @@
-//! The report as markdown: for a comment on a pull request, or an entry in a log.
+//! The report as markdown, for a comment on a pull request or a log entry.
 
 mod checks;
 
 use crate::record::Decision;
 
 use super::model::{
-    ACCOUNT_NOTE, AccountRow, Fact, Model, ProberView, RequestView, Role, ScenarioView, Shape,
-    TimingRow, label,
+    FailureRole, Model, ProberView, ReportFact, RequestView, SERVER_TIMING_NOTE, ScenarioView,
+    ServerTimingRow, TableShape, TimingRow, label,
 };
-use super::words::Piece;
+use super::words::TextPiece;
 use super::{plot, words};
 
-/// The report as markdown; it shows the plots by their file names beside it.
+/// Renders the report as markdown. It refers to plots by file name, relative to the report.
 pub fn markdown(model: &Model) -> String {
     let mut parts = vec![caveats(model), verdict(model)];
     parts.extend(match model.shape() {
-        Shape::Load => [gate(model), findings(model), requests(model)],
-        Shape::Checks => [checks::gate(model), findings(model), String::new()],
+        TableShape::Load => [gate(model), findings(model), requests(model)],
+        TableShape::Checks => [checks::gate(model), findings(model), String::new()],
     });
     parts.push(checks::timing(model));
     for (scenario, request) in model.requests() {
-        parts.extend([timing(scenario, request), account(scenario, request)]);
+        parts.extend([timing(scenario, request), server_timing(scenario, request)]);
     }
     parts.extend([
-        failures(model, Role::Failure, "Failures"),
-        failures(model, Role::LeftOut, "Left out"),
-        failures(model, Role::Try, "Tries"),
+        failures(model, FailureRole::Failure, "Failures"),
+        failures(model, FailureRole::LeftOut, "Not judged"),
+        failures(model, FailureRole::Try, "Tries"),
     ]);
     parts.push(pictures(model));
     parts.extend(model.scenarios.iter().map(plan));
     parts.extend(model.prober.as_ref().map(prober));
     parts.push(format!("### Provenance\n\n{}", facts(&model.provenance)));
-    parts.push(format!("_{}_\n", escaped(&model.method)));
+    parts.push(format!("_{}_\n", escape(&model.method)));
     parts.retain(|part| !part.is_empty());
     parts.join("\n")
 }
 
-/// What a reader must know before any figure, as a block that code hosts draw as a warning.
+/// Caveats, as a block that code hosts render as a warning.
 fn caveats(model: &Model) -> String {
     let lines = model
         .caveats
         .iter()
-        .map(|caveat| format!("> **{}**: {}  \n", escaped(&caveat.scenario), prose(&caveat.what)));
+        .map(|caveat| format!("> **{}**: {}  \n", escape(&caveat.scenario), prose(&caveat.what)));
     let lines: String = lines.collect();
     if lines.is_empty() { lines } else { format!("> [!WARNING]\n{lines}") }
 }
 
 fn verdict(model: &Model) -> String {
-    let sharing = model.sharing.as_ref().map(|sharing| format!("\n{}\n", escaped(sharing)));
+    let sharing = model.sharing.as_ref().map(|sharing| format!("\n{}\n", escape(sharing)));
     format!(
         "## {} {} — {}\n\n**{}**\n\n{}\n{}",
         sign(model.decision),
         word(model.decision),
-        escaped(&model.title),
+        escape(&model.title),
         prose(&model.headline),
-        escaped(&model.subtitle),
+        escape(&model.subtitle),
         sharing.unwrap_or_default(),
     )
 }
@@ -73,7 +73,7 @@ fn sign(decision: Decision) -> &'static str {
 
 fn gate(model: &Model) -> String {
     let rows = model.requests().flat_map(|(scenario, request)| {
-        let place = escaped(&scenario.place(request));
+        let place = escape(&scenario.place(request));
         request.budgets.iter().map(move |row| {
             let (metric, target) = halves(&row.budget);
             let status = format!("{} {}", sign(row.decision), row.decision);
@@ -83,7 +83,7 @@ fn gate(model: &Model) -> String {
     table(&["Metric", "Target", "Actual (90 % interval)", "Status"], rows)
 }
 
-/// The measure of a budget and its limit: `p95` and `< 300ms`.
+/// Splits a budget into its metric and its limit: `p95` and `< 300ms`.
 fn halves(budget: &str) -> (&str, &str) {
     budget.find(['<', '=']).map_or((budget, ""), |at| (budget[..at].trim(), &budget[at..]))
 }
@@ -94,7 +94,7 @@ fn findings(model: &Model) -> String {
     }
     let mut text = "### What to do next\n\n".to_owned();
     for finding in &model.findings {
-        text += &format!("- **{}**: {}", escaped(&finding.place), prose(&finding.what));
+        text += &format!("- **{}**: {}", escape(&finding.place), prose(&finding.what));
         if !finding.next.is_empty() {
             text += &format!(" → {}", prose(&finding.next));
         }
@@ -108,7 +108,7 @@ fn requests(model: &Model) -> String {
         let latency = request.latency;
         let [p50, p95, p99, max] =
             [latency.p50, latency.p95, latency.p99, latency.max].map(words::time);
-        let name = escaped(&request.row_name(scenario.place(request)));
+        let name = escape(&request.row_name(scenario.place(request)));
         let indent = if request.hop.is_some() { "&emsp;" } else { "" };
         [format!("{indent}{name}"), words::count(request.n), p50, p95, p99, max, request.errors()]
     });
@@ -127,40 +127,41 @@ fn timing(scenario: &ScenarioView, request: &RequestView) -> String {
     let heads = ["", "cold n", "cold p50", &warm("n"), &warm("p50"), &warm("p95"), &warm("p99")];
     let table = table(&heads, timing.rows.iter().map(timing_row));
     let comparison =
-        timing.comparison.as_ref().map(|text| format!("\n{}\n", escaped(text))).unwrap_or_default();
-    format!("### Where the time goes: {}\n\n{table}{comparison}", escaped(&scenario.place(request)))
+        timing.comparison.as_ref().map(|text| format!("\n{}\n", escape(text))).unwrap_or_default();
+    format!("### Where the time goes: {}\n\n{table}{comparison}", escape(&scenario.place(request)))
 }
 
-/// What the target told of its own time.
-fn account(scenario: &ScenarioView, request: &RequestView) -> String {
-    let rows = &request.account.rows;
-    if !scenario.tells_account_of(request) {
+/// The target's `Server-Timing` report.
+fn server_timing(scenario: &ScenarioView, request: &RequestView) -> String {
+    let rows = &request.server_timing.rows;
+    if !scenario.has_server_timing(request) {
         return String::new();
     }
-    let heading = format!("### The target's own account: {}", escaped(&scenario.place(request)));
+    let heading =
+        format!("### The target's Server-Timing report: {}", escape(&scenario.place(request)));
     if scenario.is_single {
         let table =
             table(&["", "took"], rows.iter().map(|row| [metric(row), words::time(row.warm.max)]));
-        return format!("{heading}\n\n{table}\n{ACCOUNT_NOTE}\n");
+        return format!("{heading}\n\n{table}\n{SERVER_TIMING_NOTE}\n");
     }
     let warm = |quantile: &str| format!("{} {quantile}", request.timing.warm_name);
     let heads = ["", "cold n", "cold p50", &warm("n"), &warm("p50"), &warm("p95"), &warm("p99")];
-    let table = table(&heads, rows.iter().map(account_row));
-    format!("{heading}\n\n{table}\n{ACCOUNT_NOTE}\n")
+    let table = table(&heads, rows.iter().map(server_timing_row));
+    format!("{heading}\n\n{table}\n{SERVER_TIMING_NOTE}\n")
 }
 
-fn account_row(row: &AccountRow) -> [String; 7] {
+fn server_timing_row(row: &ServerTimingRow) -> [String; 7] {
     let (cold, warm) = (row.cold, row.warm);
     let [p50, p95, p99] = [warm.p50, warm.p95, warm.p99].map(words::time);
     [metric(row), words::count(cold.n), words::time(cold.p50), words::count(warm.n), p50, p95, p99]
 }
 
-fn metric(row: &AccountRow) -> String {
-    if row.is_ours { format!("_{}_", row.name) } else { escaped(&row.name) }
+fn metric(row: &ServerTimingRow) -> String {
+    if row.is_ours { format!("_{}_", row.name) } else { escape(&row.name) }
 }
 
 fn prober(prober: &ProberView) -> String {
-    format!("### Prober\n\n{}\n\n{}", escaped(&prober.sentence), facts(&prober.facts))
+    format!("### Prober\n\n{}\n\n{}", escape(&prober.sentence), facts(&prober.facts))
 }
 
 fn timing_row(row: &TimingRow) -> [String; 7] {
@@ -175,11 +176,11 @@ fn timing_row(row: &TimingRow) -> [String; 7] {
     ]
 }
 
-fn failures(model: &Model, role: Role, heading: &str) -> String {
+fn failures(model: &Model, role: FailureRole, heading: &str) -> String {
     let mut text = String::new();
     for (scenario, request, failures) in model.failing(role) {
         for failure in failures {
-            let place = escaped(&scenario.place(request));
+            let place = escape(&scenario.place(request));
             let warmup = if failure.in_warmup { " (in the warm-up)" } else { "" };
             let count = words::count(failure.count);
             text += &format!("- {count} × {} — {place}{warmup}\n", prose(&failure.what));
@@ -192,21 +193,21 @@ fn pictures(model: &Model) -> String {
     let pictures: String = plot::sketches(model)
         .iter()
         .map(|plot| {
-            format!("\n![{}. {}]({}.png)\n", escaped(&plot.title), escaped(&plot.alt), plot.name)
+            format!("\n![{}. {}]({}.png)\n", escape(&plot.title), escape(&plot.alt), plot.name)
         })
         .collect();
     if pictures.is_empty() { pictures } else { format!("### Plots\n{pictures}") }
 }
 
 fn plan(scenario: &ScenarioView) -> String {
-    let mut text = format!("### Plan: {}\n\n", escaped(&scenario.name));
+    let mut text = format!("### Plan: {}\n\n", escape(&scenario.name));
     if !scenario.description.is_empty() {
-        text += &format!("{}\n\n", escaped(&scenario.description));
+        text += &format!("{}\n\n", escape(&scenario.description));
     }
     text += &facts(&scenario.facts);
     for request in &scenario.requests {
         let indent = if request.hop.is_some() { "&emsp;" } else { "" };
-        let name = escaped(&request.row_name(request.name.clone()));
+        let name = escape(&request.row_name(request.name.clone()));
         text += &format!("- {indent}{name}: {}\n", code(&request.line));
         let nested = request.headers.iter().chain(&request.expectations).chain(&request.terms);
         nested.for_each(|line| text += &format!("  - {}\n", code(line)));
@@ -214,19 +215,19 @@ fn plan(scenario: &ScenarioView) -> String {
     text
 }
 
-fn facts(facts: &[Fact]) -> String {
-    facts.iter().map(|fact| format!("- {}: {}\n", fact.name, escaped(&fact.value))).collect()
+fn facts(facts: &[ReportFact]) -> String {
+    facts.iter().map(|fact| format!("- {}: {}\n", fact.name, escape(&fact.value))).collect()
 }
 
-/// A table; the cells must be escaped.
+/// A table; callers escape the cells.
 fn table<Row: AsRef<[String]>>(heads: &[&str], rows: impl Iterator<Item = Row>) -> String {
     let mut text = format!("| {} |\n|{}\n", heads.join(" | "), " --- |".repeat(heads.len()));
     rows.for_each(|row| text += &format!("| {} |\n", row.as_ref().join(" | ")));
     text
 }
 
-/// Text without meaning in markdown or HTML.
-pub(super) fn escaped(text: &str) -> String {
+/// Escapes every character that has a meaning in markdown or HTML.
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars() {
         match c {
@@ -245,19 +246,20 @@ pub(super) fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Text without meaning, but for names in grave accents: they stay code.
+/// Escaped text, except that names in backticks stay code.
 ///
-/// Each accent written here stands alone between characters that are none, so that they pair as they were read
-/// (<https://spec.commonmark.org/0.31.2/#code-spans>); no line ends in a text, so that no block ends in a name.
+/// Backticks pair as they did in the source because none touches another
+/// (<https://spec.commonmark.org/0.31.2/#code-spans>). Texts contain no line breaks, so no block
+/// can end inside a name.
 fn prose(text: &str) -> String {
     let piece = |piece| match piece {
-        Piece::Plain(text) => escaped(text),
-        Piece::Code(name) => format!("`{name}`"),
+        TextPiece::Plain(text) => escape(text),
+        TextPiece::Code(name) => format!("`{name}`"),
     };
     words::pieces(text).into_iter().map(piece).collect()
 }
 
-/// Text as code; a grave accent in it becomes a look-alike, for it would end the code.
+/// Text as code. A backtick would end the code span, so a look-alike replaces it.
 fn code(text: &str) -> String {
     format!("`{}`", text.replace('`', "ˋ"))
 }

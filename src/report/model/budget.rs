@@ -1,4 +1,4 @@
-//! Budgets and how they were decided.
+//! Budgets and the decisions on them.
 
 use std::time::Duration;
 
@@ -15,32 +15,32 @@ use super::{finding, words};
 pub(in crate::report) struct BudgetRow {
     /// The budget as a scenario writes it.
     pub(in crate::report) budget: String,
-    /// What was measured: `243 ms`, `0.12 %`, `3 of 800`.
+    /// The measured value: `243 ms`, `0.12 %`, `3 of 800`.
     pub(in crate::report) actual: String,
-    /// The interval of what is true of the target; empty where no confidence is stated.
+    /// Confidence interval of the target's true value; empty if no confidence is stated.
     pub(in crate::report) interval: String,
     /// The decision.
     pub(in crate::report) decision: Decision,
-    /// Why, and what next.
+    /// The reason, and the next step.
     pub(in crate::report) reason: Reason,
-    /// The budget's place in a plot of latency; `None` where it judges something else.
-    pub(in crate::report) mark: Option<Mark>,
+    /// How a latency plot marks the budget; `None` if it judges something else.
+    pub(in crate::report) mark: Option<BudgetMark>,
 }
 
-/// A budget on latency as a plot shows it.
+/// A latency budget as a plot shows it.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::report) struct Mark {
-    /// The first latency that is too long.
+pub(in crate::report) struct BudgetMark {
+    /// The lowest latency that exceeds the budget.
     pub(in crate::report) ceiling: Duration,
-    /// The quantile held below it; `None` for a maximum.
+    /// The quantile that must stay below it; `None` for a maximum.
     pub(in crate::report) quantile: Option<Quantile>,
-    /// The quantile seen.
+    /// The measured quantile.
     pub(in crate::report) actual: Actual,
-    /// The interval of the target's quantile.
+    /// Confidence interval of the target's quantile.
     pub(in crate::report) interval: Option<(Actual, Actual)>,
 }
 
-/// The budgets of a request: those that were judged, and those that should have been.
+/// The budgets of a request: first the judged ones, then planned ones without a verdict.
 pub(super) fn rows(
     measured: &RequestMeasurement,
     planned: Option<&PlannedRequest>,
@@ -65,7 +65,7 @@ pub(super) fn rows(
     judged.chain(missing.map(BudgetRow::unjudged)).map(seen).collect()
 }
 
-/// What a step came to of which there was never anything to judge: `absent`; `None` where there was.
+/// Why a step had nothing to judge, such as `absent`; `None` if it had.
 pub(super) fn left_out(measured: &RequestMeasurement) -> Option<&'static str> {
     let all = measured.measured.evidence.by_count();
     let lapse = all.into_iter().find(|evidence| evidence.failure.is_lapse())?;
@@ -79,8 +79,8 @@ impl BudgetRow {
             actual: actual(verdict),
             interval: interval(verdict),
             decision: verdict.decision,
-            reason: finding::shown_one(&verdict.reason),
-            mark: Mark::new(verdict),
+            reason: finding::display_reason(&verdict.reason),
+            mark: BudgetMark::new(verdict),
         }
     }
 
@@ -95,7 +95,7 @@ impl BudgetRow {
         }
     }
 
-    /// What was measured with its interval behind it: `243 ms (238 – 251 ms)`.
+    /// The measured value followed by its interval: `243 ms (238 – 251 ms)`.
     pub(in crate::report) fn actual_with_interval(&self) -> String {
         if self.interval.is_empty() {
             self.actual.clone()
@@ -105,7 +105,7 @@ impl BudgetRow {
     }
 }
 
-impl Mark {
+impl BudgetMark {
     fn new(verdict: &BudgetVerdict) -> Option<Self> {
         let (dimension, ceiling) = verdict.budget.ceiling()?;
         let quantile = match verdict.budget {
@@ -141,7 +141,7 @@ fn counted(verdict: &BudgetVerdict) -> String {
     }
 }
 
-/// For a budget on time the interval of the quantile, for one on a count the interval of the share.
+/// The interval of the quantile for a budget on time, of the share for one on a count.
 fn interval(verdict: &BudgetVerdict) -> String {
     match (verdict.actual, verdict.interval, verdict.exceedance) {
         (Some(Actual::NoData), ..) | (_, Some((Actual::Unbounded, _)), _) => String::new(),

@@ -10,22 +10,22 @@ use crate::record::{
 };
 use crate::units::{self, Ratio};
 
-use super::{Quantiles, Shape, sharing, words};
+use super::{DurationQuantiles, TableShape, words};
 
-/// How many addresses are named.
+/// Maximum number of addresses listed by name.
 const ADDRESSES: usize = 8;
 
-/// One thing known about a run or a scenario.
+/// One named fact about a run or a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::report) struct Fact {
-    /// What it is: `host`.
+pub(in crate::report) struct ReportFact {
+    /// Name, such as `host`.
     pub(in crate::report) name: &'static str,
-    /// What it is in this run.
+    /// Value in this run.
     pub(in crate::report) value: String,
 }
 
-fn fact(name: &'static str, value: &str) -> Fact {
-    Fact { name, value: words::display(value, words::LINE) }
+fn fact(name: &'static str, value: &str) -> ReportFact {
+    ReportFact { name, value: words::display(value, words::LINE) }
 }
 
 const MINUTE: &[BorrowedFormatItem<'_>] =
@@ -38,20 +38,20 @@ fn started(record: &RunRecord, format: &[BorrowedFormatItem<'_>]) -> String {
     utc.format(format).unwrap_or_else(|_| utc.to_string())
 }
 
-/// When a run started and how long it took.
+/// When the run started and how long it took.
 pub(super) fn subtitle(record: &RunRecord) -> String {
     format!("{} · {}", started(record, MINUTE), units::show(record.measurement.elapsed))
 }
 
-/// Where a record comes from.
-pub(super) fn provenance(record: &RunRecord) -> Vec<Fact> {
+/// The record's provenance.
+pub(super) fn provenance(record: &RunRecord) -> Vec<ReportFact> {
     let from = &record.provenance;
     let host = &from.host;
     let machine = match host.cores as u64 {
-        // Another tool measured, on a machine that it did not name.
+        // Imported from a tool that did not record its machine.
         0 => host.name.clone(),
         cores => {
-            format!("{} ({} {}, {})", host.name, host.os, host.arch, words::counted(cores, "core"))
+            format!("{} ({} {}, {})", host.name, host.os, host.arch, words::plural(cores, "core"))
         }
     };
     let mut facts = vec![
@@ -65,7 +65,6 @@ pub(super) fn provenance(record: &RunRecord) -> Vec<Fact> {
     ];
     facts.extend(from.git_commit.as_deref().map(|commit| fact("commit", commit)));
     facts.extend((!from.tags.is_empty()).then(|| fact("tags", &tags(&from.tags))));
-    facts.extend(sharing::facts(record.measurement.sharing.as_ref()));
     facts
 }
 
@@ -76,10 +75,10 @@ fn tags(tags: &BTreeMap<String, String>) -> String {
 fn ending(ending: &Ending) -> String {
     match ending {
         Ending::Complete => "complete".to_owned(),
-        Ending::Interrupted => "interrupted: what had been sent was waited for".to_owned(),
-        Ending::TargetDown(why) => format!("stopped, the target is down: {why}"),
-        Ending::Recovered => "recovered from a run that did not finish writing".to_owned(),
-        Ending::Imported(untold) => format!("imported from another tool's files: {untold}"),
+        Ending::Interrupted => "interrupted: requests already sent could finish".to_owned(),
+        Ending::TargetDown(why) => format!("stopped because the target is down: {why}"),
+        Ending::Recovered => "recovered from an unfinished run folder".to_owned(),
+        Ending::Imported(missing) => format!("imported from another tool's files: {missing}"),
     }
 }
 
@@ -87,7 +86,7 @@ fn ending(ending: &Ending) -> String {
 pub(super) fn of_scenario(
     planned: Option<&PlannedScenario>,
     measured: Option<&ScenarioMeasurement>,
-) -> Vec<Fact> {
+) -> Vec<ReportFact> {
     let mut facts = Vec::new();
     if let Some(plan) = planned {
         facts.push(fact("target", &plan.base_url));
@@ -100,11 +99,14 @@ pub(super) fn of_scenario(
         facts.push(fact("connections", &connections(scenario.connections)));
         facts.extend(
             (!scenario.protocols.is_empty())
-                .then(|| fact("spoken", &scenario.protocols.join(", "))),
+                .then(|| fact("protocols", &scenario.protocols.join(", "))),
         );
-        facts.extend(tells_addresses(scenario).then(|| fact("addresses", &addresses(scenario))));
         facts.extend(
-            (!scenario.lookups.is_empty()).then(|| fact("look-ups", &lookups(&scenario.lookups))),
+            has_notable_addresses(scenario).then(|| fact("addresses", &addresses(scenario))),
+        );
+        facts.extend(
+            (!scenario.lookups.is_empty())
+                .then(|| fact("DNS lookups", &lookups(&scenario.lookups))),
         );
     }
     facts
@@ -136,11 +138,11 @@ fn connections(connections: Connections) -> String {
     text
 }
 
-/// Connections, and attempts that failed, by address.
+/// Connections and failed attempts by address.
 fn addresses(scenario: &ScenarioMeasurement) -> String {
     let opened = by_address(&scenario.addresses, "connection");
     let failed = (!scenario.unreached.is_empty())
-        .then(|| format!("not reached: {}", by_address(&scenario.unreached, "attempt")));
+        .then(|| format!("unreachable: {}", by_address(&scenario.unreached, "attempt")));
     [opened]
         .into_iter()
         .filter(|opened| !opened.is_empty())
@@ -154,7 +156,7 @@ fn by_address(counts: &BTreeMap<String, u64>, noun: &str) -> String {
     let mut all: Vec<(&String, &u64)> = counts.iter().collect();
     all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let named = all.iter().take(ADDRESSES).map(|(address, count)| {
-        format!("{} ({})", words::name(address), words::counted(**count, noun))
+        format!("{} ({})", words::name(address), words::plural(**count, noun))
     });
     let named: Vec<String> = named.collect();
     match all.len() - named.len() {
@@ -163,14 +165,14 @@ fn by_address(counts: &BTreeMap<String, u64>, noun: &str) -> String {
     }
 }
 
-/// Whether there is more to tell of addresses than that the one was used.
-fn tells_addresses(scenario: &ScenarioMeasurement) -> bool {
-    let failed_beside = !scenario.unreached.is_empty() && !scenario.addresses.is_empty();
-    scenario.addresses.len() > 1 || failed_beside
+/// Whether more than one address was used or tried.
+fn has_notable_addresses(scenario: &ScenarioMeasurement) -> bool {
+    let some_unreached = !scenario.unreached.is_empty() && !scenario.addresses.is_empty();
+    scenario.addresses.len() > 1 || some_unreached
 }
 
 fn lookups(lookups: &Lookups) -> String {
-    let took = Quantiles::of(Some(&lookups.took));
+    let took = DurationQuantiles::of(Some(&lookups.took));
     let mut parts = vec![words::count(took.n)];
     if took.n > 0 {
         parts.push(format!("p50 {}, max {}", words::time(took.p50), words::time(took.max)));
@@ -181,31 +183,32 @@ fn lookups(lookups: &Lookups) -> String {
     parts.join(", ")
 }
 
-/// Addresses and look-ups in one line, where there is more to tell than that the one address was used.
-pub(super) fn several_addresses(scenario: &ScenarioMeasurement) -> Option<String> {
+/// Addresses and DNS lookups in one line; `None` if one address was used and no lookup failed.
+pub(super) fn address_summary(scenario: &ScenarioMeasurement) -> Option<String> {
     let mut parts = Vec::new();
-    parts.extend(tells_addresses(scenario).then(|| addresses(scenario)));
-    let told = !scenario.lookups.is_empty() && (!parts.is_empty() || scenario.lookups.failed > 0);
-    parts.extend(told.then(|| format!("look-ups: {}", lookups(&scenario.lookups))));
+    parts.extend(has_notable_addresses(scenario).then(|| addresses(scenario)));
+    let has_lookups =
+        !scenario.lookups.is_empty() && (!parts.is_empty() || scenario.lookups.failed > 0);
+    parts.extend(has_lookups.then(|| format!("DNS lookups: {}", lookups(&scenario.lookups))));
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// How the figures came about; `confidence` is given where a budget was decided with one.
-pub(super) fn method(verdict: &Verdict, shape: Shape, confidence: Option<Ratio>) -> String {
+/// How the figures were made; `confidence` is set if any budget was decided with one.
+pub(super) fn method(verdict: &Verdict, shape: TableShape, confidence: Option<Ratio>) -> String {
     let latency = match shape {
-        Shape::Load => {
-            "Latency counts from the moment a request was due, so that a stall of an open load is charged to every request it delayed; \
-             failures rank above every latency, and quantiles in the columns p50 to max are of the ok exchanges."
+        TableShape::Load => {
+            "Latency starts when a request was due, so a stall is charged to every request it delayed. \
+             Budgets rank failures above every latency; the columns p50 to max cover ok exchanges only."
         }
-        Shape::Checks => {
-            "What a step took counts from the moment it was due to the last byte of its answer, further tries and the pauses \
-             between them included; a failure ranks above every latency."
+        TableShape::Checks => {
+            "A step's time runs from when it was due to the last byte of its response, including retries and the \
+             pauses between them. Budgets rank a failed step above every latency."
         }
     };
     let rule = confidence.map(|confidence| {
         format!(
-            " Budgets are decided by the rule “{}” at {} confidence on each side, the intervals shown are the matching \
-             90 % ones, and both assume that requests are independent of one another.",
+            " The rule “{}” decides budgets at {} confidence on each side. The intervals shown are the matching \
+             90 % intervals. Both assume independent requests.",
             words::display(&verdict.rule, words::NAME),
             words::share(confidence),
         )

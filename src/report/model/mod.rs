@@ -1,15 +1,15 @@
-//! Everything a report shows.
+//! The model: everything a report shows.
 
-mod account;
 mod budget;
-mod curve;
 mod facts;
 mod finding;
+mod latency_curve;
 mod prober;
 mod request;
-mod shape;
+mod server_timing;
 mod sharing;
-mod sparse;
+mod sparse_histogram;
+mod table_shape;
 mod timeline;
 mod timing;
 
@@ -20,27 +20,27 @@ use crate::record::{Decision, Interval, Measurement, PlannedScenario, Reason, Ru
 use crate::units::Ratio;
 
 use super::words;
-pub(super) use account::{AccountRow, NOTE as ACCOUNT_NOTE};
-pub(super) use budget::{BudgetRow, Mark};
-pub(super) use curve::{Curve, tail};
-pub(super) use facts::Fact;
-pub(super) use finding::Finding;
+pub(super) use budget::{BudgetMark, BudgetRow};
+pub(super) use facts::ReportFact;
+pub(super) use finding::RunFinding;
+pub(super) use latency_curve::{LatencyCurve, tail};
 pub(super) use prober::ProberView;
-pub(super) use request::{FailureRow, RequestView, Role};
-pub(super) use shape::{Shape, part_heads};
-use sparse::Sparse;
-use timeline::Gatherer;
-pub(super) use timeline::{Point, Timeline};
-pub(super) use timing::{Quantiles, Timing, TimingRow, label, meaning};
+pub(super) use request::{FailureRole, FailureRow, RequestView};
+pub(super) use server_timing::{NOTE as SERVER_TIMING_NOTE, ServerTimingRow};
+use sparse_histogram::SparseHistogram;
+pub(super) use table_shape::{TableShape, part_heads};
+use timeline::TimelineBuilder;
+pub(super) use timeline::{Timeline, TimelinePoint};
+pub(super) use timing::{DurationQuantiles, RequestTiming, TimingRow, label, meaning};
 
-/// Everything the renderers show of one run, in words and numbers.
+/// Everything that a report shows about one run.
 #[derive(Debug, Clone)]
 pub struct Model {
     /// The names of the scenarios.
     pub(super) title: String,
-    /// When the run started, and how long it took.
+    /// When the run started and how long it took.
     pub(super) subtitle: String,
-    /// How it was shared out over several probers, in a sentence.
+    /// How several probers split the run, in a sentence.
     pub(super) sharing: Option<String>,
     /// The decision on the run.
     pub(super) decision: Decision,
@@ -48,57 +48,57 @@ pub struct Model {
     pub(super) headline: String,
     /// Each scenario, in the order of the command.
     pub(super) scenarios: Vec<ScenarioView>,
-    /// What a reader must know before any figure, each with its scenario.
-    pub(super) caveats: Vec<Caveat>,
-    /// What keeps the run from a pass, and what to do about it; the gravest first.
-    pub(super) findings: Vec<Finding>,
-    /// How the prober itself fared.
+    /// What a reader must know before the figures, with each scenario's name.
+    pub(super) caveats: Vec<ScenarioCaveat>,
+    /// What keeps the run from passing and what to do about it, most serious first.
+    pub(super) findings: Vec<RunFinding>,
+    /// How well the prober kept its schedule.
     pub(super) prober: Option<ProberView>,
     /// Where the record comes from.
-    pub(super) provenance: Vec<Fact>,
-    /// How the figures came about, in two sentences.
+    pub(super) provenance: Vec<ReportFact>,
+    /// How the figures were made.
     pub(super) method: String,
 }
 
-/// Something that a reader must know before any figure of a scenario.
+/// Something that a reader must know before a scenario's figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Caveat {
-    /// The scenario's name, fit to be shown.
+pub(super) struct ScenarioCaveat {
+    /// The scenario's name, safe to display.
     pub(super) scenario: String,
-    /// What is the case, in a sentence.
+    /// The caveat, in a sentence.
     pub(super) what: String,
 }
 
-/// What is shown of one scenario.
+/// What a report shows about one scenario.
 #[derive(Debug, Clone)]
 pub(super) struct ScenarioView {
-    /// Its name, fit to be shown.
+    /// Name, safe to display.
     pub(super) name: String,
-    /// What it is for; may be empty.
+    /// Purpose; may be empty.
     pub(super) description: String,
     /// The decision on it.
     pub(super) decision: Decision,
-    /// What a reader must know before its figures; stands in every plot.
+    /// What a reader must know before its figures; every plot shows it too.
     pub(super) caveats: Vec<String>,
     /// Target, load, warm-up, connections.
-    pub(super) facts: Vec<Fact>,
-    /// What speaks against believing the data, or what failed beside the budgets.
+    pub(super) facts: Vec<ReportFact>,
+    /// Reasons to doubt the data, and failures other than breached budgets.
     pub(super) reasons: Vec<Reason>,
-    /// To which addresses connections were opened, and look-ups that failed, in one line; `None` where there was one
-    /// address and no such failure.
+    /// Addresses used and failed DNS lookups, in one line; `None` if one address was used and no
+    /// lookup failed.
     pub(super) addresses: Option<String>,
-    /// Its requests, in the order of the scenario file, each with the hops it was redirected by after it.
+    /// Requests in the order of the scenario file, each followed by its redirect hops.
     pub(super) requests: Vec<RequestView>,
-    /// All its requests over time, hops left out.
+    /// All its requests over time, without hops.
     pub(super) timeline: Timeline,
-    /// Whether one arrival was planned, and no warm-up took place: no figure of it has a distribution.
+    /// Whether it had one planned arrival and no warm-up, so that no figure has a distribution.
     pub(super) is_single: bool,
 }
 
 impl Model {
-    /// What there is to show of a record and the seconds it was measured in.
+    /// Builds the model of a record and its intervals.
     ///
-    /// Only the curves over time need `intervals`; without them a report lacks those and nothing else.
+    /// Only plots over time need `intervals`; without them the rest of the report is the same.
     pub fn new(
         record: &RunRecord,
         intervals: impl IntoIterator<Item = impl Borrow<Interval>>,
@@ -115,6 +115,7 @@ impl Model {
             .flat_map(|request| &request.budgets);
         let budgets: Vec<Decision> = rows.map(|row| row.decision).collect();
         let verdict = &record.verdict;
+        let shared = record.measurement.sharing.as_ref();
         Self {
             title: title(&scenarios),
             subtitle: facts::subtitle(record),
@@ -124,16 +125,16 @@ impl Model {
             prober: ProberView::of(record),
             findings,
             caveats: scenarios.iter().flat_map(ScenarioView::caveats).collect(),
-            method: facts::method(verdict, Shape::of(&scenarios), confidence(verdict)),
+            method: facts::method(verdict, TableShape::of(&scenarios), confidence(verdict)),
             scenarios,
-            provenance: facts::provenance(record),
+            provenance: [facts::provenance(record), sharing::facts(shared)].concat(),
         }
     }
 
-    /// Every request that failed so, each with its scenario and how.
+    /// Every request with failures of this role, with its scenario and those failures.
     pub(super) fn failing(
         &self,
-        role: Role,
+        role: FailureRole,
     ) -> impl Iterator<Item = (&ScenarioView, &RequestView, Vec<&FailureRow>)> {
         self.requests()
             .map(move |(scenario, request)| {
@@ -142,7 +143,7 @@ impl Model {
             .filter(|(.., rows): &(_, _, Vec<_>)| !rows.is_empty())
     }
 
-    /// Every request, each with its scenario.
+    /// Every request with its scenario.
     pub(super) fn requests(&self) -> impl Iterator<Item = (&ScenarioView, &RequestView)> {
         self.scenarios
             .iter()
@@ -151,18 +152,19 @@ impl Model {
 }
 
 impl ScenarioView {
-    /// Whether it is several steps carried out once: what each came to is of interest, and hardly where its time went.
+    /// Whether it is several steps that ran once. Their outcomes matter more than where their time
+    /// went.
     pub(in crate::report) fn is_list_of_checks(&self) -> bool {
         self.requests.len() > 1 && self.is_single
     }
 
-    fn new(record: &RunRecord, name: &str, seconds: &Seconds) -> Self {
+    fn new(record: &RunRecord, name: &str, seconds: &RequestTimelines) -> Self {
         let planned = record.planned(name);
         let measured = record.measurement.scenarios.iter().find(|scenario| scenario.name == name);
         let verdict = record.verdict.scenarios.iter().find(|scenario| scenario.scenario == name);
         let of = |request: &str| seconds.get(&(name.to_owned(), request.to_owned()));
         let requests = request::all(planned, measured, verdict, |request| {
-            of(request).map(Gatherer::timeline).unwrap_or_default()
+            of(request).map(TimelineBuilder::timeline).unwrap_or_default()
         });
         let hops = request::hops(planned);
         Self {
@@ -172,59 +174,63 @@ impl ScenarioView {
                 .unwrap_or_default(),
             decision: verdict.map_or(Decision::Inconclusive, |verdict| verdict.decision),
             facts: facts::of_scenario(planned, measured),
-            addresses: measured.and_then(facts::several_addresses),
-            reasons: verdict.map(|verdict| finding::shown(&verdict.reasons)).unwrap_or_default(),
+            addresses: measured.and_then(facts::address_summary),
+            reasons: verdict
+                .map(|verdict| finding::display_reasons(&verdict.reasons))
+                .unwrap_or_default(),
             caveats: planned.map(caveats).unwrap_or_default(),
             timeline: together(record, seconds, |scenario, request| {
                 scenario == name && !hops.contains(&request)
             }),
-            is_single: measured.is_some_and(shape::is_single),
+            is_single: measured.is_some_and(table_shape::is_single),
             requests,
         }
     }
 
-    fn caveats(&self) -> impl Iterator<Item = Caveat> {
-        self.caveats.iter().map(|what| Caveat { scenario: self.name.clone(), what: what.clone() })
+    fn caveats(&self) -> impl Iterator<Item = ScenarioCaveat> {
+        self.caveats
+            .iter()
+            .map(|what| ScenarioCaveat { scenario: self.name.clone(), what: what.clone() })
     }
 
-    /// Its requests without the hops.
+    /// Its requests, without hops.
     pub(super) fn own_requests(&self) -> impl Iterator<Item = &RequestView> {
         self.requests.iter().filter(|request| request.hop.is_none())
     }
 
-    /// How a request is called where scenarios stand side by side: `tile-loader · mock`.
+    /// A request's name qualified by its scenario: `tile-loader · mock`.
     pub(super) fn place(&self, request: &RequestView) -> String {
         format!("{} · {}", self.name, request.name)
     }
 }
 
-/// The intervals of each scenario and request.
-type Seconds = HashMap<(String, String), Gatherer>;
+/// A timeline builder for each scenario and request.
+type RequestTimelines = HashMap<(String, String), TimelineBuilder>;
 
 fn by_request(
     run: &Measurement,
     intervals: impl IntoIterator<Item = impl Borrow<Interval>>,
-) -> Seconds {
-    let mut seconds = Seconds::new();
+) -> RequestTimelines {
+    let mut seconds = RequestTimelines::new();
     for interval in intervals {
         let interval = interval.borrow();
         let request = (interval.scenario.clone(), interval.request.clone());
         seconds
             .entry(request)
-            .or_insert_with(|| Gatherer::new(run.elapsed, run.measured_from))
+            .or_insert_with(|| TimelineBuilder::new(run.elapsed, run.measured_from))
             .add(interval);
     }
     seconds
 }
 
-/// The requests that are `wanted`, as one timeline.
+/// The `wanted` requests as one timeline.
 fn together(
     record: &RunRecord,
-    seconds: &Seconds,
+    seconds: &RequestTimelines,
     wanted: impl Fn(&str, &str) -> bool,
 ) -> Timeline {
     let run = &record.measurement;
-    let mut all = Gatherer::new(run.elapsed, run.measured_from);
+    let mut all = TimelineBuilder::new(run.elapsed, run.measured_from);
     let parts = seconds.iter().filter(|((scenario, request), _)| wanted(scenario, request));
     parts.for_each(|(_, part)| all.merge(part));
     all.timeline()
@@ -235,7 +241,7 @@ fn caveats(plan: &PlannedScenario) -> Vec<String> {
 }
 
 impl Model {
-    /// What keeps the run from a pass, the gravest first, each with what to do next, in a line.
+    /// What keeps the run from passing, most serious first: one line each, with the next step.
     pub fn in_the_way(&self) -> impl Iterator<Item = String> {
         self.findings.iter().map(|finding| {
             let next = if finding.next.is_empty() {
@@ -243,26 +249,25 @@ impl Model {
             } else {
                 format!(" → {}", finding.next)
             };
-            finding.in_one_line() + &next
+            finding.one_line() + &next
         })
     }
 }
 
 fn headline(
     record: &RunRecord,
-    findings: &[Finding],
+    findings: &[RunFinding],
     budgets: &[Decision],
     left_out: &[String],
 ) -> String {
     let verdict = &record.verdict;
     if verdict.decision == Decision::Inconclusive && record.measurement.ended_in_warmup() {
-        return "the run ended in its warm-up: nothing was measured that could be judged"
-            .to_owned();
+        return "the run ended in its warm-up, before anything to judge was measured".to_owned();
     }
     finding::headline(verdict.decision, findings, budgets, confidence(verdict), left_out)
 }
 
-/// The steps that came to nothing that could be judged, and what they came to: `old list (absent)`.
+/// The steps that had nothing to judge, each with the reason: `old list (absent)`.
 fn left_out(scenarios: &[ScenarioView]) -> Vec<String> {
     let several = scenarios.len() > 1;
     let words = |scenario: &ScenarioView, step: &RequestView| {
@@ -275,13 +280,14 @@ fn left_out(scenarios: &[ScenarioView]) -> Vec<String> {
     scenarios.iter().flat_map(of).collect()
 }
 
-/// The confidence, where a budget was decided with one.
+/// The confidence, if any budget was decided with one.
 fn confidence(verdict: &Verdict) -> Option<Ratio> {
     let mut budgets = verdict.scenarios.iter().flat_map(|scenario| &scenario.budgets);
     budgets.any(|budget| budget.allowed.is_some()).then_some(verdict.confidence)
 }
 
-/// The scenarios of a record in the order of the plan, with those that only a later part of it knows.
+/// The scenarios of a record in the order of the plan, then any that only the measurement or
+/// verdict has.
 fn names(record: &RunRecord) -> Vec<&str> {
     let planned = record.plan.iter().map(|scenario| scenario.name.as_str());
     let measured = record.measurement.scenarios.iter().map(|scenario| scenario.name.as_str());

@@ -1,54 +1,54 @@
-//! How the prober itself fared: what its figures are to be believed.
+//! How well the prober kept its schedule, and therefore how far to trust its figures.
 
 use std::time::Duration;
 
 use crate::record::{Dimension, Histogram, Measurement, RunRecord};
 use crate::units::Ratio;
 
-use super::{Fact, Quantiles, request, words};
+use super::{DurationQuantiles, ReportFact, request, words};
 
-/// From which lag on, met by one arrival in a hundred, the prober counts as late.
+/// The prober is late if one arrival in a hundred lags at least this much.
 const LATE: Duration = Duration::from_millis(1);
-/// From which lag on a single arrival is worth a word.
+/// A single lag from here on is reported.
 const STUMBLE: Duration = Duration::from_millis(10);
 
-/// What a late prober means for a verdict.
+/// What lateness means for the verdict.
 const MEANS: &str = "A breach that lag could explain is inconclusive, not a fail.";
 
-/// How the prober itself fared in the measured phase.
+/// How well the prober kept its schedule in the measured stage.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct ProberView {
     /// Whether it kept its schedule throughout.
     pub(in crate::report) is_punctual: bool,
-    /// Whether it kept its schedule and, where it did not, what that means.
+    /// Whether it kept its schedule and, if not, what that means.
     pub(in crate::report) sentence: String,
     /// Lag, hiccups and the time spent spinning.
-    pub(in crate::report) facts: Vec<Fact>,
+    pub(in crate::report) facts: Vec<ReportFact>,
 }
 
 impl ProberView {
-    /// How the prober fared in a run; `None` where nothing was released that could show it.
+    /// How the prober did in a run; `None` if nothing shows it.
     pub(super) fn of(record: &RunRecord) -> Option<Self> {
         let run = &record.measurement;
-        let lag = Quantiles::of(Some(&lag(record)));
+        let lag = DurationQuantiles::of(Some(&lag(record)));
         let unreleased: u64 = run.scenarios.iter().map(|scenario| scenario.unreleased).sum();
         if lag.n == 0 && unreleased == 0 {
             return None;
         }
-        let hiccups = Quantiles::of(Some(&run.prober.hiccups));
-        let (is_punctual, sentence) = judged(&lag, &hiccups, unreleased);
+        let hiccups = DurationQuantiles::of(Some(&run.prober.hiccups));
+        let (is_punctual, sentence) = judge(&lag, &hiccups, unreleased);
         Some(Self { is_punctual, sentence, facts: facts(run, &lag, &hiccups) })
     }
 
-    /// All of it in one line.
-    pub(in crate::report) fn in_one_line(&self) -> String {
+    /// The sentence and all facts in one line.
+    pub(in crate::report) fn one_line(&self) -> String {
         let facts: Vec<String> =
             self.facts.iter().map(|fact| format!("{}: {}", fact.name, fact.value)).collect();
         format!("{} Its {}.", self.sentence, facts.join("; "))
     }
 }
 
-/// Lag of every arrival; hops have none of their own.
+/// The lag of every arrival. Hops are not arrivals.
 fn lag(record: &RunRecord) -> Histogram {
     let mut all = Histogram::default();
     for scenario in &record.measurement.scenarios {
@@ -60,20 +60,20 @@ fn lag(record: &RunRecord) -> Histogram {
     all
 }
 
-fn judged(lag: &Quantiles, hiccups: &Quantiles, unreleased: u64) -> (bool, String) {
+fn judge(lag: &DurationQuantiles, hiccups: &DurationQuantiles, unreleased: u64) -> (bool, String) {
     let [p99, max] = [lag.p99, lag.max].map(Option::unwrap_or_default);
     let [most, longest] = [p99, max].map(|lag| words::time(Some(lag)));
     let stood_still = hiccups.max.unwrap_or_default();
     if unreleased > 0 {
-        let never = words::counted(unreleased, "arrival");
+        let never = words::plural(unreleased, "arrival");
         return (
             false,
             format!(
-                "The prober did not keep its schedule: {never} never went out, which voids a pass."
+                "The prober did not keep its schedule: {never} never went out, so the run cannot pass."
             ),
         );
     }
-    let few = few(lag.n, &longest);
+    let few = latest_of_few(lag.n, &longest);
     if p99 >= LATE {
         let many = || format!("one arrival in a hundred went out {most} or more after it was due");
         let what = few.unwrap_or_else(many);
@@ -87,13 +87,13 @@ fn judged(lag: &Quantiles, hiccups: &Quantiles, unreleased: u64) -> (bool, Strin
     let worst = if max >= stood_still {
         format!("the latest {longest} after it was due")
     } else {
-        format!("but it once stood still for {}", words::time(Some(stood_still)))
+        format!("but it once stalled for {}", words::time(Some(stood_still)))
     };
-    (false, format!("The prober kept its schedule but for moments: {kept}, {worst}. {MEANS}"))
+    (false, format!("The prober kept its schedule except for moments: {kept}, {worst}. {MEANS}"))
 }
 
-/// How late the latest of few requests was, of which one in a hundred cannot be spoken; `None` of a hundred and more.
-fn few(n: u64, longest: &str) -> Option<String> {
+/// How late the latest arrival was, for fewer than a hundred; `None` otherwise.
+fn latest_of_few(n: u64, longest: &str) -> Option<String> {
     match n {
         1 => Some(format!("the arrival went out {longest} after it was due")),
         2..100 => Some(format!("the latest of {n} requests went out {longest} after it was due")),
@@ -101,8 +101,12 @@ fn few(n: u64, longest: &str) -> Option<String> {
     }
 }
 
-fn facts(run: &Measurement, lag: &Quantiles, hiccups: &Quantiles) -> Vec<Fact> {
-    let fact = |name, value| Fact { name, value };
+fn facts(
+    run: &Measurement,
+    lag: &DurationQuantiles,
+    hiccups: &DurationQuantiles,
+) -> Vec<ReportFact> {
+    let fact = |name, value| ReportFact { name, value };
     let mut facts = vec![fact("lag", figures(lag))];
     if hiccups.n > 0 {
         facts.push(fact("hiccups", figures(hiccups)));
@@ -111,7 +115,7 @@ fn facts(run: &Measurement, lag: &Quantiles, hiccups: &Quantiles) -> Vec<Fact> {
     facts
 }
 
-fn figures(quantiles: &Quantiles) -> String {
+fn figures(quantiles: &DurationQuantiles) -> String {
     let [p50, p99, max] = [quantiles.p50, quantiles.p99, quantiles.max].map(words::time);
     match quantiles.n {
         1 => max,
@@ -120,7 +124,7 @@ fn figures(quantiles: &Quantiles) -> String {
     }
 }
 
-/// The share of a core that spinning took on each machine that took part.
+/// Mean share of a core spent spinning on each participating machine.
 fn spun(run: &Measurement) -> Ratio {
     let machines = run.sharing.as_ref().map_or(1, |sharing| sharing.parts.len().max(1));
     let measured = run.elapsed.saturating_sub(run.measured_from).as_nanos() * machines as u128;
@@ -171,25 +175,25 @@ mod tests {
         assert!(late.sentence.ends_with(MEANS));
         let stumbled = seen(lagging(20, 1));
         assert!(
-            stumbled.sentence.contains("but for moments")
+            stumbled.sentence.contains("except for moments")
                 && stumbled.sentence.contains("20 ms after")
         );
         let froze =
             seen(|record| record.measurement.prober.hiccups.record(Duration::from_millis(300)));
-        assert!(froze.sentence.contains("it once stood still for 300 ms"), "{}", froze.sentence);
+        assert!(froze.sentence.contains("it once stalled for 300 ms"), "{}", froze.sentence);
         let dropped = seen(|record| record.measurement.scenarios[0].unreleased = 3);
         assert!(dropped.sentence.contains("3 arrivals never went out"), "{}", dropped.sentence);
     }
 
     #[test]
-    fn of_few_requests_the_latest_is_told_and_no_share_of_a_hundred() {
+    fn few_requests_report_the_latest_and_no_percentile() {
         let of = |micros: &[u64]| {
             let mut lag = Histogram::default();
             for micros in micros {
                 lag.record(Duration::from_micros(*micros));
             }
-            let (lag, hiccups) = (Quantiles::of(Some(&lag)), Quantiles::default());
-            (judged(&lag, &hiccups, 0).1, figures(&lag))
+            let (lag, hiccups) = (DurationQuantiles::of(Some(&lag)), DurationQuantiles::default());
+            (judge(&lag, &hiccups, 0).1, figures(&lag))
         };
         let (late, lag) = of(&[1_520]);
         assert_eq!(
@@ -207,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_knows_no_hiccups_tells_of_its_lag_alone() {
+    fn a_record_without_hiccups_reports_its_lag_alone() {
         let old = seen(|record| record.measurement.prober = crate::record::Prober::default());
         assert!(old.is_punctual);
         assert_eq!(old.facts.len(), 1);
@@ -215,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn spinning_on_several_machines_is_shared_out_over_them() {
+    fn spinning_is_averaged_over_machines() {
         let shared = seen(|record| {
             let (sharing, spun) = (fixture::sharing(3, 1..=3), record.measurement.prober.spun * 3);
             (record.measurement.sharing, record.measurement.prober.spun) = (Some(sharing), spun);

@@ -5,82 +5,83 @@ use crate::record::{
     ScenarioMeasurement, ScenarioVerdict, Stage,
 };
 
-use super::account::Account;
-use super::{BudgetRow, Curve, Quantiles, Timeline, Timing, budget, words};
+use super::server_timing::ServerTimingTable;
+use super::{BudgetRow, DurationQuantiles, LatencyCurve, RequestTiming, Timeline, budget, words};
 
-/// One hop of a request whose redirects are followed.
+/// One redirect hop of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::report) struct Hop {
-    /// What it is called below its request: `hop 1`.
+pub(in crate::report) struct RequestHop {
+    /// Its label below the request: `hop 1`.
     pub(in crate::report) label: String,
 }
 
-/// What is shown of one request.
+/// What a report shows about one request.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct RequestView {
-    /// Its name, fit to be shown.
+    /// Name, safe to display.
     pub(in crate::report) name: String,
-    /// What it is called below its request, where it is a hop of one; a hop is never judged.
-    pub(in crate::report) hop: Option<Hop>,
+    /// Set if this is a hop of another request; hops are never judged.
+    pub(in crate::report) hop: Option<RequestHop>,
     /// Method and path.
     pub(in crate::report) line: String,
-    /// Headers sent, secrets as variables.
+    /// Headers sent, with variables in place of secrets.
     pub(in crate::report) headers: Vec<String>,
-    /// What the answer must be.
+    /// What the response must satisfy.
     pub(in crate::report) expectations: Vec<String>,
-    /// What else decides what it comes to: further tries, what may be missing, what is taken from its answer.
+    /// Other rules: retries, what may be missing, and captures.
     pub(in crate::report) terms: Vec<String>,
-    /// Whether it was carried out at all, in the warm-up or later.
-    pub(in crate::report) happened: bool,
-    /// What it came to where there was never anything to judge: `absent`, `not configured`, `not captured`.
+    /// Whether it ran at all, in the warm-up or later.
+    pub(in crate::report) was_run: bool,
+    /// Why there was nothing to judge: `absent`, `not configured`, `not captured`.
     pub(in crate::report) left_out: Option<&'static str>,
-    /// Exchanges of the measured phase.
+    /// Exchanges of the measured stage.
     pub(in crate::report) n: u64,
-    /// Of these, the ones that failed or were dropped.
+    /// How many of them failed or were dropped.
     pub(in crate::report) failed: u64,
-    /// Latency of the ok exchanges of the measured phase.
-    pub(in crate::report) latency: Quantiles,
-    /// Latencies above what a histogram tells apart.
+    /// Latency of the ok exchanges of the measured stage.
+    pub(in crate::report) latency: DurationQuantiles,
+    /// Number of latencies above the histogram's range.
     pub(in crate::report) clipped: u64,
     /// Its budgets.
     pub(in crate::report) budgets: Vec<BudgetRow>,
-    /// How it failed or was left out, most frequent first, the measured phase before the warm-up.
+    /// Failures and reasons not to judge, most frequent first, the measured stage before the
+    /// warm-up.
     pub(in crate::report) failures: Vec<FailureRow>,
     /// Where the time went.
-    pub(in crate::report) timing: Timing,
-    /// What the target told of its own time.
-    pub(in crate::report) account: Account,
+    pub(in crate::report) timing: RequestTiming,
+    /// The target's `Server-Timing` report.
+    pub(in crate::report) server_timing: ServerTimingTable,
     /// Latency by percentile.
-    pub(in crate::report) curve: Curve,
+    pub(in crate::report) curve: LatencyCurve,
     /// Latency over time.
     pub(in crate::report) timeline: Timeline,
 }
 
-/// What a failure is to its step.
+/// What a failure means for its step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::report) enum Role {
-    /// It failed.
+pub(in crate::report) enum FailureRole {
+    /// The step failed.
     Failure,
     /// There was nothing to judge: absent, not configured, not captured.
     LeftOut,
-    /// It failed as one of several tries or hops of a step that did not fail as a whole.
+    /// One try or hop failed, but the step as a whole did not.
     Try,
 }
 
-/// One way in which a request failed or was left out.
+/// One way in which a request failed or was not judged.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct FailureRow {
-    /// How many exchanges failed so.
+    /// Number of exchanges.
     pub(in crate::report) count: u64,
     /// Whether they belong to the warm-up, which is not judged.
     pub(in crate::report) in_warmup: bool,
-    /// What that is to its step.
-    pub(in crate::report) role: Role,
+    /// What this means for the step.
+    pub(in crate::report) role: FailureRole,
     /// What happened: `redirected: 302 redirect to /auth/login, wanted status = 200`.
     pub(in crate::report) what: String,
 }
 
-/// The requests of a scenario in the order of its plan, with those that only the measurement knows.
+/// The requests of a scenario in the order of its plan, then any that only the measurement has.
 pub(super) fn all(
     planned: Option<&PlannedScenario>,
     measured: Option<&ScenarioMeasurement>,
@@ -102,11 +103,7 @@ pub(super) fn all(
         let budgets = budget::rows(measured, plan, verdict);
         RequestView { budgets, failures, ..RequestView::new(plan, measured, timeline(name)) }
     };
-    names
-        .into_iter()
-        .map(view)
-        .filter(|request| request.hop.is_none() || request.happened)
-        .collect()
+    names.into_iter().map(view).filter(|request| request.hop.is_none() || request.was_run).collect()
 }
 
 /// The names of the hops of a scenario.
@@ -119,7 +116,7 @@ pub(super) fn hops(planned: Option<&PlannedScenario>) -> Vec<&str> {
         .collect()
 }
 
-impl Hop {
+impl RequestHop {
     fn new(plan: &PlannedRequest) -> Option<Self> {
         let of = plan.hop_of.as_deref()?;
         let label = plan
@@ -131,7 +128,7 @@ impl Hop {
 }
 
 impl RequestView {
-    /// What is shown of a request, but for its budgets and failures.
+    /// The view of a request, without budgets and failures.
     fn new(
         plan: Option<&PlannedRequest>,
         request: &RequestMeasurement,
@@ -139,11 +136,11 @@ impl RequestView {
     ) -> Self {
         let lines =
             |lines: &[String]| lines.iter().map(|line| words::display(line, words::LINE)).collect();
-        let curve = Curve::new(&request.measured);
+        let curve = LatencyCurve::new(&request.measured);
         Self {
             name: words::name(&request.name),
-            hop: plan.and_then(Hop::new),
-            happened: Stage::ALL.into_iter().any(|stage| request.stage(stage).tally.exchanges > 0),
+            hop: plan.and_then(RequestHop::new),
+            was_run: Stage::ALL.into_iter().any(|stage| request.stage(stage).tally.exchanges > 0),
             line: plan.map(|plan| words::display(&plan.line, words::LINE)).unwrap_or_default(),
             headers: plan.map(|plan| lines(&plan.headers)).unwrap_or_default(),
             expectations: plan.map(|plan| lines(&plan.expectations)).unwrap_or_default(),
@@ -155,29 +152,32 @@ impl RequestView {
             clipped: curve.clipped,
             budgets: Vec::new(),
             failures: Vec::new(),
-            timing: Timing::new(request),
-            account: Account::new(request),
+            timing: RequestTiming::new(request),
+            server_timing: ServerTimingTable::new(request),
             curve,
             timeline,
         }
     }
 
-    /// What stands in a table's first column: a hop is named below its request.
+    /// The first column of a table row; a hop is named relative to its request.
     pub(in crate::report) fn row_name(&self, place: String) -> String {
         self.hop.as_ref().map_or(place, |hop| format!("↳ {}", hop.label))
     }
 
-    /// Whether it is the tries or a hop of a step that did not fail, and failed on the way.
-    pub(super) fn has_tries_alone(&self) -> bool {
-        !self.failures.is_empty() && self.failures.iter().all(|row| row.role == Role::Try)
+    /// Whether all its failures are failed tries or hops of a step that did not fail.
+    pub(super) fn has_only_tries(&self) -> bool {
+        !self.failures.is_empty() && self.failures.iter().all(|row| row.role == FailureRole::Try)
     }
 
-    /// Its failures of this kind.
-    pub(in crate::report) fn failures_as(&self, role: Role) -> impl Iterator<Item = &FailureRow> {
+    /// Its failures with this role.
+    pub(in crate::report) fn failures_as(
+        &self,
+        role: FailureRole,
+    ) -> impl Iterator<Item = &FailureRow> {
         self.failures.iter().filter(move |row| row.role == role)
     }
 
-    /// How many exchanges failed, and what share that is: `3 (0.38 %)`.
+    /// Number and share of failed exchanges: `3 (0.38 %)`.
     pub(in crate::report) fn errors(&self) -> String {
         let share = words::share(crate::units::Ratio::of(self.failed, self.n));
         if self.failed == 0 {
@@ -188,7 +188,7 @@ impl RequestView {
     }
 }
 
-/// How a request failed or was left out; `whole` is the step that it is a hop or a try of.
+/// The failures of a request; `whole` is the step that it is a hop or a try of.
 fn failures(request: &RequestMeasurement, whole: Option<&RequestMeasurement>) -> Vec<FailureRow> {
     let rows = |in_warmup| {
         let log = evidence(request, in_warmup);
@@ -199,7 +199,7 @@ fn failures(request: &RequestMeasurement, whole: Option<&RequestMeasurement>) ->
     [rows(false), rows(true)].concat()
 }
 
-/// What was seen in the warm-up, or in the measured phase.
+/// Evidence from the warm-up or from the measured stage.
 fn evidence(request: &RequestMeasurement, in_warmup: bool) -> EvidenceLog {
     if !in_warmup {
         return request.measured.evidence.clone();
@@ -224,9 +224,9 @@ impl FailureRow {
             what += &format!(": {}", words::display(&seen, words::LINE));
         }
         let role = match evidence.failure.is_lapse() {
-            _ if is_try => Role::Try,
-            true => Role::LeftOut,
-            false => Role::Failure,
+            _ if is_try => FailureRole::Try,
+            true => FailureRole::LeftOut,
+            false => FailureRole::Failure,
         };
         Self { count: evidence.count, in_warmup, role, what }
     }

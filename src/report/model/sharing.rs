@@ -1,15 +1,16 @@
-//! How a run was shared out over several probers.
+//! How several probers split a run.
 
 use crate::record::{Part, RunRecord, Sharing};
 
-use super::{Fact, words};
+use super::{ReportFact, words};
 
-/// What a reader of a shard's figures, or of merged ones, must know; `None` where one prober did it all.
+/// What a reader of one shard's or of merged figures must know; `None` for a run on one prober.
 pub(super) fn words(record: &RunRecord) -> Option<String> {
     let sharing = record.measurement.sharing.as_ref()?;
     Some(match sharing.parts.as_slice() {
         [Part { shard, .. }] if sharing.of > 1 => format!(
-            "Shard {shard} of {}: these are the figures of one share of the arrivals; judge them together by `tollgate merge`.",
+            "Shard {shard} of {}: these figures cover one share of the \
+             arrivals. Run `tollgate merge` to judge all shards together.",
             sharing.of
         ),
         parts => format!("Merged from {}: {}.", counted(parts.len(), sharing.of), hosts(parts)),
@@ -17,7 +18,7 @@ pub(super) fn words(record: &RunRecord) -> Option<String> {
 }
 
 fn counted(parts: usize, of: u32) -> String {
-    let shards = words::counted(u64::from(of), "shard");
+    let shards = words::plural(u64::from(of), "shard");
     if parts == of as usize { format!("all of {shards}") } else { format!("{parts} of {shards}") }
 }
 
@@ -26,11 +27,11 @@ fn hosts(parts: &[Part]) -> String {
     words::display(&hosts.join(", "), words::LINE)
 }
 
-/// Each part with the run and the machine it was measured on.
-pub(super) fn facts(sharing: Option<&Sharing>) -> Vec<Fact> {
+/// Each shard with its run and machine.
+pub(super) fn facts(sharing: Option<&Sharing>) -> Vec<ReportFact> {
     let fact = |sharing: &Sharing, part: &Part| {
         let value = format!("{} of {} on {}, run {}", part.shard, sharing.of, part.host, part.run);
-        Fact { name: "shard", value: words::display(&value, words::LINE) }
+        ReportFact { name: "shard", value: words::display(&value, words::LINE) }
     };
     sharing
         .map(|sharing| sharing.parts.iter().map(|part| fact(sharing, part)).collect())

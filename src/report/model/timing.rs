@@ -1,4 +1,4 @@
-//! Where the time of an exchange goes, cold against warm.
+//! Where the time of an exchange goes, cold and warm.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use crate::units::{Quantile, Ratio};
 
 use super::words;
 
-/// Quantiles of one dimension over the ok exchanges that entered it; `None` where there are none.
+/// Quantiles of one dimension over the ok exchanges that entered it; `None` if there are none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::report) struct Quantiles {
-    /// How many exchanges they are of.
+pub(in crate::report) struct DurationQuantiles {
+    /// Number of exchanges.
     pub(in crate::report) n: u64,
     /// The median.
     pub(in crate::report) p50: Option<Duration>,
@@ -18,11 +18,11 @@ pub(in crate::report) struct Quantiles {
     pub(in crate::report) p95: Option<Duration>,
     /// The 99th percentile.
     pub(in crate::report) p99: Option<Duration>,
-    /// The longest.
+    /// The maximum.
     pub(in crate::report) max: Option<Duration>,
 }
 
-impl Quantiles {
+impl DurationQuantiles {
     /// The quantiles of a histogram.
     pub(super) fn of(histogram: Option<&Histogram>) -> Self {
         let at = |quantile| histogram.and_then(|histogram| histogram.quantile(quantile));
@@ -38,12 +38,13 @@ impl Quantiles {
 
 /// Where the time of a request goes.
 #[derive(Debug, Clone)]
-pub(in crate::report) struct Timing {
-    /// What the measured phase is called beside the cold figures: `warm`, or `fresh` where it opens connections.
+pub(in crate::report) struct RequestTiming {
+    /// Name of the measured stage next to the cold figures: `warm`, or `fresh` if most exchanges
+    /// open a connection.
     pub(in crate::report) warm_name: &'static str,
-    /// One row a part that any exchange entered, latency first; none where its parts are not known.
+    /// One row per part that any exchange entered, latency first; empty if the parts are unknown.
     pub(in crate::report) rows: Vec<TimingRow>,
-    /// Cold against warm in one sentence; `None` where one of them is missing.
+    /// Cold compared with warm in one sentence; `None` if either is missing.
     pub(in crate::report) comparison: Option<String>,
 }
 
@@ -52,15 +53,15 @@ pub(in crate::report) struct Timing {
 pub(in crate::report) struct TimingRow {
     /// Which part.
     pub(in crate::report) dimension: Dimension,
-    /// How deep it lies in the tree of parts: latency 0, service 1, body 2.
+    /// Depth in the tree of parts: latency 0, service 1, body 2.
     pub(in crate::report) depth: usize,
     /// In the first exchange of each warm-up connection.
-    pub(in crate::report) cold: Quantiles,
-    /// In the measured phase.
-    pub(in crate::report) warm: Quantiles,
+    pub(in crate::report) cold: DurationQuantiles,
+    /// In the measured stage.
+    pub(in crate::report) warm: DurationQuantiles,
 }
 
-/// The parts of latency as a tree, written from the top.
+/// The parts of latency as a tree, top down.
 const TREE: [(Dimension, usize); 14] = [
     (Dimension::Latency, 0),
     (Dimension::Fresh, 1),
@@ -78,11 +79,12 @@ const TREE: [(Dimension, usize); 14] = [
     (Dimension::Body, 2),
 ];
 
-impl Timing {
+impl RequestTiming {
     /// Where the time of a request went.
     pub(super) fn new(request: &RequestMeasurement) -> Self {
-        let quantiles =
-            |stage: &StageMeasurement, dimension| Quantiles::of(stage.series.get(dimension));
+        let quantiles = |stage: &StageMeasurement, dimension| {
+            DurationQuantiles::of(stage.series.get(dimension))
+        };
         let rows: Vec<TimingRow> = TREE
             .into_iter()
             .map(|(dimension, depth)| TimingRow {
@@ -91,9 +93,9 @@ impl Timing {
                 cold: quantiles(&request.cold, dimension),
                 warm: quantiles(&request.measured, dimension),
             })
-            .filter(|row| row.cold.n + row.warm.n > 0 && tells_something(row.dimension, request))
+            .filter(|row| row.cold.n + row.warm.n > 0 && adds_information(row.dimension, request))
             .collect();
-        // Of a request that another tool measured, there may be nothing but the whole.
+        // A record imported from another tool may have nothing but the total.
         let has_parts = rows.iter().any(|row| row.depth > 0);
         let rows = if has_parts { rows } else { Vec::new() };
         let mostly_fresh =
@@ -104,8 +106,8 @@ impl Timing {
         Self { warm_name, rows, comparison }
     }
 
-    /// Whether kinds of connections or handshakes are told apart.
-    pub(in crate::report) fn has_kinds(&self) -> bool {
+    /// Whether it distinguishes kinds of connections or handshakes.
+    pub(in crate::report) fn has_variants(&self) -> bool {
         use Dimension::{Fresh, Reused, TlsFull, TlsResumed};
         self.rows.iter().any(|row| [Fresh, Reused, TlsFull, TlsResumed].contains(&row.dimension))
     }
@@ -116,9 +118,9 @@ impl Timing {
     }
 }
 
-/// Whether a row shows more than the one above it does: kinds of connections where the measured phase saw both, kinds of
-/// handshakes where any session was resumed.
-fn tells_something(dimension: Dimension, request: &RequestMeasurement) -> bool {
+/// Whether a row adds to the one above it: kinds of connections only if the measured stage saw
+/// both, kinds of handshakes only if a session was resumed.
+fn adds_information(dimension: Dimension, request: &RequestMeasurement) -> bool {
     let met = |stage: &StageMeasurement, dimension| stage.series.get(dimension).is_some();
     match dimension {
         Dimension::Fresh | Dimension::Reused => {
@@ -147,7 +149,7 @@ fn comparison(rows: &[TimingRow], warm_name: &str) -> Option<String> {
     })
 }
 
-/// The words for a dimension in tables and plots: `first byte`.
+/// The name of a dimension in tables and plots: `first byte`.
 pub(in crate::report) fn label(dimension: Dimension) -> &'static str {
     match dimension {
         Dimension::Latency => "latency",
@@ -167,12 +169,12 @@ pub(in crate::report) fn label(dimension: Dimension) -> &'static str {
     }
 }
 
-/// What a dimension is, for readers who meet it for the first time.
+/// A short explanation of a dimension.
 pub(in crate::report) fn meaning(dimension: Dimension) -> &'static str {
     match dimension {
         Dimension::Latency => "from due to done",
-        Dimension::Fresh => "latency where a connection was opened",
-        Dimension::Reused => "latency over a connection that was open",
+        Dimension::Fresh => "latency over a new connection",
+        Dimension::Reused => "latency over a reused connection",
         Dimension::Lag => "the prober's own lateness",
         Dimension::Wait => "for a free connection",
         Dimension::Setup => "opening a connection",
@@ -180,9 +182,9 @@ pub(in crate::report) fn meaning(dimension: Dimension) -> &'static str {
         Dimension::Dns => "looking up the name",
         Dimension::Connect => "TCP handshake",
         Dimension::Tls => "TLS handshake",
-        Dimension::TlsFull => "TLS handshake from nothing",
+        Dimension::TlsFull => "full TLS handshake",
         Dimension::TlsResumed => "TLS handshake that resumed a session",
-        Dimension::FirstByte => "until the answer begins",
-        Dimension::Body => "until the answer ends",
+        Dimension::FirstByte => "until the response begins",
+        Dimension::Body => "until the response ends",
     }
 }

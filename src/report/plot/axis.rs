@@ -1,15 +1,15 @@
-//! Axes: where a value lies, and which values are named.
+//! Axes: the position of a value, and the ticks.
 
 use std::time::Duration;
 
 use crate::units;
 
-use super::scene::{Scene, Side, Spot};
-use super::style::{AXIS, GRID, TICK};
+use super::scene::{Scene, TextAnchor};
+use super::style::{AXIS, GRID, PaperSpot, TICK};
 
-/// The part of the paper within the axes.
+/// The area within the axes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Frame {
+pub(super) struct PlotFrame {
     /// Its left edge.
     pub(super) left: f64,
     /// Its right edge.
@@ -20,12 +20,12 @@ pub(super) struct Frame {
     pub(super) bottom: f64,
 }
 
-impl Frame {
-    /// Room for the labels below a frame and the name of its axis.
+impl PlotFrame {
+    /// Space for the labels below a frame and the name of its axis.
     const FLOOR: f64 = 54.0;
 
-    /// A frame that begins at a height and takes `share` of the depth that the paper is meant for; the scene is made
-    /// high enough for it and its floor.
+    /// A frame that starts at `top` and takes `share` of the paper's depth. The scene grows to fit
+    /// it and its axis.
     pub(super) fn below(scene: &mut Scene, top: f64, share: f64) -> Self {
         let paper = scene.paper;
         let bottom = top + paper.depth * share;
@@ -33,32 +33,32 @@ impl Frame {
         Self { left: paper.left, right: paper.width - paper.right, top, bottom }
     }
 
-    /// The place of a share of the width, from the left.
+    /// Position of a share of the width, from the left.
     pub(super) fn across(&self, share: f64) -> f64 {
         self.left + (self.right - self.left) * share.clamp(0.0, 1.0)
     }
 
-    /// The place of a share of the height, from below.
+    /// Position of a share of the height, from below.
     pub(super) fn up(&self, share: f64) -> f64 {
         self.bottom - (self.bottom - self.top) * share.clamp(0.0, 1.0)
     }
 
-    /// Spots for words about a horizontal line: above and below it, at the right, the left and in the middle.
-    pub(super) fn beside(&self, y: f64) -> Vec<(Spot, Side)> {
+    /// Candidate spots for a label of a horizontal line: above and below it, at several positions.
+    pub(super) fn label_spots(&self, y: f64) -> Vec<(PaperSpot, TextAnchor)> {
         let places = [
-            (self.right, Side::End),
-            (self.left + 4.0, Side::Start),
-            (self.across(0.5), Side::Middle),
-            (self.across(0.3), Side::Middle),
-            (self.across(0.7), Side::Middle),
+            (self.right, TextAnchor::End),
+            (self.left + 4.0, TextAnchor::Start),
+            (self.across(0.5), TextAnchor::Middle),
+            (self.across(0.3), TextAnchor::Middle),
+            (self.across(0.7), TextAnchor::Middle),
         ];
         let above = places.map(|(x, side)| ((x, y - 11.0), side));
         let below = places.map(|(x, side)| ((x, y + 12.0), side));
         above.into_iter().filter(|_| y > self.top + 18.0).chain(below).collect()
     }
 
-    /// The line under the plot, with a tick and its label at each place; of labels that would touch, the one that comes
-    /// first in `ticks` stays.
+    /// Draws the horizontal axis with a tick and label at each position. Of labels that would
+    /// touch, the earlier one in `ticks` stays.
     pub(super) fn floor(&self, scene: &mut Scene, ticks: &[(f64, String)], name: &str) {
         scene.line(vec![(self.left, self.bottom), (self.right, self.bottom)], 1.0, AXIS);
         let mut taken: Vec<(f64, f64)> = Vec::new();
@@ -66,32 +66,32 @@ impl Frame {
             scene.line(vec![(*x, self.bottom), (*x, self.bottom + 5.0)], 1.0, AXIS);
             let half = scene.measure(label, TICK) * 0.54 + 3.0;
             if taken.iter().all(|(left, right)| x + half < *left || x - half > *right) {
-                scene.text((*x, self.bottom + 16.0), Side::Middle, label, TICK);
+                scene.text((*x, self.bottom + 16.0), TextAnchor::Middle, label, TICK);
                 taken.push((x - half, x + half));
             }
         }
         scene.text(
             (f64::midpoint(self.left, self.right), self.bottom + 36.0),
-            Side::Middle,
+            TextAnchor::Middle,
             name,
             TICK,
         );
     }
 }
 
-/// The vertical axis of durations: from zero, or in tenfolds where the values span too much for that.
+/// A vertical axis of durations: linear from zero, or logarithmic if the values span too much.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Durations {
+pub(super) struct DurationAxis {
     low: f64,
     high: f64,
     tenfold: bool,
 }
 
-impl Durations {
-    /// How far apart values may lie before an axis from zero would flatten the lower ones.
+impl DurationAxis {
+    /// Ratio of values above which a linear axis would flatten the lower ones.
     const SPAN: f64 = 15.0;
 
-    /// An axis that shows all of `values`, of which `low` should still be told from zero.
+    /// An axis that shows all of `values` and keeps `low` visibly apart from zero.
     pub(super) fn over(
         values: impl Iterator<Item = Duration>,
         low: impl Iterator<Item = Duration>,
@@ -101,13 +101,13 @@ impl Durations {
         let low = low.map_or(high, |low| low.as_secs_f64().max(1e-6));
         if high / low > Self::SPAN {
             let (low, high) = ((low * 0.8).log10(), (high * 1.3).log10());
-            // A whole tenfold at least, so that two ticks are in sight.
+            // At least one decade, so that two ticks are visible.
             return Self { low, high: high.max(low + 1.0), tenfold: true };
         }
         Self { low: 0.0, high: high * 1.14, tenfold: false }
     }
 
-    /// An axis of tenfolds that shows all of `values`.
+    /// A logarithmic axis that shows all of `values`.
     pub(super) fn tenfolds(values: impl Iterator<Item = Duration> + Clone) -> Self {
         let seconds = values.map(|value| value.as_secs_f64().max(1e-6));
         let low = (seconds.clone().fold(f64::INFINITY, f64::min).min(4e3) * 0.8).log10();
@@ -115,35 +115,35 @@ impl Durations {
         Self { low, high: high.max(low + 1.0), tenfold: true }
     }
 
-    /// The height of a value as a share of the axis.
+    /// Height of a value as a share of the axis.
     pub(super) fn share(&self, value: Duration) -> f64 {
         let seconds = value.as_secs_f64();
         let place = if self.tenfold { seconds.max(1e-9).log10() } else { seconds };
         (place - self.low) / (self.high - self.low)
     }
 
-    /// What a subtitle adds about it.
+    /// A note for the subtitle.
     pub(super) fn note(&self) -> &'static str {
-        if self.tenfold { " · logarithmic heights" } else { "" }
+        if self.tenfold { " · logarithmic scale" } else { "" }
     }
 
-    /// The grid behind a plot, with its labels at the left.
-    pub(super) fn grid(&self, scene: &mut Scene, frame: &Frame) {
+    /// Draws the grid, with labels at the left.
+    pub(super) fn grid(&self, scene: &mut Scene, frame: &PlotFrame) {
         for value in self.ticks() {
             let y = frame.up(self.share(value));
             scene.line(vec![(frame.left, y), (frame.right, y)], 1.0, GRID);
             let label = if value.is_zero() { "0".to_owned() } else { units::show(value) };
-            scene.text((frame.left - 8.0, y), Side::End, &label, TICK);
+            scene.text((frame.left - 8.0, y), TextAnchor::End, &label, TICK);
         }
     }
 
-    /// The values that the axis names.
+    /// The values with a tick.
     pub(super) fn ticks(&self) -> Vec<Duration> {
         if self.tenfold { self.tenfold_ticks() } else { self.even_ticks() }
     }
 
     fn even_ticks(&self) -> Vec<Duration> {
-        // Durations are shown in minutes from two on; steps of whole minutes read well there.
+        // Durations of two minutes and more are written in minutes, so ticks are whole minutes too.
         let unit = if self.high < 120.0 { 1.0 } else { 60.0 };
         let step = nice(self.high / 5.0 / unit) * unit;
         let ticks = (0..12).map(|n| f64::from(n) * step).take_while(|value| *value <= self.high);
@@ -163,38 +163,38 @@ impl Durations {
     }
 }
 
-/// The vertical axis of numbers, from zero.
+/// A vertical axis of numbers, from zero.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Numbers {
+pub(super) struct NumberAxis {
     high: f64,
-    /// How many steps it should have at most.
+    /// Maximum number of steps.
     steps: f64,
 }
 
-impl Numbers {
+impl NumberAxis {
     /// An axis that shows all of `values` in about `steps` steps.
     pub(super) fn over(values: impl Iterator<Item = f64>, steps: f64) -> Self {
         Self { high: values.fold(f64::MIN_POSITIVE, f64::max) * 1.12, steps }
     }
 
-    /// The height of a value as a share of the axis.
+    /// Height of a value as a share of the axis.
     pub(super) fn share(&self, value: f64) -> f64 {
         value / self.high
     }
 
-    /// The grid behind a plot, with its labels at the left.
-    pub(super) fn grid(&self, scene: &mut Scene, frame: &Frame) {
+    /// Draws the grid, with labels at the left.
+    pub(super) fn grid(&self, scene: &mut Scene, frame: &PlotFrame) {
         let step = nice(self.high / self.steps);
         let ticks = (0..12).map(|n| f64::from(n) * step).take_while(|value| *value <= self.high);
         for value in ticks {
             let y = frame.up(self.share(value));
             scene.line(vec![(frame.left, y), (frame.right, y)], 1.0, GRID);
-            scene.text((frame.left - 8.0, y), Side::End, &rate(value), TICK);
+            scene.text((frame.left - 8.0, y), TextAnchor::End, &rate(value), TICK);
         }
     }
 }
 
-/// A number of things by the second, short: `20`, `0.5`, `12k`.
+/// A rate per second, abbreviated: `20`, `0.5`, `12k`.
 pub(super) fn rate(value: f64) -> String {
     let short = |value: f64, decimals: usize| {
         let text = format!("{value:.decimals$}");
@@ -212,7 +212,7 @@ pub(super) fn rate(value: f64) -> String {
     }
 }
 
-/// The least of 1, 2, 2.5, 5 times a power of ten that is not below a value.
+/// The least of 1, 2 and 5 times a power of ten that is not below a value.
 fn nice(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
     [1.0, 2.0, 5.0]
@@ -222,7 +222,7 @@ fn nice(value: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
-/// The ticks of an axis of time from zero, `most` at most beside the zero, each at its share of the width.
+/// The ticks of a time axis, each at its share of the width: zero and at most `most` others.
 pub(super) fn clock(end: Duration, most: u64) -> Vec<(f64, String)> {
     const STEPS: [u64; 16] =
         [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 21_600, 86_400];
@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     fn labels(values: &[f64], low: f64) -> Vec<String> {
-        let axis = Durations::over(
+        let axis = DurationAxis::over(
             values.iter().map(|value| Duration::from_secs_f64(*value)),
             std::iter::once(Duration::from_secs_f64(low)),
         );
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn near_values_stand_on_an_axis_from_zero() {
+    fn close_values_get_a_linear_axis() {
         assert_eq!(labels(&[3600.0], 3600.0), ["0 ms", "20 min", "40 min", "60 min"]);
         assert_eq!(
             labels(&[0.2, 0.38, 0.3], 0.2),
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn far_values_stand_on_an_axis_of_tenfolds() {
+    fn distant_values_get_a_logarithmic_axis() {
         assert_eq!(
             labels(&[0.2, 17.0], 0.2),
             ["200 ms", "500 ms", "1 s", "2 s", "5 s", "10 s", "20 s"]
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn an_axis_of_time_has_few_ticks_of_a_unit() {
+    fn a_time_axis_has_few_ticks_in_one_unit() {
         let labels =
             |seconds| clock(Duration::from_secs(seconds), 9).into_iter().map(|(_, label)| label);
         assert_eq!(

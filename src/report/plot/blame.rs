@@ -1,51 +1,52 @@
-//! Lag and wait beside latency over the run: whether the prober or its limit of connections made a peak.
+//! Lag and wait next to latency over the run: did the prober or its connection limit cause a peak?
 
 use std::time::Duration;
 
 use crate::record::Dimension;
-use crate::report::model::{Point, Quantiles, ScenarioView, Timeline};
+use crate::report::model::{DurationQuantiles, ScenarioView, Timeline, TimelinePoint};
 use crate::report::words;
 
-use super::axis::{Durations, Frame};
-use super::clock::Clock;
-use super::scene::{Mark, Scene};
-use super::sheet::Sheet;
-use super::style::{Colour, P50, SHADE, part};
-use super::table::Table;
+use super::axis::{DurationAxis, PlotFrame};
+use super::scene::{LegendMark, Scene};
+use super::sheet::PlotSheet;
+use super::style::{P50, RgbColour, SHADE, part};
+use super::table::PlotTable;
+use super::time_axis::TimeAxis;
+use super::{PlotFunctions, PlotKind, PlotSubject};
 
-/// The quantile that is compared.
-struct Measure {
+/// The quantile that the plot compares.
+struct ComparedQuantile {
     name: &'static str,
-    of: fn(&Quantiles) -> Option<Duration>,
+    of: fn(&DurationQuantiles) -> Option<Duration>,
 }
 
-/// The highest quantile that most bins hold enough exchanges for.
-fn measure(line: &Timeline) -> Measure {
+/// The highest quantile that most bins have enough exchanges for.
+fn measure(line: &Timeline) -> ComparedQuantile {
     match () {
-        () if line.holds(100) => Measure { name: "p99", of: |quantiles| quantiles.p99 },
-        () if line.holds(20) => Measure { name: "p95", of: |quantiles| quantiles.p95 },
-        () => Measure { name: "longest", of: |quantiles| quantiles.max },
+        () if line.holds(100) => ComparedQuantile { name: "p99", of: |quantiles| quantiles.p99 },
+        () if line.holds(20) => ComparedQuantile { name: "p95", of: |quantiles| quantiles.p95 },
+        () => ComparedQuantile { name: "longest", of: |quantiles| quantiles.max },
     }
 }
 
-/// What is compared: its name, colour and width.
-struct Part {
+/// A curve: its name, colour and width.
+struct LatencyPart {
     name: &'static str,
-    colour: Colour,
+    colour: RgbColour,
     width: f64,
-    of: fn(&Point) -> &Quantiles,
+    of: fn(&TimelinePoint) -> &DurationQuantiles,
 }
 
-fn parts() -> [Part; 3] {
+fn parts() -> [LatencyPart; 3] {
     [
-        Part { name: "latency", colour: P50, width: 2.6, of: |point| &point.latency },
-        Part {
+        LatencyPart { name: "latency", colour: P50, width: 2.6, of: |point| &point.latency },
+        LatencyPart {
             name: "wait for a connection",
             colour: part(Dimension::Wait),
             width: 2.2,
             of: |point| &point.wait,
         },
-        Part {
+        LatencyPart {
             name: "lag of the prober",
             colour: part(Dimension::Lag),
             width: 1.6,
@@ -54,16 +55,23 @@ fn parts() -> [Part; 3] {
     ]
 }
 
-/// Whether there is anything to draw.
-pub(super) fn is_drawn(scenario: &ScenarioView) -> bool {
+/// The kind of plot that this file draws.
+pub(super) const KIND: PlotKind = PlotKind {
+    stem: "lag-and-wait",
+    title: "Lag and wait next to latency",
+    suits_checks: false,
+    subject: PlotSubject::EachScenario(PlotFunctions { has_data, alt, table, scene }),
+};
+
+fn has_data(scenario: &ScenarioView) -> bool {
     scenario.timeline.measured.iter().any(|point| point.wait.n + point.lag.n > 0)
 }
 
-/// The figure in words.
-pub(super) fn alt(scenario: &ScenarioView) -> String {
+/// The plot in words.
+fn alt(scenario: &ScenarioView) -> String {
     let line = &scenario.timeline;
     let measure = measure(line);
-    let highest = |part: &Part| {
+    let highest = |part: &LatencyPart| {
         let values = line.measured.iter().filter_map(|point| (measure.of)((part.of)(point)));
         format!("{} {}", part.name, words::time(values.max()))
     };
@@ -86,44 +94,47 @@ pub(super) fn alt(scenario: &ScenarioView) -> String {
 }
 
 fn in_each(line: &Timeline) -> String {
-    format!("of {}", Clock::each(line))
+    format!("of {}", TimeAxis::each(line))
 }
 
 /// The figure in figures.
-pub(super) fn table(scenario: &ScenarioView) -> Table {
+fn table(scenario: &ScenarioView) -> PlotTable {
     let line = &scenario.timeline;
     let measure = measure(line);
     let heads = ["latency", "wait", "lag"].map(|part| format!("{part} {}", measure.name));
-    Table::over_time(line, heads.iter().map(String::as_str), |point| {
+    PlotTable::over_time(line, heads.iter().map(String::as_str), |point| {
         parts().iter().map(|part| words::time((measure.of)((part.of)(point)))).collect()
     })
 }
 
 /// The figure.
-pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
+fn scene(scenario: &ScenarioView, sheet: PlotSheet<'_>) -> Scene {
     let line = &scenario.timeline;
     let measure = measure(line);
-    let subtitle = format!("{} {} · logarithmic heights", measure.name, in_each(line));
-    let (mut scene, below) = sheet.headed(&subtitle, scenario);
+    let subtitle = format!("{} {} · logarithmic scale", measure.name, in_each(line));
+    let (mut scene, below) = sheet.headed(&subtitle);
     let parts = parts();
-    let mut entries: Vec<(Mark, &str)> =
-        parts.iter().map(|part| (Mark::Line(part.colour), part.name)).collect();
-    entries.extend((!line.warmup.is_empty()).then_some((Mark::Box(SHADE), "warm-up, not judged")));
+    let mut entries: Vec<(LegendMark, &str)> =
+        parts.iter().map(|part| (LegendMark::Line(part.colour), part.name)).collect();
+    entries.extend(
+        (!line.warmup.is_empty()).then_some((LegendMark::Box(SHADE), "warm-up, not judged")),
+    );
     let below = scene.legend(below, &entries);
-    let frame = Frame::below(&mut scene, below + 2.0, 0.8);
-    let clock = Clock { line, frame };
+    let frame = PlotFrame::below(&mut scene, below + 2.0, 0.8);
+    let clock = TimeAxis { line, frame };
     let values: Vec<Duration> = line
         .points()
         .flat_map(|point| parts.iter().filter_map(|part| (measure.of)((part.of)(point))))
         .collect();
-    let heights = Durations::tenfolds(values.into_iter());
+    let heights = DurationAxis::tenfolds(values.into_iter());
     clock.shade(&mut scene, 0.0);
     heights.grid(&mut scene, &frame);
     clock.floor(&mut scene);
     for part in parts.iter().rev() {
         for points in [&line.warmup, &line.measured] {
-            let height =
-                |point: &Point| Some(frame.up(heights.share((measure.of)((part.of)(point))?)));
+            let height = |point: &TimelinePoint| {
+                Some(frame.up(heights.share((measure.of)((part.of)(point))?)))
+            };
             for run in clock.runs(points, height) {
                 scene.line_or_dot(run, part.width, part.colour);
             }

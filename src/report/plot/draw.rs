@@ -1,4 +1,4 @@
-//! Scenes to bytes, by plotters.
+//! Renders scenes as SVG and PNG with plotters.
 
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::coord::Shift;
@@ -7,28 +7,29 @@ use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle};
 
-use super::font::Fonts;
-use super::palette::Palette;
-use super::raster::Raster;
-use super::scene::{Scene, Shape, Side, Spot};
-use super::style::{Colour, Face, PAPER, dark_rules, hex};
+use super::font::PlotFonts;
+use super::palette::ColourPalette;
+use super::raster::CellRaster;
+use super::scene::{Scene, SceneShape, TextAnchor};
+use super::style::{PAPER, PaperSpot, RgbColour, TextFace, dark_rules, hex};
 
-/// Pixels of a PNG to one of the SVG.
+/// PNG pixels per SVG pixel.
 pub(super) const PIXELS: usize = 2;
-/// Samples to a pixel of a PNG in each direction: plotters' bitmaps have hard edges.
+/// Samples per PNG pixel in each direction, because plotters does not antialias bitmaps.
 const SAMPLES: usize = 2;
-/// Units of the SVG's own coordinates to one of its pixels: plotters rounds to whole units.
+/// SVG units per pixel; plotters rounds to whole units.
 const UNITS: f64 = 10.0;
-/// plotters divides the size of a font by this before it writes it into an SVG.
+/// plotters divides a font size by this before it writes it to an SVG.
 const PLOTTERS_FONT_SIZE: f64 = 1.24;
-/// How far below its spot plotters puts the baseline of a text anchored at the top, in ems.
+/// Distance in ems from a text's top anchor to the baseline that plotters uses.
 const TOP_TO_BASELINE: f64 = 0.76;
-/// Fonts about as wide as the embedded one, for SVGs, which carry none.
+/// Fonts about as wide as the embedded one, because SVGs embed none.
 const FAMILY: FontFamily<'static> =
     FontFamily::Name("Roboto, Helvetica Neue, Arial, Liberation Sans, sans-serif");
 
-/// The scene as SVG; on its own it brings its paper and its colours for dark screens, inside a page the page does.
-pub(super) fn svg(scene: &Scene, words: &Words<'_>, on_its_own: bool) -> Result<String, String> {
+/// Renders the scene as SVG. A standalone file includes its background and dark colours; inside a
+/// page, the page provides them.
+pub(super) fn svg(scene: &Scene, words: &PlotText<'_>, on_its_own: bool) -> Result<String, String> {
     let mut body = String::new();
     if on_its_own {
         let (paper, rules) = (hex(PAPER), dark_rules(""));
@@ -36,41 +37,41 @@ pub(super) fn svg(scene: &Scene, words: &Words<'_>, on_its_own: bool) -> Result<
             "<style>{rules}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"{paper}\"/>\n"
         );
     }
-    // plotters cannot embed a picture: it draws what lies below and above each, piece by piece.
-    for piece in scene.shapes.split_inclusive(|shape| matches!(shape, Shape::Cells(_))) {
-        body += &drawn(piece, scene)?;
-        if let Some(Shape::Cells(raster)) = piece.last() {
+    // plotters cannot embed a picture, so it draws the shapes below and above each one separately.
+    for piece in scene.shapes.split_inclusive(|shape| matches!(shape, SceneShape::Cells(_))) {
+        body += &draw_shapes(piece, scene)?;
+        if let Some(SceneShape::Cells(raster)) = piece.last() {
             body += &raster.elements(UNITS)?;
         }
     }
-    Ok(with_words(&body, scene, words))
+    Ok(with_text(&body, scene, words))
 }
 
-/// Some shapes of a scene as the elements of an SVG, texts above the others.
-fn drawn(piece: &[Shape], scene: &Scene) -> Result<String, String> {
+/// Some shapes of a scene as SVG elements, with texts on top.
+fn draw_shapes(piece: &[SceneShape], scene: &Scene) -> Result<String, String> {
     let mut svg = String::new();
     let size =
         (units(scene.width * UNITS).unsigned_abs(), units(scene.height * UNITS).unsigned_abs());
     {
         let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        shapes(&area, piece, UNITS)?;
+        draw_vectors(&area, piece, UNITS)?;
         piece.iter().try_for_each(|shape| svg_text(&area, shape))?;
         area.present().map_err(|error| error.to_string())?;
     }
     let body = svg.split_once('>').map_or("", |(_, body)| body);
     let body = body.trim_end().strip_suffix("</svg>").unwrap_or(body).trim_start();
-    // Quotes within texts are escaped, so that only attributes look like these, which say nothing.
+    // Quotes in texts are escaped, so only real attributes match these redundant ones.
     Ok(body.replace(" opacity=\"1\"", "").replace(" stroke=\"none\" stroke-width=\"10\"", ""))
 }
 
-/// What a picture is called and what one who cannot see it should know.
-pub(super) struct Words<'a> {
+/// The title of a plot and its description.
+pub(super) struct PlotText<'a> {
     pub(super) title: &'a str,
     pub(super) alt: &'a str,
 }
 
-/// The SVG with the size of its scene, a role, a name and a description.
-fn with_words(body: &str, scene: &Scene, words: &Words<'_>) -> String {
+/// The SVG element with its size, role, name and description.
+fn with_text(body: &str, scene: &Scene, words: &PlotText<'_>) -> String {
     let (width, height) = (scene.width, scene.height);
     let view = format!("0 0 {} {}", width * UNITS, height * UNITS);
     let label = format!("{}. {}", words.title, words.alt);
@@ -84,34 +85,34 @@ fn with_words(body: &str, scene: &Scene, words: &Words<'_>) -> String {
     .into_string()
 }
 
-/// The scene as PNG.
-pub(super) fn png(scene: &Scene, fonts: &Fonts) -> Result<Vec<u8>, String> {
+/// Renders the scene as PNG.
+pub(super) fn png(scene: &Scene, fonts: &PlotFonts) -> Result<Vec<u8>, String> {
     let zoom = PIXELS * SAMPLES;
     let (width, height) = (pixels(scene.width, zoom), pixels(scene.height, zoom));
     let mut samples = vec![255_u8; width * height * 3];
     {
         let size = (u32_of(width)?, u32_of(height)?);
         let area = BitMapBackend::with_buffer(&mut samples, size).into_drawing_area();
-        for piece in scene.shapes.split_inclusive(|shape| matches!(shape, Shape::Cells(_))) {
-            shapes(&area, piece, zoom as f64)?;
-            if let Some(Shape::Cells(raster)) = piece.last() {
-                cells(&area, raster, zoom as f64)?;
+        for piece in scene.shapes.split_inclusive(|shape| matches!(shape, SceneShape::Cells(_))) {
+            draw_vectors(&area, piece, zoom as f64)?;
+            if let Some(SceneShape::Cells(raster)) = piece.last() {
+                draw_cells(&area, raster, zoom as f64)?;
             }
         }
         area.present().map_err(|error| error.to_string())?;
     }
     for shape in &scene.shapes {
-        if let Shape::Text { left, baseline, text, face, .. } = shape {
+        if let SceneShape::Text { left, baseline, text, face, .. } = shape {
             let zoom = zoom as f64;
             fonts.set(text, *face, zoom, (left * zoom, baseline * zoom), |x, y, covered| {
                 blend(&mut samples, width, (x, y), face.colour, covered);
             });
         }
     }
-    encoded(&halved(&samples, width), u32_of(width / SAMPLES)?, u32_of(height / SAMPLES)?)
+    encode_png(&downsample(&samples, width), u32_of(width / SAMPLES)?, u32_of(height / SAMPLES)?)
 }
 
-fn blend(samples: &mut [u8], width: usize, (x, y): (i64, i64), colour: Colour, covered: f32) {
+fn blend(samples: &mut [u8], width: usize, (x, y): (i64, i64), colour: RgbColour, covered: f32) {
     let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return };
     let at = (y * width + x) * 3;
     if x >= width || at + 3 > samples.len() {
@@ -130,8 +131,8 @@ fn blend(samples: &mut [u8], width: usize, (x, y): (i64, i64), colour: Colour, c
     }
 }
 
-/// Each pixel as the mean of the four samples it covers.
-fn halved(samples: &[u8], width: usize) -> Vec<u8> {
+/// Averages each block of four samples into one pixel.
+fn downsample(samples: &[u8], width: usize) -> Vec<u8> {
     let row = width * 3;
     let mut pixels = Vec::with_capacity(samples.len() / 4);
     for rows in samples.chunks_exact(row * 2) {
@@ -139,7 +140,7 @@ fn halved(samples: &[u8], width: usize) -> Vec<u8> {
         let mut at = 0;
         while at + 3 < row {
             pixels.push(mean(upper[at], upper[at + 3], lower[at], lower[at + 3]));
-            // The next channel, or past the two samples that are done.
+            // The next channel, or the next pair of samples.
             at += if at % 6 == 2 { 4 } else { 1 };
         }
     }
@@ -153,14 +154,14 @@ fn mean(a: u8, b: u8, c: u8, d: u8) -> u8 {
     mean
 }
 
-fn encoded(picture: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
+fn encode_png(picture: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    let Palette { colours, pixels } = Palette::of(picture);
+    let ColourPalette { colours, pixels } = ColourPalette::of(picture);
     encoder.set_color(png::ColorType::Indexed);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_palette(colours.iter().flat_map(|(r, g, b)| [*r, *g, *b]).collect::<Vec<u8>>());
-    // Flat areas repeat from row to row: no filter leaves them to the compressor.
+    // Flat areas repeat from row to row; without a filter the compressor finds them.
     encoder.set_filter(png::FilterType::NoFilter);
     encoder.set_compression(png::Compression::Default);
     let mut writer = encoder.write_header().map_err(|error| error.to_string())?;
@@ -169,9 +170,9 @@ fn encoded(picture: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn cells<B: DrawingBackend>(
+fn draw_cells<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
-    raster: &Raster,
+    raster: &CellRaster,
     zoom: f64,
 ) -> Result<(), String> {
     let mut drawn = Ok(());
@@ -182,42 +183,45 @@ fn cells<B: DrawingBackend>(
     drawn
 }
 
-/// Draws the shapes but texts and cells, which each format sets in its own way.
-fn shapes<B: DrawingBackend>(
+/// Draws all shapes except texts and cells, which each format draws in its own way.
+fn draw_vectors<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
-    piece: &[Shape],
+    piece: &[SceneShape],
     zoom: f64,
 ) -> Result<(), String> {
-    let at = |spot: &Spot| (units(spot.0 * zoom), units(spot.1 * zoom));
-    let all = |points: &[Spot]| points.iter().map(at).collect::<Vec<_>>();
+    let at = |spot: &PaperSpot| (units(spot.0 * zoom), units(spot.1 * zoom));
+    let all = |points: &[PaperSpot]| points.iter().map(at).collect::<Vec<_>>();
     for shape in piece {
         let drawn = match shape {
-            Shape::Line { points, width, colour } => {
+            SceneShape::Line { points, width, colour } => {
                 let style = ShapeStyle {
                     stroke_width: units(width * zoom).unsigned_abs(),
                     ..filled(*colour, 1.0)
                 };
                 area.draw(&PathElement::new(all(points), style))
             }
-            Shape::Area { points, colour, opacity } => {
+            SceneShape::Area { points, colour, opacity } => {
                 area.draw(&Polygon::new(all(points), filled(*colour, *opacity)))
             }
-            Shape::Disc { centre, radius, colour } => {
+            SceneShape::Disc { centre, radius, colour } => {
                 area.draw(&Circle::new(at(centre), units(radius * zoom), filled(*colour, 1.0)))
             }
-            Shape::Text { .. } | Shape::Cells(_) => Ok(()),
+            SceneShape::Text { .. } | SceneShape::Cells(_) => Ok(()),
         };
         drawn.map_err(|error| error.to_string())?;
     }
     Ok(())
 }
 
-fn svg_text<B: DrawingBackend>(area: &DrawingArea<B, Shift>, shape: &Shape) -> Result<(), String> {
-    let Shape::Text { left, baseline, width, text, face, side } = shape else { return Ok(()) };
+fn svg_text<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    shape: &SceneShape,
+) -> Result<(), String> {
+    let SceneShape::Text { left, baseline, width, text, face, side } = shape else { return Ok(()) };
     let (x, anchor) = match side {
-        Side::Start => (*left, HPos::Left),
-        Side::Middle => (left + width / 2.0, HPos::Center),
-        Side::End => (left + width, HPos::Right),
+        TextAnchor::Start => (*left, HPos::Left),
+        TextAnchor::Middle => (left + width / 2.0, HPos::Center),
+        TextAnchor::End => (left + width, HPos::Right),
     };
     let top = baseline - TOP_TO_BASELINE * face.size;
     let spot = (units(x * UNITS), units(top * UNITS));
@@ -225,7 +229,7 @@ fn svg_text<B: DrawingBackend>(area: &DrawingArea<B, Shift>, shape: &Shape) -> R
     area.draw(&Text::new(text.as_str(), spot, style)).map_err(|error| error.to_string())
 }
 
-fn svg_style(face: Face) -> TextStyle<'static> {
+fn svg_style(face: TextFace) -> TextStyle<'static> {
     let weight = if face.bold { FontStyle::Bold } else { FontStyle::Normal };
     let size = face.size * UNITS * PLOTTERS_FONT_SIZE;
     let mut style = TextStyle::from(FontDesc::new(FAMILY, size, weight));
@@ -233,17 +237,17 @@ fn svg_style(face: Face) -> TextStyle<'static> {
     style
 }
 
-fn filled(colour: Colour, opacity: f64) -> ShapeStyle {
+fn filled(colour: RgbColour, opacity: f64) -> ShapeStyle {
     rgb(colour).mix(opacity).filled()
 }
 
-fn rgb((red, green, blue): Colour) -> RGBColor {
+fn rgb((red, green, blue): RgbColour) -> RGBColor {
     RGBColor(red, green, blue)
 }
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "places on a plot fit; saturation is what is wanted otherwise"
+    reason = "positions on a plot fit, and other values should saturate"
 )]
 fn units(value: f64) -> i32 {
     value.round() as i32

@@ -1,48 +1,49 @@
-//! The embedded font: registered with plotters, measured, and set into pixels.
+//! The embedded font: registration with plotters, text width, and rasterization.
 //!
-//! plotters' own text on bitmaps drops the space left of each letter and rounds every advance, which shows at
-//! small sizes; letters are set here instead, with the same font.
+//! plotters drops the space left of each letter and rounds every advance on bitmaps, which is
+//! visible at small sizes. This module rasterizes text with the same font instead.
 
 use std::sync::LazyLock;
 
 use ab_glyph::{Font as _, FontRef, PxScale, ScaleFont as _, point};
 
 use super::PlotError;
-use super::style::Face;
+use super::style::TextFace;
 
 pub(super) static REGULAR: &[u8] = include_bytes!("../fonts/Roboto-Regular.ttf");
 pub(super) static BOLD: &[u8] = include_bytes!("../fonts/Roboto-Bold.ttf");
 
-static FONTS: LazyLock<Option<Fonts>> = LazyLock::new(|| {
-    Some(Fonts {
+static FONTS: LazyLock<Option<PlotFonts>> = LazyLock::new(|| {
+    Some(PlotFonts {
         regular: FontRef::try_from_slice(REGULAR).ok()?,
         bold: FontRef::try_from_slice(BOLD).ok()?,
     })
 });
 
 /// The embedded font in both weights.
-pub(super) struct Fonts {
+pub(super) struct PlotFonts {
     regular: FontRef<'static>,
     bold: FontRef<'static>,
 }
 
-impl Fonts {
+impl PlotFonts {
     /// The embedded font.
     pub(super) fn embedded() -> Result<&'static Self, PlotError> {
         FONTS.as_ref().ok_or(PlotError::Font)
     }
 
-    /// How wide a text is set.
-    pub(super) fn width(&self, text: &str, face: Face) -> f64 {
+    /// The width of a text.
+    pub(super) fn width(&self, text: &str, face: TextFace) -> f64 {
         let scaled = self.of(face).as_scaled(self.scale(face, 1.0));
         text.chars().map(|c| f64::from(scaled.h_advance(scaled.glyph_id(c)))).sum()
     }
 
-    /// Sets a text from `left` on its `baseline`, both in pixels; `paint` gets each pixel and how far it is covered.
+    /// Rasterizes a text from `left` on its `baseline`, both in pixels; `paint` gets each pixel
+    /// with its coverage.
     pub(super) fn set(
         &self,
         text: &str,
-        face: Face,
+        face: TextFace,
         zoom: f64,
         (left, baseline): (f64, f64),
         mut paint: impl FnMut(i64, i64, f32),
@@ -63,12 +64,12 @@ impl Fonts {
         }
     }
 
-    fn of(&self, face: Face) -> &FontRef<'static> {
+    fn of(&self, face: TextFace) -> &FontRef<'static> {
         if face.bold { &self.bold } else { &self.regular }
     }
 
-    /// The scale of `ab_glyph` is the height of a line; a face's size is that of an em.
-    fn scale(&self, face: Face, zoom: f64) -> PxScale {
+    /// The scale of `ab_glyph` is the line height, while a face's size is an em.
+    fn scale(&self, face: TextFace, zoom: f64) -> PxScale {
         let font = self.of(face);
         let line_in_ems = font.height_unscaled() / font.units_per_em().unwrap_or(2048.0);
         PxScale::from(narrow(face.size * zoom) * line_in_ems)

@@ -1,50 +1,58 @@
-//! How many exchanges took how long, over the run: time against latency, colour for how many.
+//! A heat map of latency over the run: colour shows the number of exchanges.
 
 use std::time::Duration;
 
-use crate::report::model::{Point, RequestView, ScenarioView, Timeline};
+use crate::report::model::{RequestView, Timeline, TimelinePoint};
 use crate::report::words;
 
-use super::axis::{Durations, Frame};
-use super::clock::{Clock, STRIP};
-use super::raster::{Raster, level};
-use super::scene::{Scene, Side, Spot};
-use super::sheet::Sheet;
-use super::style::{ALARM, LABEL, Paper, WARNING};
-use super::table::Table;
+use super::axis::{DurationAxis, PlotFrame};
+use super::raster::{CellRaster, level};
+use super::scene::{Scene, TextAnchor};
+use super::sheet::PlotSheet;
+use super::style::{ALARM, LABEL, PaperSpot, PlotPaper, WARNING};
+use super::table::PlotTable;
+use super::time_axis::{STRIP, TimeAxis};
+use super::{PlotFunctions, PlotKind, PlotSubject};
 
-/// How high a cell is, roughly.
+/// Approximate height of a cell.
 const CELL: f64 = 6.0;
 
-/// Whether there is anything to draw.
-pub(super) fn is_drawn(request: &RequestView) -> bool {
+/// The kind of plot that this file draws.
+pub(super) const KIND: PlotKind = PlotKind {
+    stem: "heat-map",
+    title: "Latency over time, every exchange",
+    suits_checks: false,
+    subject: PlotSubject::EachRequest(PlotFunctions { has_data, alt, table, scene }),
+};
+
+fn has_data(request: &RequestView) -> bool {
     request.timeline.points().any(|point| point.latency.n > 0)
 }
 
-/// The figure in words.
-pub(super) fn alt(request: &RequestView) -> String {
+/// The plot in words.
+fn alt(request: &RequestView) -> String {
     let line = &request.timeline;
     let shortest =
         line.points().filter_map(|point| point.spread.steps().next()).map(|(value, _)| value).min();
     let n: u64 = line.points().map(|point| point.latency.n).sum();
     let latency = request.latency;
-    let phase = if line.reached_the_measured_phase() {
+    let phase = if line.reached_measured_stage() {
         let (half, most) = (words::time(latency.p50), words::time(latency.p95));
-        format!("in the measured phase half took {half} or less, and one in twenty {most} or more")
+        format!("in the measured stage half took {half} or less, and one in twenty {most} or more")
     } else {
-        "all of them belong to the warm-up, in which the run ended".to_owned()
+        "all of them belong to the warm-up, where the run ended".to_owned()
     };
     format!(
         "{} over {}, warm-up included, took {} to {}; {phase}",
-        words::counted(n, "ok exchange"),
+        words::plural(n, "ok exchange"),
         words::time(Some(line.end)),
         words::time(shortest),
         words::time(line.points().filter_map(|point| point.latency.max).max()),
     )
 }
 
-/// The figure in figures: the rows are time, the columns bands of latency.
-pub(super) fn table(request: &RequestView) -> Table {
+/// The figures: rows are time, columns are latency bands.
+fn table(request: &RequestView) -> PlotTable {
     let edges = heights(&request.timeline).ticks();
     let shown = |edge: &Duration| words::time(Some(*edge));
     let mut heads: Vec<String> =
@@ -52,7 +60,7 @@ pub(super) fn table(request: &RequestView) -> Table {
     heads.extend(edges.windows(2).map(|pair| format!("{} – {}", shown(&pair[0]), shown(&pair[1]))));
     heads.extend(edges.last().map(|last| format!("≥ {}", shown(last))));
     heads.push("failed".to_owned());
-    Table::over_time(&request.timeline, heads.iter().map(String::as_str), |point| {
+    PlotTable::over_time(&request.timeline, heads.iter().map(String::as_str), |point| {
         let mut counts = vec![0; edges.len() + 1];
         for (value, count) in point.spread.steps() {
             counts[edges.partition_point(|edge| *edge <= value)] += count;
@@ -63,18 +71,19 @@ pub(super) fn table(request: &RequestView) -> Table {
 }
 
 /// The figure.
-pub(super) fn scene((scenario, request): (&ScenarioView, &RequestView), sheet: Sheet<'_>) -> Scene {
+fn scene(request: &RequestView, sheet: PlotSheet<'_>) -> Scene {
     let line = &request.timeline;
-    let subtitle = format!(
-        "ok exchanges {} in which they were due, by latency · logarithmic heights",
-        in_each(line)
-    );
-    let (mut scene, below) = sheet.headed(&subtitle, scenario);
+    let subtitle =
+        format!("ok exchanges {}, by due time and latency · logarithmic scale", in_each(line));
+    let (mut scene, below) = sheet.headed(&subtitle);
     let right = scale(&mut scene, below, most(line, &heights(line), rows(sheet.paper)));
     let below = legend(&mut scene, (right + 18.0, below), line);
-    let frame = Frame::below(&mut scene, below + STRIP, 1.0);
-    let figure =
-        Figure { clock: Clock { line, frame }, heights: heights(line), rows: rows(sheet.paper) };
+    let frame = PlotFrame::below(&mut scene, below + STRIP, 1.0);
+    let figure = HeatMap {
+        clock: TimeAxis { line, frame },
+        heights: heights(line),
+        rows: rows(sheet.paper),
+    };
     figure.clock.shade(&mut scene, STRIP);
     figure.heights.grid(&mut scene, &frame);
     figure.cells(&mut scene);
@@ -85,23 +94,24 @@ pub(super) fn scene((scenario, request): (&ScenarioView, &RequestView), sheet: S
 }
 
 fn in_each(line: &Timeline) -> String {
-    format!("of {}", Clock::each(line))
+    format!("of {}", TimeAxis::each(line))
 }
 
-fn heights(line: &Timeline) -> Durations {
-    let ends =
-        |point: &Point| [point.spread.steps().next().map(|(value, _)| value), point.latency.max];
-    Durations::tenfolds(line.points().flat_map(ends).flatten())
+fn heights(line: &Timeline) -> DurationAxis {
+    let ends = |point: &TimelinePoint| {
+        [point.spread.steps().next().map(|(value, _)| value), point.latency.max]
+    };
+    DurationAxis::tenfolds(line.points().flat_map(ends).flatten())
 }
 
-fn rows(paper: Paper) -> usize {
+fn rows(paper: PlotPaper) -> usize {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few dozen")]
     let rows = (paper.depth / CELL).round() as usize;
     rows.max(1)
 }
 
-/// How many exchanges of a bin lie in each row, from above.
-fn column(point: &Point, heights: &Durations, rows: usize) -> Vec<u64> {
+/// Number of a bin's exchanges in each row, from the top.
+fn column(point: &TimelinePoint, heights: &DurationAxis, rows: usize) -> Vec<u64> {
     let mut counts = vec![0; rows];
     for (value, count) in point.spread.steps() {
         #[expect(
@@ -115,21 +125,21 @@ fn column(point: &Point, heights: &Durations, rows: usize) -> Vec<u64> {
     counts
 }
 
-/// How many exchanges lie in the fullest cell.
-fn most(line: &Timeline, heights: &Durations, rows: usize) -> u64 {
+/// Number of exchanges in the fullest cell.
+fn most(line: &Timeline, heights: &DurationAxis, rows: usize) -> u64 {
     line.points().flat_map(|point| column(point, heights, rows)).max().unwrap_or(1)
 }
 
-/// The colours and what they stand for; returns where it ends at the right.
+/// Draws the colour scale; returns its right end.
 fn scale(scene: &mut Scene, middle: f64, most: u64) -> f64 {
     const LENGTH: f64 = 120.0;
-    let words = "exchanges in a cell";
-    let mut x = scene.text((scene.paper.edge, middle), Side::Start, words, LABEL) + 12.0;
-    x = scene.text((x, middle), Side::Start, "1", LABEL) + 7.0;
+    let words = "exchanges per cell";
+    let mut x = scene.text((scene.paper.edge, middle), TextAnchor::Start, words, LABEL) + 12.0;
+    x = scene.text((x, middle), TextAnchor::Start, "1", LABEL) + 7.0;
     let length = if most > 1 { LENGTH } else { 14.0 };
     let levels: Vec<u8> =
         if most > 1 { (0..=50).map(|step| 1 + step * 5).collect() } else { vec![1] };
-    scene.cells(Raster {
+    scene.cells(CellRaster {
         from: (x, middle - 6.0),
         to: (x + length, middle + 6.0),
         columns: levels.len(),
@@ -137,32 +147,32 @@ fn scale(scene: &mut Scene, middle: f64, most: u64) -> f64 {
     });
     let end = x + length;
     if most > 1 {
-        scene.text((end + 7.0, middle), Side::Start, &words::count(most), LABEL)
+        scene.text((end + 7.0, middle), TextAnchor::Start, &words::count(most), LABEL)
     } else {
         end
     }
 }
 
-fn legend(scene: &mut Scene, (left, top): Spot, line: &Timeline) -> f64 {
-    scene.legend_from(left, top, &Clock::signs(line).collect::<Vec<_>>())
+fn legend(scene: &mut Scene, (left, top): PaperSpot, line: &Timeline) -> f64 {
+    scene.legend_from(left, top, &TimeAxis::signs(line).collect::<Vec<_>>())
 }
 
-/// Where things lie.
-struct Figure<'a> {
-    clock: Clock<'a>,
-    heights: Durations,
+/// The axes and rows of the heat map.
+struct HeatMap<'a> {
+    clock: TimeAxis<'a>,
+    heights: DurationAxis,
     rows: usize,
 }
 
-impl Figure<'_> {
-    /// The cells of the warm-up and of the measured phase, whose bins need not meet.
+impl HeatMap<'_> {
+    /// Draws the cells of the warm-up and of the measured stage, whose bins need not align.
     fn cells(&self, scene: &mut Scene) {
         let line = self.clock.line;
         let most = most(line, &self.heights, self.rows);
         for (points, from) in [(&line.warmup, Duration::ZERO), (&line.measured, line.measured_from)]
         {
             let Some(last) = points.last() else { continue };
-            let index = |point: &Point| bins(point.from.saturating_sub(from), line.bin);
+            let index = |point: &TimelinePoint| bins(point.from.saturating_sub(from), line.bin);
             let columns = index(last) + 1;
             let mut levels = vec![0; columns * self.rows];
             for point in points {
@@ -173,18 +183,19 @@ impl Figure<'_> {
             }
             let mut end = from + line.bin * u32::try_from(columns).unwrap_or(u32::MAX);
             if last.in_warmup && !line.measured.is_empty() {
-                // The last bin of the warm-up may reach into the measured phase, where it must cover nothing.
+                // The warm-up's last bin may overlap the measured stage, where it must cover
+                // nothing.
                 end = end.min(line.measured_from);
             }
             let (top, bottom) = (self.clock.frame.top, self.clock.frame.bottom);
             let (from, to) = ((self.clock.x(from), top), (self.clock.x(end), bottom));
-            scene.cells(Raster { from, to, columns, levels });
+            scene.cells(CellRaster { from, to, columns, levels });
         }
     }
 
     fn budgets(&self, scene: &mut Scene, request: &RequestView) {
         let frame = &self.clock.frame;
-        let taken = self.taken();
+        let taken = self.occupied_spots();
         for (ceiling, row) in
             request.budgets.iter().filter_map(|row| row.mark.map(|mark| (mark.ceiling, row)))
         {
@@ -193,17 +204,22 @@ impl Figure<'_> {
             if !(0.0..=1.0).contains(&share) {
                 let away = if share > 1.0 { "above" } else { "below" };
                 let y = if share > 1.0 { frame.top + 10.0 } else { frame.bottom - 10.0 };
-                scene.tag((frame.right, y), Side::End, &format!("{words} lies {away}"), WARNING);
+                scene.tag(
+                    (frame.right, y),
+                    TextAnchor::End,
+                    &format!("{words} is {away}"),
+                    WARNING,
+                );
                 continue;
             }
             let y = frame.up(share);
             scene.dashed((frame.left, y), (frame.right, y), 1.5, ALARM);
-            scene.tag_where_free(&frame.beside(y), &words, WARNING, &taken);
+            scene.tag_where_free(&frame.label_spots(y), &words, WARNING, &taken);
         }
     }
 
-    /// The middles of the cells that are not empty.
-    fn taken(&self) -> Vec<Spot> {
+    /// Centres of the non-empty cells.
+    fn occupied_spots(&self) -> Vec<PaperSpot> {
         let frame = &self.clock.frame;
         let step = (frame.bottom - frame.top) / self.rows as f64;
         let mut spots = Vec::new();

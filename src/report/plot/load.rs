@@ -1,20 +1,33 @@
-//! What was asked by the second and what was answered; failures and drops below it on the same axis of time.
+//! Requests due and answered per second, with failures and drops below on the same time axis.
 
-use crate::report::model::{Point, ScenarioView, Timeline};
+use crate::report::model::{ScenarioView, Timeline, TimelinePoint};
 use crate::report::words;
 
-use super::axis::{Frame, Numbers, rate};
-use super::clock::Clock;
-use super::scene::{Mark, Scene, Side};
-use super::sheet::Sheet;
+use super::axis::{NumberAxis, PlotFrame, rate};
+use super::scene::{LegendMark, Scene, TextAnchor};
+use super::sheet::PlotSheet;
 use super::style::{ALARM, DROPPED, LABEL, MAX, P50, SHADE};
-use super::table::Table;
+use super::table::PlotTable;
+use super::time_axis::TimeAxis;
+use super::{PlotFunctions, PlotKind, PlotSubject};
 
-/// The figure in words.
-pub(super) fn alt(scenario: &ScenarioView) -> String {
+/// The kind of plot that this file draws.
+pub(super) const KIND: PlotKind = PlotKind {
+    stem: "load",
+    title: "Requests due and answered",
+    suits_checks: false,
+    subject: PlotSubject::EachScenario(PlotFunctions { has_data, alt, table, scene }),
+};
+
+fn has_data(scenario: &ScenarioView) -> bool {
+    scenario.timeline.reached_measured_stage()
+}
+
+/// The plot in words.
+fn alt(scenario: &ScenarioView) -> String {
     let line = &scenario.timeline;
-    let total = |of: Count| words::count(line.measured.iter().map(of).sum());
-    let rates = |of: Count| {
+    let total = |of: PointCount| words::count(line.measured.iter().map(of).sum());
+    let rates = |of: PointCount| {
         let rates = line.measured.iter().map(|point| point.per_second(of(point)));
         let (low, high) = rates
             .fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
@@ -25,7 +38,7 @@ pub(super) fn alt(scenario: &ScenarioView) -> String {
         }
     };
     format!(
-        "In the measured phase {} requests were due, {} a second, and {} of them were answered as expected, {} a \
+        "In the measured stage {} requests were due, {} per second, and {} of them were ok, {} per \
          second; {} failed and {} were dropped",
         total(|point| point.n),
         rates(|point| point.n),
@@ -37,42 +50,46 @@ pub(super) fn alt(scenario: &ScenarioView) -> String {
 }
 
 /// The figure in figures.
-pub(super) fn table(scenario: &ScenarioView) -> Table {
-    Table::over_time(&scenario.timeline, ["due /s", "ok /s", "failed /s", "dropped /s"], |point| {
-        let counts = [point.n, ok(point), errors(point), point.dropped];
-        counts.map(|count| rate(point.per_second(count))).to_vec()
-    })
+fn table(scenario: &ScenarioView) -> PlotTable {
+    PlotTable::over_time(
+        &scenario.timeline,
+        ["due /s", "ok /s", "failed /s", "dropped /s"],
+        |point| {
+            let counts = [point.n, ok(point), errors(point), point.dropped];
+            counts.map(|count| rate(point.per_second(count))).to_vec()
+        },
+    )
 }
 
 /// One of the counts of a bin.
-type Count = fn(&Point) -> u64;
+type PointCount = fn(&TimelinePoint) -> u64;
 
-fn ok(point: &Point) -> u64 {
+fn ok(point: &TimelinePoint) -> u64 {
     point.n - point.failed
 }
 
-/// Failures but for drops, which are shown apart.
-fn errors(point: &Point) -> u64 {
+/// Failures without drops, which the plot shows separately.
+fn errors(point: &TimelinePoint) -> u64 {
     point.failed - point.dropped.min(point.failed)
 }
 
 /// The figure.
-pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
+fn scene(scenario: &ScenarioView, sheet: PlotSheet<'_>) -> Scene {
     let line = &scenario.timeline;
     let failing = line.points().any(|point| point.failed > 0);
     let subtitle = format!(
-        "requests by the second in which they were due, a point {}{}",
-        Clock::each(line),
-        if failing { "" } else { " · none failed, none was dropped" }
+        "requests per second by due time, one point {}{}",
+        TimeAxis::each(line),
+        if failing { "" } else { " · none failed or dropped" }
     );
-    let (mut scene, below) = sheet.headed(&subtitle, scenario);
+    let (mut scene, below) = sheet.headed(&subtitle);
     let below = legend(&mut scene, below, line);
-    let upper = Frame::below(&mut scene, below + 2.0, if failing { 0.62 } else { 0.8 });
-    let asked = Clock { line, frame: upper };
+    let upper = PlotFrame::below(&mut scene, below + 2.0, if failing { 0.62 } else { 0.8 });
+    let asked = TimeAxis { line, frame: upper };
     throughput(&mut scene, &asked);
     if failing {
-        let lower = Frame::below(&mut scene, upper.bottom + 34.0, 0.34);
-        let failed = Clock { line, frame: lower };
+        let lower = PlotFrame::below(&mut scene, upper.bottom + 34.0, 0.34);
+        let failed = TimeAxis { line, frame: lower };
         failures(&mut scene, &failed);
         failed.floor(&mut scene);
     } else {
@@ -83,27 +100,31 @@ pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
 
 fn legend(scene: &mut Scene, top: f64, line: &Timeline) -> f64 {
     let mut entries = vec![
-        (Mark::Line(MAX), "due: what was asked"),
-        (Mark::Line(P50), "ok: answered as expected"),
+        (LegendMark::Line(MAX), "due: planned requests"),
+        (LegendMark::Line(P50), "ok: met every expectation"),
     ];
     entries.extend(
-        line.points().any(|point| errors(point) > 0).then_some((Mark::Box(ALARM), "failed")),
+        line.points().any(|point| errors(point) > 0).then_some((LegendMark::Box(ALARM), "failed")),
     );
     let dropped = line.points().any(|point| point.dropped > 0);
-    entries.extend(dropped.then_some((Mark::Box(DROPPED), "dropped, no connection was free")));
-    entries.extend((!line.warmup.is_empty()).then_some((Mark::Box(SHADE), "warm-up, not judged")));
+    entries
+        .extend(dropped.then_some((LegendMark::Box(DROPPED), "dropped: no connection was free")));
+    entries.extend(
+        (!line.warmup.is_empty()).then_some((LegendMark::Box(SHADE), "warm-up, not judged")),
+    );
     scene.legend(top, &entries)
 }
 
-fn throughput(scene: &mut Scene, clock: &Clock<'_>) {
-    let heights = Numbers::over(clock.line.points().map(|point| point.per_second(point.n)), 4.0);
+fn throughput(scene: &mut Scene, clock: &TimeAxis<'_>) {
+    let heights = NumberAxis::over(clock.line.points().map(|point| point.per_second(point.n)), 4.0);
     clock.shade(scene, 0.0);
     heights.grid(scene, &clock.frame);
-    let due: Count = |point| point.n;
+    let due: PointCount = |point| point.n;
     for (colour, width, of) in [(MAX, 5.0, due), (P50, 2.0, ok)] {
         for points in [&clock.line.warmup, &clock.line.measured] {
-            let height =
-                |point: &Point| Some(clock.frame.up(heights.share(point.per_second(of(point)))));
+            let height = |point: &TimelinePoint| {
+                Some(clock.frame.up(heights.share(point.per_second(of(point)))))
+            };
             for run in clock.runs(points, height) {
                 scene.line_or_dot(run, width, colour);
             }
@@ -111,17 +132,17 @@ fn throughput(scene: &mut Scene, clock: &Clock<'_>) {
     }
 }
 
-/// Failures and above them drops, as bars.
-fn failures(scene: &mut Scene, clock: &Clock<'_>) {
+/// Draws failures as bars with drops on top.
+fn failures(scene: &mut Scene, clock: &TimeAxis<'_>) {
     let frame = &clock.frame;
     let heights =
-        Numbers::over(clock.line.points().map(|point| point.per_second(point.failed)), 2.0);
+        NumberAxis::over(clock.line.points().map(|point| point.per_second(point.failed)), 2.0);
     clock.shade(scene, 0.0);
     heights.grid(scene, frame);
     scene.text(
         (frame.left, frame.top - 12.0),
-        Side::Start,
-        "failed and dropped by the second",
+        TextAnchor::Start,
+        "failed and dropped per second",
         LABEL,
     );
     for point in clock.line.points().filter(|point| point.failed > 0) {

@@ -1,8 +1,8 @@
-//! Plots: figures compose scenes of shapes, plotters draws each scene as SVG and as PNG.
+//! Plots of a run. Each kind of plot composes a scene of shapes, which plotters draws as SVG and
+//! PNG.
 
 mod axis;
 mod blame;
-mod clock;
 mod draw;
 mod font;
 mod heat;
@@ -16,6 +16,7 @@ mod scene;
 mod sheet;
 mod style;
 mod table;
+mod time_axis;
 
 use std::collections::HashSet;
 
@@ -23,25 +24,25 @@ use plotters::style::{FontStyle, register_font};
 
 use super::model::{Model, RequestView, ScenarioView};
 use super::words;
-use draw::Words;
-use font::Fonts;
+use draw::PlotText;
+use font::PlotFonts;
 use scene::Scene;
-use sheet::Sheet;
-pub(super) use style::{Paper, dark_rules};
-pub(super) use table::Table;
+use sheet::PlotSheet;
+pub(super) use style::{PlotPaper, dark_rules};
+pub(super) use table::PlotTable;
 
-/// One picture of a run.
+/// A drawn plot of a run.
 #[derive(Debug, Clone)]
 pub struct Plot {
-    /// The stem of its file name: small letters, digits and hyphens, unique within the run.
+    /// File stem, unique within the run: lower-case letters, digits and hyphens.
     pub name: String,
-    /// What one sees.
+    /// Heading.
     pub title: String,
-    /// What a reader who cannot see it should know.
+    /// Description for readers who cannot see the plot.
     pub alt: String,
     /// The picture as SVG.
     pub svg: String,
-    /// The picture as PNG, two pixels to one of the SVG.
+    /// The picture as PNG, with two pixels per SVG pixel.
     pub png: Vec<u8>,
 }
 
@@ -49,11 +50,11 @@ pub struct Plot {
 #[derive(Debug, thiserror::Error)]
 pub enum PlotError {
     /// The embedded font could not be read.
-    #[error("the embedded font cannot be read; this is a fault of tollgate, please report it")]
+    #[error("the embedded font cannot be read; this is a bug in tollgate, please report it")]
     Font,
     /// The picture could not be drawn or encoded.
     #[error(
-        "the plot `{name}` could not be drawn: {why}; this is a fault of tollgate, please report it"
+        "the plot `{name}` could not be drawn: {why}; this is a bug in tollgate, please report it"
     )]
     Draw {
         /// The plot's file stem.
@@ -63,163 +64,135 @@ pub enum PlotError {
     },
 }
 
-/// The plots of a run: for each scenario latency by percentile, the load, lag and wait, and latency by phase; for each of
-/// its requests latency over time as a heat map and as quantiles.
+/// Draws all plots of a run, in the order of [`PLOT_KINDS`].
 ///
-/// What was not measured has no plot; a run without exchanges has none at all.
+/// A plot without data is left out; a run without exchanges has no plots.
 pub fn plots(model: &Model) -> Result<Vec<Plot>, PlotError> {
     let fonts = fonts()?;
-    sketches(model).iter().map(|sketch| sketch.drawn(fonts)).collect()
+    sketches(model).iter().map(|sketch| sketch.draw(fonts)).collect()
+}
+
+/// Every kind of plot, in the order of a report. A new one is a file with a `KIND` and a line here.
+const PLOT_KINDS: [&PlotKind; 6] =
+    [&percentile::KIND, &heat::KIND, &over_time::KIND, &load::KIND, &blame::KIND, &phases::KIND];
+
+/// A kind of plot: its names, and what it is drawn from.
+struct PlotKind {
+    /// Start of the file stem.
+    stem: &'static str,
+    /// Start of the title.
+    title: &'static str,
+    /// Whether a list of checks has it too: each check runs once, so most plots would be a few
+    /// dots.
+    suits_checks: bool,
+    subject: PlotSubject,
+}
+
+/// What one plot of a kind shows.
+enum PlotSubject {
+    EachScenario(PlotFunctions<ScenarioView>),
+    /// Hops have no plots of their own.
+    EachRequest(PlotFunctions<RequestView>),
+}
+
+/// The pure functions that make a plot of a subject.
+struct PlotFunctions<Subject> {
+    has_data: fn(&Subject) -> bool,
+    /// The plot in words, for readers who cannot see it.
+    alt: fn(&Subject) -> String,
+    /// The plot's figures.
+    table: fn(&Subject) -> PlotTable,
+    scene: fn(&Subject, PlotSheet<'_>) -> Scene,
 }
 
 /// A plot that is not drawn yet.
-pub(super) struct Sketch<'a> {
-    /// The stem of its file name.
+pub(super) struct PlotSketch<'a> {
+    /// File stem.
     pub(super) name: String,
-    /// What one sees.
+    /// Heading.
     pub(super) title: String,
-    /// What a reader who cannot see it should know.
+    /// Description for readers who cannot see the plot.
     pub(super) alt: String,
-    figure: Figure<'a>,
+    caveats: &'a [String],
+    table: Box<dyn Fn() -> PlotTable + 'a>,
+    scene: Box<dyn Fn(PlotSheet<'_>) -> Scene + 'a>,
 }
 
-#[derive(Clone, Copy)]
-enum Figure<'a> {
-    Percentile(&'a ScenarioView),
-    Heat(&'a ScenarioView, &'a RequestView),
-    OverTime(&'a ScenarioView, &'a RequestView),
-    Load(&'a ScenarioView),
-    Blame(&'a ScenarioView),
-    Phases(&'a ScenarioView),
+/// The plots of a model, not drawn yet, grouped by kind.
+pub(super) fn sketches(model: &Model) -> Vec<PlotSketch<'_>> {
+    let mut names = FileStems::default();
+    PLOT_KINDS.iter().flat_map(|kind| kind.sketches(model, &mut names)).collect()
 }
 
-/// The plots that a model has, without drawing them, those of a kind beside one another.
-pub(super) fn sketches(model: &Model) -> Vec<Sketch<'_>> {
-    let scenarios = || model.scenarios.iter();
-    let requests = || model.requests().filter(|(_, request)| request.hop.is_none());
-    let mut figures: Vec<Figure<'_>> = scenarios().map(Figure::Percentile).collect();
-    figures.extend(requests().map(|(scenario, request)| Figure::Heat(scenario, request)));
-    figures.extend(requests().map(|(scenario, request)| Figure::OverTime(scenario, request)));
-    figures.extend(scenarios().map(Figure::Load));
-    figures.extend(scenarios().map(Figure::Blame));
-    figures.extend(scenarios().map(Figure::Phases));
-    let mut names = Names::default();
-    let drawn = figures.into_iter().filter(Figure::has_something_to_show);
-    drawn.map(|figure| Sketch::new(figure, &mut names)).collect()
-}
-
-impl Figure<'_> {
-    fn has_something_to_show(&self) -> bool {
-        // Of steps that are carried out once each, one picture says where the time of all went; the others would be a dot each.
-        if self.about().0.is_list_of_checks() && !matches!(self, Self::Phases(_)) {
-            return false;
-        }
-        match self {
-            Self::Percentile(scenario) => {
-                scenario.own_requests().any(|request| request.curve.total > 0)
-            }
-            Self::Heat(_, request) => heat::is_drawn(request),
-            Self::OverTime(_, request) => request.timeline.reached_the_measured_phase(),
-            Self::Load(scenario) => scenario.timeline.reached_the_measured_phase(),
-            Self::Blame(scenario) => blame::is_drawn(scenario),
-            Self::Phases(scenario) => {
-                scenario.own_requests().any(|request| !phases::bars(request).is_empty())
-            }
+impl PlotKind {
+    fn sketches<'a>(&'static self, model: &'a Model, names: &mut FileStems) -> Vec<PlotSketch<'a>> {
+        let suits = |scenario: &ScenarioView| self.suits_checks || !scenario.is_list_of_checks();
+        let scenarios = model.scenarios.iter().filter(|scenario| suits(scenario));
+        match &self.subject {
+            PlotSubject::EachScenario(functions) => scenarios
+                .filter(|scenario| (functions.has_data)(scenario))
+                .map(|scenario| {
+                    let name = names.unique(&[self.stem, &scenario.name]);
+                    self.sketch(name, &scenario.name, scenario, (functions, scenario))
+                })
+                .collect(),
+            PlotSubject::EachRequest(functions) => scenarios
+                .flat_map(|scenario| {
+                    scenario.own_requests().map(move |request| (scenario, request))
+                })
+                .filter(|(_, request)| (functions.has_data)(request))
+                .map(|(scenario, request)| {
+                    let name = names.unique(&[self.stem, &scenario.name, &request.name]);
+                    self.sketch(name, &scenario.place(request), scenario, (functions, request))
+                })
+                .collect(),
         }
     }
 
-    /// The stem of its file name, and its title, each without what it is about.
-    fn kind(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::Percentile(_) => ("percentiles", "Latency by percentile"),
-            Self::Heat(..) => ("heat-map", "Latency over time, every exchange"),
-            Self::OverTime(..) => ("over-time", "Latency over time"),
-            Self::Load(_) => ("load", "Asked and answered"),
-            Self::Blame(_) => ("lag-and-wait", "Lag and wait beside latency"),
-            Self::Phases(_) => ("phases", "Where the time goes"),
+    fn sketch<'a, Subject>(
+        &self,
+        name: String,
+        place: &str,
+        scenario: &'a ScenarioView,
+        (functions, subject): (&'static PlotFunctions<Subject>, &'a Subject),
+    ) -> PlotSketch<'a> {
+        let mut alt = (functions.alt)(subject);
+        if !scenario.caveats.is_empty() {
+            alt += &format!(". Note: {}", scenario.caveats.join("; "));
         }
-    }
-
-    fn about(&self) -> (&ScenarioView, Option<&RequestView>) {
-        match self {
-            Self::Heat(scenario, request) | Self::OverTime(scenario, request) => {
-                (scenario, Some(request))
-            }
-            Self::Percentile(scenario)
-            | Self::Load(scenario)
-            | Self::Blame(scenario)
-            | Self::Phases(scenario) => (scenario, None),
+        PlotSketch {
+            name,
+            title: format!("{}: {place}", self.title),
+            alt,
+            caveats: &scenario.caveats,
+            table: Box::new(move || (functions.table)(subject)),
+            scene: Box::new(move |sheet| (functions.scene)(subject, sheet)),
         }
-    }
-
-    fn alt(&self) -> String {
-        let alt = match self {
-            Self::Percentile(scenario) => percentile::alt(scenario),
-            Self::Heat(_, request) => heat::alt(request),
-            Self::OverTime(_, request) => over_time::alt(request),
-            Self::Load(scenario) => load::alt(scenario),
-            Self::Blame(scenario) => blame::alt(scenario),
-            Self::Phases(scenario) => phases::alt(scenario),
-        };
-        let caveats = &self.about().0.caveats;
-        if caveats.is_empty() { alt } else { format!("{alt}. Note: {}", caveats.join("; ")) }
     }
 }
 
-impl<'a> Sketch<'a> {
-    fn new(figure: Figure<'a>, names: &mut Names) -> Self {
-        let (stem, title) = figure.kind();
-        let (scenario, request) = figure.about();
-        let place =
-            request.map_or_else(|| scenario.name.clone(), |request| scenario.place(request));
-        let parts: Vec<&str> = [stem, &scenario.name]
-            .into_iter()
-            .chain(request.map(|request| request.name.as_str()))
-            .collect();
-        Self {
-            name: names.unique(&parts),
-            title: format!("{title}: {place}"),
-            alt: figure.alt(),
-            figure,
-        }
+impl PlotSketch<'_> {
+    fn scene(&self, paper: PlotPaper, fonts: &'static PlotFonts) -> Scene {
+        (self.scene)(PlotSheet { title: &self.title, caveats: self.caveats, paper, fonts })
     }
 
-    fn scene(&self, paper: Paper, fonts: &'static Fonts) -> Scene {
-        let sheet = Sheet { title: &self.title, paper, fonts };
-        match self.figure {
-            Figure::Percentile(scenario) => percentile::scene(scenario, sheet),
-            Figure::Heat(scenario, request) => heat::scene((scenario, request), sheet),
-            Figure::OverTime(scenario, request) => over_time::scene((scenario, request), sheet),
-            Figure::Load(scenario) => load::scene(scenario, sheet),
-            Figure::Blame(scenario) => blame::scene(scenario, sheet),
-            Figure::Phases(scenario) => phases::scene(scenario, sheet),
-        }
+    /// The figures that the plot shows.
+    pub(super) fn table(&self) -> PlotTable {
+        (self.table)()
     }
 
-    /// The figures it is drawn from.
-    pub(super) fn table(&self) -> Table {
-        match self.figure {
-            Figure::Percentile(scenario) => percentile::table(scenario),
-            Figure::Heat(_, request) => heat::table(request),
-            Figure::OverTime(_, request) => over_time::table(request),
-            Figure::Load(scenario) => load::table(scenario),
-            Figure::Blame(scenario) => blame::table(scenario),
-            Figure::Phases(scenario) => phases::table(scenario),
-        }
-    }
-
-    /// The picture as SVG for a page that brings [`dark_rules`]; it takes a hundredth of the time of a PNG.
-    pub(super) fn svg(&self, paper: Paper) -> Result<String, PlotError> {
+    /// The plot as SVG for a page that contains [`dark_rules`]; far cheaper than a PNG.
+    pub(super) fn svg(&self, paper: PlotPaper) -> Result<String, PlotError> {
         self.vector(&self.scene(paper, fonts()?), false)
     }
 
     fn vector(&self, scene: &Scene, on_its_own: bool) -> Result<String, PlotError> {
-        let words = Words { title: &self.title, alt: &self.alt };
+        let words = PlotText { title: &self.title, alt: &self.alt };
         draw::svg(scene, &words, on_its_own).map_err(|why| self.failed(why))
     }
 
-    fn drawn(&self, fonts: &'static Fonts) -> Result<Plot, PlotError> {
-        let scene = self.scene(Paper::WIDE, fonts);
+    fn draw(&self, fonts: &'static PlotFonts) -> Result<Plot, PlotError> {
+        let scene = self.scene(PlotPaper::WIDE, fonts);
         Ok(Plot {
             name: self.name.clone(),
             title: self.title.clone(),
@@ -234,20 +207,20 @@ impl<'a> Sketch<'a> {
     }
 }
 
-/// The embedded font, registered with plotters under the name it falls back to.
-fn fonts() -> Result<&'static Fonts, PlotError> {
+/// The embedded font, registered with plotters under its fallback name.
+fn fonts() -> Result<&'static PlotFonts, PlotError> {
     for (style, bytes) in [(FontStyle::Normal, font::REGULAR), (FontStyle::Bold, font::BOLD)] {
         register_font("sans-serif", style, bytes).map_err(|_| PlotError::Font)?;
     }
-    Fonts::embedded()
+    PlotFonts::embedded()
 }
 
-/// File stems that were given away.
+/// File stems already in use.
 #[derive(Default)]
-struct Names(HashSet<String>);
+struct FileStems(HashSet<String>);
 
-impl Names {
-    /// A stem made of `parts` that no other plot has, fit for every file system.
+impl FileStems {
+    /// A unique stem made of `parts` that is safe on every file system.
     fn unique(&mut self, parts: &[&str]) -> String {
         let parts: Vec<String> =
             parts.iter().map(|part| safe(part)).filter(|part| !part.is_empty()).collect();
@@ -261,7 +234,7 @@ impl Names {
     }
 }
 
-/// Text as a part of a file stem: at most 40 small letters, digits and single hyphens.
+/// Text as part of a file stem: at most 40 lower-case letters, digits and single hyphens.
 fn safe(text: &str) -> String {
     let mut safe = String::new();
     for c in words::display(text, words::NAME).chars() {
@@ -277,7 +250,7 @@ fn safe(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::scene::Shape;
+    use super::scene::SceneShape;
     use super::*;
     use crate::report::fixture;
 
@@ -286,10 +259,10 @@ mod tests {
         for (record, intervals) in fixture::all() {
             let model = Model::new(&record, &intervals);
             for sketch in sketches(&model) {
-                for paper in [Paper::WIDE, Paper::NARROW] {
+                for paper in [PlotPaper::WIDE, PlotPaper::NARROW] {
                     let scene = sketch.scene(paper, fonts().unwrap());
                     for shape in &scene.shapes {
-                        if let Shape::Text { left, width, baseline, text, .. } = shape {
+                        if let SceneShape::Text { left, width, baseline, text, .. } = shape {
                             let inside = *left >= 0.0
                                 && left + width <= scene.width
                                 && *baseline < scene.height;
@@ -303,7 +276,7 @@ mod tests {
 
     #[test]
     fn file_stems_are_safe_and_differ() {
-        let mut names = Names::default();
+        let mut names = FileStems::default();
         let given = ["a b", "A/B", "../../etc", "", "ünï", "a-b"]
             .map(|name| names.unique(&["phases", name]));
         assert_eq!(
@@ -314,14 +287,14 @@ mod tests {
     }
 
     #[test]
-    fn tags_at_one_spot_are_set_below_one_another() {
-        let mut scene = Scene::new(Paper::WIDE, fonts().unwrap());
-        (0..3).for_each(|_| scene.tag((50.0, 50.0), scene::Side::Start, "p95", style::LABEL));
+    fn tags_at_the_same_spot_stack_downwards() {
+        let mut scene = Scene::new(PlotPaper::WIDE, fonts().unwrap());
+        (0..3).for_each(|_| scene.tag((50.0, 50.0), scene::TextAnchor::Start, "p95", style::LABEL));
         let heights: Vec<f64> = scene
             .shapes
             .iter()
             .filter_map(|shape| {
-                if let Shape::Text { baseline, .. } = shape { Some(*baseline) } else { None }
+                if let SceneShape::Text { baseline, .. } = shape { Some(*baseline) } else { None }
             })
             .collect();
         assert!(

@@ -1,50 +1,63 @@
-//! Latency over the run as quantiles, warm-up shaded, failures at the top.
+//! Latency quantiles over the run, with the warm-up shaded and failures at the top.
 
 use std::time::Duration;
 
-use crate::report::model::{Point, Quantiles, RequestView, ScenarioView, Timeline};
+use crate::report::model::{DurationQuantiles, RequestView, Timeline, TimelinePoint};
 use crate::report::words;
 
-use super::axis::{Durations, Frame};
-use super::clock::{Clock, STRIP};
-use super::scene::{Mark, Scene, Spot, along};
-use super::sheet::Sheet;
-use super::style::{ALARM, Colour, MAX, P50, P95, P99, WARNING};
-use super::table::Table;
+use super::axis::{DurationAxis, PlotFrame};
+use super::scene::{LegendMark, Scene, along};
+use super::sheet::PlotSheet;
+use super::style::{ALARM, MAX, P50, P95, P99, PaperSpot, RgbColour, WARNING};
+use super::table::PlotTable;
+use super::time_axis::{STRIP, TimeAxis};
+use super::{PlotFunctions, PlotKind, PlotSubject};
 
 /// One quantile as a line.
-struct Line {
+struct QuantileLine {
     name: &'static str,
-    colour: Colour,
-    /// The lower ones are wider, so that a line which another one covers can still be seen.
+    colour: RgbColour,
+    /// Lines drawn first are wider, so that a covered line stays visible.
     width: f64,
-    /// How many exchanges a bin must hold for the quantile to differ from the longest.
+    /// Number of exchanges a bin needs for the quantile to differ from the maximum.
     least: u64,
-    of: fn(&Quantiles) -> Option<Duration>,
+    of: fn(&DurationQuantiles) -> Option<Duration>,
 }
 
-const LINES: [Line; 3] = [
-    Line { name: "p99", colour: P99, width: 5.0, least: 100, of: |latency| latency.p99 },
-    Line { name: "p95", colour: P95, width: 2.8, least: 20, of: |latency| latency.p95 },
-    Line { name: "p50", colour: P50, width: 2.0, least: 1, of: |latency| latency.p50 },
+const LINES: [QuantileLine; 3] = [
+    QuantileLine { name: "p99", colour: P99, width: 5.0, least: 100, of: |latency| latency.p99 },
+    QuantileLine { name: "p95", colour: P95, width: 2.8, least: 20, of: |latency| latency.p95 },
+    QuantileLine { name: "p50", colour: P50, width: 2.0, least: 1, of: |latency| latency.p50 },
 ];
 
-impl Line {
-    fn value(&self, point: &Point) -> Option<Duration> {
+impl QuantileLine {
+    fn value(&self, point: &TimelinePoint) -> Option<Duration> {
         (self.of)(&point.latency).filter(|_| point.latency.n >= self.least)
     }
 }
 
-/// The quantiles that most bins hold enough exchanges for.
-fn lines(line: &Timeline) -> impl DoubleEndedIterator<Item = &'static Line> {
+/// The quantiles that most bins have enough exchanges for.
+fn lines(line: &Timeline) -> impl DoubleEndedIterator<Item = &'static QuantileLine> {
     let shown = LINES.each_ref().map(|quantile| quantile.least == 1 || line.holds(quantile.least));
     LINES.iter().zip(shown).filter(|(_, shown)| *shown).map(|(quantile, _)| quantile)
 }
 
-/// The figure in words.
-pub(super) fn alt(request: &RequestView) -> String {
+/// The kind of plot that this file draws.
+pub(super) const KIND: PlotKind = PlotKind {
+    stem: "over-time",
+    title: "Latency over time",
+    suits_checks: false,
+    subject: PlotSubject::EachRequest(PlotFunctions { has_data, alt, table, scene }),
+};
+
+fn has_data(request: &RequestView) -> bool {
+    request.timeline.reached_measured_stage()
+}
+
+/// The plot in words.
+fn alt(request: &RequestView) -> String {
     let line = &request.timeline;
-    let range = |of: fn(&Point) -> Option<Duration>| {
+    let range = |of: fn(&TimelinePoint) -> Option<Duration>| {
         let values: Vec<Duration> = line.measured.iter().filter_map(of).collect();
         let [low, high] =
             [values.iter().min(), values.iter().max()].map(|value| words::time(value.copied()));
@@ -52,8 +65,8 @@ pub(super) fn alt(request: &RequestView) -> String {
     };
     let failing = line.measured.iter().filter(|point| point.failed > 0).count();
     format!(
-        "In {} of {} each, p50 moves from {} and the longest from {}; {failing} of the points hold failures",
-        words::counted(line.measured.len() as u64, "point"),
+        "In {} of {} each, p50 ranges from {} and the longest from {}; {failing} of the points have failures",
+        words::plural(line.measured.len() as u64, "point"),
         crate::units::show(line.bin),
         range(|point| point.latency.p50),
         range(|point| point.latency.max),
@@ -61,24 +74,24 @@ pub(super) fn alt(request: &RequestView) -> String {
 }
 
 /// The figure in figures.
-pub(super) fn table(request: &RequestView) -> Table {
+fn table(request: &RequestView) -> PlotTable {
     let heads = ["n", "failed", "p50", "p95", "p99", "longest"];
-    Table::over_time(&request.timeline, heads, |point| {
-        let Quantiles { p50, p95, p99, max, .. } = point.latency;
+    PlotTable::over_time(&request.timeline, heads, |point| {
+        let DurationQuantiles { p50, p95, p99, max, .. } = point.latency;
         let counts = [point.n, point.failed].map(words::count);
         counts.into_iter().chain([p50, p95, p99, max].map(words::time)).collect()
     })
 }
 
 /// The figure.
-pub(super) fn scene((scenario, request): (&ScenarioView, &RequestView), sheet: Sheet<'_>) -> Scene {
+fn scene(request: &RequestView, sheet: PlotSheet<'_>) -> Scene {
     let line = &request.timeline;
     let heights = heights(request);
     let subtitle = subtitle(line) + heights.note();
-    let (mut scene, below) = sheet.headed(&subtitle, scenario);
+    let (mut scene, below) = sheet.headed(&subtitle);
     let below = legend(&mut scene, below, line);
-    let frame = Frame::below(&mut scene, below + STRIP, 1.0);
-    let figure = Figure { clock: Clock { line, frame }, heights };
+    let frame = PlotFrame::below(&mut scene, below + STRIP, 1.0);
+    let figure = QuantilePlot { clock: TimeAxis { line, frame }, heights };
     figure.clock.shade(&mut scene, STRIP);
     figure.heights.grid(&mut scene, &frame);
     figure.budgets(&mut scene, request);
@@ -98,47 +111,49 @@ fn subtitle(line: &Timeline) -> String {
     let missing: Vec<&str> = missing.map(|quantile| quantile.name).collect();
     let missing = match missing.join(" and ") {
         names if names.is_empty() => names,
-        names => format!(" · too few for {names}"),
+        names => format!(" · too few exchanges for {names}"),
     };
-    format!("ok exchanges of {} in which they were due{missing}", Clock::each(line))
+    format!("ok exchanges of {}, by due time{missing}", TimeAxis::each(line))
 }
 
-fn heights(request: &RequestView) -> Durations {
+fn heights(request: &RequestView) -> DurationAxis {
     let points = || request.timeline.points();
     let ceilings = || request.budgets.iter().filter_map(|row| row.mark.map(|mark| mark.ceiling));
     let values = points().filter_map(|point| point.latency.max).chain(ceilings());
     let low = points().filter_map(|point| point.latency.p50).chain(ceilings());
-    Durations::over(values, low)
+    DurationAxis::over(values, low)
 }
 
 fn legend(scene: &mut Scene, top: f64, line: &Timeline) -> f64 {
-    let mut entries: Vec<(Mark, &str)> =
-        lines(line).rev().map(|quantile| (Mark::Line(quantile.colour), quantile.name)).collect();
-    entries.push((Mark::Dot(MAX), "longest"));
-    entries.extend(Clock::signs(line));
+    let mut entries: Vec<(LegendMark, &str)> = lines(line)
+        .rev()
+        .map(|quantile| (LegendMark::Line(quantile.colour), quantile.name))
+        .collect();
+    entries.push((LegendMark::Dot(MAX), "longest"));
+    entries.extend(TimeAxis::signs(line));
     scene.legend(top, &entries)
 }
 
-/// Where things lie.
-struct Figure<'a> {
-    clock: Clock<'a>,
-    heights: Durations,
+/// The axes of the plot.
+struct QuantilePlot<'a> {
+    clock: TimeAxis<'a>,
+    heights: DurationAxis,
 }
 
-impl Figure<'_> {
+impl QuantilePlot<'_> {
     fn y(&self, value: Duration) -> f64 {
         self.clock.frame.up(self.heights.share(value))
     }
 
-    /// One quantile: a line where bins follow one another, a dot where one stands alone.
-    fn quantile(&self, scene: &mut Scene, points: &[Point], line: &Line) {
+    /// Draws one quantile: a line through adjacent bins, a dot for an isolated one.
+    fn quantile(&self, scene: &mut Scene, points: &[TimelinePoint], line: &QuantileLine) {
         let runs = self.clock.runs(points, |point| line.value(point).map(|value| self.y(value)));
         for run in runs {
             scene.line_or_dot(run, line.width, line.colour);
         }
     }
 
-    fn maxima(&self, scene: &mut Scene, points: &[Point]) {
+    fn maxima(&self, scene: &mut Scene, points: &[TimelinePoint]) {
         let radius = if points.len() > 120 { 1.6 } else { 2.2 };
         for point in points {
             if let Some(max) = point.latency.max {
@@ -155,9 +170,9 @@ impl Figure<'_> {
         }
     }
 
-    /// The words of the budgets beside their lines, where they hide the least.
+    /// Labels the budget lines where the labels cover the least.
     fn budget_words(&self, scene: &mut Scene, request: &RequestView) {
-        let taken = self.taken();
+        let taken = self.occupied_spots();
         let mut rows: Vec<_> = request
             .budgets
             .iter()
@@ -165,16 +180,18 @@ impl Figure<'_> {
             .collect();
         rows.sort_by_key(|(ceiling, _)| *ceiling);
         for (ceiling, row) in rows {
-            let spots = self.clock.frame.beside(self.y(ceiling));
+            let spots = self.clock.frame.label_spots(self.y(ceiling));
             scene.tag_where_free(&spots, &format!("budget {}", row.budget), WARNING, &taken);
         }
     }
 
-    /// Places along all lines and dots.
-    fn taken(&self) -> Vec<Spot> {
+    /// Spots along all lines and dots.
+    fn occupied_spots(&self) -> Vec<PaperSpot> {
         let mut spots = Vec::new();
         for points in [&self.clock.line.warmup, &self.clock.line.measured] {
-            let dot = |point: &Point| Some((self.clock.x(point.at()), self.y(point.latency.max?)));
+            let dot = |point: &TimelinePoint| {
+                Some((self.clock.x(point.at()), self.y(point.latency.max?)))
+            };
             spots.extend(points.iter().filter_map(dot));
             for line in lines(self.clock.line) {
                 let runs =

@@ -1,30 +1,30 @@
-//! Pixels as places in a list of few colours, which makes a PNG of a plot half as long.
+//! Indexed colours, which halve the size of a plot's PNG.
 
 use std::collections::HashMap;
 
-use super::style::Colour;
+use super::style::RgbColour;
 
 /// A picture of at most 256 colours.
-pub(super) struct Palette {
+pub(super) struct ColourPalette {
     /// The colours, the most frequent first.
-    pub(super) colours: Vec<Colour>,
-    /// The place of each pixel's colour.
+    pub(super) colours: Vec<RgbColour>,
+    /// Index of each pixel's colour.
     pub(super) pixels: Vec<u8>,
 }
 
-impl Palette {
-    /// Finds the colours of a picture of red, green and blue; beyond 256 the rarest, which are found on the rims of
-    /// letters, become the nearest of the others.
+impl ColourPalette {
+    /// Indexes the colours of an RGB picture. Beyond 256 colours, the rarest ones, found at the
+    /// edges of letters, are replaced by the nearest of the others.
     pub(super) fn of(picture: &[u8]) -> Self {
         let runs = runs(picture);
-        let mut counts: HashMap<Colour, usize> = HashMap::new();
+        let mut counts: HashMap<RgbColour, usize> = HashMap::new();
         for (colour, length) in &runs {
             *counts.entry(*colour).or_default() += length;
         }
-        let mut ranked: Vec<(Colour, usize)> = counts.into_iter().collect();
+        let mut ranked: Vec<(RgbColour, usize)> = counts.into_iter().collect();
         ranked.sort_unstable_by_key(|(colour, count)| (std::cmp::Reverse(*count), *colour));
-        let kept: Vec<Colour> = ranked.iter().take(256).map(|(colour, _)| *colour).collect();
-        let places: HashMap<Colour, u8> =
+        let kept: Vec<RgbColour> = ranked.iter().take(256).map(|(colour, _)| *colour).collect();
+        let places: HashMap<RgbColour, u8> =
             ranked.iter().map(|(colour, _)| (*colour, nearest(&kept, *colour))).collect();
         let mut pixels = Vec::with_capacity(picture.len() / 3);
         for (colour, length) in runs {
@@ -34,9 +34,9 @@ impl Palette {
     }
 }
 
-/// The pixels of a picture, those of one colour that follow one another as one, with how many they are.
-fn runs(picture: &[u8]) -> Vec<(Colour, usize)> {
-    let mut runs: Vec<(Colour, usize)> = Vec::new();
+/// Run-length encodes the pixels of a picture.
+fn runs(picture: &[u8]) -> Vec<(RgbColour, usize)> {
+    let mut runs: Vec<(RgbColour, usize)> = Vec::new();
     for pixel in picture.chunks_exact(3) {
         let colour = (pixel[0], pixel[1], pixel[2]);
         match runs.last_mut() {
@@ -47,10 +47,10 @@ fn runs(picture: &[u8]) -> Vec<(Colour, usize)> {
     runs
 }
 
-/// The place of the colour that is nearest to a given one.
-fn nearest(colours: &[Colour], given: Colour) -> u8 {
+/// Index of the colour nearest to a given one.
+fn nearest(colours: &[RgbColour], given: RgbColour) -> u8 {
     let apart = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
-    let distance = |colour: &Colour| {
+    let distance = |colour: &RgbColour| {
         apart(colour.0, given.0) + apart(colour.1, given.1) + apart(colour.2, given.2)
     };
     let nearest = colours.iter().enumerate().min_by_key(|(_, colour)| distance(colour));
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn a_picture_of_few_colours_keeps_them_all() {
         let picture = [9, 9, 9, 255, 0, 0, 9, 9, 9];
-        let palette = Palette::of(&picture);
+        let palette = ColourPalette::of(&picture);
         assert_eq!(palette.colours, [(9, 9, 9), (255, 0, 0)]);
         assert_eq!(palette.pixels, [0, 1, 0]);
     }
@@ -74,7 +74,7 @@ mod tests {
         let rare = (0..300_u16)
             .flat_map(|n| [u8::try_from(n / 2).unwrap(), u8::try_from(n % 2).unwrap(), 7]);
         let picture: Vec<u8> = [200, 200, 200].into_iter().cycle().take(900).chain(rare).collect();
-        let palette = Palette::of(&picture);
+        let palette = ColourPalette::of(&picture);
         assert_eq!(palette.colours.len(), 256);
         for (pixel, place) in picture.chunks_exact(3).zip(palette.pixels) {
             let drawn = palette.colours[usize::from(place)];

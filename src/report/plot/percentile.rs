@@ -1,19 +1,33 @@
-//! Latency by percentile on an axis that stretches the tail, with budgets as the area a curve must stay out of.
+//! Latency by percentile on an axis that stretches the tail; budgets are areas that a curve must
+//! avoid.
 
 use std::time::Duration;
 
 use crate::record::Actual;
-use crate::report::model::{Curve, Mark as Budget, RequestView, ScenarioView, tail};
+use crate::report::model::{BudgetMark, LatencyCurve, RequestView, ScenarioView, tail};
 use crate::report::words;
 
-use super::axis::{Durations, Frame};
-use super::scene::{Mark, Scene, Side, Spot, along};
-use super::sheet::Sheet;
-use super::style::{ALARM, Colour, LABEL, SERIES, STRONG, WARNING};
-use super::table::Table;
+use super::axis::{DurationAxis, PlotFrame};
+use super::scene::{LegendMark, Scene, TextAnchor, along};
+use super::sheet::PlotSheet;
+use super::style::{ALARM, LABEL, PaperSpot, RgbColour, SERIES, STRONG, WARNING};
+use super::table::PlotTable;
+use super::{PlotFunctions, PlotKind, PlotSubject};
 
-/// The figure in words.
-pub(super) fn alt(scenario: &ScenarioView) -> String {
+/// The kind of plot that this file draws.
+pub(super) const KIND: PlotKind = PlotKind {
+    stem: "percentiles",
+    title: "Latency by percentile",
+    suits_checks: false,
+    subject: PlotSubject::EachScenario(PlotFunctions { has_data, alt, table, scene }),
+};
+
+fn has_data(scenario: &ScenarioView) -> bool {
+    scenario.own_requests().any(|request| request.curve.total > 0)
+}
+
+/// The plot in words.
+fn alt(scenario: &ScenarioView) -> String {
     let words = |request: &RequestView| {
         let latency = request.latency;
         let failed = if request.failed > 0 {
@@ -28,19 +42,19 @@ pub(super) fn alt(scenario: &ScenarioView) -> String {
             words::time(latency.p95),
             words::time(latency.p99),
             words::time(latency.max),
-            words::counted(request.n, "exchange"),
+            words::plural(request.n, "exchange"),
         )
     };
-    drawn(scenario).iter().map(|request| words(request)).collect::<Vec<_>>().join("; ")
+    plotted_requests(scenario).iter().map(|request| words(request)).collect::<Vec<_>>().join("; ")
 }
 
-/// The requests that have a curve, as many as colours tell apart.
-fn drawn(scenario: &ScenarioView) -> Vec<&RequestView> {
+/// The requests with a curve, as many as there are distinct colours.
+fn plotted_requests(scenario: &ScenarioView) -> Vec<&RequestView> {
     scenario.own_requests().filter(|request| request.curve.total > 0).take(SERIES.len()).collect()
 }
 
-/// The figure in figures: one column a request, failures ranked above all.
-pub(super) fn table(scenario: &ScenarioView) -> Table {
+/// The figures: one column per request, with failures ranked above every latency.
+fn table(scenario: &ScenarioView) -> PlotTable {
     const SHARES: [(f64, &str); 8] = [
         (0.25, "25 %"),
         (0.5, "50 %"),
@@ -51,9 +65,9 @@ pub(super) fn table(scenario: &ScenarioView) -> Table {
         (0.999, "99.9 %"),
         (1.0, "100 %"),
     ];
-    let requests = drawn(scenario);
+    let requests = plotted_requests(scenario);
     let names = requests.iter().map(|request| request.name.as_str());
-    let mut table = Table::new(std::iter::once("share of the requests").chain(names));
+    let mut table = PlotTable::new(std::iter::once("share of the requests").chain(names));
     for (share, name) in SHARES {
         let cells = requests.iter().map(|request| words::actual(request.curve.at(share)));
         table.rows.push(std::iter::once(name.to_owned()).chain(cells).collect());
@@ -62,15 +76,19 @@ pub(super) fn table(scenario: &ScenarioView) -> Table {
 }
 
 /// The figure.
-pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
-    let requests = drawn(scenario);
+fn scene(scenario: &ScenarioView, sheet: PlotSheet<'_>) -> Scene {
+    let requests = plotted_requests(scenario);
     let heights = heights(&requests);
     let subtitle = subtitle(scenario, &requests) + heights.note();
-    let (mut scene, below) = sheet.headed(&subtitle, scenario);
+    let (mut scene, below) = sheet.headed(&subtitle);
     let below = legend(&mut scene, below, &requests);
-    let frame = Frame::below(&mut scene, below + 8.0, 1.0);
-    let figure =
-        Figure { tenfolds: tenfolds(&requests), heights, several: requests.len() > 1, frame };
+    let frame = PlotFrame::below(&mut scene, below + 8.0, 1.0);
+    let figure = PercentilePlot {
+        tenfolds: tenfolds(&requests),
+        heights,
+        several: requests.len() > 1,
+        frame,
+    };
     figure.heights.grid(&mut scene, &frame);
     figure.budgets(&mut scene, &requests);
     frame.floor(&mut scene, &figure.ticks(), "share of the requests that were at least as fast");
@@ -78,7 +96,7 @@ pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
         figure.stair(&mut scene, &request.curve, colour);
     }
     figure.budget_words(&mut scene, &requests);
-    let mut highest_first: Vec<(&&RequestView, Colour)> = requests.iter().zip(SERIES).collect();
+    let mut highest_first: Vec<(&&RequestView, RgbColour)> = requests.iter().zip(SERIES).collect();
     highest_first.sort_by_key(|(request, _)| std::cmp::Reverse(request.latency.p95));
     for (request, colour) in highest_first {
         figure.quantiles(&mut scene, request, colour);
@@ -94,31 +112,31 @@ fn subtitle(scenario: &ScenarioView, requests: &[&RequestView]) -> String {
     let more =
         if hidden > 0 { format!(" · {hidden} more requests in the table") } else { String::new() };
     format!(
-        "measured phase, n {}, from due to done; failures rank above all{more}",
+        "measured stage, n {}, from due to done; failures rank above every latency{more}",
         words::count(n)
     )
 }
 
 fn legend(scene: &mut Scene, top: f64, requests: &[&RequestView]) -> f64 {
     let names: Vec<String> =
-        requests.iter().map(|request| scene.fitted(&request.name, 92.0, LABEL)).collect();
-    let mut entries: Vec<(Mark, &str)> = names
+        requests.iter().map(|request| scene.fit_text(&request.name, 92.0, LABEL)).collect();
+    let mut entries: Vec<(LegendMark, &str)> = names
         .iter()
         .zip(SERIES)
-        .map(|(name, colour)| (Mark::Line(colour), name.as_str()))
+        .map(|(name, colour)| (LegendMark::Line(colour), name.as_str()))
         .collect();
     if requests.len() <= 3 && requests.iter().any(|request| marks(request).next().is_some()) {
-        entries.push((Mark::Tint(ALARM), "where a budget is breached"));
+        entries.push((LegendMark::Tint(ALARM), "where a budget is breached"));
         let known = requests
             .iter()
             .flat_map(|request| marks(request))
             .any(|budget| budget.interval.is_some());
-        entries.extend(known.then_some((Mark::Whisker, "90 % interval")));
+        entries.extend(known.then_some((LegendMark::Whisker, "90 % interval")));
     }
     scene.legend(top, &entries)
 }
 
-fn heights(requests: &[&RequestView]) -> Durations {
+fn heights(requests: &[&RequestView]) -> DurationAxis {
     let values = requests.iter().flat_map(|request| {
         let ceilings = marks(request).map(|budget| budget.ceiling);
         ceilings.chain(request.latency.max)
@@ -127,10 +145,10 @@ fn heights(requests: &[&RequestView]) -> Durations {
         requests.iter().filter_map(|request| request.curve.steps.first()).map(|(_, value)| *value);
     let low = lowest
         .chain(requests.iter().flat_map(|request| marks(request)).map(|budget| budget.ceiling));
-    Durations::over(values, low)
+    DurationAxis::over(values, low)
 }
 
-/// The tenfolds of the tail that the axis shows.
+/// Number of decades of the tail that the axis shows.
 fn tenfolds(requests: &[&RequestView]) -> f64 {
     let most = requests.iter().map(|request| request.curve.total).max().unwrap_or(1);
     let judged =
@@ -140,16 +158,16 @@ fn tenfolds(requests: &[&RequestView]) -> f64 {
 }
 
 /// Where things lie.
-struct Figure {
-    /// The tenfolds of the tail that the axis shows.
+struct PercentilePlot {
+    /// Number of decades of the tail that the axis shows.
     tenfolds: f64,
-    heights: Durations,
+    heights: DurationAxis,
     /// Whether there is more than one curve.
     several: bool,
-    frame: Frame,
+    frame: PlotFrame,
 }
 
-impl Figure {
+impl PercentilePlot {
     fn x(&self, share: f64) -> f64 {
         self.frame.across(tail(share) / self.tenfolds)
     }
@@ -183,25 +201,25 @@ impl Figure {
         }
     }
 
-    /// The words of the budgets beside their lines, where they hide the least of the curves.
+    /// Labels the budget lines where the labels cover the least of the curves.
     fn budget_words(&self, scene: &mut Scene, requests: &[&RequestView]) {
-        let taken = self.taken(requests);
+        let taken = self.occupied_spots(requests);
         for budget in budgets(requests) {
             let mut spots =
-                vec![((self.frame.left + 8.0, self.y(budget.ceiling) - 11.0), Side::Start)];
-            spots.extend(self.frame.beside(self.y(budget.ceiling)));
+                vec![((self.frame.left + 8.0, self.y(budget.ceiling) - 11.0), TextAnchor::Start)];
+            spots.extend(self.frame.label_spots(self.y(budget.ceiling)));
             scene.tag_where_free(&spots, &budget_words(budget), WARNING, &taken);
         }
     }
 
-    /// The distribution as a stair that leaves the plot at its top where the failures begin.
-    fn stair(&self, scene: &mut Scene, curve: &Curve, colour: Colour) {
+    /// Draws the distribution as a step curve that leaves the plot at the top where failures begin.
+    fn stair(&self, scene: &mut Scene, curve: &LatencyCurve, colour: RgbColour) {
         let mut points = self.corners(curve);
         let Some((x, last)) = points.last().copied() else { return };
         if curve.ok < curve.total {
             scene.arrow_up((x, self.frame.top - 5.0), colour);
         } else {
-            // Beyond the last request's share the longest is all that is known.
+            // Beyond the last request's share, only the maximum is known.
             let x = self.frame.across((curve.total as f64).log10() / self.tenfolds);
             points.push((x, last));
             scene.dashed((x, last), (self.frame.right, last), 2.5, colour);
@@ -209,8 +227,8 @@ impl Figure {
         scene.line(points, 2.5, colour);
     }
 
-    /// The corners of the stair, its rise to the failures included.
-    fn corners(&self, curve: &Curve) -> Vec<Spot> {
+    /// The corners of the step curve, including its rise to the failures.
+    fn corners(&self, curve: &LatencyCurve) -> Vec<PaperSpot> {
         let mut corners = Vec::with_capacity(curve.steps.len() * 2 + 2);
         let mut last = None;
         for (share, value) in &curve.steps {
@@ -226,58 +244,58 @@ impl Figure {
         corners
     }
 
-    /// Places along all stairs.
-    fn taken(&self, requests: &[&RequestView]) -> Vec<Spot> {
+    /// Spots along all step curves.
+    fn occupied_spots(&self, requests: &[&RequestView]) -> Vec<PaperSpot> {
         requests.iter().flat_map(|request| along(&self.corners(&request.curve))).collect()
     }
 
-    /// The quantiles that budgets judge, with their intervals, and the longest latency.
-    fn quantiles(&self, scene: &mut Scene, request: &RequestView, colour: Colour) {
+    /// Draws the judged quantiles with their intervals, and the maximum.
+    fn quantiles(&self, scene: &mut Scene, request: &RequestView, colour: RgbColour) {
         for budget in marks(request) {
             if let (Some(quantile), Actual::At(actual)) = (budget.quantile, budget.actual) {
                 let (x, y) = (self.x(quantile.as_f64()), self.y(actual));
                 self.whisker(scene, x, budget);
                 scene.disc((x, y), 4.5, colour);
                 let whose = if self.several {
-                    scene.fitted(&request.name, 120.0, STRONG) + " "
+                    scene.fit_text(&request.name, 120.0, STRONG) + " "
                 } else {
                     String::new()
                 };
                 let words = format!("{whose}{quantile} {}", words::time(Some(actual)));
-                scene.tag((x + 12.0, y + 15.0), Side::Start, &words, STRONG);
+                scene.tag((x + 12.0, y + 15.0), TextAnchor::Start, &words, STRONG);
             }
         }
         if let (Some(max), true) = (request.latency.max, request.failed == 0 && !self.several) {
             let words = format!("longest {}", words::time(Some(max)));
-            scene.tag((self.frame.right - 2.0, self.y(max) - 13.0), Side::End, &words, LABEL);
+            scene.tag((self.frame.right - 2.0, self.y(max) - 13.0), TextAnchor::End, &words, LABEL);
         }
     }
 
-    /// The interval of the target's quantile.
-    fn whisker(&self, scene: &mut Scene, x: f64, budget: &Budget) {
+    /// Draws the interval of the target's quantile.
+    fn whisker(&self, scene: &mut Scene, x: f64, budget: &BudgetMark) {
         let Some((Actual::At(low), high)) = budget.interval else { return };
         let bottom = self.y(low);
         let top = if let Actual::At(high) = high { self.y(high) } else { self.frame.top };
         scene.whisker(x, top, bottom);
     }
 
-    /// Where failures begin, in words.
+    /// Labels where failures begin.
     fn failures(&self, scene: &mut Scene, requests: &[&RequestView]) {
-        let taken = self.taken(requests);
+        let taken = self.occupied_spots(requests);
         for request in requests.iter().filter(|request| request.curve.ok < request.curve.total) {
             let mut words = self.failure_words(scene, request);
             let spots = if request.curve.ok == 0 {
                 words += ": there is no latency to show";
                 let middle = f64::midpoint(self.frame.left, self.frame.right);
                 [0.5, 0.65, 0.35, 0.8, 0.2]
-                    .map(|share| ((middle, self.frame.up(share)), Side::Middle))
+                    .map(|share| ((middle, self.frame.up(share)), TextAnchor::Middle))
                     .to_vec()
             } else {
                 let x = self.x(request.curve.ok as f64 / request.curve.total as f64);
                 let width = scene.measure(&words, WARNING) + 22.0;
-                let right = (x + width < scene.width).then_some((x + 10.0, Side::Start));
+                let right = (x + width < scene.width).then_some((x + 10.0, TextAnchor::Start));
                 let left = (right.is_none() || x - width > self.frame.left)
-                    .then_some((x - 10.0, Side::End));
+                    .then_some((x - 10.0, TextAnchor::End));
                 let at = |down: f64| {
                     right
                         .into_iter()
@@ -298,27 +316,28 @@ impl Figure {
             words::count(curve.total)
         );
         if self.several {
-            format!("{}: {failed}", scene.fitted(&request.name, 160.0, WARNING))
+            format!("{}: {failed}", scene.fit_text(&request.name, 160.0, WARNING))
         } else {
             failed
         }
     }
 }
 
-/// The different budgets of requests that judge their latency, the lowest first.
-fn budgets<'a>(requests: &[&'a RequestView]) -> Vec<&'a Budget> {
-    let mut budgets: Vec<&Budget> = requests.iter().flat_map(|request| marks(request)).collect();
+/// The distinct latency budgets of the requests, lowest first.
+fn budgets<'a>(requests: &[&'a RequestView]) -> Vec<&'a BudgetMark> {
+    let mut budgets: Vec<&BudgetMark> =
+        requests.iter().flat_map(|request| marks(request)).collect();
     budgets.sort_by_key(|budget| (budget.ceiling, budget.quantile));
     budgets.dedup_by_key(|budget| (budget.ceiling, budget.quantile));
     budgets
 }
 
-/// The budgets of a request that judge its latency.
-fn marks(request: &RequestView) -> impl Iterator<Item = &Budget> {
+/// The latency budgets of a request.
+fn marks(request: &RequestView) -> impl Iterator<Item = &BudgetMark> {
     request.budgets.iter().filter_map(|row| row.mark.as_ref())
 }
 
-fn budget_words(budget: &Budget) -> String {
+fn budget_words(budget: &BudgetMark) -> String {
     let ceiling = words::time(Some(budget.ceiling));
     match budget.quantile {
         Some(quantile) => format!("budget {quantile} < {ceiling}"),

@@ -1,17 +1,18 @@
-//! The median of each part of latency, stacked, cold against warm.
+//! The median of each part of latency as stacked bars, cold and warm.
 
 use std::time::Duration;
 
 use crate::record::Dimension;
-use crate::report::model::{Quantiles, RequestView, ScenarioView, TimingRow, label};
+use crate::report::model::{DurationQuantiles, RequestView, ScenarioView, TimingRow, label};
 use crate::report::words;
 
-use super::scene::{Scene, Side};
-use super::sheet::Sheet;
+use super::scene::{Scene, TextAnchor};
+use super::sheet::PlotSheet;
 use super::style::{self, AXIS, LABEL, MUTED, STRONG, TICK};
-use super::table::Table;
+use super::table::PlotTable;
+use super::{PlotFunctions, PlotKind, PlotSubject};
 
-/// The parts that add up to latency, in the order an exchange goes through them.
+/// The parts that add up to latency, in the order of an exchange.
 const PARTS: [Dimension; 7] = [
     Dimension::Lag,
     Dimension::Wait,
@@ -22,26 +23,30 @@ const PARTS: [Dimension; 7] = [
     Dimension::Body,
 ];
 
-/// The most requests a plot shows.
+/// Maximum number of requests in the plot.
 const MOST: usize = 5;
 const HEADING: f64 = 26.0;
 const BAR: f64 = 26.0;
-/// From a row of keys to the next bar.
+/// Space between a row of keys and the next bar.
 const GAP: f64 = 16.0;
 
-/// One bar: a stage of a request.
-pub(super) struct Bar {
+/// One bar: the cold or the warm exchanges of a request.
+struct PhaseBar {
     name: String,
-    latency: Quantiles,
+    latency: DurationQuantiles,
     parts: Vec<(Dimension, Duration)>,
 }
 
-impl Bar {
-    fn new(request: &RequestView, name: &str, of: fn(&TimingRow) -> Quantiles) -> Option<Self> {
+impl PhaseBar {
+    fn new(
+        request: &RequestView,
+        name: &str,
+        of: fn(&TimingRow) -> DurationQuantiles,
+    ) -> Option<Self> {
         let latency = of(request.timing.latency()?);
         let median = |dimension| {
             let row = request.timing.rows.iter().find(|row| row.dimension == dimension)?;
-            // What fewer than half went through has no part in what the half did.
+            // A part that fewer than half the exchanges entered is not part of the median exchange.
             let entered = of(row).n * 2 >= latency.n;
             of(row).p50.filter(|_| entered).map(|value| (dimension, value))
         };
@@ -63,31 +68,43 @@ impl Bar {
     }
 }
 
-/// The bars of a request: cold, then warm, where they have ok exchanges.
-pub(super) fn bars(request: &RequestView) -> Vec<Bar> {
-    let cold = Bar::new(request, "cold", |row| row.cold);
-    let warm = Bar::new(request, request.timing.warm_name, |row| row.warm);
+/// The bars of a request with ok exchanges: cold, then warm.
+fn bars(request: &RequestView) -> Vec<PhaseBar> {
+    let cold = PhaseBar::new(request, "cold", |row| row.cold);
+    let warm = PhaseBar::new(request, request.timing.warm_name, |row| row.warm);
     cold.into_iter().chain(warm).collect()
 }
 
-/// The figure in words.
-pub(super) fn alt(scenario: &ScenarioView) -> String {
-    let of = |request: &RequestView| {
-        let bars: Vec<String> = bars(request).iter().map(Bar::words).collect();
-        format!("{}: {}", request.name, bars.join("; "))
-    };
-    drawn(scenario).into_iter().map(of).collect::<Vec<_>>().join(". ")
+/// The kind of plot that this file draws.
+pub(super) const KIND: PlotKind = PlotKind {
+    stem: "phases",
+    title: "Where the time goes",
+    suits_checks: true,
+    subject: PlotSubject::EachScenario(PlotFunctions { has_data, alt, table, scene }),
+};
+
+fn has_data(scenario: &ScenarioView) -> bool {
+    scenario.own_requests().any(|request| !bars(request).is_empty())
 }
 
-fn drawn(scenario: &ScenarioView) -> Vec<&RequestView> {
+/// The plot in words.
+fn alt(scenario: &ScenarioView) -> String {
+    let of = |request: &RequestView| {
+        let bars: Vec<String> = bars(request).iter().map(PhaseBar::words).collect();
+        format!("{}: {}", request.name, bars.join("; "))
+    };
+    plotted_requests(scenario).into_iter().map(of).collect::<Vec<_>>().join(". ")
+}
+
+fn plotted_requests(scenario: &ScenarioView) -> Vec<&RequestView> {
     scenario.own_requests().filter(|request| !bars(request).is_empty()).take(MOST).collect()
 }
 
 /// The figure in figures.
-pub(super) fn table(scenario: &ScenarioView) -> Table {
+fn table(scenario: &ScenarioView) -> PlotTable {
     let heads = PARTS.iter().map(|part| label(*part));
-    let mut table = Table::new(["median of", "n"].into_iter().chain(heads).chain(["latency"]));
-    for request in drawn(scenario) {
+    let mut table = PlotTable::new(["median of", "n"].into_iter().chain(heads).chain(["latency"]));
+    for request in plotted_requests(scenario) {
         for bar in bars(request) {
             let part = |part: &Dimension| {
                 bar.parts.iter().find(|(of, _)| of == part).map(|(_, value)| *value)
@@ -104,17 +121,17 @@ pub(super) fn table(scenario: &ScenarioView) -> Table {
 }
 
 /// The figure.
-pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
-    let groups: Vec<(&RequestView, Vec<Bar>)> =
-        drawn(scenario).into_iter().map(|request| (request, bars(request))).collect();
+fn scene(scenario: &ScenarioView, sheet: PlotSheet<'_>) -> Scene {
+    let groups: Vec<(&RequestView, Vec<PhaseBar>)> =
+        plotted_requests(scenario).into_iter().map(|request| (request, bars(request))).collect();
     let longest =
-        groups.iter().flat_map(|(_, bars)| bars).map(Bar::total).max().unwrap_or_default();
-    let (mut scene, mut y) = sheet.headed(subtitle(scenario), scenario);
+        groups.iter().flat_map(|(_, bars)| bars).map(PhaseBar::total).max().unwrap_or_default();
+    let (mut scene, mut y) = sheet.headed(subtitle(scenario));
     for (request, bars) in &groups {
         if scenario.own_requests().count() > 1 {
             let name =
-                scene.fitted(&request.name, scene.paper.width - 2.0 * scene.paper.edge, STRONG);
-            scene.text((scene.paper.edge, y + 10.0), Side::Start, &name, STRONG);
+                scene.fit_text(&request.name, scene.paper.width - 2.0 * scene.paper.edge, STRONG);
+            scene.text((scene.paper.edge, y + 10.0), TextAnchor::Start, &name, STRONG);
             y += HEADING;
         }
         for bar in bars {
@@ -128,16 +145,16 @@ pub(super) fn scene(scenario: &ScenarioView, sheet: Sheet<'_>) -> Scene {
 
 fn subtitle(scenario: &ScenarioView) -> &'static str {
     if scenario.is_single {
-        "the parts of what each step took, over a fresh connection or one that was warm"
+        "the parts of each step's time, over a fresh or a warm connection"
     } else {
-        "median of each part of an exchange, cold (first on its connection) against the measured phase"
+        "median of each part of an exchange: cold (first on its connection) and measured stage"
     }
 }
 
 fn note(scenario: &ScenarioView, shown: usize) -> String {
     let all = scenario.own_requests().filter(|request| !bars(request).is_empty()).count();
     let (more, medians) =
-        (all - shown, "Medians of the parts need not add up to the median of the whole.");
+        (all - shown, "The medians of the parts need not add up to the median of the whole.");
     match (scenario.is_single, more) {
         (true, 0) => String::new(),
         (true, more) => format!("{more} more steps in the table"),
@@ -147,15 +164,15 @@ fn note(scenario: &ScenarioView, shown: usize) -> String {
 }
 
 /// Draws a bar at a height; returns the height of the next one.
-fn draw(scene: &mut Scene, bar: &Bar, y: f64, longest: Duration) -> f64 {
+fn draw(scene: &mut Scene, bar: &PhaseBar, y: f64, longest: Duration) -> f64 {
     let middle = y + BAR / 2.0;
     let edge = scene.paper.edge;
     // Room for a count with its thousands at the left and for a time at the right.
     let (left, right) = (edge + 66.0, scene.width - edge - 76.0);
-    scene.text((edge, middle - 7.0), Side::Start, &bar.name, STRONG);
+    scene.text((edge, middle - 7.0), TextAnchor::Start, &bar.name, STRONG);
     scene.text(
         (edge, middle + 8.0),
-        Side::Start,
+        TextAnchor::Start,
         &format!("n {}", words::count(bar.latency.n)),
         TICK,
     );
@@ -167,14 +184,15 @@ fn draw(scene: &mut Scene, bar: &Bar, y: f64, longest: Duration) -> f64 {
         x = end;
     }
     scene.line(vec![(left, y), (left, y + BAR)], 1.0, AXIS);
-    scene.text((x + 8.0, middle), Side::Start, &words::time(bar.latency.p50), STRONG);
+    scene.text((x + 8.0, middle), TextAnchor::Start, &words::time(bar.latency.p50), STRONG);
     key(scene, bar, left, y + BAR + 13.0) + GAP
 }
 
-/// The parts of a bar below it, each with its colour and value, in as many rows as they need; returns where they end.
-fn key(scene: &mut Scene, bar: &Bar, left: f64, y: f64) -> f64 {
+/// Draws the key below a bar, each part with its colour and value, in as many rows as needed;
+/// returns its lower end.
+fn key(scene: &mut Scene, bar: &PhaseBar, left: f64, y: f64) -> f64 {
     const ROW: f64 = 17.0;
-    let face = style::Face { size: 12.5, colour: MUTED, ..LABEL };
+    let face = style::TextFace { size: 12.5, colour: MUTED, ..LABEL };
     let (mut x, mut y) = (left, y);
     for (part, value) in &bar.parts {
         let words = format!("{} {}", label(*part), words::time(Some(*value)));
@@ -183,7 +201,7 @@ fn key(scene: &mut Scene, bar: &Bar, left: f64, y: f64) -> f64 {
             (x, y) = (left, y + ROW);
         }
         scene.rect((x, y - 4.5), (x + 9.0, y + 4.5), style::part(*part), 1.0);
-        scene.text((x + 13.0, y), Side::Start, &words, face);
+        scene.text((x + 13.0, y), TextAnchor::Start, &words, face);
         x += width + 12.0;
     }
     y + ROW / 2.0

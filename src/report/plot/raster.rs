@@ -1,38 +1,38 @@
-//! Cells of colour: how many of something lie in each, from few to many.
+//! A grid of coloured cells that shows counts.
 //!
-//! The colours are those of viridis (<https://bids.github.io/colormap/>), even in brightness and told apart by
-//! colour-blind readers. Many is dark on light paper and bright on a dark screen; empty cells are left out.
+//! The colours are those of viridis (<https://bids.github.io/colormap/>): even in brightness and
+//! distinct for colour-blind readers. High counts are dark on light paper and bright on a dark
+//! screen; empty cells are transparent.
 
 use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::scene::Spot;
-use super::style::Colour;
+use super::style::{PaperSpot, RgbColour};
 
-/// A grid of cells, stretched over a part of the paper.
+/// A grid of cells stretched over part of the paper.
 #[derive(Debug, Clone)]
-pub(super) struct Raster {
+pub(super) struct CellRaster {
     /// Its upper left corner.
-    pub(super) from: Spot,
+    pub(super) from: PaperSpot,
     /// Its lower right corner.
-    pub(super) to: Spot,
-    /// How many cells lie in a row; at least one.
+    pub(super) to: PaperSpot,
+    /// Number of cells in a row; at least one.
     pub(super) columns: usize,
-    /// The level of each cell, row by row from above: 0 is empty, 1 few, 255 most.
+    /// Level of each cell, row by row from the top: 0 is empty, 1 few, 255 most.
     pub(super) levels: Vec<u8>,
 }
 
-/// The screen a raster is coloured for.
+/// The theme a raster is coloured for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Screen {
+enum ScreenTheme {
     Light,
     Dark,
 }
 
 /// Viridis in nine even steps.
-const VIRIDIS: [Colour; 9] = [
+const VIRIDIS: [RgbColour; 9] = [
     (68, 1, 84),
     (71, 44, 122),
     (59, 81, 139),
@@ -44,7 +44,7 @@ const VIRIDIS: [Colour; 9] = [
     (253, 231, 37),
 ];
 
-/// The level of a count among counts of which `most` is the highest: tenfolds are equally far apart.
+/// The level of a count on a logarithmic scale up to `most`.
 pub(super) fn level(count: u64, most: u64) -> u8 {
     if count == 0 {
         return 0;
@@ -59,17 +59,17 @@ pub(super) fn level(count: u64, most: u64) -> u8 {
     level
 }
 
-/// The colour of a level on light paper; none for an empty cell.
-pub(super) fn colour(level: u8) -> Option<Colour> {
-    (level > 0).then(|| on(Screen::Light, level))
+/// The colour of a level on light paper; `None` for an empty cell.
+pub(super) fn colour(level: u8) -> Option<RgbColour> {
+    (level > 0).then(|| on(ScreenTheme::Light, level))
 }
 
-/// A level's place on the map: the end that does not stand out from the ground is left out.
-fn on(screen: Screen, level: u8) -> Colour {
+/// A level's colour, leaving out the end of the map that would not stand out from the background.
+fn on(screen: ScreenTheme, level: u8) -> RgbColour {
     let share = f64::from(level.max(1) - 1) / 254.0;
     let place = match screen {
-        Screen::Light => 0.80 * (1.0 - share),
-        Screen::Dark => 0.24 + 0.76 * share,
+        ScreenTheme::Light => 0.80 * (1.0 - share),
+        ScreenTheme::Dark => 0.24 + 0.76 * share,
     } * (VIRIDIS.len() - 1) as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 8")]
     let below = (place.floor() as usize).min(VIRIDIS.len() - 2);
@@ -87,29 +87,29 @@ fn between(a: u8, b: u8, way: f64) -> u8 {
     mixed
 }
 
-impl Raster {
-    /// The raster as elements of an SVG whose coordinates are `units` to one of the paper: a picture for light paper and
-    /// one for dark screens, of which one is shown.
+impl CellRaster {
+    /// SVG elements at `units` per unit of paper: one picture for light paper and one for dark
+    /// screens; styles show one of them.
     pub(super) fn elements(&self, units: f64) -> Result<String, String> {
         let (x, y) = (self.from.0 * units, self.from.1 * units);
         let (width, height) =
             ((self.to.0 - self.from.0) * units, (self.to.1 - self.from.1) * units);
-        let image = |screen: Screen| -> Result<String, String> {
+        let image = |screen: ScreenTheme| -> Result<String, String> {
             let (class, display) = match screen {
-                Screen::Light => ("light", "inline"),
-                Screen::Dark => ("dark", "none"),
+                ScreenTheme::Light => ("light", "inline"),
+                ScreenTheme::Dark => ("dark", "none"),
             };
-            let bytes = BASE64.encode(self.encoded(screen)?);
+            let bytes = BASE64.encode(self.encode_png(screen)?);
             Ok(format!(
                 "<image class=\"{class}\" display=\"{display}\" x=\"{x:.0}\" y=\"{y:.0}\" width=\"{width:.0}\" \
                  height=\"{height:.0}\" preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" \
                  href=\"data:image/png;base64,{bytes}\"/>\n"
             ))
         };
-        Ok(image(Screen::Light)? + &image(Screen::Dark)?)
+        Ok(image(ScreenTheme::Light)? + &image(ScreenTheme::Dark)?)
     }
 
-    fn encoded(&self, screen: Screen) -> Result<Vec<u8>, String> {
+    fn encode_png(&self, screen: ScreenTheme) -> Result<Vec<u8>, String> {
         let size = |length: usize| u32::try_from(length).map_err(|error| error.to_string());
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(
@@ -119,7 +119,7 @@ impl Raster {
         );
         encoder.set_color(png::ColorType::Indexed);
         encoder.set_depth(png::BitDepth::Eight);
-        // Few levels occur: only those are named, the empty one first.
+        // Only levels that occur are in the palette, the empty one first.
         let used: BTreeSet<u8> = self.levels.iter().copied().chain([0]).collect();
         let colours = used.iter().map(|level| on(screen, *level));
         encoder.set_palette(colours.flat_map(|(r, g, b)| [r, g, b]).collect::<Vec<u8>>());
@@ -133,9 +133,9 @@ impl Raster {
         Ok(bytes)
     }
 
-    /// Calls `paint` with the corners in pixels, `zoom` to one of the paper, of each cell that is not empty, and with its
-    /// colour on light paper.
-    pub(super) fn cells(&self, zoom: f64, mut paint: impl FnMut([(i32, i32); 2], Colour)) {
+    /// Calls `paint` with the corners and the light colour of each non-empty cell, at `zoom` pixels
+    /// per unit of paper.
+    pub(super) fn cells(&self, zoom: f64, mut paint: impl FnMut([(i32, i32); 2], RgbColour)) {
         let rows = self.levels.len() / self.columns;
         let edge = |from: f64, to: f64, share: f64| pixel((from + (to - from) * share) * zoom);
         for (at, level) in self.levels.iter().enumerate() {
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_exchange_is_seen_and_the_most_stand_out() {
+    fn one_exchange_is_visible_and_the_maximum_stands_out() {
         assert_eq!([level(0, 9), level(1, 9), level(9, 9), level(1, 1)], [0, 1, 255, 1]);
         assert!(level(3, 9) > level(2, 9));
         assert_eq!(colour(0), None);
@@ -176,7 +176,7 @@ mod tests {
         for (few, more) in (1..240).step_by(15).map(|level| (level, level + 15)) {
             let of = |screen| (brightness(screen, few), brightness(screen, more));
             let ((few_on_paper, on_paper), (few_on_dark, on_dark)) =
-                (of(Screen::Light), of(Screen::Dark));
+                (of(ScreenTheme::Light), of(ScreenTheme::Dark));
             assert!(on_paper < few_on_paper && on_dark > few_on_dark, "{few}");
         }
     }

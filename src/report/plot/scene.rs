@@ -1,30 +1,27 @@
-//! A picture as a list of shapes: figures compose it, [`super::draw`] hands it to plotters.
+//! A picture as a list of shapes. Plots compose it, and [`super::draw`] renders it.
 
-use super::font::Fonts;
-use super::raster::Raster;
-use super::style::{Colour, Face, LABEL, PAPER, Paper};
+use super::font::PlotFonts;
+use super::raster::CellRaster;
+use super::style::{LABEL, PAPER, PaperSpot, PlotPaper, RgbColour, TextFace};
 
-/// A place on the paper, from its top left corner.
-pub(super) type Spot = (f64, f64);
-
-/// One thing to draw.
+/// One shape to draw.
 #[derive(Debug, Clone)]
-pub(super) enum Shape {
+pub(super) enum SceneShape {
     /// A line through points.
-    Line { points: Vec<Spot>, width: f64, colour: Colour },
+    Line { points: Vec<PaperSpot>, width: f64, colour: RgbColour },
     /// A filled area.
-    Area { points: Vec<Spot>, colour: Colour, opacity: f64 },
-    /// A filled disc with a rim of paper.
-    Disc { centre: Spot, radius: f64, colour: Colour },
+    Area { points: Vec<PaperSpot>, colour: RgbColour, opacity: f64 },
+    /// A filled disc.
+    Disc { centre: PaperSpot, radius: f64, colour: RgbColour },
     /// Cells of colour.
-    Cells(Raster),
+    Cells(CellRaster),
     /// A text whose first letter starts at `left` on the baseline.
-    Text { left: f64, baseline: f64, width: f64, text: String, face: Face, side: Side },
+    Text { left: f64, baseline: f64, width: f64, text: String, face: TextFace, side: TextAnchor },
 }
 
-/// Which end of a text stays where it is when another font sets it wider.
+/// The point of a text that stays in place if a font is wider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum TextAnchor {
     /// The text starts at its spot.
     Start,
     /// The text is centred at its spot.
@@ -35,34 +32,34 @@ pub(super) enum Side {
 
 /// A picture.
 pub(super) struct Scene {
-    /// How much room it has.
-    pub(super) paper: Paper,
+    /// The paper it is drawn on.
+    pub(super) paper: PlotPaper,
     /// Its width.
     pub(super) width: f64,
-    /// Its height; a figure sets it when it knows how much it needs.
+    /// Its height; a plot sets it once it knows how much it needs.
     pub(super) height: f64,
-    /// What is on it, the lowest first.
-    pub(super) shapes: Vec<Shape>,
-    /// Where tags lie: left, right and middle.
+    /// The shapes, bottom first.
+    pub(super) shapes: Vec<SceneShape>,
+    /// Positions of tags: left, right and vertical middle.
     tags: Vec<(f64, f64, f64)>,
-    fonts: &'static Fonts,
+    fonts: &'static PlotFonts,
 }
 
 impl Scene {
     /// Blank paper.
-    pub(super) fn new(paper: Paper, fonts: &'static Fonts) -> Self {
+    pub(super) fn new(paper: PlotPaper, fonts: &'static PlotFonts) -> Self {
         Self { paper, width: paper.width, height: 0.0, shapes: Vec::new(), tags: Vec::new(), fonts }
     }
 
     /// A line through points; a single point draws nothing.
-    pub(super) fn line(&mut self, points: Vec<Spot>, width: f64, colour: Colour) {
+    pub(super) fn line(&mut self, points: Vec<PaperSpot>, width: f64, colour: RgbColour) {
         if points.len() > 1 {
-            self.shapes.push(Shape::Line { points, width, colour });
+            self.shapes.push(SceneShape::Line { points, width, colour });
         }
     }
 
     /// A dashed line between two points.
-    pub(super) fn dashed(&mut self, from: Spot, to: Spot, width: f64, colour: Colour) {
+    pub(super) fn dashed(&mut self, from: PaperSpot, to: PaperSpot, width: f64, colour: RgbColour) {
         const DASH: f64 = 6.0;
         const GAP: f64 = 4.0;
         let length = (to.0 - from.0).hypot(to.1 - from.1).max(f64::EPSILON);
@@ -77,22 +74,28 @@ impl Scene {
     }
 
     /// A filled rectangle between two corners.
-    pub(super) fn rect(&mut self, (x0, y0): Spot, (x1, y1): Spot, colour: Colour, opacity: f64) {
+    pub(super) fn rect(
+        &mut self,
+        (x0, y0): PaperSpot,
+        (x1, y1): PaperSpot,
+        colour: RgbColour,
+        opacity: f64,
+    ) {
         self.area(vec![(x0, y0), (x1, y0), (x1, y1), (x0, y1)], colour, opacity);
     }
 
     /// A filled area within points.
-    pub(super) fn area(&mut self, points: Vec<Spot>, colour: Colour, opacity: f64) {
-        self.shapes.push(Shape::Area { points, colour, opacity });
+    pub(super) fn area(&mut self, points: Vec<PaperSpot>, colour: RgbColour, opacity: f64) {
+        self.shapes.push(SceneShape::Area { points, colour, opacity });
     }
 
     /// Cells of colour.
-    pub(super) fn cells(&mut self, raster: Raster) {
-        self.shapes.push(Shape::Cells(raster));
+    pub(super) fn cells(&mut self, raster: CellRaster) {
+        self.shapes.push(SceneShape::Cells(raster));
     }
 
     /// A line, or a dot where there is only one point.
-    pub(super) fn line_or_dot(&mut self, points: Vec<Spot>, width: f64, colour: Colour) {
+    pub(super) fn line_or_dot(&mut self, points: Vec<PaperSpot>, width: f64, colour: RgbColour) {
         match points.as_slice() {
             [alone] => self.dot(*alone, width / 2.0 + 1.6, colour),
             _ => self.line(points, width, colour),
@@ -100,81 +103,94 @@ impl Scene {
     }
 
     /// A disc that stands out from the lines below it.
-    pub(super) fn disc(&mut self, centre: Spot, radius: f64, colour: Colour) {
-        self.shapes.push(Shape::Disc { centre, radius: radius + 1.5, colour: PAPER });
-        self.shapes.push(Shape::Disc { centre, radius, colour });
+    pub(super) fn disc(&mut self, centre: PaperSpot, radius: f64, colour: RgbColour) {
+        self.shapes.push(SceneShape::Disc { centre, radius: radius + 1.5, colour: PAPER });
+        self.shapes.push(SceneShape::Disc { centre, radius, colour });
     }
 
     /// A small disc without a rim.
-    pub(super) fn dot(&mut self, centre: Spot, radius: f64, colour: Colour) {
-        self.shapes.push(Shape::Disc { centre, radius, colour });
+    pub(super) fn dot(&mut self, centre: PaperSpot, radius: f64, colour: RgbColour) {
+        self.shapes.push(SceneShape::Disc { centre, radius, colour });
     }
 
-    /// A text, centred on the height of `spot`; returns where it ends.
-    pub(super) fn text(&mut self, spot: Spot, side: Side, text: &str, face: Face) -> f64 {
+    /// A text, vertically centred on `spot`; returns its right end.
+    pub(super) fn text(
+        &mut self,
+        spot: PaperSpot,
+        side: TextAnchor,
+        text: &str,
+        face: TextFace,
+    ) -> f64 {
         let width = self.fonts.width(text, face);
         let left = match side {
-            Side::Start => spot.0,
-            Side::Middle => spot.0 - width / 2.0,
-            Side::End => spot.0 - width,
+            TextAnchor::Start => spot.0,
+            TextAnchor::Middle => spot.0 - width / 2.0,
+            TextAnchor::End => spot.0 - width,
         };
         // Half the height of a capital letter of Roboto.
         let baseline = spot.1 + 0.355 * face.size;
-        self.shapes.push(Shape::Text { left, baseline, width, text: text.to_owned(), face, side });
+        self.shapes.push(SceneShape::Text {
+            left,
+            baseline,
+            width,
+            text: text.to_owned(),
+            face,
+            side,
+        });
         left + width
     }
 
-    /// A text on a patch of paper, so that it can be read above lines; it is pushed inwards from the edges and down
+    /// A text on a patch of paper, readable above lines. It moves inwards from the edges and down
     /// from other tags.
-    pub(super) fn tag(&mut self, spot: Spot, side: Side, text: &str, face: Face) {
-        let text = &self.fitted(text, self.width - 12.0, face);
+    pub(super) fn tag(&mut self, spot: PaperSpot, side: TextAnchor, text: &str, face: TextFace) {
+        let text = &self.fit_text(text, self.width - 12.0, face);
         let (left, right) = self.extent(spot, side, text, face);
         let half = face.size * 0.62;
         let middle = self.free_height((left - 4.0, right + 4.0), spot.1, half * 2.0 + 1.0);
         self.tags.push((left, right, middle));
         self.rect((left - 3.0, middle - half), (right + 3.0, middle + half), PAPER, 0.82);
-        self.text((left, middle), Side::Start, text, face);
+        self.text((left, middle), TextAnchor::Start, text, face);
     }
 
-    /// From where to where a tag at a spot reaches.
-    fn extent(&self, spot: Spot, side: Side, text: &str, face: Face) -> (f64, f64) {
+    /// Left and right end of a tag at a spot.
+    fn extent(&self, spot: PaperSpot, side: TextAnchor, text: &str, face: TextFace) -> (f64, f64) {
         let width = self.fonts.width(text, face);
         let left = match side {
-            Side::Start => spot.0,
-            Side::Middle => spot.0 - width / 2.0,
-            Side::End => spot.0 - width,
+            TextAnchor::Start => spot.0,
+            TextAnchor::Middle => spot.0 - width / 2.0,
+            TextAnchor::End => spot.0 - width,
         };
         let left = left.min(self.width - width - 8.0).max(4.0);
         (left, left + width)
     }
 
-    /// A tag at that of several spots where it covers the fewest of `others`; the first of those that cover as few.
+    /// A tag at the spot where it covers the fewest of `others`; the first such spot wins.
     pub(super) fn tag_where_free(
         &mut self,
-        spots: &[(Spot, Side)],
+        spots: &[(PaperSpot, TextAnchor)],
         text: &str,
-        face: Face,
-        others: &[Spot],
+        face: TextFace,
+        others: &[PaperSpot],
     ) {
         let half = face.size * 0.9;
-        let covered = |(spot, side): &(Spot, Side)| {
+        let covered = |(spot, side): &(PaperSpot, TextAnchor)| {
             let (left, right) = self.extent(*spot, *side, text, face);
-            let within = |other: &&Spot| {
+            let within = |other: &&PaperSpot| {
                 (left - 6.0..right + 6.0).contains(&other.0) && (other.1 - spot.1).abs() < half
             };
-            let beside = self.tags.iter().any(|tag| {
+            let overlaps_tag = self.tags.iter().any(|tag| {
                 tag.0 < right + 4.0 && tag.1 > left - 4.0 && (tag.2 - spot.1).abs() < half * 1.4
             });
-            others.iter().filter(within).count() + if beside { 10_000 } else { 0 }
+            others.iter().filter(within).count() + if overlaps_tag { 10_000 } else { 0 }
         };
         if let Some((spot, side)) = spots.iter().min_by_key(|spot| covered(spot)) {
             self.tag(*spot, *side, text, face);
         }
     }
 
-    /// A text broken into at most `most` lines between the edges, the first centred on the height of `top`; returns the
-    /// height of the line that would follow. What does not fit is cut off.
-    pub(super) fn paragraph(&mut self, top: f64, text: &str, face: Face, most: usize) -> f64 {
+    /// A text in at most `most` lines between the edges, the first centred on `top`. Text that does
+    /// not fit is cut off. Returns the position of the next line.
+    pub(super) fn paragraph(&mut self, top: f64, text: &str, face: TextFace, most: usize) -> f64 {
         let (edge, room) = (self.paper.edge, self.width - 2.0 * self.paper.edge);
         let mut lines: Vec<String> = Vec::new();
         for word in text.split_whitespace() {
@@ -189,13 +205,13 @@ impl Scene {
         }
         let step = face.size * 1.32;
         for (at, line) in lines.iter().enumerate() {
-            let line = self.fitted(line, room, face);
-            self.text((edge, top + at as f64 * step), Side::Start, &line, face);
+            let line = self.fit_text(line, room, face);
+            self.text((edge, top + at as f64 * step), TextAnchor::Start, &line, face);
         }
         top + lines.len() as f64 * step
     }
 
-    /// The first height from `middle` downwards at which no tag is in the way.
+    /// The first position from `middle` downwards that no tag occupies.
     fn free_height(&self, (left, right): (f64, f64), middle: f64, height: f64) -> f64 {
         let taken = |middle: f64| {
             let over = |tag: &&(f64, f64, f64)| {
@@ -210,15 +226,15 @@ impl Scene {
         free
     }
 
-    /// How wide a text is.
-    pub(super) fn measure(&self, text: &str, face: Face) -> f64 {
+    /// The width of a text.
+    pub(super) fn measure(&self, text: &str, face: TextFace) -> f64 {
         self.fonts.width(text, face)
     }
 
-    /// Text cut to a width, an ellipsis at its end where something is missing.
+    /// Truncates text to a width and adds an ellipsis if something is missing.
     ///
-    /// A twelfth of the width is left free for fonts that run wider than the embedded one.
-    pub(super) fn fitted(&self, text: &str, width: f64, face: Face) -> String {
+    /// Leaves a twelfth of the width free for fonts wider than the embedded one.
+    pub(super) fn fit_text(&self, text: &str, width: f64, face: TextFace) -> String {
         if self.fits(text, width, face) {
             return text.to_owned();
         }
@@ -227,7 +243,7 @@ impl Scene {
         kept + "…"
     }
 
-    fn fits(&self, text: &str, width: f64, face: Face) -> bool {
+    fn fits(&self, text: &str, width: f64, face: TextFace) -> bool {
         self.fonts.width(text, face) * 13.0 / 12.0 <= width
     }
 
@@ -240,38 +256,43 @@ impl Scene {
     }
 
     /// An arrow head at `tip`, pointing up.
-    pub(super) fn arrow_up(&mut self, tip: Spot, colour: Colour) {
+    pub(super) fn arrow_up(&mut self, tip: PaperSpot, colour: RgbColour) {
         self.area(vec![tip, (tip.0 + 5.0, tip.1 + 9.0), (tip.0 - 5.0, tip.1 + 9.0)], colour, 1.0);
     }
 
-    /// Entries of a legend, each a mark and its words, in as many rows as they need; the first row is centred on the
-    /// height of `top`. Returns the height of the row that would follow.
-    pub(super) fn legend(&mut self, top: f64, entries: &[(Mark, &str)]) -> f64 {
+    /// Draws legend entries, each a mark and its words, in as many rows as needed, the first
+    /// centred on `top`. Returns the position of the next row.
+    pub(super) fn legend(&mut self, top: f64, entries: &[(LegendMark, &str)]) -> f64 {
         self.legend_from(self.paper.edge, top, entries)
     }
 
-    /// The same, behind what stands in the first row already.
-    pub(super) fn legend_from(&mut self, left: f64, top: f64, entries: &[(Mark, &str)]) -> f64 {
+    /// The same, starting at `left` in the first row.
+    pub(super) fn legend_from(
+        &mut self,
+        left: f64,
+        top: f64,
+        entries: &[(LegendMark, &str)],
+    ) -> f64 {
         const ROW: f64 = 20.0;
         let edge = self.paper.edge;
         let (mut left, mut middle) = (left, top);
         for (mark, words) in entries {
-            let words = self.fitted(words, self.width - 2.0 * edge - 26.0, LABEL);
-            // Room for fonts that run wider than the embedded one.
+            let words = self.fit_text(words, self.width - 2.0 * edge - 26.0, LABEL);
+            // Space for fonts wider than the embedded one.
             let width = 26.0 + self.measure(&words, LABEL) * 1.06;
             if left > edge && left + width > self.width - edge {
                 (left, middle) = (edge, middle + ROW);
             }
             mark.draw(self, (left, middle));
-            self.text((left + 26.0, middle), Side::Start, &words, LABEL);
+            self.text((left + 26.0, middle), TextAnchor::Start, &words, LABEL);
             left += width + 16.0;
         }
         middle + ROW
     }
 }
 
-/// Places along a line through points, close enough to one another that no words fit between.
-pub(super) fn along(points: &[Spot]) -> Vec<Spot> {
+/// Spots along a line through points, too close together for a label to fit between.
+pub(super) fn along(points: &[PaperSpot]) -> Vec<PaperSpot> {
     const APART: f64 = 6.0;
     let mut spots = points.to_vec();
     for pair in points.windows(2) {
@@ -289,21 +310,21 @@ pub(super) fn along(points: &[Spot]) -> Vec<Spot> {
 
 /// The mark of an entry in a legend.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Mark {
+pub(super) enum LegendMark {
     /// A line.
-    Line(Colour),
+    Line(RgbColour),
     /// A dot.
-    Dot(Colour),
+    Dot(RgbColour),
     /// A filled box.
-    Box(Colour),
+    Box(RgbColour),
     /// An interval.
     Whisker,
     /// A box of paper with a tint of the colour.
-    Tint(Colour),
+    Tint(RgbColour),
 }
 
-impl Mark {
-    fn draw(self, scene: &mut Scene, (left, middle): Spot) {
+impl LegendMark {
+    fn draw(self, scene: &mut Scene, (left, middle): PaperSpot) {
         match self {
             Self::Line(colour) => {
                 scene.line(vec![(left, middle), (left + 20.0, middle)], 2.5, colour)

@@ -1,32 +1,30 @@
-//! What every plot begins with.
+//! The sheet with a heading that every plot starts from.
 
-use crate::report::model::ScenarioView;
-
-use super::font::Fonts;
+use super::font::PlotFonts;
 use super::scene::Scene;
-use super::style::{Face, INK, Paper, SUBTITLE, WARNING};
+use super::style::{INK, PlotPaper, SUBTITLE, TextFace, WARNING};
 
 /// The empty sheet that a plot is drawn on.
 #[derive(Clone, Copy)]
-pub(super) struct Sheet<'a> {
-    /// What one sees.
+pub(super) struct PlotSheet<'a> {
+    /// The heading.
     pub(super) title: &'a str,
-    /// How large it is.
-    pub(super) paper: Paper,
-    /// What its words are measured in.
-    pub(super) fonts: &'static Fonts,
+    /// What a reader must know before the figures.
+    pub(super) caveats: &'a [String],
+    /// Dimensions.
+    pub(super) paper: PlotPaper,
+    /// Fonts to measure text with.
+    pub(super) fonts: &'static PlotFonts,
 }
 
-impl Sheet<'_> {
-    /// A drawing headed by its title, by what a reader must know before the figures, and by what these are of, with the
-    /// height of the line that would follow.
-    pub(super) fn headed(&self, subtitle: &str, scenario: &ScenarioView) -> (Scene, f64) {
+impl PlotSheet<'_> {
+    /// A scene with title, caveats and subtitle, and the position of the next line.
+    pub(super) fn headed(&self, subtitle: &str) -> (Scene, f64) {
         let mut scene = Scene::new(self.paper, self.fonts);
-        let title = Face { size: self.paper.title, bold: true, colour: INK };
+        let title = TextFace { size: self.paper.title, bold: true, colour: INK };
         let mut below = scene.paragraph(30.0, self.title, title, 3);
-        if !scenario.caveats.is_empty() {
-            below =
-                scene.paragraph(below, &format!("! {}", scenario.caveats.join("; ")), WARNING, 3);
+        if !self.caveats.is_empty() {
+            below = scene.paragraph(below, &format!("! {}", self.caveats.join("; ")), WARNING, 3);
         }
         let below = scene.paragraph(below, subtitle, SUBTITLE, 4) + 9.0;
         (scene, below)

@@ -1,46 +1,50 @@
-//! The look that all plots share.
+//! Colours, paper sizes and fonts that all plots share.
 
 use crate::record::Dimension;
 
 /// A colour: red, green, blue.
-pub(super) type Colour = (u8, u8, u8);
+pub(super) type RgbColour = (u8, u8, u8);
+
+/// A position on the paper, from its top left corner.
+pub(super) type PaperSpot = (f64, f64);
 
 /// The paper.
-pub(super) const PAPER: Colour = (255, 255, 255);
+pub(super) const PAPER: RgbColour = (255, 255, 255);
 /// Titles and figures.
-pub(super) const INK: Colour = (28, 32, 38);
-/// Words that stand back.
-pub(super) const MUTED: Colour = (96, 104, 114);
+pub(super) const INK: RgbColour = (28, 32, 38);
+/// Secondary text.
+pub(super) const MUTED: RgbColour = (96, 104, 114);
 /// Lines of the grid.
-pub(super) const GRID: Colour = (229, 232, 236);
+pub(super) const GRID: RgbColour = (229, 232, 236);
 /// The line under a plot.
-pub(super) const AXIS: Colour = (128, 135, 145);
-/// Time that is not judged.
-pub(super) const SHADE: Colour = (240, 241, 244);
+pub(super) const AXIS: RgbColour = (128, 135, 145);
+/// Background of time that is not judged.
+pub(super) const SHADE: RgbColour = (240, 241, 244);
 /// Budgets and failures: vermillion.
-pub(super) const ALARM: Colour = (190, 66, 0);
+pub(super) const ALARM: RgbColour = (190, 66, 0);
 
-/// Colours that stay apart for colour-blind readers (after Okabe and Ito, <https://jfly.uni-koeln.de/color/>, darkened
-/// until each has a contrast of 3 to paper), the ones first that also stay apart from [`ALARM`].
-pub(super) const SERIES: [Colour; 6] =
+/// Colours that colour-blind readers can distinguish, after Okabe and Ito
+/// (<https://jfly.uni-koeln.de/color/>), darkened to a contrast of 3 with the paper. Those also
+/// distinct from [`ALARM`] come first.
+pub(super) const SERIES: [RgbColour; 6] =
     [(0, 114, 178), (0, 145, 105), (190, 95, 150), (40, 145, 205), (190, 120, 0), (90, 90, 90)];
 
 /// The median over time.
-pub(super) const P50: Colour = SERIES[0];
+pub(super) const P50: RgbColour = SERIES[0];
 /// The 95th percentile over time.
-pub(super) const P95: Colour = SERIES[4];
+pub(super) const P95: RgbColour = SERIES[4];
 /// The 99th percentile over time.
-pub(super) const P99: Colour = SERIES[2];
+pub(super) const P99: RgbColour = SERIES[2];
 /// The longest over time.
-pub(super) const MAX: Colour = AXIS;
+pub(super) const MAX: RgbColour = AXIS;
 /// Arrivals that were dropped.
-pub(super) const DROPPED: Colour = SERIES[2];
+pub(super) const DROPPED: RgbColour = SERIES[2];
 
-const LAG: Colour = (60, 60, 60);
-const WAIT: Colour = (213, 94, 0);
+const LAG: RgbColour = (60, 60, 60);
+const WAIT: RgbColour = (213, 94, 0);
 
 /// The colour of a part of latency.
-pub(super) fn part(dimension: Dimension) -> Colour {
+pub(super) fn part(dimension: Dimension) -> RgbColour {
     match dimension {
         Dimension::Lag => LAG,
         Dimension::Wait => WAIT,
@@ -53,8 +57,8 @@ pub(super) fn part(dimension: Dimension) -> Colour {
     }
 }
 
-/// Each colour and what it becomes on a dark screen.
-const DARK: [(Colour, Colour); 15] = [
+/// Each colour with its counterpart on a dark screen.
+const DARK: [(RgbColour, RgbColour); 15] = [
     (PAPER, (26, 30, 36)),
     (INK, (233, 236, 240)),
     (MUTED, (163, 172, 184)),
@@ -72,9 +76,9 @@ const DARK: [(Colour, Colour); 15] = [
     (WAIT, (240, 122, 40)),
 ];
 
-/// Style rules that give every plot below `scope` (empty, or a selector and a space) its colours for a dark screen.
+/// Style rules for dark screens, for every plot below `scope` (empty, or a selector and a space).
 ///
-/// Where a renderer knows no media queries the light ones stay.
+/// Renderers without media queries keep the light colours.
 pub(in crate::report) fn dark_rules(scope: &str) -> String {
     let rules: String = DARK
         .iter()
@@ -89,30 +93,30 @@ pub(in crate::report) fn dark_rules(scope: &str) -> String {
 }
 
 /// A colour as plotters writes it: `#1C2026`.
-pub(super) fn hex(colour: Colour) -> String {
+pub(super) fn hex(colour: RgbColour) -> String {
     format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2)
 }
 
-/// How much room a plot has.
+/// Dimensions of a plot.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::report) struct Paper {
+pub(in crate::report) struct PlotPaper {
     /// The whole width.
     pub(super) width: f64,
     /// Space at the left and right edge.
     pub(super) edge: f64,
-    /// Where the area within the axes begins, from the left.
+    /// Left margin of the area within the axes.
     pub(super) left: f64,
-    /// Where it ends, from the right.
+    /// Right margin of the area within the axes.
     pub(super) right: f64,
-    /// How high it is.
+    /// Height of the area within the axes.
     pub(super) depth: f64,
-    /// The most ticks of an axis of time.
+    /// Maximum number of ticks on a time axis.
     pub(super) ticks: u64,
     /// The size of a title.
     pub(super) title: f64,
 }
 
-impl Paper {
+impl PlotPaper {
     /// For a screen or a page.
     pub(in crate::report) const WIDE: Self = Self {
         width: 800.0,
@@ -123,7 +127,7 @@ impl Paper {
         ticks: 9,
         title: 19.0,
     };
-    /// For a telephone.
+    /// For a phone.
     pub(in crate::report) const NARROW: Self = Self {
         width: 380.0,
         edge: 12.0,
@@ -135,49 +139,50 @@ impl Paper {
     };
 }
 
-/// How a text is set.
+/// The style of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Face {
+pub(super) struct TextFace {
     /// The height of an em.
     pub(super) size: f64,
     /// Whether it is bold.
     pub(super) bold: bool,
     /// Its colour.
-    pub(super) colour: Colour,
+    pub(super) colour: RgbColour,
 }
 
 /// The line below the title.
-pub(super) const SUBTITLE: Face = Face { size: 14.0, bold: false, colour: MUTED };
+pub(super) const SUBTITLE: TextFace = TextFace { size: 14.0, bold: false, colour: MUTED };
 /// Labels of ticks.
-pub(super) const TICK: Face = Face { size: 13.5, bold: false, colour: MUTED };
-/// Words beside a line or a bar.
-pub(super) const LABEL: Face = Face { size: 13.5, bold: false, colour: INK };
-/// Figures that a plot is about.
-pub(super) const STRONG: Face = Face { size: 13.5, bold: true, colour: INK };
-/// Words about budgets and failures.
-pub(super) const WARNING: Face = Face { size: 13.5, bold: true, colour: ALARM };
+pub(super) const TICK: TextFace = TextFace { size: 13.5, bold: false, colour: MUTED };
+/// Labels of lines and bars.
+pub(super) const LABEL: TextFace = TextFace { size: 13.5, bold: false, colour: INK };
+/// The main figures of a plot.
+pub(super) const STRONG: TextFace = TextFace { size: 13.5, bold: true, colour: INK };
+/// Labels of budgets and failures.
+pub(super) const WARNING: TextFace = TextFace { size: 13.5, bold: true, colour: ALARM };
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// The contrast of two colours (<https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio>).
-    fn contrast(one: Colour, other: Colour) -> f64 {
+    fn contrast(one: RgbColour, other: RgbColour) -> f64 {
         let part = |byte: u8| {
             let share = f64::from(byte) / 255.0;
             if share <= 0.040_45 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
         };
-        let luminance = |(r, g, b): Colour| 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+        let luminance =
+            |(r, g, b): RgbColour| 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
         let (a, b) = (luminance(one), luminance(other));
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
-    fn dark(light: Colour) -> Colour {
+    fn dark(light: RgbColour) -> RgbColour {
         DARK.iter().find(|(from, _)| *from == light).unwrap().1
     }
 
     #[test]
-    fn words_and_lines_can_be_read_on_light_and_dark_paper_and_where_it_is_shaded() {
+    fn text_and_lines_have_enough_contrast_on_light_dark_and_shaded_paper() {
         let least = [(INK, 4.5), (MUTED, 4.5), (ALARM, 4.5), (AXIS, 3.0), (LAG, 3.0), (WAIT, 3.0)];
         for (colour, least) in least.into_iter().chain(SERIES.map(|colour| (colour, 3.0))) {
             for ground in [PAPER, SHADE] {
@@ -191,8 +196,8 @@ mod tests {
     }
 
     #[test]
-    fn every_colour_has_one_dark_one() {
-        let mut light: Vec<Colour> = DARK.iter().map(|(light, _)| *light).collect();
+    fn every_colour_has_one_dark_counterpart() {
+        let mut light: Vec<RgbColour> = DARK.iter().map(|(light, _)| *light).collect();
         light.sort_unstable();
         light.dedup();
         assert_eq!(light.len(), DARK.len());

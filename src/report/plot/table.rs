@@ -1,30 +1,30 @@
-//! The figures a plot is drawn from, as a table.
+//! A plot's figures as a table.
 
 use std::time::Duration;
 
-use crate::report::model::{Point, Timeline};
+use crate::report::model::{Timeline, TimelinePoint};
 use crate::units;
 
-/// A table of few rows.
+/// A short table.
 #[derive(Debug, Clone, Default)]
-pub(in crate::report) struct Table {
-    /// What its columns hold.
+pub(in crate::report) struct PlotTable {
+    /// Column headings.
     pub(in crate::report) heads: Vec<String>,
-    /// One cell a column; the first one names the row.
+    /// One cell per column; the first one names the row.
     pub(in crate::report) rows: Vec<Vec<String>>,
 }
 
-impl Table {
-    /// A table with given columns.
+impl PlotTable {
+    /// An empty table with these headings.
     pub(super) fn new<'a>(heads: impl IntoIterator<Item = &'a str>) -> Self {
         Self { heads: heads.into_iter().map(str::to_owned).collect(), rows: Vec::new() }
     }
 
-    /// One row for each of a timeline's rows; `cells` are those after its time.
+    /// One row for each row of a timeline; `cells` makes the cells after the time.
     pub(super) fn over_time<'a>(
         line: &Timeline,
         heads: impl IntoIterator<Item = &'a str>,
-        cells: impl Fn(&Point) -> Vec<String>,
+        cells: impl Fn(&TimelinePoint) -> Vec<String>,
     ) -> Self {
         let mut table = Self::new(std::iter::once("due").chain(heads));
         for point in &line.rows {
@@ -35,7 +35,7 @@ impl Table {
 }
 
 /// The time of a bin in words: `12 – 13 s`, `0 – 1 s, warm-up`.
-fn span(point: &Point) -> String {
+fn span(point: &TimelinePoint) -> String {
     let seconds = |at: Duration| {
         let rounded = (at.as_secs_f64() * 10.0).round() / 10.0;
         rounded.to_string()

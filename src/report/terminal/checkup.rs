@@ -1,31 +1,31 @@
-//! What was found before a run, in a terminal: a table by group, each remedy below its line, and the sum at the end.
+//! Findings of a check before a run, for a terminal: grouped lines with remedies, and a summary.
 
-use super::ink::Ink;
-use super::lay::wrapped;
+use super::ansi::AnsiStyle;
+use super::layout::wrap;
 use crate::record::checkup::{Finding, State};
 
-/// How wide a state is.
+/// Width of a state.
 const STATE: usize = 4;
 
-/// The findings as text for a terminal `width` columns wide, with ANSI colours where `colour` says so. Those of one
-/// group stand together, in the order of the first of each.
+/// Renders findings for a terminal `width` columns wide, with ANSI colours if `colour` is set.
+/// Findings are grouped; groups appear in the order of their first finding.
 ///
-/// It ends with one line that sums up.
+/// The last line is a summary.
 pub fn checkup(findings: &[Finding], width: u16, colour: bool) -> String {
-    let ink = Ink::new(colour);
+    let style = AnsiStyle::new(colour);
     let names = findings.iter().map(|finding| finding.name.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for group in groups(findings) {
-        text += &format!("{}\n", ink.bold(group));
+        text += &format!("{}\n", style.bold(group));
         for finding in findings.iter().filter(|finding| finding.group == group) {
-            text += &line(finding, names, usize::from(width), &ink);
+            text += &line(finding, names, usize::from(width), &style);
         }
         text.push('\n');
     }
-    text + &sum(findings, &ink) + "\n"
+    text + &sum(findings, &style) + "\n"
 }
 
-/// Each group once.
+/// The groups, each once.
 fn groups(findings: &[Finding]) -> Vec<&str> {
     let mut groups: Vec<&str> = Vec::new();
     for finding in findings {
@@ -36,37 +36,37 @@ fn groups(findings: &[Finding]) -> Vec<&str> {
     groups
 }
 
-fn line(finding: &Finding, names: usize, width: usize, ink: &Ink) -> String {
+fn line(finding: &Finding, names: usize, width: usize, style: &AnsiStyle) -> String {
     let Finding { name, state, what, remedy, .. } = finding;
     let indent = 2 + STATE + 2 + names + 2;
-    let mark = format!("{}{}", ink.state(*state), " ".repeat(STATE - state.name().len()));
-    let what = wrapped(what, width, indent);
+    let mark = format!("{}{}", style.state(*state), " ".repeat(STATE - state.name().len()));
+    let what = wrap(what, width, indent);
     let mut text = format!("  {mark}  {name:names$}  {}", what.trim_start());
     if let Some(remedy) = remedy {
-        let remedy = wrapped(remedy, width, indent + 2);
+        let remedy = wrap(remedy, width, indent + 2);
         text += &format!("{}→ {}", " ".repeat(indent), remedy.trim_start());
     }
     text
 }
 
-/// How many lines are how, and what that means.
-fn sum(findings: &[Finding], ink: &Ink) -> String {
+/// The summary: counts of warnings and failures, and what to do.
+fn sum(findings: &[Finding], style: &AnsiStyle) -> String {
     let count = |state| findings.iter().filter(|finding| finding.state == state).count();
     let (warnings, failures) = (count(State::Warn), count(State::Fail));
     let worst = findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok);
-    let told = match (failures, warnings) {
-        (0, 0) => format!("all {} lines are ok", findings.len()),
-        (0, 1) => "1 warning: look at it first".to_owned(),
-        (0, _) => format!("{warnings} warnings: look at them first"),
-        (1, 0) => "1 line fails: see to it before a run".to_owned(),
-        (_, 0) => format!("{failures} lines fail: see to them before a run"),
+    let summary = match (failures, warnings) {
+        (0, 0) => format!("all {} checks passed", findings.len()),
+        (0, 1) => "1 warning: review it before a run".to_owned(),
+        (0, _) => format!("{warnings} warnings: review them before a run"),
+        (1, 0) => "1 check failed: fix it before a run".to_owned(),
+        (_, 0) => format!("{failures} checks failed: fix them before a run"),
         (_, _) => format!(
-            "{failures} {}, {warnings} {}: see to them before a run",
-            if failures == 1 { "line fails" } else { "lines fail" },
+            "{failures} {}, {warnings} {}: fix the failures before a run",
+            if failures == 1 { "check failed" } else { "checks failed" },
             if warnings == 1 { "warning" } else { "warnings" },
         ),
     };
-    format!("{}  {told}", ink.state(worst))
+    format!("{}  {summary}", style.state(worst))
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_stand_together_and_each_remedy_below_its_line() {
+    fn findings_are_grouped_and_remedies_follow_their_lines() {
         assert_eq!(
             checkup(&some(), 80, false),
             "this machine\n  \
@@ -99,7 +99,7 @@ mod tests {
                      certificate expired: verification time 1795546800 (UNIX),\n                    \
                      but certificate is not valid after 1500000000\n                    \
                      → renew the certificate, or look at the clock\n\n\
-             fail  1 line fails, 1 warning: see to them before a run\n"
+             fail  1 check failed, 1 warning: fix the failures before a run\n"
         );
     }
 
@@ -121,10 +121,10 @@ mod tests {
             let text = checkup(&findings.collect::<Vec<_>>(), 80, false);
             text.lines().last().unwrap().to_owned()
         };
-        assert_eq!(last(&[Ok, Ok]), "ok  all 2 lines are ok");
-        assert_eq!(last(&[Ok, Warn]), "warn  1 warning: look at it first");
+        assert_eq!(last(&[Ok, Ok]), "ok  all 2 checks passed");
+        assert_eq!(last(&[Ok, Warn]), "warn  1 warning: review it before a run");
         assert!(last(&[Warn, Warn]).starts_with("warn  2 warnings: "));
-        assert!(last(&[Fail, Ok]).starts_with("fail  1 line fails: "));
-        assert!(last(&[Fail, Warn, Fail, Warn]).starts_with("fail  2 lines fail, 2 warnings: "));
+        assert!(last(&[Fail, Ok]).starts_with("fail  1 check failed: "));
+        assert!(last(&[Fail, Warn, Fail, Warn]).starts_with("fail  2 checks failed, 2 warnings: "));
     }
 }

@@ -1,10 +1,10 @@
-//! What changed between two runs, for a terminal.
+//! A comparison of two runs, for a terminal.
 
 use std::time::Duration;
 
-use super::ink::Ink;
-use super::lay::{cut, wrapped};
-use super::table::{Column, fitted};
+use super::ansi::AnsiStyle;
+use super::layout::{cut, wrap};
+use super::table::{TableColumn, fit_columns};
 use super::{MOST_NARROW, words};
 use crate::record::{
     Actual, Change, Compared, Comparison, Decision, Difference, PartChange, ProberHealth,
@@ -12,11 +12,15 @@ use crate::record::{
 };
 use crate::units::{self, Ratio};
 
-/// A comparison as text for a terminal `width` columns wide, with ANSI colours where `colour` says so.
+/// Renders a comparison for a terminal `width` columns wide, with ANSI colours if `colour` is set.
 ///
-/// Columns for which there is no room are left out whole; no line is wider than `width` unless that is below 60.
+/// Columns that do not fit are left out. No line is wider than `width`, or than 60 if `width` is
+/// smaller.
 pub fn comparison(comparison: &Comparison, width: u16, colour: bool) -> String {
-    let page = Page { width: usize::from(width).max(MOST_NARROW), ink: Ink::new(colour) };
+    let page = ComparisonPage {
+        width: usize::from(width).max(MOST_NARROW),
+        style: AnsiStyle::new(colour),
+    };
     let mut parts = vec![page.runs(&comparison.runs)];
     parts.extend(page.unlike(&comparison.unlike));
     for request in &comparison.requests {
@@ -27,22 +31,22 @@ pub fn comparison(comparison: &Comparison, width: u16, colour: bool) -> String {
     parts.join("\n")
 }
 
-struct Page {
+struct ComparisonPage {
     width: usize,
-    ink: Ink,
+    style: AnsiStyle,
 }
 
-impl Page {
+impl ComparisonPage {
     fn runs(&self, runs: &Sides<Compared>) -> String {
         let columns = [
-            Column::left("", 0),
-            Column::left("run", 0),
-            Column::left("commit", 3),
-            Column::left("tags", 4),
-            Column::left("verdict", 0),
-            Column::right("lag p99", 1),
-            Column::right("lag max", 2),
-            Column::right("standstill", 2),
+            TableColumn::left("", 0),
+            TableColumn::left("run", 0),
+            TableColumn::left("commit", 3),
+            TableColumn::left("tags", 4),
+            TableColumn::left("verdict", 0),
+            TableColumn::right("lag p99", 1),
+            TableColumn::right("lag max", 2),
+            TableColumn::right("longest stall", 2),
         ];
         let rows = [("before", &runs.before), ("after", &runs.after)].map(|(which, run)| {
             let tags: Vec<String> =
@@ -52,18 +56,18 @@ impl Page {
             let lead = [which.to_owned(), run.run.clone(), commit.chars().take(8).collect()];
             let prober = [lag_p99, lag_max, hiccup_max].map(words::time);
             let verdict =
-                [words::display(&tags.join(", "), words::NAME), self.ink.decision(run.verdict)];
+                [words::display(&tags.join(", "), words::NAME), self.style.decision(run.verdict)];
             lead.into_iter().chain(verdict).chain(prober).collect()
         });
-        fitted(&columns, &rows, self.width, &self.ink).text(self.width)
+        fit_columns(&columns, &rows, self.width, &self.style).text(self.width)
     }
 
-    /// What a reader must know before any figure.
+    /// Differences between the runs that make the comparison unfair.
     fn unlike(&self, unlike: &[String]) -> Option<String> {
         const INDENT: usize = 8;
         let lines = unlike.iter().map(|what| {
-            let text = wrapped(&words::display(what, 2 * words::LINE), self.width, INDENT);
-            format!("{}  {}", self.ink.warning(" NOTE "), text.trim_start())
+            let text = wrap(&words::display(what, 2 * words::LINE), self.width, INDENT);
+            format!("{}  {}", self.style.warning(" NOTE "), text.trim_start())
         });
         let text: String = lines.collect();
         (!text.is_empty()).then_some(text)
@@ -72,18 +76,23 @@ impl Page {
     fn request(&self, request: &RequestComparison) -> String {
         let name =
             format!("{} · {}", words::name(&request.scenario), words::name(&request.request));
-        let mut text = format!("{}\n", self.ink.bold(&cut(&name, self.width)));
+        let mut text = format!("{}\n", self.style.bold(&cut(&name, self.width)));
         text += &self.inset(&figure_columns(), &self.figures(request));
         if !request.parts.is_empty() {
             let parts: Vec<Vec<String>> = request.parts.iter().map(part).collect();
             text += &format!("\n{}", self.inset(&part_columns(), &parts));
         }
         if !request.budgets.is_empty() {
-            let columns =
-                [Column::left("budget", 0), Column::left("before", 0), Column::left("after", 0)];
+            let columns = [
+                TableColumn::left("budget", 0),
+                TableColumn::left("before", 0),
+                TableColumn::left("after", 0),
+            ];
             let decided = |decision: Option<Decision>| {
-                decision
-                    .map_or_else(|| "not judged".to_owned(), |decision| self.ink.decision(decision))
+                decision.map_or_else(
+                    || "not judged".to_owned(),
+                    |decision| self.style.decision(decision),
+                )
             };
             let rows = request.budgets.iter().map(|budget| {
                 let Sides { before, after } = budget.decision;
@@ -94,8 +103,8 @@ impl Page {
         text
     }
 
-    fn inset(&self, columns: &[Column], rows: &[Vec<String>]) -> String {
-        let lines = fitted(columns, rows, self.width - 2, &self.ink).lines(self.width - 2);
+    fn inset(&self, columns: &[TableColumn], rows: &[Vec<String>]) -> String {
+        let lines = fit_columns(columns, rows, self.width - 2, &self.style).lines(self.width - 2);
         lines.into_iter().map(|line| format!("  {line}\n")).collect()
     }
 
@@ -151,8 +160,8 @@ impl Page {
 
     fn change(&self, change: Change, [more, less]: [&str; 2]) -> String {
         match change {
-            Change::More => self.ink.bad(more),
-            Change::Less => self.ink.good(less),
+            Change::More => self.style.bad(more),
+            Change::Less => self.style.good(less),
             Change::NoneShown => "no difference shown".to_owned(),
             Change::NoData => "no data".to_owned(),
         }
@@ -164,7 +173,7 @@ impl Page {
             sides.into_iter().filter(|(_, names)| !names.is_empty()).map(|(which, names)| {
                 let names: Vec<String> =
                     names.iter().map(|name| words::display(name, words::LINE)).collect();
-                wrapped(&format!("only in the run {which}: {}", names.join(", ")), self.width, 0)
+                wrap(&format!("only in the run {which}: {}", names.join(", ")), self.width, 0)
             });
         let text: String = lines.collect();
         (!text.is_empty()).then_some(text)
@@ -172,38 +181,39 @@ impl Page {
 
     fn method(&self, comparison: &Comparison) -> String {
         let confidence = words::share(comparison.confidence);
-        let told = format!(
-            "Quantiles are of all exchanges, failures ranked above every latency; the figures of parts are of those that \
-             entered them. A change is said to be one where the {confidence} intervals of the two runs do not overlap: each \
-             such word is wrong at most 1 time in 20. Where no difference is shown there may be one all the same."
+        let note = format!(
+            "Quantiles cover all exchanges and rank failures above every latency. Figures of a \
+             part cover the exchanges that entered it. A change is reported if the {confidence} \
+             intervals of the two runs do not overlap: each such report is wrong at most 1 time \
+             in 20. “No difference shown” does not prove that there is none."
         );
-        let lines = wrapped(&told, self.width, 0);
-        lines.lines().map(|line| self.ink.dim(line) + "\n").collect()
+        let lines = wrap(&note, self.width, 0);
+        lines.lines().map(|line| self.style.dim(line) + "\n").collect()
     }
 }
 
-fn figure_columns() -> [Column; 8] {
+fn figure_columns() -> [TableColumn; 8] {
     [
-        Column::left("latency", 0),
-        Column::right("before", 0),
-        Column::left("interval", 3),
-        Column::right("after", 0),
-        Column::left("interval", 3),
-        Column::right("difference", 1),
-        Column::right("", 2),
-        Column::left("more than chance?", 0),
+        TableColumn::left("latency", 0),
+        TableColumn::right("before", 0),
+        TableColumn::left("interval", 3),
+        TableColumn::right("after", 0),
+        TableColumn::left("interval", 3),
+        TableColumn::right("difference", 1),
+        TableColumn::right("", 2),
+        TableColumn::left("more than chance?", 0),
     ]
 }
 
-fn part_columns() -> [Column; 7] {
+fn part_columns() -> [TableColumn; 7] {
     [
-        Column::left("of which", 0),
-        Column::right("p50 before", 0),
-        Column::right("after", 0),
-        Column::right("difference", 2),
-        Column::right("p95 before", 0),
-        Column::right("after", 0),
-        Column::right("difference", 1),
+        TableColumn::left("part", 0),
+        TableColumn::right("p50 before", 0),
+        TableColumn::right("after", 0),
+        TableColumn::right("difference", 2),
+        TableColumn::right("p95 before", 0),
+        TableColumn::right("after", 0),
+        TableColumn::right("difference", 1),
     ]
 }
 
@@ -219,7 +229,7 @@ fn actual(actual: Actual) -> String {
     if actual == Actual::NoData { words::time(None) } else { words::actual(actual) }
 }
 
-/// A difference in time and in percent, each with its sign.
+/// A difference in time and in percent, with signs.
 fn moved(difference: Option<Difference>) -> [String; 2] {
     let Some(Difference { micros, share }) = difference.filter(|difference| difference.micros != 0)
     else {

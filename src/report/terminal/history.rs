@@ -1,80 +1,85 @@
-//! How latency has moved over many runs, for a terminal.
+//! Latency over many runs, for a terminal.
 
 use std::time::Duration;
 
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::ink::Ink;
-use super::lay::{cut, wrapped};
-use super::table::{Column, fitted};
+use super::ansi::AnsiStyle;
+use super::layout::{cut, wrap};
+use super::table::{TableColumn, fit_columns};
 use super::{MOST_NARROW, words};
 use crate::history::{History, Row, Trend, sparkline};
 use crate::record::Packed;
 use crate::units::Ratio;
 
-/// The most runs that a sparkline has bars for.
+/// Maximum number of bars in a sparkline.
 const BARS: usize = 60;
-/// What the figures of a run leave out.
-const OF_THE_OK: &str = "p50 to max: of the ok exchanges alone";
-/// How much of a commit is shown.
+/// A note on what the figures cover.
+const OF_THE_OK: &str = "p50 to max cover ok exchanges only";
+/// Number of characters of a commit shown.
 const COMMIT: usize = 8;
-/// How much of the name of an environment is shown.
+/// Maximum width of an environment's name.
 const ENVIRONMENT: usize = 16;
 
-/// The history as text for a terminal `width` columns wide, with ANSI colours where `colour` says so: of each request the
-/// figures of all runs, and the newest `most` runs one by one.
+/// Renders a history for a terminal `width` columns wide, with ANSI colours if `colour` is set.
+/// Each request has the figures of all runs and a table of its newest `most` runs.
 ///
-/// Columns for which there is no room are left out whole; no line is wider than `width` unless that is below 60.
+/// Columns that do not fit are left out. No line is wider than `width`, or than 60 if `width` is
+/// smaller.
 pub fn history(history: &History, most: usize, width: u16, colour: bool) -> String {
-    let page = Page { width: usize::from(width).max(MOST_NARROW), ink: Ink::new(colour), most };
+    let page = HistoryPage {
+        width: usize::from(width).max(MOST_NARROW),
+        style: AnsiStyle::new(colour),
+        most,
+    };
     let parts: Vec<String> = history.trends.iter().map(|trend| page.trend(trend)).collect();
     parts.join("\n")
 }
 
-struct Page {
+struct HistoryPage {
     width: usize,
-    ink: Ink,
+    style: AnsiStyle,
     most: usize,
 }
 
-impl Page {
+impl HistoryPage {
     fn trend(&self, trend: &Trend) -> String {
         let name = format!("{} · {}", words::name(&trend.scenario), words::name(&trend.request));
-        let mut text = format!("{}\n", self.ink.bold(&cut(&name, self.width)));
+        let mut text = format!("{}\n", self.style.bold(&cut(&name, self.width)));
         text += &format!("  {}\n", cut(&self.bars(trend), self.width - 2));
-        text += &wrapped(&figures(trend), self.width, 2);
-        text += &environments(trend).map(|line| wrapped(&line, self.width, 2)).unwrap_or_default();
+        text += &wrap(&figures(trend), self.width, 2);
+        text += &environments(trend).map(|line| wrap(&line, self.width, 2)).unwrap_or_default();
         let shown = &trend.rows[trend.rows.len().saturating_sub(self.most)..];
         let rows: Vec<Vec<String>> = shown.iter().map(|row| self.row(row)).collect();
-        let table = fitted(&columns(), &rows, self.width - 2, &self.ink);
+        let table = fit_columns(&columns(), &rows, self.width - 2, &self.style);
         table.lines(self.width - 2).iter().for_each(|line| text += &format!("  {line}\n"));
         if shown.iter().any(|row| row.failed() > 0) {
-            text += &wrapped(OF_THE_OK, self.width, 2)
+            text += &wrap(OF_THE_OK, self.width, 2)
                 .lines()
-                .map(|line| self.ink.dim(line) + "\n")
+                .map(|line| self.style.dim(line) + "\n")
                 .collect::<String>();
         }
         let earlier = trend.rows.len() - shown.len();
         if earlier > 0 {
-            let told = format!(
-                "and {} before; `--limit` shows more",
-                words::counted(earlier as u64, "run")
+            let note = format!(
+                "{} not shown; use `--limit` to show more",
+                words::plural(earlier as u64, "earlier run")
             );
-            text += &format!("  {}\n", self.ink.dim(&told));
+            text += &format!("  {}\n", self.style.dim(&note));
         }
         text
     }
 
-    /// One bar a run, of its p95.
+    /// The sparkline: one bar per run, for its p95.
     fn bars(&self, trend: &Trend) -> String {
         let shown = &trend.rows[trend.rows.len().saturating_sub(BARS.min(self.width - 40))..];
         let p95 = |row: &Row| row.latency.p95_us.map(Duration::from_micros);
         let highest = shown.iter().filter_map(p95).max();
         let of = if shown.len() < trend.rows.len() { "of the newest " } else { "of " };
-        let runs = words::counted(shown.len() as u64, "run");
-        let told = format!("p95 {of}{runs}, █ {}", words::time(highest));
-        format!("{}  {}", sparkline(shown.iter().map(p95)), self.ink.dim(&told))
+        let runs = words::plural(shown.len() as u64, "run");
+        let note = format!("p95 {of}{runs}, █ {}", words::time(highest));
+        format!("{}  {}", sparkline(shown.iter().map(p95)), self.style.dim(&note))
     }
 
     fn row(&self, row: &Row) -> Vec<String> {
@@ -92,24 +97,24 @@ impl Page {
             words::count(row.failed()),
         ];
         cells.extend(times);
-        cells.push(self.ink.decision(row.decision));
+        cells.push(self.style.decision(row.decision));
         cells
     }
 }
 
-fn columns() -> [Column; 11] {
+fn columns() -> [TableColumn; 11] {
     [
-        Column::left("started (UTC)", 7),
-        Column::left("run", 0),
-        Column::left("environment", 4),
-        Column::left("commit", 5),
-        Column::right("n", 2),
-        Column::right("failed", 1),
-        Column::right("p50", 3),
-        Column::right("p95", 0),
-        Column::right("p99", 1),
-        Column::right("max", 6),
-        Column::left("verdict", 0),
+        TableColumn::left("started (UTC)", 7),
+        TableColumn::left("run", 0),
+        TableColumn::left("environment", 4),
+        TableColumn::left("commit", 5),
+        TableColumn::right("n", 2),
+        TableColumn::right("failed", 1),
+        TableColumn::right("p50", 3),
+        TableColumn::right("p95", 0),
+        TableColumn::right("p99", 1),
+        TableColumn::right("max", 6),
+        TableColumn::left("verdict", 0),
     ]
 }
 
@@ -128,22 +133,25 @@ fn figures(trend: &Trend) -> String {
             )
         }
     };
-    let ok = words::counted(trend.ok, "ok exchange");
+    let ok = words::plural(trend.ok, "ok exchange");
     format!(
         "{}, {ok}: p50 {p50}, p95 {p95}, p99 {p99}, max {max}; {failed}",
-        words::counted(trend.rows.len() as u64, "run")
+        words::plural(trend.rows.len() as u64, "run")
     )
 }
 
-/// A word where figures of several environments are added.
+/// A note if the figures of several environments are combined.
 fn environments(trend: &Trend) -> Option<String> {
     let names = trend.environments();
     let untagged = trend.rows.iter().any(|row| row.run.environment().is_none());
     let mut shown: Vec<String> = names.iter().take(4).map(|name| words::name(name)).collect();
     shown.extend((names.len() > 4).then(|| format!("{} more", names.len() - 4)));
-    shown.extend((untagged && !names.is_empty()).then(|| "untagged ones".to_owned()));
+    shown.extend((untagged && !names.is_empty()).then(|| "untagged runs".to_owned()));
     (names.len() + usize::from(untagged) > 1).then(|| {
-        format!("of several environments: {}; `--environment` picks one", shown.join(", "))
+        format!(
+            "several environments combined: {}; use `--environment` to pick one",
+            shown.join(", ")
+        )
     })
 }
 

@@ -1,38 +1,41 @@
-//! The report in a terminal: figures first, the verdict last, where the eye is when a run has ended.
+//! The report for a terminal. The verdict comes last, next to the prompt.
 
+mod ansi;
 mod checkup;
 mod comparison;
 mod history;
-mod ink;
-mod lay;
+mod layout;
 mod table;
 mod timing;
 
 use crate::record::Decision;
 
-use super::model::{BudgetRow, FailureRow, Model, RequestView, Role, ScenarioView, Shape};
+use super::model::{
+    BudgetRow, FailureRole, FailureRow, Model, RequestView, ScenarioView, TableShape,
+};
 use super::words;
+use ansi::AnsiStyle;
 pub use checkup::checkup;
 pub use comparison::comparison;
 pub use history::history;
-use ink::Ink;
-use lay::{Align, Grid, wrapped};
+use layout::{CellAlign, TextGrid, wrap};
 
-/// The fewest columns that text is laid out for.
+/// Minimum width of the layout.
 const MOST_NARROW: usize = 60;
 
-/// The report as text for a terminal `width` columns wide, with ANSI colours where `colour` says so.
+/// Renders the report for a terminal `width` columns wide, with ANSI colours if `colour` is set.
 ///
-/// It ends with the verdict and what to do next; each line ends with a line feed, and none is wider than `width`
-/// unless that is below 60.
+/// The verdict and the next steps come last. Every line ends with a line feed. No line is wider
+/// than `width`, or than 60 if `width` is smaller.
 pub fn terminal(model: &Model, width: u16, colour: bool) -> String {
-    let page = Page { width: usize::from(width).max(MOST_NARROW), ink: Ink::new(colour) };
+    let page =
+        TerminalPage { width: usize::from(width).max(MOST_NARROW), style: AnsiStyle::new(colour) };
     let mut parts: Vec<String> = page.caveats(model).into_iter().collect();
-    parts.extend(model.sharing.as_ref().map(|sharing| wrapped(sharing, page.width, 0)));
+    parts.extend(model.sharing.as_ref().map(|sharing| wrap(sharing, page.width, 0)));
     parts.push(page.gate(model));
     for (scenario, request) in model.requests() {
         parts.extend(page.timing(scenario, request));
-        parts.extend(page.account(scenario, request));
+        parts.extend(page.server_timing(scenario, request));
     }
     parts.extend(page.failures(model));
     parts.extend(page.conditions(model));
@@ -40,34 +43,34 @@ pub fn terminal(model: &Model, width: u16, colour: bool) -> String {
     parts.join("\n")
 }
 
-/// What the figures of a request leave out.
-fn of_the_ok(shape: Shape) -> &'static str {
+/// A note on what the figures cover.
+fn of_the_ok(shape: TableShape) -> &'static str {
     match shape {
-        Shape::Load => "p50 to max: ok exchanges alone; budgets rank the failed ones above all",
-        Shape::Checks => "took: ok steps alone; budgets rank the failed ones above all",
+        TableShape::Load => "p50 to max: ok exchanges only; budgets rank failures above them",
+        TableShape::Checks => "took: ok steps only; budgets rank failures above them",
     }
 }
 
-/// How the text is laid out.
-struct Page {
+/// Width and style of the text.
+struct TerminalPage {
     width: usize,
-    ink: Ink,
+    style: AnsiStyle,
 }
 
-impl Page {
-    /// What a reader must know before any figure; nothing where there is nothing.
+impl TerminalPage {
+    /// Caveats; `None` if there are none.
     fn caveats(&self, model: &Model) -> Option<String> {
         const INDENT: usize = 10;
         let lines = model.caveats.iter().map(|caveat| {
-            let text =
-                wrapped(&format!("{}: {}", caveat.scenario, caveat.what), self.width, INDENT);
-            format!("{}  {}", self.ink.warning(" WARN "), text.trim_start())
+            let text = wrap(&format!("{}: {}", caveat.scenario, caveat.what), self.width, INDENT);
+            format!("{}  {}", self.style.warning(" WARN "), text.trim_start())
         });
         let text: String = lines.collect();
         (!text.is_empty()).then_some(text)
     }
 
-    /// The table of budgets: one row a budget where the terminal is wide enough, else a block a request.
+    /// The table of budgets: one row per budget if the terminal is wide enough, else a block per
+    /// request.
     fn gate(&self, model: &Model) -> String {
         let table = self.wide_gate(model);
         let mut text = if table.width() <= self.width {
@@ -80,24 +83,25 @@ impl Page {
             .requests()
             .any(|(_, request)| request.failed > 0 && shape.counts_failures_of(request))
         {
-            text += &format!("\n{}\n", self.ink.dim(of_the_ok(shape)));
+            text += &format!("\n{}\n", self.style.dim(of_the_ok(shape)));
         }
         text
     }
 
-    fn wide_gate(&self, model: &Model) -> Grid {
+    fn wide_gate(&self, model: &Model) -> TextGrid {
         let shape = model.shape();
         let heads = shape.heads();
-        let figures = heads.iter().map(|_| Align::Right);
-        let mut grid = Grid::new([Align::Left].into_iter().chain(figures).chain([Align::Left; 3]));
-        let actual = if model.shows_intervals() { "actual (interval)" } else { "actual" };
+        let figures = heads.iter().map(|_| CellAlign::Right);
+        let mut grid =
+            TextGrid::new([CellAlign::Left].into_iter().chain(figures).chain([CellAlign::Left; 3]));
+        let actual = if model.has_intervals() { "actual (interval)" } else { "actual" };
         let place = [shape.place_head()].into_iter();
         let all = place.chain(heads.iter().copied()).chain(["budget", actual, "verdict"]);
-        grid.row(all.map(|head| self.ink.dim(head)));
+        grid.row(all.map(|head| self.style.dim(head)));
         grid.rule();
         for (scenario, request) in model.requests() {
             let name = row_name(scenario, request);
-            let name = if request.hop.is_none() { self.ink.bold(&name) } else { name };
+            let name = if request.hop.is_none() { self.style.bold(&name) } else { name };
             let figures = shape.figures(request).into_iter().map(|(_, figure)| figure);
             let lead: Vec<String> = [name].into_iter().chain(figures).collect();
             for at in 0..request.budgets.len().max(1) {
@@ -112,12 +116,12 @@ impl Page {
 
     fn stacked_gate(&self, model: &Model) -> String {
         let shape = model.shape();
-        let mut figures_grid = Grid::new(shape.heads().iter().map(|_| Align::Left));
-        let mut budgets_grid = Grid::new([Align::Left; 3]);
+        let mut figures_grid = TextGrid::new(shape.heads().iter().map(|_| CellAlign::Left));
+        let mut budgets_grid = TextGrid::new([CellAlign::Left; 3]);
         for (_, request) in model.requests() {
             let figures = shape.figures(request).into_iter();
             figures_grid
-                .row(figures.map(|(name, value)| format!("{} {value}", self.ink.dim(name))));
+                .row(figures.map(|(name, value)| format!("{} {value}", self.style.dim(name))));
             for row in &request.budgets {
                 let [budget, actual, verdict] = self.budget(row);
                 budgets_grid.row([verdict, budget, actual]);
@@ -128,10 +132,10 @@ impl Page {
         let mut budgets = budgets.iter();
         let mut text = String::new();
         for ((scenario, request), figures) in model.requests().zip(figures) {
-            let name = lay::cut(&row_name(scenario, request), self.width);
-            let [_, came_to] = shape.no_budget(request);
-            let figures = if request.budgets.is_empty() && !came_to.is_empty() {
-                lay::cut(&format!("{figures}  {came_to}"), self.width - 2)
+            let name = layout::cut(&row_name(scenario, request), self.width);
+            let [_, not_judged] = shape.no_budget(request);
+            let figures = if request.budgets.is_empty() && !not_judged.is_empty() {
+                layout::cut(&format!("{figures}  {not_judged}"), self.width - 2)
             } else {
                 figures
             };
@@ -142,7 +146,7 @@ impl Page {
             if !text.is_empty() {
                 text.push('\n');
             }
-            text += &format!("{}\n  {figures}\n", self.ink.bold(&name));
+            text += &format!("{}\n  {figures}\n", self.style.bold(&name));
             budgets
                 .by_ref()
                 .take(request.budgets.len())
@@ -152,15 +156,15 @@ impl Page {
     }
 
     fn budget(&self, row: &BudgetRow) -> [String; 3] {
-        [row.budget.clone(), row.actual_with_interval(), self.ink.decision(row.decision)]
+        [row.budget.clone(), row.actual_with_interval(), self.style.decision(row.decision)]
     }
 
-    /// Under which conditions the figures came about: the prober's own health, and addresses where there were several.
-    /// What is as it should be does not stand out.
+    /// The conditions of the run: the prober's health, and addresses if there were several. Normal
+    /// conditions are dimmed.
     fn conditions(&self, model: &Model) -> Option<String> {
         let mut text = String::new();
         if let Some(prober) = &model.prober {
-            let line = wrapped(&prober.in_one_line(), self.width, 0);
+            let line = wrap(&prober.one_line(), self.width, 0);
             text += &if prober.is_punctual { self.dimmed(&line) } else { line };
         }
         for (scenario, addresses) in model
@@ -169,60 +173,63 @@ impl Page {
             .filter_map(|scenario| Some((scenario, scenario.addresses.as_ref()?)))
         {
             let line = format!("connections · {}: {addresses}", scenario.name);
-            text += &self.dimmed(&wrapped(&line, self.width, 0));
+            text += &self.dimmed(&wrap(&line, self.width, 0));
         }
         (!text.is_empty()).then_some(text)
     }
 
     fn dimmed(&self, lines: &str) -> String {
-        lines.lines().map(|line| self.ink.dim(line) + "\n").collect()
+        lines.lines().map(|line| self.style.dim(line) + "\n").collect()
     }
 
-    /// The failures with their evidence, then what was left out, then tries; nothing where there are none.
+    /// Failures with their evidence, then steps not judged, then failed tries; `None` if there are
+    /// none.
     fn failures(&self, model: &Model) -> Option<String> {
         let mut text = String::new();
-        for (role, word) in
-            [(Role::Failure, "failures"), (Role::LeftOut, "left out"), (Role::Try, "tries")]
-        {
+        for (role, word) in [
+            (FailureRole::Failure, "failures"),
+            (FailureRole::LeftOut, "not judged"),
+            (FailureRole::Try, "tries"),
+        ] {
             for (scenario, request, failures) in model.failing(role) {
                 let heading = format!("{word} · {}", scenario.place(request));
-                text += &format!("{}\n", self.ink.bold(&lay::cut(&heading, self.width)));
+                text += &format!("{}\n", self.style.bold(&layout::cut(&heading, self.width)));
                 for row in failures {
-                    text += &wrapped(&evidence(row), self.width, 2);
+                    text += &wrap(&evidence(row), self.width, 2);
                 }
             }
         }
         (!text.is_empty()).then_some(text)
     }
 
-    /// The verdict in one line, and what to do next.
+    /// The verdict in one line, then the findings and next steps.
     fn verdict(&self, model: &Model) -> String {
-        let rule = self.ink.dim(&"─".repeat(self.width));
-        let badge = self.ink.badge(model.decision);
+        let rule = self.style.dim(&"─".repeat(self.width));
+        let badge = self.style.badge(model.decision);
         let indent = model.decision.name().len() + 4;
-        let headline = wrapped(&model.headline, self.width, indent);
+        let headline = wrap(&model.headline, self.width, indent);
         let mut text = format!("{rule}\n{badge}  {}", headline.trim_start());
         for finding in &model.findings {
-            if finding.in_one_line() != model.headline {
-                text += &wrapped(&finding.in_one_line(), self.width, 2);
+            if finding.one_line() != model.headline {
+                text += &wrap(&finding.one_line(), self.width, 2);
             }
             if !finding.next.is_empty() {
-                text += &wrapped(&format!("→ {}", finding.next), self.width, 4);
+                text += &wrap(&format!("→ {}", finding.next), self.width, 4);
             }
         }
         text
     }
 }
 
-/// A hop stands below its request, a little to the right.
+/// The name in a row; hops are indented below their request.
 fn row_name(scenario: &ScenarioView, request: &RequestView) -> String {
     let name = request.row_name(scenario.place(request));
     if request.hop.is_some() { format!("  {name}") } else { name }
 }
 
-fn no_budget(shape: Shape, request: &RequestView) -> [String; 3] {
-    let [budget, came_to] = shape.no_budget(request).map(str::to_owned);
-    [budget, came_to, String::new()]
+fn no_budget(shape: TableShape, request: &RequestView) -> [String; 3] {
+    let [budget, not_judged] = shape.no_budget(request).map(str::to_owned);
+    [budget, not_judged, String::new()]
 }
 
 fn evidence(failure: &FailureRow) -> String {
@@ -230,7 +237,7 @@ fn evidence(failure: &FailureRow) -> String {
     format!("{} × {}{warmup}", words::count(failure.count), failure.what)
 }
 
-/// The word of a decision as it stands out: `PASS`.
+/// A decision in capitals: `PASS`.
 fn word(decision: Decision) -> String {
     decision.name().to_uppercase()
 }

@@ -1,33 +1,39 @@
-//! A table that leaves columns out whole where there is no room for all.
+//! A table that leaves out columns that do not fit.
 
-use super::ink::Ink;
-use super::lay::{Align, Grid};
+use super::ansi::AnsiStyle;
+use super::layout::{CellAlign, TextGrid};
 
 /// One column of a table.
-pub(super) struct Column {
+pub(super) struct TableColumn {
     pub(super) head: &'static str,
-    pub(super) align: Align,
-    /// How soon it is left out: the highest first, and never where it is 0.
+    pub(super) align: CellAlign,
+    /// Columns with the highest number are left out first; 0 always stays.
     pub(super) spare: u8,
 }
 
-impl Column {
+impl TableColumn {
     pub(super) fn left(head: &'static str, spare: u8) -> Self {
-        Self { head, align: Align::Left, spare }
+        Self { head, align: CellAlign::Left, spare }
     }
 
     pub(super) fn right(head: &'static str, spare: u8) -> Self {
-        Self { head, align: Align::Right, spare }
+        Self { head, align: CellAlign::Right, spare }
     }
 }
 
-/// The widest table of these columns that fits `width`. A column of which no row says anything is left out first.
-pub(super) fn fitted(columns: &[Column], rows: &[Vec<String>], width: usize, ink: &Ink) -> Grid {
+/// The widest table of these columns that fits `width`. Optional columns without content are always
+/// left out.
+pub(super) fn fit_columns(
+    columns: &[TableColumn],
+    rows: &[Vec<String>],
+    width: usize,
+    style: &AnsiStyle,
+) -> TextGrid {
     let says = |at: usize| rows.iter().any(|row| row.get(at).is_some_and(|cell| !cell.is_empty()));
     let mut kept: Vec<usize> =
         (0..columns.len()).filter(|&at| columns[at].spare == 0 || says(at)).collect();
     loop {
-        let grid = grid(columns, rows, &kept, ink);
+        let grid = grid(columns, rows, &kept, style);
         let spare = kept
             .iter()
             .copied()
@@ -40,9 +46,14 @@ pub(super) fn fitted(columns: &[Column], rows: &[Vec<String>], width: usize, ink
     }
 }
 
-fn grid(columns: &[Column], rows: &[Vec<String>], kept: &[usize], ink: &Ink) -> Grid {
-    let mut grid = Grid::new(kept.iter().map(|&at| columns[at].align));
-    grid.row(kept.iter().map(|&at| ink.dim(columns[at].head)));
+fn grid(
+    columns: &[TableColumn],
+    rows: &[Vec<String>],
+    kept: &[usize],
+    style: &AnsiStyle,
+) -> TextGrid {
+    let mut grid = TextGrid::new(kept.iter().map(|&at| columns[at].align));
+    grid.row(kept.iter().map(|&at| style.dim(columns[at].head)));
     for row in rows {
         grid.row(kept.iter().map(|&at| row.get(at).cloned().unwrap_or_default()));
     }
@@ -54,24 +65,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_room_is_short_columns_go_whole_and_those_that_matter_stay() {
+    fn a_narrow_table_drops_optional_columns() {
         let columns = [
-            Column::left("run", 0),
-            Column::left("commit", 2),
-            Column::right("p95", 0),
-            Column::right("n", 1),
+            TableColumn::left("run", 0),
+            TableColumn::left("commit", 2),
+            TableColumn::right("p95", 0),
+            TableColumn::right("n", 1),
         ];
         let rows = [["a-run", "3bb6c035", "41 ms", "920"].map(str::to_owned).to_vec()];
-        let text = |width| fitted(&columns, &rows, width, &Ink::new(false)).text(width);
+        let text = |width| fit_columns(&columns, &rows, width, &AnsiStyle::new(false)).text(width);
         assert_eq!(text(40), "run    commit      p95    n\na-run  3bb6c035  41 ms  920\n");
         assert_eq!(text(20), "run      p95    n\na-run  41 ms  920\n");
         assert_eq!(text(12), "run      p95\na-run  41 ms\n");
     }
 
     #[test]
-    fn a_column_of_which_no_row_says_anything_is_left_out() {
-        let columns = [Column::left("run", 0), Column::left("commit", 2)];
+    fn an_empty_column_is_left_out() {
+        let columns = [TableColumn::left("run", 0), TableColumn::left("commit", 2)];
         let rows = [["a", ""].map(str::to_owned).to_vec()];
-        assert_eq!(fitted(&columns, &rows, 80, &Ink::new(false)).text(80), "run\na\n");
+        assert_eq!(fit_columns(&columns, &rows, 80, &AnsiStyle::new(false)).text(80), "run\na\n");
     }
 }

@@ -1,15 +1,16 @@
-//! Where the time goes, as measured here and as the target tells it.
+//! Where the time goes, as tollgate measured it and as the target reports it.
 
-use super::lay::{self, Align, Grid, wrapped};
-use super::{Page, words};
+use super::layout::{self, CellAlign, TextGrid, wrap};
+use super::{TerminalPage, words};
 use crate::record::Dimension;
 use crate::report::model::{
-    ACCOUNT_NOTE, AccountRow, Quantiles, RequestView, ScenarioView, Timing, TimingRow, label,
+    DurationQuantiles, RequestTiming, RequestView, SERVER_TIMING_NOTE, ScenarioView,
+    ServerTimingRow, TimingRow, label,
 };
 
-impl Page {
-    /// Where the time of a request goes, cold against warm; nothing where nothing was measured, or where several steps were
-    /// carried out once.
+impl TerminalPage {
+    /// Where the time of a request goes, cold and warm; `None` without measurements and for a list
+    /// of checks.
     pub(super) fn timing(&self, scenario: &ScenarioView, request: &RequestView) -> Option<String> {
         let timing = &request.timing;
         let latency = timing.latency().filter(|_| !scenario.is_list_of_checks())?;
@@ -21,38 +22,38 @@ impl Page {
         };
         let mut text = self.headed(&heading, &grid);
         if let Some(comparison) = &timing.comparison {
-            text += &wrapped(&format!("{comparison}; {}", counts(timing)), self.width, 2);
+            text += &wrap(&format!("{comparison}; {}", counts(timing)), self.width, 2);
         }
         Some(text)
     }
 
-    fn parts(&self, timing: &Timing, latency: &TimingRow) -> Grid {
-        let mut grid = Grid::new([
-            Align::Left,
-            Align::Right,
-            Align::Right,
-            Align::Right,
-            Align::Right,
-            Align::Left,
+    fn parts(&self, timing: &RequestTiming, latency: &TimingRow) -> TextGrid {
+        let mut grid = TextGrid::new([
+            CellAlign::Left,
+            CellAlign::Right,
+            CellAlign::Right,
+            CellAlign::Right,
+            CellAlign::Right,
+            CellAlign::Left,
         ]);
         let warm = format!("{} p50", timing.warm_name);
-        grid.row(["", "cold p50", &warm, "p95", "p99", ""].map(|head| self.ink.dim(head)));
+        grid.row(["", "cold p50", &warm, "p95", "p99", ""].map(|head| self.style.dim(head)));
         for row in &timing.rows {
             let [p50, p95, p99] = [row.warm.p50, row.warm.p95, row.warm.p99].map(words::time);
-            let beside = self.ink.dim(&beside(row, latency));
-            grid.row([self.part(row), words::time(row.cold.p50), p50, p95, p99, beside]);
+            let bar = self.style.dim(&bar_or_count(row, latency));
+            grid.row([self.part(row), words::time(row.cold.p50), p50, p95, p99, bar]);
         }
         grid
     }
 
-    /// The parts of what was carried out once: there is one figure of each.
-    fn parts_of_one(&self, timing: &Timing, latency: &TimingRow) -> Grid {
-        let mut grid = Grid::new([Align::Left, Align::Right, Align::Left]);
+    /// The parts of a request that ran once: one figure each.
+    fn parts_of_one(&self, timing: &RequestTiming, latency: &TimingRow) -> TextGrid {
+        let mut grid = TextGrid::new([CellAlign::Left, CellAlign::Right, CellAlign::Left]);
         for row in &timing.rows {
             grid.row([
                 self.part(row),
                 words::time(row.warm.max),
-                self.ink.dim(&beside(row, latency)),
+                self.style.dim(&bar_or_count(row, latency)),
             ]);
         }
         grid
@@ -60,32 +61,36 @@ impl Page {
 
     fn part(&self, row: &TimingRow) -> String {
         let name = format!("{}{}", "  ".repeat(row.depth), label(row.dimension));
-        if row.dimension == Dimension::Latency { self.ink.bold(&name) } else { name }
+        if row.dimension == Dimension::Latency { self.style.bold(&name) } else { name }
     }
 
-    /// What the target told of its own time; nothing where it told nothing.
-    pub(super) fn account(&self, scenario: &ScenarioView, request: &RequestView) -> Option<String> {
-        if !scenario.tells_account_of(request) {
+    /// The target's `Server-Timing` report; `None` if there is none.
+    pub(super) fn server_timing(
+        &self,
+        scenario: &ScenarioView,
+        request: &RequestView,
+    ) -> Option<String> {
+        if !scenario.has_server_timing(request) {
             return None;
         }
-        let rows = &request.account.rows;
-        let mut grid = Grid::new([Align::Left].into_iter().chain([Align::Right; 5]));
+        let rows = &request.server_timing.rows;
+        let mut grid = TextGrid::new([CellAlign::Left].into_iter().chain([CellAlign::Right; 5]));
         if scenario.is_single {
             for row in rows {
                 grid.row([self.metric(row), words::time(row.warm.max)]);
             }
         } else {
             let warm = format!("{} p50", request.timing.warm_name);
-            grid.row(["", "cold p50", &warm, "p95", "p99", "n"].map(|head| self.ink.dim(head)));
+            grid.row(["", "cold p50", &warm, "p95", "p99", "n"].map(|head| self.style.dim(head)));
             for row in rows {
-                grid.row(self.account_row(row));
+                grid.row(self.server_timing_row(row));
             }
         }
-        let heading = format!("the target's own account · {}", scenario.place(request));
-        Some(self.headed(&heading, &grid) + &self.dimmed(&wrapped(ACCOUNT_NOTE, self.width, 2)))
+        let heading = format!("the target's Server-Timing report · {}", scenario.place(request));
+        Some(self.headed(&heading, &grid) + &self.dimmed(&wrap(SERVER_TIMING_NOTE, self.width, 2)))
     }
 
-    fn account_row(&self, row: &AccountRow) -> [String; 6] {
+    fn server_timing_row(&self, row: &ServerTimingRow) -> [String; 6] {
         [
             self.metric(row),
             words::time(row.cold.p50),
@@ -96,28 +101,29 @@ impl Page {
         ]
     }
 
-    fn metric(&self, row: &AccountRow) -> String {
+    fn metric(&self, row: &ServerTimingRow) -> String {
         const NAME: usize = 28;
-        let name = lay::cut(&row.name, NAME);
-        if row.is_ours { self.ink.dim(&name) } else { name }
+        let name = layout::cut(&row.name, NAME);
+        if row.is_ours { self.style.dim(&name) } else { name }
     }
 
-    fn headed(&self, heading: &str, grid: &Grid) -> String {
-        let heading = self.ink.bold(&lay::cut(heading, self.width));
+    fn headed(&self, heading: &str, grid: &TextGrid) -> String {
+        let heading = self.style.bold(&layout::cut(heading, self.width));
         let lines = grid.lines(self.width - 2);
         format!("{heading}\n{}", lines.iter().map(|line| format!("  {line}\n")).collect::<String>())
     }
 }
 
-fn counts(timing: &Timing) -> String {
-    let n = |quantiles: fn(&TimingRow) -> Quantiles| {
+fn counts(timing: &RequestTiming) -> String {
+    let n = |quantiles: fn(&TimingRow) -> DurationQuantiles| {
         words::count(timing.latency().map_or(0, |row| quantiles(row).n))
     };
     format!("n {} cold, {} {}", n(|row| row.cold), n(|row| row.warm), timing.warm_name)
 }
 
-/// A bar as long as the part's share of the median latency, or how few exchanges entered the part.
-fn beside(row: &TimingRow, latency: &TimingRow) -> String {
+/// A bar for the part's share of the median latency, or the number of exchanges that entered it if
+/// not all did.
+fn bar_or_count(row: &TimingRow, latency: &TimingRow) -> String {
     const LONGEST: f64 = 20.0;
     if row.warm.n < latency.warm.n {
         return if row.warm.n == 0 {

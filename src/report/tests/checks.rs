@@ -1,8 +1,8 @@
-//! What a report of a list of checks shows, and what it does not: steps carried out once have no distribution.
+//! Reports of a list of checks: steps that run once have no distribution.
 
 use super::failing;
 use crate::record::{Decision, Evidence, Failure, RunRecord};
-use crate::report::fixture::{self, Script};
+use crate::report::fixture::{self, FixtureScript};
 use crate::report::{Model, html, markdown, terminal};
 
 fn model(alter: impl FnOnce(&mut RunRecord)) -> Model {
@@ -11,7 +11,7 @@ fn model(alter: impl FnOnce(&mut RunRecord)) -> Model {
     Model::new(&record, &intervals)
 }
 
-/// The report in every form, of the text formats.
+/// The report in every text format.
 fn every_form(model: &Model) -> [String; 3] {
     [terminal(model, 140, false), markdown(model), html(model)]
 }
@@ -39,7 +39,7 @@ fn a_page_has_one_table_of_steps() {
 }
 
 #[test]
-fn no_form_speaks_of_quantiles_intervals_or_warm_ups_of_one_exchange() {
+fn no_format_mentions_quantiles_intervals_or_warm_ups_of_one_exchange() {
     for text in every_form(&model(|_| ())) {
         let text = text.to_lowercase();
         for part in ["cold p50", "cold n", "p95", "99 %", "90 %", "interval)", "exact binomial"] {
@@ -50,9 +50,9 @@ fn no_form_speaks_of_quantiles_intervals_or_warm_ups_of_one_exchange() {
 }
 
 #[test]
-fn an_interval_that_a_check_has_is_told_with_the_rule_it_comes_from() {
+fn an_interval_of_a_check_appears_with_its_rule() {
     let model = model(|record| {
-        let (of_a_load, _) = fixture::run(&[Script::default()]);
+        let (of_a_load, _) = fixture::run(&[FixtureScript::default()]);
         let with_interval = &of_a_load.verdict.scenarios[0].budgets[0];
         let budget = &mut record.verdict.scenarios[0].budgets[1];
         (budget.allowed, budget.interval) = (with_interval.allowed, with_interval.interval);
@@ -64,9 +64,9 @@ fn an_interval_that_a_check_has_is_told_with_the_rule_it_comes_from() {
 }
 
 #[test]
-fn a_load_beside_checks_keeps_the_table_of_loads() {
+fn a_load_run_with_checks_keeps_the_table_of_loads() {
     let (mut record, intervals) = fixture::smoke();
-    let (load, _) = fixture::run(&[Script::default()]);
+    let (load, _) = fixture::run(&[FixtureScript::default()]);
     record.plan.extend(load.plan);
     record.measurement.scenarios.extend(load.measurement.scenarios);
     record.verdict.scenarios.extend(load.verdict.scenarios);
@@ -76,7 +76,7 @@ fn a_load_beside_checks_keeps_the_table_of_loads() {
 }
 
 #[test]
-fn a_load_that_was_cut_off_before_its_second_arrival_is_no_list_of_checks() {
+fn a_load_cut_off_before_its_second_arrival_is_not_a_list_of_checks() {
     let (mut record, intervals) = fixture::smoke();
     record.measurement.scenarios[0].planned = Some(800);
     for text in every_form(&Model::new(&record, &intervals)) {
@@ -85,24 +85,24 @@ fn a_load_that_was_cut_off_before_its_second_arrival_is_no_list_of_checks() {
 }
 
 #[test]
-fn a_pass_has_no_failures_but_names_what_was_left_out_and_tried_again() {
+fn a_pass_has_no_failures_but_lists_unjudged_steps_and_tries() {
     let model = model(|_| ());
-    let named = "2 steps were left out, which they accept: old list (absent), partner's list (not configured)";
+    let named = "2 steps were not judged, as their scenario allows: old list (absent), partner's list (not configured)";
     assert!(model.headline.ends_with(named), "{}", model.headline);
     for text in every_form(&model) {
         let text = text.to_lowercase();
         assert!(!text.contains("failures"), "{text}");
-        assert!(text.contains("left out") && text.contains("tries"), "{text}");
+        assert!(text.contains("2 steps were not judged") && text.contains("tries"), "{text}");
     }
     let text = markdown(&model);
     let order =
-        ["### Left out", "404 Not Found", "### Tries", "3 × unexpected answer", "### Plots"];
+        ["### Not judged", "404 Not Found", "### Tries", "3 × unexpected answer", "### Plots"];
     let places: Vec<usize> = order.iter().map(|part| text.find(part).unwrap()).collect();
     assert!(places.is_sorted(), "{places:?}");
 }
 
 #[test]
-fn many_steps_that_were_left_out_are_counted_and_not_named() {
+fn many_unjudged_steps_are_counted_and_not_named() {
     let model = model(|record| {
         let (plan, measured) = (&mut record.plan[0], &mut record.measurement.scenarios[0]);
         for at in 0..3 {
@@ -114,7 +114,7 @@ fn many_steps_that_were_left_out_are_counted_and_not_named() {
         }
     });
     assert!(
-        model.headline.ends_with("; 5 steps were left out, which they accept"),
+        model.headline.ends_with("; 5 steps were not judged, as their scenario allows"),
         "{}",
         model.headline
     );
@@ -137,7 +137,7 @@ fn the_tries_of_a_step_that_failed_are_failures() {
         record.verdict.decision = Decision::Fail;
     });
     let text = markdown(&model);
-    let failures = &text[text.find("### Failures").unwrap()..text.find("### Left out").unwrap()];
+    let failures = &text[text.find("### Failures").unwrap()..text.find("### Not judged").unwrap()];
     assert!(
         failures.contains("- 3 × ") && failures.contains("row arrives, each try"),
         "{failures}"
@@ -146,7 +146,7 @@ fn the_tries_of_a_step_that_failed_are_failures() {
 }
 
 #[test]
-fn names_between_grave_accents_are_code_where_that_can_be_shown() {
+fn names_in_backticks_are_code_in_markdown_and_html() {
     let model = model(|_| ());
     assert!(markdown(&model).contains("not configured: variable `PARTNER_URL` is not set"));
     assert!(html(&model).contains("variable <code>PARTNER_URL</code> is not set"));
@@ -156,10 +156,10 @@ fn names_between_grave_accents_are_code_where_that_can_be_shown() {
 }
 
 #[test]
-fn the_terms_of_a_step_stand_with_its_plan() {
+fn the_plan_shows_the_other_rules_of_a_step() {
     let model = model(|_| ());
     assert!(markdown(&model).contains("  - `poll = { every = \"250ms\", within = \"5s\" }`\n"));
     let page = html(&model);
-    assert!(page.contains("On these terms") && page.contains("<code>values: 2</code>"), "{page}");
-    assert!(!html(&failing()).contains("On these terms"));
+    assert!(page.contains("Other rules") && page.contains("<code>values: 2</code>"), "{page}");
+    assert!(!html(&failing()).contains("Other rules"));
 }

@@ -1,27 +1,27 @@
-//! Weight and colour by ANSI escapes, or none at all.
+//! Bold, dim and coloured text as ANSI escapes, or plain text.
 
 use crate::record::Decision;
 use crate::record::checkup::State;
 
 use super::word;
 
-/// Writes text in a weight or a colour, where the terminal has them.
-pub(super) struct Ink {
+/// Adds ANSI escapes to text if the terminal supports colours.
+pub(super) struct AnsiStyle {
     colour: bool,
 }
 
-impl Ink {
-    /// An ink with colours or without.
+impl AnsiStyle {
+    /// A style with or without colours.
     pub(super) fn new(colour: bool) -> Self {
         Self { colour }
     }
 
-    /// Text that leads.
+    /// Primary text.
     pub(super) fn bold(&self, text: &str) -> String {
         self.with("1", text)
     }
 
-    /// Text that stands back.
+    /// Secondary text.
     pub(super) fn dim(&self, text: &str) -> String {
         self.with("2", text)
     }
@@ -36,17 +36,17 @@ impl Ink {
         self.with(code, &word(decision))
     }
 
-    /// Words for what got better.
+    /// An improvement.
     pub(super) fn good(&self, text: &str) -> String {
         self.with("1;32", text)
     }
 
-    /// Words for what got worse.
+    /// A regression.
     pub(super) fn bad(&self, text: &str) -> String {
         self.with("1;31", text)
     }
 
-    /// A decision as a block of its colour.
+    /// A decision on a background of its colour.
     pub(super) fn badge(&self, decision: Decision) -> String {
         let code = match decision {
             Decision::Pass => "1;30;42",
@@ -56,7 +56,7 @@ impl Ink {
         self.with(code, &format!(" {} ", word(decision)))
     }
 
-    /// How a thing was found to be, in its colour.
+    /// A finding's state in its colour.
     pub(super) fn state(&self, state: State) -> String {
         let code = match state {
             State::Ok => "1;32",
@@ -66,7 +66,7 @@ impl Ink {
         self.with(code, state.name())
     }
 
-    /// Words that must not be missed.
+    /// A warning label.
     pub(super) fn warning(&self, text: &str) -> String {
         self.with("1;30;43", text)
     }

@@ -1,20 +1,22 @@
-//! What the target told of its own time, beside what was measured here.
+//! The target's `Server-Timing` report next to tollgate's own measurements.
 
 use maud::{Markup, html};
 
-use crate::report::model::{ACCOUNT_NOTE, AccountRow, Model, RequestView, ScenarioView};
+use crate::report::model::{Model, RequestView, SERVER_TIMING_NOTE, ScenarioView, ServerTimingRow};
 use crate::report::words;
 
-/// One table for each request whose answers told anything.
+/// One table for each request with `Server-Timing` metrics.
 pub(super) fn tables(model: &Model) -> Markup {
-    let told: Vec<_> =
-        model.requests().filter(|(scenario, request)| scenario.tells_account_of(request)).collect();
+    let reported: Vec<_> = model
+        .requests()
+        .filter(|(scenario, request)| scenario.has_server_timing(request))
+        .collect();
     html! {
-        @if !told.is_empty() {
+        @if !reported.is_empty() {
             section {
-                h2 { "The target's own account" }
-                p.muted.small { (ACCOUNT_NOTE) }
-                @for (scenario, request) in told { (table(scenario, request)) }
+                h2 { "The target's Server-Timing report" }
+                p.muted.small { (SERVER_TIMING_NOTE) }
+                @for (scenario, request) in reported { (table(scenario, request)) }
             }
         }
     }
@@ -39,7 +41,7 @@ fn table(scenario: &ScenarioView, request: &RequestView) -> Markup {
                         }
                     }
                     tbody {
-                        @for metric in &request.account.rows {
+                        @for metric in &request.server_timing.rows {
                             @if scenario.is_single { (row_of_one(metric)) } @else { (row(metric)) }
                         }
                     }
@@ -49,11 +51,11 @@ fn table(scenario: &ScenarioView, request: &RequestView) -> Markup {
     }
 }
 
-fn row_of_one(metric: &AccountRow) -> Markup {
+fn row_of_one(metric: &ServerTimingRow) -> Markup {
     html! { tr { td.muted[metric.is_ours] { (metric.name) } td.number { (words::time(metric.warm.max)) } } }
 }
 
-fn row(metric: &AccountRow) -> Markup {
+fn row(metric: &ServerTimingRow) -> Markup {
     let (cold, warm) = (metric.cold, metric.warm);
     html! {
         tr {

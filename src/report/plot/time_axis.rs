@@ -1,32 +1,32 @@
-//! What all plots over time share: the axis, the shaded warm-up, the strip of failures.
+//! What all plots over time share: the axis, the shaded warm-up and the strip of failures.
 
 use std::time::Duration;
 
-use crate::report::model::{Point, Timeline};
+use crate::report::model::{Timeline, TimelinePoint};
 
-use super::axis::{Frame, clock};
-use super::scene::{Mark, Scene, Spot};
-use super::style::{ALARM, SHADE};
+use super::axis::{PlotFrame, clock};
+use super::scene::{LegendMark, Scene};
+use super::style::{ALARM, PaperSpot, SHADE};
 
-/// How high the strip of failures above a plot is.
+/// Height of the strip of failures above a plot.
 pub(super) const STRIP: f64 = 18.0;
 
-/// A frame whose width is the time of a run.
+/// A frame whose width is the duration of a run.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Clock<'a> {
-    /// What happened.
+pub(super) struct TimeAxis<'a> {
+    /// The run over time.
     pub(super) line: &'a Timeline,
-    /// Where it is drawn.
-    pub(super) frame: Frame,
+    /// The area it is drawn in.
+    pub(super) frame: PlotFrame,
 }
 
-impl Clock<'_> {
-    /// The place of a moment.
+impl TimeAxis<'_> {
+    /// Position of a moment.
     pub(super) fn x(&self, at: Duration) -> f64 {
         self.frame.across(at.as_secs_f64() / self.line.end.as_secs_f64().max(1.0))
     }
 
-    /// Shades the warm-up, which is not judged, up to `above` over the frame.
+    /// Shades the warm-up, which is not judged, up to `above` the frame.
     pub(super) fn shade(&self, scene: &mut Scene, above: f64) {
         if !self.line.warmup.is_empty() {
             let end = self.x(self.line.measured_from.max(Duration::from_millis(1)));
@@ -39,7 +39,7 @@ impl Clock<'_> {
         }
     }
 
-    /// The axis.
+    /// Draws the axis.
     pub(super) fn floor(&self, scene: &mut Scene) {
         let ticks = clock(self.line.end, scene.paper.ticks);
         let ticks: Vec<_> =
@@ -47,7 +47,7 @@ impl Clock<'_> {
         self.frame.floor(scene, &ticks, "time since the start of the run");
     }
 
-    /// Failures of each bin as a strip above the frame, as high as their share.
+    /// Draws the share of failures in each bin as a strip above the frame.
     pub(super) fn failures(&self, scene: &mut Scene) {
         for point in self.line.points().filter(|point| point.failed > 0) {
             let share = point.failed as f64 / point.n.max(1) as f64;
@@ -57,22 +57,23 @@ impl Clock<'_> {
         }
     }
 
-    /// From where to where the bar of a bin reaches.
-    pub(super) fn bar(&self, point: &Point) -> (f64, f64) {
+    /// The left and right edge of a bin's bar.
+    pub(super) fn bar(&self, point: &TimelinePoint) -> (f64, f64) {
         let width = self.frame.right - self.frame.left;
         let bin = width * self.line.bin.as_secs_f64() / self.line.end.as_secs_f64().max(1.0);
         let (x, half) = (self.x(point.at()), (bin / 2.0 - 0.5).clamp(1.0, 8.0));
         ((x - half).max(self.frame.left), (x + half).min(self.frame.right))
     }
 
-    /// The points as runs of spots, broken where a bin has no value; `height` is a value's place.
+    /// The points as runs of spots, broken where a bin has no value; `height` gives the position of
+    /// a value.
     pub(super) fn runs(
         &self,
-        points: &[Point],
-        height: impl Fn(&Point) -> Option<f64>,
-    ) -> Vec<Vec<Spot>> {
+        points: &[TimelinePoint],
+        height: impl Fn(&TimelinePoint) -> Option<f64>,
+    ) -> Vec<Vec<PaperSpot>> {
         let gap = self.line.bin + self.line.bin / 2;
-        let mut runs: Vec<Vec<Spot>> = Vec::new();
+        let mut runs: Vec<Vec<PaperSpot>> = Vec::new();
         let mut last: Option<Duration> = None;
         for point in points {
             let Some(y) = height(point) else { continue };
@@ -86,15 +87,16 @@ impl Clock<'_> {
         runs
     }
 
-    /// What the shade and the strip stand for, where they are there.
-    pub(super) fn signs(line: &Timeline) -> impl Iterator<Item = (Mark, &'static str)> {
-        let shade = (!line.warmup.is_empty()).then_some((Mark::Box(SHADE), "warm-up, not judged"));
+    /// Legend entries for the shade and the strip, if they are drawn.
+    pub(super) fn signs(line: &Timeline) -> impl Iterator<Item = (LegendMark, &'static str)> {
+        let shade =
+            (!line.warmup.is_empty()).then_some((LegendMark::Box(SHADE), "warm-up, not judged"));
         let failed = line.points().any(|point| point.failed > 0);
-        let strip = failed.then_some((Mark::Box(ALARM), "share that failed, above the plot"));
+        let strip = failed.then_some((LegendMark::Box(ALARM), "share that failed, above the plot"));
         shade.into_iter().chain(strip)
     }
 
-    /// What a bin is, for a subtitle: `each second`, `every 5 min`.
+    /// A bin in words, for a subtitle: `each second`, `every 5 min`.
     pub(super) fn each(line: &Timeline) -> String {
         if line.bin == Duration::from_secs(1) {
             "each second".to_owned()

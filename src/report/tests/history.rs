@@ -1,4 +1,4 @@
-//! Many runs, and two, as a terminal shows them.
+//! Histories and comparisons in a terminal.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use crate::record::{
 use crate::report::{self, fixture};
 use crate::units::{Quantile, Ratio};
 
-/// Six runs, half a day apart, of which the fourth got no answer; the last two were of another environment.
+/// Six runs, half a day apart. The fourth got no response; the last two are from another
+/// environment.
 fn six_runs() -> Vec<RunRecord> {
     let (record, _) = fixture::rehearsal();
     let runs = (0_u32..6).map(|number| {
@@ -77,7 +78,7 @@ fn slower(quantile: Quantile, change: Change) -> QuantileChange {
     QuantileChange { quantile, actual, interval, difference, change }
 }
 
-/// Made by hand, as deciding is not a report's business.
+/// Written by hand, because a report does not decide anything.
 fn comparison() -> Comparison {
     let run = |record: &RunRecord| Compared {
         run: record.name(),

@@ -1,13 +1,13 @@
-//! Text laid out in columns, counted as a terminal counts them.
+//! Text in columns, measured in terminal cells.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// To which side the cells of a column lean.
+/// Alignment of the cells in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Align {
-    /// Words.
+pub(super) enum CellAlign {
+    /// For words.
     Left,
-    /// Figures.
+    /// For figures.
     Right,
 }
 
@@ -15,19 +15,19 @@ pub(super) enum Align {
 const GAP: usize = 2;
 
 /// Rows of cells in columns as wide as their widest cell.
-pub(super) struct Grid {
-    columns: Vec<(Align, usize)>,
-    rows: Vec<Row>,
+pub(super) struct TextGrid {
+    columns: Vec<(CellAlign, usize)>,
+    rows: Vec<GridRow>,
 }
 
-enum Row {
+enum GridRow {
     Cells(Vec<String>),
     Rule,
 }
 
-impl Grid {
+impl TextGrid {
     /// A grid without rows.
-    pub(super) fn new(columns: impl IntoIterator<Item = Align>) -> Self {
+    pub(super) fn new(columns: impl IntoIterator<Item = CellAlign>) -> Self {
         Self { columns: columns.into_iter().map(|align| (align, 0)).collect(), rows: Vec::new() }
     }
 
@@ -37,21 +37,21 @@ impl Grid {
         for ((_, width), cell) in self.columns.iter_mut().zip(&cells) {
             *width = (*width).max(columns(cell));
         }
-        self.rows.push(Row::Cells(cells));
+        self.rows.push(GridRow::Cells(cells));
     }
 
     /// Adds a line across all columns.
     pub(super) fn rule(&mut self) {
-        self.rows.push(Row::Rule);
+        self.rows.push(GridRow::Rule);
     }
 
-    /// How wide its widest line is.
+    /// Width of its widest line.
     pub(super) fn width(&self) -> usize {
         let cells: usize = self.columns.iter().map(|(_, width)| width).sum();
         cells + GAP * self.columns.len().saturating_sub(1)
     }
 
-    /// Its lines, each cut at `most` columns and without space at the end.
+    /// Its lines, each cut at `most` columns and without trailing spaces.
     pub(super) fn lines(&self, most: usize) -> Vec<String> {
         self.rows.iter().map(|row| cut(self.line(row).trim_end(), most)).collect()
     }
@@ -61,10 +61,10 @@ impl Grid {
         self.lines(most).into_iter().map(|line| line + "\n").collect()
     }
 
-    fn line(&self, row: &Row) -> String {
+    fn line(&self, row: &GridRow) -> String {
         match row {
-            Row::Rule => "─".repeat(self.width()),
-            Row::Cells(cells) => {
+            GridRow::Rule => "─".repeat(self.width()),
+            GridRow::Cells(cells) => {
                 let padded = self
                     .columns
                     .iter()
@@ -76,15 +76,15 @@ impl Grid {
     }
 }
 
-fn pad(cell: &str, align: Align, width: usize) -> String {
+fn pad(cell: &str, align: CellAlign, width: usize) -> String {
     let space = " ".repeat(width.saturating_sub(columns(cell)));
     match align {
-        Align::Left => format!("{cell}{space}"),
-        Align::Right => format!("{space}{cell}"),
+        CellAlign::Left => format!("{cell}{space}"),
+        CellAlign::Right => format!("{space}{cell}"),
     }
 }
 
-/// How many columns a text takes; ANSI escapes take none.
+/// Width of a text in columns; ANSI escapes have none.
 fn columns(text: &str) -> usize {
     let mut parts = text.split('\u{1b}');
     let plain = parts.next().unwrap_or_default().width();
@@ -92,7 +92,8 @@ fn columns(text: &str) -> usize {
         + parts.map(|part| part.split_once('m').map_or("", |(_, rest)| rest).width()).sum::<usize>()
 }
 
-/// Text cut to a number of columns, an ellipsis at its end where something is missing; ANSI escapes are kept.
+/// Truncates text to a number of columns and adds an ellipsis if something is missing; keeps ANSI
+/// escapes.
 pub(super) fn cut(text: &str, most: usize) -> String {
     if columns(text) <= most {
         return text.to_owned();
@@ -113,8 +114,9 @@ pub(super) fn cut(text: &str, most: usize) -> String {
     if escaped { kept + "\u{1b}[0m" } else { kept }
 }
 
-/// Text broken into lines at its spaces, each behind `indent` columns; a word too long for a line is cut.
-pub(super) fn wrapped(text: &str, width: usize, indent: usize) -> String {
+/// Wraps text at spaces, with each line indented by `indent` columns; a word too long for a line is
+/// cut.
+pub(super) fn wrap(text: &str, width: usize, indent: usize) -> String {
     let room = width.saturating_sub(indent).max(20);
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -148,10 +150,10 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_broken_at_spaces_behind_its_indent() {
-        assert_eq!(wrapped("one two three four", 24, 4), "    one two three four\n");
+    fn text_wraps_at_spaces_and_keeps_its_indent() {
+        assert_eq!(wrap("one two three four", 24, 4), "    one two three four\n");
         assert_eq!(
-            wrapped("aaaaaaaaaa bbbbbbbbbb cccc", 24, 4),
+            wrap("aaaaaaaaaa bbbbbbbbbb cccc", 24, 4),
             "    aaaaaaaaaa\n    bbbbbbbbbb cccc\n"
         );
     }

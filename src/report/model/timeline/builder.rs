@@ -1,50 +1,50 @@
-//! Intervals gathered into bins, as they come.
+//! Collects intervals into the bins of a timeline.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::record::{Dimension, Failure, Interval, Stage};
 
-use super::{Point, Sparse, Timeline};
+use super::{SparseHistogram, Timeline, TimelinePoint};
 
-/// Widths of a bin in seconds that read well under an axis.
+/// Bin widths in seconds that read well on an axis.
 const WIDTHS: [u64; 13] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600];
 
-/// The narrowest bin that keeps a run within the most that a plot shows.
+/// The narrowest bin that keeps a run within the maximum number of bins.
 fn width(seconds: u64) -> u64 {
     let fits = |width: &u64| seconds.div_ceil(*width) <= Timeline::MOST_BINS;
     WIDTHS.into_iter().find(fits).unwrap_or_else(|| seconds.div_ceil(Timeline::MOST_BINS))
 }
 
-/// Gathers seconds into bins, as they come.
+/// Adds intervals to bins one at a time.
 ///
-/// Seconds that share a bin have their histograms added, so that each point is a quantile of exchanges and never an
-/// average of quantiles.
+/// Intervals that share a bin have their histograms added, so each point is a quantile of exchanges
+/// and never an average of quantiles.
 #[derive(Debug)]
-pub(in crate::report::model) struct Gatherer {
+pub(in crate::report::model) struct TimelineBuilder {
     /// The width of a bin in seconds.
     width: u64,
-    /// Bins of the measured phase are counted from here, those of the warm-up from the start.
+    /// Origin of the measured stage's bins; the warm-up's bins count from the start.
     measured_from: Duration,
-    warmup: Bins,
-    measured: Bins,
+    warmup: TimelineBins,
+    measured: TimelineBins,
 }
 
-type Bins = BTreeMap<u64, Bin>;
+type TimelineBins = BTreeMap<u64, TimelineBin>;
 
 #[derive(Debug, Default, Clone)]
-struct Bin {
+struct TimelineBin {
     n: u64,
     failed: u64,
     dropped: u64,
-    /// Where the last second with exchanges ends.
+    /// End of the last second with exchanges.
     end: Duration,
-    latency: Sparse,
-    lag: Sparse,
-    wait: Sparse,
+    latency: SparseHistogram,
+    lag: SparseHistogram,
+    wait: SparseHistogram,
 }
 
-impl Bin {
+impl TimelineBin {
     fn add(&mut self, second: &Interval) {
         self.n += second.tally.exchanges;
         self.failed += second.tally.failed();
@@ -71,14 +71,14 @@ impl Bin {
     }
 }
 
-impl Gatherer {
-    /// For a run that lasted `elapsed` and measured from `measured_from`.
+impl TimelineBuilder {
+    /// For a run that lasted `elapsed` and started its measured stage at `measured_from`.
     pub(in crate::report::model) fn new(elapsed: Duration, measured_from: Duration) -> Self {
         let width = width(elapsed.as_secs() + 1);
-        Self { width, measured_from, warmup: Bins::new(), measured: Bins::new() }
+        Self { width, measured_from, warmup: TimelineBins::new(), measured: TimelineBins::new() }
     }
 
-    /// Adds a second.
+    /// Adds one interval.
     pub(in crate::report::model) fn add(&mut self, second: &Interval) {
         let (bins, from) = match second.stage {
             Stage::Cold | Stage::Warmup => (&mut self.warmup, Duration::ZERO),
@@ -89,7 +89,7 @@ impl Gatherer {
             .add(second);
     }
 
-    /// Adds all that another one of the same run has gathered.
+    /// Adds everything that another builder of the same run holds.
     pub(in crate::report::model) fn merge(&mut self, other: &Self) {
         for (mine, theirs) in
             [(&mut self.warmup, &other.warmup), (&mut self.measured, &other.measured)]
@@ -100,9 +100,9 @@ impl Gatherer {
         }
     }
 
-    /// The timeline of all seconds added.
+    /// The timeline of all intervals added.
     pub(in crate::report::model) fn timeline(&self) -> Timeline {
-        let end = |bins: &Bins, from: Duration| {
+        let end = |bins: &TimelineBins, from: Duration| {
             bins.keys().next_back().map(|last| from + Duration::from_secs((last + 1) * self.width))
         };
         let Some(end) =
@@ -121,7 +121,7 @@ impl Gatherer {
         }
     }
 
-    /// How many bins share a row, so that a table stays short.
+    /// Number of bins per row that keeps a table short.
     fn bins_to_a_row(&self) -> u64 {
         let bins: u64 = [&self.warmup, &self.measured]
             .into_iter()
@@ -130,16 +130,16 @@ impl Gatherer {
         bins.div_ceil(Timeline::MOST_ROWS - 2).max(1)
     }
 
-    /// The points of the warm-up and of the measured phase, of `bins_each` bins each.
-    fn points(&self, bins_each: u64) -> [Vec<Point>; 2] {
+    /// The points of the warm-up and of the measured stage, `bins_each` bins per point.
+    fn points(&self, bins_each: u64) -> [Vec<TimelinePoint>; 2] {
         [(&self.warmup, Duration::ZERO, true), (&self.measured, self.measured_from, false)].map(
             |(bins, from, in_warmup)| {
-                let mut wide = Bins::new();
+                let mut wide = TimelineBins::new();
                 for (index, bin) in bins {
                     wide.entry(index / bins_each).or_default().merge(bin);
                 }
                 let width = self.width * bins_each;
-                // Where the measured phase begins within a second, the warm-up has ended.
+                // The measured stage may start within a second; the warm-up ends there.
                 let end = if in_warmup { self.measured_from } else { Duration::MAX };
                 wide.iter().map(|(index, bin)| point(*index, width, from, end, bin)).collect()
             },
@@ -147,11 +147,18 @@ impl Gatherer {
     }
 }
 
-/// The point of the bin of `width` seconds at `index`, counted from `origin`, of a stage that ends at `end`.
-fn point(index: u64, width: u64, origin: Duration, end: Duration, bin: &Bin) -> Point {
+/// The point of the bin of `width` seconds at `index`, counted from `origin`, of a stage that ends
+/// at `end`.
+fn point(
+    index: u64,
+    width: u64,
+    origin: Duration,
+    end: Duration,
+    bin: &TimelineBin,
+) -> TimelinePoint {
     let from = origin + Duration::from_secs(index * width);
     let whole = from + Duration::from_secs(width);
-    Point {
+    TimelinePoint {
         from,
         to: bin
             .end
@@ -189,8 +196,8 @@ mod tests {
         }
     }
 
-    fn gathered(seconds: &[Interval], elapsed: Duration) -> Gatherer {
-        let mut gatherer = Gatherer::new(elapsed, Duration::ZERO);
+    fn gathered(seconds: &[Interval], elapsed: Duration) -> TimelineBuilder {
+        let mut gatherer = TimelineBuilder::new(elapsed, Duration::ZERO);
         for second in seconds {
             gatherer.add(second);
         }
@@ -205,7 +212,8 @@ mod tests {
         assert!(line.measured.len() as u64 <= Timeline::MOST_BINS);
         assert_eq!(line.bin, Duration::from_mins(1));
         assert_eq!(line.measured.iter().map(|point| point.n).sum::<u64>(), 10_000);
-        // Each full bin holds 1 to 60 ms once: the median of all is 30 ms, whatever the median of a second is.
+        // Each full bin holds 1 to 60 ms once: the median of all is 30 ms, whatever the median of a
+        // second is.
         let median = line.measured[3].latency.p50.unwrap();
         assert!((29..=31).contains(&median.as_millis()), "{median:?}");
     }
@@ -237,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_short_warm_up_ends_where_the_measured_phase_begins() {
-        let mut gatherer = Gatherer::new(Duration::from_secs(3), Duration::from_millis(100));
+        let mut gatherer = TimelineBuilder::new(Duration::from_secs(3), Duration::from_millis(100));
         gatherer.add(&Interval { stage: Stage::Cold, ..second(0, 5) });
         gatherer.add(&Interval { start: Duration::from_millis(100), ..second(0, 5) });
         let line = gatherer.timeline();

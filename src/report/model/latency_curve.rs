@@ -1,28 +1,29 @@
-//! Latency by percentile: the whole distribution as a stair, failures at its top.
+//! Latency by percentile: the whole distribution as a step curve, with failures at the top.
 
 use std::time::Duration;
 
 use crate::record::{Actual, Dimension, StageMeasurement};
 
-use super::Quantiles;
+use super::DurationQuantiles;
 
-/// The distribution of latency over all exchanges of the measured phase, failures ranked at +∞.
+/// The latency distribution of all exchanges of the measured stage, with failures ranked at +∞.
 #[derive(Debug, Clone, Default)]
-pub(in crate::report) struct Curve {
+pub(in crate::report) struct LatencyCurve {
     /// Exchanges, failures included.
     pub(in crate::report) total: u64,
     /// Exchanges with a latency.
     pub(in crate::report) ok: u64,
-    /// Each value and the share of exchanges below it, in rising order and thinned to what a plot can show.
+    /// Each value with the share of exchanges below it, in rising order, thinned to the resolution
+    /// of a plot.
     pub(in crate::report) steps: Vec<(f64, Duration)>,
     /// The quantiles of the exchanges with a latency.
-    pub(in crate::report) quantiles: Quantiles,
-    /// Values above what a histogram tells apart.
+    pub(in crate::report) quantiles: DurationQuantiles,
+    /// Number of values above the histogram's range.
     pub(in crate::report) clipped: u64,
 }
 
-impl Curve {
-    /// Steps kept for each tenfold of the tail: finer than the pixels of a plot.
+impl LatencyCurve {
+    /// Steps kept per decade of the tail: finer than the pixels of a plot.
     const STEPS_A_DECADE: f64 = 400.0;
 
     /// The distribution of a stage.
@@ -33,7 +34,7 @@ impl Curve {
             total: ok + stage.tally.failed(),
             ok,
             steps: Vec::new(),
-            quantiles: Quantiles::of(histogram),
+            quantiles: DurationQuantiles::of(histogram),
             clipped: histogram.map_or(0, crate::record::Histogram::clipped),
         };
         let mut below = 0;
@@ -44,9 +45,10 @@ impl Curve {
         curve
     }
 
-    /// The value of a share of the exchanges, failures ranked above all; within what a plot can show.
+    /// The quantile at a share of the exchanges, with failures ranked above every latency, to the
+    /// resolution of a plot.
     pub(in crate::report) fn at(&self, share: f64) -> Actual {
-        // The step that begins right at the share is the first beyond it.
+        // A step that starts exactly at the share lies beyond it.
         let after = self.steps.partition_point(|(start, _)| *start < share - 1e-12);
         match after.checked_sub(1).and_then(|at| self.steps.get(at)) {
             _ if self.total == 0 => Actual::NoData,
@@ -57,7 +59,7 @@ impl Curve {
         }
     }
 
-    /// Adds a step; one that cannot be told from the last in a plot raises the last instead.
+    /// Adds a step, or raises the last one if a plot could not separate the two.
     fn push(&mut self, share: f64, value: Duration) {
         match self.steps.last_mut() {
             Some((start, last)) if (tail(share) - tail(*start)) * Self::STEPS_A_DECADE < 1.0 => {
@@ -68,7 +70,8 @@ impl Curve {
     }
 }
 
-/// The place of a share on the axis of percentiles: the tenfolds of the tail beyond it (0 % at 0, 90 % at 1, 99 % at 2).
+/// Position of a share on the percentile axis, in decades of the tail (0 % at 0, 90 % at 1, 99 % at
+/// 2).
 pub(in crate::report) fn tail(share: f64) -> f64 {
     -(1.0 - share).max(1e-12).log10()
 }
@@ -79,7 +82,7 @@ mod tests {
     use crate::record::{Failure, Histogram};
 
     #[test]
-    fn a_share_among_the_failures_has_no_bound() {
+    fn a_share_among_the_failures_is_unbounded() {
         let mut stage = StageMeasurement::default();
         let mut latency = Histogram::default();
         (1..=90).for_each(|millis| latency.record(Duration::from_millis(millis)));
@@ -87,13 +90,13 @@ mod tests {
         stage.tally.exchanges = 100;
         stage.tally.ok = 90;
         stage.tally.failures.insert(Failure::Reset, 10);
-        let curve = Curve::new(&stage);
+        let curve = LatencyCurve::new(&stage);
         let near = |share| match curve.at(share) {
             Actual::At(value) => value.as_millis(),
             other => panic!("{other:?}"),
         };
         assert_eq!([near(0.5), near(0.9)], [50, 90]);
         assert_eq!(curve.at(0.95), Actual::Unbounded);
-        assert_eq!(Curve::default().at(0.5), Actual::NoData);
+        assert_eq!(LatencyCurve::default().at(0.5), Actual::NoData);
     }
 }

@@ -1,11 +1,11 @@
-//! The plots, each with the figures it is drawn from.
+//! The plots, each followed by a table of its figures.
 
 use maud::{Markup, PreEscaped, html};
 
 use crate::report::model::Model;
-use crate::report::plot::{Paper, PlotError, Sketch, Table, sketches};
+use crate::report::plot::{PlotError, PlotPaper, PlotSketch, PlotTable, sketches};
 
-/// The plots; a telephone gets narrow ones.
+/// The plots; phones show narrow versions.
 pub(super) fn section(model: &Model) -> Markup {
     let sketches = sketches(model);
     html! {
@@ -18,7 +18,7 @@ pub(super) fn section(model: &Model) -> Markup {
     }
 }
 
-fn figure(sketch: &Sketch<'_>) -> Markup {
+fn figure(sketch: &PlotSketch<'_>) -> Markup {
     html! {
         @match pictures(sketch) {
             Ok(pictures) => figure id=(sketch.name) { (pictures) (figures(sketch)) },
@@ -27,17 +27,18 @@ fn figure(sketch: &Sketch<'_>) -> Markup {
     }
 }
 
-/// Both pictures, of which the style shows one; their texts were escaped when they were drawn.
-fn pictures(sketch: &Sketch<'_>) -> Result<Markup, PlotError> {
-    let (wide, narrow) = (sketch.svg(Paper::WIDE)?, sketch.svg(Paper::NARROW)?);
+/// The wide and the narrow picture; the style sheet shows one of them. The SVG text is escaped
+/// already.
+fn pictures(sketch: &PlotSketch<'_>) -> Result<Markup, PlotError> {
+    let (wide, narrow) = (sketch.svg(PlotPaper::WIDE)?, sketch.svg(PlotPaper::NARROW)?);
     Ok(html! {
         div.wide { (PreEscaped(wide)) }
         div.narrow { (PreEscaped(narrow)) }
     })
 }
 
-fn figures(sketch: &Sketch<'_>) -> Markup {
-    let Table { heads, rows } = sketch.table();
+fn figures(sketch: &PlotSketch<'_>) -> Markup {
+    let PlotTable { heads, rows } = sketch.table();
     html! {
         details {
             summary { "Figures" }

@@ -1,23 +1,23 @@
-//! What a report tells beside budgets and latency, and where it keeps silent.
+//! What a report shows in addition to budgets and latency, and what it leaves out.
 
 use super::failing;
 use crate::record::{Decision, Reason};
-use crate::report::fixture::{self, Script};
+use crate::report::fixture::{self, FixtureScript};
 use crate::report::{Model, html, markdown, terminal};
 
-/// The report in every form, of the text formats.
+/// The report in every text format.
 fn every_form(model: &Model) -> [String; 3] {
     [terminal(model, 140, false), markdown(model), html(model)]
 }
 
 #[test]
-fn every_form_tells_how_the_prober_fared_and_what_was_told_fresh_reused_and_resumed() {
+fn every_format_shows_the_prober_server_timing_and_connection_kinds() {
     for text in every_form(&failing()) {
         for part in [
             "The prober kept its schedule",
             "p50 99 µs, p99 144 µs, max 144 µs",
             "3.1 % of a core",
-            "The target's own account",
+            "The target's Server-Timing report",
             "our first byte",
             "if reused",
             "if resumed",
@@ -30,12 +30,12 @@ fn every_form_tells_how_the_prober_fared_and_what_was_told_fresh_reused_and_resu
 }
 
 #[test]
-fn what_tells_nothing_has_no_row_and_no_section() {
-    let quiet = Script { told: &[], reopens: 0, ..Script::default() };
+fn rows_and_sections_without_information_are_left_out() {
+    let quiet = FixtureScript { server_timings: &[], reopens: 0, ..FixtureScript::default() };
     let (record, intervals) = fixture::run(&[quiet]);
     for text in every_form(&Model::new(&record, &intervals)) {
         for part in
-            ["own account", "if fresh", "if reused", "if full", "if resumed", "192.0.2.10:443"]
+            ["Server-Timing", "if fresh", "if reused", "if full", "if resumed", "192.0.2.10:443"]
         {
             assert!(!text.contains(part), "{part}: {text}");
         }
@@ -43,18 +43,18 @@ fn what_tells_nothing_has_no_row_and_no_section() {
 }
 
 #[test]
-fn a_record_of_an_earlier_version_is_shown_without_what_it_does_not_know() {
+fn a_record_of_an_earlier_version_has_no_newer_sections() {
     let model = Model::new(&fixture::old(), Vec::<crate::record::Interval>::new());
     for text in every_form(&model) {
         assert!(text.contains("The prober was late") && text.contains("FAIL"), "{text}");
-        for part in ["hiccups", "of a core", "own account", "if fresh", "look-ups", "shard"] {
+        for part in ["hiccups", "of a core", "Server-Timing", "if fresh", "lookups", "shard"] {
             assert!(!text.contains(part), "{part}: {text}");
         }
     }
 }
 
 #[test]
-fn a_shard_says_that_it_is_a_part_and_a_merged_run_of_what() {
+fn a_shard_and_a_merged_run_name_their_shards() {
     let of = |(record, intervals): (_, Vec<_>)| every_form(&Model::new(&record, &intervals));
     for text in of(fixture::shared(3, [2])) {
         assert!(text.contains("Shard 2 of 3") && text.contains("tollgate merge"), "{text}");
@@ -78,16 +78,16 @@ fn a_run_cut_off_in_its_warm_up_says_so_and_counts_no_requests_as_measured() {
     let sketches = crate::report::plot::sketches(&model);
     let names: Vec<&str> = sketches.iter().map(|sketch| sketch.name.as_str()).collect();
     assert_eq!(names, ["heat-map-tile-loader-mock", "phases-tile-loader"]);
-    assert!(sketches[0].alt.ends_with("all of them belong to the warm-up, in which the run ended"));
+    assert!(sketches[0].alt.ends_with("all of them belong to the warm-up, where the run ended"));
     for text in every_form(&model) {
         assert!(!text.contains("0 requests"), "{text}");
     }
 }
 
 #[test]
-fn a_target_that_never_answered_is_told_once_and_not_of_each_budget() {
+fn a_target_that_never_answered_is_reported_once_and_not_per_budget() {
     let (mut record, intervals) =
-        fixture::run(&[Script { budgets: vec!["max < 1s"], ..Script::default() }]);
+        fixture::run(&[FixtureScript { budgets: vec!["max < 1s"], ..FixtureScript::default() }]);
     let scenario = &mut record.verdict.scenarios[0];
     let reason = |what: &str| Reason { what: what.to_owned(), next: String::new() };
     scenario.decision = Decision::Fail;
@@ -104,13 +104,13 @@ fn a_target_that_never_answered_is_told_once_and_not_of_each_budget() {
 }
 
 #[test]
-fn a_page_says_its_headline_once() {
+fn a_page_shows_its_headline_once() {
     let (record, intervals) =
-        fixture::run(&[Script { budgets: vec!["p95 < 30ms"], ..Script::default() }]);
+        fixture::run(&[FixtureScript { budgets: vec!["p95 < 30ms"], ..FixtureScript::default() }]);
     let model = Model::new(&record, &intervals);
     assert_eq!(
         (model.findings.len(), model.headline.as_str()),
-        (1, &*model.findings[0].in_one_line())
+        (1, &*model.findings[0].one_line())
     );
     let page = html(&model);
     let verdict = &page[page.find("class=\"verdict").unwrap()..page.find("<h2>Budgets").unwrap()];

@@ -1,4 +1,4 @@
-//! Durations counted in buckets, of which only those that hold any take memory.
+//! A histogram that stores only its non-empty buckets.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,21 +6,21 @@ use std::time::Duration;
 use crate::record::Histogram;
 use crate::units::Quantile;
 
-use super::Quantiles;
+use super::DurationQuantiles;
 
 /// Counts of durations in buckets of whole microseconds, at most 0.8 % wide.
 ///
-/// A point of a plot needs no third digit, and a bin of a long run would take 100 KiB as a [`Histogram`]; here it takes
-/// a few KiB, whatever the longest value.
+/// A plot needs no third digit. A bin of a long run would take 100 KiB as a [`Histogram`]; here it
+/// takes a few KiB for any range of values.
 #[derive(Debug, Clone, Default)]
-pub(in crate::report) struct Sparse {
-    /// How many durations lie in each bucket, by the bucket's upper end in microseconds.
+pub(in crate::report) struct SparseHistogram {
+    /// Count per bucket, by the bucket's upper end in microseconds.
     counts: BTreeMap<u64, u64>,
     n: u64,
     max: Option<Duration>,
 }
 
-impl Sparse {
+impl SparseHistogram {
     /// Adds every value of a histogram.
     pub(super) fn add(&mut self, histogram: &Histogram) {
         for (value, count) in histogram.steps() {
@@ -39,7 +39,8 @@ impl Sparse {
         self.max = self.max.max(other.max);
     }
 
-    /// The values in rising order, each with its count; the longest is exact, the others at most 0.8 % too long.
+    /// The values in rising order with their counts. The maximum is exact; others are at most 0.8 %
+    /// too long.
     pub(in crate::report) fn steps(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
         let longest = self.max.unwrap_or_default();
         self.counts
@@ -48,9 +49,9 @@ impl Sparse {
     }
 
     /// The quantiles of all values added.
-    pub(super) fn quantiles(&self) -> Quantiles {
+    pub(super) fn quantiles(&self) -> DurationQuantiles {
         let at = |quantile| self.quantile(quantile);
-        Quantiles {
+        DurationQuantiles {
             n: self.n,
             p50: at(Quantile::P50),
             p95: at(Quantile::P95),
@@ -69,7 +70,7 @@ impl Sparse {
     }
 }
 
-/// The upper end of the bucket of a value: its highest eight binary digits are kept, the others filled up.
+/// Upper end of a value's bucket: the highest eight bits are kept and the rest set.
 fn upper_end(value: Duration) -> u64 {
     let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
     let dropped = (u64::BITS - micros.leading_zeros()).saturating_sub(8);
@@ -84,9 +85,9 @@ mod tests {
     fn quantiles_are_those_of_the_histogram_within_a_bucket() {
         let mut histogram = Histogram::default();
         (1..=5_000_u64).for_each(|n| histogram.record(Duration::from_micros(n * n)));
-        let mut sparse = Sparse::default();
+        let mut sparse = SparseHistogram::default();
         sparse.add(&histogram);
-        let (seen, exact) = (sparse.quantiles(), Quantiles::of(Some(&histogram)));
+        let (seen, exact) = (sparse.quantiles(), DurationQuantiles::of(Some(&histogram)));
         for (seen, exact) in [(seen.p50, exact.p50), (seen.p95, exact.p95), (seen.p99, exact.p99)] {
             let ratio = seen.unwrap().as_secs_f64() / exact.unwrap().as_secs_f64();
             assert!((0.999..1.009).contains(&ratio), "{ratio}");
@@ -99,9 +100,9 @@ mod tests {
     fn one_value_is_its_own_median_and_maximum() {
         let mut histogram = Histogram::default();
         histogram.record(Duration::from_millis(431));
-        let mut sparse = Sparse::default();
+        let mut sparse = SparseHistogram::default();
         sparse.add(&histogram);
         assert_eq!(sparse.quantiles().p50, histogram.max());
-        assert_eq!(Sparse::default().quantiles(), Quantiles::default());
+        assert_eq!(SparseHistogram::default().quantiles(), DurationQuantiles::default());
     }
 }
