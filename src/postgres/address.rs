@@ -1,4 +1,4 @@
-//! Where a database is and how it is spoken to, as its URL says.
+//! The address of a database, parsed from its URL.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,13 +12,15 @@ use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
 
-/// Where a database is and how it is spoken to.
+/// The address of a database and how to connect to it.
 ///
-/// Written as libpq's URL: `postgresql://user:password@host:port/database?sslmode=verify-full&sslrootcert=ca.crt`
-/// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>). What the URL leaves out comes from
-/// `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLROOTCERT`, `PGSSLCERT`, `PGSSLKEY`, `PGOPTIONS` and the passfile, as with psql;
-/// but a URL without a host means this machine, and one without a port 5432, whatever `PGHOST` and `PGPORT` say. Nothing here
-/// prints the password.
+/// Written as libpq's URL:
+/// `postgresql://user:password@host:port/database?sslmode=verify-full&sslrootcert=ca.crt`
+/// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>). What the
+/// URL leaves out comes from `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLROOTCERT`, `PGSSLCERT`,
+/// `PGSSLKEY`, `PGOPTIONS` and the passfile, as with psql; but a URL without a host means this
+/// machine, and one without a port 5432, whatever `PGHOST` and `PGPORT` say. Nothing here prints
+/// the password.
 #[derive(Clone)]
 pub struct Address {
     options: PgConnectOptions,
@@ -36,28 +38,28 @@ pub struct Address {
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tls {
-    /// Not at all: to this machine, or because `sslmode=disable` asks for it.
+    /// Not encrypted: on this machine, or because of `sslmode=disable`.
     Plaintext,
     /// On this machine, encrypted where the server offers it.
     WhereOffered,
-    /// Encrypted, but anybody may be at the other end (`sslmode=require`).
+    /// Encrypted, but the server is not authenticated (`sslmode=require`).
     Unverified,
-    /// Encrypted, with a certificate of a known authority for whatever name (`sslmode=verify-ca`).
+    /// Encrypted, with a certificate of a known authority for any name (`sslmode=verify-ca`).
     VerifyCa,
     /// Encrypted, with a certificate of a known authority for this host (`sslmode=verify-full`).
     VerifyFull,
 }
 
-/// What stands between the prober and the server.
+/// The pooler between the prober and the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pooler {
     /// Nothing, or a pooler that keeps a server connection for a session.
     None,
-    /// A pooler in transaction mode: each transaction may be carried out over another server connection.
+    /// A pooler in transaction mode: each transaction may use a different server connection.
     Transaction,
 }
 
-/// Why a text is no address of a database; it never holds the text itself, which may hold a password.
+/// Why a text is not the address of a database. It never contains the text, which may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}: {remedy}")]
 pub struct AddressError {
@@ -73,19 +75,19 @@ const PORT: u16 = 5432;
 /// Where Supabase's poolers listen in transaction mode.
 const POOLED_PORT: u16 = 6543;
 
-const FORM: &str = "write `postgresql://user:password@host:port/database`; in the password `#`, `@`, `/`, `?` and `%` are \
-                    written `%23`, `%40`, `%2F`, `%3F` and `%25`";
+const FORM: &str = "write `postgresql://user:password@host:port/database`; in the password, write `#`, `@`, `/`, `?` and `%` as \
+                    `%23`, `%40`, `%2F`, `%3F` and `%25`";
 
 impl Address {
-    /// What stands for a database whose URL is not known: none that would ever be asked.
+    /// The URL that stands in for an unknown one; nothing connects to it.
     pub const PLACEHOLDER: &str = "postgresql://placeholder@placeholder.invalid/placeholder";
 
-    /// Whether it stands for a database whose URL is not known.
+    /// Whether this is [`Self::PLACEHOLDER`].
     pub fn is_placeholder(&self) -> bool {
         self.host == "placeholder.invalid"
     }
 
-    /// Whether a text is meant to be the URL of a Postgres database, rightly written or not.
+    /// Whether a text has the scheme of a Postgres URL; the rest of it may be malformed.
     pub fn is_meant(text: &str) -> bool {
         let text = text.trim_start();
         text.starts_with("postgres:") || text.starts_with("postgresql:")
@@ -95,12 +97,13 @@ impl Address {
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let url = Url::parse(&with_host(text.trim())).map_err(|_| malformed())?;
         let is_postgres = ["postgres", "postgresql"].contains(&url.scheme());
-        // A password with a `/` or an `@` in it spills over into what is taken for the host or the database's name.
+        // A password with a `/` or an `@` in it spills over into what is taken for the host or the
+        // database's name.
         let database = url.path().trim_start_matches('/');
         if !is_postgres || url.fragment().is_some() || database.contains(['/', '@', ':']) {
             return Err(malformed());
         }
-        let settings = Settings::of(&url)?;
+        let settings = UrlSettings::of(&url)?;
         let host = decoded(url.host_str().unwrap_or_default())?;
         let is_here = settings.socket.is_some() || host.is_empty() || is_loopback(&host);
         let tls = settings.tls(is_here)?;
@@ -108,7 +111,7 @@ impl Address {
         plain.set_query(None);
         let options = PgConnectOptions::from_url(&plain).map_err(|_| malformed())?;
         let host = if host.is_empty() { "localhost".to_owned() } else { host };
-        // An address of IPv6 stands in brackets in a URL alone.
+        // Only URLs put an IPv6 address in brackets.
         let port = url.port().or(settings.port).unwrap_or(PORT);
         let options = options.host(host.trim_matches(['[', ']'])).port(port);
         let pooler = match settings.pooler {
@@ -134,9 +137,11 @@ impl Address {
         format!("{user}@{}:{port}/{database}", self.host)
     }
 
-    /// The password, where the URL or `PGPASSWORD` has one, so that it can be kept out of everything that is shown.
+    /// The password, where the URL or `PGPASSWORD` has one, so that it can be kept out of
+    /// everything that is shown.
     ///
-    /// One that is the user's or the database's name, as a local Supabase's, hides nothing and is left out.
+    /// One that is the user's or the database's name, as a local Supabase's, hides nothing and is
+    /// left out.
     pub fn secret(&self) -> Option<&str> {
         let password = self.password.as_ref().map(SecretString::expose_secret);
         let told = [Some(self.options.get_username()), self.options.get_database()];
@@ -158,12 +163,12 @@ impl Address {
         self.tls
     }
 
-    /// The file of authorities that certificates are checked against, beside Mozilla's.
+    /// The file of authorities to trust in addition to Mozilla's.
     pub fn ca(&self) -> Option<&Path> {
         self.ca.as_deref()
     }
 
-    /// What stands between the prober and the server.
+    /// The pooler between the prober and the server.
     pub fn pooler(&self) -> Pooler {
         self.pooler
     }
@@ -186,7 +191,7 @@ impl fmt::Debug for Address {
 }
 
 /// What a URL says after its question mark.
-struct Settings {
+struct UrlSettings {
     mode: Option<PgSslMode>,
     ca: Option<PathBuf>,
     certificate: Option<PathBuf>,
@@ -198,7 +203,7 @@ struct Settings {
     connect_timeout: Duration,
 }
 
-impl Settings {
+impl UrlSettings {
     fn of(url: &Url) -> Result<Self, AddressError> {
         let mut settings = Self {
             mode: None,
@@ -286,7 +291,8 @@ impl Tls {
     }
 }
 
-/// libpq's form without a host, `user@/database` or `user@:5432/database`, which is no URL to others: this machine's.
+/// libpq's form without a host, `user@/database` or `user@:5432/database`, which is no URL to
+/// others: this machine's.
 fn with_host(text: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = text.split_once("://") else { return Cow::Borrowed(text) };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
@@ -301,10 +307,11 @@ fn with_host(text: &str) -> Cow<'_, str> {
 }
 
 fn malformed() -> AddressError {
-    AddressError { problem: "this is no URL of a Postgres database".to_owned(), remedy: FORM }
+    AddressError { problem: "this is not the URL of a Postgres database".to_owned(), remedy: FORM }
 }
 
-/// Settings of other programs that read the same variable, and those of libpq that nothing here depends on.
+/// Settings of other programs that read the same variable, and those of libpq that nothing here
+/// depends on.
 fn is_for_others(key: &str) -> bool {
     let prisma = ["pgbouncer", "connection_limit", "pool_timeout", "schema"];
     let libpq = [
@@ -318,14 +325,14 @@ fn is_for_others(key: &str) -> bool {
 }
 
 fn unknown(key: &str) -> AddressError {
-    // A password with a question mark in it may have come to stand here.
+    // If the password contains a question mark, its rest is taken for a setting.
     let known =
         key.len() <= 32 && key.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     let key = if known { format!(" `{key}`") } else { String::new() };
     AddressError {
         problem: format!("the database's URL has an unknown setting{key}"),
-        remedy: "known are sslmode, sslrootcert, sslcert, sslkey, host (a socket's folder), connect_timeout, \
-                 application_name and pooler",
+        remedy: "the known settings are sslmode, sslrootcert, sslcert, sslkey, host (a socket's folder), \
+                 connect_timeout, application_name and pooler",
     }
 }
 
@@ -347,10 +354,10 @@ fn pooler(value: &str) -> Result<Pooler, AddressError> {
     }
 }
 
-/// libpq's seconds, of which 0 means no limit; an hour is taken for that.
+/// Parses libpq's seconds; 0 means no limit and becomes one hour.
 fn timeout(value: &str) -> Result<Duration, AddressError> {
     let seconds: u64 = value.parse().map_err(|_| AddressError {
-        problem: "connect_timeout in the database's URL is no number".to_owned(),
+        problem: "connect_timeout in the database's URL is not a number".to_owned(),
         remedy: "write whole seconds: `connect_timeout=10`",
     })?;
     Ok(Duration::from_secs(if seconds == 0 { 3600 } else { seconds.min(3600) }))

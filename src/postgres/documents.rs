@@ -1,30 +1,36 @@
-//! Rows as JSON objects that Postgres itself makes, so that each value has the type that Postgres gives it there.
+//! Rows as JSON objects that Postgres itself makes, so that each value has the type that Postgres
+//! gives it there.
 
 use serde_json::Value;
 
 use super::PgError;
 
-/// The most rows that are kept of an answer.
+/// Maximum number of rows kept of an answer.
 pub(super) const MOST_ROWS: usize = 10_000;
-/// The most bytes of JSON that are kept of an answer: 16 MiB.
+/// Maximum number of bytes of JSON kept of an answer: 16 MiB.
 const MOST_BYTES: usize = 16 << 20;
 
-/// Wraps a statement so that each row comes as a text of JSON in the column `document`, in the statement's order.
+/// Wraps a statement so that each row comes as a text of JSON in the column `document`, in the
+/// statement's order.
 ///
-/// The server sends one row more than are kept, and no row's text from where all texts together have more bytes than are kept: so an
-/// answer of any size costs the prober little. The statement stands on lines of its own, as it may end in a comment.
-pub(super) fn wrapped(statement: &str) -> String {
-    around("", &format!("(\n{statement}\n) as answer"))
+/// The server sends one row more than are kept, and no row's text from where all texts together
+/// have more bytes than are kept: so an answer of any size costs the prober little. The statement is on separate lines because it may end in a comment.
+pub(super) fn wrap_reading(statement: &str) -> String {
+    wrap_select("", &format!("(\n{statement}\n) as answer"))
 }
 
-/// The same of a statement that writes, with the list of a `with` before it, which may be empty. What writes can be a part of
-/// another statement in such a list alone, and only in the outermost; it is carried out whole, whatever the limit.
-pub(super) fn wrapped_writing(list: &str, statement: &str) -> String {
+/// The same of a statement that writes, with the list of a `with` before it, which may be empty.
+/// What writes can be a part of another statement in such a list alone, and only in the outermost;
+/// it is carried out whole, whatever the limit.
+pub(super) fn wrap_writing(list: &str, statement: &str) -> String {
     let begun = if list.is_empty() { "with".to_owned() } else { format!("{list}\n,") };
-    around(&format!("{begun} tollgate_answer as (\n{statement}\n) "), "tollgate_answer as answer")
+    wrap_select(
+        &format!("{begun} tollgate_answer as (\n{statement}\n) "),
+        "tollgate_answer as answer",
+    )
 }
 
-fn around(with: &str, from: &str) -> String {
+fn wrap_select(with: &str, from: &str) -> String {
     let rows = MOST_ROWS + 1;
     // `answer` alone would mean a column of that name, where there is one.
     format!(
@@ -49,7 +55,8 @@ impl Documents {
         self.bytes as u64
     }
 
-    /// Reads them, in their order. An error says which row holds a number that no reader of JSON holds.
+    /// Reads them, in their order. An error says which row holds a number that no reader of JSON
+    /// holds.
     pub fn parse(self) -> Result<Vec<Value>, PgError> {
         let value = |(at, text): (usize, &String)| {
             serde_json::from_str(text)
@@ -60,9 +67,9 @@ impl Documents {
     }
 }
 
-/// The rows of a wrapped statement while they come, bounded whatever the server sends.
+/// Collects the rows of a wrapped statement; its size is bounded even if the server ignores the limit.
 #[derive(Debug, Default)]
-pub(super) struct Gathering {
+pub(super) struct RowCollector {
     texts: Vec<String>,
     rows: usize,
     bytes: usize,
@@ -70,8 +77,8 @@ pub(super) struct Gathering {
     left_out: bool,
 }
 
-impl Gathering {
-    /// Takes a row's text; false where the server sends more than it was asked for, so that there may be no end to it.
+impl RowCollector {
+    /// Adds the text of a row. Returns false if the server exceeds the limit, as its answer may then be endless.
     pub(super) fn take(&mut self, text: Option<&str>) -> bool {
         self.rows += 1;
         self.left_out |= text.is_none();
@@ -82,7 +89,7 @@ impl Gathering {
     }
 
     /// All of them. An error says what an answer has too much of.
-    pub(super) fn done(self, at: &str) -> Result<Documents, PgError> {
+    pub(super) fn finish(self, at: &str) -> Result<Documents, PgError> {
         match self.too_much() {
             Some(said) => Err(PgError::too_much(at, said)),
             None => Ok(Documents { texts: self.texts, bytes: self.bytes, at: at.to_owned() }),
@@ -106,11 +113,11 @@ mod tests {
     fn gathered<'a>(
         rows: impl IntoIterator<Item = Option<&'a str>>,
     ) -> (Result<Documents, String>, bool) {
-        let (mut gathering, mut goes_on) = (Gathering::default(), true);
+        let (mut collector, mut goes_on) = (RowCollector::default(), true);
         for row in rows {
-            goes_on = gathering.take(row);
+            goes_on = collector.take(row);
         }
-        (gathering.done("u@h:5432/x").map_err(|error| error.said), goes_on)
+        (collector.finish("u@h:5432/x").map_err(|error| error.said), goes_on)
     }
 
     #[test]

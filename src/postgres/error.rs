@@ -1,41 +1,45 @@
-//! What goes wrong with a database, and what to do about it.
+//! Database errors and their remedies.
 
 use std::borrow::Cow;
 use std::io;
 
 use sqlx::Error;
 
-/// What went wrong with a database, with the remedy; never with a password.
+/// A database error with its remedy; it never contains a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PgError {
-    /// What kind of trouble it is.
+    /// The kind of error.
     pub trouble: Trouble,
     /// The database, as [`Address::shown`](super::Address::shown) shows it.
     pub at: String,
-    /// What the server or the system said: its message alone, on one line, without detail, hint and place.
+    /// What the server or the system said: its message alone, on one line, without detail, hint and
+    /// place.
     pub said: String,
     /// The server's SQLSTATE, where it was the server that spoke.
     pub state: Option<String>,
 }
 
-/// The kinds of trouble with a database.
+/// The kinds of database errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
     /// Nothing answers there.
     Unreachable,
     /// The host answers that nothing listens there.
     Refused,
-    /// This machine lacks something that a connection takes: descriptors, local ports, memory, an address of that kind.
+    /// This machine lacks something that a connection takes: descriptors, local ports, memory, an
+    /// address of that kind.
     OwnLimits,
     /// It did not answer in time.
     TimedOut,
-    /// It gave a statement up that took longer than its transaction lets it, or that others held up.
+    /// It gave a statement up that took longer than its transaction lets it, or that others held
+    /// up.
     TooSlow,
     /// The connection broke off, or the server is going down or coming up.
     Lost,
     /// User name or password are wrong.
     Password,
-    /// The server's rules let nobody in like this (`pg_hba.conf`), or the user may not connect to the database.
+    /// The server's rules let nobody in like this (`pg_hba.conf`), or the user may not connect to
+    /// the database.
     NotLetIn,
     /// A pooler knows no such user.
     Tenant,
@@ -80,32 +84,32 @@ impl Trouble {
     pub fn what(self) -> &'static str {
         match self {
             Self::Unreachable => "cannot be reached",
-            Self::Refused => "cannot be reached, as nothing listens there",
+            Self::Refused => "cannot be reached: nothing listens there",
             Self::OwnLimits => {
-                "could not be asked, as this machine has no descriptor, port or address left for it"
+                "could not be reached: this machine has no descriptor, port or address left for the connection"
             }
             Self::TimedOut => "did not answer in time",
-            Self::TooSlow => "gave up what took longer than it may",
-            Self::Lost => "broke the connection off",
-            Self::Password => "refuses user name or password",
-            Self::NotLetIn => "lets this user not in from here",
-            Self::Tenant => "is a pooler that does not know the user",
+            Self::TooSlow => "cancelled an operation that exceeded its time limit",
+            Self::Lost => "broke off the connection",
+            Self::Password => "rejects the user name or password",
+            Self::NotLetIn => "does not let this user in from here",
+            Self::Tenant => "is behind a pooler that does not know the user",
             Self::NoDatabase => "has no such database",
-            Self::Tls => "could not be spoken to over TLS",
+            Self::Tls => "could not be reached over TLS",
             Self::NoTls => "offers no TLS",
-            Self::NoSchema => "lacks the schema `tollgate`, or a part of it",
+            Self::NoSchema => "lacks the schema `tollgate` or part of it",
             Self::Rights => "does not allow this user to do that",
-            Self::ReadOnly => "takes no writes",
-            Self::DiskFull => "has no room left on its disk",
-            Self::TooMany => "takes no further connections",
-            Self::Absent => "has not what the statement names",
-            Self::Denied => "does not allow this user what the statement does",
-            Self::GivenUp => "gave the statement up, which took longer than it may",
-            Self::ReadsOnly => "does not let a statement write that is meant to read",
-            Self::NoReturning => "cannot tell what the statement wrote",
-            Self::Statement | Self::NotText => "does not take the statement",
-            Self::TooMuch => "returned more than can be kept",
-            Self::Other => "gave an error",
+            Self::ReadOnly => "does not accept writes",
+            Self::DiskFull => "has no space left on its disk",
+            Self::TooMany => "accepts no further connections",
+            Self::Absent => "does not have an object that the statement names",
+            Self::Denied => "does not allow this user to run the statement",
+            Self::GivenUp => "cancelled the statement because it exceeded its time limit",
+            Self::ReadsOnly => "rejected a write by a statement that may only read",
+            Self::NoReturning => "cannot report what the statement wrote",
+            Self::Statement | Self::NotText => "rejected the statement",
+            Self::TooMuch => "returned more than the prober keeps",
+            Self::Other => "returned an error",
         }
     }
 
@@ -113,52 +117,52 @@ impl Trouble {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::Unreachable => {
-                "check host and port of the URL and whether the database runs; Supabase's direct host is reached over \
-                 IPv6 alone, its pooler over IPv4 too"
+                "check host and port of the URL and whether the database runs; Supabase's direct host needs \
+                 IPv6, its pooler also accepts IPv4"
             }
             Self::Refused => "check that the database runs and listens at this host and port",
             Self::OwnLimits => {
-                "open fewer connections at once, end what else holds them on this machine, or allow more by `ulimit -n`; a \
-                 machine without IPv6 reaches Supabase's pooler, and not its direct host"
+                "open fewer connections at once, stop other programs that hold them, or raise `ulimit -n`; a \
+                 machine without IPv6 can reach Supabase's pooler but not its direct host"
             }
             Self::TimedOut => {
-                "see whether the server is up, and behind a pooler the database; `connect_timeout=30` in the URL waits longer \
+                "check that the server is up, and the database if there is a pooler; `connect_timeout=30` in the URL waits longer \
                  for a connection"
             }
             Self::TooSlow => {
-                "try again when it has less to do; another `tollgate sync` may be under way"
+                "try again when the server is less busy; another `tollgate sync` may be running"
             }
             Self::Lost => "try again when the server is up",
             Self::Password => {
-                "check user name and password in the URL; special characters are percent-encoded"
+                "check user name and password in the URL; percent-encode special characters"
             }
             Self::NotLetIn => {
-                "where it asks for encryption, write `sslmode=verify-full` or `require` in the URL; else it is for its owner to allow, in \
-                 `pg_hba.conf` or by `grant connect on database … to …`"
+                "if it requires encryption, write `sslmode=verify-full` or `require` in the URL; otherwise its owner must allow the user, in \
+                 `pg_hba.conf` or with `grant connect on database … to …`"
             }
-            Self::Tenant => "the user of Supabase's pooler is written `postgres.<project>`",
+            Self::Tenant => "for Supabase's pooler, write the user as `postgres.<project>`",
             Self::NoDatabase => {
                 "check the name after the last `/` of the URL; Supabase's is `postgres`"
             }
             Self::Tls => {
-                "give the server's authority with `sslrootcert=FILE` in the URL (Supabase: Database settings, SSL), and the \
-                 host name that its certificate is for"
+                "name the file of the server's authority with `sslrootcert=FILE` in the URL (Supabase: Database settings, SSL), and use \
+                 the host name in its certificate"
             }
             Self::NoTls => {
-                "turn TLS on in the server (`ssl = on`); of a server on a loopback address, `sslmode=disable` in the URL \
-                 asks without it"
+                "turn TLS on in the server (`ssl = on`); for a server on a loopback address, `sslmode=disable` in the URL \
+                 connects without TLS"
             }
             Self::NoSchema => "`tollgate db migrate` makes it",
             Self::Rights => {
                 "as the schema's owner: `grant tollgate_writer to …` lets a user store runs, `grant tollgate_reader to …` \
-                 lets it read them; to migrate, prune and expose is the owner's alone"
+                 lets it read them; only the owner can migrate, prune and expose"
             }
             Self::ReadOnly => {
-                "use the URL of the primary server, or end its read-only mode; Supabase's begins when the disk is full, and \
-                 `tollgate db prune` makes room all the same"
+                "use the URL of the primary server, or end its read-only mode; Supabase enters it when the disk is full, and \
+                 `tollgate db prune` can still free space"
             }
             Self::DiskFull => {
-                "make room or enlarge the disk; `tollgate db prune --keep 90d` drops old intervals"
+                "free space or enlarge the disk; `tollgate db prune --keep 90d` drops old intervals"
             }
             Self::TooMany => "close connections, or use the pooler's URL (port 6543)",
             Self::Absent
@@ -170,7 +174,7 @@ impl Trouble {
             | Self::NotText
             | Self::TooMuch => self.remedy_of_statement(),
             Self::Other => {
-                "is it PostgreSQL that answers there? `tollgate doctor` looks at connection, schema and rights"
+                "check that PostgreSQL answers at this address; `tollgate doctor` checks connection, schema and rights"
             }
         }
     }
@@ -179,25 +183,26 @@ impl Trouble {
     fn remedy_of_statement(self) -> &'static str {
         match self {
             Self::Absent => {
-                "correct the name, write it with its schema, or check that this is the database that is meant"
+                "correct the name, write it with its schema, or check that this is the intended database"
             }
             Self::Denied => {
                 "as the owner: `grant select on … to …` lets a user read a table, `grant usage on schema … to …` see it"
             }
             Self::GivenUp => {
-                "let it take longer, let it do less, or look in `pg_stat_activity` for what holds it up"
+                "raise its timeout, let it do less, or look in `pg_stat_activity` for what blocks it"
             }
-            Self::ReadsOnly => "write a select, or say that the step writes",
+            Self::ReadsOnly => "write a select, or declare that the step writes",
             Self::NoReturning => "put `returning *` at its end",
             Self::NotText => {
-                "values are bound as text: write `$1::bigint`, or correct the name that is not found"
+                "values are bound as text: write `$1::bigint`, or correct the name that was not found"
             }
-            Self::TooMuch => "let it name its columns, count or add up, or put `limit` at its end",
-            _ => "read what the database said, and correct the statement or its values",
+            Self::TooMuch => "select fewer columns, aggregate, or end the statement with `limit`",
+            _ => "read the database error, and correct the statement or its values",
         }
     }
 
-    /// The trouble that an SQLSTATE tells of: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    /// The kind of error that an SQLSTATE stands for:
+    /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
     fn of_state(state: &str, message: &str) -> Self {
         match state {
             "28P01" => Self::Password,
@@ -225,25 +230,25 @@ impl Trouble {
 }
 
 impl PgError {
-    /// What is the case, without the remedy.
+    /// The error without its remedy.
     pub fn what(&self) -> String {
         let Self { trouble, at, said, .. } = self;
         format!("the database {at} {} ({said})", trouble.what())
     }
 
-    /// Whether what a statement from a file names is not there: a table, view, function or schema. A column that is not there is a
-    /// mistake of the statement.
+    /// Whether what a statement from a file names is not there: a table, view, function or schema.
+    /// A column that is not there is a mistake of the statement.
     pub fn is_absent(&self) -> bool {
         self.trouble == Trouble::Absent
     }
 
-    /// Whether the user may not do what a statement from a file does. That it may not connect, or begin, is no such answer: the
-    /// statement was not asked then.
+    /// Whether the user may not do what a statement from a file does. That it may not connect, or
+    /// begin, is no such answer: the statement was not asked then.
     pub fn is_denied(&self) -> bool {
         self.trouble == Trouble::Denied
     }
 
-    /// What sqlx tells while a connection is opened.
+    /// Converts an sqlx error from opening a connection.
     pub(super) fn of_opening(at: &str, error: &Error) -> Self {
         let told = Self::of(at, error);
         match told.trouble {
@@ -252,13 +257,17 @@ impl PgError {
         }
     }
 
-    /// What sqlx tells of a database.
+    /// Converts an sqlx error.
     pub(super) fn of(at: &str, error: &Error) -> Self {
-        Self::hiding(at, error, str::to_owned)
+        Self::with_redacted_message(at, error, str::to_owned)
     }
 
-    /// What sqlx tells of a database, with something hidden of what was said.
-    pub(super) fn hiding(at: &str, error: &Error, hide: impl FnOnce(&str) -> String) -> Self {
+    /// Converts an sqlx error and redacts its message with `hide`.
+    pub(super) fn with_redacted_message(
+        at: &str,
+        error: &Error,
+        hide: impl FnOnce(&str) -> String,
+    ) -> Self {
         let state =
             error.as_database_error().and_then(|database| database.code().map(Cow::into_owned));
         let trouble = match error {
@@ -291,7 +300,7 @@ impl PgError {
 
     /// Its last answer was not heard to its end.
     pub(super) fn given_up(at: &str) -> Self {
-        let said = "this session was given up, as its last answer did not come to its end";
+        let said = "this session was abandoned because its last answer was not complete";
         Self::without_state(Trouble::Lost, at, said.to_owned())
     }
 
@@ -323,14 +332,14 @@ fn of_io(io: &io::Error) -> Trouble {
         ConnectionRefused => Trouble::Refused,
         ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof => Trouble::Lost,
         TimedOut => Trouble::TimedOut,
-        // rustls tells of certificates as of invalid data.
+        // rustls reports certificate errors as invalid data.
         InvalidData => Trouble::Tls,
         _ => Trouble::Unreachable,
     }
 }
 
-/// Whether this machine lacks something (descriptors, local ports, buffers): no fault of the database. A machine without IPv6 says
-/// `ADDRNOTAVAIL` to an address of it.
+/// Whether this machine lacks something (descriptors, local ports, buffers): no fault of the
+/// database. A machine without IPv6 says `ADDRNOTAVAIL` to an address of it.
 fn is_ours(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];

@@ -10,15 +10,14 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, Row as _, SqlSafeStr};
 
-use super::documents::{Documents, Gathering};
-use super::{Address, PgError, Statement};
+use super::documents::{Documents, RowCollector};
+use super::{Address, Mode, PgError, Statement};
 
 /// How long a statement may take, unless the caller says otherwise.
 const STATEMENT: Duration = Duration::from_secs(30);
-/// How much longer than a statement may take its answer is waited for: a server that is gone ends no statement.
+/// How much longer than a statement may take its answer is waited for: a server that is gone ends
+/// no statement.
 const GRACE: Duration = Duration::from_secs(5);
-/// The longest timeout that Postgres takes, in milliseconds: some 24 days.
-const LONGEST: u128 = i32::MAX as u128;
 
 /// A connection to a database.
 #[derive(Debug)]
@@ -30,20 +29,9 @@ pub struct Session {
     given_up: bool,
 }
 
-/// What a transaction may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Read; the server refuses to write.
-    ReadOnly,
-    /// Read and write, unless the server, the database or the user is set to read alone.
-    ReadWrite,
-    /// Read and write where the database or the user is set to read alone, too, as Supabase sets it when the disk is full:
-    /// to make room.
-    Overriding,
-}
-
-/// A transaction: the only thing that a query can be sent through. Dropped, it is rolled back with the session's next one, or
-/// its end; until then the server keeps it open, so that one that only reads is committed too.
+/// A transaction: the only thing that a query can be sent through. Dropped, it is rolled back with
+/// the session's next one, or its end; until then the server keeps it open, so that one that only
+/// reads is committed too.
 #[derive(Debug)]
 pub struct Transaction<'s> {
     inner: sqlx::Transaction<'s, Postgres>,
@@ -54,13 +42,13 @@ pub struct Transaction<'s> {
 }
 
 /// A statement that values are bound to.
-type Bound<'q> = Query<'q, Postgres, PgArguments>;
+type BoundQuery<'q> = Query<'q, Postgres, PgArguments>;
 
 impl Session {
     /// Opens a connection.
     pub async fn connect(address: &Address) -> Result<Self, PgError> {
         let at = address.shown();
-        address.ca().map_or(Ok(()), |ca| readable(ca, &at))?;
+        address.ca().map_or(Ok(()), |ca| check_readable(ca, &at))?;
         let limit = address.connect_timeout();
         let opening = PgConnection::connect_with(address.options());
         match tokio::time::timeout(limit, opening).await {
@@ -72,13 +60,12 @@ impl Session {
         }
     }
 
-    /// Begins a transaction, each statement of which may take 30 s.
+    /// Begins a transaction with a timeout of 30 s per statement.
     pub async fn begin(&mut self, mode: Mode) -> Result<Transaction<'_>, PgError> {
         self.begin_within(mode, STATEMENT).await
     }
 
-    /// Begins a transaction, each statement of which may take as long as given, in whole milliseconds and at least one: the
-    /// server ends it then, and the session can be used on. An answer is waited for five seconds longer than that.
+    /// Begins a transaction with a timeout per statement, in whole milliseconds and at least one. The server cancels a statement that exceeds it, and the session stays usable. The client waits five seconds longer for an answer.
     pub async fn begin_within(
         &mut self,
         mode: Mode,
@@ -89,12 +76,13 @@ impl Session {
         }
         let Self { connection, at, given_up } = self;
         let answer = timeout.saturating_add(GRACE);
-        let begin = AssertSqlSafe(mode.begin(timeout));
-        let inner = answered(at, answer, connection.begin_with(begin)).await?;
+        let begin = AssertSqlSafe(mode.begin_statement(timeout));
+        let inner = await_answer(at, answer, connection.begin_with(begin)).await?;
         Ok(Transaction { inner, at, given_up, answer })
     }
 
-    /// Whether it was given up, as an answer did not come to its end: nothing can be begun on it, and it is to be dropped.
+    /// Whether it was given up, as an answer did not come to its end: nothing can be begun on it,
+    /// and it is to be dropped.
     pub fn is_given_up(&self) -> bool {
         self.given_up
     }
@@ -106,49 +94,34 @@ impl Session {
     }
 }
 
-impl Mode {
-    /// The settings go with the transaction, as a pooler may give the connection to another client after it. A server whose
-    /// client is gone without a word must not hold its rows for as long as TCP takes to notice.
-    fn begin(self, timeout: Duration) -> String {
-        let begin = match self {
-            Self::ReadOnly => "begin read only",
-            Self::ReadWrite => "begin",
-            Self::Overriding => "begin read write",
-        };
-        // Zero would mean no limit.
-        let timeout = timeout.as_millis().clamp(1, LONGEST);
-        format!(
-            "{begin}; set local statement_timeout = {timeout}; set local idle_in_transaction_session_timeout = '60s'"
-        )
-    }
-}
-
 impl Transaction<'_> {
-    /// Carries a statement out; returns how many rows it concerned.
+    /// Executes a statement; returns the number of affected rows.
     pub async fn execute<'q>(
         &mut self,
         sql: &'static str,
-        bind: impl FnOnce(Bound<'q>) -> Bound<'q>,
+        bind: impl FnOnce(BoundQuery<'q>) -> BoundQuery<'q>,
     ) -> Result<u64, PgError> {
-        let done =
-            answered(self.at, self.answer, unnamed(sql, bind).execute(&mut *self.inner)).await?;
-        Ok(done.rows_affected())
+        let finish =
+            await_answer(self.at, self.answer, unnamed(sql, bind).execute(&mut *self.inner))
+                .await?;
+        Ok(finish.rows_affected())
     }
 
     /// The rows of a query.
     pub async fn rows<'q>(
         &mut self,
         sql: &'static str,
-        bind: impl FnOnce(Bound<'q>) -> Bound<'q>,
+        bind: impl FnOnce(BoundQuery<'q>) -> BoundQuery<'q>,
     ) -> Result<Vec<PgRow>, PgError> {
-        answered(self.at, self.answer, unnamed(sql, bind).fetch_all(&mut *self.inner)).await
+        await_answer(self.at, self.answer, unnamed(sql, bind).fetch_all(&mut *self.inner)).await
     }
 
-    /// Carries out a statement whose text comes from a file, with its values, `None` being null; returns its rows in order, each as
-    /// an object of its columns with Postgres' own JSON types (see [`Statement`]), when the last has come and before one is read.
+    /// Executes a statement from a file with its values (`None` is null); returns its rows in order, each as an object of its columns with Postgres' own JSON types
+    /// (see [`Statement`]), when the last has come and before one is read.
     ///
-    /// An error ends the transaction: nothing but [`Self::rollback`] is of use then. It never holds one of the values. Where the
-    /// server sends more than it was asked for, or its answer does not come to its end, the session is given up.
+    /// An error ends the transaction: nothing but [`Self::rollback`] is of use then. It never holds
+    /// one of the values. Where the server sends more than it was asked for, or its answer does not
+    /// come to its end, the session is given up.
     pub async fn texts(
         &mut self,
         statement: &Statement,
@@ -158,27 +131,27 @@ impl Transaction<'_> {
         let query = unnamed(sql, |query| {
             values.iter().fold(query, |query, value| query.bind(value.as_deref()))
         });
-        let mut gathering = Gathering::default();
-        let coming = gather(query.fetch(&mut *self.inner), &mut gathering);
+        let mut collector = RowCollector::default();
+        let coming = collect_rows(query.fetch(&mut *self.inner), &mut collector);
         // So it stays where the caller waits no longer.
         *self.given_up = true;
         let answer = tokio::time::timeout(self.answer, coming).await;
-        // After an error that the server tells its answer comes to an end; after any other, nobody knows what follows.
+        // An error from the server completes its answer; after any other error the stream's state is unknown.
         *self.given_up = !matches!(answer, Ok(Ok(true) | Err(sqlx::Error::Database(_))));
         match answer {
-            Ok(Ok(_)) => gathering.done(self.at),
+            Ok(Ok(_)) => collector.finish(self.at),
             Ok(Err(error)) => Err(PgError::of_statement(self.at, &error, statement, values)),
-            Err(_) => Err(late(self.at, self.answer)),
+            Err(_) => Err(timed_out_error(self.at, self.answer)),
         }
     }
 
-    /// Carries out several statements without values, such as a migration.
+    /// Executes several statements without values, such as a migration.
     #[expect(
         clippy::disallowed_methods,
         reason = "within a transaction, and the simple protocol names no statement"
     )]
     pub async fn script(&mut self, sql: impl SqlSafeStr) -> Result<(), PgError> {
-        answered(self.at, self.answer, sqlx::raw_sql(sql).execute(&mut *self.inner))
+        await_answer(self.at, self.answer, sqlx::raw_sql(sql).execute(&mut *self.inner))
             .await
             .map(|_| ())
     }
@@ -188,16 +161,17 @@ impl Transaction<'_> {
         if *self.given_up {
             return Err(PgError::given_up(self.at));
         }
-        answered(self.at, self.answer, self.inner.commit()).await
+        await_answer(self.at, self.answer, self.inner.commit()).await
     }
 
-    /// Undoes it at once; one that is dropped is undone no sooner than with the session's next one. That of a session that was given up is
-    /// undone with the session's end, for which the rest of an answer is not waited for.
+    /// Undoes it at once; one that is dropped is undone no sooner than with the session's next one.
+    /// That of a session that was given up is undone with the session's end, for which the rest of
+    /// an answer is not waited for.
     pub async fn rollback(self) -> Result<(), PgError> {
         if *self.given_up {
             return Ok(());
         }
-        answered(self.at, self.answer, self.inner.rollback()).await
+        await_answer(self.at, self.answer, self.inner.rollback()).await
     }
 
     /// Takes a column's value out of a row.
@@ -209,13 +183,13 @@ impl Transaction<'_> {
     }
 }
 
-/// Takes rows until there are no more; false where the server sends more than it was asked for.
-async fn gather<'e>(
+/// Collects all rows; returns false if the server exceeds the limit.
+async fn collect_rows<'e>(
     mut rows: impl Stream<Item = Result<PgRow, sqlx::Error>> + Unpin + 'e,
-    gathering: &mut Gathering,
+    collector: &mut RowCollector,
 ) -> Result<bool, sqlx::Error> {
     while let Some(row) = rows.try_next().await? {
-        if !gathering.take(row.try_get("document")?) {
+        if !collector.take(row.try_get("document")?) {
             return Ok(false);
         }
     }
@@ -223,29 +197,31 @@ async fn gather<'e>(
 }
 
 /// A file that is missing would be taken for a host that is.
-fn readable(ca: &Path, at: &str) -> Result<(), PgError> {
+fn check_readable(ca: &Path, at: &str) -> Result<(), PgError> {
     let said = |error: &io::Error| format!("cannot read sslrootcert {}: {error}", ca.display());
     std::fs::File::open(ca).map(|_| ()).map_err(|error| PgError::unread(at, &error, said(&error)))
 }
 
-/// A statement without a name, whatever was asked of it before: a named one would stay behind on a connection that the
-/// pooler lends to others.
+/// Builds an unnamed statement: a named one would stay on a server connection that the pooler gives to other clients.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that queries go through")]
-fn unnamed<'q>(sql: impl SqlSafeStr, bind: impl FnOnce(Bound<'q>) -> Bound<'q>) -> Bound<'q> {
+fn unnamed<'q>(
+    sql: impl SqlSafeStr,
+    bind: impl FnOnce(BoundQuery<'q>) -> BoundQuery<'q>,
+) -> BoundQuery<'q> {
     bind(sqlx::query(sql)).persistent(false)
 }
 
-async fn answered<T>(
+async fn await_answer<T>(
     at: &str,
     limit: Duration,
     answer: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, PgError> {
     match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer.map_err(|error| PgError::of(at, &error)),
-        Err(_) => Err(late(at, limit)),
+        Err(_) => Err(timed_out_error(at, limit)),
     }
 }
 
-fn late(at: &str, limit: Duration) -> PgError {
+fn timed_out_error(at: &str, limit: Duration) -> PgError {
     PgError::timed_out(at, format!("no answer within {} s", limit.as_secs()))
 }

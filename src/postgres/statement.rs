@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use super::pieces::{Kind, Piece, pieces};
+use super::tokens::{SqlToken, SqlTokenKind, tokens};
 use super::{Mode, documents};
 
-/// One statement whose text comes from a file, ready to be carried out by
+/// One statement whose text comes from a file, ready to be executed by
 /// [`Transaction::texts`](super::Transaction::texts).
 ///
-/// Values stand in it as `$1`, `$2`… and are texts: other types are made of them by `$1::bigint`, `$1::timestamptz`. Postgres
-/// makes one JSON object of each row (`to_jsonb`): numbers of any type are JSON's numbers, dates and times texts in ISO 8601, arrays,
-/// `json` and `jsonb` themselves, null null. A number beyond the precision of a double is rounded unless it is cast to text, and of
-/// columns with one name the last is kept.
+/// Values stand in it as `$1`, `$2`… and are texts: other types are made of them by `$1::bigint`,
+/// `$1::timestamptz`. Postgres makes one JSON object of each row (`to_jsonb`): numbers of any type
+/// are JSON's numbers, dates and times texts in ISO 8601, arrays, `json` and `jsonb` themselves,
+/// null null. A number beyond the precision of a double is rounded unless it is cast to text, and
+/// of columns with one name the last is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
     sql: Arc<str>,
@@ -19,7 +20,7 @@ pub struct Statement {
     parameters: usize,
 }
 
-/// Why a text is no statement that can be carried out.
+/// Why a text is not a statement that can be executed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}: {remedy}")]
 pub struct StatementError {
@@ -43,7 +44,8 @@ impl Statement {
         Self::of(text, false, &READING, remedy)
     }
 
-    /// Reads a statement that may write: one that says what it wrote by `returning`, or a select of a function that writes.
+    /// Reads a statement that may write: one that says what it wrote by `returning`, or a select of
+    /// a function that writes.
     pub fn writing(text: &str) -> Result<Self, StatementError> {
         let remedy = "write an insert, update, delete or merge with `returning`, or a select of a function that writes";
         Self::of(text, true, &WRITING, remedy)
@@ -75,12 +77,11 @@ impl Statement {
         words: &[&str],
         remedy: &'static str,
     ) -> Result<Self, StatementError> {
-        let text = alone(text)?;
-        let (first, word) = (begin(text), begin_of(text));
+        let text = single_statement(text)?;
+        let (first, word) = (first_token(text), begin_of(text));
         if first != "(" && !words.contains(&word.as_str()) {
-            let problem = format!(
-                "a statement that begins with `{first}` returns no rows that can be looked at"
-            );
+            let problem =
+                format!("a statement that begins with `{first}` returns no rows to check");
             let may_write = WRITING.contains(&word.as_str());
             let problem = if may_write {
                 format!("a statement that begins with `{first}` writes")
@@ -90,57 +91,58 @@ impl Statement {
             let remedy = if may_write { SAY_THAT_IT_WRITES } else { remedy };
             return Err(StatementError { problem, remedy });
         }
-        if !writes && changes_in_a_list(text) {
+        if !writes && with_list_writes(text) {
             let problem = "the list of the `with` writes".to_owned();
-            return Err(StatementError { problem, remedy: "say `writes = true`" });
+            return Err(StatementError { problem, remedy: "write `writes = true`" });
         }
         let sql = if writes {
-            let (list, ending) = parted(text);
-            if CHANGING.contains(&begin_of(ending).as_str()) && !returns(ending) {
+            let (list, ending) = split_with_list(text);
+            if CHANGING.contains(&begin_of(ending).as_str()) && !has_returning(ending) {
                 let problem = format!(
-                    "`{}` without `returning` says nothing of what it wrote",
-                    begin(ending)
+                    "`{}` without `returning` does not report what it wrote",
+                    first_token(ending)
                 );
                 return Err(StatementError { problem, remedy: "end it with `returning *`" });
             }
-            documents::wrapped_writing(list, ending)
+            documents::wrap_writing(list, ending)
         } else {
-            documents::wrapped(text)
+            documents::wrap_reading(text)
         };
         Ok(Self { sql: sql.into(), writes, parameters: parameters(text) })
     }
 }
 
-const SAY_THAT_IT_WRITES: &str = "say `writes = true`, and end the statement with `returning …`";
+const SAY_THAT_IT_WRITES: &str = "write `writes = true`, and end the statement with `returning …`";
 
 /// The largest number of a `$n` outside of texts and comments.
 fn parameters(text: &str) -> usize {
-    let pieces = pieces(text).unwrap_or_default();
+    let tokens = tokens(text).unwrap_or_default();
     let of =
-        |pair: &[Piece<'_>]| (pair[0].text == "$").then(|| pair[1].text.parse().ok()).flatten();
-    pieces.windows(2).filter_map(of).max().unwrap_or(0)
+        |pair: &[SqlToken<'_>]| (pair[0].text == "$").then(|| pair[1].text.parse().ok()).flatten();
+    tokens.windows(2).filter_map(of).max().unwrap_or(0)
 }
 
 /// The one statement of a text, without the `;` at its end and what stands around it.
-fn alone(text: &str) -> Result<&str, StatementError> {
-    let refused = |problem: String, remedy| Err(StatementError { problem, remedy });
-    let pieces = match pieces(text) {
-        Ok(pieces) => pieces,
-        Err(what) => return refused(format!("{what} is begun and not ended"), "end it"),
+fn single_statement(text: &str) -> Result<&str, StatementError> {
+    let statement_error = |problem: String, remedy| Err(StatementError { problem, remedy });
+    let tokens = match tokens(text) {
+        Ok(tokens) => tokens,
+        Err(what) => return statement_error(format!("{what} is not closed"), "close it"),
     };
-    let is_blank = |kind| kind == Kind::Blank;
-    let end = pieces.iter().position(|piece| piece.kind == Kind::End).unwrap_or(pieces.len());
-    let (before, after) = pieces.split_at(end);
+    let is_blank = |kind| kind == SqlTokenKind::Blank;
+    let end =
+        tokens.iter().position(|piece| piece.kind == SqlTokenKind::End).unwrap_or(tokens.len());
+    let (before, after) = tokens.split_at(end);
     if before.iter().all(|piece| is_blank(piece.kind)) {
-        return refused(
+        return statement_error(
             "there is no statement".to_owned(),
             "write one, such as `select count(*) as n from t`",
         );
     }
     if after.iter().skip(1).any(|piece| !is_blank(piece.kind)) {
-        return refused(
+        return statement_error(
             "there are several statements".to_owned(),
-            "write one; each further one is a step of its own",
+            "write one; make each further one a separate step",
         );
     }
     let length = before.iter().map(|piece| piece.text.len()).sum();
@@ -148,38 +150,42 @@ fn alone(text: &str) -> Result<&str, StatementError> {
 }
 
 /// What a statement begins with: a word, or a sign.
-fn begin(text: &str) -> &str {
-    let first = pieces(text)
+fn first_token(text: &str) -> &str {
+    let first = tokens(text)
         .ok()
-        .and_then(|pieces| pieces.into_iter().find(|piece| piece.kind != Kind::Blank));
+        .and_then(|tokens| tokens.into_iter().find(|piece| piece.kind != SqlTokenKind::Blank));
     first.map_or("", |piece| piece.text)
 }
 
 /// The same in small letters.
 fn begin_of(text: &str) -> String {
-    begin(text).to_ascii_lowercase()
+    first_token(text).to_ascii_lowercase()
 }
 
 /// The list of a `with` and the statement after it; an empty list where there is none.
 ///
-/// That statement is what follows the last parenthesis of the list (<https://www.postgresql.org/docs/current/sql-select.html>).
-fn parted(text: &str) -> (&str, &str) {
+/// That statement is what follows the last parenthesis of the list
+/// (<https://www.postgresql.org/docs/current/sql-select.html>).
+fn split_with_list(text: &str) -> (&str, &str) {
     if begin_of(text) != "with" {
         return ("", text);
     }
-    let words: Vec<_> =
-        outermost(text).into_iter().filter(|(_, piece)| piece.kind != Kind::Blank).collect();
-    let ends_the_list = |pair: &&[(usize, Piece<'_>)]| {
+    let words: Vec<_> = outermost_tokens(text)
+        .into_iter()
+        .filter(|(_, piece)| piece.kind != SqlTokenKind::Blank)
+        .collect();
+    let ends_the_list = |pair: &&[(usize, SqlToken<'_>)]| {
         pair[0].1.text == ")" && LAST.contains(&pair[1].1.text.to_ascii_lowercase().as_str())
     };
     words.windows(2).find(ends_the_list).map_or(("", text), |pair| text.split_at(pair[1].0))
 }
 
-/// What stands outside of all parentheses, and the outermost of these themselves, each with where it begins.
-fn outermost(text: &str) -> Vec<(usize, Piece<'_>)> {
+/// What stands outside of all parentheses, and the outermost of these themselves, each with where
+/// it begins.
+fn outermost_tokens(text: &str) -> Vec<(usize, SqlToken<'_>)> {
     let (mut depth, mut at) = (0_usize, 0);
     let mut outside = Vec::new();
-    for piece in pieces(text).unwrap_or_default() {
+    for piece in tokens(text).unwrap_or_default() {
         let before = depth;
         match piece.text {
             "(" => depth += 1,
@@ -194,12 +200,13 @@ fn outermost(text: &str) -> Vec<(usize, Piece<'_>)> {
     outside
 }
 
-/// Whether a member of the list of a `with` changes rows: what is in its parentheses after `as` begins so.
-fn changes_in_a_list(text: &str) -> bool {
-    let words = pieces(parted(text).0)
+/// Whether a member of the list of a `with` changes rows: what is in its parentheses after `as`
+/// begins so.
+fn with_list_writes(text: &str) -> bool {
+    let words = tokens(split_with_list(text).0)
         .unwrap_or_default()
         .into_iter()
-        .filter(|piece| piece.kind != Kind::Blank);
+        .filter(|piece| piece.kind != SqlTokenKind::Blank);
     let words: Vec<String> = words.map(|piece| piece.text.to_ascii_lowercase()).collect();
     words.windows(3).any(|three| {
         let opens = ["as", "materialized"].contains(&three[0].as_str()) && three[1] == "(";
@@ -208,8 +215,10 @@ fn changes_in_a_list(text: &str) -> bool {
 }
 
 /// Whether a statement that changes rows says which, outside of all parentheses.
-fn returns(text: &str) -> bool {
-    outermost(text).into_iter().any(|(_, piece)| piece.text.eq_ignore_ascii_case("returning"))
+fn has_returning(text: &str) -> bool {
+    outermost_tokens(text)
+        .into_iter()
+        .any(|(_, piece)| piece.text.eq_ignore_ascii_case("returning"))
 }
 
 #[cfg(test)]
@@ -246,10 +255,10 @@ mod tests {
                 "Delete from t using x returning (select 1)",
             ),
         ] {
-            assert_eq!(parted(&format!("{list}{last}")), (list, last));
+            assert_eq!(split_with_list(&format!("{list}{last}")), (list, last));
         }
         // What is not understood is left whole, and Postgres says what is wrong with it.
-        assert_eq!(parted("with x as select 1"), ("", "with x as select 1"));
+        assert_eq!(split_with_list("with x as select 1"), ("", "with x as select 1"));
     }
 
     #[test]
@@ -271,17 +280,17 @@ mod tests {
             (";", "there is no statement"),
             ("select 1; select 2", "there are several statements: write one"),
             ("select 1;;", "there are several statements"),
-            ("select 'a", "a text in `'` is begun and not ended: end it"),
+            ("select 'a", "a text in `'` is not closed: close it"),
             (
                 "show work_mem",
-                "begins with `show` returns no rows that can be looked at: write a select; `select current_setting",
+                "begins with `show` returns no rows to check: write a select; `select current_setting",
             ),
             ("explain select 1", "begins with `explain`"),
             ("create table t ()", "begins with `create`"),
             ("delete from t returning 1", "begins with `delete`"),
             (
                 "with x as (Delete from t returning 1) table x",
-                "of the `with` writes: say `writes = true`",
+                "of the `with` writes: write `writes = true`",
             ),
         ] {
             let error = Statement::reading(text).unwrap_err().to_string();
@@ -293,7 +302,7 @@ mod tests {
             "with x as (delete from t returning n) insert into u select n from x",
         ] {
             let error = Statement::writing(text).unwrap_err().to_string();
-            assert!(error.ends_with("of what it wrote: end it with `returning *`"), "{error}");
+            assert!(error.ends_with("report what it wrote: end it with `returning *`"), "{error}");
         }
         let error = Statement::writing("drop table t").unwrap_err().to_string();
         assert!(error.contains("`drop`") && error.contains("`returning`"), "{error}");

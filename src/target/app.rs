@@ -6,69 +6,70 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
 use super::Error;
-use super::arrival_log::{Arrival, ArrivalLog};
-use super::body::Body;
-use super::clock::Clock;
-use super::dice::Dice;
+use super::arrival_log::{ArrivalEntry, ArrivalLog};
+use super::body::RequestBody;
+use super::clock::ServerClock;
 use super::latency::scaled;
-use super::page::{Asked, Page, Reply};
-use super::services::{Asking, Call};
-use super::settings::{Farewell, Settings};
-use super::site::{Route, Site};
-use super::stall::Stalls;
-use super::warmth::Warmth;
+use super::page::{Page, PageReply, PageRequest};
+use super::seeded_draws::SeededDraws;
+use super::services::{ServiceCall, ServiceRequest};
+use super::settings::{ConnectionEnd, Settings};
+use super::site::{SiteMap, SiteRoute};
+use super::stall::StallWindows;
+use super::warmth::MachineWarmth;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Origin {
+pub(super) struct RequestOrigin {
     /// The connection's number, from 1.
     pub(super) connection: u64,
     /// The stream's number; 0 in HTTP/1.1.
     pub(super) stream: u32,
 }
 
-/// What chance makes of a page.
+/// The random outcome of a page.
 #[derive(Debug, Clone, Copy)]
-enum Fate {
+enum PageOutcome {
     Fine,
     Failed,
     Spoilt(&'static Page),
 }
 
-/// A request that has arrived, its answer, and how long that takes. The arrival counts from the server's start.
+/// A request that has arrived, its answer, and how long that takes. The arrival counts from the
+/// server's start.
 #[derive(Debug)]
-pub(super) struct Visit {
+pub(super) struct PendingAnswer {
     arrival: Duration,
     /// Boot and latency together, stalls aside.
     delay: Duration,
-    /// When the answer was there, but for the delay.
+    /// When the answer was ready, without the delay.
     made: Duration,
-    /// Whether the answer tells how long the app worked on it.
+    /// Whether the answer reports the app's processing time.
     tells_time: bool,
     /// What is asked for, where the answer depends on the request's body.
-    call: Option<Call>,
-    pub(super) reply: Reply,
+    call: Option<ServiceCall>,
+    pub(super) reply: PageReply,
 }
 
 /// The state of the server: one thread's, shared by its connections.
 #[derive(Debug)]
-pub(super) struct App {
-    clock: Clock,
-    site: Site,
-    stalls: Option<Stalls>,
+pub(super) struct TargetApp {
+    clock: ServerClock,
+    site: SiteMap,
+    stalls: Option<StallWindows>,
     fault: Option<&'static Page>,
-    farewell: Option<(u64, Farewell)>,
-    dice: RefCell<Dice>,
-    warmth: RefCell<Warmth>,
+    connection_end: Option<(u64, ConnectionEnd)>,
+    dice: RefCell<SeededDraws>,
+    warmth: RefCell<MachineWarmth>,
     log: RefCell<Option<ArrivalLog>>,
     connections: Cell<u64>,
 }
 
-impl App {
+impl TargetApp {
     /// The app that `settings` describe, its time counted by `clock`.
-    pub(super) fn new(settings: &Settings, clock: Clock) -> Result<Self, Error> {
+    pub(super) fn new(settings: &Settings, clock: ServerClock) -> Result<Self, Error> {
         let stalls = settings.stalls()?;
         let log = match &settings.arrival_log {
             Some(path) => Some(ArrivalLog::create(path, clock.unix_start(), stalls.as_ref())?),
@@ -76,11 +77,11 @@ impl App {
         };
         Ok(Self {
             clock,
-            site: Site::new(settings)?,
+            site: SiteMap::new(settings)?,
             stalls,
             fault: settings.fault,
-            farewell: settings.farewell(),
-            dice: RefCell::new(Dice::new(settings)),
+            connection_end: settings.connection_end(),
+            dice: RefCell::new(SeededDraws::new(settings)),
             warmth: RefCell::new(settings.warmth()),
             log: RefCell::new(log),
             connections: Cell::new(0),
@@ -93,8 +94,9 @@ impl App {
         self.connections.get()
     }
 
-    /// Takes a request of which the head has just been read: notes its arrival and decides its answer.
-    pub(super) fn receive<B>(&self, origin: Origin, request: &Request<B>) -> Visit {
+    /// Takes a request of which the head has just been read: notes its arrival and decides its
+    /// answer.
+    pub(super) fn receive<B>(&self, origin: RequestOrigin, request: &Request<B>) -> PendingAnswer {
         let arrival = self.clock.elapsed();
         let boot = self.warmth.borrow_mut().wake(arrival);
         let route = self.site.route(request);
@@ -103,8 +105,8 @@ impl App {
         if let Some(log) = self.log.borrow_mut().as_mut() {
             let target =
                 request.uri().path_and_query().map_or("*", http::uri::PathAndQuery::as_str);
-            let Origin { connection, .. } = origin;
-            log.note(Arrival {
+            let RequestOrigin { connection, .. } = origin;
+            log.note(ArrivalEntry {
                 at: arrival,
                 connection,
                 target,
@@ -112,27 +114,33 @@ impl App {
                 version: request.version(),
             });
         }
-        let asked = |query| Asked { query, version: request.version(), stream: origin.stream };
+        let asked =
+            |query| PageRequest { query, version: request.version(), stream: origin.stream };
         let path = request.uri().path();
         let reply = match fate {
-            Fate::Spoilt(fault) => fault.answer(&asked("")),
-            Fate::Failed => self.site.failure(),
-            Fate::Fine => {
+            PageOutcome::Spoilt(fault) => fault.answer(&asked("")),
+            PageOutcome::Failed => self.site.failure(),
+            PageOutcome::Fine => {
                 let now = self.clock.unix_start() + arrival;
-                let asking = Asking { path, headers: request.headers(), now };
+                let asking = ServiceRequest { path, headers: request.headers(), now };
                 self.site.reply(route, &asked(request.uri().query().unwrap_or("")), &asking)
             }
         };
         let call = match route {
-            Route::Service(call) if call.is_of_body() => Some(call),
+            SiteRoute::Service(call) if call.needs_body() => Some(call),
             _ => None,
         };
         let reply = to_method(reply, request.method());
-        Visit { arrival, delay, made: arrival, tells_time: path == "/app", call, reply }
+        PendingAnswer { arrival, delay, made: arrival, tells_time: path == "/app", call, reply }
     }
 
-    /// Takes the body that [`Visit::wants_body`], and decides the answer by it.
-    pub(super) async fn take_body(&self, visit: &mut Visit, headers: &HeaderMap, body: Body) {
+    /// Takes the body that [`PendingAnswer::wants_body`], and decides the answer by it.
+    pub(super) async fn take_body(
+        &self,
+        visit: &mut PendingAnswer,
+        headers: &HeaderMap,
+        body: RequestBody,
+    ) {
         if let Some(call) = visit.call {
             visit.reply = self.site.take(call, headers, body).await;
             visit.made = self.clock.elapsed();
@@ -140,14 +148,16 @@ impl App {
     }
 
     /// How the connection ends with its `nth` answer, counted from 1, if it does.
-    pub(super) fn farewell(&self, nth: u64) -> Option<Farewell> {
-        self.farewell.and_then(|(last, farewell)| (nth >= last).then_some(farewell))
+    pub(super) fn connection_end(&self, nth: u64) -> Option<ConnectionEnd> {
+        self.connection_end
+            .and_then(|(last, connection_end)| (nth >= last).then_some(connection_end))
     }
 
-    /// Waits until the visit's answer may leave: when it is ready, or at the end of the stall that has begun by then.
+    /// Waits until the visit's answer may leave: when it is ready, or at the end of the stall that
+    /// has begun by then.
     ///
-    /// The app tells how long it worked on the answer, and not of a stall: a process that stands still does not know it.
-    pub(super) async fn hold(&self, visit: &mut Visit) {
+    /// The app reports its processing time without stalls: a stalled process does not notice its stall.
+    pub(super) async fn hold(&self, visit: &mut PendingAnswer) {
         let mut now = visit.made;
         if visit.delay > Duration::ZERO {
             self.clock.sleep_until(visit.arrival + visit.delay).await;
@@ -160,9 +170,10 @@ impl App {
         }
     }
 
-    /// Ends what [`Self::hold`] holds when it is due; has to be polled for as long as answers are held.
-    pub(super) async fn keep_ringing(&self) {
-        self.clock.keep_ringing().await;
+    /// Ends what [`Self::hold`] holds when it is due; has to be polled for as long as answers are
+    /// held.
+    pub(super) async fn drive_timer(&self) {
+        self.clock.drive_timer().await;
     }
 
     /// Sends the arrivals noted so far on their way to the file.
@@ -178,25 +189,28 @@ impl App {
     }
 
     /// How long the work on a page takes, and what becomes of it.
-    fn work(&self, route: Route) -> (Duration, Fate) {
-        if !matches!(route, Route::Sample | Route::Live) {
-            return (Duration::ZERO, Fate::Fine);
+    fn work(&self, route: SiteRoute) -> (Duration, PageOutcome) {
+        if !matches!(route, SiteRoute::Sample | SiteRoute::Live) {
+            return (Duration::ZERO, PageOutcome::Fine);
         }
         let factor = self.warmth.borrow_mut().next_factor();
         let mut dice = self.dice.borrow_mut();
-        let latency =
-            if matches!(route, Route::Live) { dice.live_latency() } else { dice.sample_latency() };
-        let failed = dice.fails();
-        let fate = match self.fault.filter(|_| dice.spoils()) {
-            Some(fault) => Fate::Spoilt(fault),
-            None if failed => Fate::Failed,
-            None => Fate::Fine,
+        let latency = if matches!(route, SiteRoute::Live) {
+            dice.live_latency()
+        } else {
+            dice.sample_latency()
+        };
+        let failed = dice.draws_error();
+        let fate = match self.fault.filter(|_| dice.draws_fault()) {
+            Some(fault) => PageOutcome::Spoilt(fault),
+            None if failed => PageOutcome::Failed,
+            None => PageOutcome::Fine,
         };
         (scaled(latency, factor), fate)
     }
 }
 
-impl Visit {
+impl PendingAnswer {
     /// Whether the answer depends on the request's body.
     pub(super) fn wants_body(&self) -> bool {
         self.call.is_some()
@@ -204,7 +218,7 @@ impl Visit {
 
     /// Says in the answer's head how long the app worked on it, where it tells that.
     fn tell(&mut self, worked: Duration) {
-        if let (true, Reply::Whole(page)) = (self.tells_time, &mut self.reply) {
+        if let (true, PageReply::Whole(page)) = (self.tells_time, &mut self.reply) {
             let told = format!("app;dur={:.3}", worked.as_secs_f64() * 1e3);
             page.headers_mut()
                 .extend(HeaderValue::from_str(&told).ok().map(|told| (SERVER_TIMING, told)));
@@ -213,9 +227,11 @@ impl Visit {
 }
 
 /// The reply as the method wants it: an answer in steps has to leave out its body by itself.
-fn to_method(reply: Reply, method: &Method) -> Reply {
+fn to_method(reply: PageReply, method: &Method) -> PageReply {
     match reply {
-        Reply::Steps(script) if method == Method::HEAD => Reply::Steps(script.without_body()),
+        PageReply::Steps(script) if method == Method::HEAD => {
+            PageReply::Steps(script.without_body())
+        }
         reply => reply,
     }
 }
@@ -224,27 +240,27 @@ fn to_method(reply: Reply, method: &Method) -> Reply {
 mod tests {
     use super::*;
 
-    fn app(flags: &[&str]) -> App {
-        App::new(&Settings::from_flags(flags).unwrap(), Clock::start()).unwrap()
+    fn app(flags: &[&str]) -> TargetApp {
+        TargetApp::new(&Settings::from_flags(flags).unwrap(), ServerClock::start()).unwrap()
     }
 
-    const ORIGIN: Origin = Origin { connection: 1, stream: 0 };
+    const ORIGIN: RequestOrigin = RequestOrigin { connection: 1, stream: 0 };
 
     fn sample_request() -> Request<()> {
         Request::get("/app?mock=1").body(()).unwrap()
     }
 
-    fn sample_delays(app: &App, count: usize) -> Vec<Duration> {
+    fn sample_delays(app: &TargetApp, count: usize) -> Vec<Duration> {
         (0..count).map(|_| app.receive(ORIGIN, &sample_request()).delay).collect()
     }
 
-    fn told(reply: Reply) -> Option<HeaderValue> {
-        let Reply::Whole(page) = reply else { panic!("not a whole page") };
+    fn told(reply: PageReply) -> Option<HeaderValue> {
+        let PageReply::Whole(page) = reply else { panic!("not a whole page") };
         page.headers().get(SERVER_TIMING).cloned()
     }
 
-    fn source(reply: Reply) -> HeaderValue {
-        let Reply::Whole(page) = reply else { panic!("not a whole page") };
+    fn source(reply: PageReply) -> HeaderValue {
+        let PageReply::Whole(page) = reply else { panic!("not a whole page") };
         page.headers()["x-tile-source"].clone()
     }
 

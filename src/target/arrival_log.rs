@@ -1,18 +1,19 @@
 //! The server's own record of when requests arrived, for whoever has to check a prober's figures.
 //!
-//! The first line tells what is needed to place the rest in time; every other line is one request, in the order of
-//! arrival, its fields separated by tabs:
+//! The first line tells what is needed to place the rest in time; every other line is one request,
+//! in the order of arrival, its fields separated by tabs:
 //!
 //! ```text
 //! # format=2 start_unix_ns=1760000000000000000 stall_us=1000000 every_us=10000000
 //! 1204    1    /app?mock=1    41873    1.1
 //! ```
 //!
-//! The fields are the arrival (µs since the start, monotonic, stamped when the request's head has been read), the
-//! connection's number from 1 in the order of their acceptance, path and query, the planned delay in µs (boot and
-//! page latency together, without the stalls, whose windows are `[every·k − stall, every·k)` for k = 1, 2, … after
-//! the start), and the version of HTTP: `1.0`, `1.1` or `2`. Both stall settings are 0 where the server does not
-//! stall. Format 1 had no version of HTTP and did not name its format.
+//! The fields are the arrival (µs since the start, monotonic, stamped when the request's head has
+//! been read), the connection's number from 1 in the order of their acceptance, path and query, the
+//! planned delay in µs (boot and page latency together, without the stalls, whose windows are
+//! `[every·k − stall, every·k)` for k = 1, 2, … after the start), and the version of HTTP: `1.0`,
+//! `1.1` or `2`. Both stall settings are 0 where the server does not stall. Format 1 had no version
+//! of HTTP and did not name its format.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -24,7 +25,7 @@ use std::time::Duration;
 use http::Version;
 
 use super::Error;
-use super::stall::Stalls;
+use super::stall::StallWindows;
 
 /// Bytes that are gathered before they are handed to the writing thread.
 const CHUNK: usize = 64 * 1024;
@@ -34,7 +35,7 @@ const CHUNKS_IN_FLIGHT: usize = 256;
 
 /// One request, as it is written.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Arrival<'a> {
+pub(super) struct ArrivalEntry<'a> {
     /// Since the server's start.
     pub(super) at: Duration,
     pub(super) connection: u64,
@@ -44,7 +45,8 @@ pub(super) struct Arrival<'a> {
     pub(super) version: Version,
 }
 
-/// Gathers lines and leaves the file to a thread of its own, so that a slow disk does not slow the server.
+/// Gathers lines and leaves the file to a thread of its own, so that a slow disk does not slow the
+/// server.
 #[derive(Debug)]
 pub(super) struct ArrivalLog {
     path: PathBuf,
@@ -58,7 +60,7 @@ impl ArrivalLog {
     pub(super) fn create(
         path: &Path,
         unix_start: Duration,
-        stalls: Option<&Stalls>,
+        stalls: Option<&StallWindows>,
     ) -> Result<Self, Error> {
         let failed = |source| Error::Write { path: path.to_owned(), source };
         let mut file = File::create(path).map_err(failed)?;
@@ -72,7 +74,7 @@ impl ArrivalLog {
     }
 
     /// Adds a line.
-    pub(super) fn note(&mut self, arrival: Arrival<'_>) {
+    pub(super) fn note(&mut self, arrival: ArrivalEntry<'_>) {
         // Writing to a vector cannot fail.
         let _ = writeln!(
             self.gathered,
@@ -106,7 +108,7 @@ impl ArrivalLog {
     }
 }
 
-fn first_line(unix_start: Duration, stalls: Option<&Stalls>) -> String {
+fn first_line(unix_start: Duration, stalls: Option<&StallWindows>) -> String {
     let (stall, every) =
         stalls.map_or_else(Default::default, |stalls| (stalls.stall(), stalls.every()));
     format!(
@@ -139,13 +141,13 @@ mod tests {
     #[test]
     fn every_line_reaches_the_file_in_order() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let stalls = Stalls::new(Duration::from_secs(1), Duration::from_secs(10)).unwrap();
+        let stalls = StallWindows::new(Duration::from_secs(1), Duration::from_secs(10)).unwrap();
         let mut log =
             ArrivalLog::create(file.path(), Duration::from_secs(5), Some(&stalls)).unwrap();
         for micros in 0..10_000 {
             let at = Duration::from_micros(micros);
             let delay = Duration::from_millis(40);
-            log.note(Arrival {
+            log.note(ArrivalEntry {
                 at,
                 connection: 7,
                 target: "/app?mock=1",

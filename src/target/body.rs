@@ -1,4 +1,5 @@
-//! Request bodies, read where the answer depends on them; everywhere else they are left to HTTP to pass over.
+//! Request bodies, read where the answer depends on them; everywhere else they are left to HTTP to
+//! pass over.
 
 use bytes::Bytes;
 
@@ -7,7 +8,7 @@ const LONGEST: usize = 64 * 1024;
 
 /// A request's body that has come to its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Body {
+pub(super) enum RequestBody {
     Whole(Vec<u8>),
     /// It was longer than 64 KiB, and has been forgotten.
     TooLong,
@@ -15,11 +16,11 @@ pub(super) enum Body {
 
 /// Gathers a body from its pieces; an error where it breaks off.
 ///
-/// A body that is too long is read to its end all the same: an answer that leaves while the client still sends may be
-/// lost with the connection.
+/// A body that is too long is read to its end all the same: an answer that leaves while the client
+/// still sends may be lost with the connection.
 pub(super) async fn gather<E>(
     mut next: impl AsyncFnMut() -> Option<Result<Bytes, E>>,
-) -> Result<Body, E> {
+) -> Result<RequestBody, E> {
     let mut whole = Vec::new();
     let mut length = 0_usize;
     while let Some(piece) = next().await {
@@ -31,14 +32,14 @@ pub(super) async fn gather<E>(
             whole = Vec::new();
         }
     }
-    Ok(if length <= LONGEST { Body::Whole(whole) } else { Body::TooLong })
+    Ok(if length <= LONGEST { RequestBody::Whole(whole) } else { RequestBody::TooLong })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    async fn gathered(pieces: Vec<Result<&'static [u8], ()>>) -> Result<Body, ()> {
+    async fn gathered(pieces: Vec<Result<&'static [u8], ()>>) -> Result<RequestBody, ()> {
         let mut pieces = pieces.into_iter();
         gather(async || pieces.next().map(|piece| piece.map(Bytes::from_static))).await
     }
@@ -46,15 +47,18 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_the_sum_of_its_pieces_up_to_64_kib() {
         static HALF: [u8; LONGEST / 2] = [b'x'; LONGEST / 2];
-        assert_eq!(gathered(vec![]).await, Ok(Body::Whole(Vec::new())));
-        assert_eq!(gathered(vec![Ok(b"on"), Ok(b"e")]).await, Ok(Body::Whole(b"one".to_vec())));
+        assert_eq!(gathered(vec![]).await, Ok(RequestBody::Whole(Vec::new())));
+        assert_eq!(
+            gathered(vec![Ok(b"on"), Ok(b"e")]).await,
+            Ok(RequestBody::Whole(b"one".to_vec()))
+        );
         assert_eq!(
             gathered(vec![Ok(&HALF), Ok(&HALF)]).await,
-            Ok(Body::Whole(vec![b'x'; LONGEST]))
+            Ok(RequestBody::Whole(vec![b'x'; LONGEST]))
         );
         assert_eq!(
             gathered(vec![Ok(&HALF), Ok(&HALF), Ok(b"x"), Ok(b"y")]).await,
-            Ok(Body::TooLong)
+            Ok(RequestBody::TooLong)
         );
         assert_eq!(gathered(vec![Ok(b"on"), Err(())]).await, Err(()));
     }

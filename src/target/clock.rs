@@ -4,17 +4,17 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::timer::Timer;
+use super::timer::WaitTimer;
 
 /// Counts from the moment the server was bound.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(super) struct ServerClock {
     start: Instant,
     unix_start: Duration,
-    timer: Timer,
+    timer: WaitTimer,
 }
 
-impl Clock {
+impl ServerClock {
     /// A clock that starts now.
     #[expect(
         clippy::disallowed_methods,
@@ -23,7 +23,7 @@ impl Clock {
     pub(super) fn start() -> Self {
         let unix_start =
             SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { start: Instant::now(), unix_start, timer: Timer::default() }
+        Self { start: Instant::now(), unix_start, timer: WaitTimer::default() }
     }
 
     /// Wall time of the start, as an offset from the Unix epoch.
@@ -36,14 +36,14 @@ impl Clock {
         self.start.elapsed()
     }
 
-    /// Waits until `moment` after the start, and never less: some tens of microseconds more where the kernel's timers
-    /// are used and [`Self::keep_ringing`] is polled, else up to about 2 ms.
+    /// Waits until `moment` after the start, and never less: some tens of microseconds more where
+    /// the kernel's timers are used and [`Self::drive_timer`] is polled, else up to about 2 ms.
     pub(super) async fn sleep_until(&self, moment: Duration) {
         self.timer.sleep_until(self.start + moment).await;
     }
 
     /// Ends waits when they should; never comes to an end itself.
-    pub(super) async fn keep_ringing(&self) {
+    pub(super) async fn drive_timer(&self) {
         self.timer.drive().await;
     }
 }

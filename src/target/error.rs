@@ -13,7 +13,7 @@ use crate::units::written;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An address that other machines may reach was not asked for twice.
-    #[error("{0} can be reached from other machines; add --listen-anywhere if that is meant")]
+    #[error("{0} can be reached from other machines; add --listen-anywhere if that is intended")]
     NotLoopback(SocketAddr),
     /// A stall that does not fit its period.
     #[error(
@@ -28,7 +28,7 @@ pub enum Error {
         every: Duration,
     },
     /// A fault of one version of HTTP, where another may be spoken.
-    #[error("--fault {fault} exists in {over} alone; add --http {flag}")]
+    #[error("--fault {fault} exists only in {over}; add --http {flag}")]
     FaultProtocol {
         /// The fault asked for.
         fault: &'static str,
@@ -60,7 +60,7 @@ pub enum Error {
     #[error("cannot make a certificate")]
     Certificate(#[from] rcgen::Error),
     /// The certificate could not be put to use.
-    #[error("cannot serve TLS with the certificate made")]
+    #[error("cannot serve TLS with the generated certificate")]
     Tls(#[from] rustls::Error),
     /// A certificate or the arrival log could not be written.
     #[error("cannot write {}; name a file in a folder that exists and has room", path.display())]
@@ -74,7 +74,7 @@ pub enum Error {
     #[error("cannot start the server's runtime")]
     Runtime(#[source] io::Error),
     /// The server's own thread panicked; only [`super::Background`] reports this.
-    #[error("the rehearsal target ended by an internal fault")]
+    #[error("the rehearsal target stopped because of an internal fault")]
     Panicked,
 }
 

@@ -1,4 +1,5 @@
-//! Good pages in every dress that HTTP has for them, for a prober to show that it takes them for good.
+//! Good pages in every dress that HTTP has for them, for a prober to show that it takes them for
+//! good.
 
 use std::sync::LazyLock;
 
@@ -7,8 +8,8 @@ use http::header::{CONTENT_ENCODING, LOCATION};
 use http::{HeaderValue, StatusCode};
 
 use super::encoded;
-use super::page::{Asked, Methods, Over, Page, Reply, text_page, with_header};
-use super::script::{Ending, Framing, Script, Step};
+use super::page::{AllowedMethods, Over, Page, PageReply, PageRequest, text_page, with_header};
+use super::script::{AnswerEnding, AnswerScript, AnswerStep, BodyFraming};
 use crate::units::UnitError;
 
 /// How many such pages there are.
@@ -34,7 +35,7 @@ pub(super) static ALL: [&Page; COUNT] = [
 static CHUNKED: Page =
     good("/chunked", Over::Any, "sends its body in three chunks (HTTP/2: DATA frames)", |_| {
         Ok(steps(vec![
-            Step::Head(Framing::Chunked),
+            AnswerStep::Head(BodyFraming::Chunked),
             piece("one, "),
             piece("two, "),
             piece("three\n"),
@@ -45,24 +46,37 @@ static UNTIL_CLOSE: Page = good(
     "/until-close",
     Over::Http1,
     "sends a body that ends with the connection, as HTTP/1.0 did",
-    |_| Ok(steps(vec![Step::Head(Framing::UntilClose), piece("until the connection ends\n")])),
+    |_| {
+        Ok(steps(vec![
+            AnswerStep::Head(BodyFraming::UntilClose),
+            piece("until the connection ends\n"),
+        ]))
+    },
 );
 
 static EARLY_HINTS: Page =
     good("/early-hints", Over::Any, "sends 103 Early Hints, then the answer", |_| {
-        Ok(steps(vec![Step::Interim, Step::Head(Framing::Length(10)), piece("and a 200\n")]))
+        Ok(steps(vec![
+            AnswerStep::Interim,
+            AnswerStep::Head(BodyFraming::Length(10)),
+            piece("and a 200\n"),
+        ]))
     });
 
 static TRAILERS: Page =
     good("/trailers", Over::Any, "sends a header after the body: `x-checked: yes`", |_| {
-        Ok(steps(vec![Step::Head(Framing::Chunked), piece("and a trailer\n"), Step::Trailers]))
+        Ok(steps(vec![
+            AnswerStep::Head(BodyFraming::Chunked),
+            piece("and a trailer\n"),
+            AnswerStep::Trailers,
+        ]))
     });
 
 static NO_CONTENT: Page = good("/no-content", Over::Any, "answers 204, which has no body", |_| {
-    Ok(Reply::Whole(text_page(StatusCode::NO_CONTENT, Bytes::new())))
+    Ok(PageReply::Whole(text_page(StatusCode::NO_CONTENT, Bytes::new())))
 });
 
-static GZIP: Page = good("/gzip", Over::Any, "sends gzip, whatever was asked for", |_| {
+static GZIP: Page = good("/gzip", Over::Any, "sends gzip regardless of Accept-Encoding", |_| {
     static BODY: LazyLock<Bytes> = LazyLock::new(encoded::gzip);
     Ok(packed("gzip", &BODY))
 });
@@ -84,7 +98,7 @@ static REDIRECT: Page = Page {
     over: Over::Any,
     does: "redirects `?n=` times (1) by `?status=` (302), then answers 200",
     outcome: "redirected, or ok where the scenario follows as many",
-    methods: Methods::Any,
+    methods: AllowedMethods::Any,
     reply: redirect,
 };
 
@@ -93,8 +107,8 @@ static GOODBYE: Page = good(
     Over::Any,
     "answers, and announces the connection's end (close, GOAWAY)",
     |_| {
-        let steps = vec![Step::Head(Framing::Length(4)), piece("bye\n")];
-        Ok(Reply::Steps(Script { steps, ending: Ending::Goodbye }))
+        let steps = vec![AnswerStep::Head(BodyFraming::Length(4)), piece("bye\n")];
+        Ok(PageReply::Steps(AnswerScript { steps, ending: AnswerEnding::Goodbye }))
     },
 );
 
@@ -102,25 +116,25 @@ const fn good(
     path: &'static str,
     over: Over,
     does: &'static str,
-    reply: fn(&Asked<'_>) -> Result<Reply, UnitError>,
+    reply: fn(&PageRequest<'_>) -> Result<PageReply, UnitError>,
 ) -> Page {
-    Page { path, over, does, outcome: "ok", methods: Methods::GetAndHead, reply }
+    Page { path, over, does, outcome: "ok", methods: AllowedMethods::GetAndHead, reply }
 }
 
-fn steps(steps: Vec<Step>) -> Reply {
-    Reply::Steps(Script { steps, ending: Ending::Complete })
+fn steps(steps: Vec<AnswerStep>) -> PageReply {
+    PageReply::Steps(AnswerScript { steps, ending: AnswerEnding::Complete })
 }
 
-fn piece(text: &'static str) -> Step {
-    Step::Piece(Bytes::from_static(text.as_bytes()))
+fn piece(text: &'static str) -> AnswerStep {
+    AnswerStep::Piece(Bytes::from_static(text.as_bytes()))
 }
 
-fn packed(encoding: &'static str, body: &Bytes) -> Reply {
+fn packed(encoding: &'static str, body: &Bytes) -> PageReply {
     let page = text_page(StatusCode::OK, body.clone());
-    Reply::Whole(with_header(page, CONTENT_ENCODING, HeaderValue::from_static(encoding)))
+    PageReply::Whole(with_header(page, CONTENT_ENCODING, HeaderValue::from_static(encoding)))
 }
 
-fn redirect(asked: &Asked<'_>) -> Result<Reply, UnitError> {
+fn redirect(asked: &PageRequest<'_>) -> Result<PageReply, UnitError> {
     let left = asked.number("n", 1, LONGEST_CHAIN)?;
     let status = asked.number("status", 302, 399)?;
     let redirects =
@@ -128,14 +142,14 @@ fn redirect(asked: &Asked<'_>) -> Result<Reply, UnitError> {
     let status =
         redirects.and_then(|status| StatusCode::from_u16(status).ok()).ok_or_else(|| {
             UnitError::new(
-                format!("status={status} will not do"),
+                format!("status={status} is not accepted"),
                 "write 301, 302, 303, 307 or 308",
             )
         })?;
     if left == 0 {
-        return Ok(Reply::Whole(text_page(StatusCode::OK, "arrived\n")));
+        return Ok(PageReply::Whole(text_page(StatusCode::OK, "arrived\n")));
     }
     let next = format!("/redirect?n={}&status={}", left - 1, status.as_u16());
     let location = HeaderValue::from_str(&next).unwrap_or(HeaderValue::from_static("/"));
-    Ok(Reply::Whole(with_header(text_page(status, Bytes::new()), LOCATION, location)))
+    Ok(PageReply::Whole(with_header(text_page(status, Bytes::new()), LOCATION, location)))
 }

@@ -13,21 +13,21 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use super::acts::{Performance, perform};
-use super::app::{App, Origin, Visit};
+use super::app::{PendingAnswer, RequestOrigin, TargetApp};
 use super::body::gather;
-use super::by_hand;
-use super::page::Reply;
-use super::script::Ending;
-use super::settings::Farewell;
-use super::socket::{Shared, Transport};
+use super::page::PageReply;
+use super::raw_http1;
+use super::script::AnswerEnding;
+use super::settings::ConnectionEnd;
+use super::socket::{SharedSocket, SocketTransport};
+use super::socket_script::{SocketScript, run_socket_script};
 
 /// Serves the connection until it ends.
-pub(super) async fn serve<S: Transport>(stream: S, app: &App, connection: u64) {
-    let mut stream = Shared::new(stream);
+pub(super) async fn serve<S: SocketTransport>(stream: S, app: &TargetApp, connection: u64) {
+    let mut stream = SharedSocket::new(stream);
     let answers = Cell::new(0);
     while let Some(performance) = serve_whole(stream.clone(), app, connection, &answers).await {
-        if !perform(&mut stream, performance).await {
+        if !run_socket_script(&mut stream, performance).await {
             return;
         }
     }
@@ -35,20 +35,21 @@ pub(super) async fn serve<S: Transport>(stream: S, app: &App, connection: u64) {
 
 /// Serves by hyper, until the connection ends or an answer has to be given by hand.
 ///
-/// hyper lets go of a connection without a byte when its service fails. What it may have read beyond the request is
-/// lost then, which only concerns a client that does not wait for its answers.
-async fn serve_whole<S: Transport>(
-    stream: Shared<S>,
-    app: &App,
+/// hyper lets go of a connection without a byte when its service fails. What it may have read
+/// beyond the request is lost then, which only concerns a client that does not wait for its
+/// answers.
+async fn serve_whole<S: SocketTransport>(
+    stream: SharedSocket<S>,
+    app: &TargetApp,
     connection: u64,
     answers: &Cell<u64>,
-) -> Option<Performance> {
-    let by_hand = Cell::new(None);
+) -> Option<SocketScript> {
+    let socket_script = Cell::new(None);
     let service = service_fn(|request: Request<Incoming>| {
         answers.set(answers.get() + 1);
-        let farewell = app.farewell(answers.get());
-        let mut visit = app.receive(Origin { connection, stream: 0 }, &request);
-        let (by_hand, method) = (&by_hand, request.method().clone());
+        let connection_end = app.connection_end(answers.get());
+        let mut visit = app.receive(RequestOrigin { connection, stream: 0 }, &request);
+        let (socket_script, method) = (&socket_script, request.method().clone());
         let with_body = visit.wants_body().then(|| Box::new(request));
         async move {
             if let Some(request) = with_body {
@@ -56,21 +57,23 @@ async fn serve_whole<S: Transport>(
                 Box::pin(take_body(request, app, &mut visit)).await;
             }
             app.hold(&mut visit).await;
-            whole(visit.reply, farewell, &method).map_err(|performance| {
-                by_hand.set(Some(performance));
-                ByHand
+            whole(visit.reply, connection_end, &method).map_err(|script| {
+                socket_script.set(Some(script));
+                ReleaseConnection
             })
         }
     });
-    // One buffer for head and body: copying a small page costs less than the kernel's gathering of two pieces.
+    // One buffer for head and body: copying a small page costs less than the kernel's gathering of
+    // two pieces.
     let served =
         http1::Builder::new().writev(false).serve_connection(TokioIo::new(stream), service);
     let _ = pin!(served).await;
-    by_hand.take()
+    socket_script.take()
 }
 
-/// Reads the body and has the answer decided by it; where it breaks off, the connection is at its end anyway.
-async fn take_body(request: Box<Request<Incoming>>, app: &App, visit: &mut Visit) {
+/// Reads the body and has the answer decided by it; where it breaks off, the connection is at its
+/// end anyway.
+async fn take_body(request: Box<Request<Incoming>>, app: &TargetApp, visit: &mut PendingAnswer) {
     let (head, mut body) = request.into_parts();
     let next = async || loop {
         match body.frame().await?.map(hyper::body::Frame::into_data) {
@@ -87,36 +90,40 @@ async fn take_body(request: Box<Request<Incoming>>, app: &App, visit: &mut Visit
 
 /// The answer as hyper gives it; an error is one that has to be given by hand.
 fn whole(
-    reply: Reply,
-    farewell: Option<Farewell>,
+    reply: PageReply,
+    connection_end: Option<ConnectionEnd>,
     method: &Method,
-) -> Result<Response<Full<Bytes>>, Performance> {
-    match (reply, farewell) {
-        (Reply::Whole(page), None) => Ok(page.map(Full::new)),
-        (Reply::Whole(mut page), Some(Farewell::Polite)) => {
+) -> Result<Response<Full<Bytes>>, SocketScript> {
+    match (reply, connection_end) {
+        (PageReply::Whole(page), None) => Ok(page.map(Full::new)),
+        (PageReply::Whole(mut page), Some(ConnectionEnd::Polite)) => {
             page.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             Ok(page.map(Full::new))
         }
-        (Reply::Whole(page), Some(Farewell::Silent)) => Err(by_hand::last_page(&page, method)),
-        (Reply::Steps(script), None) => Err(by_hand::written(script)),
-        (Reply::Steps(mut script), Some(Farewell::Polite)) => {
-            if script.ending == Ending::Complete {
-                script.ending = Ending::Goodbye;
-            }
-            Err(by_hand::written(script))
+        (PageReply::Whole(page), Some(ConnectionEnd::Silent)) => {
+            Err(raw_http1::last_page(&page, method))
         }
-        (Reply::Steps(script), Some(Farewell::Silent)) => Err(by_hand::written(script).closing()),
+        (PageReply::Steps(script), None) => Err(raw_http1::render_script(script)),
+        (PageReply::Steps(mut script), Some(ConnectionEnd::Polite)) => {
+            if script.ending == AnswerEnding::Complete {
+                script.ending = AnswerEnding::Goodbye;
+            }
+            Err(raw_http1::render_script(script))
+        }
+        (PageReply::Steps(script), Some(ConnectionEnd::Silent)) => {
+            Err(raw_http1::render_script(script).closing())
+        }
     }
 }
 
 /// Tells hyper to let go of the connection.
 #[derive(Debug)]
-struct ByHand;
+struct ReleaseConnection;
 
-impl fmt::Display for ByHand {
+impl fmt::Display for ReleaseConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the answer is given by hand")
     }
 }
 
-impl std::error::Error for ByHand {}
+impl std::error::Error for ReleaseConnection {}

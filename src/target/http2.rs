@@ -2,49 +2,38 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 
-use super::acts::{Performance, perform};
-use super::app::App;
-use super::socket::{Shared, Transport};
-use super::stream::Stream;
+use super::app::TargetApp;
+use super::connection_command::{ConnectionCommand, LEAVE};
+use super::socket::{SharedSocket, SocketTransport};
+use super::socket_script::{SocketScript, run_socket_script};
+use super::stream::Http2Exchange;
 
-/// How long frames that were handed to h2 get to leave before the connection is taken from it.
-pub(super) const LEAVE: Duration = Duration::from_millis(10);
-
-/// What a stream asks of its connection.
-#[derive(Debug)]
-pub(super) enum Command {
-    /// End gracefully: a GOAWAY, and the streams that are open come to their end.
-    Goodbye,
-    /// End at once, in this way.
-    Seize(Performance),
-}
-
-/// Serves the connection until it ends; at most `max_streams` exchanges are under way on it at once.
-pub(super) async fn serve<S: Transport>(
+/// Serves the connection until it ends; at most `max_streams` exchanges are under way on it at
+/// once.
+pub(super) async fn serve<S: SocketTransport>(
     stream: S,
-    app: &Rc<App>,
+    app: &Rc<TargetApp>,
     connection: u64,
     max_streams: u32,
 ) {
-    let mut socket = Shared::new(stream);
+    let mut socket = SharedSocket::new(stream);
     if let Some(performance) = serve_streams(socket.clone(), app, connection, max_streams).await {
-        perform(&mut socket, performance).await;
+        run_socket_script(&mut socket, performance).await;
     }
 }
 
 /// Serves by h2, until the connection ends or is seized.
-async fn serve_streams<S: Transport>(
-    socket: Shared<S>,
-    app: &Rc<App>,
+async fn serve_streams<S: SocketTransport>(
+    socket: SharedSocket<S>,
+    app: &Rc<TargetApp>,
     number: u64,
     max_streams: u32,
-) -> Option<Performance> {
+) -> Option<SocketScript> {
     let mut builder = h2::server::Builder::new();
     builder.max_concurrent_streams(max_streams);
     let mut connection = builder.handshake::<_, Bytes>(socket).await.ok()?;
@@ -54,8 +43,8 @@ async fn serve_streams<S: Transport>(
         tokio::select! {
             biased;
             Some(command) = orders.recv() => match command {
-                Command::Goodbye => connection.graceful_shutdown(),
-                Command::Seize(performance) => {
+                ConnectionCommand::Goodbye => connection.graceful_shutdown(),
+                ConnectionCommand::Seize(performance) => {
                     // What was said before is on its way first, and other streams go on meanwhile.
                     let closed = poll_fn(|cx| connection.poll_closed(cx));
                     let _ended = tokio::time::timeout(LEAVE, closed).await;
@@ -65,8 +54,8 @@ async fn serve_streams<S: Transport>(
             next = connection.accept() => {
                 let (request, respond) = next?.ok()?;
                 accepted += 1;
-                let (farewell, commands) = (app.farewell(accepted), commands.clone());
-                let stream = Stream { app: Rc::clone(app), connection: number, farewell, commands };
+                let (connection_end, commands) = (app.connection_end(accepted), commands.clone());
+                let stream = Http2Exchange { app: Rc::clone(app), connection: number, connection_end, commands };
                 spawn_local(stream.answer(request, respond));
             }
         }

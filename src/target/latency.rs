@@ -62,7 +62,7 @@ impl Latency {
             }
             Self::LogNormal { median, sigma } => log_normal(median, sigma, rng),
             Self::Bimodal { fast, slow, slow_share } => {
-                let median = if happens(slow_share, rng) { slow } else { fast };
+                let median = if draw_event(slow_share, rng) { slow } else { fast };
                 log_normal(median, HUMP_SIGMA, rng)
             }
         }
@@ -70,7 +70,7 @@ impl Latency {
 }
 
 /// Draws whether something that happens in `share` of all cases happens in this one.
-pub(super) fn happens(share: Ratio, rng: &mut impl Rng) -> bool {
+pub(super) fn draw_event(share: Ratio, rng: &mut impl Rng) -> bool {
     rng.random::<f64>() < share.as_f64()
 }
 

@@ -1,41 +1,43 @@
-//! The rehearsal target: an HTTP server that plays the tile loader, with latencies, errors, cold starts and stalls
-//! that are known, so that a prober's figures can be checked against what really happened. Beside it stand the services
-//! of the app's surroundings (`services`), for smoke checks.
+//! The rehearsal target: an HTTP server that plays the tile loader, with latencies, errors, cold
+//! starts and stalls that are known, so that a prober's figures can be checked against what really
+//! happened. Beside it stand the services of the app's surroundings (`services`), for smoke checks.
 //!
 //! `docs/target.md` lists its paths, flags and faults.
 //!
-//! A request's life: [`Server`] accepts its connection, `front` finds out what it speaks, `http1` or `http2` reads the
-//! request. `App` stamps its arrival and decides answer and delay at once, but for the few answers that depend on the
-//! request's body, which is read for them alone. Then the answer waits: first for its own delay, then for the end of a
-//! stall. A whole answer is sent by hyper or h2. One in steps (`script`), which most faults are, is written by hand: in
-//! HTTP/1.1 hyper is told to let go of the connection, in HTTP/2 only where the fault concerns more than its stream. All
-//! of it happens on one thread.
+//! A request's life: [`Server`] accepts its connection, `front` finds out what it speaks, `http1`
+//! or `http2` reads the request. `TargetApp` stamps its arrival and decides answer and delay at
+//! once, but for the few answers that depend on the request's body, which is read for them alone.
+//! Then the answer waits: first for its own delay, then for the end of a stall. A whole answer is
+//! sent by hyper or h2. One in steps (`script`), which most faults are, is written by hand: in
+//! HTTP/1.1 hyper is told to let go of the connection, in HTTP/2 only where the fault concerns more
+//! than its stream. All of it happens on one thread.
 
-mod acts;
 mod app;
 mod arrival_log;
 mod background;
 mod body;
-mod by_hand;
 mod clock;
-mod dice;
+mod connection_command;
+mod connection_opener;
 mod encoded;
 mod error;
 mod faults;
 mod frames;
-mod front;
 mod good;
 mod http1;
 mod http2;
 mod latency;
 mod page;
 mod pages;
+mod raw_http1;
 mod script;
+mod seeded_draws;
 mod server;
 mod services;
 mod settings;
 mod site;
 mod socket;
+mod socket_script;
 mod stall;
 mod stream;
 mod timer;

@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
 
 use super::latency::parse_wait;
-use super::script::Script;
+use super::script::AnswerScript;
 use crate::units::UnitError;
 
 /// What `/fault/…` paths begin with.
@@ -24,8 +24,8 @@ pub struct Page {
     pub does: &'static str,
     /// What a good prober makes of it.
     pub outcome: &'static str,
-    pub(super) methods: Methods,
-    pub(super) reply: fn(&Asked<'_>) -> Result<Reply, UnitError>,
+    pub(super) methods: AllowedMethods,
+    pub(super) reply: fn(&PageRequest<'_>) -> Result<PageReply, UnitError>,
 }
 
 /// Over which versions of HTTP something can be had.
@@ -33,15 +33,15 @@ pub struct Page {
 pub enum Over {
     /// HTTP/1.1 and HTTP/2.
     Any,
-    /// HTTP/1.1 alone.
+    /// HTTP/1.1 only.
     Http1,
-    /// HTTP/2 alone.
+    /// HTTP/2 only.
     Http2,
 }
 
 /// Which methods a page answers; others get 405.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Methods {
+pub(super) enum AllowedMethods {
     Get,
     GetAndHead,
     Any,
@@ -49,7 +49,7 @@ pub(super) enum Methods {
 
 /// What a page is asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct PageRequest<'a> {
     pub(super) query: &'a str,
     pub(super) version: Version,
     /// The stream's number; 0 in HTTP/1.1.
@@ -58,11 +58,11 @@ pub(super) struct Asked<'a> {
 
 /// What a request gets.
 #[derive(Debug, Clone)]
-pub(super) enum Reply {
+pub(super) enum PageReply {
     /// An answer made at once.
     Whole(Response<Bytes>),
     /// An answer in steps.
-    Steps(Script),
+    Steps(AnswerScript),
 }
 
 impl Page {
@@ -76,14 +76,15 @@ impl Page {
         self.path.trim_start_matches(FAULT).trim_start_matches('/')
     }
 
-    /// What it answers; 404 over a version of HTTP that cannot carry it, 400 where the query is wrong.
-    pub(super) fn answer(&self, asked: &Asked<'_>) -> Reply {
+    /// What it answers; 404 over a version of HTTP that cannot carry it, 400 where the query is
+    /// wrong.
+    pub(super) fn answer(&self, asked: &PageRequest<'_>) -> PageReply {
         if !self.over.carries(asked.version) {
-            let text = format!("{} can be had over {} alone.\n", self.path, self.over);
-            return Reply::Whole(text_page(StatusCode::NOT_FOUND, text));
+            let text = format!("{} is available only over {}.\n", self.path, self.over);
+            return PageReply::Whole(text_page(StatusCode::NOT_FOUND, text));
         }
         (self.reply)(asked).unwrap_or_else(|error| {
-            Reply::Whole(text_page(StatusCode::BAD_REQUEST, format!("{error}\n")))
+            PageReply::Whole(text_page(StatusCode::BAD_REQUEST, format!("{error}\n")))
         })
     }
 }
@@ -108,7 +109,7 @@ impl std::fmt::Display for Over {
     }
 }
 
-impl Asked<'_> {
+impl PageRequest<'_> {
     pub(super) fn is_http2(&self) -> bool {
         self.version == Version::HTTP_2
     }
@@ -123,7 +124,7 @@ impl Asked<'_> {
         let Some(text) = self.parameter(name) else { return Ok(default) };
         text.parse().ok().filter(|number| *number <= most).ok_or_else(|| {
             UnitError::new(
-                format!("{name}={text} will not do"),
+                format!("{name}={text} is not accepted"),
                 format!("write a number from 0 to {most}"),
             )
         })

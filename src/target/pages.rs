@@ -9,39 +9,39 @@ use super::settings::TileState;
 pub(super) const PLAIN_LENGTH: usize = 1024;
 
 /// One tile of the loader: its marker, its title, and two lines of figures.
-struct Tile {
+struct TileContent {
     marker: &'static str,
     title: &'static str,
     figures: [(&'static str, &'static str); 2],
 }
 
-const TILES: [Tile; 6] = [
-    Tile {
+const TILES: [TileContent; 6] = [
+    TileContent {
         marker: "tile-ops-metrics",
         title: "Ops Pulse",
         figures: [("Activation rate, 7 days", "62 %"), ("Median time to first action", "14 min")],
     },
-    Tile {
+    TileContent {
         marker: "tile-sales-pulse",
         title: "Sales Pulse",
         figures: [("Revenue, 24 hours", "$8,425.50"), ("Orders", "58")],
     },
-    Tile {
+    TileContent {
         marker: "tile-fulfillment-health",
         title: "Fulfillment Health",
         figures: [("Orders awaiting shipment", "7"), ("Oldest", "#7012, 38 hours")],
     },
-    Tile {
+    TileContent {
         marker: "tile-inventory-heatmap",
         title: "Inventory Heatmap",
         figures: [("Variants low on stock", "3"), ("Days of cover, lowest", "2.5")],
     },
-    Tile {
+    TileContent {
         marker: "tile-cx-escalations",
         title: "CX Escalations",
         figures: [("Conversations past their reply time", "2"), ("Waiting longest", "1 h 12 min")],
     },
-    Tile {
+    TileContent {
         marker: "tile-seo-content",
         title: "SEO & Content Watch",
         figures: [("Landing pages losing traffic", "2"), ("Steepest, week over week", "−24 %")],
@@ -62,7 +62,7 @@ form{max-width:320px;margin:64px auto;display:grid;gap:8px}";
 
 /// The bodies of every page.
 #[derive(Debug)]
-pub(super) struct Pages {
+pub(super) struct PageBodies {
     pub(super) sample: Bytes,
     pub(super) live: Bytes,
     pub(super) login: Bytes,
@@ -71,7 +71,7 @@ pub(super) struct Pages {
     pub(super) plain: Bytes,
 }
 
-impl Pages {
+impl PageBodies {
     /// The pages of an app whose six tiles are all in `state`.
     pub(super) fn new(state: TileState) -> Self {
         Self {
@@ -99,7 +99,7 @@ fn dashboard(state: TileState, banner: Option<&str>) -> Markup {
     )
 }
 
-fn render_tile(tile: &Tile, state: TileState) -> Markup {
+fn render_tile(tile: &TileContent, state: TileState) -> Markup {
     let (class, label) = match state {
         TileState::Ok => ("status status-ok", "Healthy"),
         TileState::Error => ("status status-error", "Attention needed"),
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_sample_page_has_six_healthy_tiles_and_says_that_it_is_one() {
-        let pages = Pages::new(TileState::Ok);
+        let pages = PageBodies::new(TileState::Ok);
         for tile in &TILES {
             assert_eq!(count(&pages.sample, &format!("data-testid=\"{}\"", tile.marker)), 1);
         }
@@ -170,22 +170,22 @@ mod tests {
 
     #[test]
     fn the_live_page_never_claims_to_be_sample_data() {
-        let pages = Pages::new(TileState::Ok);
+        let pages = PageBodies::new(TileState::Ok);
         assert_eq!(count(&pages.live, "data-testid=\"tile-"), 6);
         assert_eq!(count(&pages.live, "Displaying sample data"), 0);
     }
 
     #[test]
     fn tiles_show_the_state_they_are_in() {
-        let error = Pages::new(TileState::Error);
+        let error = PageBodies::new(TileState::Error);
         assert_eq!((count(&error.live, "Attention needed"), count(&error.live, "Healthy")), (6, 0));
-        let unconfigured = Pages::new(TileState::Unconfigured);
+        let unconfigured = PageBodies::new(TileState::Unconfigured);
         assert_eq!(count(&unconfigured.sample, "Configuration required"), 6);
     }
 
     #[test]
     fn the_login_page_has_a_form_and_no_tile() {
-        let login = Pages::new(TileState::Ok).login;
+        let login = PageBodies::new(TileState::Ok).login;
         assert_eq!((count(&login, "<form"), count(&login, "data-testid=\"tile-")), (1, 0));
     }
 }

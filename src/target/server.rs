@@ -11,15 +11,16 @@ use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, spawn_local};
 
-use super::app::App;
-use super::clock::Clock;
-use super::front::{Front, Opened, Spoken};
+use super::app::TargetApp;
+use super::clock::ServerClock;
+use super::connection_opener::{ConnectionOpener, HttpStream, WireVersion};
 use super::settings::Settings;
-use super::socket::Transport;
-use super::tls::Identity;
+use super::socket::SocketTransport;
+use super::tls::ServerIdentity;
 use super::{Error, http1, http2};
 
-/// Connections that may wait to be accepted, so that a burst of them does not look like a slow server.
+/// Connections that may wait to be accepted, so that a burst of them does not look like a slow
+/// server.
 const BACKLOG: i32 = 4096;
 
 /// Pause after an accept that failed for want of something, such as file descriptors.
@@ -34,21 +35,21 @@ const LOG_FLUSH: Duration = Duration::from_millis(500);
 pub struct Server {
     listener: StdListener,
     address: SocketAddr,
-    front: Front,
+    front: ConnectionOpener,
     max_streams: u32,
-    app: App,
+    app: TargetApp,
 }
 
 impl Server {
-    /// Listens as `settings` say, and writes the certificates and the arrival log's first line where they ask for
-    /// these. Needs no runtime.
+    /// Listens as `settings` say, and writes the certificates and the arrival log's first line
+    /// where they ask for these. Needs no runtime.
     ///
-    /// An error means that a setting does not fit ([`Error::is_usage`]), that the address is taken, or that a file
-    /// cannot be written.
+    /// An error means that a setting does not fit ([`Error::is_usage`]), that the address is taken,
+    /// or that a file cannot be written.
     pub fn bind(settings: &Settings) -> Result<Self, Error> {
         settings.check_listen()?;
         settings.check_fault()?;
-        let tls = settings.tls.then(|| Identity::make(settings)).transpose()?;
+        let tls = settings.tls.then(|| ServerIdentity::make(settings)).transpose()?;
         if let Some(identity) = &tls {
             write(settings.tls_ca_out.as_deref(), &identity.authority)?;
             write(settings.tls_client_out.as_deref(), &identity.client)?;
@@ -56,9 +57,9 @@ impl Server {
         let listen_failed = |source| Error::Listen { address: settings.listen, source };
         let listener = listen(settings.listen).map_err(listen_failed)?;
         let address = listener.local_addr().map_err(listen_failed)?;
-        let app = App::new(settings, Clock::start())?;
+        let app = TargetApp::new(settings, ServerClock::start())?;
         let tls = tls.map(|identity| identity.acceptor);
-        let front = Front { http: settings.http, tls, tls_fault: settings.tls_fault };
+        let front = ConnectionOpener { http: settings.http, tls, tls_fault: settings.tls_fault };
         Ok(Self { listener, address, front, max_streams: settings.max_streams, app })
     }
 
@@ -82,8 +83,8 @@ impl Server {
 
     /// Serves until `until` is done, then drops every connection and completes the arrival log.
     ///
-    /// Has to run on a tokio runtime with I/O and time, and serves on the calling thread alone. An error means that
-    /// the listener is of no use or that the arrival log is not complete.
+    /// Has to run on a tokio runtime with I/O and time, and serves on the calling thread alone. An
+    /// error means that the listener is of no use or that the arrival log is not complete.
     pub async fn run(self, until: impl Future<Output = ()>) -> Result<(), Error> {
         let listen_failed = |source| Error::Listen { address: self.address, source };
         let listener = TcpListener::from_std(self.listener).map_err(listen_failed)?;
@@ -95,7 +96,7 @@ impl Server {
                     () = until => {}
                     () = accept(&listener, &front, &app, max_streams) => {}
                     () = flush_now_and_then(&app) => {}
-                    () = app.keep_ringing() => {}
+                    () = app.drive_timer() => {}
                 }
             })
             .await;
@@ -126,7 +127,12 @@ fn write(path: Option<&Path>, pem: &str) -> Result<(), Error> {
     written.map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
-async fn accept(listener: &TcpListener, front: &Rc<Front>, app: &Rc<App>, max_streams: u32) {
+async fn accept(
+    listener: &TcpListener,
+    front: &Rc<ConnectionOpener>,
+    app: &Rc<TargetApp>,
+    max_streams: u32,
+) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -150,39 +156,40 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// One connection from its acceptance to its end. Whatever breaks it concerns its client alone, who sees it.
+/// One connection from its acceptance to its end. Whatever breaks it concerns its client alone, who
+/// sees it.
 async fn converse(
     stream: TcpStream,
-    front: Rc<Front>,
-    app: Rc<App>,
+    front: Rc<ConnectionOpener>,
+    app: Rc<TargetApp>,
     number: u64,
     max_streams: u32,
 ) {
     match front.open(stream).await {
         None => {}
-        Some((Opened::Plain(stream), spoken)) => {
+        Some((HttpStream::Plain(stream), spoken)) => {
             serve(stream, spoken, &app, number, max_streams).await
         }
-        Some((Opened::Tls(stream), spoken)) => {
+        Some((HttpStream::Tls(stream), spoken)) => {
             serve(*stream, spoken, &app, number, max_streams).await
         }
     }
 }
 
 async fn serve(
-    stream: impl Transport,
-    spoken: Spoken,
-    app: &Rc<App>,
+    stream: impl SocketTransport,
+    spoken: WireVersion,
+    app: &Rc<TargetApp>,
     number: u64,
     max_streams: u32,
 ) {
     match spoken {
-        Spoken::Http1 => http1::serve(stream, app, number).await,
-        Spoken::Http2 => http2::serve(stream, app, number, max_streams).await,
+        WireVersion::Http1 => http1::serve(stream, app, number).await,
+        WireVersion::Http2 => http2::serve(stream, app, number, max_streams).await,
     }
 }
 
-async fn flush_now_and_then(app: &App) {
+async fn flush_now_and_then(app: &TargetApp) {
     loop {
         tokio::time::sleep(LOG_FLUSH).await;
         app.flush_log();

@@ -11,8 +11,8 @@ use secrecy::SecretString;
 use super::latency::{Latency, parse_wait};
 use super::page::{Over, Page};
 use super::services::ServiceSettings;
-use super::stall::Stalls;
-use super::warmth::{ColdStart, Warming, Warmth};
+use super::stall::StallWindows;
+use super::warmth::{ColdStart, MachineWarmth, WarmingCurve};
 use super::{Error, faults};
 use crate::units::{Ratio, UnitError};
 
@@ -35,11 +35,12 @@ pub struct Settings {
     #[arg(long, help_heading = CONNECTIONS)]
     pub listen_anywhere: bool,
 
-    /// Versions of HTTP to speak: over TLS what the client chooses of them, else what it begins with.
+    /// HTTP versions to speak: over TLS the client chooses by ALPN; in plain text its first bytes
+    /// decide.
     #[arg(long, value_name = "VERSIONS", value_enum, default_value_t = HttpVersions::Both, help_heading = CONNECTIONS)]
     pub http: HttpVersions,
 
-    /// Exchanges that may be under way at once on one connection (HTTP/2).
+    /// Maximum number of concurrent exchanges on one connection (HTTP/2).
     #[arg(
         long,
         value_name = "N",
@@ -49,7 +50,8 @@ pub struct Settings {
     )]
     pub max_streams: u32,
 
-    /// End each connection with its N-th answer, and say so: `Connection: close`, or a graceful GOAWAY.
+    /// End each connection after its N-th answer and announce it: `Connection: close`, or a
+    /// graceful GOAWAY.
     #[arg(
         long,
         value_name = "N",
@@ -58,28 +60,30 @@ pub struct Settings {
     )]
     pub close_every: Option<u64>,
 
-    /// Do not say so: just close.
+    /// Close the connection after its N-th answer without announcing it.
     #[arg(long, requires = "close_every", help_heading = CONNECTIONS)]
     pub close_silently: bool,
 
-    /// Serve HTTPS, with a certificate for localhost and the loopback addresses made at start.
+    /// Serve HTTPS, with a certificate for localhost and the loopback addresses that is generated
+    /// at start.
     #[arg(long, help_heading = TLS)]
     pub tls: bool,
 
-    /// Write the certificate (PEM) of the authority that signed the server's, for a prober to trust.
+    /// Write the certificate (PEM) of the authority that signed the server's certificate, for a
+    /// prober to trust.
     #[arg(long, value_name = "FILE", requires = "tls", help_heading = TLS)]
     pub tls_ca_out: Option<PathBuf>,
 
-    /// Write a certificate and its key (PEM, one file) for a prober to show, and serve nobody who does not show it or
-    /// one of --tls-client-ca.
+    /// Write a client certificate and its key (PEM, one file), and refuse clients that present
+    /// neither it nor a certificate of --tls-client-ca.
     #[arg(long, value_name = "FILE", requires = "tls", help_heading = TLS)]
     pub tls_client_out: Option<PathBuf>,
 
-    /// Serve nobody who does not show a certificate of the authorities in this PEM file.
+    /// Refuse clients that do not present a certificate signed by an authority in this PEM file.
     #[arg(long, value_name = "FILE", requires = "tls", help_heading = TLS)]
     pub tls_client_ca: Option<PathBuf>,
 
-    /// Spoil the certificate or the handshake of every connection.
+    /// Break the certificate or the handshake of every connection.
     #[arg(long, value_name = "NAME", value_enum, requires = "tls", help_heading = TLS)]
     pub tls_fault: Option<TlsFault>,
 
@@ -88,17 +92,19 @@ pub struct Settings {
     #[arg(long, value_name = "DIST", default_value = "lognormal:40ms,0.25", help_heading = PAGES)]
     pub mock_latency: Latency,
 
-    /// Latency of each of the six upstream calls that the live page, /app?mock=0, makes one after the other;
-    /// written like --mock-latency.
+    /// Latency of each of the six upstream calls that the live page, /app?mock=0, makes one after
+    /// the other; written like --mock-latency.
     #[arg(long, value_name = "DIST", default_value = "lognormal:25ms,0.35", help_heading = PAGES)]
     pub upstream_latency: Latency,
 
-    /// Seed of everything that is drawn; the same requests in the same order then get the same latencies and errors.
+    /// Seed of all random draws; the same requests in the same order get the same latencies and
+    /// errors.
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = PAGES)]
     pub seed: u64,
 
-    /// Hold every answer for the last part of each period: with --stall 1s --every 10s none leaves from 9 s to 10 s
-    /// after the start, from 19 s to 20 s, and so on; all held ones leave at the end.
+    /// Hold all answers during the last part of each period: with --stall 1s --every 10s no answer
+    /// leaves from 9 s to 10 s after the start, from 19 s to 20 s, and so on; all held answers
+    /// leave when the stall ends.
     #[arg(long, value_name = "DURATION", requires = "every", value_parser = parse_wait, help_heading = TIMES)]
     pub stall: Option<Duration>,
 
@@ -106,19 +112,21 @@ pub struct Settings {
     #[arg(long, value_name = "DURATION", requires = "stall", value_parser = parse_wait, help_heading = TIMES)]
     pub every: Option<Duration>,
 
-    /// Go cold when no request came for this long; the server also starts cold.
+    /// Go cold when no request arrives for this long; the server also starts cold.
     #[arg(long, value_name = "IDLE", requires = "cold_start", value_parser = parse_wait, help_heading = TIMES)]
     pub cold_after: Option<Duration>,
 
-    /// Boot time of a cold server: requests that find it cold or booting wait for the end of its boot.
+    /// Boot time of a cold server: requests that arrive while it is cold or booting wait until it
+    /// has booted.
     #[arg(long, value_name = "DURATION", requires = "cold_after", value_parser = parse_wait, help_heading = TIMES)]
     pub cold_start: Option<Duration>,
 
-    /// Pages after a cold start (or the start) over which latency falls to the usual in a straight line.
+    /// Number of pages after a cold start (or the start) over which latency falls linearly to its
+    /// usual value.
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = TIMES)]
     pub warming: u64,
 
-    /// Latency of the first page after a cold start, as a multiple of the usual.
+    /// Latency of the first page after a cold start, as a multiple of its usual value.
     #[arg(long, value_name = "FACTOR", default_value_t = 3.0, requires = "warming", value_parser = parse_factor, help_heading = TIMES)]
     pub warming_factor: f64,
 
@@ -126,15 +134,16 @@ pub struct Settings {
     #[arg(long, value_name = "SHARE", default_value = "0%", help_heading = FAULTS)]
     pub error_rate: Ratio,
 
-    /// Apply this fault to a share of the tile loader's pages, in place of their answer; every fault can also be had by path.
+    /// Replace the answer of a share of the tile loader's pages by this fault; every fault also has
+    /// its own path.
     #[arg(long, value_name = "NAME", value_parser = fault_parser(), help_heading = FAULTS)]
     pub fault: Option<&'static Page>,
 
-    /// Share of pages that --fault is applied to.
+    /// Share of pages to which --fault applies.
     #[arg(long, value_name = "SHARE", default_value = "100%", requires = "fault", help_heading = FAULTS)]
     pub fault_rate: Ratio,
 
-    /// Token that a request for the live page has to carry in the header X-Hotdash-Synthetic.
+    /// Token that a request for the live page must send in the header X-Hotdash-Synthetic.
     #[arg(
         long,
         help_heading = PAGES,
@@ -145,7 +154,7 @@ pub struct Settings {
     )]
     pub token: SecretString,
 
-    /// Who gets the live page; everyone else is redirected to /auth/login.
+    /// Requests that get the live page; all others are redirected to /auth/login.
     #[arg(long, value_name = "RULE", value_enum, default_value_t = Auth::Contract, help_heading = PAGES)]
     pub auth: Auth,
 
@@ -153,7 +162,8 @@ pub struct Settings {
     #[arg(long, value_name = "STATE", value_enum, default_value_t = TileState::Ok, help_heading = PAGES)]
     pub tile_state: TileState,
 
-    /// Write the moment of every request's arrival, its connection, path, planned delay and version of HTTP.
+    /// Log the arrival time, connection, path, planned delay and HTTP version of every request to
+    /// this file.
     #[arg(long, value_name = "FILE", help_heading = CONNECTIONS)]
     pub arrival_log: Option<PathBuf>,
 
@@ -165,10 +175,10 @@ pub struct Settings {
 /// Which versions of HTTP are spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum HttpVersions {
-    /// HTTP/1.1 alone.
+    /// HTTP/1.1 only.
     #[value(name = "1.1")]
     Http1,
-    /// HTTP/2 alone.
+    /// HTTP/2 only.
     #[value(name = "2")]
     Http2,
     /// HTTP/1.1 and HTTP/2.
@@ -178,31 +188,31 @@ pub enum HttpVersions {
 /// What is wrong with a TLS connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TlsFault {
-    /// The certificate is no longer valid.
+    /// The certificate has expired.
     Expired,
     /// The certificate is not valid yet.
     NotYetValid,
     /// The certificate is for another name.
     WrongName,
-    /// The certificate was signed by another authority than the one written by --tls-ca-out.
+    /// The certificate was signed by an authority other than the one written by --tls-ca-out.
     Untrusted,
-    /// The connection is closed in the handshake.
+    /// The server closes the connection during the handshake.
     HandshakeClose,
-    /// The connection is reset in the handshake.
+    /// The server resets the connection during the handshake.
     HandshakeReset,
-    /// The handshake is never answered.
+    /// The server never answers the handshake.
     HandshakeHang,
-    /// The server knows nothing newer than TLS 1.0.
+    /// The server supports nothing newer than TLS 1.0.
     OldVersion,
-    /// The server does not negotiate a protocol, and speaks HTTP/1.1 (with --http 2: HTTP/2).
+    /// The server ignores ALPN and speaks HTTP/1.1 (with --http 2: HTTP/2).
     NoAlpn,
-    /// The server insists on a protocol that nobody speaks.
+    /// The server offers only a protocol that no client speaks.
     OtherAlpn,
 }
 
 /// How a connection ends with its last answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Farewell {
+pub(super) enum ConnectionEnd {
     Polite,
     Silent,
 }
@@ -210,9 +220,9 @@ pub(super) enum Farewell {
 /// Who gets the live page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Auth {
-    /// A request that carries the synthetic token.
+    /// Requests with the synthetic token.
     Contract,
-    /// Nobody without a session: the app of today does not know the token.
+    /// Only requests with a session: today's app does not know the token.
     Today,
 }
 
@@ -228,7 +238,8 @@ pub enum TileState {
 }
 
 impl Settings {
-    /// The settings that `flags` ask for, as they would be typed; for use inside a program or a test.
+    /// The settings that `flags` ask for, as they would be typed; for use inside a program or a
+    /// test.
     ///
     /// The token's environment variable counts here too. An error is what clap would print.
     pub fn from_flags(flags: &[&str]) -> Result<Self, clap::Error> {
@@ -236,23 +247,23 @@ impl Settings {
         Self::from_arg_matches(&command.try_get_matches_from(flags)?)
     }
 
-    pub(super) fn stalls(&self) -> Result<Option<Stalls>, Error> {
-        self.stall.zip(self.every).map(|(stall, every)| Stalls::new(stall, every)).transpose()
+    pub(super) fn stalls(&self) -> Result<Option<StallWindows>, Error> {
+        self.stall.zip(self.every).map(|(stall, every)| StallWindows::new(stall, every)).transpose()
     }
 
-    pub(super) fn warmth(&self) -> Warmth {
+    pub(super) fn warmth(&self) -> MachineWarmth {
         let cold_start = self
             .cold_after
             .zip(self.cold_start)
             .map(|(after_idle, boot)| ColdStart { after_idle, boot });
         let warming = (self.warming > 0)
-            .then_some(Warming { requests: self.warming, factor: self.warming_factor });
-        Warmth::new(cold_start, warming)
+            .then_some(WarmingCurve { requests: self.warming, factor: self.warming_factor });
+        MachineWarmth::new(cold_start, warming)
     }
 
     /// After how many answers a connection ends, and how.
-    pub(super) fn farewell(&self) -> Option<(u64, Farewell)> {
-        let how = if self.close_silently { Farewell::Silent } else { Farewell::Polite };
+    pub(super) fn connection_end(&self) -> Option<(u64, ConnectionEnd)> {
+        let how = if self.close_silently { ConnectionEnd::Silent } else { ConnectionEnd::Polite };
         self.close_every.map(|answers| (answers, how))
     }
 

@@ -6,10 +6,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use secrecy::SecretString;
 
 use super::Error;
-use super::body::Body;
-use super::page::{Asked, Methods, Page, Reply, text_page, with_header};
-use super::pages::Pages;
-use super::services::{Asking, Call, Embed, Services, Visitor};
+use super::body::RequestBody;
+use super::page::{AllowedMethods, Page, PageReply, PageRequest, text_page, with_header};
+use super::pages::PageBodies;
+use super::services::{AppVisitor, EmbedPolicy, ServiceCall, ServiceRequest, Services};
 use super::settings::{Auth, Settings};
 use super::visitor::carries_token;
 use super::{faults, good};
@@ -23,7 +23,7 @@ const READING: &str = "GET, HEAD";
 
 /// What a request comes to be, before any latency is drawn for it.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Route {
+pub(super) enum SiteRoute {
     Sample,
     Live,
     Redirect,
@@ -34,7 +34,7 @@ pub(super) enum Route {
     Health,
     Plain,
     Beside(&'static Page),
-    Service(Call),
+    Service(ServiceCall),
     /// Names the methods that there are.
     WrongMethod(&'static str),
     NotFound,
@@ -42,92 +42,104 @@ pub(super) enum Route {
 
 /// All that can be had, and by whom.
 #[derive(Debug)]
-pub(super) struct Site {
-    pages: Pages,
+pub(super) struct SiteMap {
+    pages: PageBodies,
     token: SecretString,
     auth: Auth,
-    embed: Embed,
+    embed: EmbedPolicy,
     services: Services,
 }
 
-impl Site {
+impl SiteMap {
     /// The site that `settings` describe; an error means that one of them is written wrongly.
     pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
-            pages: Pages::new(settings.tile_state),
+            pages: PageBodies::new(settings.tile_state),
             token: settings.token.clone(),
             auth: settings.auth,
-            embed: Embed::new(&settings.services),
+            embed: EmbedPolicy::new(&settings.services),
             services: Services::new(&settings.services)?,
         })
     }
 
-    pub(super) fn route<B>(&self, request: &Request<B>) -> Route {
+    pub(super) fn route<B>(&self, request: &Request<B>) -> SiteRoute {
         let readable = matches!(*request.method(), Method::GET | Method::HEAD);
         match request.uri().path() {
             "/plain" | "/app" | "/auth/login" | "/health" if !readable => {
-                Route::WrongMethod(READING)
+                SiteRoute::WrongMethod(READING)
             }
-            "/plain" => Route::Plain,
+            "/plain" => SiteRoute::Plain,
             "/app" => self.route_app(request),
-            "/auth/login" => Route::Login,
-            "/health" => Route::Health,
+            "/auth/login" => SiteRoute::Login,
+            "/health" => SiteRoute::Health,
             path if path.starts_with("/app/") => self.route_inner(request.headers(), readable),
-            path => match Call::at(path) {
+            path => match ServiceCall::at(path) {
                 Some(call) => self.route_service(call, request),
                 None => route_beside(path, request.method()),
             },
         }
     }
 
-    /// What a request gets that comes to `route`, when all goes well; of one whose body counts, while that is not read.
-    pub(super) fn reply(&self, route: Route, asked: &Asked<'_>, asking: &Asking<'_>) -> Reply {
+    /// What a request gets that comes to `route`, when all goes well; of one whose body counts,
+    /// while that is not read.
+    pub(super) fn reply(
+        &self,
+        route: SiteRoute,
+        asked: &PageRequest<'_>,
+        asking: &ServiceRequest<'_>,
+    ) -> PageReply {
         match route {
-            Route::Beside(page) => page.answer(asked),
-            Route::Service(call) => Reply::Whole(self.services.answer(call, asking)),
-            Route::Health | Route::Plain | Route::NotFound | Route::WrongMethod(_) => {
-                Reply::Whole(self.respond(route))
-            }
-            _ => Reply::Whole(self.secured(self.respond(route))),
+            SiteRoute::Beside(page) => page.answer(asked),
+            SiteRoute::Service(call) => PageReply::Whole(self.services.answer(call, asking)),
+            SiteRoute::Health
+            | SiteRoute::Plain
+            | SiteRoute::NotFound
+            | SiteRoute::WrongMethod(_) => PageReply::Whole(self.respond(route)),
+            _ => PageReply::Whole(self.secured(self.respond(route))),
         }
     }
 
     /// The answer to a request whose body counts; comes once all is done that it speaks of.
-    pub(super) async fn take(&self, call: Call, headers: &HeaderMap, body: Body) -> Reply {
-        Reply::Whole(self.services.take(call, headers, body).await)
+    pub(super) async fn take(
+        &self,
+        call: ServiceCall,
+        headers: &HeaderMap,
+        body: RequestBody,
+    ) -> PageReply {
+        PageReply::Whole(self.services.take(call, headers, body).await)
     }
 
     /// A page of the app that could not be made.
-    pub(super) fn failure(&self) -> Reply {
-        Reply::Whole(
+    pub(super) fn failure(&self) -> PageReply {
+        PageReply::Whole(
             self.secured(text_page(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")),
         )
     }
 
-    fn route_app<B>(&self, request: &Request<B>) -> Route {
+    fn route_app<B>(&self, request: &Request<B>) -> SiteRoute {
         match self.embed.visitor(request.headers()) {
-            Visitor::Bot => Route::Bot,
-            _ if asks_for_sample(request.uri().query()) => Route::Sample,
-            Visitor::Operator => Route::Live,
-            Visitor::Stranger if self.is_let_in(request.headers()) => Route::Live,
-            Visitor::Stranger => Route::Redirect,
+            AppVisitor::Bot => SiteRoute::Bot,
+            _ if asks_for_sample(request.uri().query()) => SiteRoute::Sample,
+            AppVisitor::Operator => SiteRoute::Live,
+            AppVisitor::Stranger if self.is_let_in(request.headers()) => SiteRoute::Live,
+            AppVisitor::Stranger => SiteRoute::Redirect,
         }
     }
 
-    fn route_inner(&self, headers: &HeaderMap, readable: bool) -> Route {
+    fn route_inner(&self, headers: &HeaderMap, readable: bool) -> SiteRoute {
         match self.embed.inner_visitor(headers) {
-            _ if !readable => Route::WrongMethod(READING),
-            Visitor::Bot => Route::Bot,
-            Visitor::Operator => Route::Inner,
-            Visitor::Stranger => Route::Redirect,
+            _ if !readable => SiteRoute::WrongMethod(READING),
+            AppVisitor::Bot => SiteRoute::Bot,
+            AppVisitor::Operator => SiteRoute::Inner,
+            AppVisitor::Stranger => SiteRoute::Redirect,
         }
     }
 
-    fn route_service<B>(&self, call: Call, request: &Request<B>) -> Route {
+    fn route_service<B>(&self, call: ServiceCall, request: &Request<B>) -> SiteRoute {
         match call {
-            _ if !call.answers(request.method()) => Route::WrongMethod(call.methods()),
-            Call::OccList if !self.is_let_in(request.headers()) => Route::Redirect,
-            _ => Route::Service(call),
+            _ if !call.answers(request.method()) => SiteRoute::WrongMethod(call.methods()),
+            ServiceCall::OccList if !self.is_let_in(request.headers()) => SiteRoute::Redirect,
+            _ => SiteRoute::Service(call),
         }
     }
 
@@ -141,26 +153,26 @@ impl Site {
         page
     }
 
-    fn respond(&self, route: Route) -> Response<Bytes> {
+    fn respond(&self, route: SiteRoute) -> Response<Bytes> {
         match route {
-            Route::Plain => text_page(StatusCode::OK, self.pages.plain.clone()),
-            Route::Sample => page_of(HTML, self.pages.sample.clone()),
-            Route::Live => {
+            SiteRoute::Plain => text_page(StatusCode::OK, self.pages.plain.clone()),
+            SiteRoute::Sample => page_of(HTML, self.pages.sample.clone()),
+            SiteRoute::Live => {
                 let page = page_of(HTML, self.pages.live.clone());
                 with_header(page, TILE_SOURCE, HeaderValue::from_static("live"))
             }
-            Route::Login => page_of(HTML, self.pages.login.clone()),
-            Route::Inner => page_of(HTML, self.pages.inner.clone()),
-            Route::Health => page_of(JSON, Bytes::from_static(br#"{"status":"ok"}"#)),
-            Route::Redirect => {
+            SiteRoute::Login => page_of(HTML, self.pages.login.clone()),
+            SiteRoute::Inner => page_of(HTML, self.pages.inner.clone()),
+            SiteRoute::Health => page_of(JSON, Bytes::from_static(br#"{"status":"ok"}"#)),
+            SiteRoute::Redirect => {
                 let found = text_page(StatusCode::FOUND, Bytes::new());
                 with_header(found, LOCATION, HeaderValue::from_static("/auth/login"))
             }
-            Route::Bot => text_page(StatusCode::GONE, "Gone\n"),
-            Route::NotFound | Route::Beside(_) | Route::Service(_) => {
+            SiteRoute::Bot => text_page(StatusCode::GONE, "Gone\n"),
+            SiteRoute::NotFound | SiteRoute::Beside(_) | SiteRoute::Service(_) => {
                 text_page(StatusCode::NOT_FOUND, "Not Found\n")
             }
-            Route::WrongMethod(allowed) => {
+            SiteRoute::WrongMethod(allowed) => {
                 let refused = text_page(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n");
                 with_header(refused, ALLOW, HeaderValue::from_static(allowed))
             }
@@ -175,15 +187,17 @@ fn asks_for_sample(query: Option<&str>) -> bool {
 }
 
 /// One of the pages beside the tile loader.
-fn route_beside(path: &str, method: &Method) -> Route {
+fn route_beside(path: &str, method: &Method) -> SiteRoute {
     let Some(page) = faults::ALL.iter().chain(&good::ALL).find(|page| page.path == path) else {
-        return Route::NotFound;
+        return SiteRoute::NotFound;
     };
     match page.methods {
-        Methods::Any => Route::Beside(page),
-        Methods::Get | Methods::GetAndHead if *method == Method::GET => Route::Beside(page),
-        Methods::GetAndHead if *method == Method::HEAD => Route::Beside(page),
-        Methods::Get | Methods::GetAndHead => Route::WrongMethod(READING),
+        AllowedMethods::Any => SiteRoute::Beside(page),
+        AllowedMethods::Get | AllowedMethods::GetAndHead if *method == Method::GET => {
+            SiteRoute::Beside(page)
+        }
+        AllowedMethods::GetAndHead if *method == Method::HEAD => SiteRoute::Beside(page),
+        AllowedMethods::Get | AllowedMethods::GetAndHead => SiteRoute::WrongMethod(READING),
     }
 }
 

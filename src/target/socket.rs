@@ -13,49 +13,50 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 /// A connected stream over TCP.
-pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin {
+pub(super) trait SocketTransport: AsyncRead + AsyncWrite + Unpin {
     /// Makes the stream's end a reset (RST), with whatever is unsent thrown away.
     fn reset_on_close(&self);
 }
 
-impl Transport for TcpStream {
+impl SocketTransport for TcpStream {
     fn reset_on_close(&self) {
         // Only a socket that is gone already refuses it.
         let _gone = SockRef::from(self).set_linger(Some(Duration::ZERO));
     }
 }
 
-impl Transport for TlsStream<TcpStream> {
+impl SocketTransport for TlsStream<TcpStream> {
     fn reset_on_close(&self) {
         self.get_ref().0.reset_on_close();
     }
 }
 
-/// One stream with two owners: HTTP, and who goes on with the stream when HTTP was told to let go of it.
+/// One stream with two owners: HTTP, and who goes on with the stream when HTTP was told to let go
+/// of it.
 ///
-/// hyper and h2 keep what they were given; this is the way to write past them once they are dropped. The stream ends
-/// with its last owner.
-pub(super) struct Shared<S>(Rc<RefCell<S>>);
+/// hyper and h2 keep what they were given; this is the way to write past them once they are
+/// dropped. The stream ends with its last owner.
+pub(super) struct SharedSocket<S>(Rc<RefCell<S>>);
 
-impl<S> Shared<S> {
+impl<S> SharedSocket<S> {
     pub(super) fn new(stream: S) -> Self {
         Self(Rc::new(RefCell::new(stream)))
     }
 }
 
-impl<S> Clone for Shared<S> {
+impl<S> Clone for SharedSocket<S> {
     fn clone(&self) -> Self {
         Self(Rc::clone(&self.0))
     }
 }
 
-impl<S: Transport> Transport for Shared<S> {
+impl<S: SocketTransport> SocketTransport for SharedSocket<S> {
     fn reset_on_close(&self) {
         self.0.borrow().reset_on_close();
     }
 }
 
-impl<S: Transport> AsyncRead for Shared<S> {
+impl<S: SocketTransport> AsyncRead for SharedSocket<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -65,7 +66,7 @@ impl<S: Transport> AsyncRead for Shared<S> {
     }
 }
 
-impl<S: Transport> AsyncWrite for Shared<S> {
+impl<S: SocketTransport> AsyncWrite for SharedSocket<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use super::Error;
 
-/// Periodic windows in which no answer leaves the server: `[every·k − stall, every·k)` for k = 1, 2, …
+/// Periodic windows in which no answer leaves the server: `[every·k − stall, every·k)` for k = 1,
+/// 2, …
 ///
-/// Counting from the server's start, `--stall 1s --every 10s` holds the answers that would leave in [9 s, 10 s),
-/// [19 s, 20 s) and so on, and lets all of them go at 10 s, 20 s and so on. Requests are still read meanwhile.
-/// A held answer leaves at its window's end and some tens of microseconds later; up to 2 ms where there are none of
-/// the kernel's timers.
+/// Counting from the server's start, `--stall 1s --every 10s` holds the answers that would leave in
+/// [9 s, 10 s), [19 s, 20 s) and so on, and lets all of them go at 10 s, 20 s and so on. Requests
+/// are still read meanwhile. A held answer leaves at its window's end and some tens of microseconds
+/// later; up to 2 ms where there are none of the kernel's timers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stalls {
+pub(super) struct StallWindows {
     stall: Duration,
     every: Duration,
 }
 
-impl Stalls {
+impl StallWindows {
     /// Windows of length `stall`, one in each `every`; an error unless 0 < `stall` < `every`.
     pub(super) fn new(stall: Duration, every: Duration) -> Result<Self, Error> {
         if Duration::ZERO < stall && stall < every {
@@ -36,7 +37,8 @@ impl Stalls {
         self.every
     }
 
-    /// The earliest moment, not before `ready`, at which an answer may leave. Both count from the server's start.
+    /// The earliest moment, not before `ready`, at which an answer may leave. Both count from the
+    /// server's start.
     pub(super) fn release(&self, ready: Duration) -> Duration {
         let left = self.every.saturating_sub(into_period(ready, self.every));
         if left <= self.stall { ready + left } else { ready }
@@ -52,7 +54,7 @@ mod tests {
     use super::*;
 
     fn released(millis: u64) -> u64 {
-        let stalls = Stalls::new(Duration::from_secs(1), Duration::from_secs(10)).unwrap();
+        let stalls = StallWindows::new(Duration::from_secs(1), Duration::from_secs(10)).unwrap();
         u64::try_from(stalls.release(Duration::from_millis(millis)).as_millis()).unwrap()
     }
 
@@ -75,9 +77,9 @@ mod tests {
     #[test]
     fn a_stall_must_be_shorter_than_its_period() {
         let second = Duration::from_secs(1);
-        assert!(Stalls::new(second, second).is_err());
-        assert!(Stalls::new(Duration::ZERO, second).is_err());
-        let message = Stalls::new(2 * second, second).unwrap_err().to_string();
+        assert!(StallWindows::new(second, second).is_err());
+        assert!(StallWindows::new(Duration::ZERO, second).is_err());
+        let message = StallWindows::new(2 * second, second).unwrap_err().to_string();
         assert!(message.contains("--stall 2s") && message.contains("--every 1s"), "{message}");
     }
 }

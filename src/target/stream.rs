@@ -11,26 +11,26 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LINK};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tokio::sync::mpsc::Sender;
 
-use super::acts::{Act, End, Performance};
-use super::app::{App, Origin, Visit};
+use super::app::{PendingAnswer, RequestOrigin, TargetApp};
 use super::body::gather;
-use super::http2::{Command, LEAVE};
-use super::page::Reply;
-use super::script::{Ending, Framing, Script, Step};
-use super::settings::Farewell;
+use super::connection_command::{ConnectionCommand, LEAVE};
+use super::page::PageReply;
+use super::script::{AnswerEnding, AnswerScript, AnswerStep, BodyFraming};
+use super::settings::ConnectionEnd;
+use super::socket_script::{SocketAction, SocketEnd, SocketScript};
 
 /// What an exchange needs to know of its connection.
-pub(super) struct Stream {
-    pub(super) app: Rc<App>,
+pub(super) struct Http2Exchange {
+    pub(super) app: Rc<TargetApp>,
     pub(super) connection: u64,
     /// Whether the connection ends with this exchange, and how.
-    pub(super) farewell: Option<Farewell>,
-    pub(super) commands: Sender<Command>,
+    pub(super) connection_end: Option<ConnectionEnd>,
+    pub(super) commands: Sender<ConnectionCommand>,
 }
 
-type Answered = Result<(), h2::Error>;
+type H2Result = Result<(), h2::Error>;
 
-impl Stream {
+impl Http2Exchange {
     /// Answers a request. Whatever breaks the exchange concerns its client alone, who sees it.
     pub(super) async fn answer(
         self,
@@ -38,7 +38,8 @@ impl Stream {
         mut respond: SendResponse<Bytes>,
     ) {
         let stream = respond.stream_id().as_u32();
-        let mut visit = self.app.receive(Origin { connection: self.connection, stream }, &request);
+        let mut visit =
+            self.app.receive(RequestOrigin { connection: self.connection, stream }, &request);
         let (head, mut body) = request.into_parts();
         let gone = poll_fn(|cx| respond.poll_reset(cx));
         tokio::select! {
@@ -47,14 +48,14 @@ impl Stream {
             _ = gone => return,
         }
         let answered = match visit.reply {
-            Reply::Whole(page) => self.whole(page, &head.method, &mut body, &mut respond).await,
-            Reply::Steps(script) => self.steps(script, &mut body, &mut respond).await,
+            PageReply::Whole(page) => self.whole(page, &head.method, &mut body, &mut respond).await,
+            PageReply::Steps(script) => self.steps(script, &mut body, &mut respond).await,
         };
         drop(answered);
     }
 
     /// Has the answer decided where that takes the request's body, and waits until it may leave.
-    async fn work(&self, visit: &mut Visit, headers: &HeaderMap, body: &mut RecvStream) {
+    async fn work(&self, visit: &mut PendingAnswer, headers: &HeaderMap, body: &mut RecvStream) {
         if visit.wants_body() {
             // In a box, so that what this may take makes no other exchange larger.
             Box::pin(self.take_body(visit, headers, body)).await;
@@ -62,8 +63,14 @@ impl Stream {
         self.app.hold(visit).await;
     }
 
-    /// Reads the body and has the answer decided by it; where it breaks off, the stream is at its end anyway.
-    async fn take_body(&self, visit: &mut Visit, headers: &HeaderMap, body: &mut RecvStream) {
+    /// Reads the body and has the answer decided by it; where it breaks off, the stream is at its
+    /// end anyway.
+    async fn take_body(
+        &self,
+        visit: &mut PendingAnswer,
+        headers: &HeaderMap,
+        body: &mut RecvStream,
+    ) {
         if let Ok(body) = gather(async || next_piece(body).await).await {
             self.app.take_body(visit, headers, body).await;
         }
@@ -75,7 +82,7 @@ impl Stream {
         method: &Method,
         body: &mut RecvStream,
         respond: &mut SendResponse<Bytes>,
-    ) -> Answered {
+    ) -> H2Result {
         drain(body).await?;
         let (mut head, bytes) = page.into_parts();
         if head.status != StatusCode::NO_CONTENT {
@@ -93,26 +100,27 @@ impl Stream {
 
     async fn steps(
         &self,
-        script: Script,
+        script: AnswerScript,
         body: &mut RecvStream,
         respond: &mut SendResponse<Bytes>,
-    ) -> Answered {
-        let Script { steps, ending } = script;
-        if ending != Ending::Hang {
+    ) -> H2Result {
+        let AnswerScript { steps, ending } = script;
+        if ending != AnswerEnding::Hang {
             drain(body).await?;
         }
-        let (on_stream, on_socket) = parted(steps);
-        let to_end = matches!(ending, Ending::Complete | Ending::Goodbye) && on_socket.is_empty();
+        let (on_stream, on_socket) = split_steps(steps);
+        let to_end = matches!(ending, AnswerEnding::Complete | AnswerEnding::Goodbye)
+            && on_socket.is_empty();
         let send = play(on_stream, to_end, respond).await?;
         match (ending, send) {
-            (Ending::ResetStream(reason), Some(mut send)) => {
+            (AnswerEnding::ResetStream(reason), Some(mut send)) => {
                 // h2 throws away what is still to be sent when a stream is reset.
                 tokio::time::sleep(LEAVE).await;
                 send.send_reset(reason);
             }
-            (Ending::ResetStream(reason), None) => respond.send_reset(reason),
-            (Ending::Complete, _) => self.part().await,
-            (Ending::Hang, None) if on_socket.is_empty() => {
+            (AnswerEnding::ResetStream(reason), None) => respond.send_reset(reason),
+            (AnswerEnding::Complete, _) => self.part().await,
+            (AnswerEnding::Hang, None) if on_socket.is_empty() => {
                 poll_fn(|cx| respond.poll_reset(cx)).await?;
             }
             // The stream must not be dropped before its connection: h2 would reset it.
@@ -123,23 +131,25 @@ impl Stream {
 
     /// Ends the connection where it ends with this exchange.
     async fn part(&self) {
-        match self.farewell {
-            Some(Farewell::Polite) => self.end(Ending::Goodbye, Vec::new()).await,
-            Some(Farewell::Silent) => self.end(Ending::Close, Vec::new()).await,
+        match self.connection_end {
+            Some(ConnectionEnd::Polite) => self.end(AnswerEnding::Goodbye, Vec::new()).await,
+            Some(ConnectionEnd::Silent) => self.end(AnswerEnding::Close, Vec::new()).await,
             None => {}
         }
     }
 
     /// Ends the connection, where the ending is one of a connection.
-    async fn end(&self, ending: Ending, acts: Vec<Act>) {
+    async fn end(&self, ending: AnswerEnding, acts: Vec<SocketAction>) {
         let end = match ending {
-            Ending::Close => End::Close,
-            Ending::Reset => End::Reset,
-            Ending::Hang => End::Hang,
-            Ending::Goodbye => return drop(self.commands.send(Command::Goodbye).await),
-            Ending::Complete | Ending::ResetStream(_) => return,
+            AnswerEnding::Close => SocketEnd::Close,
+            AnswerEnding::Reset => SocketEnd::Reset,
+            AnswerEnding::Hang => SocketEnd::Hang,
+            AnswerEnding::Goodbye => {
+                return drop(self.commands.send(ConnectionCommand::Goodbye).await);
+            }
+            AnswerEnding::Complete | AnswerEnding::ResetStream(_) => return,
         };
-        let seized = self.commands.send(Command::Seize(Performance { acts, end })).await;
+        let seized = self.commands.send(ConnectionCommand::Seize(SocketScript { acts, end })).await;
         if seized.is_ok() {
             self.commands.closed().await;
         }
@@ -147,7 +157,7 @@ impl Stream {
 }
 
 /// Reads the request's body to its end, and forgets it.
-async fn drain(body: &mut RecvStream) -> Answered {
+async fn drain(body: &mut RecvStream) -> H2Result {
     while let Some(piece) = next_piece(body).await {
         piece?;
     }
@@ -162,11 +172,11 @@ async fn next_piece(body: &mut RecvStream) -> Option<Result<Bytes, h2::Error>> {
 }
 
 /// What is said on the stream, and what is done to the socket after it.
-fn parted(steps: Vec<Step>) -> (Vec<Step>, Vec<Act>) {
+fn split_steps(steps: Vec<AnswerStep>) -> (Vec<AnswerStep>, Vec<SocketAction>) {
     let (mut on_stream, mut on_socket) = (Vec::new(), Vec::new());
     for step in steps {
         match step {
-            Step::Wire(act) => on_socket.push(act),
+            AnswerStep::Wire(act) => on_socket.push(act),
             step => on_stream.push(step),
         }
     }
@@ -175,7 +185,7 @@ fn parted(steps: Vec<Step>) -> (Vec<Step>, Vec<Act>) {
 
 /// Sends what a script says on its stream; with `to_end` the last part of it ends the stream.
 async fn play(
-    steps: Vec<Step>,
+    steps: Vec<AnswerStep>,
     to_end: bool,
     respond: &mut SendResponse<Bytes>,
 ) -> Result<Option<SendStream<Bytes>>, h2::Error> {
@@ -185,10 +195,12 @@ async fn play(
         left -= 1;
         let last = to_end && left == 0;
         match (step, &mut send) {
-            (Step::Interim, _) => respond.send_informational(interim())?,
-            (Step::Head(framing), _) => send = Some(respond.send_response(head(framing), last)?),
-            (Step::Piece(bytes), Some(send)) => send.send_data(bytes, last)?,
-            (Step::Trickle { bytes, every }, Some(send)) => {
+            (AnswerStep::Interim, _) => respond.send_informational(interim())?,
+            (AnswerStep::Head(framing), _) => {
+                send = Some(respond.send_response(head(framing), last)?)
+            }
+            (AnswerStep::Piece(bytes), Some(send)) => send.send_data(bytes, last)?,
+            (AnswerStep::Trickle { bytes, every }, Some(send)) => {
                 let mut left = bytes.len();
                 for byte in bytes {
                     tokio::time::sleep(every).await;
@@ -196,20 +208,21 @@ async fn play(
                     send.send_data(Bytes::copy_from_slice(&[byte]), last && left == 0)?;
                 }
             }
-            (Step::Forever { piece, every }, Some(send)) => loop {
+            (AnswerStep::Forever { piece, every }, Some(send)) => loop {
                 send_when_wanted(send, piece.clone()).await?;
                 pause(every).await;
             },
-            (Step::Trailers, Some(send)) => send.send_trailers(trailers())?,
-            // Nothing of a body comes before its head, and what is done to the socket was parted off.
-            (_, None) | (Step::Wire(_), _) => {}
+            (AnswerStep::Trailers, Some(send)) => send.send_trailers(trailers())?,
+            // Nothing of a body comes before its head, and what is done to the socket was parted
+            // off.
+            (_, None) | (AnswerStep::Wire(_), _) => {}
         }
     }
     Ok(send)
 }
 
 /// Sends a piece as the client's window lets it, so that an endless body does not gather here.
-async fn send_when_wanted(send: &mut SendStream<Bytes>, mut piece: Bytes) -> Answered {
+async fn send_when_wanted(send: &mut SendStream<Bytes>, mut piece: Bytes) -> H2Result {
     while !piece.is_empty() {
         send.reserve_capacity(piece.len());
         // The end of capacities is the end of the stream.
@@ -237,11 +250,11 @@ fn interim() -> Response<()> {
     interim
 }
 
-fn head(framing: Framing) -> Response<()> {
+fn head(framing: BodyFraming) -> Response<()> {
     let mut head = Response::new(());
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     head.headers_mut().insert(CONTENT_TYPE, text);
-    if let Framing::Length(length) = framing {
+    if let BodyFraming::Length(length) = framing {
         head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     head

@@ -16,27 +16,28 @@ use tokio::time::Instant;
 
 /// Ends waits within some tens of microseconds where the kernel has timers for it, else by tokio's.
 ///
-/// The kernel's is used while [`Self::drive`] runs, on the thread it runs on. Under tokio's paused time there is no
-/// reason to run it.
+/// The kernel's is used while [`Self::drive`] runs, on the thread it runs on. Under tokio's paused
+/// time there is no reason to run it.
 #[derive(Debug, Default)]
-pub(super) struct Timer {
+pub(super) struct WaitTimer {
     kernel: OnceCell<AsyncFd<OwnedFd>>,
     /// Who is to be woken, in the order of when.
-    waits: RefCell<BTreeMap<Key, Waker>>,
+    waits: RefCell<BTreeMap<WaitKey, Waker>>,
     begun: Cell<u64>,
 }
 
 /// When a wait is over, and which of those of that instant it is.
-type Key = (Instant, u64);
+type WaitKey = (Instant, u64);
 
-impl Timer {
+impl WaitTimer {
     /// Ends waits for as long as it is polled; never comes to an end itself.
     pub(super) async fn drive(&self) {
         if let Ok(timer) = kernel_timer() {
             let timer = self.kernel.get_or_init(|| timer);
             // An error here is the end of the runtime, and of all waits with it.
             while let Ok(mut fired) = timer.readable().await {
-                // The descriptor is not read: it makes no further event until it is set again, and that empties it.
+                // The descriptor is not read: it makes no further event until it is set again, and
+                // that empties it.
                 fired.clear_ready();
                 self.wake_due(now());
                 self.set();
@@ -49,13 +50,13 @@ impl Timer {
     pub(super) async fn sleep_until(&self, due: Instant) {
         if self.kernel.get().is_some() {
             self.begun.set(self.begun.get() + 1);
-            Wait { timer: self, key: (due, self.begun.get()) }.await;
+            PendingWait { timer: self, key: (due, self.begun.get()) }.await;
         } else {
             tokio::time::sleep_until(due).await;
         }
     }
 
-    fn first(&self) -> Option<Key> {
+    fn first(&self) -> Option<WaitKey> {
         self.waits.borrow().first_key_value().map(|(key, _)| *key)
     }
 
@@ -80,12 +81,12 @@ impl Timer {
 
 /// One wait.
 #[derive(Debug)]
-struct Wait<'a> {
-    timer: &'a Timer,
-    key: Key,
+struct PendingWait<'a> {
+    timer: &'a WaitTimer,
+    key: WaitKey,
 }
 
-impl Future for Wait<'_> {
+impl Future for PendingWait<'_> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -100,7 +101,7 @@ impl Future for Wait<'_> {
     }
 }
 
-impl Drop for Wait<'_> {
+impl Drop for PendingWait<'_> {
     fn drop(&mut self) {
         self.timer.waits.borrow_mut().remove(&self.key);
     }
@@ -154,8 +155,8 @@ mod tests {
     use super::*;
 
     /// Runs `waiting` beside a timer that is driven.
-    async fn with_timer<F: Future>(waiting: impl FnOnce(Rc<Timer>) -> F) -> F::Output {
-        let timer = Rc::new(Timer::default());
+    async fn with_timer<F: Future>(waiting: impl FnOnce(Rc<WaitTimer>) -> F) -> F::Output {
+        let timer = Rc::new(WaitTimer::default());
         let driven = Rc::clone(&timer);
         let run = async {
             tokio::task::spawn_local(async move { driven.drive().await });
@@ -242,7 +243,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_timer_that_is_not_driven_is_tokios_and_follows_paused_time() {
-        let timer = Timer::default();
+        let timer = WaitTimer::default();
         let due = now() + Duration::from_hours(1);
         timer.sleep_until(due).await;
         assert!(now() >= due);

@@ -1,4 +1,5 @@
-//! Certificates for this one run of the server, signed by authorities made for it alone, and what can be wrong with them.
+//! Certificates for this one run of the server, signed by authorities made for it alone, and what
+//! can be wrong with them.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -24,21 +25,22 @@ const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// Whom the certificate of the wrong name is for.
 const WRONG_NAME: &str = "elsewhere.invalid";
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+type CertificateAuthority = CertifiedIssuer<'static, KeyPair>;
 
 /// What a TLS server and those who are to speak to it need.
-pub(super) struct Identity {
+pub(super) struct ServerIdentity {
     /// Takes TLS connections as the server.
     pub(super) acceptor: TlsAcceptor,
     /// The certificate of the authority to trust, as PEM.
     pub(super) authority: String,
-    /// A certificate that the server takes from a client, and its key, as PEM; empty unless one is asked for.
+    /// A certificate that the server takes from a client, and its key, as PEM; empty unless one is
+    /// asked for.
     pub(super) client: String,
 }
 
-impl Identity {
-    /// Makes an authority and has it sign a certificate for localhost, 127.0.0.1, `::1` and the address listened on,
-    /// spoilt as the settings say.
+impl ServerIdentity {
+    /// Makes an authority and has it sign a certificate for localhost, 127.0.0.1, `::1` and the
+    /// address listened on, spoilt as the settings say.
     pub(super) fn make(settings: &Settings) -> Result<Self, Error> {
         let authority = make_authority()?;
         let stranger = make_authority()?;
@@ -76,7 +78,7 @@ fn offered(http: HttpVersions, fault: Option<TlsFault>) -> Vec<Vec<u8>> {
     names.iter().map(|name| name.to_vec()).collect()
 }
 
-fn make_authority() -> Result<Authority, rcgen::Error> {
+fn make_authority() -> Result<CertificateAuthority, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "tollgate rehearsal authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -106,7 +108,7 @@ fn leaf(listen: IpAddr, fault: Option<TlsFault>) -> Result<CertificateParams, rc
 }
 
 /// A certificate that the authority signed for a client, and its key.
-fn client_pair(authority: &Authority) -> Result<String, rcgen::Error> {
+fn client_pair(authority: &CertificateAuthority) -> Result<String, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "tollgate rehearsal prober");
     params.use_authority_key_identifier_extension = true;
@@ -120,7 +122,7 @@ fn client_pair(authority: &Authority) -> Result<String, rcgen::Error> {
 /// Whom the server believes to be its client; `None` where it does not ask.
 fn client_verifier(
     settings: &Settings,
-    authority: &Authority,
+    authority: &CertificateAuthority,
 ) -> Result<Option<Arc<dyn ClientCertVerifier>>, Error> {
     let mut roots = RootCertStore::empty();
     if settings.tls_client_out.is_some() {
@@ -164,7 +166,8 @@ fn server_config(
         None => config.with_no_client_auth(),
     };
     let mut config = config.with_single_cert(vec![certificate], key)?;
-    // Sessions are kept by the clients: what rustls keeps on this side is soon pushed out by other connections'.
+    // Sessions are kept by the clients: what rustls keeps on this side is soon pushed out by other
+    // connections'.
     config.ticketer = ring::Ticketer::new()?;
     Ok(config)
 }

@@ -11,17 +11,19 @@ pub(super) struct ColdStart {
     pub(super) boot: Duration,
 }
 
-/// The curve of a warming machine: latency is `factor` times the usual at first and usual after `requests` pages.
+/// The curve of a warming machine: latency is `factor` times the usual at first and usual after
+/// `requests` pages.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Warming {
+pub(super) struct WarmingCurve {
     /// Pages after a cold start until latency is usual again.
     pub(super) requests: u64,
     /// Latency of the first page as a multiple of the usual; at least 1.
     pub(super) factor: f64,
 }
 
-impl Warming {
-    /// By how much to multiply the latency of the page that `served` others came before since the cold start.
+impl WarmingCurve {
+    /// By how much to multiply the latency of the page that `served` others came before since the
+    /// cold start.
     ///
     /// A straight line from `factor` at 0 to 1 at `requests`, and 1 from there on.
     pub(super) fn factor_after(&self, served: u64) -> f64 {
@@ -35,22 +37,23 @@ impl Warming {
 
 /// How warm the machine is. It starts cold.
 #[derive(Debug)]
-pub(super) struct Warmth {
+pub(super) struct MachineWarmth {
     cold_start: Option<ColdStart>,
-    warming: Option<Warming>,
-    /// No boot before this moment: the last request's arrival, or the end of the boot that it waits for.
+    warming: Option<WarmingCurve>,
+    /// No boot before this moment: the last request's arrival, or the end of the boot that it waits
+    /// for.
     busy_until: Option<Duration>,
     booted: Duration,
     served: u64,
 }
 
-impl Warmth {
-    pub(super) fn new(cold_start: Option<ColdStart>, warming: Option<Warming>) -> Self {
+impl MachineWarmth {
+    pub(super) fn new(cold_start: Option<ColdStart>, warming: Option<WarmingCurve>) -> Self {
         Self { cold_start, warming, busy_until: None, booted: Duration::ZERO, served: 0 }
     }
 
-    /// Takes note of a request that arrived at `now`, counted from the server's start, and says how long the boot
-    /// still holds it: nothing unless the machine was cold or is booting.
+    /// Takes note of a request that arrived at `now`, counted from the server's start, and says how
+    /// long the boot still holds it: nothing unless the machine was cold or is booting.
     pub(super) fn wake(&mut self, now: Duration) -> Duration {
         let Some(ColdStart { after_idle, boot }) = self.cold_start else { return Duration::ZERO };
         if self.busy_until.is_none_or(|busy_until| now >= busy_until + after_idle) {
@@ -82,14 +85,14 @@ mod tests {
 
     #[test]
     fn a_machine_without_cold_starts_is_always_up() {
-        let mut warmth = Warmth::new(None, None);
+        let mut warmth = MachineWarmth::new(None, None);
         assert_eq!(warmth.wake(seconds(0)), seconds(0));
         assert_eq!(warmth.wake(seconds(1_000)), seconds(0));
     }
 
     #[test]
     fn every_request_during_the_boot_waits_for_its_end() {
-        let mut warmth = Warmth::new(Some(COLD_START), None);
+        let mut warmth = MachineWarmth::new(Some(COLD_START), None);
         assert_eq!(warmth.wake(seconds(3)), seconds(17));
         assert_eq!(warmth.wake(seconds(5)), seconds(15));
         assert_eq!(
@@ -102,7 +105,7 @@ mod tests {
 
     #[test]
     fn an_idle_machine_boots_again_and_a_busy_one_does_not() {
-        let mut warmth = Warmth::new(Some(COLD_START), None);
+        let mut warmth = MachineWarmth::new(Some(COLD_START), None);
         warmth.wake(seconds(0));
         assert_eq!(
             warmth.wake(seconds(26)),
@@ -115,7 +118,7 @@ mod tests {
 
     #[test]
     fn warming_falls_in_a_straight_line_and_ends_at_the_usual_latency() {
-        let warming = Warming { requests: 200, factor: 3.0 };
+        let warming = WarmingCurve { requests: 200, factor: 3.0 };
         for (served, factor) in [(0, 3.0), (50, 2.5), (100, 2.0), (200, 1.0), (u64::MAX, 1.0)] {
             assert!((warming.factor_after(served) - factor).abs() < 1e-12, "after {served}");
         }
@@ -123,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_cold_start_begins_the_warming_anew() {
-        let mut warmth = Warmth::new(Some(COLD_START), Some(Warming { requests: 2, factor: 3.0 }));
+        let mut warmth =
+            MachineWarmth::new(Some(COLD_START), Some(WarmingCurve { requests: 2, factor: 3.0 }));
         let mut factors = Vec::new();
         for arrival in [0, 1, 2, 40] {
             warmth.wake(seconds(arrival));

@@ -1,4 +1,4 @@
-//! When a run is stopped because its target is clearly down.
+//! Decides when to stop a run because its target is clearly down.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -7,18 +7,19 @@ use crate::record::{Interval, PlannedScenario, Stage};
 
 /// Watches settled intervals for a target that gives no answer at all.
 ///
-/// A scenario's target is clearly down when its last [`Breaker::EXCHANGES`] or more measured exchanges, over at
-/// least [`Breaker::SECONDS`] settled seconds, all failed without an answer. A wrong answer is an answer; an arrival
-/// that was dropped was never sent and tells neither way.
+/// A scenario's target is clearly down when its last [`Breaker::EXCHANGES`] or more measured
+/// exchanges, over at least [`Breaker::SECONDS`] settled seconds, all failed without an answer. A
+/// wrong answer is an answer. A dropped arrival was never sent and does not count either way.
 #[derive(Debug, Default)]
 pub struct Breaker {
-    /// Scenario and name of each hop, which is part of another exchange and tells nothing besides it.
+    /// Scenario and name of each hop; a hop is part of another exchange and is not counted
+    /// separately.
     hops: HashSet<(String, String)>,
-    silent: HashMap<String, Silence>,
+    silent: HashMap<String, SilentStreak>,
 }
 
 #[derive(Debug, Default)]
-struct Silence {
+struct SilentStreak {
     /// Where the last silent second started.
     last: Option<Duration>,
     seconds: u64,
@@ -31,8 +32,8 @@ impl Breaker {
     /// Over how many seconds in which exchanges were due.
     pub const SECONDS: u64 = 3;
 
-    /// A breaker for these scenarios. A redirect that was answered does not make up for one whose end never was: it is the
-    /// whole exchange that counts.
+    /// A breaker for these scenarios. Only whole exchanges count: an answered redirect whose last
+    /// hop stays unanswered is unanswered.
     pub fn of<'a>(plan: impl IntoIterator<Item = &'a PlannedScenario>) -> Self {
         let hops = plan.into_iter().flat_map(|scenario| {
             let hops = scenario.requests.iter().filter(|request| request.hop_of.is_some());
@@ -41,7 +42,7 @@ impl Breaker {
         Self { hops: hops.collect(), ..Self::default() }
     }
 
-    /// Takes in the next interval; says how the target is down, if it is.
+    /// Adds the next interval; returns a description if the target is now clearly down.
     pub fn settled(&mut self, interval: &Interval) -> Option<String> {
         let is_hop = || self.hops.contains(&(interval.scenario.clone(), interval.request.clone()));
         if interval.stage != Stage::Measured || (!self.hops.is_empty() && is_hop()) {
@@ -50,7 +51,7 @@ impl Breaker {
         let tally = &interval.tally;
         let silence = self.silent.entry(interval.scenario.clone()).or_default();
         if tally.answered() > 0 {
-            *silence = Silence::default();
+            *silence = SilentStreak::default();
             return None;
         }
         silence.exchanges += tally.unanswered();

@@ -1,13 +1,14 @@
-//! What failed most, in words, and what to do about it.
+//! The most frequent failure, as text, and its remedy.
 
-use super::words::{part, requests};
+use super::phrases::{part, requests};
 use crate::record::{Evidence, Failure, Reason, StageMeasurement};
 
-/// The failures of a stage as a reason: how many, what the most frequent one was, and what to look at.
+/// The failures of a stage as a reason: how many, what the most frequent one was, and what to look
+/// at.
 ///
 /// `None` where nothing failed.
 pub(super) fn reason(stage: &StageMeasurement) -> Option<Reason> {
-    let leading = Leading::of(stage)?;
+    let leading = LeadingFailure::of(stage)?;
     Some(Reason {
         what: format!(
             "{} failed; {}",
@@ -18,12 +19,13 @@ pub(super) fn reason(stage: &StageMeasurement) -> Option<Reason> {
     })
 }
 
-/// That a target gave no answer to any of its exchanges, as a reason; `None` where it gave one or had none to give.
+/// The reason for a target that answered none of its exchanges; `None` if it answered one or
+/// received none.
 pub(super) fn never_answered(all: &StageMeasurement) -> Option<Reason> {
     if all.tally.unanswered() == 0 || all.tally.answered() > 0 {
         return None;
     }
-    let leading = Leading::of(all)?;
+    let leading = LeadingFailure::of(all)?;
     let what = format!(
         "the target never answered: {}, {} of {}",
         leading.seen,
@@ -34,25 +36,26 @@ pub(super) fn never_answered(all: &StageMeasurement) -> Option<Reason> {
 }
 
 /// The most frequent failure.
-pub(super) struct Leading {
+pub(super) struct LeadingFailure {
     failure: Failure,
     seen: String,
-    /// What to do about it, where the evidence tells more than the failure.
+    /// The remedy from the evidence, which is more specific than that of the failure.
     next: Option<String>,
     count: u64,
     failed: u64,
 }
 
-impl Leading {
-    /// By the evidence where there is some, else by the counts; `None` where nothing failed.
+impl LeadingFailure {
+    /// Taken from the evidence if there is any, otherwise from the counts; `None` if nothing
+    /// failed.
     pub(super) fn of(stage: &StageMeasurement) -> Option<Self> {
         let failed = stage.tally.failed();
         let of_target =
             stage.evidence.by_count().into_iter().find(|evidence| evidence.failure.is_of_target());
         let by_evidence = of_target.map(|evidence| Self {
             failure: evidence.failure,
-            seen: sighting(evidence),
-            next: evidence.next.clone().or_else(|| against_denial(evidence).map(str::to_owned)),
+            seen: describe_evidence(evidence),
+            next: evidence.next.clone().or_else(|| denial_remedy(evidence).map(str::to_owned)),
             count: evidence.count,
             failed,
         });
@@ -67,7 +70,8 @@ impl Leading {
         by_evidence.or(by_count).filter(|_| failed > 0)
     }
 
-    /// `8 of 12 failures: redirected, 302 to /auth/login instead of status = 200`; of one failure what it was.
+    /// `8 of 12 failures: redirected, 302 to /auth/login instead of status = 200`; for a single
+    /// failure, only the failure.
     pub(super) fn words(&self) -> String {
         if self.failed == 1 {
             return self.seen.clone();
@@ -82,7 +86,7 @@ impl Leading {
 }
 
 /// `redirected, 302 to /auth/login instead of status = 200`.
-pub(super) fn sighting(evidence: &Evidence) -> String {
+pub(super) fn describe_evidence(evidence: &Evidence) -> String {
     let mut text = evidence.failure.words().to_owned();
     if let Some(phase) = evidence.phase.filter(|_| evidence.failure.is_without_answer()) {
         text = format!("{text} in {phase}");
@@ -94,15 +98,15 @@ pub(super) fn sighting(evidence: &Evidence) -> String {
     text
 }
 
-/// Where to look when something else than a denial came where one was expected.
-fn against_denial(evidence: &Evidence) -> Option<&'static str> {
+/// The remedy if the step expected a denial and got another answer.
+fn denial_remedy(evidence: &Evidence) -> Option<&'static str> {
     match evidence.failure {
         _ if !evidence.expected.starts_with("denied") => None,
         Failure::Status => Some(
-            "a denial is 401 or 403: check the address, behind which nothing may be, and where the rule stands that denies",
+            "a denial is 401 or 403: check that the address exists, and that the rule that denies access is active",
         ),
         Failure::Redirected => Some(
-            "if it leads to a login page, that is how this target denies: expect its status in place of `denied`",
+            "if it leads to a login page, this target denies access by redirecting: expect that status instead of `denied`",
         ),
         _ => None,
     }
@@ -112,43 +116,45 @@ fn against_denial(evidence: &Evidence) -> Option<&'static str> {
 pub(super) fn remedy(failure: Failure) -> &'static str {
     match failure {
         Failure::Status => {
-            "read the target's log of the time of the run: it knows why it answered so; 401 and 403 ask for other credentials"
+            "read the target's log for the time of the run; 401 and 403 mean that the credentials are missing or wrong"
         }
         Failure::Redirected => {
-            "check the credentials if it leads to a login page; if it is right, expect it, or have it followed: \
-             raise `redirects`, and name another host in `allow_hosts`"
+            "check the credentials if it leads to a login page; if the redirect is right, expect it, or follow it: \
+             raise `redirects`, and list any other host in `allow_hosts`"
         }
         Failure::Unexpected => {
-            "ask the same once by hand and compare the answer with the expectation"
+            "send the same request once manually and compare the answer with the expectation"
         }
-        Failure::Admitted => "close the gap before anything else: whoever asks is let in",
+        Failure::Admitted => {
+            "close the gap before anything else: the target admits requests that it must deny"
+        }
         Failure::Query => {
-            "read what the database said, and carry the statement out once by hand, as the same user"
+            "read the database error, and run the statement once manually as the same user"
         }
         Failure::Session => "correct the user, the password or the database's name in the URL",
         Failure::Absent => {
-            "make what is missing, or say `when_absent = \"accept\"` where it may be missing"
+            "create what is missing, or write `when_absent = \"accept\"` if it may be missing"
         }
         Failure::NotConfigured => {
-            "set the variable, or say `when_unconfigured = \"accept\"` where it may be missing"
+            "set the variable, or write `when_unconfigured = \"accept\"` if it may be missing"
         }
-        Failure::NotCaptured => "see why the earlier step did not yield the value",
-        Failure::Dns => "check the host name in the base URL, and the resolver of this machine",
+        Failure::NotCaptured => "find out why the earlier step did not capture the value",
+        Failure::Dns => "check the host name in the base URL and this machine's resolver",
         Failure::Refused => "check that the target runs and listens at this address and port",
         Failure::Unreachable => "check the route and the firewall",
         Failure::Tls => {
-            "check the target's certificate, its names and its date; an authority of your own is trusted by `tls_ca`"
+            "check the target's certificate, its names and its validity period; `tls_ca` adds a private authority"
         }
         Failure::Reset | Failure::Closed => {
-            "look for crashes, restarts and connection limits of the target and the proxies before it"
+            "look for crashes, restarts and connection limits in the target and the proxies in front of it"
         }
-        Failure::Protocol => "ask for the version of HTTP that the target speaks, or let it choose",
-        Failure::Malformed => "check that the address speaks HTTP, and whether it wants TLS",
+        Failure::Protocol => "request an HTTP version that the target speaks, or let it choose",
+        Failure::Malformed => "check that the address speaks HTTP, and whether it expects TLS",
         Failure::TimedOut => {
-            "the phases table says where the time went; the target's log says what it waited for"
+            "the phases table shows where the time went; the target's log shows what it waited for"
         }
         Failure::NoAnswer => {
-            "the artifact does not say why: `tollgate doctor` tells a name, a connection and a TLS handshake that fail apart"
+            "the artifact does not say why: `tollgate doctor` shows whether name lookup, connection or TLS handshake fails"
         }
         Failure::Dropped => {
             "the target held every allowed connection: make it faster, or allow more connections"

@@ -1,36 +1,38 @@
-//! What was found about one budget, and why.
+//! The result of testing one budget.
 
-use super::binomial::Exceeded;
+use super::binomial::ExceedanceCount;
 use crate::record::Decision;
 
-/// What the data say about one budget.
+/// The result of testing one budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(super) enum BudgetFinding {
     /// No exchange was judged.
     NoData,
     /// It holds.
     Holds,
-    /// It does not hold, and the target is why.
+    /// It does not hold, and the target is the cause.
     Breached,
-    /// The data can tell neither.
+    /// The data prove neither.
     Undecided,
-    /// It is not met, but would be (or could be) had the prober not been late.
+    /// It is not met, but without the prober's lag it would hold, or its breach would not be
+    /// proven.
     Late {
         /// Whether it would hold without the lag; if not, neither is proven.
         would_hold: bool,
     },
 }
 
-impl Finding {
-    /// Tests what was seen, and again what would have been seen without the prober's lag.
+impl BudgetFinding {
+    /// Tests the observed count, and the count without the exceedances that the prober's lag
+    /// explains.
     ///
-    /// Lag only adds to latency, so that a budget which holds needs no second test, and a breach counts against
-    /// the target only where it stands without the lag too. That a budget would hold without the lag is no pass:
-    /// requests sent late met the target at another time than the schedule wanted.
+    /// Lag only adds to latency, so a budget that holds needs no second test. A breach counts
+    /// against the target only if it remains without the lag. A budget that would hold without the
+    /// lag is not a pass: late requests met the target at another time than the schedule planned.
     pub(super) fn allowing_for_lag(
-        seen: Exceeded,
-        without_lag: Exceeded,
-        test: impl Fn(Exceeded) -> Self,
+        seen: ExceedanceCount,
+        without_lag: ExceedanceCount,
+        test: impl Fn(ExceedanceCount) -> Self,
     ) -> Self {
         match (test(seen), test(without_lag)) {
             (Self::Breached | Self::Undecided, Self::Holds) => Self::Late { would_hold: true },

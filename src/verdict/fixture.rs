@@ -15,7 +15,7 @@ pub(super) struct Request {
     budgets: Vec<Budget>,
     took: Vec<u64>,
     failed: Vec<(Failure, u64)>,
-    lapsed: Vec<Failure>,
+    not_judged: Vec<Failure>,
     accepts: Vec<Failure>,
     by_lag: u64,
     by_wait: u64,
@@ -25,8 +25,18 @@ pub(super) struct Request {
 impl Request {
     pub(super) fn new(name: &'static str, budgets: &[&str]) -> Self {
         let budgets = budgets.iter().map(|text| text.parse().unwrap()).collect();
-        let (took, failed, lapsed, accepts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { name, budgets, took, failed, lapsed, accepts, by_lag: 0, by_wait: 0, hop_of: None }
+        let (took, failed, not_judged, accepts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self {
+            name,
+            budgets,
+            took,
+            failed,
+            not_judged,
+            accepts,
+            by_lag: 0,
+            by_wait: 0,
+            hop_of: None,
+        }
     }
 
     /// Successes with these latencies in microseconds.
@@ -48,8 +58,8 @@ impl Request {
     }
 
     /// Once more, and then there was nothing to judge.
-    pub(super) fn lapsed(mut self, failure: Failure) -> Self {
-        self.lapsed.push(failure);
+    pub(super) fn not_judged(mut self, failure: Failure) -> Self {
+        self.not_judged.push(failure);
         self
     }
 
@@ -116,7 +126,7 @@ impl Request {
             *measured.tally.failures.entry(*failure).or_default() += count;
             measured.evidence.add(evidence(*failure, *count));
         }
-        self.lapsed.iter().for_each(|failure| measured.evidence.add(evidence(*failure, 1)));
+        self.not_judged.iter().for_each(|failure| measured.evidence.add(evidence(*failure, 1)));
         let mut latency = Histogram::default();
         self.took.iter().for_each(|micros| latency.record(Duration::from_micros(*micros)));
         measured.series.add(Dimension::Latency, &latency);

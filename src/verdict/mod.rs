@@ -1,25 +1,26 @@
-//! From what was planned and measured to a decision, purely.
+//! Decides whether a measurement meets its plan, as a pure function of both.
 //!
-//! A budget on a quantile or a share is a statement about the target and is decided by an exact one-sided
-//! binomial test, so that the error rate of each side is known ([`binomial`]). A budget that allows none
-//! describes the requests made. Whatever speaks against believing the data turns a pass into inconclusive, and a
-//! proven fail outranks all of it.
+//! A budget on a quantile or a share is a statement about the target and is decided by an exact
+//! one-sided binomial test, so that the error rate of each side is known ([`binomial`]). A budget
+//! that allows none describes the requests made. Any reason to doubt the data turns a pass into
+//! inconclusive; a proven fail outranks them all.
 
 pub mod binomial;
 
 mod breaker;
 mod compare;
-mod counted;
-mod crowding;
+mod duration_budget;
+mod failure_budget;
 mod failures;
 mod finding;
-mod lapsed;
-mod ranked;
+mod judging_context;
+mod not_judged;
+mod phrases;
+mod ranked_durations;
 mod rule;
 mod scenario;
-mod timed;
-mod void;
-mod words;
+mod void_reasons;
+mod wait_blame;
 
 #[cfg(test)]
 mod fixture;
@@ -30,21 +31,22 @@ pub use self::breaker::Breaker;
 pub use self::compare::compare;
 
 use self::binomial::Alpha;
-use self::rule::Rule;
+use self::rule::DecisionRule;
 use crate::record::{Decision, Measurement, PlannedScenario, Verdict};
 
-/// Decides whether what was measured holds what was planned. Only the measured phase is judged.
+/// Decides whether a measurement keeps the budgets of its plan. Only the measured stage is judged.
 ///
-/// A scenario passes when each of its budgets holds with 95 % confidence and each request that has no budget met
-/// every expectation; it fails when one of them is proven not to, or when the target was down or never answered.
-/// Everything else is inconclusive: too little data, no data, or data that must not be believed.
+/// A scenario passes when each of its budgets holds with 95 % confidence and each request that has
+/// no budget met every expectation; it fails when one of them is proven not to, or when the target
+/// was down or never answered. Everything else is inconclusive: too little data, no data, or data
+/// that must not be believed.
 pub fn judge(plan: &[PlannedScenario], measurement: &Measurement) -> Verdict {
-    let rule = Rule::of(plan);
+    let rule = DecisionRule::of(plan);
     let scenarios: Vec<_> =
         plan.iter().map(|planned| scenario::judge(planned, measurement, rule)).collect();
     Verdict {
         decision: Decision::over(scenarios.iter().map(|scenario| scenario.decision)),
-        rule: Rule::NAME.to_owned(),
+        rule: DecisionRule::NAME.to_owned(),
         confidence: Alpha::STATED.confidence(),
         scenarios,
     }

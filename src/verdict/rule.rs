@@ -1,27 +1,27 @@
-//! The rule by which a run's statements about its target are decided.
+//! The rule that decides budgets that are statements about the target.
 
-use super::binomial::{Alpha, Exceeded};
-use super::finding::Finding;
+use super::binomial::{Alpha, ExceedanceCount};
+use super::finding::BudgetFinding;
 use crate::record::PlannedScenario;
 use crate::units::Ratio;
 
-/// What is said where the allowed exceedance lies too near the observed one.
-const NOTHING_SETTLES_IT: &str =
-    "no sensible number of requests settles it: the observed exceedance is about the allowed one";
+/// The text for an observed exceedance that is too close to the allowed one.
+const NOTHING_SETTLES_IT: &str = "no practical number of requests would settle it: the observed exceedance is too close to the allowed one";
 
 /// Exact one-sided binomial tests at a stated error rate.
 ///
-/// A pass needs every budget, so each is tested at the whole error rate: all of them hold wrongly no more often
-/// than the worst of them. A fail needs any one, so each is tested at the error rate divided by the number of
-/// tested budgets in the *whole run*, over all its scenarios: a run whose target is within all its budgets fails
-/// no more often than the stated rate. Budgets that allow none test nothing and take no share of it.
+/// A pass needs every budget, so each is tested at the full error rate: a wrong pass of the run is
+/// no more likely than a wrong pass of its worst budget. A fail needs only one budget, so each is
+/// tested at the error rate divided by the number of tested budgets in the *whole run*
+/// (Bonferroni): a target within all its budgets fails no more often than the stated rate. Budgets
+/// that allow no exceedance are not tests and take no share of the rate.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rule {
+pub(super) struct DecisionRule {
     to_pass: Alpha,
     to_fail: Alpha,
 }
 
-impl Rule {
+impl DecisionRule {
     /// How the record names it.
     pub(super) const NAME: &'static str = "exact binomial";
 
@@ -35,52 +35,55 @@ impl Rule {
         Self { to_pass: Alpha::STATED, to_fail: Alpha::STATED.shared_by(tested) }
     }
 
-    /// What exceedances say about a target that may exceed in `allowed` of all its exchanges.
-    pub(super) fn test(self, seen: Exceeded, allowed: Ratio) -> Finding {
+    /// Tests a budget that allows the target to exceed in a share `allowed` of its exchanges.
+    pub(super) fn test(self, seen: ExceedanceCount, allowed: Ratio) -> BudgetFinding {
         if seen.of == 0 {
-            Finding::NoData
+            BudgetFinding::NoData
         } else if seen.proves_below(allowed, self.to_pass) {
-            Finding::Holds
+            BudgetFinding::Holds
         } else if seen.proves_above(allowed, self.to_fail) {
-            Finding::Breached
+            BudgetFinding::Breached
         } else {
-            Finding::Undecided
+            BudgetFinding::Undecided
         }
     }
 
-    /// What exceedances say about the exchanges made, of which none may exceed.
-    pub(super) fn describe(seen: Exceeded) -> Finding {
+    /// Decides a budget that allows no exceedance in the exchanges made.
+    pub(super) fn describe(seen: ExceedanceCount) -> BudgetFinding {
         match seen {
-            Exceeded { of: 0, .. } => Finding::NoData,
-            Exceeded { over: 0, .. } => Finding::Holds,
-            Exceeded { .. } => Finding::Breached,
+            ExceedanceCount { of: 0, .. } => BudgetFinding::NoData,
+            ExceedanceCount { over: 0, .. } => BudgetFinding::Holds,
+            ExceedanceCount { .. } => BudgetFinding::Breached,
         }
     }
 
-    /// What would settle an undecided test, as a sentence's end; `without_lag` is what would be seen if the
-    /// prober had not been late, and alone can prove a breach.
-    pub(super) fn settled_by(
+    /// Describes, as a clause, what would settle an undecided test. Only `without_lag`, the count
+    /// that the prober's lag does not explain, can prove a breach.
+    pub(super) fn what_settles_it(
         self,
-        seen: Exceeded,
-        without_lag: Exceeded,
+        seen: ExceedanceCount,
+        without_lag: ExceedanceCount,
         allowed: Ratio,
     ) -> String {
         let holds = seen.more_to_prove_below(allowed, self.to_pass);
         let breach = || without_lag.more_to_prove_above(allowed, self.to_fail);
         match (holds, seen.over) {
             (Some(more), 0) => {
-                format!("{} with none over would prove that it holds", more_requests(more))
+                format!(
+                    "{} with none over the limit would prove that the budget holds",
+                    more_requests(more)
+                )
             }
             (Some(more), _) => {
                 format!(
-                    "about {} at this rate of exceedances would prove that it holds",
+                    "about {} that exceed at the observed rate would prove that the budget holds",
                     more_requests(more)
                 )
             }
             (None, _) => match breach() {
                 Some(more) => {
                     format!(
-                        "about {} at this rate of exceedances would prove the breach",
+                        "about {} that exceed at the observed rate would prove the breach",
                         more_requests(more)
                     )
                 }
@@ -90,7 +93,8 @@ impl Rule {
     }
 }
 
-/// A number of further requests, rounded up to two digits where it is an estimate of many.
+/// Formats a number of further requests; numbers above 99 are estimates and are rounded up to two
+/// digits.
 fn more_requests(more: u64) -> String {
     let mut unit = 1;
     while more / unit >= 100 {
@@ -111,66 +115,72 @@ mod tests {
     use super::*;
     use crate::verdict::fixture::{Request, run, scenario};
 
-    const ALL: Rule = Rule { to_pass: Alpha::STATED, to_fail: Alpha::STATED };
+    const ALL: DecisionRule = DecisionRule { to_pass: Alpha::STATED, to_fail: Alpha::STATED };
 
     fn settled(over: u64, of: u64) -> String {
-        let seen = Exceeded { over, of };
-        ALL.settled_by(seen, seen, Ratio::new(0.05).unwrap())
+        let seen = ExceedanceCount { over, of };
+        ALL.what_settles_it(seen, seen, Ratio::new(0.05).unwrap())
     }
 
     #[test]
     fn an_undecided_test_says_what_would_settle_it_and_which_way() {
-        assert_eq!(settled(0, 58), "1 more request with none over would prove that it holds");
+        assert_eq!(
+            settled(0, 58),
+            "1 more request with none over the limit would prove that the budget holds"
+        );
         assert_eq!(
             settled(7, 200),
-            "about 450 more requests at this rate of exceedances would prove that it holds"
+            "about 450 more requests that exceed at the observed rate would prove that the budget holds"
         );
         assert_eq!(
             settled(13, 190),
-            "about 340 more requests at this rate of exceedances would prove the breach"
+            "about 340 more requests that exceed at the observed rate would prove the breach"
         );
         assert_eq!(settled(10, 200), NOTHING_SETTLES_IT);
     }
 
     #[test]
     fn a_breach_by_lag_alone_is_not_promised_to_be_proven_by_more_requests() {
-        let (seen, without_lag) = (Exceeded { over: 13, of: 190 }, Exceeded { over: 0, of: 190 });
-        let text = ALL.settled_by(seen, without_lag, Ratio::new(0.05).unwrap());
+        let (seen, without_lag) =
+            (ExceedanceCount { over: 13, of: 190 }, ExceedanceCount { over: 0, of: 190 });
+        let text = ALL.what_settles_it(seen, without_lag, Ratio::new(0.05).unwrap());
         assert_eq!(text, NOTHING_SETTLES_IT);
     }
 
     const RUNS: u64 = 20_000;
 
-    /// How many of [`RUNS`] simulated runs end in a finding on any of their budgets, where each of `exchanges`
-    /// per budget takes too long with probability 5 %: just the share that `p95` draws the line at.
-    fn runs_with(finding: Finding, budgets: usize, exchanges: u64) -> Exceeded {
+    /// How many of [`RUNS`] simulated runs end in a finding on any of their budgets, where each of
+    /// `exchanges` per budget takes too long with probability 5 %: just the share that `p95` draws
+    /// the line at.
+    fn runs_with(finding: BudgetFinding, budgets: usize, exchanges: u64) -> ExceedanceCount {
         let requests: Vec<_> =
             (0..budgets).map(|_| Request::new("tile", &["p95 < 300ms"])).collect();
-        let rule = Rule::of(&run(vec![scenario("tiles", &requests)]).0);
+        let rule = DecisionRule::of(&run(vec![scenario("tiles", &requests)]).0);
         let allowed = Ratio::new(0.05).unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(20);
         let draws = rand_distr::Binomial::new(exchanges, 0.05).unwrap();
         let mut over = || draws.sample(&mut random);
         let mut is_found = || {
             let found = (0..budgets).filter(|_| {
-                rule.test(Exceeded { over: over(), of: exchanges }, allowed) == finding
+                rule.test(ExceedanceCount { over: over(), of: exchanges }, allowed) == finding
             });
             found.count() > 0
         };
-        Exceeded { over: (0..RUNS).filter(|_| is_found()).count() as u64, of: RUNS }
+        ExceedanceCount { over: (0..RUNS).filter(|_| is_found()).count() as u64, of: RUNS }
     }
 
     /// That a simulated rate lies within what `RUNS` runs can tell of the exact one.
-    fn is_near(seen: Exceeded, exact: f64) -> bool {
+    fn is_near(seen: ExceedanceCount, exact: f64) -> bool {
         let (low, high) = seen.interval(Alpha::STATED.shared_by(20));
         low.as_f64() <= exact && exact <= high.as_f64()
     }
 
-    /// The exact rates are sums of exact fractions; the seed is fixed, so that this always holds or never.
+    /// The exact rates are sums of exact fractions; the seed is fixed, so that this always holds or
+    /// never.
     #[test]
     fn a_target_just_outside_its_budget_passes_no_more_often_than_stated() {
         for (exchanges, exact) in [(59, 0.048_495), (181, 0.049_163), (200, 0.026_447)] {
-            let passes = runs_with(Finding::Holds, 1, exchanges);
+            let passes = runs_with(BudgetFinding::Holds, 1, exchanges);
             assert!(passes.over <= RUNS / 20 && is_near(passes, exact), "{exchanges}: {passes:?}");
         }
     }
@@ -178,7 +188,7 @@ mod tests {
     #[test]
     fn a_target_just_inside_its_budgets_fails_no_more_often_than_stated() {
         for (budgets, exact) in [(1, 0.044_356), (4, 0.047_489)] {
-            let fails = runs_with(Finding::Breached, budgets, 200);
+            let fails = runs_with(BudgetFinding::Breached, budgets, 200);
             assert!(fails.over <= RUNS / 20 && is_near(fails, exact), "{budgets}: {fails:?}");
         }
     }

@@ -21,7 +21,7 @@ fn judged(requests: &[Request], change: impl Fn(&mut Measurement)) -> ScenarioVe
     verdict.scenarios.remove(0)
 }
 
-fn said(verdict: &ScenarioVerdict) -> Vec<&str> {
+fn reason_texts(verdict: &ScenarioVerdict) -> Vec<&str> {
     verdict.reasons.iter().map(|reason| reason.what.as_str()).collect()
 }
 
@@ -78,7 +78,7 @@ fn an_interrupted_run_takes_back_a_pass_but_not_a_fail() {
         (pass.decision, pass.budgets[0].decision),
         (Decision::Inconclusive, Decision::Inconclusive)
     );
-    assert_eq!(said(&pass), ["the run was interrupted after 12 s"]);
+    assert_eq!(reason_texts(&pass), ["the run was interrupted after 12 s"]);
     assert!(
         pass.budgets[0].reason.what.ends_with("5% may; but the run was interrupted after 12 s")
     );
@@ -91,11 +91,8 @@ fn a_run_that_was_cut_off_in_its_warm_up_says_so() {
         let verdict = judged(&[tile(0, 0)], |measurement| {
             (measurement.ending, measurement.measured_from) = (ending.clone(), measurement.elapsed);
         });
-        let what = said(&verdict)[0];
-        assert!(
-            what.ends_with(", in its warm-up: nothing was measured that could be judged"),
-            "{what}"
-        );
+        let what = reason_texts(&verdict)[0];
+        assert!(what.ends_with(", during its warm-up: the measured stage never started"), "{what}");
     }
 }
 
@@ -113,25 +110,28 @@ fn what_the_prober_could_not_release_voids_a_pass_but_not_a_fail() {
     let behind = |measurement: &mut Measurement| measurement.scenarios[0].unreleased = 20;
     let pass = judged(&[tile(100, 0)], behind);
     assert_eq!(pass.decision, Decision::Inconclusive);
-    assert_eq!(said(&pass), ["the prober could not carry out 20 of 120 arrivals that were due"]);
+    assert_eq!(
+        reason_texts(&pass),
+        ["the prober could not send 20 of the 120 arrivals that were due"]
+    );
     assert_eq!(judged(&[tile(100, 100)], behind).decision, Decision::Fail);
 }
 
 #[test]
 fn abandoned_recovered_imported_and_missing_data_void_a_pass() {
     let abandoned = judged(&[tile(100, 0)], |run| run.scenarios[0].abandoned = 3);
-    assert_eq!(
-        said(&abandoned),
-        ["3 arrivals were cut off by the end of the run, before they were done"]
-    );
+    assert_eq!(reason_texts(&abandoned), ["3 arrivals were still in progress when the run ended"]);
     let recovered = judged(&[tile(100, 0)], |run| run.ending = Ending::Recovered);
     let imported =
         judged(&[tile(100, 0)], |run| run.ending = Ending::Imported("it tells nothing".to_owned()));
-    assert_eq!(said(&imported), ["the record was imported, and it tells nothing"]);
+    assert_eq!(reason_texts(&imported), ["the record was imported, and it tells nothing"]);
     let missing = judged(&[tile(100, 0)], |run| run.scenarios[0].planned = Some(200));
-    assert_eq!(said(&missing), ["100 of 200 planned arrivals are missing from the measurement"]);
+    assert_eq!(
+        reason_texts(&missing),
+        ["100 of 200 planned arrivals are missing from the measurement"]
+    );
     let unmeasured = judged(&[tile(100, 0)], |run| run.scenarios.clear());
-    assert_eq!(said(&unmeasured), ["the run holds no measurement of this scenario"]);
+    assert_eq!(reason_texts(&unmeasured), ["the run has no measurement of this scenario"]);
     for verdict in [abandoned, recovered, imported, missing, unmeasured] {
         assert_eq!(verdict.decision, Decision::Inconclusive);
     }
@@ -143,8 +143,8 @@ fn a_target_that_is_clearly_down_is_a_fail_however_little_was_measured() {
         judged(&[tile(0, 0)], |run| run.ending = Ending::TargetDown("8 of 8 refused".to_owned()));
     assert_eq!(verdict.decision, Decision::Fail);
     assert_eq!(
-        said(&verdict),
-        ["the run was stopped because the target was clearly down: 8 of 8 refused"]
+        reason_texts(&verdict),
+        ["the run stopped because the target was clearly down: 8 of 8 refused"]
     );
 }
 
@@ -166,7 +166,7 @@ fn a_target_that_never_answered_fails_even_where_nothing_could_be_proven() {
     assert_eq!(verdict.budgets[0].decision, Decision::Inconclusive);
     assert_eq!(verdict.decision, Decision::Fail);
     assert_eq!(
-        said(&verdict),
+        reason_texts(&verdict),
         ["the target never answered: connection refused in connect, 1 of 1 request"]
     );
 }
@@ -177,7 +177,10 @@ fn a_target_that_answered_an_earlier_try_is_not_said_to_have_never_answered() {
     let verdict =
         judged(&[step(), Request::new("app, each try", &[]).redirected(4).part_of("app")], |_| {});
     assert_eq!(verdict.decision, Decision::Fail);
-    assert_eq!(said(&verdict), ["`app`: 1 of 1 request failed; connection refused in connect"]);
+    assert_eq!(
+        reason_texts(&verdict),
+        ["`app`: 1 of 1 request failed; connection refused in connect"]
+    );
 }
 
 #[test]
@@ -192,7 +195,7 @@ fn failures_are_named_even_where_every_budget_holds() {
         judged(&[Request::new("app", &["p50 < 300ms"]).took(&[FAST; 100]).redirected(3)], |_| {});
     assert_eq!(verdict.decision, Decision::Pass);
     assert_eq!(
-        said(&verdict),
+        reason_texts(&verdict),
         [
             "`app`: 3 of 103 requests failed; 3 of 3 failures: redirected, 302 to /auth/login instead of \
           status = 200"
@@ -205,11 +208,14 @@ fn expectations_decide_where_there_is_no_budget() {
     let health = || Request::new("health", &[]);
     let held = judged(&[health().took(&[FAST; 3])], |_| {});
     assert_eq!(held.decision, Decision::Pass);
-    assert_eq!(said(&held), ["`health` has no budget: every expectation held in 3 requests"]);
+    assert_eq!(
+        reason_texts(&held),
+        ["`health` has no budget: every expectation held in 3 requests"]
+    );
     let broken = judged(&[health().took(&[FAST; 3]).redirected(1)], |_| {});
     assert_eq!(broken.decision, Decision::Fail);
-    assert!(said(&broken)[0].starts_with(
-        "`health` has no budget, so that one failure fails it: 1 of 4 requests failed"
+    assert!(reason_texts(&broken)[0].starts_with(
+        "`health` has no budget, so a single failure fails it: 1 of 4 requests failed"
     ));
     let beside_a_budget = judged(&[tile(100, 0), health().took(&[FAST; 3]).redirected(1)], |_| {});
     assert_eq!(beside_a_budget.decision, Decision::Fail);
@@ -219,7 +225,7 @@ fn expectations_decide_where_there_is_no_budget() {
 fn no_data_at_all_is_inconclusive() {
     let without_budget = judged(&[Request::new("health", &[])], |_| {});
     assert_eq!(without_budget.decision, Decision::Inconclusive);
-    assert_eq!(said(&without_budget), ["`health`: no exchange was judged"]);
+    assert_eq!(reason_texts(&without_budget), ["`health`: no exchange was judged"]);
     assert_eq!(judged(&[tile(0, 0)], |_| {}).decision, Decision::Inconclusive);
     assert_eq!(judged(&[], |_| {}).decision, Decision::Inconclusive);
     let (plan, measurement) = run(Vec::new());
@@ -256,25 +262,25 @@ fn a_record_of_every_shard_is_believed() {
 
 #[test]
 fn a_shard_that_is_missing_or_there_more_than_once_voids_a_pass_and_is_named() {
-    for (shards, of, said_first) in [
+    for (shards, of, first_reason) in [
         (&[1][..], 3, "shards 2 and 3 of 3 are missing"),
         (&[3, 1], 3, "shard 2 of 3 is missing"),
-        (&[1, 2, 1, 3], 3, "shard 1 of 3 is there twice"),
-        (&[1, 2, 2, 2, 3, 3, 4, 4], 4, "shard 2 of 4 is there 3 times, and 2 more are repeated"),
+        (&[1, 2, 1, 3], 3, "shard 1 of 3 occurs twice"),
+        (&[1, 2, 2, 2, 3, 3, 4, 4], 4, "shard 2 of 4 occurs 3 times, and 2 more are repeated"),
         (&[2], 1_000, "shards 1, 3, 4, 5, 6, 7, 8, 9 and 991 more of 1000 are missing"),
     ] {
         let verdict = judged(&[tile(100, 0)], |run| run.sharing = Some(shared(shards, of)));
         assert_eq!(verdict.decision, Decision::Inconclusive, "{shards:?}");
-        assert_eq!(said(&verdict), [said_first]);
+        assert_eq!(reason_texts(&verdict), [first_reason]);
         assert!(verdict.reasons[0].next.contains("tollgate merge"));
         assert!(
-            verdict.budgets[0].reason.what.ends_with(said_first),
+            verdict.budgets[0].reason.what.ends_with(first_reason),
             "{}",
             verdict.budgets[0].reason.what
         );
     }
     let both = judged(&[tile(100, 0)], |run| run.sharing = Some(shared(&[1, 1], 2)));
-    assert_eq!(said(&both), ["shard 2 of 2 is missing", "shard 1 of 2 is there twice"]);
+    assert_eq!(reason_texts(&both), ["shard 2 of 2 is missing", "shard 1 of 2 occurs twice"]);
 }
 
 #[test]

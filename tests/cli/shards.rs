@@ -108,11 +108,7 @@ fn three_processes_share_a_run_and_are_judged_as_one() {
 
     let (output, record, _) = merge(&bench, "doubled", &[a, b, c, a]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
-    assert!(
-        text(&output.stdout).contains("shard 1 of 3 is there twice"),
-        "{}",
-        text(&output.stdout)
-    );
+    assert!(text(&output.stdout).contains("shard 1 of 3 occurs twice"), "{}", text(&output.stdout));
     assert_eq!(counted(&record.unwrap()), (180, 180, 180));
 
     let again = only_folder_in(&merged);

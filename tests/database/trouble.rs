@@ -83,7 +83,7 @@ fn a_database_that_is_set_to_read_alone_is_told_as_such_and_can_still_be_pruned(
     runs::write(runs.path(), 2, SMALL);
     cluster.sql("store", "alter database store set default_transaction_read_only = on");
     let said = refused(runs.path(), &url);
-    assert!(said.contains("takes no writes") && said.contains("primary server"), "{said}");
+    assert!(said.contains("does not accept writes") && said.contains("primary server"), "{said}");
     assert_eq!(cluster.sql("store", "select count(*) from tollgate.runs")[0], ["1"]);
     let pruned = tollgate()
         .args(["db", "prune", "--keep", "1d"])
@@ -113,7 +113,7 @@ fn a_database_whose_disk_is_full_in_the_middle_of_a_run_keeps_none_of_it() {
     );
     let said = refused(runs.path(), &url);
     assert!(
-        said.contains("has no room left on its disk") && said.contains("tollgate db prune"),
+        said.contains("has no space left on its disk") && said.contains("tollgate db prune"),
         "{said}"
     );
     assert_eq!(cluster.sql("store", "select count(*) from tollgate.runs")[0], ["0"]);

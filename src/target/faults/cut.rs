@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::super::page::{Methods, Over, Page, Reply};
-use super::super::script::{Ending, Framing, Script, Step};
+use super::super::page::{AllowedMethods, Over, Page, PageReply};
+use super::super::script::{AnswerEnding, AnswerScript, AnswerStep, BodyFraming};
 
 /// Length that a cut answer announces, in bytes; half of it is sent.
 const ANNOUNCED: u64 = 1024;
@@ -17,8 +17,8 @@ pub(super) static RESET: Page = Page {
     over: Over::Any,
     does: "resets the connection (RST) once the request is read",
     outcome: "connection reset, before the first byte",
-    methods: Methods::Get,
-    reply: |_| Ok(Reply::Steps(Script::only(Ending::Reset))),
+    methods: AllowedMethods::Get,
+    reply: |_| Ok(PageReply::Steps(AnswerScript::only(AnswerEnding::Reset))),
 };
 
 pub(super) static RESET_BODY: Page = Page {
@@ -26,8 +26,8 @@ pub(super) static RESET_BODY: Page = Page {
     over: Over::Any,
     does: "resets the connection (RST) in the middle of the body",
     outcome: "connection reset, in the body",
-    methods: Methods::Get,
-    reply: |_| Ok(half(Framing::Length(ANNOUNCED), Ending::Reset)),
+    methods: AllowedMethods::Get,
+    reply: |_| Ok(half(BodyFraming::Length(ANNOUNCED), AnswerEnding::Reset)),
 };
 
 pub(super) static CLOSE: Page = Page {
@@ -35,8 +35,8 @@ pub(super) static CLOSE: Page = Page {
     over: Over::Any,
     does: "closes the connection without an answer",
     outcome: "closed early, before the first byte; never silently sent again",
-    methods: Methods::Get,
-    reply: |_| Ok(Reply::Steps(Script::only(Ending::Close))),
+    methods: AllowedMethods::Get,
+    reply: |_| Ok(PageReply::Steps(AnswerScript::only(AnswerEnding::Close))),
 };
 
 pub(super) static TRUNCATED: Page = Page {
@@ -44,8 +44,8 @@ pub(super) static TRUNCATED: Page = Page {
     over: Over::Any,
     does: "sends chunks (HTTP/2: DATA), and closes without the last one",
     outcome: "closed early, in the body",
-    methods: Methods::Get,
-    reply: |_| Ok(half(Framing::Chunked, Ending::Close)),
+    methods: AllowedMethods::Get,
+    reply: |_| Ok(half(BodyFraming::Chunked, AnswerEnding::Close)),
 };
 
 pub(super) static SHORT: Page = Page {
@@ -53,10 +53,10 @@ pub(super) static SHORT: Page = Page {
     over: Over::Any,
     does: "sends half of the Content-Length, then closes (HTTP/2: ends)",
     outcome: "closed early, in the body; HTTP/2: not HTTP",
-    methods: Methods::Get,
+    methods: AllowedMethods::Get,
     reply: |asked| {
-        let ending = if asked.is_http2() { Ending::Complete } else { Ending::Close };
-        Ok(half(Framing::Length(ANNOUNCED), ending))
+        let ending = if asked.is_http2() { AnswerEnding::Complete } else { AnswerEnding::Close };
+        Ok(half(BodyFraming::Length(ANNOUNCED), ending))
     },
 };
 
@@ -65,15 +65,16 @@ pub(super) static LONG: Page = Page {
     over: Over::Any,
     does: "sends more than the Content-Length: what looks like a second answer",
     outcome: "not HTTP, in the body; the surplus is never taken for the next answer",
-    methods: Methods::Get,
+    methods: AllowedMethods::Get,
     reply: |_| {
         let pieces = [&b"hello"[..], SURPLUS].concat();
-        let steps = vec![Step::Head(Framing::Length(5)), Step::Piece(Bytes::from(pieces))];
-        Ok(Reply::Steps(Script { steps, ending: Ending::Complete }))
+        let steps =
+            vec![AnswerStep::Head(BodyFraming::Length(5)), AnswerStep::Piece(Bytes::from(pieces))];
+        Ok(PageReply::Steps(AnswerScript { steps, ending: AnswerEnding::Complete }))
     },
 };
 
-fn half(framing: Framing, ending: Ending) -> Reply {
-    let steps = vec![Step::Head(framing), Step::Piece(Bytes::from_static(HALF))];
-    Reply::Steps(Script { steps, ending })
+fn half(framing: BodyFraming, ending: AnswerEnding) -> PageReply {
+    let steps = vec![AnswerStep::Head(framing), AnswerStep::Piece(Bytes::from_static(HALF))];
+    PageReply::Steps(AnswerScript { steps, ending })
 }

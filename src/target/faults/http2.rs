@@ -3,18 +3,20 @@
 use bytes::Bytes;
 use h2::Reason;
 
-use super::super::acts::Act;
 use super::super::frames;
-use super::super::page::{Methods, Over, Page, Reply};
-use super::super::script::{Ending, Framing, Script, Step};
+use super::super::page::{AllowedMethods, Over, Page, PageReply};
+use super::super::script::{AnswerEnding, AnswerScript, AnswerStep, BodyFraming};
+use super::super::socket_script::SocketAction;
 
 pub(super) static RESET_STREAM: Page = Page {
     path: "/fault/reset-stream",
     over: Over::Http2,
     does: "resets the stream (RST_STREAM) without an answer",
     outcome: "connection reset, before the first byte; the connection carries other streams on",
-    methods: Methods::Get,
-    reply: |_| Ok(Reply::Steps(Script::only(Ending::ResetStream(Reason::INTERNAL_ERROR)))),
+    methods: AllowedMethods::Get,
+    reply: |_| {
+        Ok(PageReply::Steps(AnswerScript::only(AnswerEnding::ResetStream(Reason::INTERNAL_ERROR))))
+    },
 };
 
 pub(super) static RESET_STREAM_BODY: Page = Page {
@@ -22,8 +24,8 @@ pub(super) static RESET_STREAM_BODY: Page = Page {
     over: Over::Http2,
     does: "resets the stream in the middle of the body",
     outcome: "connection reset, in the body; the connection carries other streams on",
-    methods: Methods::Get,
-    reply: |_| Ok(Reply::Steps(begun(Ending::ResetStream(Reason::INTERNAL_ERROR)))),
+    methods: AllowedMethods::Get,
+    reply: |_| Ok(PageReply::Steps(begun(AnswerEnding::ResetStream(Reason::INTERNAL_ERROR)))),
 };
 
 pub(super) static REFUSED_STREAM: Page = Page {
@@ -31,8 +33,10 @@ pub(super) static REFUSED_STREAM: Page = Page {
     over: Over::Http2,
     does: "refuses the stream (REFUSED_STREAM): nothing was done",
     outcome: "connection reset, before the first byte; never silently sent again",
-    methods: Methods::Get,
-    reply: |_| Ok(Reply::Steps(Script::only(Ending::ResetStream(Reason::REFUSED_STREAM)))),
+    methods: AllowedMethods::Get,
+    reply: |_| {
+        Ok(PageReply::Steps(AnswerScript::only(AnswerEnding::ResetStream(Reason::REFUSED_STREAM))))
+    },
 };
 
 pub(super) static GOAWAY: Page = Page {
@@ -40,8 +44,8 @@ pub(super) static GOAWAY: Page = Page {
     over: Over::Http2,
     does: "sends GOAWAY with an error and no answer, then closes",
     outcome: "closed early, before the first byte",
-    methods: Methods::Get,
-    reply: |_| Ok(Reply::Steps(going_away(Script::only(Ending::Close), 0))),
+    methods: AllowedMethods::Get,
+    reply: |_| Ok(PageReply::Steps(going_away(AnswerScript::only(AnswerEnding::Close), 0))),
 };
 
 pub(super) static GOAWAY_BODY: Page = Page {
@@ -49,8 +53,8 @@ pub(super) static GOAWAY_BODY: Page = Page {
     over: Over::Http2,
     does: "sends GOAWAY with an error in the middle of the body, then closes",
     outcome: "closed early, in the body",
-    methods: Methods::Get,
-    reply: |asked| Ok(Reply::Steps(going_away(begun(Ending::Close), asked.stream))),
+    methods: AllowedMethods::Get,
+    reply: |asked| Ok(PageReply::Steps(going_away(begun(AnswerEnding::Close), asked.stream))),
 };
 
 pub(super) static PROTOCOL_ERROR: Page = Page {
@@ -58,10 +62,10 @@ pub(super) static PROTOCOL_ERROR: Page = Page {
     over: Over::Http2,
     does: "sends DATA on stream 0, which no connection survives",
     outcome: "not HTTP",
-    methods: Methods::Get,
+    methods: AllowedMethods::Get,
     reply: |_| {
-        let steps = vec![Step::Wire(Act::Send(frames::misplaced_data()))];
-        Ok(Reply::Steps(Script { steps, ending: Ending::Hang }))
+        let steps = vec![AnswerStep::Wire(SocketAction::Send(frames::misplaced_data()))];
+        Ok(PageReply::Steps(AnswerScript { steps, ending: AnswerEnding::Hang }))
     },
 };
 
@@ -70,16 +74,21 @@ pub(super) static NO_WINDOW: Page = Page {
     over: Over::Http2,
     does: "opens no window: a request body above 64 KiB hangs; never answers",
     outcome: "timed out, before the first byte",
-    methods: Methods::Any,
-    reply: |_| Ok(Reply::Steps(Script::only(Ending::Hang))),
+    methods: AllowedMethods::Any,
+    reply: |_| Ok(PageReply::Steps(AnswerScript::only(AnswerEnding::Hang))),
 };
 
-fn begun(ending: Ending) -> Script {
+fn begun(ending: AnswerEnding) -> AnswerScript {
     let half = Bytes::from_static(&[b'.'; 512]);
-    Script { steps: vec![Step::Head(Framing::Length(1024)), Step::Piece(half)], ending }
+    AnswerScript {
+        steps: vec![AnswerStep::Head(BodyFraming::Length(1024)), AnswerStep::Piece(half)],
+        ending,
+    }
 }
 
-fn going_away(mut script: Script, last: u32) -> Script {
-    script.steps.push(Step::Wire(Act::Send(frames::goaway(last, Reason::INTERNAL_ERROR))));
+fn going_away(mut script: AnswerScript, last: u32) -> AnswerScript {
+    script
+        .steps
+        .push(AnswerStep::Wire(SocketAction::Send(frames::goaway(last, Reason::INTERNAL_ERROR))));
     script
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::acts::Act;
-use super::super::page::{Methods, Over, Page, Reply};
-use super::super::script::{Ending, Framing, Script, Step};
+use super::super::page::{AllowedMethods, Over, Page, PageReply};
+use super::super::script::{AnswerEnding, AnswerScript, AnswerStep, BodyFraming};
+use super::super::socket_script::SocketAction;
 
 /// The longest body that can be asked to trickle, in bytes.
 const LONGEST: u32 = 1 << 20;
@@ -20,8 +20,8 @@ pub(super) static HANG: Page = Page {
     over: Over::Any,
     does: "never answers, and keeps the connection open",
     outcome: "timed out, before the first byte",
-    methods: Methods::Get,
-    reply: |_| Ok(Reply::Steps(Script::only(Ending::Hang))),
+    methods: AllowedMethods::Get,
+    reply: |_| Ok(PageReply::Steps(AnswerScript::only(AnswerEnding::Hang))),
 };
 
 pub(super) static HEADERS: Page = Page {
@@ -29,11 +29,11 @@ pub(super) static HEADERS: Page = Page {
     over: Over::Http1,
     does: "sends the head byte by byte, each after `?every=` (400ms)",
     outcome: "timed out, after the first byte; ok where the timeout is longer",
-    methods: Methods::Get,
+    methods: AllowedMethods::Get,
     reply: |asked| {
         let every = asked.duration("every", Duration::from_millis(400))?;
-        let steps = vec![Step::Wire(Act::Trickle(Bytes::from_static(HEAD), every))];
-        Ok(Reply::Steps(Script { steps, ending: Ending::Complete }))
+        let steps = vec![AnswerStep::Wire(SocketAction::Trickle(Bytes::from_static(HEAD), every))];
+        Ok(PageReply::Steps(AnswerScript { steps, ending: AnswerEnding::Complete }))
     },
 };
 
@@ -42,12 +42,15 @@ pub(super) static BODY: Page = Page {
     over: Over::Any,
     does: "sends `?bytes=` (64) byte by byte, each after `?every=` (500ms)",
     outcome: "timed out, in the body; ok where the timeout is longer",
-    methods: Methods::Get,
+    methods: AllowedMethods::Get,
     reply: |asked| {
         let count = asked.number("bytes", 64, LONGEST)?;
         let every = asked.duration("every", Duration::from_millis(500))?;
         let bytes = Bytes::from(vec![b'.'; count as usize]);
-        let steps = vec![Step::Head(Framing::Length(count.into())), Step::Trickle { bytes, every }];
-        Ok(Reply::Steps(Script { steps, ending: Ending::Complete }))
+        let steps = vec![
+            AnswerStep::Head(BodyFraming::Length(count.into())),
+            AnswerStep::Trickle { bytes, every },
+        ];
+        Ok(PageReply::Steps(AnswerScript { steps, ending: AnswerEnding::Complete }))
     },
 };

@@ -7,7 +7,7 @@ use http::header::{CONTENT_ENCODING, LOCATION};
 use http::{HeaderValue, StatusCode};
 
 use super::super::encoded::bomb;
-use super::super::page::{Methods, Over, Page, Reply, text_page, with_header};
+use super::super::page::{AllowedMethods, Over, Page, PageReply, text_page, with_header};
 
 static BOMB: LazyLock<Bytes> = LazyLock::new(bomb);
 
@@ -16,8 +16,8 @@ pub(super) static STATUS: Page = Page {
     over: Over::Any,
     does: "answers 500 with the body of a good page",
     outcome: "unexpected status",
-    methods: Methods::Get,
-    reply: |_| Ok(Reply::Whole(text_page(StatusCode::INTERNAL_SERVER_ERROR, "All is well.\n"))),
+    methods: AllowedMethods::Get,
+    reply: |_| Ok(PageReply::Whole(text_page(StatusCode::INTERNAL_SERVER_ERROR, "All is well.\n"))),
 };
 
 pub(super) static GZIP: Page = Page {
@@ -25,7 +25,7 @@ pub(super) static GZIP: Page = Page {
     over: Over::Any,
     does: "sends a body that claims to be gzip and is not",
     outcome: "unexpected answer, where the body matters",
-    methods: Methods::Get,
+    methods: AllowedMethods::Get,
     reply: |_| Ok(zipped(Bytes::from_static(b"this is no gzip, whatever the header says"))),
 };
 
@@ -34,7 +34,7 @@ pub(super) static BOMB_PAGE: Page = Page {
     over: Over::Any,
     does: "sends 256 MiB of zeros as 256 KiB of gzip",
     outcome: "unexpected answer, where the body matters: larger than `max_body`",
-    methods: Methods::Get,
+    methods: AllowedMethods::Get,
     reply: |_| Ok(zipped(BOMB.clone())),
 };
 
@@ -43,7 +43,7 @@ pub(super) static LOOP: Page = Page {
     over: Over::Any,
     does: "redirects to itself, for ever",
     outcome: "redirected, after as many redirects as the scenario follows",
-    methods: Methods::Any,
+    methods: AllowedMethods::Any,
     reply: |_| Ok(redirect("/fault/redirect-loop")),
 };
 
@@ -52,20 +52,20 @@ pub(super) static AWAY: Page = Page {
     over: Over::Any,
     does: "redirects to `http://elsewhere.invalid/`, which is not allowed",
     outcome: "redirected, and nothing is sent there",
-    methods: Methods::Any,
+    methods: AllowedMethods::Any,
     reply: |_| Ok(redirect("http://elsewhere.invalid/secret?token=none")),
 };
 
-fn zipped(body: Bytes) -> Reply {
-    Reply::Whole(with_header(
+fn zipped(body: Bytes) -> PageReply {
+    PageReply::Whole(with_header(
         text_page(StatusCode::OK, body),
         CONTENT_ENCODING,
         HeaderValue::from_static("gzip"),
     ))
 }
 
-fn redirect(to: &'static str) -> Reply {
-    Reply::Whole(with_header(
+fn redirect(to: &'static str) -> PageReply {
+    PageReply::Whole(with_header(
         text_page(StatusCode::FOUND, Bytes::new()),
         LOCATION,
         HeaderValue::from_static(to),

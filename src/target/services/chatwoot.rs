@@ -13,14 +13,14 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::settings::{ServiceSettings, Sickness};
-use super::{Asking, Sick, error, json_page};
+use super::{ActiveFaults, ServiceRequest, error, json_page};
 use crate::target::visitor::is_secret;
 
 const TOKEN: HeaderName = HeaderName::from_static("api_access_token");
 
 /// What Chatwoot is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::target) enum Call {
+pub(in crate::target) enum ChatwootCall {
     Health,
     Profile,
     /// The conversations of an account; `None` where what names it is no number.
@@ -29,14 +29,14 @@ pub(in crate::target) enum Call {
 
 /// Chatwoot with one user in one account.
 #[derive(Debug)]
-pub(super) struct Chatwoot {
+pub(super) struct ChatwootService {
     token: SecretString,
     account: u64,
     secret: SecretString,
-    sick: Sick,
+    sick: ActiveFaults,
 }
 
-impl Call {
+impl ChatwootCall {
     /// What is asked for by a path, where Chatwoot has it.
     pub(super) fn at(path: &str) -> Option<Self> {
         match path {
@@ -51,34 +51,42 @@ impl Call {
     }
 }
 
-impl Chatwoot {
+impl ChatwootService {
     pub(super) fn new(settings: &ServiceSettings) -> Self {
         Self {
             token: settings.chatwoot_token.clone(),
             account: settings.chatwoot_account,
             secret: settings.chatwoot_secret.clone(),
-            sick: Sick::of(settings),
+            sick: ActiveFaults::of(settings),
         }
     }
 
-    pub(super) fn answer(&self, call: Call, asking: &Asking<'_>) -> Response<Bytes> {
-        if call == Call::Health {
+    pub(super) fn answer(
+        &self,
+        call: ChatwootCall,
+        asking: &ServiceRequest<'_>,
+    ) -> Response<Bytes> {
+        if call == ChatwootCall::Health {
             return json_page(StatusCode::OK, &self.health(asking.now));
         }
         if let Some(refusal) = self.refusal(asking) {
             return refusal;
         }
         match call {
-            Call::Conversations(Some(account)) if account == self.account => {
+            ChatwootCall::Conversations(Some(account)) if account == self.account => {
                 json_page(StatusCode::OK, &self.conversations())
             }
-            Call::Conversations(_) => error(StatusCode::NOT_FOUND, "Resource could not be found"),
-            Call::Profile | Call::Health => json_page(StatusCode::OK, &self.profile()),
+            ChatwootCall::Conversations(_) => {
+                error(StatusCode::NOT_FOUND, "Resource could not be found")
+            }
+            ChatwootCall::Profile | ChatwootCall::Health => {
+                json_page(StatusCode::OK, &self.profile())
+            }
         }
     }
 
     /// What whoever has no right token gets. A token in another header is none.
-    fn refusal(&self, asking: &Asking<'_>) -> Option<Response<Bytes>> {
+    fn refusal(&self, asking: &ServiceRequest<'_>) -> Option<Response<Bytes>> {
         if self.sick.with(Sickness::ChatwootOpen) {
             return None;
         }
@@ -176,10 +184,13 @@ mod tests {
     #[test]
     fn only_what_chatwoot_has_is_chatwoots() {
         assert_eq!(
-            Call::at("/api/v1/accounts/7/conversations"),
-            Some(Call::Conversations(Some(7)))
+            ChatwootCall::at("/api/v1/accounts/7/conversations"),
+            Some(ChatwootCall::Conversations(Some(7)))
         );
-        assert_eq!(Call::at("/api/v1/accounts/me/conversations"), Some(Call::Conversations(None)));
+        assert_eq!(
+            ChatwootCall::at("/api/v1/accounts/me/conversations"),
+            Some(ChatwootCall::Conversations(None))
+        );
         for path in [
             "/api/",
             "/api/v2",
@@ -187,7 +198,7 @@ mod tests {
             "/api/v1/accounts/7",
             "/api/v1/accounts/7/8/conversations",
         ] {
-            assert_eq!(Call::at(path), None, "{path}");
+            assert_eq!(ChatwootCall::at(path), None, "{path}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The outer side of an app that is embedded in Shopify's admin: who may frame it, and what is shut to whom.
+//! The outer side of an app that is embedded in Shopify's admin: who may frame it, and what is shut
+//! to whom.
 
 use bytes::Bytes;
 use http::header::{
@@ -8,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use super::settings::{ServiceSettings, Sickness};
-use super::{Sick, error, json_page};
+use super::{ActiveFaults, error, json_page};
 use crate::target::visitor::is_bot;
 
 /// What every page of the app is sent with, as Shopify asks of embedded apps.
@@ -26,7 +27,7 @@ static HEADERS: [(HeaderName, HeaderValue); 4] = [
 
 /// What the app makes of a visitor before it looks at what is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::target) enum Visitor {
+pub(in crate::target) enum AppVisitor {
     Bot,
     /// Someone with a session; nobody has one unless the app is sick.
     Operator,
@@ -35,15 +36,15 @@ pub(in crate::target) enum Visitor {
 
 /// The app's outer side.
 #[derive(Debug)]
-pub(in crate::target) struct Embed {
+pub(in crate::target) struct EmbedPolicy {
     secures: bool,
     is_open: bool,
     takes_bots: bool,
 }
 
-impl Embed {
+impl EmbedPolicy {
     pub(in crate::target) fn new(settings: &ServiceSettings) -> Self {
-        let sick = Sick::of(settings);
+        let sick = ActiveFaults::of(settings);
         Self {
             secures: !sick.with(Sickness::EmbedHeaders),
             is_open: sick.with(Sickness::EmbedOpen),
@@ -52,18 +53,18 @@ impl Embed {
     }
 
     /// Who asks for the tile loader.
-    pub(in crate::target) fn visitor(&self, headers: &HeaderMap) -> Visitor {
+    pub(in crate::target) fn visitor(&self, headers: &HeaderMap) -> AppVisitor {
         match is_bot(headers) {
-            false => Visitor::Stranger,
-            true if self.takes_bots => Visitor::Operator,
-            true => Visitor::Bot,
+            false => AppVisitor::Stranger,
+            true if self.takes_bots => AppVisitor::Operator,
+            true => AppVisitor::Bot,
         }
     }
 
     /// Who asks for one of the pages behind the tile loader.
-    pub(in crate::target) fn inner_visitor(&self, headers: &HeaderMap) -> Visitor {
+    pub(in crate::target) fn inner_visitor(&self, headers: &HeaderMap) -> AppVisitor {
         match self.visitor(headers) {
-            Visitor::Stranger if self.is_open => Visitor::Operator,
+            AppVisitor::Stranger if self.is_open => AppVisitor::Operator,
             visitor => visitor,
         }
     }
@@ -77,7 +78,7 @@ impl Embed {
 }
 
 /// The conversations that the app fetches from Chatwoot for its operators.
-pub(super) fn conversations(sick: &Sick) -> Response<Bytes> {
+pub(super) fn conversations(sick: &ActiveFaults) -> Response<Bytes> {
     if sick.with(Sickness::OccList) {
         return error(StatusCode::INTERNAL_SERVER_ERROR, "the conversations cannot be had");
     }

@@ -6,7 +6,7 @@ use crate::postgres::{Address, Mode, PgError, Session, Transaction};
 
 /// One line of the log.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct LogRow {
     pub(super) level: String,
     pub(super) message: String,
     /// JSON.
@@ -15,7 +15,8 @@ pub(super) struct Line {
     pub(super) user_agent: Option<String>,
 }
 
-/// Where lines of the log go: one session of a database, opened when it is first needed and again where it was lost.
+/// Where lines of the log go: one session of a database, opened when it is first needed and again
+/// where it was lost.
 #[derive(Debug)]
 pub(super) struct LogTable {
     address: Option<Address>,
@@ -30,9 +31,9 @@ impl LogTable {
 
     /// Writes a line; lines that come meanwhile wait their turn.
     ///
-    /// A session in which anything went wrong is given up. Only one that could not even begin is tried again in a new
-    /// one, so that no line is written twice.
-    pub(super) async fn write(&self, line: Line) -> Result<(), PgError> {
+    /// A session in which anything went wrong is given up. Only one that could not even begin is
+    /// tried again in a new one, so that no line is written twice.
+    pub(super) async fn write(&self, line: LogRow) -> Result<(), PgError> {
         let Some(address) = &self.address else { return Ok(()) };
         let mut kept = self.session.lock().await;
         let mut session = match kept.take() {
@@ -50,8 +51,8 @@ impl LogTable {
     }
 }
 
-async fn insert(mut transaction: Transaction<'_>, line: Line) -> Result<(), PgError> {
-    let Line { level, message, metadata, request_id, user_agent } = line;
+async fn insert(mut transaction: Transaction<'_>, line: LogRow) -> Result<(), PgError> {
+    let LogRow { level, message, metadata, request_id, user_agent } = line;
     let sql = "insert into public.observability_logs (level, message, metadata, request_id, user_agent) \
                values ($1, $2, $3::text::jsonb, $4, $5)";
     let bound = transaction.execute(sql, |query| {

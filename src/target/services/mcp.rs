@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::settings::{ServiceSettings, Sickness};
-use super::{Sick, json_page, text};
+use super::{ActiveFaults, json_page, text};
 use crate::target::page::with_header;
 
 const VERSION: &str = "2025-06-18";
@@ -30,52 +30,52 @@ const REFUSED: i32 = -32000;
 
 /// An MCP server with two tools.
 #[derive(Debug)]
-pub(super) struct Mcp {
+pub(super) struct McpServer {
     sessions: RefCell<VecDeque<String>>,
     by_events: bool,
-    sick: Sick,
+    sick: ActiveFaults,
 }
 
 /// Why a message is not even answered under its id.
-struct Refusal {
+struct McpRefusal {
     status: StatusCode,
     code: i32,
     why: &'static str,
 }
 
-impl Refusal {
+impl McpRefusal {
     fn bad(code: i32, why: &'static str) -> Self {
         Self { status: StatusCode::BAD_REQUEST, code, why }
     }
 }
 
 /// What a client says.
-enum Message {
+enum McpMessage {
     /// Wants an answer, under its id.
     Request { id: Value, method: String },
     /// Wants none: a notification, or a client's own answer.
     Notice,
 }
 
-impl Mcp {
+impl McpServer {
     pub(super) fn new(settings: &ServiceSettings) -> Self {
         Self {
             sessions: RefCell::new(VecDeque::with_capacity(SESSIONS)),
             by_events: settings.mcp_events,
-            sick: Sick::of(settings),
+            sick: ActiveFaults::of(settings),
         }
     }
 
     /// The answer to a message.
     pub(super) fn answer(&self, headers: &HeaderMap, body: &[u8]) -> Response<Bytes> {
-        self.reply(headers, body).unwrap_or_else(|Refusal { status, code, why }| {
+        self.reply(headers, body).unwrap_or_else(|McpRefusal { status, code, why }| {
             json_rpc(status, &failure(&Value::Null, code, why))
         })
     }
 
-    fn reply(&self, headers: &HeaderMap, body: &[u8]) -> Result<Response<Bytes>, Refusal> {
+    fn reply(&self, headers: &HeaderMap, body: &[u8]) -> Result<Response<Bytes>, McpRefusal> {
         check_head(headers)?;
-        let Message::Request { id, method } = Message::read(body)? else {
+        let McpMessage::Request { id, method } = McpMessage::read(body)? else {
             self.check_session(headers)?;
             return Ok(accepted());
         };
@@ -113,11 +113,11 @@ impl Mcp {
         answer
     }
 
-    fn check_session(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    fn check_session(&self, headers: &HeaderMap) -> Result<(), McpRefusal> {
         match text(headers, &SESSION) {
-            None => Err(Refusal::bad(REFUSED, "Bad Request: Mcp-Session-Id is required")),
+            None => Err(McpRefusal::bad(REFUSED, "Bad Request: Mcp-Session-Id is required")),
             Some(session) if self.sessions.borrow().iter().any(|known| known == session) => Ok(()),
-            Some(_) => Err(Refusal {
+            Some(_) => Err(McpRefusal {
                 status: StatusCode::NOT_FOUND,
                 code: REFUSED,
                 why: "Session not found",
@@ -139,10 +139,10 @@ impl Mcp {
     }
 }
 
-impl Message {
-    fn read(body: &[u8]) -> Result<Self, Refusal> {
-        let message: Value =
-            serde_json::from_slice(body).map_err(|_| Refusal::bad(PARSE_ERROR, "Parse error"))?;
+impl McpMessage {
+    fn read(body: &[u8]) -> Result<Self, McpRefusal> {
+        let message: Value = serde_json::from_slice(body)
+            .map_err(|_| McpRefusal::bad(PARSE_ERROR, "Parse error"))?;
         let is_answer = message.get("result").or(message.get("error")).is_some();
         let method = message.get("method").and_then(Value::as_str);
         match (message.get("jsonrpc").and_then(Value::as_str), method, message.get("id")) {
@@ -151,21 +151,21 @@ impl Message {
             (Some("2.0"), Some(method), Some(id)) if id.is_string() || id.is_number() => {
                 Ok(Self::Request { id: id.clone(), method: method.to_owned() })
             }
-            _ => Err(Refusal::bad(INVALID_REQUEST, "Invalid Request")),
+            _ => Err(McpRefusal::bad(INVALID_REQUEST, "Invalid Request")),
         }
     }
 }
 
 /// Whether the client reads both forms of an answer, and speaks a version that is spoken here.
-fn check_head(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_head(headers: &HeaderMap) -> Result<(), McpRefusal> {
     if !["application/json", "text/event-stream"].iter().all(|form| accepts(headers, form)) {
         let why = "Not Acceptable: Accept has to name application/json and text/event-stream";
-        return Err(Refusal { status: StatusCode::NOT_ACCEPTABLE, code: REFUSED, why });
+        return Err(McpRefusal { status: StatusCode::NOT_ACCEPTABLE, code: REFUSED, why });
     }
     // A client that names none is taken for one of 2025-03-26.
     match text(headers, &PROTOCOL_VERSION) {
         None | Some(VERSION | "2025-03-26") => Ok(()),
-        Some(_) => Err(Refusal::bad(REFUSED, "Bad Request: Unsupported protocol version")),
+        Some(_) => Err(McpRefusal::bad(REFUSED, "Bad Request: Unsupported protocol version")),
     }
 }
 

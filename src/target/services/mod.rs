@@ -1,4 +1,5 @@
-//! The services beside the tile loader: Chatwoot, Supabase, an MCP server, and the app's outer side.
+//! The services beside the tile loader: Chatwoot, Supabase, an MCP server, and the app's outer
+//! side.
 //!
 //! Each answers as the real one does, or wrongly where the settings ask for it ([`Sickness`]).
 
@@ -16,20 +17,20 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use self::chatwoot::Chatwoot;
-pub(super) use self::embed::{Embed, Visitor};
-use self::mcp::Mcp;
+use self::chatwoot::ChatwootService;
+pub(super) use self::embed::{AppVisitor, EmbedPolicy};
+use self::mcp::McpServer;
 pub use self::settings::{ServiceSettings, Sickness};
-use self::supabase::Supabase;
+use self::supabase::SupabaseService;
 use super::Error;
-use super::body::Body;
+use super::body::RequestBody;
 use super::page::with_header;
 
 /// The paths of the services: method and path, and the answer.
 pub const SERVICES: [(&str, &str); 12] = [
     (
         "GET /api",
-        "Chatwoot 4.6.0: version, time, and the state of its queue and its data; 200 whatever they are",
+        "Chatwoot 4.6.0: version, time, and the state of its queue and its data; always 200",
     ),
     (
         "GET /api/v1/profile",
@@ -46,23 +47,23 @@ pub const SERVICES: [(&str, &str); 12] = [
     ("GET /rest/v1/", "Supabase: the description of its tables; 401 for all but `service_role`"),
     ("GET /rest/v1/observability_logs", "Supabase: one row for `service_role`, none for `anon`"),
     ("GET /rest/v1/decision_sync_events", "Supabase: one row for `service_role`, none for `anon`"),
-    ("GET /rest/v1/{table}", "Supabase: 404, for there is no other table"),
+    ("GET /rest/v1/{table}", "Supabase: 404, because there is no other table"),
     ("GET /auth/v1/health", "Supabase: version and name of GoTrue; 401 without a key"),
     (
         "POST /functions/v1/occ-log",
-        "Supabase: takes a line of the log, 400 for what is none; 401 without a key",
+        "Supabase: accepts a log line, 400 for anything else; 401 without a key",
     ),
     ("POST /mcp", "an MCP server: `initialize`, `ping` and `tools/list` in a session, by JSON-RPC"),
     (
         "GET /app/{page}",
-        "the app's inner pages: a redirect to `/auth/login`, for nobody has a session",
+        "the app's inner pages: a redirect to `/auth/login`, because no request has a session",
     ),
 ];
 
 /// What a service is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
-    Chatwoot(chatwoot::Call),
+pub(super) enum ServiceCall {
+    Chatwoot(chatwoot::ChatwootCall),
     Rest,
     Auth,
     OccLog,
@@ -72,7 +73,7 @@ pub(super) enum Call {
 
 /// What a service knows of a request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asking<'a> {
+pub(super) struct ServiceRequest<'a> {
     pub(super) path: &'a str,
     pub(super) headers: &'a HeaderMap,
     /// Since the Unix epoch.
@@ -82,17 +83,17 @@ pub(super) struct Asking<'a> {
 /// The services: one thread's.
 #[derive(Debug)]
 pub(super) struct Services {
-    chatwoot: Chatwoot,
-    supabase: Supabase,
-    mcp: Mcp,
-    sick: Sick,
+    chatwoot: ChatwootService,
+    supabase: SupabaseService,
+    mcp: McpServer,
+    sick: ActiveFaults,
 }
 
 /// What is wrong with the services.
 #[derive(Debug, Clone)]
-pub(super) struct Sick(Vec<Sickness>);
+pub(super) struct ActiveFaults(Vec<Sickness>);
 
-impl Sick {
+impl ActiveFaults {
     pub(super) fn of(settings: &ServiceSettings) -> Self {
         Self(settings.sick.clone())
     }
@@ -103,7 +104,7 @@ impl Sick {
     }
 }
 
-impl Call {
+impl ServiceCall {
     /// What is asked for by a path, where it is a service's.
     pub(super) fn at(path: &str) -> Option<Self> {
         match path {
@@ -112,19 +113,19 @@ impl Call {
             "/occ/conversations" => Some(Self::OccList),
             "/mcp" => Some(Self::Mcp),
             _ if path.starts_with(supabase::REST) => Some(Self::Rest),
-            _ if path.starts_with("/api") => chatwoot::Call::at(path).map(Self::Chatwoot),
+            _ if path.starts_with("/api") => chatwoot::ChatwootCall::at(path).map(Self::Chatwoot),
             _ => None,
         }
     }
 
     /// Whether its answer depends on the request's body.
-    pub(super) fn is_of_body(self) -> bool {
+    pub(super) fn needs_body(self) -> bool {
         matches!(self, Self::OccLog | Self::Mcp)
     }
 
     /// The methods that it answers, as `Allow` names them.
     pub(super) fn methods(self) -> &'static str {
-        if self.is_of_body() { "POST" } else { "GET, HEAD" }
+        if self.needs_body() { "POST" } else { "GET, HEAD" }
     }
 
     /// Whether it answers a method.
@@ -137,36 +138,38 @@ impl Services {
     /// An error means that the log's database is written wrongly.
     pub(super) fn new(settings: &ServiceSettings) -> Result<Self, Error> {
         Ok(Self {
-            chatwoot: Chatwoot::new(settings),
-            supabase: Supabase::new(settings)?,
-            mcp: Mcp::new(settings),
-            sick: Sick::of(settings),
+            chatwoot: ChatwootService::new(settings),
+            supabase: SupabaseService::new(settings)?,
+            mcp: McpServer::new(settings),
+            sick: ActiveFaults::of(settings),
         })
     }
 
     /// The answer to what needs no body.
-    pub(super) fn answer(&self, call: Call, asking: &Asking<'_>) -> Response<Bytes> {
+    pub(super) fn answer(&self, call: ServiceCall, asking: &ServiceRequest<'_>) -> Response<Bytes> {
         match call {
-            Call::Chatwoot(call) => self.chatwoot.answer(call, asking),
-            Call::Rest => self.supabase.rest(asking),
-            Call::Auth => self.supabase.auth(asking),
-            Call::OccList => embed::conversations(&self.sick),
+            ServiceCall::Chatwoot(call) => self.chatwoot.answer(call, asking),
+            ServiceCall::Rest => self.supabase.rest(asking),
+            ServiceCall::Auth => self.supabase.auth(asking),
+            ServiceCall::OccList => embed::conversations(&self.sick),
             // What a request gets whose body never came to its end.
-            Call::OccLog | Call::Mcp => error(StatusCode::BAD_REQUEST, "the body is not complete"),
+            ServiceCall::OccLog | ServiceCall::Mcp => {
+                error(StatusCode::BAD_REQUEST, "the body is not complete")
+            }
         }
     }
 
     /// The answer to what depends on the body; comes once all is done that it speaks of.
     pub(super) async fn take(
         &self,
-        call: Call,
+        call: ServiceCall,
         headers: &HeaderMap,
-        body: Body,
+        body: RequestBody,
     ) -> Response<Bytes> {
-        let Body::Whole(body) = body else {
+        let RequestBody::Whole(body) = body else {
             return error(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 64 KiB");
         };
-        if call == Call::Mcp {
+        if call == ServiceCall::Mcp {
             self.mcp.answer(headers, &body)
         } else {
             self.supabase.log(headers, &body).await

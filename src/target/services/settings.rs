@@ -11,19 +11,19 @@ const SERVICES: &str = "Services";
 /// Flags of the services beside the tile loader.
 #[derive(Debug, Clone, Args)]
 pub struct ServiceSettings {
-    /// Let something be wrong with a service; may be given again for another.
+    /// Break a service in this way; repeat the flag for several faults.
     #[arg(long, value_name = "WHAT", value_enum, help_heading = SERVICES)]
     pub sick: Vec<Sickness>,
 
-    /// Token that Chatwoot takes in the header `api_access_token`.
+    /// Token that Chatwoot accepts in the header `api_access_token`.
     #[arg(long, value_name = "VALUE", default_value = "rehearsal", help_heading = SERVICES)]
     pub chatwoot_token: SecretString,
 
-    /// The one account that Chatwoot has.
+    /// Number of the only account in Chatwoot.
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = SERVICES)]
     pub chatwoot_account: u64,
 
-    /// What Chatwoot's profile holds as `access_token`, which no prober may keep.
+    /// Value of `access_token` in Chatwoot's profile, which a prober must not store.
     #[arg(long, value_name = "VALUE", default_value = "rehearsal-access-token", help_heading = SERVICES)]
     pub chatwoot_secret: SecretString,
 
@@ -35,12 +35,12 @@ pub struct ServiceSettings {
     #[arg(long, value_name = "VALUE", default_value = "rehearsal-service", help_heading = SERVICES)]
     pub supabase_service_key: SecretString,
 
-    /// Write the lines that occ-log takes to `public.observability_logs` of this Postgres database; without it they are
-    /// taken and forgotten.
+    /// Write the log lines that occ-log accepts to `public.observability_logs` of this Postgres
+    /// database; without it they are discarded.
     #[arg(long, value_name = "URL", help_heading = SERVICES)]
     pub occ_log_database: Option<SecretString>,
 
-    /// Answer over MCP by events (text/event-stream) in place of JSON.
+    /// Answer MCP requests with events (text/event-stream) instead of JSON.
     #[arg(long, help_heading = SERVICES)]
     pub mcp_events: bool,
 }
@@ -52,33 +52,33 @@ pub enum Sickness {
     ChatwootQueue,
     /// Chatwoot's `data_services` are `failing`; the status stays 200.
     ChatwootData,
-    /// Chatwoot asks nobody for a token.
+    /// Chatwoot does not require a token.
     ChatwootOpen,
-    /// Chatwoot's conversations come without `meta`.
+    /// Chatwoot's conversations lack `meta`.
     ChatwootShape,
-    /// The app's list of conversations is 500.
+    /// The app's list of conversations answers 500.
     OccList,
-    /// occ-log is 503: it does not start.
+    /// occ-log answers 503: it does not start.
     OccLogDown,
     /// occ-log answers ok and writes no row.
     OccLogLost,
     /// occ-log writes its row 8 s after it has answered.
     OccLogLate,
-    /// occ-log takes what is no line of a log for one, and writes no row of it.
+    /// occ-log accepts a body that is not a log line, and writes no row.
     OccLogLax,
     /// The role anon sees the rows that only `service_role` should see.
     AnonReads,
     /// The key of the role anon has expired: the REST API and the functions refuse it.
     AnonExpired,
-    /// Supabase's REST API is 503.
+    /// Supabase's REST API answers 503.
     NoRest,
-    /// Supabase's auth is 503.
+    /// Supabase's auth answers 503.
     NoAuth,
-    /// The MCP server's list of tools is an error.
+    /// The MCP server's list of tools returns an error.
     McpTools,
-    /// The app's pages come without security headers.
+    /// The app's pages lack security headers.
     EmbedHeaders,
-    /// The app's inner pages are open to whoever has no session.
+    /// The app's inner pages are open without a session.
     EmbedOpen,
     /// Bots get 200, as if they had a session.
     Bots,

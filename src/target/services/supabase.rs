@@ -1,4 +1,5 @@
-//! Supabase, as far as it is probed: its REST API (`PostgREST` behind a gateway), its auth, and the function `occ-log`.
+//! Supabase, as far as it is probed: its REST API (`PostgREST` behind a gateway), its auth, and the
+//! function `occ-log`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +12,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::task::spawn_local;
 
-use super::log_table::{Line, LogTable};
+use super::log_table::{LogRow, LogTable};
 use super::settings::{ServiceSettings, Sickness};
-use super::{Asking, Sick, error, json_page, text};
+use super::{ActiveFaults, ServiceRequest, error, json_page, text};
 use crate::target::Error;
 use crate::target::visitor::is_secret;
 
@@ -28,41 +29,41 @@ const LATE: Duration = Duration::from_secs(8);
 
 /// Supabase with two tables and a function.
 #[derive(Debug)]
-pub(super) struct Supabase {
+pub(super) struct SupabaseService {
     anon: SecretString,
     service: SecretString,
     log: Arc<LogTable>,
-    sick: Sick,
+    sick: ActiveFaults,
 }
 
 /// Whom a key lets in as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum KeyRole {
     Anon,
     Service,
 }
 
 /// What `occ-log` is sent.
 #[derive(Debug, Deserialize)]
-struct Entry {
+struct LogEntry {
     level: String,
     message: String,
     metadata: Option<Map<String, Value>>,
 }
 
-impl Supabase {
+impl SupabaseService {
     /// An error means that the log's database is written wrongly.
     pub(super) fn new(settings: &ServiceSettings) -> Result<Self, Error> {
         Ok(Self {
             anon: settings.supabase_anon_key.clone(),
             service: settings.supabase_service_key.clone(),
             log: Arc::new(LogTable::new(settings.log_database()?)),
-            sick: Sick::of(settings),
+            sick: ActiveFaults::of(settings),
         })
     }
 
     /// A table's rows, whatever the query asks of them, or the description of all.
-    pub(super) fn rest(&self, asking: &Asking<'_>) -> Response<Bytes> {
+    pub(super) fn rest(&self, asking: &ServiceRequest<'_>) -> Response<Bytes> {
         let role = match self.role(asking.headers) {
             Ok(role) => role,
             Err(why) => return unauthorized(&why),
@@ -74,15 +75,15 @@ impl Supabase {
             return no_schema_cache();
         }
         match (asking.path.strip_prefix(REST).unwrap_or_default(), role) {
-            ("", Role::Service) => json_page(StatusCode::OK, &description()),
-            ("", Role::Anon) => not_for_anon(),
+            ("", KeyRole::Service) => json_page(StatusCode::OK, &description()),
+            ("", KeyRole::Anon) => not_for_anon(),
             ("observability_logs", role) => self.rows(role, &log_row()),
             ("decision_sync_events", role) => self.rows(role, &decision_row()),
             (table, _) => no_table(table),
         }
     }
 
-    pub(super) fn auth(&self, asking: &Asking<'_>) -> Response<Bytes> {
+    pub(super) fn auth(&self, asking: &ServiceRequest<'_>) -> Response<Bytes> {
         if let Err(why) = self.role(asking.headers) {
             return unauthorized(&why);
         }
@@ -105,7 +106,7 @@ impl Supabase {
         if self.sick.with(Sickness::OccLogDown) {
             return not_started();
         }
-        let entry: Entry = match serde_json::from_slice(body) {
+        let entry: LogEntry = match serde_json::from_slice(body) {
             Ok(entry) => entry,
             Err(_) if self.sick.with(Sickness::OccLogLax) => return taken(),
             Err(wrong) => {
@@ -115,7 +116,7 @@ impl Supabase {
         if self.sick.with(Sickness::OccLogLost) {
             return taken();
         }
-        let line = Line {
+        let line = LogRow {
             level: entry.level,
             message: entry.message,
             metadata: entry.metadata.map(|metadata| Value::Object(metadata).to_string()),
@@ -134,13 +135,13 @@ impl Supabase {
         }
     }
 
-    fn rows(&self, role: Role, row: &Value) -> Response<Bytes> {
-        let sees = role == Role::Service || self.sick.with(Sickness::AnonReads);
+    fn rows(&self, role: KeyRole, row: &Value) -> Response<Bytes> {
+        let sees = role == KeyRole::Service || self.sick.with(Sickness::AnonReads);
         json_page(StatusCode::OK, &if sees { json!([row]) } else { json!([]) })
     }
 
     /// Whom the gateway takes a request for; an error is why it takes it for nobody's.
-    fn role(&self, headers: &HeaderMap) -> Result<Role, Value> {
+    fn role(&self, headers: &HeaderMap) -> Result<KeyRole, Value> {
         let Some(key) = headers.get(API_KEY) else {
             return Err(json!({ "message": "No API key found in request" }));
         };
@@ -148,7 +149,7 @@ impl Supabase {
     }
 
     /// Whom the functions' gateway takes a request for; an error is why it takes it for nobody's.
-    fn bearer(&self, headers: &HeaderMap) -> Result<Role, Value> {
+    fn bearer(&self, headers: &HeaderMap) -> Result<KeyRole, Value> {
         let Some(authorization) = headers.get(AUTHORIZATION) else {
             return Err(json!({ "msg": "Error: Missing authorization header" }));
         };
@@ -157,20 +158,20 @@ impl Supabase {
         role.ok_or_else(|| json!({ "msg": "Invalid JWT" }))
     }
 
-    fn has_expired(&self, role: Role) -> bool {
-        role == Role::Anon && self.sick.with(Sickness::AnonExpired)
+    fn has_expired(&self, role: KeyRole) -> bool {
+        role == KeyRole::Anon && self.sick.with(Sickness::AnonExpired)
     }
 
-    fn role_of(&self, key: &[u8]) -> Option<Role> {
+    fn role_of(&self, key: &[u8]) -> Option<KeyRole> {
         if is_secret(key, &self.service) {
-            Some(Role::Service)
+            Some(KeyRole::Service)
         } else {
-            is_secret(key, &self.anon).then_some(Role::Anon)
+            is_secret(key, &self.anon).then_some(KeyRole::Anon)
         }
     }
 }
 
-async fn write_late(log: Arc<LogTable>, line: Line) {
+async fn write_late(log: Arc<LogTable>, line: LogRow) {
     tokio::time::sleep(LATE).await;
     // Whoever sent the line was told long ago that all is well.
     let _ = log.write(line).await;

@@ -1,11 +1,11 @@
-//! What a number of exceedances says about the target: exact binomial tests, intervals and ranks.
+//! Exact binomial tests, intervals and ranks for a number of exceedances.
 //!
-//! All of it takes the exchanges for independent of each other and equally likely to exceed. Where the target
-//! slows down for a while, they are not quite, and the stated error rate is too good by as much.
+//! All of them assume that exchanges are independent and equally likely to exceed. While a target
+//! slows down, exchanges exceed together, and the true error rate is higher than the stated one.
 
 mod tails;
 
-use self::tails::Binomial;
+use self::tails::BinomialDistribution;
 use crate::units::Ratio;
 
 /// The error rate of one side of a test.
@@ -16,7 +16,8 @@ impl Alpha {
     /// The error rate every verdict states: 5 %.
     pub const STATED: Self = Self(0.05);
 
-    /// The error rate of each of several tests, so that all together err no more often than this (Bonferroni).
+    /// The error rate of each of several tests, so that all together err no more often than this
+    /// (Bonferroni).
     #[must_use]
     pub fn shared_by(self, tests: usize) -> Self {
         Self(self.0 / tests.max(1) as f64)
@@ -27,62 +28,63 @@ impl Alpha {
         ratio(1.0 - self.0)
     }
 
-    /// Whether data as unlikely as this are evidence. What equals the error rate is, however it was rounded.
-    fn convinced_by(self, tail: f64) -> bool {
+    /// Whether a tail probability is at most the error rate, with a tolerance for rounding.
+    fn is_convinced_by(self, tail: f64) -> bool {
         tail <= self.0 * (1.0 + 1e-9)
     }
 }
 
-/// How many exchanges exceeded a limit, of how many that were judged.
+/// The number of exchanges that exceeded a limit, and the number judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Exceeded {
+pub struct ExceedanceCount {
     /// Exchanges over the limit.
     pub over: u64,
     /// Exchanges judged.
     pub of: u64,
 }
 
-impl Exceeded {
-    /// Whether the target's exceedance is proven to be below `allowed`: so few over the limit would be as
-    /// unlikely as `alpha` if it were `allowed` or more.
+impl ExceedanceCount {
+    /// Whether the target's exceedance is proven to be below `allowed`: if it were `allowed` or
+    /// more, a count this low would have probability at most `alpha`.
     pub fn proves_below(self, allowed: Ratio, alpha: Alpha) -> bool {
-        self.of > 0 && alpha.convinced_by(self.if_share_were(allowed.as_f64()).at_most(self.over))
+        self.of > 0 && alpha.is_convinced_by(self.distribution(allowed.as_f64()).at_most(self.over))
     }
 
-    /// Whether the target's exceedance is proven to be above `allowed`: so many over the limit would be as
-    /// unlikely as `alpha` if it were `allowed` or less.
+    /// Whether the target's exceedance is proven to be above `allowed`: if it were `allowed` or
+    /// less, a count this high would have probability at most `alpha`.
     pub fn proves_above(self, allowed: Ratio, alpha: Alpha) -> bool {
-        self.of > 0 && alpha.convinced_by(self.if_share_were(allowed.as_f64()).at_least(self.over))
+        self.of > 0
+            && alpha.is_convinced_by(self.distribution(allowed.as_f64()).at_least(self.over))
     }
 
-    /// The interval of the target's exceedance that leaves out `alpha` on each side; 0 to 1 where nothing was
-    /// judged. It lies below `allowed` exactly where [`Self::proves_below`] holds.
+    /// The interval of the target's exceedance that leaves out `alpha` on each side; 0 to 1 where
+    /// nothing was judged. It lies below `allowed` exactly where [`Self::proves_below`] holds.
     ///
-    /// C. J. Clopper and E. S. Pearson, *The use of confidence or fiducial limits illustrated in the case of the
-    /// binomial* (1934); the shares are found by bisection.
+    /// C. J. Clopper and E. S. Pearson, *The use of confidence or fiducial limits illustrated in
+    /// the case of the binomial* (1934); the shares are found by bisection.
     pub fn interval(self, alpha: Alpha) -> (Ratio, Ratio) {
         let seen = if self.of == 0 { 0.5 } else { self.over as f64 / self.of as f64 };
         let low = if self.over == 0 {
             0.0
         } else {
-            first_share(0.0, seen, |share| self.if_share_were(share).at_least(self.over) > alpha.0)
+            first_share(0.0, seen, |share| self.distribution(share).at_least(self.over) > alpha.0)
         };
         let high = if self.over >= self.of {
             1.0
         } else {
-            first_share(seen, 1.0, |share| self.if_share_were(share).at_most(self.over) <= alpha.0)
+            first_share(seen, 1.0, |share| self.distribution(share).at_most(self.over) <= alpha.0)
         };
         (ratio(low), ratio(high))
     }
 
-    /// About how many more exchanges, exceeding as often as those seen, would prove the exceedance to be below
-    /// `allowed`; `None` where neither ten million nor a hundred times as many would.
+    /// About how many more exchanges, exceeding as often as those seen, would prove the exceedance
+    /// to be below `allowed`; `None` where neither ten million nor a hundred times as many would.
     pub fn more_to_prove_below(self, allowed: Ratio, alpha: Alpha) -> Option<u64> {
         self.more(|longer| longer.proves_below(allowed, alpha), u128::div_ceil)
     }
 
-    /// About how many more exchanges, exceeding as often as those seen, would prove the exceedance to be above
-    /// `allowed`; `None` where neither ten million nor a hundred times as many would.
+    /// About how many more exchanges, exceeding as often as those seen, would prove the exceedance
+    /// to be above `allowed`; `None` where neither ten million nor a hundred times as many would.
     pub fn more_to_prove_above(self, allowed: Ratio, alpha: Alpha) -> Option<u64> {
         self.more(|longer| longer.proves_above(allowed, alpha), |product, of| product / of)
     }
@@ -103,31 +105,35 @@ impl Exceeded {
         first_above(self.of, most, |of| proves(longer(of))).map(|of| of - self.of)
     }
 
-    fn if_share_were(self, share: f64) -> Binomial {
-        Binomial { trials: self.of, share }
+    fn distribution(self, share: f64) -> BinomialDistribution {
+        BinomialDistribution { trials: self.of, share }
     }
 }
 
-/// The rank, counted from 1 in rising order, of the value that bounds a quantile from above: the target's
-/// quantile is proven to be below a ceiling exactly where this value is.
+/// The rank, counted from 1 in rising order, of the value that bounds a quantile from above: the
+/// target's quantile is proven to be below a ceiling exactly where this value is.
 ///
-/// `allowed` is the share allowed above the quantile. `None` where `of` values are too few for a bound.
-/// H. A. David and H. N. Nagaraja, *Order Statistics* (3rd ed. 2003), §7.1.
+/// `allowed` is the share allowed above the quantile. `None` where `of` values are too few for a
+/// bound. H. A. David and H. N. Nagaraja, *Order Statistics* (3rd ed. 2003), §7.1.
 pub fn upper_rank(of: u64, allowed: Ratio, alpha: Alpha) -> Option<u64> {
-    let too_many = first_count(0, of, |over| !Exceeded { over, of }.proves_below(allowed, alpha));
+    let too_many =
+        first_count(0, of, |over| !ExceedanceCount { over, of }.proves_below(allowed, alpha));
     (too_many > 0).then(|| of - too_many + 1)
 }
 
-/// The rank, counted from 1 in rising order, of the value that bounds a quantile from below: the target's
-/// quantile is proven to be at or above a ceiling exactly where this value is.
+/// The rank, counted from 1 in rising order, of the value that bounds a quantile from below: the
+/// target's quantile is proven to be at or above a ceiling exactly where this value is.
 ///
-/// `allowed` is the share allowed above the quantile. `None` where `of` values are too few for a bound.
+/// `allowed` is the share allowed above the quantile. `None` where `of` values are too few for a
+/// bound.
 pub fn lower_rank(of: u64, allowed: Ratio, alpha: Alpha) -> Option<u64> {
-    let enough = first_count(1, of + 1, |over| Exceeded { over, of }.proves_above(allowed, alpha));
+    let enough =
+        first_count(1, of + 1, |over| ExceedanceCount { over, of }.proves_above(allowed, alpha));
     (enough <= of).then(|| of - enough + 1)
 }
 
-/// The first count from `low` on that meets a condition which, once met, stays so; `high` where none before it does.
+/// The first count from `low` on that meets a condition which, once met, stays so; `high` where
+/// none before it does.
 fn first_count(mut low: u64, mut high: u64, holds: impl Fn(u64) -> bool) -> u64 {
     while low < high {
         let middle = low + (high - low) / 2;
@@ -140,7 +146,8 @@ fn first_count(mut low: u64, mut high: u64, holds: impl Fn(u64) -> bool) -> u64 
     low
 }
 
-/// The first count above `start` that meets a condition, looked for in growing steps up to `most` or just past it.
+/// The first count above `start` that meets a condition, looked for in growing steps up to `most`
+/// or just past it.
 fn first_above(start: u64, most: u64, holds: impl Fn(u64) -> bool) -> Option<u64> {
     let mut below = start;
     let mut step = 1;
@@ -186,7 +193,8 @@ mod tests {
     #[test]
     fn the_fewest_requests_for_a_pass_are_those_the_documentation_names() {
         for (allowed, fewest) in [(0.1, 29), (0.05, 59), (0.01, 299), (0.001, 2995), (0.005, 598)] {
-            let clean = |of| Exceeded { over: 0, of }.proves_below(share(allowed), Alpha::STATED);
+            let clean =
+                |of| ExceedanceCount { over: 0, of }.proves_below(share(allowed), Alpha::STATED);
             assert!(clean(fewest) && !clean(fewest - 1), "{allowed}");
         }
     }
@@ -202,7 +210,7 @@ mod tests {
             (59, 59, 0.950_492_390_111_773, 1.0),
             (0, 0, 0.0, 1.0),
         ] {
-            let (found_low, found_high) = Exceeded { over, of }.interval(Alpha::STATED);
+            let (found_low, found_high) = ExceedanceCount { over, of }.interval(Alpha::STATED);
             assert!((found_low.as_f64() - low).abs() < 1e-12, "{over} of {of}: {found_low:?}");
             assert!((found_high.as_f64() - high).abs() < 1e-12, "{over} of {of}: {found_high:?}");
         }
@@ -210,7 +218,8 @@ mod tests {
 
     #[test]
     fn the_interval_of_a_billion_exchanges_is_narrow_and_found() {
-        let (low, high) = Exceeded { over: 50_000_000, of: 1_000_000_000 }.interval(Alpha::STATED);
+        let (low, high) =
+            ExceedanceCount { over: 50_000_000, of: 1_000_000_000 }.interval(Alpha::STATED);
         let deviation = (0.05 * 0.95 / 1e9_f64).sqrt() * 1.644_853_626_951_472_7;
         assert!((low.as_f64() - (0.05 - deviation)).abs() < 1e-8);
         assert!((high.as_f64() - (0.05 + deviation)).abs() < 1e-8);
@@ -239,27 +248,30 @@ mod tests {
     #[test]
     fn the_number_that_settles_it_does_settle_it() {
         let (allowed, alpha) = (share(0.05), Alpha::STATED);
-        assert_eq!(Exceeded { over: 0, of: 58 }.more_to_prove_below(allowed, alpha), Some(1));
         assert_eq!(
-            Exceeded { over: 2, of: 2 }.more_to_prove_above(allowed, alpha.shared_by(100)),
+            ExceedanceCount { over: 0, of: 58 }.more_to_prove_below(allowed, alpha),
             Some(1)
         );
-        let few = Exceeded { over: 6, of: 200 };
+        assert_eq!(
+            ExceedanceCount { over: 2, of: 2 }.more_to_prove_above(allowed, alpha.shared_by(100)),
+            Some(1)
+        );
+        let few = ExceedanceCount { over: 6, of: 200 };
         assert!(!few.proves_below(allowed, alpha));
         let more = few.more_to_prove_below(allowed, alpha).unwrap();
         assert!((50..400).contains(&more), "{more}");
         let of = 200 + more;
-        assert!(Exceeded { over: (6 * of).div_ceil(200), of }.proves_below(allowed, alpha));
+        assert!(ExceedanceCount { over: (6 * of).div_ceil(200), of }.proves_below(allowed, alpha));
         assert_eq!(few.more_to_prove_above(allowed, alpha), None);
     }
 
     #[test]
     fn no_number_settles_an_exceedance_that_is_the_allowed_one() {
-        let even = Exceeded { over: 10, of: 200 };
+        let even = ExceedanceCount { over: 10, of: 200 };
         assert_eq!(even.more_to_prove_below(share(0.05), Alpha::STATED), None);
         assert_eq!(even.more_to_prove_above(share(0.05), Alpha::STATED), None);
         assert_eq!(
-            Exceeded { over: 0, of: 0 }.more_to_prove_below(share(0.05), Alpha::STATED),
+            ExceedanceCount { over: 0, of: 0 }.more_to_prove_below(share(0.05), Alpha::STATED),
             None
         );
     }
@@ -269,7 +281,7 @@ mod tests {
         fn the_interval_lies_on_the_side_that_the_test_proves(
             of in 1_u64..2000, part in 0_u64..=100, allowed in 0.001..0.6_f64,
         ) {
-            let seen = Exceeded { over: of * part * part / 10_000, of };
+            let seen = ExceedanceCount { over: of * part * part / 10_000, of };
             let (low, high) = seen.interval(Alpha::STATED);
             prop_assert_eq!(seen.proves_below(share(allowed), Alpha::STATED), high.as_f64() <= allowed);
             prop_assert_eq!(seen.proves_above(share(allowed), Alpha::STATED), low.as_f64() >= allowed);

@@ -1,23 +1,24 @@
 //! Tails of the binomial distribution, right to some twelve digits for any number of exchanges.
 //!
-//! The regularised incomplete beta function is the usual way to them, but near the mean its continued fraction
-//! needs about √n steps. Cut off at 140, as in `statrs` 0.19, it is wrong in the third digit at a million
-//! exchanges, and at a billion it gives probabilities above 1. Here the probability of one count comes from
-//! Loader's saddle-point expansion, and the tail is summed outwards from it; its terms are spent after a few
-//! standard deviations.
+//! The usual method is the regularised incomplete beta function, but near the mean its continued
+//! fraction needs about √n steps. `statrs` 0.19.0 stops after 140 (measured in November 2026). With
+//! ten million exchanges at 5 %, its probability at the mean is off by 3.5·10⁻³; with a million it
+//! is right to 5·10⁻⁹ at 5 % but off by 2.4·10⁻³ at 50 %. Here the probability of one count comes
+//! from Loader's saddle-point expansion. The tail is summed outwards from it, and its terms vanish
+//! after a few standard deviations.
 
 use std::f64::consts::TAU;
 
 /// How many of `trials` independent exchanges exceed, if each exceeds with probability `share`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Binomial {
+pub(super) struct BinomialDistribution {
     /// How many exchanges.
     pub(super) trials: u64,
     /// The probability, 0 to 1, that one of them exceeds.
     pub(super) share: f64,
 }
 
-impl Binomial {
+impl BinomialDistribution {
     /// The probability of `count` exceedances or fewer.
     pub(super) fn at_most(self, count: u64) -> f64 {
         if count >= self.trials {
@@ -46,7 +47,8 @@ impl Binomial {
         self.trials as f64 * self.share
     }
 
-    /// `P(K ≤ count)` for a count at or below the mean, where each term is smaller than the one above it.
+    /// `P(K ≤ count)` for a count at or below the mean, where each term is smaller than the one
+    /// above it.
     fn sum_down(self, count: u64) -> f64 {
         let odds = (1.0 - self.share) / self.share;
         let ratios = (1..=count).rev().map(|k| k as f64 * odds / (self.trials - k + 1) as f64);
@@ -60,7 +62,8 @@ impl Binomial {
         (self.exactly(count) * series(ratios)).min(1.0)
     }
 
-    /// `P(K = count)`, by C. Loader, *Fast and Accurate Computation of Binomial Probabilities* (2000), eq. 5.
+    /// `P(K = count)`, by C. Loader, *Fast and Accurate Computation of Binomial Probabilities*
+    /// (2000), eq. 5.
     fn exactly(self, count: u64) -> f64 {
         let n = self.trials as f64;
         if count == 0 {
@@ -93,8 +96,8 @@ fn series(ratios: impl Iterator<Item = f64>) -> f64 {
     sum
 }
 
-/// What Stirling's formula leaves out of `ln n!`, for n above 0 (Loader 2000, §2): exact below 16, its
-/// asymptotic series from there on.
+/// What Stirling's formula leaves out of `ln n!`, for n above 0 (Loader 2000, §2): exact below 16,
+/// its asymptotic series from there on.
 fn stirling_error(n: u64) -> f64 {
     let x = n as f64;
     if n < 16 {
@@ -127,15 +130,16 @@ mod tests {
 
     use super::*;
 
-    fn of(trials: u64, share: f64) -> Binomial {
-        Binomial { trials, share }
+    fn of(trials: u64, share: f64) -> BinomialDistribution {
+        BinomialDistribution { trials, share }
     }
 
     fn close(found: f64, right: f64) {
         assert!((found / right - 1.0).abs() < 1e-10, "{found:e} is not {right:e}");
     }
 
-    /// The right values are sums of exact fractions (Python's `fractions`), rounded once at the end.
+    /// The right values are sums of exact fractions (Python's `fractions`), rounded once at the
+    /// end.
     #[test]
     fn small_tails_equal_the_exact_fractions() {
         close(of(58, 0.05).at_most(0), 5.104_686_868_360_34e-2);
@@ -150,7 +154,8 @@ mod tests {
         close(of(2000, 0.9).at_most(1750), 1.741_273_862_950_054e-4);
     }
 
-    /// The right values are sums in 45-digit decimals whose first term comes from Stirling's series.
+    /// The right values are sums in 45-digit decimals whose first term comes from Stirling's
+    /// series.
     #[test]
     fn large_tails_equal_sums_in_45_digits() {
         close(of(1_000_000, 0.05).at_most(49_641), 4.987_266_488_237_624e-2);

@@ -1,10 +1,10 @@
-//! What two runs differ in beside their target's doing, so that a comparison of them is unfair.
+//! Differences between two runs, other than in their target, that make a comparison unfair.
 
 use crate::record::{
     Ending, PlannedRequest, PlannedScenario, RequestComparison, RunRecord, Sides, told_differences,
 };
 
-/// What makes a comparison unfair, one sentence each: what was planned otherwise, and how a run ended or was measured.
+/// Returns one sentence per difference in the plans, in the measurement or in how a run ended.
 pub(super) fn unlike(runs: Sides<&RunRecord>, requests: &[RequestComparison]) -> Vec<String> {
     let mut told = Vec::new();
     let mut scenarios: Vec<&str> =
@@ -37,17 +37,17 @@ fn plans(one: &PlannedScenario, other: &PlannedScenario) -> Vec<String> {
     told
 }
 
-/// What a request sends or expects otherwise; its budgets do not matter to what is measured.
+/// A difference in what a request sends or expects. Its budgets do not affect the measurement.
 fn asks_otherwise(one: &PlannedRequest, other: &PlannedRequest) -> Option<String> {
     let name = &one.name;
     if one.line != other.line {
-        return Some(format!("`{name}` asks for {}, and {}", one.line, other.line));
+        return Some(format!("`{name}` requests {} before, {} after", one.line, other.line));
     }
     let (headers, expectations) =
         (one.headers != other.headers, one.expectations != other.expectations);
     match (headers, expectations) {
-        (true, _) => Some(format!("`{name}` sends other headers")),
-        (_, true) => Some(format!("`{name}` expects something else of its answers")),
+        (true, _) => Some(format!("`{name}` sends different headers")),
+        (_, true) => Some(format!("`{name}` has different expectations")),
         _ => None,
     }
 }
@@ -57,13 +57,13 @@ fn machines(runs: Sides<&RunRecord>) -> Vec<String> {
     let shards = runs
         .map(|record| record.measurement.sharing.as_ref().map_or(1, |sharing| sharing.parts.len()));
     let differing = [
-        ("measured on other machines", from.map(|from| from.host.name.clone())),
-        ("measured by other versions of tollgate", from.map(|from| from.tollgate.clone())),
-        ("measured by other numbers of machines", shards.map(ToString::to_string)),
+        ("measured on different machines", from.map(|from| from.host.name.clone())),
+        ("measured with different versions of tollgate", from.map(|from| from.tollgate.clone())),
+        ("measured from different numbers of machines", shards.map(ToString::to_string)),
     ];
     let differing = differing.into_iter().filter(|(_, sides)| sides.before != sides.after);
     differing
-        .map(|(what, sides)| format!("{what}: {}, and {}", sides.before, sides.after))
+        .map(|(what, sides)| format!("{what}: {} before, {} after", sides.before, sides.after))
         .collect()
 }
 
@@ -72,8 +72,8 @@ fn endings(which: &str, record: &RunRecord) -> Vec<String> {
     let ending = match &run.ending {
         Ending::Complete => None,
         Ending::Interrupted => Some("was interrupted".to_owned()),
-        Ending::TargetDown(why) => Some(format!("was stopped, as its target was down: {why}")),
-        Ending::Recovered => Some("was cut off, and recovered as far as it was written".to_owned()),
+        Ending::TargetDown(why) => Some(format!("stopped because its target was down: {why}")),
+        Ending::Recovered => Some("was cut off and recovered as far as it was written".to_owned()),
         Ending::Imported(untold) => {
             Some(format!("was imported from another tool's files: {untold}"))
         }

@@ -8,13 +8,14 @@ use crate::verdict::binomial::{Alpha, lower_rank, upper_rank};
 
 /// The latencies of one request in one run, in rising order.
 ///
-/// Ranks are read off the histogram of the ok exchanges, whose buckets are 0.1 % wide: values that share one count as equal.
-pub(super) struct Estimate<'a> {
+/// Ranks are read off the histogram of the ok exchanges, whose buckets are 0.1 % wide: values that
+/// share one count as equal.
+pub(super) struct LatencyEstimate<'a> {
     of: u64,
     successes: Option<&'a Histogram>,
 }
 
-impl<'a> Estimate<'a> {
+impl<'a> LatencyEstimate<'a> {
     /// Of the exchanges of one stage.
     pub(super) fn of(stage: &'a StageMeasurement) -> Self {
         Self { of: stage.tally.exchanges, successes: stage.series.get(Dimension::Latency) }
@@ -30,8 +31,8 @@ impl<'a> Estimate<'a> {
         self.at(self.of)
     }
 
-    /// The interval of the target's quantile that leaves out half the stated error rate on each side. An end for which the
-    /// exchanges are too few excludes nothing.
+    /// The interval of the target's quantile that leaves out half the stated error rate on each
+    /// side. An end for which the exchanges are too few excludes nothing.
     pub(super) fn interval(&self, quantile: Quantile) -> (Actual, Actual) {
         if self.of == 0 {
             return (Actual::NoData, Actual::NoData);

@@ -1,17 +1,17 @@
-//! What changed between two runs, and whether it is more than chance.
+//! What changed between two runs, and whether the change is more than chance.
 //!
-//! Of each run the interval of a figure leaves out half the stated error rate on each side. Where the two intervals do not
-//! overlap, the target has changed: to say so wrongly, one of two ends must be wrong, so that a *slower*, and likewise a
-//! *faster*, is said wrongly no more often than the stated rate (the union bound). Where they overlap, nothing is shown,
-//! and least of all that nothing changed.
+//! Each run gives an interval for a figure that excludes half the stated error rate on each side.
+//! If the two intervals do not overlap, the target has changed. A wrong *slower* needs one of two
+//! ends to be wrong, so it is no more likely than the stated rate (the union bound), and so is a
+//! wrong *faster*. Overlapping intervals show neither a change nor its absence.
 
 mod conditions;
 mod estimate;
 
 use std::time::Duration;
 
-use self::estimate::Estimate;
-use super::binomial::{Alpha, Exceeded};
+use self::estimate::LatencyEstimate;
+use super::binomial::{Alpha, ExceedanceCount};
 use crate::record::{
     Actual, BudgetChange, Change, Compared, Comparison, Difference, Dimension, Histogram,
     PartChange, ProberHealth, QuantileChange, RequestComparison, RequestMeasurement, RunRecord,
@@ -26,7 +26,7 @@ pub fn compare(before: &RunRecord, after: &RunRecord) -> Comparison {
     let runs = Sides { before, after };
     let requests = runs.map(|record| own_requests(record));
     let shared = requests.before.iter().filter_map(|(scenario, one)| {
-        let found = |(name, other): &&Measured<'_>| name == scenario && other.name == one.name;
+        let found = |(name, other): &&NamedRequest<'_>| name == scenario && other.name == one.name;
         let (_, other) = requests.after.iter().find(found)?;
         Some(request(scenario, runs, Sides { before: one, after: other }))
     });
@@ -48,9 +48,9 @@ pub fn compare(before: &RunRecord, after: &RunRecord) -> Comparison {
 }
 
 /// A request with its scenario's name.
-type Measured<'a> = (&'a str, &'a RequestMeasurement);
+type NamedRequest<'a> = (&'a str, &'a RequestMeasurement);
 
-fn own_requests(record: &RunRecord) -> Vec<Measured<'_>> {
+fn own_requests(record: &RunRecord) -> Vec<NamedRequest<'_>> {
     let scenarios = record.measurement.scenarios.iter();
     scenarios
         .flat_map(|scenario| own(record, scenario).map(|request| (scenario.name.as_str(), request)))
@@ -102,22 +102,22 @@ fn request(
     requests: Sides<&RequestMeasurement>,
 ) -> RequestComparison {
     let stages = requests.map(|request| &request.measured);
-    let estimates = stages.map(|stage| Estimate::of(stage));
+    let estimates = stages.map(|stage| LatencyEstimate::of(stage));
     RequestComparison {
         scenario: scenario.to_owned(),
         request: requests.before.name.clone(),
         exchanges: stages.map(|stage| stage.tally.exchanges),
         failed: failures(stages),
         latency: QUANTILES.map(|quantile| at(quantile, &estimates)).to_vec(),
-        max: estimates.map(Estimate::max),
+        max: estimates.map(LatencyEstimate::max),
         parts: Dimension::BLAME.into_iter().filter_map(|part| moved(part, stages)).collect(),
         budgets: budgets(scenario, &requests.before.name, runs),
     }
 }
 
 fn failures(stages: Sides<&StageMeasurement>) -> ShareChange {
-    let seen =
-        stages.map(|stage| Exceeded { over: stage.tally.failed(), of: stage.tally.exchanges });
+    let seen = stages
+        .map(|stage| ExceedanceCount { over: stage.tally.failed(), of: stage.tally.exchanges });
     let interval = seen.map(|seen| seen.interval(Alpha::STATED.shared_by(2)));
     let change = if seen.before.of == 0 || seen.after.of == 0 {
         Change::NoData
@@ -132,7 +132,7 @@ fn failures(stages: Sides<&StageMeasurement>) -> ShareChange {
     ShareChange { count: seen.map(|seen| seen.over), share, interval, change }
 }
 
-fn at(quantile: Quantile, estimates: &Sides<Estimate<'_>>) -> QuantileChange {
+fn at(quantile: Quantile, estimates: &Sides<LatencyEstimate<'_>>) -> QuantileChange {
     let actual = estimates.map(|estimate| estimate.quantile(quantile));
     let interval = estimates.map(|estimate| estimate.interval(quantile));
     QuantileChange {
@@ -144,7 +144,7 @@ fn at(quantile: Quantile, estimates: &Sides<Estimate<'_>>) -> QuantileChange {
     }
 }
 
-/// Where a part of latency moved; `None` where neither run entered it.
+/// The change of one part of latency; `None` if neither run entered it.
 fn moved(part: Dimension, stages: Sides<&StageMeasurement>) -> Option<PartChange> {
     let histograms = stages.map(|stage| stage.series.get(part));
     let at = |quantile| {

@@ -123,15 +123,16 @@ fn what_makes_a_comparison_unfair_is_told() {
         [
             "tiles: another load: open, 20/s constant for 10s, and open, 40/s constant for 10s",
             "tiles: only the run after says: certificates are not verified",
-            "tiles: `page` asks for GET /, and GET /other",
-            "measured on other machines: h, and g",
+            "tiles: `page` requests GET / before, GET /other after",
+            "measured on different machines: h before, g after",
             "the run after was interrupted",
             "the run after lacks 3 arrivals that the prober never released",
         ]
     );
 }
 
-/// Two runs of one target differ by chance alone; the seed is fixed, so that this always holds or never.
+/// Two runs of one target differ by chance alone; the seed is fixed, so that this always holds or
+/// never.
 #[test]
 fn runs_of_one_target_are_seldom_said_to_differ_in_anything() {
     const PAIRS: usize = 200;
@@ -151,7 +152,7 @@ fn runs_of_one_target_are_seldom_said_to_differ_in_anything() {
     let mut differ = || {
         let (before, after) = (measured(), measured());
         let stages = Sides { before: &before, after: &after };
-        let estimates = stages.map(|stage| Estimate::of(stage));
+        let estimates = stages.map(|stage| LatencyEstimate::of(stage));
         let quantiles = QUANTILES.map(|quantile| at(quantile, &estimates).change);
         let all = quantiles.into_iter().chain([failures(stages).change]);
         all.filter(|change| matches!(change, Change::More | Change::Less)).count() > 0

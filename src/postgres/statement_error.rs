@@ -6,9 +6,10 @@ use sqlx::postgres::PgDatabaseError;
 
 use super::{PgError, Statement, Trouble};
 
-/// What stands where a value stood.
-const HIDDEN: &str = "•••";
-/// Values with fewer characters are hidden only where they stand alone: a value `1` would eat every figure otherwise.
+/// Replaces a bound value in a message.
+const REDACTED: &str = "•••";
+/// Values with fewer characters are hidden only where they stand alone: a value `1` would eat every
+/// figure otherwise.
 const SHORT: usize = 4;
 
 impl PgError {
@@ -19,8 +20,8 @@ impl PgError {
         statement: &Statement,
         values: &[Option<String>],
     ) -> Self {
-        let hide = |said: &str| without(said, values);
-        let told = Self::hiding(at, error, hide);
+        let redact_value = |said: &str| redact_values(said, values);
+        let told = Self::with_redacted_message(at, error, redact_value);
         match error.as_database_error() {
             Some(database) => {
                 Self { trouble: trouble(database, statement, values, told.trouble), ..told }
@@ -30,10 +31,10 @@ impl PgError {
     }
 }
 
-/// The trouble that an SQLSTATE tells of a statement, where it is not the trouble of the whole database.
+/// The trouble that an SQLSTATE tells of a statement, where it is not the trouble of the whole
+/// database.
 ///
-/// One state stands for several mistakes, which the name of the server's routine tells apart; unlike the message it is in no
-/// language. A server that names none is believed.
+/// Errors that share an SQLSTATE are distinguished by the server routine that raised them; unlike the message, its name is never translated. Without a routine the SQLSTATE decides.
 fn trouble(
     database: &dyn DatabaseError,
     statement: &Statement,
@@ -49,8 +50,9 @@ fn trouble(
     let is_about_text = !values.is_empty() && database.message().contains("text");
     match &*code {
         "42883" | "42804" if is_about_text => Trouble::NotText,
-        // A table that is not in the statement's own `from`. A function that is missing may be there for other types, which is
-        // the statement's mistake: to ask whether it is there, there is `to_regproc`.
+        // A table that is not in the statement's own `from`. A function that is missing may be
+        // there for other types, which is the statement's mistake: to ask whether it is there,
+        // there is `to_regproc`.
         "42P01" if ["errorMissingRTE", "errorMissingColumn"].contains(&routine) => {
             Trouble::Statement
         }
@@ -59,7 +61,8 @@ fn trouble(
         "57014" | "55P03" => Trouble::GivenUp,
         "25006" if !statement.writes() => Trouble::ReadsOnly,
         "0A000" if routine == "addRangeTableEntryForCTE" => Trouble::NoReturning,
-        // Poolers give this state to much; the server alone to values that do not fit the statement.
+        // Poolers give this state to much; the server alone to values that do not fit the
+        // statement.
         "08P01" if routine == "exec_bind_message" => Trouble::Statement,
         code if ["0A", "21", "22", "23", "42", "54", "P0"]
             .iter()
@@ -71,15 +74,16 @@ fn trouble(
     }
 }
 
-/// What was said, with each value hidden that stands in it: `invalid input syntax for type bigint: "•••"`.
-fn without(said: &str, values: &[Option<String>]) -> String {
+/// What was said, with each value hidden that stands in it: `invalid input syntax for type bigint:
+/// "•••"`.
+fn redact_values(said: &str, values: &[Option<String>]) -> String {
     let mut values: Vec<&str> =
         values.iter().flatten().map(String::as_str).filter(|value| !value.is_empty()).collect();
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-    values.into_iter().fold(said.to_owned(), |said, value| hide(&said, value))
+    values.into_iter().fold(said.to_owned(), |said, value| redact_value(&said, value))
 }
 
-fn hide(said: &str, value: &str) -> String {
+fn redact_value(said: &str, value: &str) -> String {
     let is_short = value.chars().count() < SHORT;
     let (mut hidden, mut copied) = (String::new(), 0);
     for (at, _) in said.match_indices(value) {
@@ -88,7 +92,7 @@ fn hide(said: &str, value: &str) -> String {
             || said[end..].starts_with(char::is_alphanumeric);
         if !(is_short && touched) {
             hidden.push_str(&said[copied..at]);
-            hidden.push_str(HIDDEN);
+            hidden.push_str(REDACTED);
             copied = end;
         }
     }
@@ -110,7 +114,7 @@ mod tests {
             ("column 11 of 1", &["1"], "column 11 of •••"),
             ("nothing of it", &["", "x"], "nothing of it"),
         ] {
-            assert_eq!(without(said, &values(bound)), shown);
+            assert_eq!(redact_values(said, &values(bound)), shown);
         }
     }
 }

@@ -1,28 +1,33 @@
-//! How much of a budget's exceedances is waiting for a connection, and who is to blame for it.
+//! How many exceedances of a budget are caused by waiting for a connection, and which limit caused
+//! the wait.
 //!
-//! Nothing here changes a decision: waiting counts against the target, which holds the connections. But who reads that a
-//! tail is all wait needs to know whether the limit on connections made it.
+//! Nothing here changes a decision: waiting counts against the target, which holds the connections.
+//! But the reader of a verdict needs to know whether the scenario's own limit on connections caused
+//! the wait.
 
 use crate::record::{Capacity, CeilingCount};
 
-/// Exceedances that are largely over by waiting for a connection alone.
-pub(super) struct Crowding<'a> {
+/// Exceedances of which at least half would stay below the ceiling without the wait for a
+/// connection.
+pub(super) struct WaitBlame<'a> {
     over: u64,
     by_wait: u64,
     capacity: Option<&'a Capacity>,
 }
 
-impl<'a> Crowding<'a> {
-    /// The crowding behind what was counted against a ceiling; `None` where waiting is less than half of it.
+impl<'a> WaitBlame<'a> {
+    /// The wait blame for a ceiling; `None` if waiting explains less than half of the exceedances.
     pub(super) fn of(count: CeilingCount, capacity: Option<&'a Capacity>) -> Option<Self> {
         let CeilingCount { exceeded: over, exceeded_without_wait, .. } = count;
         let by_wait = over.saturating_sub(exceeded_without_wait);
         (by_wait > 0 && by_wait * 2 >= over).then_some(Self { over, by_wait, capacity })
     }
 
-    /// `60 of the 74 only by waiting: the limit of 16 places (30 wanted) made this, not the target alone`.
+    /// `60 of the 74 only because they waited: the limit of 16 places (30 wanted) contributed to
+    /// this, not the target alone`.
     ///
-    /// That they would have been quicker over more connections is not said: a target that stalls stalls on all of them.
+    /// The sentence does not claim that more connections would help: a target that stalls does so
+    /// on all of them.
     pub(super) fn words(&self) -> String {
         let share = match (self.by_wait, self.over) {
             (all, over) if all == over => "all of them".to_owned(),
@@ -31,20 +36,20 @@ impl<'a> Crowding<'a> {
         let places =
             |places| if places == 1 { "1 place".to_owned() } else { format!("{places} places") };
         match self.capacity {
-            None => format!("{share} only by waiting for a connection"),
+            None => format!("{share} only because they waited for a connection"),
             Some(Capacity { places: limit, wanted: Some(wanted), .. }) if wanted > limit => {
                 format!(
-                    "{share} only by waiting: the limit of {} ({wanted} wanted) made this, not the target alone",
+                    "{share} only because they waited: the limit of {} ({wanted} wanted) contributed to this, not the target alone",
                     places(*limit)
                 )
             }
             Some(Capacity { places: limit, .. }) => {
-                format!("{share} only by waiting for one of up to {}", places(*limit))
+                format!("{share} only because they waited for one of up to {}", places(*limit))
             }
         }
     }
 
-    /// What to do where the limit is too low.
+    /// The remedy if the limit is too low.
     pub(super) fn remedy(&self) -> Option<String> {
         Some(format!("{}, and run it again", self.capacity?.remedy.as_ref()?))
     }
@@ -56,7 +61,8 @@ mod tests {
     use crate::verdict::fixture::{Request, run, scenario};
     use crate::verdict::judge;
 
-    /// The verdict on `p95 < 300ms` of 200 requests, of which `slow` took longer, `by_wait` only by waiting.
+    /// The verdict on `p95 < 300ms` of 200 requests, of which `slow` took longer, `by_wait` only by
+    /// waiting.
     fn verdict(slow: usize, by_wait: u64, capacity: impl Into<Option<Capacity>>) -> BudgetVerdict {
         let took = [vec![100_000; 200 - slow], vec![412_000; slow]].concat();
         let request =
@@ -82,7 +88,7 @@ mod tests {
         assert_eq!(verdict.decision, Decision::Fail);
         assert!(
             verdict.reason.what.ends_with(
-                "; 60 of the 74 only by waiting: the limit of 16 places (30 wanted) made this, not the target alone"
+                "; 60 of the 74 only because they waited: the limit of 16 places (30 wanted) contributed to this, not the target alone"
             ),
             "{}",
             verdict.reason.what
@@ -102,7 +108,7 @@ mod tests {
                 verdict
                     .reason
                     .what
-                    .ends_with("; all of them only by waiting for one of up to 16 places"),
+                    .ends_with("; all of them only because they waited for one of up to 16 places"),
                 "{}",
                 verdict.reason.what
             );
@@ -160,7 +166,7 @@ mod tests {
         assert!(!verdict.reason.what.contains("connection"), "{}", verdict.reason.what);
         let closed = self::verdict(74, 37, None);
         assert!(
-            closed.reason.what.ends_with("37 of the 74 only by waiting for a connection"),
+            closed.reason.what.ends_with("37 of the 74 only because they waited for a connection"),
             "{}",
             closed.reason.what
         );

@@ -17,9 +17,12 @@ fn a_pass_needs_its_59th_request() {
     assert_eq!(short.decision, Decision::Inconclusive);
     assert_eq!(
         short.reason.what,
-        "p95 is 100 ms (at least 100 ms): none of 58 requests took 300 ms or longer, 5% may: too few to tell"
+        "p95 is 100 ms (at least 100 ms): none of 58 requests took 300 ms or longer, 5% may: too few to decide"
     );
-    assert_eq!(short.reason.next, "1 more request with none over would prove that it holds");
+    assert_eq!(
+        short.reason.next,
+        "1 more request with none over the limit would prove that the budget holds"
+    );
     let enough = clean(59);
     assert_eq!(enough.decision, Decision::Pass);
     assert_eq!(
@@ -40,7 +43,7 @@ fn a_breach_says_by_how_much_and_where_to_look() {
     );
     assert_eq!(
         verdict.reason.next,
-        "compare with a run before the change; the phases table says where the time went"
+        "compare with a run from before the change; the phases table shows where the time went"
     );
     assert_eq!(verdict.of_successes, None);
 }
@@ -118,7 +121,7 @@ fn a_breach_that_lag_explains_is_inconclusive_and_names_the_lag() {
     assert_eq!(verdict.decision, Decision::Inconclusive);
     assert!(
         verdict.reason.what.ends_with(
-            "but the prober was late: lag p99 400 ms, and without its lag the budget would hold"
+            "but the prober was late: lag p99 400 ms; without its lag the budget would hold"
         ),
         "{}",
         verdict.reason.what
@@ -127,7 +130,7 @@ fn a_breach_that_lag_explains_is_inconclusive_and_names_the_lag() {
         Request::new("tile", &["p95 < 300ms"]).took(&micros(129, 61)).of_which_lag_explains(50);
     let verdict = one_budget(partly);
     assert_eq!(verdict.decision, Decision::Inconclusive);
-    assert!(verdict.reason.what.ends_with("without its lag the breach would not be proven"));
+    assert!(verdict.reason.what.ends_with("without its lag the data would not prove the breach"));
 }
 
 #[test]

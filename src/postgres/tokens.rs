@@ -1,11 +1,12 @@
-//! A text of SQL in pieces, as far as is needed to tell where a statement begins and ends.
+//! A tokenizer for SQL, as far as needed to find where a statement begins and ends.
 //!
-//! The rules are PostgreSQL's own (<https://www.postgresql.org/docs/current/sql-syntax-lexical.html>), with
+//! The rules are PostgreSQL's own
+//! (<https://www.postgresql.org/docs/current/sql-syntax-lexical.html>), with
 //! `standard_conforming_strings` on, as it is unless somebody turned it off.
 
 /// What a piece of SQL is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum SqlTokenKind {
     /// Blanks, or a comment.
     Blank,
     /// A keyword or a name.
@@ -18,40 +19,40 @@ pub(super) enum Kind {
 
 /// A piece of SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Piece<'t> {
-    pub(super) kind: Kind,
+pub(super) struct SqlToken<'t> {
+    pub(super) kind: SqlTokenKind,
     pub(super) text: &'t str,
 }
 
-/// Takes a text apart without rest. An error is what is begun and not ended in it.
-pub(super) fn pieces(mut text: &str) -> Result<Vec<Piece<'_>>, &'static str> {
-    let mut pieces = Vec::new();
+/// Splits a text into tokens that cover all of it. An error names the token that is not closed.
+pub(super) fn tokens(mut text: &str) -> Result<Vec<SqlToken<'_>>, &'static str> {
+    let mut tokens = Vec::new();
     while let Some(first) = text.chars().next() {
         let (kind, length) = piece(text, first)?;
         let (piece, rest) = text.split_at(length);
-        pieces.push(Piece { kind, text: piece });
+        tokens.push(SqlToken { kind, text: piece });
         text = rest;
     }
-    Ok(pieces)
+    Ok(tokens)
 }
 
 /// The kind and the length, in bytes, of the piece that a text begins with.
-fn piece(text: &str, first: char) -> Result<(Kind, usize), &'static str> {
+fn piece(text: &str, first: char) -> Result<(SqlTokenKind, usize), &'static str> {
     match first {
-        _ if first.is_whitespace() => Ok((Kind::Blank, first.len_utf8())),
+        _ if first.is_whitespace() => Ok((SqlTokenKind::Blank, first.len_utf8())),
         '-' if text.starts_with("--") => {
-            Ok((Kind::Blank, text.find(['\n', '\r']).unwrap_or(text.len())))
+            Ok((SqlTokenKind::Blank, text.find(['\n', '\r']).unwrap_or(text.len())))
         }
-        '/' if text.starts_with("/*") => comment(text).map(|length| (Kind::Blank, length)),
-        ';' => Ok((Kind::End, 1)),
+        '/' if text.starts_with("/*") => comment(text).map(|length| (SqlTokenKind::Blank, length)),
+        ';' => Ok((SqlTokenKind::End, 1)),
         'e' | 'E' if text[1..].starts_with('\'') => {
-            escaped(&text[2..]).map(|length| (Kind::Other, length + 2))
+            escaped(&text[2..]).map(|length| (SqlTokenKind::Other, length + 2))
         }
         '\'' => ended(text, '\'', "a text in `'`"),
         '"' => ended(text, '"', "a name in `\"`"),
-        '$' => dollars(text).map(|length| (Kind::Other, length)),
-        _ if is_of_word(first) => Ok((Kind::Word, word(text))),
-        _ => Ok((Kind::Other, first.len_utf8())),
+        '$' => dollars(text).map(|length| (SqlTokenKind::Other, length)),
+        _ if is_of_word(first) => Ok((SqlTokenKind::Word, word(text))),
+        _ => Ok((SqlTokenKind::Other, first.len_utf8())),
     }
 }
 
@@ -65,8 +66,12 @@ fn word(text: &str) -> usize {
 }
 
 /// A quote within the text is written twice: to us that is the end of one and the begin of another.
-fn ended(text: &str, quote: char, what: &'static str) -> Result<(Kind, usize), &'static str> {
-    text[1..].find(quote).map(|at| (Kind::Other, at + 2)).ok_or(what)
+fn ended(
+    text: &str,
+    quote: char,
+    what: &'static str,
+) -> Result<(SqlTokenKind, usize), &'static str> {
+    text[1..].find(quote).map(|at| (SqlTokenKind::Other, at + 2)).ok_or(what)
 }
 
 /// The rest of `E'…'`, in which a backslash takes the next character's meaning away.
@@ -116,7 +121,7 @@ mod tests {
     use super::*;
 
     fn ends(text: &str) -> usize {
-        pieces(text).unwrap().iter().filter(|piece| piece.kind == Kind::End).count()
+        tokens(text).unwrap().iter().filter(|piece| piece.kind == SqlTokenKind::End).count()
     }
 
     #[test]
@@ -157,13 +162,13 @@ mod tests {
             ("/* /* */", "a comment"),
             ("select $a$ $b$", "a text in `$`"),
         ] {
-            assert_eq!(pieces(text), Err(what), "{text}");
+            assert_eq!(tokens(text), Err(what), "{text}");
         }
     }
 
     #[test]
     fn no_text_is_lost() {
         let text = "with x as (select 1) -- é\n select '€', \"ü\"; $ $";
-        assert_eq!(pieces(text).unwrap().iter().map(|piece| piece.text).collect::<String>(), text);
+        assert_eq!(tokens(text).unwrap().iter().map(|piece| piece.text).collect::<String>(), text);
     }
 }

@@ -1,32 +1,32 @@
-//! Chance, from a seed.
+//! Random draws from a seed.
 
 use std::time::Duration;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::latency::{Latency, happens};
+use super::latency::{Latency, draw_event};
 use super::settings::Settings;
 use crate::units::Ratio;
 
 /// Upstream calls that the live page awaits one after the other.
 const UPSTREAM_CALLS: usize = 6;
 
-/// Whatever is drawn by chance, from the seed.
+/// All random draws, from one seed.
 ///
-/// Sample latencies, upstream latencies, errors and faults are four streams (0 to 3) of one `ChaCha8` generator, so
-/// that the n-th sample page gets the same latency however many live pages came between. Each live page takes six
-/// draws of the second stream, each page of either kind one of the third, and one of the fourth where there is a
-/// fault to apply; nothing else draws.
+/// Sample latencies, upstream latencies, errors and faults are four streams (0 to 3) of one
+/// `ChaCha8` generator, so that the n-th sample page gets the same latency however many live pages
+/// came between. Each live page takes six draws of the second stream, each page of either kind one
+/// of the third, and one of the fourth where there is a fault to apply; nothing else draws.
 #[derive(Debug)]
-pub(super) struct Dice {
+pub(super) struct SeededDraws {
     sample: (Latency, ChaCha8Rng),
     upstream: (Latency, ChaCha8Rng),
     error: (Ratio, ChaCha8Rng),
     fault: (Ratio, ChaCha8Rng),
 }
 
-impl Dice {
+impl SeededDraws {
     pub(super) fn new(settings: &Settings) -> Self {
         let stream = |number| {
             let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
@@ -46,18 +46,19 @@ impl Dice {
         self.sample.0.draw(&mut self.sample.1)
     }
 
-    /// Latency of the next live page: its upstream calls' together, as each waits for the one before.
+    /// Latency of the next live page: its upstream calls' together, as each waits for the one
+    /// before.
     pub(super) fn live_latency(&mut self) -> Duration {
         (0..UPSTREAM_CALLS).map(|_| self.upstream.0.draw(&mut self.upstream.1)).sum()
     }
 
     /// Whether the next page fails.
-    pub(super) fn fails(&mut self) -> bool {
-        happens(self.error.0, &mut self.error.1)
+    pub(super) fn draws_error(&mut self) -> bool {
+        draw_event(self.error.0, &mut self.error.1)
     }
 
     /// Whether the fault that was asked for is applied to the next page.
-    pub(super) fn spoils(&mut self) -> bool {
-        happens(self.fault.0, &mut self.fault.1)
+    pub(super) fn draws_fault(&mut self) -> bool {
+        draw_event(self.fault.0, &mut self.fault.1)
     }
 }

@@ -1,4 +1,5 @@
-//! A connection before HTTP: which version will be spoken, and the handshake before it where there is TLS.
+//! A connection before HTTP: which version will be spoken, and the handshake before it where there
+//! is TLS.
 
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::acts::{Act, End, Performance, perform};
 use super::settings::{HttpVersions, TlsFault};
+use super::socket_script::{SocketAction, SocketEnd, SocketScript, run_socket_script};
 
 /// How the first line of HTTP/2 begins (RFC 9113, section 3.4); no method of HTTP/1.1 does.
 const PREFACE: &[u8] = b"PRI ";
@@ -22,50 +23,50 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Takes connections as far as HTTP.
 #[derive(Clone)]
-pub(super) struct Front {
+pub(super) struct ConnectionOpener {
     pub(super) http: HttpVersions,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) tls_fault: Option<TlsFault>,
 }
 
 /// A stream that is ready for HTTP.
-pub(super) enum Opened {
+pub(super) enum HttpStream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// A version of HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spoken {
+pub(super) enum WireVersion {
     Http1,
     Http2,
 }
 
-impl Front {
+impl ConnectionOpener {
     /// Brings a connection to where HTTP begins; `None` where it does not get there.
-    pub(super) async fn open(&self, mut stream: TcpStream) -> Option<(Opened, Spoken)> {
+    pub(super) async fn open(&self, mut stream: TcpStream) -> Option<(HttpStream, WireVersion)> {
         stream.set_nodelay(true).ok()?;
         let Some(acceptor) = &self.tls else {
             // A client that begins a preface and says no more would be looked at for ever.
             let spoken =
                 tokio::time::timeout(FIRST_LINE, self.first_line(&stream)).await.ok()??;
-            return Some((Opened::Plain(stream), spoken));
+            return Some((HttpStream::Plain(stream), spoken));
         };
         if let Some(instead) = self.tls_fault.and_then(instead_of_handshake) {
-            hear_hello(&mut stream).await?;
-            perform(&mut stream, instead).await;
+            read_hello(&mut stream).await?;
+            run_socket_script(&mut stream, instead).await;
             return None;
         }
         let stream = acceptor.accept(stream).await.ok()?;
         let spoken = self.negotiated(stream.get_ref().1.alpn_protocol());
-        Some((Opened::Tls(Box::new(stream)), spoken))
+        Some((HttpStream::Tls(Box::new(stream)), spoken))
     }
 
     /// What a plain connection speaks: what its first bytes say, where there is a choice.
-    async fn first_line(&self, stream: &TcpStream) -> Option<Spoken> {
+    async fn first_line(&self, stream: &TcpStream) -> Option<WireVersion> {
         match self.http {
-            HttpVersions::Http1 => return Some(Spoken::Http1),
-            HttpVersions::Http2 => return Some(Spoken::Http2),
+            HttpVersions::Http1 => return Some(WireVersion::Http1),
+            HttpVersions::Http2 => return Some(WireVersion::Http2),
             HttpVersions::Both => {}
         }
         let mut first = [0; PREFACE.len()];
@@ -73,37 +74,39 @@ impl Front {
             let seen = stream.peek(&mut first).await.ok()?;
             match &first[..seen] {
                 b"" => return None,
-                PREFACE => return Some(Spoken::Http2),
+                PREFACE => return Some(WireVersion::Http2),
                 begun if PREFACE.starts_with(begun) => tokio::time::sleep(LOOK_AGAIN).await,
-                _ => return Some(Spoken::Http1),
+                _ => return Some(WireVersion::Http1),
             }
         }
     }
 
-    /// What a TLS connection speaks. A client that names no protocol gets HTTP/1.1 wherever that is spoken.
-    fn negotiated(&self, alpn: Option<&[u8]>) -> Spoken {
+    /// What a TLS connection speaks. A client that names no protocol gets HTTP/1.1 wherever that is
+    /// spoken.
+    fn negotiated(&self, alpn: Option<&[u8]>) -> WireVersion {
         match (alpn, self.http) {
-            (Some(b"h2"), _) | (None, HttpVersions::Http2) => Spoken::Http2,
-            _ => Spoken::Http1,
+            (Some(b"h2"), _) | (None, HttpVersions::Http2) => WireVersion::Http2,
+            _ => WireVersion::Http1,
         }
     }
 }
 
-/// Reads the client's hello, which is one segment: bytes left unread would turn a close into a reset.
-async fn hear_hello(stream: &mut TcpStream) -> Option<()> {
+/// Reads the client's hello, which is one segment: bytes left unread would turn a close into a
+/// reset.
+async fn read_hello(stream: &mut TcpStream) -> Option<()> {
     stream.read(&mut vec![0; 16 << 10]).await.ok().filter(|read| *read > 0).map(drop)
 }
 
 /// What the server does in place of its part of the handshake.
-fn instead_of_handshake(fault: TlsFault) -> Option<Performance> {
+fn instead_of_handshake(fault: TlsFault) -> Option<SocketScript> {
     let (acts, end) = match fault {
-        TlsFault::HandshakeClose => (Vec::new(), End::Close),
-        TlsFault::HandshakeReset => (Vec::new(), End::Reset),
-        TlsFault::HandshakeHang => (Vec::new(), End::Hang),
-        TlsFault::OldVersion => (vec![Act::Send(old_hello())], End::Hang),
+        TlsFault::HandshakeClose => (Vec::new(), SocketEnd::Close),
+        TlsFault::HandshakeReset => (Vec::new(), SocketEnd::Reset),
+        TlsFault::HandshakeHang => (Vec::new(), SocketEnd::Hang),
+        TlsFault::OldVersion => (vec![SocketAction::Send(old_hello())], SocketEnd::Hang),
         _ => return None,
     };
-    Some(Performance { acts, end })
+    Some(SocketScript { acts, end })
 }
 
 /// The hello of a server that knows nothing newer than TLS 1.0 (RFC 2246, section 7.4.1.3).

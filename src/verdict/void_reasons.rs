@@ -1,11 +1,12 @@
-//! What speaks against believing the data: it turns a pass into inconclusive, and never excuses a proven fail.
+//! Reasons not to trust the data: they turn a pass into inconclusive and never excuse a proven
+//! fail.
 
 use crate::record::{
     BudgetVerdict, Decision, Ending, Measurement, Reason, ScenarioMeasurement, Sharing, Stage,
 };
 use crate::units::show;
 
-/// Why a scenario's data must not be believed as a pass; empty where nothing speaks against it.
+/// The reasons why a scenario's data cannot support a pass; empty if there are none.
 pub(super) fn grounds(scenario: Option<&ScenarioMeasurement>, run: &Measurement) -> Vec<Reason> {
     let shared = run.sharing.iter().flat_map(|sharing| [absent(sharing), repeated(sharing)]);
     let of_scenario = match scenario {
@@ -14,12 +15,12 @@ pub(super) fn grounds(scenario: Option<&ScenarioMeasurement>, run: &Measurement)
         }
         None => [Some(unmeasured()), None, None],
     };
-    // What follows from a run that was cut short is not the reason.
+    // An early end explains missing and abandoned arrivals, so it is listed before them.
     shared.chain([cut_short(run)]).chain(of_scenario).flatten().collect()
 }
 
-/// Takes a pass back where there are grounds to; its reason then names the first of them, as does that of a budget for
-/// which there was nothing to judge.
+/// Turns a pass into inconclusive if there are grounds, and appends the first ground to its reason.
+/// The first ground also replaces the reason of a budget without data.
 pub(super) fn apply(mut verdict: BudgetVerdict, grounds: &[Reason]) -> BudgetVerdict {
     let Some(ground) = grounds.first() else { return verdict };
     match verdict.decision {
@@ -36,7 +37,8 @@ pub(super) fn apply(mut verdict: BudgetVerdict, grounds: &[Reason]) -> BudgetVer
 
 /// Whether the prober stopped because this scenario's target was down, which is a fail.
 ///
-/// Where several scenarios ran, those that left an exchange unanswered are meant; all of them where none did.
+/// If several scenarios ran, this applies to those with an unanswered exchange, or to all if none
+/// has one.
 pub(super) fn target_is_down(scenario: Option<&ScenarioMeasurement>, run: &Measurement) -> bool {
     matches!(run.ending, Ending::TargetDown(_))
         && (scenario.is_none_or(met_silence) || !run.scenarios.iter().any(met_silence))
@@ -50,7 +52,7 @@ fn met_silence(scenario: &ScenarioMeasurement) -> bool {
         .any(|(failure, count)| failure.is_without_answer() && *count > 0)
 }
 
-/// Shards of a run that several probers shared and that are not in the record.
+/// The shards of a distributed run that are missing from the record.
 fn absent(sharing: &Sharing) -> Option<Reason> {
     let missing = sharing.missing();
     let (shards, are) = if missing.len() == 1 { ("shard", "is") } else { ("shards", "are") };
@@ -62,7 +64,7 @@ fn absent(sharing: &Sharing) -> Option<Reason> {
     })
 }
 
-/// Shards that are named more than once: of the copies only one was counted, and who can say whether it was the right one.
+/// Shards that occur more than once. Only one copy is counted, and it may be the wrong one.
 fn repeated(sharing: &Sharing) -> Option<Reason> {
     let times =
         |times: &usize| if *times == 2 { "twice".to_owned() } else { format!("{times} times") };
@@ -74,7 +76,7 @@ fn repeated(sharing: &Sharing) -> Option<Reason> {
         more => format!(", and {more} more are repeated"),
     };
     Some(reason(
-        format!("shard {shard} of {} is there {}{more}", sharing.of, times(often)),
+        format!("shard {shard} of {} occurs {}{more}", sharing.of, times(often)),
         "merge one run of each shard: `tollgate merge RUN RUN…`",
     ))
 }
@@ -93,7 +95,7 @@ fn listed(shards: &[u32]) -> String {
 }
 
 fn unmeasured() -> Reason {
-    reason("the run holds no measurement of this scenario".to_owned(), "run it again")
+    reason("the run has no measurement of this scenario".to_owned(), "run it again")
 }
 
 fn unreleased(scenario: &ScenarioMeasurement) -> Option<Reason> {
@@ -101,7 +103,7 @@ fn unreleased(scenario: &ScenarioMeasurement) -> Option<Reason> {
         let due = scenario.released + scenario.unreleased;
         reason(
             format!(
-                "the prober could not carry out {} of {due} arrivals that were due",
+                "the prober could not send {} of the {due} arrivals that were due",
                 scenario.unreleased
             ),
             "run it again from a machine with idle cores, or at a lower rate",
@@ -109,14 +111,14 @@ fn unreleased(scenario: &ScenarioMeasurement) -> Option<Reason> {
     })
 }
 
-/// Arrivals of a complete run that nobody accounts for: a shard is missing.
+/// Arrivals of a complete run that no record accounts for: a shard is missing.
 fn missing(scenario: &ScenarioMeasurement, ending: &Ending) -> Option<Reason> {
     let planned = scenario.planned.filter(|_| *ending == Ending::Complete)?;
     let missing = planned.saturating_sub(scenario.released + scenario.unreleased);
     (missing > 0).then(|| {
         reason(
             format!("{missing} of {planned} planned arrivals are missing from the measurement"),
-            "run it again; where several machines shared the run, add the missing one",
+            "run it again; if several machines shared the run, merge the missing shard",
         )
     })
 }
@@ -124,12 +126,12 @@ fn missing(scenario: &ScenarioMeasurement, ending: &Ending) -> Option<Reason> {
 fn abandoned(scenario: &ScenarioMeasurement) -> Option<Reason> {
     (scenario.abandoned > 0).then(|| {
         let what = match scenario.abandoned {
-            1 => "1 arrival was cut off by the end of the run, before it was done".to_owned(),
+            1 => "1 arrival was still in progress when the run ended".to_owned(),
             all => {
-                format!("{all} arrivals were cut off by the end of the run, before they were done")
+                format!("{all} arrivals were still in progress when the run ended")
             }
         };
-        reason(what, "run it again, to its end")
+        reason(what, "run it again and let it finish")
     })
 }
 
@@ -138,18 +140,18 @@ fn cut_short(run: &Measurement) -> Option<Reason> {
         Ending::Complete => None,
         Ending::Interrupted => Some(reason(
             format!("the run was interrupted after {}{}", show(run.elapsed), in_warmup(run)),
-            "run it again, to its end",
+            "run it again and let it finish",
         )),
         Ending::TargetDown(why) => Some(reason(
-            format!("the run was stopped because the target was clearly down: {why}"),
+            format!("the run stopped because the target was clearly down: {why}"),
             "check that the target runs and is reachable from here, then run it again",
         )),
         Ending::Recovered => Some(reason(
             format!(
-                "the record was recovered from a run that did not finish writing{}",
+                "the record was recovered from a run that stopped before it was written completely{}",
                 in_warmup(run)
             ),
-            "run it again, to its end",
+            "run it again and let it finish",
         )),
         Ending::Imported(untold) => Some(reason(
             format!("the record was imported, and {untold}"),
@@ -158,10 +160,10 @@ fn cut_short(run: &Measurement) -> Option<Reason> {
     }
 }
 
-/// What to add where a run was cut off before anything that is judged.
+/// The clause for a run that ended during its warm-up.
 fn in_warmup(run: &Measurement) -> &'static str {
     if run.ended_in_warmup() {
-        ", in its warm-up: nothing was measured that could be judged"
+        ", during its warm-up: the measured stage never started"
     } else {
         ""
     }

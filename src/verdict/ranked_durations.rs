@@ -1,47 +1,47 @@
-//! The durations of one budget's exchanges in rising order, failures at +∞.
+//! The durations of one budget's exchanges in ascending order; failures rank at +∞.
 
 use std::time::Duration;
 
-use super::binomial::{Alpha, Exceeded, lower_rank, upper_rank};
+use super::binomial::{Alpha, ExceedanceCount, lower_rank, upper_rank};
 use crate::record::{Actual, CeilingCount, Dimension, Histogram, RequestMeasurement};
 use crate::units::Quantile;
 
-/// What was measured of a request against one ceiling.
+/// The durations of a request and their count against one ceiling.
 ///
-/// Ranks come from the histogram of the successes, whose buckets are 0.1 % wide; the ceiling's own count is
-/// exact. Where a bucket reaches across the ceiling, the value read is moved to the side on which the count puts
-/// it, so that what is printed never contradicts what was decided.
-pub(super) struct Ranked<'a> {
+/// Ranks come from the histogram of the successes, whose buckets are 0.1 % wide; the ceiling's own
+/// count is exact. If a bucket spans the ceiling, the value is moved to the side that the exact
+/// count gives, so that the printed value never contradicts the decision.
+pub(super) struct RankedDurations<'a> {
     dimension: Dimension,
     ceiling: Duration,
     count: CeilingCount,
     successes: Option<&'a Histogram>,
 }
 
-impl<'a> Ranked<'a> {
-    /// What the measured phase of a request holds against a ceiling; nothing where it was not counted.
+impl<'a> RankedDurations<'a> {
+    /// The measured stage of a request against a ceiling; empty if the ceiling was not counted.
     pub(super) fn of(
         request: &'a RequestMeasurement,
         dimension: Dimension,
         ceiling: Duration,
     ) -> Self {
         let measured = &request.measured;
-        let mut counted = request.ceilings.iter().zip(&measured.tally.ceilings);
-        let found =
-            counted.find(|(known, _)| (known.dimension, known.limit) == (dimension, ceiling));
+        let mut failure_budget = request.ceilings.iter().zip(&measured.tally.ceilings);
+        let found = failure_budget
+            .find(|(known, _)| (known.dimension, known.limit) == (dimension, ceiling));
         let count = found.map(|(_, count)| *count).unwrap_or_default();
         Self { dimension, ceiling, count, successes: measured.series.get(dimension) }
     }
 
     /// The exchanges at or above the ceiling, failures among them.
-    pub(super) fn exceeded(&self) -> Exceeded {
-        Exceeded { over: self.count.exceeded, of: self.count.judged }
+    pub(super) fn exceeded(&self) -> ExceedanceCount {
+        ExceedanceCount { over: self.count.exceeded, of: self.count.judged }
     }
 
-    /// What would have exceeded, had the prober not been late; of a budget on the lag itself nothing is left.
-    pub(super) fn without_lag(&self) -> Exceeded {
+    /// The exceedances that the prober's lag does not explain; none for a budget on the lag itself.
+    pub(super) fn without_lag(&self) -> ExceedanceCount {
         let is_lag = self.dimension == Dimension::Lag;
-        Exceeded {
+        ExceedanceCount {
             over: if is_lag { 0 } else { self.count.exceeded_without_lag },
             of: self.count.judged,
         }
@@ -67,7 +67,7 @@ impl<'a> Ranked<'a> {
         self.at(self.count.judged)
     }
 
-    /// A figure of the successes alone, where there are failures to tell them from.
+    /// A figure of the successes alone; `None` if there are no failures.
     pub(super) fn of_successes(
         &self,
         figure: impl Fn(&Histogram) -> Option<Duration>,
@@ -77,8 +77,8 @@ impl<'a> Ranked<'a> {
 
     /// The interval of the target's quantile that leaves out the stated error rate on each side.
     ///
-    /// The budget holds exactly where its upper end is below the ceiling. Where the exchanges are too few for an
-    /// end, that end excludes nothing: the lower one is zero, the upper one unbounded.
+    /// The budget holds exactly where its upper end is below the ceiling. With too few exchanges
+    /// for a bound, the lower end is zero and the upper end unbounded.
     pub(super) fn interval(&self, quantile: Quantile) -> (Actual, Actual) {
         let (of, allowed) = (self.count.judged, quantile.allowed_exceedance());
         if of == 0 {
@@ -125,11 +125,12 @@ mod tests {
     fn a_value_in_the_ceilings_own_bucket_is_read_on_the_side_the_count_puts_it() {
         let just_under = Request::new("tile", &["max < 300ms"]).took(&[299_999]).measured();
         assert_eq!(
-            Ranked::of(&just_under, Dimension::Latency, LIMIT).max(),
+            RankedDurations::of(&just_under, Dimension::Latency, LIMIT).max(),
             Actual::At(Duration::from_micros(299_999))
         );
         let just_at = Request::new("tile", &["max < 300ms"]).took(&[300_000]).measured();
-        let Actual::At(read) = Ranked::of(&just_at, Dimension::Latency, LIMIT).max() else {
+        let Actual::At(read) = RankedDurations::of(&just_at, Dimension::Latency, LIMIT).max()
+        else {
             panic!()
         };
         assert!(read >= LIMIT);
@@ -139,13 +140,15 @@ mod tests {
     fn failures_rank_above_every_success() {
         let ninety = vec![100_000; 90];
         let request = Request::new("tile", &["p95 < 300ms"]).took(&ninety).refused(10).measured();
-        let ranked = Ranked::of(&request, Dimension::Latency, LIMIT);
-        assert_eq!(ranked.failures(), 10);
-        assert_eq!(ranked.quantile(Quantile::P95), Actual::Unbounded);
-        assert!(matches!(ranked.quantile(Quantile::P90), Actual::At(_)));
-        assert_eq!(ranked.max(), Actual::Unbounded);
-        assert!(ranked.of_successes(|histogram| histogram.quantile(Quantile::P95)).is_some());
-        let (low, high) = ranked.interval(Quantile::P95);
+        let ranked_durations = RankedDurations::of(&request, Dimension::Latency, LIMIT);
+        assert_eq!(ranked_durations.failures(), 10);
+        assert_eq!(ranked_durations.quantile(Quantile::P95), Actual::Unbounded);
+        assert!(matches!(ranked_durations.quantile(Quantile::P90), Actual::At(_)));
+        assert_eq!(ranked_durations.max(), Actual::Unbounded);
+        assert!(
+            ranked_durations.of_successes(|histogram| histogram.quantile(Quantile::P95)).is_some()
+        );
+        let (low, high) = ranked_durations.interval(Quantile::P95);
         assert_eq!((low, high), (Actual::Unbounded, Actual::Unbounded));
     }
 
@@ -153,7 +156,7 @@ mod tests {
     fn an_end_for_which_the_data_are_too_few_excludes_nothing() {
         let three = Request::new("tile", &["p50 < 300ms"]).took(&[100_000; 3]).measured();
         assert_eq!(
-            Ranked::of(&three, Dimension::Latency, LIMIT).interval(Quantile::P50),
+            RankedDurations::of(&three, Dimension::Latency, LIMIT).interval(Quantile::P50),
             (Actual::At(Duration::ZERO), Actual::Unbounded)
         );
     }
@@ -161,12 +164,13 @@ mod tests {
     #[test]
     fn a_ceiling_that_was_not_counted_has_no_data() {
         let request = Request::new("tile", &["p95 < 300ms"]).took(&[100_000; 100]).measured();
-        let other = Ranked::of(&request, Dimension::Latency, Duration::from_millis(200));
+        let other = RankedDurations::of(&request, Dimension::Latency, Duration::from_millis(200));
         assert_eq!((other.exceeded().of, other.max()), (0, Actual::NoData));
     }
 
     proptest! {
-        /// The interval and the test read the same data two ways, and must not contradict each other.
+        /// The interval and the test read the same data two ways, and must not contradict each
+        /// other.
         #[test]
         fn a_budget_holds_exactly_where_its_interval_ends_below_the_ceiling(
             micros in prop::collection::vec(prop_oneof![4 => 290_000_u64..301_000, 1 => 1_u64..2_000_000], 0..400),

@@ -1,8 +1,8 @@
-//! Figures as a person reads them, for the sentences of a verdict.
+//! Figures and phrases for the sentences of a verdict.
 
 use std::time::Duration;
 
-use super::binomial::Exceeded;
+use super::binomial::ExceedanceCount;
 use crate::record::{Actual, Dimension};
 use crate::units::{Ratio, show};
 
@@ -20,7 +20,7 @@ pub(super) fn part(count: u64, of: u64) -> String {
     }
 }
 
-/// `is 412 ms`; `falls among the failures` where it is not the duration of a success.
+/// `is 412 ms`; `falls among the failures` if the rank is that of a failure.
 pub(super) fn actual(actual: Actual) -> String {
     match actual {
         Actual::NoData => "is unknown".to_owned(),
@@ -29,7 +29,8 @@ pub(super) fn actual(actual: Actual) -> String {
     }
 }
 
-/// `398 ms to 430 ms`, `at least 398 ms`, `at most 430 ms`; `None` where neither end excludes anything.
+/// `398 ms to 430 ms`, `at least 398 ms`, `at most 430 ms`; `None` where neither end excludes
+/// anything.
 pub(super) fn interval((low, high): (Actual, Actual)) -> Option<String> {
     match (low, high) {
         (Actual::At(Duration::ZERO), Actual::At(high)) => Some(format!("at most {}", show(high))),
@@ -53,8 +54,9 @@ pub(super) fn percent(share: Ratio) -> String {
     format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// What an exchange over a ceiling did: `took 300 ms or longer`, `spent 300 ms or longer in first_byte`.
-pub(super) fn overrun(dimension: Dimension, ceiling: Duration) -> String {
+/// What an exchange over a ceiling did: `took 300 ms or longer`, `spent 300 ms or longer in
+/// first_byte`.
+pub(super) fn overrun_phrase(dimension: Dimension, ceiling: Duration) -> String {
     match dimension {
         Dimension::Latency | Dimension::Fresh | Dimension::Reused => {
             format!("took {} or longer", show(ceiling))
@@ -64,8 +66,8 @@ pub(super) fn overrun(dimension: Dimension, ceiling: Duration) -> String {
 }
 
 /// Why neither side is proven.
-pub(super) fn undecided(seen: Exceeded) -> &'static str {
-    if seen.over == 0 { "too few to tell" } else { "too close to tell" }
+pub(super) fn undecided_phrase(seen: ExceedanceCount) -> &'static str {
+    if seen.over == 0 { "too few to decide" } else { "too close to decide" }
 }
 
 #[cfg(test)]

@@ -1,45 +1,46 @@
 //! Judges a budget on a number of failures: `errors < 0.5%`, `dropped = 0`.
 
-use super::binomial::{Alpha, Exceeded};
-use super::failures::{self, Leading};
-use super::finding::Finding;
-use super::rule::Rule;
-use super::words::{part, percent, undecided};
+use super::binomial::{Alpha, ExceedanceCount};
+use super::failures::{self, LeadingFailure};
+use super::finding::BudgetFinding;
+use super::phrases::{part, percent, undecided_phrase};
+use super::rule::DecisionRule;
 use crate::record::{Budget, BudgetVerdict, Failure, Limit, Reason, RequestMeasurement};
 use crate::units::Ratio;
 
 /// Which failures are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Counted {
+pub(super) enum FailureClass {
     /// All of them, drops included.
     Errors,
-    /// Arrivals for which no connection became free.
+    /// Arrivals for which no connection became free in time.
     Dropped,
 }
 
 /// Judges how many of a request's exchanges failed.
 pub(super) fn judge(
     budget: Budget,
-    counted: Counted,
+    class: FailureClass,
     limit: Limit,
     request: &RequestMeasurement,
-    rule: Rule,
+    rule: DecisionRule,
 ) -> BudgetVerdict {
-    let seen = counted.among(request);
+    let seen = class.among(request);
     let (allowed, finding) = match limit {
-        Limit::None => (None, Rule::describe(seen)),
+        Limit::None => (None, DecisionRule::describe(seen)),
         Limit::Below(share) => (Some(share), rule.test(seen, share)),
     };
     let exceedance = allowed.map(|_| seen.interval(Alpha::STATED));
-    let what = counted.sentence(seen, allowed, exceedance);
+    let what = class.sentence(seen, allowed, exceedance);
     let reason = match finding {
-        Finding::NoData => no_data(),
-        Finding::Holds => Reason { what, next: String::new() },
-        Finding::Breached => counted.blame(what, request),
-        Finding::Undecided | Finding::Late { .. } => {
-            let next =
-                allowed.map(|allowed| rule.settled_by(seen, seen, allowed)).unwrap_or_default();
-            Reason { what: format!("{what}: {}", undecided(seen)), next }
+        BudgetFinding::NoData => no_data_reason(),
+        BudgetFinding::Holds => Reason { what, next: String::new() },
+        BudgetFinding::Breached => class.blame(what, request),
+        BudgetFinding::Undecided | BudgetFinding::Late { .. } => {
+            let next = allowed
+                .map(|allowed| rule.what_settles_it(seen, seen, allowed))
+                .unwrap_or_default();
+            Reason { what: format!("{what}: {}", undecided_phrase(seen)), next }
         }
     };
     BudgetVerdict {
@@ -57,42 +58,38 @@ pub(super) fn judge(
     }
 }
 
-impl Counted {
-    fn among(self, request: &RequestMeasurement) -> Exceeded {
+impl FailureClass {
+    fn among(self, request: &RequestMeasurement) -> ExceedanceCount {
         let tally = &request.measured.tally;
         let over = match self {
             Self::Errors => tally.failed(),
             Self::Dropped => tally.failed_by(Failure::Dropped),
         };
-        Exceeded { over, of: tally.exchanges }
+        ExceedanceCount { over, of: tally.exchanges }
     }
 
     fn sentence(
         self,
-        seen: Exceeded,
+        seen: ExceedanceCount,
         allowed: Option<Ratio>,
         exceedance: Option<(Ratio, Ratio)>,
     ) -> String {
-        let words = match self {
+        let verb = match self {
             Self::Errors => "failed",
             Self::Dropped => "were dropped",
         };
-        let counted = format!("{} {words}", part(seen.over, seen.of));
+        let share = format!("{} {verb}", part(seen.over, seen.of));
         match (allowed, exceedance) {
             (Some(allowed), Some((low, high))) => {
-                format!(
-                    "{counted} ({} to {}), less than {allowed} may",
-                    percent(low),
-                    percent(high)
-                )
+                format!("{share} ({} to {}), less than {allowed} may", percent(low), percent(high))
             }
-            _ => counted,
+            _ => share,
         }
     }
 
     /// Adds what failed most.
     fn blame(self, what: String, request: &RequestMeasurement) -> Reason {
-        match (self, Leading::of(&request.measured)) {
+        match (self, LeadingFailure::of(&request.measured)) {
             (Self::Errors, Some(leading)) => {
                 Reason { what: format!("{what}; {}", leading.words()), next: leading.remedy() }
             }
@@ -101,11 +98,11 @@ impl Counted {
     }
 }
 
-/// That nothing was there to judge, as a reason.
-pub(super) fn no_data() -> Reason {
+/// The reason for a budget without data.
+pub(super) fn no_data_reason() -> Reason {
     Reason {
         what: "no exchange was judged".to_owned(),
-        next: "check that the run reached its measured phase and that the plan sends this request"
+        next: "check that the run reached its measured stage and that the plan sends this request"
             .to_owned(),
     }
 }
@@ -123,7 +120,10 @@ mod tests {
             |count| one_budget(Request::new("app", &["errors < 0.5%"]).took(&vec![FAST; count]));
         let short = clean(597);
         assert_eq!(short.decision, Decision::Inconclusive);
-        assert_eq!(short.reason.next, "1 more request with none over would prove that it holds");
+        assert_eq!(
+            short.reason.next,
+            "1 more request with none over the limit would prove that the budget holds"
+        );
         let enough = clean(598);
         assert_eq!(enough.decision, Decision::Pass);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Bytes on a socket, past every rule of HTTP.
+//! Scripted bytes on a socket, outside the rules of HTTP.
 
 use std::io;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::socket::Transport;
+use super::socket::SocketTransport;
 
-/// One thing done to a socket.
+/// One action on a socket.
 #[derive(Debug, Clone)]
-pub(super) enum Act {
+pub(super) enum SocketAction {
     /// Sends these bytes.
     Send(Bytes),
     /// Sends these bytes one by one, with a pause before each.
@@ -21,9 +21,9 @@ pub(super) enum Act {
     Wait(Duration),
 }
 
-/// What becomes of the socket after the acts.
+/// How a socket script ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum SocketEnd {
     /// HTTP/1.1 goes on.
     Keep,
     /// It is closed: FIN, after TLS's own goodbye.
@@ -34,57 +34,60 @@ pub(super) enum End {
     Hang,
 }
 
-/// Acts and their end.
+/// Socket actions and how they end.
 #[derive(Debug, Clone)]
-pub(super) struct Performance {
-    pub(super) acts: Vec<Act>,
-    pub(super) end: End,
+pub(super) struct SocketScript {
+    pub(super) acts: Vec<SocketAction>,
+    pub(super) end: SocketEnd,
 }
 
-impl Performance {
+impl SocketScript {
     /// The same, and the socket is closed where it would go on.
     pub(super) fn closing(mut self) -> Self {
-        if self.end == End::Keep {
-            self.end = End::Close;
+        if self.end == SocketEnd::Keep {
+            self.end = SocketEnd::Close;
         }
         self
     }
 }
 
-/// Carries out the acts; says whether the socket can go on to carry HTTP.
+/// Runs a socket script; returns whether the socket can continue with HTTP.
 ///
 /// Where the client has gone, the rest is left out.
-pub(super) async fn perform(socket: &mut impl Transport, performance: Performance) -> bool {
+pub(super) async fn run_socket_script(
+    socket: &mut impl SocketTransport,
+    performance: SocketScript,
+) -> bool {
     for act in performance.acts {
-        if carry_out(socket, act).await.is_err() {
+        if run_action(socket, act).await.is_err() {
             return false;
         }
     }
     match performance.end {
-        End::Keep => return true,
+        SocketEnd::Keep => return true,
         // A client that has gone already needs no goodbye.
-        End::Close => drop(socket.shutdown().await),
-        End::Reset => socket.reset_on_close(),
-        End::Hang => while socket.read(&mut [0; 1024]).await.is_ok_and(|read| read > 0) {},
+        SocketEnd::Close => drop(socket.shutdown().await),
+        SocketEnd::Reset => socket.reset_on_close(),
+        SocketEnd::Hang => while socket.read(&mut [0; 1024]).await.is_ok_and(|read| read > 0) {},
     }
     false
 }
 
-async fn carry_out(socket: &mut impl Transport, act: Act) -> io::Result<()> {
+async fn run_action(socket: &mut impl SocketTransport, act: SocketAction) -> io::Result<()> {
     match act {
-        Act::Send(bytes) => send(socket, &bytes).await,
-        Act::Wait(pause) => {
+        SocketAction::Send(bytes) => send(socket, &bytes).await,
+        SocketAction::Wait(pause) => {
             tokio::time::sleep(pause).await;
             Ok(())
         }
-        Act::Trickle(bytes, every) => {
+        SocketAction::Trickle(bytes, every) => {
             for byte in bytes {
                 tokio::time::sleep(every).await;
                 send(socket, &[byte]).await?;
             }
             Ok(())
         }
-        Act::Forever(bytes, every) => loop {
+        SocketAction::Forever(bytes, every) => loop {
             send(socket, &bytes).await?;
             if every > Duration::ZERO {
                 tokio::time::sleep(every).await;
@@ -93,7 +96,7 @@ async fn carry_out(socket: &mut impl Transport, act: Act) -> io::Result<()> {
     }
 }
 
-async fn send(socket: &mut impl Transport, bytes: &[u8]) -> io::Result<()> {
+async fn send(socket: &mut impl SocketTransport, bytes: &[u8]) -> io::Result<()> {
     socket.write_all(bytes).await?;
     socket.flush().await
 }

@@ -1,0 +1,214 @@
+//! Judges a budget on a duration: `p95 < 300ms`, `max(first_byte) < 1s`.
+
+use std::time::Duration;
+
+use super::binomial::Alpha;
+use super::failure_budget::no_data_reason;
+use super::failures::LeadingFailure;
+use super::finding::BudgetFinding;
+use super::judging_context::JudgingContext;
+use super::phrases::{self, overrun_phrase, part, undecided_phrase};
+use super::ranked_durations::RankedDurations;
+use super::rule::DecisionRule;
+use super::wait_blame::WaitBlame;
+use crate::record::{
+    Actual, Budget, BudgetVerdict, Dimension, Histogram, Prober, Reason, RequestMeasurement,
+    StageMeasurement,
+};
+use crate::units::{Quantile, show};
+
+/// One budget on a duration, and what was measured for it.
+pub(super) struct DurationBudget<'a> {
+    budget: Budget,
+    /// `None` for a budget on the maximum.
+    quantile: Option<Quantile>,
+    dimension: Dimension,
+    ceiling: Duration,
+    request: &'a RequestMeasurement,
+    prober: &'a Prober,
+    ranked_durations: RankedDurations<'a>,
+    /// Set if waiting for a connection explains at least half of the exceedances.
+    wait_blame: Option<WaitBlame<'a>>,
+}
+
+impl<'a> DurationBudget<'a> {
+    /// A budget on a quantile of a request's measured stage; on the maximum if `quantile` is
+    /// `None`.
+    pub(super) fn new(
+        budget: Budget,
+        quantile: Option<Quantile>,
+        (dimension, ceiling): (Dimension, Duration),
+        request: &'a RequestMeasurement,
+        JudgingContext { prober, capacity }: JudgingContext<'a>,
+    ) -> Self {
+        let ranked_durations = RankedDurations::of(request, dimension, ceiling);
+        let wait_blame = WaitBlame::of(ranked_durations.count(), capacity);
+        Self { budget, quantile, dimension, ceiling, request, prober, ranked_durations, wait_blame }
+    }
+
+    /// Judges it.
+    pub(super) fn judge(&self, rule: DecisionRule) -> BudgetVerdict {
+        let allowed = self.budget.allowed();
+        let seen = self.ranked_durations.exceeded();
+        let finding = self.find(rule);
+        BudgetVerdict {
+            request: self.request.name.clone(),
+            budget: self.budget,
+            decision: finding.decision(),
+            judged: seen.of,
+            exceeded: seen.over,
+            allowed,
+            exceedance: allowed.map(|_| seen.interval(Alpha::STATED)),
+            actual: Some(self.actual()),
+            interval: self.interval(),
+            of_successes: match self.quantile {
+                Some(quantile) => {
+                    self.ranked_durations.of_successes(|histogram| histogram.quantile(quantile))
+                }
+                None => self.ranked_durations.of_successes(Histogram::max),
+            },
+            reason: self.reason(finding, rule),
+        }
+    }
+
+    fn find(&self, rule: DecisionRule) -> BudgetFinding {
+        BudgetFinding::allowing_for_lag(
+            self.ranked_durations.exceeded(),
+            self.ranked_durations.without_lag(),
+            |seen| match self.budget.allowed() {
+                Some(allowed) => rule.test(seen, allowed),
+                None => DecisionRule::describe(seen),
+            },
+        )
+    }
+
+    fn actual(&self) -> Actual {
+        match self.quantile {
+            Some(quantile) => self.ranked_durations.quantile(quantile),
+            None => self.ranked_durations.max(),
+        }
+    }
+
+    fn interval(&self) -> Option<(Actual, Actual)> {
+        self.quantile.map(|quantile| self.ranked_durations.interval(quantile))
+    }
+
+    fn reason(&self, finding: BudgetFinding, rule: DecisionRule) -> Reason {
+        let what = self.sentence();
+        match finding {
+            BudgetFinding::NoData => no_data_reason(),
+            BudgetFinding::Holds => self.with_wait_blame(Reason { what, next: String::new() }),
+            BudgetFinding::Breached => self.with_wait_blame(self.blame(what)),
+            BudgetFinding::Undecided => self.with_wait_blame(Reason {
+                what: format!("{what}: {}", undecided_phrase(self.ranked_durations.exceeded())),
+                next: self.what_settles_it(rule),
+            }),
+            BudgetFinding::Late { would_hold } => {
+                late(&what, would_hold, &self.request.measured, self.prober)
+            }
+        }
+    }
+
+    /// `p95 is 412 ms (398 ms to 430 ms): 61 of 190 requests took 300 ms or longer, 5% may`.
+    fn sentence(&self) -> String {
+        let seen = self.ranked_durations.exceeded();
+        let interval = self.interval().and_then(phrases::interval);
+        let interval = interval.map(|text| format!(" ({text})")).unwrap_or_default();
+        let allowed =
+            self.budget.allowed().map(|share| format!(", {share} may")).unwrap_or_default();
+        format!(
+            "{} {}{interval}: {}{allowed}",
+            self.subject(),
+            phrases::actual(self.actual()),
+            self.counts(seen.over, seen.of)
+        )
+    }
+
+    /// `p95`, `p99(first_byte)`, `max`.
+    fn subject(&self) -> String {
+        let measure =
+            self.quantile.map_or_else(|| "max".to_owned(), |quantile| quantile.to_string());
+        match self.dimension {
+            Dimension::Latency => measure,
+            other => format!("{measure}({other})"),
+        }
+    }
+
+    /// `61 of 190 requests took 300 ms or longer`, or `… failed (20) or took 300 ms or longer
+    /// (41)`.
+    fn counts(&self, over: u64, of: u64) -> String {
+        let overrun_phrase = overrun_phrase(self.dimension, self.ceiling);
+        match self.ranked_durations.failures().min(over) {
+            0 => format!("{} {overrun_phrase}", part(over, of)),
+            failed if failed == over => format!("{} failed", part(over, of)),
+            failed => {
+                format!(
+                    "{} failed ({failed}) or {overrun_phrase} ({})",
+                    part(over, of),
+                    over - failed
+                )
+            }
+        }
+    }
+
+    /// Adds the most frequent failure if failures are among the exceedances, and where to look.
+    fn blame(&self, what: String) -> Reason {
+        let slow =
+            "compare with a run from before the change; the phases table shows where the time went";
+        let failed = self.ranked_durations.failures();
+        match LeadingFailure::of(&self.request.measured).filter(|_| failed > 0) {
+            None => Reason { what, next: slow.to_owned() },
+            Some(leading) => {
+                let mostly_failed = failed * 2 >= self.ranked_durations.exceeded().over;
+                let next = if mostly_failed { leading.remedy() } else { slow.to_owned() };
+                Reason { what: format!("{what}; {}", leading.words()), next }
+            }
+        }
+    }
+
+    /// Adds the share caused by waiting; the remedy for a limit that is too low comes first.
+    fn with_wait_blame(&self, reason: Reason) -> Reason {
+        let Some(wait_blame) = &self.wait_blame else { return reason };
+        let what = format!("{}; {}", reason.what, wait_blame.words());
+        let next = match wait_blame.remedy() {
+            None => reason.next,
+            Some(remedy) if reason.next.is_empty() => remedy,
+            Some(remedy) => format!("{remedy}; {}", reason.next),
+        };
+        Reason { what, next }
+    }
+
+    fn what_settles_it(&self, rule: DecisionRule) -> String {
+        let (seen, without_lag) =
+            (self.ranked_durations.exceeded(), self.ranked_durations.without_lag());
+        let settled = |allowed| rule.what_settles_it(seen, without_lag, allowed);
+        self.budget.allowed().map(settled).unwrap_or_default()
+    }
+}
+
+/// A gap of this length is a stall of the prober, not timer jitter.
+const STANDSTILL: Duration = Duration::from_millis(10);
+
+/// The reason for a budget that the prober's own lateness decides.
+///
+/// The prober is late if it sends late, which its lag shows, or if it stalls while answers arrive.
+fn late(what: &str, would_hold: bool, measured: &StageMeasurement, prober: &Prober) -> Reason {
+    let lag = measured.series.quantile(Dimension::Lag, Quantile::P99);
+    let explains =
+        |longest: &Duration| *longest >= STANDSTILL || lag.is_none_or(|lag| lag < *longest);
+    let standstill = prober.hiccups.max().filter(explains);
+    let lag = lag.map(|lag| format!("lag p99 {}", show(lag)));
+    let standstill = standstill.map(|longest| format!("it stalled for up to {}", show(longest)));
+    let ours = if standstill.is_some() { "these delays" } else { "its lag" };
+    let seen: Vec<_> = lag.into_iter().chain(standstill).collect();
+    let seen = if seen.is_empty() { String::new() } else { format!(": {}", seen.join(", ")) };
+    let without =
+        if would_hold { "the budget would hold" } else { "the data would not prove the breach" };
+    Reason {
+        what: format!("{what}; but the prober was late{seen}; without {ours} {without}"),
+        next: "run it again from a machine with idle cores, or at a lower rate".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
