@@ -89,7 +89,7 @@ impl History {
             runs.iter().flat_map(|run| run.parts.iter().copied()).collect();
         runs.retain(|run| counted.insert(run.id) && filter.takes_run(run));
         let mut left_out = Vec::new();
-        let trends = by_request(runs, filter)
+        let trends = group_by_request(runs, filter)
             .into_iter()
             .map(|found| Trend::of(found, &mut left_out))
             .filter(|trend| !trend.rows.is_empty())
@@ -104,13 +104,13 @@ impl History {
     }
 }
 
-/// What was found of one request: in each run its summary.
-type Found = Vec<(Arc<Run>, RequestSummary)>;
+/// The summaries of one request, one a run.
+type RequestRuns = Vec<(Arc<Run>, RequestSummary)>;
 
 /// The requests that a filter takes, in the order in which they are met.
-fn by_request(runs: Vec<RunSummary>, filter: &Filter) -> Vec<Found> {
+fn group_by_request(runs: Vec<RunSummary>, filter: &Filter) -> Vec<RequestRuns> {
     let mut places: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
-    let mut all: Vec<Found> = Vec::new();
+    let mut all: Vec<RequestRuns> = Vec::new();
     for mut run in runs {
         let requests = std::mem::take(&mut run.requests);
         let run = Arc::new(Run::of(run));
@@ -132,18 +132,18 @@ fn by_request(runs: Vec<RunSummary>, filter: &Filter) -> Vec<Found> {
 }
 
 /// The latencies of one request in all runs, added, and whether each could be.
-type Added = (Histogram, Vec<Result<(), HistogramError>>);
+type AddedLatencies = (Histogram, Vec<Result<(), HistogramError>>);
 
 /// So many histograms are added by one thread before another is worth its start.
 const A_SHARE: usize = 512;
 
-/// Adds the latencies of all runs, on all processors where there are many; a sum is the same in whatever order.
-fn added(found: &[(Arc<Run>, RequestSummary)]) -> Added {
+/// Adds the latencies of all runs, on all processors where there are many; the order does not change the sum.
+fn add_latencies(found: &[(Arc<Run>, RequestSummary)]) -> AddedLatencies {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let share = found.len().div_ceil(processors).max(A_SHARE);
     thread::scope(|scope| {
         let adding: Vec<_> =
-            found.chunks(share).map(|share| scope.spawn(|| added_here(share))).collect();
+            found.chunks(share).map(|share| scope.spawn(|| add_share(share))).collect();
         let mut all = (Histogram::default(), Vec::with_capacity(found.len()));
         for share in adding {
             // A thread that panics has found a defect, and ends the program as any defect does.
@@ -156,17 +156,17 @@ fn added(found: &[(Arc<Run>, RequestSummary)]) -> Added {
     })
 }
 
-fn added_here(found: &[(Arc<Run>, RequestSummary)]) -> Added {
+fn add_share(found: &[(Arc<Run>, RequestSummary)]) -> AddedLatencies {
     let (mut adder, mut sum) = (Adder::default(), Histogram::default());
     let each = found.iter().map(|(_, summary)| adder.add(&summary.latency, &mut sum)).collect();
     (sum, each)
 }
 
 impl Trend {
-    fn of(found: Found, left_out: &mut Vec<String>) -> Self {
+    fn of(found: RequestRuns, left_out: &mut Vec<String>) -> Self {
         let first = found.first().map(|(_, first)| (first.scenario.clone(), first.request.clone()));
         let (scenario, request) = first.unwrap_or_default();
-        let (sum, added) = added(&found);
+        let (sum, added) = add_latencies(&found);
         let mut rows = Vec::with_capacity(found.len());
         for ((run, summary), added) in found.into_iter().zip(added) {
             match added {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What stands where there is no value.
+/// The character for a missing value.
 pub const GAP: char = '·';
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];

@@ -5,22 +5,22 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::record::{Histogram, HistogramError};
 
-/// What a line of a log says.
+/// One parsed line of a log.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Line<'a> {
+pub enum HdrLogLine<'a> {
     /// When the log started, in seconds since 1970.
     StartTime(f64),
     /// What starts of intervals count from, in seconds since 1970.
     BaseTime(f64),
     /// A comment, a heading or nothing.
-    Said(&'a str),
+    Text(&'a str),
     /// One histogram.
-    Interval(Fields<'a>),
+    Interval(HdrLogFields<'a>),
 }
 
 /// A line with a histogram, each field as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fields<'a> {
+pub struct HdrLogFields<'a> {
     /// What the histogram is of.
     pub tag: Option<&'a str>,
     /// When the interval starts, in seconds.
@@ -33,8 +33,8 @@ pub struct Fields<'a> {
     pub histogram: &'a str,
 }
 
-impl<'a> Line<'a> {
-    /// Reads a line; `None` where it is none of a log.
+impl<'a> HdrLogLine<'a> {
+    /// Reads a line; `None` if it is not a line of a log.
     pub fn parse(line: &'a str) -> Option<Self> {
         let line = line.trim();
         let seconds = |text: &str| {
@@ -48,13 +48,13 @@ impl<'a> Line<'a> {
             return seconds(rest).map(Self::BaseTime);
         }
         if line.is_empty() || line.starts_with('#') || line.starts_with("\"StartTimestamp\"") {
-            return Some(Self::Said(line));
+            return Some(Self::Text(line));
         }
-        Fields::of(line).map(Self::Interval)
+        HdrLogFields::of(line).map(Self::Interval)
     }
 }
 
-impl<'a> Fields<'a> {
+impl<'a> HdrLogFields<'a> {
     /// Takes a line apart; `None` where it has other fields.
     pub fn of(line: &'a str) -> Option<Self> {
         let (tag, rest) = match line.strip_prefix("Tag=") {
@@ -80,30 +80,36 @@ mod tests {
 
     #[test]
     fn the_lines_that_other_tools_write_are_told_apart() {
-        let parsed = Line::parse;
+        let parsed = HdrLogLine::parse;
         assert_eq!(
             parsed(
                 "#[StartTime: 1441812279.474 (seconds since epoch), Wed Sep 09 08:24:39 PDT 2015]"
             ),
-            Some(Line::StartTime(1_441_812_279.474))
+            Some(HdrLogLine::StartTime(1_441_812_279.474))
         );
-        assert_eq!(parsed("#[BaseTime: 0.0 (seconds since epoch)]"), Some(Line::BaseTime(0.0)));
+        assert_eq!(
+            parsed("#[BaseTime: 0.0 (seconds since epoch)]"),
+            Some(HdrLogLine::BaseTime(0.0))
+        );
         for said in
             ["#[Histogram log format version 1.2]", "\"StartTimestamp\",\"Interval_Length\"", ""]
         {
-            assert_eq!(parsed(said), Some(Line::Said(said)));
+            assert_eq!(parsed(said), Some(HdrLogLine::Text(said)));
         }
-        let fields = Fields {
+        let fields = HdrLogFields {
             tag: Some("a"),
             start: "0.127",
             length: "1.007",
             max: "2.769",
             histogram: "HISTFAAA",
         };
-        assert_eq!(parsed("Tag=a,0.127,1.007,2.769,HISTFAAA\r"), Some(Line::Interval(fields)));
+        assert_eq!(
+            parsed("Tag=a,0.127,1.007,2.769,HISTFAAA\r"),
+            Some(HdrLogLine::Interval(fields))
+        );
         assert_eq!(
             parsed("0.127, 1.007, 2.769, HISTFAAA"),
-            Some(Line::Interval(Fields { tag: None, ..fields }))
+            Some(HdrLogLine::Interval(HdrLogFields { tag: None, ..fields }))
         );
         for wrong in
             ["Tag=a", "1,2,3", "1,2,3,4,5", "#[StartTime: soon]", "#[BaseTime: NaN]", "noise"]

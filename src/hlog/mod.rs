@@ -1,8 +1,8 @@
-//! The intervals' histograms as an `HdrHistogram` log: written, read back, and read where another tool wrote it.
+//! The intervals' histograms as an `HdrHistogram` log: written and read, also from other tools.
 //!
 //! Format: <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/HistogramLogWriter.java>,
 //! version 1.3. Values are microseconds, `Interval_Max` is in milliseconds, and each line is tagged
-//! `scenario/request/stage/dimension`, or `scenario/request/stage/server-timing:METRIC` for the target's own account;
+//! `scenario/request/stage/dimension`, or `scenario/request/stage/server-timing:METRIC` for the target's `Server-Timing` report;
 //! names are percent-encoded.
 
 mod line;
@@ -16,14 +16,14 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use time::OffsetDateTime;
 
-pub use line::{Fields, Line};
+pub use line::{HdrLogFields, HdrLogLine};
 
 use crate::record::{Dimension, Histogram, Interval, Stage};
 
 /// What a tag may hold as it is; commas, blanks and line breaks would end it, a slash would split it.
 const TAG: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// What stands before a metric of the target's own account where a dimension stands else.
+/// Prefix of a `Server-Timing` metric, in the place where other tags have a dimension.
 pub const SERVER_TIMING: &str = "server-timing:";
 
 /// The lines before the first interval.
@@ -61,23 +61,23 @@ pub fn lines(interval: &Interval) -> String {
 pub struct LogReader<R> {
     lines: Lines<R>,
     /// The next line's tag without what it is of, with all else it holds.
-    next: Option<Entry>,
+    next: Option<HdrLogEntry>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct HdrLogEntry {
     of: String,
     start: String,
-    what: What,
+    what: HdrLogSubject,
     histogram: Histogram,
 }
 
 /// What a line's histogram is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum HdrLogSubject {
     /// A part of an exchange.
     Dimension(Dimension),
-    /// A metric of the target's own account.
+    /// A metric of the target's `Server-Timing` report.
     ServerTiming(String),
 }
 
@@ -89,37 +89,41 @@ impl<R: BufRead> LogReader<R> {
         reader
     }
 
-    /// Adds an interval's histograms to it; intervals must be asked for in the order they were written in.
+    /// Adds an interval's histograms to it. Call it in the order in which intervals were written.
     pub fn fill(&mut self, interval: &mut Interval) {
         let (of, start) = (tag(interval), seconds(interval.start));
         while let Some(entry) = self.next.take_if(|entry| entry.of == of && entry.start == start) {
             match &entry.what {
-                What::Dimension(dimension) => interval.series.add(*dimension, &entry.histogram),
-                What::ServerTiming(metric) => interval.server_timings.add(metric, &entry.histogram),
+                HdrLogSubject::Dimension(dimension) => {
+                    interval.series.add(*dimension, &entry.histogram)
+                }
+                HdrLogSubject::ServerTiming(metric) => {
+                    interval.server_timings.add(metric, &entry.histogram)
+                }
             }
             self.next = self.read();
         }
     }
 
     /// The next entry that can be read: a last line may be cut off, and a later version may tag lines otherwise.
-    fn read(&mut self) -> Option<Entry> {
+    fn read(&mut self) -> Option<HdrLogEntry> {
         loop {
             let line = self.lines.next()?.ok()?;
-            if let Some(entry) = Fields::of(&line).and_then(Entry::read) {
+            if let Some(entry) = HdrLogFields::of(&line).and_then(HdrLogEntry::read) {
                 return Some(entry);
             }
         }
     }
 }
 
-impl Entry {
-    fn read(fields: Fields<'_>) -> Option<Self> {
+impl HdrLogEntry {
+    fn read(fields: HdrLogFields<'_>) -> Option<Self> {
         let (of, what) = fields.tag?.rsplit_once('/')?;
         let histogram = Histogram::from_counts(&fields.counts().ok()?);
         Some(Self {
             of: of.to_owned(),
             start: fields.start.to_owned(),
-            what: What::parse(what)?,
+            what: HdrLogSubject::parse(what)?,
             histogram,
         })
     }
@@ -127,7 +131,7 @@ impl Entry {
 
 /// A tag as this program writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag {
+pub struct HdrLogTag {
     /// The scenario's name.
     pub scenario: String,
     /// The request's name.
@@ -135,10 +139,10 @@ pub struct Tag {
     /// The stage of the run.
     pub stage: Stage,
     /// What the histogram is of.
-    pub what: What,
+    pub what: HdrLogSubject,
 }
 
-impl Tag {
+impl HdrLogTag {
     /// Reads a tag; `None` where another tool wrote it.
     pub fn parse(tag: &str) -> Option<Self> {
         let mut parts = tag.split('/');
@@ -149,13 +153,13 @@ impl Tag {
             scenario: decoded(scenario)?,
             request: decoded(request)?,
             stage,
-            what: What::parse(what)?,
+            what: HdrLogSubject::parse(what)?,
         };
         next().is_none().then_some(tag)
     }
 }
 
-impl What {
+impl HdrLogSubject {
     fn parse(text: &str) -> Option<Self> {
         match text.strip_prefix(SERVER_TIMING) {
             None => text.parse().ok().map(Self::Dimension),
@@ -172,7 +176,7 @@ fn encoded(name: &str) -> impl std::fmt::Display {
     utf8_percent_encode(name, TAG)
 }
 
-/// What the lines of an interval are tagged with, but for what each is of.
+/// The tag of an interval's lines, without its last part.
 fn tag(interval: &Interval) -> String {
     format!("{}/{}/{}", encoded(&interval.scenario), encoded(&interval.request), interval.stage)
 }

@@ -1,6 +1,6 @@
 //! From what another tool kept to a run, purely: bytes → [`RunRecord`] and its intervals.
 //!
-//! A record says nothing that its file does not say; what it cannot say stands in its caveats, and its
+//! A record holds only what its file says. Its caveats list what the file cannot say, and its
 //! [`Ending::Imported`] takes a pass back. Nothing in it depends on when, where or under which name a file is imported,
 //! the run's id least of all: who imports a file twice gets the same run.
 
@@ -25,7 +25,7 @@ use crate::verdict;
 /// What is wrong with a file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// The line, counted from 1, and the column where it is known; `None` where it is the file as a whole.
+    /// The line, counted from 1, and the column where it is known; `None` for a mistake of the whole file.
     pub place: Option<(usize, Option<usize>)>,
     /// What is wrong, and what to do about it.
     pub what: String,
@@ -54,7 +54,7 @@ impl fmt::Display for Mistake {
 }
 
 /// Where a record comes from.
-struct Origin {
+struct ImportSource {
     id: Uuid,
     started: OffsetDateTime,
     /// What is imported, kept as the tag `imported`.
@@ -62,18 +62,20 @@ struct Origin {
     /// What made the file.
     command: Vec<String>,
     /// What the file does not tell, for [`Ending::Imported`].
-    untold: String,
+    missing_facts: String,
 }
 
 /// The record of scenarios that another tool measured, with its verdict.
 fn record(
-    origin: Origin,
+    origin: ImportSource,
     scenarios: Vec<(PlannedScenario, ScenarioMeasurement)>,
     elapsed: std::time::Duration,
 ) -> RunRecord {
     let (plan, scenarios): (Vec<_>, _) = scenarios.into_iter().unzip();
-    let measurement =
-        Measurement { elapsed, ..Measurement::of(scenarios, Ending::Imported(origin.untold)) };
+    let measurement = Measurement {
+        elapsed,
+        ..Measurement::of(scenarios, Ending::Imported(origin.missing_facts))
+    };
     judged(origin.id, provenance(origin.started, origin.kind, origin.command), plan, measurement)
 }
 

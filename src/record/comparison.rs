@@ -153,7 +153,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// From one duration to another; `None` where one of them is no duration.
+    /// From one duration to another; `None` if either is not a duration.
     pub fn between(before: Actual, after: Actual) -> Option<Self> {
         let (Actual::At(before), Actual::At(after)) = (before, after) else { return None };
         let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);

@@ -8,8 +8,6 @@ use std::cell::RefCell;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use hdrhistogram::serialization::{Deserializer as HdrReader, Serializer as _, V2Serializer};
 
-use super::HistogramError;
-
 /// What deflated bytes begin with.
 const DEFLATED: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
 
@@ -19,16 +17,38 @@ const HEADER: usize = 40;
 /// The most bytes that a histogram may take when it is inflated: one of four digits over all values fits.
 const LONGEST: u64 = 8 << 20;
 
+/// Why bytes are not a histogram.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct HistogramError(String);
+
+impl HistogramError {
+    /// Says why bytes are none.
+    pub fn new(why: &dyn std::fmt::Display) -> Self {
+        Self(format!("not an HdrHistogram in V2 encoding: {why}"))
+    }
+
+    /// The bytes are cut off, or do not have their checksum.
+    pub(super) fn undeflatable() -> Self {
+        Self("an HdrHistogram whose deflated bytes are damaged".to_owned())
+    }
+
+    /// The number of values differs from the count stored next to the bytes.
+    pub(super) fn miscounted(said: u64) -> Self {
+        Self(format!("an HdrHistogram that does not hold the {said} values it is said to hold"))
+    }
+}
+
 /// What histograms are written with. Most of the time that a small one takes is for making this, so that each thread keeps
 /// one.
-struct Writer {
+struct HistogramWriter {
     serializer: V2Serializer,
     plain: Vec<u8>,
     deflate: Compress,
 }
 
 thread_local! {
-    static WRITER: RefCell<Writer> = RefCell::new(Writer {
+    static WRITER: RefCell<HistogramWriter> = RefCell::new(HistogramWriter {
         serializer: V2Serializer::new(),
         plain: Vec::new(),
         deflate: Compress::new(Compression::default(), true),
@@ -40,7 +60,7 @@ pub(super) fn bytes(counts: &hdrhistogram::Histogram<u64>) -> Vec<u8> {
     WRITER.with_borrow_mut(|writer| writer.write(counts))
 }
 
-impl Writer {
+impl HistogramWriter {
     fn write(&mut self, counts: &hdrhistogram::Histogram<u64>) -> Vec<u8> {
         self.plain.clear();
         // Writing to a vector fails for no histogram whose counts fit into memory.
@@ -64,8 +84,8 @@ impl Writer {
 
 /// The histogram that the bytes hold, in whatever unit and precision it was recorded.
 ///
-/// The reader below takes a length from the bytes on trust, up to 4 GiB, and negates a count that has no opposite. Both
-/// are refused here first.
+/// `hdrhistogram` allocates whatever length the bytes state, up to 4 GiB, and overflows on the
+/// smallest count. Both are refused here first.
 pub(super) fn counts(bytes: &[u8]) -> Result<hdrhistogram::Histogram<u64>, HistogramError> {
     let plain = inflated(bytes)?;
     sound(&plain)?;

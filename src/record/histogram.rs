@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use super::{Dimension, Packed, encoded};
+use super::Dimension;
+use super::encoded::{self, HistogramError};
 use crate::units::Quantile;
 
 /// A histogram of durations in microseconds with three significant digits.
@@ -19,28 +20,6 @@ pub struct Histogram {
     clipped: u64,
 }
 
-/// Why bytes are not a histogram.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct HistogramError(String);
-
-impl HistogramError {
-    /// Says why bytes are none.
-    pub fn new(why: &dyn std::fmt::Display) -> Self {
-        Self(format!("not an HdrHistogram in V2 encoding: {why}"))
-    }
-
-    /// The bytes are cut off, or do not have their checksum.
-    pub(super) fn undeflatable() -> Self {
-        Self("an HdrHistogram whose deflated bytes are damaged".to_owned())
-    }
-
-    /// The bytes hold another number of values than is said beside them.
-    pub(super) fn miscounted(said: u64) -> Self {
-        Self(format!("an HdrHistogram that does not hold the {said} values it is said to hold"))
-    }
-}
-
 impl Default for Histogram {
     fn default() -> Self {
         let mut counts = hdrhistogram::Histogram::new(Self::DIGITS)
@@ -51,10 +30,10 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// The longest duration told apart: one hour.
+    /// The longest duration that is recorded exactly: one hour.
     pub const CEILING: Duration = Duration::from_hours(1);
     const DIGITS: u8 = 3;
-    /// The highest value of a histogram that has not grown yet, as its bytes tell it.
+    /// The highest trackable value that the bytes of an empty, ungrown histogram state.
     const UNGROWN: u64 = 2;
 
     /// Counts one duration; fractions of a microsecond are rounded to the nearest.
@@ -103,7 +82,7 @@ impl Histogram {
         self.at_share(quantile.as_f64())
     }
 
-    /// The value below or at which the given share (0 to 1) of the counted values lies.
+    /// The smallest value that at least the given share (0 to 1) of the counted values do not exceed.
     pub fn at_share(&self, share: f64) -> Option<Duration> {
         (self.count() > 0).then(|| Duration::from_micros(self.counts.value_at_quantile(share)))
     }
@@ -191,18 +170,6 @@ impl Histogram {
 
 fn whole_micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-impl Serialize for Histogram {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Packed::of(self).serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Histogram {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Packed::deserialize(deserializer)?.unpack().map_err(serde::de::Error::custom)
-    }
 }
 
 /// One histogram for each dimension that any exchange entered.

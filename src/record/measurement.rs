@@ -18,7 +18,7 @@ pub enum Stage {
     Cold,
     /// In the warm-up, the further exchanges of a connection.
     Warmup,
-    /// In the measured phase, which alone is judged.
+    /// The measured stage, the only one that is judged.
     Measured,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for Stage {
 
 /// The exchanges of one request and stage that were due in one second.
 ///
-/// It is settled: each of them is done, failed, dropped or timed out.
+/// It is settled: every exchange is done, failed, dropped or timed out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The scenario's name.
@@ -62,7 +62,7 @@ pub struct Interval {
     /// byte and body are of the ok exchanges; the others also of exchanges that failed later.
     #[serde(skip)]
     pub series: Series,
-    /// What the target told of its own time, kept in the interval log too.
+    /// The target's `Server-Timing` report, also kept in the interval log.
     #[serde(skip)]
     pub server_timings: ServerTimings,
 }
@@ -75,7 +75,7 @@ pub struct StageMeasurement {
     /// Histograms by dimension. Those of latency, service, first byte and body are of the ok exchanges; the others
     /// also of exchanges that failed later.
     pub series: Series,
-    /// What the target told of its own time in the answers of the ok exchanges.
+    /// The target's `Server-Timing` report in the answers of the ok exchanges.
     #[serde(default, skip_serializing_if = "ServerTimings::is_empty")]
     pub server_timings: ServerTimings,
     /// The failures seen.
@@ -102,7 +102,7 @@ pub struct RequestMeasurement {
     pub cold: StageMeasurement,
     /// The further exchanges of the warm-up.
     pub warmup: StageMeasurement,
-    /// The measured phase.
+    /// The measured stage.
     pub measured: StageMeasurement,
 }
 
@@ -135,7 +135,7 @@ impl RequestMeasurement {
 /// How many connections a scenario opened, and why.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connections {
-    /// Connections that were opened, all told.
+    /// Connections opened in total.
     pub opened: u64,
     /// Of these, the ones opened because the target had closed the one before while no exchange was on it, or left an
     /// exchange out as it closed it (a GOAWAY without error).
@@ -160,7 +160,7 @@ pub struct ScenarioMeasurement {
     pub name: String,
     /// Its requests, in the order of the scenario file.
     pub requests: Vec<RequestMeasurement>,
-    /// Arrivals the schedule holds up to the end of the measured phase; `None` in the closed model.
+    /// Arrivals the schedule holds up to the end of the measured stage; `None` in the closed model.
     pub planned: Option<u64>,
     /// Arrivals the prober released.
     pub released: u64,
@@ -230,7 +230,7 @@ impl Lookups {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "ended", content = "why")]
 pub enum Ending {
-    /// Everything planned was carried out.
+    /// Every planned arrival was executed.
     Complete,
     /// A signal asked it to stop; what had been sent was waited for.
     Interrupted,
@@ -247,7 +247,7 @@ pub enum Ending {
 pub struct Measurement {
     /// The scenarios, in the order of the command.
     pub scenarios: Vec<ScenarioMeasurement>,
-    /// When the measured phase began, counted from the start of the run.
+    /// When the measured stage began, counted from the start of the run.
     #[serde(rename = "measured_from_us", with = "micros")]
     pub measured_from: Duration,
     /// How long the run took, warm-up and draining included.

@@ -30,7 +30,8 @@ pub use comparison::{
     QuantileChange, RequestComparison, ShareChange, Sides,
 };
 pub use dimension::Dimension;
-pub use histogram::{Histogram, HistogramError, Series};
+pub use encoded::HistogramError;
+pub use histogram::{Histogram, Series};
 pub use json_type::JsonType;
 pub use measurement::{
     Actual, Connections, Ending, Interval, Lookups, Measurement, RequestMeasurement,

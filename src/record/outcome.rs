@@ -18,7 +18,7 @@ pub enum Failure {
     Unexpected,
     /// What had to be denied was not.
     Admitted,
-    /// The database did not carry a statement out.
+    /// The database did not execute a statement.
     Query,
     /// The database let no session begin: it knows no such user, password or database, or takes no more sessions.
     Session,
@@ -36,7 +36,7 @@ pub enum Failure {
     Closed,
     /// What the target sent is not HTTP.
     Malformed,
-    /// The target does not speak the version of HTTP that was asked for.
+    /// The target does not speak the version of HTTP that the scenario requires.
     Protocol,
     /// A timeout of the scenario ran out.
     TimedOut,
@@ -46,9 +46,9 @@ pub enum Failure {
     Dropped,
     /// What was asked for is not there, and the step says what that comes to: no fault of the target.
     Absent,
-    /// The step was not carried out, as a variable that it needs is not set.
+    /// The step was not executed because a variable that it needs is not set.
     NotConfigured,
-    /// The step was not carried out, as an earlier one did not yield the value that it needs.
+    /// The step was not executed because an earlier step did not capture the value that it needs.
     NotCaptured,
     /// The prober's machine had no descriptor, port or buffer left, or it stood still while the exchange ran out of time:
     /// no fault of the target, and not counted as one.

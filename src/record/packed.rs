@@ -1,4 +1,4 @@
-//! Histograms as bytes, beside the figures that people look for.
+//! Encoded histograms, together with the figures that people look for.
 
 use std::time::Duration;
 
@@ -63,6 +63,18 @@ impl Packed {
         let mut histogram = Histogram::from_v2(&self.hdr)?;
         histogram.note_clipped(self.clipped);
         Ok(histogram)
+    }
+}
+
+impl Serialize for Histogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Packed::of(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Histogram {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Packed::deserialize(deserializer)?.unpack().map_err(serde::de::Error::custom)
     }
 }
 

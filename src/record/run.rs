@@ -18,7 +18,7 @@ pub struct RunRecord {
     pub format: u32,
     /// The run's id (UUID version 7), made by the prober.
     pub id: Uuid,
-    /// When, where and by what it was carried out.
+    /// When, where and by what it was executed.
     pub provenance: Provenance,
     /// What was planned, without secrets, in the order of the command.
     pub plan: Vec<PlannedScenario>,
@@ -50,7 +50,7 @@ impl RunRecord {
     }
 }
 
-/// When, where and by what a run was carried out.
+/// When, where and by what a run was executed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
     /// When the run started (RFC 3339, UTC).
@@ -69,7 +69,7 @@ pub struct Provenance {
     pub tags: BTreeMap<String, String>,
 }
 
-/// The machine a run was carried out on.
+/// The machine that executed a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
     /// Its name.

@@ -44,11 +44,11 @@ pub struct SettledSlot {
 pub struct Recorder {
     ceilings: Vec<Vec<Ceiling>>,
     first: u64,
-    seconds: VecDeque<Second>,
+    seconds: VecDeque<OpenSecond>,
 }
 
 #[derive(Debug, Default)]
-struct Second {
+struct OpenSecond {
     under_way: u64,
     slots: Vec<SettledSlot>,
 }
@@ -108,7 +108,7 @@ impl Recorder {
         (first..)
             .zip(seconds)
             .filter(|(_, second)| !second.slots.is_empty())
-            .map(|(second, Second { slots, .. })| Settled { second, slots })
+            .map(|(second, OpenSecond { slots, .. })| Settled { second, slots })
             .collect()
     }
 
@@ -117,16 +117,16 @@ impl Recorder {
         self.first
     }
 
-    fn second(&mut self, second: u64) -> &mut Second {
+    fn second(&mut self, second: u64) -> &mut OpenSecond {
         let at = usize::try_from(second.saturating_sub(self.first)).unwrap_or(usize::MAX - 1);
         while self.seconds.len() <= at {
-            self.seconds.push_back(Second::default());
+            self.seconds.push_back(OpenSecond::default());
         }
         &mut self.seconds[at]
     }
 }
 
-impl Second {
+impl OpenSecond {
     fn slot(&mut self, request: usize, stage: Stage) -> &mut Slot {
         let known =
             self.slots.iter().position(|slot| slot.request == request && slot.stage == stage);

@@ -128,11 +128,11 @@ fn overwrite(mut file: &File, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Gives the bytes to what is no regular file.
+/// Writes the bytes to a pipe or device.
 fn hand_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let no_wait = OFlags::NONBLOCK;
     let flag = i32::try_from(no_wait.bits()).map_err(io::Error::other)?;
-    // To open a pipe that nobody reads would wait for a reader.
+    // Opening a pipe without a reader would block until one arrives.
     let opened = OpenOptions::new().write(true).custom_flags(flag).open(path);
     let mut file = opened.map_err(|error| match error.raw_os_error() {
         Some(code) if code == rustix::io::Errno::NXIO.raw_os_error() => {

@@ -1,4 +1,4 @@
-//! One run's folder, written while the run goes on.
+//! One run's folder, written during the run.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{BufRead, BufReader, Write};
@@ -26,7 +26,7 @@ pub struct Draft {
     pub format: u32,
     /// The run's id.
     pub id: Uuid,
-    /// When, where and by what it is carried out.
+    /// When, where and by what it is executed.
     pub provenance: Provenance,
     /// What is planned, without secrets.
     pub plan: Vec<PlannedScenario>,
@@ -200,10 +200,10 @@ fn silent_before(first: Duration, draft: &Draft) -> Duration {
 /// The id of a run whose record is there; `None` of one that is still without.
 pub fn id(folder: &Path) -> Result<Option<Uuid>, StoreError> {
     #[derive(Deserialize)]
-    struct Named {
+    struct IdOnly {
         id: Uuid,
     }
-    Ok(json::<Named>(folder, RUN)?.map(|named| named.id))
+    Ok(json::<IdOnly>(folder, RUN)?.map(|only| only.id))
 }
 
 /// Whether a process holds the lock of a run that goes on; it ends with that process, however it ends.
@@ -246,13 +246,13 @@ fn parse(line: &[u8], log: &mut LogReader<BufReader<File>>) -> Result<Interval, 
 
 /// The one field that every version of the format has.
 #[derive(Deserialize)]
-struct Format {
+struct FormatOnly {
     format: u32,
 }
 
 /// The version of the format that a file is written in.
 pub(super) fn format(bytes: &[u8]) -> Result<u32, serde_json::Error> {
-    serde_json::from_slice(bytes).map(|Format { format }| format)
+    serde_json::from_slice(bytes).map(|FormatOnly { format }| format)
 }
 
 /// The file's content; `None` where there is no such file.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::StoreError;
-use super::brief::Brief;
 use super::folder::{PARTIAL, RUN};
+use super::summary_reader::SummaryReader;
 use crate::record::{FORMAT, RunSummary};
 
 /// The summaries of the runs whose folders are in `runs_dir`, the newest last, after what stands there and is no run that
@@ -79,9 +79,9 @@ fn summary(folder: &Path, bytes: &mut Vec<u8>) -> Result<RunSummary, StoreError>
         read => read.map_err(StoreError::read(&path))?,
     };
     let damaged = |error: serde_json::Error| StoreError::damaged(&path, &error);
-    match serde_json::from_slice::<Brief<'_>>(bytes) {
-        Ok(brief) if brief.format <= FORMAT => Ok(brief.into()),
-        Ok(Brief { format: found, .. }) => Err(StoreError::Newer { path, found }),
+    match serde_json::from_slice::<SummaryReader<'_>>(bytes) {
+        Ok(reader) if reader.format <= FORMAT => Ok(reader.into()),
+        Ok(SummaryReader { format: found, .. }) => Err(StoreError::Newer { path, found }),
         // A later format may lack what this one has.
         Err(error) => match super::folder::format(bytes).map_err(damaged)? {
             found if found > FORMAT => Err(StoreError::Newer { path, found }),

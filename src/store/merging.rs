@@ -1,4 +1,4 @@
-//! Adding the intervals of runs that are parts of one.
+//! Adds the intervals of the shards of one run.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,35 +14,35 @@ use crate::record::{Interval, Measurement, Stage};
 /// where they do not begin at the same time. What is held is as much as the runs' folders are apart in what they have
 /// written of a scenario, a second or two where their machines kept up: a long run has more than fits in memory.
 pub struct Merging {
-    names: Vec<Names>,
+    names: Vec<ScenarioNames>,
     measured_from: Duration,
-    sources: Vec<Source>,
-    pending: BTreeMap<Key, Interval>,
+    sources: Vec<MergeSource>,
+    pending: BTreeMap<IntervalKey, Interval>,
     /// How far each scenario may be handed out: no source has anything before.
     settled: Vec<Duration>,
 }
 
 /// A scenario, a start, a request and a stage, so that what sorts first is handed out first.
-type Key = (usize, Duration, usize, Stage);
+type IntervalKey = (usize, Duration, usize, Stage);
 
-type Intervals = Box<dyn Iterator<Item = Result<Interval, StoreError>>>;
+type IntervalStream = Box<dyn Iterator<Item = Result<Interval, StoreError>>>;
 
 /// The names of a scenario and of its requests.
-struct Names {
+struct ScenarioNames {
     scenario: String,
     requests: Vec<String>,
 }
 
 /// One run's intervals.
-struct Source {
-    intervals: Intervals,
+struct MergeSource {
+    intervals: IntervalStream,
     measured_from: Duration,
     /// The latest start read of each scenario: what is still to come starts no earlier.
     reached: Vec<Duration>,
 }
 
-impl Source {
-    fn furthest(&self) -> Duration {
+impl MergeSource {
+    fn latest_start(&self) -> Duration {
         self.reached.iter().copied().max().unwrap_or_default()
     }
 }
@@ -62,7 +62,7 @@ impl Merging {
     }
 
     fn empty(whole: &Measurement) -> Self {
-        let names = whole.scenarios.iter().map(|scenario| Names {
+        let names = whole.scenarios.iter().map(|scenario| ScenarioNames {
             scenario: scenario.name.clone(),
             requests: scenario.requests.iter().map(|request| request.name.clone()).collect(),
         });
@@ -77,15 +77,15 @@ impl Merging {
         }
     }
 
-    fn add(&mut self, measured_from: Duration, intervals: Intervals) {
+    fn add(&mut self, measured_from: Duration, intervals: IntervalStream) {
         let reached = vec![Duration::ZERO; self.names.len()];
-        self.sources.push(Source { intervals, measured_from, reached });
+        self.sources.push(MergeSource { intervals, measured_from, reached });
     }
 
     /// Reads one interval of the run that is furthest behind.
     fn read_on(&mut self) -> Result<(), StoreError> {
         let furthest_behind =
-            self.sources.iter().enumerate().min_by_key(|(_, source)| source.furthest());
+            self.sources.iter().enumerate().min_by_key(|(_, source)| source.latest_start());
         let Some((at, _)) = furthest_behind else { return Ok(()) };
         match self.sources[at].intervals.next() {
             None => drop(self.sources.swap_remove(at)),
@@ -100,7 +100,7 @@ impl Merging {
 
     /// Adds an interval to those of the same second; one of an unknown request is left out, as everywhere.
     fn hold(&mut self, source: usize, mut interval: Interval) {
-        let Some((scenario, request)) = self.place(&interval) else { return };
+        let Some((scenario, request)) = self.positions(&interval) else { return };
         let source = &mut self.sources[source];
         let later = self.measured_from.saturating_sub(source.measured_from);
         interval.start += later;
@@ -112,7 +112,7 @@ impl Merging {
         }
     }
 
-    fn place(&self, interval: &Interval) -> Option<(usize, usize)> {
+    fn positions(&self, interval: &Interval) -> Option<(usize, usize)> {
         let scenario = self.names.iter().position(|names| names.scenario == interval.scenario)?;
         let request =
             self.names[scenario].requests.iter().position(|name| *name == interval.request)?;

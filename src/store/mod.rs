@@ -1,4 +1,4 @@
-//! Keeping runs: the run folder, complete without any database, and Supabase's Postgres beside it.
+//! Keeping runs: the run folder, complete on its own, and Supabase's Postgres in addition to it.
 //!
 //! `reports/runs/<started>-<id>/` holds
 //! - `run.json`: the [`RunRecord`](crate::record::RunRecord), written last and at once; a folder without it is half-written,
@@ -8,7 +8,6 @@
 //! - `store.json`: which databases have the run, and why the last attempt to store it failed,
 //! - reports and plots.
 
-mod brief;
 mod database;
 mod file;
 mod finding;
@@ -17,6 +16,7 @@ mod listing;
 mod log;
 mod mark;
 mod merging;
+mod summary_reader;
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ pub enum StoreError {
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A file or folder could not be read.
@@ -47,7 +47,7 @@ pub enum StoreError {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The folder holds no run.
@@ -78,7 +78,7 @@ pub enum StoreError {
         runs_dir: PathBuf,
     },
     /// Several folders go by a run's name.
-    #[error("several runs go by `{}`: {}; name one in full", run.display(), listed(found))]
+    #[error("several runs go by `{}`: {}; name one in full", run.display(), join_names(found))]
     Ambiguous {
         /// The run as it was named.
         run: PathBuf,
@@ -124,7 +124,7 @@ impl StoreError {
 }
 
 /// Folders by their names, as many as can be read at a glance.
-fn listed(folders: &[PathBuf]) -> String {
+fn join_names(folders: &[PathBuf]) -> String {
     const MOST: usize = 5;
     let name = |folder: &PathBuf| {
         folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()

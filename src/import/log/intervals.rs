@@ -5,10 +5,10 @@ use std::time::Duration;
 use hdrhistogram::Histogram as Counts;
 
 use super::super::Mistake;
-use super::lines::{self, Numbered};
-use super::start::{Clock, length};
+use super::lines::{self, NumberedLine};
+use super::start::{LogClock, length};
 use super::{Options, Unit};
-use crate::hlog::{Fields, Line, Tag, What};
+use crate::hlog::{HdrLogFields, HdrLogLine, HdrLogSubject, HdrLogTag};
 use crate::record::{
     Ceiling, CeilingCount, Dimension, Histogram, Interval, Series, ServerTimings, Stage, Tally,
 };
@@ -19,20 +19,20 @@ const MOST_VALUES: u64 = 1 << 40;
 const MOST_OF_NAME: usize = 200;
 
 /// The intervals of a log in its order, and the mistakes in it.
-pub(super) struct Intervals<'a> {
-    lines: Box<dyn Iterator<Item = Numbered<'a>> + 'a>,
-    clock: Clock,
+pub(super) struct LogIntervals<'a> {
+    lines: Box<dyn Iterator<Item = NumberedLine<'a>> + 'a>,
+    clock: LogClock,
     unit: Unit,
     options: &'a Options,
     ceilings: &'a [Ceiling],
     pending: Option<Interval>,
-    /// What is told of the lines that have been read.
-    pub(super) seen: Seen,
+    /// Facts about the lines read so far.
+    pub(super) seen: LogNotes,
 }
 
-/// What lines tell beside their histograms.
+/// Facts about a log's lines other than their histograms.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct LogNotes {
     /// The shortest and the longest interval.
     pub(super) lengths: Option<(Duration, Duration)>,
     /// When the last interval ended.
@@ -44,27 +44,27 @@ pub(super) struct Seen {
 }
 
 /// One line: what its histogram is of.
-struct Piece {
-    tag: Tag,
+struct LogPiece {
+    tag: HdrLogTag,
     start: Duration,
     counts: Counts<u64>,
 }
 
-impl<'a> Intervals<'a> {
+impl<'a> LogIntervals<'a> {
     pub(super) fn new(
         bytes: &'a [u8],
-        clock: Clock,
+        clock: LogClock,
         unit: Unit,
         options: &'a Options,
         ceilings: &'a [Ceiling],
     ) -> Self {
         let lines = Box::new(lines::of(bytes));
-        Self { lines, clock, unit, options, ceilings, pending: None, seen: Seen::default() }
+        Self { lines, clock, unit, options, ceilings, pending: None, seen: LogNotes::default() }
     }
 
     /// Adds a line to the interval that it belongs to; hands out the one before where it is another.
-    fn take(&mut self, piece: Piece) -> Option<Interval> {
-        let Piece { tag, start, counts } = piece;
+    fn take(&mut self, piece: LogPiece) -> Option<Interval> {
+        let LogPiece { tag, start, counts } = piece;
         let belongs = self.pending.as_ref().is_some_and(|pending| {
             pending.scenario == tag.scenario
                 && pending.request == tag.request
@@ -95,7 +95,7 @@ impl<'a> Intervals<'a> {
         Some(interval)
     }
 
-    fn piece(&mut self, fields: Fields<'_>) -> Result<Piece, String> {
+    fn piece(&mut self, fields: HdrLogFields<'_>) -> Result<LogPiece, String> {
         let start = self.clock.offset(fields.start)?;
         let length = length(fields.length)?;
         let tag = self.tag(fields.tag)?;
@@ -106,18 +106,18 @@ impl<'a> Intervals<'a> {
         let (shortest, longest) = self.seen.lengths.unwrap_or((length, length));
         self.seen.lengths = Some((shortest.min(length), longest.max(length)));
         self.seen.end = self.seen.end.max(start + length);
-        Ok(Piece { tag, start, counts })
+        Ok(LogPiece { tag, start, counts })
     }
 
     /// What a line is of; one of another tool is the latency of the request that its tag names.
-    fn tag(&mut self, tag: Option<&str>) -> Result<Tag, String> {
-        let tag = tag.and_then(Tag::parse).unwrap_or_else(|| {
+    fn tag(&mut self, tag: Option<&str>) -> Result<HdrLogTag, String> {
+        let tag = tag.and_then(HdrLogTag::parse).unwrap_or_else(|| {
             self.seen.foreign += 1;
-            Tag {
+            HdrLogTag {
                 scenario: self.options.scenario.clone(),
                 request: tag.unwrap_or(&self.options.request).to_owned(),
                 stage: Stage::Measured,
-                what: What::Dimension(Dimension::Latency),
+                what: HdrLogSubject::Dimension(Dimension::Latency),
             }
         });
         let is_name = |name: &String| {
@@ -126,8 +126,8 @@ impl<'a> Intervals<'a> {
                 && name.chars().count() <= MOST_OF_NAME
         };
         let metric = match &tag.what {
-            What::ServerTiming(metric) => metric,
-            What::Dimension(_) => &tag.request,
+            HdrLogSubject::ServerTiming(metric) => metric,
+            HdrLogSubject::Dimension(_) => &tag.request,
         };
         if [&tag.scenario, &tag.request, metric].into_iter().all(is_name) {
             Ok(tag)
@@ -137,15 +137,15 @@ impl<'a> Intervals<'a> {
     }
 }
 
-impl Iterator for Intervals<'_> {
+impl Iterator for LogIntervals<'_> {
     type Item = Result<Interval, Mistake>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some(Numbered { number, is_torn, line }) = self.lines.next() {
+        while let Some(NumberedLine { number, is_torn, line }) = self.lines.next() {
             let read = match line {
-                Some(Line::Interval(fields)) => self.piece(fields),
+                Some(HdrLogLine::Interval(fields)) => self.piece(fields),
                 Some(head) => {
-                    self.clock.hear(head);
+                    self.clock.read_head(head);
                     continue;
                 }
                 None => Err("it is no line of an HdrHistogram log".to_owned()),
@@ -167,15 +167,17 @@ impl Iterator for Intervals<'_> {
 /// Adds a histogram to an interval, and counts what in it exceeds for sure.
 fn add(
     interval: &mut Interval,
-    what: &What,
+    what: &HdrLogSubject,
     counts: &Counts<u64>,
     unit: Unit,
     ceilings: &[Ceiling],
 ) {
     let histogram = converted(counts, unit);
     let dimension = match what {
-        What::Dimension(dimension) => *dimension,
-        What::ServerTiming(metric) => return interval.server_timings.add(metric, &histogram),
+        HdrLogSubject::Dimension(dimension) => *dimension,
+        HdrLogSubject::ServerTiming(metric) => {
+            return interval.server_timings.add(metric, &histogram);
+        }
     };
     let tally = &mut interval.tally;
     match dimension {
@@ -210,7 +212,7 @@ fn converted(counts: &Counts<u64>, unit: Unit) -> Histogram {
     histogram
 }
 
-/// How many values are at or above a limit wherever in their buckets they lie.
+/// Counts the values whose whole bucket is at or above a limit.
 fn exceeding(counts: &Counts<u64>, unit: Unit, limit: Duration) -> u64 {
     let steps = counts.iter_recorded();
     let over = steps
@@ -218,8 +220,10 @@ fn exceeding(counts: &Counts<u64>, unit: Unit, limit: Duration) -> u64 {
     over.map(|step| step.count_at_value()).sum()
 }
 
-/// Which exchange was how late is not told: a latency that exceeds by less than the greatest lag of its interval may do
-/// so by its lag.
+/// Counts exceedances that lag cannot explain.
+///
+/// A log does not say which exchange had which lag. Lag may explain every latency that exceeds
+/// by less than the greatest lag of its interval.
 fn without_lag(interval: &mut Interval, ceilings: &[Ceiling]) {
     let Some(lag) = interval.series.get(Dimension::Lag).and_then(Histogram::max) else { return };
     let holds_lag = |dimension| {

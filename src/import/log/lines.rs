@@ -1,19 +1,19 @@
 //! A log's lines, counted.
 
-use crate::hlog::Line;
+use crate::hlog::HdrLogLine;
 
 /// One line of a log.
-pub(super) struct Numbered<'a> {
+pub(super) struct NumberedLine<'a> {
     /// Counted from 1.
     pub(super) number: usize,
     /// Whether the log ends in it, without an end of line.
     pub(super) is_torn: bool,
-    /// What it says; `None` where it is no line of a log.
-    pub(super) line: Option<Line<'a>>,
+    /// The parsed line; `None` if it is not a line of a log.
+    pub(super) line: Option<HdrLogLine<'a>>,
 }
 
-/// All lines of a log, whatever they hold.
-pub(super) fn of(bytes: &[u8]) -> impl Iterator<Item = Numbered<'_>> {
+/// Every line of a log, valid or not.
+pub(super) fn of(bytes: &[u8]) -> impl Iterator<Item = NumberedLine<'_>> {
     let mut rest = bytes;
     (1..).map_while(move |number| {
         if rest.is_empty() {
@@ -22,7 +22,7 @@ pub(super) fn of(bytes: &[u8]) -> impl Iterator<Item = Numbered<'_>> {
         let end = memchr::memchr(b'\n', rest);
         let (line, after) = end.map_or((rest, &[][..]), |end| (&rest[..end], &rest[end + 1..]));
         rest = after;
-        let line = std::str::from_utf8(line).ok().and_then(Line::parse);
-        Some(Numbered { number, is_torn: end.is_none(), line })
+        let line = std::str::from_utf8(line).ok().and_then(HdrLogLine::parse);
+        Some(NumberedLine { number, is_torn: end.is_none(), line })
     })
 }

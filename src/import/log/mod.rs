@@ -3,20 +3,20 @@
 //! A log of this program has its scenarios, requests, stages and dimensions back; of another's, each line is latency
 //! of the request that its tag names. What an interval log cannot tell is how many exchanges failed.
 
-mod gathered;
+mod caveats;
 mod intervals;
 mod lines;
+mod measurement;
 mod start;
-mod told;
 mod unit;
 
 use std::time::Duration;
 
 pub use unit::Unit;
 
-use self::gathered::Gathered;
-use self::intervals::Intervals;
-use self::start::Clock;
+use self::intervals::LogIntervals;
+use self::measurement::LogMeasurement;
+use self::start::LogClock;
 use crate::record::{
     Budget, Ceiling, Ending, Interval, Measurement, PlannedRequest, PlannedScenario, RunRecord,
     ScenarioMeasurement,
@@ -42,7 +42,7 @@ pub struct Options {
 pub struct Log {
     options: Options,
     ceilings: Vec<Ceiling>,
-    clock: Clock,
+    clock: LogClock,
     unit: Unit,
     content: [u8; 32],
     record: RunRecord,
@@ -54,11 +54,12 @@ impl Log {
 
     /// Reads a log whole, or says all that is wrong with it. What it takes is the sum of its histograms, not each of them.
     pub fn read(bytes: &[u8], options: &Options) -> Result<Self, Vec<Mistake>> {
-        let clock = Clock::of(bytes).map_err(|mistake| vec![mistake])?;
-        let (unit, told_by) = unit::of(bytes, options.unit).map_err(|mistake| vec![mistake])?;
+        let clock = LogClock::of(bytes).map_err(|mistake| vec![mistake])?;
+        let (unit, unit_source) = unit::of(bytes, options.unit).map_err(|mistake| vec![mistake])?;
         let ceilings = ceilings(&options.budgets);
-        let gathered = Gathered::of(Intervals::new(bytes, clock, unit, options, &ceilings))?;
-        let caveats = told::caveats(&gathered, clock, (unit, told_by));
+        let gathered =
+            LogMeasurement::of(LogIntervals::new(bytes, clock, unit, options, &ceilings))?;
+        let caveats = caveats::caveats(&gathered, clock, (unit, unit_source));
         let content = identity::hash(&[bytes]);
         let record = record(gathered, (options, &ceilings), &caveats, (clock, unit, &content));
         Ok(Self { options: options.clone(), ceilings, clock, unit, content, record })
@@ -75,7 +76,7 @@ impl Log {
         bytes: &'a [u8],
     ) -> Option<impl Iterator<Item = Interval> + use<'a>> {
         let intervals =
-            || Intervals::new(bytes, self.clock, self.unit, &self.options, &self.ceilings);
+            || LogIntervals::new(bytes, self.clock, self.unit, &self.options, &self.ceilings);
         (identity::hash(&[bytes]) == self.content).then(|| intervals().flatten())
     }
 }
@@ -93,10 +94,10 @@ fn ceilings(budgets: &[Budget]) -> Vec<Ceiling> {
 
 /// The record of what a log holds.
 fn record(
-    gathered: Gathered,
+    gathered: LogMeasurement,
     (options, ceilings): (&Options, &[Ceiling]),
     caveats: &[String],
-    (clock, unit, content): (Clock, Unit, &[u8]),
+    (clock, unit, content): (LogClock, Unit, &[u8]),
 ) -> RunRecord {
     let started = clock.started();
     let budgets: Vec<_> = options.budgets.iter().map(ToString::to_string).collect();
@@ -121,7 +122,7 @@ fn record(
     let measurement = Measurement {
         measured_from,
         elapsed,
-        ..Measurement::of(scenarios, Ending::Imported(told::UNTOLD.to_owned()))
+        ..Measurement::of(scenarios, Ending::Imported(caveats::MISSING_FACTS.to_owned()))
     };
     judged(id, provenance(started, "hlog", vec![maker.to_owned()]), plan, measurement)
 }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::super::Mistake;
 use super::lines;
-use crate::hlog::Line;
+use crate::hlog::HdrLogLine;
 
 /// How far behind the log's start an interval may start.
 const LONGEST: f64 = 366.0 * 86_400.0;
@@ -20,30 +20,30 @@ const LAST: f64 = 253_402_300_799.0;
 
 /// What starts of intervals count from.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Clock {
+pub(super) struct LogClock {
     /// When the log started, in seconds since 1970.
     started: f64,
     /// Whether the log says so.
-    pub(super) is_told: bool,
+    pub(super) has_start: bool,
     start: Option<f64>,
     base: Option<f64>,
 }
 
-impl Clock {
+impl LogClock {
     /// The clock of a log before its first line: it started when its head says so, or with its first interval.
     pub(super) fn of(bytes: &[u8]) -> Result<Self, Mistake> {
-        let mut clock = Self { started: 0.0, is_told: false, start: None, base: None };
+        let mut clock = Self { started: 0.0, has_start: false, start: None, base: None };
         for line in lines::of(bytes) {
             let Some(said) = line.line else { continue };
-            clock.hear(said);
-            let Line::Interval(fields) = said else { continue };
+            clock.read_head(said);
+            let HdrLogLine::Interval(fields) = said else { continue };
             let first = fields.start.parse().ok().map(|start| clock.absolute(start));
             let started = first.map(|first| clock.start.map_or(first, |start| start.min(first)));
             let started = started.filter(|started| (0.0..=LAST).contains(started));
             let started = started.ok_or_else(|| {
                 Mistake::at(line.number, "the log starts at no time of a calendar")
             })?;
-            return Ok(Self { started, is_told: started >= YEAR, start: None, base: None });
+            return Ok(Self { started, has_start: started >= YEAR, start: None, base: None });
         }
         Err(Mistake::of_file(
             "holds no interval: it is no HdrHistogram log, or one that was never written to",
@@ -60,11 +60,11 @@ impl Clock {
     }
 
     /// Takes up what the head of a log says; one that was put together of several has several heads.
-    pub(super) fn hear(&mut self, line: Line<'_>) {
+    pub(super) fn read_head(&mut self, line: HdrLogLine<'_>) {
         match line {
-            Line::StartTime(seconds) => (self.start, self.base) = (Some(seconds), None),
-            Line::BaseTime(seconds) => self.base = Some(seconds),
-            Line::Said(_) | Line::Interval(_) => {}
+            HdrLogLine::StartTime(seconds) => (self.start, self.base) = (Some(seconds), None),
+            HdrLogLine::BaseTime(seconds) => self.base = Some(seconds),
+            HdrLogLine::Text(_) | HdrLogLine::Interval(_) => {}
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::Mistake;
 use super::lines;
-use crate::hlog::{Fields, Line};
+use crate::hlog::{HdrLogFields, HdrLogLine};
 
 /// What a value counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,10 +17,10 @@ pub enum Unit {
     Millis,
 }
 
-/// Whose word it is.
+/// Where the unit of a log is stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ToldBy {
-    /// The one who imports it.
+pub(super) enum UnitSource {
+    /// The command line.
     Flag,
     /// The log's head.
     Head,
@@ -28,7 +28,7 @@ pub(super) enum ToldBy {
     Max,
 }
 
-/// What stands in the head of a log of this program.
+/// First words of a log that this program wrote.
 const OURS: &str = "#[tollgate: values in microseconds";
 
 impl Unit {
@@ -60,17 +60,17 @@ impl Unit {
 ///
 /// A log has no field for it. By custom the column `Interval_Max` is in milliseconds, so that it tells nanoseconds and
 /// microseconds: HdrHistogram's writer divides nanoseconds by a million. Where it is just the greatest value it tells nothing.
-pub(super) fn of(bytes: &[u8], given: Option<Unit>) -> Result<(Unit, ToldBy), Mistake> {
+pub(super) fn of(bytes: &[u8], given: Option<Unit>) -> Result<(Unit, UnitSource), Mistake> {
     if let Some(unit) = given {
-        return Ok((unit, ToldBy::Flag));
+        return Ok((unit, UnitSource::Flag));
     }
-    let mut greatest: Option<(f64, Fields<'_>)> = None;
+    let mut greatest: Option<(f64, HdrLogFields<'_>)> = None;
     for line in lines::of(bytes) {
         match line.line {
-            Some(Line::Said(text)) if text.starts_with(OURS) => {
-                return Ok((Unit::Micros, ToldBy::Head));
+            Some(HdrLogLine::Text(text)) if text.starts_with(OURS) => {
+                return Ok((Unit::Micros, UnitSource::Head));
             }
-            Some(Line::Interval(fields)) => {
+            Some(HdrLogLine::Interval(fields)) => {
                 let max = fields.max.parse().ok().filter(|max: &f64| max.is_finite());
                 greatest = match (greatest, max) {
                     (Some((known, _)), Some(max)) if max > known => Some((max, fields)),
@@ -82,14 +82,14 @@ pub(super) fn of(bytes: &[u8], given: Option<Unit>) -> Result<(Unit, ToldBy), Mi
         }
     }
     let unit = greatest.and_then(|(max, fields)| by_max(max, fields));
-    unit.map(|unit| (unit, ToldBy::Max)).ok_or_else(|| {
+    unit.map(|unit| (unit, UnitSource::Max)).ok_or_else(|| {
         Mistake::of_file(
             "does not tell what its values count; add --unit ns, --unit us or --unit ms",
         )
     })
 }
 
-fn by_max(millis: f64, fields: Fields<'_>) -> Option<Unit> {
+fn by_max(millis: f64, fields: HdrLogFields<'_>) -> Option<Unit> {
     let ratio = fields.counts().ok()?.max() as f64 / millis;
     match ratio {
         5e2..=2e3 => Some(Unit::Micros),

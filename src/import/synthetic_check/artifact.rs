@@ -9,7 +9,7 @@ use url::{Position, Url};
 use uuid::Uuid;
 
 use super::super::{Mistake, identity};
-use super::withheld::without_credentials;
+use super::redaction::redact_credentials;
 
 /// The longest that one request, or its budget, may take.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -23,7 +23,7 @@ const MOST_OF_TARGET: usize = 2_000;
 pub struct Artifact {
     /// Its time, taken for the start of the request (UTC).
     pub(super) started: OffsetDateTime,
-    /// What was asked for, without user name, password and fragment.
+    /// The requested URL, without user name, password and fragment.
     pub(super) target: Url,
     /// The longest that was to do.
     pub(super) budget: Duration,
@@ -47,7 +47,7 @@ pub enum Answer {
 /// The file's fields; others are left alone.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Written {
+struct ArtifactFile {
     timestamp: String,
     target: String,
     budget_ms: f64,
@@ -74,7 +74,7 @@ impl Artifact {
                 "is larger than 1 MiB, and no artifact of synthetic-check",
             )]);
         }
-        let written: Written =
+        let written: ArtifactFile =
             serde_json::from_slice(bytes).map_err(|error| vec![unreadable(&error)])?;
         written.checked()
     }
@@ -112,7 +112,7 @@ impl Artifact {
     }
 }
 
-impl Written {
+impl ArtifactFile {
     fn checked(self) -> Result<Artifact, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut note =
@@ -126,7 +126,7 @@ impl Written {
         let (Some(started), Some(target), Some(budget), Some(took), Some(answer)) = all else {
             return Err(mistakes);
         };
-        let error = self.error.map(|error| without_credentials(&error, &self.target));
+        let error = self.error.map(|error| redact_credentials(&error, &self.target));
         Ok(Artifact { started, target, budget, took, answer, error })
     }
 }
@@ -134,7 +134,7 @@ impl Written {
 fn unreadable(error: &serde_json::Error) -> Mistake {
     let text = error.to_string();
     let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
-    let what = without_credentials(what, "");
+    let what = redact_credentials(what, "");
     let place = (error.line() > 0).then(|| (error.line(), Some(error.column())));
     let what = match error.classify() {
         serde_json::error::Category::Data => format!("not an artifact of synthetic-check: {what}"),

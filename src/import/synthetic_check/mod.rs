@@ -6,8 +6,8 @@
 //! budget, which exceeds here: durations have two decimals, so that this is rare.
 
 mod artifact;
-mod told;
-mod withheld;
+mod caveats;
+mod redaction;
 
 pub use artifact::{Answer, Artifact};
 
@@ -19,19 +19,19 @@ use crate::record::{
     Series, ServerTimings, Stage, Tally,
 };
 
-use super::{Origin, record};
+use super::{ImportSource, record};
 
 /// What the check held an answer to.
 const EXPECTED: &str = "status = 2xx";
 
 impl Artifact {
-    /// The run that this artifact tells of, and the one second that it has.
+    /// The run that this artifact describes, and its only second.
     pub fn run(&self) -> (RunRecord, Interval) {
         let second = self.second();
         let mut request = RequestMeasurement::new(self.line(), vec![self.ceiling()]);
         request.measured.add(&second);
         self.evidence().into_iter().for_each(|evidence| request.measured.evidence.add(evidence));
-        // Without an answer it is not told whether a connection was opened.
+        // Without an answer the artifact does not say whether a connection was opened.
         let opened = u64::from(self.answer != Answer::None);
         let measured = ScenarioMeasurement {
             planned: Some(1),
@@ -39,12 +39,12 @@ impl Artifact {
             connections: Connections { opened, ..Connections::default() },
             ..ScenarioMeasurement::new(self.scenario(), vec![request])
         };
-        let origin = Origin {
+        let origin = ImportSource {
             id: self.id(),
             started: self.started,
             kind: "synthetic-check",
             command: vec!["synthetic-check.mjs".to_owned()],
-            untold: told::untold(self.answer).to_owned(),
+            missing_facts: caveats::missing_facts(self.answer).to_owned(),
         };
         // A run that took no time at all would have had no measured phase.
         let elapsed = self.took.max(Duration::from_micros(1));
@@ -71,7 +71,7 @@ impl Artifact {
             base_url: self.base_url(),
             load: "one request".to_owned(),
             warmup: "none".to_owned(),
-            caveats: told::caveats(self),
+            caveats: caveats::caveats(self),
             capacity: None,
             requests: vec![PlannedRequest {
                 name: self.line(),
@@ -138,7 +138,7 @@ impl Artifact {
         let failure = self.failure()?;
         let (expected, seen) = match self.answer {
             Answer::Status(status) => (EXPECTED.to_owned(), status.to_string()),
-            Answer::None => (String::new(), told::no_answer(self)),
+            Answer::None => (String::new(), caveats::no_answer(self)),
         };
         Some(Evidence { failure, phase: None, expected, seen, next: None, count: 1 })
     }

@@ -1,11 +1,11 @@
-//! A run read back whole, to the letter.
+//! Reads a run back, complete and unchanged.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
 use super::list::{damaged, micros};
-use super::numbering::Numbering;
+use super::numbering::RowNumbering;
 use super::{DatabaseError, schema};
 use crate::hlog::SERVER_TIMING;
 use crate::postgres::{Mode, PgRow, Session, Transaction};
@@ -117,7 +117,7 @@ async fn some_intervals(
     let positions = rows.iter().map(|row| transaction.value(row, "position"));
     let positions = positions.collect::<Result<Vec<i32>, _>>()?;
     let mut histograms = histograms(&mut transaction, at, record.id, &positions).await?;
-    let numbering = Numbering::of(record);
+    let numbering = RowNumbering::of(record);
     let mut intervals = Vec::with_capacity(rows.len());
     for (row, position) in rows.iter().zip(positions) {
         let mut interval = interval(&transaction, at, record.id, &numbering, row)?;
@@ -134,7 +134,7 @@ fn interval(
     transaction: &Transaction<'_>,
     at: &str,
     run: Uuid,
-    numbering: &Numbering<'_>,
+    numbering: &RowNumbering<'_>,
     row: &PgRow,
 ) -> Result<Interval, DatabaseError> {
     let position = usize::try_from(transaction.value::<i32>(row, "request")?).unwrap_or(usize::MAX);

@@ -5,7 +5,7 @@ mod parts;
 
 use super::super::StoreError;
 use super::list::damaged;
-use super::numbering::Numbering;
+use super::numbering::RowNumbering;
 use super::rows::{text, texts, whole};
 use super::{DatabaseError, Sent, schema};
 use crate::postgres::{Mode, Session, Transaction};
@@ -26,7 +26,7 @@ pub(super) async fn keep(
         transaction.commit().await?;
         return Ok(Sent { store, is_new: false });
     }
-    let numbering = Numbering::of(record);
+    let numbering = RowNumbering::of(record);
     parts::scenarios(&mut transaction, record, &numbering).await?;
     parts::requests(&mut transaction, record.id, &numbering).await?;
     parts::totals(&mut transaction, record.id, &numbering).await?;

@@ -1,4 +1,4 @@
-//! Runs in Supabase's Postgres: the schema `tollgate`, written whole and once, read back to the letter.
+//! Runs in Supabase's Postgres: the schema `tollgate`, written whole and once, and read back unchanged.
 //!
 //! A run is one transaction: its row in `tollgate.runs` comes first, and where that is there already nothing else is sent.
 //! So a run may be sent again after any interruption, and by several at once, and the rows are the same.

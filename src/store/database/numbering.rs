@@ -5,7 +5,7 @@ use crate::record::{
 };
 
 /// The scenarios and requests of a record with their positions; the same for the same record, always.
-pub(super) struct Numbering<'a> {
+pub(super) struct RowNumbering<'a> {
     pub(super) scenarios: Vec<NumberedScenario<'a>>,
     pub(super) requests: Vec<NumberedRequest<'a>>,
 }
@@ -26,7 +26,7 @@ pub(super) struct NumberedRequest<'a> {
     pub(super) measured: Option<&'a RequestMeasurement>,
 }
 
-impl<'a> Numbering<'a> {
+impl<'a> RowNumbering<'a> {
     /// Scenarios in the order of the plan, with those that were measured alone after them; requests likewise.
     pub(super) fn of(record: &'a RunRecord) -> Self {
         let planned = record.plan.iter().map(|scenario| scenario.name.as_str());

@@ -7,7 +7,7 @@ use crate::record::{Packed, Series, ServerTimings, Stage};
 
 /// Rows of `total_histograms` or of `interval_histograms`.
 #[derive(Debug, Default)]
-pub(super) struct Histograms {
+pub(super) struct HistogramRows {
     /// The position of the request, or of the second.
     pub(super) of: Vec<i32>,
     pub(super) stage: Vec<&'static str>,
@@ -22,7 +22,7 @@ pub(super) struct Histograms {
     pub(super) hdr: Vec<Vec<u8>>,
 }
 
-impl Histograms {
+impl HistogramRows {
     /// Adds a row for each dimension and each metric of the target's own account.
     pub(super) fn add(&mut self, of: i32, stage: Stage, series: &Series, told: &ServerTimings) {
         for (dimension, histogram) in series.iter() {

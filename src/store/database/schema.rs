@@ -9,14 +9,14 @@ use super::DatabaseError;
 use crate::postgres::{Mode, PgError, Session, Transaction, Trouble};
 
 /// One step of the schema's history.
-struct Migration {
+struct SchemaMigration {
     version: i32,
     name: &'static str,
     sql: &'static str,
 }
 
 /// All steps, in order; one that has been released never changes.
-const MIGRATIONS: [Migration; 1] = [Migration {
+const MIGRATIONS: [SchemaMigration; 1] = [SchemaMigration {
     version: 1,
     name: "0001_runs",
     sql: include_str!("../../../migrations/0001_runs.sql"),
@@ -46,7 +46,7 @@ const RIGHTS: &str = include_str!("../../../migrations/rights.sql");
 /// A number that no other program is likely to lock: the letters `tollgate`.
 const LOCK: i64 = 0x746f_6c6c_6761_7465;
 
-impl Migration {
+impl SchemaMigration {
     fn sha256(&self) -> String {
         format!("{:x}", Sha256::digest(self.sql.as_bytes()))
     }

@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use super::super::DatabaseError;
 use super::super::list::damaged;
-use super::super::numbering::Numbering;
-use super::super::rows::{Histograms, place, whole};
+use super::super::numbering::RowNumbering;
+use super::super::rows::{HistogramRows, place, whole};
 use crate::postgres::Transaction;
 use crate::record::Interval;
 use crate::store::StoreError;
@@ -15,7 +15,7 @@ const BATCH: usize = 8_192;
 
 /// The intervals of a run that are sent at once.
 #[derive(Debug, Default)]
-struct Batch {
+struct IntervalBatch {
     position: Vec<i32>,
     request: Vec<i32>,
     stage: Vec<&'static str>,
@@ -24,10 +24,10 @@ struct Batch {
     ok: Vec<i64>,
     failed: Vec<i64>,
     tally: Vec<String>,
-    histograms: Histograms,
+    histograms: HistogramRows,
 }
 
-impl Batch {
+impl IntervalBatch {
     fn add(
         &mut self,
         run: Uuid,
@@ -86,10 +86,10 @@ impl Batch {
 pub(super) async fn send(
     transaction: &mut Transaction<'_>,
     run: Uuid,
-    numbering: &Numbering<'_>,
+    numbering: &RowNumbering<'_>,
     intervals: impl Iterator<Item = Result<Interval, StoreError>>,
 ) -> Result<(), DatabaseError> {
-    let mut batch = Batch::default();
+    let mut batch = IntervalBatch::default();
     for (position, interval) in intervals.enumerate() {
         let interval = interval?;
         // As in a record's totals, what no request is known for is left out.

@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::super::DatabaseError;
-use super::super::numbering::Numbering;
-use super::super::rows::{Histograms, place, text, texts, whole};
+use super::super::numbering::RowNumbering;
+use super::super::rows::{HistogramRows, place, text, texts, whole};
 use crate::postgres::Transaction;
 use crate::record::{
     Actual, Decision, Dimension, PlannedScenario, Reason, RunRecord, ScenarioMeasurement, Stage,
@@ -15,7 +15,7 @@ use crate::units::Ratio;
 pub(super) async fn scenarios(
     transaction: &mut Transaction<'_>,
     record: &RunRecord,
-    numbering: &Numbering<'_>,
+    numbering: &RowNumbering<'_>,
 ) -> Result<(), DatabaseError> {
     let sql = "insert into tollgate.scenarios (run_id, position, name, source, base_url, load, warmup, caveats, decision, \
                planned, released, unreleased, abandoned, connections_opened, connections_failed, protocols) \
@@ -56,7 +56,7 @@ pub(super) async fn scenarios(
 pub(super) async fn requests(
     transaction: &mut Transaction<'_>,
     run: Uuid,
-    numbering: &Numbering<'_>,
+    numbering: &RowNumbering<'_>,
 ) -> Result<(), DatabaseError> {
     let all = &numbering.requests;
     let positions: Vec<i32> = (0..all.len()).map(place).collect();
@@ -82,10 +82,10 @@ pub(super) async fn requests(
 pub(super) async fn totals(
     transaction: &mut Transaction<'_>,
     run: Uuid,
-    numbering: &Numbering<'_>,
+    numbering: &RowNumbering<'_>,
 ) -> Result<(), DatabaseError> {
     let (mut requests, mut stages, mut histograms) =
-        (Vec::new(), Vec::new(), Histograms::default());
+        (Vec::new(), Vec::new(), HistogramRows::default());
     let mut counts: [Vec<i64>; 5] = Default::default();
     for (position, stage, of) in stages_of(numbering) {
         histograms.add(place(position), stage, &of.series, &of.server_timings);
@@ -112,7 +112,7 @@ pub(super) async fn totals(
 
 /// Every stage of every request that was measured, with the request's position.
 fn stages_of<'a>(
-    numbering: &'a Numbering<'_>,
+    numbering: &'a RowNumbering<'_>,
 ) -> impl Iterator<Item = (usize, Stage, &'a StageMeasurement)> {
     let measured = numbering.requests.iter().enumerate();
     let measured = measured.filter_map(|(position, request)| Some((position, request.measured?)));
@@ -124,7 +124,7 @@ fn stages_of<'a>(
 async fn total_histograms(
     transaction: &mut Transaction<'_>,
     run: Uuid,
-    all: Histograms,
+    all: HistogramRows,
 ) -> Result<(), DatabaseError> {
     let sql = "insert into tollgate.total_histograms \
                (run_id, request, stage, dimension, count, clipped, min_us, p50_us, p95_us, p99_us, max_us, hdr) \
@@ -142,7 +142,7 @@ async fn total_histograms(
 
 /// Rows of `failures`, one array a column.
 #[derive(Debug, Default)]
-struct Failures {
+struct FailureRows {
     request: Vec<i32>,
     stage: Vec<&'static str>,
     position: Vec<i32>,
@@ -156,9 +156,9 @@ struct Failures {
 pub(super) async fn failures(
     transaction: &mut Transaction<'_>,
     run: Uuid,
-    numbering: &Numbering<'_>,
+    numbering: &RowNumbering<'_>,
 ) -> Result<(), DatabaseError> {
-    let mut all = Failures::default();
+    let mut all = FailureRows::default();
     for (request, stage, of) in stages_of(numbering) {
         for (position, evidence) in of.evidence.by_count().into_iter().enumerate() {
             all.request.push(place(request));
@@ -195,7 +195,7 @@ struct VerdictRow<'a> {
     reason: &'a Reason,
 }
 
-fn verdict_rows<'a>(record: &'a RunRecord, numbering: &Numbering<'_>) -> Vec<VerdictRow<'a>> {
+fn verdict_rows<'a>(record: &'a RunRecord, numbering: &RowNumbering<'_>) -> Vec<VerdictRow<'a>> {
     let mut rows = Vec::new();
     for judged in &record.verdict.scenarios {
         let Some(scenario) = numbering.scenario(&judged.scenario) else { continue };
@@ -229,7 +229,7 @@ fn verdict_rows<'a>(record: &'a RunRecord, numbering: &Numbering<'_>) -> Vec<Ver
 pub(super) async fn verdicts(
     transaction: &mut Transaction<'_>,
     record: &RunRecord,
-    numbering: &Numbering<'_>,
+    numbering: &RowNumbering<'_>,
 ) -> Result<(), DatabaseError> {
     let rows = verdict_rows(record, numbering);
     let sql = "insert into tollgate.verdicts (run_id, position, scenario, request, budget, decision, judged, exceeded, \

@@ -1,53 +1,39 @@
-//! The part of a `run.json` that its summary is made of: all else is skipped as it is read.
+//! Reads the part of a `run.json` that a summary needs and skips the rest.
+//!
+//! The bulk of a record (plan texts, histograms other than latency, evidence) is never allocated.
+//! Small parts are read into the types of the record itself.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::record::{Decision, Packed, RequestSummary, RunSummary, micros};
+use crate::record::{
+    Decision, Packed, Provenance, RequestSummary, RunSummary, Sharing, Tally, micros,
+};
 
-/// What is read of a [`RunRecord`](crate::record::RunRecord): the fields have its names.
+/// The fields of a [`RunRecord`](crate::record::RunRecord) that its summary needs.
 #[derive(Deserialize)]
-pub(super) struct Brief<'a> {
+pub(super) struct SummaryReader<'a> {
     pub(super) format: u32,
     id: Uuid,
+    provenance: Provenance,
     #[serde(borrow)]
-    provenance: Provenance<'a>,
-    plan: Vec<Planned<'a>>,
-    measurement: Measurement<'a>,
-    verdict: Verdict<'a>,
+    plan: Vec<SummaryPlan<'a>>,
+    measurement: SummaryMeasurement<'a>,
+    verdict: SummaryVerdict<'a>,
 }
 
 #[derive(Deserialize)]
-struct Provenance<'a> {
-    #[serde(with = "time::serde::rfc3339")]
-    started: OffsetDateTime,
-    #[serde(borrow)]
-    host: Host<'a>,
-    git_commit: Option<String>,
-    #[serde(default)]
-    tags: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-struct Host<'a> {
+struct SummaryPlan<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
+    requests: Vec<SummaryPlanRequest<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Planned<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    requests: Vec<PlannedRequest<'a>>,
-}
-
-#[derive(Deserialize)]
-struct PlannedRequest<'a> {
+struct SummaryPlanRequest<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -55,9 +41,9 @@ struct PlannedRequest<'a> {
 }
 
 #[derive(Deserialize)]
-struct Measurement<'a> {
+struct SummaryMeasurement<'a> {
     #[serde(borrow)]
-    scenarios: Vec<Scenario<'a>>,
+    scenarios: Vec<SummaryScenario<'a>>,
     #[serde(rename = "elapsed_us", with = "micros")]
     elapsed: Duration,
     #[serde(default)]
@@ -65,72 +51,56 @@ struct Measurement<'a> {
 }
 
 #[derive(Deserialize)]
-struct Sharing {
-    parts: Vec<Part>,
-}
-
-#[derive(Deserialize)]
-struct Part {
-    run: Uuid,
-}
-
-#[derive(Deserialize)]
-struct Scenario<'a> {
+struct SummaryScenario<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
-    requests: Vec<Request<'a>>,
+    requests: Vec<SummaryRequest<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Request<'a> {
+struct SummaryRequest<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
-    measured: Measured,
+    measured: SummaryStage,
 }
 
 #[derive(Deserialize)]
-struct Measured {
+struct SummaryStage {
     tally: Tally,
-    series: Series,
+    series: SummarySeries,
 }
 
 #[derive(Deserialize)]
-struct Tally {
-    exchanges: u64,
-    ok: u64,
-}
-
-#[derive(Deserialize)]
-struct Series {
+struct SummarySeries {
     #[serde(default)]
     latency: Packed,
 }
 
 #[derive(Deserialize)]
-struct Verdict<'a> {
+struct SummaryVerdict<'a> {
     decision: Decision,
     #[serde(borrow)]
-    scenarios: Vec<Judged<'a>>,
+    scenarios: Vec<SummaryScenarioVerdict<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Judged<'a> {
+struct SummaryScenarioVerdict<'a> {
     #[serde(borrow)]
     scenario: Cow<'a, str>,
     decision: Decision,
 }
 
-impl From<Brief<'_>> for RunSummary {
-    fn from(brief: Brief<'_>) -> Self {
-        let Brief { id, plan, measurement, verdict, .. } = brief;
-        let from = brief.provenance;
+impl From<SummaryReader<'_>> for RunSummary {
+    fn from(reader: SummaryReader<'_>) -> Self {
+        let SummaryReader { id, plan, measurement, verdict, .. } = reader;
+        let from = reader.provenance;
         let scenarios = measurement.scenarios.into_iter();
         let parts = measurement.sharing.into_iter().flat_map(|sharing| sharing.parts);
         Self {
             id,
             started: from.started,
             elapsed: measurement.elapsed,
-            host: from.host.name.into_owned(),
+            host: from.host.name,
             git_commit: from.git_commit,
             tags: from.tags,
             parts: parts.map(|part| part.run).filter(|part| *part != id).collect(),
@@ -140,13 +110,17 @@ impl From<Brief<'_>> for RunSummary {
     }
 }
 
-impl Scenario<'_> {
-    fn summaries(self, plan: &[Planned<'_>], verdict: &Verdict<'_>) -> Vec<RequestSummary> {
+impl SummaryScenario<'_> {
+    fn summaries(
+        self,
+        plan: &[SummaryPlan<'_>],
+        verdict: &SummaryVerdict<'_>,
+    ) -> Vec<RequestSummary> {
         let Self { name, requests } = self;
         let judged = verdict.scenarios.iter().find(|judged| judged.scenario == name);
         let decision = judged.map_or(Decision::Inconclusive, |judged| judged.decision);
         let planned = plan.iter().find(|planned| planned.name == name);
-        let is_hop = |request: &Request<'_>| {
+        let is_hop = |request: &SummaryRequest<'_>| {
             let mut planned = planned.into_iter().flat_map(|planned| &planned.requests);
             planned.any(|planned| planned.hop_of.is_some() && planned.name == request.name)
         };
@@ -155,9 +129,9 @@ impl Scenario<'_> {
     }
 }
 
-impl Request<'_> {
+impl SummaryRequest<'_> {
     fn summary(self, scenario: &str, decision: Decision) -> RequestSummary {
-        let Measured { tally, series } = self.measured;
+        let SummaryStage { tally, series } = self.measured;
         RequestSummary {
             scenario: scenario.to_owned(),
             request: self.name.into_owned(),

@@ -3,33 +3,33 @@
 use std::time::Duration;
 
 use super::super::Mistake;
-use super::intervals::{Intervals, Seen};
+use super::intervals::{LogIntervals, LogNotes};
 use crate::record::{
     Dimension, Histogram, Interval, RequestMeasurement, ScenarioMeasurement, Stage,
     StageMeasurement,
 };
 
-/// The most histograms that are added up beside each other, each up to 200 KB.
+/// Maximum number of histograms held at the same time; each takes up to 200 KB.
 const MOST_HISTOGRAMS: usize = 1_000;
-/// How many mistakes are told.
+/// Maximum number of mistakes reported one by one.
 const MOST_MISTAKES: usize = 20;
 
-/// All that a log holds.
-pub(super) struct Gathered {
+/// Everything measured in a log.
+pub(super) struct LogMeasurement {
     pub(super) scenarios: Vec<ScenarioMeasurement>,
     /// When the first exchange was measured, where one was.
     pub(super) measured_from: Option<Duration>,
-    pub(super) seen: Seen,
+    pub(super) seen: LogNotes,
     histograms: usize,
 }
 
-impl Gathered {
+impl LogMeasurement {
     /// Adds all intervals up, or says which lines cannot be read.
-    pub(super) fn of(mut intervals: Intervals<'_>) -> Result<Self, Vec<Mistake>> {
+    pub(super) fn of(mut intervals: LogIntervals<'_>) -> Result<Self, Vec<Mistake>> {
         let mut gathered = Self {
             scenarios: Vec::new(),
             measured_from: None,
-            seen: Seen::default(),
+            seen: LogNotes::default(),
             histograms: 0,
         };
         let (mut mistakes, mut more) = (Vec::new(), 0);

@@ -6,15 +6,15 @@ use url::Url;
 /// The most characters that are kept.
 const MOST: usize = 200;
 
-const HIDDEN: &str = "•••";
+const REDACTED: &str = "•••";
 
 /// A text without user name and password of the target and of any URL in it, on one line and of some length at most.
 ///
 /// What fetches a URL may name it in its error, in full.
-pub(super) fn without_credentials(text: &str, target: &str) -> String {
-    let mut text = without_user_info(text);
+pub(super) fn redact_credentials(text: &str, target: &str) -> String {
+    let mut text = redact_user_info(text);
     for credential in credentials(target) {
-        text = text.replace(&credential, HIDDEN);
+        text = text.replace(&credential, REDACTED);
     }
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST).collect()
 }
@@ -28,7 +28,7 @@ fn credentials(target: &str) -> Vec<String> {
 }
 
 /// Leaves out what stands between `://` and the last `@` of the word, where there is one before its path.
-fn without_user_info(text: &str) -> String {
+fn redact_user_info(text: &str) -> String {
     let mut kept = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("://") {
@@ -39,7 +39,7 @@ fn without_user_info(text: &str) -> String {
         // A password may hold a slash where the text is no sound URL, so that all up to the last `@` goes.
         let host = after[..word].rfind('@').map_or(0, |sign| sign + 1);
         if host > 0 {
-            kept += HIDDEN;
+            kept += REDACTED;
             kept.push('@');
         }
         rest = &after[host..];
@@ -64,7 +64,7 @@ mod tests {
             ("\"http://x:y/z@h/\" and http://u@i/", "\"http://•••@h/\" and http://•••@i/"),
             ("wrong password a/b\nfor probe", "wrong password ••• for •••"),
         ] {
-            assert_eq!(without_credentials(text, target), kept);
+            assert_eq!(redact_credentials(text, target), kept);
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::units::written;
 use super::{Answer, Artifact};
 
 /// The budgets that the two kinds of the page are meant to hold, by what stands in the query.
-const MEANT: [(&str, Duration); 2] =
+const PAGE_BUDGETS: [(&str, Duration); 2] =
     [("mock=1", Duration::from_millis(300)), ("mock=0", Duration::from_millis(800))];
 
 /// What a reader of the figures must know, one sentence each.
@@ -32,7 +32,7 @@ pub(super) fn caveats(artifact: &Artifact) -> Vec<String> {
 fn misfit(artifact: &Artifact) -> Option<String> {
     let query = artifact.target.query()?;
     let (kind, meant) =
-        MEANT.into_iter().find(|(kind, _)| query.split('&').any(|pair| pair == *kind))?;
+        PAGE_BUDGETS.into_iter().find(|(kind, _)| query.split('&').any(|pair| pair == *kind))?;
     (artifact.budget != meant).then(|| {
         let (judged, meant) = (written(artifact.budget), written(meant));
         format!(
@@ -42,7 +42,7 @@ fn misfit(artifact: &Artifact) -> Option<String> {
 }
 
 /// What follows “the record was imported, and”.
-pub(super) fn untold(answer: Answer) -> &'static str {
+pub(super) fn missing_facts(answer: Answer) -> &'static str {
     match answer {
         Answer::Status(_) => "it does not tell where redirects led or what the page held",
         Answer::None => "it does not tell why no answer came",

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use super::gathered::Gathered;
-use super::start::Clock;
-use super::unit::{ToldBy, Unit};
+use super::measurement::LogMeasurement;
+use super::start::LogClock;
+use super::unit::{Unit, UnitSource};
 use crate::units::show;
 
 /// What follows “the record was imported, and”.
-pub(super) const UNTOLD: &str = "an interval log does not tell which exchanges failed";
+pub(super) const MISSING_FACTS: &str = "an interval log does not tell which exchanges failed";
 
 /// What a reader of the figures must know, one sentence each.
 pub(super) fn caveats(
-    gathered: &Gathered,
-    clock: Clock,
-    (unit, told_by): (Unit, ToldBy),
+    gathered: &LogMeasurement,
+    clock: LogClock,
+    (unit, unit_source): (Unit, UnitSource),
 ) -> Vec<String> {
     let seen = gathered.seen;
     let mut caveats = vec![failures(gathered.failed())];
@@ -23,9 +23,9 @@ pub(super) fn caveats(
          hidden"
             .to_owned()
     }));
-    caveats.extend(counted(unit, told_by));
+    caveats.extend(counted(unit, unit_source));
     caveats.extend(seen.lengths.and_then(lengths));
-    caveats.extend((!clock.is_told).then(|| "the log does not tell when it was made".to_owned()));
+    caveats.extend((!clock.has_start).then(|| "the log does not tell when it was made".to_owned()));
     caveats.extend(
         seen.cut.map(|line| format!("line {line} of the log, its last, is cut off and left out")),
     );
@@ -41,12 +41,12 @@ fn failures(failed: u64) -> String {
     format!("an interval log tells of no failures: all figures are of what was answered{how_many}")
 }
 
-fn counted(unit: Unit, told_by: ToldBy) -> Option<String> {
+fn counted(unit: Unit, unit_source: UnitSource) -> Option<String> {
     let unit = unit.name();
-    match told_by {
-        ToldBy::Head => None,
-        ToldBy::Flag => Some(format!("values are taken for {unit}, as asked for")),
-        ToldBy::Max => Some(format!(
+    match unit_source {
+        UnitSource::Head => None,
+        UnitSource::Flag => Some(format!("values are taken for {unit}, as asked for")),
+        UnitSource::Max => Some(format!(
             "values are taken for {unit}: then the log's own maxima are in milliseconds, as is the custom"
         )),
     }
