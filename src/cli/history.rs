@@ -127,7 +127,7 @@ pub(super) fn history(args: &Args) -> Result<Exit, Problem> {
             console.result(&text)?;
         }
         HistoryFormat::Json => {
-            Console::plain(&report::json(&history, limit).map_err(Problem::internal)?)?
+            Console::plain(&report::json(&history, limit).map_err(Problem::internal)?)?;
         }
         HistoryFormat::Csv => Console::exactly(&report::csv(&history, limit))?,
     }

@@ -45,7 +45,7 @@ pub(super) fn report_run(
         Console::plain(&json(&run.record, form)?)?;
     }
     let files = outputs::write_reports(run)?;
-    let plots = files.iter().filter(|name| name.ends_with(".svg")).count();
+    let plots = files.iter().filter(|name| has_extension(name, "svg")).count();
     if form == ResultForm::Full {
         console.result(&file_list(run, &files, plots))?;
     }
@@ -66,7 +66,7 @@ fn json(record: &RunRecord, form: ResultForm) -> Result<String, Problem> {
 
 /// Lists the files of a run's folder. Plots are counted, all other files are named.
 fn file_list(run: &FinishedRun, files: &[String], plots: usize) -> String {
-    let is_plot = |name: &String| name.ends_with(".svg") || name.ends_with(".png");
+    let is_plot = |name: &str| has_extension(name, "svg") || has_extension(name, "png");
     let named: Vec<_> = files.iter().filter(|name| !is_plot(name)).cloned().collect();
     let noun = if plots == 1 { "plot" } else { "plots" };
     format!(
@@ -74,6 +74,10 @@ fn file_list(run: &FinishedRun, files: &[String], plots: usize) -> String {
         run.folder.display(),
         named.join("  ")
     )
+}
+
+fn has_extension(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == extension)
 }
 
 /// A run in one line: start, verdict, each scenario's figures, budgets that do not hold, folder.
