@@ -115,33 +115,33 @@ impl WorkerTask {
             stood_still: arrival.stood_still_before(context.stood_still_by(claimed)),
             built: Duration::ZERO,
         };
-        let mut state = context.has_state.then(ArrivalState::begin);
+        let mut captured = context.has_state.then(ArrivalState::begin);
         let mut was_answered = false;
         for (at, prepared) in context.steps.iter().enumerate() {
             if at > 0 && context.drain.is_started() {
                 accounting.abandon(arrival.due);
                 return false;
             }
-            let building = state.is_some().then(clock::now);
-            let step = match prepared.for_arrival(state.as_ref(), &context.home) {
+            let building = captured.is_some().then(clock::now);
+            let step = match prepared.for_arrival(captured.as_ref(), &context.home) {
                 Ok(step) => {
                     start.built = building.map_or(Duration::ZERO, |since| clock::now() - since);
                     step
                 }
                 Err(failed) => {
-                    prepared.note_failure(&mut state, failed.failure);
+                    prepared.note_failure(&mut captured, failed.failure);
                     let left_out = Exchange { failed: Some(failed), ..Exchange::default() };
                     accounting.record(prepared.index, stage, start.due, left_out);
                     continue;
                 }
             };
-            let Some(end) = self.run_step(&step, start, stage, &mut state).await else {
+            let Some(end) = self.run_step(&step, start, stage, &mut captured).await else {
                 accounting.abandon(arrival.due);
                 return false;
             };
             was_answered = end.was_answered;
             if let Some(failed) = &end.exchange.failed {
-                prepared.note_failure(&mut state, failed.failure);
+                prepared.note_failure(&mut captured, failed.failure);
             }
             accounting.record(prepared.index, end.stage, start.due, end.exchange);
             start = start_now(&context, Some(end.done));
@@ -162,14 +162,14 @@ impl WorkerTask {
         step: &ArrivalStep<'_>,
         first: ExchangeStart,
         stage: Stage,
-        state: &mut Option<ArrivalState>,
+        captured: &mut Option<ArrivalState>,
     ) -> Option<StepEnd> {
         let context = Rc::clone(&self.context);
         let mut tries = StepTries::begin(step.prepared.tries, first.dispatched);
         let mut start = first;
         loop {
             let mut exchange = ExchangeInProgress::new(start, stage, tries.end());
-            let was_answered = self.attempt(step, &mut exchange, state).await?;
+            let was_answered = self.attempt(step, &mut exchange, captured).await?;
             exchange.allow_for_standstill(context.stood_still_by(exchange.done));
             if tries.are_several() {
                 let index = step.prepared.tries_index;
@@ -193,7 +193,7 @@ impl WorkerTask {
         &mut self,
         step: &ArrivalStep<'_>,
         exchange: &mut ExchangeInProgress,
-        state: &mut Option<ArrivalState>,
+        captured: &mut Option<ArrivalState>,
     ) -> Option<bool> {
         let Self { context, connections, sessions, body, .. } = self;
         match &step.prepared.action {
@@ -201,11 +201,11 @@ impl WorkerTask {
                 let first = step.own_request.as_deref().unwrap_or(request);
                 let redirects = *redirects;
                 let attempt = HttpAttempt { context, connections, body, step, redirects };
-                attempt.run(first, exchange, state).await
+                attempt.run(first, exchange, captured).await
             }
             StepAction::Sql(plan) => {
                 let attempt = SqlAttempt { timeouts: &context.timeouts, sessions, step };
-                Some(attempt.run(plan, exchange, state).await)
+                Some(attempt.run(plan, exchange, captured).await)
             }
         }
     }
