@@ -6,15 +6,14 @@ use http::HeaderName;
 
 use crate::scenario::{Part, Template};
 
-/// Words before a credential that are public themselves.
+/// Public words before a credential.
 const SCHEMES: [&str; 4] = ["bearer ", "basic ", "token ", "digest "];
 
 /// A header as typed.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Header {
-    /// The name as typed.
-    pub(super) name: String,
-    /// The value, which may contain variables.
+    name: String,
+    /// May contain variables.
     value: String,
 }
 
@@ -128,7 +127,8 @@ mod tests {
         let environment =
             environment.iter().map(|&name| (name.to_owned(), String::new())).collect();
         let mut variables = BTreeMap::new();
-        let (_, value) = Header::read(typed).unwrap().extract_credentials(&environment, &mut variables);
+        let (_, value) =
+            Header::read(typed).unwrap().extract_credentials(&environment, &mut variables);
         (value, variables.into_iter().collect())
     }
 

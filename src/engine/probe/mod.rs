@@ -16,7 +16,7 @@ use crate::plan::{Plan, Trust};
 
 pub use super::descriptors::Descriptors;
 pub use super::dial::{HandshakeTrouble, Roots};
-pub use fetch::{Fetch, Fetched, HopSeen, Legs, Question, Unanswered, fetch};
+pub use fetch::{FetchOutcome, FetchRequest, FetchedPage, FollowedRedirect, fetch};
 pub use reach::{Door, Found, Names, Reach, Refused, Spoke, reach};
 pub use session::session;
 pub use timers::{Timers, timers};
