@@ -1,4 +1,4 @@
-// The contract of the old check, carried out on Node's own `fetch`: what tests/cli/synthetic_check.rs compares with.
+// The contract of the old check, run on Node's own `fetch`: what tests/cli/synthetic_check.rs compares with.
 import { setDefaultResultOrder } from 'node:dns';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -6,13 +6,14 @@ import { performance } from 'node:perf_hooks';
 
 setDefaultResultOrder('ipv4first');
 const env = process.env;
-const target = env.SYNTHETIC_CHECK_URL || env.STAGING_SMOKE_TEST_URL || env.PRODUCTION_SMOKE_TEST_URL;
+const target = env.SYNTHETIC_CHECK_URL ?? env.STAGING_SMOKE_TEST_URL ?? env.PRODUCTION_SMOKE_TEST_URL;
 if (!target) {
   console.error('no URL');
   process.exit(1);
 }
 const usual = env.SHOPIFY_FLAG_ENVIRONMENT === 'staging' ? 300 : 800;
-const budgetMs = Number(env.SYNTHETIC_CHECK_BUDGET_MS || usual);
+const number = Number(env.SYNTHETIC_CHECK_BUDGET_MS ?? usual);
+const budgetMs = Number.isFinite(number) ? number : 800;
 const headers = {
   accept: 'text/html,application/json',
   'user-agent': env.SYNTHETIC_CHECK_USER_AGENT || 'Shopify POS/HotDashSyntheticCheck',
@@ -34,7 +35,13 @@ const artifact = env.SYNTHETIC_CHECK_ARTIFACT || usualPath;
 await mkdir(path.dirname(artifact), { recursive: true });
 const written = { timestamp, target, budgetMs, durationMs, status, ok, error };
 await writeFile(artifact, JSON.stringify(written, null, 2));
+if (error) {
+  console.error(`[synthetic-check] Failed: ${error}\n[synthetic-check] Artifact: ${artifact}`);
+  process.exit(1);
+}
 console.log(
   `[synthetic-check] ${target} status=${status} duration=${durationMs}ms budget=${budgetMs}ms artifact=${artifact}`,
 );
-process.exit(ok && durationMs <= budgetMs ? 0 : 1);
+if (ok && durationMs <= budgetMs) process.exit(0);
+console.error('[synthetic-check] Check failed (status or budget overrun).');
+process.exit(1);

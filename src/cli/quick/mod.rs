@@ -5,6 +5,7 @@
 mod address;
 mod compose;
 mod header;
+mod unshown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -19,7 +20,7 @@ use crate::units::{Rate, UnitError, parse_duration};
 
 use super::exit::Problem;
 use address::Address;
-use header::{BodyParser, Header, HeaderParser};
+use header::Header;
 
 pub(super) use header::shown_header;
 
@@ -69,13 +70,14 @@ pub(super) struct Flags {
     )]
     #[arg(value_parser = PossibleValuesParser::new(METHODS).map(|method| method.to_uppercase()))]
     method: Option<String>,
-    /// A header, such as 'Authorization: Bearer ${TOKEN}' in single quotes; may be repeated. ${NAME} is read from the
-    /// environment; what is typed here in place of a variable is shown and kept nowhere
-    #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = HeaderParser)]
+    /// Header to send, `NAME: VALUE`, such as 'Authorization: Bearer ${TOKEN}' in single quotes; may be repeated. Values
+    /// of credential headers such as Authorization are never written to a file, log or report; all other typed values are.
+    /// ${NAME} is read from the environment
+    #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = unshown::HEADER)]
     #[arg(help_heading = "Request (of URLs)")]
     header: Vec<Header>,
     /// The request's body; ${NAME} is read from the environment
-    #[arg(long, value_name = "TEXT", value_parser = BodyParser, help_heading = "Request (of URLs)")]
+    #[arg(long, value_name = "TEXT", value_parser = unshown::BODY, help_heading = "Request (of URLs)")]
     body: Option<String>,
     /// Follow up to so many redirects [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=20))]
@@ -164,7 +166,7 @@ impl Flags {
         let headers: Vec<_> = self
             .header
             .iter()
-            .map(|header| header.kept_apart(around.variables, &mut variables))
+            .map(|header| header.extract_credentials(around.variables, &mut variables))
             .collect();
         let mut scenarios = Vec::new();
         for url in urls {

@@ -1,7 +1,7 @@
-//! The artifact and the line of the old check, and its rule; pure.
+//! The artifact, the line and the rule of the old check; pure.
 //!
-//! The format is that of the records of `synthetic-check.mjs`: JSON of two spaces without a line break at its end, numbers
-//! as JavaScript writes them. `tollgate import synthetic-check` reads it.
+//! The format is that of `synthetic-check.mjs`: JSON indented by two spaces without a final line
+//! break. `tollgate import synthetic-check` reads it.
 
 use std::time::Duration;
 
@@ -11,108 +11,91 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-use super::budget::ENDLESS;
-
-/// What the old check notes of every request without an answer, whatever the cause.
-const FETCH_FAILED: &str = "fetch failed";
-
 /// As `Date.prototype.toISOString` writes it.
 const ISO: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// One check as the old one tells of it.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Checked {
-    /// When it began (UTC).
-    pub(super) started: OffsetDateTime,
-    /// The URL that was asked for.
-    pub(super) target: String,
-    /// The longest that may pass.
-    pub(super) budget: Duration,
-    /// From the start to the answer's headers, or to the failure.
-    pub(super) took: Duration,
-    /// The answer's status; `None` where there was no answer.
-    pub(super) status: Option<u16>,
-}
-
-/// The artifact's fields in their order.
-#[derive(Serialize)]
+/// One finished check; the artifact's fields in their order.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Written<'a> {
+pub(super) struct CheckArtifact {
     timestamp: String,
-    target: &'a str,
-    budget_ms: Option<Number>,
+    target: String,
+    budget_ms: Number,
     duration_ms: Number,
-    status: Option<u16>,
+    /// `None` without an answer.
+    pub(super) status: Option<u16>,
+    /// Whether the status is 2xx; the duration does not matter.
     ok: bool,
-    error: Option<&'a str>,
+    /// The message of Node's `fetch`, whatever the cause.
+    error: Option<&'static str>,
+    #[serde(skip)]
+    passes: bool,
 }
 
-impl Checked {
-    /// Whether the old check ends with 0: an answer of 2xx within the budget.
+impl CheckArtifact {
+    /// Applies the old rule, 2xx within the budget; `budget` is in milliseconds.
+    pub(super) fn new(
+        started: OffsetDateTime,
+        target: String,
+        budget: f64,
+        took: Duration,
+        status: Option<u16>,
+    ) -> Self {
+        // `toFixed(2)`, rounded from whole nanoseconds so that halves go up.
+        let duration = ((took.as_nanos() + 5_000) / 10_000) as f64 / 100.0;
+        let ok = status.is_some_and(|status| (200..300).contains(&status));
+        Self {
+            timestamp: iso(started),
+            target,
+            budget_ms: javascript_millis(budget),
+            duration_ms: javascript_millis(duration),
+            status,
+            ok,
+            error: status.is_none().then_some("fetch failed"),
+            passes: ok && duration <= budget,
+        }
+    }
+
+    /// Whether the old check exits with 0.
     pub(super) fn passes(&self) -> bool {
-        self.is_ok() && hundredths(self.took) <= self.budget
+        self.passes
     }
 
-    /// Whether the answer is one of success, as `response.ok` says; the time has no part in it.
-    pub(super) fn is_ok(&self) -> bool {
-        self.status.is_some_and(|status| (200..300).contains(&status))
-    }
-
-    /// The artifact, without a line break at its end.
+    /// The artifact's text.
     pub(super) fn json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string_pretty(&Written {
-            timestamp: iso(self.started),
-            target: &self.target,
-            // JSON has no infinity, for which JavaScript writes `null`.
-            budget_ms: (self.budget != ENDLESS).then(|| millis(self.budget)),
-            duration_ms: millis(hundredths(self.took)),
-            status: self.status,
-            ok: self.is_ok(),
-            error: self.status.is_none().then_some(FETCH_FAILED),
-        })
+        serde_json::to_string_pretty(self)
     }
 
-    /// The line on stdout; `path` is where the artifact is.
+    /// The line on stdout.
     pub(super) fn line(&self, path: &str) -> String {
-        let status = self.status.map_or("null".to_owned(), |status| status.to_string());
-        let took = millis(hundredths(self.took));
-        let budget = if self.budget == ENDLESS {
-            "Infinity".to_owned()
-        } else {
-            millis(self.budget).to_string()
-        };
-        let target = &self.target;
+        let Self { target, budget_ms, duration_ms, .. } = self;
+        let status = self.status.map_or_else(|| "null".to_owned(), |status| status.to_string());
         format!(
-            "[synthetic-check] {target} status={status} duration={took}ms budget={budget}ms artifact={path}"
+            "[synthetic-check] {target} status={status} duration={duration_ms}ms \
+             budget={budget_ms}ms artifact={path}"
         )
     }
 }
 
-/// The artifact's name where none is asked for: `synthetic-check-2025-10-10T18-36-10.398Z.json`.
-pub(super) fn name(started: OffsetDateTime) -> String {
+/// The default file name: `synthetic-check-2025-10-10T18-36-10.398Z.json`.
+pub(super) fn artifact_name(started: OffsetDateTime) -> String {
     format!("synthetic-check-{}.json", iso(started).replace(':', "-"))
 }
 
 fn iso(at: OffsetDateTime) -> String {
-    // Only a format that is no text fails, and this one is.
+    // Formatting fails only for a format that is not text.
     at.to_offset(time::UtcOffset::UTC).format(ISO).unwrap_or_default()
 }
 
-/// A duration to the hundredth of a millisecond, as it is written.
-pub(super) fn hundredths(duration: Duration) -> Duration {
-    const STEP: Duration = Duration::from_micros(10);
-    let steps = (duration + STEP / 2).as_nanos() / STEP.as_nanos();
-    STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
-}
-
 /// Milliseconds as JavaScript writes a number: `300`, `280.3`.
-pub(super) fn millis(duration: Duration) -> Number {
-    let nanos = duration.as_nanos();
-    match u64::try_from(nanos / 1_000_000) {
-        Ok(whole) if nanos.is_multiple_of(1_000_000) => whole.into(),
-        _ => Number::from_f64(nanos as f64 / 1e6).unwrap_or_else(|| 0.into()),
+fn javascript_millis(millis: f64) -> Number {
+    // Exact for whole numbers up to 2^53; larger ones keep their decimal form.
+    #[expect(clippy::cast_possible_truncation, reason = "within the bounds checked first")]
+    if millis.fract() == 0.0 && millis.abs() <= 9_007_199_254_740_992.0 {
+        return (millis as i64).into();
     }
+    Number::from_f64(millis).unwrap_or_else(|| 0.into())
 }
 
 #[cfg(test)]
@@ -122,13 +105,14 @@ mod tests {
     use super::*;
     use crate::import::{Answer, Artifact};
 
-    fn checked(took: Duration, status: Option<u16>) -> Checked {
+    const STARTED: OffsetDateTime = datetime!(2025-10-10 18:36:10.398_999 UTC);
+
+    fn checked(took: Duration, status: Option<u16>) -> CheckArtifact {
         let target = "https://hotdash-staging.fly.dev/app?mock=0".to_owned();
-        let started = datetime!(2025-10-10 18:36:10.398_999 UTC);
-        Checked { started, target, budget: Duration::from_millis(300), took, status }
+        CheckArtifact::new(STARTED, target, 300.0, took, status)
     }
 
-    /// Records of the old check, as it wrote them.
+    /// Records that the old check wrote.
     const ANSWERED: &str = r#"{
   "timestamp": "2025-10-10T18:36:10.398Z",
   "target": "https://hotdash-staging.fly.dev/app?mock=0",
@@ -149,14 +133,14 @@ mod tests {
 }"#;
 
     #[test]
-    fn an_artifact_is_to_the_letter_what_the_old_check_wrote_and_is_read_by_the_import() {
+    fn an_artifact_equals_what_the_old_check_wrote_and_the_import_reads_it() {
         let answered = checked(Duration::from_nanos(560_514_999), Some(200));
         assert_eq!(answered.json().unwrap(), ANSWERED);
         let failed = checked(Duration::from_micros(280_295), None);
         assert_eq!(failed.json().unwrap(), FAILED);
         let read = |text: &str| Artifact::read(text.as_bytes()).unwrap().answer();
         assert_eq!([read(ANSWERED), read(FAILED)], [Answer::Status(200), Answer::None]);
-        assert_eq!(name(answered.started), "synthetic-check-2025-10-10T18-36-10.398Z.json");
+        assert_eq!(artifact_name(STARTED), "synthetic-check-2025-10-10T18-36-10.398Z.json");
     }
 
     #[test]
@@ -171,17 +155,10 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_without_end_is_written_as_javascript_writes_infinity() {
-        let checked = Checked { budget: ENDLESS, ..checked(Duration::from_hours(9), Some(200)) };
-        assert!(checked.passes() && checked.line("x").contains(" budget=Infinityms "));
-        assert!(checked.json().unwrap().contains("\n  \"budgetMs\": null,\n"));
-    }
-
-    #[test]
     fn the_rule_is_an_answer_of_2xx_within_the_budget_as_it_is_written() {
         let judged = |micros, status| {
             let checked = checked(Duration::from_micros(micros), status);
-            (checked.is_ok(), checked.passes())
+            (checked.ok, checked.passes())
         };
         assert_eq!(judged(300_000, Some(200)), (true, true));
         assert_eq!(judged(300_004, Some(204)), (true, true));
@@ -193,9 +170,8 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_javascript_writes_them() {
-        for (micros, text) in [(300_000, "300"), (250_500, "250.5"), (59_540, "59.54"), (0, "0")] {
-            assert_eq!(millis(Duration::from_micros(micros)).to_string(), text);
+        for (millis, text) in [(300.0, "300"), (250.5, "250.5"), (59.54, "59.54"), (0.0, "0")] {
+            assert_eq!(javascript_millis(millis).to_string(), text);
         }
-        assert_eq!(millis(hundredths(Duration::from_hours(11))).to_string(), "39600000");
     }
 }

@@ -1,265 +1,167 @@
-//! What the old check hid of a request, in sentences; pure.
+//! Messages about what the old check hid; pure.
 
-use std::time::Duration;
+use memchr::memmem;
+use url::Url;
 
-use http::StatusCode;
-use http::header::CONTENT_ENCODING;
-use url::{Position, Url};
+use super::settings::{CheckSettings, is_mock, is_tile_page, url_budget};
+use crate::engine::probe::{FetchOutcome, FetchedPage};
 
-use super::artifact::{Checked, hundredths};
-use super::budget::{ENDLESS, is_mock, meant_for};
-use super::page::Page;
-use crate::engine::probe::{
-    ConnectionFailure, Fetch, Fetched, HandshakeProblem, HopSeen, Legs, Unanswered,
-};
-use crate::record::{Dimension, Failure};
-use crate::units::show;
+/// `data-testid`s of the tile page, in its order.
+const TILES: [&str; 6] = [
+    "tile-ops-metrics",
+    "tile-sales-pulse",
+    "tile-fulfillment-health",
+    "tile-inventory-heatmap",
+    "tile-cx-escalations",
+    "tile-seo-content",
+];
 
-/// The longest URL that is shown, in characters.
-const LONGEST: usize = 300;
+/// Path to which the app redirects requests without a session.
+const LOGIN: &str = "/auth/login";
 
-/// A sentence, and whether it must not go unnoticed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Note {
-    pub(super) is_warning: bool,
-    pub(super) text: String,
-}
+/// Longest URL shown, in characters.
+const MAX_SHOWN: usize = 300;
 
-/// What a check is told of.
-pub(super) struct Told<'a> {
-    pub(super) asked: &'a Url,
-    pub(super) agent: &'a str,
-    pub(super) fetch: &'a Fetch,
-    pub(super) checked: &'a Checked,
-}
-
-impl Told<'_> {
-    /// All that is to be said, in the order of what happened.
-    pub(super) fn notes(&self) -> Vec<Note> {
-        let mut notes: Vec<Note> = self.misfit().map(warning).into_iter().collect();
-        notes.extend(each_once(self.fetch.hops.iter().flat_map(hop)).into_iter().map(warning));
-        match &self.fetch.end {
-            Ok(fetched) => self.of_answer(fetched, &mut notes),
-            Err(unanswered) => notes.push(warning(no_answer(unanswered))),
-        }
-        notes
+/// Warnings about a finished request, in the order of what happened.
+pub(super) fn check_notes(settings: &CheckSettings, fetch: &FetchOutcome) -> Vec<String> {
+    let asked = &settings.request.url;
+    let mut notes = Vec::new();
+    let designed = url_budget(asked);
+    if is_tile_page(asked) && (settings.budget - designed).abs() > f64::EPSILON {
+        notes.push(format!(
+            "the budget of {} ms does not fit the URL: mock={} is designed for {designed} ms; \
+             `--budget auto` chooses by the URL",
+            settings.budget,
+            u8::from(is_mock(asked)),
+        ));
     }
-
-    fn of_answer(&self, fetched: &Fetched, notes: &mut Vec<Note>) {
-        let mut faults = Vec::new();
-        if !self.fetch.hops.is_empty() {
-            faults.push("redirects were followed".to_owned());
-        }
-        if fetched.url.as_str() != without_fragment(self.asked) {
-            notes.push(warning(format!(
-                "the answer is of {}, not of the URL asked for",
-                shown(&fetched.url, self.asked)
-            )));
-        }
-        let of_page = self.page_faults(fetched);
-        notes.extend(of_page.iter().cloned().chain(not_whole(fetched, &of_page)).map(warning));
-        faults.extend(of_page);
-        notes.extend(self.status(fetched.status).into_iter().chain(self.late()).map(warning));
-        notes.push(Note { is_warning: false, text: split(fetched, &self.fetch.hops) });
-        if self.checked.passes() && !faults.is_empty() {
-            notes.push(warning(format!(
-                "the old rule passes this; `tollgate run` would not: {}",
-                faults.join("; ")
-            )));
-        }
-    }
-
-    /// That the budget is not the one that the page is meant to hold.
-    fn misfit(&self) -> Option<String> {
-        let (budget, meant) = (self.checked.budget, meant_for(self.asked));
-        let kind = if is_mock(self.asked) { "mock=1" } else { "mock=0" };
-        (budget != meant && is_tile_page(self.asked)).then(|| {
-            let whose = if budget == ENDLESS {
-                "a budget without end".to_owned()
-            } else {
-                format!("the budget of {}", show(budget))
-            };
-            format!(
-                "{whose} does not fit the URL: {kind} is meant to hold {}; `--budget auto` chooses by the URL",
-                show(meant)
-            )
-        })
-    }
-
-    /// What is not as it should be on a page that was asked for as the tile page.
-    fn page_faults(&self, fetched: &Fetched) -> Vec<String> {
-        if !is_tile_page(self.asked) || !fetched.status.is_success() {
-            return Vec::new();
-        }
-        let faults = Page::read(fetched.url.path(), &fetched.body).faults(is_mock(self.asked));
-        let is_encoded = fetched.headers.contains_key(CONTENT_ENCODING);
-        match &fetched.cut {
-            _ if faults.is_empty() => faults,
-            _ if is_encoded => {
-                vec![
-                    "the page came compressed though nobody asked: no markers were looked for"
-                        .to_owned(),
-                ]
-            }
-            Some(why) => {
-                vec![format!(
-                    "the page did not come to its end ({why}): not all its markers are there"
-                )]
-            }
-            None => faults,
-        }
-    }
-
-    fn status(&self, status: StatusCode) -> Option<String> {
-        let why = match status {
-            _ if status.is_success() => return None,
-            StatusCode::GONE => {
-                let agent: String = self.agent.chars().take(LONGEST).collect();
-                format!(
-                    ": the app answers so to user agents that look like a bot's; this one was `{agent}`"
-                )
-            }
-            _ if status.is_redirection() => ": a redirect that leads nowhere".to_owned(),
-            _ => String::new(),
-        };
-        Some(format!("status {} is not 2xx{why}", status.as_u16()))
-    }
-
-    fn late(&self) -> Option<String> {
-        let Checked { took, budget, .. } = *self.checked;
-        (hundredths(took) > budget)
-            .then(|| format!("over the budget: {} of {}", show(took), show(budget)))
-    }
-}
-
-/// That no fault was found in a page of which there is more.
-fn not_whole(fetched: &Fetched, faults: &[String]) -> Option<String> {
-    let cut = fetched.cut.as_ref().filter(|_| faults.is_empty())?;
-    Some(format!(
-        "the page did not come to its end ({cut}): it is as it should be as far as it was read"
-    ))
-}
-
-fn warning(text: String) -> Note {
-    Note { is_warning: true, text }
-}
-
-/// A redirect, and what was not sent on.
-fn hop(hop: &HopSeen) -> Vec<String> {
-    let HopSeen { status, from, to, .. } = hop;
-    let place = if from.origin() == to.origin() { path(to) } else { shown(to, from) };
-    let followed = format!("redirect followed: {} {} → {place}", status.as_u16(), path(from));
-    let kept = hop.left_credentials.then(|| {
-        format!(
-            "X-Hotdash-Synthetic is not sent to {}: it is another origin",
+    for redirect in &fetch.redirects {
+        let (from, to) = (&redirect.from, &redirect.to);
+        let origin = if from.origin() == to.origin() {
+            String::new()
+        } else {
             to.origin().ascii_serialization()
-        )
-    });
-    std::iter::once(followed).chain(kept).collect()
-}
-
-/// Each sentence once, where it stood first, and how often it would have stood.
-fn each_once(sentences: impl Iterator<Item = String>) -> Vec<String> {
-    let mut counted: Vec<(String, usize)> = Vec::new();
-    for sentence in sentences {
-        match counted.iter_mut().find(|(known, _)| *known == sentence) {
-            Some((_, count)) => *count += 1,
-            None => counted.push((sentence, 1)),
+        };
+        let status = redirect.status.as_u16();
+        let note = format!(
+            "redirect followed: {status} {} → {origin}{}",
+            shown_path(from),
+            shown_path(to)
+        );
+        if !notes.contains(&note) {
+            notes.push(note);
         }
     }
-    let told = |(sentence, count)| {
-        if count == 1 { sentence } else { format!("{sentence} ({count} times)") }
-    };
-    counted.into_iter().map(told).collect()
-}
-
-/// Where the figure went: `of 142 ms: name 1 ms, TCP 12 ms, TLS 20 ms, redirects 50 ms, the answer itself 59 ms`.
-fn split(fetched: &Fetched, hops: &[HopSeen]) -> String {
-    let all = || hops.iter().map(|hop| &hop.legs).chain([&fetched.legs]);
-    let sum = |leg: fn(&Legs) -> Duration| all().map(leg).sum::<Duration>();
-    let redirects: Duration = hops.iter().map(|hop| hop.legs.answer).sum();
-    let parts = [
-        ("name", sum(|legs| legs.lookup)),
-        ("TCP", sum(|legs| legs.connect)),
-        ("TLS", sum(|legs| legs.tls)),
-        ("redirects", redirects),
-    ];
-    let parts = parts.iter().filter(|(_, took)| !took.is_zero());
-    let parts: Vec<_> = parts.map(|(name, took)| format!("{name} {}, ", show(*took))).collect();
-    format!(
-        "of {}: {}the answer itself {}",
-        show(fetched.to_headers),
-        parts.concat(),
-        show(fetched.legs.answer)
-    )
-}
-
-fn no_answer(Unanswered { url, refused, after }: &Unanswered) -> String {
-    let ConnectionFailure { failure, phase, seen, .. } = refused;
-    // Without an answer no head was read, so that what had come of one was its head.
-    let phase = phase.map(|phase| if phase == Dimension::Body { "head" } else { phase.name() });
-    let phase = phase.map(|phase| format!(" ({phase})")).unwrap_or_default();
-    let seen: String = seen.chars().take(LONGEST).collect();
-    format!(
-        "no answer from {} after {}: {}{phase}: {seen}; {}",
-        url.origin().ascii_serialization(),
-        show(*after),
-        failure.words(),
-        remedy(refused)
-    )
-}
-
-fn remedy(refused: &ConnectionFailure) -> &'static str {
-    match refused.failure {
-        Failure::Refused => "start the target, or correct host and port: nothing listens there",
-        Failure::TimedOut
-            if matches!(refused.phase, Some(Dimension::FirstByte | Dimension::Body)) =>
-        {
-            "look at the target's log, or allow more by `--timeout`"
+    match &fetch.response {
+        Ok(page) if is_tile_page(asked) && page.status.is_success() => {
+            notes.extend(page_note(settings, &fetch.url, page));
         }
-        Failure::Reset | Failure::Closed => {
-            "look at the target's log, and at what stands before it"
-        }
-        Failure::Malformed => {
-            "look at what answers there: another service, or one whose head breaks the rules of HTTP"
-        }
-        Failure::Redirected => "look at where the target leads to",
-        Failure::Tls if refused.trouble == Some(HandshakeProblem::NotTls) => {
-            "write `http://`, or correct the port: TLS is not spoken there"
-        }
-        _ => "`tollgate doctor URL` looks at name, addresses and certificate",
+        Ok(_) => {}
+        Err(refused) => notes.push(format!(
+            "no answer from {}: {}: {}",
+            fetch.url.origin().ascii_serialization(),
+            refused.failure.words(),
+            refused.seen.chars().take(MAX_SHOWN).collect::<String>()
+        )),
     }
+    notes
 }
 
-/// Whether a URL asks for the tile page, whose budgets and markers are known.
-pub(super) fn is_tile_page(url: &Url) -> bool {
-    url.path().trim_end_matches('/') == "/app"
+/// What is wrong with a page that was requested as the tile page.
+fn page_note(settings: &CheckSettings, url: &Url, page: &FetchedPage) -> Option<String> {
+    let contains = |text: &str| memmem::find(&page.body, text.as_bytes()).is_some();
+    let missing: Vec<_> = TILES
+        .map(|tile| format!("data-testid=\"{tile}\""))
+        .into_iter()
+        .filter(|marker| !contains(marker))
+        .collect();
+    let has_login_form = missing.len() == TILES.len() && contains("<form") && contains(LOGIN);
+    if url.path().trim_end_matches('/') == LOGIN || has_login_form {
+        let token = if settings.secrets.are_none() {
+            "; X-Hotdash-Synthetic has the default token, set SYNTHETIC_CHECK_TOKEN"
+        } else {
+            ""
+        };
+        return Some(format!("this is the login page, not the tile page{token}"));
+    }
+    if missing.is_empty() {
+        return None;
+    }
+    if !page.is_whole {
+        return Some("the page broke off before all its tiles had arrived".to_owned());
+    }
+    Some(format!("not in the page: {}", missing.join(", ")))
 }
 
-/// A URL that something led to, without its query, which may hold what is secret; in full where it is the one asked for.
-fn shown(url: &Url, asked: &Url) -> String {
-    let text = if url.as_str() == without_fragment(asked) {
-        url.to_string()
-    } else {
-        format!("{}{}", url.origin().ascii_serialization(), path(url))
+/// The path without its query, which may contain a secret; `mock` alone is shown.
+fn shown_path(url: &Url) -> String {
+    let query = match url.query() {
+        None => "",
+        Some("mock=0") => "?mock=0",
+        Some("mock=1") => "?mock=1",
+        Some(_) => "?…",
     };
-    text.chars().take(LONGEST).collect()
-}
-
-/// The path, with a query that holds nothing but `mock`; any other is left out.
-fn path(url: &Url) -> String {
-    let path = url.path();
-    let text = match url.query() {
-        None => path.to_owned(),
-        Some(query @ ("mock=0" | "mock=1")) => format!("{path}?{query}"),
-        Some(_) => format!("{path}?…"),
-    };
-    text.chars().take(LONGEST).collect()
-}
-
-fn without_fragment(url: &Url) -> &str {
-    &url[..Position::AfterQuery]
+    format!("{}{query}", url.path()).chars().take(MAX_SHOWN).collect()
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::time::Duration;
+
+    use http::StatusCode;
+
+    use super::super::settings::tests::read;
+    use super::*;
+    use crate::engine::probe::FollowedRedirect;
+
+    const LIVE: &str = "https://shop.example/app?mock=0";
+
+    fn notes(to: &str, budget: &str, body: &str, is_whole: bool) -> Vec<String> {
+        let settings = read(&[LIVE, "--budget", budget], &[]).unwrap();
+        let (from, to): (Url, Url) = (LIVE.parse().unwrap(), to.parse().unwrap());
+        let redirect = FollowedRedirect { status: StatusCode::FOUND, from, to: to.clone() };
+        let redirects = if to.as_str() == LIVE { vec![] } else { vec![redirect] };
+        let page = FetchedPage { status: StatusCode::OK, body: body.into(), is_whole };
+        let elapsed = Duration::from_millis(100);
+        check_notes(&settings, &FetchOutcome { redirects, url: to, elapsed, response: Ok(page) })
+    }
+
+    fn tiles() -> String {
+        TILES.map(|tile| format!("<section data-testid=\"{tile}\">")).concat()
+    }
+
+    #[test]
+    fn a_complete_page_within_its_design_budget_has_no_notes() {
+        assert!(notes(LIVE, "auto", &tiles(), true).is_empty());
+    }
+
+    #[test]
+    fn a_redirect_to_the_login_page_is_reported_without_its_query() {
+        let notes = notes("https://shop.example/auth/login?shop=zebra", "auto", "", true);
+        assert_eq!(notes[0], "redirect followed: 302 /app?mock=0 → /auth/login?…");
+        assert!(notes[1].starts_with("this is the login page") && notes[1].contains("default"));
+        let form = r#"<form method="post" action="/auth/login">"#;
+        assert!(self::notes(LIVE, "auto", form, true)[0].starts_with("this is the login page"));
+    }
+
+    #[test]
+    fn another_origin_is_named() {
+        let notes = notes("https://other.example/app", "auto", &tiles(), true);
+        assert_eq!(notes, ["redirect followed: 302 /app?mock=0 → https://other.example/app"]);
+    }
+
+    #[test]
+    fn a_budget_that_does_not_fit_the_tile_page_is_reported() {
+        let note = notes(LIVE, "300", &tiles(), true).remove(0);
+        assert!(note.contains("300 ms does not fit the URL: mock=0 is designed for 800 ms"));
+    }
+
+    #[test]
+    fn missing_tiles_are_named_unless_the_page_broke_off() {
+        let torn = tiles().replace("tile-seo-content", "");
+        let missing = ["not in the page: data-testid=\"tile-seo-content\""];
+        assert_eq!(notes(LIVE, "auto", &torn, true), missing);
+        assert!(notes(LIVE, "auto", &torn, false)[0].contains("broke off"));
+        assert!(notes(LIVE, "auto", &tiles(), false).is_empty());
+    }
+}

@@ -1,22 +1,19 @@
-//! What is checked, from what was typed and the variables of the old check; pure.
+//! What to check, from flags and the variables of the old check; pure.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use http::header::{ACCEPT, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use super::super::exit::Problem;
-use super::address::{Place, addressed};
-use super::budget::{Budget, LIVE, SAMPLE};
-use super::notes::is_tile_page;
-use super::{Args, Mode};
-use crate::engine::probe::Question;
+use super::Args;
+use crate::engine::probe::FetchRequest;
 use crate::plan::Secrets;
+use crate::units::{UnitError, parse_duration};
 
-/// Where the URL comes from, the first that is set.
+/// Sources of the URL; the first variable that exists decides, even if it is empty.
 const URLS: [&str; 3] =
     ["SYNTHETIC_CHECK_URL", "STAGING_SMOKE_TEST_URL", "PRODUCTION_SMOKE_TEST_URL"];
 const BUDGET: &str = "SYNTHETIC_CHECK_BUDGET_MS";
@@ -25,88 +22,133 @@ pub(super) const TOKEN: &str = "SYNTHETIC_CHECK_TOKEN";
 const ARTIFACT: &str = "SYNTHETIC_CHECK_ARTIFACT";
 const ENVIRONMENT: &str = "SHOPIFY_FLAG_ENVIRONMENT";
 
+/// Budget in milliseconds of the page with sample data, `mock=1`.
+const SAMPLE_BUDGET: f64 = 300.0;
+/// Budget in milliseconds of any other page.
+const LIVE_BUDGET: f64 = 800.0;
+
 const DEFAULT_AGENT: &str = "Shopify POS/HotDashSyntheticCheck";
-/// Everybody knows it, so that it is no secret; a part of many a host's name besides.
+/// Public, and part of many host names, so redacting it would destroy output.
 pub(super) const DEFAULT_TOKEN: &str = "staging";
 pub(super) const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-hotdash-synthetic");
 
-/// What will be checked.
-pub(super) struct Settings {
+/// Resolved settings of one check.
+pub(super) struct CheckSettings {
     /// The URL as the artifact names it.
     pub(super) target: String,
-    pub(super) question: Question,
-    pub(super) budget: Duration,
-    /// The user agent, as it is sent.
+    pub(super) request: FetchRequest,
+    /// In milliseconds, as JavaScript's number.
+    pub(super) budget: f64,
     pub(super) agent: String,
-    /// Where the artifact goes; `None` for a name made of the time.
+    /// The artifact's file; `None` for a name made from the time.
     pub(super) artifact: Option<PathBuf>,
-    /// What must never be shown.
     pub(super) secrets: Secrets,
 }
 
-/// The environment: a variable's value, or none.
-pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
-
-impl Settings {
-    /// Reads them; what is typed outranks variables, and an empty variable is not set. Errors show no value.
-    pub(super) fn read(args: &Args, variables: Lookup<'_>) -> Result<Self, Problem> {
-        let (target, url) = url(args, variables)?;
-        let budget = match (&args.budget, text(variables, BUDGET)?) {
-            (Some(typed), _) => *typed,
-            (None, Some(set)) => {
-                Budget::read(&set).map_err(|error| wrong(BUDGET, &error.to_string()))?
-            }
-            (None, None) => default_budget(text(variables, ENVIRONMENT)?.as_deref()),
+impl CheckSettings {
+    /// Resolves flags and variables. A flag outranks its variable; errors show no value.
+    pub(super) fn resolve(
+        args: &Args,
+        variables: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, Problem> {
+        // Skipping a value that is not UTF-8 would silently check something else.
+        let text = |name: &str| {
+            let value = variables(name).map(OsString::into_string).transpose();
+            value.map_err(|_| usage(&format!("{name} is not UTF-8 text")))
         };
-        let agent = text(variables, AGENT)?.unwrap_or_else(|| DEFAULT_AGENT.to_owned());
-        let token = text(variables, TOKEN)?.unwrap_or_else(|| DEFAULT_TOKEN.to_owned());
-        let secrets =
-            Secrets::new(Some(token.trim().to_owned()).filter(|token| token != DEFAULT_TOKEN));
+        let text_or = |name: &str, default: &str| {
+            let value = text(name)?.filter(|value| !value.is_empty());
+            Ok::<_, Problem>(value.unwrap_or_else(|| default.to_owned()))
+        };
+        let mut written = args.page.clone().or_else(|| args.url.clone());
+        let mut source = "--url";
+        for name in URLS {
+            if written.is_none() {
+                (written, source) = (text(name)?, name);
+            }
+        }
+        let written = written.map(|url| url.trim().to_owned()).filter(|url| !url.is_empty());
+        let (target, url) = check_url(written.as_deref(), source, args)?;
+        let default =
+            if text_or(ENVIRONMENT, "")? == "staging" { SAMPLE_BUDGET } else { LIVE_BUDGET };
+        let budget = match (args.budget, text(BUDGET)?) {
+            (Some(budget), _) => budget.unwrap_or_else(|| url_budget(&url)),
+            (None, Some(set)) => javascript_number(&set).unwrap_or(LIVE_BUDGET),
+            (None, None) => default,
+        };
+        let (agent, token) = (text_or(AGENT, DEFAULT_AGENT)?, text_or(TOKEN, DEFAULT_TOKEN)?);
+        let artifact = variables(ARTIFACT).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let headers = request_headers(&agent, &token)?;
+        let token = token.trim().to_owned();
         Ok(Self {
             target,
-            budget: budget.of(&url),
-            question: Question {
-                headers: headers(&agent, &token)?,
-                looks_at_page: is_tile_page(&url),
+            request: FetchRequest {
+                headers,
+                reads_page: is_tile_page(&url),
                 url,
                 timeout: args.timeout,
             },
+            budget,
             agent,
-            artifact: args.out.clone().or_else(|| set(variables, ARTIFACT).map(PathBuf::from)),
-            secrets,
+            artifact: args.out.clone().or(artifact),
+            secrets: Secrets::new(Some(token).filter(|token| token != DEFAULT_TOKEN)),
         })
     }
 }
 
-/// The URL as it is told, and as it is asked for.
-fn url(args: &Args, variables: Lookup<'_>) -> Result<(String, Url), Problem> {
-    let typed = args.page.clone().or_else(|| args.url.clone()).map(|typed| ("--url", typed));
-    let found = match typed {
-        Some(typed) => Some(typed),
-        None => URLS
-            .iter()
-            .find_map(|name| match text(variables, name) {
-                Ok(None) => None,
-                Ok(Some(value)) => Some(Ok((*name, value))),
-                Err(problem) => Some(Err(problem)),
-            })
-            .transpose()?,
+/// The target (as written if `--host` and `--mode` change nothing) and the URL.
+fn check_url(written: Option<&str>, source: &str, args: &Args) -> Result<(String, Url), Problem> {
+    let mut url = match (written, &args.host) {
+        (Some(written), _) => parse_url(written, source)?,
+        (None, Some(_)) if args.mode.is_some() => parse_url("https://host.invalid/app", source)?,
+        (None, Some(_)) => {
+            return Err(usage("--host names no page; add `--mode live`, `--mode mock` or `--url`"));
+        }
+        (None, None) => {
+            return Err(usage(
+                "no URL to check; set SYNTHETIC_CHECK_URL, STAGING_SMOKE_TEST_URL or \
+                 PRODUCTION_SMOKE_TEST_URL, or write `--url https://example.org/app?mock=0`",
+            ));
+        }
     };
-    let written = found.as_ref().map(|(name, value)| Place { name, url: value.trim() });
-    addressed(written, args.host.as_deref(), args.mode.map(Mode::is_mock))
-        .map_err(|why| Problem::usage(format!("error: {why}")))
+    if let Some(host) = args.host.as_deref().map(str::trim) {
+        let scheme = if host.contains("://") { "" } else { "https://" };
+        let mut moved = parse_url(&format!("{scheme}{host}"), "--host")?;
+        moved.set_path(url.path());
+        moved.set_query(url.query());
+        moved.set_fragment(url.fragment());
+        url = moved;
+    }
+    if let Some(mode) = args.mode {
+        let is_other = |pair: &&str| !pair.is_empty() && pair.split('=').next() != Some("mock");
+        let mut pairs: Vec<_> = url.query().unwrap_or("").split('&').filter(is_other).collect();
+        pairs.push(mode.query());
+        let query = pairs.join("&");
+        url.set_query(Some(&query));
+    }
+    let is_one_word = |text: &&str| !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    let unchanged = written.filter(|_| args.host.is_none() && args.mode.is_none());
+    Ok((unchanged.filter(is_one_word).map_or_else(|| url.to_string(), str::to_owned), url))
 }
 
-/// The budget where none is set.
-fn default_budget(environment: Option<&str>) -> Budget {
-    Budget::Of(if environment == Some("staging") { SAMPLE } else { LIVE })
+fn parse_url(text: &str, source: &str) -> Result<Url, Problem> {
+    let wrong =
+        |why: &str| usage(&format!("{source} {why}; write `https://example.org/app?mock=0`"));
+    let url = Url::parse(text).map_err(|error| wrong(&format!("is not a URL: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong("has a scheme other than http and https"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("contains a user name or password, which are never sent"));
+    }
+    Ok(url)
 }
 
-/// What is sent. The token stays with its origin and is shown by nothing.
-fn headers(agent: &str, token: &str) -> Result<HeaderMap, Problem> {
+/// Headers of the request. The token is sensitive, so it stays with the URL's origin.
+fn request_headers(agent: &str, token: &str) -> Result<HeaderMap, Problem> {
     let value = |name: &str, value: &str| {
         HeaderValue::from_str(value.trim())
-            .map_err(|_| wrong(name, "holds what no header can, such as a line break"))
+            .map_err(|_| usage(&format!("{name} contains a character that no header may contain")))
     };
     let mut secret = value(TOKEN, token)?;
     secret.set_sensitive(true);
@@ -117,19 +159,52 @@ fn headers(agent: &str, token: &str) -> Result<HeaderMap, Problem> {
     ]))
 }
 
-/// A variable that is there and not empty.
-fn set(variables: Lookup<'_>, name: &str) -> Option<OsString> {
-    variables(name).filter(|value| !value.is_empty())
+fn usage(why: &str) -> Problem {
+    Problem::usage(format!("error: {why}"))
 }
 
-/// A variable's text. One that is no text is an error and not passed over: another would stand in for it.
-fn text(variables: Lookup<'_>, name: &str) -> Result<Option<String>, Problem> {
-    let value = set(variables, name).map(OsString::into_string).transpose();
-    value.map_err(|_| wrong(name, "is no text in UTF-8"))
+/// Parses `--budget`: milliseconds, a duration, or `auto` (`None`), which the URL decides.
+pub(super) fn parse_budget(text: &str) -> Result<Option<f64>, UnitError> {
+    if text.trim() == "auto" {
+        return Ok(None);
+    }
+    let duration = || Some(parse_duration(text.trim()).ok()?.as_secs_f64() * 1e3);
+    let budget = javascript_number(text).filter(|_| !text.trim().is_empty()).or_else(duration);
+    let remedy = "write milliseconds from 0.001 on, such as `300`, or `300ms`, or `auto`";
+    let budget = budget.filter(|budget| *budget >= 0.001);
+    budget.map(Some).ok_or_else(|| UnitError::new("is not a budget", remedy))
 }
 
-fn wrong(name: &str, why: &str) -> Problem {
-    Problem::usage(format!("error: {name} {why}"))
+/// A finite number as JavaScript's `Number()` reads decimals, exponents and hexadecimals
+/// (<https://tc39.es/ecma262/#sec-stringtonumber>); an empty text is 0.
+fn javascript_number(text: &str) -> Option<f64> {
+    // JavaScript counts a byte order mark as whitespace.
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        let add = |sum: f64, digit: char| Some(sum * 16.0 + f64::from(digit.to_digit(16)?));
+        return digits.chars().try_fold(0.0, add).filter(|_| !digits.is_empty());
+    }
+    // Rust also reads `inf` and `nan`.
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    text.parse().ok().filter(|number: &f64| is_decimal && number.is_finite())
+}
+
+/// Whether the URL asks for the page with sample data: its first `mock` is `1`.
+pub(super) fn is_mock(url: &Url) -> bool {
+    url.query_pairs().find(|(name, _)| name == "mock").is_some_and(|(_, value)| value == "1")
+}
+
+/// Whether the URL asks for the tile page, whose budgets and markers are known.
+pub(super) fn is_tile_page(url: &Url) -> bool {
+    url.path().trim_end_matches('/') == "/app"
+}
+
+/// The budget, in milliseconds, that the page of a URL is designed for.
+pub(super) fn url_budget(url: &Url) -> f64 {
+    if is_mock(url) { SAMPLE_BUDGET } else { LIVE_BUDGET }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::plan::{Plan, Trust};
 
 pub use crate::engine::connection::dial::{HandshakeProblem, RootCertificates};
 pub use crate::engine::limits::descriptors::DescriptorNeed;
-pub use fetch::{Fetch, Fetched, HopSeen, Legs, Question, Unanswered, fetch};
+pub use fetch::{FetchOutcome, FetchRequest, FetchedPage, FollowedRedirect, fetch};
 pub use reach::{
     AddressAttempt, AddressSource, ConnectionFailure, OpenedConnection, TargetAddresses,
     TargetReach, reach,

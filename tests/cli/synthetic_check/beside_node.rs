@@ -67,38 +67,26 @@ fn beside_a_check_on_nodes_own_fetch_status_exit_code_and_schema_agree() {
     }
 }
 
-/// What HTTP bears or forbids, and what JavaScript takes for a number, is borne, forbidden and taken here.
+/// Redirects to other origins, and budgets that JavaScript reads in its own way.
 #[test]
-fn beside_a_check_on_nodes_own_fetch_odd_answers_and_odd_budgets_agree() {
+fn beside_a_check_on_nodes_own_fetch_redirects_and_odd_budgets_agree() {
     if node_is_left_out() {
         return;
     }
     let plain = target(&[]);
     let url = format!("{}/plain", plain.base_url);
     let budget = |text| Some(("SYNTHETIC_CHECK_BUDGET_MS", text));
-    let with_credentials = url.replace("//", "//user:password@");
     let redirect =
         |to: &str| format!("HTTP/1.1 302 x\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");
-    let headers: String = (0..1_000).map(|n| format!("x-{n}: 1\r\n")).collect::<Vec<_>>().concat();
-    let ok = |head: &str| {
-        answering(format!("HTTP/1.1 200 x\r\n{head}connection: close\r\n\r\n0\r\n\r\n"))
-    };
-    let two = "HTTP/1.1 302 x\r\nlocation: /there\r\nlocation: /here\r\ncontent-length: 0\r\n\r\n";
     for (url, more, exit) in [
         (answering(redirect(&url)), None, 0),
-        (answering(redirect(&with_credentials)), None, 1),
-        (answering(redirect("//user@127.0.0.1:1/")), None, 1),
-        (without_end(two, ""), None, 1),
-        (ok(&headers), None, 0),
-        (ok("x-folded: one\r\n two\r\n"), None, 0),
-        (ok("x-blank : one\r\n"), None, 0),
-        (ok("content-length: 5\r\ntransfer-encoding: chunked\r\n"), None, 1),
-        (ok("content-length: 5\r\ncontent-length: 5\r\n"), None, 1),
-        (answering("HTTP/1.1 101 x\r\n\r\n"), None, 1),
         (url.clone(), budget("0xFFFFF"), 0),
         (url.clone(), budget("100000000"), 0),
         (url.clone(), budget("Infinity"), 0),
-        (url, budget(" 2e4\u{feff}"), 0),
+        (url.clone(), budget(" 2e4\u{feff}"), 0),
+        (url.clone(), budget("abc"), 0),
+        (url.clone(), budget("300ms"), 0),
+        (url, budget(""), 1),
     ] {
         agree(&url, more, exit);
     }

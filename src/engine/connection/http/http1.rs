@@ -24,9 +24,6 @@ use crate::engine::time::clock::{self, Instant};
 use crate::record::{Dimension, Failure};
 use crate::recorder::{Failed, Parts};
 
-/// The most headers of an answer that are read where heads are borne with. hyper's own limit of 100 costs no memory of the heap.
-const MOST_HEADERS: usize = 4096;
-
 /// One connection, kept open between exchanges.
 pub(in crate::engine) struct Http1Connection {
     sender: SendRequest<Full<Bytes>>,
@@ -47,30 +44,10 @@ impl Http1Connection {
         stream: Box<dyn ByteStream>,
         spoken: NegotiatedProtocol,
     ) -> Result<Self, Failed> {
-        Self::open_by(&http1::Builder::new(), stream, spoken).await
-    }
-
-    /// The same, and reads headers that are folded, that have a blank before their colon, and thousands of them.
-    pub(super) async fn open_tolerant(
-        stream: Box<dyn ByteStream>,
-        spoken: NegotiatedProtocol,
-    ) -> Result<Self, Failed> {
-        let mut builder = http1::Builder::new();
-        builder.max_headers(MOST_HEADERS);
-        builder.allow_obsolete_multiline_headers_in_responses(true);
-        builder.allow_spaces_after_header_name_in_responses(true);
-        Self::open_by(&builder, stream, spoken).await
-    }
-
-    async fn open_by(
-        builder: &http1::Builder,
-        stream: Box<dyn ByteStream>,
-        spoken: NegotiatedProtocol,
-    ) -> Result<Self, Failed> {
         let stamps = Rc::new(WireStamps::default());
         let peek = stream.socket_peek();
         let wire = StampedStream::new(stream, Rc::clone(&stamps));
-        let (sender, connection) = builder
+        let (sender, connection) = http1::Builder::new()
             .handshake(TokioIo::new(wire))
             .await
             .map_err(|error| failed(&error, &stamps, Dimension::Setup))?;

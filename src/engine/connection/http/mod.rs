@@ -59,19 +59,6 @@ impl HttpConnection {
         }
     }
 
-    /// The same, and on HTTP/1.1 heads are read that break its rules as far as `fetch` bears it; one that a run would take for
-    /// something else than HTTP may be an answer then.
-    pub(in crate::engine) async fn open_tolerant(
-        dialled: DialedConnection,
-        deadline: Instant,
-    ) -> Result<Self, Failed> {
-        if dialled.spoken.version != NegotiatedVersion::Http1 {
-            return Self::open(dialled, deadline).await;
-        }
-        let DialedConnection { stream, spoken, .. } = dialled;
-        http1::Http1Connection::open_tolerant(stream, spoken).await.map(Self::Http1)
-    }
-
     /// Waits until the connection can take a request; false where the target has closed it.
     pub(in crate::engine) async fn ready(&mut self) -> bool {
         match self {
