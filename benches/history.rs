@@ -14,8 +14,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use tollgate::history::{Filter, History};
-use tollgate::record::{Adder, Dimension, Histogram, Packed, RunRecord, RunSummary, Series};
+use tollgate::history::{History, HistoryFilter};
+use tollgate::record::{
+    Dimension, DimensionHistograms, EncodedAdder, EncodedHistogram, Histogram, RunRecord,
+    RunSummary,
+};
 use tollgate::store;
 use uuid::Uuid;
 
@@ -68,7 +71,8 @@ fn round(runs: &Path, took: &mut Took) -> Result<()> {
     timed(&mut took.added, || added(&all))?;
     let ok: u64 = all.iter().flat_map(|run| &run.requests).map(|request| request.ok).sum();
     let start = Instant::now();
-    let history = timed(&mut took.grouped, || Ok(History::of(all, &Filter::default())))?;
+    let history =
+        timed(&mut took.grouped, || Ok(History::from_runs(all, &HistoryFilter::default())))?;
     took.both.push(listed + start.elapsed());
     assert_eq!(history.trends.iter().map(|trend| trend.latency.count).sum::<u64>(), ok);
     Ok(())
@@ -114,7 +118,7 @@ fn generate(runs: &Path, count: u32) -> Result<usize> {
         for (at, request) in requests.enumerate() {
             let seed = u64::from(number) << 8 | at as u64;
             request.measured.series = varied(&request.measured.series, seed);
-            let latency = request.measured.series.get(Dimension::Latency).map(Packed::of);
+            let latency = request.measured.series.get(Dimension::Latency).map(EncodedHistogram::of);
             known.push(latency.map(|latency| latency.hdr));
         }
         let json = serde_json::to_vec_pretty(&record)?;
@@ -131,8 +135,8 @@ fn generate(runs: &Path, count: u32) -> Result<usize> {
 }
 
 /// The series with another latency: as many values, each up to an eighth longer or shorter.
-fn varied(series: &Series, seed: u64) -> Series {
-    let mut varied = Series::default();
+fn varied(series: &DimensionHistograms, seed: u64) -> DimensionHistograms {
+    let mut varied = DimensionHistograms::default();
     let mut state = seed;
     for (dimension, histogram) in series.iter() {
         if dimension != Dimension::Latency {
@@ -168,7 +172,7 @@ fn read_bytes(runs: &Path) -> Result<usize> {
 }
 
 fn listed(runs: &Path) -> Result<Vec<RunSummary>> {
-    Ok(store::summaries(runs)?.collect::<std::result::Result<_, _>>()?)
+    Ok(store::read_summaries(runs)?.collect::<std::result::Result<_, _>>()?)
 }
 
 /// What adding would take with a histogram made of each.
@@ -176,13 +180,13 @@ fn added_whole(runs: &[RunSummary]) -> Histogram {
     let mut sum = Histogram::default();
     let requests = runs.iter().flat_map(|run| &run.requests);
     requests
-        .filter_map(|request| request.latency.unpack().ok())
+        .filter_map(|request| request.latency.decode().ok())
         .for_each(|latency| sum.add(&latency));
     sum
 }
 
 fn added(runs: &[RunSummary]) -> Result<Histogram> {
-    let (mut adder, mut sum) = (Adder::default(), Histogram::default());
+    let (mut adder, mut sum) = (EncodedAdder::default(), Histogram::default());
     for request in runs.iter().flat_map(|run| &run.requests) {
         adder.add(&request.latency, &mut sum)?;
     }

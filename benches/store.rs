@@ -22,10 +22,10 @@ use std::time::{Duration, Instant};
 
 use cluster::Cluster;
 use runs::Shape;
-use tollgate::history::{Filter, History};
-use tollgate::postgres::Address;
+use tollgate::history::{History, HistoryFilter};
+use tollgate::postgres::DatabaseAddress;
 use tollgate::record::RunRecord;
-use tollgate::store::{self, Database, Stored};
+use tollgate::store::{self, Database, FolderContent};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -57,7 +57,7 @@ fn main() -> Result<ExitCode> {
     }
     let (cluster, folder) = (Cluster::start(), tempfile::tempdir()?);
     cluster.create_database(DATABASE);
-    let mut database = Database::open(&Address::parse(&cluster.url_of(DATABASE))?)?;
+    let mut database = Database::open(&DatabaseAddress::parse(&cluster.url_of(DATABASE))?)?;
     database.migrate()?;
     println!("| what | figure |\n|---|--:|");
     let stored = storing(&cluster, &mut database, folder.path())?;
@@ -91,8 +91,8 @@ fn median(mut all: Vec<Duration>) -> Duration {
 }
 
 fn record(folder: &Path) -> Result<RunRecord> {
-    match store::read(folder)? {
-        Stored::Complete(record) => Ok(*record),
+    match store::read_folder(folder)? {
+        FolderContent::Complete(record) => Ok(*record),
         _ => Err(format!("{} is not complete", folder.display()).into()),
     }
 }
@@ -109,7 +109,7 @@ fn storing(cluster: &Cluster, database: &mut Database, folder: &Path) -> Result<
         let path = runs::write(&folder.join("long"), MANY + seed, LONG);
         let record = record(&path)?;
         let (stored, sent) =
-            timed(|| Ok(database.keep(&record, &path, Duration::from_mins(1))?))?;
+            timed(|| Ok(database.store_run(&record, &path, Duration::from_mins(1))?))?;
         assert!(sent.is_new);
         took.push(stored);
         floors.push(copied(cluster, &record.id.to_string())?);
@@ -161,15 +161,19 @@ fn bytes(cluster: &Cluster) -> u64 {
 fn listing(cluster: &Cluster, database: &mut Database, folder: &Path) -> Result<Duration> {
     for seed in 0..BASE {
         let path = runs::write(&folder.join("runs"), seed, runs::SMALL);
-        database.keep(&record(&path)?, &path, Duration::from_mins(1))?;
+        database.store_run(&record(&path)?, &path, Duration::from_mins(1))?;
     }
     cluster.sql(DATABASE, "delete from tollgate.intervals");
     cluster.sql(DATABASE, &multiply());
     cluster.sql(DATABASE, "vacuum analyze");
     let mut took = Vec::new();
     for _ in 0..ROUNDS {
-        let (one, history) =
-            timed(|| Ok(History::of(database.summaries(&Filter::default())?, &Filter::default())))?;
+        let (one, history) = timed(|| {
+            Ok(History::from_runs(
+                database.summaries(&HistoryFilter::default())?,
+                &HistoryFilter::default(),
+            ))
+        })?;
         assert_merged(&history);
         took.push(one);
     }

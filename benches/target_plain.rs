@@ -15,7 +15,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tollgate::target::{Background, Settings};
+use tollgate::target::{BackgroundTarget, TargetSettings};
 
 const SERVER_CORE: usize = 1;
 const CLIENT_CORE: &str = "0";
@@ -27,10 +27,10 @@ fn main() -> Result<()> {
     pin_to(SERVER_CORE)?;
 
     let bare = start_bare()?;
-    let target = Background::start(&Settings::from_flags(&[])?)?;
+    let target = BackgroundTarget::start(&TargetSettings::from_flags(&[])?)?;
     let log = tempfile::NamedTempFile::new()?;
     let path = log.path().display().to_string();
-    let logging = Background::start(&Settings::from_flags(&["--arrival-log", &path])?)?;
+    let logging = BackgroundTarget::start(&TargetSettings::from_flags(&["--arrival-log", &path])?)?;
 
     report("bare server", &format!("http://{bare}/plain"))?;
     report("target /plain", &format!("{}/plain", target.base_url()))?;

@@ -11,12 +11,12 @@ fn main() -> ExitCode {
             tollgate::cli::print_problem(&problem);
             problem.exit().into()
         }
-        Err(_) => tollgate::cli::Exit::Internal.into(),
+        Err(_) => tollgate::cli::ExitStatus::Internal.into(),
     }
 }
 
 /// Ends the program after a second signal, if a full pipe keeps it from returning to `main`.
 #[expect(clippy::exit, reason = "a blocked program cannot return")]
-fn end(exit: tollgate::cli::Exit) {
+fn end(exit: tollgate::cli::ExitStatus) {
     std::process::exit(exit as i32);
 }

@@ -309,7 +309,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
 }
 
 /// A duration as a person reads it: three significant digits and one unit (`243 ms`, `1.42 s`, `86 µs`).
-pub fn show(duration: Duration) -> String {
+pub fn format_duration(duration: Duration) -> String {
     let micros = duration.as_secs_f64() * 1e6;
     match micros {
         0.0 => "0 ms".to_owned(),
@@ -321,7 +321,7 @@ pub fn show(duration: Duration) -> String {
 }
 
 /// A duration as a scenario file writes it (`300ms`, `1m 30s`); [`parse_duration`] reads it back.
-pub fn written(duration: Duration) -> String {
+pub fn duration_literal(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }
 
@@ -395,7 +395,7 @@ mod tests {
 
     #[test]
     fn durations_are_shown_with_three_digits_and_one_unit() {
-        let shown = |micros| show(Duration::from_micros(micros));
+        let shown = |micros| format_duration(Duration::from_micros(micros));
         assert_eq!(shown(0), "0 ms");
         assert_eq!(shown(86), "86 µs");
         assert_eq!(shown(1_420), "1.42 ms");
@@ -409,6 +409,6 @@ mod tests {
     fn a_bare_number_is_a_duration_without_a_unit() {
         assert!(parse_duration("300").unwrap_err().problem.contains("without a unit"));
         assert_eq!(parse_duration("1m 30s").unwrap(), Duration::from_secs(90));
-        assert_eq!(written(Duration::from_millis(1_500)), "1s 500ms");
+        assert_eq!(duration_literal(Duration::from_millis(1_500)), "1s 500ms");
     }
 }

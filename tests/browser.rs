@@ -11,7 +11,8 @@ use std::time::Duration;
 use devtools::Browser;
 use serde_json::{Value, json};
 use tollgate::record::{
-    Dimension, Evidence, Failure, Interval, Part, Reason, RunRecord, Sharing, Stage,
+    Dimension, Failure, FailureEvidence, Interval, RunRecord, ShardRecord, ShardSharing, Stage,
+    VerdictReason,
 };
 use tollgate::report;
 
@@ -90,19 +91,19 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
         plan.caveats = vec![next(), next()];
         measured.protocols = vec![next()];
         measured.addresses = [(next(), 3), (next(), 2)].into();
-        verdict.reasons.push(Reason { what: next(), next: next() });
+        verdict.reasons.push(VerdictReason { what: next(), next: next() });
         for (request, planned) in measured.requests.iter_mut().zip(&mut plan.requests) {
             let name = next();
             verdict.budgets.iter_mut().filter(|budget| budget.request == request.name).for_each(
                 |budget| {
                     budget.request.clone_from(&name);
-                    budget.reason = Reason { what: next(), next: next() };
+                    budget.reason = VerdictReason { what: next(), next: next() };
                 },
             );
             (request.name, planned.name) = (name.clone(), name.clone());
             (planned.line, planned.headers, planned.expectations) =
                 (next(), vec![next()], vec![next(), next()]);
-            let seen = Evidence {
+            let seen = FailureEvidence {
                 failure: Failure::Unexpected,
                 phase: None,
                 expected: next(),
@@ -135,8 +136,8 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
     (from.command, from.host.name, from.git_commit) = (vec![next(), next()], next(), Some(next()));
     from.tags.insert(next(), next());
     record.verdict.rule = next();
-    let parts = (1..=3).map(|shard| Part { shard, run: record.id, host: next() }).collect();
-    record.measurement.sharing = Some(Sharing { of: 3, start: from.started, parts });
+    let parts = (1..=3).map(|shard| ShardRecord { shard, run: record.id, host: next() }).collect();
+    record.measurement.sharing = Some(ShardSharing { of: 3, start: from.started, parts });
     (record, intervals)
 }
 
@@ -248,7 +249,7 @@ fn hostile_names_and_evidence_do_no_harm_in_a_browser() {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("hostile/report.html");
     std::fs::create_dir(page.parent().unwrap()).unwrap();
-    let model = report::Model::new(&record, &intervals);
+    let model = report::ReportModel::new(&record, &intervals);
     std::fs::write(&page, report::html(&model)).unwrap();
     inspect(&mut browser, &page);
 }
@@ -258,7 +259,7 @@ fn hostile_plots_do_no_harm_as_standalone_files() {
     let Some(mut browser) = browser() else { return };
     let (record, intervals) = hostile();
     let folder = tempfile::tempdir().unwrap();
-    let plots = report::plots(&report::Model::new(&record, &intervals)).unwrap();
+    let plots = report::plots(&report::ReportModel::new(&record, &intervals)).unwrap();
     assert!(plots.len() >= 6, "{}", plots.len());
     for plot in plots {
         let file = folder.path().join(format!("{}.svg", plot.name));

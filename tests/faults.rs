@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use tollgate::engine::{Continuation, Engine, Observer, RunProgress, stop_channel};
-use tollgate::plan::{Environment, Overrides, Plan};
+use tollgate::plan::{Environment, Plan, PlanOverrides};
 use tollgate::record::{Dimension, Failure, Interval, Measurement, StageMeasurement};
 use tollgate::scenario::Scenario;
-use tollgate::target::{Background, Settings, TlsFault};
+use tollgate::target::{BackgroundTarget, TargetSettings, TlsFault};
 
 /// The longest that a run of all rows may take: far above what it needs, so that only a hang gets there.
 const BOUND: Duration = Duration::from_mins(2);
@@ -143,7 +143,7 @@ const TLS: [Row; 12] = [
 /// The targets that the rows need, one for each set of flags, and the folder of their certificates.
 struct Targets {
     folder: tempfile::TempDir,
-    started: Vec<(&'static [&'static str], Background)>,
+    started: Vec<(&'static [&'static str], BackgroundTarget)>,
 }
 
 impl Targets {
@@ -153,7 +153,8 @@ impl Targets {
             if targets.position(row).is_none() {
                 let flags = targets.flags(row);
                 let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-                let target = Background::start(&Settings::from_flags(&flags).unwrap()).unwrap();
+                let target =
+                    BackgroundTarget::start(&TargetSettings::from_flags(&flags).unwrap()).unwrap();
                 targets.started.push((row.flags, target));
             }
         }
@@ -232,7 +233,7 @@ fn measure_undisturbed(rows: &[Row], targets: &Targets) -> Measurement {
 fn measure(rows: &[Row], targets: &Targets) -> Measurement {
     let scenarios: Vec<Scenario> =
         rows.iter().enumerate().map(|(number, row)| targets.scenario(number, row)).collect();
-    let resolved = Plan::resolve(&scenarios, &Environment::new([]), &Overrides::default());
+    let resolved = Plan::resolve(&scenarios, &Environment::new([]), &PlanOverrides::default());
     let (plan, _) = resolved.unwrap_or_else(|errors| panic!("{errors}"));
     let (done, finished) = sync_channel(1);
     std::thread::spawn(move || {

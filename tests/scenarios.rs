@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tollgate::plan::{Environment, Overrides, Plan, Reuse};
-use tollgate::scenario::{Scenario, ScenarioErrors, Warning};
+use tollgate::plan::{ConnectionReuse, Environment, Plan, PlanOverrides};
+use tollgate::scenario::{Scenario, ScenarioErrors, ScenarioWarning};
 
 const CANARY: &str = "canary/7f3a \"q\"";
 
@@ -37,8 +37,8 @@ fn environment() -> Environment {
     Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())))
 }
 
-fn plan(scenario: Scenario) -> Result<(Plan, Vec<Warning>), ScenarioErrors> {
-    Plan::resolve(&[scenario], &environment(), &Overrides::default())
+fn plan(scenario: Scenario) -> Result<(Plan, Vec<ScenarioWarning>), ScenarioErrors> {
+    Plan::resolve(&[scenario], &environment(), &PlanOverrides::default())
 }
 
 fn parsed(text: &str) -> Plan {
@@ -150,7 +150,7 @@ fn a_secret_appears_in_nothing_that_is_shown() {
     let scenario = Scenario::parse("canaries.toml", CANARIES).unwrap();
     let environment = environment();
     let (plan, _) =
-        Plan::resolve(std::slice::from_ref(&scenario), &environment, &Overrides::default())
+        Plan::resolve(std::slice::from_ref(&scenario), &environment, &PlanOverrides::default())
             .unwrap();
     let shown = format!("{plan:#?} {plan:?} {scenario:?} {environment:?}");
     for form in [CANARY, "canary", "7f3a", "canary%2F7f3a%20%22q%22", "canary\\/"] {
@@ -163,7 +163,7 @@ fn a_secret_appears_in_nothing_that_is_shown() {
         format!("Bearer {CANARY}").as_str()
     );
     assert_eq!(
-        plan.secrets.blot(request.http().unwrap().url.as_str()),
+        plan.secrets.redact(request.http().unwrap().url.as_str()),
         "https://example.org/api/secret?token=•••&b=1"
     );
     insta::assert_snapshot!(
@@ -179,9 +179,9 @@ fn a_token_in_a_secret_url_is_secret_too() {
     let scenario = Scenario::parse("hook.toml", text).unwrap();
     let environment =
         Environment::new([("HOOK".to_owned(), "https://h/hooks/t0k3ncanary".to_owned())]);
-    let (plan, _) = Plan::resolve(&[scenario], &environment, &Overrides::default()).unwrap();
+    let (plan, _) = Plan::resolve(&[scenario], &environment, &PlanOverrides::default()).unwrap();
     assert_eq!(
-        plan.secrets.blot("302 redirect to /login/t0k3ncanary"),
+        plan.secrets.redact("302 redirect to /login/t0k3ncanary"),
         "302 redirect to /login/•••"
     );
 }
@@ -210,7 +210,7 @@ fn a_file_that_is_not_utf8_is_refused_at_its_first_wrong_byte() {
 #[test]
 fn two_scenarios_of_one_name_cannot_run_together() {
     let twice = ["a.toml", "b.toml"].map(|name| Scenario::parse(name, CANARIES).unwrap());
-    let errors = Plan::resolve(&twice, &environment(), &Overrides::default()).unwrap_err();
+    let errors = Plan::resolve(&twice, &environment(), &PlanOverrides::default()).unwrap_err();
     assert!(
         errors
             .to_string()
@@ -263,14 +263,15 @@ fn loads_and_warm_ups_are_described_in_one_line() {
 
 #[test]
 fn a_single_arrival_opens_its_own_connection_unless_it_is_warmed_up() {
-    assert_eq!(load("").scenarios[0].reuse, Reuse::Fresh);
-    assert_eq!(load("[warmup]\nrequests = 1").scenarios[0].reuse, Reuse::Keep);
+    assert_eq!(load("").scenarios[0].reuse, ConnectionReuse::Fresh);
+    assert_eq!(load("[warmup]\nrequests = 1").scenarios[0].reuse, ConnectionReuse::Keep);
 }
 
 #[test]
 fn the_command_line_changes_the_duration_of_a_constant_load_alone() {
     let base = "name = \"n\"\n[target]\nbase_url = \"http://localhost\"\n[[request]]\nname = \"r\"\npath = \"/\"\n";
-    let shorter = Overrides { duration: Some(Duration::from_secs(2)), ..Overrides::default() };
+    let shorter =
+        PlanOverrides { duration: Some(Duration::from_secs(2)), ..PlanOverrides::default() };
     let resolve = |load: &str| {
         let scenario = Scenario::parse("test.toml", &format!("{base}{load}")).unwrap();
         Plan::resolve(&[scenario], &environment(), &shorter)

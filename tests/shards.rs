@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tollgate::plan::{Ramp, Schedule, Shard};
+use tollgate::plan::{RampStep, Schedule, Shard};
 use tollgate::record::{
-    Ceiling, Dimension, Ending, Failure, Interval, Measurement, RequestMeasurement,
+    Ceiling, Dimension, Failure, Interval, Measurement, RequestMeasurement, RunEnding,
     ScenarioMeasurement, Stage,
 };
-use tollgate::recorder::{Exchange, Failed, Parts, Recorder, Settled, SettledSlot};
+use tollgate::recorder::{
+    Exchange, ExchangeFailure, ExchangeParts, Recorder, SettledSecond, SettledSlot,
+};
 use tollgate::units::Rate;
 
 /// How an arrival ends.
@@ -27,16 +29,16 @@ struct Outcome {
 impl Outcome {
     fn exchange(&self) -> Exchange {
         let micros = Duration::from_micros;
-        let mut parts = Parts::default();
-        parts.took(Dimension::Lag, micros(self.lag));
-        parts.took(Dimension::Wait, micros(self.wait));
-        parts.took(Dimension::Service, micros(self.service));
-        parts.took(Dimension::FirstByte, micros(self.service / 3));
-        parts.took(Dimension::Body, micros(self.service - self.service / 3));
-        parts.took(Dimension::Latency, micros(self.lag + self.wait + self.service));
+        let mut parts = ExchangeParts::default();
+        parts.set_duration(Dimension::Lag, micros(self.lag));
+        parts.set_duration(Dimension::Wait, micros(self.wait));
+        parts.set_duration(Dimension::Service, micros(self.service));
+        parts.set_duration(Dimension::FirstByte, micros(self.service / 3));
+        parts.set_duration(Dimension::Body, micros(self.service - self.service / 3));
+        parts.set_duration(Dimension::Latency, micros(self.lag + self.wait + self.service));
         let failed = self.failure.map(|failure| {
             parts.fail_answer();
-            Box::new(Failed::in_phase(failure, Dimension::FirstByte, format!("{failure}")))
+            Box::new(ExchangeFailure::in_phase(failure, Dimension::FirstByte, format!("{failure}")))
         });
         Exchange {
             parts,
@@ -86,7 +88,7 @@ fn schedules() -> impl Strategy<Value = Schedule> {
     let ramping = (1_u32..100, 1_u32..200, 100_u64..4_000).prop_filter_map(
         "no arrivals",
         move |(start, to, millis)| {
-            let step = Ramp { duration: Duration::from_millis(millis), to: Some(rate(to)) };
+            let step = RampStep { duration: Duration::from_millis(millis), to: Some(rate(to)) };
             Schedule::ramping(Some(rate(start)), &[step]).ok()
         },
     );
@@ -104,9 +106,9 @@ fn ceilings() -> Vec<Ceiling> {
 
 fn empty_measurement() -> Measurement {
     let request = RequestMeasurement::new("page".to_owned(), ceilings());
-    Measurement::of(
+    Measurement::with_scenarios(
         vec![ScenarioMeasurement::new("shop".to_owned(), vec![request])],
-        Ending::Complete,
+        RunEnding::Complete,
     )
 }
 
@@ -123,7 +125,7 @@ fn record_shard(
     }
     let (mut intervals, mut measurement) = (Vec::new(), empty_measurement());
     measurement.scenarios[0].planned = Some(shard.share(schedule.count()));
-    for Settled { second, slots } in recorder.finish() {
+    for SettledSecond { second, slots } in recorder.finish() {
         for SettledSlot { stage, slot, .. } in slots {
             let interval = Interval {
                 scenario: "shop".to_owned(),

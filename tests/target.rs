@@ -31,16 +31,16 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
-use tollgate::target::{Background, Error, Server, Settings};
+use tollgate::target::{BackgroundTarget, TargetError, TargetServer, TargetSettings};
 
 const FAST: [&str; 4] = ["--mock-latency", "constant:0ms", "--upstream-latency", "constant:0ms"];
 
-fn start(flags: &[&str]) -> Background {
+fn start(flags: &[&str]) -> BackgroundTarget {
     let flags = [&FAST, flags].concat();
-    Background::start(&Settings::from_flags(&flags).unwrap()).unwrap()
+    BackgroundTarget::start(&TargetSettings::from_flags(&flags).unwrap()).unwrap()
 }
 
-fn host(target: &Background) -> &str {
+fn host(target: &BackgroundTarget) -> &str {
     target.base_url().split_once("://").unwrap().1
 }
 
@@ -68,7 +68,7 @@ impl Answer {
 struct Client<S>(BufReader<S>);
 
 impl Client<TcpStream> {
-    fn connect(target: &Background) -> Self {
+    fn connect(target: &BackgroundTarget) -> Self {
         Self(BufReader::new(TcpStream::connect(host(target)).unwrap()))
     }
 }
@@ -240,7 +240,7 @@ fn the_arrival_log_has_a_line_for_every_request_in_order() {
     let flags =
         [&flags[..], &["--mock-latency", "constant:2ms", "--upstream-latency", "constant:1ms"]]
             .concat();
-    let target = Background::start(&Settings::from_flags(&flags).unwrap()).unwrap();
+    let target = BackgroundTarget::start(&TargetSettings::from_flags(&flags).unwrap()).unwrap();
     let (mut first, mut second) = (Client::connect(&target), Client::connect(&target));
     first.get("/app?mock=1");
     second.get_with("/app?mock=0", "X-Hotdash-Synthetic: t\r\n");
@@ -295,7 +295,7 @@ fn a_cold_server_holds_the_first_requests_until_it_has_booted() {
 }
 
 fn shake_hands(
-    target: &Background,
+    target: &BackgroundTarget,
     roots: RootCertStore,
 ) -> Client<StreamOwned<ClientConnection, TcpStream>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -359,7 +359,7 @@ fn nothing_a_client_sends_ends_the_server() {
 
 #[tokio::test]
 async fn it_serves_on_the_callers_runtime_until_told_to_end() {
-    let server = Server::bind(&Settings::from_flags(&FAST).unwrap()).unwrap();
+    let server = TargetServer::bind(&TargetSettings::from_flags(&FAST).unwrap()).unwrap();
     let address = server.local_addr();
     assert_eq!(server.base_url(), format!("http://{address}"));
     let client = tokio::task::spawn_blocking(move || {
@@ -377,15 +377,19 @@ async fn it_serves_on_the_callers_runtime_until_told_to_end() {
 
 #[test]
 fn what_cannot_be_served_is_refused_before_it_starts() {
-    let refusal =
-        |flags: &[&str]| Server::bind(&Settings::from_flags(flags).unwrap()).err().unwrap();
+    let refusal = |flags: &[&str]| {
+        TargetServer::bind(&TargetSettings::from_flags(flags).unwrap()).err().unwrap()
+    };
     assert!(refusal(&["--listen", "0.0.0.0:0"]).is_usage());
     assert!(refusal(&["--stall", "2s", "--every", "1s"]).is_usage());
     let taken = start(&[]);
-    assert!(matches!(refusal(&["--listen", host(&taken)]), Error::Listen { .. }));
-    assert!(matches!(refusal(&["--arrival-log", "/no/such/folder/log"]), Error::Write { .. }));
+    assert!(matches!(refusal(&["--listen", host(&taken)]), TargetError::Listen { .. }));
+    assert!(matches!(
+        refusal(&["--arrival-log", "/no/such/folder/log"]),
+        TargetError::Write { .. }
+    ));
     assert!(matches!(
         refusal(&["--tls", "--tls-ca-out", "/no/such/folder/ca"]),
-        Error::Write { .. }
+        TargetError::Write { .. }
     ));
 }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::connection::{self, Addresses, Connection};
-use super::console::{Console, Output, colours_errors};
-use super::exit::{Exit, Problem};
+use super::connection::{self, AddressFlags, ConnectionFlags};
+use super::console::{Console, OutputFormat, stderr_has_colour};
+use super::exit::{CommandError, ExitStatus};
 use super::{quick, variables};
 use crate::plan::{Environment, Plan};
 use crate::record::PlannedScenario;
@@ -31,32 +31,32 @@ pub(super) struct Args {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Load")]
     duration: Option<Duration>,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionFlags,
     #[command(flatten)]
-    addresses: Addresses,
+    addresses: AddressFlags,
 }
 
-pub(super) fn check(args: &Args) -> Result<Exit, Problem> {
+pub(super) fn check(args: &Args) -> Result<ExitStatus, CommandError> {
     if args.files.iter().any(|file| quick::is_url(file.as_os_str())) {
-        return Err(Problem::usage(
+        return Err(CommandError::usage(
             "error: `check` reads scenario files; `tollgate run URL --print-scenario` shows the scenario of a URL",
         ));
     }
-    let environment = Environment::for_check(variables::of_process());
+    let environment = Environment::for_check(variables::utf8_variables());
     let overrides = args.connection.overrides(&args.addresses, args.duration);
     let checked = Scenario::read_all(&args.files)
         .and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));
     let (plan, warnings) =
-        checked.map_err(|errors| Problem::usage(errors.render(colours_errors())))?;
+        checked.map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))?;
     for warning in warnings {
-        tracing::warn!("{}", warning.render(colours_errors()));
+        tracing::warn!("{}", warning.render(stderr_has_colour()));
     }
     connection::warn_caveats(&plan);
-    let console = Console { output: Output::Text };
+    let console = Console { output: OutputFormat::Text };
     for scenario in &plan.scenarios {
-        console.result(&summary(&scenario.shown))?;
+        console.print_result(&summary(&scenario.shown))?;
     }
-    Ok(Exit::Pass)
+    Ok(ExitStatus::Pass)
 }
 
 fn summary(scenario: &PlannedScenario) -> String {

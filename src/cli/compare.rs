@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::console::{Console, Output};
-use super::exit::{Exit, Problem};
+use super::console::{Console, OutputFormat};
+use super::exit::{CommandError, ExitStatus};
 use super::source;
-use crate::record::{Comparison, Sides};
+use crate::record::{BeforeAfter, Comparison};
 use crate::report;
 use crate::verdict;
 
@@ -48,10 +48,10 @@ pub(super) struct Args {
         default_value = "text",
         hide_possible_values = true
     )]
-    output: Output,
+    output: OutputFormat,
 }
 
-pub(super) fn compare(args: &Args) -> Result<Exit, Problem> {
+pub(super) fn compare(args: &Args) -> Result<ExitStatus, CommandError> {
     let source = args.from.source()?;
     let (before, after) = (source.record(&args.before)?, source.record(&args.after)?);
     let comparison = verdict::compare(&before, &after);
@@ -59,28 +59,30 @@ pub(super) fn compare(args: &Args) -> Result<Exit, Problem> {
         return Err(nothing_in_common(&comparison));
     }
     match args.output {
-        Output::Text => {
+        OutputFormat::Text => {
             let console = Console { output: args.output };
-            console.result(&report::comparison(
+            console.print_result(&report::comparison_text(
                 &comparison,
                 console.width(),
-                console.colours_results(),
+                console.has_colour(),
             ))?;
         }
-        Output::Json => {
-            Console::plain(&serde_json::to_string_pretty(&comparison).map_err(Problem::internal)?)?;
+        OutputFormat::Json => {
+            Console::print_plain(
+                &serde_json::to_string_pretty(&comparison).map_err(CommandError::internal)?,
+            )?;
         }
     }
-    Ok(Exit::Pass)
+    Ok(ExitStatus::Pass)
 }
 
-fn nothing_in_common(comparison: &Comparison) -> Problem {
-    let Sides { before, after } = &comparison.runs;
+fn nothing_in_common(comparison: &Comparison) -> CommandError {
+    let BeforeAfter { before, after } = &comparison.runs;
     let names = |names: &[String]| {
         let names = names.iter().map(|name| format!("\n  {}", name.replace(char::is_control, " ")));
         if names.len() == 0 { "\n  nothing".to_owned() } else { names.collect() }
     };
-    Problem::usage(format!(
+    CommandError::usage(format!(
         "error: the two runs have no request in common, so there is nothing to compare\n\
          {} requested{}\n{} requested{}",
         before.run,

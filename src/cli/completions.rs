@@ -1,7 +1,7 @@
 //! `tollgate completions`
 
 use super::console::Console;
-use super::exit::{Exit, Problem};
+use super::exit::{CommandError, ExitStatus};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,9 +19,9 @@ pub(super) struct Args {
     shell: clap_complete::Shell,
 }
 
-pub(super) fn completions(args: &Args) -> Result<Exit, Problem> {
+pub(super) fn completions(args: &Args) -> Result<ExitStatus, CommandError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::command(), "tollgate", &mut script);
-    Console::plain(&String::from_utf8_lossy(&script))?;
-    Ok(Exit::Pass)
+    Console::print_plain(&String::from_utf8_lossy(&script))?;
+    Ok(ExitStatus::Pass)
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::engine;
-use crate::plan::{Family, Overrides, Plan, Protocol, Resolve};
+use crate::plan::{AddressFamily, HttpProtocol, PinnedAddresses, Plan, PlanOverrides};
 use crate::units::{UnitError, parse_duration};
 
 /// Which protocol is used, and how certificates are checked.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Connection")]
-pub(super) struct Connection {
+pub(super) struct ConnectionFlags {
     /// The HTTP version; there is no fallback: a target that does not support it fails [default:
     /// the scenario's, else auto]
     #[arg(long, value_enum, value_name = "VERSION")]
@@ -24,7 +24,7 @@ pub(super) struct Connection {
 /// Which hosts and addresses a target has.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Connection")]
-pub(super) struct Addresses {
+pub(super) struct AddressFlags {
     /// Use only IPv4 addresses
     #[arg(long, short = '4', conflicts_with = "ipv6")]
     ipv4: bool,
@@ -32,8 +32,8 @@ pub(super) struct Addresses {
     #[arg(long, short = '6')]
     ipv6: bool,
     /// Use these addresses for a host instead of DNS, as in curl; may be repeated
-    #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS]", value_parser = str::parse::<Resolve>)]
-    resolve: Vec<Resolve>,
+    #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS]", value_parser = str::parse::<PinnedAddresses>)]
+    resolve: Vec<PinnedAddresses>,
     /// Another host that redirects may lead to; may be repeated
     #[arg(long, value_name = "HOST", value_parser = parse_host)]
     allow_host: Vec<String>,
@@ -52,32 +52,36 @@ enum HttpFlag {
     Two,
 }
 
-impl Connection {
+impl ConnectionFlags {
     /// The overrides of these flags and of the address flags.
-    pub(super) fn overrides(&self, addresses: &Addresses, duration: Option<Duration>) -> Overrides {
-        let Addresses { ipv4, ipv6, resolve, allow_host } = addresses;
-        Overrides {
+    pub(super) fn overrides(
+        &self,
+        addresses: &AddressFlags,
+        duration: Option<Duration>,
+    ) -> PlanOverrides {
+        let AddressFlags { ipv4, ipv6, resolve, allow_host } = addresses;
+        PlanOverrides {
             duration,
             protocol: self.http.map(|http| match http {
-                HttpFlag::Auto => Protocol::Negotiated,
-                HttpFlag::One => Protocol::Http1,
-                HttpFlag::Two => Protocol::Http2,
+                HttpFlag::Auto => HttpProtocol::Negotiated,
+                HttpFlag::One => HttpProtocol::Http1,
+                HttpFlag::Two => HttpProtocol::Http2,
             }),
             family: match (ipv4, ipv6) {
-                (true, _) => Some(Family::V4),
-                (_, true) => Some(Family::V6),
+                (true, _) => Some(AddressFamily::V4),
+                (_, true) => Some(AddressFamily::V6),
                 _ => None,
             },
-            resolve: resolve.clone(),
+            pinned_addresses: resolve.clone(),
             allowed_hosts: allow_host.clone(),
             insecure: self.insecure,
             every: None,
-            part: None,
+            shard_plan: None,
         }
     }
 
     /// The same settings as keys of a scenario's `[target]`.
-    pub(super) fn keys(&self, addresses: &Addresses) -> Vec<(&'static str, toml::Value)> {
+    pub(super) fn keys(&self, addresses: &AddressFlags) -> Vec<(&'static str, toml::Value)> {
         let list =
             |texts: Vec<String>| toml::Value::Array(texts.into_iter().map(Into::into).collect());
         let mut keys: Vec<(&'static str, toml::Value)> = Vec::new();
@@ -122,8 +126,8 @@ pub(super) fn warn_machine_limits(plan: &Plan) {
     }
 }
 
-fn curl_notation(resolve: &Resolve) -> String {
-    let Resolve { host, port, addresses } = resolve;
+fn curl_notation(resolve: &PinnedAddresses) -> String {
+    let PinnedAddresses { host, port, addresses } = resolve;
     let addresses =
         addresses.iter().map(|ip| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
     format!("{host}:{port}:{}", addresses.collect::<Vec<_>>().join(","))
@@ -158,9 +162,9 @@ mod tests {
     #[command(no_binary_name = true)]
     struct ParsedFlags {
         #[command(flatten)]
-        connection: Connection,
+        connection: ConnectionFlags,
         #[command(flatten)]
-        addresses: Addresses,
+        addresses: AddressFlags,
     }
 
     fn typed(words: &str) -> ParsedFlags {
@@ -173,12 +177,12 @@ mod tests {
             "--http 2 --insecure -6 --resolve Example.org:443:127.0.0.1,[::1] --allow-host LOGIN.example.org",
         );
         let overrides = connection.overrides(&addresses, Some(Duration::from_secs(7)));
-        assert_eq!(overrides.protocol, Some(Protocol::Http2));
-        assert_eq!(overrides.family, Some(Family::V6));
+        assert_eq!(overrides.protocol, Some(HttpProtocol::Http2));
+        assert_eq!(overrides.family, Some(AddressFamily::V6));
         assert_eq!(overrides.duration, Some(Duration::from_secs(7)));
         assert_eq!(
-            overrides.resolve,
-            ["example.org:443:127.0.0.1,::1".parse::<Resolve>().unwrap()]
+            overrides.pinned_addresses,
+            ["example.org:443:127.0.0.1,::1".parse::<PinnedAddresses>().unwrap()]
         );
         assert_eq!(overrides.allowed_hosts, ["login.example.org"]);
         assert!(overrides.insecure);
@@ -206,7 +210,7 @@ mod tests {
                 && overrides.duration.is_none()
         );
         assert!(
-            overrides.resolve.is_empty()
+            overrides.pinned_addresses.is_empty()
                 && overrides.allowed_hosts.is_empty()
                 && !overrides.insecure
         );

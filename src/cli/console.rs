@@ -4,12 +4,12 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 use clap::ValueEnum;
 
-use super::exit::Problem;
+use super::exit::CommandError;
 use super::log;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
+pub(super) enum OutputFormat {
     /// A verdict table for people
     Text,
     /// The RunRecord as JSON, with nothing else on stdout
@@ -19,37 +19,37 @@ pub(super) enum Output {
 /// Where results are printed, and how they may look.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Console {
-    pub(super) output: Output,
+    pub(super) output: OutputFormat,
 }
 
 impl Console {
     /// Prints results for people: on stdout, or on stderr if stdout is for JSON. If programs read
     /// both, prints nothing.
-    pub(super) fn result(self, text: &str) -> Result<(), Problem> {
+    pub(super) fn print_result(self, text: &str) -> Result<(), CommandError> {
         match self.output {
-            Output::Text => write(std::io::stdout(), text),
-            Output::Json if log::for_programs() => Ok(()),
-            Output::Json => write(std::io::stderr(), text),
+            OutputFormat::Text => write(std::io::stdout(), text),
+            OutputFormat::Json if log::for_programs() => Ok(()),
+            OutputFormat::Json => write(std::io::stderr(), text),
         }
     }
 
     /// Prints text for a program or a file.
-    pub(super) fn plain(text: &str) -> Result<(), Problem> {
+    pub(super) fn print_plain(text: &str) -> Result<(), CommandError> {
         write(std::io::stdout(), text)
     }
 
     /// Prints text byte for byte, without adding or removing a line break.
-    pub(super) fn exactly(text: &str) -> Result<(), Problem> {
+    pub(super) fn exactly(text: &str) -> Result<(), CommandError> {
         let mut to = std::io::stdout();
         ignore_closed_pipe(to.write_all(text.as_bytes()).and_then(|()| to.flush()))
     }
 
     /// Whether results may be coloured: they go to a terminal and `NO_COLOR`
     /// (<https://no-color.org>) is not set.
-    pub(super) fn colours_results(self) -> bool {
+    pub(super) fn has_colour(self) -> bool {
         let terminal = match self.output {
-            Output::Text => std::io::stdout().is_terminal(),
-            Output::Json => std::io::stderr().is_terminal(),
+            OutputFormat::Text => std::io::stdout().is_terminal(),
+            OutputFormat::Json => std::io::stderr().is_terminal(),
         };
         terminal && colour_allowed()
     }
@@ -59,8 +59,8 @@ impl Console {
         // Wide enough for one row per budget. Nothing wraps a file or a pipe.
         const WITHOUT_TERMINAL: u16 = 140;
         let (_, columns) = match self.output {
-            Output::Text => console::Term::stdout().size_checked(),
-            Output::Json => console::Term::stderr().size_checked(),
+            OutputFormat::Text => console::Term::stdout().size_checked(),
+            OutputFormat::Json => console::Term::stderr().size_checked(),
         }
         .unwrap_or((0, WITHOUT_TERMINAL));
         columns
@@ -68,7 +68,7 @@ impl Console {
 }
 
 /// Whether text on stderr may be coloured.
-pub(super) fn colours_errors() -> bool {
+pub(super) fn stderr_has_colour() -> bool {
     log::may_draw() && colour_allowed()
 }
 
@@ -76,16 +76,16 @@ fn colour_allowed() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-fn write(mut to: impl Write, text: &str) -> Result<(), Problem> {
+fn write(mut to: impl Write, text: &str) -> Result<(), CommandError> {
     ignore_closed_pipe(writeln!(to, "{}", text.trim_end()).and_then(|()| to.flush()))
 }
 
 /// Ignores a closed pipe: its reader has seen enough. Any other failure, such as a full disk, is an
 /// error.
-fn ignore_closed_pipe(written: std::io::Result<()>) -> Result<(), Problem> {
+fn ignore_closed_pipe(written: std::io::Result<()>) -> Result<(), CommandError> {
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Problem::internal(format!("cannot print the results: {error}")))
+            Err(CommandError::internal(format!("cannot print the results: {error}")))
         }
         _ => Ok(()),
     }

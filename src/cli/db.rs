@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::console::{Console, Output};
+use super::console::{Console, OutputFormat};
 use super::doctor::worst;
-use super::exit::{Exit, Problem};
-use super::keeping::Store;
+use super::exit::{CommandError, ExitStatus};
+use super::store_flags::StoreFlags;
 use crate::doctor;
-use crate::record::checkup::State;
+use crate::record::checkup::CheckState;
 use crate::report;
-use crate::store::{Database, Pruned};
-use crate::units::{UnitError, parse_duration, written};
+use crate::store::{Database, PruneCount};
+use crate::units::{UnitError, duration_literal, parse_duration};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,9 +42,9 @@ enum DatabaseCommand {
     /// All migrations are applied in one transaction. They create the roles `tollgate_writer`,
     /// which may store runs but not read them, and `tollgate_reader`, which may read them. This
     /// needs the database's owner, such as Supabase's `postgres`.
-    Migrate(Store),
+    Migrate(StoreFlags),
     /// Show the state of the schema and this user's rights
-    Status(Store),
+    Status(StoreFlags),
     /// Delete the intervals of old runs
     ///
     /// Totals and histograms stay, so no figure changes; reports lose their plots over time.
@@ -60,7 +60,7 @@ enum DatabaseCommand {
 #[derive(Debug, clap::Args)]
 struct PruneArgs {
     #[command(flatten)]
-    store: Store,
+    store: StoreFlags,
     /// How long to keep intervals: one day or more, such as `180d`
     #[arg(long, value_name = "DURATION", value_parser = parse_keep)]
     keep: Duration,
@@ -72,7 +72,7 @@ struct PruneArgs {
 #[derive(Debug, clap::Args)]
 struct ExposeArgs {
     #[command(flatten)]
-    store: Store,
+    store: StoreFlags,
     /// The schema for the views
     #[arg(long, value_name = "NAME", default_value = "tollgate_api")]
     schema: String,
@@ -84,7 +84,7 @@ struct ExposeArgs {
     hide: bool,
 }
 
-pub(super) fn db(args: &Args) -> Result<Exit, Problem> {
+pub(super) fn db(args: &Args) -> Result<ExitStatus, CommandError> {
     match &args.command {
         DatabaseCommand::Migrate(store) => migrate(store),
         DatabaseCommand::Status(store) => status(store),
@@ -93,14 +93,14 @@ pub(super) fn db(args: &Args) -> Result<Exit, Problem> {
     }
 }
 
-fn print_text(text: &str) -> Result<(), Problem> {
-    Console { output: Output::Text }.result(text)
+fn print_text(text: &str) -> Result<(), CommandError> {
+    Console { output: OutputFormat::Text }.print_result(text)
 }
 
-fn migrate(store: &Store) -> Result<Exit, Problem> {
+fn migrate(store: &StoreFlags) -> Result<ExitStatus, CommandError> {
     let address = store.required_address()?;
     let applied = Database::open(&address)?.migrate()?;
-    let shown = address.shown();
+    let shown = address.display_name();
     print_text(&match applied[..] {
         [] => format!("The schema `tollgate` in {shown} is up to date."),
         _ => format!(
@@ -108,29 +108,30 @@ fn migrate(store: &Store) -> Result<Exit, Problem> {
             applied.join(", ")
         ),
     })?;
-    Ok(Exit::Pass)
+    Ok(ExitStatus::Pass)
 }
 
-fn status(store: &Store) -> Result<Exit, Problem> {
+fn status(store: &StoreFlags) -> Result<ExitStatus, CommandError> {
     let address = store.required_address()?;
     let findings: Vec<_> = doctor::store(&address)
         .into_iter()
-        .map(|finding| finding.rewritten(super::log::clean))
+        .map(|finding| finding.map_text(super::log::redact))
         .collect();
-    let console = Console { output: Output::Text };
-    print_text(&report::checkup(&findings, console.width(), console.colours_results()))?;
-    Ok(if worst(&findings) == State::Fail { Exit::Fail } else { Exit::Pass })
+    let console = Console { output: OutputFormat::Text };
+    print_text(&report::checkup_text(&findings, console.width(), console.has_colour()))?;
+    Ok(if worst(&findings) == CheckState::Fail { ExitStatus::Fail } else { ExitStatus::Pass })
 }
 
-fn prune(args: &PruneArgs) -> Result<Exit, Problem> {
+fn prune(args: &PruneArgs) -> Result<ExitStatus, CommandError> {
     let address = args.store.required_address()?;
-    let Pruned { runs, intervals } = Database::open(&address)?.prune(args.keep, args.dry_run)?;
+    let PruneCount { runs, intervals } =
+        Database::open(&address)?.prune(args.keep, args.dry_run)?;
     let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
     let (would, keep) = (if args.dry_run { "Would delete" } else { "Deleted" }, in_days(args.keep));
     print_text(&format!(
         "{would} {intervals} intervals of {runs} that started more than {keep} ago; their totals stay."
     ))?;
-    Ok(Exit::Pass)
+    Ok(ExitStatus::Pass)
 }
 
 /// Parses how long to keep intervals. The minimum of a day catches `6m`, which is six minutes.
@@ -151,11 +152,11 @@ fn in_days(duration: Duration) -> String {
     match duration.as_secs() {
         DAY => "a day".to_owned(),
         seconds if seconds > 0 && seconds % DAY == 0 => format!("{} days", seconds / DAY),
-        _ => written(duration),
+        _ => duration_literal(duration),
     }
 }
 
-fn expose(args: &ExposeArgs) -> Result<Exit, Problem> {
+fn expose(args: &ExposeArgs) -> Result<ExitStatus, CommandError> {
     let address = args.store.required_address()?;
     let mut database = Database::open(&address)?;
     if args.hide {
@@ -164,7 +165,7 @@ fn expose(args: &ExposeArgs) -> Result<Exit, Problem> {
             "Removed the views in `{}` and the rights to read them.",
             args.schema
         ))?;
-        return Ok(Exit::Pass);
+        return Ok(ExitStatus::Pass);
     }
     database.expose(&args.schema, &args.roles)?;
     for (role, who) in [
@@ -182,5 +183,5 @@ fn expose(args: &ExposeArgs) -> Result<Exit, Problem> {
         "{roles} may read the views runs, requests, seconds, verdicts and failures in the schema `{schema}`.\n\
          Add `{schema}` to the API's exposed schemas (Supabase: Project settings, API) to reach them through REST."
     ))?;
-    Ok(Exit::Pass)
+    Ok(ExitStatus::Pass)
 }

@@ -6,15 +6,15 @@ use std::process::{Child, Command, Stdio};
 
 use clap::Args as _;
 
-use super::connection::{Addresses, Connection};
-use super::console::colours_errors;
-use super::exit::{Exit, Problem};
+use super::connection::{AddressFlags, ConnectionFlags};
+use super::console::stderr_has_colour;
+use super::exit::{CommandError, ExitStatus};
 use super::log::{self, PEOPLE_ONLY};
 use super::outputs::FinishedRun;
 use super::results::{self, ResultForm};
 use super::session::{self, RunFlags};
 use super::signals::RunSignals;
-use super::{environment, target, usage};
+use super::{flag_variables, target, usage};
 use crate::plan::{Environment, Plan};
 use crate::scenario::Scenario;
 
@@ -31,7 +31,7 @@ pub(super) struct Args {
     #[arg(last = true, value_name = "TARGET FLAGS")]
     target: Vec<String>,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionFlags,
     #[command(flatten)]
     run: RunFlags,
 }
@@ -63,7 +63,7 @@ const TARGET: [&str; 8] = [
 /// The value of `X-Hotdash-Synthetic` that the rehearsal target expects. It is not a real token.
 const TOKEN: &str = "rehearsal";
 
-pub(super) fn demo(args: &Args) -> Result<Exit, Problem> {
+pub(super) fn demo(args: &Args) -> Result<ExitStatus, CommandError> {
     if let Err(error) = check_target_flags(&args.target) {
         return usage::from_clap(&error, None);
     }
@@ -82,20 +82,21 @@ pub(super) fn demo(args: &Args) -> Result<Exit, Problem> {
 /// did not type.
 fn check_target_flags(flags: &[String]) -> Result<(), clap::Error> {
     let command = target::Args::augment_args(clap::Command::new("target").no_binary_name(true));
-    let command = environment::name_flags_of(command, "target");
+    let command = flag_variables::name_flags_of(command, "target");
     let usage = "tollgate demo [OPTIONS] -- [TARGET FLAGS]\n       tollgate target --help";
     command.override_usage(usage).try_get_matches_from(flags).map(drop)
 }
 
-fn plan(base_url: &str, connection: &Connection) -> Result<Plan, Problem> {
+fn plan(base_url: &str, connection: &ConnectionFlags) -> Result<Plan, CommandError> {
     let variables = [("TOLLGATE_TARGET", base_url), ("SYNTHETIC_CHECK_TOKEN", TOKEN)];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let environment = Environment::new(variables);
-    let overrides = connection.overrides(&Addresses::default(), None);
+    let overrides = connection.overrides(&AddressFlags::default(), None);
     let parsed: Result<Vec<_>, _> =
         SCENARIOS.iter().map(|(name, text)| Scenario::parse(name, text)).collect();
     let resolved = parsed.and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));
-    let (plan, _) = resolved.map_err(|errors| Problem::usage(errors.render(colours_errors())))?;
+    let (plan, _) =
+        resolved.map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))?;
     super::connection::warn_caveats(&plan);
     Ok(plan)
 }
@@ -122,8 +123,8 @@ struct TargetProcess {
 }
 
 impl TargetProcess {
-    fn start(flags: &[String]) -> Result<Self, Problem> {
-        let program = std::env::current_exe().map_err(Problem::internal)?;
+    fn start(flags: &[String]) -> Result<Self, CommandError> {
+        let program = std::env::current_exe().map_err(CommandError::internal)?;
         let mut child = Command::new(program)
             .args(["target", "--with-stdin", "--log-format", log::format_name()])
             .args(TARGET)
@@ -135,18 +136,18 @@ impl TargetProcess {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(Problem::internal)?;
+            .map_err(CommandError::internal)?;
         let stdout = child.stdout.take();
         // From here on the child is killed whatever happens.
         let mut process = Self { child, base_url: String::new() };
         let mut line = String::new();
         if let Some(stdout) = stdout {
-            BufReader::new(stdout).read_line(&mut line).map_err(Problem::internal)?;
+            BufReader::new(stdout).read_line(&mut line).map_err(CommandError::internal)?;
         }
         match line.trim().strip_prefix("listening on ") {
             Some(base_url) => base_url.clone_into(&mut process.base_url),
             None => {
-                return Err(Problem::usage(
+                return Err(CommandError::usage(
                     "error: the rehearsal target did not start; see its message above",
                 ));
             }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::exit::{Exit, Problem};
-use super::outputs::{Delivery, FinishedRun};
-use super::{log, next, provenance, quick, results};
-use crate::plan::Secrets;
-use crate::report::{self, Artifact, Ended, Entry};
+use super::exit::{CommandError, ExitStatus};
+use super::outputs::{FinishedRun, OutputDelivery};
+use super::{log, next_steps, provenance, quick, results};
+use crate::plan::SecretSet;
+use crate::report::{self, EntryOutcome, EvidenceEntry, RunArtifact};
 use crate::store;
 
 /// The file that a command's entries go to.
@@ -50,15 +50,15 @@ impl Flags {
         &self,
         sources: &[OsString],
         commit: Option<&str>,
-    ) -> Result<EvidenceFile, Problem> {
+    ) -> Result<EvidenceFile, CommandError> {
         if self.evidence.is_none() && !self.evidence_note.is_empty() {
-            return Err(Problem::usage(
+            return Err(CommandError::usage(
                 "error: --evidence-note needs --evidence: name the file, such as `--evidence log.md`",
             ));
         }
         if let Some(path) = &self.evidence {
             store::can_append(path).map_err(|error| {
-                Problem::usage(format!(
+                CommandError::usage(format!(
                     "error: --evidence: {error}; nothing was sent: name a writable file"
                 ))
             })?;
@@ -76,10 +76,10 @@ impl Flags {
 impl EvidenceFile {
     /// Appends the entry of a finished run and returns how the program ends: with 4 if the entry
     /// could not be added.
-    pub(super) fn append_run(&self, run: &FinishedRun, delivery: Delivery) -> Exit {
+    pub(super) fn append_run(&self, run: &FinishedRun, delivery: OutputDelivery) -> ExitStatus {
         let Some(path) = &self.path else { return delivery.exit };
         let entry = run_entry(run, delivery.exit, self.notes(), delivery.notes);
-        match store::append(path, &report::evidence(&entry)) {
+        match store::append_entry(path, &report::evidence_entry(&entry)) {
             Ok(()) => {
                 tracing::info!("Added an entry to {}", path.display());
                 delivery.exit
@@ -89,7 +89,7 @@ impl EvidenceFile {
                 tracing::warn!(
                     "WARNING: no entry was added: {error}\n  The run is complete in {folder}/; add its entry by hand."
                 );
-                Exit::Internal
+                ExitStatus::Internal
             }
         }
     }
@@ -99,8 +99,8 @@ impl EvidenceFile {
     pub(super) fn after_reports(
         &self,
         run: &FinishedRun,
-        reported: Result<(), Problem>,
-    ) -> Result<(), Problem> {
+        reported: Result<(), CommandError>,
+    ) -> Result<(), CommandError> {
         let Err(problem) = reported else { return Ok(()) };
         if let Some(path) = &self.path {
             let afterwards = vec![plain_text(&problem)];
@@ -111,21 +111,21 @@ impl EvidenceFile {
     }
 
     /// Passes an error on that prevented the run, and appends its entry.
-    pub(super) fn after_failure(&self, problem: Problem) -> Problem {
+    pub(super) fn after_failure(&self, problem: CommandError) -> CommandError {
         if let Some(path) = self.path.as_ref().filter(|_| !self.has_problem.get()) {
-            let provenance = provenance::now(self.commit.clone(), &Secrets::default());
+            let provenance = provenance::now(self.commit.clone(), &SecretSet::default());
             let command = provenance.command.iter().map(|word| redact_user(word));
-            let entry = Entry {
+            let entry = EvidenceEntry {
                 at: provenance.started,
                 command: shell_command(command),
                 artifacts: Vec::new(),
                 exit: problem.exit() as u8,
-                ended: Ended::Prevented {
-                    named: self.sources.iter().map(|name| log::clean(name)).collect(),
+                outcome: EntryOutcome::Problem {
+                    named: self.sources.iter().map(|name| log::redact(name)).collect(),
                     problem: plain_text(&problem),
                 },
                 notes: self.notes(),
-                afterwards: Vec::new(),
+                follow_up: Vec::new(),
                 commit: provenance.git_commit,
             };
             self.append_failure(path, &entry);
@@ -136,13 +136,13 @@ impl EvidenceFile {
     /// The user's notes with secrets redacted. Call it once the secrets are known.
     fn notes(&self) -> Vec<String> {
         let on_one_line = |note: &String| note.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        self.notes.iter().map(|note| log::clean(on_one_line(note).trim())).collect()
+        self.notes.iter().map(|note| log::redact(on_one_line(note).trim())).collect()
     }
 
     /// Appends an entry. If that fails, it only warns: the error keeps its exit code.
-    fn append_failure(&self, path: &Path, entry: &Entry<'_>) {
+    fn append_failure(&self, path: &Path, entry: &EvidenceEntry<'_>) {
         self.has_problem.set(true);
-        if let Err(error) = store::append(path, &report::evidence(entry)) {
+        if let Err(error) = store::append_entry(path, &report::evidence_entry(entry)) {
             tracing::warn!("WARNING: no entry was added: {error}");
         }
     }
@@ -150,39 +150,39 @@ impl EvidenceFile {
 
 fn run_entry(
     run: &FinishedRun,
-    exit: Exit,
+    exit: ExitStatus,
     notes: Vec<String>,
     afterwards: Vec<String>,
-) -> Entry<'_> {
+) -> EvidenceEntry<'_> {
     let (record, provenance) = (&run.record, &run.record.provenance);
     let figures = record.measurement.scenarios.iter();
     let figures = figures
         .map(|scenario| (scenario.name.clone(), results::scenario_figures(record, scenario)));
-    Entry {
+    EvidenceEntry {
         at: provenance.started,
         command: shell_command(provenance.command.iter().cloned()),
         artifacts: ARTIFACTS.iter().map(|name| artifact(&run.folder.join(name))).collect(),
         commit: provenance.git_commit.clone(),
         exit: exit as u8,
-        ended: Ended::Judged { record, figures: figures.collect() },
+        outcome: EntryOutcome::Run { record, figures: figures.collect() },
         notes,
-        afterwards,
+        follow_up: afterwards,
     }
 }
 
-fn artifact(path: &Path) -> Artifact {
+fn artifact(path: &Path) -> RunArtifact {
     let bytes = std::fs::read(path).ok();
     let sha256 = bytes.map(|bytes| format!("{:x}", Sha256::digest(bytes)));
-    Artifact { path: path.display().to_string(), sha256 }
+    RunArtifact { path: path.display().to_string(), sha256 }
 }
 
 fn shell_command(words: impl Iterator<Item = String>) -> String {
-    words.map(|word| next::quoted(&word)).collect::<Vec<_>>().join(" ")
+    words.map(|word| next_steps::shell_quote(&word)).collect::<Vec<_>>().join(" ")
 }
 
 /// An error without secrets and colours.
-fn plain_text(problem: &Problem) -> String {
-    log::clean(&::console::strip_ansi_codes(&problem.to_string()))
+fn plain_text(problem: &CommandError) -> String {
+    log::redact(&::console::strip_ansi_codes(&problem.to_string()))
 }
 
 /// Redacts the user name and password of a URL. They end at the last `@`, whatever they contain.

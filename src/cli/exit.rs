@@ -9,7 +9,7 @@ use crate::store::{DatabaseError, StoreError};
 
 /// How the program ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub enum ExitStatus {
     /// 0: every budget holds.
     Pass = 0,
     /// 1: a budget or an expectation does not hold.
@@ -22,13 +22,13 @@ pub enum Exit {
     Internal = 4,
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
+impl From<ExitStatus> for ExitCode {
+    fn from(exit: ExitStatus) -> Self {
         Self::from(exit as u8)
     }
 }
 
-impl From<Decision> for Exit {
+impl From<Decision> for ExitStatus {
     fn from(decision: Decision) -> Self {
         match decision {
             Decision::Pass => Self::Pass,
@@ -40,30 +40,30 @@ impl From<Decision> for Exit {
 
 /// Why a command failed.
 #[derive(Debug)]
-pub struct Problem {
-    exit: Exit,
+pub struct CommandError {
+    exit: ExitStatus,
     kind: &'static str,
     message: String,
 }
 
-impl Problem {
+impl CommandError {
     /// A flag, an argument or a file of the user is wrong.
     pub(super) fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, kind: "usage", message: message.into() }
+        Self { exit: ExitStatus::Usage, kind: "usage", message: message.into() }
     }
 
     /// The prober could not do its job.
     pub(super) fn internal(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::Internal, kind: "internal", message: format!("error: {message}") }
+        Self { exit: ExitStatus::Internal, kind: "internal", message: format!("error: {message}") }
     }
 
     /// The same error with exit code 1, for the one command whose every failure has this code.
     pub(super) fn into_failure(self) -> Self {
-        Self { exit: Exit::Fail, ..self }
+        Self { exit: ExitStatus::Fail, ..self }
     }
 
     /// The program's exit code.
-    pub fn exit(&self) -> Exit {
+    pub fn exit(&self) -> ExitStatus {
         self.exit
     }
 
@@ -73,25 +73,25 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.message.trim_end())
     }
 }
 
-impl From<StoreError> for Problem {
+impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
         Self::internal(error)
     }
 }
 
-impl From<DatabaseError> for Problem {
+impl From<DatabaseError> for CommandError {
     fn from(error: DatabaseError) -> Self {
         Self::internal(error)
     }
 }
 
-impl From<EngineError> for Problem {
+impl From<EngineError> for CommandError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Target(_)

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use url::Host;
 
-use super::exit::Problem;
-use crate::plan::{AskPlan, Load, Plan, ScenarioPlan, TargetPlan};
+use super::exit::CommandError;
+use crate::plan::{LoadPlan, Plan, RequestAction, ScenarioPlan, TargetPlan};
 use crate::units::Rate;
 
 /// Maximum requests per second, and maximum burst, for a foreign host without the flag.
@@ -16,7 +16,7 @@ const FOREIGN_LIMIT: f64 = 100.0;
 ///
 /// Every redirect that may be followed counts for the target's own host and for each host it may
 /// lead to.
-pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), Problem> {
+pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), CommandError> {
     let mut hosts: BTreeMap<String, f64> = BTreeMap::new();
     for scenario in &plan.scenarios {
         for (host, requests) in foreign(scenario) {
@@ -33,7 +33,7 @@ pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), Problem> {
     } else {
         "requests as fast as the target responds".to_owned()
     };
-    Err(Problem::usage(format!(
+    Err(CommandError::usage(format!(
         "error: this run would send {planned} to {host}, and more than {FOREIGN_LIMIT:.0} to a host that is not this machine \
          needs your consent; add --yes-load-this-host if you may load this host"
     )))
@@ -43,12 +43,15 @@ pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), Problem> {
 fn foreign(scenario: &ScenarioPlan) -> Vec<(String, f64)> {
     let target = &scenario.target;
     let mut foreign = Vec::new();
-    for request in scenario.requests.iter().filter(|request| request.lacks.is_none()) {
-        let host = match &request.ask {
-            AskPlan::Http(http) => http.url.host_str().filter(|host| !is_loopback(host, target)),
-            AskPlan::Sql(sql) => {
-                foreign
-                    .extend((!sql.address.is_here()).then(|| (sql.address.host().to_owned(), 1.0)));
+    for request in scenario.requests.iter().filter(|request| request.missing_variable.is_none()) {
+        let host = match &request.action {
+            RequestAction::Http(http) => {
+                http.url.host_str().filter(|host| !is_loopback(host, target))
+            }
+            RequestAction::Sql(sql) => {
+                foreign.extend(
+                    (!sql.address.is_local()).then(|| (sql.address.host().to_owned(), 1.0)),
+                );
                 continue;
             }
         };
@@ -72,10 +75,10 @@ fn foreign(scenario: &ScenarioPlan) -> Vec<(String, f64)> {
 /// its duration ends.
 fn weight(scenario: &ScenarioPlan) -> f64 {
     let measured = match &scenario.load {
-        Load::Open { schedule, .. } => {
+        LoadPlan::Open { schedule, .. } => {
             Rate::as_per_second(schedule.peak()).min(schedule.count() as f64)
         }
-        Load::Closed { iterations, .. } => iterations.map_or(f64::INFINITY, |all| all as f64),
+        LoadPlan::Closed { iterations, .. } => iterations.map_or(f64::INFINITY, |all| all as f64),
     };
     measured.max(scenario.warmup.requests as f64)
 }
@@ -83,8 +86,11 @@ fn weight(scenario: &ScenarioPlan) -> f64 {
 /// Whether a host is this machine: by the addresses given for the base URL's port, else by its
 /// name. One given address elsewhere makes the host foreign.
 fn is_loopback(host: &str, target: &TargetPlan) -> bool {
-    let given: Vec<_> =
-        target.resolve.iter().filter(|given| given.host.eq_ignore_ascii_case(host)).collect();
+    let given: Vec<_> = target
+        .pinned_addresses
+        .iter()
+        .filter(|given| given.host.eq_ignore_ascii_case(host))
+        .collect();
     let port = target.base_url.port_or_known_default();
     let local = given.iter().all(|given| given.addresses.iter().all(IpAddr::is_loopback));
     local && (is_loopback_name(host) || given.iter().any(|given| Some(given.port) == port))
@@ -102,7 +108,7 @@ fn is_loopback_name(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Environment, Overrides, Resolve};
+    use crate::plan::{Environment, PinnedAddresses, PlanOverrides};
     use crate::scenario::Scenario;
 
     /// Whether a plan of 60 requests per second to `base_url` is allowed after `change`.
@@ -114,12 +120,12 @@ mod tests {
         let scenario = Scenario::parse("s.toml", &text).unwrap();
         let environment = Environment::new([]);
         let (mut plan, _) =
-            Plan::resolve(&[scenario], &environment, &Overrides::default()).unwrap();
+            Plan::resolve(&[scenario], &environment, &PlanOverrides::default()).unwrap();
         change(&mut plan.scenarios[0]);
         check(&plan, false).is_ok()
     }
 
-    fn given(text: &str) -> Vec<Resolve> {
+    fn given(text: &str) -> Vec<PinnedAddresses> {
         vec![text.parse().unwrap()]
     }
 
@@ -136,7 +142,7 @@ mod tests {
         ] {
             let change = |plan: &mut ScenarioPlan| {
                 fast(plan);
-                plan.target.resolve = given(resolve);
+                plan.target.pinned_addresses = given(resolve);
             };
             assert_eq!(is_allowed(base_url, change), local, "{resolve}");
         }

@@ -9,13 +9,13 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
-use super::console::{Console, Output};
-use super::exit::{Exit, Problem};
+use super::console::{Console, OutputFormat};
+use super::exit::{CommandError, ExitStatus};
 use super::log::PEOPLE_ONLY;
 use super::source::{RunSource, warn_left_out};
 use super::{source, tags};
 use crate::engine::clock;
-use crate::history::{ENVIRONMENT, Filter, History};
+use crate::history::{ENVIRONMENT_TAG, History, HistoryFilter};
 use crate::record::Decision;
 use crate::report;
 use crate::units::{UnitError, parse_duration};
@@ -106,10 +106,10 @@ enum TimeBound {
     At(OffsetDateTime),
 }
 
-pub(super) fn history(args: &Args) -> Result<Exit, Problem> {
+pub(super) fn history(args: &Args) -> Result<ExitStatus, CommandError> {
     let source = args.from.source()?;
     let filter = args.filter();
-    let history = History::of(source.summaries(&filter)?, &filter);
+    let history = History::from_runs(source.summaries(&filter)?, &filter);
     warn_left_out(&history.left_out);
     let limit = args.limit.unwrap_or(if args.output == HistoryFormat::Text {
         DEFAULT_LIMIT
@@ -118,29 +118,32 @@ pub(super) fn history(args: &Args) -> Result<Exit, Problem> {
     });
     match args.output {
         HistoryFormat::Text if history.trends.is_empty() => {
-            Console { output: Output::Text }.result(&nothing_listed(&source, &filter))?;
+            Console { output: OutputFormat::Text }
+                .print_result(&nothing_listed(&source, &filter))?;
         }
         HistoryFormat::Text => {
-            let console = Console { output: Output::Text };
+            let console = Console { output: OutputFormat::Text };
             tracing::info!(target: PEOPLE_ONLY, "Runs {}", source.describe());
-            let text = report::history(&history, limit, console.width(), console.colours_results());
-            console.result(&text)?;
+            let text = report::history_text(&history, limit, console.width(), console.has_colour());
+            console.print_result(&text)?;
         }
         HistoryFormat::Json => {
-            Console::plain(&report::json(&history, limit).map_err(Problem::internal)?)?;
+            Console::print_plain(
+                &report::history_json(&history, limit).map_err(CommandError::internal)?,
+            )?;
         }
-        HistoryFormat::Csv => Console::exactly(&report::csv(&history, limit))?,
+        HistoryFormat::Csv => Console::exactly(&report::history_csv(&history, limit))?,
     }
-    Ok(Exit::Pass)
+    Ok(ExitStatus::Pass)
 }
 
 impl Args {
-    fn filter(&self) -> Filter {
+    fn filter(&self) -> HistoryFilter {
         let now = clock::wall_clock();
         let at = |when: Option<TimeBound>| when.map(|when| when.before(now));
         let mut tags: BTreeMap<String, String> = self.tags.iter().cloned().collect();
-        tags.extend(self.environment.clone().map(|name| (ENVIRONMENT.to_owned(), name)));
-        Filter {
+        tags.extend(self.environment.clone().map(|name| (ENVIRONMENT_TAG.to_owned(), name)));
+        HistoryFilter {
             scenario: self.scenario.clone(),
             request: self.request.clone(),
             tags,
@@ -152,9 +155,9 @@ impl Args {
 }
 
 /// The message if there is nothing to list.
-fn nothing_listed(source: &RunSource, filter: &Filter) -> String {
+fn nothing_listed(source: &RunSource, filter: &HistoryFilter) -> String {
     let location = source.describe();
-    if *filter == Filter::default() {
+    if *filter == HistoryFilter::default() {
         format!(
             "There is no run {location}. `tollgate run scenario.toml` makes one; so does `tollgate demo`."
         )

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use url::{Host, Position, Url};
 
-use super::console::{Console, Output, colours_errors};
-use super::exit::{Exit, Problem};
-use super::next::quoted;
-use crate::plan::{Environment, Overrides, Plan};
+use super::console::{Console, OutputFormat, stderr_has_colour};
+use super::exit::{CommandError, ExitStatus};
+use super::next_steps::shell_quote;
+use crate::plan::{Environment, Plan, PlanOverrides};
 use crate::scenario::Scenario;
 use crate::store;
 
@@ -43,23 +43,23 @@ pub(super) struct Args {
     force: bool,
 }
 
-pub(super) fn init(args: &Args) -> Result<Exit, Problem> {
+pub(super) fn init(args: &Args) -> Result<ExitStatus, CommandError> {
     let url = args.url.as_deref().map(target).transpose()?;
     let text = url.as_ref().map_or_else(|| STARTER.to_owned(), starter);
     validate(&args.file, &text)?;
     if args.file == Path::new("-") {
-        Console::plain(&text)?;
+        Console::print_plain(&text)?;
     } else {
         write(&args.file, &text, args.force)?;
-        let console = Console { output: Output::Text };
-        console.result(&advice(&args.file, url.is_some()))?;
+        let console = Console { output: OutputFormat::Text };
+        console.print_result(&advice(&args.file, url.is_some()))?;
     }
-    Ok(Exit::Pass)
+    Ok(ExitStatus::Pass)
 }
 
 /// Parses a URL that a scenario can use. Errors never quote it: it may hold a password.
-fn target(typed: &str) -> Result<Url, Problem> {
-    let wrong = |why: &str| Err(Problem::usage(format!("error: the URL {why}")));
+fn target(typed: &str) -> Result<Url, CommandError> {
+    let wrong = |why: &str| Err(CommandError::usage(format!("error: the URL {why}")));
     if typed.contains("${") {
         return wrong("contains a variable; leave it out here, and write it into the file");
     }
@@ -100,38 +100,40 @@ fn starter(url: &Url) -> String {
 }
 
 /// Refuses to write a file that `tollgate check` would refuse.
-fn validate(file: &Path, text: &str) -> Result<(), Problem> {
+fn validate(file: &Path, text: &str) -> Result<(), CommandError> {
     let nothing_set = Environment::for_check([]);
     Scenario::parse(&file.display().to_string(), text)
-        .and_then(|scenario| Plan::resolve(&[scenario], &nothing_set, &Overrides::default()))
+        .and_then(|scenario| Plan::resolve(&[scenario], &nothing_set, &PlanOverrides::default()))
         .map(drop)
-        .map_err(|errors| Problem::usage(errors.render(colours_errors())))
+        .map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))
 }
 
 /// Writes the file. Overwrites an existing file only with `force`.
-fn write(path: &Path, text: &str, force: bool) -> Result<(), Problem> {
+fn write(path: &Path, text: &str, force: bool) -> Result<(), CommandError> {
     let shown = path.display();
     if path.is_dir() {
-        return Err(Problem::usage(format!("error: {shown} is a directory; name a file in it")));
+        return Err(CommandError::usage(format!(
+            "error: {shown} is a directory; name a file in it"
+        )));
     }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let written = if force { store::write } else { store::write_new };
+    let written = if force { store::write_file } else { store::write_new_file };
     written(path, text.as_bytes()).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Problem::usage(format!(
+        io::ErrorKind::AlreadyExists => CommandError::usage(format!(
             "error: {shown} already exists and was not changed; name another file, or overwrite it with --force"
         )),
         io::ErrorKind::NotFound => {
-            Problem::usage(format!("error: there is no folder {}; create it first", folder.display()))
+            CommandError::usage(format!("error: there is no folder {}; create it first", folder.display()))
         }
-        _ => Problem::internal(format!("cannot write {shown}: {error}")),
+        _ => CommandError::internal(format!("cannot write {shown}: {error}")),
     })
 }
 
 fn advice(file: &Path, knows_target: bool) -> String {
-    let file = quoted(&file.display().to_string());
+    let file = shell_quote(&file.display().to_string());
     let target = if knows_target { "" } else { "TOLLGATE_TARGET=https://… " };
     format!("Wrote {file}\n\nNext\n  tollgate check {file}\n  {target}tollgate run {file}")
 }
@@ -183,7 +185,7 @@ mod tests {
             "https://",
         ] {
             let problem = target(url).unwrap_err();
-            assert_eq!(problem.exit(), Exit::Usage);
+            assert_eq!(problem.exit(), ExitStatus::Usage);
             assert!(!problem.to_string().contains("canary"), "{problem}");
         }
     }
@@ -193,7 +195,7 @@ mod tests {
         for (name, shown) in
             [("a/b.toml", "a/b.toml"), ("my file", "'my file'"), ("it's", r"'it'\''s'")]
         {
-            assert_eq!(quoted(name), shown);
+            assert_eq!(shell_quote(name), shown);
         }
     }
 }

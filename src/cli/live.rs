@@ -11,13 +11,13 @@ use crate::engine::{Continuation, Observer, RunProgress, ScenarioProgress};
 use crate::plan::{Plan, ScenarioPlan};
 use crate::record::Interval;
 use crate::store::RunFolder;
-use crate::units::{Quantile, show};
-use crate::verdict::Breaker;
+use crate::units::{Quantile, format_duration};
+use crate::verdict::CircuitBreaker;
 
 /// Keeps each settled interval, shows progress, and stops the run when the target is clearly down.
 pub(super) struct LiveObserver {
     pub(super) folder: RunFolder,
-    breaker: Breaker,
+    breaker: CircuitBreaker,
     display: ProgressDisplay,
     /// Whether the measured stage has begun.
     measuring: bool,
@@ -43,7 +43,7 @@ impl LiveObserver {
             (true, false) => ProgressDisplay::Lines { next: LINE_PERIOD },
             (true, true) => ProgressDisplay::bars(plan),
         };
-        let breaker = Breaker::of(plan.scenarios.iter().map(|scenario| &scenario.shown));
+        let breaker = CircuitBreaker::of(plan.scenarios.iter().map(|scenario| &scenario.shown));
         Self { folder, breaker, display, measuring: false }
     }
 
@@ -71,7 +71,7 @@ impl Observer for LiveObserver {
             failed = interval.tally.failed(),
             "settled"
         );
-        let down = self.breaker.settled(interval);
+        let down = self.breaker.observe(interval);
         if let Some(why) = &down {
             tracing::warn!(target: PROGRAMS_ONLY, scenario = interval.scenario, "the target is down: {why}");
         }
@@ -154,7 +154,7 @@ fn progress_line(measured: Option<Duration>, scenario: &ScenarioProgress, width:
     let elapsed = measured.min(scenario.duration);
     let rate = scenario.released as f64 / elapsed.as_secs_f64().max(0.2);
     let quantile = |quantile| {
-        let value = scenario.latency.quantile(quantile).map_or("–".to_owned(), show);
+        let value = scenario.latency.quantile(quantile).map_or("–".to_owned(), format_duration);
         format!("{quantile} {value}")
     };
     let mut fields = vec![

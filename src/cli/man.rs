@@ -6,7 +6,7 @@ use clap::Command;
 use clap_mangen::Man;
 
 use super::console::Console;
-use super::exit::{Exit, Problem};
+use super::exit::{CommandError, ExitStatus};
 use crate::store;
 
 const EXAMPLES: &str = "\
@@ -23,32 +23,32 @@ pub(super) struct Args {
     dir: Option<PathBuf>,
 }
 
-pub(super) fn man(args: &Args) -> Result<Exit, Problem> {
+pub(super) fn man(args: &Args) -> Result<ExitStatus, CommandError> {
     let mut command = super::command().disable_help_subcommand(true);
     command.build();
     if let Some(dir) = &args.dir {
         std::fs::create_dir_all(dir).map_err(|error| {
-            Problem::internal(format!("cannot create {}: {error}", dir.display()))
+            CommandError::internal(format!("cannot create {}: {error}", dir.display()))
         })?;
         write(&command, dir)?;
     } else {
         let (_, page) = page(&command)?;
-        Console::plain(&String::from_utf8_lossy(&page))?;
+        Console::print_plain(&String::from_utf8_lossy(&page))?;
     }
-    Ok(Exit::Pass)
+    Ok(ExitStatus::Pass)
 }
 
 /// Writes the pages of a command and its subcommands.
-fn write(command: &Command, dir: &Path) -> Result<(), Problem> {
+fn write(command: &Command, dir: &Path) -> Result<(), CommandError> {
     let (name, page) = page(command)?;
     store::write_atomically(dir, &name, &page)?;
     command.get_subcommands().try_for_each(|command| write(command, dir))
 }
 
 /// The file name and the content of a command's page.
-pub(super) fn page(command: &Command) -> Result<(String, Vec<u8>), Problem> {
+pub(super) fn page(command: &Command) -> Result<(String, Vec<u8>), CommandError> {
     let man = Man::new(command.clone());
     let mut page = Vec::new();
-    man.render(&mut page).map_err(Problem::internal)?;
+    man.render(&mut page).map_err(CommandError::internal)?;
     Ok((man.get_filename(), page))
 }

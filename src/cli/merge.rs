@@ -5,15 +5,17 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
-use super::console::{Console, Output};
-use super::exit::{Exit, Problem};
+use super::console::{Console, OutputFormat};
+use super::exit::{CommandError, ExitStatus};
 use super::log::PROGRAMS_ONLY;
 use super::outputs::{self, FinishedRun};
 use super::results::{self, ResultForm};
 use super::{provenance, session, source, tags};
-use crate::plan::Secrets;
-use crate::record::{Ending, Measurement, Part, Provenance, RunRecord, Sharing, difference};
-use crate::store::{self, Draft, Merging, RunFolder, Stored};
+use crate::plan::SecretSet;
+use crate::record::{
+    Measurement, RunEnding, RunProvenance, RunRecord, ShardRecord, ShardSharing, merge_obstacle,
+};
+use crate::store::{self, FolderContent, MergedIntervals, RunDraft, RunFolder};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,7 +43,7 @@ pub(super) struct Args {
     runs_dir: PathBuf,
     /// What to print on stdout
     #[arg(long, value_enum, default_value = "text")]
-    output: Output,
+    output: OutputFormat,
     /// The commit of the software under test [default: the commit that all runs name]
     #[arg(long, value_name = "HASH")]
     git_commit: Option<String>,
@@ -55,24 +57,24 @@ pub(super) struct Args {
 struct ShardRun {
     folder: PathBuf,
     record: RunRecord,
-    part: Part,
+    part: ShardRecord,
 }
 
-pub(super) fn merge(args: &Args) -> Result<Exit, Problem> {
+pub(super) fn merge(args: &Args) -> Result<ExitStatus, CommandError> {
     let destinations = args.outputs.destinations()?;
     let runs = args.runs.iter().map(|run| read(source::folder(run, &args.runs_dir)?));
     let runs = runs.collect::<Result<Vec<_>, _>>()?;
     check_same_run(&runs)?;
     let counted = first_of_each_shard(&runs);
     let draft = draft(args, &runs)?;
-    let mut measurement = Measurement { ending: Ending::Complete, ..draft.measurement.clone() };
+    let mut measurement = Measurement { ending: RunEnding::Complete, ..draft.measurement.clone() };
     for run in &counted {
         measurement.merge(&run.record.measurement);
     }
     let mut folder = RunFolder::create(&args.runs_dir, &draft)?;
     let folders =
         counted.iter().map(|run| (run.folder.as_path(), run.record.measurement.measured_from));
-    for interval in Merging::of(&measurement, folders)? {
+    for interval in MergedIntervals::of(&measurement, folders)? {
         folder.add(&interval?)?;
     }
     let record = session::judge(draft, measurement);
@@ -85,19 +87,20 @@ pub(super) fn merge(args: &Args) -> Result<Exit, Problem> {
 }
 
 /// Reads a complete run of one shard.
-fn read(folder: PathBuf) -> Result<ShardRun, Problem> {
-    let refused = |why: &str| Problem::usage(format!("error: {} {why}", folder.display()));
-    let record =
-        match store::read(&folder).map_err(|error| Problem::usage(format!("error: {error}")))? {
-            Stored::Complete(record) => *record,
-            Stored::StillWritten => {
-                return Err(refused("is still running; merge the runs when all have ended"));
-            }
-            Stored::HalfWritten(_) => {
-                let remedy = format!("complete it with `tollgate show {}`", folder.display());
-                return Err(refused(&format!("was interrupted; {remedy}, then merge again")));
-            }
-        };
+fn read(folder: PathBuf) -> Result<ShardRun, CommandError> {
+    let refused = |why: &str| CommandError::usage(format!("error: {} {why}", folder.display()));
+    let record = match store::read_folder(&folder)
+        .map_err(|error| CommandError::usage(format!("error: {error}")))?
+    {
+        FolderContent::Complete(record) => *record,
+        FolderContent::StillWritten => {
+            return Err(refused("is still running; merge the runs when all have ended"));
+        }
+        FolderContent::HalfWritten(_) => {
+            let remedy = format!("complete it with `tollgate show {}`", folder.display());
+            return Err(refused(&format!("was interrupted; {remedy}, then merge again")));
+        }
+    };
     let parts = record.measurement.sharing.as_ref().map_or(&[][..], |sharing| &sharing.parts);
     match parts {
         [part] => Ok(ShardRun { part: part.clone(), folder, record }),
@@ -107,12 +110,14 @@ fn read(folder: PathBuf) -> Result<ShardRun, Problem> {
 }
 
 /// Refuses runs that are not shards of one run, and names the first two that differ.
-fn check_same_run(runs: &[ShardRun]) -> Result<(), Problem> {
+fn check_same_run(runs: &[ShardRun]) -> Result<(), CommandError> {
     let Some((first, others)) = runs.split_first() else { return Ok(()) };
     let differing = |other: &ShardRun| {
-        let what = difference(&first.record, &other.record)?;
+        let what = merge_obstacle(&first.record, &other.record)?;
         let (one, other) = (first.folder.display(), other.folder.display());
-        Some(Problem::usage(format!("error: {one} and {other} are not shards of one run: {what}")))
+        Some(CommandError::usage(format!(
+            "error: {one} and {other} are not shards of one run: {what}"
+        )))
     };
     others.iter().find_map(differing).map_or(Ok(()), Err)
 }
@@ -124,36 +129,36 @@ fn first_of_each_shard(runs: &[ShardRun]) -> Vec<&ShardRun> {
 }
 
 /// What is known of the merged run before anything is added up.
-fn draft(args: &Args, runs: &[ShardRun]) -> Result<Draft, Problem> {
+fn draft(args: &Args, runs: &[ShardRun]) -> Result<RunDraft, CommandError> {
     let first = runs.first().map(|run| &run.record);
     let sharing = first.and_then(|record| record.measurement.sharing.as_ref());
     let (first, sharing) =
-        first.zip(sharing).ok_or_else(|| Problem::usage("error: no run is named"))?;
+        first.zip(sharing).ok_or_else(|| CommandError::usage("error: no run is named"))?;
     let parts = runs.iter().map(|run| run.part.clone()).collect();
-    Ok(Draft {
+    Ok(RunDraft {
         format: first.format,
         id: Uuid::now_v7(),
         provenance: provenance(args, runs),
         plan: first.plan.clone(),
         measurement: Measurement {
-            ending: Ending::Recovered,
-            sharing: Some(Sharing { parts, ..sharing.clone() }),
-            ..first.measurement.emptied()
+            ending: RunEnding::Recovered,
+            sharing: Some(ShardSharing { parts, ..sharing.clone() }),
+            ..first.measurement.without_counts()
         },
     })
 }
 
 /// This machine and this command, with the start of the earliest shard.
-fn provenance(args: &Args, runs: &[ShardRun]) -> Provenance {
+fn provenance(args: &Args, runs: &[ShardRun]) -> RunProvenance {
     let given = args.git_commit.clone().filter(|commit| !commit.is_empty());
     let of_runs: BTreeSet<_> = runs.iter().map(|run| &run.record.provenance.git_commit).collect();
     let agreed =
         if of_runs.len() == 1 { of_runs.into_iter().next().cloned().flatten() } else { None };
-    let here = provenance::here(given.or(agreed), &Secrets::default());
+    let here = provenance::here(given.or(agreed), &SecretSet::default());
     let started = runs.iter().map(|run| run.record.provenance.started).min();
     let mut tags = agreed_tags(runs);
     tags.extend(args.tags.tags());
-    Provenance { started: started.unwrap_or(here.started), tags, ..here }
+    RunProvenance { started: started.unwrap_or(here.started), tags, ..here }
 }
 
 /// The tags that all runs share.

@@ -8,20 +8,19 @@ mod console;
 mod db;
 mod demo;
 mod doctor;
-mod environment;
 mod evidence;
 mod exit;
+mod flag_variables;
 mod guard;
 mod help;
 mod history;
 mod import;
 mod init;
-mod keeping;
 mod live;
 mod log;
 mod man;
 mod merge;
-mod next;
+mod next_steps;
 mod outputs;
 mod provenance;
 mod quick;
@@ -34,6 +33,7 @@ mod shard;
 mod show;
 mod signals;
 mod source;
+mod store_flags;
 mod sync;
 mod synthetic_check;
 mod tags;
@@ -47,7 +47,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub use exit::{Exit, Problem};
+pub use exit::{CommandError, ExitStatus};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -67,13 +67,13 @@ Exit codes:
 #[command(after_help = format!("{}\n\n{EXIT_CODES}", help::EXAMPLES))]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: TollgateCommand,
     #[command(flatten)]
     log: log::Flags,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum TollgateCommand {
     Demo(demo::Args),
     Run(Box<run::Args>),
     Merge(merge::Args),
@@ -95,14 +95,17 @@ enum Command {
 
 /// The whole command line.
 fn command() -> clap::Command {
-    help::group_commands(environment::name_flags(Cli::command()))
+    help::group_commands(flag_variables::name_flags(Cli::command()))
 }
 
 /// Runs the command that was typed.
 ///
 /// `end` ends the program at once. It is called only after a second signal, if this function is
 /// stuck.
-pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Result<Exit, Problem> {
+pub fn main(
+    arguments: impl IntoIterator<Item = OsString>,
+    end: fn(ExitStatus),
+) -> Result<ExitStatus, CommandError> {
     signals::set_end(end);
     let arguments: Vec<_> = arguments.into_iter().collect();
     let parsed =
@@ -111,10 +114,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Res
         Ok(cli) => cli,
         Err(error) => {
             log::start(log::Flags::guess(&arguments));
-            let variable = environment::rejected_variable(&command(), &arguments, &error);
+            let variable = flag_variables::rejected_variable(&command(), &arguments, &error);
             let ended = usage::from_clap(&error, variable.as_deref());
             return if is_synthetic_check(&arguments) {
-                ended.map_err(Problem::into_failure)
+                ended.map_err(CommandError::into_failure)
             } else {
                 ended
             };
@@ -122,28 +125,28 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, end: fn(Exit)) -> Res
     };
     log::start(cli.log);
     match cli.command {
-        Command::Demo(args) => demo::demo(&args),
-        Command::Run(args) => run::run(&args),
-        Command::Merge(args) => merge::merge(&args),
-        Command::Check(args) => check::check(&args),
-        Command::Doctor(args) => doctor::doctor(&args),
-        Command::SyntheticCheck(args) => synthetic_check::synthetic_check(&args),
-        Command::Show(args) => show::show(&args),
-        Command::Sync(args) => sync::sync(&args),
-        Command::Db(args) => db::db(&args),
-        Command::History(args) => history::history(&args),
-        Command::Compare(args) => compare::compare(&args),
-        Command::Import(args) => import::import(&args),
-        Command::Init(args) => init::init(&args),
-        Command::Schema(args) => schema::schema(&args),
-        Command::Target(args) => target::target(&args),
-        Command::Completions(args) => completions::completions(&args),
-        Command::Man(args) => man::man(&args),
+        TollgateCommand::Demo(args) => demo::demo(&args),
+        TollgateCommand::Run(args) => run::run(&args),
+        TollgateCommand::Merge(args) => merge::merge(&args),
+        TollgateCommand::Check(args) => check::check(&args),
+        TollgateCommand::Doctor(args) => doctor::doctor(&args),
+        TollgateCommand::SyntheticCheck(args) => synthetic_check::synthetic_check(&args),
+        TollgateCommand::Show(args) => show::show(&args),
+        TollgateCommand::Sync(args) => sync::sync(&args),
+        TollgateCommand::Db(args) => db::db(&args),
+        TollgateCommand::History(args) => history::history(&args),
+        TollgateCommand::Compare(args) => compare::compare(&args),
+        TollgateCommand::Import(args) => import::import(&args),
+        TollgateCommand::Init(args) => init::init(&args),
+        TollgateCommand::Schema(args) => schema::schema(&args),
+        TollgateCommand::Target(args) => target::target(&args),
+        TollgateCommand::Completions(args) => completions::completions(&args),
+        TollgateCommand::Man(args) => man::man(&args),
     }
 }
 
 /// Prints the error that ends the program, on stderr and in the chosen format.
-pub fn print_problem(problem: &Problem) {
+pub fn print_problem(problem: &CommandError) {
     log::fatal(problem);
 }
 

@@ -5,23 +5,23 @@ use std::process::{Command, Stdio};
 
 use time::OffsetDateTime;
 
-use super::{keeping, quick};
+use super::{quick, store_flags};
 use crate::engine::{clock, cores};
-use crate::plan::Secrets;
-use crate::record::{Host, Provenance};
+use crate::plan::SecretSet;
+use crate::record::{HostFacts, RunProvenance};
 
 /// The provenance of a run that starts now. The default commit is the one checked out here.
-pub(super) fn now(commit: Option<String>, secrets: &Secrets) -> Provenance {
+pub(super) fn now(commit: Option<String>, secrets: &SecretSet) -> RunProvenance {
     here(commit.or_else(checked_out), secrets)
 }
 
 /// The provenance of this command on this machine.
-pub(super) fn here(git_commit: Option<String>, secrets: &Secrets) -> Provenance {
-    let command = typed_command().into_iter().map(|word| secrets.blot(&word).into_owned());
-    Provenance {
+pub(super) fn here(git_commit: Option<String>, secrets: &SecretSet) -> RunProvenance {
+    let command = typed_command().into_iter().map(|word| secrets.redact(&word).into_owned());
+    RunProvenance {
         started: in_micros(clock::wall_clock()),
         tollgate: env!("CARGO_PKG_VERSION").to_owned(),
-        host: Host {
+        host: HostFacts {
             name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             os: std::env::consts::OS.to_owned(),
             arch: std::env::consts::ARCH.to_owned(),
@@ -69,8 +69,8 @@ fn secret_value(word: &str) -> Option<(usize, ValueRedactor)> {
     for (flag, show) in [
         ("--body", hide),
         ("--token", hide),
-        ("--header", quick::shown_header),
-        ("--store", keeping::redact_url),
+        ("--header", quick::redact_header),
+        ("--store", store_flags::redact_url),
     ] {
         match word.strip_prefix(flag) {
             Some("") => return Some((word.len(), show)),
@@ -83,7 +83,7 @@ fn secret_value(word: &str) -> Option<(usize, ValueRedactor)> {
         .find('H')
         .filter(|&at| letters[..at].chars().all(|letter| SHORT_SWITCHES.contains(letter)))?;
     let sign = usize::from(letters[header + 1..].starts_with('='));
-    Some((header + 2 + sign, quick::shown_header))
+    Some((header + 2 + sign, quick::redact_header))
 }
 
 /// The short flags without a value. Others may follow them in the same word.

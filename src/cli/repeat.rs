@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::console::Output;
+use super::console::OutputFormat;
 use super::evidence::EvidenceFile;
-use super::exit::{Exit, Problem};
+use super::exit::{CommandError, ExitStatus};
 use super::log::PROGRAMS_ONLY;
-use super::outputs::Destinations;
+use super::outputs::OutputDestinations;
 use super::results::{self, ResultForm};
 use super::session::{self, RunFlags};
 use super::signals::RunSignals;
 use crate::engine::clock;
 use crate::plan::Plan;
-use crate::units::written;
+use crate::units::duration_literal;
 
 /// Runs the plan every `period`, `times` times or until a signal. The exit is the worst of the
 /// ticks.
@@ -22,19 +22,19 @@ use crate::units::written;
 pub(super) fn repeat(
     plan: &Plan,
     flags: &RunFlags,
-    destinations: &Destinations,
+    destinations: &OutputDestinations,
     evidence: &EvidenceFile,
     period: Duration,
     times: Option<u64>,
-) -> Result<Exit, Problem> {
+) -> Result<ExitStatus, CommandError> {
     let signals = RunSignals::listen()?;
     let grid = TickGrid { period };
     let start = clock::now();
-    let (mut tick, mut runs, mut worst) = (0, 0, Exit::Pass);
+    let (mut tick, mut runs, mut worst) = (0, 0, ExitStatus::Pass);
     loop {
         tracing::info!(target: PROGRAMS_ONLY, tick, "tick");
         let run = session::execute(plan, flags, &signals)?;
-        let is_alone = times == Some(1) && flags.console().output == Output::Text;
+        let is_alone = times == Some(1) && flags.console().output == OutputFormat::Text;
         let form = if is_alone { ResultForm::Full } else { ResultForm::Line };
         let reported = results::report_run(&run, flags.console(), form);
         evidence.after_reports(&run, reported)?;
@@ -58,17 +58,17 @@ fn warn_skipped(skipped: u64, period: Duration) {
         tracing::warn!(
             skipped,
             "The run took longer than its period of {}: skipped {skipped} {ticks}",
-            written(period)
+            duration_literal(period)
         );
     }
 }
 
 /// From worst to best: a required upload that failed, fail, inconclusive, pass.
-fn worse(one: Exit, other: Exit) -> Exit {
+fn worse(one: ExitStatus, other: ExitStatus) -> ExitStatus {
     match (one, other) {
-        (Exit::Internal, _) | (_, Exit::Internal) => Exit::Internal,
-        (Exit::Fail, _) | (_, Exit::Fail) => Exit::Fail,
-        (Exit::Inconclusive, _) | (_, Exit::Inconclusive) => Exit::Inconclusive,
+        (ExitStatus::Internal, _) | (_, ExitStatus::Internal) => ExitStatus::Internal,
+        (ExitStatus::Fail, _) | (_, ExitStatus::Fail) => ExitStatus::Fail,
+        (ExitStatus::Inconclusive, _) | (_, ExitStatus::Inconclusive) => ExitStatus::Inconclusive,
         (one, _) => one,
     }
 }
@@ -122,13 +122,13 @@ mod tests {
 
     #[test]
     fn the_exit_is_the_worst_of_the_ticks() {
-        use Exit::{Fail, Inconclusive, Pass};
+        use ExitStatus::{Fail, Inconclusive, Pass};
         for (exits, worst) in [
             (vec![Pass, Pass], Pass),
             (vec![Pass, Inconclusive, Pass], Inconclusive),
             (vec![Inconclusive, Fail, Pass], Fail),
             (vec![Fail, Inconclusive], Fail),
-            (vec![Fail, Exit::Internal, Pass], Exit::Internal),
+            (vec![Fail, ExitStatus::Internal, Pass], ExitStatus::Internal),
         ] {
             assert_eq!(exits.into_iter().fold(Pass, worse), worst);
         }

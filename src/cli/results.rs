@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::console::{Console, Output};
-use super::exit::Problem;
+use super::console::{Console, OutputFormat};
+use super::exit::CommandError;
 use super::log::PROGRAMS_ONLY;
 use super::outputs::{self, FinishedRun};
 use crate::record::{
@@ -12,7 +12,7 @@ use crate::record::{
     StageMeasurement,
 };
 use crate::report;
-use crate::units::{Quantile, show};
+use crate::units::{Quantile, format_duration};
 
 /// How much of a run is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,26 +28,30 @@ pub(super) fn report_run(
     run: &FinishedRun,
     console: Console,
     form: ResultForm,
-) -> Result<(), Problem> {
+) -> Result<(), CommandError> {
     let model = run.model()?;
     match form {
         ResultForm::Full => {
-            console.result(&report::terminal(model, console.width(), console.colours_results()))?;
+            console.print_result(&report::terminal(
+                model,
+                console.width(),
+                console.has_colour(),
+            ))?;
         }
         ResultForm::Line => {
-            console.result(&run_line(&run.record, &run.folder))?;
-            for reason in model.in_the_way().take(MAX_REASONS) {
+            console.print_result(&run_line(&run.record, &run.folder))?;
+            for reason in model.finding_lines().take(MAX_REASONS) {
                 tracing::warn!("  {reason}");
             }
         }
     }
-    if console.output == Output::Json {
-        Console::plain(&json(&run.record, form)?)?;
+    if console.output == OutputFormat::Json {
+        Console::print_plain(&json(&run.record, form)?)?;
     }
     let files = outputs::write_reports(run)?;
     let plots = files.iter().filter(|name| has_extension(name, "svg")).count();
     if form == ResultForm::Full {
-        console.result(&file_list(run, &files, plots))?;
+        console.print_result(&file_list(run, &files, plots))?;
     }
     tracing::info!(target: PROGRAMS_ONLY, run = %run.record.id, folder = %run.folder.display(), plots, "written");
     Ok(())
@@ -56,12 +60,12 @@ pub(super) fn report_run(
 /// How many reasons are printed below a run in one line. Its report has all of them.
 const MAX_REASONS: usize = 5;
 
-fn json(record: &RunRecord, form: ResultForm) -> Result<String, Problem> {
+fn json(record: &RunRecord, form: ResultForm) -> Result<String, CommandError> {
     let text = match form {
         ResultForm::Full => serde_json::to_string_pretty(record),
         ResultForm::Line => serde_json::to_string(record),
     };
-    text.map_err(Problem::internal)
+    text.map_err(CommandError::internal)
 }
 
 /// Lists the files of a run's folder. Plots are counted, all other files are named.
@@ -138,13 +142,13 @@ pub(super) fn scenario_figures(record: &RunRecord, scenario: &ScenarioMeasuremen
         let _ = write!(
             words,
             "{}",
-            latency.map(|latency| format!(", {}", show(latency))).unwrap_or_default()
+            latency.map(|latency| format!(", {}", format_duration(latency))).unwrap_or_default()
         );
         return words;
     }
     for quantile in [Quantile::P50, Quantile::P95] {
         if let Some(latency) = all.series.quantile(Dimension::Latency, quantile) {
-            let _ = write!(words, ", {quantile} {}", show(latency));
+            let _ = write!(words, ", {quantile} {}", format_duration(latency));
         }
     }
     words

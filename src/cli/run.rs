@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::connection::{self, Addresses, Connection, parse_period};
-use super::console::{Console, colours_errors};
+use super::connection::{self, AddressFlags, ConnectionFlags, parse_period};
+use super::console::{Console, stderr_has_colour};
 use super::evidence::{self, EvidenceFile};
-use super::exit::{Exit, Problem};
-use super::next;
-use super::outputs::{self, Destinations};
-use super::quick::{self, Around, Quick};
+use super::exit::{CommandError, ExitStatus};
+use super::next_steps;
+use super::outputs::{self, OutputDestinations};
+use super::quick::{self, ComposeContext, UrlScenarios};
 use super::results::{self, ResultForm};
 use super::session::{self, RunFlags};
 use super::signals::RunSignals;
 use super::{log, repeat, shard, variables};
-use crate::plan::{Environment, Overrides, Plan, PlannedPart, Secrets};
+use crate::plan::{Environment, Plan, PlanOverrides, SecretSet, ShardPlan};
 use crate::units::parse_duration;
 
 const EXAMPLES: &str = "\
@@ -58,9 +58,9 @@ pub(super) struct Args {
     #[command(flatten)]
     quick: quick::Flags,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionFlags,
     #[command(flatten)]
-    addresses: Addresses,
+    addresses: AddressFlags,
     #[command(flatten)]
     shard: shard::Flags,
     #[command(flatten)]
@@ -71,7 +71,7 @@ pub(super) struct Args {
     evidence: evidence::Flags,
 }
 
-pub(super) fn run(args: &Args) -> Result<Exit, Problem> {
+pub(super) fn run(args: &Args) -> Result<ExitStatus, CommandError> {
     // Printing a scenario sends nothing, so it gets no entry.
     let evidence = if args.quick.print_scenario {
         EvidenceFile::default()
@@ -81,12 +81,12 @@ pub(super) fn run(args: &Args) -> Result<Exit, Problem> {
     plan_and_run(args, &evidence).map_err(|problem| evidence.after_failure(problem))
 }
 
-fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<Exit, Problem> {
-    let environment: BTreeMap<String, String> = variables::of_process().collect();
+fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<ExitStatus, CommandError> {
+    let environment: BTreeMap<String, String> = variables::utf8_variables().collect();
     let shard = planned_shard(args)?;
     let destinations = args.outputs.destinations()?;
     let quick = compose(args, &environment)?;
-    log::hide(&Secrets::new(quick.variables.values().cloned()));
+    log::add_secrets(&SecretSet::new(quick.variables.values().cloned()));
     if args.quick.print_scenario {
         return print_scenario(&quick);
     }
@@ -98,7 +98,7 @@ fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<Exit, Problem> {
         Some(period) => {
             repeat::repeat(&plan, &args.run, &destinations, evidence, period, args.times)
         }
-        None if args.times.is_some() => Err(Problem::usage(
+        None if args.times.is_some() => Err(CommandError::usage(
             "error: --times is the number of repeated runs; add --every, such as `--every 5m`",
         )),
         None => once(args, &quick, &plan, &destinations, evidence),
@@ -107,26 +107,26 @@ fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<Exit, Problem> {
 
 fn once(
     args: &Args,
-    quick: &Quick,
+    quick: &UrlScenarios,
     plan: &Plan,
-    destinations: &Destinations,
+    destinations: &OutputDestinations,
     evidence: &EvidenceFile,
-) -> Result<Exit, Problem> {
+) -> Result<ExitStatus, CommandError> {
     let run = session::execute(plan, &args.run, &RunSignals::listen()?)?;
     let reported = results::report_run(&run, args.run.console(), ResultForm::Full);
     evidence.after_reports(&run, reported)?;
-    if !quick.scenarios.is_empty() && plan.part.is_none() {
-        next::print_advice(&run, args.quick.without_latency());
+    if !quick.scenarios.is_empty() && plan.shard_plan.is_none() {
+        next_steps::print_advice(&run, args.quick.without_latency());
     }
     Ok(evidence.append_run(&run, destinations.send(&run)))
 }
 
 /// The shard this machine runs, checked against the other flags.
-fn planned_shard(args: &Args) -> Result<Option<PlannedPart>, Problem> {
+fn planned_shard(args: &Args) -> Result<Option<ShardPlan>, CommandError> {
     let other =
         [("--every", args.every.is_some()), ("--print-scenario", args.quick.print_scenario)];
     if let Some((flag, _)) = other.into_iter().find(|&(_, given)| given && args.shard.is_given()) {
-        return Err(Problem::usage(format!(
+        return Err(CommandError::usage(format!(
             "error: --shard and {flag} cannot be combined: several machines share one run; leave one of them out"
         )));
     }
@@ -134,11 +134,14 @@ fn planned_shard(args: &Args) -> Result<Option<PlannedPart>, Problem> {
 }
 
 /// The scenarios of the URLs.
-fn compose(args: &Args, environment: &BTreeMap<String, String>) -> Result<Quick, Problem> {
+fn compose(
+    args: &Args,
+    environment: &BTreeMap<String, String>,
+) -> Result<UrlScenarios, CommandError> {
     let urls = quick::urls(&args.sources);
     // Overrides change only the plan. A printed scenario has to contain their values itself.
     let printed = args.quick.print_scenario;
-    let around = Around {
+    let around = ComposeContext {
         duration: args.duration,
         every: args.every.filter(|_| printed),
         target: if printed { args.connection.keys(&args.addresses) } else { Vec::new() },
@@ -151,29 +154,29 @@ fn compose(args: &Args, environment: &BTreeMap<String, String>) -> Result<Quick,
 /// The plan of all URLs and files, in the order of the command line. Prints its warnings.
 fn plan(
     args: &Args,
-    quick: &Quick,
+    quick: &UrlScenarios,
     environment: &Environment,
-    shard: Option<PlannedPart>,
-) -> Result<Plan, Problem> {
-    let overrides = Overrides {
+    shard: Option<ShardPlan>,
+) -> Result<Plan, CommandError> {
+    let overrides = PlanOverrides {
         every: args.every,
-        part: shard,
+        shard_plan: shard,
         ..args.connection.overrides(&args.addresses, args.duration)
     };
     let resolved = quick
         .read(&args.sources)
         .and_then(|scenarios| Plan::resolve(&scenarios, environment, &overrides));
     let (plan, warnings) =
-        resolved.map_err(|errors| Problem::usage(errors.render(colours_errors())))?;
+        resolved.map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))?;
     for warning in warnings {
-        tracing::warn!("{}", warning.render(colours_errors()));
+        tracing::warn!("{}", warning.render(stderr_has_colour()));
     }
     connection::warn_caveats(&plan);
     connection::warn_machine_limits(&plan);
     Ok(plan)
 }
 
-fn print_scenario(quick: &Quick) -> Result<Exit, Problem> {
+fn print_scenario(quick: &UrlScenarios) -> Result<ExitStatus, CommandError> {
     for name in quick.variables.keys() {
         tracing::warn!(
             variable = name,
@@ -181,7 +184,7 @@ fn print_scenario(quick: &Quick) -> Result<Exit, Problem> {
         );
     }
     for scenario in &quick.scenarios {
-        Console::plain(&scenario.text)?;
+        Console::print_plain(&scenario.text)?;
     }
-    Ok(Exit::Pass)
+    Ok(ExitStatus::Pass)
 }

@@ -1,7 +1,7 @@
 //! `tollgate schema`
 
 use super::console::Console;
-use super::exit::{Exit, Problem};
+use super::exit::{CommandError, ExitStatus};
 use crate::scenario;
 
 const EXAMPLES: &str = "\
@@ -15,8 +15,9 @@ Examples:
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {}
 
-pub(super) fn schema(Args {}: &Args) -> Result<Exit, Problem> {
-    let schema = serde_json::to_string_pretty(&scenario::schema()).map_err(Problem::internal)?;
-    Console::plain(&schema)?;
-    Ok(Exit::Pass)
+pub(super) fn schema(Args {}: &Args) -> Result<ExitStatus, CommandError> {
+    let schema =
+        serde_json::to_string_pretty(&scenario::schema()).map_err(CommandError::internal)?;
+    Console::print_plain(&schema)?;
+    Ok(ExitStatus::Pass)
 }

@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::console::{Console, Output};
-use super::exit::Problem;
+use super::console::{Console, OutputFormat};
+use super::exit::CommandError;
 use super::live::LiveObserver;
 use super::log::{self, PROGRAMS_ONLY};
 use super::outputs::FinishedRun;
 use super::signals::RunSignals;
 use super::{guard, provenance, tags};
 use crate::engine::{self, Engine};
-use crate::plan::{Pacing, Plan, PlannedPart, Secrets};
-use crate::record::{FORMAT, Measurement, Part, Provenance, RunRecord, Sharing};
-use crate::store::{self, Draft, RunFolder};
+use crate::plan::{PacingMode, Plan, SecretSet, ShardPlan};
+use crate::record::{FORMAT, Measurement, RunProvenance, RunRecord, ShardRecord, ShardSharing};
+use crate::store::{self, RunDraft, RunFolder};
 use crate::verdict;
 
 /// Maximum number of characters of evidence kept, counted after secrets are redacted.
@@ -26,7 +26,7 @@ const MAX_EVIDENCE_CHARS: usize = 200;
 pub(super) struct RunFlags {
     /// What to print on stdout
     #[arg(long, value_enum, default_value = "text")]
-    output: Output,
+    output: OutputFormat,
     /// The folder to create run folders in
     #[arg(long, value_name = "DIR", default_value = "reports/runs")]
     runs_dir: PathBuf,
@@ -57,8 +57,8 @@ impl RunFlags {
     }
 
     /// How the engine waits for due times.
-    pub(super) fn pacing(&self) -> Pacing {
-        if self.no_spin { Pacing::Sleep } else { Pacing::Spin }
+    pub(super) fn pacing(&self) -> PacingMode {
+        if self.no_spin { PacingMode::Sleep } else { PacingMode::Spin }
     }
 }
 
@@ -67,8 +67,8 @@ pub(super) fn execute(
     plan: &Plan,
     flags: &RunFlags,
     signals: &RunSignals,
-) -> Result<FinishedRun, Problem> {
-    log::hide(&plan.secrets);
+) -> Result<FinishedRun, CommandError> {
+    log::add_secrets(&plan.secrets);
     guard::check(plan, flags.yes_load_this_host)?;
     let engine = Engine::prepare(plan)?;
     let draft = draft(plan, flags);
@@ -85,49 +85,53 @@ pub(super) fn execute(
     Ok(FinishedRun::new(record, folder))
 }
 
-fn draft(plan: &Plan, flags: &RunFlags) -> Draft {
+fn draft(plan: &Plan, flags: &RunFlags) -> RunDraft {
     let id = Uuid::now_v7();
     let commit = flags.git_commit.clone().filter(|commit| !commit.is_empty());
-    let redacted = |(key, value): (String, String)| (key, plan.secrets.blot(&value).into_owned());
+    let redacted = |(key, value): (String, String)| (key, plan.secrets.redact(&value).into_owned());
     let tags = flags.tags.tags().into_iter().map(redacted).collect();
-    let provenance = Provenance { tags, ..provenance::now(commit, &plan.secrets) };
-    let sharing = plan.part.map(|PlannedPart { shard, start }| {
+    let provenance = RunProvenance { tags, ..provenance::now(commit, &plan.secrets) };
+    let sharing = plan.shard_plan.map(|ShardPlan { shard, start }| {
         let host = provenance.host.name.clone();
-        Sharing { of: shard.of, start, parts: vec![Part { shard: shard.index + 1, run: id, host }] }
+        ShardSharing {
+            of: shard.of,
+            start,
+            parts: vec![ShardRecord { shard: shard.index + 1, run: id, host }],
+        }
     });
-    Draft {
+    RunDraft {
         format: FORMAT,
         id,
         provenance,
         plan: plan.scenarios.iter().map(|scenario| scenario.shown.clone()).collect(),
-        measurement: Measurement { sharing, ..plan.nothing_measured() },
+        measurement: Measurement { sharing, ..plan.empty_measurement() },
     }
 }
 
 /// Removes secrets from the evidence of a measurement, then shortens it.
-fn redact_evidence(mut measurement: Measurement, secrets: &Secrets) -> Measurement {
+fn redact_evidence(mut measurement: Measurement, secrets: &SecretSet) -> Measurement {
     measurement
-        .rewrite_evidence(|text| secrets.blot(text).chars().take(MAX_EVIDENCE_CHARS).collect());
+        .rewrite_evidence(|text| secrets.redact(text).chars().take(MAX_EVIDENCE_CHARS).collect());
     measurement
 }
 
 /// The record of a run with its verdict. The draft knows which shards the run has.
-pub(super) fn judge(draft: Draft, measurement: Measurement) -> RunRecord {
-    let Draft { format, id, provenance, plan, measurement: Measurement { sharing, .. } } = draft;
+pub(super) fn judge(draft: RunDraft, measurement: Measurement) -> RunRecord {
+    let RunDraft { format, id, provenance, plan, measurement: Measurement { sharing, .. } } = draft;
     let measurement = Measurement { sharing, ..measurement };
     let verdict = verdict::judge(&plan, &measurement);
     RunRecord { format, id, provenance, plan, measurement, verdict }
 }
 
 /// Completes the folder of an interrupted run from the intervals that were written.
-pub(super) fn recover(folder: &Path, draft: Draft) -> Result<RunRecord, Problem> {
+pub(super) fn recover(folder: &Path, draft: RunDraft) -> Result<RunRecord, CommandError> {
     let measurement = draft.measurement.clone();
     let record = judge(draft, measurement);
-    store::complete(folder, &record)?;
+    store::complete_folder(folder, &record)?;
     Ok(record)
 }
 
-fn log_start(draft: &Draft, folder: &Path) {
+fn log_start(draft: &RunDraft, folder: &Path) {
     let run = draft.id.to_string();
     for scenario in &draft.plan {
         tracing::info!(
@@ -143,7 +147,7 @@ fn log_start(draft: &Draft, folder: &Path) {
     }
     if let Some(sharing) = &draft.measurement.sharing {
         let shards: Vec<_> = sharing.parts.iter().map(|part| part.shard.to_string()).collect();
-        let (shard, of, start) = (shards.join(", "), sharing.of, sharing.start_shown());
+        let (shard, of, start) = (shards.join(", "), sharing.of, sharing.start_text());
         tracing::info!(
             run,
             shard,

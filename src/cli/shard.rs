@@ -7,10 +7,10 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, Time, UtcOffset};
 
-use super::exit::Problem;
+use super::exit::CommandError;
 use crate::engine::clock;
-use crate::plan::{PlannedPart, Shard};
-use crate::units::{UnitError, show};
+use crate::plan::{Shard, ShardPlan};
+use crate::units::{UnitError, format_duration};
 
 /// Maximum number of machines that share a run.
 const MAX_SHARDS: u32 = 1_000;
@@ -36,18 +36,18 @@ pub(super) struct Flags {
 
 impl Flags {
     /// The shard this machine runs; `None` for the whole run.
-    pub(super) fn planned(self) -> Result<Option<PlannedPart>, Problem> {
+    pub(super) fn planned(self) -> Result<Option<ShardPlan>, CommandError> {
         match (self.shard, self.start_at) {
             (None, None) => Ok(None),
             (Some(shard), Some(start_at)) => {
                 let start = start_at.resolve(clock::wall_clock())?;
-                Ok(Some(PlannedPart { shard, start }))
+                Ok(Some(ShardPlan { shard, start }))
             }
-            (Some(_), None) => Err(Problem::usage(
+            (Some(_), None) => Err(CommandError::usage(
                 "error: --shard needs --start-at: the machines that share a run must start measuring together; add \
                  the same --start-at on each, such as `--start-at 2026-11-24T15:00:00Z`",
             )),
-            (None, Some(_)) => Err(Problem::usage(
+            (None, Some(_)) => Err(CommandError::usage(
                 "error: --start-at needs --shard: it is for runs that several machines share; add `--shard 1/3` \
                  on the first of three",
             )),
@@ -98,7 +98,7 @@ impl FromStr for StartAt {
 
 impl StartAt {
     /// The start as an instant, if a run that begins now can meet it.
-    fn resolve(self, now: OffsetDateTime) -> Result<OffsetDateTime, Problem> {
+    fn resolve(self, now: OffsetDateTime) -> Result<OffsetDateTime, CommandError> {
         let start = match self {
             Self::Instant(start) => start,
             Self::Clock(time) => nearest(time, now),
@@ -110,7 +110,10 @@ impl StartAt {
         let text = start.format(&Rfc3339).unwrap_or_else(|_| start.to_string());
         let (problem, remedy) = if ahead.is_positive() {
             (
-                format!("{} ahead", show(Duration::try_from(ahead).unwrap_or(Duration::MAX))),
+                format!(
+                    "{} ahead",
+                    format_duration(Duration::try_from(ahead).unwrap_or(Duration::MAX))
+                ),
                 "choose a start within 24h",
             )
         } else {
@@ -122,7 +125,7 @@ impl StartAt {
                 "choose a later start for all shards, and check that the clocks of the machines agree",
             )
         };
-        Err(Problem::usage(format!("error: --start-at {text} is {problem}; {remedy}")))
+        Err(CommandError::usage(format!("error: --start-at {text} is {problem}; {remedy}")))
     }
 }
 

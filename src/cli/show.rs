@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::console::{Console, Output};
-use super::exit::{Exit, Problem};
+use super::console::{Console, OutputFormat};
+use super::exit::{CommandError, ExitStatus};
 use super::outputs::FinishedRun;
 use super::results::{self, ResultForm};
 use super::source::LocatedRun;
 use super::{session, source};
 use crate::engine::clock;
 use crate::record::RunRecord;
-use crate::store::{self, Database, DatabaseError, Fetched, Mark, Stored};
+use crate::store::{self, Database, DatabaseError, FetchedRun, FolderContent, StoreMark};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,10 +41,10 @@ pub(super) struct Args {
     from: source::Flags,
     /// What to print on stdout
     #[arg(long, value_enum, default_value = "text")]
-    output: Output,
+    output: OutputFormat,
 }
 
-pub(super) fn show(args: &Args) -> Result<Exit, Problem> {
+pub(super) fn show(args: &Args) -> Result<ExitStatus, CommandError> {
     let console = Console { output: args.output };
     match args.from.source()?.find(&args.run)? {
         LocatedRun::Folder(folder) => from_folder(&folder, console),
@@ -54,11 +54,11 @@ pub(super) fn show(args: &Args) -> Result<Exit, Problem> {
     }
 }
 
-fn from_folder(folder: &Path, console: Console) -> Result<Exit, Problem> {
-    let record = match store::read(folder).map_err(source::usage_error)? {
-        Stored::Complete(record) => *record,
-        Stored::StillWritten => return Err(source::still_running(folder)),
-        Stored::HalfWritten(draft) => {
+fn from_folder(folder: &Path, console: Console) -> Result<ExitStatus, CommandError> {
+    let record = match store::read_folder(folder).map_err(source::usage_error)? {
+        FolderContent::Complete(record) => *record,
+        FolderContent::StillWritten => return Err(source::still_running(folder)),
+        FolderContent::HalfWritten(draft) => {
             tracing::warn!(
                 "This run was interrupted: it is shown up to the last interval that was written."
             );
@@ -72,16 +72,16 @@ fn from_folder(folder: &Path, console: Console) -> Result<Exit, Problem> {
 /// folders have one.
 fn from_database(
     mut database: Database,
-    fetched: Fetched,
+    fetched: FetchedRun,
     runs_dir: &Path,
     console: Console,
-) -> Result<Exit, Problem> {
-    let Fetched { identity, record, pruned } = fetched;
-    let folder = store::restore(runs_dir, &record, |folder| {
+) -> Result<ExitStatus, CommandError> {
+    let FetchedRun { identity, record, pruned } = fetched;
+    let folder = store::restore_folder(runs_dir, &record, |folder| {
         database.intervals(&record, |interval| Ok::<_, DatabaseError>(folder.add(&interval)?))
     })?;
     database.close();
-    Mark::stored(&folder, identity, clock::wall_clock())?;
+    StoreMark::mark_stored(&folder, identity, clock::wall_clock())?;
     if pruned {
         tracing::warn!(
             "The intervals of this run were pruned: its figures are unchanged, but plots over time may be missing."
@@ -90,7 +90,11 @@ fn from_database(
     show_run(*record, &folder, console)
 }
 
-fn show_run(record: RunRecord, folder: &Path, console: Console) -> Result<Exit, Problem> {
+fn show_run(
+    record: RunRecord,
+    folder: &Path,
+    console: Console,
+) -> Result<ExitStatus, CommandError> {
     let run = FinishedRun::new(record, folder);
     results::report_run(&run, console, ResultForm::Full)?;
     Ok(run.exit())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::exit::{Exit, Problem};
+use super::exit::{CommandError, ExitStatus};
 use crate::engine::StopHandle;
 
 /// A stream of the signals that end the program.
@@ -52,14 +52,14 @@ pub(super) struct RunSignals(Arc<SignalState>);
 
 impl RunSignals {
     /// Listens on its own thread until the program ends.
-    pub(super) fn listen() -> Result<Self, Problem> {
+    pub(super) fn listen() -> Result<Self, CommandError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(Problem::internal)?;
+            .map_err(CommandError::internal)?;
         let mut signals = {
             let _signals_need_a_runtime = runtime.enter();
-            SignalStream::listen().map_err(Problem::internal)?
+            SignalStream::listen().map_err(CommandError::internal)?
         };
         let state = Arc::new(SignalState::default());
         let listener = Arc::clone(&state);
@@ -70,7 +70,7 @@ impl RunSignals {
             }
         };
         let thread = std::thread::Builder::new().name("signals".to_owned());
-        thread.spawn(move || runtime.block_on(listen)).map_err(Problem::internal)?;
+        thread.spawn(move || runtime.block_on(listen)).map_err(CommandError::internal)?;
         Ok(Self(state))
     }
 
@@ -146,16 +146,16 @@ impl StopRequest {
 }
 
 /// Ends the program if `main` cannot be reached. Global, because signals are.
-static END: OnceLock<fn(Exit)> = OnceLock::new();
+static END: OnceLock<fn(ExitStatus)> = OnceLock::new();
 
 /// Sets the function that ends the program if `main` cannot be reached. Only the first call counts.
-pub(super) fn set_end(end: fn(Exit)) {
+pub(super) fn set_end(end: fn(ExitStatus)) {
     let _already_set = END.set(end);
 }
 
 fn end() {
     if let Some(end) = END.get() {
-        end(Exit::Inconclusive);
+        end(ExitStatus::Inconclusive);
     }
 }
 

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::exit::Problem;
-use super::keeping::Store;
-use crate::history::Filter;
-use crate::postgres::Address;
+use super::exit::CommandError;
+use super::store_flags::StoreFlags;
+use crate::history::HistoryFilter;
+use crate::postgres::DatabaseAddress;
 use crate::record::{RunRecord, RunSummary};
-use crate::store::{self, Database, DatabaseError, Fetched, Mark, StoreError, Stored};
+use crate::store::{
+    self, Database, DatabaseError, FetchedRun, FolderContent, StoreError, StoreMark,
+};
 
 /// Where to read runs from.
 #[derive(Debug, Clone, clap::Args)]
@@ -24,7 +26,7 @@ pub(super) struct Flags {
     #[arg(long, value_enum, help_heading = "Store")]
     from: Option<RunLocation>,
     #[command(flatten)]
-    store: Store,
+    store: StoreFlags,
 }
 
 /// A place that holds runs.
@@ -41,7 +43,7 @@ pub(super) struct RunSource {
     /// The runs folder; `None` to read the database alone.
     runs_dir: Option<PathBuf>,
     /// The database; `None` if there is none, or to read folders alone.
-    database: Option<Address>,
+    database: Option<DatabaseAddress>,
 }
 
 /// A run and where it was found.
@@ -49,12 +51,12 @@ pub(super) enum LocatedRun {
     /// In a folder.
     Folder(PathBuf),
     /// In the database, which also has its intervals.
-    Database(Database, Fetched),
+    Database(Database, FetchedRun),
 }
 
 impl Flags {
     /// The places that the flags name.
-    pub(super) fn source(&self) -> Result<RunSource, Problem> {
+    pub(super) fn source(&self) -> Result<RunSource, CommandError> {
         let runs_dir = (self.from != Some(RunLocation::Database)).then(|| self.runs_dir.clone());
         let database = match self.from {
             Some(RunLocation::Folders) => None,
@@ -75,7 +77,10 @@ impl RunSource {
     ///
     /// Folders are not filtered here: a merged run hides its shards even if the filter excludes the
     /// merged run itself.
-    pub(super) fn summaries(&self, filter: &Filter) -> Result<Vec<RunSummary>, Problem> {
+    pub(super) fn summaries(
+        &self,
+        filter: &HistoryFilter,
+    ) -> Result<Vec<RunSummary>, CommandError> {
         match (&self.database, &self.runs_dir) {
             (Some(address), runs_dir) => {
                 let runs = Database::open(address)?.summaries(filter)?;
@@ -90,8 +95,8 @@ impl RunSource {
     }
 
     /// Finds a run by any of its names: in its folder if it has one, else in the database.
-    pub(super) fn find(&self, run: &Path) -> Result<LocatedRun, Problem> {
-        let folder = self.runs_dir.as_ref().map(|runs_dir| store::find(run, runs_dir));
+    pub(super) fn find(&self, run: &Path) -> Result<LocatedRun, CommandError> {
+        let folder = self.runs_dir.as_ref().map(|runs_dir| store::find_run(run, runs_dir));
         match (folder, &self.database) {
             (Some(Ok(folder)), _) => Ok(LocatedRun::Folder(folder)),
             (None | Some(Err(StoreError::Unknown { .. })), Some(address)) => {
@@ -100,12 +105,12 @@ impl RunSource {
                 Ok(LocatedRun::Database(database, fetched))
             }
             (Some(Err(error)), _) => Err(usage_error(error)),
-            (None, None) => Err(Problem::usage("error: there is no place to search for runs")),
+            (None, None) => Err(CommandError::usage("error: there is no place to search for runs")),
         }
     }
 
     /// The whole record of a run, by any of its names.
-    pub(super) fn record(&self, run: &Path) -> Result<RunRecord, Problem> {
+    pub(super) fn record(&self, run: &Path) -> Result<RunRecord, CommandError> {
         match self.find(run)? {
             LocatedRun::Folder(folder) => record(folder),
             LocatedRun::Database(_, fetched) => Ok(*fetched.record),
@@ -115,7 +120,7 @@ impl RunSource {
     /// The place in words, such as `in reports/runs`.
     pub(super) fn describe(&self) -> String {
         match (&self.database, &self.runs_dir) {
-            (Some(address), _) => format!("in the database {}", address.shown()),
+            (Some(address), _) => format!("in the database {}", address.display_name()),
             (None, Some(runs_dir)) => format!("in {}", runs_dir.display()),
             (None, None) => "anywhere".to_owned(),
         }
@@ -126,7 +131,8 @@ impl RunSource {
 /// them.
 fn warn_unsynced(runs_dir: &Path) {
     let folders = store::run_folders(runs_dir).unwrap_or_default();
-    let unsynced = folders.iter().filter(|folder| Mark::read(folder).unsynced.is_some()).count();
+    let unsynced =
+        folders.iter().filter(|folder| StoreMark::read(folder).unsynced.is_some()).count();
     if unsynced > 0 {
         let runs =
             if unsynced == 1 { "1 run is".to_owned() } else { format!("{unsynced} runs are") };
@@ -137,9 +143,9 @@ fn warn_unsynced(runs_dir: &Path) {
     }
 }
 
-fn summaries(runs_dir: &Path) -> Result<Vec<RunSummary>, Problem> {
+fn summaries(runs_dir: &Path) -> Result<Vec<RunSummary>, CommandError> {
     let (mut runs, mut unread) = (Vec::new(), Vec::new());
-    for run in store::summaries(runs_dir).map_err(usage_error)? {
+    for run in store::read_summaries(runs_dir).map_err(usage_error)? {
         match run {
             Ok(run) => runs.push(run),
             Err(error) => unread.push(error.to_string()),
@@ -149,10 +155,10 @@ fn summaries(runs_dir: &Path) -> Result<Vec<RunSummary>, Problem> {
     Ok(runs)
 }
 
-fn fetch(database: &mut Database, run: &Path) -> Result<Fetched, Problem> {
-    database.fetch(&name_of(run)).map_err(|error| match error {
+fn fetch(database: &mut Database, run: &Path) -> Result<FetchedRun, CommandError> {
+    database.fetch_run(&name_of(run)).map_err(|error| match error {
         DatabaseError::NoRun { .. } | DatabaseError::Ambiguous { .. } => {
-            Problem::usage(format!("error: {error}"))
+            CommandError::usage(format!("error: {error}"))
         }
         other => other.into(),
     })
@@ -165,27 +171,27 @@ fn name_of(run: &Path) -> Cow<'_, str> {
     folder.file_name().unwrap_or(run.as_os_str()).to_string_lossy()
 }
 
-fn record(folder: PathBuf) -> Result<RunRecord, Problem> {
-    match store::read(&folder).map_err(usage_error)? {
-        Stored::Complete(record) => Ok(*record),
-        Stored::StillWritten => Err(still_running(&folder)),
-        Stored::HalfWritten(_) => Err(usage_error(StoreError::Unfinished { path: folder })),
+fn record(folder: PathBuf) -> Result<RunRecord, CommandError> {
+    match store::read_folder(&folder).map_err(usage_error)? {
+        FolderContent::Complete(record) => Ok(*record),
+        FolderContent::StillWritten => Err(still_running(&folder)),
+        FolderContent::HalfWritten(_) => Err(usage_error(StoreError::Unfinished { path: folder })),
     }
 }
 
-/// The folder of a run, by any name that [`store::find`] accepts.
-pub(super) fn folder(run: &Path, runs_dir: &Path) -> Result<PathBuf, Problem> {
-    store::find(run, runs_dir).map_err(usage_error)
+/// The folder of a run, by any name that [`store::find_run`] accepts.
+pub(super) fn folder(run: &Path, runs_dir: &Path) -> Result<PathBuf, CommandError> {
+    store::find_run(run, runs_dir).map_err(usage_error)
 }
 
-pub(super) fn still_running(folder: &Path) -> Problem {
-    Problem::usage(format!("error: the run in {} is still running", folder.display()))
+pub(super) fn still_running(folder: &Path) -> CommandError {
+    CommandError::usage(format!("error: the run in {} is still running", folder.display()))
 }
 
 /// The usage error for an argument that names no readable run.
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes it by value")]
-pub(super) fn usage_error(error: StoreError) -> Problem {
-    Problem::usage(format!("error: {error}"))
+pub(super) fn usage_error(error: StoreError) -> CommandError {
+    CommandError::usage(format!("error: {error}"))
 }
 
 /// Warns of each item left out of a list, up to a limit.

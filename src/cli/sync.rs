@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::exit::{Exit, Problem};
-use super::keeping::Store;
+use super::exit::{CommandError, ExitStatus};
 use super::outputs::database::{mark_stored, mark_unsynced};
+use super::store_flags::StoreFlags;
 use super::{log, session, source};
-use crate::store::{self, Database, DatabaseError, Mark, Sent, Stored};
+use crate::store::{self, Database, DatabaseError, FolderContent, StoreMark, StoredRun};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,14 +42,14 @@ pub(super) struct Args {
     #[arg(long)]
     all: bool,
     #[command(flatten)]
-    store: Store,
+    store: StoreFlags,
 }
 
 /// A run whose folder is complete.
 struct CompleteRun {
     folder: PathBuf,
     id: Uuid,
-    mark: Mark,
+    mark: StoreMark,
 }
 
 /// How long an upload may take. It is generous: no verdict waits for it.
@@ -64,7 +64,7 @@ struct SyncCounts {
     unreadable: usize,
 }
 
-pub(super) fn sync(args: &Args) -> Result<Exit, Problem> {
+pub(super) fn sync(args: &Args) -> Result<ExitStatus, CommandError> {
     let address = args.store.required_address()?;
     let folders = folders(args)?;
     let mut count = SyncCounts::default();
@@ -82,17 +82,17 @@ pub(super) fn sync(args: &Args) -> Result<Exit, Problem> {
         }
     }
     database.close();
-    log_counts(&count, &address.shown());
-    Ok(if count.unreadable > 0 { Exit::Internal } else { Exit::Pass })
+    log_counts(&count, &address.display_name());
+    Ok(if count.unreadable > 0 { ExitStatus::Internal } else { ExitStatus::Pass })
 }
 
 /// The named folders, or all in the runs folder, oldest first.
-fn folders(args: &Args) -> Result<Vec<PathBuf>, Problem> {
+fn folders(args: &Args) -> Result<Vec<PathBuf>, CommandError> {
     if !args.runs.is_empty() {
         return args.runs.iter().map(|run| source::folder(run, &args.runs_dir)).collect();
     }
     if !args.runs_dir.is_dir() {
-        return Err(Problem::usage(format!(
+        return Err(CommandError::usage(format!(
             "error: the runs folder {} does not exist: name it with `--runs-dir`; `tollgate run` creates it",
             args.runs_dir.display()
         )));
@@ -103,13 +103,13 @@ fn folders(args: &Args) -> Result<Vec<PathBuf>, Problem> {
 /// A run that can be uploaded. Completes an interrupted run first; counts a run that cannot be read
 /// and warns of it.
 fn complete(folder: PathBuf, count: &mut SyncCounts) -> Option<CompleteRun> {
-    let id = match store::id(&folder) {
+    let id = match store::read_id(&folder) {
         Ok(Some(id)) => Ok(Some(id)),
         Ok(None) => recovered_id(&folder),
         Err(error) => Err(error.into()),
     };
     match id {
-        Ok(Some(id)) => Some(CompleteRun { mark: Mark::read(&folder), folder, id }),
+        Ok(Some(id)) => Some(CompleteRun { mark: StoreMark::read(&folder), folder, id }),
         Ok(None) => {
             count.going_on += 1;
             None
@@ -123,11 +123,11 @@ fn complete(folder: PathBuf, count: &mut SyncCounts) -> Option<CompleteRun> {
 }
 
 /// The id of a run that had no record yet; `None` if it is still running.
-fn recovered_id(folder: &Path) -> Result<Option<Uuid>, Problem> {
-    match store::read(folder)? {
-        Stored::Complete(record) => Ok(Some(record.id)),
-        Stored::StillWritten => Ok(None),
-        Stored::HalfWritten(draft) => {
+fn recovered_id(folder: &Path) -> Result<Option<Uuid>, CommandError> {
+    match store::read_folder(folder)? {
+        FolderContent::Complete(record) => Ok(Some(record.id)),
+        FolderContent::StillWritten => Ok(None),
+        FolderContent::HalfWritten(draft) => {
             tracing::warn!(
                 "The run in {} was interrupted: it is uploaded up to the last interval that was written.",
                 folder.display()
@@ -146,7 +146,7 @@ fn present(
     all: bool,
 ) -> Result<BTreeSet<Uuid>, DatabaseError> {
     let ids: Vec<Uuid> = runs.iter().map(|run| run.id).collect();
-    if let Some(present) = database.which(&ids)? {
+    if let Some(present) = database.stored_runs(&ids)? {
         return Ok(present.into_iter().collect());
     }
     let marked = runs.iter().filter(|run| !all && run.mark.stored.contains_key(&identity));
@@ -165,14 +165,16 @@ fn upload(
     identity: Uuid,
     run: &CompleteRun,
     count: &mut SyncCounts,
-) -> Result<(), Problem> {
-    let sent = match store::read(&run.folder) {
-        Ok(Stored::Complete(record)) => database.keep(&record, &run.folder, UPLOAD_TIMEOUT),
+) -> Result<(), CommandError> {
+    let sent = match store::read_folder(&run.folder) {
+        Ok(FolderContent::Complete(record)) => {
+            database.store_run(&record, &run.folder, UPLOAD_TIMEOUT)
+        }
         Ok(_) => return Ok(()),
         Err(error) => Err(error.into()),
     };
     match sent {
-        Ok(Sent { is_new: true, .. }) => count.sent += 1,
+        Ok(StoredRun { is_new: true, .. }) => count.sent += 1,
         Ok(_) => count.there += 1,
         Err(DatabaseError::Folder(error)) => {
             count.unreadable += 1;
@@ -180,10 +182,10 @@ fn upload(
             return Ok(());
         }
         Err(error) => {
-            mark_unsynced(&run.folder, &log::clean(&error.to_string()));
+            mark_unsynced(&run.folder, &log::redact(&error.to_string()));
             let so_far =
                 format!("{} uploaded before; `tollgate sync` uploads the rest", count.sent);
-            return Err(Problem::internal(format!("{error}\n  {so_far}")));
+            return Err(CommandError::internal(format!("{error}\n  {so_far}")));
         }
     }
     mark(run, identity);

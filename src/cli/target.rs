@@ -5,10 +5,10 @@ use std::io::Read;
 
 use tokio::sync::oneshot;
 
-use super::console::{Console, Output};
-use super::exit::{Exit, Problem};
+use super::console::{Console, OutputFormat};
+use super::exit::{CommandError, ExitStatus};
 use super::signals::SignalStream;
-use crate::target::{self, Settings};
+use crate::target::{self, TargetSettings};
 
 /// Serve the rehearsal target: a tile loader with known latencies, stalls and faults
 ///
@@ -18,7 +18,7 @@ use crate::target::{self, Settings};
 #[command(args_override_self = true, after_help = EXAMPLES, after_long_help = paths_and_examples())]
 pub(super) struct Args {
     #[command(flatten)]
-    settings: Box<Settings>,
+    settings: Box<TargetSettings>,
     /// Exit when standard input is closed, so that no target outlives the program that started it
     #[arg(long, hide = true)]
     with_stdin: bool,
@@ -59,25 +59,25 @@ fn paths_and_examples() -> String {
     )
 }
 
-pub(super) fn target(args: &Args) -> Result<Exit, Problem> {
-    let console = Console { output: Output::Text };
+pub(super) fn target(args: &Args) -> Result<ExitStatus, CommandError> {
+    let console = Console { output: OutputFormat::Text };
     let mut announced = Ok(());
-    let announce = |server: &target::Server| {
-        announced = console.result(&format!("listening on {}", server.base_url()));
+    let announce = |server: &target::TargetServer| {
+        announced = console.print_result(&format!("listening on {}", server.base_url()));
     };
     let served = target::run_blocking(&args.settings, announce, until_stopped(args.with_stdin));
     announced?;
     served.map_err(|error| target_error(&error))?;
-    Ok(Exit::Pass)
+    Ok(ExitStatus::Pass)
 }
 
 /// The target's error together with its cause.
-fn target_error(error: &target::Error) -> Problem {
+fn target_error(error: &target::TargetError) -> CommandError {
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
     if error.is_usage() {
-        Problem::usage(format!("error: {error}{cause}"))
+        CommandError::usage(format!("error: {error}{cause}"))
     } else {
-        Problem::internal(format!("{error}{cause}"))
+        CommandError::internal(format!("{error}{cause}"))
     }
 }
 

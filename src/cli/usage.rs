@@ -2,8 +2,8 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::console::colours_errors;
-use super::exit::{Exit, Problem};
+use super::console::stderr_has_colour;
+use super::exit::{CommandError, ExitStatus};
 
 /// Flags of curl, k6, oha, wrk and similar tools, and what to write instead.
 const FOREIGN_FLAGS: [(&[&str], &str); 9] = [
@@ -31,22 +31,25 @@ const FOREIGN_FLAGS: [(&[&str], &str); 9] = [
 /// error.
 ///
 /// `variable` is the environment variable that holds the wrong value, if the value was not typed.
-pub(super) fn from_clap(error: &clap::Error, variable: Option<&str>) -> Result<Exit, Problem> {
+pub(super) fn from_clap(
+    error: &clap::Error,
+    variable: Option<&str>,
+) -> Result<ExitStatus, CommandError> {
     if error.use_stderr() {
         let text = error.render();
-        let text = if colours_errors() { text.ansi().to_string() } else { text.to_string() };
+        let text = if stderr_has_colour() { text.ansi().to_string() } else { text.to_string() };
         let variable_tip = variable
             .map(|name| format!("the value comes from the variable `{name}`: correct or unset it"));
         let tip = variable_tip.or_else(|| foreign_flag_tip(error).map(str::to_owned));
         let tip = tip.map(|tip| format!("\n  tip: {tip}\n")).unwrap_or_default();
-        return Err(Problem::usage(format!("{}{tip}", text.trim_end())));
+        return Err(CommandError::usage(format!("{}{tip}", text.trim_end())));
     }
     match error.print() {
         // A reader that closed the pipe has seen as much of the help as it wanted.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Problem::internal(format!("the help could not be printed: {error}")))
+            Err(CommandError::internal(format!("the help could not be printed: {error}")))
         }
-        _ => Ok(Exit::Pass),
+        _ => Ok(ExitStatus::Pass),
     }
 }
 

@@ -7,8 +7,8 @@ use time::macros::format_description;
 
 use super::MACHINE;
 use crate::engine::clock::{self, Instant};
-use crate::record::checkup::Finding;
-use crate::units::show;
+use crate::record::checkup::CheckFinding;
+use crate::units::format_duration;
 
 /// A clock that gains or loses as much on the monotonic one in half a second was set meanwhile; one that is slewed
 /// changes by a quarter of a millisecond at most.
@@ -67,13 +67,13 @@ pub(super) struct Clocks {
 }
 
 impl Clocks {
-    pub(super) fn finding(&self) -> Finding {
+    pub(super) fn finding(&self) -> CheckFinding {
         let shown = |at: OffsetDateTime| {
             let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
             at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_else(|_| at.to_string())
         };
         let now = shown(self.now);
-        let found = |what| Finding::ok(MACHINE, "clock", what);
+        let found = |what| CheckFinding::ok(MACHINE, "clock", what);
         let remedy = "let it be synchronised (chrony, systemd-timesyncd)";
         if let Some(program) = self.program.filter(|program| *program > self.now + AHEAD) {
             return found(format!("{now}, but this program was written at {}", shown(program)))
@@ -82,7 +82,7 @@ impl Clocks {
         if self.moved >= STEP {
             return found(format!(
                 "{now}; it was set by {} while it was watched",
-                show(self.moved)
+                format_duration(self.moved)
             ))
             .warn(remedy);
         }
@@ -97,18 +97,18 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::record::checkup::State;
+    use crate::record::checkup::CheckState;
 
-    fn seen(moved: u64, program: Option<OffsetDateTime>) -> State {
+    fn seen(moved: u64, program: Option<OffsetDateTime>) -> CheckState {
         let now = datetime!(2026-11-24 15:00 UTC);
         Clocks { now, moved: Duration::from_millis(moved), program }.finding().state
     }
 
     #[test]
     fn a_clock_that_is_set_or_behind_its_own_program_is_doubted() {
-        assert_eq!(seen(0, None), State::Ok);
-        assert_eq!(seen(9, Some(datetime!(2026-11-24 15:00:59 UTC))), State::Ok);
-        assert_eq!(seen(10, None), State::Warn);
-        assert_eq!(seen(0, Some(datetime!(2026-11-24 15:02 UTC))), State::Warn);
+        assert_eq!(seen(0, None), CheckState::Ok);
+        assert_eq!(seen(9, Some(datetime!(2026-11-24 15:00:59 UTC))), CheckState::Ok);
+        assert_eq!(seen(10, None), CheckState::Warn);
+        assert_eq!(seen(0, Some(datetime!(2026-11-24 15:02 UTC))), CheckState::Warn);
     }
 }

@@ -5,18 +5,19 @@ use std::collections::BTreeMap;
 use crate::engine::EngineError;
 use crate::engine::probe;
 use crate::plan::Plan;
-use crate::postgres::Address;
-use crate::record::checkup::Finding;
-use crate::units::show;
+use crate::postgres::DatabaseAddress;
+use crate::record::checkup::CheckFinding;
+use crate::units::format_duration;
 
 /// Looks whether a session can be opened with each database that a plan's steps ask; no statement is carried out.
 ///
 /// The error says that the machine gave no runtime.
-pub fn databases(plan: &Plan) -> Result<Vec<Finding>, EngineError> {
-    let mut asked: BTreeMap<(&str, String), (&Address, Vec<&str>)> = BTreeMap::new();
+pub fn databases(plan: &Plan) -> Result<Vec<CheckFinding>, EngineError> {
+    let mut asked: BTreeMap<(&str, String), (&DatabaseAddress, Vec<&str>)> = BTreeMap::new();
     for scenario in &plan.scenarios {
         for (name, address) in scenario.databases() {
-            let (_, by) = asked.entry((name, address.shown())).or_insert((address, Vec::new()));
+            let (_, by) =
+                asked.entry((name, address.display_name())).or_insert((address, Vec::new()));
             by.push(&scenario.shown.name);
         }
     }
@@ -26,15 +27,20 @@ pub fn databases(plan: &Plan) -> Result<Vec<Finding>, EngineError> {
         .collect()
 }
 
-fn one(name: &str, shown: &str, address: &Address, by: &[&str]) -> Result<Finding, EngineError> {
+fn one(
+    name: &str,
+    shown: &str,
+    address: &DatabaseAddress,
+    by: &[&str],
+) -> Result<CheckFinding, EngineError> {
     let group = format!("database {name} ({})", by.join(", "));
-    let found = |what: String| Finding::ok(&group, "session", what);
+    let found = |what: String| CheckFinding::ok(&group, "session", what);
     if address.is_placeholder() {
         let unknown = found("not known: a variable of its URL has no value".to_owned());
         return Ok(unknown.warn("set the variable and examine it again"));
     }
     Ok(match probe::session(address)? {
-        Ok(took) => found(format!("{shown}, opened in {}", show(took))),
-        Err(error) => found(error.what()).fail(error.trouble.remedy()),
+        Ok(took) => found(format!("{shown}, opened in {}", format_duration(took))),
+        Err(error) => found(error.what()).fail(error.kind.remedy()),
     })
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::MACHINE;
 use crate::plan::Plan;
-use crate::record::checkup::Finding;
+use crate::record::checkup::CheckFinding;
 
 /// What a run folder takes at most for one scenario's reports and plots: 0.4 to 0.5 MB were measured.
 const REPORTS: u64 = 1_000_000;
@@ -18,7 +18,7 @@ const SECOND: u64 = 4_000;
 const ROOMY: u64 = 10;
 
 /// What is to be said of the folder that run folders are made in.
-pub(super) fn findings(runs_dir: &Path, plan: &Plan) -> Vec<Finding> {
+pub(super) fn findings(runs_dir: &Path, plan: &Plan) -> Vec<CheckFinding> {
     let home = existing(runs_dir);
     let mut findings = vec![judge_writing(runs_dir, &home, try_out(&home))];
     if let Ok(space) = rustix::fs::statvfs(&home) {
@@ -44,8 +44,8 @@ fn try_out(home: &Path) -> io::Result<()> {
     tempfile::Builder::new().prefix(".tollgate-doctor-").tempdir_in(home)?.close()
 }
 
-fn judge_writing(runs_dir: &Path, home: &Path, tried: io::Result<()>) -> Finding {
-    let found = |what| Finding::ok(MACHINE, "runs folder", what);
+fn judge_writing(runs_dir: &Path, home: &Path, tried: io::Result<()>) -> CheckFinding {
+    let found = |what| CheckFinding::ok(MACHINE, "runs folder", what);
     let shown = runs_dir.display();
     match tried {
         Ok(()) if home == runs_dir => found(format!("{shown} can be written")),
@@ -67,10 +67,10 @@ fn taken(plan: &Plan) -> u64 {
     scenarios.fold(0, u64::saturating_add).max(REPORTS)
 }
 
-fn judge_space(home: &Path, free: u64, taken: u64) -> Finding {
+fn judge_space(home: &Path, free: u64, taken: u64) -> CheckFinding {
     let what =
         format!("{} in {}; a run takes up to about {}", bytes(free), home.display(), bytes(taken));
-    let found = Finding::ok(MACHINE, "free space", what);
+    let found = CheckFinding::ok(MACHINE, "free space", what);
     let remedy = "make room, or name a folder elsewhere with `--runs-dir`";
     if free < taken {
         found.fail(remedy)
@@ -95,14 +95,14 @@ fn bytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::checkup::State;
+    use crate::record::checkup::CheckState;
 
     #[test]
     fn a_folder_is_tried_out_where_it_will_be_made_and_nothing_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let runs = folder.path().join("reports/runs");
         let findings = findings(&runs, &Plan::default());
-        assert_eq!(findings[0].state, State::Ok);
+        assert_eq!(findings[0].state, CheckState::Ok);
         assert!(findings[0].what.contains("does not exist yet"), "{}", findings[0].what);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
@@ -113,7 +113,7 @@ mod tests {
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
         let findings = findings(&file.join("runs"), &Plan::default());
-        assert_eq!(findings[0].state, State::Fail, "{}", findings[0].what);
+        assert_eq!(findings[0].state, CheckState::Fail, "{}", findings[0].what);
         assert_eq!(existing(Path::new("no-such-folder/runs")), Path::new("."));
     }
 
@@ -122,7 +122,7 @@ mod tests {
         let state = |free| judge_space(Path::new("runs"), free, 1_500_000).state;
         assert_eq!(
             [state(1_499_999), state(14_999_999), state(15_000_000)],
-            [State::Fail, State::Warn, State::Ok]
+            [CheckState::Fail, CheckState::Warn, CheckState::Ok]
         );
         assert_eq!(
             [bytes(12_345_678_901), bytes(1_500_000), bytes(0)],

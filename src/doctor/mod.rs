@@ -1,7 +1,7 @@
 //! Whether this machine can do the job: what a run will lean on, looked at before it.
 //!
 //! Each subject has a function that reads or measures and one or more that judge, purely, what was read: limits to
-//! [`Finding`]s. Whoever wants another subject examined adds a function that returns its findings.
+//! [`CheckFinding`]s. Whoever wants another subject examined adds a function that returns its findings.
 
 mod clock;
 mod database;
@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::engine::{EngineError, probe};
 use crate::plan::Plan;
 use crate::record::Budget;
-use crate::record::checkup::Finding;
+use crate::record::checkup::CheckFinding;
 
 pub use database::databases;
 pub use scenario::scenarios;
@@ -37,7 +37,7 @@ const WATCHED: Duration = Duration::from_millis(500);
 ///
 /// `runs_dir` is where run folders are to be made. Nothing is left there. The error says that the machine gave no
 /// thread or timer to measure with.
-pub fn machine(plan: &Plan, runs_dir: &Path) -> Result<Vec<Finding>, EngineError> {
+pub fn machine(plan: &Plan, runs_dir: &Path) -> Result<Vec<CheckFinding>, EngineError> {
     let (clocks, busy) = (clock::Watch::start(), processors::Watch::start());
     let timers = probe::timers(plan.pacing, WATCHED)?;
     let (clocks, busy) = (clocks.stop(), busy.and_then(processors::Watch::stop));

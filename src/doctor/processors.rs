@@ -7,9 +7,9 @@ use rustix::time::{ClockId, clock_gettime};
 use super::{MACHINE, percent};
 use crate::engine::clock::{self, Instant};
 use crate::engine::{self, probe};
-use crate::plan::{Load, Plan, ScenarioPlan};
-use crate::record::checkup::Finding;
-use crate::units::show;
+use crate::plan::{LoadPlan, Plan, ScenarioPlan};
+use crate::record::checkup::CheckFinding;
+use crate::units::format_duration;
 
 /// The share of the time stolen from which on it touches a p99, and from which on a p90.
 const TOUCHES_P99: f64 = 0.01;
@@ -19,17 +19,17 @@ const TOUCHES_P90: f64 = 0.1;
 const LEFT: f64 = 1.0;
 
 /// The processors of this process, beside the most requests a second of a plan.
-pub(super) fn cores(plan: &Plan) -> Finding {
-    let probers = f64::from(plan.part.map_or(1, |part| part.shard.of));
+pub(super) fn cores(plan: &Plan) -> CheckFinding {
+    let probers = f64::from(plan.shard_plan.map_or(1, |part| part.shard.of));
     let peak: f64 = plan.scenarios.iter().filter_map(peak).sum();
     judge_cores(engine::cores(), peak / probers)
 }
 
-fn judge_cores(cores: usize, peak: f64) -> Finding {
+fn judge_cores(cores: usize, peak: f64) -> CheckFinding {
     let with_ease = probe::ARRIVALS_PER_CORE * cores as f64;
     let noun = if cores == 1 { "processor" } else { "processors" };
     let what = format!("{cores} {noun} for this process");
-    let found = |what| Finding::ok(MACHINE, "processors", what);
+    let found = |what| CheckFinding::ok(MACHINE, "processors", what);
     if peak > with_ease {
         let what = format!(
             "{what}; the plan sends up to {peak:.0} requests a second, and {with_ease:.0} are easy"
@@ -42,7 +42,7 @@ fn judge_cores(cores: usize, peak: f64) -> Finding {
 
 /// The most requests a second of a scenario; `None` where the target's speed decides.
 fn peak(scenario: &ScenarioPlan) -> Option<f64> {
-    let Load::Open { schedule, .. } = &scenario.load else { return None };
+    let LoadPlan::Open { schedule, .. } = &scenario.load else { return None };
     let arrivals = schedule.peak().as_per_second().min(schedule.count() as f64);
     Some(arrivals * scenario.requests.len() as f64)
 }
@@ -135,14 +135,17 @@ impl Use {
         })
     }
 
-    pub(super) fn findings(&self) -> [Finding; 2] {
+    pub(super) fn findings(&self) -> [CheckFinding; 2] {
         [self.load(), self.steal()]
     }
 
-    fn load(&self) -> Finding {
+    fn load(&self) -> CheckFinding {
         let Self { lasted, processors, others, .. } = *self;
-        let what = format!("others kept {others:.1} of {processors:.0} busy for {}", show(lasted));
-        let found = Finding::ok(MACHINE, "other load", what);
+        let what = format!(
+            "others kept {others:.1} of {processors:.0} busy for {}",
+            format_duration(lasted)
+        );
+        let found = CheckFinding::ok(MACHINE, "other load", what);
         // What too little of it does shows in timers: by itself it fails nothing.
         if processors - others < LEFT.min(processors / 2.0) {
             found.warn("stop what else runs here, or probe from a machine of its own")
@@ -151,15 +154,15 @@ impl Use {
         }
     }
 
-    fn steal(&self) -> Finding {
+    fn steal(&self) -> CheckFinding {
         let Self { lasted, stolen, stolen_before, .. } = *self;
         let what = format!(
             "{} of {} taken by the hypervisor; {} since the system was started",
             percent(stolen),
-            show(lasted),
+            format_duration(lasted),
             percent(stolen_before)
         );
-        let found = Finding::ok(MACHINE, "CPU steal", what);
+        let found = CheckFinding::ok(MACHINE, "CPU steal", what);
         let remedy =
             "take a machine whose processors are not shared: what is stolen looks like latency";
         if stolen >= TOUCHES_P90 {
@@ -175,7 +178,7 @@ impl Use {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::checkup::State;
+    use crate::record::checkup::CheckState;
 
     #[test]
     fn ticks_are_read_from_the_line_of_all_processors() {
@@ -190,7 +193,7 @@ mod tests {
     }
 
     /// Two processors over 100 ticks, of which so many were busy and stolen; this process used half a processor.
-    fn seen(busy: u64, stolen: u64) -> [State; 2] {
+    fn seen(busy: u64, stolen: u64) -> [CheckState; 2] {
         let before = Ticks { busy: 1_000, stolen: 0, all: 100_000, processors: 2 };
         let after = Ticks { busy: 1_000 + busy, stolen, all: 100_100, processors: 2 };
         let seen = Use::between(before, after, 0.5, Duration::from_millis(500)).unwrap();
@@ -199,16 +202,16 @@ mod tests {
 
     #[test]
     fn what_this_process_used_itself_is_not_held_against_others() {
-        assert_eq!(seen(70, 0), [State::Ok, State::Ok]);
-        assert_eq!(seen(80, 0), [State::Warn, State::Ok]);
-        assert_eq!(seen(0, 0), [State::Ok, State::Ok]);
+        assert_eq!(seen(70, 0), [CheckState::Ok, CheckState::Ok]);
+        assert_eq!(seen(80, 0), [CheckState::Warn, CheckState::Ok]);
+        assert_eq!(seen(0, 0), [CheckState::Ok, CheckState::Ok]);
     }
 
     #[test]
     fn what_is_stolen_is_judged_by_the_quantiles_it_touches() {
         assert_eq!(
             [seen(0, 1), seen(0, 9), seen(0, 10)].map(|[_, steal]| steal),
-            [State::Warn, State::Warn, State::Fail]
+            [CheckState::Warn, CheckState::Warn, CheckState::Fail]
         );
     }
 
@@ -220,9 +223,9 @@ mod tests {
 
     #[test]
     fn more_requests_than_are_easy_for_the_processors_are_doubted() {
-        assert_eq!(judge_cores(2, 20_000.0).state, State::Ok);
+        assert_eq!(judge_cores(2, 20_000.0).state, CheckState::Ok);
         let doubted = judge_cores(2, 20_001.0);
-        assert_eq!(doubted.state, State::Warn);
+        assert_eq!(doubted.state, CheckState::Warn);
         assert!(
             doubted.what.contains("up to 20001 requests a second, and 20000 are easy"),
             "{}",

@@ -1,7 +1,7 @@
 //! What a plan's scenarios leave open: variables that are not set, and what can hardly be carried out as it was meant.
 
-use crate::record::checkup::Finding;
-use crate::scenario::{Point, ScenarioErrors, Warning};
+use crate::record::checkup::CheckFinding;
+use crate::scenario::{DiagnosticParts, ScenarioErrors, ScenarioWarning};
 
 /// The group of these findings.
 const SCENARIOS: &str = "scenarios";
@@ -13,12 +13,18 @@ const PLACES: usize = 3;
 ///
 /// `missing` are the errors of a plan that would run, where one that is only looked at has none: they are about
 /// variables without a value. `warnings` are those of the plan.
-pub fn scenarios(missing: Option<&ScenarioErrors>, warnings: &[Warning]) -> Vec<Finding> {
-    let missing = missing.into_iter().flat_map(ScenarioErrors::points).collect::<Vec<_>>();
-    judge(&missing, warnings.iter().map(Warning::point))
+pub fn scenarios(
+    missing: Option<&ScenarioErrors>,
+    warnings: &[ScenarioWarning],
+) -> Vec<CheckFinding> {
+    let missing = missing.into_iter().flat_map(ScenarioErrors::parts).collect::<Vec<_>>();
+    judge(&missing, warnings.iter().map(ScenarioWarning::parts))
 }
 
-fn judge(missing: &[Point], warnings: impl Iterator<Item = Point>) -> Vec<Finding> {
+fn judge(
+    missing: &[DiagnosticParts],
+    warnings: impl Iterator<Item = DiagnosticParts>,
+) -> Vec<CheckFinding> {
     // Where a plan is only looked at, the same variables are warned of as well.
     let others: Vec<_> = warnings.filter(|warning| !missing.contains(warning)).collect();
     let missing =
@@ -30,23 +36,23 @@ fn judge(missing: &[Point], warnings: impl Iterator<Item = Point>) -> Vec<Findin
         .collect()
 }
 
-fn found(name: &str, what: String) -> Finding {
-    Finding::ok(SCENARIOS, name, what)
+fn found(name: &str, what: String) -> CheckFinding {
+    CheckFinding::ok(SCENARIOS, name, what)
 }
 
 /// What is wrong in several places is told once, with its places; each with its remedy.
-fn gathered(points: &[Point]) -> Vec<(String, &str)> {
-    let mut gathered: Vec<(&Point, Vec<&str>)> = Vec::new();
+fn gathered(points: &[DiagnosticParts]) -> Vec<(String, &str)> {
+    let mut gathered: Vec<(&DiagnosticParts, Vec<&str>)> = Vec::new();
     for point in points {
         match gathered
             .iter_mut()
             .find(|(same, _)| (&same.problem, &same.remedy) == (&point.problem, &point.remedy))
         {
-            Some((_, places)) => places.push(&point.place),
-            None => gathered.push((point, vec![&point.place])),
+            Some((_, places)) => places.push(&point.location),
+            None => gathered.push((point, vec![&point.location])),
         }
     }
-    let told = |(point, places): (&'_ Point, Vec<&str>)| {
+    let told = |(point, places): (&'_ DiagnosticParts, Vec<&str>)| {
         let more = places.len().saturating_sub(PLACES);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let places: Vec<_> = places.into_iter().take(PLACES).collect();
@@ -61,8 +67,8 @@ fn gathered(points: &[Point]) -> Vec<(String, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Environment, Overrides, Plan};
-    use crate::record::checkup::State;
+    use crate::plan::{Environment, Plan, PlanOverrides};
+    use crate::record::checkup::CheckState;
     use crate::scenario::Scenario;
 
     #[test]
@@ -70,13 +76,14 @@ mod tests {
         let text = "name = \"s\"\nbudgets = [\"p99 < 1s\"]\n[target]\nbase_url = \"${HOST}\"\n\
                     [[request]]\nname = \"a\"\npath = \"/?${HOST}\"\n[load]\narrival_rate = \"60/s\"\nduration = \"1s\"\nconnections = 60\n";
         let scenario = [Scenario::parse("s.toml", text).unwrap()];
-        let resolve = |environment| Plan::resolve(&scenario, &environment, &Overrides::default());
+        let resolve =
+            |environment| Plan::resolve(&scenario, &environment, &PlanOverrides::default());
         let missing = resolve(Environment::new([])).unwrap_err();
         let (_, warnings) = resolve(Environment::for_check([])).unwrap();
         let findings = scenarios(Some(&missing), &warnings);
         let told: Vec<_> =
             findings.iter().map(|found| (found.state, found.name.as_str())).collect();
-        assert_eq!(told, [(State::Fail, "variables"), (State::Warn, "doubts")]);
+        assert_eq!(told, [(CheckState::Fail, "variables"), (CheckState::Warn, "doubts")]);
         assert_eq!(findings[0].what, "s.toml:4:15: variable `HOST` is not set");
         assert!(
             findings[1].what.starts_with("s.toml:2:13: `p99` needs at least 299"),
@@ -87,8 +94,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_in_many_places_is_told_once() {
-        let point = |place: usize, problem: &str| Point {
-            place: format!("{place}.toml:1:1"),
+        let point = |place: usize, problem: &str| DiagnosticParts {
+            location: format!("{place}.toml:1:1"),
             problem: problem.to_owned(),
             remedy: "set it".to_owned(),
         };

@@ -4,11 +4,11 @@ use super::{MACHINE, plural};
 use crate::engine::probe::{self, DescriptorNeed};
 use crate::engine::{self, EngineError, PortWarning};
 use crate::plan::Plan;
-use crate::record::checkup::Finding;
+use crate::record::checkup::CheckFinding;
 
 /// What is to be said of file descriptors, from what was found when the limit was raised.
-pub(super) fn descriptors(provided: Result<DescriptorNeed, EngineError>) -> Finding {
-    let found = |what| Finding::ok(MACHINE, "file descriptors", what);
+pub(super) fn descriptors(provided: Result<DescriptorNeed, EngineError>) -> CheckFinding {
+    let found = |what| CheckFinding::ok(MACHINE, "file descriptors", what);
     match provided {
         Ok(DescriptorNeed { connections, needed, allowed }) => {
             let allowed =
@@ -34,15 +34,15 @@ fn with(connections: u64) -> String {
 }
 
 /// What is to be said of the local ports that a plan's connections take; nothing where the system does not tell.
-pub(super) fn ports(plan: &Plan) -> Vec<Finding> {
+pub(super) fn ports(plan: &Plan) -> Vec<CheckFinding> {
     judge_ports(probe::ports(plan), engine::port_warnings(plan))
 }
 
 fn judge_ports(
     provided: Result<Option<u64>, EngineError>,
     warnings: Vec<PortWarning>,
-) -> Vec<Finding> {
-    let found = |what| Finding::ok(MACHINE, "local ports", what);
+) -> Vec<CheckFinding> {
+    let found = |what| CheckFinding::ok(MACHINE, "local ports", what);
     match provided {
         Ok(Some(free)) if warnings.is_empty() => {
             vec![found(format!("{free} for connections towards one address"))]
@@ -67,7 +67,7 @@ fn judge_ports(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::checkup::State;
+    use crate::record::checkup::CheckState;
 
     #[test]
     fn a_limit_that_cannot_be_raised_as_far_as_is_needed_fails() {
@@ -75,7 +75,7 @@ mod tests {
             descriptors(Ok(DescriptorNeed { connections: 16, needed: 80, allowed: Some(1_024) }));
         assert_eq!(
             (enough.state, enough.what.as_str()),
-            (State::Ok, "up to 1024 may be open; 80 needed with 16 connections")
+            (CheckState::Ok, "up to 1024 may be open; 80 needed with 16 connections")
         );
         let without_plan =
             descriptors(Ok(DescriptorNeed { connections: 0, needed: 64, allowed: None }));
@@ -84,7 +84,7 @@ mod tests {
             descriptors(Err(EngineError::Descriptors { connections: 1, needed: 65, allowed: 10 }));
         assert_eq!(
             (short.state, short.what.as_str()),
-            (State::Fail, "10 may be open; 65 needed with 1 connection")
+            (CheckState::Fail, "10 may be open; 65 needed with 1 connection")
         );
         assert!(short.remedy.unwrap().ends_with("`ulimit -n 65`"));
     }
@@ -95,15 +95,15 @@ mod tests {
             judge_ports(provided, warnings).iter().map(|finding| finding.state).collect::<Vec<_>>()
         };
         let warning = || PortWarning { what: "a".to_owned(), remedy: "b".to_owned() };
-        assert_eq!(states(Ok(Some(28_232)), vec![]), [State::Ok]);
+        assert_eq!(states(Ok(Some(28_232)), vec![]), [CheckState::Ok]);
         assert_eq!(
             states(Ok(Some(28_232)), vec![warning(), warning()]),
-            [State::Warn, State::Warn]
+            [CheckState::Warn, CheckState::Warn]
         );
         assert_eq!(states(Ok(None), vec![]), []);
         let error =
             || EngineError::Ports { connections: 9, address: "192.0.2.1:80".to_owned(), free: 8 };
-        assert_eq!(states(Err(error()), vec![warning()]), [State::Fail]);
+        assert_eq!(states(Err(error()), vec![warning()]), [CheckState::Fail]);
         assert!(judge_ports(Err(error()), vec![])[0].what.ends_with("9 planned to 192.0.2.1:80"));
     }
 }

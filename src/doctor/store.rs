@@ -1,41 +1,41 @@
 //! The database that runs are stored in.
 
-use crate::postgres::{Address, PgError, Pooler, Tls};
-use crate::record::checkup::Finding;
-use crate::store::{Database, DatabaseError, Right, Standing};
+use crate::postgres::{DatabaseAddress, PgError, PoolerMode, PostgresTls};
+use crate::record::checkup::CheckFinding;
+use crate::store::{Database, DatabaseError, SchemaStatus, UserRight};
 use crate::units::ByteSize;
 
 /// The group of the database's findings.
 const STORE: &str = "database";
 
 /// Looks at a database: whether it answers, its schema, what the user may do, and whether its tables are protected.
-pub fn store(address: &Address) -> Vec<Finding> {
-    match Database::open(address).and_then(|mut database| database.standing()) {
+pub fn store(address: &DatabaseAddress) -> Vec<CheckFinding> {
+    match Database::open(address).and_then(|mut database| database.schema_status()) {
         Ok(standing) => judge(address, &standing),
         Err(error) => vec![unreachable(&error)],
     }
 }
 
 /// What is to be said where no database is named.
-pub fn without_store() -> Finding {
+pub fn without_store() -> CheckFinding {
     found("server", "none is named (DATABASE_URL): runs are kept in their folders alone")
 }
 
-fn found(name: &str, what: impl Into<String>) -> Finding {
-    Finding::ok(STORE, name, what)
+fn found(name: &str, what: impl Into<String>) -> CheckFinding {
+    CheckFinding::ok(STORE, name, what)
 }
 
-fn unreachable(error: &DatabaseError) -> Finding {
+fn unreachable(error: &DatabaseError) -> CheckFinding {
     match error {
-        DatabaseError::Database(error @ PgError { trouble, .. }) => {
+        DatabaseError::Database(error @ PgError { kind: trouble, .. }) => {
             found("server", error.what()).fail(trouble.remedy())
         }
         other => found("server", other.to_string()).fail("try again"),
     }
 }
 
-fn judge(address: &Address, standing: &Standing) -> Vec<Finding> {
-    let server = format!("{}, PostgreSQL {}", address.shown(), standing.server);
+fn judge(address: &DatabaseAddress, standing: &SchemaStatus) -> Vec<CheckFinding> {
+    let server = format!("{}, PostgreSQL {}", address.display_name(), standing.server);
     let mut findings =
         vec![found("server", server), connection(address, standing), schema(standing)];
     if standing.version.is_none() {
@@ -50,19 +50,21 @@ fn judge(address: &Address, standing: &Standing) -> Vec<Finding> {
     findings
 }
 
-fn connection(address: &Address, standing: &Standing) -> Finding {
+fn connection(address: &DatabaseAddress, standing: &SchemaStatus) -> CheckFinding {
     let pooler = match address.pooler() {
-        Pooler::Transaction => ", through a pooler in transaction mode",
-        Pooler::None => "",
+        PoolerMode::Transaction => ", through a pooler in transaction mode",
+        PoolerMode::None => "",
     };
     let found = |what: &str| found("connection", format!("{what}{pooler}"));
     match (address.tls(), standing.encrypted) {
-        (Tls::VerifyFull, _) => found("encrypted, the server verified"),
-        (Tls::VerifyCa, _) => found("encrypted, the server's authority verified and its name not")
-            .warn("write `sslmode=verify-full` in the URL"),
-        (Tls::Unverified, _) => found("encrypted, but anybody may be at the other end")
+        (PostgresTls::VerifyFull, _) => found("encrypted, the server verified"),
+        (PostgresTls::VerifyCa, _) => {
+            found("encrypted, the server's authority verified and its name not")
+                .warn("write `sslmode=verify-full` in the URL")
+        }
+        (PostgresTls::Unverified, _) => found("encrypted, but anybody may be at the other end")
             .warn("write `sslmode=verify-full&sslrootcert=FILE` in the URL"),
-        (Tls::Plaintext, _) if !address.is_here() => {
+        (PostgresTls::Plaintext, _) if !address.is_local() => {
             found("in plain text over the network, password and all")
                 .warn("write `sslmode=verify-full&sslrootcert=FILE` in the URL")
         }
@@ -71,7 +73,7 @@ fn connection(address: &Address, standing: &Standing) -> Finding {
     }
 }
 
-fn schema(standing: &Standing) -> Finding {
+fn schema(standing: &SchemaStatus) -> CheckFinding {
     let needed = standing.needed;
     let found = |what: String| found("schema", what);
     match standing.version {
@@ -90,11 +92,11 @@ fn schema(standing: &Standing) -> Finding {
     }
 }
 
-fn rights(standing: &Standing) -> Finding {
+fn rights(standing: &SchemaStatus) -> CheckFinding {
     let may = [
-        (Right::Store, "store runs"),
-        (Right::Read, "read them"),
-        (Right::Own, "change the schema"),
+        (UserRight::Store, "store runs"),
+        (UserRight::Read, "read them"),
+        (UserRight::Own, "change the schema"),
     ];
     let held: Vec<_> = may
         .into_iter()
@@ -102,7 +104,7 @@ fn rights(standing: &Standing) -> Finding {
         .map(|(_, what)| what)
         .collect();
     let granted = "as the schema's owner: `grant tollgate_writer to …` lets a user store runs";
-    match (standing.rights.contains(&Right::Store), &held[..]) {
+    match (standing.rights.contains(&UserRight::Store), &held[..]) {
         (true, held) => found("rights", format!("this user may {}", held.join(", "))),
         (false, []) => found("rights", "this user may neither store nor read runs").fail(granted),
         (false, held) => {
@@ -112,7 +114,7 @@ fn rights(standing: &Standing) -> Finding {
     }
 }
 
-fn security(standing: &Standing) -> Finding {
+fn security(standing: &SchemaStatus) -> CheckFinding {
     let named: Vec<String> = standing
         .unprotected
         .iter()
@@ -128,16 +130,16 @@ fn security(standing: &Standing) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::checkup::State;
-    use crate::store::Unprotected;
+    use crate::record::checkup::CheckState;
+    use crate::store::UnprotectedTable;
 
-    fn standing() -> Standing {
-        Standing {
+    fn standing() -> SchemaStatus {
+        SchemaStatus {
             server: "15.8".to_owned(),
             encrypted: Some(false),
             version: Some(1),
             needed: 1,
-            rights: [Right::Version, Right::Store, Right::Read].into(),
+            rights: [UserRight::Version, UserRight::Store, UserRight::Read].into(),
             unprotected: Vec::new(),
             runs: Some(3),
             bytes: Some(1 << 20),
@@ -145,9 +147,9 @@ mod tests {
     }
 
     /// The states and names of what is found, but for what is as it should be.
-    fn amiss(url: &str, standing: &Standing) -> Vec<(State, String)> {
-        let findings = judge(&Address::parse(url).unwrap(), standing);
-        let amiss = findings.into_iter().filter(|finding| finding.state != State::Ok);
+    fn amiss(url: &str, standing: &SchemaStatus) -> Vec<(CheckState, String)> {
+        let findings = judge(&DatabaseAddress::parse(url).unwrap(), standing);
+        let amiss = findings.into_iter().filter(|finding| finding.state != CheckState::Ok);
         amiss.map(|finding| (finding.state, finding.name)).collect()
     }
 
@@ -162,22 +164,25 @@ mod tests {
     #[test]
     fn what_is_amiss_with_a_store_is_told_by_its_name() {
         let one = |state, name: &str| vec![(state, name.to_owned())];
-        let with = |change: fn(&mut Standing)| {
+        let with = |change: fn(&mut SchemaStatus)| {
             let mut standing = standing();
             change(&mut standing);
             amiss(LOCAL, &standing)
         };
-        assert_eq!(with(|it| it.version = None), one(State::Fail, "schema"));
-        assert_eq!(with(|it| it.version = Some(0)), one(State::Fail, "schema"));
-        assert_eq!(with(|it| it.version = Some(2)), one(State::Fail, "schema"));
+        assert_eq!(with(|it| it.version = None), one(CheckState::Fail, "schema"));
+        assert_eq!(with(|it| it.version = Some(0)), one(CheckState::Fail, "schema"));
+        assert_eq!(with(|it| it.version = Some(2)), one(CheckState::Fail, "schema"));
         assert_eq!(
-            with(|it| it.rights = [Right::Version, Right::Read].into()),
-            one(State::Warn, "rights")
+            with(|it| it.rights = [UserRight::Version, UserRight::Read].into()),
+            one(CheckState::Warn, "rights")
         );
-        assert_eq!(with(|it| it.rights = [Right::Version].into()), one(State::Fail, "rights"));
-        let open = Unprotected { table: "runs".to_owned(), what: "row level security is off" };
-        let standing = Standing { unprotected: vec![open], ..standing() };
-        assert_eq!(amiss(LOCAL, &standing), one(State::Fail, "row level security"));
+        assert_eq!(
+            with(|it| it.rights = [UserRight::Version].into()),
+            one(CheckState::Fail, "rights")
+        );
+        let open = UnprotectedTable { table: "runs".to_owned(), what: "row level security is off" };
+        let standing = SchemaStatus { unprotected: vec![open], ..standing() };
+        assert_eq!(amiss(LOCAL, &standing), one(CheckState::Fail, "row level security"));
     }
 
     #[test]
@@ -186,7 +191,7 @@ mod tests {
             let url = format!("postgres://u:p@db.example/x?sslmode={mode}");
             assert_eq!(
                 amiss(&url, &standing()),
-                [(State::Warn, "connection".to_owned())],
+                [(CheckState::Warn, "connection".to_owned())],
                 "{mode}"
             );
         }

@@ -10,9 +10,9 @@ use crate::engine::probe::{
     TargetAddresses, TargetReach,
 };
 use crate::plan::{Plan, ScenarioPlan, TargetPlan};
-use crate::record::checkup::Finding;
+use crate::record::checkup::CheckFinding;
 use crate::record::{Dimension, Failure};
-use crate::units::show;
+use crate::units::format_duration;
 
 /// A look-up from here on waits for a name server that does not answer.
 const SLOW_LOOKUP: Duration = Duration::from_secs(1);
@@ -22,7 +22,7 @@ const NAMED: usize = 6;
 
 /// Looks at every target of a plan, all at the same time: its name, and a connection to each of its addresses. No
 /// request is sent. A look-up and a connection may take `limit` each, or less where the plan's timeouts are shorter.
-pub fn targets(plan: &Plan, limit: Duration) -> Vec<Finding> {
+pub fn targets(plan: &Plan, limit: Duration) -> Vec<CheckFinding> {
     let targets = distinct(plan);
     std::thread::scope(|scope| {
         let look = |scenario: &ScenarioPlan| {
@@ -42,12 +42,19 @@ pub fn targets(plan: &Plan, limit: Duration) -> Vec<Finding> {
 /// The scenarios of each target that are reached on the same terms; at least one each.
 fn distinct(plan: &Plan) -> Vec<Vec<&ScenarioPlan>> {
     let terms = |scenario: &ScenarioPlan| {
-        let TargetPlan { base_url, protocol, trust, identity, family, resolve, .. } =
-            scenario.target.clone();
+        let TargetPlan {
+            base_url,
+            protocol,
+            trust,
+            identity,
+            family,
+            pinned_addresses: resolve,
+            ..
+        } = scenario.target.clone();
         (base_url.origin(), protocol, trust, identity, family, resolve)
     };
     let mut distinct: Vec<Vec<&ScenarioPlan>> = Vec::new();
-    for scenario in plan.scenarios.iter().filter(|scenario| scenario.asks_over_http()) {
+    for scenario in plan.scenarios.iter().filter(|scenario| scenario.uses_http()) {
         match distinct.iter_mut().find(|known| terms(known[0]) == terms(scenario)) {
             Some(known) => known.push(scenario),
             None => distinct.push(vec![scenario]),
@@ -64,13 +71,13 @@ fn is_guessed(scenario: &ScenarioPlan) -> bool {
 fn judge(
     scenarios: &[&ScenarioPlan],
     seen: Option<Result<TargetReach, EngineError>>,
-) -> Vec<Finding> {
+) -> Vec<CheckFinding> {
     let (scenario, target) = (scenarios[0], &scenarios[0].target);
     let names: Vec<_> = scenarios.iter().map(|scenario| scenario.shown.name.as_str()).collect();
     let group = format!("target {} ({})", place(scenario), names.join(", "));
     let reach = match seen {
         None => {
-            let unknown = Finding::ok(
+            let unknown = CheckFinding::ok(
                 &group,
                 "address",
                 "not known: a variable of the base URL has no value",
@@ -98,8 +105,8 @@ fn place(scenario: &ScenarioPlan) -> String {
     format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
 }
 
-fn addresses(names: &Result<TargetAddresses, String>, group: &str) -> Finding {
-    let found = |what| Finding::ok(group, "name", what);
+fn addresses(names: &Result<TargetAddresses, String>, group: &str) -> CheckFinding {
+    let found = |what| CheckFinding::ok(group, "name", what);
     let TargetAddresses { found: how, all, usable } = match names {
         Ok(names) => names,
         Err(why) => {
@@ -113,7 +120,7 @@ fn addresses(names: &Result<TargetAddresses, String>, group: &str) -> Finding {
         AddressSource::Written => format!("no look-up is needed: {}", listed(all)),
         AddressSource::Given => format!("no look-up is needed: {} by `resolve`", listed(all)),
         AddressSource::LookedUp(took) => {
-            format!("{} in {}: {}", families(all), show(*took), listed(all))
+            format!("{} in {}: {}", families(all), format_duration(*took), listed(all))
         }
     };
     match (usable, how) {
@@ -139,22 +146,26 @@ fn listed(all: &[SocketAddr]) -> String {
 }
 
 /// One line for each address that was tried.
-fn doors(doors: &[AddressAttempt], group: &str) -> Vec<Finding> {
+fn doors(doors: &[AddressAttempt], group: &str) -> Vec<CheckFinding> {
     let some_open = doors.iter().any(|door| door.opened.is_ok());
     doors.iter().map(|door| judge_door(door, some_open, group)).collect()
 }
 
-fn judge_door(door: &AddressAttempt, some_open: bool, group: &str) -> Finding {
+fn judge_door(door: &AddressAttempt, some_open: bool, group: &str) -> CheckFinding {
     let found =
-        |what: String| Finding::ok(group, "connection", format!("{}: {what}", door.address));
+        |what: String| CheckFinding::ok(group, "connection", format!("{}: {what}", door.address));
     match &door.opened {
         Ok(OpenedConnection { connect, tls, spoken }) => found(match (tls, spoken) {
             (Some(tls), Some(spoken)) => {
-                format!("{spoken}; TCP {}, TLS {}", show(*connect), show(*tls))
+                format!(
+                    "{spoken}; TCP {}, TLS {}",
+                    format_duration(*connect),
+                    format_duration(*tls)
+                )
             }
             _ => format!(
                 "open; TCP {} (what it speaks shows in a request; none was sent)",
-                show(*connect)
+                format_duration(*connect)
             ),
         }),
         Err(refused) => {
@@ -172,7 +183,7 @@ fn judge_door(door: &AddressAttempt, some_open: bool, group: &str) -> Finding {
 /// The kind of failure and what was seen, but nothing twice.
 fn seen(refused: &ConnectionFailure) -> String {
     let ConnectionFailure { failure, seen, .. } = refused;
-    let kind = failure.words();
+    let kind = failure.description();
     if seen.to_lowercase().starts_with(kind) { seen.clone() } else { format!("{kind}: {seen}") }
 }
 
@@ -230,7 +241,7 @@ fn remedy_of_handshake(trouble: HandshakeProblem) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::checkup::State;
+    use crate::record::checkup::CheckState;
 
     fn door(address: &str, opened: Result<OpenedConnection, ConnectionFailure>) -> AddressAttempt {
         AddressAttempt { address: address.parse().unwrap(), opened }
@@ -258,7 +269,7 @@ mod tests {
         }
     }
 
-    fn states(all: &[AddressAttempt]) -> Vec<State> {
+    fn states(all: &[AddressAttempt]) -> Vec<CheckState> {
         doors(all, "t").iter().map(|finding| finding.state).collect()
     }
 
@@ -268,17 +279,17 @@ mod tests {
         let (one, other) = ("192.0.2.1:443", "[2001:db8::1]:443");
         assert_eq!(
             states(&[door(one, Ok(open())), door(other, closed())]),
-            [State::Ok, State::Warn]
+            [CheckState::Ok, CheckState::Warn]
         );
         assert_eq!(
             states(&[door(one, closed()), door(other, closed())]),
-            [State::Fail, State::Fail]
+            [CheckState::Fail, CheckState::Fail]
         );
         // A handshake that fails makes a run's exchanges fail, whichever other address there is.
         let expired = Err(refused(Failure::Tls, Dimension::Tls, Some(HandshakeProblem::Expired)));
         assert_eq!(
             states(&[door(one, Ok(open())), door(other, expired)]),
-            [State::Ok, State::Fail]
+            [CheckState::Ok, CheckState::Fail]
         );
     }
 
@@ -304,9 +315,9 @@ mod tests {
         };
         let found = names(3, Ok(()));
         assert_eq!(found.what, "1 IPv4 and 1 IPv6 addresses in 3 ms: 192.0.2.1, 2001:db8::1");
-        assert_eq!([found.state, names(1_000, Ok(())).state], [State::Ok, State::Warn]);
-        assert_eq!(names(3, Err("no IPv6 address in a")).state, State::Fail);
-        assert_eq!(addresses(&Err("no answer within 5 s".to_owned()), "t").state, State::Fail);
+        assert_eq!([found.state, names(1_000, Ok(())).state], [CheckState::Ok, CheckState::Warn]);
+        assert_eq!(names(3, Err("no IPv6 address in a")).state, CheckState::Fail);
+        assert_eq!(addresses(&Err("no answer within 5 s".to_owned()), "t").state, CheckState::Fail);
         let many: Vec<SocketAddr> =
             (1..=9).map(|last| SocketAddr::from(([192, 0, 2, last], 80))).collect();
         assert!(listed(&many).ends_with("192.0.2.6 and 3 more"));

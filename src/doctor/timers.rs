@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{MACHINE, percent};
 use crate::engine::probe::{STANDSTILL, TimerLateness};
 use crate::record::Histogram;
-use crate::record::checkup::Finding;
-use crate::units::show;
+use crate::record::checkup::CheckFinding;
+use crate::units::format_duration;
 
 /// What spoils figures where no plan says how exact they must be: a tenth of a ceiling of 100 ms.
 const SPOILS: Duration = Duration::from_millis(10);
@@ -22,7 +22,7 @@ const TOUCHES_P90: f64 = 0.1;
 const REMEDY: &str = "stop what else runs here, or probe from a machine of its own";
 
 /// What is to be said of timers beside the tightest ceiling of a plan.
-pub(super) fn findings(timers: &TimerLateness, tightest: Option<Duration>) -> [Finding; 2] {
+pub(super) fn findings(timers: &TimerLateness, tightest: Option<Duration>) -> [CheckFinding; 2] {
     [lag(&timers.lag, tightest), standstills(&timers.hiccups, tightest)]
 }
 
@@ -31,20 +31,23 @@ fn spoiling(tightest: Option<Duration>) -> Duration {
     tightest.map_or(SPOILS, |ceiling| (ceiling / PART_OF_CEILING).max(STANDSTILL))
 }
 
-fn lag(lag: &Histogram, tightest: Option<Duration>) -> Finding {
+fn lag(lag: &Histogram, tightest: Option<Duration>) -> CheckFinding {
     let at = |share| lag.at_share(share).unwrap_or_default();
     let (p50, p99, max) = (at(0.5), at(0.99), lag.max().unwrap_or_default());
     let what = format!(
         "p50 {}, p99 {}, max {} late, over {} timers",
-        show(p50),
-        show(p99),
-        show(max),
+        format_duration(p50),
+        format_duration(p99),
+        format_duration(max),
         lag.count()
     );
-    let found = |what| Finding::ok(MACHINE, "timer lag", what);
+    let found = |what| CheckFinding::ok(MACHINE, "timer lag", what);
     if p99 >= spoiling(tightest) {
         let beside = tightest.map_or(String::new(), |ceiling| {
-            format!("; that is a tenth and more of the tightest ceiling, {}", show(ceiling))
+            format!(
+                "; that is a tenth and more of the tightest ceiling, {}",
+                format_duration(ceiling)
+            )
         });
         found(format!("{what}{beside}")).fail(REMEDY)
     } else if p99 >= STANDSTILL {
@@ -54,19 +57,23 @@ fn lag(lag: &Histogram, tightest: Option<Duration>) -> Finding {
     }
 }
 
-fn standstills(hiccups: &Histogram, tightest: Option<Duration>) -> Finding {
-    let found = |what| Finding::ok(MACHINE, "standstills", what);
+fn standstills(hiccups: &Histogram, tightest: Option<Duration>) -> CheckFinding {
+    let found = |what| CheckFinding::ok(MACHINE, "standstills", what);
     let watched = super::WATCHED;
     let (count, share) = standing(hiccups, STANDSTILL);
     if count == 0 {
-        return found(format!("none of {} and longer in {}", show(STANDSTILL), show(watched)));
+        return found(format!(
+            "none of {} and longer in {}",
+            format_duration(STANDSTILL),
+            format_duration(watched)
+        ));
     }
     let what = format!(
         "{count} of {} and longer, {} at most, {} of {}",
-        show(STANDSTILL),
-        show(hiccups.max().unwrap_or_default()),
+        format_duration(STANDSTILL),
+        format_duration(hiccups.max().unwrap_or_default()),
         percent(share),
-        show(watched)
+        format_duration(watched)
     );
     let stamped = || format!("{what}; what comes in meanwhile is stamped late");
     if standing(hiccups, spoiling(tightest)).1 >= TOUCHES_P90 {
@@ -88,7 +95,7 @@ fn standing(hiccups: &Histogram, least: Duration) -> (u64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::checkup::State;
+    use crate::record::checkup::CheckState;
 
     fn all_late(millis: f64, count: u32) -> Histogram {
         let mut histogram = Histogram::default();
@@ -99,17 +106,17 @@ mod tests {
     #[test]
     fn lag_is_judged_beside_the_tightest_ceiling() {
         for (millis, tightest, state) in [
-            (0.2, None, State::Ok),
-            (3.5, None, State::Warn),
-            (10.5, None, State::Fail),
-            (10.5, Some(300), State::Warn),
-            (31.0, Some(300), State::Fail),
-            (0.9, Some(5), State::Ok),
-            (3.5, Some(5), State::Fail),
+            (0.2, None, CheckState::Ok),
+            (3.5, None, CheckState::Warn),
+            (10.5, None, CheckState::Fail),
+            (10.5, Some(300), CheckState::Warn),
+            (31.0, Some(300), CheckState::Fail),
+            (0.9, Some(5), CheckState::Ok),
+            (3.5, Some(5), CheckState::Fail),
         ] {
             let finding = lag(&all_late(millis, 100), tightest.map(Duration::from_millis));
             assert_eq!(finding.state, state, "{millis} ms beside {tightest:?}");
-            assert_eq!(finding.remedy.is_none(), state == State::Ok);
+            assert_eq!(finding.remedy.is_none(), state == CheckState::Ok);
         }
     }
 
@@ -117,13 +124,13 @@ mod tests {
     fn standstills_are_judged_by_their_share_of_the_time_and_short_ones_beside_the_tightest_ceiling()
      {
         for (millis, count, tightest, state) in [
-            (0.9, 500, None, State::Ok),
-            (4.0, 1, None, State::Ok),
-            (6.0, 1, None, State::Warn),
-            (8.0, 40, None, State::Warn),
-            (8.0, 40, Some(60), State::Fail),
-            (60.0, 1, None, State::Fail),
-            (60.0, 1, Some(1_000), State::Warn),
+            (0.9, 500, None, CheckState::Ok),
+            (4.0, 1, None, CheckState::Ok),
+            (6.0, 1, None, CheckState::Warn),
+            (8.0, 40, None, CheckState::Warn),
+            (8.0, 40, Some(60), CheckState::Fail),
+            (60.0, 1, None, CheckState::Fail),
+            (60.0, 1, Some(1_000), CheckState::Warn),
         ] {
             let finding =
                 standstills(&all_late(millis, count), tightest.map(Duration::from_millis));

@@ -3,16 +3,16 @@
 use super::{MACHINE, plural};
 use crate::engine::EngineError;
 use crate::engine::probe::{self, RootCertificates};
-use crate::plan::Trust;
-use crate::record::checkup::Finding;
+use crate::plan::CertificateTrust;
+use crate::record::checkup::CheckFinding;
 
 /// What is to be said of this machine's own roots.
-pub(super) fn system() -> Finding {
-    judge_system(probe::roots(&Trust::System))
+pub(super) fn system() -> CheckFinding {
+    judge_system(probe::roots(&CertificateTrust::System))
 }
 
-fn judge_system(read: Result<Option<RootCertificates>, EngineError>) -> Finding {
-    let found = |what: String| Finding::ok(MACHINE, "TLS roots", what);
+fn judge_system(read: Result<Option<RootCertificates>, EngineError>) -> CheckFinding {
+    let found = |what: String| CheckFinding::ok(MACHINE, "TLS roots", what);
     let remedy = "install the system's certificates (ca-certificates), or name a file by `tls_ca`";
     match read {
         Ok(Some(RootCertificates { count, are_built_in: false, unread })) => {
@@ -31,15 +31,15 @@ fn judge_system(read: Result<Option<RootCertificates>, EngineError>) -> Finding 
 }
 
 /// What is to be said of what a target is believed by; nothing where that is the system's roots.
-pub(super) fn of(trust: &Trust, group: &str) -> Option<Finding> {
-    let found = |what| Finding::ok(group, "certificates", what);
+pub(super) fn of(trust: &CertificateTrust, group: &str) -> Option<CheckFinding> {
+    let found = |what| CheckFinding::ok(group, "certificates", what);
     match trust {
-        Trust::System => None,
-        Trust::Anything => Some(
+        CertificateTrust::System => None,
+        CertificateTrust::AnyCertificate => Some(
             found("any is believed (`insecure`): nobody knows who answers".to_owned())
                 .warn("leave `insecure` out; a private authority is named by `tls_ca`"),
         ),
-        Trust::File(path) => Some(match probe::roots(trust) {
+        CertificateTrust::File(path) => Some(match probe::roots(trust) {
             Ok(roots) => {
                 let count = roots.map_or(0, |roots| roots.count);
                 found(format!("{} in {} (`tls_ca`)", plural(count as u64, "root"), path.display()))
@@ -50,8 +50,8 @@ pub(super) fn of(trust: &Trust, group: &str) -> Option<Finding> {
 }
 
 /// What keeps a target's connections from being tried at all.
-pub(super) fn failed(error: &EngineError, group: &str) -> Finding {
-    let found = |name, what| Finding::ok(group, name, what);
+pub(super) fn failed(error: &EngineError, group: &str) -> CheckFinding {
+    let found = |name, what| CheckFinding::ok(group, name, what);
     match error {
         EngineError::Trust { path, why } => found("certificates", format!("{}: {why}", path.display()))
             .fail("name a PEM file with at least one certificate by `tls_ca`"),
@@ -69,7 +69,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::record::checkup::State;
+    use crate::record::checkup::CheckState;
 
     #[test]
     fn roots_that_are_built_in_do_and_those_that_cannot_be_read_are_told() {
@@ -78,17 +78,17 @@ mod tests {
             judge_system(Ok(Some(RootCertificates { count: 142, are_built_in, unread })))
         };
         assert_eq!(roots(false, &[]).what, "142 in the system's store");
-        assert_eq!(roots(true, &["no folder"]).state, State::Ok);
+        assert_eq!(roots(true, &["no folder"]).state, CheckState::Ok);
         let some = roots(false, &["no folder"]);
-        assert_eq!((some.state, some.what.contains("no folder")), (State::Warn, true));
+        assert_eq!((some.state, some.what.contains("no folder")), (CheckState::Warn, true));
     }
 
     #[test]
     fn a_target_that_anybody_may_play_is_warned_of_and_an_unreadable_file_fails() {
-        assert_eq!(of(&Trust::System, "t"), None);
-        assert_eq!(of(&Trust::Anything, "t").unwrap().state, State::Warn);
-        let missing = of(&Trust::File(PathBuf::from("no/such.pem")), "t").unwrap();
-        assert_eq!(missing.state, State::Fail);
+        assert_eq!(of(&CertificateTrust::System, "t"), None);
+        assert_eq!(of(&CertificateTrust::AnyCertificate, "t").unwrap().state, CheckState::Warn);
+        let missing = of(&CertificateTrust::File(PathBuf::from("no/such.pem")), "t").unwrap();
+        assert_eq!(missing.state, CheckState::Fail);
         assert!(missing.what.starts_with("no/such.pem: "), "{}", missing.what);
     }
 }

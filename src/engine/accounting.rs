@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::connection::dial::{AddressCounts, NegotiatedProtocol};
 use super::time::clock::Instant;
-use crate::record::{Ceiling, Connections, Failure, Lookups, Stage};
-use crate::recorder::{Exchange, Failed, Recorder, Settled};
+use crate::record::{Ceiling, ConnectionCounts, Failure, LookupMeasurement, Stage};
+use crate::recorder::{Exchange, ExchangeFailure, Recorder, SettledSecond};
 
 /// Counts of one lane since the start of the run.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +28,7 @@ pub(super) struct LaneCounters {
     /// Exchanges that failed; `done` includes them.
     pub(super) failed: u64,
     /// Connections opened.
-    pub(super) connections: Connections,
+    pub(super) connections: ConnectionCounts,
     /// Protocols negotiated on any connection.
     pub(super) protocols: BTreeSet<NegotiatedProtocol>,
     /// Connections opened, by address.
@@ -36,18 +36,18 @@ pub(super) struct LaneCounters {
     /// Failed attempts to connect, by address.
     pub(super) unreached: AddressCounts,
     /// Outcomes of name look-ups.
-    pub(super) lookups: Lookups,
+    pub(super) lookups: LookupMeasurement,
 }
 
 /// What one lane records of its arrivals, exchanges and connections.
-pub(super) struct Accounting {
+pub(super) struct LaneAccounting {
     recorder: RefCell<Recorder>,
     counters: RefCell<LaneCounters>,
     /// Start of the current stage; the recorder counts due times from here.
     stage_start: Cell<Instant>,
 }
 
-impl Accounting {
+impl LaneAccounting {
     /// Accounting that counts exceedances of these ceilings, in a stage that starts at `start`.
     pub(super) fn new(ceilings: Vec<Vec<Ceiling>>, start: Instant) -> Self {
         Self {
@@ -102,7 +102,7 @@ impl Accounting {
         } else if stage == Stage::Measured {
             let mut counters = self.counters.borrow_mut();
             counters.done += 1;
-            let is_of_target = |failed: &Failed| failed.failure.is_of_target();
+            let is_of_target = |failed: &ExchangeFailure| failed.failure.counts_against_target();
             counters.failed += u64::from(exchange.failed.as_deref().is_some_and(is_of_target));
         }
         self.record_detail(index, stage, due, exchange);
@@ -150,12 +150,12 @@ impl Accounting {
     }
 
     /// The seconds before `up_to`, counted from the start of the stage, that can no longer change.
-    pub(super) fn settle(&self, up_to: Duration) -> Vec<Settled> {
+    pub(super) fn settle(&self, up_to: Duration) -> Vec<SettledSecond> {
         self.recorder.borrow_mut().settle(up_to)
     }
 
     /// The rest of the current stage.
-    pub(super) fn finish_stage(&self) -> Vec<Settled> {
+    pub(super) fn finish_stage(&self) -> Vec<SettledSecond> {
         self.recorder.borrow_mut().finish()
     }
 

@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 
-use crate::plan::{Load, Plan, Protocol, Reuse, ScenarioPlan, Shard};
+use crate::plan::{ConnectionReuse, HttpProtocol, LoadPlan, Plan, ScenarioPlan, Shard};
 
 /// Arrivals per second that one lane sends with ease.
 pub(super) const ARRIVALS_PER_LANE: f64 = 10_000.0;
@@ -26,7 +26,7 @@ pub fn cores() -> usize {
 
 /// The plan reduced to this prober's share of the connections.
 pub(super) fn own_share(plan: &Plan) -> Plan {
-    let own = |scenario: &ScenarioPlan| scenario.clone().with_connections_of(plan.shard());
+    let own = |scenario: &ScenarioPlan| scenario.clone().with_connections_for(plan.shard());
     Plan { scenarios: plan.scenarios.iter().map(own).collect(), ..plan.clone() }
 }
 
@@ -38,7 +38,7 @@ pub(super) fn assign_lanes(plan: &Plan, cores: usize) -> Vec<LaneAssignment> {
     let mut assignments = Vec::new();
     for (scenario, plan) in plan.scenarios.iter().enumerate() {
         let of = u32::try_from(lanes_for(plan, prober, cores)).unwrap_or(1);
-        let shard = |index| prober.then(Shard { index, of });
+        let shard = |index| prober.subdivide(Shard { index, of });
         assignments.extend((0..of).map(|index| LaneAssignment { scenario, shard: shard(index) }));
     }
     assignments
@@ -56,8 +56,8 @@ pub(super) fn assign_threads(assignments: &[LaneAssignment], cores: usize) -> Ve
 /// arrival carries that arrival alone.
 pub(super) fn streams_per_connection(plan: &ScenarioPlan) -> u32 {
     match (plan.target.protocol, plan.reuse) {
-        (Protocol::Http2, Reuse::Keep) => plan.streams.max(1),
-        (Protocol::Negotiated | Protocol::Http1, _) | (_, Reuse::Fresh) => 1,
+        (HttpProtocol::Http2, ConnectionReuse::Keep) => plan.streams.max(1),
+        (HttpProtocol::Negotiated | HttpProtocol::Http1, _) | (_, ConnectionReuse::Fresh) => 1,
     }
 }
 
@@ -79,11 +79,11 @@ pub(super) fn lanes_for(plan: &ScenarioPlan, prober: Shard, cores: usize) -> usi
             clippy::cast_sign_loss,
             reason = "a small positive number"
         )]
-        Load::Open { schedule, .. } => {
+        LoadPlan::Open { schedule, .. } => {
             (schedule.peak().as_per_second() / f64::from(prober.of) / ARRIVALS_PER_LANE).ceil()
                 as u64
         }
-        Load::Closed { .. } => cores as u64,
+        LoadPlan::Closed { .. } => cores as u64,
     };
     // Connections beyond the base are for the worst case; the base ones carry the load.
     let connections = u64::from(plan.load.connections());

@@ -15,9 +15,9 @@ use super::time::clock;
 use super::time::start::{AppointedStart, RunStart};
 use crate::plan::{Plan, ScenarioPlan};
 use crate::record::{
-    Dimension, Ending, Histogram, Interval, Measurement, Prober, ScenarioMeasurement,
+    Dimension, Histogram, Interval, Measurement, ProberMeasurement, RunEnding, ScenarioMeasurement,
 };
-use crate::recorder::{Settled, SettledSlot};
+use crate::recorder::{SettledSecond, SettledSlot};
 
 /// How long before the measured stage the conductor tells the lanes when it starts.
 const LEAD: Duration = Duration::from_millis(20);
@@ -28,8 +28,8 @@ pub(super) struct Conductor<'a> {
     measured_from: Option<Duration>,
     scenarios: Vec<ScenarioTotals>,
     lanes: Vec<LaneStatus>,
-    ending: Ending,
-    prober: Prober,
+    ending: RunEnding,
+    prober: ProberMeasurement,
     commands: watch::Sender<LaneCommand>,
     observer: &'a mut dyn Observer,
 }
@@ -70,12 +70,12 @@ impl<'a> Conductor<'a> {
             start,
             measured_from: None,
             scenarios: (plan.scenarios.iter())
-                .zip(plan.nothing_measured().scenarios)
+                .zip(plan.empty_measurement().scenarios)
                 .map(|(plan, totals)| ScenarioTotals::new(plan, totals))
                 .collect(),
             lanes: lane_scenarios.iter().map(lane).collect(),
-            ending: Ending::Complete,
-            prober: Prober::default(),
+            ending: RunEnding::Complete,
+            prober: ProberMeasurement::default(),
             commands,
             observer,
         }
@@ -135,7 +135,7 @@ impl<'a> Conductor<'a> {
     fn is_waiting(&self) -> bool {
         self.start.measured.is_some()
             && self.measured_from.is_none()
-            && self.ending == Ending::Complete
+            && self.ending == RunEnding::Complete
     }
 
     /// Starts the measured stage together with the other probers; fails if a lane is not ready.
@@ -169,8 +169,8 @@ impl<'a> Conductor<'a> {
         let totals = &mut self.scenarios[scenario];
         for interval in totals.settle(settled_up_to, phase_start) {
             match self.observer.settled(&interval).map_err(EngineError::Observer)? {
-                Continuation::Stop(why) if self.ending == Ending::Complete => {
-                    self.ending = Ending::TargetDown(why);
+                Continuation::Stop(why) if self.ending == RunEnding::Complete => {
+                    self.ending = RunEnding::TargetDown(why);
                     self.commands.send_replace(LaneCommand::Drain);
                 }
                 Continuation::Continue | Continuation::Stop(_) => {}
@@ -180,8 +180,8 @@ impl<'a> Conductor<'a> {
     }
 
     fn stop(&mut self, urgency: StopUrgency) {
-        if self.ending == Ending::Complete {
-            self.ending = Ending::Interrupted;
+        if self.ending == RunEnding::Complete {
+            self.ending = RunEnding::Interrupted;
         }
         self.commands.send_replace(match urgency {
             StopUrgency::Drain => LaneCommand::Drain,
@@ -215,8 +215,8 @@ impl<'a> Conductor<'a> {
         });
         let scenarios: Vec<_> = scenarios.collect();
         // An interruption after everything was sent and answered cut nothing short.
-        let cut_nothing = ending == Ending::Interrupted && scenarios.iter().all(is_whole);
-        let ending = if cut_nothing { Ending::Complete } else { ending };
+        let cut_nothing = ending == RunEnding::Interrupted && scenarios.iter().all(is_whole);
+        let ending = if cut_nothing { RunEnding::Complete } else { ending };
         Measurement {
             scenarios,
             measured_from: measured_from.unwrap_or(elapsed),
@@ -243,13 +243,13 @@ async fn reached(start: RunStart) -> AppointedStart {
 
 impl ScenarioTotals {
     fn new(plan: &ScenarioPlan, totals: ScenarioMeasurement) -> Self {
-        let requests = plan.requests.iter().map(|request| request.place).collect();
+        let requests = plan.requests.iter().map(|request| request.index).collect();
         Self { duration: plan.load.duration(), requests, pending: BTreeMap::new(), totals }
     }
 
     /// Adds the seconds of one lane to the same seconds of other lanes.
-    fn hold(&mut self, settled: Vec<Settled>) {
-        for Settled { second, slots } in settled {
+    fn hold(&mut self, settled: Vec<SettledSecond>) {
+        for SettledSecond { second, slots } in settled {
             let held = self.pending.entry(second).or_default();
             for slot in slots {
                 match held

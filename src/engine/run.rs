@@ -20,7 +20,7 @@ use super::time::clock::{self, Instant};
 use super::time::spin::SpinBudget;
 use super::time::start::RunStart;
 use super::time::timer::PreciseTimer;
-use crate::plan::{Pacing, Plan, ScenarioPlan, Shard};
+use crate::plan::{PacingMode, Plan, ScenarioPlan, Shard};
 use crate::record::Measurement;
 
 /// Reports the engine can hold before a lane has to wait for the conductor.
@@ -101,7 +101,7 @@ pub fn port_warnings(plan: &Plan) -> Vec<PortWarning> {
 }
 
 fn connection_terms(scenario: &ScenarioPlan) -> Result<ConnectionTerms, EngineError> {
-    ConnectionTerms::new(&scenario.target, scenario.goes_elsewhere())
+    ConnectionTerms::new(&scenario.target, scenario.may_leave_origin())
 }
 
 fn spawn_thread(
@@ -117,7 +117,7 @@ fn spawn_thread(
 /// Without that report the conductor would wait for the thread's lanes for ever.
 fn run_lanes(
     lanes: Vec<LaneSetup>,
-    pacing: Pacing,
+    pacing: PacingMode,
     run_start: Instant,
     commands: &watch::Receiver<LaneCommand>,
     reports: &ReportSender,
@@ -133,7 +133,7 @@ fn run_lanes(
 /// Runs the lanes of one thread concurrently on a runtime of its own.
 fn run_lanes_to_end(
     lanes: Vec<LaneSetup>,
-    pacing: Pacing,
+    pacing: PacingMode,
     run_start: Instant,
     commands: &watch::Receiver<LaneCommand>,
     reports: &ReportSender,
@@ -149,7 +149,7 @@ fn run_lanes_to_end(
         let timer = PreciseTimer::precise(Rc::clone(&thread.spin));
         local.spawn_local(Rc::new(lane).run(timer, link));
     }
-    let unspun = PreciseTimer::precise(Rc::new(SpinBudget::new(Pacing::Sleep, run_start)));
+    let unspun = PreciseTimer::precise(Rc::new(SpinBudget::new(PacingMode::Sleep, run_start)));
     local.spawn_local(ThreadState::measure_hiccups(Rc::downgrade(&thread), unspun, run_start));
     // The hiccup meter ends when the lanes drop the thread's state.
     drop((thread, timers_need_a_runtime));

@@ -9,8 +9,8 @@ use super::time::clock::{self, Instant};
 use super::time::hiccups::HiccupMeter;
 use super::time::spin::SpinBudget;
 use super::time::timer::PreciseTimer;
-use crate::plan::Pacing;
-use crate::record::Prober;
+use crate::plan::PacingMode;
+use crate::record::ProberMeasurement;
 
 /// What the lanes on one thread share: its hiccup meter and its spin budget.
 #[derive(Debug)]
@@ -21,13 +21,13 @@ pub(super) struct ThreadState {
 
 impl ThreadState {
     /// The state of a thread that starts at `now`; its meter does not run yet.
-    pub(super) fn new(pacing: Pacing, now: Instant) -> Self {
+    pub(super) fn new(pacing: PacingMode, now: Instant) -> Self {
         Self { hiccups: HiccupMeter::new(), spin: Rc::new(SpinBudget::new(pacing, now)) }
     }
 
     /// The thread's hiccups and spun time since the last call.
-    pub(super) fn take(&self) -> Prober {
-        Prober { hiccups: self.hiccups.take(), spun: self.spin.take_spun() }
+    pub(super) fn take(&self) -> ProberMeasurement {
+        ProberMeasurement { hiccups: self.hiccups.take(), spun: self.spin.take_spun() }
     }
 
     /// Runs the thread's hiccup meter until the lanes drop the thread's state.

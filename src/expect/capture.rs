@@ -4,10 +4,10 @@ use http::HeaderName;
 use serde_json::Value;
 
 use super::json;
-use super::pattern::Pattern;
-use super::response::Answer;
+use super::pattern::TextPattern;
+use super::response::ResponseView;
 use super::subject::{CheckFailure, CheckSubject, unexpected};
-use super::unmet::Unmet;
+use super::unmet::UnmetExpectation;
 use crate::units::ByteSize;
 
 /// A named value that is taken from a response.
@@ -34,30 +34,33 @@ pub enum CaptureSource {
     Json(String),
     /// The first group of the first match in the content, or the whole match without a group, as
     /// text.
-    Regex(Pattern),
+    Regex(TextPattern),
 }
 
 /// All values taken from the responses to one request, or from the rows of one query.
 #[derive(Debug, Clone, Default)]
-pub struct Captures(pub Vec<Capture>);
+pub struct CaptureSet(pub Vec<Capture>);
 
-impl Captures {
+impl CaptureSet {
     /// The values with their names, in the order of the scenario. The error is the first value that
     /// is not found and has no default.
     ///
     /// The body is decoded as for expectations, up to `max_body`. Nothing is found in a body that
     /// cannot be decoded, or that is not JSON although a capture needs JSON.
-    pub fn take(
+    pub fn extract(
         &self,
-        answer: &Answer<'_>,
+        answer: &ResponseView<'_>,
         max_body: ByteSize,
-    ) -> Result<Vec<(String, Value)>, Unmet> {
+    ) -> Result<Vec<(String, Value)>, UnmetExpectation> {
         self.extract_all(&mut CheckSubject::of_answer(answer, max_body), max_body)
     }
 
     /// The same from rows. As a JSON document they are an array; as a body, the compact text of
     /// that array. They have no headers.
-    pub fn take_from_rows(&self, rows: &[Value]) -> Result<Vec<(String, Value)>, Unmet> {
+    pub fn extract_from_rows(
+        &self,
+        rows: &[Value],
+    ) -> Result<Vec<(String, Value)>, UnmetExpectation> {
         self.extract_all(&mut CheckSubject::of_rows(rows), ByteSize(u64::MAX))
     }
 
@@ -94,7 +97,7 @@ impl Captures {
         &self,
         subject: &mut CheckSubject<'_>,
         max_body: ByteSize,
-    ) -> Result<Vec<(String, Value)>, Unmet> {
+    ) -> Result<Vec<(String, Value)>, UnmetExpectation> {
         let take = |capture: &Capture| {
             let value = match (capture.source.find(subject), &capture.default) {
                 (Err(CheckFailure::Mismatch(..)), Some(default)) => {
@@ -102,7 +105,8 @@ impl Captures {
                 }
                 (found, _) => found,
             };
-            let value = value.map_err(|wrong| Unmet::of(wrong, &capture.written, max_body))?;
+            let value =
+                value.map_err(|wrong| UnmetExpectation::of(wrong, &capture.written, max_body))?;
             Ok((capture.name.clone(), value))
         };
         self.0.iter().map(take).collect()
@@ -148,9 +152,9 @@ mod tests {
 
     const LIMIT: ByteSize = ByteSize(1024);
 
-    fn capture(source: CaptureSource, default: Option<&str>) -> Captures {
+    fn capture(source: CaptureSource, default: Option<&str>) -> CaptureSet {
         let (name, written) = ("name".to_owned(), "as written".to_owned());
-        Captures(vec![Capture {
+        CaptureSet(vec![Capture {
             name,
             source,
             default: default.map(str::to_owned),
@@ -168,16 +172,16 @@ mod tests {
     }
 
     fn regex(pattern: &str) -> CaptureSource {
-        CaptureSource::Regex(Pattern::new(pattern).unwrap())
+        CaptureSource::Regex(TextPattern::new(pattern).unwrap())
     }
 
     fn take(
-        captures: &Captures,
+        captures: &CaptureSet,
         headers: &HeaderMap,
         body: &[u8],
-    ) -> Result<Vec<(String, Value)>, Unmet> {
+    ) -> Result<Vec<(String, Value)>, UnmetExpectation> {
         let url = Url::parse("https://example.org/").unwrap();
-        captures.take(&Answer { status: StatusCode::OK, url: &url, headers, body }, LIMIT)
+        captures.extract(&ResponseView { status: StatusCode::OK, url: &url, headers, body }, LIMIT)
     }
 
     fn extract_all(source: CaptureSource, body: &[u8]) -> Value {
@@ -226,7 +230,7 @@ mod tests {
         let both = |second: &str| {
             let all = [capture(at("/a"), None), capture(at(second), None)];
             take(
-                &Captures(all.into_iter().flat_map(|one| one.0).collect()),
+                &CaptureSet(all.into_iter().flat_map(|one| one.0).collect()),
                 &HeaderMap::new(),
                 br#"{"a":1,"b":2}"#,
             )
@@ -265,8 +269,9 @@ mod tests {
     #[test]
     fn rows_are_a_document_and_a_text_and_have_no_headers() {
         let rows = [json!({ "id": 7, "name": "leads" })];
-        let take =
-            |source| capture(source, None).take_from_rows(&rows).map(|values| values[0].1.clone());
+        let take = |source| {
+            capture(source, None).extract_from_rows(&rows).map(|values| values[0].1.clone())
+        };
         assert_eq!(take(at("/0/id")), Ok(json!(7)));
         assert_eq!(take(regex("\"name\":\"([^\"]*)\"")), Ok(json!("leads")));
         assert_eq!(take(at("/1/id")).unwrap_err().seen, "nothing at /1/id");
@@ -279,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_body_is_kept_where_a_capture_looks_at_it() {
-        assert!(!Captures::default().needs_body());
+        assert!(!CaptureSet::default().needs_body());
         assert!(!capture(header("etag"), None).needs_body());
         assert!(capture(at(""), None).needs_body() && capture(regex("a"), None).needs_body());
     }

@@ -5,15 +5,15 @@ use memchr::memmem::Finder;
 use url::Url;
 
 use super::json::JsonExpectation;
-use super::pattern::Pattern;
-use super::response::Answer;
+use super::pattern::TextPattern;
+use super::response::ResponseView;
 use super::subject::{CheckFailure, CheckSubject, unexpected};
 use super::{describe, rows};
 use crate::record::Failure;
 
 /// What one expectation checks.
 #[derive(Clone)]
-pub enum Check {
+pub enum ResponseCheck {
     /// The status is one of these.
     Status(Vec<StatusCode>),
     /// The status is 401 or 403. A 2xx status is [`Failure::Admitted`].
@@ -26,7 +26,7 @@ pub enum Check {
     Header(HeaderName, HeaderValue),
     /// The pattern matches in the value of a header; of several headers with the name, in at least
     /// one.
-    HeaderMatches(HeaderName, Pattern),
+    HeaderMatches(HeaderName, TextPattern),
     /// There are exactly this many rows.
     Rows(u64),
     /// There are at least this many rows.
@@ -36,12 +36,12 @@ pub enum Check {
     /// The body does not contain the text.
     Lacks(Finder<'static>),
     /// The pattern matches in the body.
-    BodyMatches(Pattern),
+    BodyMatches(TextPattern),
     /// The body is JSON with the expected value at a pointer.
     Json(JsonExpectation),
 }
 
-impl Check {
+impl ResponseCheck {
     /// The body contains `text`.
     pub fn contains(text: &str) -> Self {
         Self::Contains(Finder::new(text).into_owned())
@@ -125,7 +125,7 @@ impl Check {
 }
 
 fn check_status(
-    answer: &Answer<'_>,
+    answer: &ResponseView<'_>,
     expected: &[StatusCode],
     is_sensitive: bool,
 ) -> Result<(), CheckFailure> {
@@ -136,7 +136,7 @@ fn check_status(
     Err(CheckFailure::Mismatch(failure, seen))
 }
 
-fn check_denied(answer: &Answer<'_>, is_sensitive: bool) -> Result<(), CheckFailure> {
+fn check_denied(answer: &ResponseView<'_>, is_sensitive: bool) -> Result<(), CheckFailure> {
     if answer.status.is_success() {
         return Err(admission(answer.status.as_str()));
     }
@@ -148,7 +148,7 @@ fn admission(seen: &str) -> CheckFailure {
 }
 
 fn check_final_url(
-    answer: &Answer<'_>,
+    answer: &ResponseView<'_>,
     expected: &Url,
     is_expected: impl Fn(&Url) -> bool,
     is_sensitive: bool,
@@ -161,7 +161,7 @@ fn check_final_url(
 }
 
 fn check_header(
-    answer: &Answer<'_>,
+    answer: &ResponseView<'_>,
     name: &HeaderName,
     is_expected: impl Fn(&HeaderValue) -> bool,
     is_sensitive: bool,

@@ -7,7 +7,7 @@ use flate2::bufread::GzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
 use http::header::CONTENT_ENCODING;
 
-use super::response::Answer;
+use super::response::ResponseView;
 use crate::units::ByteSize;
 
 /// The maximum number of nested encodings. Each costs the work of a whole body.
@@ -34,7 +34,7 @@ pub(super) enum DecodeFailure {
 
 /// The content of a response, at most `limit`. Memory use is at most three times that.
 pub(super) fn decode<'a>(
-    answer: &Answer<'a>,
+    answer: &ResponseView<'a>,
     limit: ByteSize,
 ) -> Result<Cow<'a, [u8]>, DecodeFailure> {
     let mut content = Cow::Borrowed(answer.body);
@@ -57,7 +57,7 @@ enum ContentEncoding {
 }
 
 /// The encodings of a response, in the order in which they were applied.
-fn encodings(answer: &Answer<'_>) -> Result<Vec<ContentEncoding>, DecodeFailure> {
+fn encodings(answer: &ResponseView<'_>) -> Result<Vec<ContentEncoding>, DecodeFailure> {
     let mut encodings = Vec::new();
     for value in answer.headers.get_all(CONTENT_ENCODING) {
         let value = String::from_utf8_lossy(value.as_bytes());

@@ -3,7 +3,7 @@
 use http::{HeaderName, StatusCode, header};
 use url::Url;
 
-use super::response::Answer;
+use super::response::ResponseView;
 use crate::record::Failure;
 
 /// The longest header value that is shown.
@@ -19,7 +19,7 @@ const HIDDEN: [HeaderName; 5] = [
 ];
 
 /// An unexpected status. A redirect names its target, unless the response is sensitive.
-pub(super) fn describe_status(answer: &Answer<'_>, is_sensitive: bool) -> (Failure, String) {
+pub(super) fn describe_status(answer: &ResponseView<'_>, is_sensitive: bool) -> (Failure, String) {
     match redirect_of(answer) {
         Some(_) if is_sensitive => (Failure::Redirected, describe_code(answer.status)),
         Some(to) => (
@@ -43,7 +43,7 @@ pub(super) fn describe_url(found: &Url, expected: &Url) -> String {
 
 /// The actual value of a header.
 pub(super) fn describe_header(
-    answer: &Answer<'_>,
+    answer: &ResponseView<'_>,
     name: &HeaderName,
     is_sensitive: bool,
 ) -> String {
@@ -88,11 +88,11 @@ fn describe_code(status: StatusCode) -> String {
     }
 }
 
-fn redirect_of(answer: &Answer<'_>) -> Option<Url> {
+fn redirect_of(answer: &ResponseView<'_>) -> Option<Url> {
     answer.status.is_redirection().then(|| redirect_target(answer))?
 }
 
-fn redirect_target(answer: &Answer<'_>) -> Option<Url> {
+fn redirect_target(answer: &ResponseView<'_>) -> Option<Url> {
     let location = std::str::from_utf8(answer.headers.get(header::LOCATION)?.as_bytes()).ok()?;
     answer.url.join(location.trim()).ok()
 }

@@ -5,10 +5,10 @@ use std::fmt;
 use http::StatusCode;
 use serde_json::Value;
 
-use super::check::Check;
-use super::response::Answer;
+use super::check::ResponseCheck;
+use super::response::ResponseView;
 use super::subject::CheckSubject;
-use super::unmet::Unmet;
+use super::unmet::UnmetExpectation;
 use crate::units::ByteSize;
 
 /// One expectation, and how the scenario writes it.
@@ -18,19 +18,19 @@ pub struct Expectation {
     /// ever shown.
     pub written: String,
     /// What is checked.
-    pub check: Check,
+    pub check: ResponseCheck,
 }
 
 /// Everything that is expected of the responses to one request, or of the rows of one query.
 #[derive(Clone)]
-pub struct Expectations {
+pub struct ExpectationSet {
     /// In the order of judging: status, URL, headers, number of rows, content.
     pub(super) all: Vec<Expectation>,
     max_body: ByteSize,
     is_sensitive: bool,
 }
 
-impl Default for Expectations {
+impl Default for ExpectationSet {
     /// Any 2xx status, and a body of at most [`Self::DEFAULT_MAX_BODY`].
     fn default() -> Self {
         Self::new(Vec::new(), Self::DEFAULT_MAX_BODY)
@@ -38,13 +38,13 @@ impl Default for Expectations {
 }
 
 /// Shows expectations as they are written, because their values may be secret.
-impl fmt::Debug for Expectations {
+impl fmt::Debug for ExpectationSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Expectations").field(&self.lines()).finish()
     }
 }
 
-impl Expectations {
+impl ExpectationSet {
     /// The default of the largest body.
     pub const DEFAULT_MAX_BODY: ByteSize = ByteSize(4 << 20);
 
@@ -55,7 +55,7 @@ impl Expectations {
             let success = (200..300).filter_map(|code| StatusCode::from_u16(code).ok()).collect();
             all.push(Expectation {
                 written: "status = 2xx".to_owned(),
-                check: Check::Status(success),
+                check: ResponseCheck::Status(success),
             });
         }
         Self::in_order(all, max_body)
@@ -77,19 +77,19 @@ impl Expectations {
     /// Of the headers, body and rows of a sensitive response, only presence, size, types and the
     /// locations that the scenario names are shown.
     #[must_use]
-    pub fn sensitive(self, is_sensitive: bool) -> Self {
+    pub fn with_sensitivity(self, is_sensitive: bool) -> Self {
         Self { is_sensitive, ..self }
     }
 
     /// Whether the content of the response must not be shown.
-    pub fn are_sensitive(&self) -> bool {
+    pub fn is_sensitive(&self) -> bool {
         self.is_sensitive
     }
 
     /// The same expectations with some checks replaced, by their index in the order of judging,
     /// which is that of [`Self::lines`]. Their written form and their order stay the same.
     #[must_use]
-    pub fn with(&self, replaced: impl IntoIterator<Item = (usize, Check)>) -> Self {
+    pub fn with_checks(&self, replaced: impl IntoIterator<Item = (usize, ResponseCheck)>) -> Self {
         let mut replacing = self.clone();
         for (at, check) in replaced {
             if let Some(expectation) = replacing.all.get_mut(at) {
@@ -108,28 +108,28 @@ impl Expectations {
     ///
     /// The body is decoded by its `Content-Encoding` when the first expectation looks at it, up to
     /// [`Self::max_body`]. A body that cannot be decoded does not meet that expectation.
-    pub fn judge(&self, answer: &Answer<'_>) -> Result<(), Unmet> {
+    pub fn judge(&self, answer: &ResponseView<'_>) -> Result<(), UnmetExpectation> {
         self.judge_subject(&mut CheckSubject::of_answer(answer, self.max_body))
     }
 
     /// Judges the rows of a query. The error is the first expectation that they do not meet.
     ///
     /// As a JSON document they are an array of rows; as a body, the compact text of that array.
-    pub fn judge_rows(&self, rows: &[Value]) -> Result<(), Unmet> {
+    pub fn judge_rows(&self, rows: &[Value]) -> Result<(), UnmetExpectation> {
         self.judge_subject(&mut CheckSubject::of_rows(rows))
     }
 
-    fn judge_subject(&self, subject: &mut CheckSubject<'_>) -> Result<(), Unmet> {
+    fn judge_subject(&self, subject: &mut CheckSubject<'_>) -> Result<(), UnmetExpectation> {
         self.all.iter().try_for_each(|Expectation { written, check }| {
             check
                 .judge(subject, self.is_sensitive)
-                .map_err(|wrong| Unmet::of(wrong, written, self.max_body))
+                .map_err(|wrong| UnmetExpectation::of(wrong, written, self.max_body))
         })
     }
 
     /// Whether the request must be denied.
-    pub fn want_denial(&self) -> bool {
-        self.all.iter().any(|expectation| matches!(expectation.check, Check::Denied))
+    pub fn wants_denial(&self) -> bool {
+        self.all.iter().any(|expectation| matches!(expectation.check, ResponseCheck::Denied))
     }
 
     /// Whether an expectation looks at the body. Otherwise the body need not be kept.
@@ -143,8 +143,8 @@ impl Expectations {
     }
 
     /// The unmet expectation of a body above [`Self::max_body`].
-    pub fn too_large(&self) -> Unmet {
-        Unmet::too_large(self.max_body)
+    pub fn too_large_body(&self) -> UnmetExpectation {
+        UnmetExpectation::too_large(self.max_body)
     }
 
     /// The expectations as the scenario writes them, in the order of judging.

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use serde_json::{Number, Value};
 
-use super::pattern::Pattern;
+use super::pattern::TextPattern;
 use crate::record::JsonType;
 use difference::JsonDifference;
 
@@ -55,7 +55,7 @@ pub enum JsonRule {
     /// A number of at most this value.
     AtMost(Number),
     /// A string in which the pattern matches.
-    Matches(Pattern),
+    Matches(TextPattern),
 }
 
 impl JsonExpectation {

@@ -15,14 +15,14 @@ mod server_timing;
 mod subject;
 mod unmet;
 
-pub use capture::{Capture, CaptureSource, Captures};
-pub use check::Check;
-pub use expectation::{Expectation, Expectations};
+pub use capture::{Capture, CaptureSet, CaptureSource};
+pub use check::ResponseCheck;
+pub use expectation::{Expectation, ExpectationSet};
 pub use json::{JsonExpectation, JsonRule};
-pub use pattern::{Pattern, PatternError};
-pub use response::Answer;
-pub use server_timing::{Metric, SERVER_TIMING, server_timings};
-pub use unmet::Unmet;
+pub use pattern::{PatternError, TextPattern};
+pub use response::ResponseView;
+pub use server_timing::{SERVER_TIMING, ServerTimingMetric, server_timings};
+pub use unmet::UnmetExpectation;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ const LARGEST: usize = 1 << 20;
 ///
 /// It searches bytes, so that a body that is not UTF-8 can be searched too.
 #[derive(Debug, Clone)]
-pub struct Pattern(Regex);
+pub struct TextPattern(Regex);
 
 /// Why a text is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +23,7 @@ pub enum PatternError {
     TooLarge,
 }
 
-impl Pattern {
+impl TextPattern {
     /// Compiles a pattern.
     pub fn new(text: &str) -> Result<Self, PatternError> {
         let built = RegexBuilder::new(text).size_limit(LARGEST).dfa_size_limit(LARGEST).build();
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     fn first(pattern: &str, text: &[u8]) -> Option<Vec<u8>> {
-        Pattern::new(pattern).unwrap().first_in(text).map(<[u8]>::to_vec)
+        TextPattern::new(pattern).unwrap().first_in(text).map(<[u8]>::to_vec)
     }
 
     #[test]
@@ -71,13 +71,13 @@ mod tests {
 
     #[test]
     fn characters_are_unicode_and_case_can_be_ignored() {
-        assert!(Pattern::new("(?i)^ÄRGER$").unwrap().is_in("ärger".as_bytes()));
-        assert!(Pattern::new(r"^\w{5}$").unwrap().is_in("ärger".as_bytes()));
+        assert!(TextPattern::new("(?i)^ÄRGER$").unwrap().is_in("ärger".as_bytes()));
+        assert!(TextPattern::new(r"^\w{5}$").unwrap().is_in("ärger".as_bytes()));
     }
 
     #[test]
     fn a_wrong_pattern_explains_its_mistake_in_one_line() {
-        let syntax = |text: &str| Pattern::new(text).unwrap_err().to_string();
+        let syntax = |text: &str| TextPattern::new(text).unwrap_err().to_string();
         assert_eq!(syntax("("), "unclosed group");
         assert!(syntax("a(?=b)").contains("look-around"));
         assert!(syntax(r"(a)\1").contains("backreferences are not supported"));
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_pattern_that_would_fill_the_memory_is_refused() {
-        assert_eq!(Pattern::new("((a{100}){100}){100}").unwrap_err(), PatternError::TooLarge);
-        assert!(Pattern::new(&"(".repeat(10_000)).is_err());
+        assert_eq!(TextPattern::new("((a{100}){100}){100}").unwrap_err(), PatternError::TooLarge);
+        assert!(TextPattern::new(&"(".repeat(10_000)).is_err());
     }
 }

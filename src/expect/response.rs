@@ -5,7 +5,7 @@ use url::Url;
 
 /// A response as expectations see it.
 #[derive(Debug, Clone, Copy)]
-pub struct Answer<'a> {
+pub struct ResponseView<'a> {
     /// The status.
     pub status: StatusCode,
     /// The URL that it came from; after redirects, the last one.

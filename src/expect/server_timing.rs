@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_hours(1);
 
 /// One metric of a response, with its duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Metric<'a> {
+pub struct ServerTimingMetric<'a> {
     /// Its name, a token of RFC 9110.
     pub name: &'a str,
     /// Its `dur`, which the header gives in milliseconds.
@@ -34,7 +34,7 @@ pub struct Metric<'a> {
 /// ignored. A metric is left out if its `dur` is missing, not a number, negative, or above an hour.
 /// A line that is not UTF-8 is left out too. Malformed input ends its metric: the next one starts
 /// after the next comma.
-pub fn server_timings(headers: &HeaderMap) -> impl Iterator<Item = Metric<'_>> {
+pub fn server_timings(headers: &HeaderMap) -> impl Iterator<Item = ServerTimingMetric<'_>> {
     let lines = headers
         .get_all(SERVER_TIMING)
         .into_iter()
@@ -43,7 +43,7 @@ pub fn server_timings(headers: &HeaderMap) -> impl Iterator<Item = Metric<'_>> {
     let named = metrics.filter(|(_, metric)| !blank_trimmed(metric).is_empty());
     named.take(METRICS).filter_map(|(line, metric)| {
         let (name, duration) = read(metric)?;
-        Some(Metric { name, duration, line })
+        Some(ServerTimingMetric { name, duration, line })
     })
 }
 
@@ -113,7 +113,8 @@ mod tests {
     fn told(lines: &[&str]) -> Vec<(String, u64)> {
         let lines = lines.iter().map(|line| (SERVER_TIMING, HeaderValue::from_str(line).unwrap()));
         let headers: HeaderMap = lines.collect();
-        let micros = |metric: Metric| u64::try_from(metric.duration.as_micros()).unwrap();
+        let micros =
+            |metric: ServerTimingMetric| u64::try_from(metric.duration.as_micros()).unwrap();
         server_timings(&headers).map(|metric| (metric.name.to_owned(), micros(metric))).collect()
     }
 
@@ -221,7 +222,7 @@ mod tests {
     fn well_formed(headers: &HeaderMap) -> Result<(), proptest::test_runner::TestCaseError> {
         let metrics: Vec<_> = server_timings(headers).collect();
         proptest::prop_assert!(metrics.len() <= METRICS);
-        for Metric { name, duration, line } in metrics {
+        for ServerTimingMetric { name, duration, line } in metrics {
             proptest::prop_assert!(is_token(name) && duration <= LONGEST && line.contains(name));
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::content::{self, DecodeFailure};
-use super::response::Answer;
+use super::response::ResponseView;
 use super::{describe, events};
 use crate::record::Failure;
 use crate::units::ByteSize;
@@ -33,12 +33,12 @@ pub(super) struct CheckSubject<'a> {
 
 enum SubjectSource<'a> {
     /// A response, and the limit of its content.
-    Answer(Answer<'a>, ByteSize),
+    Answer(ResponseView<'a>, ByteSize),
     Rows(&'a [Value]),
 }
 
 impl<'a> CheckSubject<'a> {
-    pub(super) fn of_answer(answer: &Answer<'a>, limit: ByteSize) -> Self {
+    pub(super) fn of_answer(answer: &ResponseView<'a>, limit: ByteSize) -> Self {
         Self { source: SubjectSource::Answer(*answer, limit), content: None, document: None }
     }
 
@@ -47,7 +47,7 @@ impl<'a> CheckSubject<'a> {
     }
 
     /// The response; rows have no status, URL and headers.
-    pub(super) fn answer(&self) -> Result<&Answer<'a>, CheckFailure> {
+    pub(super) fn answer(&self) -> Result<&ResponseView<'a>, CheckFailure> {
         match &self.source {
             SubjectSource::Answer(answer, _) => Ok(answer),
             SubjectSource::Rows(_) => {

@@ -14,22 +14,25 @@ fn url(text: &str) -> Url {
     Url::parse(text).unwrap()
 }
 
-fn expecting(check: Check) -> Expectations {
-    Expectations::new(vec![Expectation { written: "as written".to_owned(), check }], ByteSize(1024))
+fn expecting(check: ResponseCheck) -> ExpectationSet {
+    ExpectationSet::new(
+        vec![Expectation { written: "as written".to_owned(), check }],
+        ByteSize(1024),
+    )
 }
 
 fn judged(
-    expectations: &Expectations,
+    expectations: &ExpectationSet,
     status: u16,
     headers: &[(HeaderName, &str)],
     body: &str,
-) -> Result<(), Unmet> {
+) -> Result<(), UnmetExpectation> {
     let headers: HeaderMap = headers
         .iter()
         .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()))
         .collect();
     let status = StatusCode::from_u16(status).unwrap();
-    expectations.judge(&Answer {
+    expectations.judge(&ResponseView {
         status,
         url: &url(PAGE),
         headers: &headers,
@@ -38,7 +41,7 @@ fn judged(
 }
 
 fn seen(
-    check: Check,
+    check: ResponseCheck,
     status: u16,
     headers: &[(HeaderName, &str)],
     body: &str,
@@ -46,13 +49,13 @@ fn seen(
     judged(&expecting(check), status, headers, body).err().map(|unmet| (unmet.failure, unmet.seen))
 }
 
-fn status(code: u16) -> Check {
-    Check::Status(vec![StatusCode::from_u16(code).unwrap()])
+fn status(code: u16) -> ResponseCheck {
+    ResponseCheck::Status(vec![StatusCode::from_u16(code).unwrap()])
 }
 
 #[test]
 fn any_2xx_is_accepted_unless_a_status_is_written() {
-    let default = Expectations::default();
+    let default = ExpectationSet::default();
     for code in [200, 204, 299] {
         assert_eq!(judged(&default, code, &[], ""), Ok(()));
     }
@@ -93,46 +96,53 @@ fn a_redirect_names_its_target_without_the_query() {
 
 #[test]
 fn the_status_is_judged_before_the_rest() {
-    let checks = [Check::lacks("x"), Check::FinalUrl(url("https://example.org/")), status(200)];
+    let checks = [
+        ResponseCheck::lacks("x"),
+        ResponseCheck::FinalUrl(url("https://example.org/")),
+        status(200),
+    ];
     let all = checks.map(|check| Expectation { written: String::new(), check });
-    let expectations = Expectations::new(all.to_vec(), ByteSize(1));
+    let expectations = ExpectationSet::new(all.to_vec(), ByteSize(1));
     assert_eq!(judged(&expectations, 500, &[], "x").unwrap_err().failure, Failure::Status);
     assert_eq!(judged(&expectations, 200, &[], "x").unwrap_err().seen, "/app");
 }
 
 #[test]
 fn the_complete_url_must_match_but_its_query_is_not_shown() {
-    assert_eq!(seen(Check::FinalUrl(url(PAGE)), 200, &[], ""), None);
+    assert_eq!(seen(ResponseCheck::FinalUrl(url(PAGE)), 200, &[], ""), None);
     for (expected, shown) in [
         ("https://example.org/app?mock=0", "/app with another query"),
         ("https://example.org/", "/app"),
         ("https://other.org/app?mock=1", "https://example.org/app"),
     ] {
         let unmet = (Failure::Unexpected, shown.to_owned());
-        assert_eq!(seen(Check::FinalUrl(url(expected)), 200, &[], ""), Some(unmet));
+        assert_eq!(seen(ResponseCheck::FinalUrl(url(expected)), 200, &[], ""), Some(unmet));
     }
-    let hidden = expecting(Check::FinalUrl(url("https://example.org/"))).sensitive(true);
+    let hidden =
+        expecting(ResponseCheck::FinalUrl(url("https://example.org/"))).with_sensitivity(true);
     assert_eq!(judged(&hidden, 200, &[], "").unwrap_err().seen, "another URL");
 }
 
 #[test]
 fn with_any_query_allowed_host_and_path_must_match() {
     for place in [PAGE, "https://example.org/app", "https://example.org/app?x"] {
-        assert_eq!(seen(Check::FinalPlace(url(place)), 200, &[], ""), None);
+        assert_eq!(seen(ResponseCheck::FinalPlace(url(place)), 200, &[], ""), None);
     }
     for place in ["https://example.org/app/", "https://other.org/app", "http://example.org/app"] {
-        assert!(seen(Check::FinalPlace(url(place)), 200, &[], "").is_some(), "{place}");
+        assert!(seen(ResponseCheck::FinalPlace(url(place)), 200, &[], "").is_some(), "{place}");
     }
 }
 
 #[test]
 fn a_header_is_compared_exactly_and_credentials_are_not_shown() {
-    let html = || Check::Header(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    let html = || {
+        ResponseCheck::Header(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))
+    };
     let unexpected = |seen: &str| Some((Failure::Unexpected, seen.to_owned()));
     assert_eq!(seen(html(), 200, &[(CONTENT_TYPE, "text/html; charset=utf-8")], ""), None);
     assert_eq!(seen(html(), 200, &[(CONTENT_TYPE, "text/html")], ""), unexpected("`text/html`"));
     assert_eq!(seen(html(), 200, &[], ""), unexpected("no such header"));
-    let cookie = Check::Header(SET_COOKIE, HeaderValue::from_static("a=1"));
+    let cookie = ResponseCheck::Header(SET_COOKIE, HeaderValue::from_static("a=1"));
     assert_eq!(seen(cookie.clone(), 200, &[(SET_COOKIE, "b=2"), (SET_COOKIE, "a=1")], ""), None);
     assert_eq!(seen(cookie, 200, &[(SET_COOKIE, "a=2")], ""), unexpected("another value"));
 }
@@ -141,22 +151,25 @@ fn a_header_is_compared_exactly_and_credentials_are_not_shown() {
 fn markers_are_searched_for_and_the_body_is_never_shown() {
     let body = "x".repeat(2_345);
     let unexpected = |seen: &str| Some((Failure::Unexpected, seen.to_owned()));
-    assert_eq!(seen(Check::contains("xx"), 200, &[], &body), None);
+    assert_eq!(seen(ResponseCheck::contains("xx"), 200, &[], &body), None);
     assert_eq!(
-        seen(Check::contains("y"), 200, &[], &body),
+        seen(ResponseCheck::contains("y"), 200, &[], &body),
         unexpected("not in the 2,345 bytes of the body")
     );
-    assert_eq!(seen(Check::lacks("y"), 200, &[], &body), None);
-    assert_eq!(seen(Check::lacks("x"), 200, &[], "x"), unexpected("in the 1 byte of the body"));
-    assert!(expecting(Check::contains("x")).needs_body());
+    assert_eq!(seen(ResponseCheck::lacks("y"), 200, &[], &body), None);
+    assert_eq!(
+        seen(ResponseCheck::lacks("x"), 200, &[], "x"),
+        unexpected("in the 1 byte of the body")
+    );
+    assert!(expecting(ResponseCheck::contains("x")).needs_body());
 }
 
-fn json(pointer: &str, rule: JsonRule) -> Check {
-    Check::Json(JsonExpectation { pointer: pointer.to_owned(), rule })
+fn json(pointer: &str, rule: JsonRule) -> ResponseCheck {
+    ResponseCheck::Json(JsonExpectation { pointer: pointer.to_owned(), rule })
 }
 
-fn pattern(text: &str) -> Pattern {
-    Pattern::new(text).unwrap()
+fn pattern(text: &str) -> TextPattern {
+    TextPattern::new(text).unwrap()
 }
 
 #[test]
@@ -196,12 +209,12 @@ fn the_document_of_an_event_stream_is_its_last_events_data() {
     assert_eq!(of("text/event-stream", ":\n\n").unwrap(), "3 bytes of events that have no data");
     // Texts are looked for in all of the stream.
     let headers = [(CONTENT_TYPE, "text/event-stream")];
-    assert_eq!(seen(Check::contains("event: message"), 200, &headers, stream), None);
+    assert_eq!(seen(ResponseCheck::contains("event: message"), 200, &headers, stream), None);
 }
 
 #[test]
 fn a_2xx_status_instead_of_a_denial_is_an_admission() {
-    let denied = || Check::Denied;
+    let denied = || ResponseCheck::Denied;
     for code in [401, 403] {
         assert_eq!(seen(denied(), code, &[], ""), None);
     }
@@ -215,7 +228,7 @@ fn a_2xx_status_instead_of_a_denial_is_an_admission() {
 
 #[test]
 fn patterns_are_found_in_headers_and_bodies() {
-    let location = || Check::HeaderMatches(LOCATION, pattern("^/auth/login"));
+    let location = || ResponseCheck::HeaderMatches(LOCATION, pattern("^/auth/login"));
     let unexpected = |seen: &str| Some((Failure::Unexpected, seen.to_owned()));
     let mut expectations = expecting(status(302));
     expectations.all.push(Expectation { written: "location".to_owned(), check: location() });
@@ -226,18 +239,18 @@ fn patterns_are_found_in_headers_and_bodies() {
     let unmet = judged(&expectations, 302, &[(LOCATION, "/home?token=secret")], "").unwrap_err();
     assert_eq!((unmet.expected.as_str(), unmet.seen.as_str()), ("location", "/home"));
     assert_eq!(seen(location(), 200, &[], ""), unexpected("no such header"));
-    let cookie = Check::HeaderMatches(SET_COOKIE, pattern("Secure"));
+    let cookie = ResponseCheck::HeaderMatches(SET_COOKIE, pattern("Secure"));
     assert_eq!(seen(cookie, 200, &[(SET_COOKIE, "a=2")], ""), unexpected("another value"));
 
-    let check = || Check::BodyMatches(pattern("v[0-9]+"));
+    let check = || ResponseCheck::BodyMatches(pattern("v[0-9]+"));
     assert!(expecting(check()).needs_body());
     assert_eq!(seen(check(), 200, &[], "at v12"), None);
     assert_eq!(seen(check(), 200, &[], "at v"), unexpected("no match in the 4 bytes of the body"));
 }
 
-fn of_rows(check: Check, rows: &[Value]) -> Option<(Failure, String)> {
+fn of_rows(check: ResponseCheck, rows: &[Value]) -> Option<(Failure, String)> {
     let all = vec![Expectation { written: "as written".to_owned(), check }];
-    Expectations::of_rows(all).judge_rows(rows).err().map(|unmet| (unmet.failure, unmet.seen))
+    ExpectationSet::of_rows(all).judge_rows(rows).err().map(|unmet| (unmet.failure, unmet.seen))
 }
 
 #[test]
@@ -245,33 +258,36 @@ fn rows_are_counted_and_judged_as_a_document_and_a_text() {
     let rows =
         [json!({ "samples": "12", "table": "leads" }), json!({ "samples": "4", "table": "notes" })];
     let unexpected = |seen: &str| Some((Failure::Unexpected, seen.to_owned()));
-    assert_eq!(Expectations::of_rows(Vec::new()).judge_rows(&rows), Ok(()));
-    assert_eq!(of_rows(Check::Rows(2), &rows), None);
-    assert_eq!(of_rows(Check::Rows(0), &[]), None);
+    assert_eq!(ExpectationSet::of_rows(Vec::new()).judge_rows(&rows), Ok(()));
+    assert_eq!(of_rows(ResponseCheck::Rows(2), &rows), None);
+    assert_eq!(of_rows(ResponseCheck::Rows(0), &[]), None);
     assert_eq!(
-        of_rows(Check::Rows(0), &rows),
+        of_rows(ResponseCheck::Rows(0), &rows),
         unexpected("2 rows: samples=12 table=leads; samples=4 table=notes")
     );
-    assert_eq!(of_rows(Check::RowsAtLeast(2), &rows), None);
-    assert_eq!(of_rows(Check::RowsAtLeast(1), &[]), unexpected("no rows"));
+    assert_eq!(of_rows(ResponseCheck::RowsAtLeast(2), &rows), None);
+    assert_eq!(of_rows(ResponseCheck::RowsAtLeast(1), &[]), unexpected("no rows"));
     let least = || JsonRule::AtLeast(5.into());
     assert_eq!(of_rows(json("/0/samples", least()), &rows), None);
     assert_eq!(of_rows(json("/1/samples", least()), &rows), unexpected("\"4\""));
     assert_eq!(of_rows(json("/2/samples", least()), &rows), unexpected("nothing at /2/samples"));
-    assert_eq!(of_rows(Check::contains("\"samples\":\"12\""), &rows), None);
-    assert_eq!(of_rows(Check::lacks("leads"), &rows), unexpected("in the 66 bytes of the rows"));
+    assert_eq!(of_rows(ResponseCheck::contains("\"samples\":\"12\""), &rows), None);
+    assert_eq!(
+        of_rows(ResponseCheck::lacks("leads"), &rows),
+        unexpected("in the 66 bytes of the rows")
+    );
 }
 
 #[test]
 fn a_subject_without_the_judged_part_does_not_meet_the_expectation() {
     let none = "rows, which have no status, URL and headers";
-    for check in [status(200), Check::FinalUrl(url(PAGE))] {
+    for check in [status(200), ResponseCheck::FinalUrl(url(PAGE))] {
         assert_eq!(of_rows(check, &[]), Some((Failure::Unexpected, none.to_owned())));
     }
     // A statement that had to be denied was not, whatever its rows.
     let let_in = "the statement was carried out";
-    assert_eq!(of_rows(Check::Denied, &[]), Some((Failure::Admitted, let_in.to_owned())));
-    for check in [Check::Rows(0), Check::RowsAtLeast(0)] {
+    assert_eq!(of_rows(ResponseCheck::Denied, &[]), Some((Failure::Admitted, let_in.to_owned())));
+    for check in [ResponseCheck::Rows(0), ResponseCheck::RowsAtLeast(0)] {
         assert_eq!(
             seen(check, 200, &[], "[]").unwrap().1,
             "an answer over HTTP, which has no rows"
@@ -281,35 +297,43 @@ fn a_subject_without_the_judged_part_does_not_meet_the_expectation() {
 
 #[test]
 fn a_sensitive_response_shows_only_its_status_and_what_is_missing() {
-    let seen = |check: Check, headers: &[(HeaderName, &str)]| {
-        let expectations = expecting(check).sensitive(true);
+    let seen = |check: ResponseCheck, headers: &[(HeaderName, &str)]| {
+        let expectations = expecting(check).with_sensitivity(true);
         judged(&expectations, 200, headers, r#"{"token": "canary"}"#).unwrap_err().seen
     };
     let hidden = "another value (the answer is sensitive, and not shown)";
     assert_eq!(seen(json("/token", JsonRule::Is(json!("x"))), &[]), hidden);
     assert_eq!(seen(json("/token", JsonRule::IsOf(JsonType::Array)), &[]), "a string");
     assert_eq!(seen(json("/id", JsonRule::Is(json!(1))), &[]), "nothing at /id");
-    assert_eq!(seen(Check::contains("x"), &[]), "not in the 19 bytes of the body");
+    assert_eq!(seen(ResponseCheck::contains("x"), &[]), "not in the 19 bytes of the body");
     assert_eq!(seen(status(201), &[]), "200 OK");
-    let header = Check::Header(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    let header = ResponseCheck::Header(CONTENT_TYPE, HeaderValue::from_static("text/html"));
     assert_eq!(seen(header.clone(), &[(CONTENT_TYPE, "text/plain")]), "another value");
     assert_eq!(seen(header, &[]), "no such header");
-    let moved = judged(&expecting(status(200)).sensitive(true), 302, &[(LOCATION, "/canary")], "");
+    let moved =
+        judged(&expecting(status(200)).with_sensitivity(true), 302, &[(LOCATION, "/canary")], "");
     assert_eq!(moved.unwrap_err().seen, "302 Found");
-    let rows =
-        Expectations::of_rows(vec![Expectation { written: String::new(), check: Check::Rows(0) }]);
-    let unmet = rows.sensitive(true).judge_rows(&[json!({ "token": "canary" })]).unwrap_err();
+    let rows = ExpectationSet::of_rows(vec![Expectation {
+        written: String::new(),
+        check: ResponseCheck::Rows(0),
+    }]);
+    let unmet =
+        rows.with_sensitivity(true).judge_rows(&[json!({ "token": "canary" })]).unwrap_err();
     assert_eq!(unmet.seen, "1 row");
 }
 
 #[test]
 fn checks_are_replaced_in_the_order_of_judging() {
     let written = |written: &str, check| Expectation { written: written.to_owned(), check };
-    let all = vec![written("text", Check::contains("placeholder")), written("status", status(200))];
-    let expectations = Expectations::new(all, ByteSize(1024));
+    let all = vec![
+        written("text", ResponseCheck::contains("placeholder")),
+        written("status", status(200)),
+    ];
+    let expectations = ExpectationSet::new(all, ByteSize(1024));
     assert_eq!(expectations.lines(), ["status", "text"]);
     let at = expectations.position("text").unwrap();
-    let filled = expectations.with([(at, Check::contains("value")), (9, Check::Denied)]);
+    let filled = expectations
+        .with_checks([(at, ResponseCheck::contains("value")), (9, ResponseCheck::Denied)]);
     assert_eq!(judged(&filled, 200, &[], "a value"), Ok(()));
     assert_eq!(judged(&filled, 200, &[], "a placeholder").unwrap_err().expected, "text");
     assert_eq!(judged(&expectations, 200, &[], "a placeholder"), Ok(()));
@@ -317,17 +341,17 @@ fn checks_are_replaced_in_the_order_of_judging() {
 
 #[test]
 fn a_body_above_the_limit_is_an_unmet_expectation() {
-    let unmet = expecting(status(200)).too_large();
+    let unmet = expecting(status(200)).too_large_body();
     assert_eq!(
         (unmet.expected.as_str(), unmet.seen.as_str()),
         ("max_body = \"1 KiB\"", "a body of more than 1 KiB")
     );
-    assert_eq!(Expectations::default().max_body(), ByteSize(4 << 20));
+    assert_eq!(ExpectationSet::default().max_body(), ByteSize(4 << 20));
 }
 
 #[test]
 fn debug_shows_what_is_written_and_no_value() {
-    let shown = format!("{:?}", expecting(Check::contains("secret")));
+    let shown = format!("{:?}", expecting(ResponseCheck::contains("secret")));
     assert_eq!(shown, "Expectations([\"status = 2xx\", \"as written\"])");
 }
 
@@ -344,7 +368,7 @@ proptest! {
         for check in checks() {
             let headers = [(LOCATION, location.as_str()), (CONTENT_TYPE, kind.as_str())];
             if let Err(unmet) = judged(&expecting(check), code, &headers, &body) {
-                prop_assert!(unmet.seen.chars().count() <= Unmet::SEEN_LIMIT);
+                prop_assert!(unmet.seen.chars().count() <= UnmetExpectation::SEEN_LIMIT);
                 prop_assert!(!unmet.seen.contains('?') || !location.contains('?') || body.contains('?'));
             }
         }
@@ -364,7 +388,7 @@ proptest! {
 }
 
 /// One check of each kind.
-fn checks() -> Vec<Check> {
+fn checks() -> Vec<ResponseCheck> {
     let rules = [
         JsonRule::Is(json!({ "b": 1 })),
         JsonRule::IsNot(json!(1)),
@@ -375,17 +399,17 @@ fn checks() -> Vec<Check> {
     ];
     let heads = [
         status(200),
-        Check::Denied,
-        Check::FinalUrl(url("https://example.org/")),
-        Check::Header(LOCATION, HeaderValue::from_static("/")),
-        Check::HeaderMatches(LOCATION, pattern("^/auth/login")),
+        ResponseCheck::Denied,
+        ResponseCheck::FinalUrl(url("https://example.org/")),
+        ResponseCheck::Header(LOCATION, HeaderValue::from_static("/")),
+        ResponseCheck::HeaderMatches(LOCATION, pattern("^/auth/login")),
     ];
     let bodies = [
-        Check::contains("a"),
-        Check::lacks("a"),
-        Check::BodyMatches(pattern("^(a|b)*$")),
-        Check::Rows(9),
-        Check::RowsAtLeast(9),
+        ResponseCheck::contains("a"),
+        ResponseCheck::lacks("a"),
+        ResponseCheck::BodyMatches(pattern("^(a|b)*$")),
+        ResponseCheck::Rows(9),
+        ResponseCheck::RowsAtLeast(9),
     ];
     let at = rules.into_iter().flat_map(|rule| [json("/a", rule.clone()), json("", rule)]);
     heads.into_iter().chain(bodies).chain(at).collect()

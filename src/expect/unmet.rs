@@ -6,18 +6,18 @@ use crate::units::ByteSize;
 
 /// The first expectation that a response does not meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unmet {
+pub struct UnmetExpectation {
     /// The kind of failure: a status, a redirect, an admission instead of a denial, or another
     /// unexpected response.
     pub failure: Failure,
     /// The expectation, as the scenario writes it: `status = 200`.
     pub expected: String,
-    /// What was found instead, at most [`Unmet::SEEN_LIMIT`] characters, without query strings or
+    /// What was found instead, at most [`UnmetExpectation::SEEN_LIMIT`] characters, without query strings or
     /// bodies. It may echo a secret: redact it before showing it, and shorten it only after that.
     pub seen: String,
 }
 
-impl Unmet {
+impl UnmetExpectation {
     /// The maximum length of `seen`, in characters. It is longer than anything shown, so that no
     /// secret is cut in two before redaction can find it.
     pub const SEEN_LIMIT: usize = 16 << 10;

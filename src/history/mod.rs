@@ -13,43 +13,43 @@ use std::thread;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use self::filter::{ENVIRONMENT, Filter};
+pub use self::filter::{ENVIRONMENT_TAG, HistoryFilter};
 pub use self::sparkline::{GAP, sparkline};
 use crate::record::{
-    Adder, Decision, Histogram, HistogramError, Packed, RequestSummary, RunSummary,
+    Decision, EncodedAdder, EncodedHistogram, Histogram, HistogramError, RequestSummary, RunSummary,
 };
 
 /// Many runs, by what was requested in them.
 #[derive(Debug, Default)]
 pub struct History {
     /// The requests, in the order in which the oldest run has them.
-    pub trends: Vec<Trend>,
+    pub trends: Vec<RequestTrend>,
     /// What is left out, one sentence each: histograms that are damaged.
     pub left_out: Vec<String>,
 }
 
 /// One request over all the runs that had it.
 #[derive(Debug)]
-pub struct Trend {
+pub struct RequestTrend {
     /// The scenario it belongs to.
     pub scenario: String,
     /// Its name.
     pub request: String,
     /// What each run measured, the newest last.
-    pub rows: Vec<Row>,
+    pub rows: Vec<TrendRow>,
     /// Exchanges that came to an end, in all of them.
     pub exchanges: u64,
     /// Of these, the ones that met every expectation.
     pub ok: u64,
     /// The latency of the ok exchanges of all runs: their histograms added.
-    pub latency: Packed,
+    pub latency: EncodedHistogram,
 }
 
 /// What one run measured of one request.
 #[derive(Debug)]
-pub struct Row {
+pub struct TrendRow {
     /// The run.
-    pub run: Arc<Run>,
+    pub run: Arc<TrendRun>,
     /// The decision on the request's scenario.
     pub decision: Decision,
     /// Exchanges that came to an end.
@@ -57,12 +57,12 @@ pub struct Row {
     /// Of these, the ones that met every expectation.
     pub ok: u64,
     /// The latency of the ok exchanges in figures; without bytes, which are in the sum.
-    pub latency: Packed,
+    pub latency: EncodedHistogram,
 }
 
 /// One run.
 #[derive(Debug)]
-pub struct Run {
+pub struct TrendRun {
     /// How it is called.
     pub name: String,
     /// Its id.
@@ -82,39 +82,39 @@ impl History {
     ///
     /// A run that is there twice counts once, and one that a merged run is made of only as part of that, also where the
     /// filter leaves the merged run out: it started when the first of its parts did, and has the tags that all of them have.
-    pub fn of(runs: impl IntoIterator<Item = RunSummary>, filter: &Filter) -> Self {
+    pub fn from_runs(runs: impl IntoIterator<Item = RunSummary>, filter: &HistoryFilter) -> Self {
         let mut runs: Vec<RunSummary> = runs.into_iter().collect();
         runs.sort_by_key(|run| (run.started, run.id));
         let mut counted: HashSet<Uuid> =
             runs.iter().flat_map(|run| run.parts.iter().copied()).collect();
-        runs.retain(|run| counted.insert(run.id) && filter.takes_run(run));
+        runs.retain(|run| counted.insert(run.id) && filter.matches_run(run));
         let mut left_out = Vec::new();
         let trends = group_by_request(runs, filter)
             .into_iter()
-            .map(|found| Trend::of(found, &mut left_out))
+            .map(|found| RequestTrend::of(found, &mut left_out))
             .filter(|trend| !trend.rows.is_empty())
             .collect();
         Self { trends, left_out }
     }
 
     /// How many runs are in it.
-    pub fn runs(&self) -> usize {
+    pub fn run_count(&self) -> usize {
         let rows = self.trends.iter().flat_map(|trend| &trend.rows);
         rows.map(|row| row.run.id).collect::<HashSet<_>>().len()
     }
 }
 
 /// The summaries of one request, one a run.
-type RequestRuns = Vec<(Arc<Run>, RequestSummary)>;
+type RequestRuns = Vec<(Arc<TrendRun>, RequestSummary)>;
 
 /// The requests that a filter takes, in the order in which they are met.
-fn group_by_request(runs: Vec<RunSummary>, filter: &Filter) -> Vec<RequestRuns> {
+fn group_by_request(runs: Vec<RunSummary>, filter: &HistoryFilter) -> Vec<RequestRuns> {
     let mut places: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     let mut all: Vec<RequestRuns> = Vec::new();
     for mut run in runs {
         let requests = std::mem::take(&mut run.requests);
-        let run = Arc::new(Run::of(run));
-        for request in requests.into_iter().filter(|request| filter.takes(request)) {
+        let run = Arc::new(TrendRun::of(run));
+        for request in requests.into_iter().filter(|request| filter.matches_request(request)) {
             let known = places
                 .get(&request.scenario)
                 .and_then(|names| names.get(&request.request))
@@ -138,7 +138,7 @@ type AddedLatencies = (Histogram, Vec<Result<(), HistogramError>>);
 const A_SHARE: usize = 512;
 
 /// Adds the latencies of all runs, on all processors where there are many; the order does not change the sum.
-fn add_latencies(found: &[(Arc<Run>, RequestSummary)]) -> AddedLatencies {
+fn add_latencies(found: &[(Arc<TrendRun>, RequestSummary)]) -> AddedLatencies {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let share = found.len().div_ceil(processors).max(A_SHARE);
     thread::scope(|scope| {
@@ -156,13 +156,13 @@ fn add_latencies(found: &[(Arc<Run>, RequestSummary)]) -> AddedLatencies {
     })
 }
 
-fn add_share(found: &[(Arc<Run>, RequestSummary)]) -> AddedLatencies {
-    let (mut adder, mut sum) = (Adder::default(), Histogram::default());
+fn add_share(found: &[(Arc<TrendRun>, RequestSummary)]) -> AddedLatencies {
+    let (mut adder, mut sum) = (EncodedAdder::default(), Histogram::default());
     let each = found.iter().map(|(_, summary)| adder.add(&summary.latency, &mut sum)).collect();
     (sum, each)
 }
 
-impl Trend {
+impl RequestTrend {
     fn of(found: RequestRuns, left_out: &mut Vec<String>) -> Self {
         let first = found.first().map(|(_, first)| (first.scenario.clone(), first.request.clone()));
         let (scenario, request) = first.unwrap_or_default();
@@ -170,7 +170,7 @@ impl Trend {
         let mut rows = Vec::with_capacity(found.len());
         for ((run, summary), added) in found.into_iter().zip(added) {
             match added {
-                Ok(()) => rows.push(Row::of(run, summary)),
+                Ok(()) => rows.push(TrendRow::of(run, summary)),
                 Err(error) => {
                     left_out.push(format!(
                         "{}: the latency of {scenario} · {request} is {error}",
@@ -182,7 +182,7 @@ impl Trend {
         let (exchanges, ok) = rows.iter().fold((0_u64, 0_u64), |(exchanges, ok), row| {
             (exchanges.saturating_add(row.exchanges), ok.saturating_add(row.ok))
         });
-        Self { scenario, request, rows, exchanges, ok, latency: Packed::of(&sum) }
+        Self { scenario, request, rows, exchanges, ok, latency: EncodedHistogram::of(&sum) }
     }
 
     /// Exchanges that failed or were dropped.
@@ -196,10 +196,16 @@ impl Trend {
     }
 }
 
-impl Row {
-    fn of(run: Arc<Run>, summary: RequestSummary) -> Self {
+impl TrendRow {
+    fn of(run: Arc<TrendRun>, summary: RequestSummary) -> Self {
         let RequestSummary { decision, exchanges, ok, latency, .. } = summary;
-        Self { run, decision, exchanges, ok, latency: Packed { hdr: Vec::new(), ..latency } }
+        Self {
+            run,
+            decision,
+            exchanges,
+            ok,
+            latency: EncodedHistogram { hdr: Vec::new(), ..latency },
+        }
     }
 
     /// Exchanges that failed or were dropped.
@@ -208,7 +214,7 @@ impl Row {
     }
 }
 
-impl Run {
+impl TrendRun {
     fn of(run: RunSummary) -> Self {
         let name = run.name();
         let RunSummary { id, started, host, git_commit, tags, .. } = run;
@@ -217,7 +223,7 @@ impl Run {
 
     /// The environment that was probed, where the run is tagged with one.
     pub fn environment(&self) -> Option<&str> {
-        self.tags.get(ENVIRONMENT).map(String::as_str)
+        self.tags.get(ENVIRONMENT_TAG).map(String::as_str)
     }
 }
 

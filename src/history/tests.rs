@@ -20,7 +20,7 @@ fn request(scenario: &str, name: &str, micros: &[u64], failed: u64) -> RequestSu
         decision: Decision::Pass,
         exchanges: micros.len() as u64 + failed,
         ok: micros.len() as u64,
-        latency: Packed::of(&histogram(micros)),
+        latency: EncodedHistogram::of(&histogram(micros)),
     }
 }
 
@@ -40,7 +40,7 @@ fn run(hours: u64, requests: Vec<RequestSummary>) -> RunSummary {
 }
 
 fn of(runs: Vec<RunSummary>) -> History {
-    History::of(runs, &Filter::default())
+    History::from_runs(runs, &HistoryFilter::default())
 }
 
 fn hours(history: &History) -> Vec<u128> {
@@ -60,7 +60,7 @@ fn runs_are_grouped_by_request_and_the_newest_comes_last() {
     assert_eq!((home.request.as_str(), home.rows.len(), cart.rows.len()), ("home", 2, 1));
     assert_eq!(home.rows[1].run.id, Uuid::from_u128(10));
     assert_eq!((home.exchanges, home.ok, home.failed(), home.latency.count), (3, 2, 1, 2));
-    assert_eq!(history.runs(), 2);
+    assert_eq!(history.run_count(), 2);
 }
 
 #[test]
@@ -83,16 +83,22 @@ fn a_run_that_is_there_twice_counts_once_and_a_part_only_in_the_run_it_was_merge
 #[test]
 fn a_part_counts_only_in_the_merged_run_though_a_filter_leaves_that_out() {
     let home = || vec![request("shop", "home", &[5_000, 6_000], 0)];
-    let tags = |name: &str| [(ENVIRONMENT.to_owned(), name.to_owned())].into();
+    let tags = |name: &str| [(ENVIRONMENT_TAG.to_owned(), name.to_owned())].into();
     let part = |hours| RunSummary { tags: tags("staging"), ..run(hours, home()) };
     let merged =
         RunSummary { parts: vec![Uuid::from_u128(2), Uuid::from_u128(3)], ..run(0, home()) };
     let runs = || vec![part(1), part(2), merged.clone(), part(3)];
-    let hours = |filter: Filter| hours(&History::of(runs(), &filter));
-    assert_eq!(hours(Filter::default()), [0, 3]);
-    assert_eq!(hours(Filter { tags: tags("staging"), ..Filter::default() }), [3]);
-    assert_eq!(hours(Filter { since: Some(part(1).started), ..Filter::default() }), [3]);
-    assert_eq!(hours(Filter { until: Some(part(1).started), ..Filter::default() }), [0]);
+    let hours = |filter: HistoryFilter| hours(&History::from_runs(runs(), &filter));
+    assert_eq!(hours(HistoryFilter::default()), [0, 3]);
+    assert_eq!(hours(HistoryFilter { tags: tags("staging"), ..HistoryFilter::default() }), [3]);
+    assert_eq!(
+        hours(HistoryFilter { since: Some(part(1).started), ..HistoryFilter::default() }),
+        [3]
+    );
+    assert_eq!(
+        hours(HistoryFilter { until: Some(part(1).started), ..HistoryFilter::default() }),
+        [0]
+    );
 }
 
 #[test]
@@ -129,29 +135,42 @@ fn a_filter_takes_what_is_all_that_it_says() {
     };
     let tagged = |hours, value: &str| {
         let tags =
-            [(ENVIRONMENT.to_owned(), value.to_owned()), ("team".to_owned(), "a".to_owned())]
+            [(ENVIRONMENT_TAG.to_owned(), value.to_owned()), ("team".to_owned(), "a".to_owned())]
                 .into();
         RunSummary { tags, ..run(hours, home()) }
     };
     let mut failed = tagged(2, "staging");
     failed.requests[0].decision = Decision::Fail;
     let runs = || vec![run(0, home()), tagged(1, "staging"), failed.clone(), tagged(3, "live")];
-    let seen = |filter: Filter| hours(&History::of(runs(), &filter));
-    let none = Filter::default;
+    let seen = |filter: HistoryFilter| hours(&History::from_runs(runs(), &filter));
+    let none = HistoryFilter::default;
     let start = datetime!(2026-11-23 18:00 UTC);
     let at = |hours| Some(start + Duration::from_hours(hours));
     let tag = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
     for (filter, expected) in [
-        (Filter { scenario: Some("api".into()), ..none() }, vec![0, 1, 2, 3]),
-        (Filter { scenario: Some("api".into()), request: Some("cart".into()), ..none() }, vec![]),
+        (HistoryFilter { scenario: Some("api".into()), ..none() }, vec![0, 1, 2, 3]),
         (
-            Filter { request: Some("cart".into()), tags: tag(ENVIRONMENT, "staging"), ..none() },
+            HistoryFilter { scenario: Some("api".into()), request: Some("cart".into()), ..none() },
+            vec![],
+        ),
+        (
+            HistoryFilter {
+                request: Some("cart".into()),
+                tags: tag(ENVIRONMENT_TAG, "staging"),
+                ..none()
+            },
             vec![1, 2],
         ),
-        (Filter { scenario: Some("api".into()), tags: tag("team", "a"), ..none() }, vec![1, 2, 3]),
-        (Filter { verdict: Some(Decision::Fail), ..none() }, vec![2]),
-        (Filter { request: Some("cart".into()), since: at(1), until: at(3), ..none() }, vec![1, 2]),
-        (Filter { verdict: Some(Decision::Fail), until: at(2), ..none() }, vec![]),
+        (
+            HistoryFilter { scenario: Some("api".into()), tags: tag("team", "a"), ..none() },
+            vec![1, 2, 3],
+        ),
+        (HistoryFilter { verdict: Some(Decision::Fail), ..none() }, vec![2]),
+        (
+            HistoryFilter { request: Some("cart".into()), since: at(1), until: at(3), ..none() },
+            vec![1, 2],
+        ),
+        (HistoryFilter { verdict: Some(Decision::Fail), until: at(2), ..none() }, vec![]),
     ] {
         assert_eq!(seen(filter.clone()), expected, "{filter:?}");
     }

@@ -1,7 +1,7 @@
 //! From what another tool kept to a run, purely: bytes → [`RunRecord`] and its intervals.
 //!
 //! A record holds only what its file says. Its caveats list what the file cannot say, and its
-//! [`Ending::Imported`] takes a pass back. Nothing in it depends on when, where or under which name a file is imported,
+//! [`RunEnding::Imported`] takes a pass back. Nothing in it depends on when, where or under which name a file is imported,
 //! the run's id least of all: who imports a file twice gets the same run.
 
 mod identity;
@@ -14,37 +14,38 @@ use std::fmt;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use log::{Log, Options, Unit};
-pub use synthetic_check::{Answer, Artifact};
+pub use log::{ImportedLog, LogImportOptions, LogUnit};
+pub use synthetic_check::{CheckAnswer, ImportedArtifact};
 
 use crate::record::{
-    Ending, FORMAT, Host, Measurement, PlannedScenario, Provenance, RunRecord, ScenarioMeasurement,
+    FORMAT, HostFacts, Measurement, PlannedScenario, RunEnding, RunProvenance, RunRecord,
+    ScenarioMeasurement,
 };
 use crate::verdict;
 
 /// What is wrong with a file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
+pub struct ImportError {
     /// The line, counted from 1, and the column where it is known; `None` for a mistake of the whole file.
-    pub place: Option<(usize, Option<usize>)>,
+    pub location: Option<(usize, Option<usize>)>,
     /// What is wrong, and what to do about it.
     pub what: String,
 }
 
-impl Mistake {
+impl ImportError {
     fn of_file(what: impl Into<String>) -> Self {
-        Self { place: None, what: what.into() }
+        Self { location: None, what: what.into() }
     }
 
     fn at(line: usize, what: impl Into<String>) -> Self {
-        Self { place: Some((line, None)), what: what.into() }
+        Self { location: Some((line, None)), what: what.into() }
     }
 }
 
 /// `14:7: expected a number`, to be put behind the file's name and a colon.
-impl fmt::Display for Mistake {
+impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.place {
+        match self.location {
             None => f.write_str(" ")?,
             Some((line, None)) => write!(f, "{line}: ")?,
             Some((line, Some(column))) => write!(f, "{line}:{column}: ")?,
@@ -61,7 +62,7 @@ struct ImportSource {
     kind: &'static str,
     /// What made the file.
     command: Vec<String>,
-    /// What the file does not tell, for [`Ending::Imported`].
+    /// What the file does not tell, for [`RunEnding::Imported`].
     missing_facts: String,
 }
 
@@ -74,14 +75,14 @@ fn record(
     let (plan, scenarios): (Vec<_>, _) = scenarios.into_iter().unzip();
     let measurement = Measurement {
         elapsed,
-        ..Measurement::of(scenarios, Ending::Imported(origin.missing_facts))
+        ..Measurement::with_scenarios(scenarios, RunEnding::Imported(origin.missing_facts))
     };
     judged(origin.id, provenance(origin.started, origin.kind, origin.command), plan, measurement)
 }
 
 fn judged(
     id: Uuid,
-    provenance: Provenance,
+    provenance: RunProvenance,
     plan: Vec<PlannedScenario>,
     measurement: Measurement,
 ) -> RunRecord {
@@ -89,12 +90,12 @@ fn judged(
     RunRecord { format: FORMAT, id, provenance, plan, measurement, verdict }
 }
 
-fn provenance(started: OffsetDateTime, kind: &str, command: Vec<String>) -> Provenance {
+fn provenance(started: OffsetDateTime, kind: &str, command: Vec<String>) -> RunProvenance {
     let unknown = || "unknown".to_owned();
-    Provenance {
+    RunProvenance {
         started,
         tollgate: env!("CARGO_PKG_VERSION").to_owned(),
-        host: Host { name: unknown(), os: unknown(), arch: unknown(), cores: 0 },
+        host: HostFacts { name: unknown(), os: unknown(), arch: unknown(), cores: 0 },
         command,
         git_commit: None,
         tags: BTreeMap::from([("imported".to_owned(), kind.to_owned())]),

@@ -2,31 +2,31 @@
 
 use std::time::Duration;
 
-use super::load_plan::Load;
-use super::scenario_plan::Reuse;
-use crate::record::{Budget, Capacity, Dimension, PlannedRequest};
+use super::load_plan::LoadPlan;
+use super::scenario_plan::ConnectionReuse;
+use crate::record::{Budget, CapacityEstimate, Dimension, PlannedRequest};
 use crate::scenario::LoadShape;
 use crate::units::Rate;
 
 /// The capacity of an open load; `None` for a closed one.
 pub(super) fn of(
-    load: &Load,
+    load: &LoadPlan,
     streams: u32,
-    reuse: Reuse,
+    reuse: ConnectionReuse,
     requests: &[PlannedRequest],
-) -> Option<Capacity> {
-    let &Load::Open { ref schedule, connections, max_connections } = load else { return None };
+) -> Option<CapacityEstimate> {
+    let &LoadPlan::Open { ref schedule, connections, max_connections } = load else { return None };
     let places = u64::from(max_connections) * u64::from(streams);
-    let wanted =
-        longest(requests).map(|longest| wanted(schedule.peak(), longest).min(schedule.count()));
-    let key = if max_connections > connections || reuse == Reuse::Fresh {
+    let wanted = longest(requests)
+        .map(|longest| concurrent_arrivals(schedule.peak(), longest).min(schedule.count()));
+    let key = if max_connections > connections || reuse == ConnectionReuse::Fresh {
         "max_connections"
     } else {
         "connections"
     };
     let short = wanted.filter(|&wanted| wanted > places);
     let remedy = short.map(|wanted| more(key, wanted.div_ceil(u64::from(streams))));
-    Some(Capacity { places, wanted, remedy })
+    Some(CapacityEstimate { places, wanted, remedy })
 }
 
 /// The remedy for too few connections.
@@ -41,11 +41,14 @@ fn more(key: &str, connections: u64) -> String {
 /// The longest time that an arrival may take by its budgets on latency quantiles: the sum of the
 /// largest ceilings of its requests. `None` without such a budget.
 pub(super) fn longest(requests: &[PlannedRequest]) -> Option<Duration> {
-    requests.iter().filter_map(|request| ceiling(&request.budgets)).reduce(Duration::saturating_add)
+    requests
+        .iter()
+        .filter_map(|request| largest_latency_ceiling(&request.budgets))
+        .reduce(Duration::saturating_add)
 }
 
 /// The largest ceiling of the budgets on latency quantiles.
-pub(crate) fn ceiling(budgets: &[Budget]) -> Option<Duration> {
+pub(crate) fn largest_latency_ceiling(budgets: &[Budget]) -> Option<Duration> {
     let ceilings = budgets.iter().filter_map(|budget| match *budget {
         Budget::Quantile { dimension: Dimension::Latency, ceiling, .. } => Some(ceiling),
         _ => None,
@@ -59,7 +62,7 @@ pub(crate) fn ceiling(budgets: &[Budget]) -> Option<Duration> {
     clippy::cast_sign_loss,
     reason = "positive, and saturates"
 )]
-pub(crate) fn wanted(peak: Rate, longest: Duration) -> u64 {
+pub(crate) fn concurrent_arrivals(peak: Rate, longest: Duration) -> u64 {
     // The rounding error of the product must not add one: 100/s × 0.3 s is 30.
     (peak.as_per_second() * longest.as_secs_f64() - 1e-6).ceil() as u64
 }
@@ -78,7 +81,7 @@ mod tests {
             ("1000000/s", 60_000, 60_000_000),
         ] {
             assert_eq!(
-                wanted(rate.parse().unwrap(), Duration::from_millis(millis)),
+                concurrent_arrivals(rate.parse().unwrap(), Duration::from_millis(millis)),
                 places,
                 "{rate}"
             );
@@ -91,7 +94,7 @@ mod tests {
             ["p95 < 300ms", "p99 < 1s", "p99(service) < 5s", "max < 9s", "errors < 1%"]
                 .map(|text| text.parse().unwrap())
                 .into();
-        assert_eq!(ceiling(&budgets), Some(Duration::from_secs(1)));
-        assert_eq!(ceiling(&budgets[2..]), None);
+        assert_eq!(largest_latency_ceiling(&budgets), Some(Duration::from_secs(1)));
+        assert_eq!(largest_latency_ceiling(&budgets[2..]), None);
     }
 }

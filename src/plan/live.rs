@@ -8,14 +8,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use url::Url;
 
-use crate::expect::{Captures, Check, JsonExpectation, JsonRule};
+use crate::expect::{CaptureSet, JsonExpectation, JsonRule, ResponseCheck};
 
 /// The characters of a value that a URL contains unescaped (RFC 3986, section 2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The values of one arrival, by name.
 #[derive(Debug, Clone, Default)]
-pub struct Values {
+pub struct ArrivalValues {
     all: BTreeMap<String, Value>,
     /// The names of the values that may be shown.
     public: BTreeSet<String>,
@@ -25,29 +25,29 @@ pub struct Values {
 
 /// The name of a value that no earlier step captured.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unknown(pub String);
+pub struct UnknownValue(pub String);
 
 /// Why a step cannot be built from the values of its arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unfit {
+pub enum LiveValueError {
     /// No earlier step captured the value.
-    Unknown(Unknown),
+    Unknown(UnknownValue),
     /// The value cannot be used in this part of the step.
     Unsendable(&'static str),
 }
 
-impl From<Unknown> for Unfit {
-    fn from(unknown: Unknown) -> Self {
+impl From<UnknownValue> for LiveValueError {
+    fn from(unknown: UnknownValue) -> Self {
         Self::Unknown(unknown)
     }
 }
 
-impl Values {
+impl ArrivalValues {
     /// The name of the built-in value, a random UUID for each arrival.
     pub const UUID: &'static str = "uuid";
 
     /// The values at the start of an arrival.
-    pub fn of_arrival() -> Self {
+    pub fn for_arrival() -> Self {
         let uuid = uuid::Uuid::new_v4().to_string();
         Self {
             all: BTreeMap::from([(Self::UUID.to_owned(), Value::String(uuid))]),
@@ -60,7 +60,7 @@ impl Values {
     pub fn extend(
         &mut self,
         taken: impl IntoIterator<Item = (String, Value)>,
-        captures: &Captures,
+        captures: &CaptureSet,
     ) {
         self.all.extend(taken);
         self.public.extend(captures.public().map(str::to_owned));
@@ -80,8 +80,8 @@ impl Values {
         secrets
     }
 
-    fn get(&self, name: &str) -> Result<&Value, Unknown> {
-        self.all.get(name).ok_or_else(|| Unknown(name.to_owned()))
+    fn get(&self, name: &str) -> Result<&Value, UnknownValue> {
+        self.all.get(name).ok_or_else(|| UnknownValue(name.to_owned()))
     }
 }
 
@@ -149,15 +149,15 @@ impl LiveText {
     }
 
     /// The text with its values filled in.
-    pub fn fill(&self, values: &Values) -> Result<String, Unknown> {
+    pub fn fill(&self, values: &ArrivalValues) -> Result<String, UnknownValue> {
         self.fill_as(values, |text| text)
     }
 
     fn fill_as(
         &self,
-        values: &Values,
+        values: &ArrivalValues,
         escape: impl Fn(String) -> String,
-    ) -> Result<String, Unknown> {
+    ) -> Result<String, UnknownValue> {
         let mut filled = String::new();
         for bit in &self.0 {
             match bit {
@@ -170,7 +170,7 @@ impl LiveText {
 
     /// The value itself if the text is nothing else, so that a number stays a number; the filled
     /// text otherwise.
-    fn fill_json(&self, values: &Values) -> Result<Value, Unknown> {
+    fn fill_json(&self, values: &ArrivalValues) -> Result<Value, UnknownValue> {
         match self.0.as_slice() {
             [LiveTextPiece::Value(name)] => values.get(name).cloned(),
             _ => self.fill(values).map(Value::String),
@@ -193,7 +193,7 @@ pub enum LiveJson {
 
 impl LiveJson {
     /// The value with its live values filled in.
-    pub fn fill(&self, values: &Values) -> Result<Value, Unknown> {
+    pub fn fill(&self, values: &ArrivalValues) -> Result<Value, UnknownValue> {
         match self {
             Self::Fixed(value) => Ok(value.clone()),
             Self::Text(text) => text.fill_json(values),
@@ -260,25 +260,25 @@ pub enum LiveCheck {
 }
 
 impl LiveCheck {
-    fn fill(&self, values: &Values) -> Result<Check, Unfit> {
+    fn fill(&self, values: &ArrivalValues) -> Result<ResponseCheck, LiveValueError> {
         Ok(match self {
-            Self::Contains(text) => Check::contains(&searched(text, values)?),
-            Self::Lacks(text) => Check::lacks(&searched(text, values)?),
+            Self::Contains(text) => ResponseCheck::contains(&searched(text, values)?),
+            Self::Lacks(text) => ResponseCheck::lacks(&searched(text, values)?),
             Self::Json(pointer, value, equality) => {
                 let is_untyped = |name: &str| values.untyped.contains(name);
                 let has_type = !matches!(value, LiveJson::Text(text) if text.one_value().is_some_and(is_untyped));
                 let rule = equality.rule(value.fill(values)?, has_type);
-                Check::Json(JsonExpectation { pointer: pointer.clone(), rule })
+                ResponseCheck::Json(JsonExpectation { pointer: pointer.clone(), rule })
             }
         })
     }
 }
 
 /// A text to search for. An empty one is an error, because every body contains it.
-fn searched(text: &LiveText, values: &Values) -> Result<String, Unfit> {
+fn searched(text: &LiveText, values: &ArrivalValues) -> Result<String, LiveValueError> {
     let text = text.fill(values)?;
     if text.is_empty() {
-        Err(Unfit::Unsendable("an expectation, where it is empty"))
+        Err(LiveValueError::Unsendable("an expectation, where it is empty"))
     } else {
         Ok(text)
     }
@@ -286,7 +286,7 @@ fn searched(text: &LiveText, values: &Values) -> Result<String, Unfit> {
 
 /// The parts of a step that are built for each arrival.
 #[derive(Debug, Clone, Default)]
-pub struct Live {
+pub struct LiveParts {
     pub(super) url: Option<LiveText>,
     pub(super) headers: Vec<(HeaderName, LiveText)>,
     pub(super) body: Option<LiveBody>,
@@ -294,32 +294,36 @@ pub struct Live {
     pub(super) checks: Vec<(usize, LiveCheck)>,
 }
 
-impl Live {
+impl LiveParts {
     /// Whether the request must be built for each arrival.
-    pub fn is_sent(&self) -> bool {
+    pub fn changes_request(&self) -> bool {
         self.url.is_some() || !self.headers.is_empty() || self.body.is_some()
     }
 
     /// Whether the expectations must be built for each arrival.
-    pub fn is_expected(&self) -> bool {
+    pub fn changes_expectations(&self) -> bool {
         !self.checks.is_empty()
     }
 
     /// The URL, if it contains live values. The values are percent-encoded.
-    pub fn url(&self, values: &Values) -> Result<Option<Url>, Unfit> {
+    pub fn url(&self, values: &ArrivalValues) -> Result<Option<Url>, LiveValueError> {
         let Some(text) = &self.url else { return Ok(None) };
         let filled =
             text.fill_as(values, |text| utf8_percent_encode(&text, UNRESERVED).to_string())?;
         let path = filled.split(['?', '#']).next().unwrap_or_default();
         // A `.` or `..` segment would leave the path that the scenario writes.
         if path.split('/').any(|segment| [".", ".."].contains(&segment)) {
-            return Err(Unfit::Unsendable("the URL"));
+            return Err(LiveValueError::Unsendable("the URL"));
         }
-        Url::parse(&filled).map(Some).map_err(|_| Unfit::Unsendable("the URL"))
+        Url::parse(&filled).map(Some).map_err(|_| LiveValueError::Unsendable("the URL"))
     }
 
     /// Replaces the headers that contain live values. A header whose value is empty is removed.
-    pub fn fill_headers(&self, headers: &mut HeaderMap, values: &Values) -> Result<(), Unfit> {
+    pub fn fill_headers(
+        &self,
+        headers: &mut HeaderMap,
+        values: &ArrivalValues,
+    ) -> Result<(), LiveValueError> {
         for (name, text) in &self.headers {
             let text = text.fill(values)?;
             if text.is_empty() {
@@ -327,7 +331,7 @@ impl Live {
                 continue;
             }
             let mut value = HeaderValue::from_bytes(text.as_bytes())
-                .map_err(|_| Unfit::Unsendable("a header"))?;
+                .map_err(|_| LiveValueError::Unsendable("a header"))?;
             value.set_sensitive(true);
             headers.insert(name.clone(), value);
         }
@@ -335,7 +339,7 @@ impl Live {
     }
 
     /// The body, if it contains live values.
-    pub fn body(&self, values: &Values) -> Result<Option<Bytes>, Unknown> {
+    pub fn body(&self, values: &ArrivalValues) -> Result<Option<Bytes>, UnknownValue> {
         Ok(match &self.body {
             None => None,
             Some(LiveBody::Text(text)) => Some(text.fill(values)?.into()),
@@ -344,7 +348,10 @@ impl Live {
     }
 
     /// The expectations that contain live values, by their index in the order of judging.
-    pub fn checks(&self, values: &Values) -> Result<Vec<(usize, Check)>, Unfit> {
+    pub fn checks(
+        &self,
+        values: &ArrivalValues,
+    ) -> Result<Vec<(usize, ResponseCheck)>, LiveValueError> {
         self.checks.iter().map(|(at, check)| Ok((*at, check.fill(values)?))).collect()
     }
 }

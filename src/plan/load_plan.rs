@@ -6,7 +6,7 @@ use super::schedule::Schedule;
 
 /// When arrivals are due.
 #[derive(Debug, Clone)]
-pub enum Load {
+pub enum LoadPlan {
     /// Arrivals do not wait for responses.
     Open {
         /// When each arrival is due.
@@ -28,7 +28,7 @@ pub enum Load {
     },
 }
 
-impl Load {
+impl LoadPlan {
     /// How many connections are open from the start.
     pub fn connections(&self) -> u32 {
         match self {

@@ -17,11 +17,14 @@ mod secrets;
 mod target_plan;
 
 pub use environment::Environment;
-pub use load_plan::Load;
-pub use overrides::Overrides;
-pub use request_plan::{AskPlan, HttpPlan, RequestPlan, SqlPlan, Tries};
-pub use run_plan::{Pacing, Plan, PlannedPart};
-pub use scenario_plan::{Reuse, ScenarioPlan, Warmup};
-pub use schedule::{Arrivals, Ramp, Schedule, Shard};
-pub use secrets::Secrets;
-pub use target_plan::{ClientIdentity, Family, Protocol, Resolve, TargetPlan, Timeouts, Trust};
+pub use load_plan::LoadPlan;
+pub use overrides::PlanOverrides;
+pub use request_plan::{HttpPlan, RequestAction, RequestPlan, RetryPlan, SqlPlan};
+pub use run_plan::{PacingMode, Plan, ShardPlan};
+pub use scenario_plan::{ConnectionReuse, ScenarioPlan, WarmupPlan};
+pub use schedule::{RampStep, Schedule, Shard, ShardArrivals};
+pub use secrets::SecretSet;
+pub use target_plan::{
+    AddressFamily, CertificateTrust, ClientIdentity, ExchangeTimeouts, HttpProtocol,
+    PinnedAddresses, TargetPlan,
+};

@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use super::run_plan::PlannedPart;
-use super::target_plan::{Family, Protocol, Resolve};
+use super::run_plan::ShardPlan;
+use super::target_plan::{AddressFamily, HttpProtocol, PinnedAddresses};
 
 /// What the command line changes in a plan.
 #[derive(Debug, Clone, Default)]
-pub struct Overrides {
+pub struct PlanOverrides {
     /// Another length of the measured stage. Ramps and single arrivals have none to change.
     pub duration: Option<Duration>,
     /// Another period of repetition.
     pub every: Option<Duration>,
     /// The part of the run to execute; the whole run if `None`.
-    pub part: Option<PlannedPart>,
+    pub shard_plan: Option<ShardPlan>,
     /// Another HTTP version.
-    pub protocol: Option<Protocol>,
+    pub protocol: Option<HttpProtocol>,
     /// Another choice of addresses.
-    pub family: Option<Family>,
+    pub family: Option<AddressFamily>,
     /// Addresses that take precedence over those of the scenarios.
-    pub resolve: Vec<Resolve>,
+    pub pinned_addresses: Vec<PinnedAddresses>,
     /// Hosts that redirects may lead to, in addition to those of the scenarios.
     pub allowed_hosts: Vec<String>,
     /// Whether any certificate is accepted.

@@ -7,51 +7,51 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use url::Url;
 
-use super::live::{Live, LiveText};
-use crate::expect::{Captures, Expectations};
-use crate::postgres::{Address, Statement};
+use super::live::{LiveParts, LiveText};
+use crate::expect::{CaptureSet, ExpectationSet};
+use crate::postgres::{DatabaseAddress, SqlStatement};
 use crate::record::Ceiling;
 
 /// One step of an arrival, ready to run.
 #[derive(Debug, Clone)]
 pub struct RequestPlan {
     /// What the step sends.
-    pub ask: AskPlan,
+    pub action: RequestAction,
     /// The parts that are known only during the run.
-    pub live: Live,
+    pub live: LiveParts,
     /// What the response must be.
-    pub expectations: Expectations,
+    pub expectations: ExpectationSet,
     /// The values that later steps take from the response.
-    pub captures: Captures,
+    pub captures: CaptureSet,
     /// The ceilings of its budgets, each once. Responses above them are counted.
     pub ceilings: Vec<Ceiling>,
     /// How often the step is tried.
-    pub tries: Tries,
+    pub tries: RetryPlan,
     /// Whether a missing resource is an outcome of its own instead of a failure.
-    pub may_be_absent: bool,
+    pub accepts_absence: bool,
     /// Why the step cannot run: ``variable `X` is not set``.
-    pub lacks: Option<String>,
+    pub missing_variable: Option<String>,
     /// Its index among the shown and measured requests of the scenario. If redirects are followed,
     /// the next `redirects + 1` indexes are its hops. If it may be tried again, the index after
     /// those is its tries.
-    pub place: usize,
+    pub index: usize,
 }
 
 impl RequestPlan {
     /// The HTTP request, if the step sends one.
     pub fn http(&self) -> Option<&HttpPlan> {
-        match &self.ask {
-            AskPlan::Http(http) => Some(http),
-            AskPlan::Sql(_) => None,
+        match &self.action {
+            RequestAction::Http(http) => Some(http),
+            RequestAction::Sql(_) => None,
         }
     }
 
     /// The HTTP request, for a test to change.
     #[cfg(test)]
     pub(crate) fn http_mut(&mut self) -> &mut HttpPlan {
-        match &mut self.ask {
-            AskPlan::Http(http) => http,
-            AskPlan::Sql(_) => panic!("no HTTP request"),
+        match &mut self.action {
+            RequestAction::Http(http) => http,
+            RequestAction::Sql(_) => panic!("no HTTP request"),
         }
     }
 
@@ -61,18 +61,18 @@ impl RequestPlan {
     }
 
     /// The index of its tries.
-    pub fn place_of_tries(&self) -> usize {
+    pub fn tries_index(&self) -> usize {
         let hops = match self.redirects() {
             0 => 0,
             redirects => redirects as usize + 1,
         };
-        self.place + 1 + hops
+        self.index + 1 + hops
     }
 }
 
 /// What a step sends.
 #[derive(Debug, Clone)]
-pub enum AskPlan {
+pub enum RequestAction {
     /// An HTTP request to a target.
     Http(Box<HttpPlan>),
     /// An SQL statement to a database.
@@ -107,9 +107,9 @@ pub struct SqlPlan {
     /// The database's name in the scenario.
     pub database: String,
     /// Where it is.
-    pub address: Address,
+    pub address: DatabaseAddress,
     /// The statement.
-    pub statement: Statement,
+    pub statement: SqlStatement,
     /// The values of `$1`, `$2` … in the statement.
     pub values: Vec<LiveText>,
 }
@@ -123,10 +123,10 @@ impl fmt::Debug for SqlPlan {
 
 /// How often a step is tried. The step lasts for all of its tries, including the pauses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Tries {
+pub enum RetryPlan {
     /// Once.
     #[default]
-    One,
+    Once,
     /// Again after a failure.
     Retry {
         /// The maximum number of further tries.

@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 
 use super::scenario_plan::ScenarioPlan;
 use super::schedule::Shard;
-use super::secrets::Secrets;
-use crate::record::{Ending, Measurement};
+use super::secrets::SecretSet;
+use crate::record::{Measurement, RunEnding};
 
 /// Everything one run will do. Its scenarios run at the same time.
 #[derive(Debug, Clone, Default)]
@@ -16,18 +16,18 @@ pub struct Plan {
     pub scenarios: Vec<ScenarioPlan>,
     /// The values that must never be shown. They are redacted from everything that a target or an
     /// error may echo.
-    pub secrets: Secrets,
+    pub secrets: SecretSet,
     /// The period at which the plan is repeated, each time as a separate run; `None` for one run.
     pub every: Option<Duration>,
     /// How the prober waits for due times.
-    pub pacing: Pacing,
+    pub pacing: PacingMode,
     /// The part of the run that this prober executes; `None` for the whole run.
-    pub part: Option<PlannedPart>,
+    pub shard_plan: Option<ShardPlan>,
 }
 
 /// How the prober waits for due times.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Pacing {
+pub enum PacingMode {
     /// With a timer that fires shortly before the due time, then by spinning. The spinning is
     /// bounded.
     #[default]
@@ -38,7 +38,7 @@ pub enum Pacing {
 
 /// The part of a run that one of several probers executes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PlannedPart {
+pub struct ShardPlan {
     /// The arrivals of each schedule that belong to this part.
     pub shard: Shard,
     /// The wall-clock time at which the measured stage starts.
@@ -47,7 +47,7 @@ pub struct PlannedPart {
 
 impl Plan {
     /// A plan that runs these scenarios once, without sharding or secrets.
-    pub fn of(scenarios: Vec<ScenarioPlan>) -> Self {
+    pub fn from_scenarios(scenarios: Vec<ScenarioPlan>) -> Self {
         Self { scenarios, ..Self::default() }
     }
 
@@ -55,14 +55,14 @@ impl Plan {
     /// at zero.
     ///
     /// If the run is split across probers, only the arrivals of this prober are planned.
-    pub fn nothing_measured(&self) -> Measurement {
+    pub fn empty_measurement(&self) -> Measurement {
         let scenarios =
             self.scenarios.iter().map(|scenario| scenario.nothing_measured(self.shard()));
-        Measurement::of(scenarios.collect(), Ending::Recovered)
+        Measurement::with_scenarios(scenarios.collect(), RunEnding::Recovered)
     }
 
     /// The arrivals of each schedule that this prober sends.
     pub fn shard(&self) -> Shard {
-        self.part.map_or(Shard::WHOLE, |part| part.shard)
+        self.shard_plan.map_or(Shard::WHOLE, |part| part.shard)
     }
 }

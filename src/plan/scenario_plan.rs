@@ -1,11 +1,11 @@
 //! What one scenario will do.
 
-use super::load_plan::Load;
-use super::request_plan::{AskPlan, RequestPlan};
+use super::load_plan::LoadPlan;
+use super::request_plan::{RequestAction, RequestPlan};
 use super::schedule::Shard;
-use super::secrets::Secrets;
+use super::secrets::SecretSet;
 use super::target_plan::TargetPlan;
-use crate::postgres::Address;
+use crate::postgres::DatabaseAddress;
 use crate::record::{Ceiling, PlannedScenario, RequestMeasurement, ScenarioMeasurement};
 
 /// What one scenario will do.
@@ -19,15 +19,15 @@ pub struct ScenarioPlan {
     /// The requests that each arrival sends, in order.
     pub requests: Vec<RequestPlan>,
     /// When arrivals are due.
-    pub load: Load,
+    pub load: LoadPlan,
     /// How many exchanges may share one connection at a time; always 1 without HTTP/2.
     pub streams: u32,
     /// Whether a connection is used for more than one arrival.
-    pub reuse: Reuse,
+    pub reuse: ConnectionReuse,
     /// What is sent before the measured stage.
-    pub warmup: Warmup,
+    pub warmup: WarmupPlan,
     /// The secrets of the whole run: a target may echo those of any scenario.
-    pub secrets: Secrets,
+    pub secrets: SecretSet,
 }
 
 impl ScenarioPlan {
@@ -35,22 +35,22 @@ impl ScenarioPlan {
     pub fn ceilings(&self) -> Vec<Vec<Ceiling>> {
         let mut ceilings = vec![Vec::new(); self.shown.requests.len()];
         for request in &self.requests {
-            ceilings[request.place].clone_from(&request.ceilings);
+            ceilings[request.index].clone_from(&request.ceilings);
         }
         ceilings
     }
 
     /// Whether any step sends an HTTP request. Otherwise only the timeouts of [`Self::target`] have
     /// a meaning.
-    pub fn asks_over_http(&self) -> bool {
+    pub fn uses_http(&self) -> bool {
         self.requests.iter().any(|request| request.http().is_some())
     }
 
     /// The databases that its steps query, each once, with the name that the scenario gives them.
-    pub fn databases(&self) -> Vec<(&str, &Address)> {
-        let mut databases: Vec<(&str, &Address)> = Vec::new();
+    pub fn databases(&self) -> Vec<(&str, &DatabaseAddress)> {
+        let mut databases: Vec<(&str, &DatabaseAddress)> = Vec::new();
         for request in &self.requests {
-            if let AskPlan::Sql(sql) = &request.ask
+            if let RequestAction::Sql(sql) = &request.action
                 && databases.iter().all(|(known, _)| *known != sql.database)
             {
                 databases.push((&sql.database, &sql.address));
@@ -60,7 +60,7 @@ impl ScenarioPlan {
     }
 
     /// Whether an exchange may need a connection to an origin other than that of the base URL.
-    pub fn goes_elsewhere(&self) -> bool {
+    pub fn may_leave_origin(&self) -> bool {
         let home = self.target.base_url.origin();
         self.requests
             .iter()
@@ -73,8 +73,8 @@ impl ScenarioPlan {
         let requests = names.zip(self.ceilings());
         let requests = requests.map(|(name, ceilings)| RequestMeasurement::new(name, ceilings));
         let planned = match &self.load {
-            Load::Open { schedule, .. } => Some(shard.share(schedule.count())),
-            Load::Closed { .. } => None,
+            LoadPlan::Open { schedule, .. } => Some(shard.share(schedule.count())),
+            LoadPlan::Closed { .. } => None,
         };
         ScenarioMeasurement {
             planned,
@@ -86,13 +86,13 @@ impl ScenarioPlan {
     ///
     /// Schedule and warm-up stay whole, because probers take their arrivals by index.
     #[must_use]
-    pub fn with_connections_of(mut self, shard: Shard) -> Self {
+    pub fn with_connections_for(mut self, shard: Shard) -> Self {
         let of = |all: u32| u32::try_from(shard.share(u64::from(all))).unwrap_or(all);
         match &mut self.load {
-            Load::Open { connections, max_connections, .. } => {
+            LoadPlan::Open { connections, max_connections, .. } => {
                 (*connections, *max_connections) = (of(*connections), of(*max_connections));
             }
-            Load::Closed { connections, .. } => *connections = of(*connections),
+            LoadPlan::Closed { connections, .. } => *connections = of(*connections),
         }
         self
     }
@@ -100,7 +100,7 @@ impl ScenarioPlan {
 
 /// Whether a connection is used for more than one arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reuse {
+pub enum ConnectionReuse {
     /// Connections stay open and are used again.
     Keep,
     /// Every arrival opens its own connection (`connections = "fresh"`).
@@ -109,7 +109,7 @@ pub enum Reuse {
 
 /// What is sent before the measured stage. It is recorded separately and never judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Warmup {
+pub struct WarmupPlan {
     /// How many connections are opened; at most those of the load.
     pub connections: u32,
     /// How many arrivals are sent over them; at least one for each connection.

@@ -16,9 +16,9 @@ const SHORT: usize = 4;
 /// Values that must never be shown, in every form in which they may be echoed. Nothing prints
 /// them, not even `Debug`.
 #[derive(Clone, Default)]
-pub struct Secrets(Vec<SecretString>);
+pub struct SecretSet(Vec<SecretString>);
 
-impl Secrets {
+impl SecretSet {
     /// Keeps each value and its escaped forms. Empty values are not secret.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
         let mut forms: Vec<String> = values.into_iter().flat_map(forms).collect();
@@ -35,13 +35,13 @@ impl Secrets {
     }
 
     /// Whether there are no secrets.
-    pub fn are_none(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a text echoes a secret in any form that [`Self::blot`] replaces.
-    pub fn are_in(&self, text: &str) -> bool {
-        matches!(self.blot(text), Cow::Owned(_))
+    /// Whether a text echoes a secret in any form that [`Self::redact`] replaces.
+    pub fn is_echoed_in(&self, text: &str) -> bool {
+        matches!(self.redact(text), Cow::Owned(_))
     }
 
     /// The text with every secret replaced by `•••`.
@@ -49,19 +49,19 @@ impl Secrets {
     /// A secret is found as it is, percent-encoded in any way, and escaped as in JSON. Case is
     /// ignored, because hosts and paths may come back in another case. A secret of fewer than four
     /// characters is replaced only if no letter or digit touches it.
-    pub fn blot<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        self.replace(text, BLOT)
+    pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.redact_with(text, BLOT)
     }
 
-    /// Like [`Self::blot`], but with a replacement of the caller, which must not contain a secret.
-    pub fn replace<'a>(&self, text: &'a str, by: &str) -> Cow<'a, str> {
+    /// Like [`Self::redact`], but with a replacement of the caller, which must not contain a secret.
+    pub fn redact_with<'a>(&self, text: &'a str, by: &str) -> Cow<'a, str> {
         self.0
             .iter()
             .fold(Cow::Borrowed(text), |text, secret| replace_one(text, secret.expose_secret(), by))
     }
 }
 
-impl fmt::Debug for Secrets {
+impl fmt::Debug for SecretSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secrets(•••)")
     }
@@ -180,8 +180,8 @@ fn escaped(bytes: &[u8]) -> Option<u8> {
 mod tests {
     use super::*;
 
-    fn secrets(values: &[&str]) -> Secrets {
-        Secrets::new(values.iter().map(|&value| value.to_owned()))
+    fn secrets(values: &[&str]) -> SecretSet {
+        SecretSet::new(values.iter().map(|&value| value.to_owned()))
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
             "a%20b/c%22d%3Fe",
             r#"a b/c\"d?e"#,
         ] {
-            assert_eq!(secrets.blot(&format!("<{echoed}>")), "<•••>", "{echoed}");
+            assert_eq!(secrets.redact(&format!("<{echoed}>")), "<•••>", "{echoed}");
         }
         assert_eq!(format!("{secrets:?}"), "Secrets(•••)");
     }
@@ -209,14 +209,14 @@ mod tests {
             "%53%33cretT%c3%b6kenVALUE",
             "%73%33%63%72%65%74%74%C3%B6%6b%65%6e%76%61%6c%75%65",
         ] {
-            assert_eq!(secrets.blot(&format!("/ü/{echoed}/x%2")), "/ü/•••/x%2", "{echoed}");
+            assert_eq!(secrets.redact(&format!("/ü/{echoed}/x%2")), "/ü/•••/x%2", "{echoed}");
         }
     }
 
     #[test]
     fn a_short_secret_is_redacted_only_as_a_whole_word() {
-        assert_eq!(secrets(&["1"]).blot("1 of 11, token=1"), "••• of 11, token=•••");
-        assert_eq!(secrets(&[""]).blot("nothing"), "nothing");
+        assert_eq!(secrets(&["1"]).redact("1 of 11, token=1"), "••• of 11, token=•••");
+        assert_eq!(secrets(&[""]).redact("nothing"), "nothing");
     }
 
     #[test]
@@ -239,13 +239,13 @@ mod tests {
     #[test]
     fn a_secret_inside_another_leaves_no_rest() {
         assert_eq!(
-            secrets(&["token", "my-token-42"]).blot("sent my-token-42, token"),
+            secrets(&["token", "my-token-42"]).redact("sent my-token-42, token"),
             "sent •••, •••"
         );
     }
 
     #[test]
     fn text_without_secrets_is_not_copied() {
-        assert!(matches!(secrets(&["token"]).blot("plain"), Cow::Borrowed(_)));
+        assert!(matches!(secrets(&["token"]).redact("plain"), Cow::Borrowed(_)));
     }
 }

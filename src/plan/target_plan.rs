@@ -17,15 +17,15 @@ pub struct TargetPlan {
     /// information. If every request has a complete URL, this is the first of them.
     pub base_url: Url,
     /// The HTTP version.
-    pub protocol: Protocol,
+    pub protocol: HttpProtocol,
     /// Which certificates are accepted.
-    pub trust: Trust,
+    pub trust: CertificateTrust,
     /// The client certificate, sent if the target asks for one.
     pub identity: Option<ClientIdentity>,
     /// Which addresses of a name are used.
-    pub family: Family,
+    pub family: AddressFamily,
     /// Names whose addresses are set here instead of looked up. The first match wins.
-    pub resolve: Vec<Resolve>,
+    pub pinned_addresses: Vec<PinnedAddresses>,
     /// Additional hosts that redirects may lead to, in lower case. The host of the base URL is
     /// always allowed.
     pub allowed_hosts: Vec<String>,
@@ -35,12 +35,12 @@ pub struct TargetPlan {
     /// Whether TLS sessions are resumed. Otherwise every handshake is a full one.
     pub tls_resumption: bool,
     /// How long each phase and the whole exchange may take.
-    pub timeouts: Timeouts,
+    pub timeouts: ExchangeTimeouts,
 }
 
 /// The HTTP version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
+pub enum HttpProtocol {
     /// Over TLS, the version that the target chooses by ALPN, with HTTP/2 offered first; HTTP/1.1
     /// otherwise.
     Negotiated,
@@ -53,13 +53,13 @@ pub enum Protocol {
 
 /// Which certificates are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trust {
+pub enum CertificateTrust {
     /// Those that lead to the system's roots, or to Mozilla's if the system has none.
     System,
     /// Only those that lead to the certificates of a PEM file.
     File(PathBuf),
     /// Any certificate, so that the identity of the target is unknown.
-    Anything,
+    AnyCertificate,
 }
 
 /// A client certificate and its key: PEM files, with the leaf first in the chain.
@@ -73,7 +73,7 @@ pub struct ClientIdentity {
 
 /// Which addresses of a name are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
+pub enum AddressFamily {
     /// All addresses, in the order of the resolver.
     Any,
     /// IPv4 alone.
@@ -84,7 +84,7 @@ pub enum Family {
 
 /// The addresses of one host and port, set instead of looked up, like curl's `--resolve`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolve {
+pub struct PinnedAddresses {
     /// The name, in lower case.
     pub host: String,
     /// The port.
@@ -95,7 +95,7 @@ pub struct Resolve {
 
 /// How long an exchange and its phases may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
+pub struct ExchangeTimeouts {
     /// The name lookup.
     pub dns: Duration,
     /// The TCP handshake.
@@ -109,7 +109,7 @@ pub struct Timeouts {
     pub whole: Duration,
 }
 
-impl Resolve {
+impl PinnedAddresses {
     /// Whether these addresses belong to the host and port of a URL.
     pub(super) fn is_of(&self, url: &Url) -> bool {
         matches!(url.host(), Some(url::Host::Domain(name)) if name == self.host)
@@ -117,14 +117,14 @@ impl Resolve {
     }
 }
 
-impl From<&ResolveEntry> for Resolve {
+impl From<&ResolveEntry> for PinnedAddresses {
     fn from(given: &ResolveEntry) -> Self {
         let ResolveEntry { host, port, addresses } = given;
         Self { host: host.as_str().to_owned(), port: *port, addresses: addresses.clone() }
     }
 }
 
-impl FromStr for Resolve {
+impl FromStr for PinnedAddresses {
     type Err = UnitError;
 
     /// Reads `example.org:443:127.0.0.1,[::1]`: a host, a port, and one or more addresses.

@@ -22,22 +22,22 @@ use url::Url;
 /// machine, and one without a port 5432, whatever `PGHOST` and `PGPORT` say. Nothing here prints
 /// the password.
 #[derive(Clone)]
-pub struct Address {
+pub struct DatabaseAddress {
     options: PgConnectOptions,
     password: Option<SecretString>,
     /// The host, `localhost` for a socket of this machine.
     host: String,
     /// Whether that is this machine.
     is_here: bool,
-    tls: Tls,
+    tls: PostgresTls,
     ca: Option<PathBuf>,
-    pooler: Pooler,
+    pooler: PoolerMode,
     connect_timeout: Duration,
 }
 
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tls {
+pub enum PostgresTls {
     /// Not encrypted: on this machine, or because of `sslmode=disable`.
     Plaintext,
     /// On this machine, encrypted where the server offers it.
@@ -52,7 +52,7 @@ pub enum Tls {
 
 /// The pooler between the prober and the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pooler {
+pub enum PoolerMode {
     /// Nothing, or a pooler that keeps a server connection for a session.
     None,
     /// A pooler in transaction mode: each transaction may use a different server connection.
@@ -78,7 +78,7 @@ const POOLED_PORT: u16 = 6543;
 const FORM: &str = "write `postgresql://user:password@host:port/database`; in the password, write `#`, `@`, `/`, `?` and `%` as \
                     `%23`, `%40`, `%2F`, `%3F` and `%25`";
 
-impl Address {
+impl DatabaseAddress {
     /// The URL that stands in for an unknown one; nothing connects to it.
     pub const PLACEHOLDER: &str = "postgresql://placeholder@placeholder.invalid/placeholder";
 
@@ -88,7 +88,7 @@ impl Address {
     }
 
     /// Whether a text has the scheme of a Postgres URL; the rest of it may be malformed.
-    pub fn is_meant(text: &str) -> bool {
+    pub fn has_postgres_scheme(text: &str) -> bool {
         let text = text.trim_start();
         text.starts_with("postgres:") || text.starts_with("postgresql:")
     }
@@ -115,8 +115,8 @@ impl Address {
         let port = url.port().or(settings.port).unwrap_or(PORT);
         let options = options.host(host.trim_matches(['[', ']'])).port(port);
         let pooler = match settings.pooler {
-            None if options.get_port() == POOLED_PORT => Pooler::Transaction,
-            given => given.unwrap_or(Pooler::None),
+            None if options.get_port() == POOLED_PORT => PoolerMode::Transaction,
+            given => given.unwrap_or(PoolerMode::None),
         };
         Ok(Self {
             password: password(&url)?,
@@ -131,7 +131,7 @@ impl Address {
     }
 
     /// How it is shown: `postgres@127.0.0.1:54322/postgres`, never with a password.
-    pub fn shown(&self) -> String {
+    pub fn display_name(&self) -> String {
         let database = self.options.get_database().unwrap_or(self.options.get_username());
         let (user, port) = (self.options.get_username(), self.options.get_port());
         format!("{user}@{}:{port}/{database}", self.host)
@@ -142,7 +142,7 @@ impl Address {
     ///
     /// One that is the user's or the database's name, as a local Supabase's, hides nothing and is
     /// left out.
-    pub fn secret(&self) -> Option<&str> {
+    pub fn secret_password(&self) -> Option<&str> {
         let password = self.password.as_ref().map(SecretString::expose_secret);
         let told = [Some(self.options.get_username()), self.options.get_database()];
         password.filter(|password| !told.contains(&Some(password)))
@@ -154,22 +154,22 @@ impl Address {
     }
 
     /// Whether it is on this machine.
-    pub fn is_here(&self) -> bool {
+    pub fn is_local(&self) -> bool {
         self.is_here
     }
 
     /// How the connection is protected.
-    pub fn tls(&self) -> Tls {
+    pub fn tls(&self) -> PostgresTls {
         self.tls
     }
 
     /// The file of authorities to trust in addition to Mozilla's.
-    pub fn ca(&self) -> Option<&Path> {
+    pub fn ca_file(&self) -> Option<&Path> {
         self.ca.as_deref()
     }
 
     /// The pooler between the prober and the server.
-    pub fn pooler(&self) -> Pooler {
+    pub fn pooler(&self) -> PoolerMode {
         self.pooler
     }
 
@@ -184,9 +184,9 @@ impl Address {
     }
 }
 
-impl fmt::Debug for Address {
+impl fmt::Debug for DatabaseAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Address({}, {:?}, {:?})", self.shown(), self.tls, self.pooler)
+        write!(f, "Address({}, {:?}, {:?})", self.display_name(), self.tls, self.pooler)
     }
 }
 
@@ -199,7 +199,7 @@ struct UrlSettings {
     socket: Option<PathBuf>,
     port: Option<u16>,
     application: String,
-    pooler: Option<Pooler>,
+    pooler: Option<PoolerMode>,
     connect_timeout: Duration,
 }
 
@@ -234,7 +234,7 @@ impl UrlSettings {
             "port" => self.port = Some(value.parse().map_err(|_| malformed())?),
             "application_name" => value.clone_into(&mut self.application),
             "pooler" => self.pooler = Some(pooler(value)?),
-            "pgbouncer" if value == "true" => self.pooler = Some(Pooler::Transaction),
+            "pgbouncer" if value == "true" => self.pooler = Some(PoolerMode::Transaction),
             "connect_timeout" => self.connect_timeout = timeout(value)?,
             _ if is_for_others(key) => {}
             _ => return Err(unknown(key)),
@@ -243,13 +243,15 @@ impl UrlSettings {
     }
 
     /// A server that is not this machine is verified, unless the URL says what to go without.
-    fn tls(&self, is_here: bool) -> Result<Tls, AddressError> {
+    fn tls(&self, is_here: bool) -> Result<PostgresTls, AddressError> {
         match self.mode {
-            None | Some(PgSslMode::Prefer | PgSslMode::Allow) if is_here => Ok(Tls::WhereOffered),
-            None | Some(PgSslMode::VerifyFull) => Ok(Tls::VerifyFull),
-            Some(PgSslMode::VerifyCa) => Ok(Tls::VerifyCa),
-            Some(PgSslMode::Require) => Ok(Tls::Unverified),
-            Some(PgSslMode::Disable) => Ok(Tls::Plaintext),
+            None | Some(PgSslMode::Prefer | PgSslMode::Allow) if is_here => {
+                Ok(PostgresTls::WhereOffered)
+            }
+            None | Some(PgSslMode::VerifyFull) => Ok(PostgresTls::VerifyFull),
+            Some(PgSslMode::VerifyCa) => Ok(PostgresTls::VerifyCa),
+            Some(PgSslMode::Require) => Ok(PostgresTls::Unverified),
+            Some(PgSslMode::Disable) => Ok(PostgresTls::Plaintext),
             Some(PgSslMode::Prefer | PgSslMode::Allow) => Err(AddressError {
                 problem: "`sslmode=prefer` and `allow` may send the password in plain text"
                     .to_owned(),
@@ -258,7 +260,7 @@ impl UrlSettings {
         }
     }
 
-    fn apply(&self, options: PgConnectOptions, tls: Tls) -> PgConnectOptions {
+    fn apply(&self, options: PgConnectOptions, tls: PostgresTls) -> PgConnectOptions {
         let mut options = options
             .ssl_mode(tls.mode())
             .statement_cache_capacity(0)
@@ -279,7 +281,7 @@ impl UrlSettings {
     }
 }
 
-impl Tls {
+impl PostgresTls {
     fn mode(self) -> PgSslMode {
         match self {
             Self::Plaintext => PgSslMode::Disable,
@@ -343,10 +345,10 @@ fn mode(value: &str) -> Result<PgSslMode, AddressError> {
     })
 }
 
-fn pooler(value: &str) -> Result<Pooler, AddressError> {
+fn pooler(value: &str) -> Result<PoolerMode, AddressError> {
     match value {
-        "transaction" => Ok(Pooler::Transaction),
-        "session" | "none" => Ok(Pooler::None),
+        "transaction" => Ok(PoolerMode::Transaction),
+        "session" | "none" => Ok(PoolerMode::None),
         _ => Err(AddressError {
             problem: "the database's URL has an unknown pooler".to_owned(),
             remedy: "write `pooler=transaction`, `session` or `none`",

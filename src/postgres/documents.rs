@@ -42,14 +42,14 @@ fn wrap_select(with: &str, from: &str) -> String {
 
 /// The rows of a statement as they came, each a text of JSON that is not read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Documents {
+pub struct RowDocuments {
     texts: Vec<String>,
     bytes: usize,
     /// The database, as it is shown.
     at: String,
 }
 
-impl Documents {
+impl RowDocuments {
     /// How many bytes of JSON the rows are.
     pub fn bytes(&self) -> u64 {
         self.bytes as u64
@@ -89,10 +89,10 @@ impl RowCollector {
     }
 
     /// All of them. An error says what an answer has too much of.
-    pub(super) fn finish(self, at: &str) -> Result<Documents, PgError> {
+    pub(super) fn finish(self, at: &str) -> Result<RowDocuments, PgError> {
         match self.too_much() {
             Some(said) => Err(PgError::too_much(at, said)),
-            None => Ok(Documents { texts: self.texts, bytes: self.bytes, at: at.to_owned() }),
+            None => Ok(RowDocuments { texts: self.texts, bytes: self.bytes, at: at.to_owned() }),
         }
     }
 
@@ -112,19 +112,19 @@ mod tests {
     /// What comes of rows, and whether more of them would be taken.
     fn gathered<'a>(
         rows: impl IntoIterator<Item = Option<&'a str>>,
-    ) -> (Result<Documents, String>, bool) {
+    ) -> (Result<RowDocuments, String>, bool) {
         let (mut collector, mut goes_on) = (RowCollector::default(), true);
         for row in rows {
             goes_on = collector.take(row);
         }
-        (collector.finish("u@h:5432/x").map_err(|error| error.said), goes_on)
+        (collector.finish("u@h:5432/x").map_err(|error| error.message), goes_on)
     }
 
     #[test]
     fn a_number_that_no_json_reader_holds_is_told_with_its_row() {
         let documents = gathered([Some("{}"), Some("{\"n\": 1e999}")]).0.unwrap();
         assert_eq!(documents.bytes(), 14);
-        let error = documents.parse().unwrap_err().said;
+        let error = documents.parse().unwrap_err().message;
         assert!(
             error.starts_with("row 2: number out of range") && error.ends_with("to text"),
             "{error}"

@@ -9,19 +9,19 @@ use sqlx::Error;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PgError {
     /// The kind of error.
-    pub trouble: Trouble,
+    pub kind: PgErrorKind,
     /// The database, as [`Address::shown`](super::Address::shown) shows it.
-    pub at: String,
+    pub database: String,
     /// What the server or the system said: its message alone, on one line, without detail, hint and
     /// place.
-    pub said: String,
+    pub message: String,
     /// The server's SQLSTATE, where it was the server that spoke.
     pub state: Option<String>,
 }
 
 /// The kinds of database errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum PgErrorKind {
     /// Nothing answers there.
     Unreachable,
     /// The host answers that nothing listens there.
@@ -79,9 +79,9 @@ pub enum Trouble {
     Other,
 }
 
-impl Trouble {
+impl PgErrorKind {
     /// What is the case, as the beginning of a sentence's end.
-    pub fn what(self) -> &'static str {
+    pub fn summary(self) -> &'static str {
         match self {
             Self::Unreachable => "cannot be reached",
             Self::Refused => "cannot be reached: nothing listens there",
@@ -232,27 +232,27 @@ impl Trouble {
 impl PgError {
     /// The error without its remedy.
     pub fn what(&self) -> String {
-        let Self { trouble, at, said, .. } = self;
-        format!("the database {at} {} ({said})", trouble.what())
+        let Self { kind: trouble, database: at, message: said, .. } = self;
+        format!("the database {at} {} ({said})", trouble.summary())
     }
 
     /// Whether what a statement from a file names is not there: a table, view, function or schema.
     /// A column that is not there is a mistake of the statement.
     pub fn is_absent(&self) -> bool {
-        self.trouble == Trouble::Absent
+        self.kind == PgErrorKind::Absent
     }
 
     /// Whether the user may not do what a statement from a file does. That it may not connect, or
     /// begin, is no such answer: the statement was not asked then.
     pub fn is_denied(&self) -> bool {
-        self.trouble == Trouble::Denied
+        self.kind == PgErrorKind::Denied
     }
 
     /// Converts an sqlx error from opening a connection.
     pub(super) fn of_opening(at: &str, error: &Error) -> Self {
         let told = Self::of(at, error);
-        match told.trouble {
-            Trouble::Rights => Self { trouble: Trouble::NotLetIn, ..told },
+        match told.kind {
+            PgErrorKind::Rights => Self { kind: PgErrorKind::NotLetIn, ..told },
             _ => told,
         }
     }
@@ -270,24 +270,26 @@ impl PgError {
     ) -> Self {
         let state =
             error.as_database_error().and_then(|database| database.code().map(Cow::into_owned));
-        let trouble = match error {
+        let kind = match error {
             Error::Database(database) => {
-                Trouble::of_state(state.as_deref().unwrap_or_default(), database.message())
+                PgErrorKind::of_state(state.as_deref().unwrap_or_default(), database.message())
             }
             Error::Io(io) => of_io(io),
             // sqlx has no type of its own for it.
-            Error::Tls(tls) if tls.to_string() == "server does not support TLS" => Trouble::NoTls,
-            Error::Tls(_) => Trouble::Tls,
-            Error::WorkerCrashed => Trouble::Lost,
-            _ => Trouble::Other,
+            Error::Tls(tls) if tls.to_string() == "server does not support TLS" => {
+                PgErrorKind::NoTls
+            }
+            Error::Tls(_) => PgErrorKind::Tls,
+            Error::WorkerCrashed => PgErrorKind::Lost,
+            _ => PgErrorKind::Other,
         };
-        Self { trouble, at: at.to_owned(), said: on_one_line(&hide(&said(error))), state }
+        Self { kind, database: at.to_owned(), message: on_one_line(&hide(&said(error))), state }
     }
 
     /// A file that TLS needs could not be read.
     pub(super) fn unread(at: &str, error: &io::Error, said: String) -> Self {
         Self::without_state(
-            if is_ours(error) { Trouble::OwnLimits } else { Trouble::Tls },
+            if is_ours(error) { PgErrorKind::OwnLimits } else { PgErrorKind::Tls },
             at,
             said,
         )
@@ -295,46 +297,46 @@ impl PgError {
 
     /// It did not answer in time.
     pub(crate) fn timed_out(at: &str, said: String) -> Self {
-        Self::without_state(Trouble::TimedOut, at, said)
+        Self::without_state(PgErrorKind::TimedOut, at, said)
     }
 
     /// Its last answer was not heard to its end.
     pub(super) fn given_up(at: &str) -> Self {
         let said = "this session was abandoned because its last answer was not complete";
-        Self::without_state(Trouble::Lost, at, said.to_owned())
+        Self::without_state(PgErrorKind::Lost, at, said.to_owned())
     }
 
     /// It returned too much.
     pub(super) fn too_much(at: &str, said: String) -> Self {
-        Self::without_state(Trouble::TooMuch, at, said)
+        Self::without_state(PgErrorKind::TooMuch, at, said)
     }
 
-    fn without_state(trouble: Trouble, at: &str, said: String) -> Self {
-        Self { trouble, at: at.to_owned(), said, state: None }
+    fn without_state(kind: PgErrorKind, at: &str, message: String) -> Self {
+        Self { kind, database: at.to_owned(), message, state: None }
     }
 }
 
 impl std::fmt::Display for PgError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.what(), self.trouble.remedy())
+        write!(f, "{}: {}", self.what(), self.kind.remedy())
     }
 }
 
 impl std::error::Error for PgError {}
 
-fn of_io(io: &io::Error) -> Trouble {
+fn of_io(io: &io::Error) -> PgErrorKind {
     use io::ErrorKind::{
         BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidData, TimedOut,
         UnexpectedEof,
     };
     match io.kind() {
-        _ if is_ours(io) => Trouble::OwnLimits,
-        ConnectionRefused => Trouble::Refused,
-        ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof => Trouble::Lost,
-        TimedOut => Trouble::TimedOut,
+        _ if is_ours(io) => PgErrorKind::OwnLimits,
+        ConnectionRefused => PgErrorKind::Refused,
+        ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof => PgErrorKind::Lost,
+        TimedOut => PgErrorKind::TimedOut,
         // rustls reports certificate errors as invalid data.
-        InvalidData => Trouble::Tls,
-        _ => Trouble::Unreachable,
+        InvalidData => PgErrorKind::Tls,
+        _ => PgErrorKind::Unreachable,
     }
 }
 
@@ -368,28 +370,28 @@ mod tests {
 
     #[test]
     fn a_server_without_tls_is_told_from_one_whose_certificate_is_wrong() {
-        let of = |said: &str| PgError::of_opening("u@h:5432/x", &Error::Tls(said.into())).trouble;
-        assert_eq!(of("server does not support TLS"), Trouble::NoTls);
-        assert_eq!(of("invalid peer certificate: UnknownIssuer"), Trouble::Tls);
+        let of = |said: &str| PgError::of_opening("u@h:5432/x", &Error::Tls(said.into())).kind;
+        assert_eq!(of("server does not support TLS"), PgErrorKind::NoTls);
+        assert_eq!(of("invalid peer certificate: UnknownIssuer"), PgErrorKind::Tls);
     }
 
     #[test]
     fn each_state_of_the_server_has_a_remedy_of_its_own() {
         for (state, trouble) in [
-            ("28P01", Trouble::Password),
-            ("3F000", Trouble::NoSchema),
-            ("42501", Trouble::Rights),
-            ("25006", Trouble::ReadOnly),
-            ("53100", Trouble::DiskFull),
-            ("57014", Trouble::TooSlow),
-            ("28000", Trouble::NotLetIn),
-            ("57P03", Trouble::Lost),
-            ("08006", Trouble::Lost),
-            ("22012", Trouble::Other),
+            ("28P01", PgErrorKind::Password),
+            ("3F000", PgErrorKind::NoSchema),
+            ("42501", PgErrorKind::Rights),
+            ("25006", PgErrorKind::ReadOnly),
+            ("53100", PgErrorKind::DiskFull),
+            ("57014", PgErrorKind::TooSlow),
+            ("28000", PgErrorKind::NotLetIn),
+            ("57P03", PgErrorKind::Lost),
+            ("08006", PgErrorKind::Lost),
+            ("22012", PgErrorKind::Other),
         ] {
-            assert_eq!(Trouble::of_state(state, ""), trouble, "{state}");
+            assert_eq!(PgErrorKind::of_state(state, ""), trouble, "{state}");
         }
-        assert_eq!(Trouble::of_state("XX000", "Tenant or user not found"), Trouble::Tenant);
+        assert_eq!(PgErrorKind::of_state("XX000", "Tenant or user not found"), PgErrorKind::Tenant);
     }
 
     #[test]
@@ -397,24 +399,24 @@ mod tests {
      {
         use rustix::io::Errno;
         for (errno, trouble) in [
-            (Errno::MFILE, Trouble::OwnLimits),
-            (Errno::NFILE, Trouble::OwnLimits),
-            (Errno::NOBUFS, Trouble::OwnLimits),
-            (Errno::ADDRNOTAVAIL, Trouble::OwnLimits),
-            (Errno::CONNREFUSED, Trouble::Refused),
-            (Errno::HOSTUNREACH, Trouble::Unreachable),
-            (Errno::NETUNREACH, Trouble::Unreachable),
-            (Errno::TIMEDOUT, Trouble::TimedOut),
-            (Errno::CONNRESET, Trouble::Lost),
+            (Errno::MFILE, PgErrorKind::OwnLimits),
+            (Errno::NFILE, PgErrorKind::OwnLimits),
+            (Errno::NOBUFS, PgErrorKind::OwnLimits),
+            (Errno::ADDRNOTAVAIL, PgErrorKind::OwnLimits),
+            (Errno::CONNREFUSED, PgErrorKind::Refused),
+            (Errno::HOSTUNREACH, PgErrorKind::Unreachable),
+            (Errno::NETUNREACH, PgErrorKind::Unreachable),
+            (Errno::TIMEDOUT, PgErrorKind::TimedOut),
+            (Errno::CONNRESET, PgErrorKind::Lost),
         ] {
             let error = PgError::of_opening("u@h:5432/x", &Error::Io(errno.into()));
-            assert_eq!(error.trouble, trouble, "{error}");
+            assert_eq!(error.kind, trouble, "{error}");
         }
         let unread =
-            |errno: Errno| PgError::unread("u@h:5432/x", &errno.into(), String::new()).trouble;
+            |errno: Errno| PgError::unread("u@h:5432/x", &errno.into(), String::new()).kind;
         assert_eq!(
             (unread(Errno::MFILE), unread(Errno::NOENT)),
-            (Trouble::OwnLimits, Trouble::Tls)
+            (PgErrorKind::OwnLimits, PgErrorKind::Tls)
         );
     }
 

@@ -11,11 +11,11 @@ mod statement_error;
 mod tokens;
 mod transaction_mode;
 
-pub use address::{Address, AddressError, Pooler, Tls};
-pub use documents::Documents;
-pub use error::{PgError, Trouble};
-pub use session::{Session, Transaction};
+pub use address::{AddressError, DatabaseAddress, PoolerMode, PostgresTls};
+pub use documents::RowDocuments;
+pub use error::{PgError, PgErrorKind};
+pub use session::{PgSession, Transaction};
 pub use sqlx::AssertSqlSafe;
 pub use sqlx::postgres::PgRow;
-pub use statement::{Statement, StatementError};
-pub use transaction_mode::Mode;
+pub use statement::{SqlStatement, StatementError};
+pub use transaction_mode::TransactionMode;

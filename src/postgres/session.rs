@@ -10,8 +10,8 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, Row as _, SqlSafeStr};
 
-use super::documents::{Documents, RowCollector};
-use super::{Address, Mode, PgError, Statement};
+use super::documents::{RowCollector, RowDocuments};
+use super::{DatabaseAddress, PgError, SqlStatement, TransactionMode};
 
 /// How long a statement may take, unless the caller says otherwise.
 const STATEMENT: Duration = Duration::from_secs(30);
@@ -21,7 +21,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// A connection to a database.
 #[derive(Debug)]
-pub struct Session {
+pub struct PgSession {
     connection: PgConnection,
     /// The database, as it is shown.
     at: String,
@@ -44,11 +44,11 @@ pub struct Transaction<'s> {
 /// A statement that values are bound to.
 type BoundQuery<'q> = Query<'q, Postgres, PgArguments>;
 
-impl Session {
+impl PgSession {
     /// Opens a connection.
-    pub async fn connect(address: &Address) -> Result<Self, PgError> {
-        let at = address.shown();
-        address.ca().map_or(Ok(()), |ca| check_readable(ca, &at))?;
+    pub async fn connect(address: &DatabaseAddress) -> Result<Self, PgError> {
+        let at = address.display_name();
+        address.ca_file().map_or(Ok(()), |ca| check_readable(ca, &at))?;
         let limit = address.connect_timeout();
         let opening = PgConnection::connect_with(address.options());
         match tokio::time::timeout(limit, opening).await {
@@ -61,14 +61,14 @@ impl Session {
     }
 
     /// Begins a transaction with a timeout of 30 s per statement.
-    pub async fn begin(&mut self, mode: Mode) -> Result<Transaction<'_>, PgError> {
+    pub async fn begin(&mut self, mode: TransactionMode) -> Result<Transaction<'_>, PgError> {
         self.begin_within(mode, STATEMENT).await
     }
 
     /// Begins a transaction with a timeout per statement, in whole milliseconds and at least one. The server cancels a statement that exceeds it, and the session stays usable. The client waits five seconds longer for an answer.
     pub async fn begin_within(
         &mut self,
-        mode: Mode,
+        mode: TransactionMode,
         timeout: Duration,
     ) -> Result<Transaction<'_>, PgError> {
         if self.given_up {
@@ -83,7 +83,7 @@ impl Session {
 
     /// Whether it was given up, as an answer did not come to its end: nothing can be begun on it,
     /// and it is to be dropped.
-    pub fn is_given_up(&self) -> bool {
+    pub fn is_abandoned(&self) -> bool {
         self.given_up
     }
 
@@ -108,7 +108,7 @@ impl Transaction<'_> {
     }
 
     /// The rows of a query.
-    pub async fn rows<'q>(
+    pub async fn fetch_rows<'q>(
         &mut self,
         sql: &'static str,
         bind: impl FnOnce(BoundQuery<'q>) -> BoundQuery<'q>,
@@ -117,16 +117,16 @@ impl Transaction<'_> {
     }
 
     /// Executes a statement from a file with its values (`None` is null); returns its rows in order, each as an object of its columns with Postgres' own JSON types
-    /// (see [`Statement`]), when the last has come and before one is read.
+    /// (see [`SqlStatement`]), when the last has come and before one is read.
     ///
     /// An error ends the transaction: nothing but [`Self::rollback`] is of use then. It never holds
     /// one of the values. Where the server sends more than it was asked for, or its answer does not
     /// come to its end, the session is given up.
-    pub async fn texts(
+    pub async fn fetch_documents(
         &mut self,
-        statement: &Statement,
+        statement: &SqlStatement,
         values: &[Option<String>],
-    ) -> Result<Documents, PgError> {
+    ) -> Result<RowDocuments, PgError> {
         let sql = AssertSqlSafe(statement.sql());
         let query = unnamed(sql, |query| {
             values.iter().fold(query, |query, value| query.bind(value.as_deref()))
@@ -150,7 +150,7 @@ impl Transaction<'_> {
         clippy::disallowed_methods,
         reason = "within a transaction, and the simple protocol names no statement"
     )]
-    pub async fn script(&mut self, sql: impl SqlSafeStr) -> Result<(), PgError> {
+    pub async fn execute_script(&mut self, sql: impl SqlSafeStr) -> Result<(), PgError> {
         await_answer(self.at, self.answer, sqlx::raw_sql(sql).execute(&mut *self.inner))
             .await
             .map(|_| ())
@@ -175,7 +175,7 @@ impl Transaction<'_> {
     }
 
     /// Takes a column's value out of a row.
-    pub fn value<'r, T>(&self, row: &'r PgRow, column: &str) -> Result<T, PgError>
+    pub fn column_value<'r, T>(&self, row: &'r PgRow, column: &str) -> Result<T, PgError>
     where
         T: sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,
     {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::tokens::{SqlToken, SqlTokenKind, tokens};
-use super::{Mode, documents};
+use super::{TransactionMode, documents};
 
 /// One statement whose text comes from a file, ready to be executed by
 /// [`Transaction::texts`](super::Transaction::texts).
@@ -14,7 +14,7 @@ use super::{Mode, documents};
 /// null null. A number beyond the precision of a double is rounded unless it is cast to text, and
 /// of columns with one name the last is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statement {
+pub struct SqlStatement {
     sql: Arc<str>,
     writes: bool,
     parameters: usize,
@@ -37,16 +37,16 @@ const LAST: [&str; 8] = ["insert", "update", "delete", "merge", "select", "value
 const READING: [&str; 4] = ["select", "with", "values", "table"];
 const WRITING: [&str; 6] = ["insert", "update", "delete", "merge", "select", "with"];
 
-impl Statement {
+impl SqlStatement {
     /// Reads a statement that only reads. Blanks, comments and one `;` at its end are of no matter.
-    pub fn reading(text: &str) -> Result<Self, StatementError> {
+    pub fn parse_reading(text: &str) -> Result<Self, StatementError> {
         let remedy = "write a select; `select current_setting('…') as value` reads a setting";
         Self::of(text, false, &READING, remedy)
     }
 
     /// Reads a statement that may write: one that says what it wrote by `returning`, or a select of
     /// a function that writes.
-    pub fn writing(text: &str) -> Result<Self, StatementError> {
+    pub fn parse_writing(text: &str) -> Result<Self, StatementError> {
         let remedy = "write an insert, update, delete or merge with `returning`, or a select of a function that writes";
         Self::of(text, true, &WRITING, remedy)
     }
@@ -62,8 +62,8 @@ impl Statement {
     }
 
     /// The mode of the transaction that it needs.
-    pub fn mode(&self) -> Mode {
-        if self.writes { Mode::ReadWrite } else { Mode::ReadOnly }
+    pub fn mode(&self) -> TransactionMode {
+        if self.writes { TransactionMode::ReadWrite } else { TransactionMode::ReadOnly }
     }
 
     /// The text that is sent.
@@ -227,9 +227,9 @@ mod tests {
 
     #[test]
     fn comments_blanks_and_one_semicolon_around_a_statement_are_of_no_matter() {
-        let plain = Statement::reading("select 1 as n").unwrap();
+        let plain = SqlStatement::parse_reading("select 1 as n").unwrap();
         for text in ["  select 1 as n ;\n", "select 1 as n; -- done", "select 1 as n;/* x; */"] {
-            assert_eq!(Statement::reading(text).as_ref(), Ok(&plain), "{text}");
+            assert_eq!(SqlStatement::parse_reading(text).as_ref(), Ok(&plain), "{text}");
         }
         for text in [
             "-- first\nSELECT 1",
@@ -239,7 +239,7 @@ mod tests {
             "with x as (select 1) table x",
             "with p as (select bool_or(delete) as d from perms) select * from p",
         ] {
-            assert!(Statement::reading(text).is_ok(), "{text}");
+            assert!(SqlStatement::parse_reading(text).is_ok(), "{text}");
         }
     }
 
@@ -269,7 +269,7 @@ mod tests {
             ("select $2, '$7', \"$8\" -- $9", 2),
             ("select $tag$ $3 $tag$, a$4 from t", 0),
         ] {
-            assert_eq!(Statement::reading(text).unwrap().parameters(), count, "{text}");
+            assert_eq!(SqlStatement::parse_reading(text).unwrap().parameters(), count, "{text}");
         }
     }
 
@@ -293,7 +293,7 @@ mod tests {
                 "of the `with` writes: write `writes = true`",
             ),
         ] {
-            let error = Statement::reading(text).unwrap_err().to_string();
+            let error = SqlStatement::parse_reading(text).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
         }
         for text in [
@@ -301,10 +301,10 @@ mod tests {
             "insert into t (n) select (select 1 returning)",
             "with x as (delete from t returning n) insert into u select n from x",
         ] {
-            let error = Statement::writing(text).unwrap_err().to_string();
+            let error = SqlStatement::parse_writing(text).unwrap_err().to_string();
             assert!(error.ends_with("report what it wrote: end it with `returning *`"), "{error}");
         }
-        let error = Statement::writing("drop table t").unwrap_err().to_string();
+        let error = SqlStatement::parse_writing("drop table t").unwrap_err().to_string();
         assert!(error.contains("`drop`") && error.contains("`returning`"), "{error}");
     }
 }

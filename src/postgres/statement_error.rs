@@ -4,7 +4,7 @@ use sqlx::Error;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgDatabaseError;
 
-use super::{PgError, Statement, Trouble};
+use super::{PgError, PgErrorKind, SqlStatement};
 
 /// Replaces a bound value in a message.
 const REDACTED: &str = "•••";
@@ -17,14 +17,14 @@ impl PgError {
     pub(super) fn of_statement(
         at: &str,
         error: &Error,
-        statement: &Statement,
+        statement: &SqlStatement,
         values: &[Option<String>],
     ) -> Self {
         let redact_value = |said: &str| redact_values(said, values);
         let told = Self::with_redacted_message(at, error, redact_value);
         match error.as_database_error() {
             Some(database) => {
-                Self { trouble: trouble(database, statement, values, told.trouble), ..told }
+                Self { kind: trouble(database, statement, values, told.kind), ..told }
             }
             None => told,
         }
@@ -37,10 +37,10 @@ impl PgError {
 /// Errors that share an SQLSTATE are distinguished by the server routine that raised them; unlike the message, its name is never translated. Without a routine the SQLSTATE decides.
 fn trouble(
     database: &dyn DatabaseError,
-    statement: &Statement,
+    statement: &SqlStatement,
     values: &[Option<String>],
-    general: Trouble,
-) -> Trouble {
+    general: PgErrorKind,
+) -> PgErrorKind {
     let code = database.code().unwrap_or_default();
     let routine = database
         .try_downcast_ref::<PgDatabaseError>()
@@ -49,26 +49,26 @@ fn trouble(
     // The names of types are the same in every language.
     let is_about_text = !values.is_empty() && database.message().contains("text");
     match &*code {
-        "42883" | "42804" if is_about_text => Trouble::NotText,
+        "42883" | "42804" if is_about_text => PgErrorKind::NotText,
         // A table that is not in the statement's own `from`. A function that is missing may be
         // there for other types, which is the statement's mistake: to ask whether it is there,
         // there is `to_regproc`.
         "42P01" if ["errorMissingRTE", "errorMissingColumn"].contains(&routine) => {
-            Trouble::Statement
+            PgErrorKind::Statement
         }
-        "42P01" | "3F000" => Trouble::Absent,
-        "42501" => Trouble::Denied,
-        "57014" | "55P03" => Trouble::GivenUp,
-        "25006" if !statement.writes() => Trouble::ReadsOnly,
-        "0A000" if routine == "addRangeTableEntryForCTE" => Trouble::NoReturning,
+        "42P01" | "3F000" => PgErrorKind::Absent,
+        "42501" => PgErrorKind::Denied,
+        "57014" | "55P03" => PgErrorKind::GivenUp,
+        "25006" if !statement.writes() => PgErrorKind::ReadsOnly,
+        "0A000" if routine == "addRangeTableEntryForCTE" => PgErrorKind::NoReturning,
         // Poolers give this state to much; the server alone to values that do not fit the
         // statement.
-        "08P01" if routine == "exec_bind_message" => Trouble::Statement,
+        "08P01" if routine == "exec_bind_message" => PgErrorKind::Statement,
         code if ["0A", "21", "22", "23", "42", "54", "P0"]
             .iter()
             .any(|class| code.starts_with(class)) =>
         {
-            Trouble::Statement
+            PgErrorKind::Statement
         }
         _ => general,
     }

@@ -7,17 +7,17 @@ const LONGEST: u128 = i32::MAX as u128;
 
 /// What a transaction may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum TransactionMode {
     /// Read; the server refuses to write.
     ReadOnly,
     /// Read and write, unless the server, the database or the user is set to read alone.
     ReadWrite,
     /// Read and write where the database or the user is set to read alone, too, as Supabase sets it
     /// when the disk is full: to make room.
-    Overriding,
+    ForceReadWrite,
 }
 
-impl Mode {
+impl TransactionMode {
     /// The settings go with the transaction, as a pooler may give the connection to another client
     /// after it. A server whose client is gone without a word must not hold its rows for as long as
     /// TCP takes to notice.
@@ -25,7 +25,7 @@ impl Mode {
         let begin = match self {
             Self::ReadOnly => "begin read only",
             Self::ReadWrite => "begin",
-            Self::Overriding => "begin read write",
+            Self::ForceReadWrite => "begin read write",
         };
         // Zero would mean no limit.
         let timeout = timeout.as_millis().clamp(1, LONGEST);

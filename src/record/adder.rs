@@ -4,39 +4,43 @@ use std::fmt;
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::{Histogram, HistogramError, Packed};
+use super::{EncodedHistogram, Histogram, HistogramError};
 
 /// Adds packed histograms to others: each is read once, its buckets go straight into the sum, and the memory they are read
 /// in is used again. Thousands are added in a fraction of a second.
-pub struct Adder {
+pub struct EncodedAdder {
     inflate: Decompress,
     encoded: Vec<u8>,
     buckets: Vec<(u64, u64)>,
 }
 
-impl Default for Adder {
+impl Default for EncodedAdder {
     fn default() -> Self {
         Self { inflate: Decompress::new(true), encoded: Vec::new(), buckets: Vec::new() }
     }
 }
 
-impl fmt::Debug for Adder {
+impl fmt::Debug for EncodedAdder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Adder").finish_non_exhaustive()
     }
 }
 
-impl Adder {
+impl EncodedAdder {
     /// Adds every value of a packed histogram to a sum; one that counts nothing may have no bytes.
     ///
     /// Bytes that are no histogram, or that hold another number of values than is said beside them, are an error, and
     /// then nothing is added.
-    pub fn add(&mut self, packed: &Packed, sum: &mut Histogram) -> Result<(), HistogramError> {
+    pub fn add(
+        &mut self,
+        packed: &EncodedHistogram,
+        sum: &mut Histogram,
+    ) -> Result<(), HistogramError> {
         if packed.count == 0 && packed.hdr.is_empty() {
             return Ok(());
         }
         if !self.read(&packed.hdr)? {
-            let unpacked = packed.unpack()?;
+            let unpacked = packed.decode()?;
             is_as_said(Some(unpacked.count()), packed)?;
             sum.add(&unpacked);
             return Ok(());
@@ -74,7 +78,7 @@ impl Adder {
     }
 }
 
-fn is_as_said(counted: Option<u64>, packed: &Packed) -> Result<(), HistogramError> {
+fn is_as_said(counted: Option<u64>, packed: &EncodedHistogram) -> Result<(), HistogramError> {
     if counted == Some(packed.count) && packed.clipped <= packed.count {
         Ok(())
     } else {
@@ -167,8 +171,10 @@ mod tests {
     }
 
     fn added<'a>(parts: impl IntoIterator<Item = &'a Histogram>) -> Histogram {
-        let (mut adder, mut sum) = (Adder::default(), Histogram::default());
-        parts.into_iter().for_each(|part| adder.add(&Packed::of(part), &mut sum).unwrap());
+        let (mut adder, mut sum) = (EncodedAdder::default(), Histogram::default());
+        parts
+            .into_iter()
+            .for_each(|part| adder.add(&EncodedHistogram::of(part), &mut sum).unwrap());
         sum
     }
 
@@ -181,15 +187,19 @@ mod tests {
 
     #[test]
     fn a_packed_histogram_without_values_needs_no_bytes() {
-        assert!(Adder::default().add(&Packed::default(), &mut Histogram::default()).is_ok());
+        assert!(
+            EncodedAdder::default()
+                .add(&EncodedHistogram::default(), &mut Histogram::default())
+                .is_ok()
+        );
     }
 
     #[test]
     fn bytes_that_are_damaged_or_hold_other_values_than_is_said_add_nothing() {
-        let good = Packed::of(&of(&[3, 9_000, 70_000, 70_001, 4_000_000]));
-        let (mut adder, mut sum) = (Adder::default(), Histogram::default());
+        let good = EncodedHistogram::of(&of(&[3, 9_000, 70_000, 70_001, 4_000_000]));
+        let (mut adder, mut sum) = (EncodedAdder::default(), Histogram::default());
         for at in 0..good.hdr.len() {
-            let cut = Packed { hdr: good.hdr[..at].to_vec(), ..good.clone() };
+            let cut = EncodedHistogram { hdr: good.hdr[..at].to_vec(), ..good.clone() };
             assert!(adder.add(&cut, &mut sum).is_err(), "cut at {at}");
             let mut flipped = good.clone();
             flipped.hdr[at] ^= 0x55;
@@ -201,10 +211,10 @@ mod tests {
             );
             sum = if (4..8).contains(&at) { Histogram::default() } else { sum };
         }
-        assert!(adder.add(&Packed { count: 6, ..good.clone() }, &mut sum).is_err());
+        assert!(adder.add(&EncodedHistogram { count: 6, ..good.clone() }, &mut sum).is_err());
         assert_eq!(sum, Histogram::default());
         adder.add(&good, &mut sum).unwrap();
-        assert_eq!(sum, good.unpack().unwrap());
+        assert_eq!(sum, good.decode().unwrap());
     }
 
     #[test]
@@ -215,7 +225,9 @@ mod tests {
         let mut writer = V2Serializer::new();
         writer.serialize(&foreign, &mut hdr).unwrap();
         let mut sum = Histogram::default();
-        Adder::default().add(&Packed { count: 7, hdr, ..Packed::default() }, &mut sum).unwrap();
+        EncodedAdder::default()
+            .add(&EncodedHistogram { count: 7, hdr, ..EncodedHistogram::default() }, &mut sum)
+            .unwrap();
         assert_eq!(sum.count(), 7);
     }
 

@@ -32,14 +32,14 @@ pub enum Budget {
         ceiling: Duration,
     },
     /// How many exchanges may fail, dropped ones included.
-    Errors(Limit),
+    Errors(CountLimit),
     /// How many arrivals may be dropped because every allowed connection was busy.
-    Dropped(Limit),
+    Dropped(CountLimit),
 }
 
 /// How many of something are allowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Limit {
+pub enum CountLimit {
     /// None among the exchanges made (`= 0`): a statement about the run.
     None,
     /// Less than this share of all the target's exchanges (`< 0.5%`): a statement about the target.
@@ -61,8 +61,12 @@ impl Budget {
     pub fn allowed(&self) -> Option<Ratio> {
         match *self {
             Self::Quantile { quantile, .. } => Some(quantile.allowed_exceedance()),
-            Self::Errors(Limit::Below(share)) | Self::Dropped(Limit::Below(share)) => Some(share),
-            Self::Max { .. } | Self::Errors(Limit::None) | Self::Dropped(Limit::None) => None,
+            Self::Errors(CountLimit::Below(share)) | Self::Dropped(CountLimit::Below(share)) => {
+                Some(share)
+            }
+            Self::Max { .. } | Self::Errors(CountLimit::None) | Self::Dropped(CountLimit::None) => {
+                None
+            }
         }
     }
 }
@@ -125,17 +129,17 @@ fn known(subject: &str) -> Result<(), UnitError> {
     }
 }
 
-fn limit_of(sign: &str, limit: &str) -> Result<Limit, UnitError> {
+fn limit_of(sign: &str, limit: &str) -> Result<CountLimit, UnitError> {
     let remedy = "write `= 0` for none or `< 0.5%` for a share";
     match (sign, limit) {
-        ("=", "0") => Ok(Limit::None),
+        ("=", "0") => Ok(CountLimit::None),
         ("=", other) => Err(UnitError::new(format!("`= {other}` is no limit"), remedy)),
         _ => {
             let share: Ratio = limit.parse()?;
             if share == Ratio::ZERO || share == Ratio::ONE {
                 return Err(UnitError::new(format!("`< {limit}` can never be decided"), remedy));
             }
-            Ok(Limit::Below(share))
+            Ok(CountLimit::Below(share))
         }
     }
 }
@@ -174,10 +178,10 @@ impl fmt::Display for Budget {
         };
         match *self {
             Self::Quantile { quantile, dimension, ceiling } => {
-                write!(f, "{quantile}{} < {}", of(dimension), units::written(ceiling))
+                write!(f, "{quantile}{} < {}", of(dimension), units::duration_literal(ceiling))
             }
             Self::Max { dimension, ceiling } => {
-                write!(f, "max{} < {}", of(dimension), units::written(ceiling))
+                write!(f, "max{} < {}", of(dimension), units::duration_literal(ceiling))
             }
             Self::Errors(limit) => write!(f, "errors {limit}"),
             Self::Dropped(limit) => write!(f, "dropped {limit}"),
@@ -185,7 +189,7 @@ impl fmt::Display for Budget {
     }
 }
 
-impl fmt::Display for Limit {
+impl fmt::Display for CountLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("= 0"),

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// How one thing was found to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum CheckState {
     /// As it should be.
     Ok,
     /// Good enough to run, but figures or limits are touched.
@@ -16,7 +16,7 @@ pub enum State {
     Fail,
 }
 
-impl State {
+impl CheckState {
     /// The word for it: `warn`.
     pub fn name(self) -> &'static str {
         match self {
@@ -27,7 +27,7 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for CheckState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -35,26 +35,26 @@ impl fmt::Display for State {
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct CheckFinding {
     /// What it belongs to, such as `this machine`; findings of one group stand together.
     pub group: String,
     /// What was looked at: `file descriptors`.
     pub name: String,
     /// How it was found to be.
-    pub state: State,
+    pub state: CheckState,
     /// What was measured or read, with its units; never a secret.
     pub what: String,
     /// What to do about it; `None` where nothing needs to be done.
     pub remedy: Option<String>,
 }
 
-impl Finding {
+impl CheckFinding {
     /// A thing that is as it should be.
     pub fn ok(group: impl Into<String>, name: impl Into<String>, what: impl Into<String>) -> Self {
         Self {
             group: group.into(),
             name: name.into(),
-            state: State::Ok,
+            state: CheckState::Ok,
             what: what.into(),
             remedy: None,
         }
@@ -63,18 +63,18 @@ impl Finding {
     /// The same, but good enough at best.
     #[must_use]
     pub fn warn(self, remedy: impl Into<String>) -> Self {
-        Self { state: State::Warn, remedy: Some(remedy.into()), ..self }
+        Self { state: CheckState::Warn, remedy: Some(remedy.into()), ..self }
     }
 
     /// The same, but not good enough to run.
     #[must_use]
     pub fn fail(self, remedy: impl Into<String>) -> Self {
-        Self { state: State::Fail, remedy: Some(remedy.into()), ..self }
+        Self { state: CheckState::Fail, remedy: Some(remedy.into()), ..self }
     }
 
     /// Rewrites every text of it, to take out what must not be shown.
     #[must_use]
-    pub fn rewritten(self, rewrite: impl Fn(&str) -> String) -> Self {
+    pub fn map_text(self, rewrite: impl Fn(&str) -> String) -> Self {
         Self {
             group: rewrite(&self.group),
             name: rewrite(&self.name),

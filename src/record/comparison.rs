@@ -7,43 +7,43 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Actual, Budget, Decision, Dimension, micros};
+use super::{ActualQuantile, Budget, Decision, Dimension, micros};
 use crate::units::{Quantile, Ratio};
 
 /// What changed between two runs, as data.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// The runs.
-    pub runs: Sides<Compared>,
-    /// One minus the error rate of each [`Change`] that is said to be one.
+    pub runs: BeforeAfter<ComparedRun>,
+    /// One minus the error rate of each [`ChangeVerdict`] that is said to be one.
     pub confidence: Ratio,
     /// The requests that both runs have, hops left out, in the order of the first.
     pub requests: Vec<RequestComparison>,
     /// The requests that only one of them has.
-    pub only: Sides<Vec<String>>,
+    pub only: BeforeAfter<Vec<String>>,
     /// What makes the comparison unfair, one sentence each.
     pub unlike: Vec<String>,
 }
 
 /// The same of both runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Sides<T> {
+pub struct BeforeAfter<T> {
     /// Of the run named first.
     pub before: T,
     /// Of the run named second.
     pub after: T,
 }
 
-impl<T> Sides<T> {
+impl<T> BeforeAfter<T> {
     /// The same made of each.
-    pub fn map<U>(&self, make: impl Fn(&T) -> U) -> Sides<U> {
-        Sides { before: make(&self.before), after: make(&self.after) }
+    pub fn map<U>(&self, make: impl Fn(&T) -> U) -> BeforeAfter<U> {
+        BeforeAfter { before: make(&self.before), after: make(&self.after) }
     }
 }
 
 /// One of the two runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Compared {
+pub struct ComparedRun {
     /// How it is called.
     pub run: String,
     /// Its id.
@@ -85,15 +85,15 @@ pub struct RequestComparison {
     /// Its name.
     pub request: String,
     /// Exchanges of the measured phase that came to an end.
-    pub exchanges: Sides<u64>,
+    pub exchanges: BeforeAfter<u64>,
     /// Those that failed or were dropped.
     pub failed: ShareChange,
     /// Quantiles of latency over all exchanges, failures at +∞.
     pub latency: Vec<QuantileChange>,
     /// The longest latency. It describes the exchanges made, and says nothing of others.
-    pub max: Sides<Actual>,
+    pub max: BeforeAfter<ActualQuantile>,
     /// The parts that latency is made of.
-    pub parts: Vec<PartChange>,
+    pub parts: Vec<BlameChange>,
     /// Its budgets, with the decisions on them.
     pub budgets: Vec<BudgetChange>,
 }
@@ -101,7 +101,7 @@ pub struct RequestComparison {
 /// Whether two figures differ by more than chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Change {
+pub enum ChangeVerdict {
     /// The second is larger: slower, or failing more often.
     More,
     /// The second is smaller: faster, or failing less often.
@@ -116,13 +116,13 @@ pub enum Change {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ShareChange {
     /// How many there were.
-    pub count: Sides<u64>,
+    pub count: BeforeAfter<u64>,
     /// The share seen.
-    pub share: Sides<Ratio>,
+    pub share: BeforeAfter<Ratio>,
     /// The interval of the target's share.
-    pub interval: Sides<(Ratio, Ratio)>,
+    pub interval: BeforeAfter<(Ratio, Ratio)>,
     /// Whether it is more than chance.
-    pub change: Change,
+    pub change: ChangeVerdict,
 }
 
 /// What changed in one quantile of latency.
@@ -131,19 +131,19 @@ pub struct QuantileChange {
     /// Which.
     pub quantile: Quantile,
     /// The quantile seen.
-    pub actual: Sides<Actual>,
+    pub actual: BeforeAfter<ActualQuantile>,
     /// The interval of the target's quantile; an end for which the exchanges are too few excludes nothing.
-    pub interval: Sides<(Actual, Actual)>,
+    pub interval: BeforeAfter<(ActualQuantile, ActualQuantile)>,
     /// How much longer the second is.
     #[serde(flatten)]
-    pub difference: Option<Difference>,
+    pub difference: Option<QuantileDifference>,
     /// Whether it is more than chance.
-    pub change: Change,
+    pub change: ChangeVerdict,
 }
 
 /// How much longer a second duration is than a first.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Difference {
+pub struct QuantileDifference {
     /// In microseconds; below zero where it is shorter.
     #[serde(rename = "difference_us")]
     pub micros: i64,
@@ -152,10 +152,12 @@ pub struct Difference {
     pub share: Option<f64>,
 }
 
-impl Difference {
+impl QuantileDifference {
     /// From one duration to another; `None` if either is not a duration.
-    pub fn between(before: Actual, after: Actual) -> Option<Self> {
-        let (Actual::At(before), Actual::At(after)) = (before, after) else { return None };
+    pub fn between(before: ActualQuantile, after: ActualQuantile) -> Option<Self> {
+        let (ActualQuantile::At(before), ActualQuantile::At(after)) = (before, after) else {
+            return None;
+        };
         let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         let difference = micros(after) - micros(before);
         let share = (micros(before) > 0).then(|| difference as f64 / micros(before) as f64);
@@ -165,15 +167,15 @@ impl Difference {
 
 /// What changed in one part of latency. Quantiles of parts do not add up to those of latency.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct PartChange {
+pub struct BlameChange {
     /// Which part.
     pub part: Dimension,
     /// The exchanges that entered it.
-    pub count: Sides<u64>,
+    pub count: BeforeAfter<u64>,
     /// Its median over them.
-    pub p50: Sides<Actual>,
+    pub p50: BeforeAfter<ActualQuantile>,
     /// Its 95th percentile.
-    pub p95: Sides<Actual>,
+    pub p95: BeforeAfter<ActualQuantile>,
 }
 
 /// What was decided on one budget.
@@ -182,7 +184,7 @@ pub struct BudgetChange {
     /// The budget.
     pub budget: Budget,
     /// The decision on it; `None` where the run does not have it.
-    pub decision: Sides<Option<Decision>>,
+    pub decision: BeforeAfter<Option<Decision>>,
 }
 
 #[expect(clippy::ref_option, reason = "serde hands a field over by reference")]

@@ -175,9 +175,9 @@ fn whole_micros(duration: Duration) -> u64 {
 /// One histogram for each dimension that any exchange entered.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Series(BTreeMap<Dimension, Histogram>);
+pub struct DimensionHistograms(BTreeMap<Dimension, Histogram>);
 
-impl Series {
+impl DimensionHistograms {
     /// The histogram of a dimension; `None` where no exchange entered it.
     pub fn get(&self, dimension: Dimension) -> Option<&Histogram> {
         self.0.get(&dimension)

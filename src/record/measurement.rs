@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ceiling, EvidenceLog, Histogram, Prober, Series, ServerTimings, Sharing, Tally, micros,
+    Ceiling, DimensionHistograms, EvidenceLog, Histogram, ProberMeasurement, ServerTimings,
+    ShardSharing, Tally, micros,
 };
 
 /// The part of a run an exchange belongs to. Warm-up is cold and warm-up together.
@@ -61,7 +62,7 @@ pub struct Interval {
     /// Histograms by dimension, kept in the interval log and not beside the counts. Those of latency, service, first
     /// byte and body are of the ok exchanges; the others also of exchanges that failed later.
     #[serde(skip)]
-    pub series: Series,
+    pub series: DimensionHistograms,
     /// The target's `Server-Timing` report, also kept in the interval log.
     #[serde(skip)]
     pub server_timings: ServerTimings,
@@ -74,7 +75,7 @@ pub struct StageMeasurement {
     pub tally: Tally,
     /// Histograms by dimension. Those of latency, service, first byte and body are of the ok exchanges; the others
     /// also of exchanges that failed later.
-    pub series: Series,
+    pub series: DimensionHistograms,
     /// The target's `Server-Timing` report in the answers of the ok exchanges.
     #[serde(default, skip_serializing_if = "ServerTimings::is_empty")]
     pub server_timings: ServerTimings,
@@ -134,7 +135,7 @@ impl RequestMeasurement {
 
 /// How many connections a scenario opened, and why.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Connections {
+pub struct ConnectionCounts {
     /// Connections opened in total.
     pub opened: u64,
     /// Of these, the ones opened because the target had closed the one before while no exchange was on it, or left an
@@ -144,7 +145,7 @@ pub struct Connections {
     pub failed: u64,
 }
 
-impl Connections {
+impl ConnectionCounts {
     /// Adds another count.
     pub fn add(&mut self, other: Self) {
         self.opened += other.opened;
@@ -170,7 +171,7 @@ pub struct ScenarioMeasurement {
     /// Arrivals cut off by the end of the run before they were sent or answered: without outcome, in no tally.
     pub abandoned: u64,
     /// Connections opened.
-    pub connections: Connections,
+    pub connections: ConnectionCounts,
     /// What was spoken: `HTTP/1.1`, `HTTP/2 over TLS 1.3`; empty where no connection was made.
     pub protocols: Vec<String>,
     /// How many connections were opened to each address, as `192.0.2.1:443`.
@@ -181,8 +182,8 @@ pub struct ScenarioMeasurement {
     pub unreached: BTreeMap<String, u64>,
     /// How long it took to look the target's names up, in the background or on an exchange's way; nothing where
     /// addresses were given.
-    #[serde(default, skip_serializing_if = "Lookups::is_empty")]
-    pub lookups: Lookups,
+    #[serde(default, skip_serializing_if = "LookupMeasurement::is_empty")]
+    pub lookups: LookupMeasurement,
 }
 
 impl ScenarioMeasurement {
@@ -195,25 +196,25 @@ impl ScenarioMeasurement {
             released: 0,
             unreleased: 0,
             abandoned: 0,
-            connections: Connections::default(),
+            connections: ConnectionCounts::default(),
             protocols: Vec::new(),
             addresses: BTreeMap::new(),
             unreached: BTreeMap::new(),
-            lookups: Lookups::default(),
+            lookups: LookupMeasurement::default(),
         }
     }
 }
 
 /// Look-ups of the target's names.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Lookups {
+pub struct LookupMeasurement {
     /// How long those took that found an address.
     pub took: Histogram,
     /// How many found none.
     pub failed: u64,
 }
 
-impl Lookups {
+impl LookupMeasurement {
     /// Whether nothing was looked up.
     pub fn is_empty(&self) -> bool {
         self.took.count() == 0 && self.failed == 0
@@ -229,7 +230,7 @@ impl Lookups {
 /// Why a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "ended", content = "why")]
-pub enum Ending {
+pub enum RunEnding {
     /// Every planned arrival was executed.
     Complete,
     /// A signal asked it to stop; what had been sent was waited for.
@@ -254,24 +255,24 @@ pub struct Measurement {
     #[serde(rename = "elapsed_us", with = "micros")]
     pub elapsed: Duration,
     /// Why it ended.
-    pub ending: Ending,
+    pub ending: RunEnding,
     /// How the prober itself fared.
     #[serde(default)]
-    pub prober: Prober,
+    pub prober: ProberMeasurement,
     /// How the run was shared out; `None` where one prober carried it out alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sharing: Option<Sharing>,
+    pub sharing: Option<ShardSharing>,
 }
 
 impl Measurement {
     /// What was measured of these scenarios in a run that one prober carried out and that ended so.
-    pub fn of(scenarios: Vec<ScenarioMeasurement>, ending: Ending) -> Self {
+    pub fn with_scenarios(scenarios: Vec<ScenarioMeasurement>, ending: RunEnding) -> Self {
         Self {
             scenarios,
             measured_from: Duration::ZERO,
             elapsed: Duration::ZERO,
             ending,
-            prober: Prober::default(),
+            prober: ProberMeasurement::default(),
             sharing: None,
         }
     }
@@ -308,7 +309,7 @@ impl Measurement {
 /// A quantile in which failures rank at +∞.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "us")]
-pub enum Actual {
+pub enum ActualQuantile {
     /// No exchange was judged.
     NoData,
     /// The quantile is the value of a success.

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Ending, Interval, Measurement, PlannedScenario, RequestMeasurement, RunRecord,
-    ScenarioMeasurement, Sharing, Stage, StageMeasurement,
+    Interval, Measurement, PlannedScenario, RequestMeasurement, RunEnding, RunRecord,
+    ScenarioMeasurement, ShardSharing, Stage, StageMeasurement,
 };
 
 impl Measurement {
     /// The same scenarios, requests and ceilings with nothing measured, for a sum that is yet to be made.
     #[must_use]
-    pub fn emptied(&self) -> Self {
+    pub fn without_counts(&self) -> Self {
         let request = |request: &RequestMeasurement| {
             RequestMeasurement::new(request.name.clone(), request.ceilings.clone())
         };
@@ -18,13 +18,13 @@ impl Measurement {
             let requests = scenario.requests.iter().map(request).collect();
             ScenarioMeasurement::new(scenario.name.clone(), requests)
         };
-        Self::of(self.scenarios.iter().map(scenario).collect(), Ending::Complete)
+        Self::with_scenarios(self.scenarios.iter().map(scenario).collect(), RunEnding::Complete)
     }
 
     /// Adds what another prober measured of its part of the same run.
     ///
     /// All that is counted is added. The measured phase, which is one for all, begins with the latest of the parts'
-    /// runs, the run ends with the last of them, and [`Ending::worse`] says how. `sharing` is left as it is.
+    /// runs, the run ends with the last of them, and [`RunEnding::worst_of`] says how. `sharing` is left as it is.
     pub fn merge(&mut self, other: &Self) {
         for theirs in &other.scenarios {
             if let Some(mine) = self.scenarios.iter_mut().find(|mine| mine.name == theirs.name) {
@@ -36,8 +36,8 @@ impl Measurement {
         self.measured_from = self.measured_from.max(other.measured_from);
         self.elapsed = self.measured_from + longest;
         self.prober.add(&other.prober);
-        let ending = std::mem::replace(&mut self.ending, Ending::Complete);
-        self.ending = ending.worse(other.ending.clone());
+        let ending = std::mem::replace(&mut self.ending, RunEnding::Complete);
+        self.ending = ending.worst_of(other.ending.clone());
     }
 }
 
@@ -91,12 +91,12 @@ impl Interval {
     }
 }
 
-impl Ending {
+impl RunEnding {
     /// The ending of a run whose parts ended in these two ways: a record of another tool's outranks a target that was down,
     /// that a record that had to be recovered, that an interruption, and that a complete run; of two that are alike the
     /// first.
     #[must_use]
-    pub fn worse(self, other: Self) -> Self {
+    pub fn worst_of(self, other: Self) -> Self {
         if other.rank() > self.rank() { other } else { self }
     }
 
@@ -114,7 +114,7 @@ impl Ending {
 /// What keeps two records from being parts of one run, as a sentence's end; `None` where they are.
 ///
 /// The file that a plan was read from may have another name on another machine.
-pub fn difference(one: &RunRecord, other: &RunRecord) -> Option<String> {
+pub fn merge_obstacle(one: &RunRecord, other: &RunRecord) -> Option<String> {
     let format = (one.format != other.format).then(|| {
         format!("the format of their records differs: {} and {}", one.format, other.format)
     });
@@ -123,16 +123,12 @@ pub fn difference(one: &RunRecord, other: &RunRecord) -> Option<String> {
     format.or_else(sharing).or_else(|| plans_differ(&one.plan, &other.plan))
 }
 
-fn sharings_differ(one: &Sharing, other: &Sharing) -> Option<String> {
+fn sharings_differ(one: &ShardSharing, other: &ShardSharing) -> Option<String> {
     if one.of != other.of {
         return Some(format!("one is of {} shards and the other of {}", one.of, other.of));
     }
     (one.start != other.start).then(|| {
-        format!(
-            "their measured phases started at {} and {}",
-            one.start_shown(),
-            other.start_shown()
-        )
+        format!("their measured phases started at {} and {}", one.start_text(), other.start_text())
     })
 }
 
@@ -150,7 +146,7 @@ fn plans_differ(one: &[PlannedScenario], other: &[PlannedScenario]) -> Option<St
 }
 
 /// Where the plans of a scenario differ in what is told of them in a line: target, load, warm-up.
-pub fn told_differences(one: &PlannedScenario, other: &PlannedScenario) -> Vec<String> {
+pub fn plan_differences(one: &PlannedScenario, other: &PlannedScenario) -> Vec<String> {
     let lines = [
         ("base URL", &one.base_url, &other.base_url),
         ("load", &one.load, &other.load),
@@ -161,7 +157,7 @@ pub fn told_differences(one: &PlannedScenario, other: &PlannedScenario) -> Vec<S
 }
 
 fn scenarios_differ(one: &PlannedScenario, other: &PlannedScenario) -> Option<String> {
-    let told = told_differences(one, other).into_iter().next();
+    let told = plan_differences(one, other).into_iter().next();
     if told.is_some() {
         return told;
     }
@@ -179,19 +175,19 @@ mod tests {
 
     use super::*;
 
-    fn ended(ending: Ending, measured_from: u64, elapsed: u64) -> Measurement {
+    fn ended(ending: RunEnding, measured_from: u64, elapsed: u64) -> Measurement {
         let seconds = Duration::from_secs;
         Measurement {
             measured_from: seconds(measured_from),
             elapsed: seconds(elapsed),
-            ..Measurement::of(Vec::new(), ending)
+            ..Measurement::with_scenarios(Vec::new(), ending)
         }
     }
 
     #[test]
     fn the_measured_phase_is_one_and_lasts_as_long_as_the_longest_of_its_parts() {
-        let mut merged = ended(Ending::Complete, 0, 0);
-        for part in [ended(Ending::Complete, 3, 45), ended(Ending::Complete, 9, 50)] {
+        let mut merged = ended(RunEnding::Complete, 0, 0);
+        for part in [ended(RunEnding::Complete, 3, 45), ended(RunEnding::Complete, 9, 50)] {
             merged.merge(&part);
         }
         assert_eq!((merged.measured_from.as_secs(), merged.elapsed.as_secs()), (9, 51));
@@ -199,14 +195,17 @@ mod tests {
 
     #[test]
     fn the_worst_ending_of_the_parts_is_that_of_the_whole() {
-        let down = |why: &str| Ending::TargetDown(why.to_owned());
+        let down = |why: &str| RunEnding::TargetDown(why.to_owned());
         for (endings, worst) in [
-            (vec![Ending::Complete, Ending::Interrupted], Ending::Interrupted),
-            (vec![Ending::Recovered, Ending::Interrupted, Ending::Complete], Ending::Recovered),
-            (vec![Ending::Recovered, down("a"), down("b")], down("a")),
-            (vec![Ending::Complete; 2], Ending::Complete),
+            (vec![RunEnding::Complete, RunEnding::Interrupted], RunEnding::Interrupted),
+            (
+                vec![RunEnding::Recovered, RunEnding::Interrupted, RunEnding::Complete],
+                RunEnding::Recovered,
+            ),
+            (vec![RunEnding::Recovered, down("a"), down("b")], down("a")),
+            (vec![RunEnding::Complete; 2], RunEnding::Complete),
         ] {
-            assert_eq!(endings.into_iter().fold(Ending::Complete, Ending::worse), worst);
+            assert_eq!(endings.into_iter().fold(RunEnding::Complete, RunEnding::worst_of), worst);
         }
     }
 }

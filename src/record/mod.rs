@@ -9,12 +9,12 @@ pub mod checkup;
 mod comparison;
 mod dimension;
 mod encoded;
+mod encoded_histogram;
 mod histogram;
 mod json_type;
 mod measurement;
 mod merge;
 mod outcome;
-mod packed;
 mod prober;
 mod run;
 mod server_timings;
@@ -23,32 +23,33 @@ mod summary;
 mod tally;
 mod verdict;
 
-pub use adder::Adder;
-pub use budget::{Budget, Limit};
+pub use adder::EncodedAdder;
+pub use budget::{Budget, CountLimit};
 pub use comparison::{
-    BudgetChange, Change, Compared, Comparison, Difference, PartChange, ProberHealth,
-    QuantileChange, RequestComparison, ShareChange, Sides,
+    BeforeAfter, BlameChange, BudgetChange, ChangeVerdict, ComparedRun, Comparison, ProberHealth,
+    QuantileChange, QuantileDifference, RequestComparison, ShareChange,
 };
 pub use dimension::Dimension;
 pub use encoded::HistogramError;
-pub use histogram::{Histogram, Series};
+pub use encoded_histogram::EncodedHistogram;
+pub use histogram::{DimensionHistograms, Histogram};
 pub use json_type::JsonType;
 pub use measurement::{
-    Actual, Connections, Ending, Interval, Lookups, Measurement, RequestMeasurement,
-    ScenarioMeasurement, Stage, StageMeasurement,
+    ActualQuantile, ConnectionCounts, Interval, LookupMeasurement, Measurement, RequestMeasurement,
+    RunEnding, ScenarioMeasurement, Stage, StageMeasurement,
 };
-pub use merge::{difference, told_differences};
-pub use outcome::{Evidence, EvidenceLog, Failure};
-pub use packed::Packed;
-pub use prober::Prober;
+pub use merge::{merge_obstacle, plan_differences};
+pub use outcome::{EvidenceLog, Failure, FailureEvidence};
+pub use prober::ProberMeasurement;
 pub use run::{
-    Capacity, FORMAT, Host, PlannedRequest, PlannedScenario, Provenance, RunRecord, run_name,
+    CapacityEstimate, FORMAT, HostFacts, PlannedRequest, PlannedScenario, RunProvenance, RunRecord,
+    run_name,
 };
 pub use server_timings::ServerTimings;
-pub use sharing::{Part, Sharing};
+pub use sharing::{ShardRecord, ShardSharing};
 pub use summary::{RequestSummary, RunSummary};
 pub use tally::{Ceiling, CeilingCount, Tally};
-pub use verdict::{BudgetVerdict, Decision, Reason, ScenarioVerdict, Verdict};
+pub use verdict::{BudgetVerdict, Decision, ScenarioVerdict, Verdict, VerdictReason};
 
 /// Durations as whole microseconds in files, under field names that end in `_us`.
 pub mod micros {

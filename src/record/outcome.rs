@@ -84,7 +84,7 @@ impl Failure {
     }
 
     /// The words a person reads: `timed out`.
-    pub fn words(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
             Self::Status => "unexpected status",
             Self::Redirected => "redirected",
@@ -121,29 +121,29 @@ impl Failure {
                 | Self::Query
                 | Self::Session
         );
-        !is_wrong_answer && self != Self::Dropped && self.is_of_target()
+        !is_wrong_answer && self != Self::Dropped && self.counts_against_target()
     }
 
     /// Whether a step came to nothing that could be judged: it was not carried out, or did not find what it asked for.
-    pub fn is_lapse(self) -> bool {
-        !self.is_of_target() && self != Self::Prober
+    pub fn is_not_judged(self) -> bool {
+        !self.counts_against_target() && self != Self::Prober
     }
 
     /// Whether it counts as the target's; what does not is evidence alone, and nothing was measured.
-    pub fn is_of_target(self) -> bool {
+    pub fn counts_against_target(self) -> bool {
         !matches!(self, Self::Absent | Self::NotConfigured | Self::NotCaptured | Self::Prober)
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.words())
+        f.write_str(self.description())
     }
 }
 
 /// One kind of failure seen, how often, and what was seen instead of what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
+pub struct FailureEvidence {
     /// Which failure it was.
     pub failure: Failure,
     /// The phase in which it happened, where it has one.
@@ -162,7 +162,7 @@ pub struct Evidence {
 /// The different failures seen, bounded, so that a hostile target cannot fill the memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct EvidenceLog(Vec<Evidence>);
+pub struct EvidenceLog(Vec<FailureEvidence>);
 
 impl EvidenceLog {
     /// How many different failures are kept apart; later ones are counted under [`Self::OTHERS`].
@@ -171,7 +171,7 @@ impl EvidenceLog {
     pub const OTHERS: &'static str = "(others)";
 
     /// Counts a failure, with those that look the same.
-    pub fn add(&mut self, mut evidence: Evidence) {
+    pub fn add(&mut self, mut evidence: FailureEvidence) {
         if let Some(same) = self.0.iter_mut().find(|known| known.is_like(&evidence)) {
             same.count += evidence.count;
             return;
@@ -201,17 +201,17 @@ impl EvidenceLog {
     }
 
     /// The failures seen, most frequent first.
-    pub fn by_count(&self) -> Vec<&Evidence> {
-        let mut sorted: Vec<&Evidence> = self.0.iter().collect();
+    pub fn by_count(&self) -> Vec<&FailureEvidence> {
+        let mut sorted: Vec<&FailureEvidence> = self.0.iter().collect();
         sorted.sort_by_key(|evidence| std::cmp::Reverse(evidence.count));
         sorted
     }
 }
 
-impl Evidence {
+impl FailureEvidence {
     /// What was seen and what was expected, in words: `404 instead of status = 200`. Where something must not be, it is what was seen that
     /// breaks the rule.
-    pub fn in_words(&self) -> String {
+    pub fn description(&self) -> String {
         let forbids = ["json_not", "body_lacks"].iter().any(|key| self.expected.starts_with(key));
         match (self.seen.is_empty(), self.expected.is_empty()) {
             (_, true) => self.seen.clone(),
@@ -236,7 +236,7 @@ mod tests {
     fn a_target_that_fails_differently_each_time_cannot_fill_the_log() {
         let mut log = EvidenceLog::default();
         for n in 0..10_000 {
-            log.add(Evidence {
+            log.add(FailureEvidence {
                 failure: Failure::Status,
                 phase: None,
                 expected: "status = 200".to_owned(),

@@ -19,7 +19,7 @@ pub struct RunRecord {
     /// The run's id (UUID version 7), made by the prober.
     pub id: Uuid,
     /// When, where and by what it was executed.
-    pub provenance: Provenance,
+    pub provenance: RunProvenance,
     /// What was planned, without secrets, in the order of the command.
     pub plan: Vec<PlannedScenario>,
     /// What was measured.
@@ -52,14 +52,14 @@ impl RunRecord {
 
 /// When, where and by what a run was executed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Provenance {
+pub struct RunProvenance {
     /// When the run started (RFC 3339, UTC).
     #[serde(with = "time::serde::rfc3339")]
     pub started: OffsetDateTime,
     /// The version of tollgate.
     pub tollgate: String,
     /// The machine.
-    pub host: Host,
+    pub host: HostFacts,
     /// The command as typed, secrets replaced.
     pub command: Vec<String>,
     /// The git commit of the working directory, where it has one.
@@ -71,7 +71,7 @@ pub struct Provenance {
 
 /// The machine that executed a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Host {
+pub struct HostFacts {
     /// Its name.
     pub name: String,
     /// Its operating system: `linux`, `macos`.
@@ -103,14 +103,14 @@ pub struct PlannedScenario {
     pub caveats: Vec<String>,
     /// How many exchanges it may have under way, beside how many its budgets want; `None` in the closed model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capacity: Option<Capacity>,
+    pub capacity: Option<CapacityEstimate>,
     /// Its requests; one whose redirects are followed has its hops after it.
     pub requests: Vec<PlannedRequest>,
 }
 
 /// How many exchanges a scenario in the open model may have under way at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Capacity {
+pub struct CapacityEstimate {
     /// Connections times streams: beyond this, arrivals wait.
     pub places: u64,
     /// Peak rate × the longest an arrival may take by its budgets on quantiles (Little's law): with so many places a

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// How a run was shared out over several probers: each took every `of`-th arrival of the same schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sharing {
+pub struct ShardSharing {
     /// Over how many.
     pub of: u32,
     /// When the measured phase started, on every prober's own calendar clock (RFC 3339, UTC).
@@ -15,22 +15,22 @@ pub struct Sharing {
     pub start: OffsetDateTime,
     /// The parts that are in this measurement: one in a prober's own, all of them in a merged one. Of a shard that is
     /// named more than once, only the first part was counted.
-    pub parts: Vec<Part>,
+    pub parts: Vec<ShardRecord>,
 }
 
-impl Sharing {
+impl ShardSharing {
     /// When the measured phase started, as it is typed.
-    pub fn start_shown(&self) -> String {
+    pub fn start_text(&self) -> String {
         self.start.format(&Rfc3339).unwrap_or_else(|_| self.start.to_string())
     }
 
     /// The shards that are in no part, counted from 1.
-    pub fn missing(&self) -> Vec<u32> {
+    pub fn missing_shards(&self) -> Vec<u32> {
         (1..=self.of).filter(|shard| self.times(*shard) == 0).collect()
     }
 
     /// The shards that are in more than one part, each with how often it is there.
-    pub fn repeated(&self) -> Vec<(u32, usize)> {
+    pub fn repeated_shards(&self) -> Vec<(u32, usize)> {
         let times = (1..=self.of).map(|shard| (shard, self.times(shard)));
         times.filter(|(_, times)| *times > 1).collect()
     }
@@ -42,7 +42,7 @@ impl Sharing {
 
 /// One prober's part of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
+pub struct ShardRecord {
     /// Which part, counted from 1.
     pub shard: u32,
     /// The run it was measured in.

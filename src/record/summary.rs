@@ -6,7 +6,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Decision, Dimension, Packed, RunRecord, run_name};
+use super::{Decision, Dimension, EncodedHistogram, RunRecord, run_name};
 
 /// The part of a [`RunRecord`] that lists and histories show: small, so that thousands can be held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct RequestSummary {
     /// Of these, the ones that met every expectation.
     pub ok: u64,
     /// The latency of the ok ones; empty where there is none.
-    pub latency: Packed,
+    pub latency: EncodedHistogram,
 }
 
 impl RunSummary {
@@ -104,7 +104,7 @@ fn requests(record: &RunRecord) -> Vec<RequestSummary> {
                 latency: measured
                     .series
                     .get(Dimension::Latency)
-                    .map(Packed::of)
+                    .map(EncodedHistogram::of)
                     .unwrap_or_default(),
             });
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actual, Budget};
+use super::{ActualQuantile, Budget};
 use crate::units::Ratio;
 
 /// The three answers a verdict may give.
@@ -31,7 +31,7 @@ impl Decision {
     }
 
     /// The decision over several: one fail fails all, then one inconclusive; nothing at all is inconclusive.
-    pub fn over(decisions: impl IntoIterator<Item = Self>) -> Self {
+    pub fn combine(decisions: impl IntoIterator<Item = Self>) -> Self {
         let mut any = false;
         let mut worst = Self::Pass;
         for decision in decisions {
@@ -54,7 +54,7 @@ impl fmt::Display for Decision {
 
 /// A reason, and what would settle or mend it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reason {
+pub struct VerdictReason {
     /// What is the case.
     pub what: String,
     /// What to do next; empty where nothing needs doing.
@@ -79,14 +79,14 @@ pub struct BudgetVerdict {
     /// The 90 % interval of the target's exceedance; `None` where no confidence is stated.
     pub exceedance: Option<(Ratio, Ratio)>,
     /// The quantile or maximum seen, failures at +∞; `None` for a budget on a count.
-    pub actual: Option<Actual>,
+    pub actual: Option<ActualQuantile>,
     /// The 90 % interval of the target's quantile; `None` where no confidence is stated.
-    pub interval: Option<(Actual, Actual)>,
+    pub interval: Option<(ActualQuantile, ActualQuantile)>,
     /// The same quantile of the successes alone.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub of_successes: Option<Duration>,
     /// Why it was decided so.
-    pub reason: Reason,
+    pub reason: VerdictReason,
 }
 
 /// The decision on one scenario.
@@ -99,7 +99,7 @@ pub struct ScenarioVerdict {
     /// Each budget of each request.
     pub budgets: Vec<BudgetVerdict>,
     /// What speaks against believing the data, or what failed beside the budgets.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<VerdictReason>,
 }
 
 /// The decision on a run.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::record::{Dimension, Evidence, Failure};
-use crate::units::show;
+use crate::record::{Dimension, Failure, FailureEvidence};
+use crate::units::format_duration;
 
 /// What became of one part of an exchange.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Part {
+pub enum PartOutcome {
     /// The exchange did not enter it.
     #[default]
     Skipped,
@@ -17,7 +17,7 @@ pub enum Part {
     Died,
 }
 
-impl Part {
+impl PartOutcome {
     /// What became of a part that was entered twice.
     fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -30,33 +30,33 @@ impl Part {
 
 /// Each part of an exchange, by dimension.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Parts([Part; Dimension::ALL.len()]);
+pub struct ExchangeParts([PartOutcome; Dimension::ALL.len()]);
 
-impl Parts {
+impl ExchangeParts {
     /// One part.
-    pub fn get(&self, dimension: Dimension) -> Part {
+    pub fn get(&self, dimension: Dimension) -> PartOutcome {
         self.0[dimension as usize]
     }
 
     /// Notes how long a part took.
-    pub fn took(&mut self, dimension: Dimension, duration: Duration) {
-        self.0[dimension as usize] = Part::Took(duration);
+    pub fn set_duration(&mut self, dimension: Dimension, duration: Duration) {
+        self.0[dimension as usize] = PartOutcome::Took(duration);
     }
 
     /// Notes that the exchange failed in a part.
-    pub fn died(&mut self, dimension: Dimension) {
-        self.0[dimension as usize] = Part::Died;
+    pub fn set_failed(&mut self, dimension: Dimension) {
+        self.0[dimension as usize] = PartOutcome::Died;
     }
 
     /// Notes how long a part took, or with `None` that the exchange failed in it.
-    pub fn note(&mut self, dimension: Dimension, took: Option<Duration>) {
-        self.0[dimension as usize] = took.map_or(Part::Died, Part::Took);
+    pub fn set_outcome(&mut self, dimension: Dimension, took: Option<Duration>) {
+        self.0[dimension as usize] = took.map_or(PartOutcome::Died, PartOutcome::Took);
     }
 
     /// Adds a time to a part; one in which the exchange failed stays so.
     pub fn add(&mut self, dimension: Dimension, duration: Duration) {
         let part = &mut self.0[dimension as usize];
-        *part = part.and(Part::Took(duration));
+        *part = part.and(PartOutcome::Took(duration));
     }
 
     /// Adds the parts of one hop to those of the exchange it belongs to.
@@ -69,41 +69,43 @@ impl Parts {
     /// How long a part took; nothing where it was skipped or not survived.
     pub fn duration(&self, dimension: Dimension) -> Duration {
         match self.get(dimension) {
-            Part::Took(duration) => duration,
-            Part::Skipped | Part::Died => Duration::ZERO,
+            PartOutcome::Took(duration) => duration,
+            PartOutcome::Skipped | PartOutcome::Died => Duration::ZERO,
         }
     }
 
     /// Files the latency under the kind of connection the exchange was made on as well; one that was dropped had none.
     pub(super) fn tell_connection(&mut self, is_fresh: bool) {
         let kind = if is_fresh { Dimension::Fresh } else { Dimension::Reused };
-        if self.get(Dimension::Wait) != Part::Died {
+        if self.get(Dimension::Wait) != PartOutcome::Died {
             self.0[kind as usize] = self.get(Dimension::Latency);
         }
     }
 
     /// Notes how long opening a connection took. What passed between its phases and in HTTP's first steps belongs to the
     /// last of them, so that they add up to it without rest.
-    pub fn opened_in(&mut self, setup: Duration) {
+    pub fn set_setup(&mut self, setup: Duration) {
         use Dimension::{Connect, Setup, Tls, TlsFull, TlsResumed};
-        let last = if self.get(Tls) == Part::Skipped { Connect } else { Tls };
+        let last = if self.get(Tls) == PartOutcome::Skipped { Connect } else { Tls };
         let rest = setup.saturating_sub(self.sum(Dimension::SETUP));
         for dimension in [last, TlsFull, TlsResumed] {
-            if dimension == last || self.get(dimension) != Part::Skipped {
+            if dimension == last || self.get(dimension) != PartOutcome::Skipped {
                 self.add(dimension, rest);
             }
         }
-        self.took(Setup, setup);
+        self.set_duration(Setup, setup);
     }
 
     /// Whether each whole that was survived is the sum of its parts, to the nanosecond: latency, setup and service.
-    pub fn split_without_rest(&self) -> bool {
+    pub fn adds_up(&self) -> bool {
         let splits = |whole, parts: &[Dimension]| match self.get(whole) {
-            Part::Died => true,
-            Part::Skipped => parts.iter().all(|&part| self.get(part) == Part::Skipped),
-            Part::Took(duration) => {
+            PartOutcome::Died => true,
+            PartOutcome::Skipped => {
+                parts.iter().all(|&part| self.get(part) == PartOutcome::Skipped)
+            }
+            PartOutcome::Took(duration) => {
                 duration == self.sum(parts.iter().copied())
-                    && parts.iter().all(|&part| self.get(part) != Part::Died)
+                    && parts.iter().all(|&part| self.get(part) != PartOutcome::Died)
             }
         };
         splits(Dimension::Latency, &Dimension::BLAME)
@@ -119,17 +121,17 @@ impl Parts {
     /// fast, enters no quantile and exceeds every ceiling on it.
     pub fn fail_answer(&mut self) {
         for dimension in [Dimension::FirstByte, Dimension::Body, Dimension::Service] {
-            if self.get(dimension) != Part::Skipped {
-                self.died(dimension);
+            if self.get(dimension) != PartOutcome::Skipped {
+                self.set_failed(dimension);
             }
         }
-        self.died(Dimension::Latency);
+        self.set_failed(Dimension::Latency);
     }
 }
 
 /// How an exchange failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failed {
+pub struct ExchangeFailure {
     /// The kind of failure.
     pub failure: Failure,
     /// The phase it happened in, where it has one.
@@ -142,7 +144,7 @@ pub struct Failed {
     pub next: Option<&'static str>,
 }
 
-impl Failed {
+impl ExchangeFailure {
     /// A failure in a phase, with what was seen.
     pub fn in_phase(failure: Failure, phase: Dimension, seen: impl Into<String>) -> Self {
         Self { failure, phase: Some(phase), expected: String::new(), seen: seen.into(), next: None }
@@ -152,9 +154,9 @@ impl Failed {
         matches!(self.failure, Failure::TimedOut | Failure::Dropped)
     }
 
-    pub(super) fn to_evidence(&self) -> Evidence {
+    pub(super) fn to_evidence(&self) -> FailureEvidence {
         let Self { failure, phase, expected, seen, next } = self.clone();
-        Evidence { failure, phase, expected, seen, next: next.map(str::to_owned), count: 1 }
+        FailureEvidence { failure, phase, expected, seen, next: next.map(str::to_owned), count: 1 }
     }
 }
 
@@ -162,9 +164,9 @@ impl Failed {
 #[derive(Debug, Clone, Default)]
 pub struct Exchange {
     /// How long each part took.
-    pub parts: Parts,
+    pub parts: ExchangeParts,
     /// How it failed; `None` where it met every expectation.
-    pub failed: Option<Box<Failed>>,
+    pub failed: Option<Box<ExchangeFailure>>,
     /// Whether a connection was opened for it.
     pub fresh: bool,
     /// Body bytes received.
@@ -190,7 +192,7 @@ impl Exchange {
         if let Some(failed) =
             self.failed.as_deref_mut().filter(|failed| is_ours && failed.ran_out_of_time())
         {
-            let for_so_long = show(stood_still);
+            let for_so_long = format_duration(stood_still);
             failed.seen =
                 format!("{} while the prober itself stood still for {for_so_long}", failed.failure);
             failed.failure = Failure::Prober;
@@ -203,8 +205,9 @@ impl Exchange {
 mod tests {
     use super::*;
 
-    fn ran_out(failure: Failure, stood_still: u64, since: u64) -> Failed {
-        let failed = Failed::in_phase(failure, Dimension::FirstByte, "no answer within 2 s");
+    fn ran_out(failure: Failure, stood_still: u64, since: u64) -> ExchangeFailure {
+        let failed =
+            ExchangeFailure::in_phase(failure, Dimension::FirstByte, "no answer within 2 s");
         let mut exchange = Exchange { failed: Some(Box::new(failed)), ..Exchange::default() };
         exchange
             .allow_for_standstill(Duration::from_millis(stood_still), Duration::from_millis(since));
@@ -236,18 +239,18 @@ mod tests {
     fn the_parts_of_hops_add_up_and_one_that_was_not_survived_stays_so() {
         let millis = Duration::from_millis;
         let (mut whole, mut first, mut second) =
-            (Parts::default(), Parts::default(), Parts::default());
-        first.took(Dimension::FirstByte, millis(20));
-        first.took(Dimension::Dns, millis(3));
-        second.took(Dimension::FirstByte, millis(30));
-        second.died(Dimension::Connect);
+            (ExchangeParts::default(), ExchangeParts::default(), ExchangeParts::default());
+        first.set_duration(Dimension::FirstByte, millis(20));
+        first.set_duration(Dimension::Dns, millis(3));
+        second.set_duration(Dimension::FirstByte, millis(30));
+        second.set_failed(Dimension::Connect);
         whole.add_hop(&first);
         whole.add_hop(&second);
-        assert_eq!(whole.get(Dimension::FirstByte), Part::Took(millis(50)));
-        assert_eq!(whole.get(Dimension::Dns), Part::Took(millis(3)));
-        assert_eq!(whole.get(Dimension::Connect), Part::Died);
-        assert_eq!(whole.get(Dimension::Tls), Part::Skipped);
+        assert_eq!(whole.get(Dimension::FirstByte), PartOutcome::Took(millis(50)));
+        assert_eq!(whole.get(Dimension::Dns), PartOutcome::Took(millis(3)));
+        assert_eq!(whole.get(Dimension::Connect), PartOutcome::Died);
+        assert_eq!(whole.get(Dimension::Tls), PartOutcome::Skipped);
         whole.add(Dimension::Connect, millis(1));
-        assert_eq!(whole.get(Dimension::Connect), Part::Died);
+        assert_eq!(whole.get(Dimension::Connect), PartOutcome::Died);
     }
 }

@@ -4,21 +4,21 @@
 //! settled, and the conductor adds those of all lanes.
 
 mod exchange;
-mod slot;
 #[cfg(test)]
-pub(crate) mod tap;
+pub(crate) mod recorded_exchanges;
+mod slot;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::record::{Ceiling, Stage};
 
-pub use exchange::{Exchange, Failed, Part, Parts};
-pub use slot::Slot;
+pub use exchange::{Exchange, ExchangeFailure, ExchangeParts, PartOutcome};
+pub use slot::SecondSlot;
 
 /// One second of one lane, settled: every exchange due in it came to an end.
 #[derive(Debug)]
-pub struct Settled {
+pub struct SettledSecond {
     /// Which second, counted from the start of the phase (warm-up or measured).
     pub second: u64,
     /// What was recorded, for each request and stage that had any exchange.
@@ -33,7 +33,7 @@ pub struct SettledSlot {
     /// The stage of the run.
     pub stage: Stage,
     /// Counts and histograms.
-    pub slot: Slot,
+    pub slot: SecondSlot,
 }
 
 /// Records exchanges by the second of the arrival they belong to.
@@ -72,9 +72,9 @@ impl Recorder {
 
     /// Counts one exchange that was due at `due`, counted from the start of the phase.
     pub fn record(&mut self, request: usize, stage: Stage, due: Duration, exchange: Exchange) {
-        debug_assert!(exchange.parts.split_without_rest(), "a rest is left: {exchange:?}");
+        debug_assert!(exchange.parts.adds_up(), "a rest is left: {exchange:?}");
         #[cfg(test)]
-        tap::pass(&exchange);
+        recorded_exchanges::pass(&exchange);
         let ceilings = std::mem::take(&mut self.ceilings);
         let second = self.second(due.as_secs());
         second.slot(request, stage).record(&ceilings[request], exchange);
@@ -84,14 +84,14 @@ impl Recorder {
     /// Hands over, in order, the seconds that ended by `frontier` and in which nothing is under way.
     ///
     /// `frontier` is how far the lane's arrivals have been released, counted from the start of the phase.
-    pub fn settle(&mut self, frontier: Duration) -> Vec<Settled> {
+    pub fn settle(&mut self, frontier: Duration) -> Vec<SettledSecond> {
         let mut settled = Vec::new();
         while self.first < frontier.as_secs()
             && self.seconds.front().is_none_or(|second| second.under_way == 0)
         {
             let slots = self.seconds.pop_front().map(|second| second.slots).unwrap_or_default();
             if !slots.is_empty() {
-                settled.push(Settled { second: self.first, slots });
+                settled.push(SettledSecond { second: self.first, slots });
             }
             self.first += 1;
             if self.seconds.is_empty() {
@@ -102,13 +102,13 @@ impl Recorder {
     }
 
     /// Hands over all that was recorded, settled or not, and starts over at second zero.
-    pub fn finish(&mut self) -> Vec<Settled> {
+    pub fn finish(&mut self) -> Vec<SettledSecond> {
         let first = std::mem::take(&mut self.first);
         let seconds = std::mem::take(&mut self.seconds);
         (first..)
             .zip(seconds)
             .filter(|(_, second)| !second.slots.is_empty())
-            .map(|(second, OpenSecond { slots, .. })| Settled { second, slots })
+            .map(|(second, OpenSecond { slots, .. })| SettledSecond { second, slots })
             .collect()
     }
 
@@ -127,11 +127,11 @@ impl Recorder {
 }
 
 impl OpenSecond {
-    fn slot(&mut self, request: usize, stage: Stage) -> &mut Slot {
+    fn slot(&mut self, request: usize, stage: Stage) -> &mut SecondSlot {
         let known =
             self.slots.iter().position(|slot| slot.request == request && slot.stage == stage);
         let at = known.unwrap_or_else(|| {
-            self.slots.push(SettledSlot { request, stage, slot: Slot::default() });
+            self.slots.push(SettledSlot { request, stage, slot: SecondSlot::default() });
             self.slots.len() - 1
         });
         &mut self.slots[at].slot
@@ -151,9 +151,9 @@ mod tests {
     }
 
     fn took(millis: u64) -> Exchange {
-        let mut parts = Parts::default();
+        let mut parts = ExchangeParts::default();
         for dimension in [Dimension::Latency, Dimension::Service, Dimension::FirstByte] {
-            parts.took(dimension, Duration::from_millis(millis));
+            parts.set_duration(dimension, Duration::from_millis(millis));
         }
         Exchange { parts, ..Exchange::default() }
     }

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use crate::record::{
-    Ceiling, CeilingCount, Dimension, EvidenceLog, Failure, Histogram, Interval, Series,
-    ServerTimings, StageMeasurement, Tally,
+    Ceiling, CeilingCount, Dimension, DimensionHistograms, EvidenceLog, Failure, Histogram,
+    Interval, ServerTimings, StageMeasurement, Tally,
 };
 
-use super::{Exchange, Part};
+use super::{Exchange, PartOutcome};
 
 /// What was recorded of one request and stage in one second.
 #[derive(Debug, Default)]
-pub struct Slot {
+pub struct SecondSlot {
     /// How many exchanges, and how they ended.
     pub tally: Tally,
     /// The failures seen.
@@ -21,14 +21,14 @@ pub struct Slot {
     histograms: [Option<Box<Histogram>>; Dimension::ALL.len()],
 }
 
-impl Slot {
+impl SecondSlot {
     /// Counts one exchange against its request's ceilings.
     ///
     /// One that the prober itself could not carry out, or that found nothing to judge, is evidence, and says nothing of the
     /// target.
     pub fn record(&mut self, ceilings: &[Ceiling], mut exchange: Exchange) {
         if let Some(failed) =
-            exchange.failed.as_ref().filter(|failed| !failed.failure.is_of_target())
+            exchange.failed.as_ref().filter(|failed| !failed.failure.counts_against_target())
         {
             self.evidence.add(failed.to_evidence());
             return;
@@ -36,7 +36,7 @@ impl Slot {
         exchange.parts.tell_connection(exchange.fresh);
         self.count_ceilings(ceilings, &exchange);
         for dimension in Dimension::ALL {
-            if let Part::Took(duration) = exchange.parts.get(dimension) {
+            if let PartOutcome::Took(duration) = exchange.parts.get(dimension) {
                 self.histograms[dimension as usize].get_or_insert_default().record(duration);
             }
         }
@@ -70,8 +70,8 @@ impl Slot {
     }
 
     /// The histograms by dimension.
-    pub fn series(&self) -> Series {
-        let mut series = Series::default();
+    pub fn series(&self) -> DimensionHistograms {
+        let mut series = DimensionHistograms::default();
         for dimension in Dimension::ALL {
             if let Some(histogram) = &self.histograms[dimension as usize] {
                 series.add(dimension, histogram);
@@ -98,8 +98,8 @@ fn judge(ceiling: &Ceiling, exchange: &Exchange) -> CeilingCount {
     use Dimension::{Fresh, Lag, Latency, Reused, Wait};
     let Exchange { parts, stood_still, failed, .. } = exchange;
     let duration = match parts.get(ceiling.dimension) {
-        Part::Skipped => return CeilingCount::default(),
-        Part::Died => {
+        PartOutcome::Skipped => return CeilingCount::default(),
+        PartOutcome::Died => {
             let is_all_wait =
                 failed.as_ref().is_some_and(|failed| failed.failure == Failure::Dropped);
             return CeilingCount {
@@ -109,7 +109,7 @@ fn judge(ceiling: &Ceiling, exchange: &Exchange) -> CeilingCount {
                 exceeded_without_wait: u64::from(!is_all_wait),
             };
         }
-        Part::Took(duration) => duration,
+        PartOutcome::Took(duration) => duration,
     };
     let of_latency = |part| match ceiling.dimension {
         Latency | Fresh | Reused => parts.duration(part),
@@ -127,7 +127,7 @@ fn judge(ceiling: &Ceiling, exchange: &Exchange) -> CeilingCount {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Failed, Parts};
+    use super::super::{ExchangeFailure, ExchangeParts};
     use super::*;
     use crate::record::Failure;
 
@@ -135,15 +135,15 @@ mod tests {
         Ceiling { dimension: Dimension::Latency, limit: Duration::from_millis(300) };
 
     fn exchange(parts: &[(Dimension, u64)]) -> Exchange {
-        let mut made = Parts::default();
+        let mut made = ExchangeParts::default();
         for (dimension, millis) in parts {
-            made.took(*dimension, Duration::from_millis(*millis));
+            made.set_duration(*dimension, Duration::from_millis(*millis));
         }
         Exchange { parts: made, ..Exchange::default() }
     }
 
     /// Exchanges judged and exceeded, and exceeded without lag and without wait, by ceiling.
-    fn counts(slot: &Slot) -> Vec<(u64, u64, u64, u64)> {
+    fn counts(slot: &SecondSlot) -> Vec<(u64, u64, u64, u64)> {
         let counts = slot.tally.ceilings.iter();
         counts
             .map(|count| {
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_latency_of_just_the_ceiling_exceeds_it() {
-        let mut slot = Slot::default();
+        let mut slot = SecondSlot::default();
         slot.record(&[AT_300], exchange(&[(Dimension::Latency, 300)]));
         slot.record(&[AT_300], exchange(&[(Dimension::Latency, 299)]));
         assert_eq!(counts(&slot), [(2, 1, 1, 1)]);
@@ -164,14 +164,14 @@ mod tests {
 
     #[test]
     fn an_exceedance_that_is_the_probers_own_lag_is_told_apart() {
-        let mut slot = Slot::default();
+        let mut slot = SecondSlot::default();
         slot.record(&[AT_300], exchange(&[(Dimension::Latency, 350), (Dimension::Lag, 100)]));
         assert_eq!(counts(&slot), [(1, 1, 0, 1)]);
     }
 
     #[test]
     fn an_exceedance_while_the_prober_stood_still_is_told_apart() {
-        let mut slot = Slot::default();
+        let mut slot = SecondSlot::default();
         let late = exchange(&[(Dimension::Latency, 350), (Dimension::Service, 350)]);
         slot.record(&[AT_300], Exchange { stood_still: Duration::from_millis(100), ..late });
         assert_eq!(counts(&slot), [(1, 1, 0, 1)]);
@@ -179,25 +179,26 @@ mod tests {
 
     #[test]
     fn an_exceedance_that_is_all_wait_for_a_connection_is_told_apart() {
-        let mut slot = Slot::default();
+        let mut slot = SecondSlot::default();
         slot.record(&[AT_300], exchange(&[(Dimension::Latency, 350), (Dimension::Wait, 340)]));
         assert_eq!(counts(&slot), [(1, 1, 1, 0)]);
     }
 
     #[test]
     fn an_arrival_that_was_dropped_did_nothing_but_wait() {
-        let mut slot = Slot::default();
+        let mut slot = SecondSlot::default();
         let mut dropped = exchange(&[(Dimension::Lag, 0)]);
-        dropped.parts.died(Dimension::Wait);
+        dropped.parts.set_failed(Dimension::Wait);
         dropped.parts.fail_answer();
-        let failed = Some(Box::new(Failed::in_phase(Failure::Dropped, Dimension::Wait, "")));
+        let failed =
+            Some(Box::new(ExchangeFailure::in_phase(Failure::Dropped, Dimension::Wait, "")));
         slot.record(&[AT_300], Exchange { failed, ..dropped });
         assert_eq!(counts(&slot), [(1, 1, 1, 0)]);
     }
 
     #[test]
     fn latencies_over_fresh_and_over_reused_connections_are_kept_apart() {
-        let mut slot = Slot::default();
+        let mut slot = SecondSlot::default();
         slot.record(&[], Exchange { fresh: true, ..exchange(&[(Dimension::Latency, 90)]) });
         slot.record(&[], exchange(&[(Dimension::Latency, 10)]));
         let series = slot.series();
@@ -212,8 +213,9 @@ mod tests {
         let mut failed =
             exchange(&[(Dimension::Latency, 1), (Dimension::FirstByte, 1), (Dimension::Lag, 0)]);
         failed.parts.fail_answer();
-        failed.failed = Some(Box::new(Failed::in_phase(Failure::Reset, Dimension::FirstByte, "")));
-        let mut slot = Slot::default();
+        failed.failed =
+            Some(Box::new(ExchangeFailure::in_phase(Failure::Reset, Dimension::FirstByte, "")));
+        let mut slot = SecondSlot::default();
         slot.record(&[AT_300], failed);
         assert_eq!(slot.tally.ceilings[0].exceeded, 1);
         assert_eq!(slot.tally.failed_by(Failure::Reset), 1);
@@ -226,7 +228,7 @@ mod tests {
     #[test]
     fn a_phase_ceiling_judges_only_the_exchanges_that_entered_the_phase() {
         let tls = Ceiling { dimension: Dimension::Tls, limit: Duration::from_millis(50) };
-        let mut slot = Slot::default();
+        let mut slot = SecondSlot::default();
         slot.record(&[tls], exchange(&[(Dimension::Latency, 400)]));
         slot.record(&[tls], exchange(&[(Dimension::Latency, 400), (Dimension::Tls, 20)]));
         assert_eq!(counts(&slot), [(1, 0, 0, 0)]);

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use crate::record::{Decision, Interval, RunRecord};
 
 use super::markdown::escape;
-use super::model::{Model, ScenarioView};
+use super::model::{ReportModel, ScenarioView};
 use super::words;
 
 /// Maximum number of the run's own notes in an entry; the report lists all of them.
@@ -17,28 +17,28 @@ const COMMAND: usize = 2_000;
 
 /// The contents of a log entry, with secrets already removed.
 #[derive(Debug, Clone)]
-pub struct Entry<'a> {
+pub struct EvidenceEntry<'a> {
     /// When the command started.
     pub at: OffsetDateTime,
     /// The command, quoted for a shell.
     pub command: String,
     /// The files that the run wrote.
-    pub artifacts: Vec<Artifact>,
+    pub artifacts: Vec<RunArtifact>,
     /// The commit that was probed.
     pub commit: Option<String>,
     /// The exit code that the run ended with.
     pub exit: u8,
     /// How the command ended.
-    pub ended: Ended<'a>,
+    pub outcome: EntryOutcome<'a>,
     /// Notes from the user.
     pub notes: Vec<String>,
     /// What happened after the run: where it is stored, or why it is not.
-    pub afterwards: Vec<String>,
+    pub follow_up: Vec<String>,
 }
 
 /// A file that a run wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Artifact {
+pub struct RunArtifact {
     /// Path of the file.
     pub path: String,
     /// Hexadecimal SHA-256 of its bytes; `None` if the file cannot be read.
@@ -47,16 +47,16 @@ pub struct Artifact {
 
 /// How a command ended.
 #[derive(Debug, Clone)]
-pub enum Ended<'a> {
+pub enum EntryOutcome<'a> {
     /// A run finished and was judged.
-    Judged {
+    Run {
         /// Its record.
         record: &'a RunRecord,
         /// Each scenario's name with its figures in words.
         figures: Vec<(String, String)>,
     },
     /// A problem prevented the run.
-    Prevented {
+    Problem {
         /// The files and URLs named on the command line.
         named: Vec<String>,
         /// The error text; indented lines are not shown.
@@ -66,7 +66,7 @@ pub enum Ended<'a> {
 
 /// Renders a log entry in markdown, ending with a line break. Every text in it is escaped: none
 /// breaks a line, starts a heading or becomes markup.
-pub fn evidence(entry: &Entry<'_>) -> String {
+pub fn evidence_entry(entry: &EvidenceEntry<'_>) -> String {
     let text = EntryText::of(entry);
     let commit = entry
         .commit
@@ -97,15 +97,17 @@ struct EntryText {
 }
 
 impl EntryText {
-    fn of(entry: &Entry<'_>) -> Self {
-        match &entry.ended {
-            Ended::Judged { record, figures } => Self::of_run(record, figures, entry.exit),
-            Ended::Prevented { named, problem } => Self::of_problem(named, problem, entry.exit),
+    fn of(entry: &EvidenceEntry<'_>) -> Self {
+        match &entry.outcome {
+            EntryOutcome::Run { record, figures } => Self::of_run(record, figures, entry.exit),
+            EntryOutcome::Problem { named, problem } => {
+                Self::of_problem(named, problem, entry.exit)
+            }
         }
     }
 
     fn of_run(record: &RunRecord, figures: &[(String, String)], exit: u8) -> Self {
-        let model = Model::new(record, std::iter::empty::<Interval>());
+        let model = ReportModel::new(record, std::iter::empty::<Interval>());
         let word = upper(model.decision);
         let figures_of =
             |at: usize| figures.get(at).map(|(_, figures)| figures.as_str()).unwrap_or_default();
@@ -183,8 +185,8 @@ fn semicolon_suffix(figures: &str) -> String {
 }
 
 /// Reasons for the decision, most serious first, then the caveats.
-fn reasons(model: &Model) -> Vec<String> {
-    let mut reasons: Vec<String> = model.in_the_way().collect();
+fn reasons(model: &ReportModel) -> Vec<String> {
+    let mut reasons: Vec<String> = model.finding_lines().collect();
     if reasons.is_empty() {
         reasons.push(model.headline.clone());
     }
@@ -203,12 +205,12 @@ fn cap_notes(mut notes: Vec<String>, elsewhere: &str) -> Vec<String> {
     notes
 }
 
-fn notes(entry: &Entry<'_>, own: Vec<String>) -> impl Iterator<Item = String> {
-    let all = entry.notes.iter().cloned().chain(own).chain(entry.afterwards.iter().cloned());
+fn notes(entry: &EvidenceEntry<'_>, own: Vec<String>) -> impl Iterator<Item = String> {
+    let all = entry.notes.iter().cloned().chain(own).chain(entry.follow_up.iter().cloned());
     all.map(|note| plain(&words::display(&note, 2 * words::LINE)))
 }
 
-fn artifact(artifact: &Artifact) -> String {
+fn artifact(artifact: &RunArtifact) -> String {
     let digest = artifact
         .sha256
         .as_ref()
@@ -276,22 +278,22 @@ mod tests {
     use super::super::fixture::{self, FixtureScript, HOSTILE, live};
     use super::*;
 
-    fn entry(ended: Ended<'_>) -> Entry<'_> {
-        Entry {
+    fn entry(ended: EntryOutcome<'_>) -> EvidenceEntry<'_> {
+        EvidenceEntry {
             at: datetime!(2026-11-25 22:40:03.7 +1),
             command: "tollgate run scenarios/chatwoot-smoke.toml --evidence feedback.md".to_owned(),
             artifacts: vec![
-                Artifact {
+                RunArtifact {
                     path: "reports/runs/x/run.json".to_owned(),
                     sha256: Some("ab12".to_owned()),
                 },
-                Artifact { path: "reports/runs/x/report.html".to_owned(), sha256: None },
+                RunArtifact { path: "reports/runs/x/report.html".to_owned(), sha256: None },
             ],
             commit: Some("abc123".to_owned()),
             exit: 1,
-            ended,
+            outcome: ended,
             notes: vec!["after the *rollback*".to_owned()],
-            afterwards: vec!["stored in postgres@127.0.0.1:54322/postgres".to_owned()],
+            follow_up: vec!["stored in postgres@127.0.0.1:54322/postgres".to_owned()],
         }
     }
 
@@ -300,16 +302,18 @@ mod tests {
         let (record, _) = fixture::run(&[FixtureScript::default(), live(0.2)]);
         let figures =
             record.plan.iter().map(|plan| (plan.name.clone(), format!("figures of {}", plan.name)));
-        let ended = Ended::Judged { record: &record, figures: figures.collect() };
-        insta::assert_snapshot!(evidence(&entry(ended)));
+        let ended = EntryOutcome::Run { record: &record, figures: figures.collect() };
+        insta::assert_snapshot!(evidence_entry(&entry(ended)));
     }
 
     #[test]
     fn a_single_scenario_has_a_one_line_outcome_and_a_pass_has_its_reason() {
         let (record, _) = fixture::run(&[FixtureScript::default()]);
         let figures = vec![(record.plan[0].name.clone(), "600 requests, none failed".to_owned())];
-        let text =
-            evidence(&Entry { exit: 0, ..entry(Ended::Judged { record: &record, figures }) });
+        let text = evidence_entry(&EvidenceEntry {
+            exit: 0,
+            ..entry(EntryOutcome::Run { record: &record, figures })
+        });
         assert!(
             text.contains(
                 "- Outcome: PASS (exit 0): 2 of 2 budgets hold; 600 requests, none failed\n- Notes:"
@@ -323,9 +327,13 @@ mod tests {
     fn a_command_that_could_not_run_has_an_entry_with_every_problem() {
         let problem = "error: smoke_check.toml:3:1: unknown key\n  3 | x\n\nsmoke_check.toml:5:1: no URL\n  5 | y\n";
         let problem = problem.to_owned();
-        let ended = Ended::Prevented { named: vec!["smoke_check.toml".to_owned()], problem };
-        let text =
-            evidence(&Entry { exit: 2, artifacts: Vec::new(), commit: None, ..entry(ended) });
+        let ended = EntryOutcome::Problem { named: vec!["smoke_check.toml".to_owned()], problem };
+        let text = evidence_entry(&EvidenceEntry {
+            exit: 2,
+            artifacts: Vec::new(),
+            commit: None,
+            ..entry(ended)
+        });
         assert!(
             text.starts_with("## [2026-11-25T21:40:03Z] — smoke_check.toml: NOT RUN\n\n"),
             "{text}"
@@ -344,25 +352,25 @@ mod tests {
     fn no_text_breaks_a_line_or_becomes_markup() {
         for text in HOSTILE {
             let (record, _) = fixture::saying(text);
-            let judged = Ended::Judged {
+            let judged = EntryOutcome::Run {
                 record: &record,
                 figures: vec![(text.to_owned(), text.to_owned())],
             };
             let prevented =
-                Ended::Prevented { named: vec![text.to_owned()], problem: text.to_owned() };
+                EntryOutcome::Problem { named: vec![text.to_owned()], problem: text.to_owned() };
             for ended in [judged, prevented] {
                 let texts = || vec![text.to_owned()];
-                let artifacts = vec![Artifact { path: text.to_owned(), sha256: None }];
+                let artifacts = vec![RunArtifact { path: text.to_owned(), sha256: None }];
                 let (command, commit) = (text.to_owned(), Some(text.to_owned()));
-                let entry = Entry {
+                let entry = EvidenceEntry {
                     command,
                     commit,
                     artifacts,
                     notes: texts(),
-                    afterwards: texts(),
+                    follow_up: texts(),
                     ..entry(ended)
                 };
-                let written = evidence(&entry);
+                let written = evidence_entry(&entry);
                 for (at, line) in written.lines().enumerate() {
                     let own = line.starts_with("- ") || line.starts_with("  - ") || at < 2;
                     assert!(own && !line.contains(char::is_control), "{line:?}");

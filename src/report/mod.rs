@@ -1,7 +1,7 @@
 //! Renders one run as terminal text, markdown, a self-contained HTML page and plots; a comparison
 //! of two runs as terminal text; and a history as terminal text, JSON and CSV.
 //!
-//! A [`Model`] holds everything that a report shows. Renderers arrange it and decide nothing.
+//! A [`ReportModel`] holds everything that a report shows. Renderers arrange it and decide nothing.
 //! Nothing here does I/O, so tests can check every byte of a report.
 //!
 //! Names, headers and evidence come from files and from the target. The model truncates them and
@@ -27,10 +27,10 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub use evidence::{Artifact, Ended, Entry, evidence};
+pub use evidence::{EntryOutcome, EvidenceEntry, RunArtifact, evidence_entry};
 pub use html::html;
-pub use listing::{csv, json};
+pub use listing::{history_csv, history_json};
 pub use markdown::markdown;
-pub use model::Model;
+pub use model::ReportModel;
 pub use plot::{Plot, PlotError, plots};
-pub use terminal::{checkup, comparison, history, terminal};
+pub use terminal::{checkup_text, comparison_text, history_text, terminal};

@@ -5,20 +5,20 @@ use std::io::Cursor;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::fixture::{self, FixtureScript, all, live};
-use super::{Model, html, markdown, plots, terminal};
-use crate::record::{Evidence, Failure, StageMeasurement};
+use super::{ReportModel, html, markdown, plots, terminal};
+use crate::record::{Failure, FailureEvidence, StageMeasurement};
 
 mod checks;
 mod context;
 mod history;
 
-fn models() -> impl Iterator<Item = Model> {
-    all().into_iter().map(|(record, intervals)| Model::new(&record, &intervals))
+fn models() -> impl Iterator<Item = ReportModel> {
+    all().into_iter().map(|(record, intervals)| ReportModel::new(&record, &intervals))
 }
 
-fn failing() -> Model {
+fn failing() -> ReportModel {
     let (record, intervals) = fixture::run(&[FixtureScript::default(), live(0.2)]);
-    Model::new(&record, &intervals)
+    ReportModel::new(&record, &intervals)
 }
 
 fn plain(text: &str) -> String {
@@ -50,7 +50,7 @@ fn markdown_has_the_gate_first_and_names_its_pictures() {
 #[test]
 fn a_passing_run_ends_with_its_verdict() {
     let (record, intervals) = fixture::run(&[FixtureScript::default()]);
-    let text = terminal(&Model::new(&record, &intervals), 100, false);
+    let text = terminal(&ReportModel::new(&record, &intervals), 100, false);
     assert_eq!(text.lines().last().unwrap(), " PASS   both budgets hold, at 95 % confidence");
 }
 
@@ -108,7 +108,7 @@ fn a_page_shows_the_verdict_before_the_tables_and_the_plots_after_them() {
 #[test]
 fn malicious_names_do_no_harm() {
     let (record, intervals) = fixture::hostile();
-    let model = Model::new(&record, &intervals);
+    let model = ReportModel::new(&record, &intervals);
     // Markdown takes everything between backticks literally.
     let outside_code: String = markdown(&model).split('`').step_by(2).collect();
     for text in [html(&model), outside_code] {
@@ -177,7 +177,7 @@ fn every_plot_has_a_short_table_whose_rows_are_whole() {
 #[test]
 fn tables_count_every_exchange_once() {
     let (record, intervals) = fixture::run(&[live(0.2)]);
-    let model = Model::new(&record, &intervals);
+    let model = ReportModel::new(&record, &intervals);
     let sketches = super::plot::sketches(&model);
     let table = sketches.iter().find(|sketch| sketch.name.starts_with("heat-map")).unwrap().table();
     let cells = table.rows.iter().flat_map(|row| row.iter().skip(1));
@@ -188,7 +188,7 @@ fn tables_count_every_exchange_once() {
 #[test]
 fn hops_appear_below_their_request_and_only_if_they_ran() {
     let (record, intervals) = fixture::redirected();
-    let model = Model::new(&record, &intervals);
+    let model = ReportModel::new(&record, &intervals);
     let text = terminal(&model, 140, false);
     let lines: Vec<&str> = text.lines().collect();
     let at = |name: &str| lines.iter().position(|line| line.trim_start().starts_with(name));
@@ -208,14 +208,14 @@ fn hops_appear_below_their_request_and_only_if_they_ran() {
 #[test]
 fn the_load_of_a_scenario_leaves_its_hops_out() {
     let (record, intervals) = fixture::redirected();
-    let timeline = &Model::new(&record, &intervals).scenarios[0].timeline;
+    let timeline = &ReportModel::new(&record, &intervals).scenarios[0].timeline;
     assert_eq!(timeline.measured.iter().map(|point| point.n).sum::<u64>(), 40 * 20);
 }
 
 #[test]
 fn a_caveat_precedes_every_figure_and_is_in_every_plot() {
     let (record, intervals) = fixture::redirected();
-    let model = Model::new(&record, &intervals);
+    let model = ReportModel::new(&record, &intervals);
     let caveat = "TLS certificates are not verified";
     let text = terminal(&model, 80, true);
     assert!(
@@ -251,7 +251,7 @@ fn the_plan_lists_the_protocols() {
 fn no_text_from_outside_becomes_more_than_text_in_any_format() {
     for hostile in fixture::HOSTILE {
         let (record, intervals) = fixture::saying(hostile);
-        let model = Model::new(&record, &intervals);
+        let model = ReportModel::new(&record, &intervals);
         does_no_harm_in_a_page(&html(&model));
         does_no_harm_in_markdown(&markdown(&model));
         let text = terminal(&model, 80, false);
@@ -334,7 +334,7 @@ proptest::proptest! {
     #[test]
     fn any_text_from_outside_stays_text(text in "(\\PC|[<>&\"'`|\\[\\]()\n\r\u{1b}\u{202e}]){0,80}") {
         let (record, intervals) = fixture::saying(&text);
-        let model = Model::new(&record, &intervals);
+        let model = ReportModel::new(&record, &intervals);
         does_no_harm_in_a_page(&html(&model));
         harmless_characters(&markdown(&model));
         for line in terminal(&model, 80, false).lines() {
@@ -349,7 +349,7 @@ proptest::proptest! {
 #[test]
 fn a_run_without_exchanges_has_no_plots_and_no_invented_figures() {
     let (record, intervals) = fixture::empty();
-    let model = Model::new(&record, &intervals);
+    let model = ReportModel::new(&record, &intervals);
     assert!(plots(&model).unwrap().is_empty());
     let text = terminal(&model, 140, false);
     assert!(
@@ -363,7 +363,7 @@ fn a_step_that_was_not_judged_says_so_in_place_of_its_figures() {
     let (mut record, intervals) = fixture::rehearsal();
     let step = &mut record.measurement.scenarios[0].requests[0];
     step.measured = StageMeasurement::default();
-    step.measured.evidence.add(Evidence {
+    step.measured.evidence.add(FailureEvidence {
         failure: Failure::Absent,
         phase: None,
         expected: "status = 200".to_owned(),
@@ -371,7 +371,7 @@ fn a_step_that_was_not_judged_says_so_in_place_of_its_figures() {
         next: None,
         count: 1,
     });
-    let text = terminal(&Model::new(&record, &intervals), 140, false);
+    let text = terminal(&ReportModel::new(&record, &intervals), 140, false);
     let row = text.lines().find(|line| line.contains("p95 < 300ms")).unwrap();
     assert!(row.contains("  absent  ") && !row.contains("no data"), "{row}");
 }
@@ -380,7 +380,7 @@ fn a_step_that_was_not_judged_says_so_in_place_of_its_figures() {
 fn a_budget_that_was_never_judged_is_shown_as_inconclusive() {
     let (mut record, intervals) = fixture::rehearsal();
     record.verdict.scenarios[0].budgets.clear();
-    let text = terminal(&Model::new(&record, &intervals), 140, false);
+    let text = terminal(&ReportModel::new(&record, &intervals), 140, false);
     let row = text.lines().find(|line| line.contains("p95 < 300ms")).unwrap();
     assert!(row.ends_with("INCONCLUSIVE"), "{row}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::Actual;
+use crate::record::ActualQuantile;
 use crate::units::{self, Ratio};
 
 /// Maximum number of characters of a name.
@@ -120,20 +120,20 @@ fn percent(ratio: Ratio) -> String {
 
 /// A duration, or a dash for `None`.
 pub(super) fn time(duration: Option<Duration>) -> String {
-    duration.map_or_else(|| "–".to_owned(), units::show)
+    duration.map_or_else(|| "–".to_owned(), units::format_duration)
 }
 
 /// A quantile with failures ranked at +∞.
-pub(super) fn actual(value: Actual) -> String {
+pub(super) fn actual(value: ActualQuantile) -> String {
     match value {
-        Actual::NoData => "no data".to_owned(),
-        Actual::At(duration) => units::show(duration),
-        Actual::Unbounded => "∞".to_owned(),
+        ActualQuantile::NoData => "no data".to_owned(),
+        ActualQuantile::At(duration) => units::format_duration(duration),
+        ActualQuantile::Unbounded => "∞".to_owned(),
     }
 }
 
 /// A range of quantiles; a shared unit appears once: `238 – 251 ms`.
-pub(super) fn range(low: Actual, high: Actual) -> String {
+pub(super) fn range(low: ActualQuantile, high: ActualQuantile) -> String {
     let (low, high) = (actual(low), actual(high));
     match (low.split_once(' '), high.split_once(' ')) {
         (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} – {high}"),
@@ -193,9 +193,9 @@ mod tests {
 
     #[test]
     fn a_range_names_a_shared_unit_once() {
-        let at = |millis| Actual::At(Duration::from_millis(millis));
+        let at = |millis| ActualQuantile::At(Duration::from_millis(millis));
         assert_eq!(range(at(238), at(251)), "238 – 251 ms");
         assert_eq!(range(at(900), at(1_200)), "900 ms – 1.2 s");
-        assert_eq!(range(at(238), Actual::Unbounded), "238 ms – ∞");
+        assert_eq!(range(at(238), ActualQuantile::Unbounded), "238 ms – ∞");
     }
 }

@@ -25,10 +25,10 @@ impl SourceDiagnostic {
             .collect()
     }
 
-    fn point(&self) -> Point {
+    fn point(&self) -> DiagnosticParts {
         let Diagnostic { span, problem, remedy } = &self.diagnostic;
-        Point {
-            place: location_of(&self.source, span.as_ref(), problem),
+        DiagnosticParts {
+            location: location_of(&self.source, span.as_ref(), problem),
             problem: problem.clone(),
             remedy: remedy.clone(),
         }
@@ -37,9 +37,9 @@ impl SourceDiagnostic {
 
 /// An error or a warning in its parts, for callers with their own layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Point {
+pub struct DiagnosticParts {
     /// `file:line:column`, or the file alone.
-    pub place: String,
+    pub location: String,
     /// What is wrong.
     pub problem: String,
     /// What to write instead.
@@ -79,7 +79,7 @@ impl ScenarioErrors {
     }
 
     /// Every error in its parts.
-    pub fn points(&self) -> impl Iterator<Item = Point> {
+    pub fn parts(&self) -> impl Iterator<Item = DiagnosticParts> {
         self.0.iter().map(SourceDiagnostic::point)
     }
 
@@ -105,16 +105,16 @@ impl std::error::Error for ScenarioErrors {}
 
 /// Something in a scenario that can run, but probably not as intended.
 #[derive(Debug, Clone)]
-pub struct Warning(SourceDiagnostic);
+pub struct ScenarioWarning(SourceDiagnostic);
 
-impl Warning {
+impl ScenarioWarning {
     /// The warnings of one file, in the order of the file.
     pub(crate) fn all(source: &Arc<ScenarioSource>, diagnostics: Vec<Diagnostic>) -> Vec<Self> {
         SourceDiagnostic::all(source, diagnostics).into_iter().map(Self).collect()
     }
 
     /// The warning in its parts.
-    pub fn point(&self) -> Point {
+    pub fn parts(&self) -> DiagnosticParts {
         self.0.point()
     }
 
@@ -124,7 +124,7 @@ impl Warning {
     }
 }
 
-impl fmt::Display for Warning {
+impl fmt::Display for ScenarioWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.render(false).trim_end())
     }

@@ -20,7 +20,7 @@ pub struct KeyLocation {
 
 /// The value of a key, or why there is none.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub enum Field<T> {
+pub enum ScenarioField<T> {
     /// The key is not written.
     #[default]
     Absent,
@@ -34,7 +34,7 @@ pub enum Field<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AlreadyReported;
 
-impl<T> Field<T> {
+impl<T> ScenarioField<T> {
     /// Whether the key is written at all.
     pub fn is_written(&self) -> bool {
         !matches!(self, Self::Absent)
@@ -110,7 +110,7 @@ pub(super) trait ReadValue: Sized {
 }
 
 /// A field has the schema of its value.
-impl<T: ReadValue> JsonSchema for Field<T> {
+impl<T: ReadValue> JsonSchema for ScenarioField<T> {
     fn inline_schema() -> bool {
         true
     }
@@ -125,9 +125,9 @@ impl<T: ReadValue> JsonSchema for Field<T> {
 }
 
 /// Keys that the file chooses, such as header names, with their values, in the order of the file.
-pub type TableEntries<T> = Vec<(String, Field<T>)>;
+pub type TableEntries<T> = Vec<(String, ScenarioField<T>)>;
 
-impl<T: ReadValue> ReadValue for Vec<Field<T>> {
+impl<T: ReadValue> ReadValue for Vec<ScenarioField<T>> {
     fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
         let Some(list) = value.get_ref().as_array() else {
             let remedy = match value.get_ref() {
@@ -137,11 +137,15 @@ impl<T: ReadValue> ReadValue for Vec<Field<T>> {
             diagnostics.add(wrong_type(value, "a list", remedy));
             return None;
         };
-        Some(list.iter().map(|element| Field::read(element.span(), element, diagnostics)).collect())
+        Some(
+            list.iter()
+                .map(|element| ScenarioField::read(element.span(), element, diagnostics))
+                .collect(),
+        )
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "array", "items": generator.subschema_for::<Field<T>>() })
+        json_schema!({ "type": "array", "items": generator.subschema_for::<ScenarioField<T>>() })
     }
 }
 
@@ -153,7 +157,7 @@ impl<T: ReadValue> ReadValue for TableEntries<T> {
                 .map(|(key, value)| {
                     (
                         key.get_ref().clone().into_owned(),
-                        Field::read(key.span(), value, diagnostics),
+                        ScenarioField::read(key.span(), value, diagnostics),
                     )
                 })
                 .collect(),
@@ -161,6 +165,6 @@ impl<T: ReadValue> ReadValue for TableEntries<T> {
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "object", "additionalProperties": generator.subschema_for::<Field<T>>() })
+        json_schema!({ "type": "object", "additionalProperties": generator.subschema_for::<ScenarioField<T>>() })
     }
 }

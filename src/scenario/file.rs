@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::diagnostic::Diagnostics;
-use super::field::{Field, ReadValue, TableEntries};
+use super::field::{ReadValue, ScenarioField, TableEntries};
 use super::leaf::{
     ConnectionSetting, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate, MissingPolicy,
     PatternText, PlainText, RampRate, ResolveEntry, SqlText, StatusList,
@@ -32,7 +32,7 @@ macro_rules! section {
     ) => {
         $(#[doc = $about])*
         #[derive(Debug, Clone, Default, PartialEq)]
-        pub struct $name { $($(#[doc = $doc])* pub $key: Field<$kind>,)* }
+        pub struct $name { $($(#[doc = $doc])* pub $key: ScenarioField<$kind>,)* }
 
         impl $name {
             const KEYS: &[&str] = &[$(stringify!($key)),*];
@@ -59,7 +59,7 @@ macro_rules! section {
                     name: stringify!($key),
                     about: concat!($($doc),*),
                     is_required: false $(|| $required)?,
-                    value: generator.subschema_for::<Field<$kind>>(),
+                    value: generator.subschema_for::<ScenarioField<$kind>>(),
                 }),*])
             }
         }
@@ -77,9 +77,9 @@ section! {
         description: PlainText,
         /// What must hold for each request: `p95 < 300ms`, `p99(first_byte) < 200ms`, `max < 1s`,
         /// `errors < 0.5%`, `errors = 0`, `dropped = 0`.
-        budgets: Vec<Field<Budget>>,
+        budgets: Vec<ScenarioField<Budget>>,
         /// Variables whose values may be shown. The values of all other variables are secret.
-        public: Vec<Field<PlainText>>,
+        public: Vec<ScenarioField<PlainText>>,
         /// Where requests go, and how the connection is made.
         target: TargetSection,
         /// The databases that `sql` steps query: a name for each, and its URL,
@@ -88,7 +88,7 @@ section! {
         /// Headers that every request sends.
         headers: TableEntries<Template>,
         /// The requests of one arrival. They run in this order, over one connection.
-        request: Vec<Field<RequestSection>> = REQUIRED,
+        request: Vec<ScenarioField<RequestSection>> = REQUIRED,
         /// When requests are sent. Default: exactly once.
         load: LoadSection,
         /// What is sent before the measured stage. Default: one arrival over each connection.
@@ -121,7 +121,7 @@ section! {
         ip: IpFamily,
         /// Addresses to use for a name instead of looking it up, in curl's notation:
         /// `HOST:PORT:ADDRESS[,ADDRESS]`.
-        resolve: Vec<Field<ResolveEntry>>,
+        resolve: Vec<ScenarioField<ResolveEntry>>,
         /// How old the addresses of a name may be before it is looked up again in the background.
         /// With `0s`, every new connection looks the name up itself. Default: 30s.
         dns_refresh: Duration,
@@ -129,7 +129,7 @@ section! {
         /// false.
         tls_resumption: bool,
         /// Hosts that redirects may lead to, in addition to the host of the base URL.
-        allow_hosts: Vec<Field<HostName>>,
+        allow_hosts: Vec<ScenarioField<HostName>>,
         /// How long an exchange may take, including opening a connection. Default: 10s.
         timeout: Duration,
         /// How long the name lookup may take. Default: `timeout`.
@@ -161,7 +161,7 @@ section! {
         database: PlainText,
         /// The values of `$1`, `$2` … in the statement. They are sent as text: write `$1::bigint`
         /// for another type.
-        values: Vec<Field<Template>>,
+        values: Vec<ScenarioField<Template>>,
         /// Whether the statement may write. It must then end with `returning …`. Default: false.
         writes: bool,
         /// Headers of this request. They replace headers of the same name in `[headers]`.
@@ -176,7 +176,7 @@ section! {
         /// How many redirects to follow, at most 20. Default: none.
         redirects: u32,
         /// Budgets that judge only this request, in addition to those at the top of the file.
-        budgets: Vec<Field<Budget>>,
+        budgets: Vec<ScenarioField<Budget>>,
         /// Tries again after a failure.
         retry: RetrySection,
         /// Tries again until the response is as expected.
@@ -231,11 +231,11 @@ section! {
         /// Headers and regular expressions that must match part of their values.
         header_matches: TableEntries<PatternText>,
         /// Texts that the body must contain, byte for byte.
-        body_contains: Vec<Field<Template>>,
+        body_contains: Vec<ScenarioField<Template>>,
         /// Texts that the body must not contain.
-        body_lacks: Vec<Field<Template>>,
+        body_lacks: Vec<ScenarioField<Template>>,
         /// Regular expressions that must match part of the body.
-        body_matches: Vec<Field<PatternText>>,
+        body_matches: Vec<ScenarioField<PatternText>>,
         /// Values of a JSON body, by JSON pointer (RFC 6901).
         json: TableEntries<JsonTemplate>,
         /// Values that a JSON body must not have, by JSON pointer. The pointer must exist.
@@ -285,7 +285,7 @@ section! {
         /// The rate at which `stages` start. Default: 0/s.
         start_rate: RampRate,
         /// Arrivals at a rate that changes linearly in each ramp step.
-        stages: Vec<Field<RampStepSection>>,
+        stages: Vec<ScenarioField<RampStepSection>>,
         /// Makes arrivals random (Poisson) around the given rate.
         poisson: PoissonSection,
         /// How many connections are open from the start (default 16); without a rate, how many

@@ -33,8 +33,8 @@ use field::ReadValue as _;
 use file::ScenarioFile;
 
 pub use diagnostic::Span;
-pub use errors::{Point, ScenarioErrors, Warning};
-pub use field::{Field, KeyLocation, TableEntries};
+pub use errors::{DiagnosticParts, ScenarioErrors, ScenarioWarning};
+pub use field::{KeyLocation, ScenarioField, TableEntries};
 pub use leaf::{
     ConnectionSetting, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate, MissingPolicy,
     PatternText, PlainText, RampRate, ResolveEntry, SqlText, StatusList,
@@ -42,7 +42,7 @@ pub use leaf::{
 pub use load::{LoadModel, LoadShape, WarmupShape};
 pub use schema::schema;
 pub use source::ScenarioSource;
-pub use template::{Part, Template};
+pub use template::{Template, TemplatePart};
 
 pub(crate) use diagnostic::Diagnostic;
 pub(crate) use field::AlreadyReported;

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::field::{Field, ReadValue};
+use super::field::{ReadValue, ScenarioField};
 use super::toml_value::{in_order, table_of};
 use crate::units::near::nearest;
 
@@ -49,11 +49,11 @@ impl<'a, 'i> SectionReader<'a, 'i> {
         &self,
         name: &str,
         diagnostics: &mut Diagnostics,
-    ) -> Field<T> {
+    ) -> ScenarioField<T> {
         match self.table.iter().find(|(key, _)| key.get_ref() == name) {
-            Some((key, value)) => Field::read(key.span(), value, diagnostics),
-            None if self.meant.contains(&name) => Field::Invalid,
-            None => Field::Absent,
+            Some((key, value)) => ScenarioField::read(key.span(), value, diagnostics),
+            None if self.meant.contains(&name) => ScenarioField::Invalid,
+            None => ScenarioField::Absent,
         }
     }
 }

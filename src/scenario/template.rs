@@ -5,11 +5,11 @@ use crate::units::UnitError;
 
 /// Text with variables in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Template(Vec<Part>);
+pub struct Template(Vec<TemplatePart>);
 
 /// A piece of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum TemplatePart {
     /// Literal text.
     Literal(String),
     /// An environment variable.
@@ -40,34 +40,34 @@ impl Template {
             }
             literal.push_str(before);
             let (part, after) = if from.starts_with(LIVE) { live(from)? } else { variable(from)? };
-            parts.push(Part::Literal(std::mem::take(&mut literal)));
+            parts.push(TemplatePart::Literal(std::mem::take(&mut literal)));
             parts.push(part);
             rest = after;
         }
         literal.push_str(rest);
-        parts.push(Part::Literal(literal));
-        parts.retain(|part| !matches!(part, Part::Literal(text) if text.is_empty()));
+        parts.push(TemplatePart::Literal(literal));
+        parts.retain(|part| !matches!(part, TemplatePart::Literal(text) if text.is_empty()));
         Ok(Self(parts))
     }
 
     /// The pieces in order.
-    pub fn parts(&self) -> &[Part] {
+    pub fn parts(&self) -> &[TemplatePart] {
         &self.0
     }
 
     /// The names of its variables, in order.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {
-            Part::Variable { name, .. } => Some(name.as_str()),
-            Part::Literal(_) | Part::Live(_) => None,
+            TemplatePart::Variable { name, .. } => Some(name.as_str()),
+            TemplatePart::Literal(_) | TemplatePart::Live(_) => None,
         })
     }
 
     /// The names of its live values, in order.
     pub fn live(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {
-            Part::Live(name) => Some(name.as_str()),
-            Part::Literal(_) | Part::Variable { .. } => None,
+            TemplatePart::Live(name) => Some(name.as_str()),
+            TemplatePart::Literal(_) | TemplatePart::Variable { .. } => None,
         })
     }
 }
@@ -77,7 +77,7 @@ const LIVE: &str = "${{";
 const END_OF_LIVE: &str = "}}";
 
 /// Parses the live value at the start of `text`. Returns it and the rest.
-fn live(text: &str) -> Result<(Part, &str), UnitError> {
+fn live(text: &str) -> Result<(TemplatePart, &str), UnitError> {
     let remedy = "write `${{name}}` for a value that an earlier step captured, or `${{uuid}}`";
     let inner = &text[LIVE.len()..];
     let end = inner
@@ -88,11 +88,11 @@ fn live(text: &str) -> Result<(Part, &str), UnitError> {
         let written = &text[..LIVE.len() + end + END_OF_LIVE.len()];
         return Err(UnitError::new(format!("`{written}` is not a valid name of a value"), remedy));
     }
-    Ok((Part::Live(name.to_owned()), &inner[end + END_OF_LIVE.len()..]))
+    Ok((TemplatePart::Live(name.to_owned()), &inner[end + END_OF_LIVE.len()..]))
 }
 
 /// Parses the variable at the start of `text`. Returns it and the rest.
-fn variable(text: &str) -> Result<(Part, &str), UnitError> {
+fn variable(text: &str) -> Result<(TemplatePart, &str), UnitError> {
     let remedy = "write `${NAME}` or `${NAME:-default}`; `$${` stands for `${` itself";
     let end = text
         .find('}')
@@ -106,7 +106,7 @@ fn variable(text: &str) -> Result<(Part, &str), UnitError> {
     if nested || !is_name(name) {
         return Err(UnitError::new(format!("`{}` is not a variable", &text[..=end]), remedy));
     }
-    Ok((Part::Variable { name: name.to_owned(), default }, after))
+    Ok((TemplatePart::Variable { name: name.to_owned(), default }, after))
 }
 
 fn excerpt(text: &str) -> String {
@@ -126,12 +126,12 @@ mod tests {
 
     fn filled(text: &str) -> String {
         let template = Template::parse(text).unwrap();
-        let part = |part: &Part| match part {
-            Part::Literal(text) => text.clone(),
-            Part::Variable { name, default } => {
+        let part = |part: &TemplatePart| match part {
+            TemplatePart::Literal(text) => text.clone(),
+            TemplatePart::Variable { name, default } => {
                 format!("<{name}|{}>", default.as_deref().unwrap_or("none"))
             }
-            Part::Live(name) => format!("<{{{name}}}>"),
+            TemplatePart::Live(name) => format!("<{{{name}}}>"),
         };
         template.parts().iter().map(part).collect()
     }

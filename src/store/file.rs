@@ -21,7 +21,7 @@ const MOST_LINKS: usize = 40;
 /// one whose folder lets no other file in. A pipe that nobody reads is an error, and nothing is waited for.
 ///
 /// The error is the system's, without the path.
-pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if names_a_folder(path) {
         return Err(io::Error::new(ErrorKind::IsADirectory, "that is the name of a folder"));
     }
@@ -39,7 +39,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Writes a file that is there whole or not at all, and replaces none: where one is, the error is [`ErrorKind::AlreadyExists`].
 ///
 /// The error is the system's, without the path.
-pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn write_new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = beside(path, bytes)?;
     file.as_file().sync_all()?;
     file.persist_noclobber(path)?;

@@ -11,7 +11,7 @@ use super::listing::folders;
 /// run's id, or by the id's last eight digits.
 ///
 /// Where no folder goes by the name, or several do, that is an error which says so.
-pub fn find(run: &Path, runs_dir: &Path) -> Result<PathBuf, StoreError> {
+pub fn find_run(run: &Path, runs_dir: &Path) -> Result<PathBuf, StoreError> {
     let named = match run.parent().filter(|_| run.is_file()) {
         Some(here) if here.as_os_str().is_empty() => Path::new("."),
         Some(folder) => folder,
@@ -74,14 +74,14 @@ mod tests {
         let uuid = "01a20dcf-d5c5-7429-8ac9-c14321ee1ce8";
         let names = [path, file.to_str().unwrap(), SECOND, &SECOND[..20], uuid, "21EE1CE8"];
         for name in names {
-            assert_eq!(find(Path::new(name), runs.path()).unwrap(), folder, "{name}");
+            assert_eq!(find_run(Path::new(name), runs.path()).unwrap(), folder, "{name}");
         }
     }
 
     #[test]
     fn a_name_that_several_runs_go_by_or_none_is_an_error_that_says_so() {
         let runs = runs();
-        let find = |name: &str| find(Path::new(name), runs.path()).unwrap_err().to_string();
+        let find = |name: &str| find_run(Path::new(name), runs.path()).unwrap_err().to_string();
         let both = find("2026-11-23");
         assert!(both.contains(FIRST) && both.contains(SECOND), "{both}");
         for name in ["1ee1ce8", "", "2027", "../x"] {

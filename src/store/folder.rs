@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::{StoreError, file};
 use crate::hlog::{self, LogReader};
 use crate::record::{
-    Ending, FORMAT, Interval, Measurement, PlannedScenario, Provenance, RunRecord, Stage, run_name,
+    FORMAT, Interval, Measurement, PlannedScenario, RunEnding, RunProvenance, RunRecord, Stage,
+    run_name,
 };
 
 pub(super) const RUN: &str = "run.json";
@@ -21,13 +22,13 @@ const HISTOGRAMS: &str = "intervals.hlog";
 
 /// What is known of a run when it starts: a record without verdict whose measurement is still empty.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Draft {
+pub struct RunDraft {
     /// The version of the record's format.
     pub format: u32,
     /// The run's id.
     pub id: Uuid,
     /// When, where and by what it is executed.
-    pub provenance: Provenance,
+    pub provenance: RunProvenance,
     /// What is planned, without secrets.
     pub plan: Vec<PlannedScenario>,
     /// The scenarios and requests, with nothing measured yet.
@@ -36,13 +37,13 @@ pub struct Draft {
 
 /// A run as read from its folder.
 #[derive(Debug)]
-pub enum Stored {
+pub enum FolderContent {
     /// The run was finished.
     Complete(Box<RunRecord>),
     /// The run is going on: its folder is being written.
     StillWritten,
     /// The run was not finished; its measurement is put together from the intervals that were written.
-    HalfWritten(Box<Draft>),
+    HalfWritten(Box<RunDraft>),
 }
 
 /// A run folder that is being written.
@@ -55,7 +56,7 @@ pub struct RunFolder {
 
 impl RunFolder {
     /// Makes the folder below `root` and writes what is known so far.
-    pub fn create(root: &Path, draft: &Draft) -> Result<Self, StoreError> {
+    pub fn create(root: &Path, draft: &RunDraft) -> Result<Self, StoreError> {
         let path = Self::path_of(root, draft);
         fs::create_dir_all(&path).map_err(StoreError::write(&path))?;
         write_json(&path, PARTIAL, draft)?;
@@ -75,7 +76,7 @@ impl RunFolder {
     }
 
     /// Where the folder of a run is made below `root`.
-    pub fn path_of(root: &Path, draft: &Draft) -> PathBuf {
+    pub fn path_of(root: &Path, draft: &RunDraft) -> PathBuf {
         root.join(run_name(draft.provenance.started, draft.id))
     }
 
@@ -102,24 +103,27 @@ impl RunFolder {
         for (file, name) in [(&self.intervals, INTERVALS), (&self.histograms, HISTOGRAMS)] {
             file.sync_all().map_err(StoreError::write(&self.path.join(name)))?;
         }
-        complete(&self.path, record)
+        complete_folder(&self.path, record)
     }
 }
 
 /// Gives a run its folder back below `root`; `fill` writes its intervals. One that is complete is left as it is.
 ///
 /// It is written aside and then moved, so that there is no half-written folder of a run that was finished.
-pub fn restore<E: From<StoreError>>(
+pub fn restore_folder<E: From<StoreError>>(
     root: &Path,
     record: &RunRecord,
     fill: impl FnOnce(&mut RunFolder) -> Result<(), E>,
 ) -> Result<PathBuf, E> {
-    let draft = Draft {
+    let draft = RunDraft {
         format: record.format,
         id: record.id,
         provenance: record.provenance.clone(),
         plan: record.plan.clone(),
-        measurement: Measurement { ending: Ending::Recovered, ..record.measurement.emptied() },
+        measurement: Measurement {
+            ending: RunEnding::Recovered,
+            ..record.measurement.without_counts()
+        },
     };
     let path = RunFolder::path_of(root, &draft);
     if path.join(RUN).is_file() {
@@ -138,7 +142,7 @@ pub fn restore<E: From<StoreError>>(
 }
 
 /// Writes a run's record into its folder and takes the mark of a half-written one away.
-pub fn complete(folder: &Path, record: &RunRecord) -> Result<(), StoreError> {
+pub fn complete_folder(folder: &Path, record: &RunRecord) -> Result<(), StoreError> {
     write_json(folder, RUN, record)?;
     let partial = folder.join(PARTIAL);
     match fs::remove_file(&partial) {
@@ -155,24 +159,24 @@ fn write_json(folder: &Path, name: &str, content: &impl Serialize) -> Result<(),
     write_atomically(folder, name, &json)
 }
 
-/// Writes a file of a folder as [`file::write`] does; the error names it.
+/// Writes a file of a folder as [`file::write_file`] does; the error names it.
 pub fn write_atomically(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
     let path = folder.join(name);
-    file::write(&path, bytes).map_err(StoreError::write(&path))
+    file::write_file(&path, bytes).map_err(StoreError::write(&path))
 }
 
-/// Reads a run from its folder; [`intervals`] reads its intervals.
-pub fn read(folder: &Path) -> Result<Stored, StoreError> {
+/// Reads a run from its folder; [`read_intervals`] reads its intervals.
+pub fn read_folder(folder: &Path) -> Result<FolderContent, StoreError> {
     if let Some(record) = json::<RunRecord>(folder, RUN)? {
-        return Ok(Stored::Complete(Box::new(record)));
+        return Ok(FolderContent::Complete(Box::new(record)));
     }
-    let mut draft: Draft =
+    let mut draft: RunDraft =
         json(folder, PARTIAL)?.ok_or_else(|| StoreError::NoRun { path: folder.to_owned() })?;
     if is_being_written(folder) {
-        return Ok(Stored::StillWritten);
+        return Ok(FolderContent::StillWritten);
     }
     let mut measured_from = None;
-    for interval in intervals(folder)? {
+    for interval in read_intervals(folder)? {
         let interval = interval?;
         if interval.stage == Stage::Measured {
             measured_from = Some(
@@ -184,12 +188,12 @@ pub fn read(folder: &Path) -> Result<Stored, StoreError> {
     let measured_from =
         measured_from.map(|first| first.saturating_sub(silent_before(first, &draft)));
     draft.measurement.measured_from = measured_from.unwrap_or(draft.measurement.elapsed);
-    Ok(Stored::HalfWritten(Box::new(draft)))
+    Ok(FolderContent::HalfWritten(Box::new(draft)))
 }
 
 /// How many seconds of the measured phase passed before the first in which an exchange was due. It is known where the
 /// phase had an appointed start: a part of a shared run may have nothing to send at first.
-fn silent_before(first: Duration, draft: &Draft) -> Duration {
+fn silent_before(first: Duration, draft: &RunDraft) -> Duration {
     let appointed =
         draft.measurement.sharing.as_ref().map(|sharing| sharing.start - draft.provenance.started);
     let planned = appointed.and_then(|ahead| Duration::try_from(ahead).ok());
@@ -198,7 +202,7 @@ fn silent_before(first: Duration, draft: &Draft) -> Duration {
 }
 
 /// The id of a run whose record is there; `None` of one that is still without.
-pub fn id(folder: &Path) -> Result<Option<Uuid>, StoreError> {
+pub fn read_id(folder: &Path) -> Result<Option<Uuid>, StoreError> {
     #[derive(Deserialize)]
     struct IdOnly {
         id: Uuid,
@@ -215,7 +219,7 @@ fn is_being_written(folder: &Path) -> bool {
 /// A run's intervals, in the order they were settled, read one at a time: a long run has more than fit in memory.
 ///
 /// A last line that was cut off ends them without an error.
-pub fn intervals(
+pub fn read_intervals(
     folder: &Path,
 ) -> Result<impl Iterator<Item = Result<Interval, StoreError>> + use<>, StoreError> {
     let open = |path: &Path| File::open(path).map(BufReader::new).map_err(StoreError::read(path));

@@ -16,7 +16,7 @@ use crate::record::{FORMAT, RunSummary};
 ///
 /// Each is what [`RunSummary::of`] says of the whole record, but of a `run.json` no more is read than that. All processors
 /// take part. Where there is no such folder there are no runs; one that cannot be read is an error.
-pub fn summaries(
+pub fn read_summaries(
     runs_dir: &Path,
 ) -> Result<impl Iterator<Item = Result<RunSummary, StoreError>> + use<>, StoreError> {
     let folders = folders(runs_dir)?;

@@ -22,7 +22,7 @@ pub fn can_append(path: &Path) -> Result<(), StoreError> {
 ///
 /// The log is locked meanwhile, so that entries of several programs do not mix, and the entry is on the disk when this
 /// returns. One that cannot be written whole is taken away again: what was there stays as it was.
-pub fn append(path: &Path, entry: &str) -> Result<(), StoreError> {
+pub fn append_entry(path: &Path, entry: &str) -> Result<(), StoreError> {
     let appended = || add(&locked(path)?, entry, |mut file, bytes| file.write_all(bytes));
     appended().map_err(StoreError::write(path))
 }
@@ -108,7 +108,7 @@ mod tests {
             let (_folder, path) = log();
             can_append(&path).unwrap();
             fs::write(&path, before).unwrap();
-            append(&path, "## b\n").unwrap();
+            append_entry(&path, "## b\n").unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), after);
         }
     }
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn an_entry_that_cannot_be_written_whole_leaves_nothing_behind() {
         let (_folder, path) = log();
-        append(&path, "## a\n").unwrap();
+        append_entry(&path, "## a\n").unwrap();
         let half = |mut file: &File, bytes: &[u8]| {
             file.write_all(&bytes[..3])?;
             Err(io::Error::from(io::ErrorKind::StorageFull))
@@ -133,7 +133,7 @@ mod tests {
             (0..16).map(|n| format!("## {n}\n{}\n", n.to_string().repeat(10_000))).collect();
         std::thread::scope(|scope| {
             for entry in &entries {
-                scope.spawn(|| append(&path, entry).unwrap());
+                scope.spawn(|| append_entry(&path, entry).unwrap());
             }
         });
         let text = fs::read_to_string(&path).unwrap();
@@ -147,7 +147,7 @@ mod tests {
         let link = folder.path().join("link.md");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         can_append(&path).unwrap();
-        append(&link, "## a\n").unwrap();
+        append_entry(&link, "## a\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "## a\n");
         let error = can_append(folder.path()).unwrap_err().to_string();
         assert!(

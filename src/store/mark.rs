@@ -17,23 +17,23 @@ const MARK: &str = "store.json";
 
 /// What a folder says of databases.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
+pub struct StoreMark {
     /// The stores that have the run, by their identity, and since when.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub stored: BTreeMap<Uuid, Since>,
+    pub stored: BTreeMap<Uuid, StoredSince>,
     /// Why the last attempt to store it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unsynced: Option<Unsynced>,
+    pub unsynced: Option<UnsyncedMark>,
 }
 
 /// A moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Since(#[serde(with = "rfc3339")] pub OffsetDateTime);
+pub struct StoredSince(#[serde(with = "rfc3339")] pub OffsetDateTime);
 
 /// A run that is not stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unsynced {
+pub struct UnsyncedMark {
     /// When it was tried (RFC 3339, UTC).
     #[serde(with = "rfc3339")]
     pub tried: OffsetDateTime,
@@ -41,7 +41,7 @@ pub struct Unsynced {
     pub why: String,
 }
 
-impl Mark {
+impl StoreMark {
     /// What a folder says; nothing where it says nothing that can be read.
     pub fn read(folder: &Path) -> Self {
         let bytes = fs::read(folder.join(MARK)).unwrap_or_default();
@@ -49,14 +49,22 @@ impl Mark {
     }
 
     /// Marks a run that is not stored.
-    pub fn unsynced(folder: &Path, tried: OffsetDateTime, why: String) -> Result<(), StoreError> {
-        Self { unsynced: Some(Unsynced { tried, why }), ..Self::read(folder) }.write(folder)
+    pub fn mark_unsynced(
+        folder: &Path,
+        tried: OffsetDateTime,
+        why: String,
+    ) -> Result<(), StoreError> {
+        Self { unsynced: Some(UnsyncedMark { tried, why }), ..Self::read(folder) }.write(folder)
     }
 
     /// Marks a run that a store has.
-    pub fn stored(folder: &Path, identity: Uuid, since: OffsetDateTime) -> Result<(), StoreError> {
+    pub fn mark_stored(
+        folder: &Path,
+        identity: Uuid,
+        since: OffsetDateTime,
+    ) -> Result<(), StoreError> {
         let mut mark = Self { unsynced: None, ..Self::read(folder) };
-        mark.stored.insert(identity, Since(since));
+        mark.stored.insert(identity, StoredSince(since));
         mark.write(folder)
     }
 
@@ -78,19 +86,22 @@ mod tests {
     #[test]
     fn a_run_is_marked_for_each_store_that_has_it_and_unsynced_until_one_does() {
         let folder = tempfile::tempdir().unwrap();
-        Mark::unsynced(folder.path(), AT, "away".to_owned()).unwrap();
+        StoreMark::mark_unsynced(folder.path(), AT, "away".to_owned()).unwrap();
         assert_eq!(
-            Mark::read(folder.path()).unsynced,
-            Some(Unsynced { tried: AT, why: "away".to_owned() })
+            StoreMark::read(folder.path()).unsynced,
+            Some(UnsyncedMark { tried: AT, why: "away".to_owned() })
         );
         let [one, other] = [1, 2].map(Uuid::from_u128);
-        Mark::stored(folder.path(), one, AT).unwrap();
-        Mark::unsynced(folder.path(), AT, "away".to_owned()).unwrap();
-        Mark::stored(folder.path(), other, AT).unwrap();
-        let mark = Mark::read(folder.path());
+        StoreMark::mark_stored(folder.path(), one, AT).unwrap();
+        StoreMark::mark_unsynced(folder.path(), AT, "away".to_owned()).unwrap();
+        StoreMark::mark_stored(folder.path(), other, AT).unwrap();
+        let mark = StoreMark::read(folder.path());
         assert_eq!(
             mark,
-            Mark { stored: [(one, Since(AT)), (other, Since(AT))].into(), unsynced: None }
+            StoreMark {
+                stored: [(one, StoredSince(AT)), (other, StoredSince(AT))].into(),
+                unsynced: None
+            }
         );
     }
 
@@ -98,6 +109,6 @@ mod tests {
     fn a_damaged_mark_says_nothing() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(MARK), "{\"stored\": 3").unwrap();
-        assert_eq!(Mark::read(folder.path()), Mark::default());
+        assert_eq!(StoreMark::read(folder.path()), StoreMark::default());
     }
 }

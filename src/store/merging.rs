@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{StoreError, intervals};
+use super::{StoreError, read_intervals};
 use crate::record::{Interval, Measurement, Stage};
 
 /// The intervals of several runs, added second by second of the measured phase and handed out one at a time, those of a
@@ -13,7 +13,7 @@ use crate::record::{Interval, Measurement, Stage};
 /// Seconds are counted from the start of the measured phase, which is one for all runs. Those of a warm-up stay apart
 /// where they do not begin at the same time. What is held is as much as the runs' folders are apart in what they have
 /// written of a scenario, a second or two where their machines kept up: a long run has more than fits in memory.
-pub struct Merging {
+pub struct MergedIntervals {
     names: Vec<ScenarioNames>,
     measured_from: Duration,
     sources: Vec<MergeSource>,
@@ -47,7 +47,7 @@ impl MergeSource {
     }
 }
 
-impl Merging {
+impl MergedIntervals {
     /// The intervals of the runs in these folders, each with when its measured phase began, put into the time of a run
     /// that holds `whole` and began to measure when that did.
     pub fn of<'a>(
@@ -56,7 +56,7 @@ impl Merging {
     ) -> Result<Self, StoreError> {
         let mut merging = Self::empty(whole);
         for (folder, measured_from) in folders {
-            merging.add(measured_from, Box::new(intervals(folder)?));
+            merging.add(measured_from, Box::new(read_intervals(folder)?));
         }
         Ok(merging)
     }
@@ -130,7 +130,7 @@ impl Merging {
     }
 }
 
-impl Iterator for Merging {
+impl Iterator for MergedIntervals {
     type Item = Result<Interval, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -154,8 +154,8 @@ impl Iterator for Merging {
 mod tests {
     use super::*;
     use crate::record::{
-        Dimension, Ending, Histogram, RequestMeasurement, ScenarioMeasurement, Series,
-        ServerTimings, Tally,
+        Dimension, DimensionHistograms, Histogram, RequestMeasurement, RunEnding,
+        ScenarioMeasurement, ServerTimings, Tally,
     };
 
     fn seconds(seconds: u64) -> Duration {
@@ -166,7 +166,7 @@ mod tests {
     fn interval(scenario: &str, stage: Stage, start: u64, exchanges: u64) -> Interval {
         let mut latency = Histogram::default();
         (0..exchanges).for_each(|_| latency.record(Duration::from_millis(exchanges)));
-        let mut series = Series::default();
+        let mut series = DimensionHistograms::default();
         series.add(Dimension::Latency, &latency);
         Interval {
             scenario: scenario.to_owned(),
@@ -180,12 +180,12 @@ mod tests {
     }
 
     /// Runs of the scenarios `a` and `b`, each with the second in which it began to measure.
-    fn merging(runs: Vec<(u64, Vec<Interval>)>) -> Merging {
+    fn merging(runs: Vec<(u64, Vec<Interval>)>) -> MergedIntervals {
         let request = || vec![RequestMeasurement::new("page".to_owned(), Vec::new())];
         let scenarios = ["a", "b"].map(|name| ScenarioMeasurement::new(name.to_owned(), request()));
-        let mut whole = Measurement::of(scenarios.into(), Ending::Complete);
+        let mut whole = Measurement::with_scenarios(scenarios.into(), RunEnding::Complete);
         whole.measured_from = seconds(runs.iter().map(|(from, _)| *from).max().unwrap());
-        let mut merging = Merging::empty(&whole);
+        let mut merging = MergedIntervals::empty(&whole);
         for (from, intervals) in runs {
             merging.add(seconds(from), Box::new(intervals.into_iter().map(Ok)));
         }

@@ -20,16 +20,20 @@ mod summary_reader;
 
 use std::path::{Path, PathBuf};
 
-pub use database::{Database, DatabaseError, Fetched, Pruned, Right, Sent, Standing, Unprotected};
-pub use file::{write, write_new};
-pub use finding::find;
-pub use folder::{
-    Draft, RunFolder, Stored, complete, id, intervals, read, restore, write_atomically,
+pub use database::{
+    Database, DatabaseError, FetchedRun, PruneCount, SchemaStatus, StoredRun, UnprotectedTable,
+    UserRight,
 };
-pub use listing::{run_folders, summaries};
-pub use log::{append, can_append};
-pub use mark::{Mark, Since, Unsynced};
-pub use merging::Merging;
+pub use file::{write_file, write_new_file};
+pub use finding::find_run;
+pub use folder::{
+    FolderContent, RunDraft, RunFolder, complete_folder, read_folder, read_id, read_intervals,
+    restore_folder, write_atomically,
+};
+pub use listing::{read_summaries, run_folders};
+pub use log::{append_entry, can_append};
+pub use mark::{StoreMark, StoredSince, UnsyncedMark};
+pub use merging::MergedIntervals;
 
 /// Why a run could not be kept or read.
 #[derive(Debug, thiserror::Error)]

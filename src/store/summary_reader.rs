@@ -10,7 +10,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::record::{
-    Decision, Packed, Provenance, RequestSummary, RunSummary, Sharing, Tally, micros,
+    Decision, EncodedHistogram, RequestSummary, RunProvenance, RunSummary, ShardSharing, Tally,
+    micros,
 };
 
 /// The fields of a [`RunRecord`](crate::record::RunRecord) that its summary needs.
@@ -18,7 +19,7 @@ use crate::record::{
 pub(super) struct SummaryReader<'a> {
     pub(super) format: u32,
     id: Uuid,
-    provenance: Provenance,
+    provenance: RunProvenance,
     #[serde(borrow)]
     plan: Vec<SummaryPlan<'a>>,
     measurement: SummaryMeasurement<'a>,
@@ -47,7 +48,7 @@ struct SummaryMeasurement<'a> {
     #[serde(rename = "elapsed_us", with = "micros")]
     elapsed: Duration,
     #[serde(default)]
-    sharing: Option<Sharing>,
+    sharing: Option<ShardSharing>,
 }
 
 #[derive(Deserialize)]
@@ -73,7 +74,7 @@ struct SummaryStage {
 #[derive(Deserialize)]
 struct SummarySeries {
     #[serde(default)]
-    latency: Packed,
+    latency: EncodedHistogram,
 }
 
 #[derive(Deserialize)]

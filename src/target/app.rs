@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
-use super::Error;
+use super::TargetError;
 use super::arrival_log::{ArrivalEntry, ArrivalLog};
-use super::body::RequestBody;
+use super::body::ReceivedBody;
 use super::clock::ServerClock;
 use super::latency::scaled;
-use super::page::{Page, PageReply, PageRequest};
+use super::page::{PageReply, PageRequest, TargetPage};
 use super::seeded_draws::SeededDraws;
 use super::services::{ServiceCall, ServiceRequest};
-use super::settings::{ConnectionEnd, Settings};
+use super::settings::{ConnectionEnd, TargetSettings};
 use super::site::{SiteMap, SiteRoute};
 use super::stall::StallWindows;
 use super::warmth::MachineWarmth;
@@ -34,7 +34,7 @@ pub(super) struct RequestOrigin {
 enum PageOutcome {
     Fine,
     Failed,
-    Spoilt(&'static Page),
+    Spoilt(&'static TargetPage),
 }
 
 /// A request that has arrived, its answer, and how long that takes. The arrival counts from the
@@ -59,7 +59,7 @@ pub(super) struct TargetApp {
     clock: ServerClock,
     site: SiteMap,
     stalls: Option<StallWindows>,
-    fault: Option<&'static Page>,
+    fault: Option<&'static TargetPage>,
     connection_end: Option<(u64, ConnectionEnd)>,
     dice: RefCell<SeededDraws>,
     warmth: RefCell<MachineWarmth>,
@@ -69,7 +69,7 @@ pub(super) struct TargetApp {
 
 impl TargetApp {
     /// The app that `settings` describe, its time counted by `clock`.
-    pub(super) fn new(settings: &Settings, clock: ServerClock) -> Result<Self, Error> {
+    pub(super) fn new(settings: &TargetSettings, clock: ServerClock) -> Result<Self, TargetError> {
         let stalls = settings.stalls()?;
         let log = match &settings.arrival_log {
             Some(path) => Some(ArrivalLog::create(path, clock.unix_start(), stalls.as_ref())?),
@@ -139,7 +139,7 @@ impl TargetApp {
         &self,
         visit: &mut PendingAnswer,
         headers: &HeaderMap,
-        body: RequestBody,
+        body: ReceivedBody,
     ) {
         if let Some(call) = visit.call {
             visit.reply = self.site.take(call, headers, body).await;
@@ -184,7 +184,7 @@ impl TargetApp {
     }
 
     /// Writes the last arrivals and reports whether all of them were written.
-    pub(super) fn close_log(&self) -> Result<(), Error> {
+    pub(super) fn close_log(&self) -> Result<(), TargetError> {
         self.log.take().map_or(Ok(()), ArrivalLog::close)
     }
 
@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     fn app(flags: &[&str]) -> TargetApp {
-        TargetApp::new(&Settings::from_flags(flags).unwrap(), ServerClock::start()).unwrap()
+        TargetApp::new(&TargetSettings::from_flags(flags).unwrap(), ServerClock::start()).unwrap()
     }
 
     const ORIGIN: RequestOrigin = RequestOrigin { connection: 1, stream: 0 };

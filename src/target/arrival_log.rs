@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use http::Version;
 
-use super::Error;
+use super::TargetError;
 use super::stall::StallWindows;
 
 /// Bytes that are gathered before they are handed to the writing thread.
@@ -61,15 +61,15 @@ impl ArrivalLog {
         path: &Path,
         unix_start: Duration,
         stalls: Option<&StallWindows>,
-    ) -> Result<Self, Error> {
-        let failed = |source| Error::Write { path: path.to_owned(), source };
+    ) -> Result<Self, TargetError> {
+        let failed = |source| TargetError::Write { path: path.to_owned(), source };
         let mut file = File::create(path).map_err(failed)?;
         file.write_all(first_line(unix_start, stalls).as_bytes()).map_err(failed)?;
         let (chunks, to_write) = sync_channel(CHUNKS_IN_FLIGHT);
         let writer = std::thread::Builder::new()
             .name("arrival-log".to_owned())
             .spawn(move || write_chunks(file, &to_write))
-            .map_err(Error::Runtime)?;
+            .map_err(TargetError::Runtime)?;
         Ok(Self { path: path.to_owned(), gathered: Vec::with_capacity(CHUNK), chunks, writer })
     }
 
@@ -100,11 +100,11 @@ impl ArrivalLog {
     }
 
     /// Writes the rest and reports whether every line reached the file.
-    pub(super) fn close(mut self) -> Result<(), Error> {
+    pub(super) fn close(mut self) -> Result<(), TargetError> {
         self.flush();
         drop(self.chunks);
-        let written = self.writer.join().map_err(|_| Error::Panicked)?;
-        written.map_err(|source| Error::Write { path: self.path, source })
+        let written = self.writer.join().map_err(|_| TargetError::Panicked)?;
+        written.map_err(|source| TargetError::Write { path: self.path, source })
     }
 }
 

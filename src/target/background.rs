@@ -5,60 +5,60 @@ use std::thread::JoinHandle;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
-use super::{Error, Server, Settings};
+use super::{TargetError, TargetServer, TargetSettings};
 
 /// Binds, announces and serves on the calling thread until `until` is done.
 ///
 /// `announce` is called once the server listens; `until` is polled within the runtime, so it may use tokio's signals.
-/// Errors are those of [`Server::bind`] and [`Server::run`], or a runtime that cannot be had.
+/// Errors are those of [`TargetServer::bind`] and [`TargetServer::run`], or a runtime that cannot be had.
 pub fn run_blocking(
-    settings: &Settings,
-    announce: impl FnOnce(&Server),
+    settings: &TargetSettings,
+    announce: impl FnOnce(&TargetServer),
     until: impl Future<Output = ()>,
-) -> Result<(), Error> {
+) -> Result<(), TargetError> {
     let runtime = runtime()?;
-    let server = Server::bind(settings)?;
+    let server = TargetServer::bind(settings)?;
     announce(&server);
     runtime.block_on(server.run(until))
 }
 
 /// A server that runs on a thread of its own until it is stopped or dropped.
 #[derive(Debug)]
-pub struct Background {
+pub struct BackgroundTarget {
     base_url: String,
     stop: oneshot::Sender<()>,
-    thread: JoinHandle<Result<(), Error>>,
+    thread: JoinHandle<Result<(), TargetError>>,
 }
 
-impl Background {
+impl BackgroundTarget {
     /// Starts a server as `settings` say; it listens when this returns.
     ///
-    /// Errors are those of [`Server::bind`], or a runtime or thread that cannot be had.
-    pub fn start(settings: &Settings) -> Result<Self, Error> {
+    /// Errors are those of [`TargetServer::bind`], or a runtime or thread that cannot be had.
+    pub fn start(settings: &TargetSettings) -> Result<Self, TargetError> {
         let runtime = runtime()?;
-        let server = Server::bind(settings)?;
+        let server = TargetServer::bind(settings)?;
         let base_url = server.base_url();
         let (stop, stopped) = oneshot::channel();
         let serve = move || runtime.block_on(server.run(async { drop(stopped.await) }));
         let thread = std::thread::Builder::new()
             .name("rehearsal-target".to_owned())
             .spawn(serve)
-            .map_err(Error::Runtime)?;
+            .map_err(TargetError::Runtime)?;
         Ok(Self { base_url, stop, thread })
     }
 
-    /// Where its pages are, as [`Server::base_url`].
+    /// Where its pages are, as [`TargetServer::base_url`].
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// Ends the server and waits until it has completed its arrival log; errors are those of [`Server::run`].
-    pub fn stop(self) -> Result<(), Error> {
+    /// Ends the server and waits until it has completed its arrival log; errors are those of [`TargetServer::run`].
+    pub fn stop(self) -> Result<(), TargetError> {
         drop(self.stop);
-        self.thread.join().map_err(|_| Error::Panicked)?
+        self.thread.join().map_err(|_| TargetError::Panicked)?
     }
 }
 
-fn runtime() -> Result<Runtime, Error> {
-    Builder::new_current_thread().enable_io().enable_time().build().map_err(Error::Runtime)
+fn runtime() -> Result<Runtime, TargetError> {
+    Builder::new_current_thread().enable_io().enable_time().build().map_err(TargetError::Runtime)
 }

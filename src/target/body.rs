@@ -8,7 +8,7 @@ const LONGEST: usize = 64 * 1024;
 
 /// A request's body that has come to its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum RequestBody {
+pub(super) enum ReceivedBody {
     Whole(Vec<u8>),
     /// It was longer than 64 KiB, and has been forgotten.
     TooLong,
@@ -20,7 +20,7 @@ pub(super) enum RequestBody {
 /// still sends may be lost with the connection.
 pub(super) async fn gather<E>(
     mut next: impl AsyncFnMut() -> Option<Result<Bytes, E>>,
-) -> Result<RequestBody, E> {
+) -> Result<ReceivedBody, E> {
     let mut whole = Vec::new();
     let mut length = 0_usize;
     while let Some(piece) = next().await {
@@ -32,14 +32,14 @@ pub(super) async fn gather<E>(
             whole = Vec::new();
         }
     }
-    Ok(if length <= LONGEST { RequestBody::Whole(whole) } else { RequestBody::TooLong })
+    Ok(if length <= LONGEST { ReceivedBody::Whole(whole) } else { ReceivedBody::TooLong })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    async fn gathered(pieces: Vec<Result<&'static [u8], ()>>) -> Result<RequestBody, ()> {
+    async fn gathered(pieces: Vec<Result<&'static [u8], ()>>) -> Result<ReceivedBody, ()> {
         let mut pieces = pieces.into_iter();
         gather(async || pieces.next().map(|piece| piece.map(Bytes::from_static))).await
     }
@@ -47,18 +47,18 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_the_sum_of_its_pieces_up_to_64_kib() {
         static HALF: [u8; LONGEST / 2] = [b'x'; LONGEST / 2];
-        assert_eq!(gathered(vec![]).await, Ok(RequestBody::Whole(Vec::new())));
+        assert_eq!(gathered(vec![]).await, Ok(ReceivedBody::Whole(Vec::new())));
         assert_eq!(
             gathered(vec![Ok(b"on"), Ok(b"e")]).await,
-            Ok(RequestBody::Whole(b"one".to_vec()))
+            Ok(ReceivedBody::Whole(b"one".to_vec()))
         );
         assert_eq!(
             gathered(vec![Ok(&HALF), Ok(&HALF)]).await,
-            Ok(RequestBody::Whole(vec![b'x'; LONGEST]))
+            Ok(ReceivedBody::Whole(vec![b'x'; LONGEST]))
         );
         assert_eq!(
             gathered(vec![Ok(&HALF), Ok(&HALF), Ok(b"x"), Ok(b"y")]).await,
-            Ok(RequestBody::TooLong)
+            Ok(ReceivedBody::TooLong)
         );
         assert_eq!(gathered(vec![Ok(b"on"), Err(())]).await, Err(()));
     }

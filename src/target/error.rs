@@ -5,21 +5,21 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Over;
+use super::HttpSupport;
 use crate::postgres::AddressError;
-use crate::units::written;
+use crate::units::duration_literal;
 
 /// Why the rehearsal target does not serve, or did not do all it was asked to.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum TargetError {
     /// An address that other machines may reach was not asked for twice.
     #[error("{0} can be reached from other machines; add --listen-anywhere if that is intended")]
     NotLoopback(SocketAddr),
     /// A stall that does not fit its period.
     #[error(
         "--stall {} does not fit --every {}; write a stall above 0 and shorter than its period",
-        written(*stall),
-        written(*every)
+        duration_literal(*stall),
+        duration_literal(*every)
     )]
     Stall {
         /// Length of the stall asked for.
@@ -33,7 +33,7 @@ pub enum Error {
         /// The fault asked for.
         fault: &'static str,
         /// The version it needs.
-        over: Over,
+        over: HttpSupport,
         /// What `--http` has to say.
         flag: &'static str,
     },
@@ -78,7 +78,7 @@ pub enum Error {
     Panicked,
 }
 
-impl Error {
+impl TargetError {
     /// Whether another way of asking would have avoided it.
     pub fn is_usage(&self) -> bool {
         matches!(

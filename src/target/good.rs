@@ -8,7 +8,9 @@ use http::header::{CONTENT_ENCODING, LOCATION};
 use http::{HeaderValue, StatusCode};
 
 use super::encoded;
-use super::page::{AllowedMethods, Over, Page, PageReply, PageRequest, text_page, with_header};
+use super::page::{
+    AllowedMethods, HttpSupport, PageReply, PageRequest, TargetPage, text_page, with_header,
+};
 use super::script::{AnswerEnding, AnswerScript, AnswerStep, BodyFraming};
 use crate::units::UnitError;
 
@@ -19,7 +21,7 @@ const COUNT: usize = 10;
 const LONGEST_CHAIN: u32 = 100;
 
 /// Every such page, in the order in which they are listed.
-pub(super) static ALL: [&Page; COUNT] = [
+pub(super) static ALL: [&TargetPage; COUNT] = [
     &CHUNKED,
     &UNTIL_CLOSE,
     &EARLY_HINTS,
@@ -32,19 +34,23 @@ pub(super) static ALL: [&Page; COUNT] = [
     &GOODBYE,
 ];
 
-static CHUNKED: Page =
-    good("/chunked", Over::Any, "sends its body in three chunks (HTTP/2: DATA frames)", |_| {
+static CHUNKED: TargetPage = good(
+    "/chunked",
+    HttpSupport::Any,
+    "sends its body in three chunks (HTTP/2: DATA frames)",
+    |_| {
         Ok(steps(vec![
             AnswerStep::Head(BodyFraming::Chunked),
             piece("one, "),
             piece("two, "),
             piece("three\n"),
         ]))
-    });
+    },
+);
 
-static UNTIL_CLOSE: Page = good(
+static UNTIL_CLOSE: TargetPage = good(
     "/until-close",
-    Over::Http1,
+    HttpSupport::Http1,
     "sends a body that ends with the connection, as HTTP/1.0 did",
     |_| {
         Ok(steps(vec![
@@ -54,8 +60,8 @@ static UNTIL_CLOSE: Page = good(
     },
 );
 
-static EARLY_HINTS: Page =
-    good("/early-hints", Over::Any, "sends 103 Early Hints, then the answer", |_| {
+static EARLY_HINTS: TargetPage =
+    good("/early-hints", HttpSupport::Any, "sends 103 Early Hints, then the answer", |_| {
         Ok(steps(vec![
             AnswerStep::Interim,
             AnswerStep::Head(BodyFraming::Length(10)),
@@ -63,8 +69,8 @@ static EARLY_HINTS: Page =
         ]))
     });
 
-static TRAILERS: Page =
-    good("/trailers", Over::Any, "sends a header after the body: `x-checked: yes`", |_| {
+static TRAILERS: TargetPage =
+    good("/trailers", HttpSupport::Any, "sends a header after the body: `x-checked: yes`", |_| {
         Ok(steps(vec![
             AnswerStep::Head(BodyFraming::Chunked),
             piece("and a trailer\n"),
@@ -72,39 +78,45 @@ static TRAILERS: Page =
         ]))
     });
 
-static NO_CONTENT: Page = good("/no-content", Over::Any, "answers 204, which has no body", |_| {
-    Ok(PageReply::Whole(text_page(StatusCode::NO_CONTENT, Bytes::new())))
-});
+static NO_CONTENT: TargetPage =
+    good("/no-content", HttpSupport::Any, "answers 204, which has no body", |_| {
+        Ok(PageReply::Whole(text_page(StatusCode::NO_CONTENT, Bytes::new())))
+    });
 
-static GZIP: Page = good("/gzip", Over::Any, "sends gzip regardless of Accept-Encoding", |_| {
-    static BODY: LazyLock<Bytes> = LazyLock::new(encoded::gzip);
-    Ok(packed("gzip", &BODY))
-});
+static GZIP: TargetPage =
+    good("/gzip", HttpSupport::Any, "sends gzip regardless of Accept-Encoding", |_| {
+        static BODY: LazyLock<Bytes> = LazyLock::new(encoded::gzip);
+        Ok(packed("gzip", &BODY))
+    });
 
-static DEFLATE: Page =
-    good("/deflate", Over::Any, "sends deflate in zlib's wrapping, as it is meant", |_| {
+static DEFLATE: TargetPage =
+    good("/deflate", HttpSupport::Any, "sends deflate in zlib's wrapping, as it is meant", |_| {
         static BODY: LazyLock<Bytes> = LazyLock::new(encoded::zlib);
         Ok(packed("deflate", &BODY))
     });
 
-static RAW_DEFLATE: Page =
-    good("/deflate-raw", Over::Any, "sends deflate without a wrapping, as many servers do", |_| {
+static RAW_DEFLATE: TargetPage = good(
+    "/deflate-raw",
+    HttpSupport::Any,
+    "sends deflate without a wrapping, as many servers do",
+    |_| {
         static BODY: LazyLock<Bytes> = LazyLock::new(encoded::raw_deflate);
         Ok(packed("deflate", &BODY))
-    });
+    },
+);
 
-static REDIRECT: Page = Page {
+static REDIRECT: TargetPage = TargetPage {
     path: "/redirect",
-    over: Over::Any,
+    support: HttpSupport::Any,
     does: "redirects `?n=` times (1) by `?status=` (302), then answers 200",
     outcome: "redirected, or ok where the scenario follows as many",
     methods: AllowedMethods::Any,
     reply: redirect,
 };
 
-static GOODBYE: Page = good(
+static GOODBYE: TargetPage = good(
     "/goodbye",
-    Over::Any,
+    HttpSupport::Any,
     "answers, and announces the connection's end (close, GOAWAY)",
     |_| {
         let steps = vec![AnswerStep::Head(BodyFraming::Length(4)), piece("bye\n")];
@@ -114,11 +126,18 @@ static GOODBYE: Page = good(
 
 const fn good(
     path: &'static str,
-    over: Over,
+    over: HttpSupport,
     does: &'static str,
     reply: fn(&PageRequest<'_>) -> Result<PageReply, UnitError>,
-) -> Page {
-    Page { path, over, does, outcome: "ok", methods: AllowedMethods::GetAndHead, reply }
+) -> TargetPage {
+    TargetPage {
+        path,
+        support: over,
+        does,
+        outcome: "ok",
+        methods: AllowedMethods::GetAndHead,
+        reply,
+    }
 }
 
 fn steps(steps: Vec<AnswerStep>) -> PageReply {

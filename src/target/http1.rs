@@ -19,12 +19,12 @@ use super::page::PageReply;
 use super::raw_http1;
 use super::script::AnswerEnding;
 use super::settings::ConnectionEnd;
-use super::socket::{SharedSocket, SocketTransport};
+use super::socket::{SharedTcpStream, SocketTransport};
 use super::socket_script::{SocketScript, run_socket_script};
 
 /// Serves the connection until it ends.
 pub(super) async fn serve<S: SocketTransport>(stream: S, app: &TargetApp, connection: u64) {
-    let mut stream = SharedSocket::new(stream);
+    let mut stream = SharedTcpStream::new(stream);
     let answers = Cell::new(0);
     while let Some(performance) = serve_whole(stream.clone(), app, connection, &answers).await {
         if !run_socket_script(&mut stream, performance).await {
@@ -39,7 +39,7 @@ pub(super) async fn serve<S: SocketTransport>(stream: S, app: &TargetApp, connec
 /// beyond the request is lost then, which only concerns a client that does not wait for its
 /// answers.
 async fn serve_whole<S: SocketTransport>(
-    stream: SharedSocket<S>,
+    stream: SharedTcpStream<S>,
     app: &TargetApp,
     connection: u64,
     answers: &Cell<u64>,

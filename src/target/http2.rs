@@ -9,7 +9,7 @@ use tokio::task::spawn_local;
 
 use super::app::TargetApp;
 use super::connection_command::{ConnectionCommand, LEAVE};
-use super::socket::{SharedSocket, SocketTransport};
+use super::socket::{SharedTcpStream, SocketTransport};
 use super::socket_script::{SocketScript, run_socket_script};
 use super::stream::Http2Exchange;
 
@@ -21,7 +21,7 @@ pub(super) async fn serve<S: SocketTransport>(
     connection: u64,
     max_streams: u32,
 ) {
-    let mut socket = SharedSocket::new(stream);
+    let mut socket = SharedTcpStream::new(stream);
     if let Some(performance) = serve_streams(socket.clone(), app, connection, max_streams).await {
         run_socket_script(&mut socket, performance).await;
     }
@@ -29,7 +29,7 @@ pub(super) async fn serve<S: SocketTransport>(
 
 /// Serves by h2, until the connection ends or is seized.
 async fn serve_streams<S: SocketTransport>(
-    socket: SharedSocket<S>,
+    socket: SharedTcpStream<S>,
     app: &Rc<TargetApp>,
     number: u64,
     max_streams: u32,

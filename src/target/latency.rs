@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::Rng;
 use rand_distr::StandardNormal;
 
-use crate::units::{Ratio, UnitError, parse_duration, written};
+use crate::units::{Ratio, UnitError, duration_literal, parse_duration};
 
 /// The longest wait that can be asked for or drawn.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_hours(24);
@@ -23,7 +23,7 @@ const REMEDY: &str = "write `constant:20ms`, `normal:40ms,8ms` (mean, deviation)
 
 /// How long something takes, as a distribution.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Latency {
+pub enum LatencyDistribution {
     /// Always the same.
     Constant(Duration),
     /// The normal distribution, cut at zero.
@@ -51,7 +51,7 @@ pub enum Latency {
     },
 }
 
-impl Latency {
+impl LatencyDistribution {
     /// Draws one latency, at most a day.
     pub fn draw(&self, rng: &mut impl Rng) -> Duration {
         match *self {
@@ -101,7 +101,7 @@ pub(super) fn parse_wait(text: &str) -> Result<Duration, UnitError> {
     }
 }
 
-impl FromStr for Latency {
+impl FromStr for LatencyDistribution {
     type Err = UnitError;
 
     /// Reads `constant:20ms`, `normal:40ms,8ms`, `lognormal:40ms,0.35` or `bimodal:40ms,400ms,5%`.
@@ -136,16 +136,23 @@ fn parse_sigma(text: &str) -> Result<f64, UnitError> {
     })
 }
 
-impl fmt::Display for Latency {
+impl fmt::Display for LatencyDistribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Constant(latency) => write!(f, "constant:{}", written(latency)),
+            Self::Constant(latency) => write!(f, "constant:{}", duration_literal(latency)),
             Self::Normal { mean, deviation } => {
-                write!(f, "normal:{},{}", written(mean), written(deviation))
+                write!(f, "normal:{},{}", duration_literal(mean), duration_literal(deviation))
             }
-            Self::LogNormal { median, sigma } => write!(f, "lognormal:{},{sigma}", written(median)),
+            Self::LogNormal { median, sigma } => {
+                write!(f, "lognormal:{},{sigma}", duration_literal(median))
+            }
             Self::Bimodal { fast, slow, slow_share } => {
-                write!(f, "bimodal:{},{},{slow_share}", written(fast), written(slow))
+                write!(
+                    f,
+                    "bimodal:{},{},{slow_share}",
+                    duration_literal(fast),
+                    duration_literal(slow)
+                )
             }
         }
     }
@@ -160,7 +167,7 @@ mod tests {
 
     /// 10,001 draws in seconds, sorted.
     fn draws(text: &str, seed: u64) -> Vec<f64> {
-        let latency: Latency = text.parse().unwrap();
+        let latency: LatencyDistribution = text.parse().unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut draws: Vec<f64> =
             (0..10_001).map(|_| latency.draw(&mut rng).as_secs_f64()).collect();
@@ -220,7 +227,7 @@ mod tests {
         for text in
             ["constant:20ms", "normal:40ms,8ms", "lognormal:40ms,0.35", "bimodal:40ms,1s 500ms,5%"]
         {
-            assert_eq!(text.parse::<Latency>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<LatencyDistribution>().unwrap().to_string(), text);
         }
     }
 
@@ -236,7 +243,7 @@ mod tests {
             ("lognormal:40ms,NaN", "from 0 to 5"),
             ("bimodal:40ms,400ms,105%", "write `0.5%`"),
         ] {
-            let error = text.parse::<Latency>().unwrap_err().to_string();
+            let error = text.parse::<LatencyDistribution>().unwrap_err().to_string();
             assert!(error.contains(remedy), "{text}: {error}");
         }
     }

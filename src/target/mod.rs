@@ -4,7 +4,7 @@
 //!
 //! `docs/target.md` lists its paths, flags and faults.
 //!
-//! A request's life: [`Server`] accepts its connection, `front` finds out what it speaks, `http1`
+//! A request's life: [`TargetServer`] accepts its connection, `front` finds out what it speaks, `http1`
 //! or `http2` reads the request. `TargetApp` stamps its arrival and decides answer and delay at
 //! once, but for the few answers that depend on the request's body, which is read for them alone.
 //! Then the answer waits: first for its own delay, then for the end of a stall. A whole answer is
@@ -45,13 +45,13 @@ mod tls;
 mod visitor;
 mod warmth;
 
-pub use background::{Background, run_blocking};
-pub use error::Error;
-pub use latency::Latency;
-pub use page::{Over, Page};
-pub use server::Server;
-pub use services::{SERVICES, ServiceSettings, Sickness};
-pub use settings::{Auth, HttpVersions, Settings, TileState, TlsFault};
+pub use background::{BackgroundTarget, run_blocking};
+pub use error::TargetError;
+pub use latency::LatencyDistribution;
+pub use page::{HttpSupport, TargetPage};
+pub use server::TargetServer;
+pub use services::{SERVICES, ServiceFault, ServiceSettings};
+pub use settings::{AuthRule, HttpVersions, TargetSettings, TileState, TlsFault};
 
 /// The pages of the tile loader itself: path and answer.
 pub const TILE_LOADER: [(&str, &str); 5] = [
@@ -63,6 +63,6 @@ pub const TILE_LOADER: [(&str, &str); 5] = [
 ];
 
 /// The pages beside those of the tile loader, good ones first, then the faults.
-pub fn pages() -> impl Iterator<Item = &'static Page> {
+pub fn pages() -> impl Iterator<Item = &'static TargetPage> {
     good::ALL.into_iter().chain(faults::ALL)
 }

@@ -15,11 +15,11 @@ const FAULT: &str = "/fault/";
 
 /// A path of the rehearsal target beside those of the tile loader.
 #[derive(Debug)]
-pub struct Page {
+pub struct TargetPage {
     /// Where it is, without its query.
     pub path: &'static str,
     /// Over which versions of HTTP it can be had.
-    pub over: Over,
+    pub support: HttpSupport,
     /// What it answers.
     pub does: &'static str,
     /// What a good prober makes of it.
@@ -30,7 +30,7 @@ pub struct Page {
 
 /// Over which versions of HTTP something can be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Over {
+pub enum HttpSupport {
     /// HTTP/1.1 and HTTP/2.
     Any,
     /// HTTP/1.1 only.
@@ -65,7 +65,7 @@ pub(super) enum PageReply {
     Steps(AnswerScript),
 }
 
-impl Page {
+impl TargetPage {
     /// Whether it is a fault, which `--fault` can apply to the tile loader's pages.
     pub fn is_fault(&self) -> bool {
         self.path.starts_with(FAULT)
@@ -79,8 +79,8 @@ impl Page {
     /// What it answers; 404 over a version of HTTP that cannot carry it, 400 where the query is
     /// wrong.
     pub(super) fn answer(&self, asked: &PageRequest<'_>) -> PageReply {
-        if !self.over.carries(asked.version) {
-            let text = format!("{} is available only over {}.\n", self.path, self.over);
+        if !self.support.carries(asked.version) {
+            let text = format!("{} is available only over {}.\n", self.path, self.support);
             return PageReply::Whole(text_page(StatusCode::NOT_FOUND, text));
         }
         (self.reply)(asked).unwrap_or_else(|error| {
@@ -89,7 +89,7 @@ impl Page {
     }
 }
 
-impl Over {
+impl HttpSupport {
     pub(super) fn carries(self, version: Version) -> bool {
         match self {
             Self::Any => true,
@@ -99,7 +99,7 @@ impl Over {
     }
 }
 
-impl std::fmt::Display for Over {
+impl std::fmt::Display for HttpSupport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Any => "both",

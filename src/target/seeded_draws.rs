@@ -5,8 +5,8 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::latency::{Latency, draw_event};
-use super::settings::Settings;
+use super::latency::{LatencyDistribution, draw_event};
+use super::settings::TargetSettings;
 use crate::units::Ratio;
 
 /// Upstream calls that the live page awaits one after the other.
@@ -20,14 +20,14 @@ const UPSTREAM_CALLS: usize = 6;
 /// of the third, and one of the fourth where there is a fault to apply; nothing else draws.
 #[derive(Debug)]
 pub(super) struct SeededDraws {
-    sample: (Latency, ChaCha8Rng),
-    upstream: (Latency, ChaCha8Rng),
+    sample: (LatencyDistribution, ChaCha8Rng),
+    upstream: (LatencyDistribution, ChaCha8Rng),
     error: (Ratio, ChaCha8Rng),
     fault: (Ratio, ChaCha8Rng),
 }
 
 impl SeededDraws {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &TargetSettings) -> Self {
         let stream = |number| {
             let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
             rng.set_stream(number);

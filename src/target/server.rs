@@ -14,10 +14,10 @@ use tokio::task::{LocalSet, spawn_local};
 use super::app::TargetApp;
 use super::clock::ServerClock;
 use super::connection_opener::{ConnectionOpener, HttpStream, WireVersion};
-use super::settings::Settings;
+use super::settings::TargetSettings;
 use super::socket::SocketTransport;
 use super::tls::ServerIdentity;
-use super::{Error, http1, http2};
+use super::{TargetError, http1, http2};
 
 /// Connections that may wait to be accepted, so that a burst of them does not look like a slow
 /// server.
@@ -32,7 +32,7 @@ const LOG_FLUSH: Duration = Duration::from_millis(500);
 /// A rehearsal target that listens; connections queue until [`Self::run`] serves them.
 ///
 /// Its time, which stalls and the arrival log count from, starts when it is bound.
-pub struct Server {
+pub struct TargetServer {
     listener: StdListener,
     address: SocketAddr,
     front: ConnectionOpener,
@@ -40,13 +40,13 @@ pub struct Server {
     app: TargetApp,
 }
 
-impl Server {
+impl TargetServer {
     /// Listens as `settings` say, and writes the certificates and the arrival log's first line
     /// where they ask for these. Needs no runtime.
     ///
-    /// An error means that a setting does not fit ([`Error::is_usage`]), that the address is taken,
+    /// An error means that a setting does not fit ([`TargetError::is_usage`]), that the address is taken,
     /// or that a file cannot be written.
-    pub fn bind(settings: &Settings) -> Result<Self, Error> {
+    pub fn bind(settings: &TargetSettings) -> Result<Self, TargetError> {
         settings.check_listen()?;
         settings.check_fault()?;
         let tls = settings.tls.then(|| ServerIdentity::make(settings)).transpose()?;
@@ -54,7 +54,7 @@ impl Server {
             write(settings.tls_ca_out.as_deref(), &identity.authority)?;
             write(settings.tls_client_out.as_deref(), &identity.client)?;
         }
-        let listen_failed = |source| Error::Listen { address: settings.listen, source };
+        let listen_failed = |source| TargetError::Listen { address: settings.listen, source };
         let listener = listen(settings.listen).map_err(listen_failed)?;
         let address = listener.local_addr().map_err(listen_failed)?;
         let app = TargetApp::new(settings, ServerClock::start())?;
@@ -85,8 +85,8 @@ impl Server {
     ///
     /// Has to run on a tokio runtime with I/O and time, and serves on the calling thread alone. An
     /// error means that the listener is of no use or that the arrival log is not complete.
-    pub async fn run(self, until: impl Future<Output = ()>) -> Result<(), Error> {
-        let listen_failed = |source| Error::Listen { address: self.address, source };
+    pub async fn run(self, until: impl Future<Output = ()>) -> Result<(), TargetError> {
+        let listen_failed = |source| TargetError::Listen { address: self.address, source };
         let listener = TcpListener::from_std(self.listener).map_err(listen_failed)?;
         let (front, app, max_streams) = (Rc::new(self.front), Rc::new(self.app), self.max_streams);
         let connections = LocalSet::new();
@@ -115,7 +115,7 @@ fn listen(address: SocketAddr) -> io::Result<StdListener> {
 }
 
 /// Writes a PEM file where one was asked for; only its owner may read it, as it may hold a key.
-fn write(path: Option<&Path>, pem: &str) -> Result<(), Error> {
+fn write(path: Option<&Path>, pem: &str) -> Result<(), TargetError> {
     let Some(path) = path else { return Ok(()) };
     let written = std::fs::OpenOptions::new()
         .write(true)
@@ -124,7 +124,7 @@ fn write(path: Option<&Path>, pem: &str) -> Result<(), Error> {
         .mode(0o600)
         .open(path)
         .and_then(|mut file| file.write_all(pem.as_bytes()));
-    written.map_err(|source| Error::Write { path: path.to_owned(), source })
+    written.map_err(|source| TargetError::Write { path: path.to_owned(), source })
 }
 
 async fn accept(

@@ -8,12 +8,12 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Command, FromArgMatches, ValueEnum};
 use secrecy::SecretString;
 
-use super::latency::{Latency, parse_wait};
-use super::page::{Over, Page};
+use super::latency::{LatencyDistribution, parse_wait};
+use super::page::{HttpSupport, TargetPage};
 use super::services::ServiceSettings;
 use super::stall::StallWindows;
 use super::warmth::{ColdStart, MachineWarmth, WarmingCurve};
-use super::{Error, faults};
+use super::{TargetError, faults};
 use crate::units::{Ratio, UnitError};
 
 const CONNECTIONS: &str = "Connections";
@@ -26,7 +26,7 @@ const FAULTS: &str = "Faults";
 ///
 /// Fields that depend on each other are checked by [`super::Server::bind`].
 #[derive(Debug, Clone, Args)]
-pub struct Settings {
+pub struct TargetSettings {
     /// Address and port to listen on; port 0 takes any free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", help_heading = CONNECTIONS)]
     pub listen: SocketAddr,
@@ -90,12 +90,12 @@ pub struct Settings {
     /// Latency of the sample page, /app?mock=1: constant:20ms, normal:40ms,8ms (mean, deviation),
     /// lognormal:40ms,0.35 (median, sigma) or bimodal:40ms,400ms,5% (fast, slow, share of slow).
     #[arg(long, value_name = "DIST", default_value = "lognormal:40ms,0.25", help_heading = PAGES)]
-    pub mock_latency: Latency,
+    pub mock_latency: LatencyDistribution,
 
     /// Latency of each of the six upstream calls that the live page, /app?mock=0, makes one after
     /// the other; written like --mock-latency.
     #[arg(long, value_name = "DIST", default_value = "lognormal:25ms,0.35", help_heading = PAGES)]
-    pub upstream_latency: Latency,
+    pub upstream_latency: LatencyDistribution,
 
     /// Seed of all random draws; the same requests in the same order get the same latencies and
     /// errors.
@@ -137,7 +137,7 @@ pub struct Settings {
     /// Replace the answer of a share of the tile loader's pages by this fault; every fault also has
     /// its own path.
     #[arg(long, value_name = "NAME", value_parser = fault_parser(), help_heading = FAULTS)]
-    pub fault: Option<&'static Page>,
+    pub fault: Option<&'static TargetPage>,
 
     /// Share of pages to which --fault applies.
     #[arg(long, value_name = "SHARE", default_value = "100%", requires = "fault", help_heading = FAULTS)]
@@ -155,8 +155,8 @@ pub struct Settings {
     pub token: SecretString,
 
     /// Requests that get the live page; all others are redirected to /auth/login.
-    #[arg(long, value_name = "RULE", value_enum, default_value_t = Auth::Contract, help_heading = PAGES)]
-    pub auth: Auth,
+    #[arg(long, value_name = "RULE", value_enum, default_value_t = AuthRule::Contract, help_heading = PAGES)]
+    pub auth: AuthRule,
 
     /// State that all six tiles show; the status stays 200.
     #[arg(long, value_name = "STATE", value_enum, default_value_t = TileState::Ok, help_heading = PAGES)]
@@ -219,7 +219,7 @@ pub(super) enum ConnectionEnd {
 
 /// Who gets the live page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Auth {
+pub enum AuthRule {
     /// Requests with the synthetic token.
     Contract,
     /// Only requests with a session: today's app does not know the token.
@@ -237,7 +237,7 @@ pub enum TileState {
     Unconfigured,
 }
 
-impl Settings {
+impl TargetSettings {
     /// The settings that `flags` ask for, as they would be typed; for use inside a program or a
     /// test.
     ///
@@ -247,7 +247,7 @@ impl Settings {
         Self::from_arg_matches(&command.try_get_matches_from(flags)?)
     }
 
-    pub(super) fn stalls(&self) -> Result<Option<StallWindows>, Error> {
+    pub(super) fn stalls(&self) -> Result<Option<StallWindows>, TargetError> {
         self.stall.zip(self.every).map(|(stall, every)| StallWindows::new(stall, every)).transpose()
     }
 
@@ -267,26 +267,26 @@ impl Settings {
         self.close_every.map(|answers| (answers, how))
     }
 
-    pub(super) fn check_fault(&self) -> Result<(), Error> {
+    pub(super) fn check_fault(&self) -> Result<(), TargetError> {
         let Some(fault) = self.fault else { return Ok(()) };
-        let flag = match (fault.over, self.http) {
-            (Over::Http1, HttpVersions::Http2 | HttpVersions::Both) => "1.1",
-            (Over::Http2, HttpVersions::Http1 | HttpVersions::Both) => "2",
+        let flag = match (fault.support, self.http) {
+            (HttpSupport::Http1, HttpVersions::Http2 | HttpVersions::Both) => "1.1",
+            (HttpSupport::Http2, HttpVersions::Http1 | HttpVersions::Both) => "2",
             _ => return Ok(()),
         };
-        Err(Error::FaultProtocol { fault: fault.name(), over: fault.over, flag })
+        Err(TargetError::FaultProtocol { fault: fault.name(), over: fault.support, flag })
     }
 
-    pub(super) fn check_listen(&self) -> Result<(), Error> {
+    pub(super) fn check_listen(&self) -> Result<(), TargetError> {
         if self.listen.ip().is_loopback() || self.listen_anywhere {
             Ok(())
         } else {
-            Err(Error::NotLoopback(self.listen))
+            Err(TargetError::NotLoopback(self.listen))
         }
     }
 }
 
-fn fault_parser() -> impl TypedValueParser<Value = &'static Page> {
+fn fault_parser() -> impl TypedValueParser<Value = &'static TargetPage> {
     PossibleValuesParser::new(faults::ALL.iter().map(|fault| fault.name())).try_map(|name| {
         faults::ALL.iter().find(|fault| fault.name() == name).copied().ok_or("no such fault")
     })
@@ -306,12 +306,12 @@ mod tests {
     use super::*;
 
     fn refusal(flags: &[&str]) -> String {
-        Settings::from_flags(flags).unwrap_err().to_string()
+        TargetSettings::from_flags(flags).unwrap_err().to_string()
     }
 
     #[test]
     fn without_flags_it_listens_on_loopback_and_does_no_harm() {
-        let settings = Settings::from_flags(&[]).unwrap();
+        let settings = TargetSettings::from_flags(&[]).unwrap();
         assert!(settings.listen.ip().is_loopback() && settings.listen.port() == 0);
         assert_eq!(settings.error_rate, Ratio::ZERO);
         assert_eq!(settings.stalls().unwrap(), None);
@@ -336,10 +336,11 @@ mod tests {
 
     #[test]
     fn an_address_that_others_can_reach_has_to_be_asked_for_twice() {
-        let open = Settings::from_flags(&["--listen", "0.0.0.0:0"]).unwrap();
+        let open = TargetSettings::from_flags(&["--listen", "0.0.0.0:0"]).unwrap();
         let message = open.check_listen().unwrap_err().to_string();
         assert!(message.contains("--listen-anywhere"), "{message}");
-        let meant = Settings::from_flags(&["--listen", "0.0.0.0:0", "--listen-anywhere"]).unwrap();
+        let meant =
+            TargetSettings::from_flags(&["--listen", "0.0.0.0:0", "--listen-anywhere"]).unwrap();
         assert!(meant.check_listen().is_ok());
     }
 
@@ -352,10 +353,11 @@ mod tests {
             "--supabase-service-key",
             "--occ-log-database",
         ] {
-            let settings = Settings::from_flags(&[flag, "a-secret-value"]).unwrap();
+            let settings = TargetSettings::from_flags(&[flag, "a-secret-value"]).unwrap();
             assert!(!format!("{settings:?}").contains("a-secret-value"), "{flag}");
         }
-        let help = Settings::augment_args(Command::new("target")).render_long_help().to_string();
+        let help =
+            TargetSettings::augment_args(Command::new("target")).render_long_help().to_string();
         assert!(help.contains("[env: SYNTHETIC_CHECK_TOKEN]"), "{help}");
     }
 }

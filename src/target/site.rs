@@ -5,12 +5,12 @@ use http::header::{ALLOW, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use secrecy::SecretString;
 
-use super::Error;
-use super::body::RequestBody;
-use super::page::{AllowedMethods, Page, PageReply, PageRequest, text_page, with_header};
+use super::TargetError;
+use super::body::ReceivedBody;
+use super::page::{AllowedMethods, PageReply, PageRequest, TargetPage, text_page, with_header};
 use super::pages::PageBodies;
-use super::services::{AppVisitor, EmbedPolicy, ServiceCall, ServiceRequest, Services};
-use super::settings::{Auth, Settings};
+use super::services::{AppVisitor, EmbedPolicy, ServiceCall, ServiceRequest, ServiceSet};
+use super::settings::{AuthRule, TargetSettings};
 use super::visitor::carries_token;
 use super::{faults, good};
 
@@ -33,7 +33,7 @@ pub(super) enum SiteRoute {
     Inner,
     Health,
     Plain,
-    Beside(&'static Page),
+    Beside(&'static TargetPage),
     Service(ServiceCall),
     /// Names the methods that there are.
     WrongMethod(&'static str),
@@ -45,20 +45,20 @@ pub(super) enum SiteRoute {
 pub(super) struct SiteMap {
     pages: PageBodies,
     token: SecretString,
-    auth: Auth,
+    auth: AuthRule,
     embed: EmbedPolicy,
-    services: Services,
+    services: ServiceSet,
 }
 
 impl SiteMap {
     /// The site that `settings` describe; an error means that one of them is written wrongly.
-    pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
+    pub(super) fn new(settings: &TargetSettings) -> Result<Self, TargetError> {
         Ok(Self {
             pages: PageBodies::new(settings.tile_state),
             token: settings.token.clone(),
             auth: settings.auth,
             embed: EmbedPolicy::new(&settings.services),
-            services: Services::new(&settings.services)?,
+            services: ServiceSet::new(&settings.services)?,
         })
     }
 
@@ -104,7 +104,7 @@ impl SiteMap {
         &self,
         call: ServiceCall,
         headers: &HeaderMap,
-        body: RequestBody,
+        body: ReceivedBody,
     ) -> PageReply {
         PageReply::Whole(self.services.take(call, headers, body).await)
     }
@@ -145,7 +145,7 @@ impl SiteMap {
 
     /// Whether the synthetic token is there and opens anything.
     fn is_let_in(&self, headers: &HeaderMap) -> bool {
-        self.auth == Auth::Contract && carries_token(headers, &self.token)
+        self.auth == AuthRule::Contract && carries_token(headers, &self.token)
     }
 
     fn secured(&self, mut page: Response<Bytes>) -> Response<Bytes> {

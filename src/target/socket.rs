@@ -36,27 +36,27 @@ impl SocketTransport for TlsStream<TcpStream> {
 ///
 /// hyper and h2 keep what they were given; this is the way to write past them once they are
 /// dropped. The stream ends with its last owner.
-pub(super) struct SharedSocket<S>(Rc<RefCell<S>>);
+pub(super) struct SharedTcpStream<S>(Rc<RefCell<S>>);
 
-impl<S> SharedSocket<S> {
+impl<S> SharedTcpStream<S> {
     pub(super) fn new(stream: S) -> Self {
         Self(Rc::new(RefCell::new(stream)))
     }
 }
 
-impl<S> Clone for SharedSocket<S> {
+impl<S> Clone for SharedTcpStream<S> {
     fn clone(&self) -> Self {
         Self(Rc::clone(&self.0))
     }
 }
 
-impl<S: SocketTransport> SocketTransport for SharedSocket<S> {
+impl<S: SocketTransport> SocketTransport for SharedTcpStream<S> {
     fn reset_on_close(&self) {
         self.0.borrow().reset_on_close();
     }
 }
 
-impl<S: SocketTransport> AsyncRead for SharedSocket<S> {
+impl<S: SocketTransport> AsyncRead for SharedTcpStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -66,7 +66,7 @@ impl<S: SocketTransport> AsyncRead for SharedSocket<S> {
     }
 }
 
-impl<S: SocketTransport> AsyncWrite for SharedSocket<S> {
+impl<S: SocketTransport> AsyncWrite for SharedTcpStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

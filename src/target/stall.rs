@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Error;
+use super::TargetError;
 
 /// Periodic windows in which no answer leaves the server: `[every·k − stall, every·k)` for k = 1,
 /// 2, …
@@ -19,11 +19,11 @@ pub(super) struct StallWindows {
 
 impl StallWindows {
     /// Windows of length `stall`, one in each `every`; an error unless 0 < `stall` < `every`.
-    pub(super) fn new(stall: Duration, every: Duration) -> Result<Self, Error> {
+    pub(super) fn new(stall: Duration, every: Duration) -> Result<Self, TargetError> {
         if Duration::ZERO < stall && stall < every {
             Ok(Self { stall, every })
         } else {
-            Err(Error::Stall { stall, every })
+            Err(TargetError::Stall { stall, every })
         }
     }
 

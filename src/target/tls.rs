@@ -17,8 +17,8 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
-use super::Error;
-use super::settings::{HttpVersions, Settings, TlsFault};
+use super::TargetError;
+use super::settings::{HttpVersions, TargetSettings, TlsFault};
 
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
@@ -41,7 +41,7 @@ pub(super) struct ServerIdentity {
 impl ServerIdentity {
     /// Makes an authority and has it sign a certificate for localhost, 127.0.0.1, `::1` and the
     /// address listened on, spoilt as the settings say.
-    pub(super) fn make(settings: &Settings) -> Result<Self, Error> {
+    pub(super) fn make(settings: &TargetSettings) -> Result<Self, TargetError> {
         let authority = make_authority()?;
         let stranger = make_authority()?;
         let signer =
@@ -121,9 +121,9 @@ fn client_pair(authority: &CertificateAuthority) -> Result<String, rcgen::Error>
 
 /// Whom the server believes to be its client; `None` where it does not ask.
 fn client_verifier(
-    settings: &Settings,
+    settings: &TargetSettings,
     authority: &CertificateAuthority,
-) -> Result<Option<Arc<dyn ClientCertVerifier>>, Error> {
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, TargetError> {
     let mut roots = RootCertStore::empty();
     if settings.tls_client_out.is_some() {
         roots.add(authority.der().clone())?;
@@ -141,8 +141,8 @@ fn client_verifier(
     Ok(Some(verifier.map_err(|error| rustls::Error::General(error.to_string()))?))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let bad = |why: String| Error::ClientAuthority { path: path.to_owned(), why };
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TargetError> {
+    let bad = |why: String| TargetError::ClientAuthority { path: path.to_owned(), why };
     let found: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).map_err(|error| bad(error.to_string()))?.collect();
     match found {

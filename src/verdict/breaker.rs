@@ -7,11 +7,11 @@ use crate::record::{Interval, PlannedScenario, Stage};
 
 /// Watches settled intervals for a target that gives no answer at all.
 ///
-/// A scenario's target is clearly down when its last [`Breaker::EXCHANGES`] or more measured
-/// exchanges, over at least [`Breaker::SECONDS`] settled seconds, all failed without an answer. A
+/// A scenario's target is clearly down when its last [`CircuitBreaker::EXCHANGES`] or more measured
+/// exchanges, over at least [`CircuitBreaker::SECONDS`] settled seconds, all failed without an answer. A
 /// wrong answer is an answer. A dropped arrival was never sent and does not count either way.
 #[derive(Debug, Default)]
-pub struct Breaker {
+pub struct CircuitBreaker {
     /// Scenario and name of each hop; a hop is part of another exchange and is not counted
     /// separately.
     hops: HashSet<(String, String)>,
@@ -26,7 +26,7 @@ struct SilentStreak {
     exchanges: u64,
 }
 
-impl Breaker {
+impl CircuitBreaker {
     /// How many exchanges in a row must go unanswered.
     pub const EXCHANGES: u64 = 20;
     /// Over how many seconds in which exchanges were due.
@@ -43,7 +43,7 @@ impl Breaker {
     }
 
     /// Adds the next interval; returns a description if the target is now clearly down.
-    pub fn settled(&mut self, interval: &Interval) -> Option<String> {
+    pub fn observe(&mut self, interval: &Interval) -> Option<String> {
         let is_hop = || self.hops.contains(&(interval.scenario.clone(), interval.request.clone()));
         if interval.stage != Stage::Measured || (!self.hops.is_empty() && is_hop()) {
             return None;
@@ -70,7 +70,7 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Failure, Series, ServerTimings, Tally};
+    use crate::record::{DimensionHistograms, Failure, ServerTimings, Tally};
 
     fn interval(second: u64, failure: Option<Failure>, exchanges: u64) -> Interval {
         let failures: std::collections::BTreeMap<_, _> =
@@ -82,17 +82,17 @@ mod tests {
             stage: Stage::Measured,
             start: Duration::from_secs(second),
             tally: Tally { exchanges, ok, failures, ..Tally::default() },
-            series: Series::default(),
+            series: DimensionHistograms::default(),
             server_timings: ServerTimings::default(),
         }
     }
 
     #[test]
     fn a_target_that_stays_silent_is_down() {
-        let mut breaker = Breaker::default();
-        assert_eq!(breaker.settled(&interval(0, Some(Failure::Refused), 10)), None);
-        assert_eq!(breaker.settled(&interval(1, Some(Failure::Refused), 10)), None);
-        let down = breaker.settled(&interval(2, Some(Failure::Refused), 10)).unwrap();
+        let mut breaker = CircuitBreaker::default();
+        assert_eq!(breaker.observe(&interval(0, Some(Failure::Refused), 10)), None);
+        assert_eq!(breaker.observe(&interval(1, Some(Failure::Refused), 10)), None);
+        let down = breaker.observe(&interval(2, Some(Failure::Refused), 10)).unwrap();
         assert_eq!(
             down,
             "tile-loader: no answer to the last 30 requests, over 3 s: connection refused"
@@ -102,56 +102,56 @@ mod tests {
     #[test]
     fn a_redirect_that_is_answered_does_not_make_up_for_an_end_that_never_is() {
         let (mut planned, _) = crate::verdict::fixture::scenario("tile-loader", &[]);
-        let mut hop = crate::verdict::fixture::Request::new("page, hop 1", &[]).planned();
+        let mut hop = crate::verdict::fixture::FixtureRequest::new("page, hop 1", &[]).planned();
         hop.hop_of = Some("page".to_owned());
         planned.requests.push(hop);
-        let mut breaker = Breaker::of([&planned]);
+        let mut breaker = CircuitBreaker::of([&planned]);
         let down = (0..3).any(|second| {
             let answered =
                 Interval { request: "page, hop 1".to_owned(), ..interval(second, None, 10) };
-            breaker.settled(&answered);
-            breaker.settled(&interval(second, Some(Failure::Refused), 10)).is_some()
+            breaker.observe(&answered);
+            breaker.observe(&interval(second, Some(Failure::Refused), 10)).is_some()
         });
         assert!(down);
     }
 
     #[test]
     fn many_requests_in_one_second_are_one_second() {
-        let mut breaker = Breaker::default();
+        let mut breaker = CircuitBreaker::default();
         assert!(
-            (0..10).all(|_| breaker.settled(&interval(7, Some(Failure::Closed), 20)).is_none())
+            (0..10).all(|_| breaker.observe(&interval(7, Some(Failure::Closed), 20)).is_none())
         );
     }
 
     #[test]
     fn one_answer_however_wrong_starts_the_count_anew() {
-        let mut breaker = Breaker::default();
+        let mut breaker = CircuitBreaker::default();
         for second in 0..10 {
-            assert_eq!(breaker.settled(&interval(3 * second, Some(Failure::TimedOut), 15)), None);
+            assert_eq!(breaker.observe(&interval(3 * second, Some(Failure::TimedOut), 15)), None);
             assert_eq!(
-                breaker.settled(&interval(3 * second + 1, Some(Failure::TimedOut), 15)),
+                breaker.observe(&interval(3 * second + 1, Some(Failure::TimedOut), 15)),
                 None
             );
-            assert_eq!(breaker.settled(&interval(3 * second + 2, Some(Failure::Status), 15)), None);
+            assert_eq!(breaker.observe(&interval(3 * second + 2, Some(Failure::Status), 15)), None);
         }
     }
 
     #[test]
     fn dropped_arrivals_were_never_asked_and_prove_nothing() {
-        let mut breaker = Breaker::default();
+        let mut breaker = CircuitBreaker::default();
         assert!((0..60).all(|second| {
-            breaker.settled(&interval(second, Some(Failure::Dropped), 40)).is_none()
+            breaker.observe(&interval(second, Some(Failure::Dropped), 40)).is_none()
         }));
     }
 
     #[test]
     fn a_few_failures_are_no_proof() {
-        let mut breaker = Breaker::default();
+        let mut breaker = CircuitBreaker::default();
         assert!(
             (0..19).all(|second| breaker
-                .settled(&interval(second, Some(Failure::Reset), 1))
+                .observe(&interval(second, Some(Failure::Reset), 1))
                 .is_none())
         );
-        assert!(breaker.settled(&interval(19, Some(Failure::Reset), 1)).is_some());
+        assert!(breaker.observe(&interval(19, Some(Failure::Reset), 1)).is_some());
     }
 }

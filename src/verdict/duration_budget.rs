@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::binomial::Alpha;
+use super::binomial::ErrorRate;
 use super::failure_budget::no_data_reason;
 use super::failures::LeadingFailure;
 use super::finding::BudgetFinding;
@@ -12,10 +12,10 @@ use super::ranked_durations::RankedDurations;
 use super::rule::DecisionRule;
 use super::wait_blame::WaitBlame;
 use crate::record::{
-    Actual, Budget, BudgetVerdict, Dimension, Histogram, Prober, Reason, RequestMeasurement,
-    StageMeasurement,
+    ActualQuantile, Budget, BudgetVerdict, Dimension, Histogram, ProberMeasurement,
+    RequestMeasurement, StageMeasurement, VerdictReason,
 };
-use crate::units::{Quantile, show};
+use crate::units::{Quantile, format_duration};
 
 /// One budget on a duration, and what was measured for it.
 pub(super) struct DurationBudget<'a> {
@@ -25,7 +25,7 @@ pub(super) struct DurationBudget<'a> {
     dimension: Dimension,
     ceiling: Duration,
     request: &'a RequestMeasurement,
-    prober: &'a Prober,
+    prober: &'a ProberMeasurement,
     ranked_durations: RankedDurations<'a>,
     /// Set if waiting for a connection explains at least half of the exceedances.
     wait_blame: Option<WaitBlame<'a>>,
@@ -58,7 +58,7 @@ impl<'a> DurationBudget<'a> {
             judged: seen.of,
             exceeded: seen.over,
             allowed,
-            exceedance: allowed.map(|_| seen.interval(Alpha::STATED)),
+            exceedance: allowed.map(|_| seen.interval(ErrorRate::STATED)),
             actual: Some(self.actual()),
             interval: self.interval(),
             of_successes: match self.quantile {
@@ -82,24 +82,26 @@ impl<'a> DurationBudget<'a> {
         )
     }
 
-    fn actual(&self) -> Actual {
+    fn actual(&self) -> ActualQuantile {
         match self.quantile {
             Some(quantile) => self.ranked_durations.quantile(quantile),
             None => self.ranked_durations.max(),
         }
     }
 
-    fn interval(&self) -> Option<(Actual, Actual)> {
+    fn interval(&self) -> Option<(ActualQuantile, ActualQuantile)> {
         self.quantile.map(|quantile| self.ranked_durations.interval(quantile))
     }
 
-    fn reason(&self, finding: BudgetFinding, rule: DecisionRule) -> Reason {
+    fn reason(&self, finding: BudgetFinding, rule: DecisionRule) -> VerdictReason {
         let what = self.sentence();
         match finding {
             BudgetFinding::NoData => no_data_reason(),
-            BudgetFinding::Holds => self.with_wait_blame(Reason { what, next: String::new() }),
+            BudgetFinding::Holds => {
+                self.with_wait_blame(VerdictReason { what, next: String::new() })
+            }
             BudgetFinding::Breached => self.with_wait_blame(self.blame(what)),
-            BudgetFinding::Undecided => self.with_wait_blame(Reason {
+            BudgetFinding::Undecided => self.with_wait_blame(VerdictReason {
                 what: format!("{what}: {}", undecided_phrase(self.ranked_durations.exceeded())),
                 next: self.what_settles_it(rule),
             }),
@@ -152,22 +154,22 @@ impl<'a> DurationBudget<'a> {
     }
 
     /// Adds the most frequent failure if failures are among the exceedances, and where to look.
-    fn blame(&self, what: String) -> Reason {
+    fn blame(&self, what: String) -> VerdictReason {
         let slow =
             "compare with a run from before the change; the phases table shows where the time went";
         let failed = self.ranked_durations.failures();
         match LeadingFailure::of(&self.request.measured).filter(|_| failed > 0) {
-            None => Reason { what, next: slow.to_owned() },
+            None => VerdictReason { what, next: slow.to_owned() },
             Some(leading) => {
                 let mostly_failed = failed * 2 >= self.ranked_durations.exceeded().over;
                 let next = if mostly_failed { leading.remedy() } else { slow.to_owned() };
-                Reason { what: format!("{what}; {}", leading.words()), next }
+                VerdictReason { what: format!("{what}; {}", leading.words()), next }
             }
         }
     }
 
     /// Adds the share caused by waiting; the remedy for a limit that is too low comes first.
-    fn with_wait_blame(&self, reason: Reason) -> Reason {
+    fn with_wait_blame(&self, reason: VerdictReason) -> VerdictReason {
         let Some(wait_blame) = &self.wait_blame else { return reason };
         let what = format!("{}; {}", reason.what, wait_blame.words());
         let next = match wait_blame.remedy() {
@@ -175,7 +177,7 @@ impl<'a> DurationBudget<'a> {
             Some(remedy) if reason.next.is_empty() => remedy,
             Some(remedy) => format!("{remedy}; {}", reason.next),
         };
-        Reason { what, next }
+        VerdictReason { what, next }
     }
 
     fn what_settles_it(&self, rule: DecisionRule) -> String {
@@ -192,19 +194,25 @@ const STANDSTILL: Duration = Duration::from_millis(10);
 /// The reason for a budget that the prober's own lateness decides.
 ///
 /// The prober is late if it sends late, which its lag shows, or if it stalls while answers arrive.
-fn late(what: &str, would_hold: bool, measured: &StageMeasurement, prober: &Prober) -> Reason {
+fn late(
+    what: &str,
+    would_hold: bool,
+    measured: &StageMeasurement,
+    prober: &ProberMeasurement,
+) -> VerdictReason {
     let lag = measured.series.quantile(Dimension::Lag, Quantile::P99);
     let explains =
         |longest: &Duration| *longest >= STANDSTILL || lag.is_none_or(|lag| lag < *longest);
     let standstill = prober.hiccups.max().filter(explains);
-    let lag = lag.map(|lag| format!("lag p99 {}", show(lag)));
-    let standstill = standstill.map(|longest| format!("it stalled for up to {}", show(longest)));
+    let lag = lag.map(|lag| format!("lag p99 {}", format_duration(lag)));
+    let standstill =
+        standstill.map(|longest| format!("it stalled for up to {}", format_duration(longest)));
     let ours = if standstill.is_some() { "these delays" } else { "its lag" };
     let seen: Vec<_> = lag.into_iter().chain(standstill).collect();
     let seen = if seen.is_empty() { String::new() } else { format!(": {}", seen.join(", ")) };
     let without =
         if would_hold { "the budget would hold" } else { "the data would not prove the breach" };
-    Reason {
+    VerdictReason {
         what: format!("{what}; but the prober was late{seen}; without {ours} {without}"),
         next: "run it again from a machine with idle cores, or at a lower rate".to_owned(),
     }

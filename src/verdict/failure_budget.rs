@@ -1,11 +1,13 @@
 //! Judges a budget on a number of failures: `errors < 0.5%`, `dropped = 0`.
 
-use super::binomial::{Alpha, ExceedanceCount};
+use super::binomial::{ErrorRate, ExceedanceCount};
 use super::failures::{self, LeadingFailure};
 use super::finding::BudgetFinding;
 use super::phrases::{part, percent, undecided_phrase};
 use super::rule::DecisionRule;
-use crate::record::{Budget, BudgetVerdict, Failure, Limit, Reason, RequestMeasurement};
+use crate::record::{
+    Budget, BudgetVerdict, CountLimit, Failure, RequestMeasurement, VerdictReason,
+};
 use crate::units::Ratio;
 
 /// Which failures are counted.
@@ -21,26 +23,26 @@ pub(super) enum FailureClass {
 pub(super) fn judge(
     budget: Budget,
     class: FailureClass,
-    limit: Limit,
+    limit: CountLimit,
     request: &RequestMeasurement,
     rule: DecisionRule,
 ) -> BudgetVerdict {
     let seen = class.among(request);
     let (allowed, finding) = match limit {
-        Limit::None => (None, DecisionRule::describe(seen)),
-        Limit::Below(share) => (Some(share), rule.test(seen, share)),
+        CountLimit::None => (None, DecisionRule::describe(seen)),
+        CountLimit::Below(share) => (Some(share), rule.test(seen, share)),
     };
-    let exceedance = allowed.map(|_| seen.interval(Alpha::STATED));
+    let exceedance = allowed.map(|_| seen.interval(ErrorRate::STATED));
     let what = class.sentence(seen, allowed, exceedance);
     let reason = match finding {
         BudgetFinding::NoData => no_data_reason(),
-        BudgetFinding::Holds => Reason { what, next: String::new() },
+        BudgetFinding::Holds => VerdictReason { what, next: String::new() },
         BudgetFinding::Breached => class.blame(what, request),
         BudgetFinding::Undecided | BudgetFinding::Late { .. } => {
             let next = allowed
                 .map(|allowed| rule.what_settles_it(seen, seen, allowed))
                 .unwrap_or_default();
-            Reason { what: format!("{what}: {}", undecided_phrase(seen)), next }
+            VerdictReason { what: format!("{what}: {}", undecided_phrase(seen)), next }
         }
     };
     BudgetVerdict {
@@ -88,19 +90,20 @@ impl FailureClass {
     }
 
     /// Adds what failed most.
-    fn blame(self, what: String, request: &RequestMeasurement) -> Reason {
+    fn blame(self, what: String, request: &RequestMeasurement) -> VerdictReason {
         match (self, LeadingFailure::of(&request.measured)) {
-            (Self::Errors, Some(leading)) => {
-                Reason { what: format!("{what}; {}", leading.words()), next: leading.remedy() }
-            }
-            _ => Reason { what, next: failures::remedy(Failure::Dropped).to_owned() },
+            (Self::Errors, Some(leading)) => VerdictReason {
+                what: format!("{what}; {}", leading.words()),
+                next: leading.remedy(),
+            },
+            _ => VerdictReason { what, next: failures::remedy(Failure::Dropped).to_owned() },
         }
     }
 }
 
 /// The reason for a budget without data.
-pub(super) fn no_data_reason() -> Reason {
-    Reason {
+pub(super) fn no_data_reason() -> VerdictReason {
+    VerdictReason {
         what: "no exchange was judged".to_owned(),
         next: "check that the run reached its measured stage and that the plan sends this request"
             .to_owned(),
@@ -110,14 +113,15 @@ pub(super) fn no_data_reason() -> Reason {
 #[cfg(test)]
 mod tests {
     use crate::record::Decision;
-    use crate::verdict::fixture::{Request, one_budget};
+    use crate::verdict::fixture::{FixtureRequest, one_budget};
 
     const FAST: u64 = 100_000;
 
     #[test]
     fn a_share_of_errors_needs_598_clean_requests() {
-        let clean =
-            |count| one_budget(Request::new("app", &["errors < 0.5%"]).took(&vec![FAST; count]));
+        let clean = |count| {
+            one_budget(FixtureRequest::new("app", &["errors < 0.5%"]).took(&vec![FAST; count]))
+        };
         let short = clean(597);
         assert_eq!(short.decision, Decision::Inconclusive);
         assert_eq!(
@@ -135,7 +139,7 @@ mod tests {
     #[test]
     fn a_share_of_errors_that_is_proven_too_high_fails_and_names_the_failure() {
         let verdict = one_budget(
-            Request::new("app", &["errors < 0.5%"]).took(&vec![FAST; 590]).redirected(10),
+            FixtureRequest::new("app", &["errors < 0.5%"]).took(&vec![FAST; 590]).redirected(10),
         );
         assert_eq!(verdict.decision, Decision::Fail);
         assert_eq!(
@@ -147,11 +151,12 @@ mod tests {
 
     #[test]
     fn none_allowed_is_decided_by_any_number_of_requests_without_confidence() {
-        let one = one_budget(Request::new("app", &["errors = 0"]).took(&[FAST]));
+        let one = one_budget(FixtureRequest::new("app", &["errors = 0"]).took(&[FAST]));
         assert_eq!((one.decision, one.allowed, one.exceedance), (Decision::Pass, None, None));
-        let bad = one_budget(Request::new("app", &["errors = 0"]).took(&[FAST; 500]).refused(1));
+        let bad =
+            one_budget(FixtureRequest::new("app", &["errors = 0"]).took(&[FAST; 500]).refused(1));
         assert_eq!((bad.decision, bad.exceeded), (Decision::Fail, 1));
-        let none = one_budget(Request::new("app", &["errors = 0"]));
+        let none = one_budget(FixtureRequest::new("app", &["errors = 0"]));
         assert_eq!(
             (none.decision, none.reason.what.as_str()),
             (Decision::Inconclusive, "no exchange was judged")
@@ -160,10 +165,11 @@ mod tests {
 
     #[test]
     fn only_drops_count_against_a_budget_on_drops() {
-        let refused = one_budget(Request::new("app", &["dropped = 0"]).took(&[FAST; 5]).refused(3));
+        let refused =
+            one_budget(FixtureRequest::new("app", &["dropped = 0"]).took(&[FAST; 5]).refused(3));
         assert_eq!((refused.decision, refused.judged, refused.exceeded), (Decision::Pass, 8, 0));
         let dropped =
-            one_budget(Request::new("app", &["dropped < 1%"]).took(&[FAST; 40]).dropped(10));
+            one_budget(FixtureRequest::new("app", &["dropped < 1%"]).took(&[FAST; 40]).dropped(10));
         assert_eq!((dropped.decision, dropped.exceeded), (Decision::Fail, 10));
         assert!(dropped.reason.next.contains("held every allowed connection"));
     }

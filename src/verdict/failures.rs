@@ -1,15 +1,15 @@
 //! The most frequent failure, as text, and its remedy.
 
 use super::phrases::{part, requests};
-use crate::record::{Evidence, Failure, Reason, StageMeasurement};
+use crate::record::{Failure, FailureEvidence, StageMeasurement, VerdictReason};
 
 /// The failures of a stage as a reason: how many, what the most frequent one was, and what to look
 /// at.
 ///
 /// `None` where nothing failed.
-pub(super) fn reason(stage: &StageMeasurement) -> Option<Reason> {
+pub(super) fn reason(stage: &StageMeasurement) -> Option<VerdictReason> {
     let leading = LeadingFailure::of(stage)?;
-    Some(Reason {
+    Some(VerdictReason {
         what: format!(
             "{} failed; {}",
             part(leading.failed, stage.tally.exchanges),
@@ -21,7 +21,7 @@ pub(super) fn reason(stage: &StageMeasurement) -> Option<Reason> {
 
 /// The reason for a target that answered none of its exchanges; `None` if it answered one or
 /// received none.
-pub(super) fn never_answered(all: &StageMeasurement) -> Option<Reason> {
+pub(super) fn never_answered(all: &StageMeasurement) -> Option<VerdictReason> {
     if all.tally.unanswered() == 0 || all.tally.answered() > 0 {
         return None;
     }
@@ -32,7 +32,7 @@ pub(super) fn never_answered(all: &StageMeasurement) -> Option<Reason> {
         leading.count,
         requests(all.tally.exchanges)
     );
-    Some(Reason { what, next: leading.remedy() })
+    Some(VerdictReason { what, next: leading.remedy() })
 }
 
 /// The most frequent failure.
@@ -50,8 +50,11 @@ impl LeadingFailure {
     /// failed.
     pub(super) fn of(stage: &StageMeasurement) -> Option<Self> {
         let failed = stage.tally.failed();
-        let of_target =
-            stage.evidence.by_count().into_iter().find(|evidence| evidence.failure.is_of_target());
+        let of_target = stage
+            .evidence
+            .by_count()
+            .into_iter()
+            .find(|evidence| evidence.failure.counts_against_target());
         let by_evidence = of_target.map(|evidence| Self {
             failure: evidence.failure,
             seen: describe_evidence(evidence),
@@ -62,7 +65,7 @@ impl LeadingFailure {
         let most = stage.tally.failures.iter().max_by_key(|(_, count)| **count);
         let by_count = most.map(|(failure, count)| Self {
             failure: *failure,
-            seen: failure.words().to_owned(),
+            seen: failure.description().to_owned(),
             next: None,
             count: *count,
             failed,
@@ -86,12 +89,12 @@ impl LeadingFailure {
 }
 
 /// `redirected, 302 to /auth/login instead of status = 200`.
-pub(super) fn describe_evidence(evidence: &Evidence) -> String {
-    let mut text = evidence.failure.words().to_owned();
+pub(super) fn describe_evidence(evidence: &FailureEvidence) -> String {
+    let mut text = evidence.failure.description().to_owned();
     if let Some(phase) = evidence.phase.filter(|_| evidence.failure.is_without_answer()) {
         text = format!("{text} in {phase}");
     }
-    let seen = evidence.in_words();
+    let seen = evidence.description();
     if !seen.is_empty() {
         text = format!("{text}, {seen}");
     }
@@ -99,7 +102,7 @@ pub(super) fn describe_evidence(evidence: &Evidence) -> String {
 }
 
 /// The remedy if the step expected a denial and got another answer.
-fn denial_remedy(evidence: &Evidence) -> Option<&'static str> {
+fn denial_remedy(evidence: &FailureEvidence) -> Option<&'static str> {
     match evidence.failure {
         _ if !evidence.expected.starts_with("denied") => None,
         Failure::Status => Some(
@@ -168,12 +171,12 @@ pub(super) fn remedy(failure: Failure) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::fixture::Request;
+    use crate::verdict::fixture::FixtureRequest;
 
     #[test]
     fn the_failure_seen_most_speaks_for_all() {
         let request =
-            Request::new("app", &[]).took(&[90_000; 7]).redirected(8).refused(4).measured();
+            FixtureRequest::new("app", &[]).took(&[90_000; 7]).redirected(8).refused(4).measured();
         let reason = reason(&request.measured).unwrap();
         assert_eq!(
             reason.what,
@@ -184,10 +187,10 @@ mod tests {
 
     #[test]
     fn a_denial_that_did_not_come_has_a_remedy_of_its_own() {
-        let mut request = Request::new("app", &[]).measured();
+        let mut request = FixtureRequest::new("app", &[]).measured();
         request.measured.tally.exchanges = 1;
         request.measured.tally.failures.insert(Failure::Status, 1);
-        request.measured.evidence.add(Evidence {
+        request.measured.evidence.add(FailureEvidence {
             failure: Failure::Status,
             phase: None,
             expected: "denied = true".to_owned(),
@@ -205,10 +208,10 @@ mod tests {
 
     #[test]
     fn what_the_evidence_says_to_do_goes_before_what_the_failure_does() {
-        let mut request = Request::new("app", &[]).measured();
+        let mut request = FixtureRequest::new("app", &[]).measured();
         request.measured.tally.exchanges = 1;
         request.measured.tally.failures.insert(Failure::Tls, 1);
-        let evidence = Evidence {
+        let evidence = FailureEvidence {
             failure: Failure::Tls,
             phase: None,
             expected: String::new(),
@@ -222,19 +225,19 @@ mod tests {
 
     #[test]
     fn a_target_that_answers_wrongly_did_answer() {
-        let wrong = Request::new("app", &[]).redirected(1).refused(40).measured();
+        let wrong = FixtureRequest::new("app", &[]).redirected(1).refused(40).measured();
         assert_eq!(never_answered(&wrong.measured), None);
-        let silent = Request::new("app", &[]).refused(12).measured();
+        let silent = FixtureRequest::new("app", &[]).refused(12).measured();
         assert_eq!(
             never_answered(&silent.measured).unwrap().what,
             "the target never answered: connection refused in connect, 12 of 12 requests"
         );
-        assert_eq!(never_answered(&Request::new("app", &[]).measured().measured), None);
+        assert_eq!(never_answered(&FixtureRequest::new("app", &[]).measured().measured), None);
     }
 
     #[test]
     fn counts_speak_where_no_evidence_was_kept() {
-        let mut request = Request::new("app", &[]).took(&[90_000; 7]).measured();
+        let mut request = FixtureRequest::new("app", &[]).took(&[90_000; 7]).measured();
         request.measured.tally.exchanges += 3;
         request.measured.tally.failures.insert(Failure::Dropped, 3);
         assert_eq!(

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::judge;
 use crate::record::{
-    Budget, BudgetVerdict, Ceiling, CeilingCount, Dimension, Ending, Evidence, Failure, Histogram,
-    Measurement, PlannedRequest, PlannedScenario, RequestMeasurement, ScenarioMeasurement,
+    Budget, BudgetVerdict, Ceiling, CeilingCount, Dimension, Failure, FailureEvidence, Histogram,
+    Measurement, PlannedRequest, PlannedScenario, RequestMeasurement, RunEnding,
+    ScenarioMeasurement,
 };
 
 /// A request with budgets, and what its exchanges did.
 #[derive(Debug, Clone)]
-pub(super) struct Request {
+pub(super) struct FixtureRequest {
     name: &'static str,
     budgets: Vec<Budget>,
     took: Vec<u64>,
@@ -22,7 +23,7 @@ pub(super) struct Request {
     hop_of: Option<&'static str>,
 }
 
-impl Request {
+impl FixtureRequest {
     pub(super) fn new(name: &'static str, budgets: &[&str]) -> Self {
         let budgets = budgets.iter().map(|text| text.parse().unwrap()).collect();
         let (took, failed, not_judged, accepts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -156,7 +157,7 @@ impl Request {
     }
 }
 
-fn evidence(failure: Failure, count: u64) -> Evidence {
+fn evidence(failure: Failure, count: u64) -> FailureEvidence {
     let (phase, expected, seen) = match failure {
         Failure::Redirected => (None, "status = 200", "302 to /auth/login"),
         Failure::Refused => (Some(Dimension::Connect), "", ""),
@@ -164,7 +165,7 @@ fn evidence(failure: Failure, count: u64) -> Evidence {
         Failure::NotConfigured => (None, "", "variable `KEY` is not set"),
         _ => (None, "", ""),
     };
-    Evidence {
+    FailureEvidence {
         failure,
         phase,
         expected: expected.to_owned(),
@@ -175,8 +176,11 @@ fn evidence(failure: Failure, count: u64) -> Evidence {
 }
 
 /// One scenario, planned and measured.
-pub(super) fn scenario(name: &str, requests: &[Request]) -> (PlannedScenario, ScenarioMeasurement) {
-    let measured: Vec<_> = requests.iter().map(Request::measured).collect();
+pub(super) fn scenario(
+    name: &str,
+    requests: &[FixtureRequest],
+) -> (PlannedScenario, ScenarioMeasurement) {
+    let measured: Vec<_> = requests.iter().map(FixtureRequest::measured).collect();
     let released = measured.iter().map(|request| request.measured.tally.exchanges).sum();
     let planned = PlannedScenario {
         name: name.to_owned(),
@@ -187,7 +191,7 @@ pub(super) fn scenario(name: &str, requests: &[Request]) -> (PlannedScenario, Sc
         warmup: "none".to_owned(),
         caveats: Vec::new(),
         capacity: None,
-        requests: requests.iter().map(Request::planned).collect(),
+        requests: requests.iter().map(FixtureRequest::planned).collect(),
     };
     let measured = ScenarioMeasurement {
         planned: Some(released),
@@ -204,12 +208,13 @@ pub(super) fn run(
 ) -> (Vec<PlannedScenario>, Measurement) {
     let (plan, scenarios) = scenarios.into_iter().unzip();
     let elapsed = Duration::from_secs(12);
-    let measurement = Measurement { elapsed, ..Measurement::of(scenarios, Ending::Complete) };
+    let measurement =
+        Measurement { elapsed, ..Measurement::with_scenarios(scenarios, RunEnding::Complete) };
     (plan, measurement)
 }
 
 /// The verdict on the one budget of one request.
-pub(super) fn one_budget(request: Request) -> BudgetVerdict {
+pub(super) fn one_budget(request: FixtureRequest) -> BudgetVerdict {
     let (plan, measurement) = run(vec![scenario("tiles", &[request])]);
     judge(&plan, &measurement).scenarios.remove(0).budgets.remove(0)
 }

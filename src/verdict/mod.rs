@@ -27,10 +27,10 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub use self::breaker::Breaker;
+pub use self::breaker::CircuitBreaker;
 pub use self::compare::compare;
 
-use self::binomial::Alpha;
+use self::binomial::ErrorRate;
 use self::rule::DecisionRule;
 use crate::record::{Decision, Measurement, PlannedScenario, Verdict};
 
@@ -45,9 +45,9 @@ pub fn judge(plan: &[PlannedScenario], measurement: &Measurement) -> Verdict {
     let scenarios: Vec<_> =
         plan.iter().map(|planned| scenario::judge(planned, measurement, rule)).collect();
     Verdict {
-        decision: Decision::over(scenarios.iter().map(|scenario| scenario.decision)),
+        decision: Decision::combine(scenarios.iter().map(|scenario| scenario.decision)),
         rule: DecisionRule::NAME.to_owned(),
-        confidence: Alpha::STATED.confidence(),
+        confidence: ErrorRate::STATED.confidence(),
         scenarios,
     }
 }

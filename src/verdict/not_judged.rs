@@ -3,12 +3,12 @@
 
 use super::failures::{describe_evidence, remedy};
 use crate::record::{
-    BudgetVerdict, Decision, Evidence, PlannedRequest, Reason, RequestMeasurement,
+    BudgetVerdict, Decision, FailureEvidence, PlannedRequest, RequestMeasurement, VerdictReason,
 };
 
 /// Why a step was not judged, and whether that prevents a pass.
 pub(super) struct NotJudgedStep<'a> {
-    evidence: &'a Evidence,
+    evidence: &'a FailureEvidence,
     is_accepted: bool,
     /// Whether the step was never judged.
     is_all: bool,
@@ -19,8 +19,8 @@ impl<'a> NotJudgedStep<'a> {
     /// the step was judged every time.
     pub(super) fn of(planned: &PlannedRequest, measured: &'a RequestMeasurement) -> Option<Self> {
         let all = measured.measured.evidence.by_count();
-        let mut not_judged = all.into_iter().filter(|evidence| evidence.failure.is_lapse());
-        let accepts = |evidence: &Evidence| planned.accepts.contains(&evidence.failure);
+        let mut not_judged = all.into_iter().filter(|evidence| evidence.failure.is_not_judged());
+        let accepts = |evidence: &FailureEvidence| planned.accepts.contains(&evidence.failure);
         let first = not_judged.next()?;
         let worst = std::iter::once(first).chain(not_judged).find(|evidence| !accepts(evidence));
         let evidence = worst.unwrap_or(first);
@@ -53,19 +53,22 @@ impl<'a> NotJudgedStep<'a> {
             self.reason()
         } else {
             let what = format!("{}; but {}", verdict.reason.what, self.reason().what);
-            Reason { what, ..self.reason() }
+            VerdictReason { what, ..self.reason() }
         };
         BudgetVerdict { decision, reason, ..verdict }
     }
 
     /// `absent: 404 instead of status = 200`; adds that the step accepts it, or what to do about
     /// it.
-    pub(super) fn reason(&self) -> Reason {
+    pub(super) fn reason(&self) -> VerdictReason {
         let seen = describe_evidence(self.evidence);
         if self.is_accepted {
-            return Reason { what: format!("{seen}; the step accepts that"), next: String::new() };
+            return VerdictReason {
+                what: format!("{seen}; the step accepts that"),
+                next: String::new(),
+            };
         }
-        Reason { what: seen, next: remedy(self.evidence.failure).to_owned() }
+        VerdictReason { what: seen, next: remedy(self.evidence.failure).to_owned() }
     }
 }
 
@@ -74,23 +77,25 @@ mod tests {
     use super::*;
     use crate::record::Failure;
     use crate::record::ScenarioVerdict;
-    use crate::verdict::fixture::{Request, run, scenario};
+    use crate::verdict::fixture::{FixtureRequest, run, scenario};
     use crate::verdict::judge;
 
-    fn judged(requests: &[Request]) -> ScenarioVerdict {
+    fn judged(requests: &[FixtureRequest]) -> ScenarioVerdict {
         let (plan, measurement) = run(vec![scenario("smoke", requests)]);
         judge(&plan, &measurement).scenarios.remove(0)
     }
 
-    fn healthy() -> Request {
-        Request::new("healthy", &["max < 1s", "errors = 0"]).took(&[1_000])
+    fn healthy() -> FixtureRequest {
+        FixtureRequest::new("healthy", &["max < 1s", "errors = 0"]).took(&[1_000])
     }
 
     #[test]
     fn what_is_absent_holds_a_pass_up_and_says_what_to_do() {
         for budgets in [&["errors = 0"][..], &[]] {
-            let verdict =
-                judged(&[healthy(), Request::new("view", budgets).not_judged(Failure::Absent)]);
+            let verdict = judged(&[
+                healthy(),
+                FixtureRequest::new("view", budgets).not_judged(Failure::Absent),
+            ]);
             assert_eq!(verdict.decision, Decision::Inconclusive);
             let reason =
                 verdict.reasons.iter().find(|reason| reason.what.starts_with("`view`")).unwrap();
@@ -102,7 +107,7 @@ mod tests {
     #[test]
     fn what_may_be_absent_is_told_and_holds_nothing_up() {
         for budgets in [&["max < 1s", "errors = 0"][..], &[]] {
-            let view = Request::new("view", budgets)
+            let view = FixtureRequest::new("view", budgets)
                 .not_judged(Failure::Absent)
                 .accepting(Failure::Absent);
             let verdict = judged(&[healthy(), view]);
@@ -118,7 +123,7 @@ mod tests {
     #[test]
     fn a_run_of_which_every_step_was_left_out_is_no_pass() {
         let step = || {
-            Request::new("step", &[])
+            FixtureRequest::new("step", &[])
                 .not_judged(Failure::NotConfigured)
                 .accepting(Failure::NotConfigured)
         };
@@ -129,7 +134,7 @@ mod tests {
 
     #[test]
     fn one_that_is_accepted_does_not_hide_one_that_is_not() {
-        let step = Request::new("step", &[])
+        let step = FixtureRequest::new("step", &[])
             .not_judged(Failure::NotConfigured)
             .not_judged(Failure::Absent)
             .accepting(Failure::NotConfigured);

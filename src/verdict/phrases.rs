@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::binomial::ExceedanceCount;
-use crate::record::{Actual, Dimension};
-use crate::units::{Ratio, show};
+use crate::record::{ActualQuantile, Dimension};
+use crate::units::{Ratio, format_duration};
 
 /// `1 request`, `12 requests`.
 pub(super) fn requests(count: u64) -> String {
@@ -21,22 +21,26 @@ pub(super) fn part(count: u64, of: u64) -> String {
 }
 
 /// `is 412 ms`; `falls among the failures` if the rank is that of a failure.
-pub(super) fn actual(actual: Actual) -> String {
+pub(super) fn actual(actual: ActualQuantile) -> String {
     match actual {
-        Actual::NoData => "is unknown".to_owned(),
-        Actual::At(duration) => format!("is {}", show(duration)),
-        Actual::Unbounded => "falls among the failures".to_owned(),
+        ActualQuantile::NoData => "is unknown".to_owned(),
+        ActualQuantile::At(duration) => format!("is {}", format_duration(duration)),
+        ActualQuantile::Unbounded => "falls among the failures".to_owned(),
     }
 }
 
 /// `398 ms to 430 ms`, `at least 398 ms`, `at most 430 ms`; `None` where neither end excludes
 /// anything.
-pub(super) fn interval((low, high): (Actual, Actual)) -> Option<String> {
+pub(super) fn interval((low, high): (ActualQuantile, ActualQuantile)) -> Option<String> {
     match (low, high) {
-        (Actual::At(Duration::ZERO), Actual::At(high)) => Some(format!("at most {}", show(high))),
-        (Actual::At(Duration::ZERO), _) => None,
-        (Actual::At(low), Actual::At(high)) => Some(format!("{} to {}", show(low), show(high))),
-        (Actual::At(low), _) => Some(format!("at least {}", show(low))),
+        (ActualQuantile::At(Duration::ZERO), ActualQuantile::At(high)) => {
+            Some(format!("at most {}", format_duration(high)))
+        }
+        (ActualQuantile::At(Duration::ZERO), _) => None,
+        (ActualQuantile::At(low), ActualQuantile::At(high)) => {
+            Some(format!("{} to {}", format_duration(low), format_duration(high)))
+        }
+        (ActualQuantile::At(low), _) => Some(format!("at least {}", format_duration(low))),
         _ => None,
     }
 }
@@ -59,9 +63,9 @@ pub(super) fn percent(share: Ratio) -> String {
 pub(super) fn overrun_phrase(dimension: Dimension, ceiling: Duration) -> String {
     match dimension {
         Dimension::Latency | Dimension::Fresh | Dimension::Reused => {
-            format!("took {} or longer", show(ceiling))
+            format!("took {} or longer", format_duration(ceiling))
         }
-        other => format!("spent {} or longer in {other}", show(ceiling)),
+        other => format!("spent {} or longer in {other}", format_duration(ceiling)),
     }
 }
 
@@ -87,11 +91,11 @@ mod tests {
 
     #[test]
     fn an_interval_names_the_ends_it_has() {
-        let at = |millis| Actual::At(Duration::from_millis(millis));
+        let at = |millis| ActualQuantile::At(Duration::from_millis(millis));
         assert_eq!(interval((at(398), at(430))).unwrap(), "398 ms to 430 ms");
         assert_eq!(interval((at(0), at(430))).unwrap(), "at most 430 ms");
-        assert_eq!(interval((at(398), Actual::Unbounded)).unwrap(), "at least 398 ms");
-        assert_eq!(interval((at(0), Actual::Unbounded)), None);
-        assert_eq!(interval((Actual::Unbounded, Actual::Unbounded)), None);
+        assert_eq!(interval((at(398), ActualQuantile::Unbounded)).unwrap(), "at least 398 ms");
+        assert_eq!(interval((at(0), ActualQuantile::Unbounded)), None);
+        assert_eq!(interval((ActualQuantile::Unbounded, ActualQuantile::Unbounded)), None);
     }
 }

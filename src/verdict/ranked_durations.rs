@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::binomial::{Alpha, ExceedanceCount, lower_rank, upper_rank};
-use crate::record::{Actual, CeilingCount, Dimension, Histogram, RequestMeasurement};
+use super::binomial::{ErrorRate, ExceedanceCount, lower_rank, upper_rank};
+use crate::record::{ActualQuantile, CeilingCount, Dimension, Histogram, RequestMeasurement};
 use crate::units::Quantile;
 
 /// The durations of a request and their count against one ceiling.
@@ -58,12 +58,12 @@ impl<'a> RankedDurations<'a> {
     }
 
     /// The quantile of all exchanges.
-    pub(super) fn quantile(&self, quantile: Quantile) -> Actual {
+    pub(super) fn quantile(&self, quantile: Quantile) -> ActualQuantile {
         self.at(Histogram::rank_of(quantile, self.count.judged))
     }
 
     /// The longest of all exchanges.
-    pub(super) fn max(&self) -> Actual {
+    pub(super) fn max(&self) -> ActualQuantile {
         self.at(self.count.judged)
     }
 
@@ -79,29 +79,29 @@ impl<'a> RankedDurations<'a> {
     ///
     /// The budget holds exactly where its upper end is below the ceiling. With too few exchanges
     /// for a bound, the lower end is zero and the upper end unbounded.
-    pub(super) fn interval(&self, quantile: Quantile) -> (Actual, Actual) {
+    pub(super) fn interval(&self, quantile: Quantile) -> (ActualQuantile, ActualQuantile) {
         let (of, allowed) = (self.count.judged, quantile.allowed_exceedance());
         if of == 0 {
-            return (Actual::NoData, Actual::NoData);
+            return (ActualQuantile::NoData, ActualQuantile::NoData);
         }
-        let low = lower_rank(of, allowed, Alpha::STATED);
-        let high = upper_rank(of, allowed, Alpha::STATED);
+        let low = lower_rank(of, allowed, ErrorRate::STATED);
+        let high = upper_rank(of, allowed, ErrorRate::STATED);
         (
-            low.map_or(Actual::At(Duration::ZERO), |rank| self.at(rank)),
-            high.map_or(Actual::Unbounded, |rank| self.at(rank)),
+            low.map_or(ActualQuantile::At(Duration::ZERO), |rank| self.at(rank)),
+            high.map_or(ActualQuantile::Unbounded, |rank| self.at(rank)),
         )
     }
 
     /// The value of a rank, counted from 1.
-    fn at(&self, rank: u64) -> Actual {
+    fn at(&self, rank: u64) -> ActualQuantile {
         if self.count.judged == 0 {
-            return Actual::NoData;
+            return ActualQuantile::NoData;
         }
         let is_below = rank <= self.count.judged.saturating_sub(self.count.exceeded);
         match self.successes.and_then(|histogram| histogram.at_rank(rank)) {
-            Some(read) if is_below => Actual::At(read.min(self.just_below())),
-            Some(read) => Actual::At(read.max(self.ceiling)),
-            None => Actual::Unbounded,
+            Some(read) if is_below => ActualQuantile::At(read.min(self.just_below())),
+            Some(read) => ActualQuantile::At(read.max(self.ceiling)),
+            None => ActualQuantile::Unbounded,
         }
     }
 
@@ -117,19 +117,20 @@ mod tests {
     use super::*;
     use crate::record::Decision;
     use crate::units::Ratio;
-    use crate::verdict::fixture::{Request, one_budget};
+    use crate::verdict::fixture::{FixtureRequest, one_budget};
 
     const LIMIT: Duration = Duration::from_millis(300);
 
     #[test]
     fn a_value_in_the_ceilings_own_bucket_is_read_on_the_side_the_count_puts_it() {
-        let just_under = Request::new("tile", &["max < 300ms"]).took(&[299_999]).measured();
+        let just_under = FixtureRequest::new("tile", &["max < 300ms"]).took(&[299_999]).measured();
         assert_eq!(
             RankedDurations::of(&just_under, Dimension::Latency, LIMIT).max(),
-            Actual::At(Duration::from_micros(299_999))
+            ActualQuantile::At(Duration::from_micros(299_999))
         );
-        let just_at = Request::new("tile", &["max < 300ms"]).took(&[300_000]).measured();
-        let Actual::At(read) = RankedDurations::of(&just_at, Dimension::Latency, LIMIT).max()
+        let just_at = FixtureRequest::new("tile", &["max < 300ms"]).took(&[300_000]).measured();
+        let ActualQuantile::At(read) =
+            RankedDurations::of(&just_at, Dimension::Latency, LIMIT).max()
         else {
             panic!()
         };
@@ -139,33 +140,35 @@ mod tests {
     #[test]
     fn failures_rank_above_every_success() {
         let ninety = vec![100_000; 90];
-        let request = Request::new("tile", &["p95 < 300ms"]).took(&ninety).refused(10).measured();
+        let request =
+            FixtureRequest::new("tile", &["p95 < 300ms"]).took(&ninety).refused(10).measured();
         let ranked_durations = RankedDurations::of(&request, Dimension::Latency, LIMIT);
         assert_eq!(ranked_durations.failures(), 10);
-        assert_eq!(ranked_durations.quantile(Quantile::P95), Actual::Unbounded);
-        assert!(matches!(ranked_durations.quantile(Quantile::P90), Actual::At(_)));
-        assert_eq!(ranked_durations.max(), Actual::Unbounded);
+        assert_eq!(ranked_durations.quantile(Quantile::P95), ActualQuantile::Unbounded);
+        assert!(matches!(ranked_durations.quantile(Quantile::P90), ActualQuantile::At(_)));
+        assert_eq!(ranked_durations.max(), ActualQuantile::Unbounded);
         assert!(
             ranked_durations.of_successes(|histogram| histogram.quantile(Quantile::P95)).is_some()
         );
         let (low, high) = ranked_durations.interval(Quantile::P95);
-        assert_eq!((low, high), (Actual::Unbounded, Actual::Unbounded));
+        assert_eq!((low, high), (ActualQuantile::Unbounded, ActualQuantile::Unbounded));
     }
 
     #[test]
     fn an_end_for_which_the_data_are_too_few_excludes_nothing() {
-        let three = Request::new("tile", &["p50 < 300ms"]).took(&[100_000; 3]).measured();
+        let three = FixtureRequest::new("tile", &["p50 < 300ms"]).took(&[100_000; 3]).measured();
         assert_eq!(
             RankedDurations::of(&three, Dimension::Latency, LIMIT).interval(Quantile::P50),
-            (Actual::At(Duration::ZERO), Actual::Unbounded)
+            (ActualQuantile::At(Duration::ZERO), ActualQuantile::Unbounded)
         );
     }
 
     #[test]
     fn a_ceiling_that_was_not_counted_has_no_data() {
-        let request = Request::new("tile", &["p95 < 300ms"]).took(&[100_000; 100]).measured();
+        let request =
+            FixtureRequest::new("tile", &["p95 < 300ms"]).took(&[100_000; 100]).measured();
         let other = RankedDurations::of(&request, Dimension::Latency, Duration::from_millis(200));
-        assert_eq!((other.exceeded().of, other.max()), (0, Actual::NoData));
+        assert_eq!((other.exceeded().of, other.max()), (0, ActualQuantile::NoData));
     }
 
     proptest! {
@@ -178,10 +181,10 @@ mod tests {
             quantile in prop::sample::select(vec!["p50", "p90", "p95", "p99"]),
         ) {
             let budget = format!("{quantile} < 300ms");
-            let verdict = one_budget(Request::new("tile", &[&budget]).took(&micros).refused(refused));
+            let verdict = one_budget(FixtureRequest::new("tile", &[&budget]).took(&micros).refused(refused));
             let (low, high) = verdict.interval.unwrap();
-            let is_below = |actual| matches!(actual, Actual::At(value) if value < LIMIT);
-            let has_data = low != Actual::NoData;
+            let is_below = |actual| matches!(actual, ActualQuantile::At(value) if value < LIMIT);
+            let has_data = low != ActualQuantile::NoData;
             prop_assert_eq!(verdict.decision == Decision::Pass, is_below(high));
             prop_assert_eq!(verdict.decision == Decision::Fail, has_data && !is_below(low));
             let (least, most) = verdict.exceedance.unwrap();

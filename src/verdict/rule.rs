@@ -1,6 +1,6 @@
 //! The rule that decides budgets that are statements about the target.
 
-use super::binomial::{Alpha, ExceedanceCount};
+use super::binomial::{ErrorRate, ExceedanceCount};
 use super::finding::BudgetFinding;
 use crate::record::PlannedScenario;
 use crate::units::Ratio;
@@ -17,8 +17,8 @@ const NOTHING_SETTLES_IT: &str = "no practical number of requests would settle i
 /// that allow no exceedance are not tests and take no share of the rate.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DecisionRule {
-    to_pass: Alpha,
-    to_fail: Alpha,
+    to_pass: ErrorRate,
+    to_fail: ErrorRate,
 }
 
 impl DecisionRule {
@@ -32,7 +32,7 @@ impl DecisionRule {
             .flat_map(|scenario| &scenario.requests)
             .flat_map(|request| &request.budgets);
         let tested = budgets.filter(|budget| budget.allowed().is_some()).count();
-        Self { to_pass: Alpha::STATED, to_fail: Alpha::STATED.shared_by(tested) }
+        Self { to_pass: ErrorRate::STATED, to_fail: ErrorRate::STATED.shared_by(tested) }
     }
 
     /// Tests a budget that allows the target to exceed in a share `allowed` of its exchanges.
@@ -113,9 +113,10 @@ mod tests {
     use rand_distr::Distribution;
 
     use super::*;
-    use crate::verdict::fixture::{Request, run, scenario};
+    use crate::verdict::fixture::{FixtureRequest, run, scenario};
 
-    const ALL: DecisionRule = DecisionRule { to_pass: Alpha::STATED, to_fail: Alpha::STATED };
+    const ALL: DecisionRule =
+        DecisionRule { to_pass: ErrorRate::STATED, to_fail: ErrorRate::STATED };
 
     fn settled(over: u64, of: u64) -> String {
         let seen = ExceedanceCount { over, of };
@@ -154,7 +155,7 @@ mod tests {
     /// the line at.
     fn runs_with(finding: BudgetFinding, budgets: usize, exchanges: u64) -> ExceedanceCount {
         let requests: Vec<_> =
-            (0..budgets).map(|_| Request::new("tile", &["p95 < 300ms"])).collect();
+            (0..budgets).map(|_| FixtureRequest::new("tile", &["p95 < 300ms"])).collect();
         let rule = DecisionRule::of(&run(vec![scenario("tiles", &requests)]).0);
         let allowed = Ratio::new(0.05).unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(20);
@@ -171,7 +172,7 @@ mod tests {
 
     /// That a simulated rate lies within what `RUNS` runs can tell of the exact one.
     fn is_near(seen: ExceedanceCount, exact: f64) -> bool {
-        let (low, high) = seen.interval(Alpha::STATED.shared_by(20));
+        let (low, high) = seen.interval(ErrorRate::STATED.shared_by(20));
         low.as_f64() <= exact && exact <= high.as_f64()
     }
 

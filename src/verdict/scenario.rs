@@ -11,8 +11,8 @@ use super::phrases::requests;
 use super::rule::DecisionRule;
 use super::{failures, void_reasons};
 use crate::record::{
-    Budget, BudgetVerdict, Decision, Measurement, PlannedRequest, PlannedScenario, Reason,
-    RequestMeasurement, ScenarioMeasurement, ScenarioVerdict, StageMeasurement,
+    Budget, BudgetVerdict, Decision, Measurement, PlannedRequest, PlannedScenario,
+    RequestMeasurement, ScenarioMeasurement, ScenarioVerdict, StageMeasurement, VerdictReason,
 };
 
 /// Judges a scenario by its measurement; a scenario without a measurement is inconclusive.
@@ -44,7 +44,7 @@ pub(super) fn judge(
         .chain(is_down.then_some(Decision::Fail))
         .chain(nothing_measured.as_ref().map(|_| Decision::Inconclusive))
         .chain(grounds.first().map(|_| Decision::Inconclusive));
-    let decision = Decision::over(decisions);
+    let decision = Decision::combine(decisions);
     let of_requests: Vec<_> = match silent {
         Some(silent) => std::iter::once(silent)
             .chain(pairs.iter().filter_map(MeasuredRequest::not_judged_reason))
@@ -61,12 +61,12 @@ pub(super) fn judge(
 
 /// The reason for a run in which every step was skipped. The target was never tested, and no data
 /// is never a pass.
-fn nothing_measured(pairs: &[MeasuredRequest<'_>]) -> Option<Reason> {
+fn nothing_measured(pairs: &[MeasuredRequest<'_>]) -> Option<VerdictReason> {
     let is_left_out = |pair: &MeasuredRequest<'_>| {
         pair.measured.measured.tally.exchanges == 0
             && pair.not_judged().is_some_and(|not_judged| not_judged.is_accepted())
     };
-    (!pairs.is_empty() && pairs.iter().all(is_left_out)).then(|| Reason {
+    (!pairs.is_empty() && pairs.iter().all(is_left_out)).then(|| VerdictReason {
         what: "every step was skipped, so nothing was measured".to_owned(),
         next: "set the variables that the steps need: at least one step must run".to_owned(),
     })
@@ -131,7 +131,7 @@ impl<'a> MeasuredRequest<'a> {
 
     /// The reason to report for the request in addition to its budgets: its failures, or why it
     /// needs no budget.
-    fn reason(&self) -> Option<Reason> {
+    fn reason(&self) -> Option<VerdictReason> {
         let name = &self.planned.name;
         let decided_here = self.by_expectations();
         if let Some(failures) = failures::reason(&self.measured.measured) {
@@ -140,7 +140,10 @@ impl<'a> MeasuredRequest<'a> {
             } else {
                 ""
             };
-            return Some(Reason { what: format!("`{name}`{rule}: {}", failures.what), ..failures });
+            return Some(VerdictReason {
+                what: format!("`{name}`{rule}: {}", failures.what),
+                ..failures
+            });
         }
         if let Some(reason) = self.not_judged_reason() {
             return Some(reason);
@@ -148,13 +151,16 @@ impl<'a> MeasuredRequest<'a> {
         decided_here.map(|decision| match decision {
             Decision::Inconclusive => {
                 let no_data_reason = failure_budget::no_data_reason();
-                Reason { what: format!("`{name}`: {}", no_data_reason.what), ..no_data_reason }
+                VerdictReason {
+                    what: format!("`{name}`: {}", no_data_reason.what),
+                    ..no_data_reason
+                }
             }
-            _ if self.planned.expectations.is_empty() => Reason {
+            _ if self.planned.expectations.is_empty() => VerdictReason {
                 what: format!("`{name}` has no budget and no expectations for {}", self.made()),
                 next: String::new(),
             },
-            _ => Reason {
+            _ => VerdictReason {
                 what: format!("`{name}` has no budget: every expectation held in {}", self.made()),
                 next: String::new(),
             },
@@ -162,9 +168,9 @@ impl<'a> MeasuredRequest<'a> {
     }
 
     /// Why the request could not be judged; `None` if it was judged.
-    fn not_judged_reason(&self) -> Option<Reason> {
+    fn not_judged_reason(&self) -> Option<VerdictReason> {
         let reason = self.not_judged()?.reason();
-        Some(Reason { what: format!("`{}`: {}", self.planned.name, reason.what), ..reason })
+        Some(VerdictReason { what: format!("`{}`: {}", self.planned.name, reason.what), ..reason })
     }
 
     fn made(&self) -> String {

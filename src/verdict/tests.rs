@@ -1,19 +1,20 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::fixture::{Request, run, scenario};
+use super::fixture::{FixtureRequest, run, scenario};
 use super::*;
-use crate::record::{Ending, Part, ScenarioVerdict, Sharing};
+use crate::record::{RunEnding, ScenarioVerdict, ShardRecord, ShardSharing};
 
 const FAST: u64 = 100_000;
 const SLOW: u64 = 400_000;
 
-fn tile(fast: usize, slow: usize) -> Request {
-    Request::new("tile", &["p95 < 300ms"]).took(&[vec![FAST; fast], vec![SLOW; slow]].concat())
+fn tile(fast: usize, slow: usize) -> FixtureRequest {
+    FixtureRequest::new("tile", &["p95 < 300ms"])
+        .took(&[vec![FAST; fast], vec![SLOW; slow]].concat())
 }
 
 /// The verdict on one scenario, its measurement changed beforehand.
-fn judged(requests: &[Request], change: impl Fn(&mut Measurement)) -> ScenarioVerdict {
+fn judged(requests: &[FixtureRequest], change: impl Fn(&mut Measurement)) -> ScenarioVerdict {
     let (plan, mut measurement) = run(vec![scenario("tiles", requests)]);
     change(&mut measurement);
     let mut verdict = judge(&plan, &measurement);
@@ -53,10 +54,11 @@ fn the_error_rate_of_a_fail_is_shared_by_the_budgets_that_test_something() {
     let one = judged(&[tile(184, 16)], |_| {});
     assert_eq!(one.decision, Decision::Fail);
     let with_descriptive =
-        [tile(184, 16), Request::new("app", &["max < 1s", "errors = 0"]).took(&[FAST; 9])];
+        [tile(184, 16), FixtureRequest::new("app", &["max < 1s", "errors = 0"]).took(&[FAST; 9])];
     assert_eq!(judged(&with_descriptive, |_| {}).decision, Decision::Fail);
     let with_tested = |slow| {
-        let other = Request::new("app", &["p50 < 1s", "p95 < 1s", "p99 < 1s", "errors < 5%"]);
+        let other =
+            FixtureRequest::new("app", &["p50 < 1s", "p95 < 1s", "p99 < 1s", "errors < 5%"]);
         judged(&[tile(200 - slow, slow), other.took(&[FAST; 500])], |_| {})
     };
     assert_eq!(with_tested(16).decision, Decision::Inconclusive);
@@ -72,7 +74,7 @@ fn the_budgets_of_every_scenario_share_the_error_rate() {
 
 #[test]
 fn an_interrupted_run_takes_back_a_pass_but_not_a_fail() {
-    let interrupt = |measurement: &mut Measurement| measurement.ending = Ending::Interrupted;
+    let interrupt = |measurement: &mut Measurement| measurement.ending = RunEnding::Interrupted;
     let pass = judged(&[tile(100, 0)], interrupt);
     assert_eq!(
         (pass.decision, pass.budgets[0].decision),
@@ -87,7 +89,7 @@ fn an_interrupted_run_takes_back_a_pass_but_not_a_fail() {
 
 #[test]
 fn a_run_that_was_cut_off_in_its_warm_up_says_so() {
-    for ending in [Ending::Interrupted, Ending::Recovered] {
+    for ending in [RunEnding::Interrupted, RunEnding::Recovered] {
         let verdict = judged(&[tile(0, 0)], |measurement| {
             (measurement.ending, measurement.measured_from) = (ending.clone(), measurement.elapsed);
         });
@@ -100,7 +102,7 @@ fn a_run_that_was_cut_off_in_its_warm_up_says_so() {
 fn an_interrupted_closed_model_is_no_pass_either() {
     let verdict = judged(&[tile(100, 0)], |measurement| {
         measurement.scenarios[0].planned = None;
-        measurement.ending = Ending::Interrupted;
+        measurement.ending = RunEnding::Interrupted;
     });
     assert_eq!(verdict.decision, Decision::Inconclusive);
 }
@@ -121,9 +123,10 @@ fn what_the_prober_could_not_release_voids_a_pass_but_not_a_fail() {
 fn abandoned_recovered_imported_and_missing_data_void_a_pass() {
     let abandoned = judged(&[tile(100, 0)], |run| run.scenarios[0].abandoned = 3);
     assert_eq!(reason_texts(&abandoned), ["3 arrivals were still in progress when the run ended"]);
-    let recovered = judged(&[tile(100, 0)], |run| run.ending = Ending::Recovered);
-    let imported =
-        judged(&[tile(100, 0)], |run| run.ending = Ending::Imported("it tells nothing".to_owned()));
+    let recovered = judged(&[tile(100, 0)], |run| run.ending = RunEnding::Recovered);
+    let imported = judged(&[tile(100, 0)], |run| {
+        run.ending = RunEnding::Imported("it tells nothing".to_owned())
+    });
     assert_eq!(reason_texts(&imported), ["the record was imported, and it tells nothing"]);
     let missing = judged(&[tile(100, 0)], |run| run.scenarios[0].planned = Some(200));
     assert_eq!(
@@ -139,8 +142,9 @@ fn abandoned_recovered_imported_and_missing_data_void_a_pass() {
 
 #[test]
 fn a_target_that_is_clearly_down_is_a_fail_however_little_was_measured() {
-    let verdict =
-        judged(&[tile(0, 0)], |run| run.ending = Ending::TargetDown("8 of 8 refused".to_owned()));
+    let verdict = judged(&[tile(0, 0)], |run| {
+        run.ending = RunEnding::TargetDown("8 of 8 refused".to_owned())
+    });
     assert_eq!(verdict.decision, Decision::Fail);
     assert_eq!(
         reason_texts(&verdict),
@@ -150,10 +154,10 @@ fn a_target_that_is_clearly_down_is_a_fail_however_little_was_measured() {
 
 #[test]
 fn a_scenario_whose_target_was_up_is_not_blamed_for_the_one_that_was_down() {
-    let down = Request::new("app", &["p95 < 300ms"]).took(&[FAST; 3]).refused(4);
+    let down = FixtureRequest::new("app", &["p95 < 300ms"]).took(&[FAST; 3]).refused(4);
     let (plan, mut measurement) =
         run(vec![scenario("tiles", &[tile(100, 0).redirected(1)]), scenario("app", &[down])]);
-    measurement.ending = Ending::TargetDown("4 in a row refused".to_owned());
+    measurement.ending = RunEnding::TargetDown("4 in a row refused".to_owned());
     let verdict = judge(&plan, &measurement);
     let each: Vec<_> = verdict.scenarios.iter().map(|scenario| scenario.decision).collect();
     assert_eq!(each, [Decision::Inconclusive, Decision::Fail]);
@@ -161,7 +165,7 @@ fn a_scenario_whose_target_was_up_is_not_blamed_for_the_one_that_was_down() {
 
 #[test]
 fn a_target_that_never_answered_fails_even_where_nothing_could_be_proven() {
-    let silent = Request::new("app", &["p50 < 300ms"]).refused(1);
+    let silent = FixtureRequest::new("app", &["p50 < 300ms"]).refused(1);
     let verdict = judged(&[silent], |_| {});
     assert_eq!(verdict.budgets[0].decision, Decision::Inconclusive);
     assert_eq!(verdict.decision, Decision::Fail);
@@ -173,9 +177,11 @@ fn a_target_that_never_answered_fails_even_where_nothing_could_be_proven() {
 
 #[test]
 fn a_target_that_answered_an_earlier_try_is_not_said_to_have_never_answered() {
-    let step = || Request::new("app", &["errors = 0"]).refused(1);
-    let verdict =
-        judged(&[step(), Request::new("app, each try", &[]).redirected(4).part_of("app")], |_| {});
+    let step = || FixtureRequest::new("app", &["errors = 0"]).refused(1);
+    let verdict = judged(
+        &[step(), FixtureRequest::new("app, each try", &[]).redirected(4).part_of("app")],
+        |_| {},
+    );
     assert_eq!(verdict.decision, Decision::Fail);
     assert_eq!(
         reason_texts(&verdict),
@@ -185,14 +191,16 @@ fn a_target_that_answered_an_earlier_try_is_not_said_to_have_never_answered() {
 
 #[test]
 fn a_budget_without_data_names_what_cut_the_run_short() {
-    let verdict = judged(&[tile(0, 0)], |run| run.ending = Ending::Interrupted);
+    let verdict = judged(&[tile(0, 0)], |run| run.ending = RunEnding::Interrupted);
     assert_eq!(verdict.budgets[0].reason.what, "the run was interrupted after 12 s");
 }
 
 #[test]
 fn failures_are_named_even_where_every_budget_holds() {
-    let verdict =
-        judged(&[Request::new("app", &["p50 < 300ms"]).took(&[FAST; 100]).redirected(3)], |_| {});
+    let verdict = judged(
+        &[FixtureRequest::new("app", &["p50 < 300ms"]).took(&[FAST; 100]).redirected(3)],
+        |_| {},
+    );
     assert_eq!(verdict.decision, Decision::Pass);
     assert_eq!(
         reason_texts(&verdict),
@@ -205,7 +213,7 @@ fn failures_are_named_even_where_every_budget_holds() {
 
 #[test]
 fn expectations_decide_where_there_is_no_budget() {
-    let health = || Request::new("health", &[]);
+    let health = || FixtureRequest::new("health", &[]);
     let held = judged(&[health().took(&[FAST; 3])], |_| {});
     assert_eq!(held.decision, Decision::Pass);
     assert_eq!(
@@ -223,7 +231,7 @@ fn expectations_decide_where_there_is_no_budget() {
 
 #[test]
 fn no_data_at_all_is_inconclusive() {
-    let without_budget = judged(&[Request::new("health", &[])], |_| {});
+    let without_budget = judged(&[FixtureRequest::new("health", &[])], |_| {});
     assert_eq!(without_budget.decision, Decision::Inconclusive);
     assert_eq!(reason_texts(&without_budget), ["`health`: no exchange was judged"]);
     assert_eq!(judged(&[tile(0, 0)], |_| {}).decision, Decision::Inconclusive);
@@ -237,20 +245,20 @@ fn only_the_measured_phase_is_judged() {
     let verdict = judged(&[tile(100, 0)], |run| {
         let request = &mut run.scenarios[0].requests[0];
         request.warmup = tile(0, 500).measured().measured;
-        request.cold = Request::new("tile", &["p95 < 300ms"]).refused(9).measured().measured;
+        request.cold = FixtureRequest::new("tile", &["p95 < 300ms"]).refused(9).measured().measured;
     });
     assert_eq!((verdict.decision, verdict.budgets[0].judged), (Decision::Pass, 100));
 }
 
 /// A run over so many machines, of which these shards are in the record.
-fn shared(shards: &[u32], of: u32) -> Sharing {
-    let part = |&shard: &u32| Part {
+fn shared(shards: &[u32], of: u32) -> ShardSharing {
+    let part = |&shard: &u32| ShardRecord {
         shard,
         run: Uuid::from_u128(u128::from(shard)),
         host: "machine".to_owned(),
     };
     let start = OffsetDateTime::UNIX_EPOCH;
-    Sharing { of, start, parts: shards.iter().map(part).collect() }
+    ShardSharing { of, start, parts: shards.iter().map(part).collect() }
 }
 
 #[test]

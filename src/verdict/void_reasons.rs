@@ -2,12 +2,16 @@
 //! fail.
 
 use crate::record::{
-    BudgetVerdict, Decision, Ending, Measurement, Reason, ScenarioMeasurement, Sharing, Stage,
+    BudgetVerdict, Decision, Measurement, RunEnding, ScenarioMeasurement, ShardSharing, Stage,
+    VerdictReason,
 };
-use crate::units::show;
+use crate::units::format_duration;
 
 /// The reasons why a scenario's data cannot support a pass; empty if there are none.
-pub(super) fn grounds(scenario: Option<&ScenarioMeasurement>, run: &Measurement) -> Vec<Reason> {
+pub(super) fn grounds(
+    scenario: Option<&ScenarioMeasurement>,
+    run: &Measurement,
+) -> Vec<VerdictReason> {
     let shared = run.sharing.iter().flat_map(|sharing| [absent(sharing), repeated(sharing)]);
     let of_scenario = match scenario {
         Some(scenario) => {
@@ -21,13 +25,13 @@ pub(super) fn grounds(scenario: Option<&ScenarioMeasurement>, run: &Measurement)
 
 /// Turns a pass into inconclusive if there are grounds, and appends the first ground to its reason.
 /// The first ground also replaces the reason of a budget without data.
-pub(super) fn apply(mut verdict: BudgetVerdict, grounds: &[Reason]) -> BudgetVerdict {
+pub(super) fn apply(mut verdict: BudgetVerdict, grounds: &[VerdictReason]) -> BudgetVerdict {
     let Some(ground) = grounds.first() else { return verdict };
     match verdict.decision {
         Decision::Pass => {
             verdict.decision = Decision::Inconclusive;
             let what = format!("{}; but {}", verdict.reason.what, ground.what);
-            verdict.reason = Reason { what, next: ground.next.clone() };
+            verdict.reason = VerdictReason { what, next: ground.next.clone() };
         }
         Decision::Inconclusive if verdict.judged == 0 => verdict.reason = ground.clone(),
         Decision::Inconclusive | Decision::Fail => {}
@@ -40,7 +44,7 @@ pub(super) fn apply(mut verdict: BudgetVerdict, grounds: &[Reason]) -> BudgetVer
 /// If several scenarios ran, this applies to those with an unanswered exchange, or to all if none
 /// has one.
 pub(super) fn target_is_down(scenario: Option<&ScenarioMeasurement>, run: &Measurement) -> bool {
-    matches!(run.ending, Ending::TargetDown(_))
+    matches!(run.ending, RunEnding::TargetDown(_))
         && (scenario.is_none_or(met_silence) || !run.scenarios.iter().any(met_silence))
 }
 
@@ -53,8 +57,8 @@ fn met_silence(scenario: &ScenarioMeasurement) -> bool {
 }
 
 /// The shards of a distributed run that are missing from the record.
-fn absent(sharing: &Sharing) -> Option<Reason> {
-    let missing = sharing.missing();
+fn absent(sharing: &ShardSharing) -> Option<VerdictReason> {
+    let missing = sharing.missing_shards();
     let (shards, are) = if missing.len() == 1 { ("shard", "is") } else { ("shards", "are") };
     (!missing.is_empty()).then(|| {
         reason(
@@ -65,10 +69,10 @@ fn absent(sharing: &Sharing) -> Option<Reason> {
 }
 
 /// Shards that occur more than once. Only one copy is counted, and it may be the wrong one.
-fn repeated(sharing: &Sharing) -> Option<Reason> {
+fn repeated(sharing: &ShardSharing) -> Option<VerdictReason> {
     let times =
         |times: &usize| if *times == 2 { "twice".to_owned() } else { format!("{times} times") };
-    let repeated = sharing.repeated();
+    let repeated = sharing.repeated_shards();
     let (shard, often) = repeated.first()?;
     let more = match repeated.len() - 1 {
         0 => String::new(),
@@ -94,11 +98,11 @@ fn listed(shards: &[u32]) -> String {
     }
 }
 
-fn unmeasured() -> Reason {
+fn unmeasured() -> VerdictReason {
     reason("the run has no measurement of this scenario".to_owned(), "run it again")
 }
 
-fn unreleased(scenario: &ScenarioMeasurement) -> Option<Reason> {
+fn unreleased(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
     (scenario.unreleased > 0).then(|| {
         let due = scenario.released + scenario.unreleased;
         reason(
@@ -112,8 +116,8 @@ fn unreleased(scenario: &ScenarioMeasurement) -> Option<Reason> {
 }
 
 /// Arrivals of a complete run that no record accounts for: a shard is missing.
-fn missing(scenario: &ScenarioMeasurement, ending: &Ending) -> Option<Reason> {
-    let planned = scenario.planned.filter(|_| *ending == Ending::Complete)?;
+fn missing(scenario: &ScenarioMeasurement, ending: &RunEnding) -> Option<VerdictReason> {
+    let planned = scenario.planned.filter(|_| *ending == RunEnding::Complete)?;
     let missing = planned.saturating_sub(scenario.released + scenario.unreleased);
     (missing > 0).then(|| {
         reason(
@@ -123,7 +127,7 @@ fn missing(scenario: &ScenarioMeasurement, ending: &Ending) -> Option<Reason> {
     })
 }
 
-fn abandoned(scenario: &ScenarioMeasurement) -> Option<Reason> {
+fn abandoned(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
     (scenario.abandoned > 0).then(|| {
         let what = match scenario.abandoned {
             1 => "1 arrival was still in progress when the run ended".to_owned(),
@@ -135,25 +139,29 @@ fn abandoned(scenario: &ScenarioMeasurement) -> Option<Reason> {
     })
 }
 
-fn cut_short(run: &Measurement) -> Option<Reason> {
+fn cut_short(run: &Measurement) -> Option<VerdictReason> {
     match &run.ending {
-        Ending::Complete => None,
-        Ending::Interrupted => Some(reason(
-            format!("the run was interrupted after {}{}", show(run.elapsed), in_warmup(run)),
+        RunEnding::Complete => None,
+        RunEnding::Interrupted => Some(reason(
+            format!(
+                "the run was interrupted after {}{}",
+                format_duration(run.elapsed),
+                in_warmup(run)
+            ),
             "run it again and let it finish",
         )),
-        Ending::TargetDown(why) => Some(reason(
+        RunEnding::TargetDown(why) => Some(reason(
             format!("the run stopped because the target was clearly down: {why}"),
             "check that the target runs and is reachable from here, then run it again",
         )),
-        Ending::Recovered => Some(reason(
+        RunEnding::Recovered => Some(reason(
             format!(
                 "the record was recovered from a run that stopped before it was written completely{}",
                 in_warmup(run)
             ),
             "run it again and let it finish",
         )),
-        Ending::Imported(untold) => Some(reason(
+        RunEnding::Imported(untold) => Some(reason(
             format!("the record was imported, and {untold}"),
             "measure it with tollgate: `tollgate run`",
         )),
@@ -169,6 +177,6 @@ fn in_warmup(run: &Measurement) -> &'static str {
     }
 }
 
-fn reason(what: String, next: &str) -> Reason {
-    Reason { what, next: next.to_owned() }
+fn reason(what: String, next: &str) -> VerdictReason {
+    VerdictReason { what, next: next.to_owned() }
 }

@@ -5,19 +5,19 @@
 //! But the reader of a verdict needs to know whether the scenario's own limit on connections caused
 //! the wait.
 
-use crate::record::{Capacity, CeilingCount};
+use crate::record::{CapacityEstimate, CeilingCount};
 
 /// Exceedances of which at least half would stay below the ceiling without the wait for a
 /// connection.
 pub(super) struct WaitBlame<'a> {
     over: u64,
     by_wait: u64,
-    capacity: Option<&'a Capacity>,
+    capacity: Option<&'a CapacityEstimate>,
 }
 
 impl<'a> WaitBlame<'a> {
     /// The wait blame for a ceiling; `None` if waiting explains less than half of the exceedances.
-    pub(super) fn of(count: CeilingCount, capacity: Option<&'a Capacity>) -> Option<Self> {
+    pub(super) fn of(count: CeilingCount, capacity: Option<&'a CapacityEstimate>) -> Option<Self> {
         let CeilingCount { exceeded: over, exceeded_without_wait, .. } = count;
         let by_wait = over.saturating_sub(exceeded_without_wait);
         (by_wait > 0 && by_wait * 2 >= over).then_some(Self { over, by_wait, capacity })
@@ -37,13 +37,15 @@ impl<'a> WaitBlame<'a> {
             |places| if places == 1 { "1 place".to_owned() } else { format!("{places} places") };
         match self.capacity {
             None => format!("{share} only because they waited for a connection"),
-            Some(Capacity { places: limit, wanted: Some(wanted), .. }) if wanted > limit => {
+            Some(CapacityEstimate { places: limit, wanted: Some(wanted), .. })
+                if wanted > limit =>
+            {
                 format!(
                     "{share} only because they waited: the limit of {} ({wanted} wanted) contributed to this, not the target alone",
                     places(*limit)
                 )
             }
-            Some(Capacity { places: limit, .. }) => {
+            Some(CapacityEstimate { places: limit, .. }) => {
                 format!("{share} only because they waited for one of up to {}", places(*limit))
             }
         }
@@ -57,25 +59,30 @@ impl<'a> WaitBlame<'a> {
 
 #[cfg(test)]
 mod tests {
-    use crate::record::{BudgetVerdict, Capacity, Decision};
-    use crate::verdict::fixture::{Request, run, scenario};
+    use crate::record::{BudgetVerdict, CapacityEstimate, Decision};
+    use crate::verdict::fixture::{FixtureRequest, run, scenario};
     use crate::verdict::judge;
 
     /// The verdict on `p95 < 300ms` of 200 requests, of which `slow` took longer, `by_wait` only by
     /// waiting.
-    fn verdict(slow: usize, by_wait: u64, capacity: impl Into<Option<Capacity>>) -> BudgetVerdict {
+    fn verdict(
+        slow: usize,
+        by_wait: u64,
+        capacity: impl Into<Option<CapacityEstimate>>,
+    ) -> BudgetVerdict {
         let took = [vec![100_000; 200 - slow], vec![412_000; slow]].concat();
-        let request =
-            Request::new("tile", &["p95 < 300ms"]).took(&took).of_which_wait_explains(by_wait);
+        let request = FixtureRequest::new("tile", &["p95 < 300ms"])
+            .took(&took)
+            .of_which_wait_explains(by_wait);
         let (mut planned, measured) = scenario("tiles", &[request]);
         planned.capacity = capacity.into();
         let (plan, measurement) = run(vec![(planned, measured)]);
         judge(&plan, &measurement).scenarios.remove(0).budgets.remove(0)
     }
 
-    fn capacity(places: u64, wanted: Option<u64>) -> Capacity {
+    fn capacity(places: u64, wanted: Option<u64>) -> CapacityEstimate {
         let short = wanted.filter(|&wanted| wanted > places);
-        Capacity {
+        CapacityEstimate {
             places,
             wanted,
             remedy: short.map(|wanted| format!("write `connections = {wanted}`")),
@@ -147,7 +154,8 @@ mod tests {
 
     #[test]
     fn drops_are_nothing_but_waiting() {
-        let request = Request::new("tile", &["p95 < 300ms"]).took(&[100_000; 100]).dropped(40);
+        let request =
+            FixtureRequest::new("tile", &["p95 < 300ms"]).took(&[100_000; 100]).dropped(40);
         let (mut planned, measured) = scenario("tiles", &[request]);
         planned.capacity = Some(capacity(2, Some(60)));
         let (plan, measurement) = run(vec![(planned, measured)]);

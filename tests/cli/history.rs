@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
-use tollgate::record::{Decision, Ending, RunRecord};
+use tollgate::record::{Decision, RunEnding, RunRecord};
 use tollgate::store;
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ fn keep(runs: &Path, days: u32, alter: impl FnOnce(&mut RunRecord)) -> String {
     alter(&mut record);
     let folder = runs.join(record.name());
     std::fs::create_dir_all(&folder).unwrap();
-    store::complete(&folder, &record).unwrap();
+    store::complete_folder(&folder, &record).unwrap();
     record.name()
 }
 
@@ -142,7 +142,7 @@ fn names_cannot_steer_a_terminal_nor_a_spreadsheet() {
         record.plan[0].name = EVIL.to_owned();
         record.measurement.scenarios[0].name = EVIL.to_owned();
         record.measurement.scenarios[0].requests[0].name = EVIL.to_owned();
-        record.measurement.ending = Ending::TargetDown(EVIL.to_owned());
+        record.measurement.ending = RunEnding::TargetDown(EVIL.to_owned());
     };
     let evil = keep(runs.path(), 0, rename);
     let other = keep(runs.path(), 1, |record| {

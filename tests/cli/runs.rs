@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
-use tollgate::record::{Decision, Ending, RunRecord};
+use tollgate::record::{Decision, RunEnding, RunRecord};
 
 use crate::bench::{Bench, PLAIN, Target, signal, text, tollgate, wait_for_intervals};
 
@@ -19,7 +19,7 @@ fn a_target_within_its_budget_passes_and_the_run_is_kept() {
     }
     assert!(!bench.run_folder().join("run.partial.json").exists());
     let record = bench.record();
-    assert_eq!(record.measurement.ending, Ending::Complete);
+    assert_eq!(record.measurement.ending, RunEnding::Complete);
     assert_eq!(record.measurement.scenarios[0].requests[0].measured.tally.ok, 100);
 }
 
@@ -70,7 +70,7 @@ fn a_target_that_is_down_fails_and_the_run_stops_early() {
         "{}",
         text(&output.stdout)
     );
-    assert!(matches!(bench.record().measurement.ending, Ending::TargetDown(_)));
+    assert!(matches!(bench.record().measurement.ending, RunEnding::TargetDown(_)));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn sigterm_drains_keeps_what_was_measured_and_is_inconclusive() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
     let record = bench.record();
-    assert_eq!(record.measurement.ending, Ending::Interrupted);
+    assert_eq!(record.measurement.ending, RunEnding::Interrupted);
     let scenario = &record.measurement.scenarios[0];
     assert_eq!(scenario.requests[0].measured.tally.ok, scenario.released);
 }
@@ -203,7 +203,7 @@ fn a_killed_run_is_recognised_and_shown_as_far_as_it_went() {
     assert_eq!(show.status.code(), Some(3), "{}", text(&show.stderr));
     assert!(text(&show.stderr).contains("was interrupted"));
     let record = bench.record();
-    assert_eq!(record.measurement.ending, Ending::Recovered);
+    assert_eq!(record.measurement.ending, RunEnding::Recovered);
     assert!(record.measurement.scenarios[0].requests[0].measured.tally.ok >= 100);
 }
 

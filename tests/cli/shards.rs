@@ -96,7 +96,7 @@ fn three_processes_share_a_run_and_are_judged_as_one() {
     assert_eq!((cold.exchanges, cold.fresh), (7, 7));
     let sharing = record.measurement.sharing.as_ref().unwrap();
     assert_eq!(sharing.parts.iter().map(|part| part.shard).collect::<Vec<_>>(), [3, 1, 2]);
-    assert_eq!(sharing.start_shown(), start);
+    assert_eq!(sharing.start_text(), start);
     assert_every_second_is_whole(&only_folder_in(&merged), &record);
     for file in ["report.html", "report.md", "intervals.hlog"] {
         assert!(only_folder_in(&merged).join(file).metadata().unwrap().len() > 0, "{file}");
@@ -126,7 +126,7 @@ fn three_processes_share_a_run_and_are_judged_as_one() {
 /// Holds the merged intervals against the schedule, second by second, and against the totals.
 fn assert_every_second_is_whole(folder: &Path, record: &RunRecord) {
     let intervals: Vec<Interval> =
-        tollgate::store::intervals(folder).unwrap().map(Result::unwrap).collect();
+        tollgate::store::read_intervals(folder).unwrap().map(Result::unwrap).collect();
     let measured: Vec<_> =
         intervals.iter().filter(|interval| interval.stage == Stage::Measured).collect();
     let seconds = measured.iter().map(|interval| {
@@ -134,7 +134,7 @@ fn assert_every_second_is_whole(folder: &Path, record: &RunRecord) {
         (second.as_millis(), interval.tally.exchanges)
     });
     assert_eq!(seconds.collect::<Vec<_>>(), [(0, 60), (1_000, 60), (2_000, 60)]);
-    let mut sum = record.measurement.emptied();
+    let mut sum = record.measurement.without_counts();
     for interval in &intervals {
         sum.add(interval);
     }

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use tollgate::postgres::Address;
+use tollgate::postgres::DatabaseAddress;
 use tollgate::record::{Interval, RunRecord};
-use tollgate::store::{self, Database, DatabaseError, Stored};
+use tollgate::store::{self, Database, DatabaseError, FolderContent};
 
 use crate::cluster::Cluster;
 
@@ -24,7 +24,7 @@ pub(crate) const TABLES: [&str; 9] = [
 ];
 
 pub(crate) fn open(url: &str) -> Database {
-    Database::open(&Address::parse(url).unwrap()).unwrap()
+    Database::open(&DatabaseAddress::parse(url).unwrap()).unwrap()
 }
 
 /// A database of its own with the schema in it, and its address.
@@ -36,15 +36,15 @@ pub(crate) fn migrated(cluster: &Cluster, name: &str) -> String {
 }
 
 pub(crate) fn record(folder: &Path) -> RunRecord {
-    match store::read(folder).unwrap() {
-        Stored::Complete(record) => *record,
+    match store::read_folder(folder).unwrap() {
+        FolderContent::Complete(record) => *record,
         _ => panic!("{} is not complete", folder.display()),
     }
 }
 
 /// Stores a run; whether it is new.
 pub(crate) fn keep(database: &mut Database, folder: &Path) -> bool {
-    database.keep(&record(folder), folder, Duration::from_mins(1)).unwrap().is_new
+    database.store_run(&record(folder), folder, Duration::from_mins(1)).unwrap().is_new
 }
 
 /// A run's intervals as the database has them.

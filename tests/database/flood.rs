@@ -3,7 +3,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
-use tollgate::postgres::{Address, Mode, Session, Statement, Trouble};
+use tollgate::postgres::{DatabaseAddress, PgErrorKind, PgSession, SqlStatement, TransactionMode};
 
 /// A message of the server's: <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -85,18 +85,18 @@ fn flooding(text: Vec<u8>) -> String {
 fn rows_without_end_of_statements_are_given_up_at_the_limit_and_their_session_with_them() {
     let large = [b"\"", "x".repeat(1 << 20).as_bytes(), b"\""].concat();
     for (text, said) in [(b"{}".to_vec(), "more than 10000 rows"), (large, "more than 16 MiB")] {
-        let address = Address::parse(&flooding(text)).unwrap();
+        let address = DatabaseAddress::parse(&flooding(text)).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut session = Session::connect(&address).await.unwrap();
-            let statement = Statement::reading("select 1 as n").unwrap();
-            let mut transaction = session.begin(Mode::ReadOnly).await.unwrap();
-            let error = transaction.texts(&statement, &[]).await.unwrap_err();
-            assert_eq!((error.trouble, error.said.as_str()), (Trouble::TooMuch, said));
+            let mut session = PgSession::connect(&address).await.unwrap();
+            let statement = SqlStatement::parse_reading("select 1 as n").unwrap();
+            let mut transaction = session.begin(TransactionMode::ReadOnly).await.unwrap();
+            let error = transaction.fetch_documents(&statement, &[]).await.unwrap_err();
+            assert_eq!((error.kind, error.message.as_str()), (PgErrorKind::TooMuch, said));
             transaction.rollback().await.unwrap();
-            assert!(session.is_given_up());
-            let error = session.begin(Mode::ReadOnly).await.unwrap_err();
-            assert_eq!(error.trouble, Trouble::Lost, "{error}");
+            assert!(session.is_abandoned());
+            let error = session.begin(TransactionMode::ReadOnly).await.unwrap_err();
+            assert_eq!(error.kind, PgErrorKind::Lost, "{error}");
         });
     }
 }

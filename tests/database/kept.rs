@@ -1,8 +1,8 @@
 //! A run comes back from the database as it was, and is there once.
 
 use time::macros::datetime;
-use tollgate::history::{Filter, History};
-use tollgate::record::{Interval, Part, RunSummary, Sharing};
+use tollgate::history::{History, HistoryFilter};
+use tollgate::record::{Interval, RunSummary, ShardRecord, ShardSharing};
 use tollgate::store::{self, DatabaseError};
 
 use crate::bench::{contents, intervals, keep, migrated, open, record};
@@ -26,19 +26,23 @@ fn a_run_comes_back_from_the_database_to_the_letter() {
         let name = path.file_name().unwrap().to_str().unwrap();
         let digits = &record.id.simple().to_string()[24..];
         for named in [name, digits, &record.id.to_string(), &record.id.simple().to_string()] {
-            let fetched = database.fetch(named).unwrap();
+            let fetched = database.fetch_run(named).unwrap();
             assert_eq!(*fetched.record, record, "{named}");
             assert!(!fetched.pruned);
         }
-        let expected: Vec<Interval> = store::intervals(path).unwrap().map(Result::unwrap).collect();
+        let expected: Vec<Interval> =
+            store::read_intervals(path).unwrap().map(Result::unwrap).collect();
         assert_eq!(intervals(&mut database, &record), expected);
     }
-    let summaries = database.summaries(&Filter::default()).unwrap();
+    let summaries = database.summaries(&HistoryFilter::default()).unwrap();
     assert_eq!(summaries, paths.map(|path| RunSummary::of(&record(&path))));
     for unknown in
         ["2026-01-01T00-00-00Z-00000000", "nothing", "", "00000000-0000-7000-8000-000000000000"]
     {
-        assert!(matches!(database.fetch(unknown), Err(DatabaseError::NoRun { .. })), "{unknown}");
+        assert!(
+            matches!(database.fetch_run(unknown), Err(DatabaseError::NoRun { .. })),
+            "{unknown}"
+        );
     }
 }
 
@@ -52,28 +56,35 @@ fn the_database_lists_the_runs_that_are_wanted() {
     for seed in 0..6 {
         keep(&mut database, &runs::write(folder.path(), seed, SMALL));
     }
-    let mut starts = |wanted: Filter| {
+    let mut starts = |wanted: HistoryFilter| {
         let runs = database.summaries(&wanted).unwrap();
         runs.iter()
             .map(|run| (run.started - datetime!(2026-01-01 00:00 UTC)).whole_minutes())
             .collect::<Vec<_>>()
     };
     let tag = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
-    assert_eq!(starts(Filter::default()), [0, 10, 20, 30, 40, 50]);
+    assert_eq!(starts(HistoryFilter::default()), [0, 10, 20, 30, 40, 50]);
     let (since, until) =
         (Some(datetime!(2026-01-01 00:10 UTC)), Some(datetime!(2026-01-01 00:40 UTC)));
-    assert_eq!(starts(Filter { since, until, ..Filter::default() }), [10, 20, 30]);
+    assert_eq!(starts(HistoryFilter { since, until, ..HistoryFilter::default() }), [10, 20, 30]);
     assert_eq!(
-        starts(Filter { tags: tag("environment", "staging"), ..Filter::default() }),
+        starts(HistoryFilter { tags: tag("environment", "staging"), ..HistoryFilter::default() }),
         [0, 20, 40]
     );
-    assert_eq!(starts(Filter { tags: tag("team", "checkout ü"), ..Filter::default() }).len(), 6);
     assert_eq!(
-        starts(Filter { tags: tag("team", "x'; drop schema tollgate; --"), ..Filter::default() })
-            .len(),
+        starts(HistoryFilter { tags: tag("team", "checkout ü"), ..HistoryFilter::default() }).len(),
+        6
+    );
+    assert_eq!(
+        starts(HistoryFilter {
+            tags: tag("team", "x'; drop schema tollgate; --"),
+            ..HistoryFilter::default()
+        })
+        .len(),
         0
     );
-    let scenario = |name: &str| Filter { scenario: Some(name.to_owned()), ..Filter::default() };
+    let scenario =
+        |name: &str| HistoryFilter { scenario: Some(name.to_owned()), ..HistoryFilter::default() };
     assert_eq!(starts(scenario("tile-loader-live")).len(), 6);
     assert_eq!(starts(scenario("other")).len(), 0);
 }
@@ -91,29 +102,47 @@ fn a_part_is_listed_only_in_its_merged_run_from_the_database_and_from_folders_wh
         [0, 1, 2, 4].map(|seed| runs::write(folder.path(), seed, SMALL));
     let mut record = record(&merged);
     record.provenance.tags.remove("environment");
-    let parts = [1, 2].map(|shard| Part {
+    let parts = [1, 2].map(|shard| ShardRecord {
         shard,
         run: runs::id(u64::from(shard)),
         host: "probe".to_owned(),
     });
     let start = datetime!(2026-01-01 00:00 UTC);
-    record.measurement.sharing = Some(Sharing { of: 2, start, parts: parts.to_vec() });
-    store::complete(&merged, &record).unwrap();
+    record.measurement.sharing = Some(ShardSharing { of: 2, start, parts: parts.to_vec() });
+    store::complete_folder(&merged, &record).unwrap();
     for path in [&merged, &one, &other, &alone] {
         keep(&mut database, path);
     }
     let staging = [("environment".to_owned(), "staging".to_owned())].into();
     for (filter, minutes) in [
-        (Filter::default(), &[0, 40][..]),
-        (Filter { tags: staging, ..Filter::default() }, &[40]),
-        (Filter { since: Some(datetime!(2026-01-01 00:10 UTC)), ..Filter::default() }, &[40]),
-        (Filter { until: Some(datetime!(2026-01-01 00:10 UTC)), ..Filter::default() }, &[0]),
-        (Filter { until: Some(datetime!(2026-01-01 00:00 UTC)), ..Filter::default() }, &[]),
+        (HistoryFilter::default(), &[0, 40][..]),
+        (HistoryFilter { tags: staging, ..HistoryFilter::default() }, &[40]),
+        (
+            HistoryFilter {
+                since: Some(datetime!(2026-01-01 00:10 UTC)),
+                ..HistoryFilter::default()
+            },
+            &[40],
+        ),
+        (
+            HistoryFilter {
+                until: Some(datetime!(2026-01-01 00:10 UTC)),
+                ..HistoryFilter::default()
+            },
+            &[0],
+        ),
+        (
+            HistoryFilter {
+                until: Some(datetime!(2026-01-01 00:00 UTC)),
+                ..HistoryFilter::default()
+            },
+            &[],
+        ),
     ] {
         let of_folders =
-            store::summaries(folder.path()).unwrap().map(Result::unwrap).collect::<Vec<_>>();
+            store::read_summaries(folder.path()).unwrap().map(Result::unwrap).collect::<Vec<_>>();
         for runs in [database.summaries(&filter).unwrap(), of_folders] {
-            let history = History::of(runs, &filter);
+            let history = History::from_runs(runs, &filter);
             let rows = history.trends.first().map_or(&[][..], |trend| &trend.rows);
             let seen: Vec<_> =
                 rows.iter().map(|row| (row.run.started - start).whole_minutes()).collect();
@@ -139,20 +168,23 @@ fn a_run_of_the_database_goes_by_as_much_of_its_names_beginning_as_no_other_shar
     for (path, lengths) in paths.iter().zip([15..=29, 15..=29]) {
         let name = path.file_name().unwrap().to_str().unwrap();
         for length in lengths {
-            let fetched = database.fetch(&name[..length]).unwrap();
+            let fetched = database.fetch_run(&name[..length]).unwrap();
             assert_eq!(fetched.record.name(), name, "{length}");
         }
         let upper = name[21..].to_ascii_uppercase();
-        assert_eq!(database.fetch(&upper).unwrap().record.name(), name);
+        assert_eq!(database.fetch_run(&upper).unwrap().record.name(), name);
     }
-    let several = database.fetch("2026-01-01T00-").unwrap_err().to_string();
+    let several = database.fetch_run("2026-01-01T00-").unwrap_err().to_string();
     for id in [1, 2].map(runs::id) {
         assert!(several.contains(&id.to_string()), "{several}");
     }
     for unknown in
         ["2026-01-01T05-", "2026-01-0%", "2026_01-01T00-10", "%", "run.json", "x-00000000"]
     {
-        assert!(matches!(database.fetch(unknown), Err(DatabaseError::NoRun { .. })), "{unknown}");
+        assert!(
+            matches!(database.fetch_run(unknown), Err(DatabaseError::NoRun { .. })),
+            "{unknown}"
+        );
     }
 }
 
@@ -193,7 +225,7 @@ fn pruning_the_database_drops_old_seconds_and_no_figure_that_was_shown() {
         "pruned",
         "update tollgate.runs set started = now() where started > '2026-01-01 00:15+00'",
     );
-    let shown = database.summaries(&Filter::default()).unwrap();
+    let shown = database.summaries(&HistoryFilter::default()).unwrap();
     let keep_for = std::time::Duration::from_hours(1);
     let would = database.prune(keep_for, true).unwrap();
     assert_eq!((would.runs, would.intervals), (1, 62));
@@ -201,11 +233,11 @@ fn pruning_the_database_drops_old_seconds_and_no_figure_that_was_shown() {
     assert_eq!(done, would);
     let again = database.prune(keep_for, false).unwrap();
     assert_eq!((again.runs, again.intervals), (0, 0));
-    assert_eq!(database.summaries(&Filter::default()).unwrap(), shown);
-    let pruned = database.fetch(&record(&old).id.to_string()).unwrap();
+    assert_eq!(database.summaries(&HistoryFilter::default()).unwrap(), shown);
+    let pruned = database.fetch_run(&record(&old).id.to_string()).unwrap();
     assert_eq!((pruned.record, pruned.pruned), (Box::new(record(&old)), true));
     assert_eq!(intervals(&mut database, &record(&old)).len(), 0);
-    assert!(!database.fetch(&record(&new).id.to_string()).unwrap().pruned);
+    assert!(!database.fetch_run(&record(&new).id.to_string()).unwrap().pruned);
     assert_eq!(intervals(&mut database, &record(&new)).len(), 62);
     assert_eq!(
         cluster.sql("pruned", "select count(distinct run_id) from tollgate.interval_histograms")[0],
@@ -252,13 +284,13 @@ fn nothing_that_is_asked_leaves_a_transaction_of_the_database_open() {
     }
     database.identity().unwrap();
     closed("identity");
-    database.standing().unwrap();
+    database.schema_status().unwrap();
     closed("standing");
-    database.which(&[record.id]).unwrap();
+    database.stored_runs(&[record.id]).unwrap();
     closed("which");
-    database.summaries(&Filter::default()).unwrap();
+    database.summaries(&HistoryFilter::default()).unwrap();
     closed("summaries");
-    database.fetch(&record.id.to_string()).unwrap();
+    database.fetch_run(&record.id.to_string()).unwrap();
     closed("fetch");
     intervals(&mut database, &record);
     closed("intervals");

@@ -73,11 +73,11 @@ fn a_folder_that_was_not_given_back_whole_by_the_database_is_none() {
     let cluster = Cluster::start();
     let (_runs, url) = stored(&cluster);
     let mut database = open(&url);
-    let fetched = database.fetch(&name(1)).unwrap();
+    let fetched = database.fetch_run(&name(1)).unwrap();
     for cut in [0, 1, 40] {
         let elsewhere = tempfile::tempdir().unwrap();
         let mut left = cut;
-        let cut_off = store::restore(elsewhere.path(), &fetched.record, |folder| {
+        let cut_off = store::restore_folder(elsewhere.path(), &fetched.record, |folder| {
             database.intervals(&fetched.record, |interval| {
                 left -= 1;
                 if left < 0 {

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tollgate::record::Decision;
-use tollgate::store::{self, Mark, Stored};
+use tollgate::store::{self, FolderContent, StoreMark};
 
 use crate::bench::{contents, migrated, record, sync, told, tollgate};
 use crate::cluster::{self, Cluster};
@@ -180,7 +180,7 @@ fn a_run_is_stored_in_the_database_and_one_that_is_not_is_kept_marked_and_sent_l
     let output = run(&target, one.path(), &url, "1s").output().unwrap();
     assert_eq!(code(&output), Some(0), "{}", told(&output));
     assert!(told(&output).contains("Stored in postgres@127.0.0.1"), "{}", told(&output));
-    let mark = Mark::read(&only_folder(one.path()));
+    let mark = StoreMark::read(&only_folder(one.path()));
     assert_eq!((mark.stored.len(), mark.unsynced), (1, None));
 
     cluster.stop_immediate();
@@ -193,7 +193,7 @@ fn a_run_is_stored_in_the_database_and_one_that_is_not_is_kept_marked_and_sent_l
         "{said}"
     );
     let folder = only_folder(other.path());
-    assert!(Mark::read(&folder).unsynced.unwrap().why.contains("cannot be reached"));
+    assert!(StoreMark::read(&folder).unsynced.unwrap().why.contains("cannot be reached"));
     for file in ["run.json", "report.html", "report.md", "intervals.hlog", "intervals.jsonl"] {
         assert!(folder.join(file).is_file(), "{file}");
     }
@@ -204,7 +204,7 @@ fn a_run_is_stored_in_the_database_and_one_that_is_not_is_kept_marked_and_sent_l
     cluster.restart();
     let output = sync(other.path(), &url).output().unwrap();
     assert!(told(&output).contains("2 runs uploaded to"), "{}", told(&output));
-    let mark = Mark::read(&folder);
+    let mark = StoreMark::read(&folder);
     assert_eq!((mark.stored.len(), mark.unsynced), (1, None));
     let environments = cluster.sql("store", "select environment, decision from tollgate.runs");
     assert_eq!(environments, [["staging", "pass"]; 3]);
@@ -258,7 +258,7 @@ fn wait_for_seconds(runs: &Path, count: usize) {
                 .count()
         });
         if written >= count {
-            assert!(matches!(store::read(&folders[0]), Ok(Stored::StillWritten)));
+            assert!(matches!(store::read_folder(&folders[0]), Ok(FolderContent::StillWritten)));
             return;
         }
         std::thread::sleep(Duration::from_millis(50));
@@ -312,14 +312,14 @@ fn a_prober_that_is_killed_while_it_stores_its_run_has_said_so_before() {
         wait_until(|| cluster.sql("postgres", WAITING)[0] == ["1"]);
         let folder = only_folder(runs.path());
         assert!(folder.join("report.html").is_file() && folder.join("run.json").is_file());
-        assert!(Mark::read(&folder).unsynced.is_some());
+        assert!(StoreMark::read(&folder).unsynced.is_some());
         child.kill().unwrap();
         child.wait().unwrap();
         cluster.sql("postgres", "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()");
     });
     let output = sync(runs.path(), &url).output().unwrap();
     assert!(told(&output).contains("1 run uploaded"), "{}", told(&output));
-    assert_eq!(Mark::read(&only_folder(runs.path())).unsynced, None);
+    assert_eq!(StoreMark::read(&only_folder(runs.path())).unsynced, None);
 }
 
 const LOCKED: &str = "select count(*) from pg_locks where relation is not null and mode = 'AccessExclusiveLock' and granted";

@@ -1,7 +1,7 @@
 //! Behind a pooler in transaction mode no answer is another query's.
 
-use tollgate::history::Filter;
-use tollgate::postgres::{Address, Mode, PgError, Session};
+use tollgate::history::HistoryFilter;
+use tollgate::postgres::{DatabaseAddress, PgError, PgSession, TransactionMode};
 use tollgate::record::RunSummary;
 
 use crate::bench::{contents, keep, open, record};
@@ -12,12 +12,12 @@ const CLIENTS: i64 = 8;
 const QUERIES: i64 = 1_000;
 
 /// Asks for what only this client asks for, by texts with parameters of equal shape that all clients use in turn.
-async fn ask(address: &Address, client: i64) -> Result<i64, PgError> {
-    let mut session = Session::connect(address).await?;
+async fn ask(address: &DatabaseAddress, client: i64) -> Result<i64, PgError> {
+    let mut session = PgSession::connect(address).await?;
     let mut wrong = 0;
     for query in 0..QUERIES {
         let asked = client * QUERIES + query;
-        let mut transaction = session.begin(Mode::ReadOnly).await?;
+        let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
         let sql = match query % 4 {
             0 => "select $1::bigint + $2::bigint as answer",
             1 => "select $1::bigint - $2::bigint as answer",
@@ -30,8 +30,9 @@ async fn ask(address: &Address, client: i64) -> Result<i64, PgError> {
             2 => asked * 2 + client,
             _ => asked * 3 + client,
         };
-        let rows = transaction.rows(sql, |statement| statement.bind(asked).bind(client)).await?;
-        let answer: i64 = transaction.value(&rows[0], "answer")?;
+        let rows =
+            transaction.fetch_rows(sql, |statement| statement.bind(asked).bind(client)).await?;
+        let answer: i64 = transaction.column_value(&rows[0], "answer")?;
         wrong += i64::from(rows.len() != 1 || answer != expected);
         transaction.commit().await?;
     }
@@ -41,7 +42,7 @@ async fn ask(address: &Address, client: i64) -> Result<i64, PgError> {
 
 /// How many answers of all clients at once were wrong.
 fn wrong_answers(url: &str) -> i64 {
-    let address = Address::parse(url).unwrap();
+    let address = DatabaseAddress::parse(url).unwrap();
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
             let address = address.clone();
@@ -87,14 +88,14 @@ fn all_that_is_done_with_a_database_can_be_done_behind_a_pooler() {
         let mut database = open(&url);
         let records = paths.each_ref().map(|path| record(path));
         assert_eq!(
-            database.summaries(&Filter::default()).unwrap(),
+            database.summaries(&HistoryFilter::default()).unwrap(),
             records.each_ref().map(RunSummary::of)
         );
         for record in records {
-            assert_eq!(*database.fetch(&record.id.to_string()).unwrap().record, record);
+            assert_eq!(*database.fetch_run(&record.id.to_string()).unwrap().record, record);
         }
         database.prune(std::time::Duration::from_hours(1), false).unwrap();
-        assert_eq!(database.standing().unwrap().runs, Some(4));
+        assert_eq!(database.schema_status().unwrap().runs, Some(4));
     }
     let without_time = |name| {
         contents(&cluster, name)

@@ -1,8 +1,8 @@
 //! Who may read and write the runs, with the roles that Supabase has.
 
-use tollgate::history::Filter;
+use tollgate::history::HistoryFilter;
 use tollgate::record::RunSummary;
-use tollgate::store::Right;
+use tollgate::store::UserRight;
 
 use crate::bench::{TABLES, keep, open, record};
 use crate::cluster::{self, Cluster, Supabase};
@@ -135,9 +135,9 @@ fn the_writer_of_the_database_stores_runs_and_reads_and_changes_none() {
     let path = runs::write(folder.path(), 2, SMALL);
     assert!(keep(&mut database, &path));
     assert!(!keep(&mut database, &path));
-    assert_eq!(database.which(&[record(&path).id]).unwrap(), None);
-    let rights = database.standing().unwrap().rights;
-    assert_eq!(rights, [Right::Version, Right::Store].into());
+    assert_eq!(database.stored_runs(&[record(&path).id]).unwrap(), None);
+    let rights = database.schema_status().unwrap().rights;
+    assert_eq!(rights, [UserRight::Version, UserRight::Store].into());
     for table in TABLES {
         for sql in [
             format!("select count(*) from tollgate.{table}"),
@@ -148,7 +148,7 @@ fn the_writer_of_the_database_stores_runs_and_reads_and_changes_none() {
         }
     }
     assert!(cluster.sql_as(&writer, "create table tollgate.more ()").is_err());
-    assert!(database.summaries(&Filter::default()).is_err());
+    assert!(database.summaries(&HistoryFilter::default()).is_err());
 }
 
 #[test]
@@ -162,12 +162,17 @@ fn the_reader_of_the_database_reads_runs_and_changes_none() {
     let mut database = open(&reader);
     let path = runs::write(folder.path(), 1, SMALL);
     let stored = record(&path);
-    assert_eq!(*database.fetch(&stored.id.to_string()).unwrap().record, stored);
-    assert_eq!(database.summaries(&Filter::default()).unwrap(), [RunSummary::of(&stored)]);
-    assert_eq!(database.which(&[stored.id]).unwrap(), Some(vec![stored.id]));
-    assert_eq!(database.standing().unwrap().rights, [Right::Version, Right::Read].into());
-    let refused =
-        database.keep(&stored, &path, std::time::Duration::from_mins(1)).unwrap_err().to_string();
+    assert_eq!(*database.fetch_run(&stored.id.to_string()).unwrap().record, stored);
+    assert_eq!(database.summaries(&HistoryFilter::default()).unwrap(), [RunSummary::of(&stored)]);
+    assert_eq!(database.stored_runs(&[stored.id]).unwrap(), Some(vec![stored.id]));
+    assert_eq!(
+        database.schema_status().unwrap().rights,
+        [UserRight::Version, UserRight::Read].into()
+    );
+    let refused = database
+        .store_run(&stored, &path, std::time::Duration::from_mins(1))
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("grant tollgate_writer"), "{refused}");
     for table in TABLES {
         assert!(
@@ -185,12 +190,12 @@ fn a_table_of_the_database_that_lost_its_protection_is_named() {
     let cluster = Cluster::start();
     let (supabase, _folder) = supabase(&cluster);
     let mut owner = open(&supabase.owner);
-    assert_eq!(owner.standing().unwrap().unprotected, []);
+    assert_eq!(owner.schema_status().unwrap().unprotected, []);
     cluster
         .sql_as(&supabase.owner, "alter table tollgate.totals disable row level security")
         .unwrap();
     cluster.sql_as(&supabase.owner, "grant select on tollgate.runs to public").unwrap();
-    let found = owner.standing().unwrap().unprotected;
+    let found = owner.schema_status().unwrap().unprotected;
     let named: Vec<_> = found.iter().map(|found| (found.table.as_str(), found.what)).collect();
     assert_eq!(
         named,

@@ -1,13 +1,13 @@
 //! Connections over TLS: the server is known, or nothing is sent.
 
-use tollgate::postgres::{Address, PgError, Session, Trouble};
+use tollgate::postgres::{DatabaseAddress, PgError, PgErrorKind, PgSession};
 
 use crate::cluster::{self, Cluster};
 
 fn connect(url: &str) -> Result<(), PgError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        Session::connect(&Address::parse(url).unwrap()).await?.close().await;
+        PgSession::connect(&DatabaseAddress::parse(url).unwrap()).await?.close().await;
         Ok(())
     })
 }
@@ -24,7 +24,7 @@ fn a_database_is_verified_by_the_authority_given_and_by_its_name() {
     assert!(cluster.log().contains("SSL enabled"), "{}", cluster.log());
     let is_tls = |url: &str| {
         let error = connect(url).unwrap_err();
-        assert_eq!(error.trouble, Trouble::Tls, "{error}");
+        assert_eq!(error.kind, PgErrorKind::Tls, "{error}");
         assert!(error.to_string().contains("sslrootcert=FILE"), "{error}");
     };
     is_tls(&format!("{by_name}?sslmode=verify-full"));
@@ -42,7 +42,7 @@ fn a_database_that_speaks_no_tls_is_told_nothing_where_tls_is_asked_for() {
     let cluster = Cluster::start();
     for mode in ["require", "verify-ca", "verify-full"] {
         let error = connect(&format!("{}?sslmode={mode}", cluster.url())).unwrap_err();
-        assert_eq!(error.trouble, Trouble::NoTls, "{error}");
+        assert_eq!(error.kind, PgErrorKind::NoTls, "{error}");
     }
 }
 

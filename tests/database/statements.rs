@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tollgate::postgres::{Address, Mode, PgError, Session, Statement, Trouble};
+use tollgate::postgres::{
+    DatabaseAddress, PgError, PgErrorKind, PgSession, SqlStatement, TransactionMode,
+};
 
 use crate::cluster::{self, Cluster, PgBouncer};
 
@@ -19,20 +21,21 @@ const TABLES: &str = "create table orders (id bigint primary key, note text);\
 /// A session, and what it takes to use it where there is no runtime.
 struct Bench {
     runtime: tokio::runtime::Runtime,
-    session: Session,
+    session: PgSession,
 }
 
 impl Bench {
     fn open(url: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let session = runtime.block_on(Session::connect(&Address::parse(url).unwrap())).unwrap();
+        let session =
+            runtime.block_on(PgSession::connect(&DatabaseAddress::parse(url).unwrap())).unwrap();
         Self { runtime, session }
     }
 
     /// Carries a statement out in a transaction of its own, which is kept where it succeeds.
     fn carry_out(
         &mut self,
-        statement: &Statement,
+        statement: &SqlStatement,
         values: &[&str],
         timeout: Duration,
     ) -> Result<Vec<Value>, PgError> {
@@ -40,22 +43,22 @@ impl Bench {
         let Self { runtime, session } = self;
         runtime.block_on(async {
             let mut transaction = session.begin_within(statement.mode(), timeout).await?;
-            let documents = transaction.texts(statement, &values).await?.parse()?;
+            let documents = transaction.fetch_documents(statement, &values).await?.parse()?;
             transaction.commit().await?;
             Ok(documents)
         })
     }
 
     fn read(&mut self, sql: &str) -> Result<Vec<Value>, PgError> {
-        self.carry_out(&Statement::reading(sql).unwrap(), &[], LONG)
+        self.carry_out(&SqlStatement::parse_reading(sql).unwrap(), &[], LONG)
     }
 
     fn read_with(&mut self, sql: &str, values: &[&str]) -> Result<Vec<Value>, PgError> {
-        self.carry_out(&Statement::reading(sql).unwrap(), values, LONG)
+        self.carry_out(&SqlStatement::parse_reading(sql).unwrap(), values, LONG)
     }
 
     fn write(&mut self, sql: &str) -> Result<Vec<Value>, PgError> {
-        self.carry_out(&Statement::writing(sql).unwrap(), &[], LONG)
+        self.carry_out(&SqlStatement::parse_writing(sql).unwrap(), &[], LONG)
     }
 }
 
@@ -119,9 +122,10 @@ fn values_are_texts_that_the_statement_makes_other_types_of() {
         assert_eq!(bench.read_with(sql, &["1", "' or true --"]).unwrap(), [] as [Value; 0]);
         let Bench { runtime, session } = bench;
         let nulls = runtime.block_on(async {
-            let mut transaction = session.begin(Mode::ReadOnly).await.unwrap();
-            let statement = Statement::reading("select $1::int is null as nothing").unwrap();
-            transaction.texts(&statement, &[None]).await.unwrap().parse().unwrap()
+            let mut transaction = session.begin(TransactionMode::ReadOnly).await.unwrap();
+            let statement =
+                SqlStatement::parse_reading("select $1::int is null as nothing").unwrap();
+            transaction.fetch_documents(&statement, &[None]).await.unwrap().parse().unwrap()
         });
         assert_eq!(nulls, [json!({"nothing": true})]);
     });
@@ -143,11 +147,11 @@ fn a_value_never_stands_in_an_error() {
             let error = bench.read_with(sql, values).unwrap_err();
             assert!(!format!("{error} {error:?}").contains(CANARY), "{error}");
             let trouble = match sql {
-                _ if sql.contains("regclass") => Trouble::Absent,
-                _ if sql.contains("id = $1") => Trouble::NotText,
-                _ => Trouble::Statement,
+                _ if sql.contains("regclass") => PgErrorKind::Absent,
+                _ if sql.contains("id = $1") => PgErrorKind::NotText,
+                _ => PgErrorKind::Statement,
             };
-            assert_eq!(error.trouble, trouble, "{sql}: {error}");
+            assert_eq!(error.kind, trouble, "{sql}: {error}");
         }
     });
 }
@@ -158,14 +162,16 @@ fn a_statement_that_is_meant_to_read_does_not_write() {
         for sql in ["select id from orders for update", "select nextval('numbers') as n"] {
             let error = bench.read(sql).unwrap_err();
             assert_eq!(
-                (error.trouble, error.state.as_deref()),
-                (Trouble::ReadsOnly, Some("25006")),
+                (error.kind, error.state.as_deref()),
+                (PgErrorKind::ReadsOnly, Some("25006")),
                 "{error}"
             );
         }
         assert!(
-            Statement::reading("with gone as (delete from orders returning id) table gone")
-                .is_err()
+            SqlStatement::parse_reading(
+                "with gone as (delete from orders returning id) table gone"
+            )
+            .is_err()
         );
         assert_eq!(bench.read("select count(*) as n from orders").unwrap(), [json!({"n": 3})]);
     });
@@ -182,7 +188,7 @@ fn a_statement_that_writes_tells_what_it_wrote() {
         );
         assert_eq!(bench.read("select count(*) as n from orders").unwrap(), [json!({"n": 5})]);
         let error = bench.write("with gone as (delete from orders) table gone").unwrap_err();
-        assert_eq!(error.trouble, Trouble::NoReturning, "{error}");
+        assert_eq!(error.kind, PgErrorKind::NoReturning, "{error}");
         assert!(error.to_string().ends_with("put `returning *` at its end"), "{error}");
         let moved = "
             with gone as (delete from orders where id > 3 returning id), answer as (table gone) -- all of them
@@ -197,17 +203,18 @@ fn a_statement_that_writes_tells_what_it_wrote() {
 #[test]
 fn a_statement_that_takes_too_long_is_given_up_and_the_session_goes_on() {
     both_ways(|_, bench| {
-        let slow = Statement::reading("select 1 as n from pg_sleep(60)").unwrap();
+        let slow = SqlStatement::parse_reading("select 1 as n from pg_sleep(60)").unwrap();
         let error = bench.carry_out(&slow, &[], Duration::from_millis(1)).unwrap_err();
         assert_eq!(
-            (error.trouble, error.state.as_deref()),
-            (Trouble::GivenUp, Some("57014")),
+            (error.kind, error.state.as_deref()),
+            (PgErrorKind::GivenUp, Some("57014")),
             "{error}"
         );
         assert_eq!(bench.read("select 1 as n").unwrap(), [json!({"n": 1})]);
         let error = bench.carry_out(&slow, &[], Duration::ZERO).unwrap_err();
-        assert_eq!(error.trouble, Trouble::GivenUp, "zero is no endless timeout: {error}");
-        let quick = Statement::reading("select current_setting('statement_timeout') as t").unwrap();
+        assert_eq!(error.kind, PgErrorKind::GivenUp, "zero is no endless timeout: {error}");
+        let quick = SqlStatement::parse_reading("select current_setting('statement_timeout') as t")
+            .unwrap();
         let longest = bench.carry_out(&quick, &[], Duration::MAX).unwrap();
         assert_eq!(longest, [json!({"t": "2147483647ms"})]);
     });
@@ -224,7 +231,7 @@ fn what_is_not_there_and_what_is_not_allowed_are_told_apart_from_a_mistake() {
             let error = bench.read(sql).unwrap_err();
             assert!(error.is_absent() && !error.is_denied(), "{sql}: {error}");
             assert!(
-                error.said.contains("does not exist") && !error.to_string().contains("migrate"),
+                error.message.contains("does not exist") && !error.to_string().contains("migrate"),
                 "{error}"
             );
         }
@@ -237,7 +244,7 @@ fn what_is_not_there_and_what_is_not_allowed_are_told_apart_from_a_mistake() {
             "select nothing() as n",
         ] {
             let error = bench.read(sql).unwrap_err();
-            assert_eq!(error.trouble, Trouble::Statement, "{sql}: {error}");
+            assert_eq!(error.kind, PgErrorKind::Statement, "{sql}: {error}");
         }
     });
 }
@@ -273,11 +280,11 @@ fn a_user_who_may_not_connect_is_not_let_in_and_no_statement_is_denied() {
     cluster.sql("postgres", "create role visitor login password 'visitor'");
     cluster.sql("postgres", "revoke connect on database closed from public");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let address = Address::parse(&cluster.url_as("visitor", "visitor", "closed")).unwrap();
-    let error = runtime.block_on(Session::connect(&address)).unwrap_err();
+    let address = DatabaseAddress::parse(&cluster.url_as("visitor", "visitor", "closed")).unwrap();
+    let error = runtime.block_on(PgSession::connect(&address)).unwrap_err();
     assert_eq!(
-        (error.trouble, error.state.as_deref()),
-        (Trouble::NotLetIn, Some("42501")),
+        (error.kind, error.state.as_deref()),
+        (PgErrorKind::NotLetIn, Some("42501")),
         "{error}"
     );
     assert!(
@@ -296,7 +303,7 @@ fn an_answer_of_any_size_is_refused_without_being_kept() {
             ("select repeat('x', 100000000) as x", "more than 16 MiB"),
         ] {
             let error = bench.read(sql).unwrap_err();
-            assert_eq!((error.trouble, error.said.as_str()), (Trouble::TooMuch, said), "{sql}");
+            assert_eq!((error.kind, error.message.as_str()), (PgErrorKind::TooMuch, said), "{sql}");
         }
         assert_eq!(
             bench
@@ -312,13 +319,13 @@ fn an_answer_of_any_size_is_refused_without_being_kept() {
 fn a_statement_that_leaves_its_brackets_does_no_more_than_it_could_within_them() {
     both_ways(|_, bench| {
         let sql = "select 1 as n) as answer; delete from orders; select * from (select 1 as n";
-        assert!(Statement::reading(sql).is_err());
+        assert!(SqlStatement::parse_reading(sql).is_err());
         let error =
             bench.read("select nextval('numbers') as n) as answer, (select 1 as m").unwrap_err();
-        assert_eq!(error.trouble, Trouble::Statement, "{error}");
+        assert_eq!(error.kind, PgErrorKind::Statement, "{error}");
         // What looks like a text to a server that takes backslashes for escapes is several statements to it, which it refuses.
         let split = r"select '\' as a; select '\' as b";
-        assert!(Statement::reading(split).is_err());
+        assert!(SqlStatement::parse_reading(split).is_err());
         assert_eq!(bench.read("select count(*) as n from orders").unwrap(), [json!({"n": 3})]);
     });
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tollgate::postgres::{Address, Mode, Session, Trouble};
+use tollgate::postgres::{DatabaseAddress, PgErrorKind, PgSession, TransactionMode};
 
 use crate::bench::{migrated, sync, told, tollgate};
 use crate::cluster::{self, Cluster};
@@ -191,13 +191,14 @@ fn a_database_that_hangs_in_the_middle_of_a_transaction_is_given_up() {
     let cluster = Cluster::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let error = runtime.block_on(async {
-        let mut session = Session::connect(&Address::parse(&cluster.url()).unwrap()).await.unwrap();
-        let mut transaction = session.begin(Mode::ReadOnly).await.unwrap();
+        let mut session =
+            PgSession::connect(&DatabaseAddress::parse(&cluster.url()).unwrap()).await.unwrap();
+        let mut transaction = session.begin(TransactionMode::ReadOnly).await.unwrap();
         cluster.pause();
         tokio::time::pause();
-        transaction.rows("select 1", |query| query).await.unwrap_err()
+        transaction.fetch_rows("select 1", |query| query).await.unwrap_err()
     });
     cluster.resume();
-    assert_eq!(error.trouble, Trouble::TimedOut, "{error}");
+    assert_eq!(error.kind, PgErrorKind::TimedOut, "{error}");
     assert!(error.to_string().contains("no answer within 35 s"), "{error}");
 }

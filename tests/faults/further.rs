@@ -70,10 +70,10 @@ fn every_page_of_the_target_is_in_the_table_over_each_version_that_carries_it() 
     let over_1: BTreeSet<&str> = HTTP1.iter().chain(&ROWS).map(path).collect();
     let over_2: BTreeSet<&str> = http2::ROWS.iter().map(path).collect();
     for page in pages() {
-        let (needs_1, needs_2) = match page.over {
-            tollgate::target::Over::Any => (true, true),
-            tollgate::target::Over::Http1 => (true, false),
-            tollgate::target::Over::Http2 => (false, true),
+        let (needs_1, needs_2) = match page.support {
+            tollgate::target::HttpSupport::Any => (true, true),
+            tollgate::target::HttpSupport::Http1 => (true, false),
+            tollgate::target::HttpSupport::Http2 => (false, true),
         };
         assert!(!needs_1 || over_1.contains(page.path), "{} over HTTP/1.1", page.path);
         assert!(!needs_2 || over_2.contains(page.path), "{} over HTTP/2", page.path);

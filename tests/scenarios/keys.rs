@@ -4,9 +4,12 @@ use std::fs;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tollgate::expect::Answer;
-use tollgate::plan::{ClientIdentity, Family, Overrides, Plan, Protocol, Resolve, Reuse, Trust};
-use tollgate::scenario::{Scenario, ScenarioErrors, Warning};
+use tollgate::expect::ResponseView;
+use tollgate::plan::{
+    AddressFamily, CertificateTrust, ClientIdentity, ConnectionReuse, HttpProtocol,
+    PinnedAddresses, Plan, PlanOverrides,
+};
+use tollgate::scenario::{Scenario, ScenarioErrors, ScenarioWarning};
 
 use super::{CANARY, environment};
 
@@ -18,18 +21,21 @@ fn text(target: &str, request: &str, rest: &str) -> String {
     )
 }
 
-fn resolved(text: &str, overrides: &Overrides) -> Result<(Plan, Vec<Warning>), ScenarioErrors> {
+fn resolved(
+    text: &str,
+    overrides: &PlanOverrides,
+) -> Result<(Plan, Vec<ScenarioWarning>), ScenarioErrors> {
     Plan::resolve(&[Scenario::parse("test.toml", text)?], &environment(), overrides)
 }
 
 fn planned(target: &str, request: &str, rest: &str) -> Plan {
-    let (plan, warnings) = resolved(&text(target, request, rest), &Overrides::default())
+    let (plan, warnings) = resolved(&text(target, request, rest), &PlanOverrides::default())
         .unwrap_or_else(|errors| panic!("{errors}"));
     assert!(warnings.is_empty(), "{warnings:?}");
     plan
 }
 
-fn given(text: &str) -> Resolve {
+fn given(text: &str) -> PinnedAddresses {
     text.parse().unwrap()
 }
 
@@ -39,11 +45,11 @@ fn by_default_the_target_chooses_the_protocol_and_the_systems_roots_are_trusted(
     let (scenario, target) = (&plan.scenarios[0], &plan.scenarios[0].target);
     assert_eq!(
         (target.protocol, target.family, scenario.streams),
-        (Protocol::Negotiated, Family::Any, 1)
+        (HttpProtocol::Negotiated, AddressFamily::Any, 1)
     );
-    assert_eq!((&target.trust, &target.identity), (&Trust::System, &None));
+    assert_eq!((&target.trust, &target.identity), (&CertificateTrust::System, &None));
     assert!(
-        target.resolve.is_empty()
+        target.pinned_addresses.is_empty()
             && target.allowed_hosts.is_empty()
             && scenario.shown.caveats.is_empty()
     );
@@ -61,10 +67,10 @@ fn the_keys_of_the_target_set_how_it_is_reached() {
         "",
     );
     let target = &plan.scenarios[0].target;
-    assert_eq!((target.protocol, target.family), (Protocol::Http2, Family::V6));
-    assert_eq!(target.resolve, [given("example.org:443:127.0.0.1,[::1]")]);
+    assert_eq!((target.protocol, target.family), (HttpProtocol::Http2, AddressFamily::V6));
+    assert_eq!(target.pinned_addresses, [given("example.org:443:127.0.0.1,[::1]")]);
     assert_eq!(target.allowed_hosts, ["login.example.org", "[::1]"]);
-    assert_eq!(target.trust, Trust::Anything);
+    assert_eq!(target.trust, CertificateTrust::AnyCertificate);
     assert_eq!((target.dns_refresh, target.tls_resumption), (Duration::ZERO, true));
     assert_eq!(
         plan.scenarios[0].shown.caveats,
@@ -77,15 +83,15 @@ fn the_keys_of_the_target_set_how_it_is_reached() {
 
 #[test]
 fn flags_take_precedence_over_the_keys_of_the_file() {
-    let flags = Overrides {
-        protocol: Some(Protocol::Negotiated),
-        family: Some(Family::V4),
-        resolve: vec![given("example.org:443:127.0.0.2")],
+    let flags = PlanOverrides {
+        protocol: Some(HttpProtocol::Negotiated),
+        family: Some(AddressFamily::V4),
+        pinned_addresses: vec![given("example.org:443:127.0.0.2")],
         allowed_hosts: vec!["Other.example.org".to_owned(), "login.example.org".to_owned()],
         insecure: true,
         every: Some(Duration::from_secs(10)),
         duration: None,
-        part: None,
+        shard_plan: None,
     };
     let file = text(
         "http = \"2\"\nip = \"6\"\nresolve = [\"example.org:443:127.0.0.1,::1\", \"login.example.org:443:127.0.0.1\"]\n\
@@ -96,23 +102,26 @@ fn flags_take_precedence_over_the_keys_of_the_file() {
     let (plan, warnings) = resolved(&file, &flags).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
     let target = &plan.scenarios[0].target;
-    assert_eq!((target.protocol, target.family), (Protocol::Negotiated, Family::V4));
+    assert_eq!((target.protocol, target.family), (HttpProtocol::Negotiated, AddressFamily::V4));
     assert_eq!(
-        target.resolve,
+        target.pinned_addresses,
         [given("example.org:443:127.0.0.2"), given("login.example.org:443:127.0.0.1")]
     );
     assert_eq!(target.allowed_hosts, ["login.example.org", "other.example.org"]);
-    assert_eq!((&target.trust, plan.every), (&Trust::Anything, Some(Duration::from_secs(10))));
+    assert_eq!(
+        (&target.trust, plan.every),
+        (&CertificateTrust::AnyCertificate, Some(Duration::from_secs(10)))
+    );
     assert_eq!(plan.scenarios[0].shown.caveats.len(), 3);
 }
 
 #[test]
 fn addresses_belong_to_one_host_and_port() {
-    let Resolve { host, port, addresses } = given("example.org:443:127.0.0.1");
+    let PinnedAddresses { host, port, addresses } = given("example.org:443:127.0.0.1");
     let localhost: IpAddr = "127.0.0.1".parse().unwrap();
     assert_eq!((host.as_str(), port, addresses), ("example.org", 443, vec![localhost]));
     let other_port = text("resolve = [\"example.org:80:127.0.0.1\"]", "", "");
-    let (_, warnings) = resolved(&other_port, &Overrides::default()).unwrap();
+    let (_, warnings) = resolved(&other_port, &PlanOverrides::default()).unwrap();
     assert!(
         warnings[0].to_string().contains("`example.org:80` is never looked up"),
         "{warnings:?}"
@@ -131,10 +140,10 @@ fn certificates_and_bodies_are_relative_to_the_scenario() {
     let target = "tls_ca = \"probe.pem\"\ntls_cert = \"probe.pem\"\ntls_key = \"probe.key\"";
     fs::write(&path, text(target, "method = \"POST\"\nbody_file = \"body.bin\"", "")).unwrap();
     let scenario = Scenario::read(&path).unwrap();
-    let (plan, _) = Plan::resolve(&[scenario], &environment(), &Overrides::default()).unwrap();
+    let (plan, _) = Plan::resolve(&[scenario], &environment(), &PlanOverrides::default()).unwrap();
     let target = &plan.scenarios[0].target;
     let beside = |name: &str| folder.path().join(name);
-    assert_eq!(target.trust, Trust::File(beside("probe.pem")));
+    assert_eq!(target.trust, CertificateTrust::File(beside("probe.pem")));
     let identity = ClientIdentity { certificate: beside("probe.pem"), key: beside("probe.key") };
     assert_eq!(target.identity, Some(identity));
     let request = &plan.scenarios[0].requests[0];
@@ -175,7 +184,7 @@ fn a_json_body_is_filled_and_sets_its_content_type_unless_the_scenario_does() {
     }
     // A variable in a JSON body is one that can be called public.
     let public = text("", json, "").replacen("budgets", "public = [\"TOKEN\"]\nbudgets", 1);
-    resolved(&public, &Overrides::default()).unwrap();
+    resolved(&public, &PlanOverrides::default()).unwrap();
 }
 
 #[test]
@@ -211,11 +220,11 @@ fn a_request_whose_redirects_are_followed_is_followed_by_its_hops() {
         ]
     );
     let places: Vec<_> =
-        scenario.requests.iter().map(|request| (request.redirects(), request.place)).collect();
+        scenario.requests.iter().map(|request| (request.redirects(), request.index)).collect();
     assert_eq!(places, [(2, 0), (0, 4), (1, 5)]);
     let ceilings: Vec<_> = scenario.ceilings().iter().map(Vec::len).collect();
     assert_eq!(ceilings, [2, 0, 0, 0, 1, 1, 0, 0]);
-    assert_eq!(plan.nothing_measured().scenarios[0].requests.len(), 8);
+    assert_eq!(plan.empty_measurement().scenarios[0].requests.len(), 8);
 }
 
 #[test]
@@ -231,9 +240,10 @@ fn streams_are_shown_with_their_connections() {
         let plan = planned("http = \"2\"", "", &rest);
         assert_eq!(plan.scenarios[0].streams, 8);
         assert_eq!(plan.scenarios[0].shown.load, words);
-        let flags = |protocol| Overrides { protocol: Some(protocol), ..Overrides::default() };
-        assert!(resolved(&text("http = \"2\"", "", &rest), &flags(Protocol::Http1)).is_err());
-        assert!(resolved(&text("", "", &rest), &flags(Protocol::Http2)).is_ok());
+        let flags =
+            |protocol| PlanOverrides { protocol: Some(protocol), ..PlanOverrides::default() };
+        assert!(resolved(&text("http = \"2\"", "", &rest), &flags(HttpProtocol::Http1)).is_err());
+        assert!(resolved(&text("", "", &rest), &flags(HttpProtocol::Http2)).is_ok());
     }
 }
 
@@ -242,10 +252,10 @@ fn a_load_may_open_further_connections_and_judge_how_they_are_opened() {
     let load =
         "[load]\narrival_rate = \"20/s\"\nduration = \"30s\"\nconnections = 2\nmax_connections = 9";
     let text = text("", "", load).replacen("max < 1s", "p95(connect) < 1s", 1);
-    let (plan, _) = resolved(&text, &Overrides::default()).unwrap();
+    let (plan, _) = resolved(&text, &PlanOverrides::default()).unwrap();
     let scenario = &plan.scenarios[0];
     assert_eq!((scenario.load.connections(), scenario.load.max_connections()), (2, 9));
-    assert_eq!((scenario.warmup.connections, scenario.reuse), (2, Reuse::Keep));
+    assert_eq!((scenario.warmup.connections, scenario.reuse), (2, ConnectionReuse::Keep));
 }
 
 #[test]
@@ -253,7 +263,7 @@ fn the_capacity_of_an_open_load_is_shown_with_what_its_budgets_need() {
     let capacity = |budgets: &str, load: &str| {
         let text = text("http = \"2\"", "budgets = [\"p99 < 500ms\"]", load)
             .replacen("max < 1s", budgets, 1);
-        let (plan, _) = resolved(&text, &Overrides::default()).unwrap();
+        let (plan, _) = resolved(&text, &PlanOverrides::default()).unwrap();
         plan.scenarios[0].shown.capacity.as_ref().map(|capacity| (capacity.places, capacity.wanted))
     };
     let open = "[load]\narrival_rate = \"20/s\"\nduration = \"30s\"";
@@ -284,7 +294,7 @@ fn scenarios_that_run_together_are_repeated_together() {
         let text = text("", "", every).replacen("\"n\"", &format!("\"{name}\""), 1);
         Scenario::parse(&format!("{name}.toml"), &text).unwrap()
     };
-    let resolve = |periods: [&str; 3], overrides: &Overrides| {
+    let resolve = |periods: [&str; 3], overrides: &PlanOverrides| {
         let loads = periods.map(|period| match period {
             "" => String::new(),
             period => format!("[load]\nevery = \"{period}\""),
@@ -292,7 +302,7 @@ fn scenarios_that_run_together_are_repeated_together() {
         let all = [scenario("a", &loads[0]), scenario("b", &loads[1]), scenario("c", &loads[2])];
         Plan::resolve(&all, &environment(), overrides).map(|(plan, _)| plan.every)
     };
-    let none = Overrides::default();
+    let none = PlanOverrides::default();
     assert_eq!(resolve(["", "5m", "300s"], &none).unwrap(), Some(Duration::from_mins(5)));
     let error = resolve(["", "5m", "10m"], &none).unwrap_err().to_string();
     assert!(
@@ -300,7 +310,7 @@ fn scenarios_that_run_together_are_repeated_together() {
             .starts_with("c.toml:11:9: `every` is 10m here and 5m in b.toml: a run has one period"),
         "{error}"
     );
-    let flag = Overrides { every: Some(Duration::from_secs(7)), ..none };
+    let flag = PlanOverrides { every: Some(Duration::from_secs(7)), ..none };
     assert_eq!(resolve(["1m", "5m", "10m"], &flag).unwrap(), Some(Duration::from_secs(7)));
 }
 
@@ -311,7 +321,8 @@ fn a_redirect_may_have_phases_that_its_request_never_has() {
     let looked_up = "dns_refresh = \"0s\"";
     let given = "dns_refresh = \"0s\"\nresolve = [\"example.org:443:127.0.0.1\"]";
     for (target, load) in [(looked_up, kept), (given, ""), (given, kept)] {
-        let asked = |request: &str| resolved(&text(target, request, load), &Overrides::default());
+        let asked =
+            |request: &str| resolved(&text(target, request, load), &PlanOverrides::default());
         assert!(asked(budgets).is_err(), "{target} {load}");
         assert!(asked(&format!("redirects = 1\n{budgets}")).is_ok(), "{target} {load}");
     }
@@ -348,7 +359,7 @@ denied = true
     let shown = format!("{plan:?}");
     assert!(!shown.contains("canary"), "{shown}");
     let public = text("", expect, "").replacen("budgets", "public = [\"TOKEN\"]\nbudgets", 1);
-    assert!(resolved(&public, &Overrides::default()).is_ok());
+    assert!(resolved(&public, &PlanOverrides::default()).is_ok());
 }
 
 #[test]
@@ -360,7 +371,7 @@ fn a_sensitive_answer_is_judged_without_being_shown() {
         let (expectations, url) = (&request.expectations, &request.http().unwrap().url);
         let (status, headers) = (http::StatusCode::OK, &http::HeaderMap::new());
         expectations
-            .judge(&Answer { status, url, headers, body: br#"{"name":"private"}"# })
+            .judge(&ResponseView { status, url, headers, body: br#"{"name":"private"}"# })
             .unwrap_err()
             .seen
     };

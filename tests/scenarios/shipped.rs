@@ -3,17 +3,17 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tollgate::expect::Answer;
-use tollgate::plan::{Environment, Load, Overrides, Plan, Reuse};
+use tollgate::expect::ResponseView;
+use tollgate::plan::{ConnectionReuse, Environment, LoadPlan, Plan, PlanOverrides};
 use tollgate::record::Failure;
-use tollgate::scenario::{Scenario, Warning};
+use tollgate::scenario::{Scenario, ScenarioWarning};
 
 use super::{environment, files, plan};
 
 const TILE_LOADER: [&str; 2] =
     ["scenarios/tile-loader-live.toml", "scenarios/tile-loader-mock.toml"];
 
-fn shipped(name: &str) -> (Plan, Vec<Warning>) {
+fn shipped(name: &str) -> (Plan, Vec<ScenarioWarning>) {
     plan(Scenario::read(Path::new(name)).unwrap_or_else(|errors| panic!("{errors}"))).unwrap()
 }
 
@@ -21,7 +21,7 @@ fn shipped(name: &str) -> (Plan, Vec<Warning>) {
 fn the_live_scenario_sends_as_few_requests_as_decide() {
     let (plan, warnings) = shipped("scenarios/tile-loader-live.toml");
     assert!(warnings.is_empty(), "{warnings:?}");
-    let Load::Open { schedule, .. } = &plan.scenarios[0].load else { panic!("not open") };
+    let LoadPlan::Open { schedule, .. } = &plan.scenarios[0].load else { panic!("not open") };
     assert_eq!(schedule.count(), 185);
     assert!(binomial(4, 185, 0.05) <= 0.05, "four over are a pass");
     assert!(binomial(5, 185, 0.05) > 0.05, "five over are not");
@@ -32,7 +32,7 @@ fn the_live_scenario_sends_as_few_requests_as_decide() {
 fn the_mock_scenario_sends_enough_to_decide_on_its_errors() {
     let (plan, warnings) = shipped("scenarios/tile-loader-mock.toml");
     assert!(warnings.is_empty(), "{warnings:?}");
-    let Load::Open { schedule, .. } = &plan.scenarios[0].load else { panic!("not open") };
+    let LoadPlan::Open { schedule, .. } = &plan.scenarios[0].load else { panic!("not open") };
     assert_eq!(schedule.count(), 920);
     assert!(binomial(4, 920, 0.01) <= 0.05);
     assert!(binomial(4, 920, 0.002) >= 0.95);
@@ -52,11 +52,11 @@ fn binomial(k: u64, n: u64, p: f64) -> f64 {
 #[test]
 fn both_scenarios_of_the_tile_loader_run_together_and_are_over_within_a_minute() {
     let scenarios = Scenario::read_all(&TILE_LOADER).unwrap();
-    let (plan, _) = Plan::resolve(&scenarios, &environment(), &Overrides::default()).unwrap();
+    let (plan, _) = Plan::resolve(&scenarios, &environment(), &PlanOverrides::default()).unwrap();
     assert_eq!(plan.scenarios.len(), 2);
     for scenario in &plan.scenarios {
         assert!(scenario.load.duration() <= Duration::from_secs(40));
-        assert_eq!(scenario.reuse, Reuse::Keep);
+        assert_eq!(scenario.reuse, ConnectionReuse::Keep);
     }
 }
 
@@ -69,7 +69,7 @@ fn a_redirect_to_the_login_page_is_reported_as_exactly_that() {
         "location",
         http::HeaderValue::from_static("/auth/login?shop=a.myshopify.com&token=x"),
     );
-    let answer = Answer {
+    let answer = ResponseView {
         status: http::StatusCode::FOUND,
         url: &request.http().unwrap().url,
         headers: &headers,
@@ -85,11 +85,11 @@ fn a_redirect_to_the_login_page_is_reported_as_exactly_that() {
 fn a_missing_variable_is_a_warning_when_a_scenario_is_only_checked() {
     let scenarios = Scenario::read_all(&TILE_LOADER).unwrap();
     let nothing = Environment::for_check([]);
-    let (plan, warnings) = Plan::resolve(&scenarios, &nothing, &Overrides::default()).unwrap();
+    let (plan, warnings) = Plan::resolve(&scenarios, &nothing, &PlanOverrides::default()).unwrap();
     assert_eq!(warnings.len(), 2);
     assert!(warnings[0].to_string().contains("warning: variable `TOLLGATE_TARGET` is not set"));
     assert_eq!(plan.scenarios[0].shown.base_url, "${TOLLGATE_TARGET}");
-    assert!(Plan::resolve(&scenarios, &Environment::new([]), &Overrides::default()).is_err());
+    assert!(Plan::resolve(&scenarios, &Environment::new([]), &PlanOverrides::default()).is_err());
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn every_shipped_scenario_is_checked_without_a_variable_and_names_each_that_it_n
     for file in files("scenarios") {
         let scenario = Scenario::read(&file).unwrap_or_else(|errors| panic!("{errors}"));
         let nothing = Environment::for_check([]);
-        let (plan, warnings) = Plan::resolve(&[scenario], &nothing, &Overrides::default())
+        let (plan, warnings) = Plan::resolve(&[scenario], &nothing, &PlanOverrides::default())
             .unwrap_or_else(|errors| panic!("{errors}"));
         assert!(!plan.scenarios[0].shown.description.is_empty(), "{}", file.display());
         for warning in warnings {

@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use tempfile::TempDir;
-use tollgate::plan::{Environment, Overrides, Plan};
-use tollgate::scenario::{Scenario, ScenarioErrors, Warning};
+use tollgate::plan::{Environment, Plan, PlanOverrides};
+use tollgate::scenario::{Scenario, ScenarioErrors, ScenarioWarning};
 
 /// Lines that are used together, and what is said of them above.
 struct Option {
@@ -71,13 +71,13 @@ fn folder() -> TempDir {
     folder
 }
 
-fn planned(folder: &Path, text: &str) -> Result<(Plan, Vec<Warning>), ScenarioErrors> {
+fn planned(folder: &Path, text: &str) -> Result<(Plan, Vec<ScenarioWarning>), ScenarioErrors> {
     let variables = [("TOLLGATE_TARGET", "https://staging.example.org"), ("TOKEN", "secret")];
     let environment =
         Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let path = folder.join("scenario.toml");
     let scenario = Scenario::parse(path.to_str().unwrap(), text)?;
-    Plan::resolve(&[scenario], &environment, &Overrides::default())
+    Plan::resolve(&[scenario], &environment, &PlanOverrides::default())
 }
 
 fn holds(folder: &Path, text: &str) {

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 use tollgate::record::{Decision, RunRecord};
-use tollgate::store::{self, Stored};
+use tollgate::store::{self, FolderContent};
 
 /// The rehearsal target as a process of its own, ended when dropped.
 pub(crate) struct Target {
@@ -153,7 +153,7 @@ fn run_file(file: &Path, variables: &[(&str, &str)]) -> Outcome {
         .unwrap()
         .next()
         .unwrap_or_else(|| panic!("no run: {told}"));
-    let Stored::Complete(record) = store::read(&run.unwrap().path()).unwrap() else {
+    let FolderContent::Complete(record) = store::read_folder(&run.unwrap().path()).unwrap() else {
         panic!("the run is not complete: {told}")
     };
     Outcome { exit: output.status.code().unwrap(), told, record: *record, folder }

@@ -4,8 +4,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use tollgate::expect::{Answer, Unmet};
-use tollgate::plan::{Environment, Overrides, Plan};
+use tollgate::expect::{ResponseView, UnmetExpectation};
+use tollgate::plan::{Environment, Plan, PlanOverrides};
 use tollgate::scenario::Scenario;
 
 /// An answer: status, further headers, body.
@@ -28,7 +28,7 @@ impl Canned {
 }
 
 /// What a step of a scenario of `scenarios/` makes of an answer, without a run. Its variables may be anything.
-pub(crate) fn judged(scenario: &str, step: &str, answer: &Canned) -> Result<(), Unmet> {
+pub(crate) fn judged(scenario: &str, step: &str, answer: &Canned) -> Result<(), UnmetExpectation> {
     let scenario = Scenario::read(format!("scenarios/{scenario}.toml").as_ref()).unwrap();
     let urls = ["TOLLGATE_TARGET", "SUPABASE_URL", "CHATWOOT_BASE_URL"]
         .map(|name| (name, "http://app.example"));
@@ -40,13 +40,14 @@ pub(crate) fn judged(scenario: &str, step: &str, answer: &Canned) -> Result<(), 
     let variables =
         urls.into_iter().chain(others).map(|(name, value)| (name.to_owned(), value.to_owned()));
     let (plan, _) =
-        Plan::resolve(&[scenario], &Environment::new(variables), &Overrides::default()).unwrap();
+        Plan::resolve(&[scenario], &Environment::new(variables), &PlanOverrides::default())
+            .unwrap();
     let of = &plan.scenarios[0];
     let request =
-        of.requests.iter().find(|request| of.shown.requests[request.place].name == step).unwrap();
+        of.requests.iter().find(|request| of.shown.requests[request.index].name == step).unwrap();
     let headers: HeaderMap =
         answer.headers.iter().map(|(name, value)| (name_of(name), value_of(value))).collect();
-    request.expectations.judge(&Answer {
+    request.expectations.judge(&ResponseView {
         status: StatusCode::from_u16(answer.status).unwrap(),
         url: &request.http().unwrap().url,
         headers: &headers,

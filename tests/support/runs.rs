@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use time::macros::datetime;
 use tollgate::record::{
-    Budget, Ceiling, CeilingCount, Dimension, Ending, Evidence, FORMAT, Failure, Histogram, Host,
-    Interval, Measurement, PlannedRequest, PlannedScenario, Provenance, RequestMeasurement,
-    RunRecord, ScenarioMeasurement, Series, ServerTimings, Stage, Tally,
+    Budget, Ceiling, CeilingCount, Dimension, DimensionHistograms, FORMAT, Failure,
+    FailureEvidence, Histogram, HostFacts, Interval, Measurement, PlannedRequest, PlannedScenario,
+    RequestMeasurement, RunEnding, RunProvenance, RunRecord, ScenarioMeasurement, ServerTimings,
+    Stage, Tally,
 };
-use tollgate::store::{Draft, RunFolder};
+use tollgate::store::{RunDraft, RunFolder};
 use tollgate::verdict;
 use uuid::Uuid;
 
@@ -84,16 +85,16 @@ pub(crate) fn write(root: &Path, seed: u64, shape: Shape) -> PathBuf {
     folder.path().to_owned()
 }
 
-fn record(draft: Draft, mut measurement: Measurement, seed: u64) -> RunRecord {
-    let Draft { format, id, provenance, plan, .. } = draft;
+fn record(draft: RunDraft, mut measurement: Measurement, seed: u64) -> RunRecord {
+    let RunDraft { format, id, provenance, plan, .. } = draft;
     measurement.measured_from = Duration::from_millis(1_234);
-    measurement.ending = Ending::Complete;
+    measurement.ending = RunEnding::Complete;
     for scenario in &mut measurement.scenarios {
         let stage = scenario.requests[0].stage_mut(Stage::Measured);
         scenario.planned = Some(stage.tally.exchanges);
         scenario.released = stage.tally.exchanges;
         scenario.protocols = vec!["HTTP/2 over TLS 1.3".to_owned()];
-        stage.evidence.add(Evidence {
+        stage.evidence.add(FailureEvidence {
             failure: Failure::Unexpected,
             phase: None,
             expected: "body contains `tile`".to_owned(),
@@ -106,7 +107,7 @@ fn record(draft: Draft, mut measurement: Measurement, seed: u64) -> RunRecord {
     RunRecord { format, id, provenance, plan, measurement, verdict }
 }
 
-fn draft(seed: u64, shape: Shape) -> Draft {
+fn draft(seed: u64, shape: Shape) -> RunDraft {
     let names: Vec<String> = (0..shape.scenarios).map(scenario_name).collect();
     let ceilings = budgets().into_iter().filter_map(|budget| budget.ceiling());
     let ceilings: Vec<Ceiling> =
@@ -117,22 +118,25 @@ fn draft(seed: u64, shape: Shape) -> Draft {
             vec![RequestMeasurement::new(REQUEST.to_owned(), ceilings.clone())],
         )
     };
-    Draft {
+    RunDraft {
         format: FORMAT,
         id: id(seed),
         provenance: provenance(seed),
         plan: names.iter().map(|name| planned(name)).collect(),
-        measurement: Measurement::of(names.iter().map(measured).collect(), Ending::Recovered),
+        measurement: Measurement::with_scenarios(
+            names.iter().map(measured).collect(),
+            RunEnding::Recovered,
+        ),
     }
 }
 
-fn provenance(seed: u64) -> Provenance {
+fn provenance(seed: u64) -> RunProvenance {
     let environment = if seed.is_multiple_of(2) { "staging" } else { "production" };
     let tags = [("environment", environment), ("deploy", "v42"), ("team", "checkout ü")];
-    Provenance {
+    RunProvenance {
         started: started(seed),
         tollgate: "0.1.0".to_owned(),
-        host: Host {
+        host: HostFacts {
             name: "probe-1".to_owned(),
             os: "linux".to_owned(),
             arch: "x86_64".to_owned(),
@@ -176,7 +180,8 @@ pub(crate) fn intervals(seed: u64, shape: Shape) -> impl Iterator<Item = Interva
 
 fn interval(seed: u64, scenario: usize, second: u64, exchanges: u64) -> Interval {
     let seed = drawn(seed ^ (second << 20) ^ ((scenario as u64) << 50));
-    let (mut series, mut server_timings) = (Series::default(), ServerTimings::default());
+    let (mut series, mut server_timings) =
+        (DimensionHistograms::default(), ServerTimings::default());
     let mut exceeded = 1;
     for (at, dimension) in DIMENSIONS.into_iter().enumerate() {
         let mut histogram = Histogram::default();

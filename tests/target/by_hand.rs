@@ -3,12 +3,12 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use tollgate::target::Background;
+use tollgate::target::BackgroundTarget;
 
 use super::{Client, host, start};
 
 /// Everything that comes over a connection on which these requests are sent, until it ends.
-fn all(target: &Background, requests: &[&str]) -> String {
+fn all(target: &BackgroundTarget, requests: &[&str]) -> String {
     let mut stream = TcpStream::connect(host(target)).unwrap();
     for (number, request) in requests.iter().enumerate() {
         let last = if number + 1 == requests.len() { "connection: close\r\n" } else { "" };

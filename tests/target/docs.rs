@@ -1,9 +1,9 @@
 //! `docs/target.md` against what it describes.
 
 use clap::Args as _;
-use tollgate::plan::{Environment, Overrides, Plan};
+use tollgate::plan::{Environment, Plan, PlanOverrides};
 use tollgate::scenario::Scenario;
-use tollgate::target::{SERVICES, Settings, TILE_LOADER, pages};
+use tollgate::target::{SERVICES, TILE_LOADER, TargetSettings, pages};
 
 fn text() -> String {
     std::fs::read_to_string("docs/target.md").unwrap()
@@ -15,7 +15,7 @@ fn it_lists_every_path_with_what_it_does_and_should_come_to() {
     let told = TILE_LOADER.into_iter().chain(SERVICES);
     let told = told.map(|(path, does)| format!("| `{path}` | {does} |"));
     let beside = pages().map(|page| {
-        format!("| `{}` | {} | {} | {} |", page.path, page.over, page.does, page.outcome)
+        format!("| `{}` | {} | {} | {} |", page.path, page.support, page.does, page.outcome)
     });
     let missing: Vec<String> =
         told.chain(beside).filter(|line| !text.lines().any(|found| found == line)).collect();
@@ -43,7 +43,7 @@ fn it_names_no_path_that_there_is_not() {
 #[test]
 fn it_lists_every_flag_and_every_value_that_can_be_chosen() {
     let text = text();
-    let command = Settings::augment_args(clap::Command::new("target"));
+    let command = TargetSettings::augment_args(clap::Command::new("target"));
     for flag in command.get_arguments() {
         let name = flag.get_long().unwrap();
         let begins = [format!("| `--{name}`"), format!("| `--{name} ")];
@@ -86,7 +86,7 @@ fn its_scenarios_are_scenarios() {
         let file = folder.path().join("example.toml");
         std::fs::write(&file, example).unwrap();
         let scenario = Scenario::read(&file).unwrap_or_else(|errors| panic!("{errors}"));
-        Plan::resolve(&[scenario], &Environment::new([]), &Overrides::default())
+        Plan::resolve(&[scenario], &Environment::new([]), &PlanOverrides::default())
             .unwrap_or_else(|errors| panic!("{errors}"));
     }
 }

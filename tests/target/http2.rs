@@ -8,14 +8,16 @@ use h2::client::SendRequest;
 use h2::{Reason, RecvStream};
 use http::{Request, Response};
 use tokio::net::TcpStream;
-use tollgate::target::{Background, Settings};
+use tollgate::target::{BackgroundTarget, TargetSettings};
 
 use super::{host, start};
 
 type Client = SendRequest<Bytes>;
 
 /// A connection, and the error it ends with.
-async fn connect(target: &Background) -> (Client, tokio::task::JoinHandle<Result<(), h2::Error>>) {
+async fn connect(
+    target: &BackgroundTarget,
+) -> (Client, tokio::task::JoinHandle<Result<(), h2::Error>>) {
     let stream = TcpStream::connect(host(target)).await.unwrap();
     let (client, connection) = h2::client::handshake(stream).await.unwrap();
     (client, tokio::spawn(connection))
@@ -295,7 +297,9 @@ async fn a_target_restricted_to_one_version_does_not_speak_the_other() {
 fn a_fault_of_one_version_by_flag_has_to_name_that_version() {
     let refusal = |flags: &[&str]| {
         let refused =
-            tollgate::target::Server::bind(&Settings::from_flags(flags).unwrap()).err().unwrap();
+            tollgate::target::TargetServer::bind(&TargetSettings::from_flags(flags).unwrap())
+                .err()
+                .unwrap();
         assert!(refused.is_usage());
         refused.to_string()
     };

@@ -1,13 +1,13 @@
 //! The rehearsal target as an MCP server.
 
 use serde_json::{Value, json};
-use tollgate::target::Background;
+use tollgate::target::BackgroundTarget;
 
 use super::{Answer, Client, start};
 
 const BOTH: &str = "accept: application/json, text/event-stream\r\n";
 
-fn say(target: &Background, headers: &str, body: &str) -> Answer {
+fn say(target: &BackgroundTarget, headers: &str, body: &str) -> Answer {
     Client::connect(target).post(
         "/mcp",
         &format!("{BOTH}content-type: application/json\r\n{headers}"),
@@ -20,7 +20,7 @@ fn request(method: &str) -> String {
 }
 
 /// Opens a session; returns the header that belongs to it.
-fn open(target: &Background) -> String {
+fn open(target: &BackgroundTarget) -> String {
     let opened = say(target, "", &request("initialize"));
     assert_eq!(opened.status, 200);
     format!("mcp-session-id: {}\r\n", opened.header("mcp-session-id").unwrap())

@@ -1,7 +1,7 @@
 //! What the rehearsal target's `occ-log` writes to a real database.
 
 use serde_json::{Value, json};
-use tollgate::target::{Background, Server, Settings};
+use tollgate::target::{BackgroundTarget, TargetServer, TargetSettings};
 
 use super::cluster::{self, Cluster};
 use super::{Answer, Client, start};
@@ -13,14 +13,14 @@ const ROWS: &str =
     "select level, message, metadata::text, request_id, user_agent from public.observability_logs";
 
 /// A database with the table, and a target that writes to it.
-fn with_table(flags: &[&str]) -> (Cluster, Background) {
+fn with_table(flags: &[&str]) -> (Cluster, BackgroundTarget) {
     let cluster = Cluster::start();
     cluster.sql("postgres", TABLE);
     let target = start(&[&["--occ-log-database", &cluster.url()], flags].concat());
     (cluster, target)
 }
 
-fn log(target: &Background, headers: &str, line: &Value) -> Answer {
+fn log(target: &BackgroundTarget, headers: &str, line: &Value) -> Answer {
     let headers = format!("authorization: Bearer rehearsal-service\r\n{headers}");
     Client::connect(target).post("/functions/v1/occ-log", &headers, &line.to_string())
 }
@@ -166,7 +166,9 @@ fn a_late_log_answers_before_its_row_is_there() {
 fn a_database_that_is_written_wrongly_is_refused_without_its_password() {
     let url = "postgresql://user:a-secret@host/db?sslmode=perhaps";
     let error =
-        Server::bind(&Settings::from_flags(&["--occ-log-database", url]).unwrap()).err().unwrap();
+        TargetServer::bind(&TargetSettings::from_flags(&["--occ-log-database", url]).unwrap())
+            .err()
+            .unwrap();
     assert!(error.is_usage());
     assert!(std::error::Error::source(&error).is_none(), "it is said once");
     let message = error.to_string();

@@ -9,7 +9,7 @@ use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tollgate::target::{Background, Server, Settings};
+use tollgate::target::{BackgroundTarget, TargetServer, TargetSettings};
 
 use super::{host, start};
 
@@ -22,7 +22,7 @@ impl Files {
     }
 }
 
-fn serve(flags: &[&str]) -> (Background, Files) {
+fn serve(flags: &[&str]) -> (BackgroundTarget, Files) {
     let files = Files(tempfile::tempdir().unwrap());
     let (ca, client) = (files.path("ca.pem"), files.path("client.pem"));
     let mut all = vec!["--tls", "--tls-ca-out", &ca];
@@ -59,7 +59,7 @@ fn visitor(files: &Files, offered: &[&str], client: Option<&Path>) -> TlsConnect
 
 async fn shake_as(
     visitor: &TlsConnector,
-    target: &Background,
+    target: &BackgroundTarget,
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let tcp = TcpStream::connect(host(target)).await.unwrap();
     visitor.connect(ServerName::try_from("127.0.0.1").unwrap(), tcp).await
@@ -67,7 +67,7 @@ async fn shake_as(
 
 /// Shakes hands, offering these protocols and showing this certificate.
 async fn shake(
-    target: &Background,
+    target: &BackgroundTarget,
     files: &Files,
     offered: &[&str],
     client: Option<&Path>,
@@ -153,8 +153,8 @@ async fn certificates_of_a_given_authority_are_taken() {
 fn a_file_without_authorities_is_refused_with_the_remedy() {
     let empty = tempfile::NamedTempFile::new().unwrap();
     for path in [empty.path().to_str().unwrap(), "/no/such/file.pem"] {
-        let flags = Settings::from_flags(&["--tls", "--tls-client-ca", path]).unwrap();
-        let refused = Server::bind(&flags).err().unwrap();
+        let flags = TargetSettings::from_flags(&["--tls", "--tls-client-ca", path]).unwrap();
+        let refused = TargetServer::bind(&flags).err().unwrap();
         assert!(
             refused.is_usage() && refused.to_string().contains("--tls-client-ca names a PEM file"),
             "{refused}"

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::connection::{Addresses, Connection};
-use super::console::{Console, Output};
-use super::exit::{Exit, Problem};
-use super::keeping::Store;
+use super::connection::{AddressFlags, ConnectionFlags};
+use super::console::{Console, OutputFormat};
+use super::exit::{CommandError, ExitStatus};
 use super::quick;
-use crate::record::checkup::{Finding, State};
+use super::store_flags::StoreFlags;
+use crate::record::checkup::{CheckFinding, CheckState};
 use crate::report;
 use crate::units::parse_duration;
 
@@ -51,11 +51,11 @@ pub(super) struct Args {
     #[command(flatten)]
     quick: quick::Flags,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionFlags,
     #[command(flatten)]
-    addresses: Addresses,
+    addresses: AddressFlags,
     #[command(flatten)]
-    store: Store,
+    store: StoreFlags,
     /// The folder that run folders would be made in
     #[arg(long, value_name = "DIR", default_value = "reports/runs", help_heading = "Output")]
     runs_dir: PathBuf,
@@ -68,28 +68,28 @@ pub(super) struct Args {
         hide_possible_values = true
     )]
     #[arg(help_heading = "Output")]
-    output: Output,
+    output: OutputFormat,
 }
 
-pub(super) fn doctor(args: &Args) -> Result<Exit, Problem> {
+pub(super) fn doctor(args: &Args) -> Result<ExitStatus, CommandError> {
     let findings = look::look(args)?;
     let console = Console { output: args.output };
     match args.output {
-        Output::Text => {
-            console.result(&report::checkup(
+        OutputFormat::Text => {
+            console.print_result(&report::checkup_text(
                 &findings,
                 console.width(),
-                console.colours_results(),
+                console.has_colour(),
             ))?;
         }
-        Output::Json => Console::plain(&json(&findings)?)?,
+        OutputFormat::Json => Console::print_plain(&json(&findings)?)?,
     }
-    Ok(if worst(&findings) == State::Fail { Exit::Fail } else { Exit::Pass })
+    Ok(if worst(&findings) == CheckState::Fail { ExitStatus::Fail } else { ExitStatus::Pass })
 }
 
 /// How the worst line is.
-pub(super) fn worst(findings: &[Finding]) -> State {
-    findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok)
+pub(super) fn worst(findings: &[CheckFinding]) -> CheckState {
+    findings.iter().map(|finding| finding.state).max().unwrap_or(CheckState::Ok)
 }
 
 /// All that was found, for programs.
@@ -97,11 +97,11 @@ pub(super) fn worst(findings: &[Finding]) -> State {
 struct Told<'a> {
     tollgate: &'a str,
     /// How the worst line is.
-    state: State,
-    findings: &'a [Finding],
+    state: CheckState,
+    findings: &'a [CheckFinding],
 }
 
-fn json(findings: &[Finding]) -> Result<String, Problem> {
+fn json(findings: &[CheckFinding]) -> Result<String, CommandError> {
     let told = Told { tollgate: env!("CARGO_PKG_VERSION"), state: worst(findings), findings };
-    serde_json::to_string_pretty(&told).map_err(Problem::internal)
+    serde_json::to_string_pretty(&told).map_err(CommandError::internal)
 }

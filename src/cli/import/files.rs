@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::super::exit::Problem;
-use crate::import::Mistake;
+use super::super::exit::CommandError;
+use crate::import::ImportError;
 
 /// Maximum number of mistakes reported.
 const MAX_MISTAKES: usize = 50;
 
 /// The named files. A folder stands for its files with this extension, sorted, without subfolders.
-pub(super) fn list(paths: &[PathBuf], extension: &str) -> Result<Vec<PathBuf>, Problem> {
+pub(super) fn list(paths: &[PathBuf], extension: &str) -> Result<Vec<PathBuf>, CommandError> {
     let (mut files, mut mistakes) = (Vec::new(), Vec::new());
     for path in paths {
         if !path.is_dir() {
@@ -42,12 +42,12 @@ fn files_in(folder: &Path, extension: &str) -> std::io::Result<Vec<PathBuf>> {
 pub(super) fn check_all<T>(
     files: Vec<PathBuf>,
     max_bytes: u64,
-    check: impl Fn(&[u8]) -> Result<T, Vec<Mistake>>,
-) -> Result<Vec<(PathBuf, T)>, Problem> {
+    check: impl Fn(&[u8]) -> Result<T, Vec<ImportError>>,
+) -> Result<Vec<(PathBuf, T)>, CommandError> {
     let (mut contents, mut mistakes) = (Vec::new(), Vec::new());
     for file in files {
         let checked = read(&file, max_bytes).map_err(|why| vec![why]).and_then(|bytes| {
-            let located = |mistake: Mistake| format!("{}:{mistake}", file.display());
+            let located = |mistake: ImportError| format!("{}:{mistake}", file.display());
             check(&bytes).map_err(|mistakes| mistakes.into_iter().map(located).collect())
         });
         match checked {
@@ -78,12 +78,12 @@ pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn usage_error(mistakes: &[String]) -> Problem {
+fn usage_error(mistakes: &[String]) -> CommandError {
     let mut lines = mistakes.iter().take(MAX_MISTAKES).cloned().collect::<Vec<_>>();
     lines.extend(
         (mistakes.len() > MAX_MISTAKES)
             .then(|| format!("and {} more", mistakes.len() - MAX_MISTAKES)),
     );
     lines.push("Nothing was imported.".to_owned());
-    Problem::usage(lines.join("\n"))
+    CommandError::usage(lines.join("\n"))
 }

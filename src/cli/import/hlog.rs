@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::super::exit::{Exit, Problem};
+use super::super::exit::{CommandError, ExitStatus};
 use super::summary::ImportSummary;
 use super::writer::ImportWriter;
 use super::{ImportFlags, files};
-use crate::import::{Log, Options, Unit};
+use crate::import::{ImportedLog, LogImportOptions, LogUnit};
 use crate::record::Budget;
 use crate::units::UnitError;
 
@@ -60,7 +60,7 @@ enum ValueUnit {
     Ms,
 }
 
-impl From<ValueUnit> for Unit {
+impl From<ValueUnit> for LogUnit {
     fn from(unit: ValueUnit) -> Self {
         match unit {
             ValueUnit::Ns => Self::Nanos,
@@ -70,22 +70,24 @@ impl From<ValueUnit> for Unit {
     }
 }
 
-pub(super) fn import(args: &Args) -> Result<Exit, Problem> {
-    let options = Options {
+pub(super) fn import(args: &Args) -> Result<ExitStatus, CommandError> {
+    let options = LogImportOptions {
         scenario: args.scenario.clone(),
         request: args.request.clone(),
-        unit: args.unit.map(Unit::from),
+        unit: args.unit.map(LogUnit::from),
         budgets: args.budgets.clone(),
     };
     let files = files::list(&args.files, "hlog")?;
-    let logs = files::check_all(files, Log::MOST_BYTES, |bytes| Log::read(bytes, &options))?;
+    let logs = files::check_all(files, ImportedLog::MOST_BYTES, |bytes| {
+        ImportedLog::read(bytes, &options)
+    })?;
     let writer = ImportWriter::open(&args.flags.runs_dir)?;
     let mut summary = ImportSummary::new(&args.flags);
     for (file, log) in &logs {
         // Each log is read a second time, so that only one is in memory.
-        let bytes = files::read(file, Log::MOST_BYTES).map_err(Problem::internal)?;
+        let bytes = files::read(file, ImportedLog::MOST_BYTES).map_err(CommandError::internal)?;
         let changed = || {
-            Problem::internal(format!(
+            CommandError::internal(format!(
                 "{} changed during the import; import it again",
                 file.display()
             ))
@@ -95,7 +97,7 @@ pub(super) fn import(args: &Args) -> Result<Exit, Problem> {
         summary.print_run(file, log.record(), &imported)?;
     }
     summary.print_total(("log", "logs"), &[])?;
-    Ok(Exit::Pass)
+    Ok(ExitStatus::Pass)
 }
 
 /// Parses a name of a scenario or request.

@@ -4,9 +4,9 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::exit::Problem;
+use super::super::exit::CommandError;
 use crate::store::StoreError;
-use crate::units::show;
+use crate::units::format_duration;
 
 /// How long an import waits for another one.
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
@@ -22,7 +22,7 @@ pub(super) struct FolderLock {
 }
 
 /// Locks a folder. If another import holds it, says so and waits for at most `timeout`.
-pub(super) fn lock(root: &Path, timeout: Duration) -> Result<FolderLock, Problem> {
+pub(super) fn lock(root: &Path, timeout: Duration) -> Result<FolderLock, CommandError> {
     let folder =
         File::open(root).map_err(|source| StoreError::Read { path: root.to_owned(), source })?;
     let attempts = timeout.as_millis().div_ceil(RETRY_PERIOD.as_millis());
@@ -34,16 +34,16 @@ pub(super) fn lock(root: &Path, timeout: Duration) -> Result<FolderLock, Problem
             Err(TryLockError::WouldBlock) if attempt == 0 => tracing::info!(
                 "Waiting at most {1} for another import into {0}.",
                 root.display(),
-                show(timeout)
+                format_duration(timeout)
             ),
             Err(TryLockError::WouldBlock) => std::thread::sleep(RETRY_PERIOD),
         }
     }
-    Err(Problem::internal(format!(
+    Err(CommandError::internal(format!(
         "another import into {} did not end within {}; nothing was imported: import again when it has ended, or \
          import into another folder with `--runs-dir`",
         root.display(),
-        show(timeout)
+        format_duration(timeout)
     )))
 }
 

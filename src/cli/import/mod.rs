@@ -9,8 +9,8 @@ mod writer;
 
 use std::path::PathBuf;
 
-use super::console::Output;
-use super::exit::{Exit, Problem};
+use super::console::OutputFormat;
+use super::exit::{CommandError, ExitStatus};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,13 +56,13 @@ struct ImportFlags {
         hide_possible_values = true,
         value_name = "text|json"
     )]
-    output: Output,
+    output: OutputFormat,
     /// The folder to create run folders in
     #[arg(long, value_name = "DIR", default_value = "reports/runs", env = "TOLLGATE_RUNS_DIR")]
     runs_dir: PathBuf,
 }
 
-pub(super) fn import(args: &Args) -> Result<Exit, Problem> {
+pub(super) fn import(args: &Args) -> Result<ExitStatus, CommandError> {
     match &args.tool {
         ImportTool::SyntheticCheck(args) => synthetic_check::import(args),
         ImportTool::Hlog(args) => hlog::import(args),

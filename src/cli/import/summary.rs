@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::super::console::{Console, Output};
-use super::super::exit::Problem;
+use super::super::console::{Console, OutputFormat};
+use super::super::exit::CommandError;
 use super::super::results;
 use super::ImportFlags;
 use super::writer::ImportedRun;
@@ -30,10 +30,10 @@ impl ImportSummary {
         file: &Path,
         record: &RunRecord,
         imported: &ImportedRun,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), CommandError> {
         let ImportedRun { folder, is_new } = imported;
         *(if *is_new { &mut self.imported } else { &mut self.there }) += 1;
-        if self.console.output == Output::Json {
+        if self.console.output == OutputFormat::Json {
             self.runs.push(json!({
                 "file": file.display().to_string(),
                 "run": record.id,
@@ -43,7 +43,7 @@ impl ImportSummary {
             }));
         }
         let there = if *is_new { "" } else { "  was already there" };
-        self.console.result(&format!("{}{there}", results::run_line(record, folder)))
+        self.console.print_result(&format!("{}{there}", results::run_line(record, folder)))
     }
 
     /// Prints the total. The noun for the files is given as singular and plural; `counts` follow
@@ -52,7 +52,7 @@ impl ImportSummary {
         self,
         (one, many): (&str, &str),
         counts: &[(u64, &str)],
-    ) -> Result<(), Problem> {
+    ) -> Result<(), CommandError> {
         let (imported, there) = (self.imported, self.there);
         let files = imported + there;
         let noun = if files == 1 { one } else { many };
@@ -63,10 +63,12 @@ impl ImportSummary {
         if !counts.is_empty() {
             summary = format!("{summary}; {}", counts.join(", "));
         }
-        self.console.result(&summary)?;
-        if self.console.output == Output::Json {
+        self.console.print_result(&summary)?;
+        if self.console.output == OutputFormat::Json {
             let all = json!({ "imported": imported, "there_already": there, "runs": self.runs });
-            Console::plain(&serde_json::to_string_pretty(&all).map_err(Problem::internal)?)?;
+            Console::print_plain(
+                &serde_json::to_string_pretty(&all).map_err(CommandError::internal)?,
+            )?;
         }
         Ok(())
     }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::super::exit::{Exit, Problem};
+use super::super::exit::{CommandError, ExitStatus};
 use super::summary::ImportSummary;
 use super::writer::ImportWriter;
 use super::{ImportFlags, files};
-use crate::import::{Answer, Artifact};
+use crate::import::{CheckAnswer, ImportedArtifact};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,9 +36,9 @@ pub(super) struct Args {
     flags: ImportFlags,
 }
 
-pub(super) fn import(args: &Args) -> Result<Exit, Problem> {
+pub(super) fn import(args: &Args) -> Result<ExitStatus, CommandError> {
     let files = files::list(&args.files, "json")?;
-    let artifacts = files::check_all(files, MAX_BYTES, Artifact::read)?;
+    let artifacts = files::check_all(files, MAX_BYTES, ImportedArtifact::read)?;
     let writer = ImportWriter::open(&args.flags.runs_dir)?;
     let mut summary = ImportSummary::new(&args.flags);
     for (file, artifact) in &artifacts {
@@ -49,16 +49,16 @@ pub(super) fn import(args: &Args) -> Result<Exit, Problem> {
     let answers = count_answers(artifacts.iter().map(|(_, artifact)| artifact.answer()));
     let answers: Vec<_> = answers.iter().map(|(what, count)| (*count, what.as_str())).collect();
     summary.print_total(("artifact", "artifacts"), &answers)?;
-    Ok(Exit::Pass)
+    Ok(ExitStatus::Pass)
 }
 
 /// Counts the artifacts by status, and those without a response.
-fn count_answers(answers: impl Iterator<Item = Answer>) -> Vec<(String, u64)> {
+fn count_answers(answers: impl Iterator<Item = CheckAnswer>) -> Vec<(String, u64)> {
     let (mut by_status, mut silent) = (BTreeMap::new(), 0);
     for answer in answers {
         match answer {
-            Answer::Status(status) => *by_status.entry(status).or_default() += 1,
-            Answer::None => silent += 1,
+            CheckAnswer::Status(status) => *by_status.entry(status).or_default() += 1,
+            CheckAnswer::None => silent += 1,
         }
     }
     let mut counts: Vec<_> = by_status

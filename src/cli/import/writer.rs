@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::exit::Problem;
+use super::super::exit::CommandError;
 use super::super::log::PROGRAMS_ONLY;
 use super::lock::{self, FolderLock, LOCK_TIMEOUT};
-use crate::record::{Ending, Interval, Measurement, RunRecord};
-use crate::store::{self, Draft, RunFolder, StoreError, Stored};
+use crate::record::{Interval, Measurement, RunEnding, RunRecord};
+use crate::store::{self, FolderContent, RunDraft, RunFolder, StoreError};
 
 /// The prefix of temporary folders. Lists of runs skip such names.
 const TEMPORARY_PREFIX: &str = ".import-";
@@ -32,7 +32,7 @@ pub(super) struct ImportedRun {
 impl ImportWriter {
     /// Creates the runs folder if there is none, locks it, and removes temporary folders of
     /// interrupted imports.
-    pub(super) fn open(root: &Path) -> Result<Self, Problem> {
+    pub(super) fn open(root: &Path) -> Result<Self, CommandError> {
         std::fs::create_dir_all(root).map_err(write_error(root))?;
         let lock = lock::lock(root, LOCK_TIMEOUT)?;
         if lock.is_exclusive {
@@ -49,7 +49,7 @@ impl ImportWriter {
         &self,
         record: &RunRecord,
         intervals: impl Iterator<Item = Interval>,
-    ) -> Result<ImportedRun, Problem> {
+    ) -> Result<ImportedRun, CommandError> {
         let draft = draft(record);
         let folder = RunFolder::path_of(&self.root, &draft);
         if is_complete(&folder, record)? {
@@ -69,13 +69,13 @@ impl ImportWriter {
     }
 }
 
-fn write_error(path: &Path) -> impl FnOnce(std::io::Error) -> Problem {
+fn write_error(path: &Path) -> impl FnOnce(std::io::Error) -> CommandError {
     let path = path.to_owned();
     |source| StoreError::Write { path, source }.into()
 }
 
 /// Removes the temporary folders of interrupted imports.
-fn remove_temporary(root: &Path) -> Result<(), Problem> {
+fn remove_temporary(root: &Path) -> Result<(), CommandError> {
     let entries = std::fs::read_dir(root).map_err(write_error(root))?;
     for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
         let name = path
@@ -105,31 +105,35 @@ fn publish(complete: &Path, named: &Path) -> std::io::Result<()> {
 }
 
 /// Whether a run is already complete. A run recovered from an interrupted import is not.
-fn is_complete(folder: &Path, record: &RunRecord) -> Result<bool, Problem> {
-    let refused = |why: &str| Problem::internal(format!("{} {why}", folder.display()));
+fn is_complete(folder: &Path, record: &RunRecord) -> Result<bool, CommandError> {
+    let refused = |why: &str| CommandError::internal(format!("{} {why}", folder.display()));
     let another = || Err(refused("contains another run; move it away, then import again"));
-    match store::read(folder) {
-        Ok(Stored::Complete(found)) if found.id != record.id => another(),
-        Ok(Stored::HalfWritten(found)) if found.id != record.id => another(),
-        Ok(Stored::Complete(found)) => Ok(matches!(found.measurement.ending, Ending::Imported(_))),
-        Ok(Stored::StillWritten) => {
+    match store::read_folder(folder) {
+        Ok(FolderContent::Complete(found)) if found.id != record.id => another(),
+        Ok(FolderContent::HalfWritten(found)) if found.id != record.id => another(),
+        Ok(FolderContent::Complete(found)) => {
+            Ok(matches!(found.measurement.ending, RunEnding::Imported(_)))
+        }
+        Ok(FolderContent::StillWritten) => {
             Err(refused("is being written by another program; import again later"))
         }
-        Ok(Stored::HalfWritten(_)) | Err(StoreError::NoRun { .. } | StoreError::Read { .. }) => {
-            Ok(false)
-        }
+        Ok(FolderContent::HalfWritten(_))
+        | Err(StoreError::NoRun { .. } | StoreError::Read { .. }) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
 
 /// The draft of a run, for the time before its intervals are written.
-fn draft(record: &RunRecord) -> Draft {
-    Draft {
+fn draft(record: &RunRecord) -> RunDraft {
+    RunDraft {
         format: record.format,
         id: record.id,
         provenance: record.provenance.clone(),
         plan: record.plan.clone(),
-        measurement: Measurement { ending: Ending::Recovered, ..record.measurement.emptied() },
+        measurement: Measurement {
+            ending: RunEnding::Recovered,
+            ..record.measurement.without_counts()
+        },
     }
 }
 

@@ -17,8 +17,8 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-use super::exit::Problem;
-use crate::plan::Secrets;
+use super::exit::CommandError;
+use crate::plan::SecretSet;
 use event::LogEvent;
 
 /// The target of events that only people need, such as advice on what to type next.
@@ -98,7 +98,7 @@ impl Flags {
 static FILTER: OnceLock<EventFilter> = OnceLock::new();
 
 /// Values that no event may show.
-static SECRETS: LazyLock<RwLock<Secrets>> = LazyLock::new(RwLock::default);
+static SECRETS: LazyLock<RwLock<SecretSet>> = LazyLock::new(RwLock::default);
 
 /// Writes events as `flags` ask from here on. Only the first call has an effect.
 pub(super) fn start(flags: Flags) {
@@ -120,13 +120,13 @@ pub(super) fn start(flags: Flags) {
 }
 
 /// Redacts these values, too, in every event from here on.
-pub(super) fn hide(secrets: &Secrets) {
+pub(super) fn add_secrets(secrets: &SecretSet) {
     SECRETS.write().unwrap_or_else(PoisonError::into_inner).extend(secrets);
 }
 
 /// Replaces every secret in a text.
-pub(super) fn clean(text: &str) -> String {
-    SECRETS.read().unwrap_or_else(PoisonError::into_inner).blot(text).into_owned()
+pub(super) fn redact(text: &str) -> String {
+    SECRETS.read().unwrap_or_else(PoisonError::into_inner).redact(text).into_owned()
 }
 
 /// Whether a program reads stderr: then only events may be written there.
@@ -150,7 +150,7 @@ pub(super) fn may_draw() -> bool {
 }
 
 /// Writes the error that ends the program.
-pub(super) fn fatal(problem: &Problem) {
+pub(super) fn fatal(problem: &CommandError) {
     let text = problem.to_string();
     let first = text.lines().next().unwrap_or_default();
     tracing::error!(fatal = true, err.r#type = problem.kind(), err.message = text, "{first}");
@@ -196,7 +196,7 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         let mut event = LogEvent::from_tracing(event);
         {
             let secrets = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
-            event.rewrite(|text| secrets.blot(text).into_owned());
+            event.rewrite(|text| secrets.redact(text).into_owned());
         }
         let mut line = match self.0.format {
             LogFormat::Human => human::line(&event),

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::super::exit::Problem;
-use super::super::keeping::{self, Store};
+use super::super::exit::CommandError;
 use super::super::log::{self, PROGRAMS_ONLY};
-use super::{Artifact, FinishedRun, OutputError, RunOutput};
+use super::super::store_flags::{self, StoreFlags};
+use super::{FinishedRun, OutputArtifact, OutputError, RunOutput};
 use crate::engine::clock::{self, Instant};
-use crate::plan::Secrets;
-use crate::postgres::Address;
-use crate::store::{Database, DatabaseError, Mark, Sent, StoreError};
+use crate::plan::SecretSet;
+use crate::postgres::DatabaseAddress;
+use crate::store::{Database, DatabaseError, StoreError, StoreMark, StoredRun};
 
 /// Whether and how runs are uploaded.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -21,7 +21,7 @@ use crate::store::{Database, DatabaseError, Mark, Sent, StoreError};
 #[group(skip)]
 pub(in crate::cli) struct Flags {
     #[command(flatten)]
-    store: Store,
+    store: StoreFlags,
     /// Exit with code 4 if the run cannot be stored in the database, whatever the verdict
     #[arg(long)]
     require_store: bool,
@@ -29,10 +29,10 @@ pub(in crate::cli) struct Flags {
 
 impl Flags {
     /// The database to upload to; `None` if none is named.
-    pub(super) fn output(&self) -> Result<Option<Box<dyn RunOutput>>, Problem> {
+    pub(super) fn output(&self) -> Result<Option<Box<dyn RunOutput>>, CommandError> {
         let Some(address) = self.store.address()? else {
             if self.require_store {
-                return Err(Problem::usage(
+                return Err(CommandError::usage(
                     "error: --require-store needs a database: set DATABASE_URL or give --store",
                 ));
             }
@@ -51,7 +51,7 @@ const RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// Uploads a run to the database.
 struct DatabaseUpload {
-    address: Address,
+    address: DatabaseAddress,
     is_required: bool,
     /// When the database failed last, for repeated runs.
     failed: Cell<Option<Instant>>,
@@ -60,15 +60,15 @@ struct DatabaseUpload {
 impl RunOutput for DatabaseUpload {
     /// The folder is marked before the database is tried: a prober that is killed during the upload
     /// leaves the mark.
-    fn write(&self, run: &FinishedRun) -> Result<Vec<Artifact>, OutputError> {
+    fn write(&self, run: &FinishedRun) -> Result<Vec<OutputArtifact>, OutputError> {
         mark_unsynced(&run.folder, "the prober ended before it was stored");
         match self.upload(run) {
             Ok(sent) => {
                 mark_stored(&run.folder, sent.store);
                 tracing::debug!(target: PROGRAMS_ONLY, run = %run.record.id, store = %sent.store, new = sent.is_new, "stored");
-                let stored = format!("Stored in {}", self.address.shown());
+                let stored = format!("Stored in {}", self.address.display_name());
                 tracing::info!("{stored}");
-                Ok(vec![Artifact::Elsewhere(stored)])
+                Ok(vec![OutputArtifact::Elsewhere(stored)])
             }
             Err(why) => {
                 warn_unsynced(&run.folder, &why);
@@ -78,27 +78,27 @@ impl RunOutput for DatabaseUpload {
         }
     }
 
-    fn secrets(&self) -> Secrets {
-        keeping::secrets(&self.address)
+    fn secrets(&self) -> SecretSet {
+        store_flags::secrets(&self.address)
     }
 }
 
 impl DatabaseUpload {
     /// Uploads a run, unless the database failed a moment ago.
-    fn upload(&self, run: &FinishedRun) -> Result<Sent, String> {
+    fn upload(&self, run: &FinishedRun) -> Result<StoredRun, String> {
         if self.failed.get().is_some_and(|failed| clock::now() - failed < RETRY_AFTER) {
             return Err("the database failed less than a minute ago, and was not tried".to_owned());
         }
         send(&self.address, run).map_err(|error| {
             self.failed.set(Some(clock::now()));
-            log::clean(&error.to_string())
+            log::redact(&error.to_string())
         })
     }
 }
 
-fn send(address: &Address, run: &FinishedRun) -> Result<Sent, DatabaseError> {
+fn send(address: &DatabaseAddress, run: &FinishedRun) -> Result<StoredRun, DatabaseError> {
     let mut database = Database::open(address)?;
-    let sent = database.keep(&run.record, &run.folder, UPLOAD_TIMEOUT)?;
+    let sent = database.store_run(&run.record, &run.folder, UPLOAD_TIMEOUT)?;
     database.close();
     Ok(sent)
 }
@@ -116,12 +116,12 @@ fn warn_unsynced(folder: &Path, why: &str) {
 /// Marks a run as stored. If the mark cannot be written, the next sync uploads the run again, which
 /// changes nothing.
 pub(in crate::cli) fn mark_stored(folder: &Path, store: Uuid) {
-    warn_unmarked(Mark::stored(folder, store, clock::wall_clock()));
+    warn_unmarked(StoreMark::mark_stored(folder, store, clock::wall_clock()));
 }
 
 /// Marks a run as not stored, with the reason.
 pub(in crate::cli) fn mark_unsynced(folder: &Path, why: &str) {
-    warn_unmarked(Mark::unsynced(folder, clock::wall_clock(), why.to_owned()));
+    warn_unmarked(StoreMark::mark_unsynced(folder, clock::wall_clock(), why.to_owned()));
 }
 
 fn warn_unmarked(marked: Result<(), StoreError>) {

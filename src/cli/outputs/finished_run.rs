@@ -3,17 +3,17 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-use super::super::exit::Exit;
-use super::{Artifact, OutputError};
+use super::super::exit::ExitStatus;
+use super::{OutputArtifact, OutputError};
 use crate::record::RunRecord;
-use crate::report::Model;
+use crate::report::ReportModel;
 use crate::store::{self, StoreError};
 
 /// A run whose folder is complete.
 pub(in crate::cli) struct FinishedRun {
     pub(in crate::cli) record: RunRecord,
     pub(in crate::cli) folder: PathBuf,
-    model: OnceCell<Model>,
+    model: OnceCell<ReportModel>,
 }
 
 impl FinishedRun {
@@ -24,14 +24,14 @@ impl FinishedRun {
     /// Everything that reports show.
     ///
     /// The first call reads the intervals back from the folder, so that reports show what was kept.
-    pub(in crate::cli) fn model(&self) -> Result<&Model, StoreError> {
+    pub(in crate::cli) fn model(&self) -> Result<&ReportModel, StoreError> {
         if let Some(model) = self.model.get() {
             return Ok(model);
         }
         let mut damaged = None;
-        let intervals = store::intervals(&self.folder)?
+        let intervals = store::read_intervals(&self.folder)?
             .map_while(|interval| interval.map_err(|error| damaged = Some(error)).ok());
-        let model = Model::new(&self.record, intervals);
+        let model = ReportModel::new(&self.record, intervals);
         match damaged {
             Some(error) => Err(error),
             None => Ok(self.model.get_or_init(|| model)),
@@ -39,13 +39,17 @@ impl FinishedRun {
     }
 
     /// Writes a file into the run's folder, whole or not at all.
-    pub(super) fn write_file(&self, name: &str, bytes: &[u8]) -> Result<Artifact, OutputError> {
+    pub(super) fn write_file(
+        &self,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<OutputArtifact, OutputError> {
         store::write_atomically(&self.folder, name, bytes)?;
-        Ok(Artifact::File(name.to_owned()))
+        Ok(OutputArtifact::File(name.to_owned()))
     }
 
     /// The verdict's exit code.
-    pub(in crate::cli) fn exit(&self) -> Exit {
+    pub(in crate::cli) fn exit(&self) -> ExitStatus {
         self.record.verdict.decision.into()
     }
 }

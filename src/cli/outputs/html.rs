@@ -1,12 +1,12 @@
 //! The self-contained page `report.html`.
 
-use super::{Artifact, FinishedRun, OutputError, RunOutput};
+use super::{FinishedRun, OutputArtifact, OutputError, RunOutput};
 use crate::report;
 
 pub(super) struct HtmlReport;
 
 impl RunOutput for HtmlReport {
-    fn write(&self, run: &FinishedRun) -> Result<Vec<Artifact>, OutputError> {
+    fn write(&self, run: &FinishedRun) -> Result<Vec<OutputArtifact>, OutputError> {
         let page = report::html(run.model()?);
         Ok(vec![run.write_file("report.html", page.as_bytes())?])
     }

@@ -1,12 +1,12 @@
 //! The report as Markdown, `report.md`.
 
-use super::{Artifact, FinishedRun, OutputError, RunOutput};
+use super::{FinishedRun, OutputArtifact, OutputError, RunOutput};
 use crate::report;
 
 pub(super) struct MarkdownReport;
 
 impl RunOutput for MarkdownReport {
-    fn write(&self, run: &FinishedRun) -> Result<Vec<Artifact>, OutputError> {
+    fn write(&self, run: &FinishedRun) -> Result<Vec<OutputArtifact>, OutputError> {
         let page = report::markdown(run.model()?);
         Ok(vec![run.write_file("report.md", page.as_bytes())?])
     }

@@ -9,8 +9,8 @@ mod html;
 mod markdown;
 mod plots;
 
-use super::exit::{Exit, Problem};
-use crate::plan::Secrets;
+use super::exit::{CommandError, ExitStatus};
+use crate::plan::SecretSet;
 use crate::report::PlotError;
 use crate::store::StoreError;
 
@@ -19,16 +19,16 @@ pub(super) use finished_run::FinishedRun;
 /// Something that is made of a finished run.
 pub(super) trait RunOutput {
     /// Makes the output and returns what was made.
-    fn write(&self, run: &FinishedRun) -> Result<Vec<Artifact>, OutputError>;
+    fn write(&self, run: &FinishedRun) -> Result<Vec<OutputArtifact>, OutputError>;
 
     /// Values the output needs that must never be shown or stored, such as a password.
-    fn secrets(&self) -> Secrets {
-        Secrets::default()
+    fn secrets(&self) -> SecretSet {
+        SecretSet::default()
     }
 }
 
 /// One thing that an output made.
-pub(super) enum Artifact {
+pub(super) enum OutputArtifact {
     /// A file in the run's folder, by its name.
     File(String),
     /// Something outside the folder, in a sentence such as `Stored in 127.0.0.1:5432/postgres`.
@@ -61,13 +61,13 @@ const REPORTS: &[&dyn RunOutput] =
 /// Writes the reports of a run into its folder and returns the names of their files.
 ///
 /// The first report that fails ends the command. The run itself is complete in its folder by then.
-pub(super) fn write_reports(run: &FinishedRun) -> Result<Vec<String>, Problem> {
+pub(super) fn write_reports(run: &FinishedRun) -> Result<Vec<String>, CommandError> {
     let mut files = Vec::new();
     for report in REPORTS {
-        let artifacts = report.write(run).map_err(|error| Problem::internal(error.message))?;
+        let artifacts = report.write(run).map_err(|error| CommandError::internal(error.message))?;
         files.extend(artifacts.into_iter().filter_map(|artifact| match artifact {
-            Artifact::File(name) => Some(name),
-            Artifact::Elsewhere(_) => None,
+            OutputArtifact::File(name) => Some(name),
+            OutputArtifact::Elsewhere(_) => None,
         }));
     }
     Ok(files)
@@ -83,27 +83,27 @@ pub(super) struct Flags {
 
 impl Flags {
     /// The outputs that the flags ask for. A wrong flag is reported before anything is sent.
-    pub(super) fn destinations(&self) -> Result<Destinations, Problem> {
+    pub(super) fn destinations(&self) -> Result<OutputDestinations, CommandError> {
         let asked: [Option<Box<dyn RunOutput>>; 1] = [self.database.output()?];
-        Ok(Destinations(asked.into_iter().flatten().collect()))
+        Ok(OutputDestinations(asked.into_iter().flatten().collect()))
     }
 }
 
 /// Where a run goes in addition to its folder.
-pub(super) struct Destinations(Vec<Box<dyn RunOutput>>);
+pub(super) struct OutputDestinations(Vec<Box<dyn RunOutput>>);
 
 /// What came of sending a run to its destinations.
-pub(super) struct Delivery {
+pub(super) struct OutputDelivery {
     /// How the program ends.
-    pub(super) exit: Exit,
+    pub(super) exit: ExitStatus,
     /// One sentence for each thing that was made or failed.
     pub(super) notes: Vec<String>,
 }
 
-impl Destinations {
+impl OutputDestinations {
     /// Values that must not be kept in a run's record.
-    pub(super) fn secrets(&self) -> Secrets {
-        let mut all = Secrets::default();
+    pub(super) fn secrets(&self) -> SecretSet {
+        let mut all = SecretSet::default();
         for output in &self.0 {
             all.extend(&output.secrets());
         }
@@ -113,20 +113,20 @@ impl Destinations {
     /// Sends a run whose folder is complete to every destination.
     ///
     /// The verdict decides the exit code, unless a destination fails that was required.
-    pub(super) fn send(&self, run: &FinishedRun) -> Delivery {
-        let mut delivery = Delivery { exit: run.exit(), notes: Vec::new() };
+    pub(super) fn send(&self, run: &FinishedRun) -> OutputDelivery {
+        let mut delivery = OutputDelivery { exit: run.exit(), notes: Vec::new() };
         for output in &self.0 {
             match output.write(run) {
                 Ok(artifacts) => delivery.notes.extend(artifacts.into_iter().filter_map(
                     |artifact| match artifact {
-                        Artifact::Elsewhere(sentence) => Some(sentence),
-                        Artifact::File(_) => None,
+                        OutputArtifact::Elsewhere(sentence) => Some(sentence),
+                        OutputArtifact::File(_) => None,
                     },
                 )),
                 Err(OutputError { message, keeps_verdict }) => {
                     delivery.notes.push(message);
                     if !keeps_verdict {
-                        delivery.exit = Exit::Internal;
+                        delivery.exit = ExitStatus::Internal;
                     }
                 }
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
-use super::super::exit::Problem;
+use super::super::exit::CommandError;
 
 /// The most characters of a scenario's name.
 const NAME: usize = 80;
@@ -20,8 +20,9 @@ pub(super) struct Address {
 
 impl Address {
     /// Takes a URL apart. Errors never show it: it may hold a password.
-    pub(super) fn read(typed: &str) -> Result<Self, Problem> {
-        let wrong = |why: String| Problem::usage(format!("error: a URL on the command line {why}"));
+    pub(super) fn read(typed: &str) -> Result<Self, CommandError> {
+        let wrong =
+            |why: String| CommandError::usage(format!("error: a URL on the command line {why}"));
         let typed = typed.split_once('#').map_or(typed, |(before, _)| before);
         // Variables may hold anything; a stand-in is as good as its value to see where the parts are.
         let plain = without_variables(typed);

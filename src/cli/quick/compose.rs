@@ -5,10 +5,10 @@ use std::ops::RangeInclusive;
 use toml::Value;
 
 use super::address::Address;
-use super::{Around, DURATION, Flags};
+use super::{ComposeContext, DURATION, Flags};
 use crate::plan::capacity;
 use crate::scenario::LoadShape;
-use crate::units::written;
+use crate::units::duration_literal;
 
 /// Requests a second unless `--rate` says otherwise.
 const RATE: &str = "20/s";
@@ -26,7 +26,7 @@ pub(super) fn text(
     address: &Address,
     name: &str,
     headers: &[(String, String)],
-    around: &Around<'_>,
+    around: &ComposeContext<'_>,
 ) -> String {
     let budgets = match flags.budget.as_slice() {
         [] => texts([BUDGET]),
@@ -37,7 +37,7 @@ pub(super) fn text(
     file.line("budgets", budgets);
     file.table("[target]");
     file.line("base_url", address.base_url.as_str());
-    file.optional("timeout", flags.timeout.map(written));
+    file.optional("timeout", flags.timeout.map(duration_literal));
     for (key, value) in &around.target {
         file.line(key, value.clone());
     }
@@ -76,16 +76,16 @@ fn request(file: &mut File, flags: &Flags, address: &Address) {
     }
 }
 
-fn load(file: &mut File, flags: &Flags, around: &Around<'_>) {
+fn load(file: &mut File, flags: &Flags, around: &ComposeContext<'_>) {
     file.table("[load]");
     if !flags.closed {
         file.line("arrival_rate", flags.rate.map_or(RATE.to_owned(), |rate| rate.to_string()));
     }
-    file.line("duration", written(around.duration.unwrap_or(DURATION)));
+    file.line("duration", duration_literal(around.duration.unwrap_or(DURATION)));
     let (connections, max_connections) = connections(flags);
     file.line("connections", i64::from(connections));
     file.optional("max_connections", max_connections.map(i64::from));
-    file.optional("every", around.every.map(written));
+    file.optional("every", around.every.map(duration_literal));
 }
 
 /// How many connections are opened from the start, and the limit for further ones.
@@ -98,9 +98,10 @@ fn connections(flags: &Flags) -> (u32, Option<u32>) {
         return (asked.unwrap_or(*CONNECTIONS.start()), limit);
     }
     let rate = flags.rate.or_else(|| RATE.parse().ok());
-    let wanted = rate.zip(capacity::ceiling(&flags.budget)).map_or(0, |(rate, longest)| {
-        capacity::wanted(rate, longest).min(u64::from(LoadShape::MAX_CONNECTIONS))
-    });
+    let wanted =
+        rate.zip(capacity::largest_latency_ceiling(&flags.budget)).map_or(0, |(rate, longest)| {
+            capacity::concurrent_arrivals(rate, longest).min(u64::from(LoadShape::MAX_CONNECTIONS))
+        });
     let wanted = u32::try_from(wanted).unwrap_or(LoadShape::MAX_CONNECTIONS);
     let connections =
         wanted.clamp(*CONNECTIONS.start(), *CONNECTIONS.end()).min(limit.unwrap_or(u32::MAX));
@@ -172,7 +173,7 @@ mod tests {
             timeout: Some(Duration::from_secs(5)),
             ..Flags::default()
         };
-        let around = Around {
+        let around = ComposeContext {
             duration: Some(Duration::from_mins(1)),
             every: Some(Duration::from_mins(5)),
             target: vec![("http", "2".into()), ("insecure", true.into())],

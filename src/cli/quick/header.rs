@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::HeaderName;
 
-use crate::scenario::{Part, Template};
+use crate::scenario::{Template, TemplatePart};
 
 /// Public words before a credential.
 const SCHEMES: [&str; 4] = ["bearer ", "basic ", "token ", "digest "];
@@ -59,17 +59,17 @@ impl Header {
         let mut value = String::new();
         for part in template.parts() {
             let (public, reference) = match part {
-                Part::Literal(text) => match split_scheme(text) {
+                TemplatePart::Literal(text) => match split_scheme(text) {
                     (scheme, "") => (scheme, None),
                     (scheme, secret) => {
                         (scheme, Some(self.add_variable(secret, environment, variables)))
                     }
                 },
-                Part::Variable { name, default: Some(default) } if is_unset(name) => {
+                TemplatePart::Variable { name, default: Some(default) } if is_unset(name) => {
                     ("", Some(self.add_variable(default, environment, variables)))
                 }
-                Part::Variable { name, .. } => ("", Some(name.clone())),
-                Part::Live(name) => ("", Some(format!("{{{name}}}"))),
+                TemplatePart::Variable { name, .. } => ("", Some(name.clone())),
+                TemplatePart::Live(name) => ("", Some(format!("{{{name}}}"))),
             };
             value.push_str(public);
             value.extend(reference.map(|name| format!("${{{name}}}")));
@@ -96,12 +96,12 @@ impl Header {
 }
 
 /// A header as typed, or its name alone where a credential header holds typed text.
-pub(in crate::cli) fn shown_header(typed: &str) -> String {
+pub(in crate::cli) fn redact_header(typed: &str) -> String {
     let Ok(header) = Header::read(typed) else { return "•••".to_owned() };
-    let is_public = |part: &Part| match part {
-        Part::Literal(text) => split_scheme(text).1.is_empty(),
-        Part::Variable { default, .. } => default.is_none(),
-        Part::Live(_) => true,
+    let is_public = |part: &TemplatePart| match part {
+        TemplatePart::Literal(text) => split_scheme(text).1.is_empty(),
+        TemplatePart::Variable { default, .. } => default.is_none(),
+        TemplatePart::Live(_) => true,
     };
     let template = Template::parse(&header.value);
     if !header.is_credential() || template.is_ok_and(|value| value.parts().iter().all(is_public)) {

@@ -18,11 +18,11 @@ use crate::record::Budget;
 use crate::scenario::{Scenario, ScenarioErrors};
 use crate::units::{Rate, UnitError, parse_duration};
 
-use super::exit::Problem;
+use super::exit::CommandError;
 use address::Address;
 use header::Header;
 
-pub(super) use header::shown_header;
+pub(super) use header::redact_header;
 
 /// How long a URL is measured unless `--duration` says otherwise.
 const DURATION: Duration = Duration::from_secs(30);
@@ -92,7 +92,7 @@ pub(super) struct Flags {
 }
 
 /// A scenario made from flags.
-pub(super) struct Composed {
+pub(super) struct ComposedScenario {
     /// The URL as it was typed: what errors name.
     source: String,
     /// The scenario file.
@@ -100,14 +100,14 @@ pub(super) struct Composed {
 }
 
 /// What flags amount to: a scenario a URL, and the variables that hold what must not stand in them.
-pub(super) struct Quick {
-    pub(super) scenarios: Vec<Composed>,
+pub(super) struct UrlScenarios {
+    pub(super) scenarios: Vec<ComposedScenario>,
     /// Values typed in place of variables, by the names they have in the scenarios.
     pub(super) variables: BTreeMap<String, String>,
 }
 
 /// What composing needs beside the flags for URLs.
-pub(super) struct Around<'a> {
+pub(super) struct ComposeContext<'a> {
     /// `--duration`.
     pub(super) duration: Option<Duration>,
     /// `--every`.
@@ -145,13 +145,13 @@ pub(super) fn names(sources: &[OsString]) -> BTreeSet<String> {
         .collect()
 }
 
-impl Quick {
+impl UrlScenarios {
     /// The scenarios of all that was named, in the order of the command.
     pub(super) fn read(&self, sources: &[OsString]) -> Result<Vec<Scenario>, ScenarioErrors> {
         let mut composed = self.scenarios.iter();
         let read = sources.iter().map(|source| {
             let composed = if is_url(source) { composed.next() } else { None };
-            composed.map_or_else(|| Scenario::read(Path::new(source)), Composed::parse)
+            composed.map_or_else(|| Scenario::read(Path::new(source)), ComposedScenario::parse)
         });
         ScenarioErrors::gather(read.collect::<Vec<_>>())
     }
@@ -159,7 +159,11 @@ impl Quick {
 
 impl Flags {
     /// Composes a scenario for each URL.
-    pub(super) fn compose(&self, urls: &[String], around: &Around<'_>) -> Result<Quick, Problem> {
+    pub(super) fn compose(
+        &self,
+        urls: &[String],
+        around: &ComposeContext<'_>,
+    ) -> Result<UrlScenarios, CommandError> {
         self.check_use(urls)?;
         let mut taken = around.taken.clone();
         let mut variables = BTreeMap::new();
@@ -174,9 +178,9 @@ impl Flags {
             let name = address.name(&taken);
             let text = compose::text(self, &address, &name, &headers, around);
             taken.insert(name);
-            scenarios.push(Composed { source: address.shown(), text });
+            scenarios.push(ComposedScenario { source: address.shown(), text });
         }
-        Ok(Quick { scenarios, variables })
+        Ok(UrlScenarios { scenarios, variables })
     }
 
     /// The flags to which a budget on a latency could be added: the default budgets that it would replace; `None`
@@ -189,10 +193,10 @@ impl Flags {
     }
 
     /// Refuses flags that would change nothing.
-    fn check_use(&self, urls: &[String]) -> Result<(), Problem> {
+    fn check_use(&self, urls: &[String]) -> Result<(), CommandError> {
         let given = self.given();
         if urls.is_empty() && !given.is_empty() {
-            return Err(Problem::usage(format!(
+            return Err(CommandError::usage(format!(
                 "error: {} {} to URLs, and none is named: a scenario file says this itself\n\n\
                  Name a URL that begins with http:// or https://, or write it into the file (see docs/scenario.md).",
                 given.join(", "),
@@ -200,7 +204,7 @@ impl Flags {
             )));
         }
         if self.print_scenario && urls.len() != 1 {
-            return Err(Problem::usage(
+            return Err(CommandError::usage(
                 "error: --print-scenario prints one file: name one URL at a time",
             ));
         }
@@ -225,7 +229,8 @@ impl Flags {
             ("--print-scenario", self.print_scenario),
         ];
         let is_set = |flag: &str| {
-            super::environment::variable_of(flag).is_some_and(|value| !value.is_empty())
+            super::flag_variables::value_from_environment(flag)
+                .is_some_and(|value| !value.is_empty())
         };
         flags
             .into_iter()
@@ -235,7 +240,7 @@ impl Flags {
     }
 }
 
-impl Composed {
+impl ComposedScenario {
     /// Parses it like a file.
     fn parse(&self) -> Result<Scenario, ScenarioErrors> {
         Scenario::parse(&self.source, &self.text)

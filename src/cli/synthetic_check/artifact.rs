@@ -103,7 +103,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::import::{Answer, Artifact};
+    use crate::import::{CheckAnswer, ImportedArtifact};
 
     const STARTED: OffsetDateTime = datetime!(2025-10-10 18:36:10.398_999 UTC);
 
@@ -138,8 +138,8 @@ mod tests {
         assert_eq!(answered.json().unwrap(), ANSWERED);
         let failed = checked(Duration::from_micros(280_295), None);
         assert_eq!(failed.json().unwrap(), FAILED);
-        let read = |text: &str| Artifact::read(text.as_bytes()).unwrap().answer();
-        assert_eq!([read(ANSWERED), read(FAILED)], [Answer::Status(200), Answer::None]);
+        let read = |text: &str| ImportedArtifact::read(text.as_bytes()).unwrap().answer();
+        assert_eq!([read(ANSWERED), read(FAILED)], [CheckAnswer::Status(200), CheckAnswer::None]);
         assert_eq!(artifact_name(STARTED), "synthetic-check-2025-10-10T18-36-10.398Z.json");
     }
 

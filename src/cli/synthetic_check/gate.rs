@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::next::quoted;
+use super::super::next_steps::shell_quote;
 use super::settings::{CheckSettings, DEFAULT_TOKEN, TOKEN, TOKEN_HEADER, url_budget};
-use crate::units::written;
+use crate::units::duration_literal;
 
 /// Default timeout of an exchange in `tollgate run`.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,19 +26,19 @@ pub(super) fn gate_command(settings: &CheckSettings) -> String {
         "-H".to_owned(),
         format!("User-Agent: {}", with_variable(settings, settings.agent.trim())),
         "--budget".to_owned(),
-        format!("p95 < {}", written(budget)),
+        format!("p95 < {}", duration_literal(budget)),
     ];
     if budget >= TIMEOUT {
-        words.extend(["--timeout".to_owned(), written(budget)]);
+        words.extend(["--timeout".to_owned(), duration_literal(budget)]);
     }
-    let words: Vec<_> = words.iter().map(|word| quoted(word)).collect();
+    let words: Vec<_> = words.iter().map(|word| shell_quote(word)).collect();
     format!("tollgate run {}", words.join(" "))
 }
 
 /// The token as `tollgate run` reads it from the environment.
 fn token_variable(settings: &CheckSettings) -> String {
     let default =
-        if settings.secrets.are_none() { format!(":-{DEFAULT_TOKEN}") } else { String::new() };
+        if settings.secrets.is_empty() { format!(":-{DEFAULT_TOKEN}") } else { String::new() };
     format!("${{{TOKEN}{default}}}")
 }
 
@@ -48,9 +48,9 @@ fn with_variable(settings: &CheckSettings, text: &str) -> String {
     let token = settings.request.headers.get(TOKEN_HEADER).and_then(|token| token.to_str().ok());
     let is_escaped = |c: char| c.is_whitespace() || "&#+%?\"<>".contains(c);
     if token.is_none_or(|token| token.contains(is_escaped)) {
-        return settings.secrets.blot(&text).into_owned();
+        return settings.secrets.redact(&text).into_owned();
     }
-    settings.secrets.replace(&text, &token_variable(settings)).into_owned()
+    settings.secrets.redact_with(&text, &token_variable(settings)).into_owned()
 }
 
 #[cfg(test)]

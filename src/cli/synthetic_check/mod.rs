@@ -14,8 +14,8 @@ use clap::ValueEnum;
 
 use self::artifact::CheckArtifact;
 use self::settings::{CheckSettings, parse_budget};
-use super::console::{Console, Output};
-use super::exit::{Exit, Problem};
+use super::console::{Console, OutputFormat};
+use super::exit::{CommandError, ExitStatus};
 use super::log;
 use crate::engine::{clock, probe};
 use crate::store;
@@ -106,15 +106,15 @@ impl Mode {
 }
 
 /// Runs the check. Every failure exits with 1: deploy scripts know no other code.
-pub(super) fn synthetic_check(args: &Args) -> Result<Exit, Problem> {
+pub(super) fn synthetic_check(args: &Args) -> Result<ExitStatus, CommandError> {
     // The panic hook has reported a panic before it is caught here.
     let ended = std::panic::catch_unwind(AssertUnwindSafe(|| check(args)));
-    ended.unwrap_or(Ok(Exit::Fail)).map_err(Problem::into_failure)
+    ended.unwrap_or(Ok(ExitStatus::Fail)).map_err(CommandError::into_failure)
 }
 
-fn check(args: &Args) -> Result<Exit, Problem> {
+fn check(args: &Args) -> Result<ExitStatus, CommandError> {
     let settings = CheckSettings::resolve(args, &|name| std::env::var_os(name))?;
-    log::hide(&settings.secrets);
+    log::add_secrets(&settings.secrets);
     let mut written = BTreeSet::new();
     let mut passed = 0;
     for _ in 0..args.samples {
@@ -124,7 +124,7 @@ fn check(args: &Args) -> Result<Exit, Problem> {
             tracing::warn!("{note}");
         }
         let status = fetch.response.ok().map(|page| page.status.as_u16());
-        let target = settings.secrets.blot(&settings.target).into_owned();
+        let target = settings.secrets.redact(&settings.target).into_owned();
         let artifact = CheckArtifact::new(started, target, settings.budget, fetch.elapsed, status);
         let by_time = || Path::new(FOLDER).join(artifact::artifact_name(started));
         let first = settings.artifact.clone().unwrap_or_else(by_time);
@@ -143,7 +143,7 @@ fn check(args: &Args) -> Result<Exit, Problem> {
             gate::gate_command(&settings)
         );
     }
-    Ok(if passed == args.samples { Exit::Pass } else { Exit::Fail })
+    Ok(if passed == args.samples { ExitStatus::Pass } else { ExitStatus::Fail })
 }
 
 /// The first of `a.json`, `a-2.json`, … that this check has not written; a device or pipe takes
@@ -161,23 +161,26 @@ fn free_path(first: &Path, written: &BTreeSet<PathBuf>) -> PathBuf {
 }
 
 /// Writes the artifact, then prints the old check's lines, or the artifact with `--json`.
-fn report(checked: &CheckArtifact, path: &Path, json: bool) -> Result<(), Problem> {
-    let artifact = checked.json().map_err(Problem::internal)?;
+fn report(checked: &CheckArtifact, path: &Path, json: bool) -> Result<(), CommandError> {
+    let artifact = checked.json().map_err(CommandError::internal)?;
     let shown = path.display();
     let folder = path.parent().unwrap_or(Path::new(""));
     std::fs::create_dir_all(folder)
-        .and_then(|()| store::write(path, artifact.as_bytes()))
+        .and_then(|()| store::write_file(path, artifact.as_bytes()))
         .map_err(|error| {
             let remedy = "name another file by `--out`";
-            Problem::internal(format!("the artifact {shown} cannot be written: {error}; {remedy}"))
+            CommandError::internal(format!(
+                "the artifact {shown} cannot be written: {error}; {remedy}"
+            ))
         })?;
     let complain = |line: &str| {
-        Console { output: Output::Json }.result(&log::clean(&format!("[synthetic-check] {line}")))
+        Console { output: OutputFormat::Json }
+            .print_result(&log::redact(&format!("[synthetic-check] {line}")))
     };
     if json {
-        Console::plain(&artifact)?;
+        Console::print_plain(&artifact)?;
     } else if checked.status.is_some() {
-        Console::plain(&log::clean(&checked.line(&shown.to_string())))?;
+        Console::print_plain(&log::redact(&checked.line(&shown.to_string())))?;
     }
     match checked.status {
         None => complain(&format!("Failed: fetch failed\n[synthetic-check] Artifact: {shown}")),

@@ -60,7 +60,7 @@ pub(super) fn check_notes(settings: &CheckSettings, fetch: &FetchOutcome) -> Vec
         Err(refused) => notes.push(format!(
             "no answer from {}: {}: {}",
             fetch.url.origin().ascii_serialization(),
-            refused.failure.words(),
+            refused.failure.description(),
             refused.seen.chars().take(MAX_SHOWN).collect::<String>()
         )),
     }
@@ -77,7 +77,7 @@ fn page_note(settings: &CheckSettings, url: &Url, page: &FetchedPage) -> Option<
         .collect();
     let has_login_form = missing.len() == TILES.len() && contains("<form") && contains(LOGIN);
     if url.path().trim_end_matches('/') == LOGIN || has_login_form {
-        let token = if settings.secrets.are_none() {
+        let token = if settings.secrets.is_empty() {
             "; X-Hotdash-Synthetic has the default token, set SYNTHETIC_CHECK_TOKEN"
         } else {
             ""

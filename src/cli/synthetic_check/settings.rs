@@ -7,10 +7,10 @@ use http::header::{ACCEPT, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use super::super::exit::Problem;
+use super::super::exit::CommandError;
 use super::Args;
 use crate::engine::probe::FetchRequest;
-use crate::plan::Secrets;
+use crate::plan::SecretSet;
 use crate::units::{UnitError, parse_duration};
 
 /// Sources of the URL; the first variable that exists decides, even if it is empty.
@@ -42,7 +42,7 @@ pub(super) struct CheckSettings {
     pub(super) agent: String,
     /// The artifact's file; `None` for a name made from the time.
     pub(super) artifact: Option<PathBuf>,
-    pub(super) secrets: Secrets,
+    pub(super) secrets: SecretSet,
 }
 
 impl CheckSettings {
@@ -50,7 +50,7 @@ impl CheckSettings {
     pub(super) fn resolve(
         args: &Args,
         variables: &dyn Fn(&str) -> Option<OsString>,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, CommandError> {
         // Skipping a value that is not UTF-8 would silently check something else.
         let text = |name: &str| {
             let value = variables(name).map(OsString::into_string).transpose();
@@ -58,7 +58,7 @@ impl CheckSettings {
         };
         let text_or = |name: &str, default: &str| {
             let value = text(name)?.filter(|value| !value.is_empty());
-            Ok::<_, Problem>(value.unwrap_or_else(|| default.to_owned()))
+            Ok::<_, CommandError>(value.unwrap_or_else(|| default.to_owned()))
         };
         let mut written = args.page.clone().or_else(|| args.url.clone());
         let mut source = "--url";
@@ -91,13 +91,17 @@ impl CheckSettings {
             budget,
             agent,
             artifact: args.out.clone().or(artifact),
-            secrets: Secrets::new(Some(token).filter(|token| token != DEFAULT_TOKEN)),
+            secrets: SecretSet::new(Some(token).filter(|token| token != DEFAULT_TOKEN)),
         })
     }
 }
 
 /// The target (as written if `--host` and `--mode` change nothing) and the URL.
-fn check_url(written: Option<&str>, source: &str, args: &Args) -> Result<(String, Url), Problem> {
+fn check_url(
+    written: Option<&str>,
+    source: &str,
+    args: &Args,
+) -> Result<(String, Url), CommandError> {
     let mut url = match (written, &args.host) {
         (Some(written), _) => parse_url(written, source)?,
         (None, Some(_)) if args.mode.is_some() => parse_url("https://host.invalid/app", source)?,
@@ -131,7 +135,7 @@ fn check_url(written: Option<&str>, source: &str, args: &Args) -> Result<(String
     Ok((unchanged.filter(is_one_word).map_or_else(|| url.to_string(), str::to_owned), url))
 }
 
-fn parse_url(text: &str, source: &str) -> Result<Url, Problem> {
+fn parse_url(text: &str, source: &str) -> Result<Url, CommandError> {
     let wrong =
         |why: &str| usage(&format!("{source} {why}; write `https://example.org/app?mock=0`"));
     let url = Url::parse(text).map_err(|error| wrong(&format!("is not a URL: {error}")))?;
@@ -145,7 +149,7 @@ fn parse_url(text: &str, source: &str) -> Result<Url, Problem> {
 }
 
 /// Headers of the request. The token is sensitive, so it stays with the URL's origin.
-fn request_headers(agent: &str, token: &str) -> Result<HeaderMap, Problem> {
+fn request_headers(agent: &str, token: &str) -> Result<HeaderMap, CommandError> {
     let value = |name: &str, value: &str| {
         HeaderValue::from_str(value.trim())
             .map_err(|_| usage(&format!("{name} contains a character that no header may contain")))
@@ -159,8 +163,8 @@ fn request_headers(agent: &str, token: &str) -> Result<HeaderMap, Problem> {
     ]))
 }
 
-fn usage(why: &str) -> Problem {
-    Problem::usage(format!("error: {why}"))
+fn usage(why: &str) -> CommandError {
+    CommandError::usage(format!("error: {why}"))
 }
 
 /// Parses `--budget`: milliseconds, a duration, or `auto` (`None`), which the URL decides.

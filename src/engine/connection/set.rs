@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use tokio::time::timeout_at;
 
-use super::dial::{Destination, UrlOrigin};
+use super::dial::{RequestDestination, UrlOrigin};
 use super::http::HttpConnection;
 use super::shared::{ConnectionClaim, OpeningClaim, SharedConnection};
 use super::unavailable::ConnectionUnavailable;
@@ -51,17 +51,17 @@ impl ConnectionSet {
     /// `by`.
     pub(in crate::engine) async fn take(
         &mut self,
-        destination: Destination<'_>,
+        destination: RequestDestination<'_>,
         by: Instant,
     ) -> Result<ConnectionAccess, ConnectionUnavailable> {
         let kept = match (destination, &mut self.home) {
-            (Destination::Home, HomeConnection::Own(connection)) => connection.take(),
-            (Destination::Home, HomeConnection::Shared(shared)) => {
+            (RequestDestination::Home, HomeConnection::Own(connection)) => connection.take(),
+            (RequestDestination::Home, HomeConnection::Shared(shared)) => {
                 let shared = Rc::clone(shared);
                 let taken = timeout_at(by, access_shared(&shared)).await;
                 return taken.map_err(|_elapsed| shared.unavailable());
             }
-            (Destination::Elsewhere(origin), _) => {
+            (RequestDestination::Elsewhere(origin), _) => {
                 let at = self.elsewhere.iter().position(|(known, _)| known == origin);
                 at.map(|at| self.elsewhere.remove(at).1)
             }
@@ -89,23 +89,23 @@ impl ConnectionSet {
     /// Keeps a connection for the next exchange.
     pub(in crate::engine) fn put_back(
         &mut self,
-        destination: Destination<'_>,
+        destination: RequestDestination<'_>,
         connection: HttpConnection,
     ) {
         match (destination, &mut self.home) {
-            (Destination::Home, HomeConnection::Own(own)) => *own = Some(connection),
+            (RequestDestination::Home, HomeConnection::Own(own)) => *own = Some(connection),
             // A shared connection keeps its own handle.
-            (Destination::Home, HomeConnection::Shared(_)) => {}
-            (Destination::Elsewhere(origin), _) => {
+            (RequestDestination::Home, HomeConnection::Shared(_)) => {}
+            (RequestDestination::Elsewhere(origin), _) => {
                 self.elsewhere.push((origin.clone(), connection));
             }
         }
     }
 
     /// Makes room for one more connection to a destination before it is opened.
-    pub(in crate::engine) fn make_room(&mut self, destination: Destination<'_>) {
+    pub(in crate::engine) fn make_room(&mut self, destination: RequestDestination<'_>) {
         let is_full = self.elsewhere.len() >= Self::MAX_ELSEWHERE;
-        if is_full && matches!(destination, Destination::Elsewhere(_)) {
+        if is_full && matches!(destination, RequestDestination::Elsewhere(_)) {
             self.elsewhere.remove(0);
         }
     }

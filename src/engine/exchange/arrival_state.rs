@@ -5,35 +5,35 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::expect::Captures;
-use crate::plan::Secrets;
-use crate::plan::live::{Unfit, Unknown, Values};
+use crate::expect::CaptureSet;
+use crate::plan::SecretSet;
+use crate::plan::live::{ArrivalValues, LiveValueError, UnknownValue};
 use crate::record::Failure;
-use crate::recorder::Failed;
+use crate::recorder::ExchangeFailure;
 
 /// The captured values of one arrival, and why some are missing.
 #[derive(Default)]
 pub(in crate::engine) struct ArrivalState {
-    values: Values,
+    values: ArrivalValues,
     /// By the name of each missing value: the step that should have captured it, and how it failed.
     missing: BTreeMap<String, (String, Failure)>,
     /// The values that must not be shown, built when they are first needed.
-    secrets: OnceCell<Secrets>,
+    secrets: OnceCell<SecretSet>,
 }
 
 impl ArrivalState {
     /// The state of a new arrival.
     pub(in crate::engine) fn begin() -> Self {
-        Self { values: Values::of_arrival(), ..Self::default() }
+        Self { values: ArrivalValues::for_arrival(), ..Self::default() }
     }
 
     /// The values known so far.
-    pub(super) fn values(&self) -> &Values {
+    pub(super) fn values(&self) -> &ArrivalValues {
         &self.values
     }
 
     /// Adds what a step captured.
-    pub(super) fn add(&mut self, values: Vec<(String, Value)>, captures: &Captures) {
+    pub(super) fn add(&mut self, values: Vec<(String, Value)>, captures: &CaptureSet) {
         if !values.is_empty() {
             self.values.extend(values, captures);
             self.secrets = OnceCell::new();
@@ -41,30 +41,30 @@ impl ArrivalState {
     }
 
     /// Notes that the step `step` failed: what it was to capture is missing.
-    pub(super) fn note_missing(&mut self, step: &str, captures: &Captures, failure: Failure) {
+    pub(super) fn note_missing(&mut self, step: &str, captures: &CaptureSet, failure: Failure) {
         for name in captures.names() {
             self.missing.insert(name.to_owned(), (step.to_owned(), failure));
         }
     }
 
     /// The values that must not be shown; `None` if nothing secret was captured.
-    pub(super) fn secrets(&self) -> Option<&Secrets> {
-        let secrets = self.secrets.get_or_init(|| Secrets::new(self.values.secrets()));
-        (!secrets.are_none()).then_some(secrets)
+    pub(super) fn secrets(&self) -> Option<&SecretSet> {
+        let secrets = self.secrets.get_or_init(|| SecretSet::new(self.values.secrets()));
+        (!secrets.is_empty()).then_some(secrets)
     }
 
     /// Redacts captured values in the description of a failure.
-    pub(super) fn redact(&self, failed: &mut Failed) {
+    pub(super) fn redact(&self, failed: &mut ExchangeFailure) {
         if let Some(secrets) = self.secrets() {
-            failed.seen = secrets.blot(&failed.seen).into_owned();
+            failed.seen = secrets.redact(&failed.seen).into_owned();
         }
     }
 
     /// Why a step cannot be filled in with these values.
-    pub(super) fn unfit(&self, unfit: Unfit) -> Failed {
+    pub(super) fn unfit(&self, unfit: LiveValueError) -> ExchangeFailure {
         let name = match unfit {
-            Unfit::Unknown(Unknown(name)) => name,
-            Unfit::Unsendable(what) => {
+            LiveValueError::Unknown(UnknownValue(name)) => name,
+            LiveValueError::Unsendable(what) => {
                 let seen = format!("a captured value cannot stand in {what}");
                 return not_sent(Failure::NotCaptured, seen);
             }
@@ -73,7 +73,7 @@ impl ArrivalState {
             // If a step's subject is absent, or not configured, so is that of the steps after it.
             Some((step, failure @ (Failure::Absent | Failure::NotConfigured))) => not_sent(
                 *failure,
-                format!("`{name}` comes from `{step}`, which is {}", failure.words()),
+                format!("`{name}` comes from `{step}`, which is {}", failure.description()),
             ),
             Some((step, _)) => not_sent(
                 Failure::NotCaptured,
@@ -85,6 +85,6 @@ impl ArrivalState {
 }
 
 /// The failure of a step that was not sent, or whose subject is absent.
-pub(super) fn not_sent(failure: Failure, seen: impl Into<String>) -> Failed {
-    Failed { failure, phase: None, expected: String::new(), seen: seen.into(), next: None }
+pub(super) fn not_sent(failure: Failure, seen: impl Into<String>) -> ExchangeFailure {
+    ExchangeFailure { failure, phase: None, expected: String::new(), seen: seen.into(), next: None }
 }

@@ -6,15 +6,15 @@ use std::time::Duration;
 use super::prepared::PreparedStep;
 use super::redirect::RedirectRules;
 use super::server_timing::ServerTimingFilter;
-use crate::engine::accounting::Accounting;
-use crate::engine::connection::dial::{Destination, Dialer, UrlOrigin};
+use crate::engine::accounting::LaneAccounting;
+use crate::engine::connection::dial::{Dialer, RequestDestination, UrlOrigin};
 use crate::engine::connection::http::HttpConnection;
 use crate::engine::error::EngineError;
 use crate::engine::limits::drain::DrainSignal;
 use crate::engine::thread::ThreadState;
 use crate::engine::time::clock::Instant;
-use crate::plan::{RequestPlan, Reuse, ScenarioPlan, Timeouts};
-use crate::recorder::{Failed, Parts};
+use crate::plan::{ConnectionReuse, ExchangeTimeouts, RequestPlan, ScenarioPlan};
+use crate::recorder::{ExchangeFailure, ExchangeParts};
 
 /// What a lane's worker tasks need to run exchanges.
 pub(in crate::engine) struct ExchangeContext {
@@ -24,13 +24,13 @@ pub(in crate::engine) struct ExchangeContext {
     pub(in crate::engine) has_state: bool,
     /// The origin of the base URL.
     pub(in crate::engine) home: UrlOrigin,
-    pub(in crate::engine) timeouts: Timeouts,
-    pub(in crate::engine) reuse: Reuse,
+    pub(in crate::engine) timeouts: ExchangeTimeouts,
+    pub(in crate::engine) reuse: ConnectionReuse,
     /// The hosts that redirects may lead to.
     pub(super) redirect_rules: RedirectRules,
     pub(super) server_timing: ServerTimingFilter,
     pub(in crate::engine) dialer: Box<dyn Dialer>,
-    pub(in crate::engine) accounting: Accounting,
+    pub(in crate::engine) accounting: LaneAccounting,
     pub(in crate::engine) drain: DrainSignal,
     thread: Rc<ThreadState>,
 }
@@ -47,7 +47,7 @@ impl ExchangeContext {
         let home = UrlOrigin::of(base_url)
             .ok_or_else(|| EngineError::Target(format!("{base_url} names no host and port")))?;
         let name = |request: &RequestPlan| {
-            plan.shown.requests.get(request.place).map(|shown| shown.name.as_str())
+            plan.shown.requests.get(request.index).map(|shown| shown.name.as_str())
         };
         let steps = plan
             .requests
@@ -63,7 +63,7 @@ impl ExchangeContext {
             redirect_rules: RedirectRules::of(plan),
             server_timing: ServerTimingFilter::new(plan.secrets.clone()),
             dialer,
-            accounting: Accounting::new(plan.ceilings(), run_start),
+            accounting: LaneAccounting::new(plan.ceilings(), run_start),
             drain: DrainSignal::default(),
             thread,
         })
@@ -77,14 +77,14 @@ impl ExchangeContext {
     /// Opens a connection by `deadline`; `lost` says that the target had closed the one before.
     pub(super) async fn open_connection(
         &self,
-        destination: Destination<'_>,
+        destination: RequestDestination<'_>,
         lost: bool,
         deadline: Instant,
-        parts: &mut Parts,
-    ) -> Result<HttpConnection, Box<Failed>> {
+        parts: &mut ExchangeParts,
+    ) -> Result<HttpConnection, Box<ExchangeFailure>> {
         let origin = match destination {
-            Destination::Home => &self.home,
-            Destination::Elsewhere(origin) => origin,
+            RequestDestination::Home => &self.home,
+            RequestDestination::Elsewhere(origin) => origin,
         };
         let (opened, address) = match self.dialer.dial(origin, parts, deadline).await {
             Ok(dialed) => {

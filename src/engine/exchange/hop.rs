@@ -11,7 +11,7 @@ use crate::engine::connection::set::{ConnectionAccess, ConnectionSet};
 use crate::engine::connection::unavailable::ConnectionUnavailable;
 use crate::engine::time::clock::{self, Instant};
 use crate::record::{Dimension, Failure};
-use crate::recorder::{Failed, Parts};
+use crate::recorder::{ExchangeFailure, ExchangeParts};
 
 /// How many connections a request is tried on as long as none of them sends it.
 const MAX_SEND_ATTEMPTS: u32 = 3;
@@ -19,7 +19,7 @@ const MAX_SEND_ATTEMPTS: u32 = 3;
 /// How one request went.
 pub(super) struct HopResult {
     /// Wait, setup, service and their phases.
-    pub(super) parts: Parts,
+    pub(super) parts: ExchangeParts,
     /// Whether a connection was opened for it.
     pub(super) fresh: bool,
     /// Body bytes received.
@@ -27,13 +27,13 @@ pub(super) struct HopResult {
     /// When the last byte of its answer came in, or when it failed.
     pub(super) done: Instant,
     /// The answer's head, or how the request failed.
-    pub(super) answer: Result<response::Parts, Box<Failed>>,
+    pub(super) answer: Result<response::Parts, Box<ExchangeFailure>>,
 }
 
 /// Why a request got no answer.
 enum HopEnd {
     /// It failed.
-    Failed(Box<Failed>),
+    Failed(Box<ExchangeFailure>),
     /// The run started to drain while the request waited to be sent.
     Drained,
 }
@@ -54,7 +54,7 @@ pub(super) struct OutgoingRequest<'a> {
 /// What is measured of a request on its way.
 #[derive(Default)]
 struct HopNotes {
-    parts: Parts,
+    parts: ExchangeParts,
     fresh: bool,
 }
 
@@ -103,13 +103,13 @@ impl OutgoingRequest<'_> {
             let (sent, message) = (self.since, &self.request.message);
             match connection.exchange(message, sent, limits, &mut notes.parts, body).await {
                 Ok(response) => {
-                    notes.parts.took(Dimension::Service, response.done - sent);
+                    notes.parts.set_duration(Dimension::Service, response.done - sent);
                     self.keep(connection, is_new, response.reusable);
                     return Ok(response);
                 }
                 Err(RequestNotSent(failed)) if is_new || attempts == MAX_SEND_ATTEMPTS => {
-                    notes.parts.died(Dimension::FirstByte);
-                    notes.parts.died(Dimension::Service);
+                    notes.parts.set_failed(Dimension::FirstByte);
+                    notes.parts.set_failed(Dimension::Service);
                     return Err(HopEnd::Failed(failed));
                 }
                 Err(RequestNotSent(_)) => lost = true,
@@ -122,7 +122,7 @@ impl OutgoingRequest<'_> {
     /// Until then a draining run ends the wait.
     async fn access(
         &mut self,
-        parts: &mut Parts,
+        parts: &mut ExchangeParts,
     ) -> Result<(ConnectionAccess, ExchangeLimits), HopEnd> {
         let timeouts = &self.context.timeouts;
         let by = self.limits.map_or_else(|| self.since + timeouts.whole, |limits| limits.deadline);
@@ -136,7 +136,7 @@ impl OutgoingRequest<'_> {
         };
         let now = clock::now();
         let access = taken.map_err(|why| {
-            parts.died(Dimension::Wait);
+            parts.set_failed(Dimension::Wait);
             HopEnd::Failed(Box::new(self.unavailable(&why)))
         })?;
         parts.add(Dimension::Wait, now - self.since);
@@ -149,15 +149,15 @@ impl OutgoingRequest<'_> {
         &mut self,
         lost: bool,
         limits: ExchangeLimits,
-        parts: &mut Parts,
-    ) -> Result<HttpConnection, Box<Failed>> {
+        parts: &mut ExchangeParts,
+    ) -> Result<HttpConnection, Box<ExchangeFailure>> {
         let destination = self.request.destination();
         self.connections.make_room(destination);
         let opened = self.context.open_connection(destination, lost, limits.deadline, parts).await;
         let ready = clock::now();
         match &opened {
-            Ok(_) => parts.opened_in(ready - self.since),
-            Err(_) => parts.died(Dimension::Setup),
+            Ok(_) => parts.set_setup(ready - self.since),
+            Err(_) => parts.set_failed(Dimension::Setup),
         }
         self.since = ready;
         opened
@@ -180,8 +180,8 @@ impl OutgoingRequest<'_> {
     /// The failure if no connection became free.
     ///
     /// A target that has not sent a byte is silent, rather than holding all its streams.
-    fn unavailable(&self, why: &ConnectionUnavailable) -> Failed {
-        let whole = crate::units::show(self.context.timeouts.whole);
+    fn unavailable(&self, why: &ConnectionUnavailable) -> ExchangeFailure {
+        let whole = crate::units::format_duration(self.context.timeouts.whole);
         let (failure, seen) = match why {
             ConnectionUnavailable::Silent => {
                 (Failure::TimedOut, format!("no word on the shared connection within {whole}"))
@@ -189,6 +189,6 @@ impl OutgoingRequest<'_> {
             ConnectionUnavailable::Forbidden => (self.late(), NO_STREAM.to_owned()),
             ConnectionUnavailable::Busy => (self.late(), format!("no stream free within {whole}")),
         };
-        Failed::in_phase(failure, Dimension::Wait, seen)
+        ExchangeFailure::in_phase(failure, Dimension::Wait, seen)
     }
 }

@@ -13,9 +13,9 @@ use super::prepared::{ArrivalStep, PreparedRequest};
 use crate::engine::connection::http::{BodyCollector, UnsendablePart};
 use crate::engine::connection::set::ConnectionSet;
 use crate::engine::exchange::redirect::{self, RedirectDecision};
-use crate::expect::Answer;
+use crate::expect::ResponseView;
 use crate::record::{Dimension, Failure};
-use crate::recorder::{Exchange, Failed};
+use crate::recorder::{Exchange, ExchangeFailure};
 
 /// One try of a step over HTTP.
 pub(in crate::engine) struct HttpAttempt<'a> {
@@ -31,7 +31,7 @@ pub(in crate::engine) struct HttpAttempt<'a> {
 /// What follows a hop.
 enum AfterHop {
     Follow(Box<PreparedRequest>),
-    End(Option<Box<Failed>>),
+    End(Option<Box<ExchangeFailure>>),
 }
 
 impl HttpAttempt<'_> {
@@ -114,7 +114,7 @@ impl HttpAttempt<'_> {
             return after;
         }
         let (url, headers) = (&request.parts.url, &head.headers);
-        let answer = Answer { status: head.status, url, headers, body: self.body };
+        let answer = ResponseView { status: head.status, url, headers, body: self.body };
         let is_absent = head.status == StatusCode::NOT_FOUND;
         AfterHop::End(judge_response(self.step, &answer, is_absent, state))
     }
@@ -131,7 +131,7 @@ impl HttpAttempt<'_> {
         match redirect::next_request(&request.parts, head.status, &head.headers, rules, counts) {
             RedirectDecision::Final => None,
             RedirectDecision::Refused(mut failed) => {
-                if self.step.expectations.are_sensitive() {
+                if self.step.expectations.is_sensitive() {
                     failed.seen = format!("{} redirect", head.status.as_u16());
                 }
                 Some(AfterHop::End(Some(Box::new(failed))))
@@ -149,16 +149,16 @@ impl HttpAttempt<'_> {
         &self,
         exchange: &ExchangeInProgress,
         hop: &HopResult,
-        failed: Option<Box<Failed>>,
+        failed: Option<Box<ExchangeFailure>>,
     ) {
         let mut parts = hop.parts;
-        parts.took(Dimension::Lag, Duration::ZERO);
-        parts.took(Dimension::Wait, Duration::ZERO);
+        parts.set_duration(Dimension::Lag, Duration::ZERO);
+        parts.set_duration(Dimension::Wait, Duration::ZERO);
         if failed.is_some() {
             parts.fail_answer();
         } else {
             let took = parts.duration(Dimension::Setup) + parts.duration(Dimension::Service);
-            parts.took(Dimension::Latency, took);
+            parts.set_duration(Dimension::Latency, took);
         }
         let detail = Exchange {
             parts,
@@ -173,7 +173,13 @@ impl HttpAttempt<'_> {
     }
 }
 
-fn unsendable(what: &str) -> Failed {
+fn unsendable(what: &str) -> ExchangeFailure {
     let seen = format!("{what} in the redirect cannot be sent in a request");
-    Failed { failure: Failure::Redirected, phase: None, expected: String::new(), seen, next: None }
+    ExchangeFailure {
+        failure: Failure::Redirected,
+        phase: None,
+        expected: String::new(),
+        seen,
+        next: None,
+    }
 }

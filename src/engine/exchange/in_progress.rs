@@ -7,8 +7,8 @@ use super::tries::StepTries;
 use crate::engine::connection::http::ExchangeLimits;
 use crate::engine::time::clock::{self, Instant};
 use crate::record::{Dimension, Stage};
-use crate::recorder::{Exchange, Failed, Parts};
-use crate::units::show;
+use crate::recorder::{Exchange, ExchangeFailure, ExchangeParts};
+use crate::units::format_duration;
 
 /// When an exchange was due and released.
 #[derive(Clone, Copy)]
@@ -40,8 +40,8 @@ pub(in crate::engine) struct ExchangeInProgress {
 impl ExchangeInProgress {
     /// An exchange that starts; it must be over by `end`.
     pub(in crate::engine) fn new(start: ExchangeStart, stage: Stage, end: Option<Instant>) -> Self {
-        let mut parts = Parts::default();
-        parts.took(Dimension::Lag, start.dispatched - start.due + start.built);
+        let mut parts = ExchangeParts::default();
+        parts.set_duration(Dimension::Lag, start.dispatched - start.due + start.built);
         let totals = Exchange { parts, ..Exchange::default() };
         Self { start, stage, totals, done: start.dispatched, followed: 0, limits: None, end }
     }
@@ -65,10 +65,10 @@ impl ExchangeInProgress {
     }
 
     /// Ends the exchange with its last hop.
-    pub(super) fn end(&mut self, failed: Option<Box<Failed>>) {
+    pub(super) fn end(&mut self, failed: Option<Box<ExchangeFailure>>) {
         match failed {
             Some(_) => self.totals.parts.fail_answer(),
-            None => self.totals.parts.took(Dimension::Latency, self.done - self.start.due),
+            None => self.totals.parts.set_duration(Dimension::Latency, self.done - self.start.due),
         }
         self.totals.failed = failed;
     }
@@ -109,12 +109,12 @@ impl ExchangeInProgress {
         self.totals.stood_still += self.start.stood_still.saturating_sub(first.stood_still);
         self.start = first;
         if let Some(failed) = &mut self.totals.failed {
-            let took = show(self.done - first.dispatched);
+            let took = format_duration(self.done - first.dispatched);
             failed.seen = format!("{} ({} tries in {took})", failed.seen, tries.count);
         } else {
             parts.add(Dimension::FirstByte, before);
             parts.add(Dimension::Service, before);
-            parts.took(Dimension::Latency, self.done - first.due);
+            parts.set_duration(Dimension::Latency, self.done - first.due);
         }
         self
     }

@@ -3,24 +3,24 @@
 use std::borrow::Cow;
 
 use super::arrival_state::{ArrivalState, not_sent};
-use crate::engine::connection::dial::{Destination, UrlOrigin};
+use crate::engine::connection::dial::{RequestDestination, UrlOrigin};
 use crate::engine::connection::http::{RequestMessage, RequestParts, UnsendablePart};
 use crate::engine::error::EngineError;
-use crate::expect::{Captures, Expectations};
-use crate::plan::live::{Live, Unfit, Values};
-use crate::plan::{AskPlan, RequestPlan, SqlPlan, Tries};
+use crate::expect::{CaptureSet, ExpectationSet};
+use crate::plan::live::{ArrivalValues, LiveParts, LiveValueError};
+use crate::plan::{RequestAction, RequestPlan, RetryPlan, SqlPlan};
 use crate::record::Failure;
-use crate::recorder::Failed;
+use crate::recorder::ExchangeFailure;
 
 /// A step that only needs to be copied to be sent, and what its answer must be.
 pub(in crate::engine) struct PreparedStep {
     name: String,
     pub(in crate::engine) action: StepAction,
     /// The parts of it that depend on values known only during the run.
-    live: Live,
-    expectations: Expectations,
-    pub(super) captures: Captures,
-    pub(in crate::engine) tries: Tries,
+    live: LiveParts,
+    expectations: ExpectationSet,
+    pub(super) captures: CaptureSet,
+    pub(in crate::engine) tries: RetryPlan,
     /// Whether what is requested may be absent.
     pub(super) may_be_absent: bool,
     /// What the step lacks to run at all: the text says which variable is not set.
@@ -59,7 +59,7 @@ pub(in crate::engine) struct ArrivalStep<'p> {
     pub(in crate::engine) own_request: Option<Box<PreparedRequest>>,
     /// The values of the arrival's SQL statement.
     pub(super) sql_values: Vec<Option<String>>,
-    pub(super) expectations: Cow<'p, Expectations>,
+    pub(super) expectations: Cow<'p, ExpectationSet>,
 }
 
 impl PreparedStep {
@@ -69,8 +69,8 @@ impl PreparedStep {
         plan: &RequestPlan,
         home: &UrlOrigin,
     ) -> Result<Self, EngineError> {
-        let action = match &plan.ask {
-            AskPlan::Http(http) => {
+        let action = match &plan.action {
+            RequestAction::Http(http) => {
                 let parts = RequestParts {
                     method: http.method.clone(),
                     url: http.url.clone(),
@@ -83,7 +83,7 @@ impl PreparedStep {
                     })?;
                 StepAction::Http { request: Box::new(request), redirects: http.redirects }
             }
-            AskPlan::Sql(sql) => StepAction::Sql(sql.clone()),
+            RequestAction::Sql(sql) => StepAction::Sql(sql.clone()),
         };
         Ok(Self {
             name: name.to_owned(),
@@ -92,17 +92,20 @@ impl PreparedStep {
             expectations: plan.expectations.clone(),
             captures: plan.captures.clone(),
             tries: plan.tries,
-            may_be_absent: plan.may_be_absent,
-            lacks: plan.lacks.clone(),
-            index: plan.place,
-            tries_index: plan.place_of_tries(),
+            may_be_absent: plan.accepts_absence,
+            lacks: plan.missing_variable.clone(),
+            index: plan.index,
+            tries_index: plan.tries_index(),
         })
     }
 
     /// Whether it captures values, or sends or expects captured ones.
     pub(super) fn needs_state(&self) -> bool {
         let has_values = matches!(&self.action, StepAction::Sql(plan) if !plan.values.is_empty());
-        has_values || self.live.is_sent() || self.live.is_expected() || !self.captures.is_empty()
+        has_values
+            || self.live.changes_request()
+            || self.live.changes_expectations()
+            || !self.captures.is_empty()
     }
 
     /// The step as an arrival runs it; the error says why the arrival leaves it out.
@@ -110,7 +113,7 @@ impl PreparedStep {
         &self,
         state: Option<&ArrivalState>,
         home: &UrlOrigin,
-    ) -> Result<ArrivalStep<'_>, Box<Failed>> {
+    ) -> Result<ArrivalStep<'_>, Box<ExchangeFailure>> {
         if let Some(lacks) = &self.lacks {
             return Err(Box::new(not_sent(Failure::NotConfigured, lacks.clone())));
         }
@@ -137,10 +140,14 @@ impl PreparedStep {
     }
 
     /// Fills in captured values.
-    fn fill(&self, values: &Values, home: &UrlOrigin) -> Result<ArrivalStep<'_>, Unfit> {
+    fn fill(
+        &self,
+        values: &ArrivalValues,
+        home: &UrlOrigin,
+    ) -> Result<ArrivalStep<'_>, LiveValueError> {
         let (mut own_request, mut sql_values) = (None, Vec::new());
         match &self.action {
-            StepAction::Http { request, .. } if self.live.is_sent() => {
+            StepAction::Http { request, .. } if self.live.changes_request() => {
                 own_request = Some(Box::new(self.own_request(request, values, home)?));
             }
             StepAction::Http { .. } => {}
@@ -149,8 +156,8 @@ impl PreparedStep {
                 sql_values = filled.collect::<Result<_, _>>()?;
             }
         }
-        let expectations = if self.live.is_expected() {
-            Cow::Owned(self.expectations.with(self.live.checks(values)?))
+        let expectations = if self.live.changes_expectations() {
+            Cow::Owned(self.expectations.with_checks(self.live.checks(values)?))
         } else {
             Cow::Borrowed(&self.expectations)
         };
@@ -160,9 +167,9 @@ impl PreparedStep {
     fn own_request(
         &self,
         prepared: &PreparedRequest,
-        values: &Values,
+        values: &ArrivalValues,
         home: &UrlOrigin,
-    ) -> Result<PreparedRequest, Unfit> {
+    ) -> Result<PreparedRequest, LiveValueError> {
         let mut parts = prepared.parts.clone();
         if let Some(url) = self.live.url(values)? {
             parts.url = url;
@@ -171,7 +178,8 @@ impl PreparedStep {
         if let Some(body) = self.live.body(values)? {
             parts.body = body;
         }
-        PreparedRequest::new(parts, home).map_err(|UnsendablePart(what)| Unfit::Unsendable(what))
+        PreparedRequest::new(parts, home)
+            .map_err(|UnsendablePart(what)| LiveValueError::Unsendable(what))
     }
 }
 
@@ -185,7 +193,7 @@ impl PreparedRequest {
     }
 
     /// Where the request goes.
-    pub(super) fn destination(&self) -> Destination<'_> {
-        self.origin.as_ref().map_or(Destination::Home, Destination::Elsewhere)
+    pub(super) fn destination(&self) -> RequestDestination<'_> {
+        self.origin.as_ref().map_or(RequestDestination::Home, RequestDestination::Elsewhere)
     }
 }

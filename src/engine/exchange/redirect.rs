@@ -6,10 +6,10 @@ use http::{HeaderMap, HeaderName, Method, StatusCode};
 use url::Url;
 
 use crate::engine::connection::http::RequestParts;
-use crate::expect::Unmet;
+use crate::expect::UnmetExpectation;
 use crate::plan::ScenarioPlan;
 use crate::record::Failure;
-use crate::recorder::Failed;
+use crate::recorder::ExchangeFailure;
 
 /// Headers that describe a body; a request without a body drops them.
 const OF_A_BODY: [HeaderName; 4] =
@@ -53,7 +53,7 @@ pub(in crate::engine) enum RedirectDecision {
     /// This request is sent next.
     Follow(Box<RequestParts>),
     /// The redirect leads where the prober does not go.
-    Refused(Failed),
+    Refused(ExchangeFailure),
 }
 
 /// Decides what follows the answer to `request`, after `followed` of at most `limit` redirects.
@@ -72,7 +72,7 @@ pub(in crate::engine) fn next_request(
     let Some(to) = location(&request.url, answer) else { return RedirectDecision::Final };
     let refused = |expected: String, why: &str| {
         let seen = format!("{} redirect to {}{why}", status.as_u16(), shown(&to));
-        RedirectDecision::Refused(Failed {
+        RedirectDecision::Refused(ExchangeFailure {
             failure: Failure::Redirected,
             phase: None,
             expected,
@@ -140,7 +140,7 @@ fn shown(url: &Url) -> String {
     let Some(host) = url.host_str() else { return format!("a URL of `{}`", url.scheme()) };
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let place = format!("{}://{host}{port}{}", url.scheme(), url.path());
-    place.chars().take(Unmet::SEEN_LIMIT).collect()
+    place.chars().take(UnmetExpectation::SEEN_LIMIT).collect()
 }
 
 #[cfg(test)]
@@ -187,7 +187,7 @@ mod tests {
         }
     }
 
-    fn refused(location: &str, counts: (u32, u32)) -> Failed {
+    fn refused(location: &str, counts: (u32, u32)) -> ExchangeFailure {
         match after(Method::GET, 302, Some(location.as_bytes()), counts) {
             RedirectDecision::Refused(failed) => failed,
             other => panic!("{other:?}"),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::expect::{Metric, SERVER_TIMING, server_timings};
-use crate::plan::Secrets;
+use crate::expect::{SERVER_TIMING, ServerTimingMetric, server_timings};
+use crate::plan::SecretSet;
 
 /// Maximum length of a recorded metric name, in characters.
 const NAME: usize = 40;
@@ -22,12 +22,12 @@ const REMEMBERED: usize = 64;
 /// occurred in a harmless line is not checked again.
 #[derive(Debug)]
 pub(super) struct ServerTimingFilter {
-    secrets: Secrets,
+    secrets: SecretSet,
     harmless: RefCell<HashSet<String>>,
 }
 
 impl ServerTimingFilter {
-    pub(super) fn new(secrets: Secrets) -> Self {
+    pub(super) fn new(secrets: SecretSet) -> Self {
         Self { secrets, harmless: RefCell::default() }
     }
 
@@ -35,24 +35,25 @@ impl ServerTimingFilter {
     pub(super) fn metrics(
         &self,
         headers: &HeaderMap,
-        captured: Option<&Secrets>,
+        captured: Option<&SecretSet>,
     ) -> Vec<(String, Duration)> {
         if !headers.contains_key(SERVER_TIMING) {
             return Vec::new();
         }
-        let is_told =
-            |metric: &Metric<'_>| captured.is_none_or(|captured| !captured.are_in(metric.line));
+        let is_told = |metric: &ServerTimingMetric<'_>| {
+            captured.is_none_or(|captured| !captured.is_echoed_in(metric.line))
+        };
         let kept =
             server_timings(headers).filter(|metric| is_told(metric) && self.is_harmless(metric));
         kept.map(|metric| (metric.name.chars().take(NAME).collect(), metric.duration)).collect()
     }
 
-    fn is_harmless(&self, metric: &Metric<'_>) -> bool {
+    fn is_harmless(&self, metric: &ServerTimingMetric<'_>) -> bool {
         let mut harmless = self.harmless.borrow_mut();
         if harmless.contains(metric.name) {
             return true;
         }
-        let is_new_and_harmless = !self.secrets.are_in(metric.line);
+        let is_new_and_harmless = !self.secrets.is_echoed_in(metric.line);
         if is_new_and_harmless && harmless.len() < REMEMBERED {
             harmless.insert(metric.name.to_owned());
         }
@@ -70,7 +71,7 @@ mod tests {
     }
 
     fn hiding(secret: &str) -> ServerTimingFilter {
-        ServerTimingFilter::new(Secrets::new([secret.to_owned()]))
+        ServerTimingFilter::new(SecretSet::new([secret.to_owned()]))
     }
 
     #[test]
@@ -90,7 +91,7 @@ mod tests {
     #[test]
     fn a_line_that_echoes_a_captured_value_is_left_out_whole_however_long_that_is() {
         let (account, long) = (hiding("zebra"), "x".repeat(58));
-        let captured = Secrets::new([long.clone()]);
+        let captured = SecretSet::new([long.clone()]);
         let line = format!("{long};dur=1, app;dur=2");
         let headers = HeaderMap::from_iter([(SERVER_TIMING, line.parse().unwrap())]);
         assert!(account.metrics(&headers, Some(&captured)).is_empty());

@@ -6,22 +6,22 @@ use serde_json::Value;
 use tokio::time::timeout_at;
 
 use crate::engine::time::clock::{self, Instant};
-use crate::plan::{SqlPlan, Timeouts};
-use crate::postgres::{Documents, PgError, Session, Trouble};
+use crate::plan::{ExchangeTimeouts, SqlPlan};
+use crate::postgres::{PgError, PgErrorKind, PgSession, RowDocuments};
 use crate::record::{Dimension, Failure};
-use crate::recorder::{Failed, Parts};
-use crate::units::show;
+use crate::recorder::{ExchangeFailure, ExchangeParts};
+use crate::units::format_duration;
 
 /// A worker task's sessions, by the scenario's name of the database.
 ///
 /// Two names may lead to one server with different settings, so each has its own session.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct SqlSessions(Vec<(String, Session)>);
+pub(in crate::engine) struct SqlSessions(Vec<(String, PgSession)>);
 
 /// The result of one statement.
 pub(super) struct SqlResult {
     /// Setup and service, with their phases.
-    pub(super) parts: Parts,
+    pub(super) parts: ExchangeParts,
     /// Whether a session was opened for it.
     pub(super) fresh: bool,
     /// Size of its rows as JSON, in bytes.
@@ -34,7 +34,7 @@ pub(super) struct SqlResult {
 
 /// Why a statement returned no rows.
 pub(super) struct SqlFailure {
-    pub(super) failed: Box<Failed>,
+    pub(super) failed: Box<ExchangeFailure>,
     /// The description to use if the answer is sensitive: the server's own message may quote a row.
     pub(super) unquoted: Option<String>,
     /// Whether an object the statement names does not exist.
@@ -53,20 +53,20 @@ impl SqlSessions {
         deadline: Instant,
     ) -> SqlResult {
         let mut result = SqlResult {
-            parts: Parts::default(),
+            parts: ExchangeParts::default(),
             fresh: false,
             bytes: 0,
             done: since,
             rows: Ok(Vec::new()),
         };
-        result.parts.took(Dimension::Wait, Duration::ZERO);
+        result.parts.set_duration(Dimension::Wait, Duration::ZERO);
         let session = match self.session(plan, since, deadline, &mut result).await {
             Ok(session) => session,
             Err(failure) => return result.refused(failure),
         };
         let sent = if result.fresh { clock::now() } else { since };
         if result.fresh {
-            result.parts.opened_in(sent - since);
+            result.parts.set_setup(sent - since);
         }
         let limit = deadline.saturating_duration_since(sent);
         match timeout_at(deadline + limit.min(GRACE), carry_out(session, plan, values, limit)).await
@@ -80,7 +80,7 @@ impl SqlSessions {
             }
             Ok(Err(error)) => {
                 // A session that the server closed is useless; one whose transaction failed is not.
-                if !is_of_statement(error.trouble) || self.is_given_up(plan) {
+                if !is_of_statement(error.kind) || self.is_given_up(plan) {
                     self.forget(plan);
                 }
                 let failure = SqlFailure::of(&error, Dimension::FirstByte);
@@ -106,20 +106,20 @@ impl SqlSessions {
         since: Instant,
         deadline: Instant,
         result: &mut SqlResult,
-    ) -> Result<&mut Session, SqlFailure> {
+    ) -> Result<&mut PgSession, SqlFailure> {
         let SqlPlan { database, address, .. } = plan;
         if let Some(at) = self.0.iter().position(|(known, _)| known == database) {
             return Ok(&mut self.0[at].1);
         }
         result.fresh = true;
-        let opened = timeout_at(deadline, Session::connect(address)).await;
+        let opened = timeout_at(deadline, PgSession::connect(address)).await;
         let opened = match opened {
             Ok(opened) => opened.map_err(|error| SqlFailure::of(&error, Dimension::Connect)),
             Err(_elapsed) => Err(SqlFailure::late(Dimension::Connect, deadline - since)),
         };
         let session = opened.inspect_err(|_| {
-            result.parts.died(Dimension::Connect);
-            result.parts.died(Dimension::Setup);
+            result.parts.set_failed(Dimension::Connect);
+            result.parts.set_failed(Dimension::Setup);
         })?;
         self.0.push((database.clone(), session));
         let last = self.0.len() - 1;
@@ -127,7 +127,7 @@ impl SqlSessions {
     }
 
     fn is_given_up(&self, plan: &SqlPlan) -> bool {
-        self.0.iter().any(|(known, session)| *known == plan.database && session.is_given_up())
+        self.0.iter().any(|(known, session)| *known == plan.database && session.is_abandoned())
     }
 
     fn forget(&mut self, plan: &SqlPlan) {
@@ -149,20 +149,20 @@ const GRACE: Duration = Duration::from_millis(500);
 ///
 /// The rows are parsed only after the transaction, because parsing is the prober's own work.
 struct StatementRows {
-    documents: Documents,
+    documents: RowDocuments,
     rows_at: Instant,
     done: Instant,
 }
 
 /// Runs a statement in a transaction of its own.
 async fn carry_out(
-    session: &mut Session,
+    session: &mut PgSession,
     plan: &SqlPlan,
     values: &[Option<String>],
     limit: Duration,
 ) -> Result<StatementRows, PgError> {
     let mut transaction = session.begin_within(plan.statement.mode(), limit).await?;
-    match transaction.texts(&plan.statement, values).await {
+    match transaction.fetch_documents(&plan.statement, values).await {
         Ok(documents) => {
             let rows_at = clock::now();
             transaction.commit().await?;
@@ -179,15 +179,15 @@ async fn carry_out(
 impl SqlResult {
     fn answered(mut self, sent: Instant, rows_at: Instant, done: Instant) -> Self {
         self.done = done;
-        self.parts.took(Dimension::FirstByte, rows_at - sent);
-        self.parts.took(Dimension::Body, done - rows_at);
-        self.parts.took(Dimension::Service, done - sent);
+        self.parts.set_duration(Dimension::FirstByte, rows_at - sent);
+        self.parts.set_duration(Dimension::Body, done - rows_at);
+        self.parts.set_duration(Dimension::Service, done - sent);
         self
     }
 
     fn unanswered(mut self, failure: SqlFailure) -> Self {
-        self.parts.died(Dimension::FirstByte);
-        self.parts.died(Dimension::Service);
+        self.parts.set_failed(Dimension::FirstByte);
+        self.parts.set_failed(Dimension::Service);
         self.refused(failure)
     }
 
@@ -198,18 +198,18 @@ impl SqlResult {
 
 impl SqlFailure {
     fn of(error: &PgError, phase: Dimension) -> Self {
-        let failure = failure(error.trouble);
-        let seen = format!("{} {}: {}", error.at, error.trouble.what(), error.said);
+        let failure = failure(error.kind);
+        let seen = format!("{} {}: {}", error.database, error.kind.summary(), error.message);
         let state = error.state.as_deref().unwrap_or("none");
-        let unquoted = || format!("{} {} (SQLSTATE {state})", error.at, error.trouble.what());
+        let unquoted = || format!("{} {} (SQLSTATE {state})", error.database, error.kind.summary());
         Self {
-            unquoted: is_of_statement(error.trouble).then(unquoted),
-            failed: Box::new(Failed {
+            unquoted: is_of_statement(error.kind).then(unquoted),
+            failed: Box::new(ExchangeFailure {
                 failure,
                 phase: failure.is_without_answer().then_some(phase),
                 expected: String::new(),
                 seen,
-                next: Some(remedy(error.trouble)),
+                next: Some(remedy(error.kind)),
             }),
             is_absence: error.is_absent(),
             is_denial: phase == Dimension::FirstByte && error.is_denied(),
@@ -217,18 +217,18 @@ impl SqlFailure {
     }
 
     fn late(phase: Dimension, limit: Duration) -> Self {
-        let seen = format!("no answer of the database within {}", show(limit));
+        let seen = format!("no answer of the database within {}", format_duration(limit));
         let trouble =
-            if phase == Dimension::Connect { Trouble::TimedOut } else { Trouble::GivenUp };
-        let failed = Failed::in_phase(Failure::TimedOut, phase, seen);
-        let failed = Box::new(Failed { next: Some(remedy(trouble)), ..failed });
+            if phase == Dimension::Connect { PgErrorKind::TimedOut } else { PgErrorKind::GivenUp };
+        let failed = ExchangeFailure::in_phase(Failure::TimedOut, phase, seen);
+        let failed = Box::new(ExchangeFailure { next: Some(remedy(trouble)), ..failed });
         Self { failed, unquoted: None, is_absence: false, is_denial: false }
     }
 }
 
 /// Whether only the statement failed, so that the session stays usable.
-fn is_of_statement(trouble: Trouble) -> bool {
-    use Trouble::{
+fn is_of_statement(trouble: PgErrorKind) -> bool {
+    use PgErrorKind::{
         Absent, Denied, GivenUp, NoReturning, NotText, ReadOnly, ReadsOnly, Statement, TooMuch,
     };
     matches!(
@@ -246,19 +246,19 @@ fn is_of_statement(trouble: Trouble) -> bool {
 }
 
 /// The kind of failure that trouble with a database counts as.
-fn failure(trouble: Trouble) -> Failure {
+fn failure(trouble: PgErrorKind) -> Failure {
     match trouble {
-        Trouble::Unreachable => Failure::Unreachable,
-        Trouble::Refused => Failure::Refused,
-        Trouble::OwnLimits => Failure::Prober,
-        Trouble::TimedOut | Trouble::TooSlow | Trouble::GivenUp => Failure::TimedOut,
-        Trouble::Lost => Failure::Closed,
-        Trouble::Tls | Trouble::NoTls => Failure::Tls,
-        Trouble::Password
-        | Trouble::NotLetIn
-        | Trouble::Tenant
-        | Trouble::NoDatabase
-        | Trouble::TooMany => Failure::Session,
+        PgErrorKind::Unreachable => Failure::Unreachable,
+        PgErrorKind::Refused => Failure::Refused,
+        PgErrorKind::OwnLimits => Failure::Prober,
+        PgErrorKind::TimedOut | PgErrorKind::TooSlow | PgErrorKind::GivenUp => Failure::TimedOut,
+        PgErrorKind::Lost => Failure::Closed,
+        PgErrorKind::Tls | PgErrorKind::NoTls => Failure::Tls,
+        PgErrorKind::Password
+        | PgErrorKind::NotLetIn
+        | PgErrorKind::Tenant
+        | PgErrorKind::NoDatabase
+        | PgErrorKind::TooMany => Failure::Session,
         _ => Failure::Query,
     }
 }
@@ -267,23 +267,27 @@ fn failure(trouble: Trouble) -> Failure {
 pub(super) const COMPARE_ROWS: &str = "carry the statement out once by hand, as the same user, and compare its rows with the expectation";
 
 /// The remedy for trouble with a step's database; some remedies for the store do not apply here.
-fn remedy(trouble: Trouble) -> &'static str {
+fn remedy(trouble: PgErrorKind) -> &'static str {
     match trouble {
-        Trouble::NoSchema | Trouble::Rights | Trouble::Other => {
+        PgErrorKind::NoSchema | PgErrorKind::Rights | PgErrorKind::Other => {
             "read what the database said, and carry the statement out once by hand, as the same user"
         }
-        Trouble::TooSlow => "try again when it has less to do",
-        Trouble::Lost => {
+        PgErrorKind::TooSlow => "try again when it has less to do",
+        PgErrorKind::Lost => {
             "look for crashes, restarts and connection limits of the server and the pooler before it"
         }
-        Trouble::ReadOnly => "use the URL of the primary server, or end its read-only mode",
-        Trouble::DiskFull => "make room on the server's disk, or enlarge it",
+        PgErrorKind::ReadOnly => "use the URL of the primary server, or end its read-only mode",
+        PgErrorKind::DiskFull => "make room on the server's disk, or enlarge it",
         other => other.remedy(),
     }
 }
 
 /// The deadline of one statement: `whole` after it is taken, and no later than `end`.
-pub(super) fn deadline(timeouts: &Timeouts, taken: Instant, end: Option<Instant>) -> Instant {
+pub(super) fn deadline(
+    timeouts: &ExchangeTimeouts,
+    taken: Instant,
+    end: Option<Instant>,
+) -> Instant {
     let own = taken + timeouts.whole;
     end.map_or(own, |end| own.min(end))
 }

@@ -5,11 +5,11 @@ use super::in_progress::ExchangeInProgress;
 use super::judgement::{judge_rows, judge_sql_failure};
 use super::prepared::ArrivalStep;
 use super::sql::{self, SqlSessions};
-use crate::plan::{SqlPlan, Timeouts};
+use crate::plan::{ExchangeTimeouts, SqlPlan};
 
 /// One try of a step as an SQL statement.
 pub(in crate::engine) struct SqlAttempt<'a> {
-    pub(in crate::engine) timeouts: &'a Timeouts,
+    pub(in crate::engine) timeouts: &'a ExchangeTimeouts,
     pub(in crate::engine) sessions: &'a mut SqlSessions,
     pub(in crate::engine) step: &'a ArrivalStep<'a>,
 }

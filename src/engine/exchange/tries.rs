@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use crate::engine::time::clock::Instant;
-use crate::plan::Tries;
+use crate::plan::RetryPlan;
 use crate::record::Dimension;
-use crate::recorder::{Exchange, Part, Parts};
+use crate::recorder::{Exchange, ExchangeParts, PartOutcome};
 
 /// The tries of one step of one arrival.
 #[derive(Debug)]
 pub(in crate::engine) struct StepTries {
-    planned: Tries,
+    planned: RetryPlan,
     begun: Instant,
     /// How many tries there were.
     pub(super) count: u32,
@@ -22,7 +22,7 @@ pub(in crate::engine) struct StepTries {
 #[derive(Debug, Default)]
 pub(super) struct EarlierTries {
     /// Set-up of the connections they opened, and its phases.
-    pub(super) opened: Parts,
+    pub(super) opened: ExchangeParts,
     /// Whether they opened a connection.
     pub(super) fresh: bool,
     /// Body bytes received.
@@ -33,11 +33,11 @@ impl EarlierTries {
     fn add(&mut self, exchange: &Exchange) {
         use Dimension::{Setup, TlsFull, TlsResumed};
         self.body_bytes += exchange.body_bytes;
-        if exchange.parts.get(Setup) == Part::Died {
+        if exchange.parts.get(Setup) == PartOutcome::Died {
             return;
         }
         for dimension in Dimension::SETUP.into_iter().chain([Setup, TlsFull, TlsResumed]) {
-            if let Part::Took(took) = exchange.parts.get(dimension) {
+            if let PartOutcome::Took(took) = exchange.parts.get(dimension) {
                 self.opened.add(dimension, took);
                 self.fresh = true;
             }
@@ -47,20 +47,20 @@ impl EarlierTries {
 
 impl StepTries {
     /// Starts with the first try.
-    pub(in crate::engine) fn begin(planned: Tries, now: Instant) -> Self {
+    pub(in crate::engine) fn begin(planned: RetryPlan, now: Instant) -> Self {
         Self { planned, begun: now, count: 1, earlier: EarlierTries::default() }
     }
 
     /// Whether each try is recorded in addition to the whole.
     pub(in crate::engine) fn are_several(&self) -> bool {
-        self.planned != Tries::One
+        self.planned != RetryPlan::Once
     }
 
     /// When a try must be over: a poll's last try may run for one pause beyond the poll's time.
     pub(in crate::engine) fn end(&self) -> Option<Instant> {
         match self.planned {
-            Tries::Poll { every, within } => Some(self.begun + within + every),
-            Tries::One | Tries::Retry { .. } => None,
+            RetryPlan::Poll { every, within } => Some(self.begun + within + every),
+            RetryPlan::Once | RetryPlan::Retry { .. } => None,
         }
     }
 
@@ -69,9 +69,9 @@ impl StepTries {
     /// A poll makes its last try when its time ends, so that it misses no change within that time.
     pub(in crate::engine) fn again(&mut self, failed: &Exchange, now: Instant) -> Option<Duration> {
         let pause = match self.planned {
-            Tries::One => None,
-            Tries::Retry { times, after } => (self.count <= times).then_some(after),
-            Tries::Poll { every, within } => {
+            RetryPlan::Once => None,
+            RetryPlan::Retry { times, after } => (self.count <= times).then_some(after),
+            RetryPlan::Poll { every, within } => {
                 let left = (self.begun + within).saturating_duration_since(now);
                 (!left.is_zero()).then_some(left.min(every))
             }
@@ -96,20 +96,20 @@ mod tests {
     #[test]
     fn a_step_is_tried_again_as_often_as_is_said() {
         let (now, failed) = (clock::now(), Exchange::default());
-        let mut trying = StepTries::begin(Tries::Retry { times: 2, after: millis(50) }, now);
+        let mut trying = StepTries::begin(RetryPlan::Retry { times: 2, after: millis(50) }, now);
         assert_eq!(
             [0, 1, 2].map(|_| trying.again(&failed, now)),
             [Some(millis(50)), Some(millis(50)), None]
         );
         assert_eq!((trying.count, trying.end()), (3, None));
-        assert_eq!(StepTries::begin(Tries::One, now).again(&failed, now), None);
+        assert_eq!(StepTries::begin(RetryPlan::Once, now).again(&failed, now), None);
     }
 
     #[test]
     fn polling_ends_with_a_try_at_the_end_of_its_time() {
         let (now, failed) = (clock::now(), Exchange::default());
         let mut trying =
-            StepTries::begin(Tries::Poll { every: millis(200), within: millis(1_000) }, now);
+            StepTries::begin(RetryPlan::Poll { every: millis(200), within: millis(1_000) }, now);
         assert_eq!(trying.again(&failed, now + millis(799)), Some(millis(200)));
         assert_eq!(trying.again(&failed, now + millis(950)), Some(millis(50)));
         assert_eq!(trying.again(&failed, now + millis(1_000)), None);

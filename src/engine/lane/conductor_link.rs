@@ -5,8 +5,8 @@ use tokio::sync::{mpsc, watch};
 use crate::engine::accounting::LaneCounters;
 use crate::engine::error::EngineError;
 use crate::engine::time::clock::Instant;
-use crate::record::Prober;
-use crate::recorder::Settled;
+use crate::record::ProberMeasurement;
+use crate::recorder::SettledSecond;
 
 /// What the conductor orders every lane to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +35,13 @@ pub(in crate::engine) struct LaneUpdate {
     /// The part of its work the lane is in.
     pub(in crate::engine) progress: LaneProgress,
     /// Seconds settled since the last report.
-    pub(in crate::engine) settled: Vec<Settled>,
+    pub(in crate::engine) settled: Vec<SettledSecond>,
     /// The first second of the current stage that is not settled.
     pub(in crate::engine) watermark: u64,
     /// Counts since the start of the run.
     pub(in crate::engine) counters: LaneCounters,
     /// The thread's hiccups and spun time since the last report of any of its lanes.
-    pub(in crate::engine) prober: Prober,
+    pub(in crate::engine) prober: ProberMeasurement,
 }
 
 /// The part of its work a lane is in.

@@ -21,8 +21,8 @@ use super::thread::ThreadState;
 use super::time::clock::{self, Instant};
 use super::time::slack::DispatchSlack;
 use super::time::timer::PreciseTimer;
-use crate::plan::{Load, ScenarioPlan, Shard};
-use crate::recorder::Settled;
+use crate::plan::{LoadPlan, ScenarioPlan, Shard};
+use crate::recorder::SettledSecond;
 use arrival_queue::{ArrivalQueue, SlotRank};
 use conductor_link::{ConductorLink, LaneCommand, LaneProgress, LaneUpdate};
 use worker_task::{WorkerTask, drop_arrival};
@@ -41,7 +41,7 @@ const MAX_DISPATCH_TURN: Duration = Duration::from_micros(50);
 
 /// One scenario's work on one thread.
 pub(super) struct Lane {
-    load: Load,
+    load: LoadPlan,
     /// The lane's share of the scenario's arrivals.
     shard: Shard,
     /// The base connections: arrivals wait for one of these before another is opened.
@@ -160,8 +160,8 @@ impl Lane {
 
     fn arrival_queue(&self, start: Instant) -> ArrivalQueue {
         match &self.load {
-            Load::Open { .. } => ArrivalQueue::open(),
-            Load::Closed { until, iterations, .. } => {
+            LoadPlan::Open { .. } => ArrivalQueue::open(),
+            LoadPlan::Closed { until, iterations, .. } => {
                 let left = iterations.map_or(u64::MAX, |all| self.shard.share(all));
                 ArrivalQueue::closed(Some(start + *until), left)
             }
@@ -175,7 +175,7 @@ impl Lane {
         timer: PreciseTimer,
         start: Instant,
     ) {
-        let Load::Open { schedule, .. } = &self.load else { return };
+        let LoadPlan::Open { schedule, .. } = &self.load else { return };
         let mut slack = DispatchSlack::new(start);
         let mut turn = clock::now();
         for (_, offset) in schedule.arrivals(self.shard) {
@@ -242,7 +242,7 @@ impl Lane {
     fn drain(&self, queue: &ArrivalQueue, progress: LaneProgress) {
         let accounting = &self.context.accounting;
         let is_first = !queue.is_closed();
-        if let (Load::Open { schedule, .. }, LaneProgress::Measuring, true) =
+        if let (LoadPlan::Open { schedule, .. }, LaneProgress::Measuring, true) =
             (&self.load, progress, is_first)
         {
             let mut counters = accounting.counters_mut();
@@ -259,12 +259,12 @@ impl Lane {
     fn count_queue(&self, queue: &ArrivalQueue) {
         let mut counters = self.context.accounting.counters_mut();
         counters.waiting = queue.waiting();
-        if let (Load::Closed { .. }, None) = (&self.load, self.released_up_to.get()) {
+        if let (LoadPlan::Closed { .. }, None) = (&self.load, self.released_up_to.get()) {
             counters.released = queue.claimed();
         }
     }
 
-    fn settle(&self, queue: &ArrivalQueue) -> Vec<Settled> {
+    fn settle(&self, queue: &ArrivalQueue) -> Vec<SettledSecond> {
         let accounting = &self.context.accounting;
         let elapsed = accounting.since_stage_start(clock::now());
         let released = self.released_up_to.get().unwrap_or(elapsed);
@@ -278,7 +278,7 @@ impl Lane {
         }
     }
 
-    fn update(&self, progress: LaneProgress, settled: Vec<Settled>) -> LaneUpdate {
+    fn update(&self, progress: LaneProgress, settled: Vec<SettledSecond>) -> LaneUpdate {
         let accounting = &self.context.accounting;
         let dialer = &self.context.dialer;
         LaneUpdate {

@@ -17,10 +17,10 @@ use crate::engine::exchange::sql::SqlSessions;
 use crate::engine::exchange::sql_attempt::SqlAttempt;
 use crate::engine::exchange::tries::StepTries;
 use crate::engine::time::clock::{self, Instant};
-use crate::plan::Reuse;
+use crate::plan::ConnectionReuse;
 use crate::record::{Dimension, Failure, Stage};
-use crate::recorder::{Exchange, Failed, Parts};
-use crate::units::show;
+use crate::recorder::{Exchange, ExchangeFailure, ExchangeParts};
+use crate::units::format_duration;
 
 /// Fills one of a lane's exchange slots, on connections that it keeps.
 pub(super) struct WorkerTask {
@@ -146,7 +146,7 @@ impl WorkerTask {
             accounting.record(prepared.index, end.stage, start.due, end.exchange);
             start = start_now(&context, Some(end.done));
         }
-        if context.reuse == Reuse::Fresh {
+        if context.reuse == ConnectionReuse::Fresh {
             self.connections.clear();
             self.sessions.clear();
         }
@@ -230,14 +230,14 @@ fn start_now(context: &ExchangeContext, due: Option<Instant>) -> ExchangeStart {
 
 /// Records an arrival that no connection took in time: its first request was due and never sent.
 pub(super) fn drop_arrival(context: &ExchangeContext, arrival: &QueuedArrival) {
-    let mut parts = Parts::default();
+    let mut parts = ExchangeParts::default();
     let now = clock::now();
     let dispatched = arrival.dispatched(now);
-    parts.took(Dimension::Lag, dispatched.saturating_duration_since(arrival.due));
-    parts.died(Dimension::Wait);
+    parts.set_duration(Dimension::Lag, dispatched.saturating_duration_since(arrival.due));
+    parts.set_failed(Dimension::Wait);
     parts.fail_answer();
-    let seen = format!("no connection free within {}", show(context.timeouts.whole));
-    let failed = Some(Box::new(Failed::in_phase(Failure::Dropped, Dimension::Wait, seen)));
+    let seen = format!("no connection free within {}", format_duration(context.timeouts.whole));
+    let failed = Some(Box::new(ExchangeFailure::in_phase(Failure::Dropped, Dimension::Wait, seen)));
     let mut exchange = Exchange { parts, failed, ..Exchange::default() };
     let stood_still = context.stood_still_by(now);
     let since_release = stood_still.saturating_sub(arrival.stood_still_before(stood_still));

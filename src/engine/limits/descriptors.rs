@@ -16,7 +16,7 @@ const BESIDES: u64 = 64;
 pub(in crate::engine) fn connections(plan: &Plan) -> u64 {
     let of = |scenario: &ScenarioPlan| {
         let elsewhere =
-            if scenario.goes_elsewhere() { ConnectionSet::MAX_ELSEWHERE as u64 } else { 0 };
+            if scenario.may_leave_origin() { ConnectionSet::MAX_ELSEWHERE as u64 } else { 0 };
         let sessions = scenario.databases().len() as u64;
         let connections = u64::from(scenario.load.max_connections());
         connections.saturating_add(exchange_slots(scenario).saturating_mul(elsewhere + sessions))
@@ -64,24 +64,24 @@ pub(in crate::engine) fn provide(connections: u64) -> Result<(), EngineError> {
 mod tests {
     use super::*;
     use crate::engine::tests::harness;
-    use crate::plan::{Load, Protocol};
+    use crate::plan::{HttpProtocol, LoadPlan};
 
     #[test]
     fn every_connection_that_may_be_opened_is_counted() {
         let mut scenario = harness::open(1.0, 1, 10);
-        if let Load::Open { max_connections, .. } = &mut scenario.load {
+        if let LoadPlan::Open { max_connections, .. } = &mut scenario.load {
             *max_connections = 64;
         }
-        assert_eq!(connections(&Plan::of(vec![scenario])), 64);
+        assert_eq!(connections(&Plan::from_scenarios(vec![scenario])), 64);
     }
 
     #[test]
     fn every_place_that_may_be_redirected_counts_its_further_connections() {
         let mut scenario = harness::open(1.0, 1, 10);
-        (scenario.target.protocol, scenario.streams) = (Protocol::Http2, 4);
+        (scenario.target.protocol, scenario.streams) = (HttpProtocol::Http2, 4);
         let count = |scenario: &ScenarioPlan| {
             let scenarios = vec![scenario.clone(), harness::open(1.0, 1, 3)];
-            connections(&Plan::of(scenarios))
+            connections(&Plan::from_scenarios(scenarios))
         };
         assert_eq!(count(&scenario), 13);
         scenario.requests[0].http_mut().redirects = 1;

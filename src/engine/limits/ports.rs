@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::engine::connection::dial::{UrlOrigin, known_addresses};
 use crate::engine::error::EngineError;
-use crate::plan::{Load, Plan, Reuse, ScenarioPlan};
+use crate::plan::{ConnectionReuse, LoadPlan, Plan, ScenarioPlan};
 use crate::units;
 
 const ALLOW_MORE: &str = "allow more with `sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"`";
@@ -150,7 +150,7 @@ impl LocalPorts {
                 remedy: format!("plan fewer connections, or {ALLOW_MORE}"),
             })
         } else if open.saturating_add(held) > free {
-            let hold = units::written(hold);
+            let hold = units::duration_literal(hold);
             Some(PortWarning {
                 what: format!(
                     "{held} connections to {destination} are closed within {hold}; unless the target closes them, \
@@ -166,8 +166,8 @@ impl LocalPorts {
     /// The ports a plan needs for each address, or for each name whose addresses are not known yet.
     fn wanted(self, plan: &Plan) -> BTreeMap<String, PortDemand> {
         let mut all: BTreeMap<String, PortDemand> = BTreeMap::new();
-        let probers = u64::from(plan.part.map_or(1, |part| part.shard.of));
-        for scenario in plan.scenarios.iter().filter(|scenario| scenario.asks_over_http()) {
+        let probers = u64::from(plan.shard_plan.map_or(1, |part| part.shard.of));
+        for scenario in plan.scenarios.iter().filter(|scenario| scenario.uses_http()) {
             let destinations = PortDestinations::of(scenario);
             let among = destinations.names.len() as u64;
             let hold = self.hold(destinations.are_loopback);
@@ -219,7 +219,7 @@ impl PortDestinations {
 /// Maximum number of connections closed within `hold`, if each arrival has its own connection.
 fn closed_within(hold: Duration, scenario: &ScenarioPlan) -> u64 {
     match (&scenario.load, scenario.reuse) {
-        (Load::Open { schedule, .. }, Reuse::Fresh) => {
+        (LoadPlan::Open { schedule, .. }, ConnectionReuse::Fresh) => {
             let within = |from| {
                 schedule.count_before(from + hold).saturating_sub(schedule.count_before(from))
             };
@@ -227,7 +227,7 @@ fn closed_within(hold: Duration, scenario: &ScenarioPlan) -> u64 {
             starts.map(|from| within(Duration::from_secs(from))).max().unwrap_or(0)
         }
         // In the closed model the target decides how fast connections end.
-        (Load::Closed { .. }, _) | (_, Reuse::Keep) => 0,
+        (LoadPlan::Closed { .. }, _) | (_, ConnectionReuse::Keep) => 0,
     }
 }
 
@@ -235,7 +235,7 @@ fn closed_within(hold: Duration, scenario: &ScenarioPlan) -> u64 {
 mod tests {
     use super::*;
     use crate::engine::tests::harness;
-    use crate::plan::{Ramp, Resolve, Schedule};
+    use crate::plan::{PinnedAddresses, RampStep, Schedule};
     use crate::units::Rate;
 
     const PORTS: LocalPorts = LocalPorts { free: 1_000, lent_again: PortReuse::OnLoopback };
@@ -248,15 +248,19 @@ mod tests {
     }
 
     fn fresh(url: &str, per_second: f64, connections: u32) -> ScenarioPlan {
-        ScenarioPlan { reuse: Reuse::Fresh, ..scenario(url, per_second, connections) }
+        ScenarioPlan { reuse: ConnectionReuse::Fresh, ..scenario(url, per_second, connections) }
     }
 
     fn refusal(scenarios: Vec<ScenarioPlan>) -> Option<String> {
-        PORTS.suffice(&Plan::of(scenarios)).err().map(|error| error.to_string())
+        PORTS.suffice(&Plan::from_scenarios(scenarios)).err().map(|error| error.to_string())
     }
 
     fn warnings(scenario: ScenarioPlan) -> Vec<String> {
-        PORTS.warnings(&Plan::of(vec![scenario])).iter().map(ToString::to_string).collect()
+        PORTS
+            .warnings(&Plan::from_scenarios(vec![scenario]))
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
@@ -291,7 +295,8 @@ mod tests {
         let to = |url| scenario(url, 10.0, 600);
         let mut given = to("https://name.test/");
         let addresses = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap()).to_vec();
-        given.target.resolve = vec![Resolve { host: "name.test".to_owned(), port: 443, addresses }];
+        given.target.pinned_addresses =
+            vec![PinnedAddresses { host: "name.test".to_owned(), port: 443, addresses }];
         assert_eq!(
             refusal(vec![to("http://192.0.2.1/"), to("http://192.0.2.1:81/"), given.clone()]),
             None
@@ -335,13 +340,13 @@ mod tests {
     fn of_a_load_that_ramps_the_busiest_time_counts() {
         let mut ramping = fresh("http://192.0.2.1/", 1.0, 10);
         let rate = |per_second| Some(Rate::per_second(per_second).unwrap());
-        let stage = |seconds, per_second| Ramp {
+        let stage = |seconds, per_second| RampStep {
             duration: Duration::from_secs(seconds),
             to: rate(per_second),
         };
         let schedule = Schedule::ramping(rate(1.0), &[stage(600, 1.0), stage(60, 20.0)]).unwrap();
         let count = schedule.count();
-        ramping.load = Load::Open { schedule, connections: 10, max_connections: 10 };
+        ramping.load = LoadPlan::Open { schedule, connections: 10, max_connections: 10 };
         let held = closed_within(Duration::from_mins(1), &ramping);
         assert!((600..=640).contains(&held) && count > 1_200, "{held} of {count}");
     }

@@ -25,10 +25,10 @@ use crate::engine::error::EngineError;
 use crate::engine::exchange::redirect::{self, RedirectDecision, RedirectRules};
 use crate::engine::thread::current_thread_runtime;
 use crate::engine::time::clock::{self, Instant};
-use crate::expect::{Captures, Check, Expectation, Expectations};
-use crate::plan::{Family, Protocol, TargetPlan, Timeouts, Trust};
+use crate::expect::{CaptureSet, Expectation, ExpectationSet, ResponseCheck};
+use crate::plan::{AddressFamily, CertificateTrust, ExchangeTimeouts, HttpProtocol, TargetPlan};
 use crate::record::{Dimension, Failure};
-use crate::recorder::{Failed, Parts};
+use crate::recorder::{ExchangeFailure, ExchangeParts};
 use crate::units::ByteSize;
 
 /// Maximum number of redirects (<https://fetch.spec.whatwg.org/#http-redirect-fetch>).
@@ -99,7 +99,7 @@ pub struct FetchedPage {
 /// Nothing could be sent: no runtime, or no usable certificates.
 pub fn fetch(request: &FetchRequest) -> Result<FetchOutcome, EngineError> {
     let timeout = request.timeout.unwrap_or(NO_TIMEOUT);
-    let timeouts = Timeouts {
+    let timeouts = ExchangeTimeouts {
         dns: timeout,
         connect: timeout,
         tls: timeout,
@@ -108,11 +108,11 @@ pub fn fetch(request: &FetchRequest) -> Result<FetchOutcome, EngineError> {
     };
     let target = TargetPlan {
         base_url: request.url.clone(),
-        protocol: Protocol::Http1,
-        trust: Trust::System,
+        protocol: HttpProtocol::Http1,
+        trust: CertificateTrust::System,
         identity: None,
-        family: Family::Any,
-        resolve: Vec::new(),
+        family: AddressFamily::Any,
+        pinned_addresses: Vec::new(),
         allowed_hosts: Vec::new(),
         dns_refresh: timeout,
         tls_resumption: false,
@@ -186,11 +186,14 @@ impl PageFetcher {
     }
 
     /// Sends one request. It succeeds once the headers have arrived, whatever the body does.
-    async fn exchange(&self, asked: &RequestParts) -> Result<(ResponseHead, FetchedPage), Failed> {
+    async fn exchange(
+        &self,
+        asked: &RequestParts,
+    ) -> Result<(ResponseHead, FetchedPage), ExchangeFailure> {
         let message = RequestMessage::new(asked).map_err(|error| unsendable(&error))?;
         let origin = UrlOrigin::of(&asked.url)
             .ok_or_else(|| unsendable(&UnsendablePart("the target's host")))?;
-        let (mut parts, mut body, mut head) = (Parts::default(), Vec::new(), None);
+        let (mut parts, mut body, mut head) = (ExchangeParts::default(), Vec::new(), None);
         let dialed = self.dial.dial(&origin, &mut parts, self.limits.deadline).await?;
         let mut connection = HttpConnection::open(dialed, self.limits.deadline).await?;
         let reads = |status: StatusCode| self.reads_page && status.is_success();
@@ -198,9 +201,9 @@ impl PageFetcher {
             if reads(head.status) { BODY_PATIENCE } else { Duration::ZERO }
         };
         // An expectation that every body meets makes the collector keep the body.
-        let any = Expectation { written: String::new(), check: Check::contains("") };
-        let expectations = Expectations::new(vec![any], MAX_BODY);
-        let captures = Captures::default();
+        let any = Expectation { written: String::new(), check: ResponseCheck::contains("") };
+        let expectations = ExpectationSet::new(vec![any], MAX_BODY);
+        let captures = CaptureSet::default();
         let mut collector = BodyCollector::new(&expectations, &captures, &mut body)
             .with_head(&mut head, &time_limit);
         let sent = clock::now();
@@ -209,7 +212,11 @@ impl PageFetcher {
         let failed = served.map_err(|RequestNotSent(failed)| *failed)?.answer.err();
         let Some(head) = head else {
             let no_head = || {
-                Failed::in_phase(Failure::Prober, Dimension::FirstByte, "an answer without a head")
+                ExchangeFailure::in_phase(
+                    Failure::Prober,
+                    Dimension::FirstByte,
+                    "an answer without a head",
+                )
             };
             return Err(failed.map_or_else(no_head, |failed| *failed));
         };
@@ -220,15 +227,21 @@ impl PageFetcher {
         Ok((head, FetchedPage { status, body, is_whole: failed.is_none() }))
     }
 
-    fn refused(&self, failed: Failed) -> ConnectionFailure {
+    fn refused(&self, failed: ExchangeFailure) -> ConnectionFailure {
         let trouble = self.dial.trouble().filter(|_| failed.failure == Failure::Tls);
         ConnectionFailure::new(failed, trouble)
     }
 }
 
-fn unsendable(UnsendablePart(what): &UnsendablePart) -> Failed {
+fn unsendable(UnsendablePart(what): &UnsendablePart) -> ExchangeFailure {
     let seen = format!("{what} cannot be sent in a request");
-    Failed { failure: Failure::Redirected, phase: None, expected: String::new(), seen, next: None }
+    ExchangeFailure {
+        failure: Failure::Redirected,
+        phase: None,
+        expected: String::new(),
+        seen,
+        next: None,
+    }
 }
 
 /// Puts IPv4 addresses first and otherwise keeps the resolver's order.

@@ -14,7 +14,7 @@ use super::assignment::{ARRIVALS_PER_LANE, own_share};
 use super::error::EngineError;
 use super::limits::{descriptors, ports};
 use crate::engine::connection::dial;
-use crate::plan::{Plan, Trust};
+use crate::plan::{CertificateTrust, Plan};
 
 pub use crate::engine::connection::dial::{HandshakeProblem, RootCertificates};
 pub use crate::engine::limits::descriptors::DescriptorNeed;
@@ -51,6 +51,6 @@ pub fn ports(plan: &Plan) -> Result<Option<u64>, EngineError> {
 }
 
 /// The certificates that a handshake begins from; `None` where any certificate is believed.
-pub fn roots(trust: &Trust) -> Result<Option<RootCertificates>, EngineError> {
+pub fn roots(trust: &CertificateTrust) -> Result<Option<RootCertificates>, EngineError> {
     dial::roots(trust)
 }

@@ -17,7 +17,7 @@ use crate::engine::thread::current_thread_runtime;
 use crate::engine::time::clock;
 use crate::plan::TargetPlan;
 use crate::record::{Dimension, Failure};
-use crate::recorder::{Failed, Parts};
+use crate::recorder::{ExchangeFailure, ExchangeParts};
 
 /// How many of a target's addresses are tried.
 const TRIED: usize = 16;
@@ -128,7 +128,8 @@ async fn names(
     }
     let (begun, limit) = (clock::now(), limit.min(target.timeouts.dns));
     let found = timeout(limit, SystemResolver.look_up(name, origin.port)).await;
-    let found = found.map_err(|_| format!("no answer within {}", crate::units::show(limit)))?;
+    let found =
+        found.map_err(|_| format!("no answer within {}", crate::units::format_duration(limit)))?;
     let mut all = Vec::new();
     for address in found.map_err(|error| error.to_string())? {
         if !all.contains(&address) {
@@ -180,7 +181,7 @@ async fn knock(
     origin: &UrlOrigin,
     limit: Duration,
 ) -> Result<OpenedConnection, ConnectionFailure> {
-    let mut parts = Parts::default();
+    let mut parts = ExchangeParts::default();
     let dialled = dial.dial(origin, &mut parts, clock::now() + limit).await;
     let DialedConnection { mut stream, spoken, .. } =
         dialled.map_err(|failed| ConnectionFailure::new(failed, dial.trouble()))?;
@@ -207,7 +208,7 @@ async fn knock(
 }
 
 impl ConnectionFailure {
-    pub(super) fn new(failed: Failed, trouble: Option<HandshakeProblem>) -> Self {
+    pub(super) fn new(failed: ExchangeFailure, trouble: Option<HandshakeProblem>) -> Self {
         Self { failure: failed.failure, phase: failed.phase, seen: failed.seen, trouble }
     }
 

@@ -11,7 +11,7 @@ use crate::engine::thread::current_thread_runtime;
 use crate::engine::time::clock::{self, Instant};
 use crate::engine::time::spin::SpinBudget;
 use crate::engine::time::timer::PreciseTimer;
-use crate::plan::Pacing;
+use crate::plan::PacingMode;
 use crate::record::Histogram;
 
 /// How an idle thread's timers fared.
@@ -27,13 +27,13 @@ pub struct TimerLateness {
 const PERIOD: Duration = Duration::from_millis(2);
 
 /// Times the releases of a thread that has nothing else to do, for so long.
-pub fn timers(pacing: Pacing, lasting: Duration) -> Result<TimerLateness, EngineError> {
+pub fn timers(pacing: PacingMode, lasting: Duration) -> Result<TimerLateness, EngineError> {
     let runtime = current_thread_runtime()?;
     LocalSet::new().block_on(&runtime, async {
         let start = clock::now();
         let thread = Rc::new(ThreadState::new(pacing, start));
         thread.hiccups.measure_from(start);
-        let unspun = PreciseTimer::precise(Rc::new(SpinBudget::new(Pacing::Sleep, start)));
+        let unspun = PreciseTimer::precise(Rc::new(SpinBudget::new(PacingMode::Sleep, start)));
         tokio::task::spawn_local(ThreadState::measure_hiccups(
             Rc::downgrade(&thread),
             unspun,
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn every_release_of_the_time_is_timed_with_and_without_spinning() {
-        for pacing in [Pacing::Spin, Pacing::Sleep] {
+        for pacing in [PacingMode::Spin, PacingMode::Sleep] {
             let TimerLateness { lag, hiccups } = timers(pacing, Duration::from_millis(41)).unwrap();
             assert_eq!(lag.count(), 20);
             assert!(hiccups.count() > 0);

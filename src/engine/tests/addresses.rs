@@ -12,7 +12,7 @@ use tokio::task::LocalSet;
 use super::harness::{Watcher, conduct, millis, open, scenario};
 use crate::engine::connection::dial::{ConnectionTerms, LookupFuture, NameResolver, TcpDialer};
 use crate::engine::{Engine, stop_channel};
-use crate::plan::{Load, Plan, Resolve, Reuse, ScenarioPlan};
+use crate::plan::{ConnectionReuse, LoadPlan, PinnedAddresses, Plan, ScenarioPlan};
 use crate::record::{Dimension, Failure, ScenarioMeasurement};
 
 fn ip(last: u8) -> IpAddr {
@@ -46,22 +46,23 @@ fn answer(mut stream: TcpStream) {
 /// A scenario of 40 arrivals, each over a connection of its own, one after the other.
 fn fresh(port: u16) -> ScenarioPlan {
     let mut scenario =
-        scenario(Load::Closed { connections: 1, until: millis(60_000), iterations: Some(40) });
+        scenario(LoadPlan::Closed { connections: 1, until: millis(60_000), iterations: Some(40) });
     let url = url::Url::parse(&format!("http://several.test:{port}/")).unwrap();
     (scenario.target.base_url, scenario.requests[0].http_mut().url) = (url.clone(), url);
-    scenario.reuse = Reuse::Fresh;
+    scenario.reuse = ConnectionReuse::Fresh;
     scenario
 }
 
 fn given(port: u16, last: &[u8]) -> ScenarioPlan {
     let mut scenario = fresh(port);
     let addresses = last.iter().map(|&last| ip(last)).collect();
-    scenario.target.resolve = vec![Resolve { host: "several.test".to_owned(), port, addresses }];
+    scenario.target.pinned_addresses =
+        vec![PinnedAddresses { host: "several.test".to_owned(), port, addresses }];
     scenario
 }
 
 fn run(scenario: ScenarioPlan) -> ScenarioMeasurement {
-    let plan = Plan::of(vec![scenario]);
+    let plan = Plan::from_scenarios(vec![scenario]);
     let measurement =
         Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stop_channel().1).unwrap();
     measurement.scenarios.into_iter().next().unwrap()
@@ -175,8 +176,8 @@ fn the_systems_resolver_is_asked_once_and_what_it_took_is_recorded() {
     let mut scenario = open(40.0, 1, 2);
     let url = url::Url::parse(&format!("http://localhost:{port}/")).unwrap();
     (scenario.target.base_url, scenario.requests[0].http_mut().url) = (url.clone(), url);
-    scenario.target.family = crate::plan::Family::V4;
-    scenario.reuse = Reuse::Fresh;
+    scenario.target.family = crate::plan::AddressFamily::V4;
+    scenario.reuse = ConnectionReuse::Fresh;
     let scenario = run(scenario);
     assert_eq!(scenario.requests[0].measured.tally.ok, 40);
     assert_eq!((scenario.lookups.took.count(), scenario.lookups.failed), (1, 0));
@@ -185,6 +186,7 @@ fn the_systems_resolver_is_asked_once_and_what_it_took_is_recorded() {
 
 fn two_senders(port: u16) -> ScenarioPlan {
     let mut scenario = fresh(port);
-    scenario.load = Load::Closed { connections: 2, until: millis(60_000), iterations: Some(40) };
+    scenario.load =
+        LoadPlan::Closed { connections: 2, until: millis(60_000), iterations: Some(40) };
     scenario
 }

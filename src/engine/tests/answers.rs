@@ -6,14 +6,14 @@ use super::harness::{Script, ScriptedDial, Turn, Watcher, measure, millis, open,
 use super::sums::assert_nothing_is_lost;
 use super::{assert_close, measured};
 use crate::engine::stop_channel;
-use crate::expect::{Check, Expectation, Expectations};
-use crate::plan::{ScenarioPlan, Warmup};
+use crate::expect::{Expectation, ExpectationSet, ResponseCheck};
+use crate::plan::{ScenarioPlan, WarmupPlan};
 use crate::record::{Dimension, Failure};
 use crate::units::{ByteSize, Quantile};
 
-fn expecting(mut scenario: ScenarioPlan, check: Check) -> ScenarioPlan {
+fn expecting(mut scenario: ScenarioPlan, check: ResponseCheck) -> ScenarioPlan {
     let expectation = Expectation { written: String::new(), check };
-    scenario.requests[0].expectations = Expectations::new(vec![expectation], ByteSize(1_000));
+    scenario.requests[0].expectations = ExpectationSet::new(vec![expectation], ByteSize(1_000));
     scenario
 }
 
@@ -25,7 +25,7 @@ fn answers_without_a_body_keep_the_connection() {
         [("HEAD", length, 200), ("GET", no_content, 204), ("GET", unchanged, 304)]
     {
         let status = http::StatusCode::from_u16(status).unwrap();
-        let mut plan = expecting(open(10.0, 1, 1), Check::Status(vec![status]));
+        let mut plan = expecting(open(10.0, 1, 1), ResponseCheck::Status(vec![status]));
         plan.requests[0].http_mut().method = method.parse().unwrap();
         let scenario = measure(plan, Script::always(Turn::Raw(millis(5), answer)));
         assert_eq!(
@@ -41,7 +41,7 @@ fn answers_without_a_body_keep_the_connection() {
 fn a_chunked_body_is_read_with_its_trailers() {
     let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x\r\n\r\n\
                   3\r\nhel\r\n2\r\nlo\r\n0\r\nx: y\r\n\r\n";
-    let plan = expecting(open(10.0, 1, 1), Check::contains("hello"));
+    let plan = expecting(open(10.0, 1, 1), ResponseCheck::contains("hello"));
     let scenario = measure(plan, Script::always(Turn::Raw(millis(5), answer)));
     assert_eq!((measured(&scenario).tally.ok, scenario.connections.opened), (10, 1));
     assert_eq!(measured(&scenario).tally.body_bytes, 50);
@@ -58,7 +58,7 @@ fn early_hints_are_the_first_byte_and_the_answer_after_them_is_judged() {
 
 #[test]
 fn a_body_that_the_close_delimits_lasts_until_the_close() {
-    let plan = expecting(open(4.0, 1, 1), Check::contains("hello"));
+    let plan = expecting(open(4.0, 1, 1), ResponseCheck::contains("hello"));
     let scenario =
         measure(plan, Script::always(Turn::RawThenClose("HTTP/1.1 200 OK\r\n\r\nhello")));
     let stage = measured(&scenario);
@@ -82,7 +82,7 @@ fn what_follows_a_complete_answer_never_becomes_the_next_one() {
                 Turn::Rest { answer, apart, rest: Box::leak(rest.to_owned().into_boxed_str()) };
             let dial = ScriptedDial::new(Script::always(turn));
             let sent = Rc::clone(&dial.requests);
-            let plan = expecting(open(10.0, 1, 1), Check::contains("ok"));
+            let plan = expecting(open(10.0, 1, 1), ResponseCheck::contains("ok"));
             let (measurement, _) =
                 watch_run(plan, vec![dial], Watcher::default(), stop_channel().1);
             let scenario = &measurement.scenarios[0];
@@ -138,8 +138,8 @@ fn a_length_longer_than_the_body_is_a_close_in_the_body_or_a_timeout() {
 #[test]
 fn a_body_that_is_too_large_ends_its_connection() {
     let script = Script::always(Turn::Trickle { bytes: 5_000, every: millis(0) });
-    let mut plan = expecting(open(4.0, 1, 1), Check::contains("x"));
-    plan.warmup = Warmup { connections: 1, requests: 1 };
+    let mut plan = expecting(open(4.0, 1, 1), ResponseCheck::contains("x"));
+    plan.warmup = WarmupPlan { connections: 1, requests: 1 };
     let scenario = measure(plan, script);
     assert_eq!(measured(&scenario).tally.failed_by(Failure::Unexpected), 4);
     assert_eq!(scenario.connections.opened, 5);

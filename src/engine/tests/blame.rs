@@ -12,10 +12,10 @@ use crate::engine::connection::dial::{DialFuture, Dialer, UrlOrigin};
 use crate::engine::stop_channel;
 use crate::engine::time::clock::{self, Instant};
 use crate::engine::time::stepping_clock;
-use crate::plan::{Load, Reuse, ScenarioPlan, Schedule, Tries, Warmup};
+use crate::plan::{ConnectionReuse, LoadPlan, RetryPlan, ScenarioPlan, Schedule, WarmupPlan};
 use crate::record::{Dimension, Failure, Stage};
-use crate::recorder::tap::{self, Seen};
-use crate::recorder::{Failed, Part, Parts};
+use crate::recorder::recorded_exchanges::{self, RecordedExchange};
+use crate::recorder::{ExchangeFailure, ExchangeParts, PartOutcome};
 use crate::units::Rate;
 
 const TO_B: &str = "HTTP/1.1 302 Found\r\nlocation: /b\r\ncontent-length: 3\r\n\r\nsee";
@@ -40,25 +40,25 @@ impl Dialer for Phased {
     fn dial<'a>(
         &'a self,
         origin: &'a UrlOrigin,
-        parts: &'a mut Parts,
+        parts: &'a mut ExchangeParts,
         deadline: Instant,
     ) -> DialFuture<'a> {
         Box::pin(async move {
             let begun = clock::now();
             tokio::time::sleep(self.dns).await;
-            parts.took(Dimension::Dns, clock::now() - begun);
+            parts.set_duration(Dimension::Dns, clock::now() - begun);
             tokio::time::sleep(self.pause).await;
             let dialled = self.inner.dial(origin, parts, deadline).await?;
             let begun = clock::now();
             tokio::time::sleep(self.tls).await;
             if self.fails == Some(self.inner.dialled.borrow().len()) {
-                parts.died(Dimension::Tls);
-                parts.died(Dimension::TlsFull);
-                return Err(Failed::in_phase(Failure::Tls, Dimension::Tls, "no"));
+                parts.set_failed(Dimension::Tls);
+                parts.set_failed(Dimension::TlsFull);
+                return Err(ExchangeFailure::in_phase(Failure::Tls, Dimension::Tls, "no"));
             }
             let took = clock::now() - begun;
-            parts.took(Dimension::Tls, took);
-            parts.took(Dimension::TlsFull, took);
+            parts.set_duration(Dimension::Tls, took);
+            parts.set_duration(Dimension::TlsFull, took);
             Ok(dialled)
         })
     }
@@ -82,7 +82,7 @@ fn turns() -> impl Strategy<Value = Turn> {
 }
 
 /// Loads of up to some 150 arrivals.
-pub(super) fn loads() -> impl Strategy<Value = Load> {
+pub(super) fn loads() -> impl Strategy<Value = LoadPlan> {
     let constant = (1_u32..400, 500_u64..4_000, prop::option::of(any::<u64>())).prop_map(
         |(tenths, milliseconds, seed)| {
             let rate = Rate::per_second(f64::from(tenths) / 10.0).unwrap();
@@ -91,12 +91,12 @@ pub(super) fn loads() -> impl Strategy<Value = Load> {
         },
     );
     prop_oneof![
-        3 => (constant, 1_u32..5, 0_u32..4).prop_map(|(schedule, connections, further)| Load::Open {
+        3 => (constant, 1_u32..5, 0_u32..4).prop_map(|(schedule, connections, further)| LoadPlan::Open {
             schedule,
             connections,
             max_connections: connections + further,
         }),
-        1 => (1_u32..5, 1_u64..60).prop_map(|(connections, iterations)| Load::Closed {
+        1 => (1_u32..5, 1_u64..60).prop_map(|(connections, iterations)| LoadPlan::Closed {
             connections,
             until: millis(3_000),
             iterations: Some(iterations),
@@ -110,13 +110,15 @@ fn plans() -> impl Strategy<Value = ScenarioPlan> {
     (loads(), any::<bool>(), 0_u32..3, (0_u32..5, 0_u64..9), timeouts, tries).prop_map(
         |(load, is_fresh, redirects, (connections, further), (first_byte, whole), tries)| {
             let mut plan = scenario(load);
-            plan.reuse = if is_fresh { Reuse::Fresh } else { Reuse::Keep };
-            plan.warmup = Warmup { connections, requests: u64::from(connections) + further };
+            plan.reuse = if is_fresh { ConnectionReuse::Fresh } else { ConnectionReuse::Keep };
+            plan.warmup = WarmupPlan { connections, requests: u64::from(connections) + further };
             let timeouts = &mut plan.target.timeouts;
             (timeouts.first_byte, timeouts.whole) = (millis(first_byte), millis(whole));
             let plan = if redirects > 0 { following(plan, redirects) } else { plan };
             match tries {
-                Some((times, after)) => tried(plan, Tries::Retry { times, after: millis(after) }),
+                Some((times, after)) => {
+                    tried(plan, RetryPlan::Retry { times, after: millis(after) })
+                }
                 None => plan,
             }
         },
@@ -145,11 +147,11 @@ impl std::fmt::Debug for Phased {
 pub(super) fn hold<D: Dialer + 'static>(
     plan: ScenarioPlan,
     dial: D,
-) -> Result<Vec<Seen>, TestCaseError> {
-    tap::take();
+) -> Result<Vec<RecordedExchange>, TestCaseError> {
+    recorded_exchanges::take_recorded();
     let run = || watch_run(plan, vec![dial], Watcher::default(), stop_channel().1);
     let (measurement, _) = stepping_clock::advancing_by(Duration::from_nanos(7), run);
-    let seen = tap::take();
+    let seen = recorded_exchanges::take_recorded();
     let stages = measurement.scenarios[0]
         .requests
         .iter()
@@ -159,35 +161,42 @@ pub(super) fn hold<D: Dialer + 'static>(
     Ok(seen)
 }
 
-fn hold_one(seen: &Seen) -> TestCaseResult {
+fn hold_one(seen: &RecordedExchange) -> TestCaseResult {
     use Dimension::{
         Body, Connect, Dns, FirstByte, Lag, Latency, Service, Setup, Tls, TlsFull, Wait,
     };
     let (took, part) = (|part| seen.parts.duration(part), |part| seen.parts.get(part));
     if seen.ok {
         let blame = took(Lag) + took(Wait) + took(Setup) + took(Service);
-        prop_assert_eq!(part(Latency), Part::Took(blame), "{:?}", seen);
-        prop_assert_eq!(part(Service), Part::Took(took(FirstByte) + took(Body)), "{:?}", seen);
-        prop_assert_eq!(part(Setup) != Part::Skipped, seen.fresh, "{:?}", seen);
+        prop_assert_eq!(part(Latency), PartOutcome::Took(blame), "{:?}", seen);
+        prop_assert_eq!(
+            part(Service),
+            PartOutcome::Took(took(FirstByte) + took(Body)),
+            "{:?}",
+            seen
+        );
+        prop_assert_eq!(part(Setup) != PartOutcome::Skipped, seen.fresh, "{:?}", seen);
         prop_assert!(
-            Dimension::ALL.iter().all(|&part| seen.parts.get(part) != Part::Died),
+            Dimension::ALL.iter().all(|&part| seen.parts.get(part) != PartOutcome::Died),
             "{:?}",
             seen
         );
     } else {
-        prop_assert_eq!(part(Latency), Part::Died, "{:?}", seen);
-        prop_assert!(!matches!(part(Service), Part::Took(_)), "{:?}", seen);
+        prop_assert_eq!(part(Latency), PartOutcome::Died, "{:?}", seen);
+        prop_assert!(!matches!(part(Service), PartOutcome::Took(_)), "{:?}", seen);
     }
     match part(Setup) {
-        Part::Took(setup) => {
+        PartOutcome::Took(setup) => {
             prop_assert_eq!(setup, took(Dns) + took(Connect) + took(Tls), "{:?}", seen)
         }
-        Part::Skipped => {
-            prop_assert!([Dns, Connect, Tls].iter().all(|&phase| part(phase) == Part::Skipped))
+        PartOutcome::Skipped => {
+            prop_assert!(
+                [Dns, Connect, Tls].iter().all(|&phase| part(phase) == PartOutcome::Skipped)
+            )
         }
-        Part::Died => prop_assert!(!seen.ok),
+        PartOutcome::Died => prop_assert!(!seen.ok),
     }
-    if let Part::Took(full) = part(TlsFull) {
+    if let PartOutcome::Took(full) = part(TlsFull) {
         prop_assert_eq!(full, took(Tls));
     }
     Ok(())

@@ -8,14 +8,14 @@ use super::harness::{
 use super::sums::assert_nothing_is_lost;
 use super::{assert_close, measured};
 use crate::engine::stop_channel;
-use crate::plan::{Load, ScenarioPlan, Warmup};
+use crate::plan::{LoadPlan, ScenarioPlan, WarmupPlan};
 use crate::record::{Dimension, Histogram};
 
 /// An open-model scenario that warms up its connections and may open further ones.
 fn further(per_second: f64, seconds: u64, connections: u32, limit: u32) -> ScenarioPlan {
     let mut plan = open(per_second, seconds, connections);
-    plan.warmup = Warmup { connections, requests: connections.into() };
-    if let Load::Open { max_connections, .. } = &mut plan.load {
+    plan.warmup = WarmupPlan { connections, requests: connections.into() };
+    if let LoadPlan::Open { max_connections, .. } = &mut plan.load {
         *max_connections = limit;
     }
     plan

@@ -24,17 +24,18 @@ use crate::engine::time::clock::{self, Instant};
 use crate::engine::time::start::{AppointedStart, RunStart};
 use crate::engine::time::timer::PreciseTimer;
 use crate::engine::{Continuation, EngineError, Observer, RunProgress, StopSignal, stop_channel};
-use crate::expect::{Captures, Expectations};
-use crate::plan::live::Live;
+use crate::expect::{CaptureSet, ExpectationSet};
+use crate::plan::live::LiveParts;
 use crate::plan::{
-    AskPlan, Family, HttpPlan, Load, Pacing, Plan, Protocol, RequestPlan, Reuse, ScenarioPlan,
-    Schedule, Secrets, Shard, TargetPlan, Timeouts, Tries, Trust, Warmup,
+    AddressFamily, CertificateTrust, ConnectionReuse, ExchangeTimeouts, HttpPlan, HttpProtocol,
+    LoadPlan, PacingMode, Plan, RequestAction, RequestPlan, RetryPlan, ScenarioPlan, Schedule,
+    SecretSet, Shard, TargetPlan, WarmupPlan,
 };
 use crate::record::{
     Ceiling, Dimension, Failure, Interval, Measurement, PlannedRequest, PlannedScenario,
     ScenarioMeasurement,
 };
-use crate::recorder::{Failed, Parts};
+use crate::recorder::{ExchangeFailure, ExchangeParts};
 use crate::units::Rate;
 
 /// What the scripted server does with one request of a connection.
@@ -94,19 +95,19 @@ impl ScriptedDial {
     async fn connect(
         &self,
         origin: &UrlOrigin,
-        parts: &mut Parts,
-    ) -> Result<DialedConnection, Failed> {
+        parts: &mut ExchangeParts,
+    ) -> Result<DialedConnection, ExchangeFailure> {
         self.dialled.borrow_mut().push(format!("{}:{}", origin.host, origin.port));
         if self.refuses {
-            parts.died(Dimension::Connect);
-            return Err(Failed::in_phase(
+            parts.set_failed(Dimension::Connect);
+            return Err(ExchangeFailure::in_phase(
                 Failure::Refused,
                 Dimension::Connect,
                 "connection refused",
             ));
         }
         tokio::time::sleep(CONNECT).await;
-        parts.took(Dimension::Connect, CONNECT);
+        parts.set_duration(Dimension::Connect, CONNECT);
         let turns = {
             let mut script = self.script.borrow_mut();
             if script.len() > 1 { script.pop_front().unwrap() } else { script[0].clone() }
@@ -125,7 +126,7 @@ impl Dialer for ScriptedDial {
     fn dial<'a>(
         &'a self,
         origin: &'a UrlOrigin,
-        parts: &'a mut Parts,
+        parts: &'a mut ExchangeParts,
         _: Instant,
     ) -> DialFuture<'a> {
         Box::pin(self.connect(origin, parts))
@@ -242,13 +243,13 @@ pub(in crate::engine) fn millis(millis: u64) -> Duration {
 pub(in crate::engine) fn open(per_second: f64, seconds: u64, connections: u32) -> ScenarioPlan {
     let schedule =
         Schedule::constant(Rate::per_second(per_second).unwrap(), Duration::from_secs(seconds));
-    scenario(Load::Open { schedule, connections, max_connections: connections })
+    scenario(LoadPlan::Open { schedule, connections, max_connections: connections })
 }
 
-pub(super) fn scenario(load: Load) -> ScenarioPlan {
+pub(super) fn scenario(load: LoadPlan) -> ScenarioPlan {
     let base_url = Url::parse("http://target.test/").unwrap();
     let second = Duration::from_secs(1);
-    let timeouts = Timeouts {
+    let timeouts = ExchangeTimeouts {
         dns: second,
         connect: second,
         tls: second,
@@ -259,38 +260,38 @@ pub(super) fn scenario(load: Load) -> ScenarioPlan {
         shown: shown(),
         target: TargetPlan {
             base_url: base_url.clone(),
-            protocol: Protocol::Http1,
-            trust: Trust::System,
+            protocol: HttpProtocol::Http1,
+            trust: CertificateTrust::System,
             identity: None,
-            family: Family::Any,
-            resolve: Vec::new(),
+            family: AddressFamily::Any,
+            pinned_addresses: Vec::new(),
             allowed_hosts: Vec::new(),
             dns_refresh: Duration::from_secs(30),
             tls_resumption: false,
             timeouts,
         },
         requests: vec![RequestPlan {
-            ask: AskPlan::Http(Box::new(HttpPlan {
+            action: RequestAction::Http(Box::new(HttpPlan {
                 method: http::Method::GET,
                 url: base_url,
                 headers: http::HeaderMap::new(),
                 body: Bytes::new(),
                 redirects: 0,
             })),
-            live: Live::default(),
-            expectations: Expectations::default(),
-            captures: Captures::default(),
+            live: LiveParts::default(),
+            expectations: ExpectationSet::default(),
+            captures: CaptureSet::default(),
             ceilings: vec![Ceiling { dimension: Dimension::Latency, limit: millis(300) }],
-            tries: Tries::One,
-            may_be_absent: false,
-            lacks: None,
-            place: 0,
+            tries: RetryPlan::Once,
+            accepts_absence: false,
+            missing_variable: None,
+            index: 0,
         }],
         load,
         streams: 1,
-        reuse: Reuse::Keep,
-        warmup: Warmup { connections: 0, requests: 0 },
-        secrets: Secrets::default(),
+        reuse: ConnectionReuse::Keep,
+        warmup: WarmupPlan { connections: 0, requests: 0 },
+        secrets: SecretSet::default(),
     }
 }
 
@@ -307,7 +308,7 @@ pub(super) fn following(mut scenario: ScenarioPlan, redirects: u32) -> ScenarioP
 }
 
 /// Tries the first request again, and records its tries in the place after its hops.
-pub(super) fn tried(mut scenario: ScenarioPlan, tries: Tries) -> ScenarioPlan {
+pub(super) fn tried(mut scenario: ScenarioPlan, tries: RetryPlan) -> ScenarioPlan {
     scenario.requests[0].tries = tries;
     let mut shown = scenario.shown.requests[0].clone();
     (shown.hop_of, shown.name) = (Some(shown.name.clone()), format!("{}, each try", shown.name));
@@ -373,7 +374,7 @@ pub(super) async fn conduct<D: Dialer + 'static>(
     watcher: &mut Watcher,
     stop: StopSignal,
 ) -> Result<Measurement, EngineError> {
-    conduct_part(Plan::of(vec![scenario]), None, dials, watcher, stop).await
+    conduct_part(Plan::from_scenarios(vec![scenario]), None, dials, watcher, stop).await
 }
 
 /// As [`conduct`], with a meter of standstills for each lane.
@@ -382,7 +383,7 @@ pub(super) async fn conduct_metered<D: Dialer + 'static>(
     dials: Vec<D>,
 ) -> Result<Measurement, EngineError> {
     let metered = |now| {
-        let thread = Rc::new(ThreadState::new(Pacing::Sleep, now));
+        let thread = Rc::new(ThreadState::new(PacingMode::Sleep, now));
         tokio::task::spawn_local(ThreadState::measure_hiccups(
             Rc::downgrade(&thread),
             PreciseTimer::tokio(),
@@ -392,7 +393,7 @@ pub(super) async fn conduct_metered<D: Dialer + 'static>(
     };
     conduct_on(
         metered,
-        (Plan::of(vec![scenario]), None),
+        (Plan::from_scenarios(vec![scenario]), None),
         dials,
         &mut Watcher::default(),
         stop_channel().1,
@@ -409,7 +410,7 @@ pub(super) async fn conduct_part<D: Dialer + 'static>(
     stop: StopSignal,
 ) -> Result<Measurement, EngineError> {
     conduct_on(
-        |now| Rc::new(ThreadState::new(Pacing::Sleep, now)),
+        |now| Rc::new(ThreadState::new(PacingMode::Sleep, now)),
         (plan, appointed),
         dials,
         watcher,
@@ -432,7 +433,7 @@ async fn conduct_on<D: Dialer + 'static>(
     let (commands, listen) = watch::channel(LaneCommand::WarmUp);
     let (reports, inbox) = mpsc::channel(64);
     for (lane, dial) in dials.into_iter().enumerate() {
-        let shard = plan.shard().then(Shard { index: u32::try_from(lane).unwrap(), of });
+        let shard = plan.shard().subdivide(Shard { index: u32::try_from(lane).unwrap(), of });
         let link = ConductorLink { lane, commands: listen.clone(), reports: reports.clone() };
         let thread = thread(start.run);
         let work = Rc::new(Lane::new(

@@ -27,8 +27,10 @@ use sums::assert_nothing_is_lost;
 
 use super::assignment::{exchange_slots, lanes_for};
 use super::stop_channel;
-use crate::plan::{Load, Protocol, Reuse, Shard, Warmup};
-use crate::record::{Dimension, Ending, Failure, Histogram, ScenarioMeasurement, StageMeasurement};
+use crate::plan::{ConnectionReuse, HttpProtocol, LoadPlan, Shard, WarmupPlan};
+use crate::record::{
+    Dimension, Failure, Histogram, RunEnding, ScenarioMeasurement, StageMeasurement,
+};
 use crate::units::Quantile;
 
 fn measured(scenario: &ScenarioMeasurement) -> &StageMeasurement {
@@ -79,7 +81,7 @@ fn latency_is_lag_wait_setup_and_service_without_rest() {
 #[test]
 fn a_connection_opened_for_an_exchange_is_part_of_its_latency() {
     let mut plan = open(5.0, 1, 2);
-    plan.reuse = Reuse::Fresh;
+    plan.reuse = ConnectionReuse::Fresh;
     let scenario = measure(plan, Script::always(Turn::Answer(millis(10))));
     let stage = measured(&scenario);
     assert_eq!((stage.tally.fresh, scenario.connections.opened), (5, 5));
@@ -90,7 +92,7 @@ fn a_connection_opened_for_an_exchange_is_part_of_its_latency() {
 #[test]
 fn warm_up_is_recorded_apart_and_the_measured_phase_starts_on_open_connections() {
     let mut plan = open(10.0, 1, 4);
-    plan.warmup = Warmup { connections: 4, requests: 10 };
+    plan.warmup = WarmupPlan { connections: 4, requests: 10 };
     let scenario = measure(plan, Script::always(Turn::Answer(millis(10))));
     let request = &scenario.requests[0];
     assert_eq!((request.cold.tally.exchanges, request.warmup.tally.exchanges), (4, 6));
@@ -242,7 +244,7 @@ fn an_unexpected_status_keeps_the_connection_and_enters_no_quantile() {
 
 #[test]
 fn the_closed_model_sends_again_when_answered_and_minds_its_iterations() {
-    let closed = |until, iterations| Load::Closed { connections: 3, until, iterations };
+    let closed = |until, iterations| LoadPlan::Closed { connections: 3, until, iterations };
     let by_time =
         measure(scenario(closed(millis(1_000), None)), Script::always(Turn::Answer(millis(100))));
     assert_eq!(by_time.planned, None);
@@ -258,7 +260,7 @@ fn the_closed_model_sends_again_when_answered_and_minds_its_iterations() {
 fn the_requests_of_an_arrival_follow_one_another_each_due_when_the_last_was_done() {
     let mut plan = open(2.0, 2, 1);
     plan.requests.push(plan.requests[0].clone());
-    plan.requests[1].place = 1;
+    plan.requests[1].index = 1;
     plan.shown.requests.push(plan.shown.requests[0].clone());
     let scenario = measure(plan, Script::always(Turn::Answer(millis(100))));
     for request in &scenario.requests {
@@ -277,7 +279,7 @@ fn intervals_come_in_order_and_add_up_to_the_totals() {
         Turn::Answer(millis(30)),
     ]]));
     let mut plan = open(10.0, 6, 2);
-    plan.warmup = Warmup { connections: 1, requests: 3 };
+    plan.warmup = WarmupPlan { connections: 1, requests: 3 };
     let (measurement, watcher) = watch_run(plan, vec![dial], Watcher::default(), stop_channel().1);
     assert!(watcher.intervals.is_sorted_by_key(|interval| interval.start));
     let request = &measurement.scenarios[0].requests[0];
@@ -319,7 +321,7 @@ fn an_interrupted_run_finishes_what_is_under_way_and_says_so() {
         });
         conduct(open(10.0, 60, 10), vec![dial], &mut watcher, stop).await.unwrap()
     });
-    assert_eq!(measurement.ending, Ending::Interrupted);
+    assert_eq!(measurement.ending, RunEnding::Interrupted);
     let scenario = &measurement.scenarios[0];
     assert_eq!(scenario.released, measured(scenario).tally.ok);
     assert!((22..=24).contains(&scenario.released), "{}", scenario.released);
@@ -373,10 +375,10 @@ fn an_interruption_while_warming_up_measures_nothing() {
     let (stopper, stop) = stop_channel();
     stopper.request_stop();
     let mut plan = open(10.0, 60, 4);
-    plan.warmup = Warmup { connections: 4, requests: 1_000 };
+    plan.warmup = WarmupPlan { connections: 4, requests: 1_000 };
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(50))));
     let (measurement, _) = watch_run(plan, vec![dial], Watcher::default(), stop);
-    assert_eq!(measurement.ending, Ending::Interrupted);
+    assert_eq!(measurement.ending, RunEnding::Interrupted);
     let request = &measurement.scenarios[0].requests[0];
     assert_eq!(request.measured.tally.exchanges, 0);
     assert!(request.cold.tally.exchanges >= 4);
@@ -388,7 +390,7 @@ fn the_observer_can_end_a_run() {
     let watcher = Watcher { stop_after: Some(2), ..Watcher::default() };
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(5))));
     let (measurement, _) = watch_run(open(10.0, 60, 4), vec![dial], watcher, stop_channel().1);
-    assert_eq!(measurement.ending, Ending::TargetDown("told to".to_owned()));
+    assert_eq!(measurement.ending, RunEnding::TargetDown("told to".to_owned()));
     assert!(measurement.elapsed < millis(4_000));
 }
 
@@ -405,16 +407,16 @@ fn an_observer_that_cannot_go_on_ends_the_run_at_once() {
 #[test]
 fn lanes_are_filled_with_places_and_no_connection_is_split() {
     let mut plan = open(40_000.0, 1, 16);
-    (plan.target.protocol, plan.streams) = (Protocol::Negotiated, 8);
+    (plan.target.protocol, plan.streams) = (HttpProtocol::Negotiated, 8);
     assert_eq!((exchange_slots(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (16, 1));
-    plan.target.protocol = Protocol::Http2;
+    plan.target.protocol = HttpProtocol::Http2;
     assert_eq!((exchange_slots(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (128, 4));
     (plan.load, plan.streams) = (open(40_000.0, 1, 1).load, 200);
     assert_eq!((exchange_slots(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (200, 1));
-    plan.reuse = Reuse::Fresh;
+    plan.reuse = ConnectionReuse::Fresh;
     assert_eq!(exchange_slots(&plan), 1);
     let mut plan = open(40_000.0, 1, 32);
-    if let Load::Open { max_connections, .. } = &mut plan.load {
+    if let LoadPlan::Open { max_connections, .. } = &mut plan.load {
         *max_connections = 6_400;
     }
     assert_eq!((exchange_slots(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (6_400, 1));

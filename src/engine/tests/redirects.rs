@@ -8,8 +8,8 @@ use super::harness::{
 use super::sums::assert_nothing_is_lost;
 use super::{assert_close, measured};
 use crate::engine::stop_channel;
-use crate::expect::{Check, Expectation, Expectations};
-use crate::plan::{Reuse, ScenarioPlan, Warmup};
+use crate::expect::{Expectation, ExpectationSet, ResponseCheck};
+use crate::plan::{ConnectionReuse, ScenarioPlan, WarmupPlan};
 use crate::record::{Dimension, Failure, RequestMeasurement, ScenarioMeasurement};
 use crate::units::Quantile;
 
@@ -44,10 +44,10 @@ fn raw(after: u64, bytes: &'static str) -> Turn {
     Turn::Raw(millis(after), bytes)
 }
 
-fn expecting(mut scenario: ScenarioPlan, written: &str, check: Check) -> ScenarioPlan {
+fn expecting(mut scenario: ScenarioPlan, written: &str, check: ResponseCheck) -> ScenarioPlan {
     let expectation = Expectation { written: written.to_owned(), check };
-    let max_body = Expectations::DEFAULT_MAX_BODY;
-    scenario.requests[0].expectations = Expectations::new(vec![expectation], max_body);
+    let max_body = ExpectationSet::DEFAULT_MAX_BODY;
+    scenario.requests[0].expectations = ExpectationSet::new(vec![expectation], max_body);
     scenario
 }
 
@@ -105,7 +105,7 @@ fn a_redirect_is_not_followed_unless_the_scenario_asks() {
     assert_eq!(measured(&scenario).tally.failed_by(Failure::Redirected), 5);
     assert_eq!(requests.len(), 5);
 
-    let expected = Check::Status(vec![http::StatusCode::FOUND]);
+    let expected = ResponseCheck::Status(vec![http::StatusCode::FOUND]);
     let plan = expecting(open(5.0, 1, 1), "status = 302", expected);
     assert_eq!(measured(&follow(plan, vec![vec![raw(5, TO_B)]]).scenario).tally.ok, 5);
 }
@@ -159,7 +159,7 @@ fn the_connection_to_another_origin_is_kept_for_the_next_exchange() {
 #[test]
 fn a_fresh_connection_for_each_arrival_means_each_of_its_connections() {
     let mut plan = open(5.0, 1, 1);
-    plan.reuse = Reuse::Fresh;
+    plan.reuse = ConnectionReuse::Fresh;
     // Connections are dialled in turn, so that the script's second is the other origin's the first time alone.
     let mut script = vec![];
     for _ in 0..5 {
@@ -197,18 +197,18 @@ fn an_answer_that_leads_nowhere_is_final_and_judged() {
         follow(following(open(2.0, 1, 1), 3), vec![vec![raw(5, NOWHERE)]]);
     assert_eq!(measured(&scenario).tally.failed_by(Failure::Status), 2);
 
-    let expected = Check::Status(vec![http::StatusCode::FOUND]);
+    let expected = ResponseCheck::Status(vec![http::StatusCode::FOUND]);
     let plan = expecting(following(open(2.0, 1, 1), 3), "status = 302", expected);
     assert_eq!(measured(&follow(plan, vec![vec![raw(5, NOWHERE)]]).scenario).tally.ok, 2);
 }
 
 #[test]
 fn the_final_url_is_what_expectations_see() {
-    let at_b = || Check::FinalUrl("http://target.test/b?c=d".parse().unwrap());
+    let at_b = || ResponseCheck::FinalUrl("http://target.test/b?c=d".parse().unwrap());
     let script = || vec![vec![raw(5, TO_B), Turn::Answer(millis(5))]];
     let plan = expecting(following(open(1.0, 1, 1), 1), "final_url = \"/b?c=d\"", at_b());
     assert_eq!(measured(&follow(plan, script()).scenario).tally.ok, 1);
-    let start = Check::FinalUrl("http://target.test/".parse().unwrap());
+    let start = ResponseCheck::FinalUrl("http://target.test/".parse().unwrap());
     let plan = expecting(following(open(1.0, 1, 1), 1), "final_url = \"/\"", start);
     assert_eq!(measured(&follow(plan, script()).scenario).tally.failed_by(Failure::Unexpected), 1);
 }
@@ -216,7 +216,7 @@ fn the_final_url_is_what_expectations_see() {
 #[test]
 fn of_a_sensitive_answer_it_is_not_told_where_a_redirect_leads_that_is_not_followed() {
     let mut plan = following(open(1.0, 1, 1), 1);
-    plan.requests[0].expectations = Expectations::default().sensitive(true);
+    plan.requests[0].expectations = ExpectationSet::default().with_sensitivity(true);
     let Followed { scenario, .. } = follow(plan, vec![vec![raw(5, TO_B), raw(5, TO_B)]]);
     assert_eq!(measured(&scenario).evidence.by_count()[0].seen, "302 redirect");
 }
@@ -249,7 +249,7 @@ fn a_hop_that_cannot_be_reached_fails_the_exchange_in_its_phase() {
 #[test]
 fn hops_of_the_warm_up_are_recorded_apart_too() {
     let mut plan = following(open(2.0, 1, 1), 1);
-    plan.warmup = Warmup { connections: 1, requests: 3 };
+    plan.warmup = WarmupPlan { connections: 1, requests: 3 };
     let script = vec![[raw(5, TO_B), Turn::Answer(millis(5))].repeat(5)];
     let Followed { scenario, .. } = follow(plan, script);
     let [first, second] = hops(&scenario)[..] else { panic!("two hops") };

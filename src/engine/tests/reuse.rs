@@ -17,7 +17,7 @@ use crate::engine::connection::http::HttpConnection;
 use crate::engine::connection::socket_peek::{PeekableStream, UnreadInput};
 use crate::engine::stop_channel;
 use crate::engine::time::clock;
-use crate::plan::{Load, ScenarioPlan};
+use crate::plan::{LoadPlan, ScenarioPlan};
 use crate::record::{Failure, ScenarioMeasurement};
 
 const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -25,7 +25,7 @@ const LAST_ANSWER: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-lengt
 
 /// Connections that send again as soon as they are answered.
 fn back_to_back(connections: u32, arrivals: u64) -> ScenarioPlan {
-    scenario(Load::Closed {
+    scenario(LoadPlan::Closed {
         connections,
         until: Duration::from_mins(1),
         iterations: Some(arrivals),
@@ -122,7 +122,7 @@ fn a_server_that_closes_with_every_answer_meets_no_request_on_a_closed_connectio
     });
     let mut plan = back_to_back(1, ARRIVALS.into());
     (plan.target.base_url, plan.requests[0].http_mut().url) = (url.clone(), url);
-    let plan = crate::plan::Plan::of(vec![plan]);
+    let plan = crate::plan::Plan::from_scenarios(vec![plan]);
     let engine = crate::engine::Engine::prepare(&plan).unwrap();
     let measurement = engine.run(&mut Watcher::default(), stop_channel().1).unwrap();
     let scenario = &measurement.scenarios[0];

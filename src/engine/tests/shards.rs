@@ -11,16 +11,16 @@ use super::harness::{
 use crate::engine::assignment::{LaneAssignment, assign_lanes, own_share};
 use crate::engine::time::clock;
 use crate::engine::{EngineError, stop_channel};
-use crate::plan::{Load, Plan, PlannedPart, Ramp, ScenarioPlan, Schedule, Shard, Warmup};
-use crate::record::{Ending, Measurement, Stage};
+use crate::plan::{LoadPlan, Plan, RampStep, ScenarioPlan, Schedule, Shard, ShardPlan, WarmupPlan};
+use crate::record::{Measurement, RunEnding, Stage};
 use crate::units::Rate;
 
 /// When the measured phase starts.
 const START: Duration = Duration::from_secs(2);
 
 fn part(scenario: &ScenarioPlan, shard: Shard) -> Plan {
-    let part = Some(PlannedPart { shard, start: OffsetDateTime::UNIX_EPOCH });
-    Plan { part, ..Plan::of(vec![scenario.clone()]) }
+    let part = Some(ShardPlan { shard, start: OffsetDateTime::UNIX_EPOCH });
+    Plan { shard_plan: part, ..Plan::from_scenarios(vec![scenario.clone()]) }
 }
 
 /// What a prober with so many lanes measures of its part.
@@ -37,15 +37,15 @@ fn rate(per_second: f64) -> Rate {
 }
 
 fn warmed_up(schedule: Schedule) -> ScenarioPlan {
-    let mut scenario = scenario(Load::Open { schedule, connections: 31, max_connections: 31 });
-    scenario.warmup = Warmup { connections: 31, requests: 40 };
+    let mut scenario = scenario(LoadPlan::Open { schedule, connections: 31, max_connections: 31 });
+    scenario.warmup = WarmupPlan { connections: 31, requests: 40 };
     scenario
 }
 
 #[test]
 fn the_parts_of_a_run_add_up_to_what_one_prober_measures() {
     let steady = Schedule::constant(rate(37.0), Duration::from_secs(5));
-    let stage = Ramp { duration: Duration::from_secs(5), to: Some(rate(60.0)) };
+    let stage = RampStep { duration: Duration::from_secs(5), to: Some(rate(60.0)) };
     let rising = Schedule::ramping(Some(rate(5.0)), &[stage]).unwrap();
     for schedule in [
         steady.clone(),
@@ -56,12 +56,12 @@ fn the_parts_of_a_run_add_up_to_what_one_prober_measures() {
         let scenario = warmed_up(schedule);
         let whole = measure(&scenario, Shard::WHOLE, 1);
         for of in 2..=5 {
-            let mut merged = whole.emptied();
+            let mut merged = whole.without_counts();
             for index in 0..of {
                 merged.merge(&measure(&scenario, Shard { index, of }, 1 + index as usize % 2));
             }
             assert_eq!(merged.scenarios, whole.scenarios, "over {of}");
-            assert_eq!((merged.measured_from, &merged.ending), (START, &Ending::Complete));
+            assert_eq!((merged.measured_from, &merged.ending), (START, &RunEnding::Complete));
         }
     }
 }
@@ -69,7 +69,7 @@ fn the_parts_of_a_run_add_up_to_what_one_prober_measures() {
 #[test]
 fn measuring_starts_when_it_was_appointed_and_not_when_the_warm_up_is_over() {
     let mut scenario = open(10.0, 1, 2);
-    scenario.warmup = Warmup { connections: 2, requests: 4 };
+    scenario.warmup = WarmupPlan { connections: 2, requests: 4 };
     let mut watcher = Watcher::default();
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(20))));
     let plan = part(&scenario, Shard { index: 1, of: 2 });
@@ -90,7 +90,7 @@ fn measuring_starts_when_it_was_appointed_and_not_when_the_warm_up_is_over() {
 #[test]
 fn a_warm_up_that_is_not_over_in_time_ends_the_run_then_and_nothing_measured_is_sent() {
     let mut scenario = open(10.0, 10, 1);
-    scenario.warmup = Warmup { connections: 1, requests: 1_000 };
+    scenario.warmup = WarmupPlan { connections: 1, requests: 1_000 };
     let mut watcher = Watcher::default();
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(100))));
     let sent = Rc::clone(&dial.requests);
@@ -128,7 +128,7 @@ fn a_stop_while_waiting_for_the_start_ends_the_run() {
             .await
             .unwrap()
     });
-    assert_eq!(measurement.ending, Ending::Interrupted);
+    assert_eq!(measurement.ending, RunEnding::Interrupted);
     assert!(measurement.elapsed < millis(600), "{:?}", measurement.elapsed);
     assert_eq!(measurement.measured_from, measurement.elapsed);
     let scenario = &measurement.scenarios[0];

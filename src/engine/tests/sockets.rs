@@ -8,7 +8,7 @@ use socket2::SockRef;
 
 use super::harness::{Watcher, millis, open};
 use crate::engine::{Continuation, Engine, Observer, RunProgress, StopHandle, stop_channel};
-use crate::plan::{Plan, Protocol, ScenarioPlan};
+use crate::plan::{HttpProtocol, Plan, ScenarioPlan};
 use crate::record::{Ceiling, Dimension, Failure, Interval, Measurement};
 
 fn against(mut scenario: ScenarioPlan, address: SocketAddr) -> Measurement {
@@ -17,7 +17,7 @@ fn against(mut scenario: ScenarioPlan, address: SocketAddr) -> Measurement {
     for request in &mut scenario.requests {
         request.http_mut().url = url.clone();
     }
-    let plan = Plan::of(vec![scenario]);
+    let plan = Plan::from_scenarios(vec![scenario]);
     Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stop_channel().1).unwrap()
 }
 
@@ -62,7 +62,7 @@ fn https_against_a_plain_server_fails_in_tls() {
     let url = url::Url::parse(&format!("https://{server}/")).unwrap();
     scenario.target.base_url = url.clone();
     scenario.requests[0].http_mut().url = url;
-    let plan = Plan::of(vec![scenario]);
+    let plan = Plan::from_scenarios(vec![scenario]);
     let measurement =
         Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stop_channel().1).unwrap();
     let stage = &measurement.scenarios[0].requests[0].measured;
@@ -82,7 +82,7 @@ fn http_2_against_a_server_of_http_1_is_another_protocol() {
     });
     for server in [answering, silent, resetting] {
         let mut scenario = open(20.0, 1, 2);
-        (scenario.target.protocol, scenario.streams) = (Protocol::Http2, 2);
+        (scenario.target.protocol, scenario.streams) = (HttpProtocol::Http2, 2);
         let scenario = &against(scenario, server).scenarios[0];
         let tally = &scenario.requests[0].measured.tally;
         assert_eq!((tally.failed_by(Failure::Protocol), tally.exchanges), (20, 20), "{tally:?}");
@@ -98,7 +98,7 @@ fn the_first_byte_is_stamped_at_the_socket_before_the_head_is_complete() {
         let _ = stream.write_all(b"\r\nok");
     });
     let mut scenario = open(4.0, 1, 1);
-    scenario.reuse = crate::plan::Reuse::Fresh;
+    scenario.reuse = crate::plan::ConnectionReuse::Fresh;
     let measurement = against(scenario, slow_head);
     let stage = &measurement.scenarios[0].requests[0].measured;
     assert_eq!(stage.tally.ok, 4);
@@ -115,7 +115,7 @@ fn a_handshake_that_hangs_counts_against_the_budget_on_the_handshake() {
     scenario.requests[0].ceilings = vec![Ceiling { dimension: Dimension::Tls, limit: millis(100) }];
     // The phase may take longer than the exchange as a whole: the exchange's end comes first.
     scenario.target.timeouts.whole = millis(150);
-    let plan = Plan::of(vec![scenario]);
+    let plan = Plan::from_scenarios(vec![scenario]);
     let measurement =
         Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stop_channel().1).unwrap();
     let scenario = &measurement.scenarios[0];
@@ -142,7 +142,7 @@ fn arrivals_faster_than_anything_can_be_sent_still_let_answers_and_a_stop_throug
     let url = url::Url::parse(&format!("http://{answering}/")).unwrap();
     scenario.target.base_url = url.clone();
     scenario.requests[0].http_mut().url = url;
-    let plan = Plan::of(vec![scenario]);
+    let plan = Plan::from_scenarios(vec![scenario]);
     let mut watcher = StopAfterAnswers { stopper, answers: 2_000 };
     let measurement = Engine::prepare(&plan).unwrap().run(&mut watcher, stop).unwrap();
     // Exchanges were carried out while arrivals were being released, and the stop came through: the schedule alone

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::harness::{Script, ScriptedDial, Turn, conduct_metered, millis, open, paused, scenario};
 use super::{histogram, measured};
-use crate::plan::{Load, ScenarioPlan};
+use crate::plan::{LoadPlan, ScenarioPlan};
 use crate::record::{Dimension, Failure, Measurement};
 
 /// Measures a scenario whose prober stands still once, 1.05 s after the start of the run.
@@ -21,7 +21,7 @@ fn standing_still(still: Duration, scenario: ScenarioPlan, turn: Turn) -> Measur
 
 #[test]
 fn what_was_under_way_while_the_prober_stood_still_may_be_late_by_its_fault() {
-    let load = Load::Closed { connections: 2, until: millis(3_000), iterations: None };
+    let load = LoadPlan::Closed { connections: 2, until: millis(3_000), iterations: None };
     let run = standing_still(millis(300), scenario(load), Turn::Answer(millis(200)));
     let measured = measured(&run.scenarios[0]);
     let count = measured.tally.ceilings[0];
@@ -32,7 +32,7 @@ fn what_was_under_way_while_the_prober_stood_still_may_be_late_by_its_fault() {
 
 #[test]
 fn an_exchange_that_is_late_beyond_the_standstill_is_the_targets() {
-    let load = Load::Closed { connections: 2, until: millis(3_000), iterations: None };
+    let load = LoadPlan::Closed { connections: 2, until: millis(3_000), iterations: None };
     let run = standing_still(millis(300), scenario(load), Turn::Answer(millis(900)));
     let count = measured(&run.scenarios[0]).tally.ceilings[0];
     assert_eq!(count.exceeded, count.exceeded_without_lag);
@@ -50,7 +50,7 @@ fn arrivals_due_while_the_prober_stood_still_are_lag_and_nothing_is_taken_off_tw
 #[test]
 fn a_timeout_while_the_prober_stood_still_counts_against_nobody_and_voids_a_pass() {
     let mut scenario =
-        scenario(Load::Closed { connections: 2, until: millis(1_200), iterations: Some(2) });
+        scenario(LoadPlan::Closed { connections: 2, until: millis(1_200), iterations: Some(2) });
     scenario.target.timeouts.whole = millis(1_100);
     scenario.target.timeouts.first_byte = millis(1_100);
     let run = standing_still(millis(500), scenario, Turn::Hang);
@@ -68,7 +68,7 @@ fn a_timeout_while_the_prober_stood_still_counts_against_nobody_and_voids_a_pass
 
 #[test]
 fn a_prober_that_keeps_going_has_hiccups_of_less_than_a_standstill_alone() {
-    let load = Load::Closed { connections: 2, until: millis(1_000), iterations: None };
+    let load = LoadPlan::Closed { connections: 2, until: millis(1_000), iterations: None };
     let dials = vec![ScriptedDial::new(Script::always(Turn::Answer(millis(50))))];
     let run = paused(conduct_metered(scenario(load), dials)).unwrap();
     let hiccups = run.prober.hiccups;

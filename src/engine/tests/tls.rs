@@ -19,7 +19,8 @@ use tokio_rustls::TlsAcceptor;
 use super::harness::{Watcher, following, millis, open, scenario};
 use crate::engine::{Engine, EngineError, stop_channel};
 use crate::plan::{
-    ClientIdentity, Family, Load, Plan, Protocol, Resolve, Reuse, ScenarioPlan, Trust,
+    AddressFamily, CertificateTrust, ClientIdentity, ConnectionReuse, HttpProtocol, LoadPlan,
+    PinnedAddresses, Plan, ScenarioPlan,
 };
 use crate::record::{Ceiling, Dimension, Failure, Histogram, ScenarioMeasurement};
 
@@ -146,15 +147,15 @@ async fn hello(
 }
 
 /// A scenario against the server, its address given and its authority believed.
-fn against(served: &ExchangeResponse, protocol: Protocol) -> ScenarioPlan {
-    let load = Load::Closed { connections: 2, until: millis(60_000), iterations: Some(20) };
+fn against(served: &ExchangeResponse, protocol: HttpProtocol) -> ScenarioPlan {
+    let load = LoadPlan::Closed { connections: 2, until: millis(60_000), iterations: Some(20) };
     let mut scenario = scenario(load);
     let url = url::Url::parse(&format!("https://tollgate.test:{}/", served.port)).unwrap();
     scenario.target.base_url = url.clone();
     scenario.requests[0].http_mut().url = url;
     scenario.target.protocol = protocol;
-    scenario.target.trust = Trust::File(served.path("ca.pem"));
-    scenario.target.resolve = vec![Resolve {
+    scenario.target.trust = CertificateTrust::File(served.path("ca.pem"));
+    scenario.target.pinned_addresses = vec![PinnedAddresses {
         host: "tollgate.test".to_owned(),
         port: served.port,
         addresses: vec!["127.0.0.1".parse().unwrap()],
@@ -163,7 +164,7 @@ fn against(served: &ExchangeResponse, protocol: Protocol) -> ScenarioPlan {
 }
 
 fn plan(scenario: ScenarioPlan) -> Plan {
-    Plan::of(vec![scenario])
+    Plan::from_scenarios(vec![scenario])
 }
 
 fn run(scenario: ScenarioPlan) -> ScenarioMeasurement {
@@ -192,13 +193,13 @@ fn failed(scenario: &ScenarioMeasurement) -> (Failure, Option<Dimension>, String
 #[test]
 fn what_is_spoken_is_what_both_sides_agreed_on() {
     for (offer, protocol, spoken) in [
-        (BOTH, Protocol::Negotiated, "HTTP/2 over TLS 1.3"),
-        (ONE, Protocol::Negotiated, "HTTP/1.1 over TLS 1.3"),
-        (TWO, Protocol::Negotiated, "HTTP/2 over TLS 1.3"),
-        (NONE, Protocol::Negotiated, "HTTP/1.1 over TLS 1.3"),
-        (BOTH, Protocol::Http1, "HTTP/1.1 over TLS 1.3"),
-        (NONE, Protocol::Http1, "HTTP/1.1 over TLS 1.3"),
-        (BOTH, Protocol::Http2, "HTTP/2 over TLS 1.3"),
+        (BOTH, HttpProtocol::Negotiated, "HTTP/2 over TLS 1.3"),
+        (ONE, HttpProtocol::Negotiated, "HTTP/1.1 over TLS 1.3"),
+        (TWO, HttpProtocol::Negotiated, "HTTP/2 over TLS 1.3"),
+        (NONE, HttpProtocol::Negotiated, "HTTP/1.1 over TLS 1.3"),
+        (BOTH, HttpProtocol::Http1, "HTTP/1.1 over TLS 1.3"),
+        (NONE, HttpProtocol::Http1, "HTTP/1.1 over TLS 1.3"),
+        (BOTH, HttpProtocol::Http2, "HTTP/2 over TLS 1.3"),
     ] {
         let scenario = run(against(&serve(offer, false), protocol));
         let stage = &scenario.requests[0].measured;
@@ -215,13 +216,13 @@ fn a_protocol_that_was_asked_for_and_is_not_spoken_is_an_error_and_never_a_fallb
     for (offer, protocol, why) in [
         (
             ONE,
-            Protocol::Http2,
+            HttpProtocol::Http2,
             "the target does not speak HTTP/2 (TLS alert NoApplicationProtocol)",
         ),
-        (NONE, Protocol::Http2, "the target agreed on no protocol, so HTTP/1.1 at best"),
+        (NONE, HttpProtocol::Http2, "the target agreed on no protocol, so HTTP/1.1 at best"),
         (
             TWO,
-            Protocol::Http1,
+            HttpProtocol::Http1,
             "the target does not speak HTTP/1.1 (TLS alert NoApplicationProtocol)",
         ),
     ] {
@@ -235,7 +236,7 @@ fn a_protocol_that_was_asked_for_and_is_not_spoken_is_an_error_and_never_a_fallb
 #[test]
 fn streams_of_http_2_share_a_connection_over_tls() {
     let served = serve(BOTH, false);
-    let mut scenario = against(&served, Protocol::Http2);
+    let mut scenario = against(&served, HttpProtocol::Http2);
     (scenario.streams, scenario.load) = (8, open(100.0, 1, 1).load);
     let scenario = run(scenario);
     assert_eq!(scenario.requests[0].measured.tally.ok, 100);
@@ -246,25 +247,25 @@ fn streams_of_http_2_share_a_connection_over_tls() {
 fn an_authority_that_is_not_known_is_not_believed_and_anything_believes_all() {
     let served = serve(BOTH, false);
     authority(served.folder.path(), "other.pem");
-    let mut scenario = against(&served, Protocol::Negotiated);
-    scenario.target.trust = Trust::File(served.path("other.pem"));
+    let mut scenario = against(&served, HttpProtocol::Negotiated);
+    scenario.target.trust = CertificateTrust::File(served.path("other.pem"));
     let (failure, phase, seen) = failed(&run(scenario.clone()));
     assert_eq!((failure, phase), (Failure::Tls, Some(Dimension::Tls)));
     assert!(seen.contains("UnknownIssuer"), "{seen}");
 
-    scenario.target.trust = Trust::Anything;
+    scenario.target.trust = CertificateTrust::AnyCertificate;
     assert_eq!(run(scenario.clone()).requests[0].measured.tally.ok, 20);
     // Not even the name has to be right.
     let url = url::Url::parse(&format!("https://other.test:{}/", served.port)).unwrap();
     (scenario.target.base_url, scenario.requests[0].http_mut().url) = (url.clone(), url);
-    "other.test".clone_into(&mut scenario.target.resolve[0].host);
+    "other.test".clone_into(&mut scenario.target.pinned_addresses[0].host);
     assert_eq!(run(scenario).requests[0].measured.tally.ok, 20);
 }
 
 #[test]
 fn a_target_that_asks_for_a_certificate_gets_the_one_planned() {
     let served = serve(BOTH, true);
-    for protocol in [Protocol::Http1, Protocol::Http2] {
+    for protocol in [HttpProtocol::Http1, HttpProtocol::Http2] {
         let mut scenario = against(&served, protocol);
         // In TLS 1.3 the refusal comes after the handshake, and the close behind it may overtake it.
         let refused = run(scenario.clone());
@@ -294,7 +295,7 @@ fn an_identity_that_cannot_be_used_is_refused_before_anything_is_sent() {
         ("client.pem", "client.pem", "client.pem", "it holds no private key"),
         ("client.pem", "server.key", "server.key", "this key does not go with"),
     ] {
-        let mut scenario = against(&served, Protocol::Negotiated);
+        let mut scenario = against(&served, HttpProtocol::Negotiated);
         let (certificate, key) = (served.path(certificate), served.path(key));
         scenario.target.identity = Some(ClientIdentity { certificate, key });
         let error = refusal(scenario).to_string();
@@ -308,11 +309,11 @@ fn an_identity_that_cannot_be_used_is_refused_before_anything_is_sent() {
 #[test]
 fn a_family_that_the_target_has_no_address_in_is_refused_before_anything_is_sent() {
     let served = serve(BOTH, false);
-    let mut scenario = against(&served, Protocol::Negotiated);
-    scenario.target.family = Family::V6;
+    let mut scenario = against(&served, HttpProtocol::Negotiated);
+    scenario.target.family = AddressFamily::V6;
     let error = refusal(scenario.clone()).to_string();
     assert!(error.ends_with("no IPv6 address in what is given for tollgate.test"), "{error}");
-    scenario.target.family = Family::V4;
+    scenario.target.family = AddressFamily::V4;
     assert_eq!(run(scenario).requests[0].measured.tally.ok, 20);
 }
 
@@ -330,10 +331,10 @@ fn a_name_without_an_address_of_the_family_is_not_resolved() {
 #[test]
 fn a_redirect_to_another_origin_names_what_is_spoken_there_too() {
     let (from, to) = (serve(ONE, false), serve(BOTH, false));
-    let mut scenario = following(against(&from, Protocol::Negotiated), 1);
-    scenario.target.trust = Trust::Anything;
+    let mut scenario = following(against(&from, HttpProtocol::Negotiated), 1);
+    scenario.target.trust = CertificateTrust::AnyCertificate;
     scenario.target.allowed_hosts = vec!["other.test".to_owned()];
-    scenario.target.resolve.push(Resolve {
+    scenario.target.pinned_addresses.push(PinnedAddresses {
         host: "other.test".to_owned(),
         port: to.port,
         addresses: vec!["127.0.0.1".parse().unwrap()],
@@ -362,8 +363,8 @@ fn handshakes(scenario: &ScenarioMeasurement) -> [u64; 3] {
 #[test]
 fn a_fresh_handshake_for_each_arrival_is_a_full_one() {
     let served = serve(BOTH, false);
-    let mut scenario = against(&served, Protocol::Http2);
-    scenario.reuse = Reuse::Fresh;
+    let mut scenario = against(&served, HttpProtocol::Http2);
+    scenario.reuse = ConnectionReuse::Fresh;
     let scenario = run(scenario);
     assert_eq!(handshakes(&scenario), [20, 20, 0]);
     assert_eq!(served.connections.load(Ordering::Relaxed), 20);
@@ -372,12 +373,12 @@ fn a_fresh_handshake_for_each_arrival_is_a_full_one() {
 #[test]
 fn sessions_are_resumed_where_that_is_asked_for_and_told_apart() {
     for version in [&TLS12, &TLS13] {
-        for protocol in [Protocol::Http1, Protocol::Http2] {
+        for protocol in [HttpProtocol::Http1, HttpProtocol::Http2] {
             let served = serve_over(&[version], BOTH, false);
             let mut scenario = against(&served, protocol);
             scenario.load =
-                Load::Closed { connections: 1, until: millis(60_000), iterations: Some(20) };
-            (scenario.reuse, scenario.target.tls_resumption) = (Reuse::Fresh, true);
+                LoadPlan::Closed { connections: 1, until: millis(60_000), iterations: Some(20) };
+            (scenario.reuse, scenario.target.tls_resumption) = (ConnectionReuse::Fresh, true);
             let scenario = run(scenario);
             assert_eq!(scenario.requests[0].measured.tally.ok, 20);
             assert_eq!(handshakes(&scenario), [20, 1, 19], "{:?}", scenario.protocols);
@@ -389,12 +390,12 @@ fn sessions_are_resumed_where_that_is_asked_for_and_told_apart() {
 #[test]
 fn scenarios_resume_no_sessions_of_one_another() {
     let served = serve(BOTH, false);
-    let mut resuming = against(&served, Protocol::Http1);
-    resuming.load = Load::Closed { connections: 1, until: millis(60_000), iterations: Some(5) };
-    (resuming.reuse, resuming.target.tls_resumption) = (Reuse::Fresh, true);
+    let mut resuming = against(&served, HttpProtocol::Http1);
+    resuming.load = LoadPlan::Closed { connections: 1, until: millis(60_000), iterations: Some(5) };
+    (resuming.reuse, resuming.target.tls_resumption) = (ConnectionReuse::Fresh, true);
     let mut other = resuming.clone();
     "other".clone_into(&mut other.shown.name);
-    let plan = Plan::of(vec![resuming, other]);
+    let plan = Plan::from_scenarios(vec![resuming, other]);
     let measurement =
         Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stop_channel().1).unwrap();
     for scenario in &measurement.scenarios {
@@ -406,8 +407,8 @@ fn scenarios_resume_no_sessions_of_one_another() {
 fn a_handshake_that_fails_is_neither_full_nor_resumed() {
     let served = serve(BOTH, false);
     authority(served.folder.path(), "other.pem");
-    let mut scenario = against(&served, Protocol::Negotiated);
-    scenario.target.trust = Trust::File(served.path("other.pem"));
+    let mut scenario = against(&served, HttpProtocol::Negotiated);
+    scenario.target.trust = CertificateTrust::File(served.path("other.pem"));
     let limit = millis(500);
     scenario.requests[0].ceilings = [Dimension::Tls, Dimension::TlsFull, Dimension::TlsResumed]
         .map(|dimension| Ceiling { dimension, limit })

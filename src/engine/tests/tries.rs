@@ -8,14 +8,14 @@ use super::harness::{
     CONNECT, Script, ScriptedDial, Turn, Watcher, conduct, measure, millis, open, paused, tried,
 };
 use super::sums::assert_nothing_is_lost;
-use crate::plan::{ScenarioPlan, Tries};
-use crate::record::{Dimension, Ending, Failure, Histogram, Measurement, StageMeasurement};
+use crate::plan::{RetryPlan, ScenarioPlan};
+use crate::record::{Dimension, Failure, Histogram, Measurement, RunEnding, StageMeasurement};
 
 const REFUSES: Turn =
     Turn::Raw(Duration::from_millis(20), "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n");
 
 /// One arrival whose step is tried several times.
-fn once(tries: Tries) -> ScenarioPlan {
+fn once(tries: RetryPlan) -> ScenarioPlan {
     tried(open(1.0, 1, 1), tries)
 }
 
@@ -24,7 +24,7 @@ fn of_steps<const N: usize>(further: [&str; N]) -> ScenarioPlan {
     let mut plan = open(1.0, 1, 1);
     for name in further {
         let (mut step, mut shown) = (plan.requests[0].clone(), plan.shown.requests[0].clone());
-        step.place = plan.requests.len();
+        step.index = plan.requests.len();
         name.clone_into(&mut shown.name);
         plan.requests.push(step);
         plan.shown.requests.push(shown);
@@ -51,7 +51,7 @@ fn longest(stage: &StageMeasurement, dimension: Dimension) -> Duration {
 
 #[test]
 fn a_step_that_is_answered_at_the_third_try_is_one_exchange_that_took_as_long_as_all_of_them() {
-    let plan = once(Tries::Retry { times: 5, after: millis(100) });
+    let plan = once(RetryPlan::Retry { times: 5, after: millis(100) });
     let script = Script(vec![vec![REFUSES, REFUSES, Turn::Answer(millis(30))]]);
     let scenario = measure(plan, script);
     let (whole, each) = (&scenario.requests[0].measured, &scenario.requests[1].measured);
@@ -72,8 +72,10 @@ fn a_step_that_is_answered_at_the_third_try_is_one_exchange_that_took_as_long_as
 
 #[test]
 fn a_step_that_never_succeeds_says_how_often_it_was_tried() {
-    let scenario =
-        measure(once(Tries::Retry { times: 2, after: Duration::ZERO }), Script::always(REFUSES));
+    let scenario = measure(
+        once(RetryPlan::Retry { times: 2, after: Duration::ZERO }),
+        Script::always(REFUSES),
+    );
     let measured = &scenario.requests[0].measured;
     assert_eq!((measured.tally.exchanges, measured.tally.failed()), (1, 1));
     let evidence = measured.evidence.by_count()[0].clone();
@@ -83,7 +85,7 @@ fn a_step_that_never_succeeds_says_how_often_it_was_tried() {
 
 #[test]
 fn polling_gives_up_when_its_time_is_over_however_long_the_target_takes() {
-    let plan = once(Tries::Poll { every: millis(200), within: millis(1_000) });
+    let plan = once(RetryPlan::Poll { every: millis(200), within: millis(1_000) });
     let script = Script(vec![vec![REFUSES, REFUSES, Turn::Hang]]);
     let scenario = measure(plan, script);
     let evidence = scenario.requests[0].measured.evidence.by_count()[0].clone();
@@ -93,7 +95,8 @@ fn polling_gives_up_when_its_time_is_over_however_long_the_target_takes() {
 
 #[test]
 fn a_run_that_is_asked_to_end_ends_between_two_tries() {
-    let plan = once(Tries::Poll { every: Duration::from_mins(1), within: Duration::from_mins(10) });
+    let plan =
+        once(RetryPlan::Poll { every: Duration::from_mins(1), within: Duration::from_mins(10) });
     let dial = ScriptedDial::new(Script::always(REFUSES));
     let asked = Rc::clone(&dial.requests);
     let measurement = stopped_after(Duration::from_secs(5), plan, dial);
@@ -109,20 +112,20 @@ fn a_run_that_is_asked_to_end_sends_no_further_step_of_an_arrival() {
     let scenario = &measurement.scenarios[0];
     let made: Vec<_> = scenario.requests.iter().map(|step| step.measured.tally.exchanges).collect();
     assert_eq!((made, asked.borrow().len(), scenario.abandoned), (vec![1, 1, 0], 2, 1));
-    assert_eq!(measurement.ending, Ending::Interrupted);
+    assert_eq!(measurement.ending, RunEnding::Interrupted);
 }
 
 #[test]
 fn a_run_that_is_asked_to_end_while_its_last_answer_is_awaited_is_complete() {
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(400))));
     let measurement = stopped_after(millis(600), of_steps(["second"]), dial);
-    assert_eq!((measurement.ending, measurement.scenarios[0].abandoned), (Ending::Complete, 0));
+    assert_eq!((measurement.ending, measurement.scenarios[0].abandoned), (RunEnding::Complete, 0));
 }
 
 #[test]
 fn a_step_that_lacks_a_variable_is_not_carried_out_and_those_around_it_are() {
     let mut plan = of_steps(["second", "third"]);
-    plan.requests[1].lacks = Some("variable `KEY` is not set".to_owned());
+    plan.requests[1].missing_variable = Some("variable `KEY` is not set".to_owned());
     let scenario = measure(plan, Script::always(Turn::Answer(millis(10))));
     let made = |at: usize| scenario.requests[at].measured.tally.exchanges;
     assert_eq!((made(0), made(1), made(2)), (1, 0, 1));
@@ -140,7 +143,7 @@ fn a_page_that_may_be_absent_is_so_by_404_alone() {
         ("HTTP/1.1 410 No\r\ncontent-length: 0\r\n\r\n", Failure::Status),
     ] {
         let mut plan = open(1.0, 1, 1);
-        plan.requests[0].may_be_absent = true;
+        plan.requests[0].accepts_absence = true;
         let scenario = measure(plan, Script::always(Turn::Raw(millis(5), answer)));
         let measured = &scenario.requests[0].measured;
         assert_eq!(measured.evidence.by_count()[0].failure, failure);

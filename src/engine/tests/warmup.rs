@@ -7,12 +7,12 @@ use super::harness::{
     Script, ScriptedDial, Turn, Watcher, conduct, millis, open, paused, watch_run,
 };
 use crate::engine::stop_channel;
-use crate::plan::{ScenarioPlan, Warmup};
+use crate::plan::{ScenarioPlan, WarmupPlan};
 use crate::record::Measurement;
 
 /// A scenario that opens 600 connections before measuring.
 fn wide() -> ScenarioPlan {
-    let warmup = Warmup { connections: 600, requests: 600 };
+    let warmup = WarmupPlan { connections: 600, requests: 600 };
     ScenarioPlan { warmup, ..open(1.0, 1, 600) }
 }
 

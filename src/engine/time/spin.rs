@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::clock::Instant;
-use crate::plan::Pacing;
+use crate::plan::PacingMode;
 
 /// How far before their due times a thread's timers fire, and what the rest may cost.
 ///
@@ -17,7 +17,7 @@ use crate::plan::Pacing;
 /// While the bucket is empty, timers are as late as the kernel makes them.
 #[derive(Debug)]
 pub(in crate::engine) struct SpinBudget {
-    pacing: Pacing,
+    pacing: PacingMode,
     margin: Cell<Duration>,
     credit: Cell<Duration>,
     credited_up_to: Cell<Instant>,
@@ -49,8 +49,8 @@ impl SpinBudget {
     const MARGIN_STEP: Duration = Duration::from_nanos(24_500);
     const SHRINK_DIVISOR: u32 = 49;
 
-    /// A budget that starts to fill at `now`; with [`Pacing::Sleep`] it stays empty.
-    pub(in crate::engine) fn new(pacing: Pacing, now: Instant) -> Self {
+    /// A budget that starts to fill at `now`; with [`PacingMode::Sleep`] it stays empty.
+    pub(in crate::engine) fn new(pacing: PacingMode, now: Instant) -> Self {
         Self {
             pacing,
             margin: Cell::new(Self::INITIAL_MARGIN),
@@ -62,7 +62,7 @@ impl SpinBudget {
 
     /// Takes an allowance for spinning before a timer's due time out of the budget.
     pub(in crate::engine) fn allow(&self, now: Instant) -> SpinAllowance {
-        if self.pacing == Pacing::Sleep {
+        if self.pacing == PacingMode::Sleep {
             return SpinAllowance(Duration::ZERO);
         }
         let earned = now.saturating_duration_since(self.credited_up_to.replace(now)) / Self::SHARE;
@@ -117,7 +117,7 @@ mod tests {
     fn at_any_rate_at_most_a_sixteenth_of_the_time_and_the_saved_credit_is_spun() {
         let start = clock::now();
         for micros in [7, 100, 1_000, 5_000, 50_000] {
-            let spin = SpinBudget::new(Pacing::Spin, start);
+            let spin = SpinBudget::new(PacingMode::Spin, start);
             (0..1_000).for_each(|_| spin.learn(SECOND));
             let all = spun_in(&spin, start, Duration::from_micros(micros), 3);
             assert!(
@@ -125,7 +125,7 @@ mod tests {
                 "{micros}: {all:?}"
             );
         }
-        let spin = SpinBudget::new(Pacing::Spin, start);
+        let spin = SpinBudget::new(PacingMode::Spin, start);
         let all = spun_in(&spin, start, Duration::from_millis(2), 3);
         assert_eq!(
             all,
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_long_quiet_time_saves_at_most_the_maximum_credit() {
         let start = clock::now();
-        let spin = SpinBudget::new(Pacing::Spin, start);
+        let spin = SpinBudget::new(PacingMode::Spin, start);
         (0..1_000).for_each(|_| spin.learn(SECOND));
         let later = start + 3_600 * SECOND;
         let all = (0..100).map(|_| spin.allow(later).margin()).sum::<Duration>();
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn unused_allowance_can_be_spun_later() {
         let start = clock::now();
-        let spin = SpinBudget::new(Pacing::Spin, start);
+        let spin = SpinBudget::new(PacingMode::Spin, start);
         let now = start + Duration::from_micros(800);
         let allowance = spin.allow(now);
         assert_eq!(allowance.margin(), Duration::from_micros(50));
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_margin_settles_where_one_timer_in_fifty_is_later_and_stays_within_its_limits() {
-        let spin = SpinBudget::new(Pacing::Spin, clock::now());
+        let spin = SpinBudget::new(PacingMode::Spin, clock::now());
         for round in 0..20_000_u64 {
             spin.learn(Duration::from_micros(round % 100 * 3));
         }
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn without_spinning_every_allowance_is_zero() {
         let start = clock::now();
-        let spin = SpinBudget::new(Pacing::Sleep, start);
+        let spin = SpinBudget::new(PacingMode::Sleep, start);
         assert_eq!(spin.allow(start + SECOND).margin(), Duration::ZERO);
     }
 }

@@ -32,7 +32,7 @@ impl RunStart {
     /// Reads the wall clock only once, so that setting the clock later has no effect.
     pub(in crate::engine) fn now(plan: &Plan) -> Result<Self, EngineError> {
         let now = clock::now();
-        match plan.part {
+        match plan.shard_plan {
             None => Ok(Self { run: now, measured: None }),
             Some(part) => Self::before(part.start, clock::wall_clock(), now)
                 .ok_or(EngineError::TooLate { start: part.start }),

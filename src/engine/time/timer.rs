@@ -115,11 +115,11 @@ async fn sleep_in_kernel(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Pacing;
+    use crate::plan::PacingMode;
 
     #[tokio::test]
     async fn a_precise_timer_never_fires_early_with_or_without_spinning() {
-        for pacing in [Pacing::Spin, Pacing::Sleep] {
+        for pacing in [PacingMode::Spin, PacingMode::Sleep] {
             let timer = PreciseTimer::precise(Rc::new(SpinBudget::new(pacing, now())));
             for micros in [0, 50, 300, 2_500, 10] {
                 let due = now() + Duration::from_micros(micros);
@@ -131,7 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_cancelled_timer_that_fired_is_not_early_the_next_time() {
-        let pacing = || Rc::new(SpinBudget::new(Pacing::Spin, now()));
+        let pacing = || Rc::new(SpinBudget::new(PacingMode::Spin, now()));
         let (timer, other) = (PreciseTimer::precise(pacing()), PreciseTimer::precise(pacing()));
         let soon = now() + Duration::from_millis(5);
         tokio::select! {

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
 use url::Url;
 
-use super::super::{Check, Expectation, Expectations, JsonExpectation, JsonRule};
+use super::super::{Expectation, ExpectationSet, JsonExpectation, JsonRule, ResponseCheck};
 use super::*;
 use crate::record::Failure;
 
@@ -39,7 +39,7 @@ fn decoded(encodings: &[&str], body: &[u8], limit: u64) -> Result<Vec<u8>, Decod
     for encoding in encodings {
         headers.append(CONTENT_ENCODING, HeaderValue::from_str(encoding).unwrap());
     }
-    let answer = Answer { status: StatusCode::OK, url: &url, headers: &headers, body };
+    let answer = ResponseView { status: StatusCode::OK, url: &url, headers: &headers, body };
     decode(&answer, ByteSize(limit)).map(Cow::into_owned)
 }
 
@@ -169,33 +169,38 @@ fn too_many_encodings_are_refused_before_any_work() {
 
 #[test]
 fn expectations_judge_the_content_and_name_what_cannot_be_decoded() {
-    let judge = |check: Check, encoding: &str, body: &[u8]| {
-        let expectations = Expectations::new(
+    let judge = |check: ResponseCheck, encoding: &str, body: &[u8]| {
+        let expectations = ExpectationSet::new(
             vec![Expectation { written: "as written".to_owned(), check }],
             ByteSize(1024),
         );
         let url = Url::parse("https://example.org/").unwrap();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_ENCODING, HeaderValue::from_str(encoding).unwrap());
-        expectations.judge(&Answer { status: StatusCode::OK, url: &url, headers: &headers, body })
+        expectations.judge(&ResponseView {
+            status: StatusCode::OK,
+            url: &url,
+            headers: &headers,
+            body,
+        })
     };
     let page = encoded("gzip", br#"{"ready": true}"#);
     let ready =
         || JsonExpectation { pointer: "/ready".to_owned(), rule: JsonRule::Is(true.into()) };
-    assert_eq!(judge(Check::contains("ready"), "gzip", &page), Ok(()));
+    assert_eq!(judge(ResponseCheck::contains("ready"), "gzip", &page), Ok(()));
     assert_eq!(
-        judge(Check::lacks("ready"), "gzip", &page).unwrap_err().seen,
+        judge(ResponseCheck::lacks("ready"), "gzip", &page).unwrap_err().seen,
         "in the 15 bytes of the body"
     );
-    assert_eq!(judge(Check::Json(ready()), "gzip", &page), Ok(()));
+    assert_eq!(judge(ResponseCheck::Json(ready()), "gzip", &page), Ok(()));
 
-    let unmet = judge(Check::lacks("x"), "br", &page).unwrap_err();
+    let unmet = judge(ResponseCheck::lacks("x"), "br", &page).unwrap_err();
     assert_eq!((unmet.failure, unmet.expected.as_str()), (Failure::Unexpected, "as written"));
     let bomb = encoded("gzip", &[0; 2048]);
-    let unmet = judge(Check::contains("x"), "gzip", &bomb).unwrap_err();
+    let unmet = judge(ResponseCheck::contains("x"), "gzip", &bomb).unwrap_err();
     assert_eq!(unmet.expected, "max_body = \"1 KiB\"");
     // Where nothing looks at the body it is not decoded.
-    assert_eq!(judge(Check::Status(vec![StatusCode::OK]), "br", b"body"), Ok(()));
+    assert_eq!(judge(ResponseCheck::Status(vec![StatusCode::OK]), "br", b"body"), Ok(()));
 }
 
 proptest! {

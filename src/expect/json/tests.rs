@@ -20,7 +20,7 @@ fn number(value: &Value) -> Number {
 }
 
 fn matches(pattern: &str) -> JsonRule {
-    JsonRule::Matches(Pattern::new(pattern).unwrap())
+    JsonRule::Matches(TextPattern::new(pattern).unwrap())
 }
 
 #[test]

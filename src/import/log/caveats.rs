@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::measurement::LogMeasurement;
 use super::start::LogClock;
-use super::unit::{Unit, UnitSource};
-use crate::units::show;
+use super::unit::{LogUnit, UnitSource};
+use crate::units::format_duration;
 
 /// What follows “the record was imported, and”.
 pub(super) const MISSING_FACTS: &str = "an interval log does not tell which exchanges failed";
@@ -14,7 +14,7 @@ pub(super) const MISSING_FACTS: &str = "an interval log does not tell which exch
 pub(super) fn caveats(
     gathered: &LogMeasurement,
     clock: LogClock,
-    (unit, unit_source): (Unit, UnitSource),
+    (unit, unit_source): (LogUnit, UnitSource),
 ) -> Vec<String> {
     let seen = gathered.seen;
     let mut caveats = vec![failures(gathered.failed())];
@@ -41,7 +41,7 @@ fn failures(failed: u64) -> String {
     format!("an interval log tells of no failures: all figures are of what was answered{how_many}")
 }
 
-fn counted(unit: Unit, unit_source: UnitSource) -> Option<String> {
+fn counted(unit: LogUnit, unit_source: UnitSource) -> Option<String> {
     let unit = unit.name();
     match unit_source {
         UnitSource::Head => None,
@@ -55,7 +55,7 @@ fn counted(unit: Unit, unit_source: UnitSource) -> Option<String> {
 /// That an interval is not the second in which it is shown.
 fn lengths((shortest, longest): (Duration, Duration)) -> Option<String> {
     let second = Duration::from_millis(950)..=Duration::from_millis(1_050);
-    let long = match (show(shortest), show(longest)) {
+    let long = match (format_duration(shortest), format_duration(longest)) {
         (one, other) if one == other => one,
         (one, other) => format!("{one} to {other}"),
     };

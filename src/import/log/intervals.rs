@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram as Counts;
 
-use super::super::Mistake;
+use super::super::ImportError;
 use super::lines::{self, NumberedLine};
 use super::start::{LogClock, length};
-use super::{Options, Unit};
+use super::{LogImportOptions, LogUnit};
 use crate::hlog::{HdrLogFields, HdrLogLine, HdrLogSubject, HdrLogTag};
 use crate::record::{
-    Ceiling, CeilingCount, Dimension, Histogram, Interval, Series, ServerTimings, Stage, Tally,
+    Ceiling, CeilingCount, Dimension, DimensionHistograms, Histogram, Interval, ServerTimings,
+    Stage, Tally,
 };
 
 /// The most values of one histogram, so that no sum of them overflows.
@@ -22,8 +23,8 @@ const MOST_OF_NAME: usize = 200;
 pub(super) struct LogIntervals<'a> {
     lines: Box<dyn Iterator<Item = NumberedLine<'a>> + 'a>,
     clock: LogClock,
-    unit: Unit,
-    options: &'a Options,
+    unit: LogUnit,
+    options: &'a LogImportOptions,
     ceilings: &'a [Ceiling],
     pending: Option<Interval>,
     /// Facts about the lines read so far.
@@ -54,8 +55,8 @@ impl<'a> LogIntervals<'a> {
     pub(super) fn new(
         bytes: &'a [u8],
         clock: LogClock,
-        unit: Unit,
-        options: &'a Options,
+        unit: LogUnit,
+        options: &'a LogImportOptions,
         ceilings: &'a [Ceiling],
     ) -> Self {
         let lines = Box::new(lines::of(bytes));
@@ -81,7 +82,7 @@ impl<'a> LogIntervals<'a> {
                 ceilings: vec![CeilingCount::default(); self.ceilings.len()],
                 ..Tally::default()
             },
-            series: Series::default(),
+            series: DimensionHistograms::default(),
             server_timings: ServerTimings::default(),
         });
         add(interval, &tag.what, &counts, self.unit, self.ceilings);
@@ -138,7 +139,7 @@ impl<'a> LogIntervals<'a> {
 }
 
 impl Iterator for LogIntervals<'_> {
-    type Item = Result<Interval, Mistake>;
+    type Item = Result<Interval, ImportError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while let Some(NumberedLine { number, is_torn, line }) = self.lines.next() {
@@ -157,7 +158,7 @@ impl Iterator for LogIntervals<'_> {
                     }
                 }
                 Err(_) if is_torn => self.seen.cut = Some(number),
-                Err(why) => return Some(Err(Mistake::at(number, why))),
+                Err(why) => return Some(Err(ImportError::at(number, why))),
             }
         }
         self.finish().map(Ok)
@@ -169,7 +170,7 @@ fn add(
     interval: &mut Interval,
     what: &HdrLogSubject,
     counts: &Counts<u64>,
-    unit: Unit,
+    unit: LogUnit,
     ceilings: &[Ceiling],
 ) {
     let histogram = converted(counts, unit);
@@ -203,7 +204,7 @@ fn add(
 
 /// Values in the middle of their bucket: a bucket of the same width takes in the same values, one of another width is
 /// wrong by half of it at most.
-fn converted(counts: &Counts<u64>, unit: Unit) -> Histogram {
+fn converted(counts: &Counts<u64>, unit: LogUnit) -> Histogram {
     let mut histogram = Histogram::default();
     for step in counts.iter_recorded() {
         let middle = counts.median_equivalent(step.value_iterated_to());
@@ -213,7 +214,7 @@ fn converted(counts: &Counts<u64>, unit: Unit) -> Histogram {
 }
 
 /// Counts the values whose whole bucket is at or above a limit.
-fn exceeding(counts: &Counts<u64>, unit: Unit, limit: Duration) -> u64 {
+fn exceeding(counts: &Counts<u64>, unit: LogUnit, limit: Duration) -> u64 {
     let steps = counts.iter_recorded();
     let over = steps
         .filter(|step| unit.times(counts.lowest_equivalent(step.value_iterated_to())) >= limit);
@@ -235,7 +236,7 @@ fn without_lag(interval: &mut Interval, ceilings: &[Ceiling]) {
     let counts = ceilings.iter().zip(&mut interval.tally.ceilings);
     for (ceiling, count) in counts.filter(|(ceiling, _)| holds_lag(ceiling.dimension)) {
         let Some(histogram) = interval.series.get(ceiling.dimension) else { continue };
-        let sure = exceeding(histogram.counts(), Unit::Micros, ceiling.limit + lag);
+        let sure = exceeding(histogram.counts(), LogUnit::Micros, ceiling.limit + lag);
         count.exceeded_without_lag = sure.min(count.exceeded);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::Mistake;
+use super::super::ImportError;
 use super::intervals::{LogIntervals, LogNotes};
 use crate::record::{
     Dimension, Histogram, Interval, RequestMeasurement, ScenarioMeasurement, Stage,
@@ -25,7 +25,7 @@ pub(super) struct LogMeasurement {
 
 impl LogMeasurement {
     /// Adds all intervals up, or says which lines cannot be read.
-    pub(super) fn of(mut intervals: LogIntervals<'_>) -> Result<Self, Vec<Mistake>> {
+    pub(super) fn of(mut intervals: LogIntervals<'_>) -> Result<Self, Vec<ImportError>> {
         let mut gathered = Self {
             scenarios: Vec::new(),
             measured_from: None,
@@ -42,15 +42,16 @@ impl LogMeasurement {
             if gathered.histograms > MOST_HISTOGRAMS {
                 let what =
                     format!("tells more than {MOST_HISTOGRAMS} histograms apart by its tags");
-                return Err(vec![Mistake::of_file(what)]);
+                return Err(vec![ImportError::of_file(what)]);
             }
         }
         gathered.seen = intervals.seen;
         if more > 0 {
-            mistakes.push(Mistake::of_file(format!("holds {more} more lines that cannot be read")));
+            mistakes
+                .push(ImportError::of_file(format!("holds {more} more lines that cannot be read")));
         }
         if mistakes.is_empty() && gathered.is_empty() {
-            mistakes.push(Mistake::of_file("holds no value"));
+            mistakes.push(ImportError::of_file("holds no value"));
         }
         if mistakes.is_empty() { Ok(gathered) } else { Err(mistakes) }
     }

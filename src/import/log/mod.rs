@@ -12,48 +12,48 @@ mod unit;
 
 use std::time::Duration;
 
-pub use unit::Unit;
+pub use unit::LogUnit;
 
 use self::intervals::LogIntervals;
 use self::measurement::LogMeasurement;
 use self::start::LogClock;
 use crate::record::{
-    Budget, Ceiling, Ending, Interval, Measurement, PlannedRequest, PlannedScenario, RunRecord,
+    Budget, Ceiling, Interval, Measurement, PlannedRequest, PlannedScenario, RunEnding, RunRecord,
     ScenarioMeasurement,
 };
 
-use super::{Mistake, identity, judged, provenance};
+use super::{ImportError, identity, judged, provenance};
 
 /// How a log is to be read where it leaves that open.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Options {
+pub struct LogImportOptions {
     /// The scenario of lines that name none.
     pub scenario: String,
     /// The request of lines without a tag.
     pub request: String,
     /// What values count; found out where it is `None`.
-    pub unit: Option<Unit>,
+    pub unit: Option<LogUnit>,
     /// What each request is held to, on durations alone.
     pub budgets: Vec<Budget>,
 }
 
 /// A log that was found to be sound, and the run that it tells of.
 #[derive(Debug)]
-pub struct Log {
-    options: Options,
+pub struct ImportedLog {
+    options: LogImportOptions,
     ceilings: Vec<Ceiling>,
     clock: LogClock,
-    unit: Unit,
+    unit: LogUnit,
     content: [u8; 32],
     record: RunRecord,
 }
 
-impl Log {
+impl ImportedLog {
     /// The most bytes that a log may have.
     pub const MOST_BYTES: u64 = 256 << 20;
 
     /// Reads a log whole, or says all that is wrong with it. What it takes is the sum of its histograms, not each of them.
-    pub fn read(bytes: &[u8], options: &Options) -> Result<Self, Vec<Mistake>> {
+    pub fn read(bytes: &[u8], options: &LogImportOptions) -> Result<Self, Vec<ImportError>> {
         let clock = LogClock::of(bytes).map_err(|mistake| vec![mistake])?;
         let (unit, unit_source) = unit::of(bytes, options.unit).map_err(|mistake| vec![mistake])?;
         let ceilings = ceilings(&options.budgets);
@@ -95,9 +95,9 @@ fn ceilings(budgets: &[Budget]) -> Vec<Ceiling> {
 /// The record of what a log holds.
 fn record(
     gathered: LogMeasurement,
-    (options, ceilings): (&Options, &[Ceiling]),
+    (options, ceilings): (&LogImportOptions, &[Ceiling]),
     caveats: &[String],
-    (clock, unit, content): (LogClock, Unit, &[u8]),
+    (clock, unit, content): (LogClock, LogUnit, &[u8]),
 ) -> RunRecord {
     let started = clock.started();
     let budgets: Vec<_> = options.budgets.iter().map(ToString::to_string).collect();
@@ -122,7 +122,10 @@ fn record(
     let measurement = Measurement {
         measured_from,
         elapsed,
-        ..Measurement::of(scenarios, Ending::Imported(caveats::MISSING_FACTS.to_owned()))
+        ..Measurement::with_scenarios(
+            scenarios,
+            RunEnding::Imported(caveats::MISSING_FACTS.to_owned()),
+        )
     };
     judged(id, provenance(started, "hlog", vec![maker.to_owned()]), plan, measurement)
 }

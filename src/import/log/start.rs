@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::super::Mistake;
+use super::super::ImportError;
 use super::lines;
 use crate::hlog::HdrLogLine;
 
@@ -31,7 +31,7 @@ pub(super) struct LogClock {
 
 impl LogClock {
     /// The clock of a log before its first line: it started when its head says so, or with its first interval.
-    pub(super) fn of(bytes: &[u8]) -> Result<Self, Mistake> {
+    pub(super) fn of(bytes: &[u8]) -> Result<Self, ImportError> {
         let mut clock = Self { started: 0.0, has_start: false, start: None, base: None };
         for line in lines::of(bytes) {
             let Some(said) = line.line else { continue };
@@ -41,11 +41,11 @@ impl LogClock {
             let started = first.map(|first| clock.start.map_or(first, |start| start.min(first)));
             let started = started.filter(|started| (0.0..=LAST).contains(started));
             let started = started.ok_or_else(|| {
-                Mistake::at(line.number, "the log starts at no time of a calendar")
+                ImportError::at(line.number, "the log starts at no time of a calendar")
             })?;
             return Ok(Self { started, has_start: started >= YEAR, start: None, base: None });
         }
-        Err(Mistake::of_file(
+        Err(ImportError::of_file(
             "holds no interval: it is no HdrHistogram log, or one that was never written to",
         ))
     }

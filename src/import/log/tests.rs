@@ -7,15 +7,17 @@ use time::macros::datetime;
 
 use super::*;
 use crate::hlog;
-use crate::record::{Decision, Dimension, Histogram, Series, ServerTimings, Stage, Tally};
+use crate::record::{
+    Decision, Dimension, DimensionHistograms, Histogram, ServerTimings, Stage, Tally,
+};
 use crate::units::Quantile;
 
 const HEAD: &str = "#[Histogram log format version 1.2]\n\
                     #[StartTime: 1441812279.474 (seconds since epoch), Wed Sep 09 08:24:39 PDT 2015]\n\
                     \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n";
 
-fn options(budgets: &[&str]) -> Options {
-    Options {
+fn options(budgets: &[&str]) -> LogImportOptions {
+    LogImportOptions {
         scenario: "peer".to_owned(),
         request: "all".to_owned(),
         unit: None,
@@ -35,15 +37,16 @@ fn line(tag: &str, start: &str, values: &[u64], of_a_milli: f64) -> String {
     format!("{tag}{start},10.000,{max:.3},{}\n", BASE64.encode(bytes))
 }
 
-fn read(text: &str, options: &Options) -> Result<Log, Vec<String>> {
-    Log::read(text.as_bytes(), options).map_err(|all| all.iter().map(ToString::to_string).collect())
+fn read(text: &str, options: &LogImportOptions) -> Result<ImportedLog, Vec<String>> {
+    ImportedLog::read(text.as_bytes(), options)
+        .map_err(|all| all.iter().map(ToString::to_string).collect())
 }
 
-fn intervals(log: &Log, text: &str) -> Vec<Interval> {
+fn intervals(log: &ImportedLog, text: &str) -> Vec<Interval> {
     log.intervals(text.as_bytes()).unwrap().collect()
 }
 
-fn caveats(log: &Log) -> String {
+fn caveats(log: &ImportedLog) -> String {
     log.record().plan[0].caveats.join("\n")
 }
 
@@ -84,8 +87,10 @@ fn a_unit_that_is_not_told_is_asked_for() {
     let text = HEAD.to_owned() + &line("", "0.000", &[5, 7_000], 1.0);
     let refused = read(&text, &options(&[])).unwrap_err();
     assert!(refused[0].contains("add --unit ns"), "{refused:?}");
-    for (unit, micros) in [(Unit::Nanos, 7), (Unit::Micros, 7_003), (Unit::Millis, 7_003_000)] {
-        let log = read(&text, &Options { unit: Some(unit), ..options(&[]) }).unwrap();
+    for (unit, micros) in
+        [(LogUnit::Nanos, 7), (LogUnit::Micros, 7_003), (LogUnit::Millis, 7_003_000)]
+    {
+        let log = read(&text, &LogImportOptions { unit: Some(unit), ..options(&[]) }).unwrap();
         let latency = log.record().measurement.scenarios[0].requests[0]
             .measured
             .series
@@ -105,7 +110,7 @@ fn ours(second: u64, stage: Stage, latencies: &[u64], lag: Duration) -> Interval
         latency.record(Duration::from_millis(*millis));
     }
     (0..=latencies.len()).for_each(|_| lags.record(lag));
-    let mut series = Series::default();
+    let mut series = DimensionHistograms::default();
     series.add(Dimension::Latency, &latency);
     series.add(Dimension::Lag, &lags);
     let mut server_timings = ServerTimings::default();
@@ -231,7 +236,8 @@ fn what_is_no_log_is_refused() {
         assert!(refused[0].contains(told), "{refused:?}");
     }
     let empty = HEAD.to_owned() + &line("", "0.000", &[], 1e6);
-    let refused = read(&empty, &Options { unit: Some(Unit::Nanos), ..options(&[]) }).unwrap_err();
+    let refused =
+        read(&empty, &LogImportOptions { unit: Some(LogUnit::Nanos), ..options(&[]) }).unwrap_err();
     assert!(refused[0].contains("holds no value"), "{refused:?}");
     let one = line("", "0.000", &millis([5]), 1e6);
     let tags = HEAD.to_owned()
@@ -252,13 +258,13 @@ fn a_log_without_a_head_starts_with_its_first_interval() {
 #[test]
 fn the_same_log_is_the_same_run_and_another_reading_of_it_is_another() {
     let text = HEAD.to_owned() + &line("", "0.000", &millis([5, 7]), 1e6);
-    let of = |options: &Options| read(&text, options).unwrap().record().clone();
+    let of = |options: &LogImportOptions| read(&text, options).unwrap().record().clone();
     let record = of(&options(&[]));
     assert_eq!(of(&options(&[])), record);
     let others = [
-        of(&Options { scenario: "other".to_owned(), ..options(&[]) }).id,
-        of(&Options { request: "other".to_owned(), ..options(&[]) }).id,
-        of(&Options { unit: Some(Unit::Micros), ..options(&[]) }).id,
+        of(&LogImportOptions { scenario: "other".to_owned(), ..options(&[]) }).id,
+        of(&LogImportOptions { request: "other".to_owned(), ..options(&[]) }).id,
+        of(&LogImportOptions { unit: Some(LogUnit::Micros), ..options(&[]) }).id,
         of(&options(&["p95 < 1s"])).id,
     ];
     assert!(others.iter().all(|other| *other != record.id), "{others:?}");
@@ -268,9 +274,11 @@ fn the_same_log_is_the_same_run_and_another_reading_of_it_is_another() {
 
 /// Reads whatever it is, to the end.
 fn exhaust(bytes: &[u8]) {
-    let options =
-        Options { unit: Some(Unit::Millis), ..options(&["p95 < 300ms", "max(lag) < 1ms"]) };
-    if let Ok(log) = Log::read(bytes, &options) {
+    let options = LogImportOptions {
+        unit: Some(LogUnit::Millis),
+        ..options(&["p95 < 300ms", "max(lag) < 1ms"])
+    };
+    if let Ok(log) = ImportedLog::read(bytes, &options) {
         assert!(log.intervals(bytes).unwrap().count() > 0);
     }
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::super::Mistake;
+use super::super::ImportError;
 use super::lines;
 use crate::hlog::{HdrLogFields, HdrLogLine};
 
 /// What a value counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub enum LogUnit {
     /// Nanoseconds.
     Nanos,
     /// Microseconds.
@@ -31,7 +31,7 @@ pub(super) enum UnitSource {
 /// First words of a log that this program wrote.
 const OURS: &str = "#[tollgate: values in microseconds";
 
-impl Unit {
+impl LogUnit {
     /// So many of it.
     pub(super) fn times(self, count: u64) -> Duration {
         let nanos = u64::try_from(u128::from(count) * self.nanos());
@@ -60,7 +60,10 @@ impl Unit {
 ///
 /// A log has no field for it. By custom the column `Interval_Max` is in milliseconds, so that it tells nanoseconds and
 /// microseconds: HdrHistogram's writer divides nanoseconds by a million. Where it is just the greatest value it tells nothing.
-pub(super) fn of(bytes: &[u8], given: Option<Unit>) -> Result<(Unit, UnitSource), Mistake> {
+pub(super) fn of(
+    bytes: &[u8],
+    given: Option<LogUnit>,
+) -> Result<(LogUnit, UnitSource), ImportError> {
     if let Some(unit) = given {
         return Ok((unit, UnitSource::Flag));
     }
@@ -68,7 +71,7 @@ pub(super) fn of(bytes: &[u8], given: Option<Unit>) -> Result<(Unit, UnitSource)
     for line in lines::of(bytes) {
         match line.line {
             Some(HdrLogLine::Text(text)) if text.starts_with(OURS) => {
-                return Ok((Unit::Micros, UnitSource::Head));
+                return Ok((LogUnit::Micros, UnitSource::Head));
             }
             Some(HdrLogLine::Interval(fields)) => {
                 let max = fields.max.parse().ok().filter(|max: &f64| max.is_finite());
@@ -83,17 +86,17 @@ pub(super) fn of(bytes: &[u8], given: Option<Unit>) -> Result<(Unit, UnitSource)
     }
     let unit = greatest.and_then(|(max, fields)| by_max(max, fields));
     unit.map(|unit| (unit, UnitSource::Max)).ok_or_else(|| {
-        Mistake::of_file(
+        ImportError::of_file(
             "does not tell what its values count; add --unit ns, --unit us or --unit ms",
         )
     })
 }
 
-fn by_max(millis: f64, fields: HdrLogFields<'_>) -> Option<Unit> {
+fn by_max(millis: f64, fields: HdrLogFields<'_>) -> Option<LogUnit> {
     let ratio = fields.counts().ok()?.max() as f64 / millis;
     match ratio {
-        5e2..=2e3 => Some(Unit::Micros),
-        5e5..=2e6 => Some(Unit::Nanos),
+        5e2..=2e3 => Some(LogUnit::Micros),
+        5e5..=2e6 => Some(LogUnit::Nanos),
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use time::{OffsetDateTime, UtcOffset};
 use url::{Position, Url};
 use uuid::Uuid;
 
-use super::super::{Mistake, identity};
+use super::super::{ImportError, identity};
 use super::redaction::redact_credentials;
 
 /// The longest that one request, or its budget, may take.
@@ -20,7 +20,7 @@ const MOST_OF_TARGET: usize = 2_000;
 
 /// What one artifact of `synthetic-check` tells.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Artifact {
+pub struct ImportedArtifact {
     /// Its time, taken for the start of the request (UTC).
     pub(super) started: OffsetDateTime,
     /// The requested URL, without user name, password and fragment.
@@ -30,14 +30,14 @@ pub struct Artifact {
     /// From the start to the answer's headers, or to the failure.
     pub(super) took: Duration,
     /// What came back.
-    pub(super) answer: Answer,
+    pub(super) answer: CheckAnswer,
     /// What went wrong, in the words of the check.
     pub(super) error: Option<String>,
 }
 
 /// What came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum CheckAnswer {
     /// An answer with this status.
     Status(u16),
     /// Nothing.
@@ -66,11 +66,11 @@ fn may_be_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(from)
 }
 
-impl Artifact {
+impl ImportedArtifact {
     /// Reads an artifact, or says all that is wrong with it. User name and password of its target are in neither.
-    pub fn read(bytes: &[u8]) -> Result<Self, Vec<Mistake>> {
+    pub fn read(bytes: &[u8]) -> Result<Self, Vec<ImportError>> {
         if bytes.len() > MOST_BYTES {
-            return Err(vec![Mistake::of_file(
+            return Err(vec![ImportError::of_file(
                 "is larger than 1 MiB, and no artifact of synthetic-check",
             )]);
         }
@@ -80,15 +80,15 @@ impl Artifact {
     }
 
     /// What came back.
-    pub fn answer(&self) -> Answer {
+    pub fn answer(&self) -> CheckAnswer {
         self.answer
     }
 
     /// The run's id: of what the artifact says, not of how it is written.
     pub(super) fn id(&self) -> Uuid {
         let status = match self.answer {
-            Answer::Status(status) => status,
-            Answer::None => 0,
+            CheckAnswer::Status(status) => status,
+            CheckAnswer::None => 0,
         };
         let error = self.error.as_ref().map_or("null".to_owned(), |error| format!("{error:?}"));
         let content = format!(
@@ -113,10 +113,11 @@ impl Artifact {
 }
 
 impl ArtifactFile {
-    fn checked(self) -> Result<Artifact, Vec<Mistake>> {
+    fn checked(self) -> Result<ImportedArtifact, Vec<ImportError>> {
         let mut mistakes = Vec::new();
-        let mut note =
-            |field: &str, why: String| mistakes.push(Mistake::of_file(format!("`{field}` {why}")));
+        let mut note = |field: &str, why: String| {
+            mistakes.push(ImportError::of_file(format!("`{field}` {why}")))
+        };
         let started = timestamp(&self.timestamp).map_err(|why| note("timestamp", why)).ok();
         let target = target(&self.target).map_err(|why| note("target", why)).ok();
         let budget = budget(self.budget_ms).map_err(|why| note("budgetMs", why)).ok();
@@ -127,11 +128,11 @@ impl ArtifactFile {
             return Err(mistakes);
         };
         let error = self.error.map(|error| redact_credentials(&error, &self.target));
-        Ok(Artifact { started, target, budget, took, answer, error })
+        Ok(ImportedArtifact { started, target, budget, took, answer, error })
     }
 }
 
-fn unreadable(error: &serde_json::Error) -> Mistake {
+fn unreadable(error: &serde_json::Error) -> ImportError {
     let text = error.to_string();
     let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
     let what = redact_credentials(what, "");
@@ -140,7 +141,7 @@ fn unreadable(error: &serde_json::Error) -> Mistake {
         serde_json::error::Category::Data => format!("not an artifact of synthetic-check: {what}"),
         _ => format!("not JSON: {what}"),
     };
-    Mistake { place, what }
+    ImportError { location: place, what }
 }
 
 fn timestamp(text: &str) -> Result<OffsetDateTime, String> {
@@ -185,12 +186,12 @@ fn duration(millis: f64) -> Result<Duration, String> {
 }
 
 /// What came back, where the status agrees with whether it was found to be one of success.
-fn answer(status: Option<u16>, ok: bool) -> Result<Answer, String> {
+fn answer(status: Option<u16>, ok: bool) -> Result<CheckAnswer, String> {
     match status {
         None if ok => Err("is null though `ok` is true; an answer has a status".to_owned()),
-        None => Ok(Answer::None),
+        None => Ok(CheckAnswer::None),
         Some(status @ 100..=599) if ok == (200..=299).contains(&status) => {
-            Ok(Answer::Status(status))
+            Ok(CheckAnswer::Status(status))
         }
         Some(status @ 100..=599) => Err(format!("is {status} though `ok` is {ok}")),
         Some(status) => Err(format!("is {status}; it is a number from 100 to 599, or null")),

@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use crate::units::written;
+use crate::units::duration_literal;
 
-use super::{Answer, Artifact};
+use super::{CheckAnswer, ImportedArtifact};
 
 /// The budgets that the two kinds of the page are meant to hold, by what stands in the query.
 const PAGE_BUDGETS: [(&str, Duration); 2] =
     [("mock=1", Duration::from_millis(300)), ("mock=0", Duration::from_millis(800))];
 
 /// What a reader of the figures must know, one sentence each.
-pub(super) fn caveats(artifact: &Artifact) -> Vec<String> {
+pub(super) fn caveats(artifact: &ImportedArtifact) -> Vec<String> {
     let of_answer = match artifact.answer {
-        Answer::Status(_) => vec![
+        CheckAnswer::Status(_) => vec![
             "the time ends with the answer's headers, and holds the connection's opening and all redirects".to_owned(),
             "redirects were followed unseen: it may be another page's answer, such as a login's".to_owned(),
             "nothing but the status was looked at".to_owned(),
             "one request, on a new connection".to_owned(),
         ],
-        Answer::None => vec![
+        CheckAnswer::None => vec![
             "no answer came, and the artifact does not say why (name, connection, TLS or any other cause): its time is the \
              failure's, and enters no quantile"
                 .to_owned(),
@@ -29,12 +29,12 @@ pub(super) fn caveats(artifact: &Artifact) -> Vec<String> {
 }
 
 /// That the check was held to the budget of the other kind of page.
-fn misfit(artifact: &Artifact) -> Option<String> {
+fn misfit(artifact: &ImportedArtifact) -> Option<String> {
     let query = artifact.target.query()?;
     let (kind, meant) =
         PAGE_BUDGETS.into_iter().find(|(kind, _)| query.split('&').any(|pair| pair == *kind))?;
     (artifact.budget != meant).then(|| {
-        let (judged, meant) = (written(artifact.budget), written(meant));
+        let (judged, meant) = (duration_literal(artifact.budget), duration_literal(meant));
         format!(
             "it is judged at {judged}, as the check was set, though {meant} is meant for `{kind}`"
         )
@@ -42,15 +42,19 @@ fn misfit(artifact: &Artifact) -> Option<String> {
 }
 
 /// What follows “the record was imported, and”.
-pub(super) fn missing_facts(answer: Answer) -> &'static str {
+pub(super) fn missing_facts(answer: CheckAnswer) -> &'static str {
     match answer {
-        Answer::Status(_) => "it does not tell where redirects led or what the page held",
-        Answer::None => "it does not tell why no answer came",
+        CheckAnswer::Status(_) => "it does not tell where redirects led or what the page held",
+        CheckAnswer::None => "it does not tell why no answer came",
     }
 }
 
 /// What is known of a request without an answer: `fetch failed after 59.5 ms`.
-pub(super) fn no_answer(artifact: &Artifact) -> String {
+pub(super) fn no_answer(artifact: &ImportedArtifact) -> String {
     let error = artifact.error.as_deref().filter(|error| !error.trim().is_empty());
-    format!("`{}` after {}", error.unwrap_or("no error noted"), crate::units::show(artifact.took))
+    format!(
+        "`{}` after {}",
+        error.unwrap_or("no error noted"),
+        crate::units::format_duration(artifact.took)
+    )
 }

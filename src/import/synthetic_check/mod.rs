@@ -9,14 +9,14 @@ mod artifact;
 mod caveats;
 mod redaction;
 
-pub use artifact::{Answer, Artifact};
+pub use artifact::{CheckAnswer, ImportedArtifact};
 
 use std::time::Duration;
 
 use crate::record::{
-    Budget, Ceiling, CeilingCount, Connections, Dimension, Evidence, Failure, Histogram, Interval,
-    Limit, PlannedRequest, PlannedScenario, RequestMeasurement, RunRecord, ScenarioMeasurement,
-    Series, ServerTimings, Stage, Tally,
+    Budget, Ceiling, CeilingCount, ConnectionCounts, CountLimit, Dimension, DimensionHistograms,
+    Failure, FailureEvidence, Histogram, Interval, PlannedRequest, PlannedScenario,
+    RequestMeasurement, RunRecord, ScenarioMeasurement, ServerTimings, Stage, Tally,
 };
 
 use super::{ImportSource, record};
@@ -24,7 +24,7 @@ use super::{ImportSource, record};
 /// What the check held an answer to.
 const EXPECTED: &str = "status = 2xx";
 
-impl Artifact {
+impl ImportedArtifact {
     /// The run that this artifact describes, and its only second.
     pub fn run(&self) -> (RunRecord, Interval) {
         let second = self.second();
@@ -32,11 +32,11 @@ impl Artifact {
         request.measured.add(&second);
         self.evidence().into_iter().for_each(|evidence| request.measured.evidence.add(evidence));
         // Without an answer the artifact does not say whether a connection was opened.
-        let opened = u64::from(self.answer != Answer::None);
+        let opened = u64::from(self.answer != CheckAnswer::None);
         let measured = ScenarioMeasurement {
             planned: Some(1),
             released: 1,
-            connections: Connections { opened, ..Connections::default() },
+            connections: ConnectionCounts { opened, ..ConnectionCounts::default() },
             ..ScenarioMeasurement::new(self.scenario(), vec![request])
         };
         let origin = ImportSource {
@@ -80,7 +80,7 @@ impl Artifact {
                 expectations: vec![EXPECTED.to_owned()],
                 budgets: vec![
                     Budget::Max { dimension: Dimension::Latency, ceiling: self.budget },
-                    Budget::Errors(Limit::None),
+                    Budget::Errors(CountLimit::None),
                 ],
                 hop_of: None,
                 accepts: Vec::new(),
@@ -96,7 +96,7 @@ impl Artifact {
     fn second(&self) -> Interval {
         let failure = self.failure();
         let exceeded = u64::from(failure.is_some() || self.took >= self.budget);
-        let mut series = Series::default();
+        let mut series = DimensionHistograms::default();
         if failure.is_none() {
             let mut latency = Histogram::default();
             latency.record(self.took);
@@ -118,7 +118,7 @@ impl Artifact {
                     exceeded_without_lag: exceeded,
                     exceeded_without_wait: exceeded,
                 }],
-                fresh: u64::from(self.answer != Answer::None),
+                fresh: u64::from(self.answer != CheckAnswer::None),
                 body_bytes: 0,
             },
             series,
@@ -128,19 +128,19 @@ impl Artifact {
 
     fn failure(&self) -> Option<Failure> {
         match self.answer {
-            Answer::Status(200..=299) => None,
-            Answer::Status(_) => Some(Failure::Status),
-            Answer::None => Some(Failure::NoAnswer),
+            CheckAnswer::Status(200..=299) => None,
+            CheckAnswer::Status(_) => Some(Failure::Status),
+            CheckAnswer::None => Some(Failure::NoAnswer),
         }
     }
 
-    fn evidence(&self) -> Option<Evidence> {
+    fn evidence(&self) -> Option<FailureEvidence> {
         let failure = self.failure()?;
         let (expected, seen) = match self.answer {
-            Answer::Status(status) => (EXPECTED.to_owned(), status.to_string()),
-            Answer::None => (String::new(), caveats::no_answer(self)),
+            CheckAnswer::Status(status) => (EXPECTED.to_owned(), status.to_string()),
+            CheckAnswer::None => (String::new(), caveats::no_answer(self)),
         };
-        Some(Evidence { failure, phase: None, expected, seen, next: None, count: 1 })
+        Some(FailureEvidence { failure, phase: None, expected, seen, next: None, count: 1 })
     }
 }
 

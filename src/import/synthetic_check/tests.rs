@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::{Decision, Ending};
+use crate::record::{Decision, RunEnding};
 use crate::units::Quantile;
 
 /// An artifact as the check writes it, with what differs.
@@ -17,7 +17,7 @@ const MOCK: &str = "https://shop.example/app?mock=1";
 const LIVE: &str = "https://shop.example/app?mock=0";
 
 fn run_of(text: &str) -> (RunRecord, Interval) {
-    Artifact::read(text.as_bytes()).unwrap().run()
+    ImportedArtifact::read(text.as_bytes()).unwrap().run()
 }
 
 fn measured(record: &RunRecord) -> &crate::record::StageMeasurement {
@@ -25,7 +25,7 @@ fn measured(record: &RunRecord) -> &crate::record::StageMeasurement {
 }
 
 fn mistakes(text: &str) -> Vec<String> {
-    let mistakes = Artifact::read(text.as_bytes()).unwrap_err();
+    let mistakes = ImportedArtifact::read(text.as_bytes()).unwrap_err();
     mistakes.iter().map(ToString::to_string).collect()
 }
 
@@ -78,11 +78,11 @@ fn a_fetch_that_failed_is_no_answer_and_enters_no_quantile() {
     let measured = measured(&record);
     assert_eq!((measured.tally.unanswered(), measured.tally.fresh), (1, 0));
     assert_eq!(measured.tally.failed_by(Failure::NoAnswer), 1);
-    assert_eq!(measured.series, Series::default());
+    assert_eq!(measured.series, DimensionHistograms::default());
     assert_eq!(measured.evidence.by_count()[0].seen, "`fetch failed` after 59.5 ms");
     assert_eq!(record.verdict.decision, Decision::Fail);
     assert!(record.plan[0].caveats[0].contains("does not say why"));
-    assert_eq!(record.measurement.scenarios[0].connections, Connections::default());
+    assert_eq!(record.measurement.scenarios[0].connections, ConnectionCounts::default());
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_record_depends_on_what_the_artifact_says_and_not_on_how_it_is_written() {
     let ids: std::collections::BTreeSet<_> =
         others.iter().map(|other| run_of(other).0.id).collect();
     assert!(ids.len() == others.len() && !ids.contains(&record.id));
-    assert!(matches!(record.measurement.ending, Ending::Imported(_)));
+    assert!(matches!(record.measurement.ending, RunEnding::Imported(_)));
 }
 
 #[test]
@@ -186,10 +186,10 @@ fn what_is_no_artifact_is_refused_with_its_place_and_all_that_is_wrong() {
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes: Vec<u8>, text: String, status: u16, millis: f64) {
-        let _either = Artifact::read(&bytes);
+        let _either = ImportedArtifact::read(&bytes);
         let text = serde_json::to_string(&text).unwrap();
         let written = artifact(text.trim_matches('"'), 300, millis, &status.to_string(), &text);
-        if let Ok(artifact) = Artifact::read(written.as_bytes()) {
+        if let Ok(artifact) = ImportedArtifact::read(written.as_bytes()) {
             let _run = artifact.run();
         }
     }
@@ -200,7 +200,7 @@ proptest! {
         if let Some(one) = bytes.get_mut(at) {
             *one = byte;
         }
-        if let Ok(artifact) = Artifact::read(&bytes) {
+        if let Ok(artifact) = ImportedArtifact::read(&bytes) {
             let _run = artifact.run();
         }
     }

@@ -5,9 +5,9 @@ use serde_json::json;
 use super::*;
 use crate::expect::{Capture, CaptureSource};
 
-fn values(captured: &Value) -> Values {
-    let mut values = Values::of_arrival();
-    values.extend(captured.as_object().unwrap().clone(), &Captures::default());
+fn values(captured: &Value) -> ArrivalValues {
+    let mut values = ArrivalValues::for_arrival();
+    values.extend(captured.as_object().unwrap().clone(), &CaptureSet::default());
     values
 }
 
@@ -47,7 +47,7 @@ fn a_value_alone_keeps_its_json_type_and_becomes_text_next_to_text() {
 fn a_value_never_leaves_its_segment_of_the_url() {
     let values = values(&json!({ "id": "a/b?c#d" }));
     let url = Some(text(&["http://example.org/x/", "@id", "?y"]));
-    let live = Live { url, ..Live::default() };
+    let live = LiveParts { url, ..LiveParts::default() };
     assert_eq!(
         live.url(&values).unwrap().unwrap().as_str(),
         "http://example.org/x/a%2Fb%3Fc%23d?y"
@@ -59,26 +59,29 @@ fn a_value_that_would_leave_its_path_is_refused() {
     for (before, id) in
         [("http://a.test/safe/", ".."), ("http://a.test/safe/.", "."), ("http://a.test/", ".")]
     {
-        let live = Live { url: Some(text(&[before, "@id", "/x"])), ..Live::default() };
+        let live = LiveParts { url: Some(text(&[before, "@id", "/x"])), ..LiveParts::default() };
         let filled = live.url(&values(&json!({ "id": id })));
-        assert_eq!(filled, Err(Unfit::Unsendable("the URL")), "{before}{id}");
+        assert_eq!(filled, Err(LiveValueError::Unsendable("the URL")), "{before}{id}");
     }
 }
 
 #[test]
 fn an_empty_value_cannot_be_searched_for() {
     let check = LiveCheck::Contains(text(&["@id"]));
-    assert!(matches!(check.fill(&values(&json!({ "id": "" }))), Err(Unfit::Unsendable(_))));
+    assert!(matches!(
+        check.fill(&values(&json!({ "id": "" }))),
+        Err(LiveValueError::Unsendable(_))
+    ));
     assert!(check.fill(&values(&json!({ "id": "x" }))).is_ok());
 }
 
 #[test]
 fn every_text_of_a_captured_value_is_secret_unless_it_is_public() {
-    let mut values = Values::of_arrival();
+    let mut values = ArrivalValues::for_arrival();
     let captured = json!({ "a": "one", "b": { "c": ["two", 3] }, "d": 4, "e": "shown" });
     values.extend(
         captured.as_object().unwrap().clone(),
-        &Captures(vec![capture("e", true, at("/e"))]),
+        &CaptureSet(vec![capture("e", true, at("/e"))]),
     );
     assert_eq!(values.secrets(), ["one", "two", "4"]);
 }
@@ -87,13 +90,13 @@ fn every_text_of_a_captured_value_is_secret_unless_it_is_public() {
 fn typed_values_are_compared_by_type_and_untyped_ones_as_text() {
     let header = CaptureSource::Header(HeaderName::from_static("x-count"));
     let captures =
-        Captures(vec![capture("of_json", false, at("/n")), capture("of_header", false, header)]);
-    let mut values = Values::of_arrival();
+        CaptureSet(vec![capture("of_json", false, at("/n")), capture("of_header", false, header)]);
+    let mut values = ArrivalValues::for_arrival();
     values.extend(["of_json", "of_header"].map(|name| (name.to_owned(), json!("7"))), &captures);
     let rule = |name: &str| {
         let value = LiveJson::Text(text(&[&format!("@{name}")]));
         match LiveCheck::Json("/n".to_owned(), value, JsonEquality::Is).fill(&values) {
-            Ok(Check::Json(JsonExpectation { rule, .. })) => rule,
+            Ok(ResponseCheck::Json(JsonExpectation { rule, .. })) => rule,
             _ => panic!("no check"),
         }
     };
@@ -104,24 +107,24 @@ fn typed_values_are_compared_by_type_and_untyped_ones_as_text() {
 #[test]
 fn an_empty_header_is_not_sent_and_one_with_a_line_end_is_refused() {
     let name = HeaderName::from_static("mcp-session-id");
-    let live = Live { headers: vec![(name.clone(), text(&["@id"]))], ..Live::default() };
+    let live = LiveParts { headers: vec![(name.clone(), text(&["@id"]))], ..LiveParts::default() };
     let mut headers = HeaderMap::new();
     live.fill_headers(&mut headers, &values(&json!({ "id": "s-1" }))).unwrap();
     assert!(headers[&name].is_sensitive() && headers[&name] == "s-1");
     live.fill_headers(&mut headers, &values(&json!({ "id": "" }))).unwrap();
     assert!(headers.is_empty());
     let broken = live.fill_headers(&mut headers, &values(&json!({ "id": "a\r\nb: c" })));
-    assert_eq!(broken, Err(Unfit::Unsendable("a header")));
+    assert_eq!(broken, Err(LiveValueError::Unsendable("a header")));
 }
 
 #[test]
 fn a_value_that_no_step_captured_is_named() {
-    let unknown = text(&["x", "@missing"]).fill(&Values::of_arrival());
-    assert_eq!(unknown, Err(Unknown("missing".to_owned())));
+    let unknown = text(&["x", "@missing"]).fill(&ArrivalValues::for_arrival());
+    assert_eq!(unknown, Err(UnknownValue("missing".to_owned())));
 }
 
 #[test]
 fn each_arrival_has_its_own_uuid() {
-    let uuid = || text(&["@uuid"]).fill(&Values::of_arrival()).unwrap();
+    let uuid = || text(&["@uuid"]).fill(&ArrivalValues::for_arrival()).unwrap();
     assert_ne!(uuid(), uuid());
 }

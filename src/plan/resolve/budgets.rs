@@ -4,7 +4,7 @@ use super::base_url::BaseUrl;
 use super::template_filler::TemplateFiller;
 use crate::record::{Budget, Ceiling, Dimension};
 use crate::scenario::file::RequestSection;
-use crate::scenario::{Field, Scenario};
+use crate::scenario::{Scenario, ScenarioField};
 
 /// The budgets of the scenario and of the request, each once.
 ///
@@ -14,8 +14,14 @@ pub(super) fn budgets(scenario: &Scenario, at: usize, request: &RequestSection) 
     let opens = |budget: &Budget| {
         budget.ceiling().is_some_and(|(dimension, _)| dimension.needs_fresh_connection())
     };
-    let given = |field: &Field<Vec<Field<Budget>>>| {
-        field.value().into_iter().flatten().filter_map(Field::value).copied().collect::<Vec<_>>()
+    let given = |field: &ScenarioField<Vec<ScenarioField<Budget>>>| {
+        field
+            .value()
+            .into_iter()
+            .flatten()
+            .filter_map(ScenarioField::value)
+            .copied()
+            .collect::<Vec<_>>()
     };
     let shared =
         given(&scenario.file.budgets).into_iter().filter(|budget| at == 0 || !opens(budget));
@@ -55,7 +61,9 @@ pub(super) fn reachable(
         scenario.file.requests().next().is_some_and(|first| std::ptr::eq(first, request));
     let shared = is_first.then_some(&scenario.file.budgets);
     for field in shared.into_iter().chain([&request.budgets]) {
-        for (location, budget) in field.value().into_iter().flatten().filter_map(Field::located) {
+        for (location, budget) in
+            field.value().into_iter().flatten().filter_map(ScenarioField::located)
+        {
             let Some((dimension, _)) = budget.ceiling() else { continue };
             let why = match dimension {
                 Dimension::Tls | Dimension::TlsFull | Dimension::TlsResumed

@@ -5,23 +5,23 @@ use http::HeaderName;
 use super::pattern;
 use super::template_filler::TemplateFiller;
 use super::toml_text::quoted;
-use crate::expect::{Capture, CaptureSource, Captures};
+use crate::expect::{Capture, CaptureSet, CaptureSource};
 use crate::scenario::file::{self, RequestSection};
-use crate::scenario::{Field, PlainText};
+use crate::scenario::{PlainText, ScenarioField};
 
 /// The captures of a request; `None` after reporting an error.
 pub(super) fn resolve(
     request: &RequestSection,
     filler: &mut TemplateFiller<'_>,
-) -> Option<Captures> {
+) -> Option<CaptureSet> {
     let entries = request.capture.value().into_iter().flatten();
     let all: Vec<_> = entries.map(|(name, field)| one(name, field, filler)).collect();
-    all.into_iter().collect::<Option<_>>().map(Captures)
+    all.into_iter().collect::<Option<_>>().map(CaptureSet)
 }
 
 fn one(
     name: &str,
-    field: &Field<file::CaptureSection>,
+    field: &ScenarioField<file::CaptureSection>,
     filler: &mut TemplateFiller<'_>,
 ) -> Option<Capture> {
     let capture = field.value()?;

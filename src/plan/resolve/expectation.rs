@@ -7,17 +7,17 @@ use super::base_url::{BaseUrl, url_of};
 use super::template_filler::TemplateFiller;
 use super::toml_text::quoted;
 use super::{header as request_header, pattern};
-use crate::expect::{Check, Expectation, Expectations, JsonExpectation, JsonRule};
+use crate::expect::{Expectation, ExpectationSet, JsonExpectation, JsonRule, ResponseCheck};
 use crate::plan::live::{JsonEquality, LiveCheck, LiveText};
 use crate::scenario::file::{ExpectSection, RequestSection};
 use crate::scenario::{
-    Field, JsonNumber, JsonTemplate, PatternText, StatusList, TableEntries, Template,
+    JsonNumber, JsonTemplate, PatternText, ScenarioField, StatusList, TableEntries, Template,
 };
 
 /// What is expected of a response, as it is shown and as it is judged.
 pub(super) struct ExpectationPlan {
     pub(super) lines: Vec<String>,
-    pub(super) expectations: Expectations,
+    pub(super) expectations: ExpectationSet,
     /// The expectations with live values, by their index in the order of judging.
     pub(super) live: Vec<(usize, LiveCheck)>,
 }
@@ -41,22 +41,22 @@ pub(super) fn resolve(
     let all = all.into_iter().collect::<Option<Vec<_>>>()?;
     let max_body = expect.max_body.value().copied();
     let expectations = match base {
-        Some(_) => Expectations::new(all, max_body.unwrap_or(Expectations::DEFAULT_MAX_BODY)),
-        None => Expectations::of_rows(all),
+        Some(_) => ExpectationSet::new(all, max_body.unwrap_or(ExpectationSet::DEFAULT_MAX_BODY)),
+        None => ExpectationSet::of_rows(all),
     };
     let mut lines = expectations.lines();
-    lines.extend(max_body.map(|_| expectations.too_large().expected));
+    lines.extend(max_body.map(|_| expectations.too_large_body().expected));
     let is_sensitive = request.sensitive.value().is_some_and(|sensitive| *sensitive);
     let live = live
         .into_iter()
         .filter_map(|(written, check)| Some((expectations.position(&written)?, check)));
     let live = live.collect();
-    Some(ExpectationPlan { lines, expectations: expectations.sensitive(is_sensitive), live })
+    Some(ExpectationPlan { lines, expectations: expectations.with_sensitivity(is_sensitive), live })
 }
 
 /// The expectation that the request is denied.
 fn denied(expect: &ExpectSection) -> Option<Expectation> {
-    let denied = Expectation { written: "denied = true".to_owned(), check: Check::Denied };
+    let denied = Expectation { written: "denied = true".to_owned(), check: ResponseCheck::Denied };
     expect.denied.value().filter(|denied| **denied).map(|_| denied)
 }
 
@@ -85,20 +85,20 @@ fn of_content(
     filler: &mut TemplateFiller<'_>,
 ) -> Vec<Option<Expectation>> {
     let mut all = Vec::new();
-    all.extend(expect.rows.value().map(|rows| Some(counted("rows", *rows, Check::Rows))));
-    let least = |rows: &u64| Some(counted("rows_at_least", *rows, Check::RowsAtLeast));
+    all.extend(expect.rows.value().map(|rows| Some(counted("rows", *rows, ResponseCheck::Rows))));
+    let least = |rows: &u64| Some(counted("rows_at_least", *rows, ResponseCheck::RowsAtLeast));
     all.extend(expect.rows_at_least.value().map(least));
     all.extend(texts(
         "body_contains",
         &expect.body_contains,
-        (Check::contains, LiveCheck::Contains),
+        (ResponseCheck::contains, LiveCheck::Contains),
         live,
         filler,
     ));
     all.extend(texts(
         "body_lacks",
         &expect.body_lacks,
-        (Check::lacks, LiveCheck::Lacks),
+        (ResponseCheck::lacks, LiveCheck::Lacks),
         live,
         filler,
     ));
@@ -135,7 +135,9 @@ fn of_kind(expect: &ExpectSection) -> impl Iterator<Item = Option<Expectation>> 
     types.chain(least).chain(most)
 }
 
-fn entries<T>(entries: &Field<TableEntries<T>>) -> impl Iterator<Item = (&str, &Field<T>)> {
+fn entries<T>(
+    entries: &ScenarioField<TableEntries<T>>,
+) -> impl Iterator<Item = (&str, &ScenarioField<T>)> {
     entries.value().into_iter().flatten().map(|(key, field)| (key.as_str(), field))
 }
 
@@ -145,7 +147,7 @@ fn status(StatusList(statuses): &StatusList) -> Expectation {
         [one] => format!("status = {one}"),
         several => format!("status = [{}]", several.join(", ")),
     };
-    Expectation { written, check: Check::Status(statuses.clone()) }
+    Expectation { written, check: ResponseCheck::Status(statuses.clone()) }
 }
 
 /// The end of a final URL that may have any query or none.
@@ -159,7 +161,8 @@ fn final_url(
     let (location, template) = expect.final_url.located()?;
     let text = filler.fill(&location.value, template)?;
     let without_query = text.value.strip_suffix(ANY_QUERY);
-    let check = if without_query.is_some() { Check::FinalPlace } else { Check::FinalUrl };
+    let check =
+        if without_query.is_some() { ResponseCheck::FinalPlace } else { ResponseCheck::FinalUrl };
     let url = match url_of(without_query.unwrap_or(&text.value), base) {
         Ok(url) => url,
         Err(_) if text.guessed => base.url.clone(),
@@ -170,28 +173,28 @@ fn final_url(
 
 fn header(
     written: &str,
-    field: &Field<Template>,
+    field: &ScenarioField<Template>,
     filler: &mut TemplateFiller<'_>,
 ) -> Option<Expectation> {
     let name = HeaderName::from_bytes(written.as_bytes()).ok()?;
     let (value, shown) = request_header::value(written, &name, field, filler)?;
     Some(Expectation {
         written: format!("headers.{written} = {}", quoted(&shown)),
-        check: Check::Header(name, value),
+        check: ResponseCheck::Header(name, value),
     })
 }
 
 /// How to check a fixed text, and how to check one with live values.
-type TextCheckPair = (fn(&str) -> Check, fn(LiveText) -> LiveCheck);
+type TextCheckPair = (fn(&str) -> ResponseCheck, fn(LiveText) -> LiveCheck);
 
 fn texts(
     key: &str,
-    list: &Field<Vec<Field<Template>>>,
+    list: &ScenarioField<Vec<ScenarioField<Template>>>,
     (check, live_check): TextCheckPair,
     live: &mut LiveChecks,
     filler: &mut TemplateFiller<'_>,
 ) -> Vec<Option<Expectation>> {
-    let mut text = |field: &Field<Template>| {
+    let mut text = |field: &ScenarioField<Template>| {
         let (location, template) = field.located()?;
         let text = filler.fill_live(&location.value, template)?;
         if text.value.is_empty() {
@@ -210,29 +213,29 @@ fn texts(
 
 fn header_matches(
     written: &str,
-    field: &Field<PatternText>,
+    field: &ScenarioField<PatternText>,
     filler: &mut TemplateFiller<'_>,
 ) -> Option<Expectation> {
     let name = HeaderName::from_bytes(written.as_bytes()).ok()?;
     let pattern = pattern::resolve(field, filler)?;
     Some(Expectation {
         written: format!("header_matches.{written} = {}", quoted(field.value()?.as_str())),
-        check: Check::HeaderMatches(name, pattern),
+        check: ResponseCheck::HeaderMatches(name, pattern),
     })
 }
 
 fn body_matches(
-    field: &Field<PatternText>,
+    field: &ScenarioField<PatternText>,
     filler: &mut TemplateFiller<'_>,
 ) -> Option<Expectation> {
     let pattern = pattern::resolve(field, filler)?;
     let written = format!("body_matches = {}", quoted(field.value()?.as_str()));
-    Some(Expectation { written, check: Check::BodyMatches(pattern) })
+    Some(Expectation { written, check: ResponseCheck::BodyMatches(pattern) })
 }
 
 fn json_matches(
     pointer: &str,
-    field: &Field<PatternText>,
+    field: &ScenarioField<PatternText>,
     filler: &mut TemplateFiller<'_>,
 ) -> Option<Expectation> {
     let pattern = pattern::resolve(field, filler)?;
@@ -243,7 +246,7 @@ fn json_matches(
 fn json_value(
     key: &str,
     pointer: &str,
-    field: &Field<JsonTemplate>,
+    field: &ScenarioField<JsonTemplate>,
     (equality, live): (JsonEquality, &mut LiveChecks),
     filler: &mut TemplateFiller<'_>,
 ) -> Option<Expectation> {
@@ -264,11 +267,11 @@ fn json_value(
 fn json(key: &str, pointer: &str, written: &str, rule: JsonRule) -> Expectation {
     Expectation {
         written: format!("{key}.{} = {written}", quoted(pointer)),
-        check: Check::Json(JsonExpectation { pointer: pointer.to_owned(), rule }),
+        check: ResponseCheck::Json(JsonExpectation { pointer: pointer.to_owned(), rule }),
     }
 }
 
-fn counted(key: &str, rows: u64, check: fn(u64) -> Check) -> Expectation {
+fn counted(key: &str, rows: u64, check: fn(u64) -> ResponseCheck) -> Expectation {
     Expectation { written: format!("{key} = {rows}"), check: check(rows) }
 }
 

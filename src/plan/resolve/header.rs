@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::template_filler::{FilledTemplate, TemplateFiller};
 use crate::plan::live::LiveText;
-use crate::scenario::{Field, Span, TableEntries, Template};
+use crate::scenario::{ScenarioField, Span, TableEntries, Template};
 
 /// The headers to send.
 #[derive(Clone, Default)]
@@ -82,7 +82,7 @@ pub(super) fn of_entries(
 pub(super) fn value(
     written: &str,
     name: &HeaderName,
-    field: &Field<Template>,
+    field: &ScenarioField<Template>,
     filler: &mut TemplateFiller<'_>,
 ) -> Option<(HeaderValue, String)> {
     let (location, template) = field.located()?;

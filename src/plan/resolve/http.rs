@@ -8,8 +8,8 @@ use super::base_url::{BaseUrl, url_of};
 use super::body;
 use super::header::{RequestHeaders, of_entries};
 use super::template_filler::TemplateFiller;
-use crate::plan::live::{Live, LiveText};
-use crate::plan::request_plan::{AskPlan, HttpPlan};
+use crate::plan::live::{LiveParts, LiveText};
+use crate::plan::request_plan::{HttpPlan, RequestAction};
 use crate::scenario::file::RequestSection;
 use crate::scenario::{Scenario, Span, Template};
 
@@ -34,8 +34,8 @@ pub(super) fn resolve(
     Some(ResolvedAction {
         line: format!("{method} {shown}"),
         headers: headers.shown(),
-        live: Live { url: live, headers: headers.live(), body: body.live, checks: Vec::new() },
-        ask: AskPlan::Http(Box::new(HttpPlan {
+        live: LiveParts { url: live, headers: headers.live(), body: body.live, checks: Vec::new() },
+        ask: RequestAction::Http(Box::new(HttpPlan {
             method,
             url,
             headers: headers.into_map(),

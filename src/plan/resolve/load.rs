@@ -4,19 +4,19 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::template_filler::TemplateFiller;
-use crate::plan::load_plan::Load;
-use crate::plan::overrides::Overrides;
-use crate::plan::schedule::{Ramp, Schedule};
-use crate::plan::target_plan::Protocol;
+use crate::plan::load_plan::LoadPlan;
+use crate::plan::overrides::PlanOverrides;
+use crate::plan::schedule::{RampStep, Schedule};
+use crate::plan::target_plan::HttpProtocol;
 use crate::scenario::{LoadModel, LoadShape, Scenario, WarmupShape};
-use crate::units::{Rate, UnitError, written};
+use crate::units::{Rate, UnitError, duration_literal};
 
 /// The load of a scenario; `None` after reporting an error.
 pub(super) fn resolve(
     scenario: &Scenario,
-    overrides: &Overrides,
+    overrides: &PlanOverrides,
     filler: &mut TemplateFiller<'_>,
-) -> Option<Load> {
+) -> Option<LoadPlan> {
     let LoadShape { connections, max_connections, .. } = scenario.load;
     let asked = overrides.duration;
     if let Some((problem, remedy)) = asked.and_then(|asked| refusal(asked, &scenario.load.model)) {
@@ -32,11 +32,11 @@ pub(super) fn resolve(
         }
         LoadModel::Closed { duration, iterations } => {
             let until = asked.or(*duration).unwrap_or(LoadShape::MAX_DURATION);
-            return Some(Load::Closed { connections, until, iterations: *iterations });
+            return Some(LoadPlan::Closed { connections, until, iterations: *iterations });
         }
     };
     match schedule {
-        Ok(schedule) => Some(Load::Open { schedule, connections, max_connections }),
+        Ok(schedule) => Some(LoadPlan::Open { schedule, connections, max_connections }),
         Err(UnitError { problem, remedy }) => {
             let stages = scenario.file.load.value().map_or(0..0, |load| load.stages.value_span());
             filler.report(&stages, problem, remedy)
@@ -60,11 +60,11 @@ fn refusal(asked: Duration, model: &LoadModel) -> Option<(&'static str, &'static
 /// several.
 pub(super) fn streams(
     scenario: &Scenario,
-    protocol: Protocol,
+    protocol: HttpProtocol,
     filler: &mut TemplateFiller<'_>,
 ) -> Option<u32> {
     let streams = scenario.load.streams;
-    if streams == 1 || protocol == Protocol::Http2 {
+    if streams == 1 || protocol == HttpProtocol::Http2 {
         return Some(streams);
     }
     let location = scenario.file.load.value().and_then(|load| load.streams.location())?;
@@ -84,8 +84,8 @@ pub(super) fn same_period(
         let theirs = another.load.every.unwrap_or_default();
         let problem = format!(
             "`every` is {} here and {} in {}: a run has one period",
-            written(period),
-            written(theirs),
+            duration_literal(period),
+            duration_literal(theirs),
             another.source.name()
         );
         let remedy = "write the same period in both, or run them separately";
@@ -97,7 +97,8 @@ fn ramping(
     start: Option<Rate>,
     stages: &[(Duration, Option<Rate>)],
 ) -> Result<Schedule, UnitError> {
-    let ramps: Vec<Ramp> = stages.iter().map(|&(duration, to)| Ramp { duration, to }).collect();
+    let ramps: Vec<RampStep> =
+        stages.iter().map(|&(duration, to)| RampStep { duration, to }).collect();
     Schedule::ramping(start, &ramps)
 }
 
@@ -109,7 +110,7 @@ fn seeded(seed: Option<u64>, schedule: Schedule) -> Schedule {
 }
 
 /// The load in one line: `open, 20/s constant for 40s, up to 16 connections`.
-pub(super) fn words(scenario: &Scenario, load: &Load) -> String {
+pub(super) fn words(scenario: &Scenario, load: &LoadPlan) -> String {
     let LoadShape { model, connections: number, max_connections, fresh, streams, .. } =
         &scenario.load;
     let mut connections = plural(u64::from(*number), "connection");
@@ -130,7 +131,7 @@ pub(super) fn words(scenario: &Scenario, load: &Load) -> String {
             format!(
                 "open, {rate} {} for {}, {over}",
                 law(*seed, "constant"),
-                written(load.duration())
+                duration_literal(load.duration())
             )
         }
         LoadModel::Ramping { start, stages, seed } => format!(
@@ -147,7 +148,7 @@ pub(super) fn words(scenario: &Scenario, load: &Load) -> String {
                 line.push_str(", a fresh one for each arrival");
             }
             if duration.is_some() {
-                let _ = write!(line, " for {}", written(load.duration()));
+                let _ = write!(line, " for {}", duration_literal(load.duration()));
             }
             if let Some(iterations) = iterations {
                 let _ = write!(line, ", {}", plural(*iterations, "arrival"));
@@ -166,7 +167,7 @@ fn ramp_words(start: Option<Rate>, stages: &[(Duration, Option<Rate>)]) -> Strin
     let mut line = format!("from {}", shown(start));
     for (at, (duration, to)) in stages.iter().enumerate() {
         let comma = if at == 0 { "" } else { "," };
-        let _ = write!(line, "{comma} to {} over {}", shown(*to), written(*duration));
+        let _ = write!(line, "{comma} to {} over {}", shown(*to), duration_literal(*duration));
     }
     line
 }

@@ -26,15 +26,17 @@ use url::Url;
 
 use crate::plan::capacity;
 use crate::plan::environment::Environment;
-use crate::plan::load_plan::Load;
-use crate::plan::overrides::Overrides;
-use crate::plan::request_plan::{AskPlan, RequestPlan};
+use crate::plan::load_plan::LoadPlan;
+use crate::plan::overrides::PlanOverrides;
+use crate::plan::request_plan::{RequestAction, RequestPlan};
 use crate::plan::run_plan::Plan;
-use crate::plan::scenario_plan::{Reuse, ScenarioPlan, Warmup};
-use crate::plan::secrets::Secrets;
+use crate::plan::scenario_plan::{ConnectionReuse, ScenarioPlan, WarmupPlan};
+use crate::plan::secrets::SecretSet;
 use crate::record::{PlannedRequest, PlannedScenario};
 use crate::scenario::file::TargetSection;
-use crate::scenario::{Diagnostic, Field, PlainText, Scenario, ScenarioErrors, Template, Warning};
+use crate::scenario::{
+    Diagnostic, PlainText, Scenario, ScenarioErrors, ScenarioField, ScenarioWarning, Template,
+};
 use base_url::{BaseUrl, base_url};
 use template_filler::TemplateFiller;
 
@@ -46,8 +48,8 @@ impl Plan {
     pub fn resolve(
         scenarios: &[Scenario],
         environment: &Environment,
-        overrides: &Overrides,
-    ) -> Result<(Self, Vec<Warning>), ScenarioErrors> {
+        overrides: &PlanOverrides,
+    ) -> Result<(Self, Vec<ScenarioWarning>), ScenarioErrors> {
         let public = public_variables(scenarios);
         let (mut warnings, mut secrets) = (Vec::new(), Vec::new());
         let plans = scenarios.iter().enumerate().map(|(at, scenario)| {
@@ -58,20 +60,28 @@ impl Plan {
             }
             let plan = resolve_one(scenario, overrides, &mut filler);
             secrets.append(&mut filler.secrets);
-            warnings.extend(Warning::all(&scenario.source, std::mem::take(&mut filler.warnings)));
+            warnings.extend(ScenarioWarning::all(
+                &scenario.source,
+                std::mem::take(&mut filler.warnings),
+            ));
             match plan {
                 Some(plan) if filler.diagnostics.is_empty() => Ok(plan),
                 _ => Err(ScenarioErrors::of(&scenario.source, filler.diagnostics)),
             }
         });
         let mut plans = ScenarioErrors::gather(plans.collect::<Vec<_>>())?;
-        let secrets = Secrets::new(secrets);
+        let secrets = SecretSet::new(secrets);
         for plan in &mut plans {
             plan.secrets = secrets.clone();
         }
         let every =
             overrides.every.or_else(|| scenarios.iter().find_map(|scenario| scenario.load.every));
-        let plan = Self { secrets, every, part: overrides.part, ..Self::of(plans) };
+        let plan = Self {
+            secrets,
+            every,
+            shard_plan: overrides.shard_plan,
+            ..Self::from_scenarios(plans)
+        };
         Ok((plan, warnings))
     }
 }
@@ -79,7 +89,8 @@ impl Plan {
 /// Variables that may be shown: those that a scenario lists as public or uses in its base URL.
 fn public_variables(scenarios: &[Scenario]) -> BTreeSet<String> {
     let listed = |scenario: &Scenario| {
-        let names = scenario.file.public.value().into_iter().flatten().filter_map(Field::value);
+        let names =
+            scenario.file.public.value().into_iter().flatten().filter_map(ScenarioField::value);
         names.map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
     };
     let shown = |scenario: &Scenario| {
@@ -90,8 +101,8 @@ fn public_variables(scenarios: &[Scenario]) -> BTreeSet<String> {
 }
 
 /// The caveat of a closed load.
-fn closed(load: &Load) -> Option<String> {
-    matches!(load, Load::Closed { .. }).then(|| {
+fn closed(load: &LoadPlan) -> Option<String> {
+    matches!(load, LoadPlan::Closed { .. }).then(|| {
         "the load is closed: a target that stalls is asked less often, so that the quantiles understate its stalls"
             .to_owned()
     })
@@ -108,13 +119,13 @@ fn unique_name(before: &[Scenario], scenario: &Scenario, filler: &mut TemplateFi
 
 fn resolve_one(
     scenario: &Scenario,
-    overrides: &Overrides,
+    overrides: &PlanOverrides,
     filler: &mut TemplateFiller<'_>,
 ) -> Option<ScenarioPlan> {
     let unwritten = TargetSection::default();
     let written = scenario.file.target.value().unwrap_or(&unwritten);
     let load = load::resolve(scenario, overrides, filler);
-    if let Some(part) = overrides.part {
+    if let Some(part) = overrides.shard_plan {
         shard::look_at(scenario, part.shard, filler);
     }
     let base = match written.base_url.located() {
@@ -135,7 +146,7 @@ fn resolve_one(
     if !written.base_url.is_written() {
         (base.shown, target.base_url) = where_steps_go(&shown, &requests, base.url);
     }
-    let reuse = if scenario.load.fresh { Reuse::Fresh } else { Reuse::Keep };
+    let reuse = if scenario.load.fresh { ConnectionReuse::Fresh } else { ConnectionReuse::Keep };
     let plan = ScenarioPlan {
         shown: PlannedScenario {
             name: scenario.name().to_owned(),
@@ -153,8 +164,8 @@ fn resolve_one(
         load,
         streams,
         reuse,
-        warmup: Warmup { connections: warmup.connections, requests: warmup.requests },
-        secrets: Secrets::default(),
+        warmup: WarmupPlan { connections: warmup.connections, requests: warmup.requests },
+        secrets: SecretSet::default(),
     };
     if is_wrong {
         return None;
@@ -171,14 +182,14 @@ fn where_steps_go(
 ) -> (String, Url) {
     let mut places: Vec<String> = Vec::new();
     for request in requests {
-        let location = match &request.ask {
+        let location = match &request.action {
             // A placeholder has no meaning for a reader, so the URL is shown as it is written.
-            AskPlan::Http(http) if http.url.origin() == otherwise.origin() => {
-                let line = shown.get(request.place).map_or("", |shown| shown.line.as_str());
+            RequestAction::Http(http) if http.url.origin() == otherwise.origin() => {
+                let line = shown.get(request.index).map_or("", |shown| shown.line.as_str());
                 line.split_once(' ').map_or(line, |(_, url)| url).to_owned()
             }
-            AskPlan::Http(http) => http.url.origin().ascii_serialization(),
-            AskPlan::Sql(sql) => sql.address.shown(),
+            RequestAction::Http(http) => http.url.origin().ascii_serialization(),
+            RequestAction::Sql(sql) => sql.address.display_name(),
         };
         if !places.contains(&location) {
             places.push(location);

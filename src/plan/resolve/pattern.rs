@@ -1,16 +1,16 @@
 //! Compiles regular expressions.
 
 use super::template_filler::TemplateFiller;
-use crate::expect::{Pattern, PatternError};
-use crate::scenario::{Field, PatternText};
+use crate::expect::{PatternError, TextPattern};
+use crate::scenario::{PatternText, ScenarioField};
 
 /// The pattern under a key; `None` after reporting an error.
 pub(super) fn resolve(
-    field: &Field<PatternText>,
+    field: &ScenarioField<PatternText>,
     filler: &mut TemplateFiller<'_>,
-) -> Option<Pattern> {
+) -> Option<TextPattern> {
     let (location, text) = field.located()?;
-    match Pattern::new(text.as_str()) {
+    match TextPattern::new(text.as_str()) {
         Ok(pattern) => Some(pattern),
         Err(PatternError::Syntax(mistake)) => {
             let remedy = "https://docs.rs/regex/1/regex/#syntax describes the syntax";

@@ -51,8 +51,8 @@ pub(super) fn with_those_beside(
 ) -> (Vec<PlannedRequest>, Vec<RequestPlan>) {
     let (mut all_shown, mut plans) = (Vec::new(), Vec::new());
     for (shown, mut plan, names) in requests {
-        plan.place = all_shown.len();
-        let tries = plan.place_of_tries() - plan.place - 1;
+        plan.index = all_shown.len();
+        let tries = plan.tries_index() - plan.index - 1;
         let beside = names.into_iter().enumerate();
         let hops: Vec<_> =
             beside.map(|(at, name)| hop(&shown, if at == tries { 0 } else { at }, name)).collect();
@@ -118,15 +118,15 @@ fn one(
         terms: terms::of(request, &ask, &captures),
     };
     let plan = RequestPlan {
-        ask,
+        action: ask,
         live,
         expectations: expected.expectations,
         captures,
         ceilings: ceilings(&budgets),
         tries: step::tries(request),
-        may_be_absent: request.when_absent.is_written(),
-        lacks,
-        place: at,
+        accepts_absence: request.when_absent.is_written(),
+        missing_variable: lacks,
+        index: at,
     };
     Some((shown, plan, request.beside_names()))
 }

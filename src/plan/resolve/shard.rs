@@ -62,7 +62,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::plan::{Environment, Overrides, Plan, PlannedPart};
+    use crate::plan::{Environment, Plan, PlanOverrides, ShardPlan};
 
     /// The plan of one shard of a scenario with this load, or the errors.
     fn plan(load: &str, shard: Shard) -> Result<Plan, String> {
@@ -71,8 +71,8 @@ mod tests {
              [[request]]\nname = \"a\"\npath = \"/\"\n[load]\n{load}\n"
         );
         let scenario = Scenario::parse("s.toml", &text).unwrap();
-        let part = Some(PlannedPart { shard, start: datetime!(2026-11-24 15:00 UTC) });
-        let overrides = Overrides { part, ..Overrides::default() };
+        let part = Some(ShardPlan { shard, start: datetime!(2026-11-24 15:00 UTC) });
+        let overrides = PlanOverrides { shard_plan: part, ..PlanOverrides::default() };
         let resolved = Plan::resolve(&[scenario], &Environment::new([]), &overrides);
         resolved.map(|(plan, _)| plan).map_err(|errors| errors.render(false))
     }
@@ -102,11 +102,11 @@ mod tests {
         let parts: Vec<_> =
             (0..3).map(|index| plan(load, Shard { index, of: 3 }).unwrap()).collect();
         let planned =
-            parts.iter().map(|plan| plan.nothing_measured().scenarios[0].planned.unwrap());
+            parts.iter().map(|plan| plan.empty_measurement().scenarios[0].planned.unwrap());
         assert_eq!(planned.collect::<Vec<_>>(), [27, 27, 27]);
         let own = parts
             .iter()
-            .map(|plan| plan.scenarios[0].clone().with_connections_of(plan.shard()).load);
+            .map(|plan| plan.scenarios[0].clone().with_connections_for(plan.shard()).load);
         assert_eq!(own.map(|load| load.connections()).collect::<Vec<_>>(), [3, 3, 2]);
         let whole = &parts[0].scenarios[0];
         assert_eq!((whole.load.connections(), whole.load.duration()), (8, Duration::from_secs(9)));

@@ -2,11 +2,11 @@
 
 use super::action::ResolvedAction;
 use super::template_filler::{FilledTemplate, TemplateFiller};
-use crate::plan::live::{Live, LiveText};
-use crate::plan::request_plan::{AskPlan, SqlPlan};
-use crate::postgres::{Address, AddressError, Statement, StatementError};
+use crate::plan::live::{LiveParts, LiveText};
+use crate::plan::request_plan::{RequestAction, SqlPlan};
+use crate::postgres::{AddressError, DatabaseAddress, SqlStatement, StatementError};
 use crate::scenario::file::RequestSection;
-use crate::scenario::{Field, Scenario, Template};
+use crate::scenario::{Scenario, ScenarioField, Template};
 
 /// The maximum length of a statement that is shown, in characters.
 const SHOWN: usize = 120;
@@ -25,7 +25,7 @@ pub(super) fn resolve(
         (address?, values.into_iter().collect::<Option<_>>()?);
     let (location, text) = request.sql.located()?;
     let writes = request.writes.value() == Some(&true);
-    let read = if writes { Statement::writing } else { Statement::reading };
+    let read = if writes { SqlStatement::parse_writing } else { SqlStatement::parse_reading };
     let statement = match read(text.as_str()) {
         Ok(statement) => statement,
         Err(StatementError { problem, remedy }) => {
@@ -42,26 +42,34 @@ pub(super) fn resolve(
     Some(ResolvedAction {
         line: format!("SQL {name}: {}", shown(text.as_str())),
         headers: Vec::new(),
-        ask: AskPlan::Sql(Box::new(SqlPlan { database: name.clone(), address, statement, values })),
-        live: Live::default(),
+        ask: RequestAction::Sql(Box::new(SqlPlan {
+            database: name.clone(),
+            address,
+            statement,
+            values,
+        })),
+        live: LiveParts::default(),
     })
 }
 
 /// The address of a database. Its URL is secret, and so is the password in it.
-fn address(field: &Field<Template>, filler: &mut TemplateFiller<'_>) -> Option<Address> {
+fn address(
+    field: &ScenarioField<Template>,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<DatabaseAddress> {
     let (location, template) = field.located()?;
     let text = filler.fill(&location.value, template)?;
-    let url = if text.guessed { Address::PLACEHOLDER } else { text.value.trim() };
-    match Address::parse(url) {
+    let url = if text.guessed { DatabaseAddress::PLACEHOLDER } else { text.value.trim() };
+    match DatabaseAddress::parse(url) {
         Ok(address) => {
-            filler.secrets.extend(address.secret().map(str::to_owned));
+            filler.secrets.extend(address.secret_password().map(str::to_owned));
             Some(address)
         }
         Err(AddressError { problem, remedy }) => filler.report(&location.value, problem, remedy),
     }
 }
 
-fn value(field: &Field<Template>, filler: &mut TemplateFiller<'_>) -> Option<LiveText> {
+fn value(field: &ScenarioField<Template>, filler: &mut TemplateFiller<'_>) -> Option<LiveText> {
     let (location, template) = field.located()?;
     let FilledTemplate { value, live, .. } = filler.fill_live(&location.value, template)?;
     Some(live.unwrap_or_else(|| LiveText::default().after(&value)))

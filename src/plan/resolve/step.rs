@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::template_filler::TemplateFiller;
-use crate::plan::request_plan::Tries;
+use crate::plan::request_plan::RetryPlan;
 use crate::record::Failure;
 use crate::scenario::file::RequestSection;
-use crate::scenario::{Field, MissingPolicy};
+use crate::scenario::{MissingPolicy, ScenarioField};
 
 /// Starts a step. With `when_unconfigured`, a missing variable skips it.
 pub(super) fn begin(request: &RequestSection, filler: &mut TemplateFiller<'_>) {
@@ -29,7 +29,7 @@ pub(super) fn end(request: &RequestSection, filler: &mut TemplateFiller<'_>) -> 
 
 /// The failures that do not prevent a pass.
 pub(super) fn accepts(request: &RequestSection) -> Vec<Failure> {
-    let accepted = |field: &Field<MissingPolicy>, failure| {
+    let accepted = |field: &ScenarioField<MissingPolicy>, failure| {
         (field.value() == Some(&MissingPolicy::Accept)).then_some(failure)
     };
     let absent = accepted(&request.when_absent, Failure::Absent);
@@ -38,14 +38,16 @@ pub(super) fn accepts(request: &RequestSection) -> Vec<Failure> {
 }
 
 /// How often the step is tried.
-pub(super) fn tries(request: &RequestSection) -> Tries {
+pub(super) fn tries(request: &RequestSection) -> RetryPlan {
     if let Some(retry) = request.retry.value() {
         let times = retry.times.value().copied().unwrap_or_default();
-        return Tries::Retry { times, after: retry.after.value().copied().unwrap_or_default() };
+        return RetryPlan::Retry { times, after: retry.after.value().copied().unwrap_or_default() };
     }
-    let duration = |field: &Field<Duration>| field.value().copied().unwrap_or_default();
+    let duration = |field: &ScenarioField<Duration>| field.value().copied().unwrap_or_default();
     match request.poll.value() {
-        Some(poll) => Tries::Poll { every: duration(&poll.every), within: duration(&poll.within) },
-        None => Tries::One,
+        Some(poll) => {
+            RetryPlan::Poll { every: duration(&poll.every), within: duration(&poll.within) }
+        }
+        None => RetryPlan::Once,
     }
 }

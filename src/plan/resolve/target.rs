@@ -6,20 +6,23 @@ use url::{Host, Url};
 
 use super::base_url::BaseUrl;
 use super::template_filler::TemplateFiller;
-use crate::plan::overrides::Overrides;
+use crate::plan::overrides::PlanOverrides;
 use crate::plan::target_plan::{
-    ClientIdentity, Family, Protocol, Resolve, TargetPlan, Timeouts, Trust,
+    AddressFamily, CertificateTrust, ClientIdentity, ExchangeTimeouts, HttpProtocol,
+    PinnedAddresses, TargetPlan,
 };
 use crate::record::Dimension;
 use crate::scenario::file::TargetSection;
-use crate::scenario::{AlreadyReported, Field, HttpVersion, IpFamily, PlainText, Scenario, Span};
+use crate::scenario::{
+    AlreadyReported, HttpVersion, IpFamily, PlainText, Scenario, ScenarioField, Span,
+};
 
 /// How the target is reached; `None` after reporting an error. Sets in `base` whether its name is
 /// looked up.
 pub(super) fn resolve(
     scenario: &Scenario,
     base: &mut BaseUrl,
-    overrides: &Overrides,
+    overrides: &PlanOverrides,
     filler: &mut TemplateFiller<'_>,
 ) -> Option<TargetPlan> {
     let unwritten = TargetSection::default();
@@ -40,7 +43,7 @@ pub(super) fn resolve(
         trust: trust?,
         identity: identity.ok()?,
         family,
-        resolve,
+        pinned_addresses: resolve,
         allowed_hosts,
         dns_refresh: target.dns_refresh(),
         tls_resumption: target.is_resuming(),
@@ -50,9 +53,9 @@ pub(super) fn resolve(
 
 /// What a reader of the figures must know, one sentence for each caveat.
 pub(super) fn caveats(target: &TargetPlan) -> Vec<String> {
-    let insecure = (target.trust == Trust::Anything)
+    let insecure = (target.trust == CertificateTrust::AnyCertificate)
         .then(|| "TLS certificates are not verified (`insecure`)".to_owned());
-    let given = target.resolve.iter().map(|Resolve { host, port, addresses }| {
+    let given = target.pinned_addresses.iter().map(|PinnedAddresses { host, port, addresses }| {
         let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         format!(
             "{host}:{port} is not looked up, but taken to be at {} (`resolve`)",
@@ -62,19 +65,19 @@ pub(super) fn caveats(target: &TargetPlan) -> Vec<String> {
     insecure.into_iter().chain(given).collect()
 }
 
-fn protocol(target: &TargetSection, overrides: &Overrides) -> Protocol {
-    let written = target.http.value().map_or(Protocol::Negotiated, |version| match version {
-        HttpVersion::Auto => Protocol::Negotiated,
-        HttpVersion::One => Protocol::Http1,
-        HttpVersion::Two => Protocol::Http2,
+fn protocol(target: &TargetSection, overrides: &PlanOverrides) -> HttpProtocol {
+    let written = target.http.value().map_or(HttpProtocol::Negotiated, |version| match version {
+        HttpVersion::Auto => HttpProtocol::Negotiated,
+        HttpVersion::One => HttpProtocol::Http1,
+        HttpVersion::Two => HttpProtocol::Http2,
     });
     overrides.protocol.unwrap_or(written)
 }
 
-fn family(target: &TargetSection, overrides: &Overrides) -> Family {
-    let written = target.ip.value().map_or(Family::Any, |ip| match ip {
-        IpFamily::V4 => Family::V4,
-        IpFamily::V6 => Family::V6,
+fn family(target: &TargetSection, overrides: &PlanOverrides) -> AddressFamily {
+    let written = target.ip.value().map_or(AddressFamily::Any, |ip| match ip {
+        IpFamily::V4 => AddressFamily::V4,
+        IpFamily::V6 => AddressFamily::V6,
     });
     overrides.family.unwrap_or(written)
 }
@@ -82,14 +85,14 @@ fn family(target: &TargetSection, overrides: &Overrides) -> Family {
 fn trust(
     scenario: &Scenario,
     target: &TargetSection,
-    overrides: &Overrides,
+    overrides: &PlanOverrides,
     filler: &mut TemplateFiller<'_>,
-) -> Option<Trust> {
+) -> Option<CertificateTrust> {
     let file = pem_file(scenario, &target.tls_ca, filler);
     if overrides.insecure || target.insecure.value() == Some(&true) {
-        return Some(Trust::Anything);
+        return Some(CertificateTrust::AnyCertificate);
     }
-    file.map(|file| file.map_or(Trust::System, Trust::File)).ok()
+    file.map(|file| file.map_or(CertificateTrust::System, CertificateTrust::File)).ok()
 }
 
 fn identity(
@@ -104,10 +107,12 @@ fn identity(
 }
 
 /// The addresses of the command line, then those of the scenario, each name once.
-fn given_addresses(target: &TargetSection, overrides: &Overrides) -> Vec<Resolve> {
-    let written = target.resolve.value().into_iter().flatten().filter_map(Field::value);
-    let mut all: Vec<Resolve> = Vec::new();
-    for given in overrides.resolve.iter().cloned().chain(written.map(Resolve::from)) {
+fn given_addresses(target: &TargetSection, overrides: &PlanOverrides) -> Vec<PinnedAddresses> {
+    let written = target.resolve.value().into_iter().flatten().filter_map(ScenarioField::value);
+    let mut all: Vec<PinnedAddresses> = Vec::new();
+    for given in
+        overrides.pinned_addresses.iter().cloned().chain(written.map(PinnedAddresses::from))
+    {
         if all.iter().all(|known| (&known.host, known.port) != (&given.host, given.port)) {
             all.push(given);
         }
@@ -116,8 +121,8 @@ fn given_addresses(target: &TargetSection, overrides: &Overrides) -> Vec<Resolve
 }
 
 /// The hosts of the scenario and of the command line, each once.
-fn allowed_hosts(target: &TargetSection, overrides: &Overrides) -> Vec<String> {
-    let written = target.allow_hosts.value().into_iter().flatten().filter_map(Field::value);
+fn allowed_hosts(target: &TargetSection, overrides: &PlanOverrides) -> Vec<String> {
+    let written = target.allow_hosts.value().into_iter().flatten().filter_map(ScenarioField::value);
     let mut all: Vec<String> = Vec::new();
     let typed = overrides.allowed_hosts.iter().map(|host| host.to_ascii_lowercase());
     for host in written.map(|host| host.as_str().to_owned()).chain(typed) {
@@ -132,14 +137,14 @@ fn allowed_hosts(target: &TargetSection, overrides: &Overrides) -> Vec<String> {
 fn reachable(
     target: &TargetSection,
     base: &Url,
-    family: Family,
-    given: &[Resolve],
+    family: AddressFamily,
+    given: &[PinnedAddresses],
     filler: &mut TemplateFiller<'_>,
 ) {
     let fits = |is_v4: bool| match family {
-        Family::Any => true,
-        Family::V4 => is_v4,
-        Family::V6 => !is_v4,
+        AddressFamily::Any => true,
+        AddressFamily::V4 => is_v4,
+        AddressFamily::V6 => !is_v4,
     };
     let (what, reachable) = match (base.host(), given.iter().find(|given| given.is_of(base))) {
         (Some(Host::Ipv4(_)), _) => ("the target is an IPv4 address", fits(true)),
@@ -151,7 +156,7 @@ fn reachable(
         (_, None) => return,
     };
     if !reachable {
-        let version = if family == Family::V4 { 4 } else { 6 };
+        let version = if family == AddressFamily::V4 { 4 } else { 6 };
         let at: Span = target
             .ip
             .location()
@@ -168,9 +173,10 @@ fn looked_up(
     allowed_hosts: &[String],
     filler: &mut TemplateFiller<'_>,
 ) {
-    for (location, given) in target.resolve.value().into_iter().flatten().filter_map(Field::located)
+    for (location, given) in
+        target.resolve.value().into_iter().flatten().filter_map(ScenarioField::located)
     {
-        let given = Resolve::from(given);
+        let given = PinnedAddresses::from(given);
         if !given.is_of(base) && !allowed_hosts.contains(&given.host) {
             let home = base.host_str().unwrap_or_default();
             let port = base.port_or_known_default().unwrap_or_default();
@@ -185,7 +191,7 @@ fn looked_up(
 /// The PEM file that a key names, if the key is written.
 fn pem_file(
     scenario: &Scenario,
-    field: &Field<PlainText>,
+    field: &ScenarioField<PlainText>,
     filler: &mut TemplateFiller<'_>,
 ) -> Result<Option<PathBuf>, AlreadyReported> {
     let Some((location, path)) = field.located() else { return Ok(None) };
@@ -202,11 +208,11 @@ fn pem_file(
     Err(AlreadyReported)
 }
 
-fn timeouts(target: &TargetSection) -> Timeouts {
+fn timeouts(target: &TargetSection) -> ExchangeTimeouts {
     let of = |dimension| {
         target.timeout_of(dimension).map_or(target.whole_timeout(), |(_, timeout)| timeout)
     };
-    Timeouts {
+    ExchangeTimeouts {
         dns: of(Dimension::Dns),
         connect: of(Dimension::Connect),
         tls: of(Dimension::Tls),

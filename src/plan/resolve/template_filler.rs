@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::plan::environment::Environment;
-use crate::plan::live::{LiveJson, LiveText, Values};
+use crate::plan::live::{ArrivalValues, LiveJson, LiveText};
 use crate::plan::secrets;
-use crate::scenario::{Diagnostic, JsonTemplate, Part, Span, Template};
+use crate::scenario::{Diagnostic, JsonTemplate, Span, Template, TemplatePart};
 use crate::units::near::nearest;
 
 /// Replaces a missing variable in a check.
@@ -57,7 +57,7 @@ impl<'a> TemplateFiller<'a> {
             environment,
             public,
             missing: BTreeSet::new(),
-            known: BTreeSet::from([Values::UUID.to_owned()]),
+            known: BTreeSet::from([ArrivalValues::UUID.to_owned()]),
             captured: Vec::new(),
             step: None,
             may_miss_variable: false,
@@ -134,15 +134,15 @@ impl<'a> TemplateFiller<'a> {
         for part in template.parts() {
             let filled_so_far = filled.value.len();
             match part {
-                Part::Literal(text) => {
+                TemplatePart::Literal(text) => {
                     self.warn_of_bare_braces(at, text);
                     filled.value.push_str(text);
                     filled.shown.push_str(text);
                 }
-                Part::Variable { name, default } => {
+                TemplatePart::Variable { name, default } => {
                     complete &= self.variable(at, name, default.as_deref(), &mut filled);
                 }
-                Part::Live(name) => {
+                TemplatePart::Live(name) => {
                     complete &= self.is_known(at, name);
                     live.push_value(name);
                     filled.value.push_str(PLACEHOLDER);

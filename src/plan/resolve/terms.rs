@@ -4,18 +4,22 @@
 use std::time::Duration;
 
 use super::toml_text::quoted;
-use crate::expect::Captures;
-use crate::plan::request_plan::{AskPlan, SqlPlan};
+use crate::expect::CaptureSet;
+use crate::plan::request_plan::{RequestAction, SqlPlan};
 use crate::scenario::file::{PollSection, RequestSection, RetrySection};
-use crate::scenario::{Field, MissingPolicy};
+use crate::scenario::{MissingPolicy, ScenarioField};
 use crate::units;
 
 /// The terms of a step, one key per line. None contains a variable; the values of a statement are
 /// only counted.
-pub(super) fn of(request: &RequestSection, ask: &AskPlan, captures: &Captures) -> Vec<String> {
+pub(super) fn of(
+    request: &RequestSection,
+    ask: &RequestAction,
+    captures: &CaptureSet,
+) -> Vec<String> {
     let mut terms = match ask {
-        AskPlan::Sql(sql) => of_statement(sql),
-        AskPlan::Http(_) => Vec::new(),
+        RequestAction::Sql(sql) => of_statement(sql),
+        RequestAction::Http(_) => Vec::new(),
     };
     terms.extend(flag("writes", &request.writes));
     terms.extend(request.retry.value().map(retry));
@@ -49,10 +53,10 @@ fn poll(poll: &PollSection) -> String {
 }
 
 fn written(duration: Duration) -> String {
-    format!("\"{}\"", units::written(duration))
+    format!("\"{}\"", units::duration_literal(duration))
 }
 
-fn when(key: &str, field: &Field<MissingPolicy>) -> Option<String> {
+fn when(key: &str, field: &ScenarioField<MissingPolicy>) -> Option<String> {
     let word = match field.value()? {
         MissingPolicy::Report => "report",
         MissingPolicy::Accept => "accept",
@@ -60,13 +64,13 @@ fn when(key: &str, field: &Field<MissingPolicy>) -> Option<String> {
     Some(format!("{key} = \"{word}\""))
 }
 
-fn flag(key: &str, field: &Field<bool>) -> Option<String> {
+fn flag(key: &str, field: &ScenarioField<bool>) -> Option<String> {
     field.value().filter(|given| **given).map(|_| format!("{key} = true"))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::{Environment, Overrides, Plan};
+    use crate::plan::{Environment, Plan, PlanOverrides};
     use crate::scenario::Scenario;
 
     const SMOKE: &str = r#"
@@ -101,7 +105,8 @@ sensitive = false
     fn terms_are_shown_as_written_and_without_values() {
         let scenario = Scenario::parse("smoke.toml", SMOKE).unwrap();
         let environment = Environment::new([("PASSWORD".to_owned(), "hunter2-hunter2".to_owned())]);
-        let (plan, _) = Plan::resolve(&[scenario], &environment, &Overrides::default()).unwrap();
+        let (plan, _) =
+            Plan::resolve(&[scenario], &environment, &PlanOverrides::default()).unwrap();
         let requests = &plan.scenarios[0].shown.requests;
         let terms = |name: &str| {
             requests.iter().find(|request| request.name == name).unwrap().terms.clone()

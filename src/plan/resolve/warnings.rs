@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::plan::capacity;
-use crate::plan::load_plan::Load;
+use crate::plan::load_plan::LoadPlan;
 use crate::plan::scenario_plan::ScenarioPlan;
-use crate::record::{Budget, Capacity, Dimension};
+use crate::record::{Budget, CapacityEstimate, Dimension};
 use crate::scenario::file::RequestSection;
-use crate::scenario::{Diagnostic, Field, PlainText, Scenario};
-use crate::units::{Ratio, written};
+use crate::scenario::{Diagnostic, PlainText, Scenario, ScenarioField};
+use crate::units::{Ratio, duration_literal};
 
 /// The accepted risk of a wrong verdict, on either side.
 const ALPHA: f64 = 0.05;
@@ -43,12 +43,13 @@ fn hurried(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
 /// Warns about fewer connections than a target that just meets its budgets would occupy.
 fn crowded(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Diagnostic> {
     let capacity = plan.shown.capacity.as_ref()?;
-    let &Capacity { places, wanted: Some(wanted), remedy: Some(ref remedy) } = capacity else {
+    let &CapacityEstimate { places, wanted: Some(wanted), remedy: Some(ref remedy) } = capacity
+    else {
         return None;
     };
-    let Load::Open { schedule, max_connections, .. } = &plan.load else { return None };
+    let LoadPlan::Open { schedule, max_connections, .. } = &plan.load else { return None };
     let load = scenario.file.load.value()?;
-    let longest = written(capacity::longest(&plan.shown.requests)?);
+    let longest = duration_literal(capacity::longest(&plan.shown.requests)?);
     let have = match plan.streams {
         1 if places == 1 => "1 connection is".to_owned(),
         1 => format!("{places} connections are"),
@@ -73,14 +74,16 @@ fn overlapping(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Diagnostic> {
     let location = scenario.file.load.value()?.every.location()?;
     let period = scenario.load.every?;
     let takes = match &plan.load {
-        Load::Open { schedule, .. } if schedule.count() > 1 => schedule.duration(),
-        Load::Closed { until, iterations: None, .. } => *until,
+        LoadPlan::Open { schedule, .. } if schedule.count() > 1 => schedule.duration(),
+        LoadPlan::Closed { until, iterations: None, .. } => *until,
         // The target decides how long these take.
-        Load::Open { .. } | Load::Closed { .. } => return None,
+        LoadPlan::Open { .. } | LoadPlan::Closed { .. } => return None,
     };
     (takes >= period).then(|| {
-        let problem =
-            format!("a run takes at least {}, so some periods are skipped", written(takes));
+        let problem = format!(
+            "a run takes at least {}, so some periods are skipped",
+            duration_literal(takes)
+        );
         Diagnostic::new(location.value.clone(), problem, "write a longer period, or a shorter load")
     })
 }
@@ -91,7 +94,7 @@ fn undecidable(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
     let placed: Vec<_> = std::iter::once(&scenario.file.budgets)
         .chain(own)
         .flat_map(|budgets| budgets.value().into_iter().flatten())
-        .filter_map(Field::located)
+        .filter_map(ScenarioField::located)
         .collect();
     if placed.is_empty() {
         let at = scenario.file.name.location().map_or(0..0, |location| location.value.clone());
@@ -114,10 +117,10 @@ fn undecidable(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
 }
 
 /// How many arrivals a plan has; `None` if the speed of the target decides.
-fn arrivals(load: &Load) -> Option<u64> {
+fn arrivals(load: &LoadPlan) -> Option<u64> {
     match load {
-        Load::Open { schedule, .. } => Some(schedule.count()),
-        Load::Closed { iterations, .. } => *iterations,
+        LoadPlan::Open { schedule, .. } => Some(schedule.count()),
+        LoadPlan::Closed { iterations, .. } => *iterations,
     }
 }
 

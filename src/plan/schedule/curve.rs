@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::Ramp;
+use super::RampStep;
 use crate::units::Rate;
 
 /// A rate over time. Times are seconds, rates are arrivals per second.
@@ -58,7 +58,7 @@ impl RateCurve {
         Self::through(rate, [(duration, rate)])
     }
 
-    pub(super) fn ramping(start: Option<Rate>, stages: &[Ramp]) -> Self {
+    pub(super) fn ramping(start: Option<Rate>, stages: &[RampStep]) -> Self {
         let number = |rate: Option<Rate>| rate.map_or(0.0, Rate::as_per_second);
         Self::through(number(start), stages.iter().map(|stage| (stage.duration, number(stage.to))))
     }

@@ -13,7 +13,7 @@ use poisson::{BlockDraws, PoissonBlocks};
 
 /// One ramp step: the rate changes linearly until it reaches `to` at the end of the step.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ramp {
+pub struct RampStep {
     /// How long the step takes. With zero, the rate jumps.
     pub duration: Duration,
     /// The rate at its end; `None` for no arrivals.
@@ -36,7 +36,7 @@ impl Shard {
 
     /// The part `inner` of this part.
     #[must_use]
-    pub fn then(self, inner: Self) -> Self {
+    pub fn subdivide(self, inner: Self) -> Self {
         Self { index: self.index + self.of * inner.index, of: self.of * inner.of }
     }
 
@@ -80,7 +80,7 @@ impl Schedule {
     ///
     /// Fails if no arrival would ever be due, or if the steps take longer than
     /// [`Self::MAX_DURATION`].
-    pub fn ramping(start: Option<Rate>, stages: &[Ramp]) -> Result<Self, UnitError> {
+    pub fn ramping(start: Option<Rate>, stages: &[RampStep]) -> Result<Self, UnitError> {
         let whole =
             stages.iter().fold(Duration::ZERO, |sum, stage| sum.saturating_add(stage.duration));
         if whole > Self::MAX_DURATION {
@@ -122,8 +122,8 @@ impl Schedule {
     }
 
     /// The arrivals of one shard, in order, each with its index.
-    pub fn arrivals(&self, shard: Shard) -> Arrivals {
-        Arrivals { schedule: self.clone(), shard, next: shard.first(), at: None }
+    pub fn arrivals(&self, shard: Shard) -> ShardArrivals {
+        ShardArrivals { schedule: self.clone(), shard, next: shard.first(), at: None }
     }
 
     /// How many arrivals there are.
@@ -153,7 +153,7 @@ impl Schedule {
 /// The arrivals of one shard, in order: `(index, due)`. Takes constant time per arrival of the
 /// schedule.
 #[derive(Debug, Clone)]
-pub struct Arrivals {
+pub struct ShardArrivals {
     schedule: Schedule,
     shard: Shard,
     next: u64,
@@ -169,7 +169,7 @@ struct PoissonPosition {
     draws: BlockDraws,
 }
 
-impl Iterator for Arrivals {
+impl Iterator for ShardArrivals {
     type Item = (u64, Duration);
 
     fn next(&mut self) -> Option<Self::Item> {

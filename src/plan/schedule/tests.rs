@@ -10,8 +10,8 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn ramp(millis: u64, to: f64) -> Ramp {
-    Ramp { duration: Duration::from_millis(millis), to: Rate::per_second(to).ok() }
+fn ramp(millis: u64, to: f64) -> RampStep {
+    RampStep { duration: Duration::from_millis(millis), to: Rate::per_second(to).ok() }
 }
 
 #[test]

@@ -4,22 +4,23 @@ const CANARY: &str = "Zebra7f3a";
 
 #[test]
 fn a_local_supabase_is_reached_by_its_url_as_it_is() {
-    let local = Address::parse("postgresql://postgres:postgres@127.0.0.1:54322/postgres").unwrap();
-    assert_eq!(local.shown(), "postgres@127.0.0.1:54322/postgres");
-    assert_eq!((local.tls(), local.pooler()), (Tls::WhereOffered, Pooler::None));
-    assert_eq!(local.secret(), None);
+    let local =
+        DatabaseAddress::parse("postgresql://postgres:postgres@127.0.0.1:54322/postgres").unwrap();
+    assert_eq!(local.display_name(), "postgres@127.0.0.1:54322/postgres");
+    assert_eq!((local.tls(), local.pooler()), (PostgresTls::WhereOffered, PoolerMode::None));
+    assert_eq!(local.secret_password(), None);
 }
 
 #[test]
 fn a_host_that_is_not_this_machine_is_verified_unless_the_url_says_otherwise() {
     let tls = |rest: &str| {
-        Address::parse(&format!("postgres://u:p@db.example/{rest}")).map(|it| it.tls())
+        DatabaseAddress::parse(&format!("postgres://u:p@db.example/{rest}")).map(|it| it.tls())
     };
-    assert_eq!(tls("x"), Ok(Tls::VerifyFull));
-    assert_eq!(tls("x?sslrootcert=ca.crt"), Ok(Tls::VerifyFull));
-    assert_eq!(tls("x?sslmode=verify-ca"), Ok(Tls::VerifyCa));
-    assert_eq!(tls("x?sslmode=require"), Ok(Tls::Unverified));
-    assert_eq!(tls("x?sslmode=disable"), Ok(Tls::Plaintext));
+    assert_eq!(tls("x"), Ok(PostgresTls::VerifyFull));
+    assert_eq!(tls("x?sslrootcert=ca.crt"), Ok(PostgresTls::VerifyFull));
+    assert_eq!(tls("x?sslmode=verify-ca"), Ok(PostgresTls::VerifyCa));
+    assert_eq!(tls("x?sslmode=require"), Ok(PostgresTls::Unverified));
+    assert_eq!(tls("x?sslmode=disable"), Ok(PostgresTls::Plaintext));
     for wrong in ["x?sslmode=prefer", "x?sslmode=allow", "x?sslmode=perhaps"] {
         assert!(tls(wrong).is_err(), "{wrong}");
     }
@@ -29,38 +30,46 @@ fn a_host_that_is_not_this_machine_is_verified_unless_the_url_says_otherwise() {
 fn this_machine_is_known_by_whatever_name() {
     for here in ["127.0.0.1", "127.8.8.8", "[::1]", "localhost", "LOCALHOST", ""] {
         let url = format!("postgres://{}{here}/x", if here.is_empty() { "" } else { "u@" });
-        assert_eq!(Address::parse(&url).map(|it| it.tls()), Ok(Tls::WhereOffered), "{here}");
-    }
-    let socket = Address::parse("postgres:///x?host=/var/run/postgresql").unwrap();
-    assert_eq!(socket.tls(), Tls::WhereOffered);
-    for url in ["postgres://u:p@/x?host=/tmp&port=25432", "postgres://u:p@:25432/x?host=/tmp"] {
-        let socket = Address::parse(url).unwrap();
         assert_eq!(
-            (socket.tls(), socket.shown().as_str()),
-            (Tls::WhereOffered, "u@localhost:25432/x")
+            DatabaseAddress::parse(&url).map(|it| it.tls()),
+            Ok(PostgresTls::WhereOffered),
+            "{here}"
+        );
+    }
+    let socket = DatabaseAddress::parse("postgres:///x?host=/var/run/postgresql").unwrap();
+    assert_eq!(socket.tls(), PostgresTls::WhereOffered);
+    for url in ["postgres://u:p@/x?host=/tmp&port=25432", "postgres://u:p@:25432/x?host=/tmp"] {
+        let socket = DatabaseAddress::parse(url).unwrap();
+        assert_eq!(
+            (socket.tls(), socket.display_name().as_str()),
+            (PostgresTls::WhereOffered, "u@localhost:25432/x")
         );
     }
     for away in ["10.0.0.1", "localhost.example", "db.localhost", "[2001:db8::1]"] {
         let url = format!("postgres://u@{away}/x");
-        assert_eq!(Address::parse(&url).map(|it| it.tls()), Ok(Tls::VerifyFull), "{away}");
+        assert_eq!(
+            DatabaseAddress::parse(&url).map(|it| it.tls()),
+            Ok(PostgresTls::VerifyFull),
+            "{away}"
+        );
     }
 }
 
 #[test]
 fn a_pooler_is_known_by_its_port_or_by_what_the_url_says() {
-    let pooler = |text: &str| Address::parse(text).map(|it| it.pooler());
-    assert_eq!(pooler("postgres://u@h:6543/x"), Ok(Pooler::Transaction));
-    assert_eq!(pooler("postgres://u@h:6543/x?pooler=session"), Ok(Pooler::None));
-    assert_eq!(pooler("postgres://u@h/x?pooler=transaction"), Ok(Pooler::Transaction));
+    let pooler = |text: &str| DatabaseAddress::parse(text).map(|it| it.pooler());
+    assert_eq!(pooler("postgres://u@h:6543/x"), Ok(PoolerMode::Transaction));
+    assert_eq!(pooler("postgres://u@h:6543/x?pooler=session"), Ok(PoolerMode::None));
+    assert_eq!(pooler("postgres://u@h/x?pooler=transaction"), Ok(PoolerMode::Transaction));
     let pasted = "postgres://u@h/x?pgbouncer=true&connection_limit=1";
-    assert_eq!(pooler(pasted), Ok(Pooler::Transaction));
+    assert_eq!(pooler(pasted), Ok(PoolerMode::Transaction));
     assert!(pooler("postgres://u@h/x?pooler=yes").is_err());
 }
 
 #[test]
 fn a_password_is_in_no_debug_output_and_in_no_error() {
     let good = format!("postgres://u:{CANARY}@h/x");
-    assert!(!format!("{:?}", Address::parse(&good)).contains(CANARY));
+    assert!(!format!("{:?}", DatabaseAddress::parse(&good)).contains(CANARY));
     for wrong in [
         format!("mysql://u:{CANARY}@h/x"),
         format!("postgres://u:{CANARY}#@h/x"),
@@ -76,14 +85,14 @@ fn a_password_is_in_no_debug_output_and_in_no_error() {
         format!("postgres://u:p@h/x?pooler={CANARY}"),
         CANARY.to_owned(),
     ] {
-        let error = Address::parse(&wrong).unwrap_err();
+        let error = DatabaseAddress::parse(&wrong).unwrap_err();
         assert!(!format!("{error} {error:?}").contains(CANARY), "{error}");
     }
 }
 
 #[test]
 fn a_password_is_percent_decoded() {
-    let address = Address::parse("postgres://u:a%23%40%2F@h/x").unwrap();
-    assert_eq!(address.secret(), Some("a#@/"));
-    assert_eq!(address.shown(), "u@h:5432/x");
+    let address = DatabaseAddress::parse("postgres://u:a%23%40%2F@h/x").unwrap();
+    assert_eq!(address.secret_password(), Some("a#@/"));
+    assert_eq!(address.display_name(), "u@h:5432/x");
 }

@@ -2,11 +2,11 @@
 
 use maud::{Markup, html};
 
-use crate::report::model::{BudgetRow, Model, RequestView, ScenarioView, TableShape};
+use crate::report::model::{BudgetRow, ReportModel, RequestView, ScenarioView, TableShape};
 use crate::report::words;
 
 /// The table; on a narrow screen each request becomes a block.
-pub(super) fn table(model: &Model) -> Markup {
+pub(super) fn table(model: &ReportModel) -> Markup {
     let shape = model.shape();
     let actual = if model.has_intervals() { "actual (90 % interval)" } else { "actual" };
     html! {

@@ -8,7 +8,7 @@ mod timing;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::model::{FailureRole, Model, ReportFact, RunFinding};
+use super::model::{FailureRole, ReportFact, ReportModel, RunFinding};
 use super::plot::dark_rules;
 use super::words::{self, TextPiece};
 
@@ -20,7 +20,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src dat
 /// Renders the report as one page that opens from disk without scripts or other files.
 ///
 /// A plot that cannot be drawn is replaced by an error message.
-pub fn html(model: &Model) -> String {
+pub fn html(model: &ReportModel) -> String {
     let title = format!("{} — {}", model.decision.name().to_uppercase(), model.title);
     let page = html! {
         (DOCTYPE)
@@ -40,7 +40,7 @@ pub fn html(model: &Model) -> String {
     page.into_string()
 }
 
-fn body(model: &Model) -> Markup {
+fn body(model: &ReportModel) -> Markup {
     html! {
         (caveats(model))
         header {
@@ -69,7 +69,7 @@ fn body(model: &Model) -> Markup {
 }
 
 /// Caveats at the top, where no reader can miss them.
-fn caveats(model: &Model) -> Markup {
+fn caveats(model: &ReportModel) -> Markup {
     html! {
         @if !model.caveats.is_empty() {
             aside.caveats {
@@ -80,7 +80,7 @@ fn caveats(model: &Model) -> Markup {
     }
 }
 
-fn verdict(model: &Model) -> Markup {
+fn verdict(model: &ReportModel) -> Markup {
     let (said, further): (Vec<&RunFinding>, Vec<&RunFinding>) =
         model.findings.iter().partition(|finding| finding.one_line() == model.headline);
     html! {
@@ -99,7 +99,7 @@ fn next(finding: &RunFinding) -> Markup {
     html! { @if !finding.next.is_empty() { span.next { "→ " (prose(&finding.next)) } } }
 }
 
-fn failures(model: &Model, role: FailureRole, heading: &str) -> Markup {
+fn failures(model: &ReportModel, role: FailureRole, heading: &str) -> Markup {
     let failing: Vec<_> = model.failing(role).collect();
     html! {
         @if !failing.is_empty() {
@@ -124,7 +124,7 @@ fn failures(model: &Model, role: FailureRole, heading: &str) -> Markup {
 }
 
 /// How well the prober kept its schedule.
-fn prober(model: &Model) -> Markup {
+fn prober(model: &ReportModel) -> Markup {
     html! {
         @if let Some(prober) = &model.prober {
             section {

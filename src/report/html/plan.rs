@@ -2,12 +2,12 @@
 
 use maud::{Markup, html};
 
-use crate::report::model::{Model, RequestView, ScenarioView};
+use crate::report::model::{ReportModel, RequestView, ScenarioView};
 
 use super::{facts, prose};
 
 /// One card per scenario.
-pub(super) fn sections(model: &Model) -> Markup {
+pub(super) fn sections(model: &ReportModel) -> Markup {
     html! {
         section {
             h2 { "Plan" }

@@ -2,11 +2,11 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use crate::report::model::Model;
+use crate::report::model::ReportModel;
 use crate::report::plot::{PlotError, PlotPaper, PlotSketch, PlotTable, sketches};
 
 /// The plots; phones show narrow versions.
-pub(super) fn section(model: &Model) -> Markup {
+pub(super) fn section(model: &ReportModel) -> Markup {
     let sketches = sketches(model);
     html! {
         @if !sketches.is_empty() {

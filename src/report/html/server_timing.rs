@@ -2,11 +2,13 @@
 
 use maud::{Markup, html};
 
-use crate::report::model::{Model, RequestView, SERVER_TIMING_NOTE, ScenarioView, ServerTimingRow};
+use crate::report::model::{
+    ReportModel, RequestView, SERVER_TIMING_NOTE, ScenarioView, ServerTimingRow,
+};
 use crate::report::words;
 
 /// One table for each request with `Server-Timing` metrics.
-pub(super) fn tables(model: &Model) -> Markup {
+pub(super) fn tables(model: &ReportModel) -> Markup {
     let reported: Vec<_> = model
         .requests()
         .filter(|(scenario, request)| scenario.has_server_timing(request))

@@ -3,12 +3,12 @@
 use maud::{Markup, html};
 
 use crate::report::model::{
-    Model, RequestView, ScenarioView, TimingRow, label, meaning, part_heads,
+    ReportModel, RequestView, ScenarioView, TimingRow, label, meaning, part_heads,
 };
 use crate::report::words;
 
 /// One table for each request with ok exchanges, and one for all steps that ran once.
-pub(super) fn tables(model: &Model) -> Markup {
+pub(super) fn tables(model: &ReportModel) -> Markup {
     let is_timed = |(scenario, request): &(&ScenarioView, &RequestView)| {
         !scenario.is_single && !request.timing.rows.is_empty()
     };
@@ -37,7 +37,7 @@ pub(super) fn tables(model: &Model) -> Markup {
 }
 
 /// Where the time of steps that ran once went.
-fn steps(model: &Model) -> Markup {
+fn steps(model: &ReportModel) -> Markup {
     let timed: Vec<_> = model
         .scenarios
         .iter()

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use time::format_description::well_known::Rfc3339;
 
-use crate::history::{History, Row, Trend};
+use crate::history::{History, RequestTrend, TrendRow};
 
 const HEAD: &str = "started,run,id,scenario,request,environment,host,git_commit,tags,exchanges,failed,\
                     ok_p50_us,ok_p95_us,ok_p99_us,ok_max_us,verdict";
@@ -13,7 +13,7 @@ const HEAD: &str = "started,run,id,scenario,request,environment,host,git_commit,
 /// request, newest last. Durations are microseconds of the ok exchanges, empty if none succeeded.
 ///
 /// Text that a spreadsheet would read as a formula gets a leading `'`.
-pub fn csv(history: &History, most: usize) -> String {
+pub fn history_csv(history: &History, most: usize) -> String {
     let mut text = format!("{HEAD}\r\n");
     for trend in &history.trends {
         for row in &trend.rows[trend.rows.len().saturating_sub(most)..] {
@@ -23,7 +23,7 @@ pub fn csv(history: &History, most: usize) -> String {
     text
 }
 
-fn line(trend: &Trend, row: &Row) -> String {
+fn line(trend: &RequestTrend, row: &TrendRow) -> String {
     let run = &row.run;
     let tags: Vec<String> = run.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let figure = |figure: Option<u64>| figure.map(|micros| micros.to_string()).unwrap_or_default();

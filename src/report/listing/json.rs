@@ -6,8 +6,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::history::{History, Row, Trend};
-use crate::record::{Decision, Packed};
+use crate::history::{History, RequestTrend, TrendRow};
+use crate::record::{Decision, EncodedHistogram};
 
 /// Version of the format, raised when a field changes its meaning.
 const FORMAT: u32 = 1;
@@ -17,11 +17,11 @@ const FORMAT: u32 = 1;
 /// field.
 ///
 /// Fails only if serialization fails, which would be a bug.
-pub fn json(history: &History, most: usize) -> Result<String, serde_json::Error> {
+pub fn history_json(history: &History, most: usize) -> Result<String, serde_json::Error> {
     let requests = history.trends.iter().map(|trend| RequestHistory::of(trend, most)).collect();
     serde_json::to_string_pretty(&HistoryDocument {
         format: FORMAT,
-        runs: history.runs(),
+        runs: history.run_count(),
         requests,
     })
 }
@@ -40,7 +40,7 @@ struct RequestHistory<'a> {
     runs: usize,
     exchanges: u64,
     failed: u64,
-    ok_latency: &'a Packed,
+    ok_latency: &'a EncodedHistogram,
     newest: Vec<ListedRun<'a>>,
 }
 
@@ -72,7 +72,7 @@ struct LatencyFigures {
 }
 
 impl<'a> RequestHistory<'a> {
-    fn of(trend: &'a Trend, most: usize) -> Self {
+    fn of(trend: &'a RequestTrend, most: usize) -> Self {
         let newest = &trend.rows[trend.rows.len().saturating_sub(most)..];
         Self {
             scenario: &trend.scenario,
@@ -87,7 +87,7 @@ impl<'a> RequestHistory<'a> {
 }
 
 impl<'a> ListedRun<'a> {
-    fn of(row: &'a Row) -> Self {
+    fn of(row: &'a TrendRow) -> Self {
         let run = &row.run;
         Self {
             run: &run.name,
@@ -105,8 +105,9 @@ impl<'a> ListedRun<'a> {
 }
 
 impl LatencyFigures {
-    fn of(packed: &Packed) -> Self {
-        let &Packed { count, min_us, p50_us, p95_us, p99_us, max_us, clipped, .. } = packed;
+    fn of(packed: &EncodedHistogram) -> Self {
+        let &EncodedHistogram { count, min_us, p50_us, p95_us, p99_us, max_us, clipped, .. } =
+            packed;
         Self { count, min_us, p50_us, p95_us, p99_us, max_us, clipped }
     }
 }

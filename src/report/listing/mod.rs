@@ -3,5 +3,5 @@
 mod csv;
 mod json;
 
-pub use csv::csv;
-pub use json::json;
+pub use csv::history_csv;
+pub use json::history_json;

@@ -1,10 +1,10 @@
 //! Tables of steps that ran once.
 
 use super::{escape, sign, table};
-use crate::report::model::{BudgetRow, Model, RequestView, ScenarioView, part_heads};
+use crate::report::model::{BudgetRow, ReportModel, RequestView, ScenarioView, part_heads};
 
 /// Each step's duration and verdicts: one row per budget.
-pub(super) fn gate(model: &Model) -> String {
+pub(super) fn gate(model: &ReportModel) -> String {
     let shape = model.shape();
     let actual = if model.has_intervals() { "actual (90 % interval)" } else { "actual" };
     let mut heads = vec![shape.place_head()];
@@ -12,7 +12,7 @@ pub(super) fn gate(model: &Model) -> String {
     table(&heads, model.requests().flat_map(|(scenario, step)| rows(model, scenario, step)))
 }
 
-fn rows(model: &Model, scenario: &ScenarioView, step: &RequestView) -> Vec<Vec<String>> {
+fn rows(model: &ReportModel, scenario: &ScenarioView, step: &RequestView) -> Vec<Vec<String>> {
     let shape = model.shape();
     let indent = if step.hop.is_some() { "&emsp;" } else { "" };
     let mut lead = vec![format!("{indent}{}", escape(&step.row_name(scenario.place(step))))];
@@ -36,7 +36,7 @@ fn budget(row: &BudgetRow) -> [String; 3] {
 }
 
 /// Where the time of each step went: one table per scenario.
-pub(super) fn timing(model: &Model) -> String {
+pub(super) fn timing(model: &ReportModel) -> String {
     let mut heads = vec!["step"];
     heads.extend(part_heads());
     let of = |scenario: &ScenarioView| {

@@ -5,14 +5,14 @@ mod checks;
 use crate::record::Decision;
 
 use super::model::{
-    FailureRole, Model, ProberView, ReportFact, RequestView, SERVER_TIMING_NOTE, ScenarioView,
-    ServerTimingRow, TableShape, TimingRow, label,
+    FailureRole, ProberView, ReportFact, ReportModel, RequestView, SERVER_TIMING_NOTE,
+    ScenarioView, ServerTimingRow, TableShape, TimingRow, label,
 };
 use super::words::TextPiece;
 use super::{plot, words};
 
 /// Renders the report as markdown. It refers to plots by file name, relative to the report.
-pub fn markdown(model: &Model) -> String {
+pub fn markdown(model: &ReportModel) -> String {
     let mut parts = vec![caveats(model), verdict(model)];
     parts.extend(match model.shape() {
         TableShape::Load => [gate(model), findings(model), requests(model)],
@@ -37,7 +37,7 @@ pub fn markdown(model: &Model) -> String {
 }
 
 /// Caveats, as a block that code hosts render as a warning.
-fn caveats(model: &Model) -> String {
+fn caveats(model: &ReportModel) -> String {
     let lines = model
         .caveats
         .iter()
@@ -46,7 +46,7 @@ fn caveats(model: &Model) -> String {
     if lines.is_empty() { lines } else { format!("> [!WARNING]\n{lines}") }
 }
 
-fn verdict(model: &Model) -> String {
+fn verdict(model: &ReportModel) -> String {
     let sharing = model.sharing.as_ref().map(|sharing| format!("\n{}\n", escape(sharing)));
     format!(
         "## {} {} — {}\n\n**{}**\n\n{}\n{}",
@@ -71,7 +71,7 @@ fn sign(decision: Decision) -> &'static str {
     }
 }
 
-fn gate(model: &Model) -> String {
+fn gate(model: &ReportModel) -> String {
     let rows = model.requests().flat_map(|(scenario, request)| {
         let place = escape(&scenario.place(request));
         request.budgets.iter().map(move |row| {
@@ -88,7 +88,7 @@ fn halves(budget: &str) -> (&str, &str) {
     budget.find(['<', '=']).map_or((budget, ""), |at| (budget[..at].trim(), &budget[at..]))
 }
 
-fn findings(model: &Model) -> String {
+fn findings(model: &ReportModel) -> String {
     if model.findings.is_empty() {
         return String::new();
     }
@@ -103,7 +103,7 @@ fn findings(model: &Model) -> String {
     text
 }
 
-fn requests(model: &Model) -> String {
+fn requests(model: &ReportModel) -> String {
     let rows = model.requests().map(|(scenario, request)| {
         let latency = request.latency;
         let [p50, p95, p99, max] =
@@ -176,7 +176,7 @@ fn timing_row(row: &TimingRow) -> [String; 7] {
     ]
 }
 
-fn failures(model: &Model, role: FailureRole, heading: &str) -> String {
+fn failures(model: &ReportModel, role: FailureRole, heading: &str) -> String {
     let mut text = String::new();
     for (scenario, request, failures) in model.failing(role) {
         for failure in failures {
@@ -189,7 +189,7 @@ fn failures(model: &Model, role: FailureRole, heading: &str) -> String {
     if text.is_empty() { text } else { format!("### {heading}\n\n{text}") }
 }
 
-fn pictures(model: &Model) -> String {
+fn pictures(model: &ReportModel) -> String {
     let pictures: String = plot::sketches(model)
         .iter()
         .map(|plot| {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::record::{
-    Actual, Budget, BudgetVerdict, Decision, Dimension, Limit, PlannedRequest, Reason,
-    RequestMeasurement, ScenarioVerdict,
+    ActualQuantile, Budget, BudgetVerdict, CountLimit, Decision, Dimension, PlannedRequest,
+    RequestMeasurement, ScenarioVerdict, VerdictReason,
 };
 use crate::units::{Quantile, Ratio};
 
@@ -22,7 +22,7 @@ pub(in crate::report) struct BudgetRow {
     /// The decision.
     pub(in crate::report) decision: Decision,
     /// The reason, and the next step.
-    pub(in crate::report) reason: Reason,
+    pub(in crate::report) reason: VerdictReason,
     /// How a latency plot marks the budget; `None` if it judges something else.
     pub(in crate::report) mark: Option<BudgetMark>,
 }
@@ -35,9 +35,9 @@ pub(in crate::report) struct BudgetMark {
     /// The quantile that must stay below it; `None` for a maximum.
     pub(in crate::report) quantile: Option<Quantile>,
     /// The measured quantile.
-    pub(in crate::report) actual: Actual,
+    pub(in crate::report) actual: ActualQuantile,
     /// Confidence interval of the target's quantile.
-    pub(in crate::report) interval: Option<(Actual, Actual)>,
+    pub(in crate::report) interval: Option<(ActualQuantile, ActualQuantile)>,
 }
 
 /// The budgets of a request: first the judged ones, then planned ones without a verdict.
@@ -68,8 +68,8 @@ pub(super) fn rows(
 /// Why a step had nothing to judge, such as `absent`; `None` if it had.
 pub(super) fn left_out(measured: &RequestMeasurement) -> Option<&'static str> {
     let all = measured.measured.evidence.by_count();
-    let lapse = all.into_iter().find(|evidence| evidence.failure.is_lapse())?;
-    (measured.measured.tally.exchanges == 0).then(|| lapse.failure.words())
+    let lapse = all.into_iter().find(|evidence| evidence.failure.is_not_judged())?;
+    (measured.measured.tally.exchanges == 0).then(|| lapse.failure.description())
 }
 
 impl BudgetRow {
@@ -87,10 +87,10 @@ impl BudgetRow {
     fn unjudged(budget: &Budget) -> Self {
         Self {
             budget: budget.to_string(),
-            actual: words::actual(Actual::NoData),
+            actual: words::actual(ActualQuantile::NoData),
             interval: String::new(),
             decision: Decision::Inconclusive,
-            reason: Reason { what: "not judged".to_owned(), next: String::new() },
+            reason: VerdictReason { what: "not judged".to_owned(), next: String::new() },
             mark: None,
         }
     }
@@ -115,7 +115,7 @@ impl BudgetMark {
         (dimension == Dimension::Latency).then(|| Self {
             ceiling,
             quantile,
-            actual: verdict.actual.unwrap_or(Actual::NoData),
+            actual: verdict.actual.unwrap_or(ActualQuantile::NoData),
             interval: verdict.interval,
         })
     }
@@ -123,18 +123,18 @@ impl BudgetMark {
 
 fn actual(verdict: &BudgetVerdict) -> String {
     match (verdict.actual, verdict.of_successes) {
-        (Some(Actual::Unbounded), Some(successes)) => {
+        (Some(ActualQuantile::Unbounded), Some(successes)) => {
             format!("∞, of the ok {}", words::time(Some(successes)))
         }
         (Some(value), _) => words::actual(value),
-        (None, _) if verdict.judged == 0 => words::actual(Actual::NoData),
+        (None, _) if verdict.judged == 0 => words::actual(ActualQuantile::NoData),
         (None, _) => counted(verdict),
     }
 }
 
 fn counted(verdict: &BudgetVerdict) -> String {
     match verdict.budget {
-        Budget::Errors(Limit::Below(_)) | Budget::Dropped(Limit::Below(_)) => {
+        Budget::Errors(CountLimit::Below(_)) | Budget::Dropped(CountLimit::Below(_)) => {
             words::share(Ratio::of(verdict.exceeded, verdict.judged))
         }
         _ => format!("{} of {}", words::count(verdict.exceeded), words::count(verdict.judged)),
@@ -144,7 +144,9 @@ fn counted(verdict: &BudgetVerdict) -> String {
 /// The interval of the quantile for a budget on time, of the share for one on a count.
 fn interval(verdict: &BudgetVerdict) -> String {
     match (verdict.actual, verdict.interval, verdict.exceedance) {
-        (Some(Actual::NoData), ..) | (_, Some((Actual::Unbounded, _)), _) => String::new(),
+        (Some(ActualQuantile::NoData), ..) | (_, Some((ActualQuantile::Unbounded, _)), _) => {
+            String::new()
+        }
         (Some(_), Some((low, high)), _) => words::range(low, high),
         (None, _, Some((low, high))) if verdict.judged > 0 => words::shares(low, high),
         _ => String::new(),

@@ -6,7 +6,8 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 use crate::record::{
-    Connections, Ending, Lookups, PlannedScenario, RunRecord, ScenarioMeasurement, Verdict,
+    ConnectionCounts, LookupMeasurement, PlannedScenario, RunEnding, RunRecord,
+    ScenarioMeasurement, Verdict,
 };
 use crate::units::{self, Ratio};
 
@@ -40,7 +41,7 @@ fn started(record: &RunRecord, format: &[BorrowedFormatItem<'_>]) -> String {
 
 /// When the run started and how long it took.
 pub(super) fn subtitle(record: &RunRecord) -> String {
-    format!("{} · {}", started(record, MINUTE), units::show(record.measurement.elapsed))
+    format!("{} · {}", started(record, MINUTE), units::format_duration(record.measurement.elapsed))
 }
 
 /// The record's provenance.
@@ -57,7 +58,7 @@ pub(super) fn provenance(record: &RunRecord) -> Vec<ReportFact> {
     let mut facts = vec![
         fact("run", &record.id.to_string()),
         fact("started", &started(record, SECOND)),
-        fact("took", &units::show(record.measurement.elapsed)),
+        fact("took", &units::format_duration(record.measurement.elapsed)),
         fact("ended", &ending(&record.measurement.ending)),
         fact("command", &from.command.join(" ")),
         fact("host", &machine),
@@ -72,13 +73,13 @@ fn tags(tags: &BTreeMap<String, String>) -> String {
     tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
 }
 
-fn ending(ending: &Ending) -> String {
+fn ending(ending: &RunEnding) -> String {
     match ending {
-        Ending::Complete => "complete".to_owned(),
-        Ending::Interrupted => "interrupted: requests already sent could finish".to_owned(),
-        Ending::TargetDown(why) => format!("stopped because the target is down: {why}"),
-        Ending::Recovered => "recovered from an unfinished run folder".to_owned(),
-        Ending::Imported(missing) => format!("imported from another tool's files: {missing}"),
+        RunEnding::Complete => "complete".to_owned(),
+        RunEnding::Interrupted => "interrupted: requests already sent could finish".to_owned(),
+        RunEnding::TargetDown(why) => format!("stopped because the target is down: {why}"),
+        RunEnding::Recovered => "recovered from an unfinished run folder".to_owned(),
+        RunEnding::Imported(missing) => format!("imported from another tool's files: {missing}"),
     }
 }
 
@@ -124,7 +125,7 @@ fn arrivals(scenario: &ScenarioMeasurement) -> String {
     parts.join(", ")
 }
 
-fn connections(connections: Connections) -> String {
+fn connections(connections: ConnectionCounts) -> String {
     let mut text = format!("{} opened", words::count(connections.opened));
     if connections.reopened_after_idle_close > 0 {
         text += &format!(
@@ -171,7 +172,7 @@ fn has_notable_addresses(scenario: &ScenarioMeasurement) -> bool {
     scenario.addresses.len() > 1 || some_unreached
 }
 
-fn lookups(lookups: &Lookups) -> String {
+fn lookups(lookups: &LookupMeasurement) -> String {
     let took = DurationQuantiles::of(Some(&lookups.took));
     let mut parts = vec![words::count(took.n)];
     if took.n > 0 {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::record::{Decision, Reason};
+use crate::record::{Decision, VerdictReason};
 use crate::units::Ratio;
 
 use super::{ScenarioView, words};
@@ -63,13 +63,13 @@ const SILENT: &str = "the target never answered: ";
 
 /// Whether a scenario's reason already states a budget's reason for this request or for all of
 /// them.
-fn is_repeated(scenario: &ScenarioView, request: &str, of_budget: &Reason) -> bool {
-    let of_request = |reason: &Reason| {
+fn is_repeated(scenario: &ScenarioView, request: &str, of_budget: &VerdictReason) -> bool {
+    let of_request = |reason: &VerdictReason| {
         let said = reason.what.strip_prefix('`').and_then(|rest| rest.strip_prefix(request));
         said.and_then(|rest| rest.strip_prefix("`: "))
             .is_some_and(|said| of_budget.what.ends_with(said))
     };
-    let of_all = |reason: &Reason| {
+    let of_all = |reason: &VerdictReason| {
         let said = reason.what.strip_prefix(SILENT).and_then(|rest| rest.rsplit_once(", "));
         said.is_some_and(|(why, _how_many)| of_budget.what.ends_with(why))
     };
@@ -82,7 +82,7 @@ impl RunFinding {
         format!("{}: {}", self.place, self.what)
     }
 
-    fn new(decision: Decision, place: String, reason: &Reason) -> Self {
+    fn new(decision: Decision, place: String, reason: &VerdictReason) -> Self {
         Self { decision, place, what: reason.what.clone(), next: reason.next.clone() }
     }
 }
@@ -145,13 +145,13 @@ fn counted(budgets: &[Decision]) -> Option<String> {
 }
 
 /// Makes reasons safe to display.
-pub(super) fn display_reasons(reasons: &[Reason]) -> Vec<Reason> {
+pub(super) fn display_reasons(reasons: &[VerdictReason]) -> Vec<VerdictReason> {
     reasons.iter().map(display_reason).collect()
 }
 
 /// Makes a reason safe to display.
-pub(super) fn display_reason(reason: &Reason) -> Reason {
-    Reason {
+pub(super) fn display_reason(reason: &VerdictReason) -> VerdictReason {
+    VerdictReason {
         what: words::display(&reason.what, words::LINE),
         next: words::display(&reason.next, words::LINE),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::{Actual, Dimension, StageMeasurement};
+use crate::record::{ActualQuantile, Dimension, StageMeasurement};
 
 use super::DurationQuantiles;
 
@@ -47,15 +47,15 @@ impl LatencyCurve {
 
     /// The quantile at a share of the exchanges, with failures ranked above every latency, to the
     /// resolution of a plot.
-    pub(in crate::report) fn at(&self, share: f64) -> Actual {
+    pub(in crate::report) fn at(&self, share: f64) -> ActualQuantile {
         // A step that starts exactly at the share lies beyond it.
         let after = self.steps.partition_point(|(start, _)| *start < share - 1e-12);
         match after.checked_sub(1).and_then(|at| self.steps.get(at)) {
-            _ if self.total == 0 => Actual::NoData,
+            _ if self.total == 0 => ActualQuantile::NoData,
             Some((_, value)) if share <= self.ok as f64 / self.total as f64 + 1e-12 => {
-                Actual::At(*value)
+                ActualQuantile::At(*value)
             }
-            _ => Actual::Unbounded,
+            _ => ActualQuantile::Unbounded,
         }
     }
 
@@ -92,11 +92,11 @@ mod tests {
         stage.tally.failures.insert(Failure::Reset, 10);
         let curve = LatencyCurve::new(&stage);
         let near = |share| match curve.at(share) {
-            Actual::At(value) => value.as_millis(),
+            ActualQuantile::At(value) => value.as_millis(),
             other => panic!("{other:?}"),
         };
         assert_eq!([near(0.5), near(0.9)], [50, 90]);
-        assert_eq!(curve.at(0.95), Actual::Unbounded);
-        assert_eq!(LatencyCurve::default().at(0.5), Actual::NoData);
+        assert_eq!(curve.at(0.95), ActualQuantile::Unbounded);
+        assert_eq!(LatencyCurve::default().at(0.5), ActualQuantile::NoData);
     }
 }

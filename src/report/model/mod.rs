@@ -16,7 +16,9 @@ mod timing;
 use std::borrow::Borrow;
 use std::collections::HashMap;
 
-use crate::record::{Decision, Interval, Measurement, PlannedScenario, Reason, RunRecord, Verdict};
+use crate::record::{
+    Decision, Interval, Measurement, PlannedScenario, RunRecord, Verdict, VerdictReason,
+};
 use crate::units::Ratio;
 
 use super::words;
@@ -35,7 +37,7 @@ pub(super) use timing::{DurationQuantiles, RequestTiming, TimingRow, label, mean
 
 /// Everything that a report shows about one run.
 #[derive(Debug, Clone)]
-pub struct Model {
+pub struct ReportModel {
     /// The names of the scenarios.
     pub(super) title: String,
     /// When the run started and how long it took.
@@ -83,7 +85,7 @@ pub(super) struct ScenarioView {
     /// Target, load, warm-up, connections.
     pub(super) facts: Vec<ReportFact>,
     /// Reasons to doubt the data, and failures other than breached budgets.
-    pub(super) reasons: Vec<Reason>,
+    pub(super) reasons: Vec<VerdictReason>,
     /// Addresses used and failed DNS lookups, in one line; `None` if one address was used and no
     /// lookup failed.
     pub(super) addresses: Option<String>,
@@ -95,7 +97,7 @@ pub(super) struct ScenarioView {
     pub(super) is_single: bool,
 }
 
-impl Model {
+impl ReportModel {
     /// Builds the model of a record and its intervals.
     ///
     /// Only plots over time need `intervals`; without them the rest of the report is the same.
@@ -240,9 +242,9 @@ fn caveats(plan: &PlannedScenario) -> Vec<String> {
     plan.caveats.iter().map(|caveat| words::display(caveat, words::LINE)).collect()
 }
 
-impl Model {
+impl ReportModel {
     /// What keeps the run from passing, most serious first: one line each, with the next step.
-    pub fn in_the_way(&self) -> impl Iterator<Item = String> {
+    pub fn finding_lines(&self) -> impl Iterator<Item = String> {
         self.findings.iter().map(|finding| {
             let next = if finding.next.is_empty() {
                 String::new()

@@ -212,7 +212,8 @@ mod tests {
 
     #[test]
     fn a_record_without_hiccups_reports_its_lag_alone() {
-        let old = seen(|record| record.measurement.prober = crate::record::Prober::default());
+        let old =
+            seen(|record| record.measurement.prober = crate::record::ProberMeasurement::default());
         assert!(old.is_punctual);
         assert_eq!(old.facts.len(), 1);
         assert!(ProberView::of(&fixture::empty().0).is_none());

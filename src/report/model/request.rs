@@ -1,7 +1,7 @@
 //! One request of a scenario.
 
 use crate::record::{
-    Evidence, EvidenceLog, PlannedRequest, PlannedScenario, RequestMeasurement,
+    EvidenceLog, FailureEvidence, PlannedRequest, PlannedScenario, RequestMeasurement,
     ScenarioMeasurement, ScenarioVerdict, Stage,
 };
 
@@ -193,7 +193,7 @@ fn failures(request: &RequestMeasurement, whole: Option<&RequestMeasurement>) ->
     let rows = |in_warmup| {
         let log = evidence(request, in_warmup);
         let is_try = whole.is_some_and(|whole| !has_failed(&evidence(whole, in_warmup)));
-        let row = |seen: &&Evidence| FailureRow::new(seen, in_warmup, is_try);
+        let row = |seen: &&FailureEvidence| FailureRow::new(seen, in_warmup, is_try);
         log.by_count().iter().map(row).collect::<Vec<_>>()
     };
     [rows(false), rows(true)].concat()
@@ -210,20 +210,20 @@ fn evidence(request: &RequestMeasurement, in_warmup: bool) -> EvidenceLog {
 }
 
 fn has_failed(log: &EvidenceLog) -> bool {
-    log.by_count().iter().any(|seen| !seen.failure.is_lapse())
+    log.by_count().iter().any(|seen| !seen.failure.is_not_judged())
 }
 
 impl FailureRow {
-    fn new(evidence: &Evidence, in_warmup: bool, is_try: bool) -> Self {
-        let mut what = evidence.failure.words().to_owned();
+    fn new(evidence: &FailureEvidence, in_warmup: bool, is_try: bool) -> Self {
+        let mut what = evidence.failure.description().to_owned();
         if let Some(phase) = evidence.phase {
             what += &format!(" in {}", super::timing::label(phase));
         }
-        let seen = evidence.in_words();
+        let seen = evidence.description();
         if !seen.is_empty() {
             what += &format!(": {}", words::display(&seen, words::LINE));
         }
-        let role = match evidence.failure.is_lapse() {
+        let role = match evidence.failure.is_not_judged() {
             _ if is_try => FailureRole::Try,
             true => FailureRole::LeftOut,
             false => FailureRole::Failure,

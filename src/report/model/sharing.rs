@@ -1,6 +1,6 @@
 //! How several probers split a run.
 
-use crate::record::{Part, RunRecord, Sharing};
+use crate::record::{RunRecord, ShardRecord, ShardSharing};
 
 use super::{ReportFact, words};
 
@@ -8,7 +8,7 @@ use super::{ReportFact, words};
 pub(super) fn words(record: &RunRecord) -> Option<String> {
     let sharing = record.measurement.sharing.as_ref()?;
     Some(match sharing.parts.as_slice() {
-        [Part { shard, .. }] if sharing.of > 1 => format!(
+        [ShardRecord { shard, .. }] if sharing.of > 1 => format!(
             "Shard {shard} of {}: these figures cover one share of the \
              arrivals. Run `tollgate merge` to judge all shards together.",
             sharing.of
@@ -22,14 +22,14 @@ fn counted(parts: usize, of: u32) -> String {
     if parts == of as usize { format!("all of {shards}") } else { format!("{parts} of {shards}") }
 }
 
-fn hosts(parts: &[Part]) -> String {
+fn hosts(parts: &[ShardRecord]) -> String {
     let hosts: Vec<String> = parts.iter().map(|part| words::name(&part.host)).collect();
     words::display(&hosts.join(", "), words::LINE)
 }
 
 /// Each shard with its run and machine.
-pub(super) fn facts(sharing: Option<&Sharing>) -> Vec<ReportFact> {
-    let fact = |sharing: &Sharing, part: &Part| {
+pub(super) fn facts(sharing: Option<&ShardSharing>) -> Vec<ReportFact> {
+    let fact = |sharing: &ShardSharing, part: &ShardRecord| {
         let value = format!("{} of {} on {}, run {}", part.shard, sharing.of, part.host, part.run);
         ReportFact { name: "shard", value: words::display(&value, words::LINE) }
     };

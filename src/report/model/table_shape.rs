@@ -2,7 +2,7 @@
 
 use crate::record::{Dimension, ScenarioMeasurement, Stage};
 
-use super::{Model, RequestView, ScenarioView, label, words};
+use super::{ReportModel, RequestView, ScenarioView, label, words};
 
 /// Which columns a table has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl ScenarioView {
     }
 }
 
-impl Model {
+impl ReportModel {
     /// The shape of its table.
     pub(in crate::report) fn shape(&self) -> TableShape {
         TableShape::of(&self.scenarios)

@@ -132,7 +132,8 @@ impl DurationAxis {
         for value in self.ticks() {
             let y = frame.up(self.share(value));
             scene.line(vec![(frame.left, y), (frame.right, y)], 1.0, GRID);
-            let label = if value.is_zero() { "0".to_owned() } else { units::show(value) };
+            let label =
+                if value.is_zero() { "0".to_owned() } else { units::format_duration(value) };
             scene.text((frame.left - 8.0, y), TextAnchor::End, &label, TICK);
         }
     }
@@ -251,7 +252,7 @@ mod tests {
             values.iter().map(|value| Duration::from_secs_f64(*value)),
             std::iter::once(Duration::from_secs_f64(low)),
         );
-        axis.ticks().into_iter().map(units::show).collect()
+        axis.ticks().into_iter().map(units::format_duration).collect()
     }
 
     #[test]

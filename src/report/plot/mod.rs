@@ -22,7 +22,7 @@ use std::collections::HashSet;
 
 use plotters::style::{FontStyle, register_font};
 
-use super::model::{Model, RequestView, ScenarioView};
+use super::model::{ReportModel, RequestView, ScenarioView};
 use super::words;
 use draw::PlotText;
 use font::PlotFonts;
@@ -67,7 +67,7 @@ pub enum PlotError {
 /// Draws all plots of a run, in the order of [`PLOT_KINDS`].
 ///
 /// A plot without data is left out; a run without exchanges has no plots.
-pub fn plots(model: &Model) -> Result<Vec<Plot>, PlotError> {
+pub fn plots(model: &ReportModel) -> Result<Vec<Plot>, PlotError> {
     let fonts = fonts()?;
     sketches(model).iter().map(|sketch| sketch.draw(fonts)).collect()
 }
@@ -119,13 +119,17 @@ pub(super) struct PlotSketch<'a> {
 }
 
 /// The plots of a model, not drawn yet, grouped by kind.
-pub(super) fn sketches(model: &Model) -> Vec<PlotSketch<'_>> {
+pub(super) fn sketches(model: &ReportModel) -> Vec<PlotSketch<'_>> {
     let mut names = FileStems::default();
     PLOT_KINDS.iter().flat_map(|kind| kind.sketches(model, &mut names)).collect()
 }
 
 impl PlotKind {
-    fn sketches<'a>(&'static self, model: &'a Model, names: &mut FileStems) -> Vec<PlotSketch<'a>> {
+    fn sketches<'a>(
+        &'static self,
+        model: &'a ReportModel,
+        names: &mut FileStems,
+    ) -> Vec<PlotSketch<'a>> {
         let suits = |scenario: &ScenarioView| self.suits_checks || !scenario.is_list_of_checks();
         let scenarios = model.scenarios.iter().filter(|scenario| suits(scenario));
         match &self.subject {
@@ -257,7 +261,7 @@ mod tests {
     #[test]
     fn no_text_leaves_the_paper() {
         for (record, intervals) in fixture::all() {
-            let model = Model::new(&record, &intervals);
+            let model = ReportModel::new(&record, &intervals);
             for sketch in sketches(&model) {
                 for paper in [PlotPaper::WIDE, PlotPaper::NARROW] {
                     let scene = sketch.scene(paper, fonts().unwrap());

@@ -67,7 +67,7 @@ fn alt(request: &RequestView) -> String {
     format!(
         "In {} of {} each, p50 ranges from {} and the longest from {}; {failing} of the points have failures",
         words::plural(line.measured.len() as u64, "point"),
-        crate::units::show(line.bin),
+        crate::units::format_duration(line.bin),
         range(|point| point.latency.p50),
         range(|point| point.latency.max),
     )

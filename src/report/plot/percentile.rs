@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::record::Actual;
+use crate::record::ActualQuantile;
 use crate::report::model::{BudgetMark, LatencyCurve, RequestView, ScenarioView, tail};
 use crate::report::words;
 
@@ -252,7 +252,7 @@ impl PercentilePlot {
     /// Draws the judged quantiles with their intervals, and the maximum.
     fn quantiles(&self, scene: &mut Scene, request: &RequestView, colour: RgbColour) {
         for budget in marks(request) {
-            if let (Some(quantile), Actual::At(actual)) = (budget.quantile, budget.actual) {
+            if let (Some(quantile), ActualQuantile::At(actual)) = (budget.quantile, budget.actual) {
                 let (x, y) = (self.x(quantile.as_f64()), self.y(actual));
                 self.whisker(scene, x, budget);
                 scene.disc((x, y), 4.5, colour);
@@ -273,9 +273,9 @@ impl PercentilePlot {
 
     /// Draws the interval of the target's quantile.
     fn whisker(&self, scene: &mut Scene, x: f64, budget: &BudgetMark) {
-        let Some((Actual::At(low), high)) = budget.interval else { return };
+        let Some((ActualQuantile::At(low), high)) = budget.interval else { return };
         let bottom = self.y(low);
-        let top = if let Actual::At(high) = high { self.y(high) } else { self.frame.top };
+        let top = if let ActualQuantile::At(high) = high { self.y(high) } else { self.frame.top };
         scene.whisker(x, top, bottom);
     }
 

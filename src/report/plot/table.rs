@@ -43,7 +43,11 @@ fn span(point: &TimelinePoint) -> String {
     let span = if point.to < Duration::from_mins(10) {
         format!("{} – {} s", seconds(point.from), seconds(point.to))
     } else {
-        format!("{} – {}", units::written(whole(point.from)), units::written(whole(point.to)))
+        format!(
+            "{} – {}",
+            units::duration_literal(whole(point.from)),
+            units::duration_literal(whole(point.to))
+        )
     };
     if point.in_warmup { span + ", warm-up" } else { span }
 }

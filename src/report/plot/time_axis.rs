@@ -101,7 +101,7 @@ impl TimeAxis<'_> {
         if line.bin == Duration::from_secs(1) {
             "each second".to_owned()
         } else {
-            format!("every {}", crate::units::show(line.bin))
+            format!("every {}", crate::units::format_duration(line.bin))
         }
     }
 }

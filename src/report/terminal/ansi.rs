@@ -1,7 +1,7 @@
 //! Bold, dim and coloured text as ANSI escapes, or plain text.
 
 use crate::record::Decision;
-use crate::record::checkup::State;
+use crate::record::checkup::CheckState;
 
 use super::word;
 
@@ -57,11 +57,11 @@ impl AnsiStyle {
     }
 
     /// A finding's state in its colour.
-    pub(super) fn state(&self, state: State) -> String {
+    pub(super) fn state(&self, state: CheckState) -> String {
         let code = match state {
-            State::Ok => "1;32",
-            State::Warn => "1;33",
-            State::Fail => "1;31",
+            CheckState::Ok => "1;32",
+            CheckState::Warn => "1;33",
+            CheckState::Fail => "1;31",
         };
         self.with(code, state.name())
     }

@@ -2,7 +2,7 @@
 
 use super::ansi::AnsiStyle;
 use super::layout::wrap;
-use crate::record::checkup::{Finding, State};
+use crate::record::checkup::{CheckFinding, CheckState};
 
 /// Width of a state.
 const STATE: usize = 4;
@@ -11,7 +11,7 @@ const STATE: usize = 4;
 /// Findings are grouped; groups appear in the order of their first finding.
 ///
 /// The last line is a summary.
-pub fn checkup(findings: &[Finding], width: u16, colour: bool) -> String {
+pub fn checkup_text(findings: &[CheckFinding], width: u16, colour: bool) -> String {
     let style = AnsiStyle::new(colour);
     let names = findings.iter().map(|finding| finding.name.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
@@ -26,7 +26,7 @@ pub fn checkup(findings: &[Finding], width: u16, colour: bool) -> String {
 }
 
 /// The groups, each once.
-fn groups(findings: &[Finding]) -> Vec<&str> {
+fn groups(findings: &[CheckFinding]) -> Vec<&str> {
     let mut groups: Vec<&str> = Vec::new();
     for finding in findings {
         if !groups.contains(&finding.group.as_str()) {
@@ -36,8 +36,8 @@ fn groups(findings: &[Finding]) -> Vec<&str> {
     groups
 }
 
-fn line(finding: &Finding, names: usize, width: usize, style: &AnsiStyle) -> String {
-    let Finding { name, state, what, remedy, .. } = finding;
+fn line(finding: &CheckFinding, names: usize, width: usize, style: &AnsiStyle) -> String {
+    let CheckFinding { name, state, what, remedy, .. } = finding;
     let indent = 2 + STATE + 2 + names + 2;
     let mark = format!("{}{}", style.state(*state), " ".repeat(STATE - state.name().len()));
     let what = wrap(what, width, indent);
@@ -50,10 +50,10 @@ fn line(finding: &Finding, names: usize, width: usize, style: &AnsiStyle) -> Str
 }
 
 /// The summary: counts of warnings and failures, and what to do.
-fn sum(findings: &[Finding], style: &AnsiStyle) -> String {
+fn sum(findings: &[CheckFinding], style: &AnsiStyle) -> String {
     let count = |state| findings.iter().filter(|finding| finding.state == state).count();
-    let (warnings, failures) = (count(State::Warn), count(State::Fail));
-    let worst = findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok);
+    let (warnings, failures) = (count(CheckState::Warn), count(CheckState::Fail));
+    let worst = findings.iter().map(|finding| finding.state).max().unwrap_or(CheckState::Ok);
     let summary = match (failures, warnings) {
         (0, 0) => format!("all {} checks passed", findings.len()),
         (0, 1) => "1 warning: review it before a run".to_owned(),
@@ -71,17 +71,17 @@ fn sum(findings: &[Finding], style: &AnsiStyle) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::State::{Fail, Ok, Warn};
+    use super::CheckState::{Fail, Ok, Warn};
     use super::*;
 
-    fn some() -> Vec<Finding> {
+    fn some() -> Vec<CheckFinding> {
         let long = "203.0.113.7:443: TLS failed: invalid peer certificate: certificate expired: verification time \
                     1795546800 (UNIX), but certificate is not valid after 1500000000";
         vec![
-            Finding::ok("this machine", "processors", "2 processors for this process"),
-            Finding::ok("target https://a", "connection", long)
+            CheckFinding::ok("this machine", "processors", "2 processors for this process"),
+            CheckFinding::ok("target https://a", "connection", long)
                 .fail("renew the certificate, or look at the clock"),
-            Finding::ok("this machine", "other load", "others kept 1.4 of 2 busy")
+            CheckFinding::ok("this machine", "other load", "others kept 1.4 of 2 busy")
                 .warn("stop what else runs here"),
         ]
     }
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn findings_are_grouped_and_remedies_follow_their_lines() {
         assert_eq!(
-            checkup(&some(), 80, false),
+            checkup_text(&some(), 80, false),
             "this machine\n  \
                ok    processors  2 processors for this process\n  \
                warn  other load  others kept 1.4 of 2 busy\n                    \
@@ -105,20 +105,21 @@ mod tests {
 
     #[test]
     fn colours_change_nothing_but_colours() {
-        let coloured = checkup(&some(), 80, true);
+        let coloured = checkup_text(&some(), 80, true);
         assert!(coloured.contains("\u{1b}[1;31mfail\u{1b}[0m"), "{coloured}");
         let mut parts = coloured.split('\u{1b}');
         let mut plain = parts.next().unwrap().to_owned();
         parts.for_each(|part| plain += part.split_once('m').unwrap().1);
-        assert_eq!(plain, checkup(&some(), 80, false));
+        assert_eq!(plain, checkup_text(&some(), 80, false));
     }
 
     #[test]
     fn the_last_line_sums_up() {
-        let last = |states: &[State]| {
-            let findings =
-                states.iter().map(|&state| Finding { state, ..Finding::ok("g", "n", "w") });
-            let text = checkup(&findings.collect::<Vec<_>>(), 80, false);
+        let last = |states: &[CheckState]| {
+            let findings = states
+                .iter()
+                .map(|&state| CheckFinding { state, ..CheckFinding::ok("g", "n", "w") });
+            let text = checkup_text(&findings.collect::<Vec<_>>(), 80, false);
             text.lines().last().unwrap().to_owned()
         };
         assert_eq!(last(&[Ok, Ok]), "ok  all 2 checks passed");

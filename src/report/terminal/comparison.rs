@@ -7,8 +7,8 @@ use super::layout::{cut, wrap};
 use super::table::{TableColumn, fit_columns};
 use super::{MOST_NARROW, words};
 use crate::record::{
-    Actual, Change, Compared, Comparison, Decision, Difference, PartChange, ProberHealth,
-    QuantileChange, RequestComparison, Sides,
+    ActualQuantile, BeforeAfter, BlameChange, ChangeVerdict, ComparedRun, Comparison, Decision,
+    ProberHealth, QuantileChange, QuantileDifference, RequestComparison,
 };
 use crate::units::{self, Ratio};
 
@@ -16,7 +16,7 @@ use crate::units::{self, Ratio};
 ///
 /// Columns that do not fit are left out. No line is wider than `width`, or than 60 if `width` is
 /// smaller.
-pub fn comparison(comparison: &Comparison, width: u16, colour: bool) -> String {
+pub fn comparison_text(comparison: &Comparison, width: u16, colour: bool) -> String {
     let page = ComparisonPage {
         width: usize::from(width).max(MOST_NARROW),
         style: AnsiStyle::new(colour),
@@ -37,7 +37,7 @@ struct ComparisonPage {
 }
 
 impl ComparisonPage {
-    fn runs(&self, runs: &Sides<Compared>) -> String {
+    fn runs(&self, runs: &BeforeAfter<ComparedRun>) -> String {
         let columns = [
             TableColumn::left("", 0),
             TableColumn::left("run", 0),
@@ -95,7 +95,7 @@ impl ComparisonPage {
                 )
             };
             let rows = request.budgets.iter().map(|budget| {
-                let Sides { before, after } = budget.decision;
+                let BeforeAfter { before, after } = budget.decision;
                 vec![budget.budget.to_string(), decided(before), decided(after)]
             });
             text += &format!("\n{}", self.inset(&columns, &rows.collect::<Vec<_>>()));
@@ -110,7 +110,7 @@ impl ComparisonPage {
 
     fn figures(&self, request: &RequestComparison) -> Vec<Vec<String>> {
         let blank = String::new;
-        let Sides { before, after } = request.exchanges.map(|count| words::count(*count));
+        let BeforeAfter { before, after } = request.exchanges.map(|count| words::count(*count));
         let mut rows = vec![vec!["n".to_owned(), before, blank(), after]];
         let failed = &request.failed;
         let count =
@@ -128,8 +128,8 @@ impl ComparisonPage {
             self.change(failed.change, ["fails more often", "fails less often"]),
         ]);
         rows.extend(request.latency.iter().map(|figure| self.quantile(figure)));
-        let Sides { before, after } = request.max;
-        let [difference, share] = moved(Difference::between(before, after));
+        let BeforeAfter { before, after } = request.max;
+        let [difference, share] = moved(QuantileDifference::between(before, after));
         rows.push(vec![
             "max".to_owned(),
             words::actual(before),
@@ -158,16 +158,16 @@ impl ComparisonPage {
         ]
     }
 
-    fn change(&self, change: Change, [more, less]: [&str; 2]) -> String {
+    fn change(&self, change: ChangeVerdict, [more, less]: [&str; 2]) -> String {
         match change {
-            Change::More => self.style.bad(more),
-            Change::Less => self.style.good(less),
-            Change::NoneShown => "no difference shown".to_owned(),
-            Change::NoData => "no data".to_owned(),
+            ChangeVerdict::More => self.style.bad(more),
+            ChangeVerdict::Less => self.style.good(less),
+            ChangeVerdict::NoneShown => "no difference shown".to_owned(),
+            ChangeVerdict::NoData => "no data".to_owned(),
         }
     }
 
-    fn only(&self, only: &Sides<Vec<String>>) -> Option<String> {
+    fn only(&self, only: &BeforeAfter<Vec<String>>) -> Option<String> {
         let sides = [("before", &only.before), ("after", &only.after)];
         let lines =
             sides.into_iter().filter(|(_, names)| !names.is_empty()).map(|(which, names)| {
@@ -217,26 +217,27 @@ fn part_columns() -> [TableColumn; 7] {
     ]
 }
 
-fn part(change: &PartChange) -> Vec<String> {
-    let figures = [change.p50, change.p95].map(|Sides { before, after }| {
-        let [difference, _] = moved(Difference::between(before, after));
+fn part(change: &BlameChange) -> Vec<String> {
+    let figures = [change.p50, change.p95].map(|BeforeAfter { before, after }| {
+        let [difference, _] = moved(QuantileDifference::between(before, after));
         [actual(before), actual(after), difference]
     });
     std::iter::once(change.part.to_string()).chain(figures.concat()).collect()
 }
 
-fn actual(actual: Actual) -> String {
-    if actual == Actual::NoData { words::time(None) } else { words::actual(actual) }
+fn actual(actual: ActualQuantile) -> String {
+    if actual == ActualQuantile::NoData { words::time(None) } else { words::actual(actual) }
 }
 
 /// A difference in time and in percent, with signs.
-fn moved(difference: Option<Difference>) -> [String; 2] {
-    let Some(Difference { micros, share }) = difference.filter(|difference| difference.micros != 0)
+fn moved(difference: Option<QuantileDifference>) -> [String; 2] {
+    let Some(QuantileDifference { micros, share }) =
+        difference.filter(|difference| difference.micros != 0)
     else {
         return Default::default();
     };
     let sign = if micros < 0 { '−' } else { '+' };
-    let time = units::show(Duration::from_micros(micros.unsigned_abs()));
+    let time = units::format_duration(Duration::from_micros(micros.unsigned_abs()));
     let share = share.map(|share| format!("{sign}{:.0} %", share.abs() * 100.0));
     [format!("{sign}{time}"), share.unwrap_or_default()]
 }

@@ -9,8 +9,8 @@ use super::ansi::AnsiStyle;
 use super::layout::{cut, wrap};
 use super::table::{TableColumn, fit_columns};
 use super::{MOST_NARROW, words};
-use crate::history::{History, Row, Trend, sparkline};
-use crate::record::Packed;
+use crate::history::{History, RequestTrend, TrendRow, sparkline};
+use crate::record::EncodedHistogram;
 use crate::units::Ratio;
 
 /// Maximum number of bars in a sparkline.
@@ -27,7 +27,7 @@ const ENVIRONMENT: usize = 16;
 ///
 /// Columns that do not fit are left out. No line is wider than `width`, or than 60 if `width` is
 /// smaller.
-pub fn history(history: &History, most: usize, width: u16, colour: bool) -> String {
+pub fn history_text(history: &History, most: usize, width: u16, colour: bool) -> String {
     let page = HistoryPage {
         width: usize::from(width).max(MOST_NARROW),
         style: AnsiStyle::new(colour),
@@ -44,7 +44,7 @@ struct HistoryPage {
 }
 
 impl HistoryPage {
-    fn trend(&self, trend: &Trend) -> String {
+    fn trend(&self, trend: &RequestTrend) -> String {
         let name = format!("{} · {}", words::name(&trend.scenario), words::name(&trend.request));
         let mut text = format!("{}\n", self.style.bold(&cut(&name, self.width)));
         text += &format!("  {}\n", cut(&self.bars(trend), self.width - 2));
@@ -72,9 +72,9 @@ impl HistoryPage {
     }
 
     /// The sparkline: one bar per run, for its p95.
-    fn bars(&self, trend: &Trend) -> String {
+    fn bars(&self, trend: &RequestTrend) -> String {
         let shown = &trend.rows[trend.rows.len().saturating_sub(BARS.min(self.width - 40))..];
-        let p95 = |row: &Row| row.latency.p95_us.map(Duration::from_micros);
+        let p95 = |row: &TrendRow| row.latency.p95_us.map(Duration::from_micros);
         let highest = shown.iter().filter_map(p95).max();
         let of = if shown.len() < trend.rows.len() { "of the newest " } else { "of " };
         let runs = words::plural(shown.len() as u64, "run");
@@ -82,9 +82,9 @@ impl HistoryPage {
         format!("{}  {}", sparkline(shown.iter().map(p95)), self.style.dim(&note))
     }
 
-    fn row(&self, row: &Row) -> Vec<String> {
+    fn row(&self, row: &TrendRow) -> Vec<String> {
         let run = &row.run;
-        let Packed { p50_us, p95_us, p99_us, max_us, .. } = row.latency;
+        let EncodedHistogram { p50_us, p95_us, p99_us, max_us, .. } = row.latency;
         let times = [p50_us, p95_us, p99_us, max_us].map(time);
         let environment = run.environment().map(|name| cut(&words::name(name), ENVIRONMENT));
         let commit = run.git_commit.as_deref().map(|commit| words::display(commit, words::NAME));
@@ -119,7 +119,7 @@ fn columns() -> [TableColumn; 11] {
 }
 
 /// The figures of all runs together.
-fn figures(trend: &Trend) -> String {
+fn figures(trend: &RequestTrend) -> String {
     let of = &trend.latency;
     let [p50, p95, p99, max] = [of.p50_us, of.p95_us, of.p99_us, of.max_us].map(time);
     let failed = match trend.failed() {
@@ -141,7 +141,7 @@ fn figures(trend: &Trend) -> String {
 }
 
 /// A note if the figures of several environments are combined.
-fn environments(trend: &Trend) -> Option<String> {
+fn environments(trend: &RequestTrend) -> Option<String> {
     let names = trend.environments();
     let untagged = trend.rows.iter().any(|row| row.run.environment().is_none());
     let mut shown: Vec<String> = names.iter().take(4).map(|name| words::name(name)).collect();

@@ -11,13 +11,13 @@ mod timing;
 use crate::record::Decision;
 
 use super::model::{
-    BudgetRow, FailureRole, FailureRow, Model, RequestView, ScenarioView, TableShape,
+    BudgetRow, FailureRole, FailureRow, ReportModel, RequestView, ScenarioView, TableShape,
 };
 use super::words;
 use ansi::AnsiStyle;
-pub use checkup::checkup;
-pub use comparison::comparison;
-pub use history::history;
+pub use checkup::checkup_text;
+pub use comparison::comparison_text;
+pub use history::history_text;
 use layout::{CellAlign, TextGrid, wrap};
 
 /// Minimum width of the layout.
@@ -27,7 +27,7 @@ const MOST_NARROW: usize = 60;
 ///
 /// The verdict and the next steps come last. Every line ends with a line feed. No line is wider
 /// than `width`, or than 60 if `width` is smaller.
-pub fn terminal(model: &Model, width: u16, colour: bool) -> String {
+pub fn terminal(model: &ReportModel, width: u16, colour: bool) -> String {
     let page =
         TerminalPage { width: usize::from(width).max(MOST_NARROW), style: AnsiStyle::new(colour) };
     let mut parts: Vec<String> = page.caveats(model).into_iter().collect();
@@ -59,7 +59,7 @@ struct TerminalPage {
 
 impl TerminalPage {
     /// Caveats; `None` if there are none.
-    fn caveats(&self, model: &Model) -> Option<String> {
+    fn caveats(&self, model: &ReportModel) -> Option<String> {
         const INDENT: usize = 10;
         let lines = model.caveats.iter().map(|caveat| {
             let text = wrap(&format!("{}: {}", caveat.scenario, caveat.what), self.width, INDENT);
@@ -71,7 +71,7 @@ impl TerminalPage {
 
     /// The table of budgets: one row per budget if the terminal is wide enough, else a block per
     /// request.
-    fn gate(&self, model: &Model) -> String {
+    fn gate(&self, model: &ReportModel) -> String {
         let table = self.wide_gate(model);
         let mut text = if table.width() <= self.width {
             table.text(self.width)
@@ -88,7 +88,7 @@ impl TerminalPage {
         text
     }
 
-    fn wide_gate(&self, model: &Model) -> TextGrid {
+    fn wide_gate(&self, model: &ReportModel) -> TextGrid {
         let shape = model.shape();
         let heads = shape.heads();
         let figures = heads.iter().map(|_| CellAlign::Right);
@@ -114,7 +114,7 @@ impl TerminalPage {
         grid
     }
 
-    fn stacked_gate(&self, model: &Model) -> String {
+    fn stacked_gate(&self, model: &ReportModel) -> String {
         let shape = model.shape();
         let mut figures_grid = TextGrid::new(shape.heads().iter().map(|_| CellAlign::Left));
         let mut budgets_grid = TextGrid::new([CellAlign::Left; 3]);
@@ -161,7 +161,7 @@ impl TerminalPage {
 
     /// The conditions of the run: the prober's health, and addresses if there were several. Normal
     /// conditions are dimmed.
-    fn conditions(&self, model: &Model) -> Option<String> {
+    fn conditions(&self, model: &ReportModel) -> Option<String> {
         let mut text = String::new();
         if let Some(prober) = &model.prober {
             let line = wrap(&prober.one_line(), self.width, 0);
@@ -184,7 +184,7 @@ impl TerminalPage {
 
     /// Failures with their evidence, then steps not judged, then failed tries; `None` if there are
     /// none.
-    fn failures(&self, model: &Model) -> Option<String> {
+    fn failures(&self, model: &ReportModel) -> Option<String> {
         let mut text = String::new();
         for (role, word) in [
             (FailureRole::Failure, "failures"),
@@ -203,7 +203,7 @@ impl TerminalPage {
     }
 
     /// The verdict in one line, then the findings and next steps.
-    fn verdict(&self, model: &Model) -> String {
+    fn verdict(&self, model: &ReportModel) -> String {
         let rule = self.style.dim(&"─".repeat(self.width));
         let badge = self.style.badge(model.decision);
         let indent = model.decision.name().len() + 4;

@@ -1,18 +1,18 @@
 //! Reports of a list of checks: steps that run once have no distribution.
 
 use super::failing;
-use crate::record::{Decision, Evidence, Failure, RunRecord};
+use crate::record::{Decision, Failure, FailureEvidence, RunRecord};
 use crate::report::fixture::{self, FixtureScript};
-use crate::report::{Model, html, markdown, terminal};
+use crate::report::{ReportModel, html, markdown, terminal};
 
-fn model(alter: impl FnOnce(&mut RunRecord)) -> Model {
+fn model(alter: impl FnOnce(&mut RunRecord)) -> ReportModel {
     let (mut record, intervals) = fixture::smoke();
     alter(&mut record);
-    Model::new(&record, &intervals)
+    ReportModel::new(&record, &intervals)
 }
 
 /// The report in every text format.
-fn every_form(model: &Model) -> [String; 3] {
+fn every_form(model: &ReportModel) -> [String; 3] {
     [terminal(model, 140, false), markdown(model), html(model)]
 }
 
@@ -70,7 +70,7 @@ fn a_load_run_with_checks_keeps_the_table_of_loads() {
     record.plan.extend(load.plan);
     record.measurement.scenarios.extend(load.measurement.scenarios);
     record.verdict.scenarios.extend(load.verdict.scenarios);
-    for text in every_form(&Model::new(&record, &intervals)) {
+    for text in every_form(&ReportModel::new(&record, &intervals)) {
         assert!(text.contains("p99") && text.contains("interval)"), "{text}");
     }
 }
@@ -79,7 +79,7 @@ fn a_load_run_with_checks_keeps_the_table_of_loads() {
 fn a_load_cut_off_before_its_second_arrival_is_not_a_list_of_checks() {
     let (mut record, intervals) = fixture::smoke();
     record.measurement.scenarios[0].planned = Some(800);
-    for text in every_form(&Model::new(&record, &intervals)) {
+    for text in every_form(&ReportModel::new(&record, &intervals)) {
         assert!(text.contains("p99"), "{text}");
     }
 }
@@ -124,9 +124,9 @@ fn many_unjudged_steps_are_counted_and_not_named() {
 fn the_tries_of_a_step_that_failed_are_failures() {
     let model = model(|record| {
         let step = &mut record.measurement.scenarios[0].requests[1].measured;
-        (step.tally.ok, step.series) = (0, crate::record::Series::default());
+        (step.tally.ok, step.series) = (0, crate::record::DimensionHistograms::default());
         step.tally.failures.insert(Failure::Unexpected, 1);
-        step.evidence.add(Evidence {
+        step.evidence.add(FailureEvidence {
             failure: Failure::Unexpected,
             phase: None,
             expected: "json.\"/state\" = \"done\"".to_owned(),
@@ -151,7 +151,7 @@ fn names_in_backticks_are_code_in_markdown_and_html() {
     assert!(markdown(&model).contains("not configured: variable `PARTNER_URL` is not set"));
     assert!(html(&model).contains("variable <code>PARTNER_URL</code> is not set"));
     let (record, intervals) = fixture::saying("`<img>` and `a``<b>``c` `");
-    let hostile = Model::new(&record, &intervals);
+    let hostile = ReportModel::new(&record, &intervals);
     assert!(!html(&hostile).contains("<img>") && !html(&hostile).contains("<b>"));
 }
 

@@ -1,12 +1,12 @@
 //! What a report shows in addition to budgets and latency, and what it leaves out.
 
 use super::failing;
-use crate::record::{Decision, Reason};
+use crate::record::{Decision, VerdictReason};
 use crate::report::fixture::{self, FixtureScript};
-use crate::report::{Model, html, markdown, terminal};
+use crate::report::{ReportModel, html, markdown, terminal};
 
 /// The report in every text format.
-fn every_form(model: &Model) -> [String; 3] {
+fn every_form(model: &ReportModel) -> [String; 3] {
     [terminal(model, 140, false), markdown(model), html(model)]
 }
 
@@ -33,7 +33,7 @@ fn every_format_shows_the_prober_server_timing_and_connection_kinds() {
 fn rows_and_sections_without_information_are_left_out() {
     let quiet = FixtureScript { server_timings: &[], reopens: 0, ..FixtureScript::default() };
     let (record, intervals) = fixture::run(&[quiet]);
-    for text in every_form(&Model::new(&record, &intervals)) {
+    for text in every_form(&ReportModel::new(&record, &intervals)) {
         for part in
             ["Server-Timing", "if fresh", "if reused", "if full", "if resumed", "192.0.2.10:443"]
         {
@@ -44,7 +44,7 @@ fn rows_and_sections_without_information_are_left_out() {
 
 #[test]
 fn a_record_of_an_earlier_version_has_no_newer_sections() {
-    let model = Model::new(&fixture::old(), Vec::<crate::record::Interval>::new());
+    let model = ReportModel::new(&fixture::old(), Vec::<crate::record::Interval>::new());
     for text in every_form(&model) {
         assert!(text.contains("The prober was late") && text.contains("FAIL"), "{text}");
         for part in ["hiccups", "of a core", "Server-Timing", "if fresh", "lookups", "shard"] {
@@ -55,7 +55,7 @@ fn a_record_of_an_earlier_version_has_no_newer_sections() {
 
 #[test]
 fn a_shard_and_a_merged_run_name_their_shards() {
-    let of = |(record, intervals): (_, Vec<_>)| every_form(&Model::new(&record, &intervals));
+    let of = |(record, intervals): (_, Vec<_>)| every_form(&ReportModel::new(&record, &intervals));
     for text in of(fixture::shared(3, [2])) {
         assert!(text.contains("Shard 2 of 3") && text.contains("tollgate merge"), "{text}");
     }
@@ -65,15 +65,17 @@ fn a_shard_and_a_merged_run_name_their_shards() {
     for text in of(fixture::shared(3, [1, 3])) {
         assert!(text.contains("Merged from 2 of 3 shards: probe-1, probe-3."), "{text}");
     }
-    let page =
-        html(&Model::new(&fixture::shared(3, 1..=3).0, Vec::<crate::record::Interval>::new()));
+    let page = html(&ReportModel::new(
+        &fixture::shared(3, 1..=3).0,
+        Vec::<crate::record::Interval>::new(),
+    ));
     assert!(page.contains("3 of 3 on probe-3, run 0199d1f0-7a3c-7000-8000-000000000013"), "{page}");
 }
 
 #[test]
 fn a_run_cut_off_in_its_warm_up_says_so_and_counts_no_requests_as_measured() {
     let (record, intervals) = fixture::cut_off_in_warmup();
-    let model = Model::new(&record, &intervals);
+    let model = ReportModel::new(&record, &intervals);
     assert!(model.headline.contains("ended in its warm-up"), "{}", model.headline);
     let sketches = crate::report::plot::sketches(&model);
     let names: Vec<&str> = sketches.iter().map(|sketch| sketch.name.as_str()).collect();
@@ -89,14 +91,14 @@ fn a_target_that_never_answered_is_reported_once_and_not_per_budget() {
     let (mut record, intervals) =
         fixture::run(&[FixtureScript { budgets: vec!["max < 1s"], ..FixtureScript::default() }]);
     let scenario = &mut record.verdict.scenarios[0];
-    let reason = |what: &str| Reason { what: what.to_owned(), next: String::new() };
+    let reason = |what: &str| VerdictReason { what: what.to_owned(), next: String::new() };
     scenario.decision = Decision::Fail;
     scenario.reasons =
         vec![reason("the target never answered: connection refused, 12 of 12 requests")];
     scenario.budgets[0].decision = Decision::Fail;
     scenario.budgets[0].reason =
         reason("max falls among the failures: 12 of 12 requests failed; connection refused");
-    let findings = Model::new(&record, &intervals).findings;
+    let findings = ReportModel::new(&record, &intervals).findings;
     assert_eq!(
         findings.iter().map(|finding| finding.what.as_str()).collect::<Vec<_>>(),
         ["the target never answered: connection refused, 12 of 12 requests"]
@@ -107,7 +109,7 @@ fn a_target_that_never_answered_is_reported_once_and_not_per_budget() {
 fn a_page_shows_its_headline_once() {
     let (record, intervals) =
         fixture::run(&[FixtureScript { budgets: vec!["p95 < 30ms"], ..FixtureScript::default() }]);
-    let model = Model::new(&record, &intervals);
+    let model = ReportModel::new(&record, &intervals);
     assert_eq!(
         (model.findings.len(), model.headline.as_str()),
         (1, &*model.findings[0].one_line())

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::history::{Filter, History};
+use crate::history::{History, HistoryFilter};
 use crate::record::{
-    Actual, BudgetChange, Change, Compared, Comparison, Decision, Difference, Dimension,
-    PartChange, ProberHealth, QuantileChange, RequestComparison, RunRecord, RunSummary, Series,
-    ShareChange, Sides,
+    ActualQuantile, BeforeAfter, BlameChange, BudgetChange, ChangeVerdict, ComparedRun, Comparison,
+    Decision, Dimension, DimensionHistograms, ProberHealth, QuantileChange, QuantileDifference,
+    RequestComparison, RunRecord, RunSummary, ShareChange,
 };
 use crate::report::{self, fixture};
 use crate::units::{Quantile, Ratio};
@@ -27,7 +27,7 @@ fn six_runs() -> Vec<RunRecord> {
         if number == 3 {
             let measured = &mut run.measurement.scenarios[0].requests[0].measured;
             measured.tally.ok = 0;
-            measured.series = Series::default();
+            measured.series = DimensionHistograms::default();
         }
         run
     });
@@ -35,18 +35,18 @@ fn six_runs() -> Vec<RunRecord> {
 }
 
 fn history() -> History {
-    History::of(six_runs().iter().map(RunSummary::of), &Filter::default())
+    History::from_runs(six_runs().iter().map(RunSummary::of), &HistoryFilter::default())
 }
 
 #[test]
 fn a_history_has_figures_of_all_runs_over_a_table_of_the_newest() {
-    insta::assert_snapshot!(report::history(&history(), 4, 140, false));
+    insta::assert_snapshot!(report::history_text(&history(), 4, 140, false));
 }
 
 #[test]
 fn no_line_of_a_history_is_wider_than_its_terminal_and_the_run_and_its_verdict_stay() {
     for width in [60, 72, 80, 100, 120] {
-        let text = report::history(&history(), 20, width, false);
+        let text = report::history_text(&history(), 20, width, false);
         for line in text.lines() {
             assert!(
                 unicode_width::UnicodeWidthStr::width(line) <= usize::from(width),
@@ -59,28 +59,29 @@ fn no_line_of_a_history_is_wider_than_its_terminal_and_the_run_and_its_verdict_s
     }
 }
 
-fn at(millis: u64) -> Actual {
-    Actual::At(Duration::from_millis(millis))
+fn at(millis: u64) -> ActualQuantile {
+    ActualQuantile::At(Duration::from_millis(millis))
 }
 
 fn share(value: f64) -> Ratio {
     Ratio::new(value).unwrap()
 }
 
-fn same<T: Copy>(value: T) -> Sides<T> {
-    Sides { before: value, after: value }
+fn same<T: Copy>(value: T) -> BeforeAfter<T> {
+    BeforeAfter { before: value, after: value }
 }
 
-fn slower(quantile: Quantile, change: Change) -> QuantileChange {
-    let actual = Sides { before: at(240), after: at(302) };
-    let interval = Sides { before: (at(230), at(251)), after: (at(280), Actual::Unbounded) };
-    let difference = Difference::between(actual.before, actual.after);
+fn slower(quantile: Quantile, change: ChangeVerdict) -> QuantileChange {
+    let actual = BeforeAfter { before: at(240), after: at(302) };
+    let interval =
+        BeforeAfter { before: (at(230), at(251)), after: (at(280), ActualQuantile::Unbounded) };
+    let difference = QuantileDifference::between(actual.before, actual.after);
     QuantileChange { quantile, actual, interval, difference, change }
 }
 
 /// Written by hand, because a report does not decide anything.
 fn comparison() -> Comparison {
-    let run = |record: &RunRecord| Compared {
+    let run = |record: &RunRecord| ComparedRun {
         run: record.name(),
         id: record.id,
         started: record.provenance.started,
@@ -96,51 +97,51 @@ fn comparison() -> Comparison {
     let request = RequestComparison {
         scenario: "tile-loader".to_owned(),
         request: "mock\u{1b}[2J".to_owned(),
-        exchanges: Sides { before: 800, after: 780 },
+        exchanges: BeforeAfter { before: 800, after: 780 },
         failed: ShareChange {
-            count: Sides { before: 0, after: 12 },
-            share: Sides { before: share(0.0), after: share(0.0154) },
-            interval: Sides {
+            count: BeforeAfter { before: 0, after: 12 },
+            share: BeforeAfter { before: share(0.0), after: share(0.0154) },
+            interval: BeforeAfter {
                 before: (share(0.0), share(0.0046)),
                 after: (share(0.008), share(0.0267)),
             },
-            change: Change::More,
+            change: ChangeVerdict::More,
         },
         latency: vec![
-            slower(Quantile::P50, Change::NoneShown),
-            slower(Quantile::P99, Change::More),
+            slower(Quantile::P50, ChangeVerdict::NoneShown),
+            slower(Quantile::P99, ChangeVerdict::More),
         ],
-        max: Sides { before: at(410), after: Actual::Unbounded },
+        max: BeforeAfter { before: at(410), after: ActualQuantile::Unbounded },
         parts: vec![
-            PartChange {
+            BlameChange {
                 part: Dimension::Wait,
                 count: same(800),
                 p50: same(at(0)),
                 p95: same(at(2)),
             },
-            PartChange {
+            BlameChange {
                 part: Dimension::Service,
                 count: same(800),
-                p50: Sides { before: at(240), after: at(200) },
-                p95: Sides { before: Actual::NoData, after: at(300) },
+                p50: BeforeAfter { before: at(240), after: at(200) },
+                p95: BeforeAfter { before: ActualQuantile::NoData, after: at(300) },
             },
         ],
         budgets: vec![BudgetChange {
             budget: "p95 < 300ms".parse().unwrap(),
-            decision: Sides { before: Some(Decision::Pass), after: None },
+            decision: BeforeAfter { before: Some(Decision::Pass), after: None },
         }],
     };
     Comparison {
-        runs: Sides { before: run(&runs[0]), after: run(&runs[5]) },
+        runs: BeforeAfter { before: run(&runs[0]), after: run(&runs[5]) },
         confidence: share(0.95),
         requests: vec![request],
-        only: Sides { before: Vec::new(), after: vec!["tile-loader · live".to_owned()] },
+        only: BeforeAfter { before: Vec::new(), after: vec!["tile-loader · live".to_owned()] },
         unlike: vec!["tile-loader: another load: 20/s, and 40/s".to_owned()],
     }
 }
 
 #[test]
 fn a_comparison_has_what_is_unfair_first_and_says_what_is_more_than_chance() {
-    insta::assert_snapshot!(report::comparison(&comparison(), 140, false));
-    insta::assert_snapshot!(report::comparison(&comparison(), 80, false));
+    insta::assert_snapshot!(report::comparison_text(&comparison(), 140, false));
+    insta::assert_snapshot!(report::comparison_text(&comparison(), 80, false));
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::diagnostic::{Diagnostic, Diagnostics};
-use super::super::field::{Field, KeyLocation};
+use super::super::field::{KeyLocation, ScenarioField};
 use super::super::file::{RequestSection, ScenarioFile, TargetSection};
 use super::super::load::{LoadModel, LoadShape};
 use crate::record::{Budget, Dimension};
@@ -24,7 +24,9 @@ pub(super) fn all(file: &ScenarioFile, load: Option<&LoadShape>, diagnostics: &m
     let shared = (0, &file.budgets);
     for (at, budgets) in std::iter::once(shared).chain(own) {
         let is_of_first = at == 0 && (is_alone || !std::ptr::eq(budgets, shared.1));
-        for (location, budget) in budgets.value().into_iter().flatten().filter_map(Field::located) {
+        for (location, budget) in
+            budgets.value().into_iter().flatten().filter_map(ScenarioField::located)
+        {
             // A redirect may lead to another origin and open a connection to it.
             let unredirected = load.filter(|_| !redirected(at));
             let of = (!std::ptr::eq(budgets, shared.1)).then_some(at);
@@ -59,7 +61,8 @@ fn beyond_timeout(budget: &Budget, target: &TargetSection) -> Option<BudgetProbl
         _ => (timeout, "it ends after"),
     };
     (ceiling >= longest).then(|| {
-        let (ceiling, timeout) = (units::written(ceiling), units::written(timeout));
+        let (ceiling, timeout) =
+            (units::duration_literal(ceiling), units::duration_literal(timeout));
         (
             format!("`{dimension}` never reaches {ceiling}: {parts} the `{key}` of {timeout}"),
             "lower the ceiling or raise the timeout",
@@ -177,7 +180,7 @@ impl TargetSection {
     }
 
     /// Every timeout and its key.
-    pub(super) fn timeouts(&self) -> [(&'static str, &Field<Duration>); 5] {
+    pub(super) fn timeouts(&self) -> [(&'static str, &ScenarioField<Duration>); 5] {
         [
             ("timeout", &self.timeout),
             ("dns_timeout", &self.dns_timeout),

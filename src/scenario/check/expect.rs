@@ -4,7 +4,7 @@ use http::{HeaderName, Method, StatusCode};
 use serde_json::Number;
 
 use super::super::diagnostic::{Diagnostic, Diagnostics, Span};
-use super::super::field::{Field, KeyLocation, TableEntries};
+use super::super::field::{KeyLocation, ScenarioField, TableEntries};
 use super::super::file::{ExpectSection, RequestSection};
 use super::super::leaf::{JsonNumber, JsonTemplate, StatusList};
 use super::super::template::Template;
@@ -111,11 +111,13 @@ fn header_names(expect: &ExpectSection, diagnostics: &mut Diagnostics) {
 }
 
 fn markers(expect: &ExpectSection, diagnostics: &mut Diagnostics) {
-    let contains = |list: &Field<Vec<Field<Template>>>, text: &Template| {
+    let contains = |list: &ScenarioField<Vec<ScenarioField<Template>>>, text: &Template| {
         list.value().into_iter().flatten().any(|field| field.value() == Some(text))
     };
     for list in [&expect.body_contains, &expect.body_lacks] {
-        for (location, text) in list.value().into_iter().flatten().filter_map(Field::located) {
+        for (location, text) in
+            list.value().into_iter().flatten().filter_map(ScenarioField::located)
+        {
             if text.parts().is_empty() {
                 let problem = "every body contains an empty text";
                 diagnostics.add(Diagnostic::new(
@@ -127,7 +129,7 @@ fn markers(expect: &ExpectSection, diagnostics: &mut Diagnostics) {
         }
     }
     for (location, text) in
-        expect.body_lacks.value().into_iter().flatten().filter_map(Field::located)
+        expect.body_lacks.value().into_iter().flatten().filter_map(ScenarioField::located)
     {
         if !text.parts().is_empty() && contains(&expect.body_contains, text) {
             let problem = "no body both contains and lacks the same text";
@@ -172,7 +174,7 @@ fn rows(expect: &ExpectSection, diagnostics: &mut Diagnostics) {
 }
 
 /// The keys of a table, with their locations.
-fn keys<T>(entries: &Field<TableEntries<T>>) -> impl Iterator<Item = (&str, &KeyLocation)> {
+fn keys<T>(entries: &ScenarioField<TableEntries<T>>) -> impl Iterator<Item = (&str, &KeyLocation)> {
     entries
         .value()
         .into_iter()
@@ -208,14 +210,18 @@ impl ExpectSection {
     /// The texts that may contain variables.
     pub(super) fn templates(&self) -> impl Iterator<Item = &Template> {
         let lists = [&self.body_contains, &self.body_lacks];
-        let listed = lists.into_iter().filter_map(Field::value).flatten().filter_map(Field::value);
+        let listed = lists
+            .into_iter()
+            .filter_map(ScenarioField::value)
+            .flatten()
+            .filter_map(ScenarioField::value);
         self.final_url.value().into_iter().chain(texts(&self.headers)).chain(listed)
     }
 
     /// The JSON values whose strings may contain variables.
     pub(super) fn values(&self) -> impl Iterator<Item = &JsonTemplate> {
         let tables = [&self.json, &self.json_not];
-        let entries = tables.into_iter().filter_map(Field::value).flatten();
+        let entries = tables.into_iter().filter_map(ScenarioField::value).flatten();
         entries.filter_map(|(_, field)| field.value())
     }
 }

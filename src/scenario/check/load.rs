@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::diagnostic::{Diagnostic, Diagnostics};
-use super::super::field::{AlreadyReported, Field, KeyLocation};
+use super::super::field::{AlreadyReported, KeyLocation, ScenarioField};
 use super::super::file::{LoadSection, RampStepSection, ScenarioFile};
 use super::super::leaf::ConnectionSetting;
 use super::super::load::{LoadModel, LoadShape};
@@ -14,9 +14,9 @@ const MODELS: &str =
 
 pub(super) fn shape(file: &ScenarioFile, diagnostics: &mut Diagnostics) -> Option<LoadShape> {
     match &file.load {
-        Field::Absent => Some(LoadShape::once(!file.warmup.is_written())),
-        Field::Invalid => None,
-        Field::Present(location, load) => of_section(file, location, load, diagnostics),
+        ScenarioField::Absent => Some(LoadShape::once(!file.warmup.is_written())),
+        ScenarioField::Invalid => None,
+        ScenarioField::Present(location, load) => of_section(file, location, load, diagnostics),
     }
 }
 
@@ -157,7 +157,7 @@ fn ramping(load: &LoadSection, diagnostics: &mut Diagnostics) -> Option<LoadMode
 }
 
 fn stage(
-    field: &Field<RampStepSection>,
+    field: &ScenarioField<RampStepSection>,
     diagnostics: &mut Diagnostics,
 ) -> Option<(Duration, Option<crate::units::Rate>)> {
     let (location, stage) = field.located()?;
@@ -203,7 +203,7 @@ fn closed(
     Some(LoadModel::Closed { duration, iterations })
 }
 
-fn duration(field: &Field<Duration>, diagnostics: &mut Diagnostics) -> Option<Duration> {
+fn duration(field: &ScenarioField<Duration>, diagnostics: &mut Diagnostics) -> Option<Duration> {
     let (location, &duration) = field.located()?;
     let problem = match duration {
         Duration::ZERO => "a run without a duration sends nothing",

@@ -13,7 +13,7 @@ mod warmup;
 use http::HeaderName;
 
 use super::diagnostic::{Diagnostic, Diagnostics, Span};
-use super::field::{Field, TableEntries};
+use super::field::{ScenarioField, TableEntries};
 use super::file::{RequestSection, ScenarioFile};
 use super::leaf::{JsonTemplate, PlainText};
 use super::load::{LoadShape, WarmupShape};
@@ -49,7 +49,13 @@ pub(super) fn file(
 }
 
 /// Reports a missing key; `at` is the span of its section.
-fn require<T>(field: &Field<T>, key: &str, example: &str, at: Span, diagnostics: &mut Diagnostics) {
+fn require<T>(
+    field: &ScenarioField<T>,
+    key: &str,
+    example: &str,
+    at: Span,
+    diagnostics: &mut Diagnostics,
+) {
     if !field.is_written() {
         diagnostics.add(Diagnostic::new(
             at,
@@ -59,7 +65,7 @@ fn require<T>(field: &Field<T>, key: &str, example: &str, at: Span, diagnostics:
     }
 }
 
-fn name(field: &Field<PlainText>, of: &str, at: Span, diagnostics: &mut Diagnostics) {
+fn name(field: &ScenarioField<PlainText>, of: &str, at: Span, diagnostics: &mut Diagnostics) {
     require(field, "name", "\"…\"", at, diagnostics);
     let Some((location, name)) = field.located() else { return };
     let name = name.as_str();
@@ -106,7 +112,9 @@ fn headers(entries: &TableEntries<Template>, diagnostics: &mut Diagnostics) {
 fn public(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let used = variables(file);
     let used: Vec<&str> = used.iter().map(String::as_str).collect();
-    for (location, name) in file.public.value().into_iter().flatten().filter_map(Field::located) {
+    for (location, name) in
+        file.public.value().into_iter().flatten().filter_map(ScenarioField::located)
+    {
         let name = name.as_str();
         if !used.contains(&name) {
             let remedy = match nearest(name, &used) {
@@ -128,7 +136,8 @@ fn variables(file: &ScenarioFile) -> Vec<String> {
     for request in file.requests() {
         templates.extend(request.path.value());
         templates.extend(request.url.value());
-        templates.extend(request.values.value().into_iter().flatten().filter_map(Field::value));
+        templates
+            .extend(request.values.value().into_iter().flatten().filter_map(ScenarioField::value));
         templates.extend(request.body.value());
         names.extend(request.body_json.value().into_iter().flat_map(JsonTemplate::variables));
         templates.extend(texts(&request.headers));
@@ -141,13 +150,13 @@ fn variables(file: &ScenarioFile) -> Vec<String> {
     names
 }
 
-fn texts(entries: &Field<TableEntries<Template>>) -> impl Iterator<Item = &Template> {
+fn texts(entries: &ScenarioField<TableEntries<Template>>) -> impl Iterator<Item = &Template> {
     entries.value().into_iter().flatten().filter_map(|(_, field)| field.value())
 }
 
 impl ScenarioFile {
     /// The valid requests.
     pub fn requests(&self) -> impl Iterator<Item = &RequestSection> {
-        self.request.value().into_iter().flatten().filter_map(Field::value)
+        self.request.value().into_iter().flatten().filter_map(ScenarioField::value)
     }
 }

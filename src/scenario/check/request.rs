@@ -1,7 +1,7 @@
 //! Checks requests.
 
 use super::super::diagnostic::{Diagnostic, Diagnostics};
-use super::super::field::{Field, KeyLocation};
+use super::super::field::{KeyLocation, ScenarioField};
 use super::super::file::{RequestSection, ScenarioFile};
 use super::super::leaf::PlainText;
 use super::{capture, expect, headers, name, steps};
@@ -11,15 +11,18 @@ const MOST_REDIRECTS: u32 = 20;
 
 pub(super) fn all(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let missing = match &file.request {
-        Field::Absent => Some(0..0),
-        Field::Present(location, requests) if requests.is_empty() => Some(location.key.clone()),
-        Field::Present(..) | Field::Invalid => None,
+        ScenarioField::Absent => Some(0..0),
+        ScenarioField::Present(location, requests) if requests.is_empty() => {
+            Some(location.key.clone())
+        }
+        ScenarioField::Present(..) | ScenarioField::Invalid => None,
     };
     if let Some(at) = missing {
         let remedy = "write the section `[[request]]` with a `name` and a `path`";
         diagnostics.add(Diagnostic::new(at, "no request is given", remedy));
     }
-    for (location, request) in file.request.value().into_iter().flatten().filter_map(Field::located)
+    for (location, request) in
+        file.request.value().into_iter().flatten().filter_map(ScenarioField::located)
     {
         one(location, request, diagnostics);
     }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::super::diagnostic::{Diagnostic, Diagnostics};
-use super::super::field::{Field, KeyLocation};
+use super::super::field::{KeyLocation, ScenarioField};
 use super::super::file::{RequestSection, ScenarioFile};
 use super::super::leaf::PlainText;
 use super::super::template::Template;
 use super::require;
+use crate::units::duration_literal;
 use crate::units::near::nearest;
-use crate::units::written;
 
 /// The maximum number of further tries.
 const MOST_RETRIES: u32 = 100;
@@ -133,7 +133,7 @@ fn tries(request: &RequestSection, diagnostics: &mut Diagnostics) {
     if let Some((location, &every)) = poll.every.located()
         && every < SHORTEST_PAUSE
     {
-        let remedy = format!("write at least `{}`", written(SHORTEST_PAUSE));
+        let remedy = format!("write at least `{}`", duration_literal(SHORTEST_PAUSE));
         diagnostics.add(Diagnostic::new(location.value.clone(), "the pause is too short", remedy));
     }
     if let Some((location, &within)) = poll.within.located() {
@@ -211,7 +211,10 @@ pub(super) fn databases(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
 
 impl ScenarioFile {
     /// The name and URL of the database that an SQL step queries.
-    pub fn database_of(&self, request: &RequestSection) -> Option<&(String, Field<Template>)> {
+    pub fn database_of(
+        &self,
+        request: &RequestSection,
+    ) -> Option<&(String, ScenarioField<Template>)> {
         let named = self.databases.value()?;
         match request.database.value().map(PlainText::as_str) {
             Some(asked) => named.iter().find(|(name, _)| name == asked),

@@ -1,7 +1,7 @@
 //! Checks the target: what is missing, and which settings contradict each other.
 
 use super::super::diagnostic::{Diagnostic, Diagnostics};
-use super::super::field::Field;
+use super::super::field::ScenarioField;
 use super::super::file::{ScenarioFile, TargetSection};
 use super::super::load::LoadShape;
 use super::require;
@@ -9,15 +9,15 @@ use super::require;
 pub(super) fn all(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let example = "\"https://…\"` or `base_url = \"${TOLLGATE_TARGET}\"";
     match &file.target {
-        Field::Absent if needs_base_url(file) => {
+        ScenarioField::Absent if needs_base_url(file) => {
             diagnostics.add(Diagnostic::new(
                 0..0,
                 "no `[target]` is given",
                 format!("write the section `[target]` with `base_url = {example}`"),
             ));
         }
-        Field::Absent | Field::Invalid => {}
-        Field::Present(location, target) => {
+        ScenarioField::Absent | ScenarioField::Invalid => {}
+        ScenarioField::Present(location, target) => {
             if needs_base_url(file) {
                 require(&target.base_url, "base_url", example, location.key.clone(), diagnostics);
             }
@@ -47,7 +47,7 @@ fn timeouts(target: &TargetSection, diagnostics: &mut Diagnostics) {
                 "write a duration up to 24h",
             ));
         } else if timeout > target.whole_timeout() {
-            let whole = crate::units::written(target.whole_timeout());
+            let whole = crate::units::duration_literal(target.whole_timeout());
             diagnostics.add(Diagnostic::new(
                 location.value.clone(),
                 format!("`{name}` never takes effect: the whole exchange may take {whole}"),
@@ -89,7 +89,8 @@ fn identities(target: &TargetSection, diagnostics: &mut Diagnostics) {
 
 fn given_addresses(target: &TargetSection, diagnostics: &mut Diagnostics) {
     let mut seen = Vec::new();
-    for (location, given) in target.resolve.value().into_iter().flatten().filter_map(Field::located)
+    for (location, given) in
+        target.resolve.value().into_iter().flatten().filter_map(ScenarioField::located)
     {
         let name = (&given.host, given.port);
         if seen.contains(&name) {

@@ -1,19 +1,19 @@
 //! Checks the warm-up against its load.
 
 use super::super::diagnostic::{Diagnostic, Diagnostics};
-use super::super::field::{Field, KeyLocation};
+use super::super::field::{KeyLocation, ScenarioField};
 use super::super::file::WarmupSection;
 use super::super::load::{LoadShape, WarmupShape};
 
 pub(super) fn shape(
-    field: &Field<WarmupSection>,
+    field: &ScenarioField<WarmupSection>,
     load: &LoadShape,
     diagnostics: &mut Diagnostics,
 ) -> Option<WarmupShape> {
     match field {
-        Field::Absent => Some(load.default_warmup()),
-        Field::Invalid => None,
-        Field::Present(_, warmup) => of_section(warmup, load, diagnostics),
+        ScenarioField::Absent => Some(load.default_warmup()),
+        ScenarioField::Invalid => None,
+        ScenarioField::Present(_, warmup) => of_section(warmup, load, diagnostics),
     }
 }
 

@@ -10,7 +10,7 @@ use super::text_value::TextValue;
 use crate::record::JsonType;
 use crate::scenario::diagnostic::{Diagnostic, Diagnostics};
 use crate::scenario::field::ReadValue;
-use crate::scenario::template::{Part, Template};
+use crate::scenario::template::{Template, TemplatePart};
 use crate::scenario::toml_value::{in_order, wrong_type};
 use crate::units::UnitError;
 
@@ -32,7 +32,7 @@ impl JsonTemplate {
     /// Whether it is a string of exactly one variable. Its value then has no JSON type.
     pub fn is_one_variable(&self) -> bool {
         let text = self.0.as_str().and_then(|text| Template::parse(text).ok());
-        text.is_some_and(|text| matches!(text.parts(), [Part::Variable { .. }]))
+        text.is_some_and(|text| matches!(text.parts(), [TemplatePart::Variable { .. }]))
     }
 
     /// Whether it is a string that parses as a JSON object or array, whatever its variables
@@ -40,9 +40,9 @@ impl JsonTemplate {
     pub fn is_json_as_text(&self) -> bool {
         let text = self.0.as_str().and_then(|text| Template::parse(text).ok());
         let filled: Option<String> = text.map(|text| {
-            let part = |part: &Part| match part {
-                Part::Literal(text) => text.clone(),
-                Part::Variable { .. } | Part::Live(_) => "0".to_owned(),
+            let part = |part: &TemplatePart| match part {
+                TemplatePart::Literal(text) => text.clone(),
+                TemplatePart::Variable { .. } | TemplatePart::Live(_) => "0".to_owned(),
             };
             text.parts().iter().map(part).collect()
         });

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{DatabaseError, schema};
-use crate::postgres::{AssertSqlSafe, Mode, Session, Transaction};
+use crate::postgres::{AssertSqlSafe, PgSession, Transaction, TransactionMode};
 
 /// What the schema of views is known by.
 const MARK: &str = "Read-only views of the runs of tollgate.";
@@ -83,28 +83,28 @@ const READ: [(&str, &str); 9] = [
 
 /// Makes the views and lets the roles read them, in place of those that might read them before.
 pub(super) async fn expose(
-    session: &mut Session,
+    session: &mut PgSession,
     at: &str,
     schema: &str,
     roles: &[String],
 ) -> Result<(), DatabaseError> {
     names(schema, roles)?;
-    let mut transaction = session.begin(Mode::ReadWrite).await?;
+    let mut transaction = session.begin(TransactionMode::ReadWrite).await?;
     schema::identity(&mut transaction, at).await?;
     fit(&mut transaction, schema, roles).await?;
     withdraw(&mut transaction).await?;
-    transaction.script(AssertSqlSafe(script(schema, &roles.join(", ")))).await?;
+    transaction.execute_script(AssertSqlSafe(script(schema, &roles.join(", ")))).await?;
     Ok(transaction.commit().await?)
 }
 
 /// Takes views and rights away.
 pub(super) async fn hide(
-    session: &mut Session,
+    session: &mut PgSession,
     at: &str,
     schema: &str,
 ) -> Result<(), DatabaseError> {
     names(schema, &[])?;
-    let mut transaction = session.begin(Mode::ReadWrite).await?;
+    let mut transaction = session.begin(TransactionMode::ReadWrite).await?;
     schema::identity(&mut transaction, at).await?;
     fit(&mut transaction, schema, &[]).await?;
     let mut sql = String::new();
@@ -112,7 +112,7 @@ pub(super) async fn hide(
         let _ = writeln!(sql, "drop view if exists {schema}.{view};");
     }
     let _ = writeln!(sql, "drop schema if exists {schema};");
-    transaction.script(AssertSqlSafe(sql)).await?;
+    transaction.execute_script(AssertSqlSafe(sql)).await?;
     withdraw(&mut transaction).await?;
     Ok(transaction.commit().await?)
 }
@@ -158,7 +158,7 @@ async fn withdraw(transaction: &mut Transaction<'_>) -> Result<(), DatabaseError
                 execute format('drop policy if exists exposed on tollgate.%I', found.relname);
             end loop;
         end $$";
-    Ok(transaction.script(sql).await?)
+    Ok(transaction.execute_script(sql).await?)
 }
 
 /// Names that stand in a script as they are.
@@ -196,12 +196,13 @@ async fn fit(
                exists (select from pg_namespace where nspname = $1) as taken, \
                array(select wanted from unnest($3::text[]) wanted \
                    where wanted not in (select rolname from pg_roles))::text[] as missing";
-    let rows = transaction.rows(sql, |query| query.bind(schema).bind(MARK).bind(roles)).await?;
+    let rows =
+        transaction.fetch_rows(sql, |query| query.bind(schema).bind(MARK).bind(roles)).await?;
     let Some(row) = rows.first() else { return Ok(()) };
     let (ours, taken): (bool, bool) =
-        (transaction.value(row, "ours")?, transaction.value(row, "taken")?);
-    let missing: Vec<String> = transaction.value(row, "missing")?;
-    if transaction.value::<i32>(row, "version")? < POSTGRES {
+        (transaction.column_value(row, "ours")?, transaction.column_value(row, "taken")?);
+    let missing: Vec<String> = transaction.column_value(row, "missing")?;
+    if transaction.column_value::<i32>(row, "version")? < POSTGRES {
         return Err(unfit(
             "the server is older than PostgreSQL 15".to_owned(),
             "its views know no security_invoker; upgrade it",

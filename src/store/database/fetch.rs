@@ -8,12 +8,14 @@ use super::list::{damaged, micros};
 use super::numbering::RowNumbering;
 use super::{DatabaseError, schema};
 use crate::hlog::SERVER_TIMING;
-use crate::postgres::{Mode, PgRow, Session, Transaction};
-use crate::record::{FORMAT, Histogram, Interval, RunRecord, Series, ServerTimings, Stage};
+use crate::postgres::{PgRow, PgSession, Transaction, TransactionMode};
+use crate::record::{
+    DimensionHistograms, FORMAT, Histogram, Interval, RunRecord, ServerTimings, Stage,
+};
 
 /// A run as the database holds it.
 #[derive(Debug)]
-pub struct Fetched {
+pub struct FetchedRun {
     /// The store it is in.
     pub identity: Uuid,
     /// The run.
@@ -24,26 +26,26 @@ pub struct Fetched {
 
 /// The run of this name.
 pub(super) async fn fetch(
-    session: &mut Session,
+    session: &mut PgSession,
     at: &str,
     run: &str,
-) -> Result<Fetched, DatabaseError> {
-    let mut transaction = session.begin(Mode::ReadOnly).await?;
+) -> Result<FetchedRun, DatabaseError> {
+    let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
     let identity = schema::identity(&mut transaction, at).await?;
     let id = find(&mut transaction, at, run).await?;
     let sql = "select format, record::text as record, pruned is not null as pruned from tollgate.runs where id = $1";
-    let rows = transaction.rows(sql, |query| query.bind(id)).await?;
+    let rows = transaction.fetch_rows(sql, |query| query.bind(id)).await?;
     let row = rows.first().ok_or_else(|| no_run(run, at))?;
-    let format: i32 = transaction.value(row, "format")?;
+    let format: i32 = transaction.column_value(row, "format")?;
     if format > i32::try_from(FORMAT).unwrap_or(i32::MAX) {
         let why = format!("its record has format {format}, and this tollgate reads up to {FORMAT}");
         return Err(damaged(id, at, &why));
     }
-    let json: &str = transaction.value(row, "record")?;
+    let json: &str = transaction.column_value(row, "record")?;
     let record: RunRecord = serde_json::from_str(json).map_err(|error| damaged(id, at, &error))?;
-    let pruned = transaction.value(row, "pruned")?;
+    let pruned = transaction.column_value(row, "pruned")?;
     transaction.commit().await?;
-    Ok(Fetched { identity, record: Box::new(record), pruned })
+    Ok(FetchedRun { identity, record: Box::new(record), pruned })
 }
 
 /// The id of the run that is meant: by the whole id, its last eight digits, or a run's name or as much of its beginning as
@@ -62,10 +64,10 @@ async fn find(
     let sql = "select id from tollgate.runs where right(id::text, 8) = lower($1) or starts_with( \
                    to_char(started at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24-MI-SS\"Z-\"') || right(id::text, 8), $1) \
                order by started, id limit 8";
-    let rows = transaction.rows(sql, |query| query.bind(run.to_owned())).await?;
+    let rows = transaction.fetch_rows(sql, |query| query.bind(run.to_owned())).await?;
     let ids = rows
         .iter()
-        .map(|row| transaction.value::<Uuid>(row, "id"))
+        .map(|row| transaction.column_value::<Uuid>(row, "id"))
         .collect::<Result<Vec<_>, _>>()?;
     match ids[..] {
         [] => Err(no_run(run, at)),
@@ -87,7 +89,7 @@ const AT_ONCE: i32 = 64;
 
 /// Hands out a run's intervals in the order they were settled; none where they were pruned.
 pub(super) async fn intervals<E: From<DatabaseError>>(
-    session: &mut Session,
+    session: &mut PgSession,
     at: &str,
     record: &RunRecord,
     mut each: impl FnMut(Interval) -> Result<(), E>,
@@ -103,18 +105,18 @@ pub(super) async fn intervals<E: From<DatabaseError>>(
 
 /// The next intervals from a position on, with their positions.
 async fn some_intervals(
-    session: &mut Session,
+    session: &mut PgSession,
     at: &str,
     record: &RunRecord,
     from: i32,
 ) -> Result<Vec<(i32, Interval)>, DatabaseError> {
-    let mut transaction = session.begin(Mode::ReadOnly).await?;
+    let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
     let sql = "select i.position, i.request, i.stage, i.start_us, i.tally::text as tally from tollgate.intervals i \
                join tollgate.runs r on r.id = i.run_id and r.pruned is null \
                where i.run_id = $1 and i.position >= $2 order by i.position limit $3";
     let rows =
-        transaction.rows(sql, |query| query.bind(record.id).bind(from).bind(AT_ONCE)).await?;
-    let positions = rows.iter().map(|row| transaction.value(row, "position"));
+        transaction.fetch_rows(sql, |query| query.bind(record.id).bind(from).bind(AT_ONCE)).await?;
+    let positions = rows.iter().map(|row| transaction.column_value(row, "position"));
     let positions = positions.collect::<Result<Vec<i32>, _>>()?;
     let mut histograms = histograms(&mut transaction, at, record.id, &positions).await?;
     let numbering = RowNumbering::of(record);
@@ -137,21 +139,22 @@ fn interval(
     numbering: &RowNumbering<'_>,
     row: &PgRow,
 ) -> Result<Interval, DatabaseError> {
-    let position = usize::try_from(transaction.value::<i32>(row, "request")?).unwrap_or(usize::MAX);
+    let position =
+        usize::try_from(transaction.column_value::<i32>(row, "request")?).unwrap_or(usize::MAX);
     let request = numbering.requests.get(position);
     let request =
         request.ok_or_else(|| damaged(run, at, &format!("there is no request {position}")))?;
     let scenario = numbering.scenarios.get(request.scenario).map(|scenario| scenario.name);
-    let stage: &str = transaction.value(row, "stage")?;
+    let stage: &str = transaction.column_value(row, "stage")?;
     let known = Stage::ALL.into_iter().find(|known| known.name() == stage);
-    let tally: &str = transaction.value(row, "tally")?;
+    let tally: &str = transaction.column_value(row, "tally")?;
     Ok(Interval {
         scenario: scenario.unwrap_or_default().to_owned(),
         request: request.name.to_owned(),
         stage: known.ok_or_else(|| damaged(run, at, &format!("`{stage}` is no stage")))?,
-        start: micros(transaction.value(row, "start_us")?),
+        start: micros(transaction.column_value(row, "start_us")?),
         tally: serde_json::from_str(tally).map_err(|error| damaged(run, at, &error))?,
-        series: Series::default(),
+        series: DimensionHistograms::default(),
         server_timings: ServerTimings::default(),
     })
 }
@@ -162,15 +165,15 @@ async fn histograms(
     at: &str,
     run: Uuid,
     positions: &[i32],
-) -> Result<HashMap<i32, (Series, ServerTimings)>, DatabaseError> {
+) -> Result<HashMap<i32, (DimensionHistograms, ServerTimings)>, DatabaseError> {
     let sql = "select interval, dimension, hdr from tollgate.interval_histograms \
                where run_id = $1 and interval = any($2)";
-    let rows = transaction.rows(sql, |query| query.bind(run).bind(positions)).await?;
-    let mut all: HashMap<i32, (Series, ServerTimings)> = HashMap::new();
+    let rows = transaction.fetch_rows(sql, |query| query.bind(run).bind(positions)).await?;
+    let mut all: HashMap<i32, (DimensionHistograms, ServerTimings)> = HashMap::new();
     for row in &rows {
-        let histogram = Histogram::from_v2(transaction.value(row, "hdr")?)?;
-        let (series, told) = all.entry(transaction.value(row, "interval")?).or_default();
-        let dimension: &str = transaction.value(row, "dimension")?;
+        let histogram = Histogram::from_v2(transaction.column_value(row, "hdr")?)?;
+        let (series, told) = all.entry(transaction.column_value(row, "interval")?).or_default();
+        let dimension: &str = transaction.column_value(row, "dimension")?;
         if let Some(metric) = dimension.strip_prefix(SERVER_TIMING) {
             told.add(metric, &histogram);
             continue;

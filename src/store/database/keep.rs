@@ -7,24 +7,24 @@ use super::super::StoreError;
 use super::list::damaged;
 use super::numbering::RowNumbering;
 use super::rows::{text, texts, whole};
-use super::{DatabaseError, Sent, schema};
-use crate::postgres::{Mode, Session, Transaction};
-use crate::record::{Ending, Interval, RunRecord, RunSummary, Stage};
+use super::{DatabaseError, StoredRun, schema};
+use crate::postgres::{PgSession, Transaction, TransactionMode};
+use crate::record::{Interval, RunEnding, RunRecord, RunSummary, Stage};
 
 /// Stores a run with its intervals, unless it is there.
 pub(super) async fn keep(
-    session: &mut Session,
+    session: &mut PgSession,
     at: &str,
     record: &RunRecord,
     intervals: impl Iterator<Item = Result<Interval, StoreError>>,
-) -> Result<Sent, DatabaseError> {
-    let mut transaction = session.begin(Mode::ReadWrite).await?;
+) -> Result<StoredRun, DatabaseError> {
+    let mut transaction = session.begin(TransactionMode::ReadWrite).await?;
     let store = schema::identity(&mut transaction, at).await?;
     let mut seconds = intervals.peekable();
     let pruned = seconds.peek().is_none() && has_exchanges(record);
     if !run(&mut transaction, record, pruned, at).await? {
         transaction.commit().await?;
-        return Ok(Sent { store, is_new: false });
+        return Ok(StoredRun { store, is_new: false });
     }
     let numbering = RowNumbering::of(record);
     parts::scenarios(&mut transaction, record, &numbering).await?;
@@ -34,7 +34,7 @@ pub(super) async fn keep(
     parts::verdicts(&mut transaction, record, &numbering).await?;
     intervals::send(&mut transaction, record.id, &numbering, seconds).await?;
     transaction.commit().await?;
-    Ok(Sent { store, is_new: true })
+    Ok(StoredRun { store, is_new: true })
 }
 
 /// Whether anything was measured: a run without intervals then came from a store that had pruned it.
@@ -85,12 +85,12 @@ async fn run(
     Ok(added.await? > 0)
 }
 
-fn ending(ending: &Ending) -> &'static str {
+fn ending(ending: &RunEnding) -> &'static str {
     match ending {
-        Ending::Complete => "complete",
-        Ending::Interrupted => "interrupted",
-        Ending::TargetDown(_) => "target_down",
-        Ending::Recovered => "recovered",
-        Ending::Imported(_) => "imported",
+        RunEnding::Complete => "complete",
+        RunEnding::Interrupted => "interrupted",
+        RunEnding::TargetDown(_) => "target_down",
+        RunEnding::Recovered => "recovered",
+        RunEnding::Imported(_) => "imported",
     }
 }

@@ -5,27 +5,29 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{DatabaseError, schema};
-use crate::history::Filter;
-use crate::postgres::{Mode, PgError, PgRow, Session, Transaction, Trouble};
-use crate::record::{Decision, Packed, RequestSummary, RunSummary};
+use crate::history::HistoryFilter;
+use crate::postgres::{PgError, PgErrorKind, PgRow, PgSession, Transaction, TransactionMode};
+use crate::record::{Decision, EncodedHistogram, RequestSummary, RunSummary};
 
 /// Which of these runs are there; `None` where the user may not read that.
 pub(super) async fn which(
-    session: &mut Session,
+    session: &mut PgSession,
     ids: &[Uuid],
 ) -> Result<Option<Vec<Uuid>>, DatabaseError> {
-    let mut transaction = session.begin(Mode::ReadOnly).await?;
+    let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
     let found = transaction
-        .rows("select id from tollgate.runs where id = any($1)", |query| query.bind(ids))
+        .fetch_rows("select id from tollgate.runs where id = any($1)", |query| query.bind(ids))
         .await;
     match found {
         Ok(rows) => {
-            let ids =
-                rows.iter().map(|row| transaction.value(row, "id")).collect::<Result<_, _>>()?;
+            let ids = rows
+                .iter()
+                .map(|row| transaction.column_value(row, "id"))
+                .collect::<Result<_, _>>()?;
             transaction.commit().await?;
             Ok(Some(ids))
         }
-        Err(PgError { trouble: Trouble::Rights, .. }) => Ok(None),
+        Err(PgError { kind: PgErrorKind::Rights, .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -33,11 +35,11 @@ pub(super) async fn which(
 /// What lists show of the runs in which there may be something that a filter takes, oldest first. Parts of merged runs are
 /// not among them, whether or not the filter takes the merged run.
 pub(super) async fn summaries(
-    session: &mut Session,
+    session: &mut PgSession,
     at: &str,
-    filter: &Filter,
+    filter: &HistoryFilter,
 ) -> Result<Vec<RunSummary>, DatabaseError> {
-    let mut transaction = session.begin(Mode::ReadOnly).await?;
+    let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
     schema::identity(&mut transaction, at).await?;
     let sql = "select r.id, r.started, r.elapsed_us, r.host, r.git_commit, r.tags::text as tags, r.parts, r.decision, \
                s.name as scenario, s.decision as judged, q.name as request, t.exchanges, t.ok, \
@@ -57,13 +59,13 @@ pub(super) async fn summaries(
                order by r.started, r.id, q.position";
     let tags = serde_json::to_string(&filter.tags).unwrap_or_else(|_| "{}".to_owned());
     let rows = transaction
-        .rows(sql, |query| {
+        .fetch_rows(sql, |query| {
             query.bind(filter.since).bind(filter.until).bind(tags).bind(filter.scenario.clone())
         })
         .await?;
     let mut runs: Vec<RunSummary> = Vec::new();
     for row in &rows {
-        let id: Uuid = transaction.value(row, "id")?;
+        let id: Uuid = transaction.column_value(row, "id")?;
         if runs.last().is_none_or(|last| last.id != id) {
             runs.push(run(&transaction, row, at)?);
         }
@@ -76,18 +78,18 @@ pub(super) async fn summaries(
 }
 
 fn run(transaction: &Transaction<'_>, row: &PgRow, at: &str) -> Result<RunSummary, DatabaseError> {
-    let id: Uuid = transaction.value(row, "id")?;
-    let tags: String = transaction.value(row, "tags")?;
+    let id: Uuid = transaction.column_value(row, "id")?;
+    let tags: String = transaction.column_value(row, "tags")?;
     let damaged = |error: serde_json::Error| damaged(id, at, &error);
     Ok(RunSummary {
         id,
-        started: transaction.value(row, "started")?,
-        elapsed: micros(transaction.value(row, "elapsed_us")?),
-        host: transaction.value(row, "host")?,
-        git_commit: transaction.value(row, "git_commit")?,
+        started: transaction.column_value(row, "started")?,
+        elapsed: micros(transaction.column_value(row, "elapsed_us")?),
+        host: transaction.column_value(row, "host")?,
+        git_commit: transaction.column_value(row, "git_commit")?,
         tags: serde_json::from_str(&tags).map_err(damaged)?,
-        parts: transaction.value(row, "parts")?,
-        decision: decision(transaction.value(row, "decision")?, id, at)?,
+        parts: transaction.column_value(row, "parts")?,
+        decision: decision(transaction.column_value(row, "decision")?, id, at)?,
         requests: Vec::new(),
     })
 }
@@ -98,25 +100,26 @@ fn request(
     row: &PgRow,
     at: &str,
 ) -> Result<Option<RequestSummary>, DatabaseError> {
-    let id: Uuid = transaction.value(row, "id")?;
-    let Some(name) = transaction.value(row, "request")? else { return Ok(None) };
+    let id: Uuid = transaction.column_value(row, "id")?;
+    let Some(name) = transaction.column_value(row, "request")? else { return Ok(None) };
     let count = |column| {
-        transaction.value::<Option<i64>>(row, column).map(|count| count.map_or(0, unsigned))
+        transaction.column_value::<Option<i64>>(row, column).map(|count| count.map_or(0, unsigned))
     };
     Ok(Some(RequestSummary {
-        scenario: transaction.value(row, "scenario")?,
+        scenario: transaction.column_value(row, "scenario")?,
         request: name,
-        decision: decision(transaction.value(row, "judged")?, id, at)?,
+        decision: decision(transaction.column_value(row, "judged")?, id, at)?,
         exchanges: count("exchanges")?,
         ok: count("ok")?,
         latency: packed(transaction, row)?,
     }))
 }
 
-fn packed(transaction: &Transaction<'_>, row: &PgRow) -> Result<Packed, DatabaseError> {
-    let figure =
-        |column| transaction.value::<Option<i64>>(row, column).map(|value| value.map(unsigned));
-    Ok(Packed {
+fn packed(transaction: &Transaction<'_>, row: &PgRow) -> Result<EncodedHistogram, DatabaseError> {
+    let figure = |column| {
+        transaction.column_value::<Option<i64>>(row, column).map(|value| value.map(unsigned))
+    };
+    Ok(EncodedHistogram {
         count: figure("count")?.unwrap_or(0),
         min_us: figure("min_us")?,
         p50_us: figure("p50_us")?,
@@ -124,7 +127,7 @@ fn packed(transaction: &Transaction<'_>, row: &PgRow) -> Result<Packed, Database
         p99_us: figure("p99_us")?,
         max_us: figure("max_us")?,
         clipped: figure("clipped")?.unwrap_or(0),
-        hdr: transaction.value::<Option<Vec<u8>>>(row, "hdr")?.unwrap_or_default(),
+        hdr: transaction.column_value::<Option<Vec<u8>>>(row, "hdr")?.unwrap_or_default(),
     })
 }
 

@@ -20,25 +20,25 @@ use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 pub use error::DatabaseError;
-pub use fetch::Fetched;
-pub use prune::Pruned;
-pub use schema::{Right, Standing, Unprotected};
+pub use fetch::FetchedRun;
+pub use prune::PruneCount;
+pub use schema::{SchemaStatus, UnprotectedTable, UserRight};
 
-use crate::history::Filter;
-use crate::postgres::{Address, Mode, PgError, Session};
+use crate::history::HistoryFilter;
+use crate::postgres::{DatabaseAddress, PgError, PgSession, TransactionMode};
 use crate::record::{Interval, RunRecord, RunSummary};
 
 /// A connection to the store, for one caller that waits for each answer.
 #[derive(Debug)]
 pub struct Database {
     runtime: Runtime,
-    session: Session,
+    session: PgSession,
     at: String,
 }
 
 /// What became of a run that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sent {
+pub struct StoredRun {
     /// The store that has it.
     pub store: Uuid,
     /// Whether it is new there; else it was there already, and nothing was changed.
@@ -47,10 +47,10 @@ pub struct Sent {
 
 impl Database {
     /// Opens a connection; the schema is looked at when it is needed.
-    pub fn open(address: &Address) -> Result<Self, DatabaseError> {
+    pub fn open(address: &DatabaseAddress) -> Result<Self, DatabaseError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        match runtime.block_on(Session::connect(address)) {
-            Ok(session) => Ok(Self { runtime, session, at: address.shown() }),
+        match runtime.block_on(PgSession::connect(address)) {
+            Ok(session) => Ok(Self { runtime, session, at: address.display_name() }),
             Err(error) => {
                 // A look-up of the name may go on for as long as the resolver takes.
                 runtime.shutdown_background();
@@ -66,7 +66,7 @@ impl Database {
     }
 
     /// How the schema and the user's rights stand, whatever is wrong with them.
-    pub fn standing(&mut self) -> Result<Standing, DatabaseError> {
+    pub fn schema_status(&mut self) -> Result<SchemaStatus, DatabaseError> {
         let Self { runtime, session, .. } = self;
         runtime.block_on(schema::standing(session))
     }
@@ -75,7 +75,7 @@ impl Database {
     pub fn identity(&mut self) -> Result<Uuid, DatabaseError> {
         let Self { runtime, session, at } = self;
         runtime.block_on(async {
-            let mut transaction = session.begin(Mode::ReadOnly).await?;
+            let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
             let identity = schema::identity(&mut transaction, at).await?;
             transaction.commit().await?;
             Ok(identity)
@@ -83,14 +83,14 @@ impl Database {
     }
 
     /// Stores a run from its record and its folder, in one transaction, unless it is there; all within `limit`.
-    pub fn keep(
+    pub fn store_run(
         &mut self,
         record: &RunRecord,
         folder: &Path,
         limit: Duration,
-    ) -> Result<Sent, DatabaseError> {
+    ) -> Result<StoredRun, DatabaseError> {
         let Self { runtime, session, at } = self;
-        let intervals = super::intervals(folder)?;
+        let intervals = super::read_intervals(folder)?;
         let kept =
             async { tokio::time::timeout(limit, keep::keep(session, at, record, intervals)).await };
         runtime.block_on(kept).unwrap_or_else(|_| {
@@ -99,19 +99,19 @@ impl Database {
     }
 
     /// Which of these runs are there; `None` where the user may not read that.
-    pub fn which(&mut self, ids: &[Uuid]) -> Result<Option<Vec<Uuid>>, DatabaseError> {
+    pub fn stored_runs(&mut self, ids: &[Uuid]) -> Result<Option<Vec<Uuid>>, DatabaseError> {
         let Self { runtime, session, .. } = self;
         runtime.block_on(list::which(session, ids))
     }
 
     /// What lists show of the runs in which there may be something that a filter takes, oldest first.
-    pub fn summaries(&mut self, filter: &Filter) -> Result<Vec<RunSummary>, DatabaseError> {
+    pub fn summaries(&mut self, filter: &HistoryFilter) -> Result<Vec<RunSummary>, DatabaseError> {
         let Self { runtime, session, at } = self;
         runtime.block_on(list::summaries(session, at, filter))
     }
 
     /// A run by its id, by its folder's name, or by the last eight digits of the id.
-    pub fn fetch(&mut self, run: &str) -> Result<Fetched, DatabaseError> {
+    pub fn fetch_run(&mut self, run: &str) -> Result<FetchedRun, DatabaseError> {
         let Self { runtime, session, at } = self;
         runtime.block_on(fetch::fetch(session, at, run))
     }
@@ -127,7 +127,7 @@ impl Database {
     }
 
     /// Drops the intervals of runs that started longer ago than `keep`; their totals stay, so that no shown figure changes.
-    pub fn prune(&mut self, keep: Duration, pretend: bool) -> Result<Pruned, DatabaseError> {
+    pub fn prune(&mut self, keep: Duration, pretend: bool) -> Result<PruneCount, DatabaseError> {
         let Self { runtime, session, at } = self;
         runtime.block_on(prune::prune(session, at, keep, pretend))
     }

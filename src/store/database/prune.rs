@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{DatabaseError, schema};
-use crate::postgres::{Mode, Session};
+use crate::postgres::{PgSession, TransactionMode};
 
 /// How many intervals are dropped in one transaction, with their histograms: few enough for a small server and a
 /// statement's time.
@@ -13,7 +13,7 @@ const AT_ONCE: i32 = 2_000;
 
 /// What was dropped, or would be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Pruned {
+pub struct PruneCount {
     /// Runs that lost intervals.
     pub runs: u64,
     /// Those intervals.
@@ -24,13 +24,13 @@ pub struct Pruned {
 ///
 /// A run counts as pruned from its first slice on, and one that was begun is taken up again.
 pub(super) async fn prune(
-    session: &mut Session,
+    session: &mut PgSession,
     at: &str,
     keep: Duration,
     pretend: bool,
-) -> Result<Pruned, DatabaseError> {
+) -> Result<PruneCount, DatabaseError> {
     let old = old(session, at, keep).await?;
-    let mut pruned = Pruned { runs: old.len() as u64, intervals: 0 };
+    let mut pruned = PruneCount { runs: old.len() as u64, intervals: 0 };
     for (run, intervals) in old {
         pruned.intervals += if pretend { intervals } else { drop_all(session, run).await? };
     }
@@ -39,18 +39,18 @@ pub(super) async fn prune(
 
 /// The runs that are to lose their intervals, and how many they have.
 async fn old(
-    session: &mut Session,
+    session: &mut PgSession,
     at: &str,
     keep: Duration,
 ) -> Result<Vec<(Uuid, u64)>, DatabaseError> {
-    let mut transaction = session.begin(Mode::ReadOnly).await?;
+    let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
     schema::identity(&mut transaction, at).await?;
     let sql = "select r.id, count(*) as intervals from tollgate.runs r join tollgate.intervals i on i.run_id = r.id \
                where r.started < now() - make_interval(secs => $1) group by r.id order by r.started";
-    let rows = transaction.rows(sql, |query| query.bind(keep.as_secs_f64())).await?;
+    let rows = transaction.fetch_rows(sql, |query| query.bind(keep.as_secs_f64())).await?;
     let run = |row| {
-        let intervals = transaction.value::<i64>(row, "intervals")?;
-        Ok((transaction.value(row, "id")?, super::list::unsigned(intervals)))
+        let intervals = transaction.column_value::<i64>(row, "intervals")?;
+        Ok((transaction.column_value(row, "id")?, super::list::unsigned(intervals)))
     };
     let old = rows.iter().map(run).collect();
     transaction.commit().await?;
@@ -58,17 +58,18 @@ async fn old(
 }
 
 /// Drops a run's intervals slice by slice; how many there were.
-async fn drop_all(session: &mut Session, run: Uuid) -> Result<u64, DatabaseError> {
+async fn drop_all(session: &mut PgSession, run: Uuid) -> Result<u64, DatabaseError> {
     let mut dropped = 0;
     loop {
-        let mut transaction = session.begin(Mode::Overriding).await?;
+        let mut transaction = session.begin(TransactionMode::ForceReadWrite).await?;
         let mark = "update tollgate.runs set pruned = coalesce(pruned, now()) where id = $1";
         transaction.execute(mark, |query| query.bind(run)).await?;
         let last = "select max(position) as last from (select position from tollgate.intervals \
                     where run_id = $1 order by position limit $2) slice";
-        let rows = transaction.rows(last, |query| query.bind(run).bind(AT_ONCE)).await?;
-        let last =
-            rows.first().map_or(Ok(None), |row| transaction.value::<Option<i32>>(row, "last"))?;
+        let rows = transaction.fetch_rows(last, |query| query.bind(run).bind(AT_ONCE)).await?;
+        let last = rows
+            .first()
+            .map_or(Ok(None), |row| transaction.column_value::<Option<i32>>(row, "last"))?;
         let Some(last) = last else {
             transaction.commit().await?;
             return Ok(dropped);

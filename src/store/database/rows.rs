@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::hlog::SERVER_TIMING;
-use crate::record::{Packed, Series, ServerTimings, Stage};
+use crate::record::{DimensionHistograms, EncodedHistogram, ServerTimings, Stage};
 
 /// Rows of `total_histograms` or of `interval_histograms`.
 #[derive(Debug, Default)]
@@ -24,17 +24,23 @@ pub(super) struct HistogramRows {
 
 impl HistogramRows {
     /// Adds a row for each dimension and each metric of the target's own account.
-    pub(super) fn add(&mut self, of: i32, stage: Stage, series: &Series, told: &ServerTimings) {
+    pub(super) fn add(
+        &mut self,
+        of: i32,
+        stage: Stage,
+        series: &DimensionHistograms,
+        told: &ServerTimings,
+    ) {
         for (dimension, histogram) in series.iter() {
-            self.push(of, stage, dimension.name().to_owned(), Packed::of(histogram));
+            self.push(of, stage, dimension.name().to_owned(), EncodedHistogram::of(histogram));
         }
         for (metric, histogram) in told.iter() {
             let metric = text(&format!("{SERVER_TIMING}{metric}")).into_owned();
-            self.push(of, stage, metric, Packed::of(histogram));
+            self.push(of, stage, metric, EncodedHistogram::of(histogram));
         }
     }
 
-    fn push(&mut self, of: i32, stage: Stage, dimension: String, packed: Packed) {
+    fn push(&mut self, of: i32, stage: Stage, dimension: String, packed: EncodedHistogram) {
         let figure = |figure: Option<u64>| figure.map(whole);
         self.of.push(of);
         self.stage.push(stage.name());

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::DatabaseError;
-use crate::postgres::{Mode, PgError, Session, Transaction, Trouble};
+use crate::postgres::{PgError, PgErrorKind, PgSession, Transaction, TransactionMode};
 
 /// One step of the schema's history.
 struct SchemaMigration {
@@ -56,13 +56,13 @@ impl SchemaMigration {
 ///
 /// The lock ends with the transaction, so that this works through a pooler too.
 pub(super) async fn migrate(
-    session: &mut Session,
+    session: &mut PgSession,
     at: &str,
 ) -> Result<Vec<&'static str>, DatabaseError> {
-    let mut transaction = session.begin(Mode::ReadWrite).await?;
+    let mut transaction = session.begin(TransactionMode::ReadWrite).await?;
     transaction.execute("select pg_advisory_xact_lock($1)", |query| query.bind(LOCK)).await?;
     if !exists(&mut transaction).await? {
-        transaction.script(LEDGER).await?;
+        transaction.execute_script(LEDGER).await?;
     }
     let applied = applied(&mut transaction).await?;
     are_known(&applied, at)?;
@@ -71,7 +71,7 @@ pub(super) async fn migrate(
         .filter(|known| applied.iter().all(|(version, _)| *version != known.version));
     let mut done = Vec::new();
     for migration in missing {
-        transaction.script(migration.sql).await?;
+        transaction.execute_script(migration.sql).await?;
         let insert = "insert into tollgate.migrations (version, name, sha256) values ($1, $2, $3)";
         let (version, sha256) = (migration.version, migration.sha256());
         transaction
@@ -79,7 +79,7 @@ pub(super) async fn migrate(
             .await?;
         done.push(migration.name);
     }
-    transaction.script(RIGHTS).await?;
+    transaction.execute_script(RIGHTS).await?;
     transaction.commit().await?;
     Ok(done)
 }
@@ -91,12 +91,14 @@ pub(super) async fn identity(
 ) -> Result<Uuid, DatabaseError> {
     let sql = "select (select max(version) from tollgate.migrations) as version, \
                (select identity from tollgate.store) as identity";
-    let rows =
-        transaction.rows(sql, |query| query).await.map_err(|error| without_schema(error, at))?;
+    let rows = transaction
+        .fetch_rows(sql, |query| query)
+        .await
+        .map_err(|error| without_schema(error, at))?;
     let row = rows.first().ok_or_else(|| DatabaseError::NoSchema { at: at.to_owned() })?;
-    let found = transaction.value::<Option<i32>>(row, "version")?.unwrap_or(0);
+    let found = transaction.column_value::<Option<i32>>(row, "version")?.unwrap_or(0);
     let at = at.to_owned();
-    match transaction.value::<Option<Uuid>>(row, "identity")? {
+    match transaction.column_value::<Option<Uuid>>(row, "identity")? {
         _ if found > NEEDED => Err(DatabaseError::NewerSchema { at, found, known: NEEDED }),
         Some(identity) if found == NEEDED => Ok(identity),
         _ => Err(DatabaseError::OldSchema { at, found, needed: NEEDED }),
@@ -104,8 +106,8 @@ pub(super) async fn identity(
 }
 
 fn without_schema(error: PgError, at: &str) -> DatabaseError {
-    match error.trouble {
-        Trouble::NoSchema => DatabaseError::NoSchema { at: at.to_owned() },
+    match error.kind {
+        PgErrorKind::NoSchema => DatabaseError::NoSchema { at: at.to_owned() },
         _ => error.into(),
     }
 }
@@ -133,26 +135,30 @@ fn are_known(applied: &[(i32, String)], at: &str) -> Result<(), DatabaseError> {
 
 async fn exists(transaction: &mut Transaction<'_>) -> Result<bool, PgError> {
     let rows = transaction
-        .rows(
+        .fetch_rows(
             "select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace \
              where n.nspname = 'tollgate' and c.relname = 'migrations') as there",
             |query| query,
         )
         .await?;
-    rows.first().map_or(Ok(false), |row| transaction.value(row, "there"))
+    rows.first().map_or(Ok(false), |row| transaction.column_value(row, "there"))
 }
 
 async fn applied(transaction: &mut Transaction<'_>) -> Result<Vec<(i32, String)>, PgError> {
     let rows = transaction
-        .rows("select version, sha256 from tollgate.migrations order by version", |query| query)
+        .fetch_rows("select version, sha256 from tollgate.migrations order by version", |query| {
+            query
+        })
         .await?;
-    let pair = |row| Ok((transaction.value(row, "version")?, transaction.value(row, "sha256")?));
+    let pair = |row| {
+        Ok((transaction.column_value(row, "version")?, transaction.column_value(row, "sha256")?))
+    };
     rows.iter().map(pair).collect()
 }
 
 /// How the schema and the user's rights stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct SchemaStatus {
     /// The server's version, as it says it.
     pub server: String,
     /// Whether the connection is encrypted, as the server sees it; `None` where it does not tell.
@@ -162,9 +168,9 @@ pub struct Standing {
     /// The version that is needed.
     pub needed: i32,
     /// What the user may do.
-    pub rights: BTreeSet<Right>,
+    pub rights: BTreeSet<UserRight>,
     /// Tables of the schema that are not protected as they should be.
-    pub unprotected: Vec<Unprotected>,
+    pub unprotected: Vec<UnprotectedTable>,
     /// How many runs are there; `None` where the user may not read that.
     pub runs: Option<i64>,
     /// What the whole schema takes, in bytes.
@@ -173,7 +179,7 @@ pub struct Standing {
 
 /// Something that a user may do or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Right {
+pub enum UserRight {
     /// Read which version the schema has; who may store or read runs may.
     Version,
     /// Store runs.
@@ -186,7 +192,7 @@ pub enum Right {
 
 /// A table that is not protected as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unprotected {
+pub struct UnprotectedTable {
     /// The table.
     pub table: String,
     /// What is missing.
@@ -194,14 +200,14 @@ pub struct Unprotected {
 }
 
 /// Looks at the schema and the rights; whatever is wrong with them is in the answer and is no error.
-pub(super) async fn standing(session: &mut Session) -> Result<Standing, DatabaseError> {
-    let mut transaction = session.begin(Mode::ReadOnly).await?;
+pub(super) async fn standing(session: &mut PgSession) -> Result<SchemaStatus, DatabaseError> {
+    let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
     let server = "select current_setting('server_version') as server, \
                   (select ssl from pg_stat_ssl where pid = pg_backend_pid()) as encrypted, \
                   exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace \
                       where n.nspname = 'tollgate' and c.relname = 'store') as there";
-    let rows = transaction.rows(server, |query| query).await?;
-    let mut standing = Standing {
+    let rows = transaction.fetch_rows(server, |query| query).await?;
+    let mut standing = SchemaStatus {
         server: String::new(),
         encrypted: None,
         version: None,
@@ -212,9 +218,9 @@ pub(super) async fn standing(session: &mut Session) -> Result<Standing, Database
         bytes: None,
     };
     let Some(row) = rows.first() else { return Ok(standing) };
-    standing.server = transaction.value(row, "server")?;
-    standing.encrypted = transaction.value(row, "encrypted")?;
-    if transaction.value(row, "there")? {
+    standing.server = transaction.column_value(row, "server")?;
+    standing.encrypted = transaction.column_value(row, "encrypted")?;
+    if transaction.column_value(row, "there")? {
         standing.rights = rights(&mut transaction).await?;
         standing.unprotected = unprotected(&mut transaction).await?;
         fill(&mut standing, &mut transaction).await?;
@@ -223,70 +229,73 @@ pub(super) async fn standing(session: &mut Session) -> Result<Standing, Database
     Ok(standing)
 }
 
-async fn rights(transaction: &mut Transaction<'_>) -> Result<BTreeSet<Right>, PgError> {
+async fn rights(transaction: &mut Transaction<'_>) -> Result<BTreeSet<UserRight>, PgError> {
     // By their numbers: who may not use the schema may not ask by name.
     let sql = "select has_schema_privilege(n.oid, 'usage') as usage, has_table_privilege(m.oid, 'select') as version, \
                has_table_privilege(r.oid, 'insert') as store, has_table_privilege(r.oid, 'select') as read, \
                pg_has_role(nspowner, 'usage') as own from pg_namespace n \
                join pg_class m on m.relnamespace = n.oid and m.relname = 'migrations' \
                join pg_class r on r.relnamespace = n.oid and r.relname = 'runs' where nspname = 'tollgate'";
-    let rows = transaction.rows(sql, |query| query).await?;
+    let rows = transaction.fetch_rows(sql, |query| query).await?;
     let Some(row) = rows.first() else { return Ok(BTreeSet::new()) };
-    let usage: bool = transaction.value(row, "usage")?;
+    let usage: bool = transaction.column_value(row, "usage")?;
     let columns = [
-        ("version", Right::Version),
-        ("store", Right::Store),
-        ("read", Right::Read),
-        ("own", Right::Own),
+        ("version", UserRight::Version),
+        ("store", UserRight::Store),
+        ("read", UserRight::Read),
+        ("own", UserRight::Own),
     ];
     let mut held = BTreeSet::new();
     for (column, right) in columns.into_iter().filter(|_| usage) {
-        held.extend(transaction.value::<bool>(row, column)?.then_some(right));
+        held.extend(transaction.column_value::<bool>(row, column)?.then_some(right));
     }
     Ok(held)
 }
 
 /// Tables without row level security, without a policy, or that everybody has a right to.
-async fn unprotected(transaction: &mut Transaction<'_>) -> Result<Vec<Unprotected>, PgError> {
+async fn unprotected(transaction: &mut Transaction<'_>) -> Result<Vec<UnprotectedTable>, PgError> {
     let sql = "select relname::text as relation, relrowsecurity as secured, \
                exists (select from pg_policy where polrelid = c.oid) as policed, \
                exists (select from aclexplode(relacl) where grantee = 0) as public \
                from pg_class c join pg_namespace n on n.oid = relnamespace \
                where nspname = 'tollgate' and relkind in ('r', 'p') order by 1";
-    let rows = transaction.rows(sql, |query| query).await?;
+    let rows = transaction.fetch_rows(sql, |query| query).await?;
     let mut found = Vec::new();
     for row in &rows {
-        let table: String = transaction.value(row, "relation")?;
+        let table: String = transaction.column_value(row, "relation")?;
         let what = [
-            (!transaction.value::<bool>(row, "secured")?, "row level security is off"),
-            (!transaction.value::<bool>(row, "policed")?, "it has no policy"),
-            (transaction.value(row, "public")?, "everybody has a right to it"),
+            (!transaction.column_value::<bool>(row, "secured")?, "row level security is off"),
+            (!transaction.column_value::<bool>(row, "policed")?, "it has no policy"),
+            (transaction.column_value(row, "public")?, "everybody has a right to it"),
         ];
         found.extend(
             what.into_iter()
                 .filter(|(missing, _)| *missing)
-                .map(|(_, what)| Unprotected { table: table.clone(), what }),
+                .map(|(_, what)| UnprotectedTable { table: table.clone(), what }),
         );
     }
     Ok(found)
 }
 
 /// What only a user with the right to read it learns.
-async fn fill(standing: &mut Standing, transaction: &mut Transaction<'_>) -> Result<(), PgError> {
-    if standing.rights.contains(&Right::Version) {
+async fn fill(
+    standing: &mut SchemaStatus,
+    transaction: &mut Transaction<'_>,
+) -> Result<(), PgError> {
+    if standing.rights.contains(&UserRight::Version) {
         let rows = transaction
-            .rows("select max(version) as version from tollgate.migrations", |query| query)
+            .fetch_rows("select max(version) as version from tollgate.migrations", |query| query)
             .await?;
         standing.version =
-            rows.first().map_or(Ok(None), |row| transaction.value(row, "version"))?;
+            rows.first().map_or(Ok(None), |row| transaction.column_value(row, "version"))?;
     }
-    if standing.rights.contains(&Right::Read) {
+    if standing.rights.contains(&UserRight::Read) {
         let sql = "select count(*) as runs, (select sum(pg_total_relation_size(oid))::bigint from pg_class \
                    where relnamespace = 'tollgate'::regnamespace and relkind = 'r') as bytes from tollgate.runs";
-        let rows = transaction.rows(sql, |query| query).await?;
+        let rows = transaction.fetch_rows(sql, |query| query).await?;
         if let Some(row) = rows.first() {
-            standing.runs = transaction.value(row, "runs")?;
-            standing.bytes = transaction.value(row, "bytes")?;
+            standing.runs = transaction.column_value(row, "runs")?;
+            standing.bytes = transaction.column_value(row, "bytes")?;
         }
     }
     Ok(())

@@ -30,7 +30,7 @@ fn names(folder: &TempDir) -> Vec<String> {
 fn a_new_file_has_the_mode_of_any_new_file() {
     let folder = folder();
     let [ours, any] = ["ours", "any"].map(|name| folder.path().join(name));
-    write(&ours, b"new").unwrap();
+    write_file(&ours, b"new").unwrap();
     fs::write(&any, "").unwrap();
     assert_eq!((text(&ours).as_str(), mode(&ours)), ("new", mode(&any)));
     assert_eq!(names(&folder), ["any", "ours"]);
@@ -43,7 +43,7 @@ fn a_file_is_replaced_at_once_and_its_mode_stays() {
     fs::write(&path, "older and longer").unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     let before = File::open(&path).unwrap();
-    write(&path, b"new").unwrap();
+    write_file(&path, b"new").unwrap();
     assert_eq!((text(&path).as_str(), mode(&path)), ("new", 0o600));
     assert_eq!(io::read_to_string(before).unwrap(), "older and longer");
     assert_eq!(names(&folder), ["file"]);
@@ -59,7 +59,7 @@ fn links_are_followed_to_what_is_there_and_to_what_is_not_there_yet() {
         }
         symlink("real", folder.path().join("second")).unwrap();
         symlink("second", folder.path().join("first")).unwrap();
-        write(&folder.path().join("first"), b"new").unwrap();
+        write_file(&folder.path().join("first"), b"new").unwrap();
         assert_eq!(text(&real), "new");
         assert_eq!(names(&folder), ["first", "real", "second"]);
         assert!(folder.path().join("first").is_symlink() && !real.is_symlink());
@@ -72,7 +72,7 @@ fn a_file_of_several_names_is_new_under_each() {
     let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
     fs::write(&one, "old").unwrap();
     fs::hard_link(&one, &other).unwrap();
-    write(&one, b"new").unwrap();
+    write_file(&one, b"new").unwrap();
     assert_eq!([text(&one), text(&other)], ["new", "new"]);
 }
 
@@ -82,12 +82,12 @@ fn a_pipe_is_written_to_and_one_that_nobody_reads_is_an_error_at_once() {
     let path = folder.path().join("pipe");
     mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
     assert_eq!(
-        write(&path, b"new").unwrap_err().to_string(),
+        write_file(&path, b"new").unwrap_err().to_string(),
         "it is a pipe that nobody reads, or a socket"
     );
     let flag = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
     let mut reader = OpenOptions::new().read(true).custom_flags(flag).open(&path).unwrap();
-    write(&path, b"new").unwrap();
+    write_file(&path, b"new").unwrap();
     let mut read = String::new();
     io::Read::read_to_string(&mut reader, &mut read).unwrap();
     assert_eq!(read, "new");
@@ -104,7 +104,7 @@ fn a_device_stays_a_device() {
         return;
     }
     // Where devices of this folder may not be opened, that is the error.
-    let written = write(&path, b"new");
+    let written = write_file(&path, b"new");
     assert!(written.is_ok() || OpenOptions::new().write(true).open(&path).is_err(), "{written:?}");
     assert!(!fs::metadata(&path).unwrap().is_file());
     assert_eq!(names(&folder), ["zero"]);
@@ -115,7 +115,7 @@ fn the_name_of_a_folder_is_refused_and_nothing_is_made() {
     let folder = folder();
     fs::create_dir(folder.path().join("there")).unwrap();
     for name in ["new/", "new/.", "there", "there/", "there/.."] {
-        let error = write(&folder.path().join(name), b"new").unwrap_err();
+        let error = write_file(&folder.path().join(name), b"new").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::IsADirectory, "{name}: {error}");
     }
     assert_eq!(names(&folder), ["there"]);

@@ -6,8 +6,9 @@ use time::macros::datetime;
 
 use super::*;
 use crate::record::{
-    Decision, Dimension, Ending, Evidence, EvidenceLog, Failure, Histogram, Host,
-    RequestMeasurement, ScenarioMeasurement, Series, ServerTimings, Sharing, Tally, Verdict,
+    Decision, Dimension, DimensionHistograms, EvidenceLog, Failure, FailureEvidence, Histogram,
+    HostFacts, RequestMeasurement, RunEnding, ScenarioMeasurement, ServerTimings, ShardSharing,
+    Tally, Verdict,
 };
 use crate::units::Ratio;
 
@@ -20,7 +21,7 @@ const METRICS: [&str; 17] = [
 fn interval(second: u64, stage: Stage) -> Interval {
     let mut latency = Histogram::default();
     (1..=20).for_each(|n| latency.record(Duration::from_micros(n * (second + 1) * 1_117)));
-    let mut series = Series::default();
+    let mut series = DimensionHistograms::default();
     series.add(Dimension::Latency, &latency);
     series.add(Dimension::Lag, &latency);
     let tally = Tally {
@@ -38,7 +39,7 @@ fn interval(second: u64, stage: Stage) -> Interval {
     Interval { scenario: NAME.to_owned(), request, stage, start, tally, series, server_timings }
 }
 
-fn draft() -> Draft {
+fn draft() -> RunDraft {
     let scenario = ScenarioMeasurement {
         planned: Some(40),
         ..ScenarioMeasurement::new(
@@ -46,13 +47,13 @@ fn draft() -> Draft {
             vec![RequestMeasurement::new("page".to_owned(), Vec::new())],
         )
     };
-    Draft {
+    RunDraft {
         format: FORMAT,
         id: Uuid::from_u128(0x0193_5a7e_7d9c_7c3e_8000_0123_4567_89ab),
-        provenance: Provenance {
+        provenance: RunProvenance {
             started: datetime!(2026-11-23 18:00:00.125 UTC),
             tollgate: "0.1.0".to_owned(),
-            host: Host {
+            host: HostFacts {
                 name: "h".to_owned(),
                 os: "linux".to_owned(),
                 arch: "x86_64".to_owned(),
@@ -63,16 +64,16 @@ fn draft() -> Draft {
             tags: BTreeMap::new(),
         },
         plan: Vec::new(),
-        measurement: Measurement::of(vec![scenario], Ending::Recovered),
+        measurement: Measurement::with_scenarios(vec![scenario], RunEnding::Recovered),
     }
 }
 
-fn record_of(draft: Draft, intervals: &[Interval]) -> RunRecord {
+fn record_of(draft: RunDraft, intervals: &[Interval]) -> RunRecord {
     let mut measurement = draft.measurement;
     for interval in intervals {
         measurement.add(interval);
     }
-    let evidence = Evidence {
+    let evidence = FailureEvidence {
         failure: Failure::TimedOut,
         phase: Some(Dimension::FirstByte),
         expected: String::new(),
@@ -112,7 +113,7 @@ fn written(root: &Path, finish: bool) -> (PathBuf, Vec<Interval>) {
 }
 
 fn all(folder: &Path) -> Vec<Interval> {
-    intervals(folder).unwrap().collect::<Result<_, _>>().unwrap()
+    read_intervals(folder).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
 #[test]
@@ -120,7 +121,9 @@ fn a_run_comes_back_from_its_folder_unchanged() {
     let root = tempfile::tempdir().unwrap();
     let (path, intervals) = written(root.path(), true);
     assert_eq!(path.file_name().unwrap(), "2026-11-23T18-00-00Z-456789ab");
-    let Stored::Complete(record) = read(&path).unwrap() else { panic!("not complete") };
+    let FolderContent::Complete(record) = read_folder(&path).unwrap() else {
+        panic!("not complete")
+    };
     assert_eq!(*record, record_of(draft(), &intervals));
     assert_eq!(all(&path), intervals);
     assert!(!path.join(PARTIAL).exists());
@@ -130,7 +133,9 @@ fn a_run_comes_back_from_its_folder_unchanged() {
 fn a_half_written_folder_is_recognised_and_its_intervals_are_recovered() {
     let root = tempfile::tempdir().unwrap();
     let (path, intervals) = written(root.path(), false);
-    let Stored::HalfWritten(draft) = read(&path).unwrap() else { panic!("not half-written") };
+    let FolderContent::HalfWritten(draft) = read_folder(&path).unwrap() else {
+        panic!("not half-written")
+    };
     assert_eq!(all(&path), intervals);
     let measured = &draft.measurement.scenarios[0].requests[0].measured;
     assert_eq!(measured.tally.exchanges, 42);
@@ -142,7 +147,7 @@ fn a_half_written_folder_is_recognised_and_its_intervals_are_recovered() {
         told.contains(&("%,/+ =", 40)) && told.contains(&(ServerTimings::OTHERS, 40)),
         "{told:?}"
     );
-    assert_eq!(draft.measurement.ending, Ending::Recovered);
+    assert_eq!(draft.measurement.ending, RunEnding::Recovered);
     assert_eq!(draft.measurement.measured_from, Duration::from_micros(1_234_567));
 }
 
@@ -177,18 +182,18 @@ fn a_damaged_line_is_named_with_its_number() {
     let mut lines = fs::read_to_string(path.join(INTERVALS)).unwrap();
     lines.push_str("{\"scenario\":3}\n");
     fs::write(path.join(INTERVALS), lines).unwrap();
-    let error = intervals(&path).unwrap().find_map(Result::err).unwrap().to_string();
+    let error = read_intervals(&path).unwrap().find_map(Result::err).unwrap().to_string();
     assert!(error.contains("intervals.jsonl: line 4"), "{error}");
 }
 
 #[test]
 fn a_folder_without_a_run_and_one_of_a_later_format_are_told_apart() {
     let root = tempfile::tempdir().unwrap();
-    assert!(matches!(read(root.path()), Err(StoreError::NoRun { .. })));
+    assert!(matches!(read_folder(root.path()), Err(StoreError::NoRun { .. })));
     fs::write(root.path().join(RUN), r#"{"format": 9999}"#).unwrap();
-    assert!(matches!(read(root.path()), Err(StoreError::Newer { found: 9999, .. })));
+    assert!(matches!(read_folder(root.path()), Err(StoreError::Newer { found: 9999, .. })));
     fs::write(root.path().join(RUN), "{").unwrap();
-    assert!(matches!(read(root.path()), Err(StoreError::Damaged { .. })));
+    assert!(matches!(read_folder(root.path()), Err(StoreError::Damaged { .. })));
 }
 
 #[test]
@@ -218,10 +223,10 @@ fn the_log_is_one_that_other_readers_of_the_format_understand() {
 fn a_run_that_goes_on_is_not_taken_for_one_that_was_cut_off() {
     let root = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(root.path(), &draft()).unwrap();
-    assert!(matches!(read(folder.path()), Ok(Stored::StillWritten)));
+    assert!(matches!(read_folder(folder.path()), Ok(FolderContent::StillWritten)));
     let path = folder.path().to_owned();
     drop(folder);
-    assert!(matches!(read(&path), Ok(Stored::HalfWritten(_))));
+    assert!(matches!(read_folder(&path), Ok(FolderContent::HalfWritten(_))));
 }
 
 #[test]
@@ -230,13 +235,15 @@ fn a_recovered_part_of_a_shared_run_measures_from_its_appointed_start_though_it_
     let root = tempfile::tempdir().unwrap();
     let mut draft = draft();
     let start = draft.provenance.started + Duration::from_millis(1_300);
-    draft.measurement.sharing = Some(Sharing { of: 9, start, parts: Vec::new() });
+    draft.measurement.sharing = Some(ShardSharing { of: 9, start, parts: Vec::new() });
     let mut folder = RunFolder::create(root.path(), &draft).unwrap();
     for interval in [interval(4, Stage::Measured), interval(7, Stage::Measured)] {
         folder.add(&interval).unwrap();
     }
     let path = folder.path().to_owned();
     drop(folder);
-    let Stored::HalfWritten(draft) = read(&path).unwrap() else { panic!("not half-written") };
+    let FolderContent::HalfWritten(draft) = read_folder(&path).unwrap() else {
+        panic!("not half-written")
+    };
     assert_eq!(draft.measurement.measured_from, Duration::from_micros(1_234_567));
 }

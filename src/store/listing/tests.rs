@@ -4,8 +4,8 @@ use time::macros::datetime;
 use uuid::Uuid;
 
 use super::*;
-use crate::record::{Part, RunRecord, RunSummary, Series, Sharing};
-use crate::store::complete;
+use crate::record::{DimensionHistograms, RunRecord, RunSummary, ShardRecord, ShardSharing};
+use crate::store::complete_folder;
 
 fn sample() -> RunRecord {
     serde_json::from_str(include_str!("../../../reports/sample/run.json")).unwrap()
@@ -14,12 +14,12 @@ fn sample() -> RunRecord {
 fn keep(runs: &Path, name: &str, record: &RunRecord) {
     let folder = runs.join(name);
     fs::create_dir(&folder).unwrap();
-    complete(&folder, record).unwrap();
+    complete_folder(&folder, record).unwrap();
 }
 
 fn listed(runs: &Path) -> (Vec<RunSummary>, Vec<StoreError>) {
     let (mut runs_found, mut others) = (Vec::new(), Vec::new());
-    for run in summaries(runs).unwrap() {
+    for run in read_summaries(runs).unwrap() {
         match run {
             Ok(run) => runs_found.push(run),
             Err(error) => others.push(error),
@@ -34,7 +34,7 @@ fn a_summary_read_in_part_is_that_of_the_whole_record() {
     let mut record = sample();
     record.provenance.git_commit = Some("3bb6c035\u{e9}\"\n".to_owned());
     record.provenance.tags = [("environment".to_owned(), "st\u{e4}ging \"1\"".to_owned())].into();
-    record.measurement.scenarios[1].requests[0].measured.series = Series::default();
+    record.measurement.scenarios[1].requests[0].measured.series = DimensionHistograms::default();
     let mut hop = record.plan[0].requests[0].clone();
     (hop.name, hop.hop_of) = ("hop 1".to_owned(), Some(hop.name));
     let mut measured = record.measurement.scenarios[0].requests[0].clone();
@@ -54,10 +54,10 @@ fn a_summary_read_in_part_is_that_of_the_whole_record() {
 fn a_merged_run_names_its_parts_and_a_shard_does_not_name_itself() {
     let runs = tempfile::tempdir().unwrap();
     let mut record = sample();
-    let part = |run| Part { shard: 1, run, host: "h".to_owned() };
+    let part = |run| ShardRecord { shard: 1, run, host: "h".to_owned() };
     let parts = vec![part(record.id), part(Uuid::from_u128(7))];
     record.measurement.sharing =
-        Some(Sharing { of: 2, start: datetime!(2026-11-23 18:00 UTC), parts });
+        Some(ShardSharing { of: 2, start: datetime!(2026-11-23 18:00 UTC), parts });
     keep(runs.path(), "a", &record);
     let (listed, _) = listed(runs.path());
     assert_eq!(listed[0].parts, [Uuid::from_u128(7)]);
@@ -109,7 +109,7 @@ fn what_is_no_finished_run_is_told_and_skipped() {
 #[test]
 fn a_folder_that_is_not_there_holds_no_runs_and_a_file_is_an_error() {
     let runs = tempfile::tempdir().unwrap();
-    assert_eq!(summaries(&runs.path().join("nothing")).unwrap().count(), 0);
+    assert_eq!(read_summaries(&runs.path().join("nothing")).unwrap().count(), 0);
     fs::write(runs.path().join("file"), "").unwrap();
-    assert!(summaries(&runs.path().join("file")).is_err());
+    assert!(read_summaries(&runs.path().join("file")).is_err());
 }

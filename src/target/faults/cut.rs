@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::super::page::{AllowedMethods, Over, Page, PageReply};
+use super::super::page::{AllowedMethods, HttpSupport, PageReply, TargetPage};
 use super::super::script::{AnswerEnding, AnswerScript, AnswerStep, BodyFraming};
 
 /// Length that a cut answer announces, in bytes; half of it is sent.
@@ -12,45 +12,45 @@ const HALF: &[u8] = &[b'.'; 512];
 /// What a client that reads past an answer's length would take for the next answer.
 const SURPLUS: &[u8] = b"HTTP/1.1 500 Surplus\r\ncontent-length: 0\r\n\r\n";
 
-pub(super) static RESET: Page = Page {
+pub(super) static RESET: TargetPage = TargetPage {
     path: "/fault/reset",
-    over: Over::Any,
+    support: HttpSupport::Any,
     does: "resets the connection (RST) once the request is read",
     outcome: "connection reset, before the first byte",
     methods: AllowedMethods::Get,
     reply: |_| Ok(PageReply::Steps(AnswerScript::only(AnswerEnding::Reset))),
 };
 
-pub(super) static RESET_BODY: Page = Page {
+pub(super) static RESET_BODY: TargetPage = TargetPage {
     path: "/fault/reset-body",
-    over: Over::Any,
+    support: HttpSupport::Any,
     does: "resets the connection (RST) in the middle of the body",
     outcome: "connection reset, in the body",
     methods: AllowedMethods::Get,
     reply: |_| Ok(half(BodyFraming::Length(ANNOUNCED), AnswerEnding::Reset)),
 };
 
-pub(super) static CLOSE: Page = Page {
+pub(super) static CLOSE: TargetPage = TargetPage {
     path: "/fault/close",
-    over: Over::Any,
+    support: HttpSupport::Any,
     does: "closes the connection without an answer",
     outcome: "closed early, before the first byte; never silently sent again",
     methods: AllowedMethods::Get,
     reply: |_| Ok(PageReply::Steps(AnswerScript::only(AnswerEnding::Close))),
 };
 
-pub(super) static TRUNCATED: Page = Page {
+pub(super) static TRUNCATED: TargetPage = TargetPage {
     path: "/fault/truncated",
-    over: Over::Any,
+    support: HttpSupport::Any,
     does: "sends chunks (HTTP/2: DATA), and closes without the last one",
     outcome: "closed early, in the body",
     methods: AllowedMethods::Get,
     reply: |_| Ok(half(BodyFraming::Chunked, AnswerEnding::Close)),
 };
 
-pub(super) static SHORT: Page = Page {
+pub(super) static SHORT: TargetPage = TargetPage {
     path: "/fault/short",
-    over: Over::Any,
+    support: HttpSupport::Any,
     does: "sends half of the Content-Length, then closes (HTTP/2: ends)",
     outcome: "closed early, in the body; HTTP/2: not HTTP",
     methods: AllowedMethods::Get,
@@ -60,9 +60,9 @@ pub(super) static SHORT: Page = Page {
     },
 };
 
-pub(super) static LONG: Page = Page {
+pub(super) static LONG: TargetPage = TargetPage {
     path: "/fault/long",
-    over: Over::Any,
+    support: HttpSupport::Any,
     does: "sends more than the Content-Length: what looks like a second answer",
     outcome: "not HTTP, in the body; the surplus is never taken for the next answer",
     methods: AllowedMethods::Get,

@@ -5,15 +5,15 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::super::frames;
-use super::super::page::{AllowedMethods, Over, Page, PageReply, PageRequest};
+use super::super::page::{AllowedMethods, HttpSupport, PageReply, PageRequest, TargetPage};
 use super::super::script::{AnswerEnding, AnswerScript, AnswerStep, BodyFraming};
 use super::super::socket_script::SocketAction;
 
 const PIECE: &[u8] = &[b'.'; 1024];
 
-pub(super) static BODY: Page = Page {
+pub(super) static BODY: TargetPage = TargetPage {
     path: "/fault/endless",
-    over: Over::Any,
+    support: HttpSupport::Any,
     does: "sends a body without end, as it is read or 1 KiB each `?every=`",
     outcome: "unexpected answer: larger than `max_body`; slow ones time out",
     methods: AllowedMethods::Get,
@@ -25,9 +25,9 @@ pub(super) static BODY: Page = Page {
     },
 };
 
-pub(super) static HEADERS: Page = Page {
+pub(super) static HEADERS: TargetPage = TargetPage {
     path: "/fault/endless-headers",
-    over: Over::Any,
+    support: HttpSupport::Any,
     does: "sends a head without end (HTTP/2: CONTINUATION)",
     outcome: "not HTTP",
     methods: AllowedMethods::Get,

@@ -4,13 +4,13 @@ use bytes::Bytes;
 use h2::Reason;
 
 use super::super::frames;
-use super::super::page::{AllowedMethods, Over, Page, PageReply};
+use super::super::page::{AllowedMethods, HttpSupport, PageReply, TargetPage};
 use super::super::script::{AnswerEnding, AnswerScript, AnswerStep, BodyFraming};
 use super::super::socket_script::SocketAction;
 
-pub(super) static RESET_STREAM: Page = Page {
+pub(super) static RESET_STREAM: TargetPage = TargetPage {
     path: "/fault/reset-stream",
-    over: Over::Http2,
+    support: HttpSupport::Http2,
     does: "resets the stream (RST_STREAM) without an answer",
     outcome: "connection reset, before the first byte; the connection carries other streams on",
     methods: AllowedMethods::Get,
@@ -19,18 +19,18 @@ pub(super) static RESET_STREAM: Page = Page {
     },
 };
 
-pub(super) static RESET_STREAM_BODY: Page = Page {
+pub(super) static RESET_STREAM_BODY: TargetPage = TargetPage {
     path: "/fault/reset-stream-body",
-    over: Over::Http2,
+    support: HttpSupport::Http2,
     does: "resets the stream in the middle of the body",
     outcome: "connection reset, in the body; the connection carries other streams on",
     methods: AllowedMethods::Get,
     reply: |_| Ok(PageReply::Steps(begun(AnswerEnding::ResetStream(Reason::INTERNAL_ERROR)))),
 };
 
-pub(super) static REFUSED_STREAM: Page = Page {
+pub(super) static REFUSED_STREAM: TargetPage = TargetPage {
     path: "/fault/refused-stream",
-    over: Over::Http2,
+    support: HttpSupport::Http2,
     does: "refuses the stream (REFUSED_STREAM): nothing was done",
     outcome: "connection reset, before the first byte; never silently sent again",
     methods: AllowedMethods::Get,
@@ -39,27 +39,27 @@ pub(super) static REFUSED_STREAM: Page = Page {
     },
 };
 
-pub(super) static GOAWAY: Page = Page {
+pub(super) static GOAWAY: TargetPage = TargetPage {
     path: "/fault/goaway",
-    over: Over::Http2,
+    support: HttpSupport::Http2,
     does: "sends GOAWAY with an error and no answer, then closes",
     outcome: "closed early, before the first byte",
     methods: AllowedMethods::Get,
     reply: |_| Ok(PageReply::Steps(going_away(AnswerScript::only(AnswerEnding::Close), 0))),
 };
 
-pub(super) static GOAWAY_BODY: Page = Page {
+pub(super) static GOAWAY_BODY: TargetPage = TargetPage {
     path: "/fault/goaway-body",
-    over: Over::Http2,
+    support: HttpSupport::Http2,
     does: "sends GOAWAY with an error in the middle of the body, then closes",
     outcome: "closed early, in the body",
     methods: AllowedMethods::Get,
     reply: |asked| Ok(PageReply::Steps(going_away(begun(AnswerEnding::Close), asked.stream))),
 };
 
-pub(super) static PROTOCOL_ERROR: Page = Page {
+pub(super) static PROTOCOL_ERROR: TargetPage = TargetPage {
     path: "/fault/protocol-error",
-    over: Over::Http2,
+    support: HttpSupport::Http2,
     does: "sends DATA on stream 0, which no connection survives",
     outcome: "not HTTP",
     methods: AllowedMethods::Get,
@@ -69,9 +69,9 @@ pub(super) static PROTOCOL_ERROR: Page = Page {
     },
 };
 
-pub(super) static NO_WINDOW: Page = Page {
+pub(super) static NO_WINDOW: TargetPage = TargetPage {
     path: "/fault/no-window",
-    over: Over::Http2,
+    support: HttpSupport::Http2,
     does: "opens no window: a request body above 64 KiB hangs; never answers",
     outcome: "timed out, before the first byte",
     methods: AllowedMethods::Any,

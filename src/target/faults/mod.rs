@@ -7,13 +7,13 @@ mod nonsense;
 mod slow;
 mod wrong;
 
-use super::page::Page;
+use super::page::TargetPage;
 
 /// How many faults there are.
 const COUNT: usize = 26;
 
 /// Every fault, in the order in which they are listed.
-pub(super) static ALL: [&Page; COUNT] = [
+pub(super) static ALL: [&TargetPage; COUNT] = [
     &cut::RESET,
     &cut::RESET_BODY,
     &cut::CLOSE,

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 
-use super::super::page::{AllowedMethods, Over, Page, PageReply};
+use super::super::page::{AllowedMethods, HttpSupport, PageReply, TargetPage};
 use super::super::script::{AnswerEnding, AnswerScript, AnswerStep, BodyFraming};
 use super::super::socket_script::SocketAction;
 
-pub(super) static GARBAGE: Page = Page {
+pub(super) static GARBAGE: TargetPage = TargetPage {
     path: "/fault/garbage",
-    over: Over::Any,
+    support: HttpSupport::Any,
     does: "sends bytes that are not HTTP, then closes",
     outcome: "not HTTP",
     methods: AllowedMethods::Get,
@@ -16,9 +16,9 @@ pub(super) static GARBAGE: Page = Page {
     reply: |_| Ok(wire(b"\xff\xfeSMTP ready\r\n\x00\r\n\r\n")),
 };
 
-pub(super) static CHUNK: Page = Page {
+pub(super) static CHUNK: TargetPage = TargetPage {
     path: "/fault/bad-chunk",
-    over: Over::Http1,
+    support: HttpSupport::Http1,
     does: "sends a chunk whose length is not a number",
     outcome: "not HTTP, in the body",
     methods: AllowedMethods::Get,
@@ -29,9 +29,9 @@ pub(super) static CHUNK: Page = Page {
     },
 };
 
-pub(super) static TWO_LENGTHS: Page = Page {
+pub(super) static TWO_LENGTHS: TargetPage = TargetPage {
     path: "/fault/two-lengths",
-    over: Over::Http1,
+    support: HttpSupport::Http1,
     does: "announces two different Content-Lengths",
     outcome: "not HTTP",
     methods: AllowedMethods::Get,

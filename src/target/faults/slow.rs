@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::page::{AllowedMethods, Over, Page, PageReply};
+use super::super::page::{AllowedMethods, HttpSupport, PageReply, TargetPage};
 use super::super::script::{AnswerEnding, AnswerScript, AnswerStep, BodyFraming};
 use super::super::socket_script::SocketAction;
 
@@ -15,18 +15,18 @@ const LONGEST: u32 = 1 << 20;
 const HEAD: &[u8] =
     b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 0\r\n\r\n";
 
-pub(super) static HANG: Page = Page {
+pub(super) static HANG: TargetPage = TargetPage {
     path: "/fault/hang",
-    over: Over::Any,
+    support: HttpSupport::Any,
     does: "never answers, and keeps the connection open",
     outcome: "timed out, before the first byte",
     methods: AllowedMethods::Get,
     reply: |_| Ok(PageReply::Steps(AnswerScript::only(AnswerEnding::Hang))),
 };
 
-pub(super) static HEADERS: Page = Page {
+pub(super) static HEADERS: TargetPage = TargetPage {
     path: "/fault/slow-headers",
-    over: Over::Http1,
+    support: HttpSupport::Http1,
     does: "sends the head byte by byte, each after `?every=` (400ms)",
     outcome: "timed out, after the first byte; ok where the timeout is longer",
     methods: AllowedMethods::Get,
@@ -37,9 +37,9 @@ pub(super) static HEADERS: Page = Page {
     },
 };
 
-pub(super) static BODY: Page = Page {
+pub(super) static BODY: TargetPage = TargetPage {
     path: "/fault/slow-body",
-    over: Over::Any,
+    support: HttpSupport::Any,
     does: "sends `?bytes=` (64) byte by byte, each after `?every=` (500ms)",
     outcome: "timed out, in the body; ok where the timeout is longer",
     methods: AllowedMethods::Get,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::settings::{ServiceSettings, Sickness};
+use super::settings::{ServiceFault, ServiceSettings};
 use super::{ActiveFaults, ServiceRequest, error, json_page};
 use crate::target::visitor::is_secret;
 
@@ -87,7 +87,7 @@ impl ChatwootService {
 
     /// What whoever has no right token gets. A token in another header is none.
     fn refusal(&self, asking: &ServiceRequest<'_>) -> Option<Response<Bytes>> {
-        if self.sick.with(Sickness::ChatwootOpen) {
+        if self.sick.with(ServiceFault::ChatwootOpen) {
             return None;
         }
         match asking.headers.get(TOKEN).map(http::HeaderValue::as_bytes) {
@@ -107,8 +107,8 @@ impl ChatwootService {
         json!({
             "version": "4.6.0",
             "timestamp": timestamp(now),
-            "queue_services": state(Sickness::ChatwootQueue),
-            "data_services": state(Sickness::ChatwootData),
+            "queue_services": state(ServiceFault::ChatwootQueue),
+            "data_services": state(ServiceFault::ChatwootData),
         })
     }
 
@@ -155,7 +155,7 @@ impl ChatwootService {
     }
 
     fn conversations(&self) -> Value {
-        if self.sick.with(Sickness::ChatwootShape) {
+        if self.sick.with(ServiceFault::ChatwootShape) {
             return json!({ "data": { "payload": [] } });
         }
         let meta =

@@ -8,7 +8,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
-use super::settings::{ServiceSettings, Sickness};
+use super::settings::{ServiceFault, ServiceSettings};
 use super::{ActiveFaults, error, json_page};
 use crate::target::visitor::is_bot;
 
@@ -46,9 +46,9 @@ impl EmbedPolicy {
     pub(in crate::target) fn new(settings: &ServiceSettings) -> Self {
         let sick = ActiveFaults::of(settings);
         Self {
-            secures: !sick.with(Sickness::EmbedHeaders),
-            is_open: sick.with(Sickness::EmbedOpen),
-            takes_bots: sick.with(Sickness::Bots),
+            secures: !sick.with(ServiceFault::EmbedHeaders),
+            is_open: sick.with(ServiceFault::EmbedOpen),
+            takes_bots: sick.with(ServiceFault::Bots),
         }
     }
 
@@ -79,7 +79,7 @@ impl EmbedPolicy {
 
 /// The conversations that the app fetches from Chatwoot for its operators.
 pub(super) fn conversations(sick: &ActiveFaults) -> Response<Bytes> {
-    if sick.with(Sickness::OccList) {
+    if sick.with(ServiceFault::OccList) {
         return error(StatusCode::INTERNAL_SERVER_ERROR, "the conversations cannot be had");
     }
     let list = json!([

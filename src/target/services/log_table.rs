@@ -2,7 +2,7 @@
 
 use tokio::sync::Mutex;
 
-use crate::postgres::{Address, Mode, PgError, Session, Transaction};
+use crate::postgres::{DatabaseAddress, PgError, PgSession, Transaction, TransactionMode};
 
 /// One line of the log.
 #[derive(Debug)]
@@ -19,13 +19,13 @@ pub(super) struct LogRow {
 /// where it was lost.
 #[derive(Debug)]
 pub(super) struct LogTable {
-    address: Option<Address>,
-    session: Mutex<Option<Session>>,
+    address: Option<DatabaseAddress>,
+    session: Mutex<Option<PgSession>>,
 }
 
 impl LogTable {
     /// Without an address, lines are taken and forgotten.
-    pub(super) fn new(address: Option<Address>) -> Self {
+    pub(super) fn new(address: Option<DatabaseAddress>) -> Self {
         Self { address, session: Mutex::new(None) }
     }
 
@@ -38,13 +38,13 @@ impl LogTable {
         let mut kept = self.session.lock().await;
         let mut session = match kept.take() {
             Some(session) => session,
-            None => Session::connect(address).await?,
+            None => PgSession::connect(address).await?,
         };
-        if let Ok(transaction) = session.begin(Mode::ReadWrite).await {
+        if let Ok(transaction) = session.begin(TransactionMode::ReadWrite).await {
             insert(transaction, line).await?;
         } else {
-            session = Session::connect(address).await?;
-            insert(session.begin(Mode::ReadWrite).await?, line).await?;
+            session = PgSession::connect(address).await?;
+            insert(session.begin(TransactionMode::ReadWrite).await?, line).await?;
         }
         *kept = Some(session);
         Ok(())

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::settings::{ServiceSettings, Sickness};
+use super::settings::{ServiceFault, ServiceSettings};
 use super::{ActiveFaults, json_page, text};
 use crate::target::page::with_header;
 
@@ -82,7 +82,7 @@ impl McpServer {
         let result = match method.as_str() {
             "initialize" => return Ok(self.open(&id)),
             "ping" => Ok(json!({})),
-            "tools/list" if self.sick.with(Sickness::McpTools) => {
+            "tools/list" if self.sick.with(ServiceFault::McpTools) => {
                 Err((INTERNAL_ERROR, "Internal error"))
             }
             "tools/list" => Ok(json!({ "tools": tools() })),

@@ -1,7 +1,7 @@
 //! The services beside the tile loader: Chatwoot, Supabase, an MCP server, and the app's outer
 //! side.
 //!
-//! Each answers as the real one does, or wrongly where the settings ask for it ([`Sickness`]).
+//! Each answers as the real one does, or wrongly where the settings ask for it ([`ServiceFault`]).
 
 mod chatwoot;
 mod embed;
@@ -20,10 +20,10 @@ use serde_json::{Value, json};
 use self::chatwoot::ChatwootService;
 pub(super) use self::embed::{AppVisitor, EmbedPolicy};
 use self::mcp::McpServer;
-pub use self::settings::{ServiceSettings, Sickness};
+pub use self::settings::{ServiceFault, ServiceSettings};
 use self::supabase::SupabaseService;
-use super::Error;
-use super::body::RequestBody;
+use super::TargetError;
+use super::body::ReceivedBody;
 use super::page::with_header;
 
 /// The paths of the services: method and path, and the answer.
@@ -82,7 +82,7 @@ pub(super) struct ServiceRequest<'a> {
 
 /// The services: one thread's.
 #[derive(Debug)]
-pub(super) struct Services {
+pub(super) struct ServiceSet {
     chatwoot: ChatwootService,
     supabase: SupabaseService,
     mcp: McpServer,
@@ -91,7 +91,7 @@ pub(super) struct Services {
 
 /// What is wrong with the services.
 #[derive(Debug, Clone)]
-pub(super) struct ActiveFaults(Vec<Sickness>);
+pub(super) struct ActiveFaults(Vec<ServiceFault>);
 
 impl ActiveFaults {
     pub(super) fn of(settings: &ServiceSettings) -> Self {
@@ -99,7 +99,7 @@ impl ActiveFaults {
     }
 
     /// Whether the services suffer from it.
-    pub(super) fn with(&self, sickness: Sickness) -> bool {
+    pub(super) fn with(&self, sickness: ServiceFault) -> bool {
         self.0.contains(&sickness)
     }
 }
@@ -134,9 +134,9 @@ impl ServiceCall {
     }
 }
 
-impl Services {
+impl ServiceSet {
     /// An error means that the log's database is written wrongly.
-    pub(super) fn new(settings: &ServiceSettings) -> Result<Self, Error> {
+    pub(super) fn new(settings: &ServiceSettings) -> Result<Self, TargetError> {
         Ok(Self {
             chatwoot: ChatwootService::new(settings),
             supabase: SupabaseService::new(settings)?,
@@ -164,9 +164,9 @@ impl Services {
         &self,
         call: ServiceCall,
         headers: &HeaderMap,
-        body: RequestBody,
+        body: ReceivedBody,
     ) -> Response<Bytes> {
-        let RequestBody::Whole(body) = body else {
+        let ReceivedBody::Whole(body) = body else {
             return error(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 64 KiB");
         };
         if call == ServiceCall::Mcp {

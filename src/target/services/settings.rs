@@ -3,8 +3,8 @@
 use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::postgres::Address;
-use crate::target::Error;
+use crate::postgres::DatabaseAddress;
+use crate::target::TargetError;
 
 const SERVICES: &str = "Services";
 
@@ -13,7 +13,7 @@ const SERVICES: &str = "Services";
 pub struct ServiceSettings {
     /// Break a service in this way; repeat the flag for several faults.
     #[arg(long, value_name = "WHAT", value_enum, help_heading = SERVICES)]
-    pub sick: Vec<Sickness>,
+    pub sick: Vec<ServiceFault>,
 
     /// Token that Chatwoot accepts in the header `api_access_token`.
     #[arg(long, value_name = "VALUE", default_value = "rehearsal", help_heading = SERVICES)]
@@ -47,7 +47,7 @@ pub struct ServiceSettings {
 
 /// Something that is wrong with a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Sickness {
+pub enum ServiceFault {
     /// Chatwoot's `queue_services` are `failing`; the status stays 200.
     ChatwootQueue,
     /// Chatwoot's `data_services` are `failing`; the status stays 200.
@@ -86,8 +86,10 @@ pub enum Sickness {
 
 impl ServiceSettings {
     /// Where occ-log's lines are written; an error where the URL is none.
-    pub(super) fn log_database(&self) -> Result<Option<Address>, Error> {
+    pub(super) fn log_database(&self) -> Result<Option<DatabaseAddress>, TargetError> {
         let url = self.occ_log_database.as_ref();
-        url.map(|url| Address::parse(url.expose_secret())).transpose().map_err(Error::LogDatabase)
+        url.map(|url| DatabaseAddress::parse(url.expose_secret()))
+            .transpose()
+            .map_err(TargetError::LogDatabase)
     }
 }

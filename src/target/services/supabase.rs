@@ -13,9 +13,9 @@ use serde_json::{Map, Value, json};
 use tokio::task::spawn_local;
 
 use super::log_table::{LogRow, LogTable};
-use super::settings::{ServiceSettings, Sickness};
+use super::settings::{ServiceFault, ServiceSettings};
 use super::{ActiveFaults, ServiceRequest, error, json_page, text};
-use crate::target::Error;
+use crate::target::TargetError;
 use crate::target::visitor::is_secret;
 
 /// What the paths of the REST API begin with.
@@ -53,7 +53,7 @@ struct LogEntry {
 
 impl SupabaseService {
     /// An error means that the log's database is written wrongly.
-    pub(super) fn new(settings: &ServiceSettings) -> Result<Self, Error> {
+    pub(super) fn new(settings: &ServiceSettings) -> Result<Self, TargetError> {
         Ok(Self {
             anon: settings.supabase_anon_key.clone(),
             service: settings.supabase_service_key.clone(),
@@ -71,7 +71,7 @@ impl SupabaseService {
         if self.has_expired(role) {
             return expired();
         }
-        if self.sick.with(Sickness::NoRest) {
+        if self.sick.with(ServiceFault::NoRest) {
             return no_schema_cache();
         }
         match (asking.path.strip_prefix(REST).unwrap_or_default(), role) {
@@ -87,7 +87,7 @@ impl SupabaseService {
         if let Err(why) = self.role(asking.headers) {
             return unauthorized(&why);
         }
-        if self.sick.with(Sickness::NoAuth) {
+        if self.sick.with(ServiceFault::NoAuth) {
             let message = json!({ "message": "The upstream server is not available" });
             return json_page(StatusCode::SERVICE_UNAVAILABLE, &message);
         }
@@ -103,17 +103,17 @@ impl SupabaseService {
         if let Err(why) = self.bearer(headers) {
             return unauthorized(&why);
         }
-        if self.sick.with(Sickness::OccLogDown) {
+        if self.sick.with(ServiceFault::OccLogDown) {
             return not_started();
         }
         let entry: LogEntry = match serde_json::from_slice(body) {
             Ok(entry) => entry,
-            Err(_) if self.sick.with(Sickness::OccLogLax) => return taken(),
+            Err(_) if self.sick.with(ServiceFault::OccLogLax) => return taken(),
             Err(wrong) => {
                 return error(StatusCode::BAD_REQUEST, &format!("no line of a log: {wrong}"));
             }
         };
-        if self.sick.with(Sickness::OccLogLost) {
+        if self.sick.with(ServiceFault::OccLogLost) {
             return taken();
         }
         let line = LogRow {
@@ -123,20 +123,20 @@ impl SupabaseService {
             request_id: text(headers, &REQUEST_ID).map(str::to_owned),
             user_agent: text(headers, &USER_AGENT).map(str::to_owned),
         };
-        if self.sick.with(Sickness::OccLogLate) {
+        if self.sick.with(ServiceFault::OccLogLate) {
             spawn_local(write_late(Arc::clone(&self.log), line));
             return taken();
         }
         match self.log.write(line).await {
             Ok(()) => taken(),
             Err(why) => {
-                error(StatusCode::INTERNAL_SERVER_ERROR, &format!("not stored: {}", why.said))
+                error(StatusCode::INTERNAL_SERVER_ERROR, &format!("not stored: {}", why.message))
             }
         }
     }
 
     fn rows(&self, role: KeyRole, row: &Value) -> Response<Bytes> {
-        let sees = role == KeyRole::Service || self.sick.with(Sickness::AnonReads);
+        let sees = role == KeyRole::Service || self.sick.with(ServiceFault::AnonReads);
         json_page(StatusCode::OK, &if sees { json!([row]) } else { json!([]) })
     }
 
@@ -159,7 +159,7 @@ impl SupabaseService {
     }
 
     fn has_expired(&self, role: KeyRole) -> bool {
-        role == KeyRole::Anon && self.sick.with(Sickness::AnonExpired)
+        role == KeyRole::Anon && self.sick.with(ServiceFault::AnonExpired)
     }
 
     fn role_of(&self, key: &[u8]) -> Option<KeyRole> {

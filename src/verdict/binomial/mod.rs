@@ -10,9 +10,9 @@ use crate::units::Ratio;
 
 /// The error rate of one side of a test.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Alpha(f64);
+pub struct ErrorRate(f64);
 
-impl Alpha {
+impl ErrorRate {
     /// The error rate every verdict states: 5 %.
     pub const STATED: Self = Self(0.05);
 
@@ -46,13 +46,13 @@ pub struct ExceedanceCount {
 impl ExceedanceCount {
     /// Whether the target's exceedance is proven to be below `allowed`: if it were `allowed` or
     /// more, a count this low would have probability at most `alpha`.
-    pub fn proves_below(self, allowed: Ratio, alpha: Alpha) -> bool {
+    pub fn proves_below(self, allowed: Ratio, alpha: ErrorRate) -> bool {
         self.of > 0 && alpha.is_convinced_by(self.distribution(allowed.as_f64()).at_most(self.over))
     }
 
     /// Whether the target's exceedance is proven to be above `allowed`: if it were `allowed` or
     /// less, a count this high would have probability at most `alpha`.
-    pub fn proves_above(self, allowed: Ratio, alpha: Alpha) -> bool {
+    pub fn proves_above(self, allowed: Ratio, alpha: ErrorRate) -> bool {
         self.of > 0
             && alpha.is_convinced_by(self.distribution(allowed.as_f64()).at_least(self.over))
     }
@@ -62,7 +62,7 @@ impl ExceedanceCount {
     ///
     /// C. J. Clopper and E. S. Pearson, *The use of confidence or fiducial limits illustrated in
     /// the case of the binomial* (1934); the shares are found by bisection.
-    pub fn interval(self, alpha: Alpha) -> (Ratio, Ratio) {
+    pub fn interval(self, alpha: ErrorRate) -> (Ratio, Ratio) {
         let seen = if self.of == 0 { 0.5 } else { self.over as f64 / self.of as f64 };
         let low = if self.over == 0 {
             0.0
@@ -79,13 +79,13 @@ impl ExceedanceCount {
 
     /// About how many more exchanges, exceeding as often as those seen, would prove the exceedance
     /// to be below `allowed`; `None` where neither ten million nor a hundred times as many would.
-    pub fn more_to_prove_below(self, allowed: Ratio, alpha: Alpha) -> Option<u64> {
+    pub fn more_to_prove_below(self, allowed: Ratio, alpha: ErrorRate) -> Option<u64> {
         self.more(|longer| longer.proves_below(allowed, alpha), u128::div_ceil)
     }
 
     /// About how many more exchanges, exceeding as often as those seen, would prove the exceedance
     /// to be above `allowed`; `None` where neither ten million nor a hundred times as many would.
-    pub fn more_to_prove_above(self, allowed: Ratio, alpha: Alpha) -> Option<u64> {
+    pub fn more_to_prove_above(self, allowed: Ratio, alpha: ErrorRate) -> Option<u64> {
         self.more(|longer| longer.proves_above(allowed, alpha), |product, of| product / of)
     }
 
@@ -115,7 +115,7 @@ impl ExceedanceCount {
 ///
 /// `allowed` is the share allowed above the quantile. `None` where `of` values are too few for a
 /// bound. H. A. David and H. N. Nagaraja, *Order Statistics* (3rd ed. 2003), §7.1.
-pub fn upper_rank(of: u64, allowed: Ratio, alpha: Alpha) -> Option<u64> {
+pub fn upper_rank(of: u64, allowed: Ratio, alpha: ErrorRate) -> Option<u64> {
     let too_many =
         first_count(0, of, |over| !ExceedanceCount { over, of }.proves_below(allowed, alpha));
     (too_many > 0).then(|| of - too_many + 1)
@@ -126,7 +126,7 @@ pub fn upper_rank(of: u64, allowed: Ratio, alpha: Alpha) -> Option<u64> {
 ///
 /// `allowed` is the share allowed above the quantile. `None` where `of` values are too few for a
 /// bound.
-pub fn lower_rank(of: u64, allowed: Ratio, alpha: Alpha) -> Option<u64> {
+pub fn lower_rank(of: u64, allowed: Ratio, alpha: ErrorRate) -> Option<u64> {
     let enough =
         first_count(1, of + 1, |over| ExceedanceCount { over, of }.proves_above(allowed, alpha));
     (enough <= of).then(|| of - enough + 1)
@@ -193,8 +193,9 @@ mod tests {
     #[test]
     fn the_fewest_requests_for_a_pass_are_those_the_documentation_names() {
         for (allowed, fewest) in [(0.1, 29), (0.05, 59), (0.01, 299), (0.001, 2995), (0.005, 598)] {
-            let clean =
-                |of| ExceedanceCount { over: 0, of }.proves_below(share(allowed), Alpha::STATED);
+            let clean = |of| {
+                ExceedanceCount { over: 0, of }.proves_below(share(allowed), ErrorRate::STATED)
+            };
             assert!(clean(fewest) && !clean(fewest - 1), "{allowed}");
         }
     }
@@ -210,7 +211,7 @@ mod tests {
             (59, 59, 0.950_492_390_111_773, 1.0),
             (0, 0, 0.0, 1.0),
         ] {
-            let (found_low, found_high) = ExceedanceCount { over, of }.interval(Alpha::STATED);
+            let (found_low, found_high) = ExceedanceCount { over, of }.interval(ErrorRate::STATED);
             assert!((found_low.as_f64() - low).abs() < 1e-12, "{over} of {of}: {found_low:?}");
             assert!((found_high.as_f64() - high).abs() < 1e-12, "{over} of {of}: {found_high:?}");
         }
@@ -219,7 +220,7 @@ mod tests {
     #[test]
     fn the_interval_of_a_billion_exchanges_is_narrow_and_found() {
         let (low, high) =
-            ExceedanceCount { over: 50_000_000, of: 1_000_000_000 }.interval(Alpha::STATED);
+            ExceedanceCount { over: 50_000_000, of: 1_000_000_000 }.interval(ErrorRate::STATED);
         let deviation = (0.05 * 0.95 / 1e9_f64).sqrt() * 1.644_853_626_951_472_7;
         assert!((low.as_f64() - (0.05 - deviation)).abs() < 1e-8);
         assert!((high.as_f64() - (0.05 + deviation)).abs() < 1e-8);
@@ -240,14 +241,22 @@ mod tests {
             (0, 0.05, None, None),
             (1, 0.5, None, None),
         ] {
-            assert_eq!(upper_rank(of, share(allowed), Alpha::STATED), upper, "{allowed} of {of}");
-            assert_eq!(lower_rank(of, share(allowed), Alpha::STATED), lower, "{allowed} of {of}");
+            assert_eq!(
+                upper_rank(of, share(allowed), ErrorRate::STATED),
+                upper,
+                "{allowed} of {of}"
+            );
+            assert_eq!(
+                lower_rank(of, share(allowed), ErrorRate::STATED),
+                lower,
+                "{allowed} of {of}"
+            );
         }
     }
 
     #[test]
     fn the_number_that_settles_it_does_settle_it() {
-        let (allowed, alpha) = (share(0.05), Alpha::STATED);
+        let (allowed, alpha) = (share(0.05), ErrorRate::STATED);
         assert_eq!(
             ExceedanceCount { over: 0, of: 58 }.more_to_prove_below(allowed, alpha),
             Some(1)
@@ -268,10 +277,10 @@ mod tests {
     #[test]
     fn no_number_settles_an_exceedance_that_is_the_allowed_one() {
         let even = ExceedanceCount { over: 10, of: 200 };
-        assert_eq!(even.more_to_prove_below(share(0.05), Alpha::STATED), None);
-        assert_eq!(even.more_to_prove_above(share(0.05), Alpha::STATED), None);
+        assert_eq!(even.more_to_prove_below(share(0.05), ErrorRate::STATED), None);
+        assert_eq!(even.more_to_prove_above(share(0.05), ErrorRate::STATED), None);
         assert_eq!(
-            ExceedanceCount { over: 0, of: 0 }.more_to_prove_below(share(0.05), Alpha::STATED),
+            ExceedanceCount { over: 0, of: 0 }.more_to_prove_below(share(0.05), ErrorRate::STATED),
             None
         );
     }
@@ -282,9 +291,9 @@ mod tests {
             of in 1_u64..2000, part in 0_u64..=100, allowed in 0.001..0.6_f64,
         ) {
             let seen = ExceedanceCount { over: of * part * part / 10_000, of };
-            let (low, high) = seen.interval(Alpha::STATED);
-            prop_assert_eq!(seen.proves_below(share(allowed), Alpha::STATED), high.as_f64() <= allowed);
-            prop_assert_eq!(seen.proves_above(share(allowed), Alpha::STATED), low.as_f64() >= allowed);
+            let (low, high) = seen.interval(ErrorRate::STATED);
+            prop_assert_eq!(seen.proves_below(share(allowed), ErrorRate::STATED), high.as_f64() <= allowed);
+            prop_assert_eq!(seen.proves_above(share(allowed), ErrorRate::STATED), low.as_f64() >= allowed);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Differences between two runs, other than in their target, that make a comparison unfair.
 
 use crate::record::{
-    Ending, PlannedRequest, PlannedScenario, RequestComparison, RunRecord, Sides, told_differences,
+    BeforeAfter, PlannedRequest, PlannedScenario, RequestComparison, RunEnding, RunRecord,
+    plan_differences,
 };
 
 /// Returns one sentence per difference in the plans, in the measurement or in how a run ended.
-pub(super) fn unlike(runs: Sides<&RunRecord>, requests: &[RequestComparison]) -> Vec<String> {
+pub(super) fn unlike(runs: BeforeAfter<&RunRecord>, requests: &[RequestComparison]) -> Vec<String> {
     let mut told = Vec::new();
     let mut scenarios: Vec<&str> =
         requests.iter().map(|request| request.scenario.as_str()).collect();
@@ -23,7 +24,7 @@ pub(super) fn unlike(runs: Sides<&RunRecord>, requests: &[RequestComparison]) ->
 
 fn plans(one: &PlannedScenario, other: &PlannedScenario) -> Vec<String> {
     let mut told: Vec<String> =
-        told_differences(one, other).into_iter().map(|what| format!("another {what}")).collect();
+        plan_differences(one, other).into_iter().map(|what| format!("another {what}")).collect();
     let lacks = |one: &PlannedScenario, other: &PlannedScenario, which: &str| {
         let caveats = one.caveats.iter().filter(|caveat| !other.caveats.contains(caveat));
         caveats.map(|caveat| format!("only the run {which} says: {caveat}")).collect::<Vec<_>>()
@@ -52,7 +53,7 @@ fn asks_otherwise(one: &PlannedRequest, other: &PlannedRequest) -> Option<String
     }
 }
 
-fn machines(runs: Sides<&RunRecord>) -> Vec<String> {
+fn machines(runs: BeforeAfter<&RunRecord>) -> Vec<String> {
     let from = runs.map(|record| &record.provenance);
     let shards = runs
         .map(|record| record.measurement.sharing.as_ref().map_or(1, |sharing| sharing.parts.len()));
@@ -70,19 +71,24 @@ fn machines(runs: Sides<&RunRecord>) -> Vec<String> {
 fn endings(which: &str, record: &RunRecord) -> Vec<String> {
     let run = &record.measurement;
     let ending = match &run.ending {
-        Ending::Complete => None,
-        Ending::Interrupted => Some("was interrupted".to_owned()),
-        Ending::TargetDown(why) => Some(format!("stopped because its target was down: {why}")),
-        Ending::Recovered => Some("was cut off and recovered as far as it was written".to_owned()),
-        Ending::Imported(untold) => {
+        RunEnding::Complete => None,
+        RunEnding::Interrupted => Some("was interrupted".to_owned()),
+        RunEnding::TargetDown(why) => Some(format!("stopped because its target was down: {why}")),
+        RunEnding::Recovered => {
+            Some("was cut off and recovered as far as it was written".to_owned())
+        }
+        RunEnding::Imported(untold) => {
             Some(format!("was imported from another tool's files: {untold}"))
         }
     };
     let unreleased: u64 = run.scenarios.iter().map(|scenario| scenario.unreleased).sum();
     let late = (unreleased > 0)
         .then(|| format!("lacks {unreleased} arrivals that the prober never released"));
-    let missing =
-        run.sharing.as_ref().map(|sharing| sharing.missing().len()).filter(|missing| *missing > 0);
+    let missing = run
+        .sharing
+        .as_ref()
+        .map(|sharing| sharing.missing_shards().len())
+        .filter(|missing| *missing > 0);
     let missing = missing.map(|missing| format!("lacks {missing} of its shards"));
     [ending, late, missing]
         .into_iter()

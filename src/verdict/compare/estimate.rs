@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use crate::record::{Actual, Change, Dimension, Histogram, Sides, StageMeasurement};
+use crate::record::{
+    ActualQuantile, BeforeAfter, ChangeVerdict, Dimension, Histogram, StageMeasurement,
+};
 use crate::units::Quantile;
-use crate::verdict::binomial::{Alpha, lower_rank, upper_rank};
+use crate::verdict::binomial::{ErrorRate, lower_rank, upper_rank};
 
 /// The latencies of one request in one run, in rising order.
 ///
@@ -22,58 +24,58 @@ impl<'a> LatencyEstimate<'a> {
     }
 
     /// The quantile seen.
-    pub(super) fn quantile(&self, quantile: Quantile) -> Actual {
+    pub(super) fn quantile(&self, quantile: Quantile) -> ActualQuantile {
         self.at(Histogram::rank_of(quantile, self.of))
     }
 
     /// The longest.
-    pub(super) fn max(&self) -> Actual {
+    pub(super) fn max(&self) -> ActualQuantile {
         self.at(self.of)
     }
 
     /// The interval of the target's quantile that leaves out half the stated error rate on each
     /// side. An end for which the exchanges are too few excludes nothing.
-    pub(super) fn interval(&self, quantile: Quantile) -> (Actual, Actual) {
+    pub(super) fn interval(&self, quantile: Quantile) -> (ActualQuantile, ActualQuantile) {
         if self.of == 0 {
-            return (Actual::NoData, Actual::NoData);
+            return (ActualQuantile::NoData, ActualQuantile::NoData);
         }
-        let (allowed, alpha) = (quantile.allowed_exceedance(), Alpha::STATED.shared_by(2));
+        let (allowed, alpha) = (quantile.allowed_exceedance(), ErrorRate::STATED.shared_by(2));
         let low = lower_rank(self.of, allowed, alpha)
-            .map_or(Actual::At(Duration::ZERO), |rank| self.at(rank));
-        let high =
-            upper_rank(self.of, allowed, alpha).map_or(Actual::Unbounded, |rank| self.at(rank));
+            .map_or(ActualQuantile::At(Duration::ZERO), |rank| self.at(rank));
+        let high = upper_rank(self.of, allowed, alpha)
+            .map_or(ActualQuantile::Unbounded, |rank| self.at(rank));
         (low, high)
     }
 
     /// The value of a rank, counted from 1.
-    fn at(&self, rank: u64) -> Actual {
+    fn at(&self, rank: u64) -> ActualQuantile {
         if self.of == 0 {
-            return Actual::NoData;
+            return ActualQuantile::NoData;
         }
         self.successes
             .and_then(|histogram| histogram.at_rank(rank))
-            .map_or(Actual::Unbounded, Actual::At)
+            .map_or(ActualQuantile::Unbounded, ActualQuantile::At)
     }
 }
 
 /// What two intervals show: a change where they do not overlap.
-pub(super) fn change(interval: Sides<(Actual, Actual)>) -> Change {
-    let Sides { before, after } = interval;
-    if before.0 == Actual::NoData || after.0 == Actual::NoData {
-        Change::NoData
+pub(super) fn change(interval: BeforeAfter<(ActualQuantile, ActualQuantile)>) -> ChangeVerdict {
+    let BeforeAfter { before, after } = interval;
+    if before.0 == ActualQuantile::NoData || after.0 == ActualQuantile::NoData {
+        ChangeVerdict::NoData
     } else if is_below(before.1, after.0) {
-        Change::More
+        ChangeVerdict::More
     } else if is_below(after.1, before.0) {
-        Change::Less
+        ChangeVerdict::Less
     } else {
-        Change::NoneShown
+        ChangeVerdict::NoneShown
     }
 }
 
-fn is_below(one: Actual, other: Actual) -> bool {
+fn is_below(one: ActualQuantile, other: ActualQuantile) -> bool {
     match (one, other) {
-        (Actual::At(one), Actual::At(other)) => one < other,
-        (Actual::At(_), Actual::Unbounded) => true,
+        (ActualQuantile::At(one), ActualQuantile::At(other)) => one < other,
+        (ActualQuantile::At(_), ActualQuantile::Unbounded) => true,
         _ => false,
     }
 }

@@ -11,11 +11,11 @@ mod estimate;
 use std::time::Duration;
 
 use self::estimate::LatencyEstimate;
-use super::binomial::{Alpha, ExceedanceCount};
+use super::binomial::{ErrorRate, ExceedanceCount};
 use crate::record::{
-    Actual, BudgetChange, Change, Compared, Comparison, Difference, Dimension, Histogram,
-    PartChange, ProberHealth, QuantileChange, RequestComparison, RequestMeasurement, RunRecord,
-    ScenarioMeasurement, ShareChange, Sides, StageMeasurement,
+    ActualQuantile, BeforeAfter, BlameChange, BudgetChange, ChangeVerdict, ComparedRun, Comparison,
+    Dimension, Histogram, ProberHealth, QuantileChange, QuantileDifference, RequestComparison,
+    RequestMeasurement, RunRecord, ScenarioMeasurement, ShareChange, StageMeasurement,
 };
 use crate::units::{Quantile, Ratio};
 
@@ -23,12 +23,12 @@ const QUANTILES: [Quantile; 4] = [Quantile::P50, Quantile::P90, Quantile::P95, Q
 
 /// What changed from one run to another in the measured phases of the requests that both have.
 pub fn compare(before: &RunRecord, after: &RunRecord) -> Comparison {
-    let runs = Sides { before, after };
+    let runs = BeforeAfter { before, after };
     let requests = runs.map(|record| own_requests(record));
     let shared = requests.before.iter().filter_map(|(scenario, one)| {
         let found = |(name, other): &&NamedRequest<'_>| name == scenario && other.name == one.name;
         let (_, other) = requests.after.iter().find(found)?;
-        Some(request(scenario, runs, Sides { before: one, after: other }))
+        Some(request(scenario, runs, BeforeAfter { before: one, after: other }))
     });
     let shared: Vec<_> = shared.collect();
     let only = requests.map(|all| {
@@ -40,7 +40,7 @@ pub fn compare(before: &RunRecord, after: &RunRecord) -> Comparison {
     });
     Comparison {
         runs: runs.map(|record| compared(record)),
-        confidence: Alpha::STATED.confidence(),
+        confidence: ErrorRate::STATED.confidence(),
         unlike: conditions::unlike(runs, &shared),
         requests: shared,
         only,
@@ -69,9 +69,9 @@ fn own<'a>(
     })
 }
 
-fn compared(record: &RunRecord) -> Compared {
+fn compared(record: &RunRecord) -> ComparedRun {
     let from = &record.provenance;
-    Compared {
+    ComparedRun {
         run: record.name(),
         id: record.id,
         started: from.started,
@@ -98,8 +98,8 @@ fn health(record: &RunRecord) -> ProberHealth {
 
 fn request(
     scenario: &str,
-    runs: Sides<&RunRecord>,
-    requests: Sides<&RequestMeasurement>,
+    runs: BeforeAfter<&RunRecord>,
+    requests: BeforeAfter<&RequestMeasurement>,
 ) -> RequestComparison {
     let stages = requests.map(|request| &request.measured);
     let estimates = stages.map(|stage| LatencyEstimate::of(stage));
@@ -115,52 +115,52 @@ fn request(
     }
 }
 
-fn failures(stages: Sides<&StageMeasurement>) -> ShareChange {
+fn failures(stages: BeforeAfter<&StageMeasurement>) -> ShareChange {
     let seen = stages
         .map(|stage| ExceedanceCount { over: stage.tally.failed(), of: stage.tally.exchanges });
-    let interval = seen.map(|seen| seen.interval(Alpha::STATED.shared_by(2)));
+    let interval = seen.map(|seen| seen.interval(ErrorRate::STATED.shared_by(2)));
     let change = if seen.before.of == 0 || seen.after.of == 0 {
-        Change::NoData
+        ChangeVerdict::NoData
     } else if interval.before.1 < interval.after.0 {
-        Change::More
+        ChangeVerdict::More
     } else if interval.after.1 < interval.before.0 {
-        Change::Less
+        ChangeVerdict::Less
     } else {
-        Change::NoneShown
+        ChangeVerdict::NoneShown
     };
     let share = seen.map(|seen| Ratio::of(seen.over, seen.of));
     ShareChange { count: seen.map(|seen| seen.over), share, interval, change }
 }
 
-fn at(quantile: Quantile, estimates: &Sides<LatencyEstimate<'_>>) -> QuantileChange {
+fn at(quantile: Quantile, estimates: &BeforeAfter<LatencyEstimate<'_>>) -> QuantileChange {
     let actual = estimates.map(|estimate| estimate.quantile(quantile));
     let interval = estimates.map(|estimate| estimate.interval(quantile));
     QuantileChange {
         quantile,
         actual,
         interval,
-        difference: Difference::between(actual.before, actual.after),
+        difference: QuantileDifference::between(actual.before, actual.after),
         change: estimate::change(interval),
     }
 }
 
 /// The change of one part of latency; `None` if neither run entered it.
-fn moved(part: Dimension, stages: Sides<&StageMeasurement>) -> Option<PartChange> {
+fn moved(part: Dimension, stages: BeforeAfter<&StageMeasurement>) -> Option<BlameChange> {
     let histograms = stages.map(|stage| stage.series.get(part));
     let at = |quantile| {
         histograms.map(|histogram| {
             let read: Option<Duration> =
                 histogram.and_then(|histogram| histogram.quantile(quantile));
-            read.map_or(Actual::NoData, Actual::At)
+            read.map_or(ActualQuantile::NoData, ActualQuantile::At)
         })
     };
     let count = histograms.map(|histogram| histogram.map_or(0, Histogram::count));
     let entered = count.before + count.after > 0;
-    entered.then(|| PartChange { part, count, p50: at(Quantile::P50), p95: at(Quantile::P95) })
+    entered.then(|| BlameChange { part, count, p50: at(Quantile::P50), p95: at(Quantile::P95) })
 }
 
 /// The budgets that either run has for a request.
-fn budgets(scenario: &str, request: &str, runs: Sides<&RunRecord>) -> Vec<BudgetChange> {
+fn budgets(scenario: &str, request: &str, runs: BeforeAfter<&RunRecord>) -> Vec<BudgetChange> {
     let judged = runs.map(|record| {
         let scenarios =
             record.verdict.scenarios.iter().filter(|judged| judged.scenario == scenario);

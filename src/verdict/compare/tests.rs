@@ -7,16 +7,20 @@ use time::macros::datetime;
 use uuid::Uuid;
 
 use super::*;
-use crate::record::{Decision, Ending, FORMAT, Host, Provenance};
-use crate::verdict::fixture::{Request, run, scenario};
+use crate::record::{Decision, FORMAT, HostFacts, RunEnding, RunProvenance};
+use crate::verdict::fixture::{FixtureRequest, run, scenario};
 use crate::verdict::judge;
 
-fn record(requests: &[Request]) -> RunRecord {
+fn record(requests: &[FixtureRequest]) -> RunRecord {
     let (plan, measurement) = run(vec![scenario("tiles", requests)]);
     let verdict = judge(&plan, &measurement);
-    let host =
-        Host { name: "h".to_owned(), os: "linux".to_owned(), arch: "x86_64".to_owned(), cores: 2 };
-    let provenance = Provenance {
+    let host = HostFacts {
+        name: "h".to_owned(),
+        os: "linux".to_owned(),
+        arch: "x86_64".to_owned(),
+        cores: 2,
+    };
+    let provenance = RunProvenance {
         started: datetime!(2026-11-23 18:00 UTC),
         tollgate: "0.1.0".to_owned(),
         host,
@@ -27,15 +31,15 @@ fn record(requests: &[Request]) -> RunRecord {
     RunRecord { format: FORMAT, id: Uuid::from_u128(1), provenance, plan, measurement, verdict }
 }
 
-fn page(micros: &[u64], refused: u64) -> Request {
-    Request::new("page", &["p95 < 300ms"]).took(micros).refused(refused)
+fn page(micros: &[u64], refused: u64) -> FixtureRequest {
+    FixtureRequest::new("page", &["p95 < 300ms"]).took(micros).refused(refused)
 }
 
-fn compared(before: Request, after: Request) -> RequestComparison {
+fn compared(before: FixtureRequest, after: FixtureRequest) -> RequestComparison {
     compare(&record(&[before]), &record(&[after])).requests.remove(0)
 }
 
-fn changes(request: &RequestComparison) -> Vec<Change> {
+fn changes(request: &RequestComparison) -> Vec<ChangeVerdict> {
     request.latency.iter().map(|figure| figure.change).chain([request.failed.change]).collect()
 }
 
@@ -49,59 +53,63 @@ fn a_target_that_takes_twice_as_long_is_slower_and_the_other_way_round_faster() 
     let (quick, slow) = (around(100_000, 400), around(200_000, 400));
     let slower = compared(page(&quick, 0), page(&slow, 0));
     let difference = slower.latency[0].difference.unwrap();
-    assert_eq!((slower.latency[0].change, slower.latency[3].change), (Change::More, Change::More));
+    assert_eq!(
+        (slower.latency[0].change, slower.latency[3].change),
+        (ChangeVerdict::More, ChangeVerdict::More)
+    );
     assert!((99_000..101_000).contains(&difference.micros), "{difference:?}");
     assert!((difference.share.unwrap() - 1.0).abs() < 0.01, "{difference:?}");
-    assert_eq!(slower.failed.change, Change::NoneShown);
+    assert_eq!(slower.failed.change, ChangeVerdict::NoneShown);
     let faster = compared(page(&slow, 0), page(&quick, 0));
-    assert!(faster.latency.iter().all(|figure| figure.change == Change::Less));
+    assert!(faster.latency.iter().all(|figure| figure.change == ChangeVerdict::Less));
     assert_eq!(faster.latency[0].difference.unwrap().micros, -difference.micros);
 }
 
 #[test]
 fn few_exchanges_show_nothing_however_far_apart_they_are() {
     let request = compared(page(&[100_000; 3], 0), page(&[900_000; 3], 0));
-    assert_eq!(changes(&request), [Change::NoneShown; 5]);
+    assert_eq!(changes(&request), [ChangeVerdict::NoneShown; 5]);
 }
 
 #[test]
 fn failures_rank_above_every_latency_and_are_compared_apart() {
     let well = around(100_000, 400);
     let request = compared(page(&well, 0), page(&well[..200], 200));
-    assert_eq!(request.failed.change, Change::More);
+    assert_eq!(request.failed.change, ChangeVerdict::More);
     let p99 = &request.latency[3];
     assert_eq!(
         (p99.actual.after, p99.change, p99.difference),
-        (Actual::Unbounded, Change::More, None)
+        (ActualQuantile::Unbounded, ChangeVerdict::More, None)
     );
-    assert_eq!(request.max.after, Actual::Unbounded);
+    assert_eq!(request.max.after, ActualQuantile::Unbounded);
     let both_fail = compared(page(&[], 300), page(&[], 300));
-    assert_eq!(changes(&both_fail), [Change::NoneShown; 5]);
+    assert_eq!(changes(&both_fail), [ChangeVerdict::NoneShown; 5]);
 }
 
 #[test]
 fn a_run_without_exchanges_has_no_data_to_compare() {
     let request = compared(page(&around(100_000, 400), 0), page(&[], 0));
-    assert_eq!(changes(&request), [Change::NoData; 5]);
+    assert_eq!(changes(&request), [ChangeVerdict::NoData; 5]);
 }
 
 #[test]
 fn requests_that_only_one_run_has_are_named_and_compared_with_nothing() {
-    let (one, other) = (Request::new("one", &[]), Request::new("other", &[]));
+    let (one, other) = (FixtureRequest::new("one", &[]), FixtureRequest::new("other", &[]));
     let comparison = compare(&record(&[page(&[5], 0), one]), &record(&[other, page(&[6], 0)]));
     assert_eq!(comparison.requests.len(), 1);
     assert_eq!(
         comparison.only,
-        Sides { before: vec!["tiles · one".into()], after: vec!["tiles · other".into()] }
+        BeforeAfter { before: vec!["tiles · one".into()], after: vec!["tiles · other".into()] }
     );
 }
 
 #[test]
 fn budgets_and_parts_are_shown_of_both_runs() {
-    let after = Request::new("page", &["p95 < 50ms", "errors < 5%"]).took(&around(100_000, 400));
+    let after =
+        FixtureRequest::new("page", &["p95 < 50ms", "errors < 5%"]).took(&around(100_000, 400));
     let request = compared(page(&around(100_000, 400), 0), after);
     let decisions: Vec<_> = request.budgets.iter().map(|budget| budget.decision).collect();
-    let only = |before, after| Sides { before, after };
+    let only = |before, after| BeforeAfter { before, after };
     let (pass, fail) = (Some(Decision::Pass), Some(Decision::Fail));
     assert_eq!(decisions, [only(pass, None), only(None, fail), only(None, pass)]);
     assert_eq!(request.parts.iter().map(|part| part.part).collect::<Vec<_>>(), [Dimension::Lag]);
@@ -116,7 +124,7 @@ fn what_makes_a_comparison_unfair_is_told() {
     other.plan[0].caveats.push("certificates are not verified".to_owned());
     other.plan[0].requests[0].line = "GET /other".to_owned();
     other.provenance.host.name = "g".to_owned();
-    other.measurement.ending = Ending::Interrupted;
+    other.measurement.ending = RunEnding::Interrupted;
     other.measurement.scenarios[0].unreleased = 3;
     assert_eq!(
         compare(&one, &other).unlike,
@@ -151,11 +159,11 @@ fn runs_of_one_target_are_seldom_said_to_differ_in_anything() {
     };
     let mut differ = || {
         let (before, after) = (measured(), measured());
-        let stages = Sides { before: &before, after: &after };
+        let stages = BeforeAfter { before: &before, after: &after };
         let estimates = stages.map(|stage| LatencyEstimate::of(stage));
         let quantiles = QUANTILES.map(|quantile| at(quantile, &estimates).change);
         let all = quantiles.into_iter().chain([failures(stages).change]);
-        all.filter(|change| matches!(change, Change::More | Change::Less)).count() > 0
+        all.filter(|change| matches!(change, ChangeVerdict::More | ChangeVerdict::Less)).count() > 0
     };
     let alarms = (0..PAIRS).filter(|_| differ()).count();
     assert!(alarms * 20 <= PAIRS, "{alarms} of {PAIRS}");

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use crate::record::{Actual, Decision};
-use crate::verdict::fixture::{Request, one_budget};
+use crate::record::{ActualQuantile, Decision};
+use crate::verdict::fixture::{FixtureRequest, one_budget};
 
 const FAST: u64 = 100_000;
 const SLOW: u64 = 412_000;
@@ -12,7 +12,8 @@ fn micros(fast: usize, slow: usize) -> Vec<u64> {
 
 #[test]
 fn a_pass_needs_its_59th_request() {
-    let clean = |count| one_budget(Request::new("tile", &["p95 < 300ms"]).took(&micros(count, 0)));
+    let clean =
+        |count| one_budget(FixtureRequest::new("tile", &["p95 < 300ms"]).took(&micros(count, 0)));
     let short = clean(58);
     assert_eq!(short.decision, Decision::Inconclusive);
     assert_eq!(
@@ -34,7 +35,7 @@ fn a_pass_needs_its_59th_request() {
 
 #[test]
 fn a_breach_says_by_how_much_and_where_to_look() {
-    let verdict = one_budget(Request::new("tile", &["p95 < 300ms"]).took(&micros(129, 61)));
+    let verdict = one_budget(FixtureRequest::new("tile", &["p95 < 300ms"]).took(&micros(129, 61)));
     assert_eq!(verdict.decision, Decision::Fail);
     assert_eq!((verdict.judged, verdict.exceeded), (190, 61));
     assert_eq!(
@@ -50,9 +51,12 @@ fn a_breach_says_by_how_much_and_where_to_look() {
 
 #[test]
 fn failures_count_against_the_budget_and_are_named() {
-    let redirected = Request::new("app", &["p95 < 300ms"]).redirected(190);
+    let redirected = FixtureRequest::new("app", &["p95 < 300ms"]).redirected(190);
     let verdict = one_budget(redirected);
-    assert_eq!((verdict.decision, verdict.actual), (Decision::Fail, Some(Actual::Unbounded)));
+    assert_eq!(
+        (verdict.decision, verdict.actual),
+        (Decision::Fail, Some(ActualQuantile::Unbounded))
+    );
     assert_eq!(
         verdict.reason.what,
         "p95 falls among the failures: 190 of 190 requests failed, 5% may; \
@@ -64,8 +68,8 @@ fn failures_count_against_the_budget_and_are_named() {
 #[test]
 fn the_quantile_of_the_successes_stands_beside_the_one_with_failures() {
     let verdict =
-        one_budget(Request::new("app", &["p95 < 300ms"]).took(&micros(170, 10)).refused(20));
-    assert_eq!(verdict.actual, Some(Actual::Unbounded));
+        one_budget(FixtureRequest::new("app", &["p95 < 300ms"]).took(&micros(170, 10)).refused(20));
+    assert_eq!(verdict.actual, Some(ActualQuantile::Unbounded));
     let of_successes = verdict.of_successes.unwrap();
     assert!(of_successes > Duration::from_millis(411) && of_successes < Duration::from_millis(413));
     assert!(
@@ -81,42 +85,46 @@ fn the_quantile_of_the_successes_stands_beside_the_one_with_failures() {
 #[test]
 fn no_samples_are_never_a_pass() {
     for budget in ["p95 < 300ms", "max < 300ms", "p99(first_byte) < 200ms"] {
-        let verdict = one_budget(Request::new("tile", &[budget]));
+        let verdict = one_budget(FixtureRequest::new("tile", &[budget]));
         assert_eq!(verdict.decision, Decision::Inconclusive);
-        assert_eq!(verdict.actual, Some(Actual::NoData));
+        assert_eq!(verdict.actual, Some(ActualQuantile::NoData));
         assert_eq!(verdict.reason.what, "no exchange was judged");
     }
 }
 
 #[test]
 fn a_phase_that_nothing_entered_is_no_data_however_many_requests_were_made() {
-    let verdict = one_budget(Request::new("tile", &["p95(tls) < 50ms"]).took(&micros(500, 0)));
+    let verdict =
+        one_budget(FixtureRequest::new("tile", &["p95(tls) < 50ms"]).took(&micros(500, 0)));
     assert_eq!((verdict.decision, verdict.judged), (Decision::Inconclusive, 0));
 }
 
 #[test]
 fn the_maximum_describes_the_requests_made_without_confidence() {
-    let one = one_budget(Request::new("app", &["max < 300ms"]).took(&micros(1, 0)));
+    let one = one_budget(FixtureRequest::new("app", &["max < 300ms"]).took(&micros(1, 0)));
     assert_eq!((one.decision, one.allowed, one.interval), (Decision::Pass, None, None));
     assert_eq!(one.reason.what, "max is 100 ms: none of 1 request took 300 ms or longer");
-    let slow = one_budget(Request::new("app", &["max < 300ms"]).took(&micros(500, 1)));
+    let slow = one_budget(FixtureRequest::new("app", &["max < 300ms"]).took(&micros(500, 1)));
     assert_eq!(slow.decision, Decision::Fail);
-    let failed = one_budget(Request::new("app", &["max < 300ms"]).took(&micros(500, 0)).refused(1));
-    assert_eq!((failed.decision, failed.actual), (Decision::Fail, Some(Actual::Unbounded)));
+    let failed =
+        one_budget(FixtureRequest::new("app", &["max < 300ms"]).took(&micros(500, 0)).refused(1));
+    assert_eq!((failed.decision, failed.actual), (Decision::Fail, Some(ActualQuantile::Unbounded)));
     assert!(failed.of_successes.is_some());
 }
 
 #[test]
 fn a_breach_that_stands_without_the_lag_is_a_fail() {
-    let late =
-        Request::new("tile", &["p95 < 300ms"]).took(&micros(129, 61)).of_which_lag_explains(20);
+    let late = FixtureRequest::new("tile", &["p95 < 300ms"])
+        .took(&micros(129, 61))
+        .of_which_lag_explains(20);
     assert_eq!(one_budget(late).decision, Decision::Fail);
 }
 
 #[test]
 fn a_breach_that_lag_explains_is_inconclusive_and_names_the_lag() {
-    let late =
-        Request::new("tile", &["p95 < 300ms"]).took(&micros(129, 61)).of_which_lag_explains(61);
+    let late = FixtureRequest::new("tile", &["p95 < 300ms"])
+        .took(&micros(129, 61))
+        .of_which_lag_explains(61);
     let verdict = one_budget(late);
     assert_eq!(verdict.decision, Decision::Inconclusive);
     assert!(
@@ -126,8 +134,9 @@ fn a_breach_that_lag_explains_is_inconclusive_and_names_the_lag() {
         "{}",
         verdict.reason.what
     );
-    let partly =
-        Request::new("tile", &["p95 < 300ms"]).took(&micros(129, 61)).of_which_lag_explains(50);
+    let partly = FixtureRequest::new("tile", &["p95 < 300ms"])
+        .took(&micros(129, 61))
+        .of_which_lag_explains(50);
     let verdict = one_budget(partly);
     assert_eq!(verdict.decision, Decision::Inconclusive);
     assert!(verdict.reason.what.ends_with("without its lag the data would not prove the breach"));
@@ -135,8 +144,9 @@ fn a_breach_that_lag_explains_is_inconclusive_and_names_the_lag() {
 
 #[test]
 fn lag_that_keeps_a_budget_from_holding_is_named_too() {
-    let late =
-        Request::new("tile", &["p95 < 300ms"]).took(&micros(185, 6)).of_which_lag_explains(4);
+    let late = FixtureRequest::new("tile", &["p95 < 300ms"])
+        .took(&micros(185, 6))
+        .of_which_lag_explains(4);
     let verdict = one_budget(late);
     assert_eq!(verdict.decision, Decision::Inconclusive);
     assert!(verdict.reason.what.contains("the prober was late"));
@@ -144,9 +154,10 @@ fn lag_that_keeps_a_budget_from_holding_is_named_too() {
 
 #[test]
 fn lag_can_excuse_a_maximum_but_not_a_failure() {
-    let late = Request::new("app", &["max < 300ms"]).took(&micros(10, 1)).of_which_lag_explains(1);
+    let late =
+        FixtureRequest::new("app", &["max < 300ms"]).took(&micros(10, 1)).of_which_lag_explains(1);
     assert_eq!(one_budget(late).decision, Decision::Inconclusive);
-    let late = Request::new("app", &["max < 300ms"])
+    let late = FixtureRequest::new("app", &["max < 300ms"])
         .took(&micros(10, 1))
         .refused(1)
         .of_which_lag_explains(1);
@@ -155,7 +166,8 @@ fn lag_can_excuse_a_maximum_but_not_a_failure() {
 
 #[test]
 fn lag_takes_nothing_from_a_pass() {
-    let late =
-        Request::new("tile", &["p95 < 300ms"]).took(&micros(500, 5)).of_which_lag_explains(5);
+    let late = FixtureRequest::new("tile", &["p95 < 300ms"])
+        .took(&micros(500, 5))
+        .of_which_lag_explains(5);
     assert_eq!(one_budget(late).decision, Decision::Pass);
 }

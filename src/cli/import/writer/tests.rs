@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::import::Artifact;
+use crate::import::ImportedArtifact;
 
 const ARTIFACT: &[u8] =
     br#"{"timestamp": "2025-10-10T02:56:35.069Z", "target": "https://shop.example/app?mock=1",
@@ -9,7 +9,7 @@ const ARTIFACT: &[u8] =
 
 /// A run of three seconds, although an artifact has one.
 fn run() -> (RunRecord, Vec<Interval>) {
-    let (record, second) = Artifact::read(ARTIFACT).unwrap().run();
+    let (record, second) = ImportedArtifact::read(ARTIFACT).unwrap().run();
     (record, vec![second; 3])
 }
 
@@ -67,7 +67,7 @@ fn an_interrupted_import_leaves_no_run_and_the_next_import_completes_it() {
         let cut = tempfile::tempdir().unwrap();
         restore(cut.path(), &left);
         assert_eq!(store::run_folders(cut.path()).unwrap(), [] as [PathBuf; 0]);
-        assert_eq!(store::summaries(cut.path()).unwrap().count(), 0);
+        assert_eq!(store::read_summaries(cut.path()).unwrap().count(), 0);
         assert!(import(cut.path()).is_new);
         assert_eq!(contents(cut.path()), whole);
         assert!(!import(cut.path()).is_new);
@@ -95,8 +95,8 @@ fn an_incomplete_folder_gets_the_run_and_keeps_its_other_files() {
     let folder = import(runs.path()).folder;
     let before = contents(runs.path());
     let mut record = run().0;
-    record.measurement.ending = Ending::Recovered;
-    store::complete(&folder, &record).unwrap();
+    record.measurement.ending = RunEnding::Recovered;
+    store::complete_folder(&folder, &record).unwrap();
     std::fs::write(folder.join("notes"), "mine").unwrap();
     assert!(import(runs.path()).is_new);
     assert_eq!(std::fs::read(folder.join("notes")).unwrap(), b"mine");

@@ -11,7 +11,7 @@ struct Typed {
 pub(in super::super) fn read(
     words: &[&str],
     variables: &[(&str, &str)],
-) -> Result<CheckSettings, Problem> {
+) -> Result<CheckSettings, CommandError> {
     let typed = Typed::parse_from(std::iter::once("synthetic-check").chain(words.iter().copied()));
     let lookup = |name: &str| {
         variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
@@ -154,10 +154,11 @@ fn an_unusable_variable_is_named_without_its_value() {
 fn the_token_is_sensitive_and_a_secret_unless_it_is_the_known_one() {
     let settings = read(&[], &[LIVE_URL, (TOKEN, " zebra\n")]).unwrap();
     let sent = &settings.request.headers[TOKEN_HEADER];
-    assert!(sent == "zebra" && sent.is_sensitive() && settings.secrets.are_in("a zebra"));
+    assert!(sent == "zebra" && sent.is_sensitive() && settings.secrets.is_echoed_in("a zebra"));
     let settings = read(&[], &[LIVE_URL]).unwrap();
     assert!(
-        settings.request.headers[TOKEN_HEADER] == "staging" && !settings.secrets.are_in("staging")
+        settings.request.headers[TOKEN_HEADER] == "staging"
+            && !settings.secrets.is_echoed_in("staging")
     );
     assert_eq!(settings.request.headers[USER_AGENT], DEFAULT_AGENT);
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use url::{Host, Url};
 
-use crate::plan::{Family, Resolve, TargetPlan};
+use crate::plan::{AddressFamily, PinnedAddresses, TargetPlan};
 
 /// What one connection leads to: scheme, host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl UrlOrigin {
 
 /// Where a request goes.
 #[derive(Clone, Copy)]
-pub(in crate::engine) enum Destination<'a> {
+pub(in crate::engine) enum RequestDestination<'a> {
     /// The base URL's origin.
     Home,
     /// The target of a redirect.
@@ -48,13 +48,13 @@ pub(super) enum HostAddresses<'a> {
 /// Which addresses are used for which names.
 #[derive(Debug, Clone)]
 pub(super) struct AddressRules {
-    family: Family,
-    given: Vec<Resolve>,
+    family: AddressFamily,
+    given: Vec<PinnedAddresses>,
 }
 
 impl AddressRules {
     pub(super) fn new(target: &TargetPlan) -> Self {
-        Self { family: target.family, given: target.resolve.clone() }
+        Self { family: target.family, given: target.pinned_addresses.clone() }
     }
 
     /// Where an origin's addresses come from; the error says why none of them may be used.
@@ -79,9 +79,9 @@ impl AddressRules {
         found: impl Iterator<Item = SocketAddr>,
     ) -> Result<Vec<SocketAddr>, String> {
         let (family, fits): (_, fn(&SocketAddr) -> bool) = match self.family {
-            Family::Any => ("", |_| true),
-            Family::V4 => ("IPv4 ", SocketAddr::is_ipv4),
-            Family::V6 => ("IPv6 ", SocketAddr::is_ipv6),
+            AddressFamily::Any => ("", |_| true),
+            AddressFamily::V4 => ("IPv4 ", SocketAddr::is_ipv4),
+            AddressFamily::V6 => ("IPv6 ", SocketAddr::is_ipv6),
         };
         let mut usable: Vec<SocketAddr> = Vec::new();
         for address in found.filter(fits) {
@@ -93,7 +93,7 @@ impl AddressRules {
     }
 }
 
-fn fits(given: &Resolve, name: &str, port: u16) -> bool {
+fn fits(given: &PinnedAddresses, name: &str, port: u16) -> bool {
     given.port == port && given.host.eq_ignore_ascii_case(name)
 }
 
@@ -101,8 +101,8 @@ fn fits(given: &Resolve, name: &str, port: u16) -> bool {
 mod tests {
     use super::*;
 
-    fn names(family: Family) -> AddressRules {
-        let given = |host: &str, addresses: &[&str]| Resolve {
+    fn names(family: AddressFamily) -> AddressRules {
+        let given = |host: &str, addresses: &[&str]| PinnedAddresses {
             host: host.to_owned(),
             port: 443,
             addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
@@ -117,7 +117,7 @@ mod tests {
         }
     }
 
-    fn known(family: Family, url: &str) -> Result<Vec<String>, String> {
+    fn known(family: AddressFamily, url: &str) -> Result<Vec<String>, String> {
         let origin = UrlOrigin::of(&Url::parse(url).unwrap()).unwrap();
         match names(family).addresses(&origin)? {
             HostAddresses::Known(addresses) => {
@@ -130,29 +130,32 @@ mod tests {
     #[test]
     fn given_addresses_hold_for_their_name_and_port_alone_and_the_first_entry_counts() {
         assert_eq!(
-            known(Family::Any, "https://EXAMPLE.org/").unwrap(),
+            known(AddressFamily::Any, "https://EXAMPLE.org/").unwrap(),
             ["127.0.0.1:443", "[::1]:443"]
         );
         assert_eq!(
-            known(Family::Any, "https://example.org:8443/").unwrap(),
+            known(AddressFamily::Any, "https://example.org:8443/").unwrap(),
             ["look up example.org"]
         );
-        assert_eq!(known(Family::Any, "http://example.org/").unwrap(), ["look up example.org"]);
         assert_eq!(
-            known(Family::Any, "https://www.example.org/").unwrap(),
+            known(AddressFamily::Any, "http://example.org/").unwrap(),
+            ["look up example.org"]
+        );
+        assert_eq!(
+            known(AddressFamily::Any, "https://www.example.org/").unwrap(),
             ["look up www.example.org"]
         );
     }
 
     #[test]
     fn only_addresses_of_the_family_asked_for_are_used() {
-        assert_eq!(known(Family::V4, "https://example.org/").unwrap(), ["127.0.0.1:443"]);
-        assert_eq!(known(Family::V6, "https://example.org/").unwrap(), ["[::1]:443"]);
-        assert_eq!(known(Family::V6, "http://[::1]:80/").unwrap(), ["[::1]:80"]);
-        let none = known(Family::V6, "https://four.test/").unwrap_err();
+        assert_eq!(known(AddressFamily::V4, "https://example.org/").unwrap(), ["127.0.0.1:443"]);
+        assert_eq!(known(AddressFamily::V6, "https://example.org/").unwrap(), ["[::1]:443"]);
+        assert_eq!(known(AddressFamily::V6, "http://[::1]:80/").unwrap(), ["[::1]:80"]);
+        let none = known(AddressFamily::V6, "https://four.test/").unwrap_err();
         assert_eq!(none, "no IPv6 address in what is given for four.test");
         assert_eq!(
-            known(Family::V6, "http://127.0.0.1/").unwrap_err(),
+            known(AddressFamily::V6, "http://127.0.0.1/").unwrap_err(),
             "no IPv6 address in 127.0.0.1"
         );
     }

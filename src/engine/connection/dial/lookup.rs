@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::address_rules::AddressRules;
 use crate::engine::time::clock::{self, Instant};
 use crate::plan::TargetPlan;
-use crate::record::Lookups;
+use crate::record::LookupMeasurement;
 
 /// What a look-up comes to.
 pub(in crate::engine) type LookupFuture =
@@ -54,7 +54,7 @@ pub(super) struct AddressCache {
     refresh: Duration,
     limit: Duration,
     pages: RefCell<HashMap<(String, u16), SharedCacheEntry>>,
-    lookups: Rc<RefCell<Lookups>>,
+    lookups: Rc<RefCell<LookupMeasurement>>,
     under_way: RefCell<JoinSet<()>>,
 }
 
@@ -99,7 +99,7 @@ impl AddressCache {
     }
 
     /// How long look-ups took so far, and how many failed.
-    pub(super) fn lookups(&self) -> Lookups {
+    pub(super) fn lookups(&self) -> LookupMeasurement {
         self.lookups.borrow().clone()
     }
 
@@ -188,7 +188,7 @@ impl AddressCache {
     }
 }
 
-fn note(lookups: &mut Lookups, is_found: bool, took: Duration) {
+fn note(lookups: &mut LookupMeasurement, is_found: bool, took: Duration) {
     if is_found {
         lookups.took.record(took);
     } else {

@@ -24,16 +24,16 @@ use crate::engine::connection::socket_peek::PeekableStream;
 use crate::engine::connection::wire::ByteStream;
 use crate::engine::error::EngineError;
 use crate::engine::time::clock::{self, Instant};
-use crate::plan::{Protocol, Resolve, TargetPlan, Timeouts, Trust};
-use crate::record::{Dimension, Failure, Lookups};
-use crate::recorder::{Failed, Parts};
+use crate::plan::{CertificateTrust, ExchangeTimeouts, HttpProtocol, PinnedAddresses, TargetPlan};
+use crate::record::{Dimension, Failure, LookupMeasurement};
+use crate::recorder::{ExchangeFailure, ExchangeParts};
 use address_rules::{AddressRules, HostAddresses};
 use lookup::AddressCache;
 use rotation::AddressRotation;
 use tls::TlsClient;
 
 pub(in crate::engine) use address_counts::AddressCounts;
-pub(in crate::engine) use address_rules::{Destination, UrlOrigin};
+pub(in crate::engine) use address_rules::{RequestDestination, UrlOrigin};
 pub use handshake_problem::HandshakeProblem;
 pub(in crate::engine) use lookup::{LookupFuture, NameResolver, SystemResolver};
 
@@ -82,20 +82,20 @@ pub(in crate::engine) struct DialedConnection {
 
 /// What dialling comes to; the time of each phase is noted in the parts, also when it fails.
 pub(in crate::engine) type DialFuture<'a> =
-    Pin<Box<dyn Future<Output = Result<DialedConnection, Failed>> + 'a>>;
+    Pin<Box<dyn Future<Output = Result<DialedConnection, ExchangeFailure>> + 'a>>;
 
 /// Opens connections, each by a deadline.
 pub(in crate::engine) trait Dialer {
     fn dial<'a>(
         &'a self,
         origin: &'a UrlOrigin,
-        parts: &'a mut Parts,
+        parts: &'a mut ExchangeParts,
         deadline: Instant,
     ) -> DialFuture<'a>;
 
     /// How the look-ups of names went so far.
-    fn lookups(&self) -> Lookups {
-        Lookups::default()
+    fn lookups(&self) -> LookupMeasurement {
+        LookupMeasurement::default()
     }
 
     /// How many attempts to connect to each address failed so far.
@@ -137,14 +137,16 @@ pub struct RootCertificates {
 }
 
 /// The certificates that are believed; `None` where any is.
-pub(in crate::engine) fn roots(trust: &Trust) -> Result<Option<RootCertificates>, EngineError> {
+pub(in crate::engine) fn roots(
+    trust: &CertificateTrust,
+) -> Result<Option<RootCertificates>, EngineError> {
     Ok(match trust {
-        Trust::Anything => None,
-        Trust::File(path) => {
+        CertificateTrust::AnyCertificate => None,
+        CertificateTrust::File(path) => {
             let count = roots::of_file(path)?.len();
             Some(RootCertificates { count, are_built_in: false, unread: Vec::new() })
         }
-        Trust::System => {
+        CertificateTrust::System => {
             let roots::SystemRoots { store, are_built_in, unread } = roots::of_system();
             Some(RootCertificates { count: store.len(), are_built_in, unread })
         }
@@ -185,11 +187,12 @@ impl ConnectionTerms {
         limit: Duration,
     ) -> Self {
         let mut terms = self.clone();
-        let Timeouts { connect, tls, .. } = &mut terms.target.timeouts;
+        let ExchangeTimeouts { connect, tls, .. } = &mut terms.target.timeouts;
         (*connect, *tls) = ((*connect).min(limit), (*tls).min(limit));
         if let Host::Domain(name) = &origin.host {
-            let only = Resolve { host: name.clone(), port: origin.port, addresses: vec![address] };
-            terms.target.resolve.insert(0, only);
+            let only =
+                PinnedAddresses { host: name.clone(), port: origin.port, addresses: vec![address] };
+            terms.target.pinned_addresses.insert(0, only);
         }
         terms
     }
@@ -201,8 +204,8 @@ pub(in crate::engine) struct TcpDialer {
     directory: AddressCache,
     turns: AddressRotation,
     tls: Option<TlsClient>,
-    protocol: Protocol,
-    timeouts: Timeouts,
+    protocol: HttpProtocol,
+    timeouts: ExchangeTimeouts,
 }
 
 impl TcpDialer {
@@ -235,7 +238,7 @@ impl TcpDialer {
         &self,
         origin: &UrlOrigin,
         phases: &mut PhaseTimer<'_>,
-    ) -> Result<DialedConnection, Failed> {
+    ) -> Result<DialedConnection, ExchangeFailure> {
         let addresses = self.addresses(origin, phases).await?;
         let (tcp, address) = self.tcp(origin, &addresses, phases).await?;
         let address = Some(address);
@@ -254,8 +257,8 @@ impl TcpDialer {
 
     fn spoken_in_plain(&self) -> NegotiatedProtocol {
         let version = match self.protocol {
-            Protocol::Http2 => NegotiatedVersion::Http2,
-            Protocol::Negotiated | Protocol::Http1 => NegotiatedVersion::Http1,
+            HttpProtocol::Http2 => NegotiatedVersion::Http2,
+            HttpProtocol::Negotiated | HttpProtocol::Http1 => NegotiatedVersion::Http1,
         };
         NegotiatedProtocol { version, tls: None }
     }
@@ -265,7 +268,7 @@ impl TcpDialer {
         &self,
         origin: &UrlOrigin,
         phases: &mut PhaseTimer<'_>,
-    ) -> Result<Rc<[SocketAddr]>, Failed> {
+    ) -> Result<Rc<[SocketAddr]>, ExchangeFailure> {
         let name = match self.names.addresses(origin) {
             Ok(HostAddresses::Known(addresses)) => return Ok(addresses.into()),
             Ok(HostAddresses::LookUp(name)) => name,
@@ -284,7 +287,7 @@ impl TcpDialer {
         origin: &UrlOrigin,
         addresses: &[SocketAddr],
         phases: &mut PhaseTimer<'_>,
-    ) -> Result<(PeekableStream, SocketAddr), Failed> {
+    ) -> Result<(PeekableStream, SocketAddr), ExchangeFailure> {
         let under_way = Cell::new(None);
         let connected = async {
             let mut failed = None;
@@ -320,7 +323,7 @@ impl TcpDialer {
 impl TcpDialer {
     /// Connects to one address; one that is not reached, but by the prober's own fault, is counted and tried last for a
     /// while.
-    async fn attempt(&self, address: SocketAddr) -> Result<TcpStream, Failed> {
+    async fn attempt(&self, address: SocketAddr) -> Result<TcpStream, ExchangeFailure> {
         let attempt = self.turns.attempt(address);
         let error = match TcpStream::connect(address).await {
             Ok(stream) => {
@@ -338,7 +341,7 @@ impl TcpDialer {
 
 /// What is told of two addresses that could not be connected to: rather what the target did than what this machine
 /// lacked, for which no target is blamed.
-fn worse(before: Option<Failed>, failed: Failed) -> Failed {
+fn worse(before: Option<ExchangeFailure>, failed: ExchangeFailure) -> ExchangeFailure {
     match before {
         Some(before) if failed.failure == Failure::Prober => before,
         _ => failed,
@@ -349,13 +352,13 @@ impl Dialer for TcpDialer {
     fn dial<'a>(
         &'a self,
         origin: &'a UrlOrigin,
-        parts: &'a mut Parts,
+        parts: &'a mut ExchangeParts,
         deadline: Instant,
     ) -> DialFuture<'a> {
         Box::pin(async move { self.connect(origin, &mut PhaseTimer { parts, deadline }).await })
     }
 
-    fn lookups(&self) -> Lookups {
+    fn lookups(&self) -> LookupMeasurement {
         self.directory.lookups()
     }
 
@@ -366,7 +369,7 @@ impl Dialer for TcpDialer {
 
 /// The phases of one connection: each has a timeout of its own, and none outlasts the exchange's.
 struct PhaseTimer<'a> {
-    parts: &'a mut Parts,
+    parts: &'a mut ExchangeParts,
     deadline: Instant,
 }
 
@@ -376,36 +379,36 @@ impl PhaseTimer<'_> {
         &mut self,
         phase: Dimension,
         limit: Duration,
-        work: impl Future<Output = Result<T, Failed>>,
-    ) -> Result<T, Failed> {
+        work: impl Future<Output = Result<T, ExchangeFailure>>,
+    ) -> Result<T, ExchangeFailure> {
         let started = clock::now();
         let by = self.deadline.min(started + limit);
         let result =
             timeout_at(by, work).await.unwrap_or_else(|_| Err(timed_out(phase, by - started)));
-        self.parts.note(phase, result.is_ok().then(|| clock::now() - started));
+        self.parts.set_outcome(phase, result.is_ok().then(|| clock::now() - started));
         result
     }
 
     /// Files the handshake just done under its kind as well.
     fn tell_handshake(&mut self, resumed: bool) {
         let kind = if resumed { Dimension::TlsResumed } else { Dimension::TlsFull };
-        self.parts.took(kind, self.parts.duration(Dimension::Tls));
+        self.parts.set_duration(kind, self.parts.duration(Dimension::Tls));
     }
 }
 
-pub(in crate::engine) fn timed_out(phase: Dimension, limit: Duration) -> Failed {
-    Failed::in_phase(
+pub(in crate::engine) fn timed_out(phase: Dimension, limit: Duration) -> ExchangeFailure {
+    ExchangeFailure::in_phase(
         Failure::TimedOut,
         phase,
-        format!("no {phase} within {}", crate::units::show(limit)),
+        format!("no {phase} within {}", crate::units::format_duration(limit)),
     )
 }
 
-fn dns_failed(seen: String) -> Failed {
-    Failed::in_phase(Failure::Dns, Dimension::Dns, seen)
+fn dns_failed(seen: String) -> ExchangeFailure {
+    ExchangeFailure::in_phase(Failure::Dns, Dimension::Dns, seen)
 }
 
-fn connect_failed(error: &std::io::Error) -> Failed {
+fn connect_failed(error: &std::io::Error) -> ExchangeFailure {
     let failure = match error.kind() {
         std::io::ErrorKind::ConnectionRefused => Failure::Refused,
         std::io::ErrorKind::ConnectionReset => Failure::Reset,
@@ -413,15 +416,15 @@ fn connect_failed(error: &std::io::Error) -> Failed {
         _ if is_ours(error) => Failure::Prober,
         _ => Failure::Unreachable,
     };
-    Failed::in_phase(failure, Dimension::Connect, error.to_string())
+    ExchangeFailure::in_phase(failure, Dimension::Connect, error.to_string())
 }
 
 /// The failure with the address that it happened at: of a name with several addresses, one alone may fail.
-fn at(failed: Failed, address: SocketAddr) -> Failed {
+fn at(failed: ExchangeFailure, address: SocketAddr) -> ExchangeFailure {
     match failed.failure {
         // What this machine lacked, it lacked whatever the address.
         Failure::Prober => failed,
-        _ => Failed { seen: format!("{address}: {}", failed.seen), ..failed },
+        _ => ExchangeFailure { seen: format!("{address}: {}", failed.seen), ..failed },
     }
 }
 

@@ -22,9 +22,9 @@ use super::handshake_problem::HandshakeProblem;
 use super::{NegotiatedProtocol, NegotiatedVersion, TlsVersion, roots};
 use crate::engine::connection::socket_peek::PeekableStream;
 use crate::engine::error::EngineError;
-use crate::plan::{ClientIdentity, Protocol, TargetPlan, Trust};
+use crate::plan::{CertificateTrust, ClientIdentity, HttpProtocol, TargetPlan};
 use crate::record::{Dimension, Failure};
-use crate::recorder::Failed;
+use crate::recorder::ExchangeFailure;
 
 /// The names of the versions of HTTP in ALPN.
 const H2: &[u8] = b"h2";
@@ -37,7 +37,7 @@ const SESSIONS: usize = 256;
 #[derive(Clone)]
 pub(super) struct TlsClient {
     connector: TlsConnector,
-    protocol: Protocol,
+    protocol: HttpProtocol,
     /// What the last handshake that failed met with, where that is known.
     trouble: Cell<Option<HandshakeProblem>>,
 }
@@ -71,7 +71,7 @@ impl TlsClient {
         &self,
         host: &Host,
         tcp: PeekableStream,
-    ) -> Result<TlsConnection, Failed> {
+    ) -> Result<TlsConnection, ExchangeFailure> {
         let name = server_name(host).map_err(|why| failed(Failure::Tls, why))?;
         let shaken = self.connector.connect(name, tcp).await;
         let stream = shaken.map_err(|error| {
@@ -81,13 +81,15 @@ impl TlsClient {
         let session = stream.get_ref().1;
         let version = match (self.protocol, session.alpn_protocol()) {
             (_, Some(H2)) => NegotiatedVersion::Http2,
-            (Protocol::Http2, Some(_)) => return Err(other_protocol("the target chose HTTP/1.1")),
-            (Protocol::Http2, None) => {
+            (HttpProtocol::Http2, Some(_)) => {
+                return Err(other_protocol("the target chose HTTP/1.1"));
+            }
+            (HttpProtocol::Http2, None) => {
                 return Err(other_protocol(
                     "the target agreed on no protocol, so HTTP/1.1 at best",
                 ));
             }
-            (Protocol::Negotiated | Protocol::Http1, _) => NegotiatedVersion::Http1,
+            (HttpProtocol::Negotiated | HttpProtocol::Http1, _) => NegotiatedVersion::Http1,
         };
         let tls = match session.protocol_version() {
             Some(ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
@@ -112,20 +114,20 @@ pub(super) fn server_name(host: &Host) -> Result<ServerName<'static>, String> {
     }
 }
 
-fn failed(failure: Failure, seen: impl Into<String>) -> Failed {
-    Failed::in_phase(failure, Dimension::Tls, seen)
+fn failed(failure: Failure, seen: impl Into<String>) -> ExchangeFailure {
+    ExchangeFailure::in_phase(failure, Dimension::Tls, seen)
 }
 
-fn other_protocol(seen: impl Into<String>) -> Failed {
+fn other_protocol(seen: impl Into<String>) -> ExchangeFailure {
     failed(Failure::Protocol, seen)
 }
 
-fn handshake_failed(error: &io::Error, protocol: Protocol) -> Failed {
+fn handshake_failed(error: &io::Error, protocol: HttpProtocol) -> ExchangeFailure {
     use rustls::Error::{AlertReceived, PeerMisbehaved as Misbehaved};
     let asked = match protocol {
-        Protocol::Http1 => "HTTP/1.1",
-        Protocol::Http2 => "HTTP/2",
-        Protocol::Negotiated => "HTTP/2 or HTTP/1.1",
+        HttpProtocol::Http1 => "HTTP/1.1",
+        HttpProtocol::Http2 => "HTTP/2",
+        HttpProtocol::Negotiated => "HTTP/2 or HTTP/1.1",
     };
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(AlertReceived(alert @ AlertDescription::NoApplicationProtocol)) => {
@@ -146,11 +148,13 @@ fn config(target: &TargetPlan) -> Result<ClientConfig, EngineError> {
         .with_safe_default_protocol_versions()
         .map_err(|error| unavailable(&error))?;
     let verifier: Arc<dyn ServerCertVerifier> = match &target.trust {
-        Trust::Anything => Arc::new(UncheckedVerifier(Arc::clone(&provider))),
+        CertificateTrust::AnyCertificate => Arc::new(UncheckedVerifier(Arc::clone(&provider))),
         trust => {
             let believed = match trust {
-                Trust::File(path) => roots::of_file(path)?,
-                Trust::System | Trust::Anything => roots::of_system().store,
+                CertificateTrust::File(path) => roots::of_file(path)?,
+                CertificateTrust::System | CertificateTrust::AnyCertificate => {
+                    roots::of_system().store
+                }
             };
             let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(believed), provider);
             builder.build().map_err(|error| unavailable(&error))?
@@ -181,11 +185,11 @@ fn config(target: &TargetPlan) -> Result<ClientConfig, EngineError> {
     Ok(config)
 }
 
-fn offered(protocol: Protocol) -> Vec<Vec<u8>> {
+fn offered(protocol: HttpProtocol) -> Vec<Vec<u8>> {
     let offered: &[&[u8]] = match protocol {
-        Protocol::Negotiated => &[H2, HTTP1],
-        Protocol::Http1 => &[HTTP1],
-        Protocol::Http2 => &[H2],
+        HttpProtocol::Negotiated => &[H2, HTTP1],
+        HttpProtocol::Http1 => &[HTTP1],
+        HttpProtocol::Http2 => &[H2],
     };
     offered.iter().map(|name| name.to_vec()).collect()
 }

@@ -22,7 +22,7 @@ use crate::engine::connection::socket_peek::SocketPeek;
 use crate::engine::connection::wire::{ByteStream, StampedStream, WireStamps};
 use crate::engine::time::clock::{self, Instant};
 use crate::record::{Dimension, Failure};
-use crate::recorder::{Failed, Parts};
+use crate::recorder::{ExchangeFailure, ExchangeParts};
 
 /// One connection, kept open between exchanges.
 pub(in crate::engine) struct Http1Connection {
@@ -43,7 +43,7 @@ impl Http1Connection {
     pub(super) async fn open(
         stream: Box<dyn ByteStream>,
         spoken: NegotiatedProtocol,
-    ) -> Result<Self, Failed> {
+    ) -> Result<Self, ExchangeFailure> {
         let stamps = Rc::new(WireStamps::default());
         let peek = stream.socket_peek();
         let wire = StampedStream::new(stream, Rc::clone(&stamps));
@@ -87,7 +87,7 @@ impl Http1Connection {
         message: &RequestMessage,
         sent: Instant,
         limits: ExchangeLimits,
-        parts: &mut Parts,
+        parts: &mut ExchangeParts,
         collector: &mut BodyCollector<'_>,
     ) -> Result<ExchangeResponse, RequestNotSent> {
         self.stamps.reset();
@@ -108,10 +108,10 @@ impl Http1Connection {
     }
 
     /// That the target sent its answer and no more: hyper sees bytes beyond it before it hands over the answer's end.
-    fn nothing_more(&self) -> Result<(), Failed> {
+    fn nothing_more(&self) -> Result<(), ExchangeFailure> {
         if self.stamps.has_surplus() {
             let seen = "the target sent more than the length it had announced";
-            return Err(Failed::in_phase(Failure::Malformed, Dimension::Body, seen));
+            return Err(ExchangeFailure::in_phase(Failure::Malformed, Dimension::Body, seen));
         }
         Ok(())
     }
@@ -121,7 +121,7 @@ impl Http1Connection {
         message: &RequestMessage,
         sent: Instant,
         limits: ExchangeLimits,
-    ) -> Result<Result<(response::Parts, Incoming), Failed>, RequestNotSent> {
+    ) -> Result<Result<(response::Parts, Incoming), ExchangeFailure>, RequestNotSent> {
         let written = self.stamps.written();
         let mut answered = std::pin::pin!(self.sender.try_send_request(message.one()));
         let mut head = timeout_at(limits.first_byte_by(sent), answered.as_mut()).await;
@@ -134,7 +134,7 @@ impl Http1Connection {
             Ok(Err(mut error)) => match error.take_message() {
                 Some(_handed_back) if self.stamps.written() == written => {
                     let seen = "the target closed a new connection before taking a request";
-                    Err(RequestNotSent(Box::new(Failed::in_phase(
+                    Err(RequestNotSent(Box::new(ExchangeFailure::in_phase(
                         Failure::Closed,
                         Dimension::FirstByte,
                         seen,
@@ -153,7 +153,7 @@ struct Http1Body<'a> {
 }
 
 impl BodyChunks for Http1Body<'_> {
-    async fn next(&mut self) -> Option<Result<Bytes, Failed>> {
+    async fn next(&mut self) -> Option<Result<Bytes, ExchangeFailure>> {
         loop {
             match self.body.frame().await? {
                 Err(error) => return Some(Err(failed(&error, self.stamps, Dimension::Body))),
@@ -181,9 +181,13 @@ fn is_surplus(error: &hyper::Error) -> bool {
             || error.is_body_write_aborted())
 }
 
-fn failed(error: &hyper::Error, stamps: &WireStamps, phase: Dimension) -> Failed {
+fn failed(error: &hyper::Error, stamps: &WireStamps, phase: Dimension) -> ExchangeFailure {
     if stamps.greeted_in_http2() {
-        return Failed::in_phase(Failure::Protocol, phase, "the target answered in HTTP/2");
+        return ExchangeFailure::in_phase(
+            Failure::Protocol,
+            phase,
+            "the target answered in HTTP/2",
+        );
     }
     let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     let failure = match io {
@@ -192,7 +196,7 @@ fn failed(error: &hyper::Error, stamps: &WireStamps, phase: Dimension) -> Failed
         None => Failure::Closed,
     };
     let seen = io.map_or_else(|| error.to_string(), ToString::to_string);
-    Failed::in_phase(failure, phase, seen)
+    ExchangeFailure::in_phase(failure, phase, seen)
 }
 
 /// What an error of the stream, or of a chunked body in it, says.

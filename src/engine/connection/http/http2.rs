@@ -29,7 +29,7 @@ use crate::engine::connection::socket_peek::{SocketPeek, UnreadInput};
 use crate::engine::connection::wire::{ByteStream, StampedStream, WireStamps};
 use crate::engine::time::clock::{self, Instant};
 use crate::record::{Dimension, Failure};
-use crate::recorder::{Failed, Parts};
+use crate::recorder::{ExchangeFailure, ExchangeParts};
 
 /// How much of one body, and of all on a connection, may be under way: enough that no window slows a big body down.
 const STREAM_WINDOW: u32 = 8 << 20;
@@ -108,7 +108,7 @@ impl Http2Connection {
         stream: Box<dyn ByteStream>,
         spoken: NegotiatedProtocol,
         deadline: Instant,
-    ) -> Result<Self, Failed> {
+    ) -> Result<Self, ExchangeFailure> {
         let stamps = Rc::new(WireStamps::default());
         let peek = stream.socket_peek();
         let wire = StampedStream::new(stream, Rc::clone(&stamps));
@@ -196,7 +196,7 @@ impl Http2Connection {
         message: &RequestMessage,
         sent: Instant,
         limits: ExchangeLimits,
-        parts: &mut Parts,
+        parts: &mut ExchangeParts,
         collector: &mut BodyCollector<'_>,
     ) -> Result<ExchangeResponse, RequestNotSent> {
         let _held_until_the_end = self.stream.take();
@@ -227,7 +227,7 @@ impl Http2Connection {
         sent: Instant,
         limits: ExchangeLimits,
         first: &Cell<Option<Instant>>,
-    ) -> Result<Result<(response::Parts, RecvStream), Failed>, RequestNotSent> {
+    ) -> Result<Result<(response::Parts, RecvStream), ExchangeFailure>, RequestNotSent> {
         let stamps = &self.shared.traits.stamps;
         let written = stamps.written();
         let answer = match self.sender.send_request(message.two(), message.body().is_empty()) {
@@ -258,7 +258,7 @@ impl Http2Connection {
             }
             Ok(Err(error)) => Ok(Err(self.failed(&error, phase))),
             Err(_elapsed) if self.allows_no_stream() => {
-                Ok(Err(Failed::in_phase(Failure::TimedOut, phase, NO_STREAM)))
+                Ok(Err(ExchangeFailure::in_phase(Failure::TimedOut, phase, NO_STREAM)))
             }
             Err(_elapsed) => Ok(Err(limits.ran_out(phase))),
         }
@@ -268,7 +268,7 @@ impl Http2Connection {
     ///
     /// A timeout ends its stream alone. But where nothing at all came in meanwhile, nobody can tell a slow target
     /// from a dead connection, and as on HTTP/1.1 the next exchange gets a new one.
-    fn look_after(&mut self, failed: &Failed, sent: Instant) {
+    fn look_after(&mut self, failed: &ExchangeFailure, sent: Instant) {
         let silent = self.shared.traits.stamps.last_read().is_none_or(|read| read < sent);
         if failed.failure == Failure::TimedOut && silent {
             self.shared.retired.set(true);
@@ -278,7 +278,7 @@ impl Http2Connection {
         }
     }
 
-    fn failed(&self, error: &h2::Error, phase: Dimension) -> Failed {
+    fn failed(&self, error: &h2::Error, phase: Dimension) -> ExchangeFailure {
         self.shared.traits.failed(error, phase)
     }
 }
@@ -352,7 +352,7 @@ struct Http2Body<'a> {
 }
 
 impl BodyChunks for Http2Body<'_> {
-    async fn next(&mut self) -> Option<Result<Bytes, Failed>> {
+    async fn next(&mut self) -> Option<Result<Bytes, ExchangeFailure>> {
         let piece = self.body.data().await?;
         // Releasing what has just been counted cannot fail; if it did, the body would stall and time out.
         let _counted = piece
@@ -369,7 +369,7 @@ impl FailureContext {
     }
 
     /// What an error says of an exchange in a phase.
-    fn failed(&self, error: &h2::Error, phase: Dimension) -> Failed {
+    fn failed(&self, error: &h2::Error, phase: Dimension) -> ExchangeFailure {
         let (failure, seen) = if self.spoken.tls.is_none() && !self.stamps.greeted_in_http2() {
             (Failure::Protocol, instead_of_http2(&self.stamps).to_owned())
         } else if let Some(end) = error.get_io() {
@@ -377,7 +377,7 @@ impl FailureContext {
         } else {
             of_frame(error)
         };
-        Failed::in_phase(failure, phase, seen)
+        ExchangeFailure::in_phase(failure, phase, seen)
     }
 
     fn of_end(&self, end: &io::Error) -> (Failure, String) {

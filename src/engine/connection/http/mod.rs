@@ -14,10 +14,10 @@ use crate::engine::connection::dial::{
     DialedConnection, NegotiatedProtocol, NegotiatedVersion, timed_out,
 };
 use crate::engine::time::clock::{self, Instant};
-use crate::expect::{Captures, Expectations, Unmet};
-use crate::plan::Timeouts;
+use crate::expect::{CaptureSet, ExpectationSet, UnmetExpectation};
+use crate::plan::ExchangeTimeouts;
 use crate::record::Dimension;
-use crate::recorder::{Failed, Parts};
+use crate::recorder::{ExchangeFailure, ExchangeParts};
 
 pub(in crate::engine) use http2::NO_STREAM;
 pub(in crate::engine) use message::{RequestMessage, RequestParts, UnsendablePart};
@@ -33,21 +33,21 @@ pub(in crate::engine) struct ExchangeResponse {
     /// When the last byte came in, or when it failed.
     pub(in crate::engine) done: Instant,
     /// The answer's head, its body read to the end; or how the exchange failed.
-    pub(in crate::engine) answer: Result<response::Parts, Box<Failed>>,
+    pub(in crate::engine) answer: Result<response::Parts, Box<ExchangeFailure>>,
     /// Whether the connection can carry another exchange.
     pub(in crate::engine) reusable: bool,
 }
 
 /// The connection turned out to be closed before the request was sent, or the target said that it would not take it;
 /// holds how that was seen.
-pub(in crate::engine) struct RequestNotSent(pub(in crate::engine) Box<Failed>);
+pub(in crate::engine) struct RequestNotSent(pub(in crate::engine) Box<ExchangeFailure>);
 
 impl HttpConnection {
     /// Starts HTTP on a dialled stream by a deadline; ready for a first exchange.
     pub(in crate::engine) async fn open(
         dialled: DialedConnection,
         deadline: Instant,
-    ) -> Result<Self, Failed> {
+    ) -> Result<Self, ExchangeFailure> {
         let DialedConnection { stream, spoken, .. } = dialled;
         match spoken.version {
             NegotiatedVersion::Http1 => {
@@ -124,7 +124,7 @@ impl HttpConnection {
         message: &RequestMessage,
         sent: Instant,
         limits: ExchangeLimits,
-        parts: &mut Parts,
+        parts: &mut ExchangeParts,
         collector: &mut BodyCollector<'_>,
     ) -> Result<ExchangeResponse, RequestNotSent> {
         match self {
@@ -150,7 +150,7 @@ pub(in crate::engine) type BodyTimeLimit<'a> = &'a dyn Fn(&response::Parts) -> D
 
 /// Takes in the body of an answer.
 pub(in crate::engine) struct BodyCollector<'a> {
-    expectations: &'a Expectations,
+    expectations: &'a ExpectationSet,
     needs_body: bool,
     kept: &'a mut Vec<u8>,
     /// Where the head is put before the body comes, if anybody asks for it, and how long the body may take then.
@@ -165,8 +165,8 @@ impl<'a> BodyCollector<'a> {
 
     /// A collector that keeps what expectations and captures look at; `kept` is only memory to be used again.
     pub(in crate::engine) fn new(
-        expectations: &'a Expectations,
-        captures: &Captures,
+        expectations: &'a ExpectationSet,
+        captures: &CaptureSet,
         kept: &'a mut Vec<u8>,
     ) -> Self {
         kept.clear();
@@ -192,10 +192,10 @@ impl<'a> BodyCollector<'a> {
         limits.until(Some(at + patience(parts)))
     }
 
-    fn take(&mut self, data: &[u8]) -> Result<(), Failed> {
+    fn take(&mut self, data: &[u8]) -> Result<(), ExchangeFailure> {
         self.received += data.len() as u64;
         if self.received > self.expectations.max_body().0 {
-            return Err(unmet(self.expectations.too_large()));
+            return Err(unmet(self.expectations.too_large_body()));
         }
         if self.needs_body {
             self.kept.extend_from_slice(data);
@@ -207,7 +207,7 @@ impl<'a> BodyCollector<'a> {
 /// A body that comes in pieces.
 trait BodyChunks {
     /// The next piece that is body, or `None` at its end.
-    async fn next(&mut self) -> Option<Result<Bytes, Failed>>;
+    async fn next(&mut self) -> Option<Result<Bytes, ExchangeFailure>>;
 }
 
 /// Reads a body to its end, within its limits in time and size.
@@ -215,7 +215,7 @@ async fn read(
     mut body: impl BodyChunks,
     limits: ExchangeLimits,
     collector: &mut BodyCollector<'_>,
-) -> Result<(), Failed> {
+) -> Result<(), ExchangeFailure> {
     loop {
         match timeout_at(limits.deadline, body.next()).await {
             Err(_elapsed) => return Err(limits.ran_out(Dimension::Body)),
@@ -227,15 +227,15 @@ async fn read(
 
 /// Notes the phases of an exchange that ended at `done`, the first byte of its answer having come in at `first`.
 fn note_phases(
-    parts: &mut Parts,
+    parts: &mut ExchangeParts,
     sent: Instant,
     first: Option<Instant>,
     done: Instant,
     is_complete: bool,
 ) {
-    let Some(first) = first else { return parts.died(Dimension::FirstByte) };
-    parts.took(Dimension::FirstByte, first - sent);
-    parts.note(Dimension::Body, is_complete.then(|| done - first));
+    let Some(first) = first else { return parts.set_failed(Dimension::FirstByte) };
+    parts.set_duration(Dimension::FirstByte, first - sent);
+    parts.set_outcome(Dimension::Body, is_complete.then(|| done - first));
 }
 
 /// The phase an exchange is in, by whether a first byte of its answer came in.
@@ -256,8 +256,8 @@ pub(in crate::engine) struct ExchangeLimits {
 
 impl ExchangeLimits {
     /// The limits of an exchange that a connection took at `taken`.
-    pub(in crate::engine) fn new(timeouts: &Timeouts, taken: Instant) -> Self {
-        let Timeouts { first_byte, whole, .. } = *timeouts;
+    pub(in crate::engine) fn new(timeouts: &ExchangeTimeouts, taken: Instant) -> Self {
+        let ExchangeTimeouts { first_byte, whole, .. } = *timeouts;
         Self { deadline: taken + whole, first_byte, whole }
     }
 
@@ -273,7 +273,7 @@ impl ExchangeLimits {
         self.deadline.min(sent + self.first_byte)
     }
 
-    fn ran_out(&self, phase: Dimension) -> Failed {
+    fn ran_out(&self, phase: Dimension) -> ExchangeFailure {
         let limit = if phase == Dimension::FirstByte {
             self.first_byte.min(self.whole)
         } else {
@@ -284,7 +284,7 @@ impl ExchangeLimits {
 }
 
 /// An answer that is not the expected one.
-pub(in crate::engine) fn unmet(unmet: Unmet) -> Failed {
-    let Unmet { failure, expected, seen } = unmet;
-    Failed { failure, phase: None, expected, seen, next: None }
+pub(in crate::engine) fn unmet(unmet: UnmetExpectation) -> ExchangeFailure {
+    let UnmetExpectation { failure, expected, seen } = unmet;
+    ExchangeFailure { failure, phase: None, expected, seen, next: None }
 }

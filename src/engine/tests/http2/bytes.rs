@@ -15,7 +15,7 @@ use crate::engine::connection::dial::{DialFuture, Dialer, UrlOrigin};
 use crate::engine::stop_channel;
 use crate::engine::time::clock::Instant;
 use crate::record::{Dimension, Failure, ScenarioMeasurement};
-use crate::recorder::Parts;
+use crate::recorder::ExchangeParts;
 use crate::units::Quantile;
 
 /// Dials a server that reads and sends bytes as they are told.
@@ -27,9 +27,14 @@ struct RawDial {
 }
 
 impl Dialer for RawDial {
-    fn dial<'a>(&'a self, _: &'a UrlOrigin, parts: &'a mut Parts, _: Instant) -> DialFuture<'a> {
+    fn dial<'a>(
+        &'a self,
+        _: &'a UrlOrigin,
+        parts: &'a mut ExchangeParts,
+        _: Instant,
+    ) -> DialFuture<'a> {
         Box::pin(async {
-            parts.took(Dimension::Connect, Duration::ZERO);
+            parts.set_duration(Dimension::Connect, Duration::ZERO);
             let (ours, mut theirs) = tokio::io::duplex(1 << 16);
             let (says, closes) = (self.says, self.closes);
             tokio::task::spawn_local(async move {
@@ -114,7 +119,7 @@ impl Dialer for LeavingOut {
     fn dial<'a>(
         &'a self,
         origin: &'a UrlOrigin,
-        parts: &'a mut Parts,
+        parts: &'a mut ExchangeParts,
         by: Instant,
     ) -> DialFuture<'a> {
         if !self.first.replace(false) {
@@ -125,7 +130,7 @@ impl Dialer for LeavingOut {
         let answer = b"\0\0\x01\x01\x05\0\0\0\x01\x88".as_slice();
         let go_away = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0".as_slice();
         Box::pin(async move {
-            parts.took(Dimension::Connect, Duration::ZERO);
+            parts.set_duration(Dimension::Connect, Duration::ZERO);
             let (ours, mut theirs) = tokio::io::duplex(1 << 16);
             tokio::task::spawn_local(async move {
                 theirs.write_all(SETTINGS).await.unwrap();
@@ -174,7 +179,12 @@ fn a_request_that_a_graceful_end_left_out_goes_to_a_new_connection() {
 struct Shrinking;
 
 impl Dialer for Shrinking {
-    fn dial<'a>(&'a self, _: &'a UrlOrigin, _: &'a mut Parts, _: Instant) -> DialFuture<'a> {
+    fn dial<'a>(
+        &'a self,
+        _: &'a UrlOrigin,
+        _: &'a mut ExchangeParts,
+        _: Instant,
+    ) -> DialFuture<'a> {
         Box::pin(async {
             let (ours, theirs) = tokio::io::duplex(1 << 16);
             tokio::task::spawn_local(shrink(theirs));

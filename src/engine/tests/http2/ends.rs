@@ -9,8 +9,8 @@ use super::server::{Act, Http2Dial};
 use super::{acts, always, http2, run, seen};
 use crate::engine::tests::harness::{millis, open, scenario};
 use crate::engine::tests::measured;
-use crate::expect::Expectations;
-use crate::plan::Load;
+use crate::expect::ExpectationSet;
+use crate::plan::LoadPlan;
 use crate::record::{Dimension, Failure};
 use crate::units::ByteSize;
 
@@ -29,8 +29,11 @@ fn a_connection_that_ends_gracefully_is_opened_again_without_an_error() {
 #[test]
 fn a_proxy_that_ends_the_connection_every_few_requests_costs_no_error_under_back_to_back_load() {
     for streams in [1, 4] {
-        let load =
-            Load::Closed { connections: 2, until: Duration::from_mins(1), iterations: Some(300) };
+        let load = LoadPlan::Closed {
+            connections: 2,
+            until: Duration::from_mins(1),
+            iterations: Some(300),
+        };
         let script = vec![vec![Act::Answer(millis(5)), Act::Answer(millis(5)), Act::LastAnswer]];
         let (scenario, log) = run(http2(scenario(load), streams), Http2Dial::new(script));
         let tally = &measured(&scenario).tally;
@@ -137,7 +140,7 @@ fn a_body_of_another_length_than_stated_is_malformed() {
 fn a_body_that_is_too_large_ends_its_stream_alone() {
     let acts = vec![Act::Big(2_000_000), Act::Answer(millis(5))];
     let mut plan = http2(open(10.0, 1, 1), 2);
-    plan.requests[0].expectations = Expectations::new(Vec::new(), ByteSize(1_000_000));
+    plan.requests[0].expectations = ExpectationSet::new(Vec::new(), ByteSize(1_000_000));
     let (scenario, log) = run(plan, Http2Dial::new(vec![acts]));
     let tally = &measured(&scenario).tally;
     assert_eq!((tally.ok, tally.failed_by(Failure::Unexpected), log.connections.get()), (9, 1, 1));

@@ -14,15 +14,15 @@ use super::harness::{CONNECT, Watcher, following, millis, open, scenario, watch_
 use super::sums::{assert_nothing_is_lost, sum};
 use super::{assert_close, measured};
 use crate::engine::stop_channel;
-use crate::expect::Expectations;
-use crate::plan::{Load, Protocol, Reuse, ScenarioPlan, Warmup};
+use crate::expect::ExpectationSet;
+use crate::plan::{ConnectionReuse, HttpProtocol, LoadPlan, ScenarioPlan, WarmupPlan};
 use crate::record::{Dimension, Failure, ScenarioMeasurement};
 use crate::units::{ByteSize, Quantile};
 use server::{Act, Http2Dial, Log};
 
 /// A scenario in HTTP/2 alone.
 fn http2(mut scenario: ScenarioPlan, streams: u32) -> ScenarioPlan {
-    (scenario.target.protocol, scenario.streams) = (Protocol::Http2, streams);
+    (scenario.target.protocol, scenario.streams) = (HttpProtocol::Http2, streams);
     scenario
 }
 
@@ -77,8 +77,8 @@ fn while_one_opens_the_shared_connection_the_others_wait_for_it() {
 fn a_further_connection_is_opened_only_where_every_stream_of_the_others_is_taken() {
     // 30 arrivals a second that take 300 ms: nine at a time, over three connections of four streams.
     let mut plan = http2(open(30.0, 3, 1), 4);
-    plan.warmup = Warmup { connections: 1, requests: 1 };
-    if let Load::Open { max_connections, .. } = &mut plan.load {
+    plan.warmup = WarmupPlan { connections: 1, requests: 1 };
+    if let LoadPlan::Open { max_connections, .. } = &mut plan.load {
         *max_connections = 8;
     }
     let (scenario, log) = run(plan, always(Act::Answer(millis(300))));
@@ -185,7 +185,7 @@ fn a_big_request_body_arrives_whole() {
 #[test]
 fn a_fresh_connection_for_each_arrival_works_in_http_2_too() {
     let mut plan = http2(open(5.0, 1, 2), 4);
-    plan.reuse = Reuse::Fresh;
+    plan.reuse = ConnectionReuse::Fresh;
     let (scenario, log) = run(plan, always(Act::Answer(millis(10))));
     assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.fresh), (5, 5));
     assert_eq!(log.connections.get(), 5);
@@ -195,7 +195,7 @@ fn a_fresh_connection_for_each_arrival_works_in_http_2_too() {
 #[test]
 fn warm_up_opens_each_shared_connection_once() {
     let mut plan = http2(open(40.0, 1, 2), 4);
-    plan.warmup = Warmup { connections: 2, requests: 10 };
+    plan.warmup = WarmupPlan { connections: 2, requests: 10 };
     let (scenario, log) = run(plan, always(Act::Answer(millis(50))));
     let request = &scenario.requests[0];
     assert_eq!((request.cold.tally.ok, request.warmup.tally.ok), (2, 8));
@@ -205,7 +205,7 @@ fn warm_up_opens_each_shared_connection_once() {
 
 #[test]
 fn the_closed_model_keeps_every_stream_busy() {
-    let load = Load::Closed { connections: 2, until: millis(1_000), iterations: None };
+    let load = LoadPlan::Closed { connections: 2, until: millis(1_000), iterations: None };
     let (measurement, log) = run(http2(scenario(load), 3), always(Act::Answer(millis(100))));
     assert_eq!((log.most_under_way.get(), log.connections.get()), (6, 2));
     assert!(
@@ -256,7 +256,7 @@ fn redirects_are_followed_on_a_shared_connection_that_may_end_between_the_hops()
 #[test]
 fn a_body_larger_than_any_window_is_read_to_its_end() {
     let mut plan = http2(open(2.0, 1, 1), 2);
-    plan.requests[0].expectations = Expectations::new(Vec::new(), ByteSize(100 << 20));
+    plan.requests[0].expectations = ExpectationSet::new(Vec::new(), ByteSize(100 << 20));
     let (scenario, _) = run(plan, always(Act::Big(40 << 20)));
     assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.body_bytes), (2, 80 << 20));
 }

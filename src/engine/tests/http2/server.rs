@@ -17,7 +17,7 @@ use crate::engine::connection::dial::{
 };
 use crate::engine::time::clock::Instant;
 use crate::record::Dimension;
-use crate::recorder::{Failed, Parts};
+use crate::recorder::{ExchangeFailure, ExchangeParts};
 
 /// What the scripted server does with one stream.
 #[derive(Debug, Clone)]
@@ -73,9 +73,12 @@ impl Http2Dial {
         Self { script: RefCell::new(script.into()), allowed: None, log: Rc::default() }
     }
 
-    async fn connect(&self, parts: &mut Parts) -> Result<DialedConnection, Failed> {
+    async fn connect(
+        &self,
+        parts: &mut ExchangeParts,
+    ) -> Result<DialedConnection, ExchangeFailure> {
         tokio::time::sleep(CONNECT).await;
-        parts.took(Dimension::Connect, CONNECT);
+        parts.set_duration(Dimension::Connect, CONNECT);
         let acts = {
             let mut script = self.script.borrow_mut();
             if script.len() > 1 { script.pop_front().unwrap() } else { script[0].clone() }
@@ -88,7 +91,12 @@ impl Http2Dial {
 }
 
 impl Dialer for Http2Dial {
-    fn dial<'a>(&'a self, _: &'a UrlOrigin, parts: &'a mut Parts, _: Instant) -> DialFuture<'a> {
+    fn dial<'a>(
+        &'a self,
+        _: &'a UrlOrigin,
+        parts: &'a mut ExchangeParts,
+        _: Instant,
+    ) -> DialFuture<'a> {
         Box::pin(self.connect(parts))
     }
 }

@@ -178,12 +178,12 @@ fn point(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Histogram, Series, ServerTimings, Tally};
+    use crate::record::{DimensionHistograms, Histogram, ServerTimings, Tally};
 
     fn second(start: u64, millis: u64) -> Interval {
         let mut latency = Histogram::default();
         latency.record(Duration::from_millis(millis));
-        let mut series = Series::default();
+        let mut series = DimensionHistograms::default();
         series.add(Dimension::Latency, &latency);
         Interval {
             scenario: "s".to_owned(),

@@ -7,8 +7,8 @@ use super::super::numbering::RowNumbering;
 use super::super::rows::{HistogramRows, place, text, texts, whole};
 use crate::postgres::Transaction;
 use crate::record::{
-    Actual, Decision, Dimension, PlannedScenario, Reason, RunRecord, ScenarioMeasurement, Stage,
-    StageMeasurement,
+    ActualQuantile, Decision, Dimension, PlannedScenario, RunRecord, ScenarioMeasurement, Stage,
+    StageMeasurement, VerdictReason,
 };
 use crate::units::Ratio;
 
@@ -192,7 +192,7 @@ struct VerdictRow<'a> {
     counts: Option<(u64, u64)>,
     allowed: Option<f64>,
     actual_us: Option<i64>,
-    reason: &'a Reason,
+    reason: &'a VerdictReason,
 }
 
 fn verdict_rows<'a>(record: &'a RunRecord, numbering: &RowNumbering<'_>) -> Vec<VerdictRow<'a>> {
@@ -207,7 +207,7 @@ fn verdict_rows<'a>(record: &'a RunRecord, numbering: &RowNumbering<'_>) -> Vec<
             counts: Some((budget.judged, budget.exceeded)),
             allowed: budget.allowed.map(Ratio::as_f64),
             actual_us: match budget.actual {
-                Some(Actual::At(value)) => Some(whole(value.as_micros())),
+                Some(ActualQuantile::At(value)) => Some(whole(value.as_micros())),
                 _ => None,
             },
             reason: &budget.reason,

@@ -14,7 +14,7 @@ use crate::units::Quantile;
 ///
 /// Figures are microseconds; they are missing where nothing was counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Packed {
+pub struct EncodedHistogram {
     /// How many values were counted.
     pub count: u64,
     /// The shortest.
@@ -39,7 +39,7 @@ pub struct Packed {
     pub hdr: Vec<u8>,
 }
 
-impl Packed {
+impl EncodedHistogram {
     /// A histogram with its figures.
     pub fn of(histogram: &Histogram) -> Self {
         let micros = |duration: Option<Duration>| {
@@ -59,7 +59,7 @@ impl Packed {
     }
 
     /// The histogram; an error where the bytes are none.
-    pub fn unpack(&self) -> Result<Histogram, HistogramError> {
+    pub fn decode(&self) -> Result<Histogram, HistogramError> {
         let mut histogram = Histogram::from_v2(&self.hdr)?;
         histogram.note_clipped(self.clipped);
         Ok(histogram)
@@ -68,13 +68,13 @@ impl Packed {
 
 impl Serialize for Histogram {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Packed::of(self).serialize(serializer)
+        EncodedHistogram::of(self).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Histogram {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Packed::deserialize(deserializer)?.unpack().map_err(serde::de::Error::custom)
+        EncodedHistogram::deserialize(deserializer)?.decode().map_err(serde::de::Error::custom)
     }
 }
 

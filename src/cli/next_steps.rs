@@ -7,7 +7,7 @@ use super::log::PEOPLE_ONLY;
 use super::outputs::FinishedRun;
 use super::results::scenario_figures;
 use crate::record::{Dimension, RunRecord};
-use crate::units::{Quantile, written};
+use crate::units::{Quantile, duration_literal};
 
 /// Prints the figures in words, and what to type next. `budget_after` is the flags that go before a
 /// latency budget; `None` if there is one already.
@@ -24,7 +24,7 @@ fn advice(run: &FinishedRun, budget_after: Option<String>) -> String {
     let _ = write!(text, "\nNext\n  open {}/report.html\n", run.folder.display());
     let repeat = typed_command(&record.provenance.command);
     if let Some((flags, p95)) = budget_after.zip(p95(record)) {
-        let ceiling = written(proposed_ceiling(p95));
+        let ceiling = duration_literal(proposed_ceiling(p95));
         let _ = write!(
             text,
             "  {repeat} {flags}--budget 'p95 < {ceiling}'\n      add a latency budget: the p95 just measured, plus half\n"
@@ -39,11 +39,11 @@ fn advice(run: &FinishedRun, budget_after: Option<String>) -> String {
 
 /// The command as it was typed, without secrets, quoted for a shell.
 fn typed_command(command: &[String]) -> String {
-    command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    command.iter().map(|word| shell_quote(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// Quotes a word for a shell.
-pub(super) fn quoted(word: &str) -> String {
+pub(super) fn shell_quote(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {
         return word.to_owned();
@@ -83,15 +83,18 @@ mod tests {
             (412_000, "620ms"),
             (1_900_000, "2s 900ms"),
         ] {
-            assert_eq!(written(proposed_ceiling(Duration::from_micros(measured_us))), proposed);
+            assert_eq!(
+                duration_literal(proposed_ceiling(Duration::from_micros(measured_us))),
+                proposed
+            );
         }
     }
 
     #[test]
     fn a_word_is_quoted_if_a_shell_would_change_it() {
-        assert_eq!(quoted("http://h/a"), "http://h/a");
-        assert_eq!(quoted("p95 < 1s"), "'p95 < 1s'");
-        assert_eq!(quoted("it's ${A}\u{1b}[1m"), r"'it'\''s ${A} [1m'");
-        assert_eq!(quoted(""), "''");
+        assert_eq!(shell_quote("http://h/a"), "http://h/a");
+        assert_eq!(shell_quote("p95 < 1s"), "'p95 < 1s'");
+        assert_eq!(shell_quote("it's ${A}\u{1b}[1m"), r"'it'\''s ${A} [1m'");
+        assert_eq!(shell_quote(""), "''");
     }
 }

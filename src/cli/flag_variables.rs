@@ -61,7 +61,7 @@ fn name_flag(arg: Arg, prefix: &str) -> Arg {
 }
 
 /// The value of a shared flag, such as `--budget`, in the environment.
-pub(super) fn variable_of(flag: &str) -> Option<OsString> {
+pub(super) fn value_from_environment(flag: &str) -> Option<OsString> {
     std::env::var_os(format!("TOLLGATE_{}", upper(flag.trim_start_matches('-'))))
 }
 
