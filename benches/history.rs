@@ -1,9 +1,10 @@
 //! How long it takes to list and merge 10,000 runs.
 //!
-//! `cargo bench --bench history` writes as many run folders as its first argument says (10,000 unless given), each with
-//! a `run.json` of the size of the sample's, and measures how long it takes to read them all as bytes, to list them, and to add
-//! their histograms. What reading takes is the floor of this machine at this hour. Bound: 10,000 runs are listed and merged
-//! in 1 s. It prints markdown, and ends with 1 where the bound is broken.
+//! `cargo bench --bench history` writes as many run folders as its first argument says (10,000
+//! unless given), each with a `run.json` of the size of the sample's, and measures how long it
+//! takes to read them all as bytes, to list them, and to add their histograms. What reading takes
+//! is the floor of this machine at this hour. Bound: 10,000 runs are listed and merged in 1 s. It
+//! prints markdown, and ends with 1 where the bound is broken.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 

@@ -1,12 +1,15 @@
 //! What it costs to store runs in Postgres, and to list and merge thousands of them.
 //!
-//! Starts a cluster of its own. A run of 2 scenarios and 600 seconds is stored again and again; beside it, as the floor, the
-//! server copies the same rows into tables of the same shape, which is all of the work but making, sending and checking
-//! them. Then the database is filled up to 10,000 runs and their summaries are read, and all histograms of each request are
-//! added; `--bench history` does the same with folders. Bounds: a run is stored in 1 s, and 10,000 are listed and merged in 1 s.
+//! Starts a cluster of its own. A run of 2 scenarios and 600 seconds is stored again and again;
+//! beside it, as the floor, the server copies the same rows into tables of the same shape, which is
+//! all of the work but making, sending and checking them. Then the database is filled up to 10,000
+//! runs and their summaries are read, and all histograms of each request are added; `--bench
+//! history` does the same with folders. Bounds: a run is stored in 1 s, and 10,000 are listed and
+//! merged in 1 s.
 //!
-//! `cargo bench --bench store` takes a minute or two, needs the programs of `PostgreSQL`, prints markdown, and ends with 1 where a bound is broken. The
-//! cluster's files are in memory where there is plenty, and `fsync` is off: what a disk takes to make a commit last comes on top.
+//! `cargo bench --bench store` takes a minute or two, needs the programs of `PostgreSQL`, prints
+//! markdown, and ends with 1 where a bound is broken. The cluster's files are in memory where there
+//! is plenty, and `fsync` is off: what a disk takes to make a commit last comes on top.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
@@ -97,7 +100,8 @@ fn record(folder: &Path) -> Result<RunRecord> {
     }
 }
 
-/// Stores long runs, in turn with the server copying the rows of the last; the median of the former.
+/// Stores long runs, in turn with the server copying the rows of the last; the median of the
+/// former.
 fn storing(cluster: &Cluster, database: &mut Database, folder: &Path) -> Result<Duration> {
     let copies = TABLES.map(|(table, _)| {
         format!("create table copy.{table} (like tollgate.{table} including defaults including indexes including generated);")

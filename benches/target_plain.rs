@@ -1,10 +1,11 @@
 //! How many requests for its 1 KiB page the rehearsal target answers in a second on one core.
 //!
-//! `cargo bench --bench target_plain` pins the server to core 1 and drives it from core 0 with `wrk -t1 -c50`, which
-//! has to be installed. A bare server that parses no request and repeats one canned answer goes first and last: what
-//! wrk reaches against it is the floor of this machine at this hour. Where wrk is the one that cannot go faster, its
-//! figure says nothing of the server; so the server's CPU time for each request is printed beside it, and the rate
-//! that this would allow on a core that does nothing else.
+//! `cargo bench --bench target_plain` pins the server to core 1 and drives it from core 0 with `wrk
+//! -t1 -c50`, which has to be installed. A bare server that parses no request and repeats one
+//! canned answer goes first and last: what wrk reaches against it is the floor of this machine at
+//! this hour. Where wrk is the one that cannot go faster, its figure says nothing of the server; so
+//! the server's CPU time for each request is printed beside it, and the rate that this would allow
+//! on a core that does nothing else.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
 
 use std::error::Error;
@@ -75,7 +76,8 @@ fn report(what: &str, url: &str) -> Result<()> {
     Ok(())
 }
 
-/// CPU time of this process so far, of all its threads, in user and kernel; wrk is a process of its own.
+/// CPU time of this process so far, of all its threads, in user and kernel; wrk is a process of its
+/// own.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())

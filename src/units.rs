@@ -34,7 +34,8 @@ impl Rate {
     /// The highest rate that can be asked for, per second.
     pub const MAX_PER_SECOND: f64 = 1_000_000.0;
 
-    /// A rate of `per_second` arrivals a second, if that is above zero and at most [`Self::MAX_PER_SECOND`].
+    /// A rate of `per_second` arrivals a second, if that is above zero and at most
+    /// [`Self::MAX_PER_SECOND`].
     pub fn per_second(per_second: f64) -> Result<Self, UnitError> {
         if per_second > 0.0 && per_second <= Self::MAX_PER_SECOND {
             Ok(Self(per_second))
@@ -308,7 +309,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     })
 }
 
-/// A duration as a person reads it: three significant digits and one unit (`243 ms`, `1.42 s`, `86 µs`).
+/// A duration as a person reads it: three significant digits and one unit (`243 ms`, `1.42 s`, `86
+/// µs`).
 pub fn format_duration(duration: Duration) -> String {
     let micros = duration.as_secs_f64() * 1e6;
     match micros {

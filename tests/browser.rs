@@ -11,8 +11,8 @@ use std::time::Duration;
 use devtools::Browser;
 use serde_json::{Value, json};
 use tollgate::record::{
-    Dimension, Failure, FailureEvidence, Interval, RunRecord, ShardRecord, ShardSharing, Stage,
-    VerdictReason,
+    Dimension, Failure, FailureEvidence, Interval, RequestMeasurement, RunRecord, ShardRecord,
+    ShardSharing, Stage, VerdictReason,
 };
 use tollgate::report;
 
@@ -121,15 +121,8 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
             (0..3).for_each(|_| request.measured.server_timings.add(&next(), &latency));
             request.measured.tally.exchanges += 3;
             request.measured.tally.failures.insert(Failure::Unexpected, 3);
-            intervals.extend((0..12).map(|second| Interval {
-                scenario: measured.name.clone(),
-                request: name.clone(),
-                stage: if second < 2 { Stage::Cold } else { Stage::Measured },
-                start: record.measurement.measured_from + Duration::from_secs(second),
-                tally: request.measured.tally.clone(),
-                series: request.measured.series.clone(),
-                server_timings: request.measured.server_timings.clone(),
-            }));
+            let start = record.measurement.measured_from;
+            intervals.extend(twelve_seconds(&measured.name, request, start));
         }
     }
     let from = &mut record.provenance;
@@ -139,6 +132,23 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
     let parts = (1..=3).map(|shard| ShardRecord { shard, run: record.id, host: next() }).collect();
     record.measurement.sharing = Some(ShardSharing { of: 3, start: from.started, parts });
     (record, intervals)
+}
+
+/// Twelve intervals that repeat a request's totals, the first two of them cold.
+fn twelve_seconds(
+    scenario: &str,
+    request: &RequestMeasurement,
+    start: Duration,
+) -> impl Iterator<Item = Interval> {
+    (0..12).map(move |second| Interval {
+        scenario: scenario.to_owned(),
+        request: request.name.clone(),
+        stage: if second < 2 { Stage::Cold } else { Stage::Measured },
+        start: start + Duration::from_secs(second),
+        tally: request.measured.tally.clone(),
+        series: request.measured.series.clone(),
+        server_timings: request.measured.server_timings.clone(),
+    })
 }
 
 /// Inspects a page in both widths and both colour schemes.

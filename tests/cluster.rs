@@ -1,4 +1,5 @@
-//! The real PostgreSQL and `PgBouncer` that tests start: they answer, keep apart, and leave nothing behind.
+//! The real PostgreSQL and `PgBouncer` that tests start: they answer, keep apart, and leave nothing
+//! behind.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 #![allow(
     clippy::disallowed_methods,

@@ -1,7 +1,8 @@
-//! The prober against everything that can be wrong with a target: none hangs, none counts as ok, and none spoils the
-//! exchange after it.
+//! The prober against everything that can be wrong with a target: none hangs, none counts as ok,
+//! and none spoils the exchange after it.
 //!
-//! Each row is a scenario of two requests in one arrival: the fault, and `/plain` right after it. All rows are one run.
+//! Each row is a scenario of two requests in one arrival: the fault, and `/plain` right after it.
+//! All rows are one run.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
 #[path = "faults/further.rs"]
@@ -19,10 +20,12 @@ use tollgate::record::{Dimension, Failure, Interval, Measurement, StageMeasureme
 use tollgate::scenario::Scenario;
 use tollgate::target::{BackgroundTarget, TargetSettings, TlsFault};
 
-/// The longest that a run of all rows may take: far above what it needs, so that only a hang gets there.
+/// The longest that a run of all rows may take: far above what it needs, so that only a hang gets
+/// there.
 const BOUND: Duration = Duration::from_mins(2);
 
-/// Timeout of the rows whose fault is that nothing comes: long against what a busy machine needs to begin all rows at once.
+/// Timeout of the rows whose fault is that nothing comes: long against what a busy machine needs to
+/// begin all rows at once.
 const SHORT: &str = "timeout = \"3s\"";
 /// Timeout of all others, which no slow machine reaches.
 const LONG: &str = "timeout = \"30s\"";
@@ -68,7 +71,8 @@ const HTTP1: [Row; 31] = [
     row("path = '/fault/close'", Failed(Failure::Closed, Some(FirstByte))),
     row("path = '/fault/truncated'", Failed(Failure::Closed, Some(Body))),
     row("path = '/fault/short'", Failed(Failure::Closed, Some(Body))),
-    // By its length the answer is whole; that the surplus is not the next answer, the request after it shows.
+    // By its length the answer is whole; that the surplus is not the next answer, the request after
+    // it shows.
     row("path = '/fault/long'", Failed(Failure::Malformed, Some(Body))),
     slow("path = '/fault/hang'", FirstByte),
     slow("path = '/fault/slow-headers'", Body),
@@ -216,7 +220,8 @@ impl Observer for Nobody {
 /// How often the rows are carried out on a machine so busy that the prober stands still.
 const TRIES: usize = 5;
 
-/// Carries out all rows as one run. One in which the prober stood still says nothing of the target, and is made again.
+/// Carries out all rows as one run. One in which the prober stood still says nothing of the target,
+/// and is made again.
 fn measure_undisturbed(rows: &[Row], targets: &Targets) -> Measurement {
     let undisturbed = |measured: &Measurement| {
         let requests = measured.scenarios.iter().flat_map(|scenario| &scenario.requests);

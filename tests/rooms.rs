@@ -1,4 +1,5 @@
-//! Holds the arrows between rooms: which room may use which, and which must not see the async runtime.
+//! Holds the arrows between rooms: which room may use which, and which must not see the async
+//! runtime.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
 #[path = "rooms/modules.rs"]

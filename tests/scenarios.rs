@@ -1,4 +1,5 @@
-//! Scenario files as a user writes them: the shipped ones, those of the reference page, and wrong ones.
+//! Scenario files as a user writes them: the shipped ones, those of the reference page, and wrong
+//! ones.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -100,8 +101,8 @@ fn every_example_of_the_reference_page_is_a_scenario() {
     }
 }
 
-/// An example of the reference page as a whole file: a section alone is completed by what every scenario has, so that
-/// the page need not repeat it.
+/// An example of the reference page as a whole file: a section alone is completed by what every
+/// scenario has, so that the page need not repeat it.
 fn completed(example: &str) -> String {
     let head = "name = \"example\"\n";
     let target = "\n[target]\nbase_url = \"${TOLLGATE_TARGET}\"\n";

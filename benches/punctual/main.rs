@@ -7,7 +7,8 @@
 //! arrival allows. A client that sends nothing early cannot do better, and a constant delay of the
 //! machine cancels out. The first row is a reference that spins on a whole core.
 //!
-//! The last table has 1,000 requests per second against a server that withholds its answers for 1 s.
+//! The last table has 1,000 requests per second against a server that withholds its answers for 1
+//! s.
 //!
 //! `cargo bench --bench punctual` exits with 1 if one of the printed bounds does not hold.
 //! `-- --rounds 1 --seconds 5` makes it shorter.

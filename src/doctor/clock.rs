@@ -10,11 +10,12 @@ use crate::engine::clock::{self, Instant};
 use crate::record::checkup::CheckFinding;
 use crate::units::format_duration;
 
-/// A clock that gains or loses as much on the monotonic one in half a second was set meanwhile; one that is slewed
-/// changes by a quarter of a millisecond at most.
+/// A clock that gains or loses as much on the monotonic one in half a second was set meanwhile; one
+/// that is slewed changes by a quarter of a millisecond at most.
 const STEP: Duration = Duration::from_millis(10);
 
-/// How far in the future this program's file may have been written: file systems have clocks of their own.
+/// How far in the future this program's file may have been written: file systems have clocks of
+/// their own.
 const AHEAD: Duration = Duration::from_mins(1);
 
 /// Both clocks at one moment.

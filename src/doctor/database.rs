@@ -9,7 +9,8 @@ use crate::postgres::DatabaseAddress;
 use crate::record::checkup::CheckFinding;
 use crate::units::format_duration;
 
-/// Looks whether a session can be opened with each database that a plan's steps ask; no statement is carried out.
+/// Looks whether a session can be opened with each database that a plan's steps ask; no statement
+/// is carried out.
 ///
 /// The error says that the machine gave no runtime.
 pub fn databases(plan: &Plan) -> Result<Vec<CheckFinding>, EngineError> {

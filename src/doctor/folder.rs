@@ -7,11 +7,12 @@ use super::MACHINE;
 use crate::plan::Plan;
 use crate::record::checkup::CheckFinding;
 
-/// What a run folder takes at most for one scenario's reports and plots: 0.4 to 0.5 MB were measured.
+/// What a run folder takes at most for one scenario's reports and plots: 0.4 to 0.5 MB were
+/// measured.
 const REPORTS: u64 = 1_000_000;
 
-/// What a second of one request takes at most in the interval files: 1.6 kB at 20 requests a second and 2.8 kB at 500
-/// were measured.
+/// What a second of one request takes at most in the interval files: 1.6 kB at 20 requests a second
+/// and 2.8 kB at 500 were measured.
 const SECOND: u64 = 4_000;
 
 /// Free space should be so many times what a run takes: it is not the only one that writes there.

@@ -1,7 +1,8 @@
 //! Whether this machine can do the job: what a run will lean on, looked at before it.
 //!
-//! Each subject has a function that reads or measures and one or more that judge, purely, what was read: limits to
-//! [`CheckFinding`]s. Whoever wants another subject examined adds a function that returns its findings.
+//! Each subject has a function that reads or measures and one or more that judge, purely, what was
+//! read: limits to [`CheckFinding`]s. Whoever wants another subject examined adds a function that
+//! returns its findings.
 
 mod clock;
 mod database;
@@ -35,8 +36,8 @@ const WATCHED: Duration = Duration::from_millis(500);
 
 /// Looks at this machine beside what a plan wants of it; takes half a second.
 ///
-/// `runs_dir` is where run folders are to be made. Nothing is left there. The error says that the machine gave no
-/// thread or timer to measure with.
+/// `runs_dir` is where run folders are to be made. Nothing is left there. The error says that the
+/// machine gave no thread or timer to measure with.
 pub fn machine(plan: &Plan, runs_dir: &Path) -> Result<Vec<CheckFinding>, EngineError> {
     let (clocks, busy) = (clock::Watch::start(), processors::Watch::start());
     let timers = probe::timers(plan.pacing, WATCHED)?;

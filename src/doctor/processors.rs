@@ -62,8 +62,8 @@ impl Ticks {
         Self::parse(&std::fs::read_to_string("/proc/stat").ok()?)
     }
 
-    /// Reads the line of all processors: user, nice, system, idle, iowait, irq, softirq and steal; guests are part of
-    /// user and nice.
+    /// Reads the line of all processors: user, nice, system, idle, iowait, irq, softirq and steal;
+    /// guests are part of user and nice.
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines().filter(|line| line.starts_with("cpu"));
         let ticks: Option<Vec<u64>> = lines
@@ -192,7 +192,8 @@ mod tests {
         }
     }
 
-    /// Two processors over 100 ticks, of which so many were busy and stolen; this process used half a processor.
+    /// Two processors over 100 ticks, of which so many were busy and stolen; this process used half
+    /// a processor.
     fn seen(busy: u64, stolen: u64) -> [CheckState; 2] {
         let before = Ticks { busy: 1_000, stolen: 0, all: 100_000, processors: 2 };
         let after = Ticks { busy: 1_000 + busy, stolen, all: 100_100, processors: 2 };

@@ -1,4 +1,5 @@
-//! What a plan's scenarios leave open: variables that are not set, and what can hardly be carried out as it was meant.
+//! What a plan's scenarios leave open: variables that are not set, and what can hardly be carried
+//! out as it was meant.
 
 use crate::record::checkup::CheckFinding;
 use crate::scenario::{DiagnosticParts, ScenarioErrors, ScenarioWarning};
@@ -11,8 +12,8 @@ const PLACES: usize = 3;
 
 /// What is to be said of scenarios that could be read.
 ///
-/// `missing` are the errors of a plan that would run, where one that is only looked at has none: they are about
-/// variables without a value. `warnings` are those of the plan.
+/// `missing` are the errors of a plan that would run, where one that is only looked at has none:
+/// they are about variables without a value. `warnings` are those of the plan.
 pub fn scenarios(
     missing: Option<&ScenarioErrors>,
     warnings: &[ScenarioWarning],

@@ -33,7 +33,8 @@ fn with(connections: u64) -> String {
     }
 }
 
-/// What is to be said of the local ports that a plan's connections take; nothing where the system does not tell.
+/// What is to be said of the local ports that a plan's connections take; nothing where the system
+/// does not tell.
 pub(super) fn ports(plan: &Plan) -> Vec<CheckFinding> {
     judge_ports(probe::ports(plan), engine::port_warnings(plan))
 }

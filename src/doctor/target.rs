@@ -20,8 +20,9 @@ const SLOW_LOOKUP: Duration = Duration::from_secs(1);
 /// How many addresses are named.
 const NAMED: usize = 6;
 
-/// Looks at every target of a plan, all at the same time: its name, and a connection to each of its addresses. No
-/// request is sent. A look-up and a connection may take `limit` each, or less where the plan's timeouts are shorter.
+/// Looks at every target of a plan, all at the same time: its name, and a connection to each of its
+/// addresses. No request is sent. A look-up and a connection may take `limit` each, or less where
+/// the plan's timeouts are shorter.
 pub fn targets(plan: &Plan, limit: Duration) -> Vec<CheckFinding> {
     let targets = distinct(plan);
     std::thread::scope(|scope| {

@@ -11,8 +11,8 @@ use crate::units::format_duration;
 /// What spoils figures where no plan says how exact they must be: a tenth of a ceiling of 100 ms.
 const SPOILS: Duration = Duration::from_millis(10);
 
-/// The part of a ceiling that the prober's own lateness may not reach, as a divisor: more could decide a verdict by
-/// itself.
+/// The part of a ceiling that the prober's own lateness may not reach, as a divisor: more could
+/// decide a verdict by itself.
 const PART_OF_CEILING: u32 = 10;
 
 /// The share of the time from which on standstills touch a p99, and from which on a p90.

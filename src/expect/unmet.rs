@@ -12,8 +12,9 @@ pub struct UnmetExpectation {
     pub failure: Failure,
     /// The expectation, as the scenario writes it: `status = 200`.
     pub expected: String,
-    /// What was found instead, at most [`UnmetExpectation::SEEN_LIMIT`] characters, without query strings or
-    /// bodies. It may echo a secret: redact it before showing it, and shorten it only after that.
+    /// What was found instead, at most [`UnmetExpectation::SEEN_LIMIT`] characters, without query
+    /// strings or bodies. It may echo a secret: redact it before showing it, and shorten it only
+    /// after that.
     pub seen: String,
 }
 

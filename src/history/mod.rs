@@ -80,8 +80,9 @@ pub struct TrendRun {
 impl History {
     /// The history of those runs that a filter takes.
     ///
-    /// A run that is there twice counts once, and one that a merged run is made of only as part of that, also where the
-    /// filter leaves the merged run out: it started when the first of its parts did, and has the tags that all of them have.
+    /// A run that is there twice counts once, and one that a merged run is made of only as part of
+    /// that, also where the filter leaves the merged run out: it started when the first of its
+    /// parts did, and has the tags that all of them have.
     pub fn from_runs(runs: impl IntoIterator<Item = RunSummary>, filter: &HistoryFilter) -> Self {
         let mut runs: Vec<RunSummary> = runs.into_iter().collect();
         runs.sort_by_key(|run| (run.started, run.id));
@@ -137,7 +138,8 @@ type AddedLatencies = (Histogram, Vec<Result<(), HistogramError>>);
 /// So many histograms are added by one thread before another is worth its start.
 const A_SHARE: usize = 512;
 
-/// Adds the latencies of all runs, on all processors where there are many; the order does not change the sum.
+/// Adds the latencies of all runs, on all processors where there are many; the order does not
+/// change the sum.
 fn add_latencies(found: &[(Arc<TrendRun>, RequestSummary)]) -> AddedLatencies {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let share = found.len().div_ceil(processors).max(A_SHARE);

@@ -7,8 +7,8 @@ pub const GAP: char = '·';
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// One bar a value, as high as its share of the highest, so that what is twice as long is twice as high; [`GAP`] where
-/// there is none.
+/// One bar a value, as high as its share of the highest, so that what is twice as long is twice as
+/// high; [`GAP`] where there is none.
 pub fn sparkline(values: impl IntoIterator<Item = Option<Duration>>) -> String {
     let values: Vec<Option<Duration>> = values.into_iter().collect();
     let highest = values.iter().flatten().max().map_or(0, Duration::as_nanos).max(1);

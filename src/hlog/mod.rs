@@ -1,9 +1,10 @@
 //! The intervals' histograms as an `HdrHistogram` log: written and read, also from other tools.
 //!
-//! Format: <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/HistogramLogWriter.java>,
+//! Format:
+//! <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/HistogramLogWriter.java>,
 //! version 1.3. Values are microseconds, `Interval_Max` is in milliseconds, and each line is tagged
-//! `scenario/request/stage/dimension`, or `scenario/request/stage/server-timing:METRIC` for the target's `Server-Timing` report;
-//! names are percent-encoded.
+//! `scenario/request/stage/dimension`, or `scenario/request/stage/server-timing:METRIC` for the
+//! target's `Server-Timing` report; names are percent-encoded.
 
 mod line;
 
@@ -20,7 +21,8 @@ pub use line::{HdrLogFields, HdrLogLine};
 
 use crate::record::{Dimension, Histogram, Interval, Stage};
 
-/// What a tag may hold as it is; commas, blanks and line breaks would end it, a slash would split it.
+/// What a tag may hold as it is; commas, blanks and line breaks would end it, a slash would split
+/// it.
 const TAG: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Prefix of a `Server-Timing` metric, in the place where other tags have a dimension.
@@ -95,17 +97,18 @@ impl<R: BufRead> LogReader<R> {
         while let Some(entry) = self.next.take_if(|entry| entry.of == of && entry.start == start) {
             match &entry.what {
                 HdrLogSubject::Dimension(dimension) => {
-                    interval.series.add(*dimension, &entry.histogram)
+                    interval.series.add(*dimension, &entry.histogram);
                 }
                 HdrLogSubject::ServerTiming(metric) => {
-                    interval.server_timings.add(metric, &entry.histogram)
+                    interval.server_timings.add(metric, &entry.histogram);
                 }
             }
             self.next = self.read();
         }
     }
 
-    /// The next entry that can be read: a last line may be cut off, and a later version may tag lines otherwise.
+    /// The next entry that can be read: a last line may be cut off, and a later version may tag
+    /// lines otherwise.
     fn read(&mut self) -> Option<HdrLogEntry> {
         loop {
             let line = self.lines.next()?.ok()?;

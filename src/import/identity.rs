@@ -4,7 +4,8 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A UUID of version 7 (<https://www.rfc-editor.org/rfc/rfc9562#section-5.7>) whose random bits are a hash of the parts.
+/// A UUID of version 7 (<https://www.rfc-editor.org/rfc/rfc9562#section-5.7>) whose random bits are
+/// a hash of the parts.
 ///
 /// A start before 1970 counts as 1970.
 pub(super) fn id(started: OffsetDateTime, parts: &[&[u8]]) -> Uuid {

@@ -1,8 +1,8 @@
 //! From what another tool kept to a run, purely: bytes → [`RunRecord`] and its intervals.
 //!
 //! A record holds only what its file says. Its caveats list what the file cannot say, and its
-//! [`RunEnding::Imported`] takes a pass back. Nothing in it depends on when, where or under which name a file is imported,
-//! the run's id least of all: who imports a file twice gets the same run.
+//! [`RunEnding::Imported`] takes a pass back. Nothing in it depends on when, where or under which
+//! name a file is imported, the run's id least of all: who imports a file twice gets the same run.
 
 mod identity;
 mod log;
@@ -26,7 +26,8 @@ use crate::verdict;
 /// What is wrong with a file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportError {
-    /// The line, counted from 1, and the column where it is known; `None` for a mistake of the whole file.
+    /// The line, counted from 1, and the column where it is known; `None` for a mistake of the
+    /// whole file.
     pub location: Option<(usize, Option<usize>)>,
     /// What is wrong, and what to do about it.
     pub what: String,

@@ -53,7 +53,8 @@ impl SecretSet {
         self.redact_with(text, BLOT)
     }
 
-    /// Like [`Self::redact`], but with a replacement of the caller, which must not contain a secret.
+    /// Like [`Self::redact`], but with a replacement of the caller, which must not contain a
+    /// secret.
     pub fn redact_with<'a>(&self, text: &'a str, by: &str) -> Cow<'a, str> {
         self.0
             .iter()

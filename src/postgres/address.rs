@@ -59,7 +59,8 @@ pub enum PoolerMode {
     Transaction,
 }
 
-/// Why a text is not the address of a database. It never contains the text, which may contain a password.
+/// Why a text is not the address of a database. It never contains the text, which may contain a
+/// password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}: {remedy}")]
 pub struct AddressError {

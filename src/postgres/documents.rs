@@ -14,7 +14,8 @@ const MOST_BYTES: usize = 16 << 20;
 /// statement's order.
 ///
 /// The server sends one row more than are kept, and no row's text from where all texts together
-/// have more bytes than are kept: so an answer of any size costs the prober little. The statement is on separate lines because it may end in a comment.
+/// have more bytes than are kept: so an answer of any size costs the prober little. The statement
+/// is on separate lines because it may end in a comment.
 pub(super) fn wrap_reading(statement: &str) -> String {
     wrap_select("", &format!("(\n{statement}\n) as answer"))
 }
@@ -67,7 +68,8 @@ impl RowDocuments {
     }
 }
 
-/// Collects the rows of a wrapped statement; its size is bounded even if the server ignores the limit.
+/// Collects the rows of a wrapped statement; its size is bounded even if the server ignores the
+/// limit.
 #[derive(Debug, Default)]
 pub(super) struct RowCollector {
     texts: Vec<String>,
@@ -78,7 +80,8 @@ pub(super) struct RowCollector {
 }
 
 impl RowCollector {
-    /// Adds the text of a row. Returns false if the server exceeds the limit, as its answer may then be endless.
+    /// Adds the text of a row. Returns false if the server exceeds the limit, as its answer may
+    /// then be endless.
     pub(super) fn take(&mut self, text: Option<&str>) -> bool {
         self.rows += 1;
         self.left_out |= text.is_none();

@@ -129,9 +129,7 @@ impl PgErrorKind {
                 "check that the server is up, and the database if there is a pooler; `connect_timeout=30` in the URL waits longer \
                  for a connection"
             }
-            Self::TooSlow => {
-                "try again when the server is less busy; another `tollgate sync` may be running"
-            }
+            Self::TooSlow => "try again later; another `tollgate sync` may be running",
             Self::Lost => "try again when the server is up",
             Self::Password => {
                 "check user name and password in the URL; percent-encode special characters"

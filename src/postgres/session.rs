@@ -65,7 +65,9 @@ impl PgSession {
         self.begin_within(mode, STATEMENT).await
     }
 
-    /// Begins a transaction with a timeout per statement, in whole milliseconds and at least one. The server cancels a statement that exceeds it, and the session stays usable. The client waits five seconds longer for an answer.
+    /// Begins a transaction with a timeout per statement, in whole milliseconds and at least one.
+    /// The server cancels a statement that exceeds it, and the session stays usable. The client
+    /// waits five seconds longer for an answer.
     pub async fn begin_within(
         &mut self,
         mode: TransactionMode,
@@ -116,8 +118,9 @@ impl Transaction<'_> {
         await_answer(self.at, self.answer, unnamed(sql, bind).fetch_all(&mut *self.inner)).await
     }
 
-    /// Executes a statement from a file with its values (`None` is null); returns its rows in order, each as an object of its columns with Postgres' own JSON types
-    /// (see [`SqlStatement`]), when the last has come and before one is read.
+    /// Executes a statement from a file with its values (`None` is null); returns its rows in
+    /// order, each as an object of its columns with Postgres' own JSON types (see
+    /// [`SqlStatement`]), when the last has come and before one is read.
     ///
     /// An error ends the transaction: nothing but [`Self::rollback`] is of use then. It never holds
     /// one of the values. Where the server sends more than it was asked for, or its answer does not
@@ -136,7 +139,8 @@ impl Transaction<'_> {
         // So it stays where the caller waits no longer.
         *self.given_up = true;
         let answer = tokio::time::timeout(self.answer, coming).await;
-        // An error from the server completes its answer; after any other error the stream's state is unknown.
+        // An error from the server completes its answer; after any other error the stream's state
+        // is unknown.
         *self.given_up = !matches!(answer, Ok(Ok(true) | Err(sqlx::Error::Database(_))));
         match answer {
             Ok(Ok(_)) => collector.finish(self.at),
@@ -202,7 +206,8 @@ fn check_readable(ca: &Path, at: &str) -> Result<(), PgError> {
     std::fs::File::open(ca).map(|_| ()).map_err(|error| PgError::unread(at, &error, said(&error)))
 }
 
-/// Builds an unnamed statement: a named one would stay on a server connection that the pooler gives to other clients.
+/// Builds an unnamed statement: a named one would stay on a server connection that the pooler gives
+/// to other clients.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that queries go through")]
 fn unnamed<'q>(
     sql: impl SqlSafeStr,

@@ -34,7 +34,8 @@ impl PgError {
 /// The trouble that an SQLSTATE tells of a statement, where it is not the trouble of the whole
 /// database.
 ///
-/// Errors that share an SQLSTATE are distinguished by the server routine that raised them; unlike the message, its name is never translated. Without a routine the SQLSTATE decides.
+/// Errors that share an SQLSTATE are distinguished by the server routine that raised them; unlike
+/// the message, its name is never translated. Without a routine the SQLSTATE decides.
 fn trouble(
     database: &dyn DatabaseError,
     statement: &SqlStatement,

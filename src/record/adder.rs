@@ -6,8 +6,8 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 use super::{EncodedHistogram, Histogram, HistogramError};
 
-/// Adds packed histograms to others: each is read once, its buckets go straight into the sum, and the memory they are read
-/// in is used again. Thousands are added in a fraction of a second.
+/// Adds packed histograms to others: each is read once, its buckets go straight into the sum, and
+/// the memory they are read in is used again. Thousands are added in a fraction of a second.
 pub struct EncodedAdder {
     inflate: Decompress,
     encoded: Vec<u8>,
@@ -29,8 +29,8 @@ impl fmt::Debug for EncodedAdder {
 impl EncodedAdder {
     /// Adds every value of a packed histogram to a sum; one that counts nothing may have no bytes.
     ///
-    /// Bytes that are no histogram, or that hold another number of values than is said beside them, are an error, and
-    /// then nothing is added.
+    /// Bytes that are no histogram, or that hold another number of values than is said beside them,
+    /// are an error, and then nothing is added.
     pub fn add(
         &mut self,
         packed: &EncodedHistogram,
@@ -53,8 +53,8 @@ impl EncodedAdder {
         Ok(())
     }
 
-    /// Reads the buckets of bytes in our own form: V2, deflated, three digits from one microsecond on. Whether they are;
-    /// an error where they are cut off or do not have their checksum.
+    /// Reads the buckets of bytes in our own form: V2, deflated, three digits from one microsecond
+    /// on. Whether they are; an error where they are cut off or do not have their checksum.
     fn read(&mut self, bytes: &[u8]) -> Result<bool, HistogramError> {
         let Some((_, deflated)) =
             bytes.strip_prefix(&DEFLATED).and_then(<[u8]>::split_first_chunk::<4>)
@@ -86,7 +86,8 @@ fn is_as_said(counted: Option<u64>, packed: &EncodedHistogram) -> Result<(), His
     }
 }
 
-/// The format's marks and layout: `AbstractHistogram.encodeIntoCompressedByteBuffer` and `encodeIntoByteBuffer` in
+/// The format's marks and layout: `AbstractHistogram.encodeIntoCompressedByteBuffer` and
+/// `encodeIntoByteBuffer` in
 /// <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/AbstractHistogram.java>.
 const DEFLATED: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
 const PLAIN: [u8; 4] = 0x1c84_9313_u32.to_be_bytes();
@@ -95,8 +96,8 @@ const MOST_BYTES: usize = 512 * 1024;
 /// Buckets of the first power of two; each further one halves the resolution and adds half as many.
 const SUB_BUCKETS: u64 = 2048;
 
-/// The counts of an encoded histogram of our form, behind its header: mark, length, normalizing offset, digits, lowest
-/// and highest value, ratio.
+/// The counts of an encoded histogram of our form, behind its header: mark, length, normalizing
+/// offset, digits, lowest and highest value, ratio.
 fn payload(encoded: &[u8]) -> Option<&[u8]> {
     let rest = encoded.strip_prefix(&PLAIN)?;
     let (length, rest) = rest.split_first_chunk::<4>()?;

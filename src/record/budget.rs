@@ -10,8 +10,8 @@ use super::Dimension;
 use crate::units::near::nearest;
 use crate::units::{self, Quantile, Ratio, UnitError};
 
-/// One budget, written `p95 < 300ms`, `p99(first_byte) < 200ms`, `max < 1s`, `errors < 0.5%`, `errors = 0`,
-/// `dropped < 1%` or `dropped = 0`.
+/// One budget, written `p95 < 300ms`, `p99(first_byte) < 200ms`, `max < 1s`, `errors < 0.5%`,
+/// `errors = 0`, `dropped < 1%` or `dropped = 0`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Budget {
@@ -47,7 +47,8 @@ pub enum CountLimit {
 }
 
 impl Budget {
-    /// The dimension and ceiling whose exceedances must be counted for this budget, where it has one.
+    /// The dimension and ceiling whose exceedances must be counted for this budget, where it has
+    /// one.
     pub fn ceiling(&self) -> Option<(Dimension, Duration)> {
         match *self {
             Self::Quantile { dimension, ceiling, .. } | Self::Max { dimension, ceiling } => {

@@ -61,7 +61,8 @@ pub struct ComparedRun {
     pub prober: ProberHealth,
 }
 
-/// How a run's prober fared in the measured phase; durations are missing where nothing was released or timed.
+/// How a run's prober fared in the measured phase; durations are missing where nothing was released
+/// or timed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct ProberHealth {
     /// The 99th percentile of lag.
@@ -132,7 +133,8 @@ pub struct QuantileChange {
     pub quantile: Quantile,
     /// The quantile seen.
     pub actual: BeforeAfter<ActualQuantile>,
-    /// The interval of the target's quantile; an end for which the exchanges are too few excludes nothing.
+    /// The interval of the target's quantile; an end for which the exchanges are too few excludes
+    /// nothing.
     pub interval: BeforeAfter<(ActualQuantile, ActualQuantile)>,
     /// How much longer the second is.
     #[serde(flatten)]

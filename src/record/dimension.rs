@@ -10,8 +10,9 @@ use crate::units::UnitError;
 /// One measured part of an exchange.
 ///
 /// `latency = lag + wait + setup + service` exactly, where `setup = dns + connect + tls` when a
-/// connection was opened for the exchange and nothing otherwise, and `service = first_byte + body`. `fresh` and `reused`
-/// split the exchanges, not their time: each enters one of the two with its whole latency.
+/// connection was opened for the exchange and nothing otherwise, and `service = first_byte + body`.
+/// `fresh` and `reused` split the exchanges, not their time: each enters one of the two with its
+/// whole latency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dimension {

@@ -1,6 +1,7 @@
 //! HdrHistogram's V2 encoding, written fast and read from bytes that may be anything.
 //!
-//! Format: <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/EncodableHistogram.java>.
+//! Format:
+//! <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/EncodableHistogram.java>.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -14,7 +15,8 @@ const DEFLATED: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
 /// Cookie, length, offset, digits, lowest and highest value, ratio: the bytes before the counts.
 const HEADER: usize = 40;
 
-/// The most bytes that a histogram may take when it is inflated: one of four digits over all values fits.
+/// The most bytes that a histogram may take when it is inflated: one of four digits over all values
+/// fits.
 const LONGEST: u64 = 8 << 20;
 
 /// Why bytes are not a histogram.
@@ -39,8 +41,8 @@ impl HistogramError {
     }
 }
 
-/// What histograms are written with. Most of the time that a small one takes is for making this, so that each thread keeps
-/// one.
+/// What histograms are written with. Most of the time that a small one takes is for making this, so
+/// that each thread keeps one.
 struct HistogramWriter {
     serializer: V2Serializer,
     plain: Vec<u8>,

@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Histogram, HistogramError};
 use crate::units::Quantile;
 
-/// A histogram in V2 deflate encoding, beside the figures that lists and queries show of it: what files and databases
-/// keep, and small enough to hold thousands of.
+/// A histogram in V2 deflate encoding, beside the figures that lists and queries show of it: what
+/// files and databases keep, and small enough to hold thousands of.
 ///
 /// Figures are microseconds; they are missing where nothing was counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,9 +11,9 @@ use crate::units::Quantile;
 
 /// A histogram of durations in microseconds with three significant digits.
 ///
-/// Values saturate at [`Histogram::CEILING`]; saturated ones are counted in [`Histogram::clipped`], so that a
-/// flat maximum is never mistaken for a measured one. In files it is HdrHistogram's V2 deflate encoding
-/// (<https://github.com/HdrHistogram/HdrHistogram>).
+/// Values saturate at [`Histogram::CEILING`]; saturated ones are counted in [`Histogram::clipped`],
+/// so that a flat maximum is never mistaken for a measured one. In files it is HdrHistogram's V2
+/// deflate encoding (<https://github.com/HdrHistogram/HdrHistogram>).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histogram {
     counts: hdrhistogram::Histogram<u64>,
@@ -49,7 +49,8 @@ impl Histogram {
         let _always_fits = self.counts.record_n(whole_micros(nearest), times);
     }
 
-    /// Counts a whole bucket of another histogram of the same precision, told by one of its values in microseconds.
+    /// Counts a whole bucket of another histogram of the same precision, told by one of its values
+    /// in microseconds.
     pub(super) fn record_micros(&mut self, micros: u64, count: u64) {
         // Resizing is on, so that every value is taken.
         let _always_fits = self.counts.record_n(micros, count);
@@ -82,7 +83,8 @@ impl Histogram {
         self.at_share(quantile.as_f64())
     }
 
-    /// The smallest value that at least the given share (0 to 1) of the counted values do not exceed.
+    /// The smallest value that at least the given share (0 to 1) of the counted values do not
+    /// exceed.
     pub fn at_share(&self, share: f64) -> Option<Duration> {
         (self.count() > 0).then(|| Duration::from_micros(self.counts.value_at_quantile(share)))
     }
@@ -101,7 +103,8 @@ impl Histogram {
         })
     }
 
-    /// The rank, counted from 1, of the value at a quantile of `total` values; 1 where there are none.
+    /// The rank, counted from 1, of the value at a quantile of `total` values; 1 where there are
+    /// none.
     pub fn rank_of(quantile: Quantile, total: u64) -> u64 {
         #[expect(
             clippy::cast_possible_truncation,
@@ -141,7 +144,8 @@ impl Histogram {
         histogram
     }
 
-    /// HdrHistogram's V2 deflate encoding: the same bytes for the same counts, however these came to be.
+    /// HdrHistogram's V2 deflate encoding: the same bytes for the same counts, however these came
+    /// to be.
     pub fn to_v2(&self) -> Vec<u8> {
         // The bytes tell the range too, which is as wide as the order of the values made it grow.
         let grown_at_once = [Self::UNGROWN, self.counts.max()].contains(&self.counts.high());
@@ -162,7 +166,8 @@ impl Histogram {
         Ok(Self { counts, clipped: 0 })
     }
 
-    /// The counts in HdrHistogram's V2 encoding as another tool recorded them, in whatever unit and precision.
+    /// The counts in HdrHistogram's V2 encoding as another tool recorded them, in whatever unit and
+    /// precision.
     pub fn counts_of_v2(bytes: &[u8]) -> Result<hdrhistogram::Histogram<u64>, HistogramError> {
         encoded::counts(bytes)
     }

@@ -59,8 +59,9 @@ pub struct Interval {
     pub start: Duration,
     /// How many exchanges, and how they ended.
     pub tally: Tally,
-    /// Histograms by dimension, kept in the interval log and not beside the counts. Those of latency, service, first
-    /// byte and body are of the ok exchanges; the others also of exchanges that failed later.
+    /// Histograms by dimension, kept in the interval log and not beside the counts. Those of
+    /// latency, service, first byte and body are of the ok exchanges; the others also of exchanges
+    /// that failed later.
     #[serde(skip)]
     pub series: DimensionHistograms,
     /// The target's `Server-Timing` report, also kept in the interval log.
@@ -73,8 +74,8 @@ pub struct Interval {
 pub struct StageMeasurement {
     /// How many exchanges, and how they ended.
     pub tally: Tally,
-    /// Histograms by dimension. Those of latency, service, first byte and body are of the ok exchanges; the others
-    /// also of exchanges that failed later.
+    /// Histograms by dimension. Those of latency, service, first byte and body are of the ok
+    /// exchanges; the others also of exchanges that failed later.
     pub series: DimensionHistograms,
     /// The target's `Server-Timing` report in the answers of the ok exchanges.
     #[serde(default, skip_serializing_if = "ServerTimings::is_empty")]
@@ -138,8 +139,8 @@ impl RequestMeasurement {
 pub struct ConnectionCounts {
     /// Connections opened in total.
     pub opened: u64,
-    /// Of these, the ones opened because the target had closed the one before while no exchange was on it, or left an
-    /// exchange out as it closed it (a GOAWAY without error).
+    /// Of these, the ones opened because the target had closed the one before while no exchange was
+    /// on it, or left an exchange out as it closed it (a GOAWAY without error).
     pub reopened_after_idle_close: u64,
     /// Attempts to open one that failed.
     pub failed: u64,
@@ -165,10 +166,11 @@ pub struct ScenarioMeasurement {
     pub planned: Option<u64>,
     /// Arrivals the prober released.
     pub released: u64,
-    /// Arrivals that were due before the run ended and that the prober did not release or could not carry out: its
-    /// own failure.
+    /// Arrivals that were due before the run ended and that the prober did not release or could not
+    /// carry out: its own failure.
     pub unreleased: u64,
-    /// Arrivals cut off by the end of the run before they were sent or answered: without outcome, in no tally.
+    /// Arrivals cut off by the end of the run before they were sent or answered: without outcome,
+    /// in no tally.
     pub abandoned: u64,
     /// Connections opened.
     pub connections: ConnectionCounts,
@@ -177,11 +179,12 @@ pub struct ScenarioMeasurement {
     /// How many connections were opened to each address, as `192.0.2.1:443`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub addresses: BTreeMap<String, u64>,
-    /// How many attempts to connect to each address failed, also where another address answered then.
+    /// How many attempts to connect to each address failed, also where another address answered
+    /// then.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unreached: BTreeMap<String, u64>,
-    /// How long it took to look the target's names up, in the background or on an exchange's way; nothing where
-    /// addresses were given.
+    /// How long it took to look the target's names up, in the background or on an exchange's way;
+    /// nothing where addresses were given.
     #[serde(default, skip_serializing_if = "LookupMeasurement::is_empty")]
     pub lookups: LookupMeasurement,
 }

@@ -8,7 +8,8 @@ use super::{
 };
 
 impl Measurement {
-    /// The same scenarios, requests and ceilings with nothing measured, for a sum that is yet to be made.
+    /// The same scenarios, requests and ceilings with nothing measured, for a sum that is yet to be
+    /// made.
     #[must_use]
     pub fn without_counts(&self) -> Self {
         let request = |request: &RequestMeasurement| {
@@ -23,8 +24,9 @@ impl Measurement {
 
     /// Adds what another prober measured of its part of the same run.
     ///
-    /// All that is counted is added. The measured phase, which is one for all, begins with the latest of the parts'
-    /// runs, the run ends with the last of them, and [`RunEnding::worst_of`] says how. `sharing` is left as it is.
+    /// All that is counted is added. The measured phase, which is one for all, begins with the
+    /// latest of the parts' runs, the run ends with the last of them, and [`RunEnding::worst_of`]
+    /// says how. `sharing` is left as it is.
     pub fn merge(&mut self, other: &Self) {
         for theirs in &other.scenarios {
             if let Some(mine) = self.scenarios.iter_mut().find(|mine| mine.name == theirs.name) {
@@ -92,9 +94,9 @@ impl Interval {
 }
 
 impl RunEnding {
-    /// The ending of a run whose parts ended in these two ways: a record of another tool's outranks a target that was down,
-    /// that a record that had to be recovered, that an interruption, and that a complete run; of two that are alike the
-    /// first.
+    /// The ending of a run whose parts ended in these two ways: a record of another tool's outranks
+    /// a target that was down, that a record that had to be recovered, that an interruption, and
+    /// that a complete run; of two that are alike the first.
     #[must_use]
     pub fn worst_of(self, other: Self) -> Self {
         if other.rank() > self.rank() { other } else { self }

@@ -1,7 +1,7 @@
 //! What was measured and decided, as data: the hinge between the engine and everything downstream.
 //!
-//! Stores, reports and histories read these types and nothing else. They hold no behaviour beyond what
-//! keeps them consistent (adding, counting, reading a quantile).
+//! Stores, reports and histories read these types and nothing else. They hold no behaviour beyond
+//! what keeps them consistent (adding, counting, reading a quantile).
 
 mod adder;
 mod budget;

@@ -20,7 +20,8 @@ pub enum Failure {
     Admitted,
     /// The database did not execute a statement.
     Query,
-    /// The database let no session begin: it knows no such user, password or database, or takes no more sessions.
+    /// The database let no session begin: it knows no such user, password or database, or takes no
+    /// more sessions.
     Session,
     /// The target's name could not be resolved.
     Dns,
@@ -44,14 +45,15 @@ pub enum Failure {
     NoAnswer,
     /// No connection became free within the timeout: the request was never sent.
     Dropped,
-    /// What was asked for is not there, and the step says what that comes to: no fault of the target.
+    /// What was asked for is not there, and the step says what that comes to: no fault of the
+    /// target.
     Absent,
     /// The step was not executed because a variable that it needs is not set.
     NotConfigured,
     /// The step was not executed because an earlier step did not capture the value that it needs.
     NotCaptured,
-    /// The prober's machine had no descriptor, port or buffer left, or it stood still while the exchange ran out of time:
-    /// no fault of the target, and not counted as one.
+    /// The prober's machine had no descriptor, port or buffer left, or it stood still while the
+    /// exchange ran out of time: no fault of the target, and not counted as one.
     Prober,
 }
 
@@ -124,12 +126,14 @@ impl Failure {
         !is_wrong_answer && self != Self::Dropped && self.counts_against_target()
     }
 
-    /// Whether a step came to nothing that could be judged: it was not carried out, or did not find what it asked for.
+    /// Whether a step came to nothing that could be judged: it was not carried out, or did not find
+    /// what it asked for.
     pub fn is_not_judged(self) -> bool {
         !self.counts_against_target() && self != Self::Prober
     }
 
-    /// Whether it counts as the target's; what does not is evidence alone, and nothing was measured.
+    /// Whether it counts as the target's; what does not is evidence alone, and nothing was
+    /// measured.
     pub fn counts_against_target(self) -> bool {
         !matches!(self, Self::Absent | Self::NotConfigured | Self::NotCaptured | Self::Prober)
     }
@@ -148,11 +152,13 @@ pub struct FailureEvidence {
     pub failure: Failure,
     /// The phase in which it happened, where it has one.
     pub phase: Option<Dimension>,
-    /// The expectation it broke, as the scenario writes it (`status = 200`); empty where none was reached.
+    /// The expectation it broke, as the scenario writes it (`status = 200`); empty where none was
+    /// reached.
     pub expected: String,
     /// What was seen instead (`302 to /auth/login`); never a secret, never a body.
     pub seen: String,
-    /// What to do about it, where whoever saw it knows better than the failure alone tells; tollgate's own words.
+    /// What to do about it, where whoever saw it knows better than the failure alone tells;
+    /// tollgate's own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
     /// How many exchanges failed in just this way.
@@ -209,8 +215,8 @@ impl EvidenceLog {
 }
 
 impl FailureEvidence {
-    /// What was seen and what was expected, in words: `404 instead of status = 200`. Where something must not be, it is what was seen that
-    /// breaks the rule.
+    /// What was seen and what was expected, in words: `404 instead of status = 200`. Where
+    /// something must not be, it is what was seen that breaks the rule.
     pub fn description(&self) -> String {
         let forbids = ["json_not", "body_lacks"].iter().any(|key| self.expected.starts_with(key));
         match (self.seen.is_empty(), self.expected.is_empty()) {

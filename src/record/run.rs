@@ -28,8 +28,8 @@ pub struct RunRecord {
     pub verdict: Verdict,
 }
 
-/// How a run is called, in lists and as a folder: when it started, to the second in UTC, and the last eight hexadecimal
-/// digits of its id, which are random: `2026-11-23T18-47-06Z-3bb6c035`.
+/// How a run is called, in lists and as a folder: when it started, to the second in UTC, and the
+/// last eight hexadecimal digits of its id, which are random: `2026-11-23T18-47-06Z-3bb6c035`.
 pub fn run_name(started: OffsetDateTime, id: Uuid) -> String {
     let format =
         time::macros::format_description!("[year]-[month]-[day]T[hour]-[minute]-[second]Z");
@@ -64,7 +64,8 @@ pub struct RunProvenance {
     pub command: Vec<String>,
     /// The git commit of the working directory, where it has one.
     pub git_commit: Option<String>,
-    /// What the run was tagged with, to be found again by: `environment`, `deploy`, and whatever else.
+    /// What the run was tagged with, to be found again by: `environment`, `deploy`, and whatever
+    /// else.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
 }
@@ -97,11 +98,12 @@ pub struct PlannedScenario {
     pub load: String,
     /// The warm-up in one line: `8 connections, 32 requests`; `none`.
     pub warmup: String,
-    /// What a reader of its figures must know, one sentence each, shown in every output: that certificates are not
-    /// verified, for instance.
+    /// What a reader of its figures must know, one sentence each, shown in every output: that
+    /// certificates are not verified, for instance.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub caveats: Vec<String>,
-    /// How many exchanges it may have under way, beside how many its budgets want; `None` in the closed model.
+    /// How many exchanges it may have under way, beside how many its budgets want; `None` in the
+    /// closed model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<CapacityEstimate>,
     /// Its requests; one whose redirects are followed has its hops after it.
@@ -113,8 +115,9 @@ pub struct PlannedScenario {
 pub struct CapacityEstimate {
     /// Connections times streams: beyond this, arrivals wait.
     pub places: u64,
-    /// Peak rate × the longest an arrival may take by its budgets on quantiles (Little's law): with so many places a
-    /// target that just holds its budgets makes no arrival wait. `None` without such a budget.
+    /// Peak rate × the longest an arrival may take by its budgets on quantiles (Little's law): with
+    /// so many places a target that just holds its budgets makes no arrival wait. `None` without
+    /// such a budget.
     pub wanted: Option<u64>,
     /// What to write in the scenario where the places are fewer than those wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,16 +137,16 @@ pub struct PlannedRequest {
     pub expectations: Vec<String>,
     /// The budgets it is judged by.
     pub budgets: Vec<Budget>,
-    /// For one hop of a request whose redirects are followed, the name of that request. A hop is measured on its
-    /// own, and only when there was a redirect to follow; it is never judged.
+    /// For one hop of a request whose redirects are followed, the name of that request. A hop is
+    /// measured on its own, and only when there was a redirect to follow; it is never judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hop_of: Option<String>,
     /// What it may come to without holding up a pass: absent, not configured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepts: Vec<Failure>,
-    /// What else decides what it comes to, as the scenario writes it, one key a line: `poll = { every = "250ms", within = "5s" }`,
-    /// `when_absent = "report"`, `capture.id = json "/id"`. Of a statement's values there is only
-    /// how many they are. Older records have none.
+    /// What else decides what it comes to, as the scenario writes it, one key a line: `poll = {
+    /// every = "250ms", within = "5s" }`, `when_absent = "report"`, `capture.id = json "/id"`. Of a
+    /// statement's values there is only how many they are. Older records have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub terms: Vec<String>,
 }

@@ -10,8 +10,8 @@ use super::Histogram;
 /// Histograms of the durations in `Server-Timing` headers, by metric
 /// (<https://www.w3.org/TR/server-timing/>).
 ///
-/// They are the target's own account, kept beside what was measured and never mixed with it. How many metrics are told
-/// apart is bounded, so that a hostile target cannot fill the memory.
+/// They are the target's own account, kept beside what was measured and never mixed with it. How
+/// many metrics are told apart is bounded, so that a hostile target cannot fill the memory.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ServerTimings(BTreeMap<String, Histogram>);

@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-/// How a run was shared out over several probers: each took every `of`-th arrival of the same schedule.
+/// How a run was shared out over several probers: each took every `of`-th arrival of the same
+/// schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardSharing {
     /// Over how many.
@@ -13,8 +14,8 @@ pub struct ShardSharing {
     /// When the measured phase started, on every prober's own calendar clock (RFC 3339, UTC).
     #[serde(with = "time::serde::rfc3339")]
     pub start: OffsetDateTime,
-    /// The parts that are in this measurement: one in a prober's own, all of them in a merged one. Of a shard that is
-    /// named more than once, only the first part was counted.
+    /// The parts that are in this measurement: one in a prober's own, all of them in a merged one.
+    /// Of a shard that is named more than once, only the first part was counted.
     pub parts: Vec<ShardRecord>,
 }
 

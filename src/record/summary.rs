@@ -23,7 +23,8 @@ pub struct RunSummary {
     pub git_commit: Option<String>,
     /// What it was tagged with.
     pub tags: BTreeMap<String, String>,
-    /// The runs of other machines that it was merged from; empty for a run that was carried out as it is.
+    /// The runs of other machines that it was merged from; empty for a run that was carried out as
+    /// it is.
     pub parts: Vec<Uuid>,
     /// The decision on the whole run.
     pub decision: Decision,

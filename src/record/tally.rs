@@ -20,15 +20,16 @@ pub struct Ceiling {
 /// How many exchanges exceeded a ceiling.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CeilingCount {
-    /// Exchanges that entered the dimension: those with a value, and those that failed in it or before it ended.
+    /// Exchanges that entered the dimension: those with a value, and those that failed in it or
+    /// before it ended.
     pub judged: u64,
     /// Of these, the ones at or above the limit, and the failed ones.
     pub exceeded: u64,
-    /// What `exceeded` would be if what the prober itself may have added were subtracted: the exchange's lag, and the
-    /// time that the prober stood still meanwhile.
+    /// What `exceeded` would be if what the prober itself may have added were subtracted: the
+    /// exchange's lag, and the time that the prober stood still meanwhile.
     pub exceeded_without_lag: u64,
-    /// What `exceeded` would be if each exchange's wait for a connection were subtracted from its latency; a dropped
-    /// one did nothing but wait.
+    /// What `exceeded` would be if each exchange's wait for a connection were subtracted from its
+    /// latency; a dropped one did nothing but wait.
     #[serde(default)]
     pub exceeded_without_wait: u64,
 }

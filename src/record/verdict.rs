@@ -30,7 +30,8 @@ impl Decision {
         }
     }
 
-    /// The decision over several: one fail fails all, then one inconclusive; nothing at all is inconclusive.
+    /// The decision over several: one fail fails all, then one inconclusive; nothing at all is
+    /// inconclusive.
     pub fn combine(decisions: impl IntoIterator<Item = Self>) -> Self {
         let mut any = false;
         let mut worst = Self::Pass;

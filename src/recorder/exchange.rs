@@ -74,7 +74,8 @@ impl ExchangeParts {
         }
     }
 
-    /// Files the latency under the kind of connection the exchange was made on as well; one that was dropped had none.
+    /// Files the latency under the kind of connection the exchange was made on as well; one that
+    /// was dropped had none.
     pub(super) fn tell_connection(&mut self, is_fresh: bool) {
         let kind = if is_fresh { Dimension::Fresh } else { Dimension::Reused };
         if self.get(Dimension::Wait) != PartOutcome::Died {
@@ -82,8 +83,8 @@ impl ExchangeParts {
         }
     }
 
-    /// Notes how long opening a connection took. What passed between its phases and in HTTP's first steps belongs to the
-    /// last of them, so that they add up to it without rest.
+    /// Notes how long opening a connection took. What passed between its phases and in HTTP's first
+    /// steps belongs to the last of them, so that they add up to it without rest.
     pub fn set_setup(&mut self, setup: Duration) {
         use Dimension::{Connect, Setup, Tls, TlsFull, TlsResumed};
         let last = if self.get(Tls) == PartOutcome::Skipped { Connect } else { Tls };
@@ -96,7 +97,8 @@ impl ExchangeParts {
         self.set_duration(Setup, setup);
     }
 
-    /// Whether each whole that was survived is the sum of its parts, to the nanosecond: latency, setup and service.
+    /// Whether each whole that was survived is the sum of its parts, to the nanosecond: latency,
+    /// setup and service.
     pub fn adds_up(&self) -> bool {
         let splits = |whole, parts: &[Dimension]| match self.get(whole) {
             PartOutcome::Died => true,
@@ -117,8 +119,8 @@ impl ExchangeParts {
         parts.into_iter().map(|part| self.duration(part)).sum()
     }
 
-    /// Turns every part of the answer that was entered into one not survived: a wrong answer, however
-    /// fast, enters no quantile and exceeds every ceiling on it.
+    /// Turns every part of the answer that was entered into one not survived: a wrong answer,
+    /// however fast, enters no quantile and exceeds every ceiling on it.
     pub fn fail_answer(&mut self) {
         for dimension in [Dimension::FirstByte, Dimension::Body, Dimension::Service] {
             if self.get(dimension) != PartOutcome::Skipped {
@@ -171,21 +173,23 @@ pub struct Exchange {
     pub fresh: bool,
     /// Body bytes received.
     pub body_bytes: u64,
-    /// How long the prober itself stood still between the exchange's dispatch and its end: so much of its latency the
-    /// target may not have caused.
+    /// How long the prober itself stood still between the exchange's dispatch and its end: so much
+    /// of its latency the target may not have caused.
     pub stood_still: Duration,
     /// What the target told of its own time: metrics and their durations.
     pub server_timings: Vec<(String, Duration)>,
 }
 
 impl Exchange {
-    /// The share of an exchange for which the prober must have stood still before a timeout is its own, as a divisor.
+    /// The share of an exchange for which the prober must have stood still before a timeout is its
+    /// own, as a divisor.
     const STANDSTILL: u32 = 4;
 
     /// Notes for how long of the time `since` its dispatch the prober stood still.
     ///
-    /// Where that is a quarter or more and the exchange ran out of time, a target that answers well within its timeout
-    /// may have been cut off: the failure is the prober's own then and says nothing of the target.
+    /// Where that is a quarter or more and the exchange ran out of time, a target that answers well
+    /// within its timeout may have been cut off: the failure is the prober's own then and says
+    /// nothing of the target.
     pub fn allow_for_standstill(&mut self, stood_still: Duration, since: Duration) {
         self.stood_still = stood_still;
         let is_ours = !stood_still.is_zero() && stood_still * Self::STANDSTILL >= since;

@@ -1,7 +1,7 @@
 //! A lane's own histograms and counts, kept by the second in which exchanges were due.
 //!
-//! Nothing here is shared between threads: each lane owns a [`Recorder`], hands over the seconds that are
-//! settled, and the conductor adds those of all lanes.
+//! Nothing here is shared between threads: each lane owns a [`Recorder`], hands over the seconds
+//! that are settled, and the conductor adds those of all lanes.
 
 mod exchange;
 #[cfg(test)]
@@ -38,8 +38,9 @@ pub struct SettledSlot {
 
 /// Records exchanges by the second of the arrival they belong to.
 ///
-/// An exchange later in an arrival's sequence may be due in a later second; it is kept with its own second,
-/// and a second counts as settled only when no arrival of it or of an earlier one is under way.
+/// An exchange later in an arrival's sequence may be due in a later second; it is kept with its own
+/// second, and a second counts as settled only when no arrival of it or of an earlier one is under
+/// way.
 #[derive(Debug)]
 pub struct Recorder {
     ceilings: Vec<Vec<Ceiling>>,
@@ -81,9 +82,11 @@ impl Recorder {
         self.ceilings = ceilings;
     }
 
-    /// Hands over, in order, the seconds that ended by `frontier` and in which nothing is under way.
+    /// Hands over, in order, the seconds that ended by `frontier` and in which nothing is under
+    /// way.
     ///
-    /// `frontier` is how far the lane's arrivals have been released, counted from the start of the phase.
+    /// `frontier` is how far the lane's arrivals have been released, counted from the start of the
+    /// phase.
     pub fn settle(&mut self, frontier: Duration) -> Vec<SettledSecond> {
         let mut settled = Vec::new();
         while self.first < frontier.as_secs()

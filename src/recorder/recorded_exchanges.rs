@@ -23,7 +23,7 @@ thread_local! {
 pub(super) fn pass(exchange: &Exchange) {
     let Exchange { parts, failed, fresh, .. } = exchange;
     SEEN.with_borrow_mut(|seen| {
-        seen.push(RecordedExchange { parts: *parts, ok: failed.is_none(), fresh: *fresh })
+        seen.push(RecordedExchange { parts: *parts, ok: failed.is_none(), fresh: *fresh });
     });
 }
 

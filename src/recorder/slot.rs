@@ -24,8 +24,8 @@ pub struct SecondSlot {
 impl SecondSlot {
     /// Counts one exchange against its request's ceilings.
     ///
-    /// One that the prober itself could not carry out, or that found nothing to judge, is evidence, and says nothing of the
-    /// target.
+    /// One that the prober itself could not carry out, or that found nothing to judge, is evidence,
+    /// and says nothing of the target.
     pub fn record(&mut self, ceilings: &[Ceiling], mut exchange: Exchange) {
         if let Some(failed) =
             exchange.failed.as_ref().filter(|failed| !failed.failure.counts_against_target())
@@ -80,7 +80,8 @@ impl SecondSlot {
         series
     }
 
-    /// Adds it to the totals of its stage, with the histograms and counts of the interval made from it.
+    /// Adds it to the totals of its stage, with the histograms and counts of the interval made from
+    /// it.
     pub fn add_to(&self, totals: &mut StageMeasurement, interval: &Interval) {
         totals.add(interval);
         totals.evidence.merge(&self.evidence);

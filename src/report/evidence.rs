@@ -245,7 +245,7 @@ fn plain(text: &str) -> String {
         let next = rest.peek().copied();
         match c {
             '_' if before.is_alphanumeric() && next.is_some_and(char::is_alphanumeric) => {
-                plain.push(c)
+                plain.push(c);
             }
             '<' if next == Some(' ') => plain.push(c),
             // Entries are read as plain text, where backticks around names only distract.

@@ -1,4 +1,5 @@
-//! A file that is written to where its name leads: replaced at once wherever that can be, and written in place where it cannot.
+//! A file that is written to where its name leads: replaced at once wherever that can be, and
+//! written in place where it cannot.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
@@ -11,14 +12,16 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::stdio::{stderr, stdin, stdout};
 use tempfile::NamedTempFile;
 
-/// How many links are followed to a file that is not there yet; the system follows no more of one that is.
+/// How many links are followed to a file that is not there yet; the system follows no more of one
+/// that is.
 const MOST_LINKS: usize = 40;
 
 /// Writes a file.
 ///
-/// Links are followed. A new file is there whole or not at all, and so is one that replaces another, also after a loss of power; it
-/// keeps that one's mode and owner. Written in place is what cannot be replaced so: a device or a pipe, a file of several names, and
-/// one whose folder lets no other file in. A pipe that nobody reads is an error, and nothing is waited for.
+/// Links are followed. A new file is there whole or not at all, and so is one that replaces
+/// another, also after a loss of power; it keeps that one's mode and owner. Written in place is
+/// what cannot be replaced so: a device or a pipe, a file of several names, and one whose folder
+/// lets no other file in. A pipe that nobody reads is an error, and nothing is waited for.
 ///
 /// The error is the system's, without the path.
 pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -36,7 +39,8 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Writes a file that is there whole or not at all, and replaces none: where one is, the error is [`ErrorKind::AlreadyExists`].
+/// Writes a file that is there whole or not at all, and replaces none: where one is, the error is
+/// [`ErrorKind::AlreadyExists`].
 ///
 /// The error is the system's, without the path.
 pub fn write_new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -46,7 +50,8 @@ pub fn write_new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a path can be of a folder alone: `a/`, `a/.` and `a/..`. [`Path`] drops the first two endings.
+/// Whether a path can be of a folder alone: `a/`, `a/.` and `a/..`. [`Path`] drops the first two
+/// endings.
 fn names_a_folder(path: &Path) -> bool {
     let last = path.as_os_str().as_bytes().rsplit(|&byte| byte == b'/').next();
     matches!(last, Some(b"" | b"." | b".."))
@@ -66,7 +71,8 @@ fn end_of_links(path: &Path) -> PathBuf {
     path
 }
 
-/// The bytes in a file of another name in the same folder. As of any new file, the umask says who may read it.
+/// The bytes in a file of another name in the same folder. As of any new file, the umask says who
+/// may read it.
 fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let permissions = Permissions::from_mode(0o666);
     let made = tempfile::Builder::new().permissions(permissions).tempfile_in(folder_of(path));
@@ -96,8 +102,8 @@ fn replace(path: &Path, there: &Metadata, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Whether this process has the file open as its input or output, to which `/dev/stdout` leads: what it writes there still would go
-/// to a file that has no name any more.
+/// Whether this process has the file open as its input or output, to which `/dev/stdout` leads:
+/// what it writes there still would go to a file that has no name any more.
 fn is_held_open(there: &Metadata) -> bool {
     let is_it = |open: BorrowedFd<'_>| {
         let open = open.try_clone_to_owned().and_then(|open| File::from(open).metadata());
@@ -116,7 +122,8 @@ fn put_instead(path: &Path, there: &Metadata, bytes: &[u8]) -> io::Result<()> {
     put(file, path)
 }
 
-/// Whether an error says that no other file may take a file's place, and not that there is no room for one.
+/// Whether an error says that no other file may take a file's place, and not that there is no room
+/// for one.
 fn lets_none_in(error: &io::Error) -> bool {
     use ErrorKind::{CrossesDevices, PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
     matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | ResourceBusy | CrossesDevices)

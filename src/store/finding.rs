@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::StoreError;
 use super::listing::folders;
 
-/// The folder of a run: named as such, by its `run.json`, by its name below `runs_dir` or the beginning of one, by the
-/// run's id, or by the id's last eight digits.
+/// The folder of a run: named as such, by its `run.json`, by its name below `runs_dir` or the
+/// beginning of one, by the run's id, or by the id's last eight digits.
 ///
 /// Where no folder goes by the name, or several do, that is an error which says so.
 pub fn find_run(run: &Path, runs_dir: &Path) -> Result<PathBuf, StoreError> {

@@ -20,7 +20,8 @@ pub(super) const PARTIAL: &str = "run.partial.json";
 const INTERVALS: &str = "intervals.jsonl";
 const HISTOGRAMS: &str = "intervals.hlog";
 
-/// What is known of a run when it starts: a record without verdict whose measurement is still empty.
+/// What is known of a run when it starts: a record without verdict whose measurement is still
+/// empty.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunDraft {
     /// The version of the record's format.
@@ -42,7 +43,8 @@ pub enum FolderContent {
     Complete(Box<RunRecord>),
     /// The run is going on: its folder is being written.
     StillWritten,
-    /// The run was not finished; its measurement is put together from the intervals that were written.
+    /// The run was not finished; its measurement is put together from the intervals that were
+    /// written.
     HalfWritten(Box<RunDraft>),
 }
 
@@ -65,7 +67,8 @@ impl RunFolder {
             File::create(&file).map_err(StoreError::write(&file))
         };
         let mut folder = Self { intervals: open(INTERVALS)?, histograms: open(HISTOGRAMS)?, path };
-        // Where the file system knows no locks, a reader cannot tell a run that goes on from one that was cut off.
+        // Where the file system knows no locks, a reader cannot tell a run that goes on from one
+        // that was cut off.
         let _unknown = folder.intervals.try_lock();
         let header = hlog::header(draft.provenance.started);
         folder
@@ -85,7 +88,8 @@ impl RunFolder {
         &self.path
     }
 
-    /// Writes one settled interval: its histograms first, so that a line of counts has all it needs.
+    /// Writes one settled interval: its histograms first, so that a line of counts has all it
+    /// needs.
     pub fn add(&mut self, interval: &Interval) -> Result<(), StoreError> {
         let path = |name| self.path.join(name);
         let histograms = hlog::lines(interval);
@@ -107,9 +111,11 @@ impl RunFolder {
     }
 }
 
-/// Gives a run its folder back below `root`; `fill` writes its intervals. One that is complete is left as it is.
+/// Gives a run its folder back below `root`; `fill` writes its intervals. One that is complete is
+/// left as it is.
 ///
-/// It is written aside and then moved, so that there is no half-written folder of a run that was finished.
+/// It is written aside and then moved, so that there is no half-written folder of a run that was
+/// finished.
 pub fn restore_folder<E: From<StoreError>>(
     root: &Path,
     record: &RunRecord,
@@ -191,8 +197,9 @@ pub fn read_folder(folder: &Path) -> Result<FolderContent, StoreError> {
     Ok(FolderContent::HalfWritten(Box::new(draft)))
 }
 
-/// How many seconds of the measured phase passed before the first in which an exchange was due. It is known where the
-/// phase had an appointed start: a part of a shared run may have nothing to send at first.
+/// How many seconds of the measured phase passed before the first in which an exchange was due. It
+/// is known where the phase had an appointed start: a part of a shared run may have nothing to send
+/// at first.
 fn silent_before(first: Duration, draft: &RunDraft) -> Duration {
     let appointed =
         draft.measurement.sharing.as_ref().map(|sharing| sharing.start - draft.provenance.started);
@@ -210,13 +217,15 @@ pub fn read_id(folder: &Path) -> Result<Option<Uuid>, StoreError> {
     Ok(json::<IdOnly>(folder, RUN)?.map(|only| only.id))
 }
 
-/// Whether a process holds the lock of a run that goes on; it ends with that process, however it ends.
+/// Whether a process holds the lock of a run that goes on; it ends with that process, however it
+/// ends.
 fn is_being_written(folder: &Path) -> bool {
     let held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
     File::open(folder.join(INTERVALS)).is_ok_and(held)
 }
 
-/// A run's intervals, in the order they were settled, read one at a time: a long run has more than fit in memory.
+/// A run's intervals, in the order they were settled, read one at a time: a long run has more than
+/// fit in memory.
 ///
 /// A last line that was cut off ends them without an error.
 pub fn read_intervals(

@@ -11,11 +11,12 @@ use super::folder::{PARTIAL, RUN};
 use super::summary_reader::SummaryReader;
 use crate::record::{FORMAT, RunSummary};
 
-/// The summaries of the runs whose folders are in `runs_dir`, the newest last, after what stands there and is no run that
-/// was finished: one [`StoreError`] a folder.
+/// The summaries of the runs whose folders are in `runs_dir`, the newest last, after what stands
+/// there and is no run that was finished: one [`StoreError`] a folder.
 ///
-/// Each is what [`RunSummary::of`] says of the whole record, but of a `run.json` no more is read than that. All processors
-/// take part. Where there is no such folder there are no runs; one that cannot be read is an error.
+/// Each is what [`RunSummary::of`] says of the whole record, but of a `run.json` no more is read
+/// than that. All processors take part. Where there is no such folder there are no runs; one that
+/// cannot be read is an error.
 pub fn read_summaries(
     runs_dir: &Path,
 ) -> Result<impl Iterator<Item = Result<RunSummary, StoreError>> + use<>, StoreError> {
@@ -35,8 +36,8 @@ pub fn read_summaries(
     Ok(read.into_iter())
 }
 
-/// The folders in a folder, by name. Those whose names begin with a dot are passed over: what is still put together
-/// there, such as an imported run, is no run yet.
+/// The folders in a folder, by name. Those whose names begin with a dot are passed over: what is
+/// still put together there, such as an imported run, is no run yet.
 pub(super) fn folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let entries = match fs::read_dir(runs_dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -56,7 +57,8 @@ pub(super) fn folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(folders)
 }
 
-/// The folders in `runs_dir` that hold a run, finished or not, in the order in which their runs started.
+/// The folders in `runs_dir` that hold a run, finished or not, in the order in which their runs
+/// started.
 ///
 /// Where there is no such folder there are none; one that cannot be read is an error.
 pub fn run_folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {

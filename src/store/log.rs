@@ -13,15 +13,17 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How often it is looked: for ten seconds.
 const LOOKS: u32 = 500;
 
-/// Whether entries can be added to a log; it and the folders above it are made where they are missing.
+/// Whether entries can be added to a log; it and the folders above it are made where they are
+/// missing.
 pub fn can_append(path: &Path) -> Result<(), StoreError> {
     opened(path).map(|_| ()).map_err(StoreError::write(path))
 }
 
 /// Adds an entry at the end of a log, after an empty line where there is something before it.
 ///
-/// The log is locked meanwhile, so that entries of several programs do not mix, and the entry is on the disk when this
-/// returns. One that cannot be written whole is taken away again: what was there stays as it was.
+/// The log is locked meanwhile, so that entries of several programs do not mix, and the entry is on
+/// the disk when this returns. One that cannot be written whole is taken away again: what was there
+/// stays as it was.
 pub fn append_entry(path: &Path, entry: &str) -> Result<(), StoreError> {
     let appended = || add(&locked(path)?, entry, |mut file, bytes| file.write_all(bytes));
     appended().map_err(StoreError::write(path))
@@ -38,7 +40,8 @@ fn opened(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).append(true).create(true).open(path)
 }
 
-/// The log, locked, and still the one that the path leads to: others may have put a new file in its place meanwhile.
+/// The log, locked, and still the one that the path leads to: others may have put a new file in its
+/// place meanwhile.
 ///
 /// Where the file system knows no locks, an entry is one write at the end all the same.
 fn locked(path: &Path) -> io::Result<File> {

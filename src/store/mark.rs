@@ -1,6 +1,7 @@
 //! Whether a run is in a database, as its folder says: `store.json`.
 //!
-//! The mark saves sending; the truth is in the database, where a run is stored once however often it is sent.
+//! The mark saves sending; the truth is in the database, where a run is stored once however often
+//! it is sent.
 
 use std::collections::BTreeMap;
 use std::fs;

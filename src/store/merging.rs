@@ -7,12 +7,13 @@ use std::time::Duration;
 use super::{StoreError, read_intervals};
 use crate::record::{Interval, Measurement, Stage};
 
-/// The intervals of several runs, added second by second of the measured phase and handed out one at a time, those of a
-/// scenario in order.
+/// The intervals of several runs, added second by second of the measured phase and handed out one
+/// at a time, those of a scenario in order.
 ///
-/// Seconds are counted from the start of the measured phase, which is one for all runs. Those of a warm-up stay apart
-/// where they do not begin at the same time. What is held is as much as the runs' folders are apart in what they have
-/// written of a scenario, a second or two where their machines kept up: a long run has more than fits in memory.
+/// Seconds are counted from the start of the measured phase, which is one for all runs. Those of a
+/// warm-up stay apart where they do not begin at the same time. What is held is as much as the
+/// runs' folders are apart in what they have written of a scenario, a second or two where their
+/// machines kept up: a long run has more than fits in memory.
 pub struct MergedIntervals {
     names: Vec<ScenarioNames>,
     measured_from: Duration,
@@ -48,8 +49,8 @@ impl MergeSource {
 }
 
 impl MergedIntervals {
-    /// The intervals of the runs in these folders, each with when its measured phase began, put into the time of a run
-    /// that holds `whole` and began to measure when that did.
+    /// The intervals of the runs in these folders, each with when its measured phase began, put
+    /// into the time of a run that holds `whole` and began to measure when that did.
     pub fn of<'a>(
         whole: &Measurement,
         folders: impl IntoIterator<Item = (&'a Path, Duration)>,
@@ -98,7 +99,8 @@ impl MergedIntervals {
         Ok(())
     }
 
-    /// Adds an interval to those of the same second; one of an unknown request is left out, as everywhere.
+    /// Adds an interval to those of the same second; one of an unknown request is left out, as
+    /// everywhere.
     fn hold(&mut self, source: usize, mut interval: Interval) {
         let Some((scenario, request)) = self.positions(&interval) else { return };
         let source = &mut self.sources[source];

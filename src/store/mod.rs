@@ -1,10 +1,12 @@
 //! Keeping runs: the run folder, complete on its own, and Supabase's Postgres in addition to it.
 //!
 //! `reports/runs/<started>-<id>/` holds
-//! - `run.json`: the [`RunRecord`](crate::record::RunRecord), written last and at once; a folder without it is half-written,
+//! - `run.json`: the [`RunRecord`](crate::record::RunRecord), written last and at once; a folder
+//!   without it is half-written,
 //! - `run.partial.json`: what was known when the run started, until `run.json` is there,
 //! - `intervals.jsonl`: one settled interval a line, with its counts,
-//! - `intervals.hlog`: the intervals' histograms and the target's own account, an `HdrHistogram` log of version 1.3,
+//! - `intervals.hlog`: the intervals' histograms and the target's own account, an `HdrHistogram`
+//!   log of version 1.3,
 //! - `store.json`: which databases have the run, and why the last attempt to store it failed,
 //! - reports and plots.
 

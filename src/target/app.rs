@@ -156,7 +156,8 @@ impl TargetApp {
     /// Waits until the visit's answer may leave: when it is ready, or at the end of the stall that
     /// has begun by then.
     ///
-    /// The app reports its processing time without stalls: a stalled process does not notice its stall.
+    /// The app reports its processing time without stalls: a stalled process does not notice its
+    /// stall.
     pub(super) async fn hold(&self, visit: &mut PendingAnswer) {
         let mut now = visit.made;
         if visit.delay > Duration::ZERO {

@@ -9,8 +9,9 @@ use super::{TargetError, TargetServer, TargetSettings};
 
 /// Binds, announces and serves on the calling thread until `until` is done.
 ///
-/// `announce` is called once the server listens; `until` is polled within the runtime, so it may use tokio's signals.
-/// Errors are those of [`TargetServer::bind`] and [`TargetServer::run`], or a runtime that cannot be had.
+/// `announce` is called once the server listens; `until` is polled within the runtime, so it may
+/// use tokio's signals. Errors are those of [`TargetServer::bind`] and [`TargetServer::run`], or a
+/// runtime that cannot be had.
 pub fn run_blocking(
     settings: &TargetSettings,
     announce: impl FnOnce(&TargetServer),
@@ -52,7 +53,8 @@ impl BackgroundTarget {
         &self.base_url
     }
 
-    /// Ends the server and waits until it has completed its arrival log; errors are those of [`TargetServer::run`].
+    /// Ends the server and waits until it has completed its arrival log; errors are those of
+    /// [`TargetServer::run`].
     pub fn stop(self) -> Result<(), TargetError> {
         drop(self.stop);
         self.thread.join().map_err(|_| TargetError::Panicked)?

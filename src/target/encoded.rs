@@ -42,8 +42,8 @@ fn packed<E: Write>(mut encoder: E, finish: impl Fn(E) -> io::Result<Vec<u8>>) -
 
 /// A whole and correct gzip file of zeros.
 ///
-/// One round is compressed up to a flush, and its blocks are repeated: a block that reaches back for zeros finds
-/// zeros wherever it stands. So the bomb costs the making of a single round.
+/// One round is compressed up to a flush, and its blocks are repeated: a block that reaches back
+/// for zeros finds zeros wherever it stands. So the bomb costs the making of a single round.
 pub(super) fn bomb() -> Bytes {
     let zeros = vec![0; ROUND];
     let round = flushed(&zeros);

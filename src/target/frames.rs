@@ -1,4 +1,5 @@
-//! HTTP/2 frames written by hand (RFC 9113, section 4.1): the ones that no well-behaved library would send.
+//! HTTP/2 frames written by hand (RFC 9113, section 4.1): the ones that no well-behaved library
+//! would send.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::Reason;

@@ -4,13 +4,13 @@
 //!
 //! `docs/target.md` lists its paths, flags and faults.
 //!
-//! A request's life: [`TargetServer`] accepts its connection, `front` finds out what it speaks, `http1`
-//! or `http2` reads the request. `TargetApp` stamps its arrival and decides answer and delay at
-//! once, but for the few answers that depend on the request's body, which is read for them alone.
-//! Then the answer waits: first for its own delay, then for the end of a stall. A whole answer is
-//! sent by hyper or h2. One in steps (`script`), which most faults are, is written by hand: in
-//! HTTP/1.1 hyper is told to let go of the connection, in HTTP/2 only where the fault concerns more
-//! than its stream. All of it happens on one thread.
+//! A request's life: [`TargetServer`] accepts its connection, `front` finds out what it speaks,
+//! `http1` or `http2` reads the request. `TargetApp` stamps its arrival and decides answer and
+//! delay at once, but for the few answers that depend on the request's body, which is read for them
+//! alone. Then the answer waits: first for its own delay, then for the end of a stall. A whole
+//! answer is sent by hyper or h2. One in steps (`script`), which most faults are, is written by
+//! hand: in HTTP/1.1 hyper is told to let go of the connection, in HTTP/2 only where the fault
+//! concerns more than its stream. All of it happens on one thread.
 
 mod app;
 mod arrival_log;

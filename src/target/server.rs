@@ -44,8 +44,8 @@ impl TargetServer {
     /// Listens as `settings` say, and writes the certificates and the arrival log's first line
     /// where they ask for these. Needs no runtime.
     ///
-    /// An error means that a setting does not fit ([`TargetError::is_usage`]), that the address is taken,
-    /// or that a file cannot be written.
+    /// An error means that a setting does not fit ([`TargetError::is_usage`]), that the address is
+    /// taken, or that a file cannot be written.
     pub fn bind(settings: &TargetSettings) -> Result<Self, TargetError> {
         settings.check_listen()?;
         settings.check_fault()?;
@@ -168,10 +168,10 @@ async fn converse(
     match front.open(stream).await {
         None => {}
         Some((HttpStream::Plain(stream), spoken)) => {
-            serve(stream, spoken, &app, number, max_streams).await
+            serve(stream, spoken, &app, number, max_streams).await;
         }
         Some((HttpStream::Tls(stream), spoken)) => {
-            serve(*stream, spoken, &app, number, max_streams).await
+            serve(*stream, spoken, &app, number, max_streams).await;
         }
     }
 }

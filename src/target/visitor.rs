@@ -40,8 +40,8 @@ pub(super) fn carries_token(headers: &HeaderMap, token: &SecretString) -> bool {
     headers.get(SYNTHETIC_HEADER).is_some_and(|offered| is_secret(offered.as_bytes(), token))
 }
 
-/// Whether `offered` is the secret; takes the same time for everything wrong of the right length. An empty secret is
-/// nobody's.
+/// Whether `offered` is the secret; takes the same time for everything wrong of the right length.
+/// An empty secret is nobody's.
 pub(super) fn is_secret(offered: &[u8], secret: &SecretString) -> bool {
     let secret = secret.expose_secret().as_bytes();
     let difference =

@@ -8,8 +8,9 @@ use crate::record::{Interval, PlannedScenario, Stage};
 /// Watches settled intervals for a target that gives no answer at all.
 ///
 /// A scenario's target is clearly down when its last [`CircuitBreaker::EXCHANGES`] or more measured
-/// exchanges, over at least [`CircuitBreaker::SECONDS`] settled seconds, all failed without an answer. A
-/// wrong answer is an answer. A dropped arrival was never sent and does not count either way.
+/// exchanges, over at least [`CircuitBreaker::SECONDS`] settled seconds, all failed without an
+/// answer. A wrong answer is an answer. A dropped arrival was never sent and does not count either
+/// way.
 #[derive(Debug, Default)]
 pub struct CircuitBreaker {
     /// Scenario and name of each hop; a hop is part of another exchange and is not counted

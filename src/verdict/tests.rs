@@ -125,7 +125,7 @@ fn abandoned_recovered_imported_and_missing_data_void_a_pass() {
     assert_eq!(reason_texts(&abandoned), ["3 arrivals were still in progress when the run ended"]);
     let recovered = judged(&[tile(100, 0)], |run| run.ending = RunEnding::Recovered);
     let imported = judged(&[tile(100, 0)], |run| {
-        run.ending = RunEnding::Imported("it tells nothing".to_owned())
+        run.ending = RunEnding::Imported("it tells nothing".to_owned());
     });
     assert_eq!(reason_texts(&imported), ["the record was imported, and it tells nothing"]);
     let missing = judged(&[tile(100, 0)], |run| run.scenarios[0].planned = Some(200));
@@ -143,7 +143,7 @@ fn abandoned_recovered_imported_and_missing_data_void_a_pass() {
 #[test]
 fn a_target_that_is_clearly_down_is_a_fail_however_little_was_measured() {
     let verdict = judged(&[tile(0, 0)], |run| {
-        run.ending = RunEnding::TargetDown("8 of 8 refused".to_owned())
+        run.ending = RunEnding::TargetDown("8 of 8 refused".to_owned());
     });
     assert_eq!(verdict.decision, Decision::Fail);
     assert_eq!(

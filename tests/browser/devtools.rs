@@ -1,4 +1,5 @@
-//! A headless browser driven over the `DevTools` protocol (<https://chromedevtools.github.io/devtools-protocol/>).
+//! A headless browser driven over the `DevTools` protocol
+//! (<https://chromedevtools.github.io/devtools-protocol/>).
 #![allow(
     clippy::disallowed_methods,
     reason = "a browser does not wait for a clock that is advanced"

@@ -1,7 +1,7 @@
 //! `tollgate doctor`: what it says of this machine and of targets in every state.
 //!
-//! How busy this machine is while the tests run is no business of theirs: lines about timers and processors are there,
-//! whatever they say.
+//! How busy this machine is while the tests run is no business of theirs: lines about timers and
+//! processors are there, whatever they say.
 
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};

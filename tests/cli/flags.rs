@@ -40,7 +40,8 @@ fn a_flag_is_set_in_the_environment_and_the_command_line_outranks_it() {
     assert!(two.contains(r#"budgets = ["p95 < 1s", "errors = 0"]"#), "{two}");
     let typed = printed(&[("TOLLGATE_RATE", "7/s")], &["--rate", "9/s"]);
     assert!(typed.contains(r#"arrival_rate = "9/s""#), "{typed}");
-    // What is empty, or says no to a switch, is not there at all: `--closed` does not go with `--rate`.
+    // What is empty, or says no to a switch, is not there at all: `--closed` does not go with
+    // `--rate`.
     let unset = [("TOLLGATE_RATE", ""), ("TOLLGATE_CLOSED", "0"), ("TOLLGATE_DURATION", "")];
     assert_eq!(printed(&unset, &["--rate", "20/s"]), printed(&[], &[]));
     assert!(!printed(&[("TOLLGATE_CLOSED", "1")], &[]).contains("arrival_rate"));

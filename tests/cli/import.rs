@@ -10,7 +10,8 @@ use tollgate::record::{Decision, RunRecord};
 
 use crate::bench::{Bench, PLAIN, Target, text, tollgate};
 
-/// A folder with the artifacts of an answer in time, one beyond its budget, a gone page and a fetch that failed.
+/// A folder with the artifacts of an answer in time, one beyond its budget, a gone page and a fetch
+/// that failed.
 struct Artifacts {
     folder: TempDir,
 }
@@ -122,7 +123,7 @@ fn an_import_that_was_cut_off_is_completed_by_the_next() {
         std::fs::read_dir(artifacts.runs()).unwrap().map(|entry| entry.unwrap().path()).collect();
     // Cut off before anything was written, before the intervals were, and before the record was.
     let partial = |folder: &Path| {
-        std::fs::rename(folder.join("run.json"), folder.join("run.partial.json")).unwrap()
+        std::fs::rename(folder.join("run.json"), folder.join("run.partial.json")).unwrap();
     };
     for file in std::fs::read_dir(&folders[0]).unwrap() {
         std::fs::remove_file(file.unwrap().path()).unwrap();

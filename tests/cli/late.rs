@@ -1,4 +1,5 @@
-//! A prober that is stopped while it measures: what it makes late itself is never the target's fault.
+//! A prober that is stopped while it measures: what it makes late itself is never the target's
+//! fault.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use crate::bench::{Bench, PLAIN, Target, signal, wait_for_intervals};
 /// How long the prober is stopped.
 const STOPPED: Duration = Duration::from_millis(300);
 
-/// Carries out a scenario with the prober stopped once it has measured for a second; the exit code and the record.
+/// Carries out a scenario with the prober stopped once it has measured for a second; the exit code
+/// and the record.
 fn run_stopped(bench: &Bench) -> (Option<i32>, RunRecord) {
     let mut prober = bench.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     // The first is the warm-up's.
@@ -51,7 +53,8 @@ fn what_a_stopped_prober_sends_late_voids_the_verdict_and_the_lag_is_named() {
 
 #[test]
 fn answers_that_came_while_the_prober_was_stopped_are_not_held_against_the_target() {
-    // An answer takes less time than the stop, so that whatever is under way is answered while nobody looks.
+    // An answer takes less time than the stop, so that whatever is under way is answered while
+    // nobody looks.
     let target = Target::start(&["--mock-latency", "constant:200ms"]);
     let load = "[[request]]\nname = \"tile\"\npath = \"/app?mock=1\"\n\
                 [load]\nconnections = 4\nduration = \"3s\"\n[warmup]\nconnections = 4\nrequests = 4\n";

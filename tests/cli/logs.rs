@@ -1,4 +1,5 @@
-//! stderr: for people as ever, or pino's JSON lines, tried with the real pino-pretty where that is installed.
+//! stderr: for people as ever, or pino's JSON lines, tried with the real pino-pretty where that is
+//! installed.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -198,7 +198,8 @@ fn escaped(text: &str) -> String {
     text.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02x}"))
 }
 
-/// A server that puts what it is told into its headers and redirects, in one way of writing it after another.
+/// A server that puts what it is told into its headers and redirects, in one way of writing it
+/// after another.
 fn echoing_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());

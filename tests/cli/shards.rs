@@ -11,7 +11,8 @@ use crate::bench::{Bench, PLAIN, Target, signal, text, tollgate};
 
 const BUDGET: &str = "budgets = [\"p95 < 2s\"]";
 
-/// 60 arrivals a second for three seconds: so many that one shard's would decide the budget, were no others missing.
+/// 60 arrivals a second for three seconds: so many that one shard's would decide the budget, were
+/// no others missing.
 fn load() -> String {
     PLAIN.replace("\"100/s\"", "\"60/s\"").replace("\"1s\"", "\"3s\"").replace("= 4", "= 7")
 }
@@ -53,7 +54,8 @@ fn merge(bench: &Bench, name: &str, runs: &[&PathBuf]) -> (Output, Option<RunRec
     (output, kept, merged)
 }
 
-/// What the only scenario's only request came to in the measured phase: exchanges, ok, and latencies counted.
+/// What the only scenario's only request came to in the measured phase: exchanges, ok, and
+/// latencies counted.
 fn counted(record: &RunRecord) -> (u64, u64, u64) {
     let measured = &record.measurement.scenarios[0].requests[0].measured;
     let latency = measured.series.get(tollgate::record::Dimension::Latency).unwrap();

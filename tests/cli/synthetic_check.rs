@@ -90,8 +90,9 @@ fn answering(answer: impl Into<String>) -> String {
     base_url
 }
 
-/// A server that gives every request this answer and its rest again and again, until the other side is gone; where there is no rest,
-/// the connection stays open. Only `/there` is answered to the end.
+/// A server that gives every request this answer and its rest again and again, until the other side
+/// is gone; where there is no rest, the connection stays open. Only `/there` is answered to the
+/// end.
 fn without_end(answer: &'static str, rest: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());

@@ -5,7 +5,8 @@ use std::net::{TcpListener, TcpStream};
 
 use tollgate::postgres::{DatabaseAddress, PgErrorKind, PgSession, SqlStatement, TransactionMode};
 
-/// A message of the server's: <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
+/// A message of the server's:
+/// <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).unwrap();
     [&[kind][..], &length.to_be_bytes(), body].concat()

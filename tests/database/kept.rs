@@ -97,7 +97,8 @@ fn a_part_is_listed_only_in_its_merged_run_from_the_database_and_from_folders_wh
     }
     let (cluster, folder) = (Cluster::start(), tempfile::tempdir().unwrap());
     let mut database = open(&migrated(&cluster, "merged"));
-    // The merged run starts with the first of its parts, and has no environment: they do not agree on one.
+    // The merged run starts with the first of its parts, and has no environment: they do not agree
+    // on one.
     let [merged, one, other, alone] =
         [0, 1, 2, 4].map(|seed| runs::write(folder.path(), seed, SMALL));
     let mut record = record(&merged);

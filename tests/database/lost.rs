@@ -17,7 +17,8 @@ const LARGE: Shape = Shape { scenarios: 1, seconds: 60, per_second: 6 };
 const RUNS: u64 = 4;
 const KILLS: u32 = 8;
 
-/// Runs, what the tables hold when they were sent undisturbed to the database `expected`, and how long that took.
+/// Runs, what the tables hold when they were sent undisturbed to the database `expected`, and how
+/// long that took.
 fn expected(cluster: &Cluster) -> (tempfile::TempDir, Vec<(&'static str, String)>, Duration) {
     let folder = tempfile::tempdir().unwrap();
     for seed in 0..RUNS {
@@ -37,8 +38,8 @@ fn whole_runs(cluster: &Cluster, database: &str) -> u64 {
     cluster.sql(database, "select count(*) from tollgate.runs")[0][0].parse().unwrap()
 }
 
-/// Disturbs sendings at moments that are spread over what an undisturbed one takes, each to an empty database, and lets
-/// them be repeated. At least one must have been cut off in the middle.
+/// Disturbs sendings at moments that are spread over what an undisturbed one takes, each to an
+/// empty database, and lets them be repeated. At least one must have been cut off in the middle.
 fn disturbed(cluster: &mut Cluster, disturb: fn(&mut Cluster, Child, &str)) {
     let (folder, expected, took) = expected(cluster);
     let mut in_the_middle = 0;

@@ -11,7 +11,8 @@ use crate::runs::{self, SMALL};
 const CLIENTS: i64 = 8;
 const QUERIES: i64 = 1_000;
 
-/// Asks for what only this client asks for, by texts with parameters of equal shape that all clients use in turn.
+/// Asks for what only this client asks for, by texts with parameters of equal shape that all
+/// clients use in turn.
 async fn ask(address: &DatabaseAddress, client: i64) -> Result<i64, PgError> {
     let mut session = PgSession::connect(address).await?;
     let mut wrong = 0;

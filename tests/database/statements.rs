@@ -1,4 +1,5 @@
-//! A statement from a file gives its rows as JSON, or a reason that can be acted on, directly and behind a pooler.
+//! A statement from a file gives its rows as JSON, or a reason that can be acted on, directly and
+//! behind a pooler.
 
 use std::time::Duration;
 
@@ -62,7 +63,8 @@ impl Bench {
     }
 }
 
-/// Does something with the database directly, and again behind a pooler that has one connection for all.
+/// Does something with the database directly, and again behind a pooler that has one connection for
+/// all.
 fn both_ways(act: impl Fn(&Cluster, &mut Bench)) {
     if cluster::is_left_out() {
         return;
@@ -323,7 +325,8 @@ fn a_statement_that_leaves_its_brackets_does_no_more_than_it_could_within_them()
         let error =
             bench.read("select nextval('numbers') as n) as answer, (select 1 as m").unwrap_err();
         assert_eq!(error.kind, PgErrorKind::Statement, "{error}");
-        // What looks like a text to a server that takes backslashes for escapes is several statements to it, which it refuses.
+        // What looks like a text to a server that takes backslashes for escapes is several
+        // statements to it, which it refuses.
         let split = r"select '\' as a; select '\' as b";
         assert!(SqlStatement::parse_reading(split).is_err());
         assert_eq!(bench.read("select count(*) as n from orders").unwrap(), [json!({"n": 3})]);

@@ -182,7 +182,8 @@ fn a_wrong_database_url_is_a_usage_error_before_anything_is_sent_and_never_shown
     assert_eq!(required.status.code(), Some(2), "{}", told(&required));
 }
 
-/// The clock is stopped once the transaction has begun, and goes on by itself where nobody has anything to do.
+/// The clock is stopped once the transaction has begun, and goes on by itself where nobody has
+/// anything to do.
 #[test]
 fn a_database_that_hangs_in_the_middle_of_a_transaction_is_given_up() {
     if cluster::is_left_out() {

@@ -1,4 +1,5 @@
-//! The rows over HTTP/1.1 about redirects that are followed, bodies that are decoded, and who trusts whom.
+//! The rows over HTTP/1.1 about redirects that are followed, bodies that are decoded, and who
+//! trusts whom.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! The crate's modules as they are written: what each defines, and which modules it takes items from.
+//! The crate's modules as they are written: what each defines, and which modules it takes items
+//! from.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -88,7 +88,8 @@ fn every_shipped_scenario_and_every_example_validates_and_names_the_schema() {
     }
 }
 
-/// A scenario in which every kind of value stands once, as `KEY = VALUE` lines that can be replaced.
+/// A scenario in which every kind of value stands once, as `KEY = VALUE` lines that can be
+/// replaced.
 const WHOLE: &str = r#"
 name = "whole"
 budgets = ["p95 < 300ms"]

@@ -1,4 +1,5 @@
-//! Answers as a test says, for what no service answers that is well: served, or judged by a step alone.
+//! Answers as a test says, for what no service answers that is well: served, or judged by a step
+//! alone.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -27,7 +28,8 @@ impl Canned {
     }
 }
 
-/// What a step of a scenario of `scenarios/` makes of an answer, without a run. Its variables may be anything.
+/// What a step of a scenario of `scenarios/` makes of an answer, without a run. Its variables may
+/// be anything.
 pub(crate) fn judged(scenario: &str, step: &str, answer: &Canned) -> Result<(), UnmetExpectation> {
     let scenario = Scenario::read(format!("scenarios/{scenario}.toml").as_ref()).unwrap();
     let urls = ["TOLLGATE_TARGET", "SUPABASE_URL", "CHATWOOT_BASE_URL"]
@@ -63,7 +65,8 @@ fn value_of(text: &str) -> HeaderValue {
     text.parse().unwrap()
 }
 
-/// Serves what the function answers to the head of a request until the process of the tests ends; its URL.
+/// Serves what the function answers to the head of a request until the process of the tests ends;
+/// its URL.
 pub(crate) fn serve(answer: impl Fn(&str) -> Canned + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

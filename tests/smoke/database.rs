@@ -37,7 +37,8 @@ pub(crate) fn healthy(cluster: &Cluster, name: &str) -> String {
     cluster.url_of(name)
 }
 
-/// Events of the decision sync that succeeded: how long each took in ms, and how many minutes ago it was.
+/// Events of the decision sync that succeeded: how long each took in ms, and how many minutes ago
+/// it was.
 pub(crate) fn events(events: &[(u32, i32)]) -> String {
     let rows: Vec<_> = events
         .iter()

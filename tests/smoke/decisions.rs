@@ -65,7 +65,8 @@ fn a_failure_rate_and_a_p95_beyond_the_rule_are_told_with_their_figures() {
         return;
     }
     let cases = Cases::start();
-    // Of five events nearest rank takes the slowest, which was measured; interpolation would make up a smaller figure.
+    // Of five events nearest rank takes the slowest, which was measured; interpolation would make
+    // up a smaller figure.
     let slow = format!(
         "truncate public.decision_sync_event_logs; {}; update public.decision_sync_event_logs \
          set status = 'error', error_code = 'E1' where duration_ms = 400",
@@ -78,7 +79,8 @@ fn a_failure_rate_and_a_p95_beyond_the_rule_are_told_with_their_figures() {
         "1500 instead of json_at_most",
         "p95_ms_nearest_rank",
     ]);
-    // An event that has no status has not succeeded, and one that has no duration may have taken any time.
+    // An event that has no status has not succeeded, and one that has no duration may have taken
+    // any time.
     let unsaid = "update public.decision_sync_event_logs set status = null where duration_ms in (95, 120, 180); \
                   update public.decision_sync_event_logs set duration_ms = null where duration_ms = 640";
     after(&cases, unsaid).failed(&[

@@ -1,4 +1,5 @@
-//! What a failed step says to do: words that fit what it asked, a database or an address that must deny.
+//! What a failed step says to do: words that fit what it asked, a database or an address that must
+//! deny.
 
 use super::bench::{Target, run_text};
 use super::cluster::{self, Cluster};

@@ -12,8 +12,9 @@ fn after(cases: &Cases, changes: &str) -> Outcome {
     rls(&cases.cluster.url_of(&cases.after(changes)), "")
 }
 
-/// What is no fault: what nobody of the API has a right to, what is an extension's, a partition that is read by way of its table
-/// alone, a job that was switched off, and runs of the job that are not over.
+/// What is no fault: what nobody of the API has a right to, what is an extension's, a partition
+/// that is read by way of its table alone, a job that was switched off, and runs of the job that
+/// are not over.
 const SAFE: &str = "
     create table public.internal (id int);
     create table public.vault (id int); grant all on public.vault to service_role;
@@ -126,7 +127,8 @@ fn what_a_view_reads_that_whoever_asks_may_not_is_no_gap() {
     if cluster::is_left_out() {
         return;
     }
-    // A view with the asker's rights over what the asker has none to, over a protected table, and over the catalogue.
+    // A view with the asker's rights over what the asker has none to, over a protected table, and
+    // over the catalogue.
     let changes = "
         create schema private; create role other_agent nologin; grant other_agent to authenticator;
         create table private.salaries (id int); grant select on private.salaries to other_agent;

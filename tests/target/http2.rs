@@ -1,5 +1,5 @@
-//! The rehearsal target over HTTP/2, spoken to by the h2 crate: what it gets wrong is wrong on the wire, whatever the
-//! prober makes of it.
+//! The rehearsal target over HTTP/2, spoken to by the h2 crate: what it gets wrong is wrong on the
+//! wire, whatever the prober makes of it.
 
 use std::future::poll_fn;
 

@@ -35,14 +35,16 @@ Exit codes:
 
 /// Find out whether this machine, with these settings, can do the job
 ///
-/// Looks at processors, timers, limits, clock, certificates and the folder of runs; with scenario files or URLs also at
-/// what their plan needs, and at their targets: names, each address, certificates, and what is spoken; where a database is named,
-/// at its schema, rights and protection. Each line is ok, warn or fail, with what to do about it.
+/// Looks at processors, timers, limits, clock, certificates and the folder of runs; with scenario
+/// files or URLs also at what their plan needs, and at their targets: names, each address,
+/// certificates, and what is spoken; where a database is named, at its schema, rights and
+/// protection. Each line is ok, warn or fail, with what to do about it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 #[command(mut_arg("print_scenario", |arg| arg.hide(true)))]
 pub(super) struct Args {
-    /// URLs (http:// or https://) and scenario files, as for `tollgate run` [default: none: this machine alone]
+    /// URLs (http:// or https://) and scenario files, as for `tollgate run` [default: none: this
+    /// machine alone]
     #[arg(value_name = "URL|FILE")]
     sources: Vec<OsString>,
     /// The length of the measured phase, as `run` would be given it
@@ -59,7 +61,8 @@ pub(super) struct Args {
     /// The folder that run folders would be made in
     #[arg(long, value_name = "DIR", default_value = "reports/runs", help_heading = "Output")]
     runs_dir: PathBuf,
-    /// What is printed on stdout: `text`, a table for people, or `json`, one object with every finding
+    /// What is printed on stdout: `text`, a table for people, or `json`, one object with every
+    /// finding
     #[arg(
         long,
         value_enum,

@@ -24,7 +24,8 @@ impl Address {
         let wrong =
             |why: String| CommandError::usage(format!("error: a URL on the command line {why}"));
         let typed = typed.split_once('#').map_or(typed, |(before, _)| before);
-        // Variables may hold anything; a stand-in is as good as its value to see where the parts are.
+        // Variables may hold anything; a stand-in is as good as its value to see where the parts
+        // are.
         let plain = without_variables(typed);
         let url = Url::parse(&plain).map_err(|error| {
             wrong(format!(

@@ -16,8 +16,9 @@ const RATE: &str = "20/s";
 /// What must hold unless `--budget` says otherwise: an answer of the right kind, nearly always.
 pub(super) const BUDGET: &str = "errors < 1%";
 
-/// Connections that are opened from the start unless `--connections` says otherwise: at least what a scenario file has
-/// by default too, and at most so many that warming them up is no burst. More are opened as they are needed.
+/// Connections that are opened from the start unless `--connections` says otherwise: at least what
+/// a scenario file has by default too, and at most so many that warming them up is no burst. More
+/// are opened as they are needed.
 const CONNECTIONS: RangeInclusive<u32> = LoadShape::DEFAULT_CONNECTIONS..=100;
 
 /// The file's text; `headers` are names and values with variables in them.
@@ -90,8 +91,8 @@ fn load(file: &mut File, flags: &Flags, around: &ComposeContext<'_>) {
 
 /// How many connections are opened from the start, and the limit for further ones.
 ///
-/// By default there are as many as requests are under way where each takes as long as the largest ceiling, so that no
-/// request has to wait for one while the target holds its budgets.
+/// By default there are as many as requests are under way where each takes as long as the largest
+/// ceiling, so that no request has to wait for one while the target holds its budgets.
 fn connections(flags: &Flags) -> (u32, Option<u32>) {
     let (asked, limit) = (flags.connections, flags.max_connections);
     if flags.closed || asked.is_some() {

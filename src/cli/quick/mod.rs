@@ -1,6 +1,7 @@
 //! `tollgate run URL`: a scenario from flags alone.
 //!
-//! The flags are composed to a scenario's text, and that is parsed like any file: there is one way from text to plan.
+//! The flags are composed to a scenario's text, and that is parsed like any file: there is one way
+//! from text to plan.
 
 mod address;
 mod compose;
@@ -32,8 +33,8 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 /// What is sent to a URL, and how it is judged.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Flags {
-    /// What must hold, such as 'p95 < 300ms', 'p99(service) < 200ms', 'max < 1s' or 'errors < 0.5%'; may be repeated
-    /// [default: 'errors < 1%']
+    /// What must hold, such as 'p95 < 300ms', 'p99(service) < 200ms', 'max < 1s' or 'errors <
+    /// 0.5%'; may be repeated [default: 'errors < 1%']
     #[arg(long, value_name = "BUDGET", value_parser = str::parse::<Budget>, help_heading = "Budgets (of URLs)")]
     budget: Vec<Budget>,
     /// The status that an answer must have; may be repeated [default: any 2xx]
@@ -46,18 +47,18 @@ pub(super) struct Flags {
     /// Requests a second, whether or not they are answered: 20/s, 90/min [default: 20/s]
     #[arg(long, value_name = "RATE", value_parser = str::parse::<Rate>, help_heading = "Load (of URLs)")]
     rate: Option<Rate>,
-    /// Connections opened from the start; with --closed, how many send [default: 16, or as many as --rate and the
-    /// largest ceiling of a quantile want, up to 100]
+    /// Connections opened from the start; with --closed, how many send [default: 16, or as many as
+    /// --rate and the largest ceiling of a quantile want, up to 100]
     #[arg(long, short = 'c', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     #[arg(help_heading = "Load (of URLs)")]
     connections: Option<u32>,
-    /// The most connections open at once: where all others are taken, a request opens a further one [default: as many
-    /// as --connections, or as the rate and the largest ceiling want]
+    /// The most connections open at once: where all others are taken, a request opens a further one
+    /// [default: as many as --connections, or as the rate and the largest ceiling want]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     #[arg(conflicts_with = "closed", help_heading = "Load (of URLs)")]
     max_connections: Option<u32>,
-    /// Send again when answered, as oha, k6 and wrk do, instead of at a rate: finds what a target can bear, and hides
-    /// its stalls
+    /// Send again when answered, as oha, k6 and wrk do, instead of at a rate: finds what a target
+    /// can bear, and hides its stalls
     #[arg(long, conflicts_with = "rate", help_heading = "Load (of URLs)")]
     closed: bool,
     /// The request's method [default: GET, or POST with --body]
@@ -70,9 +71,9 @@ pub(super) struct Flags {
     )]
     #[arg(value_parser = PossibleValuesParser::new(METHODS).map(|method| method.to_uppercase()))]
     method: Option<String>,
-    /// Header to send, `NAME: VALUE`, such as 'Authorization: Bearer ${TOKEN}' in single quotes; may be repeated. Values
-    /// of credential headers such as Authorization are never written to a file, log or report; all other typed values are.
-    /// ${NAME} is read from the environment
+    /// Header to send, `NAME: VALUE`, such as 'Authorization: Bearer ${TOKEN}' in single quotes;
+    /// may be repeated. Values of credential headers such as Authorization are never written to a
+    /// file, log or report; all other typed values are. ${NAME} is read from the environment
     #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = unshown::HEADER)]
     #[arg(help_heading = "Request (of URLs)")]
     header: Vec<Header>,
@@ -183,8 +184,8 @@ impl Flags {
         Ok(UrlScenarios { scenarios, variables })
     }
 
-    /// The flags to which a budget on a latency could be added: the default budgets that it would replace; `None`
-    /// where there is one.
+    /// The flags to which a budget on a latency could be added: the default budgets that it would
+    /// replace; `None` where there is one.
     pub(super) fn without_latency(&self) -> Option<String> {
         match self.budget.as_slice() {
             [] => Some(format!("--budget '{}' ", compose::BUDGET)),
@@ -211,7 +212,8 @@ impl Flags {
         Ok(())
     }
 
-    /// The flags that were given on the command line, by name; one whose variable is set may stand there for other runs.
+    /// The flags that were given on the command line, by name; one whose variable is set may stand
+    /// there for other runs.
     fn given(&self) -> Vec<&'static str> {
         let flags = [
             ("--budget", !self.budget.is_empty()),

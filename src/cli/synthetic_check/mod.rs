@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use self::artifact::CheckArtifact;
-use self::settings::{CheckSettings, parse_budget};
+use self::settings::{BudgetFlag, CheckSettings, parse_budget};
 use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
 use super::log;
@@ -64,7 +64,8 @@ pub(super) struct Args {
     /// The URL to check
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// The host to check instead of the URL's, with scheme and port if need be; with --mode no URL is needed
+    /// The host to check instead of the URL's, with scheme and port if need be; with --mode no URL
+    /// is needed
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
     /// Which page: sets `mock=` in the URL
@@ -72,7 +73,7 @@ pub(super) struct Args {
     mode: Option<Mode>,
     /// The budget in milliseconds, or `auto`: 300 where the URL has mock=1, else 800
     #[arg(long, value_name = "MS|auto", value_parser = parse_budget)]
-    budget: Option<Option<f64>>,
+    budget: Option<BudgetFlag>,
     /// Number of requests, one after another, each with its own artifact
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     samples: u16,

@@ -167,16 +167,25 @@ fn usage(why: &str) -> CommandError {
     CommandError::usage(format!("error: {why}"))
 }
 
+/// A budget as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum BudgetFlag {
+    /// `auto`: the budget that the URL is designed for.
+    Auto,
+    /// Milliseconds.
+    Millis(f64),
+}
+
 /// Parses `--budget`: milliseconds, a duration, or `auto` (`None`), which the URL decides.
-pub(super) fn parse_budget(text: &str) -> Result<Option<f64>, UnitError> {
+pub(super) fn parse_budget(text: &str) -> Result<BudgetFlag, UnitError> {
     if text.trim() == "auto" {
-        return Ok(None);
+        return Ok(BudgetFlag::Auto);
     }
     let duration = || Some(parse_duration(text.trim()).ok()?.as_secs_f64() * 1e3);
     let budget = javascript_number(text).filter(|_| !text.trim().is_empty()).or_else(duration);
     let remedy = "write milliseconds from 0.001 on, such as `300`, or `300ms`, or `auto`";
     let budget = budget.filter(|budget| *budget >= 0.001);
-    budget.map(Some).ok_or_else(|| UnitError::new("is not a budget", remedy))
+    budget.map(BudgetFlag::Millis).ok_or_else(|| UnitError::new("is not a budget", remedy))
 }
 
 /// A finite number as JavaScript's `Number()` reads decimals, exponents and hexadecimals

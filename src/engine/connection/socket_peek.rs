@@ -1,11 +1,12 @@
 //! Looking into a socket before something is sent on a connection that was used before.
 //!
-//! A target that closes an idle connection is seen once the socket is read, and nobody reads it before the runtime has
-//! told that there is something. In between, a request would be written to a connection that is known to be closed by
-//! the kernel alone: it would be lost, and the loss counted as the target's failure.
+//! A target that closes an idle connection is seen once the socket is read, and nobody reads it
+//! before the runtime has told that there is something. In between, a request would be written to a
+//! connection that is known to be closed by the kernel alone: it would be lost, and the loss
+//! counted as the target's failure.
 //!
-//! The kernel tells of a reset once, to whoever looks, writes or reads first, and the end of the stream to all after it.
-//! So a reset is kept for the reader, who says what became of the exchange.
+//! The kernel tells of a reset once, to whoever looks, writes or reads first, and the end of the
+//! stream to all after it. So a reset is kept for the reader, who says what became of the exchange.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -85,11 +86,12 @@ impl SocketPeek {
         }
     }
 
-    /// Whether a connection on which no answer is awaited can take a request, as far as this machine can know.
+    /// Whether a connection on which no answer is awaited can take a request, as far as this
+    /// machine can know.
     ///
-    /// Bytes in plain text belong to no request, and only their sender knows to which one they would be taken for the
-    /// answer. Within TLS they may be a session ticket or the word that the target closes: the driver reads them, and
-    /// `is_open` says what became of it.
+    /// Bytes in plain text belong to no request, and only their sender knows to which one they
+    /// would be taken for the answer. Within TLS they may be a session ticket or the word that the
+    /// target closes: the driver reads them, and `is_open` says what became of it.
     pub(in crate::engine) async fn is_quiet(&self, is_open: impl Fn() -> bool) -> bool {
         for _ in 0..Self::LOOKS {
             match self.look() {

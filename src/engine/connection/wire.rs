@@ -90,14 +90,15 @@ impl WireStamps {
         self.surplus.get()
     }
 
-    /// Whether the first bytes the target sent are the head of a SETTINGS frame, with which every HTTP/2 server begins
-    /// (RFC 9113, section 3.4): its type is 4, and its stream 0.
+    /// Whether the first bytes the target sent are the head of a SETTINGS frame, with which every
+    /// HTTP/2 server begins (RFC 9113, section 3.4): its type is 4, and its stream 0.
     pub(in crate::engine) fn greeted_in_http2(&self) -> bool {
         let greeting = self.greeting.get();
         self.greeted.get() == GREETING && greeting[3] == 4 && greeting[5..] == [0; 4]
     }
 
-    /// Whether what the target sent first begins with these bytes; only the first [`GREETING`] are known.
+    /// Whether what the target sent first begins with these bytes; only the first [`GREETING`] are
+    /// known.
     pub(in crate::engine) fn greeted(&self, with: &[u8]) -> bool {
         self.greeting.get()[..self.greeted.get()].starts_with(with)
     }
@@ -136,7 +137,8 @@ impl WireStamps {
     }
 }
 
-/// A stream that stamps each read. It stands above TLS, so that handshake and session records leave no stamp.
+/// A stream that stamps each read. It stands above TLS, so that handshake and session records leave
+/// no stamp.
 pub(in crate::engine) struct StampedStream {
     stream: Box<dyn ByteStream>,
     stamps: Rc<WireStamps>,
@@ -149,8 +151,9 @@ impl StampedStream {
         Self { stream, stamps, broken: None }
     }
 
-    /// What came of writing. A target that refuses over TLS says why in an alert and closes, so that a write may find the
-    /// connection broken before the alert is read: then the alert is waited for, and told.
+    /// What came of writing. A target that refuses over TLS says why in an alert and closes, so
+    /// that a write may find the connection broken before the alert is read: then the alert is
+    /// waited for, and told.
     fn written<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -167,7 +170,8 @@ impl StampedStream {
         }
     }
 
-    /// Why the connection is broken, as far as the target has told; a broken connection is always readable in the end.
+    /// Why the connection is broken, as far as the target has told; a broken connection is always
+    /// readable in the end.
     fn why_broken<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         let mut unread = [0; 512];
         let told = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut unread)));

@@ -37,7 +37,8 @@ impl QueuedArrival {
         self.queued.map_or(claimed, |queued| queued.at)
     }
 
-    /// Total standstill of the prober at the release; it was `claimed` when a task took the arrival.
+    /// Total standstill of the prober at the release; it was `claimed` when a task took the
+    /// arrival.
     pub(super) fn stood_still_before(&self, claimed: Duration) -> Duration {
         self.queued.map_or(claimed, |queued| queued.stood_still)
     }

@@ -1,7 +1,7 @@
 //! Looks at this machine and at targets as a run would meet them; [`fetch`] alone sends a request.
 //!
-//! Each function measures or reads one thing now, by the parts that carry runs out; what to make of it is for others to
-//! say. None of them blocks for longer than it is told.
+//! Each function measures or reads one thing now, by the parts that carry runs out; what to make of
+//! it is for others to say. None of them blocks for longer than it is told.
 
 mod fetch;
 mod reach;
@@ -32,8 +32,8 @@ pub const STANDSTILL: Duration = crate::engine::time::hiccups::HiccupMeter::STAN
 /// Arrivals a second that one thread sends with ease.
 pub const ARRIVALS_PER_CORE: f64 = ARRIVALS_PER_LANE;
 
-/// What a plan needs of file descriptors and what this process may have; the limit is raised as far as is needed, as a
-/// run raises it.
+/// What a plan needs of file descriptors and what this process may have; the limit is raised as far
+/// as is needed, as a run raises it.
 ///
 /// The error says that it cannot be raised so far.
 pub fn descriptors(plan: &Plan) -> Result<DescriptorNeed, EngineError> {
@@ -42,7 +42,8 @@ pub fn descriptors(plan: &Plan) -> Result<DescriptorNeed, EngineError> {
     Ok(seen)
 }
 
-/// How many local ports this machine lends to connections towards one address; `None` where it does not say.
+/// How many local ports this machine lends to connections towards one address; `None` where it does
+/// not say.
 ///
 /// The error says that a plan needs more. What depends on the run is in [`super::port_warnings`].
 pub fn ports(plan: &Plan) -> Result<Option<u64>, EngineError> {

@@ -22,8 +22,8 @@ use crate::recorder::{ExchangeFailure, ExchangeParts};
 /// How many of a target's addresses are tried.
 const TRIED: usize = 16;
 
-/// A connection that was opened is listened to for so many of its round trips, within these bounds: a target that turns
-/// whoever comes away says so by then.
+/// A connection that was opened is listened to for so many of its round trips, within these bounds:
+/// a target that turns whoever comes away says so by then.
 const ROUND_TRIPS: u32 = 4;
 const LISTENED_AT_LEAST: Duration = Duration::from_millis(50);
 const LISTENED_AT_MOST: Duration = Duration::from_millis(500);
@@ -75,8 +75,8 @@ pub struct OpenedConnection {
     pub connect: Duration,
     /// How long the TLS handshake took; `None` without TLS.
     pub tls: Option<Duration>,
-    /// What was agreed on, such as `HTTP/2 over TLS 1.3`; `None` without TLS, where nothing is agreed on before a
-    /// request.
+    /// What was agreed on, such as `HTTP/2 over TLS 1.3`; `None` without TLS, where nothing is
+    /// agreed on before a request.
     pub spoken: Option<String>,
 }
 
@@ -93,8 +93,9 @@ pub struct ConnectionFailure {
     pub trouble: Option<HandshakeProblem>,
 }
 
-/// Looks a target's name up and opens a connection to each of its addresses at the same time, as a run would, but sends
-/// no request. The look-up and the connections may take `limit` each, or less where the plan's timeouts are shorter.
+/// Looks a target's name up and opens a connection to each of its addresses at the same time, as a
+/// run would, but sends no request. The look-up and the connections may take `limit` each, or less
+/// where the plan's timeouts are shorter.
 ///
 /// The error says that no connection could be tried: its certificates cannot be used, for instance.
 pub fn reach(target: &TargetPlan, limit: Duration) -> Result<TargetReach, EngineError> {

@@ -7,8 +7,9 @@ use crate::engine::thread::current_thread_runtime;
 use crate::engine::time::clock;
 use crate::postgres::{DatabaseAddress, PgError, PgSession};
 
-/// Opens a session with a database as a step would, and closes it: how long it took to open, or what was in the way. No statement
-/// is carried out. It takes no longer than the address's `connect_timeout`, and a moment for the goodbye.
+/// Opens a session with a database as a step would, and closes it: how long it took to open, or
+/// what was in the way. No statement is carried out. It takes no longer than the address's
+/// `connect_timeout`, and a moment for the goodbye.
 ///
 /// The error says that no session could be tried, as the machine gave no runtime.
 pub fn session(address: &DatabaseAddress) -> Result<Result<Duration, PgError>, EngineError> {

@@ -19,7 +19,8 @@ use crate::record::Histogram;
 pub struct TimerLateness {
     /// How late each release was: by how much a request would be sent late.
     pub lag: Histogram,
-    /// How late a timer that is due every millisecond went off, without spinning: how long the thread stood still.
+    /// How late a timer that is due every millisecond went off, without spinning: how long the
+    /// thread stood still.
     pub hiccups: Histogram,
 }
 

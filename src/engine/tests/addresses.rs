@@ -19,7 +19,8 @@ fn ip(last: u8) -> IpAddr {
     Ipv4Addr::new(127, 0, 0, last).into()
 }
 
-/// Servers at 127.0.0.1 and 127.0.0.2, on the port that is returned; no other address has one there.
+/// Servers at 127.0.0.1 and 127.0.0.2, on the port that is returned; no other address has one
+/// there.
 fn serve() -> u16 {
     let first = TcpListener::bind((ip(1), 0)).unwrap();
     let port = first.local_addr().unwrap().port();

@@ -86,7 +86,8 @@ fn what_follows_a_complete_answer_never_becomes_the_next_one() {
             let (measurement, _) =
                 watch_run(plan, vec![dial], Watcher::default(), stop_channel().1);
             let scenario = &measurement.scenarios[0];
-            // What comes with the answer makes it a wrong one; what comes later finds the exchange over.
+            // What comes with the answer makes it a wrong one; what comes later finds the exchange
+            // over.
             let malformed = if apart.is_zero() { 10 } else { 0 };
             let tally = &measured(scenario).tally;
             assert_eq!(tally.failed_by(Failure::Malformed), malformed, "{rest:?} {apart:?}");

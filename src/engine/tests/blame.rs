@@ -1,4 +1,5 @@
-//! Latency is lag, wait, setup and service, to the nanosecond and for each exchange, whatever the target does.
+//! Latency is lag, wait, setup and service, to the nanosecond and for each exchange, whatever the
+//! target does.
 
 use std::time::Duration;
 
@@ -26,7 +27,8 @@ const CUT: &str = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhel";
 const HINTED: &str = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 const UNTIL_CLOSE: &str = "HTTP/1.1 200 OK\r\n\r\nhello";
 
-/// Dials the scripted server with a name to look up before and TLS to speak after, and pauses between them.
+/// Dials the scripted server with a name to look up before and TLS to speak after, and pauses
+/// between them.
 struct Phased {
     inner: ScriptedDial,
     dns: Duration,
@@ -187,12 +189,12 @@ fn hold_one(seen: &RecordedExchange) -> TestCaseResult {
     }
     match part(Setup) {
         PartOutcome::Took(setup) => {
-            prop_assert_eq!(setup, took(Dns) + took(Connect) + took(Tls), "{:?}", seen)
+            prop_assert_eq!(setup, took(Dns) + took(Connect) + took(Tls), "{:?}", seen);
         }
         PartOutcome::Skipped => {
             prop_assert!(
                 [Dns, Connect, Tls].iter().all(|&phase| part(phase) == PartOutcome::Skipped)
-            )
+            );
         }
         PartOutcome::Died => prop_assert!(!seen.ok),
     }

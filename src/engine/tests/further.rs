@@ -49,7 +49,8 @@ fn beyond_the_limit_arrivals_wait() {
 
 #[test]
 fn a_connection_that_is_open_and_free_is_taken_before_another_is_opened() {
-    // The connection that is warmed up hangs for a second; the nine arrivals meanwhile need one further.
+    // The connection that is warmed up hangs for a second; the nine arrivals meanwhile need one
+    // further.
     let script = Script(vec![
         vec![Turn::Answer(millis(1)), Turn::Answer(millis(1_000)), Turn::Answer(millis(1))],
         vec![Turn::Answer(millis(1))],
@@ -61,8 +62,8 @@ fn a_connection_that_is_open_and_free_is_taken_before_another_is_opened() {
 
 #[test]
 fn a_further_connection_that_the_target_closed_is_opened_again_only_where_no_other_is_open() {
-    // Two arrivals at a time beside the one that hangs: one over each further connection. The first is then closed, and
-    // the arrivals that follow, one at a time, go to the second.
+    // Two arrivals at a time beside the one that hangs: one over each further connection. The first
+    // is then closed, and the arrivals that follow, one at a time, go to the second.
     let hanging =
         vec![Turn::Answer(millis(1)), Turn::Answer(millis(1_900)), Turn::Answer(millis(1))];
     let closed = vec![Turn::AnswerThenCloseIdle(millis(20))];

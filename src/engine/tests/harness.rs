@@ -61,7 +61,8 @@ pub(super) enum Turn {
     Hang,
 }
 
-/// What the server does: a connection's turns, the last repeated; the last connection's repeated too.
+/// What the server does: a connection's turns, the last repeated; the last connection's repeated
+/// too.
 #[derive(Debug, Clone)]
 pub(super) struct Script(pub(super) Vec<Vec<Turn>>);
 
@@ -401,7 +402,8 @@ pub(super) async fn conduct_metered<D: Dialer + 'static>(
     .await
 }
 
-/// Carries out a plan of one scenario, or a prober's part of it, that measures from an appointed time on.
+/// Carries out a plan of one scenario, or a prober's part of it, that measures from an appointed
+/// time on.
 pub(super) async fn conduct_part<D: Dialer + 'static>(
     plan: Plan,
     appointed: Option<Duration>,

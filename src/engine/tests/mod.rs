@@ -41,7 +41,8 @@ fn histogram(stage: &StageMeasurement, dimension: Dimension) -> Histogram {
     stage.series.get(dimension).cloned().unwrap_or_default()
 }
 
-/// Whether two durations are the same but for the histogram's precision and tokio's timer of a millisecond.
+/// Whether two durations are the same but for the histogram's precision and tokio's timer of a
+/// millisecond.
 fn assert_close(actual: Option<Duration>, wanted: Duration) {
     let actual = actual.expect("a value");
     let off = actual.abs_diff(wanted);
@@ -60,7 +61,8 @@ fn every_arrival_of_an_open_schedule_is_carried_out_and_counted() {
 
 #[test]
 fn one_stall_is_charged_to_every_request_it_delayed() {
-    // One connection, 10 arrivals a second, and the first answer takes a second: the nine behind it wait.
+    // One connection, 10 arrivals a second, and the first answer takes a second: the nine behind it
+    // wait.
     let script = Script(vec![vec![Turn::Answer(millis(1_000)), Turn::Answer(millis(1))]]);
     let scenario = measure(open(10.0, 2, 1), script);
     let latency = histogram(measured(&scenario), Dimension::Latency);

@@ -160,7 +160,8 @@ fn the_connection_to_another_origin_is_kept_for_the_next_exchange() {
 fn a_fresh_connection_for_each_arrival_means_each_of_its_connections() {
     let mut plan = open(5.0, 1, 1);
     plan.reuse = ConnectionReuse::Fresh;
-    // Connections are dialled in turn, so that the script's second is the other origin's the first time alone.
+    // Connections are dialled in turn, so that the script's second is the other origin's the first
+    // time alone.
     let mut script = vec![];
     for _ in 0..5 {
         script.extend([vec![raw(5, TO_OTHER)], vec![Turn::Answer(millis(10))]]);

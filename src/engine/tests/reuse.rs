@@ -1,5 +1,5 @@
-//! Connections that are used again, and targets that close them: what can be known costs a counted reconnect, what
-//! cannot is an error, and nothing is ever sent twice.
+//! Connections that are used again, and targets that close them: what can be known costs a counted
+//! reconnect, what cannot is an error, and nothing is ever sent twice.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -102,7 +102,8 @@ fn a_close_that_nobody_has_read_yet_is_known_before_a_request_is_sent() {
     }
 }
 
-/// The end of the stream comes with the answer's last byte, so that it is known whenever the answer is.
+/// The end of the stream comes with the answer's last byte, so that it is known whenever the answer
+/// is.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_server_that_closes_with_every_answer_meets_no_request_on_a_closed_connection() {

@@ -145,8 +145,8 @@ fn arrivals_faster_than_anything_can_be_sent_still_let_answers_and_a_stop_throug
     let plan = Plan::from_scenarios(vec![scenario]);
     let mut watcher = StopAfterAnswers { stopper, answers: 2_000 };
     let measurement = Engine::prepare(&plan).unwrap().run(&mut watcher, stop).unwrap();
-    // Exchanges were carried out while arrivals were being released, and the stop came through: the schedule alone
-    // would have taken 30 s.
+    // Exchanges were carried out while arrivals were being released, and the stop came through: the
+    // schedule alone would have taken 30 s.
     assert!(measurement.elapsed < Duration::from_secs(20), "{:?}", measurement.elapsed);
     let scenario = &measurement.scenarios[0];
     assert!(scenario.abandoned + scenario.unreleased > 0);

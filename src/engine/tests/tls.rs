@@ -267,7 +267,8 @@ fn a_target_that_asks_for_a_certificate_gets_the_one_planned() {
     let served = serve(BOTH, true);
     for protocol in [HttpProtocol::Http1, HttpProtocol::Http2] {
         let mut scenario = against(&served, protocol);
-        // In TLS 1.3 the refusal comes after the handshake, and the close behind it may overtake it.
+        // In TLS 1.3 the refusal comes after the handshake, and the close behind it may overtake
+        // it.
         let refused = run(scenario.clone());
         let tally = &refused.requests[0].measured.tally;
         let of_tls = tally.failed_by(Failure::Tls);

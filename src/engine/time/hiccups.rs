@@ -59,7 +59,8 @@ impl HiccupMeter {
         self.stood_still.get() + self.overdue(at).unwrap_or_default()
     }
 
-    /// The lateness recorded since the last call, including a standstill the meter has not seen yet.
+    /// The lateness recorded since the last call, including a standstill the meter has not seen
+    /// yet.
     pub(in crate::engine) fn take(&self) -> Histogram {
         let now = clock::now();
         if self.overdue(now).is_some() {

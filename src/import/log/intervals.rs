@@ -63,7 +63,8 @@ impl<'a> LogIntervals<'a> {
         Self { lines, clock, unit, options, ceilings, pending: None, seen: LogNotes::default() }
     }
 
-    /// Adds a line to the interval that it belongs to; hands out the one before where it is another.
+    /// Adds a line to the interval that it belongs to; hands out the one before where it is
+    /// another.
     fn take(&mut self, piece: LogPiece) -> Option<Interval> {
         let LogPiece { tag, start, counts } = piece;
         let belongs = self.pending.as_ref().is_some_and(|pending| {
@@ -202,8 +203,8 @@ fn add(
     interval.series.add(dimension, &histogram);
 }
 
-/// Values in the middle of their bucket: a bucket of the same width takes in the same values, one of another width is
-/// wrong by half of it at most.
+/// Values in the middle of their bucket: a bucket of the same width takes in the same values, one
+/// of another width is wrong by half of it at most.
 fn converted(counts: &Counts<u64>, unit: LogUnit) -> Histogram {
     let mut histogram = Histogram::default();
     for step in counts.iter_recorded() {

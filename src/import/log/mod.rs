@@ -1,7 +1,8 @@
 //! HdrHistogram's interval logs (`.hlog`), of other tools and of this one.
 //!
-//! A log of this program has its scenarios, requests, stages and dimensions back; of another's, each line is latency
-//! of the request that its tag names. What an interval log cannot tell is how many exchanges failed.
+//! A log of this program has its scenarios, requests, stages and dimensions back; of another's,
+//! each line is latency of the request that its tag names. What an interval log cannot tell is how
+//! many exchanges failed.
 
 mod caveats;
 mod intervals;
@@ -52,7 +53,8 @@ impl ImportedLog {
     /// The most bytes that a log may have.
     pub const MOST_BYTES: u64 = 256 << 20;
 
-    /// Reads a log whole, or says all that is wrong with it. What it takes is the sum of its histograms, not each of them.
+    /// Reads a log whole, or says all that is wrong with it. What it takes is the sum of its
+    /// histograms, not each of them.
     pub fn read(bytes: &[u8], options: &LogImportOptions) -> Result<Self, Vec<ImportError>> {
         let clock = LogClock::of(bytes).map_err(|mistake| vec![mistake])?;
         let (unit, unit_source) = unit::of(bytes, options.unit).map_err(|mistake| vec![mistake])?;
@@ -70,7 +72,8 @@ impl ImportedLog {
         &self.record
     }
 
-    /// The run's intervals in the order of the log, of the same bytes; `None` where they are not the same any more.
+    /// The run's intervals in the order of the log, of the same bytes; `None` where they are not
+    /// the same any more.
     pub fn intervals<'a>(
         &'a self,
         bytes: &'a [u8],
@@ -130,7 +133,8 @@ fn record(
     judged(id, provenance(started, "hlog", vec![maker.to_owned()]), plan, measurement)
 }
 
-/// A scenario with what its requests were counted against, and how many exchanges are known to have been.
+/// A scenario with what its requests were counted against, and how many exchanges are known to have
+/// been.
 fn counted(mut scenario: ScenarioMeasurement, ceilings: &[Ceiling]) -> ScenarioMeasurement {
     for request in &mut scenario.requests {
         request.ceilings = ceilings.to_vec();

@@ -10,9 +10,11 @@ use crate::hlog::HdrLogLine;
 
 /// How far behind the log's start an interval may start.
 const LONGEST: f64 = 366.0 * 86_400.0;
-/// How far before the log's start an interval may start, for clocks that were read at different moments.
+/// How far before the log's start an interval may start, for clocks that were read at different
+/// moments.
 const EARLY: f64 = 1.0;
-/// Starts that lie so far before the log's start are not of the calendar but count from there, as in HdrHistogram's own reader
+/// Starts that lie so far before the log's start are not of the calendar but count from there, as
+/// in HdrHistogram's own reader
 /// (<https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/HistogramLogReader.java>).
 const YEAR: f64 = 365.0 * 86_400.0;
 /// The end of the year 9999, in seconds since 1970.
@@ -30,7 +32,8 @@ pub(super) struct LogClock {
 }
 
 impl LogClock {
-    /// The clock of a log before its first line: it started when its head says so, or with its first interval.
+    /// The clock of a log before its first line: it started when its head says so, or with its
+    /// first interval.
     pub(super) fn of(bytes: &[u8]) -> Result<Self, ImportError> {
         let mut clock = Self { started: 0.0, has_start: false, start: None, base: None };
         for line in lines::of(bytes) {
@@ -59,7 +62,8 @@ impl LogClock {
         OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
-    /// Takes up what the head of a log says; one that was put together of several has several heads.
+    /// Takes up what the head of a log says; one that was put together of several has several
+    /// heads.
     pub(super) fn read_head(&mut self, line: HdrLogLine<'_>) {
         match line {
             HdrLogLine::StartTime(seconds) => (self.start, self.base) = (Some(seconds), None),
@@ -68,7 +72,8 @@ impl LogClock {
         }
     }
 
-    /// Where an interval starts, counted from the log's start, to the millisecond in which logs count.
+    /// Where an interval starts, counted from the log's start, to the millisecond in which logs
+    /// count.
     pub(super) fn offset(&self, start: &str) -> Result<Duration, String> {
         let seconds: f64 =
             start.parse().map_err(|_| format!("`{}` is no start", shortened(start)))?;

@@ -25,7 +25,8 @@ fn options(budgets: &[&str]) -> LogImportOptions {
     }
 }
 
-/// A line as HdrHistogram's own writer makes it of values in a unit of which so many are a millisecond.
+/// A line as HdrHistogram's own writer makes it of values in a unit of which so many are a
+/// millisecond.
 fn line(tag: &str, start: &str, values: &[u64], of_a_milli: f64) -> String {
     let mut counts = Counts::<u64>::new_with_bounds(1, u64::MAX / 4, 3).unwrap();
     for value in values {

@@ -58,8 +58,9 @@ impl LogUnit {
 
 /// What the values of a log count, and who says so.
 ///
-/// A log has no field for it. By custom the column `Interval_Max` is in milliseconds, so that it tells nanoseconds and
-/// microseconds: HdrHistogram's writer divides nanoseconds by a million. Where it is just the greatest value it tells nothing.
+/// A log has no field for it. By custom the column `Interval_Max` is in milliseconds, so that it
+/// tells nanoseconds and microseconds: HdrHistogram's writer divides nanoseconds by a million.
+/// Where it is just the greatest value it tells nothing.
 pub(super) fn of(
     bytes: &[u8],
     given: Option<LogUnit>,

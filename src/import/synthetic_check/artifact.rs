@@ -67,7 +67,8 @@ fn may_be_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 impl ImportedArtifact {
-    /// Reads an artifact, or says all that is wrong with it. User name and password of its target are in neither.
+    /// Reads an artifact, or says all that is wrong with it. User name and password of its target
+    /// are in neither.
     pub fn read(bytes: &[u8]) -> Result<Self, Vec<ImportError>> {
         if bytes.len() > MOST_BYTES {
             return Err(vec![ImportError::of_file(
@@ -116,7 +117,7 @@ impl ArtifactFile {
     fn checked(self) -> Result<ImportedArtifact, Vec<ImportError>> {
         let mut mistakes = Vec::new();
         let mut note = |field: &str, why: String| {
-            mistakes.push(ImportError::of_file(format!("`{field}` {why}")))
+            mistakes.push(ImportError::of_file(format!("`{field}` {why}")));
         };
         let started = timestamp(&self.timestamp).map_err(|why| note("timestamp", why)).ok();
         let target = target(&self.target).map_err(|why| note("target", why)).ok();

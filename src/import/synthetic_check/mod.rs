@@ -1,9 +1,10 @@
 //! The artifacts of `synthetic-check`, each one request.
 //!
-//! `{timestamp, target, budgetMs, durationMs, status|null, ok, error|null}`. The check made one GET on a connection that it
-//! opened for it, followed redirects, and stopped its clock when the answer's headers were there; without an answer it
-//! noted `fetch failed`, whether the name, the connection or TLS was the cause. It let a duration pass that is just its
-//! budget, which exceeds here: durations have two decimals, so that this is rare.
+//! `{timestamp, target, budgetMs, durationMs, status|null, ok, error|null}`. The check made one GET
+//! on a connection that it opened for it, followed redirects, and stopped its clock when the
+//! answer's headers were there; without an answer it noted `fetch failed`, whether the name, the
+//! connection or TLS was the cause. It let a duration pass that is just its budget, which exceeds
+//! here: durations have two decimals, so that this is rare.
 
 mod artifact;
 mod caveats;
@@ -51,7 +52,8 @@ impl ImportedArtifact {
         (record(origin, vec![(self.planned(), measured)], elapsed), second)
     }
 
-    /// The scenario's name, from which the runs of one target are told: `synthetic-check shop.example/app?mock=1`.
+    /// The scenario's name, from which the runs of one target are told: `synthetic-check
+    /// shop.example/app?mock=1`.
     fn scenario(&self) -> String {
         let origin = self.base_url();
         let host = origin.split_once("://").map_or(origin.as_str(), |(_, host)| host);

@@ -8,7 +8,8 @@ const MOST: usize = 200;
 
 const REDACTED: &str = "•••";
 
-/// A text without user name and password of the target and of any URL in it, on one line and of some length at most.
+/// A text without user name and password of the target and of any URL in it, on one line and of
+/// some length at most.
 ///
 /// What fetches a URL may name it in its error, in full.
 pub(super) fn redact_credentials(text: &str, target: &str) -> String {
@@ -27,7 +28,8 @@ fn credentials(target: &str) -> Vec<String> {
     parts.map(str::to_owned).into_iter().chain(decoded).filter(|part| !part.is_empty()).collect()
 }
 
-/// Leaves out what stands between `://` and the last `@` of the word, where there is one before its path.
+/// Leaves out what stands between `://` and the last `@` of the word, where there is one before its
+/// path.
 fn redact_user_info(text: &str) -> String {
     let mut kept = String::new();
     let mut rest = text;
@@ -36,7 +38,8 @@ fn redact_user_info(text: &str) -> String {
         kept += before;
         let word =
             after.find(|c: char| c.is_whitespace() || "\"'<>`".contains(c)).unwrap_or(after.len());
-        // A password may hold a slash where the text is no sound URL, so that all up to the last `@` goes.
+        // A password may hold a slash where the text is no sound URL, so that all up to the last
+        // `@` goes.
         let host = after[..word].rfind('@').map_or(0, |sign| sign + 1);
         if host > 0 {
             kept += REDACTED;

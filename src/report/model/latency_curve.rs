@@ -63,7 +63,7 @@ impl LatencyCurve {
     fn push(&mut self, share: f64, value: Duration) {
         match self.steps.last_mut() {
             Some((start, last)) if (tail(share) - tail(*start)) * Self::STEPS_A_DECADE < 1.0 => {
-                *last = value
+                *last = value;
             }
             _ => self.steps.push((share, value)),
         }

@@ -327,7 +327,7 @@ impl LegendMark {
     fn draw(self, scene: &mut Scene, (left, middle): PaperSpot) {
         match self {
             Self::Line(colour) => {
-                scene.line(vec![(left, middle), (left + 20.0, middle)], 2.5, colour)
+                scene.line(vec![(left, middle), (left + 20.0, middle)], 2.5, colour);
             }
             Self::Dot(colour) => scene.dot((left + 10.0, middle), 3.0, colour),
             Self::Box(colour) => {

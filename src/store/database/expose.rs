@@ -1,7 +1,8 @@
 //! Read-only views of the runs for Supabase's API.
 //!
-//! The views stand in a schema of their own, as the API exposes schemas whole. They are `security_invoker`: whoever asks
-//! reads with rights and policies of its own, and not with those of the views' owner, past row level security.
+//! The views stand in a schema of their own, as the API exposes schemas whole. They are
+//! `security_invoker`: whoever asks reads with rights and policies of its own, and not with those
+//! of the views' owner, past row level security.
 
 use std::fmt::Write as _;
 

@@ -48,8 +48,9 @@ pub(super) async fn fetch(
     Ok(FetchedRun { identity, record: Box::new(record), pruned })
 }
 
-/// The id of the run that is meant: by the whole id, its last eight digits, or a run's name or as much of its beginning as
-/// no other run shares; [`run_name`](crate::record::run_name) makes those names.
+/// The id of the run that is meant: by the whole id, its last eight digits, or a run's name or as
+/// much of its beginning as no other run shares; [`run_name`](crate::record::run_name) makes those
+/// names.
 async fn find(
     transaction: &mut Transaction<'_>,
     at: &str,
@@ -84,7 +85,8 @@ fn no_run(run: &str, at: &str) -> DatabaseError {
     DatabaseError::NoRun { run: run.to_owned(), at: at.to_owned() }
 }
 
-/// How many intervals are read at once: their histograms take up to a MB each when they are unpacked.
+/// How many intervals are read at once: their histograms take up to a MB each when they are
+/// unpacked.
 const AT_ONCE: i32 = 64;
 
 /// Hands out a run's intervals in the order they were settled; none where they were pruned.

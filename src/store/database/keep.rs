@@ -37,7 +37,8 @@ pub(super) async fn keep(
     Ok(StoredRun { store, is_new: true })
 }
 
-/// Whether anything was measured: a run without intervals then came from a store that had pruned it.
+/// Whether anything was measured: a run without intervals then came from a store that had pruned
+/// it.
 fn has_exchanges(record: &RunRecord) -> bool {
     let mut requests = record.measurement.scenarios.iter().flat_map(|scenario| &scenario.requests);
     requests.any(|request| Stage::ALL.iter().any(|stage| request.stage(*stage).tally.exchanges > 0))

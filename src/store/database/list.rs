@@ -32,8 +32,8 @@ pub(super) async fn which(
     }
 }
 
-/// What lists show of the runs in which there may be something that a filter takes, oldest first. Parts of merged runs are
-/// not among them, whether or not the filter takes the merged run.
+/// What lists show of the runs in which there may be something that a filter takes, oldest first.
+/// Parts of merged runs are not among them, whether or not the filter takes the merged run.
 pub(super) async fn summaries(
     session: &mut PgSession,
     at: &str,

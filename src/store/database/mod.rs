@@ -1,7 +1,9 @@
-//! Runs in Supabase's Postgres: the schema `tollgate`, written whole and once, and read back unchanged.
+//! Runs in Supabase's Postgres: the schema `tollgate`, written whole and once, and read back
+//! unchanged.
 //!
-//! A run is one transaction: its row in `tollgate.runs` comes first, and where that is there already nothing else is sent.
-//! So a run may be sent again after any interruption, and by several at once, and the rows are the same.
+//! A run is one transaction: its row in `tollgate.runs` comes first, and where that is there
+//! already nothing else is sent. So a run may be sent again after any interruption, and by several
+//! at once, and the rows are the same.
 
 mod error;
 mod expose;
@@ -59,7 +61,8 @@ impl Database {
         }
     }
 
-    /// Brings the schema up to what this version needs; returns the names of the migrations that were applied.
+    /// Brings the schema up to what this version needs; returns the names of the migrations that
+    /// were applied.
     pub fn migrate(&mut self) -> Result<Vec<&'static str>, DatabaseError> {
         let Self { runtime, session, at } = self;
         runtime.block_on(schema::migrate(session, at))
@@ -82,7 +85,8 @@ impl Database {
         })
     }
 
-    /// Stores a run from its record and its folder, in one transaction, unless it is there; all within `limit`.
+    /// Stores a run from its record and its folder, in one transaction, unless it is there; all
+    /// within `limit`.
     pub fn store_run(
         &mut self,
         record: &RunRecord,
@@ -104,7 +108,8 @@ impl Database {
         runtime.block_on(list::which(session, ids))
     }
 
-    /// What lists show of the runs in which there may be something that a filter takes, oldest first.
+    /// What lists show of the runs in which there may be something that a filter takes, oldest
+    /// first.
     pub fn summaries(&mut self, filter: &HistoryFilter) -> Result<Vec<RunSummary>, DatabaseError> {
         let Self { runtime, session, at } = self;
         runtime.block_on(list::summaries(session, at, filter))
@@ -116,7 +121,8 @@ impl Database {
         runtime.block_on(fetch::fetch(session, at, run))
     }
 
-    /// Hands out a run's intervals, in the order they were settled, a few held at a time; none where they were pruned.
+    /// Hands out a run's intervals, in the order they were settled, a few held at a time; none
+    /// where they were pruned.
     pub fn intervals<E: From<DatabaseError>>(
         &mut self,
         record: &RunRecord,
@@ -126,7 +132,8 @@ impl Database {
         runtime.block_on(fetch::intervals(session, at, record, each))
     }
 
-    /// Drops the intervals of runs that started longer ago than `keep`; their totals stay, so that no shown figure changes.
+    /// Drops the intervals of runs that started longer ago than `keep`; their totals stay, so that
+    /// no shown figure changes.
     pub fn prune(&mut self, keep: Duration, pretend: bool) -> Result<PruneCount, DatabaseError> {
         let Self { runtime, session, at } = self;
         runtime.block_on(prune::prune(session, at, keep, pretend))

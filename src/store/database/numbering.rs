@@ -4,7 +4,8 @@ use crate::record::{
     PlannedRequest, PlannedScenario, RequestMeasurement, RunRecord, ScenarioMeasurement,
 };
 
-/// The scenarios and requests of a record with their positions; the same for the same record, always.
+/// The scenarios and requests of a record with their positions; the same for the same record,
+/// always.
 pub(super) struct RowNumbering<'a> {
     pub(super) scenarios: Vec<NumberedScenario<'a>>,
     pub(super) requests: Vec<NumberedRequest<'a>>,
@@ -27,7 +28,8 @@ pub(super) struct NumberedRequest<'a> {
 }
 
 impl<'a> RowNumbering<'a> {
-    /// Scenarios in the order of the plan, with those that were measured alone after them; requests likewise.
+    /// Scenarios in the order of the plan, with those that were measured alone after them; requests
+    /// likewise.
     pub(super) fn of(record: &'a RunRecord) -> Self {
         let planned = record.plan.iter().map(|scenario| scenario.name.as_str());
         let measured = record.measurement.scenarios.iter().map(|scenario| scenario.name.as_str());

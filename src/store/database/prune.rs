@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::{DatabaseError, schema};
 use crate::postgres::{PgSession, TransactionMode};
 
-/// How many intervals are dropped in one transaction, with their histograms: few enough for a small server and a
-/// statement's time.
+/// How many intervals are dropped in one transaction, with their histograms: few enough for a small
+/// server and a statement's time.
 const AT_ONCE: i32 = 2_000;
 
 /// What was dropped, or would be.

@@ -40,7 +40,8 @@ const LEDGER: &str = "\
     comment on column tollgate.migrations.sha256 is 'The digest of that file, hexadecimal.';
     comment on column tollgate.migrations.applied is 'When it was applied.'";
 
-/// Roles, rights and policies: put right by every migration, as they may have been changed meanwhile.
+/// Roles, rights and policies: put right by every migration, as they may have been changed
+/// meanwhile.
 const RIGHTS: &str = include_str!("../../../migrations/rights.sql");
 
 /// A number that no other program is likely to lock: the letters `tollgate`.
@@ -199,7 +200,8 @@ pub struct UnprotectedTable {
     pub what: &'static str,
 }
 
-/// Looks at the schema and the rights; whatever is wrong with them is in the answer and is no error.
+/// Looks at the schema and the rights; whatever is wrong with them is in the answer and is no
+/// error.
 pub(super) async fn standing(session: &mut PgSession) -> Result<SchemaStatus, DatabaseError> {
     let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
     let server = "select current_setting('server_version') as server, \

@@ -1,4 +1,5 @@
-//! Everything that can be wrong with an answer, one path each: `/fault/reset`, `/fault/endless` and so on.
+//! Everything that can be wrong with an answer, one path each: `/fault/reset`, `/fault/endless` and
+//! so on.
 
 mod cut;
 mod endless;

@@ -1,4 +1,5 @@
-//! A real `PgBouncer` in front of a cluster, as the transaction pooler of hosted Supabase stands in front of its own.
+//! A real `PgBouncer` in front of a cluster, as the transaction pooler of hosted Supabase stands in
+//! front of its own.
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -17,8 +18,8 @@ pub(crate) struct PgBouncer {
 impl PgBouncer {
     /// A pooler with `pool_size` connections to the server for each pair of user and database.
     ///
-    /// Whoever may log in at the cluster with a password may do so here. No startup parameter is ignored, so that a client
-    /// which sends `extra_float_digits` is refused.
+    /// Whoever may log in at the cluster with a password may do so here. No startup parameter is
+    /// ignored, so that a client which sends `extra_float_digits` is refused.
     pub(crate) fn start(cluster: &Cluster, pool_size: usize) -> Self {
         let port = Port::reserve();
         // It has nothing to put in order.
@@ -58,7 +59,8 @@ impl PgBouncer {
 }
 
 /// Passwords are looked up in the cluster: its SCRAM secrets serve the pooler on both sides
-/// (<https://www.pgbouncer.org/config.html>, `auth_query`). A server that was away is tried again at once.
+/// (<https://www.pgbouncer.org/config.html>, `auth_query`). A server that was away is tried again
+/// at once.
 fn settings(port: &Port, cluster: &Cluster, pool_size: usize) -> String {
     let (port, server) = (port.number(), cluster.port());
     format!(

@@ -1,7 +1,9 @@
-//! A shell beside the test that starts a server, and ends it and removes its folder when the test is gone.
+//! A shell beside the test that starts a server, and ends it and removes its folder when the test
+//! is gone.
 //!
-//! It waits for orders on a pipe whose other end only the test's process has. That end closes however the process ends,
-//! also by a kill, and then the keeper ends the server, removes the folder, and ends itself.
+//! It waits for orders on a pipe whose other end only the test's process has. That end closes
+//! however the process ends, also by a kill, and then the keeper ends the server, removes the
+//! folder, and ends itself.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -13,8 +15,9 @@ use rustix::process::Pid;
 
 use super::{PATIENCE, processes, programs};
 
-/// A closed pipe must not end the keeper before it has ended the server. A server that was paused goes on, so that it can
-/// end in good order; its children too, where there is a `pkill`, for else PostgreSQL waits 5 s for them.
+/// A closed pipe must not end the keeper before it has ended the server. A server that was paused
+/// goes on, so that it can end in good order; its children too, where there is a `pkill`, for else
+/// PostgreSQL waits 5 s for them.
 const SCRIPT: &str = r#"
 signal=$1 server=
 folder=$(mktemp -d "$2") && cd "$folder" || exit 1
@@ -50,8 +53,9 @@ cd /
 rm -rf "$folder"
 "#;
 
-/// Where folders are made: in the folder that `TMPDIR` names, or in memory where there is plenty of it, because making a
-/// cluster's thousand files can take a busy disk more than a second; or else in the temporary folder.
+/// Where folders are made: in the folder that `TMPDIR` names, or in memory where there is plenty of
+/// it, because making a cluster's thousand files can take a busy disk more than a second; or else
+/// in the temporary folder.
 fn place() -> PathBuf {
     let memory = Path::new("/dev/shm");
     let free = rustix::fs::statvfs(memory).map_or(0, |found| found.f_bavail * found.f_frsize);
@@ -73,7 +77,8 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// A keeper with an empty folder, for a server that is started there with these arguments and ended by `signal`.
+    /// A keeper with an empty folder, for a server that is started there with these arguments and
+    /// ended by `signal`.
     pub(super) fn new(signal: &str, program: &Path, arguments: &[&str]) -> Self {
         let folder = place().join("tollgate-XXXXXXXX");
         let mut child = programs::as_owner("sh")

@@ -1,10 +1,11 @@
 //! A real PostgreSQL cluster, and a real `PgBouncer`, for one test or benchmark.
 //!
-//! A test crate takes it in with `#[path = "support/cluster/mod.rs"] mod cluster;`. A test that needs it begins with
-//! `if cluster::is_left_out() { return; }`.
+//! A test crate takes it in with `#[path = "support/cluster/mod.rs"] mod cluster;`. A test that
+//! needs it begins with `if cluster::is_left_out() { return; }`.
 //!
-//! What is started listens on a free loopback port, keeps its files in a folder of its own in memory or below the temporary folder,
-//! and is ended with that folder when dropped, or when the process ends in whatever way (see [`keeper`]).
+//! What is started listens on a free loopback port, keeps its files in a folder of its own in
+//! memory or below the temporary folder, and is ended with that folder when dropped, or when the
+//! process ends in whatever way (see [`keeper`]).
 #![allow(dead_code, unused_imports, reason = "each test crate needs another part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 #![allow(
@@ -32,10 +33,12 @@ pub(crate) use bouncer::PgBouncer;
 pub(crate) use server::Cluster;
 pub(crate) use supabase::Supabase;
 
-/// How long any of the programs may take to start, to end or to answer; a bound for what hangs, nothing to be measured.
+/// How long any of the programs may take to start, to end or to answer; a bound for what hangs,
+/// nothing to be measured.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Whether tests that need a database are left out, which `TOLLGATE_TESTS_WITHOUT_DATABASE` asks for. Says so.
+/// Whether tests that need a database are left out, which `TOLLGATE_TESTS_WITHOUT_DATABASE` asks
+/// for. Says so.
 pub(crate) fn is_left_out() -> bool {
     let left_out =
         std::env::var_os("TOLLGATE_TESTS_WITHOUT_DATABASE").is_some_and(|set| !set.is_empty());

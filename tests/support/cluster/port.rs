@@ -3,8 +3,8 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{Ipv4Addr, TcpListener};
 
-/// Below what systems hand out for outgoing connections (from 32,768 on), so that none of these can take a port whose
-/// server is being restarted.
+/// Below what systems hand out for outgoing connections (from 32,768 on), so that none of these can
+/// take a port whose server is being restarted.
 const FIRST: u16 = 10_240;
 const PAIRS: u16 = 11_000;
 

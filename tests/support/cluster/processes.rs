@@ -17,7 +17,8 @@ pub(super) fn is_alive(pid: Pid) -> bool {
     one(pid.as_raw_pid()).is_some_and(|process| process.state != 'Z')
 }
 
-/// Stops a process and its children where they stand; the parent first, so that it makes no further ones.
+/// Stops a process and its children where they stand; the parent first, so that it makes no further
+/// ones.
 pub(super) fn pause(parent: Pid) {
     let parent = parent.as_raw_pid();
     send(parent, Signal::STOP);

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Users without rights of their own, by one of whom servers are run for root: PostgreSQL and `PgBouncer` refuse root.
+/// Users without rights of their own, by one of whom servers are run for root: PostgreSQL and
+/// `PgBouncer` refuse root.
 const USERS: [&str; 2] = ["postgres", "nobody"];
 
 /// Where Homebrew keeps packages, on both kinds of Mac.
@@ -13,8 +14,8 @@ const HOMEBREW: [&str; 2] = ["/opt/homebrew/opt", "/usr/local/opt"];
 
 /// The folder with `postgres`, `initdb` and `psql`.
 ///
-/// `TOLLGATE_TESTS_PG_BIN` names it; else it is what `pg_config` says, or the newest version that Debian's packages or
-/// Homebrew have put in place, or a folder of the PATH.
+/// `TOLLGATE_TESTS_PG_BIN` names it; else it is what `pg_config` says, or the newest version that
+/// Debian's packages or Homebrew have put in place, or a folder of the PATH.
 pub(super) fn postgres() -> PathBuf {
     if let Some(named) = std::env::var_os("TOLLGATE_TESTS_PG_BIN").filter(|named| !named.is_empty())
     {
@@ -63,7 +64,8 @@ fn from_pg_config() -> Option<PathBuf> {
     Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
 }
 
-/// The `bin` folders of the versions in `place`, the newest first, of folders whose names begin with `prefix`.
+/// The `bin` folders of the versions in `place`, the newest first, of folders whose names begin
+/// with `prefix`.
 fn versions(place: &Path, prefix: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
     let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix));

@@ -9,7 +9,8 @@ use super::programs;
 /// A character that no value has.
 const BETWEEN_FIELDS: &str = "\u{1f}";
 
-/// The rows of all statements, or what psql complained of. Each statement is a transaction of its own.
+/// The rows of all statements, or what psql complained of. Each statement is a transaction of its
+/// own.
 ///
 /// NULL is an empty text. A value with a line end is told as several rows.
 pub(super) fn run(folder: &Path, url: &str, statements: &str) -> Result<Vec<Vec<String>>, String> {

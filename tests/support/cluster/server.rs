@@ -7,8 +7,8 @@ use super::port::Port;
 use super::template::SUPERUSER;
 use super::{is_left_out, programs, psql, template, tls};
 
-/// A crash of the machine may lose data, one of the server loses nothing that was committed. Shared memory is in the data
-/// folder, so that it goes with it.
+/// A crash of the machine may lose data, one of the server loses nothing that was committed. Shared
+/// memory is in the data folder, so that it goes with it.
 const SETTINGS: [&str; 7] = [
     "listen_addresses = '127.0.0.1'",
     "unix_socket_directories = ''",
@@ -19,7 +19,8 @@ const SETTINGS: [&str; 7] = [
     "dynamic_shared_memory_type = mmap",
 ];
 
-/// A cluster whose superuser is `postgres` with the password `postgres`; it is ended and removed when dropped.
+/// A cluster whose superuser is `postgres` with the password `postgres`; it is ended and removed
+/// when dropped.
 pub(crate) struct Cluster {
     keeper: Keeper,
     port: Port,
@@ -38,8 +39,8 @@ impl Cluster {
         Self::with(settings, false)
     }
 
-    /// A new cluster that speaks TLS with a certificate for `localhost`, to be checked with the authority of [`Self::ca`].
-    /// It takes connections without TLS too, as Supabase does.
+    /// A new cluster that speaks TLS with a certificate for `localhost`, to be checked with the
+    /// authority of [`Self::ca`]. It takes connections without TLS too, as Supabase does.
     pub(crate) fn with_tls(settings: &[&str]) -> Self {
         Self::with(settings, true)
     }
@@ -66,7 +67,8 @@ impl Cluster {
         cluster
     }
 
-    /// Adds lines to `postgresql.conf`, where the last one of a name counts; they are read at the next start.
+    /// Adds lines to `postgresql.conf`, where the last one of a name counts; they are read at the
+    /// next start.
     pub(crate) fn configure(&self, settings: &[&str]) {
         let file = self.data().join("postgresql.conf");
         let text = std::fs::read_to_string(&file).unwrap();
@@ -117,9 +119,11 @@ impl Cluster {
         self.sql("postgres", &format!("create database \"{name}\""));
     }
 
-    /// The rows that statements give to the superuser, as psql shows their values; panics with the server's complaint.
+    /// The rows that statements give to the superuser, as psql shows their values; panics with the
+    /// server's complaint.
     ///
-    /// Each statement is a transaction of its own. NULL is an empty text; a value with a line end becomes several rows.
+    /// Each statement is a transaction of its own. NULL is an empty text; a value with a line end
+    /// becomes several rows.
     pub(crate) fn sql(&self, database: &str, statements: &str) -> Vec<Vec<String>> {
         self.sql_as(&self.url_of(database), statements)
             .unwrap_or_else(|complaint| panic!("{complaint}"))
@@ -130,24 +134,27 @@ impl Cluster {
         psql::run(&self.programs, url, statements)
     }
 
-    /// Ends the server as a crash does, as `pg_ctl stop -m immediate`, and waits for its end. Its data stay.
+    /// Ends the server as a crash does, as `pg_ctl stop -m immediate`, and waits for its end. Its
+    /// data stay.
     pub(crate) fn stop_immediate(&mut self) {
         self.keeper.stop();
     }
 
-    /// Starts a server that was ended, on the same port with the same data, and waits until it takes connections.
-    /// One that runs is ended first.
+    /// Starts a server that was ended, on the same port with the same data, and waits until it
+    /// takes connections. One that runs is ended first.
     pub(crate) fn restart(&mut self) {
         self.keeper.stop();
         let status = self.data().join("postmaster.pid");
-        // What `pg_ctl --wait` looks for: the eighth line of the file (src/include/utils/pidfile.h).
+        // What `pg_ctl --wait` looks for: the eighth line of the file
+        // (src/include/utils/pidfile.h).
         self.keeper.start(|| {
             let text = std::fs::read_to_string(&status).unwrap_or_default();
             text.lines().nth(7).is_some_and(|line| line.trim() == "ready")
         });
     }
 
-    /// Stops all processes of the server where they stand: connections open, and nothing is answered.
+    /// Stops all processes of the server where they stand: connections open, and nothing is
+    /// answered.
     pub(crate) fn pause(&self) {
         self.keeper.pause();
     }

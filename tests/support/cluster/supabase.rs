@@ -3,8 +3,8 @@
 use super::Cluster;
 
 /// From `initial-schema.sql`, `demote-postgres.sql` and `set_authenticator_timeout.sql` of
-/// <https://github.com/supabase/postgres> (`migrations/db`). What is the role `postgres` there, no superuser, is
-/// `postgres_like` here.
+/// <https://github.com/supabase/postgres> (`migrations/db`). What is the role `postgres` there, no
+/// superuser, is `postgres_like` here.
 const ROLES: &str = "
     create role anon nologin noinherit;
     create role authenticated nologin noinherit;
@@ -34,12 +34,14 @@ pub(crate) struct Supabase {
     pub(crate) database: &'static str,
     /// As the owner, who is no superuser but makes roles and databases and bypasses row security.
     pub(crate) owner: String,
-    /// As the web API (`PostgREST`), which may `set role` to `anon`, `authenticated` and `service_role`.
+    /// As the web API (`PostgREST`), which may `set role` to `anon`, `authenticated` and
+    /// `service_role`.
     pub(crate) authenticator: String,
 }
 
 impl Cluster {
-    /// Makes Supabase's roles, and the database `supabase_like`, which `postgres_like` owns. Passwords are the roles' names.
+    /// Makes Supabase's roles, and the database `supabase_like`, which `postgres_like` owns.
+    /// Passwords are the roles' names.
     pub(crate) fn like_supabase(&self) -> Supabase {
         let database = "supabase_like";
         self.sql("postgres", ROLES);

@@ -43,7 +43,8 @@ fn make(folder: &Path, kept: &Path) {
     keep(&keeper.folder().join("data"), kept);
 }
 
-/// Keeps a copy in one move, so that no test finds half of it. Who comes second has made the same, and lets it go.
+/// Keeps a copy in one move, so that no test finds half of it. Who comes second has made the same,
+/// and lets it go.
 fn keep(data: &Path, kept: &Path) {
     let parent = kept.parent().unwrap();
     std::fs::create_dir_all(parent).unwrap();

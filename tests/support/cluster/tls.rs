@@ -11,7 +11,8 @@ use super::programs;
 pub(super) const SETTINGS: [&str; 3] =
     ["ssl = on", "ssl_cert_file = 'server.crt'", "ssl_key_file = 'server.key'"];
 
-/// Puts key and certificate into the data folder and the authority's certificate beside it; returns the latter's path.
+/// Puts key and certificate into the data folder and the authority's certificate beside it; returns
+/// the latter's path.
 pub(super) fn place(data: &Path) -> PathBuf {
     let authority = authority();
     let key = KeyPair::generate().unwrap();

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 /// Counts of connections by the address they were opened to.
 ///
-/// Only so many addresses are told apart: what a name leads to is for others to say, and must not fill the record.
+/// Only so many addresses are told apart: what a name leads to is for others to say, and must not
+/// fill the record.
 #[derive(Debug, Clone, Default)]
 pub(in crate::engine) struct AddressCounts {
     known: BTreeMap<SocketAddr, u64>,

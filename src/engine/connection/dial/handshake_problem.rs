@@ -28,7 +28,8 @@ pub enum HandshakeProblem {
 }
 
 impl HandshakeProblem {
-    /// What an error of a TLS stream says; `None` where it says nothing of the kind (a reset, for instance).
+    /// What an error of a TLS stream says; `None` where it says nothing of the kind (a reset, for
+    /// instance).
     pub(in crate::engine) fn of(error: &io::Error) -> Option<Self> {
         match error.get_ref()?.downcast_ref::<Error>()? {
             Error::InvalidCertificate(error) => Some(Self::of_certificate(error)),

@@ -1,4 +1,5 @@
-//! When names are looked up: on a connection's way where nothing is known yet, in the background from then on.
+//! When names are looked up: on a connection's way where nothing is known yet, in the background
+//! from then on.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -45,9 +46,9 @@ type LookupOutcome = watch::Receiver<Option<LookupResult>>;
 
 /// A lane's addresses of names.
 ///
-/// A name is looked up when a connection first needs it, and those who need it at the same time wait for the same
-/// look-up. Afterwards what was found is used; where it is older than `refresh`, the next one who needs it starts a
-/// look-up in the background.
+/// A name is looked up when a connection first needs it, and those who need it at the same time
+/// wait for the same look-up. Afterwards what was found is used; where it is older than `refresh`,
+/// the next one who needs it starts a look-up in the background.
 pub(super) struct AddressCache {
     names: AddressRules,
     resolver: Box<dyn NameResolver>,
@@ -75,11 +76,12 @@ struct CachedAddresses {
 }
 
 impl AddressCache {
-    /// How many names are remembered; a target that redirects to ever other ports must not fill the memory.
+    /// How many names are remembered; a target that redirects to ever other ports must not fill the
+    /// memory.
     const PAGES: usize = 64;
 
-    /// How much later than the phase a look-up runs out of time, so that those who waited for the whole of it are told
-    /// of their own time first and start no other.
+    /// How much later than the phase a look-up runs out of time, so that those who waited for the
+    /// whole of it are told of their own time first and start no other.
     const GRACE: Duration = Duration::from_millis(10);
 
     /// How long after a failed look-up in the background the next one may begin.
@@ -134,7 +136,8 @@ impl AddressCache {
             }
             let under_way = page.borrow().under_way.clone();
             let mut outcome = under_way.unwrap_or_else(|| self.start(name, port, &page));
-            // A look-up that took too long ends without a word; those who came late to it have time for another.
+            // A look-up that took too long ends without a word; those who came late to it have time
+            // for another.
             if let Ok(answer) = outcome.wait_for(Option::is_some).await
                 && let Some(answer) = &*answer
             {

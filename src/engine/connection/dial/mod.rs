@@ -115,8 +115,8 @@ pub(in crate::engine) fn known_addresses(
     }
 }
 
-/// Those of the addresses found for a host that a target's connections may lead to, each once; the error says that
-/// none may.
+/// Those of the addresses found for a host that a target's connections may lead to, each once; the
+/// error says that none may.
 pub(in crate::engine) fn usable_addresses(
     target: &TargetPlan,
     host: &str,
@@ -162,8 +162,9 @@ pub(in crate::engine) struct ConnectionTerms {
 }
 
 impl ConnectionTerms {
-    /// Reads the certificates and prepares TLS; fails where they cannot be read, or where the base URL has no address
-    /// that may be used. Where redirects are `followed`, they may lead to `https`.
+    /// Reads the certificates and prepares TLS; fails where they cannot be read, or where the base
+    /// URL has no address that may be used. Where redirects are `followed`, they may lead to
+    /// `https`.
     pub(in crate::engine) fn new(target: &TargetPlan, followed: bool) -> Result<Self, EngineError> {
         let url = &target.base_url;
         let bad_url = || EngineError::Target(format!("{url} names no host and port"));
@@ -321,8 +322,8 @@ impl TcpDialer {
 }
 
 impl TcpDialer {
-    /// Connects to one address; one that is not reached, but by the prober's own fault, is counted and tried last for a
-    /// while.
+    /// Connects to one address; one that is not reached, but by the prober's own fault, is counted
+    /// and tried last for a while.
     async fn attempt(&self, address: SocketAddr) -> Result<TcpStream, ExchangeFailure> {
         let attempt = self.turns.attempt(address);
         let error = match TcpStream::connect(address).await {
@@ -339,8 +340,8 @@ impl TcpDialer {
     }
 }
 
-/// What is told of two addresses that could not be connected to: rather what the target did than what this machine
-/// lacked, for which no target is blamed.
+/// What is told of two addresses that could not be connected to: rather what the target did than
+/// what this machine lacked, for which no target is blamed.
 fn worse(before: Option<ExchangeFailure>, failed: ExchangeFailure) -> ExchangeFailure {
     match before {
         Some(before) if failed.failure == Failure::Prober => before,
@@ -419,7 +420,8 @@ fn connect_failed(error: &std::io::Error) -> ExchangeFailure {
     ExchangeFailure::in_phase(failure, Dimension::Connect, error.to_string())
 }
 
-/// The failure with the address that it happened at: of a name with several addresses, one alone may fail.
+/// The failure with the address that it happened at: of a name with several addresses, one alone
+/// may fail.
 fn at(failed: ExchangeFailure, address: SocketAddr) -> ExchangeFailure {
     match failed.failure {
         // What this machine lacked, it lacked whatever the address.
@@ -428,7 +430,8 @@ fn at(failed: ExchangeFailure, address: SocketAddr) -> ExchangeFailure {
     }
 }
 
-/// Whether this machine ran out of something (descriptors, local ports, buffers): no fault of the target.
+/// Whether this machine ran out of something (descriptors, local ports, buffers): no fault of the
+/// target.
 fn is_ours(error: &std::io::Error) -> bool {
     use rustix::io::Errno;
     let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];

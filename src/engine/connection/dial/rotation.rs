@@ -12,8 +12,9 @@ use crate::engine::time::clock::{self, Instant};
 
 /// The turns of a lane's connections over the addresses of each host.
 ///
-/// Connections use a host's addresses in turn. One that could not be connected to is tried last for a while, so that of
-/// the connections opened then none loses its time there as long as another address answers.
+/// Connections use a host's addresses in turn. One that could not be connected to is tried last for
+/// a while, so that of the connections opened then none loses its time there as long as another
+/// address answers.
 pub(super) struct AddressRotation {
     /// The turn that each host's first connection has.
     first: usize,
@@ -26,7 +27,8 @@ pub(super) struct AddressRotation {
     unreached: RefCell<AddressCounts>,
 }
 
-/// An attempt to connect to an address; dropped before it was reached, the address is tried last from then on.
+/// An attempt to connect to an address; dropped before it was reached, the address is tried last
+/// from then on.
 pub(super) struct ConnectAttempt<'a> {
     turns: &'a AddressRotation,
     address: SocketAddr,
@@ -34,8 +36,8 @@ pub(super) struct ConnectAttempt<'a> {
 }
 
 impl AddressRotation {
-    /// How many hosts and addresses are remembered; a target that redirects to ever other ports must not fill the
-    /// memory.
+    /// How many hosts and addresses are remembered; a target that redirects to ever other ports
+    /// must not fill the memory.
     const REMEMBERED: usize = 256;
 
     /// Lanes that carry out a scenario together begin at different turns.
@@ -91,7 +93,8 @@ impl AddressRotation {
         std::mem::replace(next, next.wrapping_add(1))
     }
 
-    /// Where every address of a host has failed, the target was down rather than one of them: all have their turns again.
+    /// Where every address of a host has failed, the target was down rather than one of them: all
+    /// have their turns again.
     fn forgive_if_all(&self, addresses: &[SocketAddr]) {
         let (now, mut shunned) = (clock::now(), self.shunned.borrow_mut());
         if addresses.iter().all(|address| shunned.get(address).is_some_and(|&until| now < until)) {

@@ -176,7 +176,8 @@ fn config(target: &TargetPlan) -> Result<ClientConfig, EngineError> {
         }
     };
     config.alpn_protocols = offered(target.protocol);
-    // A resumed handshake is cheaper than the one a first visitor pays for: only asked for is one resumed.
+    // A resumed handshake is cheaper than the one a first visitor pays for: only asked for is one
+    // resumed.
     config.resumption = if target.tls_resumption {
         Resumption::in_memory_sessions(SESSIONS)
     } else {

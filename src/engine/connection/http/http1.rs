@@ -51,7 +51,8 @@ impl Http1Connection {
             .handshake(TokioIo::new(wire))
             .await
             .map_err(|error| failed(&error, &stamps, Dimension::Setup))?;
-        // What ends a connection between exchanges is seen by `ready`, during one by the exchange itself.
+        // What ends a connection between exchanges is seen by `ready`, during one by the exchange
+        // itself.
         let seen = Rc::clone(&stamps);
         let drive = async move {
             if connection.await.is_err_and(|error| is_surplus(&error)) {
@@ -81,7 +82,8 @@ impl Http1Connection {
         self.spoken
     }
 
-    /// The first byte is the first byte of anything that the target sends: a 103 before the answer counts.
+    /// The first byte is the first byte of anything that the target sends: a 103 before the answer
+    /// counts.
     pub(super) async fn exchange(
         &mut self,
         message: &RequestMessage,
@@ -107,7 +109,8 @@ impl Http1Connection {
         Ok(ExchangeResponse { done, reusable: answer.is_ok(), answer: answer.map_err(Box::new) })
     }
 
-    /// That the target sent its answer and no more: hyper sees bytes beyond it before it hands over the answer's end.
+    /// That the target sent its answer and no more: hyper sees bytes beyond it before it hands over
+    /// the answer's end.
     fn nothing_more(&self) -> Result<(), ExchangeFailure> {
         if self.stamps.has_surplus() {
             let seen = "the target sent more than the length it had announced";
@@ -167,8 +170,8 @@ impl BodyChunks for Http1Body<'_> {
     }
 }
 
-/// Whether a connection ended because something was read that belongs to no answer; hyper has no name for it, but has
-/// one for everything else.
+/// Whether a connection ended because something was read that belongs to no answer; hyper has no
+/// name for it, but has one for everything else.
 fn is_surplus(error: &hyper::Error) -> bool {
     error.source().is_none()
         && !(error.is_closed()

@@ -1,8 +1,8 @@
 //! One connection of HTTP/2, and a way onto it for each of those who share it.
 //!
-//! It stands on `h2` itself and not on hyper's client over it: that one queues a request beyond the target's number
-//! of streams where nobody can see how long it waits, spawns a task for each, and does not tell a request that the
-//! target refused to take from one that it took.
+//! It stands on `h2` itself and not on hyper's client over it: that one queues a request beyond the
+//! target's number of streams where nobody can see how long it waits, spawns a task for each, and
+//! does not tell a request that the target refused to take from one that it took.
 
 use std::cell::{Cell, OnceCell};
 use std::future::poll_fn;
@@ -31,7 +31,8 @@ use crate::engine::time::clock::{self, Instant};
 use crate::record::{Dimension, Failure};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 
-/// How much of one body, and of all on a connection, may be under way: enough that no window slows a big body down.
+/// How much of one body, and of all on a connection, may be under way: enough that no window slows
+/// a big body down.
 const STREAM_WINDOW: u32 = 8 << 20;
 const CONNECTION_WINDOW: u32 = 64 << 20;
 
@@ -53,7 +54,8 @@ pub(in crate::engine) struct Http2Connection {
     stream: Option<StreamPermit>,
 }
 
-/// The right to one stream; given up for good where the target has come to allow fewer than are taken.
+/// The right to one stream; given up for good where the target has come to allow fewer than are
+/// taken.
 struct StreamPermit {
     permit: Option<OwnedSemaphorePermit>,
     owed: Rc<Cell<usize>>,
@@ -78,7 +80,8 @@ struct ConnectionState {
     owed: Rc<Cell<usize>>,
     /// How many streams the target allows; one until it has said.
     allowed: Rc<Cell<usize>>,
-    /// A look into its socket, where it has one, and whether its end was seen there before the driver read it.
+    /// A look into its socket, where it has one, and whether its end was seen there before the
+    /// driver read it.
     peek: Option<SocketPeek>,
     ended: Cell<bool>,
     /// No more is sent on it: it was silent for the whole of an exchange that timed out.
@@ -161,7 +164,8 @@ impl Http2Connection {
         Self { sender: self.sender.clone(), shared: Rc::clone(&self.shared), stream: None }
     }
 
-    /// False after a GOAWAY, at the end of the stream of bytes, and when the numbers for streams are used up.
+    /// False after a GOAWAY, at the end of the stream of bytes, and when the numbers for streams
+    /// are used up.
     pub(super) fn is_open(&mut self) -> bool {
         let mut nobody = Context::from_waker(Waker::noop());
         !self.shared.retired.get()
@@ -190,7 +194,8 @@ impl Http2Connection {
         (spoken.tls.is_some() || stamps.greeted_in_http2()).then_some(*spoken)
     }
 
-    /// The first byte is the first head that the target sends, that of a 103 before the answer included.
+    /// The first byte is the first head that the target sends, that of a 103 before the answer
+    /// included.
     pub(super) async fn exchange(
         &mut self,
         message: &RequestMessage,
@@ -266,8 +271,8 @@ impl Http2Connection {
 
     /// Decides what a failed exchange, sent at `sent`, says of its connection.
     ///
-    /// A timeout ends its stream alone. But where nothing at all came in meanwhile, nobody can tell a slow target
-    /// from a dead connection, and as on HTTP/1.1 the next exchange gets a new one.
+    /// A timeout ends its stream alone. But where nothing at all came in meanwhile, nobody can tell
+    /// a slow target from a dead connection, and as on HTTP/1.1 the next exchange gets a new one.
     fn look_after(&mut self, failed: &ExchangeFailure, sent: Instant) {
         let silent = self.shared.traits.stamps.last_read().is_none_or(|read| read < sent);
         if failed.failure == Failure::TimedOut && silent {
@@ -290,7 +295,8 @@ fn builder() -> Builder {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEAD_LIMIT)
         .enable_push(false)
-        // Until the target has said how many streams it allows there is one, so that it never has to refuse any.
+        // Until the target has said how many streams it allows there is one, so that it never has
+        // to refuse any.
         .initial_max_send_streams(1);
     builder
 }
@@ -324,7 +330,8 @@ async fn drive(
     streams.close();
 }
 
-/// Waits for the head of an answer; each head, and those of informational answers before it, is stamped.
+/// Waits for the head of an answer; each head, and those of informational answers before it, is
+/// stamped.
 async fn head_of(
     mut answer: ResponseFuture,
     stamp: impl Fn(),
@@ -340,8 +347,8 @@ async fn head_of(
     Ok(response.into_parts())
 }
 
-/// Whether a GOAWAY said that the target has not taken the request and will not (RFC 9113, section 6.8): only the
-/// streams beyond its last are ended with it.
+/// Whether a GOAWAY said that the target has not taken the request and will not (RFC 9113, section
+/// 6.8): only the streams beyond its last are ended with it.
 fn was_left_out(error: &h2::Error) -> bool {
     error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR)
 }
@@ -354,7 +361,8 @@ struct Http2Body<'a> {
 impl BodyChunks for Http2Body<'_> {
     async fn next(&mut self) -> Option<Result<Bytes, ExchangeFailure>> {
         let piece = self.body.data().await?;
-        // Releasing what has just been counted cannot fail; if it did, the body would stall and time out.
+        // Releasing what has just been counted cannot fail; if it did, the body would stall and
+        // time out.
         let _counted = piece
             .as_ref()
             .is_ok_and(|data| self.body.flow_control().release_capacity(data.len()).is_ok());
@@ -363,7 +371,8 @@ impl BodyChunks for Http2Body<'_> {
 }
 
 impl FailureContext {
-    /// When what was just taken from the connection, for an exchange sent at `sent`, had come in at the latest.
+    /// When what was just taken from the connection, for an exchange sent at `sent`, had come in at
+    /// the latest.
     fn read_by(&self, sent: Instant) -> Instant {
         self.stamps.last_read().unwrap_or_else(clock::now).max(sent)
     }

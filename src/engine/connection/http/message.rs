@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body_util::Full;
 use url::{Position, Url};
 
-/// Headers that speak of one connection of HTTP/1.1; HTTP/2 forbids them (RFC 9113, section 8.2.2) and names the host
-/// in `:authority`.
+/// Headers that speak of one connection of HTTP/1.1; HTTP/2 forbids them (RFC 9113, section 8.2.2)
+/// and names the host in `:authority`.
 const HOP_BY_HOP: [HeaderName; 7] = [
     CONNECTION,
     HOST,
@@ -96,7 +96,8 @@ impl RequestMessage {
     }
 }
 
-/// Whether a request of this method is expected to have a body, so that an empty one is worth saying.
+/// Whether a request of this method is expected to have a body, so that an empty one is worth
+/// saying.
 fn has_body(method: &Method) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }

@@ -38,8 +38,8 @@ pub(in crate::engine) struct ExchangeResponse {
     pub(in crate::engine) reusable: bool,
 }
 
-/// The connection turned out to be closed before the request was sent, or the target said that it would not take it;
-/// holds how that was seen.
+/// The connection turned out to be closed before the request was sent, or the target said that it
+/// would not take it; holds how that was seen.
 pub(in crate::engine) struct RequestNotSent(pub(in crate::engine) Box<ExchangeFailure>);
 
 impl HttpConnection {
@@ -117,8 +117,8 @@ impl HttpConnection {
 
     /// Sends a request at `sent` and reads the whole answer.
     ///
-    /// The phases are noted in `parts`, the body goes to `collector`. Nothing is sent twice: where the error says that
-    /// it was not sent, the caller may send it on another connection.
+    /// The phases are noted in `parts`, the body goes to `collector`. Nothing is sent twice: where
+    /// the error says that it was not sent, the caller may send it on another connection.
     pub(in crate::engine) async fn exchange(
         &mut self,
         message: &RequestMessage,
@@ -153,7 +153,8 @@ pub(in crate::engine) struct BodyCollector<'a> {
     expectations: &'a ExpectationSet,
     needs_body: bool,
     kept: &'a mut Vec<u8>,
-    /// Where the head is put before the body comes, if anybody asks for it, and how long the body may take then.
+    /// Where the head is put before the body comes, if anybody asks for it, and how long the body
+    /// may take then.
     head: Option<(&'a mut Option<ResponseHead>, BodyTimeLimit<'a>)>,
     /// Body bytes received.
     pub(in crate::engine) received: u64,
@@ -163,7 +164,8 @@ impl<'a> BodyCollector<'a> {
     /// The most memory for bodies that is kept between exchanges.
     const MEMORY_KEPT: usize = 256 << 10;
 
-    /// A collector that keeps what expectations and captures look at; `kept` is only memory to be used again.
+    /// A collector that keeps what expectations and captures look at; `kept` is only memory to be
+    /// used again.
     pub(in crate::engine) fn new(
         expectations: &'a ExpectationSet,
         captures: &CaptureSet,
@@ -175,7 +177,8 @@ impl<'a> BodyCollector<'a> {
         Self { expectations, needs_body, kept, head: None, received: 0 }
     }
 
-    /// The same collector, which puts the head into `head` as soon as that is there, and has so much patience with the body.
+    /// The same collector, which puts the head into `head` as soon as that is there, and has so
+    /// much patience with the body.
     pub(in crate::engine) fn with_head(
         self,
         head: &'a mut Option<ResponseHead>,
@@ -225,7 +228,8 @@ async fn read(
     }
 }
 
-/// Notes the phases of an exchange that ended at `done`, the first byte of its answer having come in at `first`.
+/// Notes the phases of an exchange that ended at `done`, the first byte of its answer having come
+/// in at `first`.
 fn note_phases(
     parts: &mut ExchangeParts,
     sent: Instant,

@@ -125,8 +125,8 @@ impl Dialer for LeavingOut {
         if !self.first.replace(false) {
             return self.then.dial(origin, parts, by);
         }
-        // A first answer (`:status: 200`, the end of its stream), so that the connection counts as one that works; then
-        // a GOAWAY that takes no stream beyond the first.
+        // A first answer (`:status: 200`, the end of its stream), so that the connection counts as
+        // one that works; then a GOAWAY that takes no stream beyond the first.
         let answer = b"\0\0\x01\x01\x05\0\0\0\x01\x88".as_slice();
         let go_away = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0".as_slice();
         Box::pin(async move {

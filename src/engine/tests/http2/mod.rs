@@ -75,7 +75,8 @@ fn while_one_opens_the_shared_connection_the_others_wait_for_it() {
 
 #[test]
 fn a_further_connection_is_opened_only_where_every_stream_of_the_others_is_taken() {
-    // 30 arrivals a second that take 300 ms: nine at a time, over three connections of four streams.
+    // 30 arrivals a second that take 300 ms: nine at a time, over three connections of four
+    // streams.
     let mut plan = http2(open(30.0, 3, 1), 4);
     plan.warmup = WarmupPlan { connections: 1, requests: 1 };
     if let LoadPlan::Open { max_connections, .. } = &mut plan.load {

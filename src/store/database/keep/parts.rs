@@ -78,7 +78,8 @@ pub(super) async fn requests(
     Ok(())
 }
 
-/// Counts and histograms of whole stages; a stage without exchanges has no row, but for the measured one.
+/// Counts and histograms of whole stages; a stage without exchanges has no row, but for the
+/// measured one.
 pub(super) async fn totals(
     transaction: &mut Transaction<'_>,
     run: Uuid,
