@@ -203,7 +203,10 @@ mod tests {
             reason.what,
             "1 of 1 request failed; unexpected status, 404 instead of denied = true"
         );
-        assert!(reason.next.contains("check the address") && !reason.next.contains("credentials"));
+        assert!(
+            reason.next.contains("check that the address exists")
+                && !reason.next.contains("credentials")
+        );
     }
 
     #[test]

@@ -119,7 +119,7 @@ mod tests {
                 "{}",
                 verdict.reason.what
             );
-            assert!(verdict.reason.next.starts_with("compare with a run before the change"));
+            assert!(verdict.reason.next.starts_with("compare with a run from before the change"));
         }
     }
 
@@ -128,7 +128,7 @@ mod tests {
         let verdict = verdict(13, 9, capacity(8, Some(9)));
         assert_eq!(verdict.decision, Decision::Inconclusive);
         assert!(
-            verdict.reason.what.contains("the limit of 8 places (9 wanted) made this"),
+            verdict.reason.what.contains("the limit of 8 places (9 wanted) contributed to this"),
             "{}",
             verdict.reason.what
         );
@@ -145,7 +145,7 @@ mod tests {
         let held = verdict(3, 3, capacity(16, Some(6)));
         assert_eq!((held.decision, held.reason.next.as_str()), (Decision::Pass, ""));
         assert!(
-            held.reason.what.ends_with("waiting for one of up to 16 places"),
+            held.reason.what.ends_with("because they waited for one of up to 16 places"),
             "{}",
             held.reason.what
         );
@@ -161,7 +161,7 @@ mod tests {
         let (plan, measurement) = run(vec![(planned, measured)]);
         let reason = judge(&plan, &measurement).scenarios.remove(0).budgets.remove(0).reason;
         assert!(
-            reason.what.contains("the limit of 2 places (60 wanted) made this"),
+            reason.what.contains("the limit of 2 places (60 wanted) contributed to this"),
             "{}",
             reason.what
         );

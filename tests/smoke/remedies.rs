@@ -58,7 +58,7 @@ fn an_address_that_denies_nothing_because_nothing_is_there_is_looked_at() {
                 [[request]]\nname = \"strangers\"\npath = \"/nothing/here\"\nexpect = { denied = true }\n";
     let outcome = run_text(text, &[("TOLLGATE_TARGET", &target.url)]);
     outcome.failed(&[
-        "404 Not Found instead of denied = true → a denial is 401 or 403: check the address",
+        "404 Not Found instead of denied = true → a denial is 401 or 403: check that the address exists",
     ]);
     assert!(!outcome.reasons().contains("other credentials"), "{}", outcome.reasons());
 }

@@ -70,8 +70,8 @@ async fn one_connection_carries_every_good_page() {
         ("/no-content", 204, ""),
         ("/redirect?n=0", 200, "arrived\n"),
         ("/nowhere", 404, "Not Found\n"),
-        ("/redirect?n=101", 400, "n=101 will not do; write a number from 0 to 100\n"),
-        ("/until-close", 404, "/until-close can be had over HTTP/1.1 only.\n"),
+        ("/redirect?n=101", 400, "n=101 is not accepted; write a number from 0 to 100\n"),
+        ("/until-close", 404, "/until-close is available only over HTTP/1.1.\n"),
         ("/fault/slow-body?bytes=3&every=1ms", 200, "..."),
     ] {
         let trailers = path == "/trailers";
