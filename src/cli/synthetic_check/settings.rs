@@ -72,7 +72,8 @@ impl CheckSettings {
         let default =
             if text_or(ENVIRONMENT, "")? == "staging" { SAMPLE_BUDGET } else { LIVE_BUDGET };
         let budget = match (args.budget, text(BUDGET)?) {
-            (Some(budget), _) => budget.unwrap_or_else(|| url_budget(&url)),
+            (Some(BudgetFlag::Millis(budget)), _) => budget,
+            (Some(BudgetFlag::Auto), _) => url_budget(&url),
             (None, Some(set)) => javascript_number(&set).unwrap_or(LIVE_BUDGET),
             (None, None) => default,
         };
