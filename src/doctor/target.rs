@@ -11,14 +11,15 @@ use crate::record::checkup::Finding;
 use crate::record::{Dimension, Failure};
 use crate::units::show;
 
-/// A look-up from here on waits for a name server that does not answer.
+/// A look-up this slow has probably waited for a name server that does not answer.
 const SLOW_LOOKUP: Duration = Duration::from_secs(1);
 
-/// How many addresses are named.
+/// Maximum number of addresses listed.
 const NAMED: usize = 6;
 
-/// Looks at every target of a plan, all at the same time: its name, and a connection to each of its addresses. No
-/// request is sent. A look-up and a connection may take `limit` each, or less where the plan's timeouts are shorter.
+/// Resolves every target of a plan and connects to each of its addresses, all targets at the same
+/// time. Sends no request. A look-up and a connection may each take `limit`, or the plan's timeout
+/// if that is shorter.
 pub fn targets(plan: &Plan, limit: Duration) -> Vec<Finding> {
     let targets = distinct(plan);
     std::thread::scope(|scope| {
@@ -53,7 +54,7 @@ fn distinct(plan: &Plan) -> Vec<Vec<&ScenarioPlan>> {
     distinct
 }
 
-/// Whether variables of the base URL have no value: what stands for them leads nowhere.
+/// Whether variables of the base URL have no value; their placeholders lead nowhere.
 fn is_guessed(scenario: &ScenarioPlan) -> bool {
     scenario.shown.base_url.contains("${")
 }
@@ -130,7 +131,7 @@ fn listed(all: &[SocketAddr]) -> String {
     format!("{}{more}", named.join(", "))
 }
 
-/// One line for each address that was tried.
+/// One finding for each address that was tried.
 fn doors(doors: &[Door], group: &str) -> Vec<Finding> {
     let some_open = doors.iter().any(|door| door.opened.is_ok());
     doors.iter().map(|door| judge_door(door, some_open, group)).collect()
@@ -151,7 +152,7 @@ fn judge_door(door: &Door, some_open: bool, group: &str) -> Finding {
         }),
         Err(refused) => {
             let found = found(seen(refused));
-            // A run goes on to the next address where one cannot be connected to, and only there.
+            // A run tries the next address only after a failed connection.
             if some_open && refused.phase == Some(Dimension::Connect) {
                 found.warn(format!("another address answers and is used; {}", remedy(refused)))
             } else {
@@ -161,7 +162,7 @@ fn judge_door(door: &Door, some_open: bool, group: &str) -> Finding {
     }
 }
 
-/// The kind of failure and what was seen, but nothing twice.
+/// The kind of failure and its detail, without repetition.
 fn seen(refused: &Refused) -> String {
     let Refused { failure, seen, .. } = refused;
     let kind = failure.words();

@@ -1,4 +1,4 @@
-//! The certificates that TLS begins from.
+//! The root certificates that TLS uses.
 
 use super::{MACHINE, plural};
 use crate::engine::EngineError;
@@ -6,7 +6,7 @@ use crate::engine::probe::{self, Roots};
 use crate::plan::Trust;
 use crate::record::checkup::Finding;
 
-/// What is to be said of this machine's own roots.
+/// The finding about this machine's root certificates.
 pub(super) fn system() -> Finding {
     judge_system(probe::roots(&Trust::System))
 }
@@ -30,13 +30,13 @@ fn judge_system(read: Result<Option<Roots>, EngineError>) -> Finding {
     }
 }
 
-/// What is to be said of what a target is believed by; nothing where that is the system's roots.
+/// The finding about a target's trust settings; none for the system's roots.
 pub(super) fn of(trust: &Trust, group: &str) -> Option<Finding> {
     let found = |what| Finding::ok(group, "certificates", what);
     match trust {
         Trust::System => None,
         Trust::Anything => Some(
-            found("any is believed (`insecure`): nobody knows who answers".to_owned())
+            found("any is accepted (`insecure`): the server's identity is unknown".to_owned())
                 .warn("leave `insecure` out; a private authority is named by `tls_ca`"),
         ),
         Trust::File(path) => Some(match probe::roots(trust) {
@@ -49,7 +49,7 @@ pub(super) fn of(trust: &Trust, group: &str) -> Option<Finding> {
     }
 }
 
-/// What keeps a target's connections from being tried at all.
+/// The finding if no connection to a target could be tried.
 pub(super) fn failed(error: &EngineError, group: &str) -> Finding {
     let found = |name, what| Finding::ok(group, name, what);
     match error {
@@ -72,7 +72,7 @@ mod tests {
     use crate::record::checkup::State;
 
     #[test]
-    fn roots_that_are_built_in_do_and_those_that_cannot_be_read_are_told() {
+    fn built_in_roots_are_ok_and_unreadable_ones_warn() {
         let roots = |are_built_in, unread: &[&str]| {
             let unread = unread.iter().map(|&unread| unread.to_owned()).collect();
             judge_system(Ok(Some(Roots { count: 142, are_built_in, unread })))
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_anybody_may_play_is_warned_of_and_an_unreadable_file_fails() {
+    fn an_unverified_target_warns_and_an_unreadable_file_fails() {
         assert_eq!(of(&Trust::System, "t"), None);
         assert_eq!(of(&Trust::Anything, "t").unwrap().state, State::Warn);
         let missing = of(&Trust::File(PathBuf::from("no/such.pem")), "t").unwrap();
