@@ -253,7 +253,6 @@ impl Target {
 }
 
 /// Starts a server on its own thread that parses nothing and always sends the same answer.
-
 fn start_bare() -> Result<SocketAddr> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;

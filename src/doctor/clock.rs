@@ -1,4 +1,4 @@
-//! Signs that the clock on the wall is off: certificates are judged by it, and shards start by it.
+//! Signs that the wall clock is wrong: certificates and the start of shards depend on it.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,44 +10,44 @@ use crate::engine::clock::{self, Instant};
 use crate::record::checkup::CheckFinding;
 use crate::units::format_duration;
 
-/// A clock that gains or loses as much on the monotonic one in half a second was set meanwhile; one
-/// that is slewed changes by a quarter of a millisecond at most.
+/// A wall clock that moves this far against the monotonic one in half a second was set. A slewed
+/// clock moves by at most a quarter of a millisecond.
 const STEP: Duration = Duration::from_millis(10);
 
-/// How far in the future this program's file may have been written: file systems have clocks of
-/// their own.
+/// Tolerated time by which this program's file may lie in the future: file servers have separate
+/// clocks.
 const AHEAD: Duration = Duration::from_mins(1);
 
 /// Both clocks at one moment.
 #[derive(Debug, Clone, Copy)]
-struct Stamp {
+struct ClockReading {
     monotonic: Instant,
     wall: OffsetDateTime,
     /// How long it took to read them.
     blur: Duration,
 }
 
-impl Stamp {
+impl ClockReading {
     fn now() -> Self {
         let (monotonic, wall) = (clock::now(), clock::wall_clock());
         Self { monotonic, wall, blur: clock::now() - monotonic }
     }
 }
 
-/// The clocks, watched from some moment on.
-pub(super) struct Watch(Stamp);
+/// A watch over the clocks since some moment.
+pub(super) struct ClockWatch(ClockReading);
 
-impl Watch {
+impl ClockWatch {
     pub(super) fn start() -> Self {
-        Self(Stamp::now())
+        Self(ClockReading::now())
     }
 
-    pub(super) fn stop(self) -> Clocks {
-        let (before, after) = (self.0, Stamp::now());
+    pub(super) fn stop(self) -> ClockCheck {
+        let (before, after) = (self.0, ClockReading::now());
         let wall = Duration::try_from(after.wall - before.wall).unwrap_or_default();
         let moved = wall.abs_diff(after.monotonic - before.monotonic);
         let moved = moved.saturating_sub(before.blur + after.blur);
-        Clocks { now: after.wall, moved, program: program_written() }
+        ClockCheck { now: after.wall, moved, program: program_written() }
     }
 }
 
@@ -57,17 +57,17 @@ fn program_written() -> Option<OffsetDateTime> {
     file.and_then(|file| file.modified()).ok().map(|written: SystemTime| written.into())
 }
 
-/// What was seen of the clocks.
+/// Result of watching the clocks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Clocks {
+pub(super) struct ClockCheck {
     now: OffsetDateTime,
-    /// By how much the wall's clock moved against the monotonic one.
+    /// How far the wall clock moved against the monotonic one.
     moved: Duration,
     /// When this program's file was written.
     program: Option<OffsetDateTime>,
 }
 
-impl Clocks {
+impl ClockCheck {
     pub(super) fn finding(&self) -> CheckFinding {
         let shown = |at: OffsetDateTime| {
             let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
@@ -102,7 +102,7 @@ mod tests {
 
     fn seen(moved: u64, program: Option<OffsetDateTime>) -> CheckState {
         let now = datetime!(2026-11-24 15:00 UTC);
-        Clocks { now, moved: Duration::from_millis(moved), program }.finding().state
+        ClockCheck { now, moved: Duration::from_millis(moved), program }.finding().state
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The databases that a plan's steps ask.
+//! The databases that a plan's steps query.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::postgres::DatabaseAddress;
 use crate::record::checkup::CheckFinding;
 use crate::units::format_duration;
 
-/// Looks whether a session can be opened with each database that a plan's steps ask; no statement
-/// is carried out.
+/// Checks whether a session opens with each database that a plan's steps query. Runs no statement.
 ///
-/// The error says that the machine gave no runtime.
+/// # Errors
+/// The machine gave no runtime.
 pub fn databases(plan: &Plan) -> Result<Vec<CheckFinding>, EngineError> {
     let mut asked: BTreeMap<(&str, String), (&DatabaseAddress, Vec<&str>)> = BTreeMap::new();
     for scenario in &plan.scenarios {

@@ -7,18 +7,17 @@ use super::MACHINE;
 use crate::plan::Plan;
 use crate::record::checkup::CheckFinding;
 
-/// What a run folder takes at most for one scenario's reports and plots: 0.4 to 0.5 MB were
-/// measured.
+/// Upper bound of the bytes of one scenario's reports and plots; measured were 0.4 to 0.5 MB.
 const REPORTS: u64 = 1_000_000;
 
-/// What a second of one request takes at most in the interval files: 1.6 kB at 20 requests a second
-/// and 2.8 kB at 500 were measured.
+/// Upper bound of the bytes per request and second in the interval files; measured were 1.6 kB at
+/// 20 requests per second and 2.8 kB at 500.
 const SECOND: u64 = 4_000;
 
-/// Free space should be so many times what a run takes: it is not the only one that writes there.
+/// Free space should be this many times what a run takes: other programs write there too.
 const ROOMY: u64 = 10;
 
-/// What is to be said of the folder that run folders are made in.
+/// Findings about the folder in which run folders are made.
 pub(super) fn findings(runs_dir: &Path, plan: &Plan) -> Vec<CheckFinding> {
     let home = existing(runs_dir);
     let mut findings = vec![judge_writing(runs_dir, &home, try_out(&home))];
@@ -32,7 +31,7 @@ pub(super) fn findings(runs_dir: &Path, plan: &Plan) -> Vec<CheckFinding> {
     findings
 }
 
-/// The folder itself, or the nearest above it that exists: the others are made by a run.
+/// The folder itself, or its nearest ancestor that exists; a run makes the rest.
 fn existing(runs_dir: &Path) -> PathBuf {
     let above = runs_dir
         .ancestors()
@@ -40,7 +39,7 @@ fn existing(runs_dir: &Path) -> PathBuf {
     above.into_iter().find(|folder| folder.exists()).unwrap_or(Path::new(".")).to_owned()
 }
 
-/// Makes a folder, as a run does, and takes it away again.
+/// Makes a folder, as a run does, and removes it again.
 fn try_out(home: &Path) -> io::Result<()> {
     tempfile::Builder::new().prefix(".tollgate-doctor-").tempdir_in(home)?.close()
 }
@@ -58,7 +57,7 @@ fn judge_writing(runs_dir: &Path, home: &Path, tried: io::Result<()>) -> CheckFi
     }
 }
 
-/// What a run of a plan takes at most on the disk, in bytes; an estimate.
+/// Estimated upper bound of the bytes that a run of the plan writes.
 fn taken(plan: &Plan) -> u64 {
     let scenarios = plan.scenarios.iter().map(|scenario| {
         let seconds = scenario.load.duration().as_secs() + 1;
@@ -109,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_the_way_is_told() {
+    fn a_file_in_the_way_fails() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();

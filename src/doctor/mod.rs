@@ -1,8 +1,7 @@
-//! Whether this machine can do the job: what a run will lean on, looked at before it.
+//! Whether this machine can do the job: checks, before a run, what the run depends on.
 //!
-//! Each subject has a function that reads or measures and one or more that judge, purely, what was
-//! read: limits to [`CheckFinding`]s. Whoever wants another subject examined adds a function that
-//! returns its findings.
+//! Each subject has a function that reads or measures, and pure functions that turn the result into
+//! [`Finding`]s. A new subject is a new function that returns its findings.
 
 mod clock;
 mod database;
@@ -31,19 +30,21 @@ pub use target::targets;
 /// The group of this machine's findings.
 const MACHINE: &str = "this machine";
 
-/// For how long timers, processors and clocks are watched.
+/// How long timers, processors and clocks are watched.
 const WATCHED: Duration = Duration::from_millis(500);
 
-/// Looks at this machine beside what a plan wants of it; takes half a second.
+/// Compares this machine with what a plan needs; takes half a second.
 ///
-/// `runs_dir` is where run folders are to be made. Nothing is left there. The error says that the
-/// machine gave no thread or timer to measure with.
+/// `runs_dir` is the folder for run folders; nothing is left there.
+///
+/// # Errors
+/// The machine gave no thread or timer to measure with.
 pub fn machine(plan: &Plan, runs_dir: &Path) -> Result<Vec<CheckFinding>, EngineError> {
-    let (clocks, busy) = (clock::Watch::start(), processors::Watch::start());
+    let (clocks, busy) = (clock::ClockWatch::start(), processors::CpuWatch::start());
     let timers = probe::timers(plan.pacing, WATCHED)?;
-    let (clocks, busy) = (clocks.stop(), busy.and_then(processors::Watch::stop));
+    let (clocks, busy) = (clocks.stop(), busy.and_then(processors::CpuWatch::stop));
     let mut findings = vec![processors::cores(plan)];
-    findings.extend(busy.iter().flat_map(processors::Use::findings));
+    findings.extend(busy.iter().flat_map(processors::CpuUse::findings));
     findings.extend(timers::findings(&timers, tightest(plan)));
     findings.push(sockets::descriptors(probe::descriptors(plan)));
     findings.extend(sockets::ports(plan));

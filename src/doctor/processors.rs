@@ -11,16 +11,16 @@ use crate::plan::{LoadPlan, Plan, ScenarioPlan};
 use crate::record::checkup::CheckFinding;
 use crate::units::format_duration;
 
-/// The share of the time stolen from which on it touches a p99, and from which on a p90.
+/// Shares of stolen time above which it affects a p99 and a p90.
 const TOUCHES_P99: f64 = 0.01;
 const TOUCHES_P90: f64 = 0.1;
 
-/// What there must be left for the prober: a whole processor, or half of the only one.
+/// Processors that must remain for the prober; half of one is enough on a single processor.
 const LEFT: f64 = 1.0;
 
-/// The processors of this process, beside the most requests a second of a plan.
+/// Compares this process's processors with the highest request rate of the plan.
 pub(super) fn cores(plan: &Plan) -> CheckFinding {
-    let probers = f64::from(plan.shard_plan.map_or(1, |part| part.shard.of));
+    let probers = f64::from(plan.shard_plan.map_or(1, |shard_plan| shard_plan.shard.of));
     let peak: f64 = plan.scenarios.iter().filter_map(peak).sum();
     judge_cores(engine::cores(), peak / probers)
 }
@@ -40,30 +40,30 @@ fn judge_cores(cores: usize, peak: f64) -> CheckFinding {
     }
 }
 
-/// The most requests a second of a scenario; `None` where the target's speed decides.
+/// Highest requests per second of a scenario; `None` if the target's speed decides.
 fn peak(scenario: &ScenarioPlan) -> Option<f64> {
     let LoadPlan::Open { schedule, .. } = &scenario.load else { return None };
     let arrivals = schedule.peak().as_per_second().min(schedule.count() as f64);
     Some(arrivals * scenario.requests.len() as f64)
 }
 
-/// What the kernel counts of its processors' time since it was started, in ticks (`proc_stat(5)`).
+/// Processor time since boot as the kernel counts it, in ticks (`proc_stat(5)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Ticks {
+struct CpuTicks {
     busy: u64,
     stolen: u64,
     all: u64,
     processors: u64,
 }
 
-impl Ticks {
-    /// Reads what Linux says; `None` elsewhere.
+impl CpuTicks {
+    /// Reads `/proc/stat`; `None` on systems without it.
     fn read() -> Option<Self> {
         Self::parse(&std::fs::read_to_string("/proc/stat").ok()?)
     }
 
-    /// Reads the line of all processors: user, nice, system, idle, iowait, irq, softirq and steal;
-    /// guests are part of user and nice.
+    /// Parses the line for all processors: user, nice, system, idle, iowait, irq, softirq, steal.
+    /// User and nice include guests.
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines().filter(|line| line.starts_with("cpu"));
         let ticks: Option<Vec<u64>> = lines
@@ -81,24 +81,24 @@ impl Ticks {
     }
 }
 
-/// The processors, watched from some instant on.
-pub(super) struct Watch {
+/// A watch over the processors since some instant.
+pub(super) struct CpuWatch {
     since: Instant,
     own: Duration,
-    ticks: Ticks,
+    ticks: CpuTicks,
 }
 
-impl Watch {
-    /// Begins to watch; `None` where the system does not tell.
+impl CpuWatch {
+    /// Starts watching; `None` if the system does not report ticks.
     pub(super) fn start() -> Option<Self> {
-        Some(Self { since: clock::now(), own: own_time(), ticks: Ticks::read()? })
+        Some(Self { since: clock::now(), own: own_time(), ticks: CpuTicks::read()? })
     }
 
-    /// What was seen since.
-    pub(super) fn stop(self) -> Option<Use> {
-        let (now, own) = (Ticks::read()?, own_time().saturating_sub(self.own));
+    /// Usage since the start.
+    pub(super) fn stop(self) -> Option<CpuUse> {
+        let (now, own) = (CpuTicks::read()?, own_time().saturating_sub(self.own));
         let lasted = clock::now() - self.since;
-        Use::between(self.ticks, now, own.as_secs_f64() / lasted.as_secs_f64(), lasted)
+        CpuUse::between(self.ticks, now, own.as_secs_f64() / lasted.as_secs_f64(), lasted)
     }
 }
 
@@ -107,9 +107,9 @@ fn own_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
 }
 
-/// How the processors were used for a while.
+/// How the processors were used during the watch.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Use {
+pub(super) struct CpuUse {
     lasted: Duration,
     processors: f64,
     /// How many of them others kept busy.
@@ -120,11 +120,12 @@ pub(super) struct Use {
     stolen_before: f64,
 }
 
-impl Use {
-    /// `own` is how many processors this process kept busy meanwhile.
-    fn between(before: Ticks, after: Ticks, own: f64, lasted: Duration) -> Option<Self> {
+impl CpuUse {
+    /// `own` is the number of processors that this process kept busy.
+    fn between(before: CpuTicks, after: CpuTicks, own: f64, lasted: Duration) -> Option<Self> {
         let all = after.all.checked_sub(before.all).filter(|all| *all > 0)? as f64;
-        let of = |part: fn(&Ticks) -> u64| part(&after).saturating_sub(part(&before)) as f64 / all;
+        let of =
+            |part: fn(&CpuTicks) -> u64| part(&after).saturating_sub(part(&before)) as f64 / all;
         let processors = after.processors.max(1) as f64;
         Some(Self {
             lasted,
@@ -146,9 +147,9 @@ impl Use {
             format_duration(lasted)
         );
         let found = CheckFinding::ok(MACHINE, "other load", what);
-        // What too little of it does shows in timers: by itself it fails nothing.
+        // Too little processor time shows as timer lag, which fails; the load alone only warns.
         if processors - others < LEFT.min(processors / 2.0) {
-            found.warn("stop what else runs here, or probe from a machine of its own")
+            found.warn("stop other programs here, or probe from a dedicated machine")
         } else {
             found
         }
@@ -183,33 +184,32 @@ mod tests {
     #[test]
     fn ticks_are_read_from_the_line_of_all_processors() {
         let text = "cpu  10 20 30 400 50 6 4 80 7 8\ncpu0 1 1 1 1 1 1 1 1 0 0\ncpu1 1 1 1 1 1 1 1 1 0 0\nintr 5\n";
-        let ticks = Ticks { busy: 70, stolen: 80, all: 600, processors: 2 };
-        assert_eq!(Ticks::parse(text), Some(ticks));
+        let ticks = CpuTicks { busy: 70, stolen: 80, all: 600, processors: 2 };
+        assert_eq!(CpuTicks::parse(text), Some(ticks));
         for text in
             ["", "intr 5\n", "cpu  1 2 3\n", "cpu  1 2 3 4 5 6 7 x\n", "cpu0 1 2 3 4 5 6 7 8\n"]
         {
-            assert_eq!(Ticks::parse(text), None, "{text}");
+            assert_eq!(CpuTicks::parse(text), None, "{text}");
         }
     }
 
-    /// Two processors over 100 ticks, of which so many were busy and stolen; this process used half
-    /// a processor.
+    /// States after 100 ticks of two processors; this process used half a processor.
     fn seen(busy: u64, stolen: u64) -> [CheckState; 2] {
-        let before = Ticks { busy: 1_000, stolen: 0, all: 100_000, processors: 2 };
-        let after = Ticks { busy: 1_000 + busy, stolen, all: 100_100, processors: 2 };
-        let seen = Use::between(before, after, 0.5, Duration::from_millis(500)).unwrap();
+        let before = CpuTicks { busy: 1_000, stolen: 0, all: 100_000, processors: 2 };
+        let after = CpuTicks { busy: 1_000 + busy, stolen, all: 100_100, processors: 2 };
+        let seen = CpuUse::between(before, after, 0.5, Duration::from_millis(500)).unwrap();
         seen.findings().map(|finding| finding.state)
     }
 
     #[test]
-    fn what_this_process_used_itself_is_not_held_against_others() {
+    fn own_processor_time_does_not_count_as_other_load() {
         assert_eq!(seen(70, 0), [CheckState::Ok, CheckState::Ok]);
         assert_eq!(seen(80, 0), [CheckState::Warn, CheckState::Ok]);
         assert_eq!(seen(0, 0), [CheckState::Ok, CheckState::Ok]);
     }
 
     #[test]
-    fn what_is_stolen_is_judged_by_the_quantiles_it_touches() {
+    fn stolen_time_is_judged_by_the_quantiles_it_affects() {
         assert_eq!(
             [seen(0, 1), seen(0, 9), seen(0, 10)].map(|[_, steal]| steal),
             [CheckState::Warn, CheckState::Warn, CheckState::Fail]
@@ -217,13 +217,13 @@ mod tests {
     }
 
     #[test]
-    fn ticks_that_stand_still_tell_nothing() {
-        let ticks = Ticks { busy: 1, stolen: 0, all: 9, processors: 1 };
-        assert_eq!(Use::between(ticks, ticks, 0.0, Duration::from_millis(500)), None);
+    fn unchanged_ticks_give_no_result() {
+        let ticks = CpuTicks { busy: 1, stolen: 0, all: 9, processors: 1 };
+        assert_eq!(CpuUse::between(ticks, ticks, 0.0, Duration::from_millis(500)), None);
     }
 
     #[test]
-    fn more_requests_than_are_easy_for_the_processors_are_doubted() {
+    fn a_rate_above_what_the_processors_easily_send_warns() {
         assert_eq!(judge_cores(2, 20_000.0).state, CheckState::Ok);
         let doubted = judge_cores(2, 20_001.0);
         assert_eq!(doubted.state, CheckState::Warn);

@@ -1,5 +1,5 @@
-//! What a plan's scenarios leave open: variables that are not set, and what can hardly be carried
-//! out as it was meant.
+//! What a plan's scenarios leave open: unset variables, and settings that can hardly work as
+//! intended.
 
 use crate::record::checkup::CheckFinding;
 use crate::scenario::{DiagnosticParts, ScenarioErrors, ScenarioWarning};
@@ -7,10 +7,10 @@ use crate::scenario::{DiagnosticParts, ScenarioErrors, ScenarioWarning};
 /// The group of these findings.
 const SCENARIOS: &str = "scenarios";
 
-/// How many places of the same mistake are named.
+/// Maximum number of locations named for one mistake.
 const PLACES: usize = 3;
 
-/// What is to be said of scenarios that could be read.
+/// Findings about scenarios that parsed.
 ///
 /// `missing` are the errors of a plan that would run, where one that is only looked at has none:
 /// they are about variables without a value. `warnings` are those of the plan.
@@ -41,7 +41,7 @@ fn found(name: &str, what: String) -> CheckFinding {
     CheckFinding::ok(SCENARIOS, name, what)
 }
 
-/// What is wrong in several places is told once, with its places; each with its remedy.
+/// Merges equal problems into one message with all their locations; each with its remedy.
 fn gathered(points: &[DiagnosticParts]) -> Vec<(String, &str)> {
     let mut gathered: Vec<(&DiagnosticParts, Vec<&str>)> = Vec::new();
     for point in points {

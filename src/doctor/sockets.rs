@@ -6,7 +6,7 @@ use crate::engine::{self, EngineError, PortWarning};
 use crate::plan::Plan;
 use crate::record::checkup::CheckFinding;
 
-/// What is to be said of file descriptors, from what was found when the limit was raised.
+/// The finding about file descriptors, from the result of raising the limit.
 pub(super) fn descriptors(provided: Result<DescriptorNeed, EngineError>) -> CheckFinding {
     let found = |what| CheckFinding::ok(MACHINE, "file descriptors", what);
     match provided {
@@ -33,8 +33,8 @@ fn with(connections: u64) -> String {
     }
 }
 
-/// What is to be said of the local ports that a plan's connections take; nothing where the system
-/// does not tell.
+/// Findings about the local ports that a plan's connections need; none if the system does not
+/// report its range.
 pub(super) fn ports(plan: &Plan) -> Vec<CheckFinding> {
     judge_ports(probe::ports(plan), engine::port_warnings(plan))
 }

@@ -1,4 +1,4 @@
-//! The database that runs are stored in.
+//! The database that stores runs.
 
 use crate::postgres::{DatabaseAddress, PgError, PoolerMode, PostgresTls};
 use crate::record::checkup::CheckFinding;
@@ -17,9 +17,9 @@ pub fn store(address: &DatabaseAddress) -> Vec<CheckFinding> {
     }
 }
 
-/// What is to be said where no database is named.
+/// The finding if no database is configured.
 pub fn without_store() -> CheckFinding {
-    found("server", "none is named (DATABASE_URL): runs are kept in their folders alone")
+    found("server", "none is configured (DATABASE_URL): runs are kept only in their folders")
 }
 
 fn found(name: &str, what: impl Into<String>) -> CheckFinding {
@@ -63,7 +63,7 @@ fn connection(address: &DatabaseAddress, standing: &SchemaStatus) -> CheckFindin
             found("encrypted, the server's authority verified and its name not")
                 .warn("write `sslmode=verify-full` in the URL")
         }
-        (PostgresTls::Unverified, _) => found("encrypted, but anybody may be at the other end")
+        (PostgresTls::Unverified, _) => found("encrypted, but the server is not verified")
             .warn("write `sslmode=verify-full&sslrootcert=FILE` in the URL"),
         (PostgresTls::Plaintext, _) if !address.is_local() => {
             found("in plain text over the network, password and all")
@@ -147,7 +147,7 @@ mod tests {
         }
     }
 
-    /// The states and names of what is found, but for what is as it should be.
+    /// States and names of all findings that are not ok.
     fn amiss(url: &str, standing: &SchemaStatus) -> Vec<(CheckState, String)> {
         let findings = judge(&DatabaseAddress::parse(url).unwrap(), standing);
         let amiss = findings.into_iter().filter(|finding| finding.state != CheckState::Ok);
@@ -157,13 +157,13 @@ mod tests {
     const LOCAL: &str = "postgres://u:p@127.0.0.1/x";
 
     #[test]
-    fn a_store_that_is_as_it_should_be_has_nothing_amiss() {
+    fn a_sound_store_has_only_ok_findings() {
         assert_eq!(amiss(LOCAL, &standing()), []);
         assert_eq!(amiss("postgres://u:p@db.example/x", &standing()), []);
     }
 
     #[test]
-    fn what_is_amiss_with_a_store_is_told_by_its_name() {
+    fn each_fault_of_a_store_has_its_name() {
         let one = |state, name: &str| vec![(state, name.to_owned())];
         let with = |change: fn(&mut SchemaStatus)| {
             let mut standing = standing();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_over_the_network_that_is_not_verified_is_warned_of() {
+    fn an_unverified_server_over_the_network_warns() {
         for mode in ["disable", "require", "verify-ca"] {
             let url = format!("postgres://u:p@db.example/x?sslmode={mode}");
             assert_eq!(

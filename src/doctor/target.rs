@@ -14,15 +14,15 @@ use crate::record::checkup::CheckFinding;
 use crate::record::{Dimension, Failure};
 use crate::units::format_duration;
 
-/// A look-up from here on waits for a name server that does not answer.
+/// A look-up this slow has probably waited for a name server that does not answer.
 const SLOW_LOOKUP: Duration = Duration::from_secs(1);
 
-/// How many addresses are named.
+/// Maximum number of addresses listed.
 const NAMED: usize = 6;
 
-/// Looks at every target of a plan, all at the same time: its name, and a connection to each of its
-/// addresses. No request is sent. A look-up and a connection may take `limit` each, or less where
-/// the plan's timeouts are shorter.
+/// Resolves every target of a plan and connects to each of its addresses, all targets at the same
+/// time. Sends no request. A look-up and a connection may each take `limit`, or the plan's timeout
+/// if that is shorter.
 pub fn targets(plan: &Plan, limit: Duration) -> Vec<CheckFinding> {
     let targets = distinct(plan);
     std::thread::scope(|scope| {
@@ -64,7 +64,7 @@ fn distinct(plan: &Plan) -> Vec<Vec<&ScenarioPlan>> {
     distinct
 }
 
-/// Whether variables of the base URL have no value: what stands for them leads nowhere.
+/// Whether variables of the base URL have no value; their placeholders lead nowhere.
 fn is_guessed(scenario: &ScenarioPlan) -> bool {
     scenario.shown.base_url.contains("${")
 }
@@ -146,7 +146,7 @@ fn listed(all: &[SocketAddr]) -> String {
     format!("{}{more}", named.join(", "))
 }
 
-/// One line for each address that was tried.
+/// One finding for each address that was tried.
 fn doors(doors: &[AddressAttempt], group: &str) -> Vec<CheckFinding> {
     let some_open = doors.iter().any(|door| door.opened.is_ok());
     doors.iter().map(|door| judge_door(door, some_open, group)).collect()
@@ -171,7 +171,7 @@ fn judge_door(door: &AddressAttempt, some_open: bool, group: &str) -> CheckFindi
         }),
         Err(refused) => {
             let found = found(seen(refused));
-            // A run goes on to the next address where one cannot be connected to, and only there.
+            // A run tries the next address only after a failed connection.
             if some_open && refused.phase == Some(Dimension::Connect) {
                 found.warn(format!("another address answers and is used; {}", remedy(refused)))
             } else {
@@ -181,7 +181,7 @@ fn judge_door(door: &AddressAttempt, some_open: bool, group: &str) -> CheckFindi
     }
 }
 
-/// The kind of failure and what was seen, but nothing twice.
+/// The kind of failure and its detail, without repetition.
 fn seen(refused: &ConnectionFailure) -> String {
     let ConnectionFailure { failure, seen, .. } = refused;
     let kind = failure.description();

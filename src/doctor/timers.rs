@@ -8,20 +8,20 @@ use crate::record::Histogram;
 use crate::record::checkup::CheckFinding;
 use crate::units::format_duration;
 
-/// What spoils figures where no plan says how exact they must be: a tenth of a ceiling of 100 ms.
+/// Lateness that spoils figures if no plan sets a ceiling: a tenth of 100 ms.
 const SPOILS: Duration = Duration::from_millis(10);
 
-/// The part of a ceiling that the prober's own lateness may not reach, as a divisor: more could
-/// decide a verdict by itself.
+/// Divisor of a ceiling that gives the limit for the prober's own lateness; more could decide a
+/// verdict by itself.
 const PART_OF_CEILING: u32 = 10;
 
-/// The share of the time from which on standstills touch a p99, and from which on a p90.
+/// Shares of the time above which standstills affect a p99 and a p90.
 const TOUCHES_P99: f64 = 0.01;
 const TOUCHES_P90: f64 = 0.1;
 
-const REMEDY: &str = "stop what else runs here, or probe from a machine of its own";
+const REMEDY: &str = "stop other programs here, or probe from a dedicated machine";
 
-/// What is to be said of timers beside the tightest ceiling of a plan.
+/// Findings about timers, judged against the plan's tightest ceiling.
 pub(super) fn findings(timers: &TimerLateness, tightest: Option<Duration>) -> [CheckFinding; 2] {
     [lag(&timers.lag, tightest), standstills(&timers.hiccups, tightest)]
 }
@@ -43,13 +43,13 @@ fn lag(lag: &Histogram, tightest: Option<Duration>) -> CheckFinding {
     );
     let found = |what| CheckFinding::ok(MACHINE, "timer lag", what);
     if p99 >= spoiling(tightest) {
-        let beside = tightest.map_or(String::new(), |ceiling| {
+        let comparison = tightest.map_or(String::new(), |ceiling| {
             format!(
                 "; that is a tenth and more of the tightest ceiling, {}",
                 format_duration(ceiling)
             )
         });
-        found(format!("{what}{beside}")).fail(REMEDY)
+        found(format!("{what}{comparison}")).fail(REMEDY)
     } else if p99 >= STANDSTILL {
         found(format!("{what}; each request is sent as late as that")).warn(REMEDY)
     } else {
@@ -75,7 +75,7 @@ fn standstills(hiccups: &Histogram, tightest: Option<Duration>) -> CheckFinding 
         percent(share),
         format_duration(watched)
     );
-    let stamped = || format!("{what}; what comes in meanwhile is stamped late");
+    let stamped = || format!("{what}; answers that arrive during one get a late timestamp");
     if standing(hiccups, spoiling(tightest)).1 >= TOUCHES_P90 {
         found(stamped()).fail(REMEDY)
     } else if share >= TOUCHES_P99 {
@@ -85,7 +85,7 @@ fn standstills(hiccups: &Histogram, tightest: Option<Duration>) -> CheckFinding 
     }
 }
 
-/// How many hiccups were at least so long, and which share of the time they took together.
+/// The number of hiccups of at least `least`, and their share of the time.
 fn standing(hiccups: &Histogram, least: Duration) -> (u64, f64) {
     let long = || hiccups.steps().filter(|(late, _)| *late >= least);
     let stood: f64 = long().map(|(late, count)| late.as_secs_f64() * count as f64).sum();

@@ -1,4 +1,4 @@
-//! The certificates that TLS begins from.
+//! The root certificates that TLS uses.
 
 use super::{MACHINE, plural};
 use crate::engine::EngineError;
@@ -6,7 +6,7 @@ use crate::engine::probe::{self, RootCertificates};
 use crate::plan::CertificateTrust;
 use crate::record::checkup::CheckFinding;
 
-/// What is to be said of this machine's own roots.
+/// The finding about this machine's root certificates.
 pub(super) fn system() -> CheckFinding {
     judge_system(probe::roots(&CertificateTrust::System))
 }
@@ -30,13 +30,13 @@ fn judge_system(read: Result<Option<RootCertificates>, EngineError>) -> CheckFin
     }
 }
 
-/// What is to be said of what a target is believed by; nothing where that is the system's roots.
+/// The finding about a target's trust settings; none for the system's roots.
 pub(super) fn of(trust: &CertificateTrust, group: &str) -> Option<CheckFinding> {
     let found = |what| CheckFinding::ok(group, "certificates", what);
     match trust {
         CertificateTrust::System => None,
         CertificateTrust::AnyCertificate => Some(
-            found("any is believed (`insecure`): nobody knows who answers".to_owned())
+            found("any is accepted (`insecure`): the server's identity is unknown".to_owned())
                 .warn("leave `insecure` out; a private authority is named by `tls_ca`"),
         ),
         CertificateTrust::File(path) => Some(match probe::roots(trust) {
@@ -49,7 +49,7 @@ pub(super) fn of(trust: &CertificateTrust, group: &str) -> Option<CheckFinding> 
     }
 }
 
-/// What keeps a target's connections from being tried at all.
+/// The finding if no connection to a target could be tried.
 pub(super) fn failed(error: &EngineError, group: &str) -> CheckFinding {
     let found = |name, what| CheckFinding::ok(group, name, what);
     match error {
@@ -72,7 +72,7 @@ mod tests {
     use crate::record::checkup::CheckState;
 
     #[test]
-    fn roots_that_are_built_in_do_and_those_that_cannot_be_read_are_told() {
+    fn built_in_roots_are_ok_and_unreadable_ones_warn() {
         let roots = |are_built_in, unread: &[&str]| {
             let unread = unread.iter().map(|&unread| unread.to_owned()).collect();
             judge_system(Ok(Some(RootCertificates { count: 142, are_built_in, unread })))
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_anybody_may_play_is_warned_of_and_an_unreadable_file_fails() {
+    fn an_unverified_target_warns_and_an_unreadable_file_fails() {
         assert_eq!(of(&CertificateTrust::System, "t"), None);
         assert_eq!(of(&CertificateTrust::AnyCertificate, "t").unwrap().state, CheckState::Warn);
         let missing = of(&CertificateTrust::File(PathBuf::from("no/such.pem")), "t").unwrap();

@@ -1,4 +1,4 @@
-//! What is looked at: the machine, and with sources what their plan leans on.
+//! Runs the checks: the machine, and what the plan of the given sources depends on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,21 +13,21 @@ use crate::plan::{Environment, Plan, SecretSet};
 use crate::record::checkup::CheckFinding;
 use crate::scenario::{ScenarioErrors, ScenarioWarning};
 
-/// How long a look-up or a connection may take, where the plan's timeouts are not shorter.
+/// Limit for a look-up or a connection, unless the plan's timeout is shorter.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// A plan that is only looked at.
+/// A plan that is examined but not run.
 #[derive(Default)]
-struct Planned {
+struct DoctorPlan {
     plan: Plan,
     warnings: Vec<ScenarioWarning>,
-    /// What would keep it from being carried out: variables without a value.
+    /// Errors that would keep it from running: variables without a value.
     missing: Option<ScenarioErrors>,
 }
 
-/// Looks at all that was asked for; secrets are blotted out of what is found.
+/// Runs all requested checks and redacts secrets in the findings.
 pub(super) fn look(args: &Args) -> Result<Vec<CheckFinding>, CommandError> {
-    let Planned { plan, warnings, missing } = planned(args)?;
+    let DoctorPlan { plan, warnings, missing } = read_plan(args)?;
     log::add_secrets(&plan.secrets);
     let database = args.store.address()?;
     let mut findings = doctor::machine(&plan, &args.runs_dir)?;
@@ -39,38 +39,38 @@ pub(super) fn look(args: &Args) -> Result<Vec<CheckFinding>, CommandError> {
     Ok(findings.into_iter().map(|finding| finding.map_text(shown)).collect())
 }
 
-/// The plan of the sources; an empty one where there are none.
-fn planned(args: &Args) -> Result<Planned, CommandError> {
+/// The plan of the sources; an empty one without sources.
+fn read_plan(args: &Args) -> Result<DoctorPlan, CommandError> {
     let environment: BTreeMap<String, String> = variables::utf8_variables().collect();
-    let quick = composed(args, &environment)?;
+    let quick = compose_urls(args, &environment)?;
     log::add_secrets(&SecretSet::new(quick.variables.values().cloned()));
     if args.sources.is_empty() {
-        return Ok(Planned::default());
+        return Ok(DoctorPlan::default());
     }
     let overrides = args.connection.overrides(&args.addresses, args.duration);
     let variables = || environment.clone().into_iter().chain(quick.variables.clone());
     let wrong = |errors: ScenarioErrors| CommandError::usage(errors.render(stderr_has_colour()));
     let scenarios = quick.read(&args.sources).map_err(wrong)?;
     match Plan::resolve(&scenarios, &Environment::new(variables()), &overrides) {
-        Ok((plan, warnings)) => Ok(Planned { plan, warnings, missing: None }),
-        // Where nothing but variables is missing, all else can be looked at.
+        Ok((plan, warnings)) => Ok(DoctorPlan { plan, warnings, missing: None }),
+        // If only variables are missing, everything else can still be checked.
         Err(errors) => {
             let lenient =
                 Plan::resolve(&scenarios, &Environment::for_check(variables()), &overrides);
             let (plan, warnings) = lenient.map_err(wrong)?;
-            Ok(Planned { plan, warnings, missing: Some(errors) })
+            Ok(DoctorPlan { plan, warnings, missing: Some(errors) })
         }
     }
 }
 
 /// The scenarios of the URLs named.
-fn composed(
+fn compose_urls(
     args: &Args,
     environment: &BTreeMap<String, String>,
 ) -> Result<UrlScenarios, CommandError> {
     if args.quick.print_scenario {
         return Err(CommandError::usage(
-            "error: `doctor` prints no scenario; `tollgate run URL --print-scenario` shows what a URL amounts to",
+            "error: `doctor` prints no scenario; `tollgate run URL --print-scenario` prints a URL's scenario",
         ));
     }
     let urls = quick::urls(&args.sources);

@@ -20,25 +20,25 @@ use crate::units::parse_duration;
 const EXAMPLES: &str = "\
 Examples:
   tollgate doctor                                         this machine alone
-  tollgate doctor scenarios/shop.toml                     and what the scenario needs of it, and its target
+  tollgate doctor scenarios/shop.toml                     also the scenario's needs and its target
   tollgate doctor https://staging.example/ --rate 500/s   the same for a URL, with the flags of `tollgate run`
   tollgate doctor scenarios/*.toml --output json
 
-Nothing is sent to a target but what opens a connection: TCP, and TLS where the URL begins with https://.";
+doctor sends a target only what opens a connection: TCP, and TLS for https:// URLs.";
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  no line fails; there may be warnings
-  1  a line fails: a run could not do its job
-  2  usage: a flag or a scenario file is wrong; nothing was looked at
-  4  internal: the machine could not be looked at (a defect, or no thread to be had)";
+  0  no check fails; there may be warnings
+  1  a check fails: a run could not do its job
+  2  usage: a flag or a scenario file is wrong; nothing was checked
+  4  internal: the machine could not be checked (a defect, or no thread available)";
 
 /// Find out whether this machine, with these settings, can do the job
 ///
-/// Looks at processors, timers, limits, clock, certificates and the folder of runs; with scenario
-/// files or URLs also at what their plan needs, and at their targets: names, each address,
-/// certificates, and what is spoken; where a database is named, at its schema, rights and
-/// protection. Each line is ok, warn or fail, with what to do about it.
+/// Checks processors, timers, limits, clock, certificates and the runs folder. With scenario files
+/// or URLs it also checks what their plan needs, and their targets: names, addresses, certificates
+/// and protocols. With a database it checks schema, rights and protection. Each line is ok, warn or
+/// fail, with a remedy.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 #[command(mut_arg("print_scenario", |arg| arg.hide(true)))]
@@ -47,7 +47,7 @@ pub(super) struct Args {
     /// machine alone]
     #[arg(value_name = "URL|FILE")]
     sources: Vec<OsString>,
-    /// The length of the measured phase, as `run` would be given it
+    /// Length of the measured stage, as for `tollgate run`
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Load")]
     duration: Option<Duration>,
     #[command(flatten)]
@@ -58,7 +58,7 @@ pub(super) struct Args {
     addresses: AddressFlags,
     #[command(flatten)]
     store: StoreFlags,
-    /// The folder that run folders would be made in
+    /// The folder for run folders
     #[arg(long, value_name = "DIR", default_value = "reports/runs", help_heading = "Output")]
     runs_dir: PathBuf,
     /// What is printed on stdout: `text`, a table for people, or `json`, one object with every
@@ -90,21 +90,22 @@ pub(super) fn doctor(args: &Args) -> Result<ExitStatus, CommandError> {
     Ok(if worst(&findings) == CheckState::Fail { ExitStatus::Fail } else { ExitStatus::Pass })
 }
 
-/// How the worst line is.
+/// The worst state of all findings.
 pub(super) fn worst(findings: &[CheckFinding]) -> CheckState {
     findings.iter().map(|finding| finding.state).max().unwrap_or(CheckState::Ok)
 }
 
-/// All that was found, for programs.
+/// All findings as JSON.
 #[derive(Serialize)]
-struct Told<'a> {
+struct CheckupDocument<'a> {
     tollgate: &'a str,
-    /// How the worst line is.
+    /// The worst state.
     state: CheckState,
     findings: &'a [CheckFinding],
 }
 
 fn json(findings: &[CheckFinding]) -> Result<String, CommandError> {
-    let told = Told { tollgate: env!("CARGO_PKG_VERSION"), state: worst(findings), findings };
-    serde_json::to_string_pretty(&told).map_err(CommandError::internal)
+    let document =
+        CheckupDocument { tollgate: env!("CARGO_PKG_VERSION"), state: worst(findings), findings };
+    serde_json::to_string_pretty(&document).map_err(CommandError::internal)
 }

@@ -30,7 +30,7 @@ pub(super) struct CheckArtifact {
     /// The message of Node's `fetch`, whatever the cause.
     error: Option<&'static str>,
     #[serde(skip)]
-    passes: bool,
+    pub(super) passes: bool,
 }
 
 impl CheckArtifact {
@@ -55,11 +55,6 @@ impl CheckArtifact {
             error: status.is_none().then_some("fetch failed"),
             passes: ok && duration <= budget,
         }
-    }
-
-    /// Whether the old check exits with 0.
-    pub(super) fn passes(&self) -> bool {
-        self.passes
     }
 
     /// The artifact's text.
@@ -158,7 +153,7 @@ mod tests {
     fn the_rule_is_an_answer_of_2xx_within_the_budget_as_it_is_written() {
         let judged = |micros, status| {
             let checked = checked(Duration::from_micros(micros), status);
-            (checked.ok, checked.passes())
+            (checked.ok, checked.passes)
         };
         assert_eq!(judged(300_000, Some(200)), (true, true));
         assert_eq!(judged(300_004, Some(204)), (true, true));

@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use self::artifact::CheckArtifact;
-use self::settings::{BudgetFlag, CheckSettings, parse_budget};
+use self::settings::{CheckSettings, TypedBudget, parse_budget};
 use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
 use super::log;
@@ -73,7 +73,7 @@ pub(super) struct Args {
     mode: Option<Mode>,
     /// The budget in milliseconds, or `auto`: 300 where the URL has mock=1, else 800
     #[arg(long, value_name = "MS|auto", value_parser = parse_budget)]
-    budget: Option<BudgetFlag>,
+    budget: Option<TypedBudget>,
     /// Number of requests, one after another, each with its own artifact
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     samples: u16,
@@ -131,7 +131,7 @@ fn check(args: &Args) -> Result<ExitStatus, CommandError> {
         let first = settings.artifact.clone().unwrap_or_else(by_time);
         let path = free_path(&first, &written);
         report(&artifact, &path, args.json)?;
-        passed += u16::from(artifact.passes());
+        passed += u16::from(artifact.passes);
         written.insert(path);
     }
     if args.samples > 1 {
@@ -185,7 +185,7 @@ fn report(checked: &CheckArtifact, path: &Path, json: bool) -> Result<(), Comman
     }
     match checked.status {
         None => complain(&format!("Failed: fetch failed\n[synthetic-check] Artifact: {shown}")),
-        Some(_) if !checked.passes() => complain("Check failed (status or budget overrun)."),
+        Some(_) if !checked.passes => complain("Check failed (status or budget overrun)."),
         Some(_) => Ok(()),
     }
 }

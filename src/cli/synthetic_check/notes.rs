@@ -37,11 +37,8 @@ pub(super) fn check_notes(settings: &CheckSettings, fetch: &FetchOutcome) -> Vec
     }
     for redirect in &fetch.redirects {
         let (from, to) = (&redirect.from, &redirect.to);
-        let origin = if from.origin() == to.origin() {
-            String::new()
-        } else {
-            to.origin().ascii_serialization()
-        };
+        let other = Some(to.origin()).filter(|origin| *origin != from.origin());
+        let origin = other.map(|origin| origin.ascii_serialization()).unwrap_or_default();
         let status = redirect.status.as_u16();
         let note = format!(
             "redirect followed: {status} {} → {origin}{}",

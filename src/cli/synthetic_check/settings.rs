@@ -72,8 +72,8 @@ impl CheckSettings {
         let default =
             if text_or(ENVIRONMENT, "")? == "staging" { SAMPLE_BUDGET } else { LIVE_BUDGET };
         let budget = match (args.budget, text(BUDGET)?) {
-            (Some(BudgetFlag::Millis(budget)), _) => budget,
-            (Some(BudgetFlag::Auto), _) => url_budget(&url),
+            (Some(TypedBudget::Millis(budget)), _) => budget,
+            (Some(TypedBudget::Auto), _) => url_budget(&url),
             (None, Some(set)) => javascript_number(&set).unwrap_or(LIVE_BUDGET),
             (None, None) => default,
         };
@@ -168,25 +168,22 @@ fn usage(why: &str) -> CommandError {
     CommandError::usage(format!("error: {why}"))
 }
 
-/// A budget as it is typed.
+/// A budget given by flag; the URL decides about `auto`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum BudgetFlag {
-    /// `auto`: the budget that the URL is designed for.
-    Auto,
-    /// Milliseconds.
+pub(super) enum TypedBudget {
     Millis(f64),
+    Auto,
 }
 
-/// Parses `--budget`: milliseconds, a duration, or `auto` (`None`), which the URL decides.
-pub(super) fn parse_budget(text: &str) -> Result<BudgetFlag, UnitError> {
+pub(super) fn parse_budget(text: &str) -> Result<TypedBudget, UnitError> {
     if text.trim() == "auto" {
-        return Ok(BudgetFlag::Auto);
+        return Ok(TypedBudget::Auto);
     }
     let duration = || Some(parse_duration(text.trim()).ok()?.as_secs_f64() * 1e3);
     let budget = javascript_number(text).filter(|_| !text.trim().is_empty()).or_else(duration);
     let remedy = "write milliseconds from 0.001 on, such as `300`, or `300ms`, or `auto`";
     let budget = budget.filter(|budget| *budget >= 0.001);
-    budget.map(BudgetFlag::Millis).ok_or_else(|| UnitError::new("is not a budget", remedy))
+    budget.map(TypedBudget::Millis).ok_or_else(|| UnitError::new("is not a budget", remedy))
 }
 
 /// A finite number as JavaScript's `Number()` reads decimals, exponents and hexadecimals

@@ -96,7 +96,7 @@ fn a_typed_budget_that_no_answer_can_meet_is_refused() {
     for text in ["abc", "", "0", "-5", "Infinity", "NaN", "0ms", "0x", "300 apples", "1e-9"] {
         assert!(parse_budget(text).is_err(), "{text}");
     }
-    assert_eq!(parse_budget("auto").unwrap(), BudgetFlag::Auto);
+    assert_eq!(parse_budget("auto").unwrap(), TypedBudget::Auto);
 }
 
 #[test]
