@@ -168,10 +168,10 @@ async fn converse(
     match front.open(stream).await {
         None => {}
         Some((HttpStream::Plain(stream), spoken)) => {
-            serve(stream, spoken, &app, number, max_streams).await
+            serve(stream, spoken, &app, number, max_streams).await;
         }
         Some((HttpStream::Tls(stream), spoken)) => {
-            serve(*stream, spoken, &app, number, max_streams).await
+            serve(*stream, spoken, &app, number, max_streams).await;
         }
     }
 }

@@ -197,7 +197,7 @@ async fn play(
         match (step, &mut send) {
             (AnswerStep::Interim, _) => respond.send_informational(interim())?,
             (AnswerStep::Head(framing), _) => {
-                send = Some(respond.send_response(head(framing), last)?)
+                send = Some(respond.send_response(head(framing), last)?);
             }
             (AnswerStep::Piece(bytes), Some(send)) => send.send_data(bytes, last)?,
             (AnswerStep::Trickle { bytes, every }, Some(send)) => {
