@@ -163,17 +163,10 @@ impl PgErrorKind {
                 "free space or enlarge the disk; `tollgate db prune --keep 90d` drops old intervals"
             }
             Self::TooMany => "close connections, or use the pooler's URL (port 6543)",
-            Self::Absent
-            | Self::Denied
-            | Self::GivenUp
-            | Self::ReadsOnly
-            | Self::NoReturning
-            | Self::Statement
-            | Self::NotText
-            | Self::TooMuch => self.remedy_of_statement(),
             Self::Other => {
                 "check that PostgreSQL answers at this address; `tollgate doctor` checks connection, schema and rights"
             }
+            _ => self.remedy_of_statement(),
         }
     }
 
