@@ -35,7 +35,6 @@ pub(super) fn after_percents(printed: &str, to_ms: f64) -> Quantiles {
 }
 
 /// Reads a file with a line for each request; the third field is its time in microseconds.
-
 pub(super) fn request_log(path: &Path) -> Quantiles {
     let text = std::fs::read_to_string(path).ok()?;
     let times = text.lines().filter_map(|line| line.split('\t').nth(2)?.parse::<f64>().ok());
