@@ -215,7 +215,7 @@ fn what_cannot_be_shared_is_refused_and_nothing_is_sent() {
         (&open, &["--shard", "1/3", "--start-at", "2999-01-01T00:00:00Z"], "within 24h"),
         (&open, &["--shard", "1/5", "--start-at", &soon], "write `connections = 5` or more"),
         (&open, &["--shard", "1/3", "--start-at", &soon, "--every", "1m"], "cannot be combined"),
-        (&closed, &["--shard", "1/3", "--start-at", &soon], "a closed load cannot be shared out"),
+        (&closed, &["--shard", "1/3", "--start-at", &soon], "a closed load cannot be split"),
     ] {
         let output = bench.command().args(flags).output().unwrap();
         let message = text(&output.stderr);

@@ -62,7 +62,7 @@ fn a_run_from_the_database_gets_the_folder_back_that_it_had() {
         assert!(one == other, "{}", file.display());
     }
     let sent = sync(elsewhere.path(), &url).output().unwrap();
-    assert!(told(&sent).contains("0 runs sent"), "{}", told(&sent));
+    assert!(told(&sent).contains("0 runs uploaded"), "{}", told(&sent));
 }
 
 #[test]

@@ -279,7 +279,7 @@ fn a_writer_who_may_not_read_the_database_goes_by_the_marks_in_the_folders() {
     for seed in 0..3 {
         runs::write(runs.path(), seed, runs::SMALL);
     }
-    for said in ["3 runs sent", "0 runs uploaded", "0 runs uploaded"] {
+    for said in ["3 runs uploaded", "0 runs uploaded", "0 runs uploaded"] {
         let output = sync(runs.path(), &url).output().unwrap();
         assert!(told(&output).contains(said), "{}", told(&output));
     }
