@@ -30,38 +30,39 @@ const DURATION: Duration = Duration::from_secs(30);
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/// What is sent to a URL, and how it is judged.
+/// Flags for the requests to URLs, and for their judgement.
+
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Flags {
-    /// What must hold, such as 'p95 < 300ms', 'p99(service) < 200ms', 'max < 1s' or 'errors <
-    /// 0.5%'; may be repeated [default: 'errors < 1%']
+    /// A budget that must hold, such as 'p95 < 300ms', 'p99(service) < 200ms', 'max < 1s' or
+    /// 'errors < 0.5%'; may be repeated [default: 'errors < 1%']
     #[arg(long, value_name = "BUDGET", value_parser = str::parse::<Budget>, help_heading = "Budgets (of URLs)")]
     budget: Vec<Budget>,
-    /// The status that an answer must have; may be repeated [default: any 2xx]
+    /// A status that answers may have; may be repeated [default: any 2xx]
     #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..=599))]
     #[arg(help_heading = "Budgets (of URLs)")]
     expect_status: Vec<u16>,
-    /// A text that an answer's body must hold; may be repeated
+    /// Text that the body of every answer must contain; may be repeated
     #[arg(long, value_name = "TEXT", help_heading = "Budgets (of URLs)")]
     expect_body: Vec<String>,
-    /// Requests a second, whether or not they are answered: 20/s, 90/min [default: 20/s]
+    /// Request rate, kept up whether or not requests are answered: 20/s, 90/min [default: 20/s]
     #[arg(long, value_name = "RATE", value_parser = str::parse::<Rate>, help_heading = "Load (of URLs)")]
     rate: Option<Rate>,
-    /// Connections opened from the start; with --closed, how many send [default: 16, or as many as
-    /// --rate and the largest ceiling of a quantile want, up to 100]
+    /// Connections to open before measuring; with --closed, the number of senders [default: 16, or
+    /// as many as --rate times the largest ceiling of a quantile needs, up to 100]
     #[arg(long, short = 'c', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     #[arg(help_heading = "Load (of URLs)")]
     connections: Option<u32>,
-    /// The most connections open at once: where all others are taken, a request opens a further one
-    /// [default: as many as --connections, or as the rate and the largest ceiling want]
+    /// Maximum number of open connections: a request that finds all others in use opens a new one
+    /// [default: --connections, or as many as the rate times the largest ceiling needs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     #[arg(conflicts_with = "closed", help_heading = "Load (of URLs)")]
     max_connections: Option<u32>,
-    /// Send again when answered, as oha, k6 and wrk do, instead of at a rate: finds what a target
-    /// can bear, and hides its stalls
+    /// Send again as soon as an answer arrives, like oha, k6 and wrk, instead of at a rate: shows
+    /// what a target can sustain, but hides its stalls
     #[arg(long, conflicts_with = "rate", help_heading = "Load (of URLs)")]
     closed: bool,
-    /// The request's method [default: GET, or POST with --body]
+    /// The request method [default: GET, or POST with --body]
     #[arg(
         long,
         short = 'X',
@@ -77,17 +78,17 @@ pub(super) struct Flags {
     #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = unshown::HEADER)]
     #[arg(help_heading = "Request (of URLs)")]
     header: Vec<Header>,
-    /// The request's body; ${NAME} is read from the environment
+    /// The request body; ${NAME} is read from the environment
     #[arg(long, value_name = "TEXT", value_parser = unshown::BODY, help_heading = "Request (of URLs)")]
     body: Option<String>,
-    /// Follow up to so many redirects [default: 0]
+    /// Maximum number of redirects to follow [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=20))]
     #[arg(help_heading = "Request (of URLs)")]
     redirects: Option<u32>,
-    /// How long an exchange may take as a whole [default: 10s]
+    /// Time limit for each request, from connection to last byte [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout, help_heading = "Request (of URLs)")]
     timeout: Option<Duration>,
-    /// Send nothing; print the scenario file that does the same, to be kept
+    /// Print the equivalent scenario file and send nothing
     #[arg(long, help_heading = "Output")]
     pub(super) print_scenario: bool,
 }
