@@ -53,7 +53,7 @@ pub(super) fn assign_threads(assignments: &[LaneAssignment], cores: usize) -> Ve
 /// Maximum number of concurrent exchanges on one connection.
 ///
 /// Only HTTP/2 with prior agreement carries more than one. A connection opened for a single
-/// arrival carries that arrival alone.
+/// arrival carries only that arrival.
 pub(super) fn streams_per_connection(plan: &ScenarioPlan) -> u32 {
     match (plan.target.protocol, plan.reuse) {
         (HttpProtocol::Http2, ConnectionReuse::Keep) => plan.streams.max(1),

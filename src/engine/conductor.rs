@@ -19,7 +19,7 @@ use crate::record::{
 };
 use crate::recorder::{SettledSecond, SettledSlot};
 
-/// How long before the measured stage the conductor tells the lanes when it starts.
+/// How long before the measured stage the conductor sends its start to the lanes.
 const LEAD: Duration = Duration::from_millis(20);
 
 /// Directs the lanes of one run.
@@ -234,7 +234,7 @@ fn is_whole(scenario: &ScenarioMeasurement) -> bool {
     (*unreleased, *abandoned) == (0, 0) && planned.is_some_and(|planned| *released == planned)
 }
 
-/// Waits until it is time to tell the lanes of an agreed start; for ever if there is none.
+/// Waits until the lanes must receive the agreed start; for ever if there is none.
 async fn reached(start: RunStart) -> AppointedStart {
     let Some(appointment) = start.measured else { return std::future::pending().await };
     tokio::time::sleep_until(start.run + appointment.from.saturating_sub(LEAD)).await;

@@ -1,7 +1,7 @@
 //! Runs a plan: one driver for every load model.
 //!
 //! The engine splits each scenario of a run into *lanes*. A lane owns a share of one scenario's
-//! arrivals and connections and lives on one thread, which has a runtime of its own. Lanes share
+//! arrivals and connections and lives on one thread, which has its own runtime. Lanes share
 //! nothing. They report settled seconds to the conductor, which adds them up and passes them to
 //! the [`Observer`] in order.
 //!

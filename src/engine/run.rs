@@ -130,7 +130,7 @@ fn run_lanes(
     }
 }
 
-/// Runs the lanes of one thread concurrently on a runtime of its own.
+/// Runs the lanes of one thread concurrently on its own runtime.
 fn run_lanes_to_end(
     lanes: Vec<LaneSetup>,
     pacing: PacingMode,

@@ -46,7 +46,7 @@ impl ThreadState {
     }
 }
 
-/// A runtime for the calling thread alone.
+/// A runtime for only the calling thread.
 pub(super) fn current_thread_runtime() -> Result<Runtime, EngineError> {
     Builder::new_current_thread().enable_all().build().map_err(EngineError::Thread)
 }

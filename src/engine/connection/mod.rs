@@ -1,4 +1,4 @@
-//! Connections: opened, kept, shared, and the exchanges on them.
+//! Connections: how they are opened, kept and shared, and the exchanges on them.
 //!
 //! `dial` opens byte streams, `http` speaks HTTP/1.1 or HTTP/2 on them, and `set` keeps the
 //! connections of one worker task.

@@ -13,7 +13,7 @@ use crate::engine::time::clock::Instant;
 /// The connections of one worker task.
 pub(in crate::engine) struct ConnectionSet {
     home: HomeConnection,
-    /// Connections to other origins, the most recently used last.
+    /// Connections to other origins; the most recently used is last.
     elsewhere: Vec<(UrlOrigin, HttpConnection)>,
 }
 
@@ -29,7 +29,7 @@ pub(in crate::engine) enum ConnectionAccess {
     Ready(HttpConnection),
     /// No connection; the task has to open it.
     Missing {
-        /// Whether the target closed the one before while it was idle.
+        /// Whether the target closed the previous connection while it was idle.
         lost: bool,
         /// The claim to open the connection, if it is shared.
         opening: Option<OpeningClaim>,
@@ -37,7 +37,8 @@ pub(in crate::engine) enum ConnectionAccess {
 }
 
 impl ConnectionSet {
-    /// Maximum number of connections kept to other origins; the least recently used makes room.
+    /// Maximum number of connections kept to other origins; the least recently used one is dropped
+    /// first.
     pub(in crate::engine) const MAX_ELSEWHERE: usize = 2;
 
     /// A set without an open connection; `shared` is the connection to the base URL's origin if
@@ -47,26 +48,26 @@ impl ConnectionSet {
         Self { home, elsewhere: Vec::new() }
     }
 
-    /// Takes the connection to a destination; waits until it can take a request, but not after
+    /// Takes the connection to a destination. Waits until it can take a request, but no later than
     /// `by`.
     pub(in crate::engine) async fn take(
         &mut self,
         destination: RequestDestination<'_>,
         by: Instant,
     ) -> Result<ConnectionAccess, ConnectionUnavailable> {
-        let kept = match (destination, &mut self.home) {
+        let idle = match (destination, &mut self.home) {
             (RequestDestination::Home, HomeConnection::Own(connection)) => connection.take(),
             (RequestDestination::Home, HomeConnection::Shared(shared)) => {
                 let shared = Rc::clone(shared);
-                let taken = timeout_at(by, access_shared(&shared)).await;
-                return taken.map_err(|_elapsed| shared.unavailable());
+                let access = timeout_at(by, access_shared(&shared)).await;
+                return access.map_err(|_elapsed| shared.unavailable());
             }
             (RequestDestination::Elsewhere(origin), _) => {
                 let at = self.elsewhere.iter().position(|(known, _)| known == origin);
                 at.map(|at| self.elsewhere.remove(at).1)
             }
         };
-        let Some(mut connection) = kept else {
+        let Some(mut connection) = idle else {
             return Ok(ConnectionAccess::Missing { lost: false, opening: None });
         };
         match timeout_at(by, connection.ready()).await {

@@ -34,10 +34,10 @@ pub(super) enum ConnectionClaim {
     Open(OpeningClaim),
 }
 
-/// The duty to open a shared connection; if dropped, it passes to the next task that waits.
+/// The duty to open a shared connection. If dropped, it passes to the next waiting task.
 pub(in crate::engine) struct OpeningClaim {
     connection: Rc<SharedConnection>,
-    /// Whether the target closed the connection before while it was idle.
+    /// Whether the target closed the previous connection while it was idle.
     pub(super) lost: bool,
 }
 
@@ -86,7 +86,7 @@ impl SharedConnection {
 }
 
 impl OpeningClaim {
-    /// Shares the opened connection; one that cannot be shared stays the opening task's own.
+    /// Shares the opened connection. One that cannot be shared belongs only to the opening task.
     pub(in crate::engine) fn complete(self, opened: &HttpConnection) {
         if let Some(handle) = opened.share() {
             *self.connection.state.borrow_mut() = SharedState::Open(handle);

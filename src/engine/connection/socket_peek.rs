@@ -1,12 +1,12 @@
-//! Looking into a socket before something is sent on a connection that was used before.
+//! Checks a socket for unread input before an exchange reuses its connection.
 //!
-//! A target that closes an idle connection is seen once the socket is read, and nobody reads it
-//! before the runtime has told that there is something. In between, a request would be written to a
-//! connection that is known to be closed by the kernel alone: it would be lost, and the loss
-//! counted as the target's failure.
+//! A close by the target is noticed only when the socket is read, and the runtime reads it only
+//! after an event. Until then only the kernel knows that the connection is closed. A request
+//! written at that moment would be lost and counted as the target's failure.
 //!
-//! The kernel tells of a reset once, to whoever looks, writes or reads first, and the end of the
-//! stream to all after it. So a reset is kept for the reader, who says what became of the exchange.
+//! The kernel reports a reset only once, to the first look, write or read, and an end of stream
+//! afterwards. So a reset is remembered for the reader, which decides what happened to the
+//! exchange.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -19,23 +19,23 @@ use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A TCP stream that can be looked into while another reads and writes it.
+/// A TCP stream whose unread input can be checked while another owner reads and writes it.
 pub(in crate::engine) struct PeekableStream(Rc<SharedSocket>);
 
 struct SharedSocket {
     tcp: RefCell<TcpStream>,
-    /// Whether the kernel has told of a reset.
+    /// Whether the kernel has reported a reset.
     was_reset: Cell<bool>,
 }
 
-/// A look into a TCP stream.
+/// Checks a TCP stream for unread input.
 pub(in crate::engine) struct SocketPeek {
     socket: Rc<SharedSocket>,
-    /// Whether bytes may come in that are no part of an answer.
+    /// Whether bytes may arrive that do not belong to an answer.
     is_encrypted: bool,
 }
 
-/// What lies in a socket and has not been read.
+/// The unread input of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum UnreadInput {
     Nothing,
@@ -49,14 +49,15 @@ impl PeekableStream {
         Self(Rc::new(SharedSocket { tcp: RefCell::new(tcp), was_reset: Cell::new(false) }))
     }
 
-    /// A look into it; where it `is_encrypted`, what comes in is for the session above it to judge.
+    /// A check for unread input. If the stream `is_encrypted`, the TLS session above it judges what
+    /// arrives.
     pub(in crate::engine) fn socket_peek(&self, is_encrypted: bool) -> SocketPeek {
         SocketPeek { socket: Rc::clone(&self.0), is_encrypted }
     }
 }
 
 impl SharedSocket {
-    /// What came of writing.
+    /// Handles the result of a write: remembers a reset.
     fn written(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if matches!(&polled, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset)
         {
@@ -67,7 +68,7 @@ impl SharedSocket {
 }
 
 impl SocketPeek {
-    /// How often the connection's driver gets the chance to read what came in.
+    /// How often the connection's driver gets a turn to read what arrived.
     const LOOKS: usize = 8;
 
     pub(in crate::engine) fn look(&self) -> UnreadInput {
@@ -86,12 +87,11 @@ impl SocketPeek {
         }
     }
 
-    /// Whether a connection on which no answer is awaited can take a request, as far as this
-    /// machine can know.
+    /// Whether a connection that awaits no answer can take a request, as far as this machine knows.
     ///
-    /// Bytes in plain text belong to no request, and only their sender knows to which one they
-    /// would be taken for the answer. Within TLS they may be a session ticket or the word that the
-    /// target closes: the driver reads them, and `is_open` says what became of it.
+    /// Bytes in plain text belong to no request, and the next request would take them for its
+    /// answer. In TLS they may be a session ticket or a close notification. The driver reads them,
+    /// and `is_open` then reports the result.
     pub(in crate::engine) async fn is_quiet(&self, is_open: impl Fn() -> bool) -> bool {
         for _ in 0..Self::LOOKS {
             match self.look() {
@@ -162,7 +162,7 @@ mod tests {
 
     use super::*;
 
-    /// A tapped stream and its other end.
+    /// A stream and its other end.
     async fn pair() -> (PeekableStream, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_read_is_seen_and_left_where_it_is() {
+    fn unread_input_is_detected_and_not_consumed() {
         run(async {
             let (ours, mut theirs) = pair().await;
             let peek = ours.socket_peek(false);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_that_a_look_or_a_write_was_told_of_is_no_end_to_the_reader() {
+    fn the_reader_gets_a_reset_that_a_look_or_a_write_consumed() {
         run(async {
             let mut looked_into = reset().await;
             await_unread(&looked_into.socket_peek(false));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_in_over_tls_is_for_the_driver_to_judge() {
+    fn the_driver_judges_input_over_tls() {
         run(async {
             let (ours, mut theirs) = pair().await;
             let peek = ours.socket_peek(true);

@@ -1,4 +1,4 @@
-//! The bytes under an exchange, stamped as they pass.
+//! The bytes of an exchange, with time stamps.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
@@ -12,9 +12,9 @@ use tokio_rustls::client::TlsStream;
 use crate::engine::connection::socket_peek::{PeekableStream, SocketPeek};
 use crate::engine::time::clock::{self, Instant};
 
-/// A connected byte stream: TCP, TLS over it, or a test's own.
+/// A connected byte stream: TCP, TLS over TCP, or a stream of a test.
 pub(in crate::engine) trait ByteStream: AsyncRead + AsyncWrite + Unpin {
-    /// A look into its socket, where it has one.
+    /// A check of its socket for unread input; `None` if it has no socket.
     fn socket_peek(&self) -> Option<SocketPeek> {
         None
     }
@@ -35,10 +35,10 @@ impl ByteStream for TlsStream<PeekableStream> {
 #[cfg(test)]
 impl ByteStream for tokio::io::DuplexStream {}
 
-/// How many of a connection's first bytes are remembered: a frame's head in HTTP/2.
+/// How many of a connection's first bytes are remembered: the length of an HTTP/2 frame header.
 const GREETING: usize = 9;
 
-/// When bytes came in and how many went out.
+/// When bytes arrived and how many were written.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct WireStamps {
     first_read: Cell<Option<Instant>>,
@@ -54,18 +54,18 @@ pub(in crate::engine) struct WireStamps {
 }
 
 impl WireStamps {
-    /// Forgets when bytes came in for the exchange before.
+    /// Forgets the times of the previous exchange.
     pub(in crate::engine) fn reset(&self) {
         self.first_read.set(None);
         self.last_read.set(None);
     }
 
-    /// When the first byte since the last reset came in.
+    /// When the first byte since the last reset arrived.
     pub(in crate::engine) fn first_read(&self) -> Option<Instant> {
         self.first_read.get()
     }
 
-    /// When the last byte so far came in, or the end of the stream was seen.
+    /// When the last byte so far arrived, or the end of the stream.
     pub(in crate::engine) fn last_read(&self) -> Option<Instant> {
         self.last_read.get()
     }
@@ -97,7 +97,7 @@ impl WireStamps {
         self.greeted.get() == GREETING && greeting[3] == 4 && greeting[5..] == [0; 4]
     }
 
-    /// Whether what the target sent first begins with these bytes; only the first [`GREETING`] are
+    /// Whether the target's first bytes start with these; only the first [`GREETING`] bytes are
     /// known.
     pub(in crate::engine) fn greeted(&self, with: &[u8]) -> bool {
         self.greeting.get()[..self.greeted.get()].starts_with(with)
@@ -124,7 +124,7 @@ impl WireStamps {
         }
     }
 
-    /// The end of a stream ends a body without a length: its time counts.
+    /// The end of the stream also ends a body without a length, so its time counts.
     fn end(&self) {
         self.ended.set(true);
         if self.first_read.get().is_some() {
@@ -137,12 +137,12 @@ impl WireStamps {
     }
 }
 
-/// A stream that stamps each read. It stands above TLS, so that handshake and session records leave
-/// no stamp.
+/// A stream that stamps each read. It wraps TLS, so that handshake and session records leave no
+/// stamp.
 pub(in crate::engine) struct StampedStream {
     stream: Box<dyn ByteStream>,
     stamps: Rc<WireStamps>,
-    /// What a write came to on a connection that the target has broken, until it is known why.
+    /// The error of a write on a connection that the target has broken, until the reason is known.
     broken: Option<io::Error>,
 }
 
@@ -151,9 +151,9 @@ impl StampedStream {
         Self { stream, stamps, broken: None }
     }
 
-    /// What came of writing. A target that refuses over TLS says why in an alert and closes, so
-    /// that a write may find the connection broken before the alert is read: then the alert is
-    /// waited for, and told.
+    /// Handles the result of a write. A target that refuses over TLS sends an alert and closes. The
+    /// write may fail before the alert is read, so the stream then waits for the alert and reports
+    /// it.
     fn written<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -170,12 +170,13 @@ impl StampedStream {
         }
     }
 
-    /// Why the connection is broken, as far as the target has told; a broken connection is always
-    /// readable in the end.
+    /// Why the connection is broken, if the target sent a reason. A broken connection always
+    /// becomes readable.
     fn why_broken<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         let mut unread = [0; 512];
-        let told = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut unread)));
-        let alert = told.err().filter(|error| error.kind() == ErrorKind::InvalidData);
+        let read_result =
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut unread)));
+        let alert = read_result.err().filter(|error| error.kind() == ErrorKind::InvalidData);
         let broken = self.broken.take().unwrap_or_else(|| ErrorKind::BrokenPipe.into());
         Poll::Ready(Err(alert.unwrap_or(broken)))
     }

@@ -127,15 +127,15 @@ impl OutgoingRequest<'_> {
         let timeouts = &self.context.timeouts;
         let by = self.limits.map_or_else(|| self.since + timeouts.whole, |limits| limits.deadline);
         let by = self.end.map_or(by, |end| by.min(end));
-        let taken = tokio::select! {
+        let result = tokio::select! {
             biased;
-            taken = self.connections.take(self.request.destination(), by) => taken,
+            result = self.connections.take(self.request.destination(), by) => result,
             () = self.context.drain.started(), if self.limits.is_none() => {
                 return Err(HopEnd::Drained);
             }
         };
         let now = clock::now();
-        let access = taken.map_err(|why| {
+        let access = result.map_err(|why| {
             parts.set_failed(Dimension::Wait);
             HopEnd::Failed(Box::new(self.unavailable(&why)))
         })?;

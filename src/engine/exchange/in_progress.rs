@@ -92,8 +92,8 @@ impl ExchangeInProgress {
 
     /// Turns the last of several tries into all of them together; the first started at `first`.
     ///
-    /// Connections opened for any try are set-up of the whole. Other time before the last try
-    /// counts towards the first byte: until then there was no acceptable answer.
+    /// The set-up of the whole includes connections opened for any try. All other time before the
+    /// last try counts towards the first byte, because no acceptable answer had arrived.
     pub(in crate::engine) fn over_tries(mut self, first: ExchangeStart, tries: &StepTries) -> Self {
         if tries.count == 1 {
             return self;

@@ -52,7 +52,7 @@ pub(in crate::engine) enum RedirectDecision {
     Final,
     /// This request is sent next.
     Follow(Box<RequestParts>),
-    /// The redirect leads where the prober does not go.
+    /// The prober does not follow the redirect.
     Refused(ExchangeFailure),
 }
 
@@ -90,7 +90,7 @@ pub(in crate::engine) fn next_request(
         return refused(String::new(), ", a host that `allow_hosts` does not name");
     }
     let next = follow(request, status, to.clone());
-    // A body may hold a secret, and its bytes do not show where it came from.
+    // A body may hold a secret, and its bytes do not show their source.
     if !next.body.is_empty() && to.origin() != request.url.origin() {
         return refused(String::new(), ", another origin, which does not get the body");
     }
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_location_is_read_relative_to_what_was_asked() {
+    fn a_location_is_relative_to_the_requested_url() {
         for (location, leads_to) in [
             ("next", "https://example.org/app/next"),
             ("/next?a=b", "https://example.org/next?a=b"),
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn another_origin_sees_no_credentials_and_the_same_sees_all() {
+    fn only_the_same_origin_receives_credentials() {
         let same = ["content-type", "x-plain", "x-secret"];
         assert_eq!(names(&followed(Method::GET, 302, "/next")), same);
         let other = ["content-type", "x-plain"];
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_goes_to_its_own_origin_alone() {
+    fn a_body_is_sent_only_to_its_own_origin() {
         for location in ["https://login.test/", "http://example.org/", "https://example.org:8443/"]
         {
             let next = after(Method::POST, 307, Some(location.as_bytes()), (0, 3));
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_redirect_or_leads_nowhere_is_final() {
+    fn an_answer_without_a_usable_redirect_is_final() {
         for (status, location) in [
             (200, Some(b"/next".as_slice())),
             (304, Some(b"/next")),
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_limit_the_exchange_fails_and_says_where_it_would_have_led() {
+    fn beyond_the_limit_the_exchange_fails_and_names_the_next_url() {
         let failed = refused("/next?token=2", (3, 3));
         assert_eq!(failed.failure, Failure::Redirected);
         assert_eq!(failed.expected, "redirects = 3");

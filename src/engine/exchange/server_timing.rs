@@ -40,12 +40,12 @@ impl ServerTimingFilter {
         if !headers.contains_key(SERVER_TIMING) {
             return Vec::new();
         }
-        let is_told = |metric: &ServerTimingMetric<'_>| {
+        let echoes_no_capture = |metric: &ServerTimingMetric<'_>| {
             captured.is_none_or(|captured| !captured.is_echoed_in(metric.line))
         };
-        let kept =
-            server_timings(headers).filter(|metric| is_told(metric) && self.is_harmless(metric));
-        kept.map(|metric| (metric.name.chars().take(NAME).collect(), metric.duration)).collect()
+        let harmless = server_timings(headers)
+            .filter(|metric| echoes_no_capture(metric) && self.is_harmless(metric));
+        harmless.map(|metric| (metric.name.chars().take(NAME).collect(), metric.duration)).collect()
     }
 
     fn is_harmless(&self, metric: &ServerTimingMetric<'_>) -> bool {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_echoes_a_secret_is_left_out_whole() {
+    fn a_line_that_echoes_a_secret_is_dropped_completely() {
         for secret in ["zebra-7f3a", "zebra,7f3a", "zebra;7f3a", "zebra, 7f3a"] {
             let account = hiding(secret);
             for line in
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_echoes_a_captured_value_is_left_out_whole_however_long_that_is() {
+    fn a_line_that_echoes_a_captured_value_of_any_length_is_dropped_completely() {
         let (account, long) = (hiding("zebra"), "x".repeat(58));
         let captured = SecretSet::new([long.clone()]);
         let line = format!("{long};dur=1, app;dur=2");
@@ -99,14 +99,14 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_that_equals_a_secret_hides_no_metric_that_is_known() {
+    fn a_duration_that_equals_a_secret_hides_no_known_metric() {
         let account = hiding("12");
         assert_eq!(told(&account, "app;dur=11"), ["app"]);
         assert_eq!(told(&account, "app;dur=12"), ["app"]);
     }
 
     #[test]
-    fn a_target_that_invents_names_fills_no_memory() {
+    fn new_metric_names_do_not_fill_the_memory() {
         let account = hiding("secret");
         for at in 0..1_000 {
             assert_eq!(told(&account, &format!("{at}{};dur=1", "x".repeat(100)))[0].len(), NAME);

@@ -69,7 +69,11 @@ impl SqlSessions {
             result.parts.set_setup(sent - since);
         }
         let limit = deadline.saturating_duration_since(sent);
-        match timeout_at(deadline + limit.min(GRACE), carry_out(session, plan, values, limit)).await
+        match timeout_at(
+            deadline + limit.min(GRACE),
+            run_in_transaction(session, plan, values, limit),
+        )
+        .await
         {
             Ok(Ok(StatementRows { documents, rows_at, done })) => {
                 result.bytes = documents.bytes();
@@ -154,8 +158,8 @@ struct StatementRows {
     done: Instant,
 }
 
-/// Runs a statement in a transaction of its own.
-async fn carry_out(
+/// Runs a statement in its own transaction.
+async fn run_in_transaction(
     session: &mut PgSession,
     plan: &SqlPlan,
     values: &[Option<String>],
@@ -282,7 +286,7 @@ fn remedy(trouble: PgErrorKind) -> &'static str {
     }
 }
 
-/// The deadline of one statement: `whole` after it is taken, and no later than `end`.
+/// The deadline of one statement: `whole` after it starts, and no later than `end`.
 pub(super) fn deadline(
     timeouts: &ExchangeTimeouts,
     taken: Instant,

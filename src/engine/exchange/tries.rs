@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_tried_again_as_often_as_is_said() {
+    fn a_step_is_tried_again_as_often_as_planned() {
         let (now, failed) = (clock::now(), Exchange::default());
         let mut trying = StepTries::begin(RetryPlan::Retry { times: 2, after: millis(50) }, now);
         assert_eq!(

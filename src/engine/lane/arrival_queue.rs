@@ -107,7 +107,7 @@ impl ArrivalQueue {
 
     /// Releases an arrival that was due at `due`; does nothing in the closed model.
     ///
-    /// While the prober's thread is `saturated`, the prober cannot tell whether a connection was
+    /// While the prober's thread is `saturated`, the prober does not know whether a connection was
     /// free. The time until a task takes the arrival is then lag, never wait, and no further
     /// connection is opened for it.
     pub(super) fn release(
@@ -144,9 +144,9 @@ impl ArrivalQueue {
         let mut was_called = false;
         loop {
             let rank = rank();
-            let taken = if self.may_take(rank, was_called) { self.take() } else { None };
-            if taken.is_some() {
-                return taken;
+            let arrival = if self.may_take(rank, was_called) { self.take() } else { None };
+            if arrival.is_some() {
+                return arrival;
             }
             if was_called {
                 self.call();

@@ -98,9 +98,9 @@ impl Lane {
 
     /// One worker task per exchange slot, first those of the connections that are warmed up.
     ///
-    /// Of these, the slots of one connection are spread apart: the first tasks are each on a
-    /// connection of their own, and open it. Connections beyond the base are opened one after the
-    /// other, as they are needed.
+    /// The slots of one connection are spread apart: each of the first tasks has its own connection
+    /// and opens it. Connections beyond the base are opened one after the other, as they are
+    /// needed.
     fn worker_tasks(&self) -> Vec<WorkerTask> {
         let streams = self.streams_per_connection;
         let shared = || (streams > 1).then(|| Rc::new(SharedConnection::default()));

@@ -43,7 +43,7 @@ struct StepEnd {
 }
 
 impl WorkerTask {
-    /// A task on a connection of its own, or on a shared one.
+    /// A task on its own connection, or on a shared one.
     ///
     /// `rank` holds while that connection is not open.
     pub(super) fn new(
@@ -59,7 +59,8 @@ impl WorkerTask {
     /// share of the remaining warm-up arrivals.
     ///
     /// After an exchange without an answer the task stops warming up: the measured stage asks the
-    /// target again. It then closes the gate as well, so that no other task waits for a turn.
+    /// target again. It then closes the gate as well, so that the remaining tasks do not wait for a
+    /// turn.
     pub(super) async fn warm_up(mut self, gate: Rc<Semaphore>, queue: Rc<ArrivalQueue>) -> Self {
         let context = Rc::clone(&self.context);
         let turn = tokio::select! {

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn every_place_that_may_be_redirected_counts_its_further_connections() {
+    fn each_exchange_slot_that_follows_redirects_counts_its_connections_to_other_origins() {
         let mut scenario = harness::open(1.0, 1, 10);
         (scenario.target.protocol, scenario.streams) = (HttpProtocol::Http2, 4);
         let count = |scenario: &ScenarioPlan| {

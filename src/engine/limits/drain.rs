@@ -1,4 +1,4 @@
-//! Tells the tasks of a lane that the run is draining.
+//! Signals to the tasks of a lane that the run is draining.
 
 use std::cell::Cell;
 

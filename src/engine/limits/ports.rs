@@ -35,12 +35,12 @@ impl fmt::Display for PortWarning {
 struct LocalPorts {
     /// How many are available for one remote address and port.
     free: u64,
-    /// Where a port can be used again soon after this machine closed its connection.
+    /// In which cases a port can be used again soon after this machine closed its connection.
     lent_again: PortReuse,
 }
 
-/// Where a port can be used again one second after this machine closed its connection, instead of
-/// one minute (`net.ipv4.tcp_tw_reuse`).
+/// In which cases a port can be used again one second after this machine closed its connection,
+/// instead of one minute (`net.ipv4.tcp_tw_reuse`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PortReuse {
     Nowhere,
@@ -66,7 +66,7 @@ pub(in crate::engine) fn provide(plan: &Plan) -> Result<(), EngineError> {
     LocalPorts::of_system().map_or(Ok(()), |ports| ports.suffice(plan))
 }
 
-/// Where a plan may run out of ports, depending on how the run goes.
+/// In which ways a plan may run out of ports, depending on how the run goes.
 pub(in crate::engine) fn warnings(plan: &Plan) -> Vec<PortWarning> {
     LocalPorts::of_system().map(|ports| ports.warnings(plan)).unwrap_or_default()
 }
@@ -240,7 +240,7 @@ mod tests {
 
     const PORTS: LocalPorts = LocalPorts { free: 1_000, lent_again: PortReuse::OnLoopback };
 
-    /// A scenario of 30 s of arrivals at a rate, over so many connections at once.
+    /// A scenario of 30 s with this rate of arrivals and this many connections.
     fn scenario(url: &str, per_second: f64, connections: u32) -> ScenarioPlan {
         let mut scenario = harness::open(per_second, 30, connections);
         scenario.target.base_url = url::Url::parse(url).unwrap();
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ports_of_a_system_are_its_range_without_what_is_reserved() {
+    fn a_systems_ports_are_its_range_without_the_reserved_ones() {
         let free = |range, reserved| LocalPorts::parse(range, reserved, "0\n").unwrap().free;
         assert_eq!(free("32768\t60999\n", "\n"), 28_232);
         assert_eq!(free("1000 1999", "80,1000,1990-1999,1999-3000,40000"), 1_000 - 1 - 10 - 1);
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_may_have_several_addresses_is_doubted_and_not_refused() {
+    fn a_name_that_may_have_several_addresses_causes_a_warning_and_no_error() {
         let scenario = scenario("https://example.org/", 10.0, 1_001);
         assert_eq!(refusal(vec![scenario.clone()]), None);
         let doubts = warnings(scenario);
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_that_are_closed_hold_their_ports_for_a_minute_or_on_loopback_for_a_second() {
+    fn closed_connections_hold_their_ports_for_a_minute_or_on_loopback_for_a_second() {
         assert_eq!(warnings(fresh("http://192.0.2.1/", 33.0, 10)), Vec::<String>::new());
         let doubted = warnings(fresh("http://192.0.2.1/", 34.0, 10));
         assert_eq!(doubted.len(), 1);
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_load_that_ramps_the_busiest_time_counts() {
+    fn the_busiest_time_of_a_ramp_decides() {
         let mut ramping = fresh("http://192.0.2.1/", 1.0, 10);
         let rate = |per_second| Some(Rate::per_second(per_second).unwrap());
         let stage = |seconds, per_second| RampStep {

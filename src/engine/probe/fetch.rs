@@ -1,5 +1,5 @@
-//! One GET as `fetch` of Node.js sends it: redirects are followed to any host, and time ends when
-//! the headers of the final answer have arrived.
+//! Sends one GET as `fetch` of Node.js does. It follows redirects to any host, and the measured
+//! time ends when the headers of the final answer have arrived.
 //!
 //! It is not an exchange of a run: it has no due time and no expectations, and its duration
 //! includes look-up, connections and redirects.
@@ -40,7 +40,7 @@ const MAX_BODY: ByteSize = ByteSize(1 << 20);
 /// How long the body may take after the headers; the result is already known by then.
 const BODY_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Stands for no timeout: clocks cannot represent an infinite deadline.
+/// Used if there is no timeout: clocks cannot represent an infinite deadline.
 const NO_TIMEOUT: Duration = Duration::from_hours(365 * 24);
 
 /// What to request.
@@ -135,7 +135,7 @@ pub fn fetch(request: &FetchRequest) -> Result<FetchOutcome, EngineError> {
     Ok(outcome)
 }
 
-/// A request on its way through its redirects.
+/// A request and the redirects that it follows.
 struct PageFetcher {
     dial: TcpDialer,
     start: Instant,
@@ -146,7 +146,7 @@ struct PageFetcher {
 impl PageFetcher {
     /// Sends requests until an answer is final.
     async fn follow(self, request: &FetchRequest) -> FetchOutcome {
-        let mut asked = RequestParts {
+        let mut current = RequestParts {
             method: Method::GET,
             url: request.url.clone(),
             headers: request.headers.clone(),
@@ -154,14 +154,14 @@ impl PageFetcher {
         };
         let (mut redirects, mut followed) = (Vec::new(), 0);
         let (elapsed, response) = loop {
-            let (head, page) = match self.exchange(&asked).await {
+            let (head, page) = match self.exchange(&current).await {
                 Ok(answer) => answer,
                 Err(failed) => break (clock::now() - self.start, Err(self.refused(failed))),
             };
             let status = page.status;
             let limits = (followed, MAX_REDIRECTS);
             match redirect::next_request(
-                &asked,
+                &current,
                 status,
                 &head.parts.headers,
                 &RedirectRules::Anywhere,
@@ -174,24 +174,24 @@ impl PageFetcher {
                 RedirectDecision::Follow(next) => {
                     redirects.push(FollowedRedirect {
                         status,
-                        from: asked.url,
+                        from: current.url,
                         to: next.url.clone(),
                     });
                     followed += 1;
-                    asked = *next;
+                    current = *next;
                 }
             }
         };
-        FetchOutcome { redirects, url: asked.url, elapsed, response }
+        FetchOutcome { redirects, url: current.url, elapsed, response }
     }
 
-    /// Sends one request. It succeeds once the headers have arrived, whatever the body does.
+    /// Sends one request. It succeeds once the headers have arrived, even if the body fails.
     async fn exchange(
         &self,
-        asked: &RequestParts,
+        current: &RequestParts,
     ) -> Result<(ResponseHead, FetchedPage), ExchangeFailure> {
-        let message = RequestMessage::new(asked).map_err(|error| unsendable(&error))?;
-        let origin = UrlOrigin::of(&asked.url)
+        let message = RequestMessage::new(current).map_err(|error| unsendable(&error))?;
+        let origin = UrlOrigin::of(&current.url)
             .ok_or_else(|| unsendable(&UnsendablePart("the target's host")))?;
         let (mut parts, mut body, mut head) = (ExchangeParts::default(), Vec::new(), None);
         let dialed = self.dial.dial(&origin, &mut parts, self.limits.deadline).await?;

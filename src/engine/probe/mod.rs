@@ -1,7 +1,7 @@
-//! Looks at this machine and at targets as a run would meet them; [`fetch`] alone sends a request.
+//! Measures this machine and targets under the conditions of a run; only [`fetch`] sends a request.
 //!
-//! Each function measures or reads one thing now, by the parts that carry runs out; what to make of
-//! it is for others to say. None of them blocks for longer than it is told.
+//! Each function measures or reads one thing, with the code that a run uses, and leaves the
+//! judgement to the caller. None of them blocks for longer than its limit.
 
 mod fetch;
 mod reach;
@@ -26,32 +26,32 @@ pub use reach::{
 pub use session::session;
 pub use timers::{TimerLateness, timers};
 
-/// From here on a hiccup is a standstill; timers alone are late by less.
+/// The shortest hiccup that counts as a standstill; timers alone are late by less.
 pub const STANDSTILL: Duration = crate::engine::time::hiccups::HiccupMeter::STANDSTILL;
 
-/// Arrivals a second that one thread sends with ease.
+/// Arrivals per second that one thread sends with ease.
 pub const ARRIVALS_PER_CORE: f64 = ARRIVALS_PER_LANE;
 
-/// What a plan needs of file descriptors and what this process may have; the limit is raised as far
-/// as is needed, as a run raises it.
+/// The file descriptors that a plan needs, and how many this process may open. Raises the limit as
+/// far as the plan needs, as a run does.
 ///
-/// The error says that it cannot be raised so far.
+/// Fails if the limit cannot be raised that far.
 pub fn descriptors(plan: &Plan) -> Result<DescriptorNeed, EngineError> {
     let seen = descriptors::look_at(&own_share(plan));
     descriptors::provide(seen.connections)?;
     Ok(seen)
 }
 
-/// How many local ports this machine lends to connections towards one address; `None` where it does
-/// not say.
+/// How many local ports this machine provides for connections to one address; `None` if it does not
+/// report that.
 ///
-/// The error says that a plan needs more. What depends on the run is in [`super::port_warnings`].
+/// Fails if a plan needs more. [`super::port_warnings`] covers what depends on how the run goes.
 pub fn ports(plan: &Plan) -> Result<Option<u64>, EngineError> {
     ports::provide(&own_share(plan))?;
     Ok(ports::free())
 }
 
-/// The certificates that a handshake begins from; `None` where any certificate is believed.
+/// The certificates that a handshake trusts; `None` if any certificate is trusted.
 pub fn roots(trust: &CertificateTrust) -> Result<Option<RootCertificates>, EngineError> {
     dial::roots(trust)
 }

@@ -1,4 +1,4 @@
-//! Whether a target can be reached, at which of its addresses, and what is spoken there.
+//! Finds out whether a target can be reached, at which of its addresses, and over which protocol.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,32 +19,32 @@ use crate::plan::TargetPlan;
 use crate::record::{Dimension, Failure};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 
-/// How many of a target's addresses are tried.
+/// Maximum number of a target's addresses that are tried.
 const TRIED: usize = 16;
 
-/// A connection that was opened is listened to for so many of its round trips, within these bounds:
-/// a target that turns whoever comes away says so by then.
+/// How long to watch an opened connection, in round trips and within these bounds: a target that
+/// rejects every client has closed it by then.
 const ROUND_TRIPS: u32 = 4;
 const LISTENED_AT_LEAST: Duration = Duration::from_millis(50);
 const LISTENED_AT_MOST: Duration = Duration::from_millis(500);
 
-/// A target as it was found.
+/// The result of trying to reach a target.
 #[derive(Debug, Clone)]
 pub struct TargetReach {
-    /// Its addresses; the error says why there are none.
+    /// Its addresses, or why there are none.
     pub names: Result<TargetAddresses, String>,
-    /// Each usable address that was tried, in order; 16 at most.
+    /// Each usable address that was tried, in order; at most 16.
     pub doors: Vec<AddressAttempt>,
 }
 
-/// Where a target's addresses came from, and which there are.
+/// A target's addresses, and where they came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetAddresses {
     /// How they were found.
     pub found: AddressSource,
     /// All of them.
     pub all: Vec<SocketAddr>,
-    /// Those that connections may lead to; the error says that none may.
+    /// The addresses that connections may use, or why there are none.
     pub usable: Result<Vec<SocketAddr>, String>,
 }
 
@@ -53,18 +53,18 @@ pub struct TargetAddresses {
 pub enum AddressSource {
     /// The URL holds the address itself.
     Written,
-    /// They are given for the name.
+    /// The scenario gives them for the name.
     Given,
-    /// They were looked up, which took so long.
+    /// A look-up found them, in this time.
     LookedUp(Duration),
 }
 
-/// What one address answered.
+/// The result of trying one address.
 #[derive(Debug, Clone)]
 pub struct AddressAttempt {
     /// The address, with its port.
     pub address: SocketAddr,
-    /// Whether a connection can be opened to it.
+    /// The opened connection, or why none could be opened.
     pub opened: Result<OpenedConnection, ConnectionFailure>,
 }
 
@@ -75,8 +75,8 @@ pub struct OpenedConnection {
     pub connect: Duration,
     /// How long the TLS handshake took; `None` without TLS.
     pub tls: Option<Duration>,
-    /// What was agreed on, such as `HTTP/2 over TLS 1.3`; `None` without TLS, where nothing is
-    /// agreed on before a request.
+    /// What both sides negotiated, such as `HTTP/2 over TLS 1.3`; `None` without TLS, because plain
+    /// text negotiates nothing before a request.
     pub spoken: Option<String>,
 }
 
@@ -85,19 +85,19 @@ pub struct OpenedConnection {
 pub struct ConnectionFailure {
     /// The kind of failure, as a run would count it.
     pub failure: Failure,
-    /// The phase it was in; `None` where the connection was open already.
+    /// The phase of the failure; `None` if the connection was already open.
     pub phase: Option<Dimension>,
-    /// What was seen.
+    /// What happened instead.
     pub seen: String,
-    /// What a TLS handshake met with, where that is known.
+    /// Why a TLS handshake failed, if that is known.
     pub trouble: Option<HandshakeProblem>,
 }
 
-/// Looks a target's name up and opens a connection to each of its addresses at the same time, as a
+/// Looks up a target's name and opens a connection to each of its addresses at the same time, as a
 /// run would, but sends no request. The look-up and the connections may take `limit` each, or less
-/// where the plan's timeouts are shorter.
+/// if the plan's timeouts are shorter.
 ///
-/// The error says that no connection could be tried: its certificates cannot be used, for instance.
+/// Fails if no connection could be tried, for instance because the certificates cannot be used.
 pub fn reach(target: &TargetPlan, limit: Duration) -> Result<TargetReach, EngineError> {
     let terms = ConnectionTerms::new(target, false)?;
     let origin = UrlOrigin::of(&target.base_url).ok_or_else(|| {
@@ -110,7 +110,7 @@ pub fn reach(target: &TargetPlan, limit: Duration) -> Result<TargetReach, Engine
         let addresses: Vec<_> = usable.copied().take(TRIED).collect();
         TargetReach { names, doors: doors(&terms, &origin, &addresses, limit).await }
     });
-    // A name look-up that hangs in the system must not keep anybody waiting.
+    // A look-up that hangs in the system would otherwise delay the return.
     runtime.shutdown_background();
     Ok(reach)
 }
@@ -152,17 +152,17 @@ async fn doors(
     addresses: &[SocketAddr],
     limit: Duration,
 ) -> Vec<AddressAttempt> {
-    let knock = |&address: &SocketAddr| {
+    let try_address = |&address: &SocketAddr| {
         let (terms, origin) = (terms.to_one(origin, address.ip(), limit), origin.clone());
         let dial = TcpDialer::new(terms, 0, Box::new(SystemResolver));
-        let knocking = async move { knock(&dial, &origin, limit).await };
-        (address, tokio::task::spawn_local(knocking))
+        let attempt = async move { try_address(&dial, &origin, limit).await };
+        (address, tokio::task::spawn_local(attempt))
     };
-    let under_way: Vec<_> = addresses.iter().map(knock).collect();
+    let under_way: Vec<_> = addresses.iter().map(try_address).collect();
     let mut doors = Vec::new();
-    for (address, knocking) in under_way {
+    for (address, attempt) in under_way {
         let lost = |_| Err(ConnectionFailure::of(Failure::Prober, "the attempt was given up"));
-        // Whoever is told of a door is told its address.
+        // The result names the address already.
         let here = format!("{address}: ");
         let bare = |refused: ConnectionFailure| match refused.seen.strip_prefix(&here) {
             Some(seen) => ConnectionFailure { seen: seen.to_owned(), ..refused },
@@ -170,14 +170,14 @@ async fn doors(
         };
         doors.push(AddressAttempt {
             address,
-            opened: knocking.await.unwrap_or_else(lost).map_err(bare),
+            opened: attempt.await.unwrap_or_else(lost).map_err(bare),
         });
     }
     doors
 }
 
-/// Opens a connection, and listens whether it stays open.
-async fn knock(
+/// Opens a connection, and checks that the target does not close it at once.
+async fn try_address(
     dial: &TcpDialer,
     origin: &UrlOrigin,
     limit: Duration,
@@ -217,7 +217,7 @@ impl ConnectionFailure {
         Self { failure, phase: None, seen: seen.to_owned(), trouble: None }
     }
 
-    /// A connection that was open and came to an end at once.
+    /// The failure of an open connection that ended at once.
     fn by(error: &std::io::Error) -> Self {
         let trouble = HandshakeProblem::of(error);
         let failure = match error.kind() {

@@ -1,4 +1,4 @@
-//! Whether a session with a database can be opened.
+//! Checks whether a session with a database can be opened.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use crate::engine::thread::current_thread_runtime;
 use crate::engine::time::clock;
 use crate::postgres::{DatabaseAddress, PgError, PgSession};
 
-/// Opens a session with a database as a step would, and closes it: how long it took to open, or
-/// what was in the way. No statement is carried out. It takes no longer than the address's
-/// `connect_timeout`, and a moment for the goodbye.
+/// Opens a session with a database as a step would, and closes it. Returns how long opening took,
+/// or why it failed. Runs no statement. It takes at most the address's `connect_timeout`, and a
+/// moment to close.
 ///
-/// The error says that no session could be tried, as the machine gave no runtime.
+/// Fails if no session could be tried because the machine could not start a runtime.
 pub fn session(address: &DatabaseAddress) -> Result<Result<Duration, PgError>, EngineError> {
     let runtime = current_thread_runtime()?;
     Ok(runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! How late this machine's timers go off, and whether it stands still.
+//! Measures how late this machine's timers fire, and whether its threads stand still.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,20 +14,20 @@ use crate::engine::time::timer::PreciseTimer;
 use crate::plan::PacingMode;
 use crate::record::Histogram;
 
-/// How an idle thread's timers fared.
+/// How late an idle thread's timers were.
 #[derive(Debug, Clone)]
 pub struct TimerLateness {
-    /// How late each release was: by how much a request would be sent late.
+    /// How late each release was; a request would be sent late by as much.
     pub lag: Histogram,
-    /// How late a timer that is due every millisecond went off, without spinning: how long the
-    /// thread stood still.
+    /// How late a timer that is due every millisecond fired, without spinning: how long the thread
+    /// stood still.
     pub hiccups: Histogram,
 }
 
-/// How far apart the releases are that are timed.
+/// Time between two releases.
 const PERIOD: Duration = Duration::from_millis(2);
 
-/// Times the releases of a thread that has nothing else to do, for so long.
+/// Measures the releases of an otherwise idle thread for a duration of `lasting`.
 pub fn timers(pacing: PacingMode, lasting: Duration) -> Result<TimerLateness, EngineError> {
     let runtime = current_thread_runtime()?;
     LocalSet::new().block_on(&runtime, async {
@@ -40,13 +40,14 @@ pub fn timers(pacing: PacingMode, lasting: Duration) -> Result<TimerLateness, En
             unspun,
             start,
         ));
-        let lag = released(&PreciseTimer::precise(Rc::clone(&thread.spin)), start, lasting).await;
+        let lag =
+            release_lateness(&PreciseTimer::precise(Rc::clone(&thread.spin)), start, lasting).await;
         Ok(TimerLateness { lag, hiccups: thread.take().hiccups })
     })
 }
 
-/// By how much each release of a regular schedule was late.
-async fn released(alarm: &PreciseTimer, start: Instant, lasting: Duration) -> Histogram {
+/// How late each release of a regular schedule was.
+async fn release_lateness(alarm: &PreciseTimer, start: Instant, lasting: Duration) -> Histogram {
     let mut lag = Histogram::default();
     let mut due = start + PERIOD;
     while due < start + lasting {
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_release_of_the_time_is_timed_with_and_without_spinning() {
+    fn every_release_is_timed_with_and_without_spinning() {
         for pacing in [PacingMode::Spin, PacingMode::Sleep] {
             let TimerLateness { lag, hiccups } = timers(pacing, Duration::from_millis(41)).unwrap();
             assert_eq!(lag.count(), 20);

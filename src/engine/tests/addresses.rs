@@ -19,8 +19,8 @@ fn ip(last: u8) -> IpAddr {
     Ipv4Addr::new(127, 0, 0, last).into()
 }
 
-/// Servers at 127.0.0.1 and 127.0.0.2, on the port that is returned; no other address has one
-/// there.
+/// Starts servers at 127.0.0.1 and 127.0.0.2 and returns their port; no server has that port at
+/// another address.
 fn serve() -> u16 {
     let first = TcpListener::bind((ip(1), 0)).unwrap();
     let port = first.local_addr().unwrap().port();
@@ -44,7 +44,7 @@ fn answer(mut stream: TcpStream) {
     }
 }
 
-/// A scenario of 40 arrivals, each over a connection of its own, one after the other.
+/// A scenario of 40 arrivals, one after the other, each on its own connection.
 fn fresh(port: u16) -> ScenarioPlan {
     let mut scenario =
         scenario(LoadPlan::Closed { connections: 1, until: millis(60_000), iterations: Some(40) });
@@ -74,33 +74,33 @@ fn opened(scenario: &ScenarioMeasurement, port: u16) -> [u64; 3] {
         .map(|last| scenario.addresses.get(&format!("{}:{port}", ip(last))).copied().unwrap_or(0))
 }
 
-/// Always finds the same addresses, and counts how often it is asked.
+/// Always returns the same addresses, and counts the look-ups.
 struct Finds {
     last: &'static [u8],
-    asked: Rc<Cell<u64>>,
+    look_ups: Rc<Cell<u64>>,
 }
 
 impl NameResolver for Finds {
     fn look_up(&self, _: &str, port: u16) -> LookupFuture {
-        self.asked.set(self.asked.get() + 1);
+        self.look_ups.set(self.look_ups.get() + 1);
         let found = self.last.iter().map(|&last| SocketAddr::new(ip(last), port)).collect();
         Box::pin(async move { Ok(found) })
     }
 }
 
-/// Carries a scenario out in two lanes that look names up here; returns how often they did.
+/// Runs a scenario in two lanes with this resolver; returns how often they looked up a name.
 fn looking_up(scenario: ScenarioPlan, last: &'static [u8]) -> (ScenarioMeasurement, u64) {
-    let asked = Rc::new(Cell::new(0));
+    let look_ups = Rc::new(Cell::new(0));
     let lane = |turn| {
         let terms = ConnectionTerms::new(&scenario.target, false).unwrap();
-        TcpDialer::new(terms, turn, Box::new(Finds { last, asked: Rc::clone(&asked) }))
+        TcpDialer::new(terms, turn, Box::new(Finds { last, look_ups: Rc::clone(&look_ups) }))
     };
     let dials = vec![lane(0), lane(1)];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut watcher = Watcher::default();
     let work = conduct(scenario, dials, &mut watcher, stop_channel().1);
     let measurement = runtime.block_on(LocalSet::new().run_until(work)).unwrap();
-    (measurement.scenarios.into_iter().next().unwrap(), asked.get())
+    (measurement.scenarios.into_iter().next().unwrap(), look_ups.get())
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn an_address_that_refuses_costs_no_exchange_and_is_tried_last() {
     let [first, second, dead] = opened(&scenario, port);
     assert_eq!((first + second, dead), (40, 0));
     assert!(first.abs_diff(second) <= 2, "{first} and {second}");
-    // That one of the addresses is dead is told all the same.
+    // The record still shows that one of the addresses is dead.
     assert_eq!(
         scenario.unreached.into_iter().collect::<Vec<_>>(),
         [(format!("127.0.0.3:{port}"), 1)]
@@ -129,9 +129,9 @@ fn an_address_that_refuses_costs_no_exchange_and_is_tried_last() {
 }
 
 #[test]
-fn an_address_that_swallows_everything_takes_the_time_of_one_connection_and_not_of_all() {
+fn an_address_that_never_answers_delays_only_one_connection() {
     let port = serve();
-    // Where nobody takes what is waiting in its queue of one, Linux answers no further connection.
+    // While the connection in its queue of one is not accepted, Linux answers no further one.
     let hole = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     hole.bind(&SocketAddr::new(ip(3), port).into()).unwrap();
     hole.listen(0).unwrap();
@@ -148,31 +148,31 @@ fn an_address_that_swallows_everything_takes_the_time_of_one_connection_and_not_
 }
 
 #[test]
-fn a_name_is_looked_up_once_a_lane_and_is_on_the_way_of_the_first_connection_alone() {
+fn a_name_is_looked_up_once_per_lane_and_delays_only_the_first_connection() {
     let port = serve();
-    let (scenario, asked) = looking_up(two_senders(port), &[1, 2]);
+    let (scenario, look_ups) = looking_up(two_senders(port), &[1, 2]);
     let stage = &scenario.requests[0].measured;
-    assert_eq!((stage.tally.ok, asked, scenario.lookups.took.count()), (40, 2, 2));
+    assert_eq!((stage.tally.ok, look_ups, scenario.lookups.took.count()), (40, 2, 2));
     assert_eq!(stage.series.get(Dimension::Dns).unwrap().count(), 2);
-    // The second lane begins with the second address.
+    // The second lane starts with the second address.
     assert_eq!(opened(&scenario, port).iter().sum::<u64>(), 40);
     assert!(opened(&scenario, port)[..2].iter().all(|&opened| (15..=25).contains(&opened)));
 }
 
 #[test]
-fn without_a_time_to_keep_them_addresses_are_looked_up_on_the_way_of_each_connection() {
+fn without_a_cache_each_connection_looks_up_its_addresses() {
     let port = serve();
     let mut scenario = two_senders(port);
     scenario.target.dns_refresh = millis(0);
-    let (scenario, asked) = looking_up(scenario, &[1, 3]);
+    let (scenario, look_ups) = looking_up(scenario, &[1, 3]);
     let stage = &scenario.requests[0].measured;
-    assert_eq!((stage.tally.ok, asked, scenario.lookups.took.count()), (40, 40, 40));
+    assert_eq!((stage.tally.ok, look_ups, scenario.lookups.took.count()), (40, 40, 40));
     assert_eq!(stage.series.get(Dimension::Dns).unwrap().count(), 40);
     assert_eq!(opened(&scenario, port), [40, 0, 0]);
 }
 
 #[test]
-fn the_systems_resolver_is_asked_once_and_what_it_took_is_recorded() {
+fn the_system_looks_a_name_up_once_and_its_duration_is_recorded() {
     let port = serve();
     let mut scenario = open(40.0, 1, 2);
     let url = url::Url::parse(&format!("http://localhost:{port}/")).unwrap();

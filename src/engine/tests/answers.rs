@@ -1,4 +1,4 @@
-//! Answers of HTTP/1.1 that are easily read wrongly, over in-memory streams and under paused time.
+//! HTTP/1.1 answers that are easy to misread, over in-memory streams and under paused time.
 
 use std::rc::Rc;
 
@@ -86,7 +86,7 @@ fn what_follows_a_complete_answer_never_becomes_the_next_one() {
             let (measurement, _) =
                 watch_run(plan, vec![dial], Watcher::default(), stop_channel().1);
             let scenario = &measurement.scenarios[0];
-            // What comes with the answer makes it a wrong one; what comes later finds the exchange
+            // Bytes that arrive with the answer make it malformed; later bytes find the exchange
             // over.
             let malformed = if apart.is_zero() { 10 } else { 0 };
             let tally = &measured(scenario).tally;
@@ -103,7 +103,7 @@ fn what_follows_a_complete_answer_never_becomes_the_next_one() {
 }
 
 #[test]
-fn a_head_without_end_is_malformed_and_never_fills_the_memory() {
+fn an_endless_head_is_malformed_and_does_not_fill_the_memory() {
     let line = format!("x-endless: {}\r\n", "y".repeat(1_000));
     let endless: &str =
         Box::leak(format!("HTTP/1.1 200 OK\r\n{}", line.repeat(2_000)).into_boxed_str());
@@ -112,7 +112,7 @@ fn a_head_without_end_is_malformed_and_never_fills_the_memory() {
 }
 
 #[test]
-fn lengths_that_contradict_one_another_are_malformed() {
+fn contradictory_lengths_are_malformed() {
     for head in [
         "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok!",
         "HTTP/1.1 200 OK\r\ncontent-length: -2\r\n\r\nok",
@@ -126,7 +126,7 @@ fn lengths_that_contradict_one_another_are_malformed() {
 }
 
 #[test]
-fn a_length_longer_than_the_body_is_a_close_in_the_body_or_a_timeout() {
+fn a_length_longer_than_the_body_is_an_early_close_or_a_timeout() {
     let long = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello";
     let closed = measure(open(2.0, 1, 1), Script::always(Turn::RawThenClose(long)));
     let evidence = measured(&closed).evidence.by_count()[0].clone();
@@ -147,7 +147,7 @@ fn a_body_that_is_too_large_ends_its_connection() {
 }
 
 #[test]
-fn a_change_of_protocol_that_nobody_asked_for_is_an_unexpected_status() {
+fn an_unrequested_protocol_change_is_an_unexpected_status() {
     let switch = "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n";
     let scenario = measure(open(4.0, 1, 1), Script::always(Turn::Raw(millis(1), switch)));
     assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.exchanges), (0, 4));

@@ -1,5 +1,5 @@
-//! Latency is lag, wait, setup and service, to the nanosecond and for each exchange, whatever the
-//! target does.
+//! Checks that lag, wait, setup and service add up to the latency of each exchange, to the
+//! nanosecond, for any behaviour of the target.
 
 use std::time::Duration;
 
@@ -27,14 +27,14 @@ const CUT: &str = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhel";
 const HINTED: &str = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 const UNTIL_CLOSE: &str = "HTTP/1.1 200 OK\r\n\r\nhello";
 
-/// Dials the scripted server with a name to look up before and TLS to speak after, and pauses
-/// between them.
+/// Dials the scripted server with a look-up before and a TLS handshake after, and pauses between
+/// them.
 struct Phased {
     inner: ScriptedDial,
     dns: Duration,
     tls: Duration,
     pause: Duration,
-    /// Which of the dials fails in TLS.
+    /// The index of the dial that fails in TLS.
     fails: Option<usize>,
 }
 
@@ -83,7 +83,7 @@ fn turns() -> impl Strategy<Value = Turn> {
     ]
 }
 
-/// Loads of up to some 150 arrivals.
+/// Loads of up to about 150 arrivals.
 pub(super) fn loads() -> impl Strategy<Value = LoadPlan> {
     let constant = (1_u32..400, 500_u64..4_000, prop::option::of(any::<u64>())).prop_map(
         |(tenths, milliseconds, seed)| {
@@ -145,7 +145,7 @@ impl std::fmt::Debug for Phased {
     }
 }
 
-/// Carries a plan out and holds every exchange of it, and every hop, against the sum of its parts.
+/// Runs a plan and checks every exchange and every hop against the sum of its parts.
 pub(super) fn hold<D: Dialer + 'static>(
     plan: ScenarioPlan,
     dial: D,
@@ -208,13 +208,13 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
 
     #[test]
-    fn every_exchange_is_blamed_without_rest(plan in plans(), dial in dials()) {
+    fn the_parts_of_every_exchange_add_up_exactly(plan in plans(), dial in dials()) {
         hold(plan, dial)?;
     }
 }
 
 #[test]
-fn what_passes_between_the_phases_of_a_connection_belongs_to_the_last_of_them() {
+fn time_between_the_phases_of_a_connection_belongs_to_the_last_phase() {
     let inner = ScriptedDial::new(Script::always(Turn::Answer(millis(20))));
     let dial = Phased { inner, dns: millis(7), tls: millis(11), pause: millis(3), fails: None };
     let seen = hold(open(1.0, 1, 1), dial).unwrap();

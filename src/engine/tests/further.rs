@@ -1,4 +1,4 @@
-//! Further connections: opened where all others are taken, up to a limit.
+//! Further connections: opened if all others are in use, up to a limit.
 
 use std::rc::Rc;
 
@@ -22,8 +22,8 @@ fn further(per_second: f64, seconds: u64, connections: u32, limit: u32) -> Scena
 }
 
 #[test]
-fn an_arrival_that_finds_every_connection_taken_opens_one_and_pays_for_it() {
-    // 20 arrivals a second that take 300 ms: six are under way at a time.
+fn an_arrival_that_finds_every_connection_in_use_opens_one_and_pays_for_it() {
+    // 20 arrivals per second that take 300 ms each: six are in progress at a time.
     let scenario = measure(further(20.0, 3, 2, 16), Script::always(Turn::Answer(millis(300))));
     let (request, stage) = (&scenario.requests[0], measured(&scenario));
     assert_eq!((stage.tally.ok, request.cold.tally.exchanges), (60, 2));
@@ -48,9 +48,9 @@ fn beyond_the_limit_arrivals_wait() {
 }
 
 #[test]
-fn a_connection_that_is_open_and_free_is_taken_before_another_is_opened() {
-    // The connection that is warmed up hangs for a second; the nine arrivals meanwhile need one
-    // further.
+fn a_free_open_connection_is_used_before_another_is_opened() {
+    // The warmed-up connection hangs for a second; the nine arrivals in that time need one further
+    // connection.
     let script = Script(vec![
         vec![Turn::Answer(millis(1)), Turn::Answer(millis(1_000)), Turn::Answer(millis(1))],
         vec![Turn::Answer(millis(1))],
@@ -61,15 +61,15 @@ fn a_connection_that_is_open_and_free_is_taken_before_another_is_opened() {
 }
 
 #[test]
-fn a_further_connection_that_the_target_closed_is_opened_again_only_where_no_other_is_open() {
-    // Two arrivals at a time beside the one that hangs: one over each further connection. The first
-    // is then closed, and the arrivals that follow, one at a time, go to the second.
+fn a_closed_further_connection_is_opened_again_only_if_no_other_is_open() {
+    // Two arrivals at a time in addition to the one that hangs: one on each further connection. The
+    // first connection is then closed. The later arrivals, one at a time, use the second.
     let hanging =
         vec![Turn::Answer(millis(1)), Turn::Answer(millis(1_900)), Turn::Answer(millis(1))];
     let closed = vec![Turn::AnswerThenCloseIdle(millis(20))];
-    let kept = vec![Turn::Answer(millis(150)), Turn::Answer(millis(1))];
+    let staying = vec![Turn::Answer(millis(150)), Turn::Answer(millis(1))];
     let scenario =
-        measure(further(10.0, 2, 1, 8), Script(vec![hanging, kept.clone(), closed, kept]));
+        measure(further(10.0, 2, 1, 8), Script(vec![hanging, staying.clone(), closed, staying]));
     assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.failed()), (20, 0));
     assert_eq!((measured(&scenario).tally.fresh, scenario.connections.opened), (2, 3));
 }
@@ -89,7 +89,7 @@ fn a_base_connection_that_was_lost_is_opened_again_and_counted() {
 }
 
 #[test]
-fn lanes_share_the_further_connections_between_them() {
+fn lanes_divide_the_further_connections() {
     let dials: Vec<_> =
         (0..3).map(|_| ScriptedDial::new(Script::always(Turn::Answer(millis(500))))).collect();
     let dialled: Vec<_> = dials.iter().map(|dial| Rc::clone(&dial.dialled)).collect();

@@ -1,4 +1,4 @@
-//! A run against a scripted server, over in-memory streams and under paused time.
+//! Runs against a scripted server, over in-memory streams and under paused time.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -45,11 +45,11 @@ pub(super) enum Turn {
     Answer(Duration),
     /// Sends these bytes after a delay.
     Raw(Duration, &'static str),
-    /// Sends the head, then one byte of the body every so often.
+    /// Sends the head, then one byte of the body at each interval.
     Trickle { bytes: usize, every: Duration },
     /// Sends these bytes and closes.
     RawThenClose(&'static str),
-    /// Sends an answer and, at once or some time apart, bytes that do not belong to it.
+    /// Sends an answer and, immediately or some time later, bytes that do not belong to it.
     Rest { answer: &'static str, apart: Duration, rest: &'static str },
     /// Sends these bytes and closes some time later.
     Late { head: &'static str, close: Duration },
@@ -61,8 +61,8 @@ pub(super) enum Turn {
     Hang,
 }
 
-/// What the server does: a connection's turns, the last repeated; the last connection's repeated
-/// too.
+/// What the server does: the turns of each connection. The last turn repeats, and so does the last
+/// connection.
 #[derive(Debug, Clone)]
 pub(super) struct Script(pub(super) Vec<Vec<Turn>>);
 
@@ -158,7 +158,7 @@ async fn read_request(stream: &mut DuplexStream) -> Option<String> {
     String::from_utf8(request).ok()
 }
 
-/// Takes one turn; `None` where the connection ends with it.
+/// Takes one turn; `None` if it ends the connection.
 async fn answer(stream: &mut DuplexStream, turn: Turn) -> Option<()> {
     match turn {
         Turn::Answer(after) => {
@@ -208,7 +208,7 @@ async fn answer(stream: &mut DuplexStream, turn: Turn) -> Option<()> {
     }
 }
 
-/// Keeps all intervals; stops the run where told to.
+/// Keeps all intervals; can stop the run or fail.
 #[derive(Default)]
 pub(super) struct Watcher {
     pub(super) intervals: Vec<Interval>,
@@ -296,7 +296,7 @@ pub(super) fn scenario(load: LoadPlan) -> ScenarioPlan {
     }
 }
 
-/// Follows redirects of the first request, whose hops then have the places after it.
+/// Follows redirects of the first request; its hops have the indices after it.
 pub(super) fn following(mut scenario: ScenarioPlan, redirects: u32) -> ScenarioPlan {
     scenario.requests[0].http_mut().redirects = redirects;
     for hop in 0..=redirects {
@@ -308,7 +308,7 @@ pub(super) fn following(mut scenario: ScenarioPlan, redirects: u32) -> ScenarioP
     scenario
 }
 
-/// Tries the first request again, and records its tries in the place after its hops.
+/// Tries the first request again; its tries are recorded under the index after its hops.
 pub(super) fn tried(mut scenario: ScenarioPlan, tries: RetryPlan) -> ScenarioPlan {
     scenario.requests[0].tries = tries;
     let mut shown = scenario.shown.requests[0].clone();
@@ -348,7 +348,7 @@ pub(super) fn measure(scenario: ScenarioPlan, script: Script) -> ScenarioMeasure
     measurement.scenarios.into_iter().next().unwrap()
 }
 
-/// Measures a scenario with one lane a dial.
+/// Measures a scenario with one lane per dial.
 pub(super) fn watch_run<D: Dialer + 'static>(
     scenario: ScenarioPlan,
     dials: Vec<D>,
@@ -359,7 +359,7 @@ pub(super) fn watch_run<D: Dialer + 'static>(
     (measurement, watcher)
 }
 
-/// Runs a future to its end on a runtime whose time is advanced, not slept.
+/// Runs a future to its end on a runtime with paused time, which advances without sleeping.
 pub(in crate::engine) fn paused<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -378,7 +378,7 @@ pub(super) async fn conduct<D: Dialer + 'static>(
     conduct_part(Plan::from_scenarios(vec![scenario]), None, dials, watcher, stop).await
 }
 
-/// As [`conduct`], with a meter of standstills for each lane.
+/// Like [`conduct`], with a standstill meter for each lane.
 pub(super) async fn conduct_metered<D: Dialer + 'static>(
     scenario: ScenarioPlan,
     dials: Vec<D>,
@@ -402,8 +402,7 @@ pub(super) async fn conduct_metered<D: Dialer + 'static>(
     .await
 }
 
-/// Carries out a plan of one scenario, or a prober's part of it, that measures from an appointed
-/// time on.
+/// Runs a plan of one scenario, or a prober's part of it, that measures from an agreed time on.
 pub(super) async fn conduct_part<D: Dialer + 'static>(
     plan: Plan,
     appointed: Option<Duration>,

@@ -41,8 +41,8 @@ fn histogram(stage: &StageMeasurement, dimension: Dimension) -> Histogram {
     stage.series.get(dimension).cloned().unwrap_or_default()
 }
 
-/// Whether two durations are the same but for the histogram's precision and tokio's timer of a
-/// millisecond.
+/// Checks that two durations are equal within the precision of the histogram and of tokio's
+/// millisecond timer.
 fn assert_close(actual: Option<Duration>, wanted: Duration) {
     let actual = actual.expect("a value");
     let off = actual.abs_diff(wanted);
@@ -50,7 +50,7 @@ fn assert_close(actual: Option<Duration>, wanted: Duration) {
 }
 
 #[test]
-fn every_arrival_of_an_open_schedule_is_carried_out_and_counted() {
+fn every_arrival_of_an_open_schedule_runs_and_is_counted() {
     let scenario = measure(open(20.0, 5, 4), Script::always(Turn::Answer(millis(40))));
     assert_eq!((scenario.planned, scenario.released, scenario.unreleased), (Some(100), 100, 0));
     let stage = measured(&scenario);
@@ -61,8 +61,8 @@ fn every_arrival_of_an_open_schedule_is_carried_out_and_counted() {
 
 #[test]
 fn one_stall_is_charged_to_every_request_it_delayed() {
-    // One connection, 10 arrivals a second, and the first answer takes a second: the nine behind it
-    // wait.
+    // One connection and 10 arrivals per second. The first answer takes a second, so the next nine
+    // arrivals wait.
     let script = Script(vec![vec![Turn::Answer(millis(1_000)), Turn::Answer(millis(1))]]);
     let scenario = measure(open(10.0, 2, 1), script);
     let latency = histogram(measured(&scenario), Dimension::Latency);
@@ -74,7 +74,7 @@ fn one_stall_is_charged_to_every_request_it_delayed() {
 }
 
 #[test]
-fn latency_is_lag_wait_setup_and_service_without_rest() {
+fn latency_is_exactly_lag_wait_setup_and_service() {
     let script = Script(vec![vec![Turn::Answer(millis(700)), Turn::Answer(millis(3))]]);
     let scenario = measure(open(7.0, 3, 1), script);
     assert_nothing_is_lost(measured(&scenario));
@@ -92,7 +92,7 @@ fn a_connection_opened_for_an_exchange_is_part_of_its_latency() {
 }
 
 #[test]
-fn warm_up_is_recorded_apart_and_the_measured_phase_starts_on_open_connections() {
+fn the_warm_up_is_recorded_separately_and_the_measured_stage_starts_on_open_connections() {
     let mut plan = open(10.0, 1, 4);
     plan.warmup = WarmupPlan { connections: 4, requests: 10 };
     let scenario = measure(plan, Script::always(Turn::Answer(millis(10))));
@@ -129,7 +129,7 @@ fn an_arrival_that_no_connection_takes_within_the_timeout_is_dropped_and_never_s
 }
 
 #[test]
-fn what_the_target_tells_of_its_own_time_is_kept_beside_what_was_measured() {
+fn server_timings_of_the_target_are_recorded_next_to_what_was_measured() {
     const TOLD: &str = "HTTP/1.1 200 OK\r\nserver-timing: app;dur=31, db;desc=x\r\nServer-Timing: Cache;Dur=.5\r\n\
                         content-length: 0\r\n\r\n";
     const WRONG: &str = "HTTP/1.1 500 No\r\nserver-timing: app;dur=31\r\ncontent-length: 0\r\n\r\n";
@@ -138,18 +138,18 @@ fn what_the_target_tells_of_its_own_time_is_kept_beside_what_was_measured() {
     let scenario = measure(open(5.0, 1, 1), Script(vec![turns]));
     let stage = measured(&scenario);
     assert_eq!((stage.tally.exchanges, stage.tally.ok), (5, 2));
-    let told = stage
+    let metrics = stage
         .server_timings
         .iter()
         .map(|(metric, took)| (metric, took.count(), took.max().unwrap()));
-    let [("Cache", 1, cache), ("app", 1, app)] = told.collect::<Vec<_>>()[..] else {
+    let [("Cache", 1, cache), ("app", 1, app)] = metrics.collect::<Vec<_>>()[..] else {
         panic!("two metrics")
     };
     assert_eq!((cache.as_micros(), app.as_millis()), (500, 31));
 }
 
 #[test]
-fn a_slow_body_is_told_apart_from_a_slow_first_byte() {
+fn a_slow_body_is_distinguished_from_a_slow_first_byte() {
     let script = Script::always(Turn::Trickle { bytes: 10, every: millis(20) });
     let scenario = measure(open(2.0, 1, 2), script);
     let stage = measured(&scenario);
@@ -220,7 +220,7 @@ fn a_connection_closed_after_the_request_was_read_is_an_error_and_nothing_is_sen
 }
 
 #[test]
-fn a_target_that_refuses_every_connection_is_counted_as_just_that() {
+fn every_refused_connection_is_counted_as_refused() {
     let (measurement, _) = watch_run(
         open(5.0, 2, 2),
         vec![ScriptedDial::refusing()],
@@ -245,7 +245,7 @@ fn an_unexpected_status_keeps_the_connection_and_enters_no_quantile() {
 }
 
 #[test]
-fn the_closed_model_sends_again_when_answered_and_minds_its_iterations() {
+fn the_closed_model_sends_again_when_answered_and_stops_after_its_iterations() {
     let closed = |until, iterations| LoadPlan::Closed { connections: 3, until, iterations };
     let by_time =
         measure(scenario(closed(millis(1_000), None)), Script::always(Turn::Answer(millis(100))));
@@ -298,7 +298,7 @@ fn intervals_come_in_order_and_add_up_to_the_totals() {
 }
 
 #[test]
-fn lanes_share_the_arrivals_between_them_without_rest() {
+fn lanes_divide_the_arrivals_exactly() {
     let dials =
         (0..3).map(|_| ScriptedDial::new(Script::always(Turn::Answer(millis(20))))).collect();
     let (measurement, watcher) =
@@ -311,7 +311,7 @@ fn lanes_share_the_arrivals_between_them_without_rest() {
 }
 
 #[test]
-fn an_interrupted_run_finishes_what_is_under_way_and_says_so() {
+fn an_interrupted_run_finishes_what_is_in_progress_and_reports_the_interruption() {
     let (stopper, stop) = stop_channel();
     let mut watcher = Watcher::default();
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(400))));
@@ -352,7 +352,7 @@ fn a_stop_after_the_schedule_has_ended_sends_no_more_of_what_is_queued() {
 }
 
 #[test]
-fn a_second_interruption_drops_what_is_under_way_and_counts_it() {
+fn a_second_interruption_drops_what_is_in_progress_and_counts_it() {
     let (stopper, stop) = stop_channel();
     let mut watcher = Watcher::default();
     let dial = ScriptedDial::new(Script::always(Turn::Hang));
@@ -397,7 +397,7 @@ fn the_observer_can_end_a_run() {
 }
 
 #[test]
-fn an_observer_that_cannot_go_on_ends_the_run_at_once() {
+fn an_observer_that_fails_ends_the_run_at_once() {
     let mut watcher = Watcher { fail_after: Some(1), ..Watcher::default() };
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(5))));
     let error =
@@ -407,7 +407,7 @@ fn an_observer_that_cannot_go_on_ends_the_run_at_once() {
 }
 
 #[test]
-fn lanes_are_filled_with_places_and_no_connection_is_split() {
+fn lanes_are_filled_with_slots_and_no_connection_is_split() {
     let mut plan = open(40_000.0, 1, 16);
     (plan.target.protocol, plan.streams) = (HttpProtocol::Negotiated, 8);
     assert_eq!((exchange_slots(&plan), lanes_for(&plan, Shard::WHOLE, 8)), (16, 1));

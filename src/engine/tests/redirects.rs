@@ -1,4 +1,4 @@
-//! Redirects followed, over in-memory streams and under paused time.
+//! Following redirects, over in-memory streams and under paused time.
 
 use std::rc::Rc;
 
@@ -20,7 +20,7 @@ const TO_EVIL: &str =
     "HTTP/1.1 302 No\r\nlocation: https://evil.test/x?token=1\r\ncontent-length: 0\r\n\r\n";
 const NOWHERE: &str = "HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n";
 
-/// What was measured, what the server read, and what was dialled.
+/// What was measured, which requests the server read, and which origins were dialled.
 struct Followed {
     scenario: ScenarioMeasurement,
     requests: Vec<String>,
@@ -52,7 +52,7 @@ fn expecting(mut scenario: ScenarioPlan, written: &str, check: ResponseCheck) ->
 }
 
 #[test]
-fn a_redirect_is_followed_and_its_hops_are_timed_beside_the_whole() {
+fn a_redirect_is_followed_and_its_hops_are_timed_in_addition_to_the_whole() {
     let script = vec![vec![raw(20, TO_B), Turn::Answer(millis(70))]];
     let Followed { scenario, requests, dialled } = follow(following(open(1.0, 1, 1), 2), script);
     assert!(
@@ -80,15 +80,15 @@ fn a_redirect_is_followed_and_its_hops_are_timed_beside_the_whole() {
 }
 
 #[test]
-fn the_last_answer_alone_tells_of_the_targets_time() {
+fn only_server_timings_of_the_last_answer_are_recorded() {
     const ON: &str = "HTTP/1.1 302 Found\r\nlocation: /b\r\nserver-timing: gate;dur=1\r\ncontent-length: 0\r\n\r\n";
     const AT_LAST: &str =
         "HTTP/1.1 200 OK\r\nserver-timing: app;dur=2\r\ncontent-length: 0\r\n\r\n";
     let script = vec![vec![raw(20, ON), raw(20, AT_LAST)]];
     let Followed { scenario, .. } = follow(following(open(1.0, 1, 1), 2), script);
-    let told: Vec<_> =
+    let metrics: Vec<_> =
         measured(&scenario).server_timings.iter().map(|(metric, _)| metric).collect();
-    assert_eq!(told, ["app"]);
+    assert_eq!(metrics, ["app"]);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn without_a_redirect_no_hop_is_recorded() {
 }
 
 #[test]
-fn a_redirect_is_not_followed_unless_the_scenario_asks() {
+fn a_redirect_is_not_followed_unless_the_scenario_allows_it() {
     let Followed { scenario, requests, .. } = follow(open(5.0, 1, 1), vec![vec![raw(5, TO_B)]]);
     assert_eq!(measured(&scenario).tally.failed_by(Failure::Redirected), 5);
     assert_eq!(requests.len(), 5);
@@ -111,7 +111,7 @@ fn a_redirect_is_not_followed_unless_the_scenario_asks() {
 }
 
 #[test]
-fn a_loop_ends_at_the_limit_and_says_where_it_was_led() {
+fn a_loop_ends_at_the_limit_and_names_the_next_url() {
     let Followed { scenario, requests, .. } =
         follow(following(open(2.0, 1, 1), 3), vec![vec![raw(5, TO_B)]]);
     let stage = measured(&scenario);
@@ -126,7 +126,7 @@ fn a_loop_ends_at_the_limit_and_says_where_it_was_led() {
 }
 
 #[test]
-fn a_host_that_is_not_allowed_is_not_asked() {
+fn a_host_that_is_not_allowed_gets_no_request() {
     let Followed { scenario, dialled, .. } =
         follow(following(open(2.0, 1, 1), 3), vec![vec![raw(5, TO_EVIL)]]);
     let stage = measured(&scenario);
@@ -157,11 +157,11 @@ fn the_connection_to_another_origin_is_kept_for_the_next_exchange() {
 }
 
 #[test]
-fn a_fresh_connection_for_each_arrival_means_each_of_its_connections() {
+fn with_fresh_connections_every_hop_opens_one() {
     let mut plan = open(5.0, 1, 1);
     plan.reuse = ConnectionReuse::Fresh;
-    // Connections are dialled in turn, so that the script's second is the other origin's the first
-    // time alone.
+    // Connections are dialled in turn: the script's second one goes to the other origin only the
+    // first time.
     let mut script = vec![];
     for _ in 0..5 {
         script.extend([vec![raw(5, TO_OTHER)], vec![Turn::Answer(millis(10))]]);
@@ -182,7 +182,7 @@ fn only_a_few_connections_to_other_origins_are_kept() {
         );
         raw(1, Box::leak(answer.into_boxed_str()))
     };
-    // Four redirects to four ports, so that none of them is kept long enough to be used again.
+    // Four redirects to four ports: no connection is kept long enough to be used again.
     let script =
         vec![vec![to("81")], vec![to("82")], vec![to("83")], vec![Turn::Answer(millis(1))]];
     let script = [script.clone(), script[1..].to_vec()].concat();
@@ -193,7 +193,7 @@ fn only_a_few_connections_to_other_origins_are_kept() {
 }
 
 #[test]
-fn an_answer_that_leads_nowhere_is_final_and_judged() {
+fn a_redirect_without_a_usable_url_is_final_and_judged() {
     let Followed { scenario, .. } =
         follow(following(open(2.0, 1, 1), 3), vec![vec![raw(5, NOWHERE)]]);
     assert_eq!(measured(&scenario).tally.failed_by(Failure::Status), 2);
@@ -204,7 +204,7 @@ fn an_answer_that_leads_nowhere_is_final_and_judged() {
 }
 
 #[test]
-fn the_final_url_is_what_expectations_see() {
+fn expectations_see_the_final_url() {
     let at_b = || ResponseCheck::FinalUrl("http://target.test/b?c=d".parse().unwrap());
     let script = || vec![vec![raw(5, TO_B), Turn::Answer(millis(5))]];
     let plan = expecting(following(open(1.0, 1, 1), 1), "final_url = \"/b?c=d\"", at_b());
@@ -215,7 +215,7 @@ fn the_final_url_is_what_expectations_see() {
 }
 
 #[test]
-fn of_a_sensitive_answer_it_is_not_told_where_a_redirect_leads_that_is_not_followed() {
+fn a_refused_redirect_of_a_sensitive_answer_does_not_show_its_url() {
     let mut plan = following(open(1.0, 1, 1), 1);
     plan.requests[0].expectations = ExpectationSet::default().with_sensitivity(true);
     let Followed { scenario, .. } = follow(plan, vec![vec![raw(5, TO_B), raw(5, TO_B)]]);
@@ -248,7 +248,7 @@ fn a_hop_that_cannot_be_reached_fails_the_exchange_in_its_phase() {
 }
 
 #[test]
-fn hops_of_the_warm_up_are_recorded_apart_too() {
+fn hops_of_the_warm_up_are_recorded_separately() {
     let mut plan = following(open(2.0, 1, 1), 1);
     plan.warmup = WarmupPlan { connections: 1, requests: 3 };
     let script = vec![[raw(5, TO_B), Turn::Answer(millis(5))].repeat(5)];

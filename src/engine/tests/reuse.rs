@@ -1,5 +1,5 @@
-//! Connections that are used again, and targets that close them: what can be known costs a counted
-//! reconnect, what cannot is an error, and nothing is ever sent twice.
+//! Connections that are used again, and targets that close them. A close that the prober can know
+//! about costs a counted reconnect; any other is an error. Nothing is ever sent twice.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -41,13 +41,13 @@ fn run(scenario: ScenarioPlan, script: Vec<Vec<Turn>>) -> (ScenarioMeasurement, 
 }
 
 #[test]
-fn a_proxy_that_closes_every_few_requests_and_says_so_costs_reconnects_and_no_error() {
+fn a_proxy_that_announces_a_close_every_few_requests_costs_reconnects_and_no_error() {
     let last = [Turn::Raw(millis(1), LAST_ANSWER), Turn::RawThenClose(LAST_ANSWER)];
     for last in last {
         let turns = vec![Turn::Answer(millis(1)), Turn::Answer(millis(1)), last];
         let (scenario, seen) = run(back_to_back(4, 300), vec![turns]);
         assert_eq!((measured(&scenario).tally.ok, seen), (300, 300), "{last:?}");
-        // Some of the last connections are not needed to their end.
+        // The end of some of the last connections is never reached.
         assert!(
             (100..=103).contains(&scenario.connections.opened),
             "{}",
@@ -57,7 +57,7 @@ fn a_proxy_that_closes_every_few_requests_and_says_so_costs_reconnects_and_no_er
 }
 
 #[test]
-fn a_proxy_that_closes_every_few_requests_without_a_word_costs_reconnects_and_no_error() {
+fn a_proxy_that_closes_unannounced_every_few_requests_costs_reconnects_and_no_error() {
     let turns = vec![Turn::Answer(millis(1)), Turn::Answer(millis(1)), Turn::RawThenClose(ANSWER)];
     let (scenario, seen) = run(back_to_back(4, 300), vec![turns]);
     assert_eq!((measured(&scenario).tally.ok, seen), (300, 300));
@@ -66,8 +66,8 @@ fn a_proxy_that_closes_every_few_requests_without_a_word_costs_reconnects_and_no
 }
 
 #[test]
-fn a_request_that_meets_a_close_on_its_way_is_an_error_and_is_not_sent_again() {
-    // The server has stopped reading and closes a little later, which nobody can know.
+fn a_request_that_crosses_a_close_is_an_error_and_is_not_sent_again() {
+    // The server has stopped reading and closes a little later, which the prober cannot know.
     let (scenario, seen) =
         run(back_to_back(1, 10), vec![vec![Turn::AnswerThenCloseIdle(millis(20))]]);
     let tally = &measured(&scenario).tally;
@@ -76,7 +76,7 @@ fn a_request_that_meets_a_close_on_its_way_is_an_error_and_is_not_sent_again() {
 }
 
 #[test]
-fn a_close_that_nobody_has_read_yet_is_known_before_a_request_is_sent() {
+fn an_unread_close_is_detected_before_a_request_is_sent() {
     for version in [NegotiatedVersion::Http1, NegotiatedVersion::Http2] {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(LocalSet::new().run_until(async {
@@ -92,7 +92,7 @@ fn a_close_that_nobody_has_read_yet_is_known_before_a_request_is_sent() {
                 HttpConnection::open(dialled, clock::now() + Duration::from_secs(9)).await.unwrap();
             assert!(channel.ready().await);
             drop(theirs);
-            // The runtime does not run meanwhile, as while another task is busy.
+            // The runtime does not run during this loop, as if another task were busy.
             while peek.look() != UnreadInput::End {
                 std::thread::yield_now();
             }
@@ -102,11 +102,11 @@ fn a_close_that_nobody_has_read_yet_is_known_before_a_request_is_sent() {
     }
 }
 
-/// The end of the stream comes with the answer's last byte, so that it is known whenever the answer
+/// The end of the stream arrives with the answer's last byte, so it is known as soon as the answer
 /// is.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_server_that_closes_with_every_answer_meets_no_request_on_a_closed_connection() {
+fn no_request_is_sent_on_a_connection_that_was_closed_with_its_answer() {
     const ARRIVALS: u32 = 400;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = url::Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
@@ -131,7 +131,7 @@ fn a_server_that_closes_with_every_answer_meets_no_request_on_a_closed_connectio
     assert_eq!(scenario.connections.reopened_after_idle_close, u64::from(ARRIVALS) - 1);
 }
 
-/// Turns after which the server has read all that was sent before it closed.
+/// Turns after which the server has read everything that was sent before it closed.
 fn tidy() -> impl Strategy<Value = Turn> {
     prop_oneof![
         Just(Turn::Answer(millis(3))),
@@ -164,7 +164,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_exchange_is_sent_just_once_where_the_server_reads_what_is_sent(
+    fn every_exchange_is_sent_exactly_once_if_the_server_reads_everything(
         script in scripts(tidy()), connections in 1_u32..4,
     ) {
         for plan in [back_to_back(connections, 30), open(40.0, 1, 40)] {

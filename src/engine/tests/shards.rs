@@ -15,7 +15,7 @@ use crate::plan::{LoadPlan, Plan, RampStep, ScenarioPlan, Schedule, Shard, Shard
 use crate::record::{Measurement, RunEnding, Stage};
 use crate::units::Rate;
 
-/// When the measured phase starts.
+/// When the measured stage starts.
 const START: Duration = Duration::from_secs(2);
 
 fn part(scenario: &ScenarioPlan, shard: Shard) -> Plan {
@@ -23,7 +23,7 @@ fn part(scenario: &ScenarioPlan, shard: Shard) -> Plan {
     Plan { shard_plan: part, ..Plan::from_scenarios(vec![scenario.clone()]) }
 }
 
-/// What a prober with so many lanes measures of its part.
+/// What a prober with this many lanes measures of its part.
 fn measure(scenario: &ScenarioPlan, shard: Shard, lanes: usize) -> Measurement {
     let script = || ScriptedDial::new(Script::always(Turn::Answer(millis(20))));
     let dials = (0..lanes).map(|_| script()).collect();
@@ -67,7 +67,7 @@ fn the_parts_of_a_run_add_up_to_what_one_prober_measures() {
 }
 
 #[test]
-fn measuring_starts_when_it_was_appointed_and_not_when_the_warm_up_is_over() {
+fn measuring_starts_at_the_agreed_time_and_not_when_the_warm_up_ends() {
     let mut scenario = open(10.0, 1, 2);
     scenario.warmup = WarmupPlan { connections: 2, requests: 4 };
     let mut watcher = Watcher::default();
@@ -88,7 +88,7 @@ fn measuring_starts_when_it_was_appointed_and_not_when_the_warm_up_is_over() {
 }
 
 #[test]
-fn a_warm_up_that_is_not_over_in_time_ends_the_run_then_and_nothing_measured_is_sent() {
+fn a_warm_up_that_is_late_ends_the_run_before_anything_measured_is_sent() {
     let mut scenario = open(10.0, 10, 1);
     scenario.warmup = WarmupPlan { connections: 1, requests: 1_000 };
     let mut watcher = Watcher::default();
@@ -136,7 +136,7 @@ fn a_stop_while_waiting_for_the_start_ends_the_run() {
 }
 
 #[test]
-fn the_lanes_of_all_probers_together_are_every_share_once() {
+fn the_lanes_of_all_probers_cover_every_share_exactly_once() {
     let scenario = open(50_000.0, 1, 500);
     let shards = |part_of: u32| {
         let assigned = (0..part_of).flat_map(|index| {
@@ -149,8 +149,8 @@ fn the_lanes_of_all_probers_together_are_every_share_once() {
     let three = shards(3);
     assert_eq!(three.len(), 6, "17,000 arrivals a second need two lanes each");
     let schedule = Schedule::constant(rate(10.0), Duration::from_secs(6));
-    let mut taken: Vec<_> = three.iter().flat_map(|shard| schedule.arrivals(*shard)).collect();
-    taken.sort_unstable();
-    assert!(taken.into_iter().eq(schedule.arrivals(Shard::WHOLE)));
+    let mut arrivals: Vec<_> = three.iter().flat_map(|shard| schedule.arrivals(*shard)).collect();
+    arrivals.sort_unstable();
+    assert!(arrivals.into_iter().eq(schedule.arrivals(Shard::WHOLE)));
     assert_eq!(three.iter().map(|shard| shard.share(500)).sum::<u64>(), 500);
 }

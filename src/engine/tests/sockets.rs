@@ -1,4 +1,4 @@
-//! The engine over real sockets: what in-memory streams cannot show.
+//! The engine over real sockets: cases that in-memory streams cannot show.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -37,7 +37,7 @@ fn serve(answer: impl Fn(std::net::TcpStream) + Send + 'static) -> SocketAddr {
 }
 
 #[test]
-fn a_reset_is_told_apart_from_a_close() {
+fn a_reset_is_distinguished_from_a_close() {
     let resetting = serve(|stream| {
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     });
@@ -113,14 +113,14 @@ fn a_handshake_that_hangs_counts_against_the_budget_on_the_handshake() {
     scenario.target.base_url = url.clone();
     scenario.requests[0].http_mut().url = url;
     scenario.requests[0].ceilings = vec![Ceiling { dimension: Dimension::Tls, limit: millis(100) }];
-    // The phase may take longer than the exchange as a whole: the exchange's end comes first.
+    // The phase may take longer than the whole exchange, but the exchange's end comes first.
     scenario.target.timeouts.whole = millis(150);
     let plan = Plan::from_scenarios(vec![scenario]);
     let measurement =
         Engine::prepare(&plan).unwrap().run(&mut Watcher::default(), stop_channel().1).unwrap();
     let scenario = &measurement.scenarios[0];
     let tally = &scenario.requests[0].measured.tally;
-    // A machine that stands still for long takes a timeout upon itself.
+    // A machine that stands still for long attributes a timeout to itself.
     assert_eq!(tally.exchanges + scenario.unreleased, 10);
     let hung = tally.failed_by(Failure::TimedOut);
     assert_eq!((tally.ceilings[0].judged, tally.ceilings[0].exceeded), (hung, hung));
@@ -128,7 +128,7 @@ fn a_handshake_that_hangs_counts_against_the_budget_on_the_handshake() {
 }
 
 #[test]
-fn arrivals_faster_than_anything_can_be_sent_still_let_answers_and_a_stop_through() {
+fn arrivals_faster_than_the_prober_can_send_do_not_block_answers_or_a_stop() {
     let answering = serve(|mut stream| {
         let mut request = [0; 1024];
         while stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").is_ok() {
@@ -145,14 +145,14 @@ fn arrivals_faster_than_anything_can_be_sent_still_let_answers_and_a_stop_throug
     let plan = Plan::from_scenarios(vec![scenario]);
     let mut watcher = StopAfterAnswers { stopper, answers: 2_000 };
     let measurement = Engine::prepare(&plan).unwrap().run(&mut watcher, stop).unwrap();
-    // Exchanges were carried out while arrivals were being released, and the stop came through: the
-    // schedule alone would have taken 30 s.
+    // Exchanges ran while arrivals were being released, and the stop arrived in time: the schedule
+    // alone takes 30 s.
     assert!(measurement.elapsed < Duration::from_secs(20), "{:?}", measurement.elapsed);
     let scenario = &measurement.scenarios[0];
     assert!(scenario.abandoned + scenario.unreleased > 0);
 }
 
-/// Asks for the end once so many exchanges are done.
+/// Requests a stop once this many exchanges are done.
 struct StopAfterAnswers {
     stopper: StopHandle,
     answers: u64,

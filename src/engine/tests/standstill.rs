@@ -1,4 +1,4 @@
-//! A prober that stands still: the clock goes on and nothing on its thread gets a turn.
+//! A prober that stands still: the clock advances and no task on its thread runs.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn standing_still(still: Duration, scenario: ScenarioPlan, turn: Turn) -> Measur
 }
 
 #[test]
-fn what_was_under_way_while_the_prober_stood_still_may_be_late_by_its_fault() {
+fn exchanges_in_progress_during_a_standstill_may_be_late_because_of_the_prober() {
     let load = LoadPlan::Closed { connections: 2, until: millis(3_000), iterations: None };
     let run = standing_still(millis(300), scenario(load), Turn::Answer(millis(200)));
     let measured = measured(&run.scenarios[0]);
@@ -31,7 +31,7 @@ fn what_was_under_way_while_the_prober_stood_still_may_be_late_by_its_fault() {
 }
 
 #[test]
-fn an_exchange_that_is_late_beyond_the_standstill_is_the_targets() {
+fn the_target_is_charged_for_lateness_beyond_the_standstill() {
     let load = LoadPlan::Closed { connections: 2, until: millis(3_000), iterations: None };
     let run = standing_still(millis(300), scenario(load), Turn::Answer(millis(900)));
     let count = measured(&run.scenarios[0]).tally.ceilings[0];
@@ -39,7 +39,7 @@ fn an_exchange_that_is_late_beyond_the_standstill_is_the_targets() {
 }
 
 #[test]
-fn arrivals_due_while_the_prober_stood_still_are_lag_and_nothing_is_taken_off_twice() {
+fn arrivals_due_during_a_standstill_have_lag_and_it_is_deducted_only_once() {
     let run = standing_still(millis(300), open(100.0, 3, 100), Turn::Answer(millis(200)));
     let measured = measured(&run.scenarios[0]);
     let count = measured.tally.ceilings[0];
@@ -48,7 +48,7 @@ fn arrivals_due_while_the_prober_stood_still_are_lag_and_nothing_is_taken_off_tw
 }
 
 #[test]
-fn a_timeout_while_the_prober_stood_still_counts_against_nobody_and_voids_a_pass() {
+fn a_timeout_during_a_standstill_is_not_charged_to_the_target_and_voids_a_pass() {
     let mut scenario =
         scenario(LoadPlan::Closed { connections: 2, until: millis(1_200), iterations: Some(2) });
     scenario.target.timeouts.whole = millis(1_100);
@@ -67,7 +67,7 @@ fn a_timeout_while_the_prober_stood_still_counts_against_nobody_and_voids_a_pass
 }
 
 #[test]
-fn a_prober_that_keeps_going_has_hiccups_of_less_than_a_standstill_alone() {
+fn a_prober_without_standstills_has_only_shorter_hiccups() {
     let load = LoadPlan::Closed { connections: 2, until: millis(1_000), iterations: None };
     let dials = vec![ScriptedDial::new(Script::always(Turn::Answer(millis(50))))];
     let run = paused(conduct_metered(scenario(load), dials)).unwrap();

@@ -1,16 +1,16 @@
-//! Sums over what was measured, and that they add up.
+//! Checks that the parts of what was measured add up.
 
 use std::time::Duration;
 
 use crate::record::{Dimension, Histogram, StageMeasurement};
 
-/// The sum of all values of a dimension, as exact as its histogram.
+/// The sum of all values of a dimension, as precise as its histogram.
 pub(super) fn sum(stage: &StageMeasurement, dimension: Dimension) -> Duration {
     let steps = stage.series.get(dimension).into_iter().flat_map(Histogram::steps);
     steps.map(|(value, count)| value * u32::try_from(count).unwrap()).sum()
 }
 
-/// Holds latency against lag, wait, setup and service, which must add up to it without rest.
+/// Checks that lag, wait, setup and service add up to exactly the latency.
 pub(super) fn assert_nothing_is_lost(stage: &StageMeasurement) {
     let parts: Duration = Dimension::BLAME.into_iter().map(|dimension| sum(stage, dimension)).sum();
     let latency = sum(stage, Dimension::Latency);

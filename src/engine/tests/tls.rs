@@ -1,4 +1,4 @@
-//! TLS over real sockets: what is agreed on, whom to believe, who we are.
+//! TLS over real sockets: negotiation, trusted authorities, and client identity.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::plan::{
 };
 use crate::record::{Ceiling, Dimension, Failure, Histogram, ScenarioMeasurement};
 
-/// What the server offers by ALPN; with nothing it takes no part in it.
+/// The protocols that the server offers by ALPN; if empty, it does not negotiate.
 #[derive(Clone, Copy)]
 struct Offer(&'static [&'static [u8]]);
 
@@ -33,7 +33,7 @@ const ONE: Offer = Offer(&[b"http/1.1"]);
 const TWO: Offer = Offer(&[b"h2"]);
 const NONE: Offer = Offer(&[]);
 
-/// An authority, its certificate file, and a server that it vouches for as `tollgate.test`.
+/// An authority, its certificate file, and a server that it certifies as `tollgate.test`.
 struct ExchangeResponse {
     folder: TempDir,
     port: u16,
@@ -101,7 +101,7 @@ fn leaf(
     (certificate.der().clone(), key.serialize_der().try_into().unwrap())
 }
 
-/// Answers everything on a thread of its own, in the version of HTTP that was agreed on.
+/// Answers everything on its own thread, in the negotiated HTTP version.
 fn listen(acceptor: TlsAcceptor, connections: Arc<AtomicU64>) -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -146,7 +146,7 @@ async fn hello(
     })
 }
 
-/// A scenario against the server, its address given and its authority believed.
+/// A scenario against the server, with its address given and its authority trusted.
 fn against(served: &ExchangeResponse, protocol: HttpProtocol) -> ScenarioPlan {
     let load = LoadPlan::Closed { connections: 2, until: millis(60_000), iterations: Some(20) };
     let mut scenario = scenario(load);
@@ -181,7 +181,7 @@ fn refusal(scenario: ScenarioPlan) -> EngineError {
     }
 }
 
-/// How a scenario failed, all of it in the same way.
+/// The failure of a scenario whose exchanges all failed in the same way.
 fn failed(scenario: &ScenarioMeasurement) -> (Failure, Option<Dimension>, String) {
     let stage = &scenario.requests[0].measured;
     assert_eq!((stage.tally.exchanges, stage.tally.ok), (20, 0), "{:?}", stage.tally);
@@ -191,7 +191,7 @@ fn failed(scenario: &ScenarioMeasurement) -> (Failure, Option<Dimension>, String
 }
 
 #[test]
-fn what_is_spoken_is_what_both_sides_agreed_on() {
+fn both_sides_speak_the_negotiated_protocol() {
     for (offer, protocol, spoken) in [
         (BOTH, HttpProtocol::Negotiated, "HTTP/2 over TLS 1.3"),
         (ONE, HttpProtocol::Negotiated, "HTTP/1.1 over TLS 1.3"),
@@ -205,14 +205,14 @@ fn what_is_spoken_is_what_both_sides_agreed_on() {
         let stage = &scenario.requests[0].measured;
         assert_eq!(stage.tally.ok, 20, "{spoken}: {:?}", stage.evidence);
         assert_eq!(scenario.protocols, [spoken]);
-        // The address was given, so that no name was looked up.
+        // The address was given, so no name was looked up.
         assert!(stage.series.get(Dimension::Dns).is_none());
         assert!(stage.series.get(Dimension::Tls).is_some());
     }
 }
 
 #[test]
-fn a_protocol_that_was_asked_for_and_is_not_spoken_is_an_error_and_never_a_fallback() {
+fn a_required_protocol_that_the_target_does_not_speak_is_an_error_and_never_a_fallback() {
     for (offer, protocol, why) in [
         (
             ONE,
@@ -234,7 +234,7 @@ fn a_protocol_that_was_asked_for_and_is_not_spoken_is_an_error_and_never_a_fallb
 }
 
 #[test]
-fn streams_of_http_2_share_a_connection_over_tls() {
+fn http_2_streams_share_a_connection_over_tls() {
     let served = serve(BOTH, false);
     let mut scenario = against(&served, HttpProtocol::Http2);
     (scenario.streams, scenario.load) = (8, open(100.0, 1, 1).load);
@@ -244,7 +244,7 @@ fn streams_of_http_2_share_a_connection_over_tls() {
 }
 
 #[test]
-fn an_authority_that_is_not_known_is_not_believed_and_anything_believes_all() {
+fn an_unknown_authority_is_not_trusted_unless_any_certificate_is() {
     let served = serve(BOTH, false);
     authority(served.folder.path(), "other.pem");
     let mut scenario = against(&served, HttpProtocol::Negotiated);
@@ -255,7 +255,7 @@ fn an_authority_that_is_not_known_is_not_believed_and_anything_believes_all() {
 
     scenario.target.trust = CertificateTrust::AnyCertificate;
     assert_eq!(run(scenario.clone()).requests[0].measured.tally.ok, 20);
-    // Not even the name has to be right.
+    // Even a wrong name is accepted.
     let url = url::Url::parse(&format!("https://other.test:{}/", served.port)).unwrap();
     (scenario.target.base_url, scenario.requests[0].http_mut().url) = (url.clone(), url);
     "other.test".clone_into(&mut scenario.target.pinned_addresses[0].host);
@@ -263,12 +263,11 @@ fn an_authority_that_is_not_known_is_not_believed_and_anything_believes_all() {
 }
 
 #[test]
-fn a_target_that_asks_for_a_certificate_gets_the_one_planned() {
+fn a_target_that_requires_a_certificate_gets_the_planned_one() {
     let served = serve(BOTH, true);
     for protocol in [HttpProtocol::Http1, HttpProtocol::Http2] {
         let mut scenario = against(&served, protocol);
-        // In TLS 1.3 the refusal comes after the handshake, and the close behind it may overtake
-        // it.
+        // In TLS 1.3 the refusal follows the handshake, and the close after it may overtake it.
         let refused = run(scenario.clone());
         let tally = &refused.requests[0].measured.tally;
         let of_tls = tally.failed_by(Failure::Tls);
@@ -287,7 +286,7 @@ fn a_target_that_asks_for_a_certificate_gets_the_one_planned() {
 }
 
 #[test]
-fn an_identity_that_cannot_be_used_is_refused_before_anything_is_sent() {
+fn an_unusable_identity_is_refused_before_anything_is_sent() {
     let served = serve(BOTH, false);
     std::fs::write(served.path("empty.pem"), "").unwrap();
     for (certificate, key, at_fault, why) in [
@@ -308,7 +307,7 @@ fn an_identity_that_cannot_be_used_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn a_family_that_the_target_has_no_address_in_is_refused_before_anything_is_sent() {
+fn an_address_family_that_the_target_lacks_is_refused_before_anything_is_sent() {
     let served = serve(BOTH, false);
     let mut scenario = against(&served, HttpProtocol::Negotiated);
     scenario.target.family = AddressFamily::V6;
@@ -330,7 +329,7 @@ fn a_name_without_an_address_of_the_family_is_not_resolved() {
 }
 
 #[test]
-fn a_redirect_to_another_origin_names_what_is_spoken_there_too() {
+fn a_redirect_to_another_origin_also_names_its_protocol() {
     let (from, to) = (serve(ONE, false), serve(BOTH, false));
     let mut scenario = following(against(&from, HttpProtocol::Negotiated), 1);
     scenario.target.trust = CertificateTrust::AnyCertificate;
@@ -354,7 +353,7 @@ fn a_redirect_to_another_origin_names_what_is_spoken_there_too() {
     assert_eq!(scenario.connections.opened, opened);
 }
 
-/// How many handshakes of the measured phase there were: all, full ones, resumed ones.
+/// The number of handshakes in the measured stage: all, full and resumed.
 fn handshakes(scenario: &ScenarioMeasurement) -> [u64; 3] {
     let series = &scenario.requests[0].measured.series;
     [Dimension::Tls, Dimension::TlsFull, Dimension::TlsResumed]
@@ -372,7 +371,7 @@ fn a_fresh_handshake_for_each_arrival_is_a_full_one() {
 }
 
 #[test]
-fn sessions_are_resumed_where_that_is_asked_for_and_told_apart() {
+fn sessions_are_resumed_if_planned_and_counted_separately() {
     for version in [&TLS12, &TLS13] {
         for protocol in [HttpProtocol::Http1, HttpProtocol::Http2] {
             let served = serve_over(&[version], BOTH, false);
@@ -389,7 +388,7 @@ fn sessions_are_resumed_where_that_is_asked_for_and_told_apart() {
 }
 
 #[test]
-fn scenarios_resume_no_sessions_of_one_another() {
+fn scenarios_do_not_resume_each_others_sessions() {
     let served = serve(BOTH, false);
     let mut resuming = against(&served, HttpProtocol::Http1);
     resuming.load = LoadPlan::Closed { connections: 1, until: millis(60_000), iterations: Some(5) };

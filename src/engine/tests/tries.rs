@@ -1,4 +1,4 @@
-//! Steps that are tried again, and steps that are not carried out.
+//! Steps that are tried again, and steps that do not run.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn of_steps<const N: usize>(further: [&str; N]) -> ScenarioPlan {
     plan
 }
 
-/// A run that is asked to end once so much time has passed.
+/// Measures a run that is stopped after `time`.
 fn stopped_after(time: Duration, plan: ScenarioPlan, dial: ScriptedDial) -> Measurement {
     let (stopper, stop) = stop_channel();
     paused(async {
@@ -50,7 +50,7 @@ fn longest(stage: &StageMeasurement, dimension: Dimension) -> Duration {
 }
 
 #[test]
-fn a_step_that_is_answered_at_the_third_try_is_one_exchange_that_took_as_long_as_all_of_them() {
+fn a_step_answered_at_the_third_try_is_one_exchange_as_long_as_all_tries() {
     let plan = once(RetryPlan::Retry { times: 5, after: millis(100) });
     let script = Script(vec![vec![REFUSES, REFUSES, Turn::Answer(millis(30))]]);
     let scenario = measure(plan, script);
@@ -60,13 +60,14 @@ fn a_step_that_is_answered_at_the_third_try_is_one_exchange_that_took_as_long_as
     let answering = millis(20 + 100 + 20 + 100 + 30);
     let all = CONNECT + answering;
     assert!(longest(whole, Dimension::Latency).abs_diff(all) <= millis(1));
-    // The pauses and the tries before are time in which the target had no answer that would do.
+    // During the pauses and the earlier tries the target had no acceptable answer, so they count as
+    // its time.
     assert!(longest(whole, Dimension::FirstByte).abs_diff(answering) <= millis(1));
     assert_nothing_is_lost(whole);
-    // It opened a connection, whichever try that was for.
+    // It opened a connection, regardless of the try.
     assert_eq!((whole.tally.fresh, each.tally.fresh), (1, 1));
     assert!(longest(whole, Dimension::Setup).abs_diff(CONNECT) <= millis(1));
-    // A ceiling of 300 ms holds for all of it, and is not counted against a try.
+    // The ceiling of 300 ms applies to the whole exchange and not to each try.
     assert_eq!((whole.tally.ceilings[0].judged, each.tally.ceilings.len()), (1, 0));
 }
 
@@ -94,36 +95,36 @@ fn polling_gives_up_when_its_time_is_over_however_long_the_target_takes() {
 }
 
 #[test]
-fn a_run_that_is_asked_to_end_ends_between_two_tries() {
+fn a_stopped_run_ends_between_two_tries() {
     let plan =
         once(RetryPlan::Poll { every: Duration::from_mins(1), within: Duration::from_mins(10) });
     let dial = ScriptedDial::new(Script::always(REFUSES));
-    let asked = Rc::clone(&dial.requests);
+    let requests = Rc::clone(&dial.requests);
     let measurement = stopped_after(Duration::from_secs(5), plan, dial);
-    assert_eq!((asked.borrow().len(), measurement.scenarios[0].abandoned), (1, 1));
+    assert_eq!((requests.borrow().len(), measurement.scenarios[0].abandoned), (1, 1));
     assert!(measurement.elapsed < Duration::from_secs(10), "{:?}", measurement.elapsed);
 }
 
 #[test]
-fn a_run_that_is_asked_to_end_sends_no_further_step_of_an_arrival() {
+fn a_stopped_run_sends_no_further_step_of_an_arrival() {
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(400))));
-    let asked = Rc::clone(&dial.requests);
+    let requests = Rc::clone(&dial.requests);
     let measurement = stopped_after(millis(600), of_steps(["second", "third"]), dial);
     let scenario = &measurement.scenarios[0];
     let made: Vec<_> = scenario.requests.iter().map(|step| step.measured.tally.exchanges).collect();
-    assert_eq!((made, asked.borrow().len(), scenario.abandoned), (vec![1, 1, 0], 2, 1));
+    assert_eq!((made, requests.borrow().len(), scenario.abandoned), (vec![1, 1, 0], 2, 1));
     assert_eq!(measurement.ending, RunEnding::Interrupted);
 }
 
 #[test]
-fn a_run_that_is_asked_to_end_while_its_last_answer_is_awaited_is_complete() {
+fn a_run_stopped_while_its_last_answer_is_awaited_is_complete() {
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(400))));
     let measurement = stopped_after(millis(600), of_steps(["second"]), dial);
     assert_eq!((measurement.ending, measurement.scenarios[0].abandoned), (RunEnding::Complete, 0));
 }
 
 #[test]
-fn a_step_that_lacks_a_variable_is_not_carried_out_and_those_around_it_are() {
+fn a_step_that_lacks_a_variable_does_not_run_but_the_steps_around_it_do() {
     let mut plan = of_steps(["second", "third"]);
     plan.requests[1].missing_variable = Some("variable `KEY` is not set".to_owned());
     let scenario = measure(plan, Script::always(Turn::Answer(millis(10))));
@@ -137,7 +138,7 @@ fn a_step_that_lacks_a_variable_is_not_carried_out_and_those_around_it_are() {
 }
 
 #[test]
-fn a_page_that_may_be_absent_is_so_by_404_alone() {
+fn only_404_makes_a_page_absent() {
     for (answer, failure) in [
         ("HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n", Failure::Absent),
         ("HTTP/1.1 410 No\r\ncontent-length: 0\r\n\r\n", Failure::Status),

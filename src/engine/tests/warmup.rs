@@ -22,7 +22,7 @@ fn warmed_up(turn: Turn) -> Measurement {
 }
 
 #[test]
-fn many_connections_are_opened_some_at_a_time() {
+fn many_connections_are_opened_in_rounds() {
     let measurement = warmed_up(Turn::Answer(millis(95)));
     let cold = &measurement.scenarios[0].requests[0].cold;
     assert_eq!((cold.tally.ok, measurement.scenarios[0].connections.opened), (600, 600));
@@ -32,15 +32,15 @@ fn many_connections_are_opened_some_at_a_time() {
 }
 
 #[test]
-fn a_target_that_is_dead_is_not_waited_for_again_and_again() {
+fn a_dead_target_is_not_waited_for_repeatedly() {
     let measurement = warmed_up(Turn::Hang);
     assert_eq!(measurement.scenarios[0].requests[0].cold.tally.failed(), 600);
-    // The harness allows 5 s: one round of those, and then all others at once.
+    // The harness allows 5 s per exchange: one round of those, and then all others at once.
     assert!(measurement.measured_from < Duration::from_secs(11), "{:?}", measurement.measured_from);
 }
 
 #[test]
-fn connections_that_were_not_let_in_yet_are_not_opened_after_a_stop() {
+fn connections_that_still_wait_for_the_gate_are_not_opened_after_a_stop() {
     let (stopper, stop) = stop_channel();
     let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(95))));
     let dialled = Rc::clone(&dial.dialled);

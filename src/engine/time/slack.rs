@@ -7,7 +7,7 @@ use super::clock::Instant;
 /// Watches whether a dispatcher ever gets ahead of its schedule.
 ///
 /// A dispatcher that never waits for a due time shares a thread with more work than it can do. The
-/// prober then cannot tell whether a connection was free: it did not look in time.
+/// prober then does not know whether a connection was free: it did not look in time.
 #[derive(Debug)]
 pub(in crate::engine) struct DispatchSlack {
     since: Instant,

@@ -24,7 +24,7 @@ pub(in crate::engine) struct SpinBudget {
     spun: Cell<Duration>,
 }
 
-/// A time that may be spent spinning, taken out of the budget.
+/// Time that may be spent spinning, withdrawn from the budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) struct SpinAllowance(Duration);
 
@@ -45,7 +45,7 @@ impl SpinBudget {
     const MIN_MARGIN: Duration = Duration::from_micros(10);
     const MAX_MARGIN: Duration = Duration::from_millis(1);
     /// The margin grows by one step if a timer was later than it, and otherwise shrinks by a 49th
-    /// of a step. It settles where 1 timer in 50 is later.
+    /// of a step. It settles when 1 timer in 50 is later.
     const MARGIN_STEP: Duration = Duration::from_nanos(24_500);
     const SHRINK_DIVISOR: u32 = 49;
 
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_margin_settles_where_one_timer_in_fifty_is_later_and_stays_within_its_limits() {
+    fn the_margin_settles_when_one_timer_in_fifty_is_later_and_stays_within_its_limits() {
         let spin = SpinBudget::new(PacingMode::Spin, clock::now());
         for round in 0..20_000_u64 {
             spin.learn(Duration::from_micros(round % 100 * 3));

@@ -1,12 +1,12 @@
-//! How many connections were opened to each address, or could not be.
+//! Counts connections, or failed attempts, by address.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 /// Counts of connections by the address they were opened to.
 ///
-/// Only so many addresses are told apart: what a name leads to is for others to say, and must not
-/// fill the record.
+/// The number of separate addresses is limited: the target decides what a name resolves to, and
+/// that must not fill the record.
 #[derive(Debug, Clone, Default)]
 pub(in crate::engine) struct AddressCounts {
     known: BTreeMap<SocketAddr, u64>,
@@ -14,9 +14,9 @@ pub(in crate::engine) struct AddressCounts {
 }
 
 impl AddressCounts {
-    /// How many addresses are told apart.
+    /// Maximum number of addresses counted separately.
     const APART: usize = 64;
-    /// What the others are called.
+    /// The name under which the remaining addresses are counted.
     const OTHERS: &str = "(others)";
 
     /// Counts connections to an address.
@@ -36,7 +36,7 @@ impl AddressCounts {
         }
     }
 
-    /// The counts by what the record calls the addresses: `192.0.2.1:443`.
+    /// The counts under the addresses' names in the record, such as `192.0.2.1:443`.
     pub(in crate::engine) fn named(&self) -> BTreeMap<String, u64> {
         let known =
             self.known.iter().map(|(address, &connections)| (address.to_string(), connections));
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_are_counted_by_address_and_only_so_many_are_told_apart() {
+    fn connections_are_counted_by_address_up_to_a_maximum_number_of_addresses() {
         let address = |port| SocketAddr::from(([192, 0, 2, 1], port));
         let (mut first, mut second) = (AddressCounts::default(), AddressCounts::default());
         first.count(address(443), 2);

@@ -6,7 +6,7 @@ use url::{Host, Url};
 
 use crate::plan::{AddressFamily, PinnedAddresses, TargetPlan};
 
-/// What one connection leads to: scheme, host and port.
+/// The destination of a connection: scheme, host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::engine) struct UrlOrigin {
     /// Whether the scheme is `https`.
@@ -16,7 +16,7 @@ pub(in crate::engine) struct UrlOrigin {
 }
 
 impl UrlOrigin {
-    /// The origin of a URL of `http` or `https`; others have none.
+    /// The origin of an `http` or `https` URL; other URLs have none.
     pub(in crate::engine) fn of(url: &Url) -> Option<Self> {
         let secure = match url.scheme() {
             "https" => true,
@@ -41,7 +41,7 @@ pub(in crate::engine) enum RequestDestination<'a> {
 pub(super) enum HostAddresses<'a> {
     /// Known without a look-up; at least one.
     Known(Vec<SocketAddr>),
-    /// Only a look-up tells.
+    /// Needs a look-up of this name.
     LookUp(&'a str),
 }
 
@@ -72,7 +72,7 @@ impl AddressRules {
         self.usable(&written, known).map(HostAddresses::Known)
     }
 
-    /// Those of a host's addresses that may be used, each once; the error says that none may.
+    /// The addresses of a host that may be used, each once; the error says why there is none.
     pub(super) fn usable(
         &self,
         host: &str,
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn given_addresses_hold_for_their_name_and_port_alone_and_the_first_entry_counts() {
+    fn given_addresses_apply_only_to_their_name_and_port_and_the_first_entry_counts() {
         assert_eq!(
             known(AddressFamily::Any, "https://EXAMPLE.org/").unwrap(),
             ["127.0.0.1:443", "[::1]:443"]
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn only_addresses_of_the_family_asked_for_are_used() {
+    fn only_addresses_of_the_required_family_are_used() {
         assert_eq!(known(AddressFamily::V4, "https://example.org/").unwrap(), ["127.0.0.1:443"]);
         assert_eq!(known(AddressFamily::V6, "https://example.org/").unwrap(), ["[::1]:443"]);
         assert_eq!(known(AddressFamily::V6, "http://[::1]:80/").unwrap(), ["[::1]:80"]);

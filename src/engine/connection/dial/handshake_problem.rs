@@ -1,25 +1,25 @@
-//! What a TLS handshake met with, typed, so that a remedy can be named.
+//! Why a TLS handshake failed, as a type, so that a remedy can be named.
 
 use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
-/// Why hands were not shaken.
+/// Why a TLS handshake failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HandshakeProblem {
-    /// The certificate is no longer valid, by this machine's clock.
+    /// The certificate has expired, by this machine's clock.
     Expired,
     /// The certificate is not valid yet, by this machine's clock.
     NotYetValid,
     /// The certificate is for other names.
     OtherName,
-    /// The certificate leads to no authority that is believed.
+    /// The certificate does not lead to a trusted authority.
     UnknownAuthority,
     /// Something else is wrong with the certificate.
     BadCertificate,
-    /// The target wants a client certificate, or another one than it was shown.
+    /// The target requires a client certificate, or a different one.
     WantsCertificate,
-    /// The two have no version of TLS, cipher or the like in common.
+    /// The two sides have no TLS version, cipher or other parameter in common.
     NothingInCommon,
     /// The target does not serve the host's name.
     UnknownName,
@@ -28,8 +28,8 @@ pub enum HandshakeProblem {
 }
 
 impl HandshakeProblem {
-    /// What an error of a TLS stream says; `None` where it says nothing of the kind (a reset, for
-    /// instance).
+    /// The problem that an error of a TLS stream means; `None` for any other error, such as a
+    /// reset.
     pub(in crate::engine) fn of(error: &io::Error) -> Option<Self> {
         match error.get_ref()?.downcast_ref::<Error>()? {
             Error::InvalidCertificate(error) => Some(Self::of_certificate(error)),
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_of_a_handshake_is_known_by_its_type_and_no_other_is() {
+    fn only_handshake_errors_are_recognized_by_their_type() {
         let of =
             |error: Error| HandshakeProblem::of(&io::Error::new(io::ErrorKind::InvalidData, error));
         let alert = Error::AlertReceived;

@@ -1,5 +1,4 @@
-//! When names are looked up: on a connection's way where nothing is known yet, in the background
-//! from then on.
+//! When names are looked up: before the first connection to a name, and later in the background.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,16 +18,16 @@ use crate::engine::time::clock::{self, Instant};
 use crate::plan::TargetPlan;
 use crate::record::LookupMeasurement;
 
-/// What a look-up comes to.
+/// The result of a look-up.
 pub(in crate::engine) type LookupFuture =
     Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>>>>;
 
-/// Whoever knows the addresses of names.
+/// Resolves names to addresses.
 pub(in crate::engine) trait NameResolver {
     fn look_up(&self, name: &str, port: u16) -> LookupFuture;
 }
 
-/// The system's resolver, on threads of its own.
+/// The system's resolver, on its own threads.
 pub(in crate::engine) struct SystemResolver;
 
 impl NameResolver for SystemResolver {
@@ -41,28 +40,29 @@ impl NameResolver for SystemResolver {
 /// The usable addresses of a name, at least one; the error says why there is none.
 type LookupResult = Result<Rc<[SocketAddr]>, String>;
 
-/// How a look-up went, for those that wait for it; without a word where it took too long.
+/// The result of a look-up, for the tasks that wait for it; it stays empty if the look-up took too
+/// long.
 type LookupOutcome = watch::Receiver<Option<LookupResult>>;
 
-/// A lane's addresses of names.
+/// The addresses that a lane has found for names.
 ///
-/// A name is looked up when a connection first needs it, and those who need it at the same time
-/// wait for the same look-up. Afterwards what was found is used; where it is older than `refresh`,
-/// the next one who needs it starts a look-up in the background.
+/// A name is looked up when a connection first needs it. Connections that need it at the same time
+/// wait for the same look-up. Later ones use the addresses found. If these are older than
+/// `refresh`, the next connection also starts a look-up in the background.
 pub(super) struct AddressCache {
     names: AddressRules,
     resolver: Box<dyn NameResolver>,
     refresh: Duration,
     limit: Duration,
-    pages: RefCell<HashMap<(String, u16), SharedCacheEntry>>,
+    entries: RefCell<HashMap<(String, u16), SharedCacheEntry>>,
     lookups: Rc<RefCell<LookupMeasurement>>,
     under_way: RefCell<JoinSet<()>>,
 }
 
-/// A page and the look-up that will turn it.
+/// A shared entry; the look-up in progress will update it.
 type SharedCacheEntry = Rc<RefCell<CacheEntry>>;
 
-/// What is known of one name.
+/// What is known about one name.
 #[derive(Default)]
 struct CacheEntry {
     found: Option<CachedAddresses>,
@@ -71,30 +71,30 @@ struct CacheEntry {
 
 struct CachedAddresses {
     addresses: Rc<[SocketAddr]>,
-    /// When they are to be looked up again.
+    /// When the addresses have to be looked up again.
     fresh_until: Instant,
 }
 
 impl AddressCache {
-    /// How many names are remembered; a target that redirects to ever other ports must not fill the
-    /// memory.
-    const PAGES: usize = 64;
+    /// Maximum number of names remembered, so that a target that keeps redirecting to new ports
+    /// does not fill the memory.
+    const MAX_ENTRIES: usize = 64;
 
-    /// How much later than the phase a look-up runs out of time, so that those who waited for the
-    /// whole of it are told of their own time first and start no other.
+    /// How much longer a look-up may run than the phase lasts. A task that waited for the whole
+    /// look-up then reaches its own timeout first and does not start another one.
     const GRACE: Duration = Duration::from_millis(10);
 
-    /// How long after a failed look-up in the background the next one may begin.
+    /// How long to wait after a failed background look-up before the next one.
     const PAUSE: Duration = Duration::from_secs(1);
 
-    /// An empty directory.
+    /// An empty cache.
     pub(super) fn new(target: &TargetPlan, resolver: Box<dyn NameResolver>) -> Self {
         Self {
             names: AddressRules::new(target),
             resolver,
             refresh: target.dns_refresh,
             limit: target.timeouts.dns + Self::GRACE,
-            pages: RefCell::default(),
+            entries: RefCell::default(),
             lookups: Rc::default(),
             under_way: RefCell::default(),
         }
@@ -105,39 +105,39 @@ impl AddressCache {
         self.lookups.borrow().clone()
     }
 
-    /// What is known of a name; looks it up again in the background where that is too old.
+    /// The addresses known for a name; starts a background look-up if they are too old.
     pub(super) fn known(&self, name: &str, port: u16) -> Option<Rc<[SocketAddr]>> {
-        let page = Rc::clone(self.pages.borrow().get(&(name.to_owned(), port))?);
+        let entry = Rc::clone(self.entries.borrow().get(&(name.to_owned(), port))?);
         let (addresses, is_stale) = {
-            let known = page.borrow();
+            let known = entry.borrow();
             let found = known.found.as_ref()?;
             let is_stale = known.under_way.is_none() && clock::now() >= found.fresh_until;
             (Rc::clone(&found.addresses), is_stale)
         };
         if is_stale {
-            self.start(name, port, &page);
+            self.start(name, port, &entry);
         }
         Some(addresses)
     }
 
-    /// Forgets what was found for a name: none of its addresses could be connected to.
+    /// Forgets the addresses of a name: none of them could be connected to.
     pub(super) fn forget(&self, name: &str, port: u16) {
-        if let Some(page) = self.pages.borrow().get(&(name.to_owned(), port)) {
-            page.borrow_mut().found = None;
+        if let Some(entry) = self.entries.borrow().get(&(name.to_owned(), port)) {
+            entry.borrow_mut().found = None;
         }
     }
 
-    /// Looks up a name of which nothing is known.
+    /// Looks up a name whose addresses are not known.
     pub(super) async fn find(&self, name: &str, port: u16) -> LookupResult {
-        let page = self.page(name, port);
+        let entry = self.entry(name, port);
         loop {
-            if let Some(found) = &page.borrow().found {
+            if let Some(found) = &entry.borrow().found {
                 return Ok(Rc::clone(&found.addresses));
             }
-            let under_way = page.borrow().under_way.clone();
-            let mut outcome = under_way.unwrap_or_else(|| self.start(name, port, &page));
-            // A look-up that took too long ends without a word; those who came late to it have time
-            // for another.
+            let under_way = entry.borrow().under_way.clone();
+            let mut outcome = under_way.unwrap_or_else(|| self.start(name, port, &entry));
+            // A look-up that took too long ends without a result. Tasks that joined it late have
+            // time for another one.
             if let Ok(answer) = outcome.wait_for(Option::is_some).await
                 && let Some(answer) = &*answer
             {
@@ -146,26 +146,26 @@ impl AddressCache {
         }
     }
 
-    /// The page of a name; one of its own for each look-up where nothing is kept.
-    fn page(&self, name: &str, port: u16) -> SharedCacheEntry {
+    /// The entry of a name; a new one for each look-up if nothing is cached.
+    fn entry(&self, name: &str, port: u16) -> SharedCacheEntry {
         if self.refresh.is_zero() {
             return Rc::default();
         }
-        let mut pages = self.pages.borrow_mut();
+        let mut entries = self.entries.borrow_mut();
         let key = (name.to_owned(), port);
-        if pages.len() >= Self::PAGES && !pages.contains_key(&key) {
-            pages.clear();
+        if entries.len() >= Self::MAX_ENTRIES && !entries.contains_key(&key) {
+            entries.clear();
         }
-        Rc::clone(pages.entry(key).or_default())
+        Rc::clone(entries.entry(key).or_default())
     }
 
-    /// Starts a look-up that goes on whoever waits for it, until the directory is gone.
-    fn start(&self, name: &str, port: u16, page: &SharedCacheEntry) -> LookupOutcome {
-        let (tell, outcome) = watch::channel(None);
-        page.borrow_mut().under_way = Some(outcome.clone());
+    /// Starts a look-up that continues until the cache is dropped, even if no task waits for it.
+    fn start(&self, name: &str, port: u16, entry: &SharedCacheEntry) -> LookupOutcome {
+        let (sender, outcome) = watch::channel(None);
+        entry.borrow_mut().under_way = Some(outcome.clone());
         let (finding, limit) = (self.resolver.look_up(name, port), self.limit);
         let (names, name) = (self.names.clone(), name.to_owned());
-        let (page, lookups, refresh) = (Rc::clone(page), Rc::clone(&self.lookups), self.refresh);
+        let (entry, lookups, refresh) = (Rc::clone(entry), Rc::clone(&self.lookups), self.refresh);
         let work = async move {
             let begun = clock::now();
             let answer = match timeout(limit, finding).await {
@@ -179,9 +179,9 @@ impl AddressCache {
                 answer.as_ref().is_some_and(Result::is_ok),
                 now - begun,
             );
-            page.borrow_mut().turn(answer.as_ref(), now, refresh);
+            entry.borrow_mut().update(answer.as_ref(), now, refresh);
             if answer.is_some() {
-                tell.send_replace(answer);
+                sender.send_replace(answer);
             }
         };
         let mut under_way = self.under_way.borrow_mut();
@@ -200,8 +200,8 @@ fn note(lookups: &mut LookupMeasurement, is_found: bool, took: Duration) {
 }
 
 impl CacheEntry {
-    /// Takes in how a look-up went: what was found before stays where nothing is found now.
-    fn turn(&mut self, answer: Option<&LookupResult>, now: Instant, refresh: Duration) {
+    /// Stores the result of a look-up. If it failed, the earlier addresses stay.
+    fn update(&mut self, answer: Option<&LookupResult>, now: Instant, refresh: Duration) {
         self.under_way = None;
         if let Some(Ok(addresses)) = answer {
             self.found = Some(CachedAddresses {
@@ -222,18 +222,18 @@ mod tests {
     use super::*;
     use crate::engine::tests::harness::{self, millis, paused};
 
-    /// What the resolver does when it is asked, and how long that takes.
+    /// How long the resolver takes for one look-up, and what it returns.
     type Turn = (Duration, Result<&'static str, &'static str>);
 
-    /// Gives its answers in turn, the last one for ever; counts how often it is asked.
+    /// Returns its answers in turn and then repeats the last one; counts the look-ups.
     struct Scripted {
         turns: RefCell<VecDeque<Turn>>,
-        asked: Rc<Cell<u32>>,
+        look_ups: Rc<Cell<u32>>,
     }
 
     impl NameResolver for Scripted {
         fn look_up(&self, _: &str, port: u16) -> LookupFuture {
-            self.asked.set(self.asked.get() + 1);
+            self.look_ups.set(self.look_ups.get() + 1);
             let mut turns = self.turns.borrow_mut();
             let (after, answer) =
                 if turns.len() > 1 { turns.pop_front().unwrap() } else { turns[0] };
@@ -245,17 +245,17 @@ mod tests {
         }
     }
 
-    fn directory(refresh: Duration, turns: &[Turn]) -> (Rc<AddressCache>, Rc<Cell<u32>>) {
+    fn cache(refresh: Duration, turns: &[Turn]) -> (Rc<AddressCache>, Rc<Cell<u32>>) {
         let mut target = harness::open(1.0, 1, 1).target;
         target.dns_refresh = refresh;
-        let asked = Rc::new(Cell::new(0));
+        let look_ups = Rc::new(Cell::new(0));
         let turns = RefCell::new(turns.iter().copied().collect());
-        let resolver = Scripted { turns, asked: Rc::clone(&asked) };
-        (Rc::new(AddressCache::new(&target, Box::new(resolver))), asked)
+        let resolver = Scripted { turns, look_ups: Rc::clone(&look_ups) };
+        (Rc::new(AddressCache::new(&target, Box::new(resolver))), look_ups)
     }
 
-    fn known(directory: &AddressCache) -> Option<String> {
-        let known = directory.known("name", 80)?;
+    fn known(cache: &AddressCache) -> Option<String> {
+        let known = cache.known("name", 80)?;
         Some(known.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(" "))
     }
 
@@ -264,104 +264,104 @@ mod tests {
     }
 
     #[test]
-    fn those_who_need_a_name_at_the_same_time_wait_for_one_look_up() {
+    fn connections_that_need_a_name_at_the_same_time_share_one_look_up() {
         paused(async {
-            let (directory, asked) = directory(millis(30_000), &[(millis(50), Ok("10.0.0.1"))]);
-            assert_eq!(known(&directory), None);
+            let (cache, look_ups) = cache(millis(30_000), &[(millis(50), Ok("10.0.0.1"))]);
+            assert_eq!(known(&cache), None);
             let begun = clock::now();
             let late = async {
                 pass(millis(20)).await;
-                directory.find("name", 80).await
+                cache.find("name", 80).await
             };
-            let (first, second) = tokio::join!(directory.find("name", 80), late);
-            assert_eq!((first.unwrap(), asked.get()), (second.unwrap(), 1));
+            let (first, second) = tokio::join!(cache.find("name", 80), late);
+            assert_eq!((first.unwrap(), look_ups.get()), (second.unwrap(), 1));
             assert!(clock::now() - begun < millis(55));
-            assert_eq!(known(&directory).as_deref(), Some("10.0.0.1"));
-            assert_eq!((directory.lookups().took.count(), directory.lookups().failed), (1, 0));
+            assert_eq!(known(&cache).as_deref(), Some("10.0.0.1"));
+            assert_eq!((cache.lookups().took.count(), cache.lookups().failed), (1, 0));
         });
     }
 
     #[test]
-    fn an_answer_that_is_too_old_is_used_until_the_next_one_is_there() {
+    fn an_old_answer_is_used_until_the_next_one_arrives() {
         paused(async {
             let turns = [(millis(5), Ok("10.0.0.1")), (millis(100), Ok("10.0.0.2"))];
-            let (directory, asked) = directory(millis(30_000), &turns);
-            directory.find("name", 80).await.unwrap();
+            let (cache, look_ups) = cache(millis(30_000), &turns);
+            cache.find("name", 80).await.unwrap();
             pass(millis(29_000)).await;
-            assert_eq!((known(&directory).as_deref(), asked.get()), (Some("10.0.0.1"), 1));
+            assert_eq!((known(&cache).as_deref(), look_ups.get()), (Some("10.0.0.1"), 1));
             pass(millis(1_100)).await;
-            assert_eq!((known(&directory).as_deref(), asked.get()), (Some("10.0.0.1"), 2));
+            assert_eq!((known(&cache).as_deref(), look_ups.get()), (Some("10.0.0.1"), 2));
             pass(millis(50)).await;
-            // It is under way, and not started again.
-            assert_eq!((known(&directory).as_deref(), asked.get()), (Some("10.0.0.1"), 2));
+            // The look-up is in progress and is not started again.
+            assert_eq!((known(&cache).as_deref(), look_ups.get()), (Some("10.0.0.1"), 2));
             pass(millis(60)).await;
-            assert_eq!((known(&directory).as_deref(), asked.get()), (Some("10.0.0.2"), 2));
+            assert_eq!((known(&cache).as_deref(), look_ups.get()), (Some("10.0.0.2"), 2));
         });
     }
 
     #[test]
-    fn a_look_up_that_fails_in_the_background_keeps_the_old_answer_and_is_not_repeated_at_once() {
+    fn a_failed_background_look_up_keeps_the_old_answer_and_is_not_repeated_at_once() {
         paused(async {
             let failing = (millis(5), Err("no such name"));
             let turns =
                 [(millis(5), Ok("10.0.0.1")), failing, failing, (millis(5), Ok("10.0.0.2"))];
-            let (directory, asked) = directory(millis(10_000), &turns);
-            directory.find("name", 80).await.unwrap();
+            let (cache, look_ups) = cache(millis(10_000), &turns);
+            cache.find("name", 80).await.unwrap();
             pass(millis(10_001)).await;
             for (after, asked_by_then) in [(0, 2), (900, 2), (200, 3), (500, 3), (600, 4)] {
                 pass(millis(after)).await;
                 assert_eq!(
-                    (known(&directory).as_deref(), asked.get()),
+                    (known(&cache).as_deref(), look_ups.get()),
                     (Some("10.0.0.1"), asked_by_then)
                 );
             }
             pass(millis(10)).await;
-            assert_eq!(known(&directory).as_deref(), Some("10.0.0.2"));
-            assert_eq!((directory.lookups().took.count(), directory.lookups().failed), (2, 2));
+            assert_eq!(known(&cache).as_deref(), Some("10.0.0.2"));
+            assert_eq!((cache.lookups().took.count(), cache.lookups().failed), (2, 2));
         });
     }
 
     #[test]
-    fn what_led_nowhere_is_looked_up_again_by_the_next_who_needs_it() {
+    fn unreachable_addresses_are_looked_up_again_when_next_needed() {
         paused(async {
             let turns = [(millis(5), Ok("10.0.0.1")), (millis(5), Ok("10.0.0.2"))];
-            let (directory, asked) = directory(millis(30_000), &turns);
-            directory.find("name", 80).await.unwrap();
-            directory.forget("name", 80);
-            directory.forget("other", 80);
-            assert_eq!(known(&directory), None);
-            assert_eq!(directory.find("name", 80).await.unwrap()[0].to_string(), "10.0.0.2:80");
-            assert_eq!(asked.get(), 2);
+            let (cache, look_ups) = cache(millis(30_000), &turns);
+            cache.find("name", 80).await.unwrap();
+            cache.forget("name", 80);
+            cache.forget("other", 80);
+            assert_eq!(known(&cache), None);
+            assert_eq!(cache.find("name", 80).await.unwrap()[0].to_string(), "10.0.0.2:80");
+            assert_eq!(look_ups.get(), 2);
         });
     }
 
     #[test]
-    fn a_first_look_up_that_fails_is_told_and_the_next_need_starts_another() {
+    fn a_failed_first_look_up_is_reported_and_the_next_connection_starts_another() {
         paused(async {
             let turns = [(millis(5), Err("no such name")), (millis(5), Ok("10.0.0.1"))];
-            let (directory, asked) = directory(millis(30_000), &turns);
-            assert_eq!(directory.find("name", 80).await.unwrap_err(), "no such name");
-            assert_eq!(known(&directory), None);
-            assert!(directory.find("name", 80).await.is_ok());
-            assert_eq!((asked.get(), directory.lookups().failed), (2, 1));
+            let (cache, look_ups) = cache(millis(30_000), &turns);
+            assert_eq!(cache.find("name", 80).await.unwrap_err(), "no such name");
+            assert_eq!(known(&cache), None);
+            assert!(cache.find("name", 80).await.is_ok());
+            assert_eq!((look_ups.get(), cache.lookups().failed), (2, 1));
         });
     }
 
     #[test]
-    fn a_look_up_that_hangs_blocks_nobody_beyond_its_limit() {
+    fn a_look_up_that_hangs_blocks_no_task_beyond_its_limit() {
         paused(async {
             let turns = [(Duration::from_hours(1), Ok("10.0.0.1")), (millis(5), Ok("10.0.0.2"))];
-            let (directory, asked) = directory(millis(30_000), &turns);
+            let (cache, look_ups) = cache(millis(30_000), &turns);
             let begun = clock::now();
-            // The harness allows a second.
-            assert_eq!(directory.find("name", 80).await.unwrap()[0].to_string(), "10.0.0.2:80");
+            // The harness allows one second.
+            assert_eq!(cache.find("name", 80).await.unwrap()[0].to_string(), "10.0.0.2:80");
             assert!(clock::now() - begun < millis(1_020));
-            assert_eq!((asked.get(), directory.lookups().failed), (2, 1));
+            assert_eq!((look_ups.get(), cache.lookups().failed), (2, 1));
         });
     }
 
     #[test]
-    fn a_look_up_that_hangs_ends_with_its_directory() {
+    fn a_look_up_that_hangs_ends_with_its_cache() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
@@ -370,37 +370,35 @@ mod tests {
         let local = tokio::task::LocalSet::new();
         let begun = local.block_on(&runtime, async { clock::now() });
         local.spawn_local(async {
-            let (directory, _) =
-                directory(millis(30_000), &[(Duration::from_hours(1), Ok("10.0.0.1"))]);
-            let found = timeout(millis(100), directory.find("name", 80)).await;
+            let (cache, _) = cache(millis(30_000), &[(Duration::from_hours(1), Ok("10.0.0.1"))]);
+            let found = timeout(millis(100), cache.find("name", 80)).await;
             assert!(found.is_err());
         });
-        // A set of tasks ends when all of them have.
+        // A `LocalSet` ends when all of its tasks have ended.
         runtime.block_on(local);
         assert!(runtime.block_on(async { clock::now() }) - begun < millis(110));
     }
 
     #[test]
-    fn where_nothing_is_kept_each_connection_looks_up_its_own() {
+    fn without_a_cache_each_connection_looks_up_the_name() {
         paused(async {
-            let (directory, asked) = directory(Duration::ZERO, &[(millis(5), Ok("10.0.0.1"))]);
-            let (first, second) =
-                tokio::join!(directory.find("name", 80), directory.find("name", 80));
+            let (cache, look_ups) = cache(Duration::ZERO, &[(millis(5), Ok("10.0.0.1"))]);
+            let (first, second) = tokio::join!(cache.find("name", 80), cache.find("name", 80));
             assert!(first.is_ok() && second.is_ok());
-            assert_eq!((known(&directory), asked.get()), (None, 2));
-            assert_eq!(directory.lookups().took.count(), 2);
+            assert_eq!((known(&cache), look_ups.get()), (None, 2));
+            assert_eq!(cache.lookups().took.count(), 2);
         });
     }
 
     #[test]
-    fn of_ever_other_ports_only_so_many_are_remembered() {
+    fn the_number_of_remembered_ports_is_limited() {
         paused(async {
-            let (directory, _) = directory(millis(30_000), &[(millis(1), Ok("10.0.0.1"))]);
+            let (cache, _) = cache(millis(30_000), &[(millis(1), Ok("10.0.0.1"))]);
             for port in 1..=500 {
-                directory.find("name", port).await.unwrap();
+                cache.find("name", port).await.unwrap();
             }
-            assert!(directory.pages.borrow().len() <= AddressCache::PAGES);
-            assert!(directory.under_way.borrow().len() <= 1);
+            assert!(cache.entries.borrow().len() <= AddressCache::MAX_ENTRIES);
+            assert!(cache.under_way.borrow().len() <= 1);
         });
     }
 }

@@ -44,14 +44,14 @@ pub(in crate::engine) enum NegotiatedVersion {
     Http2,
 }
 
-/// The version of TLS below it.
+/// The TLS version of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine) enum TlsVersion {
     Tls12,
     Tls13,
 }
 
-/// What is spoken on a connection, as it was agreed on; shown as `HTTP/2 over TLS 1.3`.
+/// What is spoken on a connection, as both sides negotiated it; shown as `HTTP/2 over TLS 1.3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine) struct NegotiatedProtocol {
     pub(in crate::engine) version: NegotiatedVersion,
@@ -76,11 +76,11 @@ impl fmt::Display for NegotiatedProtocol {
 pub(in crate::engine) struct DialedConnection {
     pub(in crate::engine) stream: Box<dyn ByteStream>,
     pub(in crate::engine) spoken: NegotiatedProtocol,
-    /// Where it leads; a stream within the process has no address.
+    /// The remote address; `None` for a stream within the process.
     pub(in crate::engine) address: Option<SocketAddr>,
 }
 
-/// What dialling comes to; the time of each phase is noted in the parts, also when it fails.
+/// The result of dialling. The parts receive the time of each phase, even if dialling fails.
 pub(in crate::engine) type DialFuture<'a> =
     Pin<Box<dyn Future<Output = Result<DialedConnection, ExchangeFailure>> + 'a>>;
 
@@ -93,7 +93,7 @@ pub(in crate::engine) trait Dialer {
         deadline: Instant,
     ) -> DialFuture<'a>;
 
-    /// How the look-ups of names went so far.
+    /// The results of name look-ups so far.
     fn lookups(&self) -> LookupMeasurement {
         LookupMeasurement::default()
     }
@@ -104,7 +104,7 @@ pub(in crate::engine) trait Dialer {
     }
 }
 
-/// An origin's addresses where they are known without a look-up; none otherwise.
+/// An origin's addresses if they are known without a look-up; otherwise empty.
 pub(in crate::engine) fn known_addresses(
     target: &TargetPlan,
     origin: &UrlOrigin,
@@ -115,8 +115,8 @@ pub(in crate::engine) fn known_addresses(
     }
 }
 
-/// Those of the addresses found for a host that a target's connections may lead to, each once; the
-/// error says that none may.
+/// The addresses found for a host that a target's connections may use, each once; the error says
+/// why there is none.
 pub(in crate::engine) fn usable_addresses(
     target: &TargetPlan,
     host: &str,
@@ -125,18 +125,18 @@ pub(in crate::engine) fn usable_addresses(
     AddressRules::new(target).usable(host, found.iter().copied())
 }
 
-/// The certificates that a handshake begins from.
+/// The certificates that a handshake trusts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RootCertificates {
-    /// How many there are.
+    /// The number of certificates.
     pub count: usize,
-    /// Whether they are Mozilla's, built in, since the system has none.
+    /// Whether they are Mozilla's built-in ones, because the system has none.
     pub are_built_in: bool,
-    /// What kept some of the system's from being read.
+    /// Why some of the system's certificates could not be read.
     pub unread: Vec<String>,
 }
 
-/// The certificates that are believed; `None` where any is.
+/// The trusted certificates; `None` if any certificate is trusted.
 pub(in crate::engine) fn roots(
     trust: &CertificateTrust,
 ) -> Result<Option<RootCertificates>, EngineError> {
@@ -153,18 +153,17 @@ pub(in crate::engine) fn roots(
     })
 }
 
-/// On what terms a scenario's connections are opened, read once for all its lanes.
+/// The terms on which a scenario's connections are opened; read once for all its lanes.
 #[derive(Clone)]
 pub(in crate::engine) struct ConnectionTerms {
     target: TargetPlan,
-    /// Prepared where an `https` origin can be met.
+    /// Prepared if the scenario can meet an `https` origin.
     tls: Option<TlsClient>,
 }
 
 impl ConnectionTerms {
-    /// Reads the certificates and prepares TLS; fails where they cannot be read, or where the base
-    /// URL has no address that may be used. Where redirects are `followed`, they may lead to
-    /// `https`.
+    /// Reads the certificates and prepares TLS. Fails if they cannot be read, or if the base URL
+    /// has no usable address. If redirects are `followed`, they may lead to `https`.
     pub(in crate::engine) fn new(target: &TargetPlan, followed: bool) -> Result<Self, EngineError> {
         let url = &target.base_url;
         let bad_url = || EngineError::Target(format!("{url} names no host and port"));
@@ -180,7 +179,8 @@ impl ConnectionTerms {
         Ok(Self { target: target.clone(), tls })
     }
 
-    /// The same terms for connections to one address of an origin alone, each phase within a limit.
+    /// The same terms for connections to only one address of an origin, with a limit for each
+    /// phase.
     pub(in crate::engine) fn to_one(
         &self,
         origin: &UrlOrigin,
@@ -210,10 +210,10 @@ pub(in crate::engine) struct TcpDialer {
 }
 
 impl TcpDialer {
-    /// How long an address that could not be connected to is tried last.
+    /// How long an address is tried last after a failed attempt to connect.
     const PENALTY: Duration = Duration::from_secs(30);
 
-    /// Opens the connections of one lane, whose first use the addresses from `turn` on.
+    /// Opens the connections of one lane; the first one starts with the address at `turn`.
     pub(in crate::engine) fn new(
         terms: ConnectionTerms,
         turn: u32,
@@ -230,7 +230,7 @@ impl TcpDialer {
         }
     }
 
-    /// What the last TLS handshake that failed met with; `None` where that is not known.
+    /// Why the last failed TLS handshake failed; `None` if that is not known.
     pub(in crate::engine) fn trouble(&self) -> Option<HandshakeProblem> {
         self.tls.as_ref().and_then(TlsClient::trouble)
     }
@@ -252,7 +252,7 @@ impl TcpDialer {
         };
         let shaking = tls.shake_hands(&origin.host, tcp);
         let shaken = phases.timed(Dimension::Tls, self.timeouts.tls, shaking).await?;
-        phases.tell_handshake(shaken.resumed);
+        phases.record_handshake_kind(shaken.resumed);
         Ok(DialedConnection { stream: Box::new(shaken.stream), spoken: shaken.spoken, address })
     }
 
@@ -264,7 +264,7 @@ impl TcpDialer {
         NegotiatedProtocol { version, tls: None }
     }
 
-    /// The origin's addresses; only the wait for a look-up enters the phase `dns`.
+    /// The origin's addresses. Only the wait for a look-up enters the phase `dns`.
     async fn addresses(
         &self,
         origin: &UrlOrigin,
@@ -305,25 +305,26 @@ impl TcpDialer {
                 .unwrap_or_else(|| connect_failed(&std::io::ErrorKind::HostUnreachable.into())))
         };
         let connected = phases.timed(Dimension::Connect, self.timeouts.connect, connected).await;
-        // An attempt that the timeout cut off has not said where it led.
+        // An attempt that the timeout cut off does not name its address.
         let connected = connected.map_err(|failed| match under_way.get() {
             Some(address) => at(failed, address),
             None => failed,
         });
         if let (Err(_), Host::Domain(name)) = (&connected, &origin.host) {
-            // Its addresses may have changed: whoever needs it next is not sent to the old ones.
+            // The addresses may have changed: the next connection must not use the old ones.
             self.directory.forget(name, origin.port);
         }
         let (stream, address) = connected?;
-        // Only a socket that is gone already refuses it, and then the first write says so.
+        // Only a socket that is already gone refuses this option, and the first write then reports
+        // it.
         let _gone = stream.set_nodelay(true);
         Ok((PeekableStream::new(stream), address))
     }
 }
 
 impl TcpDialer {
-    /// Connects to one address; one that is not reached, but by the prober's own fault, is counted
-    /// and tried last for a while.
+    /// Connects to one address. A failed attempt is counted, and the address is tried last for a
+    /// while, unless the prober itself was at fault.
     async fn attempt(&self, address: SocketAddr) -> Result<TcpStream, ExchangeFailure> {
         let attempt = self.turns.attempt(address);
         let error = match TcpStream::connect(address).await {
@@ -340,8 +341,8 @@ impl TcpDialer {
     }
 }
 
-/// What is told of two addresses that could not be connected to: rather what the target did than
-/// what this machine lacked, for which no target is blamed.
+/// Which of two failures to report. A failure of the target outranks one of this machine, which is
+/// not blamed on the target.
 fn worse(before: Option<ExchangeFailure>, failed: ExchangeFailure) -> ExchangeFailure {
     match before {
         Some(before) if failed.failure == Failure::Prober => before,
@@ -368,14 +369,14 @@ impl Dialer for TcpDialer {
     }
 }
 
-/// The phases of one connection: each has a timeout of its own, and none outlasts the exchange's.
+/// The phases of one connection: each has its own timeout, and none outlasts the exchange.
 struct PhaseTimer<'a> {
     parts: &'a mut ExchangeParts,
     deadline: Instant,
 }
 
 impl PhaseTimer<'_> {
-    /// Runs one phase within its timeout and notes how long it took, or that it was not survived.
+    /// Runs one phase within its timeout and records how long it took, or that it failed.
     async fn timed<T>(
         &mut self,
         phase: Dimension,
@@ -390,8 +391,8 @@ impl PhaseTimer<'_> {
         result
     }
 
-    /// Files the handshake just done under its kind as well.
-    fn tell_handshake(&mut self, resumed: bool) {
+    /// Also records the handshake under its kind, full or resumed.
+    fn record_handshake_kind(&mut self, resumed: bool) {
         let kind = if resumed { Dimension::TlsResumed } else { Dimension::TlsFull };
         self.parts.set_duration(kind, self.parts.duration(Dimension::Tls));
     }
@@ -420,18 +421,16 @@ fn connect_failed(error: &std::io::Error) -> ExchangeFailure {
     ExchangeFailure::in_phase(failure, Dimension::Connect, error.to_string())
 }
 
-/// The failure with the address that it happened at: of a name with several addresses, one alone
-/// may fail.
+/// Adds the address to the failure: of several addresses, only one may fail.
 fn at(failed: ExchangeFailure, address: SocketAddr) -> ExchangeFailure {
     match failed.failure {
-        // What this machine lacked, it lacked whatever the address.
+        // A resource that this machine lacks does not depend on the address.
         Failure::Prober => failed,
         _ => ExchangeFailure { seen: format!("{address}: {}", failed.seen), ..failed },
     }
 }
 
-/// Whether this machine ran out of something (descriptors, local ports, buffers): no fault of the
-/// target.
+/// Whether this machine ran out of descriptors, local ports or buffers: not a fault of the target.
 fn is_ours(error: &std::io::Error) -> bool {
     use rustix::io::Errno;
     let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];

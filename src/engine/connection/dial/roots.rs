@@ -1,4 +1,4 @@
-//! The certificates that a handshake begins from: the system's, Mozilla's, or those of a file.
+//! The certificates that a handshake trusts: the system's, Mozilla's, or those of a file.
 
 use std::path::Path;
 
@@ -8,16 +8,16 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::engine::error::EngineError;
 
-/// The roots of a machine.
+/// The root certificates of a machine.
 pub(super) struct SystemRoots {
     pub(super) store: RootCertStore,
-    /// Whether they are Mozilla's, since the system has none.
+    /// Whether they are Mozilla's, because the system has none.
     pub(super) are_built_in: bool,
-    /// What kept some of the system's from being read.
+    /// Why some of the system's certificates could not be read.
     pub(super) unread: Vec<String>,
 }
 
-/// The system's roots, or Mozilla's where the system has none (a bare container).
+/// The system's roots, or Mozilla's if the system has none, as in a bare container.
 pub(super) fn of_system() -> SystemRoots {
     let mut store = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();

@@ -1,4 +1,4 @@
-//! Which of several addresses a connection goes to first.
+//! Which of several addresses a connection tries first.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -10,15 +10,15 @@ use url::Host;
 use super::address_counts::AddressCounts;
 use crate::engine::time::clock::{self, Instant};
 
-/// The turns of a lane's connections over the addresses of each host.
+/// Rotates a lane's connections over the addresses of each host.
 ///
-/// Connections use a host's addresses in turn. One that could not be connected to is tried last for
-/// a while, so that of the connections opened then none loses its time there as long as another
+/// Connections use a host's addresses in turn. An address that could not be connected to is tried
+/// last for a while. Connections opened during that time lose no time on it as long as another
 /// address answers.
 pub(super) struct AddressRotation {
-    /// The turn that each host's first connection has.
+    /// The position of each host's first connection in the rotation.
     first: usize,
-    /// How long an address that could not be connected to is tried last.
+    /// How long an address is tried last after a failed attempt to connect.
     penalty: Duration,
     next: RefCell<HashMap<(Host, u16), usize>>,
     /// Until when an address is tried last.
@@ -27,8 +27,8 @@ pub(super) struct AddressRotation {
     unreached: RefCell<AddressCounts>,
 }
 
-/// An attempt to connect to an address; dropped before it was reached, the address is tried last
-/// from then on.
+/// An attempt to connect to an address. If it is dropped before the address was reached, the
+/// address is tried last from then on.
 pub(super) struct ConnectAttempt<'a> {
     turns: &'a AddressRotation,
     address: SocketAddr,
@@ -36,11 +36,11 @@ pub(super) struct ConnectAttempt<'a> {
 }
 
 impl AddressRotation {
-    /// How many hosts and addresses are remembered; a target that redirects to ever other ports
-    /// must not fill the memory.
+    /// Maximum number of hosts and addresses remembered, so that a target that keeps redirecting to
+    /// new ports does not fill the memory.
     const REMEMBERED: usize = 256;
 
-    /// Lanes that carry out a scenario together begin at different turns.
+    /// Lanes that run one scenario together start at different positions.
     pub(super) fn new(first: usize, penalty: Duration) -> Self {
         Self {
             first,
@@ -78,7 +78,7 @@ impl AddressRotation {
         self.unreached.borrow().clone()
     }
 
-    /// Begins to connect to an address.
+    /// Starts to connect to an address.
     pub(super) fn attempt(&self, address: SocketAddr) -> ConnectAttempt<'_> {
         ConnectAttempt { turns: self, address, reached: false }
     }
@@ -93,8 +93,8 @@ impl AddressRotation {
         std::mem::replace(next, next.wrapping_add(1))
     }
 
-    /// Where every address of a host has failed, the target was down rather than one of them: all
-    /// have their turns again.
+    /// If every address of a host failed, the target was down, not one address. All return to the
+    /// rotation.
     fn forgive_if_all(&self, addresses: &[SocketAddr]) {
         let (now, mut shunned) = (clock::now(), self.shunned.borrow_mut());
         if addresses.iter().all(|address| shunned.get(address).is_some_and(|&until| now < until)) {
@@ -146,7 +146,7 @@ mod tests {
         ["10.0.0.1:80", "10.0.0.2:80", "[::3]:80"].map(|address| address.parse().unwrap())
     }
 
-    /// The place of each address in the order of the next connection.
+    /// The position of each address in the order of the next connection.
     fn order(turns: &AddressRotation) -> Vec<usize> {
         let all = addresses();
         let order = turns.order(&host("host"), 80, &all);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_was_not_reached_is_tried_last_for_a_while_or_until_it_is_reached() {
+    fn an_unreached_address_is_tried_last_for_a_while_or_until_it_is_reached() {
         paused(async {
             let turns = AddressRotation::new(0, millis(1_000));
             drop(turns.attempt(addresses()[0]));
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn where_all_addresses_failed_all_have_their_turns_again() {
+    fn if_all_addresses_failed_all_return_to_the_rotation() {
         paused(async {
             let turns = AddressRotation::new(0, millis(1_000));
             for address in addresses() {
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_that_the_prober_spoilt_is_not_held_against_the_address() {
+    fn a_failure_of_the_prober_does_not_count_against_the_address() {
         paused(async {
             let turns = AddressRotation::new(0, millis(1_000));
             turns.attempt(addresses()[0]).excused();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn ever_other_hosts_and_addresses_do_not_fill_the_memory() {
+    fn new_hosts_and_addresses_do_not_fill_the_memory() {
         paused(async {
             let turns = AddressRotation::new(0, millis(1_000));
             for port in 1..=1_000 {

@@ -1,4 +1,4 @@
-//! The TLS handshake: whom to believe, who we are, and which version of HTTP is agreed on.
+//! The TLS handshake: trusted authorities, client identity, and negotiation of the HTTP version.
 
 use std::cell::Cell;
 use std::io;
@@ -26,23 +26,23 @@ use crate::plan::{CertificateTrust, ClientIdentity, HttpProtocol, TargetPlan};
 use crate::record::{Dimension, Failure};
 use crate::recorder::ExchangeFailure;
 
-/// The names of the versions of HTTP in ALPN.
+/// The names of the HTTP versions in ALPN.
 const H2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
-/// How many sessions are kept to be resumed: rustls keeps the last eight of each host.
+/// How many sessions are kept for resumption; rustls keeps the last eight of each host.
 const SESSIONS: usize = 256;
 
-/// What is needed for a handshake, read once.
+/// What a handshake needs, read once.
 #[derive(Clone)]
 pub(super) struct TlsClient {
     connector: TlsConnector,
     protocol: HttpProtocol,
-    /// What the last handshake that failed met with, where that is known.
+    /// Why the last failed handshake failed, if that is known.
     trouble: Cell<Option<HandshakeProblem>>,
 }
 
-/// A stream on which hands were shaken.
+/// A stream after its TLS handshake.
 pub(super) struct TlsConnection {
     pub(super) stream: TlsStream<PeekableStream>,
     pub(super) spoken: NegotiatedProtocol,
@@ -51,7 +51,7 @@ pub(super) struct TlsConnection {
 }
 
 impl TlsClient {
-    /// Reads the certificates; fails where they cannot be read.
+    /// Reads the certificates; fails if they cannot be read.
     pub(super) fn new(target: &TargetPlan) -> Result<Self, EngineError> {
         let config = config(target)?;
         Ok(Self {
@@ -61,12 +61,12 @@ impl TlsClient {
         })
     }
 
-    /// What the last handshake that failed met with; `None` where that is not known.
+    /// Why the last failed handshake failed; `None` if that is not known.
     pub(super) fn trouble(&self) -> Option<HandshakeProblem> {
         self.trouble.get()
     }
 
-    /// Shakes hands with a host over a connected stream.
+    /// Performs the handshake with a host over a connected stream.
     pub(super) async fn shake_hands(
         &self,
         host: &Host,
@@ -104,7 +104,7 @@ impl TlsClient {
     }
 }
 
-/// A host as a certificate names it; the error says why none could.
+/// A host's name for certificate checks; the error says why there is none.
 pub(super) fn server_name(host: &Host) -> Result<ServerName<'static>, String> {
     match host {
         Host::Ipv4(ip) => Ok(ServerName::from(std::net::IpAddr::V4(*ip))),
@@ -176,8 +176,8 @@ fn config(target: &TargetPlan) -> Result<ClientConfig, EngineError> {
         }
     };
     config.alpn_protocols = offered(target.protocol);
-    // A resumed handshake is cheaper than the one a first visitor pays for: only asked for is one
-    // resumed.
+    // A resumed handshake is cheaper than the one a first visitor pays for, so sessions are resumed
+    // only if the scenario requires it.
     config.resumption = if target.tls_resumption {
         Resumption::in_memory_sessions(SESSIONS)
     } else {
@@ -211,7 +211,7 @@ fn read_identity(
     Ok((chain, key))
 }
 
-/// Believes any certificate; that the target holds its key is still checked.
+/// Accepts any certificate, but still checks that the target holds its key.
 #[derive(Debug)]
 struct UncheckedVerifier(Arc<CryptoProvider>);
 

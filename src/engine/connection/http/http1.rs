@@ -51,19 +51,19 @@ impl Http1Connection {
             .handshake(TokioIo::new(wire))
             .await
             .map_err(|error| failed(&error, &stamps, Dimension::Setup))?;
-        // What ends a connection between exchanges is seen by `ready`, during one by the exchange
-        // itself.
-        let seen = Rc::clone(&stamps);
+        // `ready` notices the end of a connection between exchanges; an exchange notices it itself.
+        let driver_stamps = Rc::clone(&stamps);
         let drive = async move {
             if connection.await.is_err_and(|error| is_surplus(&error)) {
-                seen.note_surplus();
+                driver_stamps.note_surplus();
             }
         };
         let driver = tokio::task::spawn_local(drive).abort_handle();
         Ok(Self { sender, stamps, spoken, peek, driver })
     }
 
-    /// Waits until it can take a request; false where the target has closed it, read or not.
+    /// Waits until the connection can take a request; false if the target has closed it, even if
+    /// the close is unread.
     pub(super) async fn ready(&mut self) -> bool {
         if self.sender.ready().await.is_err() {
             return false;
@@ -82,8 +82,7 @@ impl Http1Connection {
         self.spoken
     }
 
-    /// The first byte is the first byte of anything that the target sends: a 103 before the answer
-    /// counts.
+    /// The first byte is the first of anything the target sends, including a 103 before the answer.
     pub(super) async fn exchange(
         &mut self,
         message: &RequestMessage,
@@ -109,8 +108,8 @@ impl Http1Connection {
         Ok(ExchangeResponse { done, reusable: answer.is_ok(), answer: answer.map_err(Box::new) })
     }
 
-    /// That the target sent its answer and no more: hyper sees bytes beyond it before it hands over
-    /// the answer's end.
+    /// Checks that the target sent its answer and nothing more: hyper sees surplus bytes before it
+    /// returns the end of the answer.
     fn nothing_more(&self) -> Result<(), ExchangeFailure> {
         if self.stamps.has_surplus() {
             let seen = "the target sent more than the length it had announced";
@@ -170,8 +169,8 @@ impl BodyChunks for Http1Body<'_> {
     }
 }
 
-/// Whether a connection ended because something was read that belongs to no answer; hyper has no
-/// name for it, but has one for everything else.
+/// Whether a connection ended because of bytes that belong to no answer. Every other hyper error
+/// has a predicate; this one is what remains.
 fn is_surplus(error: &hyper::Error) -> bool {
     error.source().is_none()
         && !(error.is_closed()
@@ -202,7 +201,7 @@ fn failed(error: &hyper::Error, stamps: &WireStamps, phase: Dimension) -> Exchan
     ExchangeFailure::in_phase(failure, phase, seen)
 }
 
-/// What an error of the stream, or of a chunked body in it, says.
+/// The failure that an error of the stream, or of a chunked body in it, means.
 fn of_io(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Failure::Reset,

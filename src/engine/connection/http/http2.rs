@@ -1,8 +1,8 @@
-//! One connection of HTTP/2, and a way onto it for each of those who share it.
+//! One HTTP/2 connection, and a handle for each task that shares it.
 //!
-//! It stands on `h2` itself and not on hyper's client over it: that one queues a request beyond the
-//! target's number of streams where nobody can see how long it waits, spawns a task for each, and
-//! does not tell a request that the target refused to take from one that it took.
+//! This module uses `h2` directly instead of hyper's client. That client queues requests beyond the
+//! target's stream limit, and their waiting time is not visible. It also spawns a task for each
+//! request, and it does not report whether the target refused a request or took it.
 
 use std::cell::{Cell, OnceCell};
 use std::future::poll_fn;
@@ -31,31 +31,31 @@ use crate::engine::time::clock::{self, Instant};
 use crate::record::{Dimension, Failure};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 
-/// How much of one body, and of all on a connection, may be under way: enough that no window slows
-/// a big body down.
+/// Flow-control window of one stream, and of the connection: large enough not to slow down a big
+/// body.
 const STREAM_WINDOW: u32 = 8 << 20;
 const CONNECTION_WINDOW: u32 = 64 << 20;
 
-/// The largest head of an answer that is read.
+/// Maximum size of an answer's head.
 const HEAD_LIMIT: u32 = 256 << 10;
 
-/// More streams than are ever wanted at once.
+/// More streams than are ever used at once.
 const STREAMS: usize = 1 << 16;
 
-/// What a target that never takes a request does.
+/// The message for a target that never takes a request.
 pub(in crate::engine) const NO_STREAM: &str =
     "the target allows no stream (SETTINGS_MAX_CONCURRENT_STREAMS is 0)";
 
-/// A way onto a connection, for one exchange at a time.
+/// A handle to a connection, for one exchange at a time.
 pub(in crate::engine) struct Http2Connection {
     sender: SendRequest<Bytes>,
     shared: Rc<ConnectionState>,
-    /// The right to one stream, held from ready to the end of the exchange.
+    /// The permit for one stream, held from `ready` to the end of the exchange.
     stream: Option<StreamPermit>,
 }
 
-/// The right to one stream; given up for good where the target has come to allow fewer than are
-/// taken.
+/// The permit for one stream. It is forgotten if the target now allows fewer streams than are in
+/// use.
 struct StreamPermit {
     permit: Option<OwnedSemaphorePermit>,
     owed: Rc<Cell<usize>>,
@@ -71,31 +71,32 @@ impl Drop for StreamPermit {
     }
 }
 
-/// What those who share a connection know of it.
+/// What the handles of a connection share.
 struct ConnectionState {
     traits: Rc<FailureContext>,
-    /// One permit a stream that the target allows; closed when the connection is.
+    /// One permit per stream that the target allows; closed together with the connection.
     streams: Arc<Semaphore>,
-    /// How many permits are to be given up as they come back.
+    /// How many permits to forget when they are returned.
     owed: Rc<Cell<usize>>,
-    /// How many streams the target allows; one until it has said.
+    /// How many streams the target allows; one until it has announced a number.
     allowed: Rc<Cell<usize>>,
-    /// A look into its socket, where it has one, and whether its end was seen there before the
-    /// driver read it.
+    /// A check of its socket for unread input, if it has one.
     peek: Option<SocketPeek>,
+    /// Whether `peek` found the end of the stream before the driver read it.
     ended: Cell<bool>,
-    /// No more is sent on it: it was silent for the whole of an exchange that timed out.
+    /// Whether the connection takes no more requests: it was silent during a whole exchange that
+    /// timed out.
     retired: Cell<bool>,
-    /// It ended while an exchange was on it.
+    /// Whether it ended while an exchange was on it.
     broken: Cell<bool>,
     driver: AbortHandle,
 }
 
-/// What a failure on a connection is explained by.
+/// What explains a failure on a connection.
 struct FailureContext {
     stamps: Rc<WireStamps>,
     spoken: NegotiatedProtocol,
-    /// What the stream of bytes ended with, which `h2` does not hand on to those who were waiting.
+    /// The I/O error that ended the stream of bytes. `h2` does not pass it on to waiting exchanges.
     end: OnceCell<io::Error>,
 }
 
@@ -106,7 +107,7 @@ impl Drop for ConnectionState {
 }
 
 impl Http2Connection {
-    /// Sends the connection's preface; the target's own is not waited for.
+    /// Sends the client's connection preface; does not wait for the target's.
     pub(super) async fn open(
         stream: Box<dyn ByteStream>,
         spoken: NegotiatedProtocol,
@@ -144,7 +145,7 @@ impl Http2Connection {
         Ok(Self { sender, shared, stream })
     }
 
-    /// Waits for a stream; false where the connection is closed or about to be.
+    /// Waits for a stream; false if the connection is closed or about to close.
     pub(super) async fn ready(&mut self) -> bool {
         if self.stream.is_none() && self.is_open() {
             let permit = Arc::clone(&self.shared.streams).acquire_owned().await.ok();
@@ -153,7 +154,7 @@ impl Http2Connection {
                 owed: Rc::clone(&self.shared.owed),
             });
         }
-        // Bytes are nothing to go by: they may belong to any stream.
+        // Unread bytes prove nothing: they may belong to any stream.
         if self.shared.peek.as_ref().is_some_and(|peek| peek.look() == UnreadInput::End) {
             self.shared.ended.set(true);
         }
@@ -164,8 +165,8 @@ impl Http2Connection {
         Self { sender: self.sender.clone(), shared: Rc::clone(&self.shared), stream: None }
     }
 
-    /// False after a GOAWAY, at the end of the stream of bytes, and when the numbers for streams
-    /// are used up.
+    /// False after a GOAWAY, at the end of the stream of bytes, and when the stream identifiers are
+    /// used up.
     pub(super) fn is_open(&mut self) -> bool {
         let mut nobody = Context::from_waker(Waker::noop());
         !self.shared.retired.get()
@@ -174,12 +175,12 @@ impl Http2Connection {
             && matches!(self.sender.poll_ready(&mut nobody), Poll::Ready(Ok(())))
     }
 
-    /// Whether the target has said anything on it.
+    /// Whether the target has sent anything on it.
     pub(super) fn was_heard(&self) -> bool {
         self.shared.traits.stamps.heard()
     }
 
-    /// Whether the target lets nothing be sent at all.
+    /// Whether the target currently allows no stream.
     pub(super) fn allows_no_stream(&self) -> bool {
         self.shared.allowed.get() == 0
     }
@@ -194,8 +195,7 @@ impl Http2Connection {
         (spoken.tls.is_some() || stamps.greeted_in_http2()).then_some(*spoken)
     }
 
-    /// The first byte is the first head that the target sends, that of a 103 before the answer
-    /// included.
+    /// The first byte is the first head that the target sends, including a 103 before the answer.
     pub(super) async fn exchange(
         &mut self,
         message: &RequestMessage,
@@ -221,7 +221,7 @@ impl Http2Connection {
         };
         note_phases(parts, sent, first.get(), done, answer.is_ok());
         if let Err(failed) = &answer {
-            self.look_after(failed, sent);
+            self.note_failed_exchange(failed, sent);
         }
         Ok(ExchangeResponse { done, reusable: self.is_open(), answer: answer.map_err(Box::new) })
     }
@@ -237,7 +237,7 @@ impl Http2Connection {
         let written = stamps.written();
         let answer = match self.sender.send_request(message.two(), message.body().is_empty()) {
             Ok((answer, mut upload)) => {
-                // The body is taken whole and goes out as the target's windows allow.
+                // `h2` buffers the whole body and sends it as the target's windows allow.
                 if !message.body().is_empty()
                     && upload.send_data(message.body().clone(), true).is_err()
                 {
@@ -269,11 +269,11 @@ impl Http2Connection {
         }
     }
 
-    /// Decides what a failed exchange, sent at `sent`, says of its connection.
+    /// Decides whether the connection of a failed exchange, sent at `sent`, can be used again.
     ///
-    /// A timeout ends its stream alone. But where nothing at all came in meanwhile, nobody can tell
-    /// a slow target from a dead connection, and as on HTTP/1.1 the next exchange gets a new one.
-    fn look_after(&mut self, failed: &ExchangeFailure, sent: Instant) {
+    /// A timeout ends only its stream. But if nothing arrived since `sent`, a slow target looks the
+    /// same as a dead connection. Then, as on HTTP/1.1, the next exchange gets a new connection.
+    fn note_failed_exchange(&mut self, failed: &ExchangeFailure, sent: Instant) {
         let silent = self.shared.traits.stamps.last_read().is_none_or(|read| read < sent);
         if failed.failure == Failure::TimedOut && silent {
             self.shared.retired.set(true);
@@ -295,13 +295,12 @@ fn builder() -> Builder {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEAD_LIMIT)
         .enable_push(false)
-        // Until the target has said how many streams it allows there is one, so that it never has
-        // to refuse any.
+        // One stream until the target announces its limit, so that it never has to refuse one.
         .initial_max_send_streams(1);
     builder
 }
 
-/// Moves the connection's frames until it ends, and lets in as many exchanges as the target allows.
+/// Drives the connection until it ends, and admits as many exchanges as the target allows.
 async fn drive(
     mut connection: Connection<StampedStream, Bytes>,
     (streams, owed, allowed): (Arc<Semaphore>, Rc<Cell<usize>>, Rc<Cell<usize>>),
@@ -312,9 +311,9 @@ async fn drive(
         let (before, allows) =
             (allowed.get(), connection.max_concurrent_send_streams().min(STREAMS));
         if allows > before {
-            let kept = owed.get().min(allows - before);
-            owed.set(owed.get() - kept);
-            streams.add_permits(allows - before - kept);
+            let repaid = owed.get().min(allows - before);
+            owed.set(owed.get() - repaid);
+            streams.add_permits(allows - before - repaid);
         } else if allows < before {
             let forgotten = streams.forget_permits(before - allows);
             owed.set(owed.get() + before - allows - forgotten);
@@ -323,15 +322,14 @@ async fn drive(
         polled
     })
     .await;
-    // Dropping the connection tells those who wait, so that its end has to be known before.
+    // Dropping the connection wakes the waiting exchanges, so its end must be recorded first.
     if let Some(end) = ended.err().and_then(h2::Error::into_io) {
         let _first = traits.end.set(end);
     }
     streams.close();
 }
 
-/// Waits for the head of an answer; each head, and those of informational answers before it, is
-/// stamped.
+/// Waits for the head of an answer. Stamps each head, including those of informational answers.
 async fn head_of(
     mut answer: ResponseFuture,
     stamp: impl Fn(),
@@ -347,8 +345,8 @@ async fn head_of(
     Ok(response.into_parts())
 }
 
-/// Whether a GOAWAY said that the target has not taken the request and will not (RFC 9113, section
-/// 6.8): only the streams beyond its last are ended with it.
+/// Whether a GOAWAY says that the target has not taken the request and will not (RFC 9113, section
+/// 6.8). A GOAWAY ends only the streams beyond its last stream identifier.
 fn was_left_out(error: &h2::Error) -> bool {
     error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR)
 }
@@ -361,7 +359,7 @@ struct Http2Body<'a> {
 impl BodyChunks for Http2Body<'_> {
     async fn next(&mut self) -> Option<Result<Bytes, ExchangeFailure>> {
         let piece = self.body.data().await?;
-        // Releasing what has just been counted cannot fail; if it did, the body would stall and
+        // Releasing bytes that were just counted cannot fail. If it did, the body would stall and
         // time out.
         let _counted = piece
             .as_ref()
@@ -371,13 +369,13 @@ impl BodyChunks for Http2Body<'_> {
 }
 
 impl FailureContext {
-    /// When what was just taken from the connection, for an exchange sent at `sent`, had come in at
-    /// the latest.
+    /// The latest time at which what was just taken from the connection can have arrived, for an
+    /// exchange sent at `sent`.
     fn read_by(&self, sent: Instant) -> Instant {
         self.stamps.last_read().unwrap_or_else(clock::now).max(sent)
     }
 
-    /// What an error says of an exchange in a phase.
+    /// The failure that an error means for an exchange in a phase.
     fn failed(&self, error: &h2::Error, phase: Dimension) -> ExchangeFailure {
         let (failure, seen) = if self.spoken.tls.is_none() && !self.stamps.greeted_in_http2() {
             (Failure::Protocol, instead_of_http2(&self.stamps).to_owned())
@@ -395,7 +393,8 @@ impl FailureContext {
                 return (Failure::Closed, "the target closed the connection".to_owned());
             }
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Failure::Reset,
-            // Only TLS finds fault with the bytes themselves; `h2` keeps no more of it than this.
+            // `h2` keeps only the kind of an I/O error. Of the layers below, only TLS reports
+            // invalid data.
             io::ErrorKind::InvalidData if self.spoken.tls.is_some() => Failure::Tls,
             _ => Failure::Closed,
         };
@@ -403,7 +402,7 @@ impl FailureContext {
     }
 }
 
-/// What a frame of the target, or one that breaks the rules, says.
+/// The failure and description for a frame of the target, or for one that breaks the rules.
 fn of_frame(error: &h2::Error) -> (Failure, String) {
     let reason = error.reason().unwrap_or(Reason::INTERNAL_ERROR);
     let words = |what: &str| format!("the target {what} ({reason:?}: {reason})");
@@ -418,7 +417,7 @@ fn of_frame(error: &h2::Error) -> (Failure, String) {
     }
 }
 
-/// What a target did that was asked in HTTP/2 with prior knowledge and does not speak it.
+/// What a target does that does not speak HTTP/2, although the scenario expects it to.
 fn instead_of_http2(stamps: &WireStamps) -> &'static str {
     if stamps.greeted(b"HTTP/1.") {
         "the target answered in HTTP/1.1"

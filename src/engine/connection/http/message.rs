@@ -1,4 +1,4 @@
-//! A request put together once, so that sending it only needs a copy.
+//! A request prepared once, so that sending it only needs a copy.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body_util::Full;
 use url::{Position, Url};
 
-/// Headers that speak of one connection of HTTP/1.1; HTTP/2 forbids them (RFC 9113, section 8.2.2)
-/// and names the host in `:authority`.
+/// Headers that apply to one HTTP/1.1 connection. HTTP/2 forbids them (RFC 9113, section 8.2.2) and
+/// names the host in `:authority`.
 const HOP_BY_HOP: [HeaderName; 7] = [
     CONNECTION,
     HOST,
@@ -20,12 +20,12 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// What is asked for, whatever version of HTTP carries it.
+/// The parts of a request, independent of the HTTP version.
 #[derive(Clone)]
 pub(in crate::engine) struct RequestParts {
     pub(in crate::engine) method: Method,
     pub(in crate::engine) url: Url,
-    /// Every header but `host` and `content-length`; secret values are marked sensitive.
+    /// Every header except `host` and `content-length`; secret values are marked sensitive.
     pub(in crate::engine) headers: HeaderMap,
     pub(in crate::engine) body: Bytes,
 }
@@ -37,11 +37,11 @@ impl fmt::Debug for RequestParts {
     }
 }
 
-/// A part of what is asked for that no request can hold: the path or the host.
+/// The part of a request that HTTP cannot express: the path or the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) struct UnsendablePart(pub(in crate::engine) &'static str);
 
-/// A request as either version of HTTP sends it.
+/// A request in the form of either HTTP version.
 pub(in crate::engine) struct RequestMessage {
     one: Request<Full<Bytes>>,
     two: Request<()>,
@@ -49,9 +49,9 @@ pub(in crate::engine) struct RequestMessage {
 }
 
 impl RequestMessage {
-    /// Puts the request together; fails where the URL's parts do not make one.
-    pub(in crate::engine) fn new(asked: &RequestParts) -> Result<Self, UnsendablePart> {
-        let RequestParts { method, url, headers, body } = asked;
+    /// Builds the request; fails if the URL's parts do not make one.
+    pub(in crate::engine) fn new(parts: &RequestParts) -> Result<Self, UnsendablePart> {
+        let RequestParts { method, url, headers, body } = parts;
         let path: Uri = url[Position::BeforePath..Position::AfterQuery]
             .parse()
             .map_err(|_| UnsendablePart("the request's path"))?;
@@ -81,12 +81,12 @@ impl RequestMessage {
         Ok(Self { one, two, body: body.clone() })
     }
 
-    /// A copy to send on HTTP/1.1.
+    /// A copy to send over HTTP/1.1.
     pub(super) fn one(&self) -> Request<Full<Bytes>> {
         self.one.clone()
     }
 
-    /// A copy of the head to send on HTTP/2.
+    /// A copy of the head to send over HTTP/2.
     pub(super) fn two(&self) -> Request<()> {
         self.two.clone()
     }
@@ -96,8 +96,7 @@ impl RequestMessage {
     }
 }
 
-/// Whether a request of this method is expected to have a body, so that an empty one is worth
-/// saying.
+/// Whether a request of this method usually has a body, so that an empty one needs a length of 0.
 fn has_body(method: &Method) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn http_2_sends_nothing_that_speaks_of_one_connection() {
+    fn http_2_sends_no_connection_headers() {
         let headers = [("proxy-connection", "keep-alive"), ("x-kept", "1"), ("te", "gzip")];
         let message = message(Method::GET, "http://example.org/", &headers, "");
         assert_eq!(message.two.headers().len(), 1);

@@ -1,4 +1,4 @@
-//! One connection and the exchanges on it, whichever version of HTTP it speaks.
+//! One connection and the exchanges on it, over either HTTP version.
 
 mod http1;
 mod http2;
@@ -22,28 +22,29 @@ use crate::recorder::{ExchangeFailure, ExchangeParts};
 pub(in crate::engine) use http2::NO_STREAM;
 pub(in crate::engine) use message::{RequestMessage, RequestParts, UnsendablePart};
 
-/// An open connection: the whole of it on HTTP/1.1, one stream at a time of it on HTTP/2.
+/// An open connection: all of it over HTTP/1.1, one stream at a time over HTTP/2.
 pub(in crate::engine) enum HttpConnection {
     Http1(http1::Http1Connection),
     Http2(http2::Http2Connection),
 }
 
-/// How one exchange on a ready connection went.
+/// The result of one exchange on a ready connection.
 pub(in crate::engine) struct ExchangeResponse {
-    /// When the last byte came in, or when it failed.
+    /// When the last byte arrived, or when the exchange failed.
     pub(in crate::engine) done: Instant,
-    /// The answer's head, its body read to the end; or how the exchange failed.
+    /// The answer's head, after its body was read to the end; or how the exchange failed.
     pub(in crate::engine) answer: Result<response::Parts, Box<ExchangeFailure>>,
     /// Whether the connection can carry another exchange.
     pub(in crate::engine) reusable: bool,
 }
 
-/// The connection turned out to be closed before the request was sent, or the target said that it
-/// would not take it; holds how that was seen.
+/// The request was not sent: the connection was closed, or the target reported that it would not
+/// take it. Holds the failure that showed this.
 pub(in crate::engine) struct RequestNotSent(pub(in crate::engine) Box<ExchangeFailure>);
 
 impl HttpConnection {
-    /// Starts HTTP on a dialled stream by a deadline; ready for a first exchange.
+    /// Starts HTTP on a dialled stream by a deadline. The connection is then ready for a first
+    /// exchange.
     pub(in crate::engine) async fn open(
         dialled: DialedConnection,
         deadline: Instant,
@@ -59,7 +60,7 @@ impl HttpConnection {
         }
     }
 
-    /// Waits until the connection can take a request; false where the target has closed it.
+    /// Waits until the connection can take a request; false if the target has closed it.
     pub(in crate::engine) async fn ready(&mut self) -> bool {
         match self {
             Self::Http1(connection) => connection.ready().await,
@@ -67,7 +68,7 @@ impl HttpConnection {
         }
     }
 
-    /// Another way onto the same connection, where it can carry several exchanges at once.
+    /// Another handle to the same connection, if it can carry several exchanges at once.
     pub(in crate::engine) fn share(&self) -> Option<Self> {
         match self {
             Self::Http1(_) => None,
@@ -75,7 +76,7 @@ impl HttpConnection {
         }
     }
 
-    /// Whether the target has neither closed the connection nor announced it.
+    /// Whether the target has neither closed the connection nor announced that it will.
     pub(in crate::engine) fn is_open(&mut self) -> bool {
         match self {
             Self::Http1(connection) => connection.is_open(),
@@ -83,7 +84,7 @@ impl HttpConnection {
         }
     }
 
-    /// Whether the target has said anything on the connection.
+    /// Whether the target has sent anything on the connection.
     pub(in crate::engine) fn was_heard(&self) -> bool {
         match self {
             Self::Http1(_) => true,
@@ -91,7 +92,7 @@ impl HttpConnection {
         }
     }
 
-    /// Whether the target lets nothing be sent on the connection.
+    /// Whether the target allows no request on the connection.
     pub(in crate::engine) fn allows_no_stream(&self) -> bool {
         match self {
             Self::Http1(_) => false,
@@ -107,7 +108,7 @@ impl HttpConnection {
         }
     }
 
-    /// What is spoken on the connection; `None` as long as the target has not shown that it does.
+    /// The protocol of the connection; `None` until the target has shown that it speaks it.
     pub(in crate::engine) fn protocol(&self) -> Option<NegotiatedProtocol> {
         match self {
             Self::Http1(connection) => Some(connection.protocol()),
@@ -117,8 +118,8 @@ impl HttpConnection {
 
     /// Sends a request at `sent` and reads the whole answer.
     ///
-    /// The phases are noted in `parts`, the body goes to `collector`. Nothing is sent twice: where
-    /// the error says that it was not sent, the caller may send it on another connection.
+    /// Records the phases in `parts` and passes the body to `collector`. Nothing is sent twice. If
+    /// the error is [`RequestNotSent`], the caller may send the request on another connection.
     pub(in crate::engine) async fn exchange(
         &mut self,
         message: &RequestMessage,
@@ -138,47 +139,46 @@ impl HttpConnection {
     }
 }
 
-/// The head of an answer whose body may be still on its way, or never come to an end.
+/// The head of an answer whose body may still be arriving, or may never end.
 pub(in crate::engine) struct ResponseHead {
-    /// When all of it was there.
+    /// When the head was complete.
     pub(in crate::engine) at: Instant,
     pub(in crate::engine) parts: response::Parts,
 }
 
-/// How long the body of an answer may take from its head on; with none, no more is waited for.
+/// How long the body of an answer may take, counted from its head; zero means not to wait for more.
 pub(in crate::engine) type BodyTimeLimit<'a> = &'a dyn Fn(&response::Parts) -> Duration;
 
-/// Takes in the body of an answer.
+/// Receives the body of an answer.
 pub(in crate::engine) struct BodyCollector<'a> {
     expectations: &'a ExpectationSet,
     needs_body: bool,
-    kept: &'a mut Vec<u8>,
-    /// Where the head is put before the body comes, if anybody asks for it, and how long the body
-    /// may take then.
+    memory: &'a mut Vec<u8>,
+    /// Where to put the head before the body arrives, and how long the body may then take; `None`
+    /// if the caller does not need it early.
     head: Option<(&'a mut Option<ResponseHead>, BodyTimeLimit<'a>)>,
     /// Body bytes received.
     pub(in crate::engine) received: u64,
 }
 
 impl<'a> BodyCollector<'a> {
-    /// The most memory for bodies that is kept between exchanges.
+    /// Maximum memory for bodies that is kept between exchanges.
     const MEMORY_KEPT: usize = 256 << 10;
 
-    /// A collector that keeps what expectations and captures look at; `kept` is only memory to be
-    /// used again.
+    /// A collector that keeps what expectations and captures need; it reuses the space of `memory`.
     pub(in crate::engine) fn new(
         expectations: &'a ExpectationSet,
         captures: &CaptureSet,
-        kept: &'a mut Vec<u8>,
+        memory: &'a mut Vec<u8>,
     ) -> Self {
-        kept.clear();
-        kept.shrink_to(Self::MEMORY_KEPT);
+        memory.clear();
+        memory.shrink_to(Self::MEMORY_KEPT);
         let needs_body = expectations.needs_body() || captures.needs_body();
-        Self { expectations, needs_body, kept, head: None, received: 0 }
+        Self { expectations, needs_body, memory, head: None, received: 0 }
     }
 
-    /// The same collector, which puts the head into `head` as soon as that is there, and has so
-    /// much patience with the body.
+    /// The same collector. It stores the head in `head` as soon as it arrives, and limits the time
+    /// for the body.
     pub(in crate::engine) fn with_head(
         self,
         head: &'a mut Option<ResponseHead>,
@@ -187,7 +187,7 @@ impl<'a> BodyCollector<'a> {
         Self { head: Some((head, patience)), ..self }
     }
 
-    /// Sees the head; returns the limits of the body.
+    /// Receives the head; returns the limits of the body.
     fn see(&mut self, parts: &response::Parts, limits: ExchangeLimits) -> ExchangeLimits {
         let Some((head, patience)) = &mut self.head else { return limits };
         let at = clock::now();
@@ -201,19 +201,19 @@ impl<'a> BodyCollector<'a> {
             return Err(unmet(self.expectations.too_large_body()));
         }
         if self.needs_body {
-            self.kept.extend_from_slice(data);
+            self.memory.extend_from_slice(data);
         }
         Ok(())
     }
 }
 
-/// A body that comes in pieces.
+/// A body that arrives in chunks.
 trait BodyChunks {
-    /// The next piece that is body, or `None` at its end.
+    /// The next chunk of the body, or `None` at its end.
     async fn next(&mut self) -> Option<Result<Bytes, ExchangeFailure>>;
 }
 
-/// Reads a body to its end, within its limits in time and size.
+/// Reads a body to its end, within its limits of time and size.
 async fn read(
     mut body: impl BodyChunks,
     limits: ExchangeLimits,
@@ -228,8 +228,8 @@ async fn read(
     }
 }
 
-/// Notes the phases of an exchange that ended at `done`, the first byte of its answer having come
-/// in at `first`.
+/// Records the phases of an exchange that ended at `done`; the first byte of its answer arrived at
+/// `first`.
 fn note_phases(
     parts: &mut ExchangeParts,
     sent: Instant,
@@ -242,7 +242,7 @@ fn note_phases(
     parts.set_outcome(Dimension::Body, is_complete.then(|| done - first));
 }
 
-/// The phase an exchange is in, by whether a first byte of its answer came in.
+/// The phase of an exchange: `answered` if the first byte of its answer has arrived.
 fn phase(answered: bool) -> Dimension {
     if answered { Dimension::Body } else { Dimension::FirstByte }
 }
@@ -254,25 +254,25 @@ pub(in crate::engine) struct ExchangeLimits {
     pub(in crate::engine) deadline: Instant,
     /// How long the first byte may take.
     pub(in crate::engine) first_byte: Duration,
-    /// How long it may take as a whole, for the message.
+    /// How long the whole exchange may take, for the message.
     pub(in crate::engine) whole: Duration,
 }
 
 impl ExchangeLimits {
-    /// The limits of an exchange that a connection took at `taken`.
-    pub(in crate::engine) fn new(timeouts: &ExchangeTimeouts, taken: Instant) -> Self {
+    /// The limits of an exchange that a connection took at `start`.
+    pub(in crate::engine) fn new(timeouts: &ExchangeTimeouts, start: Instant) -> Self {
         let ExchangeTimeouts { first_byte, whole, .. } = *timeouts;
-        Self { deadline: taken + whole, first_byte, whole }
+        Self { deadline: start + whole, first_byte, whole }
     }
 
-    /// The same, and over by `end`.
+    /// The same limits, but no later than `end`.
     pub(in crate::engine) fn until(self, end: Option<Instant>) -> Self {
         let Some(end) = end.filter(|&end| end < self.deadline) else { return self };
         let whole = self.whole.saturating_sub(self.deadline - end);
         Self { deadline: end, whole, ..self }
     }
 
-    /// When the first byte of the answer to what was sent at `sent` must have come in.
+    /// When the first byte of the answer must have arrived, for a request sent at `sent`.
     fn first_byte_by(&self, sent: Instant) -> Instant {
         self.deadline.min(sent + self.first_byte)
     }
@@ -287,7 +287,7 @@ impl ExchangeLimits {
     }
 }
 
-/// An answer that is not the expected one.
+/// The failure of an answer that breaks an expectation.
 pub(in crate::engine) fn unmet(unmet: UnmetExpectation) -> ExchangeFailure {
     let UnmetExpectation { failure, expected, seen } = unmet;
     ExchangeFailure { failure, phase: None, expected, seen, next: None }

@@ -7,7 +7,7 @@ fn paused() -> tokio::runtime::Runtime {
 }
 
 #[test]
-fn an_arrival_released_to_a_free_connection_has_not_waited() {
+fn an_arrival_released_to_a_free_connection_does_not_wait() {
     paused().block_on(tokio::task::LocalSet::new().run_until(async {
         let queue = Rc::new(ArrivalQueue::open());
         let taker = tokio::task::spawn_local({
@@ -22,8 +22,8 @@ fn an_arrival_released_to_a_free_connection_has_not_waited() {
     }));
 }
 
-/// The ranks in the order in which arrivals released one after the other are taken.
-async fn taken_by(queue: &Rc<ArrivalQueue>, ranks: &[SlotRank]) -> Vec<SlotRank> {
+/// The ranks of the tasks that take arrivals released one after the other, in order.
+async fn ranks_that_take(queue: &Rc<ArrivalQueue>, ranks: &[SlotRank]) -> Vec<SlotRank> {
     let order = Rc::new(RefCell::default());
     for &rank in ranks {
         let (queue, order) = (Rc::clone(queue), Rc::clone(&order));
@@ -42,13 +42,13 @@ async fn taken_by(queue: &Rc<ArrivalQueue>, ranks: &[SlotRank]) -> Vec<SlotRank>
 }
 
 #[test]
-fn places_on_open_connections_are_called_before_those_that_would_open_one() {
+fn slots_on_open_connections_are_called_before_those_that_would_open_one() {
     paused().block_on(tokio::task::LocalSet::new().run_until(async {
         let [base, open, third, fourth] =
             [SlotRank::Base, SlotRank::Open, SlotRank::Closed(3), SlotRank::Closed(4)];
         let queue = Rc::new(ArrivalQueue::open());
-        let taken = taken_by(&queue, &[fourth, open, base, third, open, base]).await;
-        assert_eq!(taken, [base, base, open, open, third, fourth]);
+        let ranks = ranks_that_take(&queue, &[fourth, open, base, third, open, base]).await;
+        assert_eq!(ranks, [base, base, open, open, third, fourth]);
     }));
 }
 
@@ -71,7 +71,7 @@ fn while_the_prober_is_saturated_no_further_connection_is_opened() {
 }
 
 #[test]
-fn a_place_that_becomes_free_is_quicker_than_one_that_was_called_to_open_a_connection() {
+fn a_slot_that_becomes_free_is_faster_than_one_that_was_called_to_open_a_connection() {
     paused().block_on(tokio::task::LocalSet::new().run_until(async {
         let queue = Rc::new(ArrivalQueue::open());
         let further = tokio::task::spawn_local({
@@ -90,7 +90,7 @@ fn a_place_that_becomes_free_is_quicker_than_one_that_was_called_to_open_a_conne
 }
 
 #[test]
-fn who_was_called_and_has_lost_its_connection_leaves_the_arrival_to_one_that_has_one() {
+fn a_called_task_that_lost_its_connection_leaves_the_arrival_to_one_with_a_connection() {
     paused().block_on(tokio::task::LocalSet::new().run_until(async {
         let queue = Rc::new(ArrivalQueue::open());
         let held = Rc::new(Cell::new(SlotRank::Open));
@@ -110,7 +110,7 @@ fn who_was_called_and_has_lost_its_connection_leaves_the_arrival_to_one_that_has
 }
 
 #[test]
-fn a_place_without_connection_leaves_alone_what_another_was_called_for() {
+fn a_slot_without_a_connection_does_not_take_an_arrival_that_another_was_called_for() {
     paused().block_on(tokio::task::LocalSet::new().run_until(async {
         let queue = Rc::new(ArrivalQueue::open());
         let base = tokio::task::spawn_local({
@@ -126,7 +126,7 @@ fn a_place_without_connection_leaves_alone_what_another_was_called_for() {
 }
 
 #[test]
-fn who_was_called_and_is_gone_leaves_the_arrival_to_another() {
+fn a_called_task_that_is_dropped_leaves_the_arrival_to_another() {
     paused().block_on(tokio::task::LocalSet::new().run_until(async {
         let queue = Rc::new(ArrivalQueue::open());
         let place = || {
@@ -155,7 +155,7 @@ fn while_the_prober_is_saturated_nothing_counts_as_waiting_for_a_connection() {
 }
 
 #[test]
-fn a_closed_desk_hands_out_what_is_queued_and_then_nothing() {
+fn a_closed_queue_hands_out_what_is_queued_and_then_nothing() {
     paused().block_on(async {
         let queue = ArrivalQueue::open();
         queue.release(clock::now(), false, Duration::default);
@@ -166,7 +166,7 @@ fn a_closed_desk_hands_out_what_is_queued_and_then_nothing() {
 }
 
 #[test]
-fn the_closed_model_counts_its_arrivals_and_minds_its_end() {
+fn the_closed_model_counts_its_arrivals_and_stops_at_its_end() {
     paused().block_on(async {
         let queue = ArrivalQueue::closed(Some(clock::now() + Duration::from_secs(1)), 3);
         assert!(queue.next(|| SlotRank::Base).await.is_some());

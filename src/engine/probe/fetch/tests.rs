@@ -5,7 +5,7 @@ use http::HeaderValue;
 
 use super::*;
 
-/// A server whose every connection is served by `serve`, and its URL.
+/// Starts a server that serves every connection with `serve`; returns its URL.
 fn server(serve: impl Fn(TcpStream) + Send + 'static) -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -13,7 +13,7 @@ fn server(serve: impl Fn(TcpStream) + Send + 'static) -> Url {
     url.parse().unwrap()
 }
 
-/// Reads the head of a request; nothing at the end of the stream.
+/// Reads the head of a request; empty at the end of the stream.
 fn head_of(stream: &mut TcpStream) -> String {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read > 0) {
@@ -22,7 +22,7 @@ fn head_of(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-fn asked(url: &Url, timeout: Duration) -> FetchOutcome {
+fn fetch_url(url: &Url, timeout: Duration) -> FetchOutcome {
     let mut secret = HeaderValue::from_static("hidden");
     secret.set_sensitive(true);
     let headers = HeaderMap::from_iter([(http::HeaderName::from_static("x-secret"), secret)]);
@@ -38,14 +38,14 @@ fn an_answer_counts_once_its_headers_arrive_even_if_its_body_breaks_off() {
         head_of(&mut stream);
         stream.write_all(b"HTTP/1.1 201 Made\r\ncontent-length: 50\r\n\r\nnot all").unwrap();
     });
-    let fetched = asked(&url, WIDE).response.unwrap();
+    let fetched = fetch_url(&url, WIDE).response.unwrap();
     assert_eq!((fetched.status.as_u16(), fetched.body.as_slice()), (201, b"not all".as_slice()));
     assert!(!fetched.is_whole);
 }
 
 /// Reading the body would hang the test.
 #[test]
-fn a_body_that_is_not_read_is_not_awaited() {
+fn a_body_that_is_not_needed_is_not_awaited() {
     let answers = ["HTTP/1.1 503 Busy", "HTTP/1.1 200 OK", "HTTP/1.1 302 x\r\nlocation: http://"];
     for (answer, reads_page) in answers.into_iter().zip([true, false, true]) {
         let url = server(move |mut stream| {
@@ -73,7 +73,7 @@ fn a_redirect_whose_body_does_not_end_is_followed_at_its_head() {
         stream.write_all(answer.as_bytes()).unwrap();
         std::mem::forget(stream);
     });
-    let FetchOutcome { redirects, response, .. } = asked(&url, Duration::from_hours(1));
+    let FetchOutcome { redirects, response, .. } = fetch_url(&url, Duration::from_hours(1));
     let fetched = response.unwrap();
     assert_eq!(
         (redirects.len(), fetched.body.as_slice(), fetched.is_whole),
@@ -88,7 +88,7 @@ fn a_page_that_does_not_end_is_read_for_two_seconds() {
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nnot all").unwrap();
         std::mem::forget(stream);
     });
-    let fetched = asked(&url, Duration::from_hours(1)).response.unwrap();
+    let fetched = fetch_url(&url, Duration::from_hours(1)).response.unwrap();
     assert_eq!(fetched.body, b"not all");
     assert!(!fetched.is_whole);
 }
@@ -100,7 +100,7 @@ fn a_body_without_end_is_cut_off_and_its_answer_stands() {
         let _gone = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
         while stream.write_all(&[b'x'; 4096]).is_ok() {}
     });
-    let fetched = asked(&url, WIDE).response.unwrap();
+    let fetched = fetch_url(&url, WIDE).response.unwrap();
     assert!(fetched.body.len() as u64 <= MAX_BODY.0);
     assert!(!fetched.is_whole);
 }
@@ -122,7 +122,7 @@ fn redirects_are_followed_to_any_host_and_sensitive_headers_stay_with_their_orig
             head = head_of(&mut stream);
         }
     });
-    let FetchOutcome { redirects, response, url: last, .. } = asked(&url, WIDE);
+    let FetchOutcome { redirects, response, url: last, .. } = fetch_url(&url, WIDE);
     assert_eq!((response.unwrap().status.as_u16(), &last), (200, &elsewhere));
     let paths: Vec<_> = redirects.iter().map(|redirect| redirect.to.path()).collect();
     assert_eq!(paths, ["/next", "/"]);
@@ -134,7 +134,7 @@ fn a_redirect_loop_ends_without_an_answer() {
         head_of(&mut stream);
         let _gone = stream.write_all(b"HTTP/1.1 302 x\r\nlocation: /\r\nconnection: close\r\n\r\n");
     });
-    let FetchOutcome { redirects, response, .. } = asked(&url, WIDE);
+    let FetchOutcome { redirects, response, .. } = fetch_url(&url, WIDE);
     assert_eq!((redirects.len(), response.unwrap_err().failure), (20, Failure::Redirected));
 }
 
@@ -142,14 +142,14 @@ fn a_redirect_loop_ends_without_an_answer() {
 fn a_timeout_has_a_typed_failure_and_its_duration() {
     let url = server(std::mem::forget);
     let timeout = Duration::from_millis(60);
-    let outcome = asked(&url, timeout);
+    let outcome = fetch_url(&url, timeout);
     let refused = outcome.response.unwrap_err();
     assert_eq!((refused.failure, refused.phase), (Failure::TimedOut, Some(Dimension::FirstByte)));
     assert!(outcome.elapsed >= timeout);
 }
 
 #[test]
-fn addresses_of_ipv4_are_tried_first() {
+fn ipv4_addresses_are_tried_first() {
     let address = |text: &str| text.parse::<SocketAddr>().unwrap();
     let found =
         ["[2001:db8::2]:80", "192.0.2.9:80", "[2001:db8::1]:80", "192.0.2.1:80"].map(address);

@@ -1,4 +1,4 @@
-//! What only bytes written by hand can show.
+//! Cases that need exact bytes on the wire.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -18,11 +18,11 @@ use crate::record::{Dimension, Failure, ScenarioMeasurement};
 use crate::recorder::ExchangeParts;
 use crate::units::Quantile;
 
-/// Dials a server that reads and sends bytes as they are told.
+/// Dials a server that sends given bytes.
 struct RawDial {
-    /// What is sent once anything was read, if not nothing.
+    /// What it sends once after it has read something; may be empty.
     says: &'static [u8],
-    /// Whether it then closes.
+    /// Whether it closes the connection after that.
     closes: bool,
 }
 
@@ -39,13 +39,13 @@ impl Dialer for RawDial {
             let (says, closes) = (self.says, self.closes);
             tokio::task::spawn_local(async move {
                 let mut read = [0; 4096];
-                let mut told = false;
+                let mut has_sent = false;
                 while theirs.read(&mut read).await.is_ok_and(|read| read > 0) {
                     tokio::time::sleep(millis(2)).await;
-                    if !told && theirs.write_all(says).await.is_err() || closes {
+                    if !has_sent && theirs.write_all(says).await.is_err() || closes {
                         return;
                     }
-                    told = true;
+                    has_sent = true;
                 }
             });
             Ok(plain_http2(ours))
@@ -60,7 +60,7 @@ fn against_bytes(says: &'static [u8], closes: bool) -> ScenarioMeasurement {
     watch_run(plan, dials, Watcher::default(), stop_channel().1).0.scenarios.remove(0)
 }
 
-/// An empty SETTINGS frame, with which a server begins.
+/// An empty SETTINGS frame, the preface of a server.
 const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
 
 #[test]
@@ -85,7 +85,7 @@ fn a_target_without_http_2_is_another_protocol_and_never_ok() {
 }
 
 #[test]
-fn a_target_that_says_nothing_times_out_for_those_too_who_wait_for_a_stream() {
+fn a_silent_target_also_times_out_exchanges_that_wait_for_a_stream() {
     let scenario = against_bytes(b"", false);
     assert_eq!(measured(&scenario).tally.failed_by(Failure::TimedOut), 4);
 }
@@ -109,7 +109,8 @@ fn frames_that_break_the_rules_are_malformed_and_never_hang() {
     }
 }
 
-/// Dials a server that at first leaves requests out by a GOAWAY, and then one that takes them.
+/// Dials a server whose first connection leaves requests out by a GOAWAY; later ones take every
+/// request.
 struct LeavingOut {
     first: Cell<bool>,
     then: Http2Dial,
@@ -125,8 +126,8 @@ impl Dialer for LeavingOut {
         if !self.first.replace(false) {
             return self.then.dial(origin, parts, by);
         }
-        // A first answer (`:status: 200`, the end of its stream), so that the connection counts as
-        // one that works; then a GOAWAY that takes no stream beyond the first.
+        // A first answer (`:status: 200`, end of stream), so that the connection counts as working;
+        // then a GOAWAY that takes no stream after the first.
         let answer = b"\0\0\x01\x01\x05\0\0\0\x01\x88".as_slice();
         let go_away = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0".as_slice();
         Box::pin(async move {
@@ -159,7 +160,7 @@ async fn wait_for_headers(stream: &mut DuplexStream, id: u8) {
 }
 
 #[test]
-fn a_request_that_a_graceful_end_left_out_goes_to_a_new_connection() {
+fn a_request_left_out_by_a_graceful_shutdown_goes_to_a_new_connection() {
     let then = always(Act::Answer(millis(5)));
     let log = Rc::clone(&then.log);
     let dial = LeavingOut { first: Cell::new(true), then };
@@ -175,7 +176,7 @@ fn a_request_that_a_graceful_end_left_out_goes_to_a_new_connection() {
     assert_nothing_is_lost(measured(scenario));
 }
 
-/// Dials a server that allows four streams and, once it has taken eight requests, one.
+/// Dials a server that allows four streams, and one after it has count eight requests.
 struct Shrinking;
 
 impl Dialer for Shrinking {
@@ -193,18 +194,18 @@ impl Dialer for Shrinking {
     }
 }
 
-/// A SETTINGS frame that allows so many streams at once and says nothing else.
+/// A SETTINGS frame that sets only the maximum number of concurrent streams.
 fn allow(streams: u8) -> [u8; 15] {
     [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, streams]
 }
 
-/// Answers each request 200 after 100 ms.
+/// Answers each request with 200 after 100 ms.
 async fn shrink(mut stream: DuplexStream) {
     stream.read_exact(&mut [0; 24]).await.unwrap();
     stream.write_all(&allow(4)).await.unwrap();
     let (mut reader, writer) = tokio::io::split(stream);
     let writer = Rc::new(tokio::sync::Mutex::new(writer));
-    let mut taken = 0;
+    let mut count = 0;
     let mut head = [0; 9];
     while reader.read_exact(&mut head).await.is_ok() {
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
@@ -212,14 +213,14 @@ async fn shrink(mut stream: DuplexStream) {
         if head[3] != 1 {
             continue;
         }
-        taken += 1;
-        if taken == 8 {
+        count += 1;
+        if count == 8 {
             writer.lock().await.write_all(&allow(1)).await.unwrap();
         }
         let writer = Rc::clone(&writer);
         tokio::task::spawn_local(async move {
             tokio::time::sleep(millis(100)).await;
-            // HEADERS with `:status: 200` from HPACK's static table; they end the stream.
+            // HEADERS with `:status: 200` from HPACK's static table and the end of the stream.
             let answer = [&[0, 0, 1, 1, 5][..], &head[5..], &[0x88]].concat();
             let _gone = writer.lock().await.write_all(&answer).await;
         });
@@ -227,7 +228,7 @@ async fn shrink(mut stream: DuplexStream) {
 }
 
 #[test]
-fn streams_that_the_target_takes_back_are_waited_for_and_not_queued_unseen() {
+fn after_the_target_lowers_its_stream_limit_exchanges_wait_visibly() {
     let plan = http2(open(20.0, 2, 1), 4);
     let (measurement, _) = watch_run(plan, vec![Shrinking], Watcher::default(), stop_channel().1);
     let stage = measured(&measurement.scenarios[0]);

@@ -1,4 +1,4 @@
-//! Connections and streams that end before they should.
+//! Connections and streams that end too early.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::record::{Dimension, Failure};
 use crate::units::ByteSize;
 
 #[test]
-fn a_connection_that_ends_gracefully_is_opened_again_without_an_error() {
+fn a_connection_that_shuts_down_gracefully_is_opened_again_without_an_error() {
     let script = vec![vec![Act::Answer(millis(5)), Act::Answer(millis(5)), Act::LastAnswer]];
     let (scenario, log) = run(http2(open(20.0, 2, 1), 4), Http2Dial::new(script));
     let tally = &measured(&scenario).tally;
@@ -61,7 +61,7 @@ proptest! {
 }
 
 #[test]
-fn a_connection_ended_in_the_middle_fails_what_was_on_it_and_nothing_is_sent_twice() {
+fn a_connection_that_ends_early_fails_its_exchanges_and_nothing_is_sent_twice() {
     for reason in [Reason::ENHANCE_YOUR_CALM, Reason::NO_ERROR, Reason::INTERNAL_ERROR] {
         let script = vec![vec![Act::Answer(millis(5)), Act::GoAway(reason)]];
         let (scenario, log) = run(http2(open(20.0, 1, 1), 2), Http2Dial::new(script));
@@ -101,7 +101,7 @@ fn a_target_that_asks_for_http_1_speaks_another_protocol() {
 }
 
 #[test]
-fn a_stalled_stream_times_out_alone_and_the_others_go_on() {
+fn only_the_stalled_stream_times_out() {
     let acts = vec![Act::Answer(millis(5)), Act::Hang, Act::Answer(millis(5))];
     let mut plan = http2(open(20.0, 3, 1), 3);
     plan.target.timeouts.whole = millis(1_500);
@@ -137,7 +137,7 @@ fn a_body_of_another_length_than_stated_is_malformed() {
 }
 
 #[test]
-fn a_body_that_is_too_large_ends_its_stream_alone() {
+fn a_body_that_is_too_large_ends_only_its_stream() {
     let acts = vec![Act::Big(2_000_000), Act::Answer(millis(5))];
     let mut plan = http2(open(10.0, 1, 1), 2);
     plan.requests[0].expectations = ExpectationSet::new(Vec::new(), ByteSize(1_000_000));

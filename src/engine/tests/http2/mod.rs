@@ -20,7 +20,7 @@ use crate::record::{Dimension, Failure, ScenarioMeasurement};
 use crate::units::{ByteSize, Quantile};
 use server::{Act, Http2Dial, Log};
 
-/// A scenario in HTTP/2 alone.
+/// The scenario over HTTP/2 without negotiation.
 fn http2(mut scenario: ScenarioPlan, streams: u32) -> ScenarioPlan {
     (scenario.target.protocol, scenario.streams) = (HttpProtocol::Http2, streams);
     scenario
@@ -36,14 +36,14 @@ fn always(act: Act) -> Http2Dial {
     Http2Dial::new(vec![vec![act]])
 }
 
-/// What was seen of the most frequent failure.
+/// The description of the most frequent failure.
 fn seen(scenario: &ScenarioMeasurement) -> (Failure, Option<Dimension>, String) {
     let evidence = measured(scenario).evidence.by_count()[0].clone();
     (evidence.failure, evidence.phase, evidence.seen)
 }
 
 #[test]
-fn exchanges_are_carried_out_and_the_protocol_is_named() {
+fn exchanges_run_and_the_protocol_is_named() {
     let (scenario, log) = run(http2(open(20.0, 2, 2), 1), always(Act::Answer(millis(40))));
     let stage = measured(&scenario);
     assert_eq!((stage.tally.ok, stage.tally.body_bytes), (40, 200));
@@ -64,7 +64,7 @@ fn several_exchanges_share_one_connection() {
 }
 
 #[test]
-fn while_one_opens_the_shared_connection_the_others_wait_for_it() {
+fn while_one_task_opens_the_shared_connection_the_others_wait() {
     let (scenario, log) = run(http2(open(1_000.0, 1, 1), 8), always(Act::Answer(millis(1))));
     let stage = measured(&scenario);
     assert_eq!((stage.tally.ok, log.connections.get()), (1_000, 1));
@@ -74,8 +74,8 @@ fn while_one_opens_the_shared_connection_the_others_wait_for_it() {
 }
 
 #[test]
-fn a_further_connection_is_opened_only_where_every_stream_of_the_others_is_taken() {
-    // 30 arrivals a second that take 300 ms: nine at a time, over three connections of four
+fn a_further_connection_is_opened_only_if_no_stream_of_the_others_is_free() {
+    // 30 arrivals per second that take 300 ms each: nine at a time, over three connections of four
     // streams.
     let mut plan = http2(open(30.0, 3, 1), 4);
     plan.warmup = WarmupPlan { connections: 1, requests: 1 };
@@ -103,7 +103,7 @@ fn a_target_that_allows_fewer_streams_makes_exchanges_wait_and_none_fail() {
 }
 
 #[test]
-fn a_stop_sends_nothing_more_of_what_waits_for_a_stream() {
+fn after_a_stop_nothing_that_waits_for_a_stream_is_sent() {
     let mut dial = always(Act::Answer(millis(500)));
     dial.allowed = Some(1);
     let log = Rc::clone(&dial.log);
@@ -118,7 +118,7 @@ fn a_stop_sends_nothing_more_of_what_waits_for_a_stream() {
 }
 
 #[test]
-fn no_arrival_waits_for_longer_than_the_timeout() {
+fn no_arrival_waits_longer_than_the_timeout() {
     let mut dial = always(Act::Answer(millis(300)));
     dial.allowed = Some(1);
     let mut plan = http2(open(20.0, 2, 1), 4);
@@ -145,7 +145,7 @@ fn a_target_that_allows_no_stream_at_all_fails_every_exchange_and_gets_none() {
 }
 
 #[test]
-fn latency_is_lag_wait_setup_and_service_without_rest() {
+fn latency_is_exactly_lag_wait_setup_and_service() {
     for (allowed, streams, acts) in [
         (None, 1, vec![Act::Answer(millis(700)), Act::Answer(millis(3))]),
         (Some(3), 6, vec![Act::Answer(millis(400)), Act::Answer(millis(30))]),
@@ -284,7 +284,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
     #[test]
-    fn every_exchange_on_a_stream_is_blamed_without_rest(
+    fn the_parts_of_every_exchange_on_a_stream_add_up_exactly(
         load in super::blame::loads(),
         streams in 1_u32..4,
         redirects in 0_u32..3,

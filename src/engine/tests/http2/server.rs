@@ -24,9 +24,9 @@ use crate::recorder::{ExchangeFailure, ExchangeParts};
 pub(super) enum Act {
     /// Answers 200 with five bytes after a delay.
     Answer(Duration),
-    /// Sends early hints after a delay, and the answer after another.
+    /// Sends early hints after the first delay, and the answer after the second.
     Hint(Duration, Duration),
-    /// Answers with so many bytes.
+    /// Answers with this many bytes.
     Big(usize),
     /// States a length of ten and sends five bytes.
     Short,
@@ -34,25 +34,25 @@ pub(super) enum Act {
     ResetInBody(Reason),
     /// Resets the stream without an answer.
     Reset(Reason),
-    /// Answers, and lets the connection end gracefully.
+    /// Answers, and shuts the connection down gracefully.
     LastAnswer,
-    /// Ends the connection with this reason, the stream having been taken.
+    /// Takes the stream and ends the connection with this reason.
     GoAway(Reason),
-    /// Redirects to this place after a delay.
+    /// Redirects to this URL after a delay.
     To(&'static str, Duration),
-    /// Answers, and closes the connection a little later without a word.
+    /// Answers, and closes the connection a little later without a GOAWAY.
     Vanish,
     /// Sends the head and a part of the body, and cuts the connection.
     Cut,
     /// Never answers.
     Hang,
-    /// Repeats the bytes of the request's body.
+    /// Answers with the request's body.
     Echo,
 }
 
 /// Dials a scripted HTTP/2 server; each connection takes 5 ms to open.
 pub(super) struct Http2Dial {
-    /// The acts of each connection, the last repeated; the last connection's repeated too.
+    /// The acts of each connection; the last act repeats, and so does the last connection.
     script: RefCell<VecDeque<Vec<Act>>>,
     pub(super) allowed: Option<u32>,
     pub(super) log: Rc<Log>,
