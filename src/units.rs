@@ -1,4 +1,4 @@
-//! Numbers that never travel without their unit. Durations are `std::time::Duration`.
+//! Numbers with their units. Durations are `std::time::Duration`.
 
 pub mod near;
 
@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a piece of text is not a value of the unit asked for; says what to write instead.
+/// Why a text is not a value of the expected unit, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}; {remedy}")]
 pub struct UnitError {
     /// What is wrong with the text.
     pub problem: String,
-    /// What would be right.
+    /// What to write instead.
     pub remedy: String,
 }
 
 impl UnitError {
-    /// An error from its two halves: what is wrong, and what to write instead.
+    /// An error that states what is wrong and what to write instead.
     pub fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { problem: problem.into(), remedy: remedy.into() }
     }
@@ -31,11 +31,10 @@ impl UnitError {
 pub struct Rate(f64);
 
 impl Rate {
-    /// The highest rate that can be asked for, per second.
-    pub const MAX_PER_SECOND: f64 = 1_000_000.0;
+    /// The highest rate that a plan may have, per second.
+    pub(crate) const MAX_PER_SECOND: f64 = 1_000_000.0;
 
-    /// A rate of `per_second` arrivals a second, if that is above zero and at most
-    /// [`Self::MAX_PER_SECOND`].
+    /// A rate of `per_second` arrivals per second, if that is above zero and at most 1,000,000.
     pub fn per_second(per_second: f64) -> Result<Self, UnitError> {
         if per_second > 0.0 && per_second <= Self::MAX_PER_SECOND {
             Ok(Self(per_second))
@@ -123,7 +122,7 @@ impl Ratio {
         }
     }
 
-    /// `part` of `whole`; nothing where the whole is nothing.
+    /// `part` of `whole`; [`Self::ZERO`] if the whole is zero.
     pub fn of(part: u64, whole: u64) -> Self {
         if whole == 0 { Self::ZERO } else { Self((part as f64 / whole as f64).min(1.0)) }
     }
@@ -173,7 +172,7 @@ impl fmt::Display for Ratio {
     }
 }
 
-/// A quantile strictly between 0 and 1, kept in millionths so that it compares exactly.
+/// A quantile strictly between 0 and 1, stored in millionths so that it compares exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Quantile {
@@ -195,7 +194,7 @@ impl Quantile {
         f64::from(self.millionths) / 1e6
     }
 
-    /// The share of values allowed above it: 5 % for p95.
+    /// The share of values that may exceed it: 5 % for p95.
     pub fn allowed_exceedance(self) -> Ratio {
         Ratio(f64::from(1_000_000 - self.millionths) / 1e6)
     }
@@ -309,8 +308,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     })
 }
 
-/// A duration as a person reads it: three significant digits and one unit (`243 ms`, `1.42 s`, `86
-/// µs`).
+/// A duration for people, with three significant digits and one unit: `243 ms`, `1.42 s`, `86 µs`.
 pub fn format_duration(duration: Duration) -> String {
     let micros = duration.as_secs_f64() * 1e6;
     match micros {
@@ -341,7 +339,7 @@ fn three_digits(value: f64) -> String {
     }
 }
 
-/// A number without the noise of binary fractions: at most six decimals, no trailing zeros.
+/// A number with at most six decimals and no trailing zeros, which hides binary rounding.
 fn trimmed(value: f64) -> String {
     let text = format!("{value:.6}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -360,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn p999_is_refused_with_the_spelling_that_was_meant() {
+    fn p999_is_refused_and_the_remedy_is_p99_9() {
         let error = "p999".parse::<Quantile>().unwrap_err();
         assert_eq!(error.problem, "unknown quantile `p999`");
         assert_eq!(error.remedy, "write `p99.9`");
@@ -396,15 +394,15 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_shown_with_three_digits_and_one_unit() {
-        let shown = |micros| format_duration(Duration::from_micros(micros));
-        assert_eq!(shown(0), "0 ms");
-        assert_eq!(shown(86), "86 µs");
-        assert_eq!(shown(1_420), "1.42 ms");
-        assert_eq!(shown(243_400), "243 ms");
-        assert_eq!(shown(999_600), "1 s");
-        assert_eq!(shown(17_500_000), "17.5 s");
-        assert_eq!(shown(300_000_000), "5 min");
+    fn durations_have_three_digits_and_one_unit() {
+        let text_of = |micros| format_duration(Duration::from_micros(micros));
+        assert_eq!(text_of(0), "0 ms");
+        assert_eq!(text_of(86), "86 µs");
+        assert_eq!(text_of(1_420), "1.42 ms");
+        assert_eq!(text_of(243_400), "243 ms");
+        assert_eq!(text_of(999_600), "1 s");
+        assert_eq!(text_of(17_500_000), "17.5 s");
+        assert_eq!(text_of(300_000_000), "5 min");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Which runs are looked at.
+//! Which runs a history includes.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use time::OffsetDateTime;
 
 use crate::record::{Decision, RequestSummary, RunSummary};
 
-/// The tag's key that names the environment that was probed.
+/// The key of the tag that names the probed environment.
 pub const ENVIRONMENT_TAG: &str = "environment";
 
-/// Which runs, and which of their requests, are looked at: those for which all that is given holds.
+/// Selects the runs and requests that meet every given condition.
 ///
-/// It is made of values, so that a query can say the same.
+/// Its fields are plain values, so that an SQL query can apply the same conditions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HistoryFilter {
     /// The scenario's name.
@@ -22,22 +22,22 @@ pub struct HistoryFilter {
     pub tags: BTreeMap<String, String>,
     /// The decision on the request's scenario.
     pub verdict: Option<Decision>,
-    /// The first moment at which a run may have started.
+    /// The earliest start of a run.
     pub since: Option<OffsetDateTime>,
-    /// The first moment at which it may not.
+    /// The first moment that is too late for the start of a run.
     pub until: Option<OffsetDateTime>,
 }
 
 impl HistoryFilter {
-    /// Whether a run may have anything that is looked at.
-    pub fn matches_run(&self, run: &RunSummary) -> bool {
+    /// Whether the run meets the conditions on runs.
+    pub(super) fn matches_run(&self, run: &RunSummary) -> bool {
         let in_time = self.since.is_none_or(|since| run.started >= since)
             && self.until.is_none_or(|until| run.started < until);
         in_time && self.tags.iter().all(|(key, value)| run.tags.get(key) == Some(value))
     }
 
-    /// Whether a request of such a run is looked at.
-    pub fn matches_request(&self, request: &RequestSummary) -> bool {
+    /// Whether a request of a matching run meets the conditions on requests.
+    pub(super) fn matches_request(&self, request: &RequestSummary) -> bool {
         self.scenario.as_ref().is_none_or(|scenario| *scenario == request.scenario)
             && self.request.as_ref().is_none_or(|name| *name == request.request)
             && self.verdict.is_none_or(|verdict| verdict == request.decision)

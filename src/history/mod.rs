@@ -1,6 +1,7 @@
-//! How latency has moved over many runs, purely.
+//! How latency changes over many runs, computed without reading files or databases.
 //!
-//! Quantiles over a range of runs come from their added histograms, never from averages of theirs.
+//! Quantiles over a range of runs come from the sum of the histograms, never from averaged
+//! quantiles.
 
 mod filter;
 mod sparkline;
@@ -14,21 +15,21 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use self::filter::{ENVIRONMENT_TAG, HistoryFilter};
-pub use self::sparkline::{GAP, sparkline};
+pub use self::sparkline::sparkline;
 use crate::record::{
     Decision, EncodedAdder, EncodedHistogram, Histogram, HistogramError, RequestSummary, RunSummary,
 };
 
-/// Many runs, by what was requested in them.
+/// Many runs, grouped by request.
 #[derive(Debug, Default)]
 pub struct History {
-    /// The requests, in the order in which the oldest run has them.
+    /// The requests, in the order of the oldest run.
     pub trends: Vec<RequestTrend>,
-    /// What is left out, one sentence each: histograms that are damaged.
+    /// The damaged histograms that are left out, one sentence each.
     pub left_out: Vec<String>,
 }
 
-/// One request over all the runs that had it.
+/// One request over all the runs that include it.
 #[derive(Debug)]
 pub struct RequestTrend {
     /// The scenario it belongs to.
@@ -37,11 +38,11 @@ pub struct RequestTrend {
     pub request: String,
     /// What each run measured, the newest last.
     pub rows: Vec<TrendRow>,
-    /// Exchanges that came to an end, in all of them.
+    /// Finished exchanges in all runs.
     pub exchanges: u64,
-    /// Of these, the ones that met every expectation.
+    /// The exchanges that met every expectation.
     pub ok: u64,
-    /// The latency of the ok exchanges of all runs: their histograms added.
+    /// The latency of the ok exchanges of all runs: the sum of their histograms.
     pub latency: EncodedHistogram,
 }
 
@@ -52,18 +53,18 @@ pub struct TrendRow {
     pub run: Arc<TrendRun>,
     /// The decision on the request's scenario.
     pub decision: Decision,
-    /// Exchanges that came to an end.
+    /// Finished exchanges.
     pub exchanges: u64,
-    /// Of these, the ones that met every expectation.
+    /// The exchanges that met every expectation.
     pub ok: u64,
-    /// The latency of the ok exchanges in figures; without bytes, which are in the sum.
+    /// The figures of the ok exchanges' latency. `hdr` is empty, because the trend has the sum.
     pub latency: EncodedHistogram,
 }
 
 /// One run.
 #[derive(Debug)]
 pub struct TrendRun {
-    /// How it is called.
+    /// Its name; see [`run_name`](crate::record::run_name).
     pub name: String,
     /// Its id.
     pub id: Uuid,
@@ -71,18 +72,18 @@ pub struct TrendRun {
     pub started: OffsetDateTime,
     /// The machine's name.
     pub host: String,
-    /// The git commit that was probed, where it is known.
+    /// The git commit that was probed, if known.
     pub git_commit: Option<String>,
-    /// What it was tagged with.
+    /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
 
 impl History {
-    /// The history of those runs that a filter takes.
+    /// The history of the runs that match a filter.
     ///
-    /// A run that is there twice counts once, and one that a merged run is made of only as part of
-    /// that, also where the filter leaves the merged run out: it started when the first of its
-    /// parts did, and has the tags that all of them have.
+    /// A run that occurs twice counts once. A part of a merged run counts only in the merged run,
+    /// even if the filter leaves that one out. A merged run starts with the first of its parts and
+    /// has only the tags that all parts share, so a part may match a filter that it does not.
     pub fn from_runs(runs: impl IntoIterator<Item = RunSummary>, filter: &HistoryFilter) -> Self {
         let mut runs: Vec<RunSummary> = runs.into_iter().collect();
         runs.sort_by_key(|run| (run.started, run.id));
@@ -105,10 +106,10 @@ impl History {
     }
 }
 
-/// The summaries of one request, one a run.
+/// The summaries of one request, one per run.
 type RequestRuns = Vec<(Arc<TrendRun>, RequestSummary)>;
 
-/// The requests that a filter takes, in the order in which they are met.
+/// The requests that match a filter, in the order of their first run.
 fn group_by_request(runs: Vec<RunSummary>, filter: &HistoryFilter) -> Vec<RequestRuns> {
     let mut places: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     let mut all: Vec<RequestRuns> = Vec::new();
@@ -132,25 +133,25 @@ fn group_by_request(runs: Vec<RunSummary>, filter: &HistoryFilter) -> Vec<Reques
     all
 }
 
-/// The latencies of one request in all runs, added, and whether each could be.
+/// The sum of one request's latencies, and for each run whether its histogram could be added.
 type AddedLatencies = (Histogram, Vec<Result<(), HistogramError>>);
 
-/// So many histograms are added by one thread before another is worth its start.
-const A_SHARE: usize = 512;
+/// Minimum number of histograms per thread: adding fewer takes less time than starting a thread.
+const MIN_CHUNK: usize = 512;
 
-/// Adds the latencies of all runs, on all processors where there are many; the order does not
-/// change the sum.
+/// Adds the latencies of all runs, on all processors if there are many runs. The order of additions
+/// does not change the sum.
 fn add_latencies(found: &[(Arc<TrendRun>, RequestSummary)]) -> AddedLatencies {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = found.len().div_ceil(processors).max(A_SHARE);
+    let chunk = found.len().div_ceil(processors).max(MIN_CHUNK);
     thread::scope(|scope| {
         let adding: Vec<_> =
-            found.chunks(share).map(|share| scope.spawn(|| add_share(share))).collect();
+            found.chunks(chunk).map(|chunk| scope.spawn(|| add_chunk(chunk))).collect();
         let mut all = (Histogram::default(), Vec::with_capacity(found.len()));
-        for share in adding {
-            // A thread that panics has found a defect, and ends the program as any defect does.
+        for chunk in adding {
+            // A panic in a thread is a defect, so it ends the program like any other panic.
             let (sum, added) =
-                share.join().unwrap_or_else(|defect| std::panic::resume_unwind(defect));
+                chunk.join().unwrap_or_else(|defect| std::panic::resume_unwind(defect));
             all.0.add(&sum);
             all.1.extend(added);
         }
@@ -158,7 +159,7 @@ fn add_latencies(found: &[(Arc<TrendRun>, RequestSummary)]) -> AddedLatencies {
     })
 }
 
-fn add_share(found: &[(Arc<TrendRun>, RequestSummary)]) -> AddedLatencies {
+fn add_chunk(found: &[(Arc<TrendRun>, RequestSummary)]) -> AddedLatencies {
     let (mut adder, mut sum) = (EncodedAdder::default(), Histogram::default());
     let each = found.iter().map(|(_, summary)| adder.add(&summary.latency, &mut sum)).collect();
     (sum, each)
@@ -192,7 +193,7 @@ impl RequestTrend {
         self.exchanges.saturating_sub(self.ok)
     }
 
-    /// The environments that the runs are tagged with.
+    /// The environments in the runs' tags.
     pub fn environments(&self) -> BTreeSet<&str> {
         self.rows.iter().filter_map(|row| row.run.environment()).collect()
     }
@@ -223,7 +224,7 @@ impl TrendRun {
         Self { name, id, started, host, git_commit, tags }
     }
 
-    /// The environment that was probed, where the run is tagged with one.
+    /// The environment that was probed, if the run has that tag.
     pub fn environment(&self) -> Option<&str> {
         self.tags.get(ENVIRONMENT_TAG).map(String::as_str)
     }

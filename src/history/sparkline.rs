@@ -1,14 +1,14 @@
-//! A row of bars in the height of a letter.
+//! Bar charts that fit in one line of text.
 
 use std::time::Duration;
 
 /// The character for a missing value.
-pub const GAP: char = '·';
+const GAP: char = '·';
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// One bar a value, as high as its share of the highest, so that what is twice as long is twice as
-/// high; [`GAP`] where there is none.
+/// One bar per value, with `·` for a missing one. The height of a bar is proportional to its value,
+/// and the highest value has a full bar.
 pub fn sparkline(values: impl IntoIterator<Item = Option<Duration>>) -> String {
     let values: Vec<Option<Duration>> = values.into_iter().collect();
     let highest = values.iter().flatten().max().map_or(0, Duration::as_nanos).max(1);
@@ -28,7 +28,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_is_as_high_as_its_share_of_the_highest() {
+    fn the_height_of_a_bar_is_its_share_of_the_highest() {
         assert_eq!(of(&[100, 200, 300, 400, 500, 600, 700, 800]), "▁▂▃▄▅▆▇█");
         assert_eq!(of(&[41, 43, 42]), "███");
         assert_eq!(of(&[1, 1_000]), "▁█");

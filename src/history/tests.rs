@@ -24,7 +24,7 @@ fn request(scenario: &str, name: &str, micros: &[u64], failed: u64) -> RequestSu
     }
 }
 
-/// A run of so many hours after the first.
+/// A run that starts `hours` after the first.
 fn run(hours: u64, requests: Vec<RequestSummary>) -> RunSummary {
     RunSummary {
         id: Uuid::from_u128(u128::from(hours) + 1),
@@ -71,7 +71,7 @@ fn requests_of_one_name_in_different_scenarios_are_never_added() {
 }
 
 #[test]
-fn a_run_that_is_there_twice_counts_once_and_a_part_only_in_the_run_it_was_merged_to() {
+fn a_duplicate_run_counts_once_and_a_part_counts_only_in_its_merged_run() {
     let home = || vec![request("shop", "home", &[5_000, 6_000], 0)];
     let merged =
         RunSummary { parts: vec![Uuid::from_u128(2), Uuid::from_u128(3)], ..run(0, home()) };
@@ -81,7 +81,7 @@ fn a_run_that_is_there_twice_counts_once_and_a_part_only_in_the_run_it_was_merge
 }
 
 #[test]
-fn a_part_counts_only_in_the_merged_run_though_a_filter_leaves_that_out() {
+fn a_part_counts_only_in_the_merged_run_even_if_a_filter_leaves_that_out() {
     let home = || vec![request("shop", "home", &[5_000, 6_000], 0)];
     let tags = |name: &str| [(ENVIRONMENT_TAG.to_owned(), name.to_owned())].into();
     let part = |hours| RunSummary { tags: tags("staging"), ..run(hours, home()) };
@@ -102,7 +102,7 @@ fn a_part_counts_only_in_the_merged_run_though_a_filter_leaves_that_out() {
 }
 
 #[test]
-fn a_damaged_histogram_is_left_out_with_its_whole_row_and_told() {
+fn a_row_with_a_damaged_histogram_is_left_out_and_reported() {
     let mut damaged = request("shop", "home", &[5_000], 3);
     damaged.latency.hdr.truncate(9);
     let history =
@@ -115,7 +115,7 @@ fn a_damaged_histogram_is_left_out_with_its_whole_row_and_told() {
 }
 
 #[test]
-fn a_range_in_which_nothing_succeeded_has_no_quantile() {
+fn a_range_without_ok_exchanges_has_no_quantile() {
     let history = of(vec![run(0, vec![request("shop", "home", &[], 7)])]);
     let trend = &history.trends[0];
     assert_eq!(
@@ -125,7 +125,7 @@ fn a_range_in_which_nothing_succeeded_has_no_quantile() {
 }
 
 #[test]
-fn a_filter_takes_what_is_all_that_it_says() {
+fn a_filter_selects_what_meets_all_its_conditions() {
     let home = || {
         vec![
             request("shop", "home", &[5], 0),
@@ -142,7 +142,7 @@ fn a_filter_takes_what_is_all_that_it_says() {
     let mut failed = tagged(2, "staging");
     failed.requests[0].decision = Decision::Fail;
     let runs = || vec![run(0, home()), tagged(1, "staging"), failed.clone(), tagged(3, "live")];
-    let seen = |filter: HistoryFilter| hours(&History::from_runs(runs(), &filter));
+    let matching = |filter: HistoryFilter| hours(&History::from_runs(runs(), &filter));
     let none = HistoryFilter::default;
     let start = datetime!(2026-11-23 18:00 UTC);
     let at = |hours| Some(start + Duration::from_hours(hours));
@@ -172,16 +172,16 @@ fn a_filter_takes_what_is_all_that_it_says() {
         ),
         (HistoryFilter { verdict: Some(Decision::Fail), until: at(2), ..none() }, vec![]),
     ] {
-        assert_eq!(seen(filter.clone()), expected, "{filter:?}");
+        assert_eq!(matching(filter.clone()), expected, "{filter:?}");
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// However the samples are spread over runs, and in whatever order those come.
+    /// Holds for any distribution of the samples over runs and for any order of the runs.
     #[test]
-    fn the_p99_over_many_runs_is_that_of_all_their_samples_and_no_average(
+    fn the_p99_over_many_runs_is_the_p99_of_all_their_samples(
         runs in prop::collection::vec(
             prop::collection::vec(prop_oneof![9 => 20_000_u64..60_000, 1 => 100_000_u64..4_000_000], 0..80), 1..20,
         ),

@@ -10,31 +10,31 @@ use crate::record::{Histogram, HistogramError};
 pub enum HdrLogLine<'a> {
     /// When the log started, in seconds since 1970.
     StartTime(f64),
-    /// What starts of intervals count from, in seconds since 1970.
+    /// The time from which the starts of intervals count, in seconds since 1970.
     BaseTime(f64),
-    /// A comment, a heading or nothing.
+    /// A comment, a heading or an empty line.
     Text(&'a str),
     /// One histogram.
     Interval(HdrLogFields<'a>),
 }
 
-/// A line with a histogram, each field as it is written.
+/// A line with a histogram, with the text of each field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HdrLogFields<'a> {
-    /// What the histogram is of.
+    /// The tag, which names the series.
     pub tag: Option<&'a str>,
     /// When the interval starts, in seconds.
     pub start: &'a str,
-    /// How long it is, in seconds.
+    /// The length of the interval, in seconds.
     pub length: &'a str,
-    /// Its greatest value, by custom in milliseconds.
+    /// The greatest value, usually in milliseconds.
     pub max: &'a str,
-    /// Its histogram, encoded.
+    /// The histogram in base64.
     pub histogram: &'a str,
 }
 
 impl<'a> HdrLogLine<'a> {
-    /// Reads a line; `None` if it is not a line of a log.
+    /// Parses a line; `None` if it is not a line of a log.
     pub fn parse(line: &'a str) -> Option<Self> {
         let line = line.trim();
         let seconds = |text: &str| {
@@ -55,7 +55,7 @@ impl<'a> HdrLogLine<'a> {
 }
 
 impl<'a> HdrLogFields<'a> {
-    /// Takes a line apart; `None` where it has other fields.
+    /// Splits a line into its fields; `None` if it has other fields.
     pub fn of(line: &'a str) -> Option<Self> {
         let (tag, rest) = match line.strip_prefix("Tag=") {
             None => (None, line),
@@ -67,7 +67,7 @@ impl<'a> HdrLogFields<'a> {
         next().is_none().then_some(Self { tag, start, length, max, histogram })
     }
 
-    /// The histogram as it was recorded; an error where it is damaged or in another encoding.
+    /// The histogram in its recorded unit; an error if it is damaged or in another encoding.
     pub fn counts(&self) -> Result<hdrhistogram::Histogram<u64>, HistogramError> {
         let bytes = BASE64.decode(self.histogram).map_err(|error| HistogramError::new(&error))?;
         Histogram::counts_of_v2(&bytes)
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lines_that_other_tools_write_are_told_apart() {
+    fn each_kind_of_line_from_other_tools_is_recognized() {
         let parsed = HdrLogLine::parse;
         assert_eq!(
             parsed(
@@ -91,10 +91,10 @@ mod tests {
             parsed("#[BaseTime: 0.0 (seconds since epoch)]"),
             Some(HdrLogLine::BaseTime(0.0))
         );
-        for said in
+        for text in
             ["#[Histogram log format version 1.2]", "\"StartTimestamp\",\"Interval_Length\"", ""]
         {
-            assert_eq!(parsed(said), Some(HdrLogLine::Text(said)));
+            assert_eq!(parsed(text), Some(HdrLogLine::Text(text)));
         }
         let fields = HdrLogFields {
             tag: Some("a"),

@@ -1,4 +1,4 @@
-//! The intervals' histograms as an `HdrHistogram` log: written and read, also from other tools.
+//! Writes interval histograms as an `HdrHistogram` log, and reads such logs.
 //!
 //! Format:
 //! <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/HistogramLogWriter.java>,
@@ -21,11 +21,11 @@ pub use line::{HdrLogFields, HdrLogLine};
 
 use crate::record::{Dimension, Histogram, Interval, Stage};
 
-/// What a tag may hold as it is; commas, blanks and line breaks would end it, a slash would split
-/// it.
+/// The characters to escape in a tag. Commas, blanks and line breaks would end it, and a slash
+/// would split it.
 const TAG: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Prefix of a `Server-Timing` metric, in the place where other tags have a dimension.
+/// Prefix of a `Server-Timing` metric, which replaces the dimension in a tag.
 pub const SERVER_TIMING: &str = "server-timing:";
 
 /// The lines before the first interval.
@@ -46,10 +46,11 @@ pub fn lines(interval: &Interval) -> String {
     let mut lines = String::new();
     let series =
         interval.series.iter().map(|(dimension, histogram)| (dimension.to_string(), histogram));
-    let told = interval.server_timings.iter();
-    let told =
-        told.map(|(metric, histogram)| (format!("{SERVER_TIMING}{}", encoded(metric)), histogram));
-    for (what, histogram) in series.chain(told) {
+    let metrics = interval
+        .server_timings
+        .iter()
+        .map(|(metric, histogram)| (format!("{SERVER_TIMING}{}", encode_name(metric)), histogram));
+    for (what, histogram) in series.chain(metrics) {
         let max = histogram.max().unwrap_or_default().as_secs_f64() * 1e3;
         let bytes = BASE64.encode(histogram.to_v2());
         // Writing to a string cannot fail.
@@ -62,39 +63,42 @@ pub fn lines(interval: &Interval) -> String {
 #[derive(Debug)]
 pub struct LogReader<R> {
     lines: Lines<R>,
-    /// The next line's tag without what it is of, with all else it holds.
+    /// The next entry, read ahead.
     next: Option<HdrLogEntry>,
 }
 
 #[derive(Debug)]
 struct HdrLogEntry {
-    of: String,
+    /// The tag without its last part.
+    tag: String,
     start: String,
     what: HdrLogSubject,
     histogram: Histogram,
 }
 
-/// What a line's histogram is of.
+/// What a histogram measures: the last part of a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HdrLogSubject {
-    /// A part of an exchange.
+    /// A dimension of exchanges.
     Dimension(Dimension),
     /// A metric of the target's `Server-Timing` report.
     ServerTiming(String),
 }
 
 impl<R: BufRead> LogReader<R> {
-    /// Reads from a log's first line on.
+    /// A reader that starts at the first line of the log.
     pub fn new(log: R) -> Self {
         let mut reader = Self { lines: log.lines(), next: None };
         reader.next = reader.read();
         reader
     }
 
-    /// Adds an interval's histograms to it. Call it in the order in which intervals were written.
+    /// Adds the log's histograms of an interval to it. Call this in the order in which the
+    /// intervals were written.
     pub fn fill(&mut self, interval: &mut Interval) {
-        let (of, start) = (tag(interval), seconds(interval.start));
-        while let Some(entry) = self.next.take_if(|entry| entry.of == of && entry.start == start) {
+        let (tag, start) = (tag(interval), seconds(interval.start));
+        while let Some(entry) = self.next.take_if(|entry| entry.tag == tag && entry.start == start)
+        {
             match &entry.what {
                 HdrLogSubject::Dimension(dimension) => {
                     interval.series.add(*dimension, &entry.histogram);
@@ -107,8 +111,8 @@ impl<R: BufRead> LogReader<R> {
         }
     }
 
-    /// The next entry that can be read: a last line may be cut off, and a later version may tag
-    /// lines otherwise.
+    /// The next readable entry. The last line may be cut off, and a later version may use other
+    /// tags.
     fn read(&mut self) -> Option<HdrLogEntry> {
         loop {
             let line = self.lines.next()?.ok()?;
@@ -121,10 +125,10 @@ impl<R: BufRead> LogReader<R> {
 
 impl HdrLogEntry {
     fn read(fields: HdrLogFields<'_>) -> Option<Self> {
-        let (of, what) = fields.tag?.rsplit_once('/')?;
+        let (tag, what) = fields.tag?.rsplit_once('/')?;
         let histogram = Histogram::from_counts(&fields.counts().ok()?);
         Some(Self {
-            of: of.to_owned(),
+            tag: tag.to_owned(),
             start: fields.start.to_owned(),
             what: HdrLogSubject::parse(what)?,
             histogram,
@@ -132,7 +136,7 @@ impl HdrLogEntry {
     }
 }
 
-/// A tag as this program writes it.
+/// A tag in the form that tollgate writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HdrLogTag {
     /// The scenario's name.
@@ -141,20 +145,20 @@ pub struct HdrLogTag {
     pub request: String,
     /// The stage of the run.
     pub stage: Stage,
-    /// What the histogram is of.
+    /// What the histogram measures.
     pub what: HdrLogSubject,
 }
 
 impl HdrLogTag {
-    /// Reads a tag; `None` where another tool wrote it.
+    /// Parses a tag; `None` if another tool wrote it.
     pub fn parse(tag: &str) -> Option<Self> {
         let mut parts = tag.split('/');
         let mut next = || parts.next();
         let (scenario, request, stage, what) = (next()?, next()?, next()?, next()?);
         let stage = Stage::ALL.into_iter().find(|known| known.name() == stage)?;
         let tag = Self {
-            scenario: decoded(scenario)?,
-            request: decoded(request)?,
+            scenario: decode_name(scenario)?,
+            request: decode_name(request)?,
             stage,
             what: HdrLogSubject::parse(what)?,
         };
@@ -166,22 +170,27 @@ impl HdrLogSubject {
     fn parse(text: &str) -> Option<Self> {
         match text.strip_prefix(SERVER_TIMING) {
             None => text.parse().ok().map(Self::Dimension),
-            Some(metric) => decoded(metric).map(Self::ServerTiming),
+            Some(metric) => decode_name(metric).map(Self::ServerTiming),
         }
     }
 }
 
-fn decoded(name: &str) -> Option<String> {
+fn decode_name(name: &str) -> Option<String> {
     percent_decode_str(name).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }
 
-fn encoded(name: &str) -> impl std::fmt::Display {
+fn encode_name(name: &str) -> impl std::fmt::Display {
     utf8_percent_encode(name, TAG)
 }
 
 /// The tag of an interval's lines, without its last part.
 fn tag(interval: &Interval) -> String {
-    format!("{}/{}/{}", encoded(&interval.scenario), encoded(&interval.request), interval.stage)
+    format!(
+        "{}/{}/{}",
+        encode_name(&interval.scenario),
+        encode_name(&interval.request),
+        interval.stage
+    )
 }
 
 fn seconds(start: Duration) -> String {

@@ -1,4 +1,4 @@
-//! Adding histograms straight from their bytes.
+//! Adding histograms directly from their bytes.
 
 use std::fmt;
 
@@ -6,8 +6,10 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 use super::{EncodedHistogram, Histogram, HistogramError};
 
-/// Adds packed histograms to others: each is read once, its buckets go straight into the sum, and
-/// the memory they are read in is used again. Thousands are added in a fraction of a second.
+/// Adds encoded histograms to others.
+///
+/// It reads each one once, adds its buckets directly to the sum, and reuses its buffers. Thousands
+/// of histograms take a fraction of a second.
 pub struct EncodedAdder {
     inflate: Decompress,
     encoded: Vec<u8>,
@@ -27,34 +29,37 @@ impl fmt::Debug for EncodedAdder {
 }
 
 impl EncodedAdder {
-    /// Adds every value of a packed histogram to a sum; one that counts nothing may have no bytes.
+    /// Adds every value of an encoded histogram to a sum; one without values may have no bytes.
     ///
-    /// Bytes that are no histogram, or that hold another number of values than is said beside them,
-    /// are an error, and then nothing is added.
+    /// # Errors
+    ///
+    /// The bytes are not a histogram, or the number of values differs from
+    /// [`EncodedHistogram::count`]. Then nothing is added.
     pub fn add(
         &mut self,
-        packed: &EncodedHistogram,
+        histogram: &EncodedHistogram,
         sum: &mut Histogram,
     ) -> Result<(), HistogramError> {
-        if packed.count == 0 && packed.hdr.is_empty() {
+        if histogram.count == 0 && histogram.hdr.is_empty() {
             return Ok(());
         }
-        if !self.read(&packed.hdr)? {
-            let unpacked = packed.decode()?;
-            is_as_said(Some(unpacked.count()), packed)?;
-            sum.add(&unpacked);
+        if !self.read(&histogram.hdr)? {
+            let decoded = histogram.decode()?;
+            check_count(Some(decoded.count()), histogram)?;
+            sum.add(&decoded);
             return Ok(());
         }
         let counted =
             self.buckets.iter().try_fold(0_u64, |sum, (_, count)| sum.checked_add(*count));
-        is_as_said(counted, packed)?;
+        check_count(counted, histogram)?;
         self.buckets.iter().for_each(|&(micros, count)| sum.record_micros(micros, count));
-        sum.note_clipped(packed.clipped);
+        sum.note_clipped(histogram.clipped);
         Ok(())
     }
 
-    /// Reads the buckets of bytes in our own form: V2, deflated, three digits from one microsecond
-    /// on. Whether they are; an error where they are cut off or do not have their checksum.
+    /// Reads the buckets of bytes in tollgate's form: V2, deflated, three digits, lowest value 1
+    /// µs. `false` if they have another form; an error if they are cut off or their checksum is
+    /// wrong.
     fn read(&mut self, bytes: &[u8]) -> Result<bool, HistogramError> {
         let Some((_, deflated)) =
             bytes.strip_prefix(&DEFLATED).and_then(<[u8]>::split_first_chunk::<4>)
@@ -78,26 +83,27 @@ impl EncodedAdder {
     }
 }
 
-fn is_as_said(counted: Option<u64>, packed: &EncodedHistogram) -> Result<(), HistogramError> {
-    if counted == Some(packed.count) && packed.clipped <= packed.count {
+fn check_count(counted: Option<u64>, histogram: &EncodedHistogram) -> Result<(), HistogramError> {
+    if counted == Some(histogram.count) && histogram.clipped <= histogram.count {
         Ok(())
     } else {
-        Err(HistogramError::miscounted(packed.count))
+        Err(HistogramError::miscounted(histogram.count))
     }
 }
 
-/// The format's marks and layout: `AbstractHistogram.encodeIntoCompressedByteBuffer` and
+/// Cookies of the format; for the layout see `AbstractHistogram.encodeIntoCompressedByteBuffer` and
 /// `encodeIntoByteBuffer` in
 /// <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/AbstractHistogram.java>.
 const DEFLATED: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
 const PLAIN: [u8; 4] = 0x1c84_9313_u32.to_be_bytes();
-/// More than every bucket of our form can take.
+/// An upper bound on the bytes of all buckets in tollgate's form.
 const MOST_BYTES: usize = 512 * 1024;
-/// Buckets of the first power of two; each further one halves the resolution and adds half as many.
+/// Number of buckets with a resolution of 1 µs. Each further power of two halves the resolution and
+/// adds half as many buckets.
 const SUB_BUCKETS: u64 = 2048;
 
-/// The counts of an encoded histogram of our form, behind its header: mark, length, normalizing
-/// offset, digits, lowest and highest value, ratio.
+/// The counts of an encoded histogram in tollgate's form, which follow its header: cookie, length,
+/// normalizing offset, digits, lowest and highest value, ratio.
 fn payload(encoded: &[u8]) -> Option<&[u8]> {
     let rest = encoded.strip_prefix(&PLAIN)?;
     let (length, rest) = rest.split_first_chunk::<4>()?;
@@ -107,7 +113,7 @@ fn payload(encoded: &[u8]) -> Option<&[u8]> {
     (payload.len() == usize::try_from(u32::from_be_bytes(*length)).ok()?).then_some(payload)
 }
 
-/// Each bucket that holds something: its lowest value and its count.
+/// Reads the buckets that are not empty, each as its lowest value and its count.
 fn read_buckets(payload: &[u8], buckets: &mut Vec<(u64, u64)>) -> Option<()> {
     let mut bytes = payload.iter();
     let mut index = 0_u64;
@@ -119,14 +125,14 @@ fn read_buckets(payload: &[u8], buckets: &mut Vec<(u64, u64)>) -> Option<()> {
                 buckets.push((lowest(index)?, count));
                 index += 1;
             }
-            // So many buckets are empty.
+            // A negative number states how many buckets in a row are empty.
             Err(_) => index = index.checked_add(number.unsigned_abs())?,
         }
     }
     Some(())
 }
 
-/// The lowest value of a bucket; `None` for one that no histogram has.
+/// The lowest value of a bucket; `None` if it is above the format's maximum of 2⁶³ − 1.
 fn lowest(index: u64) -> Option<u64> {
     const HALF: u64 = SUB_BUCKETS / 2;
     let doublings = (index / HALF).saturating_sub(1);
@@ -136,7 +142,7 @@ fn lowest(index: u64) -> Option<u64> {
     (doublings <= 52).then(|| (index % HALF + HALF) << doublings)
 }
 
-/// LEB128 of at most nine bytes, the ninth with all its bits.
+/// Reads LEB128 of at most nine bytes, all eight bits of the ninth being value bits.
 fn varint<'a>(bytes: &mut impl Iterator<Item = &'a u8>) -> Option<u64> {
     let mut value = 0;
     for shift in (0..56).step_by(7) {
@@ -171,7 +177,7 @@ mod tests {
         histogram
     }
 
-    fn added<'a>(parts: impl IntoIterator<Item = &'a Histogram>) -> Histogram {
+    fn sum_of<'a>(parts: impl IntoIterator<Item = &'a Histogram>) -> Histogram {
         let (mut adder, mut sum) = (EncodedAdder::default(), Histogram::default());
         parts
             .into_iter()
@@ -182,12 +188,12 @@ mod tests {
     #[test]
     fn values_above_the_ceiling_stay_counted_in_a_sum() {
         let hours = of(&[7_200_000_000, 5]);
-        let sum = added([&hours, &hours]);
+        let sum = sum_of([&hours, &hours]);
         assert_eq!((sum.count(), sum.clipped()), (4, 2));
     }
 
     #[test]
-    fn a_packed_histogram_without_values_needs_no_bytes() {
+    fn an_encoded_histogram_without_values_needs_no_bytes() {
         assert!(
             EncodedAdder::default()
                 .add(&EncodedHistogram::default(), &mut Histogram::default())
@@ -196,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_damaged_or_hold_other_values_than_is_said_add_nothing() {
+    fn damaged_bytes_or_a_wrong_count_add_nothing() {
         let good = EncodedHistogram::of(&of(&[3, 9_000, 70_000, 70_001, 4_000_000]));
         let (mut adder, mut sum) = (EncodedAdder::default(), Histogram::default());
         for at in 0..good.hdr.len() {
@@ -204,7 +210,7 @@ mod tests {
             assert!(adder.add(&cut, &mut sum).is_err(), "cut at {at}");
             let mut flipped = good.clone();
             flipped.hdr[at] ^= 0x55;
-            // The length that stands behind the mark is not needed.
+            // The reader ignores the length after the cookie.
             assert_eq!(
                 adder.add(&flipped, &mut sum).is_ok(),
                 (4..8).contains(&at),
@@ -219,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn histograms_of_another_precision_are_added_too() {
+    fn a_histogram_of_another_precision_can_be_added() {
         let mut foreign = hdrhistogram::Histogram::<u64>::new_with_bounds(1, 1 << 40, 2).unwrap();
         foreign.record_n(5_000, 7).unwrap();
         let mut hdr = Vec::new();
@@ -234,9 +240,9 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
-        /// Runs of a few exchanges each, from microseconds to above an hour.
+        /// Runs of a few exchanges each, from one microsecond to one hour.
         #[test]
-        fn quantiles_of_added_histograms_are_those_of_all_samples_together_within_their_precision(
+        fn quantiles_of_a_sum_are_those_of_all_samples_within_the_precision(
             runs in prop::collection::vec(
                 prop::collection::vec(prop_oneof![1_u64..5_000, 1_000_u64..900_000, 1_u64..3_600_000_000], 0..60),
                 1..12,
@@ -244,7 +250,7 @@ mod tests {
             quantile in prop::sample::select(vec!["p50", "p90", "p95", "p99", "p99.9"]),
         ) {
             let parts: Vec<_> = runs.iter().map(|run| of(run)).collect();
-            let merged = added(&parts);
+            let merged = sum_of(&parts);
             let mut samples: Vec<u64> = runs.concat();
             samples.sort_unstable();
             prop_assert_eq!(&merged, &of(&samples));

@@ -17,16 +17,16 @@ use crate::units::{self, Quantile, Ratio, UnitError};
 pub enum Budget {
     /// At most `1 − quantile` of the target's exchanges take `ceiling` or longer in `dimension`.
     Quantile {
-        /// Which quantile is held below the ceiling.
+        /// The quantile that must be below the ceiling.
         quantile: Quantile,
-        /// Which part of an exchange is judged.
+        /// The part of an exchange that is judged.
         dimension: Dimension,
         /// The first value that is too long.
         ceiling: Duration,
     },
     /// Every exchange made took less than `ceiling` in `dimension`.
     Max {
-        /// Which part of an exchange is judged.
+        /// The part of an exchange that is judged.
         dimension: Dimension,
         /// The first value that is too long.
         ceiling: Duration,
@@ -47,8 +47,8 @@ pub enum CountLimit {
 }
 
 impl Budget {
-    /// The dimension and ceiling whose exceedances must be counted for this budget, where it has
-    /// one.
+    /// The dimension and ceiling whose exceedances must be counted for this budget; `None` for a
+    /// budget on a count.
     pub fn ceiling(&self) -> Option<(Dimension, Duration)> {
         match *self {
             Self::Quantile { dimension, ceiling, .. } | Self::Max { dimension, ceiling } => {
@@ -58,7 +58,7 @@ impl Budget {
         }
     }
 
-    /// The share of exchanges that may exceed it; `None` where not one may (`max`, `= 0`).
+    /// The share of exchanges that may exceed it; `None` if none may (`max`, `= 0`).
     pub fn allowed(&self) -> Option<Ratio> {
         match *self {
             Self::Quantile { quantile, .. } => Some(quantile.allowed_exceedance()),
@@ -91,21 +91,22 @@ impl FromStr for Budget {
             );
             return Err(UnitError::new(problem, "write `<` for a ceiling or `= 0` for none"));
         }
-        known(subject)?;
+        check_measure(subject)?;
         match subject {
-            "errors" => Ok(Self::Errors(limit_of(sign, limit)?)),
-            "dropped" => Ok(Self::Dropped(limit_of(sign, limit)?)),
+            "errors" => Ok(Self::Errors(parse_limit(sign, limit)?)),
+            "dropped" => Ok(Self::Dropped(parse_limit(sign, limit)?)),
             _ if sign == "=" => Err(UnitError::new(
                 format!("`{subject}` cannot be held at one value"),
                 "write `<` for a ceiling",
             )),
-            _ => timed(subject, limit),
+            _ => parse_timed(subject, limit),
         }
     }
 }
 
-/// Looks at what is measured before anything is said of its limit.
-fn known(subject: &str) -> Result<(), UnitError> {
+/// Refuses an unknown measure. It runs before the limit is parsed, so that a mistyped measure is
+/// the mistake that the error names.
+fn check_measure(subject: &str) -> Result<(), UnitError> {
     const KNOWN: [&str; 8] = ["errors", "dropped", "max", "p50", "p90", "p95", "p99", "p99.9"];
     let head = subject.split('(').next().unwrap_or_default().trim();
     match head {
@@ -117,7 +118,7 @@ fn known(subject: &str) -> Result<(), UnitError> {
             let problem = format!("`{head}` are counted: a budget on them has no dimension");
             Err(UnitError::new(problem, format!("write `{head} < 0.5%` or `{head} = 0`")))
         }
-        // What begins like a quantile is read as one.
+        // The quantile's own parser reports these mistakes better.
         _ if head.starts_with('p') || KNOWN.contains(&head) => Ok(()),
         _ => {
             let begins_like =
@@ -130,7 +131,7 @@ fn known(subject: &str) -> Result<(), UnitError> {
     }
 }
 
-fn limit_of(sign: &str, limit: &str) -> Result<CountLimit, UnitError> {
+fn parse_limit(sign: &str, limit: &str) -> Result<CountLimit, UnitError> {
     let remedy = "write `= 0` for none or `< 0.5%` for a share";
     match (sign, limit) {
         ("=", "0") => Ok(CountLimit::None),
@@ -145,7 +146,7 @@ fn limit_of(sign: &str, limit: &str) -> Result<CountLimit, UnitError> {
     }
 }
 
-fn timed(subject: &str, limit: &str) -> Result<Budget, UnitError> {
+fn parse_timed(subject: &str, limit: &str) -> Result<Budget, UnitError> {
     let (head, dimension) = match subject.split_once('(') {
         None => (subject, Dimension::Latency),
         Some((head, rest)) => {
@@ -218,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_spelling_is_read_and_written_back() {
+    fn every_spelling_survives_a_round_trip() {
         for text in [
             "p95 < 300ms",
             "p99.9(first_byte) < 200ms",
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistyped_measure_is_the_mistake_whatever_its_limit() {
+    fn a_mistyped_measure_is_reported_before_its_limit() {
         for (text, meant) in [
             ("errrs = 0", "errors"),
             ("error = 0", "errors"),

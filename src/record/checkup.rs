@@ -1,23 +1,23 @@
-//! What was found when a machine, a target or a store was looked at before a run.
+//! Findings about a machine, a target or a store, made before a run.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// How one thing was found to be.
+/// The result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckState {
     /// As it should be.
     Ok,
-    /// Good enough to run, but figures or limits are touched.
+    /// A run is possible, but figures or limits are affected.
     Warn,
     /// A run could not do its job.
     Fail,
 }
 
 impl CheckState {
-    /// The word for it: `warn`.
+    /// The name used in output: `warn`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -33,23 +33,23 @@ impl fmt::Display for CheckState {
     }
 }
 
-/// One thing that was looked at.
+/// One check with its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckFinding {
-    /// What it belongs to, such as `this machine`; findings of one group stand together.
+    /// What it belongs to, such as `this machine`; output lists the findings of a group together.
     pub group: String,
-    /// What was looked at: `file descriptors`.
+    /// What was checked: `file descriptors`.
     pub name: String,
-    /// How it was found to be.
+    /// The result.
     pub state: CheckState,
-    /// What was measured or read, with its units; never a secret.
+    /// What was measured or read, with units; never a secret.
     pub what: String,
-    /// What to do about it; `None` where nothing needs to be done.
+    /// What to do about it; `None` if nothing needs to be done.
     pub remedy: Option<String>,
 }
 
 impl CheckFinding {
-    /// A thing that is as it should be.
+    /// A finding in the state [`CheckState::Ok`].
     pub fn ok(group: impl Into<String>, name: impl Into<String>, what: impl Into<String>) -> Self {
         Self {
             group: group.into(),
@@ -60,19 +60,19 @@ impl CheckFinding {
         }
     }
 
-    /// The same, but good enough at best.
+    /// The same finding in the state [`CheckState::Warn`].
     #[must_use]
     pub fn warn(self, remedy: impl Into<String>) -> Self {
         Self { state: CheckState::Warn, remedy: Some(remedy.into()), ..self }
     }
 
-    /// The same, but not good enough to run.
+    /// The same finding in the state [`CheckState::Fail`].
     #[must_use]
     pub fn fail(self, remedy: impl Into<String>) -> Self {
         Self { state: CheckState::Fail, remedy: Some(remedy.into()), ..self }
     }
 
-    /// Rewrites every text of it, to take out what must not be shown.
+    /// Rewrites every text in it, to redact secrets.
     #[must_use]
     pub fn map_text(self, rewrite: impl Fn(&str) -> String) -> Self {
         Self {

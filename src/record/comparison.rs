@@ -13,29 +13,29 @@ use crate::units::{Quantile, Ratio};
 /// What changed between two runs, as data.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
-    /// The runs.
+    /// The two runs.
     pub runs: BeforeAfter<ComparedRun>,
-    /// One minus the error rate of each [`ChangeVerdict`] that is said to be one.
+    /// One minus the error rate of each [`ChangeVerdict`] that reports a change.
     pub confidence: Ratio,
-    /// The requests that both runs have, hops left out, in the order of the first.
+    /// The requests that both runs have, without hops, in the order of the first run.
     pub requests: Vec<RequestComparison>,
-    /// The requests that only one of them has.
+    /// The requests that only one of the runs has.
     pub only: BeforeAfter<Vec<String>>,
     /// What makes the comparison unfair, one sentence each.
     pub unlike: Vec<String>,
 }
 
-/// The same of both runs.
+/// The same value for both runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct BeforeAfter<T> {
-    /// Of the run named first.
+    /// The value for the run named first.
     pub before: T,
-    /// Of the run named second.
+    /// The value for the run named second.
     pub after: T,
 }
 
 impl<T> BeforeAfter<T> {
-    /// The same made of each.
+    /// Applies a function to both values.
     pub fn map<U>(&self, make: impl Fn(&T) -> U) -> BeforeAfter<U> {
         BeforeAfter { before: make(&self.before), after: make(&self.after) }
     }
@@ -44,25 +44,25 @@ impl<T> BeforeAfter<T> {
 /// One of the two runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ComparedRun {
-    /// How it is called.
+    /// Its name; see [`run_name`](super::run_name).
     pub run: String,
     /// Its id.
     pub id: Uuid,
     /// When it started.
     #[serde(with = "time::serde::rfc3339")]
     pub started: OffsetDateTime,
-    /// The git commit that was probed, where it is known.
+    /// The git commit that was probed, if known.
     pub git_commit: Option<String>,
-    /// What it was tagged with.
+    /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// The decision on it.
     pub verdict: Decision,
-    /// How the prober fared.
+    /// How well the prober kept to the schedule.
     pub prober: ProberHealth,
 }
 
-/// How a run's prober fared in the measured phase; durations are missing where nothing was released
-/// or timed.
+/// How well a run's prober kept to the schedule in the measured stage. Durations are `None` if
+/// nothing was released or timed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct ProberHealth {
     /// The 99th percentile of lag.
@@ -85,21 +85,21 @@ pub struct RequestComparison {
     pub scenario: String,
     /// Its name.
     pub request: String,
-    /// Exchanges of the measured phase that came to an end.
+    /// Finished exchanges of the measured stage.
     pub exchanges: BeforeAfter<u64>,
-    /// Those that failed or were dropped.
+    /// The exchanges that failed or were dropped.
     pub failed: ShareChange,
-    /// Quantiles of latency over all exchanges, failures at +∞.
+    /// Quantiles of latency over all exchanges, with failures at +∞.
     pub latency: Vec<QuantileChange>,
-    /// The longest latency. It describes the exchanges made, and says nothing of others.
+    /// The longest latency. It describes only the exchanges made, not the target.
     pub max: BeforeAfter<ActualQuantile>,
-    /// The parts that latency is made of.
+    /// The parts of latency.
     pub parts: Vec<BlameChange>,
-    /// Its budgets, with the decisions on them.
+    /// Its budgets with their decisions.
     pub budgets: Vec<BudgetChange>,
 }
 
-/// Whether two figures differ by more than chance.
+/// Whether two figures differ by more than chance explains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeVerdict {
@@ -107,55 +107,55 @@ pub enum ChangeVerdict {
     More,
     /// The second is smaller: faster, or failing less often.
     Less,
-    /// Chance alone could have made the difference. That they are the same is not shown.
+    /// Chance alone could explain the difference. This does not show that the figures are equal.
     NoneShown,
-    /// One of the runs has no exchange.
+    /// One of the runs has no exchanges.
     NoData,
 }
 
 /// What changed in the share that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ShareChange {
-    /// How many there were.
+    /// How many exchanges failed.
     pub count: BeforeAfter<u64>,
-    /// The share seen.
+    /// The observed share.
     pub share: BeforeAfter<Ratio>,
-    /// The interval of the target's share.
+    /// The interval for the target's share.
     pub interval: BeforeAfter<(Ratio, Ratio)>,
-    /// Whether it is more than chance.
+    /// Whether the difference is more than chance explains.
     pub change: ChangeVerdict,
 }
 
 /// What changed in one quantile of latency.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct QuantileChange {
-    /// Which.
+    /// The quantile.
     pub quantile: Quantile,
-    /// The quantile seen.
+    /// The observed value.
     pub actual: BeforeAfter<ActualQuantile>,
-    /// The interval of the target's quantile; an end for which the exchanges are too few excludes
-    /// nothing.
+    /// The interval for the target's quantile. An end excludes nothing if the exchanges are too few
+    /// for it.
     pub interval: BeforeAfter<(ActualQuantile, ActualQuantile)>,
-    /// How much longer the second is.
+    /// How much longer the second run's value is.
     #[serde(flatten)]
     pub difference: Option<QuantileDifference>,
-    /// Whether it is more than chance.
+    /// Whether the difference is more than chance explains.
     pub change: ChangeVerdict,
 }
 
 /// How much longer a second duration is than a first.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct QuantileDifference {
-    /// In microseconds; below zero where it is shorter.
+    /// In microseconds; negative if the second is shorter.
     #[serde(rename = "difference_us")]
     pub micros: i64,
-    /// As a share of the first; `None` where that is nothing.
+    /// As a share of the first; `None` if the first is zero.
     #[serde(rename = "difference_share")]
     pub share: Option<f64>,
 }
 
 impl QuantileDifference {
-    /// From one duration to another; `None` if either is not a duration.
+    /// The difference from `before` to `after`; `None` if either is not a duration.
     pub fn between(before: ActualQuantile, after: ActualQuantile) -> Option<Self> {
         let (ActualQuantile::At(before), ActualQuantile::At(after)) = (before, after) else {
             return None;
@@ -170,22 +170,22 @@ impl QuantileDifference {
 /// What changed in one part of latency. Quantiles of parts do not add up to those of latency.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct BlameChange {
-    /// Which part.
+    /// The part.
     pub part: Dimension,
-    /// The exchanges that entered it.
+    /// How many exchanges entered it.
     pub count: BeforeAfter<u64>,
-    /// Its median over them.
+    /// Its median over those exchanges.
     pub p50: BeforeAfter<ActualQuantile>,
     /// Its 95th percentile.
     pub p95: BeforeAfter<ActualQuantile>,
 }
 
-/// What was decided on one budget.
+/// The decisions on one budget.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BudgetChange {
     /// The budget.
     pub budget: Budget,
-    /// The decision on it; `None` where the run does not have it.
+    /// The decision on it; `None` if the run does not have the budget.
     pub decision: BeforeAfter<Option<Decision>>,
 }
 

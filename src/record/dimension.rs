@@ -1,4 +1,4 @@
-//! The parts of time an exchange is measured in.
+//! The parts of an exchange whose durations are measured.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,18 +9,18 @@ use crate::units::UnitError;
 
 /// One measured part of an exchange.
 ///
-/// `latency = lag + wait + setup + service` exactly, where `setup = dns + connect + tls` when a
-/// connection was opened for the exchange and nothing otherwise, and `service = first_byte + body`.
-/// `fresh` and `reused` split the exchanges, not their time: each enters one of the two with its
-/// whole latency.
+/// `latency = lag + wait + setup + service` exactly, and `service = first_byte + body`.
+/// `setup = dns + connect + tls` if a connection was opened for the exchange; otherwise it is zero.
+/// `fresh` and `reused` split the exchanges, not their time: each exchange enters one of the two
+/// with its whole latency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dimension {
-    /// From due to done; what budgets judge unless they name another dimension.
+    /// From due to done. Budgets judge it unless they name another dimension.
     Latency,
     /// The latency of an exchange for which a connection was opened.
     Fresh,
-    /// The latency of an exchange over a connection that was open already.
+    /// The latency of an exchange over a connection that was already open.
     Reused,
     /// From due to dispatched: the prober's own lateness.
     Lag,
@@ -36,9 +36,9 @@ pub enum Dimension {
     Connect,
     /// The TLS handshake.
     Tls,
-    /// The TLS handshake, where it was a full one.
+    /// The TLS handshake, if it was a full one.
     TlsFull,
-    /// The TLS handshake, where it resumed an earlier session.
+    /// The TLS handshake, if it resumed an earlier session.
     TlsResumed,
     /// From sent to the first byte of the answer.
     FirstByte,
@@ -94,7 +94,7 @@ impl Dimension {
         }
     }
 
-    /// Whether an exchange enters this dimension only when a connection is opened for it.
+    /// Whether an exchange enters this dimension only if a connection is opened for it.
     pub fn needs_fresh_connection(self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! HdrHistogram's V2 encoding, written fast and read from bytes that may be anything.
+//! HdrHistogram's V2 encoding: fast writing, and safe reading of untrusted bytes.
 //!
 //! Format:
 //! <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/EncodableHistogram.java>.
@@ -9,13 +9,13 @@ use std::cell::RefCell;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use hdrhistogram::serialization::{Deserializer as HdrReader, Serializer as _, V2Serializer};
 
-/// What deflated bytes begin with.
+/// The first bytes of a deflated histogram.
 const DEFLATED: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
 
 /// Cookie, length, offset, digits, lowest and highest value, ratio: the bytes before the counts.
 const HEADER: usize = 40;
 
-/// The most bytes that a histogram may take when it is inflated: one of four digits over all values
+/// Maximum size of an inflated histogram, in bytes. A histogram of four digits over all values
 /// fits.
 const LONGEST: u64 = 8 << 20;
 
@@ -25,12 +25,12 @@ const LONGEST: u64 = 8 << 20;
 pub struct HistogramError(String);
 
 impl HistogramError {
-    /// Says why bytes are none.
+    /// An error for bytes that are not a histogram.
     pub fn new(why: &dyn std::fmt::Display) -> Self {
         Self(format!("not an HdrHistogram in V2 encoding: {why}"))
     }
 
-    /// The bytes are cut off, or do not have their checksum.
+    /// The bytes are cut off, or their checksum is wrong.
     pub(super) fn undeflatable() -> Self {
         Self("an HdrHistogram whose deflated bytes are damaged".to_owned())
     }
@@ -41,8 +41,8 @@ impl HistogramError {
     }
 }
 
-/// What histograms are written with. Most of the time that a small one takes is for making this, so
-/// that each thread keeps one.
+/// Buffers for writing histograms. Creating them takes longer than writing a small histogram, so
+/// each thread reuses its own.
 struct HistogramWriter {
     serializer: V2Serializer,
     plain: Vec<u8>,
@@ -65,7 +65,7 @@ pub(super) fn bytes(counts: &hdrhistogram::Histogram<u64>) -> Vec<u8> {
 impl HistogramWriter {
     fn write(&mut self, counts: &hdrhistogram::Histogram<u64>) -> Vec<u8> {
         self.plain.clear();
-        // Writing to a vector fails for no histogram whose counts fit into memory.
+        // Writing to a vector cannot fail if the counts fit into memory.
         let _never_fails = self.serializer.serialize(counts, &mut self.plain);
         let mut bytes = [DEFLATED, [0; 4]].concat();
         self.deflate.reset();
@@ -84,13 +84,13 @@ impl HistogramWriter {
     }
 }
 
-/// The histogram that the bytes hold, in whatever unit and precision it was recorded.
+/// Decodes a histogram and keeps its unit and precision.
 ///
-/// `hdrhistogram` allocates whatever length the bytes state, up to 4 GiB, and overflows on the
-/// smallest count. Both are refused here first.
+/// The `hdrhistogram` crate allocates the length that the bytes state, up to 4 GiB, and overflows
+/// on the smallest count. This function refuses both first.
 pub(super) fn counts(bytes: &[u8]) -> Result<hdrhistogram::Histogram<u64>, HistogramError> {
-    let plain = inflated(bytes)?;
-    sound(&plain)?;
+    let plain = inflate(bytes)?;
+    check_payload(&plain)?;
     HdrReader::new().deserialize(&mut &*plain).map_err(|error| HistogramError::new(&error))
 }
 
@@ -98,7 +98,7 @@ thread_local! {
     static INFLATE: RefCell<Decompress> = RefCell::new(Decompress::new(true));
 }
 
-fn inflated(bytes: &[u8]) -> Result<Cow<'_, [u8]>, HistogramError> {
+fn inflate(bytes: &[u8]) -> Result<Cow<'_, [u8]>, HistogramError> {
     let Some(deflated) = bytes.strip_prefix(&DEFLATED) else { return Ok(Cow::Borrowed(bytes)) };
     let stream = deflated.get(4..).ok_or_else(cut_off)?;
     INFLATE.with_borrow_mut(|inflate| inflate_with(inflate, stream)).map(Cow::Owned)
@@ -124,11 +124,11 @@ fn inflate_with(inflate: &mut Decompress, stream: &[u8]) -> Result<Vec<u8>, Hist
     }
 }
 
-fn sound(plain: &[u8]) -> Result<(), HistogramError> {
+fn check_payload(plain: &[u8]) -> Result<(), HistogramError> {
     let (header, counts) = plain.split_at_checked(HEADER).ok_or_else(cut_off)?;
     let length = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
     let counts = counts.get(..length as usize).ok_or_else(cut_off)?;
-    // Numbers take up to nine bytes, and nine of 0xff are the smallest of them all.
+    // A number takes up to nine bytes, and nine bytes of 0xff encode the smallest number.
     if counts.windows(9).any(|nine| nine == [0xff; 9]) {
         return Err(HistogramError::new(&"it holds a count that cannot be"));
     }
@@ -146,8 +146,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A histogram without counts that claims to have so many bytes of them.
-    fn claiming(length: u32, counts: &[u8]) -> Vec<u8> {
+    /// A histogram whose header states `length` bytes of counts.
+    fn bytes_claiming(length: u32, counts: &[u8]) -> Vec<u8> {
         let mut bytes = 0x1c84_9313_u32.to_be_bytes().to_vec();
         bytes.extend([length, 0, 3].map(u32::to_be_bytes).concat());
         bytes.extend([1, 1_000_000_u64].map(u64::to_be_bytes).concat());
@@ -157,18 +157,18 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_the_bytes_do_not_have_is_refused_and_not_made_room_for() {
-        assert!(counts(&claiming(u32::MAX, &[2])).is_err());
-        assert_eq!(counts(&claiming(1, &[2])).unwrap().len(), 1);
+    fn a_length_beyond_the_bytes_is_refused_before_any_allocation() {
+        assert!(counts(&bytes_claiming(u32::MAX, &[2])).is_err());
+        assert_eq!(counts(&bytes_claiming(1, &[2])).unwrap().len(), 1);
     }
 
     #[test]
-    fn a_count_without_an_opposite_is_refused() {
-        assert!(counts(&claiming(9, &[0xff; 9])).is_err());
+    fn the_smallest_count_is_refused() {
+        assert!(counts(&bytes_claiming(9, &[0xff; 9])).is_err());
     }
 
     #[test]
-    fn what_inflates_without_end_is_refused() {
+    fn bytes_that_inflate_beyond_the_maximum_are_refused() {
         let mut deflated = flate2::write::ZlibEncoder::new(Vec::new(), Compression::fast());
         std::io::copy(&mut std::io::repeat(0).take(9 << 20), &mut deflated).unwrap();
         let bytes = [&DEFLATED[..], &[0; 4], &deflated.finish().unwrap()].concat();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     proptest! {
-        /// The crate's own writer is the measure.
+        /// The crate's own writer is the reference.
         #[test]
         fn the_bytes_are_those_that_hdrhistogram_writes(values in prop::collection::vec(1_u64..5_000_000, 0..300)) {
             let mut counts = hdrhistogram::Histogram::<u64>::new_with_max(10_000_000, 3).unwrap();
@@ -191,8 +191,8 @@ mod tests {
         }
 
         #[test]
-        fn no_counts_make_it_panic(payload: Vec<u8>, digits in 0_u32..8, low: u64, high: u64) {
-            let mut bytes = claiming(u32::try_from(payload.len()).unwrap(), &payload);
+        fn no_payload_causes_a_panic(payload: Vec<u8>, digits in 0_u32..8, low: u64, high: u64) {
+            let mut bytes = bytes_claiming(u32::try_from(payload.len()).unwrap(), &payload);
             bytes[12..16].copy_from_slice(&digits.to_be_bytes());
             let _either = counts(&bytes);
             bytes[16..24].copy_from_slice(&low.to_be_bytes());

@@ -1,4 +1,4 @@
-//! Encoded histograms, together with the figures that people look for.
+//! Encoded histograms together with their most used figures.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Histogram, HistogramError};
 use crate::units::Quantile;
 
-/// A histogram in V2 deflate encoding, beside the figures that lists and queries show of it: what
-/// files and databases keep, and small enough to hold thousands of.
+/// A histogram in V2 deflate encoding, with the figures that lists and queries show.
 ///
-/// Figures are microseconds; they are missing where nothing was counted.
+/// Files and databases store this form. It is small enough to hold thousands in memory. Figures are
+/// in microseconds and missing if nothing was counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EncodedHistogram {
     /// How many values were counted.
@@ -34,13 +34,13 @@ pub struct EncodedHistogram {
     pub max_us: Option<u64>,
     /// How many values were above [`Histogram::CEILING`].
     pub clipped: u64,
-    /// The whole of it; in JSON as base64.
+    /// The encoded histogram; base64 in JSON.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     pub hdr: Vec<u8>,
 }
 
 impl EncodedHistogram {
-    /// A histogram with its figures.
+    /// Encodes a histogram and reads its figures.
     pub fn of(histogram: &Histogram) -> Self {
         let micros = |duration: Option<Duration>| {
             duration.map(|duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
@@ -58,7 +58,7 @@ impl EncodedHistogram {
         }
     }
 
-    /// The histogram; an error where the bytes are none.
+    /// Decodes the histogram; an error if the bytes are not one.
     pub fn decode(&self) -> Result<Histogram, HistogramError> {
         let mut histogram = Histogram::from_v2(&self.hdr)?;
         histogram.note_clipped(self.clipped);

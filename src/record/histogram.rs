@@ -11,9 +11,9 @@ use crate::units::Quantile;
 
 /// A histogram of durations in microseconds with three significant digits.
 ///
-/// Values saturate at [`Histogram::CEILING`]; saturated ones are counted in [`Histogram::clipped`],
-/// so that a flat maximum is never mistaken for a measured one. In files it is HdrHistogram's V2
-/// deflate encoding (<https://github.com/HdrHistogram/HdrHistogram>).
+/// Values saturate at [`Histogram::CEILING`]. [`Histogram::clipped`] counts the saturated ones, so
+/// that the ceiling is never mistaken for a measured maximum. Files hold HdrHistogram's V2 deflate
+/// encoding (<https://github.com/HdrHistogram/HdrHistogram>).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histogram {
     counts: hdrhistogram::Histogram<u64>,
@@ -33,37 +33,37 @@ impl Histogram {
     /// The longest duration that is recorded exactly: one hour.
     pub const CEILING: Duration = Duration::from_hours(1);
     const DIGITS: u8 = 3;
-    /// The highest trackable value that the bytes of an empty, ungrown histogram state.
+    /// The highest trackable value of an empty histogram that has not been resized.
     const UNGROWN: u64 = 2;
 
-    /// Counts one duration; fractions of a microsecond are rounded to the nearest.
+    /// Counts one duration, rounded to the nearest microsecond.
     pub fn record(&mut self, duration: Duration) {
         self.record_many(duration, 1);
     }
 
-    /// Counts a duration so many times.
+    /// Counts a duration `times` times.
     pub fn record_many(&mut self, duration: Duration, times: u64) {
         self.clipped += if duration > Self::CEILING { times } else { 0 };
         let nearest = duration.min(Self::CEILING) + Duration::from_nanos(500);
-        // Resizing is on, so that every value up to the ceiling is taken.
+        // The histogram resizes itself, so every value up to the ceiling fits.
         let _always_fits = self.counts.record_n(whole_micros(nearest), times);
     }
 
-    /// Counts a whole bucket of another histogram of the same precision, told by one of its values
-    /// in microseconds.
+    /// Adds a bucket of another histogram of the same precision. `micros` is any value in the
+    /// bucket.
     pub(super) fn record_micros(&mut self, micros: u64, count: u64) {
-        // Resizing is on, so that every value is taken.
+        // The histogram resizes itself, so every value fits.
         let _always_fits = self.counts.record_n(micros, count);
     }
 
-    /// Counts values that were above [`Self::CEILING`] and are among those recorded.
+    /// Notes how many of the recorded values were above [`Self::CEILING`].
     pub(super) fn note_clipped(&mut self, clipped: u64) {
         self.clipped = self.clipped.saturating_add(clipped);
     }
 
     /// Adds every value of another histogram.
     pub fn add(&mut self, other: &Self) {
-        // Resizing is on, so that a histogram of any range can be added.
+        // The histogram resizes itself, so a histogram of any range can be added.
         let _always_fits = self.counts.add(&other.counts);
         self.clipped += other.clipped;
     }
@@ -78,33 +78,33 @@ impl Histogram {
         self.clipped
     }
 
-    /// The value at a quantile of the counted values; `None` where there are none.
+    /// The value at a quantile; `None` if the histogram is empty.
     pub fn quantile(&self, quantile: Quantile) -> Option<Duration> {
         self.at_share(quantile.as_f64())
     }
 
-    /// The smallest value that at least the given share (0 to 1) of the counted values do not
-    /// exceed.
+    /// The smallest value that at least the given share (0 to 1) of the values do not exceed;
+    /// `None` if the histogram is empty.
     pub fn at_share(&self, share: f64) -> Option<Duration> {
         (self.count() > 0).then(|| Duration::from_micros(self.counts.value_at_quantile(share)))
     }
 
-    /// The value of a rank, counted from 1, within the histogram's precision; `None` past the last.
+    /// The value at a rank, counted from 1, within the histogram's precision; `None` if there is no
+    /// such rank.
     pub fn at_rank(&self, rank: u64) -> Option<Duration> {
         if rank == 0 || rank > self.count() {
             return None;
         }
-        let mut seen = 0;
+        let mut cumulative = 0;
         self.counts.iter_recorded().find_map(|step| {
-            seen += step.count_since_last_iteration();
-            (seen >= rank).then(|| {
+            cumulative += step.count_since_last_iteration();
+            (cumulative >= rank).then(|| {
                 Duration::from_micros(self.counts.highest_equivalent(step.value_iterated_to()))
             })
         })
     }
 
-    /// The rank, counted from 1, of the value at a quantile of `total` values; 1 where there are
-    /// none.
+    /// The rank, counted from 1, of the value at a quantile of `total` values; 1 if `total` is 0.
     pub fn rank_of(quantile: Quantile, total: u64) -> u64 {
         #[expect(
             clippy::cast_possible_truncation,
@@ -115,12 +115,12 @@ impl Histogram {
         rank.clamp(1, total.max(1))
     }
 
-    /// The longest value, within the histogram's precision; `None` where there are none.
+    /// The longest value, within the histogram's precision; `None` if the histogram is empty.
     pub fn max(&self) -> Option<Duration> {
         (self.count() > 0).then(|| Duration::from_micros(self.counts.max()))
     }
 
-    /// The shortest value, within the histogram's precision; `None` where there are none.
+    /// The shortest value, within the histogram's precision; `None` if the histogram is empty.
     pub fn min(&self) -> Option<Duration> {
         (self.count() > 0).then(|| Duration::from_micros(self.counts.min()))
     }
@@ -132,22 +132,22 @@ impl Histogram {
         })
     }
 
-    /// The counts as the `hdrhistogram` crate knows them, for its log writer.
+    /// The counts in microseconds, as the `hdrhistogram` crate's type.
     pub fn counts(&self) -> &hdrhistogram::Histogram<u64> {
         &self.counts
     }
 
-    /// A histogram from counts read elsewhere, all of them at or below the ceiling.
+    /// A histogram from counts in microseconds, all at or below the ceiling.
     pub fn from_counts(counts: &hdrhistogram::Histogram<u64>) -> Self {
         let mut histogram = Self::default();
         let _always_fits = histogram.counts.add(counts);
         histogram
     }
 
-    /// HdrHistogram's V2 deflate encoding: the same bytes for the same counts, however these came
-    /// to be.
+    /// HdrHistogram's V2 deflate encoding. Equal counts give equal bytes, in whichever order they
+    /// were recorded.
     pub fn to_v2(&self) -> Vec<u8> {
-        // The bytes tell the range too, which is as wide as the order of the values made it grow.
+        // The bytes include the range, which depends on the order in which values made it grow.
         let grown_at_once = [Self::UNGROWN, self.counts.max()].contains(&self.counts.high());
         if grown_at_once {
             encoded::bytes(&self.counts)
@@ -156,7 +156,8 @@ impl Histogram {
         }
     }
 
-    /// Reads HdrHistogram's V2 encoding, plain or deflated; `clipped` is not part of it.
+    /// Reads HdrHistogram's V2 encoding, plain or deflated. The encoding does not include
+    /// `clipped`.
     pub fn from_v2(bytes: &[u8]) -> Result<Self, HistogramError> {
         let mut counts = Self::counts_of_v2(bytes)?;
         if (counts.low(), counts.sigfig()) != (1, Self::DIGITS) {
@@ -166,8 +167,7 @@ impl Histogram {
         Ok(Self { counts, clipped: 0 })
     }
 
-    /// The counts in HdrHistogram's V2 encoding as another tool recorded them, in whatever unit and
-    /// precision.
+    /// Reads HdrHistogram's V2 encoding from another tool and keeps its unit and precision.
     pub fn counts_of_v2(bytes: &[u8]) -> Result<hdrhistogram::Histogram<u64>, HistogramError> {
         encoded::counts(bytes)
     }
@@ -183,7 +183,7 @@ fn whole_micros(duration: Duration) -> u64 {
 pub struct DimensionHistograms(BTreeMap<Dimension, Histogram>);
 
 impl DimensionHistograms {
-    /// The histogram of a dimension; `None` where no exchange entered it.
+    /// The histogram of a dimension; `None` if no exchange entered it.
     pub fn get(&self, dimension: Dimension) -> Option<&Histogram> {
         self.0.get(&dimension)
     }
@@ -198,12 +198,12 @@ impl DimensionHistograms {
         other.0.iter().for_each(|(dimension, histogram)| self.add(*dimension, histogram));
     }
 
-    /// The dimensions that were entered and their histograms, in the order of [`Dimension`].
+    /// The dimensions with values and their histograms, in the order of [`Dimension`].
     pub fn iter(&self) -> impl Iterator<Item = (Dimension, &Histogram)> {
         self.0.iter().map(|(dimension, histogram)| (*dimension, histogram))
     }
 
-    /// A quantile of a dimension; `None` where no exchange entered it.
+    /// A quantile of a dimension; `None` if no exchange entered it.
     pub fn quantile(&self, dimension: Dimension, quantile: Quantile) -> Option<Duration> {
         self.get(dimension)?.quantile(quantile)
     }
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_comes_back_from_its_bytes_and_from_json_unchanged() {
+    fn a_histogram_survives_a_round_trip_through_bytes_and_json() {
         let mut histogram = of((1..1500).map(|n| n * n));
         histogram.record(Duration::ZERO);
         histogram.record(Duration::from_hours(2));
@@ -235,7 +235,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn equal_counts_have_equal_bytes_however_they_came_to_be(
+        fn equal_counts_have_equal_bytes_in_any_order_of_recording(
             micros in prop::collection::vec(prop_oneof![0_u64..3_000, 0_u64..4_000_000_000], 0..40)
         ) {
             let of = |micros: &[u64]| {
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_bytes_are_an_error_and_no_panic() {
+    fn cut_bytes_are_an_error_and_damaged_ones_never_cause_a_panic() {
         let good = of([1, 5, 900]).to_v2();
         for cut in 0..good.len() / 2 {
             assert!(Histogram::from_v2(&good[..cut]).is_err());
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn added_histograms_equal_the_histogram_of_all_values() {
+    fn the_sum_of_histograms_equals_the_histogram_of_all_values() {
         let mut sum = of([1, 2, 3]);
         sum.add(&of([4000, 90_000]));
         assert_eq!(sum, of([1, 2, 3, 4000, 90_000]));

@@ -9,7 +9,7 @@ pub enum JsonType {
     Boolean,
     /// `number`
     Number,
-    /// `integer`: a number without a fraction, however it is written: `1`, `1.0`.
+    /// `integer`: a number without a fraction, written `1` or `1.0`.
     Integer,
     /// `string`
     String,

@@ -1,4 +1,4 @@
-//! All that was measured in one run.
+//! Everything measured in one run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,15 +11,15 @@ use super::{
     ShardSharing, Tally, micros,
 };
 
-/// The part of a run an exchange belongs to. Warm-up is cold and warm-up together.
+/// The part of a run that an exchange belongs to. The first two together are the run's warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// In the warm-up, the first exchange of a connection: it pays for name, TCP and TLS.
+    /// The first exchange of a connection in the warm-up, which pays for name, TCP and TLS.
     Cold,
-    /// In the warm-up, the further exchanges of a connection.
+    /// The later exchanges of a connection in the warm-up.
     Warmup,
-    /// The measured stage, the only one that is judged.
+    /// After the warm-up. Only this stage is judged.
     Measured,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Stage {
 
 /// The exchanges of one request and stage that were due in one second.
 ///
-/// It is settled: every exchange is done, failed, dropped or timed out.
+/// Intervals are settled: every exchange is done, failed, dropped or timed out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The scenario's name.
@@ -54,17 +54,17 @@ pub struct Interval {
     pub request: String,
     /// The stage of the run.
     pub stage: Stage,
-    /// Where the second starts, counted from the start of the run.
+    /// The start of the second, counted from the start of the run.
     #[serde(rename = "start_us", with = "micros")]
     pub start: Duration,
-    /// How many exchanges, and how they ended.
+    /// Counts of the exchanges.
     pub tally: Tally,
-    /// Histograms by dimension, kept in the interval log and not beside the counts. Those of
-    /// latency, service, first byte and body are of the ok exchanges; the others also of exchanges
-    /// that failed later.
+    /// Histograms by dimension, stored in the interval log and not next to the counts. Those of
+    /// latency, service, first byte and body cover the ok exchanges; the others also cover
+    /// exchanges that failed later.
     #[serde(skip)]
     pub series: DimensionHistograms,
-    /// The target's `Server-Timing` report, also kept in the interval log.
+    /// The target's `Server-Timing` report, also stored in the interval log.
     #[serde(skip)]
     pub server_timings: ServerTimings,
 }
@@ -72,15 +72,15 @@ pub struct Interval {
 /// One stage of one request over the whole run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageMeasurement {
-    /// How many exchanges, and how they ended.
+    /// Counts of the exchanges.
     pub tally: Tally,
-    /// Histograms by dimension. Those of latency, service, first byte and body are of the ok
-    /// exchanges; the others also of exchanges that failed later.
+    /// Histograms by dimension. Those of latency, service, first byte and body cover the ok
+    /// exchanges; the others also cover exchanges that failed later.
     pub series: DimensionHistograms,
     /// The target's `Server-Timing` report in the answers of the ok exchanges.
     #[serde(default, skip_serializing_if = "ServerTimings::is_empty")]
     pub server_timings: ServerTimings,
-    /// The failures seen.
+    /// The failures that occurred.
     pub evidence: EvidenceLog,
 }
 
@@ -98,24 +98,24 @@ impl StageMeasurement {
 pub struct RequestMeasurement {
     /// The request's name.
     pub name: String,
-    /// The ceilings against which its exceedances were counted.
+    /// The ceilings whose exceedances were counted.
     pub ceilings: Vec<Ceiling>,
     /// The first exchange of each connection in the warm-up.
     pub cold: StageMeasurement,
-    /// The further exchanges of the warm-up.
+    /// The later exchanges of each connection in the warm-up.
     pub warmup: StageMeasurement,
     /// The measured stage.
     pub measured: StageMeasurement,
 }
 
 impl RequestMeasurement {
-    /// Nothing measured yet.
+    /// A request for which nothing is measured yet.
     pub fn new(name: String, ceilings: Vec<Ceiling>) -> Self {
         let [cold, warmup, measured] = [(); 3].map(|()| StageMeasurement::default());
         Self { name, ceilings, cold, warmup, measured }
     }
 
-    /// One stage of it.
+    /// The measurement of one stage.
     pub fn stage(&self, stage: Stage) -> &StageMeasurement {
         match stage {
             Stage::Cold => &self.cold,
@@ -124,7 +124,7 @@ impl RequestMeasurement {
         }
     }
 
-    /// One stage of it, to be added to.
+    /// The measurement of one stage, to add to it.
     pub fn stage_mut(&mut self, stage: Stage) -> &mut StageMeasurement {
         match stage {
             Stage::Cold => &mut self.cold,
@@ -139,10 +139,10 @@ impl RequestMeasurement {
 pub struct ConnectionCounts {
     /// Connections opened in total.
     pub opened: u64,
-    /// Of these, the ones opened because the target had closed the one before while no exchange was
-    /// on it, or left an exchange out as it closed it (a GOAWAY without error).
+    /// Connections opened because the target had closed the previous one while it was idle, or had
+    /// closed it without processing an exchange (GOAWAY without error).
     pub reopened_after_idle_close: u64,
-    /// Attempts to open one that failed.
+    /// Attempts to connect that failed.
     pub failed: u64,
 }
 
@@ -162,35 +162,35 @@ pub struct ScenarioMeasurement {
     pub name: String,
     /// Its requests, in the order of the scenario file.
     pub requests: Vec<RequestMeasurement>,
-    /// Arrivals the schedule holds up to the end of the measured stage; `None` in the closed model.
+    /// Arrivals in the schedule up to the end of the measured stage; `None` in the closed model.
     pub planned: Option<u64>,
-    /// Arrivals the prober released.
+    /// Arrivals that the prober released.
     pub released: u64,
     /// Arrivals that were due before the run ended and that the prober did not release or could not
-    /// carry out: its own failure.
+    /// execute: its own failure.
     pub unreleased: u64,
-    /// Arrivals cut off by the end of the run before they were sent or answered: without outcome,
-    /// in no tally.
+    /// Arrivals that the end of the run cut off before they were sent or answered. They have no
+    /// outcome and enter no tally.
     pub abandoned: u64,
-    /// Connections opened.
+    /// Counts of connections.
     pub connections: ConnectionCounts,
-    /// What was spoken: `HTTP/1.1`, `HTTP/2 over TLS 1.3`; empty where no connection was made.
+    /// The protocols used: `HTTP/1.1`, `HTTP/2 over TLS 1.3`; empty if no connection was opened.
     pub protocols: Vec<String>,
     /// How many connections were opened to each address, as `192.0.2.1:443`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub addresses: BTreeMap<String, u64>,
-    /// How many attempts to connect to each address failed, also where another address answered
-    /// then.
+    /// How many attempts to connect to each address failed, including those after which another
+    /// address answered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unreached: BTreeMap<String, u64>,
-    /// How long it took to look the target's names up, in the background or on an exchange's way;
-    /// nothing where addresses were given.
+    /// Look-ups of the target's names, in the background or during an exchange; empty if addresses
+    /// were given.
     #[serde(default, skip_serializing_if = "LookupMeasurement::is_empty")]
     pub lookups: LookupMeasurement,
 }
 
 impl ScenarioMeasurement {
-    /// Nothing counted yet of these requests.
+    /// A scenario for which nothing is counted yet.
     pub fn new(name: String, requests: Vec<RequestMeasurement>) -> Self {
         Self {
             name,
@@ -211,9 +211,9 @@ impl ScenarioMeasurement {
 /// Look-ups of the target's names.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LookupMeasurement {
-    /// How long those took that found an address.
+    /// The durations of the look-ups that found an address.
     pub took: Histogram,
-    /// How many found none.
+    /// How many look-ups found no address.
     pub failed: u64,
 }
 
@@ -223,7 +223,7 @@ impl LookupMeasurement {
         self.took.count() == 0 && self.failed == 0
     }
 
-    /// Adds others.
+    /// Adds other look-ups.
     pub fn add(&mut self, other: &Self) {
         self.took.add(&other.took);
         self.failed += other.failed;
@@ -236,22 +236,22 @@ impl LookupMeasurement {
 pub enum RunEnding {
     /// Every planned arrival was executed.
     Complete,
-    /// A signal asked it to stop; what had been sent was waited for.
+    /// A signal stopped the run. The prober waited for the exchanges in progress.
     Interrupted,
-    /// The prober stopped because the target was clearly down; says how that was seen.
+    /// The prober stopped because the target was clearly down. The text states how that showed.
     TargetDown(String),
-    /// The record was put together from a folder whose run did not finish writing.
+    /// The record was rebuilt from the folder of a run that did not finish writing.
     Recovered,
-    /// The record was made from another tool's files; says what they do not tell.
+    /// The record was made from another tool's files. The text states what they do not contain.
     Imported(String),
 }
 
-/// All that was measured in one run.
+/// Everything measured in one run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     /// The scenarios, in the order of the command.
     pub scenarios: Vec<ScenarioMeasurement>,
-    /// When the measured stage began, counted from the start of the run.
+    /// The start of the measured stage, counted from the start of the run.
     #[serde(rename = "measured_from_us", with = "micros")]
     pub measured_from: Duration,
     /// How long the run took, warm-up and draining included.
@@ -259,16 +259,16 @@ pub struct Measurement {
     pub elapsed: Duration,
     /// Why it ended.
     pub ending: RunEnding,
-    /// How the prober itself fared.
+    /// Measurements of the prober itself.
     #[serde(default)]
     pub prober: ProberMeasurement,
-    /// How the run was shared out; `None` where one prober carried it out alone.
+    /// How several probers shared the run; `None` if one prober executed all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sharing: Option<ShardSharing>,
 }
 
 impl Measurement {
-    /// What was measured of these scenarios in a run that one prober carried out and that ended so.
+    /// A measurement of these scenarios by one prober, with an ending and no times.
     pub fn with_scenarios(scenarios: Vec<ScenarioMeasurement>, ending: RunEnding) -> Self {
         Self {
             scenarios,
@@ -285,7 +285,8 @@ impl Measurement {
         self.measured_from >= self.elapsed
     }
 
-    /// Adds a settled interval to the totals of its request; one of an unknown request is left out.
+    /// Adds a settled interval to the totals of its request. Intervals of unknown requests are left
+    /// out.
     pub fn add(&mut self, interval: &Interval) {
         let scenario =
             self.scenarios.iter_mut().find(|scenario| scenario.name == interval.scenario);
@@ -296,7 +297,7 @@ impl Measurement {
         self.elapsed = self.elapsed.max(interval.start + Duration::from_secs(1));
     }
 
-    /// Rewrites every text that a target had a say in, to take out what must not be shown.
+    /// Rewrites every text that a target can influence, to redact secrets.
     pub fn rewrite_evidence(&mut self, rewrite: impl Fn(&str) -> String) {
         let requests = self.scenarios.iter_mut().flat_map(|scenario| &mut scenario.requests);
         for request in requests {

@@ -1,4 +1,4 @@
-//! Adding the parts of a run that several probers shared.
+//! Adding the shards of a run.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,7 @@ use super::{
 };
 
 impl Measurement {
-    /// The same scenarios, requests and ceilings with nothing measured, for a sum that is yet to be
-    /// made.
+    /// The same scenarios, requests and ceilings with all counts at zero, as the start of a sum.
     #[must_use]
     pub fn without_counts(&self) -> Self {
         let request = |request: &RequestMeasurement| {
@@ -22,11 +21,11 @@ impl Measurement {
         Self::with_scenarios(self.scenarios.iter().map(scenario).collect(), RunEnding::Complete)
     }
 
-    /// Adds what another prober measured of its part of the same run.
+    /// Adds what another prober measured in its shard of the same run.
     ///
-    /// All that is counted is added. The measured phase, which is one for all, begins with the
-    /// latest of the parts' runs, the run ends with the last of them, and [`RunEnding::worst_of`]
-    /// says how. `sharing` is left as it is.
+    /// Counts and histograms are added. The merged measured stage starts as late as the latest of
+    /// the shards' and lasts as long as the longest. The worst ending of the shards is the ending
+    /// of the whole. `sharing` does not change.
     pub fn merge(&mut self, other: &Self) {
         for theirs in &other.scenarios {
             if let Some(mine) = self.scenarios.iter_mut().find(|mine| mine.name == theirs.name) {
@@ -94,11 +93,9 @@ impl Interval {
 }
 
 impl RunEnding {
-    /// The ending of a run whose parts ended in these two ways: a record of another tool's outranks
-    /// a target that was down, that a record that had to be recovered, that an interruption, and
-    /// that a complete run; of two that are alike the first.
-    #[must_use]
-    pub fn worst_of(self, other: Self) -> Self {
+    /// The ending of a run whose shards ended in these two ways: the one with the higher rank, or
+    /// the first of two with the same rank.
+    fn worst_of(self, other: Self) -> Self {
         if other.rank() > self.rank() { other } else { self }
     }
 
@@ -113,9 +110,9 @@ impl RunEnding {
     }
 }
 
-/// What keeps two records from being parts of one run, as a sentence's end; `None` where they are.
+/// Why two records cannot be shards of one run, as the end of a sentence; `None` if they can.
 ///
-/// The file that a plan was read from may have another name on another machine.
+/// Names of scenario files are not compared, because they may differ between machines.
 pub fn merge_obstacle(one: &RunRecord, other: &RunRecord) -> Option<String> {
     let format = (one.format != other.format).then(|| {
         format!("the format of their records differs: {} and {}", one.format, other.format)
@@ -147,7 +144,7 @@ fn plans_differ(one: &[PlannedScenario], other: &[PlannedScenario]) -> Option<St
     })
 }
 
-/// Where the plans of a scenario differ in what is told of them in a line: target, load, warm-up.
+/// How two plans of a scenario differ in base URL, load and warm-up, one line per difference.
 pub fn plan_differences(one: &PlannedScenario, other: &PlannedScenario) -> Vec<String> {
     let lines = [
         ("base URL", &one.base_url, &other.base_url),
@@ -159,9 +156,9 @@ pub fn plan_differences(one: &PlannedScenario, other: &PlannedScenario) -> Vec<S
 }
 
 fn scenarios_differ(one: &PlannedScenario, other: &PlannedScenario) -> Option<String> {
-    let told = plan_differences(one, other).into_iter().next();
-    if told.is_some() {
-        return told;
+    let first = plan_differences(one, other).into_iter().next();
+    if first.is_some() {
+        return first;
     }
     if one.requests != other.requests {
         return Some("requests, expectations or budgets".to_owned());
@@ -187,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_measured_phase_is_one_and_lasts_as_long_as_the_longest_of_its_parts() {
+    fn the_merged_measured_stage_lasts_as_long_as_the_longest_shard() {
         let mut merged = ended(RunEnding::Complete, 0, 0);
         for part in [ended(RunEnding::Complete, 3, 45), ended(RunEnding::Complete, 9, 50)] {
             merged.merge(&part);
@@ -196,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_ending_of_the_parts_is_that_of_the_whole() {
+    fn the_worst_ending_of_the_shards_is_the_ending_of_the_whole() {
         let down = |why: &str| RunEnding::TargetDown(why.to_owned());
         for (endings, worst) in [
             (vec![RunEnding::Complete, RunEnding::Interrupted], RunEnding::Interrupted),

@@ -1,7 +1,7 @@
-//! What was measured and decided, as data: the hinge between the engine and everything downstream.
+//! Measurements and verdicts as data.
 //!
-//! Stores, reports and histories read these types and nothing else. They hold no behaviour beyond
-//! what keeps them consistent (adding, counting, reading a quantile).
+//! The engine produces these types; stores, reports and histories read only them. The types have
+//! only behaviour that keeps them consistent: adding, counting, reading a quantile.
 
 mod adder;
 mod budget;

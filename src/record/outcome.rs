@@ -1,4 +1,4 @@
-//! How an exchange failed, typed, and the evidence kept of it.
+//! The kinds of failure, and the evidence of the failures that occurred.
 
 use std::fmt;
 
@@ -16,12 +16,12 @@ pub enum Failure {
     Redirected,
     /// The answer broke an expectation about its final URL, headers, body or rows.
     Unexpected,
-    /// What had to be denied was not.
+    /// The target answered although it had to deny access.
     Admitted,
     /// The database did not execute a statement.
     Query,
-    /// The database let no session begin: it knows no such user, password or database, or takes no
-    /// more sessions.
+    /// The database refused the session: the user, the password or the database is wrong, or there
+    /// are too many sessions.
     Session,
     /// The target's name could not be resolved.
     Dns,
@@ -39,21 +39,21 @@ pub enum Failure {
     Malformed,
     /// The target does not speak the version of HTTP that the scenario requires.
     Protocol,
-    /// A timeout of the scenario ran out.
+    /// A timeout of the scenario expired.
     TimedOut,
-    /// No answer came, and what the run was imported from does not tell why.
+    /// No answer came, and the file that the run was imported from does not say why.
     NoAnswer,
-    /// No connection became free within the timeout: the request was never sent.
+    /// No connection became free within the timeout, so the request was never sent.
     Dropped,
-    /// What was asked for is not there, and the step says what that comes to: no fault of the
-    /// target.
+    /// What the step asks for does not exist, and the step defines that case. The target is not at
+    /// fault.
     Absent,
     /// The step was not executed because a variable that it needs is not set.
     NotConfigured,
     /// The step was not executed because an earlier step did not capture the value that it needs.
     NotCaptured,
-    /// The prober's machine had no descriptor, port or buffer left, or it stood still while the
-    /// exchange ran out of time: no fault of the target, and not counted as one.
+    /// The prober's machine had no descriptor, port or buffer left, or the prober stood still while
+    /// the exchange ran out of time. It does not count against the target.
     Prober,
 }
 
@@ -85,7 +85,7 @@ impl Failure {
         }
     }
 
-    /// The words a person reads: `timed out`.
+    /// The words for people: `timed out`.
     pub fn description(self) -> &'static str {
         match self {
             Self::Status => "unexpected status",
@@ -112,7 +112,7 @@ impl Failure {
         }
     }
 
-    /// Whether the target was asked and gave no answer at all, as opposed to a wrong one.
+    /// Whether an attempted exchange got no answer at all, as opposed to a wrong one.
     pub fn is_without_answer(self) -> bool {
         let is_wrong_answer = matches!(
             self,
@@ -126,14 +126,12 @@ impl Failure {
         !is_wrong_answer && self != Self::Dropped && self.counts_against_target()
     }
 
-    /// Whether a step came to nothing that could be judged: it was not carried out, or did not find
-    /// what it asked for.
+    /// Whether there is nothing to judge: the step did not run, or what it asks for does not exist.
     pub fn is_not_judged(self) -> bool {
         !self.counts_against_target() && self != Self::Prober
     }
 
-    /// Whether it counts as the target's; what does not is evidence alone, and nothing was
-    /// measured.
+    /// Whether it counts against the target. Other failures are only evidence and enter no figure.
     pub fn counts_against_target(self) -> bool {
         !matches!(self, Self::Absent | Self::NotConfigured | Self::NotCaptured | Self::Prober)
     }
@@ -145,38 +143,37 @@ impl fmt::Display for Failure {
     }
 }
 
-/// One kind of failure seen, how often, and what was seen instead of what was expected.
+/// One kind of failure that occurred: what was expected, what was seen instead, and how often.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureEvidence {
-    /// Which failure it was.
+    /// The kind of failure.
     pub failure: Failure,
-    /// The phase in which it happened, where it has one.
+    /// The phase in which it happened, if it has one.
     pub phase: Option<Dimension>,
-    /// The expectation it broke, as the scenario writes it (`status = 200`); empty where none was
-    /// reached.
+    /// The broken expectation, as in the scenario (`status = 200`); empty if none was checked.
     pub expected: String,
     /// What was seen instead (`302 to /auth/login`); never a secret, never a body.
     pub seen: String,
-    /// What to do about it, where whoever saw it knows better than the failure alone tells;
-    /// tollgate's own words.
+    /// What to do about it, if tollgate knows more than the kind of failure suggests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// How many exchanges failed in just this way.
+    /// How many exchanges failed in this way.
     pub count: u64,
 }
 
-/// The different failures seen, bounded, so that a hostile target cannot fill the memory.
+/// The distinct failures that occurred. Their number is bounded, so that a hostile target cannot
+/// exhaust memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EvidenceLog(Vec<FailureEvidence>);
 
 impl EvidenceLog {
-    /// How many different failures are kept apart; later ones are counted under [`Self::OTHERS`].
-    pub const DISTINCT: usize = 32;
-    /// What stands in `seen` for failures beyond [`Self::DISTINCT`].
-    pub const OTHERS: &'static str = "(others)";
+    /// Maximum number of distinct failures; later ones are counted under [`Self::OTHERS`].
+    const DISTINCT: usize = 32;
+    /// The value of `seen` for failures beyond [`Self::DISTINCT`].
+    const OTHERS: &'static str = "(others)";
 
-    /// Counts a failure, with those that look the same.
+    /// Counts a failure together with equal ones.
     pub fn add(&mut self, mut evidence: FailureEvidence) {
         if let Some(same) = self.0.iter_mut().find(|known| known.is_like(&evidence)) {
             same.count += evidence.count;
@@ -193,12 +190,12 @@ impl EvidenceLog {
         }
     }
 
-    /// Adds all that another log holds.
+    /// Adds the failures of another log.
     pub fn merge(&mut self, other: &Self) {
         other.0.iter().cloned().for_each(|evidence| self.add(evidence));
     }
 
-    /// Rewrites every text in it, to take out what must not be shown.
+    /// Rewrites every text in it, to redact secrets.
     pub fn rewrite(&mut self, rewrite: impl Fn(&str) -> String) {
         for evidence in &mut self.0 {
             evidence.expected = rewrite(&evidence.expected);
@@ -206,7 +203,7 @@ impl EvidenceLog {
         }
     }
 
-    /// The failures seen, most frequent first.
+    /// The failures, most frequent first.
     pub fn by_count(&self) -> Vec<&FailureEvidence> {
         let mut sorted: Vec<&FailureEvidence> = self.0.iter().collect();
         sorted.sort_by_key(|evidence| std::cmp::Reverse(evidence.count));
@@ -215,8 +212,8 @@ impl EvidenceLog {
 }
 
 impl FailureEvidence {
-    /// What was seen and what was expected, in words: `404 instead of status = 200`. Where
-    /// something must not be, it is what was seen that breaks the rule.
+    /// What was seen and what was expected, in words: `404 instead of status = 200`. An expectation
+    /// that forbids something reads `…, against …`, because what was seen is what it forbids.
     pub fn description(&self) -> String {
         let forbids = ["json_not", "body_lacks"].iter().any(|key| self.expected.starts_with(key));
         match (self.seen.is_empty(), self.expected.is_empty()) {
@@ -239,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_target_that_fails_differently_each_time_cannot_fill_the_log() {
+    fn a_target_that_fails_differently_each_time_cannot_exhaust_memory() {
         let mut log = EvidenceLog::default();
         for n in 0..10_000 {
             log.add(FailureEvidence {
@@ -251,8 +248,8 @@ mod tests {
                 count: 1,
             });
         }
-        let kept = log.by_count();
-        assert_eq!(kept.len(), EvidenceLog::DISTINCT + 1);
-        assert_eq!(kept.iter().map(|evidence| evidence.count).sum::<u64>(), 10_000);
+        let entries = log.by_count();
+        assert_eq!(entries.len(), EvidenceLog::DISTINCT + 1);
+        assert_eq!(entries.iter().map(|evidence| evidence.count).sum::<u64>(), 10_000);
     }
 }

@@ -1,4 +1,4 @@
-//! How the prober itself fared.
+//! Measurements of the prober itself.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::{Histogram, micros};
 
-/// How the prober itself fared in the measured phase: what its figures are to be believed.
+/// Measurements of the prober in the measured stage. They show how far its figures can be trusted.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProberMeasurement {
-    /// How late a timer that is due every millisecond went off, over all workers. A worker that
-    /// does not get round to it stands still, and stamps late whatever comes in meanwhile.
+    /// How late a timer fired that is due every millisecond, over all threads. A thread that fires
+    /// it late also stamps late what arrived in that time.
     pub hiccups: Histogram,
-    /// Processor time passed by spinning towards due times, over all workers.
+    /// Processor time spent spinning until due times, over all threads.
     #[serde(rename = "spun_us", with = "micros")]
     pub spun: Duration,
 }
 
 impl ProberMeasurement {
-    /// Adds what another worker, or another prober, saw.
+    /// Adds the measurements of another thread or another prober.
     pub fn add(&mut self, other: &Self) {
         self.hiccups.add(&other.hiccups);
         self.spun += other.spun;

@@ -1,4 +1,4 @@
-//! What the target tells of its own time.
+//! The target's `Server-Timing` report.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use super::Histogram;
 /// Histograms of the durations in `Server-Timing` headers, by metric
 /// (<https://www.w3.org/TR/server-timing/>).
 ///
-/// They are the target's own account, kept beside what was measured and never mixed with it. How
-/// many metrics are told apart is bounded, so that a hostile target cannot fill the memory.
+/// They are stored next to the measurement and never mixed with it. The number of metrics is
+/// bounded, so that a hostile target cannot exhaust memory.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ServerTimings(BTreeMap<String, Histogram>);
 
 impl ServerTimings {
-    /// How many metrics are told apart; later ones are counted under [`Self::OTHERS`].
-    pub const DISTINCT: usize = 16;
-    /// The name of metrics beyond [`Self::DISTINCT`].
+    /// Maximum number of distinct metrics; later ones are counted under [`Self::OTHERS`].
+    const DISTINCT: usize = 16;
+    /// The name under which further metrics are counted together.
     pub const OTHERS: &'static str = "(others)";
 
     /// Counts one duration of a metric.
@@ -32,7 +32,7 @@ impl ServerTimings {
         self.of(metric).add(histogram);
     }
 
-    /// Adds all that others hold.
+    /// Adds the metrics of another report.
     pub fn merge(&mut self, other: &Self) {
         other.0.iter().for_each(|(metric, histogram)| self.add(metric, histogram));
     }
@@ -42,12 +42,12 @@ impl ServerTimings {
         self.0.iter().map(|(metric, histogram)| (metric.as_str(), histogram))
     }
 
-    /// Whether the target told nothing.
+    /// Whether the target reported nothing.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Rewrites every name in it, to take out what must not be shown.
+    /// Rewrites every name in it, to redact secrets.
     pub fn rewrite(&mut self, rewrite: impl Fn(&str) -> String) {
         for (metric, histogram) in std::mem::take(&mut self.0) {
             self.0.entry(rewrite(&metric)).or_default().add(&histogram);
@@ -55,8 +55,8 @@ impl ServerTimings {
     }
 
     fn of(&mut self, metric: &str) -> &mut Histogram {
-        let told_apart = self.0.len() - usize::from(self.0.contains_key(Self::OTHERS));
-        let is_one_too_many = !self.0.contains_key(metric) && told_apart >= Self::DISTINCT;
+        let distinct = self.0.len() - usize::from(self.0.contains_key(Self::OTHERS));
+        let is_one_too_many = !self.0.contains_key(metric) && distinct >= Self::DISTINCT;
         let metric = if is_one_too_many { Self::OTHERS } else { metric };
         if !self.0.contains_key(metric) {
             self.0.insert(metric.to_owned(), Histogram::default());
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_target_that_invents_metrics_fills_no_memory() {
+    fn a_target_that_invents_metrics_cannot_exhaust_memory() {
         let mut timings = ServerTimings::default();
         for at in 0..1_000 {
             timings.record(&format!("metric-{at}"), Duration::from_millis(1));

@@ -1,36 +1,35 @@
-//! How a run was shared out over several probers.
+//! How several probers share a run.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-/// How a run was shared out over several probers: each took every `of`-th arrival of the same
-/// schedule.
+/// How several probers shared a run: each took every `of`-th arrival of the same schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardSharing {
-    /// Over how many.
+    /// The number of shards.
     pub of: u32,
-    /// When the measured phase started, on every prober's own calendar clock (RFC 3339, UTC).
+    /// When the measured stage started, by each prober's own calendar clock (RFC 3339, UTC).
     #[serde(with = "time::serde::rfc3339")]
     pub start: OffsetDateTime,
-    /// The parts that are in this measurement: one in a prober's own, all of them in a merged one.
-    /// Of a shard that is named more than once, only the first part was counted.
+    /// The shard records in this measurement: one in a prober's own, all of them in a merged one.
+    /// If a shard occurs more than once, only its first record was counted.
     pub parts: Vec<ShardRecord>,
 }
 
 impl ShardSharing {
-    /// When the measured phase started, as it is typed.
+    /// When the measured stage started, as the command line takes it.
     pub fn start_text(&self) -> String {
         self.start.format(&Rfc3339).unwrap_or_else(|_| self.start.to_string())
     }
 
-    /// The shards that are in no part, counted from 1.
+    /// The shards without a record, counted from 1.
     pub fn missing_shards(&self) -> Vec<u32> {
         (1..=self.of).filter(|shard| self.times(*shard) == 0).collect()
     }
 
-    /// The shards that are in more than one part, each with how often it is there.
+    /// The shards with more than one record, each with the number of its records.
     pub fn repeated_shards(&self) -> Vec<(u32, usize)> {
         let times = (1..=self.of).map(|shard| (shard, self.times(shard)));
         times.filter(|(_, times)| *times > 1).collect()
@@ -41,12 +40,12 @@ impl ShardSharing {
     }
 }
 
-/// One prober's part of a run.
+/// One shard, measured by one prober.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardRecord {
-    /// Which part, counted from 1.
+    /// The shard's number, counted from 1.
     pub shard: u32,
-    /// The run it was measured in.
+    /// The id of the prober's own run.
     pub run: Uuid,
     /// The name of the machine.
     pub host: String,

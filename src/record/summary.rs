@@ -1,4 +1,4 @@
-//! What lists and histories show of a run.
+//! Summaries of runs for lists and histories.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::{Decision, Dimension, EncodedHistogram, RunRecord, run_name};
 
-/// The part of a [`RunRecord`] that lists and histories show: small, so that thousands can be held.
+/// The part of a [`RunRecord`] that lists and histories show, small enough to hold thousands in
+/// memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunSummary {
     /// The run's id.
@@ -19,20 +20,19 @@ pub struct RunSummary {
     pub elapsed: Duration,
     /// The machine's name.
     pub host: String,
-    /// The git commit that was probed, where it is known.
+    /// The git commit that was probed, if known.
     pub git_commit: Option<String>,
-    /// What it was tagged with.
+    /// Its tags.
     pub tags: BTreeMap<String, String>,
-    /// The runs of other machines that it was merged from; empty for a run that was carried out as
-    /// it is.
+    /// The runs of other machines that it was merged from; empty if it was not merged.
     pub parts: Vec<Uuid>,
     /// The decision on the whole run.
     pub decision: Decision,
-    /// Its requests, without hops, in the order of the command and of the files.
+    /// Its requests without hops, in the order of the command and of the scenario files.
     pub requests: Vec<RequestSummary>,
 }
 
-/// The measured phase of one request.
+/// The measured stage of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestSummary {
     /// The scenario it belongs to.
@@ -41,16 +41,16 @@ pub struct RequestSummary {
     pub request: String,
     /// The decision on its scenario.
     pub decision: Decision,
-    /// Exchanges that came to an end.
+    /// Finished exchanges.
     pub exchanges: u64,
-    /// Of these, the ones that met every expectation.
+    /// The exchanges that met every expectation.
     pub ok: u64,
-    /// The latency of the ok ones; empty where there is none.
+    /// The latency of the ok exchanges; empty if there are none.
     pub latency: EncodedHistogram,
 }
 
 impl RunSummary {
-    /// What a list shows of a record.
+    /// The summary of a record.
     pub fn of(record: &RunRecord) -> Self {
         let from = &record.provenance;
         Self {
@@ -66,13 +66,14 @@ impl RunSummary {
         }
     }
 
-    /// The runs that one was merged from. A shard's own record names itself as its only part.
+    /// The runs that a run was merged from. It leaves out the run itself, which a shard's own
+    /// record names as its only part.
     pub fn parts_of(record: &RunRecord) -> Vec<Uuid> {
         let parts = record.measurement.sharing.iter().flat_map(|sharing| &sharing.parts);
         parts.map(|part| part.run).filter(|part| *part != record.id).collect()
     }
 
-    /// How it is called; see [`run_name`].
+    /// Its name; see [`run_name`].
     pub fn name(&self) -> String {
         run_name(self.started, self.id)
     }
@@ -88,8 +89,8 @@ impl RequestSummary {
 fn requests(record: &RunRecord) -> Vec<RequestSummary> {
     let mut requests = Vec::new();
     for scenario in &record.measurement.scenarios {
-        let judged =
-            record.verdict.scenarios.iter().find(|judged| judged.scenario == scenario.name);
+        let verdict =
+            record.verdict.scenarios.iter().find(|verdict| verdict.scenario == scenario.name);
         let hops = record.planned(&scenario.name).map(|planned| &planned.requests);
         let is_hop = |name: &str| {
             hops.into_iter().flatten().any(|hop| hop.name == name && hop.hop_of.is_some())
@@ -99,7 +100,7 @@ fn requests(record: &RunRecord) -> Vec<RequestSummary> {
             requests.push(RequestSummary {
                 scenario: scenario.name.clone(),
                 request: request.name.clone(),
-                decision: judged.map_or(Decision::Inconclusive, |judged| judged.decision),
+                decision: verdict.map_or(Decision::Inconclusive, |verdict| verdict.decision),
                 exchanges: measured.tally.exchanges,
                 ok: measured.tally.ok,
                 latency: measured

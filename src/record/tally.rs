@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Dimension, Failure, micros};
 
-/// A duration against which exceedances are counted exactly while the run goes on.
+/// A duration whose exceedances are counted exactly during the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ceiling {
-    /// Which part of an exchange is compared.
+    /// The part of an exchange that is compared with the limit.
     pub dimension: Dimension,
-    /// The first value that exceeds.
+    /// The first value that exceeds the ceiling.
     #[serde(rename = "limit_us", with = "micros")]
     pub limit: Duration,
 }
@@ -23,13 +23,12 @@ pub struct CeilingCount {
     /// Exchanges that entered the dimension: those with a value, and those that failed in it or
     /// before it ended.
     pub judged: u64,
-    /// Of these, the ones at or above the limit, and the failed ones.
+    /// The judged exchanges that were at or above the limit or failed.
     pub exceeded: u64,
-    /// What `exceeded` would be if what the prober itself may have added were subtracted: the
-    /// exchange's lag, and the time that the prober stood still meanwhile.
+    /// What `exceeded` would be without the time that the prober itself may have added: lag, and
+    /// standstills during the exchange.
     pub exceeded_without_lag: u64,
-    /// What `exceeded` would be if each exchange's wait for a connection were subtracted from its
-    /// latency; a dropped one did nothing but wait.
+    /// What `exceeded` would be without the wait for a connection. A dropped exchange only waited.
     #[serde(default)]
     pub exceeded_without_wait: u64,
 }
@@ -47,13 +46,13 @@ impl CeilingCount {
 /// Counts of exchanges.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// Exchanges that came to an end: ok, failed or dropped.
+    /// Finished exchanges: ok, failed or dropped.
     pub exchanges: u64,
     /// Exchanges that met every expectation.
     pub ok: u64,
     /// Exchanges that failed, by the kind of failure.
     pub failures: BTreeMap<Failure, u64>,
-    /// Exceedances, one count a ceiling of the request's plan and in its order.
+    /// Exceedances, one count per ceiling, in the order of the request's plan.
     pub ceilings: Vec<CeilingCount>,
     /// Exchanges for which a connection was opened.
     pub fresh: u64,
@@ -67,12 +66,12 @@ impl Tally {
         self.exchanges - self.ok
     }
 
-    /// Exchanges that failed in a given way.
+    /// Exchanges with a given kind of failure.
     pub fn failed_by(&self, failure: Failure) -> u64 {
         self.failures.get(&failure).copied().unwrap_or(0)
     }
 
-    /// Exchanges that were asked and got no answer at all.
+    /// Attempted exchanges that got no answer at all.
     pub fn unanswered(&self) -> u64 {
         self.failures
             .iter()

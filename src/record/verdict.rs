@@ -1,4 +1,4 @@
-//! What was decided, and why.
+//! Verdicts: decisions and their reasons.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{ActualQuantile, Budget};
 use crate::units::Ratio;
 
-/// The three answers a verdict may give.
+/// The three possible decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
@@ -30,8 +30,8 @@ impl Decision {
         }
     }
 
-    /// The decision over several: one fail fails all, then one inconclusive; nothing at all is
-    /// inconclusive.
+    /// Combines decisions. One fail fails the whole; otherwise one inconclusive makes the whole
+    /// inconclusive. No decisions at all are inconclusive.
     pub fn combine(decisions: impl IntoIterator<Item = Self>) -> Self {
         let mut any = false;
         let mut worst = Self::Pass;
@@ -53,40 +53,40 @@ impl fmt::Display for Decision {
     }
 }
 
-/// A reason, and what would settle or mend it.
+/// A reason, and what would settle or fix it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerdictReason {
-    /// What is the case.
+    /// The fact.
     pub what: String,
-    /// What to do next; empty where nothing needs doing.
+    /// What to do next; empty if nothing needs to be done.
     pub next: String,
 }
 
 /// The decision on one budget of one request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BudgetVerdict {
-    /// The request that was judged.
+    /// The request's name.
     pub request: String,
     /// The budget.
     pub budget: Budget,
     /// The decision on it.
     pub decision: Decision,
-    /// Exchanges judged.
+    /// Number of exchanges judged.
     pub judged: u64,
-    /// Of these, the ones over the budget's limit.
+    /// The judged exchanges that exceed the budget.
     pub exceeded: u64,
-    /// The share that may exceed; `None` where not one may and no confidence is stated.
+    /// The share that may exceed it; `None` if none may, so that no confidence is stated.
     pub allowed: Option<Ratio>,
-    /// The 90 % interval of the target's exceedance; `None` where no confidence is stated.
+    /// The 90 % interval for the target's exceedance; `None` if no confidence is stated.
     pub exceedance: Option<(Ratio, Ratio)>,
-    /// The quantile or maximum seen, failures at +∞; `None` for a budget on a count.
+    /// The observed quantile or maximum, with failures at +∞; `None` for a budget on a count.
     pub actual: Option<ActualQuantile>,
-    /// The 90 % interval of the target's quantile; `None` where no confidence is stated.
+    /// The 90 % interval for the target's quantile; `None` if no confidence is stated.
     pub interval: Option<(ActualQuantile, ActualQuantile)>,
     /// The same quantile of the successes alone.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub of_successes: Option<Duration>,
-    /// Why it was decided so.
+    /// The reason for the decision.
     pub reason: VerdictReason,
 }
 
@@ -95,23 +95,23 @@ pub struct BudgetVerdict {
 pub struct ScenarioVerdict {
     /// The scenario's name.
     pub scenario: String,
-    /// The decision over its budgets and reasons.
+    /// The combined decision on its budgets and reasons.
     pub decision: Decision,
     /// Each budget of each request.
     pub budgets: Vec<BudgetVerdict>,
-    /// What speaks against believing the data, or what failed beside the budgets.
+    /// Why the data are not reliable, or what failed in addition to the budgets.
     pub reasons: Vec<VerdictReason>,
 }
 
 /// The decision on a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// The decision over all scenarios.
+    /// The combined decision on all scenarios.
     pub decision: Decision,
-    /// The rule by which quantiles and shares were decided: `exact binomial`.
+    /// The rule that decided quantiles and shares: `exact binomial`.
     pub rule: String,
     /// One minus the error rate of each side of the test.
     pub confidence: Ratio,
-    /// Each scenario.
+    /// The verdict on each scenario.
     pub scenarios: Vec<ScenarioVerdict>,
 }

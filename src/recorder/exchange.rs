@@ -1,24 +1,24 @@
-//! One exchange as it was measured.
+//! The measurement of one exchange.
 
 use std::time::Duration;
 
 use crate::record::{Dimension, Failure, FailureEvidence};
 use crate::units::format_duration;
 
-/// What became of one part of an exchange.
+/// How one part of an exchange ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PartOutcome {
     /// The exchange did not enter it.
     #[default]
     Skipped,
-    /// It was entered and took this long.
+    /// The exchange completed it in this time.
     Took(Duration),
-    /// It was entered, and the exchange failed in it or in what it led to.
+    /// The exchange entered it and failed in it or later because of it.
     Died,
 }
 
 impl PartOutcome {
-    /// What became of a part that was entered twice.
+    /// The outcome of a part that the exchange entered twice.
     fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Died, _) | (_, Self::Died) => Self::Died,
@@ -28,45 +28,45 @@ impl PartOutcome {
     }
 }
 
-/// Each part of an exchange, by dimension.
+/// The parts of an exchange, by dimension.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ExchangeParts([PartOutcome; Dimension::ALL.len()]);
 
 impl ExchangeParts {
-    /// One part.
+    /// The outcome of one part.
     pub fn get(&self, dimension: Dimension) -> PartOutcome {
         self.0[dimension as usize]
     }
 
-    /// Notes how long a part took.
+    /// Sets how long a part took.
     pub fn set_duration(&mut self, dimension: Dimension, duration: Duration) {
         self.0[dimension as usize] = PartOutcome::Took(duration);
     }
 
-    /// Notes that the exchange failed in a part.
+    /// Sets that the exchange failed in a part.
     pub fn set_failed(&mut self, dimension: Dimension) {
         self.0[dimension as usize] = PartOutcome::Died;
     }
 
-    /// Notes how long a part took, or with `None` that the exchange failed in it.
+    /// Sets how long a part took, or with `None` that the exchange failed in it.
     pub fn set_outcome(&mut self, dimension: Dimension, took: Option<Duration>) {
         self.0[dimension as usize] = took.map_or(PartOutcome::Died, PartOutcome::Took);
     }
 
-    /// Adds a time to a part; one in which the exchange failed stays so.
+    /// Adds a time to a part. A part in which the exchange failed stays failed.
     pub fn add(&mut self, dimension: Dimension, duration: Duration) {
         let part = &mut self.0[dimension as usize];
         *part = part.and(PartOutcome::Took(duration));
     }
 
-    /// Adds the parts of one hop to those of the exchange it belongs to.
+    /// Adds the parts of one hop to those of its exchange.
     pub fn add_hop(&mut self, hop: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(hop.0) {
             *mine = mine.and(theirs);
         }
     }
 
-    /// How long a part took; nothing where it was skipped or not survived.
+    /// How long a part took; zero if the exchange skipped it or failed in it.
     pub fn duration(&self, dimension: Dimension) -> Duration {
         match self.get(dimension) {
             PartOutcome::Took(duration) => duration,
@@ -74,17 +74,17 @@ impl ExchangeParts {
         }
     }
 
-    /// Files the latency under the kind of connection the exchange was made on as well; one that
-    /// was dropped had none.
-    pub(super) fn tell_connection(&mut self, is_fresh: bool) {
+    /// Copies the latency to the dimension of its kind of connection. A dropped exchange had no
+    /// connection.
+    pub(super) fn set_connection_kind(&mut self, is_fresh: bool) {
         let kind = if is_fresh { Dimension::Fresh } else { Dimension::Reused };
         if self.get(Dimension::Wait) != PartOutcome::Died {
             self.0[kind as usize] = self.get(Dimension::Latency);
         }
     }
 
-    /// Notes how long opening a connection took. What passed between its phases and in HTTP's first
-    /// steps belongs to the last of them, so that they add up to it without rest.
+    /// Sets how long opening a connection took. The time between its phases and in HTTP's first
+    /// steps is added to the last phase, so that the phases add up to the setup exactly.
     pub fn set_setup(&mut self, setup: Duration) {
         use Dimension::{Connect, Setup, Tls, TlsFull, TlsResumed};
         let last = if self.get(Tls) == PartOutcome::Skipped { Connect } else { Tls };
@@ -97,9 +97,9 @@ impl ExchangeParts {
         self.set_duration(Setup, setup);
     }
 
-    /// Whether each whole that was survived is the sum of its parts, to the nanosecond: latency,
-    /// setup and service.
-    pub fn adds_up(&self) -> bool {
+    /// Whether latency, setup and service each equal the sum of their parts, to the nanosecond.
+    /// Those in which the exchange failed are not checked.
+    pub(super) fn adds_up(&self) -> bool {
         let splits = |whole, parts: &[Dimension]| match self.get(whole) {
             PartOutcome::Died => true,
             PartOutcome::Skipped => {
@@ -119,8 +119,8 @@ impl ExchangeParts {
         parts.into_iter().map(|part| self.duration(part)).sum()
     }
 
-    /// Turns every part of the answer that was entered into one not survived: a wrong answer,
-    /// however fast, enters no quantile and exceeds every ceiling on it.
+    /// Marks the latency and every part of the answer that the exchange entered as failed. A wrong
+    /// answer enters no quantile and exceeds every ceiling, however fast it was.
     pub fn fail_answer(&mut self) {
         for dimension in [Dimension::FirstByte, Dimension::Body, Dimension::Service] {
             if self.get(dimension) != PartOutcome::Skipped {
@@ -136,13 +136,13 @@ impl ExchangeParts {
 pub struct ExchangeFailure {
     /// The kind of failure.
     pub failure: Failure,
-    /// The phase it happened in, where it has one.
+    /// The phase in which it happened, if it has one.
     pub phase: Option<Dimension>,
-    /// The expectation it broke, as written; empty where none was reached.
+    /// The broken expectation, as in the scenario; empty if none was checked.
     pub expected: String,
     /// What was seen instead.
     pub seen: String,
-    /// What to do about it, where the failure alone does not tell.
+    /// What to do about it, if the kind of failure does not make that clear.
     pub next: Option<&'static str>,
 }
 
@@ -162,34 +162,32 @@ impl ExchangeFailure {
     }
 }
 
-/// One exchange that came to an end.
+/// One finished exchange.
 #[derive(Debug, Clone, Default)]
 pub struct Exchange {
     /// How long each part took.
     pub parts: ExchangeParts,
-    /// How it failed; `None` where it met every expectation.
+    /// How it failed; `None` if it met every expectation.
     pub failed: Option<Box<ExchangeFailure>>,
     /// Whether a connection was opened for it.
     pub fresh: bool,
     /// Body bytes received.
     pub body_bytes: u64,
-    /// How long the prober itself stood still between the exchange's dispatch and its end: so much
-    /// of its latency the target may not have caused.
+    /// How long the prober itself stood still between the dispatch of the exchange and its end. The
+    /// target may not have caused this much of the latency.
     pub stood_still: Duration,
-    /// What the target told of its own time: metrics and their durations.
+    /// The metrics of the target's `Server-Timing` report with their durations.
     pub server_timings: Vec<(String, Duration)>,
 }
 
 impl Exchange {
-    /// The share of an exchange for which the prober must have stood still before a timeout is its
-    /// own, as a divisor.
+    /// A timeout is the prober's own failure if it stood still for 1/`STANDSTILL` of the exchange.
     const STANDSTILL: u32 = 4;
 
-    /// Notes for how long of the time `since` its dispatch the prober stood still.
+    /// Notes how long the prober stood still in the time `since` the dispatch of the exchange.
     ///
-    /// Where that is a quarter or more and the exchange ran out of time, a target that answers well
-    /// within its timeout may have been cut off: the failure is the prober's own then and says
-    /// nothing of the target.
+    /// If that is a quarter or more and the exchange ran out of time, the failure becomes the
+    /// prober's own: a target that answers well within its timeout may have been cut off.
     pub fn allow_for_standstill(&mut self, stood_still: Duration, since: Duration) {
         self.stood_still = stood_still;
         let is_ours = !stood_still.is_zero() && stood_still * Self::STANDSTILL >= since;
@@ -220,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_is_the_probers_own_where_it_stood_still_for_a_good_part_of_it() {
+    fn a_timeout_is_the_probers_own_if_it_stood_still_for_a_quarter_of_it() {
         let failed = ran_out(Failure::TimedOut, 500, 2_000);
         assert_eq!(failed.failure, Failure::Prober);
         assert_eq!(failed.seen, "timed out while the prober itself stood still for 500 ms");
@@ -228,19 +226,19 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_is_the_targets_where_the_prober_hardly_stood_still() {
+    fn a_timeout_is_the_targets_if_the_prober_stood_still_for_less() {
         assert_eq!(ran_out(Failure::TimedOut, 499, 2_000).failure, Failure::TimedOut);
         assert_eq!(ran_out(Failure::TimedOut, 0, 0).failure, Failure::TimedOut);
         assert_eq!(ran_out(Failure::TimedOut, 0, 2_000).seen, "no answer within 2 s");
     }
 
     #[test]
-    fn what_failed_in_another_way_stays_as_it_is_however_long_the_prober_stood_still() {
+    fn a_standstill_does_not_change_other_failures() {
         assert_eq!(ran_out(Failure::Reset, 1_900, 2_000).failure, Failure::Reset);
     }
 
     #[test]
-    fn the_parts_of_hops_add_up_and_one_that_was_not_survived_stays_so() {
+    fn the_parts_of_hops_add_up_and_a_failed_part_stays_failed() {
         let millis = Duration::from_millis;
         let (mut whole, mut first, mut second) =
             (ExchangeParts::default(), ExchangeParts::default(), ExchangeParts::default());

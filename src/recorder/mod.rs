@@ -1,7 +1,7 @@
-//! A lane's own histograms and counts, kept by the second in which exchanges were due.
+//! The histograms and counts of a lane, by the second in which exchanges were due.
 //!
-//! Nothing here is shared between threads: each lane owns a [`Recorder`], hands over the seconds
-//! that are settled, and the conductor adds those of all lanes.
+//! Threads share nothing here. Each lane owns a [`Recorder`] and hands over the settled seconds;
+//! the conductor adds those of all lanes.
 
 mod exchange;
 #[cfg(test)]
@@ -16,19 +16,19 @@ use crate::record::{Ceiling, Stage};
 pub use exchange::{Exchange, ExchangeFailure, ExchangeParts, PartOutcome};
 pub use slot::SecondSlot;
 
-/// One second of one lane, settled: every exchange due in it came to an end.
+/// One settled second of one lane: every exchange due in it has finished.
 #[derive(Debug)]
 pub struct SettledSecond {
-    /// Which second, counted from the start of the phase (warm-up or measured).
+    /// The second's number, counted from the start of the warm-up or of the measured stage.
     pub second: u64,
-    /// What was recorded, for each request and stage that had any exchange.
+    /// The records of each request and stage with exchanges.
     pub slots: Vec<SettledSlot>,
 }
 
 /// One request and stage of a settled second.
 #[derive(Debug)]
 pub struct SettledSlot {
-    /// The request's place among what is measured.
+    /// The request's index in the measurement.
     pub request: usize,
     /// The stage of the run.
     pub stage: Stage,
@@ -36,11 +36,11 @@ pub struct SettledSlot {
     pub slot: SecondSlot,
 }
 
-/// Records exchanges by the second of the arrival they belong to.
+/// Records exchanges by the second in which they were due.
 ///
-/// An exchange later in an arrival's sequence may be due in a later second; it is kept with its own
-/// second, and a second counts as settled only when no arrival of it or of an earlier one is under
-/// way.
+/// A later step of an arrival may be due in a later second than the arrival. A second is settled
+/// only if no arrival of it or of an earlier second is in progress. Times count from the start of
+/// the warm-up or of the measured stage.
 #[derive(Debug)]
 pub struct Recorder {
     ceilings: Vec<Vec<Ceiling>>,
@@ -55,38 +55,35 @@ struct OpenSecond {
 }
 
 impl Recorder {
-    /// A recorder for a scenario whose requests have these ceilings.
+    /// A recorder for a scenario, given the ceilings of each request.
     pub fn new(ceilings: Vec<Vec<Ceiling>>) -> Self {
         Self { ceilings, first: 0, seconds: VecDeque::new() }
     }
 
-    /// Notes that an arrival due at `due`, counted from the start of the phase, is under way.
+    /// Notes that an arrival due at `due` is in progress.
     pub fn begin(&mut self, due: Duration) {
         self.second(due.as_secs()).under_way += 1;
     }
 
-    /// Notes that an arrival came to an end, all its exchanges recorded.
+    /// Notes that an arrival due at `due` has finished. Call this after recording its exchanges.
     pub fn end(&mut self, due: Duration) {
         let second = self.second(due.as_secs());
         second.under_way = second.under_way.saturating_sub(1);
     }
 
-    /// Counts one exchange that was due at `due`, counted from the start of the phase.
+    /// Counts one exchange that was due at `due`.
     pub fn record(&mut self, request: usize, stage: Stage, due: Duration, exchange: Exchange) {
         debug_assert!(exchange.parts.adds_up(), "a rest is left: {exchange:?}");
         #[cfg(test)]
-        recorded_exchanges::pass(&exchange);
+        recorded_exchanges::note(&exchange);
         let ceilings = std::mem::take(&mut self.ceilings);
         let second = self.second(due.as_secs());
         second.slot(request, stage).record(&ceilings[request], exchange);
         self.ceilings = ceilings;
     }
 
-    /// Hands over, in order, the seconds that ended by `frontier` and in which nothing is under
-    /// way.
-    ///
-    /// `frontier` is how far the lane's arrivals have been released, counted from the start of the
-    /// phase.
+    /// Hands over the settled seconds that ended by `frontier`, in order. The lane has released all
+    /// arrivals due before `frontier`.
     pub fn settle(&mut self, frontier: Duration) -> Vec<SettledSecond> {
         let mut settled = Vec::new();
         while self.first < frontier.as_secs()
@@ -104,7 +101,7 @@ impl Recorder {
         settled
     }
 
-    /// Hands over all that was recorded, settled or not, and starts over at second zero.
+    /// Hands over every second, settled or not, and restarts at second zero.
     pub fn finish(&mut self) -> Vec<SettledSecond> {
         let first = std::mem::take(&mut self.first);
         let seconds = std::mem::take(&mut self.seconds);
@@ -166,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_is_settled_only_when_its_slowest_exchange_is_done() {
+    fn a_second_is_not_settled_before_its_slowest_exchange_is_done() {
         let mut recorder = recorder();
         recorder.begin(at(100));
         recorder.begin(at(900));
@@ -197,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_silence_costs_no_memory_and_no_interval() {
+    fn a_long_pause_takes_no_memory_and_makes_no_intervals() {
         let mut recorder = recorder();
         assert!(recorder.settle(Duration::from_hours(24)).is_empty());
         recorder.begin(Duration::from_hours(24));

@@ -1,10 +1,10 @@
-//! Lets tests see each exchange that this thread records.
+//! Gives tests access to each exchange that the current thread records.
 
 use std::cell::RefCell;
 
 use super::{Exchange, ExchangeParts};
 
-/// One exchange as it was recorded.
+/// One recorded exchange.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordedExchange {
     /// How long each part took.
@@ -16,18 +16,18 @@ pub(crate) struct RecordedExchange {
 }
 
 thread_local! {
-    static SEEN: RefCell<Vec<RecordedExchange>> = const { RefCell::new(Vec::new()) };
+    static RECORDED: RefCell<Vec<RecordedExchange>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Notes an exchange.
-pub(super) fn pass(exchange: &Exchange) {
+/// Notes an exchange for [`take_recorded`].
+pub(super) fn note(exchange: &Exchange) {
     let Exchange { parts, failed, fresh, .. } = exchange;
-    SEEN.with_borrow_mut(|seen| {
-        seen.push(RecordedExchange { parts: *parts, ok: failed.is_none(), fresh: *fresh });
+    RECORDED.with_borrow_mut(|recorded| {
+        recorded.push(RecordedExchange { parts: *parts, ok: failed.is_none(), fresh: *fresh });
     });
 }
 
-/// What was recorded on this thread since the last call.
+/// The exchanges that the current thread recorded since the last call.
 pub(crate) fn take_recorded() -> Vec<RecordedExchange> {
-    SEEN.take()
+    RECORDED.take()
 }

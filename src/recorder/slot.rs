@@ -9,14 +9,14 @@ use crate::record::{
 
 use super::{Exchange, PartOutcome};
 
-/// What was recorded of one request and stage in one second.
+/// The counts and histograms of one second, request and stage.
 #[derive(Debug, Default)]
 pub struct SecondSlot {
-    /// How many exchanges, and how they ended.
+    /// Counts of the exchanges.
     pub tally: Tally,
-    /// The failures seen.
+    /// The failures that occurred.
     pub evidence: EvidenceLog,
-    /// What the target told of its own time in the answers of the ok exchanges.
+    /// The target's `Server-Timing` report in the answers of the ok exchanges.
     pub server_timings: ServerTimings,
     histograms: [Option<Box<Histogram>>; Dimension::ALL.len()],
 }
@@ -24,8 +24,7 @@ pub struct SecondSlot {
 impl SecondSlot {
     /// Counts one exchange against its request's ceilings.
     ///
-    /// One that the prober itself could not carry out, or that found nothing to judge, is evidence,
-    /// and says nothing of the target.
+    /// A failure that does not count against the target is noted only as evidence.
     pub fn record(&mut self, ceilings: &[Ceiling], mut exchange: Exchange) {
         if let Some(failed) =
             exchange.failed.as_ref().filter(|failed| !failed.failure.counts_against_target())
@@ -33,7 +32,7 @@ impl SecondSlot {
             self.evidence.add(failed.to_evidence());
             return;
         }
-        exchange.parts.tell_connection(exchange.fresh);
+        exchange.parts.set_connection_kind(exchange.fresh);
         self.count_ceilings(ceilings, &exchange);
         for dimension in Dimension::ALL {
             if let PartOutcome::Took(duration) = exchange.parts.get(dimension) {
@@ -57,7 +56,7 @@ impl SecondSlot {
         }
     }
 
-    /// Adds what another lane recorded of the same second, request and stage.
+    /// Adds another lane's slot of the same second, request and stage.
     pub fn merge(&mut self, other: &Self) {
         self.tally.add(&other.tally);
         self.evidence.merge(&other.evidence);
@@ -80,8 +79,8 @@ impl SecondSlot {
         series
     }
 
-    /// Adds it to the totals of its stage, with the histograms and counts of the interval made from
-    /// it.
+    /// Adds the evidence of this slot and the counts and histograms of the interval made from it to
+    /// the totals of its stage.
     pub fn add_to(&self, totals: &mut StageMeasurement, interval: &Interval) {
         totals.add(interval);
         totals.evidence.merge(&self.evidence);
@@ -117,7 +116,7 @@ fn judge(ceiling: &Ceiling, exchange: &Exchange) -> CeilingCount {
         _ => Duration::ZERO,
     };
     let exceeds =
-        |taken_off: Duration| u64::from(duration.saturating_sub(taken_off) >= ceiling.limit);
+        |excluded: Duration| u64::from(duration.saturating_sub(excluded) >= ceiling.limit);
     CeilingCount {
         judged: 1,
         exceeded: exceeds(Duration::ZERO),
@@ -143,7 +142,7 @@ mod tests {
         Exchange { parts: made, ..Exchange::default() }
     }
 
-    /// Exchanges judged and exceeded, and exceeded without lag and without wait, by ceiling.
+    /// For each ceiling: judged, exceeded, exceeded without lag, exceeded without wait.
     fn counts(slot: &SecondSlot) -> Vec<(u64, u64, u64, u64)> {
         let counts = slot.tally.ceilings.iter();
         counts
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_latency_of_just_the_ceiling_exceeds_it() {
+    fn a_latency_equal_to_the_ceiling_exceeds_it() {
         let mut slot = SecondSlot::default();
         slot.record(&[AT_300], exchange(&[(Dimension::Latency, 300)]));
         slot.record(&[AT_300], exchange(&[(Dimension::Latency, 299)]));
@@ -164,14 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn an_exceedance_that_is_the_probers_own_lag_is_told_apart() {
+    fn an_exceedance_caused_by_lag_is_counted_separately() {
         let mut slot = SecondSlot::default();
         slot.record(&[AT_300], exchange(&[(Dimension::Latency, 350), (Dimension::Lag, 100)]));
         assert_eq!(counts(&slot), [(1, 1, 0, 1)]);
     }
 
     #[test]
-    fn an_exceedance_while_the_prober_stood_still_is_told_apart() {
+    fn an_exceedance_during_a_standstill_is_counted_separately() {
         let mut slot = SecondSlot::default();
         let late = exchange(&[(Dimension::Latency, 350), (Dimension::Service, 350)]);
         slot.record(&[AT_300], Exchange { stood_still: Duration::from_millis(100), ..late });
@@ -179,14 +178,14 @@ mod tests {
     }
 
     #[test]
-    fn an_exceedance_that_is_all_wait_for_a_connection_is_told_apart() {
+    fn an_exceedance_caused_by_wait_is_counted_separately() {
         let mut slot = SecondSlot::default();
         slot.record(&[AT_300], exchange(&[(Dimension::Latency, 350), (Dimension::Wait, 340)]));
         assert_eq!(counts(&slot), [(1, 1, 1, 0)]);
     }
 
     #[test]
-    fn an_arrival_that_was_dropped_did_nothing_but_wait() {
+    fn the_time_of_a_dropped_arrival_is_all_wait() {
         let mut slot = SecondSlot::default();
         let mut dropped = exchange(&[(Dimension::Lag, 0)]);
         dropped.parts.set_failed(Dimension::Wait);
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn latencies_over_fresh_and_over_reused_connections_are_kept_apart() {
+    fn fresh_and_reused_connections_have_separate_latencies() {
         let mut slot = SecondSlot::default();
         slot.record(&[], Exchange { fresh: true, ..exchange(&[(Dimension::Latency, 90)]) });
         slot.record(&[], exchange(&[(Dimension::Latency, 10)]));
@@ -210,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_exchange_exceeds_the_ceiling_and_enters_no_latency_quantile() {
+    fn a_failed_exchange_exceeds_the_ceiling_but_enters_no_latency_quantile() {
         let mut failed =
             exchange(&[(Dimension::Latency, 1), (Dimension::FirstByte, 1), (Dimension::Lag, 0)]);
         failed.parts.fail_answer();

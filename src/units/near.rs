@@ -1,6 +1,6 @@
-//! Which known word a mistyped one was most likely meant to be.
+//! Finding the known word that a mistyped one most resembles.
 
-/// The word most like `written`, where one is near enough to be meant.
+/// The word nearest to `written`, if its edit distance is at most a third of its length (or 1).
 pub fn nearest<'a>(written: &str, words: &[&'a str]) -> Option<&'a str> {
     let distance = |word: &str| strsim::damerau_levenshtein(written, word);
     let near = words.iter().copied().min_by_key(|word| distance(word))?;
