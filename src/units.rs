@@ -79,7 +79,9 @@ impl FromStr for Rate {
             "s" | "sec" => 1.0,
             "min" | "m" => 60.0,
             "h" => 3600.0,
-            other => return Err(UnitError::new(format!("`{other}` is no unit of a rate"), remedy)),
+            other => {
+                return Err(UnitError::new(format!("`{other}` is not a unit of a rate"), remedy));
+            }
         };
         let count: f64 = number
             .trim()
@@ -277,7 +279,9 @@ impl FromStr for ByteSize {
             "MiB" => 1 << 20,
             "GiB" => 1 << 30,
             "" => return Err(UnitError::new(format!("`{text}` is a size without a unit"), remedy)),
-            other => return Err(UnitError::new(format!("`{other}` is no unit of size"), remedy)),
+            other => {
+                return Err(UnitError::new(format!("`{other}` is not a unit of size"), remedy));
+            }
         };
         count
             .checked_mul(scale)

@@ -135,7 +135,7 @@ fn parse_limit(sign: &str, limit: &str) -> Result<CountLimit, UnitError> {
     let remedy = "write `= 0` for none or `< 0.5%` for a share";
     match (sign, limit) {
         ("=", "0") => Ok(CountLimit::None),
-        ("=", other) => Err(UnitError::new(format!("`= {other}` is no limit"), remedy)),
+        ("=", other) => Err(UnitError::new(format!("`= {other}` is not a limit"), remedy)),
         _ => {
             let share: Ratio = limit.parse()?;
             if share == Ratio::ZERO || share == Ratio::ONE {

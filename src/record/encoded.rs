@@ -37,7 +37,9 @@ impl HistogramError {
 
     /// The number of values differs from the count stored next to the bytes.
     pub(super) fn miscounted(said: u64) -> Self {
-        Self(format!("an HdrHistogram that does not hold the {said} values it is said to hold"))
+        Self(format!(
+            "an HdrHistogram that does not contain the {said} values it claims to contain"
+        ))
     }
 }
 
@@ -130,7 +132,7 @@ fn check_payload(plain: &[u8]) -> Result<(), HistogramError> {
     let counts = counts.get(..length as usize).ok_or_else(cut_off)?;
     // A number takes up to nine bytes, and nine bytes of 0xff encode the smallest number.
     if counts.windows(9).any(|nine| nine == [0xff; 9]) {
-        return Err(HistogramError::new(&"it holds a count that cannot be"));
+        return Err(HistogramError::new(&"it contains an impossible count"));
     }
     Ok(())
 }

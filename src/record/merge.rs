@@ -127,7 +127,7 @@ fn sharings_differ(one: &ShardSharing, other: &ShardSharing) -> Option<String> {
         return Some(format!("one is of {} shards and the other of {}", one.of, other.of));
     }
     (one.start != other.start).then(|| {
-        format!("their measured phases started at {} and {}", one.start_text(), other.start_text())
+        format!("their measured stages started at {} and {}", one.start_text(), other.start_text())
     })
 }
 

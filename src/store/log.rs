@@ -35,7 +35,7 @@ fn opened(path: &Path) -> io::Result<File> {
     }
     // Opening a pipe without a reader would block until one arrives.
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
     OpenOptions::new().read(true).append(true).create(true).open(path)
 }
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "## a\n");
         let error = can_append(folder.path()).unwrap_err().to_string();
         assert!(
-            error.starts_with("cannot write ") && error.ends_with("it is no regular file"),
+            error.starts_with("cannot write ") && error.ends_with("it is not a regular file"),
             "{error}"
         );
     }

@@ -57,7 +57,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// The folder holds no run.
-    #[error("{} is no run folder: it holds neither run.json nor run.partial.json", path.display())]
+    #[error("{} is not a run folder: it contains neither run.json nor run.partial.json", path.display())]
     NoRun {
         /// The folder.
         path: PathBuf,

@@ -195,7 +195,8 @@ fn a_log_that_cannot_be_written_is_told_before_anything_is_sent() {
     assert_eq!(output.status.code(), Some(2));
     let told = text(&output.stderr);
     assert!(
-        told.contains("error: --evidence: cannot write ") && told.contains("it is no regular file"),
+        told.contains("error: --evidence: cannot write ")
+            && told.contains("it is not a regular file"),
         "{told}"
     );
     assert!(!bench.runs().exists());

@@ -46,7 +46,7 @@ fn a_value_that_is_compared_as_another_type_than_text_is_told_how_to_be_cast() {
     assert!(!without.contains("$1"), "{without}");
     let wrong = said("sql = \"select 1 as n\"\nexpect = { rows = 0 }");
     assert!(
-        wrong.contains("1 row, n: 1 instead of rows = 0 → carry the statement out once by hand"),
+        wrong.contains("1 row, n: 1 instead of rows = 0 → run the statement once by hand"),
         "{wrong}"
     );
 }

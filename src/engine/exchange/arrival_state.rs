@@ -65,7 +65,7 @@ impl ArrivalState {
         let name = match unfit {
             LiveValueError::Unknown(UnknownValue(name)) => name,
             LiveValueError::Unsendable(what) => {
-                let seen = format!("a captured value cannot stand in {what}");
+                let seen = format!("a captured value is not valid in {what}");
                 return not_sent(Failure::NotCaptured, seen);
             }
         };

@@ -268,13 +268,14 @@ fn failure(trouble: PgErrorKind) -> Failure {
 }
 
 /// The remedy for rows that are not the expected ones.
-pub(super) const COMPARE_ROWS: &str = "carry the statement out once by hand, as the same user, and compare its rows with the expectation";
+pub(super) const COMPARE_ROWS: &str =
+    "run the statement once by hand as the same user, and compare its rows with the expectation";
 
 /// The remedy for trouble with a step's database; some remedies for the store do not apply here.
 fn remedy(trouble: PgErrorKind) -> &'static str {
     match trouble {
         PgErrorKind::NoSchema | PgErrorKind::Rights | PgErrorKind::Other => {
-            "read what the database said, and carry the statement out once by hand, as the same user"
+            "read the database's message, and run the statement once by hand as the same user"
         }
         PgErrorKind::TooSlow => "try again when it has less to do",
         PgErrorKind::Lost => {

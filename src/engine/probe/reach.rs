@@ -201,7 +201,7 @@ async fn try_address(
         }
         Ok(Ok(_)) if spoken.version == NegotiatedVersion::Http1 => Err(ConnectionFailure::of(
             Failure::Malformed,
-            "it speaks before it is asked, as no HTTP/1.1 server does",
+            "it sends data before any request, which no HTTP/1.1 server does",
         )),
         Ok(Ok(_)) => Ok(spoke),
         Ok(Err(error)) => Err(ConnectionFailure::by(&error)),

@@ -134,7 +134,7 @@ impl<'a> LogIntervals<'a> {
         if [&tag.scenario, &tag.request, metric].into_iter().all(is_name) {
             Ok(tag)
         } else {
-            Err("its tag is no name".to_owned())
+            Err("its tag is not a name".to_owned())
         }
     }
 }
@@ -150,7 +150,7 @@ impl Iterator for LogIntervals<'_> {
                     self.clock.read_head(head);
                     continue;
                 }
-                None => Err("it is no line of an HdrHistogram log".to_owned()),
+                None => Err("it is not a line of an HdrHistogram log".to_owned()),
             };
             match read {
                 Ok(piece) => {

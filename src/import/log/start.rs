@@ -49,7 +49,7 @@ impl LogClock {
             return Ok(Self { started, has_start: started >= YEAR, start: None, base: None });
         }
         Err(ImportError::of_file(
-            "holds no interval: it is no HdrHistogram log, or one that was never written to",
+            "contains no interval: it is not an HdrHistogram log, or nothing was written to it",
         ))
     }
 
@@ -76,7 +76,7 @@ impl LogClock {
     /// count.
     pub(super) fn offset(&self, start: &str) -> Result<Duration, String> {
         let seconds: f64 =
-            start.parse().map_err(|_| format!("`{}` is no start", shortened(start)))?;
+            start.parse().map_err(|_| format!("`{}` is not a start", shortened(start)))?;
         let offset = self.absolute(seconds) - self.started;
         if !(-EARLY..=LONGEST).contains(&offset) {
             return Err(format!(
@@ -100,7 +100,7 @@ pub(super) fn length(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.0..=LONGEST).contains(seconds));
     seconds
         .map(Duration::from_secs_f64)
-        .ok_or_else(|| format!("`{}` is no length in seconds", shortened(text)))
+        .ok_or_else(|| format!("`{}` is not a length in seconds", shortened(text)))
 }
 
 fn shortened(text: &str) -> String {

@@ -200,13 +200,13 @@ fn lines_that_cannot_be_read_are_told_with_their_numbers_and_a_torn_last_one_is_
     let good = HEAD.to_owned() + &line("", "0.000", &millis([5]), 1e6);
     let one = line("", "1.000", &millis([5]), 1e6);
     for (bad, told) in [
-        ("noise\n".to_owned(), "5: it is no line"),
+        ("noise\n".to_owned(), "5: it is not a line"),
         (one.replace("HISTF", "HISTG"), "5: not an HdrHistogram"),
         (one[..one.len() - 9].to_owned() + "\n", "5: not an HdrHistogram"),
-        (one.replace("1.000,", "x,"), "5: `x` is no start"),
+        (one.replace("1.000,", "x,"), "5: `x` is not a start"),
         (one.replace("1.000,10", "-900,10"), "5: it starts at -900 s"),
-        (one.replace(",10.000", ",-1"), "5: `-1` is no length"),
-        (format!("Tag=,{one}"), "5: its tag is no name"),
+        (one.replace(",10.000", ",-1"), "5: `-1` is not a length"),
+        (format!("Tag=,{one}"), "5: its tag is not a name"),
     ] {
         let refused = read(&(good.clone() + &bad + &one), &options(&[])).unwrap_err();
         assert!(refused.len() == 1 && refused[0].starts_with(told), "{told}: {refused:?}");

@@ -82,7 +82,7 @@ pub enum DatabaseError {
         why: String,
     },
     /// The name of a schema or role is none that is taken.
-    #[error("`{name}` is no name for a {what}: write letters, digits and `_`, 63 at most")]
+    #[error("`{name}` is not a valid name for a {what}: write letters, digits and `_`, 63 at most")]
     Name {
         /// The name.
         name: String,

@@ -153,7 +153,7 @@ fn interval(
     Ok(Interval {
         scenario: scenario.unwrap_or_default().to_owned(),
         request: request.name.to_owned(),
-        stage: known.ok_or_else(|| damaged(run, at, &format!("`{stage}` is no stage")))?,
+        stage: known.ok_or_else(|| damaged(run, at, &format!("`{stage}` is not a stage")))?,
         start: micros(transaction.column_value(row, "start_us")?),
         tally: serde_json::from_str(tally).map_err(|error| damaged(run, at, &error))?,
         series: DimensionHistograms::default(),
@@ -180,7 +180,7 @@ async fn histograms(
             told.add(metric, &histogram);
             continue;
         }
-        let unknown = |_| damaged(run, at, &format!("`{dimension}` is no dimension"));
+        let unknown = |_| damaged(run, at, &format!("`{dimension}` is not a dimension"));
         series.add(dimension.parse().map_err(unknown)?, &histogram);
     }
     Ok(all)

@@ -143,7 +143,7 @@ pub(super) fn micros(number: i64) -> Duration {
 fn decision(name: &str, run: Uuid, at: &str) -> Result<Decision, DatabaseError> {
     let all = [Decision::Pass, Decision::Fail, Decision::Inconclusive];
     let known = all.into_iter().find(|decision| decision.name() == name);
-    known.ok_or_else(|| damaged(run, at, &format!("`{name}` is no decision")))
+    known.ok_or_else(|| damaged(run, at, &format!("`{name}` is not a decision")))
 }
 
 pub(super) fn damaged(run: Uuid, at: &str, why: &dyn std::fmt::Display) -> DatabaseError {

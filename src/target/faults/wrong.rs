@@ -28,7 +28,7 @@ pub(super) static GZIP: TargetPage = TargetPage {
     does: "sends a body that claims to be gzip and is not",
     outcome: "unexpected answer, where the body matters",
     methods: AllowedMethods::Get,
-    reply: |_| Ok(zipped(Bytes::from_static(b"this is no gzip, whatever the header says"))),
+    reply: |_| Ok(zipped(Bytes::from_static(b"this is not gzip, although the header says so"))),
 };
 
 pub(super) static BOMB_PAGE: TargetPage = TargetPage {

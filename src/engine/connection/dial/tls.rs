@@ -110,7 +110,7 @@ pub(super) fn server_name(host: &Host) -> Result<ServerName<'static>, String> {
         Host::Ipv4(ip) => Ok(ServerName::from(std::net::IpAddr::V4(*ip))),
         Host::Ipv6(ip) => Ok(ServerName::from(std::net::IpAddr::V6(*ip))),
         Host::Domain(name) => ServerName::try_from(name.clone())
-            .map_err(|_| format!("{name} is no name that a certificate could hold")),
+            .map_err(|_| format!("{name} is not a name that a certificate can contain")),
     }
 }
 

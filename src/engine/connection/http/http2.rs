@@ -422,8 +422,8 @@ fn instead_of_http2(stamps: &WireStamps) -> &'static str {
     if stamps.greeted(b"HTTP/1.") {
         "the target answered in HTTP/1.1"
     } else if stamps.heard() {
-        "the target answered in something else than HTTP/2"
+        "the target did not answer in HTTP/2"
     } else {
-        "the target closed the connection without a word of HTTP/2"
+        "the target closed the connection before it sent any HTTP/2"
     }
 }

@@ -69,8 +69,8 @@ fn a_target_without_http_2_is_another_protocol_and_never_ok() {
     for (says, closes, why) in [
         (answers, false, "the target answered in HTTP/1.1"),
         (answers, true, "the target answered in HTTP/1.1"),
-        (b"", true, "the target closed the connection without a word of HTTP/2"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", false, "the target answered in something else than HTTP/2"),
+        (b"", true, "the target closed the connection before it sent any HTTP/2"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", false, "the target did not answer in HTTP/2"),
     ] {
         let scenario = against_bytes(says, closes);
         let tally = &measured(&scenario).tally;
