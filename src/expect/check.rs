@@ -132,8 +132,8 @@ fn check_status(
     if expected.contains(&answer.status) {
         return Ok(());
     }
-    let (failure, seen) = describe::describe_status(answer, is_sensitive);
-    Err(CheckFailure::Mismatch(failure, seen))
+    let (failure, found) = describe::describe_status(answer, is_sensitive);
+    Err(CheckFailure::Mismatch(failure, found))
 }
 
 fn check_denied(answer: &ResponseView<'_>, is_sensitive: bool) -> Result<(), CheckFailure> {
@@ -143,8 +143,8 @@ fn check_denied(answer: &ResponseView<'_>, is_sensitive: bool) -> Result<(), Che
     check_status(answer, &[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN], is_sensitive)
 }
 
-fn admission(seen: &str) -> CheckFailure {
-    CheckFailure::Mismatch(Failure::Admitted, seen.to_owned())
+fn admission(found: &str) -> CheckFailure {
+    CheckFailure::Mismatch(Failure::Admitted, found.to_owned())
 }
 
 fn check_final_url(
