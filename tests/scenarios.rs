@@ -1,5 +1,5 @@
-//! Scenario files as a user writes them: the shipped ones, those of the reference page, and wrong
-//! ones.
+//! Scenario files as a user writes them: those in `scenarios/`, the examples of the documentation,
+//! and invalid ones.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -61,14 +61,14 @@ fn every_wrong_scenario_is_refused_with_its_location_and_a_remedy() {
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     for path in files("tests/bad_scenarios") {
-        let said = match Scenario::read(&path).and_then(plan) {
+        let message = match Scenario::read(&path).and_then(plan) {
             Err(errors) => errors.render(false),
             Ok((_, warnings)) => warnings.iter().map(|warning| warning.render(false)).collect(),
         };
-        assert!(!said.is_empty(), "{} is not complained about", path.display());
-        assert!(!said.contains("canary"), "a secret is shown:\n{said}");
+        assert!(!message.is_empty(), "{} is not complained about", path.display());
+        assert!(!message.contains("canary"), "a secret is shown:\n{message}");
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        settings.bind(|| insta::assert_snapshot!(name, said));
+        settings.bind(|| insta::assert_snapshot!(name, message));
     }
 }
 
@@ -101,8 +101,8 @@ fn every_example_of_the_reference_page_is_a_scenario() {
     }
 }
 
-/// An example of the reference page as a whole file: a section alone is completed by what every
-/// scenario has, so that the page need not repeat it.
+/// An example of the reference page as a complete file. A single section gets the keys that every
+/// scenario needs, so the page does not repeat them.
 fn completed(example: &str) -> String {
     let head = "name = \"example\"\n";
     let target = "\n[target]\nbase_url = \"${TOLLGATE_TARGET}\"\n";
@@ -153,9 +153,9 @@ fn a_secret_appears_in_nothing_that_is_shown() {
     let (plan, _) =
         Plan::resolve(std::slice::from_ref(&scenario), &environment, &PlanOverrides::default())
             .unwrap();
-    let shown = format!("{plan:#?} {plan:?} {scenario:?} {environment:?}");
+    let debug = format!("{plan:#?} {plan:?} {scenario:?} {environment:?}");
     for form in [CANARY, "canary", "7f3a", "canary%2F7f3a%20%22q%22", "canary\\/"] {
-        assert!(!shown.contains(form), "{form} in {shown}");
+        assert!(!debug.contains(form), "{form} in {debug}");
     }
     let request = &plan.scenarios[0].requests[0];
     assert!(request.http().unwrap().headers["authorization"].is_sensitive());
@@ -204,12 +204,12 @@ fn a_file_that_is_not_utf8_is_refused_at_its_first_wrong_byte() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("latin.toml");
     fs::write(&path, b"name = \"ok\"\ndescription = \"caf\xe9\"\n").unwrap();
-    let said = Scenario::read(&path).unwrap_err().to_string();
-    assert!(said.contains("latin.toml:2:19: this is not UTF-8"), "{said}");
+    let message = Scenario::read(&path).unwrap_err().to_string();
+    assert!(message.contains("latin.toml:2:19: this is not UTF-8"), "{message}");
 }
 
 #[test]
-fn two_scenarios_of_one_name_cannot_run_together() {
+fn two_scenarios_with_the_same_name_cannot_run_together() {
     let twice = ["a.toml", "b.toml"].map(|name| Scenario::parse(name, CANARIES).unwrap());
     let errors = Plan::resolve(&twice, &environment(), &PlanOverrides::default()).unwrap_err();
     assert!(
@@ -300,7 +300,7 @@ fn the_budgets_of_a_scenario_on_connecting_judge_its_first_request_alone() {
     assert_eq!(plan.scenarios[0].requests[1].ceilings.len(), 1);
 }
 
-/// A scenario with most keys in it, to be mutilated.
+/// A scenario with most keys; the property tests mutilate it.
 fn whole_text() -> String {
     fs::read_to_string("scenarios/tile-loader-live.toml").unwrap()
         + CANARIES.split_once("[[request]]").unwrap().1
@@ -325,11 +325,11 @@ proptest! {
         cuts in prop::collection::vec((any::<usize>(), 0_usize..40, "[\\PC\n]{0,6}|[0-9.\"'\\[\\]{}=$/%<>\n\t-]{0,6}"), 1..6)
     ) {
         let text = mutilated(&whole_text(), &cuts);
-        let said = match Scenario::parse("test.toml", &text).and_then(plan) {
+        let message = match Scenario::parse("test.toml", &text).and_then(plan) {
             Err(errors) => errors.render(true),
             Ok((_, warnings)) => warnings.iter().map(|warning| warning.render(true)).collect(),
         };
-        prop_assert!(!said.contains("canary/"));
+        prop_assert!(!message.contains("canary/"));
     }
 
     #[test]

@@ -138,7 +138,7 @@ impl TargetProcess {
             .spawn()
             .map_err(CommandError::internal)?;
         let stdout = child.stdout.take();
-        // From here on the child is killed whatever happens.
+        // From here on, dropping `process` kills the child.
         let mut process = Self { child, base_url: String::new() };
         let mut line = String::new();
         if let Some(stdout) = stdout {

@@ -1,4 +1,4 @@
-//! Appends an entry for each run to a markdown file that people keep.
+//! Appends an entry for each run to a markdown file.
 
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -87,7 +87,7 @@ impl EvidenceFile {
             Err(error) => {
                 let folder = run.folder.display();
                 tracing::warn!(
-                    "WARNING: no entry was added: {error}\n  The run is complete in {folder}/; add its entry by hand."
+                    "WARNING: no entry was added: {error}\n  The run is complete in {folder}/; add its entry yourself."
                 );
                 ExitStatus::Internal
             }
@@ -185,7 +185,8 @@ fn plain_text(problem: &CommandError) -> String {
     log::redact(&::console::strip_ansi_codes(&problem.to_string()))
 }
 
-/// Redacts the user name and password of a URL. They end at the last `@`, whatever they contain.
+/// Redacts the user name and password of a URL. They end at the last `@`, because they may contain
+/// one.
 fn redact_user(word: &str) -> String {
     let is_url = quick::is_url(word.as_ref());
     match (word.find(':'), word.rfind('@')) {
@@ -202,13 +203,13 @@ mod tests {
 
     #[test]
     fn a_user_and_password_in_a_url_are_redacted() {
-        for (typed, shown) in [
+        for (typed, redacted) in [
             ("http://u:p@h/x", "http://•••@h/x"),
             ("HTTPS:/u:p/@q@h", "HTTPS://•••@h"),
             ("http://h/x?a=b", "http://h/x?a=b"),
             ("scenarios/a@b.toml", "scenarios/a@b.toml"),
         ] {
-            assert_eq!(redact_user(typed), shown);
+            assert_eq!(redact_user(typed), redacted);
         }
     }
 }

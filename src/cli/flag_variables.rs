@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command};
 
 /// Commands that share flags and therefore variables: `TOLLGATE_RUNS_DIR` is for `run` and `show`.
-/// Other commands have variables of their own, such as `TOLLGATE_TARGET_SEED`.
+/// Other commands have their own variables, such as `TOLLGATE_TARGET_SEED`.
 const SHARING: &[&str] = &["demo", "doctor", "run", "merge", "check", "show", "compare"];
 
 /// Gives each flag of a command and of its subcommands its variable.

@@ -86,14 +86,14 @@ fn weight(scenario: &ScenarioPlan) -> f64 {
 /// Whether a host is this machine: by the addresses given for the base URL's port, else by its
 /// name. One given address elsewhere makes the host foreign.
 fn is_loopback(host: &str, target: &TargetPlan) -> bool {
-    let given: Vec<_> = target
+    let pinned: Vec<_> = target
         .pinned_addresses
         .iter()
-        .filter(|given| given.host.eq_ignore_ascii_case(host))
+        .filter(|pinned| pinned.host.eq_ignore_ascii_case(host))
         .collect();
     let port = target.base_url.port_or_known_default();
-    let local = given.iter().all(|given| given.addresses.iter().all(IpAddr::is_loopback));
-    local && (is_loopback_name(host) || given.iter().any(|given| Some(given.port) == port))
+    let local = pinned.iter().all(|pinned| pinned.addresses.iter().all(IpAddr::is_loopback));
+    local && (is_loopback_name(host) || pinned.iter().any(|pinned| Some(pinned.port) == port))
 }
 
 fn is_loopback_name(host: &str) -> bool {
@@ -125,7 +125,7 @@ mod tests {
         check(&plan, false).is_ok()
     }
 
-    fn given(text: &str) -> Vec<PinnedAddresses> {
+    fn pinned(text: &str) -> Vec<PinnedAddresses> {
         vec![text.parse().unwrap()]
     }
 
@@ -142,7 +142,7 @@ mod tests {
         ] {
             let change = |plan: &mut ScenarioPlan| {
                 fast(plan);
-                plan.target.pinned_addresses = given(resolve);
+                plan.target.pinned_addresses = pinned(resolve);
             };
             assert_eq!(is_allowed(base_url, change), local, "{resolve}");
         }

@@ -110,10 +110,10 @@ fn validate(file: &Path, text: &str) -> Result<(), CommandError> {
 
 /// Writes the file. Overwrites an existing file only with `force`.
 fn write(path: &Path, text: &str, force: bool) -> Result<(), CommandError> {
-    let shown = path.display();
+    let display = path.display();
     if path.is_dir() {
         return Err(CommandError::usage(format!(
-            "error: {shown} is a directory; name a file in it"
+            "error: {display} is a directory; name a file in it"
         )));
     }
     let folder = match path.parent() {
@@ -123,12 +123,12 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), CommandError> {
     let written = if force { store::write_file } else { store::write_new_file };
     written(path, text.as_bytes()).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => CommandError::usage(format!(
-            "error: {shown} already exists and was not changed; name another file, or overwrite it with --force"
+            "error: {display} already exists and was not changed; name another file, or overwrite it with --force"
         )),
         io::ErrorKind::NotFound => {
             CommandError::usage(format!("error: there is no folder {}; create it first", folder.display()))
         }
-        _ => CommandError::internal(format!("cannot write {shown}: {error}")),
+        _ => CommandError::internal(format!("cannot write {display}: {error}")),
     })
 }
 
@@ -192,10 +192,10 @@ mod tests {
 
     #[test]
     fn file_names_are_quoted_for_a_shell() {
-        for (name, shown) in
+        for (name, quoted) in
             [("a/b.toml", "a/b.toml"), ("my file", "'my file'"), ("it's", r"'it'\''s'")]
         {
-            assert_eq!(shell_quote(name), shown);
+            assert_eq!(shell_quote(name), quoted);
         }
     }
 }

@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn bodies_tokens_and_secret_headers_are_redacted_in_the_command() {
-        for (typed, shown) in [
+        for (typed, redacted) in [
             (&["--body", "pass=1"][..], &["--body", "•••"][..]),
             (&["--body=pass=1", "--rate", "2/s"], &["--body=•••", "--rate", "2/s"]),
             (&["--token", "x", "--token=x"], &["--token", "•••", "--token=•••"]),
@@ -126,7 +126,11 @@ mod tests {
             ),
             (&["-x", "--rate=H: a", "-"], &["-x", "--rate=H: a", "-"]),
         ] {
-            assert_eq!(redact_words(typed.iter().map(|&word| word.to_owned())), shown, "{typed:?}");
+            assert_eq!(
+                redact_words(typed.iter().map(|&word| word.to_owned())),
+                redacted,
+                "{typed:?}"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Repeats a plan on a fixed grid of time. Each tick is a run of its own.
+//! Repeats a plan on a fixed grid of time. Each tick is a separate run.
 
 use std::time::Duration;
 

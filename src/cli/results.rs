@@ -123,9 +123,9 @@ fn unmet_budgets(scenario: &ScenarioVerdict) -> Vec<String> {
 pub(super) fn scenario_figures(record: &RunRecord, scenario: &ScenarioMeasurement) -> String {
     let planned = record.planned(&scenario.name);
     let is_hop = |request: &str| {
-        let shown =
-            planned.and_then(|plan| plan.requests.iter().find(|shown| shown.name == request));
-        shown.is_some_and(|shown| shown.hop_of.is_some())
+        let planned =
+            planned.and_then(|plan| plan.requests.iter().find(|planned| planned.name == request));
+        planned.is_some_and(|planned| planned.hop_of.is_some())
     };
     let mut all = StageMeasurement::default();
     for request in scenario.requests.iter().filter(|request| !is_hop(&request.name)) {

@@ -62,7 +62,7 @@ impl RunFlags {
     }
 }
 
-/// Runs a plan and keeps the run in its folder. The caller decides what is shown of it.
+/// Runs a plan and writes the run to its folder. The caller prints it.
 pub(super) fn execute(
     plan: &Plan,
     flags: &RunFlags,
@@ -115,7 +115,7 @@ fn redact_evidence(mut measurement: Measurement, secrets: &SecretSet) -> Measure
     measurement
 }
 
-/// The record of a run with its verdict. The draft knows which shards the run has.
+/// The record of a run with its verdict. The draft names the shards of the run.
 pub(super) fn judge(draft: RunDraft, measurement: Measurement) -> RunRecord {
     let RunDraft { format, id, provenance, plan, measurement: Measurement { sharing, .. } } = draft;
     let measurement = Measurement { sharing, ..measurement };

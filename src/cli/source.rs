@@ -164,7 +164,7 @@ fn fetch(database: &mut Database, run: &Path) -> Result<FetchedRun, CommandError
     })
 }
 
-/// The name of a run from whatever path was typed: its folder may no longer exist here.
+/// The name of a run from the typed path. Its folder need not exist here.
 fn name_of(run: &Path) -> Cow<'_, str> {
     let is_record = run.file_name().is_some_and(|file| file == "run.json");
     let folder = run.parent().filter(|_| is_record).unwrap_or(run);

@@ -1,4 +1,4 @@
-//! The flag that names a database, and what of its URL may be shown.
+//! The flag that names a database, and how its URL is shown without secrets.
 
 use super::exit::CommandError;
 use super::log;

@@ -137,8 +137,7 @@ fn recovered_id(folder: &Path) -> Result<Option<Uuid>, CommandError> {
     }
 }
 
-/// The runs that are in the database: by its own answer, or by the folders' marks if this user may
-/// not read it.
+/// The runs that are in the database. If this user may not read it, the marks of the folders tell.
 fn present(
     database: &mut Database,
     identity: Uuid,

@@ -1,8 +1,8 @@
-//! Tags, by which runs are found again.
+//! The tags of runs, by which `history` filters.
 
 use std::collections::BTreeMap;
 
-/// The keys that have flags of their own.
+/// The keys that have their own flags.
 const ENVIRONMENT: &str = "environment";
 const DEPLOY: &str = "deploy";
 

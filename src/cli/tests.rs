@@ -53,7 +53,7 @@ fn every_flag_has_a_variable_and_flags_share_one_only_if_they_mean_the_same() {
             let of_target = typed == "tollgate target" && !flag.is_global_set();
             let owner = match typed.as_str() {
                 _ if of_target => "target",
-                // An imported log has budgets and units of its own, not those of a run.
+                // The budgets and units of an imported log are not those of a run.
                 "tollgate import hlog" if ["budget", "unit"].contains(&long) => "import hlog",
                 _ => "",
             };
@@ -84,7 +84,7 @@ fn the_first_page_of_help_lists_each_command_once() {
     for command in first.get_subcommands().filter(|command| command.get_name() != "help") {
         let line = format!("  {} ", command.get_name());
         assert_eq!(
-            page.lines().filter(|shown| shown.starts_with(&line)).count(),
+            page.lines().filter(|printed| printed.starts_with(&line)).count(),
             1,
             "{line}in {page}"
         );

@@ -1,4 +1,4 @@
-//! Errors in what was typed, with a tip where the mistake is known.
+//! Errors on the command line, with a tip if the mistake is a known one.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -45,7 +45,7 @@ pub(super) fn from_clap(
         return Err(CommandError::usage(format!("{}{tip}", text.trim_end())));
     }
     match error.print() {
-        // A reader that closed the pipe has seen as much of the help as it wanted.
+        // A closed pipe is not an error: its reader has seen enough of the help.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(CommandError::internal(format!("the help could not be printed: {error}")))
         }

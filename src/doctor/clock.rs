@@ -14,7 +14,7 @@ use crate::units::format_duration;
 /// clock moves by at most a quarter of a millisecond.
 const STEP: Duration = Duration::from_millis(10);
 
-/// Tolerated time by which this program's file may lie in the future: file servers have separate
+/// How far in the future this program's file may have been written: file servers have their own
 /// clocks.
 const AHEAD: Duration = Duration::from_mins(1);
 
@@ -69,15 +69,15 @@ pub(super) struct ClockCheck {
 
 impl ClockCheck {
     pub(super) fn finding(&self) -> CheckFinding {
-        let shown = |at: OffsetDateTime| {
+        let format = |at: OffsetDateTime| {
             let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
             at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_else(|_| at.to_string())
         };
-        let now = shown(self.now);
+        let now = format(self.now);
         let found = |what| CheckFinding::ok(MACHINE, "clock", what);
         let remedy = "let it be synchronised (chrony, systemd-timesyncd)";
         if let Some(program) = self.program.filter(|program| *program > self.now + AHEAD) {
-            return found(format!("{now}, but this program was written at {}", shown(program)))
+            return found(format!("{now}, but this program was written at {}", format(program)))
                 .warn(remedy);
         }
         if self.moved >= STEP {
@@ -88,7 +88,7 @@ impl ClockCheck {
             .warn(remedy);
         }
         found(format!(
-            "{now}; it kept step with the monotonic clock (no server was asked for the time)"
+            "{now}; it kept step with the monotonic clock (not compared with a time server)"
         ))
     }
 }
@@ -100,16 +100,16 @@ mod tests {
     use super::*;
     use crate::record::checkup::CheckState;
 
-    fn seen(moved: u64, program: Option<OffsetDateTime>) -> CheckState {
+    fn state_of(moved: u64, program: Option<OffsetDateTime>) -> CheckState {
         let now = datetime!(2026-11-24 15:00 UTC);
         ClockCheck { now, moved: Duration::from_millis(moved), program }.finding().state
     }
 
     #[test]
     fn a_clock_that_is_set_or_behind_its_own_program_is_doubted() {
-        assert_eq!(seen(0, None), CheckState::Ok);
-        assert_eq!(seen(9, Some(datetime!(2026-11-24 15:00:59 UTC))), CheckState::Ok);
-        assert_eq!(seen(10, None), CheckState::Warn);
-        assert_eq!(seen(0, Some(datetime!(2026-11-24 15:02 UTC))), CheckState::Warn);
+        assert_eq!(state_of(0, None), CheckState::Ok);
+        assert_eq!(state_of(9, Some(datetime!(2026-11-24 15:00:59 UTC))), CheckState::Ok);
+        assert_eq!(state_of(10, None), CheckState::Warn);
+        assert_eq!(state_of(0, Some(datetime!(2026-11-24 15:02 UTC))), CheckState::Warn);
     }
 }

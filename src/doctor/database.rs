@@ -9,28 +9,28 @@ use crate::postgres::DatabaseAddress;
 use crate::record::checkup::CheckFinding;
 use crate::units::format_duration;
 
-/// Checks whether a session opens with each database that a plan's steps query. Runs no statement.
+/// Opens a session with each database that a plan's steps query. Runs no statement.
 ///
 /// # Errors
-/// The machine gave no runtime.
+/// The system refuses the runtime that the check needs.
 pub fn databases(plan: &Plan) -> Result<Vec<CheckFinding>, EngineError> {
-    let mut asked: BTreeMap<(&str, String), (&DatabaseAddress, Vec<&str>)> = BTreeMap::new();
+    let mut queried: BTreeMap<(&str, String), (&DatabaseAddress, Vec<&str>)> = BTreeMap::new();
     for scenario in &plan.scenarios {
         for (name, address) in scenario.databases() {
             let (_, by) =
-                asked.entry((name, address.display_name())).or_insert((address, Vec::new()));
+                queried.entry((name, address.display_name())).or_insert((address, Vec::new()));
             by.push(&scenario.shown.name);
         }
     }
-    asked
+    queried
         .into_iter()
-        .map(|((name, shown), (address, by))| one(name, &shown, address, &by))
+        .map(|((name, place), (address, by))| one(name, &place, address, &by))
         .collect()
 }
 
 fn one(
     name: &str,
-    shown: &str,
+    place: &str,
     address: &DatabaseAddress,
     by: &[&str],
 ) -> Result<CheckFinding, EngineError> {
@@ -38,10 +38,10 @@ fn one(
     let found = |what: String| CheckFinding::ok(&group, "session", what);
     if address.is_placeholder() {
         let unknown = found("not known: a variable of its URL has no value".to_owned());
-        return Ok(unknown.warn("set the variable and examine it again"));
+        return Ok(unknown.warn("set the variable and check again"));
     }
     Ok(match probe::session(address)? {
-        Ok(took) => found(format!("{shown}, opened in {}", format_duration(took))),
+        Ok(took) => found(format!("{place}, opened in {}", format_duration(took))),
         Err(error) => found(error.what()).fail(error.kind.remedy()),
     })
 }

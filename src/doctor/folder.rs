@@ -7,17 +7,17 @@ use super::MACHINE;
 use crate::plan::Plan;
 use crate::record::checkup::CheckFinding;
 
-/// Upper bound of the bytes of one scenario's reports and plots; measured were 0.4 to 0.5 MB.
+/// Upper bound of the bytes of one scenario's reports and plots. Measured: 0.4 to 0.5 MB.
 const REPORTS: u64 = 1_000_000;
 
-/// Upper bound of the bytes per request and second in the interval files; measured were 1.6 kB at
-/// 20 requests per second and 2.8 kB at 500.
+/// Upper bound of the bytes per request and second in the interval files. Measured: 1.6 kB at 20
+/// requests per second, and 2.8 kB at 500.
 const SECOND: u64 = 4_000;
 
-/// Free space should be this many times what a run takes: other programs write there too.
+/// Free space should be this many times what a run needs, because other programs write there too.
 const ROOMY: u64 = 10;
 
-/// Findings about the folder in which run folders are made.
+/// Findings about the folder in which run folders are created.
 pub(super) fn findings(runs_dir: &Path, plan: &Plan) -> Vec<CheckFinding> {
     let home = existing(runs_dir);
     let mut findings = vec![judge_writing(runs_dir, &home, try_out(&home))];
@@ -25,13 +25,13 @@ pub(super) fn findings(runs_dir: &Path, plan: &Plan) -> Vec<CheckFinding> {
         findings.push(judge_space(
             &home,
             space.f_bavail.saturating_mul(space.f_frsize),
-            taken(plan),
+            needed(plan),
         ));
     }
     findings
 }
 
-/// The folder itself, or its nearest ancestor that exists; a run makes the rest.
+/// The folder itself, or its nearest ancestor that exists. A run creates the rest.
 fn existing(runs_dir: &Path) -> PathBuf {
     let above = runs_dir
         .ancestors()
@@ -39,26 +39,28 @@ fn existing(runs_dir: &Path) -> PathBuf {
     above.into_iter().find(|folder| folder.exists()).unwrap_or(Path::new(".")).to_owned()
 }
 
-/// Makes a folder, as a run does, and removes it again.
+/// Creates a folder, as a run does, and removes it again.
 fn try_out(home: &Path) -> io::Result<()> {
     tempfile::Builder::new().prefix(".tollgate-doctor-").tempdir_in(home)?.close()
 }
 
 fn judge_writing(runs_dir: &Path, home: &Path, tried: io::Result<()>) -> CheckFinding {
     let found = |what| CheckFinding::ok(MACHINE, "runs folder", what);
-    let shown = runs_dir.display();
+    let display = runs_dir.display();
     match tried {
-        Ok(()) if home == runs_dir => found(format!("{shown} can be written")),
+        Ok(()) if home == runs_dir => found(format!("{display} can be written")),
         Ok(()) => {
-            found(format!("{shown} does not exist yet and can be made in {}", home.display()))
+            found(format!("{display} does not exist yet and can be made in {}", home.display()))
         }
-        Err(error) => found(format!("{shown}: nothing can be made in {}: {error}", home.display()))
-            .fail("name a folder that may be written with `--runs-dir`, or change its rights"),
+        Err(error) => {
+            found(format!("{display}: nothing can be made in {}: {error}", home.display()))
+                .fail("name a folder that may be written with `--runs-dir`, or change its rights")
+        }
     }
 }
 
 /// Estimated upper bound of the bytes that a run of the plan writes.
-fn taken(plan: &Plan) -> u64 {
+fn needed(plan: &Plan) -> u64 {
     let scenarios = plan.scenarios.iter().map(|scenario| {
         let seconds = scenario.load.duration().as_secs() + 1;
         let requests = scenario.shown.requests.len() as u64;
@@ -67,14 +69,14 @@ fn taken(plan: &Plan) -> u64 {
     scenarios.fold(0, u64::saturating_add).max(REPORTS)
 }
 
-fn judge_space(home: &Path, free: u64, taken: u64) -> CheckFinding {
+fn judge_space(home: &Path, free: u64, needed: u64) -> CheckFinding {
     let what =
-        format!("{} in {}; a run takes up to about {}", bytes(free), home.display(), bytes(taken));
+        format!("{} in {}; a run takes up to about {}", bytes(free), home.display(), bytes(needed));
     let found = CheckFinding::ok(MACHINE, "free space", what);
     let remedy = "make room, or name a folder elsewhere with `--runs-dir`";
-    if free < taken {
+    if free < needed {
         found.fail(remedy)
-    } else if free < taken.saturating_mul(ROOMY) {
+    } else if free < needed.saturating_mul(ROOMY) {
         found.warn(remedy)
     } else {
         found
@@ -98,7 +100,7 @@ mod tests {
     use crate::record::checkup::CheckState;
 
     #[test]
-    fn a_folder_is_tried_out_where_it_will_be_made_and_nothing_is_left() {
+    fn the_check_creates_a_folder_in_the_nearest_existing_one_and_removes_it() {
         let folder = tempfile::tempdir().unwrap();
         let runs = folder.path().join("reports/runs");
         let findings = findings(&runs, &Plan::default());
@@ -118,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn free_space_is_judged_by_what_a_run_takes() {
+    fn free_space_is_compared_with_the_need_of_a_run() {
         let state = |free| judge_space(Path::new("runs"), free, 1_500_000).state;
         assert_eq!(
             [state(1_499_999), state(14_999_999), state(15_000_000)],

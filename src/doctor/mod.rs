@@ -1,7 +1,7 @@
 //! Whether this machine can do the job: checks, before a run, what the run depends on.
 //!
 //! Each subject has a function that reads or measures, and pure functions that turn the result into
-//! [`Finding`]s. A new subject is a new function that returns its findings.
+//! [`CheckFinding`]s. A new subject is a new function that returns its findings.
 
 mod clock;
 mod database;
@@ -35,10 +35,10 @@ const WATCHED: Duration = Duration::from_millis(500);
 
 /// Compares this machine with what a plan needs; takes half a second.
 ///
-/// `runs_dir` is the folder for run folders; nothing is left there.
+/// `runs_dir` is the folder for run folders. The check leaves nothing in it.
 ///
 /// # Errors
-/// The machine gave no thread or timer to measure with.
+/// The system refuses a thread or a timer that the measurement needs.
 pub fn machine(plan: &Plan, runs_dir: &Path) -> Result<Vec<CheckFinding>, EngineError> {
     let (clocks, busy) = (clock::ClockWatch::start(), processors::CpuWatch::start());
     let timers = probe::timers(plan.pacing, WATCHED)?;

@@ -1,4 +1,5 @@
-//! How many processors there are, who else uses them, and what a hypervisor takes away.
+//! How many processors there are, how busy other programs keep them, and how much time a hypervisor
+//! steals.
 
 use std::time::Duration;
 
@@ -112,11 +113,11 @@ fn own_time() -> Duration {
 pub(super) struct CpuUse {
     lasted: Duration,
     processors: f64,
-    /// How many of them others kept busy.
+    /// How many processors other programs kept busy.
     others: f64,
-    /// The share of the time that a hypervisor took away.
+    /// The share of the time that a hypervisor stole.
     stolen: f64,
-    /// The same since the system was started.
+    /// The same share since the system was started.
     stolen_before: f64,
 }
 
@@ -194,24 +195,24 @@ mod tests {
     }
 
     /// States after 100 ticks of two processors; this process used half a processor.
-    fn seen(busy: u64, stolen: u64) -> [CheckState; 2] {
+    fn states(busy: u64, stolen: u64) -> [CheckState; 2] {
         let before = CpuTicks { busy: 1_000, stolen: 0, all: 100_000, processors: 2 };
         let after = CpuTicks { busy: 1_000 + busy, stolen, all: 100_100, processors: 2 };
-        let seen = CpuUse::between(before, after, 0.5, Duration::from_millis(500)).unwrap();
-        seen.findings().map(|finding| finding.state)
+        let usage = CpuUse::between(before, after, 0.5, Duration::from_millis(500)).unwrap();
+        usage.findings().map(|finding| finding.state)
     }
 
     #[test]
     fn own_processor_time_does_not_count_as_other_load() {
-        assert_eq!(seen(70, 0), [CheckState::Ok, CheckState::Ok]);
-        assert_eq!(seen(80, 0), [CheckState::Warn, CheckState::Ok]);
-        assert_eq!(seen(0, 0), [CheckState::Ok, CheckState::Ok]);
+        assert_eq!(states(70, 0), [CheckState::Ok, CheckState::Ok]);
+        assert_eq!(states(80, 0), [CheckState::Warn, CheckState::Ok]);
+        assert_eq!(states(0, 0), [CheckState::Ok, CheckState::Ok]);
     }
 
     #[test]
     fn stolen_time_is_judged_by_the_quantiles_it_affects() {
         assert_eq!(
-            [seen(0, 1), seen(0, 9), seen(0, 10)].map(|[_, steal]| steal),
+            [states(0, 1), states(0, 9), states(0, 10)].map(|[_, steal]| steal),
             [CheckState::Warn, CheckState::Warn, CheckState::Fail]
         );
     }

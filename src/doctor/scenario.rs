@@ -1,5 +1,4 @@
-//! What a plan's scenarios leave open: unset variables, and settings that can hardly work as
-//! intended.
+//! Problems of a plan's scenarios: unset variables, and settings that can hardly work as intended.
 
 use crate::record::checkup::CheckFinding;
 use crate::scenario::{DiagnosticParts, ScenarioErrors, ScenarioWarning};
@@ -12,8 +11,8 @@ const PLACES: usize = 3;
 
 /// Findings about scenarios that parsed.
 ///
-/// `missing` are the errors of a plan that would run, where one that is only looked at has none:
-/// they are about variables without a value. `warnings` are those of the plan.
+/// `missing` are the errors about variables without a value. A run would refuse them; a plan that
+/// is only examined has placeholders instead. `warnings` are those of the plan.
 pub fn scenarios(
     missing: Option<&ScenarioErrors>,
     warnings: &[ScenarioWarning],
@@ -26,7 +25,7 @@ fn judge(
     missing: &[DiagnosticParts],
     warnings: impl Iterator<Item = DiagnosticParts>,
 ) -> Vec<CheckFinding> {
-    // Where a plan is only looked at, the same variables are warned of as well.
+    // The plan that is only examined warns about the same variables.
     let others: Vec<_> = warnings.filter(|warning| !missing.contains(warning)).collect();
     let missing =
         gathered(missing).into_iter().map(|(what, remedy)| found("variables", what).fail(remedy));
@@ -41,7 +40,7 @@ fn found(name: &str, what: String) -> CheckFinding {
     CheckFinding::ok(SCENARIOS, name, what)
 }
 
-/// Merges equal problems into one message with all their locations; each with its remedy.
+/// Merges equal problems into one message with their locations. Returns each with its remedy.
 fn gathered(points: &[DiagnosticParts]) -> Vec<(String, &str)> {
     let mut gathered: Vec<(&DiagnosticParts, Vec<&str>)> = Vec::new();
     for point in points {
@@ -53,7 +52,7 @@ fn gathered(points: &[DiagnosticParts]) -> Vec<(String, &str)> {
             None => gathered.push((point, vec![&point.location])),
         }
     }
-    let told = |(point, places): (&'_ DiagnosticParts, Vec<&str>)| {
+    let message = |(point, places): (&'_ DiagnosticParts, Vec<&str>)| {
         let more = places.len().saturating_sub(PLACES);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let places: Vec<_> = places.into_iter().take(PLACES).collect();
@@ -61,7 +60,7 @@ fn gathered(points: &[DiagnosticParts]) -> Vec<(String, &str)> {
     };
     gathered
         .into_iter()
-        .map(|(point, places)| (told((point, places)), point.remedy.as_str()))
+        .map(|(point, places)| (message((point, places)), point.remedy.as_str()))
         .collect()
 }
 
@@ -73,7 +72,7 @@ mod tests {
     use crate::scenario::Scenario;
 
     #[test]
-    fn a_variable_without_a_value_fails_once_and_a_doubt_is_a_warning() {
+    fn an_unset_variable_fails_once_and_a_doubt_is_a_warning() {
         let text = "name = \"s\"\nbudgets = [\"p99 < 1s\"]\n[target]\nbase_url = \"${HOST}\"\n\
                     [[request]]\nname = \"a\"\npath = \"/?${HOST}\"\n[load]\narrival_rate = \"60/s\"\nduration = \"1s\"\nconnections = 60\n";
         let scenario = [Scenario::parse("s.toml", text).unwrap()];
@@ -82,9 +81,9 @@ mod tests {
         let missing = resolve(Environment::new([])).unwrap_err();
         let (_, warnings) = resolve(Environment::for_check([])).unwrap();
         let findings = scenarios(Some(&missing), &warnings);
-        let told: Vec<_> =
+        let states: Vec<_> =
             findings.iter().map(|found| (found.state, found.name.as_str())).collect();
-        assert_eq!(told, [(CheckState::Fail, "variables"), (CheckState::Warn, "doubts")]);
+        assert_eq!(states, [(CheckState::Fail, "variables"), (CheckState::Warn, "doubts")]);
         assert_eq!(findings[0].what, "s.toml:4:15: variable `HOST` is not set");
         assert!(
             findings[1].what.starts_with("s.toml:2:13: `p99` needs at least 299"),
@@ -94,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_in_many_places_is_told_once() {
+    fn equal_problems_are_merged_into_one_message() {
         let point = |place: usize, problem: &str| DiagnosticParts {
             location: format!("{place}.toml:1:1"),
             problem: problem.to_owned(),
@@ -108,8 +107,8 @@ mod tests {
             point(4, "a"),
             point(5, "a"),
         ];
-        let told: Vec<_> =
+        let messages: Vec<_> =
             judge(&missing, [].into_iter()).into_iter().map(|finding| finding.what).collect();
-        assert_eq!(told, ["1.toml:1:1, 2.toml:1:1, 3.toml:1:1 and 2 more: a", "1.toml:1:1: b"]);
+        assert_eq!(messages, ["1.toml:1:1, 2.toml:1:1, 3.toml:1:1 and 2 more: a", "1.toml:1:1: b"]);
     }
 }

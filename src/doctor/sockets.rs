@@ -71,7 +71,7 @@ mod tests {
     use crate::record::checkup::CheckState;
 
     #[test]
-    fn a_limit_that_cannot_be_raised_as_far_as_is_needed_fails() {
+    fn a_limit_that_cannot_be_raised_enough_fails() {
         let enough =
             descriptors(Ok(DescriptorNeed { connections: 16, needed: 80, allowed: Some(1_024) }));
         assert_eq!(
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_fail_where_an_address_needs_more_and_warn_where_the_run_will_show() {
+    fn too_few_ports_for_an_address_fail_and_possible_shortages_warn() {
         let states = |provided, warnings| {
             judge_ports(provided, warnings).iter().map(|finding| finding.state).collect::<Vec<_>>()
         };

@@ -8,8 +8,8 @@ use crate::units::ByteSize;
 /// The group of the database's findings.
 const STORE: &str = "database";
 
-/// Looks at a database: whether it answers, its schema, what the user may do, and whether its
-/// tables are protected.
+/// Examines a database: whether it answers, its schema, the user's rights, and whether its tables
+/// are protected.
 pub fn store(address: &DatabaseAddress) -> Vec<CheckFinding> {
     match Database::open(address).and_then(|mut database| database.schema_status()) {
         Ok(standing) => judge(address, &standing),

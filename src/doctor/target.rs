@@ -34,9 +34,13 @@ pub fn targets(plan: &Plan, limit: Duration) -> Vec<CheckFinding> {
             .map(|target| target[0])
             .map(|first| scope.spawn(move || look(first)))
             .collect();
-        let seen =
+        let reached =
             looks.into_iter().map(|look| look.join().unwrap_or(Some(Err(EngineError::ThreadLost))));
-        targets.iter().zip(seen).flat_map(|(scenarios, seen)| judge(scenarios, seen)).collect()
+        targets
+            .iter()
+            .zip(reached)
+            .flat_map(|(scenarios, reached)| judge(scenarios, reached))
+            .collect()
     })
 }
 
@@ -64,26 +68,26 @@ fn distinct(plan: &Plan) -> Vec<Vec<&ScenarioPlan>> {
     distinct
 }
 
-/// Whether variables of the base URL have no value; their placeholders lead nowhere.
+/// Whether variables of the base URL have no value. A placeholder is not a host to connect to.
 fn is_guessed(scenario: &ScenarioPlan) -> bool {
     scenario.shown.base_url.contains("${")
 }
 
 fn judge(
     scenarios: &[&ScenarioPlan],
-    seen: Option<Result<TargetReach, EngineError>>,
+    reached: Option<Result<TargetReach, EngineError>>,
 ) -> Vec<CheckFinding> {
     let (scenario, target) = (scenarios[0], &scenarios[0].target);
     let names: Vec<_> = scenarios.iter().map(|scenario| scenario.shown.name.as_str()).collect();
     let group = format!("target {} ({})", place(scenario), names.join(", "));
-    let reach = match seen {
+    let reach = match reached {
         None => {
             let unknown = CheckFinding::ok(
                 &group,
                 "address",
                 "not known: a variable of the base URL has no value",
             );
-            return vec![unknown.warn("set the variable and examine it again")];
+            return vec![unknown.warn("set the variable and check again")];
         }
         Some(Err(error)) => return vec![trust::failed(&error, &group)],
         Some(Ok(reach)) => reach,
@@ -96,7 +100,7 @@ fn judge(
     findings
 }
 
-/// A target as it is named: scheme, host and port.
+/// The name of a target: scheme, host and port.
 fn place(scenario: &ScenarioPlan) -> String {
     if is_guessed(scenario) {
         return scenario.shown.base_url.clone();
@@ -170,7 +174,7 @@ fn judge_door(door: &AddressAttempt, some_open: bool, group: &str) -> CheckFindi
             ),
         }),
         Err(refused) => {
-            let found = found(seen(refused));
+            let found = found(failure_text(refused));
             // A run tries the next address only after a failed connection.
             if some_open && refused.phase == Some(Dimension::Connect) {
                 found.warn(format!("another address answers and is used; {}", remedy(refused)))
@@ -182,7 +186,7 @@ fn judge_door(door: &AddressAttempt, some_open: bool, group: &str) -> CheckFindi
 }
 
 /// The kind of failure and its detail, without repetition.
-fn seen(refused: &ConnectionFailure) -> String {
+fn failure_text(refused: &ConnectionFailure) -> String {
     let ConnectionFailure { failure, seen, .. } = refused;
     let kind = failure.description();
     if seen.to_lowercase().starts_with(kind) { seen.clone() } else { format!("{kind}: {seen}") }
@@ -275,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_a_run_passes_over_is_a_warning_where_another_one_answers() {
+    fn a_closed_address_is_a_warning_if_another_one_answers() {
         let closed = || Err(refused(Failure::Refused, Dimension::Connect, None));
         let (one, other) = ("192.0.2.1:443", "[2001:db8::1]:443");
         assert_eq!(
@@ -286,7 +290,7 @@ mod tests {
             states(&[door(one, closed()), door(other, closed())]),
             [CheckState::Fail, CheckState::Fail]
         );
-        // A handshake that fails makes a run's exchanges fail, whichever other address there is.
+        // A run does not try another address after a failed handshake, so its exchanges fail.
         let expired = Err(refused(Failure::Tls, Dimension::Tls, Some(HandshakeProblem::Expired)));
         assert_eq!(
             states(&[door(one, Ok(open())), door(other, expired)]),
@@ -295,18 +299,21 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_says_what_is_spoken_or_why_not_and_nothing_twice() {
-        let told = |opened| judge_door(&door("192.0.2.1:443", opened), false, "t").what;
-        assert_eq!(told(Ok(open())), "192.0.2.1:443: HTTP/2 over TLS 1.3; TCP 2 ms, TLS 2 ms");
+    fn a_connection_shows_its_protocol_or_its_failure_without_repetition() {
+        let text_of = |opened| judge_door(&door("192.0.2.1:443", opened), false, "t").what;
+        assert_eq!(text_of(Ok(open())), "192.0.2.1:443: HTTP/2 over TLS 1.3; TCP 2 ms, TLS 2 ms");
         let closed = refused(Failure::Refused, Dimension::Connect, None);
-        assert_eq!(told(Err(closed.clone())), "192.0.2.1:443: Connection refused (os error 111)");
+        assert_eq!(
+            text_of(Err(closed.clone())),
+            "192.0.2.1:443: Connection refused (os error 111)"
+        );
         let reset =
             ConnectionFailure { failure: Failure::Reset, seen: "by peer".to_owned(), ..closed };
-        assert_eq!(told(Err(reset)), "192.0.2.1:443: connection reset: by peer");
+        assert_eq!(text_of(Err(reset)), "192.0.2.1:443: connection reset: by peer");
     }
 
     #[test]
-    fn a_name_tells_its_addresses_and_what_keeps_them_from_being_used() {
+    fn a_name_shows_its_addresses_and_why_they_cannot_be_used() {
         let all: Vec<SocketAddr> =
             ["192.0.2.1:80", "[2001:db8::1]:80"].map(|at| at.parse().unwrap()).into();
         let names = |millis, usable: Result<(), &str>| {

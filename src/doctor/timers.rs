@@ -1,4 +1,4 @@
-//! How late timers go off, and whether this machine stands still.
+//! How late timers fire, and whether this machine stalls.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::units::format_duration;
 /// Lateness that spoils figures if no plan sets a ceiling: a tenth of 100 ms.
 const SPOILS: Duration = Duration::from_millis(10);
 
-/// Divisor of a ceiling that gives the limit for the prober's own lateness; more could decide a
-/// verdict by itself.
+/// The prober's own lateness may be at most a ceiling divided by this. More could decide a verdict
+/// by itself.
 const PART_OF_CEILING: u32 = 10;
 
 /// Shares of the time above which standstills affect a p99 and a p90.
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn lag_is_judged_beside_the_tightest_ceiling() {
+    fn lag_is_compared_with_the_tightest_ceiling() {
         for (millis, tightest, state) in [
             (0.2, None, CheckState::Ok),
             (3.5, None, CheckState::Warn),
@@ -121,8 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn standstills_are_judged_by_their_share_of_the_time_and_short_ones_beside_the_tightest_ceiling()
-     {
+    fn standstills_are_judged_by_their_share_and_short_ones_by_the_tightest_ceiling() {
         for (millis, count, tightest, state) in [
             (0.9, 500, None, CheckState::Ok),
             (4.0, 1, None, CheckState::Ok),
@@ -136,10 +135,10 @@ mod tests {
                 standstills(&all_late(millis, count), tightest.map(Duration::from_millis));
             assert_eq!(finding.state, state, "{count} of {millis} ms beside {tightest:?}");
         }
-        let told = standstills(&all_late(60.0, 1), None).what;
+        let text = standstills(&all_late(60.0, 1), None).what;
         assert!(
-            told.starts_with("1 of ") && told.contains("60 ms at most, 12.0 % of 500 ms"),
-            "{told}"
+            text.starts_with("1 of ") && text.contains("60 ms at most, 12.0 % of 500 ms"),
+            "{text}"
         );
     }
 }

@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_taken_from_headers_documents_and_texts() {
+    fn values_are_captured_from_headers_documents_and_texts() {
         assert_eq!(extract_all(header("mcp-session-id"), b""), json!("7f\u{fffd}"));
         let body = br#"{"accounts": [{"id": 7, "tags": ["a"]}], "none": null}"#;
         assert_eq!(extract_all(at("/accounts/0/id"), body), json!(7));
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_found_is_said_without_the_body_unless_there_is_a_default() {
+    fn a_missing_value_without_a_default_is_reported_without_the_body() {
         assert_eq!(missed(header("mcp-session-id"), b""), "no such header");
         assert_eq!(
             missed(at("/accounts/0/id"), b"{\"accounts\": []}"),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn all_are_taken_or_none() {
+    fn either_all_values_are_captured_or_none() {
         let both = |second: &str| {
             let all = [capture(at("/a"), None), capture(at(second), None)];
             take(
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_too_large_or_not_decodable_is_no_place_to_find_anything() {
+    fn nothing_is_found_in_a_body_that_is_too_large_or_cannot_be_decoded() {
         let encoded = |encoding: &'static str| -> HeaderMap {
             [(CONTENT_ENCODING, HeaderValue::from_static(encoding))].into_iter().collect()
         };
@@ -261,7 +261,7 @@ mod tests {
         let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         std::io::Write::write_all(&mut bomb, &[b' '; 2048]).unwrap();
         let bomb = bomb.finish().unwrap();
-        // A default stands for what is not there, and not for what was not looked at.
+        // A default replaces a missing value, not one in a body above the limit.
         let unmet = take(&capture(at("/a"), Some("instead")), &encoded("gzip"), &bomb).unwrap_err();
         assert_eq!(unmet.expected, "max_body = \"1 KiB\"");
     }
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_kept_where_a_capture_looks_at_it() {
+    fn a_body_is_needed_if_a_capture_looks_at_it() {
         assert!(!CaptureSet::default().needs_body());
         assert!(!capture(header("etag"), None).needs_body());
         assert!(capture(at(""), None).needs_body() && capture(regex("a"), None).needs_body());

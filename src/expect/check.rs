@@ -79,9 +79,7 @@ impl ResponseCheck {
     ) -> Result<(), CheckFailure> {
         match self {
             Self::Status(expected) => check_status(subject.answer()?, expected, is_sensitive),
-            Self::Denied if subject.rows().is_ok() => {
-                Err(admission("the statement was carried out"))
-            }
+            Self::Denied if subject.rows().is_ok() => Err(admission("the statement was executed")),
             Self::Denied => check_denied(subject.answer()?, is_sensitive),
             Self::FinalUrl(expected) => check_final_url(
                 subject.answer()?,
@@ -132,8 +130,8 @@ fn check_status(
     if expected.contains(&answer.status) {
         return Ok(());
     }
-    let (failure, seen) = describe::describe_status(answer, is_sensitive);
-    Err(CheckFailure::Mismatch(failure, seen))
+    let (failure, found) = describe::describe_status(answer, is_sensitive);
+    Err(CheckFailure::Mismatch(failure, found))
 }
 
 fn check_denied(answer: &ResponseView<'_>, is_sensitive: bool) -> Result<(), CheckFailure> {
@@ -143,8 +141,8 @@ fn check_denied(answer: &ResponseView<'_>, is_sensitive: bool) -> Result<(), Che
     check_status(answer, &[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN], is_sensitive)
 }
 
-fn admission(seen: &str) -> CheckFailure {
-    CheckFailure::Mismatch(Failure::Admitted, seen.to_owned())
+fn admission(found: &str) -> CheckFailure {
+    CheckFailure::Mismatch(Failure::Admitted, found.to_owned())
 }
 
 fn check_final_url(

@@ -79,9 +79,9 @@ fn encodings(answer: &ResponseView<'_>) -> Result<Vec<ContentEncoding>, DecodeFa
 }
 
 fn unknown_encoding(name: &str) -> DecodeFailure {
-    let shown: String = name.chars().take(SHOWN).collect();
+    let short_name: String = name.chars().take(SHOWN).collect();
     DecodeFailure::Malformed(format!(
-        "the body's encoding `{shown}` cannot be decoded; `Accept-Encoding` may ask for gzip and deflate"
+        "the body's encoding `{short_name}` cannot be decoded; `Accept-Encoding` may ask for gzip and deflate"
     ))
 }
 
@@ -125,10 +125,10 @@ fn inflate(body: &[u8], wrapped: bool, limit: usize) -> Result<Vec<u8>, DecodeFa
     loop {
         let filled = content.len();
         content.reserve_exact(next_reserve(filled, limit)?);
-        let taken = usize::try_from(state.total_in()).unwrap_or(body.len());
-        let rest = &body[taken.min(body.len())..];
+        let consumed = usize::try_from(state.total_in()).unwrap_or(body.len());
+        let rest = &body[consumed.min(body.len())..];
         let status = state.decompress_vec(rest, &mut content, FlushDecompress::None);
-        let stuck = content.len() == filled && state.total_in() == taken as u64;
+        let stuck = content.len() == filled && state.total_in() == consumed as u64;
         match status {
             Ok(Status::StreamEnd) if state.total_in() == body.len() as u64 => {
                 return check_limit(content, limit);

@@ -71,7 +71,7 @@ mod tests {
     fn the_last_event_with_data_counts() {
         assert_eq!(last("data: 1\n\ndata: 2\n\nid: 3\n\n").as_deref(), Some("2"));
         assert_eq!(last("event: message\ndata: {\"a\":1}\n\n").as_deref(), Some("{\"a\":1}"));
-        // As sign of life, MCP servers send an event of empty data.
+        // MCP servers send an event with empty data to keep the connection alive.
         assert_eq!(last("data: 1\n\ndata:\n\ndata\n\n").as_deref(), Some("1"));
         for stream in
             ["", "\n\n", "id: 1\n\n", "data:\n\n", ": data: 1\n\n", "DATA: 1\n\n", " data: 1\n\n"]

@@ -45,7 +45,7 @@ impl fmt::Debug for ExpectationSet {
 }
 
 impl ExpectationSet {
-    /// The default of the largest body.
+    /// The default limit for a body.
     pub const DEFAULT_MAX_BODY: ByteSize = ByteSize(4 << 20);
 
     /// Expectations, judged in the order status, URL, headers, rows, content. Without one on the

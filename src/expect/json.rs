@@ -66,7 +66,7 @@ impl JsonExpectation {
         let found = document
             .pointer(pointer)
             .ok_or_else(|| describe_missing(document, pointer, is_sensitive))?;
-        let shown = |found: &Value| describe_value(found, is_sensitive);
+        let describe = |found: &Value| describe_value(found, is_sensitive);
         match rule {
             JsonRule::Is(value) => match JsonDifference::between(found, value) {
                 None => Ok(()),
@@ -78,14 +78,14 @@ impl JsonExpectation {
             JsonRule::IsNot(_) | JsonRule::ReadsNot(_) if is_sensitive => {
                 Err("that value".to_owned())
             }
-            JsonRule::IsNot(_) | JsonRule::Reads(_) | JsonRule::ReadsNot(_) => Err(shown(found)),
+            JsonRule::IsNot(_) | JsonRule::Reads(_) | JsonRule::ReadsNot(_) => Err(describe(found)),
             JsonRule::IsOf(kind) if kind.is_of(found) => Ok(()),
             JsonRule::IsOf(_) => Err(type_of(found).to_owned()),
-            JsonRule::AtLeast(least) => compare_number(found, least, Ordering::is_ge, shown),
-            JsonRule::AtMost(most) => compare_number(found, most, Ordering::is_le, shown),
+            JsonRule::AtLeast(least) => compare_number(found, least, Ordering::is_ge, describe),
+            JsonRule::AtMost(most) => compare_number(found, most, Ordering::is_le, describe),
             JsonRule::Matches(pattern) => match found.as_str() {
                 Some(text) if pattern.is_in(text.as_bytes()) => Ok(()),
-                Some(_) => Err(shown(found)),
+                Some(_) => Err(describe(found)),
                 None => Err(format!("{}, no text", type_of(found))),
             },
         }
@@ -127,12 +127,12 @@ fn compare_number(
     found: &Value,
     limit: &Number,
     holds: fn(Ordering) -> bool,
-    shown: impl Fn(&Value) -> String,
+    describe: impl Fn(&Value) -> String,
 ) -> Result<(), String> {
     match number::number_of(found) {
         Some(number) if holds(number::compare(&number, limit)) => Ok(()),
-        Some(_) => Err(shown(found)),
-        None if found.is_string() => Err(format!("{}, no number", shown(found))),
+        Some(_) => Err(describe(found)),
+        None if found.is_string() => Err(format!("{}, no number", describe(found))),
         None => Err(format!("{}, no number", type_of(found))),
     }
 }

@@ -60,11 +60,11 @@ mod tests {
     }
 
     #[test]
-    fn the_first_group_is_taken_or_the_whole_match_without_a_group() {
+    fn the_first_group_is_captured_or_the_whole_match_without_a_group() {
         assert_eq!(first("value=\"([^\"]+)\"", b"x value=\"7f\" y").unwrap(), b"7f");
         assert_eq!(first("[0-9]+", b"a 12 34").unwrap(), b"12");
         assert_eq!(first("(?:a|b)c", b"\xff\xfebc").unwrap(), b"bc");
-        // A group that has no part in what is found holds nothing.
+        // A group that takes no part in the match captures nothing.
         assert_eq!(first("(a)|b", b"b"), None);
         assert_eq!(first("a", b""), None);
     }

@@ -13,6 +13,7 @@ pub struct ResponseView<'a> {
     /// The headers.
     pub headers: &'a HeaderMap,
     /// The complete body as it was received, before decoding. It may be empty if neither
-    /// [`Expectations::needs_body`] nor [`Captures::needs_body`] needs it.
+    /// [`ExpectationSet::needs_body`](super::ExpectationSet::needs_body) nor
+    /// [`CaptureSet::needs_body`](super::CaptureSet::needs_body) is true.
     pub body: &'a [u8],
 }

@@ -83,13 +83,13 @@ fn split(text: &str, at: char) -> impl Iterator<Item = &str> {
 /// A token as it is, or the content of a quoted string; `None` if it is neither.
 fn unquoted(value: &str) -> Option<String> {
     let Some(rest) = value.strip_prefix('"') else { return Some(value.to_owned()) };
-    let mut said = String::new();
+    let mut content = String::new();
     let mut characters = rest.chars();
     loop {
         match characters.next()? {
-            '"' => return characters.next().is_none().then_some(said),
-            '\\' => said.push(characters.next()?),
-            c => said.push(c),
+            '"' => return characters.next().is_none().then_some(content),
+            '\\' => content.push(characters.next()?),
+            c => content.push(c),
         }
     }
 }
@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    fn told(lines: &[&str]) -> Vec<(String, u64)> {
+    fn names_and_micros(lines: &[&str]) -> Vec<(String, u64)> {
         let lines = lines.iter().map(|line| (SERVER_TIMING, HeaderValue::from_str(line).unwrap()));
         let headers: HeaderMap = lines.collect();
         let micros =
@@ -119,14 +119,14 @@ mod tests {
     }
 
     fn one(line: &str) -> Option<u64> {
-        told(&[line]).first().map(|(_, micros)| *micros)
+        names_and_micros(&[line]).first().map(|(_, micros)| *micros)
     }
 
     #[test]
     fn several_lines_hold_several_metrics_each() {
         let lines = ["db;dur=53, app;dur=47.2", "cache;desc=\"Cache Read\";dur=.5,total;dur=123"];
         let all = [("db", 53_000), ("app", 47_200), ("cache", 500), ("total", 123_000)];
-        assert_eq!(told(&lines), all.map(|(name, micros)| (name.to_owned(), micros)));
+        assert_eq!(names_and_micros(&lines), all.map(|(name, micros)| (name.to_owned(), micros)));
     }
 
     #[test]
@@ -147,11 +147,11 @@ mod tests {
     #[test]
     fn quoted_descriptions_hold_commas_semicolons_quotes_and_backslashes() {
         let line = r#"a;desc="x, y;dur=1; \"z\", \\";dur=2, b;dur=3"#;
-        assert_eq!(told(&[line]), [("a".to_owned(), 2_000), ("b".to_owned(), 3_000)]);
+        assert_eq!(names_and_micros(&[line]), [("a".to_owned(), 2_000), ("b".to_owned(), 3_000)]);
     }
 
     #[test]
-    fn a_metric_without_a_believable_duration_is_left_out_and_the_next_one_is_not() {
+    fn a_metric_without_a_plausible_duration_is_left_out_and_the_next_one_is_read() {
         for metric in [
             "miss",
             "app;desc=x",
@@ -171,7 +171,7 @@ mod tests {
             "\"app\";dur=1",
         ] {
             assert_eq!(one(metric), None, "{metric}");
-            let behind = told(&[metric, "next;dur=4"]);
+            let behind = names_and_micros(&[metric, "next;dur=4"]);
             assert_eq!(behind, [("next".to_owned(), 4_000)], "{metric}");
         }
         assert_eq!(one(", ,a/b;dur=1,,next;dur=4,"), Some(4_000));
@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn only_the_first_sixteen_metrics_are_read() {
         let many = "m;dur=1,".repeat(400);
-        assert_eq!(told(&["none", &many]).len(), METRICS - 1);
-        assert_eq!(told(&[&format!("{};dur=1", "x".repeat(LONGEST_NAME + 1))]), []);
+        assert_eq!(names_and_micros(&["none", &many]).len(), METRICS - 1);
+        assert_eq!(names_and_micros(&[&format!("{};dur=1", "x".repeat(LONGEST_NAME + 1))]), []);
     }
 
     proptest::proptest! {
@@ -215,7 +215,7 @@ mod tests {
             });
             let line = line.collect::<Vec<_>>().join(", ");
             let written = metrics.iter().map(|(name, millis, _)| (name.clone(), u64::from(*millis) * 1_000));
-            proptest::prop_assert_eq!(told(&[&line]), written.collect::<Vec<_>>());
+            proptest::prop_assert_eq!(names_and_micros(&[&line]), written.collect::<Vec<_>>());
         }
     }
 

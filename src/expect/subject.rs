@@ -20,8 +20,8 @@ pub(super) enum CheckFailure {
 }
 
 /// A failure of anything except the status.
-pub(super) fn unexpected(seen: impl Into<String>) -> CheckFailure {
-    CheckFailure::Mismatch(Failure::Unexpected, seen.into())
+pub(super) fn unexpected(found: impl Into<String>) -> CheckFailure {
+    CheckFailure::Mismatch(Failure::Unexpected, found.into())
 }
 
 /// A response or rows, in the form that a check needs.
@@ -89,7 +89,7 @@ impl<'a> CheckSubject<'a> {
             Some(document) => document,
             None => self.parse_document()?,
         };
-        self.document.insert(document).as_ref().map_err(|seen| unexpected(seen.as_str()))
+        self.document.insert(document).as_ref().map_err(|found| unexpected(found.as_str()))
     }
 
     fn parse_document(&mut self) -> Result<Result<Value, String>, CheckFailure> {
@@ -115,7 +115,7 @@ impl<'a> SubjectSource<'a> {
             Self::Answer(answer, limit) => {
                 content::decode(answer, *limit).map_err(|undecoded| match undecoded {
                     DecodeFailure::TooLarge => CheckFailure::TooLarge,
-                    DecodeFailure::Malformed(seen) => unexpected(seen),
+                    DecodeFailure::Malformed(found) => unexpected(found),
                 })
             }
             // JSON values with string keys always serialize.

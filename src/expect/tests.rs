@@ -40,7 +40,7 @@ fn judged(
     })
 }
 
-fn seen(
+fn mismatch(
     check: ResponseCheck,
     status: u16,
     headers: &[(HeaderName, &str)],
@@ -68,11 +68,11 @@ fn any_2xx_is_accepted_unless_a_status_is_written() {
 
 #[test]
 fn an_unexpected_status_is_named() {
-    assert_eq!(seen(status(200), 410, &[], ""), Some((Failure::Status, "410 Gone".to_owned())));
-    assert_eq!(seen(status(200), 599, &[], ""), Some((Failure::Status, "599".to_owned())));
-    assert_eq!(seen(status(404), 404, &[], ""), None);
+    assert_eq!(mismatch(status(200), 410, &[], ""), Some((Failure::Status, "410 Gone".to_owned())));
+    assert_eq!(mismatch(status(200), 599, &[], ""), Some((Failure::Status, "599".to_owned())));
+    assert_eq!(mismatch(status(404), 404, &[], ""), None);
     assert_eq!(
-        seen(status(200), 304, &[], ""),
+        mismatch(status(200), 304, &[], ""),
         Some((Failure::Status, "304 Not Modified".to_owned()))
     );
 }
@@ -87,11 +87,11 @@ fn a_redirect_names_its_target_without_the_query() {
         ("//other.org/x?y", "https://other.org/x"),
         ("https://user:secret@other.org:8443/x", "https://other.org:8443/x"),
     ] {
-        let (failure, seen) = seen(status(200), 302, &[(LOCATION, location)], "").unwrap();
+        let (failure, mismatch) = mismatch(status(200), 302, &[(LOCATION, location)], "").unwrap();
         assert_eq!(failure, Failure::Redirected);
-        assert_eq!(seen, format!("302 redirect to {to}"));
+        assert_eq!(mismatch, format!("302 redirect to {to}"));
     }
-    assert_eq!(seen(status(302), 302, &[(LOCATION, "/auth")], ""), None);
+    assert_eq!(mismatch(status(302), 302, &[(LOCATION, "/auth")], ""), None);
 }
 
 #[test]
@@ -109,14 +109,14 @@ fn the_status_is_judged_before_the_rest() {
 
 #[test]
 fn the_complete_url_must_match_but_its_query_is_not_shown() {
-    assert_eq!(seen(ResponseCheck::FinalUrl(url(PAGE)), 200, &[], ""), None);
-    for (expected, shown) in [
+    assert_eq!(mismatch(ResponseCheck::FinalUrl(url(PAGE)), 200, &[], ""), None);
+    for (expected, description) in [
         ("https://example.org/app?mock=0", "/app with another query"),
         ("https://example.org/", "/app"),
         ("https://other.org/app?mock=1", "https://example.org/app"),
     ] {
-        let unmet = (Failure::Unexpected, shown.to_owned());
-        assert_eq!(seen(ResponseCheck::FinalUrl(url(expected)), 200, &[], ""), Some(unmet));
+        let unmet = (Failure::Unexpected, description.to_owned());
+        assert_eq!(mismatch(ResponseCheck::FinalUrl(url(expected)), 200, &[], ""), Some(unmet));
     }
     let hidden =
         expecting(ResponseCheck::FinalUrl(url("https://example.org/"))).with_sensitivity(true);
@@ -126,10 +126,10 @@ fn the_complete_url_must_match_but_its_query_is_not_shown() {
 #[test]
 fn with_any_query_allowed_host_and_path_must_match() {
     for place in [PAGE, "https://example.org/app", "https://example.org/app?x"] {
-        assert_eq!(seen(ResponseCheck::FinalPlace(url(place)), 200, &[], ""), None);
+        assert_eq!(mismatch(ResponseCheck::FinalPlace(url(place)), 200, &[], ""), None);
     }
     for place in ["https://example.org/app/", "https://other.org/app", "http://example.org/app"] {
-        assert!(seen(ResponseCheck::FinalPlace(url(place)), 200, &[], "").is_some(), "{place}");
+        assert!(mismatch(ResponseCheck::FinalPlace(url(place)), 200, &[], "").is_some(), "{place}");
     }
 }
 
@@ -138,27 +138,33 @@ fn a_header_is_compared_exactly_and_credentials_are_not_shown() {
     let html = || {
         ResponseCheck::Header(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))
     };
-    let unexpected = |seen: &str| Some((Failure::Unexpected, seen.to_owned()));
-    assert_eq!(seen(html(), 200, &[(CONTENT_TYPE, "text/html; charset=utf-8")], ""), None);
-    assert_eq!(seen(html(), 200, &[(CONTENT_TYPE, "text/html")], ""), unexpected("`text/html`"));
-    assert_eq!(seen(html(), 200, &[], ""), unexpected("no such header"));
+    let unexpected = |mismatch: &str| Some((Failure::Unexpected, mismatch.to_owned()));
+    assert_eq!(mismatch(html(), 200, &[(CONTENT_TYPE, "text/html; charset=utf-8")], ""), None);
+    assert_eq!(
+        mismatch(html(), 200, &[(CONTENT_TYPE, "text/html")], ""),
+        unexpected("`text/html`")
+    );
+    assert_eq!(mismatch(html(), 200, &[], ""), unexpected("no such header"));
     let cookie = ResponseCheck::Header(SET_COOKIE, HeaderValue::from_static("a=1"));
-    assert_eq!(seen(cookie.clone(), 200, &[(SET_COOKIE, "b=2"), (SET_COOKIE, "a=1")], ""), None);
-    assert_eq!(seen(cookie, 200, &[(SET_COOKIE, "a=2")], ""), unexpected("another value"));
+    assert_eq!(
+        mismatch(cookie.clone(), 200, &[(SET_COOKIE, "b=2"), (SET_COOKIE, "a=1")], ""),
+        None
+    );
+    assert_eq!(mismatch(cookie, 200, &[(SET_COOKIE, "a=2")], ""), unexpected("another value"));
 }
 
 #[test]
 fn markers_are_searched_for_and_the_body_is_never_shown() {
     let body = "x".repeat(2_345);
-    let unexpected = |seen: &str| Some((Failure::Unexpected, seen.to_owned()));
-    assert_eq!(seen(ResponseCheck::contains("xx"), 200, &[], &body), None);
+    let unexpected = |mismatch: &str| Some((Failure::Unexpected, mismatch.to_owned()));
+    assert_eq!(mismatch(ResponseCheck::contains("xx"), 200, &[], &body), None);
     assert_eq!(
-        seen(ResponseCheck::contains("y"), 200, &[], &body),
+        mismatch(ResponseCheck::contains("y"), 200, &[], &body),
         unexpected("not in the 2,345 bytes of the body")
     );
-    assert_eq!(seen(ResponseCheck::lacks("y"), 200, &[], &body), None);
+    assert_eq!(mismatch(ResponseCheck::lacks("y"), 200, &[], &body), None);
     assert_eq!(
-        seen(ResponseCheck::lacks("x"), 200, &[], "x"),
+        mismatch(ResponseCheck::lacks("x"), 200, &[], "x"),
         unexpected("in the 1 byte of the body")
     );
     assert!(expecting(ResponseCheck::contains("x")).needs_body());
@@ -179,27 +185,27 @@ fn a_json_value_is_judged_and_only_short_scalars_are_shown() {
     })
     .to_string();
     let at = |pointer: &str, value: Value| {
-        seen(json(pointer, JsonRule::Is(value)), 200, &[], &body).map(|(_, seen)| seen)
+        mismatch(json(pointer, JsonRule::Is(value)), 200, &[], &body).map(|(_, mismatch)| mismatch)
     };
     assert_eq!(at("/depth", json!(1)), None);
-    for (pointer, shown) in [
+    for (pointer, description) in [
         ("/status", "\"failing\""),
         ("/none", "nothing at /none"),
         ("/list", "an array"),
         ("", "an object"),
         ("/long", "another, longer value"),
     ] {
-        assert_eq!(at(pointer, json!("ok")).as_deref(), Some(shown));
+        assert_eq!(at(pointer, json!("ok")).as_deref(), Some(description));
     }
     let check = json("", JsonRule::Is(json!(1)));
-    assert_eq!(seen(check, 200, &[], "<html>").unwrap().1, "6 bytes that are not JSON");
+    assert_eq!(mismatch(check, 200, &[], "<html>").unwrap().1, "6 bytes that are not JSON");
 }
 
 #[test]
 fn the_document_of_an_event_stream_is_its_last_events_data() {
     let of = |kind: &str, body: &str| {
         let check = json("/result/ok", JsonRule::Is(json!(true)));
-        seen(check, 200, &[(CONTENT_TYPE, kind)], body).map(|(_, seen)| seen)
+        mismatch(check, 200, &[(CONTENT_TYPE, kind)], body).map(|(_, mismatch)| mismatch)
     };
     let stream =
         "data: {\"result\": null}\n\nevent: message\ndata: {\"result\":\ndata: {\"ok\": true}}\n\n";
@@ -207,21 +213,24 @@ fn the_document_of_an_event_stream_is_its_last_events_data() {
     assert_eq!(of("application/json", stream).unwrap(), "77 bytes that are not JSON");
     assert_eq!(of("text/event-stream", "data: no\n\n").unwrap(), "2 bytes that are not JSON");
     assert_eq!(of("text/event-stream", ":\n\n").unwrap(), "3 bytes of events that have no data");
-    // Texts are looked for in all of the stream.
+    // Texts are searched for in the whole stream.
     let headers = [(CONTENT_TYPE, "text/event-stream")];
-    assert_eq!(seen(ResponseCheck::contains("event: message"), 200, &headers, stream), None);
+    assert_eq!(mismatch(ResponseCheck::contains("event: message"), 200, &headers, stream), None);
 }
 
 #[test]
 fn a_2xx_status_instead_of_a_denial_is_an_admission() {
     let denied = || ResponseCheck::Denied;
     for code in [401, 403] {
-        assert_eq!(seen(denied(), code, &[], ""), None);
+        assert_eq!(mismatch(denied(), code, &[], ""), None);
     }
-    assert_eq!(seen(denied(), 200, &[], ""), Some((Failure::Admitted, "200".to_owned())));
-    assert_eq!(seen(denied(), 204, &[], ""), Some((Failure::Admitted, "204".to_owned())));
-    assert_eq!(seen(denied(), 404, &[], ""), Some((Failure::Status, "404 Not Found".to_owned())));
-    let redirect = seen(denied(), 302, &[(LOCATION, "/auth/login?shop=a")], "");
+    assert_eq!(mismatch(denied(), 200, &[], ""), Some((Failure::Admitted, "200".to_owned())));
+    assert_eq!(mismatch(denied(), 204, &[], ""), Some((Failure::Admitted, "204".to_owned())));
+    assert_eq!(
+        mismatch(denied(), 404, &[], ""),
+        Some((Failure::Status, "404 Not Found".to_owned()))
+    );
+    let redirect = mismatch(denied(), 302, &[(LOCATION, "/auth/login?shop=a")], "");
     assert_eq!(redirect, Some((Failure::Redirected, "302 redirect to /auth/login".to_owned())));
     assert_eq!(expecting(denied()).lines(), ["as written"]);
 }
@@ -229,7 +238,7 @@ fn a_2xx_status_instead_of_a_denial_is_an_admission() {
 #[test]
 fn patterns_are_found_in_headers_and_bodies() {
     let location = || ResponseCheck::HeaderMatches(LOCATION, pattern("^/auth/login"));
-    let unexpected = |seen: &str| Some((Failure::Unexpected, seen.to_owned()));
+    let unexpected = |mismatch: &str| Some((Failure::Unexpected, mismatch.to_owned()));
     let mut expectations = expecting(status(302));
     expectations.all.push(Expectation { written: "location".to_owned(), check: location() });
     assert_eq!(
@@ -238,14 +247,17 @@ fn patterns_are_found_in_headers_and_bodies() {
     );
     let unmet = judged(&expectations, 302, &[(LOCATION, "/home?token=secret")], "").unwrap_err();
     assert_eq!((unmet.expected.as_str(), unmet.seen.as_str()), ("location", "/home"));
-    assert_eq!(seen(location(), 200, &[], ""), unexpected("no such header"));
+    assert_eq!(mismatch(location(), 200, &[], ""), unexpected("no such header"));
     let cookie = ResponseCheck::HeaderMatches(SET_COOKIE, pattern("Secure"));
-    assert_eq!(seen(cookie, 200, &[(SET_COOKIE, "a=2")], ""), unexpected("another value"));
+    assert_eq!(mismatch(cookie, 200, &[(SET_COOKIE, "a=2")], ""), unexpected("another value"));
 
     let check = || ResponseCheck::BodyMatches(pattern("v[0-9]+"));
     assert!(expecting(check()).needs_body());
-    assert_eq!(seen(check(), 200, &[], "at v12"), None);
-    assert_eq!(seen(check(), 200, &[], "at v"), unexpected("no match in the 4 bytes of the body"));
+    assert_eq!(mismatch(check(), 200, &[], "at v12"), None);
+    assert_eq!(
+        mismatch(check(), 200, &[], "at v"),
+        unexpected("no match in the 4 bytes of the body")
+    );
 }
 
 fn of_rows(check: ResponseCheck, rows: &[Value]) -> Option<(Failure, String)> {
@@ -257,7 +269,7 @@ fn of_rows(check: ResponseCheck, rows: &[Value]) -> Option<(Failure, String)> {
 fn rows_are_counted_and_judged_as_a_document_and_a_text() {
     let rows =
         [json!({ "samples": "12", "table": "leads" }), json!({ "samples": "4", "table": "notes" })];
-    let unexpected = |seen: &str| Some((Failure::Unexpected, seen.to_owned()));
+    let unexpected = |mismatch: &str| Some((Failure::Unexpected, mismatch.to_owned()));
     assert_eq!(ExpectationSet::of_rows(Vec::new()).judge_rows(&rows), Ok(()));
     assert_eq!(of_rows(ResponseCheck::Rows(2), &rows), None);
     assert_eq!(of_rows(ResponseCheck::Rows(0), &[]), None);
@@ -284,12 +296,12 @@ fn a_subject_without_the_judged_part_does_not_meet_the_expectation() {
     for check in [status(200), ResponseCheck::FinalUrl(url(PAGE))] {
         assert_eq!(of_rows(check, &[]), Some((Failure::Unexpected, none.to_owned())));
     }
-    // A statement that had to be denied was not, whatever its rows.
-    let let_in = "the statement was carried out";
+    // The statement had to be denied and was not. Its rows do not matter.
+    let let_in = "the statement was executed";
     assert_eq!(of_rows(ResponseCheck::Denied, &[]), Some((Failure::Admitted, let_in.to_owned())));
     for check in [ResponseCheck::Rows(0), ResponseCheck::RowsAtLeast(0)] {
         assert_eq!(
-            seen(check, 200, &[], "[]").unwrap().1,
+            mismatch(check, 200, &[], "[]").unwrap().1,
             "an answer over HTTP, which has no rows"
         );
     }
@@ -297,19 +309,19 @@ fn a_subject_without_the_judged_part_does_not_meet_the_expectation() {
 
 #[test]
 fn a_sensitive_response_shows_only_its_status_and_what_is_missing() {
-    let seen = |check: ResponseCheck, headers: &[(HeaderName, &str)]| {
+    let mismatch = |check: ResponseCheck, headers: &[(HeaderName, &str)]| {
         let expectations = expecting(check).with_sensitivity(true);
         judged(&expectations, 200, headers, r#"{"token": "canary"}"#).unwrap_err().seen
     };
     let hidden = "another value (the answer is sensitive, and not shown)";
-    assert_eq!(seen(json("/token", JsonRule::Is(json!("x"))), &[]), hidden);
-    assert_eq!(seen(json("/token", JsonRule::IsOf(JsonType::Array)), &[]), "a string");
-    assert_eq!(seen(json("/id", JsonRule::Is(json!(1))), &[]), "nothing at /id");
-    assert_eq!(seen(ResponseCheck::contains("x"), &[]), "not in the 19 bytes of the body");
-    assert_eq!(seen(status(201), &[]), "200 OK");
+    assert_eq!(mismatch(json("/token", JsonRule::Is(json!("x"))), &[]), hidden);
+    assert_eq!(mismatch(json("/token", JsonRule::IsOf(JsonType::Array)), &[]), "a string");
+    assert_eq!(mismatch(json("/id", JsonRule::Is(json!(1))), &[]), "nothing at /id");
+    assert_eq!(mismatch(ResponseCheck::contains("x"), &[]), "not in the 19 bytes of the body");
+    assert_eq!(mismatch(status(201), &[]), "200 OK");
     let header = ResponseCheck::Header(CONTENT_TYPE, HeaderValue::from_static("text/html"));
-    assert_eq!(seen(header.clone(), &[(CONTENT_TYPE, "text/plain")]), "another value");
-    assert_eq!(seen(header, &[]), "no such header");
+    assert_eq!(mismatch(header.clone(), &[(CONTENT_TYPE, "text/plain")]), "another value");
+    assert_eq!(mismatch(header, &[]), "no such header");
     let moved =
         judged(&expecting(status(200)).with_sensitivity(true), 302, &[(LOCATION, "/canary")], "");
     assert_eq!(moved.unwrap_err().seen, "302 Found");
@@ -351,8 +363,8 @@ fn a_body_above_the_limit_is_an_unmet_expectation() {
 
 #[test]
 fn debug_shows_what_is_written_and_no_value() {
-    let shown = format!("{:?}", expecting(ResponseCheck::contains("secret")));
-    assert_eq!(shown, "Expectations([\"status = 2xx\", \"as written\"])");
+    let debug = format!("{:?}", expecting(ResponseCheck::contains("secret")));
+    assert_eq!(debug, "Expectations([\"status = 2xx\", \"as written\"])");
 }
 
 proptest! {
@@ -380,8 +392,8 @@ proptest! {
     ) {
         let rows: Vec<Value> = rows.into_iter().map(|row| json!(row)).collect();
         for check in checks() {
-            if let Some((_, seen)) = of_rows(check, &rows) {
-                prop_assert!(seen.chars().count() <= 200, "{}", seen);
+            if let Some((_, mismatch)) = of_rows(check, &rows) {
+                prop_assert!(mismatch.chars().count() <= 200, "{}", mismatch);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The environment variables, and what happens if one is missing. `Debug` shows only their names.
+/// The environment variables, and what happens if one is missing. `Debug` shows only the names.
 #[derive(Clone, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,

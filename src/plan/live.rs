@@ -140,7 +140,7 @@ impl LiveText {
         }
     }
 
-    /// The name of the value that is all of the text, where one is.
+    /// The name of the value if the text is nothing else.
     fn one_value(&self) -> Option<&str> {
         match self.0.as_slice() {
             [LiveTextPiece::Value(name)] => Some(name),

@@ -1,7 +1,6 @@
-//! What a run will do: scenarios with their environment read, their secrets wrapped and their
-//! defaults filled in.
+//! What a run will do: scenarios with the environment read, secrets wrapped and defaults filled in.
 //!
-//! The types of a plan have a file each; [`Plan::resolve`] makes them from scenarios.
+//! Each type of a plan has a file. [`Plan::resolve`] makes them from scenarios.
 
 pub(crate) mod capacity;
 mod environment;

@@ -27,7 +27,7 @@ pub struct RequestPlan {
     pub ceilings: Vec<Ceiling>,
     /// How often the step is tried.
     pub tries: RetryPlan,
-    /// Whether a missing resource is an outcome of its own instead of a failure.
+    /// Whether a missing resource is the outcome *absent* instead of a failure.
     pub accepts_absence: bool,
     /// Why the step cannot run: ``variable `X` is not set``.
     pub missing_variable: Option<String>,

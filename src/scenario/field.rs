@@ -75,12 +75,12 @@ impl<T> ScenarioField<T> {
         self.located().map(|(location, _)| location)
     }
 
-    /// The span of the value; empty, at the start of the file, where the key is not written.
+    /// The span of the value. If the key is not written: empty, at the start of the file.
     pub(crate) fn value_span(&self) -> Span {
         self.location().map_or(0..0, |location| location.value.clone())
     }
 
-    /// The span of the key; empty, at the start of the file, where it is not written.
+    /// The span of the key. If it is not written: empty, at the start of the file.
     pub(crate) fn key_span(&self) -> Span {
         self.location().map_or(0..0, |location| location.key.clone())
     }

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_file_with_a_port_or_a_path_was_meant_as_a_url() {
+    fn a_missing_file_with_a_port_or_a_path_is_probably_a_url() {
         for (name, url) in [
             ("127.0.0.1:8391", Some("http://127.0.0.1:8391")),
             ("localhost:3000/app?mock=1", Some("http://localhost:3000/app?mock=1")),

@@ -1,10 +1,10 @@
 //! Hides the passwords of database URLs in quoted lines of a scenario file.
 
 /// The line with every password of a database URL replaced by as many dots, so that columns stay
-/// the same. Whatever it contains, a password ends before the last `@` of its string. A password
-/// that is one variable stays, because it shows only the name of the variable.
+/// the same. A password ends before the last `@` of its string, because it may contain one. A
+/// password that is one variable stays, because it shows only the name of the variable.
 pub(super) fn redact_passwords(line: &str) -> String {
-    let mut shown = line.to_owned();
+    let mut redacted = line.to_owned();
     for (at, scheme) in
         line.match_indices("postgres").filter_map(|(at, _)| Some((at, scheme_at(&line[at..])?)))
     {
@@ -23,14 +23,14 @@ pub(super) fn redact_passwords(line: &str) -> String {
             password.starts_with("${") && password.find('}') == Some(password.len() - 1);
         if !is_variable {
             let blot: String = password.chars().map(|_| HIDDEN).collect();
-            shown = shown.replacen(
+            redacted = redacted.replacen(
                 &line[at..begin + last],
                 &format!("{}{blot}", &line[at..=begin + colon]),
                 1,
             );
         }
     }
-    shown
+    redacted
 }
 
 fn scheme_at(text: &str) -> Option<&'static str> {

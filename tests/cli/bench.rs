@@ -1,4 +1,4 @@
-//! The program, the rehearsal target and a folder to work in.
+//! Starts the program and the rehearsal target, and sets up a folder for a scenario and its runs.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tollgate::record::RunRecord;
 
-/// The rehearsal target as a process of its own, ended when dropped.
+/// The rehearsal target as a child process, ended on drop.
 pub(crate) struct Target {
     pub(crate) child: Child,
     pub(crate) base_url: String,
@@ -37,14 +37,14 @@ impl Drop for Target {
     }
 }
 
-/// A folder with one scenario file and room for runs.
+/// A folder for one scenario file and its runs.
 pub(crate) struct Bench {
     pub(crate) folder: TempDir,
     pub(crate) scenario: PathBuf,
 }
 
 impl Bench {
-    /// A scenario against `base_url`; `rest` is appended, `top` stands before the tables.
+    /// A scenario against `base_url`, with `top` before the tables and `rest` after them.
     pub(crate) fn new(base_url: &str, top: &str, rest: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let scenario = folder.path().join("scenario.toml");
@@ -70,12 +70,12 @@ impl Bench {
         self.command().output().unwrap()
     }
 
-    /// Every run folder there is.
+    /// All run folders.
     pub(crate) fn run_folders(&self) -> Vec<PathBuf> {
         std::fs::read_dir(self.runs()).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 
-    /// The only run folder there is.
+    /// The only run folder; panics if there is not exactly one.
     pub(crate) fn run_folder(&self) -> PathBuf {
         let mut folders =
             std::fs::read_dir(self.runs()).unwrap().map(|entry| entry.unwrap().path());
@@ -120,7 +120,7 @@ pub(crate) fn signal(child: &Child, name: &str) {
     assert!(status.success());
 }
 
-/// Waits until a run has written so many intervals.
+/// Waits until a run has written at least `count` intervals.
 pub(crate) fn wait_for_intervals(bench: &Bench, count: usize) {
     for _ in 0..400 {
         let written = if bench.runs().exists() { lines(&bench.runs()) } else { 0 };
@@ -143,16 +143,17 @@ pub(crate) fn lines(runs: &Path) -> usize {
     text.lines().count()
 }
 
-/// A server that answers 200 to everything, and what it was sent: each request's head and body.
+/// The URL of a server that answers 200 to everything, and the head and body of each request that
+/// it received.
 pub(crate) fn recording_server() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     let requests = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&requests);
+    let received = Arc::clone(&requests);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let kept = Arc::clone(&kept);
-            std::thread::spawn(move || record(stream, &kept));
+            let received = Arc::clone(&received);
+            std::thread::spawn(move || record(stream, &received));
         }
     });
     (base_url, requests)

@@ -17,7 +17,7 @@ fn the_demo_passes_and_leaves_nothing_running() {
 }
 
 #[test]
-fn a_flag_that_the_target_does_not_know_is_refused_without_naming_flags_nobody_typed() {
+fn an_unknown_target_flag_is_refused_without_naming_flags_that_were_not_typed() {
     let output = tollgate().args(["demo", "--", "--bogus"]).output().unwrap();
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2));

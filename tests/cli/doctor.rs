@@ -1,7 +1,7 @@
-//! `tollgate doctor`: what it says of this machine and of targets in every state.
+//! `tollgate doctor`: its findings about this machine, and about targets in every state.
 //!
-//! How busy this machine is while the tests run is no business of theirs: lines about timers and
-//! processors are there, whatever they say.
+//! How busy this machine is during the tests must not decide them. So they require findings about
+//! timers and processors, but in any state.
 
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
@@ -11,39 +11,39 @@ use serde_json::Value;
 
 use crate::bench::{Bench, PLAIN, Target, text, tollgate};
 
-/// What was found, as `--output json` tells it, and the exit code.
-struct Seen {
-    told: Value,
+/// The document of `--output json`, and the exit code.
+struct Checkup {
+    document: Value,
     exit: Option<i32>,
 }
 
-impl Seen {
-    fn by(command: &mut Command) -> Self {
+impl Checkup {
+    fn of(command: &mut Command) -> Self {
         let output = command.args(["--output", "json"]).output().unwrap();
-        let told = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        let document = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
             panic!("{error}: {} {}", text(&output.stdout), text(&output.stderr))
         });
-        Self { told, exit: output.status.code() }
+        Self { document, exit: output.status.code() }
     }
 
-    /// State and words of each line of a name, over all groups.
+    /// The state and the text of each finding of a name, over all groups.
     fn lines(&self, name: &str) -> Vec<(&str, &str)> {
-        let findings = self.told["findings"].as_array().unwrap().iter();
+        let findings = self.document["findings"].as_array().unwrap().iter();
         let named = findings.filter(|finding| finding["name"] == name);
         named
             .map(|finding| (finding["state"].as_str().unwrap(), finding["what"].as_str().unwrap()))
             .collect()
     }
 
-    /// The only line of a name.
+    /// The state and the text of the only finding of a name.
     fn line(&self, name: &str) -> (&str, &str) {
         let lines = self.lines(name);
-        assert_eq!(lines.len(), 1, "{name} in {:#}", self.told);
+        assert_eq!(lines.len(), 1, "{name} in {:#}", self.document);
         lines[0]
     }
 
     fn remedy(&self, name: &str) -> &str {
-        let mut findings = self.told["findings"].as_array().unwrap().iter();
+        let mut findings = self.document["findings"].as_array().unwrap().iter();
         findings.find(|finding| finding["name"] == name).unwrap()["remedy"].as_str().unwrap()
     }
 }
@@ -54,20 +54,20 @@ fn doctor(sources: &[&str]) -> Command {
     command
 }
 
-/// The line of the only connection to a URL, which must come to so much.
-fn assert_connection(url: &str, flags: &[&str], state: &str, told: &str) {
-    let seen = Seen::by(doctor(&[url]).args(flags));
-    let line = seen.line("connection");
-    assert!(line.0 == state && line.1.contains(told), "{line:?} of {url}");
-    assert!(state != "fail" || seen.exit == Some(1) && !seen.remedy("connection").is_empty());
+/// Asserts the state and a part of the text of the only connection to a URL.
+fn assert_connection(url: &str, flags: &[&str], state: &str, expected: &str) {
+    let checkup = Checkup::of(doctor(&[url]).args(flags));
+    let line = checkup.line("connection");
+    assert!(line.0 == state && line.1.contains(expected), "{line:?} of {url}");
+    assert!(state != "fail" || checkup.exit == Some(1) && !checkup.remedy("connection").is_empty());
 }
 
 #[test]
-fn without_a_plan_this_machine_alone_is_examined_and_nothing_is_left_behind() {
+fn without_a_plan_only_this_machine_is_examined_and_nothing_is_left_behind() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = doctor(&[]);
     command.env("TOLLGATE_RUNS_DIR", folder.path().join("runs"));
-    let seen = Seen::by(&mut command);
+    let checkup = Checkup::of(&mut command);
     for name in [
         "processors",
         "timer lag",
@@ -77,11 +77,11 @@ fn without_a_plan_this_machine_alone_is_examined_and_nothing_is_left_behind() {
         "TLS roots",
         "free space",
     ] {
-        assert!(!seen.line(name).1.is_empty());
+        assert!(!checkup.line(name).1.is_empty());
     }
-    assert_eq!(seen.line("runs folder").0, "ok");
-    assert!(seen.line("runs folder").1.contains("does not exist yet"));
-    assert_eq!(seen.lines("connection"), []);
+    assert_eq!(checkup.line("runs folder").0, "ok");
+    assert!(checkup.line("runs folder").1.contains("does not exist yet"));
+    assert_eq!(checkup.lines("connection"), []);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
@@ -92,8 +92,8 @@ fn the_exit_code_and_the_last_line_follow_the_worst_line() {
     let page = text(&output.stdout);
     assert!(page.contains("→ name a folder that may be written"), "{page}");
     assert!(page.trim_end().lines().last().unwrap().starts_with("fail  "), "{page}");
-    let seen = Seen::by(&mut doctor(&[]));
-    assert_eq!(seen.exit, Some(i32::from(seen.told["state"] == "fail")));
+    let checkup = Checkup::of(&mut doctor(&[]));
+    assert_eq!(checkup.exit, Some(i32::from(checkup.document["state"] == "fail")));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_plain_target_is_reached_and_gets_no_request() {
 }
 
 #[test]
-fn a_target_over_tls_says_what_it_speaks_and_a_certificate_without_its_authority_fails() {
+fn a_tls_targets_protocol_is_named_and_an_unknown_authority_fails() {
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");
     let target = Target::start(&["--tls", "--tls-ca-out", ca.to_str().unwrap()]);
@@ -121,12 +121,12 @@ fn a_target_over_tls_says_what_it_speaks_and_a_certificate_without_its_authority
     assert_connection(file, &[], "ok", "HTTP/2 over TLS 1.3; TCP ");
     assert_connection(file, &["--http", "1.1"], "ok", "HTTP/1.1 over TLS 1.3");
     assert_connection(&target.base_url, &[], "fail", "UnknownIssuer");
-    let insecure = Seen::by(doctor(&[&target.base_url]).arg("--insecure"));
+    let insecure = Checkup::of(doctor(&[&target.base_url]).arg("--insecure"));
     assert_eq!((insecure.line("certificates").0, insecure.line("connection").0), ("warn", "ok"));
 }
 
 #[test]
-fn what_a_target_does_wrong_in_the_handshake_is_told_with_its_remedy() {
+fn each_handshake_fault_is_reported_with_its_remedy() {
     let faults = [
         ("expired", "certificate expired", "renew"),
         ("not-yet-valid", "not valid", "clock"),
@@ -138,37 +138,41 @@ fn what_a_target_does_wrong_in_the_handshake_is_told_with_its_remedy() {
         ("other-alpn", "does not speak", "--http auto"),
     ];
     std::thread::scope(|scope| {
-        for (fault, told, remedy) in faults {
-            scope.spawn(move || assert_handshake(fault, told, remedy));
+        for (fault, expected, remedy) in faults {
+            scope.spawn(move || assert_handshake(fault, expected, remedy));
         }
     });
 }
 
-fn assert_handshake(fault: &str, told: &str, remedy: &str) {
+fn assert_handshake(fault: &str, expected: &str, remedy: &str) {
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");
     let target =
         Target::start(&["--tls", "--tls-ca-out", ca.to_str().unwrap(), "--tls-fault", fault]);
     let timeout = if fault == "handshake-hang" { "300ms" } else { "10s" };
-    let seen =
-        Seen::by(doctor(&[&target.base_url, "--timeout", timeout]).env("SSL_CERT_FILE", &ca));
-    let line = seen.line("connection");
-    assert!(line.0 == "fail" && line.1.contains(told), "{fault}: {line:?}");
-    assert!(seen.remedy("connection").contains(remedy), "{fault}: {}", seen.remedy("connection"));
+    let checkup =
+        Checkup::of(doctor(&[&target.base_url, "--timeout", timeout]).env("SSL_CERT_FILE", &ca));
+    let line = checkup.line("connection");
+    assert!(line.0 == "fail" && line.1.contains(expected), "{fault}: {line:?}");
+    assert!(
+        checkup.remedy("connection").contains(remedy),
+        "{fault}: {}",
+        checkup.remedy("connection")
+    );
 }
 
 #[test]
-fn a_target_that_wants_a_client_certificate_turns_whoever_has_none_away() {
+fn a_target_that_requires_a_client_certificate_fails_without_one() {
     let folder = tempfile::tempdir().unwrap();
     let client = folder.path().join("client.pem");
     let target = Target::start(&["--tls", "--tls-client-out", client.to_str().unwrap()]);
-    let seen = Seen::by(doctor(&[&target.base_url]).arg("--insecure"));
-    assert_eq!(seen.line("connection").0, "fail", "{:#}", seen.told);
-    assert!(seen.remedy("connection").contains("`tls_cert`"));
+    let checkup = Checkup::of(doctor(&[&target.base_url]).arg("--insecure"));
+    assert_eq!(checkup.line("connection").0, "fail", "{:#}", checkup.document);
+    assert!(checkup.remedy("connection").contains("`tls_cert`"));
 }
 
 #[test]
-fn http2_without_tls_is_asked_for_and_a_version_that_is_not_spoken_fails() {
+fn http2_works_with_prior_knowledge_and_an_unsupported_version_fails() {
     let target = Target::start(&["--http", "2"]);
     assert_connection(&target.base_url, &["--http", "2"], "ok", "open; TCP");
     let target = Target::start(&["--tls", "--http", "1.1"]);
@@ -179,10 +183,10 @@ fn http2_without_tls_is_asked_for_and_a_version_that_is_not_spoken_fails() {
 fn a_closed_port_a_name_without_an_address_and_another_services_port_fail() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert_connection(&format!("http://{closed}/"), &[], "fail", "refused");
-    let seen = Seen::by(&mut doctor(&["http://no-such-name.invalid/"]));
-    assert_eq!((seen.line("name").0, seen.exit), ("fail", Some(1)));
-    assert!(seen.remedy("name").contains("--resolve"));
-    assert_eq!(seen.lines("connection"), []);
+    let checkup = Checkup::of(&mut doctor(&["http://no-such-name.invalid/"]));
+    assert_eq!((checkup.line("name").0, checkup.exit), ("fail", Some(1)));
+    assert!(checkup.remedy("name").contains("--resolve"));
+    assert_eq!(checkup.lines("connection"), []);
     assert_connection(
         &serving(|stream| stream.write_all(b"SSH-2.0-x\r\n")),
         &[],
@@ -201,25 +205,25 @@ fn a_closed_port_a_name_without_an_address_and_another_services_port_fail() {
 }
 
 #[test]
-fn of_several_addresses_each_is_told_and_one_that_answers_is_enough() {
+fn each_address_has_a_finding_and_one_that_answers_is_enough() {
     let target = Target::start(&[]);
     let port = target.base_url.rsplit(':').next().unwrap().to_owned();
     let resolve = format!("name.test:{port}:127.0.0.1,127.0.0.9");
-    let seen =
-        Seen::by(doctor(&[&format!("http://name.test:{port}/")]).args(["--resolve", &resolve]));
+    let checkup =
+        Checkup::of(doctor(&[&format!("http://name.test:{port}/")]).args(["--resolve", &resolve]));
     assert_eq!(
-        seen.line("name"),
+        checkup.line("name"),
         ("ok", "no look-up is needed: 127.0.0.1, 127.0.0.9 by `resolve`")
     );
-    let states: Vec<_> = seen.lines("connection").into_iter().map(|(state, _)| state).collect();
+    let states: Vec<_> = checkup.lines("connection").into_iter().map(|(state, _)| state).collect();
     assert_eq!(states, ["ok", "warn"]);
-    let looked_up = Seen::by(&mut doctor(&["-4", &format!("http://localhost:{port}/")]));
-    assert!(looked_up.line("name").1.contains(": 127.0.0.1"), "{:#}", looked_up.told);
+    let looked_up = Checkup::of(&mut doctor(&["-4", &format!("http://localhost:{port}/")]));
+    assert!(looked_up.line("name").1.contains(": 127.0.0.1"), "{:#}", looked_up.document);
     assert_eq!(looked_up.line("connection").0, "ok");
 }
 
 #[test]
-fn a_target_that_never_speaks_holds_nobody_up() {
+fn a_silent_target_ends_with_the_timeout() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", silent.local_addr().unwrap());
     assert_connection(&url, &["--timeout", "200ms"], "fail", "timed out: no tls within 200 ms");
@@ -233,25 +237,27 @@ fn a_target_that_never_speaks_holds_nobody_up() {
 }
 
 #[test]
-fn more_connections_than_there_are_descriptors_fail_with_the_limit_to_set() {
+fn more_connections_than_descriptors_fail_with_the_limit_to_set() {
     let (hard, target) = ("200", Target::start(&[]));
     let limited = format!("ulimit -n {hard}; exec \"$0\" doctor \"$@\" --output json");
     let program = tollgate().get_program().to_owned();
     let mut command = Command::new("sh");
     command.arg("-c").arg(limited).arg(program).args([&target.base_url, "--connections", "500"]);
     let output = command.output().unwrap();
-    let seen =
-        Seen { told: serde_json::from_slice(&output.stdout).unwrap(), exit: output.status.code() };
+    let checkup = Checkup {
+        document: serde_json::from_slice(&output.stdout).unwrap(),
+        exit: output.status.code(),
+    };
     assert_eq!(
-        seen.line("file descriptors"),
+        checkup.line("file descriptors"),
         ("fail", "200 may be open; 564 needed with 500 connections")
     );
-    assert!(seen.remedy("file descriptors").contains("ulimit -n 564"));
-    assert_eq!(seen.exit, Some(1));
+    assert!(checkup.remedy("file descriptors").contains("ulimit -n 564"));
+    assert_eq!(checkup.exit, Some(1));
 }
 
 #[test]
-fn a_variable_without_a_value_fails_and_all_else_is_examined() {
+fn an_unset_variable_fails_and_everything_else_is_examined() {
     let target = Target::start(&[]);
     let header = format!("X-Token = \"${{DOCTOR_TOKEN}}\"\n{PLAIN}");
     let known = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", &header);
@@ -259,22 +265,22 @@ fn a_variable_without_a_value_fails_and_all_else_is_examined() {
     let renamed = std::fs::read_to_string(&unknown.scenario).unwrap().replacen("trial", "other", 1);
     std::fs::write(&unknown.scenario, renamed).unwrap();
     let sources = [known.scenario.to_str().unwrap(), unknown.scenario.to_str().unwrap()];
-    let seen = Seen::by(&mut doctor(&sources));
-    let variables: Vec<_> = seen.lines("variables");
-    assert_eq!(variables.len(), 2, "{:#}", seen.told);
+    let checkup = Checkup::of(&mut doctor(&sources));
+    let variables: Vec<_> = checkup.lines("variables");
+    assert_eq!(variables.len(), 2, "{:#}", checkup.document);
     assert!(
         variables[0].0 == "fail" && variables[0].1.ends_with("variable `DOCTOR_TOKEN` is not set")
     );
-    assert_eq!(seen.line("address").0, "warn");
-    assert_eq!(seen.line("connection").0, "ok");
-    assert_eq!(seen.exit, Some(1));
+    assert_eq!(checkup.line("address").0, "warn");
+    assert_eq!(checkup.line("connection").0, "ok");
+    assert_eq!(checkup.exit, Some(1));
 }
 
 #[test]
-fn a_wrong_scenario_or_flag_ends_with_2_and_nothing_is_looked_at() {
+fn a_wrong_scenario_or_flag_ends_with_2_and_nothing_is_examined() {
     let bench = Bench::new("http://127.0.0.1:1", "budgets = [\"p999 < 1s\"]", PLAIN);
     let file = bench.scenario.to_str().unwrap();
-    for (words, told) in [
+    for (words, expected) in [
         (&[file][..], "unknown quantile"),
         (&["no-such-file.toml"], "no-such-file.toml"),
         (&["http://127.0.0.1:1", "--print-scenario"], "prints no scenario"),
@@ -283,7 +289,7 @@ fn a_wrong_scenario_or_flag_ends_with_2_and_nothing_is_looked_at() {
     ] {
         let output = doctor(words).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{words:?}");
-        assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
         assert_eq!(text(&output.stdout), "");
     }
 }
@@ -291,7 +297,7 @@ fn a_wrong_scenario_or_flag_ends_with_2_and_nothing_is_looked_at() {
 const CANARY: &str = "Zebra-7f3a9c51";
 
 #[test]
-fn a_secret_is_in_no_line_even_where_a_path_or_a_flag_holds_it() {
+fn a_secret_is_in_no_finding_even_if_a_path_or_a_flag_contains_it() {
     let target = Target::start(&[]);
     let rest = format!("X-Token = \"${{CANARY_TOKEN}}\"\n{PLAIN}")
         .replace("/plain", "/plain?key=${CANARY_TOKEN}");
@@ -303,32 +309,35 @@ fn a_secret_is_in_no_line_even_where_a_path_or_a_flag_holds_it() {
         command.args(["-H", &format!("X-Key: {CANARY}"), "--runs-dir"]).arg(&runs);
         let output = command.args(flags).env("CANARY_TOKEN", CANARY).output().unwrap();
         assert!(text(&output.stdout).contains("•••"), "{}", text(&output.stdout));
-        assert_untold(&output);
+        assert_no_canary(&output);
     }
 }
 
-fn assert_untold(output: &Output) {
-    for told in [text(&output.stdout), text(&output.stderr)] {
-        assert!(!told.to_lowercase().contains("zebra") && !told.contains("7f3a9c5"), "{told}");
+fn assert_no_canary(output: &Output) {
+    for printed in [text(&output.stdout), text(&output.stderr)] {
+        assert!(
+            !printed.to_lowercase().contains("zebra") && !printed.contains("7f3a9c5"),
+            "{printed}"
+        );
     }
 }
 
-/// A server that does one thing to whoever connects, and keeps the connection; its URL.
+/// The URL of a server that calls `act` on each connection and keeps it open.
 fn serving(act: fn(&mut TcpStream) -> std::io::Result<()>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     std::thread::spawn(move || {
-        let mut kept = Vec::new();
+        let mut connections = Vec::new();
         for mut stream in listener.incoming().flatten() {
             let _gone = act(&mut stream);
-            kept.push(stream);
+            connections.push(stream);
         }
     });
     url
 }
 
 #[test]
-fn a_database_that_steps_ask_is_looked_at_under_its_name_and_one_that_is_not_known_is_not() {
+fn a_queried_database_is_examined_by_name_unless_its_url_is_unknown() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("asks.toml");
     let scenario = "name = \"asks\"\nbudgets = [\"errors = 0\"]\n[databases]\nmain = \"${ASKED_URL}\"\n\
@@ -336,14 +345,14 @@ fn a_database_that_steps_ask_is_looked_at_under_its_name_and_one_that_is_not_kno
     std::fs::write(&file, scenario).unwrap();
     let doctor = || doctor(&[file.to_str().unwrap(), "--store", "none"]);
     let refused =
-        Seen::by(doctor().env("ASKED_URL", "postgresql://user:canary-41@127.0.0.1:1/app"));
-    let (state, told) = refused.line("session");
-    assert!(state == "fail" && told.contains("user@127.0.0.1:1/app"), "{told}");
+        Checkup::of(doctor().env("ASKED_URL", "postgresql://user:canary-41@127.0.0.1:1/app"));
+    let (state, document) = refused.line("session");
+    assert!(state == "fail" && document.contains("user@127.0.0.1:1/app"), "{document}");
     assert!(
-        refused.exit == Some(1) && !refused.told.to_string().contains("canary-41"),
+        refused.exit == Some(1) && !refused.document.to_string().contains("canary-41"),
         "{:#}",
-        refused.told
+        refused.document
     );
-    let unknown = Seen::by(&mut doctor());
+    let unknown = Checkup::of(&mut doctor());
     assert_eq!(unknown.line("session").0, "warn");
 }

@@ -1,4 +1,4 @@
-//! `--every`: each tick is a run of its own.
+//! `--every`: each tick is a separate run.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -14,7 +14,7 @@ fn bench(target: &Target, rest: &str) -> Bench {
 }
 
 #[test]
-fn each_tick_is_a_run_of_its_own_with_one_line_and_its_reports() {
+fn each_tick_is_a_separate_run_with_one_line_and_its_reports() {
     let target = Target::start(&[]);
     let bench = bench(&target, ONCE);
     let output = bench.command().args(["--every", "1s", "--times", "2"]).output().unwrap();
@@ -49,17 +49,17 @@ fn with_json_each_tick_is_a_record_in_one_line_and_the_exit_is_the_worst() {
 }
 
 #[test]
-fn ticks_that_a_run_overlaps_are_skipped_and_that_is_said() {
+fn ticks_that_a_run_overlaps_are_skipped_with_a_warning() {
     let target = Target::start(&[]);
     let bench = bench(&target, PLAIN);
     let output = bench.command().args(["--every", "1s", "--times", "2"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let told = text(&output.stderr);
-    assert!(told.contains("The run took longer than its period of 1s: skipped "), "{told}");
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("The run took longer than its period of 1s: skipped "), "{stderr}");
 }
 
 #[test]
-fn a_signal_between_ticks_ends_at_once_with_what_was_decided_so_far() {
+fn a_signal_between_ticks_ends_at_once_with_the_worst_verdict_so_far() {
     let target = Target::start(&[]);
     let bench = bench(&target, ONCE);
     let (mut child, mut lines) = start(&bench, "1h");
@@ -70,7 +70,7 @@ fn a_signal_between_ticks_ends_at_once_with_what_was_decided_so_far() {
 }
 
 #[test]
-fn a_signal_in_a_run_drains_it_and_there_is_no_further_one() {
+fn a_signal_during_a_run_drains_it_and_starts_no_further_run() {
     let target = Target::start(&[]);
     let bench = bench(&target, &PLAIN.replace("\"1s\"", "\"60s\""));
     let (mut child, mut lines) = start(&bench, "2m");
@@ -82,22 +82,22 @@ fn a_signal_in_a_run_drains_it_and_there_is_no_further_one() {
 }
 
 #[test]
-fn no_thread_and_no_descriptor_is_left_behind_by_a_tick() {
+fn a_tick_leaves_no_thread_and_no_descriptor_behind() {
     if !std::path::Path::new("/proc/self/task").exists() {
         return;
     }
     let target = Target::start(&[]);
     let bench = bench(&target, ONCE);
     let (mut child, mut lines) = start(&bench, "1s");
-    let mut seen = Vec::new();
+    let mut counts = Vec::new();
     for _ in 0..5 {
         lines.next().unwrap().unwrap();
-        seen.push((open(&child, "task"), open(&child, "fd")));
+        counts.push((open(&child, "task"), open(&child, "fd")));
     }
-    let ((threads, descriptors), (threads_later, descriptors_later)) = (seen[1], seen[4]);
-    assert!(threads_later <= threads, "{seen:?}");
-    // A report may be in the middle of being written.
-    assert!(descriptors_later <= descriptors + 2, "{seen:?}");
+    let ((threads, descriptors), (threads_later, descriptors_later)) = (counts[1], counts[4]);
+    assert!(threads_later <= threads, "{counts:?}");
+    // The tick may be writing a report at this moment, which takes descriptors.
+    assert!(descriptors_later <= descriptors + 2, "{counts:?}");
     signal(&child, "TERM");
     lines.for_each(drop);
     child.wait().unwrap();

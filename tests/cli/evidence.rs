@@ -1,4 +1,4 @@
-//! `--evidence`: whatever comes of a run, there is an entry of it.
+//! `--evidence`: every run gets an entry, for every outcome.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use crate::bench::{Bench, PLAIN, Target, signal, text, tollgate, wait_for_interv
 
 const ONCE: &str = "[[request]]\nname = \"plain\"\npath = \"/plain\"\n[load]\nonce = true\n";
 
-/// A bench, and where its log is: in a folder that is not there yet.
+/// A bench and the path of its log, in a folder that does not exist yet.
 fn bench(base_url: &str, budgets: &str, rest: &str) -> (Bench, PathBuf) {
     let bench = Bench::new(base_url, &format!("budgets = [{budgets}]"), rest);
     let log = bench.folder.path().join("below/feedback.md");
@@ -30,13 +30,13 @@ fn read(log: &Path) -> String {
     std::fs::read_to_string(log).unwrap()
 }
 
-/// The entries of a log, each from its heading.
+/// The entries of a log, each starting with its heading.
 fn entries(log: &Path) -> Vec<String> {
     let text = read(log);
     text.split("\n## [").map(|entry| format!("## [{}", entry.trim_start_matches("## ["))).collect()
 }
 
-/// The points of an entry, in their order.
+/// Asserts that an entry has every point, in the documented order.
 fn assert_whole(entry: &str) {
     let points = entry
         .lines()
@@ -47,7 +47,7 @@ fn assert_whole(entry: &str) {
 }
 
 #[test]
-fn a_pass_has_an_entry_that_names_its_artifacts_by_their_digests() {
+fn the_entry_of_a_pass_names_its_artifacts_with_their_digests() {
     let target = Target::start(&[]);
     let (bench, log) = bench(&target.base_url, "\"errors = 0\"", PLAIN);
     let output =
@@ -80,7 +80,7 @@ fn a_pass_has_an_entry_that_names_its_artifacts_by_their_digests() {
 }
 
 #[test]
-fn a_fail_and_an_inconclusive_run_have_entries_after_what_was_there() {
+fn entries_of_a_fail_and_an_inconclusive_run_are_appended() {
     let target = Target::start(&[]);
     let (bench, log) = bench(&target.base_url, "\"p95 < 1s\"", ONCE);
     std::fs::create_dir(log.parent().unwrap()).unwrap();
@@ -114,7 +114,7 @@ fn a_fail_and_an_inconclusive_run_have_entries_after_what_was_there() {
 }
 
 #[test]
-fn what_could_not_be_carried_out_has_an_entry_with_the_reason() {
+fn a_run_that_cannot_start_has_an_entry_with_the_reason() {
     let (bench, log) = bench("http://127.0.0.1:1", "\"p999 < 1s\"", ONCE);
     assert_eq!(code(&mut logging(&bench, &log)), Some(2));
     let foreign = ["run", "http://probed.example/", "--rate", "1000/s", "--evidence"];
@@ -158,7 +158,7 @@ fn an_interrupted_run_has_an_entry() {
 }
 
 #[test]
-fn each_tick_has_an_entry_of_its_own() {
+fn each_tick_has_its_own_entry() {
     let target = Target::start(&[]);
     let (bench, log) = bench(&target.base_url, "\"errors = 0\"", ONCE);
     assert_eq!(code(logging(&bench, &log).args(["--every", "1s", "--times", "2"])), Some(0));
@@ -171,7 +171,7 @@ fn each_tick_has_an_entry_of_its_own() {
 }
 
 #[test]
-fn several_probers_add_to_one_log_at_once() {
+fn several_probers_append_to_one_log_at_once() {
     let target = Target::start(&[]);
     let (bench, log) = bench(&target.base_url, "\"errors = 0\"", ONCE);
     let start =
@@ -188,16 +188,16 @@ fn several_probers_add_to_one_log_at_once() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_is_told_before_anything_is_sent() {
+fn a_log_that_cannot_be_written_is_reported_before_anything_is_sent() {
     let (bench, log) = bench("http://127.0.0.1:1", "\"errors = 0\"", ONCE);
     std::fs::create_dir_all(&log).unwrap();
     let output = logging(&bench, &log).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let told = text(&output.stderr);
+    let message = text(&output.stderr);
     assert!(
-        told.contains("error: --evidence: cannot write ")
-            && told.contains("it is not a regular file"),
-        "{told}"
+        message.contains("error: --evidence: cannot write ")
+            && message.contains("it is not a regular file"),
+        "{message}"
     );
     assert!(!bench.runs().exists());
     let output = bench.command().args(["--evidence-note", "x"]).output().unwrap();
@@ -206,7 +206,7 @@ fn a_log_that_cannot_be_written_is_told_before_anything_is_sent() {
 }
 
 #[test]
-fn an_entry_that_cannot_be_added_after_the_run_ends_it_with_4() {
+fn an_entry_that_cannot_be_appended_after_the_run_ends_with_4() {
     let target = Target::start(&[]);
     let (bench, log) =
         bench(&target.base_url, "\"errors = 0\"", &PLAIN.replace("\"1s\"", "\"60s\""));
@@ -217,17 +217,17 @@ fn an_entry_that_cannot_be_added_after_the_run_ends_it_with_4() {
     signal(&child, "INT");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(4));
-    let told = text(&output.stderr);
+    let message = text(&output.stderr);
     assert!(
-        told.contains("no entry was added: cannot write ")
-            && told.contains("The run is complete in "),
-        "{told}"
+        message.contains("no entry was added: cannot write ")
+            && message.contains("The run is complete in "),
+        "{message}"
     );
     assert!(bench.run_folder().join("report.md").exists());
 }
 
 #[test]
-fn a_scenario_that_is_printed_is_no_run_and_has_no_entry() {
+fn printing_a_scenario_appends_no_entry() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log.md");
     let printed = ["run", "http://127.0.0.1:1", "--print-scenario", "--evidence"];

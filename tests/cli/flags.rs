@@ -14,7 +14,7 @@ fn usage_errors_end_with_2_and_help_with_0() {
 }
 
 #[test]
-fn without_a_word_the_first_page_of_help_is_shown() {
+fn without_arguments_the_first_page_of_help_is_printed() {
     let output = tollgate().output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let page = text(&output.stderr);
@@ -40,27 +40,27 @@ fn a_flag_is_set_in_the_environment_and_the_command_line_outranks_it() {
     assert!(two.contains(r#"budgets = ["p95 < 1s", "errors = 0"]"#), "{two}");
     let typed = printed(&[("TOLLGATE_RATE", "7/s")], &["--rate", "9/s"]);
     assert!(typed.contains(r#"arrival_rate = "9/s""#), "{typed}");
-    // What is empty, or says no to a switch, is not there at all: `--closed` does not go with
-    // `--rate`.
+    // An empty variable counts as not set, and so does `0` for a switch. Otherwise `--closed` would
+    // conflict with `--rate`.
     let unset = [("TOLLGATE_RATE", ""), ("TOLLGATE_CLOSED", "0"), ("TOLLGATE_DURATION", "")];
     assert_eq!(printed(&unset, &["--rate", "20/s"]), printed(&[], &[]));
     assert!(!printed(&[("TOLLGATE_CLOSED", "1")], &[]).contains("arrival_rate"));
 }
 
 #[test]
-fn a_wrong_value_of_a_variable_is_told_with_the_variables_name() {
-    let said = |words: &[&str], (name, value): (&str, &str)| {
+fn a_wrong_value_of_a_variable_is_reported_with_the_variables_name() {
+    let message_of = |words: &[&str], (name, value): (&str, &str)| {
         let output = tollgate().args(words).env(name, value).output().unwrap();
         text(&output.stderr)
     };
     let check = ["synthetic-check", "http://127.0.0.1:1"];
-    let samples = said(&check, ("TOLLGATE_SYNTHETIC_CHECK_SAMPLES", "x"));
+    let samples = message_of(&check, ("TOLLGATE_SYNTHETIC_CHECK_SAMPLES", "x"));
     assert!(samples.contains("the variable `TOLLGATE_SYNTHETIC_CHECK_SAMPLES`"), "{samples}");
-    let rate = said(&["run", "http://127.0.0.1:1"], ("TOLLGATE_RATE", "7"));
+    let rate = message_of(&["run", "http://127.0.0.1:1"], ("TOLLGATE_RATE", "7"));
     assert!(rate.contains("the variable `TOLLGATE_RATE`"), "{rate}");
-    let typed = said(&["run", "http://127.0.0.1:1", "--rate=x"], ("TOLLGATE_RATE", "7/s"));
+    let typed = message_of(&["run", "http://127.0.0.1:1", "--rate=x"], ("TOLLGATE_RATE", "7/s"));
     assert!(typed.contains("--rate") && !typed.contains("TOLLGATE_RATE`"), "{typed}");
-    let hidden = said(&["run", "http://127.0.0.1:1"], ("TOLLGATE_HEADER", "canary 7f3a"));
+    let hidden = message_of(&["run", "http://127.0.0.1:1"], ("TOLLGATE_HEADER", "canary 7f3a"));
     assert!(
         !hidden.contains("canary") && hidden.contains("the variable `TOLLGATE_HEADER`"),
         "{hidden}"
@@ -68,7 +68,7 @@ fn a_wrong_value_of_a_variable_is_told_with_the_variables_name() {
 }
 
 #[test]
-fn the_targets_variables_are_its_own_and_an_empty_one_is_not_set() {
+fn the_target_has_its_own_variables_and_an_empty_one_counts_as_not_set() {
     let command = |name: &str, value: &str| {
         let mut command = tollgate();
         command.args(["target", "--listen", "192.0.2.1:1"]).env(name, value);
@@ -82,27 +82,27 @@ fn the_targets_variables_are_its_own_and_an_empty_one_is_not_set() {
 #[test]
 fn a_flag_that_would_change_nothing_is_refused() {
     let bench = Bench::new("http://127.0.0.1:1", "budgets = [\"p95 < 1s\"]", PLAIN);
-    for (flags, told) in [
+    for (flags, expected) in [
         (&["--rate", "9/s", "-H", "Accept: a"][..], "--rate, --header belong to URLs"),
         (&["--print-scenario"], "--print-scenario belongs to URLs"),
         (&["--times", "3"], "add --every"),
     ] {
         let output = bench.command().args(flags).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{flags:?}");
-        assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
         assert!(!bench.runs().exists());
     }
 }
 
 #[test]
-fn a_flag_of_another_tool_is_answered_with_the_one_to_write() {
-    for (typed, told) in
+fn a_flag_of_another_tool_gets_a_tip_with_the_right_one() {
+    for (typed, expected) in
         [("--vus", "--closed --connections"), ("-z", "--duration"), ("-k", "--insecure")]
     {
         let output = tollgate().args(["run", "http://127.0.0.1:1", typed, "8"]).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{typed}");
         let message = text(&output.stderr);
-        assert!(message.contains("tip: write") && message.contains(told), "{message}");
+        assert!(message.contains("tip: write") && message.contains(expected), "{message}");
     }
     let output = tollgate().args(["check", "http://127.0.0.1:1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));

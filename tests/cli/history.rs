@@ -1,4 +1,4 @@
-//! `tollgate history`, `tollgate compare`, and the names that runs go by.
+//! `tollgate history`, `tollgate compare`, and the names of runs.
 
 use std::path::Path;
 use std::process::Output;
@@ -14,7 +14,8 @@ fn sample() -> RunRecord {
     serde_json::from_str(include_str!("../../reports/sample/run.json")).unwrap()
 }
 
-/// Keeps the sample as a run of its own, so many days later and with what is altered; its name.
+/// Writes the folder of a run that is the sample, `days` later and changed by `alter`. Returns its
+/// name.
 fn keep(runs: &Path, days: u32, alter: impl FnOnce(&mut RunRecord)) -> String {
     let mut record = sample();
     record.id = Uuid::from_u128(record.id.as_u128() + u128::from(days));
@@ -26,7 +27,7 @@ fn keep(runs: &Path, days: u32, alter: impl FnOnce(&mut RunRecord)) -> String {
     record.name()
 }
 
-fn told(words: &[&str], runs: &Path) -> Output {
+fn run_in(words: &[&str], runs: &Path) -> Output {
     tollgate().args(words).arg("--runs-dir").arg(runs).output().unwrap()
 }
 
@@ -35,24 +36,21 @@ fn tag(record: &mut RunRecord, environment: &str) {
 }
 
 #[test]
-fn runs_that_were_carried_out_are_listed_under_the_names_of_their_folders() {
+fn runs_are_listed_under_the_names_of_their_folders() {
     let target = Target::start(&[]);
     let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
     for environment in ["staging", "live"] {
         let run = bench.command().args(["--environment", environment]).output().unwrap();
         assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
     }
-    let history = told(&["history"], &bench.runs());
+    let history = run_in(&["history"], &bench.runs());
     assert_eq!(history.status.code(), Some(0), "{}", text(&history.stderr));
-    let shown = text(&history.stdout);
-    assert!(
-        shown.contains("trial · plain") && shown.contains("2 runs, 200 ok exchanges"),
-        "{shown}"
-    );
+    let page = text(&history.stdout);
+    assert!(page.contains("trial · plain") && page.contains("2 runs, 200 ok exchanges"), "{page}");
     for folder in bench.run_folders() {
-        assert!(shown.contains(folder.file_name().unwrap().to_str().unwrap()), "{shown}");
+        assert!(page.contains(folder.file_name().unwrap().to_str().unwrap()), "{page}");
     }
-    let one = told(&["history", "--environment", "staging", "--output", "json"], &bench.runs());
+    let one = run_in(&["history", "--environment", "staging", "--output", "json"], &bench.runs());
     let json: serde_json::Value = serde_json::from_slice(&one.stdout).unwrap();
     assert_eq!(
         (&json["runs"], &json["requests"][0]["ok_latency"]["count"]),
@@ -61,24 +59,24 @@ fn runs_that_were_carried_out_are_listed_under_the_names_of_their_folders() {
     assert_eq!(json["requests"][0]["newest"][0]["tags"]["environment"], "staging");
 
     let names: Vec<_> = bench.run_folders().iter().map(|path| path.display().to_string()).collect();
-    let compared = told(&["compare", &names[0], &names[1]], &bench.runs());
+    let compared = run_in(&["compare", &names[0], &names[1]], &bench.runs());
     assert_eq!(compared.status.code(), Some(0), "{}", text(&compared.stderr));
     assert!(text(&compared.stdout).contains("more than chance?"), "{}", text(&compared.stdout));
 }
 
 #[test]
-fn figures_are_of_all_runs_that_match_though_fewer_are_shown() {
+fn totals_count_all_matching_runs_even_if_fewer_are_listed() {
     let runs = tempfile::tempdir().unwrap();
     let names: Vec<String> = (0..4).map(|days| keep(runs.path(), days, |_| {})).collect();
-    let shown =
-        text(&told(&["history", "--limit", "1", "--request", "tile page"], runs.path()).stdout);
-    assert!(shown.contains("4 runs, 3,680 ok exchanges: p50 42.6 ms"), "{shown}");
-    assert!(shown.contains(&names[3]) && !shown.contains(&names[2]), "{shown}");
-    assert!(shown.contains("3 earlier runs not shown"), "{shown}");
+    let page =
+        text(&run_in(&["history", "--limit", "1", "--request", "tile page"], runs.path()).stdout);
+    assert!(page.contains("4 runs, 3,680 ok exchanges: p50 42.6 ms"), "{page}");
+    assert!(page.contains(&names[3]) && !page.contains(&names[2]), "{page}");
+    assert!(page.contains("3 earlier runs not shown"), "{page}");
 }
 
 #[test]
-fn filters_pick_runs_by_scenario_verdict_tag_and_time() {
+fn filters_select_runs_by_scenario_verdict_tag_and_time() {
     let runs = tempfile::tempdir().unwrap();
     let mut names = vec![keep(runs.path(), 0, |record| tag(record, "staging"))];
     names.push(keep(runs.path(), 1, |record| tag(record, "live")));
@@ -95,28 +93,28 @@ fn filters_pick_runs_by_scenario_verdict_tag_and_time() {
         (&["--until", "2026-11-25T00:00:00Z"], &[0]),
         (&["--scenario", "none"], &[]),
     ] {
-        let csv = told(&[&["history", "--output", "csv"], words].concat(), runs.path());
+        let csv = run_in(&[&["history", "--output", "csv"], words].concat(), runs.path());
         assert_eq!(csv.status.code(), Some(0), "{}", text(&csv.stderr));
         let csv = text(&csv.stdout);
         assert!(csv.starts_with("started,run,id,") && csv.ends_with("\r\n"), "{csv}");
-        let seen: Vec<usize> = (0..names.len()).filter(|&at| csv.contains(&names[at])).collect();
-        assert_eq!(seen, expected, "{words:?}");
+        let listed: Vec<usize> = (0..names.len()).filter(|&at| csv.contains(&names[at])).collect();
+        assert_eq!(listed, expected, "{words:?}");
     }
 }
 
 #[test]
-fn where_there_is_no_run_it_is_said_what_to_type() {
+fn an_empty_history_suggests_a_command() {
     let runs = tempfile::tempdir().unwrap();
-    let nothing = told(&["history"], &runs.path().join("none"));
+    let nothing = run_in(&["history"], &runs.path().join("none"));
     assert_eq!(nothing.status.code(), Some(0));
     assert!(text(&nothing.stdout).contains("`tollgate run"), "{}", text(&nothing.stdout));
-    let json = told(&["history", "--output", "json"], runs.path());
+    let json = run_in(&["history", "--output", "json"], runs.path());
     assert!(text(&json.stdout).contains("\"runs\": 0"), "{}", text(&json.stdout));
-    assert_eq!(told(&["history", "--since", "soon"], runs.path()).status.code(), Some(2));
+    assert_eq!(run_in(&["history", "--since", "soon"], runs.path()).status.code(), Some(2));
 }
 
 #[test]
-fn folders_that_hold_no_finished_run_are_told_and_the_others_listed() {
+fn folders_without_a_finished_run_are_reported_and_the_others_listed() {
     let runs = tempfile::tempdir().unwrap();
     let name = keep(runs.path(), 0, |_| {});
     for (folder, file) in
@@ -125,14 +123,14 @@ fn folders_that_hold_no_finished_run_are_told_and_the_others_listed() {
         std::fs::create_dir(runs.path().join(folder)).unwrap();
         std::fs::write(runs.path().join(folder).join(file), "{").unwrap();
     }
-    let history = told(&["history"], runs.path());
+    let history = run_in(&["history"], runs.path());
     assert_eq!(history.status.code(), Some(0));
     assert!(text(&history.stdout).contains(&name));
     assert_eq!(text(&history.stderr).matches("Left out: ").count(), 3, "{}", text(&history.stderr));
 }
 
 #[test]
-fn names_cannot_steer_a_terminal_nor_a_spreadsheet() {
+fn names_cannot_control_a_terminal_or_a_spreadsheet() {
     const EVIL: &str = "=cmd|'/c calc'!A1\u{1b}[2J\u{9b}31m\r\n";
     let runs = tempfile::tempdir().unwrap();
     let rename = |record: &mut RunRecord| {
@@ -156,17 +154,17 @@ fn names_cannot_steer_a_terminal_nor_a_spreadsheet() {
         &["compare", &evil, &other],
         &["compare", &evil, &good],
     ] {
-        let output = told(words, runs.path());
+        let output = run_in(words, runs.path());
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        let shown = text(&output.stdout) + &text(&output.stderr);
+        let page = text(&output.stdout) + &text(&output.stderr);
         let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\r');
-        assert!(!shown.contains(steers), "{shown:?}");
-        assert!(!shown.contains(",=") && !shown.contains("\"="), "{shown}");
+        assert!(!page.contains(steers), "{page:?}");
+        assert!(!page.contains(",=") && !page.contains("\"="), "{page}");
     }
 }
 
 #[test]
-fn a_run_is_shown_and_compared_by_its_id_and_by_the_beginning_of_its_name() {
+fn a_run_is_found_by_its_id_and_by_the_beginning_of_its_name() {
     let target = Target::start(&[]);
     let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
     assert_eq!(bench.run().status.code(), Some(0));
@@ -174,16 +172,16 @@ fn a_run_is_shown_and_compared_by_its_id_and_by_the_beginning_of_its_name() {
     let folder = bench.run_folder();
     let beginning = &folder.file_name().unwrap().to_str().unwrap()[..19];
     let last = &id[id.len() - 8..];
-    let show = told(&["show", last], &bench.runs());
+    let show = run_in(&["show", last], &bench.runs());
     assert_eq!(show.status.code(), Some(0), "{}", text(&show.stderr));
     for name in [&id, last, beginning] {
-        let compare = told(&["compare", name, folder.to_str().unwrap()], &bench.runs());
+        let compare = run_in(&["compare", name, folder.to_str().unwrap()], &bench.runs());
         assert_eq!(compare.status.code(), Some(0), "{name}: {}", text(&compare.stderr));
     }
 }
 
 #[test]
-fn a_comparison_tells_what_moved_and_a_slower_run_ends_with_0_all_the_same() {
+fn a_comparison_reports_changes_and_exits_with_0_even_for_a_slower_run() {
     let runs = tempfile::tempdir().unwrap();
     let before = keep(runs.path(), 0, |_| {});
     let after = keep(runs.path(), 1, |record| {
@@ -191,13 +189,13 @@ fn a_comparison_tells_what_moved_and_a_slower_run_ends_with_0_all_the_same() {
         record.measurement.scenarios[0].requests[0].measured = live;
         record.plan[0].base_url = "http://other.test".to_owned();
     });
-    let output = told(&["compare", &before, &after], runs.path());
+    let output = run_in(&["compare", &before, &after], runs.path());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let shown = text(&output.stdout);
+    let page = text(&output.stdout);
     for words in ["slower", "no difference shown", "another base URL", "p95 < 300ms", "service"] {
-        assert!(shown.contains(words), "{words} in {shown}");
+        assert!(page.contains(words), "{words} in {page}");
     }
-    let json = told(&["compare", &before, &after, "--output", "json"], runs.path());
+    let json = run_in(&["compare", &before, &after, "--output", "json"], runs.path());
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["requests"][0]["latency"][0]["change"], "more");
     assert!(json["requests"][0]["latency"][0]["difference_us"].as_i64().unwrap() > 0);
@@ -205,19 +203,19 @@ fn a_comparison_tells_what_moved_and_a_slower_run_ends_with_0_all_the_same() {
 }
 
 #[test]
-fn runs_without_a_common_request_or_that_are_not_there_end_with_2() {
+fn missing_runs_and_runs_without_a_common_request_end_with_2() {
     let runs = tempfile::tempdir().unwrap();
     let one = keep(runs.path(), 0, |record| drop(record.measurement.scenarios.pop()));
     let other = keep(runs.path(), 1, |record| drop(record.measurement.scenarios.remove(0)));
-    let apart = told(&["compare", &one, &other], runs.path());
+    let apart = run_in(&["compare", &one, &other], runs.path());
     assert_eq!(apart.status.code(), Some(2));
-    let said = text(&apart.stderr);
-    assert!(said.contains("no request in common"), "{said}");
+    let message = text(&apart.stderr);
+    assert!(message.contains("no request in common"), "{message}");
     assert!(
-        said.contains("tile-loader-mock · tile page") && said.contains("tile-loader-live"),
-        "{said}"
+        message.contains("tile-loader-mock · tile page") && message.contains("tile-loader-live"),
+        "{message}"
     );
-    let gone = told(&["compare", &one, "2031-01-01"], runs.path());
+    let gone = run_in(&["compare", &one, "2031-01-01"], runs.path());
     assert_eq!(gone.status.code(), Some(2));
     assert!(text(&gone.stderr).contains("there is no run `2031-01-01`"), "{}", text(&gone.stderr));
 }

@@ -1,4 +1,4 @@
-//! `tollgate import`: runs of what other tools kept.
+//! `tollgate import`: runs from the results of other tools.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use tollgate::record::{Decision, RunRecord};
 
 use crate::bench::{Bench, PLAIN, Target, text, tollgate};
 
-/// A folder with the artifacts of an answer in time, one beyond its budget, a gone page and a fetch
-/// that failed.
+/// A folder with four artifacts: an answer in time, one above its budget, a missing page, and a
+/// fetch that failed.
 struct Artifacts {
     folder: TempDir,
 }
@@ -45,7 +45,7 @@ impl Artifacts {
         self.path("runs")
     }
 
-    /// `tollgate import` of these kinds and files, into this folder's runs.
+    /// `tollgate import` with these words, into the runs folder of these artifacts.
     fn command(&self, words: &[&str]) -> Command {
         let mut command = tollgate();
         command.arg("import").args(words).env("TOLLGATE_RUNS_DIR", self.runs());
@@ -58,7 +58,7 @@ impl Artifacts {
     }
 }
 
-/// All files below a folder and what they hold.
+/// All files below a folder, with their content.
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
@@ -73,32 +73,32 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn artifacts_become_runs_with_their_verdicts_which_are_not_the_commands() {
+fn artifacts_become_runs_whose_verdicts_do_not_decide_the_exit_code() {
     let artifacts = Artifacts::new();
     let output = artifacts.import(&["synthetic-check", "."]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let told = text(&output.stdout);
+    let page = text(&output.stdout);
     assert!(
-        told.ends_with(
+        page.ends_with(
             "4 artifacts: 4 runs imported, 0 already there; 2 answered 200, 1 answered 410, 1 got no answer\n"
         ),
-        "{told}"
+        "{page}"
     );
     let lines: Vec<_> =
-        told.lines().map(|line| line.split_whitespace().nth(1).unwrap().to_owned()).collect();
+        page.lines().map(|line| line.split_whitespace().nth(1).unwrap().to_owned()).collect();
     assert_eq!(lines[..4], ["INCONCLUSIVE", "FAIL", "FAIL", "FAIL"]);
     assert!(
-        told.contains("synthetic-check shop.example/app?mock=1: 1 request, none failed, 243 ms"),
-        "{told}"
+        page.contains("synthetic-check shop.example/app?mock=1: 1 request, none failed, 243 ms"),
+        "{page}"
     );
     for (path, content) in contents(&artifacts.runs()) {
         assert!(!text(&content).contains("Zebra"), "{}", path.display());
     }
-    assert!(!told.contains("Zebra") && !text(&output.stderr).contains("Zebra"));
+    assert!(!page.contains("Zebra") && !text(&output.stderr).contains("Zebra"));
 }
 
 #[test]
-fn importing_again_also_under_another_name_changes_nothing() {
+fn importing_a_file_again_changes_nothing_even_under_another_name() {
     let artifacts = Artifacts::new();
     artifacts.import(&["synthetic-check", "."]);
     let before = contents(&artifacts.runs());
@@ -115,13 +115,13 @@ fn importing_again_also_under_another_name_changes_nothing() {
 }
 
 #[test]
-fn an_import_that_was_cut_off_is_completed_by_the_next() {
+fn the_next_import_completes_an_interrupted_one() {
     let artifacts = Artifacts::new();
     artifacts.import(&["synthetic-check", "."]);
     let before = contents(&artifacts.runs());
     let folders: Vec<_> =
         std::fs::read_dir(artifacts.runs()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    // Cut off before anything was written, before the intervals were, and before the record was.
+    // Cut off before anything, before the intervals, and before the record was written.
     let partial = |folder: &Path| {
         std::fs::rename(folder.join("run.json"), folder.join("run.partial.json")).unwrap();
     };
@@ -141,14 +141,14 @@ fn an_import_that_was_cut_off_is_completed_by_the_next() {
 }
 
 #[test]
-fn two_imports_at_once_make_each_run_once_and_whole() {
+fn two_imports_at_once_write_each_run_once_and_completely() {
     let artifacts = Artifacts::new();
     let start =
         || artifacts.command(&["synthetic-check", "."]).stdout(Stdio::piped()).spawn().unwrap();
     let both = [start(), start(), start()].map(|child| child.wait_with_output().unwrap());
     let imported = |output: &Output| {
-        let told = text(&output.stdout);
-        told.split("artifacts: ").nth(1).unwrap().split(' ').next().unwrap().parse::<u32>().unwrap()
+        let page = text(&output.stdout);
+        page.split("artifacts: ").nth(1).unwrap().split(' ').next().unwrap().parse::<u32>().unwrap()
     };
     assert_eq!(both.iter().map(imported).sum::<u32>(), 4);
     let after = contents(&artifacts.runs());
@@ -159,22 +159,22 @@ fn two_imports_at_once_make_each_run_once_and_whole() {
 }
 
 #[test]
-fn one_wrong_file_keeps_all_out_and_every_mistake_is_told() {
+fn one_wrong_file_prevents_the_import_and_every_mistake_is_reported() {
     let artifacts = Artifacts::new();
     std::fs::write(artifacts.path("bad.json"), "{\n  \"timestamp\": 7\n}").unwrap();
     std::fs::write(artifacts.path("worse.json"), "noise").unwrap();
     std::fs::create_dir(artifacts.path("empty")).unwrap();
     let output = artifacts.import(&["synthetic-check", ".", "missing.json"]);
     assert_eq!(output.status.code(), Some(2));
-    let told = text(&output.stderr);
+    let message = text(&output.stderr);
     for place in [
         "bad.json:2:16: not an artifact",
         "worse.json:1:2: not JSON",
         "missing.json: cannot be read",
     ] {
-        assert!(told.contains(place), "{place} in {told}");
+        assert!(message.contains(place), "{place} in {message}");
     }
-    assert!(told.contains("Nothing was imported.") && !artifacts.runs().exists(), "{told}");
+    assert!(message.contains("Nothing was imported.") && !artifacts.runs().exists(), "{message}");
     for (path, why) in
         [("empty", "the folder contains no *.json file"), ("/dev/zero", "it is not a regular file")]
     {
@@ -185,17 +185,17 @@ fn one_wrong_file_keeps_all_out_and_every_mistake_is_told() {
 }
 
 #[test]
-fn an_imported_run_is_shown_with_what_it_cannot_say() {
+fn an_imported_run_is_shown_with_what_its_file_does_not_contain() {
     let artifacts = Artifacts::new();
     let output = artifacts.import(&["synthetic-check", "c.json", "--output", "json"]);
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&told["imported"], &told["runs"][0]["verdict"]), (&1.into(), &"fail".into()));
-    let folder = told["runs"][0]["folder"].as_str().unwrap();
-    let shown = tollgate().args(["show", folder]).output().unwrap();
-    assert_eq!(shown.status.code(), Some(1), "{}", text(&shown.stderr));
-    let said = text(&shown.stdout) + &text(&shown.stderr);
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&summary["imported"], &summary["runs"][0]["verdict"]), (&1.into(), &"fail".into()));
+    let folder = summary["runs"][0]["folder"].as_str().unwrap();
+    let show = tollgate().args(["show", folder]).output().unwrap();
+    assert_eq!(show.status.code(), Some(1), "{}", text(&show.stderr));
+    let page = text(&show.stdout) + &text(&show.stderr);
     for words in ["redirects were followed unseen", "unexpected status", "410", "GET /app?mock=1"] {
-        assert!(said.contains(words), "{words} in {said}");
+        assert!(page.contains(words), "{words} in {page}");
     }
     let before = contents(&artifacts.runs());
     artifacts.import(&["synthetic-check", "c.json"]);
@@ -217,8 +217,8 @@ fn the_interval_log_of_a_run_is_imported_with_the_figures_of_the_run() {
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         serde_json::from_slice::<Value>(&output.stdout).unwrap()["runs"][0].clone()
     };
-    let told = import(&["--budget", "p95 < 1s"]);
-    let record = Path::new(told["folder"].as_str().unwrap()).join("run.json");
+    let summary = import(&["--budget", "p95 < 1s"]);
+    let record = Path::new(summary["folder"].as_str().unwrap()).join("run.json");
     let record: RunRecord = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
     let series =
         |record: &RunRecord| record.measurement.scenarios[0].requests[0].measured.series.clone();
@@ -232,7 +232,7 @@ fn the_interval_log_of_a_run_is_imported_with_the_figures_of_the_run() {
 }
 
 #[test]
-fn a_budget_that_a_log_cannot_be_held_to_is_refused() {
+fn a_budget_that_a_log_cannot_be_judged_by_is_refused() {
     let artifacts = Artifacts::new();
     let output = artifacts.import(&["hlog", "x.hlog", "--budget", "errors = 0"]);
     assert_eq!(output.status.code(), Some(2));

@@ -1,5 +1,5 @@
-//! A prober that is stopped while it measures: what it makes late itself is never the target's
-//! fault.
+//! A prober that is stopped while it measures: delays that it causes itself never count against the
+//! target.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,20 +11,20 @@ use crate::bench::{Bench, PLAIN, Target, signal, wait_for_intervals};
 /// How long the prober is stopped.
 const STOPPED: Duration = Duration::from_millis(300);
 
-/// Carries out a scenario with the prober stopped once it has measured for a second; the exit code
+/// Runs a scenario, and stops the prober once it has measured for a second. Returns the exit code
 /// and the record.
 fn run_stopped(bench: &Bench) -> (Option<i32>, RunRecord) {
     let mut prober = bench.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    // The first is the warm-up's.
+    // The first interval is that of the warm-up.
     wait_for_intervals(bench, 2);
     signal(&prober, "STOP");
-    // The stop itself: nothing else makes a process late on purpose.
+    // Only a stopped process is late by a known time.
     std::thread::sleep(STOPPED);
     signal(&prober, "CONT");
     (prober.wait().unwrap().code(), bench.record())
 }
 
-/// The reason of the only budget, which must be undecided because of the prober.
+/// The reason of the only budget, which must be inconclusive because of the prober.
 fn reason_of_the_void(bench: &Bench) -> String {
     let (exit, record) = run_stopped(bench);
     let verdict = &record.verdict.scenarios[0].budgets[0];
@@ -39,7 +39,7 @@ fn reason_of_the_void(bench: &Bench) -> String {
 }
 
 #[test]
-fn what_a_stopped_prober_sends_late_voids_the_verdict_and_the_lag_is_named() {
+fn late_sends_of_a_stopped_prober_void_the_verdict_and_the_lag_is_named() {
     let target = Target::start(&[]);
     let load = "[[request]]\nname = \"plain\"\npath = \"/plain\"\n\
                 [load]\narrival_rate = \"100/s\"\nduration = \"3s\"\nconnections = 40\n\
@@ -52,9 +52,9 @@ fn what_a_stopped_prober_sends_late_voids_the_verdict_and_the_lag_is_named() {
 }
 
 #[test]
-fn answers_that_came_while_the_prober_was_stopped_are_not_held_against_the_target() {
-    // An answer takes less time than the stop, so that whatever is under way is answered while
-    // nobody looks.
+fn answers_during_a_stop_of_the_prober_do_not_count_against_the_target() {
+    // An answer takes less time than the stop, so every exchange in progress is answered while the
+    // prober is stopped.
     let target = Target::start(&["--mock-latency", "constant:200ms"]);
     let load = "[[request]]\nname = \"tile\"\npath = \"/app?mock=1\"\n\
                 [load]\nconnections = 4\nduration = \"3s\"\n[warmup]\nconnections = 4\nrequests = 4\n";
@@ -65,7 +65,7 @@ fn answers_that_came_while_the_prober_was_stopped_are_not_held_against_the_targe
 }
 
 #[test]
-fn without_spinning_nothing_is_spun_and_hiccups_are_recorded_all_the_same() {
+fn without_spinning_no_time_is_spun_and_hiccups_are_still_recorded() {
     let target = Target::start(&[]);
     for (flags, spins) in [(&["--no-spin"][..], false), (&[], cfg!(target_os = "linux"))] {
         let bench = Bench::new(&target.base_url, "budgets = [\"errors = 0\"]", PLAIN);

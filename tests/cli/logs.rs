@@ -1,4 +1,4 @@
-//! stderr: for people as ever, or pino's JSON lines, tried with the real pino-pretty where that is
+//! stderr as text for people, or as pino's JSON lines. The real pino-pretty reads them if it is
 //! installed.
 
 use std::io::Write;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::bench::{Bench, PLAIN, Target, text, tollgate};
 
-/// Each line of stderr; all of them must be what pino writes.
+/// The lines of stderr. Asserts that each has pino's format.
 fn lines(stderr: &[u8]) -> Vec<Value> {
     let lines: Vec<Value> = text(stderr)
         .lines()
@@ -35,7 +35,7 @@ fn with_message<'a>(lines: &'a [Value], message: &str) -> &'a Value {
 }
 
 #[test]
-fn pinos_lines_tell_a_runs_life_and_nothing_else_is_on_stderr() {
+fn pino_lines_report_the_stages_of_a_run_and_nothing_else_is_on_stderr() {
     let target = Target::start(&[]);
     let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
     let flags = ["--log-format", "pino", "--log-level", "debug", "--output", "json"];
@@ -53,7 +53,7 @@ fn pinos_lines_tell_a_runs_life_and_nothing_else_is_on_stderr() {
 }
 
 #[test]
-fn an_error_is_one_fatal_line_whatever_is_wrong() {
+fn every_kind_of_error_is_one_fatal_line() {
     let wrong = Bench::new("http://127.0.0.1:1", "budgets = [\"p999 < 1s\"]", PLAIN);
     let scenario = wrong.scenario.to_str().unwrap();
     for words in [
@@ -75,9 +75,9 @@ fn an_error_is_one_fatal_line_whatever_is_wrong() {
 }
 
 #[test]
-fn quiet_and_the_log_level_leave_out_what_is_less_grave() {
+fn quiet_and_the_log_level_omit_less_severe_events() {
     let target = Target::start(&[]);
-    // Too few requests for its budget: a warning.
+    // Too few requests for the budget give a warning.
     let bench = Bench::new(&target.base_url, "budgets = [\"p99(service) < 1s\"]", PLAIN);
     for flags in [&["--quiet"][..], &["--log-level", "warn"]] {
         let pino = bench.command().args(["--log-format", "pino"]).args(flags).output().unwrap();
@@ -90,12 +90,15 @@ fn quiet_and_the_log_level_leave_out_what_is_less_grave() {
 }
 
 #[test]
-fn people_who_ask_for_more_see_the_life_of_a_run_too() {
+fn the_debug_level_shows_people_the_events_for_programs() {
     let target = Target::start(&[]);
     let bench = Bench::new(&target.base_url, "budgets = [\"p95(service) < 1s\"]", PLAIN);
     assert_eq!(text(&bench.run().stderr), "");
-    let told = text(&bench.command().args(["--log-level", "debug"]).output().unwrap().stderr);
-    assert!(told.contains("debug: verdict  run=") && told.contains("verdict=pass"), "{told}");
+    let messages = text(&bench.command().args(["--log-level", "debug"]).output().unwrap().stderr);
+    assert!(
+        messages.contains("debug: verdict  run=") && messages.contains("verdict=pass"),
+        "{messages}"
+    );
 }
 
 #[test]
@@ -110,7 +113,7 @@ fn the_real_pino_pretty_reads_every_line() {
     let bench = Bench::new(&target.base_url, "budgets = [\"p99 < 1s\"]", PLAIN);
     let run = bench.command().args(["--log-format", "pino"]).output().unwrap();
     let failed = tollgate().args(["run", "no-such.toml", "--log-format", "pino"]).output().unwrap();
-    let seen = prettified(&pretty, &[run.stderr.as_slice(), &failed.stderr].concat());
+    let page = prettified(&pretty, &[run.stderr.as_slice(), &failed.stderr].concat());
     for word in [
         "INFO (tollgate/",
         "): run started",
@@ -121,13 +124,13 @@ fn the_real_pino_pretty_reads_every_line() {
         "): no-such.toml: no such file",
         "    err: {\n      \"type\": \"usage\"",
     ] {
-        assert!(seen.contains(word), "{word} in {seen}");
+        assert!(page.contains(word), "{word} in {page}");
     }
-    // A line that pino-pretty cannot read is passed on as it is.
-    assert!(!seen.contains("{\"level\""), "{seen}");
+    // pino-pretty repeats a line that it cannot parse.
+    assert!(!page.contains("{\"level\""), "{page}");
 }
 
-/// The program that `test.sh` installs, and the node that runs it.
+/// The pino-pretty that `test.sh` installs; `None` if it or Node.js is missing.
 fn pino_pretty() -> Option<PathBuf> {
     let program =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pino/node_modules/.bin/pino-pretty");

@@ -1,4 +1,4 @@
-//! The real program against real sockets: exit codes, output, files.
+//! Runs the real program against real sockets: exit codes, output, files.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
 mod bench;

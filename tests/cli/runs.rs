@@ -8,7 +8,7 @@ use tollgate::record::{Decision, RunEnding, RunRecord};
 use crate::bench::{Bench, PLAIN, Target, signal, text, tollgate, wait_for_intervals};
 
 #[test]
-fn a_target_within_its_budget_passes_and_the_run_is_kept() {
+fn a_target_within_its_budget_passes_and_the_run_is_written() {
     let target = Target::start(&[]);
     let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
     let output = bench.run();
@@ -64,9 +64,9 @@ fn a_target_that_is_down_fails_and_the_run_stops_early() {
     let bench = Bench::new(&format!("http://{closed}"), "budgets = [\"p95 < 1s\"]", &rest);
     let output = bench.run();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
-    let told = format!("connection refused in connect, {closed}: ");
+    let expected = format!("connection refused in connect, {closed}: ");
     assert!(
-        text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ").contains(&told),
+        text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ").contains(&expected),
         "{}",
         text(&output.stdout)
     );
@@ -74,7 +74,7 @@ fn a_target_that_is_down_fails_and_the_run_stops_early() {
 }
 
 #[test]
-fn a_wrong_scenario_is_refused_with_its_place_and_nothing_is_written() {
+fn a_wrong_scenario_is_refused_with_its_location_and_nothing_is_written() {
     let bench = Bench::new("http://127.0.0.1:1", "budgets = [\"p999 < 1s\"]", PLAIN);
     let output = bench.run();
     assert_eq!(output.status.code(), Some(2));
@@ -106,7 +106,7 @@ fn json_output_is_the_run_record_alone() {
 }
 
 #[test]
-fn results_that_cannot_be_kept_end_with_4_before_anything_is_sent() {
+fn results_that_cannot_be_written_end_with_4_before_anything_is_sent() {
     let bench = Bench::new("http://127.0.0.1:1", "budgets = [\"p95 < 1s\"]", PLAIN);
     std::fs::write(bench.runs(), "a file where a folder should be").unwrap();
     let output = bench.run();
@@ -115,7 +115,7 @@ fn results_that_cannot_be_kept_end_with_4_before_anything_is_sent() {
 }
 
 #[test]
-fn results_that_cannot_be_printed_end_with_4_though_they_are_kept() {
+fn results_that_cannot_be_printed_end_with_4_but_are_written() {
     let target = Target::start(&[]);
     let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
     let full = std::fs::File::options().write(true).open("/dev/full");
@@ -132,7 +132,7 @@ fn results_that_cannot_be_printed_end_with_4_though_they_are_kept() {
 }
 
 #[test]
-fn heavy_load_on_a_foreign_host_must_be_asked_for() {
+fn heavy_load_on_a_foreign_host_needs_a_flag() {
     let closed = PLAIN.replace("arrival_rate = \"100/s\"\n", "");
     let warm = format!("{PLAIN}[warmup]\nconnections = 4\nrequests = 101\n");
     for rest in [&PLAIN.replace("100/s", "101/s"), &closed, &warm] {
@@ -145,7 +145,7 @@ fn heavy_load_on_a_foreign_host_must_be_asked_for() {
 }
 
 #[test]
-fn too_few_file_descriptors_are_said_before_the_run_and_not_blamed_on_the_target() {
+fn too_few_file_descriptors_are_reported_before_the_run_and_not_blamed_on_the_target() {
     let rest = PLAIN.replace("connections = 4", "connections = 200");
     let bench = Bench::new("http://127.0.0.1:1", "budgets = [\"p95 < 1s\"]", &rest);
     let limited = format!(
@@ -160,20 +160,20 @@ fn too_few_file_descriptors_are_said_before_the_run_and_not_blamed_on_the_target
 
 #[cfg(target_os = "linux")]
 #[test]
-fn ports_that_may_run_out_are_told_with_the_remedy_before_anything_is_sent() {
+fn a_possible_lack_of_ports_is_reported_with_its_remedy_before_anything_is_sent() {
     let rest = PLAIN.replace("100/s", "70000/s").replace("\"1s\"", "\"2m\"");
     let rest = rest.replace("connections = 4", "connections = \"fresh\"");
     let bench = Bench::new("http://192.0.2.1", "budgets = [\"p95 < 1s\"]", &rest);
     let output = bench.run();
-    // So much load on a foreign host is refused, so that nothing was sent at all.
+    // So much load on a foreign host is refused, so nothing was sent.
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
-    let said = text(&output.stderr);
-    assert!(said.contains("connections to 192.0.2.1:80 are closed within"), "{said}");
-    assert!(said.contains("net.ipv4.ip_local_port_range"), "{said}");
+    let message = text(&output.stderr);
+    assert!(message.contains("connections to 192.0.2.1:80 are closed within"), "{message}");
+    assert!(message.contains("net.ipv4.ip_local_port_range"), "{message}");
 }
 
 #[test]
-fn sigterm_drains_keeps_what_was_measured_and_is_inconclusive() {
+fn sigterm_drains_the_run_writes_its_results_and_is_inconclusive() {
     let target = Target::start(&[]);
     let rest = PLAIN.replace("\"1s\"", "\"60s\"");
     let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", &rest);
@@ -189,7 +189,7 @@ fn sigterm_drains_keeps_what_was_measured_and_is_inconclusive() {
 }
 
 #[test]
-fn a_killed_run_is_recognised_and_shown_as_far_as_it_went() {
+fn a_killed_run_is_recovered_from_the_intervals_it_wrote() {
     let target = Target::start(&[]);
     let rest = PLAIN.replace("\"1s\"", "\"60s\"");
     let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", &rest);
@@ -249,7 +249,7 @@ fn a_run_over_tls_trusts_the_named_certificate_and_no_other() {
 }
 
 #[test]
-fn what_the_target_tells_of_its_time_is_in_the_record_and_the_report_over_both_versions_of_http() {
+fn server_timings_are_in_the_record_and_the_report_over_both_http_versions() {
     let target = Target::start(&["--mock-latency", "constant:20ms"]);
     for flags in [["--http", "1.1"], ["--http", "2"]] {
         let bench = Bench::new(
@@ -261,15 +261,19 @@ fn what_the_target_tells_of_its_time_is_in_the_record_and_the_report_over_both_v
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let record = bench.record();
         let measured = &record.measurement.scenarios[0].requests[0].measured;
-        let [("app", told)] = measured.server_timings.iter().collect::<Vec<_>>()[..] else {
+        let [("app", durations)] = measured.server_timings.iter().collect::<Vec<_>>()[..] else {
             panic!("one metric")
         };
-        assert_eq!(told.count(), 100);
+        assert_eq!(durations.count(), 100);
         assert!(
             text(&output.stdout).contains("the target's Server-Timing report"),
             "{}",
             text(&output.stdout)
         );
-        assert!((20..1_000).contains(&told.min().unwrap().as_millis()), "{:?}", told.min());
+        assert!(
+            (20..1_000).contains(&durations.min().unwrap().as_millis()),
+            "{:?}",
+            durations.min()
+        );
     }
 }

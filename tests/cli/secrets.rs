@@ -1,4 +1,4 @@
-//! Canaries: a secret reaches no file and no message, whatever the target makes of it.
+//! Canaries: a secret reaches no file and no message, in any form that a target may echo.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -35,18 +35,22 @@ fn a_secret_never_reaches_a_file_or_a_message() {
         command.args(flags).arg("--evidence").arg(&log).args(["--evidence-note", &note]);
         let output = command.env("CANARY_TOKEN", CANARY).output().unwrap();
         let entries = std::fs::read(&log).unwrap();
-        assert!(text(&entries).contains("FAIL") && !tells(&entries), "{}", text(&entries));
+        assert!(
+            text(&entries).contains("FAIL") && !contains_canary(&entries),
+            "{}",
+            text(&entries)
+        );
         assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-        assert_untold(&output);
+        assert_no_canary(&output);
     }
-    assert_kept_clean(&bench.runs(), FORMS.len());
+    assert_no_canary_in_files(&bench.runs(), FORMS.len());
     for folder in std::fs::read_dir(bench.runs()).unwrap() {
         let log = std::fs::read_to_string(folder.unwrap().path().join("intervals.hlog")).unwrap();
         assert!(log.contains("/told/measured/server-timing:app,"), "{log}");
     }
 }
 
-/// Every way in which output can look.
+/// The flags for every form of output.
 const FORMS: [&[&str]; 5] = [
     &[],
     &["--output", "json"],
@@ -103,13 +107,13 @@ fn a_credential_typed_on_the_command_line_never_reaches_a_file_or_a_message() {
     for flags in FORMS {
         let output = run(flags);
         assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-        assert_untold(&output);
+        assert_no_canary(&output);
     }
-    assert_kept_clean(folder.path(), FORMS.len());
+    assert_no_canary_in_files(folder.path(), FORMS.len());
 }
 
 #[test]
-fn the_password_of_the_database_that_keeps_runs_is_in_no_run_and_no_entry() {
+fn the_stores_password_is_in_no_run_and_no_entry() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log.md");
     let password = "Zebra-7f3a9c51";
@@ -128,10 +132,10 @@ fn the_password_of_the_database_that_keeps_runs_is_in_no_run_and_no_entry() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-    assert_untold(&output);
-    assert_kept_clean(&folder.path().join("runs"), 1);
+    assert_no_canary(&output);
+    assert_no_canary_in_files(&folder.path().join("runs"), 1);
     let entry = std::fs::read(log).unwrap();
-    assert!(!tells(&entry) && text(&entry).contains("with •••"), "{}", text(&entry));
+    assert!(!contains_canary(&entry) && text(&entry).contains("with •••"), "{}", text(&entry));
 }
 
 fn body() -> String {
@@ -139,7 +143,7 @@ fn body() -> String {
 }
 
 #[test]
-fn a_credential_is_in_no_error_and_in_no_file_that_is_printed() {
+fn a_credential_is_in_no_error_and_in_no_printed_scenario() {
     let header = format!("X-Token: {CANARY}");
     let password = format!("http://probe:{CANARY}@127.0.0.1:1/");
     for (words, code) in [
@@ -154,10 +158,10 @@ fn a_credential_is_in_no_error_and_in_no_file_that_is_printed() {
         let log = tempfile::NamedTempFile::new().unwrap();
         let output = tollgate().args(words).arg("--evidence").arg(log.path()).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
-        assert_untold(&output);
+        assert_no_canary(&output);
         let entry = std::fs::read(log.path()).unwrap();
-        assert!(!tells(&entry), "{}", text(&entry));
-        // What cannot be read as a flag is told before it is known that there is a log.
+        assert!(!contains_canary(&entry), "{}", text(&entry));
+        // An invalid value of a flag is reported before the log is opened, so without an entry.
         assert!(
             words[1] != password || text(&entry).contains("•••@127.0.0.1:1"),
             "{}",
@@ -165,31 +169,31 @@ fn a_credential_is_in_no_error_and_in_no_file_that_is_printed() {
         );
         let variable =
             tollgate().args(["run", "http://127.0.0.1:1"]).env("TOLLGATE_HEADER", CANARY).output();
-        assert_untold(&variable.unwrap());
+        assert_no_canary(&variable.unwrap());
     }
     let help = tollgate().args(["run", "--help"]).env("TOLLGATE_HEADER", &header).output().unwrap();
-    assert_untold(&help);
+    assert_no_canary(&help);
 }
 
-fn assert_untold(output: &Output) {
-    assert!(!tells(&output.stdout), "{}", text(&output.stdout));
-    assert!(!tells(&output.stderr), "{}", text(&output.stderr));
+fn assert_no_canary(output: &Output) {
+    assert!(!contains_canary(&output.stdout), "{}", text(&output.stdout));
+    assert!(!contains_canary(&output.stderr), "{}", text(&output.stderr));
 }
 
-fn assert_kept_clean(runs: &Path, count: usize) {
+fn assert_no_canary_in_files(runs: &Path, count: usize) {
     let mut folders = 0;
     for folder in std::fs::read_dir(runs).unwrap() {
         folders += 1;
         for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
             let path = file.unwrap().path();
-            assert!(!tells(&std::fs::read(&path).unwrap()), "{}", path.display());
+            assert!(!contains_canary(&std::fs::read(&path).unwrap()), "{}", path.display());
         }
     }
     assert_eq!(folders, count);
 }
 
-/// Whether bytes hold either half of the canary, in whatever case, escaped or not.
-fn tells(bytes: &[u8]) -> bool {
+/// Whether bytes contain either half of the canary, in any case, escaped or not.
+fn contains_canary(bytes: &[u8]) -> bool {
     let text = text(bytes).to_lowercase();
     ["zebra", "7f3a9c5"].iter().any(|half| text.contains(half) || text.contains(&escaped(half)))
 }
@@ -198,8 +202,8 @@ fn escaped(text: &str) -> String {
     text.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02x}"))
 }
 
-/// A server that puts what it is told into its headers and redirects, in one way of writing it
-/// after another.
+/// The URL of a server that echoes the token of each request in headers and redirects. It changes
+/// the notation of the token with each request of a connection.
 fn echoing_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
@@ -234,16 +238,16 @@ fn echo_in_turns(mut stream: std::net::TcpStream) -> Option<()> {
             1 => token.to_uppercase(),
             2 => token.replace('/', "%2f"),
             3 => escaped(&token),
-            // Wherever evidence is cut off, the cut goes through the canary in some turn.
+            // In one of the turns, the canary spans the point at which evidence is shortened.
             _ => format!("{}{token}", "x".repeat(130 + turn)),
         };
         let head = if redirects {
             format!("302 Found\r\nlocation: http://h/login/{written}?next={token}")
         } else {
-            let told = format!(
+            let timings = format!(
                 "server-timing: {written};dur=1, x;desc=\"{token}\";dur=2, y-{written}-{turn};dur=3"
             );
-            format!("200 OK\r\nx-echo: {written}\r\nserver-timing: app;dur=4\r\n{told}")
+            format!("200 OK\r\nx-echo: {written}\r\nserver-timing: app;dur=4\r\n{timings}")
         };
         let answer = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n{token}", token.len());
         stream.write_all(answer.as_bytes()).ok()?;

@@ -1,4 +1,4 @@
-//! Several processes that share a run, and `tollgate merge`.
+//! Runs shared by several processes, and `tollgate merge`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
@@ -11,18 +11,18 @@ use crate::bench::{Bench, PLAIN, Target, signal, text, tollgate};
 
 const BUDGET: &str = "budgets = [\"p95 < 2s\"]";
 
-/// 60 arrivals a second for three seconds: so many that one shard's would decide the budget, were
-/// no others missing.
+/// 60 arrivals per second for three seconds. One shard has enough to decide the budget, so only the
+/// missing shards make it inconclusive.
 fn load() -> String {
     PLAIN.replace("\"100/s\"", "\"60/s\"").replace("\"1s\"", "\"3s\"").replace("= 4", "= 7")
 }
 
-/// A start that leaves a busy machine time to warm up.
+/// A start time that leaves a busy machine time to warm up.
 fn soon() -> String {
     (OffsetDateTime::now_utc() + time::Duration::seconds(6)).format(&Rfc3339).unwrap()
 }
 
-/// Starts one part of a run, with a folder of its own for what it keeps.
+/// Starts one shard of a run. Returns the process and its runs folder.
 fn shard(bench: &Bench, shard: &str, start: &str) -> (Child, PathBuf) {
     let runs = bench.folder.path().join(shard.replace('/', "-of-"));
     let mut command = tollgate();
@@ -42,20 +42,21 @@ fn only_folder_in(runs: &Path) -> PathBuf {
     folder
 }
 
-/// Merges runs into a folder of their own; what is printed, and the record if there is one.
+/// Merges runs into the runs folder `name`. Returns the output, the record if there is one, and the
+/// folder.
 fn merge(bench: &Bench, name: &str, runs: &[&PathBuf]) -> (Output, Option<RunRecord>, PathBuf) {
     let merged = bench.folder.path().join(name);
     let output =
         tollgate().arg("merge").args(runs).arg("--runs-dir").arg(&merged).output().unwrap();
-    let kept = merged.exists().then(|| {
+    let record = merged.exists().then(|| {
         let json = std::fs::read(only_folder_in(&merged).join("run.json")).unwrap();
         serde_json::from_slice(&json).unwrap()
     });
-    (output, kept, merged)
+    (output, record, merged)
 }
 
-/// What the only scenario's only request came to in the measured phase: exchanges, ok, and
-/// latencies counted.
+/// The measured stage of the only request: the number of exchanges, of those that were ok, and of
+/// recorded latencies.
 fn counted(record: &RunRecord) -> (u64, u64, u64) {
     let measured = &record.measurement.scenarios[0].requests[0].measured;
     let latency = measured.series.get(tollgate::record::Dimension::Latency).unwrap();
@@ -118,14 +119,14 @@ fn three_processes_share_a_run_and_are_judged_as_one() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("is a merged run"), "{}", text(&output.stderr));
 
-    // What arrived: one warm-up request a connection, and the schedule once.
+    // The target received one warm-up request per connection, and the schedule once.
     signal(&target.child, "TERM");
     target.child.wait().unwrap();
     let arrived = std::fs::read_to_string(&log).unwrap();
     assert_eq!(arrived.lines().filter(|line| line.contains("/plain")).count(), 7 + 180);
 }
 
-/// Holds the merged intervals against the schedule, second by second, and against the totals.
+/// Compares the merged intervals with the schedule, second by second, and with the totals.
 fn assert_every_second_is_whole(folder: &Path, record: &RunRecord) {
     let intervals: Vec<Interval> =
         tollgate::store::read_intervals(folder).unwrap().map(Result::unwrap).collect();
@@ -162,7 +163,7 @@ fn a_shard_that_fails_fails_alone() {
 }
 
 #[test]
-fn runs_that_are_no_parts_of_one_are_refused_and_both_are_named() {
+fn runs_that_are_not_shards_of_one_run_are_refused_and_both_are_named() {
     let target = Target::start(&[]);
     let bench = Bench::new(&target.base_url, BUDGET, &load().replace("\"3s\"", "\"1s\""));
     let start = soon();
@@ -177,15 +178,15 @@ fn runs_that_are_no_parts_of_one_are_refused_and_both_are_named() {
     assert_eq!(output.status.code(), Some(2));
     assert!(record.is_none());
     let message = text(&output.stderr);
-    for told in
+    for expected in
         [one.to_str().unwrap(), other.to_str().unwrap(), "scenario `trial` differs in its load"]
     {
-        assert!(message.contains(told), "{message}");
+        assert!(message.contains(expected), "{message}");
     }
 }
 
 #[test]
-fn a_run_that_was_not_shared_or_is_not_there_cannot_be_merged() {
+fn a_missing_run_and_one_that_was_not_sharded_cannot_be_merged() {
     let target = Target::start(&[]);
     let bench = Bench::new(&target.base_url, BUDGET, PLAIN);
     assert_eq!(bench.run().status.code(), Some(0));
@@ -197,12 +198,12 @@ fn a_run_that_was_not_shared_or_is_not_there_cannot_be_merged() {
 }
 
 #[test]
-fn what_cannot_be_shared_is_refused_and_nothing_is_sent() {
+fn a_run_that_cannot_be_sharded_is_refused_and_nothing_is_sent() {
     let open = Bench::new("http://127.0.0.1:1", BUDGET, PLAIN);
     let closed =
         Bench::new("http://127.0.0.1:1", BUDGET, &PLAIN.replace("arrival_rate = \"100/s\"\n", ""));
     let soon = soon();
-    for (bench, flags, told) in [
+    for (bench, flags, expected) in [
         (&open, &["--shard", "1/3"][..], "add the same --start-at"),
         (&open, &["--start-at", &soon], "add `--shard 1/3`"),
         (&open, &["--shard", "4/3", "--start-at", &soon], "`4/3` is not a shard"),
@@ -220,13 +221,13 @@ fn what_cannot_be_shared_is_refused_and_nothing_is_sent() {
         let output = bench.command().args(flags).output().unwrap();
         let message = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{flags:?}: {message}");
-        assert!(message.contains(told), "{message}");
+        assert!(message.contains(expected), "{message}");
         assert!(!bench.runs().exists());
     }
 }
 
 #[test]
-fn a_shard_that_is_not_warmed_up_in_time_measures_nothing_and_ends_with_4() {
+fn a_shard_whose_warm_up_is_late_measures_nothing_and_ends_with_4() {
     let target = Target::start(&[]);
     let warmup = "[warmup]\nconnections = 1\nrequests = 1_000_000\n";
     let bench = Bench::new(&target.base_url, BUDGET, &format!("{}{warmup}", load()));

@@ -7,7 +7,7 @@ use crate::bench::{text, tollgate};
 const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
 
 #[test]
-fn every_shell_gets_a_script_that_knows_commands_and_flags() {
+fn every_shells_script_contains_commands_and_flags() {
     for shell in SHELLS {
         let output = tollgate().args(["completions", shell]).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{shell}");
@@ -19,7 +19,7 @@ fn every_shell_gets_a_script_that_knows_commands_and_flags() {
 }
 
 #[test]
-fn bash_takes_its_script_and_completes_with_it() {
+fn bash_accepts_its_script_and_completes_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("tollgate.bash");
     std::fs::write(&script, tollgate().args(["completions", "bash"]).output().unwrap().stdout)

@@ -1,4 +1,4 @@
-//! `tollgate synthetic-check`: the old check's contract, and what it hid.
+//! `tollgate synthetic-check`: the contract of the old check, and warnings about what it hid.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -16,7 +16,7 @@ mod places;
 
 const CANARY: &str = "Zebra/7f3a9c51";
 
-/// A folder to check in.
+/// The working directory of a check.
 struct Place(TempDir);
 
 impl Place {
@@ -35,7 +35,7 @@ impl Place {
         self.command(words, variables).output().unwrap()
     }
 
-    /// The artifacts where they are put unless one is asked for, by name.
+    /// The artifacts in the default folder, sorted by name.
     fn artifacts(&self) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(self.0.path().join("artifacts/monitoring")) else {
             return Vec::new();
@@ -57,7 +57,7 @@ fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-/// A target that is fast, and whose token is the known one.
+/// A fast target that accepts the default token.
 fn target(flags: &[&str]) -> Target {
     let fast = [
         "--token",
@@ -70,13 +70,13 @@ fn target(flags: &[&str]) -> Target {
     Target::start(&[&fast[..], flags].concat())
 }
 
-/// An address at which nothing listens.
+/// A URL at which nothing listens.
 fn nowhere() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}/app?mock=0", listener.local_addr().unwrap())
 }
 
-/// A server that gives every request this answer.
+/// The URL of a server that gives this answer to every request.
 fn answering(answer: impl Into<String>) -> String {
     let answer = answer.into();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -90,9 +90,8 @@ fn answering(answer: impl Into<String>) -> String {
     base_url
 }
 
-/// A server that gives every request this answer and its rest again and again, until the other side
-/// is gone; where there is no rest, the connection stays open. Only `/there` is answered to the
-/// end.
+/// The URL of a server that never completes an answer, except for `/there`. It repeats `rest` until
+/// the client closes the connection; with an empty `rest` it keeps the connection open.
 fn without_end(answer: &'static str, rest: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
@@ -116,7 +115,7 @@ fn without_end(answer: &'static str, rest: &'static str) -> String {
 }
 
 #[test]
-fn a_check_in_time_ends_with_0_prints_its_line_alone_and_leaves_its_artifact_alone() {
+fn a_check_in_time_ends_with_0_and_leaves_only_its_line_and_its_artifact() {
     let (target, place) = (target(&[]), Place::new());
     let url = format!("{}/app?mock=0", target.base_url);
     let output =
@@ -154,7 +153,7 @@ fn what_the_old_check_hid_is_reported_and_its_verdict_stays() {
     let target = target(&["--auth", "today"]);
     let url = |path: &str| format!("{}{path}", target.base_url);
     let agent = ("SYNTHETIC_CHECK_USER_AGENT", "curl/8.5.0");
-    for (url, variables, exit, status, told) in [
+    for (url, variables, exit, status, expected) in [
         (url("/app?mock=0"), &[][..], 0, "200", "redirect followed: 302 /app?mock=0 → /auth/login"),
         (url("/app?mock=0"), &[], 0, "200", "this is the login page"),
         (url("/app?mock=1"), &[], 0, "200", "`--budget auto` chooses by the URL"),
@@ -182,7 +181,7 @@ fn what_the_old_check_hid_is_reported_and_its_verdict_stays() {
         let variables = [&[("SYNTHETIC_CHECK_URL", url.as_str()), budget], variables].concat();
         let output = place.check(&[], &variables);
         assert_eq!(code(&output), exit, "{url}: {}", text(&output.stderr));
-        assert!(text(&output.stderr).contains(told), "{told} in {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(expected), "{expected} in {}", text(&output.stderr));
         let line = text(&output.stdout);
         let is_right = if status == "null" {
             line.is_empty()
@@ -201,7 +200,7 @@ fn what_the_old_check_hid_is_reported_and_its_verdict_stays() {
 #[test]
 fn every_mistake_ends_with_1_and_leaves_no_artifact() {
     let url = ("SYNTHETIC_CHECK_URL", "http://127.0.0.1:1/");
-    for (words, variables, told) in [
+    for (words, variables, expected) in [
         (&[][..], &[][..], "no URL to check"),
         (&["--no-such-flag"], &[url], "--no-such-flag"),
         (&["--samples", "0"], &[url], "--samples"),
@@ -216,11 +215,11 @@ fn every_mistake_ends_with_1_and_leaves_no_artifact() {
         let place = Place::new();
         let output = place.check(words, variables);
         assert_eq!((code(&output), text(&output.stdout).as_str()), (1, ""), "{words:?}");
-        assert!(text(&output.stderr).contains(told), "{told} in {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(expected), "{expected} in {}", text(&output.stderr));
         assert_eq!(std::fs::read_dir(place.0.path()).unwrap().count(), 0);
     }
     assert_eq!(code(&Place::new().check(&["--help"], &[])), 0);
-    // The kind of file that `import` reads has the same name, and the usual codes.
+    // `import synthetic-check` has the same name, but the usual exit codes.
     assert_eq!(
         tollgate().args(["import", "synthetic-check"]).output().unwrap().status.code(),
         Some(2)
@@ -228,7 +227,7 @@ fn every_mistake_ends_with_1_and_leaves_no_artifact() {
 }
 
 #[test]
-fn the_flags_that_were_typed_in_vain_do_what_they_say() {
+fn flags_that_the_old_check_ignored_have_their_effect() {
     let (target, place) = (target(&[]), Place::new());
     let host = format!("--host={}", target.base_url);
     let words = [
@@ -253,12 +252,15 @@ fn the_flags_that_were_typed_in_vain_do_what_they_say() {
     };
     assert_eq!(printed, ["a/live.json", "a/live-2.json", "a/live-3.json"].map(read));
     assert_eq!(printed[0]["target"], format!("{}/app?mock=0", target.base_url));
-    let told = text(&output.stderr);
-    assert!(told.contains("3 of 3 requests") && told.contains("tollgate run 'http"), "{told}");
+    let messages = text(&output.stderr);
+    assert!(
+        messages.contains("3 of 3 requests") && messages.contains("tollgate run 'http"),
+        "{messages}"
+    );
 }
 
 #[test]
-fn of_several_requests_each_has_its_artifact_and_one_that_is_late_fails_all() {
+fn each_of_several_requests_has_an_artifact_and_a_late_one_fails_the_check() {
     let (target, place) = (target(&["--mock-latency", "constant:30ms"]), Place::new());
     let url = format!("{}/app?mock=1", target.base_url);
     let output = place.check(&["--url", &url, "--samples=4", "--budget=1"], &[]);
@@ -272,7 +274,7 @@ fn of_several_requests_each_has_its_artifact_and_one_that_is_late_fails_all() {
 }
 
 #[test]
-fn the_request_is_the_old_checks() {
+fn the_request_is_that_of_the_old_check() {
     let ((base_url, requests), place) = (recording_server(), Place::new());
     let output = place.check(&["--url", &base_url], &[]);
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
@@ -309,17 +311,17 @@ fn neither_token_nor_password_reaches_output_or_artifact() {
         let place = Place::new();
         let output = place.check(words, &[token, ("SYNTHETIC_CHECK_URL", url)]);
         assert_eq!(code(&output), 1);
-        // What is typed for a budget is shown again, as of any flag.
+        // Errors show the typed value of `--budget`, as of other flags.
         let typed = words.contains(&CANARY);
-        assert!(typed || !tells(&output.stderr), "{}", text(&output.stderr));
-        assert!(!tells(&output.stdout), "{}", text(&output.stdout));
+        assert!(typed || !contains_canary(&output.stderr), "{}", text(&output.stderr));
+        assert!(!contains_canary(&output.stdout), "{}", text(&output.stdout));
         for artifact in place.artifacts() {
-            assert!(!tells(&std::fs::read(&artifact).unwrap()), "{}", artifact.display());
+            assert!(!contains_canary(&std::fs::read(&artifact).unwrap()), "{}", artifact.display());
         }
     }
 }
 
-fn tells(bytes: &[u8]) -> bool {
+fn contains_canary(bytes: &[u8]) -> bool {
     let text = text(bytes).to_lowercase();
     text.contains("zebra") || text.contains("7f3a9c5")
 }

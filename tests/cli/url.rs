@@ -1,4 +1,4 @@
-//! `tollgate run URL`: a measurement without any file.
+//! `tollgate run URL`: a measurement without a scenario file.
 
 use std::path::Path;
 use std::process::Output;
@@ -16,7 +16,7 @@ fn record(output: &Output) -> RunRecord {
 }
 
 #[test]
-fn a_first_run_ends_with_a_verdict_the_figures_in_words_and_what_to_type_next() {
+fn a_first_run_ends_with_a_verdict_figures_in_words_and_next_steps() {
     let target = Target::start(&[]);
     let runs = tempfile::tempdir().unwrap();
     let url = format!("{}/plain?page=1", target.base_url);
@@ -24,11 +24,11 @@ fn a_first_run_ends_with_a_verdict_the_figures_in_words_and_what_to_type_next() 
         run(runs.path(), &[&url, "--duration", "1s", "--rate", "100/s", "--budget", "errors < 3%"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("PASS"), "{}", text(&output.stdout));
-    let told = text(&output.stderr);
+    let messages = text(&output.stderr);
     for word in
         ["100 requests, none failed, p50", "report.html", "--budget 'p95 < ", "--print-scenario > "]
     {
-        assert!(told.contains(word), "{word} in {told}");
+        assert!(messages.contains(word), "{word} in {messages}");
     }
 }
 
@@ -92,7 +92,7 @@ fn every_flag_of_a_url_reaches_the_target_or_the_verdict() {
 }
 
 #[test]
-fn the_file_that_is_printed_does_the_same() {
+fn the_printed_scenario_is_equivalent_to_the_flags() {
     let target = Target::start(&[]);
     let folder = tempfile::tempdir().unwrap();
     let url = format!("{}/plain?a=\"b\"&c='d'", target.base_url);
@@ -114,15 +114,15 @@ fn the_file_that_is_printed_does_the_same() {
     std::fs::write(&file, &printed.stdout).unwrap();
     let json = ["--output", "json"];
     let typed = record(&run(folder.path(), &[&words[..], &json].concat()));
-    let kept = record(&run(folder.path(), &[&[file.to_str().unwrap()], &json[..]].concat()));
+    let from_file = record(&run(folder.path(), &[&[file.to_str().unwrap()], &json[..]].concat()));
     let mut plan = typed.plan.clone();
-    plan[0].source.clone_from(&kept.plan[0].source);
-    assert_eq!(plan, kept.plan);
-    assert_eq!(kept.verdict.decision, Decision::Pass);
+    plan[0].source.clone_from(&from_file.plan[0].source);
+    assert_eq!(plan, from_file.plan);
+    assert_eq!(from_file.verdict.decision, Decision::Pass);
 }
 
 #[test]
-fn urls_and_files_are_carried_out_together_each_as_a_scenario_of_its_own() {
+fn urls_and_files_run_together_each_as_its_own_scenario() {
     let target = Target::start(&[]);
     let bench = Bench::new(&target.base_url, "budgets = [\"errors = 0\"]", PLAIN);
     let url = format!("{}/plain", target.base_url);
@@ -137,7 +137,7 @@ fn urls_and_files_are_carried_out_together_each_as_a_scenario_of_its_own() {
 }
 
 #[test]
-fn the_open_model_stays_unless_the_closed_one_is_asked_for() {
+fn the_load_is_open_unless_a_flag_makes_it_closed() {
     let target = Target::start(&[]);
     let runs = tempfile::tempdir().unwrap();
     let load = |flags: &[&str]| {
@@ -150,8 +150,8 @@ fn the_open_model_stays_unless_the_closed_one_is_asked_for() {
 }
 
 #[test]
-fn a_wrong_value_is_refused_with_its_flag_and_the_way_to_write_it() {
-    for (flags, told) in [
+fn a_wrong_value_is_refused_with_its_flag_and_a_valid_notation() {
+    for (flags, expected) in [
         (&["--budget", "p999 < 1s"][..], &["--budget", "write `p99.9`"][..]),
         (&["--rate", "20"], &["--rate", "write a number and its unit"]),
         (&["--duration", "30"], &["--duration", "without a unit"]),
@@ -168,10 +168,10 @@ fn a_wrong_value_is_refused_with_its_flag_and_the_way_to_write_it() {
         (&["--rate", "101/s"], &["--yes-load-this-host"]),
         (&["--closed"], &["--yes-load-this-host"]),
     ] {
-        // Nothing is ever sent to this address, which is set aside for documents.
+        // This address is reserved for documentation (RFC 5737), so nothing can be sent to it.
         let output = tollgate().args(["run", "http://192.0.2.1/"]).args(flags).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{flags:?}");
-        for word in told {
+        for word in expected {
             assert!(text(&output.stderr).contains(word), "{word} in {}", text(&output.stderr));
         }
     }

@@ -1,4 +1,4 @@
-//! What the keys of a scenario, and flags before them, come to in the plan.
+//! How the keys of a scenario, and flags that override them, change the plan.
 
 use std::fs;
 use std::net::IpAddr;
@@ -13,7 +13,8 @@ use tollgate::scenario::{Scenario, ScenarioErrors, ScenarioWarning};
 
 use super::{CANARY, environment};
 
-/// A scenario with further keys of `[target]`, of its request, and further sections.
+/// A scenario with these additional keys of `[target]` and of its request, and these additional
+/// sections.
 fn text(target: &str, request: &str, rest: &str) -> String {
     format!(
         "name = \"n\"\nbudgets = [\"max < 1s\"]\n[target]\nbase_url = \"https://example.org\"\n{target}\n\
@@ -35,7 +36,7 @@ fn planned(target: &str, request: &str, rest: &str) -> Plan {
     plan
 }
 
-fn given(text: &str) -> PinnedAddresses {
+fn pinned_addresses(text: &str) -> PinnedAddresses {
     text.parse().unwrap()
 }
 
@@ -68,7 +69,7 @@ fn the_keys_of_the_target_set_how_it_is_reached() {
     );
     let target = &plan.scenarios[0].target;
     assert_eq!((target.protocol, target.family), (HttpProtocol::Http2, AddressFamily::V6));
-    assert_eq!(target.pinned_addresses, [given("example.org:443:127.0.0.1,[::1]")]);
+    assert_eq!(target.pinned_addresses, [pinned_addresses("example.org:443:127.0.0.1,[::1]")]);
     assert_eq!(target.allowed_hosts, ["login.example.org", "[::1]"]);
     assert_eq!(target.trust, CertificateTrust::AnyCertificate);
     assert_eq!((target.dns_refresh, target.tls_resumption), (Duration::ZERO, true));
@@ -86,7 +87,7 @@ fn flags_take_precedence_over_the_keys_of_the_file() {
     let flags = PlanOverrides {
         protocol: Some(HttpProtocol::Negotiated),
         family: Some(AddressFamily::V4),
-        pinned_addresses: vec![given("example.org:443:127.0.0.2")],
+        pinned_addresses: vec![pinned_addresses("example.org:443:127.0.0.2")],
         allowed_hosts: vec!["Other.example.org".to_owned(), "login.example.org".to_owned()],
         insecure: true,
         every: Some(Duration::from_secs(10)),
@@ -105,7 +106,10 @@ fn flags_take_precedence_over_the_keys_of_the_file() {
     assert_eq!((target.protocol, target.family), (HttpProtocol::Negotiated, AddressFamily::V4));
     assert_eq!(
         target.pinned_addresses,
-        [given("example.org:443:127.0.0.2"), given("login.example.org:443:127.0.0.1")]
+        [
+            pinned_addresses("example.org:443:127.0.0.2"),
+            pinned_addresses("login.example.org:443:127.0.0.1")
+        ]
     );
     assert_eq!(target.allowed_hosts, ["login.example.org", "other.example.org"]);
     assert_eq!(
@@ -117,7 +121,7 @@ fn flags_take_precedence_over_the_keys_of_the_file() {
 
 #[test]
 fn addresses_belong_to_one_host_and_port() {
-    let PinnedAddresses { host, port, addresses } = given("example.org:443:127.0.0.1");
+    let PinnedAddresses { host, port, addresses } = pinned_addresses("example.org:443:127.0.0.1");
     let localhost: IpAddr = "127.0.0.1".parse().unwrap();
     assert_eq!((host.as_str(), port, addresses), ("example.org", 443, vec![localhost]));
     let other_port = text("resolve = [\"example.org:80:127.0.0.1\"]", "", "");
@@ -160,8 +164,8 @@ fn a_json_body_is_filled_and_sets_its_content_type_unless_the_scenario_does() {
     let sent: serde_json::Value = serde_json::from_slice(&request.http().unwrap().body).unwrap();
     assert_eq!(sent, serde_json::json!({ "token": CANARY, "list": [1, 2.5, true, "${x}"] }));
     assert_eq!(request.http().unwrap().headers["content-type"], "application/json");
-    let shown = format!("{plan:?}");
-    assert!(!shown.contains("canary"), "{shown}");
+    let debug = format!("{plan:?}");
+    assert!(!debug.contains("canary"), "{debug}");
     assert!(
         plan.scenarios[0].shown.requests[0]
             .headers
@@ -182,18 +186,18 @@ fn a_json_body_is_filled_and_sets_its_content_type_unless_the_scenario_does() {
             .collect();
         assert_eq!(types, ["application/ld+json"]);
     }
-    // A variable in a JSON body is one that can be called public.
+    // A variable that only a JSON body uses can be listed as public.
     let public = text("", json, "").replacen("budgets", "public = [\"TOKEN\"]\nbudgets", 1);
     resolved(&public, &PlanOverrides::default()).unwrap();
 }
 
 #[test]
-fn a_request_whose_redirects_are_followed_is_followed_by_its_hops() {
+fn the_hops_of_a_request_come_after_it() {
     let more = "redirects = 2\nbudgets = [\"max < 2s\"]\n[[request]]\nname = \"plain\"\npath = \"/\"\n\
                 [[request]]\nname = \"last\"\npath = \"/\"\nredirects = 1";
     let plan = planned("", more, "");
     let scenario = &plan.scenarios[0];
-    let shown: Vec<_> = scenario
+    let indexes: Vec<_> = scenario
         .shown
         .requests
         .iter()
@@ -207,7 +211,7 @@ fn a_request_whose_redirects_are_followed_is_followed_by_its_hops() {
         })
         .collect();
     assert_eq!(
-        shown,
+        indexes,
         [
             ("home", "GET /a?b=c", None, 2),
             ("home, hop 1", "GET /a?b=c", Some("home"), 0),
@@ -276,7 +280,7 @@ fn the_capacity_of_an_open_load_is_shown_with_what_its_budgets_need() {
 }
 
 #[test]
-fn a_load_is_repeated_with_any_model_and_alone() {
+fn every_works_with_any_load_model_and_alone() {
     for (load, words) in [
         ("every = \"5m\"", "once"),
         ("every = \"5m\"\nonce = true", "once"),
@@ -289,7 +293,7 @@ fn a_load_is_repeated_with_any_model_and_alone() {
 }
 
 #[test]
-fn scenarios_that_run_together_are_repeated_together() {
+fn scenarios_of_one_run_have_the_same_period() {
     let scenario = |name: &str, every: &str| {
         let text = text("", "", every).replacen("\"n\"", &format!("\"{name}\""), 1);
         Scenario::parse(&format!("{name}.toml"), &text).unwrap()
@@ -316,15 +320,15 @@ fn scenarios_that_run_together_are_repeated_together() {
 
 #[test]
 fn a_redirect_may_have_phases_that_its_request_never_has() {
-    let kept = "[load]\narrival_rate = \"20/s\"\nduration = \"5s\"";
+    let constant = "[load]\narrival_rate = \"20/s\"\nduration = \"5s\"";
     let budgets = "budgets = [\"max(connect) < 1s\", \"max(dns) < 1s\"]";
     let looked_up = "dns_refresh = \"0s\"";
-    let given = "dns_refresh = \"0s\"\nresolve = [\"example.org:443:127.0.0.1\"]";
-    for (target, load) in [(looked_up, kept), (given, ""), (given, kept)] {
-        let asked =
+    let pinned = "dns_refresh = \"0s\"\nresolve = [\"example.org:443:127.0.0.1\"]";
+    for (target, load) in [(looked_up, constant), (pinned, ""), (pinned, constant)] {
+        let plan_of =
             |request: &str| resolved(&text(target, request, load), &PlanOverrides::default());
-        assert!(asked(budgets).is_err(), "{target} {load}");
-        assert!(asked(&format!("redirects = 1\n{budgets}")).is_ok(), "{target} {load}");
+        assert!(plan_of(budgets).is_err(), "{target} {load}");
+        assert!(plan_of(&format!("redirects = 1\n{budgets}")).is_ok(), "{target} {load}");
     }
 }
 
@@ -356,8 +360,8 @@ denied = true
             "json_matches.\"/version\" = '^4\\.'",
         ]
     );
-    let shown = format!("{plan:?}");
-    assert!(!shown.contains("canary"), "{shown}");
+    let debug = format!("{plan:?}");
+    assert!(!debug.contains("canary"), "{debug}");
     let public = text("", expect, "").replacen("budgets", "public = [\"TOKEN\"]\nbudgets", 1);
     assert!(resolved(&public, &PlanOverrides::default()).is_ok());
 }

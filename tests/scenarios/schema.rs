@@ -1,4 +1,4 @@
-//! The JSON Schema of scenario files, held by a validator that knows nothing of tollgate.
+//! The JSON Schema of scenario files, applied by an independent validator.
 
 use std::fs;
 use std::sync::LazyLock;
@@ -14,7 +14,7 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| Value::from(scenario::schema()
 static VALIDATOR: LazyLock<Validator> =
     LazyLock::new(|| jsonschema::draft202012::new(&SCHEMA).unwrap());
 
-/// A TOML file as editors see it: dates are texts.
+/// A TOML file as JSON, in the way of editors: dates are strings.
 fn as_json(text: &str) -> Value {
     fn json(value: toml::Value) -> Value {
         match value {
@@ -50,7 +50,7 @@ fn the_committed_schema_is_up_to_date() {
 }
 
 #[test]
-fn the_schema_is_one_of_draft_2020_12_and_describes_every_key() {
+fn the_schema_conforms_to_draft_2020_12_and_describes_every_key() {
     assert_eq!(SCHEMA["$schema"], "https://json-schema.org/draft/2020-12/schema");
     assert!(jsonschema::draft202012::meta::is_valid(&SCHEMA));
     let mut sections = vec![&*SCHEMA];
@@ -88,8 +88,7 @@ fn every_shipped_scenario_and_every_example_validates_and_names_the_schema() {
     }
 }
 
-/// A scenario in which every kind of value stands once, as `KEY = VALUE` lines that can be
-/// replaced.
+/// A scenario that contains every kind of value once, as `KEY = VALUE` lines that can be replaced.
 const WHOLE: &str = r#"
 name = "whole"
 budgets = ["p95 < 300ms"]
@@ -148,7 +147,7 @@ fn with(key: &str, line: &str) -> String {
 }
 
 #[test]
-fn the_schema_refuses_what_the_reader_refuses_by_form() {
+fn the_schema_refuses_values_whose_notation_the_reader_refuses() {
     assert_eq!(mistakes(WHOLE), [""; 0]);
     Scenario::parse("test.toml", WHOLE).unwrap_or_else(|errors| panic!("{errors}"));
     for (key, line) in [
@@ -205,7 +204,7 @@ fn the_schema_refuses_what_the_reader_refuses_by_form() {
     }
 }
 
-/// A line of a key whose value looks much like one, so that the reader accepts a good part of them.
+/// A key and a line with a nearly valid value for it, so that the reader accepts many of them.
 fn line() -> impl Strategy<Value = (&'static str, String)> {
     fn of(key: &'static str, pattern: &str) -> BoxedStrategy<(&'static str, String)> {
         let in_list = matches!(key, "budgets" | "resolve" | "allow_hosts");

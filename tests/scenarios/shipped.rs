@@ -1,4 +1,4 @@
-//! The scenarios that are shipped.
+//! The scenarios in `scenarios/`.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn shipped(name: &str) -> (Plan, Vec<ScenarioWarning>) {
 }
 
 #[test]
-fn the_live_scenario_sends_as_few_requests_as_decide() {
+fn the_live_scenario_sends_only_as_many_requests_as_its_budget_needs() {
     let (plan, warnings) = shipped("scenarios/tile-loader-live.toml");
     assert!(warnings.is_empty(), "{warnings:?}");
     let LoadPlan::Open { schedule, .. } = &plan.scenarios[0].load else { panic!("not open") };
@@ -38,7 +38,7 @@ fn the_mock_scenario_sends_enough_to_decide_on_its_errors() {
     assert!(binomial(4, 920, 0.002) >= 0.95);
 }
 
-/// The chance of at most `k` among `n` at the share `p`.
+/// The probability of at most `k` exceedances among `n` exchanges if the share `p` exceeds.
 fn binomial(k: u64, n: u64, p: f64) -> f64 {
     let mut term = (n as f64 * (-p).ln_1p()).exp();
     let mut sum = term;
@@ -50,7 +50,7 @@ fn binomial(k: u64, n: u64, p: f64) -> f64 {
 }
 
 #[test]
-fn both_scenarios_of_the_tile_loader_run_together_and_are_over_within_a_minute() {
+fn both_tile_loader_scenarios_run_together_within_a_minute() {
     let scenarios = Scenario::read_all(&TILE_LOADER).unwrap();
     let (plan, _) = Plan::resolve(&scenarios, &environment(), &PlanOverrides::default()).unwrap();
     assert_eq!(plan.scenarios.len(), 2);
@@ -93,7 +93,7 @@ fn a_missing_variable_is_a_warning_when_a_scenario_is_only_checked() {
 }
 
 #[test]
-fn every_shipped_scenario_is_checked_without_a_variable_and_names_each_that_it_needs() {
+fn every_shipped_scenario_can_be_checked_without_variables_and_warns_of_each() {
     for file in files("scenarios") {
         let scenario = Scenario::read(&file).unwrap_or_else(|errors| panic!("{errors}"));
         let nothing = Environment::for_check([]);
@@ -101,8 +101,8 @@ fn every_shipped_scenario_is_checked_without_a_variable_and_names_each_that_it_n
             .unwrap_or_else(|errors| panic!("{errors}"));
         assert!(!plan.scenarios[0].shown.description.is_empty(), "{}", file.display());
         for warning in warnings {
-            let said = warning.to_string();
-            assert!(said.contains("is not set"), "{said}");
+            let message = warning.to_string();
+            assert!(message.contains("is not set"), "{message}");
         }
     }
 }

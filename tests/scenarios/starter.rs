@@ -1,4 +1,4 @@
-//! The starter scenario: every line of it that is commented out can be used as it is.
+//! The starter scenario: every line that is commented out can be used unchanged.
 
 use std::fs;
 use std::ops::Range;
@@ -8,14 +8,14 @@ use tempfile::TempDir;
 use tollgate::plan::{Environment, Plan, PlanOverrides};
 use tollgate::scenario::{Scenario, ScenarioErrors, ScenarioWarning};
 
-/// Lines that are used together, and what is said of them above.
+/// Lines that are used together, and the comment above them.
 struct Option {
     lines: Range<usize>,
     about: String,
 }
 
 impl Option {
-    /// The keys that it stands for instead of.
+    /// The keys that it replaces.
     fn replaced(&self) -> Vec<&str> {
         let Some(rest) = self.about.strip_prefix("# Instead of ") else { return Vec::new() };
         rest.split(',').next().unwrap().split('`').skip(1).step_by(2).collect()
@@ -87,7 +87,7 @@ fn holds(folder: &Path, text: &str) {
 }
 
 #[test]
-fn the_starter_can_decide_as_it_is() {
+fn the_unchanged_starter_can_decide() {
     let starter = Starter::read();
     let folder = folder();
     holds(folder.path(), &starter.using(&[]));
@@ -105,7 +105,7 @@ fn each_option_of_the_starter_can_be_used_alone() {
         assert_ne!(text, starter.using(&[]));
         match option.replaced().as_slice() {
             [] => holds(folder.path(), &text),
-            // One request cannot decide what the starter asks of 600.
+            // One request cannot decide budgets that are set for 600.
             _ => drop(
                 planned(folder.path(), &text)
                     .unwrap_or_else(|errors| panic!("{errors}\nin\n{text}")),
@@ -115,7 +115,7 @@ fn each_option_of_the_starter_can_be_used_alone() {
 }
 
 #[test]
-fn all_options_of_the_starter_but_those_that_exclude_one_another_can_be_used_together() {
+fn all_compatible_options_of_the_starter_can_be_used_together() {
     let starter = Starter::read();
     let folder = folder();
     let together: Vec<_> =

@@ -25,7 +25,7 @@ struct DoctorPlan {
     missing: Option<ScenarioErrors>,
 }
 
-/// Runs all requested checks and redacts secrets in the findings.
+/// Runs all requested checks, and redacts secrets in the findings.
 pub(super) fn look(args: &Args) -> Result<Vec<CheckFinding>, CommandError> {
     let DoctorPlan { plan, warnings, missing } = read_plan(args)?;
     log::add_secrets(&plan.secrets);
@@ -35,11 +35,11 @@ pub(super) fn look(args: &Args) -> Result<Vec<CheckFinding>, CommandError> {
     findings.extend(doctor::targets(&plan, LIMIT));
     findings.extend(doctor::databases(&plan)?);
     findings.extend(database.as_ref().map_or_else(|| vec![doctor::without_store()], doctor::store));
-    let shown = |text: &str| log::redact(text).replace(char::is_control, " ");
-    Ok(findings.into_iter().map(|finding| finding.map_text(shown)).collect())
+    let redact = |text: &str| log::redact(text).replace(char::is_control, " ");
+    Ok(findings.into_iter().map(|finding| finding.map_text(redact)).collect())
 }
 
-/// The plan of the sources; an empty one without sources.
+/// The plan of the sources. Without sources it is empty.
 fn read_plan(args: &Args) -> Result<DoctorPlan, CommandError> {
     let environment: BTreeMap<String, String> = variables::utf8_variables().collect();
     let quick = compose_urls(args, &environment)?;
@@ -63,7 +63,7 @@ fn read_plan(args: &Args) -> Result<DoctorPlan, CommandError> {
     }
 }
 
-/// The scenarios of the URLs named.
+/// The scenarios of the named URLs.
 fn compose_urls(
     args: &Args,
     environment: &BTreeMap<String, String>,

@@ -10,7 +10,7 @@ use crate::import::ImportError;
 /// Maximum number of mistakes reported.
 const MAX_MISTAKES: usize = 50;
 
-/// The named files. A folder stands for its files with this extension, sorted, without subfolders.
+/// The named files. Replaces a folder by its files with this extension, sorted, without subfolders.
 pub(super) fn list(paths: &[PathBuf], extension: &str) -> Result<Vec<PathBuf>, CommandError> {
     let (mut files, mut mistakes) = (Vec::new(), Vec::new());
     for path in paths {

@@ -84,7 +84,7 @@ pub(super) fn import(args: &Args) -> Result<ExitStatus, CommandError> {
     let writer = ImportWriter::open(&args.flags.runs_dir)?;
     let mut summary = ImportSummary::new(&args.flags);
     for (file, log) in &logs {
-        // Each log is read a second time, so that only one is in memory.
+        // Each log is read again here, so that only one is in memory at a time.
         let bytes = files::read(file, ImportedLog::MOST_BYTES).map_err(CommandError::internal)?;
         let changed = || {
             CommandError::internal(format!(

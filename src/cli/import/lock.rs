@@ -17,7 +17,7 @@ const RETRY_PERIOD: Duration = Duration::from_millis(100);
 /// A locked folder. The lock ends with this value, or with the process.
 pub(super) struct FolderLock {
     pub(super) folder: File,
-    /// Whether no other import can hold the folder. False on file systems without locks.
+    /// Whether the lock excludes other imports. It does not on file systems without locks.
     pub(super) is_exclusive: bool,
 }
 

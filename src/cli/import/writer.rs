@@ -43,8 +43,8 @@ impl ImportWriter {
 
     /// Writes a run unless it is already complete. Rewrites a run that is incomplete.
     ///
-    /// The run is written to a temporary folder and renamed when it is complete, so that readers
-    /// find all of it or nothing, even if the import is interrupted.
+    /// The run is written to a temporary folder, which is renamed when it is complete. So readers
+    /// find all of it or nothing, even after an interrupted import.
     pub(super) fn write(
         &self,
         record: &RunRecord,

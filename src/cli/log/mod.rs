@@ -103,7 +103,7 @@ static SECRETS: LazyLock<RwLock<SecretSet>> = LazyLock::new(RwLock::default);
 /// Writes events as `flags` ask from here on. Only the first call has an effect.
 pub(super) fn start(flags: Flags) {
     let filter = *FILTER.get_or_init(|| flags.filter());
-    // A program with a subscriber of its own keeps it.
+    // A program with its own subscriber keeps it.
     let _already_set =
         tracing::subscriber::set_global_default(Registry::default().with(LogLayer(filter)));
     if filter.format == LogFormat::Pino {

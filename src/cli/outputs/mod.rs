@@ -1,4 +1,4 @@
-//! What is made of a finished run: reports in its folder, and rows or files elsewhere.
+//! The outputs of a finished run: reports in its folder, and rows or files elsewhere.
 //!
 //! An output is one file in this folder and one line in a table below: [`REPORTS`] if every run has
 //! it, [`Flags::destinations`] if a flag asks for it.
@@ -16,9 +16,9 @@ use crate::store::StoreError;
 
 pub(super) use finished_run::FinishedRun;
 
-/// Something that is made of a finished run.
+/// An output of a finished run.
 pub(super) trait RunOutput {
-    /// Makes the output and returns what was made.
+    /// Makes the output and returns its artifacts.
     fn write(&self, run: &FinishedRun) -> Result<Vec<OutputArtifact>, OutputError>;
 
     /// Values the output needs that must never be shown or stored, such as a password.
@@ -84,15 +84,15 @@ pub(super) struct Flags {
 impl Flags {
     /// The outputs that the flags ask for. A wrong flag is reported before anything is sent.
     pub(super) fn destinations(&self) -> Result<OutputDestinations, CommandError> {
-        let asked: [Option<Box<dyn RunOutput>>; 1] = [self.database.output()?];
-        Ok(OutputDestinations(asked.into_iter().flatten().collect()))
+        let outputs: [Option<Box<dyn RunOutput>>; 1] = [self.database.output()?];
+        Ok(OutputDestinations(outputs.into_iter().flatten().collect()))
     }
 }
 
 /// Where a run goes in addition to its folder.
 pub(super) struct OutputDestinations(Vec<Box<dyn RunOutput>>);
 
-/// What came of sending a run to its destinations.
+/// The result of sending a run to its destinations.
 pub(super) struct OutputDelivery {
     /// How the program ends.
     pub(super) exit: ExitStatus,

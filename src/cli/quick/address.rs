@@ -1,4 +1,4 @@
-//! A URL as it is typed, taken apart as a scenario file writes it.
+//! A URL as it is typed, split into the parts that a scenario file has keys for.
 
 use std::collections::BTreeSet;
 
@@ -6,26 +6,25 @@ use url::Url;
 
 use super::super::exit::CommandError;
 
-/// The most characters of a scenario's name.
+/// The maximum length of a scenario's name, in characters.
 const NAME: usize = 80;
 
-/// A URL as it is typed: variables stand in it as `${NAME}`.
+/// A URL as it is typed. It may contain variables, `${NAME}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
     /// Scheme, host and port.
     pub(super) base_url: String,
-    /// What follows, from `/` on, with its query and without fragment.
+    /// The rest from `/` on, with the query and without the fragment.
     pub(super) path: String,
 }
 
 impl Address {
-    /// Takes a URL apart. Errors never show it: it may hold a password.
+    /// Splits a URL. Errors never show it, because it may contain a password.
     pub(super) fn read(typed: &str) -> Result<Self, CommandError> {
         let wrong =
             |why: String| CommandError::usage(format!("error: a URL on the command line {why}"));
         let typed = typed.split_once('#').map_or(typed, |(before, _)| before);
-        // Variables may hold anything; a stand-in is as good as its value to see where the parts
-        // are.
+        // The value of a variable does not change where the parts are, so a stand-in is parsed.
         let plain = without_variables(typed);
         let url = Url::parse(&plain).map_err(|error| {
             wrong(format!(
@@ -48,13 +47,13 @@ impl Address {
         Ok(Self { base_url: base_url.to_owned(), path: format!("{slash}{path}") })
     }
 
-    /// The URL without its query, for errors and names of places.
+    /// The form of the URL in errors and names: without the query, which may contain a secret.
     pub(super) fn shown(&self) -> String {
         let path = self.path.split('?').next().unwrap_or_default();
         format!("{}{path}", self.base_url)
     }
 
-    /// A name made of host and path that none of `taken` is.
+    /// A name made of host and path that is not in `taken`.
     pub(super) fn name(&self, taken: &BTreeSet<String>) -> String {
         let shown = without_variables(&self.shown());
         let bare =
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_taken_apart_where_its_path_begins() {
+    fn a_url_is_split_where_its_path_begins() {
         assert_eq!(read("https://example.org"), parts("https://example.org", "/"));
         assert_eq!(read("http://[::1]:80/a/b?c=/d#e"), parts("http://[::1]:80", "/a/b?c=/d"));
         assert_eq!(read("HTTPS://example.org?a=b"), parts("HTTPS://example.org", "/?a=b"));

@@ -1,4 +1,4 @@
-//! The scenario file that does what flags ask for.
+//! Writes the scenario file that is equivalent to the flags.
 
 use std::ops::RangeInclusive;
 
@@ -10,18 +10,17 @@ use crate::plan::capacity;
 use crate::scenario::LoadShape;
 use crate::units::duration_literal;
 
-/// Requests a second unless `--rate` says otherwise.
+/// The default of `--rate`.
 const RATE: &str = "20/s";
 
-/// What must hold unless `--budget` says otherwise: an answer of the right kind, nearly always.
+/// The default of `--budget`.
 pub(super) const BUDGET: &str = "errors < 1%";
 
-/// Connections that are opened from the start unless `--connections` says otherwise: at least what
-/// a scenario file has by default too, and at most so many that warming them up is no burst. More
-/// are opened as they are needed.
+/// The bounds of the default of `--connections`. The minimum is the default of a scenario file.
+/// With more than the maximum, the warm-up would be a burst; further connections open on demand.
 const CONNECTIONS: RangeInclusive<u32> = LoadShape::DEFAULT_CONNECTIONS..=100;
 
-/// The file's text; `headers` are names and values with variables in them.
+/// The text of the file. `headers` are pairs of name and value, which may contain variables.
 pub(super) fn text(
     flags: &Flags,
     address: &Address,
@@ -91,12 +90,12 @@ fn load(file: &mut File, flags: &Flags, around: &ComposeContext<'_>) {
 
 /// How many connections are opened from the start, and the limit for further ones.
 ///
-/// By default there are as many as requests are under way where each takes as long as the largest
-/// ceiling, so that no request has to wait for one while the target holds its budgets.
+/// The default is the number of requests in progress if each takes as long as the largest ceiling
+/// (Little's law). No request then waits for a connection while the target meets its budgets.
 fn connections(flags: &Flags) -> (u32, Option<u32>) {
-    let (asked, limit) = (flags.connections, flags.max_connections);
-    if flags.closed || asked.is_some() {
-        return (asked.unwrap_or(*CONNECTIONS.start()), limit);
+    let (requested, limit) = (flags.connections, flags.max_connections);
+    if flags.closed || requested.is_some() {
+        return (requested.unwrap_or(*CONNECTIONS.start()), limit);
     }
     let rate = flags.rate.or_else(|| RATE.parse().ok());
     let wanted =
@@ -133,7 +132,7 @@ fn texts<T: ToString>(texts: impl IntoIterator<Item = T>) -> Value {
     Value::Array(texts.into_iter().map(|text| Value::String(text.to_string())).collect())
 }
 
-/// A key as TOML writes it: bare where that is possible.
+/// A key as TOML writes it: bare if possible.
 fn key(name: &str) -> String {
     let bare =
         name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
@@ -162,7 +161,7 @@ mod tests {
     "#;
 
     #[test]
-    fn all_that_can_be_asked_for_stands_in_the_file() {
+    fn every_flag_is_in_the_file() {
         let flags = Flags {
             budget: vec!["p95 < 300ms".parse().unwrap(), "errors = 0".parse().unwrap()],
             expect_status: vec![200, 201],
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_as_many_connections_as_rate_and_ceiling_want_but_no_burst_to_warm_them_up() {
+    fn connections_follow_rate_and_ceiling_without_a_burst_of_warm_ups() {
         let of = |rate: &str, budget: &str, connections, max_connections| {
             let (rate, budget) = (rate.parse().ok(), vec![budget.parse().unwrap()]);
             super::connections(&Flags {

@@ -36,7 +36,7 @@ impl Header {
         Ok(Self { name: name.to_owned(), value: value.to_owned() })
     }
 
-    /// Whether typed values of this header are secret; every other typed value is public.
+    /// Whether typed values of this header are secret. Those of all other headers are public.
     fn is_credential(&self) -> bool {
         #[rustfmt::skip]
         const NAMES: [&str; 11] = [
@@ -95,7 +95,7 @@ impl Header {
     }
 }
 
-/// A header as typed, or its name alone where a credential header holds typed text.
+/// A header as typed; only its name if it is a credential header with typed text.
 pub(in crate::cli) fn redact_header(typed: &str) -> String {
     let Ok(header) = Header::read(typed) else { return "•••".to_owned() };
     let is_public = |part: &TemplatePart| match part {
@@ -110,7 +110,7 @@ pub(in crate::cli) fn redact_header(typed: &str) -> String {
     format!("{}: •••", header.name)
 }
 
-/// Splits an authentication scheme and its blank from the rest.
+/// Splits an authentication scheme and the space after it from the rest.
 fn split_scheme(text: &str) -> (&str, &str) {
     let has_scheme =
         |end: &usize| SCHEMES.iter().any(|scheme| text[..*end].eq_ignore_ascii_case(scheme));
@@ -122,8 +122,8 @@ fn split_scheme(text: &str) -> (&str, &str) {
 mod tests {
     use super::*;
 
-    /// The value in the scenario, and the variables kept apart.
-    fn kept(typed: &str, environment: &[&str]) -> (String, Vec<(String, String)>) {
+    /// The value in the scenario, and the variables that hold its typed text.
+    fn extracted(typed: &str, environment: &[&str]) -> (String, Vec<(String, String)>) {
         let environment =
             environment.iter().map(|&name| (name.to_owned(), String::new())).collect();
         let mut variables = BTreeMap::new();
@@ -167,7 +167,11 @@ mod tests {
                 &[("HEADER_COOKIE", "sid="), ("HEADER_COOKIE_2", "; k-1=")],
             ),
         ] {
-            assert_eq!(kept(typed, environment), (value.to_owned(), pairs(variables)), "{typed}");
+            assert_eq!(
+                extracted(typed, environment),
+                (value.to_owned(), pairs(variables)),
+                "{typed}"
+            );
         }
     }
 
@@ -178,12 +182,12 @@ mod tests {
             ("Authorization: Bearer ${TOKEN}", "Bearer ${TOKEN}"),
             ("X-Request-Source: synthetic ${A:-b}", "synthetic ${A:-b}"),
         ] {
-            assert_eq!(kept(typed, &[]), (value.to_owned(), Vec::new()), "{typed}");
+            assert_eq!(extracted(typed, &[]), (value.to_owned(), Vec::new()), "{typed}");
         }
     }
 
     #[test]
-    fn a_header_that_cannot_be_read_is_refused() {
+    fn an_invalid_header_is_refused() {
         for typed in ["Accept", "a b: c", ": c", "X: ${", "X: ${a b}"] {
             assert!(Header::read(typed).is_err(), "{typed}");
         }

@@ -1,7 +1,7 @@
 //! `tollgate run URL`: a scenario from flags alone.
 //!
-//! The flags are composed to a scenario's text, and that is parsed like any file: there is one way
-//! from text to plan.
+//! The flags are written as the text of a scenario, which is parsed like any file. So a URL and a
+//! file take the same way to a plan.
 
 mod address;
 mod compose;
@@ -25,7 +25,7 @@ use header::Header;
 
 pub(super) use header::redact_header;
 
-/// How long a URL is measured unless `--duration` says otherwise.
+/// The default of `--duration` for a URL.
 const DURATION: Duration = Duration::from_secs(30);
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -95,20 +95,20 @@ pub(super) struct Flags {
 
 /// A scenario made from flags.
 pub(super) struct ComposedScenario {
-    /// The URL as it was typed: what errors name.
+    /// The URL as it was typed, without its query. Errors name it.
     source: String,
     /// The scenario file.
     pub(super) text: String,
 }
 
-/// What flags amount to: a scenario a URL, and the variables that hold what must not stand in them.
+/// One scenario for each URL, and the variables for values that must not be in the scenarios.
 pub(super) struct UrlScenarios {
     pub(super) scenarios: Vec<ComposedScenario>,
-    /// Values typed in place of variables, by the names they have in the scenarios.
+    /// The typed values that variables replace, by the names of the variables.
     pub(super) variables: BTreeMap<String, String>,
 }
 
-/// What composing needs beside the flags for URLs.
+/// What composing needs in addition to the flags for URLs.
 pub(super) struct ComposeContext<'a> {
     /// `--duration`.
     pub(super) duration: Option<Duration>,
@@ -116,29 +116,31 @@ pub(super) struct ComposeContext<'a> {
     pub(super) every: Option<Duration>,
     /// Further keys of `[target]`.
     pub(super) target: Vec<(&'static str, toml::Value)>,
-    /// Scenario names that are taken.
+    /// The scenario names that are already in use.
     pub(super) taken: BTreeSet<String>,
     /// The environment's variables.
     pub(super) variables: &'a BTreeMap<String, String>,
 }
 
-/// Whether a word of the command line is a URL and no file.
+/// Whether a word of the command line is a URL and not a file.
 pub(super) fn is_url(word: &OsStr) -> bool {
     let word = word.as_encoded_bytes();
     let begins = |scheme: &[u8]| {
         word.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     };
-    // One slash too few is still no file, and may hold a password that no message should show.
+    // A URL with one slash is a mistake, but not a file. As a file name, messages would show it
+    // with its password.
     begins(b"http:/") || begins(b"https:/")
 }
 
-/// The URLs among what was named.
+/// The URLs among the sources.
 pub(super) fn urls(sources: &[OsString]) -> Vec<String> {
     let urls = sources.iter().filter(|source| is_url(source));
     urls.map(|url| url.to_string_lossy().into_owned()).collect()
 }
 
-/// The names of the scenario files that can be read; the others are complained about when all are.
+/// The names of the scenario files that can be read. Errors of the others are reported later, when
+/// all sources are read.
 pub(super) fn names(sources: &[OsString]) -> BTreeSet<String> {
     let files = sources.iter().filter(|source| !is_url(source));
     files
@@ -148,7 +150,7 @@ pub(super) fn names(sources: &[OsString]) -> BTreeSet<String> {
 }
 
 impl UrlScenarios {
-    /// The scenarios of all that was named, in the order of the command.
+    /// The scenarios of all sources, in the order of the command line.
     pub(super) fn read(&self, sources: &[OsString]) -> Result<Vec<Scenario>, ScenarioErrors> {
         let mut composed = self.scenarios.iter();
         let read = sources.iter().map(|source| {
@@ -185,8 +187,8 @@ impl Flags {
         Ok(UrlScenarios { scenarios, variables })
     }
 
-    /// The flags to which a budget on a latency could be added: the default budgets that it would
-    /// replace; `None` where there is one.
+    /// The flags that must precede an additional latency budget: it would replace the default
+    /// budget. `None` if there already is a latency budget.
     pub(super) fn without_latency(&self) -> Option<String> {
         match self.budget.as_slice() {
             [] => Some(format!("--budget '{}' ", compose::BUDGET)),
@@ -213,8 +215,8 @@ impl Flags {
         Ok(())
     }
 
-    /// The flags that were given on the command line, by name; one whose variable is set may stand
-    /// there for other runs.
+    /// The names of the flags that were typed. A flag whose variable is set does not count: the
+    /// variable may be for other runs.
     fn given(&self) -> Vec<&'static str> {
         let flags = [
             ("--budget", !self.budget.is_empty()),
@@ -244,7 +246,7 @@ impl Flags {
 }
 
 impl ComposedScenario {
-    /// Parses it like a file.
+    /// Parses the text like that of a file.
     fn parse(&self) -> Result<Scenario, ScenarioErrors> {
         Scenario::parse(&self.source, &self.text)
     }
@@ -254,7 +256,7 @@ fn parse_timeout(text: &str) -> Result<Duration, UnitError> {
     let timeout = parse_duration(text)?;
     if timeout.is_zero() {
         return Err(UnitError::new(
-            "nothing is answered within no time",
+            "the timeout must be longer than 0s",
             "write a timeout such as `10s`",
         ));
     }

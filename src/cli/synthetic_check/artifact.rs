@@ -27,7 +27,7 @@ pub(super) struct CheckArtifact {
     pub(super) status: Option<u16>,
     /// Whether the status is 2xx; the duration does not matter.
     ok: bool,
-    /// The message of Node's `fetch`, whatever the cause.
+    /// The message of Node's `fetch`, which is the same for every cause.
     error: Option<&'static str>,
     #[serde(skip)]
     pub(super) passes: bool,

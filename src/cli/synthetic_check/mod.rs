@@ -106,7 +106,7 @@ impl Mode {
     }
 }
 
-/// Runs the check. Every failure exits with 1: deploy scripts know no other code.
+/// Runs the check. Every failure exits with 1, the only code that deploy scripts know.
 pub(super) fn synthetic_check(args: &Args) -> Result<ExitStatus, CommandError> {
     // The panic hook has reported a panic before it is caught here.
     let ended = std::panic::catch_unwind(AssertUnwindSafe(|| check(args)));
@@ -164,14 +164,14 @@ fn free_path(first: &Path, written: &BTreeSet<PathBuf>) -> PathBuf {
 /// Writes the artifact, then prints the old check's lines, or the artifact with `--json`.
 fn report(checked: &CheckArtifact, path: &Path, json: bool) -> Result<(), CommandError> {
     let artifact = checked.json().map_err(CommandError::internal)?;
-    let shown = path.display();
+    let display = path.display();
     let folder = path.parent().unwrap_or(Path::new(""));
     std::fs::create_dir_all(folder)
         .and_then(|()| store::write_file(path, artifact.as_bytes()))
         .map_err(|error| {
             let remedy = "name another file by `--out`";
             CommandError::internal(format!(
-                "the artifact {shown} cannot be written: {error}; {remedy}"
+                "the artifact {display} cannot be written: {error}; {remedy}"
             ))
         })?;
     let complain = |line: &str| {
@@ -181,10 +181,10 @@ fn report(checked: &CheckArtifact, path: &Path, json: bool) -> Result<(), Comman
     if json {
         Console::print_plain(&artifact)?;
     } else if checked.status.is_some() {
-        Console::print_plain(&log::redact(&checked.line(&shown.to_string())))?;
+        Console::print_plain(&log::redact(&checked.line(&display.to_string())))?;
     }
     match checked.status {
-        None => complain(&format!("Failed: fetch failed\n[synthetic-check] Artifact: {shown}")),
+        None => complain(&format!("Failed: fetch failed\n[synthetic-check] Artifact: {display}")),
         Some(_) if !checked.passes => complain("Check failed (status or budget overrun)."),
         Some(_) => Ok(()),
     }

@@ -24,15 +24,15 @@ const MAX_SHOWN: usize = 300;
 
 /// Warnings about a finished request, in the order of what happened.
 pub(super) fn check_notes(settings: &CheckSettings, fetch: &FetchOutcome) -> Vec<String> {
-    let asked = &settings.request.url;
+    let url = &settings.request.url;
     let mut notes = Vec::new();
-    let designed = url_budget(asked);
-    if is_tile_page(asked) && (settings.budget - designed).abs() > f64::EPSILON {
+    let designed = url_budget(url);
+    if is_tile_page(url) && (settings.budget - designed).abs() > f64::EPSILON {
         notes.push(format!(
             "the budget of {} ms does not fit the URL: mock={} is designed for {designed} ms; \
              `--budget auto` chooses by the URL",
             settings.budget,
-            u8::from(is_mock(asked)),
+            u8::from(is_mock(url)),
         ));
     }
     for redirect in &fetch.redirects {
@@ -50,7 +50,7 @@ pub(super) fn check_notes(settings: &CheckSettings, fetch: &FetchOutcome) -> Vec
         }
     }
     match &fetch.response {
-        Ok(page) if is_tile_page(asked) && page.status.is_success() => {
+        Ok(page) if is_tile_page(url) && page.status.is_success() => {
             notes.extend(page_note(settings, &fetch.url, page));
         }
         Ok(_) => {}

@@ -199,7 +199,7 @@ fn expectations_judge_the_content_and_name_what_cannot_be_decoded() {
     let bomb = encoded("gzip", &[0; 2048]);
     let unmet = judge(ResponseCheck::contains("x"), "gzip", &bomb).unwrap_err();
     assert_eq!(unmet.expected, "max_body = \"1 KiB\"");
-    // Where nothing looks at the body it is not decoded.
+    // The body is not decoded if no expectation looks at it.
     assert_eq!(judge(ResponseCheck::Status(vec![StatusCode::OK]), "br", b"body"), Ok(()));
 }
 

@@ -6,8 +6,8 @@ fn judged(document: &Value, pointer: &str, rule: JsonRule, is_sensitive: bool) -
     JsonExpectation { pointer: pointer.to_owned(), rule }.judge(document, is_sensitive).err()
 }
 
-/// What is seen at the place `/at` that holds a value.
-fn seen(found: &Value, rule: JsonRule) -> Option<String> {
+/// How a mismatch of the value at `/at` is described; `None` if the value meets the rule.
+fn mismatch(found: &Value, rule: JsonRule) -> Option<String> {
     judged(&json!({ "at": found }), "/at", rule, false)
 }
 
@@ -24,7 +24,7 @@ fn matches(pattern: &str) -> JsonRule {
 }
 
 #[test]
-fn values_are_equal_by_what_they_mean() {
+fn values_are_compared_by_meaning() {
     for (found, value) in [
         (json!(1.0), json!(1)),
         (json!(-0.0), json!(0)),
@@ -32,19 +32,19 @@ fn values_are_equal_by_what_they_mean() {
         (json!({ "a": 1, "b": 2 }), json!({ "b": 2, "a": 1 })),
         (json!(u64::MAX), json!(u64::MAX)),
     ] {
-        assert_eq!(seen(&found, JsonRule::Is(value.clone())), None, "{found}");
-        assert!(seen(&found, JsonRule::IsNot(value)).is_some(), "{found}");
+        assert_eq!(mismatch(&found, JsonRule::Is(value.clone())), None, "{found}");
+        assert!(mismatch(&found, JsonRule::IsNot(value)).is_some(), "{found}");
     }
     // As floats these would be equal.
     assert!(
-        seen(&json!(9_007_199_254_740_993_u64), JsonRule::Is(json!(9_007_199_254_740_992_u64)))
+        mismatch(&json!(9_007_199_254_740_993_u64), JsonRule::Is(json!(9_007_199_254_740_992_u64)))
             .is_some()
     );
 }
 
 #[test]
 fn an_error_document_shows_its_message() {
-    let told = |document: Value| {
+    let description = |document: Value| {
         judged(&document, "/result/tools", JsonRule::IsOf(JsonType::Array), false)
     };
     let nothing = "nothing at /result/tools";
@@ -57,22 +57,22 @@ fn an_error_document_shows_its_message() {
         (json!({ "error": "no such \"method\"", "message": "x" }), "/error"),
         (json!({ "detail": "no such \"method\"" }), "/detail"),
     ] {
-        let said = format!(r#"{nothing}, but "no such \"method\"" at {place}"#);
-        assert_eq!(told(document.clone()), Some(said));
+        let expected_text = format!(r#"{nothing}, but "no such \"method\"" at {place}"#);
+        assert_eq!(description(document.clone()), Some(expected_text));
         let hidden = judged(&document, "/result/tools", JsonRule::IsOf(JsonType::Array), true);
         assert_eq!(hidden, Some(nothing.to_owned()));
     }
     let long = "x".repeat(LONGEST_MESSAGE + 1);
     for without in [json!({ "error": { "code": 1 } }), json!({ "message": long }), json!([])] {
-        assert_eq!(told(without), Some(nothing.to_owned()));
+        assert_eq!(description(without), Some(nothing.to_owned()));
     }
 }
 
 #[test]
-fn the_first_differing_place_of_a_larger_value_is_named() {
+fn the_first_differing_location_of_a_larger_value_is_named() {
     let expected = json!({ "counts": { "public.leads": 2, "a/b~c": 0 }, "list": [1, 2] });
-    let seen = |found: &Value| seen(found, JsonRule::Is(expected.clone())).unwrap();
-    for (found, said) in [
+    let mismatch = |found: &Value| mismatch(found, JsonRule::Is(expected.clone())).unwrap();
+    for (found, expected_text) in [
         (
             json!({ "counts": { "public.leads": 3, "a/b~c": 0 }, "list": [1, 2] }),
             "3 at /at/counts/public.leads",
@@ -100,19 +100,19 @@ fn the_first_differing_place_of_a_larger_value_is_named() {
         (json!([]), "an array"),
         (json!("text"), "\"text\""),
     ] {
-        assert_eq!(seen(&found), said, "{found}");
+        assert_eq!(mismatch(&found), expected_text, "{found}");
     }
     let long = "k".repeat(121);
     let deep = json!({ "counts": expected["counts"], "list": [1, 2], long: 1 });
-    assert_eq!(seen(&deep), "1 at a deeper place");
+    assert_eq!(mismatch(&deep), "1 at a deeper place");
 }
 
 #[test]
 fn json_not_needs_a_value_and_another_one() {
     let not = |value: Value| JsonRule::IsNot(value);
-    assert_eq!(seen(&json!("ok"), not(json!("failing"))), None);
-    assert_eq!(seen(&json!(null), not(json!("failing"))), None);
-    assert_eq!(seen(&json!("failing"), not(json!("failing"))), Some("\"failing\"".to_owned()));
+    assert_eq!(mismatch(&json!("ok"), not(json!("failing"))), None);
+    assert_eq!(mismatch(&json!(null), not(json!("failing"))), None);
+    assert_eq!(mismatch(&json!("failing"), not(json!("failing"))), Some("\"failing\"".to_owned()));
     assert_eq!(judged(&json!({}), "/at", not(json!(1)), false), Some("nothing at /at".to_owned()));
 }
 
@@ -120,7 +120,7 @@ fn json_not_needs_a_value_and_another_one() {
 fn each_value_has_exactly_its_type() {
     use JsonType::{Array, Boolean, Integer, Null, Number, Object, String};
     let all = [Null, Boolean, Number, Integer, String, Array, Object];
-    for (found, types, said) in [
+    for (found, types, expected_text) in [
         (json!(null), vec![Null], "null"),
         (json!(true), vec![Boolean], "a boolean"),
         (json!(1), vec![Number, Integer], "an integer"),
@@ -131,8 +131,9 @@ fn each_value_has_exactly_its_type() {
         (json!({}), vec![Object], "an object"),
     ] {
         for kind in all {
-            let expected = if types.contains(&kind) { None } else { Some(said.to_owned()) };
-            assert_eq!(seen(&found, JsonRule::IsOf(kind)), expected, "{found} as {kind:?}");
+            let expected =
+                if types.contains(&kind) { None } else { Some(expected_text.to_owned()) };
+            assert_eq!(mismatch(&found, JsonRule::IsOf(kind)), expected, "{found} as {kind:?}");
         }
     }
 }
@@ -142,15 +143,15 @@ fn numbers_in_strings_are_compared_too() {
     let least = |value: Value| JsonRule::AtLeast(number(&value));
     let most = |value: Value| JsonRule::AtMost(number(&value));
     for found in [json!(5), json!(5.0), json!("5"), json!("5.00"), json!("0.5e1"), json!("5e0")] {
-        assert_eq!(seen(&found, least(json!(5))), None, "{found}");
-        assert_eq!(seen(&found, most(json!(5.0))), None, "{found}");
-        assert_eq!(seen(&found, least(json!(6))), Some(found.to_string()));
-        assert_eq!(seen(&found, most(json!(4.9))), Some(found.to_string()));
+        assert_eq!(mismatch(&found, least(json!(5))), None, "{found}");
+        assert_eq!(mismatch(&found, most(json!(5.0))), None, "{found}");
+        assert_eq!(mismatch(&found, least(json!(6))), Some(found.to_string()));
+        assert_eq!(mismatch(&found, most(json!(4.9))), Some(found.to_string()));
     }
-    assert_eq!(seen(&json!("123456789012345678901234567890.5"), least(json!(5))), None);
+    assert_eq!(mismatch(&json!("123456789012345678901234567890.5"), least(json!(5))), None);
     let near = json!(9_007_199_254_740_993_u64);
     assert_eq!(
-        seen(&near, most(json!(9_007_199_254_740_992_u64))),
+        mismatch(&near, most(json!(9_007_199_254_740_992_u64))),
         Some("9007199254740993".to_owned())
     );
 }
@@ -158,28 +159,28 @@ fn numbers_in_strings_are_compared_too() {
 #[test]
 fn a_value_that_is_not_a_number_is_not_compared() {
     for text in ["abc", "", " 5", "5 ", "+5", "05", "5.", ".5", "0x5", "1e999", "NaN", "5 6"] {
-        let said = format!("{}, no number", json!(text));
-        assert_eq!(seen(&json!(text), JsonRule::AtLeast(0.into())), Some(said));
+        let expected_text = format!("{}, no number", json!(text));
+        assert_eq!(mismatch(&json!(text), JsonRule::AtLeast(0.into())), Some(expected_text));
     }
-    for (found, said) in [
+    for (found, expected_text) in [
         (json!(null), "null, no number"),
         (json!({}), "an object, no number"),
         (json!(true), "a boolean, no number"),
     ] {
-        assert_eq!(seen(&found, JsonRule::AtMost(9.into())), Some(said.to_owned()));
+        assert_eq!(mismatch(&found, JsonRule::AtMost(9.into())), Some(expected_text.to_owned()));
     }
 }
 
 #[test]
 fn a_pattern_matches_only_in_strings() {
-    assert_eq!(seen(&json!("4.6.0"), matches(r"^4\.")), None);
-    assert_eq!(seen(&json!("3.4.0"), matches(r"^4\.")), Some("\"3.4.0\"".to_owned()));
+    assert_eq!(mismatch(&json!("4.6.0"), matches(r"^4\.")), None);
+    assert_eq!(mismatch(&json!("3.4.0"), matches(r"^4\.")), Some("\"3.4.0\"".to_owned()));
     assert_eq!(
-        seen(&json!(4.5), matches(r"^4\.")),
+        mismatch(&json!(4.5), matches(r"^4\.")),
         Some("a number with a fraction, no text".to_owned())
     );
     assert_eq!(
-        seen(&json!("s".repeat(61)), matches("^4")),
+        mismatch(&json!("s".repeat(61)), matches("^4")),
         Some("another, longer value".to_owned())
     );
 }

@@ -1,4 +1,4 @@
-//! What is put together while running.
+//! Tests of the parts of a step that are built for each arrival.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ fn values(captured: &Value) -> ArrivalValues {
     values
 }
 
-/// Captures of a value at a place of the document, or by another way.
+/// A capture with this name and source.
 fn capture(name: &str, is_public: bool, source: CaptureSource) -> Capture {
     Capture { name: name.to_owned(), source, default: None, is_public, written: String::new() }
 }

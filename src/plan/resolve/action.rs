@@ -1,9 +1,9 @@
-//! What a step does, and what is shown of it.
+//! What a step sends, and how it is shown.
 
 use crate::plan::live::LiveParts;
 use crate::plan::request_plan::RequestAction;
 
-/// What a step asks, and what is shown of it.
+/// What a step sends, and how it is shown.
 pub(super) struct ResolvedAction {
     pub(super) line: String,
     pub(super) headers: Vec<String>,

@@ -1,4 +1,4 @@
-//! The base URL of a scenario, and URLs seen from it.
+//! The base URL of a scenario, and URLs relative to it.
 
 use url::Url;
 

@@ -67,16 +67,16 @@ pub(super) fn resolve(
 }
 
 fn wrong(path: &Path, error: &io::Error) -> (String, String) {
-    let shown = path.display();
+    let display = path.display();
     let remedy = "name a file relative to the scenario's folder".to_owned();
     match error.kind() {
-        io::ErrorKind::NotFound => (format!("there is no file {shown}"), remedy),
-        io::ErrorKind::IsADirectory => (format!("{shown} is not a file"), remedy),
+        io::ErrorKind::NotFound => (format!("there is no file {display}"), remedy),
+        io::ErrorKind::IsADirectory => (format!("{display} is not a file"), remedy),
         io::ErrorKind::FileTooLarge => {
             let problem = "bodies of that size do not fit into memory".to_owned();
             (problem, format!("name a file of at most {} MiB", LARGEST.0 >> 20))
         }
-        _ => (format!("{shown} cannot be read: {error}"), "make the file readable".to_owned()),
+        _ => (format!("{display} cannot be read: {error}"), "make the file readable".to_owned()),
     }
 }
 

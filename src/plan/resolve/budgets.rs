@@ -14,7 +14,7 @@ pub(super) fn budgets(scenario: &Scenario, at: usize, request: &RequestSection) 
     let opens = |budget: &Budget| {
         budget.ceiling().is_some_and(|(dimension, _)| dimension.needs_fresh_connection())
     };
-    let given = |field: &ScenarioField<Vec<ScenarioField<Budget>>>| {
+    let written = |field: &ScenarioField<Vec<ScenarioField<Budget>>>| {
         field
             .value()
             .into_iter()
@@ -24,9 +24,9 @@ pub(super) fn budgets(scenario: &Scenario, at: usize, request: &RequestSection) 
             .collect::<Vec<_>>()
     };
     let shared =
-        given(&scenario.file.budgets).into_iter().filter(|budget| at == 0 || !opens(budget));
+        written(&scenario.file.budgets).into_iter().filter(|budget| at == 0 || !opens(budget));
     let mut budgets: Vec<Budget> = Vec::new();
-    for budget in shared.chain(given(&request.budgets)) {
+    for budget in shared.chain(written(&request.budgets)) {
         if !budgets.contains(&budget) {
             budgets.push(budget);
         }

@@ -35,7 +35,7 @@ fn one(
     })
 }
 
-/// Where a value is found, and how the scenario writes that.
+/// The source of a captured value, and how the scenario writes it.
 fn source(
     capture: &file::CaptureSection,
     filler: &mut TemplateFiller<'_>,

@@ -1,4 +1,4 @@
-//! Resolves expectations to checks, each with the line that is shown of it.
+//! Resolves expectations to checks, each with the line that shows it.
 
 use http::{HeaderName, StatusCode};
 use serde_json::Value;

@@ -10,7 +10,7 @@ use crate::scenario::{ScenarioField, Span, TableEntries, Template};
 #[derive(Clone, Default)]
 pub(super) struct RequestHeaders(Vec<RequestHeader>);
 
-/// One header, with the line that is shown of it.
+/// One header, with the line that shows it.
 #[derive(Clone)]
 struct RequestHeader {
     name: HeaderName,
@@ -78,7 +78,7 @@ pub(super) fn of_entries(
     RequestHeaders(headers.collect())
 }
 
-/// The value of a header, and what is shown of it.
+/// The value of a header, and how it is shown.
 pub(super) fn value(
     written: &str,
     name: &HeaderName,
@@ -112,7 +112,7 @@ fn of_text(
     Some((value, shown))
 }
 
-/// Whether a credential is written as a scheme and a variable and nothing else: `Bearer ${TOKEN}`.
+/// Whether a credential is written as only a scheme and a variable: `Bearer ${TOKEN}`.
 fn names_its_secret_alone(shown: &str) -> bool {
     let (scheme, variable) = shown.split_once("${").unwrap_or((shown, ""));
     let name = variable.strip_suffix('}').unwrap_or_default();

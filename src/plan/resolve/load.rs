@@ -18,20 +18,22 @@ pub(super) fn resolve(
     filler: &mut TemplateFiller<'_>,
 ) -> Option<LoadPlan> {
     let LoadShape { connections, max_connections, .. } = scenario.load;
-    let asked = overrides.duration;
-    if let Some((problem, remedy)) = asked.and_then(|asked| refusal(asked, &scenario.load.model)) {
+    let duration_override = overrides.duration;
+    if let Some((problem, remedy)) = duration_override
+        .and_then(|duration_override| refusal(duration_override, &scenario.load.model))
+    {
         return filler.report(&scenario.file.load.key_span(), problem, remedy);
     }
     let schedule = match &scenario.load.model {
         LoadModel::Once => Ok(Schedule::once()),
         LoadModel::Constant { rate, duration, seed } => {
-            Ok(seeded(*seed, Schedule::constant(*rate, asked.unwrap_or(*duration))))
+            Ok(seeded(*seed, Schedule::constant(*rate, duration_override.unwrap_or(*duration))))
         }
         LoadModel::Ramping { start, stages, seed } => {
             ramping(*start, stages).map(|ramp| seeded(*seed, ramp))
         }
         LoadModel::Closed { duration, iterations } => {
-            let until = asked.or(*duration).unwrap_or(LoadShape::MAX_DURATION);
+            let until = duration_override.or(*duration).unwrap_or(LoadShape::MAX_DURATION);
             return Some(LoadPlan::Closed { connections, until, iterations: *iterations });
         }
     };
@@ -45,8 +47,8 @@ pub(super) fn resolve(
 }
 
 /// Why a load cannot have the duration given on the command line, and the remedy.
-fn refusal(asked: Duration, model: &LoadModel) -> Option<(&'static str, &'static str)> {
-    if asked.is_zero() || asked > LoadShape::MAX_DURATION {
+fn refusal(duration_override: Duration, model: &LoadModel) -> Option<(&'static str, &'static str)> {
+    if duration_override.is_zero() || duration_override > LoadShape::MAX_DURATION {
         return Some((
             "the duration of `--duration` is zero or more than 24h",
             "pass a duration up to 24h",
@@ -163,11 +165,12 @@ fn law(seed: Option<u64>, regular: &str) -> String {
 }
 
 fn ramp_words(start: Option<Rate>, stages: &[(Duration, Option<Rate>)]) -> String {
-    let shown = |rate: Option<Rate>| rate.map_or_else(|| "0/s".to_owned(), |rate| rate.to_string());
-    let mut line = format!("from {}", shown(start));
+    let rate_text =
+        |rate: Option<Rate>| rate.map_or_else(|| "0/s".to_owned(), |rate| rate.to_string());
+    let mut line = format!("from {}", rate_text(start));
     for (at, (duration, to)) in stages.iter().enumerate() {
         let comma = if at == 0 { "" } else { "," };
-        let _ = write!(line, "{comma} to {} over {}", shown(*to), duration_literal(*duration));
+        let _ = write!(line, "{comma} to {} over {}", rate_text(*to), duration_literal(*duration));
     }
     line
 }

@@ -103,7 +103,7 @@ fn public_variables(scenarios: &[Scenario]) -> BTreeSet<String> {
 /// The caveat of a closed load.
 fn closed(load: &LoadPlan) -> Option<String> {
     matches!(load, LoadPlan::Closed { .. }).then(|| {
-        "the load is closed: a target that stalls is asked less often, so that the quantiles understate its stalls"
+        "the load is closed: a target that stalls gets fewer requests, so the quantiles understate its stalls"
             .to_owned()
     })
 }

@@ -63,7 +63,7 @@ pub(super) fn with_those_beside(
     (all_shown, plans)
 }
 
-/// What is shown of a hop or of the tries of a request. The target decides where a hop leads.
+/// How a hop or the tries of a request are shown. The target decides where a hop leads.
 fn hop(request: &PlannedRequest, at: usize, name: String) -> PlannedRequest {
     let line = match at {
         0 => request.line.clone(),
@@ -90,7 +90,7 @@ fn one(
     filler: &mut TemplateFiller<'_>,
 ) -> Option<ResolvedRequest> {
     step::begin(request, filler);
-    let asked = if request.sql.is_written() {
+    let action = if request.sql.is_written() {
         sql::resolve(scenario, request, filler)
     } else {
         http::resolve(scenario, request, headers, base, filler)
@@ -105,7 +105,7 @@ fn one(
     let budgets = budgets(scenario, at, request);
     reachable(scenario, request, base, filler);
     let (ResolvedAction { line, headers, ask, mut live }, expected, captures) =
-        (asked?, expected?, captures?);
+        (action?, expected?, captures?);
     live.checks = expected.live;
     let shown = PlannedRequest {
         name: request.name().to_owned(),

@@ -4,7 +4,7 @@ use super::template_filler::TemplateFiller;
 use crate::plan::schedule::Shard;
 use crate::scenario::{LoadModel, LoadShape, Scenario, Span};
 
-/// Reports why a scenario cannot be split across probers, if it cannot.
+/// Reports a scenario that cannot be split across probers, with the reason.
 pub(super) fn look_at(scenario: &Scenario, shard: Shard, filler: &mut TemplateFiller<'_>) {
     let obstacles = [without_schedule(scenario), repeated(scenario), too_few(scenario, shard)];
     for ShardObstacle { at, problem, remedy } in obstacles.into_iter().flatten() {
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn loads_that_cannot_be_split_are_refused_with_their_location() {
-        for (load, told) in [
+        for (load, expected) in [
             ("connections = 8\nduration = \"9s\"", "s.toml:8:2: a closed load"),
             ("once = true", "s.toml:8:2: a single arrival"),
             (
@@ -92,7 +92,7 @@ mod tests {
             ),
         ] {
             let error = plan(load, Shard { index: 0, of: 3 }).unwrap_err();
-            assert!(error.contains(told), "{error}");
+            assert!(error.contains(expected), "{error}");
         }
     }
 

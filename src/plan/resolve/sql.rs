@@ -40,7 +40,7 @@ pub(super) fn resolve(
         return filler.report(at, problem, "write exactly one for each of `$1`, `$2` …");
     }
     Some(ResolvedAction {
-        line: format!("SQL {name}: {}", shown(text.as_str())),
+        line: format!("SQL {name}: {}", one_line(text.as_str())),
         headers: Vec::new(),
         ask: RequestAction::Sql(Box::new(SqlPlan {
             database: name.clone(),
@@ -52,7 +52,7 @@ pub(super) fn resolve(
     })
 }
 
-/// The address of a database. Its URL is secret, and so is the password in it.
+/// The address of a database. Its URL and the password in it are secret.
 fn address(
     field: &ScenarioField<Template>,
     filler: &mut TemplateFiller<'_>,
@@ -84,7 +84,7 @@ fn values_of(count: usize) -> String {
 }
 
 /// A statement on one line, cut if it is long.
-fn shown(statement: &str) -> String {
+fn one_line(statement: &str) -> String {
     let line = statement.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= SHOWN {
         return line;

@@ -31,7 +31,7 @@ pub(super) fn resolve(
     let identity = identity(scenario, target, filler);
     let resolve = given_addresses(target, overrides);
     let family = family(target, overrides);
-    base.given = resolve.iter().any(|given| given.is_of(&base.url));
+    base.given = resolve.iter().any(|pinned| pinned.is_of(&base.url));
     let allowed_hosts = allowed_hosts(target, overrides);
     if !base.guessed {
         reachable(target, &base.url, family, &resolve, filler);
@@ -55,14 +55,11 @@ pub(super) fn resolve(
 pub(super) fn caveats(target: &TargetPlan) -> Vec<String> {
     let insecure = (target.trust == CertificateTrust::AnyCertificate)
         .then(|| "TLS certificates are not verified (`insecure`)".to_owned());
-    let given = target.pinned_addresses.iter().map(|PinnedAddresses { host, port, addresses }| {
+    let pinned = target.pinned_addresses.iter().map(|PinnedAddresses { host, port, addresses }| {
         let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-        format!(
-            "{host}:{port} is not looked up, but taken to be at {} (`resolve`)",
-            addresses.join(", ")
-        )
+        format!("{host}:{port} is not looked up: `resolve` gives {}", addresses.join(", "))
     });
-    insecure.into_iter().chain(given).collect()
+    insecure.into_iter().chain(pinned).collect()
 }
 
 fn protocol(target: &TargetSection, overrides: &PlanOverrides) -> HttpProtocol {
@@ -110,11 +107,11 @@ fn identity(
 fn given_addresses(target: &TargetSection, overrides: &PlanOverrides) -> Vec<PinnedAddresses> {
     let written = target.resolve.value().into_iter().flatten().filter_map(ScenarioField::value);
     let mut all: Vec<PinnedAddresses> = Vec::new();
-    for given in
+    for pinned in
         overrides.pinned_addresses.iter().cloned().chain(written.map(PinnedAddresses::from))
     {
-        if all.iter().all(|known| (&known.host, known.port) != (&given.host, given.port)) {
-            all.push(given);
+        if all.iter().all(|known| (&known.host, known.port) != (&pinned.host, pinned.port)) {
+            all.push(pinned);
         }
     }
     all
@@ -138,7 +135,7 @@ fn reachable(
     target: &TargetSection,
     base: &Url,
     family: AddressFamily,
-    given: &[PinnedAddresses],
+    pinned: &[PinnedAddresses],
     filler: &mut TemplateFiller<'_>,
 ) {
     let fits = |is_v4: bool| match family {
@@ -146,12 +143,12 @@ fn reachable(
         AddressFamily::V4 => is_v4,
         AddressFamily::V6 => !is_v4,
     };
-    let (what, reachable) = match (base.host(), given.iter().find(|given| given.is_of(base))) {
+    let (what, reachable) = match (base.host(), pinned.iter().find(|pinned| pinned.is_of(base))) {
         (Some(Host::Ipv4(_)), _) => ("the target is an IPv4 address", fits(true)),
         (Some(Host::Ipv6(_)), _) => ("the target is an IPv6 address", fits(false)),
-        (_, Some(given)) => (
+        (_, Some(pinned)) => (
             "the addresses given for the target are of the other version",
-            given.addresses.iter().any(|address| fits(address.is_ipv4())),
+            pinned.addresses.iter().any(|address| fits(address.is_ipv4())),
         ),
         (_, None) => return,
     };
@@ -173,14 +170,14 @@ fn looked_up(
     allowed_hosts: &[String],
     filler: &mut TemplateFiller<'_>,
 ) {
-    for (location, given) in
+    for (location, pinned) in
         target.resolve.value().into_iter().flatten().filter_map(ScenarioField::located)
     {
-        let given = PinnedAddresses::from(given);
-        if !given.is_of(base) && !allowed_hosts.contains(&given.host) {
+        let pinned = PinnedAddresses::from(pinned);
+        if !pinned.is_of(base) && !allowed_hosts.contains(&pinned.host) {
             let home = base.host_str().unwrap_or_default();
             let port = base.port_or_known_default().unwrap_or_default();
-            let problem = format!("`{}:{}` is never looked up", given.host, given.port);
+            let problem = format!("`{}:{}` is never looked up", pinned.host, pinned.port);
             let remedy =
                 format!("the target is `{home}:{port}`, and `allow_hosts` does not list this host");
             filler.warn(&location.value, problem, remedy);

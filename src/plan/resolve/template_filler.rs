@@ -1,4 +1,4 @@
-//! Fills variables into templates: what is sent, and what may be shown of it.
+//! Fills variables into templates, once to send and once to show.
 
 use std::collections::BTreeSet;
 

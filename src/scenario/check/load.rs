@@ -301,23 +301,23 @@ fn connections(
     open: bool,
     diagnostics: &mut Diagnostics,
 ) -> Option<ConnectionCounts> {
-    let asked = load.connections.optional().ok()?.copied();
+    let setting = load.connections.optional().ok()?.copied();
     let max = load.max_connections.optional().ok()?.copied();
-    let fresh = asked == Some(ConnectionSetting::Fresh);
-    let connections = match (asked, max) {
+    let fresh = setting == Some(ConnectionSetting::Fresh);
+    let connections = match (setting, max) {
         (Some(ConnectionSetting::Kept(number)), _)
         | (Some(ConnectionSetting::Fresh), Some(number)) => number,
         _ if open => LoadShape::DEFAULT_CONNECTIONS,
         _ => return no_senders(location, load, fresh, diagnostics),
     };
     let max_connections = max.unwrap_or(connections);
-    let given = [
+    let limits = [
         (max_connections, load.max_connections.location()),
         (connections, load.connections.location()),
     ];
     let sends = |number| (1..=LoadShape::MAX_CONNECTIONS).contains(&number);
     if let Some((number, at)) =
-        given.into_iter().find(|(number, at)| at.is_some() && !sends(*number))
+        limits.into_iter().find(|(number, at)| at.is_some() && !sends(*number))
     {
         let problem = format!("`{number}` is not a valid number of connections");
         let remedy = format!("write 1 to {}", LoadShape::MAX_CONNECTIONS);

@@ -107,8 +107,8 @@ fn headers(entries: &TableEntries<Template>, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Reports public variables that are never used. They are probably misspelt, and the variable that
-/// was meant stays secret.
+/// Reports public variables that are never used. They are probably misspelt, and the intended
+/// variable stays secret.
 fn public(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let used = variables(file);
     let used: Vec<&str> = used.iter().map(String::as_str).collect();

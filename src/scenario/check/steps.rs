@@ -163,7 +163,7 @@ fn too_long(location: &KeyLocation) -> Diagnostic {
 pub(super) fn databases(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let databases: Vec<_> = file.databases.value().into_iter().flatten().collect();
     let names: Vec<&str> = databases.iter().map(|(name, _)| name.as_str()).collect();
-    let mut asked = Vec::new();
+    let mut queried = Vec::new();
     // An invalid step may be the one that queries it.
     let mut is_known = file.requests().all(|request| !request.sql.is_invalid());
     for request in file.requests() {
@@ -178,8 +178,8 @@ pub(super) fn databases(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
                 diagnostics.add(Diagnostic::new(location.value.clone(), problem, remedy));
                 is_known = false;
             }
-            Some((_, name)) => asked.push(name),
-            None if names.len() == 1 => asked.push(names[0]),
+            Some((_, name)) => queried.push(name),
+            None if names.len() == 1 => queried.push(names[0]),
             None if request.database.is_written() || file.databases.is_invalid() => {}
             None => {
                 let (problem, remedy) = if names.is_empty() {
@@ -196,7 +196,7 @@ pub(super) fn databases(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
         }
     }
     for (name, field) in
-        databases.iter().filter(|(name, _)| is_known && !asked.contains(&name.as_str()))
+        databases.iter().filter(|(name, _)| is_known && !queried.contains(&name.as_str()))
     {
         if let Some(location) = field.location() {
             let problem = format!("no step queries the database `{name}`");
@@ -217,7 +217,7 @@ impl ScenarioFile {
     ) -> Option<&(String, ScenarioField<Template>)> {
         let named = self.databases.value()?;
         match request.database.value().map(PlainText::as_str) {
-            Some(asked) => named.iter().find(|(name, _)| name == asked),
+            Some(database) => named.iter().find(|(name, _)| name == database),
             None => named.first(),
         }
     }

@@ -24,8 +24,8 @@ fn of_section(
 ) -> Option<WarmupShape> {
     let requests = warmup.requests.optional().ok()?.copied();
     let connections = warmup.connections.optional().ok()?.copied().unwrap_or_else(|| {
-        let asked = requests.and_then(|requests| u32::try_from(requests).ok());
-        asked.map_or(load.connections, |requests| requests.min(load.connections))
+        let requested = requests.and_then(|requests| u32::try_from(requests).ok());
+        requested.map_or(load.connections, |requests| requests.min(load.connections))
     });
     let shape =
         WarmupShape { connections, requests: requests.unwrap_or_else(|| u64::from(connections)) };

@@ -35,8 +35,8 @@ impl JsonTemplate {
         text.is_some_and(|text| matches!(text.parts(), [TemplatePart::Variable { .. }]))
     }
 
-    /// Whether it is a string that parses as a JSON object or array, whatever its variables
-    /// contain.
+    /// Whether it is a string that parses as a JSON object or array, for any content of its
+    /// variables.
     pub fn is_json_as_text(&self) -> bool {
         let text = self.0.as_str().and_then(|text| Template::parse(text).ok());
         let filled: Option<String> = text.map(|text| {

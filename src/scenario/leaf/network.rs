@@ -164,7 +164,7 @@ fn host_and_rest(text: &str) -> Option<(&str, &str)> {
 mod tests {
     use super::*;
 
-    fn given(text: &str) -> Option<(String, u16, Vec<String>)> {
+    fn parsed(text: &str) -> Option<(String, u16, Vec<String>)> {
         let ResolveEntry { host, port, addresses } = text.parse().ok()?;
         Some((host.0, port, addresses.iter().map(IpAddr::to_string).collect()))
     }
@@ -178,12 +178,12 @@ mod tests {
                 addresses.iter().map(|&address| address.to_owned()).collect(),
             ))
         };
-        assert_eq!(given("Example.org:443:127.0.0.1"), known("example.org", 443, &["127.0.0.1"]));
+        assert_eq!(parsed("Example.org:443:127.0.0.1"), known("example.org", 443, &["127.0.0.1"]));
         assert_eq!(
-            given("a:80:10.0.0.1,[::1],fe80::1"),
+            parsed("a:80:10.0.0.1,[::1],fe80::1"),
             known("a", 80, &["10.0.0.1", "::1", "fe80::1"])
         );
-        assert_eq!(given("[::1]:80:127.0.0.1"), known("[::1]", 80, &["127.0.0.1"]));
+        assert_eq!(parsed("[::1]:80:127.0.0.1"), known("[::1]", 80, &["127.0.0.1"]));
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! The same beside a check after the same contract on Node's own `fetch`.
+//! Compares the check with one under the same contract that uses the `fetch` of Node.js.
 
 use std::path::Path;
 use std::process::Stdio;
 
 use super::*;
 
-/// Says why where there is no Node.js to compare with; only who asks for it goes without.
-fn node_is_left_out() -> bool {
+/// Whether a variable skips the comparison. Otherwise panics if Node.js is missing or too old.
+fn skips_node() -> bool {
     if std::env::var_os("TOLLGATE_TESTS_WITHOUT_NODE").is_some_and(|value| !value.is_empty()) {
         return true;
     }
@@ -27,8 +27,8 @@ fn node_is_left_out() -> bool {
 }
 
 #[test]
-fn beside_a_check_on_nodes_own_fetch_status_exit_code_and_schema_agree() {
-    if node_is_left_out() {
+fn status_exit_code_and_schema_agree_with_those_of_the_node_check() {
+    if skips_node() {
         return;
     }
     let contract = target(&["--mock-latency", "constant:30ms"]);
@@ -63,14 +63,14 @@ fn beside_a_check_on_nodes_own_fetch_status_exit_code_and_schema_agree() {
         (at(&today, "/fault/reset"), None, 1),
         (String::new(), None, 1),
     ] {
-        agree(&url, more, exit);
+        assert_agreement(&url, more, exit);
     }
 }
 
-/// Redirects to other origins, and budgets that JavaScript reads in its own way.
+/// Redirects to other origins, and budgets whose notation JavaScript reads in a special way.
 #[test]
-fn beside_a_check_on_nodes_own_fetch_redirects_and_odd_budgets_agree() {
-    if node_is_left_out() {
+fn redirects_and_odd_budgets_agree_with_those_of_the_node_check() {
+    if skips_node() {
         return;
     }
     let plain = target(&[]);
@@ -88,12 +88,12 @@ fn beside_a_check_on_nodes_own_fetch_redirects_and_odd_budgets_agree() {
         (url.clone(), budget("300ms"), 0),
         (url, budget(""), 1),
     ] {
-        agree(&url, more, exit);
+        assert_agreement(&url, more, exit);
     }
 }
 
-/// Checks by both, and compares what comes of it.
-fn agree(url: &str, more: Option<(&str, &str)>, exit: i32) {
+/// Runs both checks, and compares their exit codes, lines and artifacts.
+fn assert_agreement(url: &str, more: Option<(&str, &str)>, exit: i32) {
     let budget = ("SYNTHETIC_CHECK_BUDGET_MS", "20000");
     let variables: Vec<_> =
         [("SYNTHETIC_CHECK_URL", url), budget].into_iter().chain(more).collect();
@@ -122,7 +122,7 @@ fn by_node(place: &Place, variables: &[(&str, &str)]) -> Output {
     command.envs(variables.iter().copied()).current_dir(place.0.path()).output().unwrap()
 }
 
-/// A line with its digits alike, but for those of the status.
+/// A line with every number after the status replaced by `9`.
 fn masked(line: &[u8]) -> String {
     let line = text(line);
     let (status, rest) = line.split_once(" duration=").unwrap_or((&line, ""));
@@ -139,7 +139,7 @@ fn masked(line: &[u8]) -> String {
 fn shape(path: &Path) -> Vec<String> {
     let artifact = std::fs::read_to_string(path).unwrap();
     let differs = |line: &str| line.contains("\"timestamp\"") || line.contains("\"durationMs\"");
-    let kept =
+    let comparable =
         |line: &str| if differs(line) { line.split(": ").next().unwrap() } else { line }.to_owned();
-    artifact.split('\n').map(kept).collect()
+    artifact.split('\n').map(comparable).collect()
 }

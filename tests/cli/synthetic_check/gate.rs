@@ -1,12 +1,12 @@
-//! The command that is recommended in place of a few checks.
+//! The gate that the check recommends.
 
 use std::path::Path;
 
 use super::*;
 
-/// Carries the recommended command out as a shell reads it, for two seconds.
-fn recommended(told: &str, place: &Place, token: Option<&str>) -> Output {
-    let command = told.split_once("A gate is `").unwrap().1.split_once('`').unwrap().0;
+/// Runs the recommended command in a shell, for two seconds.
+fn recommended(messages: &str, place: &Place, token: Option<&str>) -> Output {
+    let command = messages.split_once("A gate is `").unwrap().1.split_once('`').unwrap().0;
     let program = Path::new(env!("CARGO_BIN_EXE_tollgate")).parent().unwrap();
     let mut shell = Command::new("sh");
     for (name, _) in tollgate().get_envs() {
@@ -35,22 +35,27 @@ fn the_recommended_gate_passes_where_the_check_does() {
         let variables: Vec<_> =
             token.map(|token| ("SYNTHETIC_CHECK_TOKEN", token)).into_iter().collect();
         let output = place.check(&["--url", &url, "--budget", "3s", "--samples", "2"], &variables);
-        let told = text(&output.stderr);
-        assert_eq!(code(&output), 0, "{told}");
-        assert!(!told.contains('•'), "{told}");
-        let gate = recommended(&told, &place, token);
-        assert_eq!(code(&gate), 0, "{told}{}{}", text(&gate.stdout), text(&gate.stderr));
-        assert!(!tells(&gate.stdout) && !tells(&gate.stderr) && !tells(told.as_bytes()), "{told}");
+        let messages = text(&output.stderr);
+        assert_eq!(code(&output), 0, "{messages}");
+        assert!(!messages.contains('•'), "{messages}");
+        let gate = recommended(&messages, &place, token);
+        assert_eq!(code(&gate), 0, "{messages}{}{}", text(&gate.stdout), text(&gate.stderr));
+        assert!(
+            !contains_canary(&gate.stdout)
+                && !contains_canary(&gate.stderr)
+                && !contains_canary(messages.as_bytes()),
+            "{messages}"
+        );
     }
 }
 
 #[test]
-fn without_the_token_the_recommended_gate_says_which_variable_is_missing() {
+fn without_the_token_the_recommended_gate_names_the_missing_variable() {
     let (secret, place) = (Target::start(&["--token", CANARY]), Place::new());
     let url = format!("{}/app?mock=1", secret.base_url);
     let words = ["--url", &url, "--budget", "20s", "--samples", "2"];
-    let told = text(&place.check(&words, &[("SYNTHETIC_CHECK_TOKEN", CANARY)]).stderr);
-    let gate = recommended(&told, &place, None);
+    let messages = text(&place.check(&words, &[("SYNTHETIC_CHECK_TOKEN", CANARY)]).stderr);
+    let gate = recommended(&messages, &place, None);
     assert_eq!(code(&gate), 2, "{}", text(&gate.stderr));
     assert!(text(&gate.stderr).contains("SYNTHETIC_CHECK_TOKEN"), "{}", text(&gate.stderr));
 }

@@ -1,4 +1,4 @@
-//! Where an artifact goes, whatever is there.
+//! Paths of artifacts: missing rights, links and pipes.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -19,7 +19,7 @@ fn an_artifact_that_cannot_be_written_ends_with_1_and_says_why() {
 }
 
 #[test]
-fn a_link_is_followed_and_the_mode_of_what_is_there_stays() {
+fn a_link_is_followed_and_the_mode_of_an_existing_file_stays() {
     let (target, place) = (target(&[]), Place::new());
     let [real, latest] = ["real.json", "latest.json"].map(|name| place.0.path().join(name));
     fs::write(&real, "older").unwrap();
@@ -41,11 +41,11 @@ fn a_pipe_takes_the_artifact_of_every_request() {
         place.check(&["--url", &url, "--samples=2", "--json", "--out=/proc/self/fd/2", "-q"], &[]);
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     let printed = text(&output.stdout);
-    let told = text(&output.stderr);
-    assert_eq!(told.matches("\"durationMs\"").count(), 2, "{told}");
+    let messages = text(&output.stderr);
+    assert_eq!(messages.matches("\"durationMs\"").count(), 2, "{messages}");
     assert!(
-        printed.trim().split("\n}\n").all(|artifact| told.contains(artifact)),
-        "{printed} in {told}"
+        printed.trim().split("\n}\n").all(|artifact| messages.contains(artifact)),
+        "{printed} in {messages}"
     );
     assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 0);
 }

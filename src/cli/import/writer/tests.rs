@@ -7,7 +7,7 @@ const ARTIFACT: &[u8] =
     br#"{"timestamp": "2025-10-10T02:56:35.069Z", "target": "https://shop.example/app?mock=1",
     "budgetMs": 300, "durationMs": 242.98, "status": 200, "ok": true, "error": null}"#;
 
-/// A run of three seconds, although an artifact has one.
+/// A run of three seconds. A run imported from an artifact has only one.
 fn run() -> (RunRecord, Vec<Interval>) {
     let (record, second) = ImportedArtifact::read(ARTIFACT).unwrap().run();
     (record, vec![second; 3])
@@ -83,9 +83,9 @@ fn an_import_that_fails_leaves_nothing() {
         interval
     });
     let writer = ImportWriter::open(runs.path()).unwrap();
-    let kept =
+    let written =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.write(&record, failing)));
-    assert!(kept.is_err());
+    assert!(written.is_err());
     assert_eq!(contents(runs.path()), BTreeMap::new());
 }
 
@@ -107,6 +107,6 @@ fn an_incomplete_folder_gets_the_run_and_keeps_its_other_files() {
     let named = other.path().join(folder.file_name().unwrap());
     std::fs::rename(RunFolder::path_of(other.path(), &draft(&record)), named).unwrap();
     let (record, intervals) = run();
-    let kept = ImportWriter::open(other.path()).unwrap().write(&record, intervals.into_iter());
-    assert!(kept.err().unwrap().to_string().contains("contains another run"));
+    let written = ImportWriter::open(other.path()).unwrap().write(&record, intervals.into_iter());
+    assert!(written.err().unwrap().to_string().contains("contains another run"));
 }
