@@ -77,7 +77,7 @@ fn the_keys_of_the_target_set_how_it_is_reached() {
         plan.scenarios[0].shown.caveats,
         [
             "TLS certificates are not verified (`insecure`)",
-            "example.org:443 is not looked up, but taken to be at 127.0.0.1, ::1 (`resolve`)",
+            "example.org:443 is not looked up: `resolve` gives 127.0.0.1, ::1",
         ]
     );
 }

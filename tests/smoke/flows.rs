@@ -103,7 +103,7 @@ fn a_statement_that_must_be_denied_is_ok_where_it_is_and_let_in_where_it_is_not(
     let excused = text.replace("expect =", "when_absent = \"accept\"\nexpect =");
     for text in [text, &excused] {
         let outcome = run_text(text, &[("DATABASE_URL", &cluster.url_of("denied"))]);
-        outcome.failed(&["`strangers`", "let in, the statement was carried out"]);
+        outcome.failed(&["`strangers`", "let in, the statement was executed"]);
     }
     // Who cannot even connect was not denied by the statement.
     cluster.sql("denied", "revoke connect on database denied from public");
