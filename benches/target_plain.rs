@@ -1,11 +1,10 @@
-//! How many requests for its 1 KiB page the rehearsal target answers in a second on one core.
+//! How many requests per second for its 1 KiB page the rehearsal target answers on one core.
 //!
 //! `cargo bench --bench target_plain` pins the server to core 1 and drives it from core 0 with `wrk
-//! -t1 -c50`, which has to be installed. A bare server that parses no request and repeats one
-//! canned answer goes first and last: what wrk reaches against it is the floor of this machine at
-//! this hour. Where wrk is the one that cannot go faster, its figure says nothing of the server; so
-//! the server's CPU time for each request is printed beside it, and the rate that this would allow
-//! on a core that does nothing else.
+//! -t1 -c50`, which must be installed. A bare server that parses no request and repeats one canned
+//! answer goes first and last: wrk's rate against it is the upper limit of this machine at this
+//! time. If wrk is the bottleneck, its rate says nothing about the server. So the bench also prints
+//! the server's CPU time per request, and the rate that this allows on an otherwise idle core.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
 
 use std::error::Error;
@@ -76,8 +75,8 @@ fn report(what: &str, url: &str) -> Result<()> {
     Ok(())
 }
 
-/// CPU time of this process so far, of all its threads, in user and kernel; wrk is a process of its
-/// own.
+/// CPU time of this process so far, of all its threads, in user and kernel; wrk is a separate
+/// process.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
@@ -93,7 +92,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Starts the bare server on a thread of its own.
+/// Starts the bare server on a separate thread.
 fn start_bare() -> Result<SocketAddr> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;

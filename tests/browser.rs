@@ -74,8 +74,8 @@ const HOSTILE: [&str; 8] = [
     "<link rel=stylesheet href=//example.org/x.css><base href=//example.org>@import url(//example.org)",
 ];
 
-/// The sample's record with malicious text wherever text comes from outside, and intervals made
-/// from its totals.
+/// The sample's record with malicious text in every field that comes from outside, and intervals
+/// made from its totals.
 fn hostile() -> (RunRecord, Vec<Interval>) {
     let mut record = sample_record();
     let mut texts =

@@ -1,5 +1,5 @@
-//! The prober against everything that can be wrong with a target: none hangs, none counts as ok,
-//! and none spoils the exchange after it.
+//! Runs the prober against every fault of a target: none hangs, none counts as ok, and none affects
+//! the exchange after it.
 //!
 //! Each row is a scenario of two requests in one arrival: the fault, and `/plain` right after it.
 //! All rows are one run.
@@ -20,35 +20,34 @@ use tollgate::record::{Dimension, Failure, Interval, Measurement, StageMeasureme
 use tollgate::scenario::Scenario;
 use tollgate::target::{BackgroundTarget, TargetSettings, TlsFault};
 
-/// The longest that a run of all rows may take: far above what it needs, so that only a hang gets
-/// there.
+/// Timeout of a run of all rows: far above what it needs, so that only a hang reaches it.
 const BOUND: Duration = Duration::from_mins(2);
 
-/// Timeout of the rows whose fault is that nothing comes: long against what a busy machine needs to
-/// begin all rows at once.
+/// Timeout of the rows whose target sends nothing: long compared with the time that a busy machine
+/// needs to start all rows at once.
 const SHORT: &str = "timeout = \"3s\"";
-/// Timeout of all others, which no slow machine reaches.
+/// Timeout of all others, which even a slow machine does not reach.
 const LONG: &str = "timeout = \"30s\"";
 
-/// Bytes of an upload that no window of HTTP/2's start has room for.
+/// Bytes of an upload that exceeds HTTP/2's initial window.
 const TWICE_THE_WINDOW: usize = 128 << 10;
 
-/// What an exchange must come to.
+/// The expected outcome of an exchange.
 #[derive(Debug, Clone, Copy)]
 enum Outcome {
     Ok,
-    /// Failed, in a phase where it has one.
+    /// Failed, in this phase if the failure has one.
     Failed(Failure, Option<Dimension>),
-    /// Failed, in whichever phase it is noticed.
+    /// Failed, in any phase.
     InAnyPhase(Failure),
 }
 
 use Dimension::{Body, FirstByte, Tls};
 use Outcome::{Failed, Ok as Good};
 
-/// One fault or page, how it is asked for, and what must come of it.
+/// One fault or page, its request, and the expected outcome.
 struct Row {
-    /// What stands in `[target]` beside base URL and certificates.
+    /// Further keys of `[target]`, in addition to the base URL and the certificates.
     target: &'static str,
     /// The path, and further keys of the request.
     request: &'static str,
@@ -71,8 +70,8 @@ const HTTP1: [Row; 31] = [
     row("path = '/fault/close'", Failed(Failure::Closed, Some(FirstByte))),
     row("path = '/fault/truncated'", Failed(Failure::Closed, Some(Body))),
     row("path = '/fault/short'", Failed(Failure::Closed, Some(Body))),
-    // By its length the answer is whole; that the surplus is not the next answer, the request after
-    // it shows.
+    // The answer is complete at its announced length. The request after it shows that the surplus
+    // is not read as the next answer.
     row("path = '/fault/long'", Failed(Failure::Malformed, Some(Body))),
     slow("path = '/fault/hang'", FirstByte),
     slow("path = '/fault/slow-headers'", Body),
@@ -108,7 +107,7 @@ const fn flagged(flags: &'static [&'static str], request: &'static str, outcome:
     Row { target: LONG, request, flags, outcome }
 }
 
-/// Faults of the tile loader's pages, and connections that end on their own.
+/// Faults of the tile loader's pages, and connections that end by themselves.
 const FLAGS: [Row; 4] = [
     flagged(&["--fault", "reset"], "path = '/app?mock=1'", Failed(Failure::Reset, Some(FirstByte))),
     flagged(&["--fault", "truncated"], "path = '/app?mock=1'", Failed(Failure::Closed, Some(Body))),
@@ -122,7 +121,8 @@ const fn shaken(fault: &'static [&'static str], outcome: Outcome) -> Row {
 
 const NO_TLS: Outcome = Failed(Failure::Tls, Some(Tls));
 
-/// TLS failures; the request after one fails in the same way, as the whole target is so.
+/// TLS failures; the request after one fails in the same way, as the fault affects every
+/// connection.
 const TLS: [Row; 12] = [
     shaken(&["--tls", "--tls-fault", "expired"], NO_TLS),
     shaken(&["--tls", "--tls-fault", "not-yet-valid"], NO_TLS),
@@ -140,7 +140,7 @@ const TLS: [Row; 12] = [
     shaken(&["--tls", "--tls-fault", "other-alpn"], Failed(Failure::Protocol, Some(Tls))),
     shaken(&["--tls", "--tls-fault", "no-alpn"], Good),
     shaken(&["--tls"], Good),
-    // Under TLS 1.3 the handshake is over for the client before the target finds no certificate.
+    // Under TLS 1.3 the client's handshake ends before the target notices the missing certificate.
     shaken(&["--tls", "--tls-client-out"], Failed(Failure::Tls, Some(FirstByte))),
 ];
 
@@ -217,11 +217,11 @@ impl Observer for Nobody {
     fn progress(&mut self, _: &RunProgress) {}
 }
 
-/// How often the rows are carried out on a machine so busy that the prober stands still.
+/// How often the rows are run if the machine is so busy that the prober stalls.
 const TRIES: usize = 5;
 
-/// Carries out all rows as one run. One in which the prober stood still says nothing of the target,
-/// and is made again.
+/// Runs all rows as one run. A run in which the prober stalled proves nothing about the target and
+/// is repeated.
 fn measure_undisturbed(rows: &[Row], targets: &Targets) -> Measurement {
     let undisturbed = |measured: &Measurement| {
         let requests = measured.scenarios.iter().flat_map(|scenario| &scenario.requests);
@@ -234,7 +234,7 @@ fn measure_undisturbed(rows: &[Row], targets: &Targets) -> Measurement {
     })
 }
 
-/// Carries out all rows as one run, on a thread of its own, so that a run that hangs is seen.
+/// Runs all rows as one run on a separate thread, so that a hang is detected.
 fn measure(rows: &[Row], targets: &Targets) -> Measurement {
     let scenarios: Vec<Scenario> =
         rows.iter().enumerate().map(|(number, row)| targets.scenario(number, row)).collect();
@@ -250,7 +250,7 @@ fn measure(rows: &[Row], targets: &Targets) -> Measurement {
         .unwrap_or_else(|error| panic!("the prober hangs or has panicked: {error}"))
 }
 
-/// What an exchange came to, as a row states it.
+/// The outcome of an exchange, in the words of a row.
 fn came_to(stage: &StageMeasurement) -> String {
     assert_eq!(stage.tally.exchanges, 1, "{stage:?}");
     match stage.evidence.by_count()[..] {
@@ -268,7 +268,7 @@ fn stated(outcome: Outcome) -> String {
     }
 }
 
-/// Carries out the rows; `after` says what the request after each must come to.
+/// Runs the rows; `after` returns the expected outcome of the request after each.
 fn hold(rows: &[Row], after: impl Fn(&Row) -> String) {
     let targets = Targets::start(rows);
     let measurement = measure_undisturbed(rows, &targets);

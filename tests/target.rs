@@ -1,4 +1,4 @@
-//! The rehearsal target over real sockets, spoken to byte by byte.
+//! Tests the rehearsal target over real sockets, byte by byte.
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails by panicking, as the tests do")]
 
 #[path = "target/by_hand.rs"]
@@ -64,7 +64,7 @@ impl Answer {
     }
 }
 
-/// A connection that is kept alive.
+/// A keep-alive connection.
 struct Client<S>(BufReader<S>);
 
 impl Client<TcpStream> {

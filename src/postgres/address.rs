@@ -18,9 +18,9 @@ use url::Url;
 /// `postgresql://user:password@host:port/database?sslmode=verify-full&sslrootcert=ca.crt`
 /// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>). What the
 /// URL leaves out comes from `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLROOTCERT`, `PGSSLCERT`,
-/// `PGSSLKEY`, `PGOPTIONS` and the passfile, as with psql; but a URL without a host means this
-/// machine, and one without a port 5432, whatever `PGHOST` and `PGPORT` say. Nothing here prints
-/// the password.
+/// `PGSSLKEY`, `PGOPTIONS` and the passfile, as with psql; but `PGHOST` and `PGPORT` are ignored: a
+/// URL without a host means this machine, and one without a port 5432. Nothing here prints the
+/// password.
 #[derive(Clone)]
 pub struct DatabaseAddress {
     options: PgConnectOptions,
@@ -40,7 +40,7 @@ pub struct DatabaseAddress {
 pub enum PostgresTls {
     /// Not encrypted: on this machine, or because of `sslmode=disable`.
     Plaintext,
-    /// On this machine, encrypted where the server offers it.
+    /// On this machine, encrypted if the server offers it.
     WhereOffered,
     /// Encrypted, but the server is not authenticated (`sslmode=require`).
     Unverified,
@@ -59,8 +59,8 @@ pub enum PoolerMode {
     Transaction,
 }
 
-/// Why a text is not the address of a database. It never contains the text, which may contain a
-/// password.
+/// Why a text is not the address of a database. The error never contains the text, which may
+/// contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}: {remedy}")]
 pub struct AddressError {
@@ -70,10 +70,10 @@ pub struct AddressError {
     pub remedy: &'static str,
 }
 
-/// How long a connection may take to be opened, unless `connect_timeout` says otherwise.
+/// Default timeout for opening a connection; `connect_timeout` overrides it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const PORT: u16 = 5432;
-/// Where Supabase's poolers listen in transaction mode.
+/// The port of Supabase's poolers in transaction mode.
 const POOLED_PORT: u16 = 6543;
 
 const FORM: &str = "write `postgresql://user:password@host:port/database`; in the password, write `#`, `@`, `/`, `?` and `%` as \
@@ -98,8 +98,7 @@ impl DatabaseAddress {
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let url = Url::parse(&with_host(text.trim())).map_err(|_| malformed())?;
         let is_postgres = ["postgres", "postgresql"].contains(&url.scheme());
-        // A password with a `/` or an `@` in it spills over into what is taken for the host or the
-        // database's name.
+        // If a password contains `/` or `@`, its rest is parsed as the host or the database's name.
         let database = url.path().trim_start_matches('/');
         if !is_postgres || url.fragment().is_some() || database.contains(['/', '@', ':']) {
             return Err(malformed());
@@ -131,18 +130,17 @@ impl DatabaseAddress {
         })
     }
 
-    /// How it is shown: `postgres@127.0.0.1:54322/postgres`, never with a password.
+    /// The address for output: `postgres@127.0.0.1:54322/postgres`, never with a password.
     pub fn display_name(&self) -> String {
         let database = self.options.get_database().unwrap_or(self.options.get_username());
         let (user, port) = (self.options.get_username(), self.options.get_port());
         format!("{user}@{}:{port}/{database}", self.host)
     }
 
-    /// The password, where the URL or `PGPASSWORD` has one, so that it can be kept out of
-    /// everything that is shown.
+    /// The password, if the URL or `PGPASSWORD` has one, so that output can hide it.
     ///
-    /// One that is the user's or the database's name, as a local Supabase's, hides nothing and is
-    /// left out.
+    /// `None` if it equals the name of the user or the database, as in a local Supabase: hiding it
+    /// would hide the name.
     pub fn secret_password(&self) -> Option<&str> {
         let password = self.password.as_ref().map(SecretString::expose_secret);
         let told = [Some(self.options.get_username()), self.options.get_database()];
@@ -174,7 +172,7 @@ impl DatabaseAddress {
         self.pooler
     }
 
-    /// How long a connection may take to be opened.
+    /// Timeout for opening a connection.
     pub(super) fn connect_timeout(&self) -> Duration {
         self.connect_timeout
     }
@@ -191,7 +189,7 @@ impl fmt::Debug for DatabaseAddress {
     }
 }
 
-/// What a URL says after its question mark.
+/// The settings in a URL's query.
 struct UrlSettings {
     mode: Option<PgSslMode>,
     ca: Option<PathBuf>,
@@ -243,7 +241,7 @@ impl UrlSettings {
         Ok(())
     }
 
-    /// A server that is not this machine is verified, unless the URL says what to go without.
+    /// A server on another machine is verified, unless the URL weakens `sslmode`.
     fn tls(&self, is_here: bool) -> Result<PostgresTls, AddressError> {
         match self.mode {
             None | Some(PgSslMode::Prefer | PgSslMode::Allow) if is_here => {
@@ -294,8 +292,8 @@ impl PostgresTls {
     }
 }
 
-/// libpq's form without a host, `user@/database` or `user@:5432/database`, which is no URL to
-/// others: this machine's.
+/// libpq's form without a host, `user@/database` or `user@:5432/database`, which is not a URL by
+/// the standard: it means this machine.
 fn with_host(text: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = text.split_once("://") else { return Cow::Borrowed(text) };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
@@ -313,8 +311,8 @@ fn malformed() -> AddressError {
     AddressError { problem: "this is not the URL of a Postgres database".to_owned(), remedy: FORM }
 }
 
-/// Settings of other programs that read the same variable, and those of libpq that nothing here
-/// depends on.
+/// Settings of other programs that read the same variable, and libpq's settings that have no effect
+/// here.
 fn is_for_others(key: &str) -> bool {
     let prisma = ["pgbouncer", "connection_limit", "pool_timeout", "schema"];
     let libpq = [
@@ -328,7 +326,7 @@ fn is_for_others(key: &str) -> bool {
 }
 
 fn unknown(key: &str) -> AddressError {
-    // If the password contains a question mark, its rest is taken for a setting.
+    // If the password contains a question mark, its rest is parsed as a setting.
     let known =
         key.len() <= 32 && key.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     let key = if known { format!(" `{key}`") } else { String::new() };

@@ -1,28 +1,27 @@
-//! Rows as JSON objects that Postgres itself makes, so that each value has the type that Postgres
-//! gives it there.
+//! Rows as JSON objects that Postgres builds, so that Postgres decides the JSON type of each value.
 
 use serde_json::Value;
 
 use super::PgError;
 
-/// Maximum number of rows kept of an answer.
+/// Maximum number of rows of an answer.
 pub(super) const MOST_ROWS: usize = 10_000;
-/// Maximum number of bytes of JSON kept of an answer: 16 MiB.
+/// Maximum number of bytes of JSON of an answer: 16 MiB.
 const MOST_BYTES: usize = 16 << 20;
 
-/// Wraps a statement so that each row comes as a text of JSON in the column `document`, in the
-/// statement's order.
+/// Wraps a statement so that each row is a JSON text in the column `document`, in the statement's
+/// order.
 ///
-/// The server sends one row more than are kept, and no row's text from where all texts together
-/// have more bytes than are kept: so an answer of any size costs the prober little. The statement
-/// is on separate lines because it may end in a comment.
+/// The server sends at most one row more than the limit. Once all texts together exceed the limit
+/// on bytes, it sends rows without text. So an answer of any size costs the prober little. The
+/// statement is on separate lines because it may end in a comment.
 pub(super) fn wrap_reading(statement: &str) -> String {
     wrap_select("", &format!("(\n{statement}\n) as answer"))
 }
 
-/// The same of a statement that writes, with the list of a `with` before it, which may be empty.
-/// What writes can be a part of another statement in such a list alone, and only in the outermost;
-/// it is carried out whole, whatever the limit.
+/// Wraps a statement that writes; the list of its `with` may be empty. Postgres allows writes
+/// inside another statement only in the outermost `with`. It executes them completely, regardless
+/// of the limit.
 pub(super) fn wrap_writing(list: &str, statement: &str) -> String {
     let begun = if list.is_empty() { "with".to_owned() } else { format!("{list}\n,") };
     wrap_select(
@@ -33,7 +32,7 @@ pub(super) fn wrap_writing(list: &str, statement: &str) -> String {
 
 fn wrap_select(with: &str, from: &str) -> String {
     let rows = MOST_ROWS + 1;
-    // `answer` alone would mean a column of that name, where there is one.
+    // `answer` alone would mean a column of that name, if there is one.
     format!(
         "{with}select case when bytes <= {MOST_BYTES} then document end as document from \
          (select document, sum(octet_length(document)) over (rows unbounded preceding) as bytes from \
@@ -41,23 +40,23 @@ fn wrap_select(with: &str, from: &str) -> String {
     )
 }
 
-/// The rows of a statement as they came, each a text of JSON that is not read yet.
+/// The rows of a statement, each an unparsed JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowDocuments {
     texts: Vec<String>,
     bytes: usize,
-    /// The database, as it is shown.
+    /// The database, as shown in output.
     at: String,
 }
 
 impl RowDocuments {
-    /// How many bytes of JSON the rows are.
+    /// Size of the rows in bytes of JSON.
     pub fn bytes(&self) -> u64 {
         self.bytes as u64
     }
 
-    /// Reads them, in their order. An error says which row holds a number that no reader of JSON
-    /// holds.
+    /// Parses the rows in order. An error names the row with a number that JSON parsers cannot
+    /// represent.
     pub fn parse(self) -> Result<Vec<Value>, PgError> {
         let value = |(at, text): (usize, &String)| {
             serde_json::from_str(text)
@@ -75,7 +74,7 @@ pub(super) struct RowCollector {
     texts: Vec<String>,
     rows: usize,
     bytes: usize,
-    /// Whether the server left a text out.
+    /// Whether the server omitted a text.
     left_out: bool,
 }
 
@@ -91,7 +90,7 @@ impl RowCollector {
         self.rows <= MOST_ROWS + 1 && self.bytes <= MOST_BYTES
     }
 
-    /// All of them. An error says what an answer has too much of.
+    /// All rows. An error states which limit the answer exceeds.
     pub(super) fn finish(self, at: &str) -> Result<RowDocuments, PgError> {
         match self.too_much() {
             Some(said) => Err(PgError::too_much(at, said)),
@@ -112,7 +111,7 @@ impl RowCollector {
 mod tests {
     use super::*;
 
-    /// What comes of rows, and whether more of them would be taken.
+    /// The result for these rows, and whether another one would be accepted.
     fn gathered<'a>(
         rows: impl IntoIterator<Item = Option<&'a str>>,
     ) -> (Result<RowDocuments, String>, bool) {

@@ -12,75 +12,75 @@ pub struct PgError {
     pub kind: PgErrorKind,
     /// The database, as [`Address::shown`](super::Address::shown) shows it.
     pub database: String,
-    /// What the server or the system said: its message alone, on one line, without detail, hint and
-    /// place.
+    /// The message of the server or the operating system on one line, without detail, hint and
+    /// position.
     pub message: String,
-    /// The server's SQLSTATE, where it was the server that spoke.
+    /// The SQLSTATE, if the server reported the error.
     pub state: Option<String>,
 }
 
 /// The kinds of database errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PgErrorKind {
-    /// Nothing answers there.
+    /// Nothing answers at the address.
     Unreachable,
     /// The host answers that nothing listens there.
     Refused,
-    /// This machine lacks something that a connection takes: descriptors, local ports, memory, an
-    /// address of that kind.
+    /// This machine lacks a resource for a connection: descriptors, local ports, memory, or an
+    /// address of that family.
     OwnLimits,
     /// It did not answer in time.
     TimedOut,
-    /// It gave a statement up that took longer than its transaction lets it, or that others held
-    /// up.
+    /// The server cancelled a statement that exceeded its transaction's timeout or waited too long
+    /// for a lock.
     TooSlow,
-    /// The connection broke off, or the server is going down or coming up.
+    /// The connection broke, or the server is shutting down or starting.
     Lost,
-    /// User name or password are wrong.
+    /// The user name or password is wrong.
     Password,
-    /// The server's rules let nobody in like this (`pg_hba.conf`), or the user may not connect to
+    /// The server's rules (`pg_hba.conf`) reject such a connection, or the user may not connect to
     /// the database.
     NotLetIn,
-    /// A pooler knows no such user.
+    /// The pooler does not know the user.
     Tenant,
-    /// There is no such database.
+    /// The database does not exist.
     NoDatabase,
     /// TLS failed.
     Tls,
-    /// The server has no TLS, and it was asked for.
+    /// The server has no TLS, but the address requires it.
     NoTls,
-    /// The schema, or a part of it, is not there.
+    /// The schema, or a part of it, does not exist.
     NoSchema,
     /// The user may not do this.
     Rights,
-    /// The server takes no writes.
+    /// The server does not accept writes.
     ReadOnly,
     /// The server's disk is full.
     DiskFull,
-    /// The server takes no further connections.
+    /// The server does not accept further connections.
     TooMany,
-    /// What a statement from a file names is not there: a table, view, function or schema.
+    /// A table, view, function or schema in a statement from a file does not exist.
     Absent,
-    /// The user may not do what a statement from a file does; never that it may not connect.
+    /// The user may not do what a statement from a file does; never used for a refused connection.
     Denied,
-    /// A statement from a file took longer than it may.
+    /// A statement from a file exceeded its timeout.
     GivenUp,
-    /// A statement from a file would write, and is meant only to read.
+    /// A statement from a file would write, but may only read.
     ReadsOnly,
-    /// A statement from a file writes, and does not return what it wrote.
+    /// A statement from a file writes, but does not return what it wrote.
     NoReturning,
-    /// A statement from a file, or its values, are not right.
+    /// A statement from a file, or one of its values, is invalid.
     Statement,
-    /// A statement from a file takes one of its values for another type than text.
+    /// A statement from a file uses a value as another type than text.
     NotText,
-    /// A statement from a file returns more than can be kept.
+    /// A statement from a file returns more than the limit.
     TooMuch,
     /// Anything else.
     Other,
 }
 
 impl PgErrorKind {
-    /// What is the case, as the beginning of a sentence's end.
+    /// The fact, as a clause that the message continues.
     pub fn summary(self) -> &'static str {
         match self {
             Self::Unreachable => "cannot be reached",
@@ -170,7 +170,7 @@ impl PgErrorKind {
         }
     }
 
-    /// The same of a statement from a file.
+    /// The remedy for a statement from a file.
     fn remedy_of_statement(self) -> &'static str {
         match self {
             Self::Absent => {
@@ -206,7 +206,7 @@ impl PgErrorKind {
             "53300" | "53400" => Self::TooMany,
             "57014" | "55P03" => Self::TooSlow,
             "57P01" | "57P02" | "57P03" | "57P05" => Self::Lost,
-            // PgBouncer's and Supavisor's own words; both have few states.
+            // PgBouncer and Supavisor use few states, so their messages decide.
             _ if message.contains("Tenant or user not found") => Self::Tenant,
             _ if message.contains("no such user") || message.contains("auth failed") => {
                 Self::Password
@@ -227,14 +227,14 @@ impl PgError {
         format!("the database {at} {} ({said})", trouble.summary())
     }
 
-    /// Whether what a statement from a file names is not there: a table, view, function or schema.
-    /// A column that is not there is a mistake of the statement.
+    /// Whether a table, view, function or schema in a statement from a file does not exist. A
+    /// missing column is a mistake of the statement.
     pub fn is_absent(&self) -> bool {
         self.kind == PgErrorKind::Absent
     }
 
-    /// Whether the user may not do what a statement from a file does. That it may not connect, or
-    /// begin, is no such answer: the statement was not asked then.
+    /// Whether the user may not do what a statement from a file does. A refused connection or
+    /// transaction does not count: the statement was never sent.
     pub fn is_denied(&self) -> bool {
         self.kind == PgErrorKind::Denied
     }
@@ -266,7 +266,7 @@ impl PgError {
                 PgErrorKind::of_state(state.as_deref().unwrap_or_default(), database.message())
             }
             Error::Io(io) => of_io(io),
-            // sqlx has no type of its own for it.
+            // sqlx has no error type for it.
             Error::Tls(tls) if tls.to_string() == "server does not support TLS" => {
                 PgErrorKind::NoTls
             }
@@ -291,7 +291,7 @@ impl PgError {
         Self::without_state(PgErrorKind::TimedOut, at, said)
     }
 
-    /// Its last answer was not heard to its end.
+    /// Its last answer was not read to the end.
     pub(super) fn given_up(at: &str) -> Self {
         let said = "this session was abandoned because its last answer was not complete";
         Self::without_state(PgErrorKind::Lost, at, said.to_owned())
@@ -331,8 +331,8 @@ fn of_io(io: &io::Error) -> PgErrorKind {
     }
 }
 
-/// Whether this machine lacks something (descriptors, local ports, buffers): no fault of the
-/// database. A machine without IPv6 says `ADDRNOTAVAIL` to an address of it.
+/// Whether this machine lacks a resource (descriptors, local ports, buffers), which is not the
+/// database's fault. A machine without IPv6 reports `ADDRNOTAVAIL` for an IPv6 address.
 fn is_ours(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];

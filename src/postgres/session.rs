@@ -13,35 +13,35 @@ use sqlx::{AssertSqlSafe, Connection as _, Postgres, Row as _, SqlSafeStr};
 use super::documents::{RowCollector, RowDocuments};
 use super::{DatabaseAddress, PgError, SqlStatement, TransactionMode};
 
-/// How long a statement may take, unless the caller says otherwise.
+/// Default timeout of a statement.
 const STATEMENT: Duration = Duration::from_secs(30);
-/// How much longer than a statement may take its answer is waited for: a server that is gone ends
-/// no statement.
+/// Extra time to wait for an answer after the statement's timeout: a server that has vanished
+/// cancels nothing.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// A connection to a database.
 #[derive(Debug)]
 pub struct PgSession {
     connection: PgConnection,
-    /// The database, as it is shown.
+    /// The database, as shown in output.
     at: String,
-    /// Whether there may be no end to what the server sends.
+    /// Whether the server's answer may be endless.
     given_up: bool,
 }
 
-/// A transaction: the only thing that a query can be sent through. Dropped, it is rolled back with
-/// the session's next one, or its end; until then the server keeps it open, so that one that only
-/// reads is committed too.
+/// A transaction: the only way to send a query. A dropped transaction is rolled back when the
+/// session's next one begins or the session ends. Until then the server keeps it open, so callers
+/// also commit transactions that only read.
 #[derive(Debug)]
 pub struct Transaction<'s> {
     inner: sqlx::Transaction<'s, Postgres>,
     at: &'s str,
     given_up: &'s mut bool,
-    /// How long an answer may take to arrive.
+    /// Timeout for an answer.
     answer: Duration,
 }
 
-/// A statement that values are bound to.
+/// A statement with bound values.
 type BoundQuery<'q> = Query<'q, Postgres, PgArguments>;
 
 impl PgSession {
@@ -83,15 +83,15 @@ impl PgSession {
         Ok(Transaction { inner, at, given_up, answer })
     }
 
-    /// Whether it was given up, as an answer did not come to its end: nothing can be begun on it,
-    /// and it is to be dropped.
+    /// Whether the session was abandoned because an answer was incomplete: no transaction can begin
+    /// on it, and the caller must drop it.
     pub fn is_abandoned(&self) -> bool {
         self.given_up
     }
 
-    /// Says goodbye; a connection that is dropped is closed without.
+    /// Closes the connection with a Terminate message; dropping it closes it without.
     pub async fn close(self) {
-        // The server ends the session whether or not it hears of it.
+        // The server ends the session even if the message is lost.
         let _ended = tokio::time::timeout(Duration::from_secs(1), self.connection.close()).await;
     }
 }
@@ -120,11 +120,11 @@ impl Transaction<'_> {
 
     /// Executes a statement from a file with its values (`None` is null); returns its rows in
     /// order, each as an object of its columns with Postgres' own JSON types (see
-    /// [`SqlStatement`]), when the last has come and before one is read.
+    /// [`SqlStatement`]), after the last one has arrived and before any is parsed.
     ///
-    /// An error ends the transaction: nothing but [`Self::rollback`] is of use then. It never holds
-    /// one of the values. Where the server sends more than it was asked for, or its answer does not
-    /// come to its end, the session is given up.
+    /// After an error the transaction can only be rolled back ([`Self::rollback`]). The error never
+    /// contains one of the values. If the server exceeds the limit or its answer is incomplete, the
+    /// session is abandoned.
     pub async fn fetch_documents(
         &mut self,
         statement: &SqlStatement,
@@ -136,7 +136,7 @@ impl Transaction<'_> {
         });
         let mut collector = RowCollector::default();
         let coming = collect_rows(query.fetch(&mut *self.inner), &mut collector);
-        // So it stays where the caller waits no longer.
+        // It stays set if the caller stops waiting.
         *self.given_up = true;
         let answer = tokio::time::timeout(self.answer, coming).await;
         // An error from the server completes its answer; after any other error the stream's state
@@ -160,7 +160,7 @@ impl Transaction<'_> {
             .map(|_| ())
     }
 
-    /// Makes it last. Where this fails, the server may have heard it or not.
+    /// Commits. If this fails, the server may or may not have committed.
     pub async fn commit(self) -> Result<(), PgError> {
         if *self.given_up {
             return Err(PgError::given_up(self.at));
@@ -168,9 +168,9 @@ impl Transaction<'_> {
         await_answer(self.at, self.answer, self.inner.commit()).await
     }
 
-    /// Undoes it at once; one that is dropped is undone no sooner than with the session's next one.
-    /// That of a session that was given up is undone with the session's end, for which the rest of
-    /// an answer is not waited for.
+    /// Rolls back at once; a dropped transaction is rolled back only when the session's next one
+    /// begins. In an abandoned session, the transaction is rolled back when the session ends,
+    /// without waiting for the rest of an answer.
     pub async fn rollback(self) -> Result<(), PgError> {
         if *self.given_up {
             return Ok(());
@@ -178,7 +178,7 @@ impl Transaction<'_> {
         await_answer(self.at, self.answer, self.inner.rollback()).await
     }
 
-    /// Takes a column's value out of a row.
+    /// The value of a column in a row.
     pub fn column_value<'r, T>(&self, row: &'r PgRow, column: &str) -> Result<T, PgError>
     where
         T: sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,
@@ -200,7 +200,7 @@ async fn collect_rows<'e>(
     Ok(true)
 }
 
-/// A file that is missing would be taken for a host that is.
+/// Checks the file first; otherwise a missing file would be reported as a missing host.
 fn check_readable(ca: &Path, at: &str) -> Result<(), PgError> {
     let said = |error: &io::Error| format!("cannot read sslrootcert {}: {error}", ca.display());
     std::fs::File::open(ca).map(|_| ()).map_err(|error| PgError::unread(at, &error, said(&error)))

@@ -8,11 +8,11 @@ use super::{TransactionMode, documents};
 /// One statement whose text comes from a file, ready to be executed by
 /// [`Transaction::texts`](super::Transaction::texts).
 ///
-/// Values stand in it as `$1`, `$2`… and are texts: other types are made of them by `$1::bigint`,
-/// `$1::timestamptz`. Postgres makes one JSON object of each row (`to_jsonb`): numbers of any type
-/// are JSON's numbers, dates and times texts in ISO 8601, arrays, `json` and `jsonb` themselves,
-/// null null. A number beyond the precision of a double is rounded unless it is cast to text, and
-/// of columns with one name the last is kept.
+/// Its placeholders `$1`, `$2`… are bound to texts; casts such as `$1::bigint` and
+/// `$1::timestamptz` convert them. Postgres makes one JSON object of each row (`to_jsonb`): numbers
+/// of any type become JSON numbers, dates and times ISO 8601 texts; arrays, `json`, `jsonb` and
+/// null stay as they are. A number beyond the precision of a double is rounded unless it is cast to
+/// text, and of several columns with one name the last wins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlStatement {
     sql: Arc<str>,
@@ -30,22 +30,22 @@ pub struct StatementError {
     pub remedy: &'static str,
 }
 
-/// What changes rows, and says which by `returning`.
+/// Statements that change rows and can return them with `returning`.
 const CHANGING: [&str; 4] = ["insert", "update", "delete", "merge"];
-/// What the statement after the list of a `with` begins with.
+/// First words of the statement after the list of a `with`.
 const LAST: [&str; 8] = ["insert", "update", "delete", "merge", "select", "values", "table", "("];
 const READING: [&str; 4] = ["select", "with", "values", "table"];
 const WRITING: [&str; 6] = ["insert", "update", "delete", "merge", "select", "with"];
 
 impl SqlStatement {
-    /// Reads a statement that only reads. Blanks, comments and one `;` at its end are of no matter.
+    /// Parses a statement that only reads. Blanks, comments and one `;` at its end are ignored.
     pub fn parse_reading(text: &str) -> Result<Self, StatementError> {
         let remedy = "write a select; `select current_setting('…') as value` reads a setting";
         Self::of(text, false, &READING, remedy)
     }
 
-    /// Reads a statement that may write: one that says what it wrote by `returning`, or a select of
-    /// a function that writes.
+    /// Parses a statement that may write: one that returns what it wrote by `returning`, or a
+    /// select of a function that writes.
     pub fn parse_writing(text: &str) -> Result<Self, StatementError> {
         let remedy = "write an insert, update, delete or merge with `returning`, or a select of a function that writes";
         Self::of(text, true, &WRITING, remedy)
@@ -56,7 +56,7 @@ impl SqlStatement {
         self.writes
     }
 
-    /// How many values it takes: the largest `$n` in it.
+    /// Number of values to bind: the largest `$n` in it.
     pub fn parameters(&self) -> usize {
         self.parameters
     }
@@ -66,7 +66,7 @@ impl SqlStatement {
         if self.writes { TransactionMode::ReadWrite } else { TransactionMode::ReadOnly }
     }
 
-    /// The text that is sent.
+    /// The text sent to the server.
     pub(super) fn sql(&self) -> Arc<str> {
         Arc::clone(&self.sql)
     }
@@ -114,7 +114,7 @@ impl SqlStatement {
 
 const SAY_THAT_IT_WRITES: &str = "write `writes = true`, and end the statement with `returning …`";
 
-/// The largest number of a `$n` outside of texts and comments.
+/// The largest `$n` outside texts and comments.
 fn parameters(text: &str) -> usize {
     let tokens = tokens(text).unwrap_or_default();
     let of =
@@ -122,7 +122,7 @@ fn parameters(text: &str) -> usize {
     tokens.windows(2).filter_map(of).max().unwrap_or(0)
 }
 
-/// The one statement of a text, without the `;` at its end and what stands around it.
+/// The single statement of a text, without surrounding blanks and comments and the `;` at its end.
 fn single_statement(text: &str) -> Result<&str, StatementError> {
     let statement_error = |problem: String, remedy| Err(StatementError { problem, remedy });
     let tokens = match tokens(text) {
@@ -149,7 +149,7 @@ fn single_statement(text: &str) -> Result<&str, StatementError> {
     Ok(text[..length].trim())
 }
 
-/// What a statement begins with: a word, or a sign.
+/// The first word or sign of a statement.
 fn first_token(text: &str) -> &str {
     let first = tokens(text)
         .ok()
@@ -157,12 +157,12 @@ fn first_token(text: &str) -> &str {
     first.map_or("", |piece| piece.text)
 }
 
-/// The same in small letters.
+/// The same in lower case.
 fn begin_of(text: &str) -> String {
     first_token(text).to_ascii_lowercase()
 }
 
-/// The list of a `with` and the statement after it; an empty list where there is none.
+/// The list of a `with` and the statement after it; the list is empty if there is no `with`.
 ///
 /// That statement is what follows the last parenthesis of the list
 /// (<https://www.postgresql.org/docs/current/sql-select.html>).
@@ -180,8 +180,8 @@ fn split_with_list(text: &str) -> (&str, &str) {
     words.windows(2).find(ends_the_list).map_or(("", text), |pair| text.split_at(pair[1].0))
 }
 
-/// What stands outside of all parentheses, and the outermost of these themselves, each with where
-/// it begins.
+/// The tokens outside all parentheses, and the outermost parentheses themselves, each with its
+/// offset.
 fn outermost_tokens(text: &str) -> Vec<(usize, SqlToken<'_>)> {
     let (mut depth, mut at) = (0_usize, 0);
     let mut outside = Vec::new();
@@ -200,8 +200,8 @@ fn outermost_tokens(text: &str) -> Vec<(usize, SqlToken<'_>)> {
     outside
 }
 
-/// Whether a member of the list of a `with` changes rows: what is in its parentheses after `as`
-/// begins so.
+/// Whether a member of the list of a `with` changes rows, judged by the first word in its
+/// parentheses after `as`.
 fn with_list_writes(text: &str) -> bool {
     let words = tokens(split_with_list(text).0)
         .unwrap_or_default()
@@ -214,7 +214,7 @@ fn with_list_writes(text: &str) -> bool {
     })
 }
 
-/// Whether a statement that changes rows says which, outside of all parentheses.
+/// Whether a statement that changes rows has a `returning` outside all parentheses.
 fn has_returning(text: &str) -> bool {
     outermost_tokens(text)
         .into_iter()
@@ -257,7 +257,8 @@ mod tests {
         ] {
             assert_eq!(split_with_list(&format!("{list}{last}")), (list, last));
         }
-        // What is not understood is left whole, and Postgres says what is wrong with it.
+        // Text that the parser does not understand is passed on unchanged, and Postgres reports the
+        // error.
         assert_eq!(split_with_list("with x as select 1"), ("", "with x as select 1"));
     }
 

@@ -1,4 +1,4 @@
-//! What Postgres says about a statement whose text comes from a file.
+//! Postgres errors of statements whose text comes from a file.
 
 use sqlx::Error;
 use sqlx::error::DatabaseError;
@@ -8,12 +8,12 @@ use super::{PgError, PgErrorKind, SqlStatement};
 
 /// Replaces a bound value in a message.
 const REDACTED: &str = "•••";
-/// Values with fewer characters are hidden only where they stand alone: a value `1` would eat every
-/// figure otherwise.
+/// Values with fewer characters are redacted only as separate words: otherwise a value `1` would
+/// redact every number with a 1 in it.
 const SHORT: usize = 4;
 
 impl PgError {
-    /// What sqlx tells of a statement from a file, without the values that were bound to it.
+    /// Converts sqlx's error for a statement from a file, without the values that were bound to it.
     pub(super) fn of_statement(
         at: &str,
         error: &Error,
@@ -31,7 +31,7 @@ impl PgError {
     }
 }
 
-/// The trouble that an SQLSTATE tells of a statement, where it is not the trouble of the whole
+/// The kind of error that an SQLSTATE means for a statement; `None` if it concerns the whole
 /// database.
 ///
 /// Errors that share an SQLSTATE are distinguished by the server routine that raised them; unlike
@@ -47,13 +47,13 @@ fn trouble(
         .try_downcast_ref::<PgDatabaseError>()
         .and_then(PgDatabaseError::routine)
         .unwrap_or_default();
-    // The names of types are the same in every language.
+    // Type names are never translated.
     let is_about_text = !values.is_empty() && database.message().contains("text");
     match &*code {
         "42883" | "42804" if is_about_text => PgErrorKind::NotText,
-        // A table that is not in the statement's own `from`. A function that is missing may be
-        // there for other types, which is the statement's mistake: to ask whether it is there,
-        // there is `to_regproc`.
+        // A table that is not in the statement's own `from` is the statement's mistake, and so is a
+        // missing function, which may exist for other types. A step that checks for a function uses
+        // `to_regproc`.
         "42P01" if ["errorMissingRTE", "errorMissingColumn"].contains(&routine) => {
             PgErrorKind::Statement
         }
@@ -62,7 +62,7 @@ fn trouble(
         "57014" | "55P03" => PgErrorKind::GivenUp,
         "25006" if !statement.writes() => PgErrorKind::ReadsOnly,
         "0A000" if routine == "addRangeTableEntryForCTE" => PgErrorKind::NoReturning,
-        // Poolers give this state to much; the server alone to values that do not fit the
+        // Poolers use this state for many errors; the server only for values that do not match the
         // statement.
         "08P01" if routine == "exec_bind_message" => PgErrorKind::Statement,
         code if ["0A", "21", "22", "23", "42", "54", "P0"]
@@ -75,8 +75,7 @@ fn trouble(
     }
 }
 
-/// What was said, with each value hidden that stands in it: `invalid input syntax for type bigint:
-/// "•••"`.
+/// The message, with each value in it redacted: `invalid input syntax for type bigint: "•••"`.
 fn redact_values(said: &str, values: &[Option<String>]) -> String {
     let mut values: Vec<&str> =
         values.iter().flatten().map(String::as_str).filter(|value| !value.is_empty()).collect();

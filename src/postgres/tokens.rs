@@ -2,9 +2,9 @@
 //!
 //! The rules are PostgreSQL's own
 //! (<https://www.postgresql.org/docs/current/sql-syntax-lexical.html>), with
-//! `standard_conforming_strings` on, as it is unless somebody turned it off.
+//! `standard_conforming_strings` on, which is the default.
 
-/// What a piece of SQL is.
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SqlTokenKind {
     /// Blanks, or a comment.
@@ -13,11 +13,11 @@ pub(super) enum SqlTokenKind {
     Word,
     /// The `;` between statements.
     End,
-    /// A text, a number, a sign.
+    /// A text, a number or a sign.
     Other,
 }
 
-/// A piece of SQL.
+/// A token of SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SqlToken<'t> {
     pub(super) kind: SqlTokenKind,
@@ -36,7 +36,7 @@ pub(super) fn tokens(mut text: &str) -> Result<Vec<SqlToken<'_>>, &'static str> 
     Ok(tokens)
 }
 
-/// The kind and the length, in bytes, of the piece that a text begins with.
+/// The kind of a text's first token, and its length in bytes.
 fn piece(text: &str, first: char) -> Result<(SqlTokenKind, usize), &'static str> {
     match first {
         _ if first.is_whitespace() => Ok((SqlTokenKind::Blank, first.len_utf8())),
@@ -60,12 +60,13 @@ fn is_of_word(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '_' || !character.is_ascii()
 }
 
-/// A dollar within a word is a part of it.
+/// A dollar sign within a word is part of it.
 fn word(text: &str) -> usize {
     text.find(|character| !is_of_word(character) && character != '$').unwrap_or(text.len())
 }
 
-/// A quote within the text is written twice: to us that is the end of one and the begin of another.
+/// A quote within the text is doubled; this tokenizer reads it as the end of one text and the start
+/// of another.
 fn ended(
     text: &str,
     quote: char,
@@ -74,7 +75,7 @@ fn ended(
     text[1..].find(quote).map(|at| (SqlTokenKind::Other, at + 2)).ok_or(what)
 }
 
-/// The rest of `E'…'`, in which a backslash takes the next character's meaning away.
+/// The rest of `E'…'`, in which a backslash escapes the next character.
 fn escaped(rest: &str) -> Result<usize, &'static str> {
     let mut is_escaped = false;
     for (at, character) in rest.char_indices() {
@@ -88,7 +89,7 @@ fn escaped(rest: &str) -> Result<usize, &'static str> {
     Err("a text in `E'`")
 }
 
-/// Comments may hold others.
+/// Comments may be nested.
 fn comment(text: &str) -> Result<usize, &'static str> {
     let (mut depth, mut at) = (0_usize, 0);
     while let Some(next) = text[at..].find(['/', '*']).map(|found| at + found) {

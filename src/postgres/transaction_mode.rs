@@ -2,25 +2,25 @@
 
 use std::time::Duration;
 
-/// The longest timeout that Postgres takes, in milliseconds: some 24 days.
+/// The longest timeout that Postgres accepts, in milliseconds: about 24 days.
 const LONGEST: u128 = i32::MAX as u128;
 
 /// What a transaction may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransactionMode {
-    /// Read; the server refuses to write.
+    /// Read only; the server refuses to write.
     ReadOnly,
-    /// Read and write, unless the server, the database or the user is set to read alone.
+    /// Read and write, unless the server, the database or the user is set to read only.
     ReadWrite,
-    /// Read and write where the database or the user is set to read alone, too, as Supabase sets it
-    /// when the disk is full: to make room.
+    /// Read and write even if the database or the user is set to read only, as Supabase does when
+    /// the disk is full. Used to free space.
     ForceReadWrite,
 }
 
 impl TransactionMode {
-    /// The settings go with the transaction, as a pooler may give the connection to another client
-    /// after it. A server whose client is gone without a word must not hold its rows for as long as
-    /// TCP takes to notice.
+    /// The settings end with the transaction, as a pooler may then give the connection to another
+    /// client. The timeouts release the locks of a client that vanished; TCP would notice much
+    /// later.
     pub(super) fn begin_statement(self, timeout: Duration) -> String {
         let begin = match self {
             Self::ReadOnly => "begin read only",

@@ -1,6 +1,6 @@
 //! A run's entry in a markdown log: command, artifacts, commit, outcome and notes.
 //!
-//! The format matches the log that operators keep by hand.
+//! The format matches the log that operators keep manually.
 
 use time::OffsetDateTime;
 

@@ -1,4 +1,4 @@
-//! The tile loader as an app: which request gets which answer, and when.
+//! The tile loader as an app: the answer to each request, and its delay.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use super::warmth::MachineWarmth;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Where a request comes from.
+/// The connection and stream that a request arrived on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RequestOrigin {
     /// The connection's number, from 1.
@@ -42,18 +42,18 @@ enum PageOutcome {
 #[derive(Debug)]
 pub(super) struct PendingAnswer {
     arrival: Duration,
-    /// Boot and latency together, stalls aside.
+    /// Boot time plus latency, without stalls.
     delay: Duration,
     /// When the answer was ready, without the delay.
     made: Duration,
     /// Whether the answer reports the app's processing time.
     tells_time: bool,
-    /// What is asked for, where the answer depends on the request's body.
+    /// The request, if its answer depends on its body.
     call: Option<ServiceCall>,
     pub(super) reply: PageReply,
 }
 
-/// The state of the server: one thread's, shared by its connections.
+/// The state of the server, used by one thread and shared by its connections.
 #[derive(Debug)]
 pub(super) struct TargetApp {
     clock: ServerClock,
@@ -68,7 +68,7 @@ pub(super) struct TargetApp {
 }
 
 impl TargetApp {
-    /// The app that `settings` describe, its time counted by `clock`.
+    /// The app that `settings` describe, timed by `clock`.
     pub(super) fn new(settings: &TargetSettings, clock: ServerClock) -> Result<Self, TargetError> {
         let stalls = settings.stalls()?;
         let log = match &settings.arrival_log {
@@ -94,8 +94,7 @@ impl TargetApp {
         self.connections.get()
     }
 
-    /// Takes a request of which the head has just been read: notes its arrival and decides its
-    /// answer.
+    /// Accepts a request whose head has just been read: records its arrival and decides its answer.
     pub(super) fn receive<B>(&self, origin: RequestOrigin, request: &Request<B>) -> PendingAnswer {
         let arrival = self.clock.elapsed();
         let boot = self.warmth.borrow_mut().wake(arrival);
@@ -134,7 +133,7 @@ impl TargetApp {
         PendingAnswer { arrival, delay, made: arrival, tells_time: path == "/app", call, reply }
     }
 
-    /// Takes the body that [`PendingAnswer::wants_body`], and decides the answer by it.
+    /// Decides the answer from the body that [`PendingAnswer::wants_body`] asked for.
     pub(super) async fn take_body(
         &self,
         visit: &mut PendingAnswer,
@@ -147,7 +146,7 @@ impl TargetApp {
         }
     }
 
-    /// How the connection ends with its `nth` answer, counted from 1, if it does.
+    /// How the connection ends after its `nth` answer, counted from 1; `None` if it continues.
     pub(super) fn connection_end(&self, nth: u64) -> Option<ConnectionEnd> {
         self.connection_end
             .and_then(|(last, connection_end)| (nth >= last).then_some(connection_end))
@@ -171,13 +170,13 @@ impl TargetApp {
         }
     }
 
-    /// Ends what [`Self::hold`] holds when it is due; has to be polled for as long as answers are
-    /// held.
+    /// Releases answers that [`Self::hold`] holds when they are due; must be polled while answers
+    /// are held.
     pub(super) async fn drive_timer(&self) {
         self.clock.drive_timer().await;
     }
 
-    /// Sends the arrivals noted so far on their way to the file.
+    /// Passes the arrivals recorded so far to the log's writing thread.
     pub(super) fn flush_log(&self) {
         if let Some(log) = self.log.borrow_mut().as_mut() {
             log.flush();
@@ -189,7 +188,7 @@ impl TargetApp {
         self.log.take().map_or(Ok(()), ArrivalLog::close)
     }
 
-    /// How long the work on a page takes, and what becomes of it.
+    /// How long the work on a page takes, and its result.
     fn work(&self, route: SiteRoute) -> (Duration, PageOutcome) {
         if !matches!(route, SiteRoute::Sample | SiteRoute::Live) {
             return (Duration::ZERO, PageOutcome::Fine);
@@ -217,7 +216,7 @@ impl PendingAnswer {
         self.call.is_some()
     }
 
-    /// Says in the answer's head how long the app worked on it, where it tells that.
+    /// Adds the app's processing time to the answer's head, if the app reports it.
     fn tell(&mut self, worked: Duration) {
         if let (true, PageReply::Whole(page)) = (self.tells_time, &mut self.reply) {
             let told = format!("app;dur={:.3}", worked.as_secs_f64() * 1e3);
@@ -227,7 +226,7 @@ impl PendingAnswer {
     }
 }
 
-/// The reply as the method wants it: an answer in steps has to leave out its body by itself.
+/// The reply for the method: for HEAD, a scripted answer must omit its body itself.
 fn to_method(reply: PageReply, method: &Method) -> PageReply {
     match reply {
         PageReply::Steps(script) if method == Method::HEAD => {

@@ -1,7 +1,7 @@
-//! The server's own record of when requests arrived, for whoever has to check a prober's figures.
+//! The server's own record of when requests arrived, for checking a prober's figures.
 //!
-//! The first line tells what is needed to place the rest in time; every other line is one request,
-//! in the order of arrival, its fields separated by tabs:
+//! The first line states the start and the stalls. Every other line is one request, in order of
+//! arrival, with its fields separated by tabs:
 //!
 //! ```text
 //! # format=2 start_unix_ns=1760000000000000000 stall_us=1000000 every_us=10000000
@@ -12,8 +12,8 @@
 //! been read), the connection's number from 1 in the order of their acceptance, path and query, the
 //! planned delay in µs (boot and page latency together, without the stalls, whose windows are
 //! `[every·k − stall, every·k)` for k = 1, 2, … after the start), and the version of HTTP: `1.0`,
-//! `1.1` or `2`. Both stall settings are 0 where the server does not stall. Format 1 had no version
-//! of HTTP and did not name its format.
+//! `1.1` or `2`. Both stall settings are 0 if the server does not stall. Format 1 had no version of
+//! HTTP and did not name its format.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -27,13 +27,13 @@ use http::Version;
 use super::TargetError;
 use super::stall::StallWindows;
 
-/// Bytes that are gathered before they are handed to the writing thread.
+/// Number of bytes buffered before they are passed to the writing thread.
 const CHUNK: usize = 64 * 1024;
 
-/// Chunks that may wait for a slow disk before serving has to wait for it too.
+/// Maximum number of chunks that wait for a slow disk; beyond it, serving waits too.
 const CHUNKS_IN_FLIGHT: usize = 256;
 
-/// One request, as it is written.
+/// One request, as written to the log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ArrivalEntry<'a> {
     /// Since the server's start.
@@ -45,7 +45,7 @@ pub(super) struct ArrivalEntry<'a> {
     pub(super) version: Version,
 }
 
-/// Gathers lines and leaves the file to a thread of its own, so that a slow disk does not slow the
+/// Buffers lines and writes the file on a separate thread, so that a slow disk does not slow the
 /// server.
 #[derive(Debug)]
 pub(super) struct ArrivalLog {
@@ -90,11 +90,11 @@ impl ArrivalLog {
         }
     }
 
-    /// Sends what was gathered on its way to the file.
+    /// Passes the buffered lines to the writing thread.
     pub(super) fn flush(&mut self) {
         if !self.gathered.is_empty() {
             let chunk = std::mem::replace(&mut self.gathered, Vec::with_capacity(CHUNK));
-            // A writer that is gone has failed, and `close` says why.
+            // A writer that has ended has failed, and `close` returns the reason.
             let _ = self.chunks.send(chunk);
         }
     }

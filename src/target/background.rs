@@ -1,4 +1,4 @@
-//! A rehearsal target on a thread of its own, and the blocking way to run one.
+//! A rehearsal target on a background thread, and a blocking way to run one.
 
 use std::thread::JoinHandle;
 
@@ -10,8 +10,8 @@ use super::{TargetError, TargetServer, TargetSettings};
 /// Binds, announces and serves on the calling thread until `until` is done.
 ///
 /// `announce` is called once the server listens; `until` is polled within the runtime, so it may
-/// use tokio's signals. Errors are those of [`TargetServer::bind`] and [`TargetServer::run`], or a
-/// runtime that cannot be had.
+/// use tokio's signals. Errors are those of [`TargetServer::bind`] and [`TargetServer::run`], or
+/// the failure to start a runtime.
 pub fn run_blocking(
     settings: &TargetSettings,
     announce: impl FnOnce(&TargetServer),
@@ -23,7 +23,7 @@ pub fn run_blocking(
     runtime.block_on(server.run(until))
 }
 
-/// A server that runs on a thread of its own until it is stopped or dropped.
+/// A server that runs on a background thread until it is stopped or dropped.
 #[derive(Debug)]
 pub struct BackgroundTarget {
     base_url: String,
@@ -32,9 +32,9 @@ pub struct BackgroundTarget {
 }
 
 impl BackgroundTarget {
-    /// Starts a server as `settings` say; it listens when this returns.
+    /// Starts a server with these `settings`; it listens when this returns.
     ///
-    /// Errors are those of [`TargetServer::bind`], or a runtime or thread that cannot be had.
+    /// Errors are those of [`TargetServer::bind`], or the failure to start a runtime or thread.
     pub fn start(settings: &TargetSettings) -> Result<Self, TargetError> {
         let runtime = runtime()?;
         let server = TargetServer::bind(settings)?;
@@ -48,7 +48,7 @@ impl BackgroundTarget {
         Ok(Self { base_url, stop, thread })
     }
 
-    /// Where its pages are, as [`TargetServer::base_url`].
+    /// The base URL of its pages, as [`TargetServer::base_url`].
     pub fn base_url(&self) -> &str {
         &self.base_url
     }

@@ -1,23 +1,23 @@
-//! Request bodies, read where the answer depends on them; everywhere else they are left to HTTP to
-//! pass over.
+//! Request bodies, read only if the answer depends on them; otherwise the HTTP library discards
+//! them.
 
 use bytes::Bytes;
 
-/// The longest body that is kept, in bytes.
+/// The longest body that is stored, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// A request's body that has come to its end.
+/// A request's complete body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ReceivedBody {
     Whole(Vec<u8>),
-    /// It was longer than 64 KiB, and has been forgotten.
+    /// It was longer than 64 KiB and was discarded.
     TooLong,
 }
 
-/// Gathers a body from its pieces; an error where it breaks off.
+/// Collects a body from its pieces; returns an error if it breaks off.
 ///
-/// A body that is too long is read to its end all the same: an answer that leaves while the client
-/// still sends may be lost with the connection.
+/// A body that is too long is still read to its end: an answer sent while the client still sends
+/// may be lost with the connection.
 pub(super) async fn gather<E>(
     mut next: impl AsyncFnMut() -> Option<Result<Bytes, E>>,
 ) -> Result<ReceivedBody, E> {

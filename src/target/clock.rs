@@ -1,4 +1,4 @@
-//! The server's one reading of time: all moments are offsets from the start.
+//! The server's clock: all moments are offsets from the start.
 
 use std::time::{Duration, SystemTime};
 
@@ -36,13 +36,14 @@ impl ServerClock {
         self.start.elapsed()
     }
 
-    /// Waits until `moment` after the start, and never less: some tens of microseconds more where
-    /// the kernel's timers are used and [`Self::drive_timer`] is polled, else up to about 2 ms.
+    /// Waits until `moment` after the start, never less. It ends some tens of microseconds later if
+    /// the kernel's timers are used and [`Self::drive_timer`] is polled, otherwise up to about 2 ms
+    /// later.
     pub(super) async fn sleep_until(&self, moment: Duration) {
         self.timer.sleep_until(self.start + moment).await;
     }
 
-    /// Ends waits when they should; never comes to an end itself.
+    /// Ends waits when they are due; never completes.
     pub(super) async fn drive_timer(&self) {
         self.timer.drive().await;
     }

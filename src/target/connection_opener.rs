@@ -1,5 +1,5 @@
-//! A connection before HTTP: which version will be spoken, and the handshake before it where there
-//! is TLS.
+//! A connection before HTTP: the TLS handshake, if there is one, and the choice of the HTTP
+//! version.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use tokio_rustls::server::TlsStream;
 use super::settings::{HttpVersions, TlsFault};
 use super::socket_script::{SocketAction, SocketEnd, SocketScript, run_socket_script};
 
-/// How the first line of HTTP/2 begins (RFC 9113, section 3.4); no method of HTTP/1.1 does.
+/// The start of HTTP/2's first line (RFC 9113, section 3.4); no method of HTTP/1.1 does.
 const PREFACE: &[u8] = b"PRI ";
 
-/// How long a client may take to show what it speaks.
+/// Timeout for a client to reveal its HTTP version.
 const FIRST_LINE: Duration = Duration::from_secs(5);
 
-/// Pause before another look at a first line of which less than that has come.
+/// Pause before checking again a first line that is still shorter.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-/// Takes connections as far as HTTP.
+/// Opens connections up to the start of HTTP.
 #[derive(Clone)]
 pub(super) struct ConnectionOpener {
     pub(super) http: HttpVersions,
@@ -43,11 +43,11 @@ pub(super) enum WireVersion {
 }
 
 impl ConnectionOpener {
-    /// Brings a connection to where HTTP begins; `None` where it does not get there.
+    /// Opens a connection up to the start of HTTP; `None` if that fails.
     pub(super) async fn open(&self, mut stream: TcpStream) -> Option<(HttpStream, WireVersion)> {
         stream.set_nodelay(true).ok()?;
         let Some(acceptor) = &self.tls else {
-            // A client that begins a preface and says no more would be looked at for ever.
+            // Without the timeout, a client that sends half a preface would be polled forever.
             let spoken =
                 tokio::time::timeout(FIRST_LINE, self.first_line(&stream)).await.ok()??;
             return Some((HttpStream::Plain(stream), spoken));
@@ -62,7 +62,7 @@ impl ConnectionOpener {
         Some((HttpStream::Tls(Box::new(stream)), spoken))
     }
 
-    /// What a plain connection speaks: what its first bytes say, where there is a choice.
+    /// The HTTP version of a plain connection: if both are allowed, its first bytes decide.
     async fn first_line(&self, stream: &TcpStream) -> Option<WireVersion> {
         match self.http {
             HttpVersions::Http1 => return Some(WireVersion::Http1),
@@ -81,8 +81,8 @@ impl ConnectionOpener {
         }
     }
 
-    /// What a TLS connection speaks. A client that names no protocol gets HTTP/1.1 wherever that is
-    /// spoken.
+    /// The HTTP version of a TLS connection. A client that offers no protocol gets HTTP/1.1 if that
+    /// is allowed.
     fn negotiated(&self, alpn: Option<&[u8]>) -> WireVersion {
         match (alpn, self.http) {
             (Some(b"h2"), _) | (None, HttpVersions::Http2) => WireVersion::Http2,
@@ -91,13 +91,12 @@ impl ConnectionOpener {
     }
 }
 
-/// Reads the client's hello, which is one segment: bytes left unread would turn a close into a
-/// reset.
+/// Reads the client's hello, which is one segment: unread bytes would turn a close into a reset.
 async fn read_hello(stream: &mut TcpStream) -> Option<()> {
     stream.read(&mut vec![0; 16 << 10]).await.ok().filter(|read| *read > 0).map(drop)
 }
 
-/// What the server does in place of its part of the handshake.
+/// What the server does instead of its part of the handshake.
 fn instead_of_handshake(fault: TlsFault) -> Option<SocketScript> {
     let (acts, end) = match fault {
         TlsFault::HandshakeClose => (Vec::new(), SocketEnd::Close),
@@ -109,7 +108,7 @@ fn instead_of_handshake(fault: TlsFault) -> Option<SocketScript> {
     Some(SocketScript { acts, end })
 }
 
-/// The hello of a server that knows nothing newer than TLS 1.0 (RFC 2246, section 7.4.1.3).
+/// The hello of a server that supports nothing newer than TLS 1.0 (RFC 2246, section 7.4.1.3).
 fn old_hello() -> Bytes {
     const TLS_1_0: [u8; 2] = [3, 1];
     const RSA_WITH_AES_128_CBC_SHA: [u8; 2] = [0x00, 0x2f];

@@ -1,4 +1,4 @@
-//! Compressed bodies: good ones, and one that grows a thousandfold.
+//! Compressed bodies: valid ones, and one that expands a thousandfold.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
-/// What the good compressed pages say once they are unpacked.
+/// The decompressed text of the valid compressed pages.
 pub(super) const TEXT: &str = "This page was compressed, and it is whole.\n";
 
 /// A bomb is this many bytes of zeros, [`ROUNDS`] times.
@@ -24,12 +24,12 @@ pub(super) fn gzip() -> Bytes {
     packed(GzEncoder::new(Vec::new(), Compression::default()), GzEncoder::finish)
 }
 
-/// [`TEXT`] as `deflate` is meant: in zlib's wrapping.
+/// [`TEXT`] as `deflate` by the standard: with zlib's wrapper.
 pub(super) fn zlib() -> Bytes {
     packed(ZlibEncoder::new(Vec::new(), Compression::default()), ZlibEncoder::finish)
 }
 
-/// [`TEXT`] as many servers send `deflate`: without a wrapping.
+/// [`TEXT`] as many servers send `deflate`: without a wrapper.
 pub(super) fn raw_deflate() -> Bytes {
     packed(DeflateEncoder::new(Vec::new(), Compression::default()), DeflateEncoder::finish)
 }
@@ -42,8 +42,8 @@ fn packed<E: Write>(mut encoder: E, finish: impl Fn(E) -> io::Result<Vec<u8>>) -
 
 /// A whole and correct gzip file of zeros.
 ///
-/// One round is compressed up to a flush, and its blocks are repeated: a block that reaches back
-/// for zeros finds zeros wherever it stands. So the bomb costs the making of a single round.
+/// One round is compressed up to a flush, and its blocks are repeated: a back-reference of any
+/// block finds only zeros. So the bomb costs one round to make.
 pub(super) fn bomb() -> Bytes {
     let zeros = vec![0; ROUND];
     let round = flushed(&zeros);
@@ -60,11 +60,11 @@ pub(super) fn bomb() -> Bytes {
     bomb.into()
 }
 
-/// The blocks of deflate that some bytes come to, ending at a whole byte.
+/// The deflate blocks of some bytes, ending at a whole byte.
 fn flushed(bytes: &[u8]) -> Vec<u8> {
     let mut compress = Compress::new(Compression::best(), false);
     let mut blocks = Vec::with_capacity(bytes.len());
-    // The room is always enough, and then the only answer is that all is well.
+    // The buffer is always large enough, so the status is always ok.
     let _: Result<Status, _> = compress.compress_vec(bytes, &mut blocks, FlushCompress::Full);
     blocks
 }

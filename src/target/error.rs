@@ -1,4 +1,4 @@
-//! What can keep the rehearsal target from serving.
+//! Errors of the rehearsal target.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,10 +9,10 @@ use super::HttpSupport;
 use crate::postgres::AddressError;
 use crate::units::duration_literal;
 
-/// Why the rehearsal target does not serve, or did not do all it was asked to.
+/// Why the rehearsal target does not serve, or did not complete its files.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// An address that other machines may reach was not asked for twice.
+    /// An address that other machines can reach needs `--listen-anywhere`.
     #[error("{0} can be reached from other machines; add --listen-anywhere if that is intended")]
     NotLoopback(SocketAddr),
     /// A stall that does not fit its period.
@@ -22,52 +22,52 @@ pub enum TargetError {
         duration_literal(*every)
     )]
     Stall {
-        /// Length of the stall asked for.
+        /// Length of the stall.
         stall: Duration,
         /// Length of its period.
         every: Duration,
     },
-    /// A fault of one version of HTTP, where another may be spoken.
+    /// A fault of one HTTP version, although the settings allow another.
     #[error("--fault {fault} exists only in {over}; add --http {flag}")]
     FaultProtocol {
-        /// The fault asked for.
+        /// The fault.
         fault: &'static str,
         /// The version it needs.
         over: HttpSupport,
-        /// What `--http` has to say.
+        /// The required value of `--http`.
         flag: &'static str,
     },
     /// The file of client authorities cannot be used.
     #[error("{}: {why}; --tls-client-ca names a PEM file with at least one certificate", path.display())]
     ClientAuthority {
-        /// The file asked for.
+        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         why: String,
     },
-    /// The database for the lines of the log is written wrongly.
+    /// The URL of the log's database is malformed.
     #[error("--occ-log-database: {0}")]
     LogDatabase(AddressError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}; name a free port, or port 0 for any")]
     Listen {
-        /// The address asked for.
+        /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The certificate could not be made.
     #[error("cannot make a certificate")]
     Certificate(#[from] rcgen::Error),
-    /// The certificate could not be put to use.
+    /// The certificate could not be used.
     #[error("cannot serve TLS with the generated certificate")]
     Tls(#[from] rustls::Error),
     /// A certificate or the arrival log could not be written.
     #[error("cannot write {}; name a file in a folder that exists and has room", path.display())]
     Write {
-        /// The file asked for.
+        /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The thread or runtime to serve from could not be started.
@@ -79,7 +79,7 @@ pub enum TargetError {
 }
 
 impl TargetError {
-    /// Whether another way of asking would have avoided it.
+    /// Whether the settings are the cause.
     pub fn is_usage(&self) -> bool {
         matches!(
             self,

@@ -1,5 +1,4 @@
-//! HTTP/2 frames written by hand (RFC 9113, section 4.1): the ones that no well-behaved library
-//! would send.
+//! HTTP/2 frames that a correct library would not send (RFC 9113, section 4.1).
 
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::Reason;
@@ -20,17 +19,17 @@ pub(super) fn goaway(last: u32, reason: Reason) -> Bytes {
     frame(GOAWAY, 0, &payload)
 }
 
-/// DATA on stream 0, where there is never any.
+/// DATA on stream 0, which the standard forbids.
 pub(super) fn misplaced_data() -> Bytes {
     frame(DATA, 0, b"misplaced")
 }
 
-/// The beginning of a head whose end is still to come.
+/// The first part of an incomplete head.
 pub(super) fn open_headers(stream: u32) -> Bytes {
     frame(HEADERS, stream, STATUS_200)
 }
 
-/// More of an open head, and still not its end.
+/// A further part of an incomplete head, still not the last.
 pub(super) fn continuation(stream: u32) -> Bytes {
     // A literal header field without indexing, with a new name: `x: …`.
     let mut field = vec![0x00, 1, b'x', 100];
@@ -38,7 +37,7 @@ pub(super) fn continuation(stream: u32) -> Bytes {
     frame(CONTINUATION, stream, &field.repeat(9))
 }
 
-/// A frame without flags; the payload is always far below the 16 KiB that every peer takes.
+/// A frame without flags; the payload is always far below the 16 KiB that every peer accepts.
 fn frame(kind: u8, stream: u32, payload: &[u8]) -> Bytes {
     let length = u32::try_from(payload.len()).unwrap_or_default().to_be_bytes();
     let mut bytes = BytesMut::with_capacity(9 + payload.len());

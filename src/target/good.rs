@@ -1,5 +1,4 @@
-//! Good pages in every dress that HTTP has for them, for a prober to show that it takes them for
-//! good.
+//! Good pages in every form that HTTP allows; a prober must report each as ok.
 
 use std::sync::LazyLock;
 
@@ -14,13 +13,13 @@ use super::page::{
 use super::script::{AnswerEnding, AnswerScript, AnswerStep, BodyFraming};
 use crate::units::UnitError;
 
-/// How many such pages there are.
+/// Number of such pages.
 const COUNT: usize = 10;
 
 /// The longest chain of redirects.
 const LONGEST_CHAIN: u32 = 100;
 
-/// Every such page, in the order in which they are listed.
+/// Every such page, in listing order.
 pub(super) static ALL: [&TargetPage; COUNT] = [
     &CHUNKED,
     &UNTIL_CLOSE,

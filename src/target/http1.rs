@@ -1,4 +1,4 @@
-//! One connection that speaks HTTP/1.1: hyper where an answer is whole, by hand where it is not.
+//! One HTTP/1.1 connection: hyper sends whole answers, `raw_http1` sends scripts.
 
 use std::cell::Cell;
 use std::fmt;
@@ -33,11 +33,10 @@ pub(super) async fn serve<S: SocketTransport>(stream: S, app: &TargetApp, connec
     }
 }
 
-/// Serves by hyper, until the connection ends or an answer has to be given by hand.
+/// Serves with hyper until the connection ends or an answer needs a script.
 ///
-/// hyper lets go of a connection without a byte when its service fails. What it may have read
-/// beyond the request is lost then, which only concerns a client that does not wait for its
-/// answers.
+/// hyper releases a connection without sending a byte if its service fails. Bytes that it read
+/// beyond the request are lost; this affects only clients that pipeline.
 async fn serve_whole<S: SocketTransport>(
     stream: SharedTcpStream<S>,
     app: &TargetApp,
@@ -53,7 +52,7 @@ async fn serve_whole<S: SocketTransport>(
         let with_body = visit.wants_body().then(|| Box::new(request));
         async move {
             if let Some(request) = with_body {
-                // In a box, so that what this may take makes no other exchange larger.
+                // Boxed, so that the size of this future does not enlarge every exchange.
                 Box::pin(take_body(request, app, &mut visit)).await;
             }
             app.hold(&mut visit).await;
@@ -63,22 +62,22 @@ async fn serve_whole<S: SocketTransport>(
             })
         }
     });
-    // One buffer for head and body: copying a small page costs less than the kernel's gathering of
-    // two pieces.
+    // One buffer for head and body: copying a small page costs less than a gathered write of two
+    // pieces.
     let served =
         http1::Builder::new().writev(false).serve_connection(TokioIo::new(stream), service);
     let _ = pin!(served).await;
     socket_script.take()
 }
 
-/// Reads the body and has the answer decided by it; where it breaks off, the connection is at its
-/// end anyway.
+/// Reads the body and decides the answer from it; if the body breaks off, the connection has ended
+/// anyway.
 async fn take_body(request: Box<Request<Incoming>>, app: &TargetApp, visit: &mut PendingAnswer) {
     let (head, mut body) = request.into_parts();
     let next = async || loop {
         match body.frame().await?.map(hyper::body::Frame::into_data) {
             Ok(Ok(piece)) => return Some(Ok(piece)),
-            // Trailers are not a part of the body.
+            // Trailers are not part of the body.
             Ok(Err(_)) => {}
             Err(broken) => return Some(Err(broken)),
         }
@@ -88,7 +87,7 @@ async fn take_body(request: Box<Request<Incoming>>, app: &TargetApp, visit: &mut
     }
 }
 
-/// The answer as hyper gives it; an error is one that has to be given by hand.
+/// The answer for hyper to send; an error holds a script.
 fn whole(
     reply: PageReply,
     connection_end: Option<ConnectionEnd>,
@@ -116,7 +115,7 @@ fn whole(
     }
 }
 
-/// Tells hyper to let go of the connection.
+/// Makes hyper release the connection.
 #[derive(Debug)]
 struct ReleaseConnection;
 

@@ -1,4 +1,4 @@
-//! One connection that speaks HTTP/2, and what ends it.
+//! One HTTP/2 connection, and what ends it.
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use super::socket::{SharedTcpStream, SocketTransport};
 use super::socket_script::{SocketScript, run_socket_script};
 use super::stream::Http2Exchange;
 
-/// Serves the connection until it ends; at most `max_streams` exchanges are under way on it at
+/// Serves the connection until it ends; at most `max_streams` exchanges are in progress on it at
 /// once.
 pub(super) async fn serve<S: SocketTransport>(
     stream: S,
@@ -27,7 +27,7 @@ pub(super) async fn serve<S: SocketTransport>(
     }
 }
 
-/// Serves by h2, until the connection ends or is seized.
+/// Serves with h2 until the connection ends or a script takes it over.
 async fn serve_streams<S: SocketTransport>(
     socket: SharedTcpStream<S>,
     app: &Rc<TargetApp>,
@@ -45,7 +45,7 @@ async fn serve_streams<S: SocketTransport>(
             Some(command) = orders.recv() => match command {
                 ConnectionCommand::Goodbye => connection.graceful_shutdown(),
                 ConnectionCommand::Seize(performance) => {
-                    // What was said before is on its way first, and other streams go on meanwhile.
+                    // Earlier frames must be sent first, and other streams continue until then.
                     let closed = poll_fn(|cx| connection.poll_closed(cx));
                     let _ended = tokio::time::timeout(LEAVE, closed).await;
                     return Some(performance);

@@ -1,4 +1,4 @@
-//! Distributions of latency, as a flag writes them and as a seeded generator draws them.
+//! Latency distributions: parsed from a flag, drawn with a seeded generator.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use rand_distr::StandardNormal;
 
 use crate::units::{Ratio, UnitError, duration_literal, parse_duration};
 
-/// The longest wait that can be asked for or drawn.
+/// The longest wait that a flag or a draw can have.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// Log-normal spread of either hump of a bimodal latency: about ±10 %.
@@ -21,7 +21,7 @@ const WIDEST_SIGMA: f64 = 5.0;
 const REMEDY: &str = "write `constant:20ms`, `normal:40ms,8ms` (mean, deviation), `lognormal:40ms,0.35` (median, sigma) \
                       or `bimodal:40ms,400ms,5%` (fast, slow, share of slow)";
 
-/// How long something takes, as a distribution.
+/// A distribution of durations.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum LatencyDistribution {
     /// Always the same.
@@ -35,7 +35,7 @@ pub enum LatencyDistribution {
     },
     /// The log-normal distribution: `median · exp(sigma · z)` with z standard normal.
     LogNormal {
-        /// The value that half the draws stay below.
+        /// The value that half the draws are below.
         median: Duration,
         /// Standard deviation of the logarithm, without unit.
         sigma: f64,
@@ -46,7 +46,7 @@ pub enum LatencyDistribution {
         fast: Duration,
         /// Median of the slow hump.
         slow: Duration,
-        /// Share of draws that come from the slow hump.
+        /// Share of draws from the slow hump.
         slow_share: Ratio,
     },
 }
@@ -69,7 +69,7 @@ impl LatencyDistribution {
     }
 }
 
-/// Draws whether something that happens in `share` of all cases happens in this one.
+/// Draws true with probability `share`.
 pub(super) fn draw_event(share: Ratio, rng: &mut impl Rng) -> bool {
     rng.random::<f64>() < share.as_f64()
 }

@@ -1,16 +1,16 @@
 //! The rehearsal target: an HTTP server that plays the tile loader, with latencies, errors, cold
 //! starts and stalls that are known, so that a prober's figures can be checked against what really
-//! happened. Beside it stand the services of the app's surroundings (`services`), for smoke checks.
+//! happened. It also plays the services around the app (`services`), for smoke checks.
 //!
 //! `docs/target.md` lists its paths, flags and faults.
 //!
-//! A request's life: [`TargetServer`] accepts its connection, `front` finds out what it speaks,
-//! `http1` or `http2` reads the request. `TargetApp` stamps its arrival and decides answer and
-//! delay at once, but for the few answers that depend on the request's body, which is read for them
-//! alone. Then the answer waits: first for its own delay, then for the end of a stall. A whole
-//! answer is sent by hyper or h2. One in steps (`script`), which most faults are, is written by
-//! hand: in HTTP/1.1 hyper is told to let go of the connection, in HTTP/2 only where the fault
-//! concerns more than its stream. All of it happens on one thread.
+//! A request's life: [`TargetServer`] accepts its connection, `connection_opener` determines its
+//! protocol, `http1` or `http2` reads the request. `TargetApp` records its arrival and decides
+//! answer and delay at once. Only if the answer depends on the request's body is the body read
+//! first. Then the answer waits: first for its own delay, then for the end of a stall. A whole
+//! answer is sent by hyper or h2. A scripted answer (`script`), as most faults are, bypasses the
+//! library: hyper always releases the connection, h2 only if the fault affects more than its
+//! stream. Everything runs on one thread.
 
 mod app;
 mod arrival_log;
@@ -62,7 +62,7 @@ pub const TILE_LOADER: [(&str, &str); 5] = [
     ("/plain", "1 KiB without latency: what the server itself costs"),
 ];
 
-/// The pages beside those of the tile loader, good ones first, then the faults.
+/// The pages that are not the tile loader's: good ones first, then the faults.
 pub fn pages() -> impl Iterator<Item = &'static TargetPage> {
     good::ALL.into_iter().chain(faults::ALL)
 }

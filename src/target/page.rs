@@ -1,4 +1,5 @@
-//! Pages beside the tile loader: what each is called, does and should make a prober report.
+//! Pages in addition to the tile loader: the name of each, what it does, and what a prober should
+//! report.
 
 use std::time::Duration;
 
@@ -10,25 +11,25 @@ use super::latency::parse_wait;
 use super::script::AnswerScript;
 use crate::units::UnitError;
 
-/// What `/fault/…` paths begin with.
+/// Prefix of the fault paths.
 const FAULT: &str = "/fault/";
 
-/// A path of the rehearsal target beside those of the tile loader.
+/// A path of the rehearsal target that does not belong to the tile loader.
 #[derive(Debug)]
 pub struct TargetPage {
-    /// Where it is, without its query.
+    /// Its path, without the query.
     pub path: &'static str,
-    /// Over which versions of HTTP it can be had.
+    /// The HTTP versions that serve it.
     pub support: HttpSupport,
     /// What it answers.
     pub does: &'static str,
-    /// What a good prober makes of it.
+    /// What a correct prober reports for it.
     pub outcome: &'static str,
     pub(super) methods: AllowedMethods,
     pub(super) reply: fn(&PageRequest<'_>) -> Result<PageReply, UnitError>,
 }
 
-/// Over which versions of HTTP something can be had.
+/// The HTTP versions that serve a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpSupport {
     /// HTTP/1.1 and HTTP/2.
@@ -47,7 +48,7 @@ pub(super) enum AllowedMethods {
     Any,
 }
 
-/// What a page is asked for.
+/// The request for a page.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageRequest<'a> {
     pub(super) query: &'a str,
@@ -56,10 +57,10 @@ pub(super) struct PageRequest<'a> {
     pub(super) stream: u32,
 }
 
-/// What a request gets.
+/// The reply to a request.
 #[derive(Debug, Clone)]
 pub(super) enum PageReply {
-    /// An answer made at once.
+    /// A whole answer, sent at once.
     Whole(Response<Bytes>),
     /// An answer in steps.
     Steps(AnswerScript),
@@ -76,8 +77,7 @@ impl TargetPage {
         self.path.trim_start_matches(FAULT).trim_start_matches('/')
     }
 
-    /// What it answers; 404 over a version of HTTP that cannot carry it, 400 where the query is
-    /// wrong.
+    /// What it answers; 404 over a version of HTTP that cannot carry it, 400 if the query is wrong.
     pub(super) fn answer(&self, asked: &PageRequest<'_>) -> PageReply {
         if !self.support.carries(asked.version) {
             let text = format!("{} is available only over {}.\n", self.path, self.support);
@@ -119,7 +119,7 @@ impl PageRequest<'_> {
         pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 
-    /// A whole number of the query, at most `most`.
+    /// A whole number from the query, at most `most`.
     pub(super) fn number(&self, name: &str, default: u32, most: u32) -> Result<u32, UnitError> {
         let Some(text) = self.parameter(name) else { return Ok(default) };
         text.parse().ok().filter(|number| *number <= most).ok_or_else(|| {
@@ -130,7 +130,7 @@ impl PageRequest<'_> {
         })
     }
 
-    /// A duration of the query, at most a day.
+    /// A duration from the query, at most a day.
     pub(super) fn duration(&self, name: &str, default: Duration) -> Result<Duration, UnitError> {
         self.parameter(name).map_or(Ok(default), parse_wait)
     }
@@ -143,7 +143,7 @@ pub(super) fn text_page(status: StatusCode, text: impl Into<Bytes>) -> Response<
     with_header(page, CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))
 }
 
-/// The page with one header more.
+/// The page with one additional header.
 pub(super) fn with_header(
     mut page: Response<Bytes>,
     name: HeaderName,

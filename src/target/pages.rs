@@ -1,4 +1,4 @@
-//! What the app's pages say. All are made once, at the start.
+//! The content of the app's pages, generated once at the start.
 
 use bytes::Bytes;
 use maud::{DOCTYPE, Markup, html};
@@ -60,7 +60,7 @@ dl{display:grid;grid-template-columns:1fr auto;gap:4px 16px;margin:8px 0 0}dd{ma
 .banner{margin:16px 24px 0;padding:8px 16px;background:#e0f0ff;border-radius:8px}\
 form{max-width:320px;margin:64px auto;display:grid;gap:8px}";
 
-/// The bodies of every page.
+/// The bodies of all pages.
 #[derive(Debug)]
 pub(super) struct PageBodies {
     pub(super) sample: Bytes,

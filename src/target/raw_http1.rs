@@ -1,4 +1,5 @@
-//! HTTP/1.1 written by hand: scripts, and pages after which the connection ends without a word.
+//! HTTP/1.1 written without hyper: scripts, and pages after which the connection closes
+//! unannounced.
 
 use std::time::Duration;
 
@@ -10,10 +11,11 @@ use super::socket_script::{SocketAction, SocketEnd, SocketScript};
 
 const INTERIM: &[u8] = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n\r\n";
 
-/// How long bytes get to be read before a reset, which may throw away what is still on its way.
+/// Pause before a reset, so that the client can read earlier bytes: a reset may discard bytes in
+/// transit.
 const BEFORE_RESET: Duration = Duration::from_millis(10);
 
-/// The bytes that a script comes to.
+/// The bytes of a script.
 pub(super) fn render_script(script: AnswerScript) -> SocketScript {
     let AnswerScript { steps, ending } = script;
     let framing = steps.iter().find_map(|step| match step {

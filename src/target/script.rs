@@ -1,8 +1,8 @@
-//! Answers in steps: what a whole answer, made at once, cannot say.
+//! Scripted answers, for what a whole answer cannot express.
 //!
-//! A script says what is sent, in which order and how it ends, in the words of HTTP.
-//! [`super::raw_http1`] puts it into the bytes of HTTP/1.1, [`super::stream`] into the frames of an
-//! HTTP/2 stream.
+//! A script states what is sent, in which order and how it ends, in terms of HTTP.
+//! [`super::raw_http1`] writes it as HTTP/1.1 bytes, [`super::stream`] as frames of an HTTP/2
+//! stream.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(super) enum AnswerStep {
     Interim,
     /// The head of a 200.
     Head(BodyFraming),
-    /// A part of the body: a chunk where the body is chunked, a DATA frame in HTTP/2.
+    /// A part of the body: a chunk if the body is chunked, a DATA frame in HTTP/2.
     Piece(Bytes),
     /// A part of the body, byte by byte, with a pause before each.
     Trickle {
@@ -34,16 +34,16 @@ pub(super) enum AnswerStep {
         /// The pause.
         every: Duration,
     },
-    /// The same part of the body again and again, until the client goes.
+    /// The same part of the body again and again, until the client disconnects.
     Forever {
         /// What is sent.
         piece: Bytes,
         /// The pause after each.
         every: Duration,
     },
-    /// A trailer after the body; the ending has to be [`AnswerEnding::Complete`].
+    /// A trailer after the body; the ending must be [`AnswerEnding::Complete`].
     Trailers,
-    /// Something on the socket that no answer has: HTTP is left here, and not come back to.
+    /// Raw actions on the socket. HTTP ends here and does not resume.
     Wire(SocketAction),
 }
 
@@ -52,7 +52,7 @@ pub(super) enum AnswerStep {
 pub(super) enum BodyFraming {
     /// `Content-Length`.
     Length(u64),
-    /// Chunks; in HTTP/2 nothing but the stream's end.
+    /// Chunks; in HTTP/2 only the end of the stream.
     Chunked,
     /// The connection's end; in HTTP/2 as [`Self::Chunked`].
     UntilClose,
@@ -61,23 +61,23 @@ pub(super) enum BodyFraming {
 /// How an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AnswerEnding {
-    /// As it should, and the connection goes on.
+    /// Correctly; the connection continues.
     Complete,
-    /// As it should, and the connection's end is announced: `Connection: close`, or a graceful
+    /// Correctly, and the end of the connection is announced: `Connection: close`, or a graceful
     /// GOAWAY.
     Goodbye,
-    /// The connection is closed where the answer has got to.
+    /// The connection is closed at this point of the answer.
     Close,
-    /// The connection is reset where the answer has got to.
+    /// The connection is reset at this point of the answer.
     Reset,
-    /// The stream is reset (HTTP/2 alone); the connection goes on.
+    /// The stream is reset (HTTP/2 only); the connection continues.
     ResetStream(Reason),
-    /// Nothing more comes, and the connection stays open until the client closes it.
+    /// Nothing more is sent, and the connection stays open until the client closes it.
     Hang,
 }
 
 impl AnswerScript {
-    /// An answer of nothing but its ending.
+    /// An answer that consists only of its ending.
     pub(super) fn only(ending: AnswerEnding) -> Self {
         Self { steps: Vec::new(), ending }
     }

@@ -9,15 +9,15 @@ use super::latency::{LatencyDistribution, draw_event};
 use super::settings::TargetSettings;
 use crate::units::Ratio;
 
-/// Upstream calls that the live page awaits one after the other.
+/// Number of upstream calls that the live page makes in sequence.
 const UPSTREAM_CALLS: usize = 6;
 
 /// All random draws, from one seed.
 ///
 /// Sample latencies, upstream latencies, errors and faults are four streams (0 to 3) of one
-/// `ChaCha8` generator, so that the n-th sample page gets the same latency however many live pages
-/// came between. Each live page takes six draws of the second stream, each page of either kind one
-/// of the third, and one of the fourth where there is a fault to apply; nothing else draws.
+/// `ChaCha8` generator, so that the n-th sample page gets the same latency regardless of the live
+/// pages before it. Each live page takes six draws of the second stream, each page of either kind
+/// one draw of the third, and one of the fourth if there is a fault to apply. Nothing else draws.
 #[derive(Debug)]
 pub(super) struct SeededDraws {
     sample: (LatencyDistribution, ChaCha8Rng),
@@ -46,8 +46,8 @@ impl SeededDraws {
         self.sample.0.draw(&mut self.sample.1)
     }
 
-    /// Latency of the next live page: its upstream calls' together, as each waits for the one
-    /// before.
+    /// Latency of the next live page: the sum over its upstream calls, as each waits for the
+    /// previous one.
     pub(super) fn live_latency(&mut self) -> Duration {
         (0..UPSTREAM_CALLS).map(|_| self.upstream.0.draw(&mut self.upstream.1)).sum()
     }
@@ -57,7 +57,7 @@ impl SeededDraws {
         draw_event(self.error.0, &mut self.error.1)
     }
 
-    /// Whether the fault that was asked for is applied to the next page.
+    /// Whether `--fault` applies to the next page.
     pub(super) fn draws_fault(&mut self) -> bool {
         draw_event(self.fault.0, &mut self.fault.1)
     }

@@ -23,15 +23,15 @@ use super::{TargetError, http1, http2};
 /// server.
 const BACKLOG: i32 = 4096;
 
-/// Pause after an accept that failed for want of something, such as file descriptors.
+/// Pause after an accept that failed for lack of a resource, such as file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// How long a line of the arrival log waits at most before it is on its way to the file.
+/// Maximum time before a line of the arrival log is passed to its writing thread.
 const LOG_FLUSH: Duration = Duration::from_millis(500);
 
 /// A rehearsal target that listens; connections queue until [`Self::run`] serves them.
 ///
-/// Its time, which stalls and the arrival log count from, starts when it is bound.
+/// Stalls and the arrival log count from the moment it is bound.
 pub struct TargetServer {
     listener: StdListener,
     address: SocketAddr,
@@ -41,8 +41,8 @@ pub struct TargetServer {
 }
 
 impl TargetServer {
-    /// Listens as `settings` say, and writes the certificates and the arrival log's first line
-    /// where they ask for these. Needs no runtime.
+    /// Listens as `settings` say, and writes the certificates and the arrival log's first line if
+    /// they ask for these. Needs no runtime.
     ///
     /// An error means that a setting does not fit ([`TargetError::is_usage`]), that the address is
     /// taken, or that a file cannot be written.
@@ -68,7 +68,7 @@ impl TargetServer {
         self.address
     }
 
-    /// Where its pages are: `http://127.0.0.1:40123`, without a slash at the end.
+    /// The base URL of its pages: `http://127.0.0.1:40123`, without a slash at the end.
     ///
     /// A server that listens on every address is named by loopback.
     pub fn base_url(&self) -> String {
@@ -83,8 +83,8 @@ impl TargetServer {
 
     /// Serves until `until` is done, then drops every connection and completes the arrival log.
     ///
-    /// Has to run on a tokio runtime with I/O and time, and serves on the calling thread alone. An
-    /// error means that the listener is of no use or that the arrival log is not complete.
+    /// Must run on a tokio runtime with I/O and time; serves only on the calling thread. An error
+    /// means that the listener failed or that the arrival log is incomplete.
     pub async fn run(self, until: impl Future<Output = ()>) -> Result<(), TargetError> {
         let listen_failed = |source| TargetError::Listen { address: self.address, source };
         let listener = TcpListener::from_std(self.listener).map_err(listen_failed)?;
@@ -114,7 +114,7 @@ fn listen(address: SocketAddr) -> io::Result<StdListener> {
     Ok(socket.into())
 }
 
-/// Writes a PEM file where one was asked for; only its owner may read it, as it may hold a key.
+/// Writes a PEM file if the settings name one. Only its owner may read it, as it may hold a key.
 fn write(path: Option<&Path>, pem: &str) -> Result<(), TargetError> {
     let Some(path) = path else { return Ok(()) };
     let written = std::fs::OpenOptions::new()
@@ -156,8 +156,8 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// One connection from its acceptance to its end. Whatever breaks it concerns its client alone, who
-/// sees it.
+/// One connection from its acceptance to its end. An error affects only its client, which notices
+/// it.
 async fn converse(
     stream: TcpStream,
     front: Rc<ConnectionOpener>,

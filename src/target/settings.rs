@@ -1,4 +1,4 @@
-//! What can be asked of the rehearsal target: its flags, their help and their checks.
+//! The settings of the rehearsal target: its flags, their help and their checks.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

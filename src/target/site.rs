@@ -1,4 +1,4 @@
-//! What is where: which request comes to which page, and what the page says when all goes well.
+//! Routing: which page each request gets, and the page's content without faults.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, LOCATION};
@@ -18,10 +18,10 @@ const TILE_SOURCE: HeaderName = HeaderName::from_static("x-tile-source");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Methods of what can only be read.
+/// Methods of a read-only page.
 const READING: &str = "GET, HEAD";
 
-/// What a request comes to be, before any latency is drawn for it.
+/// The route of a request, chosen before its latency is drawn.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum SiteRoute {
     Sample,
@@ -35,12 +35,12 @@ pub(super) enum SiteRoute {
     Plain,
     Beside(&'static TargetPage),
     Service(ServiceCall),
-    /// Names the methods that there are.
+    /// Names the allowed methods.
     WrongMethod(&'static str),
     NotFound,
 }
 
-/// All that can be had, and by whom.
+/// All pages, and who may have them.
 #[derive(Debug)]
 pub(super) struct SiteMap {
     pages: PageBodies,
@@ -51,7 +51,7 @@ pub(super) struct SiteMap {
 }
 
 impl SiteMap {
-    /// The site that `settings` describe; an error means that one of them is written wrongly.
+    /// The site that `settings` describe; returns an error if one of them is malformed.
     pub(super) fn new(settings: &TargetSettings) -> Result<Self, TargetError> {
         Ok(Self {
             pages: PageBodies::new(settings.tile_state),
@@ -80,8 +80,8 @@ impl SiteMap {
         }
     }
 
-    /// What a request gets that comes to `route`, when all goes well; of one whose body counts,
-    /// while that is not read.
+    /// The reply to a request for `route`, without faults. If the reply depends on the body, this
+    /// is the one without the body.
     pub(super) fn reply(
         &self,
         route: SiteRoute,
@@ -99,7 +99,7 @@ impl SiteMap {
         }
     }
 
-    /// The answer to a request whose body counts; comes once all is done that it speaks of.
+    /// The answer to a request that depends on its body, sent after everything it reports is done.
     pub(super) async fn take(
         &self,
         call: ServiceCall,
@@ -109,7 +109,7 @@ impl SiteMap {
         PageReply::Whole(self.services.take(call, headers, body).await)
     }
 
-    /// A page of the app that could not be made.
+    /// The error page of the app.
     pub(super) fn failure(&self) -> PageReply {
         PageReply::Whole(
             self.secured(text_page(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")),
@@ -143,7 +143,7 @@ impl SiteMap {
         }
     }
 
-    /// Whether the synthetic token is there and opens anything.
+    /// Whether the request has the synthetic token and the settings accept it.
     fn is_let_in(&self, headers: &HeaderMap) -> bool {
         self.auth == AuthRule::Contract && carries_token(headers, &self.token)
     }
@@ -186,7 +186,7 @@ fn asks_for_sample(query: Option<&str>) -> bool {
     pairs.find(|(name, _)| *name == "mock").is_some_and(|(_, value)| value == "1")
 }
 
-/// One of the pages beside the tile loader.
+/// A page that is not the tile loader's.
 fn route_beside(path: &str, method: &Method) -> SiteRoute {
     let Some(page) = faults::ALL.iter().chain(&good::ALL).find(|page| page.path == path) else {
         return SiteRoute::NotFound;

@@ -1,4 +1,4 @@
-//! The byte stream under a connection, which can be taken back from the HTTP that is spoken on it.
+//! The byte stream of a connection, which can be taken back from the HTTP library that uses it.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -14,13 +14,13 @@ use tokio_rustls::server::TlsStream;
 
 /// A connected stream over TCP.
 pub(super) trait SocketTransport: AsyncRead + AsyncWrite + Unpin {
-    /// Makes the stream's end a reset (RST), with whatever is unsent thrown away.
+    /// Makes the stream end with a reset (RST), which discards unsent bytes.
     fn reset_on_close(&self);
 }
 
 impl SocketTransport for TcpStream {
     fn reset_on_close(&self) {
-        // Only a socket that is gone already refuses it.
+        // Only a closed socket refuses it.
         let _gone = SockRef::from(self).set_linger(Some(Duration::ZERO));
     }
 }
@@ -31,11 +31,11 @@ impl SocketTransport for TlsStream<TcpStream> {
     }
 }
 
-/// One stream with two owners: HTTP, and who goes on with the stream when HTTP was told to let go
-/// of it.
+/// One stream with two owners: the HTTP library, and the code that continues after the library has
+/// released it.
 ///
-/// hyper and h2 keep what they were given; this is the way to write past them once they are
-/// dropped. The stream ends with its last owner.
+/// hyper and h2 do not return their stream; a second owner can still write after they are dropped.
+/// The stream ends with its last owner.
 pub(super) struct SharedTcpStream<S>(Rc<RefCell<S>>);
 
 impl<S> SharedTcpStream<S> {

@@ -1,4 +1,4 @@
-//! Scripted bytes on a socket, outside the rules of HTTP.
+//! Scripted bytes on a socket, which need not be HTTP.
 
 use std::io;
 use std::time::Duration;
@@ -15,7 +15,8 @@ pub(super) enum SocketAction {
     Send(Bytes),
     /// Sends these bytes one by one, with a pause before each.
     Trickle(Bytes, Duration),
-    /// Sends these bytes again and again, with a pause after each time, until the client goes.
+    /// Sends these bytes again and again, with a pause after each time, until the client
+    /// disconnects.
     Forever(Bytes, Duration),
     /// Does nothing for a while.
     Wait(Duration),
@@ -24,9 +25,9 @@ pub(super) enum SocketAction {
 /// How a socket script ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SocketEnd {
-    /// HTTP/1.1 goes on.
+    /// HTTP/1.1 continues.
     Keep,
-    /// It is closed: FIN, after TLS's own goodbye.
+    /// It is closed: FIN, after TLS's `close_notify`.
     Close,
     /// It is reset: RST.
     Reset,
@@ -42,7 +43,7 @@ pub(super) struct SocketScript {
 }
 
 impl SocketScript {
-    /// The same, and the socket is closed where it would go on.
+    /// The same, but the socket is closed instead of continuing.
     pub(super) fn closing(mut self) -> Self {
         if self.end == SocketEnd::Keep {
             self.end = SocketEnd::Close;
@@ -53,7 +54,7 @@ impl SocketScript {
 
 /// Runs a socket script; returns whether the socket can continue with HTTP.
 ///
-/// Where the client has gone, the rest is left out.
+/// If the client has disconnected, the rest is skipped.
 pub(super) async fn run_socket_script(
     socket: &mut impl SocketTransport,
     performance: SocketScript,
@@ -65,7 +66,7 @@ pub(super) async fn run_socket_script(
     }
     match performance.end {
         SocketEnd::Keep => return true,
-        // A client that has gone already needs no goodbye.
+        // A client that has disconnected needs no closing bytes.
         SocketEnd::Close => drop(socket.shutdown().await),
         SocketEnd::Reset => socket.reset_on_close(),
         SocketEnd::Hang => while socket.read(&mut [0; 1024]).await.is_ok_and(|read| read > 0) {},

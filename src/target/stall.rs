@@ -9,8 +9,8 @@ use super::TargetError;
 ///
 /// Counting from the server's start, `--stall 1s --every 10s` holds the answers that would leave in
 /// [9 s, 10 s), [19 s, 20 s) and so on, and lets all of them go at 10 s, 20 s and so on. Requests
-/// are still read meanwhile. A held answer leaves at its window's end and some tens of microseconds
-/// later; up to 2 ms where there are none of the kernel's timers.
+/// are still read during a stall. A held answer leaves some tens of microseconds after its window's
+/// end, or up to 2 ms without the kernel's timers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StallWindows {
     stall: Duration,
@@ -32,7 +32,7 @@ impl StallWindows {
         self.stall
     }
 
-    /// From one window's end to the next one's.
+    /// From the end of one window to the end of the next.
     pub(super) fn every(&self) -> Duration {
         self.every
     }

@@ -19,11 +19,11 @@ use super::script::{AnswerEnding, AnswerScript, AnswerStep, BodyFraming};
 use super::settings::ConnectionEnd;
 use super::socket_script::{SocketAction, SocketEnd, SocketScript};
 
-/// What an exchange needs to know of its connection.
+/// What an exchange needs to know about its connection.
 pub(super) struct Http2Exchange {
     pub(super) app: Rc<TargetApp>,
     pub(super) connection: u64,
-    /// Whether the connection ends with this exchange, and how.
+    /// How the connection ends after this exchange; `None` if it continues.
     pub(super) connection_end: Option<ConnectionEnd>,
     pub(super) commands: Sender<ConnectionCommand>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Http2Exchange {
 type H2Result = Result<(), h2::Error>;
 
 impl Http2Exchange {
-    /// Answers a request. Whatever breaks the exchange concerns its client alone, who sees it.
+    /// Answers a request. An error affects only the client, which notices it.
     pub(super) async fn answer(
         self,
         request: Request<RecvStream>,
@@ -54,17 +54,17 @@ impl Http2Exchange {
         drop(answered);
     }
 
-    /// Has the answer decided where that takes the request's body, and waits until it may leave.
+    /// Reads the body if the answer depends on it, and waits until the answer may leave.
     async fn work(&self, visit: &mut PendingAnswer, headers: &HeaderMap, body: &mut RecvStream) {
         if visit.wants_body() {
-            // In a box, so that what this may take makes no other exchange larger.
+            // Boxed, so that the size of this future does not enlarge every exchange.
             Box::pin(self.take_body(visit, headers, body)).await;
         }
         self.app.hold(visit).await;
     }
 
-    /// Reads the body and has the answer decided by it; where it breaks off, the stream is at its
-    /// end anyway.
+    /// Reads the body and decides the answer from it; if the body breaks off, the stream has ended
+    /// anyway.
     async fn take_body(
         &self,
         visit: &mut PendingAnswer,
@@ -91,7 +91,7 @@ impl Http2Exchange {
         let without_body = bytes.is_empty() || *method == Method::HEAD;
         let mut send = respond.send_response(Response::from_parts(head, ()), without_body)?;
         if !without_body {
-            // h2 keeps what the window does not take yet, and a whole page is small.
+            // h2 buffers what exceeds the window, and a whole page is small.
             send.send_data(bytes, true)?;
         }
         self.part().await;
@@ -114,7 +114,7 @@ impl Http2Exchange {
         let send = play(on_stream, to_end, respond).await?;
         match (ending, send) {
             (AnswerEnding::ResetStream(reason), Some(mut send)) => {
-                // h2 throws away what is still to be sent when a stream is reset.
+                // h2 discards unsent data when a stream is reset.
                 tokio::time::sleep(LEAVE).await;
                 send.send_reset(reason);
             }
@@ -129,7 +129,7 @@ impl Http2Exchange {
         Ok(())
     }
 
-    /// Ends the connection where it ends with this exchange.
+    /// Ends the connection if this exchange is its last.
     async fn part(&self) {
         match self.connection_end {
             Some(ConnectionEnd::Polite) => self.end(AnswerEnding::Goodbye, Vec::new()).await,
@@ -138,7 +138,7 @@ impl Http2Exchange {
         }
     }
 
-    /// Ends the connection, where the ending is one of a connection.
+    /// Ends the connection if the ending is not that of a stream.
     async fn end(&self, ending: AnswerEnding, acts: Vec<SocketAction>) {
         let end = match ending {
             AnswerEnding::Close => SocketEnd::Close,
@@ -156,7 +156,7 @@ impl Http2Exchange {
     }
 }
 
-/// Reads the request's body to its end, and forgets it.
+/// Reads the request's body to its end and discards it.
 async fn drain(body: &mut RecvStream) -> H2Result {
     while let Some(piece) = next_piece(body).await {
         piece?;
@@ -164,14 +164,14 @@ async fn drain(body: &mut RecvStream) -> H2Result {
     Ok(())
 }
 
-/// The next piece of a request's body, in place of which another may be sent.
+/// The next piece of a request's body; reading it opens the window for another.
 async fn next_piece(body: &mut RecvStream) -> Option<Result<Bytes, h2::Error>> {
     let piece = body.data().await?;
     let released = |piece: Bytes| body.flow_control().release_capacity(piece.len()).map(|()| piece);
     Some(piece.and_then(released))
 }
 
-/// What is said on the stream, and what is done to the socket after it.
+/// The steps for the stream, and the actions on the socket after them.
 fn split_steps(steps: Vec<AnswerStep>) -> (Vec<AnswerStep>, Vec<SocketAction>) {
     let (mut on_stream, mut on_socket) = (Vec::new(), Vec::new());
     for step in steps {
@@ -183,7 +183,7 @@ fn split_steps(steps: Vec<AnswerStep>) -> (Vec<AnswerStep>, Vec<SocketAction>) {
     (on_stream, on_socket)
 }
 
-/// Sends what a script says on its stream; with `to_end` the last part of it ends the stream.
+/// Sends the steps of a script on its stream; with `to_end` the last one ends the stream.
 async fn play(
     steps: Vec<AnswerStep>,
     to_end: bool,
@@ -213,15 +213,14 @@ async fn play(
                 pause(every).await;
             },
             (AnswerStep::Trailers, Some(send)) => send.send_trailers(trailers())?,
-            // Nothing of a body comes before its head, and what is done to the socket was parted
-            // off.
+            // A body cannot precede its head, and the actions on the socket were split off before.
             (_, None) | (AnswerStep::Wire(_), _) => {}
         }
     }
     Ok(send)
 }
 
-/// Sends a piece as the client's window lets it, so that an endless body does not gather here.
+/// Sends a piece as the client's window allows, so that an endless body does not fill memory.
 async fn send_when_wanted(send: &mut SendStream<Bytes>, mut piece: Bytes) -> H2Result {
     while !piece.is_empty() {
         send.reserve_capacity(piece.len());

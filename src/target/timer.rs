@@ -1,6 +1,6 @@
-//! Waits that end when they should: one timer of the kernel for all waits of the thread.
+//! Precise waits: one kernel timer for all waits of the thread.
 //!
-//! Tokio's own timer counts in whole milliseconds, by which every answer would be late on average.
+//! Tokio's own timer counts in whole milliseconds, so every answer would be late by about one.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -14,27 +14,28 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
-/// Ends waits within some tens of microseconds where the kernel has timers for it, else by tokio's.
+/// Ends waits within some tens of microseconds if the kernel has such timers; otherwise uses
+/// tokio's timer.
 ///
-/// The kernel's is used while [`Self::drive`] runs, on the thread it runs on. Under tokio's paused
-/// time there is no reason to run it.
+/// The kernel's timer is used while [`Self::drive`] runs, on the thread it runs on. Under tokio's
+/// paused time there is no reason to run it.
 #[derive(Debug, Default)]
 pub(super) struct WaitTimer {
     kernel: OnceCell<AsyncFd<OwnedFd>>,
-    /// Who is to be woken, in the order of when.
+    /// The waits to wake, ordered by time.
     waits: RefCell<BTreeMap<WaitKey, Waker>>,
     begun: Cell<u64>,
 }
 
-/// When a wait is over, and which of those of that instant it is.
+/// When a wait ends, and its number among the waits of that instant.
 type WaitKey = (Instant, u64);
 
 impl WaitTimer {
-    /// Ends waits for as long as it is polled; never comes to an end itself.
+    /// Ends waits while it is polled; never completes.
     pub(super) async fn drive(&self) {
         if let Ok(timer) = kernel_timer() {
             let timer = self.kernel.get_or_init(|| timer);
-            // An error here is the end of the runtime, and of all waits with it.
+            // An error here means that the runtime has ended, and all waits with it.
             while let Ok(mut fired) = timer.readable().await {
                 // The descriptor is not read: it makes no further event until it is set again, and
                 // that empties it.
@@ -46,7 +47,7 @@ impl WaitTimer {
         std::future::pending::<()>().await;
     }
 
-    /// Waits until `due`, and never less.
+    /// Waits until `due`, never less.
     pub(super) async fn sleep_until(&self, due: Instant) {
         if self.kernel.get().is_some() {
             self.begun.set(self.begun.get() + 1);
@@ -63,7 +64,7 @@ impl WaitTimer {
     fn wake_due(&self, now: Instant) {
         while let Some(key) = self.first().filter(|(due, _)| *due <= now) {
             let waker = self.waits.borrow_mut().remove(&key);
-            // Whatever waking does finds the waits free.
+            // The borrow has ended here, because waking may add waits.
             waker.into_iter().for_each(Waker::wake);
         }
     }
@@ -71,9 +72,9 @@ impl WaitTimer {
     /// Sets the kernel's timer to the first wait, if there is one.
     fn set(&self) {
         if let Some((timer, (due, _))) = self.kernel.get().zip(self.first()) {
-            // No time at all would stop the timer.
+            // Zero would stop the timer.
             let left = due.saturating_duration_since(now()).max(Duration::from_nanos(1));
-            // The kernel refuses only what is no time.
+            // The kernel refuses only malformed times.
             let _set = set_kernel_timer(timer.get_ref(), left);
         }
     }
@@ -154,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    /// Runs `waiting` beside a timer that is driven.
+    /// Runs `waiting` while the timer is driven.
     async fn with_timer<F: Future>(waiting: impl FnOnce(Rc<WaitTimer>) -> F) -> F::Output {
         let timer = Rc::new(WaitTimer::default());
         let driven = Rc::clone(&timer);

@@ -1,5 +1,5 @@
-//! Certificates for this one run of the server, signed by authorities made for it alone, and what
-//! can be wrong with them.
+//! Certificates for one run of the server, signed by authorities generated for it, and their
+//! faults.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -22,25 +22,25 @@ use super::settings::{HttpVersions, TargetSettings, TlsFault};
 
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// Whom the certificate of the wrong name is for.
+/// The name in the certificate for another name.
 const WRONG_NAME: &str = "elsewhere.invalid";
 
 type CertificateAuthority = CertifiedIssuer<'static, KeyPair>;
 
-/// What a TLS server and those who are to speak to it need.
+/// What a TLS server and its clients need.
 pub(super) struct ServerIdentity {
-    /// Takes TLS connections as the server.
+    /// Accepts TLS connections.
     pub(super) acceptor: TlsAcceptor,
     /// The certificate of the authority to trust, as PEM.
     pub(super) authority: String,
-    /// A certificate that the server takes from a client, and its key, as PEM; empty unless one is
-    /// asked for.
+    /// A certificate that the server accepts from a client, and its key, as PEM; empty unless the
+    /// settings ask for one.
     pub(super) client: String,
 }
 
 impl ServerIdentity {
     /// Makes an authority and has it sign a certificate for localhost, 127.0.0.1, `::1` and the
-    /// address listened on, spoilt as the settings say.
+    /// address listened on, broken as the settings say.
     pub(super) fn make(settings: &TargetSettings) -> Result<Self, TargetError> {
         let authority = make_authority()?;
         let stranger = make_authority()?;
@@ -119,7 +119,7 @@ fn client_pair(authority: &CertificateAuthority) -> Result<String, rcgen::Error>
     Ok(format!("{}{}", certificate.pem(), key.serialize_pem()))
 }
 
-/// Whom the server believes to be its client; `None` where it does not ask.
+/// The verifier of client certificates; `None` if the server asks for none.
 fn client_verifier(
     settings: &TargetSettings,
     authority: &CertificateAuthority,
@@ -166,8 +166,8 @@ fn server_config(
         None => config.with_no_client_auth(),
     };
     let mut config = config.with_single_cert(vec![certificate], key)?;
-    // Sessions are kept by the clients: what rustls keeps on this side is soon pushed out by other
-    // connections'.
+    // Clients store the sessions (tickets): the server-side cache of rustls soon evicts them for
+    // other connections.
     config.ticketer = ring::Ticketer::new()?;
     Ok(config)
 }

@@ -1,4 +1,4 @@
-//! Who is asking: bots, the bearer of the synthetic token, everyone else.
+//! Classifies visitors: bots, holders of the synthetic token, everyone else.
 
 use http::HeaderMap;
 use http::header::USER_AGENT;
@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 /// Header that carries the synthetic token.
 pub(super) const SYNTHETIC_HEADER: &str = "x-hotdash-synthetic";
 
-/// Agents of the platform the app is embedded in; never taken for bots.
+/// User agents of the platform that embeds the app; never classified as bots.
 const PLATFORM_AGENTS: [&[u8]; 2] = [b"shopify pos/", b"shopify mobile/"];
 
 const BOT_MARKS: [&[u8]; 14] = [
@@ -27,7 +27,7 @@ const BOT_MARKS: [&[u8]; 14] = [
     b"libwww-perl",
 ];
 
-/// Whether the user agent looks like a program's. No agent at all does not, as in the app.
+/// Whether the user agent looks like a program's. A missing user agent does not, as in the app.
 pub(super) fn is_bot(headers: &HeaderMap) -> bool {
     let Some(agent) = headers.get(USER_AGENT) else { return false };
     let agent = agent.as_bytes().to_ascii_lowercase();
@@ -40,8 +40,8 @@ pub(super) fn carries_token(headers: &HeaderMap, token: &SecretString) -> bool {
     headers.get(SYNTHETIC_HEADER).is_some_and(|offered| is_secret(offered.as_bytes(), token))
 }
 
-/// Whether `offered` is the secret; takes the same time for everything wrong of the right length.
-/// An empty secret is nobody's.
+/// Whether `offered` is the secret; takes the same time for every wrong value of the right length.
+/// An empty secret matches nothing.
 pub(super) fn is_secret(offered: &[u8], secret: &SecretString) -> bool {
     let secret = secret.expose_secret().as_bytes();
     let difference =

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-/// When the machine goes cold, and how long its boot holds the requests that find it so.
+/// When the machine goes cold, and how long its boot delays the requests that find it cold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ColdStart {
     /// Without a request for this long, the next one finds the machine cold.
     pub(super) after_idle: Duration,
-    /// From the request that wakes it to the first answer it could give.
+    /// From the request that wakes it to the first possible answer.
     pub(super) boot: Duration,
 }
 
-/// The curve of a warming machine: latency is `factor` times the usual at first and usual after
-/// `requests` pages.
+/// The curve of a warming machine: latency starts at `factor` times its usual value and reaches
+/// that value after `requests` pages.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct WarmingCurve {
     /// Pages after a cold start until latency is usual again.
@@ -22,8 +22,7 @@ pub(super) struct WarmingCurve {
 }
 
 impl WarmingCurve {
-    /// By how much to multiply the latency of the page that `served` others came before since the
-    /// cold start.
+    /// Latency factor of a page after `served` other pages since the cold start.
     ///
     /// A straight line from `factor` at 0 to 1 at `requests`, and 1 from there on.
     pub(super) fn factor_after(&self, served: u64) -> f64 {
@@ -40,8 +39,8 @@ impl WarmingCurve {
 pub(super) struct MachineWarmth {
     cold_start: Option<ColdStart>,
     warming: Option<WarmingCurve>,
-    /// No boot before this moment: the last request's arrival, or the end of the boot that it waits
-    /// for.
+    /// The machine does not boot again before this moment: the last request's arrival, or the end
+    /// of the boot that it waits for.
     busy_until: Option<Duration>,
     booted: Duration,
     served: u64,
@@ -52,8 +51,8 @@ impl MachineWarmth {
         Self { cold_start, warming, busy_until: None, booted: Duration::ZERO, served: 0 }
     }
 
-    /// Takes note of a request that arrived at `now`, counted from the server's start, and says how
-    /// long the boot still holds it: nothing unless the machine was cold or is booting.
+    /// Records a request that arrived at `now`, counted from the server's start, and returns how
+    /// long the boot still delays it: zero unless the machine was cold or is booting.
     pub(super) fn wake(&mut self, now: Duration) -> Duration {
         let Some(ColdStart { after_idle, boot }) = self.cold_start else { return Duration::ZERO };
         if self.busy_until.is_none_or(|busy_until| now >= busy_until + after_idle) {
@@ -64,7 +63,7 @@ impl MachineWarmth {
         self.booted.saturating_sub(now)
     }
 
-    /// By how much to multiply the next page's latency; counts that page.
+    /// Latency factor of the next page; counts that page.
     pub(super) fn next_factor(&mut self) -> f64 {
         let factor = self.warming.map_or(1.0, |warming| warming.factor_after(self.served));
         self.served += 1;

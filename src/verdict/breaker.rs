@@ -28,9 +28,9 @@ struct SilentStreak {
 }
 
 impl CircuitBreaker {
-    /// How many exchanges in a row must go unanswered.
+    /// How many consecutive exchanges must stay unanswered.
     pub const EXCHANGES: u64 = 20;
-    /// Over how many seconds in which exchanges were due.
+    /// Over how many seconds with due exchanges they must extend.
     pub const SECONDS: u64 = 3;
 
     /// A breaker for these scenarios. Only whole exchanges count: an answered redirect whose last

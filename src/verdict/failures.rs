@@ -6,7 +6,7 @@ use crate::record::{Failure, FailureEvidence, StageMeasurement, VerdictReason};
 /// The failures of a stage as a reason: how many, what the most frequent one was, and what to look
 /// at.
 ///
-/// `None` where nothing failed.
+/// `None` if nothing failed.
 pub(super) fn reason(stage: &StageMeasurement) -> Option<VerdictReason> {
     let leading = LeadingFailure::of(stage)?;
     Some(VerdictReason {

@@ -1,4 +1,4 @@
-//! Measurements written down in one line, for tests.
+//! One-line measurements for tests.
 
 use std::time::Duration;
 
@@ -58,31 +58,31 @@ impl FixtureRequest {
         self.failed(Failure::Dropped, count)
     }
 
-    /// Once more, and then there was nothing to judge.
+    /// Adds one exchange that could not be judged.
     pub(super) fn not_judged(mut self, failure: Failure) -> Self {
         self.not_judged.push(failure);
         self
     }
 
-    /// May come to this without holding up a pass.
+    /// Accepts this outcome without preventing a pass.
     pub(super) fn accepting(mut self, failure: Failure) -> Self {
         self.accepts.push(failure);
         self
     }
 
-    /// Is a hop or a try of another.
+    /// Marks it as a hop or a try of another request.
     pub(super) fn part_of(mut self, whole: &'static str) -> Self {
         self.hop_of = Some(whole);
         self
     }
 
-    /// How many of the exceedances would be none without the prober's lag.
+    /// How many of the exceedances only the prober's lag caused.
     pub(super) fn of_which_lag_explains(mut self, count: u64) -> Self {
         self.by_lag = count;
         self
     }
 
-    /// How many of the exceedances would be none without waiting for a connection.
+    /// How many of the exceedances only the wait for a connection caused.
     pub(super) fn of_which_wait_explains(mut self, count: u64) -> Self {
         self.by_wait = count;
         self
@@ -106,7 +106,7 @@ impl FixtureRequest {
         }
     }
 
-    /// What the recorder would have made of it.
+    /// The measurement that the recorder would have made.
     pub(super) fn measured(&self) -> RequestMeasurement {
         let failures: u64 = self.failed.iter().map(|(_, count)| count).sum();
         let ok = self.took.len() as u64;
@@ -138,7 +138,7 @@ impl FixtureRequest {
         request
     }
 
-    /// Nothing enters another dimension than the latency here.
+    /// This fixture records only the latency.
     fn count(&self, dimension: Dimension, limit: Duration, failures: u64) -> CeilingCount {
         if dimension != Dimension::Latency {
             return CeilingCount::default();
@@ -202,7 +202,7 @@ pub(super) fn scenario(
     (planned, measured)
 }
 
-/// A run of scenarios that was carried out to its end.
+/// A complete run of scenarios.
 pub(super) fn run(
     scenarios: Vec<(PlannedScenario, ScenarioMeasurement)>,
 ) -> (Vec<PlannedScenario>, Measurement) {

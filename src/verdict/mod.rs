@@ -39,7 +39,7 @@ use crate::record::{Decision, Measurement, PlannedScenario, Verdict};
 /// A scenario passes when each of its budgets holds with 95 % confidence and each request that has
 /// no budget met every expectation; it fails when one of them is proven not to, or when the target
 /// was down or never answered. Everything else is inconclusive: too little data, no data, or data
-/// that must not be believed.
+/// that cannot be trusted.
 pub fn judge(plan: &[PlannedScenario], measurement: &Measurement) -> Verdict {
     let rule = DecisionRule::of(plan);
     let scenarios: Vec<_> =

@@ -29,7 +29,7 @@ pub(super) fn actual(actual: ActualQuantile) -> String {
     }
 }
 
-/// `398 ms to 430 ms`, `at least 398 ms`, `at most 430 ms`; `None` where neither end excludes
+/// `398 ms to 430 ms`, `at least 398 ms`, `at most 430 ms`; `None` if neither end excludes
 /// anything.
 pub(super) fn interval((low, high): (ActualQuantile, ActualQuantile)) -> Option<String> {
     match (low, high) {

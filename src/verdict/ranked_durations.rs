@@ -77,8 +77,8 @@ impl<'a> RankedDurations<'a> {
 
     /// The interval of the target's quantile that leaves out the stated error rate on each side.
     ///
-    /// The budget holds exactly where its upper end is below the ceiling. With too few exchanges
-    /// for a bound, the lower end is zero and the upper end unbounded.
+    /// The budget holds exactly if its upper end is below the ceiling. With too few exchanges for a
+    /// bound, the lower end is zero and the upper end unbounded.
     pub(super) fn interval(&self, quantile: Quantile) -> (ActualQuantile, ActualQuantile) {
         let (of, allowed) = (self.count.judged, quantile.allowed_exceedance());
         if of == 0 {

@@ -22,7 +22,7 @@ pub(super) struct DecisionRule {
 }
 
 impl DecisionRule {
-    /// How the record names it.
+    /// Its name in the record.
     pub(super) const NAME: &'static str = "exact binomial";
 
     /// The rule for the budgets of one run.
@@ -151,8 +151,8 @@ mod tests {
     const RUNS: u64 = 20_000;
 
     /// How many of [`RUNS`] simulated runs end in a finding on any of their budgets, where each of
-    /// `exchanges` per budget takes too long with probability 5 %: just the share that `p95` draws
-    /// the line at.
+    /// `exchanges` per budget takes too long with probability 5 %: exactly the share that `p95`
+    /// allows.
     fn runs_with(finding: BudgetFinding, budgets: usize, exchanges: u64) -> ExceedanceCount {
         let requests: Vec<_> =
             (0..budgets).map(|_| FixtureRequest::new("tile", &["p95 < 300ms"])).collect();
@@ -170,7 +170,7 @@ mod tests {
         ExceedanceCount { over: (0..RUNS).filter(|_| is_found()).count() as u64, of: RUNS }
     }
 
-    /// That a simulated rate lies within what `RUNS` runs can tell of the exact one.
+    /// Asserts that a simulated rate is as close to the exact one as `RUNS` runs allow.
     fn is_near(seen: ExceedanceCount, exact: f64) -> bool {
         let (low, high) = seen.interval(ErrorRate::STATED.shared_by(20));
         low.as_f64() <= exact && exact <= high.as_f64()

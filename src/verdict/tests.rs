@@ -250,7 +250,7 @@ fn only_the_measured_phase_is_judged() {
     assert_eq!((verdict.decision, verdict.budgets[0].judged), (Decision::Pass, 100));
 }
 
-/// A run over so many machines, of which these shards are in the record.
+/// A run over this many machines; the record holds only these shards.
 fn shared(shards: &[u32], of: u32) -> ShardSharing {
     let part = |&shard: &u32| ShardRecord {
         shard,

@@ -63,8 +63,8 @@ mod tests {
     use crate::verdict::fixture::{FixtureRequest, run, scenario};
     use crate::verdict::judge;
 
-    /// The verdict on `p95 < 300ms` of 200 requests, of which `slow` took longer, `by_wait` only by
-    /// waiting.
+    /// The verdict on `p95 < 300ms` for 200 requests: `slow` of them took longer, `by_wait` of
+    /// these only because they waited.
     fn verdict(
         slow: usize,
         by_wait: u64,

@@ -1,5 +1,4 @@
-//! The rows over HTTP/1.1 about redirects that are followed, bodies that are decoded, and who
-//! trusts whom.
+//! The HTTP/1.1 rows about followed redirects, decoded bodies and trust.
 
 use std::collections::BTreeSet;
 
@@ -81,7 +80,7 @@ fn every_page_of_the_target_is_in_the_table_over_each_version_that_carries_it() 
     }
 }
 
-/// The path that a row asks for, without its query.
+/// The path of a row's request, without the query.
 fn path(row: &Row) -> &'static str {
     row.request.split('\'').nth(1).unwrap().split('?').next().unwrap()
 }

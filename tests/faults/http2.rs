@@ -54,7 +54,7 @@ pub(super) const ROWS: [Row; 40] = [
     row("path = '/fault/redirect-away'\nredirects = 5", Failed(Failure::Redirected, None)),
     row("path = '/redirect?n=3'\nredirects = 3\nexpect = { body_contains = ['arrived'] }", Good),
     row("path = '/redirect?n=4'\nredirects = 3", Failed(Failure::Redirected, None)),
-    // What HTTP/2 cannot carry is not there.
+    // The target answers 404 for pages that HTTP/2 cannot carry.
     row("path = '/fault/bad-chunk'", Failed(Failure::Status, None)),
     row("path = '/until-close'", Failed(Failure::Status, None)),
     row("path = '/chunked'\nexpect = { body_contains = ['one, two, three'] }", Good),
@@ -89,7 +89,7 @@ const fn negotiated(target: &'static str, flags: &'static [&'static str], outcom
 const FREE: &str = "timeout = '30s'";
 const OTHER_PROTOCOL: Outcome = Outcome::InAnyPhase(Failure::Protocol);
 
-/// What is asked for, what the target has, and what is spoken.
+/// The protocol that the request asks for, the one that the target offers, and the outcome.
 const NEGOTIATED: [Row; 9] = [
     negotiated(FREE, &["--tls"], Good),
     negotiated(FREE, &["--tls", "--http", "2"], Good),

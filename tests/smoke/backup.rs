@@ -12,7 +12,7 @@ const TABLES: &str = "
     create table public.shops (id int); insert into public.shops values (1), (2);
     create table public.empty (id int, created_at timestamptz)";
 
-/// A source, and what was restored from it.
+/// A source database and its restored copy.
 fn pair() -> Cluster {
     let cluster = Cluster::start();
     for name in ["source", "restored"] {
@@ -26,7 +26,7 @@ fn drill(source: &str, restored: &str) -> Outcome {
     run("backup-drill", &[("SOURCE_DATABASE_URL", source), ("RESTORED_DATABASE_URL", restored)])
 }
 
-/// What the drill says once what was restored has changed.
+/// The outcome of the drill after these changes to the restored copy.
 fn after(cluster: &Cluster, changes: &str) -> Outcome {
     cluster.sql("restored", changes);
     drill(&cluster.url_of("source"), &cluster.url_of("restored"))
@@ -48,7 +48,7 @@ fn what_a_backup_lacks_is_named() {
     let cluster = pair();
     let old = "update public.orders set created_at = created_at - interval '3 days'; \
                update public.visits set created_at = created_at - interval '3 days' where isfinite(created_at) and id = 1";
-    // Rows dated in the future, and at no time, do not make the others recent.
+    // Rows dated in the future, or without a date, do not make the others recent.
     after(&cluster, old).failed(&[
         "`restored: the newest rows are recent`",
         "2 rows: restored=",

@@ -1,4 +1,4 @@
-//! The program carrying out one scenario, the rehearsal target, and what was said.
+//! Runs one scenario with the program against the rehearsal target, and checks its output.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tollgate::record::{Decision, RunRecord};
 use tollgate::store::{self, FolderContent};
 
-/// The rehearsal target as a process of its own, ended when dropped.
+/// The rehearsal target as a separate process, ended when dropped.
 pub(crate) struct Target {
     child: Child,
     pub(crate) url: String,
@@ -24,7 +24,7 @@ impl Target {
         Self { child, url }
     }
 
-    /// One that is sick.
+    /// Starts a target with a service fault.
     pub(crate) fn sick(what: &str) -> Self {
         Self::start(&["--sick", what])
     }
@@ -37,10 +37,10 @@ impl Drop for Target {
     }
 }
 
-/// What came of one run.
+/// The outcome of one run.
 pub(crate) struct Outcome {
     pub(crate) exit: i32,
-    /// What was printed, stdout and stderr.
+    /// The output, stdout and stderr.
     pub(crate) told: String,
     pub(crate) record: RunRecord,
     pub(crate) folder: TempDir,
@@ -51,7 +51,7 @@ impl Outcome {
         self.record.verdict.decision
     }
 
-    /// The reasons of the verdict with what to do next, one a line.
+    /// The reasons of the verdict with their remedies, one per line.
     pub(crate) fn reasons(&self) -> String {
         let mut reasons = String::new();
         for scenario in &self.record.verdict.scenarios {
@@ -62,7 +62,7 @@ impl Outcome {
         reasons
     }
 
-    /// That it passed.
+    /// Asserts that it passed.
     pub(crate) fn passed(&self) {
         assert_eq!(
             (self.exit, self.decision()),
@@ -73,7 +73,7 @@ impl Outcome {
         );
     }
 
-    /// That it failed, and said so in these words.
+    /// Asserts that it failed, in these words.
     pub(crate) fn failed(&self, words: &[&str]) {
         assert_eq!(
             (self.exit, self.decision()),
@@ -85,7 +85,7 @@ impl Outcome {
         self.says(words);
     }
 
-    /// That nothing failed, but something was left open, and what.
+    /// Asserts that nothing failed, but that these points stayed inconclusive.
     pub(crate) fn left_open(&self, words: &[&str]) {
         assert_eq!(
             (self.exit, self.decision()),
@@ -103,7 +103,7 @@ impl Outcome {
         }
     }
 
-    /// That a text stands in nothing that was printed or written.
+    /// Asserts that neither the output nor a written file contains a text.
     pub(crate) fn hides(&self, secret: &str) {
         assert!(!self.told.contains(secret), "printed: {}", self.told);
         hidden_below(self.folder.path(), secret);
@@ -122,12 +122,12 @@ fn hidden_below(folder: &Path, secret: &str) {
     }
 }
 
-/// Carries a scenario of `scenarios/` out once.
+/// Runs a scenario of `scenarios/` once.
 pub(crate) fn run(scenario: &str, variables: &[(&str, &str)]) -> Outcome {
     run_file(Path::new(&format!("scenarios/{scenario}.toml")), variables)
 }
 
-/// Carries a scenario out once that is written here.
+/// Runs a scenario from this text once.
 pub(crate) fn run_text(text: &str, variables: &[(&str, &str)]) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("scenario.toml");
@@ -159,7 +159,7 @@ fn run_file(file: &Path, variables: &[(&str, &str)]) -> Outcome {
     Outcome { exit: output.status.code().unwrap(), told, record: *record, folder }
 }
 
-/// The program, without variables that would change what is tested.
+/// The program, without environment variables that would affect the test.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     for (name, _) in std::env::vars_os() {

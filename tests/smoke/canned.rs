@@ -1,5 +1,5 @@
-//! Answers as a test says, for what no service answers that is well: served, or judged by a step
-//! alone.
+//! Answers defined by a test, which a healthy service would not give: served, or judged by a single
+//! step.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -21,15 +21,15 @@ impl Canned {
         Self { status, headers: Vec::new(), body: body.to_owned() }
     }
 
-    /// The same with a header more.
+    /// The same answer with an additional header.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 }
 
-/// What a step of a scenario of `scenarios/` makes of an answer, without a run. Its variables may
-/// be anything.
+/// Judges an answer by a step of a scenario in `scenarios/`, without a run. The variables get
+/// arbitrary values.
 pub(crate) fn judged(scenario: &str, step: &str, answer: &Canned) -> Result<(), UnmetExpectation> {
     let scenario = Scenario::read(format!("scenarios/{scenario}.toml").as_ref()).unwrap();
     let urls = ["TOLLGATE_TARGET", "SUPABASE_URL", "CHATWOOT_BASE_URL"]
@@ -65,13 +65,12 @@ fn value_of(text: &str) -> HeaderValue {
     text.parse().unwrap()
 }
 
-/// Serves what the function answers to the head of a request until the process of the tests ends;
-/// its URL.
+/// Serves the function's answer to each request head until the test process ends; returns the URL.
 pub(crate) fn serve(answer: impl Fn(&str) -> Canned + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
-        // Whoever goes away before an answer may do so.
+        // A client may disconnect before the answer.
         for mut stream in listener.incoming().flatten() {
             let _ = exchange(&mut stream, &answer);
         }

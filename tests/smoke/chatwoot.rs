@@ -105,7 +105,7 @@ fn a_list_of_the_control_center_that_fails_is_told_apart_from_one_that_is_not_co
     ]);
 }
 
-/// Answers that come with the status 200, each to one request; the URL where they are had.
+/// Serves these answers with status 200, one per request; returns the URL.
 fn in_turn(answers: [&'static str; 2]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/list", listener.local_addr().unwrap());
@@ -128,7 +128,7 @@ fn in_turn(answers: [&'static str; 2]) -> String {
 #[test]
 fn each_tick_has_an_entry_and_the_worst_of_them_is_the_exit() {
     let target = target(&[]);
-    // An error is no list, whatever its status.
+    // An error is not a list, even with status 200.
     let list = in_turn([r#"{"error":"no session"}"#, r#"{"ok":true,"conversations":[]}"#]);
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("feedback.md");

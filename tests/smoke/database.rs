@@ -1,17 +1,17 @@
-//! Databases with the tables that the smoke scenarios ask.
+//! Databases with the tables that the smoke scenarios query.
 
 use std::cell::Cell;
 
 use crate::cluster::Cluster;
 
-/// A cluster with one database that is healthy, which is copied for each case.
+/// A cluster with one healthy database, which is copied for each case.
 pub(crate) struct Cases {
     pub(crate) cluster: Cluster,
     made: Cell<u32>,
 }
 
 impl Cases {
-    /// A cluster of its own, with Supabase's roles.
+    /// Starts a separate cluster with Supabase's roles.
     pub(crate) fn start() -> Self {
         let cluster = Cluster::start();
         cluster.like_supabase();
@@ -19,7 +19,8 @@ impl Cases {
         Self { cluster, made: Cell::new(0) }
     }
 
-    /// The name of a database that was healthy until these statements changed it.
+    /// Copies the healthy database and changes it by these statements; returns the name of the
+    /// copy.
     pub(crate) fn after(&self, changes: &str) -> String {
         self.made.set(self.made.get() + 1);
         let name = format!("case_{}", self.made.get());
@@ -29,7 +30,7 @@ impl Cases {
     }
 }
 
-/// A database as the app, Chatwoot and `pg_cron` leave it, healthy, and its URL.
+/// Creates a healthy database, as the app, Chatwoot and `pg_cron` leave it; returns its URL.
 pub(crate) fn healthy(cluster: &Cluster, name: &str) -> String {
     cluster.create_database(name);
     cluster.sql(name, include_str!("tables.sql"));

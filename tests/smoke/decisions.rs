@@ -5,7 +5,7 @@ use super::cluster;
 use super::database::{Cases, events};
 use super::supabase::smoke;
 
-/// What the smoke check says of a database that was changed.
+/// The outcome of the smoke check on a changed database.
 fn after(cases: &Cases, changes: &str) -> Outcome {
     let url = cases.cluster.url_of(&cases.after(changes));
     smoke(&Target::start(&["--occ-log-database", &url]), &url)
@@ -65,8 +65,8 @@ fn a_failure_rate_and_a_p95_beyond_the_rule_are_told_with_their_figures() {
         return;
     }
     let cases = Cases::start();
-    // Of five events nearest rank takes the slowest, which was measured; interpolation would make
-    // up a smaller figure.
+    // With five events, nearest rank gives the slowest, a measured value; interpolation would give
+    // a smaller value that nothing took.
     let slow = format!(
         "truncate public.decision_sync_event_logs; {}; update public.decision_sync_event_logs \
          set status = 'error', error_code = 'E1' where duration_ms = 400",

@@ -17,7 +17,7 @@ const GOOD: [(&str, &str); 3] = [
     ("Referrer-Policy", "no-referrer, strict-origin-when-cross-origin"),
 ];
 
-/// A login page that has one header otherwise: another value or, where that is empty, none.
+/// A login page with one header changed: another value or, if that is empty, no header.
 fn login_page(other: (&str, &str)) -> Canned {
     let headers = GOOD.map(|(name, value)| if name == other.0 { other } else { (name, value) });
     let sent = headers.iter().filter(|(_, value)| !value.is_empty());

@@ -1,4 +1,4 @@
-//! Flows of a scenario's own making: values handed on, steps tried again, statements that write.
+//! Flows defined by a scenario: captured values, repeated steps, statements that write.
 
 use super::bench::{Target, run_text};
 use super::cluster::{self, Cluster};
@@ -99,13 +99,13 @@ fn a_statement_that_must_be_denied_is_ok_where_it_is_and_let_in_where_it_is_not(
                 [[request]]\nname = \"strangers\"\nsql = \"select * from private\"\nexpect = { denied = true }\n";
     let stranger = cluster.url_as("stranger", "stranger", "denied");
     run_text(text, &[("DATABASE_URL", &stranger)]).passed();
-    // The table is empty, and that is no excuse.
+    // The table is empty, but a statement that is not denied still fails.
     let excused = text.replace("expect =", "when_absent = \"accept\"\nexpect =");
     for text in [text, &excused] {
         let outcome = run_text(text, &[("DATABASE_URL", &cluster.url_of("denied"))]);
         outcome.failed(&["`strangers`", "let in, the statement was executed"]);
     }
-    // Who cannot even connect was not denied by the statement.
+    // A user who cannot connect was not denied by the statement.
     cluster.sql("denied", "revoke connect on database denied from public");
     run_text(text, &[("DATABASE_URL", &stranger)]).failed(&[
         "`strangers`",

@@ -7,7 +7,7 @@ use super::database::Cases;
 
 const NOBODY: &str = "http://127.0.0.1:1";
 
-/// Studio of a local Supabase, as far as it is looked at.
+/// The parts of a local Supabase's Studio that the scenario checks.
 fn studio() -> String {
     serve(|head| {
         if head.starts_with("GET / ") {
@@ -20,7 +20,7 @@ fn studio() -> String {
     })
 }
 
-/// The rehearsal target stands for the API's port, of which it asks a key.
+/// The rehearsal target plays the API, which requires a key.
 fn local(api: &str, studio: &str, database: &str, migration: &str) -> Outcome {
     let variables = [
         ("SUPABASE_URL", api),

@@ -1,5 +1,5 @@
-//! The smoke scenarios of `scenarios/` against the rehearsal target and a real Postgres: that each
-//! passes where all is well, and that each way of failing is told by the words that a person needs.
+//! The smoke scenarios of `scenarios/` against the rehearsal target and a real Postgres: each
+//! passes if all is well, and each failure is reported in words that a person can act on.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 #![allow(
     clippy::disallowed_methods,

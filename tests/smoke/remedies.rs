@@ -1,4 +1,4 @@
-//! What a failed step says to do: words that fit what it asked, a database or an address that must
+//! The remedies of failed steps must fit the kind of step: a database, or an address that must
 //! deny.
 
 use super::bench::{Target, run_text};

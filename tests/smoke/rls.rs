@@ -12,9 +12,9 @@ fn after(cases: &Cases, changes: &str) -> Outcome {
     rls(&cases.cluster.url_of(&cases.after(changes)), "")
 }
 
-/// What is no fault: what nobody of the API has a right to, what is an extension's, a partition
-/// that is read by way of its table alone, a job that was switched off, and runs of the job that
-/// are not over.
+/// Cases that are not faults: objects without rights for the API's roles, an extension's objects, a
+/// partition that can be read only through its table, a disabled job, and unfinished runs of the
+/// job.
 const SAFE: &str = "
     create table public.internal (id int);
     create table public.vault (id int); grant all on public.vault to service_role;
@@ -94,7 +94,7 @@ fn what_an_exposed_view_reads_elsewhere_is_looked_at_too() {
         return;
     }
     let cases = Cases::start();
-    // By one view, by two, and a view of an owner's who is bound by nothing.
+    // Through one view, through two, and a view whose owner bypasses policies.
     let leaking = "
         create schema private;
         create table private.salaries (id int, pay int); grant select on private.salaries to anon;
@@ -127,8 +127,8 @@ fn what_a_view_reads_that_whoever_asks_may_not_is_no_gap() {
     if cluster::is_left_out() {
         return;
     }
-    // A view with the asker's rights over what the asker has none to, over a protected table, and
-    // over the catalogue.
+    // Views with the querying user's rights: over a table without rights, over a protected table,
+    // and over the catalogue.
     let changes = "
         create schema private; create role other_agent nologin; grant other_agent to authenticator;
         create table private.salaries (id int); grant select on private.salaries to other_agent;
@@ -275,7 +275,7 @@ fn a_purge_that_failed_did_not_run_or_is_doubled_is_told() {
         "`purge job last succeeded`",
         "\"failed\" instead of json.\"/0/status\" = \"succeeded\"",
     ]);
-    // One that never started comes first by its time, and last by its number.
+    // A run that never started sorts first by time, and last by number.
     let stale = "
         update cron.job_run_details set start_time = start_time - interval '3 days';
         insert into cron.job_run_details (runid, jobid, status) values (0, 1, 'failed')";

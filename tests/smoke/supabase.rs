@@ -35,7 +35,7 @@ fn a_healthy_supabase_passes_and_the_line_that_was_logged_is_in_its_table() {
     outcome.hides(&url);
 }
 
-/// What the smoke check says where there is no database.
+/// The outcome of the smoke check without a database.
 fn without_database(url: &str, anon: &str) -> Outcome {
     run(
         "supabase-smoke",
@@ -198,7 +198,7 @@ fn each_way_of_failing_is_told_by_the_step_that_fails() {
             ]],
         ),
     ];
-    // The slow ones take five seconds each, and none of them disturbs another.
+    // The slow cases take five seconds each, and they are independent.
     std::thread::scope(|scope| {
         for (sick, words) in told {
             let url = &url;

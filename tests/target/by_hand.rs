@@ -1,4 +1,4 @@
-//! What the rehearsal target writes by hand over HTTP/1.1, byte by byte.
+//! The scripted HTTP/1.1 answers of the rehearsal target, byte by byte.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use tollgate::target::BackgroundTarget;
 
 use super::{Client, host, start};
 
-/// Everything that comes over a connection on which these requests are sent, until it ends.
+/// Sends these requests on one connection and returns all bytes received until it ends.
 fn all(target: &BackgroundTarget, requests: &[&str]) -> String {
     let mut stream = TcpStream::connect(host(target)).unwrap();
     for (number, request) in requests.iter().enumerate() {
@@ -16,7 +16,7 @@ fn all(target: &BackgroundTarget, requests: &[&str]) -> String {
             .write_all(format!("{request} HTTP/1.1\r\nhost: localhost\r\n{last}\r\n").as_bytes())
             .unwrap();
         if number + 1 < requests.len() {
-            // Answers by hand do not wait for pipelined requests.
+            // Scripted answers do not wait for pipelined requests.
             await_bytes(&stream);
         }
     }

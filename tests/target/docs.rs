@@ -1,4 +1,4 @@
-//! `docs/target.md` against what it describes.
+//! Compares `docs/target.md` with the rehearsal target.
 
 use clap::Args as _;
 use tollgate::plan::{Environment, Plan, PlanOverrides};
@@ -52,7 +52,7 @@ fn it_lists_every_flag_and_every_value_that_can_be_chosen() {
         if !flag.get_action().takes_values() {
             continue;
         }
-        // What can be wrong has tables of its own.
+        // Faults have separate tables.
         let has_table = ["fault", "tls-fault", "sick"].contains(&name);
         for value in flag.get_possible_values().iter().filter(|_| !has_table) {
             assert!(
@@ -81,7 +81,7 @@ fn its_scenarios_are_scenarios() {
     assert!(!examples.is_empty());
     let folder = tempfile::tempdir().unwrap();
     for example in examples {
-        // The authority's file is there once the target of the example runs.
+        // The authority's file exists only after the example's target has started.
         std::fs::write(folder.path().join("ca.pem"), "").unwrap();
         let file = folder.path().join("example.toml");
         std::fs::write(&file, example).unwrap();

@@ -1,5 +1,5 @@
-//! The rehearsal target over HTTP/2, spoken to by the h2 crate: what it gets wrong is wrong on the
-//! wire, whatever the prober makes of it.
+//! The rehearsal target over HTTP/2, tested with the h2 crate, so that its faults are checked
+//! independently of the prober.
 
 use std::future::poll_fn;
 
@@ -30,7 +30,7 @@ async fn ask(client: &Client, method: &str, path: &str) -> Result<Response<RecvS
     client.send_request(request, true)?.0.await
 }
 
-/// Status, body and trailers of an answer; its window is opened as it is read.
+/// Status, body and trailers of an answer; reading it opens its window.
 async fn read(response: Response<RecvStream>) -> Result<(u16, String, bool), h2::Error> {
     let (head, mut body) = response.into_parts();
     let mut text = Vec::new();
@@ -47,7 +47,7 @@ async fn get(client: &Client, path: &str) -> Result<(u16, String, bool), h2::Err
     read(ask(client, "GET", path).await?).await
 }
 
-/// The failure of a fault in a word: which side ended what, and why.
+/// Summarises the failure of a fault: which side ended what, and why.
 fn seen(error: &h2::Error) -> String {
     let what = match () {
         () if error.is_io() => return "closed".to_owned(),
@@ -90,7 +90,7 @@ async fn one_connection_carries_every_good_page() {
     assert_eq!(ask(&client, "POST", "/app").await.unwrap().status(), 405);
 }
 
-/// Status and text of the answer to a body that is sent in pieces of at most 64 KiB.
+/// Sends a body in pieces of at most 64 KiB; returns status and text of the answer.
 async fn post(client: &Client, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
     let mut client = client.clone().ready().await.unwrap();
     let request = Request::post(format!("http://localhost{path}"));

@@ -19,7 +19,7 @@ fn request(method: &str) -> String {
     json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": {} }).to_string()
 }
 
-/// Opens a session; returns the header that belongs to it.
+/// Opens a session; returns its header.
 fn open(target: &BackgroundTarget) -> String {
     let opened = say(target, "", &request("initialize"));
     assert_eq!(opened.status, 200);

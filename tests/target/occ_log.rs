@@ -1,4 +1,4 @@
-//! What the rehearsal target's `occ-log` writes to a real database.
+//! Tests what the rehearsal target's `occ-log` writes to a real database.
 
 use serde_json::{Value, json};
 use tollgate::target::{BackgroundTarget, TargetServer, TargetSettings};

@@ -154,7 +154,7 @@ fn occ_log_takes_a_line_from_the_bearer_of_a_key_and_nothing_else() {
     assert_eq!((refused.status, refused.header("allow")), (405, Some("POST")));
 }
 
-/// Bodies that are no line of a log.
+/// Bodies that are not a line of a log.
 fn no_lines() -> Vec<String> {
     let wrong = ["", "{", "[]", "null", r#"{"level":"info"}"#, r#"{"level":1,"message":"m"}"#];
     let wrong = wrong.into_iter().chain([r#"{"level":"info","message":"m","metadata":[]}"#]);

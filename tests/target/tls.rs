@@ -1,4 +1,4 @@
-//! The rehearsal target's handshake: what is negotiated, and who is let in.
+//! The rehearsal target's handshake: negotiation and client certificates.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tollgate::target::{BackgroundTarget, TargetServer, TargetSettings};
 
 use super::{host, start};
 
-/// A folder with the authority's and perhaps the client's file.
+/// A folder with the authority's file and, if requested, the client's.
 struct Files(tempfile::TempDir);
 
 impl Files {
@@ -35,7 +35,7 @@ fn serve(flags: &[&str]) -> (BackgroundTarget, Files) {
     (start(&all), files)
 }
 
-/// A visitor who trusts the target, offers these protocols and shows this certificate.
+/// A client that trusts the target, offers these protocols and presents this certificate.
 fn visitor(files: &Files, offered: &[&str], client: Option<&Path>) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(files.path("ca.pem")).unwrap()).unwrap();
@@ -65,7 +65,7 @@ async fn shake_as(
     visitor.connect(ServerName::try_from("127.0.0.1").unwrap(), tcp).await
 }
 
-/// Shakes hands, offering these protocols and showing this certificate.
+/// Shakes hands, offering these protocols and presenting this certificate.
 async fn shake(
     target: &BackgroundTarget,
     files: &Files,
@@ -75,7 +75,7 @@ async fn shake(
     shake_as(&visitor(files, offered, client), target).await
 }
 
-/// The status of `/plain` over HTTP/2, or what kept it from coming.
+/// The status of `/plain` over HTTP/2, or the error.
 async fn plain(stream: TlsStream<TcpStream>) -> Result<u16, h2::Error> {
     let (client, connection) = h2::client::handshake(stream).await?;
     tokio::spawn(connection);
@@ -115,7 +115,7 @@ async fn what_is_spoken_is_negotiated_and_http_2_is_preferred() {
 async fn a_session_is_resumed_however_many_visitors_came_in_between() {
     let (target, files) = serve(&[]);
     let returning = visitor(&files, &["h2"], None);
-    // What a session is resumed by comes with the first answer.
+    // The session ticket arrives with the first answer.
     assert_eq!(plain(shake_as(&returning, &target).await.unwrap()).await.unwrap(), 200);
     let others = visitor(&files, &["h2"], None);
     for _ in 0..300 {

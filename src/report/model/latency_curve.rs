@@ -48,7 +48,7 @@ impl LatencyCurve {
     /// The quantile at a share of the exchanges, with failures ranked above every latency, to the
     /// resolution of a plot.
     pub(in crate::report) fn at(&self, share: f64) -> ActualQuantile {
-        // A step that starts exactly at the share lies beyond it.
+        // A step that starts exactly at the share is beyond it.
         let after = self.steps.partition_point(|(start, _)| *start < share - 1e-12);
         match after.checked_sub(1).and_then(|at| self.steps.get(at)) {
             _ if self.total == 0 => ActualQuantile::NoData,

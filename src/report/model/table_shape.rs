@@ -103,7 +103,7 @@ pub(super) fn is_single(scenario: &ScenarioMeasurement) -> bool {
 
 impl ScenarioView {
     /// Where the time of each ok step went, one row per step in the order of [`part_heads`]. Empty
-    /// for a load, whose requests have tables of their own.
+    /// for a load, whose requests have separate tables.
     pub(in crate::report) fn step_timings(&self) -> Vec<(&str, [String; 6])> {
         let row = |step: &'_ RequestView| {
             let latency = step.timing.latency().filter(|latency| latency.warm.n > 0)?;

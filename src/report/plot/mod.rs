@@ -91,7 +91,7 @@ struct PlotKind {
 /// What one plot of a kind shows.
 enum PlotSubject {
     EachScenario(PlotFunctions<ScenarioView>),
-    /// Hops have no plots of their own.
+    /// Hops have no separate plots.
     EachRequest(PlotFunctions<RequestView>),
 }
 

@@ -157,7 +157,7 @@ fn tenfolds(requests: &[&RequestView]) -> f64 {
     (most as f64).log10().max(deepest) + 0.18
 }
 
-/// Where things lie.
+/// Positions of the plot's parts.
 struct PercentilePlot {
     /// Number of decades of the tail that the axis shows.
     tenfolds: f64,

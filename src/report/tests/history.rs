@@ -79,7 +79,7 @@ fn slower(quantile: Quantile, change: ChangeVerdict) -> QuantileChange {
     QuantileChange { quantile, actual, interval, difference, change }
 }
 
-/// Written by hand, because a report does not decide anything.
+/// Written out here, because a report does not decide anything.
 fn comparison() -> Comparison {
     let run = |record: &RunRecord| ComparedRun {
         run: record.name(),

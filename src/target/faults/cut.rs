@@ -1,4 +1,4 @@
-//! Answers that end too early, or not where they said.
+//! Answers that end too early, or not at their announced length.
 
 use bytes::Bytes;
 
@@ -9,7 +9,7 @@ use super::super::script::{AnswerEnding, AnswerScript, AnswerStep, BodyFraming};
 const ANNOUNCED: u64 = 1024;
 const HALF: &[u8] = &[b'.'; 512];
 
-/// What a client that reads past an answer's length would take for the next answer.
+/// Bytes that a client reading past an answer's length would mistake for the next answer.
 const SURPLUS: &[u8] = b"HTTP/1.1 500 Surplus\r\ncontent-length: 0\r\n\r\n";
 
 pub(super) static RESET: TargetPage = TargetPage {

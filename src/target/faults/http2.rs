@@ -1,4 +1,5 @@
-//! What only HTTP/2 can do wrong: streams and connections ended by name, windows never opened.
+//! Faults that only HTTP/2 has: streams and connections ended with an error code, windows never
+//! opened.
 
 use bytes::Bytes;
 use h2::Reason;

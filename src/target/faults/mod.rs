@@ -1,5 +1,4 @@
-//! Everything that can be wrong with an answer, one path each: `/fault/reset`, `/fault/endless` and
-//! so on.
+//! Faults of an answer, one path each: `/fault/reset`, `/fault/endless` and so on.
 
 mod cut;
 mod endless;
@@ -10,10 +9,10 @@ mod wrong;
 
 use super::page::TargetPage;
 
-/// How many faults there are.
+/// Number of faults.
 const COUNT: usize = 26;
 
-/// Every fault, in the order in which they are listed.
+/// Every fault, in listing order.
 pub(super) static ALL: [&TargetPage; COUNT] = [
     &cut::RESET,
     &cut::RESET_BODY,

@@ -12,7 +12,7 @@ pub(super) static GARBAGE: TargetPage = TargetPage {
     does: "sends bytes that are not HTTP, then closes",
     outcome: "not HTTP",
     methods: AllowedMethods::Get,
-    // Read as an HTTP/2 frame, its length is far above what any peer takes.
+    // Read as an HTTP/2 frame, its length is far above what any peer accepts.
     reply: |_| Ok(wire(b"\xff\xfeSMTP ready\r\n\x00\r\n\r\n")),
 };
 

@@ -1,4 +1,4 @@
-//! Answers that take their time, or never come.
+//! Answers that are slow or never arrive.
 
 use std::time::Duration;
 

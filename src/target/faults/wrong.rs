@@ -1,4 +1,4 @@
-//! Answers that are HTTP, and wrong all the same.
+//! Answers that are valid HTTP, but wrong.
 
 use std::sync::LazyLock;
 

@@ -1,6 +1,6 @@
-//! Chatwoot 4.6.0, as far as it is probed.
+//! The parts of Chatwoot 4.6.0 that the scenarios probe.
 //!
-//! Shapes are those of its own description, errors those of its controllers (`app/controllers` of
+//! Shapes follow its API description, errors its controllers (`app/controllers` of
 //! <https://github.com/chatwoot/chatwoot>).
 
 use std::time::Duration;
@@ -18,12 +18,12 @@ use crate::target::visitor::is_secret;
 
 const TOKEN: HeaderName = HeaderName::from_static("api_access_token");
 
-/// What Chatwoot is asked for.
+/// A request that Chatwoot answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::target) enum ChatwootCall {
     Health,
     Profile,
-    /// The conversations of an account; `None` where what names it is no number.
+    /// The conversations of an account; `None` if its identifier is not a number.
     Conversations(Option<u64>),
 }
 
@@ -37,7 +37,7 @@ pub(super) struct ChatwootService {
 }
 
 impl ChatwootCall {
-    /// What is asked for by a path, where Chatwoot has it.
+    /// The request that a path stands for; `None` if Chatwoot has no such path.
     pub(super) fn at(path: &str) -> Option<Self> {
         match path {
             "/api" => Some(Self::Health),
@@ -85,7 +85,7 @@ impl ChatwootService {
         }
     }
 
-    /// What whoever has no right token gets. A token in another header is none.
+    /// The answer without the right token. A token in another header does not count.
     fn refusal(&self, asking: &ServiceRequest<'_>) -> Option<Response<Bytes>> {
         if self.sick.with(ServiceFault::ChatwootOpen) {
             return None;
@@ -137,7 +137,7 @@ impl ChatwootService {
         })
     }
 
-    /// The user's part in the account.
+    /// The user's role in the account.
     fn membership(&self) -> Value {
         json!({
             "id": self.account,

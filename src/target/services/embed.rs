@@ -1,5 +1,5 @@
-//! The outer side of an app that is embedded in Shopify's admin: who may frame it, and what is shut
-//! to whom.
+//! The public side of an app embedded in Shopify's admin: who may frame it, and who may see which
+//! page.
 
 use bytes::Bytes;
 use http::header::{
@@ -12,7 +12,7 @@ use super::settings::{ServiceFault, ServiceSettings};
 use super::{ActiveFaults, error, json_page};
 use crate::target::visitor::is_bot;
 
-/// What every page of the app is sent with, as Shopify asks of embedded apps.
+/// The headers of every page of the app, as Shopify requires of embedded apps.
 static HEADERS: [(HeaderName, HeaderValue); 4] = [
     (
         CONTENT_SECURITY_POLICY,
@@ -25,16 +25,16 @@ static HEADERS: [(HeaderName, HeaderValue); 4] = [
     (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000")),
 ];
 
-/// What the app makes of a visitor before it looks at what is asked for.
+/// How the app classifies a visitor, before it looks at the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::target) enum AppVisitor {
     Bot,
-    /// Someone with a session; nobody has one unless the app is sick.
+    /// A visitor with a session; without a fault, no visitor has one.
     Operator,
     Stranger,
 }
 
-/// The app's outer side.
+/// The app's public side.
 #[derive(Debug)]
 pub(in crate::target) struct EmbedPolicy {
     secures: bool,
@@ -52,7 +52,7 @@ impl EmbedPolicy {
         }
     }
 
-    /// Who asks for the tile loader.
+    /// Classifies a visitor to the tile loader.
     pub(in crate::target) fn visitor(&self, headers: &HeaderMap) -> AppVisitor {
         match is_bot(headers) {
             false => AppVisitor::Stranger,
@@ -61,7 +61,7 @@ impl EmbedPolicy {
         }
     }
 
-    /// Who asks for one of the pages behind the tile loader.
+    /// Classifies a visitor to a page behind the tile loader.
     pub(in crate::target) fn inner_visitor(&self, headers: &HeaderMap) -> AppVisitor {
         match self.visitor(headers) {
             AppVisitor::Stranger if self.is_open => AppVisitor::Operator,

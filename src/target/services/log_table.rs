@@ -1,4 +1,4 @@
-//! The table `public.observability_logs`, which lines of the log are written to.
+//! The table `public.observability_logs`, which holds the lines of the log.
 
 use tokio::sync::Mutex;
 
@@ -15,8 +15,8 @@ pub(super) struct LogRow {
     pub(super) user_agent: Option<String>,
 }
 
-/// Where lines of the log go: one session of a database, opened when it is first needed and again
-/// where it was lost.
+/// Writes lines of the log through one database session, which is opened on first use and reopened
+/// after it is lost.
 #[derive(Debug)]
 pub(super) struct LogTable {
     address: Option<DatabaseAddress>,
@@ -24,15 +24,15 @@ pub(super) struct LogTable {
 }
 
 impl LogTable {
-    /// Without an address, lines are taken and forgotten.
+    /// Without an address, lines are accepted and discarded.
     pub(super) fn new(address: Option<DatabaseAddress>) -> Self {
         Self { address, session: Mutex::new(None) }
     }
 
-    /// Writes a line; lines that come meanwhile wait their turn.
+    /// Writes a line; further lines wait until it is written.
     ///
-    /// A session in which anything went wrong is given up. Only one that could not even begin is
-    /// tried again in a new one, so that no line is written twice.
+    /// Any error abandons the session. The line is retried in a new session only if its transaction
+    /// could not begin, so that no line is written twice.
     pub(super) async fn write(&self, line: LogRow) -> Result<(), PgError> {
         let Some(address) = &self.address else { return Ok(()) };
         let mut kept = self.session.lock().await;

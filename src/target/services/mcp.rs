@@ -18,10 +18,10 @@ const VERSION: &str = "2025-06-18";
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
-/// Sessions that are remembered; the oldest is forgotten first.
+/// Maximum number of sessions; beyond it, the oldest ends first.
 const SESSIONS: usize = 64;
 
-// Codes of JSON-RPC 2.0, section 5.1; the last one is a server's own.
+// Codes of JSON-RPC 2.0, section 5.1; the last one is defined by the server.
 const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
 const NO_METHOD: i32 = -32601;
@@ -36,7 +36,7 @@ pub(super) struct McpServer {
     sick: ActiveFaults,
 }
 
-/// Why a message is not even answered under its id.
+/// Why a message gets no answer under its id.
 struct McpRefusal {
     status: StatusCode,
     code: i32,
@@ -49,11 +49,11 @@ impl McpRefusal {
     }
 }
 
-/// What a client says.
+/// A client's message.
 enum McpMessage {
-    /// Wants an answer, under its id.
+    /// Requires an answer, under its id.
     Request { id: Value, method: String },
-    /// Wants none: a notification, or a client's own answer.
+    /// Requires no answer: a notification, or a client's answer.
     Notice,
 }
 
@@ -125,7 +125,7 @@ impl McpServer {
         }
     }
 
-    /// An answer to a request, in the form that was set.
+    /// An answer to a request, as JSON or as events, depending on the settings.
     fn respond(&self, message: &Value) -> Response<Bytes> {
         if !self.by_events {
             return json_rpc(StatusCode::OK, message);
@@ -156,13 +156,13 @@ impl McpMessage {
     }
 }
 
-/// Whether the client reads both forms of an answer, and speaks a version that is spoken here.
+/// Whether the client accepts both forms of an answer and a supported version.
 fn check_head(headers: &HeaderMap) -> Result<(), McpRefusal> {
     if !["application/json", "text/event-stream"].iter().all(|form| accepts(headers, form)) {
         let why = "Not Acceptable: Accept has to name application/json and text/event-stream";
         return Err(McpRefusal { status: StatusCode::NOT_ACCEPTABLE, code: REFUSED, why });
     }
-    // A client that names none is taken for one of 2025-03-26.
+    // A client that names no version is assumed to use 2025-03-26.
     match text(headers, &PROTOCOL_VERSION) {
         None | Some(VERSION | "2025-03-26") => Ok(()),
         Some(_) => Err(McpRefusal::bad(REFUSED, "Bad Request: Unsupported protocol version")),

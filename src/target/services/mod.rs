@@ -1,7 +1,7 @@
-//! The services beside the tile loader: Chatwoot, Supabase, an MCP server, and the app's outer
+//! The services next to the tile loader: Chatwoot, Supabase, an MCP server, and the app's public
 //! side.
 //!
-//! Each answers as the real one does, or wrongly where the settings ask for it ([`ServiceFault`]).
+//! Each answers as the real one does, unless the settings break it ([`ServiceFault`]).
 
 mod chatwoot;
 mod embed;
@@ -60,7 +60,7 @@ pub const SERVICES: [(&str, &str); 12] = [
     ),
 ];
 
-/// What a service is asked for.
+/// A request that a service answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ServiceCall {
     Chatwoot(chatwoot::ChatwootCall),
@@ -71,7 +71,7 @@ pub(super) enum ServiceCall {
     Mcp,
 }
 
-/// What a service knows of a request.
+/// What a service knows about a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ServiceRequest<'a> {
     pub(super) path: &'a str,
@@ -80,7 +80,7 @@ pub(super) struct ServiceRequest<'a> {
     pub(super) now: Duration,
 }
 
-/// The services: one thread's.
+/// The services, used by one thread.
 #[derive(Debug)]
 pub(super) struct ServiceSet {
     chatwoot: ChatwootService,
@@ -89,7 +89,7 @@ pub(super) struct ServiceSet {
     sick: ActiveFaults,
 }
 
-/// What is wrong with the services.
+/// The faults of the services.
 #[derive(Debug, Clone)]
 pub(super) struct ActiveFaults(Vec<ServiceFault>);
 
@@ -98,14 +98,14 @@ impl ActiveFaults {
         Self(settings.sick.clone())
     }
 
-    /// Whether the services suffer from it.
+    /// Whether the services have this fault.
     pub(super) fn with(&self, sickness: ServiceFault) -> bool {
         self.0.contains(&sickness)
     }
 }
 
 impl ServiceCall {
-    /// What is asked for by a path, where it is a service's.
+    /// The request that a path stands for; `None` if no service has the path.
     pub(super) fn at(path: &str) -> Option<Self> {
         match path {
             "/auth/v1/health" => Some(Self::Auth),
@@ -135,7 +135,7 @@ impl ServiceCall {
 }
 
 impl ServiceSet {
-    /// An error means that the log's database is written wrongly.
+    /// Returns an error if the URL of the log's database is malformed.
     pub(super) fn new(settings: &ServiceSettings) -> Result<Self, TargetError> {
         Ok(Self {
             chatwoot: ChatwootService::new(settings),
@@ -145,21 +145,21 @@ impl ServiceSet {
         })
     }
 
-    /// The answer to what needs no body.
+    /// The answer to a request that does not depend on its body.
     pub(super) fn answer(&self, call: ServiceCall, asking: &ServiceRequest<'_>) -> Response<Bytes> {
         match call {
             ServiceCall::Chatwoot(call) => self.chatwoot.answer(call, asking),
             ServiceCall::Rest => self.supabase.rest(asking),
             ServiceCall::Auth => self.supabase.auth(asking),
             ServiceCall::OccList => embed::conversations(&self.sick),
-            // What a request gets whose body never came to its end.
+            // The answer to a request whose body was incomplete.
             ServiceCall::OccLog | ServiceCall::Mcp => {
                 error(StatusCode::BAD_REQUEST, "the body is not complete")
             }
         }
     }
 
-    /// The answer to what depends on the body; comes once all is done that it speaks of.
+    /// The answer to a request that depends on its body, sent after everything it reports is done.
     pub(super) async fn take(
         &self,
         call: ServiceCall,
@@ -179,19 +179,19 @@ impl ServiceSet {
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// An answer of JSON.
+/// A JSON answer.
 fn json_page(status: StatusCode, value: &Value) -> Response<Bytes> {
     let mut page = Response::new(Bytes::from(value.to_string()));
     *page.status_mut() = status;
     with_header(page, CONTENT_TYPE, JSON)
 }
 
-/// An answer of JSON that names an error.
+/// A JSON answer that names an error.
 fn error(status: StatusCode, text: &str) -> Response<Bytes> {
     json_page(status, &json!({ "error": text }))
 }
 
-/// A header's value where it is text.
+/// A header's value if it is text.
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }

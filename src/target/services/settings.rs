@@ -1,4 +1,4 @@
-//! What can be asked of the services beside the tile loader.
+//! The settings of the services next to the tile loader.
 
 use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -85,7 +85,7 @@ pub enum ServiceFault {
 }
 
 impl ServiceSettings {
-    /// Where occ-log's lines are written; an error where the URL is none.
+    /// The database of occ-log's lines; returns an error if the URL is malformed.
     pub(super) fn log_database(&self) -> Result<Option<DatabaseAddress>, TargetError> {
         let url = self.occ_log_database.as_ref();
         url.map(|url| DatabaseAddress::parse(url.expose_secret()))

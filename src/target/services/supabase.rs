@@ -1,5 +1,5 @@
-//! Supabase, as far as it is probed: its REST API (`PostgREST` behind a gateway), its auth, and the
-//! function `occ-log`.
+//! The parts of Supabase that the scenarios probe: its REST API (`PostgREST` behind a gateway), its
+//! auth, and the function `occ-log`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use super::{ActiveFaults, ServiceRequest, error, json_page, text};
 use crate::target::TargetError;
 use crate::target::visitor::is_secret;
 
-/// What the paths of the REST API begin with.
+/// Prefix of the REST API's paths.
 pub(super) const REST: &str = "/rest/v1/";
 
 const API_KEY: HeaderName = HeaderName::from_static("apikey");
@@ -36,14 +36,14 @@ pub(super) struct SupabaseService {
     sick: ActiveFaults,
 }
 
-/// Whom a key lets in as.
+/// The role that a key grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum KeyRole {
     Anon,
     Service,
 }
 
-/// What `occ-log` is sent.
+/// A request to `occ-log`.
 #[derive(Debug, Deserialize)]
 struct LogEntry {
     level: String,
@@ -52,7 +52,7 @@ struct LogEntry {
 }
 
 impl SupabaseService {
-    /// An error means that the log's database is written wrongly.
+    /// Returns an error if the URL of the log's database is malformed.
     pub(super) fn new(settings: &ServiceSettings) -> Result<Self, TargetError> {
         Ok(Self {
             anon: settings.supabase_anon_key.clone(),
@@ -62,7 +62,7 @@ impl SupabaseService {
         })
     }
 
-    /// A table's rows, whatever the query asks of them, or the description of all.
+    /// A table's rows (the query is ignored), or the description of all tables.
     pub(super) fn rest(&self, asking: &ServiceRequest<'_>) -> Response<Bytes> {
         let role = match self.role(asking.headers) {
             Ok(role) => role,
@@ -98,7 +98,7 @@ impl SupabaseService {
         )
     }
 
-    /// Takes a line of the log, and answers once it is written.
+    /// Accepts a line of the log, and answers after it is written.
     pub(super) async fn log(&self, headers: &HeaderMap, body: &[u8]) -> Response<Bytes> {
         if let Err(why) = self.bearer(headers) {
             return unauthorized(&why);
@@ -140,7 +140,7 @@ impl SupabaseService {
         json_page(StatusCode::OK, &if sees { json!([row]) } else { json!([]) })
     }
 
-    /// Whom the gateway takes a request for; an error is why it takes it for nobody's.
+    /// The role that the gateway gives a request, or the answer that refuses it.
     fn role(&self, headers: &HeaderMap) -> Result<KeyRole, Value> {
         let Some(key) = headers.get(API_KEY) else {
             return Err(json!({ "message": "No API key found in request" }));
@@ -148,7 +148,7 @@ impl SupabaseService {
         self.role_of(key.as_bytes()).ok_or_else(|| json!({ "message": "Invalid API key" }))
     }
 
-    /// Whom the functions' gateway takes a request for; an error is why it takes it for nobody's.
+    /// The role that the functions' gateway gives a request, or the answer that refuses it.
     fn bearer(&self, headers: &HeaderMap) -> Result<KeyRole, Value> {
         let Some(authorization) = headers.get(AUTHORIZATION) else {
             return Err(json!({ "msg": "Error: Missing authorization header" }));
@@ -173,7 +173,7 @@ impl SupabaseService {
 
 async fn write_late(log: Arc<LogTable>, line: LogRow) {
     tokio::time::sleep(LATE).await;
-    // Whoever sent the line was told long ago that all is well.
+    // The sender already has a successful answer, so an error cannot be reported.
     let _ = log.write(line).await;
 }
 
@@ -181,7 +181,7 @@ fn taken() -> Response<Bytes> {
     json_page(StatusCode::OK, &json!({ "ok": true }))
 }
 
-/// What the edge runtime says of a function that fails before it takes a request.
+/// The edge runtime's answer for a function that fails before it accepts a request.
 fn not_started() -> Response<Bytes> {
     let body =
         json!({ "code": "BOOT_ERROR", "message": "Function failed to start (please check logs)" });
@@ -199,21 +199,21 @@ fn not_for_anon() -> Response<Bytes> {
     unauthorized(&json!({ "message": "Invalid API key", "hint": hint }))
 }
 
-/// What `PostgREST` says to a key that the gateway knows and that is no longer valid.
+/// `PostgREST`'s answer to a key that the gateway knows but that is no longer valid.
 fn expired() -> Response<Bytes> {
     unauthorized(
         &json!({ "code": "PGRST303", "details": null, "hint": null, "message": "JWT expired" }),
     )
 }
 
-/// What `PostgREST` says of a table that it does not know.
+/// `PostgREST`'s answer for a table that it does not know.
 fn no_table(table: &str) -> Response<Bytes> {
     let message = format!("Could not find the table 'public.{table}' in the schema cache");
     let body = json!({ "code": "PGRST205", "details": null, "hint": null, "message": message });
     json_page(StatusCode::NOT_FOUND, &body)
 }
 
-/// What `PostgREST` says while it cannot ask its database.
+/// `PostgREST`'s answer while its database is unavailable.
 fn no_schema_cache() -> Response<Bytes> {
     let message = "Could not query the database for the schema cache. Retrying.";
     let body = json!({ "code": "PGRST002", "details": null, "hint": null, "message": message });

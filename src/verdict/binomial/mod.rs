@@ -57,8 +57,8 @@ impl ExceedanceCount {
             && alpha.is_convinced_by(self.distribution(allowed.as_f64()).at_least(self.over))
     }
 
-    /// The interval of the target's exceedance that leaves out `alpha` on each side; 0 to 1 where
-    /// nothing was judged. It lies below `allowed` exactly where [`Self::proves_below`] holds.
+    /// The interval of the target's exceedance that leaves out `alpha` on each side; 0 to 1 if
+    /// nothing was judged. It is below `allowed` exactly if [`Self::proves_below`] holds.
     ///
     /// C. J. Clopper and E. S. Pearson, *The use of confidence or fiducial limits illustrated in
     /// the case of the binomial* (1934); the shares are found by bisection.
@@ -78,13 +78,13 @@ impl ExceedanceCount {
     }
 
     /// About how many more exchanges, exceeding as often as those seen, would prove the exceedance
-    /// to be below `allowed`; `None` where neither ten million nor a hundred times as many would.
+    /// to be below `allowed`; `None` if neither ten million nor a hundred times as many would.
     pub fn more_to_prove_below(self, allowed: Ratio, alpha: ErrorRate) -> Option<u64> {
         self.more(|longer| longer.proves_below(allowed, alpha), u128::div_ceil)
     }
 
     /// About how many more exchanges, exceeding as often as those seen, would prove the exceedance
-    /// to be above `allowed`; `None` where neither ten million nor a hundred times as many would.
+    /// to be above `allowed`; `None` if neither ten million nor a hundred times as many would.
     pub fn more_to_prove_above(self, allowed: Ratio, alpha: ErrorRate) -> Option<u64> {
         self.more(|longer| longer.proves_above(allowed, alpha), |product, of| product / of)
     }
@@ -110,10 +110,10 @@ impl ExceedanceCount {
     }
 }
 
-/// The rank, counted from 1 in rising order, of the value that bounds a quantile from above: the
-/// target's quantile is proven to be below a ceiling exactly where this value is.
+/// The rank, counted from 1 in ascending order, of the value that bounds a quantile from above: the
+/// target's quantile is proven to be below a ceiling exactly if this value is.
 ///
-/// `allowed` is the share allowed above the quantile. `None` where `of` values are too few for a
+/// `allowed` is the share allowed above the quantile. `None` if `of` values are too few for a
 /// bound. H. A. David and H. N. Nagaraja, *Order Statistics* (3rd ed. 2003), §7.1.
 pub fn upper_rank(of: u64, allowed: Ratio, alpha: ErrorRate) -> Option<u64> {
     let too_many =
@@ -121,10 +121,10 @@ pub fn upper_rank(of: u64, allowed: Ratio, alpha: ErrorRate) -> Option<u64> {
     (too_many > 0).then(|| of - too_many + 1)
 }
 
-/// The rank, counted from 1 in rising order, of the value that bounds a quantile from below: the
-/// target's quantile is proven to be at or above a ceiling exactly where this value is.
+/// The rank, counted from 1 in ascending order, of the value that bounds a quantile from below: the
+/// target's quantile is proven to be at or above a ceiling exactly if this value is.
 ///
-/// `allowed` is the share allowed above the quantile. `None` where `of` values are too few for a
+/// `allowed` is the share allowed above the quantile. `None` if `of` values are too few for a
 /// bound.
 pub fn lower_rank(of: u64, allowed: Ratio, alpha: ErrorRate) -> Option<u64> {
     let enough =
@@ -132,8 +132,7 @@ pub fn lower_rank(of: u64, allowed: Ratio, alpha: ErrorRate) -> Option<u64> {
     (enough <= of).then(|| of - enough + 1)
 }
 
-/// The first count from `low` on that meets a condition which, once met, stays so; `high` where
-/// none before it does.
+/// The first count from `low` on that meets a monotonic condition; `high` if none before it does.
 fn first_count(mut low: u64, mut high: u64, holds: impl Fn(u64) -> bool) -> u64 {
     while low < high {
         let middle = low + (high - low) / 2;
@@ -146,8 +145,8 @@ fn first_count(mut low: u64, mut high: u64, holds: impl Fn(u64) -> bool) -> u64 
     low
 }
 
-/// The first count above `start` that meets a condition, looked for in growing steps up to `most`
-/// or just past it.
+/// The first count above `start` that meets a condition, searched in growing steps up to `most` or
+/// just past it.
 fn first_above(start: u64, most: u64, holds: impl Fn(u64) -> bool) -> Option<u64> {
     let mut below = start;
     let mut step = 1;
@@ -163,7 +162,7 @@ fn first_above(start: u64, most: u64, holds: impl Fn(u64) -> bool) -> Option<u64
     }
 }
 
-/// The first share from `low` on that meets a condition which, once met, stays so.
+/// The first share from `low` on that meets a monotonic condition.
 fn first_share(mut low: f64, mut high: f64, holds: impl Fn(f64) -> bool) -> f64 {
     for _ in 0..64 {
         let middle = low.midpoint(high);
@@ -200,7 +199,7 @@ mod tests {
         }
     }
 
-    /// The right shares were found by bisection over exact fractions.
+    /// The expected shares were found by bisection over exact fractions.
     #[test]
     fn the_interval_is_that_of_clopper_and_pearson() {
         for (over, of, low, high) in [
@@ -226,7 +225,7 @@ mod tests {
         assert!((high.as_f64() - (0.05 + deviation)).abs() < 1e-8);
     }
 
-    /// The right ranks follow from sums of exact fractions.
+    /// The expected ranks follow from sums of exact fractions.
     #[test]
     fn the_ranks_that_bound_a_quantile_are_the_exact_ones() {
         for (of, allowed, upper, lower) in [

@@ -1,11 +1,11 @@
-//! Tails of the binomial distribution, right to some twelve digits for any number of exchanges.
+//! Tails of the binomial distribution, accurate to about twelve digits for any number of exchanges.
 //!
 //! The usual method is the regularised incomplete beta function, but near the mean its continued
 //! fraction needs about √n steps. `statrs` 0.19.0 stops after 140 (measured in November 2026). With
 //! ten million exchanges at 5 %, its probability at the mean is off by 3.5·10⁻³; with a million it
-//! is right to 5·10⁻⁹ at 5 % but off by 2.4·10⁻³ at 50 %. Here the probability of one count comes
-//! from Loader's saddle-point expansion. The tail is summed outwards from it, and its terms vanish
-//! after a few standard deviations.
+//! is accurate to 5·10⁻⁹ at 5 % but off by 2.4·10⁻³ at 50 %. Here the probability of one count
+//! comes from Loader's saddle-point expansion. The tail is summed outwards from it, and its terms
+//! vanish after a few standard deviations.
 
 use std::f64::consts::TAU;
 
@@ -138,7 +138,7 @@ mod tests {
         assert!((found / right - 1.0).abs() < 1e-10, "{found:e} is not {right:e}");
     }
 
-    /// The right values are sums of exact fractions (Python's `fractions`), rounded once at the
+    /// The expected values are sums of exact fractions (Python's `fractions`), rounded once at the
     /// end.
     #[test]
     fn small_tails_equal_the_exact_fractions() {
@@ -154,7 +154,7 @@ mod tests {
         close(of(2000, 0.9).at_most(1750), 1.741_273_862_950_054e-4);
     }
 
-    /// The right values are sums in 45-digit decimals whose first term comes from Stirling's
+    /// The expected values are sums in 45-digit decimals whose first term comes from Stirling's
     /// series.
     #[test]
     fn large_tails_equal_sums_in_45_digits() {

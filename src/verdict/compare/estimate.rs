@@ -8,33 +8,33 @@ use crate::record::{
 use crate::units::Quantile;
 use crate::verdict::binomial::{ErrorRate, lower_rank, upper_rank};
 
-/// The latencies of one request in one run, in rising order.
+/// The latencies of one request in one run, in ascending order.
 ///
-/// Ranks are read off the histogram of the ok exchanges, whose buckets are 0.1 % wide: values that
-/// share one count as equal.
+/// Ranks come from the histogram of the ok exchanges. Its buckets are 0.1 % wide, and values in one
+/// bucket count as equal.
 pub(super) struct LatencyEstimate<'a> {
     of: u64,
     successes: Option<&'a Histogram>,
 }
 
 impl<'a> LatencyEstimate<'a> {
-    /// Of the exchanges of one stage.
+    /// The latencies of one stage.
     pub(super) fn of(stage: &'a StageMeasurement) -> Self {
         Self { of: stage.tally.exchanges, successes: stage.series.get(Dimension::Latency) }
     }
 
-    /// The quantile seen.
+    /// The observed quantile.
     pub(super) fn quantile(&self, quantile: Quantile) -> ActualQuantile {
         self.at(Histogram::rank_of(quantile, self.of))
     }
 
-    /// The longest.
+    /// The observed maximum.
     pub(super) fn max(&self) -> ActualQuantile {
         self.at(self.of)
     }
 
     /// The interval of the target's quantile that leaves out half the stated error rate on each
-    /// side. An end for which the exchanges are too few excludes nothing.
+    /// side. An end with too few exchanges for a bound excludes nothing.
     pub(super) fn interval(&self, quantile: Quantile) -> (ActualQuantile, ActualQuantile) {
         if self.of == 0 {
             return (ActualQuantile::NoData, ActualQuantile::NoData);
@@ -58,7 +58,7 @@ impl<'a> LatencyEstimate<'a> {
     }
 }
 
-/// What two intervals show: a change where they do not overlap.
+/// What two intervals show: a change if they do not overlap.
 pub(super) fn change(interval: BeforeAfter<(ActualQuantile, ActualQuantile)>) -> ChangeVerdict {
     let BeforeAfter { before, after } = interval;
     if before.0 == ActualQuantile::NoData || after.0 == ActualQuantile::NoData {

@@ -21,7 +21,7 @@ use crate::units::{Quantile, Ratio};
 
 const QUANTILES: [Quantile; 4] = [Quantile::P50, Quantile::P90, Quantile::P95, Quantile::P99];
 
-/// What changed from one run to another in the measured phases of the requests that both have.
+/// What changed from one run to another in the measured stage of the requests that both have.
 pub fn compare(before: &RunRecord, after: &RunRecord) -> Comparison {
     let runs = BeforeAfter { before, after };
     let requests = runs.map(|record| own_requests(record));
