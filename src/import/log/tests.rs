@@ -224,9 +224,9 @@ fn lines_that_cannot_be_read_are_told_with_their_numbers_and_a_torn_last_one_is_
 #[test]
 fn what_is_no_log_is_refused() {
     for (text, told) in [
-        (String::new(), "holds no interval"),
-        (HEAD.to_owned(), "holds no interval"),
-        ("\0\u{1}PNG\n".to_owned(), "holds no interval"),
+        (String::new(), "contains no interval"),
+        (HEAD.to_owned(), "contains no interval"),
+        ("\0\u{1}PNG\n".to_owned(), "contains no interval"),
         (HEAD.to_owned() + &line("", "0.000", &[], 1e6), "does not tell what its values count"),
         (
             HEAD.replace("14418", "-14418") + &line("", "0.000", &millis([1]), 1e6),
