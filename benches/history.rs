@@ -1,10 +1,10 @@
 //! How long it takes to list and merge 10,000 runs.
 //!
-//! `cargo bench --bench history` writes as many run folders as its first argument says (10,000
-//! unless given), each with a `run.json` of the size of the sample's, and measures how long it
-//! takes to read them all as bytes, to list them, and to add their histograms. What reading takes
-//! is the floor of this machine at this hour. Bound: 10,000 runs are listed and merged in 1 s. It
-//! prints markdown, and ends with 1 where the bound is broken.
+//! `cargo bench --bench history` writes the number of run folders that its first argument gives
+//! (10,000 by default), each with a `run.json` of the size of the sample's. It measures how long it
+//! takes to read them all as bytes, to list them, and to add their histograms. Reading the bytes is
+//! the floor on this machine at this time. Bound: 10,000 runs are listed and merged in 1 s. The
+//! benchmark prints Markdown and exits with 1 if the bound is broken.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
@@ -29,7 +29,7 @@ const ROUNDS: usize = 7;
 const MANY: u32 = 10_000;
 const BOUND: Duration = Duration::from_secs(1);
 
-/// How long each part took, once a round.
+/// How long each part took, one value per round.
 #[derive(Default)]
 struct Took {
     read: Vec<Duration>,
@@ -37,12 +37,12 @@ struct Took {
     added_whole: Vec<Duration>,
     added: Vec<Duration>,
     grouped: Vec<Duration>,
-    /// Listing and merging, as `tollgate history` does both.
+    /// Listing and merging together, as `tollgate history` does.
     both: Vec<Duration>,
 }
 
 fn main() -> Result<ExitCode> {
-    // `cargo test --benches` and the like ask for a list or a quick pass; this takes a minute.
+    // `cargo test --benches` expects a list or a quick run; this takes a minute.
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(ExitCode::SUCCESS);
     }
@@ -55,9 +55,9 @@ fn main() -> Result<ExitCode> {
     }
     let both = tell(took, count, size);
     let holds = both < BOUND;
-    let kept = if holds { "kept" } else { "broken" };
+    let outcome = if holds { "kept" } else { "broken" };
     println!(
-        "\nBound: {} for listing and merging {count} runs from folders: {kept}.",
+        "\nBound: {} for listing and merging {count} runs from folders: {outcome}.",
         millis(BOUND)
     );
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -79,7 +79,7 @@ fn round(runs: &Path, took: &mut Took) -> Result<()> {
     Ok(())
 }
 
-/// Prints the medians; that of listing and merging.
+/// Prints the medians; returns that of listing and merging.
 fn tell(took: Took, count: u32, size: usize) -> Duration {
     let Took { read, listed, added_whole, added, grouped, both } = took;
     println!("| {count} runs of {size} bytes, from folders, medians | figure |\n|---|--:|");
@@ -106,7 +106,8 @@ fn median(mut all: Vec<Duration>) -> Duration {
     all[all.len() / 2]
 }
 
-/// Runs an hour apart, each with other durations; the size of the largest in bytes.
+/// Writes runs an hour apart, each with different durations; returns the size of the largest in
+/// bytes.
 fn generate(runs: &Path, count: u32) -> Result<usize> {
     let sample: RunRecord = serde_json::from_slice(&fs::read("reports/sample/run.json")?)?;
     let (mut size, mut known) = (0, Vec::new());
@@ -135,7 +136,8 @@ fn generate(runs: &Path, count: u32) -> Result<usize> {
     Ok(size)
 }
 
-/// The series with another latency: as many values, each up to an eighth longer or shorter.
+/// The series with other latencies: the same number of values, each up to an eighth longer or
+/// shorter.
 fn varied(series: &DimensionHistograms, seed: u64) -> DimensionHistograms {
     let mut varied = DimensionHistograms::default();
     let mut state = seed;
@@ -155,7 +157,7 @@ fn varied(series: &DimensionHistograms, seed: u64) -> DimensionHistograms {
     varied
 }
 
-/// A number from 0 to 1 that looks drawn (splitmix64).
+/// A pseudo-random number from 0 to 1 (splitmix64).
 fn drawn(state: &mut u64) -> f64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
@@ -176,7 +178,7 @@ fn listed(runs: &Path) -> Result<Vec<RunSummary>> {
     Ok(store::read_summaries(runs)?.collect::<std::result::Result<_, _>>()?)
 }
 
-/// What adding would take with a histogram made of each.
+/// Adds the histograms after decoding each, for comparison.
 fn added_whole(runs: &[RunSummary]) -> Histogram {
     let mut sum = Histogram::default();
     let requests = runs.iter().flat_map(|run| &run.requests);

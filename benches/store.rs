@@ -1,15 +1,15 @@
-//! What it costs to store runs in Postgres, and to list and merge thousands of them.
+//! How long it takes to store runs in Postgres, and to list and merge thousands of them.
 //!
-//! Starts a cluster of its own. A run of 2 scenarios and 600 seconds is stored again and again;
-//! beside it, as the floor, the server copies the same rows into tables of the same shape, which is
-//! all of the work but making, sending and checking them. Then the database is filled up to 10,000
-//! runs and their summaries are read, and all histograms of each request are added; `--bench
-//! history` does the same with folders. Bounds: a run is stored in 1 s, and 10,000 are listed and
-//! merged in 1 s.
+//! Starts its own cluster and repeatedly stores a run of 2 scenarios and 600 seconds. As the floor,
+//! the server copies the same rows into tables of the same shape, which leaves out making, sending
+//! and checking them. Then the database is filled up to 10,000 runs, their summaries are read, and
+//! all histograms of each request are added; `--bench history` does the same with folders. Bounds:
+//! a run is stored in 1 s, and 10,000 runs are listed and merged in 1 s.
 //!
-//! `cargo bench --bench store` takes a minute or two, needs the programs of `PostgreSQL`, prints
-//! markdown, and ends with 1 where a bound is broken. The cluster's files are in memory where there
-//! is plenty, and `fsync` is off: what a disk takes to make a commit last comes on top.
+//! `cargo bench --bench store` takes a minute or two and needs the programs of `PostgreSQL`. It
+//! prints Markdown and exits with 1 if a bound is broken. The cluster's files are in memory if
+//! there is plenty, and `fsync` is off: the figures exclude the time in which a disk makes a commit
+//! durable.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
@@ -34,13 +34,13 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const LONG: Shape = Shape { scenarios: 2, seconds: 600, per_second: 20 };
 const ROUNDS: u64 = 7;
-/// Runs that are generated; the database is filled up with copies of them.
+/// The number of generated runs; the database is filled up with copies of them.
 const BASE: u64 = 50;
 const MANY: u64 = 10_000;
 const BOUND: Duration = Duration::from_secs(1);
 const DATABASE: &str = "bench";
 
-/// The tables of a run, its own first, and what stands for the run in each.
+/// The tables of a run, `runs` first, with the column that refers to the run in each.
 const TABLES: [(&str, &str); 9] = [
     ("runs", "id"),
     ("scenarios", "run_id"),
@@ -54,7 +54,7 @@ const TABLES: [(&str, &str); 9] = [
 ];
 
 fn main() -> Result<ExitCode> {
-    // `cargo test --benches` and the like ask for a list or a quick pass; this takes minutes.
+    // `cargo test --benches` expects a list or a quick run; this takes minutes.
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(ExitCode::SUCCESS);
     }
@@ -100,8 +100,7 @@ fn record(folder: &Path) -> Result<RunRecord> {
     }
 }
 
-/// Stores long runs, in turn with the server copying the rows of the last; the median of the
-/// former.
+/// Stores long runs; after each, the server copies its rows. Returns the median time of storing.
 fn storing(cluster: &Cluster, database: &mut Database, folder: &Path) -> Result<Duration> {
     let copies = TABLES.map(|(table, _)| {
         format!("create table copy.{table} (like tollgate.{table} including defaults including indexes including generated);")
@@ -143,7 +142,7 @@ fn storing(cluster: &Cluster, database: &mut Database, folder: &Path) -> Result<
     Ok(stored)
 }
 
-/// How long the server takes to copy a run's rows; the start of psql and its connection taken off.
+/// How long the server takes to copy a run's rows, without the start of psql and its connection.
 fn copied(cluster: &Cluster, id: &str) -> Result<Duration> {
     let all = TABLES.map(|(table, key)| {
         let columns = format!("select string_agg(quote_ident(attname), ',' order by attnum) from pg_attribute where attrelid = 'tollgate.{table}'::regclass and attnum > 0 and attgenerated = ''");
@@ -161,7 +160,7 @@ fn bytes(cluster: &Cluster) -> u64 {
     cluster.sql(DATABASE, sql)[0][0].parse().unwrap_or(0)
 }
 
-/// Lists 10,000 runs of the database and adds their histograms; the median.
+/// Lists 10,000 runs of the database and adds their histograms; returns the median time.
 fn listing(cluster: &Cluster, database: &mut Database, folder: &Path) -> Result<Duration> {
     for seed in 0..BASE {
         let path = runs::write(&folder.join("runs"), seed, runs::SMALL);
@@ -189,7 +188,7 @@ fn listing(cluster: &Cluster, database: &mut Database, folder: &Path) -> Result<
     Ok(listed)
 }
 
-/// Copies of the runs that are there, under other ids and at other times, up to [`MANY`].
+/// The SQL that copies the stored runs under other ids and at other times, up to [`MANY`] runs.
 fn multiply() -> String {
     let copies = MANY / BASE - 1;
     let id = "md5(r.id::text || n)::uuid";

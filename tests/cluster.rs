@@ -1,5 +1,5 @@
-//! The real PostgreSQL and `PgBouncer` that tests start: they answer, keep apart, and leave nothing
-//! behind.
+//! The real PostgreSQL and `PgBouncer` that tests start: they answer, stay separate, and leave
+//! nothing behind.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 #![allow(
     clippy::disallowed_methods,
@@ -25,7 +25,7 @@ fn connect(port: u16) -> std::io::Result<TcpStream> {
     TcpStream::connect(("127.0.0.1", port))
 }
 
-/// A message of the protocol's start: its length, then numbers or texts
+/// Sends a start-up message: its length, then numbers or texts
 /// (<https://www.postgresql.org/docs/current/protocol-message-formats.html>).
 fn send_first(stream: &mut TcpStream, code: u32, rest: &[u8]) {
     let length = u32::try_from(8 + rest.len()).unwrap();
@@ -42,11 +42,11 @@ fn a_database_answers_and_is_gone_with_its_folder_and_port_after_drop() {
     }
     let cluster = Cluster::start();
     let (folder, port) = (cluster.folder().to_owned(), cluster.port());
-    let seen = cluster.sql(
+    let rows = cluster.sql(
         "postgres",
         "select 1 + 1, current_user, 'a|b', null; select '' where false; select 3",
     );
-    assert_eq!(seen, [row(&["2", "postgres", "a|b", ""]), row(&["3"])].concat());
+    assert_eq!(rows, [row(&["2", "postgres", "a|b", ""]), row(&["3"])].concat());
     assert!(folder.join("data").is_dir() && connect(port).is_ok());
     drop(cluster);
     assert!(!folder.exists(), "{}", folder.display());
@@ -54,7 +54,7 @@ fn a_database_answers_and_is_gone_with_its_folder_and_port_after_drop() {
 }
 
 #[test]
-fn two_database_clusters_at_once_keep_apart() {
+fn two_database_clusters_at_once_stay_separate() {
     if cluster::is_left_out() {
         return;
     }
@@ -63,12 +63,12 @@ fn two_database_clusters_at_once_keep_apart() {
         cluster.create_database(name);
     }
     let names = "select datname from pg_database where not datistemplate and datname <> 'postgres'";
-    let seen = clusters.each_ref().map(|cluster| cluster.sql("postgres", names));
-    assert_eq!(seen, [row(&["one"]), row(&["other"])]);
+    let rows = clusters.each_ref().map(|cluster| cluster.sql("postgres", names));
+    assert_eq!(rows, [row(&["one"]), row(&["other"])]);
 }
 
 #[test]
-fn a_database_that_was_stopped_in_the_middle_has_what_was_committed() {
+fn a_database_that_was_stopped_in_the_middle_keeps_committed_rows() {
     if cluster::is_left_out() {
         return;
     }
@@ -78,13 +78,13 @@ fn a_database_that_was_stopped_in_the_middle_has_what_was_committed() {
     cluster.stop_immediate();
     assert!(cluster.sql_as(&url, "select 1").unwrap_err().contains("Connection refused"));
     cluster.restart();
-    let seen =
+    let rows =
         cluster.sql_as(&url, "select value, current_setting('max_connections') from kept").unwrap();
-    assert_eq!(seen, row(&["here", "7"]));
+    assert_eq!(rows, row(&["here", "7"]));
 }
 
 #[test]
-fn a_database_that_is_paused_takes_connections_and_says_nothing_until_it_goes_on() {
+fn a_paused_database_accepts_connections_and_does_not_answer_until_it_is_resumed() {
     if cluster::is_left_out() {
         return;
     }
@@ -103,7 +103,7 @@ fn a_database_that_is_paused_takes_connections_and_says_nothing_until_it_goes_on
 }
 
 #[test]
-fn a_database_with_tls_is_known_by_its_authority_and_as_localhost_alone() {
+fn a_database_with_tls_is_verified_by_its_authority_and_only_as_localhost() {
     if cluster::is_left_out() {
         return;
     }
@@ -119,7 +119,7 @@ fn a_database_with_tls_is_known_by_its_authority_and_as_localhost_alone() {
 }
 
 #[test]
-fn a_database_like_supabase_has_its_roles_and_an_owner_who_is_no_superuser() {
+fn a_database_like_supabase_has_its_roles_and_an_owner_who_is_not_a_superuser() {
     if cluster::is_left_out() {
         return;
     }
@@ -128,16 +128,16 @@ fn a_database_like_supabase_has_its_roles_and_an_owner_who_is_no_superuser() {
     let rights = "select rolsuper, rolcreaterole, rolcreatedb, rolbypassrls from pg_roles where rolname = current_user";
     assert_eq!(cluster.sql_as(&supabase.owner, rights), Ok(row(&["f", "t", "t", "t"])));
     for role in ["anon", "authenticated", "service_role"] {
-        let seen = cluster
+        let rows = cluster
             .sql_as(&supabase.authenticator, &format!("set role {role}; select current_user"));
-        assert_eq!(seen, Ok(row(&[role])));
+        assert_eq!(rows, Ok(row(&[role])));
     }
     cluster
         .sql_as(&supabase.owner, "create role made_by_owner; create table public.open (value int)")
         .unwrap();
-    let seen = cluster
+    let rows = cluster
         .sql(supabase.database, "select has_table_privilege('anon', 'public.open', 'insert')");
-    assert_eq!(seen, row(&["t"]), "Supabase opens what is made in public");
+    assert_eq!(rows, row(&["t"]), "Supabase opens what is made in public");
 }
 
 #[test]
@@ -150,9 +150,9 @@ fn a_bouncer_shares_few_connections_of_the_database_among_its_clients() {
     let bouncer = PgBouncer::start(&cluster, 1);
     let url = bouncer.url_as("o'ne @home", "p/a:s%s", "postgres");
     let whose = "select current_user, pg_backend_pid()";
-    let seen = [0, 1].map(|_| cluster.sql_as(&url, whose).unwrap());
-    assert_eq!(seen[0][0][0], "o'ne @home");
-    assert_eq!(seen[0], seen[1], "both went through the one connection");
+    let rows = [0, 1].map(|_| cluster.sql_as(&url, whose).unwrap());
+    assert_eq!(rows[0][0][0], "o'ne @home");
+    assert_eq!(rows[0], rows[1], "both went through the one connection");
     let wrong =
         cluster.sql_as(&bouncer.url_as("o'ne @home", "wrong", "postgres"), whose).unwrap_err();
     assert!(wrong.contains("authentication failed"), "{wrong}");
@@ -174,7 +174,7 @@ fn a_bouncer_refuses_clients_that_send_extra_float_digits_to_the_database() {
     assert!(answer.starts_with('E') && answer.contains("extra_float_digits"), "{answer}");
 }
 
-/// What [`is_killed_with_a_database`] says once its servers run.
+/// What [`is_killed_with_a_database`] prints once its servers run.
 const RUNNING: &str = "running:";
 
 #[test]
@@ -184,8 +184,8 @@ fn is_killed_with_a_database() {
     let bouncer = PgBouncer::start(&cluster, 4);
     cluster.pause();
     let servers = [(cluster.port(), cluster.folder()), (bouncer.port(), bouncer.folder())];
-    let told = servers.map(|(port, folder)| format!("{RUNNING}{port} {}", folder.display()));
-    println!("\n{}\n{RUNNING}", told.join("\n"));
+    let entries = servers.map(|(port, folder)| format!("{RUNNING}{port} {}", folder.display()));
+    println!("\n{}\n{RUNNING}", entries.join("\n"));
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }
 
@@ -201,8 +201,8 @@ fn a_killed_test_leaves_no_database_behind() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let told = lines.filter_map(|line| line.strip_prefix(RUNNING).map(str::to_owned));
-    let servers: Vec<(u16, PathBuf)> = told.map_while(|line| server(&line)).collect();
+    let entries = lines.filter_map(|line| line.strip_prefix(RUNNING).map(str::to_owned));
+    let servers: Vec<(u16, PathBuf)> = entries.map_while(|line| server(&line)).collect();
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(servers.len(), 2);

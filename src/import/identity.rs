@@ -1,4 +1,4 @@
-//! A run's id, made of what is imported alone.
+//! A run's id, derived from the imported data alone.
 
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -16,7 +16,8 @@ pub(super) fn id(started: OffsetDateTime, parts: &[&[u8]]) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
-/// SHA-256 of the parts, each with its length before it, so that no two lists of parts are alike.
+/// SHA-256 of the parts, each preceded by its length, so that different lists never give the same
+/// bytes.
 pub(super) fn hash(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {

@@ -1,8 +1,8 @@
-//! From what another tool kept to a run, purely: bytes → [`RunRecord`] and its intervals.
+//! Imports the files of other tools, without side effects: bytes → [`RunRecord`] and its intervals.
 //!
 //! A record holds only what its file says. Its caveats list what the file cannot say, and its
-//! [`RunEnding::Imported`] takes a pass back. Nothing in it depends on when, where or under which
-//! name a file is imported, the run's id least of all: who imports a file twice gets the same run.
+//! [`RunEnding::Imported`] rules out a pass. Nothing in it depends on when, where or under which
+//! name a file is imported. This includes the run's id: importing a file twice gives the same run.
 
 mod identity;
 mod log;
@@ -23,13 +23,13 @@ use crate::record::{
 };
 use crate::verdict;
 
-/// What is wrong with a file, and where.
+/// A mistake in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportError {
-    /// The line, counted from 1, and the column where it is known; `None` for a mistake of the
-    /// whole file.
+    /// The line, counted from 1, and the column if it is known; `None` for a mistake of the whole
+    /// file.
     pub location: Option<(usize, Option<usize>)>,
-    /// What is wrong, and what to do about it.
+    /// The mistake and the remedy.
     pub what: String,
 }
 
@@ -43,7 +43,7 @@ impl ImportError {
     }
 }
 
-/// `14:7: expected a number`, to be put behind the file's name and a colon.
+/// `14:7: expected a number`, to follow the file's name and a colon.
 impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.location {
@@ -55,15 +55,15 @@ impl fmt::Display for ImportError {
     }
 }
 
-/// Where a record comes from.
+/// The source of an imported record.
 struct ImportSource {
     id: Uuid,
     started: OffsetDateTime,
-    /// What is imported, kept as the tag `imported`.
+    /// The kind of file, stored as the tag `imported`.
     kind: &'static str,
-    /// What made the file.
+    /// The command that made the file.
     command: Vec<String>,
-    /// What the file does not tell, for [`RunEnding::Imported`].
+    /// What the file does not say, for [`RunEnding::Imported`].
     missing_facts: String,
 }
 

@@ -1,5 +1,5 @@
-//! A file that is written to where its name leads: replaced at once wherever that can be, and
-//! written in place where it cannot.
+//! Writes a file to where its path leads: replaces it atomically if possible, and writes in place
+//! if not.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
@@ -12,16 +12,16 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::stdio::{stderr, stdin, stdout};
 use tempfile::NamedTempFile;
 
-/// How many links are followed to a file that is not there yet; the system follows no more of one
-/// that is.
+/// How many symbolic links are followed to a file that does not exist yet. Linux follows as many to
+/// one that exists.
 const MOST_LINKS: usize = 40;
 
 /// Writes a file.
 ///
-/// Links are followed. A new file is there whole or not at all, and so is one that replaces
-/// another, also after a loss of power; it keeps that one's mode and owner. Written in place is
-/// what cannot be replaced so: a device or a pipe, a file of several names, and one whose folder
-/// lets no other file in. A pipe that nobody reads is an error, and nothing is waited for.
+/// Follows links. The file exists whole or not at all, even after a loss of power; a replacement
+/// keeps the mode and owner of the old file. Some files cannot be replaced and are written in
+/// place: a device, a pipe, a file with several hard links, and a file whose folder accepts no new
+/// files. A pipe without a reader is an error at once.
 ///
 /// The error is the system's, without the path.
 pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -39,7 +39,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Writes a file that is there whole or not at all, and replaces none: where one is, the error is
+/// Writes a new file, which exists whole or not at all. If the file exists, the error is
 /// [`ErrorKind::AlreadyExists`].
 ///
 /// The error is the system's, without the path.
@@ -50,7 +50,7 @@ pub fn write_new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a path can be of a folder alone: `a/`, `a/.` and `a/..`. [`Path`] drops the first two
+/// Whether a path can only name a folder: `a/`, `a/.` and `a/..`. [`Path`] drops the first two
 /// endings.
 fn names_a_folder(path: &Path) -> bool {
     let last = path.as_os_str().as_bytes().rsplit(|&byte| byte == b'/').next();
@@ -61,7 +61,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Where the links of a name lead, the last of which leads to nothing yet.
+/// The end of a chain of links to a file that does not exist yet.
 fn end_of_links(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -71,12 +71,12 @@ fn end_of_links(path: &Path) -> PathBuf {
     path
 }
 
-/// The bytes in a file of another name in the same folder. As of any new file, the umask says who
-/// may read it.
+/// Writes the bytes to a temporary file in the same folder. As for any new file, the umask
+/// determines its mode.
 fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let permissions = Permissions::from_mode(0o666);
     let made = tempfile::Builder::new().permissions(permissions).tempfile_in(folder_of(path));
-    // The name that was tried is nobody's.
+    // The error's path is that of the temporary file, which means nothing to the user.
     let mut file = made.map_err(|error| io::Error::from(error.kind()))?;
     file.write_all(bytes)?;
     Ok(file)
@@ -85,13 +85,13 @@ fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
 fn put(file: NamedTempFile, path: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path)?;
-    // A folder that may be written to and not read has the file all the same.
+    // A folder that may be written to but not read cannot be synced; it has the file nevertheless.
     File::open(folder_of(path)).map_or(Ok(()), |folder| folder.sync_all())
 }
 
-/// Puts the bytes in the place of a regular file.
+/// Replaces a regular file, or writes in place if that is impossible.
 fn replace(path: &Path, there: &Metadata, bytes: &[u8]) -> io::Result<()> {
-    // A file that may not be written to is not to be replaced either.
+    // A file that the user may not write to must not be replaced either.
     let old = OpenOptions::new().write(true).open(path)?;
     if there.nlink() > 1 || is_held_open(there) {
         return overwrite(&old, bytes);
@@ -102,8 +102,8 @@ fn replace(path: &Path, there: &Metadata, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Whether this process has the file open as its input or output, to which `/dev/stdout` leads:
-/// what it writes there still would go to a file that has no name any more.
+/// Whether the file is this process's standard input or output, as behind `/dev/stdout`. After a
+/// replacement, its further output would go to a file without a name.
 fn is_held_open(there: &Metadata) -> bool {
     let is_it = |open: BorrowedFd<'_>| {
         let open = open.try_clone_to_owned().and_then(|open| File::from(open).metadata());
@@ -122,8 +122,7 @@ fn put_instead(path: &Path, there: &Metadata, bytes: &[u8]) -> io::Result<()> {
     put(file, path)
 }
 
-/// Whether an error says that no other file may take a file's place, and not that there is no room
-/// for one.
+/// Whether an error means that the folder accepts no new file. A full disk is another error.
 fn lets_none_in(error: &io::Error) -> bool {
     use ErrorKind::{CrossesDevices, PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
     matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | ResourceBusy | CrossesDevices)

@@ -1,4 +1,4 @@
-//! The folder of a run that is named in one of several ways.
+//! Finds the folder of a run by any of its names.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::StoreError;
 use super::listing::folders;
 
-/// The folder of a run: named as such, by its `run.json`, by its name below `runs_dir` or the
-/// beginning of one, by the run's id, or by the id's last eight digits.
+/// Finds the folder of a run by its path, by the path of its `run.json`, by its name below
+/// `runs_dir` or a beginning of it, by the run's id, or by the id's last eight digits.
 ///
-/// Where no folder goes by the name, or several do, that is an error which says so.
+/// It is an error if no folder matches or if several do.
 pub fn find_run(run: &Path, runs_dir: &Path) -> Result<PathBuf, StoreError> {
     let named = match run.parent().filter(|_| run.is_file()) {
         Some(here) if here.as_os_str().is_empty() => Path::new("."),
@@ -32,7 +32,8 @@ pub fn find_run(run: &Path, runs_dir: &Path) -> Result<PathBuf, StoreError> {
     }
 }
 
-/// The folders whose name begins with a text, or ends with the last digits of the id that it is.
+/// The folders whose names begin with a text. If the text is an id, also those whose names end with
+/// its last digits.
 fn alike(text: &str, runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     if text.is_empty() {
         return Ok(Vec::new());
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_several_runs_go_by_or_none_is_an_error_that_says_so() {
+    fn a_name_that_matches_no_run_or_several_is_an_error_that_says_so() {
         let runs = runs();
         let find = |name: &str| find_run(Path::new(name), runs.path()).unwrap_err().to_string();
         let both = find("2026-11-23");

@@ -1,4 +1,4 @@
-//! One run's folder, written during the run.
+//! The folder of one run, written during the run.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{BufRead, BufReader, Write};
@@ -20,15 +20,14 @@ pub(super) const PARTIAL: &str = "run.partial.json";
 const INTERVALS: &str = "intervals.jsonl";
 const HISTOGRAMS: &str = "intervals.hlog";
 
-/// What is known of a run when it starts: a record without verdict whose measurement is still
-/// empty.
+/// What is known when a run starts: a record without a verdict and with an empty measurement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunDraft {
     /// The version of the record's format.
     pub format: u32,
     /// The run's id.
     pub id: Uuid,
-    /// When, where and by what it is executed.
+    /// When, where and by which program it is executed.
     pub provenance: RunProvenance,
     /// What is planned, without secrets.
     pub plan: Vec<PlannedScenario>,
@@ -41,10 +40,9 @@ pub struct RunDraft {
 pub enum FolderContent {
     /// The run was finished.
     Complete(Box<RunRecord>),
-    /// The run is going on: its folder is being written.
+    /// The run is in progress: its folder is being written.
     StillWritten,
-    /// The run was not finished; its measurement is put together from the intervals that were
-    /// written.
+    /// The run was not finished. Its measurement is rebuilt from the intervals that were written.
     HalfWritten(Box<RunDraft>),
 }
 
@@ -57,7 +55,7 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder below `root` and writes what is known so far.
+    /// Creates the folder below `root` and writes the draft.
     pub fn create(root: &Path, draft: &RunDraft) -> Result<Self, StoreError> {
         let path = Self::path_of(root, draft);
         fs::create_dir_all(&path).map_err(StoreError::write(&path))?;
@@ -67,7 +65,7 @@ impl RunFolder {
             File::create(&file).map_err(StoreError::write(&file))
         };
         let mut folder = Self { intervals: open(INTERVALS)?, histograms: open(HISTOGRAMS)?, path };
-        // Where the file system knows no locks, a reader cannot tell a run that goes on from one
+        // On a file system without locks, a reader cannot distinguish a run in progress from one
         // that was cut off.
         let _unknown = folder.intervals.try_lock();
         let header = hlog::header(draft.provenance.started);
@@ -78,18 +76,17 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// Where the folder of a run is made below `root`.
+    /// The path of a run's folder below `root`.
     pub fn path_of(root: &Path, draft: &RunDraft) -> PathBuf {
         root.join(run_name(draft.provenance.started, draft.id))
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes one settled interval: its histograms first, so that a line of counts has all it
-    /// needs.
+    /// Writes one settled interval: its histograms first, so that every line of counts has them.
     pub fn add(&mut self, interval: &Interval) -> Result<(), StoreError> {
         let path = |name| self.path.join(name);
         let histograms = hlog::lines(interval);
@@ -102,7 +99,7 @@ impl RunFolder {
         self.intervals.write_all(&line).map_err(StoreError::write(&path(INTERVALS)))
     }
 
-    /// Writes the record and with it ends the run: from here on the folder is complete.
+    /// Writes the record, which completes the folder.
     pub fn finish(&mut self, record: &RunRecord) -> Result<(), StoreError> {
         for (file, name) in [(&self.intervals, INTERVALS), (&self.histograms, HISTOGRAMS)] {
             file.sync_all().map_err(StoreError::write(&self.path.join(name)))?;
@@ -111,11 +108,11 @@ impl RunFolder {
     }
 }
 
-/// Gives a run its folder back below `root`; `fill` writes its intervals. One that is complete is
-/// left as it is.
+/// Restores a run's folder below `root`; `fill` writes its intervals. A complete folder stays as it
+/// is.
 ///
-/// It is written aside and then moved, so that there is no half-written folder of a run that was
-/// finished.
+/// The folder is written under another name and then moved, so that a finished run never has a
+/// half-written folder.
 pub fn restore_folder<E: From<StoreError>>(
     root: &Path,
     record: &RunRecord,
@@ -147,7 +144,7 @@ pub fn restore_folder<E: From<StoreError>>(
     Ok(path)
 }
 
-/// Writes a run's record into its folder and takes the mark of a half-written one away.
+/// Writes a run's record into its folder and removes `run.partial.json`.
 pub fn complete_folder(folder: &Path, record: &RunRecord) -> Result<(), StoreError> {
     write_json(folder, RUN, record)?;
     let partial = folder.join(PARTIAL);
@@ -165,7 +162,7 @@ fn write_json(folder: &Path, name: &str, content: &impl Serialize) -> Result<(),
     write_atomically(folder, name, &json)
 }
 
-/// Writes a file of a folder as [`file::write_file`] does; the error names it.
+/// Writes a file of a folder like [`file::write_file`]; the error names the file.
 pub fn write_atomically(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
     let path = folder.join(name);
     file::write_file(&path, bytes).map_err(StoreError::write(&path))
@@ -197,9 +194,8 @@ pub fn read_folder(folder: &Path) -> Result<FolderContent, StoreError> {
     Ok(FolderContent::HalfWritten(Box::new(draft)))
 }
 
-/// How many seconds of the measured phase passed before the first in which an exchange was due. It
-/// is known where the phase had an appointed start: a part of a shared run may have nothing to send
-/// at first.
+/// How many seconds of the measured stage passed before the first in which an exchange was due. It
+/// is known if the stage had an appointed start: a shard may have nothing to send at first.
 fn silent_before(first: Duration, draft: &RunDraft) -> Duration {
     let appointed =
         draft.measurement.sharing.as_ref().map(|sharing| sharing.start - draft.provenance.started);
@@ -208,7 +204,7 @@ fn silent_before(first: Duration, draft: &RunDraft) -> Duration {
     Duration::from_secs_f64(silent)
 }
 
-/// The id of a run whose record is there; `None` of one that is still without.
+/// The id of a run; `None` if its folder has no record yet.
 pub fn read_id(folder: &Path) -> Result<Option<Uuid>, StoreError> {
     #[derive(Deserialize)]
     struct IdOnly {
@@ -217,17 +213,17 @@ pub fn read_id(folder: &Path) -> Result<Option<Uuid>, StoreError> {
     Ok(json::<IdOnly>(folder, RUN)?.map(|only| only.id))
 }
 
-/// Whether a process holds the lock of a run that goes on; it ends with that process, however it
-/// ends.
+/// Whether a process holds the lock of a run in progress. The lock ends with the process, even if
+/// it is killed.
 fn is_being_written(folder: &Path) -> bool {
     let held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
     File::open(folder.join(INTERVALS)).is_ok_and(held)
 }
 
-/// A run's intervals, in the order they were settled, read one at a time: a long run has more than
-/// fit in memory.
+/// Reads a run's intervals in the order in which they settled, one at a time: a long run has more
+/// than fit in memory.
 ///
-/// A last line that was cut off ends them without an error.
+/// A truncated last line ends the intervals without an error.
 pub fn read_intervals(
     folder: &Path,
 ) -> Result<impl Iterator<Item = Result<Interval, StoreError>> + use<>, StoreError> {
@@ -257,18 +253,18 @@ fn parse(line: &[u8], log: &mut LogReader<BufReader<File>>) -> Result<Interval, 
     Ok(interval)
 }
 
-/// The one field that every version of the format has.
+/// The only field that every version of the format has.
 #[derive(Deserialize)]
 struct FormatOnly {
     format: u32,
 }
 
-/// The version of the format that a file is written in.
+/// The format version of a file.
 pub(super) fn format(bytes: &[u8]) -> Result<u32, serde_json::Error> {
     serde_json::from_slice(bytes).map(|FormatOnly { format }| format)
 }
 
-/// The file's content; `None` where there is no such file.
+/// The file's content; `None` if there is no such file.
 fn json<T: serde::de::DeserializeOwned>(
     folder: &Path,
     name: &str,

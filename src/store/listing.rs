@@ -1,4 +1,4 @@
-//! What lists show of every run below a folder, read without reading the runs whole.
+//! Reads the summaries of all runs below a folder without reading the whole records.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -11,12 +11,12 @@ use super::folder::{PARTIAL, RUN};
 use super::summary_reader::SummaryReader;
 use crate::record::{FORMAT, RunSummary};
 
-/// The summaries of the runs whose folders are in `runs_dir`, the newest last, after what stands
-/// there and is no run that was finished: one [`StoreError`] a folder.
+/// The summaries of the finished runs in `runs_dir`, the newest last, and one [`StoreError`] for
+/// each other folder.
 ///
-/// Each is what [`RunSummary::of`] says of the whole record, but of a `run.json` no more is read
-/// than that. All processors take part. Where there is no such folder there are no runs; one that
-/// cannot be read is an error.
+/// Each summary equals [`RunSummary::of`] the whole record, but only its part of `run.json` is
+/// decoded. All processors share the work. If `runs_dir` does not exist there are no runs; if it
+/// cannot be read, that is an error.
 pub fn read_summaries(
     runs_dir: &Path,
 ) -> Result<impl Iterator<Item = Result<RunSummary, StoreError>> + use<>, StoreError> {
@@ -26,7 +26,7 @@ pub fn read_summaries(
     let mut read = thread::scope(|scope| {
         let readers: Vec<_> =
             folders.chunks(share).map(|folders| scope.spawn(|| read_all(folders))).collect();
-        // A reader that panics has found a defect, and ends the program as any defect does.
+        // A panic in a reader is a defect and ends the program, like any defect.
         let shares = readers
             .into_iter()
             .map(|reader| reader.join().unwrap_or_else(|defect| std::panic::resume_unwind(defect)));
@@ -36,8 +36,8 @@ pub fn read_summaries(
     Ok(read.into_iter())
 }
 
-/// The folders in a folder, by name. Those whose names begin with a dot are passed over: what is
-/// still put together there, such as an imported run, is no run yet.
+/// The folders in a folder, by name. Names that begin with a dot are skipped: such a folder, for
+/// example that of an imported run, is not complete yet.
 pub(super) fn folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let entries = match fs::read_dir(runs_dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -49,7 +49,7 @@ pub(super) fn folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        // A link says that it is one; what it leads to must be looked at.
+        // The entry's type does not follow links.
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir()) || entry.path().is_dir();
         folders.extend(is_folder.then(|| entry.path()));
     }
@@ -60,7 +60,7 @@ pub(super) fn folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
 /// The folders in `runs_dir` that hold a run, finished or not, in the order in which their runs
 /// started.
 ///
-/// Where there is no such folder there are none; one that cannot be read is an error.
+/// If `runs_dir` does not exist there are none; if it cannot be read, that is an error.
 pub fn run_folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let holds_a_run =
         |folder: &PathBuf| [RUN, PARTIAL].iter().any(|file| folder.join(file).is_file());
@@ -72,7 +72,7 @@ fn read_all(folders: &[PathBuf]) -> Vec<Result<RunSummary, StoreError>> {
     folders.iter().map(|folder| summary(folder, &mut bytes)).collect()
 }
 
-/// The summary of one run; `bytes` is room to read in.
+/// The summary of one run; `bytes` is a buffer that is reused.
 fn summary(folder: &Path, bytes: &mut Vec<u8>) -> Result<RunSummary, StoreError> {
     let path = folder.join(RUN);
     bytes.clear();

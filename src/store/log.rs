@@ -1,4 +1,4 @@
-//! A log that entries are added to, whole, by several programs at once.
+//! A log to which several programs may append whole entries at once.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -8,22 +8,22 @@ use std::time::Duration;
 
 use super::StoreError;
 
-/// How often it is looked whether the log is free.
+/// The interval between two attempts to lock the log.
 const LOOK: Duration = Duration::from_millis(20);
-/// How often it is looked: for ten seconds.
+/// The number of attempts, which take ten seconds.
 const LOOKS: u32 = 500;
 
-/// Whether entries can be added to a log; it and the folders above it are made where they are
+/// Checks that entries can be added to a log. Creates the log and the folders above it if they are
 /// missing.
 pub fn can_append(path: &Path) -> Result<(), StoreError> {
     opened(path).map(|_| ()).map_err(StoreError::write(path))
 }
 
-/// Adds an entry at the end of a log, after an empty line where there is something before it.
+/// Adds an entry at the end of a log, after an empty line unless the log is empty.
 ///
-/// The log is locked meanwhile, so that entries of several programs do not mix, and the entry is on
-/// the disk when this returns. One that cannot be written whole is taken away again: what was there
-/// stays as it was.
+/// The log is locked during the write, so that entries of several programs do not mix. The entry is
+/// on the disk when this returns. An entry that cannot be written whole is removed, and the log is
+/// as before.
 pub fn append_entry(path: &Path, entry: &str) -> Result<(), StoreError> {
     let appended = || add(&locked(path)?, entry, |mut file, bytes| file.write_all(bytes));
     appended().map_err(StoreError::write(path))
@@ -40,10 +40,10 @@ fn opened(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).append(true).create(true).open(path)
 }
 
-/// The log, locked, and still the one that the path leads to: others may have put a new file in its
-/// place meanwhile.
+/// Opens and locks the log. Another program may have replaced the file before the lock was
+/// acquired, so the path is checked again.
 ///
-/// Where the file system knows no locks, an entry is one write at the end all the same.
+/// On a file system without locks, an entry is still one write at the end.
 fn locked(path: &Path) -> io::Result<File> {
     for _ in 0..LOOKS {
         let file = opened(path)?;
@@ -75,7 +75,7 @@ fn add(
     written
 }
 
-/// What makes an empty line of the end of a log.
+/// The line ends that separate a new entry from the log's end by an empty line.
 fn gap(file: &File, length: u64) -> io::Result<&'static str> {
     let mut end = [b'\n'; 2];
     let known = usize::try_from(length.min(2)).unwrap_or(2);
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_stands_after_an_empty_line_whatever_the_log_ends_in() {
+    fn an_entry_follows_an_empty_line_regardless_of_the_logs_end() {
         for (before, after) in [
             ("", "## b\n"),
             ("a", "a\n\n## b\n"),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_many_at_once_do_not_mix() {
+    fn concurrent_entries_do_not_mix() {
         let (_folder, path) = log();
         let entries: Vec<_> =
             (0..16).map(|n| format!("## {n}\n{}\n", n.to_string().repeat(10_000))).collect();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_followed_and_what_is_no_file_is_refused() {
+    fn a_link_is_followed_and_anything_but_a_file_is_refused() {
         let (folder, path) = log();
         let link = folder.path().join("link.md");
         std::os::unix::fs::symlink(&path, &link).unwrap();

@@ -1,7 +1,7 @@
-//! Whether a run is in a database, as its folder says: `store.json`.
+//! The file `store.json` of a run's folder, which says whether a database has the run.
 //!
-//! The mark saves sending; the truth is in the database, where a run is stored once however often
-//! it is sent.
+//! The mark only saves sending. The database holds the truth: it stores a run once, even if the run
+//! is sent several times.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,26 +16,26 @@ use super::{StoreError, write_atomically};
 
 const MARK: &str = "store.json";
 
-/// What a folder says of databases.
+/// The content of `store.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreMark {
-    /// The stores that have the run, by their identity, and since when.
+    /// The identities of the stores that have the run, with the time at which it was stored.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub stored: BTreeMap<Uuid, StoredSince>,
-    /// Why the last attempt to store it failed, if it did.
+    /// Why the last attempt to store the run failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsynced: Option<UnsyncedMark>,
 }
 
-/// A moment.
+/// A point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StoredSince(#[serde(with = "rfc3339")] pub OffsetDateTime);
 
-/// A run that is not stored.
+/// A failed attempt to store a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnsyncedMark {
-    /// When it was tried (RFC 3339, UTC).
+    /// When the attempt was made (RFC 3339, UTC).
     #[serde(with = "rfc3339")]
     pub tried: OffsetDateTime,
     /// Why it failed; never a password.
@@ -43,13 +43,13 @@ pub struct UnsyncedMark {
 }
 
 impl StoreMark {
-    /// What a folder says; nothing where it says nothing that can be read.
+    /// Reads the mark of a folder; an empty one if it is missing or damaged.
     pub fn read(folder: &Path) -> Self {
         let bytes = fs::read(folder.join(MARK)).unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
-    /// Marks a run that is not stored.
+    /// Marks a run as not stored.
     pub fn mark_unsynced(
         folder: &Path,
         tried: OffsetDateTime,
@@ -58,7 +58,7 @@ impl StoreMark {
         Self { unsynced: Some(UnsyncedMark { tried, why }), ..Self::read(folder) }.write(folder)
     }
 
-    /// Marks a run that a store has.
+    /// Marks a run as stored in a store.
     pub fn mark_stored(
         folder: &Path,
         identity: Uuid,

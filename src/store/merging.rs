@@ -7,23 +7,23 @@ use std::time::Duration;
 use super::{StoreError, read_intervals};
 use crate::record::{Interval, Measurement, Stage};
 
-/// The intervals of several runs, added second by second of the measured phase and handed out one
-/// at a time, those of a scenario in order.
+/// The intervals of several runs, added second by second of the measured stage. They come one at a
+/// time, those of a scenario in order.
 ///
-/// Seconds are counted from the start of the measured phase, which is one for all runs. Those of a
-/// warm-up stay apart where they do not begin at the same time. What is held is as much as the
-/// runs' folders are apart in what they have written of a scenario, a second or two where their
-/// machines kept up: a long run has more than fits in memory.
+/// Seconds are counted from the start of the measured stage, which is the same for all runs.
+/// Warm-up seconds that do not begin at the same time stay separate. An interval stays in memory
+/// only until all runs have passed it, usually a second or two: a long run has more than fits in
+/// memory.
 pub struct MergedIntervals {
     names: Vec<ScenarioNames>,
     measured_from: Duration,
     sources: Vec<MergeSource>,
     pending: BTreeMap<IntervalKey, Interval>,
-    /// How far each scenario may be handed out: no source has anything before.
+    /// The time before which no source has further intervals, for each scenario.
     settled: Vec<Duration>,
 }
 
-/// A scenario, a start, a request and a stage, so that what sorts first is handed out first.
+/// A scenario, a start, a request and a stage. The interval that sorts first comes first.
 type IntervalKey = (usize, Duration, usize, Stage);
 
 type IntervalStream = Box<dyn Iterator<Item = Result<Interval, StoreError>>>;
@@ -38,7 +38,7 @@ struct ScenarioNames {
 struct MergeSource {
     intervals: IntervalStream,
     measured_from: Duration,
-    /// The latest start read of each scenario: what is still to come starts no earlier.
+    /// The latest start read of each scenario. Unread intervals do not start earlier.
     reached: Vec<Duration>,
 }
 
@@ -49,8 +49,8 @@ impl MergeSource {
 }
 
 impl MergedIntervals {
-    /// The intervals of the runs in these folders, each with when its measured phase began, put
-    /// into the time of a run that holds `whole` and began to measure when that did.
+    /// Merges the intervals of these runs, each with the start of its measured stage, on the time
+    /// axis of the merged run `whole`.
     pub fn of<'a>(
         whole: &Measurement,
         folders: impl IntoIterator<Item = (&'a Path, Duration)>,
@@ -99,8 +99,8 @@ impl MergedIntervals {
         Ok(())
     }
 
-    /// Adds an interval to those of the same second; one of an unknown request is left out, as
-    /// everywhere.
+    /// Adds an interval to those of the same second. As elsewhere, an interval of an unknown
+    /// request is left out.
     fn hold(&mut self, source: usize, mut interval: Interval) {
         let Some((scenario, request)) = self.positions(&interval) else { return };
         let source = &mut self.sources[source];
@@ -121,7 +121,7 @@ impl MergedIntervals {
         Some((scenario, request))
     }
 
-    /// The first interval that no run can add to any more.
+    /// The first interval to which no run can add any more.
     fn settled(&mut self) -> Option<Interval> {
         let first = self.settled.iter().enumerate().find_map(|(scenario, settled)| {
             let mut held = self.pending.range((scenario, Duration::ZERO, 0, Stage::Cold)..);
@@ -164,7 +164,8 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// An interval with so many exchanges of its own number of milliseconds.
+    /// An interval with `exchanges` exchanges. Each took `exchanges` milliseconds, so that runs
+    /// differ.
     fn interval(scenario: &str, stage: Stage, start: u64, exchanges: u64) -> Interval {
         let mut latency = Histogram::default();
         (0..exchanges).for_each(|_| latency.record(Duration::from_millis(exchanges)));
@@ -181,7 +182,7 @@ mod tests {
         }
     }
 
-    /// Runs of the scenarios `a` and `b`, each with the second in which it began to measure.
+    /// Runs of the scenarios `a` and `b`, each with the second in which its measured stage began.
     fn merging(runs: Vec<(u64, Vec<Interval>)>) -> MergedIntervals {
         let request = || vec![RequestMeasurement::new("page".to_owned(), Vec::new())];
         let scenarios = ["a", "b"].map(|name| ScenarioMeasurement::new(name.to_owned(), request()));
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_are_added_from_the_start_of_the_measured_phase_on_and_warm_ups_stay_apart() {
+    fn seconds_are_added_from_the_start_of_the_measured_stage_and_warm_ups_stay_separate() {
         use Stage::{Cold, Measured};
         let early = vec![
             interval("a", Cold, 0, 1),
@@ -209,11 +210,11 @@ mod tests {
         ];
         let merged = merging(vec![(2, late), (5, early)]);
         let merged: Vec<_> = merged.map(Result::unwrap).collect();
-        let shown = merged
+        let counts = merged
             .iter()
             .map(|interval| (interval.stage, interval.start.as_secs(), interval.tally.ok));
         assert_eq!(
-            shown.collect::<Vec<_>>(),
+            counts.collect::<Vec<_>>(),
             [(Cold, 0, 1), (Cold, 3, 4), (Measured, 5, 7), (Measured, 6, 6), (Measured, 7, 3)]
         );
         let latency = merged[2].series.get(Dimension::Latency).unwrap();
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_another_run_may_add_to_is_held() {
+    fn only_intervals_to_which_another_run_may_add_are_held() {
         let run = || {
             (0..1_000).flat_map(|second| {
                 ["a", "b"].map(|name| interval(name, Stage::Measured, second, 1))

@@ -1,12 +1,13 @@
-//! Keeping runs: the run folder, complete on its own, and Supabase's Postgres in addition to it.
+//! Stores runs in run folders, each complete without a database, and additionally in Supabase's
+//! Postgres.
 //!
 //! `reports/runs/<started>-<id>/` holds
-//! - `run.json`: the [`RunRecord`](crate::record::RunRecord), written last and at once; a folder
+//! - `run.json`: the [`RunRecord`](crate::record::RunRecord), written last and atomically; a folder
 //!   without it is half-written,
-//! - `run.partial.json`: what was known when the run started, until `run.json` is there,
-//! - `intervals.jsonl`: one settled interval a line, with its counts,
-//! - `intervals.hlog`: the intervals' histograms and the target's own account, an `HdrHistogram`
-//!   log of version 1.3,
+//! - `run.partial.json`: what was known when the run started; it exists until `run.json` does,
+//! - `intervals.jsonl`: one settled interval per line, with its counts,
+//! - `intervals.hlog`: the histograms of the intervals, including `Server-Timing`, as an
+//!   `HdrHistogram` log of version 1.3,
 //! - `store.json`: which databases have the run, and why the last attempt to store it failed,
 //! - reports and plots.
 
@@ -37,7 +38,7 @@ pub use log::{append_entry, can_append};
 pub use mark::{StoreMark, StoredSince, UnsyncedMark};
 pub use merging::MergedIntervals;
 
-/// Why a run could not be kept or read.
+/// Why a run could not be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A file or folder could not be written.
@@ -62,7 +63,7 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
-    /// The run was not finished: it is going on, or was cut off.
+    /// The run is not finished: it is in progress or was cut off.
     #[error(
         "the run in {} is not finished; where it was cut off, `tollgate show` completes it",
         path.display()
@@ -71,22 +72,22 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
-    /// No folder goes by a run's name.
+    /// No folder has a run's name.
     #[error(
         "there is no run `{}`, neither here nor below {}; `tollgate history` lists the runs",
         run.display(),
         runs_dir.display()
     )]
     Unknown {
-        /// The run as it was named.
+        /// The name that was given.
         run: PathBuf,
-        /// Where it was looked for.
+        /// The folder that was searched.
         runs_dir: PathBuf,
     },
-    /// Several folders go by a run's name.
+    /// Several folders match a run's name.
     #[error("several runs go by `{}`: {}; name one in full", run.display(), join_names(found))]
     Ambiguous {
-        /// The run as it was named.
+        /// The name that was given.
         run: PathBuf,
         /// The folders.
         found: Vec<PathBuf>,
@@ -99,7 +100,7 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
-    /// The run was written by a version of tollgate that knows a later format.
+    /// The run was written by a later version of tollgate, in a later format.
     #[error(
         "{} has format {found}, and this tollgate reads up to format {}; use a newer tollgate",
         path.display(),
@@ -129,7 +130,7 @@ impl StoreError {
     }
 }
 
-/// Folders by their names, as many as can be read at a glance.
+/// The names of folders, as many as fit into a message.
 fn join_names(folders: &[PathBuf]) -> String {
     const MOST: usize = 5;
     let name = |folder: &PathBuf| {

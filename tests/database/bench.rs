@@ -1,4 +1,5 @@
-//! What the tests share: the program, a database with its schema, and what all tables hold.
+//! Shared parts of the tests: the program, a database with its schema, and the content of all
+//! tables.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -10,7 +11,7 @@ use tollgate::store::{self, Database, DatabaseError, FolderContent};
 
 use crate::cluster::Cluster;
 
-/// Every table that a run has rows in, its own first.
+/// Every table that has rows of a run, `runs` first.
 pub(crate) const TABLES: [&str; 9] = [
     "runs",
     "scenarios",
@@ -27,7 +28,7 @@ pub(crate) fn open(url: &str) -> Database {
     Database::open(&DatabaseAddress::parse(url).unwrap()).unwrap()
 }
 
-/// A database of its own with the schema in it, and its address.
+/// Creates a database with the schema; returns its URL.
 pub(crate) fn migrated(cluster: &Cluster, name: &str) -> String {
     cluster.create_database(name);
     let url = cluster.url_of(name);
@@ -42,12 +43,12 @@ pub(crate) fn record(folder: &Path) -> RunRecord {
     }
 }
 
-/// Stores a run; whether it is new.
+/// Stores a run; returns whether it is new.
 pub(crate) fn keep(database: &mut Database, folder: &Path) -> bool {
     database.store_run(&record(folder), folder, Duration::from_mins(1)).unwrap().is_new
 }
 
-/// A run's intervals as the database has them.
+/// Reads a run's intervals from the database.
 pub(crate) fn intervals(database: &mut Database, record: &RunRecord) -> Vec<Interval> {
     let mut all = Vec::new();
     let read: Result<(), DatabaseError> = database.intervals(record, |interval| {
@@ -58,7 +59,7 @@ pub(crate) fn intervals(database: &mut Database, record: &RunRecord) -> Vec<Inte
     all
 }
 
-/// The program, with nothing of the caller's environment that would lead it to another database.
+/// The program, without the environment variables that would lead it to another database.
 pub(crate) fn tollgate() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     for (name, _) in std::env::vars_os() {
@@ -70,14 +71,14 @@ pub(crate) fn tollgate() -> Command {
     command
 }
 
-/// Sends what is below `runs` to a database.
+/// The command that sends the runs below `runs` to a database.
 pub(crate) fn sync(runs: &Path, url: &str) -> Command {
     let mut command = tollgate();
     command.arg("sync").arg("--runs-dir").arg(runs).env("DATABASE_URL", url);
     command
 }
 
-pub(crate) fn told(output: &Output) -> String {
+pub(crate) fn output_text(output: &Output) -> String {
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
@@ -85,7 +86,7 @@ pub(crate) fn told(output: &Output) -> String {
     )
 }
 
-/// A digest of every row of every table, but for when a run came in.
+/// A digest of the rows of every table, without the time at which a run was stored.
 pub(crate) fn contents(cluster: &Cluster, database: &str) -> Vec<(&'static str, String)> {
     let digest = |table: &'static str| {
         let row = if table == "runs" {

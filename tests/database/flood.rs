@@ -1,11 +1,11 @@
-//! A server, or a pooler before it, that sends more than it was asked for.
+//! A server, or a pooler in front of it, that sends more than the query requests.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
 use tollgate::postgres::{DatabaseAddress, PgErrorKind, PgSession, SqlStatement, TransactionMode};
 
-/// A message of the server's:
+/// A message of the server:
 /// <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).unwrap();
@@ -22,14 +22,15 @@ fn row(text: &[u8]) -> Vec<u8> {
     message(b'D', &[&1_u16.to_be_bytes()[..], &length.to_be_bytes(), text].concat())
 }
 
-/// The column `document`, a text: no table, no number, type 25, of any length, in no format yet.
+/// Describes the column `document`: no table, no column number, type 25 (text), any length, text
+/// format.
 fn columns() -> Vec<u8> {
     let of_text = [0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0];
     message(b'T', &[&1_u16.to_be_bytes()[..], b"document\0", &of_text].concat())
 }
 
-/// Reads a message of the client's; the first has no kind.
-fn heard(stream: &mut TcpStream, has_kind: bool) -> io::Result<(u8, Vec<u8>)> {
+/// Reads a message of the client; the first has no kind.
+fn read_message(stream: &mut TcpStream, has_kind: bool) -> io::Result<(u8, Vec<u8>)> {
     let (mut kind, mut length) = ([0], [0; 4]);
     if has_kind {
         stream.read_exact(&mut kind)?;
@@ -40,13 +41,13 @@ fn heard(stream: &mut TcpStream, has_kind: bool) -> io::Result<(u8, Vec<u8>)> {
     Ok((kind[0], body))
 }
 
-/// Answers every query with the same row, for as long as anybody listens.
+/// Answers every query with the same row repeatedly, until the client closes the connection.
 fn serve(stream: &mut TcpStream, text: &[u8]) -> io::Result<()> {
-    heard(stream, false)?;
+    read_message(stream, false)?;
     stream.write_all(&[message(b'R', &[0; 4]), ready(b'I')].concat())?;
-    let (row, mut is_asked) = (row(text), false);
+    let (row, mut is_query) = (row(text), false);
     loop {
-        let (kind, body) = heard(stream, true)?;
+        let (kind, body) = read_message(stream, true)?;
         let done = || message(b'C', b"DONE\0");
         match kind {
             b'Q' => {
@@ -54,8 +55,8 @@ fn serve(stream: &mut TcpStream, text: &[u8]) -> io::Result<()> {
                     body.split(|&byte| byte == b';').map(|_| done()).collect::<Vec<_>>();
                 stream.write_all(&[statements.concat(), ready(b'T')].concat())?;
             }
-            b'B' => is_asked = true,
-            b'S' if is_asked => {
+            b'B' => is_query = true,
+            b'S' if is_query => {
                 stream.write_all(&message(b'2', &[]))?;
                 loop {
                     stream.write_all(&row)?;
@@ -70,7 +71,7 @@ fn serve(stream: &mut TcpStream, text: &[u8]) -> io::Result<()> {
     }
 }
 
-/// A server that floods every client, by its URL.
+/// Starts a server that floods every client; returns its URL.
 fn flooding(text: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -83,9 +84,9 @@ fn flooding(text: Vec<u8>) -> String {
 }
 
 #[test]
-fn rows_without_end_of_statements_are_given_up_at_the_limit_and_their_session_with_them() {
+fn statements_with_endless_rows_end_at_the_limit_and_so_does_their_session() {
     let large = [b"\"", "x".repeat(1 << 20).as_bytes(), b"\""].concat();
-    for (text, said) in [(b"{}".to_vec(), "more than 10000 rows"), (large, "more than 16 MiB")] {
+    for (text, message) in [(b"{}".to_vec(), "more than 10000 rows"), (large, "more than 16 MiB")] {
         let address = DatabaseAddress::parse(&flooding(text)).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -93,7 +94,7 @@ fn rows_without_end_of_statements_are_given_up_at_the_limit_and_their_session_wi
             let statement = SqlStatement::parse_reading("select 1 as n").unwrap();
             let mut transaction = session.begin(TransactionMode::ReadOnly).await.unwrap();
             let error = transaction.fetch_documents(&statement, &[]).await.unwrap_err();
-            assert_eq!((error.kind, error.message.as_str()), (PgErrorKind::TooMuch, said));
+            assert_eq!((error.kind, error.message.as_str()), (PgErrorKind::TooMuch, message));
             transaction.rollback().await.unwrap();
             assert!(session.is_abandoned());
             let error = session.begin(TransactionMode::ReadOnly).await.unwrap_err();

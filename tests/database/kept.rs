@@ -1,4 +1,4 @@
-//! A run comes back from the database as it was, and is there once.
+//! A run comes back from the database unchanged, and the database has it once.
 
 use time::macros::datetime;
 use tollgate::history::{History, HistoryFilter};
@@ -10,7 +10,7 @@ use crate::cluster::{self, Cluster};
 use crate::runs::{self, SMALL};
 
 #[test]
-fn a_run_comes_back_from_the_database_to_the_letter() {
+fn a_run_comes_back_from_the_database_unchanged() {
     if cluster::is_left_out() {
         return;
     }
@@ -47,7 +47,7 @@ fn a_run_comes_back_from_the_database_to_the_letter() {
 }
 
 #[test]
-fn the_database_lists_the_runs_that_are_wanted() {
+fn the_database_lists_the_runs_that_match() {
     if cluster::is_left_out() {
         return;
     }
@@ -90,15 +90,14 @@ fn the_database_lists_the_runs_that_are_wanted() {
 }
 
 #[test]
-fn a_part_is_listed_only_in_its_merged_run_from_the_database_and_from_folders_whatever_the_filter()
-{
+fn a_shard_is_listed_only_in_its_merged_run_from_the_database_and_from_folders_with_any_filter() {
     if cluster::is_left_out() {
         return;
     }
     let (cluster, folder) = (Cluster::start(), tempfile::tempdir().unwrap());
     let mut database = open(&migrated(&cluster, "merged"));
-    // The merged run starts with the first of its parts, and has no environment: they do not agree
-    // on one.
+    // The merged run starts with its first shard. It has no environment, because its shards have
+    // different ones.
     let [merged, one, other, alone] =
         [0, 1, 2, 4].map(|seed| runs::write(folder.path(), seed, SMALL));
     let mut record = record(&merged);
@@ -145,15 +144,15 @@ fn a_part_is_listed_only_in_its_merged_run_from_the_database_and_from_folders_wh
         for runs in [database.summaries(&filter).unwrap(), of_folders] {
             let history = History::from_runs(runs, &filter);
             let rows = history.trends.first().map_or(&[][..], |trend| &trend.rows);
-            let seen: Vec<_> =
+            let starts: Vec<_> =
                 rows.iter().map(|row| (row.run.started - start).whole_minutes()).collect();
-            assert_eq!(seen, minutes, "{filter:?}");
+            assert_eq!(starts, minutes, "{filter:?}");
         }
     }
 }
 
 #[test]
-fn a_run_of_the_database_goes_by_as_much_of_its_names_beginning_as_no_other_shares() {
+fn a_run_of_the_database_is_found_by_a_beginning_of_its_name_that_no_other_shares() {
     if cluster::is_left_out() {
         return;
     }
@@ -163,7 +162,7 @@ fn a_run_of_the_database_goes_by_as_much_of_its_names_beginning_as_no_other_shar
     for path in &paths {
         keep(&mut database, path);
     }
-    // Names are of UTC wherever the server stands.
+    // Names are in UTC, whatever the server's time zone.
     cluster.sql("named", "alter database named set timezone = 'Asia/Kolkata'");
     let mut database = open(&cluster.url_of("named"));
     for (path, lengths) in paths.iter().zip([15..=29, 15..=29]) {
@@ -190,7 +189,7 @@ fn a_run_of_the_database_goes_by_as_much_of_its_names_beginning_as_no_other_shar
 }
 
 #[test]
-fn a_run_that_is_sent_again_or_by_several_at_once_is_in_the_database_once() {
+fn a_run_that_is_sent_again_or_by_several_programs_is_in_the_database_once() {
     if cluster::is_left_out() {
         return;
     }
@@ -212,7 +211,7 @@ fn a_run_that_is_sent_again_or_by_several_at_once_is_in_the_database_once() {
 }
 
 #[test]
-fn pruning_the_database_drops_old_seconds_and_no_figure_that_was_shown() {
+fn pruning_the_database_deletes_old_intervals_and_changes_no_figure() {
     if cluster::is_left_out() {
         return;
     }
@@ -226,7 +225,7 @@ fn pruning_the_database_drops_old_seconds_and_no_figure_that_was_shown() {
         "pruned",
         "update tollgate.runs set started = now() where started > '2026-01-01 00:15+00'",
     );
-    let shown = database.summaries(&HistoryFilter::default()).unwrap();
+    let before = database.summaries(&HistoryFilter::default()).unwrap();
     let keep_for = std::time::Duration::from_hours(1);
     let would = database.prune(keep_for, true).unwrap();
     assert_eq!((would.runs, would.intervals), (1, 62));
@@ -234,7 +233,7 @@ fn pruning_the_database_drops_old_seconds_and_no_figure_that_was_shown() {
     assert_eq!(done, would);
     let again = database.prune(keep_for, false).unwrap();
     assert_eq!((again.runs, again.intervals), (0, 0));
-    assert_eq!(database.summaries(&HistoryFilter::default()).unwrap(), shown);
+    assert_eq!(database.summaries(&HistoryFilter::default()).unwrap(), before);
     let pruned = database.fetch_run(&record(&old).id.to_string()).unwrap();
     assert_eq!((pruned.record, pruned.pruned), (Box::new(record(&old)), true));
     assert_eq!(intervals(&mut database, &record(&old)).len(), 0);
@@ -247,7 +246,7 @@ fn pruning_the_database_drops_old_seconds_and_no_figure_that_was_shown() {
 }
 
 #[test]
-fn everything_in_the_database_schema_has_a_comment_and_nothing_is_made_elsewhere() {
+fn everything_in_the_database_schema_has_a_comment_and_nothing_is_created_elsewhere() {
     if cluster::is_left_out() {
         return;
     }
@@ -265,7 +264,7 @@ fn everything_in_the_database_schema_has_a_comment_and_nothing_is_made_elsewhere
 }
 
 #[test]
-fn nothing_that_is_asked_leaves_a_transaction_of_the_database_open() {
+fn no_query_leaves_a_transaction_of_the_database_open() {
     if cluster::is_left_out() {
         return;
     }

@@ -1,11 +1,11 @@
-//! What is shown of a run is the same from its folder and from the database.
+//! A run's folder and the database give the same output.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
 use tollgate::store::{self, DatabaseError};
 
-use crate::bench::{migrated, open, sync, told, tollgate};
+use crate::bench::{migrated, open, output_text, sync, tollgate};
 use crate::cluster::{self, Cluster};
 use crate::runs::{self, SMALL};
 
@@ -16,7 +16,7 @@ fn stored(cluster: &Cluster) -> (tempfile::TempDir, String) {
         runs::write(runs.path(), seed, SMALL);
     }
     let output = sync(runs.path(), &url).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", output_text(&output));
     (runs, url)
 }
 
@@ -26,8 +26,8 @@ fn command(words: &[&str], runs: &Path) -> Command {
     command
 }
 
-/// What is printed, but for the lines that name the folder.
-fn shown(output: &Output) -> String {
+/// What is printed, except the lines that name the folder.
+fn without_folders(output: &Output) -> String {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     text.lines().filter(|line| !line.starts_with("Wrote ")).collect::<Vec<_>>().join("\n")
 }
@@ -38,7 +38,7 @@ fn name(seed: u64) -> String {
 }
 
 #[test]
-fn a_run_from_the_database_gets_the_folder_back_that_it_had() {
+fn a_run_from_the_database_gets_back_the_folder_that_it_had() {
     if cluster::is_left_out() {
         return;
     }
@@ -50,8 +50,8 @@ fn a_run_from_the_database_gets_the_folder_back_that_it_had() {
         .env("DATABASE_URL", &url)
         .output()
         .unwrap();
-    assert_eq!(there.status.code(), here.status.code(), "{}", told(&there));
-    assert_eq!(shown(&there), shown(&here));
+    assert_eq!(there.status.code(), here.status.code(), "{}", output_text(&there));
+    assert_eq!(without_folders(&there), without_folders(&here));
     let files =
         std::fs::read_dir(runs.path().join(name(2))).unwrap().map(|file| file.unwrap().file_name());
     let files: Vec<_> = files.filter(|file| file != "store.json").collect();
@@ -66,7 +66,7 @@ fn a_run_from_the_database_gets_the_folder_back_that_it_had() {
 }
 
 #[test]
-fn a_folder_that_was_not_given_back_whole_by_the_database_is_none() {
+fn a_folder_that_was_not_restored_whole_from_the_database_does_not_count() {
     if cluster::is_left_out() {
         return;
     }
@@ -124,9 +124,9 @@ fn lists_and_comparisons_are_the_same_from_the_database() {
     ] {
         let here = command(words, runs.path()).output().unwrap();
         let there = command(words, &nowhere).env("DATABASE_URL", &url).output().unwrap();
-        assert_eq!(there.status.code(), Some(0), "{words:?}: {}", told(&there));
+        assert_eq!(there.status.code(), Some(0), "{words:?}: {}", output_text(&there));
         assert!(!here.stdout.is_empty(), "{words:?}");
-        assert_eq!(shown(&there), shown(&here), "{words:?}");
+        assert_eq!(without_folders(&there), without_folders(&here), "{words:?}");
     }
     let by_name = command(&["compare", &one, &other], runs.path()).output().unwrap();
     let typed = [format!("gone/{one}/run.json"), format!("gone/{}", &other[..17])];
@@ -134,24 +134,24 @@ fn lists_and_comparisons_are_the_same_from_the_database() {
         .env("DATABASE_URL", &url)
         .output()
         .unwrap();
-    assert_eq!(shown(&by_path), shown(&by_name), "{}", told(&by_path));
+    assert_eq!(without_folders(&by_path), without_folders(&by_name), "{}", output_text(&by_path));
     let folders = command(&["history", "--from", "folders"], &nowhere)
         .env("DATABASE_URL", &url)
         .output()
         .unwrap();
-    assert!(told(&folders).contains("There is no run in"), "{}", told(&folders));
+    assert!(output_text(&folders).contains("There is no run in"), "{}", output_text(&folders));
     let unknown =
         command(&["show", "00000000"], &nowhere).env("DATABASE_URL", &url).output().unwrap();
-    assert_eq!(unknown.status.code(), Some(2), "{}", told(&unknown));
+    assert_eq!(unknown.status.code(), Some(2), "{}", output_text(&unknown));
     assert!(
-        told(&unknown).contains("there is no run 00000000 in postgres@127.0.0.1"),
+        output_text(&unknown).contains("there is no run 00000000 in postgres@127.0.0.1"),
         "{}",
-        told(&unknown)
+        output_text(&unknown)
     );
 }
 
 #[test]
-fn a_pruned_run_of_the_database_shows_the_figures_that_it_showed() {
+fn a_pruned_run_of_the_database_shows_the_same_figures_as_before() {
     if cluster::is_left_out() {
         return;
     }
@@ -162,18 +162,23 @@ fn a_pruned_run_of_the_database_shows_the_figures_that_it_showed() {
     };
     let pretended = db(&["prune", "--keep", "1d", "--dry-run"]);
     assert!(
-        told(&pretended).contains("Would delete 186 intervals of 3 runs"),
+        output_text(&pretended).contains("Would delete 186 intervals of 3 runs"),
         "{}",
-        told(&pretended)
+        output_text(&pretended)
     );
     let pruned = db(&["prune", "--keep", "1d"]);
-    assert!(told(&pruned).contains("Deleted 186 intervals of 3 runs"), "{}", told(&pruned));
+    assert!(
+        output_text(&pruned).contains("Deleted 186 intervals of 3 runs"),
+        "{}",
+        output_text(&pruned)
+    );
     let elsewhere = tempfile::tempdir().unwrap();
     let here = command(&["show", &name(2)], runs.path()).output().unwrap();
     let there =
         command(&["show", &name(2)], elsewhere.path()).env("DATABASE_URL", &url).output().unwrap();
-    assert!(told(&there).contains("were pruned"), "{}", told(&there));
-    let figures = |output| shown(output).lines().take(12).map(str::to_owned).collect::<Vec<_>>();
+    assert!(output_text(&there).contains("were pruned"), "{}", output_text(&there));
+    let figures =
+        |output| without_folders(output).lines().take(12).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(figures(&there), figures(&here));
     let [one, other] = [&runs, &elsewhere]
         .map(|runs| std::fs::read(runs.path().join(name(2)).join("run.json")).unwrap());
@@ -181,7 +186,7 @@ fn a_pruned_run_of_the_database_shows_the_figures_that_it_showed() {
 }
 
 #[test]
-fn the_doctor_says_of_a_database_what_keeps_runs_from_being_stored() {
+fn the_doctor_reports_what_keeps_a_database_from_storing_runs() {
     const CANARY: &str = "Zebra7f3a9c51";
     if cluster::is_left_out() {
         return;
@@ -194,12 +199,12 @@ fn the_doctor_says_of_a_database_what_keeps_runs_from_being_stored() {
         .sql("store", &format!("create role ci login password '{CANARY}' in role tollgate_writer"));
     let status = |url: &str| {
         let output = tollgate().args(["db", "status"]).env("DATABASE_URL", url).output().unwrap();
-        assert!(!told(&output).contains(CANARY), "{}", told(&output));
-        (output.status.code(), told(&output))
+        assert!(!output_text(&output).contains(CANARY), "{}", output_text(&output));
+        (output.status.code(), output_text(&output))
     };
     let found = |url: &str, code: i32, words: &str| {
-        let (exit, told) = status(url);
-        assert!(exit == Some(code) && told.contains(words), "{exit:?}: {told}");
+        let (exit, text) = status(url);
+        assert!(exit == Some(code) && text.contains(words), "{exit:?}: {text}");
     };
     found(&cluster.url_of("store"), 0, "this user may store runs, read them, change the schema");
     found(&cluster.url_as("ci", CANARY, "store"), 0, "this user may store runs");
@@ -230,12 +235,12 @@ fn the_doctor_says_of_a_database_what_keeps_runs_from_being_stored() {
         .env("DATABASE_URL", cluster.url_of("store"))
         .output()
         .unwrap();
-    assert_eq!(whole.status.code(), Some(1), "{}", told(&whole));
-    assert!(told(&whole).contains("\"row level security\""), "{}", told(&whole));
+    assert_eq!(whole.status.code(), Some(1), "{}", output_text(&whole));
+    assert!(output_text(&whole).contains("\"row level security\""), "{}", output_text(&whole));
 }
 
 #[test]
-fn a_password_of_the_database_is_in_no_file_and_in_nothing_that_is_told() {
+fn a_password_of_the_database_is_in_no_file_and_in_no_output() {
     const CANARY: &str = "Zebra/7f3a#9c51";
     if cluster::is_left_out() {
         return;
@@ -262,7 +267,7 @@ fn a_password_of_the_database_is_in_no_file_and_in_nothing_that_is_told() {
                     command.arg("--runs-dir").arg(runs.path());
                 }
                 let output = command.output().unwrap();
-                assert_untold(&told(&output));
+                assert_no_secret(&output_text(&output));
             }
         }
     }
@@ -270,16 +275,18 @@ fn a_password_of_the_database_is_in_no_file_and_in_nothing_that_is_told() {
         ["select record::text from tollgate.runs", "select command::text from tollgate.runs"];
     assert_eq!(cluster.sql("store", dump[0]).len(), 2);
     for sql in dump {
-        assert_untold(&cluster.sql("store", sql).concat().join("\n"));
+        assert_no_secret(&cluster.sql("store", sql).concat().join("\n"));
     }
     for folder in std::fs::read_dir(runs.path()).unwrap() {
         for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
-            assert_untold(&String::from_utf8_lossy(&std::fs::read(file.unwrap().path()).unwrap()));
+            assert_no_secret(&String::from_utf8_lossy(
+                &std::fs::read(file.unwrap().path()).unwrap(),
+            ));
         }
     }
 }
 
-fn assert_untold(text: &str) {
+fn assert_no_secret(text: &str) {
     for form in ["Zebra/7f3a", "Zebra%2F7f3a", "7f3a#9c51", "7f3a%239c51"] {
         assert!(!text.contains(form), "{text}");
     }

@@ -1,4 +1,4 @@
-//! Nothing is lost: whatever is killed and whenever, each run comes into the database once.
+//! The database gets each run exactly once, even if the prober or the server is killed.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 use tollgate::record::Decision;
 use tollgate::store::{self, FolderContent, StoreMark};
 
-use crate::bench::{contents, migrated, record, sync, told, tollgate};
+use crate::bench::{contents, migrated, output_text, record, sync, tollgate};
 use crate::cluster::{self, Cluster};
 use crate::runs::{self, Shape};
 
-/// Long enough that a kill falls into it.
+/// Large enough that a kill falls between the first run and the last.
 const LARGE: Shape = Shape { scenarios: 1, seconds: 60, per_second: 6 };
 const RUNS: u64 = 4;
 const KILLS: u32 = 8;
 
-/// Runs, what the tables hold when they were sent undisturbed to the database `expected`, and how
-/// long that took.
+/// Runs, the content of the tables after an undisturbed sync to the database `expected`, and how
+/// long that sync took.
 fn expected(cluster: &Cluster) -> (tempfile::TempDir, Vec<(&'static str, String)>, Duration) {
     let folder = tempfile::tempdir().unwrap();
     for seed in 0..RUNS {
@@ -28,18 +28,18 @@ fn expected(cluster: &Cluster) -> (tempfile::TempDir, Vec<(&'static str, String)
     let start = Instant::now();
     let output = sync(folder.path(), &url).output().unwrap();
     let took = start.elapsed();
-    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", output_text(&output));
     (folder, contents(cluster, "expected"), took)
 }
 
-/// How many runs a database has; of each of them it has everything.
+/// Counts the runs of a database and checks that it has each of them whole.
 fn whole_runs(cluster: &Cluster, database: &str) -> u64 {
     assert_runs_are_whole(cluster, database);
     cluster.sql(database, "select count(*) from tollgate.runs")[0][0].parse().unwrap()
 }
 
-/// Disturbs sendings at moments that are spread over what an undisturbed one takes, each to an
-/// empty database, and lets them be repeated. At least one must have been cut off in the middle.
+/// Syncs to empty databases, disturbs each sync at another moment of its duration, and repeats it.
+/// At least one sync must have been cut off in the middle.
 fn disturbed(cluster: &mut Cluster, disturb: fn(&mut Cluster, Child, &str)) {
     let (folder, expected, took) = expected(cluster);
     let mut in_the_middle = 0;
@@ -52,14 +52,14 @@ fn disturbed(cluster: &mut Cluster, disturb: fn(&mut Cluster, Child, &str)) {
         let there = whole_runs(cluster, &name);
         in_the_middle += u32::from(0 < there && there < RUNS);
         let output = sync(folder.path(), &url).output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+        assert_eq!(output.status.code(), Some(0), "{}", output_text(&output));
         assert_eq!(contents(cluster, &name), expected);
     }
     assert!(in_the_middle > 0, "no disturbance fell between the first run and the last");
 }
 
 #[test]
-fn a_prober_that_is_killed_while_it_sends_leaves_the_database_whole_and_every_run_comes_in_once() {
+fn a_prober_that_is_killed_while_it_sends_leaves_the_database_whole_and_every_run_is_stored_once() {
     if cluster::is_left_out() {
         return;
     }
@@ -79,12 +79,12 @@ fn a_database_that_crashes_while_runs_are_sent_gets_every_run_once() {
     disturbed(&mut Cluster::with_settings(&settings), |cluster, child, _| {
         cluster.stop_immediate();
         let output = child.wait_with_output().unwrap();
-        assert!([Some(0), Some(4)].contains(&output.status.code()), "{}", told(&output));
+        assert!([Some(0), Some(4)].contains(&output.status.code()), "{}", output_text(&output));
         cluster.restart();
     });
 }
 
-/// Of a run that is there at all, everything is.
+/// Checks that a database has every part of each run that it has.
 fn assert_runs_are_whole(cluster: &Cluster, database: &str) {
     let torn = "select count(*) from tollgate.runs r where \
                 (select count(*) from tollgate.intervals i where i.run_id = r.id) <> 61 \
@@ -103,7 +103,7 @@ fn two_that_send_the_same_runs_to_a_database_at_once_store_each_once() {
     let both = [(); 2].map(|()| sync(folder.path(), &url).stderr(Stdio::piped()).spawn().unwrap());
     for child in both {
         let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+        assert_eq!(output.status.code(), Some(0), "{}", output_text(&output));
     }
     assert_eq!(contents(&cluster, "twice"), expected);
 }
@@ -119,9 +119,10 @@ fn a_database_restored_without_the_latest_runs_gets_them_again() {
     cluster.sql("expected", "delete from tollgate.runs where started > '2026-01-01 00:25+00'");
     let output = sync(folder.path(), &url).output().unwrap();
     assert!(
-        told(&output).contains("1 run uploaded to") && told(&output).contains("3 already there"),
+        output_text(&output).contains("1 run uploaded to")
+            && output_text(&output).contains("3 already there"),
         "{}",
-        told(&output)
+        output_text(&output)
     );
     assert_eq!(contents(&cluster, "expected"), expected);
 }
@@ -147,7 +148,7 @@ impl Drop for Target {
     }
 }
 
-/// A run against the target that passes, sent to a database.
+/// A run against the target that passes and is sent to a database.
 fn run(target: &Target, runs: &Path, url: &str, duration: &str) -> Command {
     let mut command = tollgate();
     command
@@ -170,7 +171,7 @@ fn code(output: &Output) -> Option<i32> {
 }
 
 #[test]
-fn a_run_is_stored_in_the_database_and_one_that_is_not_is_kept_marked_and_sent_later() {
+fn a_run_that_could_not_be_stored_in_the_database_is_kept_marked_and_sent_later() {
     if cluster::is_left_out() {
         return;
     }
@@ -179,19 +180,23 @@ fn a_run_is_stored_in_the_database_and_one_that_is_not_is_kept_marked_and_sent_l
     let url = migrated(&cluster, "store");
 
     let output = run(&target, one.path(), &url, "1s").output().unwrap();
-    assert_eq!(code(&output), Some(0), "{}", told(&output));
-    assert!(told(&output).contains("Stored in postgres@127.0.0.1"), "{}", told(&output));
+    assert_eq!(code(&output), Some(0), "{}", output_text(&output));
+    assert!(
+        output_text(&output).contains("Stored in postgres@127.0.0.1"),
+        "{}",
+        output_text(&output)
+    );
     let mark = StoreMark::read(&only_folder(one.path()));
     assert_eq!((mark.stored.len(), mark.unsynced), (1, None));
 
     cluster.stop_immediate();
     let output = run(&target, other.path(), &url, "1s").output().unwrap();
-    assert_eq!(code(&output), Some(0), "the verdict stands: {}", told(&output));
-    let said = told(&output);
+    assert_eq!(code(&output), Some(0), "the verdict stands: {}", output_text(&output));
+    let text = output_text(&output);
     assert!(
-        said.contains("WARNING: the run is not stored")
-            && said.contains("`tollgate sync` uploads it"),
-        "{said}"
+        text.contains("WARNING: the run is not stored")
+            && text.contains("`tollgate sync` uploads it"),
+        "{text}"
     );
     let folder = only_folder(other.path());
     assert!(StoreMark::read(&folder).unsynced.unwrap().why.contains("cannot be reached"));
@@ -200,11 +205,11 @@ fn a_run_is_stored_in_the_database_and_one_that_is_not_is_kept_marked_and_sent_l
     }
 
     let required = run(&target, other.path(), &url, "1s").arg("--require-store").output().unwrap();
-    assert_eq!(code(&required), Some(4), "{}", told(&required));
+    assert_eq!(code(&required), Some(4), "{}", output_text(&required));
 
     cluster.restart();
     let output = sync(other.path(), &url).output().unwrap();
-    assert!(told(&output).contains("2 runs uploaded to"), "{}", told(&output));
+    assert!(output_text(&output).contains("2 runs uploaded to"), "{}", output_text(&output));
     let mark = StoreMark::read(&folder);
     assert_eq!((mark.stored.len(), mark.unsynced), (1, None));
     let environments = cluster.sql("store", "select environment, decision from tollgate.runs");
@@ -212,7 +217,7 @@ fn a_run_is_stored_in_the_database_and_one_that_is_not_is_kept_marked_and_sent_l
 }
 
 #[test]
-fn a_prober_that_is_killed_in_the_middle_of_a_run_loses_nothing_that_the_database_could_have() {
+fn a_prober_that_is_killed_in_the_middle_of_a_run_loses_no_settled_interval_for_the_database() {
     if cluster::is_left_out() {
         return;
     }
@@ -227,18 +232,20 @@ fn a_prober_that_is_killed_in_the_middle_of_a_run_loses_nothing_that_the_databas
     wait_for_seconds(runs.path(), 3);
     let busy = sync(runs.path(), &url).output().unwrap();
     assert!(
-        told(&busy).contains("0 runs uploaded") && told(&busy).contains("1 still running"),
+        output_text(&busy).contains("0 runs uploaded")
+            && output_text(&busy).contains("1 still running"),
         "{}",
-        told(&busy)
+        output_text(&busy)
     );
     child.kill().unwrap();
     child.wait().unwrap();
     let output = sync(runs.path(), &url).output().unwrap();
-    assert_eq!(code(&output), Some(0), "{}", told(&output));
+    assert_eq!(code(&output), Some(0), "{}", output_text(&output));
     assert!(
-        told(&output).contains("was interrupted") && told(&output).contains("1 run uploaded"),
+        output_text(&output).contains("was interrupted")
+            && output_text(&output).contains("1 run uploaded"),
         "{}",
-        told(&output)
+        output_text(&output)
     );
     let record = record(&only_folder(runs.path()));
     assert_ne!(record.verdict.decision, Decision::Pass);
@@ -248,7 +255,7 @@ fn a_prober_that_is_killed_in_the_middle_of_a_run_loses_nothing_that_the_databas
     assert_eq!(stored[0], [ok.to_string()]);
 }
 
-/// Waits until a run that goes on has written so many seconds.
+/// Waits until a run in progress has written this number of seconds.
 fn wait_for_seconds(runs: &Path, count: usize) {
     for _ in 0..400 {
         let folders = store::run_folders(runs).unwrap_or_default();
@@ -268,7 +275,7 @@ fn wait_for_seconds(runs: &Path, count: usize) {
 }
 
 #[test]
-fn a_writer_who_may_not_read_the_database_goes_by_the_marks_in_the_folders() {
+fn a_writer_who_may_not_read_the_database_relies_on_the_marks_in_the_folders() {
     if cluster::is_left_out() {
         return;
     }
@@ -281,18 +288,19 @@ fn a_writer_who_may_not_read_the_database_goes_by_the_marks_in_the_folders() {
     }
     for said in ["3 runs uploaded", "0 runs uploaded", "0 runs uploaded"] {
         let output = sync(runs.path(), &url).output().unwrap();
-        assert!(told(&output).contains(said), "{}", told(&output));
+        assert!(output_text(&output).contains(words), "{}", output_text(&output));
     }
     let all = sync(runs.path(), &url).arg("--all").output().unwrap();
     assert!(
-        told(&all).contains("0 runs uploaded") && told(&all).contains("3 already there"),
+        output_text(&all).contains("0 runs uploaded")
+            && output_text(&all).contains("3 already there"),
         "{}",
-        told(&all)
+        output_text(&all)
     );
 }
 
 #[test]
-fn a_prober_that_is_killed_while_it_stores_its_run_has_said_so_before() {
+fn a_prober_marks_a_run_unsynced_before_it_stores_it_in_the_database() {
     if cluster::is_left_out() {
         return;
     }
@@ -319,7 +327,7 @@ fn a_prober_that_is_killed_while_it_stores_its_run_has_said_so_before() {
         cluster.sql("postgres", "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()");
     });
     let output = sync(runs.path(), &url).output().unwrap();
-    assert!(told(&output).contains("1 run uploaded"), "{}", told(&output));
+    assert!(output_text(&output).contains("1 run uploaded"), "{}", output_text(&output));
     assert_eq!(StoreMark::read(&only_folder(runs.path())).unsynced, None);
 }
 

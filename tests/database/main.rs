@@ -1,4 +1,5 @@
-//! Runs in a real Postgres: stored whole and once, read back to the letter, by those who may.
+//! Runs in a real Postgres: stored whole and once, and read back exactly, by users with the right
+//! to do so.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 #![allow(
     clippy::disallowed_methods,

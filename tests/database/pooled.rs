@@ -1,4 +1,4 @@
-//! Behind a pooler in transaction mode no answer is another query's.
+//! Behind a pooler in transaction mode, every query gets its own answer.
 
 use tollgate::history::HistoryFilter;
 use tollgate::postgres::{DatabaseAddress, PgError, PgSession, TransactionMode};
@@ -11,13 +11,13 @@ use crate::runs::{self, SMALL};
 const CLIENTS: i64 = 8;
 const QUERIES: i64 = 1_000;
 
-/// Asks for what only this client asks for, by texts with parameters of equal shape that all
-/// clients use in turn.
+/// Sends queries whose values are unique to this client. All clients use the same statements with
+/// parameters of the same types.
 async fn ask(address: &DatabaseAddress, client: i64) -> Result<i64, PgError> {
     let mut session = PgSession::connect(address).await?;
     let mut wrong = 0;
     for query in 0..QUERIES {
-        let asked = client * QUERIES + query;
+        let number = client * QUERIES + query;
         let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
         let sql = match query % 4 {
             0 => "select $1::bigint + $2::bigint as answer",
@@ -26,13 +26,13 @@ async fn ask(address: &DatabaseAddress, client: i64) -> Result<i64, PgError> {
             _ => "select $1::bigint * 3 + $2::bigint as answer",
         };
         let expected = match query % 4 {
-            0 => asked + client,
-            1 => asked - client,
-            2 => asked * 2 + client,
-            _ => asked * 3 + client,
+            0 => number + client,
+            1 => number - client,
+            2 => number * 2 + client,
+            _ => number * 3 + client,
         };
         let rows =
-            transaction.fetch_rows(sql, |statement| statement.bind(asked).bind(client)).await?;
+            transaction.fetch_rows(sql, |statement| statement.bind(number).bind(client)).await?;
         let answer: i64 = transaction.column_value(&rows[0], "answer")?;
         wrong += i64::from(rows.len() != 1 || answer != expected);
         transaction.commit().await?;
@@ -41,7 +41,7 @@ async fn ask(address: &DatabaseAddress, client: i64) -> Result<i64, PgError> {
     Ok(wrong)
 }
 
-/// How many answers of all clients at once were wrong.
+/// Counts the wrong answers of all clients, which run at the same time.
 fn wrong_answers(url: &str) -> i64 {
     let address = DatabaseAddress::parse(url).unwrap();
     let clients: Vec<_> = (0..CLIENTS)
@@ -69,7 +69,7 @@ fn eight_clients_of_a_database_get_their_own_answers_directly_and_behind_a_poole
 }
 
 #[test]
-fn all_that_is_done_with_a_database_can_be_done_behind_a_pooler() {
+fn every_operation_on_a_database_works_behind_a_pooler() {
     if cluster::is_left_out() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Who may read and write the runs, with the roles that Supabase has.
+//! Who may read and write the runs, with Supabase's roles.
 
 use tollgate::history::HistoryFilter;
 use tollgate::record::RunSummary;
@@ -8,7 +8,7 @@ use crate::bench::{TABLES, keep, open, record};
 use crate::cluster::{self, Cluster, Supabase};
 use crate::runs::{self, SMALL};
 
-/// A database like Supabase's with one run in it, that its owner, who is no superuser, has stored.
+/// A database like Supabase's with one run, stored by its owner, who is not a superuser.
 fn supabase(cluster: &Cluster) -> (Supabase, tempfile::TempDir) {
     let supabase = cluster.like_supabase();
     let mut owner = open(&supabase.owner);
@@ -22,7 +22,7 @@ fn supabase(cluster: &Cluster) -> (Supabase, tempfile::TempDir) {
     (supabase, folder)
 }
 
-/// What a role of the API gets for a statement, as PostgREST asks it.
+/// What a role of the API gets for a statement that is sent as PostgREST sends it.
 fn as_role(
     cluster: &Cluster,
     supabase: &Supabase,
@@ -58,7 +58,7 @@ fn the_roles_of_supabases_api_neither_read_nor_write_the_database_unless_it_is_e
 }
 
 #[test]
-fn exposed_views_of_the_database_are_read_only_and_for_the_named_roles_alone() {
+fn exposed_views_of_the_database_are_read_only_and_only_for_the_named_roles() {
     if cluster::is_left_out() {
         return;
     }
@@ -103,7 +103,7 @@ fn exposed_views_of_the_database_are_read_only_and_for_the_named_roles_alone() {
 }
 
 #[test]
-fn views_are_made_in_no_schema_of_others_and_for_no_role_that_is_not_there() {
+fn views_are_not_created_in_a_foreign_schema_or_for_a_missing_role() {
     if cluster::is_left_out() {
         return;
     }
@@ -111,9 +111,9 @@ fn views_are_made_in_no_schema_of_others_and_for_no_role_that_is_not_there() {
     let (supabase, _folder) = supabase(&cluster);
     let mut owner = open(&supabase.owner);
     let mut refused = |schema: &str, role: &str| {
-        let told = owner.expose(schema, &[role.to_owned()]).unwrap_err().to_string();
-        assert!(told.contains(": "), "{told}");
-        told
+        let message = owner.expose(schema, &[role.to_owned()]).unwrap_err().to_string();
+        assert!(message.contains(": "), "{message}");
+        message
     };
     assert!(refused("public", "authenticated").contains("holds other things"));
     assert!(refused("tollgate", "authenticated").contains("holds other things"));

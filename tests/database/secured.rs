@@ -1,4 +1,4 @@
-//! Connections over TLS: the server is known, or nothing is sent.
+//! Connections over TLS: nothing is sent to a server that is not verified.
 
 use tollgate::postgres::{DatabaseAddress, PgError, PgErrorKind, PgSession};
 
@@ -13,7 +13,7 @@ fn connect(url: &str) -> Result<(), PgError> {
 }
 
 #[test]
-fn a_database_is_verified_by_the_authority_given_and_by_its_name() {
+fn a_database_is_verified_by_the_given_authority_and_by_its_name() {
     if cluster::is_left_out() {
         return;
     }
@@ -28,14 +28,14 @@ fn a_database_is_verified_by_the_authority_given_and_by_its_name() {
         assert!(error.to_string().contains("sslrootcert=FILE"), "{error}");
     };
     is_tls(&format!("{by_name}?sslmode=verify-full"));
-    // The certificate is for `localhost` alone.
+    // The certificate is only for `localhost`.
     is_tls(&format!("{}?sslmode=verify-full&sslrootcert={ca}", cluster.url()));
     connect(&format!("{}?sslmode=verify-ca&sslrootcert={ca}", cluster.url())).unwrap();
     connect(&format!("{by_name}?sslmode=require")).unwrap();
 }
 
 #[test]
-fn a_database_that_speaks_no_tls_is_told_nothing_where_tls_is_asked_for() {
+fn a_database_without_tls_receives_nothing_if_tls_is_required() {
     if cluster::is_left_out() {
         return;
     }
@@ -47,7 +47,7 @@ fn a_database_that_speaks_no_tls_is_told_nothing_where_tls_is_asked_for() {
 }
 
 #[test]
-fn a_file_of_authorities_that_is_none_is_an_error_with_the_remedy() {
+fn an_invalid_file_of_authorities_is_an_error_with_the_remedy() {
     if cluster::is_left_out() {
         return;
     }
@@ -65,7 +65,7 @@ fn a_file_of_authorities_that_is_none_is_an_error_with_the_remedy() {
 }
 
 #[test]
-fn a_database_is_reached_by_an_address_of_ipv6_too() {
+fn a_database_is_reached_by_an_ipv6_address_too() {
     if cluster::is_left_out() || std::net::TcpListener::bind("[::1]:0").is_err() {
         return;
     }

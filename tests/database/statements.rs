@@ -1,5 +1,5 @@
-//! A statement from a file gives its rows as JSON, or a reason that can be acted on, directly and
-//! behind a pooler.
+//! A statement from a file gives its rows as JSON or an error with a remedy, directly and behind a
+//! pooler.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const TABLES: &str = "create table orders (id bigint primary key, note text);\
      create sequence numbers;\
      create role visitor login password 'visitor';";
 
-/// A session, and what it takes to use it where there is no runtime.
+/// A session with a runtime, so that tests can use it synchronously.
 struct Bench {
     runtime: tokio::runtime::Runtime,
     session: PgSession,
@@ -33,8 +33,8 @@ impl Bench {
         Self { runtime, session }
     }
 
-    /// Carries a statement out in a transaction of its own, which is kept where it succeeds.
-    fn carry_out(
+    /// Runs a statement in its own transaction, which is committed if the statement succeeds.
+    fn run_statement(
         &mut self,
         statement: &SqlStatement,
         values: &[&str],
@@ -51,20 +51,19 @@ impl Bench {
     }
 
     fn read(&mut self, sql: &str) -> Result<Vec<Value>, PgError> {
-        self.carry_out(&SqlStatement::parse_reading(sql).unwrap(), &[], LONG)
+        self.run_statement(&SqlStatement::parse_reading(sql).unwrap(), &[], LONG)
     }
 
     fn read_with(&mut self, sql: &str, values: &[&str]) -> Result<Vec<Value>, PgError> {
-        self.carry_out(&SqlStatement::parse_reading(sql).unwrap(), values, LONG)
+        self.run_statement(&SqlStatement::parse_reading(sql).unwrap(), values, LONG)
     }
 
     fn write(&mut self, sql: &str) -> Result<Vec<Value>, PgError> {
-        self.carry_out(&SqlStatement::parse_writing(sql).unwrap(), &[], LONG)
+        self.run_statement(&SqlStatement::parse_writing(sql).unwrap(), &[], LONG)
     }
 }
 
-/// Does something with the database directly, and again behind a pooler that has one connection for
-/// all.
+/// Uses the database directly, and again through a pooler with one connection for all clients.
 fn both_ways(act: impl Fn(&Cluster, &mut Bench)) {
     if cluster::is_left_out() {
         return;
@@ -98,7 +97,7 @@ fn a_row_is_an_object_whose_values_have_the_types_that_postgres_gives_them() {
 }
 
 #[test]
-fn rows_come_in_the_order_of_the_statement_and_a_column_may_be_named_as_anything() {
+fn rows_come_in_the_order_of_the_statement_and_a_column_may_have_any_name() {
     both_ways(|_, bench| {
         let rows = bench.read("select id, note from orders order by id desc;").unwrap();
         let ids: Vec<_> = rows.iter().map(|row| row["id"].as_i64().unwrap()).collect();
@@ -117,7 +116,7 @@ fn rows_come_in_the_order_of_the_statement_and_a_column_may_be_named_as_anything
 }
 
 #[test]
-fn values_are_texts_that_the_statement_makes_other_types_of() {
+fn values_are_texts_that_the_statement_casts_to_other_types() {
     both_ways(|_, bench| {
         let sql = "select id from orders where id = $1::bigint and note = $2";
         assert_eq!(bench.read_with(sql, &["1", "first"]).unwrap(), [json!({"id": 1})]);
@@ -134,7 +133,7 @@ fn values_are_texts_that_the_statement_makes_other_types_of() {
 }
 
 #[test]
-fn a_value_never_stands_in_an_error() {
+fn a_value_never_appears_in_an_error() {
     both_ways(|_, bench| {
         for (sql, values) in [
             ("select $1::bigint as n", &[CANARY][..]),
@@ -159,7 +158,7 @@ fn a_value_never_stands_in_an_error() {
 }
 
 #[test]
-fn a_statement_that_is_meant_to_read_does_not_write() {
+fn a_statement_in_a_read_only_transaction_does_not_write() {
     both_ways(|_, bench| {
         for sql in ["select id from orders for update", "select nextval('numbers') as n"] {
             let error = bench.read(sql).unwrap_err();
@@ -180,7 +179,7 @@ fn a_statement_that_is_meant_to_read_does_not_write() {
 }
 
 #[test]
-fn a_statement_that_writes_tells_what_it_wrote() {
+fn a_statement_that_writes_returns_what_it_wrote() {
     both_ways(|_, bench| {
         let inserted =
             bench.write("insert into orders values (4, 'x'), (5, null) returning id, note; -- two");
@@ -203,27 +202,27 @@ fn a_statement_that_writes_tells_what_it_wrote() {
 }
 
 #[test]
-fn a_statement_that_takes_too_long_is_given_up_and_the_session_goes_on() {
+fn a_statement_that_takes_too_long_is_cancelled_and_the_session_continues() {
     both_ways(|_, bench| {
         let slow = SqlStatement::parse_reading("select 1 as n from pg_sleep(60)").unwrap();
-        let error = bench.carry_out(&slow, &[], Duration::from_millis(1)).unwrap_err();
+        let error = bench.run_statement(&slow, &[], Duration::from_millis(1)).unwrap_err();
         assert_eq!(
             (error.kind, error.state.as_deref()),
             (PgErrorKind::GivenUp, Some("57014")),
             "{error}"
         );
         assert_eq!(bench.read("select 1 as n").unwrap(), [json!({"n": 1})]);
-        let error = bench.carry_out(&slow, &[], Duration::ZERO).unwrap_err();
+        let error = bench.run_statement(&slow, &[], Duration::ZERO).unwrap_err();
         assert_eq!(error.kind, PgErrorKind::GivenUp, "zero is no endless timeout: {error}");
         let quick = SqlStatement::parse_reading("select current_setting('statement_timeout') as t")
             .unwrap();
-        let longest = bench.carry_out(&quick, &[], Duration::MAX).unwrap();
+        let longest = bench.run_statement(&quick, &[], Duration::MAX).unwrap();
         assert_eq!(longest, [json!({"t": "2147483647ms"})]);
     });
 }
 
 #[test]
-fn what_is_not_there_and_what_is_not_allowed_are_told_apart_from_a_mistake() {
+fn missing_objects_and_missing_rights_are_distinguished_from_a_mistake() {
     both_ways(|_, bench| {
         for sql in [
             "select 1 from nowhere",
@@ -252,7 +251,7 @@ fn what_is_not_there_and_what_is_not_allowed_are_told_apart_from_a_mistake() {
 }
 
 #[test]
-fn rights_that_lack_are_told_with_their_remedy() {
+fn missing_rights_are_reported_with_their_remedy() {
     if cluster::is_left_out() {
         return;
     }
@@ -298,14 +297,18 @@ fn a_user_who_may_not_connect_is_not_let_in_and_no_statement_is_denied() {
 #[test]
 fn an_answer_of_any_size_is_refused_without_being_kept() {
     both_ways(|_, bench| {
-        for (sql, said) in [
+        for (sql, message) in [
             ("select n from generate_series(1, 10001) as n", "more than 10000 rows"),
             ("select generate_series(1, 1000000000) as n", "more than 10000 rows"),
             ("select repeat('x', 100000) as x from generate_series(1, 1000)", "more than 16 MiB"),
             ("select repeat('x', 100000000) as x", "more than 16 MiB"),
         ] {
             let error = bench.read(sql).unwrap_err();
-            assert_eq!((error.kind, error.message.as_str()), (PgErrorKind::TooMuch, said), "{sql}");
+            assert_eq!(
+                (error.kind, error.message.as_str()),
+                (PgErrorKind::TooMuch, message),
+                "{sql}"
+            );
         }
         assert_eq!(
             bench
@@ -318,15 +321,15 @@ fn an_answer_of_any_size_is_refused_without_being_kept() {
 }
 
 #[test]
-fn a_statement_that_leaves_its_brackets_does_no_more_than_it_could_within_them() {
+fn a_statement_that_closes_its_parentheses_can_do_no_more_than_within_them() {
     both_ways(|_, bench| {
         let sql = "select 1 as n) as answer; delete from orders; select * from (select 1 as n";
         assert!(SqlStatement::parse_reading(sql).is_err());
         let error =
             bench.read("select nextval('numbers') as n) as answer, (select 1 as m").unwrap_err();
         assert_eq!(error.kind, PgErrorKind::Statement, "{error}");
-        // What looks like a text to a server that takes backslashes for escapes is several
-        // statements to it, which it refuses.
+        // With backslashes as escapes, the server would read this differently than it was split. It
+        // sees several statements and refuses them.
         let split = r"select '\' as a; select '\' as b";
         assert!(SqlStatement::parse_reading(split).is_err());
         assert_eq!(bench.read("select count(*) as n from orders").unwrap(), [json!({"n": 3})]);

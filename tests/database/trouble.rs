@@ -1,20 +1,20 @@
-//! What is told when a database cannot do what it is asked to.
+//! The errors that are reported if a database cannot store runs.
 
 use std::path::Path;
 
 use tollgate::postgres::{DatabaseAddress, PgErrorKind, PgSession, TransactionMode};
 
-use crate::bench::{migrated, sync, told, tollgate};
+use crate::bench::{migrated, output_text, sync, tollgate};
 use crate::cluster::{self, Cluster};
 use crate::runs::{self, SMALL};
 
 const CANARY: &str = "Zebra7f3a9c51";
 
-/// What `tollgate sync` of one run says; it must end with exit code 4.
+/// What `tollgate sync` prints for one run; it must exit with 4.
 fn refused(runs: &Path, url: &str) -> String {
     let output = sync(runs, url).output().unwrap();
-    assert_eq!(output.status.code(), Some(4), "{}", told(&output));
-    told(&output)
+    assert_eq!(output.status.code(), Some(4), "{}", output_text(&output));
+    output_text(&output)
 }
 
 fn one_run() -> tempfile::TempDir {
@@ -24,7 +24,7 @@ fn one_run() -> tempfile::TempDir {
 }
 
 #[test]
-fn each_trouble_with_a_database_is_told_with_its_remedy_and_never_with_the_password() {
+fn each_error_of_a_database_is_reported_with_its_remedy_and_never_with_the_password() {
     if cluster::is_left_out() {
         return;
     }
@@ -34,22 +34,22 @@ fn each_trouble_with_a_database_is_told_with_its_remedy_and_never_with_the_passw
     cluster.sql("postgres", &format!("create role stranger login password '{CANARY}'"));
     let stranger = |database: &str| cluster.url_as("stranger", CANARY, database);
     let closed = stranger("store").replace(&cluster.port().to_string(), "1");
-    let told = [
+    let cases = [
         (cluster.url_as("postgres", CANARY, "store"), "check user name and password"),
         (stranger("nowhere"), "has no such database"),
         (stranger("empty"), "`tollgate db migrate` makes it"),
         (stranger("store"), "grant tollgate_writer to"),
         (closed, "check that the database runs and listens at this host and port"),
     ];
-    for (url, remedy) in told {
-        let said = refused(runs.path(), &url);
-        assert!(said.contains(remedy), "{said}");
-        assert!(!said.contains(CANARY), "{said}");
+    for (url, remedy) in cases {
+        let text = refused(runs.path(), &url);
+        assert!(text.contains(remedy), "{text}");
+        assert!(!text.contains(CANARY), "{text}");
     }
 }
 
 #[test]
-fn a_database_schema_of_another_version_is_told_with_what_brings_both_together() {
+fn a_database_schema_of_another_version_is_reported_with_the_remedy() {
     if cluster::is_left_out() {
         return;
     }
@@ -63,17 +63,21 @@ fn a_database_schema_of_another_version_is_told_with_what_brings_both_together()
         ("update tollgate.migrations set version = 99", "use a newer tollgate"),
     ] {
         cluster.sql("store", change);
-        let said = refused(runs.path(), &url);
-        assert!(said.contains(remedy), "{said}");
+        let text = refused(runs.path(), &url);
+        assert!(text.contains(remedy), "{text}");
     }
     cluster.sql("store", "update tollgate.migrations set version = 1, sha256 = 'other'");
     let output = tollgate().args(["db", "migrate"]).env("DATABASE_URL", &url).output().unwrap();
     assert_eq!(output.status.code(), Some(4));
-    assert!(told(&output).contains("is not the one that this tollgate knows"), "{}", told(&output));
+    assert!(
+        output_text(&output).contains("is not the one that this tollgate knows"),
+        "{}",
+        output_text(&output)
+    );
 }
 
 #[test]
-fn a_database_that_is_set_to_read_alone_is_told_as_such_and_can_still_be_pruned() {
+fn a_read_only_database_is_reported_as_such_and_can_still_be_pruned() {
     if cluster::is_left_out() {
         return;
     }
@@ -82,15 +86,19 @@ fn a_database_that_is_set_to_read_alone_is_told_as_such_and_can_still_be_pruned(
     assert_eq!(sync(runs.path(), &url).output().unwrap().status.code(), Some(0));
     runs::write(runs.path(), 2, SMALL);
     cluster.sql("store", "alter database store set default_transaction_read_only = on");
-    let said = refused(runs.path(), &url);
-    assert!(said.contains("does not accept writes") && said.contains("primary server"), "{said}");
+    let text = refused(runs.path(), &url);
+    assert!(text.contains("does not accept writes") && text.contains("primary server"), "{text}");
     assert_eq!(cluster.sql("store", "select count(*) from tollgate.runs")[0], ["1"]);
     let pruned = tollgate()
         .args(["db", "prune", "--keep", "1d"])
         .env("DATABASE_URL", &url)
         .output()
         .unwrap();
-    assert!(told(&pruned).contains("Deleted 62 intervals of 1 run that"), "{}", told(&pruned));
+    assert!(
+        output_text(&pruned).contains("Deleted 62 intervals of 1 run that"),
+        "{}",
+        output_text(&pruned)
+    );
 }
 
 #[test]
@@ -100,7 +108,7 @@ fn a_database_whose_disk_is_full_in_the_middle_of_a_run_keeps_none_of_it() {
     }
     let (cluster, runs) = (Cluster::start(), one_run());
     let url = migrated(&cluster, "store");
-    // As PostgreSQL says it, in the last of a run's tables.
+    // Raises PostgreSQL's own error, in the last of a run's tables.
     cluster.sql(
         "store",
         "create function tollgate.refuse() returns trigger language plpgsql as \
@@ -111,30 +119,30 @@ fn a_database_whose_disk_is_full_in_the_middle_of_a_run_keeps_none_of_it() {
         "store",
         "create trigger refuse before insert on tollgate.interval_histograms execute function tollgate.refuse()",
     );
-    let said = refused(runs.path(), &url);
+    let text = refused(runs.path(), &url);
     assert!(
-        said.contains("has no space left on its disk") && said.contains("tollgate db prune"),
-        "{said}"
+        text.contains("has no space left on its disk") && text.contains("tollgate db prune"),
+        "{text}"
     );
     assert_eq!(cluster.sql("store", "select count(*) from tollgate.runs")[0], ["0"]);
     cluster.sql("store", "drop trigger refuse on tollgate.interval_histograms");
     let output = sync(runs.path(), &url).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", output_text(&output));
 }
 
 #[test]
-fn a_database_that_hangs_is_given_up_and_the_run_is_kept() {
+fn a_database_that_hangs_times_out_and_the_run_is_kept() {
     if cluster::is_left_out() {
         return;
     }
     let (cluster, runs) = (Cluster::start(), one_run());
     let url = migrated(&cluster, "store");
     cluster.pause();
-    let said = refused(runs.path(), &format!("{url}?connect_timeout=1"));
+    let text = refused(runs.path(), &format!("{url}?connect_timeout=1"));
     cluster.resume();
-    assert!(said.contains("no connection within 1 s"), "{said}");
+    assert!(text.contains("no connection within 1 s"), "{text}");
     let output = sync(runs.path(), &url).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", output_text(&output));
 }
 
 #[test]
@@ -156,8 +164,8 @@ fn a_wrong_database_url_is_a_usage_error_before_anything_is_sent_and_never_shown
                     command.env("DATABASE_URL", &url)
                 };
                 let output = command.output().unwrap();
-                assert_eq!(output.status.code(), Some(2), "{}", told(&output));
-                assert!(!told(&output).contains(CANARY), "{}", told(&output));
+                assert_eq!(output.status.code(), Some(2), "{}", output_text(&output));
+                assert!(!output_text(&output).contains(CANARY), "{}", output_text(&output));
             }
         }
     }
@@ -167,25 +175,25 @@ fn a_wrong_database_url_is_a_usage_error_before_anything_is_sent_and_never_shown
         .env("DATABASE_URL", format!("mysql://u:{CANARY}@h/x"))
         .output()
         .unwrap();
-    assert_eq!(foreign.status.code(), Some(1), "{}", told(&foreign));
+    assert_eq!(foreign.status.code(), Some(1), "{}", output_text(&foreign));
     assert!(
-        told(&foreign).contains("does not name a Postgres database")
-            && !told(&foreign).contains(CANARY),
+        output_text(&foreign).contains("does not name a Postgres database")
+            && !output_text(&foreign).contains(CANARY),
         "{}",
-        told(&foreign)
+        output_text(&foreign)
     );
     let none =
         tollgate().args(["sync", "--store", "none"]).env("DATABASE_URL", "x").output().unwrap();
-    assert!(told(&none).contains("no database is named"), "{}", told(&none));
+    assert!(output_text(&none).contains("no database is named"), "{}", output_text(&none));
     let required =
         tollgate().args(["run", "http://127.0.0.1:1", "--require-store"]).output().unwrap();
-    assert_eq!(required.status.code(), Some(2), "{}", told(&required));
+    assert_eq!(required.status.code(), Some(2), "{}", output_text(&required));
 }
 
-/// The clock is stopped once the transaction has begun, and goes on by itself where nobody has
-/// anything to do.
+/// The clock is paused once the transaction has begun, and advances by itself when no task has
+/// work.
 #[test]
-fn a_database_that_hangs_in_the_middle_of_a_transaction_is_given_up() {
+fn a_database_that_hangs_in_the_middle_of_a_transaction_times_out() {
     if cluster::is_left_out() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Runs that nobody carried out, for tests and benchmarks of what keeps and lists them.
+//! Generated runs, for tests and benchmarks that store and list them.
 #![allow(dead_code, reason = "each test crate needs another part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
@@ -17,19 +17,19 @@ use tollgate::store::{RunDraft, RunFolder};
 use tollgate::verdict;
 use uuid::Uuid;
 
-/// How large a run is.
+/// The size of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
     pub(crate) scenarios: usize,
     pub(crate) seconds: u64,
-    /// Exchanges of a scenario that are due in a second.
+    /// Exchanges of a scenario that are due per second.
     pub(crate) per_second: u64,
 }
 
 /// A run of half a minute.
 pub(crate) const SMALL: Shape = Shape { scenarios: 2, seconds: 30, per_second: 20 };
 
-/// What each exchange of an open connection enters.
+/// The dimensions that each exchange on an open connection enters.
 const DIMENSIONS: [Dimension; 8] = [
     Dimension::Latency,
     Dimension::Reused,
@@ -42,7 +42,7 @@ const DIMENSIONS: [Dimension; 8] = [
 ];
 const REQUEST: &str = "tile page";
 
-/// A number that looks drawn, and is the same whenever it is asked for (splitmix64).
+/// A pseudo-random number that depends only on the seed (splitmix64).
 fn drawn(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -56,7 +56,7 @@ fn scenario_name(at: usize) -> String {
         .map_or_else(|| format!("scenario-{at}"), |&name| name.to_owned())
 }
 
-/// The id of the run of a seed: version 7, of the moment at which it started.
+/// The id of the run of a seed: a UUID of version 7, from the moment at which it started.
 pub(crate) fn id(seed: u64) -> Uuid {
     let bytes = [drawn(seed).to_be_bytes(), drawn(!seed).to_be_bytes()].concat();
     let millis = u64::try_from(started(seed).unix_timestamp() * 1_000).unwrap();
@@ -72,7 +72,7 @@ fn budgets() -> Vec<Budget> {
     ["p95 < 300ms", "errors < 1%"].map(|text| text.parse().unwrap()).to_vec()
 }
 
-/// Writes the run of a seed into a folder of its own below `root`.
+/// Writes the run of a seed into its own folder below `root`.
 pub(crate) fn write(root: &Path, seed: u64, shape: Shape) -> PathBuf {
     let draft = draft(seed, shape);
     let mut folder = RunFolder::create(root, &draft).unwrap();
@@ -171,7 +171,7 @@ fn planned(name: &str) -> PlannedScenario {
     }
 }
 
-/// The seconds of the run of a seed: one of cold exchanges, the others measured.
+/// The intervals of the run of a seed: one of cold exchanges, the others measured.
 pub(crate) fn intervals(seed: u64, shape: Shape) -> impl Iterator<Item = Interval> {
     (0..=shape.seconds).flat_map(move |second| {
         (0..shape.scenarios).map(move |scenario| interval(seed, scenario, second, shape.per_second))

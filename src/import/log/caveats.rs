@@ -1,4 +1,4 @@
-//! What an interval log can and cannot say, in sentences.
+//! The caveats of an imported interval log.
 
 use std::time::Duration;
 
@@ -10,24 +10,24 @@ use crate::units::format_duration;
 /// What follows “the record was imported, and”.
 pub(super) const MISSING_FACTS: &str = "an interval log does not tell which exchanges failed";
 
-/// What a reader of the figures must know, one sentence each.
+/// What a reader of the figures must know, one sentence per caveat.
 pub(super) fn caveats(
     gathered: &LogMeasurement,
     clock: LogClock,
     (unit, unit_source): (LogUnit, UnitSource),
 ) -> Vec<String> {
-    let seen = gathered.seen;
+    let notes = gathered.notes;
     let mut caveats = vec![failures(gathered.failed())];
-    caveats.extend((seen.foreign > 0).then(|| {
+    caveats.extend((notes.foreign > 0).then(|| {
         "it is not told whether times count from when a request was due or from when it was sent, so that a stall may be \
          hidden"
             .to_owned()
     }));
     caveats.extend(counted(unit, unit_source));
-    caveats.extend(seen.lengths.and_then(lengths));
+    caveats.extend(notes.lengths.and_then(lengths));
     caveats.extend((!clock.has_start).then(|| "the log does not tell when it was made".to_owned()));
     caveats.extend(
-        seen.cut.map(|line| format!("line {line} of the log, its last, is cut off and left out")),
+        notes.cut.map(|line| format!("line {line} of the log, its last, is cut off and left out")),
     );
     caveats
 }
@@ -52,7 +52,7 @@ fn counted(unit: LogUnit, unit_source: UnitSource) -> Option<String> {
     }
 }
 
-/// That an interval is not the second in which it is shown.
+/// States that an interval is not the second under which it is shown.
 fn lengths((shortest, longest): (Duration, Duration)) -> Option<String> {
     let second = Duration::from_millis(950)..=Duration::from_millis(1_050);
     let long = match (format_duration(shortest), format_duration(longest)) {

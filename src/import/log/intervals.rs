@@ -1,4 +1,4 @@
-//! A log's lines, put together to intervals.
+//! Builds intervals from the lines of a log.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::record::{
     Stage, Tally,
 };
 
-/// The most values of one histogram, so that no sum of them overflows.
+/// Maximum number of values in one histogram, so that no sum of them overflows.
 const MOST_VALUES: u64 = 1 << 40;
-/// The most characters of a name.
+/// Maximum number of characters in a name.
 const MOST_OF_NAME: usize = 200;
 
-/// The intervals of a log in its order, and the mistakes in it.
+/// The intervals and the mistakes of a log, in the log's order.
 pub(super) struct LogIntervals<'a> {
     lines: Box<dyn Iterator<Item = NumberedLine<'a>> + 'a>,
     clock: LogClock,
@@ -28,7 +28,7 @@ pub(super) struct LogIntervals<'a> {
     ceilings: &'a [Ceiling],
     pending: Option<Interval>,
     /// Facts about the lines read so far.
-    pub(super) seen: LogNotes,
+    pub(super) notes: LogNotes,
 }
 
 /// Facts about a log's lines other than their histograms.
@@ -40,11 +40,11 @@ pub(super) struct LogNotes {
     pub(super) end: Duration,
     /// Lines that another tool wrote.
     pub(super) foreign: u64,
-    /// The last line, where it is cut off and was left out.
+    /// The last line's number, if the line is truncated and was left out.
     pub(super) cut: Option<usize>,
 }
 
-/// One line: what its histogram is of.
+/// One line: its histogram and what it describes.
 struct LogPiece {
     tag: HdrLogTag,
     start: Duration,
@@ -60,11 +60,10 @@ impl<'a> LogIntervals<'a> {
         ceilings: &'a [Ceiling],
     ) -> Self {
         let lines = Box::new(lines::of(bytes));
-        Self { lines, clock, unit, options, ceilings, pending: None, seen: LogNotes::default() }
+        Self { lines, clock, unit, options, ceilings, pending: None, notes: LogNotes::default() }
     }
 
-    /// Adds a line to the interval that it belongs to; hands out the one before where it is
-    /// another.
+    /// Adds a line to its interval. If a new interval begins, returns the one before.
     fn take(&mut self, piece: LogPiece) -> Option<Interval> {
         let LogPiece { tag, start, counts } = piece;
         let belongs = self.pending.as_ref().is_some_and(|pending| {
@@ -90,7 +89,7 @@ impl<'a> LogIntervals<'a> {
         done
     }
 
-    /// The interval that no line adds to any more.
+    /// The interval that is complete, because no line adds to it any more.
     fn finish(&mut self) -> Option<Interval> {
         let mut interval = self.pending.take()?;
         without_lag(&mut interval, self.ceilings);
@@ -105,16 +104,17 @@ impl<'a> LogIntervals<'a> {
         if counts.len() > MOST_VALUES {
             return Err("it holds more values than can have been measured".to_owned());
         }
-        let (shortest, longest) = self.seen.lengths.unwrap_or((length, length));
-        self.seen.lengths = Some((shortest.min(length), longest.max(length)));
-        self.seen.end = self.seen.end.max(start + length);
+        let (shortest, longest) = self.notes.lengths.unwrap_or((length, length));
+        self.notes.lengths = Some((shortest.min(length), longest.max(length)));
+        self.notes.end = self.notes.end.max(start + length);
         Ok(LogPiece { tag, start, counts })
     }
 
-    /// What a line is of; one of another tool is the latency of the request that its tag names.
+    /// What a line describes. A line of another tool is the latency of the request that its tag
+    /// names.
     fn tag(&mut self, tag: Option<&str>) -> Result<HdrLogTag, String> {
         let tag = tag.and_then(HdrLogTag::parse).unwrap_or_else(|| {
-            self.seen.foreign += 1;
+            self.notes.foreign += 1;
             HdrLogTag {
                 scenario: self.options.scenario.clone(),
                 request: tag.unwrap_or(&self.options.request).to_owned(),
@@ -158,7 +158,7 @@ impl Iterator for LogIntervals<'_> {
                         return Some(Ok(done));
                     }
                 }
-                Err(_) if is_torn => self.seen.cut = Some(number),
+                Err(_) if is_torn => self.notes.cut = Some(number),
                 Err(why) => return Some(Err(ImportError::at(number, why))),
             }
         }
@@ -166,7 +166,7 @@ impl Iterator for LogIntervals<'_> {
     }
 }
 
-/// Adds a histogram to an interval, and counts what in it exceeds for sure.
+/// Adds a histogram to an interval and counts the values that certainly exceed.
 fn add(
     interval: &mut Interval,
     what: &HdrLogSubject,
@@ -203,8 +203,8 @@ fn add(
     interval.series.add(dimension, &histogram);
 }
 
-/// Values in the middle of their bucket: a bucket of the same width takes in the same values, one
-/// of another width is wrong by half of it at most.
+/// Converts each value as the middle of its bucket. A bucket of the same width holds the same
+/// values; one of another width is wrong by at most half of it.
 fn converted(counts: &Counts<u64>, unit: LogUnit) -> Histogram {
     let mut histogram = Histogram::default();
     for step in counts.iter_recorded() {

@@ -1,4 +1,4 @@
-//! A log's lines, counted.
+//! The lines of a log with their numbers.
 
 use crate::hlog::HdrLogLine;
 
@@ -6,7 +6,7 @@ use crate::hlog::HdrLogLine;
 pub(super) struct NumberedLine<'a> {
     /// Counted from 1.
     pub(super) number: usize,
-    /// Whether the log ends in it, without an end of line.
+    /// Whether it is the last line and has no end of line.
     pub(super) is_torn: bool,
     /// The parsed line; `None` if it is not a line of a log.
     pub(super) line: Option<HdrLogLine<'a>>,

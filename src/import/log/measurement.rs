@@ -1,4 +1,4 @@
-//! A log's intervals, added up.
+//! The sum of a log's intervals.
 
 use std::time::Duration;
 
@@ -17,19 +17,19 @@ const MOST_MISTAKES: usize = 20;
 /// Everything measured in a log.
 pub(super) struct LogMeasurement {
     pub(super) scenarios: Vec<ScenarioMeasurement>,
-    /// When the first exchange was measured, where one was.
+    /// When the first exchange was measured, if any was.
     pub(super) measured_from: Option<Duration>,
-    pub(super) seen: LogNotes,
+    pub(super) notes: LogNotes,
     histograms: usize,
 }
 
 impl LogMeasurement {
-    /// Adds all intervals up, or says which lines cannot be read.
+    /// Adds all intervals, or returns the lines that cannot be read.
     pub(super) fn of(mut intervals: LogIntervals<'_>) -> Result<Self, Vec<ImportError>> {
         let mut gathered = Self {
             scenarios: Vec::new(),
             measured_from: None,
-            seen: LogNotes::default(),
+            notes: LogNotes::default(),
             histograms: 0,
         };
         let (mut mistakes, mut more) = (Vec::new(), 0);
@@ -45,7 +45,7 @@ impl LogMeasurement {
                 return Err(vec![ImportError::of_file(what)]);
             }
         }
-        gathered.seen = intervals.seen;
+        gathered.notes = intervals.notes;
         if more > 0 {
             mistakes
                 .push(ImportError::of_file(format!("holds {more} more lines that cannot be read")));
@@ -69,7 +69,7 @@ impl LogMeasurement {
         }
     }
 
-    /// The request that an interval is of, in the order in which the log names them.
+    /// The request of an interval. Requests have the order in which the log first names them.
     fn request(&mut self, interval: &Interval) -> &mut RequestMeasurement {
         let known = self.scenarios.iter().position(|scenario| scenario.name == interval.scenario);
         let scenario = known.unwrap_or_else(|| {
@@ -94,7 +94,7 @@ impl LogMeasurement {
         })
     }
 
-    /// How many exchanges have a lag and no latency: they failed.
+    /// The number of exchanges with a lag and no latency: these failed.
     pub(super) fn failed(&self) -> u64 {
         let requests = self.scenarios.iter().flat_map(|scenario| &scenario.requests);
         let count = |request: &RequestMeasurement, dimension| {

@@ -1,8 +1,8 @@
-//! HdrHistogram's interval logs (`.hlog`), of other tools and of this one.
+//! Imports HdrHistogram's interval logs (`.hlog`), written by other tools or by tollgate.
 //!
-//! A log of this program has its scenarios, requests, stages and dimensions back; of another's,
-//! each line is latency of the request that its tag names. What an interval log cannot tell is how
-//! many exchanges failed.
+//! A log of this program keeps its scenarios, requests, stages and dimensions. In a log of another
+//! program, each line is the latency of the request that its tag names. An interval log does not
+//! say how many exchanges failed.
 
 mod caveats;
 mod intervals;
@@ -25,20 +25,20 @@ use crate::record::{
 
 use super::{ImportError, identity, judged, provenance};
 
-/// How a log is to be read where it leaves that open.
+/// How to read what a log leaves open.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogImportOptions {
     /// The scenario of lines that name none.
     pub scenario: String,
     /// The request of lines without a tag.
     pub request: String,
-    /// What values count; found out where it is `None`.
+    /// The unit of the values; `None` to derive it from the log.
     pub unit: Option<LogUnit>,
-    /// What each request is held to, on durations alone.
+    /// The budgets of each request; only budgets on durations.
     pub budgets: Vec<Budget>,
 }
 
-/// A log that was found to be sound, and the run that it tells of.
+/// A valid log and the run that it describes.
 #[derive(Debug)]
 pub struct ImportedLog {
     options: LogImportOptions,
@@ -50,11 +50,11 @@ pub struct ImportedLog {
 }
 
 impl ImportedLog {
-    /// The most bytes that a log may have.
+    /// Maximum size of a log in bytes.
     pub const MOST_BYTES: u64 = 256 << 20;
 
-    /// Reads a log whole, or says all that is wrong with it. What it takes is the sum of its
-    /// histograms, not each of them.
+    /// Reads a whole log, or returns every mistake in it. Memory holds the sum of the histograms,
+    /// not each of them.
     pub fn read(bytes: &[u8], options: &LogImportOptions) -> Result<Self, Vec<ImportError>> {
         let clock = LogClock::of(bytes).map_err(|mistake| vec![mistake])?;
         let (unit, unit_source) = unit::of(bytes, options.unit).map_err(|mistake| vec![mistake])?;
@@ -72,8 +72,8 @@ impl ImportedLog {
         &self.record
     }
 
-    /// The run's intervals in the order of the log, of the same bytes; `None` where they are not
-    /// the same any more.
+    /// The run's intervals in the order of the log, read from the same bytes; `None` if the bytes
+    /// have changed.
     pub fn intervals<'a>(
         &'a self,
         bytes: &'a [u8],
@@ -95,7 +95,7 @@ fn ceilings(budgets: &[Budget]) -> Vec<Ceiling> {
     ceilings
 }
 
-/// The record of what a log holds.
+/// The record of a log.
 fn record(
     gathered: LogMeasurement,
     (options, ceilings): (&LogImportOptions, &[Ceiling]),
@@ -110,15 +110,15 @@ fn record(
         started,
         &[b"hlog", content, scenario, request, unit.name().as_bytes(), budgets.as_bytes()],
     );
-    let maker = if gathered.seen.foreign == 0 { "tollgate" } else { "unknown" };
+    let maker = if gathered.notes.foreign == 0 { "tollgate" } else { "unknown" };
     let plan = gathered
         .scenarios
         .iter()
         .map(|scenario| planned(scenario, &options.budgets, caveats))
         .collect();
-    // What was measured took some time; a run without a measured phase began none before it ended.
+    // A measured stage has a duration. In a run without one, no stage began before the end.
     let instant = Duration::from_millis(1);
-    let elapsed = gathered.seen.end.max(gathered.measured_from.unwrap_or_default() + instant);
+    let elapsed = gathered.notes.end.max(gathered.measured_from.unwrap_or_default() + instant);
     let measured_from = gathered.measured_from.unwrap_or(elapsed);
     let scenarios =
         gathered.scenarios.into_iter().map(|scenario| counted(scenario, ceilings)).collect();
@@ -133,8 +133,7 @@ fn record(
     judged(id, provenance(started, "hlog", vec![maker.to_owned()]), plan, measurement)
 }
 
-/// A scenario with what its requests were counted against, and how many exchanges are known to have
-/// been.
+/// A scenario with the ceilings of its requests and with the number of known exchanges.
 fn counted(mut scenario: ScenarioMeasurement, ceilings: &[Ceiling]) -> ScenarioMeasurement {
     for request in &mut scenario.requests {
         request.ceilings = ceilings.to_vec();

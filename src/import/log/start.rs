@@ -8,38 +8,37 @@ use super::super::ImportError;
 use super::lines;
 use crate::hlog::HdrLogLine;
 
-/// How far behind the log's start an interval may start.
+/// How many seconds after the log's start an interval may start.
 const LONGEST: f64 = 366.0 * 86_400.0;
-/// How far before the log's start an interval may start, for clocks that were read at different
-/// moments.
+/// How many seconds before the log's start an interval may start, because the clock is read at
+/// different moments.
 const EARLY: f64 = 1.0;
-/// Starts that lie so far before the log's start are not of the calendar but count from there, as
-/// in HdrHistogram's own reader
+/// A start more than this many seconds before the log's start is not a calendar time: it counts
+/// from the log's start, as in HdrHistogram's reader
 /// (<https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/HistogramLogReader.java>).
 const YEAR: f64 = 365.0 * 86_400.0;
 /// The end of the year 9999, in seconds since 1970.
 const LAST: f64 = 253_402_300_799.0;
 
-/// What starts of intervals count from.
+/// The time from which the starts of intervals count.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct LogClock {
     /// When the log started, in seconds since 1970.
     started: f64,
-    /// Whether the log says so.
+    /// Whether the log states its start.
     pub(super) has_start: bool,
     start: Option<f64>,
     base: Option<f64>,
 }
 
 impl LogClock {
-    /// The clock of a log before its first line: it started when its head says so, or with its
-    /// first interval.
+    /// Reads when a log started: at the time that its head states, or with its first interval.
     pub(super) fn of(bytes: &[u8]) -> Result<Self, ImportError> {
         let mut clock = Self { started: 0.0, has_start: false, start: None, base: None };
         for line in lines::of(bytes) {
-            let Some(said) = line.line else { continue };
-            clock.read_head(said);
-            let HdrLogLine::Interval(fields) = said else { continue };
+            let Some(log_line) = line.line else { continue };
+            clock.read_head(log_line);
+            let HdrLogLine::Interval(fields) = log_line else { continue };
             let first = fields.start.parse().ok().map(|start| clock.absolute(start));
             let started = first.map(|first| clock.start.map_or(first, |start| start.min(first)));
             let started = started.filter(|started| (0.0..=LAST).contains(started));
@@ -62,8 +61,7 @@ impl LogClock {
         OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
-    /// Takes up what the head of a log says; one that was put together of several has several
-    /// heads.
+    /// Reads a head of a log. A log that was joined from several has several heads.
     pub(super) fn read_head(&mut self, line: HdrLogLine<'_>) {
         match line {
             HdrLogLine::StartTime(seconds) => (self.start, self.base) = (Some(seconds), None),
@@ -72,8 +70,7 @@ impl LogClock {
         }
     }
 
-    /// Where an interval starts, counted from the log's start, to the millisecond in which logs
-    /// count.
+    /// When an interval starts, counted from the log's start, in whole milliseconds as in logs.
     pub(super) fn offset(&self, start: &str) -> Result<Duration, String> {
         let seconds: f64 =
             start.parse().map_err(|_| format!("`{}` is not a start", shortened(start)))?;
@@ -95,7 +92,7 @@ impl LogClock {
     }
 }
 
-/// How long an interval is.
+/// The length of an interval.
 pub(super) fn length(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.0..=LONGEST).contains(seconds));
     seconds

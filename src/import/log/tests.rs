@@ -25,7 +25,7 @@ fn options(budgets: &[&str]) -> LogImportOptions {
     }
 }
 
-/// A line as HdrHistogram's own writer makes it of values in a unit of which so many are a
+/// A line as HdrHistogram's writer writes it. `of_a_milli` is the number of the values' units in a
 /// millisecond.
 fn line(tag: &str, start: &str, values: &[u64], of_a_milli: f64) -> String {
     let mut counts = Counts::<u64>::new_with_bounds(1, u64::MAX / 4, 3).unwrap();
@@ -51,13 +51,13 @@ fn caveats(log: &ImportedLog) -> String {
     log.record().plan[0].caveats.join("\n")
 }
 
-/// Nanoseconds of whole milliseconds.
+/// Whole milliseconds in nanoseconds.
 fn millis(values: impl IntoIterator<Item = u64>) -> Vec<u64> {
     values.into_iter().map(|value| value * 1_000_000).collect()
 }
 
 #[test]
-fn a_log_of_another_tool_is_a_request_a_tag_in_the_unit_that_its_maxima_tell() {
+fn a_log_of_another_tool_has_a_request_per_tag_in_the_unit_that_its_maxima_imply() {
     let text = HEAD.to_owned()
         + &line("", "0.000", &millis([5, 7]), 1e6)
         + &line("Tag=db,", "1441812289.474", &millis([900]), 1e6);
@@ -77,14 +77,14 @@ fn a_log_of_another_tool_is_a_request_a_tag_in_the_unit_that_its_maxima_tell() {
         intervals(&log, &text).iter().map(|interval| interval.start.as_secs()).collect();
     assert_eq!(starts, [0, 10]);
     let caveats = caveats(&log);
-    for told in ["nanoseconds", "no failures", "when a request was due", "10 s long"] {
-        assert!(caveats.contains(told), "{told} in {caveats}");
+    for words in ["nanoseconds", "no failures", "when a request was due", "10 s long"] {
+        assert!(caveats.contains(words), "{words} in {caveats}");
     }
     assert_eq!(record.verdict.decision, Decision::Inconclusive);
 }
 
 #[test]
-fn a_unit_that_is_not_told_is_asked_for() {
+fn an_unknown_unit_must_be_given() {
     let text = HEAD.to_owned() + &line("", "0.000", &[5, 7_000], 1.0);
     let refused = read(&text, &options(&[])).unwrap_err();
     assert!(refused[0].contains("add --unit ns"), "{refused:?}");
@@ -104,8 +104,9 @@ fn a_unit_that_is_not_told_is_asked_for() {
     assert!(caveats(&read(&text, &options(&[])).unwrap()).contains("microseconds"));
 }
 
-/// An interval of ours: latencies of whole milliseconds, each with this lag, and a failed exchange.
-fn ours(second: u64, stage: Stage, latencies: &[u64], lag: Duration) -> Interval {
+/// An interval of tollgate: latencies of whole milliseconds, each with this lag, and a failed
+/// exchange.
+fn own_interval(second: u64, stage: Stage, latencies: &[u64], lag: Duration) -> Interval {
     let (mut latency, mut lags) = (Histogram::default(), Histogram::default());
     for millis in latencies {
         latency.record(Duration::from_millis(*millis));
@@ -127,19 +128,19 @@ fn ours(second: u64, stage: Stage, latencies: &[u64], lag: Duration) -> Interval
     }
 }
 
-fn log_of_ours(intervals: &[Interval]) -> String {
+fn own_log(intervals: &[Interval]) -> String {
     let started = datetime!(2026-11-23 18:00:00.125 UTC);
     hlog::header(started) + &intervals.iter().map(hlog::lines).collect::<String>()
 }
 
 #[test]
-fn a_log_of_ours_has_its_scenarios_stages_and_dimensions_back() {
+fn a_log_of_tollgate_keeps_its_scenarios_stages_and_dimensions() {
     let wrote = [
-        ours(0, Stage::Cold, &[300], Duration::ZERO),
-        ours(1, Stage::Measured, &[40, 50], Duration::from_micros(80)),
-        ours(2, Stage::Measured, &[60], Duration::ZERO),
+        own_interval(0, Stage::Cold, &[300], Duration::ZERO),
+        own_interval(1, Stage::Measured, &[40, 50], Duration::from_micros(80)),
+        own_interval(2, Stage::Measured, &[60], Duration::ZERO),
     ];
-    let text = log_of_ours(&wrote);
+    let text = own_log(&wrote);
     let log = read(&text, &options(&[])).unwrap();
     let read: Vec<Interval> = intervals(&log, &text);
     assert_eq!(read.len(), wrote.len());
@@ -163,9 +164,9 @@ fn a_log_of_ours_has_its_scenarios_stages_and_dimensions_back() {
 }
 
 #[test]
-fn a_budget_is_never_proven_to_hold_and_fails_only_where_lag_cannot_explain_it() {
+fn a_budget_is_never_proven_to_hold_and_fails_only_if_lag_cannot_explain_it() {
     let decided = |latency: u64, lag: Duration| {
-        let text = log_of_ours(&[ours(0, Stage::Measured, &[latency; 100], lag)]);
+        let text = own_log(&[own_interval(0, Stage::Measured, &[latency; 100], lag)]);
         let log = read(&text, &options(&["p95 < 300ms", "max(lag) < 1s"])).unwrap();
         log.record().verdict.scenarios[0].budgets[0].decision
     };
@@ -175,7 +176,7 @@ fn a_budget_is_never_proven_to_hold_and_fails_only_where_lag_cannot_explain_it()
 }
 
 #[test]
-fn what_lies_in_the_bucket_of_the_ceiling_is_not_proven_to_exceed() {
+fn values_in_the_ceilings_bucket_are_not_proven_to_exceed() {
     let decided = |value: u64| {
         let text = HEAD.to_owned() + &line("", "0.000", &[value; 100], 1e6);
         let log = read(&text, &options(&["p95 < 300ms"])).unwrap();
@@ -196,7 +197,7 @@ fn values_above_an_hour_are_counted_at_one_hour() {
 }
 
 #[test]
-fn lines_that_cannot_be_read_are_told_with_their_numbers_and_a_torn_last_one_is_left_out() {
+fn unreadable_lines_are_reported_with_their_numbers_and_a_truncated_last_one_is_left_out() {
     let good = HEAD.to_owned() + &line("", "0.000", &millis([5]), 1e6);
     let one = line("", "1.000", &millis([5]), 1e6);
     for (bad, told) in [
@@ -209,7 +210,7 @@ fn lines_that_cannot_be_read_are_told_with_their_numbers_and_a_torn_last_one_is_
         (format!("Tag=,{one}"), "5: its tag is not a name"),
     ] {
         let refused = read(&(good.clone() + &bad + &one), &options(&[])).unwrap_err();
-        assert!(refused.len() == 1 && refused[0].starts_with(told), "{told}: {refused:?}");
+        assert!(refused.len() == 1 && refused[0].starts_with(words), "{words}: {refused:?}");
     }
     for end in 1..one.len() - 3 {
         let torn = good.clone() + &one[..end];
@@ -234,7 +235,7 @@ fn what_is_no_log_is_refused() {
         ),
     ] {
         let refused = read(&text, &options(&[])).unwrap_err();
-        assert!(refused[0].contains(told), "{refused:?}");
+        assert!(refused[0].contains(words), "{refused:?}");
     }
     let empty = HEAD.to_owned() + &line("", "0.000", &[], 1e6);
     let refused =
@@ -257,7 +258,7 @@ fn a_log_without_a_head_starts_with_its_first_interval() {
 }
 
 #[test]
-fn the_same_log_is_the_same_run_and_another_reading_of_it_is_another() {
+fn the_same_log_gives_the_same_run_and_other_options_give_another() {
     let text = HEAD.to_owned() + &line("", "0.000", &millis([5, 7]), 1e6);
     let of = |options: &LogImportOptions| read(&text, options).unwrap().record().clone();
     let record = of(&options(&[]));
@@ -273,7 +274,7 @@ fn the_same_log_is_the_same_run_and_another_reading_of_it_is_another() {
     assert!(log.intervals(text.replace("2015", "2016").as_bytes()).is_none());
 }
 
-/// Reads whatever it is, to the end.
+/// Reads any bytes to the end.
 fn exhaust(bytes: &[u8]) {
     let options = LogImportOptions {
         unit: Some(LogUnit::Millis),
@@ -300,7 +301,7 @@ proptest! {
         let values: Vec<_> = values.into_iter().map(|value| value / 4).collect();
         let text = HEAD.to_owned()
             + &line("Tag=a,", "0.000", &values, 1e6)
-            + &log_of_ours(&[ours(0, Stage::Measured, &[4], Duration::ZERO)]);
+            + &own_log(&[own_interval(0, Stage::Measured, &[4], Duration::ZERO)]);
         let mut bytes = text.into_bytes();
         let at = at.index(bytes.len());
         bytes[at] = byte;
@@ -308,7 +309,7 @@ proptest! {
     }
 
     #[test]
-    fn no_damage_of_what_is_encoded_makes_it_panic(at in 0_usize..60, byte: u8, values: Vec<u64>) {
+    fn no_damaged_histogram_makes_it_panic(at in 0_usize..60, byte: u8, values: Vec<u64>) {
         let mut counts = Counts::<u64>::new_with_bounds(1, u64::MAX / 4, 3).unwrap();
         for value in values {
             counts.saturating_record(value);

@@ -1,4 +1,4 @@
-//! What the values of a log count.
+//! The unit of a log's values.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::super::ImportError;
 use super::lines;
 use crate::hlog::{HdrLogFields, HdrLogLine};
 
-/// What a value counts.
+/// The unit of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogUnit {
     /// Nanoseconds.
@@ -24,7 +24,7 @@ pub(super) enum UnitSource {
     Flag,
     /// The log's head.
     Head,
-    /// The log's column of greatest values.
+    /// The log's column `Interval_Max`.
     Max,
 }
 
@@ -32,7 +32,7 @@ pub(super) enum UnitSource {
 const OURS: &str = "#[tollgate: values in microseconds";
 
 impl LogUnit {
-    /// So many of it.
+    /// The duration of `count` units.
     pub(super) fn times(self, count: u64) -> Duration {
         let nanos = u64::try_from(u128::from(count) * self.nanos());
         Duration::from_nanos(nanos.unwrap_or(u64::MAX))
@@ -46,7 +46,7 @@ impl LogUnit {
         }
     }
 
-    /// Its name in sentences.
+    /// Its name in messages.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Nanos => "nanoseconds",
@@ -56,11 +56,11 @@ impl LogUnit {
     }
 }
 
-/// What the values of a log count, and who says so.
+/// The unit of a log's values, and where it is stated.
 ///
-/// A log has no field for it. By custom the column `Interval_Max` is in milliseconds, so that it
-/// tells nanoseconds and microseconds: HdrHistogram's writer divides nanoseconds by a million.
-/// Where it is just the greatest value it tells nothing.
+/// A log has no field for the unit. By custom the column `Interval_Max` is in milliseconds, because
+/// HdrHistogram's writer divides nanoseconds by a million. So the ratio to the greatest value gives
+/// the unit. If the column equals the greatest value, it gives no unit.
 pub(super) fn of(
     bytes: &[u8],
     given: Option<LogUnit>,

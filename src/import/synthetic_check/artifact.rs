@@ -1,4 +1,4 @@
-//! An artifact as it is written, checked.
+//! Reads and checks an artifact.
 
 use std::time::Duration;
 
@@ -11,40 +11,40 @@ use uuid::Uuid;
 use super::super::{ImportError, identity};
 use super::redaction::redact_credentials;
 
-/// The longest that one request, or its budget, may take.
+/// Maximum duration of a request and of its budget.
 const LONGEST: Duration = Duration::from_hours(24);
-/// The most bytes of an artifact; they have some 200.
+/// Maximum size of an artifact in bytes; a typical one has 200.
 const MOST_BYTES: usize = 1 << 20;
-/// The most characters of a target.
+/// Maximum number of characters in a target.
 const MOST_OF_TARGET: usize = 2_000;
 
-/// What one artifact of `synthetic-check` tells.
+/// The content of one artifact of `synthetic-check`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportedArtifact {
-    /// Its time, taken for the start of the request (UTC).
+    /// Its timestamp, which counts as the start of the request (UTC).
     pub(super) started: OffsetDateTime,
     /// The requested URL, without user name, password and fragment.
     pub(super) target: Url,
-    /// The longest that was to do.
+    /// The budget of the check.
     pub(super) budget: Duration,
     /// From the start to the answer's headers, or to the failure.
     pub(super) took: Duration,
-    /// What came back.
+    /// How the request was answered.
     pub(super) answer: CheckAnswer,
-    /// What went wrong, in the words of the check.
+    /// The check's error message.
     pub(super) error: Option<String>,
 }
 
-/// What came back.
+/// How the request was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckAnswer {
     /// An answer with this status.
     Status(u16),
-    /// Nothing.
+    /// No answer.
     None,
 }
 
-/// The file's fields; others are left alone.
+/// The file's fields; others are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ArtifactFile {
@@ -59,7 +59,7 @@ struct ArtifactFile {
     error: Option<String>,
 }
 
-/// Something that must be there though it may be `null`.
+/// Reads a field that may be `null` but not missing.
 fn may_be_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     from: D,
 ) -> Result<Option<T>, D::Error> {
@@ -67,8 +67,8 @@ fn may_be_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 impl ImportedArtifact {
-    /// Reads an artifact, or says all that is wrong with it. User name and password of its target
-    /// are in neither.
+    /// Reads an artifact, or returns every mistake in it. Neither result holds the user name or
+    /// password of the target.
     pub fn read(bytes: &[u8]) -> Result<Self, Vec<ImportError>> {
         if bytes.len() > MOST_BYTES {
             return Err(vec![ImportError::of_file(
@@ -80,12 +80,12 @@ impl ImportedArtifact {
         written.checked()
     }
 
-    /// What came back.
+    /// How the request was answered.
     pub fn answer(&self) -> CheckAnswer {
         self.answer
     }
 
-    /// The run's id: of what the artifact says, not of how it is written.
+    /// The run's id. It depends on the content of the artifact, not on its formatting.
     pub(super) fn id(&self) -> Uuid {
         let status = match self.answer {
             CheckAnswer::Status(status) => status,
@@ -107,7 +107,7 @@ impl ImportedArtifact {
         self.target[..Position::BeforePath].to_owned()
     }
 
-    /// What follows, with its query.
+    /// The target's path with its query.
     pub(super) fn path(&self) -> &str {
         &self.target[Position::BeforePath..]
     }
@@ -157,7 +157,7 @@ fn timestamp(text: &str) -> Result<OffsetDateTime, String> {
     }
 }
 
-/// The target without what must not be kept. An error never shows it.
+/// Parses the target and removes user name, password and fragment. An error never shows the text.
 fn target(text: &str) -> Result<Url, String> {
     let remedy = "it is written as https://example.org/app?mock=1";
     if text.len() > MOST_OF_TARGET {
@@ -186,7 +186,7 @@ fn duration(millis: f64) -> Result<Duration, String> {
         .ok_or_else(|| format!("is {millis}; it is a number of milliseconds from 0 to 24 hours"))
 }
 
-/// What came back, where the status agrees with whether it was found to be one of success.
+/// The answer, if its status agrees with `ok`.
 fn answer(status: Option<u16>, ok: bool) -> Result<CheckAnswer, String> {
     match status {
         None if ok => Err("is null though `ok` is true; an answer has a status".to_owned()),

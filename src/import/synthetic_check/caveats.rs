@@ -1,4 +1,4 @@
-//! What an artifact can and cannot say, in sentences.
+//! The caveats of an imported artifact.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use crate::units::duration_literal;
 
 use super::{CheckAnswer, ImportedArtifact};
 
-/// The budgets that the two kinds of the page are meant to hold, by what stands in the query.
+/// The budgets of the two kinds of the page, by the text in the query that identifies the kind.
 const PAGE_BUDGETS: [(&str, Duration); 2] =
     [("mock=1", Duration::from_millis(300)), ("mock=0", Duration::from_millis(800))];
 
-/// What a reader of the figures must know, one sentence each.
+/// What a reader of the figures must know, one sentence per caveat.
 pub(super) fn caveats(artifact: &ImportedArtifact) -> Vec<String> {
     let of_answer = match artifact.answer {
         CheckAnswer::Status(_) => vec![
@@ -28,15 +28,15 @@ pub(super) fn caveats(artifact: &ImportedArtifact) -> Vec<String> {
     misfit(artifact).into_iter().chain(of_answer).collect()
 }
 
-/// That the check was held to the budget of the other kind of page.
+/// States that the check used the budget of the other kind of page.
 fn misfit(artifact: &ImportedArtifact) -> Option<String> {
     let query = artifact.target.query()?;
-    let (kind, meant) =
+    let (kind, usual) =
         PAGE_BUDGETS.into_iter().find(|(kind, _)| query.split('&').any(|pair| pair == *kind))?;
-    (artifact.budget != meant).then(|| {
-        let (judged, meant) = (duration_literal(artifact.budget), duration_literal(meant));
+    (artifact.budget != usual).then(|| {
+        let (judged, usual) = (duration_literal(artifact.budget), duration_literal(usual));
         format!(
-            "it is judged at {judged}, as the check was set, though {meant} is meant for `{kind}`"
+            "it is judged at {judged}, as the check was set, though {usual} is meant for `{kind}`"
         )
     })
 }

@@ -1,10 +1,9 @@
-//! The artifacts of `synthetic-check`, each one request.
+//! Imports the artifacts of `synthetic-check`, each of one request.
 //!
-//! `{timestamp, target, budgetMs, durationMs, status|null, ok, error|null}`. The check made one GET
-//! on a connection that it opened for it, followed redirects, and stopped its clock when the
-//! answer's headers were there; without an answer it noted `fetch failed`, whether the name, the
-//! connection or TLS was the cause. It let a duration pass that is just its budget, which exceeds
-//! here: durations have two decimals, so that this is rare.
+//! `{timestamp, target, budgetMs, durationMs, status|null, ok, error|null}`. The check sent one GET
+//! on a new connection, followed redirects, and stopped its clock at the answer's headers. Without
+//! an answer it wrote `fetch failed`, for any failure of name, connection or TLS. A duration equal
+//! to the budget passed there and exceeds here; that is rare, because durations have two decimals.
 
 mod artifact;
 mod caveats;
@@ -22,7 +21,7 @@ use crate::record::{
 
 use super::{ImportSource, record};
 
-/// What the check held an answer to.
+/// The check's expectation of an answer.
 const EXPECTED: &str = "status = 2xx";
 
 impl ImportedArtifact {
@@ -47,12 +46,12 @@ impl ImportedArtifact {
             command: vec!["synthetic-check.mjs".to_owned()],
             missing_facts: caveats::missing_facts(self.answer).to_owned(),
         };
-        // A run that took no time at all would have had no measured phase.
+        // A run with a duration of zero would have no measured stage.
         let elapsed = self.took.max(Duration::from_micros(1));
         (record(origin, vec![(self.planned(), measured)], elapsed), second)
     }
 
-    /// The scenario's name, from which the runs of one target are told: `synthetic-check
+    /// The scenario's name, which identifies the runs of one target: `synthetic-check
     /// shop.example/app?mock=1`.
     fn scenario(&self) -> String {
         let origin = self.base_url();

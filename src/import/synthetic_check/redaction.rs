@@ -1,17 +1,17 @@
-//! Texts of an artifact without the credentials that may stand in them.
+//! Removes credentials from the texts of an artifact.
 
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// The most characters that are kept.
+/// Maximum number of characters that are kept.
 const MOST: usize = 200;
 
 const REDACTED: &str = "•••";
 
-/// A text without user name and password of the target and of any URL in it, on one line and of
-/// some length at most.
+/// A text on one line and of limited length, without the user name and password of the target or of
+/// any URL in it.
 ///
-/// What fetches a URL may name it in its error, in full.
+/// The error of a failed fetch may contain the full URL.
 pub(super) fn redact_credentials(text: &str, target: &str) -> String {
     let mut text = redact_user_info(text);
     for credential in credentials(target) {
@@ -28,26 +28,25 @@ fn credentials(target: &str) -> Vec<String> {
     parts.map(str::to_owned).into_iter().chain(decoded).filter(|part| !part.is_empty()).collect()
 }
 
-/// Leaves out what stands between `://` and the last `@` of the word, where there is one before its
-/// path.
+/// Removes the text between `://` and the last `@` of the word, if the word has one.
 fn redact_user_info(text: &str) -> String {
-    let mut kept = String::new();
+    let mut redacted = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
-        kept += before;
+        redacted += before;
         let word =
             after.find(|c: char| c.is_whitespace() || "\"'<>`".contains(c)).unwrap_or(after.len());
-        // A password may hold a slash where the text is no sound URL, so that all up to the last
-        // `@` goes.
+        // In an invalid URL a password may contain a slash, so everything up to the last `@` is
+        // removed.
         let host = after[..word].rfind('@').map_or(0, |sign| sign + 1);
         if host > 0 {
-            kept += REDACTED;
-            kept.push('@');
+            redacted += REDACTED;
+            redacted.push('@');
         }
         rest = &after[host..];
     }
-    kept + rest
+    redacted + rest
 }
 
 #[cfg(test)]
@@ -55,9 +54,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_of_any_url_are_left_out_and_all_else_is_kept() {
+    fn credentials_of_any_url_are_removed_and_everything_else_is_kept() {
         let target = "https://probe:a%2Fb@host/app";
-        for (text, kept) in [
+        for (text, expected) in [
             ("fetch failed", "fetch failed"),
             ("at https://host/app?x=1 failed", "at https://host/app?x=1 failed"),
             (
@@ -67,7 +66,7 @@ mod tests {
             ("\"http://x:y/z@h/\" and http://u@i/", "\"http://•••@h/\" and http://•••@i/"),
             ("wrong password a/b\nfor probe", "wrong password ••• for •••"),
         ] {
-            assert_eq!(redact_credentials(text, target), kept);
+            assert_eq!(redact_credentials(text, target), expected);
         }
     }
 }

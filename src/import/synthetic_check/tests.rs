@@ -4,7 +4,7 @@ use super::*;
 use crate::record::{Decision, RunEnding};
 use crate::units::Quantile;
 
-/// An artifact as the check writes it, with what differs.
+/// An artifact as the check writes it, with these values.
 fn artifact(target: &str, budget: u32, took: f64, status: &str, error: &str) -> String {
     let ok = status.starts_with('2');
     format!(
@@ -30,7 +30,7 @@ fn mistakes(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn an_answer_in_time_has_its_latency_and_is_yet_no_pass() {
+fn an_answer_in_time_has_its_latency_and_is_not_a_pass() {
     let (record, second) = run_of(&artifact(MOCK, 300, 242.98, "200", "null"));
     let measured = measured(&record);
     assert_eq!((measured.tally.ok, measured.tally.failed(), measured.tally.fresh), (1, 0, 1));
@@ -42,13 +42,13 @@ fn an_answer_in_time_has_its_latency_and_is_yet_no_pass() {
     assert_eq!(record.plan[0].base_url, "https://shop.example");
     assert_eq!((&second.tally, &second.series), (&measured.tally, &measured.series));
     let caveats = record.plan[0].caveats.join("\n");
-    for told in [
+    for words in [
         "the answer's headers",
         "redirects were followed unseen",
         "nothing but the status",
         "new connection",
     ] {
-        assert!(caveats.contains(told), "{told} in {caveats}");
+        assert!(caveats.contains(words), "{words} in {caveats}");
     }
 }
 
@@ -73,7 +73,7 @@ fn a_gone_page_is_an_unexpected_status_and_enters_no_quantile() {
 }
 
 #[test]
-fn a_fetch_that_failed_is_no_answer_and_enters_no_quantile() {
+fn a_failed_fetch_has_no_answer_and_enters_no_quantile() {
     let (record, _) = run_of(&artifact(LIVE, 800, 59.54, "null", "\"fetch failed\""));
     let measured = measured(&record);
     assert_eq!((measured.tally.unanswered(), measured.tally.fresh), (1, 0));
@@ -86,8 +86,8 @@ fn a_fetch_that_failed_is_no_answer_and_enters_no_quantile() {
 }
 
 #[test]
-fn a_budget_of_the_other_kind_of_page_is_kept_and_told() {
-    let told = |target: &str, budget| {
+fn a_budget_of_the_other_kind_of_page_is_kept_and_reported() {
+    let misfit = |target: &str, budget| {
         let (record, _) = run_of(&artifact(target, budget, 250.0, "200", "null"));
         let ceiling = Duration::from_millis(u64::from(budget));
         assert_eq!(
@@ -97,23 +97,23 @@ fn a_budget_of_the_other_kind_of_page_is_kept_and_told() {
         record.plan[0].caveats.iter().find(|caveat| caveat.contains("is meant for")).cloned()
     };
     assert_eq!(
-        told(MOCK, 800).unwrap(),
+        misfit(MOCK, 800).unwrap(),
         "it is judged at 800ms, as the check was set, though 300ms is meant for `mock=1`"
     );
     assert!(
-        told("https://shop.example/app?mock=0&synthetic=1", 300)
+        misfit("https://shop.example/app?mock=0&synthetic=1", 300)
             .unwrap()
             .contains("though 800ms is meant for `mock=0`")
     );
     for (target, budget) in
         [(MOCK, 300), (LIVE, 800), ("https://shop.example/", 500), ("https://h/?mock=12", 1)]
     {
-        assert_eq!(told(target, budget), None, "{target}");
+        assert_eq!(misfit(target, budget), None, "{target}");
     }
 }
 
 #[test]
-fn a_record_depends_on_what_the_artifact_says_and_not_on_how_it_is_written() {
+fn a_record_depends_on_the_artifacts_content_and_not_on_its_formatting() {
     let written = artifact(MOCK, 300, 242.98, "200", "null");
     let (record, _) = run_of(&written);
     let otherwise =
@@ -137,7 +137,7 @@ fn a_record_depends_on_what_the_artifact_says_and_not_on_how_it_is_written() {
 }
 
 #[test]
-fn user_name_and_password_of_a_target_are_kept_nowhere() {
+fn user_name_and_password_of_a_target_are_not_kept_anywhere() {
     let target = "https://zebra:7f3a9c51@shop.example/app#zebra";
     let error = format!("\"cannot fetch {target} for zebra\"");
     let (record, second) = run_of(&artifact(target, 300, 10.0, "null", &error));
@@ -149,15 +149,15 @@ fn user_name_and_password_of_a_target_are_kept_nowhere() {
         artifact("https://zebra:7f3a9c51@:x", 300, 10.0, "200", "null"),
         artifact(MOCK, 300, 10.0, "\"https://zebra:7f3a9c51@h\"", "null"),
     ] {
-        let told = mistakes(&wrong).join("\n");
-        assert!(!told.contains("zebra") && !told.contains("7f3a9c51"), "{told}");
+        let text = mistakes(&wrong).join("\n");
+        assert!(!text.contains("zebra") && !text.contains("7f3a9c51"), "{text}");
     }
 }
 
 #[test]
-fn what_is_no_artifact_is_refused_with_its_place_and_all_that_is_wrong() {
+fn an_invalid_artifact_is_refused_with_every_mistake_and_its_location() {
     let good = artifact(MOCK, 300, 242.98, "200", "null");
-    for (bad, told) in [
+    for (bad, words) in [
         (String::new(), "1:0: not JSON"),
         ("[1]".to_owned(), "1:2: not an artifact"),
         (good.replace("\"ok\": true,", ""), "missing field `ok`"),
@@ -177,7 +177,7 @@ fn what_is_no_artifact_is_refused_with_its_place_and_all_that_is_wrong() {
         (good.replace("200", "20"), " `status` is 20"),
     ] {
         let all = mistakes(&bad);
-        assert!(all.len() == 1 && all[0].contains(told), "{told}: {all:?}");
+        assert!(all.len() == 1 && all[0].contains(words), "{words}: {all:?}");
     }
     let all = good.replace("242.98", "-1").replace("300", "0").replace("2025", "x");
     assert_eq!(mistakes(&all).len(), 3);

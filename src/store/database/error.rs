@@ -1,16 +1,16 @@
-//! Why the store could not do what it was asked to.
+//! Why a store operation failed.
 
 use super::super::StoreError;
 use crate::postgres::PgError;
 use crate::record::HistogramError;
 
-/// Why the store could not do what it was asked to.
+/// Why a store operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// The database.
     #[error(transparent)]
     Database(#[from] PgError),
-    /// There is no schema yet.
+    /// The database has no schema yet.
     #[error("the database {at} has no schema `tollgate` yet: `tollgate db migrate` makes it")]
     NoSchema {
         /// The database.
@@ -25,7 +25,7 @@ pub enum DatabaseError {
         at: String,
         /// Its version.
         found: i32,
-        /// The version that is needed.
+        /// The version that this program needs.
         needed: i32,
     },
     /// The schema is of a later version.
@@ -37,10 +37,10 @@ pub enum DatabaseError {
         at: String,
         /// Its version.
         found: i32,
-        /// The latest version that is known here.
+        /// The latest version that this program knows.
         known: i32,
     },
-    /// A migration was applied that is another one here.
+    /// An applied migration differs from the one of that number in this program.
     #[error(
         "migration {version} in {at} is not the one that this tollgate knows: use the tollgate that made the schema, or a \
          database of its own"
@@ -51,27 +51,27 @@ pub enum DatabaseError {
         /// The migration's number.
         version: i32,
     },
-    /// There is no such run.
+    /// The run does not exist.
     #[error(
         "there is no run {run} in {at}: `tollgate history --from database` lists those that are there"
     )]
     NoRun {
-        /// What it was named.
+        /// The name that was given.
         run: String,
         /// The database.
         at: String,
     },
-    /// Several runs are meant.
+    /// The name matches several runs.
     #[error("{run} may be several runs in {at}: {}; write the whole id", found.join(", "))]
     Ambiguous {
-        /// What they were named.
+        /// The name that was given.
         run: String,
         /// The database.
         at: String,
-        /// Their ids.
+        /// The ids of the matching runs.
         found: Vec<String>,
     },
-    /// What the database holds of a run cannot be read.
+    /// The rows of a run cannot be read.
     #[error("run {run} in {at} cannot be read: {why}")]
     Damaged {
         /// The run.
@@ -86,7 +86,7 @@ pub enum DatabaseError {
     Name {
         /// The name.
         name: String,
-        /// What it was to be.
+        /// What the name is for: a schema or a role.
         what: &'static str,
     },
     /// The run's folder could not be read.
@@ -95,15 +95,15 @@ pub enum DatabaseError {
     /// A histogram could not be read.
     #[error(transparent)]
     Histogram(#[from] HistogramError),
-    /// What runs the connection could not be started.
+    /// The runtime that drives the connection could not be started.
     #[error("cannot start to talk to the database: {0}")]
     Runtime(#[from] std::io::Error),
-    /// A role or a schema that something is to be done with does not fit.
+    /// The server, a role or a schema is unsuitable for the operation.
     #[error("{what}: {remedy}")]
     Unfit {
-        /// What is the case.
+        /// The fact.
         what: String,
-        /// What to do.
+        /// The remedy.
         remedy: String,
     },
 }

@@ -1,20 +1,20 @@
 //! Read-only views of the runs for Supabase's API.
 //!
-//! The views stand in a schema of their own, as the API exposes schemas whole. They are
-//! `security_invoker`: whoever asks reads with rights and policies of its own, and not with those
-//! of the views' owner, past row level security.
+//! The views have their own schema, because the API exposes whole schemas. They are
+//! `security_invoker`: a query runs with the rights and policies of the user who sends it. With the
+//! rights of the views' owner, it would bypass row level security.
 
 use std::fmt::Write as _;
 
 use super::{DatabaseError, schema};
 use crate::postgres::{AssertSqlSafe, PgSession, Transaction, TransactionMode};
 
-/// What the schema of views is known by.
+/// The comment that identifies a schema of views as tollgate's.
 const MARK: &str = "Read-only views of the runs of tollgate.";
-/// The first version of Postgres whose views know `security_invoker`.
+/// The first version of Postgres whose views support `security_invoker`.
 const POSTGRES: i32 = 150_000;
 
-/// A view: its name, what it is of, and its query.
+/// The views, each with its name, its comment and its query.
 const VIEWS: [(&str, &str, &str); 5] = [
     (
         "runs",
@@ -60,7 +60,8 @@ const VIEWS: [(&str, &str, &str); 5] = [
     ),
 ];
 
-/// The columns that the views read, by table; of the runs, neither the record nor the command.
+/// The columns that the views read, by table. Of `runs`, they read neither the record nor the
+/// command.
 const READ: [(&str, &str); 9] = [
     (
         "runs",
@@ -82,7 +83,8 @@ const READ: [(&str, &str); 9] = [
     ("failures", "run_id, request, stage, failure, phase, expected, seen, count"),
 ];
 
-/// Makes the views and lets the roles read them, in place of those that might read them before.
+/// Creates the views and lets exactly these roles read them. Roles that could read them before lose
+/// the right.
 pub(super) async fn expose(
     session: &mut PgSession,
     at: &str,
@@ -98,7 +100,7 @@ pub(super) async fn expose(
     Ok(transaction.commit().await?)
 }
 
-/// Takes views and rights away.
+/// Removes the views and the rights.
 pub(super) async fn hide(
     session: &mut PgSession,
     at: &str,
@@ -118,7 +120,7 @@ pub(super) async fn hide(
     Ok(transaction.commit().await?)
 }
 
-/// All that makes the views and the rights.
+/// The SQL that creates the views and grants the rights.
 fn script(schema: &str, roles: &str) -> String {
     let mut sql = format!(
         "create schema if not exists {schema};\ncomment on schema {schema} is '{MARK}';\n\
@@ -143,7 +145,7 @@ fn script(schema: &str, roles: &str) -> String {
     sql
 }
 
-/// Takes the rights away from whom the policies name, and the policies.
+/// Revokes the rights of the roles that the policies name, and drops the policies.
 async fn withdraw(transaction: &mut Transaction<'_>) -> Result<(), DatabaseError> {
     let sql = "do $$
         declare
@@ -162,7 +164,7 @@ async fn withdraw(transaction: &mut Transaction<'_>) -> Result<(), DatabaseError
     Ok(transaction.execute_script(sql).await?)
 }
 
-/// Names that stand in a script as they are.
+/// Checks names that the script contains without quoting.
 fn names(schema: &str, roles: &[String]) -> Result<(), DatabaseError> {
     let plain = |name: &str| {
         let mut bytes = name.bytes();
@@ -183,7 +185,8 @@ fn names(schema: &str, roles: &[String]) -> Result<(), DatabaseError> {
     roles.iter().find(|role| !plain(role)).map_or(Ok(()), |role| Err(wrong(role, "role")))
 }
 
-/// Whether the server knows such views, the schema is free or ours, and the roles are there.
+/// Checks that the server supports such views, that the schema is new or tollgate's, and that the
+/// roles exist.
 async fn fit(
     transaction: &mut Transaction<'_>,
     schema: &str,

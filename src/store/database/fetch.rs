@@ -13,18 +13,18 @@ use crate::record::{
     DimensionHistograms, FORMAT, Histogram, Interval, RunRecord, ServerTimings, Stage,
 };
 
-/// A run as the database holds it.
+/// A run as stored in the database.
 #[derive(Debug)]
 pub struct FetchedRun {
-    /// The store it is in.
+    /// The store that has it.
     pub identity: Uuid,
     /// The run.
     pub record: Box<RunRecord>,
-    /// Whether its intervals were dropped.
+    /// Whether its intervals were pruned.
     pub pruned: bool,
 }
 
-/// The run of this name.
+/// Reads the run of this name.
 pub(super) async fn fetch(
     session: &mut PgSession,
     at: &str,
@@ -48,9 +48,8 @@ pub(super) async fn fetch(
     Ok(FetchedRun { identity, record: Box::new(record), pruned })
 }
 
-/// The id of the run that is meant: by the whole id, its last eight digits, or a run's name or as
-/// much of its beginning as no other run shares; [`run_name`](crate::record::run_name) makes those
-/// names.
+/// Finds a run's id from the whole id, its last eight digits, its name, or a beginning of its name
+/// that no other run shares. [`run_name`](crate::record::run_name) makes the names.
 async fn find(
     transaction: &mut Transaction<'_>,
     at: &str,
@@ -85,11 +84,12 @@ fn no_run(run: &str, at: &str) -> DatabaseError {
     DatabaseError::NoRun { run: run.to_owned(), at: at.to_owned() }
 }
 
-/// How many intervals are read at once: their histograms take up to a MB each when they are
-/// unpacked.
+/// How many intervals are read at once. The histograms of one interval take up to 1 MB when
+/// decoded.
 const AT_ONCE: i32 = 64;
 
-/// Hands out a run's intervals in the order they were settled; none where they were pruned.
+/// Passes a run's intervals to the caller in the order in which they settled; none if they were
+/// pruned.
 pub(super) async fn intervals<E: From<DatabaseError>>(
     session: &mut PgSession,
     at: &str,
@@ -174,10 +174,11 @@ async fn histograms(
     let mut all: HashMap<i32, (DimensionHistograms, ServerTimings)> = HashMap::new();
     for row in &rows {
         let histogram = Histogram::from_v2(transaction.column_value(row, "hdr")?)?;
-        let (series, told) = all.entry(transaction.column_value(row, "interval")?).or_default();
+        let (series, server_timings) =
+            all.entry(transaction.column_value(row, "interval")?).or_default();
         let dimension: &str = transaction.column_value(row, "dimension")?;
         if let Some(metric) = dimension.strip_prefix(SERVER_TIMING) {
-            told.add(metric, &histogram);
+            server_timings.add(metric, &histogram);
             continue;
         }
         let unknown = |_| damaged(run, at, &format!("`{dimension}` is not a dimension"));

@@ -1,4 +1,4 @@
-//! Storing a run: one transaction, its own row first.
+//! Stores a run in one transaction, beginning with its row in `runs`.
 
 mod intervals;
 mod parts;
@@ -11,7 +11,7 @@ use super::{DatabaseError, StoredRun, schema};
 use crate::postgres::{PgSession, Transaction, TransactionMode};
 use crate::record::{Interval, RunEnding, RunRecord, RunSummary, Stage};
 
-/// Stores a run with its intervals, unless it is there.
+/// Stores a run with its intervals, unless the database has it.
 pub(super) async fn keep(
     session: &mut PgSession,
     at: &str,
@@ -37,16 +37,16 @@ pub(super) async fn keep(
     Ok(StoredRun { store, is_new: true })
 }
 
-/// Whether anything was measured: a run without intervals then came from a store that had pruned
-/// it.
+/// Whether anything was measured. If so and the run has no intervals, it came from a store that had
+/// pruned it.
 fn has_exchanges(record: &RunRecord) -> bool {
     let mut requests = record.measurement.scenarios.iter().flat_map(|scenario| &scenario.requests);
     requests.any(|request| Stage::ALL.iter().any(|stage| request.stage(*stage).tally.exchanges > 0))
 }
 
-/// The run's own row; whether it is new.
+/// Inserts the run's row in `runs`; returns whether it is new.
 ///
-/// Without naming what is in conflict, a user needs no right to read.
+/// `on conflict` names no column, because naming one would require the right to read it.
 async fn run(
     transaction: &mut Transaction<'_>,
     record: &RunRecord,

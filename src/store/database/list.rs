@@ -1,4 +1,4 @@
-//! Lists of runs: what histories show, read without any record.
+//! Lists of runs for histories, read without the records.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::history::HistoryFilter;
 use crate::postgres::{PgError, PgErrorKind, PgRow, PgSession, Transaction, TransactionMode};
 use crate::record::{Decision, EncodedHistogram, RequestSummary, RunSummary};
 
-/// Which of these runs are there; `None` where the user may not read that.
+/// Which of these runs the database has; `None` if the user may not read that.
 pub(super) async fn which(
     session: &mut PgSession,
     ids: &[Uuid],
@@ -32,8 +32,8 @@ pub(super) async fn which(
     }
 }
 
-/// What lists show of the runs in which there may be something that a filter takes, oldest first.
-/// Parts of merged runs are not among them, whether or not the filter takes the merged run.
+/// Summaries of the runs that a filter may match, oldest first. Shards of merged runs are left out,
+/// even if the filter does not match the merged run.
 pub(super) async fn summaries(
     session: &mut PgSession,
     at: &str,
@@ -131,7 +131,7 @@ fn packed(transaction: &Transaction<'_>, row: &PgRow) -> Result<EncodedHistogram
     })
 }
 
-/// A count or microseconds; none of them is below zero.
+/// A count or a number of microseconds; neither is ever negative.
 pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }

@@ -1,24 +1,24 @@
-//! Where each scenario and request of a record stands among the rows.
+//! The positions of a record's scenarios and requests, which identify them in the rows.
 
 use crate::record::{
     PlannedRequest, PlannedScenario, RequestMeasurement, RunRecord, ScenarioMeasurement,
 };
 
-/// The scenarios and requests of a record with their positions; the same for the same record,
-/// always.
+/// The scenarios and requests of a record with their positions. The same record always has the same
+/// positions.
 pub(super) struct RowNumbering<'a> {
     pub(super) scenarios: Vec<NumberedScenario<'a>>,
     pub(super) requests: Vec<NumberedRequest<'a>>,
 }
 
-/// A scenario as it was planned, measured and judged.
+/// A scenario with its plan, measurement and verdict.
 pub(super) struct NumberedScenario<'a> {
     pub(super) name: &'a str,
     pub(super) planned: Option<&'a PlannedScenario>,
     pub(super) measured: Option<&'a ScenarioMeasurement>,
 }
 
-/// A request of a scenario as it was planned and measured.
+/// A request of a scenario with its plan and measurement.
 pub(super) struct NumberedRequest<'a> {
     /// The position of its scenario.
     pub(super) scenario: usize,
@@ -28,8 +28,8 @@ pub(super) struct NumberedRequest<'a> {
 }
 
 impl<'a> RowNumbering<'a> {
-    /// Scenarios in the order of the plan, with those that were measured alone after them; requests
-    /// likewise.
+    /// Scenarios have the order of the plan; those that were measured without a plan follow. The
+    /// same holds for requests.
     pub(super) fn of(record: &'a RunRecord) -> Self {
         let planned = record.plan.iter().map(|scenario| scenario.name.as_str());
         let measured = record.measurement.scenarios.iter().map(|scenario| scenario.name.as_str());
@@ -51,7 +51,7 @@ impl<'a> RowNumbering<'a> {
         numbering
     }
 
-    /// The position of a request; `None` of one that is not in the record.
+    /// The position of a request; `None` if it is not in the record.
     pub(super) fn request(&self, scenario: &str, request: &str) -> Option<usize> {
         self.requests.iter().position(|known| {
             known.name == request

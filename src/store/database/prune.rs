@@ -1,4 +1,4 @@
-//! Dropping the intervals of old runs.
+//! Deletes the intervals of old runs.
 
 use std::time::Duration;
 
@@ -7,22 +7,23 @@ use uuid::Uuid;
 use super::{DatabaseError, schema};
 use crate::postgres::{PgSession, TransactionMode};
 
-/// How many intervals are dropped in one transaction, with their histograms: few enough for a small
-/// server and a statement's time.
+/// How many intervals one transaction deletes, with their histograms: few enough for a small server
+/// and its statement timeout.
 const AT_ONCE: i32 = 2_000;
 
-/// What was dropped, or would be.
+/// What was deleted, or would be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PruneCount {
     /// Runs that lost intervals.
     pub runs: u64,
-    /// Those intervals.
+    /// The number of these intervals.
     pub intervals: u64,
 }
 
-/// Drops the intervals of runs that started longer ago than `keep`, the oldest run first.
+/// Deletes the intervals of runs that started longer ago than `keep`, the oldest run first.
 ///
-/// A run counts as pruned from its first slice on, and one that was begun is taken up again.
+/// A run counts as pruned as soon as its first slice is deleted. The next call continues with a run
+/// that is pruned in part.
 pub(super) async fn prune(
     session: &mut PgSession,
     at: &str,
@@ -37,7 +38,7 @@ pub(super) async fn prune(
     Ok(pruned)
 }
 
-/// The runs that are to lose their intervals, and how many they have.
+/// The runs to prune, with the number of their intervals.
 async fn old(
     session: &mut PgSession,
     at: &str,
@@ -57,7 +58,7 @@ async fn old(
     old
 }
 
-/// Drops a run's intervals slice by slice; how many there were.
+/// Deletes a run's intervals slice by slice; returns their number.
 async fn drop_all(session: &mut PgSession, run: Uuid) -> Result<u64, DatabaseError> {
     let mut dropped = 0;
     loop {
@@ -74,7 +75,8 @@ async fn drop_all(session: &mut PgSession, run: Uuid) -> Result<u64, DatabaseErr
             transaction.commit().await?;
             return Ok(dropped);
         };
-        // The histograms first, so that no interval looks for its own one by one.
+        // Histograms are deleted first, so that deleting an interval does not have to look for its
+        // own.
         let histograms =
             "delete from tollgate.interval_histograms where run_id = $1 and interval <= $2";
         transaction.execute(histograms, |query| query.bind(run).bind(last)).await?;

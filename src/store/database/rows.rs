@@ -1,4 +1,4 @@
-//! Rows as columns: one array a column is one statement for many rows.
+//! Rows as columns: with one array per column, one statement inserts many rows.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::record::{DimensionHistograms, EncodedHistogram, ServerTimings, Stage}
 /// Rows of `total_histograms` or of `interval_histograms`.
 #[derive(Debug, Default)]
 pub(super) struct HistogramRows {
-    /// The position of the request, or of the second.
+    /// The position of the request or of the interval.
     pub(super) of: Vec<i32>,
     pub(super) stage: Vec<&'static str>,
     pub(super) dimension: Vec<String>,
@@ -23,18 +23,18 @@ pub(super) struct HistogramRows {
 }
 
 impl HistogramRows {
-    /// Adds a row for each dimension and each metric of the target's own account.
+    /// Adds a row for each dimension and each `Server-Timing` metric.
     pub(super) fn add(
         &mut self,
         of: i32,
         stage: Stage,
         series: &DimensionHistograms,
-        told: &ServerTimings,
+        server_timings: &ServerTimings,
     ) {
         for (dimension, histogram) in series.iter() {
             self.push(of, stage, dimension.name().to_owned(), EncodedHistogram::of(histogram));
         }
-        for (metric, histogram) in told.iter() {
+        for (metric, histogram) in server_timings.iter() {
             let metric = text(&format!("{SERVER_TIMING}{metric}")).into_owned();
             self.push(of, stage, metric, EncodedHistogram::of(histogram));
         }
@@ -60,7 +60,8 @@ impl HistogramRows {
     }
 }
 
-/// A count or a number of microseconds as Postgres's `bigint`; the largest where it does not fit.
+/// A count or a number of microseconds as Postgres's `bigint`; the largest `bigint` if it does not
+/// fit.
 pub(super) fn whole(number: impl TryInto<i64>) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
 }
@@ -70,7 +71,7 @@ pub(super) fn place(position: usize) -> i32 {
     i32::try_from(position).unwrap_or(i32::MAX)
 }
 
-/// A text that Postgres takes: it knows no character U+0000, which a target may send.
+/// A text that Postgres accepts: without U+0000, which a target may send.
 pub(super) fn text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') {
         Cow::Owned(text.replace('\0', "\u{fffd}"))
@@ -79,7 +80,7 @@ pub(super) fn text(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Texts that Postgres takes.
+/// Texts that Postgres accepts.
 pub(super) fn texts<'a>(all: impl IntoIterator<Item = &'a String>) -> Vec<String> {
     all.into_iter().map(|one| text(one).into_owned()).collect()
 }

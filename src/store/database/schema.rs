@@ -1,4 +1,4 @@
-//! The schema `tollgate`: its migrations, and how it stands.
+//! The schema `tollgate`: its migrations and its state.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +8,14 @@ use uuid::Uuid;
 use super::DatabaseError;
 use crate::postgres::{PgError, PgErrorKind, PgSession, Transaction, TransactionMode};
 
-/// One step of the schema's history.
+/// One migration of the schema.
 struct SchemaMigration {
     version: i32,
     name: &'static str,
     sql: &'static str,
 }
 
-/// All steps, in order; one that has been released never changes.
+/// All migrations in order. A released migration never changes.
 const MIGRATIONS: [SchemaMigration; 1] = [SchemaMigration {
     version: 1,
     name: "0001_runs",
@@ -25,7 +25,7 @@ const MIGRATIONS: [SchemaMigration; 1] = [SchemaMigration {
 /// The version that this program needs.
 const NEEDED: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
 
-/// What a migration's table is made by; it comes before the first of them.
+/// Creates the table of migrations. It runs before the first migration.
 const LEDGER: &str = "\
     create schema if not exists tollgate;
     create table if not exists tollgate.migrations (
@@ -40,11 +40,10 @@ const LEDGER: &str = "\
     comment on column tollgate.migrations.sha256 is 'The digest of that file, hexadecimal.';
     comment on column tollgate.migrations.applied is 'When it was applied.'";
 
-/// Roles, rights and policies: put right by every migration, as they may have been changed
-/// meanwhile.
+/// Roles, rights and policies. Every `migrate` restores them, because they may have been changed.
 const RIGHTS: &str = include_str!("../../../migrations/rights.sql");
 
-/// A number that no other program is likely to lock: the letters `tollgate`.
+/// The key of the advisory lock: the letters `tollgate`, which other programs are unlikely to use.
 const LOCK: i64 = 0x746f_6c6c_6761_7465;
 
 impl SchemaMigration {
@@ -53,7 +52,7 @@ impl SchemaMigration {
     }
 }
 
-/// Applies the migrations that are not applied yet, all in one transaction: all of them or none.
+/// Applies the missing migrations in one transaction: all of them or none.
 ///
 /// The lock ends with the transaction, so that this works through a pooler too.
 pub(super) async fn migrate(
@@ -85,7 +84,7 @@ pub(super) async fn migrate(
     Ok(done)
 }
 
-/// Which store this is; an error where its schema is not the one that is needed.
+/// The store's identity; an error if its schema is not the one that this program needs.
 pub(super) async fn identity(
     transaction: &mut Transaction<'_>,
     at: &str,
@@ -113,7 +112,7 @@ fn without_schema(error: PgError, at: &str) -> DatabaseError {
     }
 }
 
-/// Refuses a schema in which other migrations were applied than those known here.
+/// Refuses a schema whose applied migrations differ from those of this program.
 fn are_known(applied: &[(i32, String)], at: &str) -> Result<(), DatabaseError> {
     for (version, sha256) in applied {
         let known = MIGRATIONS.iter().find(|known| known.version == *version);
@@ -157,37 +156,37 @@ async fn applied(transaction: &mut Transaction<'_>) -> Result<Vec<(i32, String)>
     rows.iter().map(pair).collect()
 }
 
-/// How the schema and the user's rights stand.
+/// The state of the schema and of the user's rights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaStatus {
-    /// The server's version, as it says it.
+    /// The server's version in its own words.
     pub server: String,
-    /// Whether the connection is encrypted, as the server sees it; `None` where it does not tell.
+    /// Whether the server reports an encrypted connection; `None` if it does not report this.
     pub encrypted: Option<bool>,
-    /// The version of the schema; `None` where there is none.
+    /// The version of the schema; `None` if there is no schema.
     pub version: Option<i32>,
-    /// The version that is needed.
+    /// The version that this program needs.
     pub needed: i32,
     /// What the user may do.
     pub rights: BTreeSet<UserRight>,
     /// Tables of the schema that are not protected as they should be.
     pub unprotected: Vec<UnprotectedTable>,
-    /// How many runs are there; `None` where the user may not read that.
+    /// The number of runs; `None` if the user may not read that.
     pub runs: Option<i64>,
-    /// What the whole schema takes, in bytes.
+    /// The size of the whole schema in bytes.
     pub bytes: Option<i64>,
 }
 
-/// Something that a user may do or not.
+/// A right that a user may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UserRight {
-    /// Read which version the schema has; who may store or read runs may.
+    /// Read the schema's version, as every user may who stores or reads runs.
     Version,
     /// Store runs.
     Store,
     /// Read runs.
     Read,
-    /// Migrate, prune and expose: the schema's owner may.
+    /// Migrate, prune and expose, as the schema's owner may.
     Own,
 }
 
@@ -200,8 +199,8 @@ pub struct UnprotectedTable {
     pub what: &'static str,
 }
 
-/// Looks at the schema and the rights; whatever is wrong with them is in the answer and is no
-/// error.
+/// Reads the state of the schema and of the rights. Their defects are part of the result, not
+/// errors.
 pub(super) async fn standing(session: &mut PgSession) -> Result<SchemaStatus, DatabaseError> {
     let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
     let server = "select current_setting('server_version') as server, \
@@ -232,7 +231,7 @@ pub(super) async fn standing(session: &mut PgSession) -> Result<SchemaStatus, Da
 }
 
 async fn rights(transaction: &mut Transaction<'_>) -> Result<BTreeSet<UserRight>, PgError> {
-    // By their numbers: who may not use the schema may not ask by name.
+    // By object id: a user without the right to use the schema cannot refer to its tables by name.
     let sql = "select has_schema_privilege(n.oid, 'usage') as usage, has_table_privilege(m.oid, 'select') as version, \
                has_table_privilege(r.oid, 'insert') as store, has_table_privilege(r.oid, 'select') as read, \
                pg_has_role(nspowner, 'usage') as own from pg_namespace n \
@@ -254,7 +253,7 @@ async fn rights(transaction: &mut Transaction<'_>) -> Result<BTreeSet<UserRight>
     Ok(held)
 }
 
-/// Tables without row level security, without a policy, or that everybody has a right to.
+/// Tables without row level security, without a policy, or with rights for `public`.
 async fn unprotected(transaction: &mut Transaction<'_>) -> Result<Vec<UnprotectedTable>, PgError> {
     let sql = "select relname::text as relation, relrowsecurity as secured, \
                exists (select from pg_policy where polrelid = c.oid) as policed, \
@@ -279,7 +278,7 @@ async fn unprotected(transaction: &mut Transaction<'_>) -> Result<Vec<Unprotecte
     Ok(found)
 }
 
-/// What only a user with the right to read it learns.
+/// Adds what only a user with the right to read it can query.
 async fn fill(
     standing: &mut SchemaStatus,
     transaction: &mut Transaction<'_>,

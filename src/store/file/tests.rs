@@ -17,7 +17,7 @@ fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
 }
 
-/// Names of what is in a folder.
+/// The names of a folder's entries.
 fn names(folder: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(folder.path()).unwrap();
     let mut names: Vec<_> =
@@ -37,7 +37,7 @@ fn a_new_file_has_the_mode_of_any_new_file() {
 }
 
 #[test]
-fn a_file_is_replaced_at_once_and_its_mode_stays() {
+fn a_file_is_replaced_atomically_and_its_mode_stays() {
     let folder = folder();
     let path = folder.path().join("file");
     fs::write(&path, "older and longer").unwrap();
@@ -50,7 +50,7 @@ fn a_file_is_replaced_at_once_and_its_mode_stays() {
 }
 
 #[test]
-fn links_are_followed_to_what_is_there_and_to_what_is_not_there_yet() {
+fn links_are_followed_to_existing_and_to_missing_files() {
     for is_there in [true, false] {
         let folder = folder();
         let real = folder.path().join("real");
@@ -67,7 +67,7 @@ fn links_are_followed_to_what_is_there_and_to_what_is_not_there_yet() {
 }
 
 #[test]
-fn a_file_of_several_names_is_new_under_each() {
+fn a_file_with_several_hard_links_has_the_new_text_under_each() {
     let folder = folder();
     let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
     fs::write(&one, "old").unwrap();
@@ -77,7 +77,7 @@ fn a_file_of_several_names_is_new_under_each() {
 }
 
 #[test]
-fn a_pipe_is_written_to_and_one_that_nobody_reads_is_an_error_at_once() {
+fn a_pipe_is_written_to_and_one_without_a_reader_is_an_error_at_once() {
     let folder = folder();
     let path = folder.path().join("pipe");
     mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
@@ -94,7 +94,7 @@ fn a_pipe_is_written_to_and_one_that_nobody_reads_is_an_error_at_once() {
     assert_eq!(names(&folder), ["pipe"]);
 }
 
-/// Only root may make one; it is a zero device of the test's own.
+/// Only root may make a device. The test makes its own zero device.
 #[test]
 fn a_device_stays_a_device() {
     let folder = folder();
@@ -103,7 +103,7 @@ fn a_device_stays_a_device() {
     if mknodat(CWD, &path, FileType::CharacterDevice, Mode::from_raw_mode(0o600), zero).is_err() {
         return;
     }
-    // Where devices of this folder may not be opened, that is the error.
+    // On a `nodev` file system the device cannot be opened, and that is the error.
     let written = write_file(&path, b"new");
     assert!(written.is_ok() || OpenOptions::new().write(true).open(&path).is_err(), "{written:?}");
     assert!(!fs::metadata(&path).unwrap().is_file());
@@ -122,7 +122,7 @@ fn the_name_of_a_folder_is_refused_and_nothing_is_made() {
 }
 
 #[test]
-fn only_where_no_other_file_is_let_in_is_a_file_written_in_place() {
+fn a_file_is_written_in_place_only_if_its_folder_accepts_no_new_file() {
     for (kind, is_so) in [
         (ErrorKind::PermissionDenied, true),
         (ErrorKind::ReadOnlyFilesystem, true),

@@ -13,7 +13,7 @@ use crate::record::{
 use crate::units::Ratio;
 
 const NAME: &str = "tile, loader/ü\n";
-/// One more than are told apart, in an order of their own.
+/// One metric more than the limit, in an order that is not alphabetical.
 const METRICS: [&str; 17] = [
     "total", "app", "%,/+ =", "db", "!", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l",
 ];
@@ -140,28 +140,28 @@ fn a_half_written_folder_is_recognised_and_its_intervals_are_recovered() {
     let measured = &draft.measurement.scenarios[0].requests[0].measured;
     assert_eq!(measured.tally.exchanges, 42);
     assert_eq!(measured.series.get(Dimension::Latency).unwrap().count(), 40);
-    let told: Vec<_> =
+    let metrics: Vec<_> =
         measured.server_timings.iter().map(|(metric, took)| (metric, took.count())).collect();
-    assert_eq!(told.len(), 17);
+    assert_eq!(metrics.len(), 17);
     assert!(
-        told.contains(&("%,/+ =", 40)) && told.contains(&(ServerTimings::OTHERS, 40)),
-        "{told:?}"
+        metrics.contains(&("%,/+ =", 40)) && metrics.contains(&(ServerTimings::OTHERS, 40)),
+        "{metrics:?}"
     );
     assert_eq!(draft.measurement.ending, RunEnding::Recovered);
     assert_eq!(draft.measurement.measured_from, Duration::from_micros(1_234_567));
 }
 
 #[test]
-fn wherever_a_kill_cut_the_files_off_only_the_last_interval_is_lost() {
+fn a_kill_at_any_byte_loses_only_the_last_interval() {
     let root = tempfile::tempdir().unwrap();
     let (path, _) = written(root.path(), false);
     let whole = fs::read(path.join(INTERVALS)).unwrap();
     let last_line = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
     for cut in last_line..whole.len() {
         fs::write(path.join(INTERVALS), &whole[..cut]).unwrap();
-        let kept = all(&path);
-        assert_eq!(kept.len(), 2, "cut at {cut}");
-        assert!(kept.iter().all(|interval| interval.series.get(Dimension::Latency).is_some()));
+        let recovered = all(&path);
+        assert_eq!(recovered.len(), 2, "cut at {cut}");
+        assert!(recovered.iter().all(|interval| interval.series.get(Dimension::Latency).is_some()));
     }
 }
 
@@ -187,7 +187,7 @@ fn a_damaged_line_is_named_with_its_number() {
 }
 
 #[test]
-fn a_folder_without_a_run_and_one_of_a_later_format_are_told_apart() {
+fn a_folder_without_a_run_and_one_of_a_later_format_are_distinguished() {
     let root = tempfile::tempdir().unwrap();
     assert!(matches!(read_folder(root.path()), Err(StoreError::NoRun { .. })));
     fs::write(root.path().join(RUN), r#"{"format": 9999}"#).unwrap();
@@ -197,7 +197,7 @@ fn a_folder_without_a_run_and_one_of_a_later_format_are_told_apart() {
 }
 
 #[test]
-fn the_log_is_one_that_other_readers_of_the_format_understand() {
+fn other_readers_of_the_format_understand_the_log() {
     let root = tempfile::tempdir().unwrap();
     let (path, _) = written(root.path(), true);
     let bytes = fs::read(path.join(HISTOGRAMS)).unwrap();
@@ -220,7 +220,7 @@ fn the_log_is_one_that_other_readers_of_the_format_understand() {
 }
 
 #[test]
-fn a_run_that_goes_on_is_not_taken_for_one_that_was_cut_off() {
+fn a_run_in_progress_is_not_mistaken_for_one_that_was_cut_off() {
     let root = tempfile::tempdir().unwrap();
     let folder = RunFolder::create(root.path(), &draft()).unwrap();
     assert!(matches!(read_folder(folder.path()), Ok(FolderContent::StillWritten)));
@@ -230,8 +230,7 @@ fn a_run_that_goes_on_is_not_taken_for_one_that_was_cut_off() {
 }
 
 #[test]
-fn a_recovered_part_of_a_shared_run_measures_from_its_appointed_start_though_it_had_nothing_to_send_at_first()
- {
+fn a_recovered_shard_measures_from_its_appointed_start_even_if_it_had_nothing_to_send_at_first() {
     let root = tempfile::tempdir().unwrap();
     let mut draft = draft();
     let start = draft.provenance.started + Duration::from_millis(1_300);

@@ -29,7 +29,7 @@ fn listed(runs: &Path) -> (Vec<RunSummary>, Vec<StoreError>) {
 }
 
 #[test]
-fn a_summary_read_in_part_is_that_of_the_whole_record() {
+fn a_summary_read_in_part_equals_that_of_the_whole_record() {
     let runs = tempfile::tempdir().unwrap();
     let mut record = sample();
     record.provenance.git_commit = Some("3bb6c035\u{e9}\"\n".to_owned());
@@ -65,7 +65,7 @@ fn a_merged_run_names_its_parts_and_a_shard_does_not_name_itself() {
 }
 
 #[test]
-fn the_newest_run_comes_last_whatever_its_folder_is_called() {
+fn the_newest_run_comes_last_regardless_of_its_folders_name() {
     let runs = tempfile::tempdir().unwrap();
     for (name, started) in [
         ("c", datetime!(2026-11-23 18:00 UTC)),
@@ -81,7 +81,7 @@ fn the_newest_run_comes_last_whatever_its_folder_is_called() {
 }
 
 #[test]
-fn what_is_no_finished_run_is_told_and_skipped() {
+fn a_folder_without_a_finished_run_is_reported_and_skipped() {
     let runs = tempfile::tempdir().unwrap();
     keep(runs.path(), "good", &sample());
     let put = |name: &str, file: &str, text: &[u8]| {
@@ -107,7 +107,7 @@ fn what_is_no_finished_run_is_told_and_skipped() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_holds_no_runs_and_a_file_is_an_error() {
+fn a_missing_folder_holds_no_runs_and_a_file_is_an_error() {
     let runs = tempfile::tempdir().unwrap();
     assert_eq!(read_summaries(&runs.path().join("nothing")).unwrap().count(), 0);
     fs::write(runs.path().join("file"), "").unwrap();

@@ -1,5 +1,4 @@
-//! A real `PgBouncer` in front of a cluster, as the transaction pooler of hosted Supabase stands in
-//! front of its own.
+//! A real `PgBouncer` in front of a cluster, like the transaction pooler of hosted Supabase.
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -9,20 +8,21 @@ use super::port::Port;
 use super::template::SUPERUSER;
 use super::{Cluster, programs};
 
-/// A pooler in transaction mode; it is ended and removed when dropped.
+/// A pooler in transaction mode, which is ended and removed on drop.
 pub(crate) struct PgBouncer {
     keeper: Keeper,
     port: Port,
 }
 
 impl PgBouncer {
-    /// A pooler with `pool_size` connections to the server for each pair of user and database.
+    /// Starts a pooler with `pool_size` connections to the server for each pair of user and
+    /// database.
     ///
-    /// Whoever may log in at the cluster with a password may do so here. No startup parameter is
-    /// ignored, so that a client which sends `extra_float_digits` is refused.
+    /// A user who may log in at the cluster with a password may do so here. No start-up parameter
+    /// is ignored, so a client that sends `extra_float_digits` is refused.
     pub(crate) fn start(cluster: &Cluster, pool_size: usize) -> Self {
         let port = Port::reserve();
-        // It has nothing to put in order.
+        // A pooler has nothing to save, so it is killed.
         let keeper = Keeper::new("KILL", &programs::pgbouncer(), &["pgbouncer.ini"]);
         write(keeper.folder(), "users", &format!("\"{SUPERUSER}\" \"{SUPERUSER}\"\n"));
         write(keeper.folder(), "pgbouncer.ini", &settings(&port, cluster, pool_size));
@@ -37,30 +37,30 @@ impl PgBouncer {
         self.port.number()
     }
 
-    /// The folder that is there while the pooler is.
+    /// The folder, which exists as long as the pooler.
     pub(crate) fn folder(&self) -> &Path {
         self.keeper.folder()
     }
 
-    /// What the pooler has said so far.
+    /// The pooler's log so far.
     pub(crate) fn log(&self) -> String {
         self.keeper.log()
     }
 
-    /// The superuser's address of a database.
+    /// The URL of a database for the superuser.
     pub(crate) fn url_of(&self, database: &str) -> String {
         self.url_as(SUPERUSER, SUPERUSER, database)
     }
 
-    /// Somebody's address of a database, by 127.0.0.1.
+    /// The URL of a database for any user, at 127.0.0.1.
     pub(crate) fn url_as(&self, user: &str, password: &str, database: &str) -> String {
         super::url("127.0.0.1", self.port(), user, password, database)
     }
 }
 
-/// Passwords are looked up in the cluster: its SCRAM secrets serve the pooler on both sides
-/// (<https://www.pgbouncer.org/config.html>, `auth_query`). A server that was away is tried again
-/// at once.
+/// The pooler looks passwords up in the cluster; the SCRAM secrets serve clients and server
+/// (<https://www.pgbouncer.org/config.html>, `auth_query`). The pooler reconnects at once to a
+/// server that was down.
 fn settings(port: &Port, cluster: &Cluster, pool_size: usize) -> String {
     let (port, server) = (port.number(), cluster.port());
     format!(

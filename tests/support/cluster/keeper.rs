@@ -1,9 +1,9 @@
-//! A shell beside the test that starts a server, and ends it and removes its folder when the test
-//! is gone.
+//! A shell process next to the test. It starts a server, and ends it and removes its folder when
+//! the test has ended.
 //!
-//! It waits for orders on a pipe whose other end only the test's process has. That end closes
-//! however the process ends, also by a kill, and then the keeper ends the server, removes the
-//! folder, and ends itself.
+//! The shell reads orders from a pipe whose other end only the test's process has. That end closes
+//! when the process ends, even by a kill. Then the keeper ends the server, removes the folder, and
+//! exits.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -15,9 +15,9 @@ use rustix::process::Pid;
 
 use super::{PATIENCE, processes, programs};
 
-/// A closed pipe must not end the keeper before it has ended the server. A server that was paused
-/// goes on, so that it can end in good order; its children too, where there is a `pkill`, for else
-/// PostgreSQL waits 5 s for them.
+/// A closed pipe must not end the keeper before it has ended the server. A paused server is
+/// resumed, so that it can shut down properly. Its children are resumed too if there is a `pkill`;
+/// otherwise PostgreSQL waits 5 s for them.
 const SCRIPT: &str = r#"
 signal=$1 server=
 folder=$(mktemp -d "$2") && cd "$folder" || exit 1
@@ -53,9 +53,9 @@ cd /
 rm -rf "$folder"
 "#;
 
-/// Where folders are made: in the folder that `TMPDIR` names, or in memory where there is plenty of
-/// it, because making a cluster's thousand files can take a busy disk more than a second; or else
-/// in the temporary folder.
+/// Where folders are made: in the folder that `TMPDIR` names, else in memory if there is plenty,
+/// else in the temporary folder. Memory is preferred because making a cluster's thousand files can
+/// take a busy disk more than a second.
 fn place() -> PathBuf {
     let memory = Path::new("/dev/shm");
     let free = rustix::fs::statvfs(memory).map_or(0, |found| found.f_bavail * found.f_frsize);
@@ -69,7 +69,7 @@ const PLENTY: u64 = 4 << 30;
 /// The keeper, with the server's folder.
 pub(super) struct Keeper {
     child: Child,
-    /// `None` once the keeper was told to end.
+    /// `None` once the keeper is ending.
     orders: Option<ChildStdin>,
     replies: BufReader<ChildStdout>,
     folder: PathBuf,
@@ -77,8 +77,8 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// A keeper with an empty folder, for a server that is started there with these arguments and
-    /// ended by `signal`.
+    /// Starts a keeper with an empty folder. It will start the server there with these arguments
+    /// and end it by `signal`.
     pub(super) fn new(signal: &str, program: &Path, arguments: &[&str]) -> Self {
         let folder = place().join("tollgate-XXXXXXXX");
         let mut child = programs::as_owner("sh")
@@ -102,7 +102,7 @@ impl Keeper {
         keeper
     }
 
-    /// Where the server has its files; `log` in it is what the server says.
+    /// The folder of the server's files; its file `log` holds the server's output.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -130,26 +130,26 @@ impl Keeper {
         self.server = None;
     }
 
-    /// Runs a program to its end, which must be a success.
+    /// Runs the program to its end; it must succeed.
     pub(super) fn run(&mut self) {
         self.order("start");
         let status = self.order("finish");
         assert_eq!(status, "0", "the program failed; it says:\n{}", self.log());
     }
 
-    /// Stops the server's processes where they stand.
+    /// Suspends the server's processes.
     pub(super) fn pause(&self) {
         processes::pause(self.server.unwrap());
     }
 
-    /// Lets a server that was paused go on.
+    /// Resumes a paused server.
     pub(super) fn resume(&self) {
         if let Some(server) = self.server {
             processes::resume(server);
         }
     }
 
-    /// What the server has said so far.
+    /// The server's output so far.
     pub(super) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
@@ -170,7 +170,7 @@ impl Drop for Keeper {
     fn drop(&mut self) {
         self.resume();
         drop(self.orders.take());
-        // Where waiting fails the keeper is gone, and there is nobody left to wait for.
+        // If waiting fails, the keeper has already ended.
         let _ended = self.child.wait();
     }
 }

@@ -1,11 +1,11 @@
 //! A real PostgreSQL cluster, and a real `PgBouncer`, for one test or benchmark.
 //!
-//! A test crate takes it in with `#[path = "support/cluster/mod.rs"] mod cluster;`. A test that
+//! A test crate includes it with `#[path = "support/cluster/mod.rs"] mod cluster;`. A test that
 //! needs it begins with `if cluster::is_left_out() { return; }`.
 //!
-//! What is started listens on a free loopback port, keeps its files in a folder of its own in
-//! memory or below the temporary folder, and is ended with that folder when dropped, or when the
-//! process ends in whatever way (see [`keeper`]).
+//! Each server listens on a free loopback port and has its own folder, in memory or below the
+//! temporary folder. It ends and its folder is removed on drop, or when the process ends in any way
+//! (see [`keeper`]).
 #![allow(dead_code, unused_imports, reason = "each test crate needs another part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 #![allow(
@@ -33,12 +33,12 @@ pub(crate) use bouncer::PgBouncer;
 pub(crate) use server::Cluster;
 pub(crate) use supabase::Supabase;
 
-/// How long any of the programs may take to start, to end or to answer; a bound for what hangs,
-/// nothing to be measured.
+/// How long any of the programs may take to start, to end or to answer. It only bounds the wait for
+/// a program that hangs.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Whether tests that need a database are left out, which `TOLLGATE_TESTS_WITHOUT_DATABASE` asks
-/// for. Says so.
+/// Whether `TOLLGATE_TESTS_WITHOUT_DATABASE` skips the tests that need a database. Prints a note if
+/// it does.
 pub(crate) fn is_left_out() -> bool {
     let left_out =
         std::env::var_os("TOLLGATE_TESTS_WITHOUT_DATABASE").is_some_and(|set| !set.is_empty());
@@ -48,7 +48,7 @@ pub(crate) fn is_left_out() -> bool {
     left_out
 }
 
-/// The address of a database, with whatever characters the names and the password have.
+/// The URL of a database; names and password may have any characters.
 fn url(host: &str, port: u16, user: &str, password: &str, database: &str) -> String {
     let written = |text| percent_encoding::utf8_percent_encode(text, PLAIN).to_string();
     format!(
@@ -59,5 +59,6 @@ fn url(host: &str, port: u16, user: &str, password: &str, database: &str) -> Str
     )
 }
 
-/// Characters that stand for themselves in every part of an address (RFC 3986, unreserved).
+/// Escapes all characters except those that need no escape in any part of a URL (RFC 3986,
+/// unreserved).
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

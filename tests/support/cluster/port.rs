@@ -1,14 +1,14 @@
-//! A loopback port that stays free while its server is away.
+//! A loopback port that stays free while its server is down.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{Ipv4Addr, TcpListener};
 
-/// Below what systems hand out for outgoing connections (from 32,768 on), so that none of these can
-/// take a port whose server is being restarted.
+/// Below the ports that systems use for outgoing connections (from 32,768 on), so that none of
+/// these takes the port of a server that is being restarted.
 const FIRST: u16 = 10_240;
 const PAIRS: u16 = 11_000;
 
-/// A port for a server, kept from other tests by listening on the port above it.
+/// A port for a server. Listening on the port above it reserves it against other tests.
 pub(super) struct Port {
     number: u16,
     _neighbour: TcpListener,
@@ -22,7 +22,7 @@ impl Port {
         numbers.find_map(Self::try_at).unwrap_or_else(|| panic!("no free loopback port was found"))
     }
 
-    /// The neighbour comes first: who does not have it never touches the port itself.
+    /// The port above comes first: a test that does not get it never uses the port itself.
     fn try_at(number: u16) -> Option<Self> {
         let neighbour = TcpListener::bind((Ipv4Addr::LOCALHOST, number + 1)).ok()?;
         TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;

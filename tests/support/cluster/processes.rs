@@ -1,4 +1,4 @@
-//! A server's processes, as the system tells them: by `/proc`, or where there is none by `ps`.
+//! The processes of a server, from `/proc`, or from `ps` if there is no `/proc`.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,17 +8,16 @@ use rustix::process::{Pid, Signal, kill_process};
 struct Process {
     pid: i32,
     parent: i32,
-    /// `Z` for one that has ended, `T` for one that is stopped.
+    /// `Z` for a process that has ended, `T` for one that is stopped.
     state: char,
 }
 
-/// Whether a process is there and has not ended.
+/// Whether a process exists and has not ended.
 pub(super) fn is_alive(pid: Pid) -> bool {
     one(pid.as_raw_pid()).is_some_and(|process| process.state != 'Z')
 }
 
-/// Stops a process and its children where they stand; the parent first, so that it makes no further
-/// ones.
+/// Suspends a process and its children; the parent first, so that it starts no further children.
 pub(super) fn pause(parent: Pid) {
     let parent = parent.as_raw_pid();
     send(parent, Signal::STOP);
@@ -30,7 +29,7 @@ pub(super) fn pause(parent: Pid) {
     }
 }
 
-/// Lets a process and its children go on.
+/// Resumes a process and its children.
 pub(super) fn resume(parent: Pid) {
     let parent = parent.as_raw_pid();
     for pid in children(parent).into_iter().chain([parent]) {
@@ -46,7 +45,7 @@ fn children(parent: i32) -> Vec<i32> {
         .collect()
 }
 
-/// What has ended meanwhile needs no signal any more.
+/// Sends a signal; a process that has ended needs none.
 fn send(pid: i32, signal: Signal) {
     let _sent = Pid::from_raw(pid).map(|pid| kill_process(pid, signal));
 }
@@ -65,7 +64,7 @@ fn all() -> Vec<Process> {
     numbers.filter_map(from_proc).collect()
 }
 
-/// `pid (name) state parent …`, where the name may hold anything (proc(5)).
+/// `pid (name) state parent …`, in which the name may contain any character (proc(5)).
 fn from_proc(pid: i32) -> Option<Process> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut words = text.rsplit_once(')')?.1.split_whitespace();

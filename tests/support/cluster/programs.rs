@@ -1,12 +1,12 @@
-//! The programs of PostgreSQL and `PgBouncer`, and the user that runs them.
+//! The programs of PostgreSQL and `PgBouncer`, and the user who runs them.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Users without rights of their own, by one of whom servers are run for root: PostgreSQL and
-/// `PgBouncer` refuse root.
+/// Users without special rights. One of them runs the servers if the test runs as root, because
+/// PostgreSQL and `PgBouncer` refuse root.
 const USERS: [&str; 2] = ["postgres", "nobody"];
 
 /// Where Homebrew keeps packages, on both kinds of Mac.
@@ -14,8 +14,8 @@ const HOMEBREW: [&str; 2] = ["/opt/homebrew/opt", "/usr/local/opt"];
 
 /// The folder with `postgres`, `initdb` and `psql`.
 ///
-/// `TOLLGATE_TESTS_PG_BIN` names it; else it is what `pg_config` says, or the newest version that
-/// Debian's packages or Homebrew have put in place, or a folder of the PATH.
+/// It is the folder that `TOLLGATE_TESTS_PG_BIN` names; else that of `pg_config`, that of the
+/// newest version from Debian's packages or Homebrew, or a folder of the PATH.
 pub(super) fn postgres() -> PathBuf {
     if let Some(named) = std::env::var_os("TOLLGATE_TESTS_PG_BIN").filter(|named| !named.is_empty())
     {
@@ -39,7 +39,7 @@ pub(super) fn postgres() -> PathBuf {
     })
 }
 
-/// The program `pgbouncer`, which Debian keeps where only root's PATH leads.
+/// The program `pgbouncer`, which Debian installs in a folder that only root's PATH contains.
 pub(super) fn pgbouncer() -> PathBuf {
     let homebrew = HOMEBREW.map(|place| Path::new(place).join("pgbouncer/bin"));
     let folders = path().into_iter().chain([PathBuf::from("/usr/sbin")]).chain(homebrew);
@@ -80,7 +80,7 @@ fn version(folder: &Path) -> u32 {
     name.rsplit('@').next().and_then(|digits| digits.parse().ok()).unwrap_or_default()
 }
 
-/// User and group that own servers and their files; `None` where these are the test's own.
+/// The user and group who own servers and their files; `None` if the test's own user does.
 fn owner() -> Option<(u32, u32)> {
     static OWNER: OnceLock<(u32, u32)> = OnceLock::new();
     let is_root = rustix::process::geteuid().is_root();
@@ -109,7 +109,7 @@ pub(super) fn as_owner(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-/// Takes away the variables by which PostgreSQL's programs would be sent elsewhere.
+/// Removes the variables that would lead PostgreSQL's programs to another server.
 pub(super) fn without_settings(command: &mut Command) {
     for (name, _) in
         std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PG"))
@@ -118,7 +118,7 @@ pub(super) fn without_settings(command: &mut Command) {
     }
 }
 
-/// Gives a file, or a folder with all that is in it, to the servers' owner.
+/// Gives a file, or a folder with its content, to the servers' owner.
 pub(super) fn give_to_owner(path: &Path) {
     let Some((user, group)) = owner() else { return };
     give(path, user, group);

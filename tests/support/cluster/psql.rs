@@ -1,4 +1,4 @@
-//! SQL through psql, so that what a test looks at does not go through the code that it tests.
+//! Runs SQL through psql, so that a test does not read results through the code that it tests.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,13 +6,12 @@ use std::process::{Command, Stdio};
 
 use super::programs;
 
-/// A character that no value has.
+/// A character that no value contains.
 const BETWEEN_FIELDS: &str = "\u{1f}";
 
-/// The rows of all statements, or what psql complained of. Each statement is a transaction of its
-/// own.
+/// The rows of all statements, or psql's error output. Each statement is its own transaction.
 ///
-/// NULL is an empty text. A value with a line end is told as several rows.
+/// NULL is an empty text. A value with a line end becomes several rows.
 pub(super) fn run(folder: &Path, url: &str, statements: &str) -> Result<Vec<Vec<String>>, String> {
     let mut command = Command::new(folder.join("psql"));
     programs::without_settings(&mut command);
@@ -39,7 +38,7 @@ pub(super) fn run(folder: &Path, url: &str, statements: &str) -> Result<Vec<Vec<
         .spawn()
         .unwrap();
     let (mut input, statements) = (child.stdin.take().unwrap(), statements.to_owned());
-    // A psql that has failed reads no further, and says why.
+    // A psql that has failed stops reading and reports why, so a failed write is not an error here.
     let writer = std::thread::spawn(move || input.write_all(statements.as_bytes()));
     let output = child.wait_with_output().unwrap();
     let _written = writer.join().unwrap();

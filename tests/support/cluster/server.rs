@@ -1,4 +1,4 @@
-//! The cluster itself.
+//! The PostgreSQL cluster.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,8 @@ use super::port::Port;
 use super::template::SUPERUSER;
 use super::{is_left_out, programs, psql, template, tls};
 
-/// A crash of the machine may lose data, one of the server loses nothing that was committed. Shared
-/// memory is in the data folder, so that it goes with it.
+/// A crash of the machine may lose data; a crash of the server loses nothing that was committed.
+/// Shared memory is in the data folder, so that it is removed with it.
 const SETTINGS: [&str; 7] = [
     "listen_addresses = '127.0.0.1'",
     "unix_socket_directories = ''",
@@ -19,8 +19,8 @@ const SETTINGS: [&str; 7] = [
     "dynamic_shared_memory_type = mmap",
 ];
 
-/// A cluster whose superuser is `postgres` with the password `postgres`; it is ended and removed
-/// when dropped.
+/// A cluster whose superuser is `postgres` with the password `postgres`. It is ended and removed on
+/// drop.
 pub(crate) struct Cluster {
     keeper: Keeper,
     port: Port,
@@ -29,18 +29,18 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// A new cluster, which listens on a loopback port of its own and knows no TLS.
+    /// Starts a new cluster, which listens on its own loopback port without TLS.
     pub(crate) fn start() -> Self {
         Self::with(&[], false)
     }
 
-    /// A new cluster with further lines of `postgresql.conf`.
+    /// Starts a new cluster with further lines of `postgresql.conf`.
     pub(crate) fn with_settings(settings: &[&str]) -> Self {
         Self::with(settings, false)
     }
 
-    /// A new cluster that speaks TLS with a certificate for `localhost`, to be checked with the
-    /// authority of [`Self::ca`]. It takes connections without TLS too, as Supabase does.
+    /// Starts a new cluster with TLS and a certificate for `localhost`, issued by the authority of
+    /// [`Self::ca`]. Like Supabase, it also accepts connections without TLS.
     pub(crate) fn with_tls(settings: &[&str]) -> Self {
         Self::with(settings, true)
     }
@@ -67,8 +67,8 @@ impl Cluster {
         cluster
     }
 
-    /// Adds lines to `postgresql.conf`, where the last one of a name counts; they are read at the
-    /// next start.
+    /// Adds lines to `postgresql.conf`; the last line of a name counts. The server reads them at
+    /// the next start.
     pub(crate) fn configure(&self, settings: &[&str]) {
         let file = self.data().join("postgresql.conf");
         let text = std::fs::read_to_string(&file).unwrap();
@@ -79,7 +79,7 @@ impl Cluster {
         self.keeper.folder().join("data")
     }
 
-    /// The folder that is there while the cluster is.
+    /// The folder, which exists as long as the cluster.
     pub(crate) fn folder(&self) -> &Path {
         self.keeper.folder()
     }
@@ -89,27 +89,27 @@ impl Cluster {
         self.port.number()
     }
 
-    /// The certificate of the authority, in PEM, by which the server's can be checked.
+    /// The authority's certificate (PEM), which verifies that of the server.
     pub(crate) fn ca(&self) -> &Path {
         self.ca.as_deref().unwrap_or_else(|| panic!("this cluster was not started by `with_tls`"))
     }
 
-    /// What the server has said so far.
+    /// The server's log so far.
     pub(crate) fn log(&self) -> String {
         self.keeper.log()
     }
 
-    /// The superuser's address of the database `postgres`.
+    /// The URL of the database `postgres` for the superuser.
     pub(crate) fn url(&self) -> String {
         self.url_of("postgres")
     }
 
-    /// The superuser's address of a database.
+    /// The URL of a database for the superuser.
     pub(crate) fn url_of(&self, database: &str) -> String {
         self.url_as(SUPERUSER, SUPERUSER, database)
     }
 
-    /// Somebody's address of a database, by 127.0.0.1.
+    /// The URL of a database for any user, at 127.0.0.1.
     pub(crate) fn url_as(&self, user: &str, password: &str, database: &str) -> String {
         super::url("127.0.0.1", self.port(), user, password, database)
     }
@@ -119,29 +119,29 @@ impl Cluster {
         self.sql("postgres", &format!("create database \"{name}\""));
     }
 
-    /// The rows that statements give to the superuser, as psql shows their values; panics with the
-    /// server's complaint.
+    /// Runs statements as the superuser; returns the rows with the values as psql prints them.
+    /// Panics with the server's error.
     ///
-    /// Each statement is a transaction of its own. NULL is an empty text; a value with a line end
+    /// Each statement is its own transaction. NULL is an empty text; a value with a line end
     /// becomes several rows.
     pub(crate) fn sql(&self, database: &str, statements: &str) -> Vec<Vec<String>> {
         self.sql_as(&self.url_of(database), statements)
             .unwrap_or_else(|complaint| panic!("{complaint}"))
     }
 
-    /// As [`Self::sql`], at any address, with the server's complaint as the error.
+    /// Like [`Self::sql`], at any URL, with the server's error message as the error.
     pub(crate) fn sql_as(&self, url: &str, statements: &str) -> Result<Vec<Vec<String>>, String> {
         psql::run(&self.programs, url, statements)
     }
 
-    /// Ends the server as a crash does, as `pg_ctl stop -m immediate`, and waits for its end. Its
+    /// Ends the server like a crash, as `pg_ctl stop -m immediate` does, and waits for its end. Its
     /// data stay.
     pub(crate) fn stop_immediate(&mut self) {
         self.keeper.stop();
     }
 
-    /// Starts a server that was ended, on the same port with the same data, and waits until it
-    /// takes connections. One that runs is ended first.
+    /// Starts the server again, on the same port with the same data, and waits until it accepts
+    /// connections. A running server is ended first.
     pub(crate) fn restart(&mut self) {
         self.keeper.stop();
         let status = self.data().join("postmaster.pid");
@@ -153,13 +153,12 @@ impl Cluster {
         });
     }
 
-    /// Stops all processes of the server where they stand: connections open, and nothing is
-    /// answered.
+    /// Suspends all processes of the server: connections can be opened, and nothing is answered.
     pub(crate) fn pause(&self) {
         self.keeper.pause();
     }
 
-    /// Lets a server that was paused go on.
+    /// Resumes a paused server.
     pub(crate) fn resume(&self) {
         self.keeper.resume();
     }

@@ -1,10 +1,10 @@
-//! Roles and a database as hosted Supabase has them.
+//! Roles and a database like those of hosted Supabase.
 
 use super::Cluster;
 
 /// From `initial-schema.sql`, `demote-postgres.sql` and `set_authenticator_timeout.sql` of
-/// <https://github.com/supabase/postgres> (`migrations/db`). What is the role `postgres` there, no
-/// superuser, is `postgres_like` here.
+/// <https://github.com/supabase/postgres> (`migrations/db`). Supabase's role `postgres`, which is
+/// not a superuser, is `postgres_like` here.
 const ROLES: &str = "
     create role anon nologin noinherit;
     create role authenticated nologin noinherit;
@@ -17,7 +17,7 @@ const ROLES: &str = "
     alter role authenticator set statement_timeout = '8s';
     create database supabase_like owner postgres_like;";
 
-/// What anybody makes in `public` is open to the roles of its web API.
+/// Objects that any role creates in `public` are open to the roles of the web API.
 const PUBLIC: &str = "
     grant usage on schema public to anon, authenticated, service_role;
     alter default privileges for role postgres_like in schema public
@@ -27,12 +27,13 @@ const PUBLIC: &str = "
     alter default privileges for role postgres_like in schema public
         grant all on sequences to anon, authenticated, service_role;";
 
-/// Addresses of the database that [`Cluster::like_supabase`] has made.
+/// The URLs of the database that [`Cluster::like_supabase`] creates.
 #[derive(Debug)]
 pub(crate) struct Supabase {
     /// The database's name.
     pub(crate) database: &'static str,
-    /// As the owner, who is no superuser but makes roles and databases and bypasses row security.
+    /// As the owner, who is not a superuser but may create roles and databases and bypasses row
+    /// level security.
     pub(crate) owner: String,
     /// As the web API (`PostgREST`), which may `set role` to `anon`, `authenticated` and
     /// `service_role`.
@@ -40,7 +41,7 @@ pub(crate) struct Supabase {
 }
 
 impl Cluster {
-    /// Makes Supabase's roles, and the database `supabase_like`, which `postgres_like` owns.
+    /// Creates Supabase's roles, and the database `supabase_like`, which `postgres_like` owns.
     /// Passwords are the roles' names.
     pub(crate) fn like_supabase(&self) -> Supabase {
         let database = "supabase_like";

@@ -1,4 +1,5 @@
-//! The data folder of a new cluster, made once by `initdb`, which takes a second, and then copied.
+//! The data folder of a new cluster. `initdb` takes a second, so it runs once and its result is
+//! copied.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -6,31 +7,31 @@ use std::path::{Path, PathBuf};
 use super::keeper::Keeper;
 use super::programs;
 
-/// Changes when [`make`] makes something else.
+/// To be increased when the result of [`make`] changes.
 const EDITION: u32 = 1;
 
 /// The superuser's name, and its password.
 pub(super) const SUPERUSER: &str = "postgres";
 
-/// Fills `data` with a new cluster of the programs in `folder`.
+/// Fills `data` with a new cluster, made by the programs in `folder`.
 pub(super) fn place(folder: &Path, data: &Path) {
-    let kept = kept(folder);
-    if !kept.is_dir() {
-        make(folder, &kept);
+    let template = template_path(folder);
+    if !template.is_dir() {
+        make(folder, &template);
     }
-    copy(&kept, data);
+    copy(&template, data);
     programs::give_to_owner(data);
 }
 
-/// Where the cluster of this version is kept for all tests.
-fn kept(folder: &Path) -> PathBuf {
+/// Where the template of this version is kept for all tests.
+fn template_path(folder: &Path) -> PathBuf {
     let output = programs::as_owner(folder.join("postgres")).arg("--version").output().unwrap();
     let version = String::from_utf8(output.stdout).unwrap();
     let plain = version.trim().replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-");
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cluster-{EDITION}-{plain}"))
 }
 
-fn make(folder: &Path, kept: &Path) {
+fn make(folder: &Path, template: &Path) {
     let arguments = ["--username", SUPERUSER, "--auth", "scram-sha-256", "--pwfile", "password"];
     let further =
         ["--encoding", "UTF8", "--locale", "C", "--wal-segsize", "1", "--no-sync", "data"];
@@ -40,21 +41,21 @@ fn make(folder: &Path, kept: &Path) {
     std::fs::write(&password, SUPERUSER).unwrap();
     programs::give_to_owner(&password);
     keeper.run();
-    keep(&keeper.folder().join("data"), kept);
+    keep(&keeper.folder().join("data"), template);
 }
 
-/// Keeps a copy in one move, so that no test finds half of it. Who comes second has made the same,
-/// and lets it go.
-fn keep(data: &Path, kept: &Path) {
-    let parent = kept.parent().unwrap();
+/// Keeps a copy in one move, so that no test finds half of it. If another test was first, its copy
+/// is the same, and this one is discarded.
+fn keep(data: &Path, template: &Path) {
+    let parent = template.parent().unwrap();
     std::fs::create_dir_all(parent).unwrap();
     let own = tempfile::tempdir_in(parent).unwrap();
     copy(data, &own.path().join("data"));
-    let _first = std::fs::rename(own.path().join("data"), kept);
-    assert!(kept.is_dir(), "the new cluster could not be kept as {}", kept.display());
+    let _first = std::fs::rename(own.path().join("data"), template);
+    assert!(template.is_dir(), "the new cluster could not be kept as {}", template.display());
 }
 
-/// Copies files and folders, which no other user may look into, as PostgreSQL demands.
+/// Copies files and folders without access for other users, as PostgreSQL requires.
 fn copy(from: &Path, to: &Path) {
     std::fs::DirBuilder::new().mode(0o700).create(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {

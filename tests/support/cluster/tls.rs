@@ -1,4 +1,4 @@
-//! A certificate for `localhost` alone, by an authority of its own.
+//! A certificate that is only for `localhost`, issued by its own authority.
 
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,12 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 
 use super::programs;
 
-/// The settings by which a server finds what [`place`] has put into its data folder.
+/// The settings that point a server to the files that [`place`] writes into its data folder.
 pub(super) const SETTINGS: [&str; 3] =
     ["ssl = on", "ssl_cert_file = 'server.crt'", "ssl_key_file = 'server.key'"];
 
-/// Puts key and certificate into the data folder and the authority's certificate beside it; returns
-/// the latter's path.
+/// Writes key and certificate into the data folder and the authority's certificate next to it;
+/// returns the latter's path.
 pub(super) fn place(data: &Path) -> PathBuf {
     let authority = authority();
     let key = KeyPair::generate().unwrap();

@@ -1,4 +1,4 @@
-//! The intervals of a run, as rows, some thousand at a time.
+//! Inserts the intervals of a run as rows, in batches.
 
 use uuid::Uuid;
 
@@ -10,10 +10,11 @@ use crate::postgres::Transaction;
 use crate::record::Interval;
 use crate::store::StoreError;
 
-/// How many histograms are sent at once: some MB, so that neither side holds a long run whole.
+/// How many histograms are sent at once: a few MB, so that neither side holds all of a long run in
+/// memory.
 const BATCH: usize = 8_192;
 
-/// The intervals of a run that are sent at once.
+/// One batch of a run's intervals.
 #[derive(Debug, Default)]
 struct IntervalBatch {
     position: Vec<i32>,
@@ -92,7 +93,7 @@ pub(super) async fn send(
     let mut batch = IntervalBatch::default();
     for (position, interval) in intervals.enumerate() {
         let interval = interval?;
-        // As in a record's totals, what no request is known for is left out.
+        // As in a record's totals, an interval of an unknown request is left out.
         if let Some(request) = numbering.request(&interval.scenario, &interval.request) {
             batch.add(run, position, request, &interval)?;
         }

@@ -1,4 +1,4 @@
-//! What was planned, measured and decided, as rows.
+//! Inserts plan, measurement and verdict as rows.
 
 use uuid::Uuid;
 
@@ -78,8 +78,8 @@ pub(super) async fn requests(
     Ok(())
 }
 
-/// Counts and histograms of whole stages; a stage without exchanges has no row, but for the
-/// measured one.
+/// Inserts counts and histograms of whole stages. A stage without exchanges has no row, except the
+/// measured stage.
 pub(super) async fn totals(
     transaction: &mut Transaction<'_>,
     run: Uuid,
@@ -111,7 +111,7 @@ pub(super) async fn totals(
     total_histograms(transaction, run, histograms).await
 }
 
-/// Every stage of every request that was measured, with the request's position.
+/// Every stage of every measured request, with the request's position.
 fn stages_of<'a>(
     numbering: &'a RowNumbering<'_>,
 ) -> impl Iterator<Item = (usize, Stage, &'a StageMeasurement)> {
@@ -141,7 +141,7 @@ async fn total_histograms(
     Ok(())
 }
 
-/// Rows of `failures`, one array a column.
+/// Rows of `failures`, one array per column.
 #[derive(Debug, Default)]
 struct FailureRows {
     request: Vec<i32>,
