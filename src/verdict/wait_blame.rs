@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn of_places_enough_only_the_waiting_is_told() {
+    fn with_enough_slots_only_the_wait_is_reported() {
         for wanted in [None, Some(16), Some(3)] {
             let verdict = verdict(74, 74, capacity(16, wanted));
             assert!(
