@@ -7,7 +7,7 @@
 
 use crate::record::{CapacityEstimate, CeilingCount};
 
-/// Exceedances of which at least half would stay below the ceiling without the wait for a
+/// Exceedances, at least half of which would stay below the ceiling without the wait for a
 /// connection.
 pub(super) struct WaitBlame<'a> {
     over: u64,

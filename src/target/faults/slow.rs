@@ -8,7 +8,7 @@ use super::super::page::{AllowedMethods, HttpSupport, PageReply, TargetPage};
 use super::super::script::{AnswerEnding, AnswerScript, AnswerStep, BodyFraming};
 use super::super::socket_script::SocketAction;
 
-/// The longest body that can be asked to trickle, in bytes.
+/// The longest body that can trickle, in bytes.
 const LONGEST: u32 = 1 << 20;
 
 /// A head that takes 30 s at the usual pace.
