@@ -181,14 +181,14 @@ fn inspect(browser: &mut Browser, page: &Path) {
 }
 
 /// Nothing is wider than its container, and each plot appears once with its table.
-fn fits(seen: &Value, place: &str) {
+fn fits(page: &Value, place: &str) {
     assert!(
-        seen["needed"].as_f64() <= seen["room"].as_f64(),
+        page["needed"].as_f64() <= page["room"].as_f64(),
         "{place}: {} > {}",
-        seen["needed"],
-        seen["room"]
+        page["needed"],
+        page["room"]
     );
-    let figures = seen["figures"].as_array().unwrap();
+    let figures = page["figures"].as_array().unwrap();
     assert!(!figures.is_empty(), "{place}: no plot");
     for figure in figures {
         assert_eq!(figure["shown"], 1, "{place}: {figure}");
@@ -223,9 +223,9 @@ fn nothing_ran_or_was_loaded(browser: &Browser, seen: &Value, page: &Path, place
         assert!(browser.events(complaint).is_empty(), "{place}: {:#?}", browser.events(complaint));
     }
     let own = url::Url::from_file_path(page).unwrap();
-    let asked = browser.events("Network.requestWillBeSent");
-    assert!(!asked.is_empty(), "{place}: not even the page was seen to be loaded");
-    for request in asked {
+    let requests = browser.events("Network.requestWillBeSent");
+    assert!(!requests.is_empty(), "{place}: not even the page was seen to be loaded");
+    for request in requests {
         let url = request["request"]["url"].as_str().unwrap();
         assert!(url == own.as_str() || url.starts_with("data:image/png;base64,"), "{place}: {url}");
     }

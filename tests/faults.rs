@@ -251,7 +251,7 @@ fn measure(rows: &[Row], targets: &Targets) -> Measurement {
 }
 
 /// The outcome of an exchange, in the words of a row.
-fn came_to(stage: &StageMeasurement) -> String {
+fn outcome_text(stage: &StageMeasurement) -> String {
     assert_eq!(stage.tally.exchanges, 1, "{stage:?}");
     match stage.evidence.by_count()[..] {
         [] if stage.tally.ok == 1 => "ok".to_owned(),
@@ -281,12 +281,14 @@ fn hold(rows: &[Row], after: impl Fn(&Row) -> String) {
         for (which, expected, stage) in
             [("", stated(row.outcome), fault), (", the request after it", after(row), next)]
         {
-            let seen = came_to(stage);
+            let seen = outcome_text(stage);
             let any_phase = expected.ends_with("phase ") && seen.starts_with(&expected);
             if seen != expected && !any_phase {
-                let said: Vec<&str> =
+                let details: Vec<&str> =
                     stage.evidence.by_count().iter().map(|seen| seen.seen.as_str()).collect();
-                wrong.push(format!("{what}{which}: expected {expected}, came to {seen} {said:?}"));
+                wrong.push(format!(
+                    "{what}{which}: expected {expected}, came to {seen} {details:?}"
+                ));
             }
         }
     }

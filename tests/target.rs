@@ -169,7 +169,7 @@ fn the_app_of_today_does_not_know_the_token() {
 }
 
 #[test]
-fn bots_are_told_that_the_page_is_gone() {
+fn bots_get_410() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
     assert_eq!(client.get_with("/app?mock=1", "user-agent: curl/8.5.0\r\n").status, 410);
@@ -310,7 +310,7 @@ fn shake_hands(
 }
 
 #[test]
-fn whoever_trusts_the_written_authority_can_speak_tls() {
+fn a_client_that_trusts_the_written_authority_can_connect() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let target = start(&["--tls", "--tls-ca-out", file.path().to_str().unwrap()]);
     assert!(target.base_url().starts_with("https://127.0.0.1:"));
@@ -322,7 +322,7 @@ fn whoever_trusts_the_written_authority_can_speak_tls() {
 }
 
 #[test]
-fn whoever_does_not_trust_the_authority_is_not_served_and_harms_nobody() {
+fn a_client_without_trust_fails_and_affects_no_other() {
     let target = start(&["--tls"]);
     let mut stranger = shake_hands(&target, RootCertStore::empty());
     assert!(stranger.0.get_mut().write_all(b"GET /plain HTTP/1.1\r\n\r\n").is_err());
@@ -358,7 +358,7 @@ fn nothing_a_client_sends_ends_the_server() {
 }
 
 #[tokio::test]
-async fn it_serves_on_the_callers_runtime_until_told_to_end() {
+async fn it_serves_on_the_callers_runtime_until_stopped() {
     let server = TargetServer::bind(&TargetSettings::from_flags(&FAST).unwrap()).unwrap();
     let address = server.local_addr();
     assert_eq!(server.base_url(), format!("http://{address}"));
@@ -376,14 +376,14 @@ async fn it_serves_on_the_callers_runtime_until_told_to_end() {
 }
 
 #[test]
-fn what_cannot_be_served_is_refused_before_it_starts() {
+fn impossible_settings_are_refused_before_the_start() {
     let refusal = |flags: &[&str]| {
         TargetServer::bind(&TargetSettings::from_flags(flags).unwrap()).err().unwrap()
     };
     assert!(refusal(&["--listen", "0.0.0.0:0"]).is_usage());
     assert!(refusal(&["--stall", "2s", "--every", "1s"]).is_usage());
-    let taken = start(&[]);
-    assert!(matches!(refusal(&["--listen", host(&taken)]), TargetError::Listen { .. }));
+    let running = start(&[]);
+    assert!(matches!(refusal(&["--listen", host(&running)]), TargetError::Listen { .. }));
     assert!(matches!(
         refusal(&["--arrival-log", "/no/such/folder/log"]),
         TargetError::Write { .. }

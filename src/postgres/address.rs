@@ -143,8 +143,8 @@ impl DatabaseAddress {
     /// would hide the name.
     pub fn secret_password(&self) -> Option<&str> {
         let password = self.password.as_ref().map(SecretString::expose_secret);
-        let told = [Some(self.options.get_username()), self.options.get_database()];
-        password.filter(|password| !told.contains(&Some(password)))
+        let public = [Some(self.options.get_username()), self.options.get_database()];
+        password.filter(|password| !public.contains(&Some(password)))
     }
 
     /// The host, `localhost` for a socket of this machine.

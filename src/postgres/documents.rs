@@ -63,7 +63,7 @@ impl RowDocuments {
                 .map_err(|error| format!("row {}: {error}; cast such a value to text", at + 1))
         };
         let values: Result<Vec<_>, _> = self.texts.iter().enumerate().map(value).collect();
-        values.map_err(|said| PgError::too_much(&self.at, said))
+        values.map_err(|message| PgError::too_much(&self.at, message))
     }
 }
 
@@ -93,7 +93,7 @@ impl RowCollector {
     /// All rows. An error states which limit the answer exceeds.
     pub(super) fn finish(self, at: &str) -> Result<RowDocuments, PgError> {
         match self.too_much() {
-            Some(said) => Err(PgError::too_much(at, said)),
+            Some(message) => Err(PgError::too_much(at, message)),
             None => Ok(RowDocuments { texts: self.texts, bytes: self.bytes, at: at.to_owned() }),
         }
     }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_no_json_reader_holds_is_told_with_its_row() {
+    fn an_unrepresentable_number_is_reported_with_its_row() {
         let documents = gathered([Some("{}"), Some("{\"n\": 1e999}")]).0.unwrap();
         assert_eq!(documents.bytes(), 14);
         let error = documents.parse().unwrap_err().message;
@@ -134,8 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_and_bytes_are_bounded_and_a_server_that_sends_more_than_it_was_asked_for_is_not_heard_on()
-     {
+    fn rows_and_bytes_are_bounded_even_if_the_server_ignores_the_limit() {
         let rows = |count| std::iter::repeat_n(Some("{}"), count);
         let (documents, _) = gathered(rows(MOST_ROWS));
         assert_eq!(documents.unwrap().parse().map(|rows| rows.len()), Ok(MOST_ROWS));

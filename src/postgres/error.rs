@@ -241,10 +241,10 @@ impl PgError {
 
     /// Converts an sqlx error from opening a connection.
     pub(super) fn of_opening(at: &str, error: &Error) -> Self {
-        let told = Self::of(at, error);
-        match told.kind {
-            PgErrorKind::Rights => Self { kind: PgErrorKind::NotLetIn, ..told },
-            _ => told,
+        let pg_error = Self::of(at, error);
+        match pg_error.kind {
+            PgErrorKind::Rights => Self { kind: PgErrorKind::NotLetIn, ..pg_error },
+            _ => pg_error,
         }
     }
 
@@ -274,32 +274,37 @@ impl PgError {
             Error::WorkerCrashed => PgErrorKind::Lost,
             _ => PgErrorKind::Other,
         };
-        Self { kind, database: at.to_owned(), message: on_one_line(&hide(&said(error))), state }
+        Self {
+            kind,
+            database: at.to_owned(),
+            message: on_one_line(&hide(&raw_message(error))),
+            state,
+        }
     }
 
     /// A file that TLS needs could not be read.
-    pub(super) fn unread(at: &str, error: &io::Error, said: String) -> Self {
+    pub(super) fn unread(at: &str, error: &io::Error, message: String) -> Self {
         Self::without_state(
             if is_ours(error) { PgErrorKind::OwnLimits } else { PgErrorKind::Tls },
             at,
-            said,
+            message,
         )
     }
 
     /// It did not answer in time.
-    pub(crate) fn timed_out(at: &str, said: String) -> Self {
-        Self::without_state(PgErrorKind::TimedOut, at, said)
+    pub(crate) fn timed_out(at: &str, message: String) -> Self {
+        Self::without_state(PgErrorKind::TimedOut, at, message)
     }
 
     /// Its last answer was not read to the end.
     pub(super) fn given_up(at: &str) -> Self {
-        let said = "this session was abandoned because its last answer was not complete";
-        Self::without_state(PgErrorKind::Lost, at, said.to_owned())
+        let message = "this session was abandoned because its last answer was not complete";
+        Self::without_state(PgErrorKind::Lost, at, message.to_owned())
     }
 
     /// It returned too much.
-    pub(super) fn too_much(at: &str, said: String) -> Self {
-        Self::without_state(PgErrorKind::TooMuch, at, said)
+    pub(super) fn too_much(at: &str, message: String) -> Self {
+        Self::without_state(PgErrorKind::TooMuch, at, message)
     }
 
     fn without_state(kind: PgErrorKind, at: &str, message: String) -> Self {
@@ -339,7 +344,7 @@ fn is_ours(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))
 }
 
-fn said(error: &Error) -> String {
+fn raw_message(error: &Error) -> String {
     match error {
         Error::Database(database) => database.message().to_owned(),
         Error::Io(io) => io.to_string(),
@@ -348,8 +353,8 @@ fn said(error: &Error) -> String {
     }
 }
 
-fn on_one_line(said: &str) -> String {
-    said.chars()
+fn on_one_line(text: &str) -> String {
+    text.chars()
         .map(|character| if character.is_control() { ' ' } else { character })
         .take(300)
         .collect()
@@ -360,8 +365,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_without_tls_is_told_from_one_whose_certificate_is_wrong() {
-        let of = |said: &str| PgError::of_opening("u@h:5432/x", &Error::Tls(said.into())).kind;
+    fn missing_tls_differs_from_a_wrong_certificate() {
+        let of =
+            |message: &str| PgError::of_opening("u@h:5432/x", &Error::Tls(message.into())).kind;
         assert_eq!(of("server does not support TLS"), PgErrorKind::NoTls);
         assert_eq!(of("invalid peer certificate: UnknownIssuer"), PgErrorKind::Tls);
     }
@@ -386,8 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_machine_lacks_and_a_port_that_nobody_listens_at_are_told_from_a_database_out_of_reach()
-     {
+    fn missing_resources_and_closed_ports_differ_from_an_unreachable_database() {
         use rustix::io::Errno;
         for (errno, trouble) in [
             (Errno::MFILE, PgErrorKind::OwnLimits),
@@ -414,8 +419,8 @@ mod tests {
     #[test]
     fn what_a_server_says_stands_on_one_line_and_is_bounded() {
         let error = Error::Protocol(format!("a\nb\u{1b}[31m{}", "x".repeat(1_000)));
-        let shown = PgError::of("u@h:5432/x", &error).to_string();
-        assert!(!shown.contains(char::is_control) && shown.len() < 600, "{shown}");
-        assert!(shown.ends_with("connection, schema and rights"), "{shown}");
+        let text = PgError::of("u@h:5432/x", &error).to_string();
+        assert!(!text.contains(char::is_control) && text.len() < 600, "{text}");
+        assert!(text.ends_with("connection, schema and rights"), "{text}");
     }
 }

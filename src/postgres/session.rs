@@ -202,8 +202,10 @@ async fn collect_rows<'e>(
 
 /// Checks the file first; otherwise a missing file would be reported as a missing host.
 fn check_readable(ca: &Path, at: &str) -> Result<(), PgError> {
-    let said = |error: &io::Error| format!("cannot read sslrootcert {}: {error}", ca.display());
-    std::fs::File::open(ca).map(|_| ()).map_err(|error| PgError::unread(at, &error, said(&error)))
+    let message = |error: &io::Error| format!("cannot read sslrootcert {}: {error}", ca.display());
+    std::fs::File::open(ca)
+        .map(|_| ())
+        .map_err(|error| PgError::unread(at, &error, message(&error)))
 }
 
 /// Builds an unnamed statement: a named one would stay on a server connection that the pooler gives

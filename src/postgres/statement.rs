@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_a_with_is_told_from_the_statement_after_it() {
+    fn the_list_of_a_with_is_separated_from_its_statement() {
         for (list, last) in [
             ("", "insert into t values (1) returning n"),
             ("with x as (select 1) ", "select * from x"),
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn what_is_not_one_statement_with_rows_is_refused_with_its_remedy() {
-        for (text, told) in [
+        for (text, expected) in [
             (" -- nothing\n", "there is no statement: write one"),
             (";", "there is no statement"),
             ("select 1; select 2", "there are several statements: write one"),
@@ -295,7 +295,7 @@ mod tests {
             ),
         ] {
             let error = SqlStatement::parse_reading(text).unwrap_err().to_string();
-            assert!(error.contains(told), "{error}");
+            assert!(error.contains(expected), "{error}");
         }
         for text in [
             "update t set n = 1",

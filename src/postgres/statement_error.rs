@@ -20,13 +20,13 @@ impl PgError {
         statement: &SqlStatement,
         values: &[Option<String>],
     ) -> Self {
-        let redact_value = |said: &str| redact_values(said, values);
-        let told = Self::with_redacted_message(at, error, redact_value);
+        let redact_value = |message: &str| redact_values(message, values);
+        let pg_error = Self::with_redacted_message(at, error, redact_value);
         match error.as_database_error() {
             Some(database) => {
-                Self { kind: trouble(database, statement, values, told.kind), ..told }
+                Self { kind: trouble(database, statement, values, pg_error.kind), ..pg_error }
             }
-            None => told,
+            None => pg_error,
         }
     }
 }
@@ -76,27 +76,27 @@ fn trouble(
 }
 
 /// The message, with each value in it redacted: `invalid input syntax for type bigint: "•••"`.
-fn redact_values(said: &str, values: &[Option<String>]) -> String {
+fn redact_values(message: &str, values: &[Option<String>]) -> String {
     let mut values: Vec<&str> =
         values.iter().flatten().map(String::as_str).filter(|value| !value.is_empty()).collect();
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-    values.into_iter().fold(said.to_owned(), |said, value| redact_value(&said, value))
+    values.into_iter().fold(message.to_owned(), |message, value| redact_value(&message, value))
 }
 
-fn redact_value(said: &str, value: &str) -> String {
+fn redact_value(message: &str, value: &str) -> String {
     let is_short = value.chars().count() < SHORT;
     let (mut hidden, mut copied) = (String::new(), 0);
-    for (at, _) in said.match_indices(value) {
+    for (at, _) in message.match_indices(value) {
         let end = at + value.len();
-        let touched = said[..at].ends_with(char::is_alphanumeric)
-            || said[end..].starts_with(char::is_alphanumeric);
+        let touched = message[..at].ends_with(char::is_alphanumeric)
+            || message[end..].starts_with(char::is_alphanumeric);
         if !(is_short && touched) {
-            hidden.push_str(&said[copied..at]);
+            hidden.push_str(&message[copied..at]);
             hidden.push_str(REDACTED);
             copied = end;
         }
     }
-    hidden + &said[copied..]
+    hidden + &message[copied..]
 }
 
 #[cfg(test)]
@@ -104,17 +104,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_value_stands_in_what_was_said() {
+    fn messages_contain_no_bound_value() {
         let values = |values: &[&str]| {
             values.iter().map(|value| Some((*value).to_owned())).collect::<Vec<_>>()
         };
-        for (said, bound, shown) in [
+        for (message, bound, shown) in [
             ("invalid input: \"Zebra\"", &["Zebra"][..], "invalid input: \"•••\""),
             ("invalid input: \"Zebra7\"", &["Zebra", "Zebra7"], "invalid input: \"•••\""),
             ("column 11 of 1", &["1"], "column 11 of •••"),
             ("nothing of it", &["", "x"], "nothing of it"),
         ] {
-            assert_eq!(redact_values(said, &values(bound)), shown);
+            assert_eq!(redact_values(message, &values(bound)), shown);
         }
     }
 }

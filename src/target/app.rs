@@ -113,16 +113,16 @@ impl TargetApp {
                 version: request.version(),
             });
         }
-        let asked =
+        let page_request =
             |query| PageRequest { query, version: request.version(), stream: origin.stream };
         let path = request.uri().path();
         let reply = match fate {
-            PageOutcome::Spoilt(fault) => fault.answer(&asked("")),
+            PageOutcome::Spoilt(fault) => fault.answer(&page_request("")),
             PageOutcome::Failed => self.site.failure(),
             PageOutcome::Fine => {
                 let now = self.clock.unix_start() + arrival;
                 let asking = ServiceRequest { path, headers: request.headers(), now };
-                self.site.reply(route, &asked(request.uri().query().unwrap_or("")), &asking)
+                self.site.reply(route, &page_request(request.uri().query().unwrap_or("")), &asking)
             }
         };
         let call = match route {
@@ -219,9 +219,10 @@ impl PendingAnswer {
     /// Adds the app's processing time to the answer's head, if the app reports it.
     fn tell(&mut self, worked: Duration) {
         if let (true, PageReply::Whole(page)) = (self.tells_time, &mut self.reply) {
-            let told = format!("app;dur={:.3}", worked.as_secs_f64() * 1e3);
-            page.headers_mut()
-                .extend(HeaderValue::from_str(&told).ok().map(|told| (SERVER_TIMING, told)));
+            let server_timing = format!("app;dur={:.3}", worked.as_secs_f64() * 1e3);
+            page.headers_mut().extend(
+                HeaderValue::from_str(&server_timing).ok().map(|value| (SERVER_TIMING, value)),
+            );
         }
     }
 }
@@ -254,7 +255,7 @@ mod tests {
         (0..count).map(|_| app.receive(ORIGIN, &sample_request()).delay).collect()
     }
 
-    fn told(reply: PageReply) -> Option<HeaderValue> {
+    fn server_timing(reply: PageReply) -> Option<HeaderValue> {
         let PageReply::Whole(page) = reply else { panic!("not a whole page") };
         page.headers().get(SERVER_TIMING).cloned()
     }
@@ -291,11 +292,11 @@ mod tests {
         let mut visit = app.receive(ORIGIN, &sample_request());
         app.hold(&mut visit).await;
         assert_eq!(app.clock.elapsed().as_millis(), 1_050);
-        assert_eq!(told(visit.reply).unwrap(), "app;dur=100.000");
+        assert_eq!(server_timing(visit.reply).unwrap(), "app;dur=100.000");
 
         let mut plain = app.receive(ORIGIN, &Request::get("/plain").body(()).unwrap());
         app.hold(&mut plain).await;
-        assert_eq!(told(plain.reply), None);
+        assert_eq!(server_timing(plain.reply), None);
     }
 
     #[tokio::test(start_paused = true)]

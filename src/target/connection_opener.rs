@@ -71,8 +71,8 @@ impl ConnectionOpener {
         }
         let mut first = [0; PREFACE.len()];
         loop {
-            let seen = stream.peek(&mut first).await.ok()?;
-            match &first[..seen] {
+            let length = stream.peek(&mut first).await.ok()?;
+            match &first[..length] {
                 b"" => return None,
                 PREFACE => return Some(WireVersion::Http2),
                 begun if PREFACE.starts_with(begun) => tokio::time::sleep(LOOK_AGAIN).await,

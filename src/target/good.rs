@@ -152,9 +152,9 @@ fn packed(encoding: &'static str, body: &Bytes) -> PageReply {
     PageReply::Whole(with_header(page, CONTENT_ENCODING, HeaderValue::from_static(encoding)))
 }
 
-fn redirect(asked: &PageRequest<'_>) -> Result<PageReply, UnitError> {
-    let left = asked.number("n", 1, LONGEST_CHAIN)?;
-    let status = asked.number("status", 302, 399)?;
+fn redirect(request: &PageRequest<'_>) -> Result<PageReply, UnitError> {
+    let left = request.number("n", 1, LONGEST_CHAIN)?;
+    let status = request.number("status", 302, 399)?;
     let redirects =
         u16::try_from(status).ok().filter(|status| matches!(status, 301..=303 | 307 | 308));
     let status =

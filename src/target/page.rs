@@ -78,12 +78,12 @@ impl TargetPage {
     }
 
     /// What it answers; 404 over a version of HTTP that cannot carry it, 400 if the query is wrong.
-    pub(super) fn answer(&self, asked: &PageRequest<'_>) -> PageReply {
-        if !self.support.carries(asked.version) {
+    pub(super) fn answer(&self, request: &PageRequest<'_>) -> PageReply {
+        if !self.support.carries(request.version) {
             let text = format!("{} is available only over {}.\n", self.path, self.support);
             return PageReply::Whole(text_page(StatusCode::NOT_FOUND, text));
         }
-        (self.reply)(asked).unwrap_or_else(|error| {
+        (self.reply)(request).unwrap_or_else(|error| {
             PageReply::Whole(text_page(StatusCode::BAD_REQUEST, format!("{error}\n")))
         })
     }

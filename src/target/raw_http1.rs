@@ -166,10 +166,10 @@ mod tests {
     }
 
     #[test]
-    fn a_goodbye_is_said_in_the_head() {
-        let (said, end) =
+    fn the_head_announces_the_end_of_the_connection() {
+        let (bytes, end) =
             text(render_script(script(BodyFraming::Length(5), AnswerEnding::Goodbye)));
-        assert!(said.contains("connection: close\r\n") && said.ends_with("hello"), "{said}");
+        assert!(bytes.contains("connection: close\r\n") && bytes.ends_with("hello"), "{bytes}");
         assert_eq!(end, SocketEnd::Close);
     }
 
@@ -179,11 +179,11 @@ mod tests {
             steps: vec![AnswerStep::Head(BodyFraming::Chunked)],
             ending: AnswerEnding::Complete,
         };
-        let (said, _) = text(render_script(
+        let (bytes, _) = text(render_script(
             script(BodyFraming::Length(5), AnswerEnding::Complete).without_body(),
         ));
-        assert!(said.ends_with("content-length: 5\r\n\r\n"), "{said}");
-        let (said, _) = text(render_script(head_alone.without_body()));
-        assert!(said.ends_with("chunked\r\n\r\n"), "{said}");
+        assert!(bytes.ends_with("content-length: 5\r\n\r\n"), "{bytes}");
+        let (bytes, _) = text(render_script(head_alone.without_body()));
+        assert!(bytes.ends_with("chunked\r\n\r\n"), "{bytes}");
     }
 }

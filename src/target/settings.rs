@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_others_can_reach_has_to_be_asked_for_twice() {
+    fn a_remote_address_needs_confirmation() {
         let open = TargetSettings::from_flags(&["--listen", "0.0.0.0:0"]).unwrap();
         let message = open.check_listen().unwrap_err().to_string();
         assert!(message.contains("--listen-anywhere"), "{message}");

@@ -44,8 +44,10 @@ pub(super) fn carries_token(headers: &HeaderMap, token: &SecretString) -> bool {
 /// An empty secret matches nothing.
 pub(super) fn is_secret(offered: &[u8], secret: &SecretString) -> bool {
     let secret = secret.expose_secret().as_bytes();
-    let difference =
-        offered.iter().zip(secret).fold(0, |seen, (a, b)| std::hint::black_box(seen | (a ^ b)));
+    let difference = offered
+        .iter()
+        .zip(secret)
+        .fold(0, |difference, (a, b)| std::hint::black_box(difference | (a ^ b)));
     !secret.is_empty() && offered.len() == secret.len() && difference == 0
 }
 

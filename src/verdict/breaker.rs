@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn dropped_arrivals_were_never_asked_and_prove_nothing() {
+    fn dropped_arrivals_were_never_sent_and_prove_nothing() {
         let mut breaker = CircuitBreaker::default();
         assert!((0..60).all(|second| {
             breaker.observe(&interval(second, Some(Failure::Dropped), 40)).is_none()

@@ -49,16 +49,16 @@ impl<'a> DurationBudget<'a> {
     /// Judges it.
     pub(super) fn judge(&self, rule: DecisionRule) -> BudgetVerdict {
         let allowed = self.budget.allowed();
-        let seen = self.ranked_durations.exceeded();
+        let count = self.ranked_durations.exceeded();
         let finding = self.find(rule);
         BudgetVerdict {
             request: self.request.name.clone(),
             budget: self.budget,
             decision: finding.decision(),
-            judged: seen.of,
-            exceeded: seen.over,
+            judged: count.of,
+            exceeded: count.over,
             allowed,
-            exceedance: allowed.map(|_| seen.interval(ErrorRate::STATED)),
+            exceedance: allowed.map(|_| count.interval(ErrorRate::STATED)),
             actual: Some(self.actual()),
             interval: self.interval(),
             of_successes: match self.quantile {
@@ -75,9 +75,9 @@ impl<'a> DurationBudget<'a> {
         BudgetFinding::allowing_for_lag(
             self.ranked_durations.exceeded(),
             self.ranked_durations.without_lag(),
-            |seen| match self.budget.allowed() {
-                Some(allowed) => rule.test(seen, allowed),
-                None => DecisionRule::describe(seen),
+            |count| match self.budget.allowed() {
+                Some(allowed) => rule.test(count, allowed),
+                None => DecisionRule::describe(count),
             },
         )
     }
@@ -113,7 +113,7 @@ impl<'a> DurationBudget<'a> {
 
     /// `p95 is 412 ms (398 ms to 430 ms): 61 of 190 requests took 300 ms or longer, 5% may`.
     fn sentence(&self) -> String {
-        let seen = self.ranked_durations.exceeded();
+        let count = self.ranked_durations.exceeded();
         let interval = self.interval().and_then(phrases::interval);
         let interval = interval.map(|text| format!(" ({text})")).unwrap_or_default();
         let allowed =
@@ -122,7 +122,7 @@ impl<'a> DurationBudget<'a> {
             "{} {}{interval}: {}{allowed}",
             self.subject(),
             phrases::actual(self.actual()),
-            self.counts(seen.over, seen.of)
+            self.counts(count.over, count.of)
         )
     }
 
@@ -181,9 +181,9 @@ impl<'a> DurationBudget<'a> {
     }
 
     fn what_settles_it(&self, rule: DecisionRule) -> String {
-        let (seen, without_lag) =
+        let (count, without_lag) =
             (self.ranked_durations.exceeded(), self.ranked_durations.without_lag());
-        let settled = |allowed| rule.what_settles_it(seen, without_lag, allowed);
+        let settled = |allowed| rule.what_settles_it(count, without_lag, allowed);
         self.budget.allowed().map(settled).unwrap_or_default()
     }
 }
@@ -208,12 +208,13 @@ fn late(
     let standstill =
         standstill.map(|longest| format!("it stalled for up to {}", format_duration(longest)));
     let ours = if standstill.is_some() { "these delays" } else { "its lag" };
-    let seen: Vec<_> = lag.into_iter().chain(standstill).collect();
-    let seen = if seen.is_empty() { String::new() } else { format!(": {}", seen.join(", ")) };
+    let details: Vec<_> = lag.into_iter().chain(standstill).collect();
+    let details =
+        if details.is_empty() { String::new() } else { format!(": {}", details.join(", ")) };
     let without =
         if would_hold { "the budget would hold" } else { "the data would not prove the breach" };
     VerdictReason {
-        what: format!("{what}; but the prober was late{seen}; without {ours} {without}"),
+        what: format!("{what}; but the prober was late{details}; without {ours} {without}"),
         next: "run it again from a machine with idle cores, or at a lower rate".to_owned(),
     }
 }

@@ -27,30 +27,30 @@ pub(super) fn judge(
     request: &RequestMeasurement,
     rule: DecisionRule,
 ) -> BudgetVerdict {
-    let seen = class.among(request);
+    let observed = class.among(request);
     let (allowed, finding) = match limit {
-        CountLimit::None => (None, DecisionRule::describe(seen)),
-        CountLimit::Below(share) => (Some(share), rule.test(seen, share)),
+        CountLimit::None => (None, DecisionRule::describe(observed)),
+        CountLimit::Below(share) => (Some(share), rule.test(observed, share)),
     };
-    let exceedance = allowed.map(|_| seen.interval(ErrorRate::STATED));
-    let what = class.sentence(seen, allowed, exceedance);
+    let exceedance = allowed.map(|_| observed.interval(ErrorRate::STATED));
+    let what = class.sentence(observed, allowed, exceedance);
     let reason = match finding {
         BudgetFinding::NoData => no_data_reason(),
         BudgetFinding::Holds => VerdictReason { what, next: String::new() },
         BudgetFinding::Breached => class.blame(what, request),
         BudgetFinding::Undecided | BudgetFinding::Late { .. } => {
             let next = allowed
-                .map(|allowed| rule.what_settles_it(seen, seen, allowed))
+                .map(|allowed| rule.what_settles_it(observed, observed, allowed))
                 .unwrap_or_default();
-            VerdictReason { what: format!("{what}: {}", undecided_phrase(seen)), next }
+            VerdictReason { what: format!("{what}: {}", undecided_phrase(observed)), next }
         }
     };
     BudgetVerdict {
         request: request.name.clone(),
         budget,
         decision: finding.decision(),
-        judged: seen.of,
-        exceeded: seen.over,
+        judged: observed.of,
+        exceeded: observed.over,
         allowed,
         exceedance,
         actual: None,
@@ -72,7 +72,7 @@ impl FailureClass {
 
     fn sentence(
         self,
-        seen: ExceedanceCount,
+        observed: ExceedanceCount,
         allowed: Option<Ratio>,
         exceedance: Option<(Ratio, Ratio)>,
     ) -> String {
@@ -80,7 +80,7 @@ impl FailureClass {
             Self::Errors => "failed",
             Self::Dropped => "were dropped",
         };
-        let share = format!("{} {verb}", part(seen.over, seen.of));
+        let share = format!("{} {verb}", part(observed.over, observed.of));
         match (allowed, exceedance) {
             (Some(allowed), Some((low, high))) => {
                 format!("{share} ({} to {}), less than {allowed} may", percent(low), percent(high))

@@ -94,9 +94,9 @@ pub(super) fn describe_evidence(evidence: &FailureEvidence) -> String {
     if let Some(phase) = evidence.phase.filter(|_| evidence.failure.is_without_answer()) {
         text = format!("{text} in {phase}");
     }
-    let seen = evidence.description();
-    if !seen.is_empty() {
-        text = format!("{text}, {seen}");
+    let description = evidence.description();
+    if !description.is_empty() {
+        text = format!("{text}, {description}");
     }
     text
 }
@@ -174,7 +174,7 @@ mod tests {
     use crate::verdict::fixture::FixtureRequest;
 
     #[test]
-    fn the_failure_seen_most_speaks_for_all() {
+    fn the_most_frequent_failure_represents_all() {
         let request =
             FixtureRequest::new("app", &[]).took(&[90_000; 7]).redirected(8).refused(4).measured();
         let reason = reason(&request.measured).unwrap();
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_speak_where_no_evidence_was_kept() {
+    fn counts_replace_missing_evidence() {
         let mut request = FixtureRequest::new("app", &[]).took(&[90_000; 7]).measured();
         request.measured.tally.exchanges += 3;
         request.measured.tally.failures.insert(Failure::Dropped, 3);

@@ -61,14 +61,14 @@ impl<'a> NotJudgedStep<'a> {
     /// `absent: 404 instead of status = 200`; adds that the step accepts it, or what to do about
     /// it.
     pub(super) fn reason(&self) -> VerdictReason {
-        let seen = describe_evidence(self.evidence);
+        let description = describe_evidence(self.evidence);
         if self.is_accepted {
             return VerdictReason {
-                what: format!("{seen}; the step accepts that"),
+                what: format!("{description}; the step accepts that"),
                 next: String::new(),
             };
         }
-        VerdictReason { what: seen, next: remedy(self.evidence.failure).to_owned() }
+        VerdictReason { what: description, next: remedy(self.evidence.failure).to_owned() }
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_absent_is_told_and_holds_nothing_up() {
+    fn an_accepted_absence_is_reported_and_prevents_nothing() {
         for budgets in [&["max < 1s", "errors = 0"][..], &[]] {
             let view = FixtureRequest::new("view", budgets)
                 .not_judged(Failure::Absent)

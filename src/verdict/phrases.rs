@@ -70,8 +70,8 @@ pub(super) fn overrun_phrase(dimension: Dimension, ceiling: Duration) -> String 
 }
 
 /// Why neither side is proven.
-pub(super) fn undecided_phrase(seen: ExceedanceCount) -> &'static str {
-    if seen.over == 0 { "too few to decide" } else { "too close to decide" }
+pub(super) fn undecided_phrase(observed: ExceedanceCount) -> &'static str {
+    if observed.over == 0 { "too few to decide" } else { "too close to decide" }
 }
 
 #[cfg(test)]

@@ -36,12 +36,12 @@ impl DecisionRule {
     }
 
     /// Tests a budget that allows the target to exceed in a share `allowed` of its exchanges.
-    pub(super) fn test(self, seen: ExceedanceCount, allowed: Ratio) -> BudgetFinding {
-        if seen.of == 0 {
+    pub(super) fn test(self, observed: ExceedanceCount, allowed: Ratio) -> BudgetFinding {
+        if observed.of == 0 {
             BudgetFinding::NoData
-        } else if seen.proves_below(allowed, self.to_pass) {
+        } else if observed.proves_below(allowed, self.to_pass) {
             BudgetFinding::Holds
-        } else if seen.proves_above(allowed, self.to_fail) {
+        } else if observed.proves_above(allowed, self.to_fail) {
             BudgetFinding::Breached
         } else {
             BudgetFinding::Undecided
@@ -49,8 +49,8 @@ impl DecisionRule {
     }
 
     /// Decides a budget that allows no exceedance in the exchanges made.
-    pub(super) fn describe(seen: ExceedanceCount) -> BudgetFinding {
-        match seen {
+    pub(super) fn describe(observed: ExceedanceCount) -> BudgetFinding {
+        match observed {
             ExceedanceCount { of: 0, .. } => BudgetFinding::NoData,
             ExceedanceCount { over: 0, .. } => BudgetFinding::Holds,
             ExceedanceCount { .. } => BudgetFinding::Breached,
@@ -61,13 +61,13 @@ impl DecisionRule {
     /// that the prober's lag does not explain, can prove a breach.
     pub(super) fn what_settles_it(
         self,
-        seen: ExceedanceCount,
+        observed: ExceedanceCount,
         without_lag: ExceedanceCount,
         allowed: Ratio,
     ) -> String {
-        let holds = seen.more_to_prove_below(allowed, self.to_pass);
+        let holds = observed.more_to_prove_below(allowed, self.to_pass);
         let breach = || without_lag.more_to_prove_above(allowed, self.to_fail);
-        match (holds, seen.over) {
+        match (holds, observed.over) {
             (Some(more), 0) => {
                 format!(
                     "{} with none over the limit would prove that the budget holds",
@@ -119,8 +119,8 @@ mod tests {
         DecisionRule { to_pass: ErrorRate::STATED, to_fail: ErrorRate::STATED };
 
     fn settled(over: u64, of: u64) -> String {
-        let seen = ExceedanceCount { over, of };
-        ALL.what_settles_it(seen, seen, Ratio::new(0.05).unwrap())
+        let observed = ExceedanceCount { over, of };
+        ALL.what_settles_it(observed, observed, Ratio::new(0.05).unwrap())
     }
 
     #[test]
@@ -142,9 +142,9 @@ mod tests {
 
     #[test]
     fn a_breach_by_lag_alone_is_not_promised_to_be_proven_by_more_requests() {
-        let (seen, without_lag) =
+        let (observed, without_lag) =
             (ExceedanceCount { over: 13, of: 190 }, ExceedanceCount { over: 0, of: 190 });
-        let text = ALL.what_settles_it(seen, without_lag, Ratio::new(0.05).unwrap());
+        let text = ALL.what_settles_it(observed, without_lag, Ratio::new(0.05).unwrap());
         assert_eq!(text, NOTHING_SETTLES_IT);
     }
 
@@ -171,8 +171,8 @@ mod tests {
     }
 
     /// Asserts that a simulated rate is as close to the exact one as `RUNS` runs allow.
-    fn is_near(seen: ExceedanceCount, exact: f64) -> bool {
-        let (low, high) = seen.interval(ErrorRate::STATED.shared_by(20));
+    fn is_near(observed: ExceedanceCount, exact: f64) -> bool {
+        let (low, high) = observed.interval(ErrorRate::STATED.shared_by(20));
         low.as_f64() <= exact && exact <= high.as_f64()
     }
 

@@ -176,7 +176,7 @@ fn a_target_that_never_answered_fails_even_where_nothing_could_be_proven() {
 }
 
 #[test]
-fn a_target_that_answered_an_earlier_try_is_not_said_to_have_never_answered() {
+fn an_answered_earlier_try_counts_as_an_answer() {
     let step = || FixtureRequest::new("app", &["errors = 0"]).refused(1);
     let verdict = judged(
         &[step(), FixtureRequest::new("app, each try", &[]).redirected(4).part_of("app")],

@@ -7,7 +7,7 @@
 
 use crate::record::{CapacityEstimate, CeilingCount};
 
-/// Exceedances of which at least half would stay below the ceiling without the wait for a
+/// Exceedances, at least half of which would stay below the ceiling without the wait for a
 /// connection.
 pub(super) struct WaitBlame<'a> {
     over: u64,
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn of_places_enough_only_the_waiting_is_told() {
+    fn with_enough_slots_only_the_wait_is_reported() {
         for wanted in [None, Some(16), Some(3)] {
             let verdict = verdict(74, 74, capacity(16, wanted));
             assert!(

@@ -56,12 +56,12 @@ const TRUST: [Row; 5] = [
 ];
 
 #[test]
-fn redirects_are_followed_and_bodies_decoded_as_far_as_they_should_be() {
+fn redirects_and_decoding_respect_their_limits() {
     hold(&ROWS, ok);
 }
 
 #[test]
-fn a_prober_shows_its_certificate_and_believes_any_only_when_told_to() {
+fn a_prober_presents_its_certificate_and_skips_verification_only_on_request() {
     hold(&TRUST, |row| stated(row.outcome));
 }
 

@@ -113,6 +113,6 @@ fn over_http_2_faults_by_flag_are_reported_and_connections_that_end_harm_nobody(
 }
 
 #[test]
-fn a_protocol_that_was_asked_for_and_is_not_spoken_is_a_failure() {
+fn an_unavailable_protocol_is_a_failure() {
     hold(&NEGOTIATED, |row| stated(row.outcome));
 }

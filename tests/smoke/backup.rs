@@ -83,7 +83,7 @@ fn a_restore_that_ran_twice_has_too_many_rows_and_a_few_deleted_since_are_none()
 }
 
 #[test]
-fn a_standby_is_no_backup_however_whole_it_is() {
+fn a_complete_standby_is_not_a_backup() {
     if cluster::is_left_out() {
         return;
     }
@@ -99,7 +99,7 @@ fn a_standby_is_no_backup_however_whole_it_is() {
 }
 
 #[test]
-fn rows_that_a_policy_hides_from_the_user_are_no_rows_that_are_there() {
+fn rows_hidden_by_a_policy_do_not_count() {
     if cluster::is_left_out() {
         return;
     }
@@ -120,7 +120,7 @@ fn rows_that_a_policy_hides_from_the_user_are_no_rows_that_are_there() {
 }
 
 #[test]
-fn a_database_held_against_itself_and_one_without_a_row_are_no_backup() {
+fn the_source_itself_and_an_empty_database_are_not_backups() {
     if cluster::is_left_out() {
         return;
     }
@@ -153,7 +153,7 @@ fn a_source_whose_rows_have_no_time_leaves_open_how_recent_they_are() {
 }
 
 #[test]
-fn a_source_that_cannot_be_asked_leaves_the_comparisons_out() {
+fn an_unreachable_source_skips_the_comparisons() {
     if cluster::is_left_out() {
         return;
     }

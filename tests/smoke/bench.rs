@@ -41,7 +41,7 @@ impl Drop for Target {
 pub(crate) struct Outcome {
     pub(crate) exit: i32,
     /// The output, stdout and stderr.
-    pub(crate) told: String,
+    pub(crate) printed: String,
     pub(crate) record: RunRecord,
     pub(crate) folder: TempDir,
 }
@@ -68,7 +68,7 @@ impl Outcome {
             (self.exit, self.decision()),
             (0, Decision::Pass),
             "{}\n{}",
-            self.told,
+            self.printed,
             self.reasons()
         );
     }
@@ -79,7 +79,7 @@ impl Outcome {
             (self.exit, self.decision()),
             (1, Decision::Fail),
             "{}\n{}",
-            self.told,
+            self.printed,
             self.reasons()
         );
         self.says(words);
@@ -91,7 +91,7 @@ impl Outcome {
             (self.exit, self.decision()),
             (3, Decision::Inconclusive),
             "{}\n{}",
-            self.told,
+            self.printed,
             self.reasons()
         );
         self.says(words);
@@ -105,7 +105,7 @@ impl Outcome {
 
     /// Asserts that neither the output nor a written file contains a text.
     pub(crate) fn hides(&self, secret: &str) {
-        assert!(!self.told.contains(secret), "printed: {}", self.told);
+        assert!(!self.printed.contains(secret), "printed: {}", self.printed);
         hidden_below(self.folder.path(), secret);
     }
 }
@@ -144,7 +144,7 @@ fn run_file(file: &Path, variables: &[(&str, &str)]) -> Outcome {
     }
     let output =
         command.args(["--store", "none"]).envs(variables.iter().copied()).output().unwrap();
-    let told = format!(
+    let printed = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
@@ -152,11 +152,11 @@ fn run_file(file: &Path, variables: &[(&str, &str)]) -> Outcome {
     let run = std::fs::read_dir(folder.path())
         .unwrap()
         .next()
-        .unwrap_or_else(|| panic!("no run: {told}"));
+        .unwrap_or_else(|| panic!("no run: {printed}"));
     let FolderContent::Complete(record) = store::read_folder(&run.unwrap().path()).unwrap() else {
-        panic!("the run is not complete: {told}")
+        panic!("the run is not complete: {printed}")
     };
-    Outcome { exit: output.status.code().unwrap(), told, record: *record, folder }
+    Outcome { exit: output.status.code().unwrap(), printed, record: *record, folder }
 }
 
 /// The program, without environment variables that would affect the test.

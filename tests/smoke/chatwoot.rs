@@ -47,7 +47,7 @@ fn a_service_that_is_failing_behind_a_200_is_a_failure() {
 #[test]
 fn services_that_do_not_say_ok_are_not_well_whatever_they_say() {
     let healthy = target(&[]);
-    for (queue, data, seen) in [
+    for (queue, data, found) in [
         ("null", "\"ok\"", "null instead of json.\"/queue_services\" = \"ok\""),
         ("\"ok\"", "{\"error\":\"down\"}", "an object instead of json.\"/data_services\" = \"ok\""),
         ("\"ok\"", "true", "true instead of json.\"/data_services\" = \"ok\""),
@@ -57,7 +57,7 @@ fn services_that_do_not_say_ok_are_not_well_whatever_they_say() {
             "{{\"version\":\"4.6.0\",\"queue_services\":{queue},\"data_services\":{data}}}"
         );
         let url = serve(move |_| Canned::new(200, &body));
-        smoke(&healthy, &[("CHATWOOT_BASE_URL", &url)]).failed(&["`services`", seen]);
+        smoke(&healthy, &[("CHATWOOT_BASE_URL", &url)]).failed(&["`services`", found]);
     }
     let bare = serve(|_| Canned::new(200, "{\"version\":\"4.6.0\"}"));
     smoke(&healthy, &[("CHATWOOT_BASE_URL", &bare)])
@@ -65,7 +65,7 @@ fn services_that_do_not_say_ok_are_not_well_whatever_they_say() {
 }
 
 #[test]
-fn a_chatwoot_that_lets_strangers_in_is_told_as_that() {
+fn a_chatwoot_without_authentication_is_reported() {
     let outcome = smoke(&target(&["--sick", "chatwoot-open"]), &[]);
     outcome.failed(&["`no token`", "`bad token`", "let in, 200", "close the gap"]);
 }
@@ -96,7 +96,7 @@ fn conversations_of_another_shape_are_a_failure_that_names_the_place() {
 }
 
 #[test]
-fn a_list_of_the_control_center_that_fails_is_told_apart_from_one_that_is_not_configured() {
+fn a_failing_list_differs_from_one_that_is_not_configured() {
     smoke(&target(&["--sick", "occ-list"]), &[]).failed(&["`list of the control center`", "500"]);
     let target = target(&[]);
     smoke(&target, &[("OCC_CONVERSATIONS_URL", "")]).left_open(&[

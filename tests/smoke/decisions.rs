@@ -12,7 +12,7 @@ fn after(cases: &Cases, changes: &str) -> Outcome {
 }
 
 #[test]
-fn a_view_that_is_absent_or_lacks_a_column_is_told_as_that_and_never_passes() {
+fn a_missing_view_or_column_is_reported_and_never_passes() {
     if cluster::is_left_out() {
         return;
     }
@@ -34,7 +34,7 @@ fn a_view_that_is_absent_or_lacks_a_column_is_told_as_that_and_never_passes() {
 }
 
 #[test]
-fn too_few_samples_and_stale_ones_are_told_with_their_figures_whatever_is_dated_in_the_future() {
+fn too_few_and_stale_samples_are_reported_with_their_figures() {
     if cluster::is_left_out() {
         return;
     }
@@ -60,7 +60,7 @@ fn too_few_samples_and_stale_ones_are_told_with_their_figures_whatever_is_dated_
 }
 
 #[test]
-fn a_failure_rate_and_a_p95_beyond_the_rule_are_told_with_their_figures() {
+fn an_excessive_failure_rate_and_p95_are_reported_with_their_figures() {
     if cluster::is_left_out() {
         return;
     }
@@ -92,7 +92,7 @@ fn a_failure_rate_and_a_p95_beyond_the_rule_are_told_with_their_figures() {
 }
 
 #[test]
-fn no_events_at_all_are_no_pass() {
+fn a_view_without_events_does_not_pass() {
     if cluster::is_left_out() {
         return;
     }
@@ -128,7 +128,7 @@ fn figures_a_little_beyond_a_rule_are_not_rounded_to_it() {
 }
 
 #[test]
-fn whoever_may_not_read_the_view_is_told_that_and_not_that_its_columns_are_missing() {
+fn a_missing_right_on_the_view_is_not_reported_as_missing_columns() {
     if cluster::is_left_out() {
         return;
     }

@@ -57,7 +57,7 @@ fn each_gap_is_named() {
 
 #[test]
 fn a_login_elsewhere_is_not_the_apps_login() {
-    for (login, seen) in [
+    for (login, found) in [
         ("https://evil.example/auth/login", "302 redirect to https://evil.example/auth/login"),
         ("//evil.example/auth/login", "302 redirect to http://evil.example/auth/login"),
         ("/auth/login-phish", "/auth/login-phish instead of final_url"),
@@ -68,7 +68,7 @@ fn a_login_elsewhere_is_not_the_apps_login() {
             "`app without a session`",
             "`admin without a session`",
             "`settings without a session`",
-            seen,
+            found,
         ]);
     }
 }

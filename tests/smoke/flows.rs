@@ -70,7 +70,7 @@ fn a_statement_writes_only_where_the_step_says_so() {
 }
 
 #[test]
-fn what_a_database_says_of_a_sensitive_step_is_not_shown() {
+fn database_errors_of_a_sensitive_step_are_hidden() {
     if cluster::is_left_out() {
         return;
     }
@@ -85,7 +85,7 @@ fn what_a_database_says_of_a_sensitive_step_is_not_shown() {
 }
 
 #[test]
-fn a_statement_that_must_be_denied_is_ok_where_it_is_and_let_in_where_it_is_not() {
+fn a_statement_that_must_be_denied_is_ok_if_denied_and_otherwise_let_in() {
     if cluster::is_left_out() {
         return;
     }
@@ -115,7 +115,7 @@ fn a_statement_that_must_be_denied_is_ok_where_it_is_and_let_in_where_it_is_not(
 }
 
 #[test]
-fn two_names_of_one_server_are_asked_each_on_its_own_terms() {
+fn two_names_of_one_server_keep_separate_settings() {
     if cluster::is_left_out() {
         return;
     }
@@ -132,7 +132,7 @@ fn two_names_of_one_server_are_asked_each_on_its_own_terms() {
 }
 
 #[test]
-fn what_stands_in_a_variable_or_was_found_by_a_pattern_is_compared_by_how_it_reads() {
+fn variables_and_pattern_matches_are_compared_as_text() {
     let target = Target::start(&["--chatwoot-account", "7"]);
     let profile = "path = \"/api/v1/profile\"\nheaders = { api_access_token = \"rehearsal\" }\n";
     let text = |expect: &str| {

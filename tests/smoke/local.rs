@@ -47,7 +47,7 @@ fn a_local_supabase_with_its_migrations_is_ready() {
 }
 
 #[test]
-fn what_does_not_listen_is_told_by_its_step_and_nothing_else_is() {
+fn only_the_step_of_a_closed_port_fails() {
     let target = Target::start(&[]);
     let away = "postgresql://postgres:postgres@127.0.0.1:1/postgres";
     let outcome = local(&target.url, &studio(), away, "");
@@ -69,7 +69,7 @@ fn says_nothing_of(outcome: &Outcome, steps: &[&str]) {
 }
 
 #[test]
-fn nothing_that_listens_is_told_port_by_port() {
+fn every_closed_port_is_reported() {
     let away = "postgresql://postgres:postgres@127.0.0.1:1/postgres";
     let outcome = local(NOBODY, NOBODY, away, "");
     assert_eq!(outcome.exit, 1);
@@ -77,7 +77,7 @@ fn nothing_that_listens_is_told_port_by_port() {
 }
 
 #[test]
-fn an_api_of_any_version_is_told_apart_from_another_web_server() {
+fn an_api_of_any_version_differs_from_another_web_server() {
     for (status, body, is_api) in [
         (
             200,
@@ -99,7 +99,7 @@ fn an_api_of_any_version_is_told_apart_from_another_web_server() {
 }
 
 #[test]
-fn a_page_that_is_not_studios_is_not_taken_for_it() {
+fn another_page_is_not_mistaken_for_studio() {
     for (body, is_studios) in [
         ("<head><title data-next-head=\"\">Project | Supabase</title>", true),
         ("<h1>router</h1>", false),

@@ -19,7 +19,7 @@ fn a_server_that_cannot_list_its_tools_is_not() {
 }
 
 #[test]
-fn a_server_that_is_none_fails_at_the_first_step_and_the_others_say_that_they_lack_its_session() {
+fn a_server_without_mcp_fails_at_the_first_step_and_the_others_lack_its_session() {
     let target = Target::start(&[]);
     let outcome = run("mcp-ready", &[("MCP_URL", &format!("{}/nothing", target.url))]);
     outcome.failed(&["`initialize`", "404", "`tools`", "not captured, `initialize` failed"]);

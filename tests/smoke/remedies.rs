@@ -12,7 +12,7 @@ fn step(sql: &str) -> String {
 }
 
 #[test]
-fn a_server_without_tls_is_told_to_turn_it_on_and_not_asked_for_a_certificate() {
+fn the_remedy_for_missing_tls_is_to_enable_it() {
     if cluster::is_left_out() {
         return;
     }
@@ -24,27 +24,27 @@ fn a_server_without_tls_is_told_to_turn_it_on_and_not_asked_for_a_certificate() 
 }
 
 #[test]
-fn a_value_that_is_compared_as_another_type_than_text_is_told_how_to_be_cast() {
+fn the_remedy_for_a_wrong_type_is_a_cast() {
     if cluster::is_left_out() {
         return;
     }
     let cluster = Cluster::start();
-    let said = |sql: &str| {
+    let remedy = |sql: &str| {
         let outcome = run_text(&step(sql), &[("DATABASE_URL", &cluster.url())]);
         outcome.failed(&["1 request failed"]);
         outcome.reasons()
     };
     let compared =
-        said("sql = \"select oid from pg_class where oid::bigint = $1\"\nvalues = [\"1\"]");
+        remedy("sql = \"select oid from pg_class where oid::bigint = $1\"\nvalues = [\"1\"]");
     assert!(compared.contains("→ values are bound as text: write `$1::bigint`"), "{compared}");
-    let given = said("sql = \"select abs($1) as n\"\nvalues = [\"1\"]");
+    let given = remedy("sql = \"select abs($1) as n\"\nvalues = [\"1\"]");
     assert!(
         given.contains("→ values are bound as text: write `$1::bigint`, or correct the name"),
         "{given}"
     );
-    let without = said("sql = \"select 1::bigint = 'x'::text as n\"");
+    let without = remedy("sql = \"select 1::bigint = 'x'::text as n\"");
     assert!(!without.contains("$1"), "{without}");
-    let wrong = said("sql = \"select 1 as n\"\nexpect = { rows = 0 }");
+    let wrong = remedy("sql = \"select 1 as n\"\nexpect = { rows = 0 }");
     assert!(
         wrong.contains("1 row, n: 1 instead of rows = 0 → run the statement once by hand"),
         "{wrong}"
@@ -52,7 +52,7 @@ fn a_value_that_is_compared_as_another_type_than_text_is_told_how_to_be_cast() {
 }
 
 #[test]
-fn an_address_that_denies_nothing_because_nothing_is_there_is_looked_at() {
+fn a_missing_address_does_not_count_as_denied() {
     let target = Target::start(&[]);
     let text = "name = \"denied\"\nbudgets = [\"errors = 0\"]\n[target]\nbase_url = \"${TOLLGATE_TARGET}\"\n\
                 [[request]]\nname = \"strangers\"\npath = \"/nothing/here\"\nexpect = { denied = true }\n";

@@ -42,7 +42,7 @@ fn a_database_that_is_protected_and_purged_passes_also_for_a_user_who_is_no_supe
 }
 
 #[test]
-fn what_anybody_reads_past_policies_is_named_and_so_is_what_has_no_policy() {
+fn reads_that_bypass_policies_and_tables_without_policy_are_named() {
     if cluster::is_left_out() {
         return;
     }
@@ -69,7 +69,7 @@ fn what_anybody_reads_past_policies_is_named_and_so_is_what_has_no_policy() {
 }
 
 #[test]
-fn other_roles_of_the_api_and_partitions_are_looked_at_too() {
+fn other_roles_of_the_api_and_partitions_are_checked() {
     if cluster::is_left_out() {
         return;
     }
@@ -89,7 +89,7 @@ fn other_roles_of_the_api_and_partitions_are_looked_at_too() {
 }
 
 #[test]
-fn what_an_exposed_view_reads_elsewhere_is_looked_at_too() {
+fn tables_behind_an_exposed_view_are_checked() {
     if cluster::is_left_out() {
         return;
     }
@@ -123,7 +123,7 @@ fn what_an_exposed_view_reads_elsewhere_is_looked_at_too() {
 }
 
 #[test]
-fn what_a_view_reads_that_whoever_asks_may_not_is_no_gap() {
+fn a_view_with_the_users_rights_is_not_a_gap() {
     if cluster::is_left_out() {
         return;
     }
@@ -152,7 +152,7 @@ fn a_role_of_the_api_that_no_policy_binds_is_named_with_why() {
     }
     let cases = Cases::start();
     let url = cases.cluster.url_of(&cases.after(""));
-    for (change, undo, seen) in [
+    for (change, undo, found) in [
         (
             "alter role anon bypassrls",
             "alter role anon nobypassrls",
@@ -180,7 +180,7 @@ fn a_role_of_the_api_that_no_policy_binds_is_named_with_why() {
         ),
     ] {
         cases.cluster.sql("postgres", change);
-        rls(&url, "").failed(&["`roles of the API are bound by policies`", seen]);
+        rls(&url, "").failed(&["`roles of the API are bound by policies`", found]);
         cases.cluster.sql("postgres", undo);
     }
     rls(&url, "").passed();
@@ -228,7 +228,7 @@ fn the_schemas_are_those_given_or_else_the_databases_own_or_else_the_roles() {
 }
 
 #[test]
-fn a_database_with_nothing_to_protect_is_no_pass() {
+fn a_database_with_nothing_to_protect_does_not_pass() {
     if cluster::is_left_out() {
         return;
     }
@@ -260,7 +260,7 @@ fn chatwoots_tables_and_the_purge_job_are_reported_as_absent_where_they_are() {
 }
 
 #[test]
-fn a_purge_that_failed_did_not_run_or_is_doubled_is_told() {
+fn a_purge_that_failed_did_not_run_or_is_doubled_is_reported() {
     if cluster::is_left_out() {
         return;
     }
@@ -318,7 +318,7 @@ fn a_purge_is_its_call_and_not_a_word_about_it() {
 }
 
 #[test]
-fn a_purge_a_little_too_long_ago_or_to_come_is_told() {
+fn a_purge_slightly_too_old_or_in_the_future_is_reported() {
     if cluster::is_left_out() {
         return;
     }
@@ -339,7 +339,7 @@ fn a_purge_a_little_too_long_ago_or_to_come_is_told() {
 }
 
 #[test]
-fn jobs_that_are_hidden_from_whoever_asks_are_absent_and_no_pass() {
+fn jobs_hidden_from_the_user_are_absent_and_prevent_a_pass() {
     if cluster::is_left_out() {
         return;
     }

@@ -56,7 +56,7 @@ const PROVES_NOTHING: &[&str] = &[
 ];
 
 #[test]
-fn a_key_that_is_not_accepted_proves_nothing_of_what_anon_may_read() {
+fn a_refused_key_proves_nothing_about_anon() {
     let outcome = without_database(&Target::start(&[]).url, "wrong-key-canary");
     outcome.failed(
         &[PROVES_NOTHING, &["\"Invalid API key\" instead of json_matches.\"/message\""]].concat(),
@@ -65,7 +65,7 @@ fn a_key_that_is_not_accepted_proves_nothing_of_what_anon_may_read() {
 }
 
 #[test]
-fn a_key_that_has_expired_proves_nothing_of_what_anon_may_read_and_is_told_as_that() {
+fn an_expired_key_is_reported_and_proves_nothing_about_anon() {
     let outcome = without_database(&Target::sick("anon-expired").url, "rehearsal-anon");
     outcome.failed(
         &[PROVES_NOTHING, &["\"JWT expired\" instead of json_matches.\"/message\""]].concat(),
@@ -74,7 +74,7 @@ fn a_key_that_has_expired_proves_nothing_of_what_anon_may_read_and_is_told_as_th
 }
 
 #[test]
-fn what_anon_may_read_is_proved_by_an_empty_list_or_by_a_refusal_of_the_database_alone() {
+fn only_an_empty_list_or_a_refusal_by_the_database_proves_what_anon_may_read() {
     let proofs = [
         (200, "[]"),
         (200, " [ ]\n"),
@@ -117,8 +117,7 @@ fn what_anon_may_read_is_proved_by_an_empty_list_or_by_a_refusal_of_the_database
 }
 
 #[test]
-fn a_key_is_taken_where_a_table_was_looked_for_whatever_the_version_and_the_servers_words_are_told_otherwise()
- {
+fn a_key_is_accepted_if_any_version_looked_for_the_table() {
     for body in [
         r#"{"code":"PGRST205","message":"Could not find the table 'public.tollgate_no_such_table' in the schema cache"}"#,
         r#"{"code":"42P01","message":"relation \"public.tollgate_no_such_table\" does not exist"}"#,
@@ -129,7 +128,7 @@ fn a_key_is_taken_where_a_table_was_looked_for_whatever_the_version_and_the_serv
             "{body}"
         );
     }
-    for (status, body, seen) in [
+    for (status, body, found) in [
         (
             401,
             r#"{"code":"PGRST301","message":"JWSError JWSInvalidSignature"}"#,
@@ -155,20 +154,20 @@ fn a_key_is_taken_where_a_table_was_looked_for_whatever_the_version_and_the_serv
     ] {
         let unmet = judged("supabase-smoke", "anon's key is taken", &Canned::new(status, body))
             .unwrap_err();
-        assert!(unmet.seen.starts_with(seen), "{unmet:?}");
+        assert!(unmet.seen.starts_with(found), "{unmet:?}");
     }
 }
 
 const NO_LINE: &[&str] = &["`the line arrives`", "no rows (", "tries in 5", "instead of rows = 1"];
 
 #[test]
-fn each_way_of_failing_is_told_by_the_step_that_fails() {
+fn each_failure_is_reported_by_its_step() {
     if cluster::is_left_out() {
         return;
     }
     let cases = Cases::start();
     let url = cases.cluster.url_of(&cases.after(""));
-    let told: [(&[&str], &[&[&str]]); 4] = [
+    let cases: [(&[&str], &[&[&str]]); 4] = [
         (
             &["occ-log-lost", "anon-reads"],
             &[NO_LINE, &["`anon reads no logs`", "`anon reads no decisions`", "body_matches"]],
@@ -200,7 +199,7 @@ fn each_way_of_failing_is_told_by_the_step_that_fails() {
     ];
     // The slow cases take five seconds each, and they are independent.
     std::thread::scope(|scope| {
-        for (sick, words) in told {
+        for (sick, words) in cases {
             let url = &url;
             scope.spawn(move || {
                 let flags: Vec<_> = sick.iter().flat_map(|sick| ["--sick", sick]).collect();
@@ -212,7 +211,7 @@ fn each_way_of_failing_is_told_by_the_step_that_fails() {
 }
 
 #[test]
-fn a_line_is_looked_for_among_the_newest_alone() {
+fn a_line_is_searched_only_among_the_newest() {
     if cluster::is_left_out() {
         return;
     }

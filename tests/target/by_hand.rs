@@ -30,7 +30,7 @@ fn await_bytes(stream: &TcpStream) {
 }
 
 #[test]
-fn hints_and_trailers_stand_where_the_standard_has_them() {
+fn hints_and_trailers_follow_the_standard() {
     let target = start(&[]);
     let hints = all(&target, &["GET /early-hints", "GET /health"]);
     let (first, second) = hints.split_once("\r\n\r\n").unwrap();
@@ -65,8 +65,8 @@ fn a_long_answer_is_followed_by_what_looks_like_another() {
 }
 
 #[test]
-fn a_connection_ends_with_its_last_answer_and_says_so_unless_told_otherwise() {
-    for (flags, said) in [
+fn a_connection_announces_its_end_unless_set_otherwise() {
+    for (flags, expected) in [
         (&["--close-every", "2"][..], Some("close")),
         (&["--close-every", "2", "--close-silently"], None),
     ] {
@@ -75,7 +75,7 @@ fn a_connection_ends_with_its_last_answer_and_says_so_unless_told_otherwise() {
         assert_eq!(client.get("/plain").header("connection"), None);
         let last = client.get("/plain");
         assert_eq!((last.status, last.body.len()), (200, 1024));
-        assert_eq!(last.header("connection"), said);
+        assert_eq!(last.header("connection"), expected);
         assert_eq!(client.0.read(&mut [0]).unwrap(), 0, "closed after its last answer");
     }
 }
@@ -95,7 +95,7 @@ fn a_fault_by_flag_is_drawn_from_the_seed_and_spoils_its_share() {
 }
 
 #[test]
-fn a_chain_of_redirects_has_the_length_and_status_asked_for() {
+fn a_chain_of_redirects_has_the_requested_length_and_status() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
     let mut path = "/redirect?n=3&status=307".to_owned();
@@ -114,7 +114,7 @@ fn a_chain_of_redirects_has_the_length_and_status_asked_for() {
 }
 
 #[test]
-fn a_first_line_in_pieces_is_waited_for_before_a_version_is_chosen() {
+fn the_version_is_chosen_after_the_whole_first_line() {
     let target = start(&[]);
     for (first, second) in [("P", "OST /health"), ("PR", "OPFIND /health"), ("G", "ET /health")] {
         let mut stream = TcpStream::connect(host(&target)).unwrap();

@@ -10,7 +10,7 @@ const TOKEN: &str = "api_access_token: rehearsal\r\n";
 const CONVERSATIONS: &str = "/api/v1/accounts/1/conversations";
 
 #[test]
-fn chatwoot_tells_its_version_its_time_and_how_it_is() {
+fn chatwoot_reports_version_time_and_health() {
     let target = start(&[]);
     let health = Client::connect(&target).get("/api");
     assert_eq!(
@@ -27,7 +27,7 @@ fn chatwoot_tells_its_version_its_time_and_how_it_is() {
 }
 
 #[test]
-fn a_failing_service_of_chatwoots_leaves_its_status_at_200() {
+fn a_failing_chatwoot_service_keeps_status_200() {
     for (sick, failing, fine) in [
         ("chatwoot-queue", "queue_services", "data_services"),
         ("chatwoot-data", "data_services", "queue_services"),
@@ -40,7 +40,7 @@ fn a_failing_service_of_chatwoots_leaves_its_status_at_200() {
 }
 
 #[test]
-fn chatwoots_profile_holds_tokens_that_nobody_may_keep() {
+fn chatwoots_profile_contains_tokens() {
     let target = start(&[
         "--chatwoot-account",
         "7",
@@ -67,7 +67,7 @@ fn chatwoots_profile_holds_tokens_that_nobody_may_keep() {
 }
 
 #[test]
-fn chatwoot_takes_its_token_in_its_own_header_alone() {
+fn chatwoot_accepts_its_token_only_in_its_own_header() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
     let nobody = json!({ "errors": ["You need to sign in or sign up before continuing."] });
@@ -105,7 +105,7 @@ fn chatwoot_counts_the_conversations_of_its_one_account() {
 }
 
 #[test]
-fn an_open_chatwoot_asks_nobody_for_a_token() {
+fn an_open_chatwoot_requires_no_token() {
     let target = start(&["--sick", "chatwoot-open"]);
     let mut client = Client::connect(&target);
     assert_eq!(
@@ -122,7 +122,7 @@ fn a_chatwoot_of_another_shape_leaves_the_counts_out() {
 }
 
 #[test]
-fn what_old_checks_asked_chatwoot_for_is_not_there() {
+fn paths_of_old_checks_do_not_exist() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
     for path in ["/public/api/v1/accounts", "/rails/health", "/hc", "/api/v1/accounts", "/apis"] {

@@ -10,20 +10,20 @@ fn text() -> String {
 }
 
 #[test]
-fn it_lists_every_path_with_what_it_does_and_should_come_to() {
+fn it_lists_every_path_with_behaviour_and_outcome() {
     let text = text();
-    let told = TILE_LOADER.into_iter().chain(SERVICES);
-    let told = told.map(|(path, does)| format!("| `{path}` | {does} |"));
+    let listed = TILE_LOADER.into_iter().chain(SERVICES);
+    let listed = listed.map(|(path, does)| format!("| `{path}` | {does} |"));
     let beside = pages().map(|page| {
         format!("| `{}` | {} | {} | {} |", page.path, page.support, page.does, page.outcome)
     });
     let missing: Vec<String> =
-        told.chain(beside).filter(|line| !text.lines().any(|found| found == line)).collect();
+        listed.chain(beside).filter(|line| !text.lines().any(|found| found == line)).collect();
     assert!(missing.is_empty(), "docs/target.md lacks:\n{}", missing.join("\n"));
 }
 
 #[test]
-fn it_names_no_path_that_there_is_not() {
+fn it_names_only_existing_paths() {
     let text = text();
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `/")?.split_once('`'));
     for (path, _) in rows {
@@ -41,7 +41,7 @@ fn it_names_no_path_that_there_is_not() {
 }
 
 #[test]
-fn it_lists_every_flag_and_every_value_that_can_be_chosen() {
+fn it_lists_every_flag_and_every_value() {
     let text = text();
     let command = TargetSettings::augment_args(clap::Command::new("target"));
     for flag in command.get_arguments() {
@@ -74,7 +74,7 @@ fn it_lists_every_flag_and_every_value_that_can_be_chosen() {
 }
 
 #[test]
-fn its_scenarios_are_scenarios() {
+fn its_scenarios_are_valid() {
     let text = text();
     let examples: Vec<&str> =
         text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();

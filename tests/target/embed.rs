@@ -16,14 +16,14 @@ const TOKEN: &str = "x-hotdash-synthetic: staging\r\n";
 const BOT: &str = "user-agent: Googlebot/2.1\r\n";
 
 fn is_secured(page: &Answer) -> bool {
-    let seen: Vec<_> =
+    let present: Vec<_> =
         HEADERS.iter().filter(|(name, value)| page.header(name) == Some(value)).collect();
-    assert!([0, HEADERS.len()].contains(&seen.len()), "some and not all: {}", page.head);
-    !seen.is_empty()
+    assert!([0, HEADERS.len()].contains(&present.len()), "some and not all: {}", page.head);
+    !present.is_empty()
 }
 
 #[test]
-fn every_page_of_the_app_says_who_may_frame_it() {
+fn every_page_of_the_app_states_who_may_frame_it() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
     for (path, headers, status) in [
@@ -56,7 +56,7 @@ fn an_app_without_security_headers_has_none_of_them() {
 }
 
 #[test]
-fn the_pages_behind_the_tile_loader_are_shut_to_whoever_has_no_session() {
+fn inner_pages_require_a_session() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
     for path in ["/app/admin", "/app/settings", "/app/a/b?mock=1", "/app/"] {
@@ -69,7 +69,7 @@ fn the_pages_behind_the_tile_loader_are_shut_to_whoever_has_no_session() {
 }
 
 #[test]
-fn an_open_app_shows_its_inner_pages_to_anybody_but_bots() {
+fn an_open_app_shows_inner_pages_to_all_but_bots() {
     let target = start(&["--sick", "embed-open"]);
     let mut client = Client::connect(&target);
     let open = client.get("/app/admin");
@@ -79,7 +79,7 @@ fn an_open_app_shows_its_inner_pages_to_anybody_but_bots() {
 }
 
 #[test]
-fn an_app_that_takes_bots_gives_them_what_an_operator_gets() {
+fn an_app_that_admits_bots_treats_them_as_operators() {
     let target = start(&["--sick", "bots"]);
     let mut client = Client::connect(&target);
     for path in ["/app", "/app?mock=1", "/app/admin"] {
@@ -89,7 +89,7 @@ fn an_app_that_takes_bots_gives_them_what_an_operator_gets() {
 }
 
 #[test]
-fn the_apps_list_of_conversations_is_the_synthetic_tokens() {
+fn the_list_of_conversations_requires_the_synthetic_token() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
     let list = client.get_with("/occ/conversations", TOKEN);
@@ -104,7 +104,7 @@ fn the_apps_list_of_conversations_is_the_synthetic_tokens() {
 }
 
 #[test]
-fn a_sick_list_of_conversations_is_500_to_whoever_may_see_it() {
+fn a_broken_list_of_conversations_answers_500() {
     let target = start(&["--sick", "occ-list"]);
     let mut client = Client::connect(&target);
     assert_eq!(client.get_with("/occ/conversations", TOKEN).status, 500);

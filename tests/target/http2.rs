@@ -48,7 +48,7 @@ async fn get(client: &Client, path: &str) -> Result<(u16, String, bool), h2::Err
 }
 
 /// Summarises the failure of a fault: which side ended what, and why.
-fn seen(error: &h2::Error) -> String {
+fn failure_name(error: &h2::Error) -> String {
     let what = match () {
         () if error.is_io() => return "closed".to_owned(),
         () if error.is_go_away() && error.is_remote() => "told to go away",
@@ -109,7 +109,7 @@ async fn post(client: &Client, path: &str, headers: &[(&str, &str)], body: &str)
 }
 
 #[tokio::test]
-async fn bodies_are_read_on_streams_too_where_they_count() {
+async fn streams_read_bodies_that_affect_the_answer() {
     let target = start(&[]);
     let (client, _connection) = connect(&target).await;
     let log = "/functions/v1/occ-log";
@@ -138,7 +138,7 @@ async fn bodies_are_read_on_streams_too_where_they_count() {
 }
 
 #[tokio::test]
-async fn a_spoilt_stream_leaves_the_others_of_its_connection_alone() {
+async fn a_broken_stream_does_not_affect_other_streams() {
     let target = start(&[]);
     let (client, _connection) = connect(&target).await;
     for (path, expected) in [
@@ -149,7 +149,7 @@ async fn a_spoilt_stream_leaves_the_others_of_its_connection_alone() {
         ("/fault/long", "refused by the client: PROTOCOL_ERROR"),
     ] {
         let error = get(&client, path).await.unwrap_err();
-        assert_eq!(seen(&error), expected, "{path}");
+        assert_eq!(failure_name(&error), expected, "{path}");
         assert_eq!(get(&client, "/health").await.unwrap().0, 200, "after {path}");
     }
 }
@@ -164,7 +164,7 @@ async fn a_reset_in_the_body_comes_after_its_beginning() {
 }
 
 #[tokio::test]
-async fn a_spoilt_connection_fails_its_exchange_and_the_next_one_is_served() {
+async fn a_broken_connection_fails_only_its_exchange() {
     let target = start(&[]);
     for (path, expected) in [
         ("/fault/reset", "closed"),
@@ -180,14 +180,14 @@ async fn a_spoilt_connection_fails_its_exchange_and_the_next_one_is_served() {
         let (client, _connection) = connect(&target).await;
         assert_eq!(get(&client, "/health").await.unwrap().0, 200, "before {path}");
         let error = get(&client, path).await.unwrap_err();
-        assert_eq!(seen(&error), expected, "{path}: {error}");
+        assert_eq!(failure_name(&error), expected, "{path}: {error}");
         let (client, _connection) = connect(&target).await;
         assert_eq!(get(&client, "/health").await.unwrap().0, 200, "after {path}");
     }
 }
 
 #[tokio::test]
-async fn what_never_ends_goes_on_beside_other_streams() {
+async fn an_endless_answer_does_not_block_other_streams() {
     let target = start(&[]);
     let (client, _connection) = connect(&target).await;
     let hanging = tokio::spawn(
@@ -235,7 +235,7 @@ async fn a_window_that_is_never_opened_stops_an_upload_at_64_kib() {
 }
 
 #[tokio::test]
-async fn a_goodbye_lets_the_answer_come_and_says_that_the_connection_ends() {
+async fn a_graceful_goaway_lets_the_answer_finish() {
     for (flags, path) in [(&[][..], "/goodbye"), (&["--close-every", "1"], "/plain")] {
         let target = start(flags);
         let (client, connection) = connect(&target).await;
@@ -250,7 +250,7 @@ async fn a_goodbye_lets_the_answer_come_and_says_that_the_connection_ends() {
 }
 
 #[tokio::test]
-async fn a_connection_closed_silently_has_given_its_last_answer_and_no_goaway() {
+async fn a_silent_close_follows_the_last_answer_without_goaway() {
     let target = start(&["--close-every", "2", "--close-silently"]);
     let (client, connection) = connect(&target).await;
     for path in ["/plain", "/chunked"] {
@@ -262,7 +262,7 @@ async fn a_connection_closed_silently_has_given_its_last_answer_and_no_goaway() 
 }
 
 #[tokio::test]
-async fn the_client_is_told_how_many_streams_it_may_open() {
+async fn the_server_announces_its_stream_limit() {
     let target = start(&["--max-streams", "3"]);
     let (client, _connection) = connect(&target).await;
     get(&client, "/health").await.unwrap();
@@ -270,7 +270,7 @@ async fn the_client_is_told_how_many_streams_it_may_open() {
 }
 
 #[tokio::test]
-async fn the_arrival_log_says_that_it_was_http_2() {
+async fn the_arrival_log_records_http_2() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let target = start(&["--arrival-log", file.path().to_str().unwrap()]);
     let (client, _connection) = connect(&target).await;
@@ -294,7 +294,7 @@ async fn a_target_restricted_to_one_version_does_not_speak_the_other() {
 }
 
 #[test]
-fn a_fault_of_one_version_by_flag_has_to_name_that_version() {
+fn a_fault_of_one_version_requires_that_version() {
     let refusal = |flags: &[&str]| {
         let refused =
             tollgate::target::TargetServer::bind(&TargetSettings::from_flags(flags).unwrap())
@@ -315,11 +315,11 @@ async fn boots_and_stalls_hold_every_stream_alike() {
         ["--stall", "299999us", "--every", "300ms", "--cold-after", "1h", "--cold-start", "50ms"];
     let target = start(&flags);
     let (client, _connection) = connect(&target).await;
-    let asked = ["/plain", "/app?mock=1", "/chunked"].map(|path| {
+    let answers = ["/plain", "/app?mock=1", "/chunked"].map(|path| {
         let client = client.clone();
         tokio::spawn(async move { get(&client, path).await.unwrap().0 })
     });
-    for answer in asked {
+    for answer in answers {
         assert_eq!(answer.await.unwrap(), 200);
         assert!(started.elapsed() >= std::time::Duration::from_millis(299));
     }

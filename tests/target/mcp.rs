@@ -38,7 +38,7 @@ fn code(answer: &Answer) -> &'static str {
 }
 
 #[test]
-fn a_session_begins_with_what_the_server_is_and_lists_two_tools() {
+fn a_session_describes_the_server_and_lists_two_tools() {
     let target = start(&[]);
     let opened = say(&target, "", &request("initialize"));
     assert_eq!(opened.header("content-type"), Some("application/json"));
@@ -49,8 +49,9 @@ fn a_session_begins_with_what_the_server_is_and_lists_two_tools() {
     assert_eq!(opened["result"]["serverInfo"]["name"], "rehearsal");
 
     let session = format!("{}mcp-protocol-version: 2025-06-18\r\n", open(&target));
-    let told = say(&target, &session, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
-    assert_eq!((told.status, told.body.as_str()), (202, ""));
+    let accepted =
+        say(&target, &session, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+    assert_eq!((accepted.status, accepted.body.as_str()), (202, ""));
     let listed = say(&target, &session, &request("tools/list"));
     assert_eq!(listed.status, 200);
     let tools = listed.json()["result"]["tools"].as_array().unwrap().clone();
@@ -63,7 +64,7 @@ fn a_session_begins_with_what_the_server_is_and_lists_two_tools() {
 }
 
 #[test]
-fn nothing_is_told_outside_a_session() {
+fn requests_outside_a_session_are_refused() {
     let target = start(&[]);
     let notice = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_owned();
     for body in [request("tools/list"), request("ping"), notice] {
@@ -82,7 +83,7 @@ fn the_oldest_of_more_than_64_sessions_is_forgotten() {
 }
 
 #[test]
-fn what_is_no_request_is_refused_in_the_words_of_json_rpc() {
+fn invalid_requests_get_json_rpc_errors() {
     let target = start(&[]);
     for (body, status, why) in [
         ("{", 400, "parse error"),
@@ -100,7 +101,7 @@ fn what_is_no_request_is_refused_in_the_words_of_json_rpc() {
 }
 
 #[test]
-fn a_client_has_to_take_both_forms_and_a_known_version() {
+fn a_client_must_accept_both_forms_and_a_known_version() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
     for accept in
@@ -130,7 +131,7 @@ fn by_events_an_answer_is_one_message() {
 }
 
 #[test]
-fn a_sick_list_of_tools_is_an_error_in_a_good_answer() {
+fn a_broken_list_of_tools_is_an_error_with_status_200() {
     let target = start(&["--sick", "mcp-tools"]);
     let listed = say(&target, &open(&target), &request("tools/list"));
     assert_eq!((listed.status, code(&listed)), (200, "internal error"));

@@ -34,7 +34,7 @@ fn row(values: &[&str]) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn a_line_is_a_row_by_the_time_it_is_answered() {
+fn a_line_is_written_before_it_is_answered() {
     if cluster::is_left_out() {
         return;
     }
@@ -42,8 +42,8 @@ fn a_line_is_a_row_by_the_time_it_is_answered() {
     let line = json!({ "level": "warn", "message": "it's \"here\"", "metadata": { "probe": 1 }, "more": [] });
     let headers = "x-request-id: run-7\r\nuser-agent: tollgate\r\n";
     assert_eq!(log(&target, headers, &line).status, 200);
-    let seen = cluster.sql("postgres", &format!("{ROWS} where request_id = 'run-7'"));
-    assert_eq!(seen, row(&["warn", "it's \"here\"", "{\"probe\": 1}", "run-7", "tollgate"]));
+    let rows = cluster.sql("postgres", &format!("{ROWS} where request_id = 'run-7'"));
+    assert_eq!(rows, row(&["warn", "it's \"here\"", "{\"probe\": 1}", "run-7", "tollgate"]));
     assert_eq!(log(&target, "", &hello()).status, 200);
     let absent = "select count(*) from public.observability_logs \
                   where metadata is null and request_id is null and user_agent is null";
@@ -51,7 +51,7 @@ fn a_line_is_a_row_by_the_time_it_is_answered() {
 }
 
 #[test]
-fn a_session_that_was_lost_is_opened_again_and_no_line_is_written_twice() {
+fn a_lost_session_is_reopened_and_no_line_is_written_twice() {
     if cluster::is_left_out() {
         return;
     }
@@ -98,7 +98,7 @@ fn a_line_that_cannot_be_stored_is_an_error_and_the_next_one_is_not() {
 }
 
 #[test]
-fn a_database_that_says_nothing_holds_up_nobody_but_its_line() {
+fn a_silent_database_delays_only_its_line() {
     if cluster::is_left_out() {
         return;
     }
@@ -120,7 +120,7 @@ fn a_database_that_says_nothing_holds_up_nobody_but_its_line() {
 }
 
 #[test]
-fn a_log_that_loses_lines_says_ok_all_the_same() {
+fn a_log_that_loses_lines_still_answers_ok() {
     if cluster::is_left_out() {
         return;
     }
@@ -134,7 +134,7 @@ fn a_log_that_loses_lines_says_ok_all_the_same() {
 }
 
 #[test]
-fn a_lax_log_writes_rows_of_lines_alone() {
+fn a_lax_log_writes_only_lines() {
     if cluster::is_left_out() {
         return;
     }
@@ -163,7 +163,7 @@ fn a_late_log_answers_before_its_row_is_there() {
 }
 
 #[test]
-fn a_database_that_is_written_wrongly_is_refused_without_its_password() {
+fn a_malformed_database_url_is_refused_without_its_password() {
     let url = "postgresql://user:a-secret@host/db?sslmode=perhaps";
     let error =
         TargetServer::bind(&TargetSettings::from_flags(&["--occ-log-database", url]).unwrap())

@@ -16,7 +16,7 @@ fn count(rows: &Value) -> usize {
 }
 
 #[test]
-fn supabase_lets_nobody_in_without_one_of_its_keys() {
+fn supabase_requires_one_of_its_keys() {
     let target = start(&["--supabase-anon-key", "a", "--supabase-service-key", "s"]);
     let mut client = Client::connect(&target);
     for path in ["/rest/v1/", TABLES[0], "/rest/v1/other", "/auth/v1/health"] {
@@ -38,7 +38,7 @@ fn supabase_lets_nobody_in_without_one_of_its_keys() {
 }
 
 #[test]
-fn rows_are_for_the_service_role_alone() {
+fn only_the_service_role_reads_rows() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
     for path in TABLES {
@@ -55,7 +55,7 @@ fn rows_are_for_the_service_role_alone() {
 }
 
 #[test]
-fn where_row_security_is_off_anon_reads_rows() {
+fn without_row_security_anon_reads_rows() {
     let target = start(&["--sick", "anon-reads"]);
     let mut client = Client::connect(&target);
     for path in TABLES {
@@ -64,7 +64,7 @@ fn where_row_security_is_off_anon_reads_rows() {
 }
 
 #[test]
-fn an_expired_key_of_anons_is_known_to_the_gateway_and_refused_behind_it() {
+fn an_expired_anon_key_passes_the_gateway_and_is_refused_behind_it() {
     let target = start(&["--sick", "anon-expired"]);
     let mut client = Client::connect(&target);
     for path in [TABLES[0], "/rest/v1/", "/rest/v1/other"] {
@@ -77,20 +77,20 @@ fn an_expired_key_of_anons_is_known_to_the_gateway_and_refused_behind_it() {
 }
 
 #[test]
-fn a_table_that_is_not_there_is_named() {
+fn a_missing_table_is_named() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
     let message = "Could not find the table 'public.notification_settings' in the schema cache";
-    let said = json!({ "code": "PGRST205", "details": null, "hint": null, "message": message });
+    let error = json!({ "code": "PGRST205", "details": null, "hint": null, "message": message });
     for key in [ANON, SERVICE] {
         let absent = client.get_with("/rest/v1/notification_settings?select=*", key);
-        assert_eq!((absent.status, absent.json()), (404, said.clone()));
+        assert_eq!((absent.status, absent.json()), (404, error.clone()));
     }
     assert_eq!(client.get_with("/rest/v1", SERVICE).status, 404);
 }
 
 #[test]
-fn the_description_of_the_tables_is_for_the_service_role_alone() {
+fn only_the_service_role_reads_the_description() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
     let service = client.get_with("/rest/v1/", SERVICE);
@@ -100,7 +100,7 @@ fn the_description_of_the_tables_is_for_the_service_role_alone() {
 }
 
 #[test]
-fn auth_tells_its_version_and_a_sick_one_is_503() {
+fn auth_reports_its_version_and_a_broken_one_answers_503() {
     let target = start(&[]);
     let health = Client::connect(&target).get_with("/auth/v1/health", ANON);
     assert_eq!((health.status, &health.json()["name"]), (200, &json!("GoTrue")));
@@ -110,7 +110,7 @@ fn auth_tells_its_version_and_a_sick_one_is_503() {
 }
 
 #[test]
-fn a_rest_api_without_its_database_is_503_to_whoever_has_a_key() {
+fn a_rest_api_without_its_database_answers_503() {
     let target = start(&["--sick", "no-rest"]);
     let mut client = Client::connect(&target);
     for path in ["/rest/v1/", TABLES[0], "/rest/v1/other"] {
@@ -122,7 +122,7 @@ fn a_rest_api_without_its_database_is_503_to_whoever_has_a_key() {
 }
 
 #[test]
-fn an_occ_log_that_does_not_start_is_503_whatever_it_is_sent() {
+fn an_occ_log_that_does_not_start_always_answers_503() {
     let target = start(&["--sick", "occ-log-down"]);
     let mut client = Client::connect(&target);
     for body in [r#"{"level":"info","message":"hello"}"#, "{"] {
@@ -133,13 +133,13 @@ fn an_occ_log_that_does_not_start_is_503_whatever_it_is_sent() {
 }
 
 #[test]
-fn occ_log_takes_a_line_from_the_bearer_of_a_key_and_nothing_else() {
+fn occ_log_accepts_only_lines_with_a_key() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
     let line = r#"{"level":"info","message":"hello"}"#;
     for bearer in [BEARER, "authorization: Bearer rehearsal-service\r\n"] {
-        let taken = client.post(OCC_LOG, bearer, line);
-        assert_eq!((taken.status, taken.json()), (200, json!({ "ok": true })));
+        let accepted = client.post(OCC_LOG, bearer, line);
+        assert_eq!((accepted.status, accepted.json()), (200, json!({ "ok": true })));
     }
     for (headers, why) in [
         ("", "Error: Missing authorization header"),
@@ -165,7 +165,7 @@ fn no_lines() -> Vec<String> {
 }
 
 #[test]
-fn occ_log_says_what_is_wrong_with_what_is_no_line() {
+fn occ_log_explains_why_a_body_is_not_a_line() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
     for body in no_lines() {
@@ -180,7 +180,7 @@ fn occ_log_says_what_is_wrong_with_what_is_no_line() {
 }
 
 #[test]
-fn a_lax_occ_log_takes_anything() {
+fn a_lax_occ_log_accepts_anything() {
     let target = start(&["--sick", "occ-log-lax"]);
     let mut client = Client::connect(&target);
     for body in no_lines() {
@@ -190,7 +190,7 @@ fn a_lax_occ_log_takes_anything() {
 }
 
 #[test]
-fn a_body_above_64_kib_is_too_large_and_the_connection_goes_on() {
+fn a_body_above_64_kib_is_too_large_and_the_connection_continues() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
     let line = |length: usize| {
@@ -210,7 +210,7 @@ fn a_body_above_64_kib_is_too_large_and_the_connection_goes_on() {
 }
 
 #[test]
-fn a_body_that_breaks_off_ends_nothing_but_its_connection() {
+fn a_body_that_breaks_off_ends_only_its_connection() {
     let target = start(&[]);
     let mut client = Client::connect(&target);
     client.send(&format!(

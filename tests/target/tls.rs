@@ -85,7 +85,7 @@ async fn plain(stream: TlsStream<TcpStream>) -> Result<u16, h2::Error> {
 }
 
 #[tokio::test]
-async fn what_is_spoken_is_negotiated_and_http_2_is_preferred() {
+async fn alpn_negotiates_and_prefers_http_2() {
     let cases: [(&[&str], &[&str], Option<&str>); 6] = [
         (&[], &["http/1.1", "h2"], Some("h2")),
         (&[], &["http/1.1"], Some("http/1.1")),
@@ -112,7 +112,7 @@ async fn what_is_spoken_is_negotiated_and_http_2_is_preferred() {
 }
 
 #[tokio::test]
-async fn a_session_is_resumed_however_many_visitors_came_in_between() {
+async fn a_session_resumes_after_many_other_clients() {
     let (target, files) = serve(&[]);
     let returning = visitor(&files, &["h2"], None);
     // The session ticket arrives with the first answer.
@@ -127,7 +127,7 @@ async fn a_session_is_resumed_however_many_visitors_came_in_between() {
 }
 
 #[tokio::test]
-async fn whoever_shows_the_written_certificate_is_served_and_nobody_else_is() {
+async fn only_the_written_client_certificate_is_accepted() {
     let (target, files) = serve(&["--tls-client-out"]);
     let client = files.path("client.pem");
     let known = shake(&target, &files, &["h2"], Some(Path::new(&client))).await.unwrap();
@@ -140,7 +140,7 @@ async fn whoever_shows_the_written_certificate_is_served_and_nobody_else_is() {
 }
 
 #[tokio::test]
-async fn certificates_of_a_given_authority_are_taken() {
+async fn certificates_of_a_given_authority_are_accepted() {
     let (other, files) = serve(&["--tls-client-out"]);
     let (ca, client) = (files.path("ca.pem"), files.path("client.pem"));
     let (target, own) = serve(&["--tls-client-ca", &ca]);
@@ -164,7 +164,7 @@ fn a_file_without_authorities_is_refused_with_the_remedy() {
 
 #[test]
 #[cfg(unix)]
-fn nobody_else_may_read_the_key() {
+fn only_the_owner_may_read_the_key() {
     use std::os::unix::fs::PermissionsExt;
     let (target, files) = serve(&["--tls-client-out"]);
     let mode = std::fs::metadata(files.path("client.pem")).unwrap().permissions().mode();

@@ -1,4 +1,4 @@
-//! The report as a self-contained HTML page: no scripts, no other files, readable on a phone.
+//! The report as a self-contained HTML page: without scripts or other files, readable on a phone.
 
 mod gate;
 mod plan;

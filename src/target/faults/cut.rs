@@ -54,8 +54,8 @@ pub(super) static SHORT: TargetPage = TargetPage {
     does: "sends half of the Content-Length, then closes (HTTP/2: ends)",
     outcome: "closed early, in the body; HTTP/2: not HTTP",
     methods: AllowedMethods::Get,
-    reply: |asked| {
-        let ending = if asked.is_http2() { AnswerEnding::Complete } else { AnswerEnding::Close };
+    reply: |request| {
+        let ending = if request.is_http2() { AnswerEnding::Complete } else { AnswerEnding::Close };
         Ok(half(BodyFraming::Length(ANNOUNCED), ending))
     },
 };

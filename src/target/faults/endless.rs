@@ -17,8 +17,8 @@ pub(super) static BODY: TargetPage = TargetPage {
     does: "sends a body without end, as it is read or 1 KiB each `?every=`",
     outcome: "unexpected answer: larger than `max_body`; slow ones time out",
     methods: AllowedMethods::Get,
-    reply: |asked| {
-        let every = asked.duration("every", Duration::ZERO)?;
+    reply: |request| {
+        let every = request.duration("every", Duration::ZERO)?;
         let forever = AnswerStep::Forever { piece: Bytes::from_static(PIECE), every };
         let steps = vec![AnswerStep::Head(BodyFraming::Chunked), forever];
         Ok(PageReply::Steps(AnswerScript { steps, ending: AnswerEnding::Close }))
@@ -31,15 +31,15 @@ pub(super) static HEADERS: TargetPage = TargetPage {
     does: "sends a head without end (HTTP/2: CONTINUATION)",
     outcome: "not HTTP",
     methods: AllowedMethods::Get,
-    reply: |asked| {
-        let steps = endless_head(asked).map(AnswerStep::Wire).into();
+    reply: |request| {
+        let steps = endless_head(request).map(AnswerStep::Wire).into();
         Ok(PageReply::Steps(AnswerScript { steps, ending: AnswerEnding::Close }))
     },
 };
 
-fn endless_head(asked: &PageRequest<'_>) -> [SocketAction; 2] {
-    let (start, line) = if asked.is_http2() {
-        (frames::open_headers(asked.stream), frames::continuation(asked.stream))
+fn endless_head(request: &PageRequest<'_>) -> [SocketAction; 2] {
+    let (start, line) = if request.is_http2() {
+        (frames::open_headers(request.stream), frames::continuation(request.stream))
     } else {
         (Bytes::from_static(b"HTTP/1.1 200 OK\r\n"), Bytes::from_static(b"x-more: and more\r\n"))
     };

@@ -55,7 +55,7 @@ pub(super) static GOAWAY_BODY: TargetPage = TargetPage {
     does: "sends GOAWAY with an error in the middle of the body, then closes",
     outcome: "closed early, in the body",
     methods: AllowedMethods::Get,
-    reply: |asked| Ok(PageReply::Steps(going_away(begun(AnswerEnding::Close), asked.stream))),
+    reply: |request| Ok(PageReply::Steps(going_away(begun(AnswerEnding::Close), request.stream))),
 };
 
 pub(super) static PROTOCOL_ERROR: TargetPage = TargetPage {

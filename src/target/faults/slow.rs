@@ -8,7 +8,7 @@ use super::super::page::{AllowedMethods, HttpSupport, PageReply, TargetPage};
 use super::super::script::{AnswerEnding, AnswerScript, AnswerStep, BodyFraming};
 use super::super::socket_script::SocketAction;
 
-/// The longest body that can be asked to trickle, in bytes.
+/// The longest body that can trickle, in bytes.
 const LONGEST: u32 = 1 << 20;
 
 /// A head that takes 30 s at the usual pace.
@@ -30,8 +30,8 @@ pub(super) static HEADERS: TargetPage = TargetPage {
     does: "sends the head byte by byte, each after `?every=` (400ms)",
     outcome: "timed out, after the first byte; ok where the timeout is longer",
     methods: AllowedMethods::Get,
-    reply: |asked| {
-        let every = asked.duration("every", Duration::from_millis(400))?;
+    reply: |request| {
+        let every = request.duration("every", Duration::from_millis(400))?;
         let steps = vec![AnswerStep::Wire(SocketAction::Trickle(Bytes::from_static(HEAD), every))];
         Ok(PageReply::Steps(AnswerScript { steps, ending: AnswerEnding::Complete }))
     },
@@ -43,9 +43,9 @@ pub(super) static BODY: TargetPage = TargetPage {
     does: "sends `?bytes=` (64) byte by byte, each after `?every=` (500ms)",
     outcome: "timed out, in the body; ok where the timeout is longer",
     methods: AllowedMethods::Get,
-    reply: |asked| {
-        let count = asked.number("bytes", 64, LONGEST)?;
-        let every = asked.duration("every", Duration::from_millis(500))?;
+    reply: |request| {
+        let count = request.number("bytes", 64, LONGEST)?;
+        let every = request.duration("every", Duration::from_millis(500))?;
         let bytes = Bytes::from(vec![b'.'; count as usize]);
         let steps = vec![
             AnswerStep::Head(BodyFraming::Length(count.into())),

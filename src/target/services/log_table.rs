@@ -35,8 +35,8 @@ impl LogTable {
     /// could not begin, so that no line is written twice.
     pub(super) async fn write(&self, line: LogRow) -> Result<(), PgError> {
         let Some(address) = &self.address else { return Ok(()) };
-        let mut kept = self.session.lock().await;
-        let mut session = match kept.take() {
+        let mut guard = self.session.lock().await;
+        let mut session = match guard.take() {
             Some(session) => session,
             None => PgSession::connect(address).await?,
         };
@@ -46,7 +46,7 @@ impl LogTable {
             session = PgSession::connect(address).await?;
             insert(session.begin(TransactionMode::ReadWrite).await?, line).await?;
         }
-        *kept = Some(session);
+        *guard = Some(session);
         Ok(())
     }
 }

@@ -108,13 +108,13 @@ impl SupabaseService {
         }
         let entry: LogEntry = match serde_json::from_slice(body) {
             Ok(entry) => entry,
-            Err(_) if self.sick.with(ServiceFault::OccLogLax) => return taken(),
+            Err(_) if self.sick.with(ServiceFault::OccLogLax) => return accepted(),
             Err(wrong) => {
                 return error(StatusCode::BAD_REQUEST, &format!("no line of a log: {wrong}"));
             }
         };
         if self.sick.with(ServiceFault::OccLogLost) {
-            return taken();
+            return accepted();
         }
         let line = LogRow {
             level: entry.level,
@@ -125,10 +125,10 @@ impl SupabaseService {
         };
         if self.sick.with(ServiceFault::OccLogLate) {
             spawn_local(write_late(Arc::clone(&self.log), line));
-            return taken();
+            return accepted();
         }
         match self.log.write(line).await {
-            Ok(()) => taken(),
+            Ok(()) => accepted(),
             Err(why) => {
                 error(StatusCode::INTERNAL_SERVER_ERROR, &format!("not stored: {}", why.message))
             }
@@ -177,7 +177,7 @@ async fn write_late(log: Arc<LogTable>, line: LogRow) {
     let _ = log.write(line).await;
 }
 
-fn taken() -> Response<Bytes> {
+fn accepted() -> Response<Bytes> {
     json_page(StatusCode::OK, &json!({ "ok": true }))
 }
 

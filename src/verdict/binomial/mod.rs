@@ -63,16 +63,20 @@ impl ExceedanceCount {
     /// C. J. Clopper and E. S. Pearson, *The use of confidence or fiducial limits illustrated in
     /// the case of the binomial* (1934); the shares are found by bisection.
     pub fn interval(self, alpha: ErrorRate) -> (Ratio, Ratio) {
-        let seen = if self.of == 0 { 0.5 } else { self.over as f64 / self.of as f64 };
+        let observed = if self.of == 0 { 0.5 } else { self.over as f64 / self.of as f64 };
         let low = if self.over == 0 {
             0.0
         } else {
-            first_share(0.0, seen, |share| self.distribution(share).at_least(self.over) > alpha.0)
+            first_share(0.0, observed, |share| {
+                self.distribution(share).at_least(self.over) > alpha.0
+            })
         };
         let high = if self.over >= self.of {
             1.0
         } else {
-            first_share(seen, 1.0, |share| self.distribution(share).at_most(self.over) <= alpha.0)
+            first_share(observed, 1.0, |share| {
+                self.distribution(share).at_most(self.over) <= alpha.0
+            })
         };
         (ratio(low), ratio(high))
     }
@@ -289,10 +293,10 @@ mod tests {
         fn the_interval_lies_on_the_side_that_the_test_proves(
             of in 1_u64..2000, part in 0_u64..=100, allowed in 0.001..0.6_f64,
         ) {
-            let seen = ExceedanceCount { over: of * part * part / 10_000, of };
-            let (low, high) = seen.interval(ErrorRate::STATED);
-            prop_assert_eq!(seen.proves_below(share(allowed), ErrorRate::STATED), high.as_f64() <= allowed);
-            prop_assert_eq!(seen.proves_above(share(allowed), ErrorRate::STATED), low.as_f64() >= allowed);
+            let observed = ExceedanceCount { over: of * part * part / 10_000, of };
+            let (low, high) = observed.interval(ErrorRate::STATED);
+            prop_assert_eq!(observed.proves_below(share(allowed), ErrorRate::STATED), high.as_f64() <= allowed);
+            prop_assert_eq!(observed.proves_above(share(allowed), ErrorRate::STATED), low.as_f64() >= allowed);
         }
     }
 }

@@ -7,35 +7,35 @@ use crate::record::{
 
 /// Returns one sentence per difference in the plans, in the measurement or in how a run ended.
 pub(super) fn unlike(runs: BeforeAfter<&RunRecord>, requests: &[RequestComparison]) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut differences = Vec::new();
     let mut scenarios: Vec<&str> =
         requests.iter().map(|request| request.scenario.as_str()).collect();
     scenarios.dedup();
     for name in scenarios {
         if let (Some(one), Some(other)) = (runs.before.planned(name), runs.after.planned(name)) {
-            told.extend(plans(one, other).into_iter().map(|what| format!("{name}: {what}")));
+            differences.extend(plans(one, other).into_iter().map(|what| format!("{name}: {what}")));
         }
     }
-    told.extend(machines(runs));
-    told.extend(endings("before", runs.before));
-    told.extend(endings("after", runs.after));
-    told
+    differences.extend(machines(runs));
+    differences.extend(endings("before", runs.before));
+    differences.extend(endings("after", runs.after));
+    differences
 }
 
 fn plans(one: &PlannedScenario, other: &PlannedScenario) -> Vec<String> {
-    let mut told: Vec<String> =
+    let mut differences: Vec<String> =
         plan_differences(one, other).into_iter().map(|what| format!("another {what}")).collect();
     let lacks = |one: &PlannedScenario, other: &PlannedScenario, which: &str| {
         let caveats = one.caveats.iter().filter(|caveat| !other.caveats.contains(caveat));
         caveats.map(|caveat| format!("only the run {which} says: {caveat}")).collect::<Vec<_>>()
     };
-    told.extend(lacks(one, other, "before"));
-    told.extend(lacks(other, one, "after"));
+    differences.extend(lacks(one, other, "before"));
+    differences.extend(lacks(other, one, "after"));
     for request in &one.requests {
         let same = other.requests.iter().find(|same| same.name == request.name);
-        told.extend(same.and_then(|same| asks_otherwise(request, same)));
+        differences.extend(same.and_then(|same| asks_otherwise(request, same)));
     }
-    told
+    differences
 }
 
 /// A difference in what a request sends or expects. Its budgets do not affect the measurement.

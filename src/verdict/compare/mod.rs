@@ -116,10 +116,10 @@ fn request(
 }
 
 fn failures(stages: BeforeAfter<&StageMeasurement>) -> ShareChange {
-    let seen = stages
+    let counts = stages
         .map(|stage| ExceedanceCount { over: stage.tally.failed(), of: stage.tally.exchanges });
-    let interval = seen.map(|seen| seen.interval(ErrorRate::STATED.shared_by(2)));
-    let change = if seen.before.of == 0 || seen.after.of == 0 {
+    let interval = counts.map(|counts| counts.interval(ErrorRate::STATED.shared_by(2)));
+    let change = if counts.before.of == 0 || counts.after.of == 0 {
         ChangeVerdict::NoData
     } else if interval.before.1 < interval.after.0 {
         ChangeVerdict::More
@@ -128,8 +128,8 @@ fn failures(stages: BeforeAfter<&StageMeasurement>) -> ShareChange {
     } else {
         ChangeVerdict::NoneShown
     };
-    let share = seen.map(|seen| Ratio::of(seen.over, seen.of));
-    ShareChange { count: seen.map(|seen| seen.over), share, interval, change }
+    let share = counts.map(|counts| Ratio::of(counts.over, counts.of));
+    ShareChange { count: counts.map(|counts| counts.over), share, interval, change }
 }
 
 fn at(quantile: Quantile, estimates: &BeforeAfter<LatencyEstimate<'_>>) -> QuantileChange {

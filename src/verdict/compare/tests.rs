@@ -104,7 +104,7 @@ fn requests_that_only_one_run_has_are_named_and_compared_with_nothing() {
 }
 
 #[test]
-fn budgets_and_parts_are_shown_of_both_runs() {
+fn both_runs_show_budgets_and_parts() {
     let after =
         FixtureRequest::new("page", &["p95 < 50ms", "errors < 5%"]).took(&around(100_000, 400));
     let request = compared(page(&around(100_000, 400), 0), after);
@@ -116,7 +116,7 @@ fn budgets_and_parts_are_shown_of_both_runs() {
 }
 
 #[test]
-fn what_makes_a_comparison_unfair_is_told() {
+fn unfair_conditions_are_reported() {
     let one = record(&[page(&[5], 0)]);
     assert_eq!(compare(&one, &one).unlike, Vec::<String>::new());
     let mut other = one.clone();
@@ -142,7 +142,7 @@ fn what_makes_a_comparison_unfair_is_told() {
 /// Two runs of one target differ by chance alone; the seed is fixed, so that this always holds or
 /// never.
 #[test]
-fn runs_of_one_target_are_seldom_said_to_differ_in_anything() {
+fn runs_of_one_target_seldom_differ() {
     const PAIRS: usize = 200;
     let mut random = ChaCha8Rng::seed_from_u64(5);
     let latency = LogNormal::new(11.0, 0.6).unwrap();

@@ -212,8 +212,8 @@ mod tests {
         assert!(line.measured.len() as u64 <= Timeline::MOST_BINS);
         assert_eq!(line.bin, Duration::from_mins(1));
         assert_eq!(line.measured.iter().map(|point| point.n).sum::<u64>(), 10_000);
-        // Each full bin holds 1 to 60 ms once: the median of all is 30 ms, whatever the median of a
-        // second is.
+        // Each full bin holds 1 to 60 ms once: the median of all is 30 ms, regardless of the median
+        // of a second is.
         let median = line.measured[3].latency.p50.unwrap();
         assert!((29..=31).contains(&median.as_millis()), "{median:?}");
     }
