@@ -1,9 +1,9 @@
 //! Adding histograms directly from their bytes.
 //!
-//! This second decoder exists for speed. Over 20,000 histograms of 10,000 runs (`cargo bench --bench
-//! history`), adding them by way of `hdrhistogram`'s own decoder took 561 ms, and from their bytes
-//! 321 ms (medians of 7 rounds, two shared cores). Listing and merging those runs takes 457 ms in
-//! total and must take at most one second.
+//! This second decoder exists for speed. Over 20,000 histograms of 10,000 runs (`cargo bench
+//! --bench history`), adding them by way of `hdrhistogram`'s own decoder took 561 ms, and from
+//! their bytes 321 ms (medians of 7 rounds, two shared cores). Listing and merging those runs takes
+//! 457 ms in total and must take at most one second.
 
 use std::fmt;
 

@@ -24,7 +24,7 @@ const FAULTS: &str = "Faults";
 
 /// Flags of the rehearsal target.
 ///
-/// Fields that depend on each other are checked by [`super::Server::bind`].
+/// Fields that depend on each other are checked by [`super::TargetServer::bind`].
 #[derive(Debug, Clone, Args)]
 pub struct TargetSettings {
     /// Address and port to listen on; port 0 takes any free one.

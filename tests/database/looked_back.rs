@@ -62,7 +62,7 @@ fn a_run_from_the_database_gets_back_the_folder_that_it_had() {
         assert!(one == other, "{}", file.display());
     }
     let sent = sync(elsewhere.path(), &url).output().unwrap();
-    assert!(told(&sent).contains("0 runs uploaded"), "{}", told(&sent));
+    assert!(output_text(&sent).contains("0 runs uploaded"), "{}", output_text(&sent));
 }
 
 #[test]

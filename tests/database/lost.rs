@@ -286,7 +286,7 @@ fn a_writer_who_may_not_read_the_database_relies_on_the_marks_in_the_folders() {
     for seed in 0..3 {
         runs::write(runs.path(), seed, runs::SMALL);
     }
-    for said in ["3 runs uploaded", "0 runs uploaded", "0 runs uploaded"] {
+    for words in ["3 runs uploaded", "0 runs uploaded", "0 runs uploaded"] {
         let output = sync(runs.path(), &url).output().unwrap();
         assert!(output_text(&output).contains(words), "{}", output_text(&output));
     }

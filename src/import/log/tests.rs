@@ -200,7 +200,7 @@ fn values_above_an_hour_are_counted_at_one_hour() {
 fn unreadable_lines_are_reported_with_their_numbers_and_a_truncated_last_one_is_left_out() {
     let good = HEAD.to_owned() + &line("", "0.000", &millis([5]), 1e6);
     let one = line("", "1.000", &millis([5]), 1e6);
-    for (bad, told) in [
+    for (bad, words) in [
         ("noise\n".to_owned(), "5: it is not a line"),
         (one.replace("HISTF", "HISTG"), "5: not an HdrHistogram"),
         (one[..one.len() - 9].to_owned() + "\n", "5: not an HdrHistogram"),
@@ -224,7 +224,7 @@ fn unreadable_lines_are_reported_with_their_numbers_and_a_truncated_last_one_is_
 
 #[test]
 fn what_is_no_log_is_refused() {
-    for (text, told) in [
+    for (text, words) in [
         (String::new(), "contains no interval"),
         (HEAD.to_owned(), "contains no interval"),
         ("\0\u{1}PNG\n".to_owned(), "contains no interval"),
