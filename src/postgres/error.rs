@@ -10,7 +10,8 @@ use sqlx::Error;
 pub struct PgError {
     /// The kind of error.
     pub kind: PgErrorKind,
-    /// The database, as [`Address::shown`](super::Address::shown) shows it.
+    /// The database, as [`DatabaseAddress::display_name`](super::DatabaseAddress::display_name)
+    /// shows it.
     pub database: String,
     /// The message of the server or the operating system on one line, without detail, hint and
     /// position.

@@ -6,7 +6,7 @@ use super::tokens::{SqlToken, SqlTokenKind, tokens};
 use super::{TransactionMode, documents};
 
 /// One statement whose text comes from a file, ready to be executed by
-/// [`Transaction::texts`](super::Transaction::texts).
+/// [`Transaction::fetch_documents`](super::Transaction::fetch_documents).
 ///
 /// Its placeholders `$1`, `$2`… are bound to texts; casts such as `$1::bigint` and
 /// `$1::timestamptz` convert them. Postgres makes one JSON object of each row (`to_jsonb`): numbers

@@ -73,7 +73,7 @@ pub enum TargetError {
     /// The thread or runtime to serve from could not be started.
     #[error("cannot start the server's runtime")]
     Runtime(#[source] io::Error),
-    /// The server's own thread panicked; only [`super::Background`] reports this.
+    /// The server's own thread panicked; only [`super::BackgroundTarget`] reports this.
     #[error("the rehearsal target stopped because of an internal fault")]
     Panicked,
 }

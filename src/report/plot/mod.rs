@@ -64,7 +64,7 @@ pub enum PlotError {
     },
 }
 
-/// Draws all plots of a run, in the order of [`PLOT_KINDS`].
+/// Draws all plots of a run, in the order of `PLOT_KINDS`.
 ///
 /// A plot without data is left out; a run without exchanges has no plots.
 pub fn plots(model: &ReportModel) -> Result<Vec<Plot>, PlotError> {
