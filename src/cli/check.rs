@@ -15,14 +15,19 @@ use crate::units::parse_duration;
 const EXAMPLES: &str = "\
 Examples:
   tollgate check scenarios/*.toml
-  tollgate check scenarios/shop.toml --duration 5m      whether it can run for 5 minutes";
+  tollgate check scenarios/shop.toml --duration 5m      whether it can run for 5 minutes
+
+Exit codes:
+  0  every scenario is valid; there may be warnings
+  2  usage: a flag or a scenario file is wrong
+  4  internal: the result could not be printed, or a defect";
 
 /// Validate scenario files without sending anything
 ///
 /// Reports the errors of all files at once. A variable that is not set is a warning here and an
 /// error in `run`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Scenario files
     #[arg(required = true, value_name = "FILE")]

@@ -59,7 +59,7 @@ impl Flags {
         if let Some(path) = &self.evidence {
             store::can_append(path).map_err(|error| {
                 CommandError::usage(format!(
-                    "error: --evidence: {error}; nothing was sent: name a writable file"
+                    "error: --evidence: {error}; nothing was sent; name a writable file"
                 ))
             })?;
         }

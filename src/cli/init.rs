@@ -25,12 +25,17 @@ const ORIGIN: &str = "staging.example.org:443";
 const EXAMPLES: &str = "\
 Examples:
   tollgate init
-  tollgate init checkout.toml --url https://staging.example.org/checkout?step=1
-  tollgate init - > scenarios/home.toml";
+  tollgate init checkout.toml --url 'https://staging.example.org/checkout?step=1'
+  tollgate init - > scenarios/home.toml
+
+Exit codes:
+  0  the scenario was written or printed
+  2  usage: a flag is wrong, the file exists already, or its folder does not exist
+  4  internal: the scenario could not be written or printed, or a defect";
 
 /// Write a starter scenario with every key explained
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// The file to write; `-` prints it instead
     #[arg(value_name = "FILE", default_value = "scenario.toml")]

@@ -30,8 +30,8 @@ Examples:
   tollgate run scenarios/smoke.toml --evidence feedback.md --evidence-note 'after the rollback'
 
 Requests are sent at the planned rate whether or not the target responds, so a stall is charged to every request it delays.
-With --every, each tick is a run of its own: one line per tick on stdout, or one record per line with --output json. If a
-tick does not pass, its reasons go to stderr. With --times 1 the run is shown like any other.
+With --every, each tick is a run of its own: one line per tick on stdout, or one record per line with --output json.
+If a tick does not pass, its reasons go to stderr. With --times 1 the run is shown like any other.
 Every flag can be set in the environment; a flag that may be repeated takes one value per line there.";
 
 /// Measure URLs or run scenario files, and decide whether their budgets hold

@@ -89,7 +89,7 @@ static GZIP: TargetPage =
     });
 
 static DEFLATE: TargetPage =
-    good("/deflate", HttpSupport::Any, "sends deflate in zlib's wrapping, as it is meant", |_| {
+    good("/deflate", HttpSupport::Any, "sends deflate in zlib's wrapping, as specified", |_| {
         static BODY: LazyLock<Bytes> = LazyLock::new(encoded::zlib);
         Ok(packed("deflate", &BODY))
     });

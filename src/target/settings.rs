@@ -60,7 +60,7 @@ pub struct TargetSettings {
     )]
     pub close_every: Option<u64>,
 
-    /// Close the connection after its N-th answer without announcing it.
+    /// With --close-every, close the connection without announcing it.
     #[arg(long, requires = "close_every", help_heading = CONNECTIONS)]
     pub close_silently: bool,
 

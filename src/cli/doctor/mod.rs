@@ -24,7 +24,7 @@ Examples:
   tollgate doctor https://staging.example/ --rate 500/s   the same for a URL, with the flags of `tollgate run`
   tollgate doctor scenarios/*.toml --output json
 
-doctor sends a target only what opens a connection: TCP, and TLS for https:// URLs.";
+doctor only opens connections to a target, over TCP and for https:// URLs TLS, and sends no request.";
 
 const EXIT_CODES: &str = "\
 Exit codes:

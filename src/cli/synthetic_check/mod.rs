@@ -33,7 +33,7 @@ Examples:
   tollgate synthetic-check --url 'https://shop.example/app?mock=1' --budget auto
   tollgate synthetic-check --host=shop.example --mode=live --samples 5 --out live.json
 
-A gate is `tollgate run`; this is one request, or a few cold ones.
+To gate a deploy, use `tollgate run`: this sends one request, or a few on cold connections.
 
 Variables of the old check; a flag outranks them:
   SYNTHETIC_CHECK_URL         the URL to check, even if it is empty
@@ -46,7 +46,7 @@ Variables of the old check; a flag outranks them:
   SYNTHETIC_CHECK_ARTIFACT    the artifact's file
 
 Exit codes:
-  0  every request was answered with 2xx, its headers there within the budget
+  0  every answer had a 2xx status, and its headers arrived within the budget
   1  anything else: another status, too late, no answer, a wrong flag, an artifact not written";
 
 /// Check one request as synthetic-check.mjs did, and report what it hid
@@ -71,7 +71,7 @@ pub(super) struct Args {
     /// Which page: sets `mock=` in the URL
     #[arg(long, value_name = "live|mock", value_enum, hide_possible_values = true)]
     mode: Option<Mode>,
-    /// The budget in milliseconds, or `auto`: 300 where the URL has mock=1, else 800
+    /// The budget in milliseconds, or `auto`: 300 if the URL has mock=1, else 800
     #[arg(long, value_name = "MS|auto", value_parser = parse_budget)]
     budget: Option<TypedBudget>,
     /// Number of requests, one after another, each with its own artifact
@@ -83,7 +83,7 @@ pub(super) struct Args {
     /// Print the artifact on stdout instead of the line
     #[arg(long)]
     json: bool,
-    /// The artifact's file; of several, the second's name ends in -2, and so on
+    /// The artifact's file; with several samples, the second file's name ends in -2, and so on
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -169,7 +169,7 @@ fn report(checked: &CheckArtifact, path: &Path, json: bool) -> Result<(), Comman
     std::fs::create_dir_all(folder)
         .and_then(|()| store::write_file(path, artifact.as_bytes()))
         .map_err(|error| {
-            let remedy = "name another file by `--out`";
+            let remedy = "name another file with `--out`";
             CommandError::internal(format!(
                 "the artifact {display} cannot be written: {error}; {remedy}"
             ))

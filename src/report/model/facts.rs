@@ -76,7 +76,7 @@ fn tags(tags: &BTreeMap<String, String>) -> String {
 fn ending(ending: &RunEnding) -> String {
     match ending {
         RunEnding::Complete => "complete".to_owned(),
-        RunEnding::Interrupted => "interrupted: requests already sent could finish".to_owned(),
+        RunEnding::Interrupted => "interrupted: sent requests were allowed to end".to_owned(),
         RunEnding::TargetDown(why) => format!("stopped because the target is down: {why}"),
         RunEnding::Recovered => "recovered from an unfinished run folder".to_owned(),
         RunEnding::Imported(missing) => format!("imported from another tool's files: {missing}"),
