@@ -191,7 +191,7 @@ fn a_closed_port_a_name_without_an_address_and_another_services_port_fail() {
         &serving(|stream| stream.write_all(b"SSH-2.0-x\r\n")),
         &[],
         "fail",
-        "before it is asked",
+        "before any request",
     );
     let plain =
         serving(|stream| stream.write_all(b"nonsense, and much of it")).replace("http:", "https:");

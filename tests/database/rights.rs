@@ -119,8 +119,8 @@ fn views_are_not_created_in_a_foreign_schema_or_for_a_missing_role() {
     assert!(refused("tollgate", "authenticated").contains("holds other things"));
     assert!(refused("api", "nobody_here").contains("no role `nobody_here`"));
     assert!(refused("api", "tollgate_reader").contains("tables themselves"));
-    assert!(refused("api; drop schema tollgate", "authenticated").contains("no name"));
-    assert!(refused("api", "anon; drop schema tollgate").contains("no name"));
+    assert!(refused("api; drop schema tollgate", "authenticated").contains("not a valid name"));
+    assert!(refused("api", "anon; drop schema tollgate").contains("not a valid name"));
 }
 
 #[test]
