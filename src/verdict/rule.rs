@@ -76,14 +76,14 @@ impl DecisionRule {
             }
             (Some(more), _) => {
                 format!(
-                    "about {} that exceed at the observed rate would prove that the budget holds",
+                    "about {} at the observed rate of exceedances would prove that the budget holds",
                     more_requests(more)
                 )
             }
             (None, _) => match breach() {
                 Some(more) => {
                     format!(
-                        "about {} that exceed at the observed rate would prove the breach",
+                        "about {} at the observed rate of exceedances would prove the breach",
                         more_requests(more)
                     )
                 }
@@ -131,11 +131,11 @@ mod tests {
         );
         assert_eq!(
             settled(7, 200),
-            "about 450 more requests that exceed at the observed rate would prove that the budget holds"
+            "about 450 more requests at the observed rate of exceedances would prove that the budget holds"
         );
         assert_eq!(
             settled(13, 190),
-            "about 340 more requests that exceed at the observed rate would prove the breach"
+            "about 340 more requests at the observed rate of exceedances would prove the breach"
         );
         assert_eq!(settled(10, 200), NOTHING_SETTLES_IT);
     }
