@@ -4,40 +4,52 @@ use std::path::PathBuf;
 
 use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
-use super::source;
-use crate::record::{BeforeAfter, Comparison};
+use super::{run_selector, source};
+use crate::record::{BeforeAfter, ChangeVerdict, Comparison, RunRecord, RunSummary};
 use crate::report;
-use crate::verdict;
+use crate::verdict::{self, ComparisonSettings};
 
 const EXAMPLES: &str = "\
 Examples:
-  tollgate compare 2026-11-23T18-47-06Z-3bb6c035 2026-11-24T13-47-34Z-21ee1ce8
-  tollgate compare 3bb6c035 21ee1ce8                    by the last digits of their ids
+  tollgate compare                                      the previous run and the latest one
+  tollgate compare 3bb6c035 latest                      by the last digits of an id
+  tollgate compare --deploy v41 --deploy v42            the newest run of each deploy
+  tollgate compare --deploy v42 --fail-if-slower        the run before a deploy and its newest run
   tollgate compare main/runs/… branch/runs/… --output json
 
 A figure is called slower or faster if the 95 % intervals of the two runs do not overlap; each such
 claim is wrong at most 1 time in 20. Otherwise no difference is shown, which does not prove that
-there is none. Use budgets to gate a deploy: `compare` exits with 0 even if a run is slower.
+there is none. With --fail-if-slower, all claims together are wrong at most 1 time in 20.
 
 Exit codes:
-  0  the runs were compared, whichever is better
+  0  the runs were compared; with --fail-if-slower, nothing is shown to be slower
+  1  with --fail-if-slower: a request is slower or fails more often
   2  usage: a run is missing or not finished, or the two have no request in common
+  3  with --fail-if-slower: a request has no data in one of the runs
   4  internal: the database does not respond, the comparison could not be printed, or a defect";
 
 /// Compare two runs: what changed, and whether it is more than chance
 ///
-/// Compares requests of the same name that both runs have. Differences that make the comparison
-/// unfair, such as another load, are listed first.
+/// Compares requests of the same scenario and name. Requests that remain are compared by their own
+/// name, and two runs of one request each in any case. Differences that make the comparison unfair,
+/// such as another load, are listed first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The earlier run: its folder, its name in the runs folder or the beginning of the name, or
-    /// its id
-    #[arg(value_name = "RUN")]
-    before: PathBuf,
-    /// The later run
-    #[arg(value_name = "RUN")]
-    after: PathBuf,
+    /// The earlier and the later run: a folder, a name in the runs folder or its beginning, an id,
+    /// `latest`, or `previous` (the comparable run before the later one) [default: previous latest]
+    #[arg(value_name = "RUN", num_args = 0..=2)]
+    runs: Vec<PathBuf>,
+    /// The newest run of this deploy, as `run --deploy` named it. Given twice, two deploys are
+    /// compared; alone, a deploy is compared with the run before it
+    #[arg(long, value_name = "NAME")]
+    deploy: Vec<String>,
+    /// Compare only the requests with this name, or of the scenario with this name
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Exit with 1 if a request is slower or fails more often by more than chance
+    #[arg(long)]
+    fail_if_slower: bool,
     #[command(flatten)]
     from: source::Flags,
     /// What to print on stdout: `text` (tables for people) or `json` (one object)
@@ -52,11 +64,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn compare(args: &Args) -> Result<ExitStatus, CommandError> {
-    let source = args.from.source()?;
-    let (before, after) = (source.record(&args.before)?, source.record(&args.after)?);
-    let comparison = verdict::compare(&before, &after);
+    let runs = run_selector::select_two(&args.from.source()?, &args.runs, &args.deploy)?;
+    let settings =
+        ComparisonSettings { name: args.name.clone(), bounds_all_figures: args.fail_if_slower };
+    let comparison = verdict::compare(&runs.before, &runs.after, &settings);
     if comparison.requests.is_empty() {
-        return Err(nothing_in_common(&comparison));
+        return Err(nothing_in_common(&runs, args.name.as_deref()));
     }
     match args.output {
         OutputFormat::Text => {
@@ -73,21 +86,41 @@ pub(super) fn compare(args: &Args) -> Result<ExitStatus, CommandError> {
             )?;
         }
     }
-    Ok(ExitStatus::Pass)
+    Ok(if args.fail_if_slower { exit(&comparison) } else { ExitStatus::Pass })
 }
 
-fn nothing_in_common(comparison: &Comparison) -> CommandError {
-    let BeforeAfter { before, after } = &comparison.runs;
-    let names = |names: &[String]| {
-        let names = names.iter().map(|name| format!("\n  {}", name.replace(char::is_control, " ")));
-        if names.len() == 0 { "\n  nothing".to_owned() } else { names.collect() }
-    };
+/// The exit status if slower runs fail.
+fn exit(comparison: &Comparison) -> ExitStatus {
+    let changes = |wanted| comparison.requests.iter().any(|request| request.has(wanted));
+    if changes(ChangeVerdict::More) {
+        ExitStatus::Fail
+    } else if changes(ChangeVerdict::NoData) {
+        ExitStatus::Inconclusive
+    } else {
+        ExitStatus::Pass
+    }
+}
+
+/// The error if no request can be compared. It lists the requests of each run.
+fn nothing_in_common(runs: &BeforeAfter<RunRecord>, name: Option<&str>) -> CommandError {
+    let name = name.map_or_else(String::new, |name| format!(" that `{}` names", plain(name)));
+    let lists = runs.map(|record| {
+        let requests = RunSummary::of(record).requests.into_iter();
+        let lines: String = requests
+            .map(|request| format!("{} · {}", request.scenario, request.request))
+            .map(|name| format!("\n  {}", plain(&name)))
+            .collect();
+        let lines = if lines.is_empty() { "\n  nothing".to_owned() } else { lines };
+        format!("{} requested{lines}", record.name())
+    });
     CommandError::usage(format!(
-        "error: the two runs have no request in common, so there is nothing to compare\n\
-         {} requested{}\n{} requested{}",
-        before.run,
-        names(&comparison.only.before),
-        after.run,
-        names(&comparison.only.after)
+        "error: the two runs have no request in common{name}, so there is nothing to compare\n\
+         {}\n{}\n\
+         Requests are paired by their names: give both the same one, for a URL with `run --name`",
+        lists.before, lists.after
     ))
+}
+
+fn plain(name: &str) -> String {
+    name.replace(char::is_control, " ")
 }

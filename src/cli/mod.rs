@@ -27,6 +27,7 @@ mod quick;
 mod repeat;
 mod results;
 mod run;
+mod run_selector;
 mod schema;
 mod session;
 mod shard;

@@ -7,7 +7,7 @@ use super::exit::{CommandError, ExitStatus};
 use super::outputs::FinishedRun;
 use super::results::{self, ResultForm};
 use super::source::LocatedRun;
-use super::{session, source};
+use super::{run_selector, session, source};
 use crate::engine::clock;
 use crate::record::RunRecord;
 use crate::store::{self, Database, DatabaseError, FetchedRun, FolderContent, StoreMark};
@@ -15,6 +15,7 @@ use crate::store::{self, Database, DatabaseError, FetchedRun, FolderContent, Sto
 const EXAMPLES: &str = "\
 Examples:
   tollgate show 2026-11-23T18-47-06Z-3bb6c035
+  tollgate show latest
   tollgate show 3bb6c035
   tollgate show reports/runs/2026-11-23T18-47-06Z-3bb6c035 --output json
   tollgate show 3bb6c035 --from database";
@@ -34,7 +35,8 @@ Exit codes:
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(super) struct Args {
-    /// The run: its folder, its name in the runs folder or the beginning of the name, or its id
+    /// The run: its folder, its name in the runs folder or the beginning of the name, its id,
+    /// `latest`, or `previous` (the comparable run before the latest)
     #[arg(value_name = "RUN")]
     run: PathBuf,
     #[command(flatten)]
@@ -46,7 +48,8 @@ pub(super) struct Args {
 
 pub(super) fn show(args: &Args) -> Result<ExitStatus, CommandError> {
     let console = Console { output: args.output };
-    match args.from.source()?.find(&args.run)? {
+    let source = args.from.source()?;
+    match source.find(&run_selector::resolve_name(&source, &args.run)?)? {
         LocatedRun::Folder(folder) => from_folder(&folder, console),
         LocatedRun::Database(database, fetched) => {
             from_database(database, fetched, args.from.runs_dir(), console)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// The keys that have their own flags.
 const ENVIRONMENT: &str = "environment";
-const DEPLOY: &str = "deploy";
+pub(super) const DEPLOY: &str = "deploy";
 
 /// The tags of a run.
 #[derive(Debug, Clone, Default, clap::Args)]

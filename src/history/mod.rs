@@ -85,11 +85,8 @@ impl History {
     /// even if the filter leaves that one out. A merged run starts with the first of its parts and
     /// has only the tags that all parts share, so a part may match a filter that it does not.
     pub fn from_runs(runs: impl IntoIterator<Item = RunSummary>, filter: &HistoryFilter) -> Self {
-        let mut runs: Vec<RunSummary> = runs.into_iter().collect();
-        runs.sort_by_key(|run| (run.started, run.id));
-        let mut counted: HashSet<Uuid> =
-            runs.iter().flat_map(|run| run.parts.iter().copied()).collect();
-        runs.retain(|run| counted.insert(run.id) && filter.matches_run(run));
+        let mut runs = count_once(runs);
+        runs.retain(|run| filter.matches_run(run));
         let mut left_out = Vec::new();
         let trends = group_by_request(runs, filter)
             .into_iter()
@@ -104,6 +101,17 @@ impl History {
         let rows = self.trends.iter().flat_map(|trend| &trend.rows);
         rows.map(|row| row.run.id).collect::<HashSet<_>>().len()
     }
+}
+
+/// The runs in the order of their starts. A run that occurs twice counts once, and a part of a
+/// merged run counts only in the merged run.
+pub fn count_once(runs: impl IntoIterator<Item = RunSummary>) -> Vec<RunSummary> {
+    let mut runs: Vec<RunSummary> = runs.into_iter().collect();
+    runs.sort_by_key(|run| (run.started, run.id));
+    let mut counted: HashSet<Uuid> =
+        runs.iter().flat_map(|run| run.parts.iter().copied()).collect();
+    runs.retain(|run| counted.insert(run.id));
+    runs
 }
 
 /// The summaries of one request, one per run.

@@ -17,7 +17,10 @@ pub struct Comparison {
     pub runs: BeforeAfter<ComparedRun>,
     /// One minus the error rate of each [`ChangeVerdict`] that reports a change.
     pub confidence: Ratio,
-    /// The requests that both runs have, without hops, in the order of the first run.
+    /// Whether the stated error rate, 1 in 20, bounds all figures together and not each figure.
+    pub bounds_all_figures: bool,
+    /// The requests that both runs have, without hops, paired by both names, then by their own
+    /// name, then because each run has only one.
     pub requests: Vec<RequestComparison>,
     /// The requests that only one of the runs has.
     pub only: BeforeAfter<Vec<String>>,
@@ -78,6 +81,15 @@ pub struct ProberHealth {
     pub unreleased: u64,
 }
 
+/// The two names that identify a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RequestName {
+    /// The scenario it belongs to.
+    pub scenario: String,
+    /// Its own name.
+    pub request: String,
+}
+
 /// What changed in one request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RequestComparison {
@@ -85,6 +97,9 @@ pub struct RequestComparison {
     pub scenario: String,
     /// Its name.
     pub request: String,
+    /// The request of the second run, if its names differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compared_with: Option<RequestName>,
     /// Finished exchanges of the measured stage.
     pub exchanges: BeforeAfter<u64>,
     /// The exchanges that failed or were dropped.
@@ -97,6 +112,13 @@ pub struct RequestComparison {
     pub parts: Vec<BlameChange>,
     /// Its budgets with their decisions.
     pub budgets: Vec<BudgetChange>,
+}
+
+impl RequestComparison {
+    /// Whether the share that failed or any quantile has this verdict.
+    pub fn has(&self, change: ChangeVerdict) -> bool {
+        self.failed.change == change || self.latency.iter().any(|figure| figure.change == change)
+    }
 }
 
 /// Whether two figures differ by more than chance explains.

@@ -27,7 +27,7 @@ pub use adder::EncodedAdder;
 pub use budget::{Budget, CountLimit};
 pub use comparison::{
     BeforeAfter, BlameChange, BudgetChange, ChangeVerdict, ComparedRun, Comparison, ProberHealth,
-    QuantileChange, QuantileDifference, RequestComparison, ShareChange,
+    QuantileChange, QuantileDifference, RequestComparison, RequestName, ShareChange,
 };
 pub use dimension::Dimension;
 pub use encoded::HistogramError;

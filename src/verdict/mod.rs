@@ -28,7 +28,7 @@ mod fixture;
 mod tests;
 
 pub use self::breaker::CircuitBreaker;
-pub use self::compare::compare;
+pub use self::compare::{ComparisonSettings, compare};
 
 use self::binomial::ErrorRate;
 use self::rule::DecisionRule;

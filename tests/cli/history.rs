@@ -1,4 +1,4 @@
-//! `tollgate history`, `tollgate compare`, and the names of runs.
+//! `tollgate history`, and the names of runs.
 
 use std::path::Path;
 use std::process::Output;
@@ -16,7 +16,7 @@ fn sample() -> RunRecord {
 
 /// Writes the folder of a run that is the sample, `days` later and changed by `alter`. Returns its
 /// name.
-fn keep(runs: &Path, days: u32, alter: impl FnOnce(&mut RunRecord)) -> String {
+pub(super) fn keep(runs: &Path, days: u32, alter: impl FnOnce(&mut RunRecord)) -> String {
     let mut record = sample();
     record.id = Uuid::from_u128(record.id.as_u128() + u128::from(days));
     record.provenance.started += Duration::from_hours(24) * days;
@@ -27,7 +27,7 @@ fn keep(runs: &Path, days: u32, alter: impl FnOnce(&mut RunRecord)) -> String {
     record.name()
 }
 
-fn run_in(words: &[&str], runs: &Path) -> Output {
+pub(super) fn run_in(words: &[&str], runs: &Path) -> Output {
     tollgate().args(words).arg("--runs-dir").arg(runs).output().unwrap()
 }
 
@@ -178,44 +178,4 @@ fn a_run_is_found_by_its_id_and_by_the_beginning_of_its_name() {
         let compare = run_in(&["compare", name, folder.to_str().unwrap()], &bench.runs());
         assert_eq!(compare.status.code(), Some(0), "{name}: {}", text(&compare.stderr));
     }
-}
-
-#[test]
-fn a_comparison_reports_changes_and_exits_with_0_even_for_a_slower_run() {
-    let runs = tempfile::tempdir().unwrap();
-    let before = keep(runs.path(), 0, |_| {});
-    let after = keep(runs.path(), 1, |record| {
-        let live = record.measurement.scenarios[1].requests[0].measured.clone();
-        record.measurement.scenarios[0].requests[0].measured = live;
-        record.plan[0].base_url = "http://other.test".to_owned();
-    });
-    let output = run_in(&["compare", &before, &after], runs.path());
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let page = text(&output.stdout);
-    for words in ["slower", "no difference shown", "another base URL", "p95 < 300ms", "service"] {
-        assert!(page.contains(words), "{words} in {page}");
-    }
-    let json = run_in(&["compare", &before, &after, "--output", "json"], runs.path());
-    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(json["requests"][0]["latency"][0]["change"], "more");
-    assert!(json["requests"][0]["latency"][0]["difference_us"].as_i64().unwrap() > 0);
-    assert_eq!(json["requests"][1]["latency"][0]["change"], "none_shown");
-}
-
-#[test]
-fn missing_runs_and_runs_without_a_common_request_end_with_2() {
-    let runs = tempfile::tempdir().unwrap();
-    let one = keep(runs.path(), 0, |record| drop(record.measurement.scenarios.pop()));
-    let other = keep(runs.path(), 1, |record| drop(record.measurement.scenarios.remove(0)));
-    let apart = run_in(&["compare", &one, &other], runs.path());
-    assert_eq!(apart.status.code(), Some(2));
-    let message = text(&apart.stderr);
-    assert!(message.contains("no request in common"), "{message}");
-    assert!(
-        message.contains("tile-loader-mock · tile page") && message.contains("tile-loader-live"),
-        "{message}"
-    );
-    let gone = run_in(&["compare", &one, "2031-01-01"], runs.path());
-    assert_eq!(gone.status.code(), Some(2));
-    assert!(text(&gone.stderr).contains("there is no run `2031-01-01`"), "{}", text(&gone.stderr));
 }

@@ -7,7 +7,7 @@ use url::Url;
 use super::super::exit::CommandError;
 
 /// The maximum length of a scenario's name, in characters.
-const NAME: usize = 80;
+pub(super) const MAX_NAME_LENGTH: usize = 80;
 
 /// A URL as it is typed. It may contain variables, `${NAME}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,8 @@ impl Address {
         let shown = without_variables(&self.shown());
         let bare =
             shown.split_once("://").map_or(shown.as_str(), |(_, rest)| rest).trim_end_matches('/');
-        let clean: String = bare.chars().filter(|c| !c.is_control()).take(NAME - 5).collect();
+        let clean: String =
+            bare.chars().filter(|c| !c.is_control()).take(MAX_NAME_LENGTH - 5).collect();
         let numbered = (2..).map(|number| format!("{clean} {number}"));
         let mut names = std::iter::once(clean.clone()).chain(numbered);
         names.find(|name| !taken.contains(name)).unwrap_or(clean)

@@ -62,6 +62,10 @@ pub(super) struct Flags {
     /// what a target can sustain, but hides its stalls
     #[arg(long, conflicts_with = "rate", help_heading = "Load (of URLs)")]
     closed: bool,
+    /// The name of the scenario, by which `history` and `compare` find it again [default: the
+    /// URL's host and path]
+    #[arg(long, value_name = "NAME", value_parser = parse_name, help_heading = "Request (of URLs)")]
+    name: Option<String>,
     /// The request method [default: GET, or POST with --body]
     #[arg(
         long,
@@ -179,7 +183,7 @@ impl Flags {
         let mut scenarios = Vec::new();
         for url in urls {
             let address = Address::read(url)?;
-            let name = address.name(&taken);
+            let name = self.name.clone().unwrap_or_else(|| address.name(&taken));
             let text = compose::text(self, &address, &name, &headers, around);
             taken.insert(name);
             scenarios.push(ComposedScenario { source: address.shown(), text });
@@ -207,6 +211,11 @@ impl Flags {
                 if given.len() == 1 { "belongs" } else { "belong" },
             )));
         }
+        if self.name.is_some() && urls.len() > 1 {
+            return Err(CommandError::usage(
+                "error: --name names one scenario: name one URL at a time, or leave it out",
+            ));
+        }
         if self.print_scenario && urls.len() != 1 {
             return Err(CommandError::usage(
                 "error: --print-scenario prints one file: name one URL at a time",
@@ -226,6 +235,7 @@ impl Flags {
             ("--connections", self.connections.is_some()),
             ("--max-connections", self.max_connections.is_some()),
             ("--closed", self.closed),
+            ("--name", self.name.is_some()),
             ("--method", self.method.is_some()),
             ("--header", !self.header.is_empty()),
             ("--body", self.body.is_some()),
@@ -250,6 +260,18 @@ impl ComposedScenario {
     fn parse(&self) -> Result<Scenario, ScenarioErrors> {
         Scenario::parse(&self.source, &self.text)
     }
+}
+
+/// Parses a scenario's name; files have the same rule.
+fn parse_name(text: &str) -> Result<String, UnitError> {
+    let is_short = (1..=address::MAX_NAME_LENGTH).contains(&text.chars().count());
+    if !is_short || text.trim().is_empty() || text.contains(char::is_control) {
+        return Err(UnitError::new(
+            "a name has 1 to 80 characters, none of them a control character",
+            "write a name such as `home page`",
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, UnitError> {

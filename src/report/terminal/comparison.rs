@@ -181,11 +181,16 @@ impl ComparisonPage {
 
     fn method(&self, comparison: &Comparison) -> String {
         let confidence = words::share(comparison.confidence);
+        let which = if comparison.bounds_all_figures {
+            "all such reports together are"
+        } else {
+            "each such report is"
+        };
         let note = format!(
             "Quantiles cover all exchanges and rank failures above every latency. Figures of a \
              part cover the exchanges that entered it. A change is reported if the {confidence} \
-             intervals of the two runs do not overlap: each such report is wrong at most 1 time \
-             in 20. “No difference shown” does not prove that there is none."
+             intervals of the two runs do not overlap: {which} wrong at most 1 time in 20. “No \
+             difference shown” does not prove that there is none."
         );
         let lines = wrap(&note, self.width, 0);
         lines.lines().map(|line| self.style.dim(line) + "\n").collect()

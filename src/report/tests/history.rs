@@ -97,6 +97,7 @@ fn comparison() -> Comparison {
     let request = RequestComparison {
         scenario: "tile-loader".to_owned(),
         request: "mock\u{1b}[2J".to_owned(),
+        compared_with: None,
         exchanges: BeforeAfter { before: 800, after: 780 },
         failed: ShareChange {
             count: BeforeAfter { before: 0, after: 12 },
@@ -134,6 +135,7 @@ fn comparison() -> Comparison {
     Comparison {
         runs: BeforeAfter { before: run(&runs[0]), after: run(&runs[5]) },
         confidence: share(0.95),
+        bounds_all_figures: false,
         requests: vec![request],
         only: BeforeAfter { before: Vec::new(), after: vec!["tile-loader · live".to_owned()] },
         unlike: vec!["tile-loader: another load: 20/s, and 40/s".to_owned()],

@@ -1,19 +1,25 @@
 //! Differences between two runs, other than in their target, that make a comparison unfair.
 
+use super::pairing::NamedRequest;
 use crate::record::{
-    BeforeAfter, PlannedRequest, PlannedScenario, RequestComparison, RunEnding, RunRecord,
-    plan_differences,
+    BeforeAfter, PlannedRequest, PlannedScenario, RunEnding, RunRecord, plan_differences,
 };
 
 /// Returns one sentence per difference in the plans, in the measurement or in how a run ended.
-pub(super) fn unlike(runs: BeforeAfter<&RunRecord>, requests: &[RequestComparison]) -> Vec<String> {
-    let mut differences = Vec::new();
-    let mut scenarios: Vec<&str> =
-        requests.iter().map(|request| request.scenario.as_str()).collect();
+pub(super) fn unlike(
+    runs: BeforeAfter<&RunRecord>,
+    pairs: &[BeforeAfter<NamedRequest<'_>>],
+) -> Vec<String> {
+    let mut differences = names(pairs);
+    let mut scenarios: Vec<_> = pairs.iter().map(|pair| pair.map(|one| one.scenario)).collect();
     scenarios.dedup();
-    for name in scenarios {
-        if let (Some(one), Some(other)) = (runs.before.planned(name), runs.after.planned(name)) {
-            differences.extend(plans(one, other).into_iter().map(|what| format!("{name}: {what}")));
+    for name in &scenarios {
+        let plans = planned(runs, name);
+        if let BeforeAfter { before: Some(one), after: Some(other) } = plans {
+            let requests = pairs.iter().filter(|pair| pair.map(|one| one.scenario) == *name);
+            let conditions = scenario_conditions(one, other).into_iter();
+            let all = conditions.chain(requests.filter_map(|pair| asks_otherwise(plans, pair)));
+            differences.extend(all.map(|what| format!("{}: {what}", name.before)));
         }
     }
     differences.extend(machines(runs));
@@ -22,7 +28,26 @@ pub(super) fn unlike(runs: BeforeAfter<&RunRecord>, requests: &[RequestCompariso
     differences
 }
 
-fn plans(one: &PlannedScenario, other: &PlannedScenario) -> Vec<String> {
+/// The pairs of different names.
+fn names(pairs: &[BeforeAfter<NamedRequest<'_>>]) -> Vec<String> {
+    let names = pairs.iter().map(|pair| pair.map(NamedRequest::display_name));
+    let differing = names.filter(|names| names.before != names.after);
+    differing
+        .map(|names| format!("compared requests: {} before, {} after", names.before, names.after))
+        .collect()
+}
+
+fn planned<'a>(
+    runs: BeforeAfter<&'a RunRecord>,
+    scenario: &BeforeAfter<&str>,
+) -> BeforeAfter<Option<&'a PlannedScenario>> {
+    BeforeAfter {
+        before: runs.before.planned(scenario.before),
+        after: runs.after.planned(scenario.after),
+    }
+}
+
+fn scenario_conditions(one: &PlannedScenario, other: &PlannedScenario) -> Vec<String> {
     let mut differences: Vec<String> =
         plan_differences(one, other).into_iter().map(|what| format!("another {what}")).collect();
     let lacks = |one: &PlannedScenario, other: &PlannedScenario, which: &str| {
@@ -31,15 +56,16 @@ fn plans(one: &PlannedScenario, other: &PlannedScenario) -> Vec<String> {
     };
     differences.extend(lacks(one, other, "before"));
     differences.extend(lacks(other, one, "after"));
-    for request in &one.requests {
-        let same = other.requests.iter().find(|same| same.name == request.name);
-        differences.extend(same.and_then(|same| asks_otherwise(request, same)));
-    }
     differences
 }
 
 /// A difference in what a request sends or expects. Its budgets do not affect the measurement.
-fn asks_otherwise(one: &PlannedRequest, other: &PlannedRequest) -> Option<String> {
+fn asks_otherwise(
+    plans: BeforeAfter<Option<&PlannedScenario>>,
+    pair: &BeforeAfter<NamedRequest<'_>>,
+) -> Option<String> {
+    let one = planned_request(plans.before?, pair.before)?;
+    let other = planned_request(plans.after?, pair.after)?;
     let name = &one.name;
     if one.line != other.line {
         return Some(format!("`{name}` requests {} before, {} after", one.line, other.line));
@@ -51,6 +77,13 @@ fn asks_otherwise(one: &PlannedRequest, other: &PlannedRequest) -> Option<String
         (_, true) => Some(format!("`{name}` has different expectations")),
         _ => None,
     }
+}
+
+fn planned_request<'a>(
+    plan: &'a PlannedScenario,
+    request: NamedRequest<'_>,
+) -> Option<&'a PlannedRequest> {
+    plan.requests.iter().find(|planned| planned.name == request.measurement.name)
 }
 
 fn machines(runs: BeforeAfter<&RunRecord>) -> Vec<String> {

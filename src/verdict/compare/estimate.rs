@@ -33,13 +33,17 @@ impl<'a> LatencyEstimate<'a> {
         self.at(self.of)
     }
 
-    /// The interval of the target's quantile that leaves out half the stated error rate on each
-    /// side. An end with too few exchanges for a bound excludes nothing.
-    pub(super) fn interval(&self, quantile: Quantile) -> (ActualQuantile, ActualQuantile) {
+    /// The interval of the target's quantile that leaves out `alpha` on each side. An end with too
+    /// few exchanges for a bound excludes nothing.
+    pub(super) fn interval(
+        &self,
+        quantile: Quantile,
+        alpha: ErrorRate,
+    ) -> (ActualQuantile, ActualQuantile) {
         if self.of == 0 {
             return (ActualQuantile::NoData, ActualQuantile::NoData);
         }
-        let (allowed, alpha) = (quantile.allowed_exceedance(), ErrorRate::STATED.shared_by(2));
+        let allowed = quantile.allowed_exceedance();
         let low = lower_rank(self.of, allowed, alpha)
             .map_or(ActualQuantile::At(Duration::ZERO), |rank| self.at(rank));
         let high = upper_rank(self.of, allowed, alpha)

@@ -7,54 +7,61 @@
 
 mod conditions;
 mod estimate;
+mod pairing;
 
 use std::time::Duration;
 
 use self::estimate::LatencyEstimate;
+use self::pairing::NamedRequest;
 use super::binomial::{ErrorRate, ExceedanceCount};
 use crate::record::{
-    ActualQuantile, BeforeAfter, BlameChange, BudgetChange, ChangeVerdict, ComparedRun, Comparison,
-    Dimension, Histogram, ProberHealth, QuantileChange, QuantileDifference, RequestComparison,
-    RequestMeasurement, RunRecord, ScenarioMeasurement, ShareChange, StageMeasurement,
+    ActualQuantile, BeforeAfter, BlameChange, BudgetChange, BudgetVerdict, ChangeVerdict,
+    ComparedRun, Comparison, Dimension, Histogram, ProberHealth, QuantileChange,
+    QuantileDifference, RequestComparison, RequestMeasurement, RequestName, RunRecord,
+    ScenarioMeasurement, ShareChange, StageMeasurement,
 };
 use crate::units::{Quantile, Ratio};
 
 const QUANTILES: [Quantile; 4] = [Quantile::P50, Quantile::P90, Quantile::P95, Quantile::P99];
 
+/// How many figures of a request are called changed or not: its quantiles, and the share that
+/// failed.
+const FIGURES: usize = QUANTILES.len() + 1;
+
+/// What is compared, and to what the stated error rate applies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ComparisonSettings {
+    /// Compares only requests with this name, or of the scenario with this name.
+    pub name: Option<String>,
+    /// Whether the stated error rate bounds all figures together, as an exit code needs, and not
+    /// each figure (Bonferroni).
+    pub bounds_all_figures: bool,
+}
+
 /// What changed from one run to another in the measured stage of the requests that both have.
-pub fn compare(before: &RunRecord, after: &RunRecord) -> Comparison {
+pub fn compare(before: &RunRecord, after: &RunRecord, settings: &ComparisonSettings) -> Comparison {
     let runs = BeforeAfter { before, after };
     let requests = runs.map(|record| own_requests(record));
-    let shared = requests.before.iter().filter_map(|(scenario, one)| {
-        let found = |(name, other): &&NamedRequest<'_>| name == scenario && other.name == one.name;
-        let (_, other) = requests.after.iter().find(found)?;
-        Some(request(scenario, runs, BeforeAfter { before: one, after: other }))
-    });
-    let shared: Vec<_> = shared.collect();
-    let only = requests.map(|all| {
-        let is_shared = |name: &str, request: &str| {
-            shared.iter().any(|both| both.scenario == name && both.request == request)
-        };
-        let lone = all.iter().filter(|(scenario, request)| !is_shared(scenario, &request.name));
-        lone.map(|(scenario, request)| format!("{scenario} · {}", request.name)).collect()
-    });
+    let pairing = pairing::pair(requests, settings.name.as_deref());
+    let figures = if settings.bounds_all_figures { FIGURES * pairing.pairs.len() } else { 1 };
+    let alpha = ErrorRate::STATED.shared_by(figures);
     Comparison {
         runs: runs.map(|record| compared(record)),
-        confidence: ErrorRate::STATED.confidence(),
-        unlike: conditions::unlike(runs, &shared),
-        requests: shared,
-        only,
+        confidence: alpha.confidence(),
+        bounds_all_figures: settings.bounds_all_figures,
+        unlike: conditions::unlike(runs, &pairing.pairs),
+        requests: pairing.pairs.iter().map(|pair| request(pair, runs, alpha)).collect(),
+        only: pairing.only.map(|all| all.iter().map(NamedRequest::display_name).collect()),
     }
 }
 
-/// A request with its scenario's name.
-type NamedRequest<'a> = (&'a str, &'a RequestMeasurement);
-
 fn own_requests(record: &RunRecord) -> Vec<NamedRequest<'_>> {
     let scenarios = record.measurement.scenarios.iter();
-    scenarios
-        .flat_map(|scenario| own(record, scenario).map(|request| (scenario.name.as_str(), request)))
-        .collect()
+    let requests = scenarios.flat_map(|scenario| {
+        own(record, scenario)
+            .map(|measurement| NamedRequest { scenario: &scenario.name, measurement })
+    });
+    requests.collect()
 }
 
 /// The requests of a scenario, hops left out.
@@ -85,8 +92,9 @@ fn compared(record: &RunRecord) -> ComparedRun {
 fn health(record: &RunRecord) -> ProberHealth {
     let run = &record.measurement;
     let mut lag = Histogram::default();
-    for (_, request) in own_requests(record) {
-        request.measured.series.get(Dimension::Lag).into_iter().for_each(|part| lag.add(part));
+    for request in own_requests(record) {
+        let stage = &request.measurement.measured;
+        stage.series.get(Dimension::Lag).into_iter().for_each(|part| lag.add(part));
     }
     ProberHealth {
         lag_p99: lag.quantile(Quantile::P99),
@@ -97,28 +105,35 @@ fn health(record: &RunRecord) -> ProberHealth {
 }
 
 fn request(
-    scenario: &str,
+    pair: &BeforeAfter<NamedRequest<'_>>,
     runs: BeforeAfter<&RunRecord>,
-    requests: BeforeAfter<&RequestMeasurement>,
+    alpha: ErrorRate,
 ) -> RequestComparison {
-    let stages = requests.map(|request| &request.measured);
+    let stages = pair.map(|request| &request.measurement.measured);
     let estimates = stages.map(|stage| LatencyEstimate::of(stage));
+    let names = pair.map(|request| RequestName {
+        scenario: request.scenario.to_owned(),
+        request: request.measurement.name.clone(),
+    });
+    let budgets = budgets(&names, runs);
+    let BeforeAfter { before, after } = names;
     RequestComparison {
-        scenario: scenario.to_owned(),
-        request: requests.before.name.clone(),
+        compared_with: (after != before).then_some(after),
+        scenario: before.scenario,
+        request: before.request,
         exchanges: stages.map(|stage| stage.tally.exchanges),
-        failed: failures(stages),
-        latency: QUANTILES.map(|quantile| at(quantile, &estimates)).to_vec(),
+        failed: failures(stages, alpha),
+        latency: QUANTILES.map(|quantile| at(quantile, &estimates, alpha)).to_vec(),
         max: estimates.map(LatencyEstimate::max),
         parts: Dimension::BLAME.into_iter().filter_map(|part| moved(part, stages)).collect(),
-        budgets: budgets(scenario, &requests.before.name, runs),
+        budgets,
     }
 }
 
-fn failures(stages: BeforeAfter<&StageMeasurement>) -> ShareChange {
+fn failures(stages: BeforeAfter<&StageMeasurement>, alpha: ErrorRate) -> ShareChange {
     let counts = stages
         .map(|stage| ExceedanceCount { over: stage.tally.failed(), of: stage.tally.exchanges });
-    let interval = counts.map(|counts| counts.interval(ErrorRate::STATED.shared_by(2)));
+    let interval = counts.map(|counts| counts.interval(alpha.shared_by(2)));
     let change = if counts.before.of == 0 || counts.after.of == 0 {
         ChangeVerdict::NoData
     } else if interval.before.1 < interval.after.0 {
@@ -132,9 +147,13 @@ fn failures(stages: BeforeAfter<&StageMeasurement>) -> ShareChange {
     ShareChange { count: counts.map(|counts| counts.over), share, interval, change }
 }
 
-fn at(quantile: Quantile, estimates: &BeforeAfter<LatencyEstimate<'_>>) -> QuantileChange {
+fn at(
+    quantile: Quantile,
+    estimates: &BeforeAfter<LatencyEstimate<'_>>,
+    alpha: ErrorRate,
+) -> QuantileChange {
     let actual = estimates.map(|estimate| estimate.quantile(quantile));
-    let interval = estimates.map(|estimate| estimate.interval(quantile));
+    let interval = estimates.map(|estimate| estimate.interval(quantile, alpha.shared_by(2)));
     QuantileChange {
         quantile,
         actual,
@@ -160,13 +179,11 @@ fn moved(part: Dimension, stages: BeforeAfter<&StageMeasurement>) -> Option<Blam
 }
 
 /// The budgets that either run has for a request.
-fn budgets(scenario: &str, request: &str, runs: BeforeAfter<&RunRecord>) -> Vec<BudgetChange> {
-    let judged = runs.map(|record| {
-        let scenarios =
-            record.verdict.scenarios.iter().filter(|judged| judged.scenario == scenario);
-        let budgets = scenarios.flat_map(|judged| &judged.budgets);
-        budgets.filter(|budget| budget.request == request).collect::<Vec<_>>()
-    });
+fn budgets(names: &BeforeAfter<RequestName>, runs: BeforeAfter<&RunRecord>) -> Vec<BudgetChange> {
+    let judged = BeforeAfter {
+        before: judged_budgets(runs.before, &names.before),
+        after: judged_budgets(runs.after, &names.after),
+    };
     let mut changes: Vec<BudgetChange> = Vec::new();
     for verdict in judged.before.iter().chain(&judged.after) {
         if changes.iter().all(|known| known.budget != verdict.budget) {
@@ -180,6 +197,13 @@ fn budgets(scenario: &str, request: &str, runs: BeforeAfter<&RunRecord>) -> Vec<
         }
     }
     changes
+}
+
+fn judged_budgets<'a>(record: &'a RunRecord, name: &RequestName) -> Vec<&'a BudgetVerdict> {
+    let scenarios =
+        record.verdict.scenarios.iter().filter(|judged| judged.scenario == name.scenario);
+    let budgets = scenarios.flat_map(|judged| &judged.budgets);
+    budgets.filter(|budget| budget.request == name.request).collect()
 }
 
 #[cfg(test)]

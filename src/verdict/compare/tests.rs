@@ -36,7 +36,11 @@ fn page(micros: &[u64], refused: u64) -> FixtureRequest {
 }
 
 fn compared(before: FixtureRequest, after: FixtureRequest) -> RequestComparison {
-    compare(&record(&[before]), &record(&[after])).requests.remove(0)
+    compare(&record(&[before]), &record(&[after]), &each()).requests.remove(0)
+}
+
+fn each() -> ComparisonSettings {
+    ComparisonSettings::default()
 }
 
 fn changes(request: &RequestComparison) -> Vec<ChangeVerdict> {
@@ -95,12 +99,65 @@ fn a_run_without_exchanges_has_no_data_to_compare() {
 #[test]
 fn requests_that_only_one_run_has_are_named_and_compared_with_nothing() {
     let (one, other) = (FixtureRequest::new("one", &[]), FixtureRequest::new("other", &[]));
-    let comparison = compare(&record(&[page(&[5], 0), one]), &record(&[other, page(&[6], 0)]));
+    let before = record(&[page(&[5], 0), one]);
+    let comparison = compare(&before, &record(&[other, page(&[6], 0)]), &each());
     assert_eq!(comparison.requests.len(), 1);
     assert_eq!(
         comparison.only,
         BeforeAfter { before: vec!["tiles · one".into()], after: vec!["tiles · other".into()] }
     );
+}
+
+/// A record whose one scenario has another name.
+fn renamed(mut record: RunRecord, name: &str) -> RunRecord {
+    name.clone_into(&mut record.plan[0].name);
+    name.clone_into(&mut record.measurement.scenarios[0].name);
+    name.clone_into(&mut record.verdict.scenarios[0].scenario);
+    record
+}
+
+fn request_named(name: &'static str) -> FixtureRequest {
+    FixtureRequest::new(name, &["p95 < 300ms"]).took(&around(100_000, 400))
+}
+
+fn pairs(before: &[FixtureRequest], after: &[FixtureRequest], name: Option<&str>) -> Vec<String> {
+    let settings = ComparisonSettings { name: name.map(str::to_owned), ..each() };
+    let after = renamed(record(after), "other host");
+    let comparison = compare(&record(before), &after, &settings);
+    let pairs = comparison.requests.iter().map(|request| {
+        let after = request.compared_with.as_ref().map_or("same", |after| after.request.as_str());
+        format!("{} {after}", request.request)
+    });
+    pairs.collect()
+}
+
+#[test]
+fn requests_of_differently_named_scenarios_are_paired_by_name_and_single_ones_always() {
+    let [a, b, c] = ["a", "b", "c"].map(request_named);
+    assert_eq!(pairs(&[a.clone(), b.clone()], &[b.clone(), c.clone()], None), ["b b"]);
+    assert_eq!(pairs(&[a.clone()], &[c.clone()], None), ["a c"]);
+    assert_eq!(pairs(&[a.clone(), b.clone()], &[c.clone()], None), <[&str; 0]>::default());
+    assert_eq!(pairs(&[a.clone(), b.clone()], &[b.clone(), a.clone()], Some("a")), ["a a"]);
+    assert_eq!(pairs(&[a], &[b], Some("c")), <[&str; 0]>::default());
+}
+
+#[test]
+fn a_pair_of_different_names_has_its_budgets_and_is_reported_as_a_condition() {
+    let after = renamed(record(&[request_named("c")]), "other host");
+    let comparison = compare(&record(&[request_named("a")]), &after, &each());
+    let decisions = comparison.requests[0].budgets[0].decision;
+    assert_eq!((decisions.before, decisions.after), (Some(Decision::Pass), Some(Decision::Pass)));
+    assert_eq!(comparison.unlike, ["compared requests: tiles · a before, other host · c after"]);
+}
+
+#[test]
+fn an_error_rate_for_all_figures_demands_more_than_one_for_each() {
+    let (before, after) = (record(&[request_named("a")]), record(&[request_named("a")]));
+    let settings = ComparisonSettings { bounds_all_figures: true, ..each() };
+    let (one, all) = (compare(&before, &after, &each()), compare(&before, &after, &settings));
+    assert!(all.confidence > one.confidence);
+    let width = |comparison: &Comparison| comparison.requests[0].failed.interval.before.1;
+    assert!(width(&all) > width(&one));
 }
 
 #[test]
@@ -118,7 +175,7 @@ fn both_runs_show_budgets_and_parts() {
 #[test]
 fn unfair_conditions_are_reported() {
     let one = record(&[page(&[5], 0)]);
-    assert_eq!(compare(&one, &one).unlike, Vec::<String>::new());
+    assert_eq!(compare(&one, &one, &each()).unlike, Vec::<String>::new());
     let mut other = one.clone();
     other.plan[0].load = "open, 40/s constant for 10s".to_owned();
     other.plan[0].caveats.push("certificates are not verified".to_owned());
@@ -127,7 +184,7 @@ fn unfair_conditions_are_reported() {
     other.measurement.ending = RunEnding::Interrupted;
     other.measurement.scenarios[0].unreleased = 3;
     assert_eq!(
-        compare(&one, &other).unlike,
+        compare(&one, &other, &each()).unlike,
         [
             "tiles: another load: open, 20/s constant for 10s, and open, 40/s constant for 10s",
             "tiles: only the run after says: certificates are not verified",
@@ -161,8 +218,9 @@ fn runs_of_one_target_seldom_differ() {
         let (before, after) = (measured(), measured());
         let stages = BeforeAfter { before: &before, after: &after };
         let estimates = stages.map(|stage| LatencyEstimate::of(stage));
-        let quantiles = QUANTILES.map(|quantile| at(quantile, &estimates).change);
-        let all = quantiles.into_iter().chain([failures(stages).change]);
+        let quantiles =
+            QUANTILES.map(|quantile| at(quantile, &estimates, ErrorRate::STATED).change);
+        let all = quantiles.into_iter().chain([failures(stages, ErrorRate::STATED).change]);
         all.filter(|change| matches!(change, ChangeVerdict::More | ChangeVerdict::Less)).count() > 0
     };
     let alarms = (0..PAIRS).filter(|_| differ()).count();

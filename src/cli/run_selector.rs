@@ -1,0 +1,180 @@
+//! Which runs `compare` and `show` mean: by name, by deploy, or by their order.
+
+use std::path::{Path, PathBuf};
+
+use super::exit::CommandError;
+use super::source::RunSource;
+use super::tags;
+use crate::history::{self, HistoryFilter};
+use crate::record::{BeforeAfter, RunRecord, RunSummary};
+
+/// The word for the run that started last.
+const LATEST: &str = "latest";
+
+/// The word for the comparable run before another.
+const PREVIOUS: &str = "previous";
+
+/// The name of a run. `latest` becomes the name of the run that started last, and `previous` that of
+/// the comparable run before it. A folder of such a name is written `./latest`.
+pub(super) fn resolve_name(source: &RunSource, run: &Path) -> Result<PathBuf, CommandError> {
+    let choice = RunChoice::of(run);
+    if !choice.needs_list() {
+        return Ok(run.to_owned());
+    }
+    let runs = RunList::read(source)?;
+    Ok(runs.summary(source, choice, None)?.name().into())
+}
+
+/// The two runs that the words and deploys of a command line name.
+///
+/// - Two words, or one word and one deploy, or two deploys: in this order.
+/// - One word: that run and the latest one.
+/// - One deploy: the newest comparable run of any other deploy before it, and its newest run.
+/// - Nothing: the previous run and the latest one.
+pub(super) fn select_two(
+    source: &RunSource,
+    runs: &[impl AsRef<Path>],
+    deploys: &[String],
+) -> Result<BeforeAfter<RunRecord>, CommandError> {
+    let words: Vec<&Path> = runs.iter().map(AsRef::as_ref).collect();
+    let (before, after) = match (words.as_slice(), deploys) {
+        ([], []) => (RunChoice::Previous, RunChoice::Latest),
+        ([], [deploy]) => (RunChoice::BeforeDeploy(deploy), RunChoice::Deploy(deploy)),
+        ([], [before, after]) => (RunChoice::Deploy(before), RunChoice::Deploy(after)),
+        ([run], []) => (RunChoice::of(run), RunChoice::Latest),
+        ([run], [deploy]) => (RunChoice::of(run), RunChoice::Deploy(deploy)),
+        ([before, after], []) => (RunChoice::of(before), RunChoice::of(after)),
+        _ => {
+            return Err(CommandError::usage(
+                "error: a comparison has two sides: name two runs, two deploys, or one of each",
+            ));
+        }
+    };
+    let list = if before.needs_list() || after.needs_list() {
+        RunList::read(source)?
+    } else {
+        RunList::default()
+    };
+    let after = list.record(source, after, None)?;
+    let before = list.record(source, before, Some(&after))?;
+    Ok(BeforeAfter { before, after })
+}
+
+/// One side of a comparison.
+#[derive(Debug, Clone, Copy)]
+enum RunChoice<'a> {
+    /// The run that started last.
+    Latest,
+    /// The comparable run before the other side.
+    Previous,
+    /// The newest run of a deploy.
+    Deploy(&'a str),
+    /// The comparable run before the other side that belongs to no run of this deploy.
+    BeforeDeploy(&'a str),
+    /// Any name that [`RunSource::record`] accepts.
+    Named(&'a Path),
+}
+
+impl<'a> RunChoice<'a> {
+    fn of(word: &'a Path) -> Self {
+        match word.to_str() {
+            Some(LATEST) => Self::Latest,
+            Some(PREVIOUS) => Self::Previous,
+            _ => Self::Named(word),
+        }
+    }
+
+    fn needs_list(self) -> bool {
+        !matches!(self, Self::Named(_))
+    }
+}
+
+/// The finished runs, oldest first, without the shards of merged runs.
+#[derive(Debug, Default)]
+struct RunList {
+    runs: Vec<RunSummary>,
+}
+
+impl RunList {
+    fn read(source: &RunSource) -> Result<Self, CommandError> {
+        Ok(Self { runs: history::count_once(source.summaries(&HistoryFilter::default())?) })
+    }
+
+    /// The record of one side. `after` is the other side's, if it is known.
+    fn record(
+        &self,
+        source: &RunSource,
+        choice: RunChoice<'_>,
+        after: Option<&RunRecord>,
+    ) -> Result<RunRecord, CommandError> {
+        if let RunChoice::Named(run) = choice {
+            return source.record(run);
+        }
+        let after = after.map(RunSummary::of);
+        let chosen = self.summary(source, choice, after.as_ref())?;
+        source.record(Path::new(&chosen.name()))
+    }
+
+    /// The run that a choice means. Without `after`, `previous` is the run before the latest.
+    fn summary<'a>(
+        &'a self,
+        source: &RunSource,
+        choice: RunChoice<'_>,
+        after: Option<&'a RunSummary>,
+    ) -> Result<&'a RunSummary, CommandError> {
+        let latest = || self.newest(source, |_| true, "no finished run");
+        let after = || after.map_or_else(latest, Ok);
+        match choice {
+            RunChoice::Previous => self.previous(source, after()?, |_| true),
+            RunChoice::BeforeDeploy(deploy) => {
+                self.previous(source, after()?, |run| !is_of_deploy(run, deploy))
+            }
+            RunChoice::Deploy(deploy) => {
+                let what = format!("no finished run of the deploy `{deploy}`");
+                self.newest(source, |run| is_of_deploy(run, deploy), &what)
+            }
+            RunChoice::Latest | RunChoice::Named(_) => latest(),
+        }
+    }
+
+    fn newest(
+        &self,
+        source: &RunSource,
+        is_wanted: impl Fn(&RunSummary) -> bool,
+        nothing: &str,
+    ) -> Result<&RunSummary, CommandError> {
+        let found = self.runs.iter().rev().find(|run| is_wanted(run));
+        found.ok_or_else(|| missing(source, nothing))
+    }
+
+    /// The newest wanted run before another. Runs that share a scenario with it come first.
+    fn previous(
+        &self,
+        source: &RunSource,
+        after: &RunSummary,
+        is_wanted: impl Fn(&RunSummary) -> bool,
+    ) -> Result<&RunSummary, CommandError> {
+        let is_earlier = |run: &&RunSummary| (run.started, run.id) < (after.started, after.id);
+        let earlier: Vec<_> = self.runs.iter().filter(is_earlier).collect();
+        let wanted = || earlier.iter().rev().copied().filter(|run| is_wanted(run));
+        let found = wanted().find(|run| shares_scenario(run, after)).or_else(|| wanted().next());
+        found.ok_or_else(|| missing(source, &format!("no such run before {}", after.name())))
+    }
+}
+
+fn is_of_deploy(run: &RunSummary, deploy: &str) -> bool {
+    run.tags.get(tags::DEPLOY).is_some_and(|tag| tag == deploy)
+}
+
+fn shares_scenario(one: &RunSummary, other: &RunSummary) -> bool {
+    one.requests
+        .iter()
+        .any(|request| other.requests.iter().any(|same| same.scenario == request.scenario))
+}
+
+fn missing(source: &RunSource, what: &str) -> CommandError {
+    CommandError::usage(format!(
+        "error: there is {what} {}\n`tollgate history` lists the runs there",
+        source.describe()
+    ))
+}
