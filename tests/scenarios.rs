@@ -5,6 +5,8 @@
 
 #[path = "scenarios/keys.rs"]
 mod keys;
+#[path = "scenarios/run_record.rs"]
+mod run_record;
 #[path = "scenarios/schema.rs"]
 mod schema;
 #[path = "scenarios/shipped.rs"]

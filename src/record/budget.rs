@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Dimension;
@@ -12,7 +13,7 @@ use crate::units::{self, Quantile, Ratio, UnitError};
 
 /// One budget, written `p95 < 300ms`, `p99(first_byte) < 200ms`, `max < 1s`, `errors < 0.5%`,
 /// `errors = 0`, `dropped < 1%` or `dropped = 0`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub enum Budget {
     /// At most `1 − quantile` of the target's exchanges take `ceiling` or longer in `dimension`.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::UnitError;
@@ -13,7 +14,9 @@ use crate::units::UnitError;
 /// `setup = dns + connect + tls` if a connection was opened for the exchange; otherwise it is zero.
 /// `fresh` and `reused` split the exchanges, not their time: each exchange enters one of the two
 /// with its whole latency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Dimension {
     /// From due to done. Budgets judge it unless they name another dimension.

@@ -1,9 +1,11 @@
 //! Encoded histograms together with their most used figures.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Histogram, HistogramError};
@@ -13,7 +15,7 @@ use crate::units::Quantile;
 ///
 /// Files and databases store this form. It is small enough to hold thousands in memory. Figures are
 /// in microseconds and missing if nothing was counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EncodedHistogram {
     /// How many values were counted.
     pub count: u64,
@@ -32,10 +34,11 @@ pub struct EncodedHistogram {
     /// The longest.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_us: Option<u64>,
-    /// How many values were above [`Histogram::CEILING`].
+    /// How many values were above one hour, [`Histogram::CEILING`], and counted as one hour.
     pub clipped: u64,
     /// The encoded histogram; base64 in JSON.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
+    #[schemars(with = "String", extend("contentEncoding" = "base64"))]
     pub hdr: Vec<u8>,
 }
 
@@ -66,6 +69,16 @@ impl EncodedHistogram {
     }
 }
 
+impl JsonSchema for Histogram {
+    fn schema_name() -> Cow<'static, str> {
+        EncodedHistogram::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        EncodedHistogram::json_schema(generator)
+    }
+}
+
 impl Serialize for Histogram {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         EncodedHistogram::of(self).serialize(serializer)
@@ -83,6 +96,6 @@ fn to_base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Err
 }
 
 fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+    let text = Cow::<'de, str>::deserialize(deserializer)?;
     BASE64.decode(text.as_bytes()).map_err(serde::de::Error::custom)
 }

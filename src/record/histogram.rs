@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Dimension;
@@ -178,7 +179,7 @@ fn whole_micros(duration: Duration) -> u64 {
 }
 
 /// One histogram for each dimension that any exchange entered.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct DimensionHistograms(BTreeMap<Dimension, Histogram>);
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -12,7 +13,9 @@ use super::{
 };
 
 /// The part of a run that an exchange belongs to. The first two together are the run's warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// The first exchange of a connection in the warm-up, which pays for name, TCP and TLS.
@@ -46,7 +49,7 @@ impl fmt::Display for Stage {
 /// The exchanges of one request and stage that were due in one second.
 ///
 /// Intervals are settled: every exchange is done, failed, dropped or timed out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// The scenario's name.
     pub scenario: String,
@@ -56,6 +59,7 @@ pub struct Interval {
     pub stage: Stage,
     /// The start of the second, counted from the start of the run.
     #[serde(rename = "start_us", with = "micros")]
+    #[schemars(with = "u64")]
     pub start: Duration,
     /// Counts of the exchanges.
     pub tally: Tally,
@@ -70,7 +74,7 @@ pub struct Interval {
 }
 
 /// One stage of one request over the whole run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageMeasurement {
     /// Counts of the exchanges.
     pub tally: Tally,
@@ -94,7 +98,7 @@ impl StageMeasurement {
 }
 
 /// One request over the whole run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RequestMeasurement {
     /// The request's name.
     pub name: String,
@@ -135,7 +139,7 @@ impl RequestMeasurement {
 }
 
 /// How many connections a scenario opened, and why.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectionCounts {
     /// Connections opened in total.
     pub opened: u64,
@@ -156,7 +160,7 @@ impl ConnectionCounts {
 }
 
 /// One scenario over the whole run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioMeasurement {
     /// The scenario's name.
     pub name: String,
@@ -209,7 +213,7 @@ impl ScenarioMeasurement {
 }
 
 /// Look-ups of the target's names.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LookupMeasurement {
     /// The durations of the look-ups that found an address.
     pub took: Histogram,
@@ -231,7 +235,7 @@ impl LookupMeasurement {
 }
 
 /// Why a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "ended", content = "why")]
 pub enum RunEnding {
     /// Every planned arrival was executed.
@@ -247,15 +251,17 @@ pub enum RunEnding {
 }
 
 /// Everything measured in one run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Measurement {
     /// The scenarios, in the order of the command.
     pub scenarios: Vec<ScenarioMeasurement>,
     /// The start of the measured stage, counted from the start of the run.
     #[serde(rename = "measured_from_us", with = "micros")]
+    #[schemars(with = "u64")]
     pub measured_from: Duration,
     /// How long the run took, warm-up and draining included.
     #[serde(rename = "elapsed_us", with = "micros")]
+    #[schemars(with = "u64")]
     pub elapsed: Duration,
     /// Why it ended.
     pub ending: RunEnding,
@@ -311,13 +317,17 @@ impl Measurement {
 }
 
 /// A quantile in which failures rank at +∞.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "us")]
 pub enum ActualQuantile {
     /// No exchange was judged.
     NoData,
     /// The quantile is the value of a success.
-    At(#[serde(with = "micros")] Duration),
+    At(
+        #[serde(with = "micros")]
+        #[schemars(with = "u64")]
+        Duration,
+    ),
     /// The quantile falls among the failures.
     Unbounded,
 }

@@ -17,6 +17,7 @@ mod merge;
 mod outcome;
 mod prober;
 mod run;
+mod run_schema;
 mod server_timings;
 mod sharing;
 mod summary;
@@ -45,6 +46,7 @@ pub use run::{
     CapacityEstimate, FORMAT, HostFacts, PlannedRequest, PlannedScenario, RunProvenance, RunRecord,
     run_name,
 };
+pub use run_schema::run_schema;
 pub use server_timings::ServerTimings;
 pub use sharing::{ShardRecord, ShardSharing};
 pub use summary::{RequestSummary, RunSummary};

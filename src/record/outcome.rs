@@ -2,12 +2,15 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Dimension;
 
 /// Why an exchange was not ok. Failures never enter a latency quantile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
     /// The answer's status was not an expected one.
@@ -144,7 +147,7 @@ impl fmt::Display for Failure {
 }
 
 /// One kind of failure that occurred: what was expected, what was seen instead, and how often.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailureEvidence {
     /// The kind of failure.
     pub failure: Failure,
@@ -163,7 +166,7 @@ pub struct FailureEvidence {
 
 /// The distinct failures that occurred. Their number is bounded, so that a hostile target cannot
 /// exhaust memory.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct EvidenceLog(Vec<FailureEvidence>);
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -12,11 +13,12 @@ use super::{Budget, Failure, Measurement, Verdict};
 pub const FORMAT: u32 = 1;
 
 /// Everything known about one run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunRecord {
-    /// The version of this format: [`FORMAT`].
+    /// The version of the record's format. It increases when the meaning of a field changes.
     pub format: u32,
     /// The run's id (UUID version 7).
+    #[schemars(with = "String", extend("format" = "uuid"))]
     pub id: Uuid,
     /// When, where and by which version it was executed.
     pub provenance: RunProvenance,
@@ -53,10 +55,11 @@ impl RunRecord {
 }
 
 /// When, where and by which version a run was executed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunProvenance {
     /// When the run started (RFC 3339, UTC).
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub started: OffsetDateTime,
     /// The version of tollgate.
     pub tollgate: String,
@@ -72,7 +75,7 @@ pub struct RunProvenance {
 }
 
 /// The machine that executed a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostFacts {
     /// Its name.
     pub name: String,
@@ -85,7 +88,7 @@ pub struct HostFacts {
 }
 
 /// The plan of one scenario, in words and without secrets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedScenario {
     /// The scenario's name.
     pub name: String,
@@ -112,7 +115,7 @@ pub struct PlannedScenario {
 }
 
 /// How many exchanges of a scenario in the open model may be in progress at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CapacityEstimate {
     /// Exchange slots: connections × streams. Further arrivals wait.
     pub places: u64,
@@ -126,7 +129,7 @@ pub struct CapacityEstimate {
 }
 
 /// The plan of one request, in words and without secrets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedRequest {
     /// The request's name.
     pub name: String,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Histogram;
@@ -12,7 +13,7 @@ use super::Histogram;
 ///
 /// They are stored next to the measurement and never mixed with it. The number of metrics is
 /// bounded, so that a hostile target cannot exhaust memory.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct ServerTimings(BTreeMap<String, Histogram>);
 

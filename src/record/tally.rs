@@ -3,22 +3,24 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Dimension, Failure, micros};
 
 /// A duration whose exceedances are counted exactly during the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ceiling {
     /// The part of an exchange that is compared with the limit.
     pub dimension: Dimension,
     /// The first value that exceeds the ceiling.
     #[serde(rename = "limit_us", with = "micros")]
+    #[schemars(with = "u64")]
     pub limit: Duration,
 }
 
 /// How many exchanges exceeded a ceiling.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CeilingCount {
     /// Exchanges that entered the dimension: those with a value, and those that failed in it or
     /// before it ended.
@@ -44,7 +46,7 @@ impl CeilingCount {
 }
 
 /// Counts of exchanges.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
     /// Finished exchanges: ok, failed or dropped.
     pub exchanges: u64,

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ActualQuantile, Budget};
 use crate::units::Ratio;
 
 /// The three possible decisions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// Every budget holds, with the stated confidence.
@@ -54,7 +55,7 @@ impl fmt::Display for Decision {
 }
 
 /// A reason, and what would settle or fix it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VerdictReason {
     /// The fact.
     pub what: String,
@@ -63,7 +64,7 @@ pub struct VerdictReason {
 }
 
 /// The decision on one budget of one request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BudgetVerdict {
     /// The request's name.
     pub request: String,
@@ -91,7 +92,7 @@ pub struct BudgetVerdict {
 }
 
 /// The decision on one scenario.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioVerdict {
     /// The scenario's name.
     pub scenario: String,
@@ -104,7 +105,7 @@ pub struct ScenarioVerdict {
 }
 
 /// The decision on a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// The combined decision on all scenarios.
     pub decision: Decision,
