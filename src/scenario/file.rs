@@ -260,14 +260,16 @@ section! {
 }
 
 section! {
-    /// Where a value of a response is found: exactly one of `header`, `json` and `regex`.
+    /// Where a value of a response is found: one of `header`, `json` and `regex`, or `header` with
+    /// `regex`.
     "a capture" CaptureSection {
-        /// The header whose value is captured.
+        /// The header whose value is captured. With `regex`, the part of it that matches.
         header: PlainText,
         /// The JSON pointer (RFC 6901) of the value to capture from a JSON body.
         json: PlainText,
         /// The regular expression whose first match in the body is captured: the first group, or
-        /// the whole match if there is no group.
+        /// the whole match if there is no group. With `header`, the first match in the lines of
+        /// that header.
         regex: PatternText,
         /// The value to use if none is found. Without a default, the response is not as expected.
         default: PlainText,
