@@ -19,6 +19,7 @@ mod prober;
 mod run;
 mod server_timings;
 mod sharing;
+mod step;
 mod summary;
 mod tally;
 mod verdict;
@@ -47,6 +48,7 @@ pub use run::{
 };
 pub use server_timings::ServerTimings;
 pub use sharing::{ShardRecord, ShardSharing};
+pub use step::StepRecord;
 pub use summary::{RequestSummary, RunSummary};
 pub use tally::{Ceiling, CeilingCount, Tally};
 pub use verdict::{BudgetVerdict, Decision, ScenarioVerdict, Verdict, VerdictReason};

@@ -11,8 +11,8 @@ use toml::de::DeValue;
 use super::diagnostic::Diagnostics;
 use super::field::{ReadValue, ScenarioField, TableEntries};
 use super::leaf::{
-    ConnectionSetting, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate, MissingPolicy,
-    PatternText, PlainText, RampRate, ResolveEntry, SqlText, StatusList,
+    ConnectionSetting, CookieScope, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate,
+    MissingPolicy, PatternText, PlainText, RampRate, ResolveEntry, SqlText, StatusList,
 };
 use super::section::SectionReader;
 use super::section_schema::{self, SchemaKey};
@@ -87,6 +87,16 @@ section! {
         databases: TableEntries<Template>,
         /// Headers that every request sends.
         headers: TableEntries<Template>,
+        /// Which cookies requests send. With `arrival`, each arrival starts without cookies and
+        /// sends those that its own answers set. With `setup`, it starts with those that the
+        /// answers to `[[setup]]` set. Default: none.
+        cookies: CookieScope,
+        /// Steps that run once, before the warm-up: log in, make a fixture. All arrivals use the
+        /// values that they capture. They enter no figure.
+        setup: Vec<ScenarioField<RequestSection>>,
+        /// Steps that run once, after the load, even if it was interrupted: log out, remove a
+        /// fixture. They use the values that `[[setup]]` captures. They enter no figure.
+        teardown: Vec<ScenarioField<RequestSection>>,
         /// The requests of one arrival. They run in this order, over one connection.
         request: Vec<ScenarioField<RequestSection>> = REQUIRED,
         /// When requests are sent. Default: exactly once.

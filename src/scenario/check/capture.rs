@@ -37,7 +37,7 @@ pub(super) fn all(request: &RequestSection, diagnostics: &mut Diagnostics) {
 pub(super) fn names(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let mut known: Vec<&str> = Vec::new();
     for (name, field) in
-        file.requests().flat_map(|request| request.capture.value().into_iter().flatten())
+        file.steps().flat_map(|request| request.capture.value().into_iter().flatten())
     {
         if known.contains(&name.as_str())
             && let Some(location) = field.location()
